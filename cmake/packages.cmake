@@ -1,0 +1,49 @@
+# Third-party packages: Debian's for the ground floor, LibTorch (wheel or own) for the upper floor.
+find_package(fmt REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(Threads REQUIRED)
+find_package(HDF5 REQUIRED COMPONENTS C)
+find_path(SENTENCEPIECE_INCLUDE sentencepiece_processor.h REQUIRED)
+find_library(SENTENCEPIECE_LIBRARY sentencepiece REQUIRED)
+
+add_library(ground_headers INTERFACE)
+target_include_directories(ground_headers INTERFACE ${PROJECT_SOURCE_DIR}/lib)
+target_link_libraries(ground_headers INTERFACE fmt::fmt nlohmann_json::nlohmann_json)
+add_library(ground_packages INTERFACE)
+target_include_directories(ground_packages SYSTEM INTERFACE ${HDF5_INCLUDE_DIRS} ${SENTENCEPIECE_INCLUDE} ${YAML_CPP_INCLUDE_DIR})
+target_compile_definitions(ground_packages INTERFACE ${HDF5_DEFINITIONS})
+target_link_libraries(ground_packages INTERFACE ground_headers yaml-cpp ${HDF5_LIBRARIES}
+                      ${SENTENCEPIECE_LIBRARY} Threads::Threads)
+
+# LibTorch: one that CMAKE_PREFIX_PATH names, else the wheel that scripts/setup.sh puts into .deps.
+# The wheel's own CMake package demands nvcc, so the target is made here.
+find_path(TORCH_INCLUDE torch/csrc/api/include/torch/torch.h
+          HINTS ${CMAKE_PREFIX_PATH} PATHS ${PROJECT_SOURCE_DIR}/.deps/libtorch/torch
+          PATH_SUFFIXES include torch/include)
+if(TORCH_INCLUDE)
+  get_filename_component(TORCH_ROOT ${TORCH_INCLUDE} DIRECTORY)
+  add_library(torch_package INTERFACE)
+  target_include_directories(torch_package SYSTEM INTERFACE ${TORCH_INCLUDE} ${TORCH_INCLUDE}/torch/csrc/api/include)
+  target_compile_options(torch_package INTERFACE -fopenmp -Wno-unknown-pragmas)
+  target_link_directories(torch_package INTERFACE ${TORCH_ROOT}/lib)
+  target_link_options(torch_package INTERFACE -Wl,--no-as-needed -Wl,-rpath,${TORCH_ROOT}/lib)
+  target_link_libraries(torch_package INTERFACE torch_cpu c10 ${TORCH_ROOT}/lib/libgomp.so.1)
+  if(NOT EXISTS ${TORCH_ROOT}/lib/libgomp.so.1)
+    set_property(TARGET torch_package PROPERTY INTERFACE_LINK_LIBRARIES torch_cpu c10 gomp)
+  endif()
+  # With the full CUDA set the module reaches the GPU through ATen alone; no CUDA header is needed.
+  file(GLOB CUDA_RUNTIME ${TORCH_ROOT}/../nvidia/cudnn/lib/libcudnn.so*)
+  if(EXISTS ${TORCH_ROOT}/lib/libtorch_cuda.so AND CUDA_RUNTIME)
+    set_property(TARGET torch_package APPEND PROPERTY INTERFACE_LINK_LIBRARIES torch_cuda c10_cuda)
+  endif()
+  # Google Highway, for the CPU kernels: vector code for several processors in one binary.
+  find_path(HWY_INCLUDE hwy/highway.h REQUIRED)
+  find_library(HWY_LIBRARY hwy REQUIRED)
+  add_library(hwy_package INTERFACE)
+  target_include_directories(hwy_package SYSTEM INTERFACE ${HWY_INCLUDE})
+  target_link_libraries(hwy_package INTERFACE ${HWY_LIBRARY})
+else()
+  message(STATUS "LibTorch not found: building the ground floor only (run scripts/setup.sh)")
+endif()

@@ -1,0 +1,57 @@
+// What a model is, as numbers: the description that every room shares.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/fields.h"
+
+namespace stagedtrain::arch {
+
+// The shape of a model. In a schedule 0 means "derive": see resolved(). All other rooms see
+// resolved configurations only.
+struct ModelConfig {
+  std::string architecture = "gpt2";
+  std::int64_t layers = 0;    // transformer blocks
+  std::int64_t width = 0;     // size of the residual stream
+  std::int64_t heads = 0;     // query heads
+  std::int64_t kv_heads = 0;  // key and value heads; 0: as heads
+  std::int64_t head_dim = 0;  // size of a head; 0: width / heads
+  std::int64_t ffn = 0;       // hidden units of the feed-forward; 0: 4 * width
+  std::int64_t vocab = 0;     // token ids are below it
+  std::int64_t context = 0;   // longest sequence, in tokens
+  bool tied = true;           // the head's weight is the token embedding
+  double norm_eps = 1e-5;     // inside the square root of a norm
+
+  bool operator==(const ModelConfig&) const = default;
+
+  template <class V>
+  void fields(V& v);
+};
+
+// Every derived size filled in and every rule checked. Throws Error(usage) that names the rule
+// (heads that do not divide width, sizes that are missing or out of range).
+ModelConfig resolved(ModelConfig config);
+// "gpt2, 6 layers x 128, 4 heads of 32, ffn 512, context 128, vocab 256"
+std::string describe(const ModelConfig& config);
+
+template <class V>
+void ModelConfig::fields(V& v) {
+  const double most = 1 << 24;
+  v("architecture", architecture, {.doc = "the kind of transformer", .choices = {"gpt2"}});
+  v("layers", layers, {.doc = "transformer blocks", .min = 0, .max = 65536});
+  v("width", width, {.doc = "size of the residual stream", .min = 0, .max = most});
+  v("heads", heads, {.doc = "query heads", .min = 0, .max = most});
+  v("kv_heads", kv_heads,
+    {.doc = "key and value heads; 0 means as many as heads", .min = 0, .max = most});
+  v("head_dim", head_dim, {.doc = "size of a head; 0 means width / heads", .min = 0, .max = most});
+  v("ffn", ffn,
+    {.doc = "hidden units of the feed-forward; 0 means 4 * width", .min = 0, .max = most});
+  v("vocab", vocab, {.doc = "number of token ids; bytes need 256", .min = 0, .max = 1 << 30});
+  v("context", context, {.doc = "longest sequence, in tokens", .min = 0, .max = most});
+  v("tied", tied, {.doc = "the output head shares the token embedding"});
+  v("norm_eps", norm_eps,
+    {.doc = "added inside the square root of a norm", .min = 0, .max = 1, .above_min = true});
+}
+
+}  // namespace stagedtrain::arch

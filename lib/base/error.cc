@@ -1,0 +1,17 @@
+// Error and the failed check.
+#include "base/error.h"
+
+namespace stagedtrain {
+
+Error::Error(ErrorKind kind, std::string message, std::string hint)
+    : std::runtime_error(std::move(message)), kind_(kind), hint_(std::move(hint)) {}
+
+Error::~Error() = default;
+
+void check_failed(const char* condition, const char* file, int line, const std::string& message) {
+  throw Error(
+      ErrorKind::bug, fmt::format("{}:{}: {} (expected: {})", file, line, message, condition),
+      "this is a fault of stagedtrain, not of your input; please report it with the command line");
+}
+
+}  // namespace stagedtrain

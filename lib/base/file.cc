@@ -1,0 +1,247 @@
+// Files: the POSIX calls behind the seam.
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace stagedtrain {
+namespace {
+
+FileFault g_fault;
+
+// errno of the operation, by the test hook or by the call itself (0 when it succeeded).
+template <class Call>
+int attempt(FileOperation operation, const Path& path, Call call) {
+  if (g_fault)
+    if (const int injected = g_fault(operation, path)) return injected;
+  while (call() < 0)
+    if (errno != EINTR) return errno;
+  return 0;
+}
+
+[[noreturn]] void fail(const Path& path, const char* what, int code, std::uint64_t needed = 0) {
+  Error error = resource_error("{}: cannot {}: {}", path.string(), what, std::strerror(code));
+  if (code == ENOSPC || code == EDQUOT) {
+    std::error_code ignored;
+    const auto space =
+        std::filesystem::space(path.parent_path().empty() ? "." : path.parent_path(), ignored);
+    throw error.with_hint(fmt::format(
+        "{} needed, {} free in {}; free some space and run the same command again",
+        needed ? short_bytes(static_cast<double>(needed)) : std::string("more space is"),
+        ignored ? std::string("?") : short_bytes(static_cast<double>(space.available)),
+        path.parent_path().empty() ? "." : path.parent_path().string()));
+  }
+  throw error;
+}
+
+int open_flags(OutputFile::Mode mode) {
+  switch (mode) {
+    case OutputFile::Mode::create_new:
+      return O_WRONLY | O_CREAT | O_EXCL;
+    case OutputFile::Mode::truncate:
+      return O_WRONLY | O_CREAT | O_TRUNC;
+    case OutputFile::Mode::existing:
+      return O_WRONLY;
+    case OutputFile::Mode::append:
+      return O_WRONLY | O_CREAT | O_APPEND;
+  }
+  return O_WRONLY;
+}
+
+int open_regular(const Path& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) throw input_error("{}: cannot read: {}", path.string(), std::strerror(errno));
+  struct stat status {};
+  if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+    ::close(fd);
+    throw input_error("{}: cannot read: not a regular file", path.string());
+  }
+  return fd;
+}
+
+}  // namespace
+
+FileFault set_file_fault(FileFault fault) { return std::exchange(g_fault, std::move(fault)); }
+
+OutputFile::OutputFile(Path path, Mode mode) : path_(std::move(path)) {
+  const int code = attempt(FileOperation::open, path_, [&] {
+    return fd_ = ::open(path_.c_str(), open_flags(mode) | O_CLOEXEC, 0666);
+  });
+  if (code) fail(path_, "open for writing", code);
+}
+
+OutputFile::~OutputFile() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+void OutputFile::allocate(std::uint64_t bytes) {
+  if (bytes == 0) return;
+  const int code = attempt(FileOperation::allocate, path_,
+                           [&] { return ::fallocate(fd_, 0, 0, static_cast<off_t>(bytes)); });
+  if (code && code != EOPNOTSUPP && code != ENOSYS) fail(path_, "reserve space", code, bytes);
+}
+
+void OutputFile::write_at(std::uint64_t offset, std::span<const std::byte> bytes) {
+  const std::uint64_t needed = offset + bytes.size();
+  while (!bytes.empty()) {
+    ssize_t written = 0;
+    const int code = attempt(FileOperation::write, path_, [&] {
+      return written = ::pwrite(fd_, bytes.data(), std::min<std::size_t>(bytes.size(), 1 << 30),
+                                static_cast<off_t>(offset));
+    });
+    if (code) fail(path_, "write", code, needed);
+    if (written == 0) fail(path_, "write", ENOSPC, needed);
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+    offset += static_cast<std::uint64_t>(written);
+  }
+}
+
+void OutputFile::append(std::string_view text) {
+  while (!text.empty()) {
+    ssize_t written = 0;
+    const int code = attempt(FileOperation::write, path_,
+                             [&] { return written = ::write(fd_, text.data(), text.size()); });
+    if (code) fail(path_, "write", code, text.size());
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+void OutputFile::truncate(std::uint64_t bytes) {
+  if (::ftruncate(fd_, static_cast<off_t>(bytes)) != 0)
+    fail(path_, "set the length of", errno, bytes);
+}
+
+void OutputFile::sync() {
+  if (const int code = attempt(FileOperation::sync, path_, [&] { return ::fsync(fd_); }))
+    fail(path_, "sync", code);
+}
+
+void OutputFile::close() {
+  if (fd_ >= 0 && ::close(std::exchange(fd_, -1)) != 0 && errno != EINTR)
+    fail(path_, "close", errno);
+}
+
+void rename_file(const Path& from, const Path& to) {
+  if (const int code =
+          attempt(FileOperation::rename, to, [&] { return ::rename(from.c_str(), to.c_str()); }))
+    fail(to, "rename into place", code);
+}
+
+void sync_folder(const Path& folder) {
+  const Path place = folder.empty() ? Path(".") : folder;
+  const int fd = ::open(place.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) fail(place, "open", errno);
+  const int code = attempt(FileOperation::sync_folder, place, [&] { return ::fsync(fd); });
+  ::close(fd);
+  if (code && code != EINVAL) fail(place, "sync", code);
+}
+
+void make_folders(const Path& folder) {
+  std::error_code code;
+  std::filesystem::create_directories(folder, code);
+  if (code) throw resource_error("{}: cannot make the folder: {}", folder.string(), code.message());
+}
+
+void refuse_overwrite(const Path& path, bool force) {
+  std::error_code ignored;
+  if (!force && std::filesystem::exists(std::filesystem::symlink_status(path, ignored)))
+    throw usage_error("{}: exists already", path.string())
+        .with_hint("give --force to replace it, or choose another name");
+}
+
+AtomicFile::AtomicFile(Path target) : target_(std::move(target)) {
+  static std::atomic<unsigned> serial{0};
+  temporary_ = target_;
+  temporary_ += fmt::format(".tmp-{}-{}", ::getpid(), serial++);
+}
+
+AtomicFile::~AtomicFile() {
+  if (!committed_) ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::commit() {
+  {
+    OutputFile file(temporary_, OutputFile::Mode::existing);
+    file.sync();
+    file.close();
+  }
+  rename_file(temporary_, target_);
+  committed_ = true;
+  sync_folder(target_.parent_path());
+}
+
+void write_file_atomically(const Path& target, std::string_view text) {
+  AtomicFile file(target);
+  OutputFile out(file.path(), OutputFile::Mode::create_new);
+  out.write_at(0, std::as_bytes(std::span(text)));
+  out.close();
+  file.commit();
+}
+
+std::string read_text_file(const Path& path, std::uint64_t max_bytes) {
+  const MappedFile file(path);
+  if (file.bytes().size() > max_bytes)
+    throw input_error("{}: is {}, expected at most {}", path.string(),
+                      short_bytes(static_cast<double>(file.bytes().size())),
+                      short_bytes(static_cast<double>(max_bytes)));
+  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+}
+
+MappedFile::MappedFile(const Path& path) {
+  const int fd = open_regular(path);
+  struct stat status {};
+  ::fstat(fd, &status);
+  size_ = static_cast<std::size_t>(status.st_size);
+  void* place = size_ ? ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd, 0) : nullptr;
+  const int code = errno;
+  ::close(fd);
+  if (place == MAP_FAILED)
+    throw input_error("{}: cannot map: {}", path.string(), std::strerror(code));
+  data_ = static_cast<const std::byte*>(place);
+}
+
+MappedFile::~MappedFile() {
+  if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+FolderLock::FolderLock(const Path& folder) {
+  const Path path = folder / "lock";
+  fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (fd_ < 0) fail(path, "open", errno);
+  if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+    char holder[32] = {};
+    if (::pread(fd_, holder, sizeof holder - 1, 0) < 0) holder[0] = '\0';
+    ::close(fd_);
+    throw make_error(ErrorKind::locked, "{}: another run is using this folder (process {})",
+                     folder.string(), trim(holder).empty() ? "unknown" : trim(holder))
+        .with_hint("wait for it, stop it, or give another --out");
+  }
+  const std::string self = std::to_string(::getpid()) + "\n";
+  if (::ftruncate(fd_, 0) != 0 || ::pwrite(fd_, self.data(), self.size(), 0) < 0) {
+    // The number is only a courtesy to whoever waits; the lock itself is held.
+  }
+}
+
+FolderLock::~FolderLock() { ::close(fd_); }
+
+}  // namespace stagedtrain

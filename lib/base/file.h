@@ -1,0 +1,106 @@
+// The only door to the disk: every write, sync and rename of the project passes here, so that tests
+// can make each of them fail, and so that a file is either whole or not there.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace stagedtrain {
+
+using Path = std::filesystem::path;
+
+enum class FileOperation { open, allocate, write, sync, rename, sync_folder };
+
+// For tests: called before each operation; a non-zero return is taken as that operation's errno.
+// Returns the previous hook. Not thread-safe against running operations.
+using FileFault = std::function<int(FileOperation, const Path&)>;
+FileFault set_file_fault(FileFault fault);
+
+// A file open for writing. Errors throw Error(resource) with path, reason and, where the disk is
+// full, the bytes that were needed. Closed (not synced) by the destructor.
+class OutputFile {
+ public:
+  enum class Mode { create_new, truncate, existing, append };
+  OutputFile(Path path, Mode mode);
+  ~OutputFile();
+  OutputFile(const OutputFile&) = delete;
+  OutputFile& operator=(const OutputFile&) = delete;
+
+  const Path& path() const { return path_; }
+  int descriptor() const { return fd_; }
+  // Reserves disk space for [0, bytes), so that a full disk is met before the work, not after.
+  void allocate(std::uint64_t bytes);
+  void write_at(std::uint64_t offset, std::span<const std::byte> bytes);
+  void append(std::string_view text);  // one write call: whole lines stay whole
+  void truncate(std::uint64_t bytes);
+  void sync();
+  void close();
+
+ private:
+  Path path_;
+  int fd_ = -1;
+};
+
+void rename_file(const Path& from, const Path& to);
+void sync_folder(const Path& folder);
+void make_folders(const Path& folder);
+// Throws Error(usage) if the path exists and force is false.
+void refuse_overwrite(const Path& path, bool force);
+
+// A file that appears whole or not at all: write to path() (a temporary name beside the target),
+// then commit(): sync, rename, sync the folder. Without commit the temporary file is removed.
+class AtomicFile {
+ public:
+  explicit AtomicFile(Path target);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+  const Path& path() const { return temporary_; }
+  // Requires that everything written to path() is closed.
+  void commit();
+
+ private:
+  Path target_, temporary_;
+  bool committed_ = false;
+};
+// The whole text as a file, atomically.
+void write_file_atomically(const Path& target, std::string_view text);
+
+// The whole file as text. Throws Error(input) if it is not a readable regular file, or is larger
+// than max_bytes.
+std::string read_text_file(const Path& path, std::uint64_t max_bytes = std::uint64_t{1} << 33);
+
+// A read-only view of a whole regular file; pages are loaded as they are touched. Move-only. The
+// bytes stay valid for the life of the object. Throws Error(input) if it cannot be opened.
+class MappedFile {
+ public:
+  explicit MappedFile(const Path& path);
+  ~MappedFile();
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+
+ private:
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+// Holds an exclusive advisory lock on folder/lock for its life. Throws Error(locked), naming the
+// process that holds it, if another has it.
+class FolderLock {
+ public:
+  explicit FolderLock(const Path& folder);
+  ~FolderLock();
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+ private:
+  int fd_ = -1;
+};
+
+}  // namespace stagedtrain

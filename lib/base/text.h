@@ -1,0 +1,41 @@
+// Words and numbers as people write and read them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace stagedtrain {
+
+// The candidate that a writer most probably meant, if one is near enough (edit distance).
+std::optional<std::string> nearest_word(std::string_view word,
+                                        const std::vector<std::string>& candidates);
+// "; did you mean 'x'?" or, with no near candidate, "; expected one of a, b, c".
+std::string suggestion(std::string_view word, const std::vector<std::string>& candidates);
+
+std::string join(const std::vector<std::string>& parts, std::string_view separator);
+std::vector<std::string> split(std::string_view text, char separator);
+std::string_view trim(std::string_view text);
+std::string lower(std::string_view text);
+
+// A number as people write it: 1e6, 1_000_000, 64K, 50M, 2.5G, 1T, 4Ki, 1Mi. K, M, G (or B), T are
+// powers of 1000; Ki, Mi, Gi are powers of 1024. Nothing for anything else (010 and 0x10 included).
+std::optional<double> parse_number(std::string_view text);
+// The same, if it is a whole number of at most 2^53.
+std::optional<std::int64_t> parse_count(std::string_view text);
+
+// The shortest text that reads back as the same number: 3e-3 as 0.003, whole numbers without a
+// point.
+std::string format_number(double value);
+// 1234567 -> "1.23M"; counts below 10,000 in full.
+std::string short_count(double value);
+// 1234567 -> "1,234,567".
+std::string grouped(std::int64_t value);
+// 1536 -> "1.5 KiB".
+std::string short_bytes(double bytes);
+// 3723 -> "1h02m"; 75 -> "1m15s"; 3.2 -> "3.2s".
+std::string short_seconds(double seconds);
+
+}  // namespace stagedtrain

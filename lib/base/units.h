@@ -1,0 +1,24 @@
+// Durations of training: a number and a unit, resolved to steps only when the plan is made.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace stagedtrain {
+
+enum class DurationUnit { steps, tokens, flops, epochs, percent };
+
+// An amount of training as written in a schedule: "2100 steps", "10M tokens", "3e15 flops",
+// "2 epochs", "20%" (of the whole run). A bare number is steps.
+struct Duration {
+  double amount = 0;
+  DurationUnit unit = DurationUnit::steps;
+  bool operator==(const Duration&) const = default;
+};
+
+// Throws Error(usage) that names the text and the forms accepted; no location (the caller has it).
+Duration parse_duration(std::string_view text);
+std::string to_string(const Duration& duration);
+
+}  // namespace stagedtrain

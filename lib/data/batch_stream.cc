@@ -1,0 +1,90 @@
+// Windows of a token file: shuffled for training, evenly spread for evaluation.
+#include "data/batch_stream.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "base/text.h"
+#include "data/permutation.h"
+
+namespace stagedtrain::data {
+namespace {
+
+void require_window(const TokenFile& file, std::int64_t context) {
+  ST_CHECK(context >= 1, "context {}", context);
+  if (file.count() <= context)
+    throw input_error(
+        "{}: {} tokens, expected at least {} (a context of {} and the token after it)",
+        file.path().string(), grouped(file.count()), grouped(context + 1), context)
+        .with_hint("use more text or a shorter model.context");
+}
+
+// So many windows of context + 1 tokens that they fit behind every offset below context; in a file
+// shorter than two contexts one window, behind fewer offsets.
+std::int64_t windows_of(std::int64_t count, std::int64_t context) {
+  return std::max<std::int64_t>(1, count / context - 1);
+}
+
+}  // namespace
+
+BatchStream::BatchStream(std::shared_ptr<const TokenFile> file, std::int64_t context,
+                         std::int64_t vocab, Cursor start)
+    : file_(std::move(file)), context_(context), vocab_(vocab), windows_(0), cursor_(start) {
+  require_window(*file_, context_);
+  ST_CHECK(start.index >= 0, "cursor at {}", start.index);
+  windows_ = windows_of(file_->count(), context_);
+}
+
+std::int64_t BatchStream::window_start(std::int64_t index) const {
+  const auto epoch = static_cast<std::uint64_t>(index / windows_);
+  const std::int64_t offsets = std::min(context_, file_->count() - windows_ * context_);
+  const CounterRng offset_rng(cursor_.seed, hash_name("epoch offset"));
+  const CounterRng order_rng(cursor_.seed, hash_name("epoch order"));
+  const auto offset =
+      static_cast<std::int64_t>(offset_rng.below(epoch, static_cast<std::uint64_t>(offsets)));
+  return offset + context_ * Permutation(windows_, order_rng.bits(epoch))(index % windows_);
+}
+
+Batch BatchStream::next(std::int64_t sequences, std::int64_t length) {
+  ST_CHECK(sequences >= 1 && length >= 1 && context_ % length == 0,
+           "{} sequences of {} in pieces of {}", sequences, context_, length);
+  const std::int64_t pieces = context_ / length;
+  Batch batch{sequences * pieces, length, {}};
+  batch.tokens.resize(static_cast<std::size_t>(batch.rows * (length + 1)));
+  std::vector<std::int32_t> window(static_cast<std::size_t>(context_ + 1));
+  auto out = batch.tokens.begin();
+  for (std::int64_t i = 0; i < sequences; ++i) {
+    file_->read(window_start(cursor_.index + i), window, vocab_);
+    for (std::int64_t piece = 0; piece < pieces; ++piece)
+      out = std::copy_n(window.begin() + piece * length, length + 1, out);
+  }
+  cursor_.index += sequences;
+  return batch;
+}
+
+EvaluationSet::EvaluationSet(std::shared_ptr<const TokenFile> file, std::int64_t context,
+                             std::int64_t vocab, std::int64_t tokens)
+    : file_(std::move(file)), context_(context), vocab_(vocab), windows_(0), available_(0) {
+  require_window(*file_, context_);
+  available_ = (file_->count() - 1) / context_;
+  windows_ = std::clamp<std::int64_t>(tokens / context_, 1, available_);
+}
+
+Batch EvaluationSet::batch(std::int64_t first, std::int64_t rows) const {
+  ST_CHECK(first >= 0 && rows >= 1 && rows <= windows_ - first, "windows [{}, {}) of {}", first,
+           first + rows, windows_);
+  Batch batch{rows, context_, {}};
+  const auto row = static_cast<std::size_t>(context_ + 1);
+  batch.tokens.resize(static_cast<std::size_t>(rows) * row);
+  for (std::int64_t i = 0; i < rows; ++i) {
+    // Window w starts at the w-th of windows_ even steps through the available places.
+    const auto place =
+        static_cast<std::int64_t>(static_cast<__int128>(first + i) * available_ / windows_);
+    file_->read(place * context_,
+                std::span(batch.tokens).subspan(static_cast<std::size_t>(i) * row, row), vocab_);
+  }
+  return batch;
+}
+
+}  // namespace stagedtrain::data

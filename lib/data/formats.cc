@@ -1,0 +1,18 @@
+// The table of token file formats.
+#include "data/formats.h"
+
+namespace stagedtrain::data {
+
+const std::vector<TokenFormat>& token_formats() {
+  static const std::vector<TokenFormat> table = {
+      {"stagedtrain", "written by `stagedtrain data`: header, tokenizer, 1, 2 or 4 bytes a token",
+       recognises_stagedtrain, read_stagedtrain},
+      {"llm.c", "256 int32 of header (magic 20240520, version 1, count), then uint16",
+       recognises_llmc, read_llmc},
+      {"raw uint16", "nanoGPT's: no header, uint16 from the first byte", recognises_raw_uint16,
+       read_raw_uint16},
+  };
+  return table;
+}
+
+}  // namespace stagedtrain::data

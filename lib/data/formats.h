@@ -1,0 +1,37 @@
+// The table of token file formats: a new one is one file and one line.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "data/token_file.h"
+
+namespace stagedtrain::data {
+
+// How a format is told and read. bytes is the whole file (mapped), never empty.
+struct TokenFormat {
+  const char* name;
+  const char* help;
+  // Whether the file is meant to be of this format, by its first bytes; it may still be damaged.
+  bool (*recognises)(std::span<const std::byte> bytes);
+  // What the file says of itself; format is filled in by the caller. Throws Error(input) if the
+  // file is damaged, cut short or of an unknown version. On return first_byte + count *
+  // bytes_per_token is at most bytes.size(), and count is at least 1.
+  TokenFileInfo (*read)(const Path& path, std::span<const std::byte> bytes);
+};
+
+// In the order in which they are tried; the last recognises everything.
+const std::vector<TokenFormat>& token_formats();
+
+// stagedtrain.cc: this project's own (docs/token-format.md)
+bool recognises_stagedtrain(std::span<const std::byte> bytes);
+TokenFileInfo read_stagedtrain(const Path& path, std::span<const std::byte> bytes);
+// llmc.cc
+bool recognises_llmc(std::span<const std::byte> bytes);
+TokenFileInfo read_llmc(const Path& path, std::span<const std::byte> bytes);
+// raw_uint16.cc: nanoGPT's
+bool recognises_raw_uint16(std::span<const std::byte> bytes);
+TokenFileInfo read_raw_uint16(const Path& path, std::span<const std::byte> bytes);
+
+}  // namespace stagedtrain::data

@@ -1,0 +1,55 @@
+// From text to a pair of token files: what `stagedtrain data` does.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "data/split.h"
+
+namespace stagedtrain::data {
+
+struct PrepareOptions {
+  std::vector<std::string> inputs;  // paths of text files; "-" is standard input
+  Path folder;                      // gets train.bin and validation.bin; made if it is not there
+  std::string tokenizer = "bytes";  // or the path of a SentencePiece model
+  double validation = 0.01;  // share of the text, in bytes or documents; above 0, at most 0.5
+  SplitRule split = SplitRule::automatic;
+  std::string separator;   // ends a document, and stays part of it; empty: a file is a document
+  std::uint64_t seed = 1;  // which parts are chosen for validation
+  bool force = false;      // replace existing files
+};
+
+// One of the two files.
+struct PreparedFile {
+  Path path;
+  std::int64_t units = 0;  // documents or blocks
+  std::uint64_t text_bytes = 0;
+  std::int64_t tokens = 0;
+  std::uint64_t file_bytes = 0;
+};
+
+struct PreparedData {
+  std::string tokenizer;  // its name
+  std::int64_t vocab = 0;
+  int bytes_per_token = 1;  // in the files
+  std::int64_t files = 0, documents = 0;
+  std::uint64_t text_bytes = 0;
+  bool by_document = false;     // else by blocks
+  std::size_t block_bytes = 0;  // of a block, where not by document
+  PreparedFile train, validation;
+};
+
+// Reads, tokenizes, splits and writes, in memory that does not grow with the text. Both files
+// appear at the end, after all work that can fail for their content. Throws Error: usage (outputs
+// exist, options out of range), input (a text or model that is bad, a split that comes out empty),
+// resource (disk full), interrupted (a signal; nothing is left behind).
+PreparedData prepare(const PrepareOptions& options);
+
+// As a table for people, and as JSON.
+std::string to_text(const PreparedData& data);
+Json to_json(const PreparedData& data);
+
+}  // namespace stagedtrain::data

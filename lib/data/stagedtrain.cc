@@ -1,0 +1,30 @@
+// This project's own token files, as the table of formats wants them.
+#include "base/json.h"
+#include "data/formats.h"
+#include "data/token_header.h"
+
+namespace stagedtrain::data {
+
+bool recognises_stagedtrain(std::span<const std::byte> bytes) { return looks_like_header(bytes); }
+
+TokenFileInfo read_stagedtrain(const Path& path, std::span<const std::byte> bytes) {
+  TokenHeader header = unpack_header(path, bytes);
+  const Json metadata = parse_json(header.metadata, path.string() + ": metadata");
+  TokenFileInfo info;
+  info.count = static_cast<std::int64_t>(header.count);
+  info.bytes_per_token = static_cast<int>(header.bytes_per_token);
+  info.first_byte = header.header_bytes;
+  info.vocab = header.vocab;
+  info.tokens_crc = header.tokens_crc;
+  try {
+    info.text_bytes_per_token =
+        metadata.at("text_bytes").get<double>() / static_cast<double>(header.count);
+    const bool bytes_tokenizer = metadata.at("tokenizer").get<std::string>() == "bytes";
+    info.tokenizer = bytes_tokenizer ? "bytes" : std::move(header.tokenizer);
+  } catch (const nlohmann::json::exception& error) {
+    throw input_error("{}: metadata: {}", path.string(), error.what());
+  }
+  return info;
+}
+
+}  // namespace stagedtrain::data

@@ -1,0 +1,97 @@
+// Reading token files through the table of formats.
+#include "data/token_file.h"
+
+#include <algorithm>
+
+#include "base/crc32c.h"
+#include "base/error.h"
+#include "base/signals.h"
+#include "base/text.h"
+#include "data/formats.h"
+#include "data/little_endian.h"
+
+namespace stagedtrain::data {
+namespace {
+
+TokenFileInfo read_info(const Path& path, std::span<const std::byte> bytes) {
+  if (bytes.empty()) throw input_error("{}: empty, expected a token file", path.string());
+  for (const TokenFormat& format : token_formats()) {
+    if (!format.recognises(bytes)) continue;
+    TokenFileInfo info = format.read(path, bytes);
+    info.format = format.name;
+    return info;
+  }
+  throw input_error("{}: not a token file", path.string());
+}
+
+// Copies tokens and returns the largest id.
+template <class Id>
+std::uint32_t copy_ids(std::span<const std::byte> from, std::span<std::int32_t> out) {
+  std::uint32_t largest = 0;
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const std::uint32_t id = load<Id>(from, i * sizeof(Id));
+    largest = std::max(largest, id);
+    out[i] = static_cast<std::int32_t>(id);
+  }
+  return largest;
+}
+
+std::uint32_t copy_any(int width, std::span<const std::byte> from, std::span<std::int32_t> out) {
+  if (width == 1) return copy_ids<std::uint8_t>(from, out);
+  if (width == 2) return copy_ids<std::uint16_t>(from, out);
+  return copy_ids<std::uint32_t>(from, out);
+}
+
+}  // namespace
+
+TokenFile::TokenFile(const Path& path)
+    : path_(path), file_(path), info_(read_info(path, file_.bytes())) {}
+
+void TokenFile::read(std::int64_t first, std::span<std::int32_t> out, std::int64_t vocab) const {
+  const auto size = static_cast<std::int64_t>(out.size());
+  ST_CHECK(first >= 0 && size <= count() && first <= count() - size, "tokens [{}, {}) of {}", first,
+           first + size, count());
+  const auto width = static_cast<std::size_t>(info_.bytes_per_token);
+  const auto bytes =
+      token_bytes().subspan(static_cast<std::size_t>(first) * width, out.size() * width);
+  if (copy_any(info_.bytes_per_token, bytes, out) < vocab) return;
+  const auto bad = std::find_if(out.begin(), out.end(), [&](std::int32_t id) {
+    return static_cast<std::uint32_t>(id) >= vocab;
+  });
+  throw input_error("{}: token {} is {}, expected ids below the vocabulary of {}", path_.string(),
+                    grouped(first + (bad - out.begin())), static_cast<std::uint32_t>(*bad), vocab)
+      .with_hint(info_.vocab > vocab
+                     ? fmt::format("set model.vocab to {} or more", info_.vocab)
+                     : "the file was made with another tokenizer, or is not a token file");
+}
+
+void TokenFile::check_vocab(std::int64_t vocab, std::uint64_t max_bytes) const {
+  if (token_bytes().size() > max_bytes) return;
+  std::vector<std::int32_t> part(std::size_t{1} << 16);
+  for (std::int64_t first = 0; first < count(); first += static_cast<std::int64_t>(part.size())) {
+    stop_point("checking tokens");
+    const auto left = static_cast<std::size_t>(count() - first);
+    read(first, std::span(part).first(std::min(part.size(), left)), vocab);
+  }
+  if (info_.tokens_crc && crc32c(token_bytes()) != *info_.tokens_crc)
+    throw input_error("{}: damaged: its tokens do not have the checksum that the header says",
+                      path_.string())
+        .with_hint("make it again: stagedtrain data TEXT --out DIR --force");
+}
+
+std::uint32_t TokenFile::fingerprint() const {
+  constexpr std::size_t kPages = 64, kPage = 4096;
+  const auto file = file_.bytes();
+  const std::uint64_t size = file.size();
+  std::uint32_t crc = crc32c(std::as_bytes(std::span(&size, 1)));
+  crc = crc32c(file.first(info_.first_byte), crc);
+  const auto tokens = token_bytes();
+  if (tokens.size() <= kPages * kPage) return crc32c(tokens, crc);
+  for (std::size_t i = 0; i < kPages; ++i) {
+    const std::size_t start = (tokens.size() - kPage) / (kPages - 1) * i;
+    crc = crc32c(tokens.subspan(start, kPage), crc);
+  }
+  return crc;
+}
+
+}  // namespace stagedtrain::data

@@ -1,0 +1,51 @@
+// A file of token ids, whatever its format, seen as one long row.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "base/file.h"
+
+namespace stagedtrain::data {
+
+// What a file says of itself. Raw formats know only their count and width.
+struct TokenFileInfo {
+  std::string format;       // a name of token_formats(): "stagedtrain", "llm.c" or "raw uint16"
+  std::int64_t count = 0;   // tokens
+  int bytes_per_token = 2;  // 1, 2 or 4, unsigned little endian
+  std::uint64_t first_byte = 0;     // where the tokens start
+  std::int64_t vocab = 0;           // of the tokenizer; 0 if unknown
+  double text_bytes_per_token = 0;  // of the source text; 0 if unknown (bits per byte need it)
+  std::string tokenizer;            // "bytes", a serialized SentencePiece model, or "" if unknown
+  std::optional<std::uint32_t> tokens_crc =
+      {};  // crc32c of all token bytes, where the format has one
+};
+
+// Memory-mapped, read-only; may be read by several threads. Throws Error(input) for a file that is
+// missing, empty, cut short, of odd length, of an unknown version.
+class TokenFile {
+ public:
+  explicit TokenFile(const Path& path);
+  const Path& path() const { return path_; }
+  const TokenFileInfo& info() const { return info_; }
+  std::int64_t count() const { return info_.count; }
+  // Copies tokens [first, first + out.size()) and checks that each is below vocab; throws
+  // Error(input) with the position and the id otherwise. Requires the range to lie in the file.
+  void read(std::int64_t first, std::span<std::int32_t> out, std::int64_t vocab) const;
+  // Checks every token of the file against vocab, and the tokens' checksum where the format has one
+  // (files up to max_bytes; larger ones are checked against vocab as they are read). Throws as read
+  // does.
+  void check_vocab(std::int64_t vocab, std::uint64_t max_bytes = std::uint64_t{1} << 30) const;
+  // A cheap identity: crc32c over size, header and 64 pages spread over the file.
+  std::uint32_t fingerprint() const;
+
+ private:
+  std::span<const std::byte> token_bytes() const { return file_.bytes().subspan(info_.first_byte); }
+  Path path_;
+  MappedFile file_;
+  TokenFileInfo info_;
+};
+
+}  // namespace stagedtrain::data

@@ -1,0 +1,45 @@
+// Writes a token file of this project's own format, whole or not at all.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "data/token_header.h"
+#include "data/tokenizer.h"
+
+namespace stagedtrain::data {
+
+class TokenWriter {
+ public:
+  // Width and vocabulary follow the tokenizer: 1 byte a token up to 256 ids, 2 up to 65,536,
+  // else 4.
+  TokenWriter(Path target, const Tokenizer& tokenizer);
+  // Requires that every id is below the tokenizer's vocabulary.
+  void append(std::span<const std::int32_t> ids);
+  std::int64_t count() const { return static_cast<std::int64_t>(header_.count); }
+  const Path& target() const { return target_; }
+  int bytes_per_token() const { return static_cast<int>(header_.bytes_per_token); }
+  // Bytes of the file as it is so far.
+  std::uint64_t file_bytes() const {
+    return header_.header_bytes + header_.count * header_.bytes_per_token;
+  }
+  // Writes what is left and the header: metadata (at most 4032 bytes as text) with "tokenizer"
+  // added. Requires count() > 0. Then commit() makes the file appear under its name.
+  void finish(Json metadata);
+  void commit() { file_.commit(); }
+
+ private:
+  void flush();
+  Path target_;
+  AtomicFile file_;
+  OutputFile out_;
+  TokenHeader header_;
+  std::string tokenizer_name_;
+  std::vector<std::byte> buffer_;
+  std::uint64_t written_;
+};
+
+}  // namespace stagedtrain::data

@@ -1,0 +1,74 @@
+// Rows plus a vector, and sums of columns.
+#include "kernels/bias.h"
+
+#include "kernels/partial_sums.h"
+#include "kernels/targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/bias.cc"
+#include <hwy/foreach_target.h>
+
+#include "kernels/simd_inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace stagedtrain::kernels::HWY_NAMESPACE {
+
+void add_bias_rows(const float* bias, std::int64_t begin, std::int64_t end, std::int64_t width,
+                   float* x) {
+  for (std::int64_t r = begin; r < end; ++r) {
+    float* row = x + r * width;
+    for_vectors(0, width, [&](std::int64_t c, auto io) HWY_ATTR {
+      io.store(hn::Add(io.load(row + c), io.load(bias + c)), row + c);
+    });
+  }
+}
+
+// Eight rows at a time in a fixed tree: few passes over out, short chains of additions.
+void sum_rows(const float* x, std::int64_t begin, std::int64_t end, std::int64_t width,
+              std::int64_t stride, std::int64_t first_column, float* out) {
+  std::int64_t r = begin;
+  for (; r + 8 <= end; r += 8) {
+    const float* row = x + r * stride;
+    for_vectors(first_column, width, [&](std::int64_t c, auto io) HWY_ATTR {
+      const float* p = row + c;
+      const Vec a = hn::Add(io.load(p), io.load(p + stride));
+      const Vec b = hn::Add(io.load(p + 2 * stride), io.load(p + 3 * stride));
+      const Vec e = hn::Add(io.load(p + 4 * stride), io.load(p + 5 * stride));
+      const Vec f = hn::Add(io.load(p + 6 * stride), io.load(p + 7 * stride));
+      io.store(hn::Add(io.load(out + c), hn::Add(hn::Add(a, b), hn::Add(e, f))), out + c);
+    });
+  }
+  for (; r < end; ++r) {
+    const float* row = x + r * stride;
+    for_vectors(first_column, width, [&](std::int64_t c, auto io) HWY_ATTR {
+      io.store(hn::Add(io.load(out + c), io.load(row + c)), out + c);
+    });
+  }
+}
+
+}  // namespace stagedtrain::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace stagedtrain::kernels {
+
+HWY_EXPORT(add_bias_rows);
+HWY_EXPORT(sum_rows);
+
+void add_bias(const float* bias, std::int64_t begin, std::int64_t end, std::int64_t width,
+              float* x) {
+  HWY_DYNAMIC_DISPATCH(add_bias_rows)(bias, begin, end, width, x);
+}
+
+void bias_backward(const float* dy, std::int64_t begin, std::int64_t end, std::int64_t width,
+                   float* dbias) {
+  HWY_DYNAMIC_DISPATCH(sum_rows)(dy, begin, end, width, width, 0, dbias);
+}
+
+void add_partial_sums(const float* partials, std::int64_t count, std::int64_t stride,
+                      std::int64_t begin, std::int64_t end, float* out) {
+  HWY_DYNAMIC_DISPATCH(sum_rows)(partials, 0, count, end, stride, begin, out);
+}
+
+}  // namespace stagedtrain::kernels
+#endif  // HWY_ONCE

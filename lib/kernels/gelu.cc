@@ -1,0 +1,97 @@
+// GELU (tanh form) and its backward, one vector at a time.
+#include "kernels/gelu.h"
+
+#include "kernels/targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/gelu.cc"
+#include <hwy/foreach_target.h>
+
+#include "kernels/simd_inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace stagedtrain::kernels::HWY_NAMESPACE {
+
+// 1 / (1 + exp(-2 z)), z = sqrt(2 / pi) (u + 0.044715 u^3); u2 = u * u.
+HWY_INLINE Vec gate(Vec u, Vec u2) {
+  const Vec minus_2z = hn::Mul(u, hn::MulAdd(u2, set(-0.0713548162726f), set(-1.59576912161f)));
+  return hn::Div(set(1.0f), hn::Add(set(1.0f), exp_of(minus_2z)));
+}
+
+// gelu'(u) = s + u s (1 - s) d(2z)/du.
+HWY_INLINE Vec gelu_slope(Vec u, Vec u2, Vec s) {
+  const Vec dz = hn::MulAdd(u2, set(0.214064448818f), set(1.59576912161f));
+  return hn::MulAdd(hn::Mul(hn::Mul(u, s), hn::Sub(set(1.0f), s)), dz, s);
+}
+
+void bias_gelu_rows(const float* h, const float* bias, std::int64_t begin, std::int64_t end,
+                    std::int64_t width, float* u, float* a) {
+  for (std::int64_t r = begin; r < end; ++r) {
+    const std::int64_t row = r * width;
+    for_vectors(0, width, [&](std::int64_t c, auto io) HWY_ATTR {
+      Vec x = io.load(h + row + c);
+      if (bias != nullptr) x = hn::Add(x, io.load(bias + c));
+      if (u != nullptr) io.store(x, u + row + c);
+      io.store(hn::Mul(x, gate(x, hn::Mul(x, x))), a + row + c);
+    });
+  }
+}
+
+struct Backward {
+  const float *da, *u;
+  float *du, *a;
+  std::int64_t width;
+};
+
+// Rows [first, first + R) of one column of vectors: their du, summed.
+template <int R, class Io>
+HWY_INLINE Vec backward_column(const Backward& x, std::int64_t first, std::int64_t c, Io io) {
+  Vec sum = zero();
+  for (int i = 0; i < R; ++i) {
+    const std::int64_t at = (first + i) * x.width + c;
+    const Vec u = io.load(x.u + at), u2 = hn::Mul(u, u), s = gate(u, u2);
+    const Vec du = hn::Mul(io.load(x.da + at), gelu_slope(u, u2, s));
+    io.store(du, x.du + at);
+    if (x.a != nullptr) io.store(hn::Mul(u, s), x.a + at);
+    sum = hn::Add(sum, du);
+  }
+  return sum;
+}
+
+template <int R>
+HWY_INLINE void backward_rows(const Backward& x, std::int64_t first, float* dbias) {
+  for_vectors(0, x.width, [&](std::int64_t c, auto io) HWY_ATTR {
+    const Vec sum = backward_column<R>(x, first, c, io);
+    if (dbias != nullptr) io.store(hn::Add(io.load(dbias + c), sum), dbias + c);
+  });
+}
+
+void gelu_backward_rows(const float* da, const float* u, std::int64_t begin, std::int64_t end,
+                        std::int64_t width, float* du, float* dbias, float* a) {
+  const Backward x{da, u, du, a, width};
+  std::int64_t r = begin;
+  for (; r + 4 <= end; r += 4) backward_rows<4>(x, r, dbias);
+  for (; r < end; ++r) backward_rows<1>(x, r, dbias);
+}
+
+}  // namespace stagedtrain::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace stagedtrain::kernels {
+
+HWY_EXPORT(bias_gelu_rows);
+HWY_EXPORT(gelu_backward_rows);
+
+void bias_gelu(const float* h, const float* bias, std::int64_t begin, std::int64_t end,
+               std::int64_t width, float* u, float* a) {
+  HWY_DYNAMIC_DISPATCH(bias_gelu_rows)(h, bias, begin, end, width, u, a);
+}
+
+void gelu_backward(const float* da, const float* u, std::int64_t begin, std::int64_t end,
+                   std::int64_t width, float* du, float* dbias, float* a) {
+  HWY_DYNAMIC_DISPATCH(gelu_backward_rows)(da, u, begin, end, width, du, dbias, a);
+}
+
+}  // namespace stagedtrain::kernels
+#endif  // HWY_ONCE

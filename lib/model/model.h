@@ -1,0 +1,70 @@
+// A model that runs: forward and backward on a device, over one flat ParamBuffer.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <memory>
+#include <string>
+
+#include "arch/model_config.h"
+#include "data/batch_stream.h"
+#include "model/param_buffer.h"
+
+namespace stagedtrain::model {
+
+// fp32: everything float32. bf16: products in bfloat16, master weights, moments and the loss in
+// float32. fp64: everything float64 (for laws and checks).
+enum class Precision { fp32, bf16, fp64 };
+at::ScalarType master_type(Precision precision);
+state::DType state_dtype(Precision precision);
+
+// reference: ATen operators and autograd, on any device and precision. fused: own forward and
+// backward with lib/kernels, CPU and fp32 only. automatic: fused where it can be, else reference.
+enum class Kernels { automatic, reference, fused };
+
+struct ModelOptions {
+  at::Device device = at::kCPU;
+  Precision precision = Precision::fp32;
+  Kernels kernels = Kernels::automatic;
+  double dropout = 0;  // on embeddings and both residual branches, in training only
+  double z_loss = 0;   // coefficient of mean(logsumexp(logits)^2), added to the training loss
+};
+
+// Legend: B rows, T length, V vocab.
+class Model {
+ public:
+  virtual ~Model() = default;
+  // Adds scale * dL/dw to params().grads() and returns L, the mean loss over the batch in nats per
+  // token, as a detached 0-dim tensor on the device (no synchronisation). tokens_BS: int64,
+  // B x (T + 1), on the device. With dropout the masks are a pure function of random_seed.
+  virtual at::Tensor loss_and_backward(const at::Tensor& tokens_BS, double scale,
+                                       std::uint64_t random_seed) = 0;
+  // The mean loss of each row, [B], float64 on the device; no gradient, no dropout, no z-loss.
+  virtual at::Tensor row_losses(const at::Tensor& tokens_BS) = 0;
+  // Logits [B, T, V] in the master type for int64 tokens [B, T]; no gradient.
+  virtual at::Tensor logits(const at::Tensor& tokens_BT) = 0;
+  // Tells the model that params().weights() changed (it may keep a copy in another type).
+  virtual void weights_changed() {}
+
+  ParamBuffer& params() { return params_; }
+  const arch::ModelConfig& config() const { return config_; }
+  const ModelOptions& options() const { return options_; }
+  // "reference" or "fused".
+  virtual const char* kernels_name() const = 0;
+
+ protected:
+  Model(const arch::ModelConfig& config, const ModelOptions& options);
+  arch::ModelConfig config_;
+  ModelOptions options_;
+  ParamBuffer params_;
+};
+
+// Throws Error(usage) if the options ask for what this architecture or device cannot do.
+std::unique_ptr<Model> make_model(const arch::ModelConfig& config, const ModelOptions& options);
+
+// A batch as int64 tokens [rows, length + 1] on a device.
+at::Tensor to_device(const data::Batch& batch, at::Device device);
+// "auto", "cpu", "cuda", "cuda:1" -> device; throws Error(usage) with what is there.
+at::Device parse_device(const std::string& name);
+
+}  // namespace stagedtrain::model

@@ -1,0 +1,11 @@
+// The table of running models.
+#include "model/models.h"
+
+namespace stagedtrain::model {
+
+const std::vector<ModelKind>& model_kinds() {
+  static const std::vector<ModelKind> kinds = {{"gpt2", make_gpt2_reference, nullptr}};
+  return kinds;
+}
+
+}  // namespace stagedtrain::model

@@ -1,0 +1,64 @@
+// Making models, and what all of them share.
+#include "model/models.h"
+
+#include <ATen/detail/CUDAHooksInterface.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "model/model.h"
+
+namespace stagedtrain::model {
+
+at::ScalarType master_type(Precision precision) {
+  return precision == Precision::fp64 ? at::kDouble : at::kFloat;
+}
+state::DType state_dtype(Precision precision) {
+  return precision == Precision::fp64 ? state::DType::f64 : state::DType::f32;
+}
+
+Model::Model(const arch::ModelConfig& config, const ModelOptions& options)
+    : config_(config),
+      options_(options),
+      params_(arch::param_table(config), master_type(options.precision), options.device) {}
+
+std::unique_ptr<Model> make_model(const arch::ModelConfig& config, const ModelOptions& options) {
+  for (const ModelKind& kind : model_kinds()) {
+    if (config.architecture != kind.architecture) continue;
+    const bool can_fuse = kind.make_fused && options.device.is_cpu() &&
+                          options.precision == Precision::fp32 && options.dropout == 0 &&
+                          options.z_loss == 0;
+    if (options.kernels == Kernels::fused && !can_fuse)
+      throw usage_error("fused kernels run {} on the CPU in fp32 without dropout and z-loss only",
+                        config.architecture)
+          .with_hint("give --kernels reference");
+    return options.kernels != Kernels::reference && can_fuse ? kind.make_fused(config, options)
+                                                             : kind.make_reference(config, options);
+  }
+  throw usage_error("no running model for architecture {}", config.architecture);
+}
+
+at::Tensor to_device(const data::Batch& batch, at::Device device) {
+  at::Tensor host = at::empty({batch.rows, batch.length + 1}, at::kLong);
+  std::copy(batch.tokens.begin(), batch.tokens.end(), host.data_ptr<std::int64_t>());
+  return host.to(device);
+}
+
+at::Device parse_device(const std::string& name) {
+  const std::int64_t count = at::hasCUDA() ? at::detail::getCUDAHooks().deviceCount() : 0;
+  const bool cuda = count > 0;
+  if (name == "cpu" || (name == "auto" && !cuda)) return at::kCPU;
+  const bool known = name == "auto" || name == "cuda" || name.starts_with("cuda:");
+  if (!known)
+    throw usage_error("--device '{}'{}", name, suggestion(name, {"auto", "cpu", "cuda", "cuda:0"}));
+  if (!cuda)
+    throw usage_error("--device {}: no CUDA device is visible", name)
+        .with_hint(
+            "use --device cpu, or run scripts/setup.sh --cuda on a machine with an NVIDIA GPU");
+  const auto index =
+      name.starts_with("cuda:") ? parse_count(name.substr(5)) : std::optional<std::int64_t>(0);
+  if (!index || *index < 0 || *index >= count)
+    throw usage_error("--device {}: there are {} CUDA devices, numbered from 0", name, count);
+  return {at::kCUDA, static_cast<at::DeviceIndex>(*index)};
+}
+
+}  // namespace stagedtrain::model

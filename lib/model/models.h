@@ -1,0 +1,23 @@
+// The table of running models: one line per architecture.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "arch/architectures.h"
+#include "model/model.h"
+
+namespace stagedtrain::model {
+
+struct ModelKind {
+  const char* architecture;
+  std::unique_ptr<Model> (*make_reference)(const arch::ModelConfig&, const ModelOptions&);
+  std::unique_ptr<Model> (*make_fused)(const arch::ModelConfig&,
+                                       const ModelOptions&);  // may be null
+};
+const std::vector<ModelKind>& model_kinds();
+
+std::unique_ptr<Model> make_gpt2_reference(const arch::ModelConfig& config,
+                                           const ModelOptions& options);
+
+}  // namespace stagedtrain::model

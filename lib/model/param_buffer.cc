@@ -1,0 +1,99 @@
+// Laying tensors out in flat buffers and copying them in and out.
+#include "model/param_buffer.h"
+
+#include <ATen/core/grad_mode.h>
+
+#include "base/error.h"
+
+namespace stagedtrain::model {
+namespace {
+
+at::ScalarType scalar_type(state::DType dtype) {
+  return dtype == state::DType::f32 ? at::kFloat : at::kDouble;
+}
+
+at::Tensor host_view(const state::HostTensor& tensor) {
+  void* data = const_cast<std::byte*>(tensor.bytes().data());
+  return at::from_blob(data, tensor.shape(), at::TensorOptions(scalar_type(tensor.dtype())));
+}
+
+}  // namespace
+
+ParamBuffer::ParamBuffer(const arch::ParamTable& table, at::ScalarType master, at::Device device)
+    : table_(table) {
+  offsets_.resize(table_.size());
+  std::int64_t total = 0;
+  for (bool decays : {true, false}) {
+    for (std::size_t i = 0; i < table_.size(); ++i) {
+      if (table_[i].decays != decays) continue;
+      order_.push_back(i);
+      offsets_[i] = total;
+      total += table_[i].count();
+    }
+  }
+  const auto options = at::TensorOptions(master).device(device);
+  weights_ = at::zeros({total}, options);
+  grads_ = at::zeros({total}, options);
+  exp_avg_ = at::zeros({total}, options);
+  exp_avg_sq_ = at::zeros({total}, options);
+  make_segments(std::vector<std::int64_t>(table_.size(), 0));
+}
+
+void ParamBuffer::make_segments(const std::vector<std::int64_t>& moment_start) {
+  segments_.clear();
+  for (std::size_t i : order_) {
+    const bool decays = table_[i].decays;
+    const bool joins = !segments_.empty() && segments_.back().decays == decays &&
+                       segments_.back().moment_start == moment_start[i];
+    if (!joins) segments_.push_back({offsets_[i], 0, decays, moment_start[i]});
+    segments_.back().count += table_[i].count();
+  }
+}
+
+at::Tensor ParamBuffer::view(const at::Tensor& flat, std::size_t index) const {
+  return flat.narrow(0, offsets_[index], table_[index].count()).view(table_[index].shape());
+}
+
+at::Tensor ParamBuffer::view(const at::Tensor& flat, const std::string& name) const {
+  const std::int64_t index = table_.index(name);
+  ST_CHECK(index >= 0, "no tensor {}", name);
+  return view(flat, static_cast<std::size_t>(index));
+}
+
+at::Tensor ParamBuffer::packed_view(const at::Tensor& flat,
+                                    const std::vector<std::string>& names) const {
+  std::int64_t begin = -1, end = -1, rows = 0;
+  std::vector<std::int64_t> shape;
+  for (const std::string& name : names) {
+    const std::int64_t index = table_.index(name);
+    ST_CHECK(index >= 0, "no tensor {}", name);
+    const arch::ParamSpec& spec = table_[static_cast<std::size_t>(index)];
+    if (begin < 0) begin = end = offset(static_cast<std::size_t>(index));
+    ST_CHECK(offset(static_cast<std::size_t>(index)) == end, "{} is not adjacent", name);
+    end += spec.count();
+    shape = spec.shape();
+    rows += shape[0];
+  }
+  shape[0] = rows;
+  return flat.narrow(0, begin, end - begin).view(shape);
+}
+
+void ParamBuffer::load(const state::TrainingState& from) {
+  at::NoGradGuard no_grad;
+  at::Tensor* targets[] = {&weights_, &exp_avg_, &exp_avg_sq_};
+  for (state::Kind kind : state::kKinds)
+    for (std::size_t i = 0; i < table_.size(); ++i)
+      view(*targets[static_cast<int>(kind)], i).copy_(host_view(from.of(kind)[i]));
+  grads_.zero_();
+  make_segments(from.moment_start);
+}
+
+void ParamBuffer::store(state::TrainingState& to) const {
+  at::NoGradGuard no_grad;
+  const at::Tensor* sources[] = {&weights_, &exp_avg_, &exp_avg_sq_};
+  for (state::Kind kind : state::kKinds)
+    for (std::size_t i = 0; i < table_.size(); ++i)
+      host_view(to.of(kind)[i]).copy_(view(*sources[static_cast<int>(kind)], i));
+}
+
+}  // namespace stagedtrain::model

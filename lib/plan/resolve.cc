@@ -1,0 +1,275 @@
+// From a schedule to a plan: models, recipes, steps.
+#include <algorithm>
+#include <cmath>
+
+#include "base/text.h"
+#include "grow/operator.h"
+#include "plan/run_plan.h"
+
+namespace stagedtrain::plan {
+namespace {
+
+using schedule::Schedule;
+constexpr double kMaxSteps = 1e9;
+
+const Tree& stage_place(const Schedule& s, std::size_t i) {
+  return s.source.find("stages")->items[i];
+}
+
+arch::ModelConfig final_model(const Schedule& s) {
+  const Tree* at = s.source.find("model");
+  return at_place(at ? *at : s.source, "model", [&] { return arch::resolved(s.model); });
+}
+
+// The first stage's model: the final one with the stage's keys put over it.
+arch::ModelConfig first_model(const Schedule& s) {
+  const Tree& over = s.stages[0].model;
+  if (over.kind == Tree::Kind::none) return final_model(s);
+  arch::ModelConfig model = s.model;
+  read_fields(over, model, "stages.0.model");
+  return at_place(over, "stages.0.model", [&] { return arch::resolved(model); });
+}
+
+// Cost of one step of a stage.
+struct StepCost {
+  std::int64_t tokens;
+  double flops;
+};
+StepCost cost_of(const Schedule& s, const arch::ModelConfig& model, std::int64_t step) {
+  const std::int64_t tokens = sequences_at(s, step) * model.context;
+  return {tokens,
+          static_cast<double>(tokens) * arch::flops_per_token(model, length_at(s, model, step))};
+}
+
+std::int64_t ramp_end(const Schedule& s) {
+  std::int64_t end = 0;
+  for (const auto& ramp : {s.batch.size_warmup, s.batch.length_warmup})
+    if (ramp) end = std::max(end, ramp->over);
+  return end;
+}
+
+// Fills steps, tokens and flops of a stage that lasts `amount` of unit, from its first step on.
+void measure(const Schedule& s, StagePlan& stage, double amount, DurationUnit unit) {
+  const auto done = [&] {
+    const double now = unit == DurationUnit::steps   ? static_cast<double>(stage.steps)
+                       : unit == DurationUnit::flops ? stage.flops
+                                                     : static_cast<double>(stage.tokens);
+    return amount - now;
+  };
+  while (done() > 0 && stage.first_step + stage.steps < ramp_end(s)) {
+    const StepCost cost = cost_of(s, stage.model, stage.first_step + stage.steps);
+    ++stage.steps;
+    stage.tokens += cost.tokens;
+    stage.flops += cost.flops;
+  }
+  if (done() <= 0) return;
+  const StepCost cost = cost_of(s, stage.model, stage.first_step + stage.steps);
+  const double each = unit == DurationUnit::steps   ? 1
+                      : unit == DurationUnit::flops ? cost.flops
+                                                    : static_cast<double>(cost.tokens);
+  const double more = std::ceil(done() / each * (1 - 1e-12));
+  if (more > kMaxSteps)
+    throw usage_error("'{}' comes to {:.3g} steps, expected at most {:.0e}", short_count(amount),
+                      more, kMaxSteps);
+  stage.steps += static_cast<std::int64_t>(more);
+  stage.tokens += static_cast<std::int64_t>(more) * cost.tokens;
+  stage.flops += more * cost.flops;
+}
+
+void measure_stage(const Schedule& s, const Duration& length, const DataFacts& facts,
+                   StagePlan& stage) {
+  if (length.unit != DurationUnit::epochs) return measure(s, stage, length.amount, length.unit);
+  if (!facts.train_windows)
+    throw usage_error("'{}': the length of an epoch is unknown without the file data.train",
+                      to_string(length));
+  measure(s, stage,
+          std::ceil(length.amount * static_cast<double>(*facts.train_windows)) *
+              static_cast<double>(stage.model.context),
+          DurationUnit::tokens);
+}
+
+// Steps of a length that is counted along the run.
+std::int64_t run_steps(const Schedule& s, const RunPlan& plan, const Duration& d) {
+  switch (d.unit) {
+    case DurationUnit::steps:
+      return static_cast<std::int64_t>(std::llround(d.amount));
+    case DurationUnit::percent:
+      return std::llround(d.amount / 100 * static_cast<double>(plan.total_steps));
+    default:
+      return static_cast<std::int64_t>(
+          std::ceil(d.amount / static_cast<double>(s.batch.sequences * plan.final_model.context)));
+  }
+}
+
+// Bytes while training: master weights, gradients, two moments; activations of one micro-batch.
+std::uint64_t memory_estimate(const Schedule& s, const arch::ModelConfig& m, std::int64_t params) {
+  const double bytes = s.precision == schedule::Precision::fp64 ? 8 : 4;
+  const double compute = s.precision == schedule::Precision::bf16 ? 2 : bytes;
+  const double copy =
+      s.precision == schedule::Precision::bf16 ? 4 : 0;  // bf16 weights and gradients
+  const double rows =
+      static_cast<double>((s.batch.micro ? s.batch.micro : s.batch.sequences) * m.context);
+  const double per_layer = static_cast<double>(6 * m.width + 2 * m.heads * m.head_dim +
+                                               2 * m.kv_heads * m.head_dim + 2 * m.ffn);
+  const double activations =
+      rows * (static_cast<double>(m.layers) * per_layer + static_cast<double>(2 * m.width)) *
+      compute;
+  const double logits = 2 * rows * static_cast<double>(m.vocab) * std::max(compute, 4.0);
+  return static_cast<std::uint64_t>((4 * bytes + copy) * static_cast<double>(params) + activations +
+                                    logits);
+}
+
+void fill_costs(const Schedule& s, StagePlan& stage) {
+  stage.params = arch::count_params(stage.model);
+  const double state_bytes = s.precision == schedule::Precision::fp64 ? 24 : 12;
+  stage.checkpoint_bytes =
+      static_cast<std::uint64_t>(state_bytes * static_cast<double>(stage.params.total));
+  stage.memory_bytes = memory_estimate(s, stage.model, stage.params.total);
+  if (stage.growth) {
+    const double both =
+        static_cast<double>(arch::count_params(stage.growth->from).total + stage.params.total);
+    stage.growth_memory_bytes = static_cast<std::uint64_t>(state_bytes * both);
+  }
+}
+
+// Model and growth of stage i, given the model before it (none: fresh).
+void fill_model(const Schedule& s, std::size_t i, const std::optional<arch::ModelConfig>& before,
+                StagePlan& stage) {
+  const std::string path = "stages." + std::to_string(i);
+  if (i == 0) {
+    stage.model = first_model(s);
+    if (before && *before != stage.model)
+      throw stage_place(s, i).error("{}: the checkpoint {} holds {}, expected {}", path, s.from,
+                                    describe(*before), describe(stage.model));
+    return;
+  }
+  stage.growth = grow::make_recipe(s.stages[i].grow, *before, path + ".grow");
+  stage.model = stage.growth->to;
+}
+
+void add_warnings(RunPlan& plan) {
+  const Schedule& s = plan.schedule;
+  for (std::size_t i = 0; i + 1 < plan.stages.size(); ++i)
+    if (plan.stages[i].params.total > plan.stages[i + 1].params.total)
+      plan.warnings.push_back(
+          fmt::format("stage {} is smaller than the one before", s.stages[i + 1].name));
+  if (plan.warmup_steps + plan.decay_steps > plan.total_steps)
+    plan.warnings.push_back(
+        fmt::format("lr: warm-up ({} steps) and decay ({} steps) overlap in {} steps",
+                    plan.warmup_steps, plan.decay_steps, plan.total_steps));
+  if (!plan.decayed)
+    plan.warnings.push_back(
+        "lr.curve constant never decays: the end of such a run must not be compared");
+}
+
+void resolve_lr(RunPlan& plan) {
+  const Schedule& s = plan.schedule;
+  plan.warmup_steps = std::min(run_steps(s, plan, s.lr.warmup), plan.total_steps);
+  plan.decay_steps =
+      s.lr.curve == "wsd" ? std::min(run_steps(s, plan, s.lr.decay), plan.total_steps) : 0;
+  plan.decayed =
+      schedule::find_lr_curve(s.lr.curve).decays && (s.lr.curve != "wsd" || plan.decay_steps > 0);
+  for (std::size_t i = 0; i < plan.stages.size(); ++i) {
+    const auto& own = s.stages[i].lr;
+    plan.stages[i].peak_lr = own && own->peak ? *own->peak : s.lr.peak;
+    if (plan.stages[i].growth)
+      plan.stages[i].rewarm_steps =
+          run_steps(s, plan, own && own->rewarm ? *own->rewarm : s.lr.rewarm);
+  }
+}
+
+}  // namespace
+
+const char* role_name(Role role) { return role == Role::staged ? "staged" : "scratch"; }
+
+std::int64_t sequences_at(const Schedule& s, std::int64_t step) {
+  const auto& ramp = s.batch.size_warmup;
+  if (!ramp || step >= ramp->over) return s.batch.sequences;
+  return ramp->start + (s.batch.sequences - ramp->start) * step / ramp->over;
+}
+
+// The largest divisor of the context that the ramp allows.
+std::int64_t length_at(const Schedule& s, const arch::ModelConfig& model, std::int64_t step) {
+  const auto& ramp = s.batch.length_warmup;
+  if (!ramp || step >= ramp->over) return model.context;
+  std::int64_t length =
+      std::min(model.context, ramp->start + (model.context - ramp->start) * step / ramp->over);
+  while (model.context % length != 0) --length;
+  return length;
+}
+
+double learning_rate(const RunPlan& plan, const StagePlan& stage, std::int64_t step,
+                     std::int64_t stage_step, std::int64_t total_steps) {
+  const schedule::LrShape shape{plan.schedule.lr.curve, stage.peak_lr,    plan.schedule.lr.floor,
+                                plan.warmup_steps,      plan.decay_steps, total_steps};
+  return schedule::lr_at(shape, step) * schedule::rewarm_factor(stage_step, stage.rewarm_steps);
+}
+
+RunPlan resolve(const Schedule& s, const DataFacts& facts,
+                const std::optional<arch::ModelConfig>& start_model) {
+  RunPlan plan;
+  plan.schedule = s;
+  plan.final_model = final_model(s);
+  std::optional<arch::ModelConfig> before = start_model;
+  for (std::size_t i = 0; i < s.stages.size(); ++i) {
+    StagePlan stage;
+    stage.name = s.stages[i].name;
+    stage.first_step = plan.total_steps;
+    fill_model(s, i, before, stage);
+    fill_costs(s, stage);
+    at_place(stage_place(s, i), "stages." + std::to_string(i) + ".for",
+             [&] { measure_stage(s, s.stages[i].length, facts, stage); });
+    if (s.stages[i].until) stage.until_loss = s.stages[i].until->loss;
+    plan.total_steps += stage.steps;
+    plan.tokens += stage.tokens;
+    plan.flops += stage.flops;
+    before = stage.model;
+    plan.stages.push_back(std::move(stage));
+  }
+  if (plan.stages.back().model != plan.final_model)
+    throw stage_place(s, s.stages.size() - 1)
+        .error("stages do not end at the final model: '{}' is {}, model is {}",
+               s.stages.back().name, describe(plan.stages.back().model),
+               describe(plan.final_model));
+  if (plan.total_steps > static_cast<std::int64_t>(kMaxSteps))
+    throw s.source.error("the stages come to {} steps, expected at most {:.0e}", plan.total_steps,
+                         kMaxSteps);
+  resolve_lr(plan);
+  plan.evaluate_every = run_steps(s, plan, s.evaluate.every);
+  plan.checkpoint_every = run_steps(s, plan, s.checkpoint.every);
+  add_warnings(plan);
+  return plan;
+}
+
+std::vector<RunPlan> resolve_scratch(const RunPlan& staged) {
+  std::vector<RunPlan> plans;
+  const Schedule& s = staged.schedule;
+  for (const Duration& budget : s.scratch.budgets) {
+    Schedule one = s;
+    one.from.clear();
+    schedule::StageSpec stage;
+    stage.name = "scratch";
+    stage.length = budget;
+    if (budget.unit == DurationUnit::percent)
+      stage.length = {std::round(budget.amount / 100 * static_cast<double>(staged.total_steps)),
+                      DurationUnit::steps};
+    if (stage.length.amount < 1)
+      throw usage_error("scratch.budgets: '{}' is less than one step", to_string(budget));
+    one.stages = {stage};
+    Tree written = Tree::map();
+    written.set("name", Tree::scalar("scratch"));
+    one.source.set("stages", Tree::list({written}));
+    plans.push_back(resolve(one));
+    plans.back().role = Role::scratch;
+  }
+  std::sort(plans.begin(), plans.end(),
+            [](const RunPlan& a, const RunPlan& b) { return a.total_steps < b.total_steps; });
+  for (std::size_t i = 0; i + 1 < plans.size(); ++i) {
+    // Until both decay, a shorter and a longer wsd run with one warm-up are the same run.
+    const bool shared = s.lr.curve == "wsd" && plans[i].warmup_steps == plans[i + 1].warmup_steps;
+    if (shared) plans[i].branch_step = plans[i].total_steps - plans[i].decay_steps;
+  }
+  return plans;
+}
+
+}  // namespace stagedtrain::plan

@@ -1,0 +1,82 @@
+// What will happen: a schedule with every number decided.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "arch/cost.h"
+#include "base/json.h"
+#include "grow/recipe.h"
+#include "schedule/schedule.h"
+
+namespace stagedtrain::plan {
+
+struct StagePlan {
+  std::string name;
+  arch::ModelConfig model;
+  arch::ParamCount params;
+  std::optional<grow::GrowthRecipe> growth;  // from the stage before, or from the checkpoint `from`
+  std::int64_t first_step = 0, steps = 0;    // as planned; `until` may end the stage sooner
+  std::int64_t tokens = 0;
+  double flops = 0;
+  double peak_lr = 0;
+  std::int64_t rewarm_steps = 0;
+  std::optional<double> until_loss;
+  std::uint64_t memory_bytes = 0;  // estimate: weights, gradients, moments, activations, logits
+  std::uint64_t growth_memory_bytes = 0;  // both states during the growth, 0 without one
+  std::uint64_t checkpoint_bytes = 0;
+};
+
+enum class Role { staged, scratch };
+const char* role_name(Role role);
+
+struct RunPlan {
+  schedule::Schedule schedule;
+  Role role = Role::staged;
+  std::vector<StagePlan> stages;
+  arch::ModelConfig final_model;
+  std::int64_t total_steps = 0;  // length of the learning-rate curve
+  std::int64_t tokens = 0;
+  double flops = 0;
+  std::int64_t warmup_steps = 0, decay_steps = 0;
+  std::int64_t evaluate_every = 0, checkpoint_every = 0;  // steps; 0: only at the end of stages
+  // Steps whose state `train` keeps in RUN/branch.h5, for a longer run to start from (scratch
+  // only).
+  std::optional<std::int64_t> branch_step;
+  bool decayed = false;  // the curve ends fully decayed
+  std::vector<std::string> warnings;
+};
+
+// Facts that only the token file knows; without them durations in epochs are refused.
+struct DataFacts {
+  std::optional<std::int64_t> train_windows;  // per epoch
+};
+
+// Decides every number. Throws Error(usage) at the place in the schedule: models that do not
+// resolve, stages that do not grow into the final model, durations that come to nothing.
+// start_model: the model of the checkpoint `from`, if there is one.
+RunPlan resolve(const schedule::Schedule& schedule, const DataFacts& facts = {},
+                const std::optional<arch::ModelConfig>& start_model = {});
+
+// The runs of `train --scratch`: the final model alone, one plan for each budget, shortest first.
+// Runs of a wsd curve share their stable part: each but the last keeps a branch.
+std::vector<RunPlan> resolve_scratch(const RunPlan& staged);
+
+// Sequences of context tokens and length of their pieces at a step of the run.
+std::int64_t sequences_at(const schedule::Schedule& schedule, std::int64_t step);
+std::int64_t length_at(const schedule::Schedule& schedule, const arch::ModelConfig& model,
+                       std::int64_t step);
+// The learning rate of a step of a stage, with the run's total as it is now known.
+double learning_rate(const RunPlan& plan, const StagePlan& stage, std::int64_t step,
+                     std::int64_t stage_step, std::int64_t total_steps);
+
+// The table for people, and all numbers for machines.
+std::string to_text(const RunPlan& plan, const std::vector<RunPlan>& scratch = {});
+Json to_json(const RunPlan& plan, const std::vector<RunPlan>& scratch = {});
+Json to_json(const arch::ModelConfig& model);
+// The schedule with every default and every resolved size, as YAML.
+std::string resolved_yaml(const RunPlan& plan);
+
+}  // namespace stagedtrain::plan

@@ -1,0 +1,152 @@
+// Pairing staged runs with the scratch ends that may be compared with them.
+#include "report/comparison.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/text.h"
+
+namespace stagedtrain::report {
+namespace {
+
+std::string named(const Run& run) { return "the scratch run " + run.name; }
+
+// Why this scratch run may not be compared with the staged one, or nothing.
+std::string mismatch(const Run& staged, const Run& scratch) {
+  if (!(scratch.final_model == staged.final_model))
+    return fmt::format("{} has another model ({}).", named(scratch), describe(scratch.final_model));
+  if (scratch.validation_data != staged.validation_data)
+    return fmt::format("{} was scored on other validation data ({}).", named(scratch),
+                       scratch.validation_data);
+  if (scratch.curve != staged.curve)
+    return fmt::format("{} has another learning-rate curve ({}, not {}).", named(scratch),
+                       scratch.curve, staged.curve);
+  if (!scratch.end) return fmt::format("{} has not ended.", named(scratch));
+  if (!scratch.comparable())
+    return fmt::format("{} did not end fully decayed with a finite loss; it is drawn, not compared.",
+                       named(scratch));
+  return "";
+}
+
+std::string capital(std::string text) {
+  if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') text[0] = static_cast<char>(text[0] - 'a' + 'A');
+  return text;
+}
+
+// The scratch runs to compare with; what was left out goes to notes.
+std::vector<std::size_t> partners(const std::vector<Run>& runs, const Run& staged,
+                                  std::vector<std::string>& notes) {
+  std::vector<std::size_t> found, same_seed;
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    if (runs[i].staged()) continue;
+    if (std::string why = mismatch(staged, runs[i]); !why.empty()) {
+      notes.push_back("Not compared: " + why);
+    } else {
+      found.push_back(i);
+      if (runs[i].seed == staged.seed) same_seed.push_back(i);
+    }
+  }
+  if (same_seed.size() == found.size()) return found;
+  if (same_seed.size() >= 2) {
+    notes.push_back("Paired by seed: scratch runs of other seeds are drawn, not compared.");
+    return same_seed;
+  }
+  notes.push_back("The scratch runs have other seeds than the staged run.");
+  return found;
+}
+
+// Why wall-clock seconds of these runs are not one measure, or nothing.
+std::string other_machine(const std::vector<Run>& runs, const Run& staged,
+                          const std::vector<std::size_t>& ends) {
+  for (std::size_t i : ends)
+    if (runs[i].device != staged.device || runs[i].threads != staged.threads)
+      return fmt::format("{} ran on another device or number of threads", named(runs[i]));
+  return "";
+}
+
+std::string why_nothing(const Run& staged, std::size_t num_ends, std::size_t num_left) {
+  if (!staged.end) return "the staged run has not ended";
+  if (!staged.comparable())
+    return "the staged run did not end with a fully decayed learning rate and a finite loss";
+  if (num_left >= 2) return "the log tells no cost";
+  if (num_ends < 2)
+    return fmt::format("{} scratch run{} ended fully decayed, two are needed",
+                       num_ends == 0 ? "no" : "only one", num_ends == 0 ? "" : "");
+  return "the loss of the scratch runs does not fall with their budget";
+}
+
+MeasureResult compare_in(Measure measure, const std::vector<Run>& runs, const Comparison& comparison) {
+  MeasureResult result{.measure = measure};
+  const Run& staged = runs[comparison.staged];
+  std::vector<DecayedEnd> ends;
+  for (std::size_t i : comparison.ends) ends.push_back(decayed_end(runs[i], measure));
+  if (measure == Measure::seconds) result.reason = other_machine(runs, staged, comparison.ends);
+  if (staged.comparable() && result.reason.empty()) {
+    result.saving = saving(decayed_end(staged, measure), ends);
+    result.gap = loss_gap(decayed_end(staged, measure), ends);
+  }
+  if (!result.saving && result.reason.empty())
+    result.reason = why_nothing(staged, ends.size(), frontier(ends).size());
+  const auto to_run = [&](auto& part) {
+    if (!part) return;
+    part->low = comparison.ends[part->low];
+    part->high = comparison.ends[part->high];
+  };
+  to_run(result.saving);
+  to_run(result.gap);
+  return result;
+}
+
+// The ends that another end beats, as the frontier in FLOPs sees them.
+std::vector<std::size_t> dominated_ends(const std::vector<Run>& runs, const std::vector<std::size_t>& all) {
+  std::vector<DecayedEnd> ends;
+  for (std::size_t i : all) ends.push_back(decayed_end(runs[i], Measure::flops));
+  const std::vector<std::size_t> line = frontier(ends);
+  std::vector<std::size_t> rest;
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (std::ranges::find(line, i) == line.end()) rest.push_back(all[i]);
+  return rest;
+}
+
+Comparison compare(const std::vector<Run>& runs, std::size_t staged) {
+  Comparison comparison{.staged = staged};
+  comparison.ends = partners(runs, runs[staged], comparison.notes);
+  std::ranges::stable_sort(comparison.ends, {}, [&](std::size_t i) { return runs[i].end->at.flops; });
+  comparison.dominated = dominated_ends(runs, comparison.ends);
+  for (std::size_t i : comparison.dominated)
+    comparison.notes.push_back(capital(fmt::format(
+        "{} is set aside: another scratch run of no greater cost reached a loss as low or lower.",
+        named(runs[i]))));
+  for (Measure measure : kMeasures)
+    comparison.results[static_cast<std::size_t>(measure)] = compare_in(measure, runs, comparison);
+  return comparison;
+}
+
+}  // namespace
+
+double cost(const Place& at, Measure measure) {
+  return measure == Measure::flops ? at.flops : measure == Measure::tokens ? at.tokens : at.seconds;
+}
+
+const char* measure_name(Measure measure) {
+  return measure == Measure::flops    ? "FLOPs"
+         : measure == Measure::tokens ? "tokens"
+                                      : "wall-clock time";
+}
+
+const char* measure_key(Measure measure) {
+  return measure == Measure::flops ? "flops" : measure == Measure::tokens ? "tokens" : "seconds";
+}
+
+DecayedEnd decayed_end(const Run& run, Measure measure) {
+  return {cost(run.end->at, measure), run.end->loss, run.end->se};
+}
+
+Report make_report(std::vector<Run> runs) {
+  Report report{.runs = std::move(runs)};
+  for (std::size_t i = 0; i < report.runs.size(); ++i)
+    if (report.runs[i].staged()) report.comparisons.push_back(compare(report.runs, i));
+  return report;
+}
+
+}  // namespace stagedtrain::report

@@ -1,0 +1,50 @@
+// Which runs may be compared, and what the comparison says: a staged run against the decayed ends of
+// the same model trained from scratch.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "report/run_log.h"
+#include "report/savings.h"
+
+namespace stagedtrain::report {
+
+enum class Measure { flops, tokens, seconds };
+inline constexpr std::array kMeasures{Measure::flops, Measure::tokens, Measure::seconds};
+
+double cost(const Place& at, Measure measure);
+const char* measure_name(Measure measure);  // "FLOPs", "tokens", "wall-clock time"
+const char* measure_key(Measure measure);   // "flops", "tokens", "seconds": the keys of --json
+DecayedEnd decayed_end(const Run& run, Measure measure);  // requires run.end
+
+// low and high of the results are indices into Report::runs.
+struct MeasureResult {
+  Measure measure;
+  std::optional<Saving> saving;
+  std::optional<LossGap> gap;
+  std::string reason;  // why there is no saving; empty when there is one
+};
+
+// One staged run. Its frontier and dominated scratch ends (in FLOPs) are indices into Report::runs.
+struct Comparison {
+  std::size_t staged;
+  std::vector<std::size_t> ends;       // decayed scratch ends compared with, by rising FLOPs
+  std::vector<std::size_t> dominated;  // of these, those set aside: another costs less, loses less
+  std::array<MeasureResult, 3> results;
+  std::vector<std::string> notes;  // what else a reader must know, a sentence each
+  const MeasureResult& operator[](Measure m) const { return results[static_cast<std::size_t>(m)]; }
+};
+
+struct Report {
+  std::vector<Run> runs;
+  std::vector<Comparison> comparisons;  // one for each staged run, in the order given
+};
+
+// Compares every staged run with the scratch runs of the same final model, validation data and
+// learning-rate curve; of those with its own seed where two or more of these have it.
+Report make_report(std::vector<Run> runs);
+
+}  // namespace stagedtrain::report

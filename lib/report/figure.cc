@@ -1,0 +1,176 @@
+// Figures as gnuplot scripts.
+#include "report/figure.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace stagedtrain::report {
+namespace {
+
+// gnuplot is given one odd colour for each of ours: red and green 1, blue from kFirstBlue.
+constexpr int kFirstBlue = 16;
+
+int code(Colour colour) {
+  const std::vector<Colour> all = all_colours();
+  const auto found = std::ranges::find_if(all, [&](Colour other) {
+    return other.ink == colour.ink && other.shade == colour.shade % kStagedShades;
+  });
+  return kFirstBlue + static_cast<int>(found - all.begin());
+}
+
+std::string rgb(Colour colour) { return fmt::format("rgb '#0101{:02x}'", code(colour)); }
+
+// Single-quoted: gnuplot expands nothing inside. Control characters become spaces.
+std::string quoted(const std::string& text) {
+  std::string result = "'";
+  for (char c : text) {
+    if (c == '\'') result += '\'';
+    result += static_cast<unsigned char>(c) < 0x20 ? ' ' : c == '`' ? '\'' : c;
+    if (c == '`') result += '\'';
+  }
+  return result + "'";
+}
+
+std::string axis_script(char name, const Axis& axis) {
+  std::string script = fmt::format("set {}range [{}:{}]\n", name, axis.low, axis.high);
+  if (axis.log) script += fmt::format("set logscale {}\n", name);
+  script += fmt::format("set {}label {} textcolor {}\nset {}tics scale 0.5 nomirror (", name,
+                        quoted(axis.title), rgb({Ink::muted}), name);
+  for (std::size_t i = 0; i < axis.ticks.size(); ++i)
+    script += fmt::format("{}{} {}", i ? ", " : "", quoted(axis.ticks[i].text), axis.ticks[i].at);
+  return script + fmt::format(") textcolor {}\n", rgb({Ink::muted}));
+}
+
+std::string label_script(const Label& label) {
+  const char* aligns[] = {"left", "center", "right"};
+  return fmt::format("set label {} at first {}, first {} {} offset character {}, character {} front textcolor {}\n",
+                     quoted(label.text), label.at.x, label.at.y,
+                     aligns[static_cast<int>(label.align)], label.dx, label.dy, rgb(label.colour));
+}
+
+std::string arrow_script(const Arrow& arrow) {
+  return fmt::format(
+      "set arrow from first {}, first {} to first {}, first {} {} filled size screen 0.012,18 front "
+      "linewidth 1.5 linecolor {}\n",
+      arrow.from.x, arrow.from.y, arrow.to.x, arrow.to.y, arrow.both_heads ? "heads" : "head",
+      rgb(arrow.colour));
+}
+
+std::string data_block(const std::string& name, const std::vector<XY>& points) {
+  std::string script = "$" + name + " << END\n";
+  for (const XY& point : points) script += fmt::format("{} {}\n", point.x, point.y);
+  return script + "END\n";
+}
+
+std::string line_clause(const Line& line, const std::string& data) {
+  return fmt::format("${} with lines linecolor {} linewidth {} dashtype {}", data, rgb(line.colour),
+                     line.width, line.dashed ? "(6,5)" : "1");
+}
+
+std::string points_clause(const Points& points, const std::string& data) {
+  const int types[] = {7, 6, 9};
+  return fmt::format("${} with points linecolor {} pointtype {} pointsize {}", data,
+                     rgb(points.colour), types[static_cast<int>(points.shape)], points.size);
+}
+
+std::string fixed(double value, double step) {
+  const int digits = std::max(0, static_cast<int>(std::ceil(-std::log10(step) - 1e-9)));
+  std::string text = fmt::format("{:.{}f}", value, std::min(digits, 12));
+  return text == "-0" ? "0" : text;
+}
+
+void replace_all(std::string& text, const std::string& from, const std::string& to) {
+  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+    text.replace(at, from.size(), to);
+}
+
+}  // namespace
+
+std::string variable(Colour colour) {
+  static constexpr const char* names[] = {"--ink",     "--muted",        "--grid",   "--paper",      "--good",
+                                          "--scratch", "--scratch-soft", "--staged", "--staged-soft"};
+  const std::string name = names[static_cast<int>(colour.ink)];
+  return colour.ink < Ink::staged ? name : fmt::format("{}-{}", name, colour.shade % kStagedShades);
+}
+
+std::vector<Colour> all_colours() {
+  std::vector<Colour> all;
+  for (int ink = 0; ink <= static_cast<int>(Ink::staged_soft); ++ink)
+    for (int shade = 0; shade < (static_cast<Ink>(ink) < Ink::staged ? 1 : kStagedShades); ++shade)
+      all.push_back({static_cast<Ink>(ink), shade});
+  return all;
+}
+
+std::vector<Tick> linear_ticks(double low, double high, int count) {
+  if (!(high > low)) return {};
+  const double rough = (high - low) / count;
+  const double power = std::pow(10.0, std::floor(std::log10(rough)));
+  double step = 10 * power;
+  for (double factor : {5.0, 2.0, 1.0})
+    if (factor * power >= rough * 0.999) step = factor * power;
+  std::vector<Tick> ticks;
+  for (double i = std::ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; ++i)
+    ticks.push_back({i * step, fixed(i * step, step)});
+  return ticks;
+}
+
+std::vector<Tick> log_ticks(double low, double high) {
+  const std::vector<std::vector<double>> sets{{1}, {1, 3}, {1, 2, 5}, {1, 1.5, 2, 3, 4, 5, 7}};
+  for (const std::vector<double>& mantissas : sets) {
+    std::vector<Tick> ticks;
+    for (double exponent = std::floor(std::log10(low)); exponent <= std::log10(high); ++exponent)
+      for (double mantissa : mantissas)
+        if (const double at = mantissa * std::pow(10.0, exponent); at >= low && at <= high)
+          ticks.push_back({at, fmt::format("{:.6g}", at)});
+    if (ticks.size() >= 4) return ticks;
+  }
+  return linear_ticks(low, high, 5);
+}
+
+std::string gnuplot_script(const Figure& figure, const std::string& svg) {
+  std::string script = fmt::format(
+      "reset\nset encoding utf8\nset terminal svg size {},{} dynamic noenhanced rounded font 'sans-serif,13'\n"
+      "set output {}\nunset key\nset border 3 linecolor {}\nset grid linecolor {} linewidth 1 dashtype 1\n",
+      figure.width, figure.height, quoted(svg), rgb({Ink::muted}), rgb({Ink::grid}));
+  script += axis_script('x', figure.x) + axis_script('y', figure.y);
+  for (const Arrow& arrow : figure.arrows) script += arrow_script(arrow);
+  for (const Label& label : figure.labels) script += label_script(label);
+  std::string clauses = "NaN";  // draws nothing: a figure may be empty
+  int num_blocks = 0;
+  const auto add = [&](const std::vector<XY>& points, auto clause) {
+    if (points.empty()) return;
+    const std::string name = fmt::format("d{}", num_blocks++);
+    script += data_block(name, points);
+    clauses += ", " + clause(name);
+  };
+  for (const Line& line : figure.lines)
+    add(line.points, [&](const std::string& name) { return line_clause(line, name); });
+  for (const Points& points : figure.points)
+    add(points.points, [&](const std::string& name) { return points_clause(points, name); });
+  return script + "plot " + clauses + "\nunset output\n";
+}
+
+std::string inline_svg(const std::string& svg, const std::string& prefix, const std::string& alt) {
+  std::string text = svg.substr(std::min(svg.find("<svg"), svg.size()));
+  for (const char* part : {"<title>", "<desc>"}) {  // tool tips that say nothing
+    const std::string close = std::string("</") + (part + 1);
+    for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at))
+      text.erase(at, std::min(text.find(close, at), text.size()) + close.size() - at);
+  }
+  replace_all(text, "id='gp", "id='" + prefix + "gp");
+  replace_all(text, "href='#gp", "href='#" + prefix + "gp");
+  replace_all(text, "id=\"gnuplot", "id=\"" + prefix + "gnuplot");
+  for (const char* filter : {"id='textbox'", "id='greybox'"})
+    replace_all(text, filter, "id='" + prefix + (filter + 4));
+  for (Colour colour : all_colours()) {
+    const std::string value = "var(" + variable(colour) + ")";
+    replace_all(text, fmt::format("rgb(  1,   1, {:3})", code(colour)), value);
+    replace_all(text, fmt::format("rgb(1,1,{})", code(colour)), value);
+  }
+  replace_all(text, "color='white'", "color='var(--paper)'");
+  return text.insert(std::min<std::size_t>(4, text.size()), " role=\"img\" aria-label=\"" + alt + "\"");
+}
+
+}  // namespace stagedtrain::report

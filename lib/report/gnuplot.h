@@ -1,0 +1,16 @@
+// Running gnuplot: figures in, pictures out.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "report/figure.h"
+
+namespace stagedtrain::report {
+
+// Each figure as the text of an SVG file, in order. Runs the program once, without a shell and
+// without the user's gnuplot settings, in a temporary folder that is removed. Throws Error(resource)
+// if the program is missing (naming the package) or fails (with its message).
+std::vector<std::string> draw(const std::vector<Figure>& figures, const std::string& program = "gnuplot");
+
+}  // namespace stagedtrain::report

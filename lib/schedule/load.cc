@@ -1,0 +1,210 @@
+// Reading a schedule: document, edits, fields, rules between fields; and writing it back.
+#include <set>
+
+#include "base/text.h"
+#include "schedule/schedule.h"
+#include "schedule/yaml.h"
+
+namespace stagedtrain::schedule {
+namespace {
+
+// The list item that a path names: its number, or the value of its key `name`.
+Tree* find_item(Tree& list, const std::string& word) {
+  if (const auto index = parse_count(word))
+    return *index >= 0 && *index < static_cast<std::int64_t>(list.items.size())
+               ? &list.items[static_cast<std::size_t>(*index)]
+               : nullptr;
+  for (Tree& item : list.items)
+    if (const Tree* name = item.find("name"); name && name->text == word) return &item;
+  return nullptr;
+}
+
+void apply_edit(Tree& root, const std::string& edit) {
+  const std::size_t equals = edit.find('=');
+  if (equals == std::string::npos || equals == 0)
+    throw usage_error("--set {}: expected path=value, as lr.peak=1e-3 or stages.full.for=900",
+                      edit);
+  const std::vector<std::string> path = split(edit.substr(0, equals), '.');
+  Tree value = parse_yaml(edit.substr(equals + 1), "--set " + edit.substr(0, equals));
+  Tree* place = &root;
+  for (std::size_t i = 0; i + 1 < path.size(); ++i) {
+    Tree* next =
+        place->kind == Tree::Kind::list ? find_item(*place, path[i]) : place->find(path[i]);
+    if (!next && place->kind == Tree::Kind::list)
+      throw usage_error("--set {}: no item '{}' in the list", edit, path[i]);
+    if (!next && place->kind == Tree::Kind::scalar)
+      throw usage_error("--set {}: '{}' is a value, not a group of keys", edit, path[i - 1]);
+    if (!next) next = &place->set(path[i], Tree::map());
+    place = next;
+  }
+  if (place->kind == Tree::Kind::list) {
+    Tree* item = find_item(*place, path.back());
+    if (!item) throw usage_error("--set {}: no item '{}' in the list", edit, path.back());
+    *item = std::move(value);
+  } else if (place->kind == Tree::Kind::scalar) {
+    throw usage_error("--set {}: '{}' is a value, not a group of keys", edit,
+                      path[path.size() - 2]);
+  } else {
+    place->set(path.back(), std::move(value));
+  }
+}
+
+// The written place of a key, for rules between fields; the document itself if it was not written.
+const Tree& place(const Schedule& s, std::initializer_list<const char*> path) {
+  const Tree* at = &s.source;
+  for (const char* key : path)
+    if (const Tree* next = at->find(key)) at = next;
+  return *at;
+}
+
+void check_unit(const Schedule& s, const Duration& d, const char* group, const char* key,
+                std::set<DurationUnit> units, const char* expected) {
+  if (!units.contains(d.unit))
+    throw place(s, {group, key})
+        .error("{}.{}: found '{}', expected {}", group, key, to_string(d), expected);
+}
+
+void check_durations(const Schedule& s) {
+  using enum DurationUnit;
+  for (auto [key, d] :
+       {std::pair{"warmup", s.lr.warmup}, {"decay", s.lr.decay}, {"rewarm", s.lr.rewarm}}) {
+    check_unit(s, d, "lr", key, {steps, tokens, percent}, "steps, tokens or %");
+    if (d.unit == percent && d.amount > 100)
+      throw place(s, {"lr", key})
+          .error("lr.{}: found '{}', expected at most 100%", key, to_string(d));
+  }
+  check_unit(s, s.evaluate.every, "evaluate", "every", {steps, tokens}, "steps or tokens");
+  check_unit(s, s.checkpoint.every, "checkpoint", "every", {steps, tokens}, "steps or tokens");
+  for (const Duration& budget : s.scratch.budgets) {
+    check_unit(s, budget, "scratch", "budgets", {steps, tokens, flops, percent},
+               "%, steps, tokens or flops");
+    if (budget.amount <= 0)
+      throw place(s, {"scratch", "budgets"})
+          .error("scratch.budgets: '{}' is nothing", to_string(budget));
+  }
+}
+
+void check_stage(const Schedule& s, std::size_t i, std::set<std::string>& names) {
+  const StageSpec& stage = s.stages[i];
+  const Tree& at = place(s, {"stages"}).items[i];
+  const auto refuse = [&](const std::string& what) { throw at.error("stages.{}: {}", i, what); };
+  if (stage.name.empty() ||
+      stage.name.find_first_not_of(
+          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != std::string::npos)
+    refuse(
+        fmt::format("name '{}': expected letters, digits, _ and - (it names files)", stage.name));
+  if (!names.insert(stage.name).second) refuse(fmt::format("name '{}' is used twice", stage.name));
+  if (stage.length.amount <= 0)
+    refuse(fmt::format("for: '{}' is nothing", to_string(stage.length)));
+  if (stage.length.unit == DurationUnit::percent)
+    refuse(fmt::format("for: found '{}', expected steps, tokens, flops or epochs",
+                       to_string(stage.length)));
+  if (i == 0 && stage.grow.kind != Tree::Kind::none)
+    refuse(
+        "grow: the first stage has nothing to grow from (use from: FILE to start from a "
+        "checkpoint)");
+  if (i > 0 && stage.grow.kind == Tree::Kind::none)
+    refuse("grow: is missing; a later stage grows out of the one before");
+  if (i > 0 && stage.model.kind != Tree::Kind::none)
+    refuse("model: a grown stage's model follows from grow; remove the key");
+  if (stage.lr && stage.lr->rewarm && stage.lr->rewarm->unit != DurationUnit::steps &&
+      stage.lr->rewarm->unit != DurationUnit::percent &&
+      stage.lr->rewarm->unit != DurationUnit::tokens)
+    refuse(fmt::format("lr.rewarm: found '{}', expected steps, tokens or %",
+                       to_string(*stage.lr->rewarm)));
+}
+
+void validate(const Schedule& s) {
+  if (s.optimizer.betas.size() != 2)
+    throw place(s, {"optimizer", "betas"})
+        .error("optimizer.betas: found {} numbers, expected 2", s.optimizer.betas.size());
+  if (s.batch.micro > s.batch.sequences)
+    throw place(s, {"batch", "micro"})
+        .error("batch.micro {} is more than batch.sequences {}", s.batch.micro, s.batch.sequences);
+  if (s.batch.size_warmup && s.batch.size_warmup->start > s.batch.sequences)
+    throw place(s, {"batch", "size_warmup"})
+        .error("batch.size_warmup.start {} is more than batch.sequences {}",
+               s.batch.size_warmup->start, s.batch.sequences);
+  if (s.batch.length_warmup &&
+      (s.model.context == 0 || s.batch.length_warmup->start > s.model.context))
+    throw place(s, {"batch", "length_warmup"})
+        .error("batch.length_warmup.start {} is more than model.context {}",
+               s.batch.length_warmup->start, s.model.context);
+  check_durations(s);
+  if (s.stages.empty()) throw place(s, {"stages"}).error("stages: is empty, expected at least one");
+  std::set<std::string> names;
+  for (std::size_t i = 0; i < s.stages.size(); ++i) check_stage(s, i, names);
+}
+
+// The keys that do not change what is trained.
+void drop_bookkeeping(Tree& tree) {
+  for (const char* key : {"evaluate", "checkpoint", "log", "guard", "scratch"}) tree.erase(key);
+}
+
+void collect_differences(const Tree& here, const Tree& there, const std::string& path,
+                         std::vector<std::string>& out) {
+  const auto text = [](const Tree* tree) {
+    std::string line = tree ? to_yaml(*tree) : "nothing";
+    while (!line.empty() && line.back() == '\n') line.pop_back();
+    return line;
+  };
+  if (here.kind != Tree::Kind::map || there.kind != Tree::Kind::map) {
+    if (text(&here) != text(&there))
+      out.push_back(fmt::format("{}: {} | {}", path, text(&here), text(&there)));
+    return;
+  }
+  for (const TreeEntry& entry : here.entries) {
+    const std::string inner = path.empty() ? entry.key : path + "." + entry.key;
+    if (const Tree* other = there.find(entry.key)) {
+      collect_differences(entry.value, *other, inner, out);
+    } else {
+      out.push_back(fmt::format("{}: {} | nothing", inner, text(&entry.value)));
+    }
+  }
+  for (const TreeEntry& entry : there.entries)
+    if (!here.find(entry.key))
+      out.push_back(fmt::format("{}: nothing | {}",
+                                path.empty() ? entry.key : path + "." + entry.key,
+                                text(&entry.value)));
+}
+
+}  // namespace
+
+Schedule parse(const std::string& text, const std::string& file,
+               const std::vector<std::string>& edits) {
+  Schedule schedule;
+  schedule.source = parse_yaml(text, file);
+  for (const std::string& edit : edits) apply_edit(schedule.source, edit);
+  if (schedule.source.kind != Tree::Kind::map)
+    throw schedule.source.error("found {}, expected a schedule of keys and values",
+                                schedule.source.describe());
+  schedule.name = Path(file).stem().string();
+  read_fields(schedule.source, schedule, "");
+  validate(schedule);
+  return schedule;
+}
+
+Schedule load(const Path& path, const std::vector<std::string>& edits) {
+  try {
+    return parse(read_text_file(path, std::uint64_t{1} << 20), path.string(), edits);
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::input)
+      throw Error(ErrorKind::usage, error.what(),
+                  "give the path of a schedule; schedules/ has examples");
+    throw;
+  }
+}
+
+std::string dump(const Schedule& schedule) { return to_yaml(write_fields(schedule)); }
+std::vector<FieldRow> document() { return document_fields<Schedule>(); }
+
+std::vector<std::string> differences(const std::string& yaml_here, const std::string& yaml_there) {
+  Tree here = parse_yaml(yaml_here, "here"), there = parse_yaml(yaml_there, "there");
+  drop_bookkeeping(here);
+  drop_bookkeeping(there);
+  std::vector<std::string> out;
+  collect_differences(here, there, "", out);
+  return out;
+}
+
+}  // namespace stagedtrain::schedule

@@ -1,0 +1,262 @@
+// The schedule as written: what the user asked for, defaults filled in, nothing decided yet.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "arch/model_config.h"
+#include "base/fields.h"
+#include "base/file.h"
+#include "schedule/lr_curves.h"
+
+namespace stagedtrain::schedule {
+
+enum class Precision { fp32, bf16, fp64 };
+
+struct DataSpec {
+  std::string train, validation;
+  template <class V>
+  void fields(V& v) {
+    v("train", train,
+      {.doc = "token file to train on (stagedtrain data, nanoGPT's raw uint16, llm.c's)",
+       .required = true});
+    v("validation", validation,
+      {.doc = "token file that losses are measured on", .required = true});
+  }
+};
+
+// A ramp over the first steps of the run.
+struct RampSpec {
+  std::int64_t start = 1, over = 0;
+  template <class V>
+  void fields(V& v) {
+    v("start", start, {.doc = "value at the first step", .min = 1});
+    v("over", over, {.doc = "steps until the full value", .min = 0});
+  }
+};
+
+struct BatchSpec {
+  std::int64_t sequences = 16, micro = 0;
+  std::optional<RampSpec> size_warmup, length_warmup;
+  template <class V>
+  void fields(V& v) {
+    v("sequences", sequences,
+      {.doc = "sequences of context tokens in one optimizer step", .min = 1, .max = 1 << 24});
+    v("micro", micro,
+      {.doc = "sequences in one forward and backward pass; gradients are accumulated; 0 means all",
+       .min = 0,
+       .max = 1 << 24});
+    v("size_warmup", size_warmup,
+      {.doc = "batch-size warm-up: sequences rise linearly from start"});
+    v("length_warmup", length_warmup,
+      {.doc = "sequence-length warm-up: sequences are cut into pieces, of start tokens at first; "
+              "the tokens of a step stay the same"});
+  }
+};
+
+struct LrSpec {
+  std::string curve = "wsd";
+  double peak = 3e-3, floor = 0;
+  Duration warmup{100, DurationUnit::steps}, decay{20, DurationUnit::percent},
+      rewarm{0, DurationUnit::steps};
+  template <class V>
+  void fields(V& v) {
+    v("curve", curve,
+      {.doc = "course of the learning rate over all stages together", .choices = lr_curve_names()});
+    v("peak", peak, {.doc = "highest learning rate", .min = 0, .max = 10, .above_min = true});
+    v("floor", floor, {.doc = "where a decay ends, as a fraction of the peak", .min = 0, .max = 1});
+    v("warmup", warmup, {.doc = "linear rise at the start: steps, tokens or % of the run"});
+    v("decay", decay, {.doc = "length of the decay of wsd: steps, tokens or % of the run"});
+    v("rewarm", rewarm,
+      {.doc = "linear rise at the start of every grown stage: steps, tokens or % of the run"});
+  }
+};
+
+struct OptimizerSpec {
+  std::vector<double> betas{0.9, 0.95};
+  double eps = 1e-8, weight_decay = 0.1, clip = 1.0;
+  template <class V>
+  void fields(V& v) {
+    v("betas", betas, {.doc = "AdamW's decay rates of the two moments", .min = 0, .max = 0.999999});
+    v("eps", eps,
+      {.doc = "AdamW's term in the denominator", .min = 0, .max = 1, .above_min = true});
+    v("weight_decay", weight_decay,
+      {.doc = "decoupled decay, on matrices only", .min = 0, .max = 10});
+    v("clip", clip, {.doc = "largest global gradient norm; 0: no clipping", .min = 0});
+  }
+};
+
+struct UntilSpec {
+  double loss = 0;
+  template <class V>
+  void fields(V& v) {
+    v("loss", loss,
+      {.doc = "the stage ends when the validation loss is at most this, in nats per token",
+       .min = 0,
+       .above_min = true,
+       .required = true});
+  }
+};
+
+struct StageLrSpec {
+  std::optional<double> peak;
+  std::optional<Duration> rewarm;
+  template <class V>
+  void fields(V& v) {
+    v("peak", peak,
+      {.doc = "peak of this stage, in place of lr.peak", .min = 0, .max = 10, .above_min = true});
+    v("rewarm", rewarm, {.doc = "re-warm-up of this stage, in place of lr.rewarm"});
+  }
+};
+
+struct StageSpec {
+  std::string name;
+  Tree model;  // keys that differ from the final model
+  Tree grow;   // list of operators
+  Duration length;
+  std::optional<UntilSpec> until;
+  std::optional<StageLrSpec> lr;
+  template <class V>
+  void fields(V& v) {
+    v("name", name, {.doc = "names the stage in logs, files and --stage", .required = true});
+    v("model", model, {.doc = "first stage: the keys of model that differ from the final model"});
+    v("grow", grow,
+      {.doc = "later stages: list of growth operators, applied in order to the stage before"});
+    v("for", length,
+      {.doc = "length: steps, tokens, flops or epochs; with until, the longest", .required = true});
+    v("until", until, {.doc = "ends the stage early"});
+    v("lr", lr, {.doc = "learning rate of this stage"});
+  }
+};
+
+struct ScratchSpec {
+  std::vector<Duration> budgets{{60, DurationUnit::percent}, {100, DurationUnit::percent}};
+  template <class V>
+  void fields(V& v) {
+    v("budgets", budgets,
+      {.doc = "lengths at which `train --scratch` decays the final model trained from scratch: % "
+              "of the staged run's steps, steps, tokens or flops"});
+  }
+};
+
+struct EvaluateSpec {
+  Duration every{200, DurationUnit::steps};
+  std::int64_t tokens = 65536;
+  template <class V>
+  void fields(V& v) {
+    v("every", every,
+      {.doc = "how often the validation loss is measured: steps or tokens; 0: at the end of stages "
+              "only"});
+    v("tokens", tokens,
+      {.doc = "validation tokens, always the same ones, spread over the file", .min = 1});
+  }
+};
+
+struct CheckpointSpec {
+  Duration every{500, DurationUnit::steps};
+  std::int64_t keep = 2;
+  template <class V>
+  void fields(V& v) {
+    v("every", every,
+      {.doc = "how often the whole state is saved: steps or tokens; 0: at the end of stages only"});
+    v("keep", keep,
+      {.doc = "how many of these are kept; ends of stages are kept always", .min = 1});
+  }
+};
+
+struct LogSpec {
+  std::int64_t every = 10;
+  double seconds = 10;
+  template <class V>
+  void fields(V& v) {
+    v("every", every, {.doc = "steps between lines of run.jsonl", .min = 1});
+    v("seconds", seconds,
+      {.doc = "seconds between progress lines when there is no terminal", .min = 0});
+  }
+};
+
+struct GuardSpec {
+  double rise = 3;
+  template <class V>
+  void fields(V& v) {
+    v("rise", rise,
+      {.doc = "training stops as diverged when a step's loss lies this many nats above its running "
+              "mean",
+       .min = 0,
+       .above_min = true});
+  }
+};
+
+struct Schedule {
+  std::string name;  // of the file, without its folder and ending; not a key
+  std::int64_t seed = 1;
+  std::string from;
+  DataSpec data;
+  arch::ModelConfig model;
+  BatchSpec batch;
+  LrSpec lr;
+  OptimizerSpec optimizer;
+  Precision precision = Precision::fp32;
+  double dropout = 0, z_loss = 0;
+  std::vector<StageSpec> stages;
+  ScratchSpec scratch;
+  EvaluateSpec evaluate;
+  CheckpointSpec checkpoint;
+  LogSpec log;
+  GuardSpec guard;
+  Tree source;  // the document it was read from, for the places of errors
+
+  template <class V>
+  void fields(V& v);
+};
+
+// Reads a schedule, edits applied first. edits: "path=value" (path as lr.peak or stages.full.for,
+// value as YAML). Checks keys, types, ranges and rules between fields; stages and files are checked
+// by plan::resolve. Throws Error(usage) with file:line:column.
+Schedule load(const Path& path, const std::vector<std::string>& edits = {});
+Schedule parse(const std::string& text, const std::string& file,
+               const std::vector<std::string>& edits = {});
+// Every key with its value, as YAML that loads as the same schedule.
+std::string dump(const Schedule& schedule);
+// The rows of the reference, in document order.
+std::vector<FieldRow> document();
+// Every "key: here | there" in which two resolved schedules differ where it changes the training.
+std::vector<std::string> differences(const std::string& yaml_here, const std::string& yaml_there);
+
+template <class V>
+void Schedule::fields(V& v) {
+  v("seed", seed, {.doc = "of initial weights, data order and dropout", .min = 0});
+  v("from", from, {.doc = "checkpoint to start the first stage from, in place of fresh weights"});
+  v("data", data, {.doc = "token files", .required = true});
+  v("model", model, {.doc = "the final model", .required = true});
+  v("batch", batch, {.doc = "size of a step"});
+  v("lr", lr, {.doc = "learning rate, over all stages together"});
+  v("optimizer", optimizer, {.doc = "AdamW"});
+  v("precision", precision,
+    {.doc =
+         "fp32; bf16: products in bfloat16, master weights and moments in fp32; fp64: for checks"});
+  v("dropout", dropout,
+    {.doc = "probability of dropping, on embeddings and both residual branches",
+     .min = 0,
+     .max = 0.9});
+  v("z_loss", z_loss,
+    {.doc = "coefficient of the mean squared log-partition added to the loss", .min = 0, .max = 1});
+  v("stages", stages,
+    {.doc = "one after the other, each growing out of the one before", .required = true});
+  v("scratch", scratch, {.doc = "the comparison from scratch"});
+  v("evaluate", evaluate, {.doc = "validation"});
+  v("checkpoint", checkpoint, {.doc = "saving"});
+  v("log", log, {.doc = "logging"});
+  v("guard", guard, {.doc = "stopping a diverging run"});
+}
+
+}  // namespace stagedtrain::schedule
+
+namespace stagedtrain {
+template <>
+struct EnumNames<schedule::Precision> {
+  static constexpr std::array names{"fp32", "bf16", "fp64"};
+};
+}  // namespace stagedtrain

@@ -1,0 +1,152 @@
+// The one wrapper over yaml-cpp: its events become a Tree, with the limits it lacks.
+#include "schedule/yaml.h"
+
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/parser.h>
+
+#include <map>
+#include <sstream>
+
+#include "base/text.h"
+
+namespace stagedtrain::schedule {
+namespace {
+
+constexpr std::size_t kMaxBytes = 1 << 20;
+constexpr std::size_t kMaxDepth = 32;
+constexpr std::size_t kMaxValues = 20000;
+
+std::size_t count_values(const Tree& tree) {
+  std::size_t count = 1;
+  for (const Tree& item : tree.items) count += count_values(item);
+  for (const TreeEntry& entry : tree.entries) count += 1 + count_values(entry.value);
+  return count;
+}
+
+class TreeBuilder final : public YAML::EventHandler {
+ public:
+  explicit TreeBuilder(std::shared_ptr<const std::string> file) : file_(std::move(file)) {}
+  Tree take() { return std::move(root_); }
+
+  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark& at, YAML::anchor_t anchor) override {
+    put(make(Tree::Kind::none, at), anchor);
+  }
+  void OnScalar(const YAML::Mark& at, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
+    Tree tree = make(Tree::Kind::scalar, at);
+    tree.text = value;
+    tree.quoted = tag == "!";
+    if (tag == "?" && (value == "~" || value == "null")) tree = make(Tree::Kind::none, at);
+    put(std::move(tree), anchor);
+  }
+  void OnAlias(const YAML::Mark& at, YAML::anchor_t anchor) override {
+    const auto known = anchors_.find(anchor);
+    if (known == anchors_.end())
+      throw make(Tree::Kind::none, at).error("an alias inside the value that it names");
+    values_ += count_values(known->second);
+    put(known->second, 0);
+  }
+  void OnSequenceStart(const YAML::Mark& at, const std::string&, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
+    open(make(Tree::Kind::list, at), anchor);
+  }
+  void OnMapStart(const YAML::Mark& at, const std::string&, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
+    open(make(Tree::Kind::map, at), anchor);
+  }
+  void OnSequenceEnd() override { close(); }
+  void OnMapEnd() override { close(); }
+
+ private:
+  struct Open {
+    Tree tree;
+    YAML::anchor_t anchor;
+    bool has_key = false;
+    std::string key;
+    Mark key_mark;
+  };
+
+  Tree make(Tree::Kind kind, const YAML::Mark& at) const {
+    Tree tree;
+    tree.kind = kind;
+    tree.mark = {file_, at.line + 1, at.column + 1};
+    return tree;
+  }
+
+  void open(Tree tree, YAML::anchor_t anchor) {
+    if (stack_.size() >= kMaxDepth) throw tree.error("nested deeper than {} levels", kMaxDepth);
+    stack_.push_back({std::move(tree), anchor, false, "", {}});
+  }
+
+  void close() {
+    Open done = std::move(stack_.back());
+    stack_.pop_back();
+    put(std::move(done.tree), done.anchor);
+  }
+
+  void put(Tree tree, YAML::anchor_t anchor) {
+    if (++values_ > kMaxValues)
+      throw tree.error("more than {} values (aliases count each time)", kMaxValues);
+    if (anchor) anchors_[anchor] = tree;
+    if (stack_.empty()) {
+      root_ = std::move(tree);
+    } else if (stack_.back().tree.kind == Tree::Kind::list) {
+      stack_.back().tree.items.push_back(std::move(tree));
+    } else if (!stack_.back().has_key) {
+      take_key(tree);
+    } else {
+      Open& map = stack_.back();
+      map.tree.entries.push_back({std::move(map.key), map.key_mark, std::move(tree)});
+      map.has_key = false;
+    }
+  }
+
+  void take_key(const Tree& tree) {
+    Open& map = stack_.back();
+    if (tree.kind != Tree::Kind::scalar)
+      throw tree.error("found {} as a key, expected a word", tree.describe());
+    for (const TreeEntry& entry : map.tree.entries)
+      if (entry.key == tree.text)
+        throw tree.error("key '{}' twice; it stands at line {} already", tree.text,
+                         entry.mark.line);
+    map.has_key = true;
+    map.key = tree.text;
+    map.key_mark = tree.mark;
+  }
+
+  std::shared_ptr<const std::string> file_;
+  std::vector<Open> stack_;
+  std::map<YAML::anchor_t, Tree> anchors_;
+  std::size_t values_ = 0;
+  Tree root_;
+};
+
+}  // namespace
+
+Tree parse_yaml(std::string_view text, const std::string& file) {
+  const auto name = std::make_shared<const std::string>(file);
+  const Tree whole{.mark = {name, 0, 0}};
+  if (text.size() > kMaxBytes)
+    throw whole.error("is {}, expected at most 1 MiB",
+                      short_bytes(static_cast<double>(text.size())));
+  if (text.find('\0') != std::string_view::npos)
+    throw whole.error("is not text: it holds a zero byte");
+  std::istringstream stream{std::string(text)};
+  TreeBuilder builder(name), rest(name);
+  try {
+    YAML::Parser parser(stream);
+    parser.HandleNextDocument(builder);
+    if (parser.HandleNextDocument(rest))
+      throw whole.error("holds a second document (after ---), expected one");
+  } catch (const YAML::Exception& error) {
+    throw Error(ErrorKind::usage,
+                to_string(Mark{name, error.mark.line + 1, error.mark.column + 1}) +
+                    "not YAML: " + error.msg);
+  }
+  return builder.take();
+}
+
+}  // namespace stagedtrain::schedule

@@ -1,0 +1,79 @@
+// Checkpoints: a TrainingState as one HDF5 file (docs/checkpoint-format.md), whole or not there.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "state/training_state.h"
+
+namespace stagedtrain::state {
+
+inline constexpr int kFormatVersion = 1;
+
+// Everything of a state but its tensors.
+struct StateHeader {
+  arch::ModelConfig model;
+  DType dtype = DType::f32;
+  std::vector<std::int64_t> moment_start;
+  Progress progress;
+  DataPosition data;
+  std::uint64_t seed = 0;
+  std::vector<LineageEntry> lineage;
+  RunInfo run;
+};
+StateHeader header_of(const TrainingState& state);
+
+// Writes a checkpoint tensor by tensor, in any order: peak memory is the caller's. The target
+// appears at commit(): temporary file, fsync, every checksum read back and verified, rename, fsync
+// of the folder. Without commit nothing is left. Throws Error(resource) with the bytes needed if
+// the disk is full; an existing target is untouched until the rename.
+class CheckpointWriter {
+ public:
+  CheckpointWriter(const Path& target, const StateHeader& header);
+  ~CheckpointWriter();
+  // Requires: index of param_table(header.model), bytes of the tensor's size; each tensor once.
+  void write(Kind kind, std::size_t index, std::span<const std::byte> bytes);
+  void commit();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Reads a checkpoint. The constructor checks structure and metadata (signature, superblock version,
+// format version, metadata checksum, every tensor's name, type, shape and place in the file) and
+// touches no tensor value; read() verifies a tensor's checksums before it returns. Throws
+// Error(input) that says what is wrong with which tensor.
+class CheckpointReader {
+ public:
+  explicit CheckpointReader(const Path& path);
+  ~CheckpointReader();
+  const StateHeader& header() const;
+  const arch::ParamTable& table() const;
+  // A verified view into the mapped file; valid for the life of the reader.
+  std::span<const std::byte> view(Kind kind, std::size_t index) const;
+  HostTensor read(Kind kind, std::size_t index) const;
+  // Verifies all tensors.
+  void verify() const;
+  // Number of checksums that verify() compares: one for each started MiB of every dataset.
+  std::uint64_t blocks() const;
+  // crc32c over the checksums of all tensors, metadata and tokenizer, 8 hexadecimal digits: the
+  // file's identity. States that differ in anything stored have different ones.
+  std::string identity() const;
+  std::uint64_t file_bytes() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+void save(const Path& target, const TrainingState& state);
+// The whole state, every checksum verified.
+TrainingState load(const Path& path);
+// Bytes of a checkpoint of this model (tensors and checksums; metadata is a few KiB more).
+std::uint64_t checkpoint_bytes(const arch::ModelConfig& model, DType dtype = DType::f32);
+
+}  // namespace stagedtrain::state

@@ -1,0 +1,195 @@
+// Reading: everything that a file says is checked against everything else before it is believed.
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <map>
+
+#include "arch/architectures.h"
+#include "base/crc32c.h"
+#include "base/text.h"
+#include "state/blocks.h"
+#include "state/layout.h"
+#include "state/metadata.h"
+
+namespace stagedtrain::state {
+namespace {
+
+constexpr const char* kReplace = "use an older checkpoint, or copy the file again if it was copied";
+constexpr std::uint64_t kMostMetadata = 1 << 28;
+
+std::string shape_text(const std::vector<std::int64_t>& shape) {
+  return fmt::format("({})", fmt::join(shape, ", "));
+}
+
+Structure read_checked_structure(std::span<const std::byte> file, const std::string& where) {
+  check_superblock(file, where);
+  Structure structure = read_structure(file, where, kFormatName, kFormatVersion);
+  if (structure.format != kFormatName)
+    throw input_error("{}: is an HDF5 file, but not a checkpoint of stagedtrain", where)
+        .with_hint("a checkpoint is a .h5 file written by stagedtrain train or grow");
+  if (structure.format_version > kFormatVersion)
+    throw input_error("{}: written by a newer stagedtrain (format {}, this one reads up to {})",
+                      where, structure.format_version, kFormatVersion)
+        .with_hint("update stagedtrain");
+  if (structure.format_version < 1)
+    throw input_error("{}: its attribute format_version is missing or not a version", where)
+        .with_hint(kReplace);
+  return structure;
+}
+
+// Sizes are refused before anything is made of them: a model that fits the file has no more layers
+// than the file has datasets, and no axis longer than the file has bytes.
+void check_fits(const arch::ModelConfig& model, std::uint64_t file_bytes, std::size_t datasets) {
+  const auto most =
+      static_cast<std::int64_t>(std::min<std::uint64_t>(file_bytes, std::uint64_t{1} << 30));
+  const bool fits = model.layers <= static_cast<std::int64_t>(datasets) && model.width <= most &&
+                    model.ffn <= most && model.vocab <= most && model.context <= most &&
+                    model.heads <= most / model.head_dim && model.kv_heads <= most / model.head_dim;
+  if (!fits)
+    throw input_error("model: {} cannot be in a file of {} bytes", arch::describe(model),
+                      file_bytes);
+}
+
+}  // namespace
+
+struct CheckpointReader::Impl {
+  explicit Impl(const Path& path) : where(path.string()), file(path) {
+    Structure structure = read_checked_structure(file.bytes(), where);
+    for (Dataset& dataset : structure.datasets) {
+      std::string name = dataset.path();
+      by_path.emplace(std::move(name), std::move(dataset));
+    }
+    Metadata metadata = read_metadata();
+    header = std::move(metadata.header);
+    table = std::make_unique<arch::ParamTable>(arch::param_table(header.model));
+    header.moment_start =
+        located([&] { return parse_moment_start(metadata.moment_start, *table); });
+    find_datasets(metadata.tokenizer_is_dataset);
+    if (metadata.tokenizer_is_dataset) header.run.tokenizer = text_of(datasets.back());
+    verified = std::make_unique<std::atomic<bool>[]>(datasets.size());
+  }
+
+  // Runs f; an Error of it is one of this file.
+  template <class F>
+  auto located(F f) const {
+    try {
+      return f();
+    } catch (const Error& error) {
+      throw input_error("{}: {}", where, error.what()).with_hint(kReplace);
+    }
+  }
+
+  Metadata read_metadata() const {
+    return located([&] {
+      const auto found = by_path.find(kMetadata);
+      if (found == by_path.end()) throw input_error("dataset metadata is missing");
+      if (found->second.bytes > kMostMetadata)
+        throw input_error("metadata has {} bytes", found->second.bytes);
+      Metadata metadata = parse_metadata(text_of(found->second));
+      check_fits(metadata.header.model, file.bytes().size(), by_path.size());
+      return metadata;
+    });
+  }
+
+  // Puts the file's datasets in the order of the table; none may be missing, extra or different.
+  void find_datasets(bool tokenizer) {
+    std::vector<Dataset> expected = tensor_datasets(*table, header.dtype);
+    expected.push_back({"", kMetadata, ElementType::u8});
+    if (tokenizer) expected.push_back({"", kTokenizer, ElementType::u8});
+    for (const Dataset& wanted : expected) {
+      const auto found = by_path.find(wanted.path());
+      if (found == by_path.end()) throw bad("tensor {} is missing", wanted.path());
+      check_same(found->second, wanted);
+      datasets.push_back(std::move(found->second));
+      by_path.erase(found);
+    }
+    if (!by_path.empty())
+      throw bad("tensor {} does not belong to the model ({})", by_path.begin()->first,
+                arch::describe(header.model));
+  }
+
+  void check_same(const Dataset& found, const Dataset& wanted) const {
+    if (found.type != wanted.type)
+      throw bad("tensor {} is {}, expected {}", wanted.path(), element_name(found.type),
+                element_name(wanted.type));
+    const bool any_length = wanted.shape.empty() && found.shape.size() == 1;
+    if (!any_length && found.shape != wanted.shape)
+      throw bad("tensor {} has shape {}, expected {}", wanted.path(), shape_text(found.shape),
+                shape_text(wanted.shape));
+  }
+
+  template <class... Args>
+  Error bad(fmt::format_string<Args...> format, Args&&... args) const {
+    return input_error("{}: {}", where, fmt::format(format, std::forward<Args>(args)...))
+        .with_hint(kReplace);
+  }
+
+  std::span<const std::byte> bytes_of(const Dataset& dataset) const {
+    return file.bytes().subspan(dataset.offset, dataset.bytes);
+  }
+  std::span<const std::byte> verified_bytes(const Dataset& dataset) const {
+    const std::int64_t block = first_bad_block(bytes_of(dataset), dataset.checksums);
+    if (block >= 0)
+      throw bad(
+          "{} is damaged: the checksum of its block {} (at byte {} of the file) does not match",
+          dataset.path(), block, dataset.offset + static_cast<std::uint64_t>(block) * kBlockBytes);
+    return bytes_of(dataset);
+  }
+  std::string text_of(const Dataset& dataset) const {
+    const auto bytes = verified_bytes(dataset);
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  }
+
+  std::span<const std::byte> view(std::size_t index) const {
+    const Dataset& dataset = datasets[index];
+    if (!verified[index]) verified_bytes(dataset);
+    verified[index] = true;
+    return bytes_of(dataset);
+  }
+
+  std::string where;
+  MappedFile file;
+  std::map<std::string, Dataset> by_path;  // empty once everything has found its place
+  StateHeader header;
+  std::unique_ptr<arch::ParamTable> table;
+  std::vector<Dataset> datasets;  // tensors by dataset_index, metadata, tokenizer if any
+  std::unique_ptr<std::atomic<bool>[]> verified;
+};
+
+CheckpointReader::CheckpointReader(const Path& path) : impl_(std::make_unique<Impl>(path)) {}
+CheckpointReader::~CheckpointReader() = default;
+
+const StateHeader& CheckpointReader::header() const { return impl_->header; }
+const arch::ParamTable& CheckpointReader::table() const { return *impl_->table; }
+std::uint64_t CheckpointReader::file_bytes() const { return impl_->file.bytes().size(); }
+
+std::span<const std::byte> CheckpointReader::view(Kind kind, std::size_t index) const {
+  ST_CHECK(index < table().size(), "tensor {} of {}", index, table().size());
+  return impl_->view(dataset_index(kind, index, table().size()));
+}
+
+HostTensor CheckpointReader::read(Kind kind, std::size_t index) const {
+  const auto bytes = view(kind, index);
+  HostTensor tensor(header().dtype, table()[index].shape());
+  std::memcpy(tensor.bytes().data(), bytes.data(), bytes.size());
+  return tensor;
+}
+
+void CheckpointReader::verify() const {
+  for (std::size_t i = 0; i < impl_->datasets.size(); ++i) impl_->view(i);
+}
+
+std::uint64_t CheckpointReader::blocks() const {
+  std::uint64_t blocks = 0;
+  for (const Dataset& dataset : impl_->datasets) blocks += dataset.checksums.size();
+  return blocks;
+}
+
+std::string CheckpointReader::identity() const {
+  std::uint32_t crc = 0;
+  for (const Dataset& dataset : impl_->datasets)
+    crc = crc32c(std::as_bytes(std::span(dataset.checksums)), crc);
+  return fmt::format("{:08x}", crc);
+}
+
+}  // namespace stagedtrain::state

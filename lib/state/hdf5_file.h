@@ -1,0 +1,64 @@
+// The only door to HDF5: laying a file out, and reading how one is laid out. Tensor bytes never
+// pass through HDF5, and HDF5 never touches the disk: it works on a SparseImage or on mapped bytes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "state/sparse_image.h"
+
+namespace stagedtrain::state {
+
+enum class ElementType { u8, f32, f64 };
+constexpr std::uint64_t element_size(ElementType type) {
+  return type == ElementType::u8 ? 1 : type == ElementType::f32 ? 4 : 8;
+}
+const char* element_name(ElementType type);
+
+// One contiguous dataset. Its bytes lie at [offset, offset + bytes) of the file.
+struct Dataset {
+  std::string group;  // "" for the root
+  std::string name;
+  ElementType type = ElementType::u8;
+  std::vector<std::int64_t> shape;
+  std::uint64_t offset = 0, bytes = 0;
+  std::vector<std::uint32_t> checksums;  // attribute "crc32c", one per MiB
+
+  std::string path() const { return group.empty() ? name : group + "/" + name; }
+};
+
+// A file being written: structure and attributes only, in memory.
+class Skeleton {
+ public:
+  // Lays out a file with these datasets (group, name, type and shape are read; groups are made) and
+  // gives each its offset: a multiple of 4096 from 4096 bytes on, of 8 below. Space for the
+  // checksums is set aside, so nothing moves later. The same arguments give the same bytes.
+  Skeleton(const std::string& format, std::int64_t format_version, std::vector<Dataset> datasets);
+  const std::vector<Dataset>& datasets() const { return datasets_; }
+  std::uint64_t file_bytes() const { return image_.size(); }
+  void set_checksums(std::size_t dataset, std::vector<std::uint32_t> checksums);
+  // Stores all checksums and returns what is to be written beside the datasets' own bytes.
+  const SparseImage& finish();
+
+ private:
+  std::vector<Dataset> datasets_;
+  SparseImage image_;
+};
+
+// How a file is laid out.
+struct Structure {
+  std::string format;
+  std::int64_t format_version = 0;
+  std::vector<Dataset> datasets;  // empty if the format or its version is not the one asked for
+};
+// Reads the structure of a whole file in memory; checks that each dataset is contiguous,
+// uncompressed, of a known element type, inside the file and clear of the others, and has its
+// checksums. Throws Error(input) that begins with where and names the dataset.
+Structure read_structure(std::span<const std::byte> file, const std::string& where,
+                         const std::string& format, std::int64_t newest_version);
+
+}  // namespace stagedtrain::state

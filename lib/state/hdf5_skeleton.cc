@@ -1,0 +1,108 @@
+// Laying a checkpoint out: groups, datasets and attributes, without the datasets' own bytes.
+#include <algorithm>
+
+#include "base/error.h"
+#include "state/blocks.h"
+#include "state/hdf5_handle.h"
+
+namespace stagedtrain::state {
+namespace {
+
+// Object times would make equal states differ as files.
+Handle untimed(hid_t kind) {
+  Handle properties(H5Pcreate(kind), H5Pclose, "properties");
+  require(H5Pset_obj_track_times(properties, false), "times");
+  return properties;
+}
+
+void write_attribute(hid_t object, const char* name, hid_t type, hid_t space, const void* value) {
+  const Handle attribute(H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT), H5Aclose,
+                         name);
+  require(H5Awrite(attribute, type, value), name);
+}
+
+void create_dataset(hid_t file, Dataset& dataset) {
+  const std::string path = dataset.path();
+  Handle creation = untimed(H5P_DATASET_CREATE);
+  require(H5Pset_layout(creation, H5D_CONTIGUOUS), path);
+  require(H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY), path);
+  require(H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER), path);
+  const std::vector<hsize_t> shape(dataset.shape.begin(), dataset.shape.end());
+  const Handle space(H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr),
+                     H5Sclose, path);
+  const Handle id(H5Dcreate2(file, path.c_str(), hdf5_type(dataset.type), space, H5P_DEFAULT,
+                             creation, H5P_DEFAULT),
+                  H5Dclose, path);
+  dataset.bytes = H5Dget_storage_size(id);
+  dataset.offset = H5Dget_offset(id);
+  if (dataset.offset == HADDR_UNDEF) throw HdfFailure{path + ": no space"};
+  dataset.checksums.assign(num_blocks(dataset.bytes), 0);
+  const hsize_t count = dataset.checksums.size();
+  const Handle blocks(H5Screate_simple(1, &count, nullptr), H5Sclose, path);
+  write_attribute(id, "crc32c", H5T_STD_U32LE, blocks, dataset.checksums.data());
+}
+
+void create_file(SparseImage& image, const std::string& format, std::int64_t version,
+                 std::vector<Dataset>& datasets) {
+  const Handle access = access_to({&image, {}}), creation = untimed(H5P_FILE_CREATE);
+  Handle file(H5Fcreate("checkpoint", H5F_ACC_TRUNC, creation, access), H5Fclose, "file");
+  const Handle scalar(H5Screate(H5S_SCALAR), H5Sclose, "scalar"),
+      text(H5Tcopy(H5T_C_S1), H5Tclose, "text");
+  require(H5Tset_size(text, format.size()), "text");
+  require(H5Tset_strpad(text, H5T_STR_NULLPAD), "text");
+  write_attribute(file, "format", text, scalar, format.data());
+  write_attribute(file, "format_version", H5T_STD_I64LE, scalar, &version);
+  std::vector<std::string> groups{""};
+  for (Dataset& dataset : datasets) {
+    if (std::find(groups.begin(), groups.end(), dataset.group) == groups.end()) {
+      const Handle properties = untimed(H5P_GROUP_CREATE);
+      Handle(H5Gcreate2(file, dataset.group.c_str(), H5P_DEFAULT, properties, H5P_DEFAULT),
+             H5Gclose, dataset.group);
+      groups.push_back(dataset.group);
+    }
+    create_dataset(file, dataset);
+  }
+  file.close("file");
+}
+
+}  // namespace
+
+Skeleton::Skeleton(const std::string& format, std::int64_t format_version,
+                   std::vector<Dataset> datasets)
+    : datasets_(std::move(datasets)) {
+  const auto lock = enter_hdf5();
+  try {
+    create_file(image_, format, format_version, datasets_);
+  } catch (const HdfFailure& failure) {
+    throw resource_error("cannot lay out a checkpoint: {}", failure.what);
+  }
+}
+
+void Skeleton::set_checksums(std::size_t dataset, std::vector<std::uint32_t> checksums) {
+  Dataset& target = datasets_.at(dataset);
+  ST_CHECK(checksums.size() == target.checksums.size(), "{} checksums for {}", checksums.size(),
+           target.path());
+  target.checksums = std::move(checksums);
+}
+
+const SparseImage& Skeleton::finish() {
+  const auto lock = enter_hdf5();
+  const std::uint64_t size = image_.size();
+  try {
+    const Handle access = access_to({&image_, {}});
+    Handle file(H5Fopen("checkpoint", H5F_ACC_RDWR, access), H5Fclose, "file");
+    for (const Dataset& dataset : datasets_) {
+      const Handle attribute(
+          H5Aopen_by_name(file, dataset.path().c_str(), "crc32c", H5P_DEFAULT, H5P_DEFAULT),
+          H5Aclose, dataset.path());
+      require(H5Awrite(attribute, H5T_STD_U32LE, dataset.checksums.data()), dataset.path());
+    }
+    file.close("file");
+  } catch (const HdfFailure& failure) {
+    throw resource_error("cannot complete a checkpoint: {}", failure.what);
+  }
+  ST_CHECK(image_.size() == size, "a checkpoint grew from {} to {} bytes", size, image_.size());
+  return image_;
+}
+
+}  // namespace stagedtrain::state

@@ -1,0 +1,293 @@
+// One visitor writes and one reads; each struct's members are listed once for both.
+#include "state/metadata.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "arch/architectures.h"
+
+namespace stagedtrain::state {
+namespace {
+
+// ---- Members, in the order of the file.
+
+template <class V>
+void visit(V& v, arch::ModelConfig& model) {
+  model.fields(v);
+}
+template <class V>
+void visit(V& v, Progress& p) {
+  v("step", p.step);
+  v("tokens", p.tokens);
+  v("flops", p.flops);
+  v("seconds", p.seconds);
+  v("stage", p.stage);
+  v("stage_index", p.stage_index);
+  v("stage_step", p.stage_step);
+  v("stage_done", p.stage_done);
+  v("total_steps", p.total_steps);
+  v("learning_rate", p.learning_rate);
+  v("loss_mean", p.loss_mean);
+  v("loss_var", p.loss_var);
+  v("norm_mean", p.norm_mean);
+  v("norm_var", p.norm_var);
+}
+template <class V>
+void visit(V& v, DataPosition& data) {
+  v("seed", data.seed);
+  v("index", data.index);
+}
+template <class V>
+void visit(V& v, LineageEntry& entry) {
+  v("source", entry.source);
+  v("source_crc", entry.source_crc);
+  v("operators", entry.operators);
+  v("step", entry.step);
+  v("model", entry.model);
+}
+template <class V>
+void visit(V& v, RunInfo& run) {
+  v("schedule", run.schedule);
+  v("tokenizer", run.tokenizer);
+  v("data_path", run.data_path);
+  v("data_fingerprint", run.data_fingerprint);
+  v("text_bytes_per_token", run.text_bytes_per_token);
+}
+template <class V>
+void visit(V& v, Metadata& m) {
+  StateHeader& header = m.header;
+  v("dtype", header.dtype);
+  v("model", header.model);
+  v("progress", header.progress);
+  v("seed", header.seed);
+  v("data", header.data);
+  v("run", header.run);
+  v("lineage", header.lineage);
+  v("moment_start", m.moment_start);
+}
+
+// ---- Text and numbers that JSON alone would not keep.
+
+bool is_utf8(const std::string& text) {
+  try {
+    return !Json(text).dump().empty();
+  } catch (const Json::exception&) {
+    return false;
+  }
+}
+std::string to_hex(const std::string& text) {
+  std::string hex;
+  for (const unsigned char c : text) hex += fmt::format("{:02x}", c);
+  return hex;
+}
+int nibble(char c) {
+  return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+std::string from_hex(const std::string& hex, const std::string& path) {
+  std::string text;
+  for (std::size_t i = 0; i < hex.size(); i += 2) {
+    const int high = nibble(hex[i]), low = i + 1 < hex.size() ? nibble(hex[i + 1]) : -1;
+    if (high < 0 || low < 0) throw input_error("{}: found a hex text with a fault at {}", path, i);
+    text += static_cast<char>(high * 16 + low);
+  }
+  return text;
+}
+
+class Writer {
+ public:
+  Json json = Json::object();
+  template <class T>
+  void operator()(const char* key, T& value, const FieldInfo& = {}) {
+    json[key] = write(value);
+  }
+
+ private:
+  static Json write(double value) {
+    if (std::isnan(value)) return "nan";
+    if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
+    return value;
+  }
+  static Json write(const std::string& text) {
+    return is_utf8(text) ? Json(text) : Json{{"hex", to_hex(text)}};
+  }
+  static Json write(DType dtype) { return dtype_name(dtype); }
+  static Json write(const Json& json) { return json; }
+  static Json write(std::vector<LineageEntry>& entries) {
+    Json list = Json::array();
+    for (LineageEntry& entry : entries) list.push_back(write(entry));
+    return list;
+  }
+  template <class T>
+  static Json write(T& value) {
+    if constexpr (std::is_integral_v<T>) {
+      return value;
+    } else {
+      Writer inner;
+      visit(inner, value);
+      return inner.json;
+    }
+  }
+};
+
+class Reader {
+ public:
+  // Requires that json outlives the reader.
+  Reader(const Json& json, std::string path) : json_(json), path_(std::move(path)) {
+    if (!json.is_object()) throw fail(path_, json, "keys and values");
+  }
+  template <class T>
+  void operator()(const char* key, T& value, const FieldInfo& info = {}) {
+    known_.push_back(key);
+    const std::string path = path_.empty() ? key : path_ + "." + key;
+    const auto found = json_.find(key);
+    if (found == json_.end()) throw input_error("{}: is missing", path);
+    read(*found, value, info, path);
+  }
+  void finish() const {
+    for (const auto& entry : json_.items())
+      if (std::find(known_.begin(), known_.end(), entry.key()) == known_.end())
+        throw input_error("{}{}: unknown key", path_.empty() ? "" : path_ + ".", entry.key());
+  }
+  static std::int64_t read_step(const Json& json, const std::string& path) {
+    std::int64_t step = 0;
+    read(json, step, {}, path);
+    return step;
+  }
+
+ private:
+  static Error fail(const std::string& path, const Json& json, const std::string& expected) {
+    std::string found = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+    if (found.size() > 40) found = std::string("a JSON ") + json.type_name();
+    return input_error("{}: found {}, expected {}", path, found, expected);
+  }
+  static void check_range(double value, const FieldInfo& info, const std::string& path,
+                          const Json& json) {
+    const bool bounded = std::isfinite(info.min) || std::isfinite(info.max);
+    const bool inside =
+        value >= info.min && value <= info.max && !(info.above_min && value == info.min);
+    if (bounded && !inside)
+      throw fail(path, json, fmt::format("a value from {} to {}", info.min, info.max));
+  }
+  static void read(const Json& json, bool& value, const FieldInfo&, const std::string& path) {
+    if (!json.is_boolean()) throw fail(path, json, "true or false");
+    value = json.get<bool>();
+  }
+  // No count of a state is ever negative.
+  static void read(const Json& json, std::int64_t& value, const FieldInfo& info,
+                   const std::string& path) {
+    if (!json.is_number_unsigned() ||
+        json.get<std::uint64_t>() >
+            static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+      throw fail(path, json, "a whole number of at least 0");
+    value = json.get<std::int64_t>();
+    check_range(static_cast<double>(value), info, path, json);
+  }
+  static void read(const Json& json, std::uint64_t& value, const FieldInfo&,
+                   const std::string& path) {
+    if (!json.is_number_unsigned()) throw fail(path, json, "a whole number of at least 0");
+    value = json.get<std::uint64_t>();
+  }
+  static void read(const Json& json, double& value, const FieldInfo& info,
+                   const std::string& path) {
+    if (json == "nan") {
+      value = std::numeric_limits<double>::quiet_NaN();
+    } else if (json == "inf" || json == "-inf") {
+      value = json == "inf" ? HUGE_VAL : -HUGE_VAL;
+    } else if (json.is_number()) {
+      value = json.get<double>();
+    } else {
+      throw fail(path, json, "a number");
+    }
+    check_range(value, info, path, json);
+  }
+  static void read(const Json& json, std::string& value, const FieldInfo&,
+                   const std::string& path) {
+    const bool hex =
+        json.is_object() && json.size() == 1 && json.contains("hex") && json["hex"].is_string();
+    if (!hex && !json.is_string()) throw fail(path, json, "text");
+    value = hex ? from_hex(json["hex"].get<std::string>(), path) : json.get<std::string>();
+  }
+  static void read(const Json& json, DType& value, const FieldInfo&, const std::string& path) {
+    if (json != dtype_name(DType::f32) && json != dtype_name(DType::f64))
+      throw fail(path, json, "\"float32\" or \"float64\"");
+    value = json == dtype_name(DType::f32) ? DType::f32 : DType::f64;
+  }
+  static void read(const Json& json, Json& value, const FieldInfo&, const std::string&) {
+    value = json;
+  }
+  static void read(const Json& json, std::vector<LineageEntry>& entries, const FieldInfo& info,
+                   const std::string& path) {
+    if (!json.is_array()) throw fail(path, json, "a list");
+    for (std::size_t i = 0; i < json.size(); ++i)
+      read(json[i], entries.emplace_back(), info, fmt::format("{}.{}", path, i));
+  }
+  template <class T>
+  static void read(const Json& json, T& value, const FieldInfo&, const std::string& path) {
+    Reader inner(json, path);
+    visit(inner, value);
+    inner.finish();
+  }
+
+  const Json& json_;
+  std::string path_;
+  std::vector<std::string> known_;
+
+  friend Metadata stagedtrain::state::parse_metadata(std::string_view text);
+};
+
+// A model as it must stand in a file: complete, and accepted by its architecture.
+void check_model(const arch::ModelConfig& model, const std::string& path) {
+  arch::ModelConfig complete;
+  try {
+    complete = arch::resolved(model);
+  } catch (const Error& error) {
+    throw input_error("{}: {}", path, error.what());
+  }
+  if (!(complete == model))
+    throw input_error("{}: has sizes of 0, expected every size in full", path);
+}
+
+}  // namespace
+
+Json metadata_json(const StateHeader& header) {
+  Metadata metadata{header, Json::object(), false};
+  std::string& tokenizer = metadata.header.run.tokenizer;
+  if (!tokenizer.empty() && tokenizer != "bytes") tokenizer = "dataset";
+  const arch::ParamTable table = arch::param_table(header.model);
+  ST_CHECK(header.moment_start.size() == table.size(), "{} moment starts for {} tensors",
+           header.moment_start.size(), table.size());
+  for (std::size_t i = 0; i < table.size(); ++i)
+    if (header.moment_start[i] != 0) metadata.moment_start[table[i].name] = header.moment_start[i];
+  Writer writer;
+  visit(writer, metadata);
+  return writer.json;
+}
+
+Metadata parse_metadata(std::string_view text) {
+  const Json json = parse_json(text, "metadata");
+  Metadata metadata;
+  Reader::read(json, metadata, {}, "");
+  check_model(metadata.header.model, "model");
+  for (std::size_t i = 0; i < metadata.header.lineage.size(); ++i)
+    check_model(metadata.header.lineage[i].model, fmt::format("lineage.{}.model", i));
+  std::string& tokenizer = metadata.header.run.tokenizer;
+  metadata.tokenizer_is_dataset = tokenizer == "dataset";
+  if (!metadata.tokenizer_is_dataset && !tokenizer.empty() && tokenizer != "bytes")
+    throw input_error("run.tokenizer: found '{}', expected 'bytes', 'dataset' or ''", tokenizer);
+  return metadata;
+}
+
+std::vector<std::int64_t> parse_moment_start(const Json& json, const arch::ParamTable& table) {
+  if (!json.is_object()) throw input_error("moment_start: is not keys and values");
+  std::vector<std::int64_t> steps(table.size(), 0);
+  for (const auto& entry : json.items()) {
+    const std::int64_t index = table.index(entry.key());
+    if (index < 0) throw input_error("moment_start: the model has no tensor '{}'", entry.key());
+    steps[static_cast<std::size_t>(index)] =
+        Reader::read_step(entry.value(), "moment_start." + entry.key());
+  }
+  return steps;
+}
+
+}  // namespace stagedtrain::state

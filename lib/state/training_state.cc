@@ -1,0 +1,47 @@
+// Fresh states.
+#include "state/training_state.h"
+
+#include <algorithm>
+
+#include "arch/architectures.h"
+#include "base/rng.h"
+
+namespace stagedtrain::state {
+namespace {
+
+template <class T>
+void fill(std::span<T> values, const arch::Init& init, const CounterRng& rng) {
+  if (init.kind == arch::Init::Kind::constant) {
+    std::fill(values.begin(), values.end(), static_cast<T>(init.value));
+    return;
+  }
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] = static_cast<T>(init.value * rng.normal(i));
+}
+
+}  // namespace
+
+const char* kind_name(Kind kind) {
+  constexpr const char* kNames[] = {"weights", "exp_avg", "exp_avg_sq"};
+  return kNames[static_cast<int>(kind)];
+}
+
+TrainingState fresh(const arch::ModelConfig& model, std::uint64_t seed, DType dtype) {
+  TrainingState state;
+  state.model = model;
+  state.seed = state.data.seed = seed;
+  for (const arch::ParamSpec& spec : arch::param_table(model)) {
+    for (const Kind kind : kKinds) state.of(kind).emplace_back(dtype, spec.shape());
+    const CounterRng rng(seed, hash_name(spec.name));
+    HostTensor& weight = state.of(Kind::weights).back();
+    if (dtype == DType::f32) {
+      fill(weight.as<float>(), spec.init, rng);
+    } else {
+      fill(weight.as<double>(), spec.init, rng);
+    }
+    state.moment_start.push_back(0);
+  }
+  return state;
+}
+
+}  // namespace stagedtrain::state

@@ -1,0 +1,81 @@
+// The training state at rest: everything that is needed to go on, to the last bit.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "arch/model_config.h"
+#include "arch/param_table.h"
+#include "state/host_tensor.h"
+
+namespace stagedtrain::state {
+
+// The three values kept for each parameter; the names are the groups of a checkpoint file.
+enum class Kind { weights, exp_avg, exp_avg_sq };
+inline constexpr Kind kKinds[] = {Kind::weights, Kind::exp_avg, Kind::exp_avg_sq};
+const char* kind_name(Kind kind);
+
+// How far a run has come. Totals count from the first step of the first stage.
+struct Progress {
+  std::int64_t step = 0;         // optimizer steps taken
+  std::int64_t tokens = 0;       // tokens trained on
+  double flops = 0;              // matmul FLOPs, as arch::flops_per_token counts
+  double seconds = 0;            // wall-clock seconds spent in training steps
+  std::string stage;             // name of the stage being run
+  std::int64_t stage_index = 0;  // its place in the schedule
+  std::int64_t stage_step = 0;   // steps taken in this stage
+  bool stage_done = false;       // the stage reached its end
+  std::int64_t total_steps = 0;  // length of the learning-rate curve, in steps, as planned
+  double learning_rate = 0;      // of the last step
+  double loss_mean = 0, loss_var = 0, norm_mean = 0, norm_var = 0;  // running, for the z-scores
+  bool operator==(const Progress&) const = default;
+};
+
+// One ancestor: how this state came out of a smaller one.
+struct LineageEntry {
+  std::string source;       // path of the file it grew from, or "in memory"
+  std::string source_crc;   // crc32c over that state's checksums, hexadecimal
+  std::string operators;    // the growth as YAML, one line
+  std::int64_t step = 0;    // at this step
+  arch::ModelConfig model;  // the smaller model
+  bool operator==(const LineageEntry&) const = default;
+};
+
+// Words about the run that travel in the file, so that it is a self-contained unit.
+struct RunInfo {
+  std::string schedule;          // resolved schedule, YAML
+  std::string tokenizer;         // "bytes", a SentencePiece model's bytes, or "" if unknown
+  std::string data_path;         // training tokens
+  std::string data_fingerprint;  // crc32c, hexadecimal
+  double text_bytes_per_token = 0;
+  bool operator==(const RunInfo&) const = default;
+};
+
+// Place in the data order (data::Cursor, kept here as plain numbers: state stands below data).
+struct DataPosition {
+  std::uint64_t seed = 0;
+  std::int64_t index = 0;
+  bool operator==(const DataPosition&) const = default;
+};
+
+struct TrainingState {
+  arch::ModelConfig model;             // resolved
+  std::vector<HostTensor> tensors[3];  // by Kind, each in the order of param_table(model)
+  std::vector<std::int64_t>
+      moment_start;  // per tensor: the step at which its moments were last zeroed
+  Progress progress;
+  DataPosition data;
+  std::uint64_t seed = 0;
+  std::vector<LineageEntry> lineage;  // oldest first
+  RunInfo run;
+
+  std::vector<HostTensor>& of(Kind kind) { return tensors[static_cast<int>(kind)]; }
+  const std::vector<HostTensor>& of(Kind kind) const { return tensors[static_cast<int>(kind)]; }
+};
+
+// A freshly initialised state: weights by each tensor's Init (a pure function of seed and name),
+// moments zero.
+TrainingState fresh(const arch::ModelConfig& model, std::uint64_t seed, DType dtype = DType::f32);
+
+}  // namespace stagedtrain::state

@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+"""Makes tests/golden/*.golden: what PyTorch and `transformers` compute for two small GPT-2 models.
+
+Needs torch, transformers and numpy:  python scripts/make_golden.py [--out tests/golden]
+Versions and figures of the run are in each file's header. The same machine and versions give the
+same bytes again (numpy's PCG64 makes weights and tokens; one thread).
+
+A golden file is one line of JSON, padded with spaces so that the data begin at a multiple of 64 bytes,
+and then raw little-endian arrays. The line holds
+  format      "stagedtrain golden 1"
+  model       the keys of arch::ModelConfig
+  optimizer   rate (constant), beta1, beta2, eps, decay (matrices only), clip (global norm)
+  software    versions that made it
+  tensors     [{name, type: float32 | float64 | int32, shape, offset, scale, fp32_deviation}], offset
+              in bytes from the first byte after the line; each begins at a multiple of 64
+with the tensors
+  tokens            (steps, batch, length + 1): inputs are [:-1], targets [1:] of each row
+  weights/NAME      before the first step; NAME and shape as in arch/gpt2.cc, a matrix is (out, in)
+  logits            (batch, length, vocab) of batch 0
+  gradients/NAME    of the mean loss over batch 0, before clipping
+  losses            (steps), each before its update, a new batch in each step
+  norms             (steps), global gradient norms before clipping
+  final/NAME        the weights after the last step
+All results are computed in float64 from float32 weights and rounded to the stored type. scale is what a
+relative difference is relative to: the tensor's largest magnitude. fp32_deviation is the largest
+difference of the same run in float32, divided by scale: how far a correct float32 implementation may be
+expected to stray. Both are null for inputs.
+
+One tensor is special: softmax ignores what a key's bias adds, so that bias has no gradient at all and
+any computed value is rounding noise. Its scale is that of the query bias beside it, and as AdamW turns
+noise into steps of full size, final/ leaves it out.
+"""
+import argparse
+import json
+import pathlib
+
+import numpy as np
+import torch
+import transformers
+
+STEPS = 10
+NO_GRADIENT = "attention.key.bias"
+OPTIMIZER = {"rate": 1e-3, "beta1": 0.9, "beta2": 0.95, "eps": 1e-8, "decay": 0.1}
+
+# Sizes are odd on purpose: a swapped axis shows. The second model uses what the first does not: an own
+# head matrix, a feed-forward that is not 4 x width, another epsilon, sequences below the context, and
+# gradients that are clipped in some steps only. AdamW's first steps are g / (|g| + eps), so an element
+# whose gradient is within rounding of zero strays by a whole step: the seeds are ones without such luck.
+VARIANTS = {
+    "gpt2_small": dict(layers=3, width=48, heads=4, ffn=192, vocab=97, context=32, tied=True,
+                       norm_eps=1e-5, batch=4, length=32, clip=1.0, seed=3),
+    "gpt2_untied": dict(layers=2, width=30, heads=3, ffn=77, vocab=61, context=24, tied=False,
+                        norm_eps=1e-4, batch=3, length=19, clip=2.4, seed=2),
+}
+
+
+def build(v, dtype):
+    config = transformers.GPT2Config(
+        vocab_size=v["vocab"], n_positions=v["context"], n_embd=v["width"], n_layer=v["layers"],
+        n_head=v["heads"], n_inner=v["ffn"], activation_function="gelu_new", resid_pdrop=0.0,
+        embd_pdrop=0.0, attn_pdrop=0.0, layer_norm_epsilon=v["norm_eps"], use_cache=False,
+        tie_word_embeddings=v["tied"], attn_implementation="eager", bos_token_id=0, eos_token_id=0)
+    return transformers.GPT2LMHeadModel(config).to(dtype).train()
+
+
+def fill(model, seed):
+    """Seeded weights, far from the symmetric start: norm gains and biases matter in every result."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            is_gain = name.endswith("weight") and p.dim() == 1
+            scale = 0.15 if p.dim() == 2 else 0.3 if is_gain else 0.1
+            values = (rng.standard_normal(tuple(p.shape)) * scale + float(is_gain)).astype(np.float32)
+            p.copy_(torch.from_numpy(values))
+
+
+def make_tokens(v):
+    """A noisy walk over the ids, so that there is something to learn: (steps, batch, length + 1)."""
+    rng = np.random.Generator(np.random.PCG64(1000 + v["seed"]))
+    ids = np.empty((STEPS, v["batch"], v["length"] + 1), np.int32)
+    ids[..., 0] = rng.integers(0, v["vocab"], ids.shape[:2])
+    for t in range(1, ids.shape[2]):
+        walk = (3 * ids[..., t - 1] + 7) % v["vocab"]
+        ids[..., t] = np.where(rng.random(ids.shape[:2]) < 0.8, walk,
+                               rng.integers(0, v["vocab"], ids.shape[:2]))
+    return ids
+
+
+def renamed(tensors, v):
+    """GPT2LMHeadModel's tensors by our names; its Conv1D keeps (in, out), ours are (out, in)."""
+    t = tensors
+    out = {"embed.token": t["transformer.wte.weight"], "embed.position": t["transformer.wpe.weight"]}
+    for i in range(v["layers"]):
+        theirs, ours = f"transformer.h.{i}.", f"layers.{i}."
+        packed = [np.split(t[theirs + f"attn.c_attn.{kind}"], 3, axis=-1) for kind in ("weight", "bias")]
+        for j, part in enumerate(("query", "key", "value")):
+            out[ours + f"attention.{part}.weight"] = packed[0][j].T
+            out[ours + f"attention.{part}.bias"] = packed[1][j]
+        for hf, key in (("ln_1", "norm_1"), ("ln_2", "norm_2")):
+            for kind in ("weight", "bias"):
+                out[ours + f"{key}.{kind}"] = t[theirs + f"{hf}.{kind}"]
+        for hf, key in (("attn.c_proj", "attention.output"), ("mlp.c_fc", "mlp.up"),
+                        ("mlp.c_proj", "mlp.down")):
+            out[ours + f"{key}.weight"] = t[theirs + f"{hf}.weight"].T
+            out[ours + f"{key}.bias"] = t[theirs + f"{hf}.bias"]
+    for kind in ("weight", "bias"):
+        out[f"final_norm.{kind}"] = t[f"transformer.ln_f.{kind}"]
+    if not v["tied"]:
+        out["head.weight"] = t["lm_head.weight"]
+    return out
+
+
+def snapshot(model, v, of):
+    return renamed({n: of(p).detach().numpy().copy() for n, p in model.named_parameters()}, v)
+
+
+def make_optimizer(model):
+    o = OPTIMIZER
+    parameters = list(model.parameters())
+    groups = [{"params": [p for p in parameters if p.dim() == 2], "weight_decay": o["decay"]},
+              {"params": [p for p in parameters if p.dim() != 2], "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=o["rate"], betas=(o["beta1"], o["beta2"]), eps=o["eps"])
+
+
+def run(v, tokens, dtype):
+    """Everything that is stored, as arrays of this dtype."""
+    model = build(v, dtype)
+    fill(model, v["seed"])
+    optimizer = make_optimizer(model)
+    results = {f"weights/{n}": a for n, a in snapshot(model, v, lambda p: p).items()}
+    losses, norms = [], []
+    for step, ids in enumerate(torch.from_numpy(tokens).long()):
+        logits = model(ids[:, :-1]).logits
+        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        if step == 0:
+            results["logits"] = logits.detach().numpy().copy()
+            results |= {f"gradients/{n}": a for n, a in snapshot(model, v, lambda p: p.grad).items()}
+        norms.append(torch.nn.utils.clip_grad_norm_(model.parameters(), v["clip"]).item())
+        optimizer.step()
+        losses.append(loss.item())
+    results |= {"losses": np.array(losses), "norms": np.array(norms)}
+    results |= {f"final/{n}": a for n, a in snapshot(model, v, lambda p: p).items()
+                if not n.endswith(NO_GRADIENT)}
+    return results
+
+
+def stored_type(name):
+    return "int32" if name == "tokens" else "float64" if name in ("losses", "norms") else "float32"
+
+
+def scale_of(name, exact):
+    """What differences in this tensor are relative to; None for inputs."""
+    if name == "tokens" or name.startswith("weights/"):
+        return None
+    if name.endswith(NO_GRADIENT):
+        name = name.replace("key.bias", "query.bias")
+    return float(f"{np.abs(exact[name]).max():.6g}")
+
+
+def deviation(name, exact, single):
+    scale = scale_of(name, exact)
+    return scale and float(f"{np.abs(exact[name] - single[name]).max() / scale:.2e}")
+
+
+def write(path, v, tokens, exact, single):
+    entries, blocks, offset = [], [], 0
+    for name, array in {"tokens": tokens, **exact}.items():
+        data = np.ascontiguousarray(array, np.dtype(stored_type(name)).newbyteorder("<"))
+        block = data.tobytes() + bytes(-data.nbytes % 64)
+        entries.append({"name": name, "type": stored_type(name), "shape": list(data.shape),
+                        "offset": offset, "scale": scale_of(name, exact),
+                        "fp32_deviation": deviation(name, exact, single)})
+        blocks.append(block)
+        offset += len(block)
+    model = {"architecture": "gpt2", **{k: v[k] for k in ("layers", "width", "heads", "ffn", "vocab",
+                                                          "context", "tied", "norm_eps")}}
+    header = {"format": "stagedtrain golden 1", "model": model, "optimizer": {**OPTIMIZER, "clip": v["clip"]},
+              "software": {"torch": torch.__version__, "transformers": transformers.__version__,
+                           "numpy": np.__version__},
+              "tensors": entries}
+    line = json.dumps(header)
+    line += " " * (-(len(line) + 1) % 64) + "\n"
+    path.write_bytes(line.encode() + b"".join(blocks))
+
+
+def report(path, exact, single):
+    print(f"{path}: {path.stat().st_size} bytes")
+    print("  losses", " ".join(f"{x:.4f}" for x in exact["losses"]))
+    print("  norms ", " ".join(f"{x:.3f}" for x in exact["norms"]))
+    for group in ("logits", "losses", "norms", "gradients/", "final/"):
+        worst = max((deviation(n, exact, single), n) for n in exact if n.startswith(group))
+        print(f"  fp32 strays by at most {worst[0]:.1e} ({worst[1]})")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="make tests/golden/*.golden with PyTorch and transformers")
+    parser.add_argument("--out", type=pathlib.Path,
+                        default=pathlib.Path(__file__).resolve().parent.parent / "tests" / "golden")
+    out = parser.parse_args().out
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    for name, v in VARIANTS.items():
+        tokens = make_tokens(v)
+        exact, single = run(v, tokens, torch.float64), run(v, tokens, torch.float32)
+        path = out / f"{name}.golden"
+        write(path, v, tokens, exact, single)
+        report(path, exact, single)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+// Durations with units.
+#include "base/units.h"
+
+#include "support/catch.h"
+#include "support/errors.h"
+
+using namespace stagedtrain;
+
+TEST_CASE("durations are read with their units") {
+  CHECK(parse_duration("2100 steps") == Duration{2100, DurationUnit::steps});
+  CHECK(parse_duration("1 step") == Duration{1, DurationUnit::steps});
+  CHECK(parse_duration("700") == Duration{700, DurationUnit::steps});
+  CHECK(parse_duration("10M tokens") == Duration{10e6, DurationUnit::tokens});
+  CHECK(parse_duration("3e15 FLOPs") == Duration{3e15, DurationUnit::flops});
+  CHECK(parse_duration("1.5 epochs") == Duration{1.5, DurationUnit::epochs});
+  CHECK(parse_duration("20%") == Duration{20, DurationUnit::percent});
+  CHECK(parse_duration(" 20 % ") == Duration{20, DurationUnit::percent});
+}
+
+TEST_CASE("durations are written as they are read") {
+  for (const char* text : {"2100 steps", "0.5 epochs", "20%", "10000000 tokens", "12 flops"})
+    CHECK(to_string(parse_duration(text)) == text);
+}
+
+TEST_CASE("a bad duration is refused with the forms that are accepted") {
+  const std::string text =
+      GENERATE("", "steps", "-5 steps", "10 tokns", "10 steps more", "1e999 steps", "5%%", "%");
+  INFO(text);
+  const std::string message = test::refusal(ErrorKind::usage, [&] { parse_duration(text); });
+  CHECK_THAT(message, Catch::Contains("is not a duration"));
+  CHECK_THAT(message, Catch::Contains("2100 steps"));
+}
+
+TEST_CASE("a misspelt unit names the nearest one") {
+  CHECK_THAT(test::refusal(ErrorKind::usage, [] { parse_duration("10 tokns"); }),
+             Catch::Contains("'tokens'"));
+}
