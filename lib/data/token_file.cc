@@ -88,7 +88,8 @@ std::uint32_t TokenFile::fingerprint() const {
   const auto tokens = token_bytes();
   if (tokens.size() <= kPages * kPage) return crc32c(tokens, crc);
   for (std::size_t i = 0; i < kPages; ++i) {
-    const std::size_t start = (tokens.size() - kPage) / (kPages - 1) * i;
+    const std::size_t start =
+        (tokens.size() - kPage) * i / (kPages - 1);  // the last page is the last one
     crc = crc32c(tokens.subspan(start, kPage), crc);
   }
   return crc;

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "data/charsmap.h"
 
 namespace stagedtrain::data {
 namespace {
@@ -37,7 +38,8 @@ class Bytes final : public Tokenizer {
 class SentencePiece final : public Tokenizer {
  public:
   SentencePiece(const std::string& model, const std::string& where) : model_(model) {
-    const bool parsed = processor_.LoadFromSerializedProto(model_).ok();
+    const bool parsed =
+        charsmaps_are_sound(model_) && processor_.LoadFromSerializedProto(model_).ok();
     if (!parsed || processor_.GetPieceSize() <= 0)
       throw input_error("{}: not a SentencePiece model (found {} bytes that {})", where,
                         model_.size(), parsed ? "name no pieces" : "do not read as one")

@@ -18,7 +18,8 @@ template <bool kZeroGradient>
 void adamw_range(const AdamWStep& step, std::int64_t begin, std::int64_t end, float* HWY_RESTRICT w,
                  float* HWY_RESTRICT g, float* HWY_RESTRICT m, float* HWY_RESTRICT v) {
   const auto constant = [](double x) HWY_ATTR { return set(static_cast<float>(x)); };
-  const Vec factor = constant(step.gradient_factor), keep = constant(1 - step.lr * step.weight_decay);
+  const Vec factor = constant(step.gradient_factor),
+            keep = constant(1 - step.lr * step.weight_decay);
   const Vec rate1 = constant(1 - step.beta1), beta2 = constant(step.beta2);
   const Vec rate2 = constant(1 - step.beta2), eps = constant(step.eps);
   const Vec root = constant(1 / std::sqrt(step.bias_correction2));
@@ -26,8 +27,7 @@ void adamw_range(const AdamWStep& step, std::int64_t begin, std::int64_t end, fl
   for_vectors(begin, end, [&](std::int64_t i, auto io) HWY_ATTR {
     const Vec gradient = hn::Mul(io.load(g + i), factor), m0 = io.load(m + i);
     const Vec m1 = hn::MulAdd(hn::Sub(gradient, m0), rate1, m0);
-    const Vec v1 =
-        hn::MulAdd(hn::Mul(gradient, gradient), rate2, hn::Mul(io.load(v + i), beta2));
+    const Vec v1 = hn::MulAdd(hn::Mul(gradient, gradient), rate2, hn::Mul(io.load(v + i), beta2));
     const Vec denominator = hn::MulAdd(hn::Sqrt(v1), root, eps);
     const Vec update = hn::Div(hn::Mul(m1, size), denominator);
     io.store(hn::MulSub(io.load(w + i), keep, update), w + i);
@@ -81,8 +81,8 @@ namespace stagedtrain::kernels {
 HWY_EXPORT(adamw_elements);
 HWY_EXPORT(squares_of_blocks);
 
-void adamw(const AdamWStep& step, std::int64_t begin, std::int64_t end, bool zero_gradient, float* w,
-           float* g, float* m, float* v) {
+void adamw(const AdamWStep& step, std::int64_t begin, std::int64_t end, bool zero_gradient,
+           float* w, float* g, float* m, float* v) {
   HWY_DYNAMIC_DISPATCH(adamw_elements)(step, begin, end, zero_gradient, w, g, m, v);
 }
 

@@ -14,7 +14,7 @@ struct AttentionShape {
   std::int64_t heads = 0;      // H
   std::int64_t kv_heads = 0;   // K
   std::int64_t head_dim = 0;
-  float scale = 0;  // of the scores: usually 1 / sqrt(head_dim)
+  float scale = 0;  // of the scores, positive: usually 1 / sqrt(head_dim)
 
   std::int64_t qkv_width() const { return (heads + 2 * kv_heads) * head_dim; }
   std::int64_t out_width() const { return heads * head_dim; }

@@ -14,7 +14,10 @@ void embed(const TokenView& tokens, const float* token_table, const float* posit
 
 // dtoken_table[tokens[r], c] += dx[r, c] for all rows [0, rows) in order and columns [begin, end):
 // threads share columns, so nothing collides and the result does not depend on how they are split.
-// Ranges that are multiples of 16 columns are fastest.
+// Split only where it pays: measured on two cores, one call for all columns was the faster below
+// about 512 columns with a vocabulary of 256 (by 1.4 to 5 times), two calls from there on. Splits
+// at multiples of 16 columns, of tables that start on a cache line, keep threads off each other's
+// lines.
 void token_embedding_backward(const TokenView& tokens, const float* dx, std::int64_t rows,
                               std::int64_t width, std::int64_t begin, std::int64_t end,
                               float* dtoken_table);

@@ -12,16 +12,22 @@
 HWY_BEFORE_NAMESPACE();
 namespace stagedtrain::kernels::HWY_NAMESPACE {
 
-// 1 / (1 + exp(-2 z)), z = sqrt(2 / pi) (u + 0.044715 u^3); u2 = u * u.
-HWY_INLINE Vec gate(Vec u, Vec u2) {
+// s = 1 / (1 + e), e = exp(-2 z), z = sqrt(2 / pi) (u + 0.044715 u^3).
+struct Gate {
+  Vec e, s;
+};
+
+// u2 = u * u.
+HWY_INLINE Gate gate(Vec u, Vec u2) {
   const Vec minus_2z = hn::Mul(u, hn::MulAdd(u2, set(-0.0713548162726f), set(-1.59576912161f)));
-  return hn::Div(set(1.0f), hn::Add(set(1.0f), exp_of(minus_2z)));
+  const Vec e = exp_of(minus_2z);
+  return {e, hn::Div(set(1.0f), hn::Add(set(1.0f), e))};
 }
 
-// gelu'(u) = s + u s (1 - s) d(2z)/du.
-HWY_INLINE Vec gelu_slope(Vec u, Vec u2, Vec s) {
+// gelu'(u) = s + u s (1 - s) d(2z)/du; 1 - s is e s, which keeps its digits where s is close to 1.
+HWY_INLINE Vec gelu_slope(Vec u, Vec u2, Gate g) {
   const Vec dz = hn::MulAdd(u2, set(0.214064448818f), set(1.59576912161f));
-  return hn::MulAdd(hn::Mul(hn::Mul(u, s), hn::Sub(set(1.0f), s)), dz, s);
+  return hn::MulAdd(hn::Mul(hn::Mul(u, g.s), hn::Mul(g.e, g.s)), dz, g.s);
 }
 
 void bias_gelu_rows(const float* h, const float* bias, std::int64_t begin, std::int64_t end,
@@ -32,7 +38,7 @@ void bias_gelu_rows(const float* h, const float* bias, std::int64_t begin, std::
       Vec x = io.load(h + row + c);
       if (bias != nullptr) x = hn::Add(x, io.load(bias + c));
       if (u != nullptr) io.store(x, u + row + c);
-      io.store(hn::Mul(x, gate(x, hn::Mul(x, x))), a + row + c);
+      io.store(hn::Mul(x, gate(x, hn::Mul(x, x)).s), a + row + c);
     });
   }
 }
@@ -49,10 +55,11 @@ HWY_INLINE Vec backward_column(const Backward& x, std::int64_t first, std::int64
   Vec sum = zero();
   for (int i = 0; i < R; ++i) {
     const std::int64_t at = (first + i) * x.width + c;
-    const Vec u = io.load(x.u + at), u2 = hn::Mul(u, u), s = gate(u, u2);
-    const Vec du = hn::Mul(io.load(x.da + at), gelu_slope(u, u2, s));
+    const Vec u = io.load(x.u + at), u2 = hn::Mul(u, u);
+    const Gate g = gate(u, u2);
+    const Vec du = hn::Mul(io.load(x.da + at), gelu_slope(u, u2, g));
     io.store(du, x.du + at);
-    if (x.a != nullptr) io.store(hn::Mul(u, s), x.a + at);
+    if (x.a != nullptr) io.store(hn::Mul(u, g.s), x.a + at);
     sum = hn::Add(sum, du);
   }
   return sum;

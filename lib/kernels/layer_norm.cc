@@ -21,8 +21,8 @@ struct Norm {
   float *y, *mean, *rstd;
 };
 
-// The second half of a row: x is its values, total their sum. Deviations are squared, not values, so
-// that a large mean costs no digits.
+// The second half of a row: x is its values, total their sum. Deviations are squared, not values,
+// so that a large mean costs no digits.
 HWY_INLINE void normalise(const Norm& norm, std::int64_t r, const float* x, float total) {
   const float n = static_cast<float>(norm.width), mean = total / n;
   const Vec vmean = set(mean);

@@ -24,7 +24,7 @@ struct LayerNormSums {
   float* dgamma = nullptr;  // += sum of dy * (x - mean) * rstd
   float* dbeta = nullptr;   // += sum of dy
   float* dbias = nullptr;   // += sum of the finished dresidual rows, or null: the gradient of the
-                           // bias of the linear layer whose output was added just before this norm
+                            // bias of the linear layer whose output was added just before this norm
 };
 
 // dresidual += dx (or = dx where overwrite is true: the first gradient to arrive), with

@@ -80,15 +80,15 @@ HWY_INLINE void for_vectors(std::int64_t begin, std::int64_t end, const Body& bo
   if (c < end) body(c, Tail{end - c});
 }
 
-// exp(x) within 2 ulp for x >= -87.3; below that about 1e-38, above 88.3 about 2e38. NaN stays NaN.
-// x = n ln 2 + r, |r| <= ln 2 / 2: 2^n (1 + r + r^2 q(r)), q fitted
-// to a relative error of 3e-9. Adding 1.5 * 2^23 rounds to the integer n
-// and leaves it in the low bits, from where a shift takes it into the exponent.
+// exp(x) within 2 ulp for |x| <= 87.3; as at the nearer end beyond (1.2e-38 and 8.2e37: both it and
+// its reciprocal are normal numbers). NaN stays NaN. x = n ln 2 + r, |r| <= ln 2 / 2, and exp(x) =
+// 2^n (1 + r + r^2 q(r)), q fitted to a relative error of 3e-9. Adding 1.5 * 2^23 rounds to the
+// integer n and leaves it in the low bits, from where a shift takes it into the exponent.
 HWY_INLINE Vec exp_of(Vec x) {
   const Ints ints;
   const Vec magic = set(12582912.0f);
   x = hn::IfThenElse(hn::Lt(x, set(-87.3f)), set(-87.3f), x);
-  x = hn::IfThenElse(hn::Gt(x, set(88.3f)), set(88.3f), x);
+  x = hn::IfThenElse(hn::Gt(x, set(87.3f)), set(87.3f), x);
   const Vec shifted = hn::MulAdd(x, set(1.442695041f), magic);
   const Vec n = hn::Sub(shifted, magic);
   Vec r = hn::NegMulAdd(n, set(0.693145751953125f), x);

@@ -61,7 +61,8 @@ HWY_INLINE void row_softmax(float* x, std::int64_t vocab, RowSoftmax& row) {
   }
   row.sum = 0;
   for (std::int64_t b = 0; b < row.count; ++b)
-    row.sum += row.count == 1 ? sums[b] : sums[b] * std::exp(static_cast<double>(row.block_max[b] - row.max));
+    row.sum += row.count == 1 ? sums[b]
+                              : sums[b] * std::exp(static_cast<double>(row.block_max[b] - row.max));
 }
 
 // The stored exponentials become probability * weight.

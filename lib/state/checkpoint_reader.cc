@@ -50,6 +50,16 @@ void check_fits(const arch::ModelConfig& model, std::uint64_t file_bytes, std::s
                       file_bytes);
 }
 
+// Runs f; an Error of it is one of this file.
+template <class F>
+auto located(const std::string& where, F f) {
+  try {
+    return f();
+  } catch (const Error& error) {
+    throw input_error("{}: {}", where, error.what()).with_hint(kReplace);
+  }
+}
+
 }  // namespace
 
 struct CheckpointReader::Impl {
@@ -63,24 +73,14 @@ struct CheckpointReader::Impl {
     header = std::move(metadata.header);
     table = std::make_unique<arch::ParamTable>(arch::param_table(header.model));
     header.moment_start =
-        located([&] { return parse_moment_start(metadata.moment_start, *table); });
+        located(where, [&] { return parse_moment_start(metadata.moment_start, *table); });
     find_datasets(metadata.tokenizer_is_dataset);
     if (metadata.tokenizer_is_dataset) header.run.tokenizer = text_of(datasets.back());
     verified = std::make_unique<std::atomic<bool>[]>(datasets.size());
   }
 
-  // Runs f; an Error of it is one of this file.
-  template <class F>
-  auto located(F f) const {
-    try {
-      return f();
-    } catch (const Error& error) {
-      throw input_error("{}: {}", where, error.what()).with_hint(kReplace);
-    }
-  }
-
   Metadata read_metadata() const {
-    return located([&] {
+    return located(where, [&] {
       const auto found = by_path.find(kMetadata);
       if (found == by_path.end()) throw input_error("dataset metadata is missing");
       if (found->second.bytes > kMostMetadata)

@@ -103,16 +103,16 @@ class Writer {
   }
 
  private:
-  static Json write(double value) {
+  static Json write(double& value) {
     if (std::isnan(value)) return "nan";
     if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
     return value;
   }
-  static Json write(const std::string& text) {
+  static Json write(std::string& text) {
     return is_utf8(text) ? Json(text) : Json{{"hex", to_hex(text)}};
   }
-  static Json write(DType dtype) { return dtype_name(dtype); }
-  static Json write(const Json& json) { return json; }
+  static Json write(DType& dtype) { return dtype_name(dtype); }
+  static Json write(Json& json) { return json; }
   static Json write(std::vector<LineageEntry>& entries) {
     Json list = Json::array();
     for (LineageEntry& entry : entries) list.push_back(write(entry));

@@ -66,8 +66,8 @@ TEST_CASE("normal numbers have the moments of the normal distribution") {
     neighbours += x * last;
     last = x;
   }
-  CHECK(sum / kCount == Catch::Approx(0).margin(0.01));
-  CHECK(squares / kCount == Catch::Approx(1).margin(0.015));
-  CHECK(fourth / kCount == Catch::Approx(3).margin(0.1));
-  CHECK(neighbours / kCount == Catch::Approx(0).margin(0.01));
+  CHECK(sum / kCount == Approx(0).margin(0.01));
+  CHECK(squares / kCount == Approx(1).margin(0.015));
+  CHECK(fourth / kCount == Approx(3).margin(0.1));
+  CHECK(neighbours / kCount == Approx(0).margin(0.01));
 }

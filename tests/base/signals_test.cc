@@ -39,9 +39,11 @@ TEST_CASE("a stop point passes until a stop is requested, then throws and keeps 
   CHECK_NOTHROW(stop_point("working"));
   reset_stop_request(SIGTERM);
   CHECK(stop_requested() == SIGTERM);
-  for (int i = 0; i < 2; ++i)
-    CHECK_THAT(test::refusal(ErrorKind::interrupted, [] { stop_point("drawing a map"); }),
-               Catch::Contains("drawing a map") && Catch::Contains("15"));
+  for (int i = 0; i < 2; ++i) {
+    const std::string message =
+        test::refusal(ErrorKind::interrupted, [] { stop_point("drawing a map"); });
+    CHECK(message.starts_with("stopped by signal 15 while drawing a map"));
+  }
 }
 
 TEST_CASE("the first stop signal only sets the flag") {

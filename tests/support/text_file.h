@@ -1,4 +1,4 @@
-// Files of a test: written and read in one line.
+// Texts and files of a test: compared, written and read in one line.
 #pragma once
 
 #include <filesystem>
@@ -8,6 +8,11 @@
 #include <string_view>
 
 namespace stagedtrain::test {
+
+// Use with INFO(text), so that a failure shows it.
+inline bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
 
 inline void write_text(const std::filesystem::path& path, std::string_view text) {
   std::ofstream(path, std::ios::binary)

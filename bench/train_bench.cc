@@ -1,0 +1,160 @@
+// Times whole training steps of stagedtrain on one device and prints one line of JSON, with the
+// keys of bench/pytorch_step.py: forward, backward, clipping to 1, AdamW, zeroing, the loss read
+// each step.
+#include <ATen/Parallel.h>
+#include <sys/resource.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <numeric>
+
+#include "arch/architectures.h"
+#include "base/json.h"
+#include "model/model.h"
+#include "train/adamw.h"
+#include "train/decisions.h"
+
+namespace stagedtrain {
+namespace {
+
+struct Options {
+  arch::ModelConfig model{.layers = 4, .width = 128, .heads = 4, .vocab = 256, .context = 128};
+  std::int64_t batch = 16, steps = 50, warmup = 3;
+  int threads = 2;
+  double seconds = 60;
+  std::string device = "cpu", kernels = "automatic";
+};
+
+Options parse(int argc, char** argv) {
+  Options o;
+  CLI::App app("times training steps of stagedtrain");
+  app.add_option("--layers", o.model.layers);
+  app.add_option("--width", o.model.width);
+  app.add_option("--heads", o.model.heads);
+  app.add_option("--vocab", o.model.vocab);
+  app.add_option("--context", o.model.context);
+  app.add_option("--batch", o.batch)->check(CLI::PositiveNumber);
+  app.add_option("--steps", o.steps)->check(CLI::PositiveNumber);
+  app.add_option("--warmup", o.warmup)->check(CLI::PositiveNumber);
+  app.add_option("--threads", o.threads)->check(CLI::PositiveNumber);
+  app.add_option("--seconds", o.seconds, "time no longer than this");
+  app.add_option("--device", o.device, "cpu, cuda");
+  app.add_option("--kernels", o.kernels)->check(CLI::IsMember({"automatic", "reference", "fused"}));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    std::exit(app.exit(error) == 0 ? 0 : 2);
+  }
+  o.model = arch::resolved(o.model);
+  return o;
+}
+
+model::ModelOptions model_options(const Options& o) {
+  model::ModelOptions options;
+  options.device = model::parse_device(o.device);
+  if (o.kernels == "reference") options.kernels = model::Kernels::reference;
+  if (o.kernels == "fused") options.kernels = model::Kernels::fused;
+  return options;
+}
+
+void fill_weights(model::Model& model) {
+  at::manual_seed(1);
+  model::ParamBuffer& params = model.params();
+  for (std::size_t i = 0; i < params.table().size(); ++i) {
+    const arch::Init& init = params.table()[i].init;
+    at::Tensor weight = params.view(params.weights(), i);
+    if (init.kind == arch::Init::Kind::normal)
+      weight.normal_(0, init.value);
+    else
+      weight.fill_(init.value);
+  }
+  model.weights_changed();
+}
+
+double train_step(model::Model& model, const at::Tensor& tokens_BS, std::int64_t step) {
+  model::ParamBuffer& params = model.params();
+  const at::Tensor loss = model.loss_and_backward(tokens_BS, 1.0, 0);
+  const double norm = train::gradient_norm(params).item<double>();
+  train::adamw_step(params, {}, 1e-3, step, train::clip_factor(norm, 1.0));
+  params.grads().zero_();
+  model.weights_changed();
+  return loss.item<double>();
+}
+
+struct Timing {
+  std::vector<double> seconds;
+  double first = 0, loss = 0;
+};
+
+Timing time_steps(model::Model& model, const Options& o) {
+  std::vector<at::Tensor> batches;
+  for (int i = 0; i < 8; ++i)
+    batches.push_back(at::randint(o.model.vocab, {o.batch, o.model.context + 1},
+                                  at::TensorOptions(at::kLong).device(model.options().device)));
+  Timing timing;
+  double spent = 0;
+  for (std::int64_t step = 1; step <= o.warmup + o.steps && spent < o.seconds; ++step) {
+    const auto start = std::chrono::steady_clock::now();
+    timing.loss = train_step(model, batches[static_cast<std::size_t>(step) % 8], step);
+    const double taken =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    if (step == 1) timing.first = taken;
+    if (step <= o.warmup) continue;
+    timing.seconds.push_back(taken);
+    spent += taken;
+  }
+  std::sort(timing.seconds.begin(), timing.seconds.end());
+  return timing;
+}
+
+double rounded(double x) { return std::round(x * 100) / 100; }
+
+Json describe(const Options& o, const model::Model& model, const Timing& t) {
+  const std::size_t count = t.seconds.size();
+  const double median = (t.seconds[(count - 1) / 2] + t.seconds[count / 2]) / 2;
+  const double total = std::accumulate(t.seconds.begin(), t.seconds.end(), 0.0);
+  const double tokens = static_cast<double>(o.batch * o.model.context);
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return Json{{"impl", std::string("stagedtrain ") + model.kernels_name()},
+              {"layers", o.model.layers},
+              {"width", o.model.width},
+              {"heads", o.model.heads},
+              {"batch", o.batch},
+              {"context", o.model.context},
+              {"vocab", o.model.vocab},
+              {"threads", o.threads},
+              {"params", arch::param_table(o.model).total_count()},
+              {"steps", count},
+              {"tokens_per_second", rounded(tokens / median)},
+              {"tokens_per_second_mean", rounded(tokens * static_cast<double>(count) / total)},
+              {"step_ms", rounded(median * 1e3)},
+              {"best_step_ms", rounded(t.seconds.front() * 1e3)},
+              {"first_step_ms", rounded(t.first * 1e3)},
+              {"loss", t.loss},
+              {"peak_rss_mib", usage.ru_maxrss / 1024}};
+}
+
+void run(const Options& o) {
+  at::set_num_threads(o.threads);
+  const auto model = model::make_model(o.model, model_options(o));
+  fill_weights(*model);
+  const Timing timing = time_steps(*model, o);
+  std::puts(describe(o, *model, timing).dump().c_str());
+}
+
+}  // namespace
+}  // namespace stagedtrain
+
+int main(int argc, char** argv) {
+  try {
+    stagedtrain::run(stagedtrain::parse(argc, argv));
+    return 0;
+  } catch (const stagedtrain::Error& error) {
+    std::fprintf(stderr, "train_bench: %s\n%s\n", error.what(), error.hint().c_str());
+    return error.exit_code();
+  }
+}

@@ -1,0 +1,48 @@
+// Means and errors over windows.
+#include "eval/evaluate.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numbers>
+#include <vector>
+
+#include "base/signals.h"
+
+namespace stagedtrain::eval {
+namespace {
+
+void summarise(const std::vector<double>& losses, EvalReport& report) {
+  const double count = static_cast<double>(losses.size());
+  double sum = 0, squares = 0;
+  for (double loss : losses) sum += loss;
+  report.loss = sum / count;
+  for (double loss : losses) squares += (loss - report.loss) * (loss - report.loss);
+  report.standard_error = losses.size() > 1 ? std::sqrt(squares / (count - 1) / count) : 0;
+}
+
+}  // namespace
+
+double EvalReport::perplexity() const { return std::exp(loss); }
+double EvalReport::bits_per_byte(double text_bytes_per_token) const {
+  return text_bytes_per_token > 0 ? loss / std::numbers::ln2 / text_bytes_per_token : 0;
+}
+
+EvalReport evaluate(model::Model& model, const data::EvaluationSet& set, std::int64_t rows) {
+  const auto start = std::chrono::steady_clock::now();
+  EvalReport report;
+  report.windows = set.windows();
+  std::vector<double> losses;
+  for (std::int64_t first = 0; first < set.windows(); first += rows) {
+    stop_point("evaluating");
+    const data::Batch batch = set.batch(first, std::min(rows, set.windows() - first));
+    const at::Tensor each = model.row_losses(model::to_device(batch, model.options().device)).to(at::kCPU);
+    losses.insert(losses.end(), each.data_ptr<double>(), each.data_ptr<double>() + each.numel());
+    report.tokens += batch.rows * batch.length;
+  }
+  summarise(losses, report);
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return report;
+}
+
+}  // namespace stagedtrain::eval

@@ -1,0 +1,27 @@
+// Scoring a model on a fixed set of windows.
+#pragma once
+
+#include <optional>
+
+#include "data/batch_stream.h"
+#include "model/model.h"
+
+namespace stagedtrain::eval {
+
+// Losses in nats per token. The standard error is over windows, as if they were drawn at random;
+// between two models on the same set the error of the difference is far smaller.
+struct EvalReport {
+  double loss = 0, standard_error = 0;
+  std::int64_t windows = 0, tokens = 0;
+  double seconds = 0;
+
+  double perplexity() const;
+  // Bits per byte of text, where the tokens' size in text is known (0 otherwise).
+  double bits_per_byte(double text_bytes_per_token) const;
+};
+
+// Runs `rows` windows at a time. Polls for a stop request, then throws Error(interrupted); the model
+// is unchanged in any case.
+EvalReport evaluate(model::Model& model, const data::EvaluationSet& set, std::int64_t rows);
+
+}  // namespace stagedtrain::eval

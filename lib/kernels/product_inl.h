@@ -1,0 +1,84 @@
+// Small matrix products that stay in the cache, for attention. Included once per processor target.
+#if defined(STAGEDTRAIN_KERNELS_PRODUCT_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef STAGEDTRAIN_KERNELS_PRODUCT_INL_H_
+#undef STAGEDTRAIN_KERNELS_PRODUCT_INL_H_
+#else
+#define STAGEDTRAIN_KERNELS_PRODUCT_INL_H_
+#endif
+
+#include "kernels/simd_inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace stagedtrain::kernels::HWY_NAMESPACE {
+
+// For loops of a fixed, small count over registers.
+#undef STAGEDTRAIN_UNROLL
+#if defined(__clang__)
+#define STAGEDTRAIN_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define STAGEDTRAIN_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+// Rows of c that one pass keeps in registers, two vectors wide: 16 of 32 or 12 of 16 registers.
+#if HWY_CAP_GE512
+inline constexpr int kTileRows = 8;
+#else
+inline constexpr int kTileRows = 6;
+#endif
+
+// c[R, V vectors] = or += a b over depth. a(i, p) is a[i * lda + p], or a[p * lda + i] if
+// transposed.
+template <bool kTransposed, bool kAccumulate, int R, int V>
+HWY_INLINE void product_tile(std::int64_t depth, const float* HWY_RESTRICT a, std::int64_t lda,
+                             const float* HWY_RESTRICT b, std::int64_t ldb, float* HWY_RESTRICT c,
+                             std::int64_t ldc) {
+  const std::int64_t row = kTransposed ? 1 : lda, next = kTransposed ? lda : 1;
+  Vec sum[R][V];
+  STAGEDTRAIN_UNROLL for (int i = 0; i < R; ++i) {
+    STAGEDTRAIN_UNROLL for (int j = 0; j < V; ++j) {
+      sum[i][j] = kAccumulate ? load(c + i * ldc + j * lanes()) : zero();
+    }
+  }
+  for (std::int64_t p = 0; p < depth; ++p, a += next, b += ldb) {
+    Vec right[V];
+    STAGEDTRAIN_UNROLL for (int j = 0; j < V; ++j) { right[j] = load(b + j * lanes()); }
+    STAGEDTRAIN_UNROLL for (int i = 0; i < R; ++i) {
+      const Vec left = set(a[i * row]);
+      STAGEDTRAIN_UNROLL for (int j = 0; j < V; ++j) {
+        sum[i][j] = hn::MulAdd(left, right[j], sum[i][j]);
+      }
+    }
+  }
+  STAGEDTRAIN_UNROLL for (int i = 0; i < R; ++i) {
+    STAGEDTRAIN_UNROLL for (int j = 0; j < V; ++j) { store(sum[i][j], c + i * ldc + j * lanes()); }
+  }
+}
+
+template <bool kTransposed, bool kAccumulate, int R>
+HWY_NOINLINE void product_rows(std::int64_t columns, std::int64_t depth, const float* a,
+                               std::int64_t lda, const float* b, std::int64_t ldb, float* c,
+                               std::int64_t ldc) {
+  std::int64_t n = 0;
+  for (; n + 2 * lanes() <= columns; n += 2 * lanes())
+    product_tile<kTransposed, kAccumulate, R, 2>(depth, a, lda, b + n, ldb, c + n, ldc);
+  for (; n < columns; n += lanes())
+    product_tile<kTransposed, kAccumulate, R, 1>(depth, a, lda, b + n, ldb, c + n, ldc);
+}
+
+// c[rows, columns] = or += a b. rows <= kTileRows; columns is a multiple of 16; rows of b and c are
+// read and written in full vectors.
+template <bool kTransposed, bool kAccumulate, int R = kTileRows>
+HWY_INLINE void product(std::int64_t rows, std::int64_t columns, std::int64_t depth, const float* a,
+                        std::int64_t lda, const float* b, std::int64_t ldb, float* c,
+                        std::int64_t ldc) {
+  if (rows == R) {
+    product_rows<kTransposed, kAccumulate, R>(columns, depth, a, lda, b, ldb, c, ldc);
+  } else if constexpr (R > 1) {
+    product<kTransposed, kAccumulate, R - 1>(rows, columns, depth, a, lda, b, ldb, c, ldc);
+  }
+}
+
+}  // namespace stagedtrain::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // include guard per target

@@ -1,0 +1,21 @@
+// One optimizer step over the flat buffers.
+#pragma once
+
+#include "model/param_buffer.h"
+
+namespace stagedtrain::train {
+
+struct AdamWOptions {
+  double beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weight_decay = 0.1;
+};
+
+// AdamW (Loshchilov and Hutter, arXiv 1711.05101), decoupled decay on the tensors that decay, as
+// torch.optim.AdamW. step counts from 1; tensors whose moments were zeroed at step s are
+// bias-corrected by step - s. Gradients are multiplied by gradient_factor. Weights, moments and
+// gradients change in place; gradients are left for the caller to zero.
+void adamw_step(model::ParamBuffer& params, const AdamWOptions& options, double lr, std::int64_t step, double gradient_factor);
+
+// The Euclidean norm of all gradients, as a 0-dim float64 tensor on the device.
+at::Tensor gradient_norm(model::ParamBuffer& params);
+
+}  // namespace stagedtrain::train

@@ -1,0 +1,67 @@
+// The door to the upper floor: what the executable calls in the module that it loads on demand.
+// This header includes no LibTorch.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "plan/run_plan.h"
+
+namespace stagedtrain::train {
+
+struct DeviceRequest {
+  std::string device = "auto";   // auto, cpu, cuda, cuda:N
+  std::string kernels = "auto";  // auto, reference, fused
+  int threads = 0;               // 0: as many as cores
+};
+
+struct RunRequest {
+  Path out;
+  std::string stage;  // one stage only; empty: all
+  bool fresh = false;
+  std::optional<Path> start;  // checkpoint of another run to continue from, with its progress
+  DeviceRequest device;
+};
+
+struct EvalRequest {
+  Path checkpoint, data;  // data empty: no loss
+  std::int64_t tokens = 0;  // 0: the whole file
+  std::int64_t rows = 8;
+  DeviceRequest device;
+};
+struct EvalResult {
+  double loss = 0, standard_error = 0, perplexity = 0, bits_per_byte = 0;  // 0 bits: unknown
+  std::int64_t windows = 0, tokens = 0;
+  double seconds = 0;
+};
+
+struct SampleRequest {
+  Path checkpoint;
+  std::string prompt;
+  std::int64_t tokens = 0, top_k = 0;
+  double temperature = 0.8;
+  std::uint64_t seed = 1;
+  DeviceRequest device;
+};
+
+struct VerifyRequest {
+  Path before, after, data;
+  DeviceRequest device;
+};
+struct VerifyResult {
+  double loss_before = 0, loss_after = 0;  // on the same batch
+};
+
+// Each throws Error. emit gets pieces of text as they are generated.
+struct Engine {
+  void (*run)(const plan::RunPlan&, const RunRequest&);
+  EvalResult (*evaluate)(const EvalRequest&);
+  void (*sample)(const SampleRequest&, const std::function<void(const std::string&)>& emit);
+  VerifyResult (*verify)(const VerifyRequest&);
+};
+
+}  // namespace stagedtrain::train
+
+// The module's one exported name.
+extern "C" const stagedtrain::train::Engine* stagedtrain_engine();

@@ -1,0 +1,236 @@
+// Files: whole or not there, whichever operation fails.
+#include "base/file.h"
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "support/catch.h"
+#include "support/errors.h"
+#include "support/temp_dir.h"
+#include "support/text_file.h"
+
+using namespace stagedtrain;
+using test::contains;
+
+namespace {
+
+// Makes one operation fail for as long as it lives.
+class Fault {
+ public:
+  Fault(FileOperation operation, int code)
+      : before_(set_file_fault(
+            [=](FileOperation o, const Path&) { return o == operation ? code : 0; })) {}
+  ~Fault() { set_file_fault(before_); }
+
+ private:
+  FileFault before_;
+};
+
+std::size_t files_in(const Path& folder) {
+  return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder), {}));
+}
+
+std::span<const std::byte> bytes_of(std::string_view text) {
+  return std::as_bytes(std::span(text));
+}
+
+}  // namespace
+
+TEST_CASE("an atomic file appears whole, under its name, and nothing else is left") {
+  const test::TempDir folder;
+  write_file_atomically(folder / "a", "first");
+  CHECK(test::read_text(folder / "a") == "first");
+  write_file_atomically(folder / "a", "second");
+  CHECK(test::read_text(folder / "a") == "second");
+  CHECK(files_in(folder.path()) == 1);
+}
+
+TEST_CASE("an atomic file without commit leaves the old one untouched") {
+  const test::TempDir folder;
+  test::write_text(folder / "a", "old");
+  {
+    const AtomicFile file(folder / "a");
+    test::write_text(file.path(), "new");
+    CHECK(file.path().parent_path() == folder.path());
+  }
+  CHECK(test::read_text(folder / "a") == "old");
+  CHECK(files_in(folder.path()) == 1);
+}
+
+TEST_CASE("whichever operation fails, the old file survives and the error says which") {
+  const auto [operation, word] =
+      GENERATE(table<FileOperation, std::string>({{FileOperation::open, "open"},
+                                                  {FileOperation::write, "write"},
+                                                  {FileOperation::sync, "sync"},
+                                                  {FileOperation::rename, "rename"}}));
+  const test::TempDir folder;
+  test::write_text(folder / "a", "old");
+  std::string message;
+  {
+    const Fault fault(operation, EIO);
+    message =
+        test::refusal(ErrorKind::resource, [&] { write_file_atomically(folder / "a", "new"); });
+  }
+  INFO(message);
+  CHECK(contains(message, word));
+  CHECK(contains(message, (folder / "a").string()));
+  CHECK(contains(message, "Input/output error"));
+  CHECK(test::read_text(folder / "a") == "old");
+  CHECK(files_in(folder.path()) == 1);
+}
+
+TEST_CASE("a folder that cannot be synced is an error after the file is in place") {
+  const test::TempDir folder;
+  std::string message;
+  {
+    const Fault fault(FileOperation::sync_folder, EIO);
+    message =
+        test::refusal(ErrorKind::resource, [&] { write_file_atomically(folder / "a", "new"); });
+  }
+  CHECK(contains(message, "sync"));
+  CHECK(test::read_text(folder / "a") == "new");
+  CHECK(files_in(folder.path()) == 1);
+}
+
+TEST_CASE("a full disk is reported with the bytes needed and the bytes free") {
+  const test::TempDir folder;
+  OutputFile file(folder / "a", OutputFile::Mode::create_new);
+  {
+    const Fault fault(FileOperation::allocate, ENOSPC);
+    const std::string message = test::refusal(ErrorKind::resource, [&] { file.allocate(5 << 20); });
+    INFO(message);
+    CHECK(contains(message, "No space left on device"));
+    CHECK(contains(message, "5.0 MiB needed"));
+    CHECK(contains(message, "free in " + folder.path().string()));
+  }
+  const Fault fault(FileOperation::write, ENOSPC);
+  const std::string message = test::refusal(
+      ErrorKind::resource, [&] { file.write_at(1024, bytes_of("0123456789abcdef")); });
+  CHECK(contains(message, "1.0 KiB needed"));
+}
+
+TEST_CASE("a disk that is really full is reported, not written half") {
+  const std::string message = test::refusal(ErrorKind::resource, [] {
+    OutputFile file("/dev/full", OutputFile::Mode::existing);
+    file.append("x");
+  });
+  CHECK(contains(message, "/dev/full: cannot write: No space left on device"));
+}
+
+TEST_CASE("an output file writes at offsets, appends, truncates and refuses an existing name") {
+  const test::TempDir folder;
+  const Path path = folder / "a";
+  {
+    OutputFile file(path, OutputFile::Mode::create_new);
+    file.write_at(3, bytes_of("def"));
+    file.write_at(0, bytes_of("abc"));
+    file.truncate(5);
+    file.sync();
+    file.close();
+  }
+  CHECK(test::read_text(path) == "abcde");
+  OutputFile(path, OutputFile::Mode::append).append("\nline\n");
+  CHECK(test::read_text(path) == "abcde\nline\n");
+  CHECK(contains(test::refusal(ErrorKind::resource,
+                               [&] { OutputFile file(path, OutputFile::Mode::create_new); }),
+                 "File exists"));
+  CHECK(contains(test::refusal(ErrorKind::resource,
+                               [&] { OutputFile file(folder / "no", OutputFile::Mode::existing); }),
+                 "No such file"));
+}
+
+TEST_CASE("space is reserved where the file system can") {
+  const test::TempDir folder;
+  OutputFile file(folder / "a", OutputFile::Mode::create_new);
+  CHECK_NOTHROW(file.allocate(100000));
+  CHECK_NOTHROW(file.allocate(0));
+  const Fault fault(FileOperation::allocate, EOPNOTSUPP);
+  CHECK_NOTHROW(file.allocate(200000));
+}
+
+TEST_CASE("files are read and mapped whole, and only regular ones") {
+  const test::TempDir folder;
+  test::write_text(folder / "a", std::string("a\0b", 3));
+  test::write_text(folder / "empty", "");
+  CHECK(read_text_file(folder / "a") == std::string("a\0b", 3));
+  CHECK(read_text_file(folder / "empty").empty());
+  CHECK(MappedFile(folder / "a").bytes().size() == 3);
+  CHECK(MappedFile(folder / "empty").bytes().empty());
+  CHECK(contains(test::refusal(ErrorKind::input, [&] { MappedFile file(folder.path()); }),
+                 "not a regular file"));
+  CHECK(contains(test::refusal(ErrorKind::input, [&] { MappedFile file(folder / "none"); }),
+                 "No such file"));
+  CHECK(contains(test::refusal(ErrorKind::input, [] { MappedFile file("/dev/zero"); }),
+                 "not a regular file"));
+  CHECK(contains(test::refusal(ErrorKind::input, [&] { read_text_file(folder / "a", 2); }),
+                 "is 3 B, expected at most 2 B"));
+}
+
+TEST_CASE("a pipe is refused as input without waiting for a writer") {
+  const test::TempDir folder;
+  REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
+  CHECK(contains(test::refusal(ErrorKind::input, [&] { MappedFile file(folder / "pipe"); }),
+                 "not a regular file"));
+}
+
+TEST_CASE("a mapped file moves with its bytes") {
+  const test::TempDir folder;
+  test::write_text(folder / "a", "abc");
+  test::write_text(folder / "b", "xy");
+  MappedFile a(folder / "a");
+  const std::byte* data = a.bytes().data();
+  MappedFile moved(std::move(a));
+  CHECK(moved.bytes().data() == data);
+  moved = MappedFile(folder / "b");
+  CHECK(moved.bytes().size() == 2);
+}
+
+TEST_CASE("an existing file is overwritten only by force") {
+  const test::TempDir folder;
+  test::write_text(folder / "a", "x");
+  std::filesystem::create_symlink("nowhere", folder / "link");
+  CHECK(contains(test::refusal(ErrorKind::usage, [&] { refuse_overwrite(folder / "a", false); }),
+                 "--force"));
+  CHECK(contains(test::refusal(ErrorKind::usage, [&] { refuse_overwrite(folder / "link", false); }),
+                 "exists already"));
+  CHECK_NOTHROW(refuse_overwrite(folder / "a", true));
+  CHECK_NOTHROW(refuse_overwrite(folder / "b", false));
+}
+
+TEST_CASE("folders are made with their parents, and a file in the way is named") {
+  const test::TempDir folder;
+  make_folders(folder / "x/y/z");
+  CHECK(std::filesystem::is_directory(folder / "x/y/z"));
+  CHECK_NOTHROW(make_folders(folder / "x"));
+  test::write_text(folder / "file", "x");
+  CHECK(contains(test::refusal(ErrorKind::resource, [&] { make_folders(folder / "file/inner"); }),
+                 "file/inner"));
+}
+
+TEST_CASE("a locked folder is refused, naming who holds it, until the lock ends") {
+  const test::TempDir folder;
+  {
+    const FolderLock lock(folder.path());
+    const std::string message =
+        test::refusal(ErrorKind::locked, [&] { FolderLock second(folder.path()); });
+    INFO(message);
+    CHECK(contains(message, "process " + std::to_string(::getpid())));
+    CHECK(contains(message, folder.path().string()));
+  }
+  CHECK_NOTHROW(FolderLock(folder.path()));
+}
+
+TEST_CASE("the lock of a process that died is free") {
+  const test::TempDir folder;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const FolderLock lock(folder.path());
+    ::_exit(0);
+  }
+  REQUIRE(::waitpid(child, nullptr, 0) == child);
+  CHECK(std::filesystem::exists(folder / "lock"));
+  CHECK_NOTHROW(FolderLock(folder.path()));
+}
