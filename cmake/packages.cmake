@@ -25,8 +25,9 @@ find_path(TORCH_INCLUDE torch/csrc/api/include/torch/torch.h
 if(TORCH_INCLUDE)
   get_filename_component(TORCH_ROOT ${TORCH_INCLUDE} DIRECTORY)
   add_library(torch_package INTERFACE)
-  target_include_directories(torch_package SYSTEM INTERFACE ${TORCH_INCLUDE} ${TORCH_INCLUDE}/torch/csrc/api/include)
-  target_compile_options(torch_package INTERFACE -fopenmp -Wno-unknown-pragmas)
+  # Behind the system's own headers: the wheel brings a newer fmt, whose library it does not export.
+  target_compile_options(torch_package INTERFACE -fopenmp -Wno-unknown-pragmas "SHELL:-idirafter ${TORCH_INCLUDE}"
+                         "SHELL:-idirafter ${TORCH_INCLUDE}/torch/csrc/api/include")
   target_link_directories(torch_package INTERFACE ${TORCH_ROOT}/lib)
   target_link_options(torch_package INTERFACE -Wl,--no-as-needed -Wl,-rpath,${TORCH_ROOT}/lib)
   target_link_libraries(torch_package INTERFACE torch_cpu c10 ${TORCH_ROOT}/lib/libgomp.so.1)

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
 
