@@ -62,6 +62,8 @@ int run(int argc, char** argv) {
   app.footer(kFooter);
   app.require_subcommand(1);
   add_data(app);
+  add_plan(app);
+  add_docs(app);
   check_command(app, argc, argv);
   try {
     app.parse(argc, argv);
