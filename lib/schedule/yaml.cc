@@ -181,7 +181,9 @@ Tree parse_yaml(std::string_view text, const std::string& file) {
   if (const YAML::Mark& at = builder.last_quote(); !is_closed(text, at.pos))
     throw Error(ErrorKind::usage, to_string(Mark{name, at.line + 1, at.column + 1}) +
                                       "not YAML: a quote that is never closed");
-  return builder.take();
+  Tree root = builder.take();
+  if (!root.mark.file) root.mark = whole.mark;  // an empty document has no place
+  return root;
 }
 
 }  // namespace stagedtrain::schedule

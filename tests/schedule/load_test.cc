@@ -174,7 +174,7 @@ TEST_CASE("a document that is no schedule is refused") {
   const auto refused = [](const std::string& text) {
     return test::refusal(ErrorKind::usage, [&] { schedule::parse(text, "x.yaml"); });
   };
-  CHECK(contains(refused(""), "found nothing, expected a schedule of keys and values"));
+  CHECK(contains(refused(""), "x.yaml: found nothing, expected a schedule of keys and values"));
   CHECK(contains(refused("[1]"), "x.yaml:1:1: found a list of 1, expected a schedule"));
   CHECK(contains(refused("just text"), "found 'just text'"));
 }
