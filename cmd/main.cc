@@ -63,6 +63,8 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   add_data(app);
   add_plan(app);
+  add_train(app);
+  add_eval(app);
   add_docs(app);
   check_command(app, argc, argv);
   try {

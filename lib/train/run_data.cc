@@ -1,0 +1,31 @@
+// Opening and checking the token files.
+#include "train/run_data.h"
+
+#include "base/error.h"
+#include "plan/resolve_files.h"
+
+namespace stagedtrain::train {
+state::RunInfo RunData::info(const plan::RunPlan& plan) const {
+  return {plan::resolved_yaml(plan), tokenizer, train->path().string(), fingerprint,
+          text_bytes_per_token};
+}
+
+RunData open_data(const plan::RunPlan& plan) {
+  const schedule::DataSpec& spec = plan.schedule.data;
+  RunData data;
+  const plan::DataFiles files = plan::open_data(plan.schedule);
+  data.train = files.train;
+  data.validation = files.validation;
+  for (const auto& file : {data.train, data.validation}) file->check_vocab(plan.final_model.vocab);
+  data.tokenizer = data.train->info().tokenizer;
+  const std::string& other = data.validation->info().tokenizer;
+  if (!data.tokenizer.empty() && !other.empty() && other != data.tokenizer)
+    throw input_error("{}: made with another tokenizer than {}", spec.validation, spec.train)
+        .with_hint("make both files in one call of stagedtrain data");
+  if (data.tokenizer.empty()) data.tokenizer = other;
+  data.fingerprint = fmt::format("{:08x}", data.train->fingerprint());
+  data.text_bytes_per_token = data.validation->info().text_bytes_per_token;
+  return data;
+}
+
+}  // namespace stagedtrain::train
