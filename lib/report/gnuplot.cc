@@ -21,7 +21,8 @@ namespace {
 class WorkFolder {
  public:
   WorkFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "stagedtrain-report-XXXXXX").string();
+    std::string name =
+        (std::filesystem::temp_directory_path() / "stagedtrain-report-XXXXXX").string();
     if (!::mkdtemp(name.data()))
       throw resource_error("{}: cannot make a temporary folder: {}", name, std::strerror(errno))
           .with_hint("set TMPDIR to a folder that can be written");

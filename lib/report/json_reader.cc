@@ -30,7 +30,8 @@ struct ModelFiller {
 
 }  // namespace
 
-JsonReader::JsonReader(const Json& json, std::string where) : json_(&json), where_(std::move(where)) {
+JsonReader::JsonReader(const Json& json, std::string where)
+    : json_(&json), where_(std::move(where)) {
   if (!json.is_object())
     throw input_error("{}: found {}, expected a JSON object", where_, json.type_name());
 }

@@ -1,0 +1,44 @@
+// A report as text for a terminal.
+#include "report/report_tables.h"
+#include "report/results.h"
+#include "report/words.h"
+
+namespace stagedtrain::report {
+namespace {
+
+// Breaks at spaces, so that lines keep within a terminal of usual width.
+std::string wrapped(const std::string& text, std::size_t width = 100) {
+  std::string result, line;
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const std::size_t end = std::min(text.find(' ', at), text.size());
+    const std::string word = text.substr(at, end - at);
+    if (!line.empty() && line.size() + 1 + word.size() > width) {
+      result += line + "\n";
+      line.clear();
+    }
+    line += (line.empty() ? "" : " ") + word;
+    at = end + 1;
+  }
+  return result + line + "\n";
+}
+
+}  // namespace
+
+std::string to_text(const Report& report) {
+  std::string text;
+  for (const Comparison& comparison : report.comparisons)
+    text += wrapped(verdict(report, comparison));
+  if (report.comparisons.empty()) text += wrapped(empty_verdict(report));
+  text += "\n" + to_text(runs_table(report));
+  for (const Comparison& comparison : report.comparisons) {
+    const Table savings = savings_table(report, comparison);
+    if (savings.rows.empty()) continue;
+    if (report.comparisons.size() > 1) text += "\n" + savings.title;
+    text += "\n" + to_text(savings);
+    for (const std::string& note : comparison.notes) text += wrapped(note);
+  }
+  return text;
+}
+
+}  // namespace stagedtrain::report
