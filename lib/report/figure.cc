@@ -80,8 +80,8 @@ std::string points_clause(const Points& points, const std::string& data) {
 
 std::string fixed(double value, double step) {
   const int digits = std::max(0, static_cast<int>(std::ceil(-std::log10(step) - 1e-9)));
-  std::string text = fmt::format("{:.{}f}", value, std::min(digits, 12));
-  return text == "-0" ? "0" : text;
+  const double shown = std::abs(value) < 1e-6 * step ? 0 : value;  // never -0
+  return fmt::format("{:.{}f}", shown, std::min(digits, 12));
 }
 
 void replace_all(std::string& text, const std::string& from, const std::string& to) {

@@ -44,7 +44,8 @@ const Json* JsonReader::find(const char* key) const {
 bool JsonReader::has(const char* key) const { return find(key) != nullptr; }
 
 Error JsonReader::wrong(const char* key, const Json& found, const char* expected) const {
-  return input_error("{}: '{}' is a {}, expected {}", where_, key, found.type_name(), expected);
+  return input_error("{}: '{}' is of type {}, expected {}", where_, key, found.type_name(),
+                     expected);
 }
 
 double JsonReader::number(const char* key) const {

@@ -39,7 +39,8 @@ std::vector<Section> sections_of(const Report& report) {
         {ends->title,
          "Each disc is a finished run: its final loss and all the compute that it took. "
          "Farther left is cheaper, lower is better. The horizontal arrow is what staging "
-         "saved at the same loss, the vertical one what it gained at the same compute.",
+         "saved at the same loss, the vertical one what it gained at the same compute. The line "
+         "joins the scratch runs; on its solid part the saving is read off.",
          {*ends}});
   if (auto paths = path_figures(report); !paths.empty())
     sections.push_back(
@@ -117,7 +118,7 @@ std::string legend_html(const Report& report) {
         run.staged() ? "staged: " + run.name : "from scratch, one line for each budget");
   }
   items += legend_item(mark_line({Ink::ink}, 2.5), "validation loss");
-  items += legend_item(mark_line({Ink::grid}, 1.5), "training loss, smoothed");
+  items += legend_item(mark_line({Ink::scratch_soft}, 1.5), "training loss, smoothed");
   if (std::ranges::any_of(report.runs, [](const Run& run) { return !run.growths.empty(); }))
     items += legend_item("<path d=\"M13 0L19 11H7Z\" fill=\"var(--ink)\"/>", "the model grows");
   items += legend_item("<circle cx=\"13\" cy=\"6\" r=\"4.5\" fill=\"var(--ink)\"/>",
@@ -173,8 +174,14 @@ std::string head_html(const Report& report) {
 
 std::string tables_html(const Report& report) {
   std::string html = "<h2>The numbers</h2>\n";
-  for (const Comparison& comparison : report.comparisons)
-    html += to_html(savings_table(report, comparison));
+  for (const Comparison& comparison : report.comparisons) {
+    const std::string savings = to_html(savings_table(report, comparison));
+    html += savings;
+    if (savings.find(">-") != std::string::npos)
+      html +=
+          "<p class=\"about\">Below zero: the staged run needed more, or its loss was "
+          "higher.</p>\n";
+  }
   return html + to_html(runs_table(report)) + to_html(stages_table(report)) +
          to_html(growths_table(report));
 }

@@ -14,6 +14,9 @@ namespace {
 constexpr std::size_t kSmoothPoints = 240;  // of a training curve
 constexpr std::size_t kMostPoints = 800;    // of any other
 
+// Of an ends figure's labels at each side, as a share of the width between the outermost ends.
+constexpr double kLabelRoom = 0.3;
+
 struct Range {
   double low = INFINITY, high = -INFINITY;
   void add(double value) {
@@ -36,13 +39,21 @@ Unit unit_of(Measure measure, double most) {
     if (most < 18000) return {60, "wall-clock time in training steps, minutes"};
     return {3600, "wall-clock time in training steps, hours"};
   }
-  const std::string what = measure == Measure::flops ? "training FLOPs" : "training tokens";
-  static constexpr std::pair<double, const char*> units[] = {
-      {1e24, "10²⁴"}, {1e21, "10²¹"},    {1e18, "10¹⁸"},    {1e15, "10¹⁵"},
-      {1e12, "10¹²"}, {1e9, "billions"}, {1e6, "millions"}, {1e3, "thousands"}};
-  for (const auto& [size, name] : units)
-    if (most >= size) return {size, fmt::format("{}, {}{}", what, size >= 1e12 ? "× " : "", name)};
-  return {1, what};
+  struct Step {
+    double size;
+    const char *flops, *tokens;
+  };
+  static constexpr Step steps[] = {
+      {1e24, "YFLOPs (10²⁴)", ""},          {1e21, "ZFLOPs (10²¹)", ""},
+      {1e18, "EFLOPs (10¹⁸)", ""},          {1e15, "PFLOPs (10¹⁵)", ""},
+      {1e12, "TFLOPs (10¹²)", "trillions"}, {1e9, "GFLOPs (10⁹)", "billions"},
+      {1e6, "MFLOPs (10⁶)", "millions"},    {1e3, "", "thousands"}};
+  const bool flops = measure == Measure::flops;
+  const std::string what = flops ? "training compute, " : "training tokens, ";
+  for (const Step& step : steps)
+    if (const char* name = flops ? step.flops : step.tokens; most >= step.size && *name)
+      return {step.size, what + name};
+  return {1, flops ? "training compute, FLOPs" : "training tokens"};
 }
 
 Axis cost_axis(const Unit& unit, double low, double high) {
@@ -53,9 +64,9 @@ Axis cost_axis(const Unit& unit, double low, double high) {
           .ticks = log_ticks(low / unit.size, high / unit.size)};
 }
 
-Axis loss_axis(Range range, double margin_below, double margin_above) {
+Axis loss_axis(const char* title, Range range, double margin_below, double margin_above) {
   const double span = std::max(range.high - range.low, 1e-3 * std::abs(range.high) + 1e-6);
-  Axis axis{.title = "validation loss, nats per token",
+  Axis axis{.title = title,
             .low = range.low - margin_below * span,
             .high = range.high + margin_above * span};
   axis.ticks = linear_ticks(axis.low, axis.high, 6);
@@ -90,6 +101,15 @@ double height(const std::vector<XY>& points, double x) {
   return kUnknown;
 }
 
+// Staged runs last, so that they lie on top.
+std::vector<std::size_t> drawing_order(const Report& report) {
+  std::vector<std::size_t> order;
+  for (const bool staged : {false, true})
+    for (std::size_t i = 0; i < report.runs.size(); ++i)
+      if (report.runs[i].staged() == staged) order.push_back(i);
+  return order;
+}
+
 // ---- the decayed ends
 
 Range ends_cost_range(const Report& report, double& most) {
@@ -113,12 +133,11 @@ void add_scratch_ends(const Report& report, const Comparison& comparison, const 
     const XY at{run.end->at.flops / unit.size, run.end->loss};
     const bool dominated = std::ranges::find(comparison.dominated, i) != comparison.dominated.end();
     (dominated ? aside : line).push_back(at);
-    figure.labels.push_back(
-        {.at = at,
-         .text = fmt::format("{:.3f}  {} steps", at.y, whole_text(run.end->at.step)),
-         .colour = {Ink::scratch},
-         .dx = 0.8,
-         .dy = 0.8});
+    figure.labels.push_back({.at = at,
+                             .text = whole_text(run.end->at.step) + " steps",
+                             .colour = {Ink::scratch},
+                             .dx = 0.8,
+                             .dy = 0.8});
   }
   figure.lines.push_back({.points = line, .colour = {Ink::scratch}, .width = 1.5, .dashed = true});
   figure.points.push_back({.points = line, .colour = {Ink::scratch}, .size = 1.1});
@@ -251,11 +270,11 @@ std::optional<Figure> path_figure(const Report& report, Measure measure) {
                 .width = large ? 960 : 480,
                 .height = large ? 420 : 320};
   figure.x = cost_axis(unit, first_cost(report, measure, most), most * 1.06);
-  for (std::size_t i = 0; i < report.runs.size(); ++i)
+  for (const std::size_t i : drawing_order(report))
     add_run(report, i, measure, unit, large, figure);
   const Range range = heights(figure);
   if (range.empty()) return {};
-  figure.y = loss_axis(range, 0.06, 0.06);
+  figure.y = loss_axis("loss, nats per token", range, 0.06, 0.06);
   return figure;
 }
 
@@ -269,7 +288,7 @@ std::optional<Figure> step_figure(const Report& report, const char* title, const
                 .width = 480,
                 .height = 230};
   Range x, y;
-  for (std::size_t i = 0; i < report.runs.size(); ++i) {
+  for (const std::size_t i : drawing_order(report)) {
     std::vector<XY> points;
     for (const StepPoint& step : report.runs[i].steps)
       if (const double v = value(step); !log || v > 0) points.push_back({step.at.step, v});
@@ -326,11 +345,13 @@ std::optional<Figure> ends_figure(const Report& report) {
   const Unit unit = unit_of(Measure::flops, most);
   Figure figure{.title = "What is compared: fully decayed ends",
                 .alt =
-                    "Final validation loss against FLOPs: scratch ends joined by lines, the staged "
-                    "end below them.",
+                    "Final validation loss against FLOPs: the scratch ends joined by a line, the "
+                    "staged end, and arrows from that line to it.",
                 .width = 960,
                 .height = 360};
-  figure.x = cost_axis(unit, costs.low / 1.15, costs.high * 1.15);
+  // Room for the labels at both sides.
+  const double margin = std::pow(std::max(costs.high / costs.low, 1.1), kLabelRoom);
+  figure.x = cost_axis(unit, costs.low / margin, costs.high * margin);
   Range losses;
   for (const Comparison& comparison : report.comparisons) {
     if (!comparison[Measure::flops].saving) continue;
@@ -341,7 +362,7 @@ std::optional<Figure> ends_figure(const Report& report) {
   for (const Points& points : figure.points)
     for (const XY& point : points.points) losses.add(point.y);
   for (const Arrow& arrow : figure.arrows) losses.add(arrow.from.y);
-  figure.y = loss_axis(losses, 0.25, 0.15);
+  figure.y = loss_axis("final validation loss, nats per token", losses, 0.25, 0.15);
   return figure;
 }
 

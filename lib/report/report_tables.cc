@@ -33,10 +33,10 @@ std::string gap_cell(const MeasureResult& result) {
   return result.gap->reach == Reach::inside ? text : text + ", extrapolated";
 }
 
-// "ended, decayed", "ended, not decayed", "step 1,860 of 3,000".
+// "decayed", "not decayed", "not ended: step 1,860 of 3,000".
 std::string state_of(const Run& run) {
   if (run.end && !std::isfinite(run.end->loss)) return "ended without a loss";
-  if (run.end) return run.end->decayed ? "ended, decayed" : "ended, not decayed";
+  if (run.end) return run.end->decayed ? "decayed" : "not decayed";
   std::string text = "not ended: step " + whole_text(run.last().step);
   if (run.total_steps) text += " of " + whole_text(*run.total_steps);
   return text;
@@ -128,7 +128,7 @@ Table runs_table(const Report& report) {
                           {"FLOPs", true},
                           {"time", true},
                           {"validation loss", true},
-                          {"state"}}};
+                          {"end"}}};
   for (const Run& run : report.runs) {
     const Place at = run.last();
     const Evaluation loss = last_loss(run);

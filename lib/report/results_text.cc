@@ -1,4 +1,6 @@
 // A report as text for a terminal.
+#include <algorithm>
+
 #include "report/report_tables.h"
 #include "report/results.h"
 #include "report/words.h"
@@ -23,6 +25,17 @@ std::string wrapped(const std::string& text, std::size_t width = 100) {
   return result + line + "\n";
 }
 
+// The table without the columns of these titles.
+Table without(Table table, const std::vector<std::string>& titles) {
+  for (std::size_t i = table.columns.size(); i-- > 0;) {
+    if (std::ranges::find(titles, table.columns[i].title) == titles.end()) continue;
+    const auto at = static_cast<std::ptrdiff_t>(i);
+    table.columns.erase(table.columns.begin() + at);
+    for (std::vector<std::string>& row : table.rows) row.erase(row.begin() + at);
+  }
+  return table;
+}
+
 }  // namespace
 
 std::string to_text(const Report& report) {
@@ -30,7 +43,8 @@ std::string to_text(const Report& report) {
   for (const Comparison& comparison : report.comparisons)
     text += wrapped(verdict(report, comparison));
   if (report.comparisons.empty()) text += wrapped(empty_verdict(report));
-  text += "\n" + to_text(runs_table(report));
+  text +=
+      "\n" + to_text(without(runs_table(report), {"kind", "final model", "tokens per parameter"}));
   for (const Comparison& comparison : report.comparisons) {
     const Table savings = savings_table(report, comparison);
     if (savings.rows.empty()) continue;

@@ -30,8 +30,8 @@ p { margin: .4rem 0; max-width: 75ch; }
 .verdict { font-size: 1.3rem; line-height: 1.4; font-weight: 600; }
 .about { color: var(--muted); font-size: .92rem; }
 .cards { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1.25rem 0; padding: 0; list-style: none; }
-.cards li { flex: 1 1 11rem; background: var(--card); border-radius: .5rem; padding: .75rem 1rem; }
-.cards b { display: block; font-size: 1.7rem; line-height: 1.2; font-variant-numeric: tabular-nums; }
+.cards li { flex: 1 1 13rem; background: var(--card); border-radius: .5rem; padding: .75rem 1rem; }
+.cards b { display: block; white-space: nowrap; font-size: 1.7rem; line-height: 1.2; font-variant-numeric: tabular-nums; }
 .cards span { display: block; font-size: .85rem; color: var(--muted); }
 .cards .good b { color: var(--good); }
 .legend { display: flex; flex-wrap: wrap; gap: .2rem 1.4rem; margin: .5rem 0; padding: 0;
@@ -55,7 +55,7 @@ th:first-child { padding-left: 0; }
 td:last-child, thead th:last-child { padding-right: 0; }
 thead th { color: var(--muted); font-weight: 500; vertical-align: bottom; white-space: normal;
   border-bottom: 1.5px solid var(--muted); }
-tbody th { font-weight: 500; }
+tbody th { font-weight: 500; white-space: normal; overflow-wrap: anywhere; min-width: 7rem; }
 tbody th, tbody td { border-bottom: 1px solid var(--grid); }
 .number { text-align: right; }
 .fine li { margin: .3rem 0; max-width: 85ch; }

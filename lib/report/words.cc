@@ -142,14 +142,20 @@ std::string clock_sentence(const Report& report, const Comparison& comparison) {
 }  // namespace
 
 std::string count_text(double value) {
-  return std::isfinite(value) ? short_count(value) : kUnknownText;
+  if (!std::isfinite(value)) return kUnknownText;
+  const std::string text = short_count(value);
+  if (text.back() >= '0' && text.back() <= '9') return text;
+  const double mantissa = std::stod(text);  // with all three digits, so that columns line up
+  const int digits = mantissa >= 100 ? 0 : mantissa >= 10 ? 1 : 2;
+  return fmt::format("{:.{}f}{}", mantissa, digits, text.back());
 }
 std::string whole_text(double value) {
   if (!std::isfinite(value) || std::abs(value) > 9e15) return count_text(value);
   return grouped(static_cast<std::int64_t>(std::llround(value)));
 }
 std::string seconds_text(double seconds) {
-  return std::isfinite(seconds) ? short_seconds(seconds) : kUnknownText;
+  if (!std::isfinite(seconds)) return kUnknownText;
+  return seconds < 1 ? fmt::format("{:.2f}s", seconds) : short_seconds(seconds);
 }
 std::string decimal_text(double value, int digits) {
   return std::isfinite(value) ? fmt::format("{:.{}f}", value, digits) : kUnknownText;
@@ -253,7 +259,8 @@ std::vector<std::string> fine_print(const Report& report, const Comparison& comp
   sentences.push_back(size_sentence(report, comparison));
   sentences.push_back(
       "FLOPs count every matrix product forward and backward, the output head and full (unmasked) "
-      "attention included; embedding look-ups, norms and the optimizer are not counted.");
+      "attention included; embedding look-ups, norms and the optimizer are not counted. "
+      "K, M, G, T, P and E stand for 10³, 10⁶, 10⁹, 10¹², 10¹⁵ and 10¹⁸.");
   sentences.push_back(clock_sentence(report, comparison));
   for (const std::string& note : comparison.notes) sentences.push_back(note);
   return sentences;

@@ -9,7 +9,7 @@
 namespace stagedtrain::report {
 
 // "n/a" stands for what the log does not tell, in all of these.
-std::string count_text(double value);                // 1234567 -> "1.23M"
+std::string count_text(double value);                // 1234567 -> "1.23M", 2.6e7 -> "26.0M"
 std::string whole_text(double value);                // 1234567 -> "1,234,567"
 std::string seconds_text(double seconds);            // "1m15s"
 std::string decimal_text(double value, int digits);  // "1.702"

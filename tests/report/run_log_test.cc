@@ -151,11 +151,11 @@ TEST_CASE("a bad line is refused with its file and line") {
   CHECK(test::contains(refused(kStart + "\n[1]\n"),
                        "run.jsonl:3: found array, expected a JSON object"));
   CHECK(test::contains(refused(kStart + R"({"event":"step","step":"one"})"),
-                       "run.jsonl:2: 'step' is a string, expected a number"));
+                       "run.jsonl:2: 'step' is of type string, expected a number"));
   CHECK(
       test::contains(refused(kStart + R"({"event":"end","decayed":1})"), "expected true or false"));
   CHECK(test::contains(refused(R"({"event":"start","stages":{}})"),
-                       "'stages' is a object, expected a list"));
+                       "'stages' is of type object, expected a list"));
 }
 
 TEST_CASE("a log without a start, or with an unknown role, is refused") {
