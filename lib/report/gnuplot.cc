@@ -77,6 +77,7 @@ std::string how_it_ended(int status) {
 }  // namespace
 
 std::vector<std::string> draw(const std::vector<Figure>& figures, const std::string& program) {
+  if (figures.empty()) return {};
   const WorkFolder folder;
   std::string script;
   std::vector<Path> pictures;

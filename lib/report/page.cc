@@ -135,17 +135,23 @@ std::string card(const std::string& number, const std::string& meaning, bool goo
 
 std::string saving_card(const MeasureResult& result) {
   const Saving& saving = *result.saving;
-  const std::string what = measure_name(result.measure);
+  const auto meaning = [&](bool less) {
+    const bool time = result.measure == Measure::seconds;
+    return fmt::format("{} {} at the same loss",
+                       !less  ? "more"
+                       : time ? "less"
+                              : "fewer",
+                       measure_name(result.measure));
+  };
   if (saving.reach == Reach::beyond) {
     const double bound = saving.at_least ? *saving.at_least : saving.at_most.value_or(kUnknown);
-    return card((saving.at_least ? "≥ " : "≤ ") + percent_text(bound, kUnknown),
-                what + " saved at the same loss", bound > 0 && saving.at_least.has_value());
+    const bool least = saving.at_least.has_value() == (bound >= 0);  // of the absolute value
+    return card((least ? "≥ " : "≤ ") + percent_text(std::abs(bound), kUnknown),
+                meaning(bound >= 0), bound > 0 && saving.at_least.has_value());
   }
-  const bool sure = saving.value > 2 * saving.se;
-  return card(percent_text(saving.value, saving.se),
-              what + " saved at the same loss" +
-                  (saving.reach == Reach::extrapolated ? " (extrapolated)" : ""),
-              sure);
+  const char* how = saving.reach == Reach::extrapolated ? " (extrapolated)" : "";
+  return card(percent_text(std::abs(saving.value), saving.se), meaning(saving.value >= 0) + how,
+              saving.value > 2 * saving.se);
 }
 
 std::string cards(const Comparison& comparison) {
@@ -154,8 +160,10 @@ std::string cards(const Comparison& comparison) {
     if (result.saving && result.measure != Measure::tokens) items += saving_card(result);
   const auto& gap = comparison[Measure::flops].gap;
   if (gap && gap->reach != Reach::beyond)
-    items += card(loss_text(gap->value, gap->se), "nats per token lower at the same FLOPs",
-                  gap->value > 2 * gap->se);
+    items += card(
+        loss_text(std::abs(gap->value), gap->se),
+        fmt::format("nats per token {} at the same FLOPs", gap->value >= 0 ? "lower" : "higher"),
+        gap->value > 2 * gap->se);
   return items.empty() ? "" : "<ul class=\"cards\">\n" + items + "</ul>\n";
 }
 

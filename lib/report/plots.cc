@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "report/axes.h"
 #include "report/words.h"
 
 namespace stagedtrain::report {
@@ -13,65 +14,6 @@ namespace {
 
 constexpr std::size_t kSmoothPoints = 240;  // of a training curve
 constexpr std::size_t kMostPoints = 800;    // of any other
-
-// Of an ends figure's labels at each side, as a share of the width between the outermost ends.
-constexpr double kLabelRoom = 0.3;
-
-struct Range {
-  double low = INFINITY, high = -INFINITY;
-  void add(double value) {
-    if (!std::isfinite(value)) return;
-    low = std::min(low, value);
-    high = std::max(high, value);
-  }
-  bool empty() const { return !(low <= high); }
-};
-
-// A cost axis in a unit that keeps its numbers short.
-struct Unit {
-  double size;
-  std::string title;
-};
-
-Unit unit_of(Measure measure, double most) {
-  if (measure == Measure::seconds) {
-    if (most < 300) return {1, "wall-clock time in training steps, seconds"};
-    if (most < 18000) return {60, "wall-clock time in training steps, minutes"};
-    return {3600, "wall-clock time in training steps, hours"};
-  }
-  struct Step {
-    double size;
-    const char *flops, *tokens;
-  };
-  static constexpr Step steps[] = {
-      {1e24, "YFLOPs (10²⁴)", ""},          {1e21, "ZFLOPs (10²¹)", ""},
-      {1e18, "EFLOPs (10¹⁸)", ""},          {1e15, "PFLOPs (10¹⁵)", ""},
-      {1e12, "TFLOPs (10¹²)", "trillions"}, {1e9, "GFLOPs (10⁹)", "billions"},
-      {1e6, "MFLOPs (10⁶)", "millions"},    {1e3, "", "thousands"}};
-  const bool flops = measure == Measure::flops;
-  const std::string what = flops ? "training compute, " : "training tokens, ";
-  for (const Step& step : steps)
-    if (const char* name = flops ? step.flops : step.tokens; most >= step.size && *name)
-      return {step.size, what + name};
-  return {1, flops ? "training compute, FLOPs" : "training tokens"};
-}
-
-Axis cost_axis(const Unit& unit, double low, double high) {
-  return {.title = unit.title,
-          .low = low / unit.size,
-          .high = high / unit.size,
-          .log = true,
-          .ticks = log_ticks(low / unit.size, high / unit.size)};
-}
-
-Axis loss_axis(const char* title, Range range, double margin_below, double margin_above) {
-  const double span = std::max(range.high - range.low, 1e-3 * std::abs(range.high) + 1e-6);
-  Axis axis{.title = title,
-            .low = range.low - margin_below * span,
-            .high = range.high + margin_above * span};
-  axis.ticks = linear_ticks(axis.low, axis.high, 6);
-  return axis;
-}
 
 std::vector<XY> path(const Run& run, Measure measure, const Unit& unit) {
   std::vector<XY> points;
@@ -108,93 +50,6 @@ std::vector<std::size_t> drawing_order(const Report& report) {
     for (std::size_t i = 0; i < report.runs.size(); ++i)
       if (report.runs[i].staged() == staged) order.push_back(i);
   return order;
-}
-
-// ---- the decayed ends
-
-Range ends_cost_range(const Report& report, double& most) {
-  Range range;
-  for (const Comparison& comparison : report.comparisons) {
-    const MeasureResult& flops = comparison[Measure::flops];
-    if (!flops.saving) continue;
-    range.add(report.runs[comparison.staged].end->at.flops);
-    range.add(flops.saving->scratch_cost);
-    for (std::size_t i : comparison.ends) range.add(report.runs[i].end->at.flops);
-  }
-  most = range.high;
-  return range;
-}
-
-void add_scratch_ends(const Report& report, const Comparison& comparison, const Unit& unit,
-                      Figure& figure) {
-  std::vector<XY> line, aside;
-  for (std::size_t i : comparison.ends) {
-    const Run& run = report.runs[i];
-    const XY at{run.end->at.flops / unit.size, run.end->loss};
-    const bool dominated = std::ranges::find(comparison.dominated, i) != comparison.dominated.end();
-    (dominated ? aside : line).push_back(at);
-    figure.labels.push_back({.at = at,
-                             .text = whole_text(run.end->at.step) + " steps",
-                             .colour = {Ink::scratch},
-                             .dx = 0.8,
-                             .dy = 0.8});
-  }
-  figure.lines.push_back({.points = line, .colour = {Ink::scratch}, .width = 1.5, .dashed = true});
-  figure.points.push_back({.points = line, .colour = {Ink::scratch}, .size = 1.1});
-  figure.points.push_back(
-      {.points = aside, .colour = {Ink::scratch}, .shape = Shape::ring, .size = 1.1});
-}
-
-// The two ends interpolated between, joined up to where the staged loss meets their line.
-void add_interpolation(const Report& report, const MeasureResult& flops, const Unit& unit,
-                       Figure& figure) {
-  const Saving& saving = *flops.saving;
-  Range costs;
-  for (std::size_t i : {saving.low, saving.high}) costs.add(report.runs[i].end->at.flops);
-  const RunEnd &low = *report.runs[saving.low].end, &high = *report.runs[saving.high].end;
-  costs.add(saving.scratch_cost);
-  const double slope = (high.loss - low.loss) / std::log(high.at.flops / low.at.flops);
-  const auto at = [&](double c) {
-    return XY{c / unit.size, low.loss + slope * std::log(c / low.at.flops)};
-  };
-  figure.lines.push_back(
-      {.points = {at(costs.low), at(costs.high)}, .colour = {Ink::scratch}, .width = 2.5});
-}
-
-void add_saving(const Report& report, const Comparison& comparison, const Unit& unit,
-                Figure& figure) {
-  const MeasureResult& flops = comparison[Measure::flops];
-  const RunEnd& end = *report.runs[comparison.staged].end;
-  const Colour colour = run_colour(report, comparison.staged);
-  const XY at{end.at.flops / unit.size, end.loss};
-  const bool alone = report.comparisons.size() == 1;
-  figure.points.push_back({.points = {at}, .colour = colour, .size = 1.4});
-  const std::string name = alone ? "staged" : report.runs[comparison.staged].name;
-  figure.labels.push_back({.at = at,
-                           .text = fmt::format("{}  {:.3f}", name, at.y),
-                           .colour = colour,
-                           .align = Align::right,
-                           .dx = -1,
-                           .dy = -0.9});
-  if (flops.saving->reach != Reach::beyond) {
-    const XY from{flops.saving->scratch_cost / unit.size, at.y};
-    figure.arrows.push_back({.from = from, .to = at, .colour = {Ink::good}});
-    figure.labels.push_back({.at = {std::sqrt(from.x * at.x), at.y},
-                             .text = saving_words(flops),
-                             .colour = {Ink::good},
-                             .align = Align::center,
-                             .dy = -0.9});
-  }
-  if (flops.gap && flops.gap->reach != Reach::beyond) {
-    const XY from{at.x, flops.gap->scratch_loss};
-    figure.arrows.push_back({.from = from, .to = at, .colour = {Ink::good}});
-    if (alone)
-      figure.labels.push_back({.at = {at.x, (from.y + at.y) / 2},
-                               .text = gap_words(*flops.gap),
-                               .colour = {Ink::good},
-                               .align = Align::right,
-                               .dx = -0.8});
-  }
 }
 
 // ---- the paths
@@ -271,7 +126,7 @@ std::optional<Figure> path_figure(const Report& report, Measure measure) {
                 .height = large ? 420 : 320};
   figure.x = cost_axis(unit, first_cost(report, measure, most), most * 1.06);
   for (const std::size_t i : drawing_order(report))
-    add_run(report, i, measure, unit, large, figure);
+    add_run(report, i, measure, unit, large && report.comparisons.size() == 1, figure);
   const Range range = heights(figure);
   if (range.empty()) return {};
   figure.y = loss_axis("loss, nats per token", range, 0.06, 0.06);
@@ -336,34 +191,6 @@ std::vector<XY> bucket_means(const std::vector<XY>& points, std::size_t count) {
     means.push_back({sum.x / n, sum.y / n});
   }
   return means;
-}
-
-std::optional<Figure> ends_figure(const Report& report) {
-  double most = 0;
-  const Range costs = ends_cost_range(report, most);
-  if (costs.empty()) return {};
-  const Unit unit = unit_of(Measure::flops, most);
-  Figure figure{.title = "What is compared: fully decayed ends",
-                .alt =
-                    "Final validation loss against FLOPs: the scratch ends joined by a line, the "
-                    "staged end, and arrows from that line to it.",
-                .width = 960,
-                .height = 360};
-  // Room for the labels at both sides.
-  const double margin = std::pow(std::max(costs.high / costs.low, 1.1), kLabelRoom);
-  figure.x = cost_axis(unit, costs.low / margin, costs.high * margin);
-  Range losses;
-  for (const Comparison& comparison : report.comparisons) {
-    if (!comparison[Measure::flops].saving) continue;
-    add_scratch_ends(report, comparison, unit, figure);
-    add_interpolation(report, comparison[Measure::flops], unit, figure);
-    add_saving(report, comparison, unit, figure);
-  }
-  for (const Points& points : figure.points)
-    for (const XY& point : points.points) losses.add(point.y);
-  for (const Arrow& arrow : figure.arrows) losses.add(arrow.from.y);
-  figure.y = loss_axis("final validation loss, nats per token", losses, 0.25, 0.15);
-  return figure;
 }
 
 std::vector<Figure> path_figures(const Report& report) {

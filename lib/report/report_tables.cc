@@ -121,7 +121,6 @@ Table runs_table(const Report& report) {
   Table table{.title = "Runs",
               .columns = {{"run"},
                           {"kind"},
-                          {"final model"},
                           {"steps", true},
                           {"tokens", true},
                           {"tokens per parameter", true},
@@ -132,9 +131,9 @@ Table runs_table(const Report& report) {
   for (const Run& run : report.runs) {
     const Place at = run.last();
     const Evaluation loss = last_loss(run);
-    table.rows.push_back({run.name, run.role, model_words(run.final_model), whole_text(at.step),
-                          count_text(at.tokens), tokens_per_parameter(run), count_text(at.flops),
-                          seconds_text(at.seconds), loss_text(loss.loss, loss.se), state_of(run)});
+    table.rows.push_back({run.name, run.role, whole_text(at.step), count_text(at.tokens),
+                          tokens_per_parameter(run), count_text(at.flops), seconds_text(at.seconds),
+                          loss_text(loss.loss, loss.se), state_of(run)});
   }
   return table;
 }

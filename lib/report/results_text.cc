@@ -43,8 +43,7 @@ std::string to_text(const Report& report) {
   for (const Comparison& comparison : report.comparisons)
     text += wrapped(verdict(report, comparison));
   if (report.comparisons.empty()) text += wrapped(empty_verdict(report));
-  text +=
-      "\n" + to_text(without(runs_table(report), {"kind", "final model", "tokens per parameter"}));
+  text += "\n" + to_text(without(runs_table(report), {"kind", "tokens per parameter"}));
   for (const Comparison& comparison : report.comparisons) {
     const Table savings = savings_table(report, comparison);
     if (savings.rows.empty()) continue;

@@ -42,7 +42,8 @@ std::string why_nothing(std::vector<Run> runs) {
 
 std::string notes_of(const std::vector<Run>& runs) {
   std::string text;
-  for (const std::string& note : make_report(runs).comparisons.at(0).notes) text += note + "\n";
+  const Report report = make_report(runs);
+  for (const std::string& note : report.comparisons.at(0).notes) text += note + "\n";
   return text;
 }
 

@@ -27,7 +27,7 @@ Figure plain() {
 
 TEST_CASE("linear ticks are round and have just the digits they need") {
   CHECK(ticks(linear_ticks(0, 10, 5)) == "0 2 4 6 8 10");
-  CHECK(ticks(linear_ticks(1.61, 1.83, 4)) == "1.65 1.70 1.75 1.80");
+  CHECK(ticks(linear_ticks(1.61, 1.83, 5)) == "1.65 1.70 1.75 1.80");
   CHECK(ticks(linear_ticks(-1, 1, 4)) == "-1.0 -0.5 0.0 0.5 1.0");
   CHECK(linear_ticks(1, 1, 4).empty());
 }
