@@ -121,8 +121,9 @@ std::string legend_html(const Report& report) {
   items += legend_item(mark_line({Ink::scratch_soft}, 1.5), "training loss, smoothed");
   if (std::ranges::any_of(report.runs, [](const Run& run) { return !run.growths.empty(); }))
     items += legend_item("<path d=\"M13 0L19 11H7Z\" fill=\"var(--ink)\"/>", "the model grows");
-  items += legend_item("<circle cx=\"13\" cy=\"6\" r=\"4.5\" fill=\"var(--ink)\"/>",
-                       "end, learning rate fully decayed");
+  if (std::ranges::any_of(report.runs, [](const Run& run) { return run.comparable(); }))
+    items += legend_item("<circle cx=\"13\" cy=\"6\" r=\"4.5\" fill=\"var(--ink)\"/>",
+                         "end, learning rate fully decayed");
   return "<ul class=\"legend\">\n" + items + "</ul>\n";
 }
 

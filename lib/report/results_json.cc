@@ -1,5 +1,6 @@
 // A report as JSON.
 #include <cmath>
+#include <cstdint>
 
 #include "report/report_tables.h"
 #include "report/results.h"
@@ -8,7 +9,12 @@
 namespace stagedtrain::report {
 namespace {
 
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+// Whole numbers without a point, null for what is not known.
+Json number(double value) {
+  if (!std::isfinite(value)) return nullptr;
+  if (value == std::trunc(value) && std::abs(value) < 9e15) return static_cast<std::int64_t>(value);
+  return value;
+}
 Json number(const std::optional<double>& value) { return value ? number(*value) : Json(nullptr); }
 
 // Writes a struct's fields into a JSON object, numbers and truths as such.

@@ -1,4 +1,6 @@
 // `stagedtrain report` as a user types it.
+#include <cstdlib>
+
 #include "base/json.h"
 #include "support/catch.h"
 #include "support/command.h"

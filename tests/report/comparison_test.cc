@@ -1,6 +1,8 @@
 // Which runs are compared with which, and why others are not.
 #include "report/comparison.h"
 
+#include <fmt/format.h>
+
 #include "report/words.h"
 #include "support/catch.h"
 #include "support/text_file.h"

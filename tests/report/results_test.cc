@@ -1,6 +1,8 @@
 // The report as text and as JSON.
 #include "report/results.h"
 
+#include <cmath>
+
 #include "report/report_tables.h"
 #include "support/catch.h"
 #include "support/made_runs.h"
@@ -64,6 +66,7 @@ TEST_CASE("JSON has runs, comparisons and savings under stable keys") {
   CHECK(staged["role"] == "staged");
   CHECK(staged["model"]["layers"] == 6);
   CHECK(staged["step"] == 3000);
+  CHECK(staged["threads"].dump() == "2");  // whole numbers have no point
   CHECK(staged["ended"] == true);
   CHECK(staged["stages"][0]["steps"] == 2100);
   CHECK(staged["growths"][0]["params_after"] == staged["params"]);

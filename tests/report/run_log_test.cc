@@ -1,6 +1,8 @@
 // Reading run.jsonl: every event, resumed and crashed runs, and lines that are no events.
 #include "report/run_log.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include "support/catch.h"

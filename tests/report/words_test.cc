@@ -1,6 +1,8 @@
 // The report's sentences and numbers.
 #include "report/words.h"
 
+#include <fmt/format.h>
+
 #include "support/catch.h"
 #include "support/text_file.h"
 
