@@ -66,6 +66,7 @@ int run(int argc, char** argv) {
   add_train(app);
   add_eval(app);
   add_docs(app);
+  add_report(app);
   check_command(app, argc, argv);
   try {
     app.parse(argc, argv);
