@@ -98,7 +98,9 @@ std::string run_notes(const RunPlan& plan) {
     text += fmt::format(", {} sequences at a time", grouped(batch.micro));
   text += "\n";
   text += fmt::format("validation     {}\ncheckpoints    {}\n", every_text(plan.evaluate_every),
-                      every_text(plan.checkpoint_every));
+                      plan.checkpoint_seconds > 0
+                          ? "every " + short_seconds(plan.checkpoint_seconds) + " of training"
+                          : every_text(plan.checkpoint_every));
   text += fmt::format("training text  {:.3g} tokens for each parameter of the final model",
                       tokens_per_param(plan));
   if (const auto times = epochs(plan)) text += fmt::format("; read {:.3g} times", *times);
@@ -194,6 +196,7 @@ Json to_json(const RunPlan& plan, const std::vector<RunPlan>& scratch) {
                {"decay_steps", plan.decay_steps},
                {"evaluate_every", plan.evaluate_every},
                {"checkpoint_every", plan.checkpoint_every},
+               {"checkpoint_seconds", plan.checkpoint_seconds},
                {"decayed", plan.decayed},
                {"epochs", epochs(plan) ? Json(*epochs(plan)) : Json(nullptr)}};
   json["stages"] = Json::array();

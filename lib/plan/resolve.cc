@@ -258,7 +258,11 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
                          grouped(plan.total_steps), kMaxSteps);
   resolve_lr(plan);
   plan.evaluate_every = run_steps(s, plan, s.evaluate.every);
-  plan.checkpoint_every = run_steps(s, plan, s.checkpoint.every);
+  if (s.checkpoint.every.unit == DurationUnit::seconds) {
+    plan.checkpoint_seconds = s.checkpoint.every.amount;
+  } else {
+    plan.checkpoint_every = run_steps(s, plan, s.checkpoint.every);
+  }
   add_warnings(plan);
   return plan;
 }

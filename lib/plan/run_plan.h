@@ -48,6 +48,7 @@ struct RunPlan {
   double flops = 0;
   std::int64_t warmup_steps = 0, decay_steps = 0;
   std::int64_t evaluate_every = 0, checkpoint_every = 0;  // steps; 0: only at the end of stages
+  double checkpoint_seconds = 0;  // of training, in place of checkpoint_every; 0: not by time
   // Steps whose state `train` keeps in RUN/branch.h5, for a longer run to start from (scratch
   // only).
   std::optional<std::int64_t> branch_step;

@@ -74,7 +74,8 @@ void check_durations(const Schedule& s) {
           .error("lr.{}: found '{}', expected at most 100%", key, to_string(d));
   }
   check_unit(s, s.evaluate.every, "evaluate", "every", {steps, tokens}, "steps or tokens");
-  check_unit(s, s.checkpoint.every, "checkpoint", "every", {steps, tokens}, "steps or tokens");
+  check_unit(s, s.checkpoint.every, "checkpoint", "every", {steps, tokens, seconds},
+             "steps, tokens or a time (30m)");
   for (const Duration& budget : s.scratch.budgets) {
     check_unit(s, budget, "scratch", "budgets", {steps, tokens, flops, percent},
                "%, steps, tokens or flops");

@@ -33,7 +33,8 @@ class StageLoop {
                 {live.header.data.seed, live.header.data.index}),
         validation_(run.data.validation, stage_.model.context, stage_.model.vocab,
                     schedule_.evaluate.tokens),
-        logged_(progress_) {}
+        logged_(progress_),
+        saved_seconds_(progress_.seconds) {}
 
   eval::EvalReport run() {
     std::optional<eval::EvalReport> report;
@@ -53,6 +54,7 @@ class StageLoop {
   void save(const Path& file) {
     save_live(file, live_);
     run_.last_saved = file;
+    saved_seconds_ = progress_.seconds;
   }
 
  private:
@@ -150,7 +152,10 @@ class StageLoop {
   void keep_what_is_due() {
     if (run_.plan.branch_step == progress_.step) save(run_.folder.branch_file());
     const bool at_end = progress_.stage_step >= stage_.steps;
-    if (at_end || !is_due(progress_.step, run_.plan.checkpoint_every)) return;
+    const double unsaved = progress_.seconds - saved_seconds_;
+    const bool due = is_due(progress_.step, run_.plan.checkpoint_every) ||
+                     (run_.plan.checkpoint_seconds > 0 && unsaved >= run_.plan.checkpoint_seconds);
+    if (at_end || !due) return;
     save(run_.folder.step_file(progress_.step));
     run_.folder.prune(schedule_.checkpoint.keep);
   }
@@ -199,6 +204,7 @@ class StageLoop {
   data::BatchStream stream_;
   data::EvaluationSet validation_;
   state::Progress logged_;  // as of the last line of the log
+  double saved_seconds_;    // training time at the last save
 };
 
 }  // namespace
