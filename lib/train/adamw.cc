@@ -22,7 +22,7 @@ void step_by_kernel(model::ParamBuffer& params, const model::Segment& s, const k
   float* m = params.exp_avg().data_ptr<float>() + s.offset;
   float* v = params.exp_avg_sq().data_ptr<float>() + s.offset;
   at::parallel_for(0, s.count, 1 << 15, [&](std::int64_t begin, std::int64_t end) {
-    kernels::adamw(constants, begin, end, false, w, g, m, v);
+    kernels::adamw(constants, begin, end, true, w, g, m, v);
   });
 }
 
@@ -34,6 +34,7 @@ void step_by_aten(model::ParamBuffer& params, const model::Segment& s, const Ada
   const at::Tensor steps = at::full({}, static_cast<double>(age), at::TensorOptions(at::kFloat).device(gradient.device()));
   at::_fused_adamw_({part(params.weights())}, {gradient}, {part(params.exp_avg())}, {part(params.exp_avg_sq())}, {}, {steps},
                     lr, o.beta1, o.beta2, decay, o.eps, false, false);
+  gradient.zero_();
 }
 
 }  // namespace
