@@ -7,6 +7,17 @@
 namespace stagedtrain::arch {
 namespace {
 
+// Sizes that a growth multiplied are held to the same bounds as those that were written.
+struct UpperBounds {
+  template <class T>
+  void operator()(const char* key, T& value, const FieldInfo& info) {
+    if constexpr (std::same_as<T, std::int64_t>)
+      if (static_cast<double>(value) > info.max)
+        throw usage_error("model.{} is {}, expected at most {}", key, value,
+                          format_number(info.max));
+  }
+};
+
 void require(std::int64_t value, const char* key) {
   if (value <= 0) throw usage_error("model.{} is {}, expected at least 1", key, value);
 }
@@ -27,6 +38,8 @@ ModelConfig resolved(ModelConfig config) {
   }
   if (config.kv_heads == 0) config.kv_heads = config.heads;
   if (config.ffn == 0) config.ffn = 4 * config.width;
+  UpperBounds bounds;
+  config.fields(bounds);
   find_architecture(config.architecture).check(config);
   return config;
 }

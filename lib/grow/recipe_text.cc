@@ -50,9 +50,9 @@ std::string to_text(const GrowthRecipe& recipe) {
   const arch::ParamTable sources = arch::param_table(recipe.from),
                          targets = arch::param_table(recipe.to);
   std::string text =
-      fmt::format("from  {}\nto    {}\nby    {}\nexact {}\n\n", describe(recipe.from),
+      fmt::format("from  {}\nto    {}\nby    {}\nloss  {}\n\n", describe(recipe.from),
                   describe(recipe.to), recipe.operators.empty() ? "nothing" : recipe.operators,
-                  recipe.exact ? "yes: the loss is kept" : "no: the loss changes");
+                  recipe.exact ? "kept" : "not kept");
   const std::string row = "{:<34} {:>12}  {:<34} {:>12}  {:<38} {}\n";
   text += fmt::format(fmt::runtime(row), "tensor", "shape", "source", "shape", "weights",
                       "exp_avg (exp_avg_sq: scale squared)");
