@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "plan/run_plan.h"
 
@@ -13,21 +14,34 @@ namespace stagedtrain::train {
 struct DeviceRequest {
   std::string device = "auto";   // auto, cpu, cuda, cuda:N
   std::string kernels = "auto";  // auto, reference, fused
-  int threads = 0;               // 0: as many as cores
+  int threads = 0;               // 0: LibTorch's own choice (OMP_NUM_THREADS, or the cores)
 };
 
 struct RunRequest {
   Path out;
   std::string stage;  // one stage only; empty: all
   bool fresh = false;
-  std::optional<Path> start;  // checkpoint of another run to continue from, with its progress
+  std::optional<Path> branch_of;  // checkpoint of a shorter run, to go on from with its progress
   DeviceRequest device;
 };
 
+// Where a stage ended. Totals count from the first step of the run.
+struct StageResult {
+  std::string name;
+  state::Progress progress;
+  double loss = 0, standard_error = 0;  // on the validation windows, nats per token
+  Path checkpoint;
+};
+struct RunResult {
+  std::vector<StageResult> stages;  // those that have ended, now or in an earlier call
+  bool done = false;                // the last stage of the schedule has ended
+  double bits_per_byte = 0;         // of the last stage; 0: the length of the text is unknown
+};
+
 struct EvalRequest {
-  Path checkpoint, data;  // data empty: no loss
+  Path checkpoint, data;
   std::int64_t tokens = 0;  // 0: the whole file
-  std::int64_t rows = 8;
+  std::int64_t rows = 8;    // windows at a time
   DeviceRequest device;
 };
 struct EvalResult {
@@ -38,7 +52,7 @@ struct EvalResult {
 
 struct SampleRequest {
   Path checkpoint;
-  std::string prompt;
+  std::string prompt;  // empty: the model begins by itself
   std::int64_t tokens = 0, top_k = 0;
   double temperature = 0.8;
   std::uint64_t seed = 1;
@@ -50,12 +64,13 @@ struct VerifyRequest {
   DeviceRequest device;
 };
 struct VerifyResult {
-  double loss_before = 0, loss_after = 0;  // on the same batch
+  double loss_before = 0, loss_after = 0;  // on the same windows
+  std::int64_t tokens = 0;
 };
 
 // Each throws Error. emit gets pieces of text as they are generated.
 struct Engine {
-  void (*run)(const plan::RunPlan&, const RunRequest&);
+  RunResult (*run)(const plan::RunPlan&, const RunRequest&);
   EvalResult (*evaluate)(const EvalRequest&);
   void (*sample)(const SampleRequest&, const std::function<void(const std::string&)>& emit);
   VerifyResult (*verify)(const VerifyRequest&);

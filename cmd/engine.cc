@@ -1,0 +1,50 @@
+// Opening the LibTorch module with dlopen.
+#include "cmd/engine.h"
+
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <vector>
+
+#include "base/error.h"
+
+namespace stagedtrain::cmd {
+namespace {
+
+constexpr const char* kModule = "libstagedtrain_torch.so";
+constexpr const char* kHint =
+    "train, eval and grow --verify need LibTorch: scripts/setup.sh installs it, then build again";
+
+std::vector<Path> candidates() {
+  if (const char* given = std::getenv("STAGEDTRAIN_MODULE")) return {given};
+  std::error_code none;
+  const Path folder = std::filesystem::read_symlink("/proc/self/exe", none).parent_path();
+  return {folder / kModule, folder / "../lib" / kModule, folder / "../lib/stagedtrain" / kModule};
+}
+
+const train::Engine* open_module(const Path& path) {
+  void* module = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!module) throw resource_error("{}: cannot be loaded: {}", path.string(), ::dlerror()).with_hint(kHint);
+  using Entry = const train::Engine* (*)();
+  const auto entry = reinterpret_cast<Entry>(::dlsym(module, "stagedtrain_engine"));
+  if (!entry)
+    throw resource_error("{}: is not a module of stagedtrain", path.string()).with_hint(kHint);
+  return entry();
+}
+
+const train::Engine* find_module() {
+  for (const Path& path : candidates()) {
+    std::error_code none;
+    if (std::filesystem::exists(path, none)) return open_module(path);
+  }
+  throw resource_error("{}: not found", candidates().front().string()).with_hint(kHint);
+}
+
+}  // namespace
+
+const train::Engine& engine() {
+  static const train::Engine* const opened = find_module();
+  return *opened;
+}
+
+}  // namespace stagedtrain::cmd

@@ -1,0 +1,12 @@
+// The stairs: finds and opens the module that computes, when a command needs it.
+#pragma once
+
+#include "train/engine.h"
+
+namespace stagedtrain::cmd {
+
+// The module is looked for as $STAGEDTRAIN_MODULE, then beside the program, then in ../lib and
+// ../lib/stagedtrain. Opened once. Throws Error(resource) if it is not there or cannot be loaded.
+const train::Engine& engine();
+
+}  // namespace stagedtrain::cmd
