@@ -8,5 +8,6 @@ namespace stagedtrain::cmd {
 // Each adds its subcommand with options, help and examples, and a callback that does the work.
 // Results go to stdout, progress to stderr; trouble is thrown as Error and caught once, in main.
 void add_data(CLI::App& app);
+void add_grow(CLI::App& app);
 
 }  // namespace stagedtrain::cmd

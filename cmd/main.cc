@@ -62,6 +62,7 @@ int run(int argc, char** argv) {
   app.footer(kFooter);
   app.require_subcommand(1);
   add_data(app);
+  add_grow(app);
   check_command(app, argc, argv);
   try {
     app.parse(argc, argv);

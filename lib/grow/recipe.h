@@ -59,7 +59,9 @@ GrowthRecipe compose(const GrowthRecipe& first, const GrowthRecipe& second);
 // twice, noise is in values only and after what it is added to. Throws Error(bug).
 void check_recipe(const GrowthRecipe& recipe);
 
-// For people: tensor by tensor the source, blocks and scales, then the totals.
+// For people: both models, the operators, what is promised, parameters and FLOPs.
+std::string summary(const GrowthRecipe& recipe);
+// The same, and tensor by tensor the source, blocks and scales.
 std::string to_text(const GrowthRecipe& recipe);
 
 }  // namespace stagedtrain::grow
