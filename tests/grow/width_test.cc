@@ -45,7 +45,7 @@ void check_entries(const TrainingState& small, const TrainingState& large, std::
       };
       const double g = scales.gradient;
       REQUIRE(at(large, Kind::weights, out) ==
-              (on ? Approx(scales.value * at(small, Kind::weights, in)).epsilon(1e-14) : 0.0));
+              Approx(on ? scales.value * at(small, Kind::weights, in) : 0).epsilon(1e-14));
       REQUIRE(at(large, Kind::exp_avg, out) ==
               Approx(g * at(small, Kind::exp_avg, in)).epsilon(1e-14));
       REQUIRE(at(large, Kind::exp_avg_sq, out) ==
