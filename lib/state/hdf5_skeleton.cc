@@ -92,10 +92,12 @@ const SparseImage& Skeleton::finish() {
     const Handle access = access_to({&image_, {}});
     Handle file(H5Fopen("checkpoint", H5F_ACC_RDWR, access), H5Fclose, "file");
     for (const Dataset& dataset : datasets_) {
-      const Handle attribute(
-          H5Aopen_by_name(file, dataset.path().c_str(), "crc32c", H5P_DEFAULT, H5P_DEFAULT),
-          H5Aclose, dataset.path());
-      require(H5Awrite(attribute, H5T_STD_U32LE, dataset.checksums.data()), dataset.path());
+      // Not H5Aopen_by_name: in HDF5 1.10 it binds the attribute to the file's root, not to the
+      // dataset, and writing then fails.
+      const std::string path = dataset.path();
+      const Handle id(H5Dopen2(file, path.c_str(), H5P_DEFAULT), H5Dclose, path);
+      const Handle attribute(H5Aopen(id, "crc32c", H5P_DEFAULT), H5Aclose, path);
+      require(H5Awrite(attribute, H5T_STD_U32LE, dataset.checksums.data()), path);
     }
     file.close("file");
   } catch (const HdfFailure& failure) {
