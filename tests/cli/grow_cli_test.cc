@@ -141,7 +141,7 @@ TEST_CASE("grow --dry-run prints the recipe tensor by tensor and writes nothing"
   const auto machine =
       grow_command({place.small, place.large, "--operator", "width", "--dry-run", "--json"});
   const Json json = parse_json(machine.out, "stdout");
-  REQUIRE(json["tensors"].size() == 28);
+  REQUIRE(json["tensors"].size() == 36);
   CHECK(json["tensors"][0]["name"] == "embed.token");
   CHECK(json["tensors"][0]["value"][1]["to"] == Json{0, 8});
   CHECK(json["tensors"][0]["gradient"][1]["scale"] == 0.5);

@@ -122,6 +122,6 @@ TEST_CASE("depth refuses what it cannot do, and says what it could") {
   CHECK(contains(says("layers: 4, factor: 2"), "found both of layers and factor"));
   CHECK(contains(says("layers: 0"), "depth.layers: found '0', expected from 1 to 65536"));
   CHECK(contains(says("layers: six"), "found 'six', expected a whole number"));
-  CHECK(contains(says("layers: 6, new_layers: zero"), "did you mean 'zero_output'?"));
+  CHECK(contains(says("layers: 6, new_layers: zero"), "found 'zero'; expected one of zero_output, copied"));
   CHECK(contains(says("factor: 1024, layer: 2"), "did you mean 'layers'?"));
 }
