@@ -36,10 +36,10 @@ ParamBuffer::ParamBuffer(const arch::ParamTable& table, at::ScalarType master, a
   grads_ = at::zeros({total}, options);
   exp_avg_ = at::zeros({total}, options);
   exp_avg_sq_ = at::zeros({total}, options);
-  make_segments(std::vector<std::int64_t>(table_.size(), 0));
+  set_moment_start(std::vector<std::int64_t>(table_.size(), 0));
 }
 
-void ParamBuffer::make_segments(const std::vector<std::int64_t>& moment_start) {
+void ParamBuffer::set_moment_start(const std::vector<std::int64_t>& moment_start) {
   segments_.clear();
   for (std::size_t i : order_) {
     const bool decays = table_[i].decays;
@@ -78,14 +78,32 @@ at::Tensor ParamBuffer::packed_view(const at::Tensor& flat,
   return flat.narrow(0, begin, end - begin).view(shape);
 }
 
+at::Tensor& ParamBuffer::of(state::Kind kind) {
+  at::Tensor* const buffers[] = {&weights_, &exp_avg_, &exp_avg_sq_};
+  return *buffers[static_cast<int>(kind)];
+}
+
+void ParamBuffer::set(state::Kind kind, std::size_t index, std::span<const std::byte> bytes) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor to = view(of(kind), index);
+  ST_CHECK(bytes.size() == to.nbytes(), "{}: {} bytes for {}", table_[index].name, bytes.size(),
+           to.nbytes());
+  void* data = const_cast<std::byte*>(bytes.data());
+  to.copy_(at::from_blob(data, to.sizes(), at::TensorOptions(to.scalar_type())));
+}
+
+std::span<const std::byte> ParamBuffer::get(state::Kind kind, std::size_t index,
+                                            at::Tensor& room) {
+  room = view(of(kind), index).to(at::kCPU);
+  return {static_cast<const std::byte*>(room.const_data_ptr()), room.nbytes()};
+}
+
 void ParamBuffer::load(const state::TrainingState& from) {
   at::NoGradGuard no_grad;
-  at::Tensor* targets[] = {&weights_, &exp_avg_, &exp_avg_sq_};
   for (state::Kind kind : state::kKinds)
-    for (std::size_t i = 0; i < table_.size(); ++i)
-      view(*targets[static_cast<int>(kind)], i).copy_(host_view(from.of(kind)[i]));
+    for (std::size_t i = 0; i < table_.size(); ++i) set(kind, i, from.of(kind)[i].bytes());
   grads_.zero_();
-  make_segments(from.moment_start);
+  set_moment_start(from.moment_start);
 }
 
 void ParamBuffer::store(state::TrainingState& to) const {

@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 
+#include <span>
 #include <vector>
 
 #include "arch/param_table.h"
@@ -39,12 +40,20 @@ class ParamBuffer {
   at::Tensor packed_view(const at::Tensor& flat, const std::vector<std::string>& names) const;
   at::Tensor view(const at::Tensor& flat, const std::string& name) const;
 
+  at::Tensor& of(state::Kind kind);
+  // One tensor's bytes from host memory, of the master type.
+  void set(state::Kind kind, std::size_t index, std::span<const std::byte> bytes);
+  // One tensor's bytes in host memory: the buffer's own on a CPU, else a copy in room. Valid until
+  // the buffer or room changes.
+  std::span<const std::byte> get(state::Kind kind, std::size_t index, at::Tensor& room);
+  // Per tensor of the table, the step at which its moments were last zeroed.
+  void set_moment_start(const std::vector<std::int64_t>& moment_start);
+
   // Copies between host state and device. load takes the moments' ages too.
   void load(const state::TrainingState& from);
   void store(state::TrainingState& to) const;
 
  private:
-  void make_segments(const std::vector<std::int64_t>& moment_start);
   arch::ParamTable table_;
   std::vector<std::int64_t> offsets_;
   std::vector<std::size_t> order_;  // table indices in buffer order

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "plan/run_plan.h"
+#include "state/training_state.h"
 
 namespace stagedtrain::train {
 

@@ -1,0 +1,72 @@
+// Opening the files that a schedule names.
+#include "plan/resolve_files.h"
+
+#include "base/text.h"
+#include "data/batch_stream.h"
+#include "state/checkpoint.h"
+
+namespace stagedtrain::plan {
+namespace {
+
+using schedule::Schedule;
+
+bool is_there(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(path, ignored);
+}
+
+// The error of a file that is not there, at the value that names it.
+Error not_there(const Schedule& s, std::initializer_list<const char*> keys, const std::string& path,
+                const char* hint) {
+  const Tree* place = &s.source;
+  std::string name;
+  for (const char* key : keys) {
+    name += (name.empty() ? "" : ".") + std::string(key);
+    if (const Tree* next = place->find(key)) place = next;
+  }
+  return place->error("{}: there is no file '{}'", name, path).with_hint(hint);
+}
+
+std::optional<arch::ModelConfig> model_of_from(const Schedule& s) {
+  if (s.from.empty()) return {};
+  if (!is_there(s.from))
+    throw not_there(s, {"from"}, s.from, "give a checkpoint, or remove the key for fresh weights");
+  return state::CheckpointReader(s.from).header().model;
+}
+
+// Windows of an epoch; throws Error(input) if the file is too short for one.
+std::int64_t windows_of(std::shared_ptr<const data::TokenFile> file, std::int64_t context,
+                        std::int64_t vocab) {
+  return data::BatchStream(std::move(file), context, vocab, {}).windows_per_epoch();
+}
+
+std::shared_ptr<const data::TokenFile> open_tokens(const Schedule& s, const char* key,
+                                                   const std::string& path) {
+  if (!is_there(path))
+    throw not_there(
+        s, {"data", key}, path,
+        "`stagedtrain data TEXT --out DIR` makes it; paths start at the current folder");
+  auto file = std::make_shared<const data::TokenFile>(path);
+  windows_of(file, s.model.context, s.model.vocab);
+  if (file->info().vocab > s.model.vocab)
+    throw input_error("{}: its tokenizer has {} ids, model.vocab is {}", path,
+                      grouped(file->info().vocab), grouped(s.model.vocab))
+        .with_hint(fmt::format("set model.vocab to {} or more", file->info().vocab));
+  return file;
+}
+
+}  // namespace
+
+RunPlan resolve_files(const Schedule& s) {
+  DataFacts facts;
+  if (s.model.context > 0 && is_there(s.data.train))
+    facts.train_windows = windows_of(std::make_shared<const data::TokenFile>(s.data.train),
+                                     s.model.context, s.model.vocab);
+  return resolve(s, facts, model_of_from(s));
+}
+
+DataFiles open_data(const Schedule& s) {
+  return {open_tokens(s, "train", s.data.train), open_tokens(s, "validation", s.data.validation)};
+}
+
+}  // namespace stagedtrain::plan

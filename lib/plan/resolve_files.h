@@ -1,0 +1,26 @@
+// The files that a schedule names: what they know for the plan, and the token files of a run.
+#pragma once
+
+#include <memory>
+
+#include "data/token_file.h"
+#include "plan/run_plan.h"
+
+namespace stagedtrain::plan {
+
+// resolve() with what the schedule's files know: the model of the checkpoint `from`, and the
+// windows of data.train. `from` must be there. A plan can be made before there is data: without the
+// file only durations in epochs are refused. Throws as resolve does; Error(usage) at the key for a
+// `from` that is not there, Error(input) for a file that is bad.
+RunPlan resolve_files(const schedule::Schedule& schedule);
+
+// The token files of a run, both long enough for one window. Paths are relative to the current
+// folder.
+struct DataFiles {
+  std::shared_ptr<const data::TokenFile> train, validation;
+};
+// Throws Error(usage) at the key for a file that is not there; Error(input) for a bad or too short
+// one, and for one whose tokenizer has more ids than model.vocab.
+DataFiles open_data(const schedule::Schedule& schedule);
+
+}  // namespace stagedtrain::plan

@@ -1,0 +1,66 @@
+// Growing between stages.
+#include "train/growing.h"
+
+#include <chrono>
+
+#include "arch/cost.h"
+#include "base/text.h"
+
+namespace stagedtrain::train {
+namespace {
+
+// Mean loss on one batch of the validation windows, the same before and after.
+double batch_loss(const RunContext& run, LiveState& live) {
+  const arch::ModelConfig& model = live.header.model;
+  const data::EvaluationSet set(run.data.validation, model.context, model.vocab,
+                                rows_at_once(run.plan) * model.context);
+  return eval::evaluate(*live.model, set, rows_at_once(run.plan)).loss;
+}
+
+void enter_stage(const plan::StagePlan& stage, std::size_t index, state::Progress& progress) {
+  progress.stage = stage.name;
+  progress.stage_index = static_cast<std::int64_t>(index);
+  progress.stage_step = 0;
+  progress.stage_done = false;
+  progress.loss_mean = progress.loss_var = progress.norm_mean = progress.norm_var = 0;
+}
+
+void tell(RunContext& run, const plan::StagePlan& stage, const state::Progress& progress,
+          double before, double after, double seconds) {
+  const grow::GrowthRecipe& recipe = *stage.growth;
+  const auto from = arch::count_params(recipe.from).total;
+  Json event = place_event("grow", progress);
+  event.update({{"operators", recipe.operators},
+                {"exact", recipe.exact},
+                {"from", describe(recipe.from)},
+                {"to", describe(recipe.to)},
+                {"params_before", from},
+                {"params_after", stage.params.total},
+                {"loss_before", before},
+                {"loss_after", after},
+                {"grow_seconds", seconds}});
+  run.log.write(event);
+  run.line.say(fmt::format(
+      "grown into {}: {} -> {} ({} -> {} parameters) by {}; loss on the same batch {:.6f} -> "
+      "{:.6f} ({:+.1e})",
+      stage.name, describe(recipe.from), describe(recipe.to), grouped(from),
+      grouped(stage.params.total), recipe.operators, before, after, after - before));
+}
+
+}  // namespace
+
+LiveState grow_into(RunContext& run, LiveState from, std::size_t index) {
+  const plan::StagePlan& stage = run.plan.stages[index];
+  const Path source = run.folder.stage_file(run.plan.stages[index - 1].name);
+  const double before = batch_loss(run, from);
+  const auto start = std::chrono::steady_clock::now();
+  LiveState grown =
+      grow_live(*stage.growth, std::move(from), "stages/" + source.filename().string(),
+                state::CheckpointReader(source).identity());
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  enter_stage(stage, index, grown.header.progress);
+  tell(run, stage, grown.header.progress, before, batch_loss(run, grown), seconds.count());
+  return grown;
+}
+
+}  // namespace stagedtrain::train

@@ -1,0 +1,71 @@
+// Tensors between files, host and device, one at a time.
+#include "train/live_state.h"
+
+#include "base/signals.h"
+#include "grow/apply.h"
+
+namespace stagedtrain::train {
+namespace {
+
+LiveState make_live(state::StateHeader header, const model::ModelOptions& options) {
+  LiveState live{std::move(header), nullptr};
+  live.model = model::make_model(live.header.model, options);
+  live.model->params().set_moment_start(live.header.moment_start);
+  return live;
+}
+
+}  // namespace
+
+LiveState fresh_live(const arch::ModelConfig& config, std::uint64_t seed,
+                     const model::ModelOptions& options) {
+  const state::TrainingState fresh = state::fresh(config, seed, state_dtype(options.precision));
+  LiveState live = make_live(header_of(fresh), options);
+  live.model->params().load(fresh);
+  live.model->weights_changed();
+  return live;
+}
+
+LiveState load_live(const Path& path, const model::ModelOptions& options) {
+  const state::CheckpointReader reader(path);
+  if (reader.header().dtype != state_dtype(options.precision))
+    throw usage_error("{}: holds {}, expected {} for this precision", path.string(),
+                      dtype_name(reader.header().dtype),
+                      dtype_name(state_dtype(options.precision)))
+        .with_hint("precision fp64 and the others keep different numbers; use the one it was made with");
+  LiveState live = make_live(reader.header(), options);
+  for (const state::Kind kind : state::kKinds)
+    for (std::size_t i = 0; i < reader.table().size(); ++i)
+      live.model->params().set(kind, i, reader.view(kind, i));
+  live.model->weights_changed();
+  return live;
+}
+
+void save_live(const Path& path, LiveState& live) {
+  state::CheckpointWriter writer(path, live.header);
+  model::ParamBuffer& params = live.model->params();
+  at::Tensor room;
+  for (const state::Kind kind : state::kKinds)
+    for (std::size_t i = 0; i < params.table().size(); ++i)
+      writer.write(kind, i, params.get(kind, i, room));
+  writer.commit();
+}
+
+LiveState grow_live(const grow::GrowthRecipe& recipe, LiveState from, const std::string& source,
+                    const std::string& source_crc) {
+  LiveState to = make_live(grow::grown_header(recipe, from.header, source, source_crc),
+                           from.model->options());
+  at::Tensor room;
+  const grow::SourceView view = [&](state::Kind kind, std::size_t i) {
+    return from.model->params().get(kind, i, room);
+  };
+  for (const state::Kind kind : state::kKinds)
+    for (std::size_t i = 0; i < recipe.tensors.size(); ++i) {
+      stop_point("growing");
+      to.model->params().set(
+          kind, i, grow::grown_tensor(recipe, i, kind, from.header.dtype, view).bytes());
+    }
+  to.model->weights_changed();
+  return to;
+}
+
+}  // namespace stagedtrain::train

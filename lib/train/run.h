@@ -1,0 +1,16 @@
+// A whole run: stages one after the other, growing between them, from wherever its folder stands.
+#pragma once
+
+#include "model/model.h"
+#include "train/engine.h"
+
+namespace stagedtrain::train {
+
+// Throws Error; see engine.h and stage.h.
+RunResult run(const plan::RunPlan& plan, const RunRequest& request);
+
+// Options of a model for a request: device, kernels; sets the number of threads. Throws
+// Error(usage) at a word or device that is not there.
+model::ModelOptions model_options(const DeviceRequest& request, model::Precision precision);
+
+}  // namespace stagedtrain::train

@@ -1,0 +1,227 @@
+// The loop. Everything that decides what happens next lies in the state, so that a run that was
+// stopped and resumed takes the same steps as one that was not.
+#include "train/stage.h"
+
+#include <chrono>
+#include <optional>
+
+#include "arch/cost.h"
+#include "base/rng.h"
+#include "base/signals.h"
+#include "base/text.h"
+#include "train/adamw.h"
+#include "train/decisions.h"
+
+namespace stagedtrain::train {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+class StageLoop {
+ public:
+  StageLoop(RunContext& run, LiveState& live)
+      : run_(run),
+        live_(live),
+        schedule_(run.plan.schedule),
+        progress_(live.header.progress),
+        stage_(run.plan.stages[static_cast<std::size_t>(progress_.stage_index)]),
+        stream_(run.data.train, stage_.model.context, stage_.model.vocab,
+                {live.header.data.seed, live.header.data.index}),
+        validation_(run.data.validation, stage_.model.context, stage_.model.vocab,
+                    schedule_.evaluate.tokens),
+        logged_(progress_) {}
+
+  eval::EvalReport run() {
+    std::optional<eval::EvalReport> report;
+    for (;;) {
+      stop_point("training");
+      report.reset();
+      if (progress_.stage_step > 0 && is_due(progress_.step, run_.plan.evaluate_every))
+        report = evaluate("evaluate");
+      if (progress_.stage_step >= stage_.steps) break;
+      if (report && stage_.until_loss && report->loss <= *stage_.until_loss) break;
+      step();
+      keep_what_is_due();
+    }
+    return finish(report);
+  }
+
+  void save(const Path& file) {
+    save_live(file, live_);
+    run_.last_saved = file;
+  }
+
+ private:
+  // One optimizer step. The state changes only once the whole gradient is known and finite.
+  void step() {
+    const auto start = Clock::now();
+    const double lr = plan::learning_rate(run_.plan, stage_, progress_.step, progress_.stage_step,
+                                          progress_.total_steps);
+    const std::int64_t length = plan::length_at(schedule_, stage_.model, progress_.step);
+    const data::Batch batch =
+        stream_.next(plan::sequences_at(schedule_, progress_.step), length);
+    const double loss = accumulate_gradients(batch);
+    const double norm = gradient_norm(live_.model->params()).item<double>();
+    refuse_divergence(loss, norm);
+    const schedule::OptimizerSpec& o = schedule_.optimizer;
+    adamw_step(live_.model->params(), {o.betas[0], o.betas[1], o.eps, o.weight_decay}, lr,
+               progress_.step + 1, clip_factor(norm, o.clip));
+    live_.model->weights_changed();
+    advance(batch, lr);
+    progress_.seconds += seconds_since(start);
+    tell(loss, norm);
+  }
+
+  // Returns the mean loss of the batch; gradients are its gradient.
+  double accumulate_gradients(const data::Batch& batch) {
+    live_.model->params().grads().zero_();
+    const at::Tensor tokens = model::to_device(batch, live_.model->options().device);
+    const std::int64_t micro = rows_at_once(run_.plan) * stage_.model.context / batch.length;
+    const CounterRng seeds(live_.header.seed, hash_name("dropout"));
+    at::Tensor loss;
+    for (std::int64_t first = 0; first < batch.rows; first += micro) {
+      if (first > 0) stop_point("training");
+      const std::int64_t rows = std::min(micro, batch.rows - first);
+      const double share = static_cast<double>(rows) / static_cast<double>(batch.rows);
+      const auto index = static_cast<std::uint64_t>(progress_.step) << 20 |
+                         static_cast<std::uint64_t>(first / micro);
+      const at::Tensor part = live_.model->loss_and_backward(tokens.narrow(0, first, rows), share,
+                                                             seeds.bits(index));
+      const at::Tensor weighted = part.to(at::kDouble) * share;
+      loss = loss.defined() ? loss + weighted : weighted;
+    }
+    return loss.item<double>();
+  }
+
+  void refuse_divergence(double loss, double norm) const {
+    const RunningStats losses{progress_.loss_mean, progress_.loss_var};
+    if (!diverged(loss, norm, losses, schedule_.guard.rise)) return;
+    throw make_error(
+        ErrorKind::diverged, "stage {}, step {}: diverged: loss {:.4g} (running mean {:.4g}), "
+        "gradient norm {:.4g}", progress_.stage, progress_.step + 1, loss, losses.mean, norm)
+        .with_hint(fmt::format("nothing was saved over the last good checkpoint ({}); try a lower "
+                               "lr.peak or a longer lr.warmup in a new folder",
+                               run_.last_saved.empty() ? "there is none yet"
+                                                       : run_.last_saved.string()));
+  }
+
+  void advance(const data::Batch& batch, double lr) {
+    ++progress_.step;
+    ++progress_.stage_step;
+    const std::int64_t tokens = batch.rows * batch.length;
+    progress_.tokens += tokens;
+    progress_.flops +=
+        static_cast<double>(tokens) * arch::flops_per_token(stage_.model, batch.length);
+    progress_.learning_rate = lr;
+    live_.header.data.index = stream_.cursor().index;
+  }
+
+  // Running means, the progress line and, when it is due, a line of the log.
+  void tell(double loss, double norm) {
+    RunningStats losses{progress_.loss_mean, progress_.loss_var};
+    RunningStats norms{progress_.norm_mean, progress_.norm_var};
+    const StepNumbers numbers{loss, losses.z(loss), norm, norms.z(norm), progress_.learning_rate};
+    losses.add(loss);
+    norms.add(norm);
+    progress_.loss_mean = losses.mean;
+    progress_.loss_var = losses.variance;
+    progress_.norm_mean = norms.mean;
+    progress_.norm_var = norms.variance;
+    run_.line.step(progress_, numbers);
+    if (!is_due(progress_.step, schedule_.log.every)) return;
+    const Speed speed = speed_between(logged_, progress_);
+    Json event = place_event("step", progress_);
+    event.update({{"loss", loss},
+                  {"loss_z", numbers.loss_z},
+                  {"grad_norm", norm},
+                  {"grad_norm_z", numbers.grad_norm_z},
+                  {"lr", numbers.lr},
+                  {"tokens_per_second", speed.tokens_per_second},
+                  {"flops_per_second", speed.flops_per_second},
+                  {"memory_bytes", resident_bytes()}});
+    run_.log.write(event);
+    logged_ = progress_;
+  }
+
+  void keep_what_is_due() {
+    if (run_.plan.branch_step == progress_.step) save(run_.folder.branch_file());
+    const bool at_end = progress_.stage_step >= stage_.steps;
+    if (at_end || !is_due(progress_.step, run_.plan.checkpoint_every)) return;
+    save(run_.folder.step_file(progress_.step));
+    run_.folder.prune(schedule_.checkpoint.keep);
+  }
+
+  eval::EvalReport evaluate(const char* kind) {
+    const eval::EvalReport report =
+        eval::evaluate(*live_.model, validation_, rows_at_once(run_.plan));
+    log_report(kind, report);
+    run_.line.say(fmt::format("{} step {}: validation loss {:.4f} ± {:.4f}", progress_.stage,
+                              grouped(progress_.stage_step), report.loss, report.standard_error));
+    return report;
+  }
+
+  void log_report(const char* kind, const eval::EvalReport& report) {
+    Json event = place_event(kind, progress_);
+    event.update({{"loss", report.loss},
+                  {"stderr", report.standard_error},
+                  {"windows", report.windows},
+                  {"eval_seconds", report.seconds}});
+    run_.log.write(event);
+  }
+
+  // report: the evaluation of this very step, if it was due.
+  eval::EvalReport finish(std::optional<eval::EvalReport> report) {
+    if (!report) report = evaluate("evaluate");
+    if (!std::isfinite(report->loss))
+      throw make_error(ErrorKind::diverged, "stage {}: the validation loss is not a number",
+                       progress_.stage);
+    log_report("stage_end", *report);
+    progress_.stage_done = true;
+    // A stage that ended early shortens the curve of what follows.
+    std::int64_t rest = 0;
+    for (std::size_t i = static_cast<std::size_t>(progress_.stage_index) + 1;
+         i < run_.plan.stages.size(); ++i)
+      rest += run_.plan.stages[i].steps;
+    progress_.total_steps = progress_.step + rest;
+    save(run_.folder.stage_file(progress_.stage));
+    return *report;
+  }
+
+  RunContext& run_;
+  LiveState& live_;
+  const schedule::Schedule& schedule_;
+  state::Progress& progress_;
+  const plan::StagePlan& stage_;
+  data::BatchStream stream_;
+  data::EvaluationSet validation_;
+  state::Progress logged_;  // as of the last line of the log
+};
+
+}  // namespace
+
+std::int64_t rows_at_once(const plan::RunPlan& plan) {
+  const schedule::BatchSpec& batch = plan.schedule.batch;
+  return batch.micro ? batch.micro : batch.sequences;
+}
+
+eval::EvalReport run_stage(RunContext& run, LiveState& live) {
+  StageLoop loop(run, live);
+  try {
+    return loop.run();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::interrupted) throw;
+    const state::Progress& at = live.header.progress;
+    const Path file = run.folder.step_file(at.step);
+    if (at.step > 0) loop.save(file);
+    throw Error(error.kind(),
+                at.step > 0 ? fmt::format("{}; saved {}", error.what(), file.string())
+                            : std::string(error.what()),
+                "run the same command again to go on");
+  }
+}
+
+}  // namespace stagedtrain::train

@@ -1,0 +1,32 @@
+// One stage, from wherever its state stands to its end: the training loop.
+#pragma once
+
+#include "eval/evaluate.h"
+#include "train/event_log.h"
+#include "train/live_state.h"
+#include "train/progress_line.h"
+#include "train/run_data.h"
+#include "train/run_folder.h"
+
+namespace stagedtrain::train {
+
+// What all stages of a run share. last_saved: the newest good checkpoint, empty if there is none.
+struct RunContext {
+  const plan::RunPlan& plan;
+  const RunFolder& folder;
+  const RunData& data;
+  EventLog& log;
+  ProgressLine& line;
+  Path last_saved;
+};
+
+// Trains until the stage's steps are done or its loss is reached; evaluates, logs and saves on the
+// way and at the end (stages/NAME.h5). Throws Error(interrupted) after a save when a stop was
+// requested, Error(diverged) naming the last good checkpoint, Error(resource) if a save fails.
+// Returns the last evaluation.
+eval::EvalReport run_stage(RunContext& run, LiveState& live);
+
+// Windows that fit one pass.
+std::int64_t rows_at_once(const plan::RunPlan& plan);
+
+}  // namespace stagedtrain::train
