@@ -126,16 +126,15 @@ void check_target(const GrowArguments& arguments) {
 
 // Everything that is known before a byte is written.
 Json json_of(const GrowArguments& arguments, const grow::GrowthRecipe& recipe) {
-  return {{"source", arguments.source},
-          {"target", arguments.target},
-          {"operators", recipe.operators},
-          {"exact", recipe.exact},
-          {"from", plan::to_json(recipe.from)},
-          {"to", plan::to_json(recipe.to)},
-          {"params",
-           {arch::count_params(recipe.from).total, arch::count_params(recipe.to).total}},
-          {"flops_per_token",
-           {arch::flops_per_token(recipe.from), arch::flops_per_token(recipe.to)}}};
+  return {
+      {"source", arguments.source},
+      {"target", arguments.target},
+      {"operators", recipe.operators},
+      {"exact", recipe.exact},
+      {"from", plan::to_json(recipe.from)},
+      {"to", plan::to_json(recipe.to)},
+      {"params", {arch::count_params(recipe.from).total, arch::count_params(recipe.to).total}},
+      {"flops_per_token", {arch::flops_per_token(recipe.from), arch::flops_per_token(recipe.to)}}};
 }
 
 void print(const std::string& text) { std::fputs(text.c_str(), stdout); }
@@ -171,13 +170,14 @@ Verdict verify(const GrowArguments& arguments) {
 }
 
 std::string verdict_text(const Verdict& verdict, const grow::GrowthRecipe& recipe) {
-  return fmt::format("loss             {:.7f} before, {:.7f} after, on {} tokens\n"
-                     "difference       {:+.2e} ({:+.2e} of it){}\n",
-                     verdict.before, verdict.after, grouped(verdict.tokens),
-                     verdict.after - verdict.before, verdict.change(),
-                     !recipe.exact      ? ""
-                     : verdict.kept() ? ": kept as promised"
-                                      : ": the promise is broken");
+  return fmt::format(
+      "loss             {:.7f} before, {:.7f} after, on {} tokens\n"
+      "difference       {:+.2e} ({:+.2e} of it){}\n",
+      verdict.before, verdict.after, grouped(verdict.tokens), verdict.after - verdict.before,
+      verdict.change(),
+      !recipe.exact    ? ""
+      : verdict.kept() ? ": kept as promised"
+                       : ": the promise is broken");
 }
 
 void check_promise(const GrowArguments& arguments, const Verdict& verdict,
@@ -215,9 +215,9 @@ void write_grown(const GrowArguments& arguments, const grow::GrowthRecipe& recip
                         {"kept", verdict->kept()}};
     print(json.dump(2) + "\n");
   } else {
-    print(grow::summary(recipe) +
-          fmt::format("written          {}: {} in {}\n", arguments.target,
-                      short_bytes(static_cast<double>(bytes)), short_seconds(seconds)));
+    print(grow::summary(recipe) + fmt::format("written          {}: {} in {}\n", arguments.target,
+                                              short_bytes(static_cast<double>(bytes)),
+                                              short_seconds(seconds)));
     if (verdict) print(verdict_text(*verdict, recipe));
   }
   if (verdict) check_promise(arguments, *verdict, recipe);
@@ -249,10 +249,9 @@ void add_operator_options(CLI::App& command, const std::shared_ptr<GrowArguments
     for (const FieldRow& row : entry.document())
       if (row.type != "map" && added.insert(row.path).second)
         command
-            .add_option_function<std::string>("--" + row.path,
-                                              [arguments, path = row.path](const std::string& text) {
-                                                arguments->options[path] = text;
-                                              })
+            .add_option_function<std::string>(
+                "--" + row.path, [arguments, path = row.path](
+                                     const std::string& text) { arguments->options[path] = text; })
             ->group("");
 }
 

@@ -128,7 +128,11 @@ GrowthRecipe identity(const arch::ModelConfig& config) {
 GrowthRecipe compose(const GrowthRecipe& first, const GrowthRecipe& second) {
   ST_CHECK(first.to == second.from, "recipes do not meet: {} and {}", describe(first.to),
            describe(second.from));
-  GrowthRecipe whole{first.from, second.to, {}, first.exact && second.exact, first.operators,
+  GrowthRecipe whole{first.from,
+                     second.to,
+                     {},
+                     first.exact && second.exact,
+                     first.operators,
                      first.equivariant && second.equivariant};
   const arch::ParamTable middle = arch::param_table(first.to);
   if (!whole.operators.empty() && !second.operators.empty()) whole.operators += ", ";

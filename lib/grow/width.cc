@@ -103,8 +103,8 @@ class Width final : public GrowthOperator {
   void add_noise(const arch::ParamSpec& target, std::size_t source, const Corner& size,
                  TensorRecipe& recipe) const {
     for (std::int64_t i = 0; i < k_; ++i) {
-      const std::uint64_t stream = hash_name(fmt::format("{} {}x{} {} {}", target.name, size[0],
-                                                         size[1], options_.symmetry.seed, i));
+      const std::uint64_t stream = hash_name(
+          fmt::format("{} {}x{} {} {}", target.name, size[0], size[1], options_.symmetry.seed, i));
       for (int sign : {1, -1}) {
         const std::int64_t column = sign > 0 ? i : (i + 1) % k_;
         BlockCopy noise = block(source, size, i, column, sign * options_.symmetry.noise);

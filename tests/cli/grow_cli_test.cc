@@ -51,8 +51,7 @@ test::CommandResult grow_command(std::vector<std::string> arguments) {
 
 // The state that the library grows from small.h5, as the command records it.
 state::TrainingState expected(const Place& place, const std::string& list) {
-  const auto recipe =
-      grow::make_recipe(schedule::parse_yaml(list, ""), test::tiny_model(), "grow");
+  const auto recipe = grow::make_recipe(schedule::parse_yaml(list, ""), test::tiny_model(), "grow");
   return grow::apply(recipe, test::tiny_state(), place.small,
                      state::CheckpointReader(place.small).identity());
 }
@@ -68,8 +67,8 @@ void check_refused(const test::CommandResult& result, int code, const std::strin
 
 TEST_CASE("grow --operator writes what the library grows, and says what it did") {
   const Place place;
-  const auto result = grow_command({place.small, place.large, "--operator", "width", "--factor", "3",
-                                    "--symmetry.noise=0.02", "--symmetry.seed", "5"});
+  const auto result = grow_command({place.small, place.large, "--operator", "width", "--factor",
+                                    "3", "--symmetry.noise=0.02", "--symmetry.seed", "5"});
   INFO(result.err);
   REQUIRE(result.exit_code == 0);
   CHECK(result.err.empty());
@@ -88,15 +87,15 @@ TEST_CASE("grow --operator writes what the library grows, and says what it did")
 
 TEST_CASE("options may stand before the files") {
   const Place place;
-  const auto result =
-      grow_command({"--operator", "depth", "--layers", "3", "--order", "append", "--new_layers",
-                    "copied", place.small, place.large});
+  const auto result = grow_command({"--operator", "depth", "--layers", "3", "--order", "append",
+                                    "--new_layers", "copied", place.small, place.large});
   INFO(result.err);
   REQUIRE(result.exit_code == 0);
   CHECK(contains(result.out, "promise          the loss changes"));
   CHECK(test::difference(state::load(place.large),
-                         expected(place, "[{operator: depth, layers: 3, order: append, new_layers: "
-                                         "copied}]")) == "");
+                         expected(place,
+                                  "[{operator: depth, layers: 3, order: append, new_layers: "
+                                  "copied}]")) == "");
 }
 
 TEST_CASE("grow --schedule --stage takes the stage's list, edited by --set") {
@@ -105,9 +104,9 @@ TEST_CASE("grow --schedule --stage takes the stage's list, edited by --set") {
       grow_command({place.small, place.large, "--schedule", place.schedule, "--stage", "full"});
   INFO(result.err);
   REQUIRE(result.exit_code == 0);
-  CHECK(test::difference(
-            state::load(place.large),
-            expected(place, "[{operator: depth, factor: 2}, {operator: width}]")) == "");
+  CHECK(test::difference(state::load(place.large),
+                         expected(place, "[{operator: depth, factor: 2}, {operator: width}]")) ==
+        "");
   result = grow_command({place.small, place.large, "--force", "--schedule", place.schedule,
                          "--stage", "full", "--set", "stages.full.grow.0.factor=3"});
   INFO(result.err);
@@ -160,8 +159,8 @@ TEST_CASE("an existing file is replaced with --force only, the source never") {
 
   const std::string before = test::read_text(place.small);
   std::filesystem::create_symlink(place.small, place.folder / "link.h5");
-  for (const std::string& same : {place.small, (place.folder / "link.h5").string(),
-                                  (place.folder / "./small.h5").string()})
+  for (const std::string& same :
+       {place.small, (place.folder / "link.h5").string(), (place.folder / "./small.h5").string()})
     check_refused(grow_command({place.small, same, "--operator", "width", "--force"}), 2,
                   "a growth never replaces its source");
   CHECK(test::read_text(place.small) == before);
@@ -206,9 +205,9 @@ TEST_CASE("grow refuses bad command lines with 2") {
 
 TEST_CASE("grow refuses bad files with 3 and leaves nothing") {
   const Place place;
-  check_refused(grow_command({(place.folder / "none.h5").string(), place.large, "--operator",
-                              "width"}),
-                3, "none.h5: cannot read: No such file or directory");
+  check_refused(
+      grow_command({(place.folder / "none.h5").string(), place.large, "--operator", "width"}), 3,
+      "none.h5: cannot read: No such file or directory");
   check_refused(grow_command({place.schedule, place.large, "--operator", "width"}), 3, "s.yaml: ");
   check_refused(grow_command({place.small, place.large, "--operator", "width", "--verify",
                               (place.folder / "none.bin").string()}),
@@ -266,9 +265,9 @@ TEST_CASE("grow needs no LibTorch and starts at once") {
   double best = 1e9;
   for (int i = 0; i < 5; ++i) {
     const auto start = std::chrono::steady_clock::now();
-    const auto result = test::run({.arguments = {test::program(), "grow", place.small, "--operator",
-                                                 "width", "--dry-run"},
-                                   .environment = {{"STAGEDTRAIN_MODULE", "/nowhere"}}});
+    const auto result = test::run(
+        {.arguments = {test::program(), "grow", place.small, "--operator", "width", "--dry-run"},
+         .environment = {{"STAGEDTRAIN_MODULE", "/nowhere"}}});
     CHECK(result.exit_code == 0);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     best = std::min(best, seconds.count());

@@ -64,8 +64,8 @@ TEST_CASE("tensors made one by one are those of the whole growth") {
   };
   for (const Kind kind : state::kKinds)
     for (std::size_t i = recipe.tensors.size(); i-- > 0;)
-      REQUIRE(std::ranges::equal(
-          grow::grown_tensor(recipe, i, kind, DType::f32, view).bytes(), large.of(kind)[i].bytes()));
+      REQUIRE(std::ranges::equal(grow::grown_tensor(recipe, i, kind, DType::f32, view).bytes(),
+                                 large.of(kind)[i].bytes()));
 }
 
 TEST_CASE("growing, saving and loading commute to the last bit") {
@@ -87,8 +87,9 @@ TEST_CASE("growing from file to file makes the bits of growing in memory") {
   const auto recipe = test::recipe_of(kBoth, model);
   state::save(dir / "small.h5", small);
   grow_file(recipe, dir / "small.h5", dir / "large.h5");
-  const TrainingState expected = grow::apply(recipe, test::clone(small), (dir / "small.h5").string(),
-                                             state::CheckpointReader(dir / "small.h5").identity());
+  const TrainingState expected =
+      grow::apply(recipe, test::clone(small), (dir / "small.h5").string(),
+                  state::CheckpointReader(dir / "small.h5").identity());
   CHECK(test::difference(state::load(dir / "large.h5"), expected) == "");
   CHECK(names_in(dir) == std::vector<std::string>{"large.h5", "small.h5"});
 }
@@ -117,9 +118,8 @@ TEST_CASE("whatever operation fails, nothing is left and an older file stays as 
     operations = 0;
     set_file_fault(
         [&](FileOperation, const Path&) { return ++operations == failing ? ENOSPC : 0; });
-    const std::string says = test::refusal(ErrorKind::resource, [&] {
-      grow_file(recipe, dir / "small.h5", dir / "large.h5");
-    });
+    const std::string says = test::refusal(
+        ErrorKind::resource, [&] { grow_file(recipe, dir / "small.h5", dir / "large.h5"); });
     set_file_fault({});
     CHECK(contains(says, "No space left on device"));
     REQUIRE(test::read_text(dir / "large.h5") == "older");
@@ -143,8 +143,10 @@ TEST_CASE("a damaged source is found before it is used, and nothing is left") {
   const test::TempDir dir;
   state::save(dir / "small.h5", test::tiny_state());
   std::string bytes = test::read_text(dir / "small.h5");
-  const auto view = state::CheckpointReader(dir / "small.h5").view(Kind::exp_avg, 5);
-  const std::string tensor(reinterpret_cast<const char*>(view.data()), view.size());
+  const state::HostTensor damaged =
+      state::CheckpointReader(dir / "small.h5").read(Kind::exp_avg, 5);
+  const std::string tensor(reinterpret_cast<const char*>(damaged.bytes().data()),
+                           damaged.byte_size());
   bytes[bytes.find(tensor) + 9] ^= 4;
   test::write_text(dir / "small.h5", bytes);
   const std::string says = test::refusal(ErrorKind::input, [&] {

@@ -33,8 +33,7 @@ grow::GrowthRecipe depth(const std::string& options, const arch::ModelConfig& fr
 
 TEST_CASE("layers are mapped by alternate and append, to any larger number") {
   const LayerMap map = GENERATE(
-      LayerMap{2, "factor: 2", {0, 0, 1, 1}, {0, 2}},
-      LayerMap{2, "layers: 3", {0, 0, 1}, {0, 2}},
+      LayerMap{2, "factor: 2", {0, 0, 1, 1}, {0, 2}}, LayerMap{2, "layers: 3", {0, 0, 1}, {0, 2}},
       LayerMap{3, "layers: 5", {0, 0, 1, 1, 2}, {0, 2, 4}},
       LayerMap{3, "layers: 7, order: alternate", {0, 0, 0, 1, 1, 2, 2}, {0, 3, 5}},
       LayerMap{1, "layers: 4", {0, 0, 0, 0}, {0}}, LayerMap{2, "layers: 2", {0, 1}, {0, 1}},
@@ -122,6 +121,7 @@ TEST_CASE("depth refuses what it cannot do, and says what it could") {
   CHECK(contains(says("layers: 4, factor: 2"), "found both of layers and factor"));
   CHECK(contains(says("layers: 0"), "depth.layers: found '0', expected from 1 to 65536"));
   CHECK(contains(says("layers: six"), "found 'six', expected a whole number"));
-  CHECK(contains(says("layers: 6, new_layers: zero"), "found 'zero'; expected one of zero_output, copied"));
+  CHECK(contains(says("layers: 6, new_layers: zero"),
+                 "found 'zero'; expected one of zero_output, copied"));
   CHECK(contains(says("factor: 1024, layer: 2"), "did you mean 'layers'?"));
 }

@@ -105,9 +105,9 @@ TEST_CASE("a composed recipe promises what both parts promise, and says both") {
 }
 
 TEST_CASE("a reset stays a reset, and a new layer new, through a second growth") {
-  const GrowthRecipe whole = composed({"[{operator: depth, layers: 3}]",
-                                       "[{operator: depth, layers: 6, moments: copy}]"},
-                                      test::tiny_model());
+  const GrowthRecipe whole =
+      composed({"[{operator: depth, layers: 3}]", "[{operator: depth, layers: 6, moments: copy}]"},
+               test::tiny_model());
   const auto at = [&](const char* name) { return whole.tensors[test::index_of(whole.to, name)]; };
   // Layers 0, 0', 1 become 0, 0, 0', 0', 1, 1: the third and fourth come from the new one.
   for (const char* name : {"layers.2.mlp.up.weight", "layers.3.mlp.down.weight"}) {
@@ -175,15 +175,14 @@ TEST_CASE("a recipe with a fault is refused") {
 }
 
 TEST_CASE("the text of a recipe has every tensor, its blocks and scales, and the totals") {
-  const std::string text = to_text(test::recipe_of(
-      "[{operator: width}, {operator: depth, layers: 3, order: append}]"));
+  const std::string text =
+      to_text(test::recipe_of("[{operator: width}, {operator: depth, layers: 3, order: append}]"));
   INFO(text);
-  for (const char* part :
-       {"from             gpt2, 2 layers x 8, 2 heads of 4",
-        "to               gpt2, 3 layers x 16, 4 heads of 4",
-        "by               {operator: width, factor: 2", "the loss is kept",
-        "2 blocks (50%, rest zero) + noise", "4 blocks x 0.5", "2 blocks x 0.5", " zero ", " reset",
-        "parameters       2,144 -> ", "FLOPs per token"})
+  for (const char* part : {"from             gpt2, 2 layers x 8, 2 heads of 4",
+                           "to               gpt2, 3 layers x 16, 4 heads of 4",
+                           "by               {operator: width, factor: 2", "the loss is kept",
+                           "2 blocks (50%, rest zero) + noise", "4 blocks x 0.5", "2 blocks x 0.5",
+                           " zero ", " reset", "parameters       2,144 -> ", "FLOPs per token"})
     CHECK(contains(text, part));
   for (const auto& spec : arch::param_table(test::tiny_model(3)))
     CHECK(contains(text, "\n" + spec.name + " "));

@@ -115,7 +115,8 @@ TEST_CASE("the break is on matrices of two growing axes alone, rows balanced, co
       }
     for (std::int64_t c = 0; c < columns; ++c) {
       double column = 0;
-      for (std::int64_t r = 0; r < rows; ++r) column += a.at(r * columns + c) - b.at(r * columns + c);
+      for (std::int64_t r = 0; r < rows; ++r)
+        column += a.at(r * columns + c) - b.at(r * columns + c);
       most_in_column = std::max(most_in_column, std::abs(column));
     }
     const double size = size_of(small.of(Kind::weights)[i]);
@@ -134,8 +135,8 @@ TEST_CASE("the same seed makes the same bytes, another seed others") {
     return test::grown(test::recipe_of(width(2, fmt::format("{{seed: {}}}", seed))), small);
   };
   CHECK(test::difference_in_values(with_seed(7), with_seed(7)) == "");
-  CHECK(test::difference_in_values(with_seed(7), test::grown(test::recipe_of(
-                                                     "[{operator: width}]"), small)) == "");
+  CHECK(test::difference_in_values(
+            with_seed(7), test::grown(test::recipe_of("[{operator: width}]"), small)) == "");
   CHECK(test::difference_in_values(with_seed(7), with_seed(8)) == "weights 4");
 }
 
@@ -156,11 +157,13 @@ TEST_CASE("each row block and each tensor has noise of its own") {
 }
 
 TEST_CASE("width refuses what it cannot do, and says what it could") {
-  const auto says = [](const std::string& list, const arch::ModelConfig& model = test::tiny_model()) {
+  const auto says = [](const std::string& list,
+                       const arch::ModelConfig& model = test::tiny_model()) {
     return test::refusal(ErrorKind::usage, [&] { test::recipe_of(list, model); });
   };
   CHECK(contains(says(width(0)), "width.factor: found '0', expected from 1 to 64"));
-  CHECK(contains(says(width(2, "{noise: -1}")), "symmetry.noise: found '-1', expected from 0 to 1"));
+  CHECK(
+      contains(says(width(2, "{noise: -1}")), "symmetry.noise: found '-1', expected from 0 to 1"));
   CHECK(contains(says("[{operator: width, faktor: 2}]"), "did you mean 'factor'?"));
   CHECK(contains(says("[{operator: width, symmetry: {sed: 2}}]"), "did you mean 'seed'?"));
   CHECK(contains(says(width(64), test::tiny_model(1, 1 << 22)),

@@ -32,9 +32,7 @@ struct GrowthCase {
   grow::GrowthRecipe recipe() const {
     return grow::make_recipe(schedule::parse_yaml(list, ""), from, "grow");
   }
-  std::string name() const {
-    return list + " of " + describe(from);
-  }
+  std::string name() const { return list + " of " + describe(from); }
 };
 
 inline std::string growth_list(const std::string& name, std::string options, int k) {

@@ -1,4 +1,6 @@
 // The laws of docs/growth.md over every operator, architecture, tied and untied, in float64.
+#include <ATen/Parallel.h>
+
 #include <cmath>
 #include <set>
 
@@ -19,10 +21,20 @@ using test::GrowthCase;
 
 namespace {
 
+// These models are so small that a second thread costs a hundred times what it gives.
+class OneThread {
+ public:
+  OneThread() { at::set_num_threads(1); }
+  ~OneThread() { at::set_num_threads(before_); }
+
+ private:
+  int before_ = at::get_num_threads();
+};
+
 std::unique_ptr<model::Model> running(const TrainingState& state,
                                       Precision precision = Precision::fp64) {
-  auto model = model::make_model(
-      state.model, {.precision = precision, .kernels = model::Kernels::reference});
+  auto model = model::make_model(state.model,
+                                 {.precision = precision, .kernels = model::Kernels::reference});
   model->params().load(state);
   model->weights_changed();
   return model;
@@ -147,6 +159,7 @@ TEST_CASE("law 1: a recipe makes every tensor of the larger model, each entry on
 }
 
 TEST_CASE("law 2: the loss is kept where that is promised, and only there") {
+  const OneThread quick;
   for (const GrowthCase& c : test::growth_cases()) {
     CAPTURE(c.name());
     const grow::GrowthRecipe recipe = c.recipe();
@@ -163,6 +176,7 @@ TEST_CASE("law 2: the loss is kept where that is promised, and only there") {
 }
 
 TEST_CASE("law 2 in float32: the loss is kept to 1e-6") {
+  const OneThread quick;
   for (const GrowthCase& c : test::growth_cases(1e-5)) {
     CAPTURE(c.name());
     const grow::GrowthRecipe recipe = c.recipe();
@@ -175,6 +189,7 @@ TEST_CASE("law 2 in float32: the loss is kept to 1e-6") {
 }
 
 TEST_CASE("law 3: the gradient is the grown gradient where promised, so both moments are exact") {
+  const OneThread quick;
   for (const GrowthCase& c : test::growth_cases()) {
     CAPTURE(c.name());
     const grow::GrowthRecipe recipe = c.recipe();
@@ -202,6 +217,7 @@ TEST_CASE("law 3: the gradient is the grown gradient where promised, so both mom
 }
 
 TEST_CASE("law 4: copies part under AdamW where the symmetry is broken, and only there") {
+  const OneThread quick;
   for (const GrowthCase& c : test::growth_cases()) {
     CAPTURE(c.name());
     const grow::GrowthRecipe recipe = c.recipe();
@@ -232,6 +248,7 @@ TEST_CASE("law 5: growing, saving and loading commute to the last bit, and so do
 }
 
 TEST_CASE("law 6: exact growth in depth leaves the gradients of all old tensors as they are") {
+  const OneThread quick;
   for (const arch::ModelConfig& model : test::law_models()) {
     const GrowthCase c{"[{operator: depth, factor: 2}]", model};
     CAPTURE(c.name());
@@ -245,8 +262,7 @@ TEST_CASE("law 6: exact growth in depth leaves the gradients of all old tensors 
     for (std::size_t i = 0; i < table.size(); ++i) {
       if (recipe.tensors[i].is_new) continue;
       const auto source = static_cast<std::size_t>(sources.index(
-          table[i].layer < 0 ? table[i].name
-                             : arch::layer_name(table[i].layer / 2, table[i].key)));
+          table[i].layer < 0 ? table[i].name : arch::layer_name(table[i].layer / 2, table[i].key)));
       CHECK(largest_difference(large.of(Kind::exp_avg)[i], small.of(Kind::exp_avg)[source]) <=
             1e-12 * scale);
     }
