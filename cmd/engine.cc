@@ -24,7 +24,8 @@ std::vector<Path> candidates() {
 
 const train::Engine* open_module(const Path& path) {
   void* module = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!module) throw resource_error("{}: cannot be loaded: {}", path.string(), ::dlerror()).with_hint(kHint);
+  if (!module)
+    throw resource_error("{}: cannot be loaded: {}", path.string(), ::dlerror()).with_hint(kHint);
   using Entry = const train::Engine* (*)();
   const auto entry = reinterpret_cast<Entry>(::dlsym(module, "stagedtrain_engine"));
   if (!entry)
@@ -45,6 +46,20 @@ const train::Engine* find_module() {
 const train::Engine& engine() {
   static const train::Engine* const opened = find_module();
   return *opened;
+}
+
+void add_device_options(CLI::App& command, train::DeviceRequest& device) {
+  command.add_option("--device", device.device, "auto, cpu, cuda or cuda:N (default: auto)")
+      ->type_name("DEVICE");
+  command
+      .add_option("--threads", device.threads,
+                  "threads on the CPU (default: OMP_NUM_THREADS, or the cores)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 4096));
+  command
+      .add_option("--kernels", device.kernels,
+                  "auto, fused (own CPU code) or reference (LibTorch's) (default: auto)")
+      ->type_name("KIND");
 }
 
 }  // namespace stagedtrain::cmd

@@ -1,6 +1,8 @@
 // The stairs: finds and opens the module that computes, when a command needs it.
 #pragma once
 
+#include <CLI/CLI.hpp>
+
 #include "train/engine.h"
 
 namespace stagedtrain::cmd {
@@ -8,5 +10,8 @@ namespace stagedtrain::cmd {
 // The module is looked for as $STAGEDTRAIN_MODULE, then beside the program, then in ../lib and
 // ../lib/stagedtrain. Opened once. Throws Error(resource) if it is not there or cannot be loaded.
 const train::Engine& engine();
+
+// --device, --threads and --kernels.
+void add_device_options(CLI::App& command, train::DeviceRequest& device);
 
 }  // namespace stagedtrain::cmd

@@ -22,7 +22,8 @@ namespace stagedtrain::cmd {
 namespace {
 
 struct GrowArguments {
-  std::string source, target, name, schedule, stage, tokens, device = "auto";
+  std::string source, target, name, schedule, stage, tokens;
+  train::DeviceRequest device;  // of --verify
   std::vector<std::string> edits;
   std::map<std::string, std::string> options;  // of the operator, by their paths
   bool dry_run = false, force = false, list = false, json = false;
@@ -164,8 +165,8 @@ struct Verdict {
 };
 
 Verdict verify(const GrowArguments& arguments) {
-  const train::VerifyResult found = engine().verify(
-      {arguments.source, arguments.target, arguments.tokens, {.device = arguments.device}});
+  const train::VerifyResult found =
+      engine().verify({arguments.source, arguments.target, arguments.tokens, arguments.device});
   return {found.loss_before, found.loss_after, found.tokens};
 }
 
@@ -277,13 +278,12 @@ void add_grow(CLI::App& app) {
                    "then compare the losses of both models on this token file (needs LibTorch); "
                    "leaves with 1 if a promise is broken")
       ->type_name("TOKENS");
-  command->add_option("--device", arguments->device, "for --verify: auto, cpu, cuda, cuda:N")
-      ->type_name("NAME");
+  add_device_options(*command, arguments->device);
   command->add_flag("--force", arguments->force, "replace OUT.h5");
   command->add_flag("--list", arguments->list, "print the operators and their options");
   command->add_flag("--json", arguments->json, "print the result as JSON");
   add_operator_options(*command, arguments);
-  command->footer(grow_footer);
+  command->footer(grow_footer());
   command->callback([arguments] { run(*arguments); });
 }
 

@@ -62,7 +62,11 @@ int run(int argc, char** argv) {
   app.footer(kFooter);
   app.require_subcommand(1);
   add_data(app);
+  add_plan(app);
+  add_train(app);
   add_grow(app);
+  add_eval(app);
+  add_docs(app);
   check_command(app, argc, argv);
   try {
     app.parse(argc, argv);

@@ -31,8 +31,8 @@ std::string wrapped(const std::string& words) {
 
 std::string option_text(const FieldRow& row) {
   const std::string fallback = row.fallback == "none" ? "" : "; default " + row.fallback;
-  return fmt::format("  {:<{}}{}\n", "--" + row.path, kIndent - 2,
-                     wrapped(fmt::format("{} ({}{})", row.doc, row.type, fallback)));
+  return fmt::format("  {:<{}}{}\n{:{}}({}{})\n", "--" + row.path, kIndent - 2, wrapped(row.doc),
+                     "", kIndent, row.type, fallback);
 }
 
 Json option_json(const FieldRow& row) {

@@ -7,24 +7,42 @@
 namespace stagedtrain::arch {
 namespace {
 
-// Sizes that a growth multiplied are held to the same bounds as those that were written.
-struct UpperBounds {
+void require(std::int64_t value, const char* key) {
+  if (value <= 0) throw usage_error("model.{} is {}, expected at least 1", key, value);
+}
+
+// The ranges of the fields list, for sizes that no document was read for: those of grown models.
+struct RangeCheck {
   template <class T>
   void operator()(const char* key, T& value, const FieldInfo& info) {
-    if constexpr (std::same_as<T, std::int64_t>)
-      if (static_cast<double>(value) > info.max)
-        throw usage_error("model.{} is {}, expected at most {}", key, value,
+    if constexpr (std::same_as<T, std::int64_t>) {
+      const auto size = static_cast<double>(value);
+      if (size < info.min || size > info.max)
+        throw usage_error("model.{} is {}, expected {} to {}", key, value, format_number(info.min),
                           format_number(info.max));
+    }
   }
 };
 
-void require(std::int64_t value, const char* key) {
-  if (value <= 0) throw usage_error("model.{} is {}, expected at least 1", key, value);
+// Counts of a model must fit their types; no real one comes near.
+void check_size(const ModelConfig& c) {
+  constexpr double kMost = 1e15;
+  const double head_dim = static_cast<double>(c.head_dim);
+  const double attention = 2.0 * static_cast<double>(c.heads + c.kv_heads) * head_dim;
+  const double per_layer = attention + 2.0 * static_cast<double>(c.ffn);
+  const double params = static_cast<double>(c.width) *
+                        (static_cast<double>(c.layers) * per_layer +
+                         2.0 * static_cast<double>(c.vocab) + static_cast<double>(c.context));
+  if (params > kMost)
+    throw usage_error("model: about {} parameters, expected at most {:.0e}", short_count(params),
+                      kMost);
 }
 
 }  // namespace
 
 ModelConfig resolved(ModelConfig config) {
+  RangeCheck ranges;
+  config.fields(ranges);
   require(config.layers, "layers");
   require(config.width, "width");
   require(config.heads, "heads");
@@ -38,8 +56,7 @@ ModelConfig resolved(ModelConfig config) {
   }
   if (config.kv_heads == 0) config.kv_heads = config.heads;
   if (config.ffn == 0) config.ffn = 4 * config.width;
-  UpperBounds bounds;
-  config.fields(bounds);
+  check_size(config);
   find_architecture(config.architecture).check(config);
   return config;
 }

@@ -30,6 +30,7 @@ struct FieldInfo {
   bool above_min = false;
   bool required = false;
   std::vector<std::string> choices = {};  // for text: the words accepted
+  const char* shape = "";
 };
 
 // Specialise with   static constexpr std::array names{...}   in the order of the enumerators.
@@ -249,6 +250,7 @@ class FieldDocumenter {
   }
   template <class T>
   static std::string type_name(const FieldInfo& info) {
+    if (*info.shape) return info.shape;
     if constexpr (IsOptional<T>) {
       return type_name<typename ElementOf<T>::type>(info);
     } else if constexpr (IsVector<T>) {

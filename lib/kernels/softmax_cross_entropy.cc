@@ -93,7 +93,7 @@ void loss_and_gradient_rows(const LogitChunk& chunk, std::int64_t begin, std::in
       RowSoftmax row;
       row_softmax<true>(x, chunk.vocab, row);
       const double lse = row.log_sum_exp();
-      losses[r] = lse - logit + z_loss * lse * lse;
+      losses[r] = lse - logit;
       scale_row(x, chunk.vocab, row, scale * (1 + 2 * z_loss * lse));
       x[target] -= scale;
     }

@@ -19,13 +19,13 @@ struct LogitChunk {
   std::int64_t first_row = 0;
 };
 
-// For rows [begin, end) of the chunk: losses[r] = lse - logit[target] + z_loss * lse^2 with
-// lse = log(sum(exp(logit))), and logits become scale * dlosses[r] / dlogits. scale: usually
-// 1 / number of scored tokens. losses: [rows]. Two passes over the row, one exp per logit.
+// For rows [begin, end) of the chunk: losses[r] = lse - logit[target] with lse =
+// log(sum(exp(logit))), and logits become scale * d(losses[r] + z_loss * lse^2) / dlogits. scale:
+// usually 1 / number of scored tokens. losses: [rows]. Two passes over the row, one exp per logit.
 void softmax_cross_entropy(const LogitChunk& chunk, std::int64_t begin, std::int64_t end,
                            float scale, float z_loss, double* losses);
 
-// The loss alone (without z-loss); logits are left as they are.
+// The loss alone; logits are left as they are.
 void cross_entropy(const LogitChunk& chunk, std::int64_t begin, std::int64_t end, double* losses);
 
 }  // namespace stagedtrain::kernels

@@ -4,7 +4,7 @@
 namespace stagedtrain::model {
 
 const std::vector<ModelKind>& model_kinds() {
-  static const std::vector<ModelKind> kinds = {{"gpt2", make_gpt2_reference, nullptr}};
+  static const std::vector<ModelKind> kinds = {{"gpt2", make_gpt2_reference, make_gpt2_fused}};
   return kinds;
 }
 

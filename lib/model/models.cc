@@ -25,10 +25,9 @@ std::unique_ptr<Model> make_model(const arch::ModelConfig& config, const ModelOp
   for (const ModelKind& kind : model_kinds()) {
     if (config.architecture != kind.architecture) continue;
     const bool can_fuse = kind.make_fused && options.device.is_cpu() &&
-                          options.precision == Precision::fp32 && options.dropout == 0 &&
-                          options.z_loss == 0;
+                          options.precision == Precision::fp32 && options.dropout == 0;
     if (options.kernels == Kernels::fused && !can_fuse)
-      throw usage_error("fused kernels run {} on the CPU in fp32 without dropout and z-loss only",
+      throw usage_error("fused kernels run {} on the CPU in fp32 without dropout only",
                         config.architecture)
           .with_hint("give --kernels reference");
     return options.kernels != Kernels::reference && can_fuse ? kind.make_fused(config, options)

@@ -1,5 +1,5 @@
 // A plan as a table, as JSON and as a complete schedule.
-#include <cmath>
+#include <algorithm>
 
 #include "base/text.h"
 #include "plan/run_plan.h"
@@ -7,25 +7,117 @@
 namespace stagedtrain::plan {
 namespace {
 
-std::string growth_text(const StagePlan& stage) {
-  return stage.growth ? stage.growth->operators : "fresh weights";
+// Columns as wide as their longest cell; the first `left` of them stand to the left.
+std::string table(const std::vector<std::vector<std::string>>& rows, std::size_t left,
+                  const std::string& indent) {
+  std::vector<std::size_t> widths(rows[0].size());
+  for (const auto& row : rows)
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  std::string text;
+  for (const auto& row : rows) {
+    std::string line = indent;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      line += i == 0 ? "" : "  ";
+      line += i < left ? fmt::format("{:<{}}", row[i], widths[i])
+                       : fmt::format("{:>{}}", row[i], widths[i]);
+    }
+    text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+  }
+  return text;
 }
 
-std::string model_text(const arch::ModelConfig& m) {
-  return fmt::format("{} x {}, {} heads, ffn {}", m.layers, m.width, m.heads, m.ffn);
+std::string count_text(std::int64_t count) { return short_count(static_cast<double>(count)); }
+std::string bytes_text(std::uint64_t bytes) { return short_bytes(static_cast<double>(bytes)); }
+
+std::string stage_table(const RunPlan& plan) {
+  std::vector<std::vector<std::string>> rows = {{"stage", "model", "params", "FLOPs/tok", "steps",
+                                                 "tokens", "FLOPs", "peak lr", "memory",
+                                                 "checkpoint"}};
+  for (const StagePlan& stage : plan.stages)
+    rows.push_back({stage.name, fmt::format("{} x {}", stage.model.layers, stage.model.width),
+                    count_text(stage.params.total), short_count(arch::flops_per_token(stage.model)),
+                    grouped(stage.steps), count_text(stage.tokens), short_count(stage.flops),
+                    format_number(stage.peak_lr), bytes_text(stage.memory_bytes),
+                    bytes_text(stage.checkpoint_bytes)});
+  rows.push_back({"total", "", "", "", grouped(plan.total_steps), count_text(plan.tokens),
+                  short_count(plan.flops), "", "", ""});
+  return table(rows, 2, "");
+}
+
+// What a stage is and how it comes to be, in lines of their own.
+std::string stage_notes(const RunPlan& plan, const StagePlan& stage) {
+  std::string text = fmt::format("\n{}: {}\n", stage.name, describe(stage.model));
+  if (stage.growth) {
+    text += fmt::format("  grown by {}\n", stage.growth->operators);
+    text += fmt::format("  {}; both states in memory take {}\n",
+                        stage.growth->exact ? "the loss is kept" : "the loss changes",
+                        bytes_text(stage.growth_memory_bytes));
+  } else {
+    text += plan.schedule.from.empty() ? "  starts from fresh weights\n"
+                                       : fmt::format("  starts from {}\n", plan.schedule.from);
+  }
+  text += fmt::format("  {:.0f}% of the FLOPs", 100 * stage.flops / plan.flops);
+  if (stage.until_loss)
+    text += fmt::format("; ends sooner at a validation loss of {}", *stage.until_loss);
+  if (stage.rewarm_steps)
+    text += fmt::format("; learning rate rises anew over {} steps", grouped(stage.rewarm_steps));
+  return text + "\n";
 }
 
 double tokens_per_param(const RunPlan& plan) {
   return static_cast<double>(plan.tokens) / static_cast<double>(plan.stages.back().params.total);
 }
 
-void add_scratch(const RunPlan& plan, const std::vector<RunPlan>& scratch, std::string& text) {
-  text += "\nfrom scratch, for comparison (train --scratch), each fully decayed\n";
+std::string rate_text(const RunPlan& plan) {
+  const auto& lr = plan.schedule.lr;
+  const std::string floor = lr.floor > 0 ? format_number(lr.floor) + " of the peak" : "0";
+  const std::int64_t after = plan.total_steps - plan.warmup_steps;
+  if (lr.curve == "constant")
+    return fmt::format("constant: {} steps up, then the peak", grouped(plan.warmup_steps));
+  if (lr.curve != "wsd")
+    return fmt::format("{}: {} steps up, {} down to {}", lr.curve, grouped(plan.warmup_steps),
+                       grouped(after), floor);
+  return fmt::format("wsd: {} steps up, {} at the peak, {} down to {}", grouped(plan.warmup_steps),
+                     grouped(std::max<std::int64_t>(0, after - plan.decay_steps)),
+                     grouped(plan.decay_steps), floor);
+}
+
+std::string every_text(std::int64_t steps) {
+  return steps ? fmt::format("every {} steps", grouped(steps)) : "at the end of each stage";
+}
+
+// What holds for the run as a whole.
+std::string run_notes(const RunPlan& plan) {
+  const auto& batch = plan.schedule.batch;
+  const std::int64_t context = plan.final_model.context;
+  std::string text = fmt::format(
+      "\nlearning rate  {}\na step         {} sequences of {} tokens = {}", rate_text(plan),
+      grouped(batch.sequences), grouped(context), grouped(batch.sequences * context));
+  text += batch.size_warmup || batch.length_warmup ? " tokens, after the warm-up" : " tokens";
+  if (batch.micro && batch.micro < batch.sequences)
+    text += fmt::format(", {} sequences at a time", grouped(batch.micro));
+  text += "\n";
+  text += fmt::format("validation     {}\ncheckpoints    {}\n", every_text(plan.evaluate_every),
+                      every_text(plan.checkpoint_every));
+  text += fmt::format("training text  {:.3g} tokens for each parameter of the final model",
+                      tokens_per_param(plan));
+  if (const auto times = epochs(plan)) text += fmt::format("; read {:.3g} times", *times);
+  return text +
+         "\n\nFLOPs are the matrix products of forward and backward, head and full attention "
+         "included.\nMemory is an estimate for training: weights, gradients, moments and the "
+         "activations of a\nmicro-batch.\n";
+}
+
+std::string scratch_notes(const RunPlan& plan, const std::vector<RunPlan>& scratch) {
+  std::vector<std::vector<std::string>> rows = {
+      {"steps", "tokens", "FLOPs", "the staged run costs"}};
   for (const RunPlan& run : scratch)
-    text += fmt::format("  {:>9} steps  {:>8} tokens  {:>8} FLOPs  staged costs {:.1f}% of it\n",
-                        grouped(run.total_steps), short_count(static_cast<double>(run.tokens)),
-                        short_count(run.flops), 100 * plan.flops / run.flops);
-  text += "  what staging saves at equal loss only the runs can tell: `stagedtrain report` does\n";
+    rows.push_back({grouped(run.total_steps), count_text(run.tokens), short_count(run.flops),
+                    fmt::format("{:.1f}% of it", 100 * plan.flops / run.flops)});
+  return "\nthe same model from scratch, for comparison (stagedtrain train --scratch)\n" +
+         table(rows, 0, "  ") +
+         "  What staging saves at equal loss is measured, not planned: `stagedtrain report` says "
+         "it.\n";
 }
 
 Json stage_json(const StagePlan& stage) {
@@ -48,6 +140,15 @@ Json stage_json(const StagePlan& stage) {
           {"exact", stage.growth ? Json(stage.growth->exact) : Json(nullptr)}};
 }
 
+// The keys in which a model differs from another, with its values.
+Tree difference(const arch::ModelConfig& model, const arch::ModelConfig& other) {
+  Tree keys = write_fields(model);
+  const Tree others = write_fields(other);
+  for (const TreeEntry& entry : others.entries)
+    if (keys.find(entry.key)->text == entry.value.text) keys.erase(entry.key);
+  return keys;
+}
+
 // Writes a struct's fields into a JSON object, numbers and truths as such.
 struct JsonWriter {
   Json json = Json::object();
@@ -59,41 +160,18 @@ struct JsonWriter {
 
 }  // namespace
 
+std::optional<double> epochs(const RunPlan& plan) {
+  if (!plan.facts.train_windows) return {};
+  return static_cast<double>(plan.tokens) / static_cast<double>(plan.final_model.context) /
+         static_cast<double>(*plan.facts.train_windows);
+}
+
 std::string to_text(const RunPlan& plan, const std::vector<RunPlan>& scratch) {
-  const std::string row = "{:<12} {:<32} {:>9} {:>9} {:>9} {:>9} {:>8} {:>9} {:>10} {:>10}\n";
-  std::string text = fmt::format(fmt::runtime(row), "stage", "model", "params", "FLOPs/tok",
-                                 "steps", "tokens", "FLOPs", "peak lr", "memory", "checkpoint");
-  for (const StagePlan& stage : plan.stages)
-    text += fmt::format(fmt::runtime(row), stage.name, model_text(stage.model),
-                        short_count(static_cast<double>(stage.params.total)),
-                        short_count(arch::flops_per_token(stage.model)), grouped(stage.steps),
-                        short_count(static_cast<double>(stage.tokens)), short_count(stage.flops),
-                        format_number(stage.peak_lr),
-                        short_bytes(static_cast<double>(stage.memory_bytes)),
-                        short_bytes(static_cast<double>(stage.checkpoint_bytes)));
-  text += fmt::format(fmt::runtime(row), "total", "", "", "", grouped(plan.total_steps),
-                      short_count(static_cast<double>(plan.tokens)), short_count(plan.flops), "",
-                      "", "");
-  for (const StagePlan& stage : plan.stages) {
-    text += fmt::format("\n{:<12} {}", stage.name, growth_text(stage));
-    if (stage.growth)
-      text += fmt::format(" ({}, {} during the growth)",
-                          stage.growth->exact ? "the loss is kept" : "the loss changes",
-                          short_bytes(static_cast<double>(stage.growth_memory_bytes)));
-    if (stage.until_loss) text += fmt::format("; ends at validation loss {}", *stage.until_loss);
-    if (stage.rewarm_steps)
-      text += fmt::format("; learning rate rises again over {} steps", stage.rewarm_steps);
-  }
-  text += fmt::format(
-      "\n\nlearning rate {}: warm-up {} steps, decay {} steps, of {}; {:.1f} tokens per "
-      "parameter\n",
-      plan.schedule.lr.curve, plan.warmup_steps, plan.decay_steps, grouped(plan.total_steps),
-      tokens_per_param(plan));
-  text +=
-      "FLOPs: all matrix products of forward and backward, head and full attention included; "
-      "memory is an estimate\n";
-  if (!scratch.empty()) add_scratch(plan, scratch, text);
-  for (const std::string& warning : plan.warnings) text += "warning: " + warning + "\n";
+  std::string text = stage_table(plan);
+  for (const StagePlan& stage : plan.stages) text += stage_notes(plan, stage);
+  text += run_notes(plan);
+  if (!scratch.empty()) text += scratch_notes(plan, scratch);
+  for (const std::string& warning : plan.warnings) text += "\nwarning: " + warning + "\n";
   return text;
 }
 
@@ -116,7 +194,8 @@ Json to_json(const RunPlan& plan, const std::vector<RunPlan>& scratch) {
                {"decay_steps", plan.decay_steps},
                {"evaluate_every", plan.evaluate_every},
                {"checkpoint_every", plan.checkpoint_every},
-               {"decayed", plan.decayed}};
+               {"decayed", plan.decayed},
+               {"epochs", epochs(plan) ? Json(*epochs(plan)) : Json(nullptr)}};
   json["stages"] = Json::array();
   for (const StagePlan& stage : plan.stages) json["stages"].push_back(stage_json(stage));
   json["scratch"] = Json::array();
@@ -135,7 +214,7 @@ std::string resolved_yaml(const RunPlan& plan) {
   if (complete.batch.micro == 0) complete.batch.micro = complete.batch.sequences;
   // Sizes that the final model derives must not pass for written ones in a smaller first stage.
   if (complete.stages[0].model.kind == Tree::Kind::map)
-    complete.stages[0].model = write_fields(plan.stages[0].model);
+    complete.stages[0].model = difference(plan.stages[0].model, plan.final_model);
   return schedule::dump(complete);
 }
 

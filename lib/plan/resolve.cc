@@ -5,12 +5,14 @@
 #include "base/text.h"
 #include "grow/operator.h"
 #include "plan/run_plan.h"
+#include "state/checkpoint.h"
 
 namespace stagedtrain::plan {
 namespace {
 
 using schedule::Schedule;
-constexpr double kMaxSteps = 1e9;
+constexpr double kMaxSteps = 1e9, kMaxTokens = 1e15;
+constexpr std::int64_t kMaxStepTokens = std::int64_t{1} << 32;
 
 const Tree& stage_place(const Schedule& s, std::size_t i) {
   return s.source.find("stages")->items[i];
@@ -30,16 +32,25 @@ arch::ModelConfig first_model(const Schedule& s) {
   return at_place(over, "stages.0.model", [&] { return arch::resolved(model); });
 }
 
-// Cost of one step of a stage.
-struct StepCost {
-  std::int64_t tokens;
-  double flops;
+// What single steps of a stage cost. FLOPs per token are counted again only when the length of
+// the sequences has changed: a ramp has many steps and few lengths.
+class StepCosts {
+ public:
+  StepCosts(const Schedule& s, const arch::ModelConfig& model) : s_(s), model_(model) {}
+  std::int64_t tokens(std::int64_t step) const { return sequences_at(s_, step) * model_.context; }
+  double flops(std::int64_t step) {
+    const std::int64_t length = length_at(s_, model_, step);
+    if (length != length_) flops_per_token_ = arch::flops_per_token(model_, length);
+    length_ = length;
+    return static_cast<double>(tokens(step)) * flops_per_token_;
+  }
+
+ private:
+  const Schedule& s_;
+  const arch::ModelConfig& model_;
+  std::int64_t length_ = 0;
+  double flops_per_token_ = 0;
 };
-StepCost cost_of(const Schedule& s, const arch::ModelConfig& model, std::int64_t step) {
-  const std::int64_t tokens = sequences_at(s, step) * model.context;
-  return {tokens,
-          static_cast<double>(tokens) * arch::flops_per_token(model, length_at(s, model, step))};
-}
 
 std::int64_t ramp_end(const Schedule& s) {
   std::int64_t end = 0;
@@ -56,24 +67,28 @@ void measure(const Schedule& s, StagePlan& stage, double amount, DurationUnit un
                                                      : static_cast<double>(stage.tokens);
     return amount - now;
   };
-  while (done() > 0 && stage.first_step + stage.steps < ramp_end(s)) {
-    const StepCost cost = cost_of(s, stage.model, stage.first_step + stage.steps);
+  StepCosts costs(s, stage.model);
+  const std::int64_t ramp = ramp_end(s);
+  while (done() > 0 && stage.first_step + stage.steps < ramp) {
+    const std::int64_t step = stage.first_step + stage.steps;
     ++stage.steps;
-    stage.tokens += cost.tokens;
-    stage.flops += cost.flops;
+    stage.tokens += costs.tokens(step);
+    stage.flops += costs.flops(step);
   }
   if (done() <= 0) return;
-  const StepCost cost = cost_of(s, stage.model, stage.first_step + stage.steps);
+  const std::int64_t tokens = costs.tokens(stage.first_step + stage.steps);
+  const double flops = costs.flops(stage.first_step + stage.steps);
   const double each = unit == DurationUnit::steps   ? 1
-                      : unit == DurationUnit::flops ? cost.flops
-                                                    : static_cast<double>(cost.tokens);
+                      : unit == DurationUnit::flops ? flops
+                                                    : static_cast<double>(tokens);
   const double more = std::ceil(done() / each * (1 - 1e-12));
-  if (more > kMaxSteps)
-    throw usage_error("'{}' comes to {:.3g} steps, expected at most {:.0e}", short_count(amount),
-                      more, kMaxSteps);
+  if (more > kMaxSteps) throw usage_error("{:.3g} steps, expected at most {:.0e}", more, kMaxSteps);
+  if (more * static_cast<double>(tokens) > kMaxTokens)
+    throw usage_error("{:.3g} tokens, expected at most {:.0e}", more * static_cast<double>(tokens),
+                      kMaxTokens);
   stage.steps += static_cast<std::int64_t>(more);
-  stage.tokens += static_cast<std::int64_t>(more) * cost.tokens;
-  stage.flops += more * cost.flops;
+  stage.tokens += static_cast<std::int64_t>(more) * tokens;
+  stage.flops += more * flops;
 }
 
 void measure_stage(const Schedule& s, const Duration& length, const DataFacts& facts,
@@ -88,17 +103,13 @@ void measure_stage(const Schedule& s, const Duration& length, const DataFacts& f
           DurationUnit::tokens);
 }
 
-// Steps of a length that is counted along the run.
+// Steps of a length that is counted along the run; what no run can reach stays just that.
 std::int64_t run_steps(const Schedule& s, const RunPlan& plan, const Duration& d) {
-  switch (d.unit) {
-    case DurationUnit::steps:
-      return static_cast<std::int64_t>(std::llround(d.amount));
-    case DurationUnit::percent:
-      return std::llround(d.amount / 100 * static_cast<double>(plan.total_steps));
-    default:
-      return static_cast<std::int64_t>(
-          std::ceil(d.amount / static_cast<double>(s.batch.sequences * plan.final_model.context)));
-  }
+  double steps = d.amount;
+  if (d.unit == DurationUnit::percent) steps *= static_cast<double>(plan.total_steps) / 100;
+  if (d.unit == DurationUnit::tokens)
+    steps = std::ceil(steps / static_cast<double>(s.batch.sequences * plan.final_model.context));
+  return std::llround(std::min(steps, 2 * kMaxSteps));
 }
 
 // Bytes while training: master weights, gradients, two moments; activations of one micro-batch.
@@ -122,8 +133,9 @@ std::uint64_t memory_estimate(const Schedule& s, const arch::ModelConfig& m, std
 void fill_costs(const Schedule& s, StagePlan& stage) {
   stage.params = arch::count_params(stage.model);
   const double state_bytes = s.precision == schedule::Precision::fp64 ? 24 : 12;
-  stage.checkpoint_bytes =
-      static_cast<std::uint64_t>(state_bytes * static_cast<double>(stage.params.total));
+  stage.checkpoint_bytes = state::checkpoint_bytes(
+      stage.model,
+      s.precision == schedule::Precision::fp64 ? state::DType::f64 : state::DType::f32);
   stage.memory_bytes = memory_estimate(s, stage.model, stage.params.total);
   if (stage.growth) {
     const double both =
@@ -147,6 +159,12 @@ void fill_model(const Schedule& s, std::size_t i, const std::optional<arch::Mode
   stage.model = stage.growth->to;
 }
 
+const Tree& budgets_place(const Schedule& s) {
+  const Tree* scratch = s.source.find("scratch");
+  const Tree* budgets = scratch ? scratch->find("budgets") : nullptr;
+  return budgets ? *budgets : s.source;
+}
+
 void add_warnings(RunPlan& plan) {
   const Schedule& s = plan.schedule;
   for (std::size_t i = 0; i + 1 < plan.stages.size(); ++i)
@@ -159,7 +177,7 @@ void add_warnings(RunPlan& plan) {
                     plan.warmup_steps, plan.decay_steps, plan.total_steps));
   if (!plan.decayed)
     plan.warnings.push_back(
-        "lr.curve constant never decays: the end of such a run must not be compared");
+        "the learning rate never decays: the end of such a run must not be compared");
 }
 
 void resolve_lr(RunPlan& plan) {
@@ -209,7 +227,11 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
                 const std::optional<arch::ModelConfig>& start_model) {
   RunPlan plan;
   plan.schedule = s;
+  plan.facts = facts;
   plan.final_model = final_model(s);
+  if (s.batch.sequences > kMaxStepTokens / plan.final_model.context)
+    throw s.source.error("batch.sequences {} of {} tokens: expected at most {} tokens in a step",
+                         s.batch.sequences, plan.final_model.context, grouped(kMaxStepTokens));
   std::optional<arch::ModelConfig> before = start_model;
   for (std::size_t i = 0; i < s.stages.size(); ++i) {
     StagePlan stage;
@@ -232,8 +254,8 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
                s.stages.back().name, describe(plan.stages.back().model),
                describe(plan.final_model));
   if (plan.total_steps > static_cast<std::int64_t>(kMaxSteps))
-    throw s.source.error("the stages come to {} steps, expected at most {:.0e}", plan.total_steps,
-                         kMaxSteps);
+    throw s.source.error("stages: {} steps together, expected at most {:.0e}",
+                         grouped(plan.total_steps), kMaxSteps);
   resolve_lr(plan);
   plan.evaluate_every = run_steps(s, plan, s.evaluate.every);
   plan.checkpoint_every = run_steps(s, plan, s.checkpoint.every);
@@ -254,12 +276,14 @@ std::vector<RunPlan> resolve_scratch(const RunPlan& staged) {
       stage.length = {std::round(budget.amount / 100 * static_cast<double>(staged.total_steps)),
                       DurationUnit::steps};
     if (stage.length.amount < 1)
-      throw usage_error("scratch.budgets: '{}' is less than one step", to_string(budget));
+      throw budgets_place(s).error("scratch.budgets: '{}' is less than one step",
+                                   to_string(budget));
     one.stages = {stage};
     Tree written = Tree::map();
     written.set("name", Tree::scalar("scratch"));
     one.source.set("stages", Tree::list({written}));
-    plans.push_back(resolve(one));
+    plans.push_back(
+        at_place(budgets_place(s), "scratch.budgets", [&] { return resolve(one, staged.facts); }));
     plans.back().role = Role::scratch;
   }
   std::sort(plans.begin(), plans.end(),

@@ -35,9 +35,8 @@ std::optional<arch::ModelConfig> model_of_from(const Schedule& s) {
 }
 
 // Windows of an epoch; throws Error(input) if the file is too short for one.
-std::int64_t windows_of(std::shared_ptr<const data::TokenFile> file, std::int64_t context,
-                        std::int64_t vocab) {
-  return data::BatchStream(std::move(file), context, vocab, {}).windows_per_epoch();
+std::int64_t windows_of(const Schedule& s, std::shared_ptr<const data::TokenFile> file) {
+  return data::BatchStream(std::move(file), s.model.context, s.model.vocab, {}).windows_per_epoch();
 }
 
 std::shared_ptr<const data::TokenFile> open_tokens(const Schedule& s, const char* key,
@@ -47,7 +46,7 @@ std::shared_ptr<const data::TokenFile> open_tokens(const Schedule& s, const char
         s, {"data", key}, path,
         "`stagedtrain data TEXT --out DIR` makes it; paths start at the current folder");
   auto file = std::make_shared<const data::TokenFile>(path);
-  windows_of(file, s.model.context, s.model.vocab);
+  windows_of(s, file);
   if (file->info().vocab > s.model.vocab)
     throw input_error("{}: its tokenizer has {} ids, model.vocab is {}", path,
                       grouped(file->info().vocab), grouped(s.model.vocab))
@@ -60,8 +59,7 @@ std::shared_ptr<const data::TokenFile> open_tokens(const Schedule& s, const char
 RunPlan resolve_files(const Schedule& s) {
   DataFacts facts;
   if (s.model.context > 0 && is_there(s.data.train))
-    facts.train_windows = windows_of(std::make_shared<const data::TokenFile>(s.data.train),
-                                     s.model.context, s.model.vocab);
+    facts.train_windows = windows_of(s, open_tokens(s, "train", s.data.train));
   return resolve(s, facts, model_of_from(s));
 }
 

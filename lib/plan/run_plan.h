@@ -29,11 +29,17 @@ struct StagePlan {
   std::uint64_t checkpoint_bytes = 0;
 };
 
+// Facts that only the token file knows; without them durations in epochs are refused.
+struct DataFacts {
+  std::optional<std::int64_t> train_windows;  // per epoch
+};
+
 enum class Role { staged, scratch };
 const char* role_name(Role role);
 
 struct RunPlan {
   schedule::Schedule schedule;
+  DataFacts facts;
   Role role = Role::staged;
   std::vector<StagePlan> stages;
   arch::ModelConfig final_model;
@@ -47,11 +53,6 @@ struct RunPlan {
   std::optional<std::int64_t> branch_step;
   bool decayed = false;  // the curve ends fully decayed
   std::vector<std::string> warnings;
-};
-
-// Facts that only the token file knows; without them durations in epochs are refused.
-struct DataFacts {
-  std::optional<std::int64_t> train_windows;  // per epoch
 };
 
 // Decides every number. Throws Error(usage) at the place in the schedule: models that do not
@@ -76,6 +77,8 @@ double learning_rate(const RunPlan& plan, const StagePlan& stage, std::int64_t s
 std::string to_text(const RunPlan& plan, const std::vector<RunPlan>& scratch = {});
 Json to_json(const RunPlan& plan, const std::vector<RunPlan>& scratch = {});
 Json to_json(const arch::ModelConfig& model);
+// How often the run reads the whole training text; nothing if that is not known.
+std::optional<double> epochs(const RunPlan& plan);
 // The schedule with every default and every resolved size, as YAML.
 std::string resolved_yaml(const RunPlan& plan);
 

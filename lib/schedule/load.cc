@@ -144,9 +144,9 @@ void drop_bookkeeping(Tree& tree) {
 void collect_differences(const Tree& here, const Tree& there, const std::string& path,
                          std::vector<std::string>& out) {
   const auto text = [](const Tree* tree) {
-    std::string line = tree ? to_yaml(*tree) : "nothing";
-    while (!line.empty() && line.back() == '\n') line.pop_back();
-    return line;
+    if (!tree) return std::string("nothing");
+    const std::string line = to_yaml(Tree::list({*tree}));  // in a list a map stays on one line
+    return line.substr(1, line.size() - 3);
   };
   if (here.kind != Tree::Kind::map || there.kind != Tree::Kind::map) {
     if (text(&here) != text(&there))

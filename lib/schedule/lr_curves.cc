@@ -52,8 +52,9 @@ double lr_at(const LrShape& s, std::int64_t step) {
   const double span = static_cast<double>(std::max<std::int64_t>(1, s.total - s.warmup));
   const double progress = std::min(span, static_cast<double>(step - s.warmup));
   const double low = s.peak * s.floor;
-  return low + (s.peak - low) *
-                   find_lr_curve(s.curve).factor(progress, span, static_cast<double>(s.decay));
+  // A decay longer than what the warm-up leaves starts at its end, at the peak.
+  const double decay = std::min(span, static_cast<double>(s.decay));
+  return low + (s.peak - low) * find_lr_curve(s.curve).factor(progress, span, decay);
 }
 
 double rewarm_factor(std::int64_t stage_step, std::int64_t rewarm) {

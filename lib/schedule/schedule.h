@@ -33,7 +33,7 @@ struct RampSpec {
   template <class V>
   void fields(V& v) {
     v("start", start, {.doc = "value at the first step", .min = 1});
-    v("over", over, {.doc = "steps until the full value", .min = 0});
+    v("over", over, {.doc = "steps until the full value", .min = 0, .max = 1e6});
   }
 };
 
@@ -123,7 +123,8 @@ struct StageSpec {
     v("name", name, {.doc = "names the stage in logs, files and --stage", .required = true});
     v("model", model, {.doc = "first stage: the keys of model that differ from the final model"});
     v("grow", grow,
-      {.doc = "later stages: list of growth operators, applied in order to the stage before"});
+      {.doc = "later stages: growth operators, applied in order to the stage before",
+       .shape = "list of map"});
     v("for", length,
       {.doc = "length: steps, tokens, flops or epochs; with until, the longest", .required = true});
     v("until", until, {.doc = "ends the stage early"});

@@ -17,8 +17,9 @@ constexpr std::size_t kMaxBytes = 1 << 20;
 constexpr std::size_t kMaxDepth = 32;
 constexpr std::size_t kMaxValues = 20000;
 
+// How much of the budget an alias to this value uses up: long texts count as several.
 std::size_t count_values(const Tree& tree) {
-  std::size_t count = 1;
+  std::size_t count = 1 + tree.text.size() / 64;
   for (const Tree& item : tree.items) count += count_values(item);
   for (const TreeEntry& entry : tree.entries) count += 1 + count_values(entry.value);
   return count;
@@ -28,8 +29,13 @@ class TreeBuilder final : public YAML::EventHandler {
  public:
   explicit TreeBuilder(std::shared_ptr<const std::string> file) : file_(std::move(file)) {}
   Tree take() { return std::move(root_); }
+  // Where the last quoted text starts: the only one that can be open at the end.
+  const YAML::Mark& last_quote() const { return last_quote_; }
 
-  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentStart(const YAML::Mark& at) override {
+    if (documents_++ > 0)
+      throw make(Tree::Kind::none, at).error("a second document starts here, expected one");
+  }
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark& at, YAML::anchor_t anchor) override {
     put(make(Tree::Kind::none, at), anchor);
@@ -37,8 +43,10 @@ class TreeBuilder final : public YAML::EventHandler {
   void OnScalar(const YAML::Mark& at, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
     Tree tree = make(Tree::Kind::scalar, at);
+    refuse_tag(tree, tag);
     tree.text = value;
     tree.quoted = tag == "!";
+    if (tree.quoted) last_quote_ = at;
     if (tag == "?" && (value == "~" || value == "null")) tree = make(Tree::Kind::none, at);
     put(std::move(tree), anchor);
   }
@@ -49,13 +57,13 @@ class TreeBuilder final : public YAML::EventHandler {
     values_ += count_values(known->second);
     put(known->second, 0);
   }
-  void OnSequenceStart(const YAML::Mark& at, const std::string&, YAML::anchor_t anchor,
+  void OnSequenceStart(const YAML::Mark& at, const std::string& tag, YAML::anchor_t anchor,
                        YAML::EmitterStyle::value) override {
-    open(make(Tree::Kind::list, at), anchor);
+    open(make(Tree::Kind::list, at), tag, anchor);
   }
-  void OnMapStart(const YAML::Mark& at, const std::string&, YAML::anchor_t anchor,
+  void OnMapStart(const YAML::Mark& at, const std::string& tag, YAML::anchor_t anchor,
                   YAML::EmitterStyle::value) override {
-    open(make(Tree::Kind::map, at), anchor);
+    open(make(Tree::Kind::map, at), tag, anchor);
   }
   void OnSequenceEnd() override { close(); }
   void OnMapEnd() override { close(); }
@@ -76,7 +84,14 @@ class TreeBuilder final : public YAML::EventHandler {
     return tree;
   }
 
-  void open(Tree tree, YAML::anchor_t anchor) {
+  // yaml-cpp's own tags are "?" and, for quoted text, "!"; anything else was written.
+  static void refuse_tag(const Tree& at, const std::string& tag) {
+    if (!tag.empty() && tag != "?" && tag != "!")
+      throw at.error("a tag ({}), expected plain values", tag);
+  }
+
+  void open(Tree tree, const std::string& tag, YAML::anchor_t anchor) {
+    refuse_tag(tree, tag);
     if (stack_.size() >= kMaxDepth) throw tree.error("nested deeper than {} levels", kMaxDepth);
     stack_.push_back({std::move(tree), anchor, false, "", {}});
   }
@@ -121,8 +136,27 @@ class TreeBuilder final : public YAML::EventHandler {
   std::vector<Open> stack_;
   std::map<YAML::anchor_t, Tree> anchors_;
   std::size_t values_ = 0;
+  int documents_ = 0;
+  YAML::Mark last_quote_ = YAML::Mark::null_mark();
   Tree root_;
 };
+
+// Whether the quoted text that starts at pos has an end; yaml-cpp takes the rest of the file if
+// not.
+bool is_closed(std::string_view text, int pos) {
+  const auto start = static_cast<std::size_t>(pos);
+  if (pos < 0 || start >= text.size()) return true;
+  const char quote = text[start];
+  if (quote != '\'' && quote != '"') return true;  // places are not bytes in other encodings
+  for (std::size_t i = start + 1; i < text.size(); ++i) {
+    if (quote == '"' && text[i] == '\\') {
+      ++i;
+    } else if (text[i] == quote) {
+      return true;
+    }
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -133,20 +167,23 @@ Tree parse_yaml(std::string_view text, const std::string& file) {
     throw whole.error("is {}, expected at most 1 MiB",
                       short_bytes(static_cast<double>(text.size())));
   if (text.find('\0') != std::string_view::npos)
-    throw whole.error("is not text: it holds a zero byte");
+    throw whole.error("is not text: byte {} is zero", text.find('\0'));
   std::istringstream stream{std::string(text)};
-  TreeBuilder builder(name), rest(name);
+  TreeBuilder builder(name);
   try {
     YAML::Parser parser(stream);
-    parser.HandleNextDocument(builder);
-    if (parser.HandleNextDocument(rest))
-      throw whole.error("holds a second document (after ---), expected one");
+    while (parser.HandleNextDocument(builder)) continue;
   } catch (const YAML::Exception& error) {
     throw Error(ErrorKind::usage,
                 to_string(Mark{name, error.mark.line + 1, error.mark.column + 1}) +
                     "not YAML: " + error.msg);
   }
-  return builder.take();
+  if (const YAML::Mark& at = builder.last_quote(); !is_closed(text, at.pos))
+    throw Error(ErrorKind::usage, to_string(Mark{name, at.line + 1, at.column + 1}) +
+                                      "not YAML: a quote that is never closed");
+  Tree root = builder.take();
+  if (!root.mark.file) root.mark = whole.mark;  // an empty document has no place
+  return root;
 }
 
 }  // namespace stagedtrain::schedule

@@ -2,24 +2,9 @@
 #include "train/run_data.h"
 
 #include "base/error.h"
-#include "base/text.h"
+#include "plan/resolve_files.h"
 
 namespace stagedtrain::train {
-namespace {
-
-std::shared_ptr<const data::TokenFile> open_tokens(const std::string& path,
-                                                   const arch::ModelConfig& model) {
-  auto file = std::make_shared<const data::TokenFile>(path);
-  if (file->count() <= model.context)
-    throw input_error("{}: {} tokens, expected at least {} (a context of {} and one more)", path,
-                      grouped(file->count()), grouped(model.context + 1), model.context)
-        .with_hint("use more text or a shorter model.context");
-  file->check_vocab(model.vocab);
-  return file;
-}
-
-}  // namespace
-
 state::RunInfo RunData::info(const plan::RunPlan& plan) const {
   return {plan::resolved_yaml(plan), tokenizer, train->path().string(), fingerprint,
           text_bytes_per_token};
@@ -28,8 +13,10 @@ state::RunInfo RunData::info(const plan::RunPlan& plan) const {
 RunData open_data(const plan::RunPlan& plan) {
   const schedule::DataSpec& spec = plan.schedule.data;
   RunData data;
-  data.train = open_tokens(spec.train, plan.final_model);
-  data.validation = open_tokens(spec.validation, plan.final_model);
+  const plan::DataFiles files = plan::open_data(plan.schedule);
+  data.train = files.train;
+  data.validation = files.validation;
+  for (const auto& file : {data.train, data.validation}) file->check_vocab(plan.final_model.vocab);
   data.tokenizer = data.train->info().tokenizer;
   const std::string& other = data.validation->info().tokenizer;
   if (!data.tokenizer.empty() && !other.empty() && other != data.tokenizer)

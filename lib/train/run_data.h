@@ -19,8 +19,8 @@ struct RunData {
   state::RunInfo info(const plan::RunPlan& plan) const;
 };
 
-// Throws Error(input) at a file that is missing, bad, too short for a context, made with another
-// tokenizer than the other, or with an id that the vocabulary of the model does not have.
+// Throws as plan::open_data does, and Error(input) at a file made with another tokenizer than the
+// other, or with an id that the vocabulary of the model does not have.
 RunData open_data(const plan::RunPlan& plan);
 
 }  // namespace stagedtrain::train

@@ -194,7 +194,7 @@ TEST_CASE("grow refuses bad command lines with 2") {
   refused({in, out, "--schedule", place.schedule, "--stage", "full", "--factor", "2"},
           "--factor goes with --operator");
   refused({in, out, "--schedule", place.schedule, "--stage", "odd"},
-          "s.yaml:6:34: stages.2.grow.0: depth to 1 layers");
+          "s.yaml:6:35: stages.2.grow.0: depth to 1 layers");
   refused({in, out, "--operator", "width", "--set", "a=b"}, "--set goes with --schedule");
   refused({in, (place.folder / "none/large.h5").string(), "--operator", "width"},
           "there is no folder");
@@ -223,7 +223,7 @@ TEST_CASE("grow refuses bad files with 3 and leaves nothing") {
 
 TEST_CASE("a growth that is killed or told to stop leaves no output") {
   const Place place;
-  state::save(place.small, test::tiny_state(1, state::DType::f32, test::tiny_model(4, 512)));
+  state::save(place.small, test::tiny_state(1, state::DType::f32, test::tiny_model(4, 256)));
   for (const int signal : {9, 15}) {
     test::RunningCommand command(
         {.arguments = {test::program(), "grow", place.small, place.large, "--operator", "width"}});

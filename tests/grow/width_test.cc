@@ -167,5 +167,5 @@ TEST_CASE("width refuses what it cannot do, and says what it could") {
   CHECK(contains(says("[{operator: width, faktor: 2}]"), "did you mean 'factor'?"));
   CHECK(contains(says("[{operator: width, symmetry: {sed: 2}}]"), "did you mean 'seed'?"));
   CHECK(contains(says(width(64), test::tiny_model(1, 1 << 22)),
-                 "model.width is 268435456, expected at most 16777216"));
+                 "model.width is 268435456, expected 0 to 16777216"));
 }

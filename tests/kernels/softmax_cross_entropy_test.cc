@@ -41,7 +41,7 @@ Want reference(const Case& x, double scale, double z_loss) {
     for (std::int64_t c = 0; c < x.vocab; ++c) largest = std::max<double>(largest, row[c]);
     for (std::int64_t c = 0; c < x.vocab; ++c) sum += std::exp(row[c] - largest);
     const double lse = largest + std::log(sum);
-    want.losses[r] = lse - row[target] + z_loss * lse * lse;
+    want.losses[r] = lse - row[target];
     for (std::int64_t c = 0; c < x.vocab; ++c)
       want.gradient[r * x.stride + c] =
           scale * (std::exp(row[c] - lse) * (1 + 2 * z_loss * lse) - (c == target));

@@ -1,0 +1,111 @@
+// `stagedtrain docs`: the generated pages docs/schedule-reference.md and docs/cli.md.
+#include <cstdio>
+#include <memory>
+
+#include "base/text.h"
+#include "cmd/commands.h"
+#include "data/formats.h"
+#include "grow/operator.h"
+#include "schedule/schedule.h"
+
+namespace stagedtrain::cmd {
+namespace {
+
+constexpr const char* kRenew = "<!-- Made by scripts/make_docs.sh; do not edit. -->\n";
+
+constexpr const char* kScheduleIntro = R"(
+A schedule is one YAML file that describes an experiment; [schedules/](../schedules) has examples, and
+`stagedtrain plan SCHEDULE` shows what it comes to.
+
+- Numbers may be written 1e6, 1_000_000, 64K, 50M, 2.5G, 1T (powers of 1000) or 4Ki, 1Mi (powers of 1024).
+- Durations are a number and a unit: `2100 steps`, `10M tokens`, `3e15 flops`, `2 epochs`, `20%` (of the
+  run's steps). A bare number is steps. Each key says which units it takes.
+- A path in `--set path=value` has dots between keys; an item of a list goes by its number from 0 or by
+  its name: `--set lr.peak=1e-3 --set stages.full.for=900 --set stages.1.grow.0.layers=12`.
+- Paths of files start at the folder in which the command runs.
+- Unknown keys are refused. Of YAML: one document, at most 1 MiB, 32 levels, 20,000 values, no key twice.
+)";
+
+// A cell of a table: a bar in it would end it, and a backslash needs one before it. code: text
+// between backticks, where backslashes stand for themselves.
+std::string cell(const std::string& text, bool code = false) {
+  std::string result;
+  for (char c : text) {
+    if (c == '|' || (c == '\\' && !code)) result += '\\';
+    result += c;
+  }
+  return result;
+}
+
+std::string field_table(const std::vector<FieldRow>& rows) {
+  std::string text = "| key | value | default | meaning |\n|---|---|---|---|\n";
+  for (const FieldRow& row : rows)
+    text += fmt::format("| `{}` | {} | {} | {} |\n", row.path, cell(row.type), cell(row.fallback),
+                        cell(row.doc));
+  return text;
+}
+
+std::string schedule_page() {
+  std::string text = std::string(kRenew) + "# Schedule reference\n" + kScheduleIntro;
+  text +=
+      "\n## Keys\n`stages[]` stands for each item of the list. Of `model`, layers, width, "
+      "heads, vocab and context\nmust be given; a stage's `model` takes the same keys.\n\n";
+  text += field_table(schedule::document());
+  text += "\n## Learning-rate curves\n| `lr.curve` | course |\n|---|---|\n";
+  for (const schedule::LrCurve& curve : schedule::lr_curves())
+    text += fmt::format("| `{}` | {} |\n", curve.name, curve.help);
+  text +=
+      "\n## Growth operators\n`stages[].grow` is a list of them, applied in order: "
+      "`grow: [{operator: depth, layers: 6}]`.\n";
+  for (const grow::OperatorEntry& entry : grow::operators())
+    text += fmt::format("\n### {}\n{}. Grows {}; keeps the loss: {}. Source: {}.\n\n{}", entry.name,
+                        entry.help, entry.grows, entry.exact, entry.source,
+                        field_table(entry.document()));
+  text += "\n## Token files\n| format | what it is |\n|---|---|\n";
+  for (const data::TokenFormat& format : data::token_formats())
+    text += fmt::format("| {} | {} |\n", format.name, format.help);
+  return text;
+}
+
+std::string option_row(const CLI::Option& option) {
+  std::string name = option.get_name();
+  if (option.get_positional())
+    name = option.get_type_name();
+  else if (option.get_items_expected_max() > 0)
+    name += " " + option.get_type_name();
+  return fmt::format("| `{}` | {}{} |\n", cell(name, true), cell(option.get_description()),
+                     option.get_required() ? " (required)" : "");
+}
+
+std::string command_section(const CLI::App& command) {
+  std::string text = fmt::format("\n## stagedtrain {}\n{}.\n\n| option | meaning |\n|---|---|\n",
+                                 command.get_name(), command.get_description());
+  for (const CLI::Option* option : command.get_options())
+    if (option != command.get_help_ptr() && !option->get_group().empty())
+      text += option_row(*option);
+  return text + "\n```text" + command.get_footer() + "\n```\n";
+}
+
+std::string cli_page(const CLI::App& app) {
+  std::string text = std::string(kRenew) + "# Command line\n" + app.get_description() +
+                     "\n\n```text" + app.get_footer() + "\n```\n";
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    if (!command->get_group().empty()) text += command_section(*command);
+  return text;
+}
+
+}  // namespace
+
+void add_docs(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("docs", "Prints a generated page of docs/");
+  command->group("");
+  command->require_subcommand(1);
+  command->add_subcommand("schedule", "docs/schedule-reference.md")->callback([] {
+    std::fputs(schedule_page().c_str(), stdout);
+  });
+  command->add_subcommand("cli", "docs/cli.md")->callback([&app] {
+    std::fputs(cli_page(app).c_str(), stdout);
+  });
+}
+
+}  // namespace stagedtrain::cmd

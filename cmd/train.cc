@@ -1,0 +1,135 @@
+// `stagedtrain train`: runs a schedule, or the same final model from scratch for comparison.
+#include <cstdio>
+#include <memory>
+
+#include "base/text.h"
+#include "cmd/commands.h"
+#include "cmd/engine.h"
+#include "plan/resolve_files.h"
+
+namespace stagedtrain::cmd {
+namespace {
+
+struct TrainArguments {
+  std::string schedule, out;
+  std::vector<std::string> edits;
+  train::RunRequest request;
+  bool scratch = false, json = false;
+};
+
+constexpr const char* kFooter = R"(
+The run folder gets schedule.yaml (every default written), run.jsonl (the log), checkpoints/ (the
+newest few) and stages/NAME.h5 (the end of each stage). The same command goes on where a run
+stopped, from the newest checkpoint that is whole, with the same bits as if it had not stopped.
+
+Ctrl-C, SIGTERM and SIGUSR1 save and leave with code 85; a second signal leaves at once.
+
+--scratch trains the final model alone, once for each length in scratch.budgets, each fully decayed,
+into RUN/budget-STEPS. Under wsd they share their stable part, so it is trained once.
+
+Examples:
+  stagedtrain train schedules/demo.yaml --out runs/staged
+  stagedtrain train schedules/demo.yaml --out runs/scratch --scratch
+  stagedtrain train big.yaml --out runs/big --stage full          # a batch job for each stage
+  stagedtrain train big.yaml --out runs/try --set lr.peak=1e-3 --set stages.full.for='2e15 flops'
+  stagedtrain report runs/staged runs/scratch --out report.html)";
+
+Json result_json(const train::RunResult& result, const Path& folder) {
+  Json json = {{"run", folder.string()}, {"done", result.done}};
+  json["bits_per_byte"] = result.bits_per_byte > 0 ? Json(result.bits_per_byte) : Json(nullptr);
+  json["stages"] = Json::array();
+  for (const train::StageResult& stage : result.stages)
+    json["stages"].push_back({{"name", stage.name},
+                              {"step", stage.progress.step},
+                              {"tokens", stage.progress.tokens},
+                              {"flops", stage.progress.flops},
+                              {"seconds", stage.progress.seconds},
+                              {"loss", stage.loss},
+                              {"stderr", stage.standard_error},
+                              {"checkpoint", stage.checkpoint.string()}});
+  return json;
+}
+
+std::string result_text(const train::RunResult& result, const Path& folder) {
+  const std::string row = "{:<12} {:>10} {:>9} {:>9} {:>9}  {:<18} {}\n";
+  std::string text = fmt::format(fmt::runtime(row), "stage ended", "step", "tokens", "FLOPs",
+                                 "time", "validation loss", "checkpoint");
+  for (const train::StageResult& stage : result.stages)
+    text += fmt::format(fmt::runtime(row), stage.name, grouped(stage.progress.step),
+                        short_count(static_cast<double>(stage.progress.tokens)),
+                        short_count(stage.progress.flops), short_seconds(stage.progress.seconds),
+                        fmt::format("{:.4f} ± {:.4f}", stage.loss, stage.standard_error),
+                        stage.checkpoint.string());
+  if (!result.done) return text + fmt::format("{}: not all stages have ended\n", folder.string());
+  if (result.bits_per_byte > 0)
+    text += fmt::format("{:.4f} bits per byte of text at the end\n", result.bits_per_byte);
+  return text;
+}
+
+// The table of what will happen, then the run; its results go into `results`.
+void run_one(const TrainArguments& a, const plan::RunPlan& plan, const train::RunRequest& request,
+             Json& results) {
+  std::fprintf(stderr, "%s\n", plan::to_text(plan).c_str());
+  const train::RunResult result = engine().run(plan, request);
+  if (a.json) {
+    results.push_back(result_json(result, request.out));
+  } else {
+    std::fputs(result_text(result, request.out).c_str(), stdout);
+  }
+}
+
+void run_scratch(const TrainArguments& a, const plan::RunPlan& plan, Json& results) {
+  train::RunRequest request = a.request;
+  for (const plan::RunPlan& budget : plan::resolve_scratch(plan)) {
+    request.out = Path(a.out) / fmt::format("budget-{}", budget.total_steps);
+    std::fprintf(stderr, "\nfrom scratch, %s steps, into %s\n", grouped(budget.total_steps).c_str(),
+                 request.out.c_str());
+    run_one(a, budget, request, results);
+    request.branch_of.reset();
+    if (budget.branch_step) request.branch_of = request.out / "branch.h5";
+  }
+}
+
+void run(const TrainArguments& a) {
+  if (a.scratch && !a.request.stage.empty()) throw usage_error("--stage: --scratch has no stages");
+  const plan::RunPlan plan = plan::resolve_files(schedule::load(a.schedule, a.edits));
+  Json results = Json::array();
+  if (a.scratch) {
+    run_scratch(a, plan, results);
+  } else {
+    train::RunRequest request = a.request;
+    request.out = a.out;
+    run_one(a, plan, request, results);
+  }
+  if (a.json) std::fputs(((a.scratch ? results : results[0]).dump(2) + "\n").c_str(), stdout);
+}
+
+}  // namespace
+
+void add_train(CLI::App& app) {
+  auto a = std::make_shared<TrainArguments>();
+  CLI::App* command =
+      app.add_subcommand("train", "Trains a schedule's stages, growing between them; resumes");
+  command->add_option("schedule", a->schedule, "the experiment: docs/schedule-reference.md")
+      ->required()
+      ->type_name("SCHEDULE");
+  command->add_option("--out", a->out, "folder of the run; made, or gone on in")
+      ->required()
+      ->type_name("RUN");
+  command
+      ->add_option("--stage", a->request.stage,
+                   "this stage alone; the stage before must have ended in RUN")
+      ->type_name("NAME");
+  command->add_flag("--scratch", a->scratch, "train the final model from scratch, for comparison");
+  command->add_flag("--fresh", a->request.fresh, "refuse a folder that holds a run already");
+  command
+      ->add_option("--set", a->edits, "edit the schedule first: lr.peak=1e-3, stages.full.for=900")
+      ->type_name("PATH=VALUE")
+      ->allow_extra_args(false);
+  add_device_options(*command, a->request.device);
+  command->add_flag("--json", a->json, "print the results as JSON");
+  command->footer(kFooter);
+  command->callback([a] { run(*a); });
+}
+
+}  // namespace stagedtrain::cmd

@@ -1,0 +1,59 @@
+// One piece of memory that all activations lie in: laid out once per batch shape.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+
+namespace stagedtrain::model {
+
+// Hands out pieces that start on cache lines. With base null it only counts.
+class Carver {
+ public:
+  explicit Carver(std::byte* base) : base_(base) {}
+  template <class T>
+  T* take(std::int64_t count) {
+    T* piece = base_ ? reinterpret_cast<T*>(base_ + used_) : nullptr;
+    const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(T);
+    used_ += (bytes + kLine - 1) / kLine * kLine;
+    return piece;
+  }
+  std::size_t used() const { return used_; }
+
+ private:
+  static constexpr std::size_t kLine = 64;
+  std::byte* base_;
+  std::size_t used_ = 0;
+};
+
+// Grows when a layout needs more and never shrinks; contents are lost at each layout.
+class Arena {
+ public:
+  // layout(Carver&) takes all pieces; it runs twice, to count and to place.
+  template <class Layout>
+  void lay_out(const Layout& layout) {
+    Carver counter(nullptr);
+    layout(counter);
+    reserve(counter.used());
+    Carver carver(memory_.get());
+    layout(carver);
+  }
+
+ private:
+  static constexpr std::align_val_t kAlignment{64};
+  struct Free {
+    void operator()(std::byte* memory) const { ::operator delete(memory, kAlignment); }
+  };
+  void reserve(std::size_t bytes) {
+    if (bytes <= capacity_) return;
+    memory_.reset();
+    capacity_ = 0;
+    memory_.reset(static_cast<std::byte*>(::operator new(bytes, kAlignment)));
+    capacity_ = bytes;
+  }
+  std::unique_ptr<std::byte, Free> memory_;
+  std::size_t capacity_ = 0;
+};
+
+}  // namespace stagedtrain::model

@@ -1,0 +1,83 @@
+// Placing the activations of one batch shape in the arena.
+#include "model/gpt2_activations.h"
+
+#include <cmath>
+
+namespace stagedtrain::model {
+namespace {
+
+// Logits that are there at a time, at most (64 MiB): a small vocabulary is done at once.
+constexpr std::int64_t kMostLogits = std::int64_t{1} << 24;
+constexpr std::int64_t kFewestLogitRows = 64;
+
+NormActivations take_norm(Carver& carver, std::int64_t rows, std::int64_t width) {
+  return {carver.take<float>(rows * width), carver.take<float>(rows * width),
+          carver.take<float>(rows), carver.take<float>(rows)};
+}
+
+void place_layers(Gpt2Activations& a, const Gpt2Sizes& s, bool training, Carver& carver) {
+  a.layers.clear();
+  for (std::int64_t i = 0; i < s.layers; ++i) {
+    if (i > 0 && !training) {
+      a.layers.push_back(a.layers.front());
+      continue;
+    }
+    LayerActivations layer = {};
+    layer.norm_1 = take_norm(carver, a.rows, s.width);
+    layer.norm_2 = take_norm(carver, a.rows, s.width);
+    layer.qkv = carver.take<float>(a.rows * s.qkv_width());
+    layer.attended = carver.take<float>(a.rows * s.heads_width());
+    layer.lse = carver.take<float>(a.rows * s.heads);
+    layer.up = carver.take<float>(a.rows * s.ffn);
+    a.layers.push_back(layer);
+  }
+  a.final_norm = take_norm(carver, a.rows, s.width);
+}
+
+void place_buffers(Gpt2Activations& a, const Gpt2Sizes& s, bool training, Carver& carver) {
+  const std::int64_t rows = a.rows;
+  a.hidden = carver.take<float>(rows * s.ffn);
+  a.branch = carver.take<float>(rows * s.width);
+  a.logits = carver.take<float>(a.group * s.vocab);
+  a.losses = carver.take<double>(rows);
+  a.ids = carver.take<std::int32_t>(rows + a.sequences);
+  a.scratch = carver.take<float>(num_workers() * a.scratch_stride);
+  if (!training) return;
+  a.dx = carver.take<float>(rows * s.width);
+  a.dattended = carver.take<float>(rows * s.heads_width());
+  a.dqkv = carver.take<float>(rows * s.qkv_width());
+  a.dhidden = carver.take<float>(rows * s.ffn);
+  a.sums = carver.take<float>(a.plan.parts * a.sums_stride);
+}
+
+// Groups of equal size, as few as the limit allows.
+std::int64_t group_rows(std::int64_t rows, std::int64_t vocab) {
+  const std::int64_t most = std::max(kFewestLogitRows, kMostLogits / vocab);
+  const std::int64_t groups = (rows + most - 1) / most;
+  return (rows + groups - 1) / groups;
+}
+
+}  // namespace
+
+Gpt2Activations lay_out(Arena& arena, const Gpt2Sizes& s, std::int64_t sequences,
+                        std::int64_t length, bool training) {
+  Gpt2Activations a;
+  a.sequences = sequences;
+  a.length = length;
+  a.rows = sequences * length;
+  a.plan = plan_rows(a.rows, s.width * std::max(s.ffn, s.qkv_width()));
+  a.group = group_rows(a.rows, s.vocab);
+  a.sums_stride = (std::max(3 * s.width + s.ffn, s.qkv_width()) + 15) / 16 * 16;
+  const float scale = 1.0f / std::sqrt(static_cast<float>(s.head_dim));
+  a.attention = {sequences, length, s.heads, s.heads, s.head_dim, scale};
+  const std::int64_t most = std::max(kernels::attention_forward_scratch(a.attention),
+                                     kernels::attention_backward_scratch(a.attention));
+  a.scratch_stride = (most + 31) / 16 * 16;
+  arena.lay_out([&](Carver& carver) {
+    place_layers(a, s, training, carver);
+    place_buffers(a, s, training, carver);
+  });
+  return a;
+}
+
+}  // namespace stagedtrain::model

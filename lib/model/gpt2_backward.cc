@@ -1,0 +1,202 @@
+// The backward pass, last block first. A phase over rows leaves gradients of activations; a phase
+// over weights, between two of them, adds the products that sum over all rows.
+#include <cstring>
+
+#include "kernels/bias.h"
+#include "kernels/embedding.h"
+#include "kernels/gelu.h"
+#include "kernels/layer_norm.h"
+#include "kernels/partial_sums.h"
+#include "kernels/softmax_cross_entropy.h"
+#include "model/gpt2_passes.h"
+
+namespace stagedtrain::model {
+namespace {
+
+struct Backward {
+  const Gpt2Run& run;
+  const Gpt2Tensors& grads;
+  float scale, z_loss;
+
+  const Gpt2Sizes& s() const { return run.sizes; }
+  const Gpt2Activations& acts() const { return run.acts; }
+  const LayerActivations& acts(std::int64_t i) const {
+    return run.acts.layers[static_cast<std::size_t>(i)];
+  }
+  const Gpt2Layer& weights(std::int64_t i) const {
+    return run.weights.layers[static_cast<std::size_t>(i)];
+  }
+  const Gpt2Layer& grads_of(std::int64_t i) const {
+    return grads.layers[static_cast<std::size_t>(i)];
+  }
+
+  // Partial sums of a phase: pieces of one row of acts().sums for each part.
+  float* sums(std::int64_t part, std::int64_t offset) const {
+    return acts().sums + part * acts().sums_stride + offset;
+  }
+  void clear_sums() const {
+    const std::int64_t count = acts().plan.parts * acts().sums_stride;
+    std::memset(acts().sums, 0, static_cast<std::size_t>(count) * sizeof(float));
+  }
+  void add_sums(std::int64_t offset, std::int64_t count, float* to) const {
+    kernels::add_partial_sums(acts().sums + offset, acts().plan.parts, acts().sums_stride, 0, count,
+                              to);
+  }
+};
+
+// A norm's backward: its gradient arrives in branch, the residual stream's in dx. The partial sums
+// are those of weight, bias, and the bias of the branch that was added before it, in this order.
+struct NormStep {
+  const NormActivations& norm;
+  const float* gamma;
+  float *dgamma, *dbeta, *dbranch_bias;  // dbranch_bias null: nothing was added before
+  bool first = false;                    // dx is written, not added to
+};
+
+void norm_backward(const Backward& b, const NormStep& step, const RowWork& rows) {
+  const std::int64_t width = b.s().width;
+  rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t part) {
+    float* dbias = step.dbranch_bias ? b.sums(part, 2 * width) : nullptr;
+    kernels::layer_norm_backward(b.acts().branch, step.norm.x, step.norm.mean, step.norm.rstd,
+                                 step.gamma, begin, end, width, step.first, b.acts().dx,
+                                 {b.sums(part, 0), b.sums(part, width), dbias});
+  });
+}
+void add_norm_sums(const Backward& b, const NormStep& step) {
+  const std::int64_t width = b.s().width;
+  b.add_sums(0, width, step.dgamma);
+  b.add_sums(width, width, step.dbeta);
+  if (step.dbranch_bias) b.add_sums(2 * width, width, step.dbranch_bias);
+}
+
+// The norm that follows block i: norm_1 of the next, or the final one. i = -1: after embedding.
+NormStep norm_after(const Backward& b, std::int64_t i) {
+  float* dbias = i < 0 ? nullptr : b.grads_of(i).down_bias;
+  if (i + 1 == b.s().layers)
+    return {b.acts().final_norm,
+            b.run.weights.final_weight,
+            b.grads.final_weight,
+            b.grads.final_bias,
+            dbias,
+            true};
+  return {b.acts(i + 1).norm_1, b.weights(i + 1).norm_1_weight, b.grads_of(i + 1).norm_1_weight,
+          b.grads_of(i + 1).norm_1_bias, dbias};
+}
+NormStep second_norm(const Backward& b, std::int64_t i) {
+  return {b.acts(i).norm_2, b.weights(i).norm_2_weight, b.grads_of(i).norm_2_weight,
+          b.grads_of(i).norm_2_bias, b.grads_of(i).output_bias};
+}
+
+// Logits, losses, their gradient, and the gradient of the final norm's output (in branch).
+void classifier(const Backward& b) {
+  const Gpt2Activations& a = b.acts();
+  const std::int64_t width = b.s().width, vocab = b.s().vocab;
+  for (std::int64_t first = 0; first < a.rows; first += a.group) {
+    const std::int64_t count = std::min(a.group, a.rows - first);
+    const kernels::LogitChunk chunk{a.logits, vocab, vocab, b.run.targets(), first};
+    const float* inputs = a.final_norm.y + first * width;
+    for_rows(plan_rows(count, vocab * width), [&](const RowWork& rows) {
+      rows.linear(inputs, width, b.run.weights.head, vocab, a.logits);
+      rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t) {
+        kernels::softmax_cross_entropy(chunk, begin, end, b.scale, b.z_loss, a.losses + first);
+      });
+      rows.input_gradient(a.logits, vocab, b.run.weights.head, width, a.branch + first * width);
+    });
+    add_weight_gradients(count, {{a.logits, vocab, inputs, width, b.grads.head}});
+  }
+}
+
+// The norm after block i, and back through its feed-forward to norm_2's output.
+void feed_forward(const Backward& b, std::int64_t i) {
+  const Gpt2Activations& a = b.acts();
+  const Gpt2Layer &w = b.weights(i), &g = b.grads_of(i);
+  const std::int64_t width = b.s().width, ffn = b.s().ffn;
+  const NormStep norm = norm_after(b, i);
+  b.clear_sums();
+  for_rows(a.plan, [&](const RowWork& rows) {
+    norm_backward(b, norm, rows);
+    rows.input_gradient(a.dx, width, w.down_weight, ffn, a.dhidden);
+    rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t part) {
+      kernels::gelu_backward(a.dhidden, b.acts(i).up, begin, end, ffn, a.dhidden,
+                             b.sums(part, 3 * width), a.hidden);
+    });
+    rows.input_gradient(a.dhidden, ffn, w.up_weight, width, a.branch);
+  });
+  add_norm_sums(b, norm);
+  b.add_sums(3 * width, ffn, g.up_bias);
+  add_weight_gradients(a.rows, {{a.dhidden, ffn, b.acts(i).norm_2.y, width, g.up_weight},
+                                {a.dx, width, a.hidden, ffn, g.down_weight}});
+}
+
+void attention_units(const Backward& b, const LayerActivations& layer) {
+  const Gpt2Activations& a = b.acts();
+  const std::int64_t units = a.attention.backward_units();
+  const std::int64_t parts = std::min(units, 8 * num_workers());
+  for_units(parts, [&](std::int64_t unit, std::int64_t worker) {
+    const Range part = part_of(units, parts, 1, unit);
+    kernels::attention_backward(a.attention, layer.qkv, layer.attended, layer.lse, a.dattended,
+                                part.begin, part.end, a.dqkv,
+                                a.scratch + worker * a.scratch_stride);
+  });
+}
+
+// norm_2 of block i, and back through its attention to norm_1's output.
+void attention(const Backward& b, std::int64_t i) {
+  const Gpt2Activations& a = b.acts();
+  const LayerActivations& layer = b.acts(i);
+  const Gpt2Layer &w = b.weights(i), &g = b.grads_of(i);
+  const std::int64_t width = b.s().width, heads = b.s().heads_width(), qkv = b.s().qkv_width();
+  const NormStep norm = second_norm(b, i);
+  b.clear_sums();
+  for_rows(a.plan, [&](const RowWork& rows) {
+    norm_backward(b, norm, rows);
+    rows.input_gradient(a.dx, width, w.output_weight, heads, a.dattended);
+  });
+  add_norm_sums(b, norm);
+  attention_units(b, layer);
+  b.clear_sums();
+  for_rows(a.plan, [&](const RowWork& rows) {
+    rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t part) {
+      kernels::bias_backward(a.dqkv, begin, end, qkv, b.sums(part, 0));
+    });
+    rows.input_gradient(a.dqkv, qkv, w.qkv_weight, width, a.branch);
+  });
+  b.add_sums(0, qkv, g.qkv_bias);
+  add_weight_gradients(a.rows, {{a.dqkv, qkv, layer.norm_1.y, width, g.qkv_weight},
+                                {a.dx, width, layer.attended, heads, g.output_weight}});
+}
+
+// From dx to the tables. One thread for the tokens of a small model, all for those of a wide one.
+void embedding(const Backward& b) {
+  const Gpt2Activations& a = b.acts();
+  const std::int64_t width = b.s().width;
+  const std::int64_t parts = width >= 512 ? num_workers() : 1;
+  for_units(parts + 1, [&](std::int64_t i, std::int64_t) {
+    const Range columns = part_of(width, parts, 16, i);
+    if (i < parts)
+      kernels::token_embedding_backward(b.run.inputs(), a.dx, a.rows, width, columns.begin,
+                                        columns.end, b.grads.token);
+    else
+      kernels::position_embedding_backward(a.dx, a.sequences, a.length, width, 0, a.length,
+                                           b.grads.position);
+  });
+}
+
+}  // namespace
+
+void backward_pass(const Gpt2Run& run, const Gpt2Tensors& grads, float gradient_scale,
+                   float z_loss) {
+  const Backward b{run, grads, gradient_scale, z_loss};
+  classifier(b);
+  for (std::int64_t i = run.sizes.layers - 1; i >= 0; --i) {
+    feed_forward(b, i);
+    attention(b, i);
+  }
+  const NormStep norm = norm_after(b, -1);
+  b.clear_sums();
+  for_rows(run.acts.plan, [&](const RowWork& rows) { norm_backward(b, norm, rows); });
+  add_norm_sums(b, norm);
+  embedding(b);
+}
+
+}  // namespace stagedtrain::model

@@ -1,0 +1,98 @@
+// GPT-2 with an own forward and backward on the CPU in fp32: fused kernels, BLAS, one arena.
+#include "base/error.h"
+#include "model/gpt2_passes.h"
+#include "model/models.h"
+
+namespace stagedtrain::model {
+namespace {
+
+class Gpt2Fused final : public Model {
+ public:
+  Gpt2Fused(const arch::ModelConfig& config, const ModelOptions& options)
+      : Model(config, options),
+        sizes_(sizes_of(config)),
+        weights_(tensors_of(params_, params_.weights(), config)),
+        grads_(tensors_of(params_, params_.grads(), config)) {}
+  const char* kernels_name() const override { return "fused"; }
+
+  at::Tensor loss_and_backward(const at::Tensor& tokens_BS, double scale,
+                               std::uint64_t /*random_seed: there is no dropout*/) override {
+    const Gpt2Run run = start(tokens_BS, 1, true);
+    forward_pass(run);
+    const double rows = static_cast<double>(acts_.rows);
+    backward_pass(run, grads_, static_cast<float>(scale / rows),
+                  static_cast<float>(options_.z_loss));
+    return at::scalar_tensor(sum_of_losses(0, acts_.rows) / rows, at::kDouble);
+  }
+
+  at::Tensor row_losses(const at::Tensor& tokens_BS) override {
+    const Gpt2Run run = start(tokens_BS, 1, false);
+    forward_pass(run);
+    write_losses(run);
+    at::Tensor means_B = at::empty({acts_.sequences}, at::kDouble);
+    for (std::int64_t b = 0; b < acts_.sequences; ++b)
+      means_B.data_ptr<double>()[b] =
+          sum_of_losses(b * acts_.length, acts_.length) / static_cast<double>(acts_.length);
+    return means_B;
+  }
+
+  at::Tensor logits(const at::Tensor& tokens_BT) override {
+    const Gpt2Run run = start(tokens_BT, 0, false);
+    forward_pass(run);
+    at::Tensor logits_BTV =
+        at::empty({acts_.sequences, acts_.length, sizes_.vocab}, at::TensorOptions(at::kFloat));
+    write_logits(run, logits_BTV.data_ptr<float>());
+    return logits_BTV;
+  }
+
+ private:
+  // Lays out the activations of a batch and takes its ids. extra: ids of a sequence beyond its
+  // inputs.
+  Gpt2Run start(const at::Tensor& tokens, std::int64_t extra, bool training) {
+    ST_CHECK(tokens.dim() == 2 && tokens.scalar_type() == at::kLong && tokens.is_cpu(),
+             "tokens must be an int64 matrix on the CPU");
+    const std::int64_t length = tokens.size(1) - extra;
+    ST_CHECK(length >= 1 && length <= config_.context, "a sequence of {} tokens, context {}",
+             length, config_.context);
+    if (!laid_out_ || acts_.sequences != tokens.size(0) || acts_.length != length ||
+        training_ != training || workers_ != num_workers()) {
+      acts_ = lay_out(arena_, sizes_, tokens.size(0), length, training);
+      training_ = training;
+      workers_ = num_workers();
+      laid_out_ = true;
+    }
+    take_ids(tokens);
+    return {sizes_, weights_, acts_, tokens.size(1)};
+  }
+
+  void take_ids(const at::Tensor& tokens) {
+    const at::Tensor whole = tokens.contiguous();
+    const std::int64_t* ids = whole.data_ptr<std::int64_t>();
+    for (std::int64_t i = 0; i < whole.numel(); ++i) {
+      ST_CHECK(ids[i] >= 0 && ids[i] < sizes_.vocab, "token {} of vocab {}", ids[i], sizes_.vocab);
+      acts_.ids[i] = static_cast<std::int32_t>(ids[i]);
+    }
+  }
+
+  double sum_of_losses(std::int64_t first, std::int64_t count) const {
+    double sum = 0;
+    for (std::int64_t i = 0; i < count; ++i) sum += acts_.losses[first + i];
+    return sum;
+  }
+
+  Gpt2Sizes sizes_;
+  Gpt2Tensors weights_, grads_;
+  Arena arena_;
+  Gpt2Activations acts_;
+  std::int64_t workers_ = 0;
+  bool laid_out_ = false, training_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Model> make_gpt2_fused(const arch::ModelConfig& config,
+                                       const ModelOptions& options) {
+  return std::make_unique<Gpt2Fused>(config, options);
+}
+
+}  // namespace stagedtrain::model

@@ -1,0 +1,104 @@
+// `stagedtrain plan` as a user types it.
+#include <chrono>
+
+#include "base/json.h"
+#include "support/catch.h"
+#include "support/command.h"
+#include "support/schedules.h"
+#include "support/temp_dir.h"
+#include "support/text_file.h"
+
+using namespace stagedtrain;
+using test::contains;
+
+namespace {
+
+// kTwoStages as a file of the folder.
+std::string schedule_in(const test::TempDir& folder) {
+  test::write_text(folder / "two.yaml", test::kTwoStages);
+  return (folder / "two.yaml").string();
+}
+
+void check_refused(const test::CommandResult& result, int code, const std::string& says) {
+  INFO(result.err);
+  CHECK(result.exit_code == code);
+  CHECK(contains(result.err, says));
+  CHECK(result.out.empty());
+}
+
+}  // namespace
+
+TEST_CASE("plan prints the table, without any data on the machine") {
+  const test::TempDir folder;
+  const auto result = test::stagedtrain({"plan", schedule_in(folder)});
+  INFO(result.out << result.err);
+  CHECK(result.exit_code == 0);
+  CHECK(result.err.empty());
+  for (const char* part : {"shallow", "full", "total", "3,000", "from scratch"})
+    CHECK(contains(result.out, part));
+}
+
+TEST_CASE("plan applies edits in order") {
+  const test::TempDir folder;
+  const auto result =
+      test::stagedtrain({"plan", schedule_in(folder), "--set", "stages.full.for=500", "--set",
+                         "stages.full.for=1200", "--set", "optimizer.betas=[0.8, 0.9]", "--json"});
+  INFO(result.err);
+  REQUIRE(result.exit_code == 0);
+  CHECK(Json::parse(result.out)["total_steps"] == 3300);
+}
+
+TEST_CASE("plan's schedule with every default runs to the same plan") {
+  const test::TempDir folder;
+  const std::string path = schedule_in(folder);
+  const auto printed = test::stagedtrain({"plan", path, "--print-schedule"});
+  REQUIRE(printed.exit_code == 0);
+  test::write_text(folder / "again.yaml", printed.out);
+  const auto again = test::stagedtrain({"plan", (folder / "again.yaml").string()});
+  CHECK(again.exit_code == 0);
+  CHECK(again.out == test::stagedtrain({"plan", path}).out);
+}
+
+TEST_CASE("plan counts epochs in the training file") {
+  const test::TempDir folder;
+  const std::string path = schedule_in(folder), data = (folder / "t.bin").string();
+  check_refused(test::stagedtrain({"plan", path, "--set", "stages.full.for=2 epochs"}), 2,
+                "two.yaml:10:5: stages.1.for: '2 epochs'");
+  test::write_text(data, std::string(25600, '\0'));
+  const auto result = test::stagedtrain(
+      {"plan", path, "--set", "stages.full.for=2 epochs", "--set", "data.train=" + data});
+  CHECK(result.exit_code == 0);
+  CHECK(contains(result.out, "times"));
+  test::write_text(data, "odd");
+  check_refused(test::stagedtrain({"plan", path, "--set", "data.train=" + data}), 3, "t.bin");
+}
+
+TEST_CASE("plan refuses wrong use with 2") {
+  const test::TempDir folder;
+  const std::string path = schedule_in(folder);
+  check_refused(test::stagedtrain({"plan"}), 2, "schedule");
+  check_refused(test::stagedtrain({"plan", path, "--jsn"}), 2, "--jsn");
+  check_refused(test::stagedtrain({"plan", path, "--json", "--print-schedule"}), 2,
+                "--print-schedule");
+  check_refused(test::stagedtrain({"plan", path, "--set", "lr.peek=1"}), 2, "did you mean 'peak'?");
+  check_refused(test::stagedtrain({"plan", path, "--set", "lr.peak"}), 2, "expected path=value");
+}
+
+TEST_CASE("plan starts at once") {
+  const test::TempDir folder;
+  const std::string path = schedule_in(folder);
+  auto fastest = std::chrono::steady_clock::duration::max();
+  for (int i = 0; i < 10; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    REQUIRE(test::stagedtrain({"plan", path}).exit_code == 0);
+    fastest = std::min(fastest, std::chrono::steady_clock::now() - start);
+  }
+  CHECK(fastest < std::chrono::milliseconds(100));  // 30 on a quiet machine, with margin
+}
+
+TEST_CASE("plan explains its options") {
+  const auto result = test::stagedtrain({"plan", "--help"});
+  CHECK(result.exit_code == 0);
+  for (const char* word : {"SCHEDULE", "--set", "--json", "--print-schedule", "Examples:"})
+    CHECK(contains(result.out, word));
+}

@@ -1,0 +1,149 @@
+// `stagedtrain train` and `eval` as a user types them.
+#include <signal.h>
+
+#include <thread>
+
+#include "base/json.h"
+#include "support/catch.h"
+#include "support/command.h"
+#include "support/text_file.h"
+#include "support/tiny_run.h"
+
+using namespace stagedtrain;
+using test::contains;
+
+namespace {
+
+struct Typed {
+  test::TinyRun tiny;
+  std::string schedule = (tiny / "tiny.yaml").string(), out = (tiny / "run").string();
+  Typed() { test::write_text(tiny / "tiny.yaml", tiny.yaml()); }
+  test::CommandResult train(std::vector<std::string> more = {}) const {
+    std::vector<std::string> words = {"train", schedule, "--out", out};
+    words.insert(words.end(), more.begin(), more.end());
+    return test::stagedtrain(words);
+  }
+};
+
+void check_refused(const test::CommandResult& result, int code, const std::string& says) {
+  INFO(result.err);
+  CHECK(result.exit_code == code);
+  CHECK(contains(result.err, says));
+}
+
+}  // namespace
+
+TEST_CASE("train prints the plan and progress on stderr, results on stdout") {
+  const Typed typed;
+  const auto result = typed.train();
+  INFO(result.err);
+  REQUIRE(result.exit_code == 0);
+  CHECK(contains(result.err, "FLOPs/tok"));
+  CHECK(contains(result.err, "grown into full"));
+  CHECK(contains(result.out, "stages/full.h5"));
+  CHECK(contains(result.out, "bits per byte"));
+  SECTION("again it only says what was done") {
+    CHECK(typed.train().out == result.out);
+  }
+  SECTION("eval scores the end as the run did") {
+    const Json trained = parse_json(typed.train({"--json"}).out, "train");
+    const auto scored = test::stagedtrain({"eval", typed.out + "/stages/full.h5", "--data",
+                                           (typed.tiny / "data/validation.bin").string(),
+                                           "--tokens", "256", "--json"});
+    INFO(scored.err);
+    REQUIRE(scored.exit_code == 0);
+    const Json json = parse_json(scored.out, "eval");
+    CHECK(json["loss"].get<double>() ==
+          Approx(trained["stages"][1]["loss"].get<double>()).epsilon(1e-6));
+    CHECK(json["windows"] == 16);
+    CHECK(json["bits_per_byte"].is_number());
+  }
+  SECTION("eval writes text that starts with the prompt, the same each time") {
+    const std::vector<std::string> words = {"eval",     typed.out + "/stages/full.h5",
+                                            "--sample", "40",
+                                            "--prompt", "the light",
+                                            "--seed",   "5"};
+    const auto sampled = test::stagedtrain(words);
+    INFO(sampled.err);
+    REQUIRE(sampled.exit_code == 0);
+    CHECK(sampled.out.size() == std::string("the light").size() + 40 + 1);
+    CHECK(sampled.out.starts_with("the light"));
+    CHECK(test::stagedtrain(words).out == sampled.out);
+  }
+}
+
+TEST_CASE("train --scratch trains every budget, each decayed, sharing the stable part") {
+  const Typed typed;
+  const auto result = typed.train({"--scratch", "--json"});
+  INFO(result.err);
+  REQUIRE(result.exit_code == 0);
+  const Json json = parse_json(result.out, "train");
+  REQUIRE(json.size() == 2);
+  CHECK(json[0]["stages"][0]["step"] == 9);
+  CHECK(json[1]["stages"][0]["step"] == 12);
+  CHECK(std::filesystem::exists(typed.out + "/budget-9/branch.h5"));
+  CHECK(contains(test::read_text(typed.out + "/budget-12/run.jsonl"), "branch.h5"));
+}
+
+TEST_CASE("a signal saves and leaves with 85; the same command goes on; SIGCONT changes nothing") {
+  const Typed typed;
+  const int signal = GENERATE(SIGTERM, SIGUSR1, SIGINT);
+  test::RunningCommand running({.arguments = {test::program(), "train", typed.schedule, "--out",
+                                              typed.out, "--set", "stages.small.for=1000000"}});
+  const auto trained = [&] {
+    return contains(test::read_text(typed.out + "/run.jsonl"), "\"step\":20,");
+  };
+  for (int i = 0; i < 6000 && !trained(); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  running.send(SIGCONT);
+  running.send(signal);
+  const auto stopped = running.wait();
+  INFO(stopped.err);
+  CHECK(stopped.exit_code == 85);
+  CHECK(contains(stopped.err, "saved " + typed.out + "/checkpoints/step-"));
+  CHECK(contains(stopped.err, "run the same command again"));
+  const auto other = typed.train();
+  check_refused(other, 2, "another schedule");
+}
+
+TEST_CASE("what is wrong with the data is refused before anything runs") {
+  const Typed typed;
+  const std::string data = (typed.tiny / "data/train.bin").string();
+  SECTION("a file that is not there") {
+    check_refused(typed.train({"--set", "data.train=nowhere.bin"}), 2, "nowhere.bin");
+  }
+  SECTION("an odd length") {
+    test::write_text(data, "abc");
+    check_refused(typed.train(), 3, "train.bin");
+  }
+  SECTION("a token beyond the vocabulary") {
+    std::string raw(4000, '\0');
+    raw[2001] = 1;  // token 1000 is 256
+    test::write_text(data, raw);
+    check_refused(typed.train(), 3, "token 1,000 is 256");
+  }
+  SECTION("too short for one context") {
+    test::write_text(data, std::string(32, '\0'));
+    check_refused(typed.train(), 3, "expected at least 17");
+  }
+  CHECK_FALSE(std::filesystem::exists(typed.out));
+}
+
+TEST_CASE("words that train and eval do not know are refused with what they do") {
+  const Typed typed;
+  check_refused(typed.train({"--device", "gpu"}), 2, "--device 'gpu'");
+  check_refused(typed.train({"--kernels", "fusd"}), 2, "did you mean 'fused'");
+  check_refused(typed.train({"--stage", "ful"}), 2, "did you mean 'full'");
+  check_refused(typed.train({"--stage", "full", "--scratch"}), 2, "--scratch has no stages");
+  check_refused(test::stagedtrain({"eval", "none.h5"}), 2, "nothing to do");
+  check_refused(test::stagedtrain({"eval", "none.h5", "--sample", "5"}), 3, "none.h5");
+  check_refused(test::stagedtrain({"trian", "x"}), 2, "did you mean 'train'");
+}
+
+TEST_CASE("without the module, train says what is missing and how to get it") {
+  const Typed typed;
+  const auto result =
+      test::run({.arguments = {test::program(), "train", typed.schedule, "--out", typed.out},
+                 .environment = {{"STAGEDTRAIN_MODULE", "/nowhere/module.so"}}});
+  check_refused(result, 4, "scripts/setup.sh");
+}

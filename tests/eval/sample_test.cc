@@ -1,0 +1,64 @@
+// How the next token is chosen.
+#include "eval/sample.h"
+
+#include <cmath>
+#include <map>
+
+#include "state/training_state.h"
+#include "support/catch.h"
+#include "support/tiny_state.h"
+
+using namespace stagedtrain;
+using eval::choose_token;
+
+TEST_CASE("temperature 0 takes the likeliest token, the first of equals") {
+  CHECK(choose_token({1, 3, 2}, {.temperature = 0}, 0.999) == 1);
+  CHECK(choose_token({3, 1, 3}, {.temperature = 0}, 0.999) == 0);
+}
+
+TEST_CASE("tokens come as often as the softmax of their logits says") {
+  const std::vector<double> logits = {0, std::log(2.0), std::log(5.0)};
+  std::map<std::int64_t, int> counts;
+  constexpr int kDraws = 8000;
+  for (int i = 0; i < kDraws; ++i)
+    ++counts[choose_token(logits, {.temperature = 1}, (i + 0.5) / kDraws)];
+  CHECK(counts[0] == kDraws / 8);
+  CHECK(counts[1] == kDraws / 4);
+  CHECK(counts[2] == kDraws * 5 / 8);
+}
+
+TEST_CASE("temperature sharpens and top-k cuts off") {
+  const std::vector<double> logits = {0, std::log(2.0), std::log(5.0)};
+  std::map<std::int64_t, int> sharp, cut;
+  for (int i = 0; i < 1000; ++i) {
+    ++sharp[choose_token(logits, {.temperature = 0.5}, (i + 0.5) / 1000)];
+    ++cut[choose_token(logits, {.temperature = 1, .top_k = 2}, (i + 0.5) / 1000)];
+  }
+  CHECK(sharp[2] == Approx(1000.0 * 25 / 30).margin(1));
+  CHECK(cut[0] == 0);
+  CHECK(cut[1] == Approx(1000.0 * 2 / 7).margin(1));
+}
+
+TEST_CASE("numbers at the ends of [0, 1) choose tokens that exist") {
+  CHECK(choose_token({0, 0}, {.temperature = 1}, 0) == 0);
+  CHECK(choose_token({0, 0}, {.temperature = 1}, std::nextafter(1.0, 0.0)) == 1);
+  CHECK(choose_token({-1e300, 5}, {.temperature = 1e-3, .top_k = 100}, 0.5) == 1);
+}
+
+TEST_CASE("a sample is as long as asked for, beyond the context too, and the seed decides it") {
+  const arch::ModelConfig config = test::tiny_model();
+  const auto model = model::make_model(config, {});
+  model->params().load(state::fresh(config, 1));
+  model->weights_changed();
+  const auto write = [&](std::uint64_t seed) {
+    std::vector<std::int64_t> ids;
+    eval::sample(*model, {1, 2}, {.tokens = 3 * config.context, .temperature = 1, .seed = seed},
+                 [&](std::int64_t id) { ids.push_back(id); });
+    return ids;
+  };
+  const auto first = write(1);
+  CHECK(first.size() == static_cast<std::size_t>(3 * config.context));
+  for (const std::int64_t id : first) CHECK((id >= 0 && id < config.vocab));
+  CHECK(write(1) == first);
+  CHECK(write(2) != first);
+}

@@ -1,0 +1,253 @@
+// From schedules to plans: models, lengths, ramps, costs, branches, and what is refused.
+#include "plan/run_plan.h"
+#include "state/checkpoint.h"
+#include "support/catch.h"
+#include "support/errors.h"
+#include "support/schedules.h"
+#include "support/text_file.h"
+
+using namespace stagedtrain;
+using plan::RunPlan;
+using test::contains;
+
+namespace {
+
+using Edits = std::vector<std::string>;
+
+RunPlan planned(const Edits& edits = {}, const plan::DataFacts& facts = {}) {
+  return plan::resolve(test::two_stages(edits), facts);
+}
+
+void check_refused(const Edits& edits, const std::string& says) {
+  const std::string said = test::refusal(ErrorKind::usage, [&] { planned(edits); });
+  INFO((edits.empty() ? "" : edits.front()) << ": " << said);
+  CHECK(contains(said, says));
+}
+
+// GPT-2, grown from 6 layers; batches of 8.
+const Edits kGpt2 = {"model={layers: 12, width: 768, heads: 12, context: 1024, vocab: 50257}",
+                     "stages.0.model={layers: 6}", "stages.1.grow.0.layers=12",
+                     "batch={sequences: 8}"};
+
+}  // namespace
+
+TEST_CASE("a plan knows every stage's model, steps, tokens and FLOPs") {
+  const RunPlan p = planned();
+  REQUIRE(p.stages.size() == 2);
+  CHECK(p.stages[0].model.layers == 2);
+  CHECK(p.stages[1].model == p.final_model);
+  CHECK(p.stages[1].first_step == 2100);
+  CHECK(p.total_steps == 3000);
+  CHECK(p.tokens == 3000 * 2048);
+  CHECK(p.stages[0].flops == 2100 * 2048 * arch::flops_per_token(p.stages[0].model));
+  CHECK(p.flops == p.stages[0].flops + p.stages[1].flops);
+  CHECK_FALSE(p.stages[0].growth.has_value());
+  REQUIRE(p.stages[1].growth.has_value());
+  CHECK(p.stages[1].growth->exact);
+  CHECK(p.warmup_steps == 100);
+  CHECK(p.decay_steps == 600);
+  CHECK(p.evaluate_every == 200);
+  CHECK(p.checkpoint_every == 500);
+  CHECK(p.decayed);
+  CHECK(p.warnings.empty());
+}
+
+TEST_CASE("GPT-2 has the published counts") {
+  const RunPlan p = planned(kGpt2);
+  CHECK(p.stages[1].params.total == 124439808);
+  CHECK(arch::flops_per_token(p.stages[1].model) == 854438400);
+  CHECK(arch::flops_per_token(p.stages[0].model) == 543011328);
+}
+
+TEST_CASE("durations count steps, tokens, FLOPs and epochs, rounded up to whole steps") {
+  CHECK(planned({"stages.full.for=2048 tokens"}).stages[1].steps == 1);
+  CHECK(planned({"stages.full.for=2049 tokens"}).stages[1].steps == 2);
+  const double step = planned().stages[1].flops / 900;
+  CHECK(planned({fmt::format("stages.full.for={} flops", 10 * step)}).stages[1].steps == 10);
+  CHECK(planned({fmt::format("stages.full.for={} flops", 10.01 * step)}).stages[1].steps == 11);
+  const RunPlan epochs = planned({"stages.full.for=2.5 epochs"}, {.train_windows = 160});
+  CHECK(epochs.stages[1].steps == 25);
+  CHECK(*plan::epochs(epochs) == Approx((2100.0 + 25) * 16 / 160));
+  check_refused({"stages.full.for=2 epochs"},
+                "two.yaml:10:5: stages.1.for: '2 epochs': the length of an epoch is unknown");
+}
+
+TEST_CASE("lengths along the run may be steps, tokens or percent of it") {
+  const RunPlan p = planned(
+      {"lr.warmup=2%", "lr.decay=1M tokens", "evaluate.every=4096 tokens", "checkpoint.every=0"});
+  CHECK(p.warmup_steps == 60);
+  CHECK(p.decay_steps == 489);
+  CHECK(p.evaluate_every == 2);
+  CHECK(p.checkpoint_every == 0);
+}
+
+TEST_CASE("until is kept beside the longest length") {
+  const RunPlan p = planned({"stages.shallow.until={loss: 1.8}"});
+  CHECK(p.stages[0].until_loss == 1.8);
+  CHECK(p.stages[0].steps == 2100);
+  CHECK_FALSE(p.stages[1].until_loss.has_value());
+}
+
+TEST_CASE("peaks and re-warm-ups may be a stage's own") {
+  const RunPlan p = planned({"lr.rewarm=50 steps"});
+  CHECK(p.stages[0].rewarm_steps == 0);
+  CHECK(p.stages[1].rewarm_steps == 50);
+  const RunPlan own = planned({"lr.rewarm=50 steps", "stages.full.lr={peak: 1e-3, rewarm: 150}"});
+  CHECK(own.stages[0].peak_lr == 3e-3);
+  CHECK(own.stages[1].peak_lr == 1e-3);
+  CHECK(own.stages[1].rewarm_steps == 150);
+  const auto rate = [&](std::int64_t step) {
+    return plan::learning_rate(own, own.stages[1], step, step - 2100, own.total_steps);
+  };
+  CHECK(rate(2100) == Approx(1e-3 / 150));
+  CHECK(rate(2300) == Approx(1e-3));
+  CHECK(rate(2700) == Approx(0.5e-3));
+}
+
+TEST_CASE("a batch-size warm-up costs what its smaller steps cost") {
+  const RunPlan p = planned({"batch.size_warmup={start: 4, over: 100}"});
+  const schedule::Schedule& s = p.schedule;
+  CHECK(plan::sequences_at(s, 0) == 4);
+  CHECK(plan::sequences_at(s, 50) == 10);
+  CHECK(plan::sequences_at(s, 100) == 16);
+  std::int64_t sequences = 0;
+  for (std::int64_t step = 0; step < 2100; ++step) sequences += plan::sequences_at(s, step);
+  CHECK(p.stages[0].steps == 2100);
+  CHECK(p.stages[0].tokens == sequences * 128);
+  const RunPlan short_run =
+      planned({"batch.size_warmup={start: 4, over: 100}", "stages.shallow.for=1024 tokens"});
+  CHECK(short_run.stages[0].steps == 2);
+}
+
+TEST_CASE("a length warm-up keeps the tokens of a step and costs less attention") {
+  const RunPlan p = planned({"batch.length_warmup={start: 16, over: 100}"});
+  const schedule::Schedule& s = p.schedule;
+  CHECK(plan::length_at(s, p.final_model, 0) == 16);
+  CHECK(plan::length_at(s, p.final_model, 50) == 64);
+  CHECK(plan::length_at(s, p.final_model, 100) == 128);
+  for (std::int64_t step = 0; step < 100; ++step)
+    CHECK(128 % plan::length_at(s, p.final_model, step) == 0);
+  CHECK(p.stages[0].tokens == planned().stages[0].tokens);
+  CHECK(p.stages[0].flops < planned().stages[0].flops);
+  CHECK(p.stages[0].flops > 0.98 * planned().stages[0].flops);
+}
+
+TEST_CASE("a ramp of a million steps is planned at once") {
+  const RunPlan p = planned({"batch.length_warmup={start: 1, over: 1e6}", "stages.full.for=1e6"});
+  CHECK(p.total_steps == 1002100);
+}
+
+TEST_CASE("stages that do not grow into the final model are refused") {
+  check_refused({"stages.1.grow.0.layers=5"},
+                "two.yaml:10:5: stages do not end at the final model: 'full' is gpt2, 5 layers");
+  check_refused({"stages.1.grow.0.layers=1"},
+                "stages.1.grow.0: depth to 1 layers: the source has 2");
+  check_refused({"stages.1.grow=[{operator: dept, layers: 6}]"}, "did you mean 'depth'?");
+  check_refused({"stages.1.grow=[{operator: depth, layer: 6}]"}, "did you mean 'layers'?");
+  check_refused({"stages.1.grow=[]"}, "found a list of 0, expected a list of operators");
+  check_refused({"stages.1.grow=[{operator: width, factor: 2}]"}, "do not end at the final model");
+  check_refused({"stages.0.model={layers: 2, context: 64}"}, "do not end at the final model");
+}
+
+TEST_CASE("models that do not resolve are refused at their place") {
+  check_refused({"model.heads=5"}, "model.heads 5 does not divide model.width 128");
+  check_refused({"stages.0.model={layers: 2, heads: 3}"},
+                "stages.0.model: model.heads 3 does not divide model.width 128");
+  check_refused({"stages.0.model={layer: 2}"}, "unknown key 'stages.0.model.layer'");
+  check_refused({"model.layers=0"}, "model.layers is 0, expected at least 1");
+  check_refused({"model.kv_heads=2"}, "gpt2 has no grouped queries");
+}
+
+TEST_CASE("sizes and lengths that overflow anything are refused") {
+  check_refused({"model={layers: 60000, width: 16M, heads: 1, context: 128, vocab: 256}"},
+                "parameters, expected at most 1e+15");
+  check_refused({"model.heads=16M", "model.head_dim=16M"}, "parameters, expected at most 1e+15");
+  check_refused({"stages.0.model={layers: 100}", "stages.1.grow=[{operator: depth, factor: 1024}]"},
+                "model.layers is 102400, expected 0 to 65536");
+  check_refused({"stages.0.model={width: 300000}", "stages.1.grow=[{operator: width, factor: 64}]"},
+                "model.width is 19200000, expected 0 to 16777216");
+  check_refused({"stages.full.for=1e300 tokens"},
+                "stages.1.for: 4.88e+296 steps, expected at most");
+  check_refused({"stages.full.for=1e300 flops"}, "steps, expected at most 1e+09");
+  check_refused({"stages.full.for=1e9", "batch.sequences=16M"}, "tokens, expected at most 1e+15");
+  check_refused({"batch.sequences=16M", "model.context=16M"}, "tokens in a step");
+  check_refused({"stages.full.for=1e9"}, "1,000,002,100 steps together");
+  CHECK(planned({"lr.warmup=1e300", "evaluate.every=1e300 tokens"}).warmup_steps == 3000);
+}
+
+TEST_CASE("a checkpoint to start from must hold the first stage's model") {
+  const schedule::Schedule s = test::two_stages({"from=small.h5"});
+  const arch::ModelConfig first = planned().stages[0].model;
+  CHECK(plan::resolve(s, {}, first).stages[0].model == first);
+  const std::string said =
+      test::refusal(ErrorKind::usage, [&] { plan::resolve(s, {}, planned().final_model); });
+  CHECK(contains(said, "the checkpoint small.h5 holds gpt2, 6 layers x 128"));
+  CHECK(contains(said, "expected gpt2, 2 layers x 128"));
+}
+
+TEST_CASE("checkpoints are as large as they say, and memory counts what training holds") {
+  const RunPlan p = planned(kGpt2);
+  const auto& big = p.stages[1];
+  const double params = 124439808;
+  CHECK(static_cast<double>(big.checkpoint_bytes) == Approx(12 * params).epsilon(0.01));
+  CHECK(big.checkpoint_bytes == state::checkpoint_bytes(big.model));
+  // Weights, gradients and two moments; 18 numbers of the width for each layer and token; logits
+  // and their gradient.
+  const double tokens = 8 * 1024;
+  const double expected = 16 * params + tokens * 12 * 18 * 768 * 4 + 2 * 4 * tokens * 50257;
+  CHECK(static_cast<double>(big.memory_bytes) == Approx(expected).epsilon(0.02));
+  CHECK(static_cast<double>(big.growth_memory_bytes) ==
+        Approx(12 * (params + static_cast<double>(p.stages[0].params.total))));
+  CHECK(p.stages[0].growth_memory_bytes == 0);
+
+  Edits half = kGpt2;
+  half.insert(half.end(), {"precision=bf16", "batch.micro=1"});
+  CHECK(planned(half).stages[1].memory_bytes < big.memory_bytes / 2);
+  Edits twice = kGpt2;
+  twice.push_back("precision=fp64");
+  CHECK(planned(twice).stages[1].checkpoint_bytes > 1.99 * big.checkpoint_bytes);
+}
+
+TEST_CASE("scratch runs share their stable part, the shorter keeping a branch") {
+  const RunPlan staged = planned({"scratch.budgets=[100%, 60%, 1M tokens]"});
+  const auto runs = plan::resolve_scratch(staged);
+  REQUIRE(runs.size() == 3);
+  CHECK(runs[0].total_steps == 489);
+  CHECK(runs[1].total_steps == 1800);
+  CHECK(runs[2].total_steps == 3000);
+  CHECK(runs[1].branch_step == 1800 - 360);
+  CHECK_FALSE(runs[2].branch_step.has_value());
+  for (const RunPlan& run : runs) {
+    CHECK(run.role == plan::Role::scratch);
+    REQUIRE(run.stages.size() == 1);
+    CHECK(run.stages[0].model == staged.final_model);
+  }
+  for (std::int64_t step = 0; step <= *runs[1].branch_step; step += 7)
+    CHECK(plan::learning_rate(runs[1], runs[1].stages[0], step, step, 1800) ==
+          plan::learning_rate(runs[2], runs[2].stages[0], step, step, 3000));
+}
+
+TEST_CASE("scratch runs with different warm-ups or another curve have no branch") {
+  for (const auto& edits : {Edits{"lr.warmup=5%"}, Edits{"lr.curve=cosine"}})
+    for (const RunPlan& run : plan::resolve_scratch(planned(edits)))
+      CHECK_FALSE(run.branch_step.has_value());
+}
+
+TEST_CASE("a budget that comes to nothing or to too much is refused at its place") {
+  const auto said = [](const std::string& budget) {
+    return test::refusal(ErrorKind::usage, [&] {
+      const std::string text = test::kTwoStages + "scratch: {budgets: [" + budget + "]}\n";
+      plan::resolve_scratch(plan::resolve(schedule::parse(text, "two.yaml")));
+    });
+  };
+  CHECK(
+      contains(said("0.001%"), "two.yaml:13:20: scratch.budgets: '0.001%' is less than one step"));
+  CHECK(contains(said("1e30 flops"), "two.yaml:13:20: scratch.budgets: stages.0.for: "));
+}
+
+TEST_CASE("a plan warns of what will not be comparable") {
+  const auto warned = [](const Edits& edits) { return join(planned(edits).warnings, "\n"); };
+  CHECK(contains(warned({"lr.curve=constant"}), "never decays"));
+  CHECK(contains(warned({"lr.warmup=2000", "lr.decay=2000"}), "overlap"));
+  CHECK(contains(warned({"lr.decay=0"}), "decay"));
+}

@@ -1,0 +1,56 @@
+// Lines of run.jsonl.
+#include "train/event_log.h"
+
+#include <limits>
+
+#include "report/run_log.h"
+#include "support/catch.h"
+#include "support/text_file.h"
+#include "support/tiny_run.h"
+
+using namespace stagedtrain;
+using namespace stagedtrain::train;
+
+TEST_CASE("events are whole lines, also after one that a crash cut") {
+  const test::TempDir dir;
+  test::write_text(dir / "run.jsonl", "{\"event\":\"sta");
+  { EventLog(dir / "run.jsonl").write({{"event", "a"}}); }
+  { EventLog(dir / "run.jsonl").write({{"event", "b"}}); }
+  CHECK(test::read_text(dir / "run.jsonl") ==
+        "{\"event\":\"sta\n{\"event\":\"a\"}\n{\"event\":\"b\"}\n");
+}
+
+TEST_CASE("a number that is none is written as null") {
+  const test::TempDir dir;
+  EventLog(dir / "run.jsonl").write({{"loss", std::numeric_limits<double>::quiet_NaN()}});
+  CHECK(test::read_text(dir / "run.jsonl") == "{\"loss\":null}\n");
+}
+
+TEST_CASE("the report reads what the log says of a run's plan and place") {
+  const test::TinyRun tiny;
+  const plan::RunPlan plan = tiny.plan();
+  EventLog log(tiny / "run.jsonl");
+  log.write(start_event(plan, {"cpu", "fused", 2}));
+  state::Progress at;
+  at.stage = "small";
+  at.step = at.stage_step = 3;
+  at.tokens = 192;
+  at.flops = 5e6;
+  at.seconds = 0.25;
+  Json event = place_event("step", at);
+  event["loss"] = 2.5;
+  log.write(event);
+  const report::Run run = report::read_log(tiny / "run.jsonl", "tiny");
+  CHECK(run.role == "staged");
+  CHECK(run.device == "cpu");
+  CHECK(run.threads == 2);
+  CHECK(run.seed == 3);
+  CHECK(run.total_steps == 12);
+  CHECK(run.final_model == plan.final_model);
+  REQUIRE(run.stages.size() == 2);
+  CHECK(run.stages[1].params == static_cast<double>(plan.stages[1].params.total));
+  CHECK(run.stages[1].grow == plan.stages[1].growth->operators);
+  REQUIRE(run.steps.size() == 1);
+  CHECK(run.steps[0].at.flops == 5e6);
+  CHECK(run.steps[0].loss == 2.5);
+}
