@@ -232,11 +232,11 @@ void run(const GrowArguments& arguments) {
   if (arguments.dry_run && !arguments.tokens.empty())
     throw usage_error("--verify needs the grown file, which --dry-run does not write");
   if (!arguments.dry_run) check_target(arguments);
+  const state::CheckpointReader from(arguments.source);
   if (!arguments.tokens.empty()) {  // what would fail later fails now
-    const data::TokenFile tokens(arguments.tokens);
+    data::TokenFile(arguments.tokens).check_vocab(from.header().model.vocab);
     engine();
   }
-  const state::CheckpointReader from(arguments.source);
   const grow::GrowthRecipe recipe =
       grow::make_recipe(growth.list, from.header().model, growth.path);
   if (arguments.dry_run) return print_recipe(arguments, recipe, from);

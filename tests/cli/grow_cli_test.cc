@@ -11,6 +11,7 @@
 #include "support/command.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
+#include "support/tiny_run.h"
 #include "support/tiny_state.h"
 
 using namespace stagedtrain;
@@ -237,6 +238,61 @@ TEST_CASE("a growth that is killed or told to stop leaves no output") {
     for (const std::string& name : place.files())
       if (contains(name, ".tmp-")) std::filesystem::remove(place.folder / name);
   }
+}
+
+TEST_CASE("grow --verify measures both losses and says whether the promise was kept") {
+  const test::TinyRun run;
+  const std::string small = (run / "small.h5").string(), large = (run / "large.h5").string(),
+                    tokens = (run / "data/validation.bin").string();
+  auto model = test::tiny_model();
+  model.vocab = 256;
+  state::save(small, test::tiny_state(1, state::DType::f32, model));
+  const std::vector<std::string> with_verify = {small,  large,      "--verify",
+                                                tokens, "--device", "cpu"};
+  const auto verified = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), with_verify.begin(), with_verify.end());
+    return grow_command(arguments);
+  };
+  const auto module =
+      std::filesystem::path(test::program()).parent_path() / "libstagedtrain_torch.so";
+  if (!std::filesystem::exists(module)) {
+    WARN("skipped: " << module << " is not built");
+    SUCCEED();
+    return;
+  }
+  const auto kept = verified({"--operator", "width"});
+  INFO(kept.err);
+  REQUIRE(kept.exit_code == 0);
+  CHECK(contains(kept.out, "loss             5."));
+  CHECK(contains(kept.out, " tokens\ndifference       "));
+  CHECK(contains(kept.out, ": kept as promised\n"));
+  const auto changed = verified(
+      {"--force", "--json", "--operator", "depth", "--factor", "2", "--new_layers", "copied"});
+  INFO(changed.err);
+  REQUIRE(changed.exit_code == 0);  // nothing was promised
+  const Json json = parse_json(changed.out, "stdout")["verify"];
+  CHECK(json["kept"] == false);
+  CHECK(json["loss_before"] != json["loss_after"]);
+  CHECK(json["tokens"] > 0);
+}
+
+TEST_CASE("grow --verify without the module or with foreign tokens is refused before it begins") {
+  const test::TinyRun run;
+  const std::string small = (run / "small.h5").string(), large = (run / "large.h5").string();
+  const std::vector<std::string> arguments = {
+      test::program(), "grow",  small,      large,
+      "--operator",    "width", "--verify", (run / "data/validation.bin").string()};
+  const auto without_module = [&] {
+    return test::run(
+        {.arguments = arguments, .environment = {{"STAGEDTRAIN_MODULE", "/nowhere/module.so"}}});
+  };
+  state::save(small, test::tiny_state());
+  check_refused(without_module(), 3, "validation.bin");  // bytes, for a vocab of 32
+  auto model = test::tiny_model();
+  model.vocab = 256;
+  state::save(small, test::tiny_state(1, state::DType::f32, model));
+  check_refused(without_module(), 4, "/nowhere/module.so: not found");
+  CHECK_FALSE(std::filesystem::exists(large));
 }
 
 TEST_CASE("grow --list and --help have every operator with its options and defaults") {
