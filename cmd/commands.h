@@ -13,5 +13,7 @@ void add_grow(CLI::App& app);
 void add_train(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_docs(CLI::App& app);  // hidden: makes pages of docs/; reads the whole app when it runs
+void add_report(CLI::App& app);
+void add_show(CLI::App& app);
 
 }  // namespace stagedtrain::cmd

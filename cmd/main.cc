@@ -67,6 +67,8 @@ int run(int argc, char** argv) {
   add_grow(app);
   add_eval(app);
   add_docs(app);
+  add_report(app);
+  add_show(app);
   check_command(app, argc, argv);
   try {
     app.parse(argc, argv);

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -87,13 +88,14 @@ OutputFile::~OutputFile() {
 
 void OutputFile::allocate(std::uint64_t bytes) {
   if (bytes == 0) return;
+  announced_ = bytes;
   const int code = attempt(FileOperation::allocate, path_,
                            [&] { return ::fallocate(fd_, 0, 0, static_cast<off_t>(bytes)); });
   if (code && code != EOPNOTSUPP && code != ENOSYS) fail(path_, "reserve space", code, bytes);
 }
 
 void OutputFile::write_at(std::uint64_t offset, std::span<const std::byte> bytes) {
-  const std::uint64_t needed = offset + bytes.size();
+  const std::uint64_t needed = std::max<std::uint64_t>(announced_, offset + bytes.size());
   while (!bytes.empty()) {
     ssize_t written = 0;
     const int code = attempt(FileOperation::write, path_, [&] {
@@ -124,7 +126,7 @@ void OutputFile::truncate(std::uint64_t bytes) {
 
 void OutputFile::sync() {
   if (const int code = attempt(FileOperation::sync, path_, [&] { return ::fsync(fd_); }))
-    fail(path_, "sync", code);
+    fail(path_, "sync", code, announced_);
 }
 
 void OutputFile::close() {

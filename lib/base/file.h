@@ -34,6 +34,7 @@ class OutputFile {
   const Path& path() const { return path_; }
   int descriptor() const { return fd_; }
   // Reserves disk space for [0, bytes), so that a full disk is met before the work, not after.
+  // From then on every message about a full disk says that so many bytes are needed.
   void allocate(std::uint64_t bytes);
   void write_at(std::uint64_t offset, std::span<const std::byte> bytes);
   void append(std::string_view text);  // one write call: whole lines stay whole
@@ -44,6 +45,7 @@ class OutputFile {
  private:
   Path path_;
   int fd_ = -1;
+  std::uint64_t announced_ = 0;  // what allocate() was asked for
 };
 
 void rename_file(const Path& from, const Path& to);

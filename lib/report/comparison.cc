@@ -1,6 +1,8 @@
 // Pairing staged runs with the scratch ends that may be compared with them.
 #include "report/comparison.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -15,6 +17,8 @@ std::string named(const Run& run) { return "the scratch run " + run.name; }
 std::string mismatch(const Run& staged, const Run& scratch) {
   if (!(scratch.final_model == staged.final_model))
     return fmt::format("{} has another model ({}).", named(scratch), describe(scratch.final_model));
+  if (scratch.train_data != staged.train_data)
+    return fmt::format("{} was trained on other data ({}).", named(scratch), scratch.train_data);
   if (scratch.validation_data != staged.validation_data)
     return fmt::format("{} was scored on other validation data ({}).", named(scratch),
                        scratch.validation_data);
@@ -23,13 +27,15 @@ std::string mismatch(const Run& staged, const Run& scratch) {
                        scratch.curve, staged.curve);
   if (!scratch.end) return fmt::format("{} has not ended.", named(scratch));
   if (!scratch.comparable())
-    return fmt::format("{} did not end fully decayed with a finite loss; it is drawn, not compared.",
-                       named(scratch));
+    return fmt::format(
+        "{} did not end fully decayed with a finite loss; it is drawn, not compared.",
+        named(scratch));
   return "";
 }
 
 std::string capital(std::string text) {
-  if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') text[0] = static_cast<char>(text[0] - 'a' + 'A');
+  if (!text.empty() && text[0] >= 'a' && text[0] <= 'z')
+    text[0] = static_cast<char>(text[0] - 'a' + 'A');
   return text;
 }
 
@@ -70,12 +76,13 @@ std::string why_nothing(const Run& staged, std::size_t num_ends, std::size_t num
     return "the staged run did not end with a fully decayed learning rate and a finite loss";
   if (num_left >= 2) return "the log tells no cost";
   if (num_ends < 2)
-    return fmt::format("{} scratch run{} ended fully decayed, two are needed",
-                       num_ends == 0 ? "no" : "only one", num_ends == 0 ? "" : "");
+    return fmt::format("{} scratch run to compare with ended fully decayed, two are needed",
+                       num_ends == 0 ? "no" : "only one");
   return "the loss of the scratch runs does not fall with their budget";
 }
 
-MeasureResult compare_in(Measure measure, const std::vector<Run>& runs, const Comparison& comparison) {
+MeasureResult compare_in(Measure measure, const std::vector<Run>& runs,
+                         const Comparison& comparison) {
   MeasureResult result{.measure = measure};
   const Run& staged = runs[comparison.staged];
   std::vector<DecayedEnd> ends;
@@ -98,7 +105,8 @@ MeasureResult compare_in(Measure measure, const std::vector<Run>& runs, const Co
 }
 
 // The ends that another end beats, as the frontier in FLOPs sees them.
-std::vector<std::size_t> dominated_ends(const std::vector<Run>& runs, const std::vector<std::size_t>& all) {
+std::vector<std::size_t> dominated_ends(const std::vector<Run>& runs,
+                                        const std::vector<std::size_t>& all) {
   std::vector<DecayedEnd> ends;
   for (std::size_t i : all) ends.push_back(decayed_end(runs[i], Measure::flops));
   const std::vector<std::size_t> line = frontier(ends);
@@ -111,7 +119,8 @@ std::vector<std::size_t> dominated_ends(const std::vector<Run>& runs, const std:
 Comparison compare(const std::vector<Run>& runs, std::size_t staged) {
   Comparison comparison{.staged = staged};
   comparison.ends = partners(runs, runs[staged], comparison.notes);
-  std::ranges::stable_sort(comparison.ends, {}, [&](std::size_t i) { return runs[i].end->at.flops; });
+  std::ranges::stable_sort(comparison.ends, {},
+                           [&](std::size_t i) { return runs[i].end->at.flops; });
   comparison.dominated = dominated_ends(runs, comparison.ends);
   for (std::size_t i : comparison.dominated)
     comparison.notes.push_back(capital(fmt::format(

@@ -1,5 +1,5 @@
-// Which runs may be compared, and what the comparison says: a staged run against the decayed ends of
-// the same model trained from scratch.
+// Which runs may be compared, and what the comparison says: a staged run against the decayed ends
+// of the same model trained from scratch.
 #pragma once
 
 #include <array>
@@ -43,8 +43,8 @@ struct Report {
   std::vector<Comparison> comparisons;  // one for each staged run, in the order given
 };
 
-// Compares every staged run with the scratch runs of the same final model, validation data and
-// learning-rate curve; of those with its own seed where two or more of these have it.
+// Compares every staged run with the scratch runs of the same final model, data and learning-rate
+// curve; of those with its own seed where two or more of these have it.
 Report make_report(std::vector<Run> runs);
 
 }  // namespace stagedtrain::report

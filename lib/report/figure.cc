@@ -45,14 +45,17 @@ std::string axis_script(char name, const Axis& axis) {
 
 std::string label_script(const Label& label) {
   const char* aligns[] = {"left", "center", "right"};
-  return fmt::format("set label {} at first {}, first {} {} offset character {}, character {} front textcolor {}\n",
-                     quoted(label.text), label.at.x, label.at.y,
-                     aligns[static_cast<int>(label.align)], label.dx, label.dy, rgb(label.colour));
+  return fmt::format(
+      "set label {} at first {}, first {} {} offset character {}, character {} front textcolor "
+      "{}\n",
+      quoted(label.text), label.at.x, label.at.y, aligns[static_cast<int>(label.align)], label.dx,
+      label.dy, rgb(label.colour));
 }
 
 std::string arrow_script(const Arrow& arrow) {
   return fmt::format(
-      "set arrow from first {}, first {} to first {}, first {} {} filled size screen 0.012,18 front "
+      "set arrow from first {}, first {} to first {}, first {} {} filled size screen 0.012,18 "
+      "front "
       "linewidth 1.5 linecolor {}\n",
       arrow.from.x, arrow.from.y, arrow.to.x, arrow.to.y, arrow.both_heads ? "heads" : "head",
       rgb(arrow.colour));
@@ -77,20 +80,22 @@ std::string points_clause(const Points& points, const std::string& data) {
 
 std::string fixed(double value, double step) {
   const int digits = std::max(0, static_cast<int>(std::ceil(-std::log10(step) - 1e-9)));
-  std::string text = fmt::format("{:.{}f}", value, std::min(digits, 12));
-  return text == "-0" ? "0" : text;
+  const double shown = std::abs(value) < 1e-6 * step ? 0 : value;  // never -0
+  return fmt::format("{:.{}f}", shown, std::min(digits, 12));
 }
 
 void replace_all(std::string& text, const std::string& from, const std::string& to) {
-  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+  for (std::size_t at = text.find(from); at != std::string::npos;
+       at = text.find(from, at + to.size()))
     text.replace(at, from.size(), to);
 }
 
 }  // namespace
 
 std::string variable(Colour colour) {
-  static constexpr const char* names[] = {"--ink",     "--muted",        "--grid",   "--paper",      "--good",
-                                          "--scratch", "--scratch-soft", "--staged", "--staged-soft"};
+  static constexpr const char* names[] = {"--ink",          "--muted",  "--grid",
+                                          "--paper",        "--good",   "--scratch",
+                                          "--scratch-soft", "--staged", "--staged-soft"};
   const std::string name = names[static_cast<int>(colour.ink)];
   return colour.ink < Ink::staged ? name : fmt::format("{}-{}", name, colour.shade % kStagedShades);
 }
@@ -131,8 +136,10 @@ std::vector<Tick> log_ticks(double low, double high) {
 
 std::string gnuplot_script(const Figure& figure, const std::string& svg) {
   std::string script = fmt::format(
-      "reset\nset encoding utf8\nset terminal svg size {},{} dynamic noenhanced rounded font 'sans-serif,13'\n"
-      "set output {}\nunset key\nset border 3 linecolor {}\nset grid linecolor {} linewidth 1 dashtype 1\n",
+      "reset\nset encoding utf8\nset terminal svg size {},{} dynamic noenhanced rounded font "
+      "'sans-serif,13'\n"
+      "set output {}\nunset key\nset border 3 linecolor {}\nset grid linecolor {} linewidth 1 "
+      "dashtype 1\n",
       figure.width, figure.height, quoted(svg), rgb({Ink::muted}), rgb({Ink::grid}));
   script += axis_script('x', figure.x) + axis_script('y', figure.y);
   for (const Arrow& arrow : figure.arrows) script += arrow_script(arrow);
@@ -170,7 +177,8 @@ std::string inline_svg(const std::string& svg, const std::string& prefix, const 
     replace_all(text, fmt::format("rgb(1,1,{})", code(colour)), value);
   }
   replace_all(text, "color='white'", "color='var(--paper)'");
-  return text.insert(std::min<std::size_t>(4, text.size()), " role=\"img\" aria-label=\"" + alt + "\"");
+  return text.insert(std::min<std::size_t>(4, text.size()),
+                     " role=\"img\" aria-label=\"" + alt + "\"");
 }
 
 }  // namespace stagedtrain::report

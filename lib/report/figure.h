@@ -59,8 +59,8 @@ struct Axis {
   std::vector<Tick> ticks;
 };
 struct Figure {
-  std::string title;  // heading above it, plain text
-  std::string alt;    // what it shows, for those who do not see it
+  std::string title;              // heading above it, plain text
+  std::string alt;                // what it shows, for those who do not see it
   int width = 480, height = 320;  // pixels at full size
   Axis x, y;
   std::vector<Line> lines;
@@ -74,8 +74,8 @@ std::vector<Tick> linear_ticks(double low, double high, int count);
 // Round values for a log axis (1, 2, 5 and so on; linear ones where the range is too short).
 std::vector<Tick> log_ticks(double low, double high);
 
-// The gnuplot commands that draw the figure into the file svg (relative to its working folder). Text
-// is written so that gnuplot takes none of it as a command.
+// The gnuplot commands that draw the figure into the file svg (relative to its working folder).
+// Text is written so that gnuplot takes none of it as a command.
 std::string gnuplot_script(const Figure& figure, const std::string& svg);
 // gnuplot's picture made part of a page: no prolog, ids of its own (prefix), colours as variables.
 // alt is already escaped for HTML.

@@ -21,7 +21,8 @@ namespace {
 class WorkFolder {
  public:
   WorkFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "stagedtrain-report-XXXXXX").string();
+    std::string name =
+        (std::filesystem::temp_directory_path() / "stagedtrain-report-XXXXXX").string();
     if (!::mkdtemp(name.data()))
       throw resource_error("{}: cannot make a temporary folder: {}", name, std::strerror(errno))
           .with_hint("set TMPDIR to a folder that can be written");
@@ -76,6 +77,7 @@ std::string how_it_ended(int status) {
 }  // namespace
 
 std::vector<std::string> draw(const std::vector<Figure>& figures, const std::string& program) {
+  if (figures.empty()) return {};
   const WorkFolder folder;
   std::string script;
   std::vector<Path> pictures;

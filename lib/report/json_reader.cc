@@ -30,7 +30,8 @@ struct ModelFiller {
 
 }  // namespace
 
-JsonReader::JsonReader(const Json& json, std::string where) : json_(&json), where_(std::move(where)) {
+JsonReader::JsonReader(const Json& json, std::string where)
+    : json_(&json), where_(std::move(where)) {
   if (!json.is_object())
     throw input_error("{}: found {}, expected a JSON object", where_, json.type_name());
 }
@@ -43,7 +44,8 @@ const Json* JsonReader::find(const char* key) const {
 bool JsonReader::has(const char* key) const { return find(key) != nullptr; }
 
 Error JsonReader::wrong(const char* key, const Json& found, const char* expected) const {
-  return input_error("{}: '{}' is a {}, expected {}", where_, key, found.type_name(), expected);
+  return input_error("{}: '{}' is of type {}, expected {}", where_, key, found.type_name(),
+                     expected);
 }
 
 double JsonReader::number(const char* key) const {

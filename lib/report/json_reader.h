@@ -1,5 +1,5 @@
-// Typed reading of one JSON object from a log: what is missing is unknown, what has the wrong type is
-// refused with its place.
+// Typed reading of one JSON object from a log: what is missing is unknown, what has the wrong type
+// is refused with its place.
 #pragma once
 
 #include <optional>
@@ -20,8 +20,8 @@ class JsonReader {
   // NaN when missing or null (a NaN is written as null). Throws Error(input) if it is not a number.
   double number(const char* key) const;
   std::optional<double> maybe(const char* key) const;
-  std::string text(const char* key) const;  // "" when missing
-  bool flag(const char* key) const;         // false when missing
+  std::string text(const char* key) const;   // "" when missing
+  bool flag(const char* key) const;          // false when missing
   JsonReader object(const char* key) const;  // empty when missing
   std::vector<JsonReader> list(const char* key) const;
   // A model's fields; those that are missing keep their defaults.

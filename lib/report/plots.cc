@@ -1,9 +1,12 @@
 // The report's figures from its runs.
 #include "report/plots.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
+#include "report/axes.h"
 #include "report/words.h"
 
 namespace stagedtrain::report {
@@ -12,62 +15,20 @@ namespace {
 constexpr std::size_t kSmoothPoints = 240;  // of a training curve
 constexpr std::size_t kMostPoints = 800;    // of any other
 
-struct Range {
-  double low = INFINITY, high = -INFINITY;
-  void add(double value) {
-    if (!std::isfinite(value)) return;
-    low = std::min(low, value);
-    high = std::max(high, value);
-  }
-  bool empty() const { return !(low <= high); }
-};
-
-// A cost axis in a unit that keeps its numbers short.
-struct Unit {
-  double size;
-  std::string title;
-};
-
-Unit unit_of(Measure measure, double most) {
-  if (measure == Measure::seconds) {
-    if (most < 300) return {1, "wall-clock time in training steps, seconds"};
-    if (most < 18000) return {60, "wall-clock time in training steps, minutes"};
-    return {3600, "wall-clock time in training steps, hours"};
-  }
-  const std::string what = measure == Measure::flops ? "training FLOPs" : "training tokens";
-  static constexpr std::pair<double, const char*> units[] = {
-      {1e24, "10²⁴"}, {1e21, "10²¹"}, {1e18, "10¹⁸"}, {1e15, "10¹⁵"},
-      {1e12, "10¹²"}, {1e9, "billions"}, {1e6, "millions"}, {1e3, "thousands"}};
-  for (const auto& [size, name] : units)
-    if (most >= size) return {size, fmt::format("{}, {}{}", what, size >= 1e12 ? "× " : "", name)};
-  return {1, what};
-}
-
-Axis cost_axis(const Unit& unit, double low, double high) {
-  return {.title = unit.title, .low = low / unit.size, .high = high / unit.size, .log = true,
-          .ticks = log_ticks(low / unit.size, high / unit.size)};
-}
-
-Axis loss_axis(Range range, double margin_below, double margin_above) {
-  const double span = std::max(range.high - range.low, 1e-3 * std::abs(range.high) + 1e-6);
-  Axis axis{.title = "validation loss, nats per token",
-            .low = range.low - margin_below * span, .high = range.high + margin_above * span};
-  axis.ticks = linear_ticks(axis.low, axis.high, 6);
-  return axis;
-}
-
 std::vector<XY> path(const Run& run, Measure measure, const Unit& unit) {
   std::vector<XY> points;
   for (const Evaluation& evaluation : run.evaluations)
     points.push_back({cost(evaluation.at, measure) / unit.size, evaluation.loss});
   if (run.end) points.push_back({cost(run.end->at, measure) / unit.size, run.end->loss});
-  std::erase_if(points, [](const XY& p) { return !std::isfinite(p.x) || !std::isfinite(p.y) || p.x <= 0; });
+  std::erase_if(points,
+                [](const XY& p) { return !std::isfinite(p.x) || !std::isfinite(p.y) || p.x <= 0; });
   return bucket_means(points, kMostPoints);
 }
 
 std::vector<XY> training_path(const Run& run, Measure measure, const Unit& unit) {
   std::vector<XY> points;
-  for (const StepPoint& step : run.steps) points.push_back({cost(step.at, measure) / unit.size, step.loss});
+  for (const StepPoint& step : run.steps)
+    points.push_back({cost(step.at, measure) / unit.size, step.loss});
   std::erase_if(points, [](const XY& p) { return !(p.x > 0); });
   return bucket_means(points, kSmoothPoints);
 }
@@ -82,73 +43,13 @@ double height(const std::vector<XY>& points, double x) {
   return kUnknown;
 }
 
-// ---- the decayed ends
-
-Range ends_cost_range(const Report& report, double& most) {
-  Range range;
-  for (const Comparison& comparison : report.comparisons) {
-    const MeasureResult& flops = comparison[Measure::flops];
-    if (!flops.saving) continue;
-    range.add(report.runs[comparison.staged].end->at.flops);
-    range.add(flops.saving->scratch_cost);
-    for (std::size_t i : comparison.ends) range.add(report.runs[i].end->at.flops);
-  }
-  most = range.high;
-  return range;
-}
-
-void add_scratch_ends(const Report& report, const Comparison& comparison, const Unit& unit, Figure& figure) {
-  std::vector<XY> line, aside;
-  for (std::size_t i : comparison.ends) {
-    const Run& run = report.runs[i];
-    const XY at{run.end->at.flops / unit.size, run.end->loss};
-    const bool dominated = std::ranges::find(comparison.dominated, i) != comparison.dominated.end();
-    (dominated ? aside : line).push_back(at);
-    figure.labels.push_back({.at = at, .text = fmt::format("{:.3f}  {} steps", at.y, whole_text(run.end->at.step)),
-                             .colour = {Ink::scratch}, .dx = 0.8, .dy = 0.8});
-  }
-  figure.lines.push_back({.points = line, .colour = {Ink::scratch}, .width = 1.5, .dashed = true});
-  figure.points.push_back({.points = line, .colour = {Ink::scratch}, .size = 1.1});
-  figure.points.push_back({.points = aside, .colour = {Ink::scratch}, .shape = Shape::ring, .size = 1.1});
-}
-
-// The two ends interpolated between, joined up to where the staged loss meets their line.
-void add_interpolation(const Report& report, const MeasureResult& flops, const Unit& unit, Figure& figure) {
-  const Saving& saving = *flops.saving;
-  Range costs;
-  for (std::size_t i : {saving.low, saving.high}) costs.add(report.runs[i].end->at.flops);
-  const RunEnd &low = *report.runs[saving.low].end, &high = *report.runs[saving.high].end;
-  costs.add(saving.scratch_cost);
-  if (flops.gap && flops.gap->low == saving.low && flops.gap->reach != Reach::beyond && saving.reach == Reach::extrapolated)
-    costs.add(saving.scratch_cost);
-  const double slope = (high.loss - low.loss) / std::log(high.at.flops / low.at.flops);
-  const auto at = [&](double c) { return XY{c / unit.size, low.loss + slope * std::log(c / low.at.flops)}; };
-  figure.lines.push_back({.points = {at(costs.low), at(costs.high)}, .colour = {Ink::scratch}, .width = 2.5});
-}
-
-void add_saving(const Report& report, const Comparison& comparison, const Unit& unit, Figure& figure) {
-  const MeasureResult& flops = comparison[Measure::flops];
-  const RunEnd& end = *report.runs[comparison.staged].end;
-  const Colour colour = run_colour(report, comparison.staged);
-  const XY at{end.at.flops / unit.size, end.loss};
-  const bool alone = report.comparisons.size() == 1;
-  figure.points.push_back({.points = {at}, .colour = colour, .size = 1.4});
-  const std::string name = alone ? "staged" : report.runs[comparison.staged].name;
-  figure.labels.push_back({.at = at, .text = fmt::format("{}  {:.3f}", name, at.y), .colour = colour,
-                           .align = Align::right, .dx = -1, .dy = -0.9});
-  if (flops.saving->reach != Reach::beyond) {
-    const XY from{flops.saving->scratch_cost / unit.size, at.y};
-    figure.arrows.push_back({.from = from, .to = at, .colour = {Ink::good}});
-    figure.labels.push_back({.at = {std::sqrt(from.x * at.x), at.y}, .text = saving_words(flops),
-                             .colour = {Ink::good}, .align = Align::center, .dy = -0.9});
-  }
-  if (flops.gap && flops.gap->reach != Reach::beyond) {
-    const XY from{at.x, flops.gap->scratch_loss};
-    figure.arrows.push_back({.from = from, .to = at, .colour = {Ink::good}});
-    if (alone)
-      figure.labels.push_back({.at = {at.x, (from.y + at.y) / 2}, .text = gap_words(*flops.gap),
-                               .colour = {Ink::good}, .align = Align::right, .dx = -0.8});
-  }
+// Staged runs last, so that they lie on top.
+std::vector<std::size_t> drawing_order(const Report& report) {
+  std::vector<std::size_t> order;
+  for (const bool staged : {false, true})
+    for (std::size_t i = 0; i < report.runs.size(); ++i)
+      if (report.runs[i].staged() == staged) order.push_back(i);
+  return order;
 }
 
 // ---- the paths
@@ -171,29 +72,32 @@ double growth_height(const Run& run, const Growth& growth, Measure measure, cons
   return std::isfinite(y) ? y : growth.loss_before;
 }
 
-std::string growth_label(const Run& run, const Growth& growth) {
-  for (std::size_t i = 1; i < run.stages.size(); ++i)
-    if (run.stages[i].name == growth.stage) return growth_words(run.stages[i - 1].model, run.stages[i].model);
-  return "grown";
-}
-
-void add_run(const Report& report, std::size_t index, Measure measure, const Unit& unit, bool labelled, Figure& figure) {
+void add_run(const Report& report, std::size_t index, Measure measure, const Unit& unit,
+             bool labelled, Figure& figure) {
   const Run& run = report.runs[index];
   const Colour colour = run_colour(report, index);
   figure.lines.insert(figure.lines.begin(), {.points = training_path(run, measure, unit),
-                                             .colour = run_colour(report, index, true), .width = 0.8});
+                                             .colour = run_colour(report, index, true),
+                                             .width = 0.8});
   figure.lines.push_back({.points = path(run, measure, unit), .colour = colour, .width = 1.8});
   for (const Growth& growth : run.growths) {
     const XY at{cost(growth.at, measure) / unit.size, growth_height(run, growth, measure, unit)};
     if (!std::isfinite(at.x) || !std::isfinite(at.y) || at.x < figure.x.low) continue;
-    figure.points.push_back({.points = {at}, .colour = colour, .shape = Shape::triangle, .size = 1.5});
+    figure.points.push_back(
+        {.points = {at}, .colour = colour, .shape = Shape::triangle, .size = 1.5});
     if (labelled)
-      figure.labels.push_back({.at = at, .text = growth_label(run, growth), .colour = colour,
-                               .align = Align::right, .dx = -1, .dy = -0.9});
+      figure.labels.push_back({.at = at,
+                               .text = growth_change(run, growth),
+                               .colour = colour,
+                               .align = Align::right,
+                               .dx = -1,
+                               .dy = -0.9});
   }
   if (run.end && std::isfinite(run.end->loss) && cost(run.end->at, measure) > 0)
-    figure.points.push_back({.points = {{cost(run.end->at, measure) / unit.size, run.end->loss}}, .colour = colour,
-                             .shape = run.end->decayed ? Shape::disc : Shape::ring, .size = 0.9});
+    figure.points.push_back({.points = {{cost(run.end->at, measure) / unit.size, run.end->loss}},
+                             .colour = colour,
+                             .shape = run.end->decayed ? Shape::disc : Shape::ring,
+                             .size = 0.9});
 }
 
 // The lines' heights within the figure's x range.
@@ -216,35 +120,50 @@ std::optional<Figure> path_figure(const Report& report, Measure measure) {
   const Unit unit = unit_of(measure, most);
   const bool large = measure == Measure::flops;
   Figure figure{.title = fmt::format("Loss against {}", measure_name(measure)),
-                .alt = fmt::format("Training and validation loss of each run against {}.", measure_name(measure)),
-                .width = large ? 960 : 480, .height = large ? 420 : 320};
+                .alt = fmt::format("Training and validation loss of each run against {}.",
+                                   measure_name(measure)),
+                .width = large ? 960 : 480,
+                .height = large ? 420 : 320};
   figure.x = cost_axis(unit, first_cost(report, measure, most), most * 1.06);
-  for (std::size_t i = 0; i < report.runs.size(); ++i) add_run(report, i, measure, unit, large, figure);
+  for (const std::size_t i : drawing_order(report))
+    add_run(report, i, measure, unit, large && report.comparisons.size() == 1, figure);
   const Range range = heights(figure);
   if (range.empty()) return {};
-  figure.y = loss_axis(range, 0.06, 0.06);
+  figure.y = loss_axis("loss, nats per token", range, 0.06, 0.06);
   return figure;
 }
 
 // ---- the optimizer
 
 template <class Value>
-std::optional<Figure> step_figure(const Report& report, const char* title, const char* y_title, bool log, Value value) {
-  Figure figure{.title = title, .alt = fmt::format("{} against optimizer steps.", title), .width = 480, .height = 230};
+std::optional<Figure> step_figure(const Report& report, const char* title, const char* y_title,
+                                  bool log, Value value) {
+  Figure figure{.title = title,
+                .alt = fmt::format("{} against optimizer steps.", title),
+                .width = 480,
+                .height = 230};
   Range x, y;
-  for (std::size_t i = 0; i < report.runs.size(); ++i) {
+  for (const std::size_t i : drawing_order(report)) {
     std::vector<XY> points;
     for (const StepPoint& step : report.runs[i].steps)
       if (const double v = value(step); !log || v > 0) points.push_back({step.at.step, v});
     points = bucket_means(points, kSmoothPoints);
     for (const XY& point : points) x.add(point.x), y.add(point.y);
-    figure.lines.push_back({.points = std::move(points), .colour = run_colour(report, i), .width = 1.4});
+    figure.lines.push_back(
+        {.points = std::move(points), .colour = run_colour(report, i), .width = 1.4});
   }
   if (x.empty() || !(x.high > x.low) || y.empty()) return {};
-  figure.x = {.title = "optimizer steps", .low = std::min(0.0, x.low), .high = x.high, .ticks = linear_ticks(0, x.high, 5)};
+  figure.x = {.title = "optimizer steps",
+              .low = std::min(0.0, x.low),
+              .high = x.high,
+              .ticks = linear_ticks(0, x.high, 5)};
   const double top = y.high > y.low ? y.high : y.low + std::abs(y.low) + 1e-12;
-  figure.y = {.title = y_title, .low = log ? y.low / 1.1 : std::min(0.0, y.low), .high = top * 1.1, .log = log};
-  figure.y.ticks = log ? log_ticks(figure.y.low, figure.y.high) : linear_ticks(figure.y.low, figure.y.high, 4);
+  figure.y = {.title = y_title,
+              .low = log ? y.low / 1.1 : std::min(0.0, y.low),
+              .high = top * 1.1,
+              .log = log};
+  figure.y.ticks =
+      log ? log_ticks(figure.y.low, figure.y.high) : linear_ticks(figure.y.low, figure.y.high, 4);
   return figure;
 }
 
@@ -252,8 +171,9 @@ std::optional<Figure> step_figure(const Report& report, const char* title, const
 
 Colour run_colour(const Report& report, std::size_t run, bool soft) {
   if (!report.runs[run].staged()) return {soft ? Ink::scratch_soft : Ink::scratch};
-  const auto staged_before = std::count_if(report.runs.begin(), report.runs.begin() + static_cast<std::ptrdiff_t>(run),
-                                           [](const Run& other) { return other.staged(); });
+  const auto staged_before =
+      std::count_if(report.runs.begin(), report.runs.begin() + static_cast<std::ptrdiff_t>(run),
+                    [](const Run& other) { return other.staged(); });
   return {soft ? Ink::staged_soft : Ink::staged, static_cast<int>(staged_before % kStagedShades)};
 }
 
@@ -273,29 +193,6 @@ std::vector<XY> bucket_means(const std::vector<XY>& points, std::size_t count) {
   return means;
 }
 
-std::optional<Figure> ends_figure(const Report& report) {
-  double most = 0;
-  const Range costs = ends_cost_range(report, most);
-  if (costs.empty()) return {};
-  const Unit unit = unit_of(Measure::flops, most);
-  Figure figure{.title = "What is compared: fully decayed ends",
-                .alt = "Final validation loss against FLOPs: scratch ends joined by lines, the staged end below them.",
-                .width = 960, .height = 360};
-  figure.x = cost_axis(unit, costs.low / 1.15, costs.high * 1.15);
-  Range losses;
-  for (const Comparison& comparison : report.comparisons) {
-    if (!comparison[Measure::flops].saving) continue;
-    add_scratch_ends(report, comparison, unit, figure);
-    add_interpolation(report, comparison[Measure::flops], unit, figure);
-    add_saving(report, comparison, unit, figure);
-  }
-  for (const Points& points : figure.points)
-    for (const XY& point : points.points) losses.add(point.y);
-  for (const Arrow& arrow : figure.arrows) losses.add(arrow.from.y);
-  figure.y = loss_axis(losses, 0.25, 0.15);
-  return figure;
-}
-
 std::vector<Figure> path_figures(const Report& report) {
   std::vector<Figure> figures;
   for (Measure measure : kMeasures)
@@ -305,9 +202,11 @@ std::vector<Figure> path_figures(const Report& report) {
 
 std::vector<Figure> optimizer_figures(const Report& report) {
   std::vector<Figure> figures;
-  if (auto figure = step_figure(report, "Learning rate", "learning rate", false, [](const StepPoint& s) { return s.lr; }))
+  if (auto figure = step_figure(report, "Learning rate", "learning rate", false,
+                                [](const StepPoint& s) { return s.lr; }))
     figures.push_back(std::move(*figure));
-  if (auto figure = step_figure(report, "Gradient norm", "gradient norm", true, [](const StepPoint& s) { return s.grad_norm; }))
+  if (auto figure = step_figure(report, "Gradient norm", "gradient norm", true,
+                                [](const StepPoint& s) { return s.grad_norm; }))
     figures.push_back(std::move(*figure));
   return figures;
 }

@@ -12,6 +12,8 @@
 namespace stagedtrain::report {
 namespace {
 
+constexpr int kDeepest = 4;  // sub-folders that are searched for runs
+
 Place read_place(const JsonReader& event) {
   return {event.number("step"), event.number("tokens"), event.number("flops"),
           event.number("seconds")};
@@ -152,7 +154,8 @@ bool cut_by_crash(const std::vector<Line>& lines, std::size_t i) {
 std::string natural_key(const std::string& text) {
   std::string key, digits;
   const auto flush = [&] {
-    if (!digits.empty()) key += std::string(digits.size() < 20 ? 20 - digits.size() : 0, '0') + digits;
+    if (!digits.empty())
+      key += std::string(digits.size() < 20 ? 20 - digits.size() : 0, '0') + digits;
     digits.clear();
   };
   for (char c : text) {
@@ -175,16 +178,19 @@ std::vector<Path> logs_of(const Path& path) {
         .with_hint("give the folder that train wrote (its --out)");
   if (std::filesystem::is_regular_file(path, error)) return {path};
   std::vector<Path> logs;
-  std::filesystem::directory_iterator entries(path, error), none;
+  using Folders = std::filesystem::recursive_directory_iterator;
+  Folders entries(path, std::filesystem::directory_options::skip_permission_denied, error), none;
   if (error) throw input_error("{}: cannot list the folder: {}", path.string(), error.message());
-  for (; entries != none; entries.increment(error))
-    if (const Path log = entries->path() / "run.jsonl"; std::filesystem::is_regular_file(log, error))
-      logs.push_back(log);
+  for (; !error && entries != none; entries.increment(error)) {
+    if (entries.depth() >= kDeepest) entries.disable_recursion_pending();
+    if (entries->path().filename() == "run.jsonl" && entries->is_regular_file(error))
+      logs.push_back(entries->path());
+  }
   std::ranges::sort(logs, {}, [](const Path& log) { return natural_key(log.string()); });
-  if (std::filesystem::is_regular_file(path / "run.jsonl", error))
-    logs.insert(logs.begin(), path / "run.jsonl");
+  const auto own = std::ranges::find(logs, path / "run.jsonl");
+  if (own != logs.end()) std::rotate(logs.begin(), own, own + 1);
   if (logs.empty())
-    throw input_error("{}: found no run.jsonl in it or in its sub-folders", path.string())
+    throw input_error("{}: found no run.jsonl in it or in folders in it", path.string())
         .with_hint("give the folder that train wrote (its --out)");
   return logs;
 }
@@ -222,11 +228,13 @@ Run read_log(const Path& log, std::string name) {
     add_event(JsonReader(event, where), run);
   }
   if (run.role.empty())
-    throw input_error("{}: found no start event, expected one JSON object a line that begins with it",
-                      log.string())
+    throw input_error(
+        "{}: found no start event, expected one JSON object a line that begins with it",
+        log.string())
         .with_hint("is this the log of a run that has begun? train writes run.jsonl");
   if (run.role != "staged" && run.role != "scratch")
-    throw input_error("{}: the run's role is '{}', expected staged or scratch", log.string(), run.role);
+    throw input_error("{}: the run's role is '{}', expected staged or scratch", log.string(),
+                      run.role);
   return run;
 }
 

@@ -8,7 +8,6 @@
 
 #include "arch/model_config.h"
 #include "base/file.h"
-#include "base/json.h"
 
 namespace stagedtrain::report {
 
@@ -60,8 +59,8 @@ struct Run {
   std::optional<double> seed, threads, total_steps;
   arch::ModelConfig final_model;
   std::vector<Stage> stages;
-  std::vector<StepPoint> steps;          // by rising step
-  std::vector<Evaluation> evaluations;   // by rising step
+  std::vector<StepPoint> steps;         // by rising step
+  std::vector<Evaluation> evaluations;  // by rising step
   std::vector<Growth> growths;
   std::vector<Evaluation> stage_ends;
   std::optional<RunEnd> end;
@@ -80,8 +79,9 @@ struct Run {
 // start) is skipped. Throws Error(input) with file:line for anything else that is no event.
 Run read_log(const Path& log, std::string name);
 
-// Every run of the folders (or run.jsonl files) given: a folder stands for its own run.jsonl and for
-// those of its sub-folders, in natural order; a run named twice is read once. Throws Error(input).
+// Every run of the folders (or run.jsonl files) given: a folder stands for its own run.jsonl and
+// for those of the folders in it, in natural order; a run named twice is read once. Throws
+// Error(input).
 std::vector<Run> read_runs(const std::vector<std::string>& paths);
 
 }  // namespace stagedtrain::report

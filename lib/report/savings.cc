@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 namespace stagedtrain::report {
 namespace {
@@ -16,7 +15,8 @@ double joint_se(double staged, double low, double high, double t) {
   return std::sqrt(staged * staged + (1 - t) * (1 - t) * low * low + t * t * high * high);
 }
 
-// The first pair of neighbours on the frontier whose upper end reaches far enough, else the last pair.
+// The first pair of neighbours on the frontier whose upper end reaches far enough, else the last
+// pair.
 template <class Reaches>
 std::size_t segment(const std::vector<std::size_t>& line, Reaches reaches) {
   std::size_t i = 0;
@@ -33,14 +33,15 @@ Reach reach_of(double log_cost, double log_first, double log_last) {
 }  // namespace
 
 std::vector<std::size_t> frontier(const std::vector<DecayedEnd>& ends) {
-  std::vector<std::size_t> order(ends.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::vector<std::size_t> order;  // without those of unknown cost or loss, which no order has
+  for (std::size_t i = 0; i < ends.size(); ++i)
+    if (ends[i].cost > 0 && std::isfinite(ends[i].loss)) order.push_back(i);
   std::ranges::stable_sort(order, [&](std::size_t a, std::size_t b) {
     return ends[a].cost != ends[b].cost ? ends[a].cost < ends[b].cost : ends[a].loss < ends[b].loss;
   });
   std::vector<std::size_t> line;
   for (std::size_t i : order)
-    if (ends[i].cost > 0 && (line.empty() || ends[i].loss < ends[line.back()].loss)) line.push_back(i);
+    if (line.empty() || ends[i].loss < ends[line.back()].loss) line.push_back(i);
   return line;
 }
 
@@ -48,15 +49,18 @@ std::optional<Saving> saving(const DecayedEnd& staged, const std::vector<Decayed
   const std::vector<std::size_t> line = frontier(ends);
   if (line.size() < 2 || !(staged.cost > 0)) return {};
   const DecayedEnd &first = ends[line.front()], &last = ends[line.back()];
-  const std::size_t i = segment(line, [&](std::size_t end) { return ends[end].loss <= staged.loss; });
+  const std::size_t i =
+      segment(line, [&](std::size_t end) { return ends[end].loss <= staged.loss; });
   const DecayedEnd &low = ends[line[i]], &high = ends[line[i + 1]];
   const double t = (low.loss - staged.loss) / (low.loss - high.loss);
   const double span = std::log(high.cost / low.cost);
   const double log_cost = std::log(low.cost) + t * span;
-  Saving result{.value = kNan, .se = kNan, .scratch_cost = kNan, .low = line[i], .high = line[i + 1]};
+  Saving result{
+      .value = kNan, .se = kNan, .scratch_cost = kNan, .low = line[i], .high = line[i + 1]};
   // By loss, not by cost: rounding must not push an end that was met exactly outside.
   const bool inside = staged.loss <= first.loss && staged.loss >= last.loss;
-  result.reach = inside ? Reach::inside : reach_of(log_cost, std::log(first.cost), std::log(last.cost));
+  result.reach =
+      inside ? Reach::inside : reach_of(log_cost, std::log(first.cost), std::log(last.cost));
   if (staged.loss < last.loss) result.at_least = 1 - staged.cost / last.cost;
   if (staged.loss > first.loss) result.at_most = 1 - staged.cost / first.cost;
   if (result.reach == Reach::beyond) return result;
@@ -70,9 +74,11 @@ std::optional<Saving> saving(const DecayedEnd& staged, const std::vector<Decayed
 std::optional<LossGap> loss_gap(const DecayedEnd& staged, const std::vector<DecayedEnd>& ends) {
   const std::vector<std::size_t> line = frontier(ends);
   if (line.size() < 2 || !(staged.cost > 0)) return {};
-  const std::size_t i = segment(line, [&](std::size_t end) { return ends[end].cost >= staged.cost; });
+  const std::size_t i =
+      segment(line, [&](std::size_t end) { return ends[end].cost >= staged.cost; });
   const DecayedEnd &low = ends[line[i]], &high = ends[line[i + 1]];
-  LossGap result{.value = kNan, .se = kNan, .scratch_loss = kNan, .low = line[i], .high = line[i + 1]};
+  LossGap result{
+      .value = kNan, .se = kNan, .scratch_loss = kNan, .low = line[i], .high = line[i + 1]};
   result.reach = reach_of(std::log(staged.cost), std::log(ends[line.front()].cost),
                           std::log(ends[line.back()].cost));
   if (result.reach == Reach::beyond) return result;

@@ -27,10 +27,10 @@ inline constexpr double kExtrapolation = 1.25;
 // strictly. Indices into ends.
 std::vector<std::size_t> frontier(const std::vector<DecayedEnd>& ends);
 
-// Saving = 1 - cost_staged / cost_scratch(same loss). The loss is taken as linear in log cost between
-// two neighbouring ends. se is the first-order standard error from the three losses' errors taken as
-// independent. An error that all three share cancels exactly, so se is an upper bound when all were
-// scored on the same text.
+// Saving = 1 - cost_staged / cost_scratch(same loss). The loss is taken as linear in log cost
+// between two neighbouring ends. se is the first-order standard error from the three losses' errors
+// taken as independent. An error that all three share cancels exactly, so se is an upper bound when
+// all were scored on the same text.
 struct Saving {
   Reach reach = Reach::beyond;
   double value, se;                         // NaN when beyond

@@ -1,6 +1,8 @@
 // The report's sentences.
 #include "report/words.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -11,7 +13,8 @@ namespace {
 
 constexpr const char* kUnknownText = "n/a";
 constexpr const char* kRunScratch =
-    "Train the final model from scratch at two or more budgets (stagedtrain train SCHEDULE --scratch; "
+    "Train the final model from scratch at two or more budgets (stagedtrain train SCHEDULE "
+    "--scratch; "
     "see stagedtrain train --help) and name that folder too.";
 
 std::string subject(const Report& report, const Comparison& comparison) {
@@ -24,39 +27,46 @@ std::string amount_words(double share, Measure measure, double se = 0) {
   const std::string less = measure == Measure::seconds ? "less" : "fewer";
   const double percent = 100 * std::abs(share);
   const int digits = percent < 9.95 && !(se > 0.005) ? 1 : 0;
-  return fmt::format("{:.{}f}% {} {}", percent, digits, share >= 0 ? less : "more", measure_name(measure));
+  return fmt::format("{:.{}f}% {} {}", percent, digits, share >= 0 ? less : "more",
+                     measure_name(measure));
 }
 
 std::string bound_words(const Saving& saving, Measure measure) {
   if (saving.at_least)
-    return (*saving.at_least >= 0 ? "at least " : "at most ") + amount_words(*saving.at_least, measure);
+    return (*saving.at_least >= 0 ? "at least " : "at most ") +
+           amount_words(*saving.at_least, measure);
   return (*saving.at_most >= 0 ? "at most " : "at least ") + amount_words(*saving.at_most, measure);
 }
 
-// The scratch ends at the two sides of the interpolation: "runs/a/budget-1500 and runs/a/budget-2100".
+// The scratch ends at the two sides of the interpolation: "runs/a/budget-1500 and
+// runs/a/budget-2100".
 std::string between(const Report& report, std::size_t low, std::size_t high) {
   return report.runs[low].name + " and " + report.runs[high].name;
 }
 
 std::string why_nothing(const Report& report, const Comparison& comparison) {
   const MeasureResult& flops = comparison[Measure::flops];
-  std::string text = fmt::format("{}: no saving can be told, as {}.", subject(report, comparison), flops.reason);
+  std::string text =
+      fmt::format("{}: no saving can be told, as {}.", subject(report, comparison), flops.reason);
   const Run& staged = report.runs[comparison.staged];
   if (staged.comparable()) return text + " " + kRunScratch;
-  return text + " Run it to the end, with a learning-rate curve that decays (wsd, cosine or linear).";
+  return text +
+         " Run it to the end, with a learning-rate curve that decays (wsd, cosine or linear).";
 }
 
 std::string insignificance(const MeasureResult& flops) {
-  const bool small = flops.saving->reach != Reach::beyond &&
-                     std::abs(flops.saving->value) < 2 * flops.saving->se;
-  return small ? " The difference in FLOPs is within twice its standard error: it may be none." : "";
+  const bool small =
+      flops.saving->reach != Reach::beyond && std::abs(flops.saving->value) < 2 * flops.saving->se;
+  return small ? " The difference in FLOPs is within twice its standard error: it may be none."
+               : "";
 }
 
 std::string ends_sentence(const Report& report, const Comparison& comparison) {
   std::vector<std::string> costs;
   for (std::size_t i : comparison.ends) costs.push_back(count_text(report.runs[i].end->at.flops));
   return fmt::format(
-      "Only ends at which the learning rate has decayed fully are compared; curves on the way there "
+      "Only ends at which the learning rate has decayed fully are compared; curves on the way "
+      "there "
       "mislead. Scratch was decayed at {} budgets ({} FLOPs).",
       costs.size(), join(costs, ", "));
 }
@@ -64,16 +74,22 @@ std::string ends_sentence(const Report& report, const Comparison& comparison) {
 std::string interpolation_sentence(const Report& report, const Saving& saving) {
   const std::string ends = between(report, saving.low, saving.high);
   if (saving.reach == Reach::inside)
-    return fmt::format("What scratch needs for the same loss is interpolated linearly in log FLOPs between {}.", ends);
+    return fmt::format(
+        "What scratch needs for the same loss is interpolated linearly in log FLOPs between {}.",
+        ends);
   const char* side = saving.at_least ? "below" : "above";
   if (saving.reach == Reach::extrapolated)
     return fmt::format(
-        "The staged loss lies {} all scratch ends: what scratch needs for it is extrapolated, linearly in "
-        "log FLOPs, from {}. Without extrapolation it is {}. A further scratch budget would settle it.",
+        "The staged loss lies {} all scratch ends: what scratch needs for it is extrapolated, "
+        "linearly in "
+        "log FLOPs, from {}. Without extrapolation it is {}. A further scratch budget would settle "
+        "it.",
         side, ends, bound_words(saving, Measure::flops));
   return fmt::format(
-      "The staged loss lies so far {} all scratch ends that a line through {} says nothing about it "
-      "(more than {} times their cost away); the bound given needs no extrapolation. Train scratch at a "
+      "The staged loss lies so far {} all scratch ends that a line through {} says nothing about "
+      "it "
+      "(more than {} times their cost away); the bound given needs no extrapolation. Train scratch "
+      "at a "
       "{} budget for a number.",
       side, ends, format_number(kExtrapolation), saving.at_least ? "larger" : "smaller");
 }
@@ -82,8 +98,10 @@ std::string error_sentence(const Report& report, const Comparison& comparison) {
   const Run& staged = report.runs[comparison.staged];
   const double windows = staged.evaluations.empty() ? kUnknown : staged.evaluations.back().windows;
   return fmt::format(
-      "± is the standard error of the validation loss{}, taken as independent for each run (unpaired). "
-      "All runs are scored on the same fixed text, so most of that error is common to them and cancels: "
+      "± is the standard error of the validation loss{}, taken as independent for each run "
+      "(unpaired). "
+      "All runs are scored on the same fixed text, so most of that error is common to them and "
+      "cancels: "
       "± is an upper bound of it.",
       std::isfinite(windows) ? fmt::format(" over {} windows of text", whole_text(windows)) : "");
 }
@@ -91,15 +109,18 @@ std::string error_sentence(const Report& report, const Comparison& comparison) {
 std::string seed_sentence(const Report& report, const Comparison& comparison) {
   const Run& staged = report.runs[comparison.staged];
   return fmt::format(
-      "One seed{}: how much another seed would change is not in ±. Claims about a method need three or more.",
+      "One seed{}: how much another seed would change is not in ±. Claims about a method need "
+      "three or more.",
       staged.seed ? " (" + format_number(*staged.seed) + ")" : "");
 }
 
 std::string size_sentence(const Report& report, const Comparison& comparison) {
   const Run& staged = report.runs[comparison.staged];
-  std::string text = fmt::format("Tokens per parameter of the final model: staged {}", tokens_per_parameter(staged));
+  std::string text = fmt::format("Tokens per parameter of the final model: staged {}",
+                                 tokens_per_parameter(staged));
   if (!comparison.ends.empty())
-    text += fmt::format(", scratch {} to {}", tokens_per_parameter(report.runs[comparison.ends.front()]),
+    text += fmt::format(", scratch {} to {}",
+                        tokens_per_parameter(report.runs[comparison.ends.front()]),
                         tokens_per_parameter(report.runs[comparison.ends.back()]));
   return text + ". Savings at few tokens per parameter need not hold at 20 and more.";
 }
@@ -110,7 +131,8 @@ std::string clock_sentence(const Report& report, const Comparison& comparison) {
   for (const Growth& growth : staged.growths)
     if (std::isfinite(growth.seconds)) growing += growth.seconds;
   std::string text = fmt::format(
-      "Wall-clock time counts training steps on {}; evaluation, checkpoints and growth{} are excluded.",
+      "Wall-clock time counts training steps on {}; evaluation, checkpoints and growth{} are "
+      "excluded.",
       machine_words(staged), staged.growths.empty() ? "" : " (" + seconds_text(growing) + ")");
   if (const std::string& reason = comparison[Measure::seconds].reason; !reason.empty())
     text += " It is not compared: " + reason + ".";
@@ -119,13 +141,21 @@ std::string clock_sentence(const Report& report, const Comparison& comparison) {
 
 }  // namespace
 
-std::string count_text(double value) { return std::isfinite(value) ? short_count(value) : kUnknownText; }
+std::string count_text(double value) {
+  if (!std::isfinite(value)) return kUnknownText;
+  const std::string text = short_count(value);
+  if (text.back() >= '0' && text.back() <= '9') return text;
+  const double mantissa = std::stod(text);  // with all three digits, so that columns line up
+  const int digits = mantissa >= 100 ? 0 : mantissa >= 10 ? 1 : 2;
+  return fmt::format("{:.{}f}{}", mantissa, digits, text.back());
+}
 std::string whole_text(double value) {
   if (!std::isfinite(value) || std::abs(value) > 9e15) return count_text(value);
   return grouped(static_cast<std::int64_t>(std::llround(value)));
 }
 std::string seconds_text(double seconds) {
-  return std::isfinite(seconds) ? short_seconds(seconds) : kUnknownText;
+  if (!std::isfinite(seconds)) return kUnknownText;
+  return seconds < 1 ? fmt::format("{:.2f}s", seconds) : short_seconds(seconds);
 }
 std::string decimal_text(double value, int digits) {
   return std::isfinite(value) ? fmt::format("{:.{}f}", value, digits) : kUnknownText;
@@ -153,13 +183,15 @@ std::string saving_words(const MeasureResult& result) {
 
 std::string gap_words(const LossGap& gap) {
   if (gap.reach == Reach::beyond) return "";
-  const std::string words = fmt::format("{:.3f} {}", std::abs(gap.value), gap.value >= 0 ? "lower" : "higher");
+  const std::string words =
+      fmt::format("{:.3f} {}", std::abs(gap.value), gap.value >= 0 ? "lower" : "higher");
   return gap.reach == Reach::inside ? words : "about " + words + " (extrapolated)";
 }
 
 std::string growth_words(const arch::ModelConfig& from, const arch::ModelConfig& to) {
   std::vector<std::string> parts;
-  if (from.layers != to.layers) parts.push_back(fmt::format("{} → {} layers", from.layers, to.layers));
+  if (from.layers != to.layers)
+    parts.push_back(fmt::format("{} → {} layers", from.layers, to.layers));
   const auto part = [&](const char* name, std::int64_t before, std::int64_t after) {
     if (before != after) parts.push_back(fmt::format("{} {} → {}", name, before, after));
   };
@@ -172,17 +204,26 @@ std::string growth_words(const arch::ModelConfig& from, const arch::ModelConfig&
   return parts.empty() ? "same size" : join(parts, ", ");
 }
 
+std::string growth_change(const Run& run, const Growth& growth) {
+  for (std::size_t i = 1; i < run.stages.size(); ++i)
+    if (run.stages[i].name == growth.stage)
+      return growth_words(run.stages[i - 1].model, run.stages[i].model);
+  return "grown";
+}
+
 std::string machine_words(const Run& run) {
   std::string text = run.device.empty() ? "an unnamed device" : run.device;
-  if (run.threads) text += fmt::format(", {:.0f} thread{}", *run.threads, *run.threads == 1 ? "" : "s");
+  if (run.threads)
+    text += fmt::format(", {:.0f} thread{}", *run.threads, *run.threads == 1 ? "" : "s");
   return text;
 }
 
 std::string verdict(const Report& report, const Comparison& comparison) {
   const MeasureResult &flops = comparison[Measure::flops], &seconds = comparison[Measure::seconds];
   if (!flops.saving) return why_nothing(report, comparison);
-  std::string text = fmt::format("{} reached {:.3f} nats per token with {}", subject(report, comparison),
-                                 report.runs[comparison.staged].end->loss, saving_words(flops));
+  std::string text =
+      fmt::format("{} reached {:.3f} nats per token with {}", subject(report, comparison),
+                  report.runs[comparison.staged].end->loss, saving_words(flops));
   if (seconds.saving) text += " and " + saving_words(seconds);
   text += " than the same model trained from scratch";
   if (flops.gap)
@@ -198,6 +239,15 @@ std::string empty_verdict(const Report& report) {
       report.runs.size(), report.runs.size() == 1 ? "" : "s");
 }
 
+std::string unfinished_notice(const Report& report) {
+  std::vector<std::string> names;
+  for (const Run& run : report.runs)
+    if (!run.end) names.push_back(run.name);
+  if (names.empty()) return "";
+  return fmt::format("Not ended yet: {}. Report again when {} to the end.", join(names, ", "),
+                     names.size() == 1 ? "it has come" : "they have come");
+}
+
 std::vector<std::string> fine_print(const Report& report, const Comparison& comparison) {
   std::vector<std::string> sentences;
   if (const auto& saving = comparison[Measure::flops].saving) {
@@ -209,7 +259,8 @@ std::vector<std::string> fine_print(const Report& report, const Comparison& comp
   sentences.push_back(size_sentence(report, comparison));
   sentences.push_back(
       "FLOPs count every matrix product forward and backward, the output head and full (unmasked) "
-      "attention included; embedding look-ups, norms and the optimizer are not counted.");
+      "attention included; embedding look-ups, norms and the optimizer are not counted. "
+      "K, M, G, T, P and E stand for 10³, 10⁶, 10⁹, 10¹², 10¹⁵ and 10¹⁸.");
   sentences.push_back(clock_sentence(report, comparison));
   for (const std::string& note : comparison.notes) sentences.push_back(note);
   return sentences;

@@ -73,7 +73,8 @@ class CheckpointReader {
 void save(const Path& target, const TrainingState& state);
 // The whole state, every checksum verified.
 TrainingState load(const Path& path);
-// Bytes of a checkpoint of this model (tensors and checksums; metadata is a few KiB more).
+// Bytes of a checkpoint of this model, within 16 KiB and 1 KiB for each layer; schedule and
+// tokenizer come on top.
 std::uint64_t checkpoint_bytes(const arch::ModelConfig& model, DType dtype = DType::f32);
 
 }  // namespace stagedtrain::state

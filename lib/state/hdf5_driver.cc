@@ -43,7 +43,7 @@ herr_t query(const H5FD_t*, unsigned long* flags) {
 }
 haddr_t allocate(H5FD_t* file, H5FD_mem_t type, hid_t, hsize_t size) {
   haddr_t& end = memory_file(file).eoa;
-  const haddr_t alignment = type == H5FD_MEM_DRAW && size >= 4096 ? 4096 : 8;
+  const haddr_t alignment = type == H5FD_MEM_DRAW && begins_page(size) ? kPageBytes : 8;
   const haddr_t place = (end + alignment - 1) / alignment * alignment;
   end = place + size;
   return place;

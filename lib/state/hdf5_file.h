@@ -19,6 +19,11 @@ constexpr std::uint64_t element_size(ElementType type) {
 }
 const char* element_name(ElementType type);
 
+// Datasets of at least a page begin at a multiple of one, so that they can be mapped and read
+// straight.
+inline constexpr std::uint64_t kPageBytes = 4096;
+constexpr bool begins_page(std::uint64_t bytes) { return bytes >= kPageBytes; }
+
 // One contiguous dataset. Its bytes lie at [offset, offset + bytes) of the file.
 struct Dataset {
   std::string group;  // "" for the root

@@ -42,6 +42,23 @@ void create_dataset(hid_t file, Dataset& dataset) {
   write_attribute(id, "crc32c", H5T_STD_U32LE, blocks, dataset.checksums.data());
 }
 
+void create_groups(hid_t file, const std::vector<Dataset>& datasets) {
+  std::vector<std::string> groups{""};
+  for (const Dataset& dataset : datasets) {
+    if (std::find(groups.begin(), groups.end(), dataset.group) != groups.end()) continue;
+    const Handle properties = untimed(H5P_GROUP_CREATE);
+    Handle(H5Gcreate2(file, dataset.group.c_str(), H5P_DEFAULT, properties, H5P_DEFAULT), H5Gclose,
+           dataset.group);
+    groups.push_back(dataset.group);
+  }
+}
+
+std::uint64_t dataset_bytes(const Dataset& dataset) {
+  std::uint64_t bytes = element_size(dataset.type);
+  for (const std::int64_t size : dataset.shape) bytes *= static_cast<std::uint64_t>(size);
+  return bytes;
+}
+
 void create_file(SparseImage& image, const std::string& format, std::int64_t version,
                  std::vector<Dataset>& datasets) {
   const Handle access = access_to({&image, {}}), creation = untimed(H5P_FILE_CREATE);
@@ -52,16 +69,11 @@ void create_file(SparseImage& image, const std::string& format, std::int64_t ver
   require(H5Tset_strpad(text, H5T_STR_NULLPAD), "text");
   write_attribute(file, "format", text, scalar, format.data());
   write_attribute(file, "format_version", H5T_STD_I64LE, scalar, &version);
-  std::vector<std::string> groups{""};
-  for (Dataset& dataset : datasets) {
-    if (std::find(groups.begin(), groups.end(), dataset.group) == groups.end()) {
-      const Handle properties = untimed(H5P_GROUP_CREATE);
-      Handle(H5Gcreate2(file, dataset.group.c_str(), H5P_DEFAULT, properties, H5P_DEFAULT),
-             H5Gclose, dataset.group);
-      groups.push_back(dataset.group);
-    }
-    create_dataset(file, dataset);
-  }
+  create_groups(file, datasets);
+  // Those that begin a page come first: between small ones each would leave most of a page unused.
+  for (const bool paged : {true, false})
+    for (Dataset& dataset : datasets)
+      if (begins_page(dataset_bytes(dataset)) == paged) create_dataset(file, dataset);
   file.close("file");
 }
 

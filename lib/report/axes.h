@@ -1,0 +1,35 @@
+// Axes of the report's figures: ranges, and units that keep the numbers short.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "report/comparison.h"
+#include "report/figure.h"
+
+namespace stagedtrain::report {
+
+struct Range {
+  double low = INFINITY, high = -INFINITY;
+  void add(double value) {
+    if (!std::isfinite(value)) return;
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+  bool empty() const { return !(low <= high); }
+};
+
+// A cost axis's values are divided by size; its title names the unit.
+struct Unit {
+  double size;
+  std::string title;
+};
+// The largest unit in which most is at least 1.
+Unit unit_of(Measure measure, double most);
+// A log axis over these costs.
+Axis cost_axis(const Unit& unit, double low, double high);
+// A linear axis over the range, with margins as shares of its span.
+Axis loss_axis(const char* title, Range range, double margin_below, double margin_above);
+
+}  // namespace stagedtrain::report

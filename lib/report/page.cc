@@ -1,0 +1,243 @@
+// The page, part by part from the verdict down to the fine print.
+#include "report/page.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/text.h"
+#include "report/gnuplot.h"
+#include "report/plots.h"
+#include "report/report_tables.h"
+#include "report/style.h"
+#include "report/words.h"
+
+namespace stagedtrain::report {
+namespace {
+
+constexpr int kNarrowWidth = 480, kNarrowHeight = 380;  // of a wide figure on a phone
+
+// Figures of one section; drawn together with all others, since gnuplot runs once.
+struct Section {
+  std::string title, about;
+  std::vector<Figure> figures;
+  bool legend = false;
+};
+
+Figure narrowed(Figure figure) {
+  figure.width = kNarrowWidth;
+  figure.height = kNarrowHeight;
+  return figure;
+}
+bool is_wide(const Figure& figure) { return figure.width > kNarrowWidth; }
+
+std::vector<Section> sections_of(const Report& report) {
+  std::vector<Section> sections;
+  if (auto ends = ends_figure(report))
+    sections.push_back(
+        {ends->title,
+         "Each disc is a finished run: its final loss and all the compute that it took. "
+         "Farther left is cheaper, lower is better. The horizontal arrow is what staging "
+         "saved at the same loss, the vertical one what it gained at the same compute. The line "
+         "joins the scratch runs; on its solid part the saving is read off.",
+         {*ends}});
+  if (auto paths = path_figures(report); !paths.empty())
+    sections.push_back(
+        {"On the way there",
+         "These curves show how the runs went. They are not what is compared: before the "
+         "learning rate has decayed a loss says little about where the run will end.",
+         std::move(paths), true});
+  if (auto optimizer = optimizer_figures(report); !optimizer.empty())
+    sections.push_back({"The optimizer", "", std::move(optimizer)});
+  return sections;
+}
+
+// A wide figure twice, for wide screens and for phones.
+std::vector<Figure> to_draw(const std::vector<Section>& sections) {
+  std::vector<Figure> figures;
+  for (const Section& section : sections)
+    for (const Figure& figure : section.figures) {
+      figures.push_back(figure);
+      if (is_wide(figure)) figures.push_back(narrowed(figure));
+    }
+  return figures;
+}
+
+std::string figure_html(const Figure& figure, const std::vector<std::string>& drawn,
+                        std::size_t& next, bool titled) {
+  std::string html = "<figure>";
+  if (titled) html += fmt::format("<figcaption>{}</figcaption>", escaped(figure.title));
+  const auto add = [&](const char* kind) {
+    const std::string prefix = fmt::format("f{}-", next);
+    html +=
+        fmt::format("<div{}>{}</div>", kind, inline_svg(drawn[next], prefix, escaped(figure.alt)));
+    ++next;
+  };
+  add(is_wide(figure) ? " class=\"wide\"" : "");
+  if (is_wide(figure)) add(" class=\"narrow\"");
+  return html + "</figure>\n";
+}
+
+std::string section_html(const Section& section, const std::string& legend,
+                         const std::vector<std::string>& drawn, std::size_t& next) {
+  std::string html = fmt::format("<h2>{}</h2>\n", escaped(section.title));
+  if (!section.about.empty())
+    html += fmt::format("<p class=\"about\">{}</p>\n", escaped(section.about));
+  if (section.legend) html += legend;
+  bool paired = false;
+  for (const Figure& figure : section.figures) {
+    if (!is_wide(figure) && !paired) html += "<div class=\"pair\">\n";
+    paired = paired || !is_wide(figure);
+    html += figure_html(figure, drawn, next, section.title != figure.title);
+  }
+  return html + (paired ? "</div>\n" : "");
+}
+
+// ---- what the colours and marks mean
+
+std::string legend_item(const std::string& mark, const std::string& text) {
+  return fmt::format("<li><svg viewBox=\"0 0 26 12\" aria-hidden=\"true\">{}</svg>{}</li>\n", mark,
+                     escaped(text));
+}
+
+std::string mark_line(Colour colour, double width) {
+  return fmt::format("<path d=\"M0 6H26\" stroke=\"var({})\" stroke-width=\"{}\"/>",
+                     variable(colour), width);
+}
+
+std::string legend_html(const Report& report) {
+  std::string items;
+  bool scratch = false;
+  for (std::size_t i = 0; i < report.runs.size(); ++i) {
+    const Run& run = report.runs[i];
+    if (!run.staged() && scratch) continue;
+    scratch = scratch || !run.staged();
+    items += legend_item(
+        mark_line(run_colour(report, i), 3),
+        run.staged() ? "staged: " + run.name : "from scratch, one line for each budget");
+  }
+  items += legend_item(mark_line({Ink::ink}, 2.5), "validation loss");
+  items += legend_item(mark_line({Ink::scratch_soft}, 1.5), "training loss, smoothed");
+  if (std::ranges::any_of(report.runs, [](const Run& run) { return !run.growths.empty(); }))
+    items += legend_item("<path d=\"M13 0L19 11H7Z\" fill=\"var(--ink)\"/>", "the model grows");
+  if (std::ranges::any_of(report.runs, [](const Run& run) { return run.comparable(); }))
+    items += legend_item("<circle cx=\"13\" cy=\"6\" r=\"4.5\" fill=\"var(--ink)\"/>",
+                         "end, learning rate fully decayed");
+  return "<ul class=\"legend\">\n" + items + "</ul>\n";
+}
+
+// ---- the head
+
+std::string card(const std::string& number, const std::string& meaning, bool good) {
+  return fmt::format("<li{}><b>{}</b><span>{}</span></li>\n", good ? " class=\"good\"" : "",
+                     escaped(number), escaped(meaning));
+}
+
+std::string saving_card(const MeasureResult& result) {
+  const Saving& saving = *result.saving;
+  const auto meaning = [&](bool less) {
+    const bool time = result.measure == Measure::seconds;
+    return fmt::format("{} {} at the same loss",
+                       !less  ? "more"
+                       : time ? "less"
+                              : "fewer",
+                       measure_name(result.measure));
+  };
+  if (saving.reach == Reach::beyond) {
+    const double bound = saving.at_least ? *saving.at_least : saving.at_most.value_or(kUnknown);
+    const bool least = saving.at_least.has_value() == (bound >= 0);  // of the absolute value
+    return card((least ? "≥ " : "≤ ") + percent_text(std::abs(bound), kUnknown),
+                meaning(bound >= 0), bound > 0 && saving.at_least.has_value());
+  }
+  const char* how = saving.reach == Reach::extrapolated ? " (extrapolated)" : "";
+  return card(percent_text(std::abs(saving.value), saving.se), meaning(saving.value >= 0) + how,
+              saving.value > 2 * saving.se);
+}
+
+std::string cards(const Comparison& comparison) {
+  std::string items;
+  for (const MeasureResult& result : comparison.results)
+    if (result.saving && result.measure != Measure::tokens) items += saving_card(result);
+  const auto& gap = comparison[Measure::flops].gap;
+  if (gap && gap->reach != Reach::beyond)
+    items += card(
+        loss_text(std::abs(gap->value), gap->se),
+        fmt::format("nats per token {} at the same FLOPs", gap->value >= 0 ? "lower" : "higher"),
+        gap->value > 2 * gap->se);
+  return items.empty() ? "" : "<ul class=\"cards\">\n" + items + "</ul>\n";
+}
+
+std::string head_html(const Report& report) {
+  std::string html = "<h1>Training in stages, compared with training from scratch</h1>\n";
+  for (const Comparison& comparison : report.comparisons) {
+    html += fmt::format("<p class=\"verdict\">{}</p>\n", escaped(verdict(report, comparison)));
+    html += cards(comparison);
+  }
+  if (report.comparisons.empty())
+    html += fmt::format("<p class=\"verdict\">{}</p>\n", escaped(empty_verdict(report)));
+  if (const std::string notice = unfinished_notice(report); !notice.empty())
+    html += fmt::format("<p class=\"about\">{}</p>\n", escaped(notice));
+  return html;
+}
+
+std::string tables_html(const Report& report) {
+  std::string html = "<h2>The numbers</h2>\n";
+  for (const Comparison& comparison : report.comparisons) {
+    const std::string savings = to_html(savings_table(report, comparison));
+    html += savings;
+    if (savings.find(">-") != std::string::npos)
+      html +=
+          "<p class=\"about\">Below zero: the staged run needed more, or its loss was "
+          "higher.</p>\n";
+  }
+  return html + to_html(runs_table(report)) + to_html(stages_table(report)) +
+         to_html(growths_table(report));
+}
+
+std::string fine_print_html(const Report& report) {
+  std::vector<std::string> said;
+  for (const Comparison& comparison : report.comparisons)
+    for (const std::string& sentence : fine_print(report, comparison))
+      if (std::ranges::find(said, sentence) == said.end()) said.push_back(sentence);
+  if (said.empty()) return "";
+  std::string html = "<h2>How these numbers are made</h2>\n<ul class=\"fine\">\n";
+  for (const std::string& sentence : said) html += fmt::format("<li>{}</li>\n", escaped(sentence));
+  return html + "</ul>\n";
+}
+
+std::string footer_html(const Report& report) {
+  std::vector<std::string> versions;
+  for (const Run& run : report.runs)
+    if (std::ranges::find(versions, run.version) == versions.end() && !run.version.empty())
+      versions.push_back(run.version);
+  return fmt::format("<footer>Made by stagedtrain report from {} run{}{}.</footer>\n",
+                     report.runs.size(), report.runs.size() == 1 ? "" : "s",
+                     versions.empty() ? "" : " of stagedtrain " + escaped(join(versions, ", ")));
+}
+
+}  // namespace
+
+std::string make_page(const Report& report, const std::string& gnuplot) {
+  const std::vector<Section> sections = sections_of(report);
+  const std::vector<Figure> figures = to_draw(sections);
+  const std::vector<std::string> drawn = draw(figures, gnuplot);
+  std::string html = fmt::format(
+      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+      "<title>stagedtrain report</title>\n<style>{}</style>\n</head>\n<body>\n<main>\n",
+      style_sheet());
+  html += head_html(report);
+  std::size_t next = 0;
+  for (const Section& section : sections)
+    html += section_html(section, legend_html(report), drawn, next);
+  return html + tables_html(report) + fine_print_html(report) + footer_html(report) +
+         "</main>\n</body>\n</html>\n";
+}
+
+void write_page(const Report& report, const Path& path, bool force) {
+  refuse_overwrite(path, force);
+  write_file_atomically(path, make_page(report));
+}
+
+}  // namespace stagedtrain::report

@@ -1,0 +1,57 @@
+// A report as text for a terminal.
+#include <algorithm>
+
+#include "report/report_tables.h"
+#include "report/results.h"
+#include "report/words.h"
+
+namespace stagedtrain::report {
+namespace {
+
+// Breaks at spaces, so that lines keep within a terminal of usual width.
+std::string wrapped(const std::string& text, std::size_t width = 100) {
+  std::string result, line;
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const std::size_t end = std::min(text.find(' ', at), text.size());
+    const std::string word = text.substr(at, end - at);
+    if (!line.empty() && line.size() + 1 + word.size() > width) {
+      result += line + "\n";
+      line.clear();
+    }
+    line += (line.empty() ? "" : " ") + word;
+    at = end + 1;
+  }
+  return result + line + "\n";
+}
+
+// The table without the columns of these titles.
+Table without(Table table, const std::vector<std::string>& titles) {
+  for (std::size_t i = table.columns.size(); i-- > 0;) {
+    if (std::ranges::find(titles, table.columns[i].title) == titles.end()) continue;
+    const auto at = static_cast<std::ptrdiff_t>(i);
+    table.columns.erase(table.columns.begin() + at);
+    for (std::vector<std::string>& row : table.rows) row.erase(row.begin() + at);
+  }
+  return table;
+}
+
+}  // namespace
+
+std::string to_text(const Report& report) {
+  std::string text;
+  for (const Comparison& comparison : report.comparisons)
+    text += wrapped(verdict(report, comparison));
+  if (report.comparisons.empty()) text += wrapped(empty_verdict(report));
+  text += "\n" + to_text(without(runs_table(report), {"kind", "tokens per parameter"}));
+  for (const Comparison& comparison : report.comparisons) {
+    const Table savings = savings_table(report, comparison);
+    if (savings.rows.empty()) continue;
+    if (report.comparisons.size() > 1) text += "\n" + savings.title;
+    text += "\n" + to_text(savings);
+    for (const std::string& note : comparison.notes) text += wrapped(note);
+  }
+  return text;
+}
+
+}  // namespace stagedtrain::report

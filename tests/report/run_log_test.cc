@@ -1,0 +1,196 @@
+// Reading run.jsonl: every event, resumed and crashed runs, and lines that are no events.
+#include "report/run_log.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "support/catch.h"
+#include "support/errors.h"
+#include "support/made_runs.h"
+#include "support/temp_dir.h"
+#include "support/text_file.h"
+
+using namespace stagedtrain;
+using namespace stagedtrain::report;
+
+namespace {
+
+const std::string kStart = R"({"event":"start","role":"scratch","stages":[{"name":"full"}]})"
+                           "\n";
+
+std::string step_line(int step, double loss) {
+  return fmt::format(R"({{"event":"step","step":{},"tokens":{},"stage":"full","loss":{},"lr":0.1}})"
+                     "\n",
+                     step, step * 10, loss);
+}
+
+Run read(const std::string& text) {
+  const test::TempDir folder;
+  test::write_text(folder / "run.jsonl", text);
+  return read_log(folder / "run.jsonl", "a");
+}
+
+std::string refused(const std::string& text) {
+  return test::refusal(ErrorKind::input, [&] { read(text); });
+}
+
+std::vector<double> steps_of(const Run& run) {
+  std::vector<double> steps;
+  for (const StepPoint& point : run.steps) steps.push_back(point.at.step);
+  return steps;
+}
+
+}  // namespace
+
+TEST_CASE("a log tells of a whole staged run") {
+  const test::TempDir folder;
+  test::write_made_runs(folder.path());
+  const Run run = read_log(folder / "staged" / "run.jsonl", "staged");
+  CHECK(run.name == "staged");
+  CHECK(run.staged());
+  CHECK(run.version == "0.1.0");
+  CHECK(run.device == "cpu");
+  CHECK(run.threads == 2);
+  CHECK(run.seed == 1);
+  CHECK(run.curve == "wsd");
+  CHECK(run.total_steps == 3000);
+  CHECK(run.validation_data == "data/gcide/validation.bin");
+  CHECK(run.final_model.layers == 6);
+  CHECK(run.final_model.ffn == 512);
+  REQUIRE(run.stages.size() == 2);
+  CHECK(run.stages[0].model.layers == 2);
+  CHECK(run.stages[1].grow == "depth zero_output");
+  CHECK(run.params() == run.stages[1].params);
+  CHECK(run.steps.size() == 300);
+  CHECK(run.steps.front().at.step == 10);
+  CHECK(run.steps.front().lr == Approx(3e-4));
+  CHECK(run.evaluations.size() == 30);
+  CHECK(run.evaluations.back().windows == 512);
+  REQUIRE(run.growths.size() == 1);
+  CHECK(run.growths[0].at.step == 2100);
+  CHECK(run.growths[0].loss_before == run.growths[0].loss_after);
+  CHECK(run.stage_ends.size() == 2);
+  REQUIRE(run.end);
+  CHECK(run.end->decayed);
+  CHECK(run.end->bits_per_byte == Approx(run.end->loss / std::log(2.0)));
+  CHECK(run.comparable());
+  CHECK(run.last().tokens == 3000 * 2048);
+}
+
+TEST_CASE("what a log does not tell is unknown, and unknown events are ignored") {
+  const Run run = read(kStart +
+                       R"({"event":"weather","rain":true})"
+                       "\n" +
+                       step_line(1, 2.5));
+  CHECK(std::isnan(run.steps[0].at.flops));
+  CHECK(std::isnan(run.params()));
+  CHECK_FALSE(run.seed);
+  CHECK_FALSE(run.end);
+  CHECK_FALSE(run.comparable());
+  CHECK(run.last().step == 1);
+}
+
+TEST_CASE("a loss that was not finite is written as null and read as unknown") {
+  const Run run =
+      read(kStart + R"({"event":"end","step":1,"tokens":1,"flops":1,"loss":null,"decayed":true})");
+  REQUIRE(run.end);
+  CHECK(std::isnan(run.end->loss));
+  CHECK_FALSE(run.comparable());
+}
+
+TEST_CASE("a run without a role is staged if it has two stages") {
+  CHECK(read(R"({"event":"start","stages":[{"name":"a"},{"name":"b"}]})").staged());
+  CHECK_FALSE(read(R"({"event":"start","stages":[{"name":"a"}]})").staged());
+}
+
+TEST_CASE("a resume voids what came after its step, and later lines win") {
+  const Run run = read(kStart + step_line(1, 3) + step_line(2, 2.9) + step_line(3, 2.8) +
+                       R"({"event":"evaluate","step":3,"stage":"full","loss":2.7})"
+                       "\n"
+                       R"({"event":"end","step":3,"loss":2.7,"decayed":true})"
+                       "\n" +
+                       R"({"event":"resume","step":1})"
+                       "\n" +
+                       step_line(2, 2.5));
+  CHECK(steps_of(run) == std::vector<double>{1, 2});
+  CHECK(run.steps[1].loss == 2.5);
+  CHECK(run.evaluations.empty());
+  CHECK_FALSE(run.end);
+}
+
+TEST_CASE("a run that goes on from an earlier step without saying so replaces its lines") {
+  const Run run =
+      read(kStart + step_line(1, 3) + step_line(2, 2.9) + step_line(3, 2.8) + step_line(2, 2.5));
+  CHECK(steps_of(run) == std::vector<double>{1, 2});
+}
+
+TEST_CASE("a run that was ended and trained further has not ended") {
+  const std::string end = R"({"event":"end","step":2,"loss":2.7,"decayed":true})"
+                          "\n";
+  CHECK(read(kStart + step_line(2, 3) + end).end);
+  CHECK_FALSE(read(kStart + step_line(2, 3) + end + step_line(3, 2.9)).end);
+}
+
+TEST_CASE("an evaluation of the same step and stage replaces the earlier one") {
+  const std::string at = R"({"event":"evaluate","step":3,"stage":"full","loss":)";
+  const Run run = read(kStart + at + "2.7}\n" + at + "2.6}\n");
+  REQUIRE(run.evaluations.size() == 1);
+  CHECK(run.evaluations[0].loss == 2.6);
+}
+
+TEST_CASE("a line cut by a crash is skipped, at the end and before a resume") {
+  CHECK(steps_of(read(kStart + step_line(1, 3) + R"({"event":"st)")) == std::vector<double>{1});
+  const std::string resumed = R"({"event":"resume","step":1})"
+                              "\n";
+  CHECK(steps_of(read(kStart + step_line(1, 3) + "{\"event\":\"st\n" + resumed +
+                      step_line(2, 2))) == std::vector<double>{1, 2});
+}
+
+TEST_CASE("a bad line is refused with its file and line") {
+  CHECK(test::contains(refused(kStart + "{\"event\":\n" + step_line(1, 3)),
+                       "run.jsonl:2: not valid JSON"));
+  CHECK(test::contains(refused(kStart + "\n[1]\n"),
+                       "run.jsonl:3: found array, expected a JSON object"));
+  CHECK(test::contains(refused(kStart + R"({"event":"step","step":"one"})"),
+                       "run.jsonl:2: 'step' is of type string, expected a number"));
+  CHECK(
+      test::contains(refused(kStart + R"({"event":"end","decayed":1})"), "expected true or false"));
+  CHECK(test::contains(refused(R"({"event":"start","stages":{}})"),
+                       "'stages' is of type object, expected a list"));
+}
+
+TEST_CASE("a log without a start, or with an unknown role, is refused") {
+  CHECK(test::contains(refused(""), "found no start event"));
+  CHECK(test::contains(refused(step_line(1, 3)), "found no start event"));
+  CHECK(test::contains(refused(R"({"event":"start","role":"other"})"),
+                       "the run's role is 'other', expected staged or scratch"));
+}
+
+TEST_CASE("a folder stands for its runs in natural order, each read once") {
+  const test::TempDir folder;
+  test::write_made_runs(folder.path());
+  test::write_run(folder / "scratch" / "budget-900", {.stages = {{"full", 6, 900}}});
+  const std::string scratch = (folder / "scratch").string();
+  const std::vector<Run> runs =
+      read_runs({scratch, scratch + "/budget-900/run.jsonl", (folder / "staged").string()});
+  REQUIRE(runs.size() == 5);
+  CHECK(runs[0].name == scratch + "/budget-900");
+  CHECK(runs[1].name == scratch + "/budget-1500");
+  CHECK(runs[4].name == (folder / "staged").string());
+}
+
+TEST_CASE("runs in sub-folders of sub-folders are found") {
+  const test::TempDir folder;
+  test::write_made_runs(folder.path());
+  CHECK(read_runs({folder.path().string()}).size() == 4);
+}
+
+TEST_CASE("a folder without runs, and one that is not there, are refused") {
+  const test::TempDir folder;
+  const auto refused_path = [](const std::string& path) {
+    return test::refusal(ErrorKind::input, [&] { read_runs({path}); });
+  };
+  CHECK(test::contains(refused_path(folder.path().string()), "found no run.jsonl"));
+  CHECK(test::contains(refused_path((folder / "no").string()), "no such run folder"));
+}

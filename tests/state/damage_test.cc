@@ -1,0 +1,225 @@
+// Damaged and foreign checkpoints: each is refused with its reason, none is half believed.
+#include <filesystem>
+
+#include "state/checkpoint.h"
+#include "support/catch.h"
+#include "support/crafted_checkpoint.h"
+#include "support/errors.h"
+#include "support/temp_dir.h"
+#include "support/text_file.h"
+#include "support/tiny_state.h"
+
+using namespace stagedtrain;
+using state::Dataset;
+using state::ElementType;
+using test::contains;
+
+namespace {
+
+enum class Outcome { same, refused, different };
+
+// What loading these bytes comes to. Anything but an Error(input) that names the file escapes.
+Outcome outcome(const std::filesystem::path& path, const std::string& bytes,
+                const state::TrainingState& original) {
+  test::write_text(path, bytes);
+  try {
+    return test::difference(state::load(path), original) == "" ? Outcome::same : Outcome::different;
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::input);
+    CHECK(contains(error.what(), path.string()));
+    return Outcome::refused;
+  }
+}
+
+// Writes a crafted file and says why it is refused.
+std::string refused(const test::CraftedCheckpoint& crafted) {
+  const test::TempDir dir;
+  crafted.write(dir / "a.h5");
+  return test::refusal(ErrorKind::input, [&] { state::load(dir / "a.h5"); });
+}
+
+std::string refused_bytes(const std::string& bytes) {
+  const test::TempDir dir;
+  test::write_text(dir / "a.h5", bytes);
+  return test::refusal(ErrorKind::input, [&] { state::load(dir / "a.h5"); });
+}
+
+std::string saved_bytes(const state::TrainingState& original) {
+  const test::TempDir dir;
+  state::save(dir / "a.h5", original);
+  return test::read_text(dir / "a.h5");
+}
+
+}  // namespace
+
+TEST_CASE("a crafted file without a fault loads") {
+  const test::TempDir dir;
+  const auto original = test::tiny_state();
+  test::CraftedCheckpoint(original).write(dir / "a.h5");
+  CHECK(test::difference(state::load(dir / "a.h5"), original) == "");
+}
+
+TEST_CASE("a checkpoint cut short is refused at every length") {
+  const test::TempDir dir;
+  const auto original = test::tiny_state();
+  const std::string bytes = saved_bytes(original);
+  for (std::size_t length = 0; length < bytes.size(); length += length < 64 ? 1 : 997) {
+    INFO("length " << length);
+    CHECK(outcome(dir / "a.h5", bytes.substr(0, length), original) == Outcome::refused);
+  }
+  const std::string last = bytes.substr(0, bytes.size() - 1);
+  CHECK(contains(refused_bytes(last), "cut short"));
+}
+
+TEST_CASE("a flipped bit is refused, or lies where nothing is read") {
+  const test::TempDir dir;
+  const auto original = test::tiny_state();
+  const std::string bytes = saved_bytes(original);
+  int same = 0, places = 0;
+  for (std::size_t place = 0; place < bytes.size(); place += place < 256 ? 3 : 131, ++places) {
+    std::string damaged = bytes;
+    damaged[place] = static_cast<char>(damaged[place] ^ (1 << places % 8));
+    const Outcome found = outcome(dir / "a.h5", damaged, original);
+    INFO("byte " << place << " of " << bytes.size());
+    CHECK(found != Outcome::different);
+    same += found == Outcome::same;
+  }
+  INFO(same << " of " << places << " places hold nothing");
+  CHECK(places > 500);
+  CHECK(same < places / 4);
+}
+
+TEST_CASE("a stretch of zeros or ones is refused, or changes nothing") {
+  const test::TempDir dir;
+  const auto original = test::tiny_state();
+  const std::string bytes = saved_bytes(original);
+  const std::size_t length = GENERATE(std::size_t{8}, std::size_t{512});
+  for (std::size_t place = 0; place + length < bytes.size(); place += 1531)
+    for (const char value : {'\0', '\xff'}) {
+      const std::string damaged = std::string(bytes).replace(place, length, length, value);
+      INFO("byte " << place);
+      CHECK(outcome(dir / "a.h5", damaged, original) != Outcome::different);
+    }
+}
+
+TEST_CASE("damage in a tensor is named with its tensor, block and place") {
+  const test::TempDir dir;
+  const auto original = test::tiny_state();
+  state::save(dir / "a.h5", original);
+  const state::CheckpointReader reader(dir / "a.h5");
+  std::string bytes = test::read_text(dir / "a.h5");
+  const auto view = reader.view(state::Kind::exp_avg, 0);
+  const std::string tensor(reinterpret_cast<const char*>(view.data()), view.size());
+  const std::size_t place = bytes.find(tensor);
+  REQUIRE(place != std::string::npos);
+  bytes[place + 5] = static_cast<char>(bytes[place + 5] ^ 1);
+  const std::string says = refused_bytes(bytes);
+  INFO(says);
+  CHECK(contains(says, "exp_avg/embed.token is damaged"));
+  CHECK(contains(says, "block 0 (at byte " + std::to_string(place) + " of the file)"));
+  CHECK(contains(says, "older checkpoint"));
+}
+
+TEST_CASE("what is read lazily is verified before it is used") {
+  const test::TempDir dir;
+  const auto original = test::tiny_state();
+  test::CraftedCheckpoint(original).write(dir / "a.h5");
+  std::string bytes = test::read_text(dir / "a.h5");
+  const auto tensor = original.of(state::Kind::weights)[1].bytes();
+  const std::size_t place =
+      bytes.find(std::string(reinterpret_cast<const char*>(tensor.data()), tensor.size()));
+  REQUIRE(place != std::string::npos);
+  bytes[place] = static_cast<char>(bytes[place] ^ 0x40);
+  test::write_text(dir / "a.h5", bytes);
+  const state::CheckpointReader reader(dir / "a.h5");
+  CHECK(reader.view(state::Kind::weights, 0).size() > 0);
+  test::refusal(ErrorKind::input, [&] { reader.view(state::Kind::weights, 1); });
+  test::refusal(ErrorKind::input, [&] { reader.read(state::Kind::weights, 1); });
+  test::refusal(ErrorKind::input, [&] { reader.verify(); });
+}
+
+TEST_CASE("a missing, extra, renamed, reshaped or retyped tensor is named") {
+  test::CraftedCheckpoint crafted(test::tiny_state());
+  const std::string name = "exp_avg/final_norm.weight";
+  const std::size_t place = crafted.index(name);
+  std::string says;
+  SECTION("missing") {
+    crafted.remove(name);
+    says = "tensor exp_avg/final_norm.weight is missing";
+  }
+  SECTION("extra") {
+    crafted.add({"weights", "spare", ElementType::f32, {2}}, std::string(8, 'x'));
+    says = "tensor weights/spare does not belong to the model (gpt2, 2 layers x 8";
+  }
+  SECTION("renamed") {
+    crafted.datasets[place].name = "final_norm.weights";
+    says = "tensor exp_avg/final_norm.weight is missing";
+  }
+  SECTION("reshaped") {
+    crafted.datasets[place].shape = {2, 4};
+    says = "tensor exp_avg/final_norm.weight has shape (2, 4), expected (8)";
+  }
+  SECTION("of another size") {
+    crafted.datasets[place].shape = {7};
+    crafted.contents[place].resize(28);
+    says = "tensor exp_avg/final_norm.weight has shape (7), expected (8)";
+  }
+  SECTION("of another type") {
+    crafted.datasets[place].type = ElementType::f64;
+    crafted.contents[place].resize(64);
+    says = "tensor exp_avg/final_norm.weight is float64, expected float32";
+  }
+  SECTION("metadata") {
+    crafted.remove("metadata");
+    says = "dataset metadata is missing";
+  }
+  SECTION("tokenizer") {
+    crafted.remove("tokenizer");
+    says = "tensor tokenizer is missing";
+  }
+  const std::string found = refused(crafted);
+  INFO(found);
+  CHECK(contains(found, says));
+}
+
+TEST_CASE("another format, a newer version and metadata that lies are refused") {
+  test::CraftedCheckpoint crafted(test::tiny_state());
+  std::string& metadata = crafted.contents[crafted.index("metadata")];
+  std::string says;
+  SECTION("another format") {
+    crafted.format = "somebody's file";
+    says = "is an HDF5 file, but not a checkpoint of stagedtrain";
+  }
+  SECTION("a newer version") {
+    crafted.format_version = 2;
+    says = "written by a newer stagedtrain (format 2, this one reads up to 1) | update";
+  }
+  SECTION("no version") {
+    crafted.format_version = 0;
+    says = "format_version is missing or not a version";
+  }
+  SECTION("a model of more layers than the file has tensors") {
+    metadata.replace(metadata.find("\"layers\":2"), 10, "\"layers\":9");
+    says = "tensor weights/layers.2.";
+  }
+  SECTION("a model too large for any file") {
+    metadata.replace(metadata.find("\"vocab\":32"), 10, "\"vocab\":999999999");
+    says = "cannot be in a file of";
+  }
+  SECTION("no JSON") {
+    metadata[0] = '[';
+    says = "not valid JSON";
+  }
+  crafted.datasets[crafted.index("metadata")].shape = {static_cast<std::int64_t>(metadata.size())};
+  const std::string found = refused(crafted);
+  INFO(found);
+  CHECK(contains(found, says));
+}
+
+TEST_CASE("old superblocks are refused before HDF5 sees them") {
+  std::string bytes = saved_bytes(test::tiny_state());
+  const int version = GENERATE(0, 1, 4, 255);
+  bytes[8] = static_cast<char>(version);
+  const std::string found = refused_bytes(bytes);
+  CHECK(contains(found, "superblock of version " + std::to_string(version) + ", expected 2 or 3"));
+}

@@ -1,0 +1,128 @@
+// A disk that fails while a checkpoint is replaced: the old one stays, to the last byte.
+#include <cerrno>
+#include <filesystem>
+#include <map>
+
+#include "state/checkpoint.h"
+#include "support/catch.h"
+#include "support/errors.h"
+#include "support/temp_dir.h"
+#include "support/text_file.h"
+#include "support/tiny_state.h"
+
+using namespace stagedtrain;
+using test::contains;
+
+namespace {
+
+class Hook {
+ public:
+  explicit Hook(FileFault fault) : before_(set_file_fault(std::move(fault))) {}
+  ~Hook() { set_file_fault(before_); }
+
+ private:
+  FileFault before_;
+};
+
+std::map<FileOperation, int> operations_of_a_save(const state::TrainingState& state) {
+  const test::TempDir dir;
+  std::map<FileOperation, int> count;
+  const Hook hook([&](FileOperation operation, const Path&) {
+    ++count[operation];
+    return 0;
+  });
+  state::save(dir / "a.h5", state);
+  return count;
+}
+
+// Saves over dir/a.h5 while the nth operation of its sort fails; what the refusal says.
+std::string failing_save(const test::TempDir& dir, const state::TrainingState& state,
+                         FileOperation operation, int nth, int code) {
+  const Hook hook([=, seen = 0](FileOperation found, const Path&) mutable {
+    return found == operation && seen++ == nth ? code : 0;
+  });
+  return test::refusal(ErrorKind::resource, [&] { state::save(dir / "a.h5", state); });
+}
+
+std::size_t files_in(const Path& folder) {
+  return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder), {}));
+}
+
+}  // namespace
+
+TEST_CASE("whichever operation fails, the older checkpoint stays and nothing else is left") {
+  const test::TempDir dir;
+  const auto model = test::tiny_model(1);
+  const auto old_state = test::tiny_state(1, state::DType::f32, model),
+             new_state = test::tiny_state(2, state::DType::f32, model);
+  const int code = GENERATE(ENOSPC, EIO);
+  state::save(dir / "a.h5", old_state);
+  const std::string before = test::read_text(dir / "a.h5");
+  const auto counts = operations_of_a_save(new_state);
+  CHECK(counts.size() == 6);  // every operation there is
+  for (const auto& [operation, count] : counts)
+    for (int nth = 0; nth < count; ++nth) {
+      const std::string says = failing_save(dir, new_state, operation, nth, code);
+      INFO("operation " << static_cast<int>(operation) << " number " << nth << ": " << says);
+      CHECK(files_in(dir.path()) == 1);
+      if (operation == FileOperation::sync_folder) {
+        // The new file has its name, but nobody knows whether a power cut would keep it.
+        CHECK(test::difference(state::load(dir / "a.h5"), new_state) == "");
+        test::write_text(dir / "a.h5", before);
+      } else {
+        CHECK(test::read_text(dir / "a.h5") == before);
+      }
+    }
+}
+
+TEST_CASE("a full disk is met before the first tensor and says how much is needed") {
+  const test::TempDir dir;
+  const auto original = test::tiny_state();
+  state::save(dir / "a.h5", original);
+  const std::uint64_t bytes = state::CheckpointReader(dir / "a.h5").file_bytes();
+  const auto operation =
+      GENERATE(FileOperation::allocate, FileOperation::write, FileOperation::sync);
+  const std::string says = failing_save(dir, original, operation, 0, ENOSPC);
+  INFO(says);
+  CHECK(contains(says, std::to_string(bytes / 1024) + "."));  // KiB
+  CHECK(contains(says, "KiB needed, "));
+  CHECK(contains(says, "free some space and run the same command again"));
+}
+
+TEST_CASE("a file system that cannot reserve space is written to all the same") {
+  const test::TempDir dir;
+  const auto original = test::tiny_state();
+  {
+    const Hook hook([](FileOperation operation, const Path&) {
+      return operation == FileOperation::allocate ? EOPNOTSUPP : 0;
+    });
+    state::save(dir / "a.h5", original);
+  }
+  CHECK(test::difference(state::load(dir / "a.h5"), original) == "");
+}
+
+TEST_CASE("what the disk gives back wrong never takes the checkpoint's name") {
+  const test::TempDir dir;
+  const auto old_state = test::tiny_state(1);
+  state::save(dir / "a.h5", old_state);
+  // The last write is followed by a sync; there the disk loses a byte.
+  const Hook hook([](FileOperation operation, const Path& path) {
+    if (operation != FileOperation::sync) return 0;
+    std::string bytes = test::read_text(path);
+    bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+    test::write_text(path, bytes);
+    return 0;
+  });
+  const std::string says =
+      test::refusal(ErrorKind::resource, [&] { state::save(dir / "a.h5", test::tiny_state(2)); });
+  CHECK(contains(says, "what was read back is not what was written"));
+  CHECK(files_in(dir.path()) == 1);
+  CHECK(test::difference(state::load(dir / "a.h5"), old_state) == "");
+}
+
+TEST_CASE("a folder that is not there is refused") {
+  const test::TempDir dir;
+  const std::string says = test::refusal(
+      ErrorKind::resource, [&] { state::save(dir / "none/a.h5", test::tiny_state()); });
+  CHECK(contains(says, "none/a.h5"));
+}
