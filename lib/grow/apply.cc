@@ -55,13 +55,31 @@ void add_noise(const BlockCopy& block, double size, std::span<T> target,
   }
 }
 
+// The size that a tensor's noise is relative to, kept for the blocks that follow.
+class NoiseSize {
+ public:
+  template <class T>
+  double of(std::size_t tensor, std::span<const T> values) {
+    if (tensor != tensor_) {
+      tensor_ = tensor;
+      size_ = root_mean_square(values);
+    }
+    return size_;
+  }
+
+ private:
+  std::size_t tensor_ = static_cast<std::size_t>(-1);
+  double size_ = 0;
+};
+
 template <class T>
 void fill(const std::vector<BlockCopy>& blocks, Kind kind, const arch::ParamTable& sources,
           const SourceView& source, std::span<T> target, std::int64_t target_columns) {
+  NoiseSize size;
   for (const BlockCopy& block : blocks) {
     const auto in = values<T>(source(kind, block.source));
     if (block.noise_stream) {
-      add_noise(block, block.scale * root_mean_square(in), target, target_columns);
+      add_noise(block, block.scale * size.of(block.source, in), target, target_columns);
     } else {
       const double scale = kind == Kind::exp_avg_sq ? block.scale * block.scale : block.scale;
       copy_block(block, scale, in, corner_of(sources[block.source])[1], target, target_columns);
