@@ -78,9 +78,8 @@ class StageLoop {
     tell(loss, norm);
   }
 
-  // Returns the mean loss of the batch; gradients are its gradient.
+  // Returns the mean loss of the batch; gradients, zero before, are its gradient.
   double accumulate_gradients(const data::Batch& batch) {
-    live_.model->params().grads().zero_();
     const at::Tensor tokens = model::to_device(batch, live_.model->options().device);
     const std::int64_t micro = rows_at_once(run_.plan) * stage_.model.context / batch.length;
     const CounterRng seeds(live_.header.seed, hash_name("dropout"));
