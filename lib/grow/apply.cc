@@ -112,11 +112,15 @@ std::vector<int> count_uses(const GrowthRecipe& recipe, Kind kind, std::size_t s
 
 }  // namespace
 
-HostTensor grown_tensor(const GrowthRecipe& recipe, std::size_t target, Kind kind, DType dtype,
-                        const SourceView& source) {
+void grow_tensors(const GrowthRecipe& recipe, DType dtype, const SourceView& source,
+                  const TensorUse& use) {
   const arch::ParamTable sources = arch::param_table(recipe.from),
                          targets = arch::param_table(recipe.to);
-  return make_tensor(recipe, sources, targets[target], target, kind, dtype, source);
+  for (const Kind kind : state::kKinds)
+    for (std::size_t i = 0; i < targets.size(); ++i) {
+      stop_point("growing");
+      use(kind, i, make_tensor(recipe, sources, targets[i], i, kind, dtype, source));
+    }
 }
 
 state::StateHeader grown_header(const GrowthRecipe& recipe, const state::StateHeader& from,
@@ -167,19 +171,13 @@ state::TrainingState apply(const GrowthRecipe& recipe, state::TrainingState from
 
 void apply_file(const GrowthRecipe& recipe, const state::CheckpointReader& from,
                 const Path& source_path, const Path& target) {
-  const arch::ParamTable sources = arch::param_table(recipe.from),
-                         targets = arch::param_table(recipe.to);
   const SourceView view = [&](Kind kind, std::size_t i) { return from.view(kind, i); };
   state::CheckpointWriter writer(
       target, grown_header(recipe, from.header(), source_path.string(), from.identity()));
-  for (Kind kind : state::kKinds) {
-    for (std::size_t i = 0; i < targets.size(); ++i) {
-      stop_point("growing");
-      writer.write(
-          kind, i,
-          make_tensor(recipe, sources, targets[i], i, kind, from.header().dtype, view).bytes());
-    }
-  }
+  grow_tensors(recipe, from.header().dtype, view,
+               [&](Kind kind, std::size_t i, const HostTensor& made) {
+                 writer.write(kind, i, made.bytes());
+               });
   writer.commit();
 }
 

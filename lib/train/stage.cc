@@ -64,8 +64,7 @@ class StageLoop {
     const double lr = plan::learning_rate(run_.plan, stage_, progress_.step, progress_.stage_step,
                                           progress_.total_steps);
     const std::int64_t length = plan::length_at(schedule_, stage_.model, progress_.step);
-    const data::Batch batch =
-        stream_.next(plan::sequences_at(schedule_, progress_.step), length);
+    const data::Batch batch = stream_.next(plan::sequences_at(schedule_, progress_.step), length);
     const double loss = accumulate_gradients(batch);
     const double norm = gradient_norm(live_.model->params()).item<double>();
     refuse_divergence(loss, norm);
@@ -90,8 +89,8 @@ class StageLoop {
       const double share = static_cast<double>(rows) / static_cast<double>(batch.rows);
       const auto index = static_cast<std::uint64_t>(progress_.step) << 20 |
                          static_cast<std::uint64_t>(first / micro);
-      const at::Tensor part = live_.model->loss_and_backward(tokens.narrow(0, first, rows), share,
-                                                             seeds.bits(index));
+      const at::Tensor part =
+          live_.model->loss_and_backward(tokens.narrow(0, first, rows), share, seeds.bits(index));
       const at::Tensor weighted = part.to(at::kDouble) * share;
       loss = loss.defined() ? loss + weighted : weighted;
     }
@@ -101,13 +100,14 @@ class StageLoop {
   void refuse_divergence(double loss, double norm) const {
     const RunningStats losses{progress_.loss_mean, progress_.loss_var};
     if (!diverged(loss, norm, losses, schedule_.guard.rise)) return;
-    throw make_error(
-        ErrorKind::diverged, "stage {}, step {}: diverged: loss {:.4g} (running mean {:.4g}), "
-        "gradient norm {:.4g}", progress_.stage, progress_.step + 1, loss, losses.mean, norm)
-        .with_hint(fmt::format("nothing was saved over the last good checkpoint ({}); try a lower "
-                               "lr.peak or a longer lr.warmup in a new folder",
-                               run_.last_saved.empty() ? "there is none yet"
-                                                       : run_.last_saved.string()));
+    throw make_error(ErrorKind::diverged,
+                     "stage {}, step {}: diverged: loss {:.4g} (running mean {:.4g}), "
+                     "gradient norm {:.4g}",
+                     progress_.stage, progress_.step + 1, loss, losses.mean, norm)
+        .with_hint(
+            fmt::format("nothing was saved over the last good checkpoint ({}); try a lower "
+                        "lr.peak or a longer lr.warmup in a new folder",
+                        run_.last_saved.empty() ? "there is none yet" : run_.last_saved.string()));
   }
 
   void advance(const data::Batch& batch, double lr) {

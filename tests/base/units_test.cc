@@ -23,13 +23,14 @@ TEST_CASE("durations are read with their units") {
 }
 
 TEST_CASE("durations are written as they are read") {
-  for (const char* text : {"2100 steps", "0.5 epochs", "20%", "10000000 tokens", "12 flops", "1800s"})
+  for (const char* text :
+       {"2100 steps", "0.5 epochs", "20%", "10000000 tokens", "12 flops", "1800s"})
     CHECK(to_string(parse_duration(text)) == text);
 }
 
 TEST_CASE("a bad duration is refused with the forms that are accepted") {
-  const std::string text =
-      GENERATE("", "steps", "-5 steps", "10 tokns", "10 steps more", "1e999 steps", "5%%", "%", "-5m", "m", "3 mins");
+  const std::string text = GENERATE("", "steps", "-5 steps", "10 tokns", "10 steps more",
+                                    "1e999 steps", "5%%", "%", "-5m", "m", "3 mins");
   INFO(text);
   const std::string message = test::refusal(ErrorKind::usage, [&] { parse_duration(text); });
   INFO(message);
