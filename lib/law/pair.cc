@@ -11,18 +11,18 @@
 namespace stagedtrain::law {
 namespace {
 
-constexpr int kGridPoints = 96;
-constexpr double kGridFrom = 1e-12;  // of the longest time
+// Losses are looked at from this far above the lowest one, in nats, up to where nothing is learnt.
+constexpr double kLeastExcess = 1e-9, kMostExcess = 1e6;
+constexpr int kGridPoints = 150;
 
 double cost_ratio(const Size& small, const Size& large) { return small.cost / large.cost; }
 
-Growth growth_at(const Size& small, const Size& large, double loss, double small_tokens) {
+Growth growth_at(const Size& small, const Size& large, double loss) {
   Growth growth;
   growth.loss = loss;
-  growth.small_tokens = small_tokens;
+  growth.small_tokens = growth.earliest = growth.latest = small.curve->tokens(loss);
   growth.resume_tokens = large.curve->tokens(loss);
-  growth.credit = growth.resume_tokens - cost_ratio(small, large) * small_tokens;
-  growth.earliest = growth.latest = small_tokens;
+  growth.credit = growth.resume_tokens - cost_ratio(small, large) * growth.small_tokens;
   return growth;
 }
 
@@ -44,27 +44,28 @@ double root(double low, double high, F f) {
   return low + (high - low) / 2;
 }
 
-// Where the credit of growing after `outside` tokens (too few or too many) comes up to `wanted`.
+// The tokens of the smaller size at which the credit, from `inside` on to `outside` (losses, either
+// way), falls to `wanted`.
 double plateau_end(const Size& small, const Size& large, double inside, double outside,
                    double wanted) {
-  if (growth_after(small, large, outside).credit >= wanted) return outside;
-  for (int i = 0; i < 60 && std::abs(inside - outside) > 1e-12 * inside; ++i) {
-    const double middle = inside + (outside - inside) / 2;
-    (growth_after(small, large, middle).credit >= wanted ? inside : outside) = middle;
-  }
-  return inside;
+  const auto missing = [&](double loss) { return wanted - growth_at(small, large, loss).credit; };
+  if (missing(outside) <= 0) return small.curve->tokens(outside);
+  return small.curve->tokens(root(std::min(inside, outside), std::max(inside, outside), missing));
 }
 
-// Times at which the smaller size can stop: from where its loss is known to where it has reached
-// the end of the run or has cost as much as the whole run from scratch.
-std::vector<double> times(const Size& small, const Size& large, double end_loss) {
-  const double whole_run = large.curve->tokens(end_loss) / cost_ratio(small, large);
-  const double first = small.curve->tokens(kInfinity);
-  const double last = std::min(small.curve->tokens(end_loss), whole_run);
-  std::vector<double> found = {first};
-  for (int i = 0; i <= kGridPoints && last > first; ++i)
-    found.push_back(first + (last - first) * std::pow(kGridFrom, 1 - i / double{kGridPoints}));
-  return found;
+// Losses at which the smaller size can stop, falling: from its start to the end of the run, or to
+// just above what both can reach.
+std::vector<double> losses_to_try(const Size& small, const Size& large, double end_loss) {
+  const double floor = std::max(small.curve->floor(), large.curve->floor());
+  const double low = std::max(floor, end_loss), start = small.curve->start();
+  std::vector<double> losses = {start};
+  for (int i = 0; i <= kGridPoints; ++i) {
+    const double part = i / double{kGridPoints};
+    const double loss = low + kMostExcess * std::pow(kLeastExcess / kMostExcess, part);
+    if (loss < start) losses.push_back(loss);
+  }
+  if (end_loss > floor && end_loss < start) losses.push_back(end_loss);
+  return losses;
 }
 
 void check_costs(const Size& small, const Size& large) {
@@ -75,29 +76,31 @@ void check_costs(const Size& small, const Size& large) {
 }  // namespace
 
 Growth growth_after(const Size& small, const Size& large, double small_tokens) {
-  return growth_at(small, large, small.curve->loss(small_tokens), small_tokens);
+  Growth growth = growth_at(small, large, small.curve->loss(small_tokens));
+  growth.credit += cost_ratio(small, large) * (growth.small_tokens - small_tokens);
+  growth.small_tokens = growth.earliest = growth.latest = small_tokens;
+  return growth;
 }
 
 Growth best_growth(const Size& small, const Size& large, double end_loss) {
   check_costs(small, large);
-  const std::vector<double> grid = times(small, large, end_loss);
   std::vector<Growth> tried;
-  for (double tokens : grid) tried.push_back(growth_after(small, large, tokens));
+  for (double loss : losses_to_try(small, large, end_loss))
+    tried.push_back(growth_at(small, large, loss));
   tried.front().credit = std::max(0.0, tried.front().credit);
   const auto better = [](const Growth& a, const Growth& b) { return a.credit < b.credit; };
   const auto at = static_cast<std::size_t>(std::max_element(tried.begin(), tried.end(), better) -
                                            tried.begin());
   Growth best = tried[at];
-  if (at > 0 && at + 1 < tried.size() && std::isfinite(tried[at - 1].loss)) {
+  if (at > 1 && at + 1 < tried.size()) {
     const auto f = [&](double loss) { return overpaid(small, large, loss); };
-    const double loss = root(tried[at + 1].loss, tried[at - 1].loss, f);
-    const Growth exact = growth_at(small, large, loss, small.curve->tokens(loss));
+    const Growth exact = growth_at(small, large, root(tried[at + 1].loss, tried[at - 1].loss, f));
     if (exact.credit >= best.credit) best = exact;
   }
-  if (!best.pays()) return best;
+  if (!best.pays() || at == 0) return best;
   const double wanted = kPlateau * best.credit;
-  best.earliest = plateau_end(small, large, best.small_tokens, grid.front(), wanted);
-  best.latest = plateau_end(small, large, best.small_tokens, grid.back(), wanted);
+  best.earliest = plateau_end(small, large, best.loss, tried[1].loss, wanted);
+  best.latest = plateau_end(small, large, best.loss, tried.back().loss, wanted);
   return best;
 }
 

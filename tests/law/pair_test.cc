@@ -1,6 +1,7 @@
 // The best moment to grow: fitted curves, the two assumptions, and a search by brute force.
 #include "law/pair.h"
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 
@@ -29,13 +30,15 @@ double credit_at_ratio(double ratio) {
   return best_growth(fitted(ratio, k100), fitted(1, k400), end_loss(7.092)).credit;
 }
 
-// The best credit of all times, from a fine grid refined three times.
+// The best credit of all times between two, from a grid that is refined twice.
 double brute_force(const Size& small, const Size& large, double from, double to) {
-  double best = 0;
-  for (int round = 0; round < 6; ++round) {
-    double at = from;
-    const double step = std::pow(to / from, 1.0 / 400);
-    for (double tokens = from; tokens <= to; tokens *= step) {
+  constexpr int kPoints = 300;
+  const double first = from, last = to;
+  double best = 0, at = from;
+  for (int round = 0; round < 3; ++round) {
+    const double step = std::pow(to / from, 1.0 / kPoints);
+    for (int i = 0; i <= kPoints; ++i) {
+      const double tokens = std::clamp(from * std::pow(step, i), first, last);
       const double credit = growth_after(small, large, tokens).credit;
       if (credit > best) best = credit, at = tokens;
     }
