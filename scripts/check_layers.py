@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 # What each room may include, besides itself.
-GROUND = ["base", "arch", "data", "state", "grow", "schedule", "plan", "report"]
+GROUND = ["base", "arch", "data", "state", "grow", "schedule", "law", "plan", "report"]
 UPPER = ["kernels", "dist", "model", "eval", "train"]
 MAY_INCLUDE = {
     "base": [],
@@ -18,7 +18,8 @@ MAY_INCLUDE = {
     "state": ["arch", "base"],
     "grow": ["state", "arch", "base"],
     "schedule": ["grow", "data", "arch", "base"],
-    "plan": ["schedule", "grow", "data", "state", "arch", "base"],
+    "law": ["base"],
+    "plan": ["law", "schedule", "grow", "data", "state", "arch", "base"],
     "report": ["plan", "arch", "base"],
     "kernels": [],
     "dist": ["base"],
