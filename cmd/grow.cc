@@ -33,6 +33,7 @@ struct GrowArguments {
 struct Growth {
   Tree list;
   std::string path;
+  std::optional<arch::ModelConfig> from;  // the only model that it grows, if that is known
 };
 
 // ---- What is to be grown.
@@ -67,7 +68,7 @@ Growth growth_of_operator(const GrowArguments& arguments) {
     }
     place->set(keys.back(), option_value(path, text));
   }
-  return {Tree::list({map}), ""};
+  return {Tree::list({map}), "", {}};
 }
 
 Growth growth_of_stage(const GrowArguments& arguments) {
@@ -80,7 +81,7 @@ Growth growth_of_stage(const GrowArguments& arguments) {
     if (stage.grow.kind == Tree::Kind::none)
       throw usage_error("--stage {}: is the first stage of {}, which grows from nothing",
                         arguments.stage, arguments.schedule);
-    return {stage.grow, fmt::format("stages.{}.grow", i)};
+    return {stage.grow, fmt::format("stages.{}.grow", i), plan::source_model(schedule, i)};
   }
   throw usage_error("--stage '{}'{}", arguments.stage, suggestion(arguments.stage, names));
 }
@@ -116,9 +117,9 @@ void check_target(const GrowArguments& arguments) {
     throw usage_error("{}: is the checkpoint to be grown; a growth never replaces its source",
                       arguments.target)
         .with_hint("choose another name");
-  refuse_overwrite(target, arguments.force);
   if (std::filesystem::is_directory(target))
     throw usage_error("{}: is a folder, expected a file", arguments.target);
+  refuse_overwrite(target, arguments.force);
   if (!folder.empty() && !std::filesystem::is_directory(folder))
     throw usage_error("{}: there is no folder {}", arguments.target, folder.string());
 }
@@ -237,6 +238,10 @@ void run(const GrowArguments& arguments) {
     data::TokenFile(arguments.tokens).check_vocab(from.header().model.vocab);
     engine();
   }
+  if (growth.from && *growth.from != from.header().model)
+    throw usage_error("{}: holds {}; stage '{}' grows out of {}", arguments.source,
+                      describe(from.header().model), arguments.stage, describe(*growth.from))
+        .with_hint("give the checkpoint at the end of the stage before");
   const grow::GrowthRecipe recipe =
       grow::make_recipe(growth.list, from.header().model, growth.path);
   if (arguments.dry_run) return print_recipe(arguments, recipe, from);

@@ -267,6 +267,16 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
   return plan;
 }
 
+arch::ModelConfig source_model(const Schedule& s, std::size_t index) {
+  std::optional<arch::ModelConfig> model;
+  for (std::size_t i = 0; i < index; ++i) {
+    StagePlan stage;
+    fill_model(s, i, model, stage);
+    model = stage.model;
+  }
+  return *model;
+}
+
 std::vector<RunPlan> resolve_scratch(const RunPlan& staged) {
   std::vector<RunPlan> plans;
   const Schedule& s = staged.schedule;

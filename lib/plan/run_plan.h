@@ -62,6 +62,9 @@ struct RunPlan {
 RunPlan resolve(const schedule::Schedule& schedule, const DataFacts& facts = {},
                 const std::optional<arch::ModelConfig>& start_model = {});
 
+// The model that stage `index` (from 1) grows out of. Looks at the stages before it alone.
+arch::ModelConfig source_model(const schedule::Schedule& schedule, std::size_t index);
+
 // The runs of `train --scratch`: the final model alone, one plan for each budget, shortest first.
 // Runs of a wsd curve share their stable part: each but the last keeps a branch.
 std::vector<RunPlan> resolve_scratch(const RunPlan& staged);

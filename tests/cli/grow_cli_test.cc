@@ -195,7 +195,7 @@ TEST_CASE("grow refuses bad command lines with 2") {
   refused({in, out, "--schedule", place.schedule, "--stage", "full", "--factor", "2"},
           "--factor goes with --operator");
   refused({in, out, "--schedule", place.schedule, "--stage", "odd"},
-          "s.yaml:6:35: stages.2.grow.0: depth to 1 layers");
+          "stage 'odd' grows out of gpt2, 4 layers x 16");
   refused({in, out, "--operator", "width", "--set", "a=b"}, "--set goes with --schedule");
   refused({in, (place.folder / "none/large.h5").string(), "--operator", "width"},
           "there is no folder");

@@ -87,6 +87,9 @@ TEST_CASE("report refuses folders without runs and logs that are not whole") {
   check_refused(test::stagedtrain({"report", folder.path().string()}), 3, "found no run.jsonl");
   test::write_text(folder / "run.jsonl", "one\ntwo\n");
   check_refused(test::stagedtrain({"report", folder.path().string()}), 3,
+                "run.jsonl: is not the log of a run");
+  test::write_text(folder / "run.jsonl", "{one\ntwo\n");
+  check_refused(test::stagedtrain({"report", folder.path().string()}), 3,
                 "run.jsonl:1: not valid JSON");
   check_refused(test::stagedtrain({"report"}), 2, "run");
 }
