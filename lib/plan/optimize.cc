@@ -27,6 +27,19 @@ std::string size_name(const arch::ModelConfig& model) {
   return fmt::format("{}x{}", model.layers, model.width);
 }
 
+// A law far outside of what it was fitted to can be plain nonsense.
+void check_end(const Problem& problem, const arch::ModelConfig& model) {
+  const double knows_nothing = std::log(static_cast<double>(model.vocab));
+  if (problem.end_loss < knows_nothing) return;
+  throw usage_error(
+      "the law {} sees {} come to a loss of {:.2f} after {} tokens, expected less than {:.2f}, "
+      "that of a guess among {} ids",
+      problem.options.law.name, problem.final_size().name, problem.end_loss,
+      short_count(problem.run.tokens), knows_nothing, grouped(model.vocab))
+      .with_hint(
+          "published laws are of larger models and of word pieces, not bytes; fit your own runs");
+}
+
 Problem make_problem(const RunPlan& plan, const OptimizeOptions& options) {
   Problem problem{options, candidates(plan.final_model, options.law), {}, {}};
   for (const Candidate& size : problem.sizes)
@@ -38,11 +51,15 @@ Problem make_problem(const RunPlan& plan, const OptimizeOptions& options) {
       static_cast<double>(plan.decay_steps) / static_cast<double>(plan.total_steps);
   problem.run = {.tokens = tokens, .decay = decay * tokens, .mixing = options.mixing_tokens};
   problem.end_loss = problem.final_size().curve->loss(tokens);
+  check_end(problem, plan.final_model);
   return problem;
 }
 
+// Every growth comes before the rate comes down.
 law::Ladders loss_state_ladders(const Problem& problem) {
-  return law::Ladders(problem.family, problem.end_loss, [&](std::size_t a, std::size_t b) {
+  const double before_decay =
+      problem.final_size().curve->loss(problem.run.tokens - problem.run.decay);
+  return law::Ladders(problem.family, before_decay, [&](std::size_t a, std::size_t b) {
     return connected(problem.sizes[a].model, problem.sizes[b].model);
   });
 }
@@ -185,11 +202,11 @@ Optimum optimize(const schedule::Schedule& schedule, const OptimizeOptions& opti
     optimum.flops += optimum.stages.back().flops;
   }
   optimum.planned = savings_of(optimum);
-  optimum.floor = floor.saving;
+  optimum.floor = floor.credit / problem.run.tokens;
   optimum.ceiling = ceiling_of(problem, ladder);
-  optimum.all_sizes = ladders.best(problem.family.size()).saving;
+  optimum.all_sizes = ladders.best(problem.family.size()).credit / problem.run.tokens;
   optimum.schedule = with_stages(schedule, optimum.stages);
-  optimum.warnings = warnings_of(optimum, options, problem.run.decay);
+  optimum.warnings = warnings_of(optimum, options);
   return optimum;
 }
 

@@ -23,7 +23,7 @@ void about_law(const Optimum& o, Lines& lines) {
     lines.push_back("kaplan: its runs have a constant rate and the critical batch of their loss");
 }
 
-void about_loss_state(const Optimum& o, double decay_tokens, Lines& lines) {
+void about_loss_state(const Optimum& o, Lines& lines) {
   const double tokens_per_parameter =
       o.scratch_tokens / static_cast<double>(o.stages.back().size.params.total);
   if (tokens_per_parameter > kTokensPerParameter)
@@ -31,10 +31,6 @@ void about_loss_state(const Optimum& o, double decay_tokens, Lines& lines) {
         "{:.3g} tokens for each parameter: under loss-state the tokens saved stay the same as runs "
         "grow, so the percentage falls; here it is at most {:.1f}%",
         tokens_per_parameter, 100 * o.all_sizes));
-  if (o.stages.size() > 1 && o.stages.back().tokens < decay_tokens)
-    lines.push_back(
-        fmt::format("the last growth comes {} tokens before the end, in the decay of {}",
-                    short_count(o.stages.back().tokens), short_count(decay_tokens)));
 }
 
 void about_mixing(const Optimum& o, const OptimizeOptions& options, Lines& lines) {
@@ -62,14 +58,13 @@ void about_growths(const Optimum& o, Lines& lines) {
 
 }  // namespace
 
-std::vector<std::string> warnings_of(const Optimum& o, const OptimizeOptions& options,
-                                     double decay_tokens) {
+std::vector<std::string> warnings_of(const Optimum& o, const OptimizeOptions& options) {
   Lines lines;
   if (o.stages.size() == 1)
     lines.push_back("no growth pays under this assumption: the plan is the final model alone");
   about_law(o, lines);
   about_growths(o, lines);
-  if (o.assumption == Assumption::loss_state) about_loss_state(o, decay_tokens, lines);
+  if (o.assumption == Assumption::loss_state) about_loss_state(o, lines);
   if (o.assumption == Assumption::mixing) about_mixing(o, options, lines);
   if (o.assumption == Assumption::measured && o.stages.size() > 1)
     lines.push_back(

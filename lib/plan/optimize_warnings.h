@@ -5,8 +5,6 @@
 
 namespace stagedtrain::plan {
 
-// decay_tokens: of the run, in which the learning rate comes down.
-std::vector<std::string> warnings_of(const Optimum& optimum, const OptimizeOptions& options,
-                                     double decay_tokens);
+std::vector<std::string> warnings_of(const Optimum& optimum, const OptimizeOptions& options);
 
 }  // namespace stagedtrain::plan
