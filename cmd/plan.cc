@@ -2,7 +2,9 @@
 #include <cstdio>
 #include <memory>
 
+#include "base/text.h"
 #include "cmd/commands.h"
+#include "plan/optimize.h"
 #include "plan/resolve_files.h"
 
 namespace stagedtrain::cmd {
@@ -12,6 +14,9 @@ struct PlanArguments {
   std::string schedule;
   std::vector<std::string> edits;
   bool json = false, print_schedule = false;
+  bool optimize = false;
+  std::string law = "chinchilla", transfer = "loss-state", tokens, mixing;
+  std::int64_t stages = 2;
 };
 
 constexpr const char* kFooter = R"(
@@ -19,19 +24,84 @@ The table has a line for each stage: layers x width, parameters, FLOPs of a toke
 highest learning rate, memory while training and size of a checkpoint. K, M, G, T, P are powers of
 1000. It works before there is data; only durations in epochs need the file data.train.
 
+--optimize plans anew: of the schedule's stages only their tokens together count (or --tokens). The
+final model from scratch would come to some loss with them; the plan comes to it at the least cost,
+through sizes that the operators width and depth grow into it. What it saves depends on what a
+grown model remembers, so the answer always names its assumption:
+  loss-state  it stands where its own curve has the same loss: what is saved at least
+  mixing      it soon stands where it would from scratch: at most; give --mixing if it is known
+  rho=X       measured: it stands where it would after 1/X of the tokens before
+Laws: chinchilla (Besiroglu's constants), hoffmann, kaplan.
+
 Examples:
   stagedtrain plan schedules/demo.yaml
   stagedtrain plan schedules/demo.yaml --set stages.full.for=1200 --set lr.peak=1e-3
   stagedtrain plan schedules/demo.yaml --json
-  stagedtrain plan schedules/demo.yaml --print-schedule > complete.yaml)";
+  stagedtrain plan schedules/demo.yaml --print-schedule > complete.yaml
+  stagedtrain plan schedules/gpt2-124m.yaml --optimize --stages 3
+  stagedtrain plan schedules/gpt2-124m.yaml --optimize --transfer mixing --mixing 100M
+  stagedtrain plan schedules/gpt2-124m.yaml --optimize --print-schedule > planned.yaml)";
+
+double tokens_of(const std::string& option, const std::string& text) {
+  const auto number = parse_number(text);
+  if (!number || !(*number >= 1))
+    throw usage_error("{} {}: expected tokens, as 2.5G", option, text);
+  return *number;
+}
+
+plan::OptimizeOptions options_of(const PlanArguments& arguments) {
+  plan::OptimizeOptions options;
+  options.law = plan::find_planning_law(arguments.law);
+  options.most_stages = arguments.stages;
+  if (!arguments.tokens.empty()) options.end_tokens = tokens_of("--tokens", arguments.tokens);
+  if (!arguments.mixing.empty()) options.mixing_tokens = tokens_of("--mixing", arguments.mixing);
+  if (arguments.transfer == "mixing") {
+    options.transfer = law::Assumption::mixing;
+  } else if (arguments.transfer.starts_with("rho=")) {
+    const auto rho = parse_number(arguments.transfer.substr(4));
+    if (!rho || !(*rho > 0))
+      throw usage_error("--transfer {}: expected a number above 0, as rho=1.4", arguments.transfer);
+    options.transfer = law::Assumption::measured;
+    options.rho = *rho;
+  } else if (arguments.transfer != "loss-state") {
+    throw usage_error("--transfer {}: expected loss-state, mixing or rho=X", arguments.transfer);
+  }
+  return options;
+}
+
+std::string optimized(const PlanArguments& arguments, const schedule::Schedule& schedule) {
+  const plan::DataFacts facts = plan::resolve_files(schedule).facts;
+  const plan::Optimum optimum = plan::optimize(schedule, options_of(arguments), facts);
+  if (arguments.print_schedule) return plan::resolved_yaml(plan::resolve(optimum.schedule, facts));
+  return arguments.json ? plan::to_json(optimum).dump(2) + "\n" : plan::to_text(optimum);
+}
 
 std::string result_of(const PlanArguments& arguments) {
-  const plan::RunPlan plan =
-      plan::resolve_files(schedule::load(arguments.schedule, arguments.edits));
+  const schedule::Schedule schedule = schedule::load(arguments.schedule, arguments.edits);
+  if (arguments.optimize) return optimized(arguments, schedule);
+  const plan::RunPlan plan = plan::resolve_files(schedule);
   if (arguments.print_schedule) return plan::resolved_yaml(plan);
   const std::vector<plan::RunPlan> scratch = plan::resolve_scratch(plan);
   return arguments.json ? plan::to_json(plan, scratch).dump(2) + "\n"
                         : plan::to_text(plan, scratch);
+}
+
+void add_optimize(CLI::App& command, PlanArguments& arguments) {
+  CLI::Option* optimize = command.add_flag("--optimize", arguments.optimize,
+                                           "choose the stages that come to the loss cheapest");
+  const auto add = [&](const char* name, auto& value, const char* help, const char* type) {
+    command.add_option(name, value, help)->needs(optimize)->type_name(type);
+  };
+  add("--law", arguments.law, "how losses fall: chinchilla, hoffmann or kaplan (chinchilla)",
+      "LAW");
+  add("--transfer", arguments.transfer, "loss-state, mixing or rho=X (loss-state)", "WHAT");
+  add("--mixing", arguments.mixing, "tokens that a growth takes to mix", "TOKENS");
+  add("--tokens", arguments.tokens, "length of the run from scratch (that of the schedule)",
+      "TOKENS");
+  command.add_option("--stages", arguments.stages, "at most so many stages (2)")
+      ->needs(optimize)
+      ->check(CLI::Range(1, 64))
+      ->type_name("N");
 }
 
 }  // namespace
@@ -54,6 +124,7 @@ void add_plan(CLI::App& app) {
       ->add_flag("--print-schedule", arguments->print_schedule,
                  "print the schedule with every default written out, ready to run")
       ->excludes(json);
+  add_optimize(*command, *arguments);
   command->footer(kFooter);
   command->callback([arguments] { std::fputs(result_of(*arguments).c_str(), stdout); });
 }
