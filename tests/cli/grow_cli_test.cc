@@ -9,12 +9,14 @@
 #include "schedule/yaml.h"
 #include "support/catch.h"
 #include "support/command.h"
+#include "support/refused.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
 #include "support/tiny_run.h"
 #include "support/tiny_state.h"
 
 using namespace stagedtrain;
+using test::check_refused;
 using test::contains;
 
 namespace {
@@ -55,13 +57,6 @@ state::TrainingState expected(const Place& place, const std::string& list) {
   const auto recipe = grow::make_recipe(schedule::parse_yaml(list, ""), test::tiny_model(), "grow");
   return grow::apply(recipe, test::tiny_state(), place.small,
                      state::CheckpointReader(place.small).identity());
-}
-
-void check_refused(const test::CommandResult& result, int code, const std::string& says) {
-  INFO(result.err);
-  CHECK(result.exit_code == code);
-  CHECK(contains(result.err, says));
-  CHECK(result.out.empty());
 }
 
 }  // namespace

@@ -4,11 +4,13 @@
 #include "base/json.h"
 #include "support/catch.h"
 #include "support/command.h"
+#include "support/refused.h"
 #include "support/schedules.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
 
 using namespace stagedtrain;
+using test::check_refused;
 using test::contains;
 
 namespace {
@@ -17,13 +19,6 @@ namespace {
 std::string schedule_in(const test::TempDir& folder) {
   test::write_text(folder / "two.yaml", test::kTwoStages);
   return (folder / "two.yaml").string();
-}
-
-void check_refused(const test::CommandResult& result, int code, const std::string& says) {
-  INFO(result.err);
-  CHECK(result.exit_code == code);
-  CHECK(contains(result.err, says));
-  CHECK(result.out.empty());
 }
 
 }  // namespace

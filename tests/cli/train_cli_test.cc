@@ -6,10 +6,12 @@
 #include "base/json.h"
 #include "support/catch.h"
 #include "support/command.h"
+#include "support/refused.h"
 #include "support/text_file.h"
 #include "support/tiny_run.h"
 
 using namespace stagedtrain;
+using test::check_refused;
 using test::contains;
 
 namespace {
@@ -24,12 +26,6 @@ struct Typed {
     return test::stagedtrain(words);
   }
 };
-
-void check_refused(const test::CommandResult& result, int code, const std::string& says) {
-  INFO(result.err);
-  CHECK(result.exit_code == code);
-  CHECK(contains(result.err, says));
-}
 
 }  // namespace
 
