@@ -11,7 +11,6 @@
 namespace stagedtrain::train {
 namespace {
 
-constexpr const char* kPrecisions[] = {"fp32", "bf16", "fp64"};
 constexpr const char* kRerun = "run the same command again to go on";
 
 model::ModelOptions options_of(const plan::RunPlan& plan, const DeviceRequest& request) {
@@ -168,8 +167,6 @@ RunResult result_of(const plan::RunPlan& plan, const RunFolder& folder) {
   return result;
 }
 
-std::string device_name(const at::Device& device) { return device.str(); }
-
 }  // namespace
 
 model::ModelOptions model_options(const DeviceRequest& request, model::Precision precision) {
@@ -198,7 +195,7 @@ RunResult run(const plan::RunPlan& plan, const RunRequest& request) {
   try {
     LiveState live = take_up(request, options, run);
     log.write(start_event(
-        plan, {device_name(options.device), live.model->kernels_name(), at::get_num_threads()}));
+        plan, {options.device.str(), live.model->kernels_name(), at::get_num_threads()}));
     if (live.header.progress.step > 0) {
       Json event = place_event("resume", live.header.progress);
       event["file"] =
