@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::array kShares{0.5, 0.7, 1.0};
 constexpr std::size_t kFewest = 8;
-constexpr double kLastPart = 0.95;
+constexpr double kLastPart = 0.95, kParameters = 4;
 
 double quantile(std::span<const double> sorted, double share) {
   const double at = share * static_cast<double>(sorted.size() - 1);
@@ -20,6 +20,13 @@ double quantile(std::span<const double> sorted, double share) {
   const std::size_t above = std::min(below + 1, sorted.size() - 1);
   const double part = at - static_cast<double>(below);
   return sorted[below] * (1 - part) + sorted[above] * part;
+}
+
+// Blocks of `block` residuals have lost what the fit's parameters could follow, which is as slow as
+// blocks are long; so they are scaled up by what that took of the variance.
+double lost_in_fit(std::size_t count, std::size_t block) {
+  const auto n = static_cast<double>(count);
+  return std::sqrt(n / (n - kParameters * static_cast<double>(block)));
 }
 
 // As many residuals, in blocks that begin anywhere and wrap around. Their mean is taken out.
@@ -33,7 +40,7 @@ std::vector<double> drawn_residuals(const CurveFit& fit, std::size_t block, cons
       drawn.push_back(fit.residuals[(start + k) % count]);
   }
   for (double r : fit.residuals) mean += r / static_cast<double>(count);
-  for (double& r : drawn) r -= mean;
+  for (double& r : drawn) r = (r - mean) * lost_in_fit(count, block);
   return drawn;
 }
 
@@ -73,7 +80,7 @@ std::vector<Chinchilla> bootstrap_chinchilla(std::span<const RunPoint> points,
 std::vector<StageCurve> bootstrap_curve(const CurveFit& fit, double offset_spread,
                                         const BootstrapOptions& options) {
   std::vector<StageCurve> laws;
-  const std::size_t block = std::clamp<std::size_t>(options.block, 1, fit.points.size() / 4 + 1);
+  const std::size_t block = std::clamp<std::size_t>(options.block, 1, fit.points.size() / 8 + 1);
   std::vector<CurvePoint> points = fit.points;
   for (int k = 0; k < options.resamples; ++k) {
     const CounterRng rng(options.seed, static_cast<std::uint64_t>(k));

@@ -4,12 +4,11 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/error.h"
-
 namespace stagedtrain::law {
 namespace {
 
-constexpr double kAtPeak = 0.99, kDecaying = 0.9;  // shares of the peak rate
+// Shares of the peak rate. Even the first tenth of a cosine bends a curve: its floor is lost.
+constexpr double kAtPeak = 0.99, kDecaying = 0.98;
 
 }  // namespace
 
@@ -41,13 +40,16 @@ std::vector<CurvePoint> thinned(std::span<const CurvePoint> points, std::size_t 
   const double width = (std::log(points.back().x) - first) / static_cast<double>(most);
   std::vector<CurvePoint> result;
   std::size_t i = 0;
+  const auto bin_of = [&](const CurvePoint& point) {
+    const double bin = std::floor((std::log(point.x) - first) / width);
+    return std::min(bin, static_cast<double>(most - 1));  // the last point ends the last bin
+  };
   while (i < points.size()) {
-    const auto bin = std::floor((std::log(points[i].x) - first) / width);
+    const double bin = bin_of(points[i]);
     CurvePoint sum;
     double count = 0;
-    for (; i < points.size() && (std::log(points[i].x) - first) / width < bin + 1; ++i, ++count)
+    for (; i < points.size() && bin_of(points[i]) == bin; ++i, ++count)
       sum = {sum.x + points[i].x, sum.loss + points[i].loss};
-    ST_CHECK(count > 0, "an empty bin at {}", points[i].x);
     result.push_back({sum.x / count, sum.loss / count});
   }
   return result;

@@ -28,7 +28,7 @@ struct CurvePoints {
 // begin: the step where this model began to train (0, or where it was grown). Before the first
 // logged step the rate is taken to rise from 0, which counts half; between two it is the mean of
 // both. Steps before the peak is reached are left out, and all from the first step on whose rate is
-// below 90% of the peak. Requires rising steps beyond begin, positive rates and finite losses.
+// below 98% of the peak. Requires rising steps beyond begin, positive rates and finite losses.
 CurvePoints near_peak(std::span<const LoggedStep> steps, double begin);
 
 // At most this many points: the means of bins that are equally wide in ln x.

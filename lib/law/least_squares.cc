@@ -15,6 +15,8 @@ namespace {
 // residuals are there; the minimum is the same, as the gradient stays exact.
 constexpr double kCurvatureBeyond = 0.02;
 constexpr double kLargestDamping = 1e12;
+// Residuals of this size (root of the mean square) are rounding: there is nothing left to fit.
+constexpr double kRounding = 1e-13;
 
 struct Place {
   std::vector<double> parameters, residuals, jacobian;
@@ -42,8 +44,9 @@ struct Normal {
     double squares = 0;
     for (std::size_t i = 0; i < place.residuals.size(); ++i)
       add(place.residuals[i], &place.jacobian[i * n], delta, squares);
+    const double rounding = kRounding * kRounding * static_cast<double>(place.residuals.size());
     for (std::size_t j = 0; j < n; ++j)
-      if (diagonal[j] > 0 && squares > 0)
+      if (diagonal[j] > 0 && squares > rounding)
         cosine = std::max(cosine, std::fabs(gradient[j]) / std::sqrt(diagonal[j] * squares));
   }
 

@@ -20,7 +20,7 @@ struct LeastSquaresOptions {
 };
 
 // gradient: the largest cosine between a column of the Jacobian and the residuals (both weighted),
-// a number without a unit; 0 at a minimum.
+// a number without a unit; 0 at a minimum, and where the residuals are no more than rounding.
 struct LeastSquaresFit {
   std::vector<double> parameters;
   double objective = 0;  // sum of Huber's loss: r^2 / 2, beyond delta delta (|r| - delta / 2)

@@ -1,6 +1,7 @@
 // Chinchilla's law from points: a law comes back from its own points, and too few are refused.
 #include "law/fit_chinchilla.h"
 
+#include "base/rng.h"
 #include "law/bootstrap.h"
 #include "support/catch.h"
 #include "support/errors.h"

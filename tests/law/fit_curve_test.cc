@@ -12,7 +12,7 @@ using namespace stagedtrain::law;
 namespace {
 
 constexpr double kGrowth = .81917257, kCredit = .12207213;  // 100M -> 400M at a cost ratio of 1/4
-constexpr double kWarmup = .216;                            // 2,160 steps: logs begin there
+constexpr double kWarmup = .216;                            // 2,160 steps, which count half
 
 // What growing at x is worth, by a belief about the small model's curve.
 double credit(const StageCurve& small, double x) {
@@ -66,7 +66,7 @@ TEST_CASE("growth planned from 0.7 of a noisy log keeps its worth") {
   std::vector<double> kept;
   int near = 0;
   for (std::uint64_t seed = 0; seed < 100; ++seed) {
-    const auto points = test::noisy_curve(kWarmup, 0.7 * kGrowth, 5e-4, seed);
+    const auto points = test::noisy_curve(kWarmup / 2, 0.7 * kGrowth, 5e-4, seed);
     const CurveFit fit = fit_curve(points, {.offset_spread = kWarmup / 4});
     const double x = best_growth(fit.law);
     near += std::fabs(x / kGrowth - 1) < 0.1;
