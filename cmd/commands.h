@@ -9,6 +9,7 @@ namespace stagedtrain::cmd {
 // Results go to stdout, progress to stderr; trouble is thrown as Error and caught once, in main.
 void add_data(CLI::App& app);
 void add_plan(CLI::App& app);
+void add_grow(CLI::App& app);
 void add_train(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_docs(CLI::App& app);  // hidden: makes pages of docs/; reads the whole app when it runs

@@ -81,7 +81,8 @@ std::string command_section(const CLI::App& command) {
   std::string text = fmt::format("\n## stagedtrain {}\n{}.\n\n| option | meaning |\n|---|---|\n",
                                  command.get_name(), command.get_description());
   for (const CLI::Option* option : command.get_options())
-    if (option != command.get_help_ptr()) text += option_row(*option);
+    if (option != command.get_help_ptr() && !option->get_group().empty())
+      text += option_row(*option);
   return text + "\n```text" + command.get_footer() + "\n```\n";
 }
 

@@ -24,7 +24,8 @@ std::vector<Path> candidates() {
 
 const train::Engine* open_module(const Path& path) {
   void* module = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!module) throw resource_error("{}: cannot be loaded: {}", path.string(), ::dlerror()).with_hint(kHint);
+  if (!module)
+    throw resource_error("{}: cannot be loaded: {}", path.string(), ::dlerror()).with_hint(kHint);
   using Entry = const train::Engine* (*)();
   const auto entry = reinterpret_cast<Entry>(::dlsym(module, "stagedtrain_engine"));
   if (!entry)

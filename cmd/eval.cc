@@ -88,7 +88,8 @@ void write_text(EvalArguments& a, Json& json) {
 
 void run(EvalArguments& a) {
   if (a.data.empty() && a.sample.tokens == 0)
-    throw usage_error("nothing to do: give --data TOKENS for the loss, --sample N for text, or both");
+    throw usage_error(
+        "nothing to do: give --data TOKENS for the loss, --sample N for text, or both");
   Json json = Json::object();
   if (!a.data.empty()) score(a, json);
   if (a.sample.tokens > 0) write_text(a, json);

@@ -64,6 +64,7 @@ int run(int argc, char** argv) {
   add_data(app);
   add_plan(app);
   add_train(app);
+  add_grow(app);
   add_eval(app);
   add_docs(app);
   add_report(app);

@@ -2,8 +2,10 @@
 #include <cstdio>
 #include <memory>
 
+#include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/plan_fit.h"
+#include "plan/optimize.h"
 #include "plan/resolve_files.h"
 
 namespace stagedtrain::cmd {
@@ -14,12 +16,24 @@ struct PlanArguments {
   std::vector<std::string> edits;
   FitArguments fit;
   bool json = false, print_schedule = false;
+  bool optimize = false;
+  std::string law = "chinchilla", transfer = "loss-state", tokens, mixing;
+  std::int64_t stages = 2;
 };
 
 constexpr const char* kFooter = R"(
 The table has a line for each stage: layers x width, parameters, FLOPs of a token, length, the
 highest learning rate, memory while training and size of a checkpoint. K, M, G, T, P are powers of
 1000. It works before there is data; only durations in epochs need the file data.train.
+
+--optimize plans anew: of the schedule's stages only their tokens together count (or --tokens). The
+final model from scratch would come to some loss with them; the plan comes to it at the least cost,
+through sizes that the operators width and depth grow into it. What it saves depends on what a
+grown model remembers, so the answer always names its assumption:
+  loss-state  it stands where its own curve has the same loss: what is saved at least
+  mixing      it soon stands where it would from scratch: at most; give --mixing if it is known
+  rho=X       measured: it stands where it would after 1/X of the tokens before
+Laws: chinchilla (Besiroglu's constants), hoffmann, kaplan.
 
 --fit takes run folders (or run.jsonl) and CSV files instead of a schedule, and fits the laws that
 tell how losses fall. A curve, or each stage of a run, becomes loss = E + B (x + x0)^-b, x in steps
@@ -33,9 +47,46 @@ Examples:
   stagedtrain plan schedules/demo.yaml --set stages.full.for=1200 --set lr.peak=1e-3
   stagedtrain plan schedules/demo.yaml --json
   stagedtrain plan schedules/demo.yaml --print-schedule > complete.yaml
+  stagedtrain plan schedules/gpt2-124m.yaml --optimize --stages 3
+  stagedtrain plan schedules/gpt2-124m.yaml --optimize --transfer mixing --mixing 100M
+  stagedtrain plan schedules/gpt2-124m.yaml --optimize --print-schedule > planned.yaml
   stagedtrain plan --fit runs/first --out laws.json
   stagedtrain plan --fit curve.csv other.csv --json
   stagedtrain plan --fit finished.csv --drop-highest 5)";
+
+double tokens_of(const std::string& option, const std::string& text) {
+  const auto number = parse_number(text);
+  if (!number || !(*number >= 1))
+    throw usage_error("{} {}: expected tokens, as 2.5G", option, text);
+  return *number;
+}
+
+plan::OptimizeOptions options_of(const PlanArguments& arguments) {
+  plan::OptimizeOptions options;
+  options.law = plan::find_planning_law(arguments.law);
+  options.most_stages = arguments.stages;
+  if (!arguments.tokens.empty()) options.end_tokens = tokens_of("--tokens", arguments.tokens);
+  if (!arguments.mixing.empty()) options.mixing_tokens = tokens_of("--mixing", arguments.mixing);
+  if (arguments.transfer == "mixing") {
+    options.transfer = law::Assumption::mixing;
+  } else if (arguments.transfer.starts_with("rho=")) {
+    const auto rho = parse_number(arguments.transfer.substr(4));
+    if (!rho || !(*rho > 0))
+      throw usage_error("--transfer {}: expected a number above 0, as rho=1.4", arguments.transfer);
+    options.transfer = law::Assumption::measured;
+    options.rho = *rho;
+  } else if (arguments.transfer != "loss-state") {
+    throw usage_error("--transfer {}: expected loss-state, mixing or rho=X", arguments.transfer);
+  }
+  return options;
+}
+
+std::string optimized(const PlanArguments& arguments, const schedule::Schedule& schedule) {
+  const plan::DataFacts facts = plan::resolve_files(schedule).facts;
+  const plan::Optimum optimum = plan::optimize(schedule, options_of(arguments), facts);
+  if (arguments.print_schedule) return plan::resolved_yaml(plan::resolve(optimum.schedule, facts));
+  return arguments.json ? plan::to_json(optimum).dump(2) + "\n" : plan::to_text(optimum);
+}
 
 std::string result_of(PlanArguments& arguments) {
   if (!arguments.fit.inputs.empty()) {
@@ -44,36 +95,31 @@ std::string result_of(PlanArguments& arguments) {
   }
   if (arguments.schedule.empty())
     throw usage_error("SCHEDULE is missing").with_hint("stagedtrain plan --help");
-  const plan::RunPlan plan =
-      plan::resolve_files(schedule::load(arguments.schedule, arguments.edits));
+  const schedule::Schedule schedule = schedule::load(arguments.schedule, arguments.edits);
+  if (arguments.optimize) return optimized(arguments, schedule);
+  const plan::RunPlan plan = plan::resolve_files(schedule);
   if (arguments.print_schedule) return plan::resolved_yaml(plan);
   const std::vector<plan::RunPlan> scratch = plan::resolve_scratch(plan);
   return arguments.json ? plan::to_json(plan, scratch).dump(2) + "\n"
                         : plan::to_text(plan, scratch);
 }
 
-void add_fit_options(CLI::App& command, PlanArguments& arguments, CLI::Option& schedule) {
-  CLI::Option* fit = command
-                         .add_option("--fit", arguments.fit.inputs,
-                                     "fit laws to these run folders, run.jsonl and CSV files")
-                         ->type_name("RUN|FILE.csv")
-                         ->excludes(&schedule);
-  command.add_option("--out", arguments.fit.out, "the file for the laws, which later plans read")
-      ->type_name("FILE.json")
-      ->needs(fit);
-  command.add_flag("--force", arguments.fit.force, "replace the file of --out")->needs(fit);
-  command
-      .add_option("--huber", arguments.fit.huber,
-                  "relative misfit beyond which a point counts less (default: 0.001, for curves at "
-                  "least twice their noise)")
-      ->type_name("X")
-      ->check(CLI::Range(1e-6, 1.0))
-      ->needs(fit);
-  command
-      .add_option("--drop-highest", arguments.fit.drop_highest,
-                  "leave out so many finished runs of the highest losses (default: 0)")
-      ->type_name("N")
-      ->needs(fit);
+void add_optimize(CLI::App& command, PlanArguments& arguments) {
+  CLI::Option* optimize = command.add_flag("--optimize", arguments.optimize,
+                                           "choose the stages that come to the loss cheapest");
+  const auto add = [&](const char* name, auto& value, const char* help, const char* type) {
+    command.add_option(name, value, help)->needs(optimize)->type_name(type);
+  };
+  add("--law", arguments.law, "how losses fall: chinchilla, hoffmann or kaplan (chinchilla)",
+      "LAW");
+  add("--transfer", arguments.transfer, "loss-state, mixing or rho=X (loss-state)", "WHAT");
+  add("--mixing", arguments.mixing, "tokens that a growth takes to mix", "TOKENS");
+  add("--tokens", arguments.tokens, "length of the run from scratch (that of the schedule)",
+      "TOKENS");
+  command.add_option("--stages", arguments.stages, "at most so many stages (2)")
+      ->needs(optimize)
+      ->check(CLI::Range(1, 64))
+      ->type_name("N");
 }
 
 }  // namespace
@@ -82,9 +128,8 @@ void add_plan(CLI::App& app) {
   auto arguments = std::make_shared<PlanArguments>();
   CLI::App* command =
       app.add_subcommand("plan", "Says what a schedule comes to: models, steps, FLOPs, memory");
-  CLI::Option* schedule =
-      command->add_option("schedule", arguments->schedule, "the schedule, a YAML file")
-          ->type_name("SCHEDULE");
+  command->add_option("schedule", arguments->schedule, "the schedule, a YAML file")
+      ->type_name("SCHEDULE");
   command
       ->add_option("--set", arguments->edits,
                    "changes a value first, as lr.peak=1e-3 or stages.full.for=900; repeatable")
@@ -92,13 +137,14 @@ void add_plan(CLI::App& app) {
       ->expected(1)
       ->take_all();
   CLI::Option* json = command->add_flag("--json", arguments->json, "print all numbers as JSON");
-  CLI::Option* print =
-      command
-          ->add_flag("--print-schedule", arguments->print_schedule,
-                     "print the schedule with every default written out, ready to run")
-          ->excludes(json);
-  add_fit_options(*command, *arguments, *schedule);
-  print->excludes("--fit");
+  command
+      ->add_flag("--print-schedule", arguments->print_schedule,
+                 "print the schedule with every default written out, ready to run")
+      ->excludes(json);
+  add_optimize(*command, *arguments);
+  CLI::Option* fit = add_fit_options(*command, arguments->fit);
+  for (const char* other : {"schedule", "--set", "--print-schedule", "--optimize"})
+    fit->excludes(command->get_option(other));
   command->footer(kFooter);
   command->callback([arguments] { std::fputs(result_of(*arguments).c_str(), stdout); });
 }

@@ -6,6 +6,30 @@
 
 namespace stagedtrain::cmd {
 
+CLI::Option* add_fit_options(CLI::App& command, FitArguments& arguments) {
+  CLI::Option* fit =
+      command
+          .add_option("--fit", arguments.inputs, "fit laws to run folders, run.jsonl and CSV files")
+          ->type_name("RUN|FILE.csv");
+  command.add_option("--out", arguments.out, "the file for the laws, which later plans read")
+      ->type_name("FILE.json")
+      ->needs(fit);
+  command.add_flag("--force", arguments.force, "replace the file of --out")->needs(fit);
+  command
+      .add_option("--huber", arguments.huber,
+                  "relative misfit beyond which a point counts less, 1e-6 to 1 (default: 1e-3; for "
+                  "curves at least twice their noise)")
+      ->check(CLI::Range(1e-6, 1.0))
+      ->type_name("X")
+      ->needs(fit);
+  command
+      .add_option("--drop-highest", arguments.drop_highest,
+                  "leave out so many finished runs of the highest losses (default: 0)")
+      ->type_name("N")
+      ->needs(fit);
+  return fit;
+}
+
 std::string fit_result(const FitArguments& arguments) {
   if (!arguments.out.empty()) refuse_overwrite(arguments.out, arguments.force);
   const plan::LoggedRuns logged = plan::read_curves(arguments.inputs);

@@ -1,6 +1,7 @@
 // `stagedtrain plan --fit`: laws fitted to own logs.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,9 @@ struct FitArguments {
   std::size_t drop_highest = 0;
   bool force = false, json = false;
 };
+
+// Adds --fit, which it returns, and the options that need it.
+CLI::Option* add_fit_options(CLI::App& command, FitArguments& arguments);
 
 // What is printed. Writes the law file if there is a name for it.
 std::string fit_result(const FitArguments& arguments);

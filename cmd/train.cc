@@ -52,8 +52,8 @@ Json result_json(const train::RunResult& result, const Path& folder) {
 
 std::string result_text(const train::RunResult& result, const Path& folder) {
   const std::string row = "{:<12} {:>10} {:>9} {:>9} {:>9}  {:<18} {}\n";
-  std::string text = fmt::format(fmt::runtime(row), "stage ended", "step", "tokens", "FLOPs", "time",
-                                 "validation loss", "checkpoint");
+  std::string text = fmt::format(fmt::runtime(row), "stage ended", "step", "tokens", "FLOPs",
+                                 "time", "validation loss", "checkpoint");
   for (const train::StageResult& stage : result.stages)
     text += fmt::format(fmt::runtime(row), stage.name, grouped(stage.progress.step),
                         short_count(static_cast<double>(stage.progress.tokens)),
@@ -91,8 +91,7 @@ void run_scratch(const TrainArguments& a, const plan::RunPlan& plan, Json& resul
 }
 
 void run(const TrainArguments& a) {
-  if (a.scratch && !a.request.stage.empty())
-    throw usage_error("--stage: --scratch has no stages");
+  if (a.scratch && !a.request.stage.empty()) throw usage_error("--stage: --scratch has no stages");
   const plan::RunPlan plan = plan::resolve_files(schedule::load(a.schedule, a.edits));
   Json results = Json::array();
   if (a.scratch) {

@@ -117,9 +117,8 @@ make_tokens() {
     say "$data: made before from ${texts[*]}"
     return
   fi
-  rm -rf "$data.part"
-  "$program" data "${texts[@]}" --out "$data.part"
-  mv "$data.part" "$data"
+  # Both files appear at the end; one alone is what an interruption left.
+  "$program" data "${texts[@]}" --out "$data" --force
 }
 
 train() {

@@ -41,13 +41,13 @@ void check_size(const ModelConfig& c) {
 }  // namespace
 
 ModelConfig resolved(ModelConfig config) {
-  RangeCheck ranges;
-  config.fields(ranges);
   require(config.layers, "layers");
   require(config.width, "width");
   require(config.heads, "heads");
   require(config.vocab, "vocab");
   require(config.context, "context");
+  RangeCheck ranges;
+  config.fields(ranges);
   if (config.head_dim == 0) {
     if (config.width % config.heads != 0)
       throw usage_error("model.heads {} does not divide model.width {}", config.heads, config.width)

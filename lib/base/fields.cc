@@ -40,8 +40,12 @@ bool read_bool(const Tree& tree) {
 
 std::int64_t read_count(const Tree& tree, const FieldInfo& info) {
   const auto value = tree.quoted ? std::nullopt : parse_count(scalar_text(tree, "a whole number"));
-  if (!value)
+  if (!value) {
+    const auto number = tree.quoted ? std::nullopt : parse_number(tree.text);
+    if (number && std::abs(*number) > 0x1p53)
+      throw usage_error("found {}, expected a whole number of at most 2^53", tree.describe());
     throw usage_error("found {}, expected a whole number (as 4096, 64K, 1e6)", tree.describe());
+  }
   check_range(static_cast<double>(*value), tree, info);
   return *value;
 }

@@ -157,7 +157,12 @@ void make_folders(const Path& folder) {
 
 void refuse_overwrite(const Path& path, bool force) {
   std::error_code ignored;
-  if (!force && std::filesystem::exists(std::filesystem::symlink_status(path, ignored)))
+  const bool exists = std::filesystem::exists(std::filesystem::symlink_status(path, ignored));
+  if (exists && !std::filesystem::is_regular_file(path, ignored))
+    throw usage_error("{}: exists and is not a regular file, so it is never replaced",
+                      path.string())
+        .with_hint("choose another name");
+  if (exists && !force)
     throw usage_error("{}: exists already", path.string())
         .with_hint("give --force to replace it, or choose another name");
 }

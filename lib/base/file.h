@@ -51,7 +51,8 @@ class OutputFile {
 void rename_file(const Path& from, const Path& to);
 void sync_folder(const Path& folder);
 void make_folders(const Path& folder);
-// Throws Error(usage) if the path exists and force is false.
+// Throws Error(usage) if the path exists and force is false, and always if it is anything but a
+// regular file (a folder, a device, a pipe, a link that leads to one or nowhere).
 void refuse_overwrite(const Path& path, bool force);
 
 // A file that appears whole or not at all: write to path() (a temporary name beside the target),

@@ -55,15 +55,16 @@ struct TreeEntry {
 
 // over's values put over base's, maps entry by entry, anything else whole.
 Tree overlay(Tree base, const Tree& over);
-// Runs f; an Error(usage) it throws gets this place and path in front. For errors that know
-// neither.
+// Runs f; an Error(usage) it throws gets this place and path (if any) in front. For errors that
+// know neither.
 template <class F>
 decltype(auto) at_place(const Tree& tree, const std::string& path, F f) {
   try {
     return f();
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::usage) throw;
-    throw Error(error.kind(), to_string(tree.mark) + path + ": " + error.what(), error.hint());
+    const std::string where = to_string(tree.mark) + (path.empty() ? "" : path + ": ");
+    throw Error(error.kind(), where + error.what(), error.hint());
   }
 }
 // The tree as YAML text that reads back as the same tree: block style, short lists and maps inline.

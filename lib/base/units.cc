@@ -1,6 +1,7 @@
 // Reading and writing durations.
 #include "base/units.h"
 
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -17,15 +18,27 @@ constexpr std::pair<std::string_view, DurationUnit> kUnits[] = {
     {"token", DurationUnit::tokens},  {"flop", DurationUnit::flops},
     {"%", DurationUnit::percent}};
 
+// A number and one letter, as people write a time: 90s, 30m, 2h, 1d. Nothing for anything else.
+std::optional<Duration> parse_time(std::string_view text) {
+  constexpr std::pair<char, double> kTimes[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+  for (const auto& [letter, seconds] : kTimes) {
+    if (!text.ends_with(letter)) continue;
+    const auto amount = parse_number(trim(text.substr(0, text.size() - 1)));
+    if (amount && *amount >= 0) return Duration{*amount * seconds, DurationUnit::seconds};
+  }
+  return {};
+}
+
 [[noreturn]] void refuse(std::string_view text, const std::string& why) {
   throw usage_error("'{}' is not a duration{}", text, why)
-      .with_hint("write 2100 steps, 10M tokens, 3e15 flops, 2 epochs or 20%");
+      .with_hint("write 2100 steps, 10M tokens, 3e15 flops, 2 epochs, 20% or 30m");
 }
 
 }  // namespace
 
 Duration parse_duration(std::string_view text) {
   const std::string_view whole = trim(text);
+  if (const auto time = parse_time(whole)) return *time;
   std::size_t cut = whole.find_first_of(" \t%");
   if (cut == std::string_view::npos) cut = whole.size();
   const auto amount = parse_number(whole.substr(0, cut));
@@ -51,6 +64,8 @@ std::string to_string(const Duration& duration) {
       return number + " epochs";
     case DurationUnit::percent:
       return number + "%";
+    case DurationUnit::seconds:
+      return number + "s";
   }
   return number;
 }

@@ -36,7 +36,8 @@ EvalReport evaluate(model::Model& model, const data::EvaluationSet& set, std::in
   for (std::int64_t first = 0; first < set.windows(); first += rows) {
     stop_point("evaluating");
     const data::Batch batch = set.batch(first, std::min(rows, set.windows() - first));
-    const at::Tensor each = model.row_losses(model::to_device(batch, model.options().device)).to(at::kCPU);
+    const at::Tensor each =
+        model.row_losses(model::to_device(batch, model.options().device)).to(at::kCPU);
     losses.insert(losses.end(), each.data_ptr<double>(), each.data_ptr<double>() + each.numel());
     report.tokens += batch.rows * batch.length;
   }

@@ -20,8 +20,8 @@ struct EvalReport {
   double bits_per_byte(double text_bytes_per_token) const;
 };
 
-// Runs `rows` windows at a time. Polls for a stop request, then throws Error(interrupted); the model
-// is unchanged in any case.
+// Runs `rows` windows at a time. Polls for a stop request, then throws Error(interrupted); the
+// model is unchanged in any case.
 EvalReport evaluate(model::Model& model, const data::EvaluationSet& set, std::int64_t rows);
 
 }  // namespace stagedtrain::eval

@@ -22,6 +22,7 @@ void sample(model::Model& model, std::vector<std::int64_t> prompt, const SampleO
             const std::function<void(std::int64_t)>& emit);
 
 // The token chosen from logits with a uniform number in [0, 1). Ties go to the smaller id.
-std::int64_t choose_token(const std::vector<double>& logits, const SampleOptions& options, double uniform);
+std::int64_t choose_token(const std::vector<double>& logits, const SampleOptions& options,
+                          double uniform);
 
 }  // namespace stagedtrain::eval

@@ -55,13 +55,31 @@ void add_noise(const BlockCopy& block, double size, std::span<T> target,
   }
 }
 
+// The size that a tensor's noise is relative to, kept for the blocks that follow.
+class NoiseSize {
+ public:
+  template <class T>
+  double of(std::size_t tensor, std::span<const T> values) {
+    if (tensor != tensor_) {
+      tensor_ = tensor;
+      size_ = root_mean_square(values);
+    }
+    return size_;
+  }
+
+ private:
+  std::size_t tensor_ = static_cast<std::size_t>(-1);
+  double size_ = 0;
+};
+
 template <class T>
 void fill(const std::vector<BlockCopy>& blocks, Kind kind, const arch::ParamTable& sources,
           const SourceView& source, std::span<T> target, std::int64_t target_columns) {
+  NoiseSize size;
   for (const BlockCopy& block : blocks) {
     const auto in = values<T>(source(kind, block.source));
     if (block.noise_stream) {
-      add_noise(block, block.scale * root_mean_square(in), target, target_columns);
+      add_noise(block, block.scale * size.of(block.source, in), target, target_columns);
     } else {
       const double scale = kind == Kind::exp_avg_sq ? block.scale * block.scale : block.scale;
       copy_block(block, scale, in, corner_of(sources[block.source])[1], target, target_columns);
@@ -94,11 +112,15 @@ std::vector<int> count_uses(const GrowthRecipe& recipe, Kind kind, std::size_t s
 
 }  // namespace
 
-HostTensor grown_tensor(const GrowthRecipe& recipe, std::size_t target, Kind kind, DType dtype,
-                        const SourceView& source) {
+void grow_tensors(const GrowthRecipe& recipe, DType dtype, const SourceView& source,
+                  const TensorUse& use) {
   const arch::ParamTable sources = arch::param_table(recipe.from),
                          targets = arch::param_table(recipe.to);
-  return make_tensor(recipe, sources, targets[target], target, kind, dtype, source);
+  for (const Kind kind : state::kKinds)
+    for (std::size_t i = 0; i < targets.size(); ++i) {
+      stop_point("growing");
+      use(kind, i, make_tensor(recipe, sources, targets[i], i, kind, dtype, source));
+    }
 }
 
 state::StateHeader grown_header(const GrowthRecipe& recipe, const state::StateHeader& from,
@@ -149,19 +171,13 @@ state::TrainingState apply(const GrowthRecipe& recipe, state::TrainingState from
 
 void apply_file(const GrowthRecipe& recipe, const state::CheckpointReader& from,
                 const Path& source_path, const Path& target) {
-  const arch::ParamTable sources = arch::param_table(recipe.from),
-                         targets = arch::param_table(recipe.to);
   const SourceView view = [&](Kind kind, std::size_t i) { return from.view(kind, i); };
   state::CheckpointWriter writer(
       target, grown_header(recipe, from.header(), source_path.string(), from.identity()));
-  for (Kind kind : state::kKinds) {
-    for (std::size_t i = 0; i < targets.size(); ++i) {
-      stop_point("growing");
-      writer.write(
-          kind, i,
-          make_tensor(recipe, sources, targets[i], i, kind, from.header().dtype, view).bytes());
-    }
-  }
+  grow_tensors(recipe, from.header().dtype, view,
+               [&](Kind kind, std::size_t i, const HostTensor& made) {
+                 writer.write(kind, i, made.bytes());
+               });
   writer.commit();
 }
 

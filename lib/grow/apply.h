@@ -14,9 +14,11 @@ namespace stagedtrain::grow {
 // The bytes of a tensor of the smaller state, of its dtype; valid until the next call at least.
 using SourceView = std::function<std::span<const std::byte>(state::Kind, std::size_t)>;
 
-// One tensor of the larger state.
-state::HostTensor grown_tensor(const GrowthRecipe& recipe, std::size_t target, state::Kind kind,
-                               state::DType dtype, const SourceView& source);
+// Makes every tensor of the larger state, kind after kind, and hands each to `use` before the next
+// is made; polls for a stop request.
+using TensorUse = std::function<void(state::Kind, std::size_t, const state::HostTensor&)>;
+void grow_tensors(const GrowthRecipe& recipe, state::DType dtype, const SourceView& source,
+                  const TensorUse& use);
 
 // Everything but the tensors: the larger model, the moments' ages, the lineage. source and
 // source_crc name the ancestor.

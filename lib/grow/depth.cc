@@ -1,5 +1,7 @@
 // depth: more layers by a layer map (Staged Training, arXiv 2203.06211, section 3.1; zeroed outputs
-// instead of zeroed norms: growth.md section 4).
+// instead of zeroed norms: docs/growth.md).
+#include <optional>
+
 #include "base/error.h"
 #include "grow/operator.h"
 
@@ -30,15 +32,15 @@ namespace stagedtrain::grow {
 namespace {
 
 struct DepthOptions {
-  std::int64_t layers = 0, factor = 0;
+  std::optional<std::int64_t> layers, factor;
   LayerOrder order = LayerOrder::alternate;
   NewLayers new_layers = NewLayers::zero_output;
   NewMoments moments = NewMoments::reset;
   template <class V>
   void fields(V& v) {
     v("layers", layers,
-      {.doc = "number of layers after the growth; or give factor", .min = 0, .max = 65536});
-    v("factor", factor, {.doc = "how many times deeper; or give layers", .min = 0, .max = 1024});
+      {.doc = "number of layers after the growth; or give factor", .min = 1, .max = 65536});
+    v("factor", factor, {.doc = "how many times deeper; or give layers", .min = 1, .max = 1024});
     v("order", order,
       {.doc = "alternate: new layers follow the layer they copy; append: they follow all old "
               "layers, in the old order"});
@@ -56,14 +58,16 @@ class Depth final : public GrowthOperator {
 
   arch::ModelConfig grown(const arch::ModelConfig& from) const override {
     arch::ModelConfig to = from;
-    to.layers = options_.layers ? options_.layers : options_.factor * from.layers;
+    to.layers = options_.layers ? *options_.layers : *options_.factor * from.layers;
     if (to.layers < from.layers)
-      throw usage_error("depth to {} layers: the source has {}; a growth does not remove layers",
+      throw usage_error("depth to {} layers: the source has {}, expected at least as many",
                         to.layers, from.layers);
     return arch::resolved(to);
   }
 
   bool exact() const override { return options_.new_layers == NewLayers::zero_output; }
+  bool equivariant() const override { return exact(); }
+  Tree options() const override { return write_fields(options_); }
 
   TensorRecipe rule(const arch::ParamSpec& target, const GrowthContext& context) const override {
     bool is_new = false;
@@ -107,8 +111,9 @@ class Depth final : public GrowthOperator {
 std::unique_ptr<GrowthOperator> make_depth(const Tree& options) {
   DepthOptions read;
   read_fields(options, read, "depth");
-  if ((read.layers == 0) == (read.factor == 0))
-    throw options.error("depth: give either layers or factor");
+  if (read.layers.has_value() == read.factor.has_value())
+    throw options.error("depth: found {} of layers and factor, expected one of them",
+                        read.layers ? "both" : "neither");
   return std::make_unique<Depth>(read);
 }
 

@@ -25,12 +25,15 @@ class GrowthOperator {
   virtual arch::ModelConfig grown(const arch::ModelConfig& from) const = 0;
   // How one tensor of the larger model is made.
   virtual TensorRecipe rule(const arch::ParamSpec& target, const GrowthContext& context) const = 0;
-  // Whether the loss is kept (to rounding).
+  // The promises of GrowthRecipe: the loss is kept; the gradient is the grown gradient.
   virtual bool exact() const = 0;
+  virtual bool equivariant() const = 0;
+  // Every option with its value, for the lineage.
+  virtual Tree options() const = 0;
 };
 
 // Options every duplicating operator shares: a seeded break of the symmetry between copies that
-// keeps the loss (growth.md section 2: rows balanced, columns not). noise is relative to each
+// keeps the loss (docs/growth.md: rows balanced, columns not). noise is relative to each
 // matrix's root mean square; 0 leaves the copies equal for ever.
 struct Symmetry {
   double noise = 0.01;
@@ -61,7 +64,7 @@ const std::vector<OperatorEntry>& operators();
 const OperatorEntry& find_operator(const std::string& name);
 
 // The recipe of a growth written as a list of {operator: NAME, options...}, applied in order, as
-// one recipe. path is where the list stands in the document, for errors.
+// one recipe. path is where the list stands in the document, for errors; it may be empty.
 GrowthRecipe make_recipe(const Tree& list, const arch::ModelConfig& from, const std::string& path);
 
 // width.cc, depth.cc

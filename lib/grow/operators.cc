@@ -6,12 +6,20 @@ namespace stagedtrain::grow {
 namespace {
 
 GrowthRecipe recipe_of(const GrowthOperator& op, const arch::ModelConfig& from) {
-  GrowthRecipe recipe{from, op.grown(from), {}, op.exact(), ""};
+  GrowthRecipe recipe{from, op.grown(from), {}, op.exact(), "", op.equivariant()};
   const arch::ParamTable sources = arch::param_table(from);
   const GrowthContext context{from, recipe.to, sources};
   for (const arch::ParamSpec& target : arch::param_table(recipe.to))
     recipe.tensors.push_back(op.rule(target, context));
   return recipe;
+}
+
+// "{operator: width, factor: 2}"
+std::string one_line(const char* name, const Tree& options) {
+  Tree whole = Tree::map();
+  whole.set("operator", Tree::scalar(name));
+  const std::string list = to_yaml(Tree::list({overlay(whole, options)}));
+  return list.substr(1, list.size() - 3);  // without brackets and line end
 }
 
 GrowthRecipe one_recipe(const Tree& written, const arch::ModelConfig& from,
@@ -25,8 +33,7 @@ GrowthRecipe one_recipe(const Tree& written, const arch::ModelConfig& from,
       *name, path, [&]() -> const OperatorEntry& { return find_operator(read_word(*name, {})); });
   const auto op = entry.make(options);
   GrowthRecipe recipe = at_place(*name, path, [&] { return recipe_of(*op, from); });
-  const std::string line = to_yaml(Tree::list({map}));
-  recipe.operators = line.substr(1, line.size() - 3);
+  recipe.operators = one_line(entry.name, op->options());
   return recipe;
 }
 
@@ -58,7 +65,8 @@ GrowthRecipe make_recipe(const Tree& list, const arch::ModelConfig& from, const 
                      path, list.describe());
   GrowthRecipe recipe = identity(from);
   for (std::size_t i = 0; i < list.items.size(); ++i)
-    recipe = compose(recipe, one_recipe(list.items[i], recipe.to, path + "." + std::to_string(i)));
+    recipe = compose(recipe, one_recipe(list.items[i], recipe.to,
+                                        path.empty() ? "" : fmt::format("{}.{}", path, i)));
   check_recipe(recipe);
   return recipe;
 }

@@ -2,6 +2,7 @@
 #include "grow/recipe.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "arch/architectures.h"
 #include "base/error.h"
@@ -27,24 +28,54 @@ bool intersect(const BlockCopy& inner, const BlockCopy& outer, BlockCopy& result
 
 using Blocks = std::vector<BlockCopy> TensorRecipe::*;
 
-std::vector<BlockCopy> compose_blocks(const GrowthRecipe& first,
+// The root mean square of a tensor made by these blocks, as a multiple of that of the first one's
+// source. Blocks of whole sources are taken as given; noise adds its variance.
+double relative_size(const std::vector<BlockCopy>& blocks, const arch::ParamSpec& made) {
+  double sum = 0;
+  for (const BlockCopy& block : blocks)
+    sum += block.scale * block.scale * static_cast<double>(block.extent[0] * block.extent[1]);
+  return std::sqrt(sum / static_cast<double>(made.count()));
+}
+
+// Noise of the second growth: its size follows the middle tensor, so that of what that came from.
+bool noise_through(const TensorRecipe& made, const arch::ParamSpec& middle, BlockCopy& noise) {
+  if (made.value.empty()) return false;  // a zero tensor has noise of size zero
+  noise.source = made.value.front().source;
+  noise.scale *= relative_size(made.value, middle);
+  return true;
+}
+
+std::vector<BlockCopy> compose_blocks(const GrowthRecipe& first, const arch::ParamTable& middle,
                                       const std::vector<BlockCopy>& outer, Blocks kind) {
   std::vector<BlockCopy> composed;
   BlockCopy part;
   for (const BlockCopy& read : outer) {
     if (read.noise_stream) {
-      // Noise made by the second growth: its size follows the tensor that the middle one came from.
-      const auto& origin = first.tensors[read.source].value;
-      if (origin.empty()) continue;
-      composed.push_back(read);
-      composed.back().source = origin.front().source;
-      composed.back().scale *= origin.front().scale;
+      part = read;
+      if (noise_through(first.tensors[read.source], middle[read.source], part))
+        composed.push_back(part);
       continue;
     }
     for (const BlockCopy& inner : first.tensors[read.source].*kind)
       if (intersect(inner, read, part)) composed.push_back(part);
   }
   return composed;
+}
+
+// A tensor is reset if the second growth says so, or if all that its moments come from was reset.
+TensorRecipe compose_tensor(const GrowthRecipe& first, const arch::ParamTable& middle,
+                            const TensorRecipe& outer) {
+  TensorRecipe made;
+  made.value = compose_blocks(first, middle, outer.value, &TensorRecipe::value);
+  made.gradient = compose_blocks(first, middle, outer.gradient, &TensorRecipe::gradient);
+  made.is_new = outer.is_new;
+  made.moments_reset = outer.moments_reset;
+  for (const BlockCopy& read : outer.value) made.is_new |= first.tensors[read.source].is_new;
+  for (const BlockCopy& read : outer.gradient) {
+    made.is_new |= first.tensors[read.source].is_new;
+    made.moments_reset |= made.gradient.empty() && first.tensors[read.source].moments_reset;
+  }
+  return made;
 }
 
 bool inside(const Corner& at, const Corner& extent, const Corner& size) {
@@ -67,11 +98,11 @@ void check_blocks(const std::vector<BlockCopy>& blocks, const arch::ParamSpec& t
     ST_CHECK(inside(block.to, block.extent, corner_of(target)), "{}: block {} outside", target.name,
              i);
     if (block.noise_stream) continue;
+    for (std::size_t j = 0; j < i; ++j)
+      ST_CHECK(!overlap(block, blocks[j]), "{}: {}", target.name,
+               blocks[j].noise_stream ? "noise is overwritten" : "written twice");
     ST_CHECK(inside(block.from, block.extent, corner_of(sources[block.source])),
              "{}: block {} reads outside {}", target.name, i, sources[block.source].name);
-    for (std::size_t j = 0; j < i; ++j)
-      ST_CHECK(blocks[j].noise_stream || !overlap(block, blocks[j]), "{}: written twice",
-               target.name);
   }
 }
 
@@ -82,7 +113,8 @@ Corner corner_of(const arch::ParamSpec& spec) {
 }
 
 GrowthRecipe identity(const arch::ModelConfig& config) {
-  GrowthRecipe recipe{config, config, {}, true, ""};
+  GrowthRecipe recipe;
+  recipe.from = recipe.to = config;
   const arch::ParamTable table = arch::param_table(config);
   for (std::size_t i = 0; i < table.size(); ++i) {
     BlockCopy whole;
@@ -96,20 +128,17 @@ GrowthRecipe identity(const arch::ModelConfig& config) {
 GrowthRecipe compose(const GrowthRecipe& first, const GrowthRecipe& second) {
   ST_CHECK(first.to == second.from, "recipes do not meet: {} and {}", describe(first.to),
            describe(second.from));
-  GrowthRecipe whole{first.from, second.to, {}, first.exact && second.exact, first.operators};
+  GrowthRecipe whole{first.from,
+                     second.to,
+                     {},
+                     first.exact && second.exact,
+                     first.operators,
+                     first.equivariant && second.equivariant};
+  const arch::ParamTable middle = arch::param_table(first.to);
   if (!whole.operators.empty() && !second.operators.empty()) whole.operators += ", ";
   whole.operators += second.operators;
-  for (const TensorRecipe& outer : second.tensors) {
-    TensorRecipe& made = whole.tensors.emplace_back();
-    made.value = compose_blocks(first, outer.value, &TensorRecipe::value);
-    made.gradient = compose_blocks(first, outer.gradient, &TensorRecipe::gradient);
-    made.moments_reset = outer.moments_reset;
-    made.is_new = outer.is_new;
-    for (const BlockCopy& read : outer.value) {
-      made.moments_reset |= first.tensors[read.source].moments_reset;
-      made.is_new |= first.tensors[read.source].is_new;
-    }
-  }
+  for (const TensorRecipe& outer : second.tensors)
+    whole.tensors.push_back(compose_tensor(first, middle, outer));
   return whole;
 }
 
@@ -121,8 +150,9 @@ void check_recipe(const GrowthRecipe& recipe) {
   for (std::size_t i = 0; i < targets.size(); ++i) {
     check_blocks(recipe.tensors[i].value, targets[i], sources);
     check_blocks(recipe.tensors[i].gradient, targets[i], sources);
-    ST_CHECK(!recipe.tensors[i].moments_reset || recipe.tensors[i].gradient.empty(),
-             "{}: reset moments have blocks", targets[i].name);
+    for (const BlockCopy& block : recipe.tensors[i].gradient)
+      ST_CHECK(!block.noise_stream && !recipe.tensors[i].moments_reset, "{}: {}", targets[i].name,
+               block.noise_stream ? "noise in the gradient" : "reset moments have blocks");
   }
 }
 

@@ -28,8 +28,9 @@ struct BlockCopy {
 };
 
 // How one tensor is made. Entries that no block covers are zero. Weights take `value`, exp_avg
-// takes `gradient` (growth.md section 1: gradients grow by the dual maps), exp_avg_sq takes
-// `gradient` with squared scales. Blocks without noise do not overlap.
+// takes `gradient` (docs/growth.md: gradients grow by the dual maps), exp_avg_sq takes `gradient`
+// with squared scales. Only values have noise; blocks without noise do not overlap, and noise comes
+// after the blocks that it is added to.
 struct TensorRecipe {
   std::vector<BlockCopy> value, gradient;
   bool moments_reset = false;  // moments start at zero, their bias correction too
@@ -39,21 +40,28 @@ struct TensorRecipe {
 struct GrowthRecipe {
   arch::ModelConfig from, to;
   std::vector<TensorRecipe> tensors;  // in the order of param_table(to)
-  bool exact = true;                  // promises that the loss is kept
-  std::string operators;              // as YAML, one line
+  bool exact = true;                  // promises that the loss is kept (to rounding)
+  std::string operators;              // as YAML, one line, every option given
+  // Promises that the gradient of the grown model is the grown gradient, for every tensor that is
+  // not new: so exp_avg and exp_avg_sq are exact, and copies stay equal for ever.
+  bool equivariant = true;
 };
 
 // Rows and columns of a tensor.
 Corner corner_of(const arch::ParamSpec& spec);
 // The recipe that changes nothing.
 GrowthRecipe identity(const arch::ModelConfig& config);
-// first, then second, as one recipe. Requires second.from == first.to.
+// first, then second, as one recipe: the same entries, but that scales are multiplied before they
+// are rounded, and that noise on noise has the size to be expected. Requires second.from ==
+// first.to.
 GrowthRecipe compose(const GrowthRecipe& first, const GrowthRecipe& second);
-// Law 1: every block lies in its source and target, none is covered twice, every tensor has a
-// recipe. Throws Error(bug).
+// Law 1: every tensor has a recipe, every block lies in its source and target, none is covered
+// twice, noise is in values only and after what it is added to. Throws Error(bug).
 void check_recipe(const GrowthRecipe& recipe);
 
-// For people: tensor by tensor the source, blocks and scales, then the totals.
+// For people: both models, the operators, what is promised, parameters and FLOPs.
+std::string summary(const GrowthRecipe& recipe);
+// The same, and tensor by tensor the source, blocks and scales.
 std::string to_text(const GrowthRecipe& recipe);
 
 }  // namespace stagedtrain::grow

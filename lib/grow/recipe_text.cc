@@ -44,38 +44,51 @@ std::string gradient_text(const TensorRecipe& recipe, const arch::ParamSpec& tar
   return blocks_text(recipe.gradient, target);
 }
 
+const char* promise_text(const GrowthRecipe& recipe) {
+  if (!recipe.exact) return "the loss changes";
+  return recipe.equivariant ? "the loss is kept, old tensors' moments are exact"
+                            : "the loss is kept";
+}
+
 }  // namespace
+
+std::string summary(const GrowthRecipe& recipe) {
+  const auto ratio = [](double before, double after) {
+    return fmt::format("x {:.2f}", after / before);
+  };
+  const std::int64_t params = arch::count_params(recipe.from).total,
+                     grown_params = arch::count_params(recipe.to).total;
+  const double flops = arch::flops_per_token(recipe.from),
+               grown_flops = arch::flops_per_token(recipe.to);
+  return fmt::format(
+      "from             {}\nto               {}\nby               {}\npromise          {}\n"
+      "parameters       {} -> {} ({})\nFLOPs per token  {} -> {} ({})\n",
+      describe(recipe.from), describe(recipe.to),
+      recipe.operators.empty() ? "nothing" : recipe.operators, promise_text(recipe),
+      grouped(params), grouped(grown_params),
+      ratio(static_cast<double>(params), static_cast<double>(grown_params)), short_count(flops),
+      short_count(grown_flops), ratio(flops, grown_flops));
+}
 
 std::string to_text(const GrowthRecipe& recipe) {
   const arch::ParamTable sources = arch::param_table(recipe.from),
                          targets = arch::param_table(recipe.to);
+  const auto row = [](auto&&... cells) {
+    std::string line = fmt::format("{:<32} {:>11}  {:<32} {:>11}  {:<34} {}", cells...);
+    line.erase(line.find_last_not_of(' ') + 1);
+    return line + "\n";
+  };
   std::string text =
-      fmt::format("from  {}\nto    {}\nby    {}\nexact {}\n\n", describe(recipe.from),
-                  describe(recipe.to), recipe.operators.empty() ? "nothing" : recipe.operators,
-                  recipe.exact ? "yes: the loss is kept" : "no: the loss changes");
-  const std::string row = "{:<34} {:>12}  {:<34} {:>12}  {:<38} {}\n";
-  text += fmt::format(fmt::runtime(row), "tensor", "shape", "source", "shape", "weights",
-                      "exp_avg (exp_avg_sq: scale squared)");
+      summary(recipe) + "\n" +
+      row("tensor", "shape", "source", "shape", "weights", "exp_avg (exp_avg_sq: scale squared)");
   for (std::size_t i = 0; i < targets.size(); ++i) {
     const TensorRecipe& made = recipe.tensors[i];
     const auto& blocks = made.value.empty() ? made.gradient : made.value;
-    const bool has = !blocks.empty();
-    text += fmt::format(fmt::runtime(row), targets[i].name, shape_text(targets[i]),
-                        has ? sources[blocks[0].source].name : "-",
-                        has ? shape_text(sources[blocks[0].source]) : "-",
-                        blocks_text(made.value, targets[i]), gradient_text(made, targets[i]));
+    const arch::ParamSpec* source = blocks.empty() ? nullptr : &sources[blocks[0].source];
+    text += row(targets[i].name, shape_text(targets[i]), source ? source->name : "-",
+                source ? shape_text(*source) : "-", blocks_text(made.value, targets[i]),
+                gradient_text(made, targets[i]));
   }
-  const auto before = arch::count_params(recipe.from), after = arch::count_params(recipe.to);
-  text += fmt::format(
-      "\nparameters       {} -> {} (x {:.2f})\nFLOPs per token  {} -> {} (x {:.2f})\nstate         "
-      "   {} -> {}\n",
-      grouped(before.total), grouped(after.total),
-      static_cast<double>(after.total) / static_cast<double>(before.total),
-      short_count(arch::flops_per_token(recipe.from)),
-      short_count(arch::flops_per_token(recipe.to)),
-      arch::flops_per_token(recipe.to) / arch::flops_per_token(recipe.from),
-      short_bytes(12.0 * static_cast<double>(before.total)),
-      short_bytes(12.0 * static_cast<double>(after.total)));
   return text;
 }
 

@@ -1,5 +1,5 @@
 // width: k-fold block-diagonal growth (Staged Training, arXiv 2203.06211, section 3.2), with the
-// exact moments of growth.md section 1 and a seeded break of the symmetry.
+// exact moments of docs/growth.md and a seeded break of the symmetry.
 #include "base/error.h"
 #include "base/rng.h"
 #include "grow/operator.h"
@@ -34,6 +34,8 @@ class Width final : public GrowthOperator {
   }
 
   bool exact() const override { return true; }
+  bool equivariant() const override { return !breaks(); }
+  Tree options() const override { return write_fields(options_); }
 
   TensorRecipe rule(const arch::ParamSpec& target, const GrowthContext& context) const override {
     const auto source = static_cast<std::size_t>(context.sources.index(target.name));
@@ -61,6 +63,8 @@ class Width final : public GrowthOperator {
   }
 
  private:
+  bool breaks() const { return k_ > 1 && options_.symmetry.noise > 0; }
+
   static BlockCopy block(std::size_t source, const Corner& size, std::int64_t row,
                          std::int64_t column, double scale) {
     BlockCopy copy;
@@ -90,7 +94,7 @@ class Width final : public GrowthOperator {
     TensorRecipe recipe = tile(source, size, k_, k_, 1.0, 1 / static_cast<double>(k_));
     recipe.value.clear();
     for (std::int64_t i = 0; i < k_; ++i) recipe.value.push_back(block(source, size, i, i, 1.0));
-    if (k_ > 1 && options_.symmetry.noise > 0) add_noise(target, source, size, recipe);
+    if (breaks()) add_noise(target, source, size, recipe);
     return recipe;
   }
 
@@ -99,9 +103,8 @@ class Width final : public GrowthOperator {
   void add_noise(const arch::ParamSpec& target, std::size_t source, const Corner& size,
                  TensorRecipe& recipe) const {
     for (std::int64_t i = 0; i < k_; ++i) {
-      const std::uint64_t stream =
-          mix64(hash_name(target.name) ^
-                mix64(static_cast<std::uint64_t>(options_.symmetry.seed * k_ + i)));
+      const std::uint64_t stream = hash_name(
+          fmt::format("{} {}x{} {} {}", target.name, size[0], size[1], options_.symmetry.seed, i));
       for (int sign : {1, -1}) {
         const std::int64_t column = sign > 0 ? i : (i + 1) % k_;
         BlockCopy noise = block(source, size, i, column, sign * options_.symmetry.noise);

@@ -127,7 +127,7 @@ ChinchillaFit fit_chinchilla(std::span<const RunPoint> given, double huber) {
   ChinchillaFit best = *std::ranges::min_element(fits, {}, &ChinchillaFit::objective);
   best.starts = static_cast<int>(fits.size());
   best.agreeing = static_cast<int>(std::ranges::count_if(fits, [&](const ChinchillaFit& fit) {
-    return fit.converged && fit.objective <= best.objective * (1 + 1e-9);
+    return fit.converged && same_minimum(fit.objective, best.objective, given.size());
   }));
   return best;
 }

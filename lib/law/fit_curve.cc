@@ -143,8 +143,9 @@ CurveFit best_fit(std::span<const CurvePoint> points, double spread, double hube
     fits.push_back(descend(problem, start.parameters));
   CurveFit best = *std::ranges::min_element(fits, {}, &CurveFit::objective);
   best.starts = static_cast<int>(fits.size());
-  best.agreeing = static_cast<int>(std::ranges::count_if(
-      fits, [&](const CurveFit& fit) { return fit.objective <= best.objective * (1 + 1e-6); }));
+  best.agreeing = static_cast<int>(std::ranges::count_if(fits, [&](const CurveFit& fit) {
+    return same_minimum(fit.objective, best.objective, points.size());
+  }));
   return best;
 }
 

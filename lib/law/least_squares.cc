@@ -102,6 +102,10 @@ double huber_loss(double residual, double delta) {
   return size <= delta ? residual * residual / 2 : delta * (size - delta / 2);
 }
 
+bool same_minimum(double objective, double best, std::size_t count) {
+  return objective <= best * (1 + 1e-6) + 1e-20 * static_cast<double>(count);
+}
+
 LeastSquaresFit least_squares(const Residuals& residuals, std::size_t count,
                               std::vector<double> start, const LeastSquaresOptions& options) {
   const std::size_t n = start.size();

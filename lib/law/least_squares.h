@@ -31,6 +31,9 @@ struct LeastSquaresFit {
 
 double huber_loss(double residual, double delta);
 
+// Whether an objective of so many residuals is the best one, but for rounding and the last steps.
+bool same_minimum(double objective, double best, std::size_t count);
+
 // Descends from start. Requires finite residuals there, and at least one.
 LeastSquaresFit least_squares(const Residuals& residuals, std::size_t count,
                               std::vector<double> start, const LeastSquaresOptions& options);

@@ -17,7 +17,7 @@ class LossCurve {
  public:
   virtual ~LossCurve() = default;
   virtual double loss(double tokens) const = 0;
-  // The inverse; infinity at the floor and below it.
+  // The inverse; infinity at the floor and below it, 0 at the start and above it.
   virtual double tokens(double loss) const = 0;
   // dD/dL at a loss above the floor: negative, tokens for a nat.
   virtual double tokens_slope(double loss) const = 0;

@@ -1,6 +1,7 @@
 // The power law with a floor: every line of it is closed form.
 #include "law/power_curve.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
@@ -25,11 +26,11 @@ double PowerCurve::loss(double tokens) const {
 
 double PowerCurve::tokens(double loss) const {
   if (loss <= floor_) return kInfinity;
-  return std::pow(scale_ / (loss - floor_), 1 / exponent_) - offset_;
+  return std::max(0.0, std::pow(scale_ / (loss - floor_), 1 / exponent_) - offset_);
 }
 
 double PowerCurve::tokens_slope(double loss) const {
-  return -(tokens(loss) + offset_) / (exponent_ * (loss - floor_));
+  return -std::pow(scale_ / (loss - floor_), 1 / exponent_) / (exponent_ * (loss - floor_));
 }
 
 double PowerCurve::start() const { return loss(0); }

@@ -8,10 +8,11 @@
 namespace stagedtrain::model {
 namespace {
 
-constexpr std::int64_t kWide = 400'000;     // weights larger than this leave the cache too soon
-constexpr std::int64_t kChunkRows = 128;    // a product of fewer rows is slow to begin
-constexpr std::int64_t kTileColumns = 256;  // a product of fewer columns likewise
-constexpr std::int64_t kGrain = 16;         // floats of a cache line
+constexpr std::int64_t kWide = 400'000;      // weights larger than this leave the cache too soon
+constexpr std::int64_t kChunkRows = 128;     // a product of fewer rows is slow to begin
+constexpr std::int64_t kFloatsPerRow = 512;  // rows that pay for reading so many floats of weight
+constexpr std::int64_t kTileColumns = 256;   // a product of fewer columns likewise
+constexpr std::int64_t kGrain = 16;          // floats of a cache line
 
 }  // namespace
 
@@ -22,8 +23,9 @@ std::int64_t num_workers() {
 RowPlan plan_rows(std::int64_t rows, std::int64_t largest_weight) {
   const std::int64_t workers = num_workers();
   if (largest_weight >= kWide) return {rows, std::min(rows, workers), true};
-  const std::int64_t chunks = std::max(workers, (rows + kChunkRows / 2) / kChunkRows);
-  return {rows, std::min(rows, chunks), false};
+  const std::int64_t chunk = std::max(kChunkRows, largest_weight / kFloatsPerRow);
+  const std::int64_t rounds = std::max<std::int64_t>(1, rows / chunk / workers);
+  return {rows, std::min(rows, rounds * workers), false};
 }
 
 template <class Tile>

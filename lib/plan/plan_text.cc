@@ -3,28 +3,10 @@
 
 #include "base/text.h"
 #include "plan/run_plan.h"
+#include "plan/text_table.h"
 
 namespace stagedtrain::plan {
 namespace {
-
-// Columns as wide as their longest cell; the first `left` of them stand to the left.
-std::string table(const std::vector<std::vector<std::string>>& rows, std::size_t left,
-                  const std::string& indent) {
-  std::vector<std::size_t> widths(rows[0].size());
-  for (const auto& row : rows)
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  std::string text;
-  for (const auto& row : rows) {
-    std::string line = indent;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      line += i == 0 ? "" : "  ";
-      line += i < left ? fmt::format("{:<{}}", row[i], widths[i])
-                       : fmt::format("{:>{}}", row[i], widths[i]);
-    }
-    text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
-  }
-  return text;
-}
 
 std::string count_text(std::int64_t count) { return short_count(static_cast<double>(count)); }
 std::string bytes_text(std::uint64_t bytes) { return short_bytes(static_cast<double>(bytes)); }
@@ -41,7 +23,7 @@ std::string stage_table(const RunPlan& plan) {
                     bytes_text(stage.checkpoint_bytes)});
   rows.push_back({"total", "", "", "", grouped(plan.total_steps), count_text(plan.tokens),
                   short_count(plan.flops), "", "", ""});
-  return table(rows, 2, "");
+  return text_table(rows, 2, "");
 }
 
 // What a stage is and how it comes to be, in lines of their own.
@@ -98,7 +80,9 @@ std::string run_notes(const RunPlan& plan) {
     text += fmt::format(", {} sequences at a time", grouped(batch.micro));
   text += "\n";
   text += fmt::format("validation     {}\ncheckpoints    {}\n", every_text(plan.evaluate_every),
-                      every_text(plan.checkpoint_every));
+                      plan.checkpoint_seconds > 0
+                          ? "every " + short_seconds(plan.checkpoint_seconds) + " of training"
+                          : every_text(plan.checkpoint_every));
   text += fmt::format("training text  {:.3g} tokens for each parameter of the final model",
                       tokens_per_param(plan));
   if (const auto times = epochs(plan)) text += fmt::format("; read {:.3g} times", *times);
@@ -115,7 +99,7 @@ std::string scratch_notes(const RunPlan& plan, const std::vector<RunPlan>& scrat
     rows.push_back({grouped(run.total_steps), count_text(run.tokens), short_count(run.flops),
                     fmt::format("{:.1f}% of it", 100 * plan.flops / run.flops)});
   return "\nthe same model from scratch, for comparison (stagedtrain train --scratch)\n" +
-         table(rows, 0, "  ") +
+         text_table(rows, 0, "  ") +
          "  What staging saves at equal loss is measured, not planned: `stagedtrain report` says "
          "it.\n";
 }
@@ -194,6 +178,7 @@ Json to_json(const RunPlan& plan, const std::vector<RunPlan>& scratch) {
                {"decay_steps", plan.decay_steps},
                {"evaluate_every", plan.evaluate_every},
                {"checkpoint_every", plan.checkpoint_every},
+               {"checkpoint_seconds", plan.checkpoint_seconds},
                {"decayed", plan.decayed},
                {"epochs", epochs(plan) ? Json(*epochs(plan)) : Json(nullptr)}};
   json["stages"] = Json::array();

@@ -258,9 +258,23 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
                          grouped(plan.total_steps), kMaxSteps);
   resolve_lr(plan);
   plan.evaluate_every = run_steps(s, plan, s.evaluate.every);
-  plan.checkpoint_every = run_steps(s, plan, s.checkpoint.every);
+  if (s.checkpoint.every.unit == DurationUnit::seconds) {
+    plan.checkpoint_seconds = s.checkpoint.every.amount;
+  } else {
+    plan.checkpoint_every = run_steps(s, plan, s.checkpoint.every);
+  }
   add_warnings(plan);
   return plan;
+}
+
+arch::ModelConfig source_model(const Schedule& s, std::size_t index) {
+  std::optional<arch::ModelConfig> model;
+  for (std::size_t i = 0; i < index; ++i) {
+    StagePlan stage;
+    fill_model(s, i, model, stage);
+    model = stage.model;
+  }
+  return *model;
 }
 
 std::vector<RunPlan> resolve_scratch(const RunPlan& staged) {

@@ -48,6 +48,7 @@ struct RunPlan {
   double flops = 0;
   std::int64_t warmup_steps = 0, decay_steps = 0;
   std::int64_t evaluate_every = 0, checkpoint_every = 0;  // steps; 0: only at the end of stages
+  double checkpoint_seconds = 0;  // of training, in place of checkpoint_every; 0: not by time
   // Steps whose state `train` keeps in RUN/branch.h5, for a longer run to start from (scratch
   // only).
   std::optional<std::int64_t> branch_step;
@@ -60,6 +61,9 @@ struct RunPlan {
 // start_model: the model of the checkpoint `from`, if there is one.
 RunPlan resolve(const schedule::Schedule& schedule, const DataFacts& facts = {},
                 const std::optional<arch::ModelConfig>& start_model = {});
+
+// The model that stage `index` (from 1) grows out of. Looks at the stages before it alone.
+arch::ModelConfig source_model(const schedule::Schedule& schedule, std::size_t index);
 
 // The runs of `train --scratch`: the final model alone, one plan for each budget, shortest first.
 // Runs of a wsd curve share their stable part: each but the last keeps a branch.

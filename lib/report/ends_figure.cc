@@ -95,9 +95,11 @@ void add_saving(const MeasureResult& flops, XY at, const Unit& unit, const Exten
   if (flops.gap && flops.gap->reach != Reach::beyond) {
     const XY from{at.x, flops.gap->scratch_loss};
     const double share = std::abs(flops.gap->value) / (extent.losses.high - extent.losses.low);
+    // The room beside the arrow is narrow; the page says beside the figure what was extrapolated.
+    const std::string words = gap_words(*flops.gap);
     add_arrow(from, at,
               {.at = {at.x, (from.y + at.y) / 2},
-               .text = gap_words(*flops.gap),
+               .text = words.substr(0, words.find(" (")),
                .align = Align::right,
                .dx = -0.8},
               flops.gap->value > 0, alone && share > 0.2, figure);

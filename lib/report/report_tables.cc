@@ -169,7 +169,7 @@ Table growths_table(const Report& report) {
   Table table{.title = "Growth",
               .columns = {{"into stage"},
                           {"change"},
-                          {"operators"},
+                          {"operators", false, true},
                           {"at step", true},
                           {"parameters before", true},
                           {"after", true},

@@ -55,6 +55,7 @@ th:first-child { padding-left: 0; }
 td:last-child, thead th:last-child { padding-right: 0; }
 thead th { color: var(--muted); font-weight: 500; vertical-align: bottom; white-space: normal;
   border-bottom: 1.5px solid var(--muted); }
+td.prose { white-space: normal; min-width: 12rem; }
 tbody th { font-weight: 500; white-space: normal; overflow-wrap: anywhere; min-width: 10rem; }
 td:last-child:not(.number) { white-space: normal; min-width: 7.5rem; }
 tbody th, tbody td { border-bottom: 1px solid var(--grid); }

@@ -60,7 +60,8 @@ std::string to_html(const Table& table) {
   std::string html = fmt::format(
       "<div class=\"scroll\"><table>\n<caption>{}</caption>\n<thead><tr>", escaped(table.title));
   const auto kind = [&](std::size_t i) {
-    return table.columns[i].number ? " class=\"number\"" : "";
+    const Column& column = table.columns[i];
+    return column.number ? " class=\"number\"" : column.prose ? " class=\"prose\"" : "";
   };
   for (std::size_t i = 0; i < table.columns.size(); ++i)
     html += fmt::format("<th scope=\"col\"{}>{}</th>", kind(i), escaped(table.columns[i].title));

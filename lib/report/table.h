@@ -10,6 +10,7 @@ namespace stagedtrain::report {
 struct Column {
   std::string title;    // with its unit
   bool number = false;  // aligned to the right
+  bool prose = false;   // long text, which the page breaks into lines
 };
 // Cells are plain text; every row has as many as there are columns.
 struct Table {

@@ -12,6 +12,8 @@
 namespace stagedtrain::runlog {
 namespace {
 
+constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 30;
+
 constexpr int kDeepest = 4;  // sub-folders that are searched for runs
 
 Place read_place(const JsonReader& event) {
@@ -216,7 +218,12 @@ Place Run::last() const {
 }
 
 Run read_log(const Path& log, std::string name) {
-  const std::string text = read_text_file(log);
+  const MappedFile file(log);
+  const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()),
+                              file.bytes().size());
+  if (text.size() > kMostBytes || (!text.empty() && text.front() != '{'))
+    throw input_error("{}: is not the log of a run, which has one JSON object a line", log.string())
+        .with_hint("give the folder that train wrote (its --out)");
   const std::vector<Line> lines = lines_of(text);
   Run run;
   run.name = std::move(name);

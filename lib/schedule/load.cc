@@ -74,7 +74,8 @@ void check_durations(const Schedule& s) {
           .error("lr.{}: found '{}', expected at most 100%", key, to_string(d));
   }
   check_unit(s, s.evaluate.every, "evaluate", "every", {steps, tokens}, "steps or tokens");
-  check_unit(s, s.checkpoint.every, "checkpoint", "every", {steps, tokens}, "steps or tokens");
+  check_unit(s, s.checkpoint.every, "checkpoint", "every", {steps, tokens, seconds},
+             "steps, tokens or a time (30m)");
   for (const Duration& budget : s.scratch.budgets) {
     check_unit(s, budget, "scratch", "budgets", {steps, tokens, flops, percent},
                "%, steps, tokens or flops");
@@ -96,7 +97,7 @@ void check_stage(const Schedule& s, std::size_t i, std::set<std::string>& names)
   if (!names.insert(stage.name).second) refuse(fmt::format("name '{}' is used twice", stage.name));
   if (stage.length.amount <= 0)
     refuse(fmt::format("for: '{}' is nothing", to_string(stage.length)));
-  if (stage.length.unit == DurationUnit::percent)
+  if (stage.length.unit == DurationUnit::percent || stage.length.unit == DurationUnit::seconds)
     refuse(fmt::format("for: found '{}', expected steps, tokens, flops or epochs",
                        to_string(stage.length)));
   if (i == 0 && stage.grow.kind != Tree::Kind::none)

@@ -161,7 +161,8 @@ struct CheckpointSpec {
   template <class V>
   void fields(V& v) {
     v("every", every,
-      {.doc = "how often the whole state is saved: steps or tokens; 0: at the end of stages only"});
+      {.doc = "how often the whole state is saved: steps, tokens or training time (30m, 2h); 0: at "
+              "the end of stages only"});
     v("keep", keep,
       {.doc = "how many of these are kept; ends of stages are kept always", .min = 1});
   }

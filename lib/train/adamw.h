@@ -11,9 +11,10 @@ struct AdamWOptions {
 
 // AdamW (Loshchilov and Hutter, arXiv 1711.05101), decoupled decay on the tensors that decay, as
 // torch.optim.AdamW. step counts from 1; tensors whose moments were zeroed at step s are
-// bias-corrected by step - s. Gradients are multiplied by gradient_factor. Weights, moments and
-// gradients change in place; gradients are left for the caller to zero.
-void adamw_step(model::ParamBuffer& params, const AdamWOptions& options, double lr, std::int64_t step, double gradient_factor);
+// bias-corrected by step - s. Gradients are multiplied by gradient_factor. Weights and moments
+// change in place; gradients are left at zero, ready for the next batch.
+void adamw_step(model::ParamBuffer& params, const AdamWOptions& options, double lr,
+                std::int64_t step, double gradient_factor);
 
 // The Euclidean norm of all gradients, as a 0-dim float64 tensor on the device.
 at::Tensor gradient_norm(model::ParamBuffer& params);

@@ -10,10 +10,12 @@ namespace stagedtrain::train {
 inline bool is_due(std::int64_t step, std::int64_t every) { return every > 0 && step % every == 0; }
 
 // What gradients are multiplied by so that their norm is at most clip (0: no clipping).
-inline double clip_factor(double norm, double clip) { return clip > 0 && norm > clip ? clip / (norm + 1e-6) : 1.0; }
+inline double clip_factor(double norm, double clip) {
+  return clip > 0 && norm > clip ? clip / (norm + 1e-6) : 1.0;
+}
 
-// A running mean and variance with exponential forgetting, for z-scores: plain numbers, so that they
-// can live in a checkpoint.
+// A running mean and variance with exponential forgetting, for z-scores: plain numbers, so that
+// they can live in a checkpoint.
 struct RunningStats {
   double mean = 0, variance = 0;
   bool started() const { return mean != 0 || variance != 0; }
@@ -31,7 +33,8 @@ struct RunningStats {
 
 // A loss or gradient norm that is not a number, or a loss far above its running mean.
 inline bool diverged(double loss, double norm, const RunningStats& losses, double rise) {
-  return !std::isfinite(loss) || !std::isfinite(norm) || (losses.started() && loss > losses.mean + rise);
+  return !std::isfinite(loss) || !std::isfinite(norm) ||
+         (losses.started() && loss > losses.mean + rise);
 }
 
 }  // namespace stagedtrain::train

@@ -60,18 +60,17 @@ EvalResult evaluate(const EvalRequest& request) {
   return at_door([&] {
     const auto file = std::make_shared<const data::TokenFile>(request.data);
     LiveState live = open_checkpoint(request.checkpoint, request.device);
+    file->check_vocab(live.header.model.vocab);  // its checksum too
     const eval::EvalReport report = score(live, file, request.tokens, request.rows);
-    return EvalResult{report.loss,
-                      report.standard_error,
-                      report.perplexity(),
-                      report.bits_per_byte(file->info().text_bytes_per_token),
-                      report.windows,
-                      report.tokens,
+    return EvalResult{report.loss,         report.standard_error,
+                      report.perplexity(), report.bits_per_byte(file->info().text_bytes_per_token),
+                      report.windows,      report.tokens,
                       report.seconds};
   });
 }
 
-std::vector<std::int64_t> first_tokens(const data::Tokenizer& tokenizer, const std::string& prompt) {
+std::vector<std::int64_t> first_tokens(const data::Tokenizer& tokenizer,
+                                       const std::string& prompt) {
   std::vector<std::int32_t> ids = tokenizer.encode(prompt);
   if (ids.empty()) ids = tokenizer.encode("\n");
   if (ids.empty()) ids = {0};

@@ -50,7 +50,7 @@ void EventLog::write(const Json& event) {
 }
 
 Json place_event(const char* kind, const state::Progress& p) {
-  return {{"event", kind},     {"stage", p.stage}, {"step", p.step},
+  return {{"event", kind},      {"stage", p.stage}, {"step", p.step},
           {"tokens", p.tokens}, {"flops", p.flops}, {"seconds", p.seconds}};
 }
 

@@ -1,4 +1,5 @@
-// run.jsonl: one JSON object a line (docs/run-log.md), the numbers of the progress line for machines.
+// run.jsonl: one JSON object a line (docs/run-log.md), the numbers of the progress line for
+// machines.
 #pragma once
 
 #include <memory>

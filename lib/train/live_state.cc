@@ -1,7 +1,6 @@
 // Tensors between files, host and device, one at a time.
 #include "train/live_state.h"
 
-#include "base/signals.h"
 #include "grow/apply.h"
 
 namespace stagedtrain::train {
@@ -29,9 +28,9 @@ LiveState load_live(const Path& path, const model::ModelOptions& options) {
   const state::CheckpointReader reader(path);
   if (reader.header().dtype != state_dtype(options.precision))
     throw usage_error("{}: holds {}, expected {} for this precision", path.string(),
-                      dtype_name(reader.header().dtype),
-                      dtype_name(state_dtype(options.precision)))
-        .with_hint("precision fp64 and the others keep different numbers; use the one it was made with");
+                      dtype_name(reader.header().dtype), dtype_name(state_dtype(options.precision)))
+        .with_hint(
+            "precision fp64 and the others keep different numbers; use the one it was made with");
   LiveState live = make_live(reader.header(), options);
   for (const state::Kind kind : state::kKinds)
     for (std::size_t i = 0; i < reader.table().size(); ++i)
@@ -52,18 +51,16 @@ void save_live(const Path& path, LiveState& live) {
 
 LiveState grow_live(const grow::GrowthRecipe& recipe, LiveState from, const std::string& source,
                     const std::string& source_crc) {
-  LiveState to = make_live(grow::grown_header(recipe, from.header, source, source_crc),
-                           from.model->options());
+  LiveState to =
+      make_live(grow::grown_header(recipe, from.header, source, source_crc), from.model->options());
   at::Tensor room;
   const grow::SourceView view = [&](state::Kind kind, std::size_t i) {
     return from.model->params().get(kind, i, room);
   };
-  for (const state::Kind kind : state::kKinds)
-    for (std::size_t i = 0; i < recipe.tensors.size(); ++i) {
-      stop_point("growing");
-      to.model->params().set(
-          kind, i, grow::grown_tensor(recipe, i, kind, from.header.dtype, view).bytes());
-    }
+  grow::grow_tensors(recipe, from.header.dtype, view,
+                     [&](state::Kind kind, std::size_t i, const state::HostTensor& made) {
+                       to.model->params().set(kind, i, made.bytes());
+                     });
   to.model->weights_changed();
   return to;
 }

@@ -30,7 +30,8 @@ std::string time_left(double seconds) {
 Speed speed_between(const state::Progress& from, const state::Progress& to) {
   const double seconds = to.seconds - from.seconds;
   if (seconds <= 0) return {};
-  return {static_cast<double>(to.tokens - from.tokens) / seconds, (to.flops - from.flops) / seconds};
+  return {static_cast<double>(to.tokens - from.tokens) / seconds,
+          (to.flops - from.flops) / seconds};
 }
 
 double stage_seconds_left(const plan::RunPlan& plan, const state::Progress& p,

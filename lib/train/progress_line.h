@@ -27,8 +27,10 @@ Speed speed_between(const state::Progress& from, const state::Progress& to);
 std::string progress_text(const plan::RunPlan& plan, const state::Progress& progress,
                           const StepNumbers& step, const Speed& speed);
 // Seconds that the rest of a stage and of the run take at a speed in FLOPs per second.
-double stage_seconds_left(const plan::RunPlan& plan, const state::Progress& p, double flops_per_second);
-double run_seconds_left(const plan::RunPlan& plan, const state::Progress& p, double flops_per_second);
+double stage_seconds_left(const plan::RunPlan& plan, const state::Progress& p,
+                          double flops_per_second);
+double run_seconds_left(const plan::RunPlan& plan, const state::Progress& p,
+                        double flops_per_second);
 // Resident memory of this process, in bytes; 0 where it is not known.
 std::uint64_t resident_bytes();
 

@@ -50,8 +50,8 @@ LiveState start_from_weights(const plan::RunPlan& plan, const model::ModelOption
   const Path path = plan.schedule.from;
   LiveState live = load_live(path, options);
   state::StateHeader& header = live.header;
-  header.lineage.push_back({path.string(), state::CheckpointReader(path).identity(), "weights alone",
-                            header.progress.step, header.model});
+  header.lineage.push_back({path.string(), state::CheckpointReader(path).identity(),
+                            "weights alone", header.progress.step, header.model});
   const state::Progress before = header.progress;
   header.progress = {.tokens = before.tokens, .flops = before.flops, .seconds = before.seconds};
   header.data = {};
@@ -88,8 +88,10 @@ std::optional<LiveState> resume(const RunFolder& folder, const model::ModelOptio
 void check_same_data(const LiveState& live, const RunData& data) {
   const std::string& before = live.header.run.data_fingerprint;
   if (!before.empty() && before != data.fingerprint)
-    throw input_error("{}: these are not the tokens that the run was trained on (fingerprint {}, "
-                      "expected {})", data.train->path().string(), data.fingerprint, before)
+    throw input_error(
+        "{}: these are not the tokens that the run was trained on (fingerprint {}, "
+        "expected {})",
+        data.train->path().string(), data.fingerprint, before)
         .with_hint("restore the file, or start in another --out");
 }
 
@@ -100,15 +102,15 @@ LiveState take_up(const RunRequest& request, const model::ModelOptions& options,
   if (live) {
     check_same_data(*live, run.data);
     const state::Progress& at = live->header.progress;
-    run.line.say(fmt::format("going on from {} (stage {}, step {} of {}{})",
-                             run.last_saved.empty() ? request.branch_of->string()
-                                                    : run.last_saved.string(),
-                             at.stage, grouped(at.stage_step),
-                             grouped(plan.stages[static_cast<std::size_t>(at.stage_index)].steps),
-                             at.stage_done ? ", done" : ""));
+    run.line.say(
+        fmt::format("going on from {} (stage {}, step {} of {}{})",
+                    run.last_saved.empty() ? request.branch_of->string() : run.last_saved.string(),
+                    at.stage, grouped(at.stage_step),
+                    grouped(plan.stages[static_cast<std::size_t>(at.stage_index)].steps),
+                    at.stage_done ? ", done" : ""));
   } else {
-    live = plan.schedule.from.empty() ? start_fresh(plan, options)
-                                      : start_from_weights(plan, options);
+    live =
+        plan.schedule.from.empty() ? start_fresh(plan, options) : start_from_weights(plan, options);
   }
   live->header.run = run.data.info(plan);
   // A branch of a shorter run has the shorter run's curve; a run that went on has its own.
@@ -158,8 +160,8 @@ RunResult result_of(const plan::RunPlan& plan, const RunFolder& folder) {
   const runlog::Run log = runlog::read_log(folder.log(), folder.path().string());
   for (const runlog::Evaluation& end : log.stage_ends) {
     const Path file = folder.stage_file(end.stage);
-    result.stages.push_back({end.stage, state::CheckpointReader(file).header().progress, end.loss,
-                             end.se, file});
+    result.stages.push_back(
+        {end.stage, state::CheckpointReader(file).header().progress, end.loss, end.se, file});
   }
   result.done = log.end.has_value() && result.stages.size() == plan.stages.size();
   if (result.done) result.bits_per_byte = log.end->bits_per_byte;
@@ -195,11 +197,12 @@ RunResult run(const plan::RunPlan& plan, const RunRequest& request) {
   RunContext run{plan, folder, data, log, line, {}};
   try {
     LiveState live = take_up(request, options, run);
-    log.write(start_event(plan, {device_name(options.device), live.model->kernels_name(),
-                                 at::get_num_threads()}));
+    log.write(start_event(
+        plan, {device_name(options.device), live.model->kernels_name(), at::get_num_threads()}));
     if (live.header.progress.step > 0) {
       Json event = place_event("resume", live.header.progress);
-      event["file"] = run.last_saved.empty() ? request.branch_of->string() : run.last_saved.string();
+      event["file"] =
+          run.last_saved.empty() ? request.branch_of->string() : run.last_saved.string();
       log.write(event);
     }
     run_stages(run, std::move(live), request.stage);

@@ -12,8 +12,8 @@ namespace stagedtrain::train {
 
 struct RunData {
   std::shared_ptr<const data::TokenFile> train, validation;
-  std::string tokenizer;    // "bytes", a SentencePiece model's bytes, or "" if unknown
-  std::string fingerprint;  // of the training tokens, hexadecimal
+  std::string tokenizer;            // "bytes", a SentencePiece model's bytes, or "" if unknown
+  std::string fingerprint;          // of the training tokens, hexadecimal
   double text_bytes_per_token = 0;  // of the validation text; 0 if unknown
 
   state::RunInfo info(const plan::RunPlan& plan) const;

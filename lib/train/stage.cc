@@ -33,7 +33,8 @@ class StageLoop {
                 {live.header.data.seed, live.header.data.index}),
         validation_(run.data.validation, stage_.model.context, stage_.model.vocab,
                     schedule_.evaluate.tokens),
-        logged_(progress_) {}
+        logged_(progress_),
+        saved_seconds_(progress_.seconds) {}
 
   eval::EvalReport run() {
     std::optional<eval::EvalReport> report;
@@ -53,6 +54,7 @@ class StageLoop {
   void save(const Path& file) {
     save_live(file, live_);
     run_.last_saved = file;
+    saved_seconds_ = progress_.seconds;
   }
 
  private:
@@ -62,8 +64,7 @@ class StageLoop {
     const double lr = plan::learning_rate(run_.plan, stage_, progress_.step, progress_.stage_step,
                                           progress_.total_steps);
     const std::int64_t length = plan::length_at(schedule_, stage_.model, progress_.step);
-    const data::Batch batch =
-        stream_.next(plan::sequences_at(schedule_, progress_.step), length);
+    const data::Batch batch = stream_.next(plan::sequences_at(schedule_, progress_.step), length);
     const double loss = accumulate_gradients(batch);
     const double norm = gradient_norm(live_.model->params()).item<double>();
     refuse_divergence(loss, norm);
@@ -76,9 +77,8 @@ class StageLoop {
     tell(loss, norm);
   }
 
-  // Returns the mean loss of the batch; gradients are its gradient.
+  // Returns the mean loss of the batch; gradients, zero before, are its gradient.
   double accumulate_gradients(const data::Batch& batch) {
-    live_.model->params().grads().zero_();
     const at::Tensor tokens = model::to_device(batch, live_.model->options().device);
     const std::int64_t micro = rows_at_once(run_.plan) * stage_.model.context / batch.length;
     const CounterRng seeds(live_.header.seed, hash_name("dropout"));
@@ -89,8 +89,8 @@ class StageLoop {
       const double share = static_cast<double>(rows) / static_cast<double>(batch.rows);
       const auto index = static_cast<std::uint64_t>(progress_.step) << 20 |
                          static_cast<std::uint64_t>(first / micro);
-      const at::Tensor part = live_.model->loss_and_backward(tokens.narrow(0, first, rows), share,
-                                                             seeds.bits(index));
+      const at::Tensor part =
+          live_.model->loss_and_backward(tokens.narrow(0, first, rows), share, seeds.bits(index));
       const at::Tensor weighted = part.to(at::kDouble) * share;
       loss = loss.defined() ? loss + weighted : weighted;
     }
@@ -100,13 +100,14 @@ class StageLoop {
   void refuse_divergence(double loss, double norm) const {
     const RunningStats losses{progress_.loss_mean, progress_.loss_var};
     if (!diverged(loss, norm, losses, schedule_.guard.rise)) return;
-    throw make_error(
-        ErrorKind::diverged, "stage {}, step {}: diverged: loss {:.4g} (running mean {:.4g}), "
-        "gradient norm {:.4g}", progress_.stage, progress_.step + 1, loss, losses.mean, norm)
-        .with_hint(fmt::format("nothing was saved over the last good checkpoint ({}); try a lower "
-                               "lr.peak or a longer lr.warmup in a new folder",
-                               run_.last_saved.empty() ? "there is none yet"
-                                                       : run_.last_saved.string()));
+    throw make_error(ErrorKind::diverged,
+                     "stage {}, step {}: diverged: loss {:.4g} (running mean {:.4g}), "
+                     "gradient norm {:.4g}",
+                     progress_.stage, progress_.step + 1, loss, losses.mean, norm)
+        .with_hint(
+            fmt::format("nothing was saved over the last good checkpoint ({}); try a lower "
+                        "lr.peak or a longer lr.warmup in a new folder",
+                        run_.last_saved.empty() ? "there is none yet" : run_.last_saved.string()));
   }
 
   void advance(const data::Batch& batch, double lr) {
@@ -150,7 +151,10 @@ class StageLoop {
   void keep_what_is_due() {
     if (run_.plan.branch_step == progress_.step) save(run_.folder.branch_file());
     const bool at_end = progress_.stage_step >= stage_.steps;
-    if (at_end || !is_due(progress_.step, run_.plan.checkpoint_every)) return;
+    const double unsaved = progress_.seconds - saved_seconds_;
+    const bool due = is_due(progress_.step, run_.plan.checkpoint_every) ||
+                     (run_.plan.checkpoint_seconds > 0 && unsaved >= run_.plan.checkpoint_seconds);
+    if (at_end || !due) return;
     save(run_.folder.step_file(progress_.step));
     run_.folder.prune(schedule_.checkpoint.keep);
   }
@@ -199,6 +203,7 @@ class StageLoop {
   data::BatchStream stream_;
   data::EvaluationSet validation_;
   state::Progress logged_;  // as of the last line of the log
+  double saved_seconds_;    // training time at the last save
 };
 
 }  // namespace

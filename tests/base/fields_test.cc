@@ -177,3 +177,12 @@ TEST_CASE("the documentation has a row for every field, nested ones too") {
   CHECK(row("parts[].size").doc == "how many");
   CHECK(row("numbers").type == "list of number, at least 0");
 }
+
+TEST_CASE("a number too large for a count says the limit") {
+  for (const char* text : {"4611686018427387904", "1e300"}) {
+    const std::string said =
+        test::refusal(ErrorKind::usage, [&] { read_count(Tree::scalar(text), {}); });
+    INFO(said);
+    CHECK(test::contains(said, "at most 2^53"));
+  }
+}

@@ -107,9 +107,13 @@ TEST_CASE("a full disk is reported with the bytes needed and the bytes free") {
     CHECK(contains(message, "free in " + folder.path().string()));
   }
   const Fault fault(FileOperation::write, ENOSPC);
-  const std::string message = test::refusal(
-      ErrorKind::resource, [&] { file.write_at(1024, bytes_of("0123456789abcdef")); });
-  CHECK(contains(message, "1.0 KiB needed"));
+  const auto write_to = [](OutputFile& to) {
+    return test::refusal(ErrorKind::resource,
+                         [&] { to.write_at(1024, bytes_of("0123456789abcdef")); });
+  };
+  CHECK(contains(write_to(file), "5.0 MiB needed"));  // what was announced before
+  OutputFile unannounced(folder / "b", OutputFile::Mode::create_new);
+  CHECK(contains(write_to(unannounced), "1.0 KiB needed"));
 }
 
 TEST_CASE("a disk that is really full is reported, not written half") {
@@ -194,8 +198,8 @@ TEST_CASE("an existing file is overwritten only by force") {
   std::filesystem::create_symlink("nowhere", folder / "link");
   CHECK(contains(test::refusal(ErrorKind::usage, [&] { refuse_overwrite(folder / "a", false); }),
                  "--force"));
-  CHECK(contains(test::refusal(ErrorKind::usage, [&] { refuse_overwrite(folder / "link", false); }),
-                 "exists already"));
+  CHECK(contains(test::refusal(ErrorKind::usage, [&] { refuse_overwrite(folder / "link", true); }),
+                 "not a regular file"));
   CHECK_NOTHROW(refuse_overwrite(folder / "a", true));
   CHECK_NOTHROW(refuse_overwrite(folder / "b", false));
 }

@@ -5,11 +5,13 @@
 #include "data/token_file.h"
 #include "support/catch.h"
 #include "support/command.h"
+#include "support/refused.h"
 #include "support/sentencepiece_model.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
 
 using namespace stagedtrain;
+using test::check_refused;
 using test::contains;
 
 namespace {
@@ -18,14 +20,6 @@ std::string lines(int count) {
   std::string text;
   for (int i = 0; i < count; ++i) text += "line " + std::to_string(i) + " of the text\n";
   return text;
-}
-
-// Checks that the command leaves with this code, says this on stderr and nothing on stdout.
-void check_refused(const test::CommandResult& result, int code, const std::string& says) {
-  INFO(result.err);
-  CHECK(result.exit_code == code);
-  CHECK(contains(result.err, says));
-  CHECK(result.out.empty());
 }
 
 }  // namespace

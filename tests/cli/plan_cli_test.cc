@@ -4,11 +4,13 @@
 #include "base/json.h"
 #include "support/catch.h"
 #include "support/command.h"
+#include "support/refused.h"
 #include "support/schedules.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
 
 using namespace stagedtrain;
+using test::check_refused;
 using test::contains;
 
 namespace {
@@ -17,13 +19,6 @@ namespace {
 std::string schedule_in(const test::TempDir& folder) {
   test::write_text(folder / "two.yaml", test::kTwoStages);
   return (folder / "two.yaml").string();
-}
-
-void check_refused(const test::CommandResult& result, int code, const std::string& says) {
-  INFO(result.err);
-  CHECK(result.exit_code == code);
-  CHECK(contains(result.err, says));
-  CHECK(result.out.empty());
 }
 
 }  // namespace
@@ -82,6 +77,39 @@ TEST_CASE("plan refuses wrong use with 2") {
                 "--print-schedule");
   check_refused(test::stagedtrain({"plan", path, "--set", "lr.peek=1"}), 2, "did you mean 'peak'?");
   check_refused(test::stagedtrain({"plan", path, "--set", "lr.peak"}), 2, "expected path=value");
+}
+
+TEST_CASE("plan --optimize prints a plan, its numbers, and a schedule that plan takes again") {
+  const std::string path = (test::source_folder() / "schedules" / "gpt2-124m.yaml").string();
+  const auto text = test::stagedtrain({"plan", path, "--optimize", "--stages", "3"});
+  CHECK(text.exit_code == 0);
+  CHECK(contains(text.out, "floor (loss-state)"));
+  const auto json = test::stagedtrain(
+      {"plan", path, "--optimize", "--transfer", "mixing", "--mixing", "100M", "--json"});
+  CHECK(json.exit_code == 0);
+  CHECK(contains(json.out, "\"assumption\": \"ceiling (mixing)\""));
+  const auto yaml = test::stagedtrain({"plan", path, "--optimize", "--print-schedule"});
+  CHECK(yaml.exit_code == 0);
+  const test::TempDir folder;
+  const std::string planned = (folder / "planned.yaml").string();
+  test::write_text(planned, yaml.out);
+  CHECK(test::stagedtrain({"plan", planned}).exit_code == 0);
+  CHECK(test::stagedtrain({"plan", planned, "--print-schedule"}).out == yaml.out);
+}
+
+TEST_CASE("plan --optimize refuses what it cannot plan") {
+  const std::string path = (test::source_folder() / "schedules" / "gpt2-124m.yaml").string();
+  const auto refused = [&](std::vector<std::string> more, const std::string& says) {
+    more.insert(more.begin(), {"plan", path});
+    check_refused(test::stagedtrain(more), 2, says);
+  };
+  refused({"--law", "kaplan"}, "--optimize");
+  refused({"--optimize", "--law", "kaplen"}, "did you mean 'kaplan'?");
+  refused({"--optimize", "--transfer", "best"}, "expected loss-state, mixing or rho=X");
+  refused({"--optimize", "--transfer", "rho=-1"}, "expected a number above 0");
+  refused({"--optimize", "--tokens", "many"}, "expected tokens");
+  refused({"--optimize", "--stages", "0"}, "--stages");
+  refused({"--optimize", "--transfer", "mixing", "--mixing", "3G"}, "expected something left");
 }
 
 TEST_CASE("plan starts at once") {

@@ -5,10 +5,12 @@
 #include "support/catch.h"
 #include "support/command.h"
 #include "support/made_runs.h"
+#include "support/refused.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
 
 using namespace stagedtrain;
+using test::check_refused;
 using test::contains;
 
 namespace {
@@ -17,13 +19,6 @@ bool found_gnuplot() {
   if (std::system("command -v gnuplot >/dev/null 2>&1") == 0) return true;
   WARN("skipped: gnuplot is not installed (apt-get install gnuplot-nox)");
   return false;
-}
-
-void check_refused(const test::CommandResult& result, int code, const std::string& says) {
-  INFO(result.err);
-  CHECK(result.exit_code == code);
-  CHECK(contains(result.err, says));
-  CHECK(result.out.empty());
 }
 
 }  // namespace
@@ -86,6 +81,9 @@ TEST_CASE("report refuses folders without runs and logs that are not whole") {
   check_refused(test::stagedtrain({"report", (folder / "no").string()}), 3, "no such run folder");
   check_refused(test::stagedtrain({"report", folder.path().string()}), 3, "found no run.jsonl");
   test::write_text(folder / "run.jsonl", "one\ntwo\n");
+  check_refused(test::stagedtrain({"report", folder.path().string()}), 3,
+                "run.jsonl: is not the log of a run");
+  test::write_text(folder / "run.jsonl", "{one\ntwo\n");
   check_refused(test::stagedtrain({"report", folder.path().string()}), 3,
                 "run.jsonl:1: not valid JSON");
   check_refused(test::stagedtrain({"report"}), 2, "run");

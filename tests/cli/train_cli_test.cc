@@ -6,10 +6,12 @@
 #include "base/json.h"
 #include "support/catch.h"
 #include "support/command.h"
+#include "support/refused.h"
 #include "support/text_file.h"
 #include "support/tiny_run.h"
 
 using namespace stagedtrain;
+using test::check_refused;
 using test::contains;
 
 namespace {
@@ -25,12 +27,6 @@ struct Typed {
   }
 };
 
-void check_refused(const test::CommandResult& result, int code, const std::string& says) {
-  INFO(result.err);
-  CHECK(result.exit_code == code);
-  CHECK(contains(result.err, says));
-}
-
 }  // namespace
 
 TEST_CASE("train prints the plan and progress on stderr, results on stdout") {
@@ -42,9 +38,7 @@ TEST_CASE("train prints the plan and progress on stderr, results on stdout") {
   CHECK(contains(result.err, "grown into full"));
   CHECK(contains(result.out, "stages/full.h5"));
   CHECK(contains(result.out, "bits per byte"));
-  SECTION("again it only says what was done") {
-    CHECK(typed.train().out == result.out);
-  }
+  SECTION("again it only says what was done") { CHECK(typed.train().out == result.out); }
   SECTION("eval scores the end as the run did") {
     const Json trained = parse_json(typed.train({"--json"}).out, "train");
     const auto scored = test::stagedtrain({"eval", typed.out + "/stages/full.h5", "--data",
@@ -59,10 +53,9 @@ TEST_CASE("train prints the plan and progress on stderr, results on stdout") {
     CHECK(json["bits_per_byte"].is_number());
   }
   SECTION("eval writes text that starts with the prompt, the same each time") {
-    const std::vector<std::string> words = {"eval",     typed.out + "/stages/full.h5",
-                                            "--sample", "40",
-                                            "--prompt", "the light",
-                                            "--seed",   "5"};
+    const std::vector<std::string> words = {
+        "eval", typed.out + "/stages/full.h5", "--sample", "40", "--prompt", "the light", "--seed",
+        "5"};
     const auto sampled = test::stagedtrain(words);
     INFO(sampled.err);
     REQUIRE(sampled.exit_code == 0);

@@ -24,7 +24,6 @@ void check_steps(const GoldenFile& golden, const Setup& setup) {
     CHECK(relative(norm, norms.values[step]) <= 4 * setup.loss_tolerance);
     train::adamw_step(params, {o.beta1, o.beta2, o.eps, o.decay}, o.rate,
                       static_cast<std::int64_t>(step) + 1, train::clip_factor(norm, o.clip));
-    params.grads().zero_();
     model->weights_changed();
   }
   check_tensors(params, params.weights(), golden, "final", setup.tensor_tolerance);

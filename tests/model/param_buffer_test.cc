@@ -80,7 +80,7 @@ TEST_CASE("tensors of one age and decay form one segment") {
 }
 
 TEST_CASE("a state comes back from the buffers with the same bits, and gradients start at zero") {
-  for (const auto [dtype, type] :
+  for (const auto& [dtype, type] :
        {std::pair{state::DType::f32, at::kFloat}, std::pair{state::DType::f64, at::kDouble}}) {
     const state::TrainingState from = tiny_state(3, dtype);
     model::ParamBuffer buffer = tiny_buffer(type);

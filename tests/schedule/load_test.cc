@@ -100,7 +100,8 @@ TEST_CASE("wrong types are refused with what was found and what was expected") {
   check_line_refused("precision: fp32", "precision: fp31",
                      "two.yaml:7:12: precision: found 'fp31'; did you mean 'fp32'?");
   check_line_refused("curve: wsd", "curve: wds", "lr.curve: found 'wds'; did you mean 'wsd'?");
-  check_line_refused("for: 900 steps", "for: 30m", "'30m' is not a duration");
+  check_line_refused("for: 900 steps", "for: 30m",
+                     "for: found '1800s', expected steps, tokens, flops or epochs");
   check_line_refused("for: 900 steps", "for: 900 stpes", "did you mean 'steps'?");
   check_line_refused("architecture: gpt2", "architecture: gpt3", "did you mean 'gpt2'?");
 }
@@ -127,7 +128,7 @@ TEST_CASE("rules between fields are checked") {
   check_refused({"lr.warmup=2 epochs"}, "lr.warmup: found '2 epochs', expected steps, tokens or %");
   check_refused({"lr.decay=120%"}, "expected at most 100%");
   check_refused({"evaluate.every=10%"}, "evaluate.every: found '10%', expected steps or tokens");
-  check_refused({"checkpoint.every=1 epoch"}, "expected steps or tokens");
+  check_refused({"checkpoint.every=1 epoch"}, "expected steps, tokens or a time (30m)");
   check_refused({"scratch.budgets=[1 epoch]"}, "%, steps, tokens or flops");
   check_refused({"scratch.budgets=[0%]"}, "'0%' is nothing");
 }

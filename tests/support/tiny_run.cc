@@ -11,8 +11,8 @@
 namespace stagedtrain::test {
 
 std::string made_up_text(std::size_t bytes) {
-  static const std::vector<std::string> words = {"the ", "light ", "of ",   "a ",     "small ",
-                                                 "lamp ", "grew ", "and\n", "shone. ", "over "};
+  static const std::vector<std::string> words = {"the ",  "light ", "of ",   "a ",      "small ",
+                                                 "lamp ", "grew ",  "and\n", "shone. ", "over "};
   const CounterRng rng(1, hash_name("text"));
   std::string text;
   for (std::uint64_t i = 0; text.size() < bytes; ++i) text += words[rng.below(i, words.size())];

@@ -12,8 +12,8 @@ namespace stagedtrain::test {
 // English-like text of about this many bytes, the same every time.
 std::string made_up_text(std::size_t bytes);
 
-// A folder with token files of made-up text, and schedules for them: gpt2, 1 layer x 16 for 6 steps,
-// grown into 2 layers for 6 more; batches of 4 x 16 bytes; every step logged.
+// A folder with token files of made-up text, and schedules for them: gpt2, 1 layer x 16 for 6
+// steps, grown into 2 layers for 6 more; batches of 4 x 16 bytes; every step logged.
 class TinyRun {
  public:
   TinyRun();

@@ -8,7 +8,7 @@
 
 namespace stagedtrain::test {
 
-// gpt2, 2 layers x 8, 2 heads of 4, ffn 32, context 16, vocab 32: 28 tensors x 3 kinds.
+// gpt2, 2 layers x 8, 2 heads of 4, ffn 32, context 16, vocab 32: 36 tensors x 3 kinds.
 arch::ModelConfig tiny_model(std::int64_t layers = 2, std::int64_t width = 8);
 
 // fresh(model, seed) with random moments (second moments positive), and with every other member

@@ -30,8 +30,8 @@ TEST_CASE("a folder is made once, taken up again, and refused to another schedul
   { RunFolder(out, tiny.plan(), true); }
   { RunFolder(out, tiny.plan(), false); }
   { RunFolder(out, tiny.plan({"evaluate.every=1", "checkpoint.keep=5"}), false); }
-  const std::string other = test::refusal(
-      ErrorKind::usage, [&] { RunFolder(out, tiny.plan({"lr.peak=0.02"}), false); });
+  const std::string other =
+      test::refusal(ErrorKind::usage, [&] { RunFolder(out, tiny.plan({"lr.peak=0.02"}), false); });
   CHECK(contains(other, "another schedule"));
   CHECK(contains(other, "lr.peak: 0.02 | 0.01"));
   CHECK(contains(test::refusal(ErrorKind::usage, [&] { RunFolder(out, tiny.plan(), true); }),
@@ -41,9 +41,9 @@ TEST_CASE("a folder is made once, taken up again, and refused to another schedul
 TEST_CASE("a folder in use is refused, and a file is no folder") {
   const test::TinyRun tiny;
   const RunFolder first(tiny / "run", tiny.plan(), false);
-  CHECK(contains(test::refusal(ErrorKind::locked,
-                               [&] { RunFolder(tiny / "run", tiny.plan(), false); }),
-                 "another run is using this folder"));
+  CHECK(contains(
+      test::refusal(ErrorKind::locked, [&] { RunFolder(tiny / "run", tiny.plan(), false); }),
+      "another run is using this folder"));
   test::refusal(ErrorKind::usage, [&] { RunFolder(tiny / "text.txt", tiny.plan(), false); });
 }
 

@@ -13,9 +13,9 @@
 #include "support/tiny_state.h"
 
 using namespace stagedtrain;
+using test::contains;
 using train::RunRequest;
 using train::RunResult;
-using test::contains;
 
 namespace {
 
@@ -41,8 +41,8 @@ class AtWrite {
  public:
   AtWrite(std::string ending, int call, std::function<int()> what) {
     set_file_fault([=, seen = 0](FileOperation operation, const Path& path) mutable {
-      const bool counts = operation == FileOperation::write &&
-                          path.string().find(ending) != std::string::npos;
+      const bool counts =
+          operation == FileOperation::write && path.string().find(ending) != std::string::npos;
       return counts && ++seen == call ? what() : 0;
     });
   }
@@ -102,9 +102,8 @@ TEST_CASE("stopped anywhere and run again, a run ends with the same bits") {
   CAPTURE(line, edits);
   {
     const AtWrite stop("run.jsonl", line, stop_now);
-    const std::string said = test::refusal(ErrorKind::interrupted, [&] {
-      run_in(tiny, "stopped", edits);
-    });
+    const std::string said =
+        test::refusal(ErrorKind::interrupted, [&] { run_in(tiny, "stopped", edits); });
     CHECK(contains(said, "run the same command again"));
   }
   CHECK(run_in(tiny, "stopped", edits).done);
@@ -177,8 +176,8 @@ TEST_CASE("accumulated gradients take the same steps as one large batch") {
 TEST_CASE("batch and length warm-ups cost what they cost and change the course") {
   const test::TinyRun tiny;
   const RunResult result =
-      run_in(tiny, "run", {"batch.size_warmup={start: 1, over: 4}",
-                           "batch.length_warmup={start: 4, over: 5}"});
+      run_in(tiny, "run",
+             {"batch.size_warmup={start: 1, over: 4}", "batch.length_warmup={start: 4, over: 5}"});
   CHECK(result.done);
   CHECK(result.stages[1].progress.tokens == tiny.plan({"batch.size_warmup={start: 1, over: 4}",
                                                        "batch.length_warmup={start: 4, over: 5}"})
@@ -201,7 +200,8 @@ TEST_CASE("weights of another run start a new one, whose cost counts") {
 TEST_CASE("a diverging run ends, saves nothing more, and names the last good checkpoint") {
   const test::TinyRun tiny;
   const std::string said = test::refusal(ErrorKind::diverged, [&] {
-    run_in(tiny, "run", {"guard.rise=0.01", "stages.small.for=50", "lr.peak=0.5", "checkpoint.every=1"});
+    run_in(tiny, "run",
+           {"guard.rise=0.01", "stages.small.for=50", "lr.peak=0.5", "checkpoint.every=1"});
   });
   CHECK(contains(said, "diverged"));
   CHECK(contains(said, "checkpoints/step-"));
@@ -216,8 +216,7 @@ TEST_CASE("a full disk ends a run, and the older checkpoint lets it go on") {
   run_in(tiny, "whole");
   {
     const AtWrite full("step-00000008.h5", 2, [] { return ENOSPC; });
-    const std::string said =
-        test::refusal(ErrorKind::resource, [&] { run_in(tiny, "run"); });
+    const std::string said = test::refusal(ErrorKind::resource, [&] { run_in(tiny, "run"); });
     CHECK(contains(said, "step-00000008.h5"));
     CHECK(contains(said, "needed"));
   }

@@ -1,0 +1,295 @@
+// `stagedtrain grow`: a checkpoint to a larger one.
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+
+#include "base/text.h"
+#include "cmd/commands.h"
+#include "cmd/engine.h"
+#include "cmd/operators_help.h"
+#include "data/token_file.h"
+#include "grow/apply.h"
+#include "grow/operator.h"
+#include "grow/recipe_json.h"
+#include "plan/run_plan.h"
+#include "schedule/yaml.h"
+
+namespace stagedtrain::cmd {
+namespace {
+
+struct GrowArguments {
+  std::string source, target, name, schedule, stage, tokens;
+  train::DeviceRequest device;  // of --verify
+  std::vector<std::string> edits;
+  std::map<std::string, std::string> options;  // of the operator, by their paths
+  bool dry_run = false, force = false, list = false, json = false;
+};
+
+// A list of operators and where it stands, for errors.
+struct Growth {
+  Tree list;
+  std::string path;
+  std::optional<arch::ModelConfig> from;  // the only model that it grows, if that is known
+};
+
+// ---- What is to be grown.
+
+// Refuses an option that another operator has.
+void check_option(const grow::OperatorEntry& entry, const std::string& path) {
+  std::vector<std::string> own;
+  for (const FieldRow& row : entry.document()) {
+    if (row.path == path) return;
+    if (row.type != "map") own.push_back("--" + row.path);
+  }
+  throw usage_error("--{} is no option of {}; its options are {}", path, entry.name,
+                    join(own, ", "));
+}
+
+Tree option_value(const std::string& path, const std::string& text) {
+  const bool structured = text.starts_with("[") || text.starts_with("{");
+  return structured ? schedule::parse_yaml(text, "--" + path) : Tree::scalar(text);
+}
+
+Growth growth_of_operator(const GrowArguments& arguments) {
+  const grow::OperatorEntry& entry = grow::find_operator(arguments.name);
+  Tree map = Tree::map();
+  map.set("operator", Tree::scalar(entry.name));
+  for (const auto& [path, text] : arguments.options) {
+    check_option(entry, path);
+    const std::vector<std::string> keys = split(path, '.');
+    Tree* place = &map;
+    for (std::size_t i = 0; i + 1 < keys.size(); ++i) {
+      Tree* inner = place->find(keys[i]);
+      place = inner ? inner : &place->set(keys[i], Tree::map());
+    }
+    place->set(keys.back(), option_value(path, text));
+  }
+  return {Tree::list({map}), "", {}};
+}
+
+Growth growth_of_stage(const GrowArguments& arguments) {
+  const schedule::Schedule schedule = schedule::load(arguments.schedule, arguments.edits);
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < schedule.stages.size(); ++i) {
+    const schedule::StageSpec& stage = schedule.stages[i];
+    names.push_back(stage.name);
+    if (stage.name != arguments.stage) continue;
+    if (stage.grow.kind == Tree::Kind::none)
+      throw usage_error("--stage {}: is the first stage of {}, which grows from nothing",
+                        arguments.stage, arguments.schedule);
+    return {stage.grow, fmt::format("stages.{}.grow", i), plan::source_model(schedule, i)};
+  }
+  throw usage_error("--stage '{}'{}", arguments.stage, suggestion(arguments.stage, names));
+}
+
+Growth growth_of(const GrowArguments& arguments) {
+  if (arguments.name.empty() == arguments.schedule.empty())
+    throw usage_error("found {} of --operator and --schedule, expected one of them",
+                      arguments.name.empty() ? "neither" : "both")
+        .with_hint("stagedtrain grow --list shows the operators");
+  if (arguments.schedule.empty() != arguments.stage.empty())
+    throw usage_error("--schedule and --stage go together");
+  if (!arguments.schedule.empty() && !arguments.options.empty())
+    throw usage_error("--{} goes with --operator; a stage's options stand in its schedule",
+                      arguments.options.begin()->first);
+  if (arguments.schedule.empty() && !arguments.edits.empty())
+    throw usage_error("--set goes with --schedule");
+  return arguments.schedule.empty() ? growth_of_operator(arguments) : growth_of_stage(arguments);
+}
+
+// ---- Where it goes.
+
+bool same_file(const Path& a, const Path& b) {
+  std::error_code none;
+  return std::filesystem::equivalent(a, b, none) ||
+         std::filesystem::weakly_canonical(a, none) == std::filesystem::weakly_canonical(b, none);
+}
+
+void check_target(const GrowArguments& arguments) {
+  if (arguments.target.empty())
+    throw usage_error("OUT.h5 is missing").with_hint("--dry-run shows the growth without one");
+  const Path target = arguments.target, folder = target.parent_path();
+  if (same_file(arguments.source, target))
+    throw usage_error("{}: is the checkpoint to be grown; a growth never replaces its source",
+                      arguments.target)
+        .with_hint("choose another name");
+  if (std::filesystem::is_directory(target))
+    throw usage_error("{}: is a folder, expected a file", arguments.target);
+  refuse_overwrite(target, arguments.force);
+  if (!folder.empty() && !std::filesystem::is_directory(folder))
+    throw usage_error("{}: there is no folder {}", arguments.target, folder.string());
+}
+
+// ---- What is said.
+
+// Everything that is known before a byte is written.
+Json json_of(const GrowArguments& arguments, const grow::GrowthRecipe& recipe) {
+  return {
+      {"source", arguments.source},
+      {"target", arguments.target},
+      {"operators", recipe.operators},
+      {"exact", recipe.exact},
+      {"from", plan::to_json(recipe.from)},
+      {"to", plan::to_json(recipe.to)},
+      {"params", {arch::count_params(recipe.from).total, arch::count_params(recipe.to).total}},
+      {"flops_per_token", {arch::flops_per_token(recipe.from), arch::flops_per_token(recipe.to)}}};
+}
+
+void print(const std::string& text) { std::fputs(text.c_str(), stdout); }
+
+void print_recipe(const GrowArguments& arguments, const grow::GrowthRecipe& recipe,
+                  const state::CheckpointReader& from) {
+  const std::uint64_t bytes = state::checkpoint_bytes(recipe.to, from.header().dtype);
+  if (arguments.json) {
+    Json json = json_of(arguments, recipe);
+    json["bytes"] = bytes;
+    json["tensors"] = grow::tensors_json(recipe);
+    return print(json.dump(2) + "\n");
+  }
+  print(grow::to_text(recipe) +
+        fmt::format("\nfile             {} -> about {}; nothing was written\n",
+                    short_bytes(static_cast<double>(from.file_bytes())),
+                    short_bytes(static_cast<double>(bytes))));
+}
+
+// What --verify found.
+struct Verdict {
+  double before = 0, after = 0;
+  std::int64_t tokens = 0;
+  double change() const { return (after - before) / before; }
+  // NaN is never kept.
+  bool kept() const { return std::abs(change()) <= 1e-5; }
+};
+
+Verdict verify(const GrowArguments& arguments) {
+  const train::VerifyResult found =
+      engine().verify({arguments.source, arguments.target, arguments.tokens, arguments.device});
+  return {found.loss_before, found.loss_after, found.tokens};
+}
+
+std::string verdict_text(const Verdict& verdict, const grow::GrowthRecipe& recipe) {
+  return fmt::format(
+      "loss             {:.7f} before, {:.7f} after, on {} tokens\n"
+      "difference       {:+.2e} ({:+.2e} of it){}\n",
+      verdict.before, verdict.after, grouped(verdict.tokens), verdict.after - verdict.before,
+      verdict.change(),
+      !recipe.exact    ? ""
+      : verdict.kept() ? ": kept as promised"
+                       : ": the promise is broken");
+}
+
+void check_promise(const GrowArguments& arguments, const Verdict& verdict,
+                   const grow::GrowthRecipe& recipe) {
+  if (recipe.exact && !verdict.kept())
+    throw make_error(ErrorKind::bug,
+                     "{}: the growth promises to keep the loss, but it went from {:.7f} to {:.7f}",
+                     arguments.target, verdict.before, verdict.after)
+        .with_hint("the file is whole, and was kept; please report this");
+}
+
+double seconds_now() {
+  using Clock = std::chrono::steady_clock;
+  return std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
+}
+
+// ---- The command.
+
+void write_grown(const GrowArguments& arguments, const grow::GrowthRecipe& recipe,
+                 const state::CheckpointReader& from) {
+  const double start = seconds_now();
+  grow::apply_file(recipe, from, arguments.source, arguments.target);
+  const double seconds = seconds_now() - start;
+  const auto bytes = std::filesystem::file_size(arguments.target);
+  std::optional<Verdict> verdict;
+  if (!arguments.tokens.empty()) verdict = verify(arguments);
+  if (arguments.json) {
+    Json json = json_of(arguments, recipe);
+    json["bytes"] = bytes;
+    json["seconds"] = seconds;
+    if (verdict)
+      json["verify"] = {{"loss_before", verdict->before},
+                        {"loss_after", verdict->after},
+                        {"tokens", verdict->tokens},
+                        {"kept", verdict->kept()}};
+    print(json.dump(2) + "\n");
+  } else {
+    print(grow::summary(recipe) + fmt::format("written          {}: {} in {}\n", arguments.target,
+                                              short_bytes(static_cast<double>(bytes)),
+                                              short_seconds(seconds)));
+    if (verdict) print(verdict_text(*verdict, recipe));
+  }
+  if (verdict) check_promise(arguments, *verdict, recipe);
+}
+
+void run(const GrowArguments& arguments) {
+  if (arguments.list) return print(arguments.json ? operators_json() : operators_table());
+  if (arguments.source.empty())
+    throw usage_error("IN.h5 is missing").with_hint("stagedtrain grow --help");
+  const Growth growth = growth_of(arguments);
+  if (arguments.dry_run && !arguments.tokens.empty())
+    throw usage_error("--verify needs the grown file, which --dry-run does not write");
+  if (!arguments.dry_run) check_target(arguments);
+  const state::CheckpointReader from(arguments.source);
+  if (!arguments.tokens.empty()) {  // what would fail later fails now
+    data::TokenFile(arguments.tokens).check_vocab(from.header().model.vocab);
+    engine();
+  }
+  if (growth.from && *growth.from != from.header().model)
+    throw usage_error("{}: holds {}; stage '{}' grows out of {}", arguments.source,
+                      describe(from.header().model), arguments.stage, describe(*growth.from))
+        .with_hint("give the checkpoint at the end of the stage before");
+  const grow::GrowthRecipe recipe =
+      grow::make_recipe(growth.list, from.header().model, growth.path);
+  if (arguments.dry_run) return print_recipe(arguments, recipe, from);
+  write_grown(arguments, recipe, from);
+}
+
+// The options of all operators; those of the same name are one. Their help is in the footer.
+void add_operator_options(CLI::App& command, const std::shared_ptr<GrowArguments>& arguments) {
+  std::set<std::string> added;
+  for (const grow::OperatorEntry& entry : grow::operators())
+    for (const FieldRow& row : entry.document())
+      if (row.type != "map" && added.insert(row.path).second)
+        command
+            .add_option_function<std::string>(
+                "--" + row.path, [arguments, path = row.path](
+                                     const std::string& text) { arguments->options[path] = text; })
+            ->group("");
+}
+
+}  // namespace
+
+void add_grow(CLI::App& app) {
+  auto arguments = std::make_shared<GrowArguments>();
+  CLI::App* command = app.add_subcommand(
+      "grow", "Grows a checkpoint: weights, both Adam moments and everything else in it");
+  command->add_option("in", arguments->source, "checkpoint to grow")->type_name("IN.h5");
+  command->add_option("out", arguments->target, "checkpoint to write")->type_name("OUT.h5");
+  command->add_option("--operator", arguments->name, "how to grow; its options are listed below")
+      ->type_name("NAME");
+  command->add_option("--schedule", arguments->schedule, "grow as a stage of this schedule does")
+      ->type_name("FILE");
+  command->add_option("--stage", arguments->stage, "which stage of --schedule")->type_name("NAME");
+  command->add_option("--set", arguments->edits, "change a value of --schedule first")
+      ->type_name("path=value");
+  command->add_flag("--dry-run", arguments->dry_run,
+                    "print how each tensor would be made, write nothing; OUT.h5 is not needed");
+  command
+      ->add_option("--verify", arguments->tokens,
+                   "then compare the losses of both models on this token file (needs LibTorch); "
+                   "leaves with 1 if a promise is broken")
+      ->type_name("TOKENS");
+  add_device_options(*command, arguments->device);
+  command->add_flag("--force", arguments->force, "replace OUT.h5");
+  command->add_flag("--list", arguments->list, "print the operators and their options");
+  command->add_flag("--json", arguments->json, "print the result as JSON");
+  add_operator_options(*command, arguments);
+  command->footer(grow_footer());
+  command->callback([arguments] { run(*arguments); });
+}
+
+}  // namespace stagedtrain::cmd

@@ -1,0 +1,85 @@
+// Operators and their options as text.
+#include "cmd/operators_help.h"
+
+#include "base/json.h"
+#include "base/text.h"
+#include "grow/operator.h"
+
+namespace stagedtrain::cmd {
+namespace {
+
+constexpr std::size_t kIndent = 30, kWidth = 100;
+
+// Words from column kIndent on, in lines of at most kWidth.
+std::string wrapped(const std::string& words) {
+  std::string text;
+  std::size_t column = kIndent;
+  for (const std::string& word : split(words, ' ')) {
+    const bool first = column == kIndent;
+    if (!first && column + 1 + word.size() > kWidth) {
+      text += "\n" + std::string(kIndent, ' ');
+      column = kIndent;
+    } else if (!first) {
+      text += ' ';
+      ++column;
+    }
+    text += word;
+    column += word.size();
+  }
+  return text;
+}
+
+std::string option_text(const FieldRow& row) {
+  const std::string fallback = row.fallback == "none" ? "" : "; default " + row.fallback;
+  return fmt::format("  {:<{}}{}\n{:{}}({}{})\n", "--" + row.path, kIndent - 2, wrapped(row.doc),
+                     "", kIndent, row.type, fallback);
+}
+
+Json option_json(const FieldRow& row) {
+  return {{"option", row.path}, {"type", row.type}, {"default", row.fallback}, {"help", row.doc}};
+}
+
+std::string example_text() {
+  return R"(Examples:
+  stagedtrain grow --list
+  stagedtrain grow small.h5 large.h5 --operator depth --layers 12
+  stagedtrain grow small.h5 --operator width --factor 2 --symmetry.noise 0.02 --dry-run
+  stagedtrain grow runs/a/stages/shallow.h5 large.h5 --schedule schedules/demo.yaml --stage full
+  stagedtrain grow small.h5 large.h5 --operator width --verify data/book/validation.bin)";
+}
+
+}  // namespace
+
+std::string operators_table() {
+  std::string text;
+  for (const grow::OperatorEntry& entry : grow::operators()) {
+    text += fmt::format("{}{}: {}\n  grows {}; keeps the loss: {}; {}\n", text.empty() ? "" : "\n",
+                        entry.name, entry.help, entry.grows, entry.exact, entry.source);
+    for (const FieldRow& row : entry.document())
+      if (row.type != "map") text += option_text(row);
+  }
+  return text;
+}
+
+std::string operators_json() {
+  Json list = Json::array();
+  for (const grow::OperatorEntry& entry : grow::operators()) {
+    Json options = Json::array();
+    for (const FieldRow& row : entry.document())
+      if (row.type != "map") options.push_back(option_json(row));
+    list.push_back({{"operator", entry.name},
+                    {"grows", entry.grows},
+                    {"exact", entry.exact},
+                    {"source", entry.source},
+                    {"help", entry.help},
+                    {"options", options}});
+  }
+  return list.dump(2) + "\n";
+}
+
+std::string grow_footer() {
+  return "\nOperators and their options (docs/growth.md):\n\n" + operators_table() + "\n" +
+         example_text();
+}
+
+}  // namespace stagedtrain::cmd

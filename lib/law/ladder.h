@@ -1,0 +1,53 @@
+// Which sizes to train one after the other: the longest path over all candidates.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "law/pair.h"
+
+namespace stagedtrain::law {
+
+// A run through sizes of a family, under loss-state; the last is the family's last. Credits add up
+// along it, each in its own size's tokens: growths[i] leads from sizes[i] to sizes[i + 1].
+struct Ladder {
+  std::vector<std::size_t> sizes;
+  std::vector<Growth> growths;
+  double credit = 0;  // in tokens of the last size
+  // What part of the run from scratch to end_loss is saved.
+  double saving = 0;
+};
+
+// The tokens that stage i of a ladder trains, up to end_loss for the last.
+double stage_tokens(const Family& family, const Ladder& ladder, std::size_t stage, double end_loss);
+
+// All growths worth making between sizes of a family, so that ladders of any length are found fast.
+class Ladders {
+ public:
+  // The family's last size is the final one. connected(a, b): whether a growth from a to b can be
+  // made at all; without it every one can. Throws Error(usage) if end_loss is not above the floor
+  // of the final size.
+  Ladders(Family family, double end_loss,
+          const std::function<bool(std::size_t, std::size_t)>& connected = {});
+  // The best ladder of at most this many stages, 1 being the final size alone.
+  Ladder best(std::size_t most_stages) const;
+  // The ladder through these sizes (indices, rising, the last the family's last), each growth at
+  // its own best time. Throws Error(usage) for a growth that does not pay, and for one that would
+  // come at a higher loss than the one before: the size between them is then cheapest at no loss.
+  Ladder through(const std::vector<std::size_t>& sizes) const;
+
+ private:
+  struct Edge {
+    std::size_t from, to;
+    Growth growth;
+    double worth;  // credit in cost
+  };
+  double extended(const std::vector<double>& worth, std::size_t i, std::size_t& before) const;
+  Ladder finished(const std::vector<const Edge*>& path) const;
+
+  Family family_;
+  double end_loss_;
+  std::vector<Edge> edges_;  // by from, then to
+};
+
+}  // namespace stagedtrain::law

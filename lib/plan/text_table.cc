@@ -1,0 +1,28 @@
+// Two spaces between columns, none at the ends of lines.
+#include "plan/text_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace stagedtrain::plan {
+
+std::string text_table(const std::vector<std::vector<std::string>>& rows, std::size_t left,
+                       const std::string& indent) {
+  std::vector<std::size_t> widths(rows[0].size());
+  for (const auto& row : rows)
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  std::string text;
+  for (const auto& row : rows) {
+    std::string line = indent;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      line += i == 0 ? "" : "  ";
+      line += i < left ? fmt::format("{:<{}}", row[i], widths[i])
+                       : fmt::format("{:>{}}", row[i], widths[i]);
+    }
+    text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+  }
+  return text;
+}
+
+}  // namespace stagedtrain::plan

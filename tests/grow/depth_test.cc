@@ -1,0 +1,127 @@
+// Depth growth: layer maps, silent new layers, moments.
+#include "grow/grow_support.h"
+#include "support/errors.h"
+#include "support/text_file.h"
+
+using namespace stagedtrain;
+using arch::Role;
+using state::Kind;
+using state::TrainingState;
+using test::contains;
+
+namespace {
+
+struct LayerMap {
+  int from;
+  std::string options;
+  std::vector<int> sources;  // of each layer
+  std::vector<int> old;      // the layers that are not new
+};
+
+bool same(const state::HostTensor& a, const state::HostTensor& b) {
+  return std::ranges::equal(a.bytes(), b.bytes());
+}
+bool zero(const state::HostTensor& x) {
+  return std::ranges::all_of(x.bytes(), [](std::byte b) { return b == std::byte{0}; });
+}
+
+grow::GrowthRecipe depth(const std::string& options, const arch::ModelConfig& from) {
+  return test::recipe_of("[{operator: depth, " + options + "}]", from);
+}
+
+}  // namespace
+
+TEST_CASE("layers are mapped by alternate and append, to any larger number") {
+  const LayerMap map = GENERATE(
+      LayerMap{2, "factor: 2", {0, 0, 1, 1}, {0, 2}}, LayerMap{2, "layers: 3", {0, 0, 1}, {0, 2}},
+      LayerMap{3, "layers: 5", {0, 0, 1, 1, 2}, {0, 2, 4}},
+      LayerMap{3, "layers: 7, order: alternate", {0, 0, 0, 1, 1, 2, 2}, {0, 3, 5}},
+      LayerMap{1, "layers: 4", {0, 0, 0, 0}, {0}}, LayerMap{2, "layers: 2", {0, 1}, {0, 1}},
+      LayerMap{2, "factor: 2, order: append", {0, 1, 0, 1}, {0, 1}},
+      LayerMap{3, "layers: 5, order: append", {0, 1, 2, 0, 1}, {0, 1, 2}},
+      LayerMap{2, "layers: 7, order: append", {0, 1, 0, 1, 0, 1, 0}, {0, 1}});
+  CAPTURE(map.options);
+  const auto model = test::tiny_model(map.from);
+  const TrainingState small = test::tiny_state(1, state::DType::f32, model);
+  const auto recipe = depth(map.options + ", new_layers: copied, moments: copy", model);
+  const TrainingState large = test::grown(recipe, small);
+  REQUIRE(large.model.layers == static_cast<std::int64_t>(map.sources.size()));
+  for (const Kind kind : state::kKinds)
+    for (const arch::ParamSpec& spec : arch::param_table(large.model)) {
+      CAPTURE(spec.name);
+      const int layer = spec.layer < 0 ? -1 : map.sources[static_cast<std::size_t>(spec.layer)];
+      const std::string source = spec.layer < 0 ? spec.name : arch::layer_name(layer, spec.key);
+      REQUIRE(same(test::tensor(large, kind, spec.name), test::tensor(small, kind, source)));
+      const bool is_new =
+          spec.layer >= 0 && std::ranges::find(map.old, spec.layer) == map.old.end();
+      REQUIRE(recipe.tensors[test::index_of(large.model, spec.name)].is_new == is_new);
+    }
+}
+
+TEST_CASE("zero_output silences both outputs of new layers, weights and biases, and nothing else") {
+  const TrainingState small = test::tiny_state(),
+                      large = test::grown(depth("layers: 3", small.model), small);
+  for (const arch::ParamSpec& spec : arch::param_table(large.model)) {
+    CAPTURE(spec.name);
+    const std::string source = spec.layer < 0    ? spec.name
+                               : spec.layer == 2 ? arch::layer_name(1, spec.key)
+                                                 : arch::layer_name(0, spec.key);
+    const auto& made = test::tensor(large, Kind::weights, spec.name);
+    const bool silent = spec.layer == 1 && spec.role == Role::residual_out;
+    CHECK(zero(made) == (silent || zero(test::tensor(small, Kind::weights, source))));
+    if (!silent) CHECK(same(made, test::tensor(small, Kind::weights, source)));
+  }
+  CHECK(zero(test::tensor(large, Kind::weights, "layers.1.attention.output.weight")));
+  CHECK(zero(test::tensor(large, Kind::weights, "layers.1.mlp.down.weight")));
+}
+
+TEST_CASE("new layers start with zero moments of their own age, old ones keep theirs") {
+  const TrainingState small = test::tiny_state(),
+                      large = test::grown(depth("layers: 3", small.model), small);
+  const arch::ParamTable table = arch::param_table(large.model);
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    CAPTURE(table[i].name);
+    const bool is_new = table[i].layer == 1;
+    CHECK(zero(large.of(Kind::exp_avg)[i]) == is_new);
+    CHECK(zero(large.of(Kind::exp_avg_sq)[i]) == is_new);
+    const std::int64_t age = i == 0 ? 3 : i + 1 == table.size() ? 7 : 0;
+    CHECK(large.moment_start[i] == (is_new ? small.progress.step : age));
+  }
+}
+
+TEST_CASE("moments of new layers are copied where that is asked for, silent outputs too") {
+  const TrainingState small = test::tiny_state(),
+                      large = test::grown(depth("layers: 4, moments: copy", small.model), small);
+  for (const Kind kind : {Kind::exp_avg, Kind::exp_avg_sq})
+    CHECK(same(test::tensor(large, kind, "layers.3.mlp.down.weight"),
+               test::tensor(small, kind, "layers.1.mlp.down.weight")));
+  CHECK(zero(test::tensor(large, Kind::weights, "layers.3.mlp.down.weight")));
+  CHECK(large.moment_start[test::index_of(large.model, "layers.3.mlp.down.weight")] == 0);
+}
+
+TEST_CASE("growing to as many layers changes no bit") {
+  const TrainingState small = test::tiny_state();
+  const char* options = GENERATE("factor: 1", "layers: 2", "layers: 2, order: append");
+  CHECK(test::difference_in_values(test::grown(depth(options, small.model), small), small) == "");
+}
+
+TEST_CASE("depth promises the loss with zero outputs only") {
+  CHECK(depth("layers: 4", test::tiny_model()).exact);
+  CHECK(depth("layers: 4", test::tiny_model()).equivariant);
+  CHECK_FALSE(depth("layers: 4, new_layers: copied", test::tiny_model()).exact);
+}
+
+TEST_CASE("depth refuses what it cannot do, and says what it could") {
+  const auto says = [](const std::string& options) {
+    return test::refusal(ErrorKind::usage, [&] { depth(options, test::tiny_model(3)); });
+  };
+  CHECK(contains(says("layers: 2"),
+                 "depth to 2 layers: the source has 3, expected at least as many"));
+  CHECK(contains(says("order: append"), "found neither of layers and factor"));
+  CHECK(contains(says("layers: 4, factor: 2"), "found both of layers and factor"));
+  CHECK(contains(says("layers: 0"), "depth.layers: found '0', expected from 1 to 65536"));
+  CHECK(contains(says("layers: six"), "found 'six', expected a whole number"));
+  CHECK(contains(says("layers: 6, new_layers: zero"),
+                 "found 'zero'; expected one of zero_output, copied"));
+  CHECK(contains(says("factor: 1024, layer: 2"), "did you mean 'layers'?"));
+}

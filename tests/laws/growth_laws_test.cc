@@ -1,0 +1,295 @@
+// The laws of docs/growth.md over every operator, architecture, tied and untied, in float64.
+#include <ATen/Parallel.h>
+
+#include <cmath>
+#include <set>
+
+#include "grow/apply.h"
+#include "laws/growth_cases.h"
+#include "model/model.h"
+#include "state/checkpoint.h"
+#include "support/catch.h"
+#include "support/temp_dir.h"
+#include "train/adamw.h"
+
+using namespace stagedtrain;
+using model::Precision;
+using state::HostTensor;
+using state::Kind;
+using state::TrainingState;
+using test::GrowthCase;
+
+namespace {
+
+// These models are so small that a second thread costs a hundred times what it gives.
+class OneThread {
+ public:
+  OneThread() { at::set_num_threads(1); }
+  ~OneThread() { at::set_num_threads(before_); }
+
+ private:
+  int before_ = at::get_num_threads();
+};
+
+std::unique_ptr<model::Model> running(const TrainingState& state,
+                                      Precision precision = Precision::fp64) {
+  auto model = model::make_model(state.model,
+                                 {.precision = precision, .kernels = model::Kernels::reference});
+  model->params().load(state);
+  model->weights_changed();
+  return model;
+}
+
+// Tokens [4, context + 1], other ones for each step.
+at::Tensor batch(const arch::ModelConfig& model, std::int64_t step = 0) {
+  const CounterRng rng(5, static_cast<std::uint64_t>(step));
+  at::Tensor tokens_BS = at::empty({4, model.context + 1}, at::kLong);
+  for (std::int64_t i = 0; i < tokens_BS.numel(); ++i)
+    tokens_BS.data_ptr<std::int64_t>()[i] = static_cast<std::int64_t>(
+        rng.below(static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(model.vocab)));
+  return tokens_BS;
+}
+
+double loss_of(const TrainingState& state, Precision precision = Precision::fp64) {
+  return running(state, precision)->row_losses(batch(state.model)).mean().item<double>();
+}
+
+// Replaces the moments by the gradient on one batch and its square.
+void put_gradient(TrainingState& state) {
+  const auto model = running(state);
+  model->loss_and_backward(batch(state.model), 1.0, 0);
+  model::ParamBuffer& params = model->params();
+  params.exp_avg().copy_(params.grads());
+  params.exp_avg_sq().copy_(params.grads().square());
+  params.store(state);
+}
+
+TrainingState grown(const grow::GrowthRecipe& recipe, const TrainingState& from) {
+  return grow::apply(recipe, test::clone(from));
+}
+
+double largest(const HostTensor& x) {
+  double most = 0;
+  for (std::int64_t i = 0; i < x.count(); ++i) most = std::max(most, std::abs(x.at(i)));
+  return most;
+}
+double largest_difference(const HostTensor& a, const HostTensor& b) {
+  double most = 0;
+  for (std::int64_t i = 0; i < a.count(); ++i) most = std::max(most, std::abs(a.at(i) - b.at(i)));
+  return most;
+}
+double largest(const std::vector<HostTensor>& tensors) {
+  double most = 0;
+  for (const HostTensor& x : tensors) most = std::max(most, largest(x));
+  return most;
+}
+
+bool has_noise(const grow::GrowthRecipe& recipe) {
+  for (const grow::TensorRecipe& made : recipe.tensors)
+    for (const grow::BlockCopy& block : made.value)
+      if (block.noise_stream) return true;
+  return false;
+}
+
+// Pairs of blocks of one tensor that copy the same entries.
+template <class F>
+void for_each_copy(const grow::TensorRecipe& made, F f) {
+  for (std::size_t i = 1; i < made.value.size(); ++i) {
+    const grow::BlockCopy &a = made.value[0], &b = made.value[i];
+    const bool copies = a.source == b.source && a.from == b.from && a.extent == b.extent;
+    if (copies && !a.noise_stream && !b.noise_stream) f(a, b);
+  }
+}
+
+// How far copies within tensors of the grown model are apart, or -1 if there are none.
+double separation(const grow::GrowthRecipe& recipe, const TrainingState& state) {
+  double most = -1;
+  for (std::size_t i = 0; i < recipe.tensors.size(); ++i) {
+    const HostTensor& x = state.of(Kind::weights)[i];
+    const std::int64_t columns = x.shape().size() == 2 ? x.shape()[1] : 1;
+    for_each_copy(recipe.tensors[i], [&](const grow::BlockCopy& a, const grow::BlockCopy& b) {
+      for (std::int64_t r = 0; r < a.extent[0]; ++r)
+        for (std::int64_t c = 0; c < a.extent[1]; ++c) {
+          const double one = x.at((a.to[0] + r) * columns + a.to[1] + c),
+                       other = x.at((b.to[0] + r) * columns + b.to[1] + c);
+          most = std::max(most, std::abs(one - other));
+        }
+    });
+  }
+  return most;
+}
+
+TrainingState trained(const TrainingState& from, int steps) {
+  const auto model = running(from);
+  model::ParamBuffer& params = model->params();
+  for (int i = 0; i < steps; ++i) {
+    model->loss_and_backward(batch(from.model, i), 1.0, 0);
+    train::adamw_step(params, {}, 1e-3, from.progress.step + i + 1, 1.0);
+    params.grads().zero_();
+    model->weights_changed();
+  }
+  TrainingState to = test::clone(from);
+  params.store(to);
+  return to;
+}
+
+}  // namespace
+
+TEST_CASE("every operator of the table has cases") {
+  std::set<std::string> listed, tested;
+  for (const grow::OperatorEntry& entry : grow::operators()) listed.insert(entry.name);
+  for (const auto& [name, options] : test::operator_options())
+    if (!options.empty()) tested.insert(name);
+  CHECK(listed == tested);
+}
+
+TEST_CASE("law 1: a recipe makes every tensor of the larger model, each entry once at most") {
+  for (const GrowthCase& c : test::growth_cases()) {
+    CAPTURE(c.name());
+    const grow::GrowthRecipe recipe = c.recipe();
+    grow::check_recipe(recipe);
+    const arch::ParamTable table = arch::param_table(recipe.to);
+    const TrainingState large = grown(recipe, test::law_state(c.from));
+    for (const Kind kind : state::kKinds) {
+      REQUIRE(large.of(kind).size() == table.size());
+      for (std::size_t i = 0; i < table.size(); ++i)
+        REQUIRE(large.of(kind)[i].shape() == table[i].shape());
+    }
+  }
+}
+
+TEST_CASE("law 2: the loss is kept where that is promised, and only there") {
+  const OneThread quick;
+  for (const GrowthCase& c : test::growth_cases()) {
+    CAPTURE(c.name());
+    const grow::GrowthRecipe recipe = c.recipe();
+    const TrainingState small = test::law_state(c.from);
+    const double before = loss_of(small), after = loss_of(grown(recipe, small));
+    const double change = std::abs(after - before) / before;
+    CAPTURE(before, after, change);
+    if (recipe.exact) {
+      CHECK(change <= 1e-12);
+    } else {
+      CHECK(change > 1e-4);
+    }
+  }
+}
+
+TEST_CASE("law 2 in float32: the loss is kept to 1e-6") {
+  const OneThread quick;
+  for (const GrowthCase& c : test::growth_cases(1e-5)) {
+    CAPTURE(c.name());
+    const grow::GrowthRecipe recipe = c.recipe();
+    if (!recipe.exact) continue;
+    const TrainingState small = test::law_state(c.from, state::DType::f32);
+    const double before = loss_of(small, Precision::fp32),
+                 after = loss_of(grown(recipe, small), Precision::fp32);
+    CHECK(std::abs(after - before) / before <= 1e-6);
+  }
+}
+
+TEST_CASE("law 3: the gradient is the grown gradient where promised, so both moments are exact") {
+  const OneThread quick;
+  for (const GrowthCase& c : test::growth_cases()) {
+    CAPTURE(c.name());
+    const grow::GrowthRecipe recipe = c.recipe();
+    TrainingState small = test::law_state(c.from);
+    put_gradient(small);
+    const TrainingState made = grown(recipe, small);
+    TrainingState found = test::clone(made);
+    put_gradient(found);
+    double worst[2] = {};
+    for (std::size_t i = 0; i < recipe.tensors.size(); ++i)
+      for (const Kind kind : {Kind::exp_avg, Kind::exp_avg_sq})
+        if (!recipe.tensors[i].is_new) {
+          double& most = worst[kind == Kind::exp_avg_sq];
+          most = std::max(most, largest_difference(made.of(kind)[i], found.of(kind)[i]));
+        }
+    const double scale = largest(found.of(Kind::exp_avg));
+    CAPTURE(worst[0] / scale, worst[1] / (scale * scale));
+    if (recipe.equivariant) {
+      CHECK(worst[0] <= 1e-10 * scale);
+      CHECK(worst[1] <= 1e-10 * scale * scale);
+    } else {
+      CHECK(worst[0] > 1e-6 * scale);
+    }
+  }
+}
+
+TEST_CASE("law 4: copies part under AdamW where the symmetry is broken, and only there") {
+  const OneThread quick;
+  for (const GrowthCase& c : test::growth_cases()) {
+    CAPTURE(c.name());
+    const grow::GrowthRecipe recipe = c.recipe();
+    const TrainingState large = grown(recipe, test::law_state(c.from));
+    const double after = separation(recipe, trained(large, 10));
+    if (after < 0) continue;  // nothing is copied within a tensor
+    CAPTURE(after);
+    if (recipe.equivariant) {
+      CHECK(after <= 1e-12);
+    } else {
+      CHECK(after >= 1e-3);
+    }
+  }
+}
+
+TEST_CASE("law 5: growing, saving and loading commute to the last bit, and so do repetitions") {
+  const test::TempDir dir;
+  for (const auto& [name, all] : test::operator_options()) {
+    const GrowthCase c{test::growth_list(name, all.front(), 3), test::law_models().front()};
+    CAPTURE(c.name());
+    const TrainingState small = test::law_state(c.from), large = grown(c.recipe(), small);
+    state::save(dir / "small.h5", small);
+    state::save(dir / "large.h5", large);
+    CHECK(test::difference(state::load(dir / "large.h5"),
+                           grown(c.recipe(), state::load(dir / "small.h5"))) == "");
+    CHECK(test::difference(large, grown(c.recipe(), small)) == "");
+  }
+}
+
+TEST_CASE("law 6: exact growth in depth leaves the gradients of all old tensors as they are") {
+  const OneThread quick;
+  for (const arch::ModelConfig& model : test::law_models()) {
+    const GrowthCase c{"[{operator: depth, factor: 2}]", model};
+    CAPTURE(c.name());
+    const grow::GrowthRecipe recipe = c.recipe();
+    TrainingState small = test::law_state(model);
+    TrainingState large = grown(recipe, small);
+    put_gradient(small);
+    put_gradient(large);
+    const double scale = largest(small.of(Kind::exp_avg));
+    const arch::ParamTable sources = arch::param_table(model), table = arch::param_table(recipe.to);
+    for (std::size_t i = 0; i < table.size(); ++i) {
+      if (recipe.tensors[i].is_new) continue;
+      const auto source = static_cast<std::size_t>(sources.index(
+          table[i].layer < 0 ? table[i].name : arch::layer_name(table[i].layer / 2, table[i].key)));
+      CHECK(largest_difference(large.of(Kind::exp_avg)[i], small.of(Kind::exp_avg)[source]) <=
+            1e-12 * scale);
+    }
+  }
+}
+
+TEST_CASE("law 8: a factor of 1 changes no bit, and twice 2 is 4 where nothing is random") {
+  for (const auto& [name, all] : test::operator_options()) {
+    for (const std::string& options : all) {
+      if (options.find("$k") == std::string::npos) continue;
+      for (const arch::ModelConfig& model : test::law_models()) {
+        const GrowthCase once{test::growth_list(name, options, 1), model},
+            twice{test::growth_list(name, options, 2), model},
+            four{test::growth_list(name, options, 4), model};
+        CAPTURE(once.name());
+        const auto values = [](TrainingState state) {
+          state.lineage.clear();
+          return state;
+        };
+        const TrainingState small = values(test::law_state(model));
+        CHECK(test::difference(values(grown(once.recipe(), small)), small) == "");
+        if (has_noise(twice.recipe())) continue;
+        const TrainingState middle = grown(twice.recipe(), small);
+        const GrowthCase again{twice.list, middle.model};
+        CHECK(test::difference(values(grown(again.recipe(), middle)),
+                               values(grown(four.recipe(), small))) == "");
+      }
+    }
+  }
+}
