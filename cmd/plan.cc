@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "cmd/commands.h"
+#include "cmd/plan_fit.h"
 #include "plan/optimize.h"
 #include "plan/resolve_files.h"
 
@@ -13,6 +14,7 @@ namespace {
 struct PlanArguments {
   std::string schedule;
   std::vector<std::string> edits;
+  FitArguments fit;
   bool json = false, print_schedule = false;
   bool optimize = false;
   std::string law = "chinchilla", transfer = "loss-state", tokens, mixing;
@@ -33,6 +35,13 @@ grown model remembers, so the answer always names its assumption:
   rho=X       measured: it stands where it would after 1/X of the tokens before
 Laws: chinchilla (Besiroglu's constants), hoffmann, kaplan.
 
+--fit takes run folders (or run.jsonl) and CSV files instead of a schedule, and fits the laws that
+tell how losses fall. A curve, or each stage of a run, becomes loss = E + B (x + x0)^-b, x in steps
+at peak learning rate: warm-up, the decay and spikes are left out; it needs 30 logged steps and
+three times the warm-up. Finished runs become Chinchilla's law. CSV columns: step, lr, loss (and
+tokens), or parameters, loss, and tokens or training_flop. Intervals are of 80% of 400 bootstraps
+of the noise alone; the refits to the first 50 and 70% say how far to trust a forecast.
+
 Examples:
   stagedtrain plan schedules/demo.yaml
   stagedtrain plan schedules/demo.yaml --set stages.full.for=1200 --set lr.peak=1e-3
@@ -40,7 +49,10 @@ Examples:
   stagedtrain plan schedules/demo.yaml --print-schedule > complete.yaml
   stagedtrain plan schedules/gpt2-124m.yaml --optimize --stages 3
   stagedtrain plan schedules/gpt2-124m.yaml --optimize --transfer mixing --mixing 100M
-  stagedtrain plan schedules/gpt2-124m.yaml --optimize --print-schedule > planned.yaml)";
+  stagedtrain plan schedules/gpt2-124m.yaml --optimize --print-schedule > planned.yaml
+  stagedtrain plan --fit runs/first --out laws.json
+  stagedtrain plan --fit curve.csv other.csv --json
+  stagedtrain plan --fit finished.csv --drop-highest 5)";
 
 double tokens_of(const std::string& option, const std::string& text) {
   const auto number = parse_number(text);
@@ -76,7 +88,13 @@ std::string optimized(const PlanArguments& arguments, const schedule::Schedule& 
   return arguments.json ? plan::to_json(optimum).dump(2) + "\n" : plan::to_text(optimum);
 }
 
-std::string result_of(const PlanArguments& arguments) {
+std::string result_of(PlanArguments& arguments) {
+  if (!arguments.fit.inputs.empty()) {
+    arguments.fit.json = arguments.json;
+    return fit_result(arguments.fit);
+  }
+  if (arguments.schedule.empty())
+    throw usage_error("SCHEDULE is missing").with_hint("stagedtrain plan --help");
   const schedule::Schedule schedule = schedule::load(arguments.schedule, arguments.edits);
   if (arguments.optimize) return optimized(arguments, schedule);
   const plan::RunPlan plan = plan::resolve_files(schedule);
@@ -111,7 +129,6 @@ void add_plan(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("plan", "Says what a schedule comes to: models, steps, FLOPs, memory");
   command->add_option("schedule", arguments->schedule, "the schedule, a YAML file")
-      ->required()
       ->type_name("SCHEDULE");
   command
       ->add_option("--set", arguments->edits,
@@ -125,6 +142,9 @@ void add_plan(CLI::App& app) {
                  "print the schedule with every default written out, ready to run")
       ->excludes(json);
   add_optimize(*command, *arguments);
+  CLI::Option* fit = add_fit_options(*command, arguments->fit);
+  for (const char* other : {"schedule", "--set", "--print-schedule", "--optimize"})
+    fit->excludes(command->get_option(other));
   command->footer(kFooter);
   command->callback([arguments] { std::fputs(result_of(*arguments).c_str(), stdout); });
 }

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 # What each room may include, besides itself.
-GROUND = ["base", "arch", "data", "state", "grow", "schedule", "law", "plan", "report"]
+GROUND = ["base", "arch", "data", "state", "grow", "schedule", "law", "runlog", "plan", "report"]
 UPPER = ["kernels", "dist", "model", "eval", "train"]
 MAY_INCLUDE = {
     "base": [],
@@ -19,8 +19,9 @@ MAY_INCLUDE = {
     "grow": ["state", "arch", "base"],
     "schedule": ["grow", "data", "arch", "base"],
     "law": ["base"],
-    "plan": ["law", "schedule", "grow", "data", "state", "arch", "base"],
-    "report": ["plan", "arch", "base"],
+    "runlog": ["arch", "base"],
+    "plan": ["runlog", "law", "schedule", "grow", "data", "state", "arch", "base"],
+    "report": ["plan", "runlog", "arch", "base"],
     "kernels": [],
     "dist": ["base"],
     "model": ["kernels", "state", "arch", "data", "base"],

@@ -7,10 +7,14 @@
 #include <string>
 #include <vector>
 
-#include "report/run_log.h"
 #include "report/savings.h"
+#include "runlog/run_log.h"
 
 namespace stagedtrain::report {
+
+using runlog::Evaluation, runlog::Growth, runlog::kUnknown, runlog::Place, runlog::Run,
+    runlog::read_runs, runlog::RunEnd;
+using runlog::Stage, runlog::StepPoint;
 
 enum class Measure { flops, tokens, seconds };
 inline constexpr std::array kMeasures{Measure::flops, Measure::tokens, Measure::seconds};

@@ -5,7 +5,7 @@
 
 #include "base/signals.h"
 #include "base/text.h"
-#include "report/run_log.h"
+#include "runlog/run_log.h"
 #include "train/growing.h"
 
 namespace stagedtrain::train {
@@ -156,8 +156,8 @@ void run_stages(RunContext& run, LiveState live, const std::string& only) {
 
 RunResult result_of(const plan::RunPlan& plan, const RunFolder& folder) {
   RunResult result;
-  const report::Run log = report::read_log(folder.log(), folder.path().string());
-  for (const report::Evaluation& end : log.stage_ends) {
+  const runlog::Run log = runlog::read_log(folder.log(), folder.path().string());
+  for (const runlog::Evaluation& end : log.stage_ends) {
     const Path file = folder.stage_file(end.stage);
     result.stages.push_back(
         {end.stage, state::CheckpointReader(file).header().progress, end.loss, end.se, file});

@@ -71,7 +71,7 @@ TEST_CASE("plan counts epochs in the training file") {
 TEST_CASE("plan refuses wrong use with 2") {
   const test::TempDir folder;
   const std::string path = schedule_in(folder);
-  check_refused(test::stagedtrain({"plan"}), 2, "schedule");
+  check_refused(test::stagedtrain({"plan"}), 2, "SCHEDULE");
   check_refused(test::stagedtrain({"plan", path, "--jsn"}), 2, "--jsn");
   check_refused(test::stagedtrain({"plan", path, "--json", "--print-schedule"}), 2,
                 "--print-schedule");

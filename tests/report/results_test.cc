@@ -41,7 +41,7 @@ TEST_CASE("a stage that is still going has its cost so far, one to come has none
   const test::TempDir folder;
   test::write_run(folder.path(),
                   {.role = "staged", .stages = {{"a", 2, 2100}, {"b", 6, 900}}, .stop = 1200});
-  const std::vector<StageCost> costs = stage_costs(read_log(folder / "run.jsonl", "r"));
+  const std::vector<StageCost> costs = stage_costs(runlog::read_log(folder / "run.jsonl", "r"));
   REQUIRE(costs.size() == 2);
   CHECK(costs[0].steps == 1200);
   CHECK_FALSE(costs[0].ended);

@@ -3,7 +3,7 @@
 
 #include <limits>
 
-#include "report/run_log.h"
+#include "runlog/run_log.h"
 #include "support/catch.h"
 #include "support/text_file.h"
 #include "support/tiny_run.h"
@@ -40,7 +40,7 @@ TEST_CASE("the report reads what the log says of a run's plan and place") {
   Json event = place_event("step", at);
   event["loss"] = 2.5;
   log.write(event);
-  const report::Run run = report::read_log(tiny / "run.jsonl", "tiny");
+  const runlog::Run run = runlog::read_log(tiny / "run.jsonl", "tiny");
   CHECK(run.role == "staged");
   CHECK(run.device == "cpu");
   CHECK(run.threads == 2);

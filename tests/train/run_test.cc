@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "base/signals.h"
-#include "report/run_log.h"
+#include "runlog/run_log.h"
 #include "state/checkpoint.h"
 #include "support/catch.h"
 #include "support/errors.h"
@@ -82,7 +82,7 @@ TEST_CASE("a run trains its stages, grows between them and says where it ended")
 TEST_CASE("the log of a run has every kind of event, and the growth kept the loss") {
   const test::TinyRun tiny;
   run_in(tiny, "run");
-  const report::Run log = report::read_log(tiny / "run/run.jsonl", "run");
+  const runlog::Run log = runlog::read_log(tiny / "run/run.jsonl", "run");
   CHECK(log.steps.size() == 12);
   CHECK(log.evaluations.size() == 4);  // at 3, 6, 9, 12
   CHECK(log.stage_ends.size() == 2);
@@ -150,7 +150,7 @@ TEST_CASE("a stage that reaches its loss ends early, and the curve ends with the
   CHECK(result.stages[0].progress.step == 3);
   CHECK(result.stages[1].progress.step == 9);
   CHECK(result.stages[1].progress.total_steps == 9);
-  const report::Run log = report::read_log(tiny / "run/run.jsonl", "run");
+  const runlog::Run log = runlog::read_log(tiny / "run/run.jsonl", "run");
   CHECK(log.end->decayed);
   CHECK(log.steps.back().lr < 0.003);
 }
@@ -164,7 +164,7 @@ TEST_CASE("scratch budgets share their stable part to the last bit") {
   train::run(plans[1], {.out = tiny / "long", .branch_of = tiny / "short/branch.h5"});
   train::run(plans[1], {.out = tiny / "alone"});
   CHECK(difference(tiny / "long/stages/scratch.h5", tiny / "alone/stages/scratch.h5") == "");
-  CHECK(report::read_log(tiny / "long/run.jsonl", "long").comparable());
+  CHECK(runlog::read_log(tiny / "long/run.jsonl", "long").comparable());
 }
 
 TEST_CASE("accumulated gradients take the same steps as one large batch") {
@@ -258,7 +258,7 @@ TEST_CASE("width growth with its break trains on") {
                                           "stages.full.grow=[{operator: width, factor: 2}]"};
   const RunResult result = run_in(tiny, "run", edits);
   CHECK(result.done);
-  const report::Run log = report::read_log(tiny / "run/run.jsonl", "run");
+  const runlog::Run log = runlog::read_log(tiny / "run/run.jsonl", "run");
   CHECK(log.growths[0].loss_after == Approx(log.growths[0].loss_before).epsilon(1e-5));
   CHECK(result.stages[1].loss < result.stages[0].loss);
 }

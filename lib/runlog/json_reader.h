@@ -9,7 +9,7 @@
 #include "arch/model_config.h"
 #include "base/json.h"
 
-namespace stagedtrain::report {
+namespace stagedtrain::runlog {
 
 class JsonReader {
  public:
@@ -34,4 +34,4 @@ class JsonReader {
   std::string where_;
 };
 
-}  // namespace stagedtrain::report
+}  // namespace stagedtrain::runlog

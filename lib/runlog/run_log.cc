@@ -1,5 +1,5 @@
 // Reading run.jsonl, line by line, with the rules for crashed and resumed runs.
-#include "report/run_log.h"
+#include "runlog/run_log.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "base/text.h"
-#include "report/json_reader.h"
+#include "runlog/json_reader.h"
 
-namespace stagedtrain::report {
+namespace stagedtrain::runlog {
 namespace {
 
 constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 30;
@@ -259,4 +259,4 @@ std::vector<Run> read_runs(const std::vector<std::string>& paths) {
   return runs;
 }
 
-}  // namespace stagedtrain::report
+}  // namespace stagedtrain::runlog

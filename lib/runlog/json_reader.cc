@@ -1,11 +1,11 @@
 // Typed reading of one JSON object from a log.
-#include "report/json_reader.h"
+#include "runlog/json_reader.h"
 
 #include <cmath>
 #include <concepts>
 #include <limits>
 
-namespace stagedtrain::report {
+namespace stagedtrain::runlog {
 namespace {
 
 const Json& empty_object() {
@@ -96,4 +96,4 @@ arch::ModelConfig JsonReader::model(const char* key) const {
   return config;
 }
 
-}  // namespace stagedtrain::report
+}  // namespace stagedtrain::runlog

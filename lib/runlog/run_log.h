@@ -1,4 +1,4 @@
-// A finished or running training run as its run.jsonl tells it: what a report is made from.
+// A finished or running training run as its run.jsonl tells it: reports and fits read it.
 #pragma once
 
 #include <limits>
@@ -9,7 +9,7 @@
 #include "arch/model_config.h"
 #include "base/file.h"
 
-namespace stagedtrain::report {
+namespace stagedtrain::runlog {
 
 inline constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
@@ -84,4 +84,4 @@ Run read_log(const Path& log, std::string name);
 // Error(input).
 std::vector<Run> read_runs(const std::vector<std::string>& paths);
 
-}  // namespace stagedtrain::report
+}  // namespace stagedtrain::runlog

@@ -1,5 +1,5 @@
 // Reading run.jsonl: every event, resumed and crashed runs, and lines that are no events.
-#include "report/run_log.h"
+#include "runlog/run_log.h"
 
 #include <fmt/format.h>
 
@@ -12,7 +12,7 @@
 #include "support/text_file.h"
 
 using namespace stagedtrain;
-using namespace stagedtrain::report;
+using namespace stagedtrain::runlog;
 
 namespace {
 

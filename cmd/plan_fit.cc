@@ -1,0 +1,42 @@
+// `stagedtrain plan --fit`: reads, fits, writes the law file, prints.
+#include "cmd/plan_fit.h"
+
+#include "plan/fit_laws.h"
+#include "report/law_tables.h"
+
+namespace stagedtrain::cmd {
+
+CLI::Option* add_fit_options(CLI::App& command, FitArguments& arguments) {
+  CLI::Option* fit =
+      command
+          .add_option("--fit", arguments.inputs, "fit laws to run folders, run.jsonl and CSV files")
+          ->type_name("RUN|FILE.csv");
+  command.add_option("--out", arguments.out, "the file for the laws, which later plans read")
+      ->type_name("FILE.json")
+      ->needs(fit);
+  command.add_flag("--force", arguments.force, "replace the file of --out")->needs(fit);
+  command
+      .add_option("--huber", arguments.huber,
+                  "relative misfit beyond which a point counts less, 1e-6 to 1 (default: 1e-3; for "
+                  "curves at least twice their noise)")
+      ->check(CLI::Range(1e-6, 1.0))
+      ->type_name("X")
+      ->needs(fit);
+  command
+      .add_option("--drop-highest", arguments.drop_highest,
+                  "leave out so many finished runs of the highest losses (default: 0)")
+      ->type_name("N")
+      ->needs(fit);
+  return fit;
+}
+
+std::string fit_result(const FitArguments& arguments) {
+  if (!arguments.out.empty()) refuse_overwrite(arguments.out, arguments.force);
+  const plan::LoggedRuns logged = plan::read_curves(arguments.inputs);
+  const plan::FittedLaws laws =
+      plan::fit_laws(logged, {.huber = arguments.huber, .drop_highest = arguments.drop_highest});
+  if (!arguments.out.empty()) plan::write_law_file(laws, arguments.out, arguments.force);
+  return arguments.json ? plan::to_json(laws).dump(2) + "\n" : report::to_text(laws);
+}
+
+}  // namespace stagedtrain::cmd

@@ -1,0 +1,188 @@
+// The fit of a stage's curve: starts by variable projection, robust descent, spikes dropped.
+#include "law/fit_curve.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "base/error.h"
+#include "law/least_squares.h"
+#include "law/nnls.h"
+
+namespace stagedtrain::law {
+namespace {
+
+constexpr std::array kExponents{0.1, 0.2, 0.35, 0.5, 0.75, 1.1};
+// First point's distance x + x0 from the singularity, as a share of its x.
+constexpr std::array kDistances{0.25, 0.6, 1.0, 1.5, 3.0};
+constexpr std::size_t kFewest = 5, kStarts = 3;
+constexpr double kLeastHuber = 1e-3, kSpike = 5;
+// A floor below this share of the lowest loss says that the points do not show where it is.
+constexpr double kLeastFloor = 0.01;
+// Short logs let b and E run away. Beyond these they are pulled back, as strongly as one point
+// pulls; within, the fit is the data's alone.
+constexpr double kLowB = 0.1, kHighB = 1.5, kLowFloor = 0.001;
+constexpr std::size_t kPulls = 3;  // residuals besides the points': of x0, b and E
+
+using Parameters = std::array<double, 4>;  // ln E, ln of the power at middle, ln b, ln (first + x0)
+
+// The points, and the place where the power's scale is held: there B and b are nearly independent.
+struct Problem {
+  std::span<const CurvePoint> points;
+  double first, middle, least, spread, huber;
+
+  Problem(std::span<const CurvePoint> p, double offset_spread, double delta)
+      : points(p),
+        first(p.front().x),
+        middle(std::sqrt(p.front().x * p.back().x)),
+        least(std::ranges::min(p, {}, &CurvePoint::loss).loss),
+        spread(offset_spread),
+        huber(delta) {}
+
+  std::size_t count() const { return points.size() + kPulls; }
+  StageCurve law(std::span<const double> p) const {
+    const double b = std::exp(p[2]), x0 = std::exp(p[3]) - first;
+    return {std::exp(p[0]), std::exp(p[1] + b * std::log(middle)), b, x0};
+  }
+  Parameters parameters(const StageCurve& law) const {
+    return {std::log(law.E), std::log(law.B) - law.b * std::log(middle), std::log(law.b),
+            std::log(std::max(first + law.x0, 1e-3 * first))};
+  }
+};
+
+// How far a value is outside of its range, with a sign.
+double outside(double value, double low, double high) {
+  return value < low ? value - low : value > high ? value - high : 0;
+}
+
+// What pulls x0 to its likely place, and b and E back from where no law is.
+void pulls_at(const Problem& problem, std::span<const double> p, std::span<double> r,
+              std::span<double> J) {
+  std::ranges::fill(J, 0.0);
+  const double distance = std::exp(p[3]);
+  const double pull = problem.spread > 0 ? problem.huber / problem.spread : 0;
+  r[0] = (distance - problem.first) * pull;
+  J[3] = distance * pull;
+  r[1] = problem.huber * outside(p[2], std::log(kLowB), std::log(kHighB));
+  J[4 + 2] = r[1] == 0 ? 0 : problem.huber;
+  r[2] = problem.huber * outside(p[0], std::log(kLowFloor * problem.least), kInfinity);
+  J[8 + 0] = r[2] == 0 ? 0 : problem.huber;
+}
+
+// A residual for each point, then the pulls.
+void residuals_at(const Problem& problem, std::span<const double> p, std::span<double> r,
+                  std::span<double> J) {
+  const double E = std::exp(p[0]), b = std::exp(p[2]), distance = std::exp(p[3]);
+  const double x0 = distance - problem.first, middle = std::log(problem.middle);
+  const std::size_t count = problem.points.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    const double x = problem.points[i].x + x0, along = std::log(x) - middle;
+    const double power = std::exp(p[1] - b * along), sum = E + power;
+    r[i] = std::log(sum / problem.points[i].loss);
+    double* row = &J[i * 4];
+    row[0] = E / sum;
+    row[1] = power / sum;
+    row[2] = -power / sum * along * b;
+    row[3] = -power / sum * b * distance / x;
+  }
+  pulls_at(problem, p, r.subspan(count), J.subspan(count * 4));
+}
+
+struct Start {
+  double squares;
+  Parameters parameters;
+};
+
+Start start_at(const Problem& problem, double b, double x0) {
+  const std::size_t count = problem.points.size();
+  std::vector<std::vector<double>> columns(2, std::vector<double>(count));
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto& [x, loss] = problem.points[i];
+    columns[0][i] = 1 / loss;
+    columns[1][i] = std::pow((x + x0) / problem.middle, -b) / loss;
+  }
+  const NonNegativeFit fit = non_negative_fit(columns, std::vector<double>(count, 1));
+  const double E = std::max(fit.coefficients[0], 0.1 * problem.least);
+  const double B =
+      std::max(fit.coefficients[1], 1e-3 * problem.least) * std::pow(problem.middle, b);
+  return {fit.squares, problem.parameters({E, B, b, x0})};
+}
+
+std::vector<Start> best_starts(const Problem& problem) {
+  std::vector<Start> starts;
+  for (double b : kExponents)
+    for (double distance : kDistances)
+      starts.push_back(start_at(problem, b, (distance - 1) * problem.first));
+  std::ranges::stable_sort(starts, {}, &Start::squares);
+  starts.resize(kStarts);
+  return starts;
+}
+
+CurveFit descend(const Problem& problem, const Parameters& start) {
+  const LeastSquaresFit fit =
+      least_squares([&](auto p, auto r, auto J) { residuals_at(problem, p, r, J); },
+                    problem.count(), {start.begin(), start.end()}, {.huber = problem.huber});
+  CurveFit result;
+  result.law = problem.law(fit.parameters);
+  result.huber = problem.huber;
+  result.objective = fit.objective;
+  result.gradient = fit.gradient;
+  result.converged = fit.converged;
+  result.points.assign(problem.points.begin(), problem.points.end());
+  for (const auto& [x, loss] : problem.points)
+    result.residuals.push_back(std::log(result.law.loss(x) / loss));
+  result.noise = robust_deviation(result.residuals);
+  result.floor_found = result.law.E > kLeastFloor * problem.least;
+  return result;
+}
+
+CurveFit best_fit(std::span<const CurvePoint> points, double spread, double huber) {
+  const Problem problem(points, spread, huber);
+  std::vector<CurveFit> fits;
+  for (const Start& start : best_starts(problem))
+    fits.push_back(descend(problem, start.parameters));
+  CurveFit best = *std::ranges::min_element(fits, {}, &CurveFit::objective);
+  best.starts = static_cast<int>(fits.size());
+  best.agreeing = static_cast<int>(std::ranges::count_if(fits, [&](const CurveFit& fit) {
+    return same_minimum(fit.objective, best.objective, points.size());
+  }));
+  return best;
+}
+
+// The points that are not spikes, judged by a first fit.
+std::vector<CurvePoint> without_spikes(std::span<const CurvePoint> points, const CurveFit& fit) {
+  std::vector<double> residuals;
+  for (const auto& [x, loss] : points) residuals.push_back(std::log(fit.law.loss(x) / loss));
+  const double most = kSpike * std::max(robust_deviation(residuals), 1e-9);
+  std::vector<CurvePoint> kept;
+  for (std::size_t i = 0; i < points.size(); ++i)
+    if (std::fabs(residuals[i]) <= most) kept.push_back(points[i]);
+  return kept;
+}
+
+}  // namespace
+
+CurveFit fit_curve(std::span<const CurvePoint> points, const CurveFitOptions& options) {
+  ST_CHECK(points.size() >= kFewest, "{} points", points.size());
+  const double huber = options.huber > 0 ? options.huber : kLeastHuber;
+  const CurveFit first =
+      best_fit(thinned(points, options.most_points), options.offset_spread, huber);
+  const std::vector<CurvePoint> kept = without_spikes(points, first);
+  const std::vector<CurvePoint> used = thinned(kept, options.most_points);
+  const double delta = options.huber > 0 ? huber : std::max(kLeastHuber, 2 * first.noise);
+  CurveFit fit = first;
+  if (kept.size() != points.size() || delta != huber)
+    fit = best_fit(used, options.offset_spread, delta);
+  fit.spikes = points.size() - kept.size();
+  return fit;
+}
+
+CurveFit refit_curve(std::span<const CurvePoint> points, const CurveFit& start,
+                     double offset_spread) {
+  const Problem problem(points, offset_spread, start.huber);
+  CurveFit fit = descend(problem, problem.parameters(start.law));
+  fit.agreeing = fit.starts = 1;
+  return fit;
+}
+
+}  // namespace stagedtrain::law

@@ -1,0 +1,167 @@
+// From logged curves to fitted laws.
+#include "plan/fit_laws.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "base/text.h"
+#include "law/bootstrap.h"
+
+namespace stagedtrain::plan {
+namespace {
+
+constexpr std::size_t kFewestPoints = 30;
+constexpr double kLeastWarmups = 3;
+
+// How far from 0 x0 may likely be: the abscissa counts warm-up at half, of which a part may have
+// been lost or won; a grown model has all that was learnt before it as a head start.
+double offset_spread(const LoggedCurve& curve, const law::CurvePoints& points) {
+  return curve.begin > 0 ? curve.begin : points.warmup / 4;
+}
+
+void check_length(const LoggedCurve& curve, const law::CurvePoints& points) {
+  const double seen = points.last_step - curve.begin;
+  if (points.points.size() < kFewestPoints)
+    throw input_error(
+        "{}: found {} logged steps near the peak learning rate ({} in warm-up, {} from where it "
+        "falls), expected at least {}",
+        curve.name, points.points.size(), points.in_warmup, points.in_decay, kFewestPoints)
+        .with_hint("log more often, train longer, or fit a run at constant learning rate");
+  if (seen < kLeastWarmups * points.warmup)
+    throw input_error(
+        "{}: found {} steps, {} until the learning rate was at its peak (or first logged); "
+        "expected "
+        "at least {} times as many",
+        curve.name, format_number(seen), format_number(points.warmup), kLeastWarmups)
+        .with_hint("train longer before fitting, or shorten lr.warmup");
+}
+
+// The 80% intervals of each member.
+template <class Law, class... Members>
+void intervals(const std::vector<Law>& samples, Law& low, Law& high, Members... member) {
+  const auto one = [&](double Law::*m) {
+    std::vector<double> values;
+    for (const Law& sample : samples) values.push_back(sample.*m);
+    const law::Interval found = law::interval(std::move(values));
+    low.*m = found.low;
+    high.*m = found.high;
+  };
+  (one(member), ...);
+}
+
+void check_converged(const std::string& name, bool converged, std::size_t samples) {
+  if (!converged || samples == 0)
+    throw input_error("{}: the fit does not settle: these losses do not follow the law", name)
+        .with_hint("look at the curve; more points, or a longer log, may settle it");
+}
+
+std::vector<PrefixRefit> prefix_refits(const law::CurvePoints& points,
+                                       const law::CurveFitOptions& options) {
+  std::vector<PrefixRefit> refits;
+  for (const law::PrefixFit& prefix : law::prefix_fits(points.points, options))
+    refits.push_back({prefix.share, prefix.fit.law, prefix.error});
+  return refits;
+}
+
+void note_curve(const FittedCurve& curve, FittedLaws& laws) {
+  if (curve.agreeing_starts < 2)
+    laws.notes.push_back(fmt::format("{}: only {} of {} starts reached the best fit", curve.name,
+                                     curve.agreeing_starts, curve.starts));
+}
+
+}  // namespace
+
+FittedCurve fit_logged_curve(const LoggedCurve& curve, const FitOptions& options) {
+  const law::CurvePoints points = law::near_peak(curve.steps, curve.begin);
+  check_length(curve, points);
+  const law::CurveFitOptions fit_options{.huber = options.huber,
+                                         .offset_spread = offset_spread(curve, points)};
+  const law::CurveFit fit = law::fit_curve(points.points, fit_options);
+  if (!fit.floor_found)
+    throw input_error("{}: the losses do not bend towards a floor (E went to 0)", curve.name)
+        .with_hint("the log is too short for a forecast: train longer before fitting");
+  FittedCurve result;
+  result.name = curve.name;
+  result.model_parameters = curve.parameters;
+  result.tokens_per_step = curve.tokens_per_step;
+  result.law = fit.law;
+  result.samples = law::bootstrap_curve(fit, fit_options.offset_spread,
+                                        {.resamples = options.resamples, .seed = options.seed});
+  check_converged(curve.name, fit.converged, result.samples.size());
+  using law::StageCurve;
+  intervals(result.samples, result.low, result.high, &StageCurve::E, &StageCurve::B, &StageCurve::b,
+            &StageCurve::x0);
+  result.huber = fit.huber;
+  result.noise = fit.noise;
+  result.objective = fit.objective;
+  result.gradient = fit.gradient;
+  result.points = static_cast<double>(fit.points.size());
+  result.spikes = static_cast<double>(fit.spikes);
+  result.agreeing_starts = fit.agreeing;
+  result.starts = fit.starts;
+  result.begin = curve.begin;
+  result.first_step = points.first_step;
+  result.last_step = points.last_step;
+  result.last_x = points.points.back().x;
+  result.warmup_steps = points.warmup;
+  result.peak_rate = points.peak;
+  result.prefixes = prefix_refits(points, fit_options);
+  return result;
+}
+
+FittedChinchilla fit_logged_ends(const LoggedEnds& ends, const FitOptions& options) {
+  std::vector<law::RunPoint> points = ends.points;
+  std::ranges::stable_sort(points, {}, &law::RunPoint::loss);
+  points.resize(points.size() - std::min(options.drop_highest, points.size()));
+  const law::ChinchillaFit fit =
+      law::fit_chinchilla(points, options.huber > 0 ? options.huber : 1e-3);
+  FittedChinchilla result;
+  result.name = ends.name;
+  result.law = fit.law;
+  result.samples = law::bootstrap_chinchilla(
+      points, fit, {.resamples = options.resamples, .seed = options.seed});
+  check_converged(ends.name, fit.converged, result.samples.size());
+  using law::Chinchilla;
+  intervals(result.samples, result.low, result.high, &Chinchilla::E, &Chinchilla::A, &Chinchilla::B,
+            &Chinchilla::a, &Chinchilla::b);
+  result.huber = fit.huber;
+  result.objective = fit.objective;
+  result.gradient = fit.gradient;
+  result.points = static_cast<double>(points.size());
+  result.dropped = static_cast<double>(ends.points.size() - points.size());
+  result.agreeing_starts = fit.agreeing;
+  result.starts = fit.starts;
+  for (const law::RunPoint& p : points) {
+    result.largest_parameters = std::max(result.largest_parameters, p.parameters);
+    result.most_tokens = std::max(result.most_tokens, p.tokens);
+  }
+  return result;
+}
+
+FittedLaws fit_laws(const LoggedRuns& logged, const FitOptions& options) {
+  FittedLaws laws;
+  std::optional<Error> refusal;
+  for (const LoggedCurve& curve : logged.curves) {
+    try {
+      laws.curves.push_back(fit_logged_curve(curve, options));
+      note_curve(laws.curves.back(), laws);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::input) throw;
+      if (!refusal) refusal = error;
+      laws.notes.push_back(fmt::format("not fitted: {}", error.what()));
+    }
+  }
+  LoggedEnds all;
+  for (const LoggedEnds& ends : logged.ends) {
+    all.name += (all.name.empty() ? "" : ", ") + ends.name;
+    all.points.insert(all.points.end(), ends.points.begin(), ends.points.end());
+  }
+  if (!all.name.empty()) laws.chinchilla = fit_logged_ends(all, options);
+  if (laws.curves.empty() && !laws.chinchilla) {
+    if (refusal) throw *refusal;
+    throw input_error("found no curves and no finished runs to fit");
+  }
+  return laws;
+}
+
+}  // namespace stagedtrain::plan

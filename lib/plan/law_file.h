@@ -1,0 +1,59 @@
+// Fitted laws with what they came from: what `plan --fit` finds, writes, and later plans read.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "law/chinchilla.h"
+#include "law/stage_curve.h"
+
+namespace stagedtrain::plan {
+
+// A law refitted to the first part of its data.
+struct PrefixRefit {
+  double share = 1;  // of the learning rate spent
+  law::StageCurve law;
+  double end_error = 0;  // predicted - measured at the end of all data, nats
+};
+
+// One model's curve over x, the steps at peak learning rate. Numbers that are not known are NaN
+// (null in the file). low and high: 80% of the bootstraps of each parameter lie between.
+struct FittedCurve {
+  std::string name;
+  double model_parameters = 0, tokens_per_step = 0;
+  law::StageCurve law, low, high;
+  std::vector<law::StageCurve> samples;  // of the bootstrap, for intervals of anything else
+  double huber = 0, noise = 0, objective = 0, gradient = 0;
+  double points = 0, spikes = 0, agreeing_starts = 0, starts = 0;
+  double begin = 0, first_step = 0, last_step = 0, last_x = 0, warmup_steps = 0, peak_rate = 0;
+  std::vector<PrefixRefit> prefixes;
+};
+
+// Chinchilla's law of finished runs.
+struct FittedChinchilla {
+  std::string name;
+  law::Chinchilla law, low, high;
+  std::vector<law::Chinchilla> samples;
+  double huber = 0, objective = 0, gradient = 0;
+  double points = 0, dropped = 0, agreeing_starts = 0, starts = 0;
+  double largest_parameters = 0, most_tokens = 0;
+};
+
+struct FittedLaws {
+  std::vector<FittedCurve> curves;
+  std::optional<FittedChinchilla> chinchilla;
+  std::vector<std::string> notes;  // what a reader must know, a sentence each
+};
+
+Json to_json(const FittedLaws& laws);
+// Strict: every key of its type, none unknown. Throws Error(input) naming where and the key.
+FittedLaws laws_from_json(const Json& json, const std::string& where);
+
+// Atomically; refuses to replace a file unless force.
+void write_law_file(const FittedLaws& laws, const Path& path, bool force);
+FittedLaws read_law_file(const Path& path);
+
+}  // namespace stagedtrain::plan

@@ -1,0 +1,80 @@
+// `stagedtrain plan --fit` as a user types it.
+#include <cmath>
+
+#include "base/json.h"
+#include "support/catch.h"
+#include "support/command.h"
+#include "support/made_runs.h"
+#include "support/temp_dir.h"
+#include "support/text_file.h"
+
+using namespace stagedtrain;
+using test::contains;
+
+namespace {
+
+// 500 logged steps that follow a law.
+std::string curve_in(const test::TempDir& folder, const std::string& last_line = "") {
+  std::string text = "step,lr,loss\n";
+  for (int s = 20; s <= 10000; s += 20)
+    text += fmt::format("{},{},{}\n", s, s < 200 ? s * 5e-6 : 1e-3,
+                        2.5 + 30 * std::pow(s - 100 + 200, -0.5) + 1e-3 * std::sin(s));
+  test::write_text(folder / "curve.csv", text + last_line);
+  return (folder / "curve.csv").string();
+}
+
+void check_refused(const test::CommandResult& result, int code, const std::string& says) {
+  INFO(result.err);
+  CHECK(result.exit_code == code);
+  CHECK(contains(result.err, says));
+  CHECK(result.out.empty());
+}
+
+}  // namespace
+
+TEST_CASE("plan --fit prints parameters, intervals and prefix refits") {
+  const test::TempDir folder;
+  const auto result = test::stagedtrain({"plan", "--fit", curve_in(folder)});
+  INFO(result.out << result.err);
+  CHECK(result.exit_code == 0);
+  for (const char* part : {"curve.csv", "80% from", "first 50%", "first 70%", "Huber", "E  "})
+    CHECK(contains(result.out, part));
+}
+
+TEST_CASE("plan --fit writes a law file, prints the same as JSON, and is the same every time") {
+  const test::TempDir folder;
+  const std::string curve = curve_in(folder), out = (folder / "laws.json").string();
+  const auto result = test::stagedtrain({"plan", "--fit", curve, "--out", out, "--json"});
+  INFO(result.err);
+  REQUIRE(result.exit_code == 0);
+  const Json laws = Json::parse(result.out);
+  CHECK(laws == Json::parse(test::read_text(out)));
+  CHECK(laws["curves"][0]["parameters"]["E"].get<double>() == Approx(2.5).epsilon(0.01));
+  CHECK(result.out == test::stagedtrain({"plan", "--fit", curve, "--json"}).out);
+  check_refused(test::stagedtrain({"plan", "--fit", curve, "--out", out}), 2, "laws.json");
+  CHECK(test::stagedtrain({"plan", "--fit", curve, "--out", out, "--force"}).exit_code == 0);
+}
+
+TEST_CASE("plan --fit takes run folders and curves together") {
+  const test::TempDir folder;
+  test::write_made_runs(folder.path());
+  const auto result = test::stagedtrain(
+      {"plan", "--fit", (folder / "staged").string(), curve_in(folder), "--json"});
+  INFO(result.err);
+  REQUIRE(result.exit_code == 0);
+  const Json laws = Json::parse(result.out);
+  CHECK(laws["curves"].size() + laws["notes"].size() >= 3);
+}
+
+TEST_CASE("plan --fit refuses what it cannot fit, with the line and what to do") {
+  const test::TempDir folder;
+  check_refused(test::stagedtrain({"plan", "--fit", curve_in(folder, "10020,1e-3,nan\n")}), 3,
+                "curve.csv:502: loss is 'nan'");
+  test::write_text(folder / "short.csv", "step,lr,loss\n1,1,3\n2,1,2\n");
+  check_refused(test::stagedtrain({"plan", "--fit", (folder / "short.csv").string()}), 3,
+                "expected at least 30");
+  check_refused(test::stagedtrain({"plan", "--fit", (folder / "none").string()}), 3, "none");
+  check_refused(test::stagedtrain({"plan", "--fit"}), 2, "--fit");
+  check_refused(test::stagedtrain({"plan", "--out", "x.json", "a.yaml"}), 2, "--fit");
+  check_refused(test::stagedtrain({"plan"}), 2, "SCHEDULE");
+}

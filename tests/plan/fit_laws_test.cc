@@ -1,0 +1,110 @@
+// Fits to public data (T4 and T13 of planning.md), and what is refused.
+#include "plan/fit_laws.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "support/catch.h"
+#include "support/errors.h"
+#include "support/shared_data.h"
+#include "support/text_file.h"
+
+using namespace stagedtrain;
+using namespace stagedtrain::plan;
+using test::contains;
+
+namespace {
+
+LoggedCurve made_curve(int steps, int warmup, double end_share = 1) {
+  LoggedCurve curve;
+  curve.name = "made";
+  for (int s = 10; s <= steps; s += 10) {
+    const double rate = std::min(1.0, s / (warmup + 1e-9)) * (s > end_share * steps ? 0.5 : 1);
+    curve.steps.push_back({s * 1.0, rate, 2 + 20 * std::pow(s + 50, -0.5)});
+  }
+  return curve;
+}
+
+void check_refused(const LoggedCurve& curve, const std::string& says) {
+  const std::string message = test::refusal(ErrorKind::input, [&] { fit_logged_curve(curve, {}); });
+  INFO(message);
+  CHECK(contains(message, says));
+}
+
+// Mean measured minus predicted loss around a step.
+double error_at(const LoggedCurve& whole, const FittedCurve& fitted, double step) {
+  const law::CurvePoints points = law::near_peak(whole.steps, 0);
+  double sum = 0, count = 0;
+  for (std::size_t i = 0; i < points.points.size(); ++i) {
+    const double at = points.first_step + (points.points[i].x - points.points[0].x);
+    if (std::fabs(at - step) > 600) continue;
+    sum += fitted.law.loss(points.points[i].x) - points.points[i].loss;
+    ++count;
+  }
+  return sum / count;
+}
+
+}  // namespace
+
+TEST_CASE("the public Chinchilla points give the five known parameters") {
+  const auto path = test::shared_data("scaling/chinchilla_points.csv");
+  if (!path) return;
+  const FittedLaws laws =
+      fit_laws(read_curves({path->string()}), {.drop_highest = 5, .resamples = 20});
+  REQUIRE(laws.chinchilla);
+  const FittedChinchilla& fit = *laws.chinchilla;
+  CHECK(fit.points == 240);
+  CHECK(fit.dropped == 5);
+  CHECK(fit.law.E == Approx(1.8172181).epsilon(1e-6));
+  CHECK(fit.law.A == Approx(477.82587).epsilon(1e-4));
+  CHECK(fit.law.B == Approx(2143.4174).epsilon(1e-4));
+  CHECK(fit.law.a == Approx(.3473105).epsilon(1e-6));
+  CHECK(fit.law.b == Approx(.36717243).epsilon(1e-6));
+  CHECK(fit.objective == Approx(.0010182740178).epsilon(1e-10));
+  CHECK(fit.agreeing_starts >= 2);
+  CHECK(fit.gradient <= 1e-9);
+}
+
+TEST_CASE("8,000 steps of a real run foretell the loss at 16,000 within 0.01 nats") {
+  for (const char* size : {"25", "100", "400"}) {
+    const auto path = test::shared_data(fmt::format("scaling/curves_{}/constant_72000.csv", size));
+    if (!path) return;
+    const LoggedCurve whole = read_curves({path->string()}).curves.at(0);
+    LoggedCurve prefix = whole;
+    std::erase_if(prefix.steps, [](const law::LoggedStep& s) { return s.step > 8000; });
+    const FittedCurve fitted = fit_logged_curve(prefix, {.resamples = 20});
+    INFO(size);
+    CHECK(std::fabs(error_at(whole, fitted, 16000)) < 0.01);
+    CHECK(fitted.low.E <= fitted.high.E);
+    CHECK(fitted.prefixes.size() == 3);
+  }
+}
+
+TEST_CASE("logs that are too short are refused, with what to do") {
+  check_refused(made_curve(250, 0), "found 25 logged steps near the peak");
+  check_refused(made_curve(1000, 500), "found 1000 steps, 500 until the learning rate");
+  check_refused(made_curve(1000, 20, 0.2), "from where it falls");
+}
+
+TEST_CASE("a stage that cannot be fitted is named, and the others are fitted") {
+  LoggedRuns logged;
+  logged.curves = {made_curve(2000, 100), made_curve(100, 0)};
+  const FittedLaws laws = fit_laws(logged, {.resamples = 20});
+  CHECK(laws.curves.size() == 1);
+  REQUIRE(laws.notes.size() >= 1);
+  CHECK(contains(laws.notes.back(), "not fitted: made: found 10 logged steps"));
+  logged.curves.erase(logged.curves.begin());
+  test::refusal(ErrorKind::input, [&] { fit_laws(logged, {}); });
+}
+
+TEST_CASE("a grown stage has its head start as offset") {
+  LoggedCurve curve = made_curve(3000, 0);
+  for (law::LoggedStep& s : curve.steps) {
+    s.loss = 2 + 20 * std::pow(s.step + 900, -0.5);
+    s.step += 1000;
+  }
+  curve.begin = 1000;
+  const FittedCurve fitted = fit_logged_curve(curve, {.resamples = 20});
+  CHECK(fitted.law.x0 == Approx(905).margin(60));
+  CHECK(fitted.law.E == Approx(2).epsilon(0.01));
+}
