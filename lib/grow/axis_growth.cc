@@ -78,8 +78,8 @@ class TensorRule {
     const bool gain = starts_at_one(target_);
     const double share = gain ? std::sqrt(growth_.norm_share) : 1;
     for (const Piece& p : rows_map_.pieces) {
-      copy(recipe_.value, p, {}, before_tied_head ? share * p.read : share);
-      copy(recipe_.gradient, p, {}, (before_tied_head ? 1 : p.read) / share);
+      copy(recipe_.value, p, {}, share * (before_tied_head ? p.read : p.write));
+      copy(recipe_.gradient, p, {}, (before_tied_head ? p.write : p.read) / share);
     }
     if (gain)
       for (const Run& run : rest_of(rows_map_))

@@ -143,7 +143,7 @@ class Decoalesce final : public GrowthOperator {
     axes.seed = options_.symmetry.seed;
     WholeGrowth growth = growth_of_axes(std::move(axes), context);
     growth.layers = ordered_layers(from.layers, to.layers, LayerOrder::alternate);
-    growth.new_layers = NewLayers::copied;
+    for (LayerSource& layer : growth.layers) layer.is_new = false;  // all are alike
     return step_by_axes(growth, context, options_.state);
   }
 

@@ -107,8 +107,8 @@ template <class F>
 void for_each_copy(const grow::TensorRecipe& made, F f) {
   for (std::size_t i = 1; i < made.value.size(); ++i) {
     const grow::Block &a = made.value[0], &b = made.value[i];
-    const bool copies = a.source == b.source && a.from == b.from && a.extent == b.extent &&
-                        a.scale == b.scale;
+    const bool copies = a.source == b.source && a.state == b.state && a.from == b.from &&
+                        a.extent == b.extent && a.scale == b.scale;
     if (copies && a.kind == grow::Block::Kind::copy && b.kind == a.kind) f(a, b);
   }
 }
@@ -353,6 +353,19 @@ TEST_CASE("law 8: a factor of 1 changes no bit, and twice 2 is 4 where nothing i
         check_same(twice.recipe(), grown(again.recipe(), middle), grown(four.recipe(), small));
       }
     }
+  }
+}
+
+TEST_CASE("law 8: coalesce after decoalesce is the identity") {
+  const OneThread quick;
+  for (const arch::ModelConfig& model : test::law_models()) {
+    const GrowthCase c{"[{operator: decoalesce, width: 3, layers: 2}, "
+                       "{operator: coalesce, width: 3, layers: 2}]",
+                       model};
+    CAPTURE(c.name());
+    const TrainingState small = test::law_state(model), back = grown(c.recipe(), small);
+    for (const Kind kind : {Kind::weights, Kind::exp_avg})
+      CHECK(largest_difference(back.of(kind), small.of(kind)) <= 1e-14 * largest(small.of(kind)));
   }
 }
 
