@@ -19,7 +19,8 @@ at::ScalarType master_type(Precision precision);
 state::DType state_dtype(Precision precision);
 
 // reference: ATen operators and autograd, on any device and precision. fused: own forward and
-// backward with lib/kernels, CPU and fp32 only. automatic: fused where it can be, else reference.
+// backward with lib/kernels, CPU and fp32 only, no experts. automatic: fused where it can be, else
+// reference.
 enum class Kernels { automatic, reference, fused };
 
 struct ModelOptions {
