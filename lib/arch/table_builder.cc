@@ -16,8 +16,10 @@ TableBuilder::TableBuilder(const ModelConfig& config, TableStyle style)
     : c_(config),
       style_(style),
       residual_{Axis::residual, config.width},
-      heads_{Axis::heads, config.heads * config.head_dim},
-      kv_heads_{Axis::kv_heads, config.kv_heads * config.head_dim},
+      query_{Axis::query, config.heads * config.head_dim},
+      key_{Axis::key, config.kv_heads * config.head_dim},
+      value_{Axis::value, key_.size},
+      heads_{Axis::heads, query_.size},
       ffn_{Axis::ffn, config.ffn},
       vocab_{Axis::vocab, config.vocab} {}
 
@@ -50,9 +52,9 @@ void TableBuilder::norm(int layer, const std::string& key, Role role) {
 }
 
 void TableBuilder::attention(int layer) {
-  linear(layer, "attention.query", Role::matrix, heads_, residual_);
-  linear(layer, "attention.key", Role::matrix, kv_heads_, residual_);
-  linear(layer, "attention.value", Role::matrix, kv_heads_, residual_);
+  linear(layer, "attention.query", Role::matrix, query_, residual_);
+  linear(layer, "attention.key", Role::matrix, key_, residual_);
+  linear(layer, "attention.value", Role::matrix, value_, residual_);
   linear(layer, "attention.output", Role::residual_out, residual_, heads_);
 }
 
