@@ -53,7 +53,7 @@ class LlamaReference final : public ReferenceModel {
 
   // Statistics in float32 at least, as `transformers` has them.
   at::Tensor normed(const at::Tensor& x, const at::Tensor& weight) const {
-    const at::Tensor wide = x.to(params_.weights().scalar_type());
+    const at::Tensor wide = x.to(master_type(options_.precision));
     const at::Tensor rms = (wide.square().mean(-1, true) + config_.norm_eps).rsqrt();
     return (wide * rms).to(x.scalar_type()) * weight;
   }

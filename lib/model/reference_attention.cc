@@ -31,8 +31,9 @@ RotaryTables::RotaryTables(const arch::ModelConfig& config, at::TensorOptions li
       at::pow(config.rope_theta, at::arange(0, config.head_dim, 2, exact) / -dim);
   const at::Tensor angles = at::outer(at::arange(config.context, exact), frequencies);
   const at::Tensor both = at::cat({angles, angles}, 1);
-  cos = both.cos().to(like.dtype());
-  sin = both.sin().to(like.dtype());
+  const at::ScalarType type = c10::typeMetaToScalarType(like.dtype());
+  cos = both.cos().to(type);
+  sin = both.sin().to(type);
 }
 
 at::Tensor attend(const at::Tensor& qkv_BTX, const arch::ModelConfig& config,

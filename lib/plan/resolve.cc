@@ -120,8 +120,9 @@ std::uint64_t memory_estimate(const Schedule& s, const arch::ModelConfig& m, std
       s.precision == schedule::Precision::bf16 ? 4 : 0;  // bf16 weights and gradients
   const double rows =
       static_cast<double>((s.batch.micro ? s.batch.micro : s.batch.sequences) * m.context);
+  const std::int64_t hidden = m.experts > 0 ? m.experts_per_token * m.ffn : m.ffn;
   const double per_layer = static_cast<double>(6 * m.width + 2 * m.heads * m.head_dim +
-                                               2 * m.kv_heads * m.head_dim + 2 * m.ffn);
+                                               2 * m.kv_heads * m.head_dim + 2 * hidden);
   const double activations =
       rows * (static_cast<double>(m.layers) * per_layer + static_cast<double>(2 * m.width)) *
       compute;

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "arch/architectures.h"
@@ -54,20 +55,38 @@ inline std::string growth_list(const std::string& name, std::string options, int
   return "[{operator: " + name + ", " + options + "}]";
 }
 
-// A model of each architecture, tied and untied. A large norm_eps exposes a wrong rule for it.
+// Grouped queries where there are such; routers of four experts, of which a token has two. The
+// load-balancing loss is of all layers together, so no growth of layers keeps its gradient: out.
+inline arch::ModelConfig law_model(const std::string& architecture, bool tied,
+                                   std::int64_t experts) {
+  arch::ModelConfig model;
+  model.architecture = architecture;
+  model.layers = 2;
+  model.width = 12;
+  model.heads = 2;
+  model.ffn = 20;
+  model.vocab = 11;
+  model.context = 7;
+  model.tied = tied;
+  model.experts = experts;
+  model.router_loss = 0;
+  if (architecture == "llama") {
+    model.heads = 4;
+    model.kv_heads = 2;
+    model.head_dim = 4;
+    model.rope_theta = 100;
+  }
+  return model;
+}
+
+// A model of each architecture, tied and untied, dense and with experts. A large norm_eps exposes
+// a wrong rule for it.
 inline std::vector<arch::ModelConfig> law_models(double norm_eps = 1e-2) {
   std::vector<arch::ModelConfig> models;
   for (const arch::Architecture& architecture : arch::architectures()) {
-    for (const bool tied : {true, false}) {
-      arch::ModelConfig model;
-      model.architecture = architecture.name;
-      model.layers = 2;
-      model.width = 12;
-      model.heads = 2;
-      model.ffn = 20;
-      model.vocab = 11;
-      model.context = 7;
-      model.tied = tied;
+    for (const auto& [tied, experts] :
+         std::vector<std::pair<bool, std::int64_t>>{{true, 0}, {false, 0}, {true, 4}}) {
+      arch::ModelConfig model = law_model(architecture.name, tied, experts);
       model.norm_eps = norm_eps;
       models.push_back(arch::resolved(model));
     }
