@@ -16,8 +16,10 @@ TableBuilder::TableBuilder(const ModelConfig& config, TableStyle style)
     : c_(config),
       style_(style),
       residual_{Axis::residual, config.width},
-      heads_{Axis::heads, config.heads * config.head_dim},
-      kv_size_(config.kv_heads * config.head_dim),
+      query_{Axis::query, config.heads * config.head_dim},
+      key_{Axis::key, config.kv_heads * config.head_dim},
+      value_{Axis::value, config.kv_heads * config.value_dim},
+      heads_{Axis::heads, config.heads * config.value_dim},
       ffn_{Axis::ffn, config.ffn},
       vocab_{Axis::vocab, config.vocab} {}
 
@@ -50,9 +52,9 @@ void TableBuilder::norm(int layer, const std::string& key, Role role) {
 }
 
 void TableBuilder::attention(int layer) {
-  linear(layer, "attention.query", Role::matrix, {Axis::query, heads_.size}, residual_);
-  linear(layer, "attention.key", Role::matrix, {Axis::key, kv_size_}, residual_);
-  linear(layer, "attention.value", Role::matrix, {Axis::value, kv_size_}, residual_);
+  linear(layer, "attention.query", Role::matrix, query_, residual_);
+  linear(layer, "attention.key", Role::matrix, key_, residual_);
+  linear(layer, "attention.value", Role::matrix, value_, residual_);
   linear(layer, "attention.output", Role::residual_out, residual_, heads_);
 }
 

@@ -37,9 +37,7 @@ class TableBuilder {
 
   const ModelConfig& c_;
   TableStyle style_;
-  AxisSize residual_, heads_;
-  std::int64_t kv_size_;
-  AxisSize ffn_, vocab_;
+  AxisSize residual_, query_, key_, value_, heads_, ffn_, vocab_;
   int expert_ = -1;  // that the tensors being added belong to
   std::vector<ParamSpec> specs_;
 };

@@ -42,7 +42,7 @@ GrowthStep step_by_axes(const WholeGrowth& growth, const GrowthContext& context,
   step.exact = growth.exact && keeps;
   step.equivariant = growth.equivariant && keeps && !tells_apart && !axes.pads() &&
                      axes.of(arch::Axis::residual).even();
-  step.symmetric = axes.duplicates() && balanced && !axes.pads();
+  step.symmetric = growth.equivariant && axes.duplicates() && balanced && !axes.pads();
   for (const arch::ParamSpec& target : arch::param_table(context.to)) {
     const LayerSource layer = source_layer(growth.layers, target);
     const std::int64_t source = context.sources.index(source_name(target, layer));

@@ -17,14 +17,17 @@ void take(std::int64_t& size, const std::optional<std::int64_t>& asked, const ch
 }  // namespace
 
 arch::ModelConfig TargetSizes::grown(const arch::ModelConfig& from) const {
-  if (!layers && !width && !heads && !kv_heads && !head_dim && !ffn)
-    throw usage_error("found no size, expected some of layers, width, heads, kv_heads, head_dim "
-                      "and ffn");
+  if (!layers && !width && !heads && !kv_heads && !head_dim && !value_dim && !ffn)
+    throw usage_error("found no size, expected some of layers, width, heads, kv_heads, head_dim, "
+                      "value_dim and ffn");
   arch::ModelConfig to = from;
   take(to.layers, layers, "layers");
   take(to.width, width, "width");
   take(to.heads, heads, "heads");
   take(to.head_dim, head_dim, "head_dim");
+  if (from.value_dim == from.head_dim) to.value_dim = to.head_dim;
+  if (value_dim) to.value_dim = from.value_dim;
+  take(to.value_dim, value_dim, "value_dim");
   take(to.ffn, ffn, "ffn");
   if (kv_heads) {
     take(to.kv_heads, kv_heads, "kv_heads");

@@ -10,7 +10,7 @@
 namespace stagedtrain::grow {
 
 struct TargetSizes {
-  std::optional<std::int64_t> layers, width, heads, kv_heads, head_dim, ffn;
+  std::optional<std::int64_t> layers, width, heads, kv_heads, head_dim, value_dim, ffn;
 
   template <class V>
   void fields(V& v) {
@@ -22,7 +22,12 @@ struct TargetSizes {
       {.doc = "key and value heads after it; not given: as many queries share one as before",
        .min = 1,
        .max = most});
-    v("head_dim", head_dim, {.doc = "size of a head after it", .min = 1, .max = most});
+    v("head_dim", head_dim,
+      {.doc = "size of queries and keys after it", .min = 1, .max = most});
+    v("value_dim", value_dim,
+      {.doc = "size of values after it; not given: as head_dim, if it was so before",
+       .min = 1,
+       .max = most});
     v("ffn", ffn, {.doc = "hidden units of the feed-forward after it", .min = 1, .max = most});
   }
   // Throws Error(usage) if nothing is given, or a size is smaller than the source's.

@@ -2,7 +2,6 @@
 #include "state/metadata.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 
@@ -172,7 +171,6 @@ class Reader {
     known_.push_back(key);
     const std::string path = path_.empty() ? key : path_ + "." + key;
     const auto found = json_.find(key);
-    if (found == json_.end() && is_later(key)) return;
     if (found == json_.end()) throw input_error("{}: is missing", path);
     read(*found, value, info, path);
   }
@@ -183,14 +181,6 @@ class Reader {
   }
 
  private:
-  // Keys of a model that the first files lack: what those hold is the default.
-  static bool is_later(std::string_view key) {
-    constexpr std::array kLater = {std::string_view("rope_theta"), std::string_view("logit_scale"),
-                                   std::string_view("experts"),
-                                   std::string_view("experts_per_token"),
-                                   std::string_view("router_loss")};
-    return std::find(kLater.begin(), kLater.end(), key) != kLater.end();
-  }
   static Error fail(const std::string& path, const Json& json, const std::string& expected) {
     std::string found = json.dump(-1, ' ', false, Json::error_handler_t::replace);
     if (found.size() > 40) found = std::string("a JSON ") + json.type_name();

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "arch/architectures.h"
@@ -45,11 +46,15 @@ inline const std::map<std::string, std::vector<std::string>>& operator_options()
       {"lemon",
        {"width: 24, heads: 8, ffn: 40, layers: 3, symmetry: {noise: 0}", "width: 31", "ffn: 47",
         "width: 41, ffn: 47, layers: 5, heads: 12", "width: 13, symmetry: {noise: 0}",
-        "heads: 12, symmetry: {noise: 0}", "head_dim: 12", "width: 24, dynamics: exact"}},
+        "heads: 12, symmetry: {noise: 0}", "head_dim: 12", "value_dim: 9", "width: 24, dynamics: exact"}},
       {"expand",
-       {"ffn: 27", "heads: 8", "width: 17", "head_dim: 12", "layers: 4", "llama|kv_heads: 4, heads: 12",
+       {"ffn: 27", "heads: 8", "width: 17", "head_dim: 12", "value_dim: 7",
+        "llama|head_dim: 8, value_dim: 4", "layers: 4", "llama|kv_heads: 4, heads: 12",
         "llama|kv_heads: 4", "llama|heads: 8, kv_heads: 2",
         "width: 19, ffn: 21, heads: 8, head_dim: 12, layers: 3"}},
+      {"mask",
+       {"width: 19", "ffn: 27", "heads: 8", "layers: 3", "value_dim: 9",
+        "width: 24, heads: 8, ffn: 31, layers: 3, steps: 4", "llama|heads: 8, kv_heads: 2"}},
       {"upcycle", {"experts: 4", "experts: 3, experts_per_token: 1, symmetry: {noise: 0.1}"}},
       {"merge", {"with: [$other]", "with: [$other, $other], moments: reset"}},
       {"coalesce", {"width: 2, layers: 2", "layers: 2", "width: 2, layers: 1, moments: copy"}},
@@ -116,20 +121,38 @@ inline bool applies(const std::string& name, const std::string& options,
          !(name == "upcycle" && model.experts > 0);
 }
 
-// A model of each architecture, tied and untied. A large norm_eps exposes a wrong rule for it.
+// Grouped queries where there are such; routers of four experts, of which a token has two. The
+// load-balancing loss is of all layers together, so no growth of layers keeps its gradient: out.
+inline arch::ModelConfig law_model(const std::string& architecture, bool tied,
+                                   std::int64_t experts) {
+  arch::ModelConfig model;
+  model.architecture = architecture;
+  model.layers = 2;
+  model.width = 12;
+  model.heads = 2;
+  model.ffn = 20;
+  model.vocab = 11;
+  model.context = 7;
+  model.tied = tied;
+  model.experts = experts;
+  model.router_loss = 0;
+  if (architecture == "llama") {
+    model.heads = 4;
+    model.kv_heads = 2;
+    model.head_dim = 4;
+    model.rope_theta = 100;
+  }
+  return model;
+}
+
+// A model of each architecture, tied and untied, dense and with experts. A large norm_eps exposes
+// a wrong rule for it.
 inline std::vector<arch::ModelConfig> law_models(double norm_eps = 1e-2) {
   std::vector<arch::ModelConfig> models;
   for (const arch::Architecture& architecture : arch::architectures()) {
-    for (const bool tied : {true, false}) {
-      arch::ModelConfig model;
-      model.architecture = architecture.name;
-      model.layers = 2;
-      model.width = 12;
-      model.heads = 2;
-      model.ffn = 20;
-      model.vocab = 11;
-      model.context = 7;
-      model.tied = tied;
+    for (const auto& [tied, experts] :
+         std::vector<std::pair<bool, std::int64_t>>{{true, 0}, {false, 0}, {true, 4}}) {
+      arch::ModelConfig model = law_model(architecture.name, tied, experts);
       model.norm_eps = norm_eps;
       models.push_back(arch::resolved(model));
     }

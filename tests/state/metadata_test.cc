@@ -1,7 +1,6 @@
 // Metadata: every value comes back to the last bit, and nothing that is not metadata is taken.
 #include "state/metadata.h"
 
-#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -32,13 +31,6 @@ std::string refused(Change change) {
   const std::string says = test::refusal(ErrorKind::input, [&] { parse_metadata(json.dump()); });
   UNSCOPED_INFO(says);
   return says;
-}
-
-// Keys of a model that files of the first days do not have.
-const std::vector<std::string> kLater = {"rope_theta", "logit_scale", "experts",
-                                         "experts_per_token", "router_loss"};
-bool is_later(const std::string& key) {
-  return std::find(kLater.begin(), kLater.end(), key) != kLater.end();
 }
 
 }  // namespace
@@ -122,9 +114,7 @@ TEST_CASE("every missing and every unknown key is refused by its name") {
     if (!entry.value().is_object() || key == "histories") continue;
     for (const auto& inner : entry.value().items()) {
       const std::string path = key + "." + inner.key();
-      if (!is_later(inner.key()))
-        CHECK(
-            contains(refused([&](Json& j) { j[key].erase(inner.key()); }), path + ": is missing"));
+      CHECK(contains(refused([&](Json& j) { j[key].erase(inner.key()); }), path + ": is missing"));
       CHECK(contains(refused([&](Json& j) { j[key][inner.key()] = Json::array({1}); }),
                      path + ": found [1], expected"));
     }
@@ -133,12 +123,6 @@ TEST_CASE("every missing and every unknown key is refused by its name") {
   CHECK(contains(refused([](Json& j) { j["extra"] = 1; }), "extra: unknown key"));
   CHECK(contains(refused([](Json& j) { j["lineage"][0]["extra"] = 1; }),
                  "lineage.0.extra: unknown key"));
-}
-
-TEST_CASE("a file from before llama and experts holds a model without them") {
-  Json json = metadata_json(header());
-  for (const std::string& key : kLater) json["model"].erase(key);
-  CHECK(parse_metadata(json.dump()).header.model == header().model);
 }
 
 TEST_CASE("a llama with experts comes back whole") {
