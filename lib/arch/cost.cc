@@ -29,7 +29,7 @@ double flops_per_token(const ModelConfig& c, std::int64_t length) {
     if (spec.layer >= 0 && spec.axes.size() == 2 && is_active(spec, c))
       weights += static_cast<double>(spec.count());
   const double span = static_cast<double>(length > 0 ? length : c.context);
-  return 6.0 * weights + 12.0 * static_cast<double>(c.layers * c.heads * c.head_dim) * span;
+  return 6.0 * weights + 6.0 * static_cast<double>(c.layers * c.heads * (c.head_dim + c.value_dim)) * span;
 }
 
 }  // namespace stagedtrain::arch

@@ -15,8 +15,8 @@ struct ParamCount {
 ParamCount count_params(const ModelConfig& config);
 
 // Training FLOPs for one token (forward and backward, all matrix products): 6 for each weight of
-// the block matrices (of the experts, only those a token goes through) and of the head, 12 * layers
-// * heads * head_dim * length for full attention. Embedding lookups, norms and the optimizer count
+// the block matrices (of the experts, only those a token goes through) and of the head, 6 * layers
+// * heads * (head_dim + value_dim) * length for full attention. Embedding lookups, norms and the optimizer count
 // nothing. length 0 means the whole context.
 double flops_per_token(const ModelConfig& config, std::int64_t length = 0);
 

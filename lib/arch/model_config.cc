@@ -32,8 +32,8 @@ struct RangeCheck {
 // Counts of a model must fit their types; no real one comes near.
 void check_size(const ModelConfig& c) {
   constexpr double kMost = 1e15;
-  const double head_dim = static_cast<double>(c.head_dim);
-  const double attention = 2.0 * static_cast<double>(c.heads + c.kv_heads) * head_dim;
+  const double sizes = static_cast<double>(c.head_dim) + static_cast<double>(c.value_dim);
+  const double attention = static_cast<double>(c.heads + c.kv_heads) * sizes;
   const auto experts = static_cast<double>(std::max<std::int64_t>(c.experts, 1));
   const double per_layer = attention + experts * (3.0 * static_cast<double>(c.ffn) + 1);
   const double params = static_cast<double>(c.width) *
@@ -54,6 +54,8 @@ void check_experts(const ModelConfig& c) {
 std::string particulars(const ModelConfig& c) {
   const ModelConfig plain;
   std::string text = c.tied ? "" : ", untied head";
+  if (c.norm_eps != plain.norm_eps) text += ", norm eps " + format_number(c.norm_eps);
+  if (c.value_dim != c.head_dim) text += fmt::format(", values of {}", c.value_dim);
   if (c.rope_theta != plain.rope_theta) text += ", rope theta " + format_number(c.rope_theta);
   if (c.logit_scale != plain.logit_scale) text += ", logit scale " + format_number(c.logit_scale);
   if (c.experts == 0) return text;
@@ -80,6 +82,7 @@ ModelConfig resolved(ModelConfig config) {
           .with_hint("choose heads that divide width, or give head_dim");
     config.head_dim = config.width / config.heads;
   }
+  if (config.value_dim == 0) config.value_dim = config.head_dim;
   if (config.kv_heads == 0) config.kv_heads = config.heads;
   if (config.ffn == 0) config.ffn = architecture.default_ffn(config.width);
   check_size(config);

@@ -16,7 +16,8 @@ struct ModelConfig {
   std::int64_t width = 0;     // size of the residual stream
   std::int64_t heads = 0;     // query heads
   std::int64_t kv_heads = 0;  // key and value heads; 0: as heads
-  std::int64_t head_dim = 0;  // size of a head; 0: width / heads
+  std::int64_t head_dim = 0;  // size of a query and of a key; 0: width / heads
+  std::int64_t value_dim = 0;  // size of a value; 0: as head_dim
   std::int64_t ffn = 0;       // hidden units of a feed-forward; 0: the architecture's own
   std::int64_t vocab = 0;     // token ids are below it
   std::int64_t context = 0;   // longest sequence, in tokens
@@ -49,7 +50,10 @@ void ModelConfig::fields(V& v) {
   v("heads", heads, {.doc = "query heads", .min = 0, .max = most});
   v("kv_heads", kv_heads,
     {.doc = "key and value heads; 0 means as many as heads", .min = 0, .max = most});
-  v("head_dim", head_dim, {.doc = "size of a head; 0 means width / heads", .min = 0, .max = most});
+  v("head_dim", head_dim,
+    {.doc = "size of a head's query and key; 0 means width / heads", .min = 0, .max = most});
+  v("value_dim", value_dim,
+    {.doc = "size of a head's value; 0 means as head_dim", .min = 0, .max = most});
   v("ffn", ffn,
     {.doc = "hidden units of a feed-forward; 0 means 4 * width for gpt2, and for llama 43/16 * "
             "width, rounded up (11008 for 4096; about 8/3, and it grows as width does)",

@@ -9,8 +9,8 @@
 
 namespace stagedtrain::arch {
 
-// What an index of a tensor's dimension counts. query is heads x head_dim, key and value are
-// kv_heads x head_dim; heads is what attention gives to its output, heads x head_dim.
+// What an index of a tensor's dimension counts. query is heads x head_dim, key kv_heads x head_dim,
+// value kv_heads x value_dim; heads is what attention gives to its output, heads x value_dim.
 enum class Axis { vocab, position, residual, query, key, value, heads, ffn, experts };
 inline constexpr int kNumAxes = 9;
 // What a tensor does. A router is a matrix (experts, residual). residual_out writes into the

@@ -18,8 +18,8 @@ TableBuilder::TableBuilder(const ModelConfig& config, TableStyle style)
       residual_{Axis::residual, config.width},
       query_{Axis::query, config.heads * config.head_dim},
       key_{Axis::key, config.kv_heads * config.head_dim},
-      value_{Axis::value, key_.size},
-      heads_{Axis::heads, query_.size},
+      value_{Axis::value, config.kv_heads * config.value_dim},
+      heads_{Axis::heads, config.heads * config.value_dim},
       ffn_{Axis::ffn, config.ffn},
       vocab_{Axis::vocab, config.vocab} {}
 

@@ -12,8 +12,9 @@ struct Norm {
 };
 struct FeedForward {
   at::Tensor up_weight, up_bias, down_weight, down_bias;
-  at::Tensor operator()(const at::Tensor& x) const {
-    return at::linear(at::gelu(at::linear(x, up_weight, up_bias), "tanh"), down_weight, down_bias);
+  at::Tensor operator()(const at::Tensor& x, const ReferenceMask& mask) const {
+    const at::Tensor hidden = at::gelu(at::linear(x, up_weight, up_bias), "tanh");
+    return at::linear(ReferenceMask::over(hidden, mask.ffn_F), down_weight, down_bias);
   }
 };
 // The leaves of one block; packed query, key and value. Without experts there is one feed-forward
@@ -55,16 +56,23 @@ class Gpt2Reference final : public ReferenceModel {
   }
 
   at::Tensor normed(const at::Tensor& x, const Norm& norm) const {
-    return at::layer_norm(x, {config_.width}, norm.weight, norm.bias, config_.norm_eps);
+    if (!mask_.active())
+      return at::layer_norm(x, {config_.width}, norm.weight, norm.bias, config_.norm_eps);
+    const at::Tensor centered = x - mask_.mean(x);
+    const at::Tensor deviation = (mask_.mean(centered.square()) + config_.norm_eps).sqrt();
+    return ReferenceMask::over(centered / deviation * norm.weight + norm.bias, mask_.residual_C);
   }
 
   at::Tensor features(const at::Tensor& tokens_BT, const ReferencePass& pass) const override {
-    at::Tensor x_BTC =
-        pass.drop(at::embedding(token_, tokens_BT) + position_.narrow(0, 0, tokens_BT.size(1)));
-    for (const Block& b : blocks_) {
+    at::Tensor x_BTC = ReferenceMask::over(
+        pass.drop(at::embedding(token_, tokens_BT) + position_.narrow(0, 0, tokens_BT.size(1))),
+        mask_.residual_C);
+    for (std::size_t i = 0; i < blocks_.size(); ++i) {
+      const Block& b = blocks_[i];
       const at::Tensor qkv = at::linear(normed(x_BTC, b.norm_1), b.qkv_weight, b.qkv_bias);
-      x_BTC = x_BTC + pass.drop(at::linear(attend(qkv, config_), b.output_weight, b.output_bias));
-      x_BTC = x_BTC + pass.drop(feed_forward(normed(x_BTC, b.norm_2), b, pass));
+      const at::Tensor heads = ReferenceMask::over(attend(qkv, config_), mask_.heads_X);
+      x_BTC = x_BTC + added(pass.drop(at::linear(heads, b.output_weight, b.output_bias)), i);
+      x_BTC = x_BTC + added(pass.drop(feed_forward(normed(x_BTC, b.norm_2), b, pass)), i);
     }
     return normed(x_BTC, final_norm_);
   }

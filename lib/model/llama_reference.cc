@@ -10,9 +10,9 @@ namespace {
 // SwiGLU: gate and up are one matrix, gate's rows first.
 struct FeedForward {
   at::Tensor gate_up, down;
-  at::Tensor operator()(const at::Tensor& x) const {
+  at::Tensor operator()(const at::Tensor& x, const ReferenceMask& mask) const {
     const auto parts = at::linear(x, gate_up).chunk(2, -1);
-    return at::linear(at::silu(parts[0]) * parts[1], down);
+    return at::linear(ReferenceMask::over(at::silu(parts[0]) * parts[1], mask.ffn_F), down);
   }
 };
 // The leaves of one block; packed query, key and value. Without experts there is one feed-forward
@@ -54,16 +54,21 @@ class LlamaReference final : public ReferenceModel {
   // Statistics in float32 at least, as `transformers` has them.
   at::Tensor normed(const at::Tensor& x, const at::Tensor& weight) const {
     const at::Tensor wide = x.to(master_type(options_.precision));
-    const at::Tensor rms = (wide.square().mean(-1, true) + config_.norm_eps).rsqrt();
-    return (wide * rms).to(x.scalar_type()) * weight;
+    const at::Tensor squares = wide.square();
+    const at::Tensor mean = mask_.active() ? mask_.mean(squares) : squares.mean(-1, true);
+    const at::Tensor y = (wide * (mean + config_.norm_eps).rsqrt()).to(x.scalar_type()) * weight;
+    return ReferenceMask::over(y, mask_.residual_C);
   }
 
   at::Tensor features(const at::Tensor& tokens_BT, const ReferencePass& pass) const override {
-    at::Tensor x_BTC = pass.drop(at::embedding(token_, tokens_BT));
-    for (const Block& b : blocks_) {
+    at::Tensor x_BTC =
+        ReferenceMask::over(pass.drop(at::embedding(token_, tokens_BT)), mask_.residual_C);
+    for (std::size_t i = 0; i < blocks_.size(); ++i) {
+      const Block& b = blocks_[i];
       const at::Tensor qkv = at::linear(normed(x_BTC, b.norm_1), b.qkv);
-      x_BTC = x_BTC + pass.drop(at::linear(attend(qkv, config_, rotary_), b.output));
-      x_BTC = x_BTC + pass.drop(feed_forward(normed(x_BTC, b.norm_2), b, pass));
+      const at::Tensor heads = ReferenceMask::over(attend(qkv, config_, rotary_), mask_.heads_X);
+      x_BTC = x_BTC + added(pass.drop(at::linear(heads, b.output)), i);
+      x_BTC = x_BTC + added(pass.drop(feed_forward(normed(x_BTC, b.norm_2), b, pass)), i);
     }
     return normed(x_BTC, final_norm_);
   }

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "arch/model_config.h"
+#include "base/error.h"
 #include "data/batch_stream.h"
 #include "model/param_buffer.h"
 
@@ -31,6 +32,12 @@ struct ModelOptions {
   double z_loss = 0;   // coefficient of mean(logsumexp(logits)^2), added to the training loss
 };
 
+// What the model has beyond `old` counts `visible`, from 0 (as if it were not there) to 1.
+struct ModelMask {
+  arch::ModelConfig old;
+  double visible = 0;
+};
+
 // Legend: B rows, T length, V vocab.
 class Model {
  public:
@@ -46,6 +53,8 @@ class Model {
   virtual at::Tensor logits(const at::Tensor& tokens_BT) = 0;
   // Tells the model that params().weights() changed (it may keep a copy in another type).
   virtual void weights_changed() {}
+  // Only reference kernels know masks.
+  virtual void set_mask(const ModelMask&) { ST_CHECK(false, "{} kernels with a mask", kernels_name()); }
 
   ParamBuffer& params() { return params_; }
   const arch::ModelConfig& config() const { return config_; }

@@ -40,15 +40,17 @@ at::Tensor attend(const at::Tensor& qkv_BTX, const arch::ModelConfig& config,
                   const RotaryTables& rotary) {
   const std::int64_t rows = qkv_BTX.size(0), length = qkv_BTX.size(1);
   const std::int64_t heads = config.heads, groups = config.kv_heads;
-  const at::Tensor all_BHTD =
-      qkv_BTX.view({rows, length, heads + 2 * groups, config.head_dim}).transpose(1, 2);
-  at::Tensor turning = all_BHTD.narrow(1, 0, heads + groups);
+  const auto heads_of = [&](std::int64_t begin, std::int64_t count, std::int64_t size) {
+    return qkv_BTX.narrow(2, begin, count * size).view({rows, length, count, size}).transpose(1, 2);
+  };
+  const std::int64_t turned = (heads + groups) * config.head_dim;
+  at::Tensor turning = heads_of(0, heads + groups, config.head_dim);
   if (rotary.cos.defined()) turning = rotated(turning, rotary);
   const at::Tensor query = turning.narrow(1, 0, heads);
   const at::Tensor key = for_queries(turning.narrow(1, heads, groups), heads);
-  const at::Tensor value = for_queries(all_BHTD.narrow(1, heads + groups, groups), heads);
+  const at::Tensor value = for_queries(heads_of(turned, groups, config.value_dim), heads);
   const at::Tensor y_BHTD = at::scaled_dot_product_attention(query, key, value, {}, 0.0, true);
-  return y_BHTD.transpose(1, 2).reshape({rows, length, heads * config.head_dim});
+  return y_BHTD.transpose(1, 2).reshape({rows, length, heads * config.value_dim});
 }
 
 }  // namespace stagedtrain::model

@@ -17,6 +17,11 @@ void ReferenceModel::weights_changed() {
   if (mixed()) compute_.copy_(params_.weights());
 }
 
+void ReferenceModel::set_mask(const ModelMask& mask) {
+  mask_ = mask.visible < 1 ? ReferenceMask(config_, mask, params_.weights().options())
+                           : ReferenceMask();
+}
+
 at::Tensor ReferenceModel::leaf(const std::vector<std::string>& names) const {
   at::Tensor leaf = params_.packed_view(compute_, names).detach().requires_grad_(true);
   leaf.mutable_grad() = params_.packed_view(compute_grads_, names);

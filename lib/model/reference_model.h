@@ -4,6 +4,7 @@
 
 #include "model/model.h"
 #include "model/reference_experts.h"
+#include "model/reference_mask.h"
 
 namespace stagedtrain::model {
 
@@ -24,6 +25,7 @@ class ReferenceModel : public Model {
  public:
   const char* kernels_name() const override { return "reference"; }
   void weights_changed() override;
+  void set_mask(const ModelMask& mask) override;
   at::Tensor loss_and_backward(const at::Tensor& tokens_BS, double scale,
                                std::uint64_t random_seed) override;
   at::Tensor row_losses(const at::Tensor& tokens_BS) override;
@@ -38,6 +40,11 @@ class ReferenceModel : public Model {
   // several names: tensors side by side as one.
   at::Tensor leaf(const std::vector<std::string>& names) const;
   at::Tensor leaf(int layer, const std::string& key) const;
+  // What a layer adds to the residual stream, behind the mask if there is one.
+  at::Tensor added(const at::Tensor& y_BTC, std::size_t layer) const {
+    const double factor = mask_.of_layer(static_cast<std::int64_t>(layer));
+    return ReferenceMask::over(factor == 1 ? y_BTC : y_BTC * factor, mask_.residual_C);
+  }
   // Query, key and value of a layer's attention. kind: "weight" or "bias".
   at::Tensor qkv_leaf(int layer, const std::string& kind) const;
 
@@ -45,9 +52,9 @@ class ReferenceModel : public Model {
   template <class Block>
   at::Tensor feed_forward(const at::Tensor& x_BTC, const Block& block,
                           const ReferencePass& pass) const {
-    if (config_.experts == 0) return block.feed_forwards[0](x_BTC);
+    if (config_.experts == 0) return block.feed_forwards[0](x_BTC, mask_);
     const auto expert = [&](std::int64_t e, const at::Tensor& x_MC) {
-      return block.feed_forwards[static_cast<std::size_t>(e)](x_MC);
+      return block.feed_forwards[static_cast<std::size_t>(e)](x_MC, mask_);
     };
     return mix_experts(x_BTC.flatten(0, 1), block.router, config_.experts_per_token, expert,
                        pass.loads)
@@ -62,6 +69,7 @@ class ReferenceModel : public Model {
 
  protected:
   at::Tensor token_, head_;  // after the buffers that they are views of
+  ReferenceMask mask_;
 };
 
 }  // namespace stagedtrain::model
