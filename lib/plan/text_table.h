@@ -1,4 +1,4 @@
-// Rows of cells as a table for people.
+// Rows of cells as a table for people, and warnings in lines.
 #pragma once
 
 #include <string>
@@ -10,5 +10,8 @@ namespace stagedtrain::plan {
 // as many cells as the first.
 std::string text_table(const std::vector<std::vector<std::string>>& rows, std::size_t left,
                        const std::string& indent);
+
+// "\nwarning: ...\n" in lines of at most 100 columns.
+std::string warning_text(const std::string& warning);
 
 }  // namespace stagedtrain::plan
