@@ -48,8 +48,9 @@ std::string against_scratch(const RunPlan& plan, const Forecast& f) {
   const double end = f.stages.back().end.loss;
   const double per_token = arch::flops_per_token(plan.stages.back().model);
   return fmt::format(
-      "  {}: loss {:.4f}, which {} tokens ({} FLOPs) from scratch come to; saved there:\n"
-      "    {}\n    for the same FLOPs from scratch: loss {:.4f}, {:.4f} {} than staged\n",
+      "  {}: loss {:.4f}, which {} tokens ({} FLOPs) from scratch come to\n"
+      "    saved there: {}\n    for the same FLOPs from scratch: loss {:.4f}, {:.4f} {} than "
+      "staged\n",
       law::assumption_name(f.assumption), end, short_count(f.scratch_tokens),
       short_count(f.scratch_tokens * per_token), savings_words(f.savings), f.scratch_loss,
       std::abs(f.scratch_loss - end), f.scratch_loss >= end ? "worse" : "better");
@@ -57,7 +58,10 @@ std::string against_scratch(const RunPlan& plan, const Forecast& f) {
 
 Json range_json(const LossRange& loss) {
   Json json = {{"loss", loss.loss}, {"low", nullptr}, {"high", nullptr}};
-  if (loss.range) json["low"] = (*loss.range)[0], json["high"] = (*loss.range)[1];
+  if (loss.range) {
+    json["low"] = (*loss.range)[0];
+    json["high"] = (*loss.range)[1];
+  }
   return json;
 }
 
@@ -87,14 +91,15 @@ Json forecast_json(const RunPlan& plan, const Forecast& f) {
 }  // namespace
 
 std::string to_text(const RunPlan& plan, const Outlook& o) {
-  if (!o.nothing.empty()) return fmt::format("losses: no forecast: {}\n", o.nothing);
+  if (!o.nothing.empty()) return wrapped("losses: no forecast: " + o.nothing);
   const bool staged = plan.stages.size() > 1;
   std::string text = losses_text(plan, o.forecasts[0]);
-  text += fmt::format("  law {}: {}\n  its losses are of {}", o.law, o.source, o.end);
-  if (!o.forecasts[0].stages[0].end.range) text += "; no interval is known for them";
-  text += staged ? fmt::format("; the table is {}\n\nagainst the final model from scratch\n",
-                               law::assumption_name(o.forecasts[0].assumption))
-                 : "\n";
+  std::string about = fmt::format("law {}: {}; its losses are of {}", o.law, o.source, o.end);
+  if (!o.forecasts[0].stages[0].end.range) about += "; no interval is known for them";
+  if (staged)
+    about += fmt::format("; the table is {}", law::assumption_name(o.forecasts[0].assumption));
+  text += wrapped(about);
+  if (staged) text += "\nagainst the final model from scratch\n";
   if (staged)
     for (const Forecast& f : o.forecasts) text += against_scratch(plan, f);
   if (staged)

@@ -33,8 +33,9 @@ void about_loss_state(const Optimum& o, Lines& lines) {
   if (tokens_per_parameter > kTokensPerParameter)
     lines.push_back(fmt::format(
         "{:.3g} tokens for each parameter: under loss-state the tokens saved stay the same as runs "
-        "grow, so the percentage falls; here it is at most {:.1f}%",
-        tokens_per_parameter, 100 * o.all_sizes));
+        "grow, so the percentage falls; here it is at most {:.1f}%, {} tokens of the final model{}",
+        tokens_per_parameter, 100 * o.all_sizes, short_count(o.all_sizes * o.scratch_tokens),
+        worth(o)));
 }
 
 void about_mixing(const Optimum& o, Lines& lines) {

@@ -63,11 +63,9 @@ std::string warmup_text(const RunPlan& plan, const RunCost& cost) {
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     const double lost = cost.stages[i].lost_steps;
     if (lost == 0) continue;
-    text += fmt::format(
-        "  {}: {} of {} steps teach as much as half of them at the peak; {} steps "
-        "of it are lost\n",
-        plan.stages[i].name, i == 0 ? "warm-up" : "re-warm-up", grouped(std::llround(2 * lost)),
-        format_number(lost));
+    text += fmt::format("  {}: {} steps of {} teach as much as {} at the peak\n",
+                        plan.stages[i].name, grouped(std::llround(2 * lost)),
+                        i == 0 ? "warm-up" : "re-warm-up", format_number(lost));
   }
   return text;
 }

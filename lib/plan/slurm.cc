@@ -41,16 +41,14 @@ std::string job_script(const SlurmOptions& options, const std::string& about,
   text += fmt::format("\"${{STAGEDTRAIN:-stagedtrain}}\" train {} --out {}{} &\n",
                       quoted((folder / "schedule.yaml").string()),
                       quoted((folder / "run").string()), more);
-  return text + R"(training=$!
+  return text + R"SH(training=$!
 trap 'kill -USR1 "$training"' USR1 TERM
+# A wait that a signal ended did not see how training ends; the last one does.
+wait "$training" || true
+while kill -0 "$training" 2>/dev/null; do wait "$training" || true; done
 code=0
 wait "$training" || code=$?
-# A wait that a signal ended did not see how training ends.
-while kill -0 "$training" 2>/dev/null; do
-  code=0
-  wait "$training" || code=$?
-done
-)" + ending;
+)SH" + ending;
 }
 
 double stage_wall(const StageCost& cost) {
@@ -59,7 +57,7 @@ double stage_wall(const StageCost& cost) {
 }
 
 std::string submit_script(const std::vector<std::string>& jobs) {
-  std::string text = R"(#!/usr/bin/env bash
+  std::string text = R"SH(#!/usr/bin/env bash
 # Submits the jobs of this folder, each after the one before has ended well. Arguments go to sbatch:
 #   ./submit.sh --partition=gpu --gres=gpu:1
 # Submit again to go on with a run that stopped.
@@ -80,9 +78,9 @@ submit() {
     }
     printf 'job %s: %s\n' "$job" "$*"
   }
-)";
+)SH";
   for (const std::string& job : jobs) text += "submit \"$here\"/" + job + "\n";
-return text;
+  return text;
 }
 
 std::vector<SlurmFile> stage_jobs(const FullPlan& full, const SlurmOptions& options) {

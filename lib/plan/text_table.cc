@@ -27,17 +27,21 @@ std::string text_table(const std::vector<std::vector<std::string>>& rows, std::s
   return text;
 }
 
-std::string warning_text(const std::string& warning) {
+std::string wrapped(const std::string& words) {
   constexpr std::size_t kColumns = 100;
-  std::string text = "\n", line = "warning:";
-  for (const std::string& word : split(warning, ' ')) {
-    if (line.size() + 1 + word.size() > kColumns) {
+  std::string text, line;
+  for (const std::string& word : split(words, ' ')) {
+    if (!line.empty() && line.size() + 1 + word.size() > kColumns) {
       text += line + "\n";
       line = " ";
     }
-    line += " " + word;
+    line += (line.empty() ? "" : " ") + word;
   }
   return text + line + "\n";
+}
+
+std::string warning_text(const std::string& warning) {
+  return "\n" + wrapped("warning: " + warning);
 }
 
 }  // namespace stagedtrain::plan

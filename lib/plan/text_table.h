@@ -11,7 +11,9 @@ namespace stagedtrain::plan {
 std::string text_table(const std::vector<std::vector<std::string>>& rows, std::size_t left,
                        const std::string& indent);
 
-// "\nwarning: ...\n" in lines of at most 100 columns.
+// The words in lines of at most 100 columns, all but the first indented.
+std::string wrapped(const std::string& words);
+// "\nwarning: ...\n", wrapped.
 std::string warning_text(const std::string& warning);
 
 }  // namespace stagedtrain::plan

@@ -54,7 +54,9 @@ TEST_CASE("one schedule has its floor and its ceiling beside each other") {
   const struct {
     std::int64_t factor;
     double share, loss, saving;
-  } rows[] = {{2, .5, 2.848615, .059719}, {4, .5, 2.883306, .071098}, {2, .8, 2.895123, .057248},
+  } rows[] = {{2, .5, 2.848615, .059719},
+              {4, .5, 2.883306, .071098},
+              {2, .8, 2.895123, .057248},
               {4, .8, 2.982426, .081675}};
   for (const auto& row : rows) {
     const RunPlan plan = plan_of(row.factor, row.share);
@@ -82,8 +84,7 @@ TEST_CASE("a measured rho stands between them, and a re-warm-up costs half of it
   CHECK(outlook.forecasts[0].stages[1].end.loss < outlook.forecasts[1].stages[1].end.loss);
   CHECK(outlook.forecasts[0].stages[1].end.loss > outlook.forecasts[2].stages[1].end.loss);
   const Outlook warm = outlook_of(plan_of(2, .5, {"stages.1.lr={rewarm: 200}"}), law, measured);
-  CHECK(warm.forecasts[0].scratch_tokens ==
-        Approx(outlook.forecasts[0].scratch_tokens - 100e6));
+  CHECK(warm.forecasts[0].scratch_tokens == Approx(outlook.forecasts[0].scratch_tokens - 100e6));
 }
 
 TEST_CASE("a run of one stage has one forecast and is its own comparison") {
@@ -129,8 +130,7 @@ TEST_CASE("what strains a forecast is said") {
   PlanningLaw law = made_law();
   law.least_parameters = 3e8;
   law.known_tokens = [](double) { return 1e9; };
-  const Outlook outlook =
-      outlook_of(plan_of(2, .8), law, {Assumption::loss_state, 1, 1e9});
+  const Outlook outlook = outlook_of(plan_of(2, .8), law, {Assumption::loss_state, 1, 1e9});
   CHECK(warns(outlook, "small: 200M parameters, but the law besiroglu was fitted to 300M"));
   CHECK(warns(outlook, "times the data of the fit; beyond 3 times it is a guess"));
   CHECK(warns(outlook, "less than the 1G that mixing takes"));

@@ -61,9 +61,9 @@ TEST_CASE("proportional and equal stages come in equal steps of depth") {
 TEST_CASE("the paper's rules double depth and width where the slope comes to its threshold") {
   RuleOptions options{.rule = "paper-depth"};
   options.law = find_planning_law("kaplan");
-  auto s = test::two_stages(
-      {"model={layers: 12, width: 768, heads: 12, context: 1024, vocab: 50257}",
-       "batch={sequences: 480}", "stages=[{name: whole, for: 200G tokens}]"});
+  auto s =
+      test::two_stages({"model={layers: 12, width: 768, heads: 12, context: 1024, vocab: 50257}",
+                        "batch={sequences: 480}", "stages=[{name: whole, for: 200G tokens}]"});
   const RunPlan depth = resolved(plan_by_rule(s, options));
   CHECK(depth.stages[0].model.layers == 6);
   const auto curve = options.law.curve(options.law.parameters(depth.stages[0].params));
@@ -106,10 +106,10 @@ TEST_CASE("rules that do not exist or do not apply are refused") {
   auto from = test::two_stages();
   from.from = "a.h5";
   CHECK_THROWS_AS(plan_by_rule(from, {.rule = "equal"}), Error);
-  CHECK(contains(test::refusal(ErrorKind::usage,
-                               [] { planned("paper-width", 0, {"model.heads=3"}); }),
-                 "expected even numbers"));
-  CHECK(contains(test::refusal(ErrorKind::usage,
-                               [] { planned("equal", 4, {"stages.0.for=3 steps"}); }),
-                 "3 steps for 4 stages"));
+  CHECK(contains(
+      test::refusal(ErrorKind::usage, [] { planned("paper-width", 0, {"model.heads=3"}); }),
+      "expected even numbers"));
+  CHECK(contains(
+      test::refusal(ErrorKind::usage, [] { planned("equal", 4, {"stages.0.for=3 steps"}); }),
+      "3 steps for 4 stages"));
 }
