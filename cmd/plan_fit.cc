@@ -14,7 +14,6 @@ CLI::Option* add_fit_options(CLI::App& command, FitArguments& arguments) {
   command.add_option("--out", arguments.out, "the file for the laws, which later plans read")
       ->type_name("FILE.json")
       ->needs(fit);
-  command.add_flag("--force", arguments.force, "replace the file of --out")->needs(fit);
   command
       .add_option("--huber", arguments.huber,
                   "relative misfit beyond which a point counts less, 1e-6 to 1 (default: 1e-3; for "

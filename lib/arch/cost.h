@@ -19,5 +19,7 @@ ParamCount count_params(const ModelConfig& config);
 // * heads * (head_dim + value_dim) * length for full attention. Embedding lookups, norms and the optimizer count
 // nothing. length 0 means the whole context.
 double flops_per_token(const ModelConfig& config, std::int64_t length = 0);
+// Of these, the part of full attention; causal attention, which skips what is masked, needs half.
+double attention_flops_per_token(const ModelConfig& config, std::int64_t length = 0);
 
 }  // namespace stagedtrain::arch

@@ -12,16 +12,17 @@ std::string count_text(std::int64_t count) { return short_count(static_cast<doub
 std::string bytes_text(std::uint64_t bytes) { return short_bytes(static_cast<double>(bytes)); }
 
 std::string stage_table(const RunPlan& plan) {
-  std::vector<std::vector<std::string>> rows = {{"stage", "model", "params", "FLOPs/tok", "steps",
-                                                 "tokens", "FLOPs", "peak lr", "memory",
-                                                 "checkpoint"}};
+  std::vector<std::vector<std::string>> rows = {{"stage", "model", "params", "non-emb.",
+                                                 "FLOPs/tok", "steps", "tokens", "FLOPs", "peak lr",
+                                                 "memory", "checkpoint"}};
   for (const StagePlan& stage : plan.stages)
     rows.push_back({stage.name, fmt::format("{} x {}", stage.model.layers, stage.model.width),
-                    count_text(stage.params.total), short_count(arch::flops_per_token(stage.model)),
-                    grouped(stage.steps), count_text(stage.tokens), short_count(stage.flops),
+                    count_text(stage.params.total), count_text(stage.params.non_embedding),
+                    short_count(arch::flops_per_token(stage.model)), grouped(stage.steps),
+                    count_text(stage.tokens), short_count(stage.flops),
                     format_number(stage.peak_lr), bytes_text(stage.memory_bytes),
                     bytes_text(stage.checkpoint_bytes)});
-  rows.push_back({"total", "", "", "", grouped(plan.total_steps), count_text(plan.tokens),
+  rows.push_back({"total", "", "", "", "", grouped(plan.total_steps), count_text(plan.tokens),
                   short_count(plan.flops), "", "", ""});
   return text_table(rows, 2, "");
 }
@@ -100,8 +101,8 @@ std::string scratch_notes(const RunPlan& plan, const std::vector<RunPlan>& scrat
                     fmt::format("{:.1f}% of it", 100 * plan.flops / run.flops)});
   return "\nthe same model from scratch, for comparison (stagedtrain train --scratch)\n" +
          text_table(rows, 0, "  ") +
-         "  What staging saves at equal loss is measured, not planned: `stagedtrain report` says "
-         "it.\n";
+         "  Equal lengths are not equal losses: what staging saved, `stagedtrain report` "
+         "measures.\n";
 }
 
 Json stage_json(const StagePlan& stage) {
@@ -150,12 +151,14 @@ std::optional<double> epochs(const RunPlan& plan) {
          static_cast<double>(*plan.facts.train_windows);
 }
 
-std::string to_text(const RunPlan& plan, const std::vector<RunPlan>& scratch) {
+std::string to_text(const RunPlan& plan, const std::vector<RunPlan>& scratch,
+                    const std::string& sections, const std::vector<std::string>& warnings) {
   std::string text = stage_table(plan);
   for (const StagePlan& stage : plan.stages) text += stage_notes(plan, stage);
-  text += run_notes(plan);
+  text += run_notes(plan) + sections;
   if (!scratch.empty()) text += scratch_notes(plan, scratch);
-  for (const std::string& warning : plan.warnings) text += "\nwarning: " + warning + "\n";
+  for (const std::string& warning : plan.warnings) text += warning_text(warning);
+  for (const std::string& warning : warnings) text += warning_text(warning);
   return text;
 }
 

@@ -1,10 +1,8 @@
 // Lines of run.jsonl.
 #include "train/event_log.h"
 
-#include <chrono>
-#include <ctime>
-
 #include "arch/cost.h"
+#include "plan/measurements.h"
 
 #ifndef STAGEDTRAIN_VERSION
 #define STAGEDTRAIN_VERSION "unknown"
@@ -18,15 +16,6 @@ bool ends_in_mid_line(const Path& file) {
   if (!std::filesystem::exists(file, none) || std::filesystem::file_size(file, none) == 0)
     return false;
   return MappedFile(file).bytes().back() != std::byte{'\n'};
-}
-
-std::string time_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  gmtime_r(&now, &utc);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text;
 }
 
 Json stage_event(const plan::StagePlan& stage) {
@@ -58,7 +47,7 @@ Json start_event(const plan::RunPlan& plan, const Machine& machine) {
   const schedule::Schedule& s = plan.schedule;
   Json event = {{"event", "start"},
                 {"version", STAGEDTRAIN_VERSION},
-                {"time", time_now()},
+                {"time", plan::time_now()},
                 {"schedule", s.name},
                 {"role", plan::role_name(plan.role)},
                 {"device", machine.device},
