@@ -109,6 +109,10 @@ GrowthRecipe make_recipe(const Tree& list, const arch::ModelConfig& from, const 
                      path, list.describe());
   GrowthRecipe recipe{from, from, {}};
   for (std::size_t i = 0; i < list.items.size(); ++i) {
+    if (i > 0 && recipe.steps.back().mask_steps > 0)
+      throw list.items[i].error(
+          "{}.{}: what mask adds stands behind its mask: no operator may follow it in one growth",
+          path, i);
     recipe.steps.push_back(read_step(list.items[i], recipe.to,
                                      path.empty() ? "" : fmt::format("{}.{}", path, i)));
     recipe.to = recipe.steps.back().to;

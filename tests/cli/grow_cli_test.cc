@@ -175,14 +175,14 @@ TEST_CASE("grow refuses bad command lines with 2") {
   refused({in, "--operator", "width"}, "OUT.h5 is missing");
   refused({in, out, "--operator", "widht"}, "unknown operator 'widht'; did you mean 'width'?");
   refused({in, out, "--operator", "width", "--layers", "4"},
-          "--layers is no option of width; its options are --factor, --symmetry.noise, "
+          "--layers is no option of width; its options are --factor, --axes, --symmetry.noise, "
           "--symmetry.seed");
   refused({in, out, "--operator", "width", "--faktor", "4"}, "--faktor");
   refused({in, out, "--operator", "width", "--factor", "0"},
           "width.factor: found '0', expected from 1 to 64");
   refused({in, out, "--operator", "width", "--symmetry.noise", "loud"}, "expected a number");
   refused({in, out, "--operator", "depth", "--layers", "1"},
-          "depth to 1 layers: the source has 2, expected at least as many");
+          "to 1 layers: the source has 2, expected at least as many");
   refused({in, out, "--operator", "depth"}, "found neither of layers and factor");
   refused({in, out, "--operator", "width", "--schedule", place.schedule, "--stage", "full"},
           "found both of --operator and --schedule");
