@@ -57,7 +57,6 @@ arch::ModelConfig read_model(const Json& json) {
   model.norm_eps = json.at("norm_eps");
   model.kv_heads = json.value("kv_heads", model.heads);
   model.head_dim = json.value("head_dim", model.width / model.heads);
-  model.value_dim = model.head_dim;
   model.rope_theta = json.value("rope_theta", model.rope_theta);
   model.experts = json.value("experts", model.experts);
   model.experts_per_token = json.value("experts_per_token", model.experts_per_token);
