@@ -233,7 +233,10 @@ void write_grown(const GrowArguments& arguments, const grow::GrowthRecipe& recip
 }
 
 void run(const GrowArguments& arguments) {
-  if (arguments.list) return print(arguments.json ? operators_json() : operators_table());
+  if (arguments.list)
+    return print(arguments.json          ? operators_json()
+                 : arguments.name.empty() ? operators_table()
+                                          : operator_text(arguments.name));
   if (arguments.source.empty())
     throw usage_error("IN.h5 is missing").with_hint("stagedtrain grow --help");
   const Growth growth = growth_of(arguments);
@@ -292,7 +295,7 @@ void add_grow(CLI::App& app) {
       ->type_name("TOKENS");
   add_device_options(*command, arguments->device);
   command->add_flag("--force", arguments->force, "replace OUT.h5");
-  command->add_flag("--list", arguments->list, "print the operators and their options");
+  command->add_flag("--list", arguments->list, "print the operators; with --operator, one's options");
   command->add_flag("--json", arguments->json, "print the result as JSON");
   add_operator_options(*command, arguments);
   command->footer(grow_footer());

@@ -292,7 +292,7 @@ TEST_CASE("grow --verify without the module or with foreign tokens is refused be
   CHECK_FALSE(std::filesystem::exists(large));
 }
 
-TEST_CASE("grow --list and --help have every operator with its options and defaults") {
+TEST_CASE("grow --list and --help have every operator, and one's options with their defaults") {
   const auto list = grow_command({"--list"}), help = grow_command({"--help"});
   CHECK(list.exit_code == 0);
   CHECK(help.exit_code == 0);
@@ -301,14 +301,16 @@ TEST_CASE("grow --list and --help have every operator with its options and defau
   for (std::size_t i = 0; i < json.size(); ++i) {
     const grow::OperatorEntry& entry = grow::operators()[i];
     CHECK(json[i]["operator"] == entry.name);
-    for (const std::string& text : {list.out, help.out}) {
-      CHECK(contains(text, std::string(entry.name) + ": " + entry.help));
-      CHECK(contains(text, entry.source));
-      for (const FieldRow& row : entry.document())
-        if (row.type != "map") CHECK(contains(text, "--" + row.path));
-    }
+    CHECK(contains(help.out, entry.help));
+    for (const char* words : {entry.name, entry.grows, entry.exact, entry.source})
+      CHECK(contains(list.out, words));
+    const auto one = grow_command({"--list", "--operator", entry.name});
+    for (const FieldRow& row : entry.document())
+      if (row.type != "map") CHECK(contains(one.out, "--" + row.path));
   }
-  CHECK(contains(list.out, "default 0.01"));
+  CHECK(contains(grow_command({"--list", "--operator", "width"}).out, "default 0.01"));
+  CHECK(contains(grow_command({"--list", "--operator", "vocabulary"}).out, "default 0.1"));
+  check_refused(grow_command({"--list", "--operator", "lemmon"}), 2, "did you mean 'lemon'?");
   for (const char* word : {"--dry-run", "--verify", "--schedule", "--force", "Examples:"})
     CHECK(contains(help.out, word));
 }
