@@ -1,18 +1,10 @@
 // The table of operators, and making one recipe of a list of them.
+#include "grow/operators.h"
+
 #include "base/error.h"
-#include "grow/operator.h"
 
 namespace stagedtrain::grow {
 namespace {
-
-GrowthRecipe recipe_of(const GrowthOperator& op, const arch::ModelConfig& from) {
-  GrowthRecipe recipe{from, op.grown(from), {}, op.exact(), "", op.equivariant()};
-  const arch::ParamTable sources = arch::param_table(from);
-  const GrowthContext context{from, recipe.to, sources};
-  for (const arch::ParamSpec& target : arch::param_table(recipe.to))
-    recipe.tensors.push_back(op.rule(target, context));
-  return recipe;
-}
 
 // "{operator: width, factor: 2}"
 std::string one_line(const char* name, const Tree& options) {
@@ -22,8 +14,16 @@ std::string one_line(const char* name, const Tree& options) {
   return list.substr(1, list.size() - 3);  // without brackets and line end
 }
 
-GrowthRecipe one_recipe(const Tree& written, const arch::ModelConfig& from,
-                        const std::string& path) {
+GrowthStep make_step(const GrowthOperator& op, const arch::ModelConfig& from) {
+  const arch::ModelConfig to = op.grown(from);
+  const arch::ParamTable sources = arch::param_table(from);
+  GrowthStep step = op.step({from, to, sources});
+  step.from = from;
+  step.to = to;
+  return step;
+}
+
+GrowthStep read_step(const Tree& written, const arch::ModelConfig& from, const std::string& path) {
   const Tree& map = expect_map(written, path);
   const Tree* name = map.find("operator");
   if (!name) throw map.error("{}: key 'operator' is missing", path);
@@ -32,9 +32,10 @@ GrowthRecipe one_recipe(const Tree& written, const arch::ModelConfig& from,
   const OperatorEntry& entry = at_place(
       *name, path, [&]() -> const OperatorEntry& { return find_operator(read_word(*name, {})); });
   const auto op = entry.make(options);
-  GrowthRecipe recipe = at_place(*name, path, [&] { return recipe_of(*op, from); });
-  recipe.operators = one_line(entry.name, op->options());
-  return recipe;
+  GrowthStep step = at_place(*name, path, [&] { return make_step(*op, from); });
+  step.operators = one_line(entry.name, op->options());
+  step.asked = one_line(entry.name, options);
+  return step;
 }
 
 }  // namespace
@@ -44,8 +45,51 @@ const std::vector<OperatorEntry>& operators() {
       {"width", "residual, heads, ffn", "yes", "Staged Training, arXiv 2203.06211",
        "multiplies the width: block-diagonal matrices, everything else tiled", make_width,
        document_width},
-      {"depth", "layers", "with zero_output", "Staged Training, arXiv 2203.06211",
-       "adds layers: copies with zeroed outputs, or plain copies", make_depth, document_depth},
+      {"clone", "residual, heads, ffn", "yes", "HyperCloning, arXiv 2409.12903",
+       "multiplies the width: every matrix spread evenly, or by given coefficients", make_clone,
+       document_clone},
+      {"depth", "layers", "with zero_output or identity", "Staged Training, arXiv 2203.06211",
+       "adds layers: with zeroed outputs, plain copies or fresh ones, in any order", make_depth,
+       document_depth},
+      {"stack", "layers", "with zero_output", "G_stack, arXiv 2405.15319",
+       "puts the old layers on top of themselves, with a fresh optimizer", make_stack,
+       document_stack},
+      {"rms_copy", "residual, heads, ffn", "at whole multiples of width", "SPARKLING, arXiv 2602.02472",
+       "widens by any fraction with copies whose moments and learning rate start anew", make_rms_copy,
+       document_rms_copy},
+      {"lemon", "residual, heads, ffn, head_dim, layers", "yes", "LEMON, arXiv 2310.07999",
+       "any larger width and depth: whole copies, padding for the rest, norms corrected", make_lemon,
+       document_lemon},
+      {"expand", "residual, heads, ffn, head_dim, layers", "yes", "Gesmundo and Maile, arXiv 2308.06103",
+       "composable expansions: what is new is zero where it must be, random elsewhere", make_expand,
+       document_expand},
+      {"mask", "residual, heads, ffn, layers", "at the growth", "MSG, arXiv 2305.02869",
+       "fresh dimensions behind a mask that rises from 0 to 1 while training goes on", make_mask,
+       document_mask},
+      {"llama_pro", "layers", "yes", "LLaMA-Pro, arXiv 2401.02415",
+       "adds layers with zeroed outputs after groups of old ones", make_llama_pro,
+       document_llama_pro},
+      {"upcycle", "experts", "without noise", "Sparse Upcycling, arXiv 2212.05055",
+       "turns a dense feed-forward into experts behind a router", make_upcycle,
+       document_upcycle},
+      {"merge", "residual, heads, ffn", "no", "Deep Fusion, arXiv 2306.11903",
+       "puts several small states of one shape side by side in a larger one", make_merge,
+       document_merge},
+      {"coalesce", "smaller: residual, heads, ffn, layers", "no", "multi-level framework, arXiv 2404.07999",
+       "makes a small state of a large one, by means", make_coalesce,
+       document_coalesce},
+      {"decoalesce", "residual, heads, ffn, layers", "in width", "multi-level framework, arXiv 2404.07999",
+       "the way back from coalesce: copies", make_decoalesce,
+       document_decoalesce},
+      {"interpolate", "nothing", "no", "multi-level framework, arXiv 2404.07999",
+       "mixes two states of one shape", make_interpolate,
+       document_interpolate},
+      {"vocabulary", "vocab", "no", "common practice",
+       "more token ids: new rows begin as the mean of the old ones, with noise", make_vocabulary,
+       document_vocabulary},
+      {"context", "position", "no", "common practice",
+       "longer sequences: learned positions stretched, tiled or fresh", make_context,
+       document_context},
   };
   return table;
 }
@@ -63,10 +107,16 @@ GrowthRecipe make_recipe(const Tree& list, const arch::ModelConfig& from, const 
   if (list.kind != Tree::Kind::list || list.items.empty())
     throw list.error("{}: found {}, expected a list of operators [{{operator: depth, layers: 12}}]",
                      path, list.describe());
-  GrowthRecipe recipe = identity(from);
-  for (std::size_t i = 0; i < list.items.size(); ++i)
-    recipe = compose(recipe, one_recipe(list.items[i], recipe.to,
-                                        path.empty() ? "" : fmt::format("{}.{}", path, i)));
+  GrowthRecipe recipe{from, from, {}};
+  for (std::size_t i = 0; i < list.items.size(); ++i) {
+    if (i > 0 && recipe.steps.back().mask_steps > 0)
+      throw list.items[i].error(
+          "{}.{}: what mask adds stands behind its mask: no operator may follow it in one growth",
+          path, i);
+    recipe.steps.push_back(read_step(list.items[i], recipe.to,
+                                     path.empty() ? "" : fmt::format("{}.{}", path, i)));
+    recipe.to = recipe.steps.back().to;
+  }
   check_recipe(recipe);
   return recipe;
 }

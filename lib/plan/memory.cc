@@ -20,8 +20,10 @@ MemoryParts training_memory(const schedule::Schedule& s, const arch::ModelConfig
   const auto params = static_cast<double>(parameters);
   const auto rows =
       static_cast<double>((s.batch.micro ? s.batch.micro : s.batch.sequences) * m.context);
-  const auto per_layer = static_cast<double>(6 * m.width + 2 * m.heads * m.head_dim +
-                                             2 * m.kv_heads * m.head_dim + 2 * m.ffn);
+  const std::int64_t hidden = m.experts > 0 ? m.experts_per_token * m.ffn : m.ffn;
+  const auto per_layer =
+      static_cast<double>(6 * m.width + m.heads * (m.head_dim + m.value_dim) +
+                          m.kv_heads * (m.head_dim + m.value_dim) + 2 * hidden);
   MemoryParts parts;
   parts.weights = parts.gradients = (bytes + (half ? 2 : 0)) * params;
   parts.moments = 2 * bytes * params;

@@ -84,7 +84,7 @@ TEST_CASE("the one jump comes before the decay, and stacking is refused for a sm
   const RulePlan stacked = planned("g-stack", 0, {"stages.0.for=2000G tokens"});
   const RunPlan plan = resolved(stacked);
   CHECK(plan.stages[0].model.layers == 3);
-  CHECK_FALSE(plan.stages[1].growth->exact);
+  CHECK_FALSE(plan.stages[1].growth->exact());
   CHECK(contains(stacked.warnings[0], "fitted on 400M to 7G"));
 }
 

@@ -1,0 +1,71 @@
+// From an axis growth to a step.
+#include "grow/axis_operator.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+
+namespace stagedtrain::grow {
+namespace {
+
+// More blocks than any real growth has; it would take minutes to write them down.
+constexpr std::size_t kMostBlocks = 1 << 18;
+
+void check_blocks(const AxisGrowth& growth) {
+  std::size_t most = 0;
+  for (const AxisMap& map : growth.maps) most = std::max(most, map.pieces.size());
+  if (most * most > kMostBlocks)
+    throw usage_error("this growth has matrices of {} blocks, expected at most {}", most * most,
+                      kMostBlocks)
+        .with_hint("grow by a smaller factor");
+}
+
+}  // namespace
+
+WholeGrowth growth_of_axes(AxisGrowth axes, const GrowthContext& context) {
+  WholeGrowth growth;
+  growth.axes = std::move(axes);
+  growth.layers =
+      ordered_layers(context.from.layers, context.from.layers, LayerOrder::alternate);
+  return growth;
+}
+
+GrowthStep step_by_axes(const WholeGrowth& growth, const GrowthContext& context,
+                        const StateRule& rule) {
+  const AxisGrowth& axes = growth.axes;
+  check_blocks(axes);
+  GrowthStep step;
+  const bool keeps = keeps_function(growth.layers, growth.new_layers, context.from.layers);
+  const bool balanced = axes.noise == 0 && axes.mixing.balanced();
+  const bool tells_apart = !balanced && axes.duplicates();
+  step.exact = growth.exact && keeps;
+  step.equivariant = growth.equivariant && keeps && !tells_apart && !axes.pads() &&
+                     axes.of(arch::Axis::residual).even();
+  step.symmetric = growth.equivariant && axes.duplicates() && balanced && !axes.pads();
+  for (const arch::ParamSpec& target : arch::param_table(context.to)) {
+    const LayerSource layer = source_layer(growth.layers, target);
+    const std::int64_t source = context.sources.index(source_name(target, layer));
+    ST_CHECK(source >= 0, "{}: the smaller model has no such tensor", target.name);
+    TensorRecipe made = tensor_by_axes(axes, target, context.sources,
+                                       static_cast<std::size_t>(source), context.from.tied);
+    begin_layer(made, target, layer, growth.new_layers, axes.seed);
+    step.tensors.push_back(std::move(made));
+  }
+  apply_rule(rule, step);
+  return step;
+}
+
+bool turns_positions(const arch::ParamTable& table) {
+  return std::none_of(table.begin(), table.end(), [](const arch::ParamSpec& spec) {
+    return spec.axes[0].axis == arch::Axis::position;
+  });
+}
+
+bool centers_norms(const arch::ParamTable& table) {
+  return std::any_of(table.begin(), table.end(), [](const arch::ParamSpec& spec) {
+    return spec.role == arch::Role::final_norm && spec.init.value == 0;
+  });
+}
+
+}  // namespace stagedtrain::grow
