@@ -12,17 +12,16 @@ std::string count_text(std::int64_t count) { return short_count(static_cast<doub
 std::string bytes_text(std::uint64_t bytes) { return short_bytes(static_cast<double>(bytes)); }
 
 std::string stage_table(const RunPlan& plan) {
-  std::vector<std::vector<std::string>> rows = {{"stage", "model", "params", "non-emb.",
-                                                 "FLOPs/tok", "steps", "tokens", "FLOPs", "peak lr",
-                                                 "memory", "checkpoint"}};
+  std::vector<std::vector<std::string>> rows = {{"stage", "model", "params", "FLOPs/tok", "steps",
+                                                 "tokens", "FLOPs", "peak lr", "memory",
+                                                 "checkpoint"}};
   for (const StagePlan& stage : plan.stages)
     rows.push_back({stage.name, fmt::format("{} x {}", stage.model.layers, stage.model.width),
-                    count_text(stage.params.total), count_text(stage.params.non_embedding),
-                    short_count(arch::flops_per_token(stage.model)), grouped(stage.steps),
-                    count_text(stage.tokens), short_count(stage.flops),
+                    count_text(stage.params.total), short_count(arch::flops_per_token(stage.model)),
+                    grouped(stage.steps), count_text(stage.tokens), short_count(stage.flops),
                     format_number(stage.peak_lr), bytes_text(stage.memory_bytes),
                     bytes_text(stage.checkpoint_bytes)});
-  rows.push_back({"total", "", "", "", "", grouped(plan.total_steps), count_text(plan.tokens),
+  rows.push_back({"total", "", "", "", grouped(plan.total_steps), count_text(plan.tokens),
                   short_count(plan.flops), "", "", ""});
   return text_table(rows, 2, "");
 }
@@ -39,7 +38,8 @@ std::string stage_notes(const RunPlan& plan, const StagePlan& stage) {
     text += plan.schedule.from.empty() ? "  starts from fresh weights\n"
                                        : fmt::format("  starts from {}\n", plan.schedule.from);
   }
-  text += fmt::format("  {:.0f}% of the FLOPs", 100 * stage.flops / plan.flops);
+  text += fmt::format("  {:.0f}% of the FLOPs; {} parameters without embeddings",
+                      100 * stage.flops / plan.flops, count_text(stage.params.non_embedding));
   if (stage.until_loss)
     text += fmt::format("; ends sooner at a validation loss of {}", *stage.until_loss);
   if (stage.rewarm_steps)

@@ -80,7 +80,7 @@ TEST_CASE("the one jump comes before the decay, and stacking is refused for a sm
   CHECK(jump.stages[0].model.layers == 1);
   CHECK(shares(jump)[0] == Approx(.8).margin(2e-4));
   CHECK(contains(test::refusal(ErrorKind::usage, [] { planned("g-stack"); }),
-                 "its law asks for 20.8G tokens before the growth"));
+                 "expected less than half of the run's 2.5G"));
   const RulePlan stacked = planned("g-stack", 0, {"stages.0.for=2000G tokens"});
   const RunPlan plan = resolved(stacked);
   CHECK(plan.stages[0].model.layers == 3);

@@ -150,10 +150,10 @@ TEST_CASE("a run that needs more memory than the machine has is refused") {
 }
 
 TEST_CASE("costs as text fit 100 columns, and as JSON have all digits") {
-  const RunPlan plan = resolve(
-      test::two_stages({"model={layers: 96, width: 12288, heads: 96, context: 2048, vocab: 50257}",
-                        "stages.0.model={layers: 48}", "stages.1.grow.0.layers=96",
-                        "stages.shallow.for=100000", "machine={flops: 1P, price_per_hour: 30}"}));
+  const RunPlan plan = resolve(test::two_stages(
+      {"model={layers: 96, width: 12288, heads: 96, context: 2048, vocab: 50257}",
+       "stages.0.model={layers: 48}", "stages.1.grow.0.layers=96", "stages.shallow.for=100000",
+       "machine={flops: 1000T, price_per_hour: 30}"}));
   const RunCost cost = run_cost(plan);
   for (const std::string& line : split(to_text(plan, cost), '\n')) {
     INFO(line);
