@@ -184,7 +184,7 @@ std::string verdict_text(const Verdict& verdict, const grow::GrowthRecipe& recip
       "difference       {:+.2e} ({:+.2e} of it){}\n",
       verdict.before, verdict.after, grouped(verdict.tokens), verdict.after - verdict.before,
       verdict.change(),
-      !recipe.exact()    ? ""
+      !recipe.exact()  ? ""
       : verdict.kept() ? ": kept as promised"
                        : ": the promise is broken");
 }
@@ -234,7 +234,7 @@ void write_grown(const GrowArguments& arguments, const grow::GrowthRecipe& recip
 
 void run(const GrowArguments& arguments) {
   if (arguments.list)
-    return print(arguments.json          ? operators_json()
+    return print(arguments.json           ? operators_json()
                  : arguments.name.empty() ? operators_table()
                                           : operator_text(arguments.name));
   if (arguments.source.empty())
@@ -295,7 +295,8 @@ void add_grow(CLI::App& app) {
       ->type_name("TOKENS");
   add_device_options(*command, arguments->device);
   command->add_flag("--force", arguments->force, "replace OUT.h5");
-  command->add_flag("--list", arguments->list, "print the operators; with --operator, one's options");
+  command->add_flag("--list", arguments->list,
+                    "print the operators; with --operator, one's options");
   command->add_flag("--json", arguments->json, "print the result as JSON");
   add_operator_options(*command, arguments);
   command->footer(grow_footer());

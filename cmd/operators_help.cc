@@ -52,8 +52,8 @@ std::string example_text() {
 }  // namespace
 
 std::string operators_table() {
-  std::string text = fmt::format("{:<12} {:<40} {:<27} {}\n", "operator", "grows",
-                                 "keeps the loss", "source");
+  std::string text =
+      fmt::format("{:<12} {:<40} {:<27} {}\n", "operator", "grows", "keeps the loss", "source");
   for (const grow::OperatorEntry& entry : grow::operators())
     text += fmt::format("{:<12} {:<40} {:<27} {}\n", entry.name, entry.grows, entry.exact,
                         entry.source);

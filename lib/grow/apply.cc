@@ -57,8 +57,9 @@ class StepView {
       return source(block->state, kind, block->source);
     if (!is_made_ || kind != kind_ || i != index_) {
       made_ = HostTensor();
-      made_ = fill(made, targets_[i], sources_, kind, dtype_,
-                   [this](std::size_t state, Kind k, std::size_t t) { return source(state, k, t); });
+      made_ =
+          fill(made, targets_[i], sources_, kind, dtype_,
+               [this](std::size_t state, Kind k, std::size_t t) { return source(state, k, t); });
       is_made_ = true;
       kind_ = kind;
       index_ = i;

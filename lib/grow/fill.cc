@@ -154,8 +154,7 @@ void fill_as(HostTensor& out, const std::vector<Block>& blocks, const arch::Para
 }  // namespace
 
 HostTensor fill(const TensorRecipe& made, const arch::ParamSpec& target,
-                const arch::ParamTable& sources, Kind kind, DType dtype,
-                const SourceView& source) {
+                const arch::ParamTable& sources, Kind kind, DType dtype, const SourceView& source) {
   HostTensor out(dtype, target.shape());
   if (dtype == DType::f32) {
     fill_as<float>(out, blocks_of(made, kind), target, sources, kind, source);

@@ -139,7 +139,8 @@ void validate(const Schedule& s) {
 
 // The keys that do not change what is trained.
 void drop_bookkeeping(Tree& tree) {
-  for (const char* key : {"evaluate", "checkpoint", "log", "guard", "scratch", "machine"}) tree.erase(key);
+  for (const char* key : {"evaluate", "checkpoint", "log", "guard", "scratch", "machine"})
+    tree.erase(key);
 }
 
 void collect_differences(const Tree& here, const Tree& there, const std::string& path,

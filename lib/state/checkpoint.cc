@@ -10,9 +10,9 @@ namespace stagedtrain::state {
 StateHeader header_of(const TrainingState& state) {
   const std::vector<HostTensor>& weights = state.of(Kind::weights);
   ST_CHECK(!weights.empty(), "a state without tensors");
-  return {state.model,    weights.front().dtype(), state.histories, state.mask,
-          state.progress, state.data,              state.seed,      state.lineage,
-          state.run};
+  return {state.model, weights.front().dtype(), state.histories,
+          state.mask,  state.progress,          state.data,
+          state.seed,  state.lineage,           state.run};
 }
 
 TrainingState state_of(const StateHeader& header) {

@@ -74,8 +74,7 @@ struct CheckpointReader::Impl {
     Metadata metadata = read_metadata();
     header = std::move(metadata.header);
     table = std::make_unique<arch::ParamTable>(arch::param_table(header.model));
-    header.histories =
-        located(where, [&] { return parse_histories(metadata.histories, *table); });
+    header.histories = located(where, [&] { return parse_histories(metadata.histories, *table); });
     find_datasets(metadata.tokenizer_is_dataset);
     if (metadata.tokenizer_is_dataset) header.run.tokenizer = text_of(datasets.back());
     verified = std::make_unique<std::atomic<bool>[]>(datasets.size());

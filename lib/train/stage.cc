@@ -62,8 +62,7 @@ class StageLoop {
  private:
   void freeze_what_is_not_trained() {
     const auto newest = static_cast<std::int64_t>(live_.header.lineage.size());
-    live_.model->params().set_histories(live_.header.histories,
-                                        stage_.train_only_new ? newest : 0);
+    live_.model->params().set_histories(live_.header.histories, stage_.train_only_new ? newest : 0);
   }
 
   // A mask of the growth before rises with every step, until it is gone.

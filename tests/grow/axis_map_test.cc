@@ -19,7 +19,8 @@ Dense dense(const AxisMap& map, bool read) {
   Dense matrix(rows, std::vector<double>(columns, 0));
   for (const grow::Piece& p : map.pieces)
     for (std::int64_t i = 0; i < p.count; ++i) {
-      const auto to = static_cast<std::size_t>(p.to + i), from = static_cast<std::size_t>(p.from + i);
+      const auto to = static_cast<std::size_t>(p.to + i),
+                 from = static_cast<std::size_t>(p.from + i);
       (read ? matrix[from][to] : matrix[to][from]) += read ? p.read : p.write;
     }
   return matrix;

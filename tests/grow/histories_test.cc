@@ -28,8 +28,7 @@ bool zero_where_young(const TrainingState& state, std::size_t i, std::int64_t no
   const state::HostTensor& m = state.of(state::Kind::exp_avg)[i];
   const std::int64_t columns = m.shape().size() == 2 ? m.shape()[1] : 1;
   std::vector<AgedRegion> regions = state.histories[i].regions;
-  if (regions.empty())
-    regions = {{0, 0, m.count() / columns, columns, state.histories[i].age}};
+  if (regions.empty()) regions = {{0, 0, m.count() / columns, columns, state.histories[i].age}};
   for (const AgedRegion& r : regions)
     for (std::int64_t row = r.row; row < r.row + r.rows; ++row)
       for (std::int64_t column = r.column; column < r.column + r.columns; ++column)
@@ -59,8 +58,8 @@ TEST_CASE("reset_new keeps the first copy, and the rest ramps up") {
   const TrainingState large = test::grown(
       test::recipe_of("[{operator: width, moments: reset_new, ramp: 30}]"), old_state());
   CHECK(history(large, "layers.0.mlp.up.weight").regions ==
-        std::vector<AgedRegion>{{0, 0, 32, 8, {0, 0}}, {0, 8, 32, 8, {100, 30}},
-                                {32, 0, 32, 16, {100, 30}}});
+        std::vector<AgedRegion>{
+            {0, 0, 32, 8, {0, 0}}, {0, 8, 32, 8, {100, 30}}, {32, 0, 32, 16, {100, 30}}});
   CHECK(history(large, "layers.0.norm_1.weight").regions ==
         std::vector<AgedRegion>{{0, 0, 8, 1, {0, 0}}, {8, 0, 8, 1, {100, 30}}});
 }
@@ -70,7 +69,10 @@ TEST_CASE("regions go through a second growth") {
       test::recipe_of("[{operator: width, axes: [ffn], moments: reset_new}]"), old_state());
   once.progress.step = 150;
   const TrainingState twice = test::grown(
-      test::recipe_of("[{operator: width, axes: [ffn], symmetry: {noise: 0}}]", once.model), once);
+      test::recipe_of(
+          "[{operator: width, axes: [ffn], symmetry: {noise: 0}, moments: equivariant}]",
+          once.model),
+      once);
   CHECK(history(twice, "layers.0.mlp.up.bias").regions ==
         std::vector<AgedRegion>{{0, 0, 32, 1, {0, 0}},
                                 {32, 0, 32, 1, {100, 0}},
@@ -80,10 +82,10 @@ TEST_CASE("regions go through a second growth") {
 
 TEST_CASE("scales multiply from growth to growth, and layers know when they came") {
   const auto exact = [](const TrainingState& from) {
-    return test::grown(
-        test::recipe_of("[{operator: width, dynamics: exact}, {operator: depth, factor: 2}]",
-                        from.model),
-        from);
+    return test::grown(test::recipe_of("[{operator: width, dynamics: exact, moments: equivariant}, "
+                                       "{operator: depth, factor: 2}]",
+                                       from.model),
+                       from);
   };
   const TrainingState once = exact(old_state()), twice = exact(once);
   const TensorHistory &a = history(once, "layers.0.mlp.up.weight"),
@@ -100,8 +102,8 @@ TEST_CASE("scales multiply from growth to growth, and layers know when they came
 }
 
 TEST_CASE("nothing grows while a mask rises") {
-  TrainingState masked = test::grown(test::recipe_of("[{operator: mask, ffn: 40, steps: 50}]"),
-                                     old_state());
+  TrainingState masked =
+      test::grown(test::recipe_of("[{operator: mask, ffn: 40, steps: 50}]"), old_state());
   CHECK(masked.mask == state::MaskRamp{100, 50});
   const auto recipe = test::recipe_of("[{operator: depth, layers: 3}]", masked.model);
   CHECK(test::contains(test::refusal(ErrorKind::usage, [&] { test::grown(recipe, masked); }),

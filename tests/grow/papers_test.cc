@@ -26,8 +26,8 @@ state::TrainingState state_of_file(const test::GoldenFile& golden) {
 }  // namespace
 
 TEST_CASE("grown weights are those of the papers' formulas, entry by entry") {
-  const char* file = GENERATE("growth_gpt2.golden", "growth_gpt2_untied.golden",
-                              "growth_llama.golden");
+  const char* file =
+      GENERATE("growth_gpt2.golden", "growth_gpt2_untied.golden", "growth_llama.golden");
   const Published published =
       GENERATE(Published{"width", "[{operator: width, factor: 3, symmetry: {noise: 0}}]"},
                Published{"clone", "[{operator: clone, factor: 3, symmetry: {noise: 0}}]"},
@@ -41,8 +41,7 @@ TEST_CASE("grown weights are those of the papers' formulas, entry by entry") {
   const arch::ParamTable table = arch::param_table(large.model);
   for (std::size_t i = 0; i < table.size(); ++i) {
     CAPTURE(table[i].name);
-    const test::GoldenTensor& expected =
-        golden[std::string(published.name) + "/" + table[i].name];
+    const test::GoldenTensor& expected = golden[std::string(published.name) + "/" + table[i].name];
     REQUIRE(expected.shape == table[i].shape());
     for (std::size_t j = 0; j < expected.values.size(); ++j)
       REQUIRE(large.of(Kind::weights)[i].at(static_cast<std::int64_t>(j)) ==

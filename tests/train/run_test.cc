@@ -297,8 +297,8 @@ TEST_CASE("a run behind a mask resumes to the last bit, before it is lifted and 
 
 TEST_CASE("with train_only: new the old tensors stay as they are, bit by bit") {
   const test::TinyRun tiny;
-  const std::vector<std::string> edits = {
-      "stages.full.grow=[{operator: llama_pro}]", "stages.full.train_only=new"};
+  const std::vector<std::string> edits = {"stages.full.grow=[{operator: llama_pro}]",
+                                          "stages.full.train_only=new"};
   REQUIRE(run_in(tiny, "run", edits).done);
   const auto before = state::load(tiny / "run/stages/small.h5"),
              after = state::load(tiny / "run/stages/full.h5");
@@ -320,8 +320,8 @@ TEST_CASE("with train_only: new the old tensors stay as they are, bit by bit") {
                                [&] {
                                  tiny.plan({"stages.full.train_only=new",
                                             "stages.full.grow=[{operator: width}]",
-                                            "model.width=32", "model.heads=4",
-                                            "model.layers=1", "stages.small.model={width: 16, heads: 2}"});
+                                            "model.width=32", "model.heads=4", "model.layers=1",
+                                            "stages.small.model={width: 16, heads: 2}"});
                                }),
                  "this stage adds no layer and no expert"));
 }
