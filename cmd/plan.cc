@@ -5,6 +5,8 @@
 #include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/plan_fit.h"
+#include "cmd/plan_from.h"
+#include "cmd/plan_measure.h"
 #include "plan/optimize.h"
 #include "plan/resolve_files.h"
 
@@ -15,6 +17,8 @@ struct PlanArguments {
   std::string schedule;
   std::vector<std::string> edits;
   FitArguments fit;
+  MeasureArguments measure;
+  std::string from;
   bool json = false, print_schedule = false;
   bool optimize = false;
   std::string law = "chinchilla", transfer = "loss-state", tokens, mixing;
@@ -42,14 +46,26 @@ three times the warm-up. Finished runs become Chinchilla's law. CSV columns: ste
 tokens), or parameters, loss, and tokens or training_flop. Intervals are of 80% of 400 bootstraps
 of the noise alone; the refits to the first 50 and 70% say how far to trust a forecast.
 
+--measure loads LibTorch and times real steps of every stage's model on this machine, on made-up
+tokens, so it needs no data. The numbers go into a file of this user (--measurements), keyed by
+model, batch, precision, device and threads; every run of train adds its own.
+
+Where a stage says `for: auto` or `until: {slope: auto}`, the planner decides, and the output says
+what it chose, why, and under which assumption; the schedule's key plan names law and assumption.
+
+--from reads the log of a run that is under way, fits the curve of its present stage, says when to
+grow, and chooses the lengths of what follows; `train --replan` goes on with them.
+
 Examples:
   stagedtrain plan schedules/demo.yaml
   stagedtrain plan schedules/demo.yaml --set stages.full.for=1200 --set lr.peak=1e-3
   stagedtrain plan schedules/demo.yaml --json
   stagedtrain plan schedules/demo.yaml --print-schedule > complete.yaml
+  stagedtrain plan schedules/demo.yaml --measure --threads 2
   stagedtrain plan schedules/gpt2-124m.yaml --optimize --stages 3
   stagedtrain plan schedules/gpt2-124m.yaml --optimize --transfer mixing --mixing 100M
   stagedtrain plan schedules/gpt2-124m.yaml --optimize --print-schedule > planned.yaml
+  stagedtrain plan --from runs/first --print-schedule > rest.yaml
   stagedtrain plan --fit runs/first --out laws.json
   stagedtrain plan --fit curve.csv other.csv --json
   stagedtrain plan --fit finished.csv --drop-highest 5)";
@@ -93,11 +109,14 @@ std::string result_of(PlanArguments& arguments) {
     arguments.fit.json = arguments.json;
     return fit_result(arguments.fit);
   }
+  if (!arguments.from.empty())
+    return from_result({arguments.from, arguments.edits, arguments.json, arguments.print_schedule});
   if (arguments.schedule.empty())
     throw usage_error("SCHEDULE is missing").with_hint("stagedtrain plan --help");
   const schedule::Schedule schedule = schedule::load(arguments.schedule, arguments.edits);
   if (arguments.optimize) return optimized(arguments, schedule);
   const plan::RunPlan plan = plan::resolve_files(schedule);
+  if (arguments.measure.measure) return measure_result(arguments.measure, plan, arguments.json);
   if (arguments.print_schedule) return plan::resolved_yaml(plan);
   const std::vector<plan::RunPlan> scratch = plan::resolve_scratch(plan);
   return arguments.json ? plan::to_json(plan, scratch).dump(2) + "\n"
@@ -142,8 +161,19 @@ void add_plan(CLI::App& app) {
                  "print the schedule with every default written out, ready to run")
       ->excludes(json);
   add_optimize(*command, *arguments);
+  CLI::Option* measure = add_measure_options(*command, arguments->measure);
+  for (const char* other : {"--print-schedule", "--optimize"})
+    measure->excludes(command->get_option(other));
+  CLI::Option* from =
+      command
+          ->add_option("--from", arguments->from,
+                       "plan the rest of a run that is under way: when to grow, how long to go on")
+          ->type_name("RUN");
+  for (const char* other : {"schedule", "--optimize", "--measure"})
+    from->excludes(command->get_option(other));
   CLI::Option* fit = add_fit_options(*command, arguments->fit);
-  for (const char* other : {"schedule", "--set", "--print-schedule", "--optimize"})
+  for (const char* other :
+       {"schedule", "--set", "--print-schedule", "--optimize", "--measure", "--from"})
     fit->excludes(command->get_option(other));
   command->footer(kFooter);
   command->callback([arguments] { std::fputs(result_of(*arguments).c_str(), stdout); });

@@ -27,19 +27,6 @@ std::string size_name(const arch::ModelConfig& model) {
   return fmt::format("{}x{}", model.layers, model.width);
 }
 
-// A law far outside of what it was fitted to can be plain nonsense.
-void check_end(const Problem& problem, const arch::ModelConfig& model) {
-  const double knows_nothing = std::log(static_cast<double>(model.vocab));
-  if (problem.end_loss < knows_nothing) return;
-  throw usage_error(
-      "the law {} sees {} come to a loss of {:.2f} after {} tokens, expected less than {:.2f}, "
-      "that of a guess among {} ids",
-      problem.options.law.name, problem.final_size().name, problem.end_loss,
-      short_count(problem.run.tokens), knows_nothing, grouped(model.vocab))
-      .with_hint(
-          "published laws are of larger models and of word pieces, not bytes; fit your own runs");
-}
-
 Problem make_problem(const RunPlan& plan, const OptimizeOptions& options) {
   Problem problem{options, candidates(plan.final_model, options.law), {}, {}};
   for (const Candidate& size : problem.sizes)
@@ -51,7 +38,7 @@ Problem make_problem(const RunPlan& plan, const OptimizeOptions& options) {
       static_cast<double>(plan.decay_steps) / static_cast<double>(plan.total_steps);
   problem.run = {.tokens = tokens, .decay = decay * tokens, .mixing = options.mixing_tokens};
   problem.end_loss = problem.final_size().curve->loss(tokens);
-  check_end(problem, plan.final_model);
+  refuse_nonsense(options.law, problem.final_size(), plan.final_model, tokens);
   return problem;
 }
 

@@ -1,6 +1,8 @@
 // The laws of the room law, each with the count of parameters that it is about.
 #include "plan/planning_law.h"
 
+#include <cmath>
+
 #include "base/error.h"
 #include "base/text.h"
 #include "law/chinchilla.h"
@@ -51,6 +53,19 @@ PlanningLaw find_planning_law(const std::string& name) {
     names.push_back(constants.name);
   }
   throw usage_error("unknown law '{}'{}", name, suggestion(name, names));
+}
+
+void refuse_nonsense(const PlanningLaw& law, const law::Size& size, const arch::ModelConfig& model,
+                     double tokens) {
+  const double knows_nothing = std::log(static_cast<double>(model.vocab));
+  const double loss = size.curve->loss(tokens);
+  if (loss < knows_nothing) return;
+  throw usage_error(
+      "the law {} sees {} come to a loss of {:.2f} after {} tokens, expected less than {:.2f}, "
+      "that of a guess among {} ids",
+      law.name, size.name, loss, short_count(tokens), knows_nothing, grouped(model.vocab))
+      .with_hint(
+          "published laws are of larger models and of word pieces, not bytes; fit your own runs");
 }
 
 }  // namespace stagedtrain::plan

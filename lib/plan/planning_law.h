@@ -22,4 +22,9 @@ struct PlanningLaw {
 // "besiroglu" (also "chinchilla"), "hoffmann" or "kaplan". Throws Error(usage) with the nearest.
 PlanningLaw find_planning_law(const std::string& name);
 
+// A law far outside of what it was fitted to can be plain nonsense. Throws Error(usage) if it sees
+// the size end above the loss of a guess.
+void refuse_nonsense(const PlanningLaw& law, const law::Size& size, const arch::ModelConfig& model,
+                     double tokens);
+
 }  // namespace stagedtrain::plan

@@ -93,6 +93,7 @@ void measure(const Schedule& s, StagePlan& stage, double amount, DurationUnit un
 
 void measure_stage(const Schedule& s, const Duration& length, const DataFacts& facts,
                    StagePlan& stage) {
+  ST_CHECK(length.unit != DurationUnit::automatic, "the length of {} is not chosen", stage.name);
   if (length.unit != DurationUnit::epochs) return measure(s, stage, length.amount, length.unit);
   if (!facts.train_windows)
     throw usage_error("'{}': the length of an epoch is unknown without the file data.train",
@@ -241,7 +242,10 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
     fill_costs(s, stage);
     at_place(stage_place(s, i), "stages." + std::to_string(i) + ".for",
              [&] { measure_stage(s, s.stages[i].length, facts, stage); });
-    if (s.stages[i].until) stage.until_loss = s.stages[i].until->loss;
+    if (const auto& until = s.stages[i].until) {
+      stage.until_loss = until->loss;
+      stage.until_slope = parse_number(until->slope);
+    }
     plan.total_steps += stage.steps;
     plan.tokens += stage.tokens;
     plan.flops += stage.flops;
@@ -263,6 +267,12 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
   } else {
     plan.checkpoint_every = run_steps(s, plan, s.checkpoint.every);
   }
+  for (std::size_t i = 0; i < plan.stages.size(); ++i)
+    if (plan.stages[i].until_slope && plan.evaluate_every == 0)
+      throw stage_place(s, i).error(
+          "stages.{}: until.slope is looked at when the validation loss "
+          "is measured; evaluate.every is 0",
+          i);
   add_warnings(plan);
   return plan;
 }
