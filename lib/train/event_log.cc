@@ -20,7 +20,7 @@ bool ends_in_mid_line(const Path& file) {
 
 Json stage_event(const plan::StagePlan& stage) {
   return {{"name", stage.name},
-          {"grow", stage.growth ? stage.growth->operators : ""},
+          {"grow", stage.growth ? stage.growth->operators() : ""},
           {"model", plan::to_json(stage.model)},
           {"params", stage.params.total},
           {"non_embedding", stage.params.non_embedding},
