@@ -7,8 +7,10 @@
 #include "cmd/plan_fit.h"
 #include "cmd/plan_from.h"
 #include "cmd/plan_measure.h"
+#include "cmd/plan_probe.h"
 #include "plan/optimize.h"
 #include "plan/resolve_files.h"
+#include "report/plan_page.h"
 
 namespace stagedtrain::cmd {
 namespace {
@@ -19,6 +21,7 @@ struct PlanArguments {
   FitArguments fit;
   MeasureArguments measure;
   std::string from;
+  std::int64_t probe = 0;
   bool json = false, print_schedule = false;
   bool optimize = false;
   std::string law = "chinchilla", transfer = "loss-state", tokens, mixing;
@@ -56,6 +59,11 @@ what it chose, why, and under which assumption; the schedule's key plan names la
 --from reads the log of a run that is under way, fits the curve of its present stage, says when to
 grow, and chooses the lengths of what follows; `train --replan` goes on with them.
 
+--probe writes schedules into --out: the first stage as planned, then K steps of the second at a
+constant rate, once for each operator and option that makes the same model; and run.sh, which trains
+them. The loss right after a growth tells little, that some hundred steps later a lot. The same
+command, given again when the runs have ended, ranks them and plans with the best.
+
 Examples:
   stagedtrain plan schedules/demo.yaml
   stagedtrain plan schedules/demo.yaml --set stages.full.for=1200 --set lr.peak=1e-3
@@ -65,6 +73,7 @@ Examples:
   stagedtrain plan schedules/gpt2-124m.yaml --optimize --stages 3
   stagedtrain plan schedules/gpt2-124m.yaml --optimize --transfer mixing --mixing 100M
   stagedtrain plan schedules/gpt2-124m.yaml --optimize --print-schedule > planned.yaml
+  stagedtrain plan --probe 200 schedules/demo.yaml --out probes/demo
   stagedtrain plan --from runs/first --print-schedule > rest.yaml
   stagedtrain plan --fit runs/first --out laws.json
   stagedtrain plan --fit curve.csv other.csv --json
@@ -97,10 +106,24 @@ plan::OptimizeOptions options_of(const PlanArguments& arguments) {
   return options;
 }
 
+// Writes the page of --report, if it is asked for; text is what the terminal says.
+void write_page(const PlanArguments& arguments, const plan::RunPlan& plan,
+                const plan::Optimum* optimum, const std::string& text) {
+  const std::string& page = arguments.fit.page;
+  if (page.empty()) return;
+  refuse_overwrite(page, arguments.fit.force);
+  const report::PlanPicture picture = report::picture_of(
+      plan, plan::find_planning_law(optimum ? arguments.law : plan.schedule.plan.law),
+      plan::read_measurements(plan::measurements_file(arguments.measure.file)), optimum);
+  write_file_atomically(page, report::plan_page(picture, text));
+}
+
 std::string optimized(const PlanArguments& arguments, const schedule::Schedule& schedule) {
-  const plan::DataFacts facts = plan::resolve_files(schedule).facts;
-  const plan::Optimum optimum = plan::optimize(schedule, options_of(arguments), facts);
-  if (arguments.print_schedule) return plan::resolved_yaml(plan::resolve(optimum.schedule, facts));
+  const plan::RunPlan asked = plan::resolve_files(schedule, arguments.measure.file);
+  const plan::Optimum optimum = plan::optimize(asked.schedule, options_of(arguments), asked.facts);
+  const plan::RunPlan plan = plan::resolve(optimum.schedule, asked.facts);
+  write_page(arguments, plan, &optimum, plan::to_text(optimum));
+  if (arguments.print_schedule) return plan::resolved_yaml(plan);
   return arguments.json ? plan::to_json(optimum).dump(2) + "\n" : plan::to_text(optimum);
 }
 
@@ -111,14 +134,21 @@ std::string result_of(PlanArguments& arguments) {
   }
   if (!arguments.from.empty())
     return from_result({arguments.from, arguments.edits, arguments.json, arguments.print_schedule});
+  if ((arguments.probe > 0) != !arguments.fit.out.empty())
+    throw usage_error("--out: goes with --fit and --probe, and --probe needs it")
+        .with_hint("stagedtrain plan --probe 200 SCHEDULE --out DIR");
   if (arguments.schedule.empty())
     throw usage_error("SCHEDULE is missing").with_hint("stagedtrain plan --help");
   const schedule::Schedule schedule = schedule::load(arguments.schedule, arguments.edits);
+  if (arguments.probe > 0)
+    return probe_result(
+        {arguments.probe, arguments.fit.out, arguments.json, arguments.print_schedule}, schedule);
   if (arguments.optimize) return optimized(arguments, schedule);
-  const plan::RunPlan plan = plan::resolve_files(schedule);
+  const plan::RunPlan plan = plan::resolve_files(schedule, arguments.measure.file);
   if (arguments.measure.measure) return measure_result(arguments.measure, plan, arguments.json);
   if (arguments.print_schedule) return plan::resolved_yaml(plan);
   const std::vector<plan::RunPlan> scratch = plan::resolve_scratch(plan);
+  write_page(arguments, plan, nullptr, plan::to_text(plan, scratch));
   return arguments.json ? plan::to_json(plan, scratch).dump(2) + "\n"
                         : plan::to_text(plan, scratch);
 }
@@ -164,16 +194,28 @@ void add_plan(CLI::App& app) {
   CLI::Option* measure = add_measure_options(*command, arguments->measure);
   for (const char* other : {"--print-schedule", "--optimize"})
     measure->excludes(command->get_option(other));
+  CLI::Option* probe =
+      command
+          ->add_option("--probe", arguments->probe,
+                       "write short runs into --out, one for each way to make the first growth; "
+                       "when they have ended, rank them by their loss after K steps and plan")
+          ->check(CLI::Range(1, 1000000))
+          ->type_name("K");
+  for (const char* other : {"--optimize", "--measure"}) probe->excludes(command->get_option(other));
   CLI::Option* from =
       command
           ->add_option("--from", arguments->from,
                        "plan the rest of a run that is under way: when to grow, how long to go on")
           ->type_name("RUN");
-  for (const char* other : {"schedule", "--optimize", "--measure"})
+  for (const char* other : {"schedule", "--optimize", "--measure", "--probe"})
     from->excludes(command->get_option(other));
+  command
+      ->add_option("--report", arguments->fit.page,
+                   "write a page of plots: the plan, or with --fit the fits (needs gnuplot)")
+      ->type_name("FILE.html");
   CLI::Option* fit = add_fit_options(*command, arguments->fit);
   for (const char* other :
-       {"schedule", "--set", "--print-schedule", "--optimize", "--measure", "--from"})
+       {"schedule", "--set", "--print-schedule", "--optimize", "--measure", "--from", "--probe"})
     fit->excludes(command->get_option(other));
   command->footer(kFooter);
   command->callback([arguments] { std::fputs(result_of(*arguments).c_str(), stdout); });

@@ -49,16 +49,28 @@ class Chooser {
     run_.tokens = scratch_tokens();
     run_.decay = decay_tokens();
     end_loss_ = sizes_.back().curve->loss(run_.tokens);
-    refuse_nonsense(law_, sizes_.back(), plan_.final_model, run_.tokens);
+    try {
+      refuse_nonsense(law_, sizes_.back(), plan_.final_model, run_.tokens);
+    } catch (const Error& error) {
+      nonsense_ = error;
+    }
     choose_transfer(learned);
     run_.mixing = mixing_tokens(learned);
   }
 
   Choice choose() {
     choice_.schedule = asked_;
+    const bool lengths = std::ranges::any_of(asked_.stages, is_auto);
+    choice_.assumption = assumption_;
+    // Without loss-state lengths do not depend on losses.
+    if (nonsense_ && lengths && assumption_ == Assumption::loss_state) throw *nonsense_;
     walk();
-    choice_.predicted_by = fmt::format("the law {}; {}", law_.name, assumption_name(assumption_));
-    if (std::ranges::any_of(asked_.stages, is_auto)) {
+    if (nonsense_) {
+      choice_.end_losses.clear();
+    } else {
+      choice_.predicted_by = fmt::format("the law {}; {}", law_.name, assumption_name(assumption_));
+    }
+    if (lengths) {
       choice_.schedule.plan.scratch = Duration{run_.tokens, DurationUnit::tokens};
       tell_whole();
     }
@@ -127,7 +139,7 @@ class Chooser {
   void take_learned(const Learned& learned) {
     for (std::size_t i = 1; i < sizes_.size(); ++i) {
       const grow::GrowthRecipe& growth = *plan_.stages[i].growth;
-      const LearnedGrowth* found = learned.rho_of(growth.operators, growth.from, growth.to);
+      const LearnedGrowth* found = learned.rho_of(growth.operators(), growth.from, growth.to);
       if (!found || !(found->rho < sizes_[i].cost / sizes_[i - 1].cost)) {
         assumption_ = Assumption::loss_state;
         return;
@@ -143,7 +155,7 @@ class Chooser {
     double most = 0;
     for (std::size_t i = 1; i < sizes_.size(); ++i) {
       const grow::GrowthRecipe& growth = *plan_.stages[i].growth;
-      const LearnedGrowth* found = learned.mixing_of(growth.operators, growth.from, growth.to);
+      const LearnedGrowth* found = learned.mixing_of(growth.operators(), growth.from, growth.to);
       if (found) most = std::max(most, found->mixing_tokens);
     }
     return most;
@@ -226,11 +238,13 @@ class Chooser {
 
   void tell_whole() {
     const double scratch = run_.tokens * sizes_.back().cost;
+    const std::string loss =
+        nonsense_ ? "" : fmt::format(", which is {:.4f} by the law {}", end_loss_, law_.name);
     choice_.words.push_back(fmt::format(
-        "together they come to {:.4f}, the loss of {} tokens from scratch ({:.3g} for each "
-        "parameter) by the law {}, for {:.1f}% of its {}; assumption: {}: {}",
-        end_loss_, short_count(run_.tokens),
-        run_.tokens / static_cast<double>(plan_.stages.back().params.total), law_.name,
+        "together they come to the loss of {} tokens from scratch ({:.3g} for each parameter){}, "
+        "for {:.1f}% of its {}; assumption: {}: {}",
+        short_count(run_.tokens),
+        run_.tokens / static_cast<double>(plan_.stages.back().params.total), loss,
         100 * cost_ / scratch, asked_.plan.cost == "flops" ? "FLOPs" : "seconds",
         assumption_name(assumption_), assumption_words()));
   }
@@ -240,8 +254,11 @@ class Chooser {
       throw refusal(asked_, i,
                     "until.slope: auto is where growing is best; nothing grows from here")
           .with_hint("give a number");
-    const double before_decay = sizes_.back().curve->loss(run_.tokens - run_.decay);
-    const law::Growth growth = law::best_growth(sizes_[i], sizes_[i + 1], before_decay);
+    // Kaplan's slopes follow from the ratios of sizes and costs, whatever his losses.
+    if (nonsense_ && law_.name != "kaplan")
+      throw nonsense_->with_hint("plan: {law: kaplan} has slopes that hold for any size");
+    const law::Growth growth =
+        law::best_growth(sizes_[i], sizes_[i + 1], sizes_[i + 1].curve->floor());
     if (!growth.pays())
       throw refusal(asked_, i,
                     fmt::format("until.slope: growing {} saves nothing by the law {}",
@@ -264,6 +281,7 @@ class Chooser {
   law::Family sizes_;  // of the stages
   law::RunLength run_;
   double end_loss_ = 0, cost_ = 0;
+  std::optional<Error> nonsense_;  // what the law says of the end is none
   Assumption assumption_ = Assumption::loss_state;
   std::vector<double> rho_;  // of the growth into each stage
   std::vector<std::string> learned_from_;

@@ -2,6 +2,7 @@
 // first step.
 #pragma once
 
+#include "law/assumption.h"
 #include "plan/learned.h"
 
 namespace stagedtrain::plan {
@@ -12,8 +13,9 @@ bool asks_planner(const schedule::Schedule& schedule);
 struct Choice {
   schedule::Schedule schedule;     // with numbers in place of every auto
   std::vector<std::string> words;  // what was chosen, why, and under which assumption
-  std::vector<double> end_losses;  // of the stages, by the law
+  std::vector<double> end_losses;  // of the stages; none if the law sees nonsense for such sizes
   std::string predicted_by;        // that law, and the assumption
+  law::Assumption assumption = law::Assumption::loss_state;
 };
 
 // Each stage of length auto trains until growing is best: under loss-state where both models pay

@@ -93,21 +93,28 @@ class Replanner {
   void set_growth(const FittedCurve& fit) {
     Schedule asked = schedule_;
     asked.stages[index_].until = schedule::UntilSpec{.loss = {}, .slope = "auto"};
-    asked.stages[index_].length = {0, DurationUnit::automatic};
     const Choice choice = chosen(asked);
     const double slope = *parse_number(choice.schedule.stages[index_].until->slope);
     out_.growth = time_of(fit, slope, out_.step);
-    if (choice.predicted_by.find("loss-state") == std::string::npos) {
-      const double step = static_cast<double>(now_.stages[index_].first_step) +
-                          choice.schedule.stages[index_].length.amount;
-      out_.growth->step = out_.growth->low = out_.growth->high = std::max(step, out_.step);
-      out_.growth->now = step <= out_.step;
-    }
+    chooses_rest_ = schedule_.plan.scratch && !choice.end_losses.empty();
+    if (choice.assumption != law::Assumption::loss_state) wait_for_decay(fit.begin);
     const double seen = out_.step - fit.begin;
     if (out_.growth->high - fit.begin > kTrusted * seen)
       out_.warnings.push_back(fmt::format(
           "the growth lies beyond {} times the {} steps that were fitted; plan again later",
           kTrusted, grouped(std::llround(seen))));
+  }
+
+  // Without loss-state the slope does not matter.
+  void wait_for_decay(double begin) {
+    Schedule asked = schedule_;
+    asked.stages[index_].length = {0, DurationUnit::automatic};
+    asked.stages[index_].until.reset();
+    const double step = begin + chosen(asked).schedule.stages[index_].length.amount;
+    GrowthTime& growth = *out_.growth;
+    growth.step = growth.low = growth.high = std::max(step, out_.step);
+    growth.now = step <= out_.step;
+    chooses_rest_ = schedule_.plan.scratch.has_value();
   }
 
   // begin: the step at which the stage began.
@@ -116,7 +123,7 @@ class Replanner {
     const double steps = std::max(1.0, std::round(out_.growth->step - begin));
     asked.stages[index_].length = {steps, DurationUnit::steps};
     asked.stages[index_].until.reset();
-    if (schedule_.plan.scratch)
+    if (chooses_rest_)
       for (std::size_t i = index_ + 1; i < asked.stages.size(); ++i)
         asked.stages[i].length = {0, DurationUnit::automatic};
     const Choice choice = chosen(asked);
@@ -124,8 +131,9 @@ class Replanner {
     out_.words = choice.words;
     if (out_.words.empty())
       out_.words.push_back(
-          "later stages keep their lengths: the schedule does not name the run from scratch that "
-          "is aimed at (plan.scratch)");
+          "later stages keep their lengths: the schedule names no run from scratch that is aimed "
+          "at "
+          "(plan.scratch), or the law cannot say how losses of such models fall");
   }
 
   const runlog::Run& run_;
@@ -135,6 +143,7 @@ class Replanner {
   const Learned& learned_;
   RunPlan now_;
   std::size_t index_;
+  bool chooses_rest_ = false;
   Replan out_;
 };
 

@@ -29,7 +29,7 @@ struct Replan {
 // schedule: that of the run (its schedule.yaml). Under loss-state the growth comes where the slope
 // of the fitted curve reaches that of the law's best growth; under mixing or a measured rho at the
 // last moment before the decay. Later stages are chosen anew if the schedule names the run from
-// scratch that is aimed at (plan.scratch), else they keep their lengths.
+// scratch that is aimed at (plan.scratch) and the law holds for it, else they keep their lengths.
 // Throws Error(input) if the log does not carry a fit of the stage, Error(usage) if the run has
 // ended or its law sees no gain.
 Replan replan(const runlog::Run& run, const schedule::Schedule& schedule, const DataFacts& facts,

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "law/pair.h"
 #include "plan/planning_law.h"
 #include "plan/resolve_files.h"
 #include "support/catch.h"
@@ -89,7 +90,7 @@ TEST_CASE("under mixing and with a rho the growth waits for the decay") {
 TEST_CASE("what earlier runs measured is used, and named") {
   const grow::GrowthRecipe recipe = *plan::resolve(chosen().schedule).stages[1].growth;
   plan::Learned learned;
-  learned.put({"runs/before", "full", "", recipe.operators, recipe.from, recipe.to, 1.25, 1.2, 1.3,
+  learned.put({"runs/before", "full", "", recipe.operators(), recipe.from, recipe.to, 1.25, 1.2, 1.3,
                1e9, 200 * 480 * 1024, 0.05});
   const plan::Choice choice = chosen({"plan.scratch=5000"}, learned);
   CHECK(steps(choice, 0) == 4750);

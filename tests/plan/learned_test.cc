@@ -22,14 +22,14 @@ grow::GrowthRecipe growth(const std::vector<std::string>& edits = {}) {
 
 LearnedGrowth learned(double rho) {
   const grow::GrowthRecipe recipe = growth();
-  return {"runs/a",   "full",     "now", recipe.operators, recipe.from, recipe.to, rho,
+  return {"runs/a",   "full",     "now", recipe.operators(), recipe.from, recipe.to, rho,
           rho - 0.25, rho + 0.25, 1e6,   kUnknown,         0.05};
 }
 
 }  // namespace
 
 TEST_CASE("operators are known by name, however they are written") {
-  CHECK(plan::operator_names(growth().operators) == std::vector<std::string>{"depth"});
+  CHECK(plan::operator_names(growth().operators()) == std::vector<std::string>{"depth"});
   CHECK(plan::operator_names("width factor=2, depth layers=12").size() == 2);
   CHECK(plan::operator_names("nothing").empty());
 }
@@ -41,11 +41,11 @@ TEST_CASE("rho is found again for a growth that is alike") {
   plan::add_learned(file, {learned(1.5)});
   const plan::Learned known = plan::read_learned(file);
   const grow::GrowthRecipe same = growth(), other = growth({"stages.shallow.model.layers=1"});
-  REQUIRE(known.rho_of(same.operators, same.from, same.to));
-  CHECK(known.rho_of(same.operators, same.from, same.to)->rho == 1.5);
-  CHECK(known.rho_of(other.operators, other.from, other.to) == nullptr);
+  REQUIRE(known.rho_of(same.operators(), same.from, same.to));
+  CHECK(known.rho_of(same.operators(), same.from, same.to)->rho == 1.5);
+  CHECK(known.rho_of(other.operators(), other.from, other.to) == nullptr);
   CHECK(known.rho_of("width factor=2", same.from, same.to) == nullptr);
-  CHECK(known.mixing_of(same.operators, same.from, same.to) == nullptr);
+  CHECK(known.mixing_of(same.operators(), same.from, same.to) == nullptr);
 }
 
 TEST_CASE("what a run teaches later is added to what it taught before") {

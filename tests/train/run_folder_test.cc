@@ -56,7 +56,7 @@ TEST_CASE("a folder is made once, taken up again, and refused to another schedul
 
 TEST_CASE("a folder in use is refused, and a file is no folder") {
   const test::TinyRun tiny;
-  const RunFolder first(tiny / "run", tiny.plan(), false);
+  const RunFolder first(tiny / "run", tiny.plan(), Mode::go_on);
   CHECK(contains(
       test::refusal(ErrorKind::locked, [&] { RunFolder(tiny / "run", tiny.plan(), Mode::go_on); }),
       "another run is using this folder"));
@@ -65,7 +65,7 @@ TEST_CASE("a folder in use is refused, and a file is no folder") {
 
 TEST_CASE("the furthest checkpoint comes first, and bad ones are named") {
   const test::TinyRun tiny;
-  const RunFolder folder(tiny / "run", tiny.plan(), false);
+  const RunFolder folder(tiny / "run", tiny.plan(), Mode::go_on);
   std::vector<std::string> bad;
   CHECK(folder.candidates(bad).empty());
   save_at(folder.step_file(4), 0, 4, false);
@@ -82,7 +82,7 @@ TEST_CASE("the furthest checkpoint comes first, and bad ones are named") {
 
 TEST_CASE("only the newest step files are kept") {
   const test::TinyRun tiny;
-  const RunFolder folder(tiny / "run", tiny.plan(), false);
+  const RunFolder folder(tiny / "run", tiny.plan(), Mode::go_on);
   for (std::int64_t step : {2, 4, 10, 100}) test::write_text(folder.step_file(step), "x");
   test::write_text(folder.stage_file("small"), "x");
   folder.prune(2);
@@ -97,6 +97,6 @@ TEST_CASE("what a crash left half written is cleared away") {
   const Path left = tiny / "run/checkpoints/step-00000004.h5.tmp-1-0";
   { RunFolder(tiny / "run", tiny.plan(), Mode::go_on); }
   test::write_text(left, "half");
-  const RunFolder again(tiny / "run", tiny.plan(), false);
+  const RunFolder again(tiny / "run", tiny.plan(), Mode::go_on);
   CHECK_FALSE(std::filesystem::exists(left));
 }
