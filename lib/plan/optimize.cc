@@ -28,10 +28,16 @@ std::string size_name(const arch::ModelConfig& model) {
 }
 
 Problem make_problem(const RunPlan& plan, const OptimizeOptions& options) {
-  Problem problem{options, candidates(plan.final_model, options.law), {}, {}};
-  for (const Candidate& size : problem.sizes)
-    problem.family.push_back(
-        {size_name(size.model), size.flops_per_token, options.law.curve(size.parameters)});
+  Problem problem{options, {}, {}, {}};
+  for (const Candidate& size : candidates(plan.final_model, options.law)) {
+    const auto curve = options.law.curve(size.parameters);
+    if (!curve) continue;  // a law of own curves knows few sizes
+    problem.sizes.push_back(size);
+    problem.family.push_back({size_name(size.model), size.flops_per_token, curve});
+  }
+  if (problem.sizes.empty() || problem.sizes.back().model != plan.final_model)
+    throw usage_error("the law {} has no curve of the final model", options.law.name)
+        .with_hint("fit a run of it: stagedtrain plan --fit RUN... --out FILE.json");
   const double tokens =
       options.end_tokens > 0 ? options.end_tokens : static_cast<double>(plan.tokens);
   const double decay =

@@ -58,15 +58,16 @@ void mark_growth(const PlanPicture& picture, std::size_t i, const Unit& unit, Fi
   const PathStage &before = picture.path[i - 1], &stage = picture.path[i];
   const double loss = before.size.curve->loss(before.end);
   const XY at{stage.cost_before / unit.size, loss};
+  const bool near_left = at.x < figure.x.low * std::pow(figure.x.high / figure.x.low, 0.3);
   figure.points.push_back(
       {.points = {at}, .colour = kStaged, .shape = Shape::triangle, .size = 1.5});
   figure.labels.push_back(
       {.at = at,
        .text = fmt::format("grow {} into {}, at {:.3f}", before.size.name, stage.size.name, loss),
        .colour = kStaged,
-       .align = Align::right,
-       .dx = -1,
-       .dy = -1.0});
+       .align = near_left ? Align::left : Align::right,
+       .dx = near_left ? 1.5 : -1,
+       .dy = near_left ? 0.6 : -1});
 }
 
 Axis percent_axis(const char* title, double low, double high) {
@@ -119,11 +120,12 @@ Figure path_figure(const PlanPicture& picture) {
   figure.points.push_back({.points = {own}, .colour = kStaged});
   figure.points.push_back({.points = {theirs}, .colour = kScratch});
   figure.arrows.push_back({.from = theirs, .to = own, .colour = kGood});
-  figure.labels.push_back({.at = theirs,
+  const double along = scratch / 7;
+  figure.labels.push_back({.at = {along / unit.size, last.curve->loss(along / last.cost)},
                            .text = fmt::format("{} from scratch", last.name),
                            .colour = kScratch,
                            .dx = 1,
-                           .dy = 0.8});
+                           .dy = 0.6});
   figure.labels.push_back({.at = own,
                            .text = fmt::format("{:.1f}% less", 100 * (1 - own.x / theirs.x)),
                            .colour = kGood,
@@ -206,7 +208,7 @@ Figure length_figure(const PlanPicture& picture) {
   }
   floor = finite(floor);
   for (const XY& point : floor)
-    figure.lines.push_back({.points = {point, {point.x, ceiling}}, .colour = kSoft, .width = 6.5});
+    figure.lines.push_back({.points = {point, {point.x, ceiling}}, .colour = kSoft, .width = 11});
   figure.lines.push_back({.points = floor, .colour = kStaged, .width = 2.4});
   figure.lines.push_back({.points = {{low / unit.size, ceiling}, {high / unit.size, ceiling}},
                           .colour = kStaged,
@@ -228,7 +230,7 @@ Figure length_figure(const PlanPicture& picture) {
                            .colour = kStaged,
                            .align = Align::right,
                            .dx = -0.5,
-                           .dy = 0.9});
+                           .dy = 2});
   return figure;
 }
 
@@ -302,11 +304,13 @@ Figure jobs_figure(const PlanPicture& picture) {
     }
     figure.lines.push_back(
         {.points = {{x0, 0}, {x0, top}, {x1, top}, {x1, 0}}, .colour = kStaged, .width = 1.8});
-    figure.labels.push_back({.at = {(x0 + x1) / 2, top},
+    const bool narrow = job.length < 0.15 * end;
+    figure.labels.push_back({.at = {narrow ? x0 : (x0 + x1) / 2, top},
                              .text = fmt::format("{}: {}", job.name, short_bytes(job.memory)),
                              .colour = kStaged,
-                             .align = Align::center,
-                             .dy = 0.8});
+                             .align = narrow ? Align::left : Align::center,
+                             .dx = narrow ? 0.3 : 0,
+                             .dy = narrow ? 2.1 : 0.8});
     if (job.growth_memory <= 0) continue;
     figure.points.push_back({.points = {{x0, job.growth_memory / gib}},
                              .colour = {Ink::ink, 0},

@@ -90,7 +90,7 @@ std::string plan_page(const PlanPicture& picture, const std::string& text,
   const double saved = saved_share(picture);
   const std::string head = fmt::format(
       "<h1>Plan of {}</h1>\n<p class=\"verdict\">{}: {:.1f}% {} FLOPs than the final model from "
-      "scratch to a loss of {:.4f} ({} tokens). {}, by the law {}.</p>\n",
+      "scratch to a loss of {:.4f} ({} tokens), under the {}, by the law {}.</p>\n",
       escaped(picture.title), escaped(join(names, ", then ")), 100 * std::abs(saved),
       saved >= 0 ? "fewer" : "more", picture.end_loss, short_count(picture.run.tokens),
       escaped(picture.assumption), escaped(picture.law));
