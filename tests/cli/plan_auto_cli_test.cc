@@ -1,5 +1,9 @@
 // The planner at work as a user meets it: auto lengths, --from, --probe, --report.
-#include <stdlib.h>
+#include <fmt/format.h>
+
+#include <cmath>
+#include <filesystem>
+#include <sstream>
 
 #include "base/json.h"
 #include "support/catch.h"
@@ -33,6 +37,19 @@ test::CommandResult plan_in(const std::filesystem::path& folder, std::vector<std
 std::string gpt2_in(const test::TempDir& dir) {
   test::write_text(dir / "gpt2.yaml", kGpt2);
   return (dir / "gpt2.yaml").string();
+}
+
+// Gives the steps of a log losses that bend towards a floor, as a fit needs.
+void bend(const std::filesystem::path& log) {
+  std::istringstream lines(test::read_text(log));
+  std::string bent;
+  for (std::string line; std::getline(lines, line);) {
+    Json event = parse_json(line, "log");
+    if (event["event"] == "step")
+      event["loss"] = 1.5 + 6 * std::pow(event["step"].get<double>() + 20, -0.45);
+    bent += event.dump() + "\n";
+  }
+  test::write_text(log, bent);
 }
 
 }  // namespace
@@ -74,10 +91,13 @@ TEST_CASE("plan --report writes one page that needs nothing else") {
 
 TEST_CASE("plan --fit --report draws the fits") {
   const test::TempDir dir;
-  test::write_made_runs(dir.path());
+  std::string csv = "step,lr,loss\n";
+  for (int step = 10; step <= 2000; step += 10)
+    csv += fmt::format("{},0.003,{}\n", step, 2 + 20 * std::pow(step + 50.0, -0.5));
+  test::write_text(dir / "curve.csv", csv);
   const std::string page = (dir / "fit.html").string();
   const auto result =
-      plan_in(dir.path(), {"--fit", (dir / "scratch/budget-3000").string(), "--report", page});
+      plan_in(dir.path(), {"--fit", (dir / "curve.csv").string(), "--report", page});
   INFO(result.err);
   REQUIRE(result.exit_code == 0);
   CHECK(contains(test::read_text(page), "what the fit leaves"));
@@ -88,6 +108,7 @@ TEST_CASE("plan --from says when to grow, and prints the schedule of the rest") 
   test::write_run(
       dir / "run",
       {.role = "staged", .stages = {{"shallow", 2, 2100}, {"full", 6, 900}}, .stop = 1000});
+  bend(dir / "run/run.jsonl");
   test::write_text(dir / "run/schedule.yaml", test::kTwoStages);
   const std::string run = (dir / "run").string();
   const std::vector<std::string> kaplan = {"--set", "plan.law=kaplan", "--set",
@@ -117,10 +138,17 @@ TEST_CASE("plan --probe writes runs, waits for them, ranks them and plans with t
   REQUIRE(first.exit_code == 0);
   CHECK(contains(first.out, "not yet"));
   CHECK(contains(first.out, "run.sh"));
-  const auto trained = test::run({.arguments = {"sh", folder + "/run.sh"},
-                                  .environment = {{"XDG_CACHE_HOME", tiny.path().string()}}});
-  INFO(trained.err);
-  REQUIRE(trained.exit_code == 0);
+  // What run.sh trains (19 calls of train) is made up here.
+  double loss = 2;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() != ".yaml") continue;
+    const auto run = std::filesystem::path(folder) / "runs" / entry.path().stem();
+    std::filesystem::create_directories(run);
+    test::write_text(run / "run.jsonl",
+                     fmt::format("{{\"event\":\"start\",\"role\":\"staged\",\"stages\":[]}}\n"
+                                 "{{\"event\":\"end\",\"step\":9,\"loss\":{},\"stderr\":0.01}}\n",
+                                 loss += 0.1));
+  }
   const auto second = plan_in(tiny.path(), words);
   INFO(second.err);
   CHECK(second.exit_code == 0);
