@@ -17,7 +17,6 @@ CLI::Option* add_fit_options(CLI::App& command, FitArguments& arguments) {
                   "with --fit the file for the laws, which later plans read; with --probe the "
                   "folder of its files")
       ->type_name("FILE.json|DIR");
-  command.add_flag("--force", arguments.force, "replace the files of --out and --report");
   command
       .add_option("--huber", arguments.huber,
                   "relative misfit beyond which a point counts less, 1e-6 to 1 (default: 1e-3; for "

@@ -38,7 +38,8 @@ std::string stage_notes(const RunPlan& plan, const StagePlan& stage) {
     text += plan.schedule.from.empty() ? "  starts from fresh weights\n"
                                        : fmt::format("  starts from {}\n", plan.schedule.from);
   }
-  text += fmt::format("  {:.0f}% of the FLOPs", 100 * stage.flops / plan.flops);
+  text += fmt::format("  {:.0f}% of the FLOPs; {} parameters without embeddings",
+                      100 * stage.flops / plan.flops, count_text(stage.params.non_embedding));
   if (stage.until_loss)
     text += fmt::format("; ends sooner at a validation loss of {}", *stage.until_loss);
   if (stage.until_slope)
@@ -102,8 +103,8 @@ std::string scratch_notes(const RunPlan& plan, const std::vector<RunPlan>& scrat
                     fmt::format("{:.1f}% of it", 100 * plan.flops / run.flops)});
   return "\nthe same model from scratch, for comparison (stagedtrain train --scratch)\n" +
          text_table(rows, 0, "  ") +
-         "  What staging saves at equal loss is measured, not planned: `stagedtrain report` says "
-         "it.\n";
+         "  Equal lengths are not equal losses: what staging saved, `stagedtrain report` "
+         "measures.\n";
 }
 
 Json stage_json(const StagePlan& stage) {
@@ -154,14 +155,16 @@ std::optional<double> epochs(const RunPlan& plan) {
          static_cast<double>(*plan.facts.train_windows);
 }
 
-std::string to_text(const RunPlan& plan, const std::vector<RunPlan>& scratch) {
+std::string to_text(const RunPlan& plan, const std::vector<RunPlan>& scratch,
+                    const std::string& sections, const std::vector<std::string>& warnings) {
   std::string text = stage_table(plan);
   for (const StagePlan& stage : plan.stages) text += stage_notes(plan, stage);
-  text += run_notes(plan);
+  text += run_notes(plan) + sections;
   if (!scratch.empty()) text += scratch_notes(plan, scratch);
   if (!plan.chosen.empty()) text += "\nchosen by the planner\n";
   for (const std::string& choice : plan.chosen) text += "  " + wrapped(choice, 96, "  ");
-  for (const std::string& warning : plan.warnings) text += "\nwarning: " + warning + "\n";
+  for (const std::string& warning : plan.warnings) text += warning_text(warning);
+  for (const std::string& warning : warnings) text += warning_text(warning);
   return text;
 }
 

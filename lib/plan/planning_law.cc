@@ -4,11 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <optional>
 
 #include "base/text.h"
-#include "law/chinchilla.h"
-#include "law/kaplan.h"
 
 namespace stagedtrain::plan {
 namespace {

@@ -77,4 +77,24 @@ DataFiles open_data(const Schedule& s) {
   return {open_tokens(s, "train", s.data.train), open_tokens(s, "validation", s.data.validation)};
 }
 
+bool in_run_folder(const std::string& path) { return path.starts_with("stages/"); }
+
+void check_other_states(const RunPlan& plan) {
+  for (const StagePlan& stage : plan.stages) {
+    if (!stage.growth) continue;
+    for (const grow::GrowthStep& step : stage.growth->steps)
+      for (const std::string& path : step.others) {
+        if (in_run_folder(path)) continue;
+        if (!is_there(path))
+          throw usage_error("stage {}: there is no file '{}'", stage.name, path)
+              .with_hint("train it first; or give a path that begins with stages/ for the end of "
+                         "an earlier stage of this run");
+        const arch::ModelConfig& found = state::CheckpointReader(path).header().model;
+        if (!(found == step.from))
+          throw usage_error("stage {}: {} holds {}, expected {}", stage.name, path,
+                            describe(found), describe(step.from));
+      }
+  }
+}
+
 }  // namespace stagedtrain::plan

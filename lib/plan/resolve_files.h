@@ -25,4 +25,10 @@ struct DataFiles {
 // one, and for one whose tokenizer has more ids than model.vocab.
 DataFiles open_data(const schedule::Schedule& schedule);
 
+// A path of a growth's further states: one that begins with "stages/" lies in the run's own folder.
+bool in_run_folder(const std::string& path);
+// Checks the further states that growths of the plan name, all but those that the run itself makes:
+// what would fail at the growth fails now. Throws Error(usage).
+void check_other_states(const RunPlan& plan);
+
 }  // namespace stagedtrain::plan

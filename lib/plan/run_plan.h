@@ -17,6 +17,7 @@ struct StagePlan {
   std::string name;
   arch::ModelConfig model;
   arch::ParamCount params;
+  bool train_only_new = false;  // what the growth before did not add stays as it is
   std::optional<grow::GrowthRecipe> growth;  // from the stage before, or from the checkpoint `from`
   std::int64_t first_step = 0, steps = 0;    // as planned; `until` may end the stage sooner
   std::int64_t tokens = 0;
@@ -65,6 +66,9 @@ struct RunPlan {
 RunPlan resolve(const schedule::Schedule& schedule, const DataFacts& facts = {},
                 const std::optional<arch::ModelConfig>& start_model = {});
 
+// Steps of a length that is counted along the run: steps, tokens or % of it.
+std::int64_t steps_along(const RunPlan& plan, const Duration& length);
+
 // The model that stage `index` (from 1) grows out of. Looks at the stages before it alone.
 arch::ModelConfig source_model(const schedule::Schedule& schedule, std::size_t index);
 
@@ -80,8 +84,11 @@ std::int64_t length_at(const schedule::Schedule& schedule, const arch::ModelConf
 double learning_rate(const RunPlan& plan, const StagePlan& stage, std::int64_t step,
                      std::int64_t stage_step, std::int64_t total_steps);
 
-// The table for people, and all numbers for machines.
-std::string to_text(const RunPlan& plan, const std::vector<RunPlan>& scratch = {});
+// The table for people, and all numbers for machines. sections: text put before the comparison
+// from scratch; warnings: lines after the plan's own.
+std::string to_text(const RunPlan& plan, const std::vector<RunPlan>& scratch = {},
+                    const std::string& sections = "",
+                    const std::vector<std::string>& warnings = {});
 Json to_json(const RunPlan& plan, const std::vector<RunPlan>& scratch = {});
 Json to_json(const arch::ModelConfig& model);
 // How often the run reads the whole training text; nothing if that is not known.

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace stagedtrain::plan {
 
 std::string text_table(const std::vector<std::vector<std::string>>& rows, std::size_t left,
@@ -23,6 +25,23 @@ std::string text_table(const std::vector<std::vector<std::string>>& rows, std::s
     text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
   }
   return text;
+}
+
+std::string wrapped(const std::string& words) {
+  constexpr std::size_t kColumns = 100;
+  std::string text, line;
+  for (const std::string& word : split(words, ' ')) {
+    if (!line.empty() && line.size() + 1 + word.size() > kColumns) {
+      text += line + "\n";
+      line = " ";
+    }
+    line += (line.empty() ? "" : " ") + word;
+  }
+  return text + line + "\n";
+}
+
+std::string warning_text(const std::string& warning) {
+  return "\n" + wrapped("warning: " + warning);
 }
 
 }  // namespace stagedtrain::plan

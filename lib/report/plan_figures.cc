@@ -82,7 +82,8 @@ Axis log_axis(const Unit& unit, double low, double high) { return cost_axis(unit
 double saved_by(const PlanPicture& picture, std::size_t stages, double tokens) {
   const law::LossCurve& curve = *picture.sizes.back().curve;
   const double share = picture.run.decay / picture.run.tokens;
-  const law::Ladders ladders(picture.sizes, curve.loss(tokens * (1 - share)), picture.connected);
+  const law::Ladders ladders(picture.sizes, curve.loss(tokens * (1 - share)),
+                             {.connected = picture.connected});
   return ladders.best(stages).credit / tokens;
 }
 
@@ -237,7 +238,7 @@ Figure length_figure(const PlanPicture& picture) {
 Figure stages_figure(const PlanPicture& picture) {
   const law::LossCurve& curve = *picture.sizes.back().curve;
   const law::Ladders ladders(picture.sizes, curve.loss(picture.run.tokens - picture.run.decay),
-                             picture.connected);
+                             {.connected = picture.connected});
   const std::size_t most = std::min<std::size_t>(7, picture.sizes.size());
   std::vector<XY> points;
   for (std::size_t stages = 1; stages <= most; ++stages)

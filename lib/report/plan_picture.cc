@@ -93,8 +93,8 @@ PlanPicture picture_of(const plan::RunPlan& plan, const plan::PlanningLaw& law,
       static_cast<double>(plan.decay_steps) / static_cast<double>(plan.total_steps);
   picture.run = {.tokens = tokens, .decay = decay * tokens};
   picture.most_stages = std::max<std::size_t>(2, picture.path.size());
-  picture.assumption =
-      law::assumption_name(optimum ? optimum->assumption : law::Assumption::loss_state);
+  picture.assumption = law::assumption_name(optimum ? optimum->options.transfer.assumption
+                                                    : law::Assumption::loss_state);
   add_jobs(plan, measurements, picture);
   return picture;
 }

@@ -155,7 +155,7 @@ void validate(const Schedule& s) {
 
 // The keys that do not change what is trained.
 void drop_bookkeeping(Tree& tree) {
-  for (const char* key : {"evaluate", "checkpoint", "log", "guard", "plan", "scratch"})
+  for (const char* key : {"evaluate", "checkpoint", "log", "guard", "machine", "plan", "scratch"})
     tree.erase(key);
 }
 

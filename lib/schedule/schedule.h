@@ -14,6 +14,7 @@
 namespace stagedtrain::schedule {
 
 enum class Precision { fp32, bf16, fp64 };
+enum class TrainOnly { all, only_new };
 
 struct DataSpec {
   std::string train, validation;
@@ -145,6 +146,7 @@ struct StageSpec {
   Duration length;
   std::optional<UntilSpec> until;
   std::optional<StageLrSpec> lr;
+  TrainOnly train_only = TrainOnly::all;
   template <class V>
   void fields(V& v) {
     v("name", name, {.doc = "names the stage in logs, files and --stage", .required = true});
@@ -159,6 +161,9 @@ struct StageSpec {
        .required = true});
     v("until", until, {.doc = "ends the stage early"});
     v("lr", lr, {.doc = "learning rate of this stage"});
+    v("train_only", train_only,
+      {.doc = "new: all but the layers and experts that this stage's growth adds stay as they are "
+              "(LLaMA-Pro)"});
   }
 };
 
@@ -221,6 +226,28 @@ struct GuardSpec {
   }
 };
 
+// What a run's time, money and memory are planned with; training does not read it.
+struct MachineSpec {
+  double flops = 0, utilisation = 0.4, memory = 0, disk = 1e9, price_per_hour = 0;
+  std::string device;
+  template <class V>
+  void fields(V& v) {
+    v("flops", flops,
+      {.doc = "peak FLOPs a second at this precision, as 312T; 0: unknown, time is planned only "
+              "where it was measured",
+       .min = 0});
+    v("utilisation", utilisation,
+      {.doc = "share of the peak that training reaches", .min = 0, .max = 1, .above_min = true});
+    v("memory", memory, {.doc = "bytes that training may take, as 80G; 0: unknown", .min = 0});
+    v("disk", disk,
+      {.doc = "bytes a second that checkpoints are written with", .min = 0, .above_min = true});
+    v("price_per_hour", price_per_hour, {.doc = "of the machine, in any currency", .min = 0});
+    v("device", device,
+      {.doc = "name of the hardware whose measurements are used (plan --measure prints it); empty: "
+              "the newest of any"});
+  }
+};
+
 struct Schedule {
   std::string name;  // of the file, without its folder and ending; not a key
   std::int64_t seed = 1;
@@ -239,6 +266,7 @@ struct Schedule {
   CheckpointSpec checkpoint;
   LogSpec log;
   GuardSpec guard;
+  MachineSpec machine;
   Tree source;  // the document it was read from, for the places of errors
 
   template <class V>
@@ -284,11 +312,16 @@ void Schedule::fields(V& v) {
   v("checkpoint", checkpoint, {.doc = "saving"});
   v("log", log, {.doc = "logging"});
   v("guard", guard, {.doc = "stopping a diverging run"});
+  v("machine", machine, {.doc = "what plan counts time, money and memory with"});
 }
 
 }  // namespace stagedtrain::schedule
 
 namespace stagedtrain {
+template <>
+struct EnumNames<schedule::TrainOnly> {
+  static constexpr std::array names{"all", "new"};
+};
 template <>
 struct EnumNames<schedule::Precision> {
   static constexpr std::array names{"fp32", "bf16", "fp64"};

@@ -41,6 +41,7 @@ class StageLoop {
 
   eval::EvalReport run() {
     std::optional<eval::EvalReport> report;
+    freeze_what_is_not_trained();
     for (;;) {
       stop_point("training");
       report.reset();
@@ -48,6 +49,7 @@ class StageLoop {
         report = evaluate("evaluate");
       if (progress_.stage_step >= stage_.steps) break;
       if (report && may_grow(*report)) break;
+      lift_mask();
       step();
       keep_what_is_due();
     }
@@ -100,6 +102,23 @@ class StageLoop {
     event["why"] = why;
     run_.log.write(event);
     run_.line.say(fmt::format("{} ends: {}", progress_.stage, why));
+  }
+
+  void freeze_what_is_not_trained() {
+    const auto newest = static_cast<std::int64_t>(live_.header.lineage.size());
+    live_.model->params().set_histories(live_.header.histories, stage_.train_only_new ? newest : 0);
+  }
+
+  // A mask of the growth before rises with every step, until it is gone.
+  void lift_mask() {
+    const state::MaskRamp& mask = live_.header.mask;
+    if (mask.steps == 0) return;
+    if (progress_.step >= mask.start + mask.steps) {
+      end_mask(live_);
+      freeze_what_is_not_trained();
+    } else {
+      show_through_mask(live_, progress_.step + 1);
+    }
   }
 
   // One optimizer step. The state changes only once the whole gradient is known and finite.

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "arch/architectures.h"
 #include "base/signals.h"
 #include "runlog/run_log.h"
 #include "state/checkpoint.h"
@@ -301,4 +302,66 @@ TEST_CASE("width growth with its break trains on") {
   const runlog::Run log = runlog::read_log(tiny / "run/run.jsonl", "run");
   CHECK(log.growths[0].loss_after == Approx(log.growths[0].loss_before).epsilon(1e-5));
   CHECK(result.stages[1].loss < result.stages[0].loss);
+}
+
+namespace {
+
+const std::vector<std::string> kMask = {
+    "stages.full.grow=[{operator: mask, layers: 2, width: 24, ffn: 80, steps: 3}]",
+    "model.width=24", "model.head_dim=8", "model.ffn=80",
+    "stages.small.model={layers: 1, width: 16, ffn: 64}"};
+
+}  // namespace
+
+TEST_CASE("a run behind a mask resumes to the last bit, before it is lifted and after") {
+  const test::TinyRun tiny;
+  REQUIRE(run_in(tiny, "whole", kMask).done);
+  const state::TrainingState end = state::load(tiny / "whole/stages/full.h5");
+  CHECK(end.mask == state::MaskRamp{});
+  for (const int stop : {7, 8, 9, 10}) {
+    const std::string name = fmt::format("stopped-{}", stop);
+    std::vector<std::string> edits = kMask;
+    edits.push_back("checkpoint={every: 1 steps, keep: 20}");
+    REQUIRE(run_in(tiny, name, edits).done);
+    std::filesystem::remove(tiny / (name + "/stages/full.h5"));
+    for (int step = stop + 1; step <= 12; ++step)
+      std::filesystem::remove(tiny / fmt::format("{}/checkpoints/step-{:08}.h5", name, step));
+    REQUIRE(run_in(tiny, name, edits).done);
+    CAPTURE(stop);
+    state::TrainingState again = timeless(tiny / (name + "/stages/full.h5"));
+    state::TrainingState once = timeless(tiny / "whole/stages/full.h5");
+    again.run.schedule = once.run.schedule = "";
+    CHECK(test::difference(once, again) == "");
+  }
+}
+
+TEST_CASE("with train_only: new the old tensors stay as they are, bit by bit") {
+  const test::TinyRun tiny;
+  const std::vector<std::string> edits = {
+      "stages.full.grow=[{operator: llama_pro}]", "stages.full.train_only=new"};
+  REQUIRE(run_in(tiny, "run", edits).done);
+  const auto before = state::load(tiny / "run/stages/small.h5"),
+             after = state::load(tiny / "run/stages/full.h5");
+  const arch::ParamTable sources = arch::param_table(before.model),
+                         table = arch::param_table(after.model);
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    CAPTURE(table[i].name);
+    const std::int64_t source = sources.index(table[i].name);
+    for (const state::Kind kind : state::kKinds) {
+      if (table[i].layer == 1) continue;
+      REQUIRE(source >= 0);
+      CHECK(std::ranges::equal(after.of(kind)[i].bytes(),
+                               before.of(kind)[static_cast<std::size_t>(source)].bytes()));
+    }
+  }
+  const auto down = static_cast<std::size_t>(table.index("layers.1.mlp.down.weight"));
+  CHECK(after.of(state::Kind::weights)[down].at(0) != 0);
+  CHECK(contains(test::refusal(ErrorKind::usage,
+                               [&] {
+                                 tiny.plan({"stages.full.train_only=new",
+                                            "stages.full.grow=[{operator: width}]",
+                                            "model.width=32", "model.heads=4",
+                                            "model.layers=1", "stages.small.model={width: 16, heads: 2}"});
+                               }),
+                 "this stage adds no layer and no expert"));
 }
