@@ -14,6 +14,7 @@ namespace {
 using law::Assumption;
 using schedule::Schedule;
 constexpr double kTokensPerParameter = 20;
+constexpr int kPasses = 4;  // a decay in % is of the run that comes out
 
 bool is_auto(const schedule::StageSpec& stage) {
   return stage.length.unit == DurationUnit::automatic;
@@ -47,7 +48,7 @@ class Chooser {
     for (const StagePlan& stage : plan_.stages)
       sizes_.push_back({stage.name, cost(stage, measurements), curve_of(stage)});
     run_.tokens = scratch_tokens();
-    run_.decay = decay_tokens();
+    run_.decay = decay_tokens(run_.tokens);
     end_loss_ = sizes_.back().curve->loss(run_.tokens);
     try {
       refuse_nonsense(law_, sizes_.back(), plan_.final_model, run_.tokens);
@@ -64,6 +65,10 @@ class Chooser {
     choice_.assumption = assumption_;
     // Without loss-state lengths do not depend on losses.
     if (nonsense_ && lengths && assumption_ == Assumption::loss_state) throw *nonsense_;
+    for (int pass = 1; pass < kPasses; ++pass) {
+      walk();
+      run_.decay = decay_tokens(tokens_);
+    }
     walk();
     if (nonsense_) {
       choice_.end_losses.clear();
@@ -108,10 +113,11 @@ class Chooser {
     return length.amount * step_tokens_;
   }
 
-  double decay_tokens() const {
+  // Of a run of so many tokens.
+  double decay_tokens(double tokens) const {
     const schedule::LrSpec& lr = asked_.lr;
     if (lr.curve != "wsd") return 0;
-    if (lr.decay.unit == DurationUnit::percent) return lr.decay.amount / 100 * run_.tokens;
+    if (lr.decay.unit == DurationUnit::percent) return lr.decay.amount / 100 * tokens;
     return lr.decay.amount * (lr.decay.unit == DurationUnit::steps ? step_tokens_ : 1);
   }
 
@@ -193,6 +199,9 @@ class Chooser {
   double given_tokens(std::size_t i) const { return static_cast<double>(plan_.stages[i].tokens); }
 
   void walk() {
+    choice_.words.clear();
+    choice_.end_losses.clear();
+    tokens_ = cost_ = 0;
     double at = 0;  // on the stage's own curve
     for (std::size_t i = 0; i < sizes_.size(); ++i) {
       const bool last = i + 1 == sizes_.size();
@@ -208,6 +217,7 @@ class Chooser {
               .with_hint("leave this stage out, or shorten the one before");
         tokens = set_length(i, until - at, why);
       }
+      tokens_ += tokens;
       cost_ += tokens * sizes_[i].cost;
       choice_.end_losses.push_back(sizes_[i].curve->loss(at + tokens));
       if (!last) at = resume_at(i + 1, at + tokens);
@@ -280,7 +290,8 @@ class Chooser {
   double step_tokens_;
   law::Family sizes_;  // of the stages
   law::RunLength run_;
-  double end_loss_ = 0, cost_ = 0;
+  double end_loss_ = 0;
+  double tokens_ = 0, cost_ = 0;   // of all stages
   std::optional<Error> nonsense_;  // what the law says of the end is none
   Assumption assumption_ = Assumption::loss_state;
   std::vector<double> rho_;  // of the growth into each stage

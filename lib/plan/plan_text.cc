@@ -162,7 +162,7 @@ std::string to_text(const RunPlan& plan, const std::vector<RunPlan>& scratch,
   text += run_notes(plan) + sections;
   if (!scratch.empty()) text += scratch_notes(plan, scratch);
   if (!plan.chosen.empty()) text += "\nchosen by the planner\n";
-  for (const std::string& choice : plan.chosen) text += "  " + wrapped(choice, 96, "  ");
+  for (const std::string& choice : plan.chosen) text += "  " + stagedtrain::wrapped(choice, 96, "  ");
   for (const std::string& warning : plan.warnings) text += warning_text(warning);
   for (const std::string& warning : warnings) text += warning_text(warning);
   return text;

@@ -181,7 +181,7 @@ std::string to_text(const Replan& r) {
     text +=
         fmt::format("  {}: {} in place of {}\n", r.schedule.stages[i].name,
                     to_string(r.schedule.stages[i].length), grouped(std::llround(r.old_steps[i])));
-  for (const std::string& words : r.words) text += "  " + wrapped(words, 96, "  ");
+  for (const std::string& words : r.words) text += "  " + stagedtrain::wrapped(words, 96, "  ");
   for (const std::string& warning : r.warnings) text += "\nwarning: " + warning + "\n";
   if (r.growth)
     text += fmt::format(

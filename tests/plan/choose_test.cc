@@ -75,7 +75,8 @@ TEST_CASE("20 tokens for each parameter is the run from scratch that nobody name
 }
 
 TEST_CASE("under mixing and with a rho the growth waits for the decay") {
-  const std::vector<std::string> scratch = {"plan.scratch=5000", "plan.mixing=200"};
+  const std::vector<std::string> scratch = {"plan.scratch=5000", "plan.mixing=200",
+                                            "lr.decay=1000"};
   auto edits = scratch;
   edits.push_back("plan.transfer=mixing");
   const plan::Choice mixing = chosen(edits);
@@ -87,15 +88,23 @@ TEST_CASE("under mixing and with a rho the growth waits for the decay") {
   CHECK(contains(chosen(edits).words[2], "measured: rho 1.25"));
 }
 
+TEST_CASE("a decay in percent is of the run that comes out, and the growth comes before it") {
+  const plan::Choice choice =
+      chosen({"plan.scratch=5000", "plan.mixing=200", "plan.transfer=rho=1.25", "lr.decay=20%"});
+  const plan::RunPlan run = plan::resolve(choice.schedule);
+  CHECK(std::fabs(static_cast<double>(run.stages[1].steps - run.decay_steps) - 200) <= 2);
+}
+
 TEST_CASE("what earlier runs measured is used, and named") {
   const grow::GrowthRecipe recipe = *plan::resolve(chosen().schedule).stages[1].growth;
   plan::Learned learned;
-  learned.put({"runs/before", "full", "", recipe.operators(), recipe.from, recipe.to, 1.25, 1.2, 1.3,
-               1e9, 200 * 480 * 1024, 0.05});
-  const plan::Choice choice = chosen({"plan.scratch=5000"}, learned);
+  learned.put({"runs/before", "full", "", recipe.operators(), recipe.from, recipe.to, 1.25, 1.2,
+               1.3, 1e9, 200 * 480 * 1024, 0.05});
+  const plan::Choice choice = chosen({"plan.scratch=5000", "lr.decay=1000"}, learned);
   CHECK(steps(choice, 0) == 4750);
   CHECK(contains(choice.words[2], "runs/before"));
-  const plan::Choice floor = chosen({"plan.scratch=5000", "plan.transfer=loss-state"}, learned);
+  const plan::Choice floor =
+      chosen({"plan.scratch=5000", "lr.decay=1000", "plan.transfer=loss-state"}, learned);
   CHECK(steps(floor, 0) < 4750);
 }
 
