@@ -6,7 +6,11 @@
 #include "cmd/commands.h"
 #include "cmd/plan_choice.h"
 #include "cmd/plan_fit.h"
+#include "cmd/plan_from.h"
+#include "cmd/plan_measure.h"
+#include "cmd/plan_probe.h"
 #include "plan/resolve_files.h"
+#include "report/plan_page.h"
 
 namespace stagedtrain::cmd {
 namespace {
@@ -15,7 +19,10 @@ struct PlanArguments {
   std::string schedule;
   std::vector<std::string> edits;
   FitArguments fit;
+  MeasureArguments measure;
   ChoiceArguments choice;
+  std::string from;
+  std::int64_t probe = 0;
   bool json = false, print_schedule = false, force = false;
 };
 
@@ -44,6 +51,21 @@ three times the warm-up. Finished runs become Chinchilla's law. CSV columns: ste
 tokens), or parameters, loss, and tokens or training_flop. Intervals are of 80% of 400 bootstraps
 of the noise alone; the refits to the first 50 and 70% say how far to trust a forecast.
 
+--measure loads LibTorch and times real steps of every stage's model on this machine, on made-up
+tokens, so it needs no data. The numbers go into a file of this user (--measurements), keyed by
+model, batch, precision, device and threads; every run of train adds its own.
+
+Where a stage says `for: auto` or `until: {slope: auto}`, the planner decides, and the output says
+what it chose, why, and under which assumption; the schedule's key plan names law and assumption.
+
+--from reads the log of a run that is under way, fits the curve of its present stage, says when to
+grow, and chooses the lengths of what follows; `train --replan` goes on with them.
+
+--probe writes schedules into --out: the first stage as planned, then K steps of the second at a
+constant rate, once for each operator and option that makes the same model; and run.sh, which trains
+them. The loss right after a growth tells little, that some hundred steps later a lot. The same
+command, given again when the runs have ended, ranks them and plans with the best.
+
 --slurm writes schedule.yaml, a script for each job and submit.sh, which chains them (afterok). A
 job is a stage, or a --slice of time; the same script starts and goes on. $STAGEDTRAIN may name the
 program.
@@ -53,10 +75,14 @@ Examples:
   stagedtrain plan schedules/demo.yaml --set stages.full.for=1200 --set lr.peak=1e-3
   stagedtrain plan schedules/gpt2-124m.yaml --set machine.flops=312T --json
   stagedtrain plan schedules/demo.yaml --print-schedule > complete.yaml
+  stagedtrain plan schedules/demo.yaml --measure --threads 2
   stagedtrain plan schedules/gpt2-124m.yaml --optimize --stages 3
   stagedtrain plan schedules/gpt2-124m.yaml --optimize --loss 3.3 --most-tokens 3G
   stagedtrain plan schedules/gpt2-124m.yaml --optimize --transfer mixing --mixing 100M
   stagedtrain plan schedules/gpt2-124m.yaml --optimize --print-schedule > planned.yaml
+  stagedtrain plan schedules/gpt2-124m.yaml --optimize --report plan.html
+  stagedtrain plan --probe 200 schedules/demo.yaml --out probes/demo
+  stagedtrain plan --from runs/first --print-schedule > rest.yaml
   stagedtrain plan schedules/gpt2-124m.yaml --rule prop-1 --stages 4
   stagedtrain plan schedules/gpt2-124m.yaml --set machine.flops=312T --slurm jobs --slice 4h
   stagedtrain plan --fit runs/first --out laws.json
@@ -70,21 +96,44 @@ std::string printed(const PlanArguments& a, const plan::FullPlan& full, Text tex
   return a.json ? json().dump(2) + "\n" : text();
 }
 
+plan::Measurements measured(const PlanArguments& a) {
+  return plan::read_measurements(plan::measurements_file(a.measure.file));
+}
+
+// --law, or else the schedule's own.
+plan::PlanningLaw law_of(const PlanArguments& a, const schedule::Schedule& schedule) {
+  const bool given = a.choice.law != ChoiceArguments().law;
+  return plan::find_planning_law(given ? a.choice.law : schedule.plan.law);
+}
+
+// Writes the page of --report, if it is asked for; text is what the terminal says.
+void write_page(const PlanArguments& a, const plan::FullPlan& full, const plan::Optimum* optimum,
+                const std::string& text) {
+  if (a.fit.page.empty()) return;
+  refuse_overwrite(a.fit.page, a.force);
+  const plan::PlanningLaw law = optimum ? optimum->law : law_of(a, full.plan.schedule);
+  const report::PlanPicture picture = report::picture_of(full.plan, law, measured(a), optimum);
+  write_file_atomically(a.fit.page, report::plan_page(picture, text));
+}
+
 std::string optimized(const PlanArguments& a, const schedule::Schedule& schedule) {
-  const plan::DataFacts facts = plan::resolve_files(schedule).facts;
-  const plan::Optimum optimum = plan::optimize(schedule, optimize_options(a.choice), facts);
+  const plan::RunPlan asked = plan::resolve_files(schedule, a.measure.file);
+  const plan::Optimum optimum =
+      plan::optimize(asked.schedule, optimize_options(a.choice), asked.facts);
+  write_page(a, optimum.full, &optimum, plan::to_text(optimum));
   return printed(
       a, optimum.full, [&] { return plan::to_text(optimum); },
       [&] { return plan::to_json(optimum); });
 }
 
-std::string full_plan(const PlanArguments& a, const schedule::Schedule& schedule,
+std::string full_plan(const PlanArguments& a, const plan::RunPlan& plan,
                       const std::optional<plan::RulePlan>& rule) {
-  const plan::FullPlan full = plan::make_full_plan(
-      plan::resolve_files(schedule), plan::find_planning_law(a.choice.law), transfer_of(a.choice),
-      plan::read_measurements(plan::measurements_file("")));
+  const plan::FullPlan full =
+      plan::make_full_plan(plan, law_of(a, plan.schedule), transfer_of(a.choice), measured(a));
+  const std::string text = (rule ? plan::to_text(*rule) : std::string()) + plan::to_text(full);
+  write_page(a, full, nullptr, text);
   return printed(
-      a, full, [&] { return (rule ? plan::to_text(*rule) : std::string()) + plan::to_text(full); },
+      a, full, [&] { return text; },
       [&] {
         Json json = plan::to_json(full);
         if (rule) json["rule"] = plan::to_json(*rule);
@@ -92,18 +141,49 @@ std::string full_plan(const PlanArguments& a, const schedule::Schedule& schedule
       });
 }
 
+// What is planned from a schedule.
+std::string from_schedule(const PlanArguments& a) {
+  const schedule::Schedule schedule = schedule::load(a.schedule, a.edits);
+  if (a.probe > 0) return probe_result({a.probe, a.fit.out, a.json, a.print_schedule}, schedule);
+  if (a.choice.optimize) return optimized(a, schedule);
+  const plan::RunPlan plan = plan::resolve_files(schedule, a.measure.file);
+  if (a.measure.measure) return measure_result(a.measure, plan, a.json);
+  if (a.choice.rule.empty()) return full_plan(a, plan, std::nullopt);
+  const plan::RulePlan rule = plan::plan_by_rule(plan.schedule, rule_options(a.choice), plan.facts);
+  return full_plan(a, plan::resolve_files(rule.schedule), rule);
+}
+
 std::string result_of(PlanArguments& a) {
   a.fit.json = a.json;
   a.fit.force = a.force;
   if (!a.fit.inputs.empty()) return fit_result(a.fit);
+  if (!a.from.empty()) return from_result({a.from, a.edits, a.json, a.print_schedule});
+  if ((a.probe > 0) != !a.fit.out.empty())
+    throw usage_error("--out: goes with --fit and --probe, and --probe needs it")
+        .with_hint("stagedtrain plan --probe 200 SCHEDULE --out DIR");
   if (a.schedule.empty())
     throw usage_error("SCHEDULE is missing").with_hint("stagedtrain plan --help");
-  const schedule::Schedule schedule = schedule::load(a.schedule, a.edits);
-  if (a.choice.optimize) return optimized(a, schedule);
-  if (a.choice.rule.empty()) return full_plan(a, schedule, std::nullopt);
-  const plan::DataFacts facts = plan::resolve_files(schedule).facts;
-  const plan::RulePlan rule = plan::plan_by_rule(schedule, rule_options(a.choice), facts);
-  return full_plan(a, rule.schedule, rule);
+  return from_schedule(a);
+}
+
+// --probe and --from.
+void add_probe(CLI::App& command, PlanArguments& arguments) {
+  CLI::Option* probe =
+      command
+          .add_option("--probe", arguments.probe,
+                      "write short runs into --out, one for each way to make the first growth; "
+                      "when they have ended, rank them by their loss after K steps and plan")
+          ->check(CLI::Range(1, 1000000))
+          ->type_name("K");
+  for (const char* other : {"--optimize", "--rule", "--slurm", "--measure"})
+    probe->excludes(command.get_option(other));
+  CLI::Option* from =
+      command
+          .add_option("--from", arguments.from,
+                      "plan the rest of a run that is under way: when to grow, how long to go on")
+          ->type_name("RUN");
+  for (const char* other : {"schedule", "--optimize", "--rule", "--slurm", "--measure", "--probe"})
+    from->excludes(command.get_option(other));
 }
 
 }  // namespace
@@ -125,11 +205,19 @@ void add_plan(CLI::App& app) {
       ->add_flag("--print-schedule", arguments->print_schedule,
                  "print the schedule with every default written out, ready to run")
       ->excludes(json);
-  command->add_flag("--force", arguments->force, "replace the files of --out or --slurm");
+  command->add_flag("--force", arguments->force, "replace the files of --out, --report or --slurm");
+  command
+      ->add_option("--report", arguments->fit.page,
+                   "write a page of plots: the plan, or with --fit the fits (needs gnuplot)")
+      ->type_name("FILE.html");
   add_choice_options(*command, arguments->choice);
+  CLI::Option* measure = add_measure_options(*command, arguments->measure);
+  for (const char* other : {"--print-schedule", "--optimize", "--rule", "--slurm"})
+    measure->excludes(command->get_option(other));
+  add_probe(*command, *arguments);
   CLI::Option* fit = add_fit_options(*command, arguments->fit);
-  for (const char* other :
-       {"schedule", "--set", "--print-schedule", "--optimize", "--rule", "--slurm"})
+  for (const char* other : {"schedule", "--set", "--print-schedule", "--optimize", "--rule",
+                            "--slurm", "--measure", "--from", "--probe"})
     fit->excludes(command->get_option(other));
   command->footer(kFooter);
   command->callback([arguments] { std::fputs(result_of(*arguments).c_str(), stdout); });

@@ -71,9 +71,14 @@ const Measurement* Measurements::find(const MeasurementKey& key) const {
 }
 
 void Measurements::put(Measurement measurement) {
-  std::erase_if(all_, [&](const Measurement& old) {
+  const auto same = std::ranges::find_if(all_, [&](const Measurement& old) {
     return fits(measurement.key, old.key) && fits(old.key, measurement.key);
   });
+  if (same != all_.end()) {
+    if (!std::isfinite(measurement.peak_bytes)) measurement.peak_bytes = same->peak_bytes;
+    if (measurement.kernels.empty()) measurement.kernels = same->kernels;
+    all_.erase(same);
+  }
   all_.push_back(std::move(measurement));
 }
 

@@ -39,7 +39,8 @@ class Measurements {
  public:
   // The newest one that fits, or null; it lives until the next put.
   const Measurement* find(const MeasurementKey& key) const;
-  // Replaces an earlier one of the same key.
+  // Replaces an earlier one of the same key, of which it keeps a memory that it does not know
+  // itself.
   void put(Measurement measurement);
   const std::vector<Measurement>& all() const { return all_; }  // oldest first
 

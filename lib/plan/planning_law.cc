@@ -2,6 +2,7 @@
 #include "plan/planning_law.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "base/text.h"
@@ -160,6 +161,19 @@ PlanningLaw find_planning_law(const std::string& name) {
   }
   throw usage_error("unknown law '{}'{}", name, suggestion(name, names))
       .with_hint("a file of own laws has a name with '/' or .json: stagedtrain plan --fit RUN...");
+}
+
+void refuse_nonsense(const PlanningLaw& law, const law::Size& size, const arch::ModelConfig& model,
+                     double tokens) {
+  const double knows_nothing = std::log(static_cast<double>(model.vocab));
+  const double loss = size.curve->loss(tokens);
+  if (loss < knows_nothing) return;
+  throw usage_error(
+      "the law {} sees {} come to a loss of {:.2f} after {} tokens, expected less than {:.2f}, "
+      "that of a guess among {} ids",
+      law.name, size.name, loss, short_count(tokens), knows_nothing, grouped(model.vocab))
+      .with_hint(
+          "published laws are of larger models and of word pieces, not bytes; fit your own runs");
 }
 
 }  // namespace stagedtrain::plan

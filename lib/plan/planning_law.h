@@ -39,4 +39,9 @@ PlanningLaw find_planning_law(const std::string& name);
 // its size. Throws Error(input) if no curve says of what size it is.
 PlanningLaw planning_law(const FittedLaws& laws, const std::string& name);
 
+// A law far outside of what it was fitted to can be plain nonsense. Throws Error(usage) if it sees
+// the size end above the loss of a guess.
+void refuse_nonsense(const PlanningLaw& law, const law::Size& size, const arch::ModelConfig& model,
+                     double tokens);
+
 }  // namespace stagedtrain::plan

@@ -94,6 +94,7 @@ void measure(const Schedule& s, StagePlan& stage, double amount, DurationUnit un
 
 void measure_stage(const Schedule& s, const Duration& length, const DataFacts& facts,
                    StagePlan& stage) {
+  ST_CHECK(length.unit != DurationUnit::automatic, "the length of {} is not chosen", stage.name);
   if (length.unit != DurationUnit::epochs) return measure(s, stage, length.amount, length.unit);
   if (!facts.train_windows)
     throw usage_error("'{}': the length of an epoch is unknown without the file data.train",
@@ -147,11 +148,11 @@ bool same_sizes(arch::ModelConfig grown, const arch::ModelConfig& asked) {
 void check_train_only(const Schedule& s, std::size_t i, const StagePlan& stage) {
   if (!stage.train_only_new) return;
   const auto is_new = [](const grow::TensorRecipe& made) { return made.is_new; };
-  const bool adds = stage.growth && std::any_of(stage.growth->steps.begin(),
-                                                stage.growth->steps.end(), [&](const auto& step) {
-                                                  return std::any_of(step.tensors.begin(),
-                                                                     step.tensors.end(), is_new);
-                                                });
+  const bool adds =
+      stage.growth &&
+      std::any_of(stage.growth->steps.begin(), stage.growth->steps.end(), [&](const auto& step) {
+        return std::any_of(step.tensors.begin(), step.tensors.end(), is_new);
+      });
   if (!adds)
     throw stage_place(s, i).error(
         "stages.{}.train_only: new, but this stage adds no layer and no expert: nothing would be "
@@ -254,7 +255,10 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
              [&] { measure_stage(s, s.stages[i].length, facts, stage); });
     stage.train_only_new = s.stages[i].train_only == schedule::TrainOnly::only_new;
     check_train_only(s, i, stage);
-    if (s.stages[i].until) stage.until_loss = s.stages[i].until->loss;
+    if (const auto& until = s.stages[i].until) {
+      stage.until_loss = until->loss;
+      stage.until_slope = parse_number(until->slope);
+    }
     plan.total_steps += stage.steps;
     plan.tokens += stage.tokens;
     plan.flops += stage.flops;
@@ -276,6 +280,12 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
   } else {
     plan.checkpoint_every = steps_along(plan, s.checkpoint.every);
   }
+  for (std::size_t i = 0; i < plan.stages.size(); ++i)
+    if (plan.stages[i].until_slope && plan.evaluate_every == 0)
+      throw stage_place(s, i).error(
+          "stages.{}: until.slope is looked at when the validation loss "
+          "is measured; evaluate.every is 0",
+          i);
   add_warnings(plan);
   return plan;
 }

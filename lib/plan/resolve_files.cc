@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "data/batch_stream.h"
+#include "plan/choose.h"
 #include "state/checkpoint.h"
 
 namespace stagedtrain::plan {
@@ -56,11 +57,20 @@ std::shared_ptr<const data::TokenFile> open_tokens(const Schedule& s, const char
 
 }  // namespace
 
-RunPlan resolve_files(const Schedule& s) {
+RunPlan resolve_files(const Schedule& s, const std::string& measurements) {
   DataFacts facts;
   if (s.model.context > 0 && is_there(s.data.train))
     facts.train_windows = windows_of(s, open_tokens(s, "train", s.data.train));
-  return resolve(s, facts, model_of_from(s));
+  const bool foretold = s.source.find("plan") && s.from.empty();
+  if (!asks_planner(s) && !foretold) return resolve(s, facts, model_of_from(s));
+  const Choice choice = choose(s, facts, read_measurements(measurements_file(measurements)),
+                               read_learned(learned_file("")));
+  RunPlan plan = resolve(choice.schedule, facts);
+  plan.chosen = choice.words;
+  plan.predicted_by = choice.predicted_by;
+  for (std::size_t i = 0; i < choice.end_losses.size(); ++i)
+    plan.stages[i].predicted_loss = choice.end_losses[i];
+  return plan;
 }
 
 DataFiles open_data(const Schedule& s) {

@@ -27,18 +27,7 @@ std::string text_table(const std::vector<std::vector<std::string>>& rows, std::s
   return text;
 }
 
-std::string wrapped(const std::string& words) {
-  constexpr std::size_t kColumns = 100;
-  std::string text, line;
-  for (const std::string& word : split(words, ' ')) {
-    if (!line.empty() && line.size() + 1 + word.size() > kColumns) {
-      text += line + "\n";
-      line = " ";
-    }
-    line += (line.empty() ? "" : " ") + word;
-  }
-  return text + line + "\n";
-}
+std::string wrapped(const std::string& words) { return stagedtrain::wrapped(words, 100, "  "); }
 
 std::string warning_text(const std::string& warning) {
   return "\n" + wrapped("warning: " + warning);

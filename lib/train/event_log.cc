@@ -25,7 +25,8 @@ Json stage_event(const plan::StagePlan& stage) {
           {"params", stage.params.total},
           {"non_embedding", stage.params.non_embedding},
           {"flops_per_token", arch::flops_per_token(stage.model)},
-          {"steps", stage.steps}};
+          {"steps", stage.steps},
+          {"predicted_loss", stage.predicted_loss ? Json(*stage.predicted_loss) : Json(nullptr)}};
 }
 
 }  // namespace
@@ -58,6 +59,8 @@ Json start_event(const plan::RunPlan& plan, const Machine& machine) {
                 {"total_steps", plan.total_steps},
                 {"final_model", plan::to_json(plan.final_model)},
                 {"data", {{"train", s.data.train}, {"validation", s.data.validation}}}};
+  event["predicted_by"] = plan.predicted_by;
+  event["chosen"] = plan.chosen;
   event["stages"] = Json::array();
   for (const plan::StagePlan& stage : plan.stages) event["stages"].push_back(stage_event(stage));
   return event;

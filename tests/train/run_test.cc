@@ -156,6 +156,46 @@ TEST_CASE("a stage that reaches its loss ends early, and the curve ends with the
   CHECK(log.steps.back().lr < 0.003);
 }
 
+TEST_CASE("a stage ends where its curve has become flat, and a resumed run decides the same") {
+  const test::TinyRun tiny;
+  const std::vector<std::string> edits = {"stages.small.for=400", "stages.small.until.slope=-0.2",
+                                          "evaluate.every=20", "lr.decay=4"};
+  const RunResult whole = run_in(tiny, "whole", edits);
+  const std::int64_t end = whole.stages[0].progress.step;
+  REQUIRE(end < 400);
+  CHECK(end % 20 == 0);
+  const std::string log = test::read_text(tiny / "whole/run.jsonl");
+  CHECK(contains(log, R"("event":"until")"));
+  CHECK(contains(log, R"("rule":"slope","threshold":-0.2)"));
+  CHECK(contains(log, "has risen to"));
+  for (const std::int64_t step : {end - 21, end - 20, end - 1, end}) {
+    CAPTURE(step, end);
+    const std::string name = fmt::format("stopped-{}", step);
+    {
+      // The line after the start event of each step and of the evaluations before it.
+      const AtWrite stop("run.jsonl", static_cast<int>(1 + step + (step - 1) / 20), stop_now);
+      test::refusal(ErrorKind::interrupted, [&] { run_in(tiny, name, edits); });
+    }
+    CHECK(run_in(tiny, name, edits).stages[0].progress.step == end);
+    CHECK(difference(tiny / "whole/stages/full.h5", tiny / name / "stages/full.h5") == "");
+  }
+}
+
+TEST_CASE("a run that was planned anew goes on with the new lengths and their curve") {
+  const test::TinyRun tiny;
+  {
+    const AtWrite stop("run.jsonl", 6, stop_now);
+    test::refusal(ErrorKind::interrupted, [&] { run_in(tiny, "run"); });
+  }
+  const std::vector<std::string> edits = {"stages.small.for=9", "stages.full.for=5"};
+  const RunResult result = train::run(tiny.plan(edits), {.out = tiny / "run", .replan = true});
+  CHECK(result.done);
+  CHECK(result.stages[0].progress.step == 9);
+  CHECK(result.stages[1].progress.step == 14);
+  run_in(tiny, "whole", edits);  // the rate was at its peak in both when the first was stopped
+  CHECK(difference(tiny / "whole/stages/full.h5", tiny / "run/stages/full.h5") == "");
+}
+
 TEST_CASE("scratch budgets share their stable part to the last bit") {
   const test::TinyRun tiny;
   const auto plans = plan::resolve_scratch(tiny.plan());
