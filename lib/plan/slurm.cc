@@ -66,18 +66,12 @@ here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 options=("$@")
 job=
 submit() {
-    local after = () if[[-n $job]];
-    then after = (--dependency = "afterok:$job" --kill - on - invalid - dep = yes);
-    fi job = $(sbatch-- parsable-- output =
-                   "$here/%x-%j.log"
-                   "${after[@]}"
-                   "${options[@]}"
-                   "$@") job = $ {
-      job % % ;
-      *
-    }
-    printf 'job %s: %s\n' "$job" "$*"
-  }
+  local after=()
+  if [[ -n $job ]]; then after=(--dependency="afterok:$job" --kill-on-invalid-dep=yes); fi
+  job=$(sbatch --parsable --output="$here/%x-%j.log" "${after[@]}" "${options[@]}" "$@")
+  job=${job%%;*}
+  printf 'job %s: %s\n' "$job" "$*"
+}
 )SH";
   for (const std::string& job : jobs) text += "submit \"$here\"/" + job + "\n";
   return text;
