@@ -69,7 +69,7 @@ Savings savings(const RunPlan& plan, const RunCost& cost, double scratch_tokens)
   Savings s;
   s.flops = saved(cost.total.flops, full);
   s.causal_flops = saved(cost.total.causal_flops, full - attention / 2);
-  s.parameters = saved(cost.total.parameters, 6 * static_cast<double>(last.params.total));
+  s.parameters = saved(cost.total.parameters, 6 * static_cast<double>(last.params.active));
   s.non_embedding =
       saved(cost.total.non_embedding, 6 * static_cast<double>(last.params.non_embedding));
   if (cost.timed)

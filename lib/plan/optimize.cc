@@ -69,7 +69,7 @@ Savings savings_of(const Optimum& optimum) {
   savings.causal_flops = saved(optimum, [](C c) {
     return c.flops_per_token - arch::attention_flops_per_token(c.model) / 2;
   });
-  savings.parameters = saved(optimum, [](C c) { return static_cast<double>(c.params.total); });
+  savings.parameters = saved(optimum, [](C c) { return static_cast<double>(c.params.active); });
   savings.non_embedding =
       saved(optimum, [](C c) { return static_cast<double>(c.params.non_embedding); });
   if (cost.timed)

@@ -24,7 +24,7 @@ void count_flops(const StagePlan& stage, Costs& costs) {
       arch::flops_per_token(stage.model) - arch::attention_flops_per_token(stage.model);
   costs.flops = stage.flops;
   costs.causal_flops = stage.flops - (stage.flops - matrices * tokens) / 2;
-  costs.parameters = 6 * static_cast<double>(stage.params.total) * tokens;
+  costs.parameters = 6 * static_cast<double>(stage.params.active) * tokens;
   costs.non_embedding = 6 * static_cast<double>(stage.params.non_embedding) * tokens;
 }
 

@@ -11,7 +11,7 @@ namespace stagedtrain::plan {
 struct Costs {
   double flops = 0;          // all matrix products, head and full attention
   double causal_flops = 0;   // the same, attention only to earlier tokens
-  double parameters = 0;     // 6 x parameters x tokens
+  double parameters = 0;     // 6 x parameters that a token goes through x tokens
   double non_embedding = 0;  // 6 x parameters without embeddings x tokens
   double training_seconds = 0, evaluation_seconds = 0, saving_seconds = 0;
   double money = 0;
