@@ -131,8 +131,8 @@ Json json_of(const GrowArguments& arguments, const grow::GrowthRecipe& recipe) {
   return {
       {"source", arguments.source},
       {"target", arguments.target},
-      {"operators", recipe.operators},
-      {"exact", recipe.exact},
+      {"operators", recipe.operators()},
+      {"exact", recipe.exact()},
       {"from", plan::to_json(recipe.from)},
       {"to", plan::to_json(recipe.to)},
       {"params", {arch::count_params(recipe.from).total, arch::count_params(recipe.to).total}},
@@ -147,7 +147,7 @@ void print_recipe(const GrowArguments& arguments, const grow::GrowthRecipe& reci
   if (arguments.json) {
     Json json = json_of(arguments, recipe);
     json["bytes"] = bytes;
-    json["tensors"] = grow::tensors_json(recipe);
+    json["steps"] = grow::steps_json(recipe);
     return print(json.dump(2) + "\n");
   }
   print(grow::to_text(recipe) +
@@ -177,14 +177,14 @@ std::string verdict_text(const Verdict& verdict, const grow::GrowthRecipe& recip
       "difference       {:+.2e} ({:+.2e} of it){}\n",
       verdict.before, verdict.after, grouped(verdict.tokens), verdict.after - verdict.before,
       verdict.change(),
-      !recipe.exact    ? ""
+      !recipe.exact()    ? ""
       : verdict.kept() ? ": kept as promised"
                        : ": the promise is broken");
 }
 
 void check_promise(const GrowArguments& arguments, const Verdict& verdict,
                    const grow::GrowthRecipe& recipe) {
-  if (recipe.exact && !verdict.kept())
+  if (recipe.exact() && !verdict.kept())
     throw make_error(ErrorKind::bug,
                      "{}: the growth promises to keep the loss, but it went from {:.7f} to {:.7f}",
                      arguments.target, verdict.before, verdict.after)

@@ -40,8 +40,9 @@ void check_gpt2(const ModelConfig& config) {
 
 // Tensor names follow y = W x + b with W (out, in); query, key and value stand side by side.
 ParamTable gpt2_table(const ModelConfig& c) {
-  const AxisSize residual{Axis::residual, c.width}, heads{Axis::heads, c.heads * c.head_dim};
-  const AxisSize kv{Axis::kv_heads, c.kv_heads * c.head_dim}, ffn{Axis::ffn, c.ffn};
+  const AxisSize residual{Axis::residual, c.width}, ffn{Axis::ffn, c.ffn};
+  const AxisSize query{Axis::query, c.heads * c.head_dim}, heads{Axis::heads, query.size};
+  const AxisSize key{Axis::key, c.kv_heads * c.head_dim}, value{Axis::value, key.size};
   const AxisSize vocab{Axis::vocab, c.vocab}, position{Axis::position, c.context};
   const double out_std = kInitStd / std::sqrt(2.0 * static_cast<double>(c.layers));
   Builder b;
@@ -49,9 +50,9 @@ ParamTable gpt2_table(const ModelConfig& c) {
   b.add(-1, "embed.position", Role::embed, {position, residual}, {Init::Kind::normal, kInitStd});
   for (int layer = 0; layer < c.layers; ++layer) {
     b.norm(layer, "norm_1", Role::norm, residual);
-    b.linear(layer, "attention.query", Role::matrix, heads, residual, kInitStd);
-    b.linear(layer, "attention.key", Role::matrix, kv, residual, kInitStd);
-    b.linear(layer, "attention.value", Role::matrix, kv, residual, kInitStd);
+    b.linear(layer, "attention.query", Role::matrix, query, residual, kInitStd);
+    b.linear(layer, "attention.key", Role::matrix, key, residual, kInitStd);
+    b.linear(layer, "attention.value", Role::matrix, value, residual, kInitStd);
     b.linear(layer, "attention.output", Role::residual_out, residual, heads, out_std);
     b.norm(layer, "norm_2", Role::norm, residual);
     b.linear(layer, "mlp.up", Role::matrix, ffn, residual, kInitStd);

@@ -9,8 +9,10 @@
 
 namespace stagedtrain::arch {
 
-// What an index of a tensor's dimension counts. heads is heads x head_dim, kv_heads likewise.
-enum class Axis { vocab, position, residual, heads, kv_heads, ffn };
+// What an index of a tensor's dimension counts. query is heads x head_dim, key and value are
+// kv_heads x head_dim; heads is what attention gives to its output, heads x head_dim.
+enum class Axis { vocab, position, residual, query, key, value, heads, ffn };
+inline constexpr int kNumAxes = 8;
 // What a tensor does. residual_out writes into the residual stream (its bias too); head is the
 // untied output head; final_norm the norm before it.
 enum class Role { embed, head, matrix, bias, norm, final_norm, residual_out };

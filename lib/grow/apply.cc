@@ -1,11 +1,13 @@
-// Copying blocks, scaling, adding noise: in memory or from file to file.
+// Running a recipe: in memory or from file to file.
 #include "grow/apply.h"
 
-#include <cmath>
+#include <algorithm>
+#include <memory>
+#include <utility>
 
 #include "arch/architectures.h"
-#include "base/rng.h"
 #include "base/signals.h"
+#include "grow/histories.h"
 
 namespace stagedtrain::grow {
 namespace {
@@ -14,112 +16,122 @@ using state::DType;
 using state::HostTensor;
 using state::Kind;
 
-template <class T>
-std::span<const T> values(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T)};
-}
-
-template <class T>
-double root_mean_square(std::span<const T> x) {
-  double sum = 0;
-  for (T value : x) sum += static_cast<double>(value) * static_cast<double>(value);
-  return x.empty() ? 0 : std::sqrt(sum / static_cast<double>(x.size()));
-}
-
-// source_columns and target_columns are the row lengths of the two tensors.
-template <class T>
-void copy_block(const BlockCopy& block, double scale, std::span<const T> source,
-                std::int64_t source_columns, std::span<T> target, std::int64_t target_columns) {
-  const T factor = static_cast<T>(scale);
-  for (std::int64_t r = 0; r < block.extent[0]; ++r) {
-    const T* in = source.data() + (block.from[0] + r) * source_columns + block.from[1];
-    T* out = target.data() + (block.to[0] + r) * target_columns + block.to[1];
-    if (scale == 1) {
-      std::copy_n(in, block.extent[1], out);
-    } else {
-      for (std::int64_t c = 0; c < block.extent[1]; ++c) out[c] = factor * in[c];
-    }
-  }
-}
-
-template <class T>
-void add_noise(const BlockCopy& block, double size, std::span<T> target,
-               std::int64_t target_columns) {
-  const CounterRng rng(block.noise_stream, 0);
-  for (std::int64_t r = 0; r < block.extent[0]; ++r) {
-    T* out = target.data() + (block.to[0] + r) * target_columns + block.to[1];
-    for (std::int64_t c = 0; c < block.extent[1]; ++c) {
-      const std::int64_t index = (block.from[0] + r) * block.noise_columns + block.from[1] + c;
-      out[c] += static_cast<T>(size * rng.normal(static_cast<std::uint64_t>(index)));
-    }
-  }
-}
-
-// The size that a tensor's noise is relative to, kept for the blocks that follow.
-class NoiseSize {
+// The further states of a step, open.
+class OtherStates {
  public:
-  template <class T>
-  double of(std::size_t tensor, std::span<const T> values) {
-    if (tensor != tensor_) {
-      tensor_ = tensor;
-      size_ = root_mean_square(values);
+  OtherStates(const GrowthStep& step, DType dtype) {
+    for (const std::string& path : step.others) {
+      files_.push_back(std::make_unique<state::CheckpointReader>(path));
+      const state::StateHeader& header = files_.back()->header();
+      if (!(header.model == step.from))
+        throw usage_error("{}: holds {}, expected {}", path, describe(header.model),
+                          describe(step.from));
+      if (header.dtype != dtype)
+        throw usage_error("{}: holds {}, expected {}", path, dtype_name(header.dtype),
+                          dtype_name(dtype));
     }
-    return size_;
+  }
+  std::span<const std::byte> view(std::size_t state, Kind kind, std::size_t tensor) const {
+    return files_[state - 1]->view(kind, tensor);
   }
 
  private:
-  std::size_t tensor_ = static_cast<std::size_t>(-1);
-  double size_ = 0;
+  std::vector<std::unique_ptr<state::CheckpointReader>> files_;
 };
 
-template <class T>
-void fill(const std::vector<BlockCopy>& blocks, Kind kind, const arch::ParamTable& sources,
-          const SourceView& source, std::span<T> target, std::int64_t target_columns) {
-  NoiseSize size;
-  for (const BlockCopy& block : blocks) {
-    const auto in = values<T>(source(kind, block.source));
-    if (block.noise_stream) {
-      add_noise(block, block.scale * size.of(block.source, in), target, target_columns);
-    } else {
-      const double scale = kind == Kind::exp_avg_sq ? block.scale * block.scale : block.scale;
-      copy_block(block, scale, in, corner_of(sources[block.source])[1], target, target_columns);
+// The state after one step, seen tensor by tensor; each is made when it is asked for.
+class StepView {
+ public:
+  StepView(const GrowthStep& step, DType dtype, StateView below)
+      : step_(step),
+        dtype_(dtype),
+        sources_(arch::param_table(step.from)),
+        targets_(arch::param_table(step.to)),
+        others_(step, dtype),
+        below_(std::move(below)) {}
+
+  // Valid until the next call. A tensor that is a plain copy is the source's own.
+  std::span<const std::byte> view(Kind kind, std::size_t i) {
+    const TensorRecipe& made = step_.tensors[i];
+    if (const Block* block = plain_copy(made, targets_[i], sources_, kind))
+      return source(block->state, kind, block->source);
+    if (!is_made_ || kind != kind_ || i != index_) {
+      made_ = HostTensor();
+      made_ = fill(made, targets_[i], sources_, kind, dtype_,
+                   [this](std::size_t state, Kind k, std::size_t t) { return source(state, k, t); });
+      is_made_ = true;
+      kind_ = kind;
+      index_ = i;
+    }
+    return std::as_const(made_).bytes();
+  }
+
+ private:
+  std::span<const std::byte> source(std::size_t state, Kind kind, std::size_t tensor) {
+    return state == 0 ? below_(kind, tensor) : others_.view(state, kind, tensor);
+  }
+
+  const GrowthStep& step_;
+  DType dtype_;
+  arch::ParamTable sources_, targets_;
+  OtherStates others_;
+  StateView below_;
+  HostTensor made_;
+  bool is_made_ = false;
+  Kind kind_ = Kind::weights;
+  std::size_t index_ = 0;
+};
+
+// How often each source tensor is still to be read.
+std::vector<int> count_uses(const GrowthStep& step, Kind kind, std::size_t sources) {
+  std::vector<int> uses(sources, 0);
+  for (const TensorRecipe& made : step.tensors)
+    for (const Block& block : blocks_of(made, kind)) ++uses[block.source];
+  return uses;
+}
+
+void add_costs(const GrowthStep& step, state::Progress& progress) {
+  for (const std::string& path : step.others) {
+    const state::Progress other = state::CheckpointReader(path).header().progress;
+    progress.flops += other.flops;
+    progress.seconds += other.seconds;
+  }
+}
+
+void apply_step(const GrowthStep& step, state::TrainingState& from, state::TrainingState& to) {
+  const arch::ParamTable sources = arch::param_table(step.from),
+                         targets = arch::param_table(step.to);
+  const DType dtype = from.of(Kind::weights)[0].dtype();
+  const OtherStates others(step, dtype);
+  const SourceView view = [&](std::size_t state, Kind kind, std::size_t i) {
+    return state == 0 ? std::as_const(from.of(kind)[i]).bytes() : others.view(state, kind, i);
+  };
+  for (const Kind kind : state::kKinds) {
+    std::vector<int> uses = count_uses(step, kind, sources.size());
+    for (std::size_t i = 0; i < targets.size(); ++i) {
+      const TensorRecipe& made = step.tensors[i];
+      to.of(kind).push_back(fill(made, targets[i], sources, kind, dtype, view));
+      for (const Block& block : blocks_of(made, kind))
+        if (--uses[block.source] == 0) from.of(kind)[block.source] = HostTensor();
     }
   }
-}
-
-HostTensor make_tensor(const GrowthRecipe& recipe, const arch::ParamTable& sources,
-                       const arch::ParamSpec& spec, std::size_t target, Kind kind, DType dtype,
-                       const SourceView& source) {
-  const TensorRecipe& made = recipe.tensors[target];
-  const auto& blocks = kind == Kind::weights ? made.value : made.gradient;
-  HostTensor out(dtype, spec.shape());
-  if (dtype == DType::f32) {
-    fill<float>(blocks, kind, sources, source, out.as<float>(), corner_of(spec)[1]);
-  } else {
-    fill<double>(blocks, kind, sources, source, out.as<double>(), corner_of(spec)[1]);
-  }
-  return out;
-}
-
-// How often each source tensor is still to be read, over the targets not yet made.
-std::vector<int> count_uses(const GrowthRecipe& recipe, Kind kind, std::size_t sources) {
-  std::vector<int> uses(sources, 0);
-  for (const TensorRecipe& made : recipe.tensors)
-    for (const BlockCopy& block : kind == Kind::weights ? made.value : made.gradient)
-      ++uses[block.source];
-  return uses;
 }
 
 }  // namespace
 
-void grow_tensors(const GrowthRecipe& recipe, DType dtype, const SourceView& source,
+void grow_tensors(const GrowthRecipe& recipe, DType dtype, const StateView& source,
                   const TensorUse& use) {
-  const arch::ParamTable sources = arch::param_table(recipe.from),
-                         targets = arch::param_table(recipe.to);
+  std::vector<std::unique_ptr<StepView>> views;
+  StateView top = source;
+  for (const GrowthStep& step : recipe.steps) {
+    views.push_back(std::make_unique<StepView>(step, dtype, top));
+    top = [view = views.back().get()](Kind kind, std::size_t i) { return view->view(kind, i); };
+  }
+  const std::size_t count = arch::param_table(recipe.to).size();
   for (const Kind kind : state::kKinds)
-    for (std::size_t i = 0; i < targets.size(); ++i) {
+    for (std::size_t i = 0; i < count; ++i) {
       stop_point("growing");
-      use(kind, i, make_tensor(recipe, sources, targets[i], i, kind, dtype, source));
+      use(kind, i, top(kind, i));
     }
 }
 
@@ -127,56 +139,43 @@ state::StateHeader grown_header(const GrowthRecipe& recipe, const state::StateHe
                                 const std::string& source, const std::string& source_crc) {
   ST_CHECK(recipe.from == from.model, "recipe for {}, state of {}", describe(recipe.from),
            describe(from.model));
+  const std::int64_t now = from.progress.step;
+  if (from.mask.steps > 0 && now < from.mask.start + from.mask.steps)
+    throw usage_error("the mask of the growth before rises until step {}; this is step {}",
+                      from.mask.start + from.mask.steps, now)
+        .with_hint("let it rise to 1 before the next growth");
   state::StateHeader to = from;
   to.model = recipe.to;
-  to.lineage.push_back({source, source_crc, recipe.operators, from.progress.step, from.model});
-  to.moment_start.clear();
-  for (const TensorRecipe& made : recipe.tensors) {
-    const auto& blocks = made.gradient.empty() ? made.value : made.gradient;
-    const bool reset = made.moments_reset || blocks.empty();
-    to.moment_start.push_back(reset ? from.progress.step
-                                    : from.moment_start[blocks.front().source]);
+  to.mask = {};
+  to.lineage.push_back({source, source_crc, recipe.operators(), now, from.model});
+  const auto generation = static_cast<std::int64_t>(to.lineage.size());
+  for (const GrowthStep& step : recipe.steps) {
+    to.histories = grown_histories(step, to.histories, now, generation);
+    if (step.mask_steps > 0) to.mask = {now, step.mask_steps};
+    add_costs(step, to.progress);
   }
   return to;
 }
 
 state::TrainingState apply(const GrowthRecipe& recipe, state::TrainingState from,
                            const std::string& source, const std::string& source_crc) {
-  const arch::ParamTable sources = arch::param_table(recipe.from),
-                         targets = arch::param_table(recipe.to);
   const state::StateHeader header = grown_header(recipe, header_of(from), source, source_crc);
-  state::TrainingState to;
-  to.model = header.model;
-  to.moment_start = header.moment_start;
-  to.progress = header.progress;
-  to.data = header.data;
-  to.seed = header.seed;
-  to.lineage = header.lineage;
-  to.run = header.run;
-  const SourceView view = [&](Kind kind, std::size_t i) {
-    return std::span<const std::byte>(from.of(kind)[i].bytes());
-  };
-  const DType dtype = from.of(Kind::weights)[0].dtype();
-  for (Kind kind : state::kKinds) {
-    std::vector<int> uses = count_uses(recipe, kind, sources.size());
-    for (std::size_t i = 0; i < targets.size(); ++i) {
-      to.of(kind).push_back(make_tensor(recipe, sources, targets[i], i, kind, dtype, view));
-      const TensorRecipe& made = recipe.tensors[i];
-      for (const BlockCopy& block : kind == Kind::weights ? made.value : made.gradient)
-        if (--uses[block.source] == 0) from.of(kind)[block.source] = HostTensor();
-    }
+  for (const GrowthStep& step : recipe.steps) {
+    state::TrainingState to = state_of(header);
+    apply_step(step, from, to);
+    from = std::move(to);
   }
-  return to;
+  return from;
 }
 
 void apply_file(const GrowthRecipe& recipe, const state::CheckpointReader& from,
                 const Path& source_path, const Path& target) {
-  const SourceView view = [&](Kind kind, std::size_t i) { return from.view(kind, i); };
+  const StateView view = [&](Kind kind, std::size_t i) { return from.view(kind, i); };
   state::CheckpointWriter writer(
       target, grown_header(recipe, from.header(), source_path.string(), from.identity()));
   grow_tensors(recipe, from.header().dtype, view,
-               [&](Kind kind, std::size_t i, const HostTensor& made) {
-                 writer.write(kind, i, made.bytes());
+               [&](Kind kind, std::size_t i, std::span<const std::byte> bytes) {
+                 writer.write(kind, i, bytes);
                });
   writer.commit();
 }

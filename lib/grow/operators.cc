@@ -1,18 +1,10 @@
 // The table of operators, and making one recipe of a list of them.
+#include "grow/operators.h"
+
 #include "base/error.h"
-#include "grow/operator.h"
 
 namespace stagedtrain::grow {
 namespace {
-
-GrowthRecipe recipe_of(const GrowthOperator& op, const arch::ModelConfig& from) {
-  GrowthRecipe recipe{from, op.grown(from), {}, op.exact(), "", op.equivariant()};
-  const arch::ParamTable sources = arch::param_table(from);
-  const GrowthContext context{from, recipe.to, sources};
-  for (const arch::ParamSpec& target : arch::param_table(recipe.to))
-    recipe.tensors.push_back(op.rule(target, context));
-  return recipe;
-}
 
 // "{operator: width, factor: 2}"
 std::string one_line(const char* name, const Tree& options) {
@@ -22,8 +14,16 @@ std::string one_line(const char* name, const Tree& options) {
   return list.substr(1, list.size() - 3);  // without brackets and line end
 }
 
-GrowthRecipe one_recipe(const Tree& written, const arch::ModelConfig& from,
-                        const std::string& path) {
+GrowthStep make_step(const GrowthOperator& op, const arch::ModelConfig& from) {
+  const arch::ModelConfig to = op.grown(from);
+  const arch::ParamTable sources = arch::param_table(from);
+  GrowthStep step = op.step({from, to, sources});
+  step.from = from;
+  step.to = to;
+  return step;
+}
+
+GrowthStep read_step(const Tree& written, const arch::ModelConfig& from, const std::string& path) {
   const Tree& map = expect_map(written, path);
   const Tree* name = map.find("operator");
   if (!name) throw map.error("{}: key 'operator' is missing", path);
@@ -32,9 +32,10 @@ GrowthRecipe one_recipe(const Tree& written, const arch::ModelConfig& from,
   const OperatorEntry& entry = at_place(
       *name, path, [&]() -> const OperatorEntry& { return find_operator(read_word(*name, {})); });
   const auto op = entry.make(options);
-  GrowthRecipe recipe = at_place(*name, path, [&] { return recipe_of(*op, from); });
-  recipe.operators = one_line(entry.name, op->options());
-  return recipe;
+  GrowthStep step = at_place(*name, path, [&] { return make_step(*op, from); });
+  step.operators = one_line(entry.name, op->options());
+  step.asked = one_line(entry.name, options);
+  return step;
 }
 
 }  // namespace
@@ -44,8 +45,18 @@ const std::vector<OperatorEntry>& operators() {
       {"width", "residual, heads, ffn", "yes", "Staged Training, arXiv 2203.06211",
        "multiplies the width: block-diagonal matrices, everything else tiled", make_width,
        document_width},
-      {"depth", "layers", "with zero_output", "Staged Training, arXiv 2203.06211",
-       "adds layers: copies with zeroed outputs, or plain copies", make_depth, document_depth},
+      {"clone", "residual, heads, ffn", "yes", "HyperCloning, arXiv 2409.12903",
+       "multiplies the width: every matrix spread evenly, or by given coefficients", make_clone,
+       document_clone},
+      {"depth", "layers", "with zero_output or identity", "Staged Training, arXiv 2203.06211",
+       "adds layers: with zeroed outputs, plain copies or fresh ones, in any order", make_depth,
+       document_depth},
+      {"stack", "layers", "with zero_output", "G_stack, arXiv 2405.15319",
+       "puts the old layers on top of themselves, with a fresh optimizer", make_stack,
+       document_stack},
+      {"llama_pro", "layers", "yes", "LLaMA-Pro, arXiv 2401.02415",
+       "adds layers with zeroed outputs after groups of old ones", make_llama_pro,
+       document_llama_pro},
   };
   return table;
 }
@@ -63,10 +74,12 @@ GrowthRecipe make_recipe(const Tree& list, const arch::ModelConfig& from, const 
   if (list.kind != Tree::Kind::list || list.items.empty())
     throw list.error("{}: found {}, expected a list of operators [{{operator: depth, layers: 12}}]",
                      path, list.describe());
-  GrowthRecipe recipe = identity(from);
-  for (std::size_t i = 0; i < list.items.size(); ++i)
-    recipe = compose(recipe, one_recipe(list.items[i], recipe.to,
-                                        path.empty() ? "" : fmt::format("{}.{}", path, i)));
+  GrowthRecipe recipe{from, from, {}};
+  for (std::size_t i = 0; i < list.items.size(); ++i) {
+    recipe.steps.push_back(read_step(list.items[i], recipe.to,
+                                     path.empty() ? "" : fmt::format("{}.{}", path, i)));
+    recipe.to = recipe.steps.back().to;
+  }
   check_recipe(recipe);
   return recipe;
 }

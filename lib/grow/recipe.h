@@ -1,5 +1,5 @@
 // A growth as data: for every tensor of the larger model, which blocks of which smaller tensors it
-// is made of. Printable, composable, testable without tensors.
+// is made of. Printable, testable without tensors.
 #pragma once
 
 #include <array>
@@ -14,54 +14,84 @@ namespace stagedtrain::grow {
 // Rows and columns; a tensor with one axis is a single column.
 using Corner = std::array<std::int64_t, 2>;
 
-// One block of a target tensor: extent[0] x extent[1] entries from `from` in the source to `to` in
-// the target, times scale. With noise_stream 0 the entries are the source tensor's; otherwise they
-// are standard normal numbers of that stream (see base/rng.h; index = row * noise_columns + column
-// at `from`), times the root mean square of the source tensor, and are added.
-struct BlockCopy {
+// One block of a target tensor: extent[0] x extent[1] entries at `to`. What they are:
+//   copy          scale x the source's entries at `from`
+//   mean_rows     scale x the mean over `span` rows of the source from row from[0] on, the same in
+//                 every row of the block; columns from from[1] on
+//   mean_columns  the same over columns
+//   noise         scale x the root mean square of the source tensor x standard normal numbers
+//   normal        scale x standard normal numbers
+//   constant      scale
+// Random numbers are a function of stream and index = row * noise_columns + column, counted from
+// `from`. Noise is always added to what is there, others if `add`.
+struct Block {
+  enum class Kind { copy, mean_rows, mean_columns, noise, normal, constant };
+  Kind kind = Kind::copy;
+  std::size_t state = 0;   // 0: the state that grows; i: the i-th of GrowthStep::others
   std::size_t source = 0;  // index into the smaller model's table
   Corner from{}, to{}, extent{};
   double scale = 1;
-  std::uint64_t noise_stream = 0;
+  bool add = false;
+  bool first = true;  // the first copy of its entries: "old", where that matters
+  std::int64_t span = 0;
+  std::uint64_t stream = 0;
   std::int64_t noise_columns = 0;
-  bool operator==(const BlockCopy&) const = default;
+  bool operator==(const Block&) const = default;
 };
 
 // How one tensor is made. Entries that no block covers are zero. Weights take `value`, exp_avg
 // takes `gradient` (docs/growth.md: gradients grow by the dual maps), exp_avg_sq takes `gradient`
-// with squared scales. Only values have noise; blocks without noise do not overlap, and noise comes
-// after the blocks that it is added to.
+// with squared scales. Gradients are made of copies only; what none of them covers starts anew, its
+// bias correction too.
 struct TensorRecipe {
-  std::vector<BlockCopy> value, gradient;
-  bool moments_reset = false;  // moments start at zero, their bias correction too
-  bool is_new = false;         // part of a layer that the smaller model did not have
+  std::vector<Block> value, gradient;
+  bool is_new = false;  // part of a layer or expert that the smaller model did not have
+  // Factors of the optimizer's scales (state/tensor_history.h), and the steps over which the
+  // learning rate of what starts anew rises.
+  double lr_scale = 1, decay_scale = 1, eps_scale = 1;
+  std::int64_t ramp_steps = 0;
 };
 
+// One operator's growth.
+struct GrowthStep {
+  arch::ModelConfig from, to;
+  std::string operators;  // as YAML, one line, every option given
+  std::string asked;      // the same as it was written, without defaults
+  bool exact = true;      // promises that the loss is kept (to rounding)
+  // Promises that the gradient of the grown model is the grown gradient, for every tensor that is
+  // not new, and that both moments are made so.
+  bool equivariant = true;
+  // Copies that nothing ever tells apart: the grown model stays the small one in disguise.
+  bool symmetric = false;
+  std::int64_t mask_steps = 0;         // what is new stands behind a mask for this long
+  std::vector<TensorRecipe> tensors;   // in the order of param_table(to)
+  std::vector<std::string> others;     // files of further states of the model `from`
+};
+
+// A whole growth: one or more operators, each on the result of the one before.
 struct GrowthRecipe {
   arch::ModelConfig from, to;
-  std::vector<TensorRecipe> tensors;  // in the order of param_table(to)
-  bool exact = true;                  // promises that the loss is kept (to rounding)
-  std::string operators;              // as YAML, one line, every option given
-  // Promises that the gradient of the grown model is the grown gradient, for every tensor that is
-  // not new: so exp_avg and exp_avg_sq are exact, and copies stay equal for ever.
-  bool equivariant = true;
+  std::vector<GrowthStep> steps;
+
+  // As YAML, one line: every option given, or as it was written.
+  std::string operators() const;
+  std::string asked() const;
+  bool exact() const;
+  bool equivariant() const;
+  bool symmetric() const;
 };
 
 // Rows and columns of a tensor.
 Corner corner_of(const arch::ParamSpec& spec);
-// The recipe that changes nothing.
-GrowthRecipe identity(const arch::ModelConfig& config);
-// first, then second, as one recipe: the same entries, but that scales are multiplied before they
-// are rounded, and that noise on noise has the size to be expected. Requires second.from ==
-// first.to.
-GrowthRecipe compose(const GrowthRecipe& first, const GrowthRecipe& second);
-// Law 1: every tensor has a recipe, every block lies in its source and target, none is covered
-// twice, noise is in values only and after what it is added to. Throws Error(bug).
+// The block that copies a whole tensor.
+Block whole_of(const arch::ParamTable& sources, std::size_t source);
+// Law 1: every tensor has a recipe, every block lies in its source and target, and nothing that is
+// not added lies on another block. Throws Error(bug).
 void check_recipe(const GrowthRecipe& recipe);
 
 // For people: both models, the operators, what is promised, parameters and FLOPs.
 std::string summary(const GrowthRecipe& recipe);
-// The same, and tensor by tensor the source, blocks and scales.
+// The same, and operator by operator, tensor by tensor the source, blocks and scales.
 std::string to_text(const GrowthRecipe& recipe);
 
 }  // namespace stagedtrain::grow

@@ -6,9 +6,12 @@
 
 namespace stagedtrain::grow {
 
-// For every tensor of the larger model its name, shape, whether it is new and its moments are
-// reset, and the blocks of its weights ("value") and of its exp_avg ("gradient"; exp_avg_sq takes
-// them with scales squared): source, from, to, extent, scale, and noise where the block is noise.
-Json tensors_json(const GrowthRecipe& recipe);
+// For every operator its text, promises and model, and for every tensor of that model its name,
+// shape, whether it is new, the optimizer's scales, and the blocks of its weights ("value") and of
+// its exp_avg ("gradient"; exp_avg_sq takes them with scales squared).
+Json steps_json(const GrowthRecipe& recipe);
+
+// "copy", "mean_rows", ...
+const char* kind_name(Block::Kind kind);
 
 }  // namespace stagedtrain::grow

@@ -1,10 +1,13 @@
 // A recipe as text: what `grow --dry-run` prints.
 #include <algorithm>
+#include <cmath>
+#include <set>
 
 #include "arch/architectures.h"
 #include "arch/cost.h"
 #include "base/text.h"
 #include "grow/recipe.h"
+#include "grow/recipe_json.h"
 
 namespace stagedtrain::grow {
 namespace {
@@ -15,39 +18,84 @@ std::string shape_text(const arch::ParamSpec& spec) {
   return join(sizes, "x");
 }
 
-// "4 of 4 blocks, x 0.5"; "all"; "zero".
-std::string blocks_text(const std::vector<BlockCopy>& blocks, const arch::ParamSpec& target) {
-  std::int64_t covered = 0, count = 0, noise = 0;
-  double scale = 1;
-  for (const BlockCopy& block : blocks) {
-    if (block.noise_stream) {
-      ++noise;
-      continue;
+// "0.5", "0.25 to 1".
+std::string scales_text(const std::vector<Block>& blocks) {
+  double low = HUGE_VAL, high = -HUGE_VAL;
+  for (const Block& block : blocks)
+    if (block.kind == Block::Kind::copy) {
+      low = std::min(low, block.scale);
+      high = std::max(high, block.scale);
     }
-    ++count;
-    covered += block.extent[0] * block.extent[1];
-    scale = block.scale;
+  if (low == high) return low == 1 ? "" : fmt::format(" x {:.6g}", low);
+  return fmt::format(" x {:.4g} to {:.4g}", low, high);
+}
+
+// "copy"; "4 blocks x 0.5"; "2 blocks (50%, rest zero) + noise"; "zero".
+std::string blocks_text(const std::vector<Block>& blocks, const arch::ParamSpec& target) {
+  std::int64_t covered = 0, count = 0;
+  std::set<std::string> others;
+  bool adds = false;
+  for (const Block& block : blocks) {
+    if (block.kind == Block::Kind::copy) {
+      ++count;
+      adds |= block.add;
+    } else {
+      others.insert(block.kind == Block::Kind::noise && block.scale == 1 ? "random"
+                                                                         : kind_name(block.kind));
+    }
+    if (block.kind != Block::Kind::noise && !block.add)
+      covered += block.extent[0] * block.extent[1];
   }
-  if (count == 0) return "zero";
-  std::string text =
-      count == 1 && covered == target.count() ? "copy" : fmt::format("{} blocks", count);
-  if (covered < target.count())
-    text += fmt::format(" ({:.0f}%, rest zero)",
-                        100.0 * static_cast<double>(covered) / static_cast<double>(target.count()));
-  if (scale != 1) text += " x " + fmt::format("{:.6g}", scale);
-  if (noise) text += " + noise";
+  if (blocks.empty()) return "zero";
+  std::string text;
+  if (count > 0) {
+    text = count == 1 && covered == target.count() ? "copy" : fmt::format("{} blocks", count);
+    if (adds) text += " added";
+    if (covered < target.count() && !adds && !others.contains("random"))
+      text += fmt::format(" ({:.0f}%, rest zero)", 100.0 * static_cast<double>(covered) /
+                                                       static_cast<double>(target.count()));
+    text += scales_text(blocks);
+  }
+  for (const std::string& other : others) text += (text.empty() ? "" : " + ") + other;
   return text;
 }
 
-std::string gradient_text(const TensorRecipe& recipe, const arch::ParamSpec& target) {
-  if (recipe.moments_reset) return "reset";
-  return blocks_text(recipe.gradient, target);
+const char* promise_text(const GrowthRecipe& recipe) {
+  if (!recipe.exact()) return "the loss changes";
+  return recipe.equivariant() ? "the loss is kept, old tensors' moments are exact"
+                              : "the loss is kept";
 }
 
-const char* promise_text(const GrowthRecipe& recipe) {
-  if (!recipe.exact) return "the loss changes";
-  return recipe.equivariant ? "the loss is kept, old tensors' moments are exact"
-                            : "the loss is kept";
+std::string row_text(const auto&... cells) {
+  std::string line = fmt::format("{:<32} {:>11}  {:<32} {:>11}  {:<38} {}", cells...);
+  line.erase(line.find_last_not_of(' ') + 1);
+  return line + "\n";
+}
+
+// Other than 1: " lr x 0.5, decay x 2, eps x 0.5".
+std::string dynamics_text(const TensorRecipe& made) {
+  if (made.lr_scale == 1 && made.eps_scale == 1) return "";
+  return fmt::format("; lr x {:.4g}, decay x {:.4g}, eps x {:.4g}", made.lr_scale,
+                     made.decay_scale, made.eps_scale);
+}
+
+std::string tensors_text(const GrowthStep& step) {
+  const arch::ParamTable sources = arch::param_table(step.from),
+                         targets = arch::param_table(step.to);
+  std::string text =
+      row_text("tensor", "shape", "source", "shape", "weights",
+               "exp_avg (exp_avg_sq: scale squared)");
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    const TensorRecipe& made = step.tensors[i];
+    const auto& blocks = made.value.empty() ? made.gradient : made.value;
+    const bool sourced = !blocks.empty() && blocks[0].kind != Block::Kind::normal;
+    const arch::ParamSpec* source = sourced ? &sources[blocks[0].source] : nullptr;
+    text += row_text(targets[i].name, shape_text(targets[i]), source ? source->name : "-",
+                     source ? shape_text(*source) : "-", blocks_text(made.value, targets[i]),
+                     (made.gradient.empty() ? "reset" : blocks_text(made.gradient, targets[i])) +
+                         dynamics_text(made));
+  }
+  return text;
 }
 
 }  // namespace
@@ -60,34 +108,26 @@ std::string summary(const GrowthRecipe& recipe) {
                      grown_params = arch::count_params(recipe.to).total;
   const double flops = arch::flops_per_token(recipe.from),
                grown_flops = arch::flops_per_token(recipe.to);
-  return fmt::format(
+  std::string text = fmt::format(
       "from             {}\nto               {}\nby               {}\npromise          {}\n"
       "parameters       {} -> {} ({})\nFLOPs per token  {} -> {} ({})\n",
-      describe(recipe.from), describe(recipe.to),
-      recipe.operators.empty() ? "nothing" : recipe.operators, promise_text(recipe),
+      describe(recipe.from), describe(recipe.to), recipe.operators(), promise_text(recipe),
       grouped(params), grouped(grown_params),
       ratio(static_cast<double>(params), static_cast<double>(grown_params)), short_count(flops),
       short_count(grown_flops), ratio(flops, grown_flops));
+  if (recipe.symmetric())
+    text += "warning          the copies stay equal for ever, unless dropout tells them apart: give "
+            "symmetry.noise, or moments: reset_new\n";
+  return text;
 }
 
 std::string to_text(const GrowthRecipe& recipe) {
-  const arch::ParamTable sources = arch::param_table(recipe.from),
-                         targets = arch::param_table(recipe.to);
-  const auto row = [](auto&&... cells) {
-    std::string line = fmt::format("{:<32} {:>11}  {:<32} {:>11}  {:<34} {}", cells...);
-    line.erase(line.find_last_not_of(' ') + 1);
-    return line + "\n";
-  };
-  std::string text =
-      summary(recipe) + "\n" +
-      row("tensor", "shape", "source", "shape", "weights", "exp_avg (exp_avg_sq: scale squared)");
-  for (std::size_t i = 0; i < targets.size(); ++i) {
-    const TensorRecipe& made = recipe.tensors[i];
-    const auto& blocks = made.value.empty() ? made.gradient : made.value;
-    const arch::ParamSpec* source = blocks.empty() ? nullptr : &sources[blocks[0].source];
-    text += row(targets[i].name, shape_text(targets[i]), source ? source->name : "-",
-                source ? shape_text(*source) : "-", blocks_text(made.value, targets[i]),
-                gradient_text(made, targets[i]));
+  std::string text = summary(recipe);
+  for (const GrowthStep& step : recipe.steps) {
+    text += "\n";
+    if (recipe.steps.size() > 1)
+      text += fmt::format("{} makes {}\n", step.operators, describe(step.to));
+    text += tensors_text(step);
   }
   return text;
 }

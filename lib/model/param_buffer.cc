@@ -17,6 +17,28 @@ at::Tensor host_view(const state::HostTensor& tensor) {
   return at::from_blob(data, tensor.shape(), at::TensorOptions(scalar_type(tensor.dtype())));
 }
 
+bool joins(const Segment& before, const Segment& next) {
+  return before.rows == 1 && before.offset + before.count == next.offset &&
+         before.decays == next.decays && before.frozen == next.frozen && before.age == next.age &&
+         before.lr_scale == next.lr_scale && before.decay_scale == next.decay_scale &&
+         before.eps_scale == next.eps_scale;
+}
+
+// A region of a tensor with this many columns; whole rows are one run.
+Segment part_of(const Segment& whole, const state::AgedRegion& region, std::int64_t columns) {
+  Segment part = whole;
+  part.offset += region.row * columns + region.column;
+  part.age = region.age;
+  if (region.columns == columns) {
+    part.count = region.rows * columns;
+  } else {
+    part.count = region.columns;
+    part.rows = region.rows;
+    part.stride = columns;
+  }
+  return part;
+}
+
 }  // namespace
 
 ParamBuffer::ParamBuffer(const arch::ParamTable& table, at::ScalarType master, at::Device device)
@@ -36,17 +58,29 @@ ParamBuffer::ParamBuffer(const arch::ParamTable& table, at::ScalarType master, a
   grads_ = at::zeros({total}, options);
   exp_avg_ = at::zeros({total}, options);
   exp_avg_sq_ = at::zeros({total}, options);
-  set_moment_start(std::vector<std::int64_t>(table_.size(), 0));
+  set_histories(std::vector<state::TensorHistory>(table_.size()));
 }
 
-void ParamBuffer::set_moment_start(const std::vector<std::int64_t>& moment_start) {
+void ParamBuffer::set_histories(const std::vector<state::TensorHistory>& histories,
+                                std::int64_t train_from_generation) {
   segments_.clear();
-  for (std::size_t i : order_) {
-    const bool decays = table_[i].decays;
-    const bool joins = !segments_.empty() && segments_.back().decays == decays &&
-                       segments_.back().moment_start == moment_start[i];
-    if (!joins) segments_.push_back({offsets_[i], 0, decays, moment_start[i]});
-    segments_.back().count += table_[i].count();
+  for (const std::size_t i : order_) {
+    const state::TensorHistory& h = histories[i];
+    Segment whole{offsets_[i], table_[i].count(), 1,           0,
+                  table_[i].decays, h.generation < train_from_generation,
+                  h.age,       h.lr_scale,        h.decay_scale, h.eps_scale};
+    if (h.regions.empty()) {
+      if (!segments_.empty() && joins(segments_.back(), whole)) {
+        segments_.back().count += whole.count;
+      } else {
+        segments_.push_back(whole);
+      }
+      continue;
+    }
+    const std::vector<std::int64_t> shape = table_[i].shape();
+    const std::int64_t columns = shape.size() == 2 ? shape[1] : 1;
+    for (const state::AgedRegion& region : h.regions)
+      segments_.push_back(part_of(whole, region, columns));
   }
 }
 
@@ -103,7 +137,7 @@ void ParamBuffer::load(const state::TrainingState& from) {
   for (state::Kind kind : state::kKinds)
     for (std::size_t i = 0; i < table_.size(); ++i) set(kind, i, from.of(kind)[i].bytes());
   grads_.zero_();
-  set_moment_start(from.moment_start);
+  set_histories(from.histories);
 }
 
 void ParamBuffer::store(state::TrainingState& to) const {

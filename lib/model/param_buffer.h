@@ -11,11 +11,13 @@
 
 namespace stagedtrain::model {
 
-// Tensors of equal optimizer treatment that lie side by side in the flat buffers.
+// Numbers of equal optimizer treatment: `rows` runs of `count` in the flat buffers, `stride` from
+// one run's begin to the next. Whole tensors that lie side by side are one run.
 struct Segment {
-  std::int64_t offset = 0, count = 0;
-  bool decays = false;
-  std::int64_t moment_start = 0;  // step at which these moments were last zeroed
+  std::int64_t offset = 0, count = 0, rows = 1, stride = 0;
+  bool decays = false, frozen = false;
+  state::MomentAge age;
+  double lr_scale = 1, decay_scale = 1, eps_scale = 1;
 };
 
 // All four buffers are 1-D, of the master type (float32 or float64), on one device. Layout: tensors
@@ -46,10 +48,12 @@ class ParamBuffer {
   // One tensor's bytes in host memory: the buffer's own on a CPU, else a copy in room. Valid until
   // the buffer or room changes.
   std::span<const std::byte> get(state::Kind kind, std::size_t index, at::Tensor& room);
-  // Per tensor of the table, the step at which its moments were last zeroed.
-  void set_moment_start(const std::vector<std::int64_t>& moment_start);
+  // How the optimizer is to treat each tensor of the table. Those that came in before
+  // train_from_generation are frozen.
+  void set_histories(const std::vector<state::TensorHistory>& histories,
+                     std::int64_t train_from_generation = 0);
 
-  // Copies between host state and device. load takes the moments' ages too.
+  // Copies between host state and device. load takes the histories too.
   void load(const state::TrainingState& from);
   void store(state::TrainingState& to) const;
 

@@ -30,9 +30,9 @@ std::string stage_table(const RunPlan& plan) {
 std::string stage_notes(const RunPlan& plan, const StagePlan& stage) {
   std::string text = fmt::format("\n{}: {}\n", stage.name, describe(stage.model));
   if (stage.growth) {
-    text += fmt::format("  grown by {}\n", stage.growth->operators);
+    text += fmt::format("  grown by {}\n", stage.growth->asked());
     text += fmt::format("  {}; both states in memory take {}\n",
-                        stage.growth->exact ? "the loss is kept" : "the loss changes",
+                        stage.growth->exact() ? "the loss is kept" : "the loss changes",
                         bytes_text(stage.growth_memory_bytes));
   } else {
     text += plan.schedule.from.empty() ? "  starts from fresh weights\n"
@@ -120,8 +120,8 @@ Json stage_json(const StagePlan& stage) {
           {"memory_bytes", stage.memory_bytes},
           {"growth_memory_bytes", stage.growth_memory_bytes},
           {"checkpoint_bytes", stage.checkpoint_bytes},
-          {"grow", stage.growth ? stage.growth->operators : ""},
-          {"exact", stage.growth ? Json(stage.growth->exact) : Json(nullptr)}};
+          {"grow", stage.growth ? stage.growth->operators() : ""},
+          {"exact", stage.growth ? Json(stage.growth->exact()) : Json(nullptr)}};
 }
 
 // The keys in which a model differs from another, with its values.

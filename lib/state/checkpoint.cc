@@ -10,8 +10,22 @@ namespace stagedtrain::state {
 StateHeader header_of(const TrainingState& state) {
   const std::vector<HostTensor>& weights = state.of(Kind::weights);
   ST_CHECK(!weights.empty(), "a state without tensors");
-  return {state.model, weights.front().dtype(), state.moment_start, state.progress, state.data,
-          state.seed,  state.lineage,           state.run};
+  return {state.model,    weights.front().dtype(), state.histories, state.mask,
+          state.progress, state.data,              state.seed,      state.lineage,
+          state.run};
+}
+
+TrainingState state_of(const StateHeader& header) {
+  TrainingState state;
+  state.model = header.model;
+  state.histories = header.histories;
+  state.mask = header.mask;
+  state.progress = header.progress;
+  state.data = header.data;
+  state.seed = header.seed;
+  state.lineage = header.lineage;
+  state.run = header.run;
+  return state;
 }
 
 void save(const Path& target, const TrainingState& state) {
@@ -27,15 +41,7 @@ void save(const Path& target, const TrainingState& state) {
 
 TrainingState load(const Path& path) {
   const CheckpointReader reader(path);
-  const StateHeader& header = reader.header();
-  TrainingState state;
-  state.model = header.model;
-  state.moment_start = header.moment_start;
-  state.progress = header.progress;
-  state.data = header.data;
-  state.seed = header.seed;
-  state.lineage = header.lineage;
-  state.run = header.run;
+  TrainingState state = state_of(reader.header());
   for (const Kind kind : kKinds)
     for (std::size_t i = 0; i < reader.table().size(); ++i)
       state.of(kind).push_back(reader.read(kind, i));

@@ -17,7 +17,8 @@ inline constexpr int kFormatVersion = 1;
 struct StateHeader {
   arch::ModelConfig model;
   DType dtype = DType::f32;
-  std::vector<std::int64_t> moment_start;
+  std::vector<TensorHistory> histories;  // per tensor
+  MaskRamp mask;
   Progress progress;
   DataPosition data;
   std::uint64_t seed = 0;
@@ -25,6 +26,8 @@ struct StateHeader {
   RunInfo run;
 };
 StateHeader header_of(const TrainingState& state);
+// A state of this header that has no tensors yet.
+TrainingState state_of(const StateHeader& header);
 
 // Writes a checkpoint tensor by tensor, in any order; large tensors go past the page cache, and
 // threads of the writer's own checksum and write them. The target appears at commit(): temporary

@@ -72,8 +72,8 @@ struct CheckpointReader::Impl {
     Metadata metadata = read_metadata();
     header = std::move(metadata.header);
     table = std::make_unique<arch::ParamTable>(arch::param_table(header.model));
-    header.moment_start =
-        located(where, [&] { return parse_moment_start(metadata.moment_start, *table); });
+    header.histories =
+        located(where, [&] { return parse_histories(metadata.histories, *table); });
     find_datasets(metadata.tokenizer_is_dataset);
     if (metadata.tokenizer_is_dataset) header.run.tokenizer = text_of(datasets.back());
     verified = std::make_unique<std::atomic<bool>[]>(datasets.size());

@@ -55,6 +55,34 @@ void visit(V& v, RunInfo& run) {
   v("text_bytes_per_token", run.text_bytes_per_token);
 }
 template <class V>
+void visit(V& v, MaskRamp& mask) {
+  v("start", mask.start);
+  v("steps", mask.steps);
+}
+template <class V>
+void visit(V& v, MomentAge& age) {
+  v("start", age.start);
+  v("ramp_steps", age.ramp_steps);
+}
+template <class V>
+void visit(V& v, AgedRegion& region) {
+  v("row", region.row);
+  v("column", region.column);
+  v("rows", region.rows);
+  v("columns", region.columns);
+  v("age", region.age);
+}
+template <class V>
+void visit(V& v, TensorHistory& history) {
+  v("age", history.age);
+  v("regions", history.regions);
+  v("generation", history.generation);
+  const FieldInfo positive{.min = 0, .above_min = true};
+  v("lr_scale", history.lr_scale, positive);
+  v("decay_scale", history.decay_scale, positive);
+  v("eps_scale", history.eps_scale, positive);
+}
+template <class V>
 void visit(V& v, Metadata& m) {
   StateHeader& header = m.header;
   v("dtype", header.dtype);
@@ -64,7 +92,8 @@ void visit(V& v, Metadata& m) {
   v("data", header.data);
   v("run", header.run);
   v("lineage", header.lineage);
-  v("moment_start", m.moment_start);
+  v("mask", header.mask);
+  v("histories", m.histories);
 }
 
 // ---- Text and numbers that JSON alone would not keep.
@@ -113,9 +142,10 @@ class Writer {
   }
   static Json write(DType& dtype) { return dtype_name(dtype); }
   static Json write(Json& json) { return json; }
-  static Json write(std::vector<LineageEntry>& entries) {
+  template <class T>
+  static Json write(std::vector<T>& entries) {
     Json list = Json::array();
-    for (LineageEntry& entry : entries) list.push_back(write(entry));
+    for (T& entry : entries) list.push_back(write(entry));
     return list;
   }
   template <class T>
@@ -148,11 +178,6 @@ class Reader {
     for (const auto& entry : json_.items())
       if (std::find(known_.begin(), known_.end(), entry.key()) == known_.end())
         throw input_error("{}{}: unknown key", path_.empty() ? "" : path_ + ".", entry.key());
-  }
-  static std::int64_t read_step(const Json& json, const std::string& path) {
-    std::int64_t step = 0;
-    read(json, step, {}, path);
-    return step;
   }
 
  private:
@@ -216,7 +241,8 @@ class Reader {
   static void read(const Json& json, Json& value, const FieldInfo&, const std::string&) {
     value = json;
   }
-  static void read(const Json& json, std::vector<LineageEntry>& entries, const FieldInfo& info,
+  template <class T>
+  static void read(const Json& json, std::vector<T>& entries, const FieldInfo& info,
                    const std::string& path) {
     if (!json.is_array()) throw fail(path, json, "a list");
     for (std::size_t i = 0; i < json.size(); ++i)
@@ -234,6 +260,8 @@ class Reader {
   std::vector<std::string> known_;
 
   friend Metadata stagedtrain::state::parse_metadata(std::string_view text);
+  friend std::vector<TensorHistory> stagedtrain::state::parse_histories(const Json& json,
+                                                                        const arch::ParamTable&);
 };
 
 // A model as it must stand in a file: complete, and accepted by its architecture.
@@ -248,6 +276,22 @@ void check_model(const arch::ModelConfig& model, const std::string& path) {
     throw input_error("{}: has sizes of 0, expected every size in full", path);
 }
 
+// Regions lie within their tensor and have its size in all; those of a sound file do not overlap.
+void check_regions(const std::vector<AgedRegion>& regions, const arch::ParamSpec& spec,
+                   const std::string& path) {
+  if (regions.empty()) return;
+  const std::vector<std::int64_t> shape = spec.shape();
+  const std::int64_t rows = shape[0], columns = shape.size() == 2 ? shape[1] : 1;
+  std::int64_t left = spec.count();
+  for (const AgedRegion& r : regions) {
+    const bool inside = r.rows > 0 && r.columns > 0 && r.row < rows && r.column < columns &&
+                        r.rows <= rows - r.row && r.columns <= columns - r.column;
+    if (!inside) throw input_error("{}.regions: one lies outside the tensor", path);
+    left -= r.rows * r.columns;
+  }
+  if (left != 0) throw input_error("{}.regions: do not cover the tensor once", path);
+}
+
 }  // namespace
 
 Json metadata_json(const StateHeader& header) {
@@ -255,10 +299,14 @@ Json metadata_json(const StateHeader& header) {
   std::string& tokenizer = metadata.header.run.tokenizer;
   if (!tokenizer.empty() && tokenizer != "bytes") tokenizer = "dataset";
   const arch::ParamTable table = arch::param_table(header.model);
-  ST_CHECK(header.moment_start.size() == table.size(), "{} moment starts for {} tensors",
-           header.moment_start.size(), table.size());
-  for (std::size_t i = 0; i < table.size(); ++i)
-    if (header.moment_start[i] != 0) metadata.moment_start[table[i].name] = header.moment_start[i];
+  ST_CHECK(header.histories.size() == table.size(), "{} histories for {} tensors",
+           header.histories.size(), table.size());
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    if (header.histories[i] == TensorHistory{}) continue;
+    Writer history;
+    visit(history, metadata.header.histories[i]);
+    metadata.histories[table[i].name] = history.json;
+  }
   Writer writer;
   visit(writer, metadata);
   return writer.json;
@@ -278,16 +326,18 @@ Metadata parse_metadata(std::string_view text) {
   return metadata;
 }
 
-std::vector<std::int64_t> parse_moment_start(const Json& json, const arch::ParamTable& table) {
-  if (!json.is_object()) throw input_error("moment_start: is not keys and values");
-  std::vector<std::int64_t> steps(table.size(), 0);
+std::vector<TensorHistory> parse_histories(const Json& json, const arch::ParamTable& table) {
+  if (!json.is_object()) throw input_error("histories: is not keys and values");
+  std::vector<TensorHistory> histories(table.size());
   for (const auto& entry : json.items()) {
+    const std::string path = "histories." + entry.key();
     const std::int64_t index = table.index(entry.key());
-    if (index < 0) throw input_error("moment_start: the model has no tensor '{}'", entry.key());
-    steps[static_cast<std::size_t>(index)] =
-        Reader::read_step(entry.value(), "moment_start." + entry.key());
+    if (index < 0) throw input_error("histories: the model has no tensor '{}'", entry.key());
+    TensorHistory& history = histories[static_cast<std::size_t>(index)];
+    Reader::read(entry.value(), history, {}, path);
+    check_regions(history.regions, table[static_cast<std::size_t>(index)], path);
   }
-  return steps;
+  return histories;
 }
 
 }  // namespace stagedtrain::state

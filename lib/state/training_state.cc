@@ -39,7 +39,7 @@ TrainingState fresh(const arch::ModelConfig& model, std::uint64_t seed, DType dt
     } else {
       fill(weight.as<double>(), spec.init, rng);
     }
-    state.moment_start.push_back(0);
+    state.histories.emplace_back();
   }
   return state;
 }

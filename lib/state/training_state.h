@@ -8,6 +8,7 @@
 #include "arch/model_config.h"
 #include "arch/param_table.h"
 #include "state/host_tensor.h"
+#include "state/tensor_history.h"
 
 namespace stagedtrain::state {
 
@@ -59,11 +60,18 @@ struct DataPosition {
   bool operator==(const DataPosition&) const = default;
 };
 
+// While it lasts, all that the last growth added stands behind a mask that rises from 0 to 1 (the
+// operator mask). The model before that growth is the last of the lineage.
+struct MaskRamp {
+  std::int64_t start = 0, steps = 0;  // steps 0: no mask
+  bool operator==(const MaskRamp&) const = default;
+};
+
 struct TrainingState {
   arch::ModelConfig model;             // resolved
   std::vector<HostTensor> tensors[3];  // by Kind, each in the order of param_table(model)
-  std::vector<std::int64_t>
-      moment_start;  // per tensor: the step at which its moments were last zeroed
+  std::vector<TensorHistory> histories;  // per tensor
+  MaskRamp mask;
   Progress progress;
   DataPosition data;
   std::uint64_t seed = 0;

@@ -1,9 +1,10 @@
-// AdamW by our kernel on the CPU in fp32, by ATen's fused one elsewhere.
+// AdamW by our kernel on the CPU in fp32, by ATen elsewhere.
 #include "train/adamw.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -16,51 +17,84 @@ bool own_kernels(model::ParamBuffer& params) {
   return params.weights().is_cpu() && params.weights().scalar_type() == at::kFloat;
 }
 
+// One step's constants for one segment.
+kernels::AdamWStep constants_of(const model::Segment& s, const AdamWOptions& o, double lr,
+                                std::int64_t step, double gradient_factor) {
+  const auto age = static_cast<double>(step - s.age.start);
+  const double ramp = s.age.ramp_steps > 0 && age < static_cast<double>(s.age.ramp_steps)
+                          ? age / static_cast<double>(s.age.ramp_steps)
+                          : 1;
+  return {lr * s.lr_scale * ramp,
+          o.beta1,
+          o.beta2,
+          o.eps * s.eps_scale,
+          s.decays ? o.weight_decay * s.decay_scale : 0,
+          1 - std::pow(o.beta1, age),
+          1 - std::pow(o.beta2, age),
+          gradient_factor};
+}
+
 void step_by_kernel(model::ParamBuffer& params, const model::Segment& s,
                     const kernels::AdamWStep& constants) {
-  float* w = params.weights().data_ptr<float>() + s.offset;
-  float* g = params.grads().data_ptr<float>() + s.offset;
-  float* m = params.exp_avg().data_ptr<float>() + s.offset;
-  float* v = params.exp_avg_sq().data_ptr<float>() + s.offset;
-  at::parallel_for(0, s.count, 1 << 15, [&](std::int64_t begin, std::int64_t end) {
-    kernels::adamw(constants, begin, end, true, w, g, m, v);
+  const auto at = [&](at::Tensor& flat) { return flat.data_ptr<float>() + s.offset; };
+  float *w = at(params.weights()), *g = at(params.grads()), *m = at(params.exp_avg()),
+        *v = at(params.exp_avg_sq());
+  if (s.rows == 1) {
+    at::parallel_for(0, s.count, 1 << 15, [&](std::int64_t begin, std::int64_t end) {
+      kernels::adamw(constants, begin, end, true, w, g, m, v);
+    });
+    return;
+  }
+  at::parallel_for(0, s.rows, (1 << 15) / s.count + 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row)
+      kernels::adamw(constants, row * s.stride, row * s.stride + s.count, true, w, g, m, v);
   });
 }
 
-void step_by_aten(model::ParamBuffer& params, const model::Segment& s, const AdamWOptions& o,
-                  double lr, double decay, std::int64_t age, double gradient_factor) {
-  const auto part = [&](at::Tensor& flat) { return flat.narrow(0, s.offset, s.count); };
-  at::Tensor gradient = part(params.grads());
-  if (gradient_factor != 1) gradient.mul_(gradient_factor);
-  const at::Tensor steps = at::full({}, static_cast<double>(age),
-                                    at::TensorOptions(at::kFloat).device(gradient.device()));
-  at::_fused_adamw_({part(params.weights())}, {gradient}, {part(params.exp_avg())},
-                    {part(params.exp_avg_sq())}, {}, {steps}, lr, o.beta1, o.beta2, decay, o.eps,
-                    false, false);
+at::Tensor part_of(const at::Tensor& flat, const model::Segment& s) {
+  return flat.as_strided({s.rows, s.count}, {std::max(s.stride, s.count), 1}, s.offset);
+}
+
+// The formula of kernels/adamw.h in whole-tensor operations: for parts that are not contiguous.
+void step_by_operations(model::ParamBuffer& params, const model::Segment& s,
+                        const kernels::AdamWStep& c) {
+  at::Tensor w = part_of(params.weights(), s), g = part_of(params.grads(), s),
+             m = part_of(params.exp_avg(), s), v = part_of(params.exp_avg_sq(), s);
+  w.mul_(1 - c.lr * c.weight_decay);
+  m.lerp_(g, 1 - c.beta1);
+  v.mul_(c.beta2).addcmul_(g, g, 1 - c.beta2);
+  const at::Tensor denominator = v.sqrt().div_(std::sqrt(c.bias_correction2)).add_(c.eps);
+  w.addcdiv_(m, denominator, -c.lr / c.bias_correction1);
+}
+
+void step_by_aten(model::ParamBuffer& params, const model::Segment& s,
+                  const kernels::AdamWStep& c, std::int64_t age) {
+  at::Tensor gradient = part_of(params.grads(), s);
+  if (c.gradient_factor != 1) gradient.mul_(c.gradient_factor);
+  if (s.rows > 1) {
+    step_by_operations(params, s, c);
+  } else {
+    const auto part = [&](at::Tensor& flat) { return flat.narrow(0, s.offset, s.count); };
+    const at::Tensor steps = at::full({}, static_cast<double>(age),
+                                      at::TensorOptions(at::kFloat).device(gradient.device()));
+    at::_fused_adamw_({part(params.weights())}, {part(params.grads())}, {part(params.exp_avg())},
+                      {part(params.exp_avg_sq())}, {}, {steps}, c.lr, c.beta1, c.beta2,
+                      c.weight_decay, c.eps, false, false);
+  }
   gradient.zero_();
 }
 
-}  // namespace
+// What a segment's squared gradients count in the norm: under exact dynamics a grown tensor counts
+// as the smaller one did.
+double norm_weight(const model::Segment& s) { return s.lr_scale / s.eps_scale; }
 
-void adamw_step(model::ParamBuffer& params, const AdamWOptions& o, double lr, std::int64_t step,
-                double gradient_factor) {
-  const at::NoGradGuard no_grad;
-  for (const model::Segment& segment : params.segments()) {
-    const std::int64_t age = step - segment.moment_start;
-    const double decay = segment.decays ? o.weight_decay : 0;
-    if (!own_kernels(params)) {
-      step_by_aten(params, segment, o, lr, decay, age, gradient_factor);
-      continue;
-    }
-    const double correction1 = 1 - std::pow(o.beta1, static_cast<double>(age));
-    const double correction2 = 1 - std::pow(o.beta2, static_cast<double>(age));
-    step_by_kernel(params, segment,
-                   {lr, o.beta1, o.beta2, o.eps, decay, correction1, correction2, gradient_factor});
-  }
+bool all_count_alike(model::ParamBuffer& params) {
+  for (const model::Segment& s : params.segments())
+    if (s.frozen || norm_weight(s) != 1) return false;
+  return true;
 }
 
-at::Tensor gradient_norm(model::ParamBuffer& params) {
-  if (!own_kernels(params)) return at::linalg_vector_norm(params.grads()).to(at::kDouble);
+double norm_by_kernel(model::ParamBuffer& params) {
   const std::int64_t size = params.grads().numel();
   std::vector<double> partials(static_cast<std::size_t>(kernels::num_sum_blocks(size)));
   const float* g = params.grads().data_ptr<float>();
@@ -69,8 +103,43 @@ at::Tensor gradient_norm(model::ParamBuffer& params) {
                      kernels::sum_of_squares(g, size, begin, end, partials.data());
                    });
   double sum = 0;
-  for (double partial : partials) sum += partial;
-  return at::scalar_tensor(std::sqrt(sum), at::kDouble);
+  for (const double partial : partials) sum += partial;
+  return std::sqrt(sum);
+}
+
+at::Tensor norm_by_segments(model::ParamBuffer& params) {
+  at::Tensor sum = at::zeros({}, at::TensorOptions(at::kDouble).device(params.grads().device()));
+  for (const model::Segment& s : params.segments())
+    if (!s.frozen)
+      sum += norm_weight(s) *
+             at::linalg_vector_norm(part_of(params.grads(), s)).to(at::kDouble).square();
+  return sum.sqrt();
+}
+
+}  // namespace
+
+void adamw_step(model::ParamBuffer& params, const AdamWOptions& o, double lr, std::int64_t step,
+                double gradient_factor) {
+  const at::NoGradGuard no_grad;
+  for (const model::Segment& segment : params.segments()) {
+    if (segment.frozen) {
+      part_of(params.grads(), segment).zero_();
+      continue;
+    }
+    const kernels::AdamWStep constants = constants_of(segment, o, lr, step, gradient_factor);
+    if (own_kernels(params)) {
+      step_by_kernel(params, segment, constants);
+    } else {
+      step_by_aten(params, segment, constants, step - segment.age.start);
+    }
+  }
+}
+
+at::Tensor gradient_norm(model::ParamBuffer& params) {
+  const at::NoGradGuard no_grad;
+  if (!all_count_alike(params)) return norm_by_segments(params);
+  if (!own_kernels(params)) return at::linalg_vector_norm(params.grads()).to(at::kDouble);
+  return at::scalar_tensor(norm_by_kernel(params), at::kDouble);
 }
 
 }  // namespace stagedtrain::train

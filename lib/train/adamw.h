@@ -10,13 +10,16 @@ struct AdamWOptions {
 };
 
 // AdamW (Loshchilov and Hutter, arXiv 1711.05101), decoupled decay on the tensors that decay, as
-// torch.optim.AdamW. step counts from 1; tensors whose moments were zeroed at step s are
-// bias-corrected by step - s. Gradients are multiplied by gradient_factor. Weights and moments
-// change in place; gradients are left at zero, ready for the next batch.
+// torch.optim.AdamW. step counts from 1; moments that were zeroed at step s are bias-corrected by
+// step - s. Each segment's own scales and ramp apply; frozen ones stay as they are. Gradients are
+// multiplied by gradient_factor. Weights and moments change in place; gradients are left at zero,
+// ready for the next batch.
 void adamw_step(model::ParamBuffer& params, const AdamWOptions& options, double lr,
                 std::int64_t step, double gradient_factor);
 
-// The Euclidean norm of all gradients, as a 0-dim float64 tensor on the device.
+// The Euclidean norm of all gradients but the frozen ones, as a 0-dim float64 tensor on the device.
+// Segments with scales of their own count by lr_scale / eps_scale (docs/growth.md: so a threshold
+// for clipping means the same before and after an exact growth).
 at::Tensor gradient_norm(model::ParamBuffer& params);
 
 }  // namespace stagedtrain::train

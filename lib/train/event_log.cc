@@ -31,7 +31,7 @@ std::string time_now() {
 
 Json stage_event(const plan::StagePlan& stage) {
   return {{"name", stage.name},
-          {"grow", stage.growth ? stage.growth->operators : ""},
+          {"grow", stage.growth ? stage.growth->operators() : ""},
           {"model", plan::to_json(stage.model)},
           {"params", stage.params.total},
           {"non_embedding", stage.params.non_embedding},

@@ -30,8 +30,8 @@ void tell(RunContext& run, const plan::StagePlan& stage, const state::Progress& 
   const grow::GrowthRecipe& recipe = *stage.growth;
   const auto from = arch::count_params(recipe.from).total;
   Json event = place_event("grow", progress);
-  event.update({{"operators", recipe.operators},
-                {"exact", recipe.exact},
+  event.update({{"operators", recipe.operators()},
+                {"exact", recipe.exact()},
                 {"from", describe(recipe.from)},
                 {"to", describe(recipe.to)},
                 {"params_before", from},
@@ -44,7 +44,7 @@ void tell(RunContext& run, const plan::StagePlan& stage, const state::Progress& 
       "grown into {}: {} -> {} ({} -> {} parameters) by {}; loss on the same batch {:.6f} -> "
       "{:.6f} ({:+.1e})",
       stage.name, describe(recipe.from), describe(recipe.to), grouped(from),
-      grouped(stage.params.total), recipe.operators, before, after, after - before));
+      grouped(stage.params.total), recipe.operators(), before, after, after - before));
 }
 
 }  // namespace

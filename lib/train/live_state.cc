@@ -9,7 +9,7 @@ namespace {
 LiveState make_live(state::StateHeader header, const model::ModelOptions& options) {
   LiveState live{std::move(header), nullptr};
   live.model = model::make_model(live.header.model, options);
-  live.model->params().set_moment_start(live.header.moment_start);
+  live.model->params().set_histories(live.header.histories);
   return live;
 }
 
@@ -54,12 +54,12 @@ LiveState grow_live(const grow::GrowthRecipe& recipe, LiveState from, const std:
   LiveState to =
       make_live(grow::grown_header(recipe, from.header, source, source_crc), from.model->options());
   at::Tensor room;
-  const grow::SourceView view = [&](state::Kind kind, std::size_t i) {
+  const grow::StateView view = [&](state::Kind kind, std::size_t i) {
     return from.model->params().get(kind, i, room);
   };
   grow::grow_tensors(recipe, from.header.dtype, view,
-                     [&](state::Kind kind, std::size_t i, const state::HostTensor& made) {
-                       to.model->params().set(kind, i, made.bytes());
+                     [&](state::Kind kind, std::size_t i, std::span<const std::byte> bytes) {
+                       to.model->params().set(kind, i, bytes);
                      });
   to.model->weights_changed();
   return to;

@@ -54,8 +54,9 @@ LiveState start_from_weights(const plan::RunPlan& plan, const model::ModelOption
   const state::Progress before = header.progress;
   header.progress = {.tokens = before.tokens, .flops = before.flops, .seconds = before.seconds};
   header.data = {};
-  std::fill(header.moment_start.begin(), header.moment_start.end(), 0);
-  live.model->params().set_moment_start(header.moment_start);
+  std::fill(header.histories.begin(), header.histories.end(), state::TensorHistory{});
+  header.mask = {};
+  live.model->params().set_histories(header.histories);
   live.model->params().exp_avg().zero_();
   live.model->params().exp_avg_sq().zero_();
   begin(plan, live);

@@ -70,7 +70,7 @@ TEST_CASE("grow --operator writes what the library grows, and says what it did")
   CHECK(result.err.empty());
   for (const char* part :
        {"from             gpt2, 2 layers x 8", "to               gpt2, 2 layers x 24",
-        "by               {operator: width, factor: 3, symmetry: {noise: 0.02, seed: 5}}",
+        "by               {operator: width, factor: 3, symmetry: {noise: 0.02, seed: 5}, moments: ",
         "promise          the loss is kept", "parameters       ", "FLOPs per token  ",
         "written          "})
     CHECK(contains(result.out, part));
@@ -136,10 +136,12 @@ TEST_CASE("grow --dry-run prints the recipe tensor by tensor and writes nothing"
   const auto machine =
       grow_command({place.small, place.large, "--operator", "width", "--dry-run", "--json"});
   const Json json = parse_json(machine.out, "stdout");
-  REQUIRE(json["tensors"].size() == 36);
-  CHECK(json["tensors"][0]["name"] == "embed.token");
-  CHECK(json["tensors"][0]["value"][1]["to"] == Json{0, 8});
-  CHECK(json["tensors"][0]["gradient"][1]["scale"] == 0.5);
+  REQUIRE(json["steps"].size() == 1);
+  const Json& tensors = json["steps"][0]["tensors"];
+  REQUIRE(tensors.size() == 36);
+  CHECK(tensors[0]["name"] == "embed.token");
+  CHECK(tensors[0]["value"][1]["to"] == Json{0, 8});
+  CHECK(tensors[0]["gradient"][1]["scale"] == 0.5);
   CHECK(place.files() == std::vector<std::string>{"s.yaml", "small.h5"});
 }
 

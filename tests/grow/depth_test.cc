@@ -54,7 +54,7 @@ TEST_CASE("layers are mapped by alternate and append, to any larger number") {
       REQUIRE(same(test::tensor(large, kind, spec.name), test::tensor(small, kind, source)));
       const bool is_new =
           spec.layer >= 0 && std::ranges::find(map.old, spec.layer) == map.old.end();
-      REQUIRE(recipe.tensors[test::index_of(large.model, spec.name)].is_new == is_new);
+      REQUIRE(recipe.steps[0].tensors[test::index_of(large.model, spec.name)].is_new == is_new);
     }
 }
 
@@ -85,7 +85,7 @@ TEST_CASE("new layers start with zero moments of their own age, old ones keep th
     CHECK(zero(large.of(Kind::exp_avg)[i]) == is_new);
     CHECK(zero(large.of(Kind::exp_avg_sq)[i]) == is_new);
     const std::int64_t age = i == 0 ? 3 : i + 1 == table.size() ? 7 : 0;
-    CHECK(large.moment_start[i] == (is_new ? small.progress.step : age));
+    CHECK(large.histories[i].age.start == (is_new ? small.progress.step : age));
   }
 }
 
@@ -96,7 +96,7 @@ TEST_CASE("moments of new layers are copied where that is asked for, silent outp
     CHECK(same(test::tensor(large, kind, "layers.3.mlp.down.weight"),
                test::tensor(small, kind, "layers.1.mlp.down.weight")));
   CHECK(zero(test::tensor(large, Kind::weights, "layers.3.mlp.down.weight")));
-  CHECK(large.moment_start[test::index_of(large.model, "layers.3.mlp.down.weight")] == 0);
+  CHECK(large.histories[test::index_of(large.model, "layers.3.mlp.down.weight")].age.start == 0);
 }
 
 TEST_CASE("growing to as many layers changes no bit") {
@@ -106,9 +106,9 @@ TEST_CASE("growing to as many layers changes no bit") {
 }
 
 TEST_CASE("depth promises the loss with zero outputs only") {
-  CHECK(depth("layers: 4", test::tiny_model()).exact);
-  CHECK(depth("layers: 4", test::tiny_model()).equivariant);
-  CHECK_FALSE(depth("layers: 4, new_layers: copied", test::tiny_model()).exact);
+  CHECK(depth("layers: 4", test::tiny_model()).exact());
+  CHECK(depth("layers: 4", test::tiny_model()).equivariant());
+  CHECK_FALSE(depth("layers: 4, new_layers: copied", test::tiny_model()).exact());
 }
 
 TEST_CASE("depth refuses what it cannot do, and says what it could") {
@@ -116,12 +116,12 @@ TEST_CASE("depth refuses what it cannot do, and says what it could") {
     return test::refusal(ErrorKind::usage, [&] { depth(options, test::tiny_model(3)); });
   };
   CHECK(contains(says("layers: 2"),
-                 "depth to 2 layers: the source has 3, expected at least as many"));
+                 "to 2 layers: the source has 3, expected at least as many"));
   CHECK(contains(says("order: append"), "found neither of layers and factor"));
   CHECK(contains(says("layers: 4, factor: 2"), "found both of layers and factor"));
   CHECK(contains(says("layers: 0"), "depth.layers: found '0', expected from 1 to 65536"));
   CHECK(contains(says("layers: six"), "found 'six', expected a whole number"));
   CHECK(contains(says("layers: 6, new_layers: zero"),
-                 "found 'zero'; expected one of zero_output, copied"));
+                 "found 'zero'; expected one of zero_output, identity, copied, random"));
   CHECK(contains(says("factor: 1024, layer: 2"), "did you mean 'layers'?"));
 }

@@ -34,12 +34,14 @@ inline const state::HostTensor& tensor(const state::TrainingState& state, state:
   return state.of(kind)[index_of(state.model, name)];
 }
 
-// The states' first difference but for their lineage.
+// The states' first difference but for their lineage and the generations that count it.
 inline std::string difference_in_values(const state::TrainingState& a,
                                         const state::TrainingState& b) {
   state::TrainingState one = clone(a), other = clone(b);
-  one.lineage.clear();
-  other.lineage.clear();
+  for (state::TrainingState* state : {&one, &other}) {
+    state->lineage.clear();
+    for (state::TensorHistory& history : state->histories) history.generation = 0;
+  }
   return difference(one, other);
 }
 

@@ -37,24 +37,25 @@ TEST_CASE("lists that are not lists of operators are refused at their place") {
   CHECK(contains(says("{operator: width}"), "grow: found a map, expected a list of operators"));
   CHECK(contains(says("[]"), "expected a list of operators"));
   CHECK(contains(says("[{operator: width}, {operator: depth, layers: 1}]"),
-                 "s.yaml:1:32: grow.1: depth to 1 layers: the source has 2"));
+                 "s.yaml:1:32: grow.1: to 1 layers: the source has 2"));
 }
 
 TEST_CASE("a list without a place is refused without one") {
   const Tree list = schedule::parse_yaml("[{operator: depth, layers: 1}]", "s.yaml");
   const auto recipe = [&] { grow::make_recipe(list, test::tiny_model(), ""); };
-  CHECK(contains(test::refusal(ErrorKind::usage, recipe), "s.yaml:1:13: depth to 1 layers"));
+  CHECK(contains(test::refusal(ErrorKind::usage, recipe), "s.yaml:1:13: to 1 layers"));
 }
 
 TEST_CASE("the words of a recipe make the same recipe again") {
   const char* list = GENERATE("[{operator: width}]", "[{operator: depth, factor: 2}]",
                               "[{operator: depth, layers: 5, order: append}, {operator: width, "
                               "factor: 3, symmetry: {noise: 0.125, seed: 9}}]");
-  const auto recipe = test::recipe_of(list), again = test::recipe_of("[" + recipe.operators + "]");
-  CHECK(again.operators == recipe.operators);
-  REQUIRE(again.tensors.size() == recipe.tensors.size());
-  for (std::size_t i = 0; i < recipe.tensors.size(); ++i) {
-    CHECK(again.tensors[i].value == recipe.tensors[i].value);
-    CHECK(again.tensors[i].gradient == recipe.tensors[i].gradient);
-  }
+  const auto recipe = test::recipe_of(list), again = test::recipe_of("[" + recipe.operators() + "]");
+  CHECK(again.operators() == recipe.operators());
+  REQUIRE(again.steps.size() == recipe.steps.size());
+  for (std::size_t s = 0; s < recipe.steps.size(); ++s)
+    for (std::size_t i = 0; i < recipe.steps[s].tensors.size(); ++i) {
+      CHECK(again.steps[s].tensors[i].value == recipe.steps[s].tensors[i].value);
+      CHECK(again.steps[s].tensors[i].gradient == recipe.steps[s].tensors[i].gradient);
+    }
 }

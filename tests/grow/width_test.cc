@@ -85,7 +85,7 @@ TEST_CASE("every entry of every tensor and moment is where the definition has it
 TEST_CASE("a factor of 1 changes no bit, noise or not") {
   const TrainingState small = test::tiny_state();
   const auto recipe = test::recipe_of(width(1, "{noise: 0.5}"));
-  CHECK(recipe.equivariant);
+  CHECK(recipe.equivariant());
   CHECK(test::difference_in_values(test::grown(recipe, small), small) == "");
 }
 

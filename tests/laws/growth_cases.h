@@ -17,11 +17,24 @@ namespace stagedtrain::test {
 // Options as YAML; $k stands for the factor. Each list covers every choice of every option.
 inline const std::map<std::string, std::vector<std::string>>& operator_options() {
   static const std::map<std::string, std::vector<std::string>> options = {
-      {"width", {"factor: $k, symmetry: {noise: 0}", "factor: $k"}},
+      {"width",
+       {"factor: $k, symmetry: {noise: 0}", "factor: $k", "factor: $k, axes: [residual]",
+        "factor: $k, axes: [heads], symmetry: {noise: 0}", "factor: $k, axes: [ffn]",
+        "factor: $k, axes: [ffn, heads], symmetry: {noise: 0}, moments: reset_new",
+        "factor: $k, symmetry: {noise: 0}, moments: copy",
+        "factor: $k, symmetry: {noise: 0}, moments: reset"}},
+      {"clone",
+       {"factor: $k, symmetry: {noise: 0}", "factor: $k, symmetry: {noise: 0.02}",
+        "factor: $k, symmetry: {noise: 0}, moments: reset_new",
+        "factor: 2, symmetry: {noise: 0}, mixing: [[0.75, 0.25], [0.25, 0.75]]",
+        "factor: 2, symmetry: {noise: 0}, mixing: [[0.75, 0.25], [0.5, 0.5]]"}},
       {"depth",
        {"factor: $k", "factor: $k, moments: copy", "factor: $k, order: append", "layers: 5",
         "layers: 5, order: append, moments: copy", "factor: $k, new_layers: copied",
-        "layers: 5, new_layers: copied, order: append, moments: copy"}},
+        "layers: 5, new_layers: copied, order: append, moments: copy", "layers: 5, order: last",
+        "layers: [0, 0, 1, 1, 1]", "layers: 3, new_layers: random"}},
+      {"stack", {"factor: $k", "layers: 5, new_layers: zero_output", "layers: 5, moments: copy"}},
+      {"llama_pro", {"groups: 2", "groups: 1, per_group: $k"}},
   };
   return options;
 }

@@ -78,16 +78,27 @@ double largest_difference(const HostTensor& a, const HostTensor& b) {
   for (std::int64_t i = 0; i < a.count(); ++i) most = std::max(most, std::abs(a.at(i) - b.at(i)));
   return most;
 }
+// The laws look at lists of one operator.
+const std::vector<grow::TensorRecipe>& tensors_of(const grow::GrowthRecipe& recipe) {
+  REQUIRE(recipe.steps.size() == 1);
+  return recipe.steps.front().tensors;
+}
 double largest(const std::vector<HostTensor>& tensors) {
   double most = 0;
   for (const HostTensor& x : tensors) most = std::max(most, largest(x));
   return most;
 }
+double largest_difference(const std::vector<HostTensor>& a, const std::vector<HostTensor>& b) {
+  double most = 0;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    most = std::max(most, largest_difference(a[i], b[i]));
+  return most;
+}
 
-bool has_noise(const grow::GrowthRecipe& recipe) {
-  for (const grow::TensorRecipe& made : recipe.tensors)
-    for (const grow::BlockCopy& block : made.value)
-      if (block.noise_stream) return true;
+bool is_random(const grow::GrowthRecipe& recipe) {
+  for (const grow::TensorRecipe& made : tensors_of(recipe))
+    for (const grow::Block& block : made.value)
+      if (block.stream) return true;
   return false;
 }
 
@@ -95,19 +106,20 @@ bool has_noise(const grow::GrowthRecipe& recipe) {
 template <class F>
 void for_each_copy(const grow::TensorRecipe& made, F f) {
   for (std::size_t i = 1; i < made.value.size(); ++i) {
-    const grow::BlockCopy &a = made.value[0], &b = made.value[i];
-    const bool copies = a.source == b.source && a.from == b.from && a.extent == b.extent;
-    if (copies && !a.noise_stream && !b.noise_stream) f(a, b);
+    const grow::Block &a = made.value[0], &b = made.value[i];
+    const bool copies = a.source == b.source && a.from == b.from && a.extent == b.extent &&
+                        a.scale == b.scale;
+    if (copies && a.kind == grow::Block::Kind::copy && b.kind == a.kind) f(a, b);
   }
 }
 
 // How far copies within tensors of the grown model are apart, or -1 if there are none.
 double separation(const grow::GrowthRecipe& recipe, const TrainingState& state) {
   double most = -1;
-  for (std::size_t i = 0; i < recipe.tensors.size(); ++i) {
+  for (std::size_t i = 0; i < tensors_of(recipe).size(); ++i) {
     const HostTensor& x = state.of(Kind::weights)[i];
     const std::int64_t columns = x.shape().size() == 2 ? x.shape()[1] : 1;
-    for_each_copy(recipe.tensors[i], [&](const grow::BlockCopy& a, const grow::BlockCopy& b) {
+    for_each_copy(tensors_of(recipe)[i], [&](const grow::Block& a, const grow::Block& b) {
       for (std::int64_t r = 0; r < a.extent[0]; ++r)
         for (std::int64_t c = 0; c < a.extent[1]; ++c) {
           const double one = x.at((a.to[0] + r) * columns + a.to[1] + c),
@@ -124,7 +136,7 @@ TrainingState trained(const TrainingState& from, int steps) {
   model::ParamBuffer& params = model->params();
   for (int i = 0; i < steps; ++i) {
     model->loss_and_backward(batch(from.model, i), 1.0, 0);
-    train::adamw_step(params, {}, 1e-3, from.progress.step + i + 1, 1.0);
+    train::adamw_step(params, {.eps = 1e-3}, 1e-3, from.progress.step + i + 1, 1.0);
     params.grads().zero_();
     model->weights_changed();
   }
@@ -167,7 +179,7 @@ TEST_CASE("law 2: the loss is kept where that is promised, and only there") {
     const double before = loss_of(small), after = loss_of(grown(recipe, small));
     const double change = std::abs(after - before) / before;
     CAPTURE(before, after, change);
-    if (recipe.exact) {
+    if (recipe.exact()) {
       CHECK(change <= 1e-12);
     } else {
       CHECK(change > 1e-4);
@@ -180,7 +192,7 @@ TEST_CASE("law 2 in float32: the loss is kept to 1e-6") {
   for (const GrowthCase& c : test::growth_cases(1e-5)) {
     CAPTURE(c.name());
     const grow::GrowthRecipe recipe = c.recipe();
-    if (!recipe.exact) continue;
+    if (!recipe.exact()) continue;
     const TrainingState small = test::law_state(c.from, state::DType::f32);
     const double before = loss_of(small, Precision::fp32),
                  after = loss_of(grown(recipe, small), Precision::fp32);
@@ -199,15 +211,15 @@ TEST_CASE("law 3: the gradient is the grown gradient where promised, so both mom
     TrainingState found = test::clone(made);
     put_gradient(found);
     double worst[2] = {};
-    for (std::size_t i = 0; i < recipe.tensors.size(); ++i)
+    for (std::size_t i = 0; i < tensors_of(recipe).size(); ++i)
       for (const Kind kind : {Kind::exp_avg, Kind::exp_avg_sq})
-        if (!recipe.tensors[i].is_new) {
+        if (!tensors_of(recipe)[i].is_new) {
           double& most = worst[kind == Kind::exp_avg_sq];
           most = std::max(most, largest_difference(made.of(kind)[i], found.of(kind)[i]));
         }
     const double scale = largest(found.of(Kind::exp_avg));
     CAPTURE(worst[0] / scale, worst[1] / (scale * scale));
-    if (recipe.equivariant) {
+    if (recipe.equivariant()) {
       CHECK(worst[0] <= 1e-10 * scale);
       CHECK(worst[1] <= 1e-10 * scale * scale);
     } else {
@@ -225,8 +237,8 @@ TEST_CASE("law 4: copies part under AdamW where the symmetry is broken, and only
     const double after = separation(recipe, trained(large, 10));
     if (after < 0) continue;  // nothing is copied within a tensor
     CAPTURE(after);
-    if (recipe.equivariant) {
-      CHECK(after <= 1e-12);
+    if (recipe.symmetric()) {
+      CHECK(after <= 1e-10);
     } else {
       CHECK(after >= 1e-3);
     }
@@ -260,7 +272,7 @@ TEST_CASE("law 6: exact growth in depth leaves the gradients of all old tensors 
     const double scale = largest(small.of(Kind::exp_avg));
     const arch::ParamTable sources = arch::param_table(model), table = arch::param_table(recipe.to);
     for (std::size_t i = 0; i < table.size(); ++i) {
-      if (recipe.tensors[i].is_new) continue;
+      if (tensors_of(recipe)[i].is_new) continue;
       const auto source = static_cast<std::size_t>(sources.index(
           table[i].layer < 0 ? table[i].name : arch::layer_name(table[i].layer / 2, table[i].key)));
       CHECK(largest_difference(large.of(Kind::exp_avg)[i], small.of(Kind::exp_avg)[source]) <=
@@ -269,27 +281,90 @@ TEST_CASE("law 6: exact growth in depth leaves the gradients of all old tensors 
   }
 }
 
+TEST_CASE("law 7: with exact dynamics training and growing commute") {
+  const OneThread quick;
+  for (const auto& [name, options] :
+       {std::pair{"width", "factor: $k, symmetry: {noise: 0}, dynamics: exact"},
+        std::pair{"width", "factor: $k, axes: [ffn], symmetry: {noise: 0}, dynamics: exact"},
+        std::pair{"clone", "factor: $k, symmetry: {noise: 0}, dynamics: exact"}})
+    for (const arch::ModelConfig& model : test::law_models())
+      for (const int k : {2, 3}) {
+        const GrowthCase c{test::growth_list(name, options, k), model};
+        CAPTURE(c.name());
+        TrainingState small = test::law_state(model);
+        put_gradient(small);
+        const TrainingState one = grown(c.recipe(), trained(small, 5)),
+                            other = trained(grown(c.recipe(), small), 5);
+        for (const Kind kind : state::kKinds) {
+          // Block-diagonal growth spreads the same function over its blocks in another way.
+          if (kind == Kind::weights && c.list.find("width, factor") != std::string::npos) continue;
+          CHECK(largest_difference(one.of(kind), other.of(kind)) <=
+                1e-8 * largest(other.of(kind)));
+        }
+        CHECK(loss_of(one) == Approx(loss_of(other)).epsilon(1e-10));
+      }
+}
+
+TEST_CASE("law 7 needs every scale: without exact dynamics the two part") {
+  const OneThread quick;
+  const GrowthCase c{"[{operator: width, symmetry: {noise: 0}}]", test::law_models().front()};
+  TrainingState small = test::law_state(c.from);
+  put_gradient(small);
+  const TrainingState one = grown(c.recipe(), trained(small, 5)),
+                      other = trained(grown(c.recipe(), small), 5);
+  CHECK(largest_difference(one.of(Kind::exp_avg), other.of(Kind::exp_avg)) >
+        1e-2 * largest(other.of(Kind::exp_avg)));
+}
+
+namespace {
+
+TrainingState without_lineage(TrainingState state) {
+  state.lineage.clear();
+  for (state::TensorHistory& history : state.histories) history.generation = 0;
+  return state;
+}
+
+// Where moments do not follow the gradient, only the weights are looked at.
+void check_same(const grow::GrowthRecipe& recipe, const TrainingState& a, const TrainingState& b) {
+  if (recipe.equivariant()) {
+    CHECK(test::difference(without_lineage(test::clone(a)), without_lineage(test::clone(b))) == "");
+    return;
+  }
+  for (std::size_t i = 0; i < a.of(Kind::weights).size(); ++i)
+    CHECK(std::ranges::equal(a.of(Kind::weights)[i].bytes(), b.of(Kind::weights)[i].bytes()));
+}
+
+}  // namespace
+
 TEST_CASE("law 8: a factor of 1 changes no bit, and twice 2 is 4 where nothing is random") {
   for (const auto& [name, all] : test::operator_options()) {
     for (const std::string& options : all) {
-      if (options.find("$k") == std::string::npos) continue;
+      if (options.find("factor: $k") == std::string::npos) continue;
       for (const arch::ModelConfig& model : test::law_models()) {
         const GrowthCase once{test::growth_list(name, options, 1), model},
             twice{test::growth_list(name, options, 2), model},
             four{test::growth_list(name, options, 4), model};
         CAPTURE(once.name());
-        const auto values = [](TrainingState state) {
-          state.lineage.clear();
-          return state;
-        };
-        const TrainingState small = values(test::law_state(model));
-        CHECK(test::difference(values(grown(once.recipe(), small)), small) == "");
-        if (has_noise(twice.recipe())) continue;
+        const TrainingState small = test::law_state(model);
+        check_same(once.recipe(), grown(once.recipe(), small), small);
+        if (is_random(twice.recipe())) continue;
         const TrainingState middle = grown(twice.recipe(), small);
         const GrowthCase again{twice.list, middle.model};
-        CHECK(test::difference(values(grown(again.recipe(), middle)),
-                               values(grown(four.recipe(), small))) == "");
+        check_same(twice.recipe(), grown(again.recipe(), middle), grown(four.recipe(), small));
       }
     }
+  }
+}
+
+TEST_CASE("law 8: ffn then heads is heads then ffn") {
+  for (const arch::ModelConfig& model : test::law_models()) {
+    const auto both = [&](const std::string& text) {
+      return without_lineage(
+          grown(GrowthCase{text, model}.recipe(), test::law_state(model)));
+    };
+    CHECK(test::difference(both("[{operator: width, axes: [ffn]}, {operator: width, factor: 3, "
+                                "axes: [heads]}]"),
+                           both("[{operator: width, factor: 3, axes: [heads]}, {operator: width, "
+                                "axes: [ffn]}]")) == "");
   }
 }

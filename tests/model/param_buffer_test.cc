@@ -64,7 +64,7 @@ TEST_CASE("tensors of one age and decay form one segment") {
   state::TrainingState state = tiny_state();
   const arch::ParamTable& table = buffer.table();
   for (std::size_t i = 0; i < table.size(); ++i)
-    state.moment_start[i] = table[i].layer == 1 ? 40 : 5;
+    state.histories[i].age.start = table[i].layer == 1 ? 40 : 5;
   buffer.load(state);
   std::int64_t at = 0;
   for (const model::Segment& segment : buffer.segments()) {
@@ -73,7 +73,7 @@ TEST_CASE("tensors of one age and decay form one segment") {
     for (std::size_t i = 0; i < table.size(); ++i) {
       if (buffer.offset(i) < segment.offset || buffer.offset(i) >= at) continue;
       CHECK(table[i].decays == segment.decays);
-      CHECK(state.moment_start[i] == segment.moment_start);
+      CHECK(state.histories[i].age == segment.age);
     }
   }
   CHECK(at == buffer.weights().numel());

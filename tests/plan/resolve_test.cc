@@ -43,7 +43,7 @@ TEST_CASE("a plan knows every stage's model, steps, tokens and FLOPs") {
   CHECK(p.flops == p.stages[0].flops + p.stages[1].flops);
   CHECK_FALSE(p.stages[0].growth.has_value());
   REQUIRE(p.stages[1].growth.has_value());
-  CHECK(p.stages[1].growth->exact);
+  CHECK(p.stages[1].growth->exact());
   CHECK(p.warmup_steps == 100);
   CHECK(p.decay_steps == 600);
   CHECK(p.evaluate_every == 200);
@@ -141,7 +141,7 @@ TEST_CASE("stages that do not grow into the final model are refused") {
   check_refused({"stages.1.grow.0.layers=5"},
                 "two.yaml:10:5: stages do not end at the final model: 'full' is gpt2, 5 layers");
   check_refused({"stages.1.grow.0.layers=1"},
-                "stages.1.grow.0: depth to 1 layers: the source has 2");
+                "stages.1.grow.0: to 1 layers: the source has 2");
   check_refused({"stages.1.grow=[{operator: dept, layers: 6}]"}, "did you mean 'depth'?");
   check_refused({"stages.1.grow=[{operator: depth, layer: 6}]"}, "did you mean 'layers'?");
   check_refused({"stages.1.grow=[]"}, "found a list of 0, expected a list of operators");

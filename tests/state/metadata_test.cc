@@ -46,7 +46,7 @@ TEST_CASE("metadata comes back as it was, but for what is stored elsewhere") {
   CHECK(read.lineage == written.lineage);
   CHECK(read.run.schedule == written.run.schedule);
   CHECK(read.run.tokenizer == "dataset");  // its bytes lie beside the metadata
-  CHECK(read.moment_start.empty());        // its reader needs the table
+  CHECK(read.histories.empty());        // its reader needs the table
 }
 
 TEST_CASE("equal headers are written as equal texts") {
@@ -81,21 +81,29 @@ TEST_CASE("text that is not UTF-8 is written as hex") {
   CHECK(contains(refused([](Json& j) { j["run"]["data_path"] = {{"hex", "61zz"}}; }), "at 2"));
 }
 
-TEST_CASE("moment starts are listed by name where they are not zero") {
+TEST_CASE("histories are listed by name where a tensor has one") {
   const auto table = arch::param_table(test::tiny_model());
-  const Json json = parse_json(metadata_json(header())["moment_start"].dump(), "test");
-  CHECK(json.size() == 2);
-  CHECK(json[table[0].name] == 3);
-  CHECK(state::parse_moment_start(json, table) == header().moment_start);
-  CHECK(contains(test::refusal(ErrorKind::input,
-                               [&] {
-                                 state::parse_moment_start(Json{{"nobody", 3}}, table);
-                               }),
-                 "the model has no tensor 'nobody'"));
-  test::refusal(ErrorKind::input, [&] {
-    state::parse_moment_start(Json{{table[0].name, -3}}, table);
-  });
-  test::refusal(ErrorKind::input, [&] { state::parse_moment_start(Json::array(), table); });
+  state::StateHeader written = header();
+  REQUIRE(table[4].shape() == std::vector<std::int64_t>{8, 8});
+  written.histories[4].regions = {{0, 0, 8, 4, {3, 0}}, {0, 4, 8, 4, {9, 20}}};
+  const Json json = parse_json(metadata_json(written)["histories"].dump(), "test");
+  CHECK(json.size() == 3);
+  CHECK(json[table[0].name]["age"]["start"] == 3);
+  CHECK(state::parse_histories(json, table) == written.histories);
+  const auto refusal = [&](const Json& bad) {
+    return test::refusal(ErrorKind::input, [&] { state::parse_histories(bad, table); });
+  };
+  CHECK(contains(refusal(Json{{"nobody", 3}}), "the model has no tensor 'nobody'"));
+  CHECK(contains(refusal(Json{{table[0].name, -3}}), "histories." + table[0].name));
+  refusal(Json::array());
+  Json bad = json;
+  bad[table[4].name]["regions"][0]["rows"] = 9u;
+  CHECK(contains(refusal(bad), "outside the tensor"));
+  bad[table[4].name]["regions"][0]["rows"] = 7u;
+  CHECK(contains(refusal(bad), "do not cover the tensor once"));
+  bad = json;
+  bad[table[4].name]["lr_scale"] = 0;
+  CHECK(contains(refusal(bad), "lr_scale"));
 }
 
 TEST_CASE("every missing and every unknown key is refused by its name") {
@@ -103,7 +111,7 @@ TEST_CASE("every missing and every unknown key is refused by its name") {
   for (const auto& entry : json.items()) {
     const std::string key = entry.key();
     CHECK(contains(refused([&](Json& j) { j.erase(key); }), key + ": is missing"));
-    if (!entry.value().is_object() || key == "moment_start") continue;
+    if (!entry.value().is_object() || key == "histories") continue;
     for (const auto& inner : entry.value().items()) {
       const std::string path = key + "." + inner.key();
       CHECK(contains(refused([&](Json& j) { j[key].erase(inner.key()); }), path + ": is missing"));

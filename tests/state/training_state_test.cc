@@ -38,7 +38,7 @@ TEST_CASE("a fresh state has the deviations of its architecture, and zero moment
   for (const Kind kind : {Kind::exp_avg, Kind::exp_avg_sq})
     for (const state::HostTensor& tensor : state.of(kind))
       REQUIRE(std::ranges::all_of(tensor.bytes(), [](std::byte b) { return b == std::byte{0}; }));
-  CHECK(state.moment_start == std::vector<std::int64_t>(state.of(Kind::weights).size(), 0));
+  CHECK(state.histories == std::vector<state::TensorHistory>(state.of(Kind::weights).size()));
   CHECK(state.seed == 5);
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/rng.h"
+#include "state/checkpoint.h"
 
 namespace stagedtrain::test {
 namespace {
@@ -44,8 +45,8 @@ state::TrainingState tiny_state(std::uint64_t seed, state::DType dtype,
                                 const arch::ModelConfig& model) {
   state::TrainingState state = state::fresh(model, seed, dtype);
   fill_moments(state, seed);
-  state.moment_start.front() = 3;
-  state.moment_start.back() = 7;
+  state.histories.front().age.start = 3;
+  state.histories.back() = {{7, 2}, {}, 1, 0.5, 2, 1.0 / 3.0};
   state.progress = {.step = 12,
                     .tokens = 24576,
                     .flops = 1.0 / 3.0,
@@ -70,22 +71,16 @@ state::TrainingState tiny_state(std::uint64_t seed, state::DType dtype,
 }
 
 state::TrainingState clone(const state::TrainingState& state) {
-  state::TrainingState copy;
-  copy.model = state.model;
+  state::TrainingState copy = state_of(header_of(state));
   for (const state::Kind kind : state::kKinds)
     for (const state::HostTensor& tensor : state.of(kind)) copy.of(kind).push_back(tensor.clone());
-  copy.moment_start = state.moment_start;
-  copy.progress = state.progress;
-  copy.data = state.data;
-  copy.seed = state.seed;
-  copy.lineage = state.lineage;
-  copy.run = state.run;
   return copy;
 }
 
 std::string difference(const state::TrainingState& a, const state::TrainingState& b) {
   if (!(a.model == b.model)) return "model";
-  if (a.moment_start != b.moment_start) return "moment_start";
+  if (a.histories != b.histories) return "histories";
+  if (!(a.mask == b.mask)) return "mask";
   if (!(a.progress == b.progress)) return "progress";
   if (!(a.data == b.data)) return "data";
   if (a.seed != b.seed) return "seed";

@@ -49,7 +49,7 @@ TEST_CASE("the report reads what the log says of a run's plan and place") {
   CHECK(run.final_model == plan.final_model);
   REQUIRE(run.stages.size() == 2);
   CHECK(run.stages[1].params == static_cast<double>(plan.stages[1].params.total));
-  CHECK(run.stages[1].grow == plan.stages[1].growth->operators);
+  CHECK(run.stages[1].grow == plan.stages[1].growth->operators());
   REQUIRE(run.steps.size() == 1);
   CHECK(run.steps[0].at.flops == 5e6);
   CHECK(run.steps[0].loss == 2.5);

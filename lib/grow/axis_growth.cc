@@ -1,0 +1,251 @@
+// Values grow by (D, S), gradients by their duals (docs/growth.md, section 1).
+#include "grow/axis_growth.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "base/rng.h"
+
+namespace stagedtrain::grow {
+namespace {
+
+using arch::Role;
+
+bool starts_at_one(const arch::ParamSpec& spec) {
+  return spec.init.kind == arch::Init::Kind::constant && spec.init.value == 1;
+}
+
+// Makes one tensor.
+class TensorRule {
+ public:
+  TensorRule(const AxisGrowth& growth, const arch::ParamSpec& target,
+             const arch::ParamTable& sources, std::size_t source)
+      : growth_(growth),
+        target_(target),
+        source_(source),
+        columns_(corner_of(sources[source])[1]),
+        rows_map_(growth.of(target.axes[0].axis)),
+        columns_map_(target.axes.size() == 2 ? growth.of(target.axes[1].axis) : unchanged(1)) {}
+
+  // y = W x: rows are written, columns read.
+  TensorRecipe matrix() {
+    for (const Piece& p : rows_map_.pieces)
+      for (const Piece& q : columns_map_.pieces) {
+        copy(recipe_.value, p, q, p.write * coefficient(p, q));
+        copy(recipe_.gradient, p, q, p.read * q.write);
+      }
+    matrix_rest();
+    if (growth_.noise > 0 && target_.role != Role::head) add_noise();
+    set_scales(rows_map_.pieces[0].write / columns_map_.copies, dual(rows_map_));
+    return recipe_;
+  }
+
+  // A lookup: columns are written; rows are looked up, or read by a tied head.
+  TensorRecipe embedding() {
+    for (const Piece& p : rows_map_.pieces)
+      for (const Piece& q : columns_map_.pieces) {
+        copy(recipe_.value, p, q, p.write * q.write);
+        copy(recipe_.gradient, p, q, p.read * q.read);
+      }
+    for (const Run& run : rest_of(columns_map_))
+      if (columns_map_.rest == Rest::mean)
+        for (const Piece& p : rows_map_.pieces) {
+          Block& block = add(recipe_.value, Block::Kind::mean_columns, {p.to, run.begin},
+                             {p.count, run.count}, p.write);
+          block.from = {p.from, 0};
+          block.span = columns_map_.from;
+        }
+    rest_rows();
+    set_scales(1, dual(columns_map_));
+    return recipe_;
+  }
+
+  TensorRecipe vector() {
+    for (const Piece& p : rows_map_.pieces) {
+      copy(recipe_.value, p, {}, p.write);
+      copy(recipe_.gradient, p, {}, p.read);
+    }
+    if (rows_map_.rest == Rest::mean)
+      for (const Run& run : rest_of(rows_map_)) mean_rows(run, {0, 0, 1}, 1);
+    set_scales(rows_map_.pieces[0].write, dual(rows_map_));
+    return recipe_;
+  }
+
+  // A padded residual stream has a smaller mean square, which the gain makes up for. The gain of
+  // new indices multiplies zero. Before a tied head the norm carries the head's split.
+  TensorRecipe norm(bool before_tied_head) {
+    const bool gain = starts_at_one(target_);
+    const double share = gain ? std::sqrt(growth_.norm_share) : 1;
+    for (const Piece& p : rows_map_.pieces) {
+      copy(recipe_.value, p, {}, before_tied_head ? share * p.read : share);
+      copy(recipe_.gradient, p, {}, (before_tied_head ? 1 : p.read) / share);
+    }
+    if (gain)
+      for (const Run& run : rest_of(rows_map_))
+        add(recipe_.value, Block::Kind::constant, {run.begin, 0}, {run.count, 1}, share);
+    set_scales(share / (before_tied_head ? rows_map_.copies : 1),
+               (before_tied_head ? 1 : dual(rows_map_)) / share);
+    return recipe_;
+  }
+
+ private:
+  static double dual(const AxisMap& map) {
+    return map.even() ? map.pieces[0].read : 1 / map.copies;
+  }
+
+  void set_scales(double lr_scale, double eps_scale) {
+    recipe_.lr_scale = lr_scale;
+    recipe_.decay_scale = 1 / lr_scale;
+    recipe_.eps_scale = eps_scale;
+  }
+
+  Block& add(std::vector<Block>& blocks, Block::Kind kind, const Corner& to, const Corner& extent,
+             double scale) {
+    Block block;
+    block.kind = kind;
+    block.source = source_;
+    block.to = to;
+    block.extent = extent;
+    block.scale = scale;
+    blocks.push_back(block);
+    return blocks.back();
+  }
+
+  void copy(std::vector<Block>& blocks, const Piece& p, const Piece& q, double scale) {
+    if (scale == 0) return;
+    Block& block = add(blocks, Block::Kind::copy, {p.to, q.to},
+                       {p.count, std::max<std::int64_t>(q.count, 1)}, scale);
+    block.from = {p.from, q.from};
+    block.first = p.tile == 0 && q.tile == 0;
+  }
+
+  double coefficient(const Piece& p, const Piece& q) const {
+    const bool square = rows_map_.even() && columns_map_.even() && rows_map_.duplicates() &&
+                        rows_map_.tiles() == columns_map_.tiles();
+    if (!square || growth_.mixing.kind == Mixing::Kind::uniform) return q.read;
+    const auto i = static_cast<std::size_t>(p.tile), j = static_cast<std::size_t>(q.tile);
+    if (growth_.mixing.kind == Mixing::Kind::diagonal) return i == j ? 1 : 0;
+    return growth_.mixing.coefficients[i][j];
+  }
+
+  void mean_rows(const Run& run, const Piece& q, double scale) {
+    Block& block = add(recipe_.value, Block::Kind::mean_rows, {run.begin, q.to},
+                       {run.count, q.count}, scale);
+    block.from = {0, q.from};
+    block.span = rows_map_.from;
+  }
+
+  void random(const Corner& to, const Corner& extent, const char* what) {
+    Block& block = add(recipe_.value, Block::Kind::noise, to, extent, 1);
+    block.from = to;
+    block.stream = stream(what);
+    block.noise_columns = columns_map_.to;
+  }
+
+  std::uint64_t stream(const std::string& what) const {
+    return hash_name(
+        fmt::format("{} {}x{} {} {}", target_.name, rows_map_.to, columns_map_.to, growth_.seed,
+                    what));
+  }
+
+  void rest_rows() {
+    for (const Run& run : rest_of(rows_map_)) {
+      if (rows_map_.rest == Rest::random)
+        random({run.begin, 0}, {run.count, columns_map_.to}, "rows");
+      if (rows_map_.rest == Rest::mean)
+        for (const Piece& q : columns_map_.pieces)
+          mean_rows(run, q, target_.role == Role::embed ? q.write : q.read);
+    }
+  }
+
+  void matrix_rest() {
+    rest_rows();
+    if (columns_map_.rest_is_read)
+      for (const Run& run : rest_of(columns_map_))
+        for (const Piece& p : rows_map_.pieces)
+          random({p.to, run.begin}, {p.count, run.count}, "columns");
+  }
+
+  // Each copy i of the outputs gets fresh numbers, +N_i at one copy of the inputs and -N_i at the
+  // next: rows stay balanced, so equal inputs cancel them; columns do not, so the copies' gradients
+  // differ.
+  void add_noise() {
+    const std::int64_t tiles = columns_map_.tiles();
+    if (tiles < 2) return;
+    for (const Piece& p : rows_map_.pieces)
+      for (const Piece& a : columns_map_.pieces)
+        for (const Piece& b : columns_map_.pieces)
+          if (a.tile == p.tile % tiles && b.tile == (p.tile + 1) % tiles) add_pair(p, a, b);
+  }
+
+  void add_pair(const Piece& p, const Piece& a, const Piece& b) {
+    const std::int64_t begin = std::max(a.from, b.from),
+                       end = std::min(a.from + a.count, b.from + b.count);
+    if (begin >= end) return;
+    for (const Piece* q : {&a, &b}) {
+      Block& block = add(recipe_.value, Block::Kind::noise, {p.to, q->to + begin - q->from},
+                         {p.count, end - begin}, q == &a ? growth_.noise : -growth_.noise);
+      block.from = {p.from, begin};
+      block.stream = stream(std::to_string(p.tile));
+      block.noise_columns = columns_;
+    }
+  }
+
+  const AxisGrowth& growth_;
+  const arch::ParamSpec& target_;
+  std::size_t source_;
+  std::int64_t columns_;
+  const AxisMap& rows_map_;
+  AxisMap columns_map_;
+  TensorRecipe recipe_;
+};
+
+}  // namespace
+
+bool Mixing::balanced() const {
+  if (kind != Kind::matrix) return true;
+  for (std::size_t j = 0; j < coefficients.size(); ++j) {
+    double sum = 0;
+    for (const auto& row : coefficients) sum += row[j];
+    if (std::abs(sum - 1) > 1e-12) return false;
+  }
+  return true;
+}
+
+bool AxisGrowth::duplicates() const {
+  return std::any_of(maps.begin(), maps.end(), [](const AxisMap& m) { return m.duplicates(); });
+}
+bool AxisGrowth::pads() const {
+  return std::any_of(maps.begin(), maps.end(),
+                     [](const AxisMap& m) { return m.to > 0 && !rest_of(m).empty(); });
+}
+bool AxisGrowth::even() const { return of(arch::Axis::residual).even(); }
+
+AxisGrowth unchanged_axes(const arch::ModelConfig& config) {
+  AxisGrowth growth;
+  for (const arch::ParamSpec& spec : arch::param_table(config))
+    for (const arch::AxisSize& axis : spec.axes) growth.of(axis.axis) = unchanged(axis.size);
+  return growth;
+}
+
+TensorRecipe tensor_by_axes(const AxisGrowth& growth, const arch::ParamSpec& target,
+                            const arch::ParamTable& sources, std::size_t source, bool tied) {
+  TensorRule rule(growth, target, sources, source);
+  switch (target.role) {
+    case Role::embed:
+      return rule.embedding();
+    case Role::norm:
+      return rule.norm(false);
+    case Role::final_norm:
+      return rule.norm(tied);
+    case Role::head:
+    case Role::matrix:
+    case Role::residual_out:
+    case Role::bias:
+      return target.axes.size() == 2 ? rule.matrix() : rule.vector();
+  }
+  ST_CHECK(false, "{}: role without a rule", target.name);
+}
+
+}  // namespace stagedtrain::grow

@@ -1,0 +1,95 @@
+// Maps of heads, then of the entries within them.
+#include "grow/head_growth.h"
+
+#include <cmath>
+
+#include "base/error.h"
+
+namespace stagedtrain::grow {
+namespace {
+
+struct HeadSources {
+  std::vector<std::int64_t> query, group;  // by new head; -1: a new one
+};
+
+void check(const arch::ModelConfig& from, const arch::ModelConfig& to) {
+  if (to.heads < from.heads || to.kv_heads < from.kv_heads || to.head_dim < from.head_dim)
+    throw usage_error(
+        "{} heads ({} of keys and values) of {}: the source has {} ({}) of {}, expected at least "
+        "as many",
+        to.heads, to.kv_heads, to.head_dim, from.heads, from.kv_heads, from.head_dim);
+  const std::int64_t before = from.heads / from.kv_heads;
+  if (to.heads % to.kv_heads != 0)
+    throw usage_error("kv_heads {} does not divide heads {}", to.kv_heads, to.heads);
+  const std::int64_t after = to.heads / to.kv_heads;
+  if (splits_groups(from, to) ? to.kv_heads % from.kv_heads != 0 : after < before)
+    throw usage_error("{} queries for each key head, before {}, expected at least as many", after,
+                      before)
+        .with_hint(fmt::format("possible: heads {} with kv_heads {}; or kv_heads alone, to a "
+                               "multiple of {} that divides {}",
+                               before * to.kv_heads, to.kv_heads, from.kv_heads, from.heads));
+}
+
+HeadSources sources_of(const arch::ModelConfig& from, const arch::ModelConfig& to, bool copied) {
+  HeadSources sources;
+  const std::int64_t before = from.heads / from.kv_heads, after = to.heads / to.kv_heads;
+  if (splits_groups(from, to)) {
+    for (std::int64_t g = 0; g < to.kv_heads; ++g)
+      sources.group.push_back(g / (to.kv_heads / from.kv_heads));
+    for (std::int64_t h = 0; h < to.heads; ++h) sources.query.push_back(h);
+    return sources;
+  }
+  for (std::int64_t g = 0; g < to.kv_heads; ++g) {
+    const bool is_new = g >= from.kv_heads;
+    sources.group.push_back(is_new && !copied ? -1 : g % from.kv_heads);
+    for (std::int64_t i = 0; i < after; ++i)
+      sources.query.push_back((is_new || i >= before) && !copied
+                                  ? -1
+                                  : g % from.kv_heads * before + i % before);
+  }
+  return sources;
+}
+
+std::int64_t stride_of(const arch::ModelConfig& from, const arch::ModelConfig& to, bool turned) {
+  if (!turned || from.head_dim == to.head_dim) return 1;
+  if (to.head_dim % from.head_dim != 0)
+    throw usage_error("head_dim {} with RoPE, expected a multiple of {}: each old pair must keep "
+                      "its frequency",
+                      to.head_dim, from.head_dim);
+  return to.head_dim / from.head_dim;
+}
+
+}  // namespace
+
+bool splits_groups(const arch::ModelConfig& from, const arch::ModelConfig& to) {
+  return to.heads == from.heads && to.kv_heads > from.kv_heads;
+}
+
+void grow_heads(AxisGrowth& growth, const arch::ModelConfig& from, const arch::ModelConfig& to,
+                bool copied, bool turned) {
+  check(from, to);
+  const HeadSources sources = sources_of(from, to, copied);
+  const std::int64_t stride = stride_of(from, to, turned);
+  const AxisMap queries = map_units(sources.query, from.heads),
+                groups = map_units(sources.group, from.kv_heads);
+  const auto set = [&](arch::Axis axis, const AxisMap& units, std::int64_t step) -> AxisMap& {
+    AxisMap& map = growth.of(axis) = widened_units(units, from.head_dim, to.head_dim, step);
+    map.rest = Rest::random;
+    return map;
+  };
+  set(arch::Axis::key, groups, stride);
+  set(arch::Axis::value, groups, 1);
+  set(arch::Axis::heads, queries, 1).rest = Rest::zero;
+  AxisMap& query = set(arch::Axis::query, queries, stride);
+  if (from.head_dim == to.head_dim) return;
+  // A query's new entries multiply a key's random ones, so they are zero. In a new head all are.
+  query.rest = Rest::zero;
+  const double scale =
+      std::sqrt(static_cast<double>(to.head_dim) / static_cast<double>(from.head_dim));
+  for (Piece& piece : query.pieces) {
+    piece.write *= scale;
+    piece.read /= scale;
+  }
+}
+
+}  // namespace stagedtrain::grow

@@ -1,0 +1,125 @@
+// Layers by a map.
+#include "grow/layer_growth.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/rng.h"
+
+namespace stagedtrain::grow {
+namespace {
+
+using arch::Role;
+
+bool keeps_order(const LayerMap& layers, std::int64_t from) {
+  std::int64_t next = 0;
+  for (const LayerSource& layer : layers)
+    if (!layer.is_new && layer.layer != next++) return false;
+  return next == from;
+}
+
+bool has_new(const LayerMap& layers) {
+  return std::any_of(layers.begin(), layers.end(), [](const LayerSource& l) { return l.is_new; });
+}
+
+// As a fresh model has it.
+Block fresh_block(const arch::ParamSpec& target, std::int64_t seed) {
+  Block block;
+  const bool normal = target.init.kind == arch::Init::Kind::normal;
+  block.kind = normal ? Block::Kind::normal : Block::Kind::constant;
+  block.extent = corner_of(target);
+  block.scale = target.init.value;
+  block.stream = hash_name(fmt::format("{} fresh {}", target.name, seed));
+  block.noise_columns = block.extent[1];
+  return block;
+}
+
+bool is_silent(const arch::ParamSpec& target, NewLayers new_layers) {
+  if (new_layers != NewLayers::zero_output && new_layers != NewLayers::identity) return false;
+  return target.role == Role::residual_out ||
+         (target.role == Role::norm && new_layers == NewLayers::identity);
+}
+
+void check_identity(const arch::ParamTable& sources) {
+  const bool biases = std::any_of(sources.begin(), sources.end(), [](const arch::ParamSpec& spec) {
+    return spec.role == Role::bias;
+  });
+  if (!biases)
+    throw usage_error("new_layers: identity in a model without biases: such layers have no "
+                      "gradient, and would stay as they are for ever")
+        .with_hint("use zero_output");
+}
+
+}  // namespace
+
+LayerMap ordered_layers(std::int64_t from, std::int64_t to, LayerOrder order) {
+  LayerMap layers;
+  for (std::int64_t t = 0; t < to; ++t) {
+    if (order == LayerOrder::append) {
+      layers.push_back({t % from, t >= from});
+    } else if (order == LayerOrder::last) {
+      layers.push_back({std::min(t, from - 1), t >= from});
+    } else {
+      const std::int64_t source = t * from / to;
+      layers.push_back({source, t > 0 && (t - 1) * from / to == source});
+    }
+  }
+  return layers;
+}
+
+LayerMap listed_layers(std::int64_t from, const std::vector<std::int64_t>& list) {
+  LayerMap layers;
+  std::vector<bool> seen(static_cast<std::size_t>(from), false);
+  for (const std::int64_t layer : list) {
+    if (layer < 0 || layer >= from)
+      throw usage_error("layers: found {}, expected numbers from 0 to {}", layer, from - 1);
+    layers.push_back({layer, seen[static_cast<std::size_t>(layer)]});
+    seen[static_cast<std::size_t>(layer)] = true;
+  }
+  return layers;
+}
+
+GrowthStep step_by_layers(const LayerMap& layers, NewLayers new_layers, std::int64_t seed,
+                          const GrowthContext& context, const StateRule& rule) {
+  if (new_layers == NewLayers::identity) check_identity(context.sources);
+  const bool quiet = new_layers == NewLayers::zero_output || new_layers == NewLayers::identity;
+  GrowthStep step;
+  step.exact = step.equivariant =
+      keeps_order(layers, context.from.layers) && (quiet || !has_new(layers));
+  for (const arch::ParamSpec& target : arch::param_table(context.to)) {
+    LayerSource layer;
+    std::string name = target.name;
+    if (target.layer >= 0) {
+      layer = layers[static_cast<std::size_t>(target.layer)];
+      name = arch::layer_name(static_cast<int>(layer.layer), target.key);
+    }
+    const Block whole =
+        whole_of(context.sources, static_cast<std::size_t>(context.sources.index(name)));
+    TensorRecipe made;
+    made.is_new = layer.is_new;
+    if (layer.is_new && new_layers == NewLayers::random) {
+      made.value = {fresh_block(target, seed)};
+    } else {
+      made.gradient = {whole};
+      if (!layer.is_new || !is_silent(target, new_layers)) made.value = {whole};
+    }
+    step.tensors.push_back(std::move(made));
+  }
+  apply_rule(rule, step);
+  return step;
+}
+
+std::int64_t asked_layers(const std::optional<std::int64_t>& layers,
+                          const std::optional<std::int64_t>& factor,
+                          const arch::ModelConfig& from) {
+  if (layers.has_value() == factor.has_value())
+    throw usage_error("found {} of layers and factor, expected one of them",
+                      layers ? "both" : "neither");
+  const std::int64_t asked = layers ? *layers : *factor * from.layers;
+  if (asked < from.layers)
+    throw usage_error("to {} layers: the source has {}, expected at least as many", asked,
+                      from.layers);
+  return asked;
+}
+
+}  // namespace stagedtrain::grow

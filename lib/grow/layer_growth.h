@@ -1,0 +1,53 @@
+// Growing in depth: which old layer each new layer comes from, and what new layers begin as.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "grow/operator.h"
+#include "grow/state_rule.h"
+
+namespace stagedtrain::grow {
+
+enum class LayerOrder { alternate, append, last };
+// identity: also the norms are zero (Staged Training); zero_output: only what is added to the
+// residual stream is; copied: plain copies; random: fresh ones.
+enum class NewLayers { zero_output, identity, copied, random };
+
+struct LayerSource {
+  std::int64_t layer = 0;
+  bool is_new = false;
+};
+using LayerMap = std::vector<LayerSource>;
+
+// alternate: new layers are spread evenly, each directly after the old one that it copies; append:
+// the old layers once more, in their order, as often as needed; last: copies of the last layer.
+LayerMap ordered_layers(std::int64_t from, std::int64_t to, LayerOrder order);
+// New layer i is old layer list[i]; its first copy is the old one. Throws Error(usage) on a number
+// that is no layer.
+LayerMap listed_layers(std::int64_t from, const std::vector<std::int64_t>& list);
+
+// Throws Error(usage) where identity could never train (no biases: every gradient stays zero).
+GrowthStep step_by_layers(const LayerMap& layers, NewLayers new_layers, std::int64_t seed,
+                          const GrowthContext& context, const StateRule& rule);
+
+// The number of layers that `layers` or `factor` asks for. Throws Error(usage) if it is not one of
+// them, or fewer than there are.
+std::int64_t asked_layers(const std::optional<std::int64_t>& layers,
+                          const std::optional<std::int64_t>& factor,
+                          const arch::ModelConfig& from);
+
+}  // namespace stagedtrain::grow
+
+namespace stagedtrain {
+template <>
+struct EnumNames<grow::LayerOrder> {
+  static constexpr std::array names{"alternate", "append", "last"};
+};
+template <>
+struct EnumNames<grow::NewLayers> {
+  static constexpr std::array names{"zero_output", "identity", "copied", "random"};
+};
+}  // namespace stagedtrain

@@ -1,0 +1,51 @@
+// stack: the old layers once more on top of themselves, with a fresh optimizer (G_stack, arXiv
+// 2405.15319); with zeroed outputs its G_zero.
+#include "grow/layer_growth.h"
+#include "grow/operators.h"
+
+namespace stagedtrain::grow {
+namespace {
+
+struct StackOptions {
+  std::optional<std::int64_t> layers, factor;
+  NewLayers new_layers = NewLayers::copied;
+  StateRule state{Moments::reset};
+  template <class V>
+  void fields(V& v) {
+    v("layers", layers,
+      {.doc = "number of layers after the growth; or give factor", .min = 1, .max = 65536});
+    v("factor", factor, {.doc = "how many times deeper; or give layers", .min = 1, .max = 1024});
+    v("new_layers", new_layers,
+      {.doc = "copied: G_stack, the loss changes; zero_output: G_zero, the loss is kept; or as depth "
+              "has it"});
+    state.fields(v);
+  }
+};
+
+class Stack final : public GrowthOperator {
+ public:
+  explicit Stack(const StackOptions& options) : options_(options) {}
+  arch::ModelConfig grown(const arch::ModelConfig& from) const override {
+    arch::ModelConfig to = from;
+    to.layers = asked_layers(options_.layers, options_.factor, from);
+    return arch::resolved(to);
+  }
+  Tree options() const override { return write_fields(options_); }
+  GrowthStep step(const GrowthContext& context) const override {
+    return step_by_layers(
+        ordered_layers(context.from.layers, context.to.layers, LayerOrder::append),
+        options_.new_layers, 0, context, options_.state);
+  }
+
+ private:
+  StackOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<GrowthOperator> make_stack(const Tree& options) {
+  return make_operator<Stack, StackOptions>(options, "stack");
+}
+std::vector<FieldRow> document_stack() { return document_fields<StackOptions>(); }
+
+}  // namespace stagedtrain::grow

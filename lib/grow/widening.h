@@ -1,0 +1,28 @@
+// The sizes of a k-fold growth: of the residual stream, the heads and the feed-forward, or of some
+// of them.
+#pragma once
+
+#include <vector>
+
+#include "grow/axis_operator.h"
+
+namespace stagedtrain::grow {
+
+struct Widening {
+  std::int64_t factor = 2;
+  std::vector<GrowingAxis> axes;  // empty: all
+
+  template <class V>
+  void fields(V& v) {
+    v("factor", factor, {.doc = "how many times wider; head_dim is kept", .min = 1, .max = 64});
+    v("axes", axes,
+      {.doc = "what is multiplied; not given: all three. residual: width; heads: heads and "
+              "kv_heads; ffn: the hidden units",
+       .shape = "list of residual, heads, ffn"});
+  }
+  arch::ModelConfig grown(const arch::ModelConfig& from) const;
+  // The maps of all axes: whole copies, readers split evenly.
+  AxisGrowth growth(const GrowthContext& context) const;
+};
+
+}  // namespace stagedtrain::grow
