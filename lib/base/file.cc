@@ -19,6 +19,8 @@
 namespace stagedtrain {
 namespace {
 
+constexpr std::uint64_t kPage = 4096;
+
 FileFault g_fault;
 std::mutex g_fault_mutex;
 
@@ -268,10 +270,15 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 }
 
 void MappedFile::prefetch(std::uint64_t offset, std::uint64_t size) const {
-  constexpr std::uint64_t kPage = 4096;
   const std::uint64_t start = offset / kPage * kPage,
                       end = std::min<std::uint64_t>(offset + size, size_);
   if (start < end) ::madvise(const_cast<std::byte*>(data_) + start, end - start, MADV_WILLNEED);
+}
+
+void MappedFile::release(std::uint64_t offset, std::uint64_t size) const {
+  const std::uint64_t start = (offset + kPage - 1) / kPage * kPage,
+                      end = std::min<std::uint64_t>(offset + size, size_) / kPage * kPage;
+  if (start < end) ::madvise(const_cast<std::byte*>(data_) + start, end - start, MADV_DONTNEED);
 }
 
 FolderLock::FolderLock(const Path& folder) {

@@ -102,6 +102,8 @@ class MappedFile {
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   // Has the kernel read this part of the file ahead. Only a hint.
   void prefetch(std::uint64_t offset, std::uint64_t size) const;
+  // Lets the pages that lie wholly in this part leave memory until they are touched again.
+  void release(std::uint64_t offset, std::uint64_t size) const;
 
  private:
   const std::byte* data_ = nullptr;

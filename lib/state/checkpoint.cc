@@ -10,9 +10,9 @@ namespace stagedtrain::state {
 StateHeader header_of(const TrainingState& state) {
   const std::vector<HostTensor>& weights = state.of(Kind::weights);
   ST_CHECK(!weights.empty(), "a state without tensors");
-  return {state.model,    weights.front().dtype(), state.histories, state.mask,
-          state.progress, state.data,              state.seed,      state.lineage,
-          state.run};
+  return {state.model, weights.front().dtype(), state.histories,
+          state.mask,  state.progress,          state.data,
+          state.seed,  state.lineage,           state.run};
 }
 
 TrainingState state_of(const StateHeader& header) {
@@ -34,7 +34,7 @@ void save(const Path& target, const TrainingState& state) {
     for (std::size_t i = 0; i < state.of(kind).size(); ++i) {
       ST_CHECK(state.of(kind)[i].dtype() == state.of(Kind::weights).front().dtype(),
                "tensors of mixed types");
-      writer.write_lasting(kind, i, state.of(kind)[i].bytes());
+      writer.write(kind, i, state.of(kind)[i].bytes(), nullptr);
     }
   writer.commit();
 }

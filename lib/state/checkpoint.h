@@ -49,8 +49,9 @@ class CheckpointWriter {
   // The same, returning while the tensor is being written, which is then freed: the next one can
   // be made meanwhile. What waits to be written is never more than the model's largest tensor.
   void write(Kind kind, std::size_t index, HostTensor&& tensor);
-  // The same for bytes that stay unchanged until commit() returns.
-  void write_lasting(Kind kind, std::size_t index, std::span<const std::byte> bytes);
+  // The same for bytes that stay unchanged as long as owner is held; without one, as the writer.
+  void write(Kind kind, std::size_t index, std::span<const std::byte> bytes,
+             std::shared_ptr<const void> owner);
   void commit();
 
  private:
@@ -71,6 +72,8 @@ class CheckpointReader {
   // A verified view into the mapped file; valid for the life of the reader.
   std::span<const std::byte> view(Kind kind, std::size_t index) const;
   HostTensor read(Kind kind, std::size_t index) const;
+  // Says that a view will not be needed soon: its pages may leave memory. It stays valid.
+  void release(Kind kind, std::size_t index) const;
   // Verifies all tensors, or, if they are more than twice that, about so many bytes of them, as
   // blocks evenly spread over the file (which blocks depends on identity()).
   void verify(std::uint64_t about = ~std::uint64_t{0}) const;

@@ -72,8 +72,7 @@ struct CheckpointReader::Impl {
     Metadata metadata = read_metadata();
     header = std::move(metadata.header);
     table = std::make_unique<arch::ParamTable>(arch::param_table(header.model));
-    header.histories =
-        located(where, [&] { return parse_histories(metadata.histories, *table); });
+    header.histories = located(where, [&] { return parse_histories(metadata.histories, *table); });
     find_datasets(metadata.tokenizer_is_dataset);
     if (metadata.tokenizer_is_dataset) header.run.tokenizer = text_of(datasets.back());
     verified = std::make_unique<std::atomic<bool>[]>(datasets.size());
@@ -165,7 +164,12 @@ struct CheckpointReader::Impl {
 
   std::span<const std::byte> view(std::size_t index) const {
     const Dataset& dataset = datasets[index];
-    if (!verified[index]) verified_bytes(dataset);
+    if (!verified[index]) {
+      verified_bytes(dataset);
+      // Whoever reads tensors reads them in order: the disk brings the next one meanwhile.
+      if (index + 1 < datasets.size())
+        file.prefetch(datasets[index + 1].offset, datasets[index + 1].bytes);
+    }
     verified[index] = true;
     return bytes_of(dataset);
   }
@@ -196,6 +200,11 @@ std::uint64_t CheckpointReader::file_bytes() const { return impl_->file.bytes().
 std::span<const std::byte> CheckpointReader::view(Kind kind, std::size_t index) const {
   ST_CHECK(index < table().size(), "tensor {} of {}", index, table().size());
   return impl_->view(dataset_index(kind, index, table().size()));
+}
+
+void CheckpointReader::release(Kind kind, std::size_t index) const {
+  const Dataset& dataset = impl_->datasets[dataset_index(kind, index, table().size())];
+  impl_->file.release(dataset.offset, dataset.bytes);
 }
 
 HostTensor CheckpointReader::read(Kind kind, std::size_t index) const {

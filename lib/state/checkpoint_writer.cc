@@ -136,9 +136,9 @@ void CheckpointWriter::write(Kind kind, std::size_t index, HostTensor&& tensor) 
   impl_->write(impl_->tensor(kind, index), bytes, std::move(owner));
 }
 
-void CheckpointWriter::write_lasting(Kind kind, std::size_t index,
-                                     std::span<const std::byte> bytes) {
-  impl_->write(impl_->tensor(kind, index), bytes);
+void CheckpointWriter::write(Kind kind, std::size_t index, std::span<const std::byte> bytes,
+                             std::shared_ptr<const void> owner) {
+  impl_->write(impl_->tensor(kind, index), bytes, std::move(owner));
 }
 
 void CheckpointWriter::commit() {
