@@ -126,7 +126,7 @@ inline state::TrainingState noisy_state(const arch::ModelConfig& model) {
     for (const arch::ParamSpec& spec : arch::param_table(model)) {
       fill_with_noise(state.of(kind).emplace_back(state::DType::f32, spec.shape()).as<float>(),
                       ++seed);
-      if (kind == state::Kind::weights) state.moment_start.push_back(0);
+      if (kind == state::Kind::weights) state.histories.emplace_back();
     }
   return state;
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Makes tests/golden/*.golden: what PyTorch and `transformers` compute for two small GPT-2 models.
+"""Makes tests/golden/*.golden: what PyTorch and `transformers` compute for small GPT-2 and LLaMA models,
+of the latter also with experts (Mixtral).
 
-Needs torch, transformers and numpy:  python scripts/make_golden.py [--out tests/golden]
+Needs torch, transformers and numpy:  python scripts/make_golden.py [--out tests/golden] [--only llama]
 Versions and figures of the run are in each file's header. The same machine and versions give the
 same bytes again (numpy's PCG64 makes weights and tokens; one thread).
 
@@ -15,10 +16,11 @@ and then raw little-endian arrays. The line holds
               in bytes from the first byte after the line; each begins at a multiple of 64
 with the tensors
   tokens            (steps, batch, length + 1): inputs are [:-1], targets [1:] of each row
-  weights/NAME      before the first step; NAME and shape as in arch/gpt2.cc, a matrix is (out, in)
+  weights/NAME      before the first step; NAME and shape as in lib/arch, a matrix is (out, in)
   logits            (batch, length, vocab) of batch 0
-  gradients/NAME    of the mean loss over batch 0, before clipping
-  losses            (steps), each before its update, a new batch in each step
+  gradients/NAME    of the mean loss over batch 0 (with experts, of it and the load-balancing loss), before
+                    clipping
+  losses            (steps), each before its update, a new batch in each step; without load-balancing
   norms             (steps), global gradient norms before clipping
   final/NAME        the weights after the last step
 All results are computed in float64 from float32 weights and rounded to the stored type. scale is what a
@@ -29,6 +31,9 @@ expected to stray. Both are null for inputs.
 One tensor is special: softmax ignores what a key's bias adds, so that bias has no gradient at all and
 any computed value is rounding noise. Its scale is that of the query bias beside it, and as AdamW turns
 noise into steps of full size, final/ leaves it out.
+
+`transformers` computes norms, rotations and routers of LLaMA in float32 even where all else is float64;
+Exact lifts that, so that the code that runs is theirs, in float64 throughout.
 """
 import argparse
 import json
@@ -37,6 +42,7 @@ import pathlib
 import numpy as np
 import torch
 import transformers
+from torch.overrides import TorchFunctionMode
 
 STEPS = 10
 NO_GRADIENT = "attention.key.bias"
@@ -47,14 +53,50 @@ OPTIMIZER = {"rate": 1e-3, "beta1": 0.9, "beta2": 0.95, "eps": 1e-8, "decay": 0.
 # gradients that are clipped in some steps only. AdamW's first steps are g / (|g| + eps), so an element
 # whose gradient is within rounding of zero strays by a whole step: the seeds are ones without such luck.
 VARIANTS = {
-    "gpt2_small": dict(layers=3, width=48, heads=4, ffn=192, vocab=97, context=32, tied=True,
+    "gpt2_small": dict(architecture="gpt2", layers=3, width=48, heads=4, ffn=192, vocab=97, context=32, tied=True,
                        norm_eps=1e-5, batch=4, length=32, clip=1.0, seed=3),
-    "gpt2_untied": dict(layers=2, width=30, heads=3, ffn=77, vocab=61, context=24, tied=False,
+    "gpt2_untied": dict(architecture="gpt2", layers=2, width=30, heads=3, ffn=77, vocab=61, context=24, tied=False,
                         norm_eps=1e-4, batch=3, length=19, clip=2.4, seed=2),
+    "llama_untied": dict(architecture="llama", layers=2, width=24, heads=4, kv_heads=2, head_dim=6, ffn=40,
+                         vocab=53, context=20, tied=False, norm_eps=1e-5, rope_theta=500.0, batch=3,
+                         length=20, clip=2.0, seed=1),
+    "llama_tied": dict(architecture="llama", layers=1, width=21, heads=3, kv_heads=1, head_dim=8, ffn=27,
+                       vocab=41, context=24, tied=True, norm_eps=1e-4, rope_theta=1e4, batch=2, length=17,
+                       clip=2.0, seed=1),
+    "mixtral": dict(architecture="llama", layers=2, width=16, heads=4, kv_heads=2, head_dim=4, ffn=21,
+                    vocab=43, context=18, tied=False, norm_eps=1e-5, rope_theta=2e3, experts=5,
+                    experts_per_token=2, router_loss=0.05, batch=3, length=18, clip=1.4, seed=1),
 }
 
 
-def build(v, dtype):
+class Exact(TorchFunctionMode):
+    """Within it, whatever asks for float32 gets float64."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        def wide(x):
+            return torch.float64 if x is torch.float32 else x
+        if func is torch.Tensor.float:
+            func = torch.Tensor.double
+        return func(*[wide(a) for a in args], **{k: wide(a) for k, a in (kwargs or {}).items()})
+
+
+def build_llama(v, dtype):
+    common = dict(
+        vocab_size=v["vocab"], max_position_embeddings=v["context"], hidden_size=v["width"],
+        intermediate_size=v["ffn"], num_hidden_layers=v["layers"], num_attention_heads=v["heads"],
+        num_key_value_heads=v["kv_heads"], head_dim=v["head_dim"], rms_norm_eps=v["norm_eps"],
+        rope_parameters={"rope_type": "default", "rope_theta": v["rope_theta"]}, use_cache=False,
+        tie_word_embeddings=v["tied"], attn_implementation="eager", bos_token_id=0, eos_token_id=0)
+    if "experts" not in v:
+        return transformers.LlamaForCausalLM(transformers.LlamaConfig(**common)).to(dtype).train()
+    config = transformers.MixtralConfig(
+        num_local_experts=v["experts"], num_experts_per_tok=v["experts_per_token"],
+        router_aux_loss_coef=v["router_loss"], output_router_logits=True,
+        experts_implementation="eager", **common)
+    return transformers.MixtralForCausalLM(config).to(dtype).train()
+
+
+def build_gpt2(v, dtype):
     config = transformers.GPT2Config(
         vocab_size=v["vocab"], n_positions=v["context"], n_embd=v["width"], n_layer=v["layers"],
         n_head=v["heads"], n_inner=v["ffn"], activation_function="gelu_new", resid_pdrop=0.0,
@@ -69,7 +111,7 @@ def fill(model, seed):
     with torch.no_grad():
         for name, p in model.named_parameters():
             is_gain = name.endswith("weight") and p.dim() == 1
-            scale = 0.15 if p.dim() == 2 else 0.3 if is_gain else 0.1
+            scale = 0.15 if p.dim() >= 2 else 0.3 if is_gain else 0.1
             values = (rng.standard_normal(tuple(p.shape)) * scale + float(is_gain)).astype(np.float32)
             p.copy_(torch.from_numpy(values))
 
@@ -86,7 +128,28 @@ def make_tokens(v):
     return ids
 
 
-def renamed(tensors, v):
+def renamed_llama(t, v):
+    """The tensors of LlamaForCausalLM or MixtralForCausalLM by our names."""
+    out = {"embed.token": t["model.embed_tokens.weight"], "final_norm.weight": t["model.norm.weight"]}
+    keys = {"input_layernorm": "norm_1", "post_attention_layernorm": "norm_2",
+            "self_attn.q_proj": "attention.query", "self_attn.k_proj": "attention.key",
+            "self_attn.v_proj": "attention.value", "self_attn.o_proj": "attention.output"}
+    keys |= {"mlp.gate": "mlp.router"} if "experts" in v else {
+        f"mlp.{part}_proj": f"mlp.{part}" for part in ("gate", "up", "down")}
+    for i in range(v["layers"]):
+        theirs, ours = f"model.layers.{i}.", f"layers.{i}."
+        out |= {f"{ours}{key}.weight": t[f"{theirs}{hf}.weight"] for hf, key in keys.items()}
+        for e in range(v.get("experts", 0)):
+            gate, up = np.split(t[theirs + "mlp.experts.gate_up_proj"][e], 2)
+            down = t[theirs + "mlp.experts.down_proj"][e]
+            for key, part in (("gate", gate), ("up", up), ("down", down)):
+                out[f"{ours}mlp.experts.{e}.{key}.weight"] = part
+    if not v["tied"]:
+        out["head.weight"] = t["lm_head.weight"]
+    return out
+
+
+def renamed_gpt2(tensors, v):
     """GPT2LMHeadModel's tensors by our names; its Conv1D keeps (in, out), ours are (out, in)."""
     t = tensors
     out = {"embed.token": t["transformer.wte.weight"], "embed.position": t["transformer.wpe.weight"]}
@@ -111,29 +174,32 @@ def renamed(tensors, v):
 
 
 def snapshot(model, v, of):
+    renamed = {"gpt2": renamed_gpt2, "llama": renamed_llama}[v["architecture"]]
     return renamed({n: of(p).detach().numpy().copy() for n, p in model.named_parameters()}, v)
 
 
 def make_optimizer(model):
     o = OPTIMIZER
     parameters = list(model.parameters())
-    groups = [{"params": [p for p in parameters if p.dim() == 2], "weight_decay": o["decay"]},
-              {"params": [p for p in parameters if p.dim() != 2], "weight_decay": 0.0}]
+    groups = [{"params": [p for p in parameters if p.dim() >= 2], "weight_decay": o["decay"]},
+              {"params": [p for p in parameters if p.dim() == 1], "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=o["rate"], betas=(o["beta1"], o["beta2"]), eps=o["eps"])
 
 
 def run(v, tokens, dtype):
     """Everything that is stored, as arrays of this dtype."""
-    model = build(v, dtype)
+    model = {"gpt2": build_gpt2, "llama": build_llama}[v["architecture"]](v, dtype)
     fill(model, v["seed"])
     optimizer = make_optimizer(model)
     results = {f"weights/{n}": a for n, a in snapshot(model, v, lambda p: p).items()}
     losses, norms = [], []
     for step, ids in enumerate(torch.from_numpy(tokens).long()):
-        logits = model(ids[:, :-1]).logits
+        output = model(ids[:, :-1])
+        logits = output.logits
         loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten())
         optimizer.zero_grad()
-        loss.backward()
+        balancing = v["router_loss"] * output.aux_loss if "experts" in v else 0
+        (loss + balancing).backward()
         if step == 0:
             results["logits"] = logits.detach().numpy().copy()
             results |= {f"gradients/{n}": a for n, a in snapshot(model, v, lambda p: p.grad).items()}
@@ -174,8 +240,7 @@ def write(path, v, tokens, exact, single):
                         "fp32_deviation": deviation(name, exact, single)})
         blocks.append(block)
         offset += len(block)
-    model = {"architecture": "gpt2", **{k: v[k] for k in ("layers", "width", "heads", "ffn", "vocab",
-                                                          "context", "tied", "norm_eps")}}
+    model = {k: value for k, value in v.items() if k not in ("batch", "length", "clip", "seed")}
     header = {"format": "stagedtrain golden 1", "model": model, "optimizer": {**OPTIMIZER, "clip": v["clip"]},
               "software": {"torch": torch.__version__, "transformers": transformers.__version__,
                            "numpy": np.__version__},
@@ -198,13 +263,18 @@ def main():
     parser = argparse.ArgumentParser(description="make tests/golden/*.golden with PyTorch and transformers")
     parser.add_argument("--out", type=pathlib.Path,
                         default=pathlib.Path(__file__).resolve().parent.parent / "tests" / "golden")
-    out = parser.parse_args().out
+    parser.add_argument("--only", default="", help="make the files whose names begin so")
+    options = parser.parse_args()
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     for name, v in VARIANTS.items():
+        if not name.startswith(options.only):
+            continue
         tokens = make_tokens(v)
-        exact, single = run(v, tokens, torch.float64), run(v, tokens, torch.float32)
-        path = out / f"{name}.golden"
+        single = run(v, tokens, torch.float32)
+        with Exact():
+            exact = run(v, tokens, torch.float64)
+        path = options.out / f"{name}.golden"
         write(path, v, tokens, exact, single)
         report(path, exact, single)
 

@@ -8,7 +8,10 @@ namespace stagedtrain::arch {
 
 const std::vector<Architecture>& architectures() {
   static const std::vector<Architecture> table = {
-      {"gpt2", "learned positions, pre-LayerNorm, biases, GELU (tanh)", check_gpt2, gpt2_table},
+      {"gpt2", "learned positions, pre-LayerNorm, biases, GELU (tanh)", check_gpt2, gpt2_table,
+       gpt2_ffn},
+      {"llama", "rotary positions, pre-RMSNorm, no biases, SwiGLU, grouped queries", check_llama,
+       llama_table, llama_ffn},
   };
   return table;
 }

@@ -15,6 +15,8 @@ struct Architecture {
   // Rules of this architecture alone; throws Error(usage).
   void (*check)(const ModelConfig&);
   ParamTable (*table)(const ModelConfig&);
+  // Hidden units of a feed-forward where the configuration names none.
+  std::int64_t (*default_ffn)(std::int64_t width);
 };
 
 const std::vector<Architecture>& architectures();
@@ -27,5 +29,10 @@ ParamTable param_table(const ModelConfig& config);
 // gpt2.cc
 void check_gpt2(const ModelConfig& config);
 ParamTable gpt2_table(const ModelConfig& config);
+std::int64_t gpt2_ffn(std::int64_t width);
+// llama.cc
+void check_llama(const ModelConfig& config);
+ParamTable llama_table(const ModelConfig& config);
+std::int64_t llama_ffn(std::int64_t width);
 
 }  // namespace stagedtrain::arch

@@ -1,6 +1,8 @@
 // The rules that sizes obey.
 #include "arch/model_config.h"
 
+#include <algorithm>
+
 #include "arch/architectures.h"
 #include "base/error.h"
 
@@ -15,10 +17,13 @@ void require(std::int64_t value, const char* key) {
 struct RangeCheck {
   template <class T>
   void operator()(const char* key, T& value, const FieldInfo& info) {
-    if constexpr (std::same_as<T, std::int64_t>) {
+    if constexpr (std::same_as<T, std::int64_t> || std::same_as<T, double>) {
       const auto size = static_cast<double>(value);
-      if (size < info.min || size > info.max)
-        throw usage_error("model.{} is {}, expected {} to {}", key, value, format_number(info.min),
+      const bool inside =
+          size >= info.min && size <= info.max && !(info.above_min && size == info.min);
+      if (!inside)
+        throw usage_error("model.{} is {}, expected {}{} to {}", key, value,
+                          info.above_min ? "above " : "", format_number(info.min),
                           format_number(info.max));
     }
   }
@@ -27,15 +32,37 @@ struct RangeCheck {
 // Counts of a model must fit their types; no real one comes near.
 void check_size(const ModelConfig& c) {
   constexpr double kMost = 1e15;
-  const double head_dim = static_cast<double>(c.head_dim);
-  const double attention = 2.0 * static_cast<double>(c.heads + c.kv_heads) * head_dim;
-  const double per_layer = attention + 2.0 * static_cast<double>(c.ffn);
+  const double sizes = static_cast<double>(c.head_dim) + static_cast<double>(c.value_dim);
+  const double attention = static_cast<double>(c.heads + c.kv_heads) * sizes;
+  const auto experts = static_cast<double>(std::max<std::int64_t>(c.experts, 1));
+  const double per_layer = attention + experts * (3.0 * static_cast<double>(c.ffn) + 1);
   const double params = static_cast<double>(c.width) *
                         (static_cast<double>(c.layers) * per_layer +
                          2.0 * static_cast<double>(c.vocab) + static_cast<double>(c.context));
   if (params > kMost)
     throw usage_error("model: about {} parameters, expected at most {:.0e}", short_count(params),
                       kMost);
+}
+
+void check_experts(const ModelConfig& c) {
+  if (c.experts > 0 && c.experts_per_token > c.experts)
+    throw usage_error("model.experts_per_token is {}, expected at most model.experts {}",
+                      c.experts_per_token, c.experts);
+}
+
+// What is not default, each part after a comma.
+std::string particulars(const ModelConfig& c) {
+  const ModelConfig plain;
+  std::string text = c.tied ? "" : ", untied head";
+  if (c.norm_eps != plain.norm_eps) text += ", norm eps " + format_number(c.norm_eps);
+  if (c.value_dim != c.head_dim) text += fmt::format(", values of {}", c.value_dim);
+  if (c.rope_theta != plain.rope_theta) text += ", rope theta " + format_number(c.rope_theta);
+  if (c.logit_scale != plain.logit_scale) text += ", logit scale " + format_number(c.logit_scale);
+  if (c.experts == 0) return text;
+  text += fmt::format(", {} expert{} ({} a token", c.experts, c.experts == 1 ? "" : "s",
+                      c.experts_per_token);
+  if (c.router_loss != plain.router_loss) text += ", router loss " + format_number(c.router_loss);
+  return text + ")";
 }
 
 }  // namespace
@@ -48,24 +75,29 @@ ModelConfig resolved(ModelConfig config) {
   require(config.context, "context");
   RangeCheck ranges;
   config.fields(ranges);
+  const Architecture& architecture = find_architecture(config.architecture);
   if (config.head_dim == 0) {
     if (config.width % config.heads != 0)
       throw usage_error("model.heads {} does not divide model.width {}", config.heads, config.width)
           .with_hint("choose heads that divide width, or give head_dim");
     config.head_dim = config.width / config.heads;
   }
+  if (config.value_dim == 0) config.value_dim = config.head_dim;
   if (config.kv_heads == 0) config.kv_heads = config.heads;
-  if (config.ffn == 0) config.ffn = 4 * config.width;
+  if (config.ffn == 0) config.ffn = architecture.default_ffn(config.width);
   check_size(config);
-  find_architecture(config.architecture).check(config);
+  check_experts(config);
+  architecture.check(config);
   return config;
 }
 
 std::string describe(const ModelConfig& c) {
-  return fmt::format("{}, {} layer{} x {}, {} head{} of {}, ffn {}, context {}, vocab {}{}",
+  const std::string grouped =
+      c.kv_heads == c.heads ? "" : fmt::format(" ({} of keys and values)", c.kv_heads);
+  return fmt::format("{}, {} layer{} x {}, {} head{} of {}{}, ffn {}, context {}, vocab {}{}",
                      c.architecture, c.layers, c.layers == 1 ? "" : "s", c.width, c.heads,
-                     c.heads == 1 ? "" : "s", c.head_dim, c.ffn, c.context, c.vocab,
-                     c.tied ? "" : ", untied head");
+                     c.heads == 1 ? "" : "s", c.head_dim, grouped, c.ffn, c.context, c.vocab,
+                     particulars(c));
 }
 
 }  // namespace stagedtrain::arch

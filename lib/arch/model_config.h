@@ -16,12 +16,18 @@ struct ModelConfig {
   std::int64_t width = 0;     // size of the residual stream
   std::int64_t heads = 0;     // query heads
   std::int64_t kv_heads = 0;  // key and value heads; 0: as heads
-  std::int64_t head_dim = 0;  // size of a head; 0: width / heads
-  std::int64_t ffn = 0;       // hidden units of the feed-forward; 0: 4 * width
+  std::int64_t head_dim = 0;  // size of a query and of a key; 0: width / heads
+  std::int64_t value_dim = 0;  // size of a value; 0: as head_dim
+  std::int64_t ffn = 0;       // hidden units of a feed-forward; 0: the architecture's own
   std::int64_t vocab = 0;     // token ids are below it
   std::int64_t context = 0;   // longest sequence, in tokens
   bool tied = true;           // the head's weight is the token embedding
   double norm_eps = 1e-5;     // inside the square root of a norm
+  double rope_theta = 1e4;    // base of the rotary embedding's wavelengths; llama only
+  double logit_scale = 1;     // the logits are multiplied by it
+  std::int64_t experts = 0;   // feed-forwards of a block, behind a router; 0: one, without router
+  std::int64_t experts_per_token = 2;  // experts that a token goes through
+  double router_loss = 0.01;           // coefficient of the load-balancing loss, in training
 
   bool operator==(const ModelConfig&) const = default;
 
@@ -32,26 +38,48 @@ struct ModelConfig {
 // Every derived size filled in and every rule checked. Throws Error(usage) that names the rule
 // (heads that do not divide width, sizes that are missing or out of range).
 ModelConfig resolved(ModelConfig config);
-// "gpt2, 6 layers x 128, 4 heads of 32, ffn 512, context 128, vocab 256"
+// "gpt2, 6 layers x 128, 4 heads of 32, ffn 512, context 128, vocab 256", and what is not default.
 std::string describe(const ModelConfig& config);
 
 template <class V>
 void ModelConfig::fields(V& v) {
   const double most = 1 << 24;
-  v("architecture", architecture, {.doc = "the kind of transformer", .choices = {"gpt2"}});
+  v("architecture", architecture, {.doc = "the kind of transformer", .choices = {"gpt2", "llama"}});
   v("layers", layers, {.doc = "transformer blocks", .min = 0, .max = 65536});
   v("width", width, {.doc = "size of the residual stream", .min = 0, .max = most});
   v("heads", heads, {.doc = "query heads", .min = 0, .max = most});
   v("kv_heads", kv_heads,
     {.doc = "key and value heads; 0 means as many as heads", .min = 0, .max = most});
-  v("head_dim", head_dim, {.doc = "size of a head; 0 means width / heads", .min = 0, .max = most});
+  v("head_dim", head_dim,
+    {.doc = "size of a head's query and key; 0 means width / heads", .min = 0, .max = most});
+  v("value_dim", value_dim,
+    {.doc = "size of a head's value; 0 means as head_dim", .min = 0, .max = most});
   v("ffn", ffn,
-    {.doc = "hidden units of the feed-forward; 0 means 4 * width", .min = 0, .max = most});
+    {.doc = "hidden units of a feed-forward; 0 means 4 * width for gpt2, and for llama 43/16 * "
+            "width, rounded up (11008 for 4096; about 8/3, and it grows as width does)",
+     .min = 0,
+     .max = most});
   v("vocab", vocab, {.doc = "number of token ids; bytes need 256", .min = 0, .max = 1 << 30});
   v("context", context, {.doc = "longest sequence, in tokens", .min = 0, .max = most});
   v("tied", tied, {.doc = "the output head shares the token embedding"});
   v("norm_eps", norm_eps,
     {.doc = "added inside the square root of a norm", .min = 0, .max = 1, .above_min = true});
+  v("rope_theta", rope_theta,
+    {.doc = "base of the wavelengths of the rotary embedding; llama only", .min = 1, .max = 1e12});
+  v("logit_scale", logit_scale,
+    {.doc = "the logits are multiplied by it", .min = 0, .max = 1e6, .above_min = true});
+  v("experts", experts,
+    {.doc = "feed-forwards of each block, of which a router chooses; 0 means one for all tokens",
+     .min = 0,
+     .max = 65536});
+  v("experts_per_token", experts_per_token,
+    {.doc = "experts that each token goes through, where there are experts",
+     .min = 1,
+     .max = 65536});
+  v("router_loss", router_loss,
+    {.doc = "coefficient of the load-balancing loss, added in training where there are experts",
+     .min = 0,
+     .max = 1e3});
 }
 
 }  // namespace stagedtrain::arch

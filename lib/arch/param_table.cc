@@ -42,8 +42,8 @@ std::int64_t ParamTable::total_count() const {
 }
 
 const char* axis_name(Axis axis) {
-  constexpr const char* kNames[] = {"vocab", "position", "residual", "query",
-                                    "key",   "value",    "heads",    "ffn"};
+  constexpr const char* kNames[] = {"vocab", "position", "residual", "query",  "key",
+                                    "value", "heads",    "ffn",      "experts"};
   return kNames[static_cast<int>(axis)];
 }
 

@@ -9,12 +9,12 @@
 
 namespace stagedtrain::arch {
 
-// What an index of a tensor's dimension counts. query is heads x head_dim, key and value are
-// kv_heads x head_dim; heads is what attention gives to its output, heads x head_dim.
-enum class Axis { vocab, position, residual, query, key, value, heads, ffn };
-inline constexpr int kNumAxes = 8;
-// What a tensor does. residual_out writes into the residual stream (its bias too); head is the
-// untied output head; final_norm the norm before it.
+// What an index of a tensor's dimension counts. query is heads x head_dim, key kv_heads x head_dim,
+// value kv_heads x value_dim; heads is what attention gives to its output, heads x value_dim.
+enum class Axis { vocab, position, residual, query, key, value, heads, ffn, experts };
+inline constexpr int kNumAxes = 9;
+// What a tensor does. A router is a matrix (experts, residual). residual_out writes into the
+// residual stream (its bias too); head is the untied output head; final_norm the norm before it.
 enum class Role { embed, head, matrix, bias, norm, final_norm, residual_out };
 
 struct AxisSize {
@@ -30,7 +30,8 @@ struct Init {
 };
 
 // One tensor. A matrix has axes (out, in), as y = W x + b. name is unique in a table; layer is -1
-// outside the blocks, and key is the name within the layer (or the whole name).
+// outside the blocks, and key is the name within the layer (or the whole name). expert is the
+// number of the expert that it belongs to, or -1.
 struct ParamSpec {
   std::string name, key;
   int layer = -1;
@@ -38,6 +39,7 @@ struct ParamSpec {
   std::vector<AxisSize> axes;  // one or two
   bool decays = false;         // weight decay applies (matrices only)
   Init init;
+  int expert = -1;
 
   std::int64_t count() const;
   std::vector<std::int64_t> shape() const;

@@ -78,8 +78,8 @@ class TensorRule {
     const bool gain = starts_at_one(target_);
     const double share = gain ? std::sqrt(growth_.norm_share) : 1;
     for (const Piece& p : rows_map_.pieces) {
-      copy(recipe_.value, p, {}, before_tied_head ? share * p.read : share);
-      copy(recipe_.gradient, p, {}, (before_tied_head ? 1 : p.read) / share);
+      copy(recipe_.value, p, {}, share * (before_tied_head ? p.read : p.write));
+      copy(recipe_.gradient, p, {}, (before_tied_head ? p.write : p.read) / share);
     }
     if (gain)
       for (const Run& run : rest_of(rows_map_))
@@ -117,7 +117,8 @@ class TensorRule {
     Block& block = add(blocks, Block::Kind::copy, {p.to, q.to},
                        {p.count, std::max<std::int64_t>(q.count, 1)}, scale);
     block.from = {p.from, q.from};
-    block.first = p.tile == 0 && q.tile == 0;
+    block.tile = {p.tile, q.tile};
+    block.add = (rows_map_.merges && p.tile > 0) || (columns_map_.merges && q.tile > 0);
   }
 
   double coefficient(const Piece& p, const Piece& q) const {
@@ -136,8 +137,8 @@ class TensorRule {
     block.span = rows_map_.from;
   }
 
-  void random(const Corner& to, const Corner& extent, const char* what) {
-    Block& block = add(recipe_.value, Block::Kind::noise, to, extent, 1);
+  void random(const Corner& to, const Corner& extent, double scale, const char* what) {
+    Block& block = add(recipe_.value, Block::Kind::noise, to, extent, scale);
     block.from = to;
     block.stream = stream(what);
     block.noise_columns = columns_map_.to;
@@ -151,12 +152,17 @@ class TensorRule {
 
   void rest_rows() {
     for (const Run& run : rest_of(rows_map_)) {
-      if (rows_map_.rest == Rest::random)
-        random({run.begin, 0}, {run.count, columns_map_.to}, "rows");
+      if (rows_map_.rest == Rest::random) random_rows(run, 1);
       if (rows_map_.rest == Rest::mean)
         for (const Piece& q : columns_map_.pieces)
           mean_rows(run, q, target_.role == Role::embed ? q.write : q.read);
+      if (rows_map_.rest == Rest::mean && growth_.rest_noise > 0)
+        random_rows(run, growth_.rest_noise);
     }
+  }
+
+  void random_rows(const Run& run, double scale) {
+    random({run.begin, 0}, {run.count, columns_map_.to}, scale, "rows");
   }
 
   void matrix_rest() {
@@ -164,7 +170,7 @@ class TensorRule {
     if (columns_map_.rest_is_read)
       for (const Run& run : rest_of(columns_map_))
         for (const Piece& p : rows_map_.pieces)
-          random({p.to, run.begin}, {p.count, run.count}, "columns");
+          random({p.to, run.begin}, {p.count, run.count}, 1, "columns");
   }
 
   // Each copy i of the outputs gets fresh numbers, +N_i at one copy of the inputs and -N_i at the

@@ -25,6 +25,7 @@ struct AxisGrowth {
   Mixing mixing;
   double noise = 0;  // relative to each matrix's root mean square
   std::int64_t seed = 0;
+  double rest_noise = 0;  // on rows that begin as a mean
   // The mean square of the old residual stream over that of the new one; not 1 if it is padded.
   double norm_share = 1;
 

@@ -73,9 +73,21 @@ AxisMap repeated(std::int64_t from, std::int64_t to, std::int64_t unit) {
   return map_units(sources, from / unit, unit);
 }
 
-AxisMap padded(std::int64_t from, std::int64_t to, Rest rest, bool rest_is_read) {
+AxisMap merged(std::int64_t from, std::int64_t to) {
+  AxisMap map;
+  map.from = from;
+  map.to = to;
+  map.merges = from > to;
+  map.copies = static_cast<double>(to) / static_cast<double>(from);
+  for (std::int64_t i = 0; i < from / to; ++i)
+    map.pieces.push_back({0, i * to, to, map.copies, 1, i});
+  return map;
+}
+
+AxisMap padded(std::int64_t from, std::int64_t to, std::int64_t tiles, Rest rest,
+               bool rest_is_read) {
   std::vector<std::int64_t> sources(static_cast<std::size_t>(to), -1);
-  for (std::int64_t i = 0; i < to / from * from; ++i)
+  for (std::int64_t i = 0; i < std::min(tiles, to / from) * from; ++i)
     sources[static_cast<std::size_t>(i)] = i % from;
   AxisMap map = map_units(sources, from);
   map.rest = rest;

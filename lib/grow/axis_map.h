@@ -24,6 +24,7 @@ struct AxisMap {
   std::vector<Piece> pieces;
   Rest rest = Rest::zero;
   bool rest_is_read = false;  // readers of the rest are random, else zero
+  bool merges = false;        // several old indices become one: pieces add up
   double copies = 1;          // of an index, where all have as many; the mean otherwise
 
   bool duplicates() const { return tiles() > 1; }
@@ -39,8 +40,12 @@ AxisMap map_units(const std::vector<std::int64_t>& sources, std::int64_t old_uni
                   std::int64_t unit = 1);
 // As many whole copies as fit, then the first indices once more: new i is old i mod `from`.
 AxisMap repeated(std::int64_t from, std::int64_t to, std::int64_t unit = 1);
-// Whole copies, and a rest.
-AxisMap padded(std::int64_t from, std::int64_t to, Rest rest, bool rest_is_read);
+// At most `tiles` whole copies, and a rest.
+AxisMap padded(std::int64_t from, std::int64_t to, std::int64_t tiles, Rest rest,
+               bool rest_is_read);
+// New index i is the mean of the old i, i + to, i + 2 to, ...; readers add up. Requires that `to`
+// divides `from`.
+AxisMap merged(std::int64_t from, std::int64_t to);
 // Each unit, of old_unit indices, becomes one of new_unit: its index i becomes i * stride.
 AxisMap widened_units(const AxisMap& units, std::int64_t old_unit, std::int64_t new_unit,
                       std::int64_t stride);

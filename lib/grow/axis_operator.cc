@@ -2,6 +2,7 @@
 #include "grow/axis_operator.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 
@@ -22,21 +23,34 @@ void check_blocks(const AxisGrowth& growth) {
 
 }  // namespace
 
-GrowthStep step_by_axes(const AxisGrowth& growth, const GrowthContext& context, bool exact,
-                        bool equivariant, const StateRule& rule) {
-  check_blocks(growth);
+WholeGrowth growth_of_axes(AxisGrowth axes, const GrowthContext& context) {
+  WholeGrowth growth;
+  growth.axes = std::move(axes);
+  growth.layers =
+      ordered_layers(context.from.layers, context.from.layers, LayerOrder::alternate);
+  return growth;
+}
+
+GrowthStep step_by_axes(const WholeGrowth& growth, const GrowthContext& context,
+                        const StateRule& rule) {
+  const AxisGrowth& axes = growth.axes;
+  check_blocks(axes);
   GrowthStep step;
-  step.exact = exact;
-  const bool balanced = growth.noise == 0 && growth.mixing.balanced();
-  const bool tells_apart = !balanced && growth.duplicates();
-  step.equivariant =
-      equivariant && !tells_apart && !growth.pads() && growth.of(arch::Axis::residual).even();
-  step.symmetric = growth.duplicates() && balanced && !growth.pads();
+  const bool keeps = keeps_function(growth.layers, growth.new_layers, context.from.layers);
+  const bool balanced = axes.noise == 0 && axes.mixing.balanced();
+  const bool tells_apart = !balanced && axes.duplicates();
+  step.exact = growth.exact && keeps;
+  step.equivariant = growth.equivariant && keeps && !tells_apart && !axes.pads() &&
+                     axes.of(arch::Axis::residual).even();
+  step.symmetric = growth.equivariant && axes.duplicates() && balanced && !axes.pads();
   for (const arch::ParamSpec& target : arch::param_table(context.to)) {
-    const std::int64_t source = context.sources.index(target.name);
+    const LayerSource layer = source_layer(growth.layers, target);
+    const std::int64_t source = context.sources.index(source_name(target, layer));
     ST_CHECK(source >= 0, "{}: the smaller model has no such tensor", target.name);
-    step.tensors.push_back(tensor_by_axes(growth, target, context.sources,
-                                          static_cast<std::size_t>(source), context.from.tied));
+    TensorRecipe made = tensor_by_axes(axes, target, context.sources,
+                                       static_cast<std::size_t>(source), context.from.tied);
+    begin_layer(made, target, layer, growth.new_layers, axes.seed);
+    step.tensors.push_back(std::move(made));
   }
   apply_rule(rule, step);
   return step;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "grow/axis_growth.h"
+#include "grow/layer_growth.h"
 #include "grow/operator.h"
 #include "grow/state_rule.h"
 
@@ -12,11 +13,21 @@ namespace stagedtrain::grow {
 // What a growth may be asked to leave as it is.
 enum class GrowingAxis { residual, heads, ffn };
 
-// Every tensor by the growth of axes, with what such a growth promises, less what `rule` breaks.
-// exact: it keeps the loss. equivariant: nothing but noise, a rest or unbalanced mixing would break
-// the gradient's law.
-GrowthStep step_by_axes(const AxisGrowth& growth, const GrowthContext& context, bool exact,
-                        bool equivariant, const StateRule& rule);
+// A growth of axes, and of layers beside it.
+struct WholeGrowth {
+  AxisGrowth axes;
+  LayerMap layers;
+  NewLayers new_layers = NewLayers::zero_output;
+  bool exact = true;  // the axes keep the loss
+  // Nothing but noise, a rest or unbalanced mixing would break the gradient's law of the axes.
+  bool equivariant = true;
+};
+// Layers stay as they are.
+WholeGrowth growth_of_axes(AxisGrowth axes, const GrowthContext& context);
+
+// Every tensor of the larger model, with what such a growth promises, less what `rule` breaks.
+GrowthStep step_by_axes(const WholeGrowth& growth, const GrowthContext& context,
+                        const StateRule& rule);
 
 // True where positions are turned into queries and keys (RoPE) rather than learned.
 bool turns_positions(const arch::ParamTable& table);

@@ -63,7 +63,7 @@ class Clone final : public GrowthOperator {
     growth.mixing = mixing_;
     growth.noise = options_.symmetry.noise;
     growth.seed = options_.symmetry.seed;
-    return step_by_axes(growth, context, true, true, options_.state);
+    return step_by_axes(growth_of_axes(std::move(growth), context), context, options_.state);
   }
 
  private:

@@ -13,7 +13,8 @@ struct HeadSources {
 };
 
 void check(const arch::ModelConfig& from, const arch::ModelConfig& to) {
-  if (to.heads < from.heads || to.kv_heads < from.kv_heads || to.head_dim < from.head_dim)
+  if (to.heads < from.heads || to.kv_heads < from.kv_heads || to.head_dim < from.head_dim ||
+      to.value_dim < from.value_dim)
     throw usage_error(
         "{} heads ({} of keys and values) of {}: the source has {} ({}) of {}, expected at least "
         "as many",
@@ -72,15 +73,18 @@ void grow_heads(AxisGrowth& growth, const arch::ModelConfig& from, const arch::M
   const std::int64_t stride = stride_of(from, to, turned);
   const AxisMap queries = map_units(sources.query, from.heads),
                 groups = map_units(sources.group, from.kv_heads);
-  const auto set = [&](arch::Axis axis, const AxisMap& units, std::int64_t step) -> AxisMap& {
-    AxisMap& map = growth.of(axis) = widened_units(units, from.head_dim, to.head_dim, step);
-    map.rest = Rest::random;
+  const auto widened = [](AxisMap map, Rest rest) {
+    map.rest = rest;
     return map;
   };
-  set(arch::Axis::key, groups, stride);
-  set(arch::Axis::value, groups, 1);
-  set(arch::Axis::heads, queries, 1).rest = Rest::zero;
-  AxisMap& query = set(arch::Axis::query, queries, stride);
+  growth.of(arch::Axis::key) =
+      widened(widened_units(groups, from.head_dim, to.head_dim, stride), Rest::random);
+  growth.of(arch::Axis::value) =
+      widened(widened_units(groups, from.value_dim, to.value_dim, 1), Rest::random);
+  growth.of(arch::Axis::heads) =
+      widened(widened_units(queries, from.value_dim, to.value_dim, 1), Rest::zero);
+  AxisMap& query = growth.of(arch::Axis::query) =
+      widened(widened_units(queries, from.head_dim, to.head_dim, stride), Rest::random);
   if (from.head_dim == to.head_dim) return;
   // A query's new entries multiply a key's random ones, so they are zero. In a new head all are.
   query.rest = Rest::zero;

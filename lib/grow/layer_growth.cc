@@ -79,30 +79,43 @@ LayerMap listed_layers(std::int64_t from, const std::vector<std::int64_t>& list)
   return layers;
 }
 
+LayerSource source_layer(const LayerMap& layers, const arch::ParamSpec& target) {
+  return target.layer < 0 ? LayerSource{} : layers[static_cast<std::size_t>(target.layer)];
+}
+
+std::string source_name(const arch::ParamSpec& target, const LayerSource& layer) {
+  return target.layer < 0 ? target.name
+                          : arch::layer_name(static_cast<int>(layer.layer), target.key);
+}
+
+void begin_layer(TensorRecipe& made, const arch::ParamSpec& target, const LayerSource& layer,
+                 NewLayers new_layers, std::int64_t seed) {
+  if (!layer.is_new) return;
+  made.is_new = true;
+  if (new_layers == NewLayers::random) {
+    made.value = {fresh_block(target, seed)};
+    made.gradient.clear();
+  } else if (is_silent(target, new_layers)) {
+    made.value.clear();
+  }
+}
+
+bool keeps_function(const LayerMap& layers, NewLayers new_layers, std::int64_t from) {
+  const bool quiet = new_layers == NewLayers::zero_output || new_layers == NewLayers::identity;
+  return keeps_order(layers, from) && (quiet || !has_new(layers));
+}
+
 GrowthStep step_by_layers(const LayerMap& layers, NewLayers new_layers, std::int64_t seed,
                           const GrowthContext& context, const StateRule& rule) {
   if (new_layers == NewLayers::identity) check_identity(context.sources);
-  const bool quiet = new_layers == NewLayers::zero_output || new_layers == NewLayers::identity;
   GrowthStep step;
-  step.exact = step.equivariant =
-      keeps_order(layers, context.from.layers) && (quiet || !has_new(layers));
+  step.exact = step.equivariant = keeps_function(layers, new_layers, context.from.layers);
   for (const arch::ParamSpec& target : arch::param_table(context.to)) {
-    LayerSource layer;
-    std::string name = target.name;
-    if (target.layer >= 0) {
-      layer = layers[static_cast<std::size_t>(target.layer)];
-      name = arch::layer_name(static_cast<int>(layer.layer), target.key);
-    }
-    const Block whole =
-        whole_of(context.sources, static_cast<std::size_t>(context.sources.index(name)));
-    TensorRecipe made;
-    made.is_new = layer.is_new;
-    if (layer.is_new && new_layers == NewLayers::random) {
-      made.value = {fresh_block(target, seed)};
-    } else {
-      made.gradient = {whole};
-      if (!layer.is_new || !is_silent(target, new_layers)) made.value = {whole};
-    }
+    const LayerSource layer = source_layer(layers, target);
+    const std::int64_t source = context.sources.index(source_name(target, layer));
+    const Block whole = whole_of(context.sources, static_cast<std::size_t>(source));
+    TensorRecipe made{{whole}, {whole}};
+    begin_layer(made, target, layer, new_layers, seed);
     step.tensors.push_back(std::move(made));
   }
   apply_rule(rule, step);

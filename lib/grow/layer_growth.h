@@ -29,6 +29,16 @@ LayerMap ordered_layers(std::int64_t from, std::int64_t to, LayerOrder order);
 // that is no layer.
 LayerMap listed_layers(std::int64_t from, const std::vector<std::int64_t>& list);
 
+// The layer that a tensor comes from; outside the blocks one that is not new.
+LayerSource source_layer(const LayerMap& layers, const arch::ParamSpec& target);
+// The name of the tensor in the smaller model.
+std::string source_name(const arch::ParamSpec& target, const LayerSource& layer);
+// Turns the recipe of a copy into that of a tensor of a new layer, if the layer is new.
+void begin_layer(TensorRecipe& made, const arch::ParamSpec& target, const LayerSource& layer,
+                 NewLayers new_layers, std::int64_t seed);
+// All old layers in their order, and what is new changes nothing.
+bool keeps_function(const LayerMap& layers, NewLayers new_layers, std::int64_t from);
+
 // Throws Error(usage) where identity could never train (no biases: every gradient stays zero).
 GrowthStep step_by_layers(const LayerMap& layers, NewLayers new_layers, std::int64_t seed,
                           const GrowthContext& context, const StateRule& rule);

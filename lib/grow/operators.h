@@ -11,10 +11,31 @@ std::unique_ptr<GrowthOperator> make_clone(const Tree& options);
 std::vector<FieldRow> document_clone();
 std::unique_ptr<GrowthOperator> make_depth(const Tree& options);
 std::vector<FieldRow> document_depth();
-
 std::unique_ptr<GrowthOperator> make_stack(const Tree& options);
 std::vector<FieldRow> document_stack();
+std::unique_ptr<GrowthOperator> make_rms_copy(const Tree& options);
+std::vector<FieldRow> document_rms_copy();
+std::unique_ptr<GrowthOperator> make_lemon(const Tree& options);
+std::vector<FieldRow> document_lemon();
+std::unique_ptr<GrowthOperator> make_expand(const Tree& options);
+std::vector<FieldRow> document_expand();
+std::unique_ptr<GrowthOperator> make_mask(const Tree& options);
+std::vector<FieldRow> document_mask();
 std::unique_ptr<GrowthOperator> make_llama_pro(const Tree& options);
 std::vector<FieldRow> document_llama_pro();
+std::unique_ptr<GrowthOperator> make_upcycle(const Tree& options);
+std::vector<FieldRow> document_upcycle();
+std::unique_ptr<GrowthOperator> make_merge(const Tree& options);
+std::vector<FieldRow> document_merge();
+std::unique_ptr<GrowthOperator> make_coalesce(const Tree& options);
+std::vector<FieldRow> document_coalesce();
+std::unique_ptr<GrowthOperator> make_decoalesce(const Tree& options);
+std::vector<FieldRow> document_decoalesce();
+std::unique_ptr<GrowthOperator> make_interpolate(const Tree& options);
+std::vector<FieldRow> document_interpolate();
+std::unique_ptr<GrowthOperator> make_vocabulary(const Tree& options);
+std::vector<FieldRow> document_vocabulary();
+std::unique_ptr<GrowthOperator> make_context(const Tree& options);
+std::vector<FieldRow> document_context();
 
 }  // namespace stagedtrain::grow

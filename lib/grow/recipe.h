@@ -33,7 +33,7 @@ struct Block {
   Corner from{}, to{}, extent{};
   double scale = 1;
   bool add = false;
-  bool first = true;  // the first copy of its entries: "old", where that matters
+  Corner tile{};  // which copy of the rows and of the columns it is; {0, 0} is the old place
   std::int64_t span = 0;
   std::uint64_t stream = 0;
   std::int64_t noise_columns = 0;

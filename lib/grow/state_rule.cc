@@ -23,7 +23,7 @@ void set_moments(Moments moments, TensorRecipe& made) {
       return;
     case Moments::reset_new:
       if (made.is_new) made.gradient.clear();
-      std::erase_if(made.gradient, [](const Block& b) { return !b.first; });
+      std::erase_if(made.gradient, [](const Block& b) { return b.tile != Corner{}; });
       return;
     case Moments::reset:
       made.gradient.clear();

@@ -18,9 +18,8 @@ void product(char a_form, char b_form, const ProductSize& size, Source a, Source
   const int rows = narrowed(size.rows), columns = narrowed(size.columns);
   const int depth = narrowed(size.depth), a_stride = narrowed(a.stride);
   const int b_stride = narrowed(b.stride), c_stride = narrowed(c.stride);
-  const float one = 1;
-  sgemm_(&b_form, &a_form, &columns, &rows, &depth, &one, b.data, &b_stride, a.data, &a_stride,
-         &beta, c.data, &c_stride);
+  sgemm_(&b_form, &a_form, &columns, &rows, &depth, &size.scale, b.data, &b_stride, a.data,
+         &a_stride, &beta, c.data, &c_stride);
 }
 
 }  // namespace

@@ -15,18 +15,19 @@ struct Target {
   std::int64_t stride;
 };
 
-// rows x columns is the size of c, depth the length of each sum. beta is 0 (c is written) or 1 (c
-// is added to). Every size and stride is below 2^31. Called from within a parallel region they run
-// on the calling thread alone.
+// rows x columns is the size of c, depth the length of each sum, scale (alpha) what the product is
+// multiplied by. beta is 0 (c is written) or 1 (c is added to). Every size and stride is below
+// 2^31. Called from within a parallel region they run on the calling thread alone.
 struct ProductSize {
   std::int64_t rows, columns, depth;
+  float scale = 1;
 };
 
-// c = a b^T + beta c: the output of a linear layer, a its input, b its weight (out, in).
+// c = scale a b^T + beta c: the output of a linear layer, a its input, b its weight (out, in).
 void product_nt(const ProductSize& size, Source a, Source b, float beta, Target c);
-// c = a b + beta c: the gradient of its input, a that of its output.
+// c = scale a b + beta c: the gradient of its input, a that of its output.
 void product_nn(const ProductSize& size, Source a, Source b, float beta, Target c);
-// c = a^T b + beta c: the gradient of its weight, a that of its output, b its input.
+// c = scale a^T b + beta c: the gradient of its weight, a that of its output, b its input.
 void product_tn(const ProductSize& size, Source a, Source b, float beta, Target c);
 
 }  // namespace stagedtrain::model

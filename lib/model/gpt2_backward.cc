@@ -91,18 +91,20 @@ NormStep second_norm(const Backward& b, std::int64_t i) {
 void classifier(const Backward& b) {
   const Gpt2Activations& a = b.acts();
   const std::int64_t width = b.s().width, vocab = b.s().vocab;
+  const float logit_scale = b.s().logit_scale;
   for (std::int64_t first = 0; first < a.rows; first += a.group) {
     const std::int64_t count = std::min(a.group, a.rows - first);
     const kernels::LogitChunk chunk{a.logits, vocab, vocab, b.run.targets(), first};
     const float* inputs = a.final_norm.y + first * width;
     for_rows(plan_rows(count, vocab * width), [&](const RowWork& rows) {
-      rows.linear(inputs, width, b.run.weights.head, vocab, a.logits);
+      rows.linear(inputs, width, b.run.weights.head, vocab, a.logits, logit_scale);
       rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t) {
         kernels::softmax_cross_entropy(chunk, begin, end, b.scale, b.z_loss, a.losses + first);
       });
-      rows.input_gradient(a.logits, vocab, b.run.weights.head, width, a.branch + first * width);
+      rows.input_gradient(a.logits, vocab, b.run.weights.head, width, a.branch + first * width,
+                          logit_scale);
     });
-    add_weight_gradients(count, {{a.logits, vocab, inputs, width, b.grads.head}});
+    add_weight_gradients(count, {{a.logits, vocab, inputs, width, b.grads.head, logit_scale}});
   }
 }
 

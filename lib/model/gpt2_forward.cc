@@ -98,7 +98,8 @@ void forward_pass(const Gpt2Run& run) {
 
 void write_logits(const Gpt2Run& run, float* logits) {
   for_rows(run.acts.plan, [&](const RowWork& rows) {
-    rows.linear(run.acts.final_norm.y, run.sizes.width, run.weights.head, run.sizes.vocab, logits);
+    rows.linear(run.acts.final_norm.y, run.sizes.width, run.weights.head, run.sizes.vocab, logits,
+                run.sizes.logit_scale);
   });
 }
 
@@ -109,7 +110,8 @@ void write_losses(const Gpt2Run& run) {
     const std::int64_t count = std::min(a.group, a.rows - first);
     const kernels::LogitChunk chunk{a.logits, s.vocab, s.vocab, run.targets(), first};
     for_rows(plan_rows(count, s.vocab * s.width), [&](const RowWork& rows) {
-      rows.linear(a.final_norm.y + first * s.width, s.width, run.weights.head, s.vocab, a.logits);
+      rows.linear(a.final_norm.y + first * s.width, s.width, run.weights.head, s.vocab, a.logits,
+                  s.logit_scale);
       rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t) {
         kernels::cross_entropy(chunk, begin, end, a.losses + first);
       });

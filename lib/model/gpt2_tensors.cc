@@ -6,7 +6,14 @@
 namespace stagedtrain::model {
 
 Gpt2Sizes sizes_of(const arch::ModelConfig& c) {
-  return {c.layers, c.width, c.heads, c.head_dim, c.ffn, c.vocab, static_cast<float>(c.norm_eps)};
+  return {c.layers,
+          c.width,
+          c.heads,
+          c.head_dim,
+          c.ffn,
+          c.vocab,
+          static_cast<float>(c.norm_eps),
+          static_cast<float>(c.logit_scale)};
 }
 
 Gpt2Tensors tensors_of(const ParamBuffer& params, const at::Tensor& flat,

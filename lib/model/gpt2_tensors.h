@@ -16,7 +16,7 @@ class ParamBuffer;
 
 struct Gpt2Sizes {
   std::int64_t layers, width, heads, head_dim, ffn, vocab;
-  float eps;
+  float eps, logit_scale;
   std::int64_t heads_width() const { return heads * head_dim; }
   std::int64_t qkv_width() const { return 3 * heads * head_dim; }
 };

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "arch/model_config.h"
+#include "base/error.h"
 #include "data/batch_stream.h"
 #include "model/param_buffer.h"
 
@@ -19,7 +20,8 @@ at::ScalarType master_type(Precision precision);
 state::DType state_dtype(Precision precision);
 
 // reference: ATen operators and autograd, on any device and precision. fused: own forward and
-// backward with lib/kernels, CPU and fp32 only. automatic: fused where it can be, else reference.
+// backward with lib/kernels, CPU and fp32 only, no experts. automatic: fused where it can be, else
+// reference.
 enum class Kernels { automatic, reference, fused };
 
 struct ModelOptions {
@@ -28,6 +30,12 @@ struct ModelOptions {
   Kernels kernels = Kernels::automatic;
   double dropout = 0;  // on embeddings and both residual branches, in training only
   double z_loss = 0;   // coefficient of mean(logsumexp(logits)^2), added to the training loss
+};
+
+// What the model has beyond `old` counts `visible`, from 0 (as if it were not there) to 1.
+struct ModelMask {
+  arch::ModelConfig old;
+  double visible = 0;
 };
 
 // Legend: B rows, T length, V vocab.
@@ -45,6 +53,8 @@ class Model {
   virtual at::Tensor logits(const at::Tensor& tokens_BT) = 0;
   // Tells the model that params().weights() changed (it may keep a copy in another type).
   virtual void weights_changed() {}
+  // Only reference kernels know masks.
+  virtual void set_mask(const ModelMask&) { ST_CHECK(false, "{} kernels with a mask", kernels_name()); }
 
   ParamBuffer& params() { return params_; }
   const arch::ModelConfig& config() const { return config_; }

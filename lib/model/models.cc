@@ -25,9 +25,14 @@ std::unique_ptr<Model> make_model(const arch::ModelConfig& config, const ModelOp
   for (const ModelKind& kind : model_kinds()) {
     if (config.architecture != kind.architecture) continue;
     const bool can_fuse = kind.make_fused && options.device.is_cpu() &&
-                          options.precision == Precision::fp32 && options.dropout == 0;
+                          options.precision == Precision::fp32 && options.dropout == 0 &&
+                          config.experts == 0 && config.value_dim == config.head_dim;
+    if (options.kernels == Kernels::fused && !kind.make_fused)
+      throw usage_error("there are no fused kernels for {}", config.architecture)
+          .with_hint("give --kernels reference");
     if (options.kernels == Kernels::fused && !can_fuse)
-      throw usage_error("fused kernels run {} on the CPU in fp32 without dropout only",
+      throw usage_error("fused kernels run {} on the CPU in fp32 only, without dropout, experts or a "
+                        "value_dim of its own",
                         config.architecture)
           .with_hint("give --kernels reference");
     return options.kernels != Kernels::reference && can_fuse ? kind.make_fused(config, options)

@@ -21,5 +21,7 @@ std::unique_ptr<Model> make_gpt2_reference(const arch::ModelConfig& config,
                                            const ModelOptions& options);
 std::unique_ptr<Model> make_gpt2_fused(const arch::ModelConfig& config,
                                        const ModelOptions& options);
+std::unique_ptr<Model> make_llama_reference(const arch::ModelConfig& config,
+                                            const ModelOptions& options);
 
 }  // namespace stagedtrain::model

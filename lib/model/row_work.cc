@@ -40,18 +40,19 @@ void RowWork::tiles(std::int64_t columns, const Tile& tile) const {
   });
 }
 
-void RowWork::linear(const float* x, std::int64_t in, const float* w, std::int64_t out,
-                     float* y) const {
+void RowWork::linear(const float* x, std::int64_t in, const float* w, std::int64_t out, float* y,
+                     float scale) const {
   tiles(out, [&](Range rows, Range columns) {
-    product_nt({rows.end - rows.begin, columns.end - columns.begin, in}, {x + rows.begin * in, in},
-               {w + columns.begin * in, in}, 0, {y + rows.begin * out + columns.begin, out});
+    product_nt({rows.end - rows.begin, columns.end - columns.begin, in, scale},
+               {x + rows.begin * in, in}, {w + columns.begin * in, in}, 0,
+               {y + rows.begin * out + columns.begin, out});
   });
 }
 
 void RowWork::input_gradient(const float* dy, std::int64_t out, const float* w, std::int64_t in,
-                             float* dx) const {
+                             float* dx, float scale) const {
   tiles(in, [&](Range rows, Range columns) {
-    product_nn({rows.end - rows.begin, columns.end - columns.begin, out},
+    product_nn({rows.end - rows.begin, columns.end - columns.begin, out, scale},
                {dy + rows.begin * out, out}, {w + columns.begin, in}, 0,
                {dx + rows.begin * in + columns.begin, in});
   });
@@ -62,8 +63,8 @@ void add_weight_gradients(std::int64_t rows, std::initializer_list<WeightGradien
   for_units(static_cast<std::int64_t>(products.size()) * parts, [&](std::int64_t i, std::int64_t) {
     const WeightGradient& p = products.begin()[i / parts];
     const Range part = part_of(p.out, parts, kGrain, i % parts);
-    product_tn({part.end - part.begin, p.in, rows}, {p.dy + part.begin, p.out}, {p.x, p.in}, 1,
-               {p.dw + part.begin * p.in, p.in});
+    product_tn({part.end - part.begin, p.in, rows, p.scale}, {p.dy + part.begin, p.out},
+               {p.x, p.in}, 1, {p.dw + part.begin * p.in, p.in});
   });
 }
 

@@ -56,11 +56,12 @@ class RowWork {
   RowWork(Range rows, std::int64_t part, std::int64_t shares)
       : rows_(rows), part_(part), shares_(shares) {}
 
-  // y = x w^T, w (out, in).
-  void linear(const float* x, std::int64_t in, const float* w, std::int64_t out, float* y) const;
-  // dx = dy w.
-  void input_gradient(const float* dy, std::int64_t out, const float* w, std::int64_t in,
-                      float* dx) const;
+  // y = scale x w^T, w (out, in).
+  void linear(const float* x, std::int64_t in, const float* w, std::int64_t out, float* y,
+              float scale = 1) const;
+  // dx = scale dy w.
+  void input_gradient(const float* dy, std::int64_t out, const float* w, std::int64_t in, float* dx,
+                      float scale = 1) const;
   // kernel(begin, end, part) over the rows; part numbers the partial sums of a batch.
   template <class Kernel>
   void each(const Kernel& kernel) const {
@@ -90,13 +91,14 @@ void for_rows(const RowPlan& plan, const Body& body) {
   });
 }
 
-// dw += dy^T x over all rows, shared among threads by rows of dw; several at once.
+// dw += scale dy^T x over all rows, shared among threads by rows of dw; several at once.
 struct WeightGradient {
   const float* dy;
   std::int64_t out;
   const float* x;
   std::int64_t in;
   float* dw;
+  float scale = 1;
 };
 void add_weight_gradients(std::int64_t rows, std::initializer_list<WeightGradient> products);
 

@@ -120,8 +120,9 @@ std::uint64_t memory_estimate(const Schedule& s, const arch::ModelConfig& m, std
       s.precision == schedule::Precision::bf16 ? 4 : 0;  // bf16 weights and gradients
   const double rows =
       static_cast<double>((s.batch.micro ? s.batch.micro : s.batch.sequences) * m.context);
+  const std::int64_t hidden = m.experts > 0 ? m.experts_per_token * m.ffn : m.ffn;
   const double per_layer = static_cast<double>(6 * m.width + 2 * m.heads * m.head_dim +
-                                               2 * m.kv_heads * m.head_dim + 2 * m.ffn);
+                                               2 * m.kv_heads * m.head_dim + 2 * hidden);
   const double activations =
       rows * (static_cast<double>(m.layers) * per_layer + static_cast<double>(2 * m.width)) *
       compute;
@@ -165,12 +166,40 @@ const Tree& budgets_place(const Schedule& s) {
   return budgets ? *budgets : s.source;
 }
 
+// A growth that pads the residual stream changes norm_eps with it (docs/growth.md); nobody should
+// have to compute that.
+bool same_sizes(arch::ModelConfig grown, const arch::ModelConfig& asked) {
+  grown.norm_eps = asked.norm_eps;
+  return grown == asked;
+}
+
+void check_train_only(const Schedule& s, std::size_t i, const StagePlan& stage) {
+  if (!stage.train_only_new) return;
+  const auto is_new = [](const grow::TensorRecipe& made) { return made.is_new; };
+  const bool adds = stage.growth && std::any_of(stage.growth->steps.begin(),
+                                                stage.growth->steps.end(), [&](const auto& step) {
+                                                  return std::any_of(step.tensors.begin(),
+                                                                     step.tensors.end(), is_new);
+                                                });
+  if (!adds)
+    throw stage_place(s, i).error(
+        "stages.{}.train_only: new, but this stage adds no layer and no expert: nothing would be "
+        "trained",
+        i);
+}
+
 void add_warnings(RunPlan& plan) {
   const Schedule& s = plan.schedule;
   for (std::size_t i = 0; i + 1 < plan.stages.size(); ++i)
     if (plan.stages[i].params.total > plan.stages[i + 1].params.total)
       plan.warnings.push_back(
           fmt::format("stage {} is smaller than the one before", s.stages[i + 1].name));
+  for (const StagePlan& stage : plan.stages)
+    if (stage.growth && stage.growth->symmetric() && s.dropout == 0)
+      plan.warnings.push_back(
+          fmt::format("stage {}: copies stay equal for ever, so the larger model remains the small "
+                      "one in disguise; give symmetry.noise, or moments: reset_new",
+                      stage.name));
   if (plan.warmup_steps + plan.decay_steps > plan.total_steps)
     plan.warnings.push_back(
         fmt::format("lr: warm-up ({} steps) and decay ({} steps) overlap in {} steps",
@@ -241,6 +270,8 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
     fill_costs(s, stage);
     at_place(stage_place(s, i), "stages." + std::to_string(i) + ".for",
              [&] { measure_stage(s, s.stages[i].length, facts, stage); });
+    stage.train_only_new = s.stages[i].train_only == schedule::TrainOnly::only_new;
+    check_train_only(s, i, stage);
     if (s.stages[i].until) stage.until_loss = s.stages[i].until->loss;
     plan.total_steps += stage.steps;
     plan.tokens += stage.tokens;
@@ -248,7 +279,7 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
     before = stage.model;
     plan.stages.push_back(std::move(stage));
   }
-  if (plan.stages.back().model != plan.final_model)
+  if (!same_sizes(plan.stages.back().model, plan.final_model))
     throw stage_place(s, s.stages.size() - 1)
         .error("stages do not end at the final model: '{}' is {}, model is {}",
                s.stages.back().name, describe(plan.stages.back().model),

@@ -17,6 +17,7 @@ struct StagePlan {
   std::string name;
   arch::ModelConfig model;
   arch::ParamCount params;
+  bool train_only_new = false;  // what the growth before did not add stays as it is
   std::optional<grow::GrowthRecipe> growth;  // from the stage before, or from the checkpoint `from`
   std::int64_t first_step = 0, steps = 0;    // as planned; `until` may end the stage sooner
   std::int64_t tokens = 0;

@@ -200,6 +200,7 @@ std::string growth_words(const arch::ModelConfig& from, const arch::ModelConfig&
     part("heads", from.heads, to.heads);
     part("ffn", from.ffn, to.ffn);
   }
+  part("experts", from.experts, to.experts);
   part("context", from.context, to.context);
   return parts.empty() ? "same size" : join(parts, ", ");
 }

@@ -14,6 +14,7 @@
 namespace stagedtrain::schedule {
 
 enum class Precision { fp32, bf16, fp64 };
+enum class TrainOnly { all, only_new };
 
 struct DataSpec {
   std::string train, validation;
@@ -118,6 +119,7 @@ struct StageSpec {
   Duration length;
   std::optional<UntilSpec> until;
   std::optional<StageLrSpec> lr;
+  TrainOnly train_only = TrainOnly::all;
   template <class V>
   void fields(V& v) {
     v("name", name, {.doc = "names the stage in logs, files and --stage", .required = true});
@@ -129,6 +131,9 @@ struct StageSpec {
       {.doc = "length: steps, tokens, flops or epochs; with until, the longest", .required = true});
     v("until", until, {.doc = "ends the stage early"});
     v("lr", lr, {.doc = "learning rate of this stage"});
+    v("train_only", train_only,
+      {.doc = "new: all but the layers and experts that this stage's growth adds stay as they are "
+              "(LLaMA-Pro)"});
   }
 };
 
@@ -257,6 +262,10 @@ void Schedule::fields(V& v) {
 }  // namespace stagedtrain::schedule
 
 namespace stagedtrain {
+template <>
+struct EnumNames<schedule::TrainOnly> {
+  static constexpr std::array names{"all", "new"};
+};
 template <>
 struct EnumNames<schedule::Precision> {
   static constexpr std::array names{"fp32", "bf16", "fp64"};

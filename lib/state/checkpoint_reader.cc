@@ -38,12 +38,14 @@ Structure read_checked_structure(std::span<const std::byte> file, const std::str
 }
 
 // Sizes are refused before anything is made of them: a model that fits the file has no more layers
-// than the file has datasets, and no axis longer than the file has bytes.
+// or experts than the file has datasets, and no axis longer than the file has bytes.
 void check_fits(const arch::ModelConfig& model, std::uint64_t file_bytes, std::size_t datasets) {
   const auto most =
       static_cast<std::int64_t>(std::min<std::uint64_t>(file_bytes, std::uint64_t{1} << 30));
-  const bool fits = model.layers <= static_cast<std::int64_t>(datasets) && model.width <= most &&
-                    model.ffn <= most && model.vocab <= most && model.context <= most &&
+  const auto most_tensors = static_cast<std::int64_t>(datasets);
+  const bool fits = model.layers <= most_tensors && model.width <= most &&
+                    model.experts <= most_tensors / model.layers && model.ffn <= most &&
+                    model.vocab <= most && model.context <= most &&
                     model.heads <= most / model.head_dim && model.kv_heads <= most / model.head_dim;
   if (!fits)
     throw input_error("model: {} cannot be in a file of {} bytes", arch::describe(model),

@@ -96,11 +96,17 @@ Json tensor_list(const CheckpointReader& reader) {
 
 // ---- Facts
 
+// Where a token does not go through all of them.
+std::string active_words(const arch::ParamCount& count) {
+  return count.active == count.total ? "" : fmt::format(", {} for a token", grouped(count.active));
+}
+
 std::string model_lines(const StateHeader& header) {
   const arch::ParamCount count = arch::count_params(header.model);
   return line("model", arch::describe(header.model)) +
-         line("parameters", fmt::format("{} ({} without embeddings), {}{}", grouped(count.total),
-                                        grouped(count.non_embedding), dtype_name(header.dtype),
+         line("parameters", fmt::format("{} ({} without embeddings{}), {}{}", grouped(count.total),
+                                        grouped(count.non_embedding), active_words(count),
+                                        dtype_name(header.dtype),
                                         header.model.tied ? ", the head is the token embedding"
                                                           : ", with a head of its own"));
 }
@@ -179,6 +185,7 @@ Json to_json(const Path& path, const CheckpointReader& reader, bool tensors) {
                {"identity", reader.identity()},
                {"parameters", count.total},
                {"non_embedding_parameters", count.non_embedding},
+               {"active_parameters", count.active},
                {"flops_per_token", arch::flops_per_token(header.model)}};
   const Json metadata = metadata_json(header);
   for (const auto& entry : metadata.items()) json[entry.key()] = entry.value();

@@ -1,19 +1,43 @@
 // Tensors between files, host and device, one at a time.
 #include "train/live_state.h"
 
+#include <algorithm>
+
 #include "grow/apply.h"
 
 namespace stagedtrain::train {
 namespace {
 
-LiveState make_live(state::StateHeader header, const model::ModelOptions& options) {
-  LiveState live{std::move(header), nullptr};
+LiveState make_live(state::StateHeader header, const model::ModelOptions& asked) {
+  LiveState live{std::move(header), nullptr, asked};
+  model::ModelOptions options = asked;
+  if (live.header.mask.steps > 0) options.kernels = model::Kernels::reference;
   live.model = model::make_model(live.header.model, options);
+  show_through_mask(live, live.header.progress.step);
   live.model->params().set_histories(live.header.histories);
   return live;
 }
 
 }  // namespace
+
+void show_through_mask(LiveState& live, std::int64_t step) {
+  const state::MaskRamp& mask = live.header.mask;
+  if (mask.steps == 0) return;
+  const double visible =
+      static_cast<double>(step - mask.start) / static_cast<double>(mask.steps);
+  live.model->set_mask({live.header.lineage.back().model, std::clamp(visible, 0.0, 1.0)});
+}
+
+void end_mask(LiveState& live) {
+  live.header.mask = {};
+  LiveState bare = make_live(live.header, live.options);
+  at::Tensor room;
+  for (const state::Kind kind : state::kKinds)
+    for (std::size_t i = 0; i < bare.model->params().table().size(); ++i)
+      bare.model->params().set(kind, i, live.model->params().get(kind, i, room));
+  bare.model->weights_changed();
+  live.model = std::move(bare.model);
+}
 
 LiveState fresh_live(const arch::ModelConfig& config, std::uint64_t seed,
                      const model::ModelOptions& options) {
@@ -54,7 +78,7 @@ void save_live(const Path& path, LiveState& live) {
 LiveState grow_live(const grow::GrowthRecipe& recipe, LiveState from, const std::string& source,
                     const std::string& source_crc) {
   LiveState to =
-      make_live(grow::grown_header(recipe, from.header, source, source_crc), from.model->options());
+      make_live(grow::grown_header(recipe, from.header, source, source_crc), from.options);
   at::Tensor room;
   const grow::StateView view = [&](state::Kind kind, std::size_t i) {
     return from.model->params().get(kind, i, room);

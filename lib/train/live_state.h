@@ -16,6 +16,7 @@ namespace stagedtrain::train {
 struct LiveState {
   state::StateHeader header;
   std::unique_ptr<model::Model> model;
+  model::ModelOptions options;  // as asked for; behind a mask the model has reference kernels
 };
 
 // Freshly initialised weights (state::fresh), moments zero.
@@ -24,6 +25,10 @@ LiveState fresh_live(const arch::ModelConfig& config, std::uint64_t seed,
 // A checkpoint, every checksum verified. Throws Error(input) if it is bad, Error(usage) if its
 // numbers are of another type than options.precision keeps.
 LiveState load_live(const Path& path, const model::ModelOptions& options);
+// Sets how much of what is behind the mask of the growth before, if there is one, shows at a step.
+void show_through_mask(LiveState& live, std::int64_t step);
+// Takes the mask away when it has risen to 1; the kernels may then be others.
+void end_mask(LiveState& live);
 // Writes a checkpoint, whole or not at all.
 void save_live(const Path& path, LiveState& live);
 // The larger state; the smaller one is freed at the end. source names the file it was, source_crc

@@ -41,6 +41,7 @@ class StageLoop {
     if (run_.plan.checkpoint_every > 0 || run_.plan.checkpoint_seconds > 0)
       saver_.prepare(live_.header);
     std::optional<eval::EvalReport> report;
+    freeze_what_is_not_trained();
     for (;;) {
       stop_point("training");
       tell_saved(saver_.completed());
@@ -49,6 +50,7 @@ class StageLoop {
         report = evaluate("evaluate");
       if (progress_.stage_step >= stage_.steps) break;
       if (report && stage_.until_loss && report->loss <= *stage_.until_loss) break;
+      lift_mask();
       step();
       keep_what_is_due();
     }
@@ -79,6 +81,23 @@ class StageLoop {
                     {"stood_still_seconds", checkpoint.stood_still},
                     {"write_seconds", checkpoint.writing}});
       run_.log.write(event);
+    }
+  }
+
+  void freeze_what_is_not_trained() {
+    const auto newest = static_cast<std::int64_t>(live_.header.lineage.size());
+    live_.model->params().set_histories(live_.header.histories, stage_.train_only_new ? newest : 0);
+  }
+
+  // A mask of the growth before rises with every step, until it is gone.
+  void lift_mask() {
+    const state::MaskRamp& mask = live_.header.mask;
+    if (mask.steps == 0) return;
+    if (progress_.step >= mask.start + mask.steps) {
+      end_mask(live_);
+      freeze_what_is_not_trained();
+    } else {
+      show_through_mask(live_, progress_.step + 1);
     }
   }
 

@@ -137,6 +137,9 @@ TEST_CASE("grouped queries and unknown architectures are refused for GPT-2") {
   config.kv_heads = 4;
   CHECK(test::contains(refused(config), "model.kv_heads is 4, expected 12"));
   config = gpt2_small();
+  config.rope_theta = 500;
+  CHECK(test::contains(refused(config), "model.rope_theta is 500: gpt2 has learned positions"));
+  config = gpt2_small();
   config.architecture = "gtp2";
   CHECK(test::contains(refused(config), "unknown architecture 'gtp2'; did you mean 'gpt2'?"));
 }

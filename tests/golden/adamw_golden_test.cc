@@ -1,4 +1,4 @@
-// Ten clipped AdamW steps of GPT-2 against PyTorch (scripts/make_golden.py).
+// Ten clipped AdamW steps of every architecture against PyTorch (scripts/make_golden.py).
 #include "golden/golden_model.h"
 #include "train/adamw.h"
 #include "train/decisions.h"

@@ -4,17 +4,22 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "arch/architectures.h"
 #include "base/rng.h"
 #include "grow/operator.h"
 #include "schedule/yaml.h"
+#include "state/checkpoint.h"
+#include "support/temp_dir.h"
 #include "support/tiny_state.h"
 
 namespace stagedtrain::test {
 
-// Options as YAML; $k stands for the factor. Each list covers every choice of every option.
+// Options as YAML; $k stands for the factor, $other for a file with another state of the model.
+// Each list covers every choice of every option. "llama|" stands before those of that architecture
+// alone (grouped queries).
 inline const std::map<std::string, std::vector<std::string>>& operator_options() {
   static const std::map<std::string, std::vector<std::string>> options = {
       {"width",
@@ -35,39 +40,119 @@ inline const std::map<std::string, std::vector<std::string>>& operator_options()
         "layers: [0, 0, 1, 1, 1]", "layers: 3, new_layers: random"}},
       {"stack", {"factor: $k", "layers: 5, new_layers: zero_output", "layers: 5, moments: copy"}},
       {"llama_pro", {"groups: 2", "groups: 1, per_group: $k"}},
+      {"rms_copy",
+       {"width: 24, heads: 8, ffn: 40", "width: 31, ramp: 3", "ffn: 33", "heads: 8",
+        "width: 36, symmetry: {noise: 0.02}, moments: equivariant"}},
+      {"lemon",
+       {"width: 24, heads: 8, ffn: 40, layers: 3, symmetry: {noise: 0}", "width: 31", "ffn: 47",
+        "width: 41, ffn: 47, layers: 5, heads: 12", "width: 13, symmetry: {noise: 0}",
+        "heads: 12, symmetry: {noise: 0}", "head_dim: 12", "value_dim: 9", "width: 24, dynamics: exact"}},
+      {"expand",
+       {"ffn: 27", "heads: 8", "width: 17", "head_dim: 12", "value_dim: 7",
+        "llama|head_dim: 8, value_dim: 4", "layers: 4", "llama|kv_heads: 4, heads: 12",
+        "llama|kv_heads: 4", "llama|heads: 8, kv_heads: 2",
+        "width: 19, ffn: 21, heads: 8, head_dim: 12, layers: 3"}},
+      {"mask",
+       {"width: 19", "ffn: 27", "heads: 8", "layers: 3", "value_dim: 9",
+        "width: 24, heads: 8, ffn: 31, layers: 3, steps: 4", "llama|heads: 8, kv_heads: 2"}},
+      {"upcycle", {"experts: 4", "experts: 3, experts_per_token: 1, symmetry: {noise: 0.1}"}},
+      {"merge", {"with: [$other]", "with: [$other, $other], moments: reset"}},
+      {"coalesce", {"width: 2, layers: 2", "layers: 2", "width: 2, layers: 1, moments: copy"}},
+      {"decoalesce",
+       {"width: $k, layers: 1", "width: 2, layers: 2", "width: 1, layers: 3",
+        "width: $k, layers: 1, symmetry: {noise: 0.02}"}},
+      {"interpolate", {"with: $other", "with: $other, share: 0.25"}},
+      {"vocabulary", {"size: 15", "size: 12, symmetry: {noise: 0}"}},
+      {"context", {"length: 9", "length: 14, positions: tile", "length: 9, positions: random"}},
   };
   return options;
+}
+
+// A state away from its initialisation: no bias is zero, no norm one.
+inline state::TrainingState law_state(const arch::ModelConfig& model,
+                                      state::DType dtype = state::DType::f64,
+                                      std::uint64_t seed = 11) {
+  state::TrainingState state = tiny_state(3, dtype, model);
+  std::vector<state::HostTensor>& weights = state.of(state::Kind::weights);
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    const CounterRng rng(seed, i);
+    for (std::int64_t j = 0; j < weights[i].count(); ++j)
+      weights[i].set(j, weights[i].at(j) + 0.25 * rng.normal(static_cast<std::uint64_t>(j)));
+  }
+  return state;
+}
+
+// The file of another state of the model, for operators that take several.
+inline std::string other_file(const arch::ModelConfig& model) {
+  static const TempDir dir;
+  const Path path = dir / fmt::format("{}.h5", hash_name(describe(model)));
+  if (!std::filesystem::exists(path)) state::save(path, law_state(model, state::DType::f64, 12));
+  return path.string();
+}
+
+inline std::string replaced(std::string text, const std::string& mark, const std::string& by) {
+  for (std::size_t at; (at = text.find(mark)) != std::string::npos;)
+    text.replace(at, mark.size(), by);
+  return text;
 }
 
 struct GrowthCase {
   std::string list;  // of operators, as a schedule has it
   arch::ModelConfig from;
   grow::GrowthRecipe recipe() const {
-    return grow::make_recipe(schedule::parse_yaml(list, ""), from, "grow");
+    const std::string text = list.find("$other") == std::string::npos
+                                 ? list
+                                 : replaced(list, "$other", other_file(from));
+    return grow::make_recipe(schedule::parse_yaml(text, ""), from, "grow");
   }
   std::string name() const { return list + " of " + describe(from); }
 };
 
-inline std::string growth_list(const std::string& name, std::string options, int k) {
-  for (std::size_t at; (at = options.find("$k")) != std::string::npos;)
-    options.replace(at, 2, std::to_string(k));
-  return "[{operator: " + name + ", " + options + "}]";
+inline std::string growth_list(const std::string& name, const std::string& options, int k) {
+  const std::string own = options.substr(options.find('|') + 1);
+  return "[{operator: " + name + ", " + replaced(own, "$k", std::to_string(k)) + "}]";
 }
 
-// A model of each architecture, tied and untied. A large norm_eps exposes a wrong rule for it.
+// Experts are made of dense models only.
+inline bool applies(const std::string& name, const std::string& options,
+                    const arch::ModelConfig& model) {
+  const std::size_t bar = options.find('|');
+  return (bar == std::string::npos || options.substr(0, bar) == model.architecture) &&
+         !(name == "upcycle" && model.experts > 0);
+}
+
+// Grouped queries where there are such; routers of four experts, of which a token has two. The
+// load-balancing loss is of all layers together, so no growth of layers keeps its gradient: out.
+inline arch::ModelConfig law_model(const std::string& architecture, bool tied,
+                                   std::int64_t experts) {
+  arch::ModelConfig model;
+  model.architecture = architecture;
+  model.layers = 2;
+  model.width = 12;
+  model.heads = 2;
+  model.ffn = 20;
+  model.vocab = 11;
+  model.context = 7;
+  model.tied = tied;
+  model.experts = experts;
+  model.router_loss = 0;
+  if (architecture == "llama") {
+    model.heads = 4;
+    model.kv_heads = 2;
+    model.head_dim = 4;
+    model.rope_theta = 100;
+  }
+  return model;
+}
+
+// A model of each architecture, tied and untied, dense and with experts. A large norm_eps exposes
+// a wrong rule for it.
 inline std::vector<arch::ModelConfig> law_models(double norm_eps = 1e-2) {
   std::vector<arch::ModelConfig> models;
   for (const arch::Architecture& architecture : arch::architectures()) {
-    for (const bool tied : {true, false}) {
-      arch::ModelConfig model;
-      model.architecture = architecture.name;
-      model.layers = 2;
-      model.width = 12;
-      model.heads = 2;
-      model.ffn = 20;
-      model.vocab = 11;
-      model.context = 7;
-      model.tied = tied;
+    for (const auto& [tied, experts] :
+         std::vector<std::pair<bool, std::int64_t>>{{true, 0}, {false, 0}, {true, 4}}) {
+      arch::ModelConfig model = law_model(architecture.name, tied, experts);
       model.norm_eps = norm_eps;
       models.push_back(arch::resolved(model));
     }
@@ -80,21 +165,10 @@ inline std::vector<GrowthCase> growth_cases(double norm_eps = 1e-2) {
   for (const auto& [name, all] : operator_options())
     for (const std::string& options : all)
       for (const arch::ModelConfig& model : law_models(norm_eps))
-        for (const int k : {2, 3}) cases.push_back({growth_list(name, options, k), model});
+        for (const int k : {2, 3})
+          if (applies(name, options, model) && (k == 2 || options.find("$k") != std::string::npos))
+            cases.push_back({growth_list(name, options, k), model});
   return cases;
-}
-
-// A state away from its initialisation: no bias is zero, no norm one.
-inline state::TrainingState law_state(const arch::ModelConfig& model,
-                                      state::DType dtype = state::DType::f64) {
-  state::TrainingState state = tiny_state(3, dtype, model);
-  std::vector<state::HostTensor>& weights = state.of(state::Kind::weights);
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    const CounterRng rng(11, i);
-    for (std::int64_t j = 0; j < weights[i].count(); ++j)
-      weights[i].set(j, weights[i].at(j) + 0.25 * rng.normal(static_cast<std::uint64_t>(j)));
-  }
-  return state;
 }
 
 }  // namespace stagedtrain::test

@@ -44,7 +44,19 @@ std::vector<Shape> shapes() {
             96),
       shape("wide", {.layers = 1, .width = 400, .heads = 4, .vocab = 600, .context = 20}, 3, 20),
       shape("a large vocabulary, in groups of rows",
-            {.layers = 1, .width = 16, .heads = 2, .vocab = 120'000, .context = 75}, 2, 75)};
+            {.layers = 1, .width = 16, .heads = 2, .vocab = 120'000, .context = 75}, 2, 75),
+      shape("scaled logits",
+            {.layers = 2,
+             .width = 24,
+             .heads = 2,
+             .vocab = 50,
+             .context = 12,
+             .tied = false,
+             .logit_scale = 0.3},
+            3, 12),
+      shape("scaled logits, tied",
+            {.layers = 1, .width = 16, .heads = 2, .vocab = 50, .context = 9, .logit_scale = 2}, 3,
+            9)};
 }
 
 std::unique_ptr<model::Model> make(const arch::ModelConfig& config, Precision precision,

@@ -40,6 +40,21 @@ TEST_CASE("fused kernels are refused where they cannot be, with what to do") {
   }
 }
 
+TEST_CASE("experts and llama run by the reference, and fused kernels are refused for them") {
+  arch::ModelConfig config = tiny_model();
+  config.experts = 3;
+  CHECK(model::make_model(config, {})->kernels_name() == std::string("reference"));
+  const ModelOptions fused{.kernels = Kernels::fused};
+  CHECK(refusal(ErrorKind::usage, [&] { model::make_model(config, fused); }).find("experts") !=
+        std::string::npos);
+  config = tiny_model();
+  config.architecture = "llama";
+  CHECK(model::make_model(config, {})->kernels_name() == std::string("reference"));
+  CHECK(refusal(ErrorKind::usage, [&] {
+          model::make_model(config, fused);
+        }).find("no fused kernels for llama") != std::string::npos);
+}
+
 TEST_CASE("an architecture without a running model is refused by its name") {
   arch::ModelConfig config = tiny_model();
   config.architecture = "gpt3";

@@ -125,6 +125,24 @@ TEST_CASE("every missing and every unknown key is refused by its name") {
                  "lineage.0.extra: unknown key"));
 }
 
+TEST_CASE("a llama with experts comes back whole") {
+  state::StateHeader written = header();
+  written.model = arch::resolved({.architecture = "llama",
+                                  .layers = 1,
+                                  .width = 8,
+                                  .heads = 4,
+                                  .kv_heads = 2,
+                                  .vocab = 5,
+                                  .context = 4,
+                                  .rope_theta = 5e5,
+                                  .logit_scale = 0.125,
+                                  .experts = 3,
+                                  .experts_per_token = 1,
+                                  .router_loss = 0.3});
+  written.histories.assign(arch::param_table(written.model).size(), {});
+  CHECK(back(written).model == written.model);
+}
+
 TEST_CASE("wrong types and values out of range are refused with what was expected") {
   CHECK(contains(refused([](Json& j) { j["progress"]["step"] = -1; }),
                  "progress.step: found -1, expected a whole number of at least 0"));

@@ -55,8 +55,12 @@ arch::ModelConfig read_model(const Json& json) {
   model.context = json.at("context");
   model.tied = json.at("tied");
   model.norm_eps = json.at("norm_eps");
-  model.kv_heads = model.heads;
-  model.head_dim = model.width / model.heads;
+  model.kv_heads = json.value("kv_heads", model.heads);
+  model.head_dim = json.value("head_dim", model.width / model.heads);
+  model.rope_theta = json.value("rope_theta", model.rope_theta);
+  model.experts = json.value("experts", model.experts);
+  model.experts_per_token = json.value("experts_per_token", model.experts_per_token);
+  model.router_loss = json.value("router_loss", model.router_loss);
   return model;
 }
 

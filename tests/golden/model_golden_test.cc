@@ -1,4 +1,5 @@
-// GPT-2 against PyTorch with `transformers` (scripts/make_golden.py): logits, loss and gradients.
+// Every architecture against PyTorch with `transformers` (scripts/make_golden.py): logits, loss and
+// gradients.
 #include "golden/golden_model.h"
 
 namespace stagedtrain::test {
@@ -22,7 +23,8 @@ void check_whole_batch(const GoldenFile& golden, const Setup& setup) {
                 setup.tensor_tolerance);
 }
 
-// Each row by itself, scaled: gradients accumulate to those of the whole batch.
+// Each row by itself, scaled: gradients accumulate to those of the whole batch (but for those of a
+// load-balancing loss, which is of the batch as a whole).
 void check_row_by_row(const GoldenFile& golden, const Setup& setup) {
   CAPTURE(setup.name);
   const auto model = make_loaded(golden, setup);
@@ -40,16 +42,16 @@ void check_on(at::Device device) {
     const GoldenFile golden = open_golden(file);
     for (const Setup& setup : setups_on(device)) {
       check_whole_batch(golden, setup);
-      check_row_by_row(golden, setup);
+      if (golden.model().experts == 0) check_row_by_row(golden, setup);
     }
   }
 }
 
 }  // namespace
 
-TEST_CASE("logits, loss and all gradients of GPT-2 are those of PyTorch") { check_on(at::kCPU); }
+TEST_CASE("logits, loss and all gradients are those of PyTorch") { check_on(at::kCPU); }
 
-TEST_CASE("logits, loss and all gradients of GPT-2 on CUDA are those of PyTorch", "[gpu]") {
+TEST_CASE("logits, loss and all gradients on CUDA are those of PyTorch", "[gpu]") {
   if (has_cuda()) check_on(at::kCUDA);
 }
 

@@ -1,0 +1,79 @@
+// Tensors of blocks, one after another.
+#include "arch/table_builder.h"
+
+#include <cmath>
+
+namespace stagedtrain::arch {
+namespace {
+
+constexpr double kInitStd = 0.02;
+constexpr Init kNormal{Init::Kind::normal, kInitStd};
+constexpr Init kOne{Init::Kind::constant, 1.0}, kZero{Init::Kind::constant, 0.0};
+
+}  // namespace
+
+TableBuilder::TableBuilder(const ModelConfig& config, TableStyle style)
+    : c_(config),
+      style_(style),
+      residual_{Axis::residual, config.width},
+      query_{Axis::query, config.heads * config.head_dim},
+      key_{Axis::key, config.kv_heads * config.head_dim},
+      value_{Axis::value, config.kv_heads * config.value_dim},
+      heads_{Axis::heads, config.heads * config.value_dim},
+      ffn_{Axis::ffn, config.ffn},
+      vocab_{Axis::vocab, config.vocab} {}
+
+void TableBuilder::add(int layer, const std::string& key, Role role, std::vector<AxisSize> axes,
+                       Init init) {
+  const bool decays = axes.size() == 2;
+  const std::string name = layer < 0 ? key : layer_name(layer, key);
+  specs_.push_back({name, key, layer, role, std::move(axes), decays, init, expert_});
+}
+
+void TableBuilder::linear(int layer, const std::string& key, Role role, AxisSize out, AxisSize in) {
+  const double layers = static_cast<double>(c_.layers);
+  const double std = role == Role::residual_out ? kInitStd / std::sqrt(2.0 * layers) : kInitStd;
+  add(layer, key + ".weight", role, {out, in}, {Init::Kind::normal, std});
+  if (style_.biases)
+    add(layer, key + ".bias", role == Role::matrix ? Role::bias : role, {out}, kZero);
+}
+
+void TableBuilder::embed_tokens() {
+  add(-1, "embed.token", Role::embed, {vocab_, residual_}, kNormal);
+}
+
+void TableBuilder::embed_positions() {
+  add(-1, "embed.position", Role::embed, {{Axis::position, c_.context}, residual_}, kNormal);
+}
+
+void TableBuilder::norm(int layer, const std::string& key, Role role) {
+  add(layer, key + ".weight", role, {residual_}, kOne);
+  if (style_.biases) add(layer, key + ".bias", role, {residual_}, kZero);
+}
+
+void TableBuilder::attention(int layer) {
+  linear(layer, "attention.query", Role::matrix, query_, residual_);
+  linear(layer, "attention.key", Role::matrix, key_, residual_);
+  linear(layer, "attention.value", Role::matrix, value_, residual_);
+  linear(layer, "attention.output", Role::residual_out, residual_, heads_);
+}
+
+void TableBuilder::expert(int layer, int number, const std::string& prefix) {
+  expert_ = number;
+  if (style_.gated) linear(layer, prefix + "gate", Role::matrix, ffn_, residual_);
+  linear(layer, prefix + "up", Role::matrix, ffn_, residual_);
+  linear(layer, prefix + "down", Role::residual_out, residual_, ffn_);
+  expert_ = -1;
+}
+
+void TableBuilder::feed_forward(int layer) {
+  if (c_.experts == 0) return expert(layer, -1, "mlp.");
+  add(layer, "mlp.router.weight", Role::matrix, {{Axis::experts, c_.experts}, residual_}, kNormal);
+  for (int i = 0; i < c_.experts; ++i) expert(layer, i, "mlp.experts." + std::to_string(i) + ".");
+}
+
+void TableBuilder::head() {
+  if (!c_.tied) add(-1, "head.weight", Role::head, {vocab_, residual_}, kNormal);
+}
+
+}  // namespace stagedtrain::arch

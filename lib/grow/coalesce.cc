@@ -1,0 +1,165 @@
+// coalesce and decoalesce: a large state to a small one and back (multi-level framework). Small
+// layers and indices are the means of those that they stand for; the way back copies them, with
+// readers divided, so that decoalesce then coalesce changes nothing.
+#include <algorithm>
+
+#include "base/error.h"
+#include "grow/axis_operator.h"
+#include "grow/head_growth.h"
+#include "grow/operators.h"
+
+namespace stagedtrain::grow {
+namespace {
+
+struct Factors {
+  std::int64_t width = 2, layers = 2;
+  template <class V>
+  void fields(V& v) {
+    v("width", width,
+      {.doc = "factor of width, heads, kv_heads and ffn; 1: as they are", .min = 1, .max = 64});
+    v("layers", layers, {.doc = "factor of the number of layers; 1: as it is", .min = 1, .max = 64});
+  }
+};
+
+struct CoalesceOptions {
+  Factors factors;
+  StateRule state;
+  template <class V>
+  void fields(V& v) {
+    factors.fields(v);
+    state.fields(v);
+  }
+};
+
+struct DecoalesceOptions {
+  Factors factors;
+  Symmetry symmetry{0.0, 7};
+  StateRule state;
+  template <class V>
+  void fields(V& v) {
+    factors.fields(v);
+    v("symmetry", symmetry, {.doc = "the break between the copies"});
+    state.fields(v);
+  }
+};
+
+void divide(std::int64_t& size, std::int64_t factor, const char* name) {
+  if (size % factor != 0)
+    throw usage_error("{}: the source's {} is no multiple of {}", name, size, factor);
+  size /= factor;
+}
+
+class Coalesce final : public GrowthOperator {
+ public:
+  explicit Coalesce(const CoalesceOptions& options) : options_(options) {}
+
+  arch::ModelConfig grown(const arch::ModelConfig& from) const override {
+    const Factors& f = options_.factors;
+    arch::ModelConfig to = from;
+    divide(to.layers, f.layers, "layers");
+    divide(to.width, f.width, "width");
+    divide(to.heads, f.width, "heads");
+    divide(to.kv_heads, f.width, "kv_heads");
+    divide(to.ffn, f.width, "ffn");
+    return arch::resolved(to);
+  }
+  Tree options() const override { return write_fields(options_); }
+
+  GrowthStep step(const GrowthContext& context) const override {
+    GrowthStep step;
+    const AxisGrowth axes = small_axes(context);
+    step.exact = step.equivariant =
+        options_.factors.width == 1 && options_.factors.layers == 1;
+    for (const arch::ParamSpec& target : arch::param_table(context.to))
+      step.tensors.push_back(mean_of_layers(axes, target, context));
+    apply_rule(options_.state, step);
+    return step;
+  }
+
+ private:
+  static AxisGrowth small_axes(const GrowthContext& context) {
+    AxisGrowth axes = unchanged_axes(context.from);
+    for (const arch::ParamSpec& spec : arch::param_table(context.to))
+      for (const arch::AxisSize& axis : spec.axes) {
+        AxisMap& map = axes.of(axis.axis);
+        if (map.from != axis.size) map = merged(map.from, axis.size);
+      }
+    return axes;
+  }
+
+  // The mean over the old layers that the new one stands for.
+  TensorRecipe mean_of_layers(const AxisGrowth& axes, const arch::ParamSpec& target,
+                              const GrowthContext& context) const {
+    const std::int64_t group = target.layer < 0 ? 1 : options_.factors.layers;
+    TensorRecipe made;
+    for (std::int64_t i = 0; i < group; ++i) {
+      const std::int64_t source = context.sources.index(
+          source_name(target, {std::max(target.layer, 0) * group + i, false}));
+      TensorRecipe part = tensor_by_axes(axes, target, context.sources,
+                                         static_cast<std::size_t>(source), context.from.tied);
+      take(made.value, part.value, i, group);
+      take(made.gradient, part.gradient, i, group);
+      if (i == 0) {
+        made.lr_scale = part.lr_scale;
+        made.decay_scale = part.decay_scale;
+        made.eps_scale = part.eps_scale;
+      }
+    }
+    return made;
+  }
+
+  static void take(std::vector<Block>& all, std::vector<Block>& part, std::int64_t i,
+                   std::int64_t group) {
+    for (Block& block : part) {
+      block.scale /= static_cast<double>(group);
+      block.add |= i > 0;
+      all.push_back(block);
+    }
+  }
+
+  CoalesceOptions options_;
+};
+
+class Decoalesce final : public GrowthOperator {
+ public:
+  explicit Decoalesce(const DecoalesceOptions& options) : options_(options) {}
+
+  arch::ModelConfig grown(const arch::ModelConfig& from) const override {
+    const Factors& f = options_.factors;
+    arch::ModelConfig to = from;
+    to.layers *= f.layers;
+    for (std::int64_t* size : {&to.width, &to.heads, &to.kv_heads, &to.ffn}) *size *= f.width;
+    return arch::resolved(to);
+  }
+  Tree options() const override { return write_fields(options_); }
+
+  GrowthStep step(const GrowthContext& context) const override {
+    const arch::ModelConfig &from = context.from, &to = context.to;
+    AxisGrowth axes = unchanged_axes(from);
+    axes.of(arch::Axis::residual) = repeated(from.width, to.width);
+    axes.of(arch::Axis::ffn) = repeated(from.ffn, to.ffn);
+    grow_heads(axes, from, to, true, false);
+    axes.noise = options_.symmetry.noise;
+    axes.seed = options_.symmetry.seed;
+    WholeGrowth growth = growth_of_axes(std::move(axes), context);
+    growth.layers = ordered_layers(from.layers, to.layers, LayerOrder::alternate);
+    for (LayerSource& layer : growth.layers) layer.is_new = false;  // all are alike
+    return step_by_axes(growth, context, options_.state);
+  }
+
+ private:
+  DecoalesceOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<GrowthOperator> make_coalesce(const Tree& options) {
+  return make_operator<Coalesce, CoalesceOptions>(options, "coalesce");
+}
+std::vector<FieldRow> document_coalesce() { return document_fields<CoalesceOptions>(); }
+std::unique_ptr<GrowthOperator> make_decoalesce(const Tree& options) {
+  return make_operator<Decoalesce, DecoalesceOptions>(options, "decoalesce");
+}
+std::vector<FieldRow> document_decoalesce() { return document_fields<DecoalesceOptions>(); }
+
+}  // namespace stagedtrain::grow

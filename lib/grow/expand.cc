@@ -1,0 +1,60 @@
+// expand: the composable expansions of Gesmundo and Maile (arXiv 2308.06103), each alone or
+// together: hidden units, heads, larger heads, residual width, layers. What is new is zero where
+// the theory asks for it, and random elsewhere.
+#include "grow/axis_operator.h"
+#include "grow/head_growth.h"
+#include "grow/operators.h"
+#include "grow/padding.h"
+#include "grow/target_sizes.h"
+
+namespace stagedtrain::grow {
+namespace {
+
+struct ExpandOptions {
+  TargetSizes sizes;
+  std::int64_t seed = 7;
+  StateRule state;
+  template <class V>
+  void fields(V& v) {
+    sizes.fields(v);
+    v("seed", seed, {.doc = "seed of all that is random", .min = 0});
+    state.fields(v);
+  }
+};
+
+class Expand final : public GrowthOperator {
+ public:
+  explicit Expand(const ExpandOptions& options) : options_(options) {}
+
+  arch::ModelConfig grown(const arch::ModelConfig& from) const override {
+    arch::ModelConfig to = options_.sizes.grown(from);
+    to.norm_eps *= norm_share(from.width, to.width, 1);
+    return to;
+  }
+  Tree options() const override { return write_fields(options_); }
+
+  GrowthStep step(const GrowthContext& context) const override {
+    const arch::ModelConfig &from = context.from, &to = context.to;
+    AxisGrowth axes = unchanged_axes(from);
+    pad_residual(axes, context, 1);
+    axes.of(arch::Axis::ffn) = padded(from.ffn, to.ffn, 1, Rest::random, false);
+    grow_heads(axes, from, to, false, turns_positions(context.sources));
+    axes.seed = options_.seed;
+    WholeGrowth growth = growth_of_axes(std::move(axes), context);
+    growth.layers = ordered_layers(from.layers, to.layers, LayerOrder::alternate);
+    growth.equivariant = !splits_groups(from, to);
+    return step_by_axes(growth, context, options_.state);
+  }
+
+ private:
+  ExpandOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<GrowthOperator> make_expand(const Tree& options) {
+  return make_operator<Expand, ExpandOptions>(options, "expand");
+}
+std::vector<FieldRow> document_expand() { return document_fields<ExpandOptions>(); }
+
+}  // namespace stagedtrain::grow

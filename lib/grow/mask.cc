@@ -1,0 +1,63 @@
+// mask: fresh dimensions and layers behind a mask that rises from 0 to 1 over the first steps of
+// the next stage (MSG, arXiv 2305.02869). Exact at the growth: what is masked is not seen, nor
+// counted by the norms.
+#include "grow/axis_operator.h"
+#include "grow/head_growth.h"
+#include "grow/operators.h"
+#include "grow/target_sizes.h"
+
+namespace stagedtrain::grow {
+namespace {
+
+struct MaskOptions {
+  TargetSizes sizes;
+  std::int64_t steps = 200, seed = 7;
+  StateRule state;
+  template <class V>
+  void fields(V& v) {
+    sizes.fields(v);
+    v("steps", steps, {.doc = "steps over which the mask rises", .min = 1, .max = 1e9});
+    v("seed", seed, {.doc = "seed of all that is new", .min = 0});
+    state.fields(v);
+  }
+};
+
+class Mask final : public GrowthOperator {
+ public:
+  explicit Mask(const MaskOptions& options) : options_(options) {}
+
+  arch::ModelConfig grown(const arch::ModelConfig& from) const override {
+    return options_.sizes.grown(from);
+  }
+  Tree options() const override { return write_fields(options_); }
+
+  GrowthStep step(const GrowthContext& context) const override {
+    const arch::ModelConfig &from = context.from, &to = context.to;
+    AxisGrowth axes = unchanged_axes(from);
+    axes.of(arch::Axis::residual) = padded(from.width, to.width, 1, Rest::random, true);
+    axes.of(arch::Axis::ffn) = padded(from.ffn, to.ffn, 1, Rest::random, true);
+    grow_heads(axes, from, to, false, turns_positions(context.sources));
+    axes.of(arch::Axis::heads).rest_is_read = true;
+    axes.seed = options_.seed;
+    WholeGrowth growth = growth_of_axes(std::move(axes), context);
+    growth.layers = ordered_layers(from.layers, to.layers, LayerOrder::append);
+    growth.new_layers = NewLayers::random;
+    GrowthStep step = step_by_axes(growth, context, options_.state);
+    step.exact = true;
+    step.equivariant = false;
+    step.mask_steps = options_.steps;
+    return step;
+  }
+
+ private:
+  MaskOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<GrowthOperator> make_mask(const Tree& options) {
+  return make_operator<Mask, MaskOptions>(options, "mask");
+}
+std::vector<FieldRow> document_mask() { return document_fields<MaskOptions>(); }
+
+}  // namespace stagedtrain::grow

@@ -1,0 +1,80 @@
+// merge: several small states of one shape side by side in a larger one (Deep Fusion, arXiv
+// 2306.11903): blocks on the diagonal from each, heads and hidden units beside each other, logits
+// averaged. Not exact: each norm sees all states together.
+#include <algorithm>
+
+#include "base/error.h"
+#include "grow/axis_operator.h"
+#include "grow/operators.h"
+#include "grow/widening.h"
+
+namespace stagedtrain::grow {
+namespace {
+
+struct MergeOptions {
+  std::vector<std::string> with;
+  StateRule state;
+  template <class V>
+  void fields(V& v) {
+    v("with", with,
+      {.doc = "checkpoints of the same model that are merged into the one that grows",
+       .required = true});
+    state.fields(v);
+  }
+};
+
+// Block (i, i) comes from state i; what joins two states is zero.
+void take_from_each(std::vector<Block>& blocks, bool rows_merge, bool columns_merge) {
+  std::vector<Block> kept;
+  for (Block block : blocks) {
+    if (rows_merge && columns_merge && block.tile[0] != block.tile[1]) continue;
+    block.state = static_cast<std::size_t>(std::max(block.tile[0], block.tile[1]));
+    block.tile = {};
+    kept.push_back(block);
+  }
+  blocks = kept;
+}
+
+class Merge final : public GrowthOperator {
+ public:
+  explicit Merge(const MergeOptions& options) : options_(options) {
+    widening_.factor = static_cast<std::int64_t>(options.with.size()) + 1;
+  }
+
+  arch::ModelConfig grown(const arch::ModelConfig& from) const override {
+    return widening_.grown(from);
+  }
+  Tree options() const override { return write_fields(options_); }
+
+  GrowthStep step(const GrowthContext& context) const override {
+    AxisGrowth axes = widening_.growth(context);
+    axes.mixing.kind = Mixing::Kind::diagonal;
+    GrowthStep step = step_by_axes(growth_of_axes(axes, context), context, {});
+    step.exact = step.equivariant = step.symmetric = false;
+    step.others = options_.with;
+    const arch::ParamTable targets = arch::param_table(context.to);
+    for (std::size_t i = 0; i < targets.size(); ++i) {
+      const auto merges = [&](std::size_t axis) {
+        return axis < targets[i].axes.size() &&
+               axes.of(targets[i].axes[axis].axis).duplicates();
+      };
+      for (auto blocks : {&step.tensors[i].value, &step.tensors[i].gradient})
+        take_from_each(*blocks, merges(0), merges(1));
+    }
+    apply_rule(options_.state, step);
+    return step;
+  }
+
+ private:
+  MergeOptions options_;
+  Widening widening_;
+};
+
+}  // namespace
+
+std::unique_ptr<GrowthOperator> make_merge(const Tree& options) {
+  return make_operator<Merge, MergeOptions>(options, "merge");
+}
+std::vector<FieldRow> document_merge() { return document_fields<MergeOptions>(); }
+
+}  // namespace stagedtrain::grow

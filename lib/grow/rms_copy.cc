@@ -1,0 +1,65 @@
+// rms_copy: width by copies at any fraction (SPARKLING, arXiv 2602.02472): readers of an index that
+// has copies are divided among them, so that activations keep their root mean square; the moments
+// of copies are zero and their learning rate rises anew, which tells them apart. Exact where the
+// residual stream grows by whole multiples; elsewhere norms see some indices more often.
+#include "grow/axis_operator.h"
+#include "grow/head_growth.h"
+#include "grow/operators.h"
+#include "grow/target_sizes.h"
+
+namespace stagedtrain::grow {
+namespace {
+
+struct RmsCopyOptions {
+  std::optional<std::int64_t> width, heads, ffn;
+  Symmetry symmetry{0, 7};
+  StateRule state{Moments::reset_new, Dynamics::plain, 100};
+  template <class V>
+  void fields(V& v) {
+    const double most = 1 << 24;
+    v("width", width, {.doc = "size of the residual stream after the growth", .max = most});
+    v("heads", heads, {.doc = "query heads after it", .max = most});
+    v("ffn", ffn, {.doc = "hidden units of the feed-forward after it", .max = most});
+    v("symmetry", symmetry, {.doc = "a further break between the copies"});
+    state.fields(v);
+  }
+};
+
+class RmsCopy final : public GrowthOperator {
+ public:
+  explicit RmsCopy(const RmsCopyOptions& options) : options_(options) {}
+
+  arch::ModelConfig grown(const arch::ModelConfig& from) const override {
+    TargetSizes sizes;
+    sizes.width = options_.width;
+    sizes.heads = options_.heads;
+    sizes.ffn = options_.ffn;
+    return sizes.grown(from);
+  }
+  Tree options() const override { return write_fields(options_); }
+
+  GrowthStep step(const GrowthContext& context) const override {
+    const arch::ModelConfig &from = context.from, &to = context.to;
+    AxisGrowth axes = unchanged_axes(from);
+    axes.of(arch::Axis::residual) = repeated(from.width, to.width);
+    axes.of(arch::Axis::ffn) = repeated(from.ffn, to.ffn);
+    grow_heads(axes, from, to, true, false);
+    axes.noise = options_.symmetry.noise;
+    axes.seed = options_.symmetry.seed;
+    WholeGrowth growth = growth_of_axes(std::move(axes), context);
+    growth.exact = to.width % from.width == 0;
+    return step_by_axes(growth, context, options_.state);
+  }
+
+ private:
+  RmsCopyOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<GrowthOperator> make_rms_copy(const Tree& options) {
+  return make_operator<RmsCopy, RmsCopyOptions>(options, "rms_copy");
+}
+std::vector<FieldRow> document_rms_copy() { return document_fields<RmsCopyOptions>(); }
+
+}  // namespace stagedtrain::grow

@@ -1,0 +1,45 @@
+// Filling in what was not given.
+#include "grow/target_sizes.h"
+
+#include "base/error.h"
+
+namespace stagedtrain::grow {
+namespace {
+
+void take(std::int64_t& size, const std::optional<std::int64_t>& asked, const char* name) {
+  if (!asked) return;
+  if (*asked < size)
+    throw usage_error("{}: {}, but the source has {}, expected at least as many", name, *asked,
+                      size);
+  size = *asked;
+}
+
+}  // namespace
+
+arch::ModelConfig TargetSizes::grown(const arch::ModelConfig& from) const {
+  if (!layers && !width && !heads && !kv_heads && !head_dim && !value_dim && !ffn)
+    throw usage_error("found no size, expected some of layers, width, heads, kv_heads, head_dim, "
+                      "value_dim and ffn");
+  arch::ModelConfig to = from;
+  take(to.layers, layers, "layers");
+  take(to.width, width, "width");
+  take(to.heads, heads, "heads");
+  take(to.head_dim, head_dim, "head_dim");
+  if (from.value_dim == from.head_dim) to.value_dim = to.head_dim;
+  if (value_dim) to.value_dim = from.value_dim;
+  take(to.value_dim, value_dim, "value_dim");
+  take(to.ffn, ffn, "ffn");
+  if (kv_heads) {
+    take(to.kv_heads, kv_heads, "kv_heads");
+  } else {
+    const std::int64_t group = from.heads / from.kv_heads;
+    if (to.heads % group != 0)
+      throw usage_error("heads: {}, expected a multiple of {}, the queries that share a key head",
+                        to.heads, group)
+          .with_hint("or give kv_heads");
+    to.kv_heads = to.heads / group;
+  }
+  return arch::resolved(to);
+}
+
+}  // namespace stagedtrain::grow

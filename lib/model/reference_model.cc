@@ -1,0 +1,95 @@
+// Losses and their gradients by autograd.
+#include "model/reference_model.h"
+
+#include <ATen/core/grad_mode.h>
+
+namespace stagedtrain::model {
+
+ReferenceModel::ReferenceModel(const arch::ModelConfig& config, const ModelOptions& options)
+    : Model(config, options) {
+  compute_ = mixed() ? params_.weights().to(at::kBFloat16) : params_.weights();
+  compute_grads_ = mixed() ? at::zeros_like(compute_) : params_.grads();
+  token_ = leaf({"embed.token"});
+  head_ = config.tied ? token_ : leaf({"head.weight"});
+}
+
+void ReferenceModel::weights_changed() {
+  if (mixed()) compute_.copy_(params_.weights());
+}
+
+void ReferenceModel::set_mask(const ModelMask& mask) {
+  mask_ = mask.visible < 1 ? ReferenceMask(config_, mask, params_.weights().options())
+                           : ReferenceMask();
+}
+
+at::Tensor ReferenceModel::leaf(const std::vector<std::string>& names) const {
+  at::Tensor leaf = params_.packed_view(compute_, names).detach().requires_grad_(true);
+  leaf.mutable_grad() = params_.packed_view(compute_grads_, names);
+  return leaf;
+}
+
+at::Tensor ReferenceModel::leaf(int layer, const std::string& key) const {
+  return leaf({arch::layer_name(layer, key)});
+}
+
+at::Tensor ReferenceModel::qkv_leaf(int layer, const std::string& kind) const {
+  return leaf({arch::layer_name(layer, "attention.query." + kind),
+               arch::layer_name(layer, "attention.key." + kind),
+               arch::layer_name(layer, "attention.value." + kind)});
+}
+
+std::vector<std::string> feed_forward_prefixes(const arch::ModelConfig& config) {
+  if (config.experts == 0) return {"mlp."};
+  std::vector<std::string> prefixes;
+  for (std::int64_t i = 0; i < config.experts; ++i)
+    prefixes.push_back("mlp.experts." + std::to_string(i) + ".");
+  return prefixes;
+}
+
+// Logits [B, T, V] in the master type.
+at::Tensor ReferenceModel::scores(const at::Tensor& tokens_BT, const ReferencePass& pass) const {
+  const at::Tensor logits_BTV = at::linear(features(tokens_BT, pass), head_);
+  const at::Tensor scores_BTV = mixed() ? logits_BTV.to(at::kFloat) : logits_BTV;
+  return config_.logit_scale == 1 ? scores_BTV : scores_BTV * config_.logit_scale;
+}
+
+at::Tensor ReferenceModel::loss_and_backward(const at::Tensor& tokens_BS, double scale,
+                                             std::uint64_t random_seed) {
+  const at::AutoGradMode grad_on(true);
+  if (options_.dropout > 0) at::manual_seed(random_seed);
+  const std::int64_t length = tokens_BS.size(1) - 1;
+  RouterLoads loads;
+  const bool balanced = config_.experts > 0 && config_.router_loss > 0;
+  const at::Tensor scores_NV =
+      scores(tokens_BS.narrow(1, 0, length), {options_.dropout, balanced ? &loads : nullptr})
+          .flatten(0, 1);
+  const at::Tensor loss =
+      at::cross_entropy_loss(scores_NV, tokens_BS.narrow(1, 1, length).flatten());
+  at::Tensor objective = loss;
+  if (options_.z_loss > 0)
+    objective = objective + options_.z_loss * at::logsumexp(scores_NV, {1}).square().mean();
+  if (balanced) objective = objective + config_.router_loss * loads.balancing_loss();
+  (objective * scale).backward();
+  if (mixed()) {
+    const at::NoGradGuard no_grad;
+    params_.grads().add_(compute_grads_);
+    compute_grads_.zero_();
+  }
+  return loss.detach();
+}
+
+at::Tensor ReferenceModel::row_losses(const at::Tensor& tokens_BS) {
+  const at::NoGradGuard no_grad;
+  const std::int64_t length = tokens_BS.size(1) - 1;
+  const at::Tensor scores_BTV = scores(tokens_BS.narrow(1, 0, length), {});
+  const at::Tensor losses = at::cross_entropy_loss(
+      scores_BTV.flatten(0, 1), tokens_BS.narrow(1, 1, length).flatten(), {}, at::Reduction::None);
+  return losses.to(at::kDouble).view({tokens_BS.size(0), length}).mean(1);
+}
+
+at::Tensor ReferenceModel::logits(const at::Tensor& tokens_BT) {
+  const at::NoGradGuard no_grad;
+  return scores(tokens_BT, {});
+}
+
+}  // namespace stagedtrain::model

@@ -1,0 +1,75 @@
+// What all models by ATen operators and autograd share: leaves over the flat buffers, the head, the
+// losses. An architecture adds its layers.
+#pragma once
+
+#include "model/model.h"
+#include "model/reference_experts.h"
+#include "model/reference_mask.h"
+
+namespace stagedtrain::model {
+
+// One way through the layers. Legend: B rows, T length, C width, V vocab.
+struct ReferencePass {
+  double dropout = 0;
+  RouterLoads* loads = nullptr;  // of all layers, or null: not asked for
+
+  at::Tensor drop(const at::Tensor& x) const {
+    return dropout > 0 ? at::dropout(x, dropout, true) : x;
+  }
+};
+
+// "mlp.", or "mlp.experts.E." for each expert: where a block's feed-forwards have their tensors.
+std::vector<std::string> feed_forward_prefixes(const arch::ModelConfig& config);
+
+class ReferenceModel : public Model {
+ public:
+  const char* kernels_name() const override { return "reference"; }
+  void weights_changed() override;
+  void set_mask(const ModelMask& mask) override;
+  at::Tensor loss_and_backward(const at::Tensor& tokens_BS, double scale,
+                               std::uint64_t random_seed) override;
+  at::Tensor row_losses(const at::Tensor& tokens_BS) override;
+  at::Tensor logits(const at::Tensor& tokens_BT) override;
+
+ protected:
+  ReferenceModel(const arch::ModelConfig& config, const ModelOptions& options);
+  // The output of the final norm, [B, T, C].
+  virtual at::Tensor features(const at::Tensor& tokens_BT, const ReferencePass& pass) const = 0;
+
+  // A leaf over the compute buffer whose gradient accumulates in place in the gradient buffer;
+  // several names: tensors side by side as one.
+  at::Tensor leaf(const std::vector<std::string>& names) const;
+  at::Tensor leaf(int layer, const std::string& key) const;
+  // What a layer adds to the residual stream, behind the mask if there is one.
+  at::Tensor added(const at::Tensor& y_BTC, std::size_t layer) const {
+    const double factor = mask_.of_layer(static_cast<std::int64_t>(layer));
+    return ReferenceMask::over(factor == 1 ? y_BTC : y_BTC * factor, mask_.residual_C);
+  }
+  // Query, key and value of a layer's attention. kind: "weight" or "bias".
+  at::Tensor qkv_leaf(int layer, const std::string& kind) const;
+
+  // Block has feed_forwards, one or as many as experts, and their router.
+  template <class Block>
+  at::Tensor feed_forward(const at::Tensor& x_BTC, const Block& block,
+                          const ReferencePass& pass) const {
+    if (config_.experts == 0) return block.feed_forwards[0](x_BTC, mask_);
+    const auto expert = [&](std::int64_t e, const at::Tensor& x_MC) {
+      return block.feed_forwards[static_cast<std::size_t>(e)](x_MC, mask_);
+    };
+    return mix_experts(x_BTC.flatten(0, 1), block.router, config_.experts_per_token, expert,
+                       pass.loads)
+        .view(x_BTC.sizes());
+  }
+
+ private:
+  bool mixed() const { return options_.precision == Precision::bf16; }
+  at::Tensor scores(const at::Tensor& tokens_BT, const ReferencePass& pass) const;
+
+  at::Tensor compute_, compute_grads_;
+
+ protected:
+  at::Tensor token_, head_;  // after the buffers that they are views of
+  ReferenceMask mask_;
+};
+
+}  // namespace stagedtrain::model
