@@ -19,13 +19,21 @@
 namespace stagedtrain {
 namespace {
 
+constexpr std::uint64_t kPage = 4096;
+
 FileFault g_fault;
+std::mutex g_fault_mutex;
+
+int injected_fault(FileOperation operation, const Path& path) {
+  if (!g_fault) return 0;
+  const std::lock_guard lock(g_fault_mutex);
+  return g_fault(operation, path);
+}
 
 // errno of the operation, by the test hook or by the call itself (0 when it succeeded).
 template <class Call>
 int attempt(FileOperation operation, const Path& path, Call call) {
-  if (g_fault)
-    if (const int injected = g_fault(operation, path)) return injected;
+  if (const int injected = injected_fault(operation, path)) return injected;
   while (call() < 0)
     if (errno != EINTR) return errno;
   return 0;
@@ -84,6 +92,7 @@ OutputFile::OutputFile(Path path, Mode mode) : path_(std::move(path)) {
 
 OutputFile::~OutputFile() {
   if (fd_ >= 0) ::close(fd_);
+  if (direct_fd_ >= 0) ::close(direct_fd_);
 }
 
 void OutputFile::allocate(std::uint64_t bytes) {
@@ -94,19 +103,47 @@ void OutputFile::allocate(std::uint64_t bytes) {
   if (code && code != EOPNOTSUPP && code != ENOSYS) fail(path_, "reserve space", code, bytes);
 }
 
-void OutputFile::write_at(std::uint64_t offset, std::span<const std::byte> bytes) {
-  const std::uint64_t needed = std::max<std::uint64_t>(announced_, offset + bytes.size());
+int OutputFile::write_by(int fd, std::uint64_t& offset, std::span<const std::byte>& bytes) {
   while (!bytes.empty()) {
     ssize_t written = 0;
     const int code = attempt(FileOperation::write, path_, [&] {
-      return written = ::pwrite(fd_, bytes.data(), std::min<std::size_t>(bytes.size(), 1 << 30),
+      return written = ::pwrite(fd, bytes.data(), std::min<std::size_t>(bytes.size(), 1 << 30),
                                 static_cast<off_t>(offset));
     });
-    if (code) fail(path_, "write", code, needed);
-    if (written == 0) fail(path_, "write", ENOSPC, needed);
+    if (code) return code;
+    if (written == 0) return ENOSPC;
     bytes = bytes.subspan(static_cast<std::size_t>(written));
     offset += static_cast<std::uint64_t>(written);
   }
+  return 0;
+}
+
+void OutputFile::write_at(std::uint64_t offset, std::span<const std::byte> bytes) {
+  const std::uint64_t needed = std::max<std::uint64_t>(announced_, offset + bytes.size());
+  if (const int code = write_by(fd_, offset, bytes)) fail(path_, "write", code, needed);
+}
+
+int OutputFile::direct_descriptor() {
+  std::call_once(direct_once_,
+                 [&] { direct_fd_ = ::open(path_.c_str(), O_WRONLY | O_CLOEXEC | O_DIRECT); });
+  return direct_fd_;
+}
+
+void OutputFile::write_direct(std::uint64_t offset, std::span<const std::byte> bytes) {
+  ST_CHECK(offset % kDirectUnit == 0 && bytes.size() % kDirectUnit == 0 &&
+               reinterpret_cast<std::uintptr_t>(bytes.data()) % kDirectUnit == 0,
+           "{} bytes at {}", bytes.size(), offset);
+  const std::uint64_t needed = std::max<std::uint64_t>(announced_, offset + bytes.size());
+  if (const int fd = direct_descriptor(); fd >= 0) {
+    const int code = write_by(fd, offset, bytes);
+    // EINVAL: opened, but this file system wants other units, or a piece was cut at one.
+    if (code && code != EINVAL) fail(path_, "write", code, needed);
+  }
+  if (bytes.empty()) return;
+  const auto start = static_cast<off_t>(offset), size = static_cast<off_t>(bytes.size());
+  write_at(offset, bytes);
+  // Only a beginning: whether it arrived is for sync() to say.
+  ::sync_file_range(fd_, start, size, SYNC_FILE_RANGE_WRITE);
 }
 
 void OutputFile::append(std::string_view text) {
@@ -130,6 +167,7 @@ void OutputFile::sync() {
 }
 
 void OutputFile::close() {
+  if (const int fd = direct_fd_.exchange(-1); fd >= 0) ::close(fd);
   if (fd_ >= 0 && ::close(std::exchange(fd_, -1)) != 0 && errno != EINTR)
     fail(path_, "close", errno);
 }
@@ -229,6 +267,18 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
   return *this;
+}
+
+void MappedFile::prefetch(std::uint64_t offset, std::uint64_t size) const {
+  const std::uint64_t start = offset / kPage * kPage,
+                      end = std::min<std::uint64_t>(offset + size, size_);
+  if (start < end) ::madvise(const_cast<std::byte*>(data_) + start, end - start, MADV_WILLNEED);
+}
+
+void MappedFile::release(std::uint64_t offset, std::uint64_t size) const {
+  const std::uint64_t start = (offset + kPage - 1) / kPage * kPage,
+                      end = std::min<std::uint64_t>(offset + size, size_) / kPage * kPage;
+  if (start < end) ::madvise(const_cast<std::byte*>(data_) + start, end - start, MADV_DONTNEED);
 }
 
 FolderLock::FolderLock(const Path& folder) {

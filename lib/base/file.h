@@ -2,10 +2,12 @@
 // can make each of them fail, and so that a file is either whole or not there.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,7 +19,7 @@ using Path = std::filesystem::path;
 enum class FileOperation { open, allocate, write, sync, rename, sync_folder };
 
 // For tests: called before each operation; a non-zero return is taken as that operation's errno.
-// Returns the previous hook. Not thread-safe against running operations.
+// Returns the previous hook. Called by one thread at a time; not to be set while operations run.
 using FileFault = std::function<int(FileOperation, const Path&)>;
 FileFault set_file_fault(FileFault fault);
 
@@ -37,15 +39,26 @@ class OutputFile {
   // From then on every message about a full disk says that so many bytes are needed.
   void allocate(std::uint64_t bytes);
   void write_at(std::uint64_t offset, std::span<const std::byte> bytes);
+  // The same past the page cache (O_DIRECT), at the disk's own speed; where the file system refuses
+  // that, through the cache with writing back begun at once. Requires that offset, size and address
+  // are multiples of kDirectUnit. May be called from several threads at a time, as write_at may.
+  static constexpr std::size_t kDirectUnit = 4096;
+  void write_direct(std::uint64_t offset, std::span<const std::byte> bytes);
   void append(std::string_view text);  // one write call: whole lines stay whole
   void truncate(std::uint64_t bytes);
   void sync();
   void close();
 
  private:
+  int direct_descriptor();
+  // Writes by one descriptor until done; 0 or errno. What was written is taken off bytes.
+  int write_by(int fd, std::uint64_t& offset, std::span<const std::byte>& bytes);
+
   Path path_;
   int fd_ = -1;
-  std::uint64_t announced_ = 0;  // what allocate() was asked for
+  std::once_flag direct_once_;
+  std::atomic<int> direct_fd_ = -1;  // -1: not opened, or refused
+  std::uint64_t announced_ = 0;      // what allocate() was asked for
 };
 
 void rename_file(const Path& from, const Path& to);
@@ -87,6 +100,10 @@ class MappedFile {
   MappedFile(MappedFile&& other) noexcept;
   MappedFile& operator=(MappedFile&& other) noexcept;
   std::span<const std::byte> bytes() const { return {data_, size_}; }
+  // Has the kernel read this part of the file ahead. Only a hint.
+  void prefetch(std::uint64_t offset, std::uint64_t size) const;
+  // Lets the pages that lie wholly in this part leave memory until they are touched again.
+  void release(std::uint64_t offset, std::uint64_t size) const;
 
  private:
   const std::byte* data_ = nullptr;

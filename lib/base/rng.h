@@ -36,6 +36,15 @@ class CounterRng {
   }
   // Standard normal (Box-Muller on the two uniforms 2*index and 2*index + 1).
   double normal(std::uint64_t index) const;
+  // Mean 0, variance 1, bell-shaped but bounded by 3.47 (kurtosis 2.7): the sum of the four 16-bit
+  // uniforms of one hash. Ten times as fast as normal(), for noise whose tails do not matter.
+  double quick_normal(std::uint64_t index) const {
+    const std::uint64_t b = bits(index);
+    const auto sum = static_cast<std::int64_t>((b & 0xffff) + (b >> 16 & 0xffff) +
+                                               (b >> 32 & 0xffff) + (b >> 48));
+    constexpr double kMean = 131070, kDeviation = 37837.22714046532;  // sqrt((2^32 - 1) / 3)
+    return (static_cast<double>(sum) - kMean) * (1 / kDeviation);
+  }
 
  private:
   std::uint64_t key_;

@@ -42,13 +42,15 @@ class OtherStates {
 // The state after one step, seen tensor by tensor; each is made when it is asked for.
 class StepView {
  public:
-  StepView(const GrowthStep& step, DType dtype, StateView below)
+  // below: what step.from is read by; previous: the step whose view that is, if it is one.
+  StepView(const GrowthStep& step, DType dtype, StateView below, StepView* previous)
       : step_(step),
         dtype_(dtype),
         sources_(arch::param_table(step.from)),
         targets_(arch::param_table(step.to)),
         others_(step, dtype),
-        below_(std::move(below)) {}
+        below_(std::move(below)),
+        previous_(previous) {}
 
   // Valid until the next call. A tensor that is a plain copy is the source's own.
   std::span<const std::byte> view(Kind kind, std::size_t i) {
@@ -67,6 +69,16 @@ class StepView {
     return std::as_const(made_).bytes();
   }
 
+  // The same, the caller's to keep.
+  MadeTensor take(Kind kind, std::size_t i) {
+    const Block* block = plain_copy(step_.tensors[i], targets_[i], sources_, kind);
+    if (block && block->state == 0 && previous_) return previous_->take(kind, block->source);
+    const std::span<const std::byte> bytes = view(kind, i);
+    if (block) return {bytes, {}, block->state == 0};
+    is_made_ = false;
+    return {bytes, std::move(made_), false};
+  }
+
  private:
   std::span<const std::byte> source(std::size_t state, Kind kind, std::size_t tensor) {
     return state == 0 ? below_(kind, tensor) : others_.view(state, kind, tensor);
@@ -77,6 +89,7 @@ class StepView {
   arch::ParamTable sources_, targets_;
   OtherStates others_;
   StateView below_;
+  StepView* previous_;
   HostTensor made_;
   bool is_made_ = false;
   Kind kind_ = Kind::weights;
@@ -123,16 +136,17 @@ void apply_step(const GrowthStep& step, state::TrainingState& from, state::Train
 void grow_tensors(const GrowthRecipe& recipe, DType dtype, const StateView& source,
                   const TensorUse& use) {
   std::vector<std::unique_ptr<StepView>> views;
-  StateView top = source;
+  StateView below = source;
   for (const GrowthStep& step : recipe.steps) {
-    views.push_back(std::make_unique<StepView>(step, dtype, top));
-    top = [view = views.back().get()](Kind kind, std::size_t i) { return view->view(kind, i); };
+    StepView* previous = views.empty() ? nullptr : views.back().get();
+    views.push_back(std::make_unique<StepView>(step, dtype, below, previous));
+    below = [view = views.back().get()](Kind kind, std::size_t i) { return view->view(kind, i); };
   }
   const std::size_t count = arch::param_table(recipe.to).size();
   for (const Kind kind : state::kKinds)
     for (std::size_t i = 0; i < count; ++i) {
       stop_point("growing");
-      use(kind, i, top(kind, i));
+      use(kind, i, views.back()->take(kind, i));
     }
 }
 
@@ -171,13 +185,29 @@ state::TrainingState apply(const GrowthRecipe& recipe, state::TrainingState from
 
 void apply_file(const GrowthRecipe& recipe, const state::CheckpointReader& from,
                 const Path& source_path, const Path& target) {
-  const StateView view = [&](Kind kind, std::size_t i) { return from.view(kind, i); };
+  std::vector<std::pair<Kind, std::size_t>> read;  // for the tensor being made
+  const StateView view = [&](Kind kind, std::size_t i) {
+    read.emplace_back(kind, i);
+    return from.view(kind, i);
+  };
   state::CheckpointWriter writer(
       target, grown_header(recipe, from.header(), source_path.string(), from.identity()));
-  grow_tensors(recipe, from.header().dtype, view,
-               [&](Kind kind, std::size_t i, std::span<const std::byte> bytes) {
-                 writer.write(kind, i, bytes);
-               });
+  const auto write = [&](Kind kind, std::size_t i, MadeTensor made) {
+    // Pages of the source leave memory once they were used.
+    const auto release = [&from, used = std::move(read)](const void*) {
+      for (const auto& [k, tensor] : used) from.release(k, tensor);
+    };
+    const std::shared_ptr<const void> pages(&from, release);
+    read.clear();
+    if (made.of_source) {
+      writer.write(kind, i, made.bytes, pages);
+    } else if (made.own.count() > 0) {
+      writer.write(kind, i, std::move(made.own));
+    } else {
+      writer.write(kind, i, made.bytes);
+    }
+  };
+  grow_tensors(recipe, from.header().dtype, view, write);
   writer.commit();
 }
 

@@ -1,8 +1,12 @@
 // Copying, averaging, random numbers: row by row.
 #include "grow/fill.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
+#include <numeric>
 
+#include "base/parallel.h"
 #include "base/rng.h"
 
 namespace stagedtrain::grow {
@@ -17,10 +21,26 @@ std::span<const T> values(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T)};
 }
 
+// Entries that a thread takes at a time; sums are formed in these pieces whatever the threads.
+constexpr std::int64_t kAtOnce = 1 << 18;
+
+template <class T>
+double sum_of_squares(std::span<const T> x) {
+  std::array<double, 8> sums{};  // side by side in the processor's registers
+  for (std::size_t i = 0; i < x.size(); ++i)
+    sums[i % sums.size()] += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
+}
+
 template <class T>
 double root_mean_square(std::span<const T> x) {
-  double sum = 0;
-  for (const T value : x) sum += static_cast<double>(value) * static_cast<double>(value);
+  const auto count = static_cast<std::int64_t>(x.size());
+  std::vector<double> sums(static_cast<std::size_t>((count + kAtOnce - 1) / kAtOnce));
+  in_parallel(count, kAtOnce, [&](std::int64_t begin, std::int64_t end) {
+    sums[static_cast<std::size_t>(begin / kAtOnce)] = sum_of_squares(
+        x.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)));
+  });
+  const double sum = std::accumulate(sums.begin(), sums.end(), 0.0);
   return x.empty() ? 0 : std::sqrt(sum / static_cast<double>(x.size()));
 }
 
@@ -50,9 +70,11 @@ class BlockFiller {
       case Block::Kind::mean_columns:
         return mean_columns(block, read(block));
       case Block::Kind::noise:
-        return random(block, block.scale * noise_size(block), true);
+        return random(block, block.scale * noise_size(block), true,
+                      [](const CounterRng& rng, std::uint64_t i) { return rng.quick_normal(i); });
       case Block::Kind::normal:
-        return random(block, block.scale, block.add);
+        return random(block, block.scale, block.add,
+                      [](const CounterRng& rng, std::uint64_t i) { return rng.normal(i); });
       case Block::Kind::constant:
         return for_each(block, [&](std::int64_t, std::int64_t) { return block.scale; });
     }
@@ -77,7 +99,7 @@ class BlockFiller {
   void copy(const Block& block, const Matrix<const T>& source) const {
     const double scale = kind_ == Kind::exp_avg_sq ? block.scale * block.scale : block.scale;
     const T factor = static_cast<T>(scale);
-    for (std::int64_t r = 0; r < block.extent[0]; ++r) {
+    each_row(block, [&](std::int64_t r) {
       const T* in = source.at(block.from[0] + r, block.from[1]);
       T* out = target_.at(block.to[0] + r, block.to[1]);
       if (block.add) {
@@ -87,17 +109,26 @@ class BlockFiller {
       } else {
         for (std::int64_t c = 0; c < block.extent[1]; ++c) out[c] = factor * in[c];
       }
-    }
+    });
+  }
+
+  // Rows of a block, on all cores.
+  template <class F>
+  void each_row(const Block& block, F f) const {
+    const std::int64_t rows = kAtOnce / std::max<std::int64_t>(block.extent[1], 1) + 1;
+    in_parallel(block.extent[0], rows, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t r = begin; r < end; ++r) f(r);
+    });
   }
 
   // f(row, column) counts from the block's corner.
   template <class F>
   void for_each(const Block& block, F f) const {
-    for (std::int64_t r = 0; r < block.extent[0]; ++r) {
+    each_row(block, [&](std::int64_t r) {
       T* out = target_.at(block.to[0] + r, block.to[1]);
       for (std::int64_t c = 0; c < block.extent[1]; ++c)
         out[c] = static_cast<T>(f(r, c)) + (block.add ? out[c] : T{0});
-    }
+    });
   }
 
   void mean_rows(const Block& block, const Matrix<const T>& source) const {
@@ -124,16 +155,19 @@ class BlockFiller {
     });
   }
 
-  void random(const Block& block, double size, bool add) const {
+  // number(rng, index) of every entry, times size.
+  template <class F>
+  void random(const Block& block, double size, bool add, F number) const {
     const CounterRng rng(block.stream, 0);
-    for (std::int64_t r = 0; r < block.extent[0]; ++r) {
+    each_row(block, [&](std::int64_t r) {
       T* out = target_.at(block.to[0] + r, block.to[1]);
+      const auto first =
+          static_cast<std::uint64_t>((block.from[0] + r) * block.noise_columns + block.from[1]);
       for (std::int64_t c = 0; c < block.extent[1]; ++c) {
-        const std::int64_t index = (block.from[0] + r) * block.noise_columns + block.from[1] + c;
-        const T number = static_cast<T>(size * rng.normal(static_cast<std::uint64_t>(index)));
-        out[c] = add ? out[c] + number : number;
+        const T value = static_cast<T>(size * number(rng, first + static_cast<std::uint64_t>(c)));
+        out[c] = add ? out[c] + value : value;
       }
-    }
+    });
   }
 
   const arch::ParamTable& sources_;

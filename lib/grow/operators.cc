@@ -52,7 +52,7 @@ const std::vector<OperatorEntry>& operators() {
        "adds layers: with zeroed outputs, plain copies or fresh ones, in any order", make_depth,
        document_depth},
       {"stack", "layers", "with zero_output", "G_stack, arXiv 2405.15319",
-       "puts the old layers on top of themselves, with a fresh optimizer", make_stack,
+       "puts the old layers once more on top of themselves", make_stack,
        document_stack},
       {"rms_copy", "residual, heads, ffn", "at whole multiples of width",
        "SPARKLING, arXiv 2602.02472",

@@ -19,7 +19,8 @@ using Corner = std::array<std::int64_t, 2>;
 //   mean_rows     scale x the mean over `span` rows of the source from row from[0] on, the same in
 //                 every row of the block; columns from from[1] on
 //   mean_columns  the same over columns
-//   noise         scale x the root mean square of the source tensor x standard normal numbers
+//   noise         scale x the root mean square of the source tensor x numbers of mean 0 and
+//                 variance 1 (CounterRng::quick_normal)
 //   normal        scale x standard normal numbers
 //   constant      scale
 // Random numbers are a function of stream and index = row * noise_columns + column, counted from

@@ -34,7 +34,7 @@ void save(const Path& target, const TrainingState& state) {
     for (std::size_t i = 0; i < state.of(kind).size(); ++i) {
       ST_CHECK(state.of(kind)[i].dtype() == state.of(Kind::weights).front().dtype(),
                "tensors of mixed types");
-      writer.write(kind, i, state.of(kind)[i].bytes());
+      writer.write(kind, i, state.of(kind)[i].bytes(), nullptr);
     }
   writer.commit();
 }

@@ -8,15 +8,17 @@
 namespace stagedtrain::state {
 namespace {
 
-constexpr std::size_t kAlignment = 64;
+// Large tensors begin on a page, so that they can be written to disk from where they lie.
+constexpr std::size_t kSmallAlignment = 64, kPage = 4096, kLarge = 16 * kPage;
 
 // calloc hands out large blocks untouched (the kernel zeroes pages as they are first used), which
 // aligned_alloc and memset would not; so the block's true start is kept just before the bytes.
 std::byte* allocate_zeroed(std::size_t size) {
-  void* block = std::calloc(size + kAlignment + sizeof(void*), 1);
+  const std::size_t alignment = size < kLarge ? kSmallAlignment : kPage;
+  void* block = std::calloc(size + alignment + sizeof(void*), 1);
   if (!block) throw std::bad_alloc();
   auto address = reinterpret_cast<std::uintptr_t>(block) + sizeof(void*);
-  address = (address + kAlignment - 1) / kAlignment * kAlignment;
+  address = (address + alignment - 1) / alignment * alignment;
   auto* bytes = reinterpret_cast<std::byte*>(address);
   std::memcpy(bytes - sizeof(void*), &block, sizeof block);
   return bytes;

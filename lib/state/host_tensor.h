@@ -22,7 +22,8 @@ constexpr DType dtype_of() {
   return std::is_same_v<T, float> ? DType::f32 : DType::f64;
 }
 
-// Row-major, 64-byte aligned, owned; move-only (a state is never copied by accident; see clone()).
+// Row-major, 64-byte aligned (from 64 KiB on: 4096), owned; move-only (a state is never copied by
+// accident; see clone()).
 class HostTensor {
  public:
   HostTensor() = default;

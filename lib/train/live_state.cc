@@ -65,10 +65,12 @@ LiveState load_live(const Path& path, const model::ModelOptions& options) {
 void save_live(const Path& path, LiveState& live) {
   state::CheckpointWriter writer(path, live.header);
   model::ParamBuffer& params = live.model->params();
-  at::Tensor room;
   for (const state::Kind kind : state::kKinds)
-    for (std::size_t i = 0; i < params.table().size(); ++i)
-      writer.write(kind, i, params.get(kind, i, room));
+    for (std::size_t i = 0; i < params.table().size(); ++i) {
+      const auto room = std::make_shared<at::Tensor>();
+      const std::span<const std::byte> bytes = params.get(kind, i, *room);
+      writer.write(kind, i, bytes, room);
+    }
   writer.commit();
 }
 

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "plan/slope_watch.h"
 #include "train/adamw.h"
+#include "train/checkpoint_saver.h"
 #include "train/decisions.h"
 #include "train/gradients.h"
 
@@ -40,10 +41,13 @@ class StageLoop {
   }
 
   eval::EvalReport run() {
+    if (run_.plan.checkpoint_every > 0 || run_.plan.checkpoint_seconds > 0)
+      saver_.prepare(live_.header);
     std::optional<eval::EvalReport> report;
     freeze_what_is_not_trained();
     for (;;) {
       stop_point("training");
+      tell_saved(saver_.completed());
       report.reset();
       if (progress_.stage_step > 0 && is_due(progress_.step, run_.plan.evaluate_every))
         report = evaluate("evaluate");
@@ -56,9 +60,10 @@ class StageLoop {
     return finish(report);
   }
 
+  // Saves before it returns, and says so to the log.
   void save(const Path& file) {
-    save_live(file, live_);
-    run_.last_saved = file;
+    saver_.save(file, live_);
+    tell_saved(saver_.completed());
     saved_seconds_ = progress_.seconds;
   }
 
@@ -104,6 +109,25 @@ class StageLoop {
     run_.line.say(fmt::format("{} ends: {}", progress_.stage, why));
   }
 
+  // Begins to save; training goes on once the state is copied.
+  void start_saving(const Path& file) {
+    saver_.start(file, live_,
+                 [&folder = run_.folder, keep = schedule_.checkpoint.keep] { folder.prune(keep); });
+    saved_seconds_ = progress_.seconds;
+  }
+
+  void tell_saved(const std::vector<SavedCheckpoint>& saved) {
+    for (const SavedCheckpoint& checkpoint : saved) {
+      run_.last_saved = checkpoint.file;
+      Json event = place_event("checkpoint", checkpoint.progress);
+      event.update({{"file", checkpoint.file.lexically_relative(run_.folder.path()).string()},
+                    {"bytes", checkpoint.bytes},
+                    {"stood_still_seconds", checkpoint.stood_still},
+                    {"write_seconds", checkpoint.writing}});
+      run_.log.write(event);
+    }
+  }
+
   void freeze_what_is_not_trained() {
     const auto newest = static_cast<std::int64_t>(live_.header.lineage.size());
     live_.model->params().set_histories(live_.header.histories, stage_.train_only_new ? newest : 0);
@@ -142,9 +166,10 @@ class StageLoop {
     tell(loss, norm);
   }
 
-  void refuse_divergence(double loss, double norm) const {
+  void refuse_divergence(double loss, double norm) {
     const RunningStats losses{progress_.loss_mean, progress_.loss_var};
     if (!diverged(loss, norm, losses, schedule_.guard.rise)) return;
+    tell_saved(saver_.wait());
     throw make_error(ErrorKind::diverged,
                      "stage {}, step {}: diverged: loss {:.4g} (running mean {:.4g}), "
                      "gradient norm {:.4g}",
@@ -195,14 +220,13 @@ class StageLoop {
   }
 
   void keep_what_is_due() {
-    if (run_.plan.branch_step == progress_.step) save(run_.folder.branch_file());
+    if (run_.plan.branch_step == progress_.step) start_saving(run_.folder.branch_file());
     const bool at_end = progress_.stage_step >= stage_.steps;
     const double unsaved = progress_.seconds - saved_seconds_;
     const bool due = is_due(progress_.step, run_.plan.checkpoint_every) ||
                      (run_.plan.checkpoint_seconds > 0 && unsaved >= run_.plan.checkpoint_seconds);
     if (at_end || !due) return;
-    save(run_.folder.step_file(progress_.step));
-    run_.folder.prune(schedule_.checkpoint.keep);
+    start_saving(run_.folder.step_file(progress_.step));
   }
 
   eval::EvalReport evaluate(const char* kind) {
@@ -251,6 +275,7 @@ class StageLoop {
   state::Progress logged_;  // as of the last line of the log
   double saved_seconds_;    // training time at the last save
   std::optional<plan::SlopeWatch> slope_;
+  CheckpointSaver saver_;   // ends first: what it writes and prunes is the run's
 };
 
 }  // namespace

@@ -71,3 +71,27 @@ TEST_CASE("normal numbers have the moments of the normal distribution") {
   CHECK(fourth / kCount == Approx(3).margin(0.1));
   CHECK(neighbours / kCount == Approx(0).margin(0.01));
 }
+
+TEST_CASE("quick normal numbers have mean 0 and variance 1, are bounded, and know no neighbours") {
+  const CounterRng rng(5, 6), other(5, 7);
+  constexpr int kCount = 200000;
+  double sum = 0, squares = 0, third = 0, fourth = 0, neighbours = 0, streams = 0, last = 0;
+  for (std::uint64_t i = 0; i < kCount; ++i) {
+    const double x = rng.quick_normal(i);
+    REQUIRE(std::abs(x) < 3.47);
+    sum += x;
+    squares += x * x;
+    third += x * x * x;
+    fourth += x * x * x * x;
+    neighbours += x * last;
+    streams += x * other.quick_normal(i);
+    last = x;
+  }
+  CHECK(sum / kCount == Approx(0).margin(0.01));
+  CHECK(squares / kCount == Approx(1).margin(0.015));
+  CHECK(third / kCount == Approx(0).margin(0.03));
+  CHECK(fourth / kCount == Approx(2.7).margin(0.1));  // 3 - 6/(5 * 4): Irwin-Hall of four
+  CHECK(neighbours / kCount == Approx(0).margin(0.01));
+  CHECK(streams / kCount == Approx(0).margin(0.01));
+  CHECK(rng.quick_normal(3) == CounterRng(5, 6).quick_normal(3));
+}

@@ -1,9 +1,11 @@
 // `stagedtrain grow` as a user types it.
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <thread>
 
 #include "base/json.h"
+#include "base/rng.h"
 #include "grow/apply.h"
 #include "grow/operator.h"
 #include "schedule/yaml.h"
@@ -328,4 +330,32 @@ TEST_CASE("grow needs no LibTorch and starts at once") {
     best = std::min(best, seconds.count());
   }
   CHECK(best < 0.4);  // 30 ms on a quiet machine; LibTorch alone would take longer than this
+}
+
+TEST_CASE("a grow that is killed at any moment leaves no output, or a whole one") {
+  const Place place;
+  arch::ModelConfig model = test::tiny_model(2, 256);
+  model.ffn = 3000;
+  state::save(place.small, state::fresh(model, 1));
+  const std::vector<std::string> command = {test::program(), "grow",       place.small, place.large,
+                                            "--force",       "--operator", "width"};
+  const auto start = std::chrono::steady_clock::now();
+  REQUIRE(test::run({command}).exit_code == 0);
+  const auto whole = std::chrono::steady_clock::now() - start;
+  const std::string identity = state::CheckpointReader(place.large).identity();
+  const CounterRng rng(
+      static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()), 0);
+  int killed = 0;
+  for (std::uint64_t i = 0; i < 20; ++i) {
+    std::filesystem::remove(place.large);
+    test::RunningCommand running({command});
+    std::this_thread::sleep_for(whole * rng.uniform(i));
+    running.send(SIGKILL);
+    killed += running.wait().exit_code == 128 + SIGKILL;
+    if (!std::filesystem::exists(place.large)) continue;
+    const state::CheckpointReader reader(place.large);
+    CHECK_NOTHROW(reader.verify());
+    CHECK(reader.identity() == identity);
+  }
+  CHECK(killed > 0);
 }

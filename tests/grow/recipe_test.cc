@@ -79,7 +79,7 @@ TEST_CASE("a list promises what all its parts promise, and says all") {
 }
 
 TEST_CASE("a recipe with a fault is refused") {
-  GrowthRecipe recipe = test::recipe_of("[{operator: width}]");
+  GrowthRecipe recipe = test::recipe_of("[{operator: width, moments: equivariant}]");
   grow::check_recipe(recipe);
   const std::size_t up = test::index_of(recipe.to, "layers.1.mlp.up.weight");
   grow::TensorRecipe& made = recipe.steps[0].tensors[up];

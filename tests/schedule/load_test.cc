@@ -101,7 +101,7 @@ TEST_CASE("wrong types are refused with what was found and what was expected") {
                      "two.yaml:7:12: precision: found 'fp31'; did you mean 'fp32'?");
   check_line_refused("curve: wsd", "curve: wds", "lr.curve: found 'wds'; did you mean 'wsd'?");
   check_line_refused("for: 900 steps", "for: 30m",
-                     "for: found '1800s', expected steps, tokens, flops or epochs");
+                     "for: found '1800s', expected steps, tokens, flops, epochs or auto");
   check_line_refused("for: 900 steps", "for: 900 stpes", "did you mean 'steps'?");
   check_line_refused("architecture: gpt2", "architecture: gpt3", "did you mean 'gpt2'?");
 }
@@ -138,7 +138,7 @@ TEST_CASE("rules of stages are checked") {
   check_refused({"stages.full.name=shallow"}, "stages.1: name 'shallow' is used twice");
   check_refused({"stages.full.name=a/b"}, "name 'a/b': expected letters, digits, _ and -");
   check_refused({"stages.full.for=0"}, "stages.1: for: '0 steps' is nothing");
-  check_refused({"stages.full.for=20%"}, "expected steps, tokens, flops or epochs");
+  check_refused({"stages.full.for=20%"}, "expected steps, tokens, flops, epochs or auto");
   check_refused({"stages.0.grow=[{operator: depth, factor: 2}]"}, "nothing to grow from");
   check_refused({"stages.full.grow=~"}, "grow: is missing");
   check_refused({"stages.full.model={layers: 6}"}, "a grown stage's model follows from grow");

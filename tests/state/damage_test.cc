@@ -1,5 +1,6 @@
 // Damaged and foreign checkpoints: each is refused with its reason, none is half believed.
 #include <filesystem>
+#include <fstream>
 
 #include "state/checkpoint.h"
 #include "support/catch.h"
@@ -136,6 +137,36 @@ TEST_CASE("what is read lazily is verified before it is used") {
   test::refusal(ErrorKind::input, [&] { reader.view(state::Kind::weights, 1); });
   test::refusal(ErrorKind::input, [&] { reader.read(state::Kind::weights, 1); });
   test::refusal(ErrorKind::input, [&] { reader.verify(); });
+}
+
+TEST_CASE("a part of a file is verified by blocks spread evenly over it") {
+  const test::TempDir dir;
+  const auto original = state::fresh(test::tiny_model(1, 512), 1);
+  state::save(dir / "a.h5", original);
+  const std::string path = (dir / "a.h5").string();
+  const std::uint64_t bytes = state::CheckpointReader(path).file_bytes();
+  const auto flip = [&](std::uint64_t place) {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(static_cast<std::streamoff>(place));
+    const char byte = static_cast<char>(file.get() ^ 1);
+    file.seekp(static_cast<std::streamoff>(place));
+    file.put(byte);
+  };
+  int found = 0, tried = 0;
+  for (std::uint64_t place = 600000; place < bytes - 2000000; place += 1 << 20, ++tried) {
+    flip(place);
+    const state::CheckpointReader reader(path);
+    CHECK_THROWS_AS(reader.verify(), Error);
+    try {
+      reader.verify(bytes / 4);
+    } catch (const Error&) {
+      ++found;
+    }
+    flip(place);
+  }
+  CHECK(tried > 30);
+  CHECK(found > tried / 8);
+  CHECK(found < tried / 2);
 }
 
 TEST_CASE("a missing, extra, renamed, reshaped or retyped tensor is named") {

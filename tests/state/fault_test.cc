@@ -75,6 +75,22 @@ TEST_CASE("whichever operation fails, the older checkpoint stays and nothing els
     }
 }
 
+TEST_CASE("a write that fails while others are under way leaves the older checkpoint") {
+  const test::TempDir dir;
+  arch::ModelConfig model = test::tiny_model(1, 256);
+  model.ffn = 6000;  // matrices of several pieces, so that several threads write
+  const auto small = test::tiny_state(), large = state::fresh(model, 1);
+  state::save(dir / "a.h5", small);
+  for (const int nth : {1, 5, 10, 20}) {
+    const std::string says = failing_save(dir, large, FileOperation::write, nth, ENOSPC);
+    CHECK(contains(says, "MiB needed, "));
+    CHECK(files_in(dir.path()) == 1);
+    CHECK(test::difference(state::load(dir / "a.h5"), small) == "");
+  }
+  state::save(dir / "a.h5", large);
+  CHECK(test::difference(state::load(dir / "a.h5"), large) == "");
+}
+
 TEST_CASE("a full disk is met before the first tensor and says how much is needed") {
   const test::TempDir dir;
   const auto original = test::tiny_state();

@@ -2,8 +2,10 @@
 #include "train/run.h"
 
 #include <cmath>
+#include <sstream>
 
 #include "arch/architectures.h"
+#include "base/json.h"
 #include "base/signals.h"
 #include "runlog/run_log.h"
 #include "state/checkpoint.h"
@@ -263,6 +265,39 @@ TEST_CASE("a full disk ends a run, and the older checkpoint lets it go on") {
   }
   CHECK(run_in(tiny, "run").done);
   CHECK(difference(tiny / "whole/stages/full.h5", tiny / "run/stages/full.h5") == "");
+}
+
+TEST_CASE(
+    "checkpoints on the way are logged with what they cost, and hold the state of their step") {
+  const test::TinyRun tiny;
+  const std::vector<std::string> edits = {"checkpoint.every=1", "checkpoint.keep=100"};
+  run_in(tiny, "run", edits);
+  std::vector<Json> saved;
+  std::istringstream lines(test::read_text(tiny / "run/run.jsonl"));
+  for (std::string line; std::getline(lines, line);)
+    if (const Json event = Json::parse(line); event["event"] == "checkpoint")
+      saved.push_back(event);
+  REQUIRE(saved.size() == 12);  // ten on the way, two at ends of stages
+  std::vector<std::int64_t> steps;
+  for (const Json& event : saved) {
+    const Path file = tiny / "run" / event["file"].get<std::string>();
+    CHECK(event["bytes"] == std::filesystem::file_size(file));
+    CHECK(event["stood_still_seconds"] >= 0);
+    CHECK(event["write_seconds"] > 0);
+    CHECK(state::load(file).progress.step == event["step"]);
+    steps.push_back(event["step"]);
+  }
+  CHECK(steps == std::vector<std::int64_t>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
+}
+
+TEST_CASE("a run that goes on from a checkpoint on the way ends with the same bits") {
+  const test::TinyRun tiny;
+  const std::vector<std::string> edits = {"checkpoint.every=1"};
+  run_in(tiny, "whole", edits);
+  run_in(tiny, "again", edits);
+  std::filesystem::remove(tiny / "again/stages/full.h5");
+  CHECK(run_in(tiny, "again", edits).done);
+  CHECK(difference(tiny / "whole/stages/full.h5", tiny / "again/stages/full.h5") == "");
 }
 
 TEST_CASE("a bad checkpoint is passed over for the one before it") {

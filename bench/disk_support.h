@@ -1,0 +1,134 @@
+// What the benchmarks of the disk share: raw writing, cp, cold caches, children and their memory.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "arch/architectures.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "state/checkpoint.h"
+
+namespace stagedtrain::bench {
+
+inline double seconds_of(const std::function<void()>& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+inline void sync_file(const Path& path) { OutputFile(path, OutputFile::Mode::existing).sync(); }
+
+// The next reader finds nothing of this file in memory.
+inline void forget(const Path& path) {
+  sync_file(path);
+  const OutputFile file(path, OutputFile::Mode::existing);
+  ::posix_fadvise(file.descriptor(), 0, 0, POSIX_FADV_DONTNEED);
+}
+
+// As fast as this disk takes bytes: four threads, 4 MiB at a time, past the page cache, synced.
+inline void write_raw(const Path& path, std::uint64_t bytes) {
+  constexpr std::uint64_t kPiece = 4 << 20;
+  { OutputFile(path, OutputFile::Mode::truncate).allocate(bytes); }
+  const int fd = ::open(path.c_str(), O_WRONLY | O_DIRECT);
+  if (fd < 0) throw resource_error("{}: no direct writing here", path.string());
+  std::atomic<std::uint64_t> next{0};
+  const auto work = [&] {
+    auto* piece = static_cast<std::byte*>(std::aligned_alloc(4096, kPiece));
+    std::fill_n(piece, kPiece, std::byte{0x5a});
+    for (std::uint64_t i; (i = next.fetch_add(kPiece)) + kPiece <= bytes;)
+      if (::pwrite(fd, piece, kPiece, static_cast<off_t>(i)) != static_cast<ssize_t>(kPiece)) break;
+    std::free(piece);
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 4; ++i) threads.emplace_back(work);
+  }
+  ::close(fd);
+  sync_file(path);
+}
+
+struct Child {
+  double seconds = 0, peak_mib = 0;
+};
+// Runs a program to its end. Throws if that is a bad one.
+inline Child run_child(const std::vector<std::string>& words) {
+  std::vector<char*> arguments;
+  for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+  arguments.push_back(nullptr);
+  Child child;
+  rusage used{};
+  int status = -1;
+  child.seconds = seconds_of([&] {
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+      ::execvp(arguments[0], arguments.data());
+      ::_exit(127);
+    }
+    ::wait4(pid, &status, 0, &used);
+  });
+  if (status != 0) throw resource_error("{} ended badly ({})", join(words, " "), status);
+  child.peak_mib = static_cast<double>(used.ru_maxrss) / 1024;
+  return child;
+}
+
+inline double copy_and_sync(const Path& from, const Path& to) {
+  return seconds_of([&] {
+    run_child({"cp", from.string(), to.string()});
+    sync_file(to);
+  });
+}
+
+inline double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+// Numbers of no meaning, cheap to make; no two pages alike.
+inline void fill_with_noise(std::span<float> values, std::uint64_t seed) {
+  std::uint64_t x = seed * 2 + 1;
+  for (float& value : values) {
+    x = x * 6364136223846793005u + 1442695040888963407u;
+    value = static_cast<float>(x >> 40) * 0x1.0p-24f;
+  }
+}
+
+// A GPT-2 whose state takes about so many bytes: 24 layers, as wide as it must be.
+inline arch::ModelConfig model_of_bytes(double bytes) {
+  arch::ModelConfig model;
+  model.layers = 24;
+  model.vocab = 32768;
+  model.context = 1024;
+  model.heads = 8;
+  for (model.width = 64;; model.width += 64) {
+    const arch::ModelConfig whole = arch::resolved(model);
+    if (static_cast<double>(state::checkpoint_bytes(whole)) >= bytes) return whole;
+  }
+}
+
+inline state::TrainingState noisy_state(const arch::ModelConfig& model) {
+  state::TrainingState state;
+  state.model = model;
+  std::uint64_t seed = 0;
+  for (const state::Kind kind : state::kKinds)
+    for (const arch::ParamSpec& spec : arch::param_table(model)) {
+      fill_with_noise(state.of(kind).emplace_back(state::DType::f32, spec.shape()).as<float>(),
+                      ++seed);
+      if (kind == state::Kind::weights) state.histories.emplace_back();
+    }
+  return state;
+}
+
+}  // namespace stagedtrain::bench

@@ -1,0 +1,38 @@
+// Threads that take the next piece until there is none.
+#include "base/parallel.h"
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace stagedtrain {
+
+void in_parallel(std::int64_t count, std::int64_t piece,
+                 const std::function<void(std::int64_t, std::int64_t)>& work) {
+  const std::int64_t pieces = (count + piece - 1) / piece;
+  std::atomic<std::int64_t> next{0};
+  std::exception_ptr failure;
+  std::mutex mutex;
+  const auto take_pieces = [&] {
+    try {
+      for (std::int64_t i; (i = next++) < pieces;)
+        work(i * piece, std::min(count, (i + 1) * piece));
+    } catch (...) {
+      next = pieces;
+      const std::lock_guard lock(mutex);
+      if (!failure) failure = std::current_exception();
+    }
+  };
+  const auto cores = static_cast<std::int64_t>(std::thread::hardware_concurrency());
+  {
+    std::vector<std::jthread> others;
+    for (std::int64_t i = 1; i < std::min(cores, pieces); ++i) others.emplace_back(take_pieces);
+    take_pieces();
+  }
+  if (failure) std::rethrow_exception(failure);
+}
+
+}  // namespace stagedtrain

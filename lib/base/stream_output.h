@@ -1,0 +1,58 @@
+// Large stretches of a file, written past the page cache while the caller goes on.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/file.h"
+
+namespace stagedtrain {
+
+// A few threads that look at and write pieces of what they are given, several at a time, so that
+// the disk always has work and checksums cost no time of their own. Errors are those of OutputFile,
+// thrown by the next call; nothing more is written after one. Used from one thread.
+class StreamOutput {
+ public:
+  static constexpr std::uint64_t kPiece = 4 << 20;
+  // Called on a writing thread for each piece (start counts from the stretch's beginning and is a
+  // multiple of kPiece), before it is written; pieces of a stretch at the same time.
+  using Look = std::function<void(std::uint64_t start, std::span<const std::byte> piece)>;
+
+  // most_waiting: bytes that may wait to be written. A stretch is taken when it fits, or alone.
+  StreamOutput(OutputFile& file, std::uint64_t most_waiting);
+  // Waits for what is being written; what waits is dropped.
+  ~StreamOutput();
+
+  // Returns while the bytes are still to be written: they must not change before drain() returns or
+  // owner (if given) is let go of, which happens once they are written.
+  void write_at(std::uint64_t offset, std::span<const std::byte> bytes, Look look,
+                std::shared_ptr<const void> owner = nullptr);
+  // Returns when all that was given is written (not synced).
+  void drain();
+
+ private:
+  struct Stretch;
+  void work();
+  void write_piece(const Stretch& stretch, std::uint64_t start, std::byte* room);
+  void end_piece(const std::shared_ptr<Stretch>& stretch, std::exception_ptr failure);
+  void rethrow() const;
+
+  OutputFile& file_;
+  const std::uint64_t most_waiting_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::shared_ptr<Stretch>> queue_;  // those with pieces that no thread has taken
+  std::uint64_t waiting_ = 0;                   // bytes given and not yet written
+  std::exception_ptr failure_;
+  bool over_ = false;
+  std::vector<std::jthread> threads_;
+};
+
+}  // namespace stagedtrain

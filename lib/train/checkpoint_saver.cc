@@ -1,0 +1,141 @@
+// Copying a state into the room kept for it, and the thread that writes it.
+#include "train/checkpoint_saver.h"
+
+#include <ATen/Parallel.h>
+
+#include <chrono>
+#include <cstring>
+#include <fstream>
+#include <new>
+#include <utility>
+
+#include "arch/architectures.h"
+
+namespace stagedtrain::train {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Memory that can be had without pushing out anybody; a lot where nobody says.
+std::uint64_t free_memory() {
+  std::ifstream info("/proc/meminfo");
+  for (std::string key, rest; info >> key && std::getline(info, rest);)
+    if (key == "MemAvailable:") return std::stoull(rest) * 1024;
+  return ~std::uint64_t{0};
+}
+
+bool has_room(const state::TrainingState& state) { return !state.of(state::Kind::weights).empty(); }
+
+bool fits(const state::StateHeader& header) {
+  return state::checkpoint_bytes(header.model, header.dtype) <= free_memory() / 2;
+}
+
+void make_room(state::TrainingState& state, const state::StateHeader& header) {
+  for (const state::Kind kind : state::kKinds)
+    for (const arch::ParamSpec& spec : arch::param_table(header.model)) {
+      state::HostTensor& tensor = state.of(kind).emplace_back(header.dtype, spec.shape());
+      // Pages that were touched cost nothing when training stands still.
+      for (std::size_t i = 0; i < tensor.byte_size(); i += 4096) tensor.bytes()[i] = std::byte{1};
+    }
+}
+
+std::uint64_t size_of(const Path& file) {
+  std::error_code none;
+  return static_cast<std::uint64_t>(std::filesystem::file_size(file, none));
+}
+
+}  // namespace
+
+void CheckpointSaver::prepare(const state::StateHeader& header) {
+  join();
+  if (has_room(copy_) || !fits(header)) return;
+  thread_ = std::jthread([this, header] {
+    try {
+      make_room(copy_, header);
+    } catch (const std::bad_alloc&) {
+      copy_ = {};  // the first save will ask again
+    }
+  });
+}
+
+// What a thread left is read only after its end.
+void CheckpointSaver::join() {
+  if (thread_.joinable()) thread_.join();
+  if (!std::exchange(under_way_, false)) return;
+  done_ = false;
+  if (!failure_) completed_.push_back(std::move(current_));
+}
+
+void CheckpointSaver::copy(LiveState& live) {
+  if (!has_room(copy_)) make_room(copy_, live.header);
+  state::TrainingState next = state::state_of(live.header);
+  for (const state::Kind kind : state::kKinds) next.of(kind) = std::move(copy_.of(kind));
+  copy_ = std::move(next);
+  model::ParamBuffer& params = live.model->params();
+  at::Tensor room;
+  for (const state::Kind kind : state::kKinds)
+    for (std::size_t i = 0; i < params.table().size(); ++i) {
+      const std::span<const std::byte> from = params.get(kind, i, room);
+      std::byte* to = copy_.of(kind)[i].bytes().data();
+      at::parallel_for(0, static_cast<std::int64_t>(from.size()), 1 << 20,
+                       [&](std::int64_t begin, std::int64_t end) {
+                         std::memcpy(to + begin, from.data() + begin,
+                                     static_cast<std::size_t>(end - begin));
+                       });
+    }
+}
+
+void CheckpointSaver::write(std::function<void()> then) {
+  const auto start = Clock::now();
+  try {
+    state::save(current_.file, copy_);
+    current_.bytes = size_of(current_.file);
+    current_.writing = seconds_since(start);
+    if (then) then();
+  } catch (...) {
+    failure_ = std::current_exception();
+  }
+  done_ = true;
+}
+
+void CheckpointSaver::start(const Path& file, LiveState& live, std::function<void()> then) {
+  const auto start = Clock::now();
+  join();
+  if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+  if (!has_room(copy_) && !fits(live.header)) {
+    save(file, live);
+    if (then) then();
+    return;
+  }
+  copy(live);
+  current_ = {.file = file, .progress = live.header.progress};
+  under_way_ = true;
+  current_.stood_still = seconds_since(start);
+  thread_ = std::jthread([this, then = std::move(then)] { write(then); });
+}
+
+void CheckpointSaver::save(const Path& file, LiveState& live) {
+  const auto start = Clock::now();
+  join();
+  if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+  save_live(file, live);
+  const double seconds = seconds_since(start);
+  completed_.push_back({file, live.header.progress, size_of(file), seconds, seconds});
+}
+
+std::vector<SavedCheckpoint> CheckpointSaver::completed() {
+  if (done_) join();
+  if (!under_way_ && failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+  return std::exchange(completed_, {});
+}
+
+std::vector<SavedCheckpoint> CheckpointSaver::wait() {
+  join();
+  return completed();
+}
+
+}  // namespace stagedtrain::train

@@ -1,0 +1,119 @@
+// Stretches written by several threads: every byte in its place, whatever the alignment; failures.
+#include "base/stream_output.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <set>
+
+#include "support/catch.h"
+#include "support/errors.h"
+#include "support/temp_dir.h"
+#include "support/text_file.h"
+
+using namespace stagedtrain;
+
+namespace {
+
+std::string noise(std::size_t size) {
+  std::string text(size, '\0');
+  std::uint32_t x = 1;
+  for (char& c : text) c = static_cast<char>((x = x * 1664525 + 1013904223) >> 24);
+  return text;
+}
+
+std::span<const std::byte> bytes_of(std::string_view text) {
+  return std::as_bytes(std::span(text));
+}
+
+class Fault {
+ public:
+  explicit Fault(FileFault fault) { set_file_fault(std::move(fault)); }
+  ~Fault() { set_file_fault({}); }
+};
+
+}  // namespace
+
+TEST_CASE("stretches of any size and alignment land where they belong") {
+  const test::TempDir folder;
+  const std::string data = noise(3 * StreamOutput::kPiece + 12345);
+  const std::size_t from = GENERATE(0, 1, 512), offset = GENERATE(0, 4096, 100);
+  OutputFile file(folder / "a", OutputFile::Mode::create_new);
+  {
+    StreamOutput stream(file, 1 << 20);
+    stream.write_at(offset, bytes_of(data).subspan(from), {});
+    stream.write_at(offset + data.size(), bytes_of(data).first(10), {});
+    stream.drain();
+  }
+  file.close();
+  const std::string written = test::read_text(folder / "a");
+  CHECK(written.substr(offset, data.size() - from) == data.substr(from));
+  CHECK(written.substr(offset + data.size()) == data.substr(0, 10));
+}
+
+TEST_CASE("every piece is looked at once, and its owner is let go of when it is written") {
+  const test::TempDir folder;
+  OutputFile file(folder / "a", OutputFile::Mode::create_new);
+  const auto owner = std::make_shared<std::string>(noise(2 * StreamOutput::kPiece + 1));
+  std::multiset<std::uint64_t> starts;
+  std::mutex mutex;
+  std::atomic<std::uint64_t> bytes = 0;
+  StreamOutput stream(file, 1);
+  const auto look = [&](std::uint64_t start, std::span<const std::byte> piece) {
+    bytes += piece.size();
+    const std::lock_guard lock(mutex);
+    starts.insert(start);
+  };
+  stream.write_at(0, bytes_of(*owner), look, owner);
+  // The next stretch does not fit beside it, so it is taken when the first one is on the disk.
+  stream.write_at(64 << 20, bytes_of("end"), {});
+  CHECK(owner.use_count() == 1);
+  stream.drain();
+  CHECK(starts == std::multiset<std::uint64_t>{0, StreamOutput::kPiece, 2 * StreamOutput::kPiece});
+  CHECK(bytes == owner->size());
+}
+
+TEST_CASE("a write that fails is reported by the next call, and nothing waits for ever") {
+  const test::TempDir folder;
+  const std::string data = noise(5 * StreamOutput::kPiece);
+  OutputFile file(folder / "a", OutputFile::Mode::create_new);
+  std::atomic<int> writes = 0;
+  const Fault fault([&](FileOperation operation, const Path&) {
+    return operation == FileOperation::write && ++writes == 3 ? ENOSPC : 0;
+  });
+  StreamOutput stream(file, 1);
+  stream.write_at(0, bytes_of(data), {});
+  const auto says = test::refusal(ErrorKind::resource, [&] { stream.drain(); });
+  CHECK(test::contains(says, "No space left on device"));
+  test::refusal(ErrorKind::resource, [&] { stream.write_at(0, bytes_of(data), {}); });
+  CHECK(writes < 10);
+}
+
+TEST_CASE("a file system that refuses direct writes is written to through the cache") {
+  const test::TempDir folder;
+  const std::string data = noise(2 * StreamOutput::kPiece);
+  OutputFile file(folder / "a", OutputFile::Mode::create_new);
+  std::atomic<int> writes = 0;
+  {
+    const Fault fault([&](FileOperation operation, const Path&) {
+      return operation == FileOperation::write && ++writes == 1 ? EINVAL : 0;
+    });
+    StreamOutput stream(file, 1 << 30);
+    stream.write_at(0, bytes_of(data), {});
+    stream.drain();
+  }
+  CHECK(writes == 3);
+  CHECK(test::read_text(folder / "a") == data);
+}
+
+TEST_CASE("a stream that is given up leaves no thread behind") {
+  const test::TempDir folder;
+  const std::string data = noise(4 * StreamOutput::kPiece);
+  OutputFile file(folder / "a", OutputFile::Mode::create_new);
+  auto owner = std::make_shared<int>(1);
+  {
+    StreamOutput stream(file, 1 << 30);
+    for (int i = 0; i < 4; ++i) stream.write_at(0, bytes_of(data), {}, owner);
+  }
+  CHECK(owner.use_count() == 1);
+}
