@@ -2,6 +2,7 @@
 // from it.
 #include "state/description.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -153,6 +154,28 @@ std::string lineage_lines(const std::vector<LineageEntry>& lineage) {
   return text;
 }
 
+// What the growths left for the optimizer and the model; nothing if all is plain.
+std::string history_lines(const StateHeader& header) {
+  std::string text;
+  const MaskRamp& mask = header.mask;
+  if (mask.steps > 0)
+    text += line("mask", fmt::format("what the last growth added rises to full over {} steps, from "
+                                     "step {}",
+                                     grouped(mask.steps), grouped(mask.start)));
+  const auto count = [&](auto property) {
+    return std::count_if(header.histories.begin(), header.histories.end(), property);
+  };
+  const auto scaled =
+      count([](const TensorHistory& h) { return h.lr_scale != 1 || h.eps_scale != 1; });
+  const auto mixed = count([](const TensorHistory& h) { return !h.regions.empty(); });
+  if (scaled > 0)
+    text += line("dynamics",
+                 fmt::format("{} tensors with a learning rate or eps of their own", scaled));
+  if (mixed > 0)
+    text += line("moments", fmt::format("{} tensors have parts that were zeroed later", mixed));
+  return text;
+}
+
 }  // namespace
 
 std::string to_text(const Path& path, const CheckpointReader& reader, bool tensors) {
@@ -162,7 +185,7 @@ std::string to_text(const Path& path, const CheckpointReader& reader, bool tenso
       fmt::format("{}: a checkpoint of stagedtrain (format {}), {}, undamaged\n\n", path.string(),
                   kFormatVersion, short_bytes(static_cast<double>(reader.file_bytes())));
   text += model_lines(header) + progress_lines(header.progress) + data_lines(header) +
-          lineage_lines(header.lineage);
+          lineage_lines(header.lineage) + history_lines(header);
   text += line("tensors", fmt::format("{} for each of weights, exp_avg, exp_avg_sq; {} in all",
                                       reader.table().size(),
                                       short_bytes(static_cast<double>(tensor_bytes(reader)))));
