@@ -4,7 +4,6 @@
 #include <dlfcn.h>
 
 #include <cstdlib>
-#include <vector>
 
 #include "base/error.h"
 
@@ -48,18 +47,19 @@ const train::Engine& engine() {
   return *opened;
 }
 
-void add_device_options(CLI::App& command, train::DeviceRequest& device) {
-  command.add_option("--device", device.device, "auto, cpu, cuda or cuda:N (default: auto)")
-      ->type_name("DEVICE");
-  command
-      .add_option("--threads", device.threads,
-                  "threads on the CPU (default: OMP_NUM_THREADS, or the cores)")
-      ->type_name("N")
-      ->check(CLI::Range(1, 4096));
-  command
-      .add_option("--kernels", device.kernels,
-                  "auto, fused (own CPU code) or reference (LibTorch's) (default: auto)")
-      ->type_name("KIND");
+std::vector<CLI::Option*> add_device_options(CLI::App& command, train::DeviceRequest& device) {
+  return {
+      command.add_option("--device", device.device, "auto, cpu, cuda or cuda:N (default: auto)")
+          ->type_name("DEVICE"),
+      command
+          .add_option("--threads", device.threads,
+                      "threads on the CPU (default: OMP_NUM_THREADS, or the cores)")
+          ->type_name("N")
+          ->check(CLI::Range(1, 4096)),
+      command
+          .add_option("--kernels", device.kernels,
+                      "auto, fused (own CPU code) or reference (LibTorch's) (default: auto)")
+          ->type_name("KIND")};
 }
 
 }  // namespace stagedtrain::cmd

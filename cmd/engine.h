@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <vector>
 
 #include "train/engine.h"
 
@@ -11,7 +12,7 @@ namespace stagedtrain::cmd {
 // ../lib/stagedtrain. Opened once. Throws Error(resource) if it is not there or cannot be loaded.
 const train::Engine& engine();
 
-// --device, --threads and --kernels.
-void add_device_options(CLI::App& command, train::DeviceRequest& device);
+// --device, --threads and --kernels, which it returns.
+std::vector<CLI::Option*> add_device_options(CLI::App& command, train::DeviceRequest& device);
 
 }  // namespace stagedtrain::cmd

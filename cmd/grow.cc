@@ -38,20 +38,27 @@ struct Growth {
 
 // ---- What is to be grown.
 
-// Refuses an option that another operator has.
-void check_option(const grow::OperatorEntry& entry, const std::string& path) {
+// The row of an option of this operator; refuses one that another operator has.
+FieldRow find_option(const grow::OperatorEntry& entry, const std::string& path) {
   std::vector<std::string> own;
   for (const FieldRow& row : entry.document()) {
-    if (row.path == path) return;
+    if (row.path == path) return row;
     if (row.type != "map") own.push_back("--" + row.path);
   }
   throw usage_error("--{} is no option of {}; its options are {}", path, entry.name,
                     join(own, ", "));
 }
 
-Tree option_value(const std::string& path, const std::string& text) {
-  const bool structured = text.starts_with("[") || text.starts_with("{");
-  return structured ? schedule::parse_yaml(text, "--" + path) : Tree::scalar(text);
+// YAML where it looks like it; a list may also be written as a,b,c.
+Tree option_value(const std::string& path, const std::string& text, const FieldRow& row) {
+  if (text.starts_with("[") || text.starts_with("{"))
+    return schedule::parse_yaml(text, "--" + path);
+  if (!row.type.starts_with("list of ") &&
+      (row.type.find("or list of ") == std::string::npos || text.find(',') == std::string::npos))
+    return Tree::scalar(text);
+  std::vector<Tree> items;
+  for (const std::string& item : split(text, ',')) items.push_back(Tree::scalar(item));
+  return Tree::list(std::move(items));
 }
 
 Growth growth_of_operator(const GrowArguments& arguments) {
@@ -59,14 +66,14 @@ Growth growth_of_operator(const GrowArguments& arguments) {
   Tree map = Tree::map();
   map.set("operator", Tree::scalar(entry.name));
   for (const auto& [path, text] : arguments.options) {
-    check_option(entry, path);
+    const FieldRow row = find_option(entry, path);
     const std::vector<std::string> keys = split(path, '.');
     Tree* place = &map;
     for (std::size_t i = 0; i + 1 < keys.size(); ++i) {
       Tree* inner = place->find(keys[i]);
       place = inner ? inner : &place->set(keys[i], Tree::map());
     }
-    place->set(keys.back(), option_value(path, text));
+    place->set(keys.back(), option_value(path, text, row));
   }
   return {Tree::list({map}), "", {}};
 }
@@ -177,7 +184,7 @@ std::string verdict_text(const Verdict& verdict, const grow::GrowthRecipe& recip
       "difference       {:+.2e} ({:+.2e} of it){}\n",
       verdict.before, verdict.after, grouped(verdict.tokens), verdict.after - verdict.before,
       verdict.change(),
-      !recipe.exact()    ? ""
+      !recipe.exact()  ? ""
       : verdict.kept() ? ": kept as promised"
                        : ": the promise is broken");
 }
@@ -226,7 +233,10 @@ void write_grown(const GrowArguments& arguments, const grow::GrowthRecipe& recip
 }
 
 void run(const GrowArguments& arguments) {
-  if (arguments.list) return print(arguments.json ? operators_json() : operators_table());
+  if (arguments.list)
+    return print(arguments.json           ? operators_json()
+                 : arguments.name.empty() ? operators_table()
+                                          : operator_text(arguments.name));
   if (arguments.source.empty())
     throw usage_error("IN.h5 is missing").with_hint("stagedtrain grow --help");
   const Growth growth = growth_of(arguments);
@@ -285,7 +295,8 @@ void add_grow(CLI::App& app) {
       ->type_name("TOKENS");
   add_device_options(*command, arguments->device);
   command->add_flag("--force", arguments->force, "replace OUT.h5");
-  command->add_flag("--list", arguments->list, "print the operators and their options");
+  command->add_flag("--list", arguments->list,
+                    "print the operators; with --operator, one's options");
   command->add_flag("--json", arguments->json, "print the result as JSON");
   add_operator_options(*command, arguments);
   command->footer(grow_footer());

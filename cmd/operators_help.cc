@@ -42,6 +42,7 @@ Json option_json(const FieldRow& row) {
 std::string example_text() {
   return R"(Examples:
   stagedtrain grow --list
+  stagedtrain grow --list --operator lemon
   stagedtrain grow small.h5 large.h5 --operator depth --layers 12
   stagedtrain grow small.h5 --operator width --factor 2 --symmetry.noise 0.02 --dry-run
   stagedtrain grow runs/a/stages/shallow.h5 large.h5 --schedule schedules/demo.yaml --stage full
@@ -51,13 +52,20 @@ std::string example_text() {
 }  // namespace
 
 std::string operators_table() {
-  std::string text;
-  for (const grow::OperatorEntry& entry : grow::operators()) {
-    text += fmt::format("{}{}: {}\n  grows {}; keeps the loss: {}; {}\n", text.empty() ? "" : "\n",
-                        entry.name, entry.help, entry.grows, entry.exact, entry.source);
-    for (const FieldRow& row : entry.document())
-      if (row.type != "map") text += option_text(row);
-  }
+  std::string text =
+      fmt::format("{:<12} {:<40} {:<27} {}\n", "operator", "grows", "keeps the loss", "source");
+  for (const grow::OperatorEntry& entry : grow::operators())
+    text += fmt::format("{:<12} {:<40} {:<27} {}\n", entry.name, entry.grows, entry.exact,
+                        entry.source);
+  return text;
+}
+
+std::string operator_text(const std::string& name) {
+  const grow::OperatorEntry& entry = grow::find_operator(name);
+  std::string text = fmt::format("{}: {}\n  grows {}; keeps the loss: {}; {}\n", entry.name,
+                                 entry.help, entry.grows, entry.exact, entry.source);
+  for (const FieldRow& row : entry.document())
+    if (row.type != "map") text += option_text(row);
   return text;
 }
 
@@ -78,8 +86,11 @@ std::string operators_json() {
 }
 
 std::string grow_footer() {
-  return "\nOperators and their options (docs/growth.md):\n\n" + operators_table() + "\n" +
-         example_text();
+  std::string text =
+      "\nOperators (docs/growth.md); --list --operator NAME prints the options of one:\n\n";
+  for (const grow::OperatorEntry& entry : grow::operators())
+    text += fmt::format("  {:<12} {}\n", entry.name, entry.help);
+  return text + "\n" + example_text();
 }
 
 }  // namespace stagedtrain::cmd

@@ -4,9 +4,13 @@
 
 #include "base/text.h"
 #include "cmd/commands.h"
+#include "cmd/plan_choice.h"
 #include "cmd/plan_fit.h"
-#include "plan/optimize.h"
+#include "cmd/plan_from.h"
+#include "cmd/plan_measure.h"
+#include "cmd/plan_probe.h"
 #include "plan/resolve_files.h"
+#include "report/plan_page.h"
 
 namespace stagedtrain::cmd {
 namespace {
@@ -15,25 +19,30 @@ struct PlanArguments {
   std::string schedule;
   std::vector<std::string> edits;
   FitArguments fit;
-  bool json = false, print_schedule = false;
-  bool optimize = false;
-  std::string law = "chinchilla", transfer = "loss-state", tokens, mixing;
-  std::int64_t stages = 2;
+  MeasureArguments measure;
+  ChoiceArguments choice;
+  std::string from;
+  std::int64_t probe = 0;
+  bool json = false, print_schedule = false, force = false;
 };
 
 constexpr const char* kFooter = R"(
-The table has a line for each stage: layers x width, parameters, FLOPs of a token, length, the
-highest learning rate, memory while training and size of a checkpoint. K, M, G, T, P are powers of
-1000. It works before there is data; only durations in epochs need the file data.train.
-
---optimize plans anew: of the schedule's stages only their tokens together count (or --tokens). The
-final model from scratch would come to some loss with them; the plan comes to it at the least cost,
-through sizes that the operators width and depth grow into it. What it saves depends on what a
-grown model remembers, so the answer always names its assumption:
-  loss-state  it stands where its own curve has the same loss: what is saved at least
-  mixing      it soon stands where it would from scratch: at most; give --mixing if it is known
+It works before there is data; only durations in epochs need the file data.train. K, M, G, T, P are
+powers of 1000. Time is that of plan --measure, or FLOPs over what schedule.machine says; money is
+time at machine.price_per_hour. Losses are a law's, under an assumption about growing:
+  loss-state  a grown model stands where its own curve has the same loss: the least it saves
+  mixing      it soon stands where it would from scratch: the most; give --mixing if it is known
   rho=X       measured: it stands where it would after 1/X of the tokens before
-Laws: chinchilla (Besiroglu's constants), hoffmann, kaplan.
+Laws: chinchilla (Besiroglu's constants), hoffmann, kaplan, or the file of plan --fit --out.
+
+--optimize plans anew: of the schedule's stages only their tokens together count. The answer is the
+cheapest way to a loss, through sizes that the operators width and depth grow into the final model:
+to that of so many tokens from scratch (--tokens), to a given one (--loss), or to the least one that
+a cost comes to (--cost). schedule.machine.memory and the limits below are kept, or refused.
+
+--rule keeps the run's tokens and the schedule's stages, and sets their lengths: paper-depth,
+paper-width (grow at a slope), g-stack, prop-1, prop-2, equal, one-jump. With --stages, or for a
+schedule of one stage, the sizes are the rule's own. Outside its range a rule is refused.
 
 --fit takes run folders (or run.jsonl) and CSV files instead of a schedule, and fits the laws that
 tell how losses fall. A curve, or each stage of a run, becomes loss = E + B (x + x0)^-b, x in steps
@@ -42,84 +51,139 @@ three times the warm-up. Finished runs become Chinchilla's law. CSV columns: ste
 tokens), or parameters, loss, and tokens or training_flop. Intervals are of 80% of 400 bootstraps
 of the noise alone; the refits to the first 50 and 70% say how far to trust a forecast.
 
+--measure loads LibTorch and times real steps of every stage's model on this machine, on made-up
+tokens, so it needs no data. The numbers go into a file of this user (--measurements), keyed by
+model, batch, precision, device and threads; every run of train adds its own.
+
+Where a stage says `for: auto` or `until: {slope: auto}`, the planner decides, and the output says
+what it chose, why, and under which assumption; the schedule's key plan names law and assumption.
+
+--from reads the log of a run that is under way, fits the curve of its present stage, says when to
+grow, and chooses the lengths of what follows; `train --replan` goes on with them.
+
+--probe writes schedules into --out: the first stage as planned, then K steps of the second at a
+constant rate, once for each operator and option that makes the same model; and run.sh, which trains
+them. The loss right after a growth tells little, that some hundred steps later a lot. The same
+command, given again when the runs have ended, ranks them and plans with the best.
+
+--slurm writes schedule.yaml, a script for each job and submit.sh, which chains them (afterok). A
+job is a stage, or a --slice of time; the same script starts and goes on. $STAGEDTRAIN may name the
+program.
+
 Examples:
   stagedtrain plan schedules/demo.yaml
   stagedtrain plan schedules/demo.yaml --set stages.full.for=1200 --set lr.peak=1e-3
-  stagedtrain plan schedules/demo.yaml --json
+  stagedtrain plan schedules/gpt2-124m.yaml --set machine.flops=312T --json
   stagedtrain plan schedules/demo.yaml --print-schedule > complete.yaml
+  stagedtrain plan schedules/demo.yaml --measure --threads 2
   stagedtrain plan schedules/gpt2-124m.yaml --optimize --stages 3
+  stagedtrain plan schedules/gpt2-124m.yaml --optimize --loss 3.3 --most-tokens 3G
   stagedtrain plan schedules/gpt2-124m.yaml --optimize --transfer mixing --mixing 100M
   stagedtrain plan schedules/gpt2-124m.yaml --optimize --print-schedule > planned.yaml
+  stagedtrain plan schedules/gpt2-124m.yaml --optimize --report plan.html
+  stagedtrain plan --probe 200 schedules/demo.yaml --out probes/demo
+  stagedtrain plan --from runs/first --print-schedule > rest.yaml
+  stagedtrain plan schedules/gpt2-124m.yaml --rule prop-1 --stages 4
+  stagedtrain plan schedules/gpt2-124m.yaml --set machine.flops=312T --slurm jobs --slice 4h
   stagedtrain plan --fit runs/first --out laws.json
-  stagedtrain plan --fit curve.csv other.csv --json
   stagedtrain plan --fit finished.csv --drop-highest 5)";
 
-double tokens_of(const std::string& option, const std::string& text) {
-  const auto number = parse_number(text);
-  if (!number || !(*number >= 1))
-    throw usage_error("{} {}: expected tokens, as 2.5G", option, text);
-  return *number;
+// A plan in the form that was asked for; text and json are of its makers.
+template <class Text, class Make>
+std::string printed(const PlanArguments& a, const plan::FullPlan& full, Text text, Make json) {
+  if (!a.choice.slurm.empty()) return plan::write_slurm(full, slurm_options(a.choice, a.force));
+  if (a.print_schedule) return plan::resolved_yaml(full.plan);
+  return a.json ? json().dump(2) + "\n" : text();
 }
 
-plan::OptimizeOptions options_of(const PlanArguments& arguments) {
-  plan::OptimizeOptions options;
-  options.law = plan::find_planning_law(arguments.law);
-  options.most_stages = arguments.stages;
-  if (!arguments.tokens.empty()) options.end_tokens = tokens_of("--tokens", arguments.tokens);
-  if (!arguments.mixing.empty()) options.mixing_tokens = tokens_of("--mixing", arguments.mixing);
-  if (arguments.transfer == "mixing") {
-    options.transfer = law::Assumption::mixing;
-  } else if (arguments.transfer.starts_with("rho=")) {
-    const auto rho = parse_number(arguments.transfer.substr(4));
-    if (!rho || !(*rho > 0))
-      throw usage_error("--transfer {}: expected a number above 0, as rho=1.4", arguments.transfer);
-    options.transfer = law::Assumption::measured;
-    options.rho = *rho;
-  } else if (arguments.transfer != "loss-state") {
-    throw usage_error("--transfer {}: expected loss-state, mixing or rho=X", arguments.transfer);
-  }
-  return options;
+plan::Measurements measured(const PlanArguments& a) {
+  return plan::read_measurements(plan::measurements_file(a.measure.file));
 }
 
-std::string optimized(const PlanArguments& arguments, const schedule::Schedule& schedule) {
-  const plan::DataFacts facts = plan::resolve_files(schedule).facts;
-  const plan::Optimum optimum = plan::optimize(schedule, options_of(arguments), facts);
-  if (arguments.print_schedule) return plan::resolved_yaml(plan::resolve(optimum.schedule, facts));
-  return arguments.json ? plan::to_json(optimum).dump(2) + "\n" : plan::to_text(optimum);
+// --law, or else the schedule's own.
+plan::PlanningLaw law_of(const PlanArguments& a, const schedule::Schedule& schedule) {
+  const bool given = a.choice.law != ChoiceArguments().law;
+  return plan::find_planning_law(given ? a.choice.law : schedule.plan.law);
 }
 
-std::string result_of(PlanArguments& arguments) {
-  if (!arguments.fit.inputs.empty()) {
-    arguments.fit.json = arguments.json;
-    return fit_result(arguments.fit);
-  }
-  if (arguments.schedule.empty())
+// Writes the page of --report, if it is asked for; text is what the terminal says.
+void write_page(const PlanArguments& a, const plan::FullPlan& full, const plan::Optimum* optimum,
+                const std::string& text) {
+  if (a.fit.page.empty()) return;
+  refuse_overwrite(a.fit.page, a.force);
+  const plan::PlanningLaw law = optimum ? optimum->law : law_of(a, full.plan.schedule);
+  const report::PlanPicture picture = report::picture_of(full.plan, law, measured(a), optimum);
+  write_file_atomically(a.fit.page, report::plan_page(picture, text));
+}
+
+std::string optimized(const PlanArguments& a, const schedule::Schedule& schedule) {
+  const plan::RunPlan asked = plan::resolve_files(schedule, a.measure.file);
+  const plan::Optimum optimum =
+      plan::optimize(asked.schedule, optimize_options(a.choice), asked.facts);
+  write_page(a, optimum.full, &optimum, plan::to_text(optimum));
+  return printed(
+      a, optimum.full, [&] { return plan::to_text(optimum); },
+      [&] { return plan::to_json(optimum); });
+}
+
+std::string full_plan(const PlanArguments& a, const plan::RunPlan& plan,
+                      const std::optional<plan::RulePlan>& rule) {
+  const plan::FullPlan full =
+      plan::make_full_plan(plan, law_of(a, plan.schedule), transfer_of(a.choice), measured(a));
+  const std::string text = (rule ? plan::to_text(*rule) : std::string()) + plan::to_text(full);
+  write_page(a, full, nullptr, text);
+  return printed(
+      a, full, [&] { return text; },
+      [&] {
+        Json json = plan::to_json(full);
+        if (rule) json["rule"] = plan::to_json(*rule);
+        return json;
+      });
+}
+
+// What is planned from a schedule.
+std::string from_schedule(const PlanArguments& a) {
+  const schedule::Schedule schedule = schedule::load(a.schedule, a.edits);
+  if (a.probe > 0) return probe_result({a.probe, a.fit.out, a.json, a.print_schedule}, schedule);
+  if (a.choice.optimize) return optimized(a, schedule);
+  const plan::RunPlan plan = plan::resolve_files(schedule, a.measure.file);
+  if (a.measure.measure) return measure_result(a.measure, plan, a.json);
+  if (a.choice.rule.empty()) return full_plan(a, plan, std::nullopt);
+  const plan::RulePlan rule = plan::plan_by_rule(plan.schedule, rule_options(a.choice), plan.facts);
+  return full_plan(a, plan::resolve_files(rule.schedule), rule);
+}
+
+std::string result_of(PlanArguments& a) {
+  a.fit.json = a.json;
+  a.fit.force = a.force;
+  if (!a.fit.inputs.empty()) return fit_result(a.fit);
+  if (!a.from.empty()) return from_result({a.from, a.edits, a.json, a.print_schedule});
+  if ((a.probe > 0) != !a.fit.out.empty())
+    throw usage_error("--out: goes with --fit and --probe, and --probe needs it")
+        .with_hint("stagedtrain plan --probe 200 SCHEDULE --out DIR");
+  if (a.schedule.empty())
     throw usage_error("SCHEDULE is missing").with_hint("stagedtrain plan --help");
-  const schedule::Schedule schedule = schedule::load(arguments.schedule, arguments.edits);
-  if (arguments.optimize) return optimized(arguments, schedule);
-  const plan::RunPlan plan = plan::resolve_files(schedule);
-  if (arguments.print_schedule) return plan::resolved_yaml(plan);
-  const std::vector<plan::RunPlan> scratch = plan::resolve_scratch(plan);
-  return arguments.json ? plan::to_json(plan, scratch).dump(2) + "\n"
-                        : plan::to_text(plan, scratch);
+  return from_schedule(a);
 }
 
-void add_optimize(CLI::App& command, PlanArguments& arguments) {
-  CLI::Option* optimize = command.add_flag("--optimize", arguments.optimize,
-                                           "choose the stages that come to the loss cheapest");
-  const auto add = [&](const char* name, auto& value, const char* help, const char* type) {
-    command.add_option(name, value, help)->needs(optimize)->type_name(type);
-  };
-  add("--law", arguments.law, "how losses fall: chinchilla, hoffmann or kaplan (chinchilla)",
-      "LAW");
-  add("--transfer", arguments.transfer, "loss-state, mixing or rho=X (loss-state)", "WHAT");
-  add("--mixing", arguments.mixing, "tokens that a growth takes to mix", "TOKENS");
-  add("--tokens", arguments.tokens, "length of the run from scratch (that of the schedule)",
-      "TOKENS");
-  command.add_option("--stages", arguments.stages, "at most so many stages (2)")
-      ->needs(optimize)
-      ->check(CLI::Range(1, 64))
-      ->type_name("N");
+// --probe and --from.
+void add_probe(CLI::App& command, PlanArguments& arguments) {
+  CLI::Option* probe =
+      command
+          .add_option("--probe", arguments.probe,
+                      "write short runs into --out, one for each way to make the first growth; "
+                      "when they have ended, rank them by their loss after K steps and plan")
+          ->check(CLI::Range(1, 1000000))
+          ->type_name("K");
+  for (const char* other : {"--optimize", "--rule", "--slurm", "--measure"})
+    probe->excludes(command.get_option(other));
+  CLI::Option* from =
+      command
+          .add_option("--from", arguments.from,
+                      "plan the rest of a run that is under way: when to grow, how long to go on")
+          ->type_name("RUN");
+  for (const char* other : {"schedule", "--optimize", "--rule", "--slurm", "--measure", "--probe"})
+    from->excludes(command.get_option(other));
 }
 
 }  // namespace
@@ -141,9 +205,19 @@ void add_plan(CLI::App& app) {
       ->add_flag("--print-schedule", arguments->print_schedule,
                  "print the schedule with every default written out, ready to run")
       ->excludes(json);
-  add_optimize(*command, *arguments);
+  command->add_flag("--force", arguments->force, "replace the files of --out, --report or --slurm");
+  command
+      ->add_option("--report", arguments->fit.page,
+                   "write a page of plots: the plan, or with --fit the fits (needs gnuplot)")
+      ->type_name("FILE.html");
+  add_choice_options(*command, arguments->choice);
+  CLI::Option* measure = add_measure_options(*command, arguments->measure);
+  for (const char* other : {"--print-schedule", "--optimize", "--rule", "--slurm"})
+    measure->excludes(command->get_option(other));
+  add_probe(*command, *arguments);
   CLI::Option* fit = add_fit_options(*command, arguments->fit);
-  for (const char* other : {"schedule", "--set", "--print-schedule", "--optimize"})
+  for (const char* other : {"schedule", "--set", "--print-schedule", "--optimize", "--rule",
+                            "--slurm", "--measure", "--from", "--probe"})
     fit->excludes(command->get_option(other));
   command->footer(kFooter);
   command->callback([arguments] { std::fputs(result_of(*arguments).c_str(), stdout); });

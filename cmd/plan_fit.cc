@@ -3,6 +3,7 @@
 
 #include "plan/fit_laws.h"
 #include "report/law_tables.h"
+#include "report/plan_page.h"
 
 namespace stagedtrain::cmd {
 
@@ -11,10 +12,11 @@ CLI::Option* add_fit_options(CLI::App& command, FitArguments& arguments) {
       command
           .add_option("--fit", arguments.inputs, "fit laws to run folders, run.jsonl and CSV files")
           ->type_name("RUN|FILE.csv");
-  command.add_option("--out", arguments.out, "the file for the laws, which later plans read")
-      ->type_name("FILE.json")
-      ->needs(fit);
-  command.add_flag("--force", arguments.force, "replace the file of --out")->needs(fit);
+  command
+      .add_option("--out", arguments.out,
+                  "with --fit the file for the laws, which later plans read; with --probe the "
+                  "folder of its files")
+      ->type_name("FILE.json|DIR");
   command
       .add_option("--huber", arguments.huber,
                   "relative misfit beyond which a point counts less, 1e-6 to 1 (default: 1e-3; for "
@@ -31,11 +33,14 @@ CLI::Option* add_fit_options(CLI::App& command, FitArguments& arguments) {
 }
 
 std::string fit_result(const FitArguments& arguments) {
-  if (!arguments.out.empty()) refuse_overwrite(arguments.out, arguments.force);
+  for (const std::string& file : {arguments.out, arguments.page})
+    if (!file.empty()) refuse_overwrite(file, arguments.force);
   const plan::LoggedRuns logged = plan::read_curves(arguments.inputs);
   const plan::FittedLaws laws =
       plan::fit_laws(logged, {.huber = arguments.huber, .drop_highest = arguments.drop_highest});
   if (!arguments.out.empty()) plan::write_law_file(laws, arguments.out, arguments.force);
+  if (!arguments.page.empty())
+    write_file_atomically(arguments.page, report::fit_page(laws, logged, report::to_text(laws)));
   return arguments.json ? plan::to_json(laws).dump(2) + "\n" : report::to_text(laws);
 }
 

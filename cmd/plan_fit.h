@@ -12,6 +12,7 @@ struct FitArguments {
   std::string out;                  // the law file, or empty
   double huber = 0;                 // 0: the law's own default
   std::size_t drop_highest = 0;
+  std::string page;  // an HTML page, or empty
   bool force = false, json = false;
 };
 

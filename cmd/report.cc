@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "cmd/commands.h"
+#include "cmd/teach.h"
 #include "report/page.h"
 #include "report/results.h"
 
@@ -25,6 +26,10 @@ two or more budgets. Saving = 1 - C_staged / C_scratch(same loss), in FLOPs, tok
 training steps; C_scratch is interpolated in log C. Losses are in nats per token on the fixed
 validation text, with their standard error.
 
+What a growth kept of the smaller model (rho), how long it took to mix and what the decay gained
+are printed, and kept in ~/.cache/stagedtrain for later plans. Where the schedule named a law (key
+plan), the loss that was predicted for each stage stands beside the measured one.
+
 The page is one file that needs nothing else. Its plots are drawn with gnuplot (Debian's package
 gnuplot-nox). Without --out only the table (or the JSON) is printed, and gnuplot is not needed.
 
@@ -33,17 +38,38 @@ Examples:
   stagedtrain report runs/staged runs/scratch --out report.html --force
   stagedtrain report runs/demo --json | jq '.comparisons[0].savings.flops.saving.value')";
 
+// Of each staged run, compared with the longest run from scratch.
+std::vector<plan::LearnedGrowth> learned_from(const report::Report& report) {
+  std::vector<plan::LearnedGrowth> learned;
+  for (const report::Comparison& comparison : report.comparisons) {
+    const runlog::Run* scratch =
+        comparison.ends.empty() ? nullptr : &report.runs[comparison.ends.back()];
+    for (plan::LearnedGrowth& growth : plan::growths_of(report.runs[comparison.staged], scratch))
+      learned.push_back(std::move(growth));
+  }
+  return learned;
+}
+
+std::string learned_text(const std::vector<plan::LearnedGrowth>& learned) {
+  std::string text;
+  for (const std::string& line : plan::words_of(learned)) text += "  " + line + "\n";
+  return text.empty() ? "" : "\nlearnt, and kept for later plans\n" + text;
+}
+
 void run(const ReportArguments& arguments) {
   if (!arguments.out.empty()) refuse_overwrite(arguments.out, arguments.force);
   const report::Report report = report::make_report(report::read_runs(arguments.runs));
   if (!arguments.out.empty()) report::write_page(report, arguments.out, arguments.force);
+  const std::vector<plan::LearnedGrowth> learned = learned_from(report);
+  teach({}, learned);
   std::string text;
   if (arguments.json) {
     Json json = report::to_json(report);
+    json["learned"] = plan::to_json(learned);
     json["page"] = arguments.out.empty() ? Json(nullptr) : Json(arguments.out);
     text = json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
   } else {
-    text = report::to_text(report);
+    text = report::to_text(report) + learned_text(learned);
     if (!arguments.out.empty()) text += "\npage  " + arguments.out + "\n";
   }
   std::fputs(text.c_str(), stdout);

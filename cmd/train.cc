@@ -5,6 +5,8 @@
 #include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/engine.h"
+#include "cmd/teach.h"
+#include "plan/choose.h"
 #include "plan/resolve_files.h"
 
 namespace stagedtrain::cmd {
@@ -26,6 +28,10 @@ Ctrl-C, SIGTERM and SIGUSR1 save and leave with code 85; a second signal leaves 
 
 --scratch trains the final model alone, once for each length in scratch.budgets, each fully decayed,
 into RUN/budget-STEPS. Under wsd they share their stable part, so it is trained once.
+
+What a finished run has shown (seconds per token, what the decay gained) is kept in
+~/.cache/stagedtrain for later plans. Stages of length auto, and until: {slope: auto}, are decided
+by the planner before the first step; a run that goes on keeps what was decided.
 
 Examples:
   stagedtrain train schedules/demo.yaml --out runs/staged
@@ -66,11 +72,18 @@ std::string result_text(const train::RunResult& result, const Path& folder) {
   return text;
 }
 
+// A finished run's speeds and growths, for later plans.
+void teach_from(const plan::RunPlan& plan, const Path& folder) {
+  const runlog::Run log = runlog::read_log(folder / "run.jsonl", folder.string());
+  teach(plan::speeds_of(plan, log), plan::growths_of(log, nullptr));
+}
+
 // The table of what will happen, then the run; its results go into `results`.
 void run_one(const TrainArguments& a, const plan::RunPlan& plan, const train::RunRequest& request,
              Json& results) {
   std::fprintf(stderr, "%s\n", plan::to_text(plan).c_str());
   const train::RunResult result = engine().run(plan, request);
+  if (result.done) teach_from(plan, request.out);
   if (a.json) {
     results.push_back(result_json(result, request.out));
   } else {
@@ -90,9 +103,19 @@ void run_scratch(const TrainArguments& a, const plan::RunPlan& plan, Json& resul
   }
 }
 
+// A run that goes on keeps what was chosen for it when it began.
+plan::RunPlan plan_of(const TrainArguments& a) {
+  schedule::Schedule schedule = schedule::load(a.schedule, a.edits);
+  const Path record = Path(a.out) / "schedule.yaml";
+  std::error_code none;
+  if (plan::asks_planner(schedule) && !a.request.replan && std::filesystem::exists(record, none))
+    schedule = plan::as_recorded(schedule, read_text_file(record, 1 << 20));
+  return plan::resolve_files(schedule);
+}
+
 void run(const TrainArguments& a) {
   if (a.scratch && !a.request.stage.empty()) throw usage_error("--stage: --scratch has no stages");
-  const plan::RunPlan plan = plan::resolve_files(schedule::load(a.schedule, a.edits));
+  const plan::RunPlan plan = plan_of(a);
   Json results = Json::array();
   if (a.scratch) {
     run_scratch(a, plan, results);
@@ -121,6 +144,8 @@ void add_train(CLI::App& app) {
                    "this stage alone; the stage before must have ended in RUN")
       ->type_name("NAME");
   command->add_flag("--scratch", a->scratch, "train the final model from scratch, for comparison");
+  command->add_flag("--replan", a->request.replan,
+                    "go on with other lengths of the stages that have not ended");
   command->add_flag("--fresh", a->request.fresh, "refuse a folder that holds a run already");
   command
       ->add_option("--set", a->edits, "edit the schedule first: lr.peak=1e-3, stages.full.for=900")

@@ -21,7 +21,7 @@ MAY_INCLUDE = {
     "law": ["base"],
     "runlog": ["arch", "base"],
     "plan": ["runlog", "law", "schedule", "grow", "data", "state", "arch", "base"],
-    "report": ["plan", "runlog", "arch", "base"],
+    "report": ["plan", "runlog", "law", "arch", "base"],
     "kernels": [],
     "dist": ["base"],
     "model": ["kernels", "state", "arch", "data", "base"],

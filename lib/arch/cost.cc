@@ -23,13 +23,17 @@ ParamCount count_params(const ModelConfig& config) {
   return count;
 }
 
+double attention_flops_per_token(const ModelConfig& c, std::int64_t length) {
+  const double span = static_cast<double>(length > 0 ? length : c.context);
+  return 6.0 * static_cast<double>(c.layers * c.heads * (c.head_dim + c.value_dim)) * span;
+}
+
 double flops_per_token(const ModelConfig& c, std::int64_t length) {
   double weights = static_cast<double>(c.vocab) * static_cast<double>(c.width);  // the head
   for (const ParamSpec& spec : param_table(c))
     if (spec.layer >= 0 && spec.axes.size() == 2 && is_active(spec, c))
       weights += static_cast<double>(spec.count());
-  const double span = static_cast<double>(length > 0 ? length : c.context);
-  return 6.0 * weights + 6.0 * static_cast<double>(c.layers * c.heads * (c.head_dim + c.value_dim)) * span;
+  return 6.0 * weights + attention_flops_per_token(c, length);
 }
 
 }  // namespace stagedtrain::arch

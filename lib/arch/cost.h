@@ -16,8 +16,10 @@ ParamCount count_params(const ModelConfig& config);
 
 // Training FLOPs for one token (forward and backward, all matrix products): 6 for each weight of
 // the block matrices (of the experts, only those a token goes through) and of the head, 6 * layers
-// * heads * (head_dim + value_dim) * length for full attention. Embedding lookups, norms and the optimizer count
-// nothing. length 0 means the whole context.
+// * heads * (head_dim + value_dim) * length for full attention. Embedding lookups, norms and the
+// optimizer count nothing. length 0 means the whole context.
 double flops_per_token(const ModelConfig& config, std::int64_t length = 0);
+// Of these, the part of full attention; causal attention, which skips what is masked, needs half.
+double attention_flops_per_token(const ModelConfig& config, std::int64_t length = 0);
 
 }  // namespace stagedtrain::arch

@@ -12,20 +12,20 @@ namespace stagedtrain::arch {
 // resolved configurations only.
 struct ModelConfig {
   std::string architecture = "gpt2";
-  std::int64_t layers = 0;    // transformer blocks
-  std::int64_t width = 0;     // size of the residual stream
-  std::int64_t heads = 0;     // query heads
-  std::int64_t kv_heads = 0;  // key and value heads; 0: as heads
-  std::int64_t head_dim = 0;  // size of a query and of a key; 0: width / heads
+  std::int64_t layers = 0;     // transformer blocks
+  std::int64_t width = 0;      // size of the residual stream
+  std::int64_t heads = 0;      // query heads
+  std::int64_t kv_heads = 0;   // key and value heads; 0: as heads
+  std::int64_t head_dim = 0;   // size of a query and of a key; 0: width / heads
   std::int64_t value_dim = 0;  // size of a value; 0: as head_dim
-  std::int64_t ffn = 0;       // hidden units of a feed-forward; 0: the architecture's own
-  std::int64_t vocab = 0;     // token ids are below it
-  std::int64_t context = 0;   // longest sequence, in tokens
-  bool tied = true;           // the head's weight is the token embedding
-  double norm_eps = 1e-5;     // inside the square root of a norm
-  double rope_theta = 1e4;    // base of the rotary embedding's wavelengths; llama only
-  double logit_scale = 1;     // the logits are multiplied by it
-  std::int64_t experts = 0;   // feed-forwards of a block, behind a router; 0: one, without router
+  std::int64_t ffn = 0;        // hidden units of a feed-forward; 0: the architecture's own
+  std::int64_t vocab = 0;      // token ids are below it
+  std::int64_t context = 0;    // longest sequence, in tokens
+  bool tied = true;            // the head's weight is the token embedding
+  double norm_eps = 1e-5;      // inside the square root of a norm
+  double rope_theta = 1e4;     // base of the rotary embedding's wavelengths; llama only
+  double logit_scale = 1;      // the logits are multiplied by it
+  std::int64_t experts = 0;    // feed-forwards of a block, behind a router; 0: one, without router
   std::int64_t experts_per_token = 2;  // experts that a token goes through
   double router_loss = 0.01;           // coefficient of the load-balancing loss, in training
 

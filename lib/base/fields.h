@@ -229,7 +229,11 @@ class FieldDocumenter {
                     : nested      ? ""
                                   : default_text(written),
                     info.doc});
-    document<T>(path);
+    if constexpr (HasFields<T>) {
+      document_inner(path, value);
+    } else {
+      document<T>(path);
+    }
   }
 
  private:
@@ -243,10 +247,15 @@ class FieldDocumenter {
       document<typename ElementOf<T>::type>(path + "[]");
     } else if constexpr (HasFields<T>) {
       T value{};
-      FieldDocumenter inner(path);
-      value.fields(inner);
-      rows.insert(rows.end(), inner.rows.begin(), inner.rows.end());
+      document_inner(path, value);
     }
+  }
+  // With the defaults that the value has where it stands.
+  template <class T>
+  void document_inner(const std::string& path, T& value) {
+    FieldDocumenter inner(path);
+    value.fields(inner);
+    rows.insert(rows.end(), inner.rows.begin(), inner.rows.end());
   }
   template <class T>
   static std::string type_name(const FieldInfo& info) {

@@ -150,6 +150,24 @@ std::string grouped(std::int64_t value) {
   return digits;
 }
 
+std::string wrapped(std::string_view text, std::size_t width, std::string_view indent) {
+  std::string result, line;
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const std::size_t end = std::min(text.find(' ', at), text.size());
+    const std::string_view word = text.substr(at, end - at);
+    if (!line.empty() && line.size() + 1 + word.size() > width) {
+      result += line + "\n";
+      line = indent;
+    } else if (!line.empty()) {
+      line += ' ';
+    }
+    line += word;
+    at = end + 1;
+  }
+  return result + line + "\n";
+}
+
 std::string short_bytes(double bytes) {
   for (auto [factor, unit] : {std::pair{1099511627776.0, "TiB"},
                               {1073741824.0, "GiB"},

@@ -33,6 +33,9 @@ std::string format_number(double value);
 std::string short_count(double value);
 // 1234567 -> "1,234,567".
 std::string grouped(std::int64_t value);
+// Broken at spaces into lines of at most so many bytes, each but the first begun with the indent;
+// ends with a line end.
+std::string wrapped(std::string_view text, std::size_t width = 100, std::string_view indent = "");
 // 1536 -> "1.5 KiB".
 std::string short_bytes(double bytes);
 // 3723 -> "1h02m"; 75 -> "1m15s"; 3.2 -> "3.2s".

@@ -38,6 +38,7 @@ std::optional<Duration> parse_time(std::string_view text) {
 
 Duration parse_duration(std::string_view text) {
   const std::string_view whole = trim(text);
+  if (whole == "auto") return {0, DurationUnit::automatic};
   if (const auto time = parse_time(whole)) return *time;
   std::size_t cut = whole.find_first_of(" \t%");
   if (cut == std::string_view::npos) cut = whole.size();
@@ -66,6 +67,8 @@ std::string to_string(const Duration& duration) {
       return number + "%";
     case DurationUnit::seconds:
       return number + "s";
+    case DurationUnit::automatic:
+      return "auto";
   }
   return number;
 }

@@ -131,8 +131,8 @@ class TensorRule {
   }
 
   void mean_rows(const Run& run, const Piece& q, double scale) {
-    Block& block = add(recipe_.value, Block::Kind::mean_rows, {run.begin, q.to},
-                       {run.count, q.count}, scale);
+    Block& block =
+        add(recipe_.value, Block::Kind::mean_rows, {run.begin, q.to}, {run.count, q.count}, scale);
     block.from = {0, q.from};
     block.span = rows_map_.from;
   }
@@ -145,9 +145,8 @@ class TensorRule {
   }
 
   std::uint64_t stream(const std::string& what) const {
-    return hash_name(
-        fmt::format("{} {}x{} {} {}", target_.name, rows_map_.to, columns_map_.to, growth_.seed,
-                    what));
+    return hash_name(fmt::format("{} {}x{} {} {}", target_.name, rows_map_.to, columns_map_.to,
+                                 growth_.seed, what));
   }
 
   void rest_rows() {

@@ -104,9 +104,8 @@ AxisMap widened_units(const AxisMap& units, std::int64_t old_unit, std::int64_t 
   for (const Piece& piece : units.pieces)
     for (std::int64_t u = 0; u < piece.count; ++u)
       for (std::int64_t i = 0; i < old_unit; ++i)
-        append(map.pieces,
-               {(piece.to + u) * new_unit + i * stride, (piece.from + u) * old_unit + i, 1,
-                piece.write, piece.read, piece.tile});
+        append(map.pieces, {(piece.to + u) * new_unit + i * stride, (piece.from + u) * old_unit + i,
+                            1, piece.write, piece.read, piece.tile});
   return map;
 }
 

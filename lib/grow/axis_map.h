@@ -34,8 +34,8 @@ struct AxisMap {
 };
 
 AxisMap unchanged(std::int64_t size);
-// New unit i is old unit sources[i], or rest where that is negative; a unit is `unit` indices. Every
-// old unit must have a copy. Readers are split evenly among copies.
+// New unit i is old unit sources[i], or rest where that is negative; a unit is `unit` indices.
+// Every old unit must have a copy. Readers are split evenly among copies.
 AxisMap map_units(const std::vector<std::int64_t>& sources, std::int64_t old_units,
                   std::int64_t unit = 1);
 // As many whole copies as fit, then the first indices once more: new i is old i mod `from`.

@@ -26,8 +26,7 @@ void check_blocks(const AxisGrowth& growth) {
 WholeGrowth growth_of_axes(AxisGrowth axes, const GrowthContext& context) {
   WholeGrowth growth;
   growth.axes = std::move(axes);
-  growth.layers =
-      ordered_layers(context.from.layers, context.from.layers, LayerOrder::alternate);
+  growth.layers = ordered_layers(context.from.layers, context.from.layers, LayerOrder::alternate);
   return growth;
 }
 

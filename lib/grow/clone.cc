@@ -13,13 +13,14 @@ struct CloneOptions {
   Widening widening;
   Tree mixing;
   Symmetry symmetry;
-  StateRule state;
+  StateRule state{Moments::reset_new};  // the best by measurement: docs/log.md
   template <class V>
   void fields(V& v) {
     widening.fields(v);
     v("mixing", mixing,
-      {.doc = "factor x factor coefficients of the blocks of matrices whose two axes grow, each row "
-              "with sum 1, as [[0.7, 0.3], [0.3, 0.7]]; not given: all 1 / factor",
+      {.doc =
+           "factor x factor coefficients of the blocks of matrices whose two axes grow, each row "
+           "with sum 1, as [[0.7, 0.3], [0.3, 0.7]]; not given: all 1 / factor",
        .shape = "list of list of number"});
     v("symmetry", symmetry, {.doc = "the break between the copies"});
     state.fields(v);
@@ -32,9 +33,10 @@ std::vector<double> read_row(const Tree& row, std::int64_t factor) {
   double sum = 0;
   for (const double c : coefficients) sum += c;
   if (coefficients.size() != static_cast<std::size_t>(factor) || std::abs(sum - 1) > 1e-9)
-    throw row.error("mixing: found a row of {} numbers with the sum {:.9g}, expected {} with the "
-                    "sum 1",
-                    coefficients.size(), sum, factor);
+    throw row.error(
+        "mixing: found a row of {} numbers with the sum {:.9g}, expected {} with the "
+        "sum 1",
+        coefficients.size(), sum, factor);
   return coefficients;
 }
 

@@ -17,7 +17,8 @@ struct Factors {
   void fields(V& v) {
     v("width", width,
       {.doc = "factor of width, heads, kv_heads and ffn; 1: as they are", .min = 1, .max = 64});
-    v("layers", layers, {.doc = "factor of the number of layers; 1: as it is", .min = 1, .max = 64});
+    v("layers", layers,
+      {.doc = "factor of the number of layers; 1: as it is", .min = 1, .max = 64});
   }
 };
 
@@ -68,8 +69,7 @@ class Coalesce final : public GrowthOperator {
   GrowthStep step(const GrowthContext& context) const override {
     GrowthStep step;
     const AxisGrowth axes = small_axes(context);
-    step.exact = step.equivariant =
-        options_.factors.width == 1 && options_.factors.layers == 1;
+    step.exact = step.equivariant = options_.factors.width == 1 && options_.factors.layers == 1;
     for (const arch::ParamSpec& target : arch::param_table(context.to))
       step.tensors.push_back(mean_of_layers(axes, target, context));
     apply_rule(options_.state, step);

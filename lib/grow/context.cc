@@ -50,8 +50,9 @@ AxisMap stretched(std::int64_t from, std::int64_t to) {
   map.merges = true;
   map.copies = static_cast<double>(to) / static_cast<double>(from);
   for (std::int64_t i = 0; i < to; ++i) {
-    const double at = to == 1 ? 0 : static_cast<double>(i) * static_cast<double>(from - 1) /
-                                        static_cast<double>(to - 1);
+    const double at = to == 1 ? 0
+                              : static_cast<double>(i) * static_cast<double>(from - 1) /
+                                    static_cast<double>(to - 1);
     const auto below = static_cast<std::int64_t>(std::floor(at));
     const double share = at - static_cast<double>(below);
     map.pieces.push_back({i, below, 1, 1 - share, 1 - share, 0});

@@ -22,8 +22,9 @@ struct DepthOptions {
        .shape = "count or list of count"});
     v("factor", factor, {.doc = "how many times deeper; or give layers", .min = 1, .max = 1024});
     v("order", order,
-      {.doc = "alternate: each new layer follows the layer it copies; append: new layers follow all "
-              "old ones, in the old order; last: they are copies of the last one"});
+      {.doc =
+           "alternate: each new layer follows the layer it copies; append: new layers follow all "
+           "old ones, in the old order; last: they are copies of the last one"});
     v("new_layers", new_layers,
       {.doc = "zero_output: copies whose outputs into the residual stream are zero, so the loss is "
               "kept; identity: their norms are zero too; copied: plain copies, the loss changes; "
@@ -55,9 +56,8 @@ class Depth final : public GrowthOperator {
 
   GrowthStep step(const GrowthContext& context) const override {
     const std::int64_t from = context.from.layers;
-    const LayerMap layers = list_.empty()
-                                ? ordered_layers(from, context.to.layers, options_.order)
-                                : listed_layers(from, list_);
+    const LayerMap layers = list_.empty() ? ordered_layers(from, context.to.layers, options_.order)
+                                          : listed_layers(from, list_);
     return step_by_layers(layers, options_.new_layers, options_.seed, context, options_.state);
   }
 

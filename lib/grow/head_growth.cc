@@ -44,9 +44,8 @@ HeadSources sources_of(const arch::ModelConfig& from, const arch::ModelConfig& t
     const bool is_new = g >= from.kv_heads;
     sources.group.push_back(is_new && !copied ? -1 : g % from.kv_heads);
     for (std::int64_t i = 0; i < after; ++i)
-      sources.query.push_back((is_new || i >= before) && !copied
-                                  ? -1
-                                  : g % from.kv_heads * before + i % before);
+      sources.query.push_back(
+          (is_new || i >= before) && !copied ? -1 : g % from.kv_heads * before + i % before);
   }
   return sources;
 }
@@ -54,9 +53,10 @@ HeadSources sources_of(const arch::ModelConfig& from, const arch::ModelConfig& t
 std::int64_t stride_of(const arch::ModelConfig& from, const arch::ModelConfig& to, bool turned) {
   if (!turned || from.head_dim == to.head_dim) return 1;
   if (to.head_dim % from.head_dim != 0)
-    throw usage_error("head_dim {} with RoPE, expected a multiple of {}: each old pair must keep "
-                      "its frequency",
-                      to.head_dim, from.head_dim);
+    throw usage_error(
+        "head_dim {} with RoPE, expected a multiple of {}: each old pair must keep "
+        "its frequency",
+        to.head_dim, from.head_dim);
   return to.head_dim / from.head_dim;
 }
 

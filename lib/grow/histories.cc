@@ -44,7 +44,8 @@ std::vector<std::int64_t> cuts(const std::vector<AgedRegion>& regions, std::int6
 }
 
 bool covers(const AgedRegion& r, std::int64_t row, std::int64_t column) {
-  return row >= r.row && row < r.row + r.rows && column >= r.column && column < r.column + r.columns;
+  return row >= r.row && row < r.row + r.rows && column >= r.column &&
+         column < r.column + r.columns;
 }
 
 // Joins a region to the last one if both are one run of columns.
@@ -122,8 +123,8 @@ void set_ages(TensorHistory& history, const TensorRecipe& made, const arch::Para
 }  // namespace
 
 std::vector<TensorHistory> grown_histories(const GrowthStep& step,
-                                           const std::vector<TensorHistory>& from,
-                                           std::int64_t now, std::int64_t generation) {
+                                           const std::vector<TensorHistory>& from, std::int64_t now,
+                                           std::int64_t generation) {
   const arch::ParamTable sources = arch::param_table(step.from),
                          targets = arch::param_table(step.to);
   std::vector<TensorHistory> histories(targets.size());

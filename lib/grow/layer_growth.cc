@@ -45,8 +45,9 @@ void check_identity(const arch::ParamTable& sources) {
     return spec.role == Role::bias;
   });
   if (!biases)
-    throw usage_error("new_layers: identity in a model without biases: such layers have no "
-                      "gradient, and would stay as they are for ever")
+    throw usage_error(
+        "new_layers: identity in a model without biases: such layers have no "
+        "gradient, and would stay as they are for ever")
         .with_hint("use zero_output");
 }
 

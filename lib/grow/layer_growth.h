@@ -46,8 +46,7 @@ GrowthStep step_by_layers(const LayerMap& layers, NewLayers new_layers, std::int
 // The number of layers that `layers` or `factor` asks for. Throws Error(usage) if it is not one of
 // them, or fewer than there are.
 std::int64_t asked_layers(const std::optional<std::int64_t>& layers,
-                          const std::optional<std::int64_t>& factor,
-                          const arch::ModelConfig& from);
+                          const std::optional<std::int64_t>& factor, const arch::ModelConfig& from);
 
 }  // namespace stagedtrain::grow
 

@@ -18,7 +18,8 @@ struct LemonOptions {
   template <class V>
   void fields(V& v) {
     sizes.fields(v);
-    v("symmetry", symmetry, {.doc = "the break between the copies, and the seed of random readers"});
+    v("symmetry", symmetry,
+      {.doc = "the break between the copies, and the seed of random readers"});
     state.fields(v);
   }
 };

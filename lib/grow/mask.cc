@@ -43,8 +43,9 @@ class Mask final : public GrowthOperator {
     growth.layers = ordered_layers(from.layers, to.layers, LayerOrder::append);
     growth.new_layers = NewLayers::random;
     GrowthStep step = step_by_axes(growth, context, options_.state);
+    // What is behind the mask has no gradient yet.
     step.exact = true;
-    step.equivariant = false;
+    step.equivariant = options_.state.moments == Moments::equivariant;
     step.mask_steps = options_.steps;
     return step;
   }

@@ -55,8 +55,7 @@ class Merge final : public GrowthOperator {
     const arch::ParamTable targets = arch::param_table(context.to);
     for (std::size_t i = 0; i < targets.size(); ++i) {
       const auto merges = [&](std::size_t axis) {
-        return axis < targets[i].axes.size() &&
-               axes.of(targets[i].axes[axis].axis).duplicates();
+        return axis < targets[i].axes.size() && axes.of(targets[i].axes[axis].axis).duplicates();
       };
       for (auto blocks : {&step.tensors[i].value, &step.tensors[i].gradient})
         take_from_each(*blocks, merges(0), merges(1));

@@ -54,13 +54,15 @@ const std::vector<OperatorEntry>& operators() {
       {"stack", "layers", "with zero_output", "G_stack, arXiv 2405.15319",
        "puts the old layers on top of themselves, with a fresh optimizer", make_stack,
        document_stack},
-      {"rms_copy", "residual, heads, ffn", "at whole multiples of width", "SPARKLING, arXiv 2602.02472",
-       "widens by any fraction with copies whose moments and learning rate start anew", make_rms_copy,
-       document_rms_copy},
+      {"rms_copy", "residual, heads, ffn", "at whole multiples of width",
+       "SPARKLING, arXiv 2602.02472",
+       "widens by any fraction with copies whose moments and learning rate start anew",
+       make_rms_copy, document_rms_copy},
       {"lemon", "residual, heads, ffn, head_dim, layers", "yes", "LEMON, arXiv 2310.07999",
-       "any larger width and depth: whole copies, padding for the rest, norms corrected", make_lemon,
-       document_lemon},
-      {"expand", "residual, heads, ffn, head_dim, layers", "yes", "Gesmundo and Maile, arXiv 2308.06103",
+       "any larger width and depth: whole copies, padding for the rest, norms corrected",
+       make_lemon, document_lemon},
+      {"expand", "residual, heads, ffn, head_dim, layers", "yes",
+       "Gesmundo and Maile, arXiv 2308.06103",
        "composable expansions: what is new is zero where it must be, random elsewhere", make_expand,
        document_expand},
       {"mask", "residual, heads, ffn, layers", "at the growth", "MSG, arXiv 2305.02869",
@@ -70,20 +72,18 @@ const std::vector<OperatorEntry>& operators() {
        "adds layers with zeroed outputs after groups of old ones", make_llama_pro,
        document_llama_pro},
       {"upcycle", "experts", "without noise", "Sparse Upcycling, arXiv 2212.05055",
-       "turns a dense feed-forward into experts behind a router", make_upcycle,
-       document_upcycle},
+       "turns a dense feed-forward into experts behind a router", make_upcycle, document_upcycle},
       {"merge", "residual, heads, ffn", "no", "Deep Fusion, arXiv 2306.11903",
        "puts several small states of one shape side by side in a larger one", make_merge,
        document_merge},
-      {"coalesce", "smaller: residual, heads, ffn, layers", "no", "multi-level framework, arXiv 2404.07999",
-       "makes a small state of a large one, by means", make_coalesce,
-       document_coalesce},
-      {"decoalesce", "residual, heads, ffn, layers", "in width", "multi-level framework, arXiv 2404.07999",
-       "the way back from coalesce: copies", make_decoalesce,
-       document_decoalesce},
+      {"coalesce", "smaller: residual, heads, ffn, layers", "no",
+       "multi-level framework, arXiv 2404.07999", "makes a small state of a large one, by means",
+       make_coalesce, document_coalesce},
+      {"decoalesce", "residual, heads, ffn, layers", "in width",
+       "multi-level framework, arXiv 2404.07999", "the way back from coalesce: copies",
+       make_decoalesce, document_decoalesce},
       {"interpolate", "nothing", "no", "multi-level framework, arXiv 2404.07999",
-       "mixes two states of one shape", make_interpolate,
-       document_interpolate},
+       "mixes two states of one shape", make_interpolate, document_interpolate},
       {"vocabulary", "vocab", "no", "common practice",
        "more token ids: new rows begin as the mean of the old ones, with noise", make_vocabulary,
        document_vocabulary},
@@ -109,8 +109,12 @@ GrowthRecipe make_recipe(const Tree& list, const arch::ModelConfig& from, const 
                      path, list.describe());
   GrowthRecipe recipe{from, from, {}};
   for (std::size_t i = 0; i < list.items.size(); ++i) {
-    recipe.steps.push_back(read_step(list.items[i], recipe.to,
-                                     path.empty() ? "" : fmt::format("{}.{}", path, i)));
+    if (i > 0 && recipe.steps.back().mask_steps > 0)
+      throw list.items[i].error(
+          "{}.{}: what mask adds stands behind its mask: no operator may follow it in one growth",
+          path, i);
+    recipe.steps.push_back(
+        read_step(list.items[i], recipe.to, path.empty() ? "" : fmt::format("{}.{}", path, i)));
     recipe.to = recipe.steps.back().to;
   }
   check_recipe(recipe);

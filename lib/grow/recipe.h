@@ -64,9 +64,9 @@ struct GrowthStep {
   bool equivariant = true;
   // Copies that nothing ever tells apart: the grown model stays the small one in disguise.
   bool symmetric = false;
-  std::int64_t mask_steps = 0;         // what is new stands behind a mask for this long
-  std::vector<TensorRecipe> tensors;   // in the order of param_table(to)
-  std::vector<std::string> others;     // files of further states of the model `from`
+  std::int64_t mask_steps = 0;        // what is new stands behind a mask for this long
+  std::vector<TensorRecipe> tensors;  // in the order of param_table(to)
+  std::vector<std::string> others;    // files of further states of the model `from`
 };
 
 // A whole growth: one or more operators, each on the result of the one before.

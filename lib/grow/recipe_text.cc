@@ -75,16 +75,15 @@ std::string row_text(const auto&... cells) {
 // Other than 1: " lr x 0.5, decay x 2, eps x 0.5".
 std::string dynamics_text(const TensorRecipe& made) {
   if (made.lr_scale == 1 && made.eps_scale == 1) return "";
-  return fmt::format("; lr x {:.4g}, decay x {:.4g}, eps x {:.4g}", made.lr_scale,
-                     made.decay_scale, made.eps_scale);
+  return fmt::format("; lr x {:.4g}, decay x {:.4g}, eps x {:.4g}", made.lr_scale, made.decay_scale,
+                     made.eps_scale);
 }
 
 std::string tensors_text(const GrowthStep& step) {
   const arch::ParamTable sources = arch::param_table(step.from),
                          targets = arch::param_table(step.to);
-  std::string text =
-      row_text("tensor", "shape", "source", "shape", "weights",
-               "exp_avg (exp_avg_sq: scale squared)");
+  std::string text = row_text("tensor", "shape", "source", "shape", "weights",
+                              "exp_avg (exp_avg_sq: scale squared)");
   for (std::size_t i = 0; i < targets.size(); ++i) {
     const TensorRecipe& made = step.tensors[i];
     const auto& blocks = made.value.empty() ? made.gradient : made.value;
@@ -116,8 +115,9 @@ std::string summary(const GrowthRecipe& recipe) {
       ratio(static_cast<double>(params), static_cast<double>(grown_params)), short_count(flops),
       short_count(grown_flops), ratio(flops, grown_flops));
   if (recipe.symmetric())
-    text += "warning          the copies stay equal for ever, unless dropout tells them apart: give "
-            "symmetry.noise, or moments: reset_new\n";
+    text +=
+        "warning          the copies stay equal for ever, unless dropout tells them apart: give "
+        "symmetry.noise, or moments: reset_new\n";
   return text;
 }
 

@@ -18,8 +18,9 @@ void take(std::int64_t& size, const std::optional<std::int64_t>& asked, const ch
 
 arch::ModelConfig TargetSizes::grown(const arch::ModelConfig& from) const {
   if (!layers && !width && !heads && !kv_heads && !head_dim && !value_dim && !ffn)
-    throw usage_error("found no size, expected some of layers, width, heads, kv_heads, head_dim, "
-                      "value_dim and ffn");
+    throw usage_error(
+        "found no size, expected some of layers, width, heads, kv_heads, head_dim, "
+        "value_dim and ffn");
   arch::ModelConfig to = from;
   take(to.layers, layers, "layers");
   take(to.width, width, "width");

@@ -22,8 +22,7 @@ struct TargetSizes {
       {.doc = "key and value heads after it; not given: as many queries share one as before",
        .min = 1,
        .max = most});
-    v("head_dim", head_dim,
-      {.doc = "size of queries and keys after it", .min = 1, .max = most});
+    v("head_dim", head_dim, {.doc = "size of queries and keys after it", .min = 1, .max = most});
     v("value_dim", value_dim,
       {.doc = "size of values after it; not given: as head_dim, if it was so before",
        .min = 1,

@@ -33,8 +33,7 @@ class Vocabulary final : public GrowthOperator {
   Tree options() const override { return write_fields(options_); }
   GrowthStep step(const GrowthContext& context) const override {
     AxisGrowth axes = unchanged_axes(context.from);
-    axes.of(arch::Axis::vocab) =
-        padded(context.from.vocab, context.to.vocab, 1, Rest::mean, false);
+    axes.of(arch::Axis::vocab) = padded(context.from.vocab, context.to.vocab, 1, Rest::mean, false);
     axes.rest_noise = options_.symmetry.noise;
     axes.seed = options_.symmetry.seed;
     WholeGrowth growth = growth_of_axes(std::move(axes), context);

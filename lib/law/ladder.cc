@@ -8,20 +8,32 @@
 
 namespace stagedtrain::law {
 
-Ladders::Ladders(Family family, double end_loss,
-                 const std::function<bool(std::size_t, std::size_t)>& connected)
-    : family_(std::move(family)), end_loss_(end_loss) {
+Ladders::Ladders(Family family, double end_loss, LadderRules rules)
+    : family_(std::move(family)), end_loss_(end_loss), rules_(std::move(rules)) {
   ST_CHECK(!family_.empty(), "a family without sizes");
-  if (!(end_loss > family_.back().curve->floor()))
+  const Size& last = family_.back();
+  if (!(end_loss > last.curve->floor()))
     throw usage_error("the end is a loss of {}, expected more than {}, which {} never falls below",
-                      end_loss, family_.back().curve->floor(), family_.back().name);
+                      end_loss, last.curve->floor(), last.name);
+  for (Size& size : family_) size.cost += rules_.token_price;
+  const double end_tokens = last.curve->tokens(end_loss);
   for (std::size_t from = 0; from < family_.size(); ++from) {
     for (std::size_t to = from + 1; to < family_.size(); ++to) {
-      if (connected && !connected(from, to)) continue;
+      if (rules_.connected && !rules_.connected(from, to)) continue;
       const Growth growth = best_growth(family_[from], family_[to], end_loss);
-      if (growth.pays()) edges_.push_back({from, to, growth, growth.credit * family_[to].cost});
+      const double worth = (growth.credit - rules_.lost_tokens) * family_[to].cost;
+      const bool is_last = to + 1 == family_.size();
+      if (!(worth > 0) || growth.small_tokens < rules_.shortest_stage) continue;
+      if (is_last && end_tokens - growth.resume_tokens < rules_.shortest_stage) continue;
+      edges_.push_back({from, to, growth, worth});
     }
   }
+}
+
+// At a lower loss, and after a stage that is long enough.
+bool Ladders::follows(const Edge& before, const Edge& edge) const {
+  return before.to == edge.from && before.growth.loss > edge.growth.loss &&
+         edge.growth.small_tokens - before.growth.resume_tokens >= rules_.shortest_stage;
 }
 
 // In round k, worth[i] is the most that a path of k + 1 growths with growth i as its last can save,
@@ -54,7 +66,7 @@ double Ladders::extended(const std::vector<double>& worth, std::size_t i,
                          std::size_t& before) const {
   double most = 0;
   for (std::size_t j = 0; j < edges_.size(); ++j) {
-    if (edges_[j].to != edges_[i].from || edges_[j].growth.loss <= edges_[i].growth.loss) continue;
+    if (!follows(edges_[j], edges_[i])) continue;
     if (worth[j] == 0 || worth[j] + edges_[i].worth <= most) continue;
     most = worth[j] + edges_[i].worth;
     before = j;

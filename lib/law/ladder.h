@@ -9,7 +9,8 @@
 namespace stagedtrain::law {
 
 // A run through sizes of a family, under loss-state; the last is the family's last. Credits add up
-// along it, each in its own size's tokens: growths[i] leads from sizes[i] to sizes[i + 1].
+// along it, each in its own size's tokens: growths[i] leads from sizes[i] to sizes[i + 1]. A
+// growth's credit is before what LadderRules takes from it.
 struct Ladder {
   std::vector<std::size_t> sizes;
   std::vector<Growth> growths;
@@ -21,14 +22,21 @@ struct Ladder {
 // The tokens that stage i of a ladder trains, up to end_loss for the last.
 double stage_tokens(const Family& family, const Ladder& ladder, std::size_t stage, double end_loss);
 
+// What a ladder must keep to besides coming to its end.
+struct LadderRules {
+  // Whether a growth from one size to another can be made at all; without it every one can.
+  std::function<bool(std::size_t, std::size_t)> connected = {};
+  double lost_tokens = 0;     // of the larger size, by every growth: its re-warm-up
+  double shortest_stage = 0;  // tokens; growths whose best time makes a stage shorter are left out
+  double token_price = 0;     // paid for every token of any size, besides Size::cost
+};
+
 // All growths worth making between sizes of a family, so that ladders of any length are found fast.
 class Ladders {
  public:
-  // The family's last size is the final one. connected(a, b): whether a growth from a to b can be
-  // made at all; without it every one can. Throws Error(usage) if end_loss is not above the floor
+  // The family's last size is the final one. Throws Error(usage) if end_loss is not above the floor
   // of the final size.
-  Ladders(Family family, double end_loss,
-          const std::function<bool(std::size_t, std::size_t)>& connected = {});
+  Ladders(Family family, double end_loss, LadderRules rules = {});
   // The best ladder of at most this many stages, 1 being the final size alone.
   Ladder best(std::size_t most_stages) const;
   // The ladder through these sizes (indices, rising, the last the family's last), each growth at
@@ -40,13 +48,15 @@ class Ladders {
   struct Edge {
     std::size_t from, to;
     Growth growth;
-    double worth;  // credit in cost
+    double worth;  // credit in cost, less what is lost
   };
+  bool follows(const Edge& before, const Edge& edge) const;
   double extended(const std::vector<double>& worth, std::size_t i, std::size_t& before) const;
   Ladder finished(const std::vector<const Edge*>& path) const;
 
   Family family_;
   double end_loss_;
+  LadderRules rules_;
   std::vector<Edge> edges_;  // by from, then to
 };
 

@@ -54,7 +54,9 @@ class Model {
   // Tells the model that params().weights() changed (it may keep a copy in another type).
   virtual void weights_changed() {}
   // Only reference kernels know masks.
-  virtual void set_mask(const ModelMask&) { ST_CHECK(false, "{} kernels with a mask", kernels_name()); }
+  virtual void set_mask(const ModelMask&) {
+    ST_CHECK(false, "{} kernels with a mask", kernels_name());
+  }
 
   ParamBuffer& params() { return params_; }
   const arch::ModelConfig& config() const { return config_; }

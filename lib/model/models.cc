@@ -31,9 +31,10 @@ std::unique_ptr<Model> make_model(const arch::ModelConfig& config, const ModelOp
       throw usage_error("there are no fused kernels for {}", config.architecture)
           .with_hint("give --kernels reference");
     if (options.kernels == Kernels::fused && !can_fuse)
-      throw usage_error("fused kernels run {} on the CPU in fp32 only, without dropout, experts or a "
-                        "value_dim of its own",
-                        config.architecture)
+      throw usage_error(
+          "fused kernels run {} on the CPU in fp32 only, without dropout, experts or a "
+          "value_dim of its own",
+          config.architecture)
           .with_hint("give --kernels reference");
     return options.kernels != Kernels::reference && can_fuse ? kind.make_fused(config, options)
                                                              : kind.make_reference(config, options);

@@ -66,9 +66,10 @@ void ParamBuffer::set_histories(const std::vector<state::TensorHistory>& histori
   segments_.clear();
   for (const std::size_t i : order_) {
     const state::TensorHistory& h = histories[i];
-    Segment whole{offsets_[i], table_[i].count(), 1,           0,
-                  table_[i].decays, h.generation < train_from_generation,
-                  h.age,       h.lr_scale,        h.decay_scale, h.eps_scale};
+    Segment whole{offsets_[i], table_[i].count(), 1,
+                  0,           table_[i].decays,  h.generation < train_from_generation,
+                  h.age,       h.lr_scale,        h.decay_scale,
+                  h.eps_scale};
     if (h.regions.empty()) {
       if (!segments_.empty() && joins(segments_.back(), whole)) {
         segments_.back().count += whole.count;
@@ -126,8 +127,7 @@ void ParamBuffer::set(state::Kind kind, std::size_t index, std::span<const std::
   to.copy_(at::from_blob(data, to.sizes(), at::TensorOptions(to.scalar_type())));
 }
 
-std::span<const std::byte> ParamBuffer::get(state::Kind kind, std::size_t index,
-                                            at::Tensor& room) {
+std::span<const std::byte> ParamBuffer::get(state::Kind kind, std::size_t index, at::Tensor& room) {
   room = view(of(kind), index).to(at::kCPU);
   return {static_cast<const std::byte*>(room.const_data_ptr()), room.nbytes()};
 }

@@ -16,7 +16,9 @@ struct ReferenceMask {
   ReferenceMask(const arch::ModelConfig& config, const ModelMask& mask, at::TensorOptions like);
 
   bool active() const { return residual_C.defined(); }
-  double of_layer(std::int64_t layer) const { return active() && layer >= old_layers ? visible : 1; }
+  double of_layer(std::int64_t layer) const {
+    return active() && layer >= old_layers ? visible : 1;
+  }
   // x times the factors of its last axis.
   static at::Tensor over(const at::Tensor& x, const at::Tensor& factors) {
     return factors.defined() ? x * factors.to(x.scalar_type()) : x;

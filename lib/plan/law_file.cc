@@ -1,19 +1,12 @@
 // The law file: one list of members for each struct both writes and reads it.
 #include "plan/law_file.h"
 
-#include <algorithm>
 #include <cmath>
-#include <limits>
 
-#include "base/text.h"
+#include "plan/json_members.h"
 
 namespace stagedtrain::plan {
-namespace {
-
-constexpr const char* kFormat = "stagedtrain laws";
-constexpr int kVersion = 1;
-constexpr const char* kHint = "write it again with stagedtrain plan --fit RUN... --out FILE";
-
+// Found by MemberWriter and MemberReader, so not in a namespace without a name.
 template <class V>
 void members(V& v, law::StageCurve& l) {
   v("E", l.E), v("B", l.B), v("b", l.b), v("x0", l.x0);
@@ -52,97 +45,11 @@ void members(V& v, FittedLaws& l) {
   v("curves", l.curves), v("chinchilla", l.chinchilla), v("notes", l.notes);
 }
 
-class Writer {
- public:
-  template <class T>
-  void operator()(const char* key, T& value) {
-    json_[key] = written(value);
-  }
-  template <class T>
-  static Json of(T value) {
-    Writer writer;
-    members(writer, value);
-    return writer.json_;
-  }
+namespace {
 
- private:
-  static Json written(const std::string& text) { return text; }
-  static Json written(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
-  template <class T>
-  static Json written(const std::vector<T>& values) {
-    Json list = Json::array();
-    for (const T& value : values) list.push_back(written(value));
-    return list;
-  }
-  template <class T>
-  static Json written(const std::optional<T>& value) {
-    return value ? written(*value) : Json(nullptr);
-  }
-  template <class T>
-  static Json written(const T& value) {
-    return of(value);
-  }
-  Json json_ = Json::object();
-};
-
-class Reader {
- public:
-  Reader(const Json& json, std::string where) : json_(json), where_(std::move(where)) {
-    if (!json.is_object()) throw wrong(where_, json, "a JSON object");
-  }
-  template <class T>
-  void operator()(const char* key, T& value) {
-    keys_.push_back(key);
-    const auto found = json_.find(key);
-    if (found == json_.end())
-      throw input_error("{}: '{}' is missing", where_, key).with_hint(kHint);
-    read(*found, fmt::format("{}: {}", where_, key), value);
-  }
-  template <class T>
-  static T of(const Json& json, const std::string& where) {
-    T value;
-    Reader reader(json, where);
-    members(reader, value);
-    reader.refuse_others();
-    return value;
-  }
-  void refuse_others() const {
-    for (const auto& [key, value] : json_.items())
-      if (std::find(keys_.begin(), keys_.end(), key) == keys_.end())
-        throw input_error("{}: unknown '{}'{}", where_, key, suggestion(key, keys_))
-            .with_hint(kHint);
-  }
-
- private:
-  static Error wrong(const std::string& where, const Json& found, const char* expected) {
-    return input_error("{}: found {}, expected {}", where, found.type_name(), expected)
-        .with_hint(kHint);
-  }
-  static void read(const Json& json, const std::string& where, double& value) {
-    if (!json.is_number() && !json.is_null()) throw wrong(where, json, "a number");
-    value = json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>();
-  }
-  static void read(const Json& json, const std::string& where, std::string& value) {
-    if (!json.is_string()) throw wrong(where, json, "text");
-    value = json.get<std::string>();
-  }
-  template <class T>
-  static void read(const Json& json, const std::string& where, std::vector<T>& values) {
-    if (!json.is_array()) throw wrong(where, json, "a list");
-    for (const Json& item : json) read(item, where, values.emplace_back());
-  }
-  template <class T>
-  static void read(const Json& json, const std::string& where, std::optional<T>& value) {
-    if (!json.is_null()) read(json, where, value.emplace());
-  }
-  template <class T>
-  static void read(const Json& json, const std::string& where, T& value) {
-    value = of<T>(json, where);
-  }
-  const Json& json_;
-  std::string where_;
-  std::vector<std::string> keys_;
-};
+constexpr const char* kFormat = "stagedtrain laws";
+constexpr int kVersion = 1;
+constexpr const char* kHint = "write it again with stagedtrain plan --fit RUN... --out FILE";
 
 // A law that planning can use: finite, and with positive parts.
 void check_law(const law::StageCurve& l, const std::string& where) {
@@ -168,21 +75,14 @@ void check_all(const Fitted& fitted, const std::string& where) {
 
 Json to_json(const FittedLaws& laws) {
   Json json = {{"format", kFormat}, {"version", kVersion}};
-  json.update(Writer::of(laws));
+  json.update(MemberWriter::of(laws));
   return json;
 }
 
 FittedLaws laws_from_json(const Json& json, const std::string& where) {
-  std::string format;
-  double version = 0;
   FittedLaws laws;
-  Reader reader(json, where);
-  reader("format", format);
-  reader("version", version);
-  if (format != kFormat || version != kVersion)
-    throw input_error("{}: found '{}', version {}; expected '{}', version {}", where, format,
-                      version, kFormat, kVersion)
-        .with_hint(kHint);
+  MemberReader reader(json, where, kHint);
+  reader.expect_format(kFormat, kVersion);
   members(reader, laws);
   reader.refuse_others();
   for (const FittedCurve& curve : laws.curves) check_all(curve, where + ": " + curve.name);

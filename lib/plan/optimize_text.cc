@@ -46,25 +46,35 @@ std::string growths_text(const Optimum& o) {
   return text;
 }
 
+const char* unit_name(CostUnit unit) {
+  constexpr const char* kNames[] = {"FLOPs", "seconds", "money"};
+  return kNames[static_cast<int>(unit)];
+}
+
 std::string savings_text(const Optimum& o) {
   const std::string end = fmt::format("at a loss of {}, which {} tokens from scratch come to",
                                       loss_text(o.end_loss), short_count(o.scratch_tokens));
-  std::string text = fmt::format(
-      "this plan saves, {}:\n  {} of FLOPs, {} counted as tokens x parameters, {} without "
-      "embeddings; {}\n",
-      end, percent(o.planned.flops), percent(o.planned.params), percent(o.planned.non_embedding),
-      law::assumption_name(o.assumption));
-  text += fmt::format("between, in FLOPs {}:\n", end);
-  text += fmt::format(
-      "  {:<20} {:>6}   a grown model stands where its own curve has the same "
-      "loss\n",
-      "floor (loss-state)", percent(o.floor));
-  text += fmt::format(
-      "  {:<20} {:>6}   a grown model soon stands where it would from scratch; one "
-      "late jump\n",
-      "ceiling (mixing)", percent(o.ceiling));
-  return text + fmt::format("  {:<20} {:>6}   the floor with as many stages as there are sizes\n",
-                            "more stages", percent(o.all_sizes));
+  const std::string unit = unit_name(o.options.unit);
+  const auto line = [](const char* name, double part, const char* says) {
+    return fmt::format("  {:<20} {:>6}   {}\n", name, percent(part), says);
+  };
+  std::string text = fmt::format("this plan saves, {}:\n  {}; {}\n", end, savings_words(o.planned),
+                                 law::assumption_name(o.options.transfer.assumption));
+  text += fmt::format("between, in {} {}:\n", unit, end);
+  text += line("floor (loss-state)", o.floor,
+               "a grown model stands where its own curve has the same loss");
+  text += line("ceiling (mixing)", o.ceiling,
+               "a grown model soon stands where it would from scratch; one late jump");
+  text += line("more stages", o.all_sizes, "the floor with as many stages as there are sizes");
+  if (o.endless)
+    text += line("endless stages", *o.endless,
+                 "the floor, if any size could be had and cost as its parameters");
+  if (o.stages.size() > 1 && o.warmup_steps_saved > 0)
+    text += fmt::format(
+        "not counted: the initial warm-up is the small model's; without a re-warm-up that saves "
+        "{:.0f}\nsteps of the final model more\n",
+        o.warmup_steps_saved);
+  return text;
 }
 
 Json stage_json(const OptimizedStage& stage) {
@@ -78,6 +88,7 @@ Json stage_json(const OptimizedStage& stage) {
                {"tokens", stage.tokens},
                {"flops", stage.flops},
                {"resume_tokens", stage.resume_tokens},
+               {"lost_tokens", stage.lost_tokens},
                {"begin_loss", stage.begin_loss ? Json(*stage.begin_loss) : Json(nullptr)},
                {"end_loss", stage.end_loss},
                {"end_slope", stage.end_slope},
@@ -90,32 +101,41 @@ Json stage_json(const OptimizedStage& stage) {
 }  // namespace
 
 std::string to_text(const Optimum& o) {
-  std::string text =
-      fmt::format("law         {}: {}\nits losses  {}, of {} to {} parameters\nassumption  {}\n\n",
-                  o.law.name, o.law.source, o.law.end, short_count(o.law.least_parameters),
-                  short_count(o.law.most_parameters), law::assumption_name(o.assumption));
-  text += stages_text(o) + "\n" + growths_text(o) + "\n" + savings_text(o);
-  for (const std::string& warning : o.warnings) text += "\nwarning: " + warning + "\n";
+  std::string text = wrapped(fmt::format("law         {}: {}", o.law.name, o.law.source));
+  text += fmt::format("its losses  {}, of {} to {} parameters\nassumption  {}\n\n", o.law.end,
+                      short_count(o.law.least_parameters), short_count(o.law.most_parameters),
+                      law::assumption_name(o.options.transfer.assumption));
+  text += stages_text(o) + "\n" + growths_text(o) + "\n" + savings_text(o) + "\n";
+  text += to_text(o.full.plan, o.full.cost);
+  if (!o.law.samples.empty()) text += "\n" + to_text(o.full.plan, o.full.outlook);
+  for (const std::string& warning : o.warnings) text += warning_text(warning);
   return text;
 }
 
 Json to_json(const Optimum& o) {
   Json json = {{"law", o.law.name},
                {"law_source", o.law.source},
-               {"assumption", law::assumption_name(o.assumption)},
+               {"assumption", law::assumption_name(o.options.transfer.assumption)},
                {"end_loss", o.end_loss},
                {"scratch_tokens", o.scratch_tokens},
                {"scratch_flops", o.scratch_flops},
                {"flops", o.flops},
                {"saving_flops", o.planned.flops},
-               {"saving_params", o.planned.params},
+               {"saving_params", o.planned.parameters},
                {"saving_non_embedding", o.planned.non_embedding},
+               {"saving_causal_flops", o.planned.causal_flops},
+               {"saving_seconds", o.planned.seconds ? Json(*o.planned.seconds) : Json(nullptr)},
+               {"unit", unit_name(o.options.unit)},
                {"floor_loss_state", o.floor},
                {"ceiling_mixing", o.ceiling},
                {"floor_all_sizes", o.all_sizes},
+               {"floor_endless", o.endless ? Json(*o.endless) : Json(nullptr)},
+               {"warmup_steps_saved", o.warmup_steps_saved},
+               {"tokens", o.tokens},
                {"warnings", o.warnings}};
   json["stages"] = Json::array();
   for (const OptimizedStage& stage : o.stages) json["stages"].push_back(stage_json(stage));
+  json["plan"] = to_json(o.full);
   return json;
 }
 

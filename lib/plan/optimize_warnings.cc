@@ -11,16 +11,20 @@ using Lines = std::vector<std::string>;
 constexpr double kTokensPerParameter = 20, kMostGrowth = 4;
 
 void about_law(const Optimum& o, Lines& lines) {
-  for (const OptimizedStage& stage : o.stages) {
-    const double n = stage.size.parameters;
-    if (n >= o.law.least_parameters && n <= o.law.most_parameters) continue;
-    lines.push_back(
-        fmt::format("{}: {} parameters, but the law {} was fitted to {} to {}; fit your own runs",
-                    stage.name, short_count(n), o.law.name, short_count(o.law.least_parameters),
-                    short_count(o.law.most_parameters)));
-  }
+  for (const OptimizedStage& stage : o.stages)
+    for (std::string& line :
+         law_warnings(o.law, stage.name, stage.size.params, stage.resume_tokens + stage.tokens))
+      lines.push_back(std::move(line));
+  lines.insert(lines.end(), o.law.notes.begin(), o.law.notes.end());
   if (o.law.name == "kaplan")
     lines.push_back("kaplan: its runs have a constant rate and the critical batch of their loss");
+}
+
+// The time of the tokens that staging saves at most, where time is known.
+std::string worth(const Optimum& o) {
+  const double each = o.full.cost.stages.back().seconds_per_token;
+  if (each == 0) return "";
+  return fmt::format(", {}", short_seconds(o.all_sizes * o.scratch_tokens * each));
 }
 
 void about_loss_state(const Optimum& o, Lines& lines) {
@@ -29,12 +33,13 @@ void about_loss_state(const Optimum& o, Lines& lines) {
   if (tokens_per_parameter > kTokensPerParameter)
     lines.push_back(fmt::format(
         "{:.3g} tokens for each parameter: under loss-state the tokens saved stay the same as runs "
-        "grow, so the percentage falls; here it is at most {:.1f}%",
-        tokens_per_parameter, 100 * o.all_sizes));
+        "grow, so the percentage falls; here it is at most {:.1f}%, {} tokens of the final model{}",
+        tokens_per_parameter, 100 * o.all_sizes, short_count(o.all_sizes * o.scratch_tokens),
+        worth(o)));
 }
 
-void about_mixing(const Optimum& o, const OptimizeOptions& options, Lines& lines) {
-  if (options.mixing_tokens == 0)
+void about_mixing(const Optimum& o, Lines& lines) {
+  if (o.options.transfer.mixing_tokens == 0)
     lines.push_back(
         "the mixing time is not known and was taken as 0: measure it on a pilot, from the growth "
         "to where the grown run meets one from scratch");
@@ -56,19 +61,26 @@ void about_growths(const Optimum& o, Lines& lines) {
   }
 }
 
+void about_data(const Optimum& o, Lines& lines) {
+  const std::optional<double> times = epochs(o.full.plan);
+  if (times && *times > 1) lines.push_back(epochs_warning(*times));
+}
+
 }  // namespace
 
-std::vector<std::string> warnings_of(const Optimum& o, const OptimizeOptions& options) {
-  Lines lines;
+std::vector<std::string> warnings_of(const Optimum& o, const std::vector<std::string>& notes) {
+  Lines lines = notes;
+  const law::Assumption assumption = o.options.transfer.assumption;
   if (o.stages.size() == 1)
     lines.push_back("no growth pays under this assumption: the plan is the final model alone");
   about_law(o, lines);
   about_growths(o, lines);
-  if (o.assumption == Assumption::loss_state) about_loss_state(o, lines);
-  if (o.assumption == Assumption::mixing) about_mixing(o, options, lines);
-  if (o.assumption == Assumption::measured && o.stages.size() > 1)
+  if (assumption == Assumption::loss_state) about_loss_state(o, lines);
+  if (assumption == Assumption::mixing) about_mixing(o, lines);
+  if (assumption == Assumption::measured && o.stages.size() > 1)
     lines.push_back(
         "rho is taken to hold until the last moment before the decay; it was measured at one time");
+  about_data(o, lines);
   return lines;
 }
 

@@ -5,6 +5,7 @@
 
 namespace stagedtrain::plan {
 
-std::vector<std::string> warnings_of(const Optimum& optimum, const OptimizeOptions& options);
+// notes: what was found on the way.
+std::vector<std::string> warnings_of(const Optimum& optimum, const std::vector<std::string>& notes);
 
 }  // namespace stagedtrain::plan

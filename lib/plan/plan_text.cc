@@ -38,9 +38,12 @@ std::string stage_notes(const RunPlan& plan, const StagePlan& stage) {
     text += plan.schedule.from.empty() ? "  starts from fresh weights\n"
                                        : fmt::format("  starts from {}\n", plan.schedule.from);
   }
-  text += fmt::format("  {:.0f}% of the FLOPs", 100 * stage.flops / plan.flops);
+  text += fmt::format("  {:.0f}% of the FLOPs; {} parameters without embeddings",
+                      100 * stage.flops / plan.flops, count_text(stage.params.non_embedding));
   if (stage.until_loss)
     text += fmt::format("; ends sooner at a validation loss of {}", *stage.until_loss);
+  if (stage.until_slope)
+    text += fmt::format("; ends sooner where its curve has the slope {:.4g}", *stage.until_slope);
   if (stage.rewarm_steps)
     text += fmt::format("; learning rate rises anew over {} steps", grouped(stage.rewarm_steps));
   return text + "\n";
@@ -100,8 +103,8 @@ std::string scratch_notes(const RunPlan& plan, const std::vector<RunPlan>& scrat
                     fmt::format("{:.1f}% of it", 100 * plan.flops / run.flops)});
   return "\nthe same model from scratch, for comparison (stagedtrain train --scratch)\n" +
          text_table(rows, 0, "  ") +
-         "  What staging saves at equal loss is measured, not planned: `stagedtrain report` says "
-         "it.\n";
+         "  Equal lengths are not equal losses: what staging saved, `stagedtrain report` "
+         "measures.\n";
 }
 
 Json stage_json(const StagePlan& stage) {
@@ -117,6 +120,8 @@ Json stage_json(const StagePlan& stage) {
           {"peak_lr", stage.peak_lr},
           {"rewarm_steps", stage.rewarm_steps},
           {"until_loss", stage.until_loss ? Json(*stage.until_loss) : Json(nullptr)},
+          {"until_slope", stage.until_slope ? Json(*stage.until_slope) : Json(nullptr)},
+          {"predicted_loss", stage.predicted_loss ? Json(*stage.predicted_loss) : Json(nullptr)},
           {"memory_bytes", stage.memory_bytes},
           {"growth_memory_bytes", stage.growth_memory_bytes},
           {"checkpoint_bytes", stage.checkpoint_bytes},
@@ -150,12 +155,16 @@ std::optional<double> epochs(const RunPlan& plan) {
          static_cast<double>(*plan.facts.train_windows);
 }
 
-std::string to_text(const RunPlan& plan, const std::vector<RunPlan>& scratch) {
+std::string to_text(const RunPlan& plan, const std::vector<RunPlan>& scratch,
+                    const std::string& sections, const std::vector<std::string>& warnings) {
   std::string text = stage_table(plan);
   for (const StagePlan& stage : plan.stages) text += stage_notes(plan, stage);
-  text += run_notes(plan);
+  text += run_notes(plan) + sections;
   if (!scratch.empty()) text += scratch_notes(plan, scratch);
-  for (const std::string& warning : plan.warnings) text += "\nwarning: " + warning + "\n";
+  if (!plan.chosen.empty()) text += "\nchosen by the planner\n";
+  for (const std::string& choice : plan.chosen) text += "  " + stagedtrain::wrapped(choice, 96, "  ");
+  for (const std::string& warning : plan.warnings) text += warning_text(warning);
+  for (const std::string& warning : warnings) text += warning_text(warning);
   return text;
 }
 
@@ -189,6 +198,7 @@ Json to_json(const RunPlan& plan, const std::vector<RunPlan>& scratch) {
                                {"tokens", run.tokens},
                                {"flops", run.flops},
                                {"staged_share", plan.flops / run.flops}});
+  json["chosen"] = plan.chosen;
   json["warnings"] = plan.warnings;
   return json;
 }

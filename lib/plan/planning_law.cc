@@ -1,13 +1,22 @@
-// The laws of the room law, each with the count of parameters that it is about.
+// The laws of the room law and of law files, each with the count of parameters that it is about.
 #include "plan/planning_law.h"
 
-#include "base/error.h"
+#include <algorithm>
+#include <cmath>
+#include <map>
+
 #include "base/text.h"
-#include "law/chinchilla.h"
-#include "law/kaplan.h"
 
 namespace stagedtrain::plan {
 namespace {
+
+CurveOf curves_of(const law::Chinchilla& chinchilla) {
+  return [chinchilla](double parameters) {
+    return std::make_shared<law::PowerCurve>(chinchilla.curve(parameters));
+  };
+}
+
+double all_parameters(const arch::ParamCount& count) { return static_cast<double>(count.total); }
 
 PlanningLaw chinchilla_law(const law::ChinchillaConstants& constants) {
   PlanningLaw planning;
@@ -16,11 +25,10 @@ PlanningLaw chinchilla_law(const law::ChinchillaConstants& constants) {
   planning.end = "decayed ends";
   planning.least_parameters = 44e6;
   planning.most_parameters = 16e9;
-  planning.parameters = [](const arch::ParamCount& count) {
-    return static_cast<double>(count.total);
-  };
-  planning.curve = [chinchilla = constants.law](double parameters) {
-    return std::make_shared<law::PowerCurve>(chinchilla.curve(parameters));
+  planning.parameters = all_parameters;
+  planning.curve = curves_of(constants.law);
+  planning.endless = [chinchilla = constants.law](double parameters) {
+    return law::endless_stages(chinchilla, parameters);
   };
   return planning;
 }
@@ -38,19 +46,134 @@ PlanningLaw kaplan_law() {
   planning.curve = [](double parameters) {
     return std::make_shared<law::KaplanCurve>(law::Kaplan(), parameters);
   };
+  planning.endless = [](double parameters) {
+    return law::endless_stages(law::Kaplan(), parameters);
+  };
   return planning;
+}
+
+PlanningLaw fitted_chinchilla(const FittedChinchilla& fitted) {
+  PlanningLaw planning;
+  planning.source =
+      fmt::format("Chinchilla's law, fitted to {} finished runs of {}", fitted.points, fitted.name);
+  planning.end = "decayed ends";
+  planning.most_parameters = fitted.largest_parameters;
+  planning.parameters = all_parameters;
+  planning.curve = curves_of(fitted.law);
+  for (const law::Chinchilla& sample : fitted.samples)
+    planning.samples.push_back(curves_of(sample));
+  planning.known_tokens = [most = fitted.most_tokens](double) { return most; };
+  planning.endless = [chinchilla = fitted.law](double parameters) {
+    return law::endless_stages(chinchilla, parameters);
+  };
+  return planning;
+}
+
+// The same curve without what a grown stage had learnt before it.
+law::StageCurve own_curve(law::StageCurve curve, const FittedCurve& fitted) {
+  if (fitted.begin > 0) curve.x0 = 0;
+  return curve;
+}
+
+using CurveTable = std::map<double, FittedCurve>;  // by parameters
+
+// Of two curves of one size that of fresh weights, then that of more steps.
+CurveTable best_curves(const std::vector<FittedCurve>& curves) {
+  const auto rank = [](const FittedCurve& c) { return std::pair(c.begin == 0, c.last_x); };
+  CurveTable table;
+  for (const FittedCurve& curve : curves) {
+    if (!(curve.model_parameters > 0 && curve.tokens_per_step > 0)) continue;
+    const auto [at, is_new] = table.try_emplace(curve.model_parameters, curve);
+    if (!is_new && rank(at->second) < rank(curve)) at->second = curve;
+  }
+  return table;
+}
+
+CurveOf curves_of(std::shared_ptr<const CurveTable> table, std::optional<std::size_t> sample) {
+  return [table, sample](double parameters) -> std::shared_ptr<const law::LossCurve> {
+    const auto found = table->find(parameters);
+    if (found == table->end()) return nullptr;
+    const FittedCurve& fitted = found->second;
+    const law::StageCurve& law =
+        sample ? fitted.samples[*sample % fitted.samples.size()] : fitted.law;
+    return std::make_shared<law::PowerCurve>(own_curve(law, fitted).curve(fitted.tokens_per_step));
+  };
+}
+
+void note_curves(const CurveTable& table, PlanningLaw& planning) {
+  for (const auto& [parameters, curve] : table) {
+    planning.source += fmt::format("{}{} ({} parameters)", planning.source.empty() ? "" : ", ",
+                                   curve.name, short_count(parameters));
+    if (curve.begin > 0)
+      planning.notes.push_back(
+          fmt::format("{}: a grown stage's curve, taken as that of its size without the head start",
+                      curve.name));
+  }
+  planning.source = "own curves: " + planning.source;
+  planning.notes.push_back(
+      "own curves are of a rate near its peak: the decay lowers every loss further, from scratch "
+      "and staged alike");
+}
+
+PlanningLaw fitted_curves(const FittedLaws& laws, const std::string& name) {
+  const auto table = std::make_shared<const CurveTable>(best_curves(laws.curves));
+  if (table->empty())
+    throw input_error("{}: none of its {} curves says of how many parameters and tokens it is",
+                      name, laws.curves.size())
+        .with_hint("fit run folders, not CSV files of steps and losses alone");
+  PlanningLaw planning;
+  planning.end = "a constant rate";
+  planning.least_parameters = table->begin()->first;
+  planning.most_parameters = table->rbegin()->first;
+  planning.parameters = all_parameters;
+  planning.curve = curves_of(table, std::nullopt);
+  std::size_t samples = SIZE_MAX;
+  for (const auto& [parameters, curve] : *table) samples = std::min(samples, curve.samples.size());
+  for (std::size_t i = 0; i < samples; ++i) planning.samples.push_back(curves_of(table, i));
+  planning.known_tokens = [table](double parameters) {
+    const auto found = table->find(parameters);
+    return found == table->end() ? 0.0 : found->second.last_x * found->second.tokens_per_step;
+  };
+  note_curves(*table, planning);
+  return planning;
+}
+
+bool names_file(const std::string& name) {
+  return name.find('/') != std::string::npos || name.ends_with(".json");
 }
 
 }  // namespace
 
+PlanningLaw planning_law(const FittedLaws& laws, const std::string& name) {
+  PlanningLaw planning =
+      laws.chinchilla ? fitted_chinchilla(*laws.chinchilla) : fitted_curves(laws, name);
+  planning.name = name;
+  return planning;
+}
+
 PlanningLaw find_planning_law(const std::string& name) {
+  if (names_file(name)) return planning_law(read_law_file(name), name);
   if (name == "kaplan") return kaplan_law();
   std::vector<std::string> names = {"chinchilla", "kaplan"};
   for (const law::ChinchillaConstants& constants : law::chinchilla_constants()) {
     if (name == constants.name || name == "chinchilla") return chinchilla_law(constants);
     names.push_back(constants.name);
   }
-  throw usage_error("unknown law '{}'{}", name, suggestion(name, names));
+  throw usage_error("unknown law '{}'{}", name, suggestion(name, names))
+      .with_hint("a file of own laws has a name with '/' or .json: stagedtrain plan --fit RUN...");
+}
+
+void refuse_nonsense(const PlanningLaw& law, const law::Size& size, const arch::ModelConfig& model,
+                     double tokens) {
+  const double knows_nothing = std::log(static_cast<double>(model.vocab));
+  const double loss = size.curve->loss(tokens);
+  if (loss < knows_nothing) return;
+  throw usage_error(
+      "the law {} sees {} come to a loss of {:.2f} after {} tokens, expected less than {:.2f}, "
+      "that of a guess among {} ids",
+      law.name, size.name, loss, short_count(tokens), knows_nothing, grouped(model.vocab))
+      .with_hint(
+          "published laws are of larger models and of word pieces, not bytes; fit your own runs");
 }
 
 }  // namespace stagedtrain::plan

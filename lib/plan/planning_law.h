@@ -1,4 +1,4 @@
-// The laws that a plan can be made with, by name.
+// The laws that a plan can be made with, by name or from a file of own fits.
 #pragma once
 
 #include <functional>
@@ -6,9 +6,14 @@
 #include <string>
 
 #include "arch/cost.h"
+#include "law/limit.h"
 #include "law/loss_law.h"
+#include "plan/law_file.h"
 
 namespace stagedtrain::plan {
+
+// The curve of a size; null for one that the law has none of.
+using CurveOf = std::function<std::shared_ptr<const law::LossCurve>(double parameters)>;
 
 // How the loss of any size falls. Each law counts parameters in its own way.
 struct PlanningLaw {
@@ -16,10 +21,27 @@ struct PlanningLaw {
   std::string end;  // what its losses are: "decayed ends", "a constant rate"
   double least_parameters = 0, most_parameters = 0;  // of the models that it was fitted to
   std::function<double(const arch::ParamCount&)> parameters;
-  std::function<std::shared_ptr<const law::LossCurve>(double parameters)> curve;
+  CurveOf curve;
+  std::vector<CurveOf> samples;  // of the fit's bootstrap; none: no intervals
+  // Tokens of the fit's data, for a size; 0: not known. Beyond three times it a forecast is a
+  // guess.
+  std::function<double(double parameters)> known_tokens = [](double) { return 0.0; };
+  // What endlessly many stages save, if the law has that in closed form.
+  std::function<law::Limit(double parameters)> endless;
+  std::vector<std::string> notes;  // what a reader must know, a sentence each
 };
 
-// "besiroglu" (also "chinchilla"), "hoffmann" or "kaplan". Throws Error(usage) with the nearest.
+// "besiroglu" (also "chinchilla"), "hoffmann" or "kaplan"; or a law file, known by a '/' or the
+// ending .json. Throws Error(usage) with the nearest, and as read_law_file does.
 PlanningLaw find_planning_law(const std::string& name);
+
+// Chinchilla's law of finished runs if there is one, else the curves, each for models of exactly
+// its size. Throws Error(input) if no curve says of what size it is.
+PlanningLaw planning_law(const FittedLaws& laws, const std::string& name);
+
+// A law far outside of what it was fitted to can be plain nonsense. Throws Error(usage) if it sees
+// the size end above the loss of a guess.
+void refuse_nonsense(const PlanningLaw& law, const law::Size& size, const arch::ModelConfig& model,
+                     double tokens);
 
 }  // namespace stagedtrain::plan

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "grow/operator.h"
+#include "plan/memory.h"
 #include "plan/run_plan.h"
 #include "state/checkpoint.h"
 
@@ -93,6 +94,7 @@ void measure(const Schedule& s, StagePlan& stage, double amount, DurationUnit un
 
 void measure_stage(const Schedule& s, const Duration& length, const DataFacts& facts,
                    StagePlan& stage) {
+  ST_CHECK(length.unit != DurationUnit::automatic, "the length of {} is not chosen", stage.name);
   if (length.unit != DurationUnit::epochs) return measure(s, stage, length.amount, length.unit);
   if (!facts.train_windows)
     throw usage_error("'{}': the length of an epoch is unknown without the file data.train",
@@ -103,46 +105,16 @@ void measure_stage(const Schedule& s, const Duration& length, const DataFacts& f
           DurationUnit::tokens);
 }
 
-// Steps of a length that is counted along the run; what no run can reach stays just that.
-std::int64_t run_steps(const Schedule& s, const RunPlan& plan, const Duration& d) {
-  double steps = d.amount;
-  if (d.unit == DurationUnit::percent) steps *= static_cast<double>(plan.total_steps) / 100;
-  if (d.unit == DurationUnit::tokens)
-    steps = std::ceil(steps / static_cast<double>(s.batch.sequences * plan.final_model.context));
-  return std::llround(std::min(steps, 2 * kMaxSteps));
-}
-
-// Bytes while training: master weights, gradients, two moments; activations of one micro-batch.
-std::uint64_t memory_estimate(const Schedule& s, const arch::ModelConfig& m, std::int64_t params) {
-  const double bytes = s.precision == schedule::Precision::fp64 ? 8 : 4;
-  const double compute = s.precision == schedule::Precision::bf16 ? 2 : bytes;
-  const double copy =
-      s.precision == schedule::Precision::bf16 ? 4 : 0;  // bf16 weights and gradients
-  const double rows =
-      static_cast<double>((s.batch.micro ? s.batch.micro : s.batch.sequences) * m.context);
-  const std::int64_t hidden = m.experts > 0 ? m.experts_per_token * m.ffn : m.ffn;
-  const double per_layer = static_cast<double>(6 * m.width + 2 * m.heads * m.head_dim +
-                                               2 * m.kv_heads * m.head_dim + 2 * hidden);
-  const double activations =
-      rows * (static_cast<double>(m.layers) * per_layer + static_cast<double>(2 * m.width)) *
-      compute;
-  const double logits = 2 * rows * static_cast<double>(m.vocab) * std::max(compute, 4.0);
-  return static_cast<std::uint64_t>((4 * bytes + copy) * static_cast<double>(params) + activations +
-                                    logits);
-}
-
 void fill_costs(const Schedule& s, StagePlan& stage) {
   stage.params = arch::count_params(stage.model);
-  const double state_bytes = s.precision == schedule::Precision::fp64 ? 24 : 12;
   stage.checkpoint_bytes = state::checkpoint_bytes(
       stage.model,
       s.precision == schedule::Precision::fp64 ? state::DType::f64 : state::DType::f32);
-  stage.memory_bytes = memory_estimate(s, stage.model, stage.params.total);
-  if (stage.growth) {
-    const double both =
-        static_cast<double>(arch::count_params(stage.growth->from).total + stage.params.total);
-    stage.growth_memory_bytes = static_cast<std::uint64_t>(state_bytes * both);
-  }
+  stage.memory_bytes =
+      static_cast<std::uint64_t>(training_memory(s, stage.model, stage.params.total).total());
+  if (stage.growth)
+    stage.growth_memory_bytes = static_cast<std::uint64_t>(
+        growth_memory(s, arch::count_params(stage.growth->from).total, stage.params.total));
 }
 
 // Model and growth of stage i, given the model before it (none: fresh).
@@ -176,11 +148,11 @@ bool same_sizes(arch::ModelConfig grown, const arch::ModelConfig& asked) {
 void check_train_only(const Schedule& s, std::size_t i, const StagePlan& stage) {
   if (!stage.train_only_new) return;
   const auto is_new = [](const grow::TensorRecipe& made) { return made.is_new; };
-  const bool adds = stage.growth && std::any_of(stage.growth->steps.begin(),
-                                                stage.growth->steps.end(), [&](const auto& step) {
-                                                  return std::any_of(step.tensors.begin(),
-                                                                     step.tensors.end(), is_new);
-                                                });
+  const bool adds =
+      stage.growth &&
+      std::any_of(stage.growth->steps.begin(), stage.growth->steps.end(), [&](const auto& step) {
+        return std::any_of(step.tensors.begin(), step.tensors.end(), is_new);
+      });
   if (!adds)
     throw stage_place(s, i).error(
         "stages.{}.train_only: new, but this stage adds no layer and no expert: nothing would be "
@@ -191,7 +163,8 @@ void check_train_only(const Schedule& s, std::size_t i, const StagePlan& stage) 
 void add_warnings(RunPlan& plan) {
   const Schedule& s = plan.schedule;
   for (std::size_t i = 0; i + 1 < plan.stages.size(); ++i)
-    if (plan.stages[i].params.total > plan.stages[i + 1].params.total)
+    if (plan.stages[i].params.total > plan.stages[i + 1].params.total &&
+        plan.stages[i + 1].growth->asked().find("operator: coalesce") == std::string::npos)
       plan.warnings.push_back(
           fmt::format("stage {} is smaller than the one before", s.stages[i + 1].name));
   for (const StagePlan& stage : plan.stages)
@@ -211,9 +184,9 @@ void add_warnings(RunPlan& plan) {
 
 void resolve_lr(RunPlan& plan) {
   const Schedule& s = plan.schedule;
-  plan.warmup_steps = std::min(run_steps(s, plan, s.lr.warmup), plan.total_steps);
+  plan.warmup_steps = std::min(steps_along(plan, s.lr.warmup), plan.total_steps);
   plan.decay_steps =
-      s.lr.curve == "wsd" ? std::min(run_steps(s, plan, s.lr.decay), plan.total_steps) : 0;
+      s.lr.curve == "wsd" ? std::min(steps_along(plan, s.lr.decay), plan.total_steps) : 0;
   plan.decayed =
       schedule::find_lr_curve(s.lr.curve).decays && (s.lr.curve != "wsd" || plan.decay_steps > 0);
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
@@ -221,13 +194,23 @@ void resolve_lr(RunPlan& plan) {
     plan.stages[i].peak_lr = own && own->peak ? *own->peak : s.lr.peak;
     if (plan.stages[i].growth)
       plan.stages[i].rewarm_steps =
-          run_steps(s, plan, own && own->rewarm ? *own->rewarm : s.lr.rewarm);
+          steps_along(plan, own && own->rewarm ? *own->rewarm : s.lr.rewarm);
   }
 }
 
 }  // namespace
 
 const char* role_name(Role role) { return role == Role::staged ? "staged" : "scratch"; }
+
+// What no run can reach stays just that.
+std::int64_t steps_along(const RunPlan& plan, const Duration& length) {
+  const schedule::Schedule& s = plan.schedule;
+  double steps = length.amount;
+  if (length.unit == DurationUnit::percent) steps *= static_cast<double>(plan.total_steps) / 100;
+  if (length.unit == DurationUnit::tokens)
+    steps = std::ceil(steps / static_cast<double>(s.batch.sequences * plan.final_model.context));
+  return std::llround(std::min(steps, 2 * kMaxSteps));
+}
 
 std::int64_t sequences_at(const Schedule& s, std::int64_t step) {
   const auto& ramp = s.batch.size_warmup;
@@ -272,7 +255,10 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
              [&] { measure_stage(s, s.stages[i].length, facts, stage); });
     stage.train_only_new = s.stages[i].train_only == schedule::TrainOnly::only_new;
     check_train_only(s, i, stage);
-    if (s.stages[i].until) stage.until_loss = s.stages[i].until->loss;
+    if (const auto& until = s.stages[i].until) {
+      stage.until_loss = until->loss;
+      stage.until_slope = parse_number(until->slope);
+    }
     plan.total_steps += stage.steps;
     plan.tokens += stage.tokens;
     plan.flops += stage.flops;
@@ -288,12 +274,18 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
     throw s.source.error("stages: {} steps together, expected at most {:.0e}",
                          grouped(plan.total_steps), kMaxSteps);
   resolve_lr(plan);
-  plan.evaluate_every = run_steps(s, plan, s.evaluate.every);
+  plan.evaluate_every = steps_along(plan, s.evaluate.every);
   if (s.checkpoint.every.unit == DurationUnit::seconds) {
     plan.checkpoint_seconds = s.checkpoint.every.amount;
   } else {
-    plan.checkpoint_every = run_steps(s, plan, s.checkpoint.every);
+    plan.checkpoint_every = steps_along(plan, s.checkpoint.every);
   }
+  for (std::size_t i = 0; i < plan.stages.size(); ++i)
+    if (plan.stages[i].until_slope && plan.evaluate_every == 0)
+      throw stage_place(s, i).error(
+          "stages.{}: until.slope is looked at when the validation loss "
+          "is measured; evaluate.every is 0",
+          i);
   add_warnings(plan);
   return plan;
 }

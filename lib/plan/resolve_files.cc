@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "data/batch_stream.h"
+#include "plan/choose.h"
 #include "state/checkpoint.h"
 
 namespace stagedtrain::plan {
@@ -56,15 +57,44 @@ std::shared_ptr<const data::TokenFile> open_tokens(const Schedule& s, const char
 
 }  // namespace
 
-RunPlan resolve_files(const Schedule& s) {
+RunPlan resolve_files(const Schedule& s, const std::string& measurements) {
   DataFacts facts;
   if (s.model.context > 0 && is_there(s.data.train))
     facts.train_windows = windows_of(s, open_tokens(s, "train", s.data.train));
-  return resolve(s, facts, model_of_from(s));
+  const bool foretold = s.source.find("plan") && s.from.empty();
+  if (!asks_planner(s) && !foretold) return resolve(s, facts, model_of_from(s));
+  const Choice choice = choose(s, facts, read_measurements(measurements_file(measurements)),
+                               read_learned(learned_file("")));
+  RunPlan plan = resolve(choice.schedule, facts);
+  plan.chosen = choice.words;
+  plan.predicted_by = choice.predicted_by;
+  for (std::size_t i = 0; i < choice.end_losses.size(); ++i)
+    plan.stages[i].predicted_loss = choice.end_losses[i];
+  return plan;
 }
 
 DataFiles open_data(const Schedule& s) {
   return {open_tokens(s, "train", s.data.train), open_tokens(s, "validation", s.data.validation)};
+}
+
+bool in_run_folder(const std::string& path) { return path.starts_with("stages/"); }
+
+void check_other_states(const RunPlan& plan) {
+  for (const StagePlan& stage : plan.stages) {
+    if (!stage.growth) continue;
+    for (const grow::GrowthStep& step : stage.growth->steps)
+      for (const std::string& path : step.others) {
+        if (in_run_folder(path)) continue;
+        if (!is_there(path))
+          throw usage_error("stage {}: there is no file '{}'", stage.name, path)
+              .with_hint("train it first; or give a path that begins with stages/ for the end of "
+                         "an earlier stage of this run");
+        const arch::ModelConfig& found = state::CheckpointReader(path).header().model;
+        if (!(found == step.from))
+          throw usage_error("stage {}: {} holds {}, expected {}", stage.name, path,
+                            describe(found), describe(step.from));
+      }
+  }
 }
 
 }  // namespace stagedtrain::plan

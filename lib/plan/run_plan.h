@@ -24,7 +24,8 @@ struct StagePlan {
   double flops = 0;
   double peak_lr = 0;
   std::int64_t rewarm_steps = 0;
-  std::optional<double> until_loss;
+  std::optional<double> until_loss, until_slope;
+  std::optional<double> predicted_loss;  // at its end, by the law of schedule.plan
   std::uint64_t memory_bytes = 0;  // estimate: weights, gradients, moments, activations, logits
   std::uint64_t growth_memory_bytes = 0;  // both states during the growth, 0 without one
   std::uint64_t checkpoint_bytes = 0;
@@ -53,15 +54,20 @@ struct RunPlan {
   // Steps whose state `train` keeps in RUN/branch.h5, for a longer run to start from (scratch
   // only).
   std::optional<std::int64_t> branch_step;
-  bool decayed = false;  // the curve ends fully decayed
+  bool decayed = false;             // the curve ends fully decayed
+  std::string predicted_by;  // law and assumption of the predicted losses
+  std::vector<std::string> chosen;  // what the planner chose where the schedule said auto, and why
   std::vector<std::string> warnings;
 };
 
-// Decides every number. Throws Error(usage) at the place in the schedule: models that do not
-// resolve, stages that do not grow into the final model, durations that come to nothing.
-// start_model: the model of the checkpoint `from`, if there is one.
+// Decides every number; the schedule says auto nowhere (see choose.h). Throws Error(usage) at the
+// place in the schedule: models that do not resolve, stages that do not grow into the final model,
+// durations that come to nothing. start_model: the model of the checkpoint `from`, if there is one.
 RunPlan resolve(const schedule::Schedule& schedule, const DataFacts& facts = {},
                 const std::optional<arch::ModelConfig>& start_model = {});
+
+// Steps of a length that is counted along the run: steps, tokens or % of it.
+std::int64_t steps_along(const RunPlan& plan, const Duration& length);
 
 // The model that stage `index` (from 1) grows out of. Looks at the stages before it alone.
 arch::ModelConfig source_model(const schedule::Schedule& schedule, std::size_t index);
@@ -78,8 +84,11 @@ std::int64_t length_at(const schedule::Schedule& schedule, const arch::ModelConf
 double learning_rate(const RunPlan& plan, const StagePlan& stage, std::int64_t step,
                      std::int64_t stage_step, std::int64_t total_steps);
 
-// The table for people, and all numbers for machines.
-std::string to_text(const RunPlan& plan, const std::vector<RunPlan>& scratch = {});
+// The table for people, and all numbers for machines. sections: text put before the comparison
+// from scratch; warnings: lines after the plan's own.
+std::string to_text(const RunPlan& plan, const std::vector<RunPlan>& scratch = {},
+                    const std::string& sections = "",
+                    const std::vector<std::string>& warnings = {});
 Json to_json(const RunPlan& plan, const std::vector<RunPlan>& scratch = {});
 Json to_json(const arch::ModelConfig& model);
 // How often the run reads the whole training text; nothing if that is not known.

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace stagedtrain::plan {
 
 std::string text_table(const std::vector<std::vector<std::string>>& rows, std::size_t left,
@@ -23,6 +25,12 @@ std::string text_table(const std::vector<std::vector<std::string>>& rows, std::s
     text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
   }
   return text;
+}
+
+std::string wrapped(const std::string& words) { return stagedtrain::wrapped(words, 100, "  "); }
+
+std::string warning_text(const std::string& warning) {
+  return "\n" + wrapped("warning: " + warning);
 }
 
 }  // namespace stagedtrain::plan

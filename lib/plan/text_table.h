@@ -1,4 +1,4 @@
-// Rows of cells as a table for people.
+// Rows of cells as a table for people, and warnings in lines.
 #pragma once
 
 #include <string>
@@ -10,5 +10,10 @@ namespace stagedtrain::plan {
 // as many cells as the first.
 std::string text_table(const std::vector<std::vector<std::string>>& rows, std::size_t left,
                        const std::string& indent);
+
+// The words in lines of at most 100 columns, all but the first indented.
+std::string wrapped(const std::string& words);
+// "\nwarning: ...\n", wrapped.
+std::string warning_text(const std::string& warning);
 
 }  // namespace stagedtrain::plan

@@ -33,13 +33,21 @@ std::string quoted(const std::string& text) {
   return result + "'";
 }
 
+// The text of a tick is a format to gnuplot.
+std::string tick_text(const std::string& text) {
+  std::string result;
+  for (const char c : text) result += c == '%' ? std::string("%%") : std::string(1, c);
+  return result;
+}
+
 std::string axis_script(char name, const Axis& axis) {
   std::string script = fmt::format("set {}range [{}:{}]\n", name, axis.low, axis.high);
   if (axis.log) script += fmt::format("set logscale {}\n", name);
   script += fmt::format("set {}label {} textcolor {}\nset {}tics scale 0.5 nomirror (", name,
                         quoted(axis.title), rgb({Ink::muted}), name);
   for (std::size_t i = 0; i < axis.ticks.size(); ++i)
-    script += fmt::format("{}{} {}", i ? ", " : "", quoted(axis.ticks[i].text), axis.ticks[i].at);
+    script += fmt::format("{}{} {}", i ? ", " : "", quoted(tick_text(axis.ticks[i].text)),
+                          axis.ticks[i].at);
   return script + fmt::format(") textcolor {}\n", rgb({Ink::muted}));
 }
 

@@ -10,27 +10,11 @@
 #include "report/gnuplot.h"
 #include "report/plots.h"
 #include "report/report_tables.h"
-#include "report/style.h"
+#include "report/sections.h"
 #include "report/words.h"
 
 namespace stagedtrain::report {
 namespace {
-
-constexpr int kNarrowWidth = 480, kNarrowHeight = 380;  // of a wide figure on a phone
-
-// Figures of one section; drawn together with all others, since gnuplot runs once.
-struct Section {
-  std::string title, about;
-  std::vector<Figure> figures;
-  bool legend = false;
-};
-
-Figure narrowed(Figure figure) {
-  figure.width = kNarrowWidth;
-  figure.height = kNarrowHeight;
-  return figure;
-}
-bool is_wide(const Figure& figure) { return figure.width > kNarrowWidth; }
 
 std::vector<Section> sections_of(const Report& report) {
   std::vector<Section> sections;
@@ -51,47 +35,6 @@ std::vector<Section> sections_of(const Report& report) {
   if (auto optimizer = optimizer_figures(report); !optimizer.empty())
     sections.push_back({"The optimizer", "", std::move(optimizer)});
   return sections;
-}
-
-// A wide figure twice, for wide screens and for phones.
-std::vector<Figure> to_draw(const std::vector<Section>& sections) {
-  std::vector<Figure> figures;
-  for (const Section& section : sections)
-    for (const Figure& figure : section.figures) {
-      figures.push_back(figure);
-      if (is_wide(figure)) figures.push_back(narrowed(figure));
-    }
-  return figures;
-}
-
-std::string figure_html(const Figure& figure, const std::vector<std::string>& drawn,
-                        std::size_t& next, bool titled) {
-  std::string html = "<figure>";
-  if (titled) html += fmt::format("<figcaption>{}</figcaption>", escaped(figure.title));
-  const auto add = [&](const char* kind) {
-    const std::string prefix = fmt::format("f{}-", next);
-    html +=
-        fmt::format("<div{}>{}</div>", kind, inline_svg(drawn[next], prefix, escaped(figure.alt)));
-    ++next;
-  };
-  add(is_wide(figure) ? " class=\"wide\"" : "");
-  if (is_wide(figure)) add(" class=\"narrow\"");
-  return html + "</figure>\n";
-}
-
-std::string section_html(const Section& section, const std::string& legend,
-                         const std::vector<std::string>& drawn, std::size_t& next) {
-  std::string html = fmt::format("<h2>{}</h2>\n", escaped(section.title));
-  if (!section.about.empty())
-    html += fmt::format("<p class=\"about\">{}</p>\n", escaped(section.about));
-  if (section.legend) html += legend;
-  bool paired = false;
-  for (const Figure& figure : section.figures) {
-    if (!is_wide(figure) && !paired) html += "<div class=\"pair\">\n";
-    paired = paired || !is_wide(figure);
-    html += figure_html(figure, drawn, next, section.title != figure.title);
-  }
-  return html + (paired ? "</div>\n" : "");
 }
 
 // ---- what the colours and marks mean
@@ -192,7 +135,7 @@ std::string tables_html(const Report& report) {
           "higher.</p>\n";
   }
   return html + to_html(runs_table(report)) + to_html(stages_table(report)) +
-         to_html(growths_table(report));
+         to_html(predictions_table(report)) + to_html(growths_table(report));
 }
 
 std::string fine_print_html(const Report& report) {
@@ -222,17 +165,11 @@ std::string make_page(const Report& report, const std::string& gnuplot) {
   const std::vector<Section> sections = sections_of(report);
   const std::vector<Figure> figures = to_draw(sections);
   const std::vector<std::string> drawn = draw(figures, gnuplot);
-  std::string html = fmt::format(
-      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-      "<title>stagedtrain report</title>\n<style>{}</style>\n</head>\n<body>\n<main>\n",
-      style_sheet());
-  html += head_html(report);
+  std::string html = page_begin("stagedtrain report") + head_html(report);
   std::size_t next = 0;
   for (const Section& section : sections)
     html += section_html(section, legend_html(report), drawn, next);
-  return html + tables_html(report) + fine_print_html(report) + footer_html(report) +
-         "</main>\n</body>\n</html>\n";
+  return html + tables_html(report) + fine_print_html(report) + footer_html(report) + page_end();
 }
 
 void write_page(const Report& report, const Path& path, bool force) {

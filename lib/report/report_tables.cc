@@ -165,6 +165,31 @@ Table stages_table(const Report& report) {
   return table;
 }
 
+Table predictions_table(const Report& report) {
+  Table table{.title = "Predicted and measured",
+              .columns = {{"stage"},
+                          {"predicted loss", true},
+                          {"measured", true},
+                          {"measured - predicted", true},
+                          {"predicted by", false, true},
+                          {"ended early because", false, true}}};
+  for (const Run& run : report.runs) {
+    const std::vector<StageCost> costs = stage_costs(run);
+    for (std::size_t i = 0; i < costs.size(); ++i) {
+      const Stage& stage = run.stages[i];
+      const auto early = std::ranges::find(run.endings, stage.name, &runlog::Ending::stage);
+      const bool predicted = std::isfinite(stage.predicted_loss);
+      if (!predicted && early == run.endings.end()) continue;
+      const double measured = costs[i].ended ? costs[i].loss : kUnknown;
+      table.rows.push_back(
+          {run_prefix(report, run) + stage.name, decimal_text(stage.predicted_loss, 4),
+           decimal_text(measured, 4), decimal_text(measured - stage.predicted_loss, 4),
+           predicted ? run.predicted_by : "", early == run.endings.end() ? "" : early->why});
+    }
+  }
+  return table;
+}
+
 Table growths_table(const Report& report) {
   Table table{.title = "Growth",
               .columns = {{"into stage"},

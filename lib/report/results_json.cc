@@ -39,6 +39,7 @@ Json stage_json(const Stage& stage, const StageCost& cost) {
           {"params", number(stage.params)},
           {"flops_per_token", number(stage.flops_per_token)},
           {"planned_steps", number(stage.steps)},
+          {"predicted_loss", number(stage.predicted_loss)},
           {"steps", number(cost.steps)},
           {"tokens", number(cost.tokens)},
           {"flops", number(cost.flops)},

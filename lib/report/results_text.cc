@@ -1,29 +1,13 @@
 // A report as text for a terminal.
 #include <algorithm>
 
+#include "base/text.h"
 #include "report/report_tables.h"
 #include "report/results.h"
 #include "report/words.h"
 
 namespace stagedtrain::report {
 namespace {
-
-// Breaks at spaces, so that lines keep within a terminal of usual width.
-std::string wrapped(const std::string& text, std::size_t width = 100) {
-  std::string result, line;
-  std::size_t at = 0;
-  while (at < text.size()) {
-    const std::size_t end = std::min(text.find(' ', at), text.size());
-    const std::string word = text.substr(at, end - at);
-    if (!line.empty() && line.size() + 1 + word.size() > width) {
-      result += line + "\n";
-      line.clear();
-    }
-    line += (line.empty() ? "" : " ") + word;
-    at = end + 1;
-  }
-  return result + line + "\n";
-}
 
 // The table without the columns of these titles.
 Table without(Table table, const std::vector<std::string>& titles) {
@@ -51,6 +35,8 @@ std::string to_text(const Report& report) {
     text += "\n" + to_text(savings);
     for (const std::string& note : comparison.notes) text += wrapped(note);
   }
+  if (const Table predictions = predictions_table(report); !predictions.rows.empty())
+    text += "\n" + to_text(without(predictions, {"predicted by", "ended early because"}));
   return text;
 }
 

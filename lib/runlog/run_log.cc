@@ -50,7 +50,8 @@ Stage read_stage(const JsonReader& stage) {
           .params = stage.number("params"),
           .non_embedding = stage.number("non_embedding"),
           .flops_per_token = stage.number("flops_per_token"),
-          .steps = stage.number("steps")};
+          .steps = stage.number("steps"),
+          .predicted_loss = stage.number("predicted_loss")};
 }
 
 void read_start(const JsonReader& event, Run& run) {
@@ -58,6 +59,7 @@ void read_start(const JsonReader& event, Run& run) {
   run.time = event.text("time");
   run.device = event.text("device");
   run.curve = event.text("curve");
+  run.predicted_by = event.text("predicted_by");
   run.seed = event.maybe("seed");
   run.threads = event.maybe("threads");
   run.total_steps = event.maybe("total_steps");
@@ -97,6 +99,7 @@ void resume(Run& run, double step) {
   void_after(run.steps);
   void_after(run.evaluations);
   void_after(run.growths);
+  void_after(run.endings);
   void_after(run.stage_ends);
   if (run.end && run.end->at.step > step) run.end.reset();
 }
@@ -115,6 +118,8 @@ void add_event(const JsonReader& event, Run& run) {
     add_evaluation(run.evaluations, read_evaluation(event));
   } else if (kind == "grow") {
     replace_stage(run.growths, read_growth(event));
+  } else if (kind == "until") {
+    replace_stage(run.endings, Ending{read_place(event), event.text("stage"), event.text("why")});
   } else if (kind == "stage_end") {
     replace_stage(run.stage_ends, read_evaluation(event));
   } else if (kind == "resume") {

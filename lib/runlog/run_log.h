@@ -43,7 +43,14 @@ struct Stage {
   std::string name, grow;
   arch::ModelConfig model;
   double params = kUnknown, non_embedding = kUnknown, flops_per_token = kUnknown;
-  double steps = kUnknown;  // as planned
+  double steps = kUnknown;           // as planned
+  double predicted_loss = kUnknown;  // at its end
+};
+
+// Why a stage ended before its steps were done.
+struct Ending {
+  Place at;
+  std::string stage, why;
 };
 
 struct RunEnd {
@@ -55,6 +62,7 @@ struct RunEnd {
 struct Run {
   std::string name;  // the folder as given
   std::string role;  // "staged" or "scratch"
+  std::string predicted_by;  // law and assumption of the stages' predicted losses
   std::string version, time, device, curve, train_data, validation_data;
   std::optional<double> seed, threads, total_steps;
   arch::ModelConfig final_model;
@@ -62,6 +70,7 @@ struct Run {
   std::vector<StepPoint> steps;         // by rising step
   std::vector<Evaluation> evaluations;  // by rising step
   std::vector<Growth> growths;
+  std::vector<Ending> endings;
   std::vector<Evaluation> stage_ends;
   std::optional<RunEnd> end;
 

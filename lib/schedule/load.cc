@@ -73,6 +73,11 @@ void check_durations(const Schedule& s) {
       throw place(s, {"lr", key})
           .error("lr.{}: found '{}', expected at most 100%", key, to_string(d));
   }
+  if (s.plan.scratch)
+    check_unit(s, *s.plan.scratch, "plan", "scratch", {steps, tokens, flops},
+               "steps, tokens or flops");
+  if (s.plan.mixing)
+    check_unit(s, *s.plan.mixing, "plan", "mixing", {steps, tokens}, "steps or tokens");
   check_unit(s, s.evaluate.every, "evaluate", "every", {steps, tokens}, "steps or tokens");
   check_unit(s, s.checkpoint.every, "checkpoint", "every", {steps, tokens, seconds},
              "steps, tokens or a time (30m)");
@@ -85,6 +90,16 @@ void check_durations(const Schedule& s) {
   }
 }
 
+template <class Refuse>
+void check_until(const UntilSpec& until, Refuse refuse) {
+  if (!until.loss && until.slope.empty()) refuse("until: is empty, expected loss or slope");
+  if (until.slope.empty() || until.slope == "auto") return;
+  const auto slope = parse_number(until.slope);
+  if (!slope || !(*slope < 0))
+    refuse(fmt::format("until.slope: found '{}', expected auto or a number below 0, as -0.06",
+                       until.slope));
+}
+
 void check_stage(const Schedule& s, std::size_t i, std::set<std::string>& names) {
   const StageSpec& stage = s.stages[i];
   const Tree& at = place(s, {"stages"}).items[i];
@@ -95,11 +110,12 @@ void check_stage(const Schedule& s, std::size_t i, std::set<std::string>& names)
     refuse(
         fmt::format("name '{}': expected letters, digits, _ and - (it names files)", stage.name));
   if (!names.insert(stage.name).second) refuse(fmt::format("name '{}' is used twice", stage.name));
-  if (stage.length.amount <= 0)
+  if (stage.length.amount <= 0 && stage.length.unit != DurationUnit::automatic)
     refuse(fmt::format("for: '{}' is nothing", to_string(stage.length)));
   if (stage.length.unit == DurationUnit::percent || stage.length.unit == DurationUnit::seconds)
-    refuse(fmt::format("for: found '{}', expected steps, tokens, flops or epochs",
+    refuse(fmt::format("for: found '{}', expected steps, tokens, flops, epochs or auto",
                        to_string(stage.length)));
+  if (stage.until) check_until(*stage.until, refuse);
   if (i == 0 && stage.grow.kind != Tree::Kind::none)
     refuse(
         "grow: the first stage has nothing to grow from (use from: FILE to start from a "
@@ -139,7 +155,8 @@ void validate(const Schedule& s) {
 
 // The keys that do not change what is trained.
 void drop_bookkeeping(Tree& tree) {
-  for (const char* key : {"evaluate", "checkpoint", "log", "guard", "scratch"}) tree.erase(key);
+  for (const char* key : {"evaluate", "checkpoint", "log", "guard", "machine", "plan", "scratch"})
+    tree.erase(key);
 }
 
 void collect_differences(const Tree& here, const Tree& there, const std::string& path,

@@ -90,14 +90,41 @@ struct OptimizerSpec {
 };
 
 struct UntilSpec {
-  double loss = 0;
+  std::optional<double> loss;
+  std::string slope;
   template <class V>
   void fields(V& v) {
     v("loss", loss,
       {.doc = "the stage ends when the validation loss is at most this, in nats per token",
        .min = 0,
-       .above_min = true,
-       .required = true});
+       .above_min = true});
+    v("slope", slope,
+      {.doc = "the stage ends when the curve fitted to its logged losses is this flat, d ln loss / "
+              "d ln tokens, at two evaluations one after the other; auto: as flat as the planner's "
+              "law says growing is best",
+       .shape = "auto or a number below 0"});
+  }
+};
+
+// What the planner goes by where a schedule says auto.
+struct PlanSpec {
+  std::string law = "chinchilla", transfer = "auto", cost = "flops";
+  std::optional<Duration> scratch, mixing;
+  template <class V>
+  void fields(V& v) {
+    v("law", law,
+      {.doc = "how losses fall: chinchilla, hoffmann, kaplan, or a file of plan --fit"});
+    v("transfer", transfer,
+      {.doc = "what a grown model remembers: loss-state, mixing, rho=X, or auto (rho, if earlier "
+              "runs measured it for these operators, else loss-state)"});
+    v("cost", cost,
+      {.doc = "what is to be small; seconds need plan --measure first",
+       .choices = {"flops", "seconds"}});
+    v("scratch", scratch,
+      {.doc = "length of the run of the final model from scratch whose loss is to be reached: "
+              "steps, tokens or flops (default: 20 tokens for each parameter)"});
+    v("mixing", mixing,
+      {.doc = "what a grown model takes to mix: steps or tokens (default: as measured, or 0)"});
   }
 };
 
@@ -128,7 +155,10 @@ struct StageSpec {
       {.doc = "later stages: growth operators, applied in order to the stage before",
        .shape = "list of map"});
     v("for", length,
-      {.doc = "length: steps, tokens, flops or epochs; with until, the longest", .required = true});
+      {.doc =
+           "length: steps, tokens, flops, epochs, or auto: chosen by the planner; with until, the "
+           "longest",
+       .required = true});
     v("until", until, {.doc = "ends the stage early"});
     v("lr", lr, {.doc = "learning rate of this stage"});
     v("train_only", train_only,
@@ -196,6 +226,28 @@ struct GuardSpec {
   }
 };
 
+// What a run's time, money and memory are planned with; training does not read it.
+struct MachineSpec {
+  double flops = 0, utilisation = 0.4, memory = 0, disk = 1e9, price_per_hour = 0;
+  std::string device;
+  template <class V>
+  void fields(V& v) {
+    v("flops", flops,
+      {.doc = "peak FLOPs a second at this precision, as 312T; 0: unknown, time is planned only "
+              "where it was measured",
+       .min = 0});
+    v("utilisation", utilisation,
+      {.doc = "share of the peak that training reaches", .min = 0, .max = 1, .above_min = true});
+    v("memory", memory, {.doc = "bytes that training may take, as 80G; 0: unknown", .min = 0});
+    v("disk", disk,
+      {.doc = "bytes a second that checkpoints are written with", .min = 0, .above_min = true});
+    v("price_per_hour", price_per_hour, {.doc = "of the machine, in any currency", .min = 0});
+    v("device", device,
+      {.doc = "name of the hardware whose measurements are used (plan --measure prints it); empty: "
+              "the newest of any"});
+  }
+};
+
 struct Schedule {
   std::string name;  // of the file, without its folder and ending; not a key
   std::int64_t seed = 1;
@@ -208,11 +260,13 @@ struct Schedule {
   Precision precision = Precision::fp32;
   double dropout = 0, z_loss = 0;
   std::vector<StageSpec> stages;
+  PlanSpec plan;
   ScratchSpec scratch;
   EvaluateSpec evaluate;
   CheckpointSpec checkpoint;
   LogSpec log;
   GuardSpec guard;
+  MachineSpec machine;
   Tree source;  // the document it was read from, for the places of errors
 
   template <class V>
@@ -252,11 +306,13 @@ void Schedule::fields(V& v) {
     {.doc = "coefficient of the mean squared log-partition added to the loss", .min = 0, .max = 1});
   v("stages", stages,
     {.doc = "one after the other, each growing out of the one before", .required = true});
+  v("plan", plan, {.doc = "what the planner goes by where a stage says auto"});
   v("scratch", scratch, {.doc = "the comparison from scratch"});
   v("evaluate", evaluate, {.doc = "validation"});
   v("checkpoint", checkpoint, {.doc = "saving"});
   v("log", log, {.doc = "logging"});
   v("guard", guard, {.doc = "stopping a diverging run"});
+  v("machine", machine, {.doc = "what plan counts time, money and memory with"});
 }
 
 }  // namespace stagedtrain::schedule

@@ -9,7 +9,7 @@ namespace stagedtrain::state {
 
 // When moments were last zeroed, and how the learning rate came back from there.
 struct MomentAge {
-  std::int64_t start = 0;       // the step at which they were zeroed; bias correction counts from it
+  std::int64_t start = 0;  // the step at which they were zeroed; bias correction counts from it
   std::int64_t ramp_steps = 0;  // the learning rate rises linearly over these steps; 0: at once
   bool operator==(const MomentAge&) const = default;
 };

@@ -68,8 +68,8 @@ struct MaskRamp {
 };
 
 struct TrainingState {
-  arch::ModelConfig model;             // resolved
-  std::vector<HostTensor> tensors[3];  // by Kind, each in the order of param_table(model)
+  arch::ModelConfig model;               // resolved
+  std::vector<HostTensor> tensors[3];    // by Kind, each in the order of param_table(model)
   std::vector<TensorHistory> histories;  // per tensor
   MaskRamp mask;
   Progress progress;

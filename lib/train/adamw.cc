@@ -67,8 +67,8 @@ void step_by_operations(model::ParamBuffer& params, const model::Segment& s,
   w.addcdiv_(m, denominator, -c.lr / c.bias_correction1);
 }
 
-void step_by_aten(model::ParamBuffer& params, const model::Segment& s,
-                  const kernels::AdamWStep& c, std::int64_t age) {
+void step_by_aten(model::ParamBuffer& params, const model::Segment& s, const kernels::AdamWStep& c,
+                  std::int64_t age) {
   at::Tensor gradient = part_of(params.grads(), s);
   if (c.gradient_factor != 1) gradient.mul_(c.gradient_factor);
   if (s.rows > 1) {

@@ -9,6 +9,7 @@
 #include "eval/evaluate.h"
 #include "eval/sample.h"
 #include "train/live_state.h"
+#include "train/measure.h"
 #include "train/run.h"
 
 namespace stagedtrain::train {
@@ -122,7 +123,13 @@ RunResult run_at_door(const plan::RunPlan& plan, const RunRequest& request) {
   return at_door([&] { return run(plan, request); });
 }
 
-constexpr Engine kEngine{run_at_door, evaluate, sample, verify};
+std::vector<plan::Measurement> measure_at_door(
+    const plan::RunPlan& plan, const MeasureRequest& request,
+    const std::function<void(const std::string&)>& tell) {
+  return at_door([&] { return measure(plan, request, tell); });
+}
+
+constexpr Engine kEngine{run_at_door, evaluate, sample, verify, measure_at_door};
 
 }  // namespace
 }  // namespace stagedtrain::train

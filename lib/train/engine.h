@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "plan/measurements.h"
 #include "plan/run_plan.h"
 #include "state/training_state.h"
 
@@ -22,6 +23,7 @@ struct RunRequest {
   Path out;
   std::string stage;  // one stage only; empty: all
   bool fresh = false;
+  bool replan = false;  // go on although the lengths of stages have changed
   std::optional<Path> branch_of;  // checkpoint of a shorter run, to go on from with its progress
   DeviceRequest device;
 };
@@ -69,12 +71,22 @@ struct VerifyResult {
   std::int64_t tokens = 0;
 };
 
+// What a stage costs on this machine: a few optimizer steps of its model on made-up tokens.
+struct MeasureRequest {
+  std::int64_t steps = 20;   // that count, after two that warm up
+  double most_seconds = 60;  // a stage stops sooner after so long, with at least 3 steps
+  DeviceRequest device;
+};
+
 // Each throws Error. emit gets pieces of text as they are generated.
 struct Engine {
   RunResult (*run)(const plan::RunPlan&, const RunRequest&);
   EvalResult (*evaluate)(const EvalRequest&);
   void (*sample)(const SampleRequest&, const std::function<void(const std::string&)>& emit);
   VerifyResult (*verify)(const VerifyRequest&);
+  // One for each stage, in order. tell gets a stage's name when it begins.
+  std::vector<plan::Measurement> (*measure)(const plan::RunPlan&, const MeasureRequest&,
+                                            const std::function<void(const std::string&)>& tell);
 };
 
 }  // namespace stagedtrain::train

@@ -1,10 +1,8 @@
 // Lines of run.jsonl.
 #include "train/event_log.h"
 
-#include <chrono>
-#include <ctime>
-
 #include "arch/cost.h"
+#include "plan/measurements.h"
 
 #ifndef STAGEDTRAIN_VERSION
 #define STAGEDTRAIN_VERSION "unknown"
@@ -20,15 +18,6 @@ bool ends_in_mid_line(const Path& file) {
   return MappedFile(file).bytes().back() != std::byte{'\n'};
 }
 
-std::string time_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  gmtime_r(&now, &utc);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text;
-}
-
 Json stage_event(const plan::StagePlan& stage) {
   return {{"name", stage.name},
           {"grow", stage.growth ? stage.growth->operators() : ""},
@@ -36,7 +25,8 @@ Json stage_event(const plan::StagePlan& stage) {
           {"params", stage.params.total},
           {"non_embedding", stage.params.non_embedding},
           {"flops_per_token", arch::flops_per_token(stage.model)},
-          {"steps", stage.steps}};
+          {"steps", stage.steps},
+          {"predicted_loss", stage.predicted_loss ? Json(*stage.predicted_loss) : Json(nullptr)}};
 }
 
 }  // namespace
@@ -58,7 +48,7 @@ Json start_event(const plan::RunPlan& plan, const Machine& machine) {
   const schedule::Schedule& s = plan.schedule;
   Json event = {{"event", "start"},
                 {"version", STAGEDTRAIN_VERSION},
-                {"time", time_now()},
+                {"time", plan::time_now()},
                 {"schedule", s.name},
                 {"role", plan::role_name(plan.role)},
                 {"device", machine.device},
@@ -69,6 +59,8 @@ Json start_event(const plan::RunPlan& plan, const Machine& machine) {
                 {"total_steps", plan.total_steps},
                 {"final_model", plan::to_json(plan.final_model)},
                 {"data", {{"train", s.data.train}, {"validation", s.data.validation}}}};
+  event["predicted_by"] = plan.predicted_by;
+  event["chosen"] = plan.chosen;
   event["stages"] = Json::array();
   for (const plan::StagePlan& stage : plan.stages) event["stages"].push_back(stage_event(stage));
   return event;

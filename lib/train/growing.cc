@@ -5,6 +5,7 @@
 
 #include "arch/cost.h"
 #include "base/text.h"
+#include "plan/resolve_files.h"
 
 namespace stagedtrain::train {
 namespace {
@@ -44,7 +45,16 @@ void tell(RunContext& run, const plan::StagePlan& stage, const state::Progress& 
       "grown into {}: {} -> {} ({} -> {} parameters) by {}; loss on the same batch {:.6f} -> "
       "{:.6f} ({:+.1e})",
       stage.name, describe(recipe.from), describe(recipe.to), grouped(from),
-      grouped(stage.params.total), recipe.operators(), before, after, after - before));
+      grouped(stage.params.total), recipe.asked(), before, after, after - before));
+}
+
+// The stage's recipe, with the paths of states that this run made.
+grow::GrowthRecipe recipe_in(const RunContext& run, const plan::StagePlan& stage) {
+  grow::GrowthRecipe recipe = *stage.growth;
+  for (grow::GrowthStep& step : recipe.steps)
+    for (std::string& path : step.others)
+      if (plan::in_run_folder(path)) path = (run.folder.path() / path).string();
+  return recipe;
 }
 
 }  // namespace
@@ -55,7 +65,7 @@ LiveState grow_into(RunContext& run, LiveState from, std::size_t index) {
   const double before = batch_loss(run, from);
   const auto start = std::chrono::steady_clock::now();
   LiveState grown =
-      grow_live(*stage.growth, std::move(from), "stages/" + source.filename().string(),
+      grow_live(recipe_in(run, stage), std::move(from), "stages/" + source.filename().string(),
                 state::CheckpointReader(source).identity());
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   enter_stage(stage, index, grown.header.progress);

@@ -23,8 +23,7 @@ LiveState make_live(state::StateHeader header, const model::ModelOptions& asked)
 void show_through_mask(LiveState& live, std::int64_t step) {
   const state::MaskRamp& mask = live.header.mask;
   if (mask.steps == 0) return;
-  const double visible =
-      static_cast<double>(step - mask.start) / static_cast<double>(mask.steps);
+  const double visible = static_cast<double>(step - mask.start) / static_cast<double>(mask.steps);
   live.model->set_mask({live.header.lineage.back().model, std::clamp(visible, 0.0, 1.0)});
 }
 

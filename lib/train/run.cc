@@ -13,14 +13,6 @@ namespace {
 
 constexpr const char* kRerun = "run the same command again to go on";
 
-model::ModelOptions options_of(const plan::RunPlan& plan, const DeviceRequest& request) {
-  const auto precision = static_cast<model::Precision>(plan.schedule.precision);
-  model::ModelOptions options = model_options(request, precision);
-  options.dropout = plan.schedule.dropout;
-  options.z_loss = plan.schedule.z_loss;
-  return options;
-}
-
 std::size_t stage_index(const plan::RunPlan& plan, const std::string& name) {
   std::vector<std::string> names;
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
@@ -95,6 +87,16 @@ void check_same_data(const LiveState& live, const RunData& data) {
         .with_hint("restore the file, or start in another --out");
 }
 
+// The length of the curve: what was trained up to the present stage, and what is planned from it
+// on. Stages that ended early, branches of shorter runs and plans made anew all come out right.
+std::int64_t total_steps(const plan::RunPlan& plan, const state::Progress& at) {
+  std::int64_t steps = at.stage_done ? at.step : at.step - at.stage_step;
+  const std::int64_t first = at.stage_index + (at.stage_done ? 1 : 0);
+  for (auto i = static_cast<std::size_t>(first); i < plan.stages.size(); ++i)
+    steps += plan.stages[i].steps;
+  return steps;
+}
+
 LiveState take_up(const RunRequest& request, const model::ModelOptions& options, RunContext& run) {
   const plan::RunPlan& plan = run.plan;
   std::optional<LiveState> live = resume(run.folder, options, run);
@@ -113,8 +115,7 @@ LiveState take_up(const RunRequest& request, const model::ModelOptions& options,
         plan.schedule.from.empty() ? start_fresh(plan, options) : start_from_weights(plan, options);
   }
   live->header.run = run.data.info(plan);
-  // A branch of a shorter run has the shorter run's curve; a run that went on has its own.
-  if (run.last_saved.empty()) live->header.progress.total_steps = plan.total_steps;
+  live->header.progress.total_steps = total_steps(plan, live->header.progress);
   return std::move(*live);
 }
 
@@ -185,11 +186,22 @@ model::ModelOptions model_options(const DeviceRequest& request, model::Precision
   return options;
 }
 
+model::ModelOptions options_of(const plan::RunPlan& plan, const DeviceRequest& request) {
+  const auto precision = static_cast<model::Precision>(plan.schedule.precision);
+  model::ModelOptions options = model_options(request, precision);
+  options.dropout = plan.schedule.dropout;
+  options.z_loss = plan.schedule.z_loss;
+  return options;
+}
+
 RunResult run(const plan::RunPlan& plan, const RunRequest& request) {
   const model::ModelOptions options = options_of(plan, request.device);
   if (!request.stage.empty()) stage_index(plan, request.stage);
   const RunData data = open_data(plan);
-  const RunFolder folder(request.out, plan, request.fresh);
+  const RunFolder folder(request.out, plan,
+                         request.fresh    ? RunFolder::Mode::fresh
+                         : request.replan ? RunFolder::Mode::replan
+                                          : RunFolder::Mode::go_on);
   EventLog log(folder.log());
   ProgressLine line(plan, plan.schedule.log.seconds);
   RunContext run{plan, folder, data, log, line, {}};

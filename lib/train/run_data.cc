@@ -12,6 +12,7 @@ state::RunInfo RunData::info(const plan::RunPlan& plan) const {
 
 RunData open_data(const plan::RunPlan& plan) {
   const schedule::DataSpec& spec = plan.schedule.data;
+  plan::check_other_states(plan);
   RunData data;
   const plan::DataFiles files = plan::open_data(plan.schedule);
   data.train = files.train;

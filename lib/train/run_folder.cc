@@ -10,7 +10,9 @@
 namespace stagedtrain::train {
 namespace {
 
-constexpr const char* kOtherFolder = "choose another --out, or remove the folder to start again";
+constexpr const char* kOtherFolder =
+    "choose another --out, or remove the folder to start again; if only the lengths of stages "
+    "differ, --replan goes on with the new ones";
 
 void refuse_other_schedule(const Path& folder, const std::string& here, const std::string& there) {
   std::vector<std::string> different = schedule::differences(here, there);
@@ -20,6 +22,16 @@ void refuse_other_schedule(const Path& folder, const std::string& here, const st
   throw usage_error("{}: holds a run of another schedule (this | that): {}{}", folder.string(),
                     join(different, "; "), count > 5 ? fmt::format("; {} more", count - 5) : "")
       .with_hint(kOtherFolder);
+}
+
+// The schedule with every stage as long as any other, for comparing all else.
+std::string without_lengths(const std::string& yaml) {
+  schedule::Schedule schedule = schedule::parse(yaml, "schedule.yaml");
+  for (schedule::StageSpec& stage : schedule.stages) {
+    stage.length = {1, DurationUnit::steps};
+    stage.until.reset();
+  }
+  return schedule::dump(schedule);
 }
 
 // The files of a folder that end in .h5, none if there is no such folder.
@@ -53,7 +65,7 @@ bool further(const Candidate& a, const Candidate& b) {
 
 }  // namespace
 
-RunFolder::RunFolder(const Path& folder, const plan::RunPlan& plan, bool fresh) : folder_(folder) {
+RunFolder::RunFolder(const Path& folder, const plan::RunPlan& plan, Mode mode) : folder_(folder) {
   std::error_code none;
   if (std::filesystem::exists(folder, none) && !std::filesystem::is_directory(folder, none))
     throw usage_error("--out {}: is a file, expected a folder", folder.string());
@@ -65,9 +77,15 @@ RunFolder::RunFolder(const Path& folder, const plan::RunPlan& plan, bool fresh) 
     write_file_atomically(record, yaml);
     return;
   }
-  if (fresh)
+  if (mode == Mode::fresh)
     throw usage_error("--fresh: {} holds a run already", folder.string()).with_hint(kOtherFolder);
-  refuse_other_schedule(folder, yaml, read_text_file(record, 1 << 20));
+  const std::string before = read_text_file(record, 1 << 20);
+  if (mode == Mode::replan) {
+    refuse_other_schedule(folder, without_lengths(yaml), without_lengths(before));
+    write_file_atomically(record, yaml);
+  } else {
+    refuse_other_schedule(folder, yaml, before);
+  }
   for (const char* part : {"checkpoints", "stages", "."}) remove_leftovers(folder / part);
 }
 

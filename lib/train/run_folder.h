@@ -22,8 +22,10 @@ class RunFolder {
  public:
   // Makes the folder or takes up the run in it, and locks it. Throws Error(locked) if another
   // process has it, Error(usage) if it holds a run of another schedule (saying which keys differ),
-  // or any run at all where fresh is asked for.
-  RunFolder(const Path& folder, const plan::RunPlan& plan, bool fresh);
+  // or any run at all where fresh is asked for. replan: stages may have other lengths than before;
+  // schedule.yaml is then written anew.
+  enum class Mode { go_on, fresh, replan };
+  RunFolder(const Path& folder, const plan::RunPlan& plan, Mode mode);
 
   Path log() const { return folder_ / "run.jsonl"; }
   Path stage_file(const std::string& stage) const;

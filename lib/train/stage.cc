@@ -6,12 +6,13 @@
 #include <optional>
 
 #include "arch/cost.h"
-#include "base/rng.h"
 #include "base/signals.h"
 #include "base/text.h"
+#include "plan/slope_watch.h"
 #include "train/adamw.h"
 #include "train/checkpoint_saver.h"
 #include "train/decisions.h"
+#include "train/gradients.h"
 
 namespace stagedtrain::train {
 namespace {
@@ -35,7 +36,9 @@ class StageLoop {
         validation_(run.data.validation, stage_.model.context, stage_.model.vocab,
                     schedule_.evaluate.tokens),
         logged_(progress_),
-        saved_seconds_(progress_.seconds) {}
+        saved_seconds_(progress_.seconds) {
+    if (stage_.until_slope) watch_slope();
+  }
 
   eval::EvalReport run() {
     if (run_.plan.checkpoint_every > 0 || run_.plan.checkpoint_seconds > 0)
@@ -49,7 +52,7 @@ class StageLoop {
       if (progress_.stage_step > 0 && is_due(progress_.step, run_.plan.evaluate_every))
         report = evaluate("evaluate");
       if (progress_.stage_step >= stage_.steps) break;
-      if (report && stage_.until_loss && report->loss <= *stage_.until_loss) break;
+      if (report && may_grow(*report)) break;
       lift_mask();
       step();
       keep_what_is_due();
@@ -84,6 +87,47 @@ class StageLoop {
     }
   }
 
+  // What the log tells of this stage; the run's start event is in it already.
+  void watch_slope() {
+    slope_.emplace(*stage_.until_slope, run_.plan.evaluate_every,
+                   plan::curve_so_far(run_.folder.log(), stage_.name,
+                                      progress_.step - progress_.stage_step, progress_.step),
+                   progress_.step);
+  }
+
+  // At an evaluation: whether the stage has reached what ends it early. Says why.
+  bool may_grow(const eval::EvalReport& report) {
+    if (stage_.until_loss && report.loss <= *stage_.until_loss) {
+      tell_why({{"rule", "loss"}, {"threshold", *stage_.until_loss}, {"loss", report.loss}},
+               fmt::format("the validation loss {:.4f} has come to {:.4f}", report.loss,
+                           *stage_.until_loss));
+      return true;
+    }
+    const auto decision = slope_ ? slope_->check() : std::nullopt;
+    if (!decision) return false;
+    const plan::SlopeReading& now = decision->now;
+    tell_why({{"rule", "slope"},
+              {"threshold", decision->threshold},
+              {"slope", now.slope},
+              {"low", now.low},
+              {"high", now.high},
+              {"slope_before", decision->before.slope},
+              {"E", now.law.E},
+              {"B", now.law.B},
+              {"b", now.law.b},
+              {"x0", now.law.x0}},
+             decision->why());
+    return true;
+  }
+
+  void tell_why(const Json& numbers, const std::string& why) {
+    Json event = place_event("until", progress_);
+    event.update(numbers);
+    event["why"] = why;
+    run_.log.write(event);
+    run_.line.say(fmt::format("{} ends: {}", progress_.stage, why));
+  }
+
   void freeze_what_is_not_trained() {
     const auto newest = static_cast<std::int64_t>(live_.header.lineage.size());
     live_.model->params().set_histories(live_.header.histories, stage_.train_only_new ? newest : 0);
@@ -108,7 +152,9 @@ class StageLoop {
                                           progress_.total_steps);
     const std::int64_t length = plan::length_at(schedule_, stage_.model, progress_.step);
     const data::Batch batch = stream_.next(plan::sequences_at(schedule_, progress_.step), length);
-    const double loss = accumulate_gradients(batch);
+    const GradientPasses passes{rows_at_once(run_.plan) * stage_.model.context / batch.length,
+                                live_.header.seed, progress_.step};
+    const double loss = accumulate_gradients(*live_.model, batch, passes);
     const double norm = gradient_norm(live_.model->params()).item<double>();
     refuse_divergence(loss, norm);
     const schedule::OptimizerSpec& o = schedule_.optimizer;
@@ -118,26 +164,6 @@ class StageLoop {
     advance(batch, lr);
     progress_.seconds += seconds_since(start);
     tell(loss, norm);
-  }
-
-  // Returns the mean loss of the batch; gradients, zero before, are its gradient.
-  double accumulate_gradients(const data::Batch& batch) {
-    const at::Tensor tokens = model::to_device(batch, live_.model->options().device);
-    const std::int64_t micro = rows_at_once(run_.plan) * stage_.model.context / batch.length;
-    const CounterRng seeds(live_.header.seed, hash_name("dropout"));
-    at::Tensor loss;
-    for (std::int64_t first = 0; first < batch.rows; first += micro) {
-      if (first > 0) stop_point("training");
-      const std::int64_t rows = std::min(micro, batch.rows - first);
-      const double share = static_cast<double>(rows) / static_cast<double>(batch.rows);
-      const auto index = static_cast<std::uint64_t>(progress_.step) << 20 |
-                         static_cast<std::uint64_t>(first / micro);
-      const at::Tensor part =
-          live_.model->loss_and_backward(tokens.narrow(0, first, rows), share, seeds.bits(index));
-      const at::Tensor weighted = part.to(at::kDouble) * share;
-      loss = loss.defined() ? loss + weighted : weighted;
-    }
-    return loss.item<double>();
   }
 
   void refuse_divergence(double loss, double norm) {
@@ -189,6 +215,7 @@ class StageLoop {
                   {"flops_per_second", speed.flops_per_second},
                   {"memory_bytes", resident_bytes()}});
     run_.log.write(event);
+    if (slope_) slope_->add({static_cast<double>(progress_.step), numbers.lr, loss});
     logged_ = progress_;
   }
 
@@ -248,6 +275,7 @@ class StageLoop {
   state::Progress logged_;  // as of the last line of the log
   double saved_seconds_;    // training time at the last save
   CheckpointSaver saver_;   // ends first: what it writes and prunes is the run's
+  std::optional<plan::SlopeWatch> slope_;
 };
 
 }  // namespace

@@ -50,5 +50,6 @@ TEST_CASE("an ffn and heads of any size are counted by their own weights") {
   config.ffn = 100;
   config.head_dim = 8;
   const double matrices = 2.0 * (4.0 * 64 * 32 + 2.0 * 64 * 100);
+  config.value_dim = 8;
   CHECK(flops_per_token(config, 16) == 6 * (matrices + 50257.0 * 64) + 12.0 * 2 * 4 * 8 * 16);
 }

@@ -177,14 +177,14 @@ TEST_CASE("grow refuses bad command lines with 2") {
   refused({in, "--operator", "width"}, "OUT.h5 is missing");
   refused({in, out, "--operator", "widht"}, "unknown operator 'widht'; did you mean 'width'?");
   refused({in, out, "--operator", "width", "--layers", "4"},
-          "--layers is no option of width; its options are --factor, --symmetry.noise, "
+          "--layers is no option of width; its options are --factor, --axes, --symmetry.noise, "
           "--symmetry.seed");
   refused({in, out, "--operator", "width", "--faktor", "4"}, "--faktor");
   refused({in, out, "--operator", "width", "--factor", "0"},
           "width.factor: found '0', expected from 1 to 64");
   refused({in, out, "--operator", "width", "--symmetry.noise", "loud"}, "expected a number");
   refused({in, out, "--operator", "depth", "--layers", "1"},
-          "depth to 1 layers: the source has 2, expected at least as many");
+          "to 1 layers: the source has 2, expected at least as many");
   refused({in, out, "--operator", "depth"}, "found neither of layers and factor");
   refused({in, out, "--operator", "width", "--schedule", place.schedule, "--stage", "full"},
           "found both of --operator and --schedule");
@@ -294,7 +294,7 @@ TEST_CASE("grow --verify without the module or with foreign tokens is refused be
   CHECK_FALSE(std::filesystem::exists(large));
 }
 
-TEST_CASE("grow --list and --help have every operator with its options and defaults") {
+TEST_CASE("grow --list and --help have every operator, and one's options with their defaults") {
   const auto list = grow_command({"--list"}), help = grow_command({"--help"});
   CHECK(list.exit_code == 0);
   CHECK(help.exit_code == 0);
@@ -303,14 +303,16 @@ TEST_CASE("grow --list and --help have every operator with its options and defau
   for (std::size_t i = 0; i < json.size(); ++i) {
     const grow::OperatorEntry& entry = grow::operators()[i];
     CHECK(json[i]["operator"] == entry.name);
-    for (const std::string& text : {list.out, help.out}) {
-      CHECK(contains(text, std::string(entry.name) + ": " + entry.help));
-      CHECK(contains(text, entry.source));
-      for (const FieldRow& row : entry.document())
-        if (row.type != "map") CHECK(contains(text, "--" + row.path));
-    }
+    CHECK(contains(help.out, entry.help));
+    for (const char* words : {entry.name, entry.grows, entry.exact, entry.source})
+      CHECK(contains(list.out, words));
+    const auto one = grow_command({"--list", "--operator", entry.name});
+    for (const FieldRow& row : entry.document())
+      if (row.type != "map") CHECK(contains(one.out, "--" + row.path));
   }
-  CHECK(contains(list.out, "default 0.01"));
+  CHECK(contains(grow_command({"--list", "--operator", "width"}).out, "default 0.01"));
+  CHECK(contains(grow_command({"--list", "--operator", "vocabulary"}).out, "default 0.1"));
+  check_refused(grow_command({"--list", "--operator", "lemmon"}), 2, "did you mean 'lemon'?");
   for (const char* word : {"--dry-run", "--verify", "--schedule", "--force", "Examples:"})
     CHECK(contains(help.out, word));
 }

@@ -1,5 +1,8 @@
 // `stagedtrain plan` as a user types it.
+#include <fmt/format.h>
+
 #include <chrono>
+#include <cmath>
 
 #include "base/json.h"
 #include "support/catch.h"
@@ -103,13 +106,82 @@ TEST_CASE("plan --optimize refuses what it cannot plan") {
     more.insert(more.begin(), {"plan", path});
     check_refused(test::stagedtrain(more), 2, says);
   };
-  refused({"--law", "kaplan"}, "--optimize");
+  refused({"--loss", "3"}, "--optimize");
+  refused({"--optimize", "--loss", "3", "--cost", "1e18"}, "--cost");
+  refused({"--optimize", "--loss", "1"}, "never falls below");
+  refused({"--optimize", "--cost", "much"}, "expected a number in the unit of --unit");
+  refused({"--optimize", "--cost", "1e18", "--unit", "joules"}, "expected flops, seconds or money");
+  refused({"--optimize", "--unit", "seconds"}, "--set machine.flops=312T");
+  refused({"--optimize", "--most-tokens", "1G"}, "expected at most 1G in all");
+  refused({"--optimize", "--most-time", "1"}, "expected a time");
+  refused({"--rule", "prop-1", "--optimize"}, "--rule");
   refused({"--optimize", "--law", "kaplen"}, "did you mean 'kaplan'?");
   refused({"--optimize", "--transfer", "best"}, "expected loss-state, mixing or rho=X");
   refused({"--optimize", "--transfer", "rho=-1"}, "expected a number above 0");
   refused({"--optimize", "--tokens", "many"}, "expected tokens");
   refused({"--optimize", "--stages", "0"}, "--stages");
   refused({"--optimize", "--transfer", "mixing", "--mixing", "3G"}, "expected something left");
+}
+
+TEST_CASE("plan prices a schedule and foretells its losses") {
+  const std::string path = (test::source_folder() / "schedules" / "gpt2-124m.yaml").string();
+  const auto text = test::stagedtrain(
+      {"plan", path, "--set", "machine={flops: 312T, price_per_hour: 2}", "--transfer", "rho=1.3"});
+  INFO(text.err);
+  REQUIRE(text.exit_code == 0);
+  for (const char* part : {"costs", "money", "memory", "losses", "measured: loss",
+                           "floor (loss-state): loss", "ceiling (mixing): loss"})
+    CHECK(contains(text.out, part));
+  const auto json = test::stagedtrain({"plan", path, "--law", "hoffmann", "--json"});
+  REQUIRE(json.exit_code == 0);
+  CHECK(Json::parse(json.out)["outlook"]["law"] == "hoffmann");
+  check_refused(test::stagedtrain({"plan", path, "--set", "machine.memory=1G"}), 2,
+                "expected at most machine.memory");
+}
+
+TEST_CASE("plan --rule prints a schedule that runs, or why the rule does not hold") {
+  const std::string path = (test::source_folder() / "schedules" / "gpt2-124m.yaml").string();
+  const auto text = test::stagedtrain({"plan", path, "--rule", "prop-1", "--stages", "4"});
+  REQUIRE(text.exit_code == 0);
+  CHECK(contains(text.out, "arXiv 2409.19044"));
+  const auto yaml =
+      test::stagedtrain({"plan", path, "--rule", "prop-1", "--stages", "4", "--print-schedule"});
+  const test::TempDir folder;
+  test::write_text(folder / "ruled.yaml", yaml.out);
+  const auto again =
+      test::stagedtrain({"plan", (folder / "ruled.yaml").string(), "--print-schedule"});
+  CHECK(again.out == yaml.out);
+  check_refused(test::stagedtrain({"plan", path, "--rule", "g-stack"}), 2,
+                "expected less than half of the run's 2.5G");
+  check_refused(test::stagedtrain({"plan", path, "--rule", "prop1"}), 2, "did you mean 'prop-1'?");
+}
+
+TEST_CASE("plan --law reads the file of a fit, and refuses a bad one with its place") {
+  const std::string path = (test::source_folder() / "schedules" / "gpt2-124m.yaml").string();
+  const test::TempDir folder;
+  std::string runs = "parameters,tokens,loss\n";
+  for (double n : {4e7, 1e8, 4e8, 1e9})
+    for (double d : {1e9, 4e9, 2e10})
+      runs += fmt::format(
+          "{},{},{}\n", n, d,
+          1.8 + 480 * std::pow(n, -0.35) + 2085 * std::pow(d, -0.37) + 1e-3 * std::sin(n + d));
+  test::write_text(folder / "runs.csv", runs);
+  const std::string law = (folder / "laws.json").string();
+  const auto fit =
+      test::stagedtrain({"plan", "--fit", (folder / "runs.csv").string(), "--out", law});
+  INFO(fit.err);
+  REQUIRE(fit.exit_code == 0);
+  for (const char* how : {"--json", "--optimize"}) {
+    const auto planned = test::stagedtrain({"plan", path, "--law", law, how});
+    INFO(planned.err);
+    CHECK(planned.exit_code == 0);
+    CHECK(contains(planned.out, "Chinchilla's law, fitted to 12 finished runs"));
+  }
+  test::write_text(folder / "bad.json", "{\"format\": 1}");
+  check_refused(test::stagedtrain({"plan", path, "--law", (folder / "bad.json").string()}), 3,
+                "bad.json: format");
+  check_refused(test::stagedtrain({"plan", path, "--law", (folder / "no.json").string()}), 3,
+                "no.json");
 }
 
 TEST_CASE("plan starts at once") {

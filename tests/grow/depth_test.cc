@@ -115,8 +115,7 @@ TEST_CASE("depth refuses what it cannot do, and says what it could") {
   const auto says = [](const std::string& options) {
     return test::refusal(ErrorKind::usage, [&] { depth(options, test::tiny_model(3)); });
   };
-  CHECK(contains(says("layers: 2"),
-                 "to 2 layers: the source has 3, expected at least as many"));
+  CHECK(contains(says("layers: 2"), "to 2 layers: the source has 3, expected at least as many"));
   CHECK(contains(says("order: append"), "found neither of layers and factor"));
   CHECK(contains(says("layers: 4, factor: 2"), "found both of layers and factor"));
   CHECK(contains(says("layers: 0"), "depth.layers: found '0', expected from 1 to 65536"));

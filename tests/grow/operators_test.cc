@@ -50,7 +50,8 @@ TEST_CASE("the words of a recipe make the same recipe again") {
   const char* list = GENERATE("[{operator: width}]", "[{operator: depth, factor: 2}]",
                               "[{operator: depth, layers: 5, order: append}, {operator: width, "
                               "factor: 3, symmetry: {noise: 0.125, seed: 9}}]");
-  const auto recipe = test::recipe_of(list), again = test::recipe_of("[" + recipe.operators() + "]");
+  const auto recipe = test::recipe_of(list),
+             again = test::recipe_of("[" + recipe.operators() + "]");
   CHECK(again.operators() == recipe.operators());
   REQUIRE(again.steps.size() == recipe.steps.size());
   for (std::size_t s = 0; s < recipe.steps.size(); ++s)

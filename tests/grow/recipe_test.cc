@@ -63,7 +63,9 @@ TEST_CASE("a list of operators makes the bits of its parts applied one after the
 TEST_CASE("a list promises what all its parts promise, and says all") {
   const auto model = test::tiny_model();
   const GrowthRecipe both = test::recipe_of(
-      "[{operator: width, symmetry: {noise: 0}}, {operator: depth, layers: 3}]", model);
+      "[{operator: width, symmetry: {noise: 0}, moments: equivariant}, "
+      "{operator: depth, layers: 3}]",
+      model);
   CHECK(both.exact());
   CHECK(both.equivariant());
   CHECK(both.symmetric());
@@ -124,8 +126,8 @@ TEST_CASE("a recipe with a fault is refused") {
 }
 
 TEST_CASE("the text of a recipe has every tensor, its blocks and scales, and the totals") {
-  const std::string text =
-      to_text(test::recipe_of("[{operator: width}, {operator: depth, layers: 3, order: append}]"));
+  const std::string text = to_text(test::recipe_of(
+      "[{operator: width, moments: equivariant}, {operator: depth, layers: 3, order: append}]"));
   INFO(text);
   for (const char* part : {"from             gpt2, 2 layers x 8, 2 heads of 4",
                            "to               gpt2, 3 layers x 16, 4 heads of 4",

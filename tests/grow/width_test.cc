@@ -15,7 +15,8 @@ using test::contains;
 namespace {
 
 std::string width(int factor, const std::string& symmetry = "{noise: 0}") {
-  return fmt::format("[{{operator: width, factor: {}, symmetry: {}}}]", factor, symmetry);
+  return fmt::format("[{{operator: width, factor: {}, symmetry: {}, moments: equivariant}}]",
+                     factor, symmetry);
 }
 
 // What an entry is multiplied by, from the definitions of docs/growth.md.
@@ -136,7 +137,8 @@ TEST_CASE("the same seed makes the same bytes, another seed others") {
   };
   CHECK(test::difference_in_values(with_seed(7), with_seed(7)) == "");
   CHECK(test::difference_in_values(
-            with_seed(7), test::grown(test::recipe_of("[{operator: width}]"), small)) == "");
+            with_seed(7), test::grown(test::recipe_of("[{operator: width, moments: equivariant}]"),
+                                      small)) == "");
   CHECK(test::difference_in_values(with_seed(7), with_seed(8)) == "weights 4");
 }
 

@@ -96,7 +96,7 @@ TEST_CASE("bfloat16 is near fp32, and keeps master weights and gradients in fp32
     CHECK(mixed->params().grads().scalar_type() == at::kFloat);
     const double error = error_of(mixed->params().grads(), exact->params().grads());
     CHECK(error > 0);
-    CHECK(error < 0.1);
+    CHECK(error < (config.experts > 0 ? 0.3 : 0.1));  // some tokens go to other experts
   }
 }
 

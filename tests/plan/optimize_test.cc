@@ -108,8 +108,8 @@ TEST_CASE("an optimised schedule resolves to its own steps and costs, and surviv
 
 TEST_CASE("under mixing one jump comes as late as the decay allows") {
   OptimizeOptions options;
-  options.transfer = law::Assumption::mixing;
-  options.mixing_tokens = 1e8;
+  options.transfer.assumption = law::Assumption::mixing;
+  options.transfer.mixing_tokens = 1e8;
   const Optimum optimum = optimize(gpt2(), options);
   REQUIRE(optimum.stages.size() == 2);
   const RunPlan plan = resolve(gpt2());
@@ -121,15 +121,15 @@ TEST_CASE("under mixing one jump comes as late as the decay allows") {
   CHECK(optimum.stages[1].end_loss == Approx(optimum.end_loss).epsilon(1e-5));
   CHECK(warns(optimum, "times the parameters"));
   CHECK_FALSE(warns(optimum, "the mixing time is not known"));
-  options.mixing_tokens = 0;
+  options.transfer.mixing_tokens = 0;
   CHECK(warns(optimize(gpt2(), options), "the mixing time is not known"));
   CHECK(warns(optimize(gpt2({"lr.curve=cosine"}), options), "(cosine) falls all along"));
 }
 
 TEST_CASE("a measured rho saves between floor and ceiling, and nothing beyond the cost ratio") {
   OptimizeOptions options;
-  options.transfer = law::Assumption::measured;
-  options.rho = 1.2;
+  options.transfer.assumption = law::Assumption::measured;
+  options.transfer.rho = 1.2;
   const Optimum optimum = optimize(gpt2(), options);
   REQUIRE(optimum.stages.size() == 2);
   CHECK(optimum.planned.flops > 0);
@@ -137,7 +137,7 @@ TEST_CASE("a measured rho saves between floor and ceiling, and nothing beyond th
   CHECK(optimum.stages[0].tokens / optimum.stages[1].resume_tokens == Approx(1.2).epsilon(1e-3));
   CHECK(curve_loss(optimum, optimum.stages[1], optimum.stages[1].resume_tokens) ==
         Approx(*optimum.stages[1].begin_loss));
-  options.rho = 50;
+  options.transfer.rho = 50;
   const Optimum dear = optimize(gpt2(), options);
   CHECK(dear.stages.size() == 1);
   CHECK(warns(dear, "no growth pays"));
@@ -151,7 +151,7 @@ TEST_CASE("a plan names its assumption, its end and what strains them") {
   CHECK(contains(text, "ceiling (mixing)"));
   CHECK(contains(text, "keeps 95% of what it saves"));
   OptimizeOptions options;
-  options.end_tokens = 1e11;
+  options.goal.amount = 1e11;
   const Optimum longer = optimize(gpt2(), options);
   CHECK(longer.floor < optimum.floor / 10);
   CHECK(warns(longer, "the percentage falls"));
@@ -163,7 +163,7 @@ TEST_CASE("a plan names its assumption, its end and what strains them") {
 
 TEST_CASE("every growth comes before the decay, even where the law would wait longer") {
   OptimizeOptions options;
-  options.end_tokens = 4e8;
+  options.goal.amount = 4e8;
   const Optimum optimum = optimize(gpt2({"lr.decay=60%"}), options);
   CHECK(optimum.stages.back().tokens >= 0.6 * 4e8 - 480 * 1024);
 }

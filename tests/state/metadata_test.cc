@@ -46,7 +46,7 @@ TEST_CASE("metadata comes back as it was, but for what is stored elsewhere") {
   CHECK(read.lineage == written.lineage);
   CHECK(read.run.schedule == written.run.schedule);
   CHECK(read.run.tokenizer == "dataset");  // its bytes lie beside the metadata
-  CHECK(read.histories.empty());        // its reader needs the table
+  CHECK(read.histories.empty());           // its reader needs the table
 }
 
 TEST_CASE("equal headers are written as equal texts") {

@@ -61,7 +61,7 @@ arch::ModelConfig read_model(const Json& json) {
   model.experts = json.value("experts", model.experts);
   model.experts_per_token = json.value("experts_per_token", model.experts_per_token);
   model.router_loss = json.value("router_loss", model.router_loss);
-  return model;
+  return arch::resolved(model);
 }
 
 GoldenOptimizer read_optimizer(const Json& json) {

@@ -36,10 +36,11 @@ inline std::filesystem::path source_folder() {
   return folder ? folder : ".";
 }
 
-// Every file of schedules/, in the order of their names.
-inline std::vector<std::filesystem::path> example_schedules() {
+// Every file of schedules/ and its folders, in the order of their names.
+inline std::vector<std::filesystem::path> example_schedules(const std::string& within = "") {
   std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(source_folder() / "schedules"))
+  for (const auto& entry :
+       std::filesystem::recursive_directory_iterator(source_folder() / "schedules" / within))
     if (entry.path().extension() == ".yaml") files.push_back(entry.path());
   std::sort(files.begin(), files.end());
   return files;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <sstream>
 
+#include "arch/architectures.h"
 #include "base/json.h"
 #include "base/signals.h"
 #include "runlog/run_log.h"
@@ -157,6 +158,46 @@ TEST_CASE("a stage that reaches its loss ends early, and the curve ends with the
   CHECK(log.steps.back().lr < 0.003);
 }
 
+TEST_CASE("a stage ends where its curve has become flat, and a resumed run decides the same") {
+  const test::TinyRun tiny;
+  const std::vector<std::string> edits = {"stages.small.for=400", "stages.small.until.slope=-0.2",
+                                          "evaluate.every=20", "lr.decay=4"};
+  const RunResult whole = run_in(tiny, "whole", edits);
+  const std::int64_t end = whole.stages[0].progress.step;
+  REQUIRE(end < 400);
+  CHECK(end % 20 == 0);
+  const std::string log = test::read_text(tiny / "whole/run.jsonl");
+  CHECK(contains(log, R"("event":"until")"));
+  CHECK(contains(log, R"("rule":"slope","threshold":-0.2)"));
+  CHECK(contains(log, "has risen to"));
+  for (const std::int64_t step : {end - 21, end - 20, end - 1, end}) {
+    CAPTURE(step, end);
+    const std::string name = fmt::format("stopped-{}", step);
+    {
+      // The line after the start event of each step and of the evaluations before it.
+      const AtWrite stop("run.jsonl", static_cast<int>(1 + step + (step - 1) / 20), stop_now);
+      test::refusal(ErrorKind::interrupted, [&] { run_in(tiny, name, edits); });
+    }
+    CHECK(run_in(tiny, name, edits).stages[0].progress.step == end);
+    CHECK(difference(tiny / "whole/stages/full.h5", tiny / name / "stages/full.h5") == "");
+  }
+}
+
+TEST_CASE("a run that was planned anew goes on with the new lengths and their curve") {
+  const test::TinyRun tiny;
+  {
+    const AtWrite stop("run.jsonl", 6, stop_now);
+    test::refusal(ErrorKind::interrupted, [&] { run_in(tiny, "run"); });
+  }
+  const std::vector<std::string> edits = {"stages.small.for=9", "stages.full.for=5"};
+  const RunResult result = train::run(tiny.plan(edits), {.out = tiny / "run", .replan = true});
+  CHECK(result.done);
+  CHECK(result.stages[0].progress.step == 9);
+  CHECK(result.stages[1].progress.step == 14);
+  run_in(tiny, "whole", edits);  // the rate was at its peak in both when the first was stopped
+  CHECK(difference(tiny / "whole/stages/full.h5", tiny / "run/stages/full.h5") == "");
+}
+
 TEST_CASE("scratch budgets share their stable part to the last bit") {
   const test::TinyRun tiny;
   const auto plans = plan::resolve_scratch(tiny.plan());
@@ -296,4 +337,66 @@ TEST_CASE("width growth with its break trains on") {
   const runlog::Run log = runlog::read_log(tiny / "run/run.jsonl", "run");
   CHECK(log.growths[0].loss_after == Approx(log.growths[0].loss_before).epsilon(1e-5));
   CHECK(result.stages[1].loss < result.stages[0].loss);
+}
+
+namespace {
+
+const std::vector<std::string> kMask = {
+    "stages.full.grow=[{operator: mask, layers: 2, width: 24, ffn: 80, steps: 3}]",
+    "model.width=24", "model.head_dim=8", "model.ffn=80",
+    "stages.small.model={layers: 1, width: 16, ffn: 64}"};
+
+}  // namespace
+
+TEST_CASE("a run behind a mask resumes to the last bit, before it is lifted and after") {
+  const test::TinyRun tiny;
+  REQUIRE(run_in(tiny, "whole", kMask).done);
+  const state::TrainingState end = state::load(tiny / "whole/stages/full.h5");
+  CHECK(end.mask == state::MaskRamp{});
+  for (const int stop : {7, 8, 9, 10}) {
+    const std::string name = fmt::format("stopped-{}", stop);
+    std::vector<std::string> edits = kMask;
+    edits.push_back("checkpoint={every: 1 steps, keep: 20}");
+    REQUIRE(run_in(tiny, name, edits).done);
+    std::filesystem::remove(tiny / (name + "/stages/full.h5"));
+    for (int step = stop + 1; step <= 12; ++step)
+      std::filesystem::remove(tiny / fmt::format("{}/checkpoints/step-{:08}.h5", name, step));
+    REQUIRE(run_in(tiny, name, edits).done);
+    CAPTURE(stop);
+    state::TrainingState again = timeless(tiny / (name + "/stages/full.h5"));
+    state::TrainingState once = timeless(tiny / "whole/stages/full.h5");
+    again.run.schedule = once.run.schedule = "";
+    CHECK(test::difference(once, again) == "");
+  }
+}
+
+TEST_CASE("with train_only: new the old tensors stay as they are, bit by bit") {
+  const test::TinyRun tiny;
+  const std::vector<std::string> edits = {"stages.full.grow=[{operator: llama_pro}]",
+                                          "stages.full.train_only=new"};
+  REQUIRE(run_in(tiny, "run", edits).done);
+  const auto before = state::load(tiny / "run/stages/small.h5"),
+             after = state::load(tiny / "run/stages/full.h5");
+  const arch::ParamTable sources = arch::param_table(before.model),
+                         table = arch::param_table(after.model);
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    CAPTURE(table[i].name);
+    const std::int64_t source = sources.index(table[i].name);
+    for (const state::Kind kind : state::kKinds) {
+      if (table[i].layer == 1) continue;
+      REQUIRE(source >= 0);
+      CHECK(std::ranges::equal(after.of(kind)[i].bytes(),
+                               before.of(kind)[static_cast<std::size_t>(source)].bytes()));
+    }
+  }
+  const auto down = static_cast<std::size_t>(table.index("layers.1.mlp.down.weight"));
+  CHECK(after.of(state::Kind::weights)[down].at(0) != 0);
+  CHECK(contains(test::refusal(ErrorKind::usage,
+                               [&] {
+                                 tiny.plan({"stages.full.train_only=new",
+                                            "stages.full.grow=[{operator: width}]",
+                                            "model.width=32", "model.heads=4", "model.layers=1",
+                                            "stages.small.model={width: 16, heads: 2}"});
+                               }),
+                 "this stage adds no layer and no expert"));
 }

@@ -1,0 +1,137 @@
+// The words of the options of `stagedtrain plan`, read into the planner's own options.
+#include "cmd/plan_choice.h"
+
+#include "base/text.h"
+#include "base/units.h"
+
+namespace stagedtrain::cmd {
+namespace {
+
+double number_of(const char* option, const std::string& text, const char* expected) {
+  const auto number = parse_number(text);
+  if (!number || !(*number > 0)) throw usage_error("{} {}: expected {}", option, text, expected);
+  return *number;
+}
+
+double tokens_of(const char* option, const std::string& text) {
+  if (text.empty()) return 0;
+  const double tokens = number_of(option, text, "tokens, as 2.5G");
+  if (tokens < 1) throw usage_error("{} {}: expected tokens, as 2.5G", option, text);
+  return tokens;
+}
+
+double seconds_of(const char* option, const std::string& text) {
+  if (text.empty()) return 0;
+  try {
+    const Duration duration = parse_duration(text);
+    if (duration.unit == DurationUnit::seconds && duration.amount > 0) return duration.amount;
+  } catch (const Error&) {
+  }
+  throw usage_error("{} {}: expected a time, as 30m, 4h or 2d", option, text);
+}
+
+plan::Goal goal_of(const ChoiceArguments& a) {
+  using Kind = plan::Goal::Kind;
+  if (!a.loss.empty()) return {Kind::loss, number_of("--loss", a.loss, "nats per token, as 2.9")};
+  if (a.cost.empty()) return {Kind::tokens, tokens_of("--tokens", a.tokens)};
+  if (a.unit == "seconds" && !parse_number(a.cost))
+    return {Kind::cost, seconds_of("--cost", a.cost)};
+  return {Kind::cost, number_of("--cost", a.cost, "a number in the unit of --unit, as 1e20")};
+}
+
+plan::CostUnit unit_of(const ChoiceArguments& a) {
+  if (a.unit == "flops") return plan::CostUnit::flops;
+  if (a.unit == "seconds") return plan::CostUnit::seconds;
+  if (a.unit == "money") return plan::CostUnit::money;
+  throw usage_error("--unit {}: expected flops, seconds or money", a.unit);
+}
+
+void add_optimize_options(CLI::App& command, CLI::Option* optimize, ChoiceArguments& a) {
+  const auto add = [&](const char* name, std::string& value, const char* help, const char* type) {
+    return command.add_option(name, value, help)->needs(optimize)->type_name(type);
+  };
+  CLI::Option* tokens =
+      add("--tokens", a.tokens, "come to the loss of so many tokens from scratch (the schedule's)",
+          "TOKENS");
+  CLI::Option* loss = add("--loss", a.loss, "come to this loss", "NATS");
+  CLI::Option* cost =
+      add("--cost", a.cost, "come to the least loss for this cost: 1e20, 4h, 200", "COST");
+  tokens->excludes(loss)->excludes(cost);
+  loss->excludes(cost);
+  add("--unit", a.unit, "what cost is: flops, seconds or money (flops)", "UNIT");
+  add("--most-tokens", a.most_tokens, "limit: tokens of all stages together", "TOKENS");
+  add("--most-time", a.most_time, "limit: time of the whole run, as 24h", "TIME");
+  add("--shortest-stage", a.shortest_stage, "limit: tokens of every stage", "TOKENS");
+}
+
+}  // namespace
+
+CLI::Option* add_choice_options(CLI::App& command, ChoiceArguments& a) {
+  CLI::Option* optimize = command.add_flag("--optimize", a.optimize,
+                                           "choose the stages that come to the loss cheapest");
+  command.add_option("--rule", a.rule, "lengths by a rule of the literature")
+      ->type_name("NAME")
+      ->excludes(optimize);
+  command
+      .add_option("--law", a.law,
+                  "how losses fall: chinchilla, hoffmann, kaplan or a file of --fit (chinchilla)")
+      ->type_name("LAW");
+  command.add_option("--transfer", a.transfer, "loss-state, mixing or rho=X (loss-state)")
+      ->type_name("WHAT");
+  command.add_option("--mixing", a.mixing, "tokens that a growth takes to mix")
+      ->type_name("TOKENS");
+  command.add_option("--stages", a.stages, "--optimize: at most so many (2); --rule: so many")
+      ->check(CLI::Range(1, 64))
+      ->type_name("N");
+  add_optimize_options(command, optimize, a);
+  CLI::Option* slurm =
+      command
+          .add_option("--slurm", a.slurm, "write the run into a folder, as a chain of batch jobs")
+          ->type_name("DIR");
+  command.add_option("--slice", a.slice, "one job for each such time, as 4h (one for each stage)")
+      ->type_name("TIME")
+      ->needs(slurm);
+  return optimize;
+}
+
+plan::Transfer transfer_of(const ChoiceArguments& a) {
+  plan::Transfer transfer;
+  transfer.mixing_tokens = tokens_of("--mixing", a.mixing);
+  if (a.transfer == "loss-state") return transfer;
+  if (a.transfer == "mixing") {
+    transfer.assumption = law::Assumption::mixing;
+    return transfer;
+  }
+  if (!a.transfer.starts_with("rho="))
+    throw usage_error("--transfer {}: expected loss-state, mixing or rho=X", a.transfer);
+  const auto rho = parse_number(a.transfer.substr(4));
+  if (!rho || !(*rho > 0))
+    throw usage_error("--transfer {}: expected a number above 0, as rho=1.4", a.transfer);
+  transfer.assumption = law::Assumption::measured;
+  transfer.rho = *rho;
+  return transfer;
+}
+
+plan::OptimizeOptions optimize_options(const ChoiceArguments& a) {
+  plan::OptimizeOptions options;
+  options.law = plan::find_planning_law(a.law);
+  options.transfer = transfer_of(a);
+  options.goal = goal_of(a);
+  options.unit = unit_of(a);
+  if (a.stages) options.most_stages = a.stages;
+  options.most_tokens = tokens_of("--most-tokens", a.most_tokens);
+  options.most_seconds = seconds_of("--most-time", a.most_time);
+  options.shortest_stage = tokens_of("--shortest-stage", a.shortest_stage);
+  options.known = plan::read_measurements(plan::measurements_file(""));
+  return options;
+}
+
+plan::RuleOptions rule_options(const ChoiceArguments& a) {
+  return {a.rule, a.stages, tokens_of("--mixing", a.mixing), plan::find_planning_law(a.law)};
+}
+
+plan::SlurmOptions slurm_options(const ChoiceArguments& a, bool force) {
+  return {a.slurm, seconds_of("--slice", a.slice), force, std::filesystem::current_path()};
+}
+
+}  // namespace stagedtrain::cmd

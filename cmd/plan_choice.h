@@ -1,0 +1,33 @@
+// `stagedtrain plan --optimize`, `--rule` and `--slurm`: choosing stages, and writing jobs.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "plan/optimize.h"
+#include "plan/rule_plan.h"
+#include "plan/slurm.h"
+
+namespace stagedtrain::cmd {
+
+// As typed; words are read by the functions below.
+struct ChoiceArguments {
+  bool optimize = false;
+  std::string rule;
+  std::string law = "chinchilla", transfer = "loss-state", mixing;
+  std::string tokens, loss, cost, unit = "flops";
+  std::string most_tokens, most_time, shortest_stage;
+  std::int64_t stages = 0;
+  std::string slurm, slice;
+};
+
+// Adds the options; --optimize is returned.
+CLI::Option* add_choice_options(CLI::App& command, ChoiceArguments& arguments);
+
+// Each throws Error(usage) naming the option.
+plan::Transfer transfer_of(const ChoiceArguments& arguments);
+plan::OptimizeOptions optimize_options(const ChoiceArguments& arguments);
+plan::RuleOptions rule_options(const ChoiceArguments& arguments);
+plan::SlurmOptions slurm_options(const ChoiceArguments& arguments, bool force);
+
+}  // namespace stagedtrain::cmd

@@ -1,0 +1,25 @@
+// `stagedtrain plan --from`: reads a run's folder and plans what is left.
+#include "cmd/plan_from.h"
+
+#include "plan/replan.h"
+#include "plan/resolve_files.h"
+
+namespace stagedtrain::cmd {
+
+std::string from_result(const FromArguments& arguments) {
+  const Path folder = arguments.run, record = folder / "schedule.yaml";
+  std::error_code none;
+  if (!std::filesystem::exists(record, none))
+    throw usage_error("--from {}: found no schedule.yaml in it", folder.string())
+        .with_hint("give the folder that train wrote (its --out)");
+  const schedule::Schedule schedule = schedule::load(record, arguments.edits);
+  const plan::DataFacts facts = plan::resolve_files(schedule).facts;
+  const plan::Replan replan =
+      plan::replan(runlog::read_log(folder / "run.jsonl", folder.string()), schedule, facts,
+                   plan::read_measurements(plan::measurements_file("")),
+                   plan::read_learned(plan::learned_file("")));
+  if (arguments.print_schedule) return plan::resolved_yaml(plan::resolve(replan.schedule, facts));
+  return arguments.json ? plan::to_json(replan).dump(2) + "\n" : plan::to_text(replan);
+}
+
+}  // namespace stagedtrain::cmd

@@ -1,0 +1,12 @@
+// What runs have shown goes into this user's files, for the plans to come.
+#pragma once
+
+#include "plan/learn.h"
+
+namespace stagedtrain::cmd {
+
+// Never fails: where a file cannot be read or written, a line on stderr says so.
+void teach(const std::vector<plan::Measurement>& speeds,
+           const std::vector<plan::LearnedGrowth>& growths);
+
+}  // namespace stagedtrain::cmd

@@ -1,0 +1,329 @@
+// From auto to numbers: one walk over the stages, each standing somewhere on its own curve.
+#include "plan/choose.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/text.h"
+#include "law/pair.h"
+#include "plan/planning_law.h"
+
+namespace stagedtrain::plan {
+namespace {
+
+using law::Assumption;
+using schedule::Schedule;
+constexpr double kTokensPerParameter = 20;
+constexpr int kPasses = 4;  // a decay in % is of the run that comes out
+
+bool is_auto(const schedule::StageSpec& stage) {
+  return stage.length.unit == DurationUnit::automatic;
+}
+bool has_auto_slope(const schedule::StageSpec& stage) {
+  return stage.until && stage.until->slope == "auto";
+}
+
+// The schedule with a step for every auto, so that its models can be resolved.
+Schedule with_placeholders(Schedule s) {
+  for (schedule::StageSpec& stage : s.stages) {
+    if (is_auto(stage)) stage.length = {1, DurationUnit::steps};
+    if (has_auto_slope(stage)) stage.until->slope.clear();
+  }
+  return s;
+}
+
+Error refusal(const Schedule& s, std::size_t i, const std::string& what) {
+  return s.source.find("stages")->items[i].error("stages.{}: {}", i, what);
+}
+
+// All that the walk needs, worked out once.
+class Chooser {
+ public:
+  Chooser(const Schedule& s, const DataFacts& facts, const Measurements& measurements,
+          const Learned& learned)
+      : asked_(s),
+        plan_(resolve(with_placeholders(s), facts)),
+        law_(find_planning_law(s.plan.law)),
+        step_tokens_(static_cast<double>(s.batch.sequences * plan_.final_model.context)) {
+    for (const StagePlan& stage : plan_.stages)
+      sizes_.push_back({stage.name, cost(stage, measurements), curve_of(stage)});
+    run_.tokens = scratch_tokens();
+    run_.decay = decay_tokens(run_.tokens);
+    end_loss_ = sizes_.back().curve->loss(run_.tokens);
+    try {
+      refuse_nonsense(law_, sizes_.back(), plan_.final_model, run_.tokens);
+    } catch (const Error& error) {
+      nonsense_ = error;
+    }
+    choose_transfer(learned);
+    run_.mixing = mixing_tokens(learned);
+  }
+
+  Choice choose() {
+    choice_.schedule = asked_;
+    const bool lengths = std::ranges::any_of(asked_.stages, is_auto);
+    choice_.assumption = assumption_;
+    // Without loss-state lengths do not depend on losses.
+    if (nonsense_ && lengths && assumption_ == Assumption::loss_state) throw *nonsense_;
+    for (int pass = 1; pass < kPasses; ++pass) {
+      walk();
+      run_.decay = decay_tokens(tokens_);
+    }
+    walk();
+    if (nonsense_) {
+      choice_.end_losses.clear();
+    } else {
+      choice_.predicted_by = fmt::format("the law {}; {}", law_.name, assumption_name(assumption_));
+    }
+    if (lengths) {
+      choice_.schedule.plan.scratch = Duration{run_.tokens, DurationUnit::tokens};
+      tell_whole();
+    }
+    for (std::size_t i = 0; i < sizes_.size(); ++i)
+      if (has_auto_slope(asked_.stages[i])) choose_slope(i);
+    return choice_;
+  }
+
+ private:
+  std::shared_ptr<const law::LossCurve> curve_of(const StagePlan& stage) const {
+    auto curve = law_.curve(law_.parameters(stage.params));
+    if (!curve)
+      throw usage_error("the law {} has no curve of {} parameters, those of stage {}", law_.name,
+                        grouped(stage.params.total), stage.name)
+          .with_hint("fit a run of that size too: stagedtrain plan --fit RUN... --out FILE.json");
+    return curve;
+  }
+
+  double cost(const StagePlan& stage, const Measurements& measurements) const {
+    if (asked_.plan.cost == "flops") return arch::flops_per_token(stage.model);
+    const Measurement* found = measurements.find(measurement_key(plan_, stage));
+    if (!found)
+      throw usage_error("plan.cost: seconds, but stage {} was not measured", stage.name)
+          .with_hint("stagedtrain plan --measure SCHEDULE measures every stage; or cost: flops");
+    return found->seconds_per_token;
+  }
+
+  double scratch_tokens() const {
+    const double params = static_cast<double>(plan_.stages.back().params.total);
+    if (!asked_.plan.scratch) return kTokensPerParameter * params;
+    const Duration& length = *asked_.plan.scratch;
+    if (length.unit == DurationUnit::tokens) return length.amount;
+    if (length.unit == DurationUnit::flops)
+      return length.amount / arch::flops_per_token(plan_.final_model);
+    return length.amount * step_tokens_;
+  }
+
+  // Of a run of so many tokens.
+  double decay_tokens(double tokens) const {
+    const schedule::LrSpec& lr = asked_.lr;
+    if (lr.curve != "wsd") return 0;
+    if (lr.decay.unit == DurationUnit::percent) return lr.decay.amount / 100 * tokens;
+    return lr.decay.amount * (lr.decay.unit == DurationUnit::steps ? step_tokens_ : 1);
+  }
+
+  // rho of each growth, if the plan is to go by it; else loss-state.
+  void choose_transfer(const Learned& learned) {
+    const std::string& word = asked_.plan.transfer;
+    rho_.assign(sizes_.size(), 1);
+    if (word == "loss-state") return;
+    assumption_ = word == "mixing" ? Assumption::mixing : Assumption::measured;
+    if (word == "mixing") return;
+    if (word.starts_with("rho=")) {
+      const auto rho = parse_number(word.substr(4));
+      if (!rho || !(*rho > 0))
+        throw usage_error("plan.transfer: found '{}', expected a number above 0, as rho=1.4", word);
+      rho_.assign(sizes_.size(), *rho);
+      return;
+    }
+    if (word != "auto")
+      throw usage_error("plan.transfer: found '{}', expected loss-state, mixing, rho=X or auto",
+                        word);
+    take_learned(learned);
+  }
+
+  // Every growth must have been measured; one that was not makes the whole plan loss-state.
+  void take_learned(const Learned& learned) {
+    for (std::size_t i = 1; i < sizes_.size(); ++i) {
+      const grow::GrowthRecipe& growth = *plan_.stages[i].growth;
+      const LearnedGrowth* found = learned.rho_of(growth.operators(), growth.from, growth.to);
+      if (!found || !(found->rho < sizes_[i].cost / sizes_[i - 1].cost)) {
+        assumption_ = Assumption::loss_state;
+        return;
+      }
+      rho_[i] = found->rho;
+      learned_from_.push_back(found->run);
+    }
+  }
+
+  double mixing_tokens(const Learned& learned) const {
+    if (const auto& given = asked_.plan.mixing)
+      return given->amount * (given->unit == DurationUnit::steps ? step_tokens_ : 1);
+    double most = 0;
+    for (std::size_t i = 1; i < sizes_.size(); ++i) {
+      const grow::GrowthRecipe& growth = *plan_.stages[i].growth;
+      const LearnedGrowth* found = learned.mixing_of(growth.operators(), growth.from, growth.to);
+      if (found) most = std::max(most, found->mixing_tokens);
+    }
+    return most;
+  }
+
+  // Where on stage i's own curve growing into the next is best, and why in a few words.
+  double best_until(std::size_t i, std::string& why) const {
+    if (assumption_ != Assumption::loss_state) {
+      double target = run_.last_growth();
+      for (std::size_t j = sizes_.size() - 1; j > i + 1; --j)
+        target = rho_[j] * target - run_.mixing;
+      why = "the last moment that leaves time to mix before the decay";
+      return rho_[i + 1] * target;
+    }
+    const double before_decay = sizes_.back().curve->loss(run_.tokens - run_.decay);
+    const law::Growth growth = law::best_growth(sizes_[i], sizes_[i + 1], before_decay);
+    if (!growth.pays())
+      throw refusal(asked_, i + 1,
+                    fmt::format("growing {} into {} saves nothing by the law {}", sizes_[i].name,
+                                sizes_[i + 1].name, law_.name))
+          .with_hint("give the stage's length as a number, or leave it out");
+    why = fmt::format(
+        "where {} and {} pay the same for the next bit of loss, at {:.4f} by the law; {} to {} "
+        "tokens keep 95% of what it saves",
+        sizes_[i].name, sizes_[i + 1].name, growth.loss, short_count(growth.earliest),
+        short_count(growth.latest));
+    return growth.small_tokens;
+  }
+
+  double resume_at(std::size_t next, double tokens) const {
+    if (assumption_ != Assumption::loss_state) return tokens / rho_[next];
+    return sizes_[next].curve->tokens(sizes_[next - 1].curve->loss(tokens));
+  }
+
+  double given_tokens(std::size_t i) const { return static_cast<double>(plan_.stages[i].tokens); }
+
+  void walk() {
+    choice_.words.clear();
+    choice_.end_losses.clear();
+    tokens_ = cost_ = 0;
+    double at = 0;  // on the stage's own curve
+    for (std::size_t i = 0; i < sizes_.size(); ++i) {
+      const bool last = i + 1 == sizes_.size();
+      double tokens = given_tokens(i);
+      if (is_auto(asked_.stages[i])) {
+        std::string why = "to the loss that is aimed at";
+        const double until = last ? run_.tokens : best_until(i, why);
+        if (!(until > at))
+          throw refusal(asked_, i,
+                        fmt::format("growing out of {} is best at {} tokens of its own curve, but "
+                                    "it begins at {}",
+                                    sizes_[i].name, short_count(until), short_count(at)))
+              .with_hint("leave this stage out, or shorten the one before");
+        tokens = set_length(i, until - at, why);
+      }
+      tokens_ += tokens;
+      cost_ += tokens * sizes_[i].cost;
+      choice_.end_losses.push_back(sizes_[i].curve->loss(at + tokens));
+      if (!last) at = resume_at(i + 1, at + tokens);
+    }
+  }
+
+  double set_length(std::size_t i, double tokens, const std::string& why) {
+    const double steps = std::max(1.0, std::round(tokens / step_tokens_));
+    schedule::StageSpec& stage = choice_.schedule.stages[i];
+    stage.length = {steps, DurationUnit::steps};
+    if (asked_.batch.size_warmup) stage.length = {steps * step_tokens_, DurationUnit::tokens};
+    choice_.words.push_back(
+        fmt::format("{}: {} steps, {}", stage.name, grouped(std::llround(steps)), why));
+    return steps * step_tokens_;
+  }
+
+  std::string assumption_words() const {
+    if (assumption_ == Assumption::loss_state)
+      return "a grown model stands where its own curve has the same loss";
+    if (assumption_ == Assumption::mixing)
+      return fmt::format("a grown model soon stands where it would from scratch, within {} tokens",
+                         short_count(run_.mixing));
+    std::vector<std::string> each;
+    for (std::size_t i = 1; i < rho_.size(); ++i) each.push_back(fmt::format("{:.3g}", rho_[i]));
+    return fmt::format("rho {}{}{}", join(each, ", "),
+                       learned_from_.empty() ? "" : ", learnt from ", join(learned_from_, ", "));
+  }
+
+  void tell_whole() {
+    const double scratch = run_.tokens * sizes_.back().cost;
+    const std::string loss =
+        nonsense_ ? "" : fmt::format(", which is {:.4f} by the law {}", end_loss_, law_.name);
+    choice_.words.push_back(fmt::format(
+        "together they come to the loss of {} tokens from scratch ({:.3g} for each parameter){}, "
+        "for {:.1f}% of its {}; assumption: {}: {}",
+        short_count(run_.tokens),
+        run_.tokens / static_cast<double>(plan_.stages.back().params.total), loss,
+        100 * cost_ / scratch, asked_.plan.cost == "flops" ? "FLOPs" : "seconds",
+        assumption_name(assumption_), assumption_words()));
+  }
+
+  void choose_slope(std::size_t i) {
+    if (i + 1 == sizes_.size())
+      throw refusal(asked_, i,
+                    "until.slope: auto is where growing is best; nothing grows from here")
+          .with_hint("give a number");
+    // Kaplan's slopes follow from the ratios of sizes and costs, whatever his losses.
+    if (nonsense_ && law_.name != "kaplan")
+      throw nonsense_->with_hint("plan: {law: kaplan} has slopes that hold for any size");
+    const law::Growth growth =
+        law::best_growth(sizes_[i], sizes_[i + 1], sizes_[i + 1].curve->floor());
+    if (!growth.pays())
+      throw refusal(asked_, i,
+                    fmt::format("until.slope: growing {} saves nothing by the law {}",
+                                sizes_[i].name, law_.name))
+          .with_hint("give a number, as -0.06");
+    const double slope = sizes_[i].curve->log_slope(growth.loss);
+    choice_.schedule.stages[i].until->slope = fmt::format("{:.6g}", slope);
+    choice_.words.push_back(fmt::format(
+        "{}: ends when d ln loss / d ln tokens of its fitted curve has risen to {:.4f}, at two "
+        "evaluations one after the other; there growing into {} is best by the law {}; assumption: "
+        "{}",
+        sizes_[i].name, slope, sizes_[i + 1].name, law_.name,
+        assumption_name(Assumption::loss_state)));
+  }
+
+  const Schedule& asked_;
+  RunPlan plan_;  // with placeholders: models and given lengths are right
+  PlanningLaw law_;
+  double step_tokens_;
+  law::Family sizes_;  // of the stages
+  law::RunLength run_;
+  double end_loss_ = 0;
+  double tokens_ = 0, cost_ = 0;   // of all stages
+  std::optional<Error> nonsense_;  // what the law says of the end is none
+  Assumption assumption_ = Assumption::loss_state;
+  std::vector<double> rho_;  // of the growth into each stage
+  std::vector<std::string> learned_from_;
+  Choice choice_;
+};
+
+}  // namespace
+
+bool asks_planner(const Schedule& s) {
+  return std::ranges::any_of(s.stages, [](const schedule::StageSpec& stage) {
+    return is_auto(stage) || has_auto_slope(stage);
+  });
+}
+
+Choice choose(const Schedule& s, const DataFacts& facts, const Measurements& measurements,
+              const Learned& learned) {
+  if (!s.from.empty())
+    throw usage_error("for: auto: the schedule starts from {}, expected fresh weights", s.from)
+        .with_hint("the planner does not know what that model has seen; give lengths as numbers");
+  return Chooser(s, facts, measurements, learned).choose();
+}
+
+Schedule as_recorded(Schedule asked, const std::string& recorded) {
+  const Schedule before = schedule::parse(recorded, "schedule.yaml");
+  for (schedule::StageSpec& stage : asked.stages)
+    for (const schedule::StageSpec& old : before.stages) {
+      if (old.name != stage.name) continue;
+      if (is_auto(stage)) stage.length = old.length;
+      if (has_auto_slope(stage) && old.until) stage.until->slope = old.until->slope;
+    }
+  return asked;
+}
+
+}  // namespace stagedtrain::plan

@@ -1,0 +1,212 @@
+// Following a plan's stages along the curves of a law.
+#include "plan/forecast.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/text.h"
+#include "law/bootstrap.h"
+
+namespace stagedtrain::plan {
+namespace {
+
+using law::Assumption;
+using Curve = std::shared_ptr<const law::LossCurve>;
+constexpr double kMostExtrapolation = 3, kMostRepeats = 4;
+
+// Where a stage begins and ends on its own size's curve.
+struct Walk {
+  std::vector<double> resume, begin, end;
+  double scratch_tokens = 0;
+};
+
+double resumed(const Transfer& transfer, const law::LossCurve& curve, double loss, double seen) {
+  if (transfer.assumption == Assumption::loss_state) return curve.tokens(loss);
+  return transfer.assumption == Assumption::mixing ? seen : seen / transfer.rho;
+}
+
+// What a re-warm-up fails to teach: half of its tokens.
+double lost_tokens(const StagePlan& stage) {
+  if (!stage.growth) return 0;
+  const double length = static_cast<double>(std::min(stage.rewarm_steps, stage.steps));
+  return length / 2 * static_cast<double>(stage.tokens) / static_cast<double>(stage.steps);
+}
+
+// Nothing if a curve is missing or the grown model can never stand where it is said to.
+std::optional<Walk> walk(const RunPlan& plan, const PlanningLaw& law, const CurveOf& curve_of,
+                         const Transfer& transfer) {
+  Walk walk;
+  double seen = 0;
+  for (const StagePlan& stage : plan.stages) {
+    const Curve curve = curve_of(law.parameters(stage.params));
+    if (!curve) return std::nullopt;
+    double resume = 0;
+    if (!walk.end.empty()) resume = resumed(transfer, *curve, walk.end.back(), seen);
+    if (!std::isfinite(resume)) return std::nullopt;
+    walk.resume.push_back(resume);
+    walk.begin.push_back(curve->loss(resume));
+    seen = resume + static_cast<double>(stage.tokens) - lost_tokens(stage);
+    walk.end.push_back(curve->loss(seen));
+  }
+  walk.scratch_tokens = seen;  // on the final model's curve
+  return walk;
+}
+
+LossRange ranged(double loss, std::vector<double> sampled) {
+  std::erase_if(sampled, [](double value) { return !std::isfinite(value); });
+  if (sampled.empty()) return {loss, std::nullopt};
+  const law::Interval range = law::interval(std::move(sampled));
+  return {loss, std::array{range.low, range.high}};
+}
+
+Savings savings(const RunPlan& plan, const RunCost& cost, double scratch_tokens) {
+  const StagePlan& last = plan.stages.back();
+  const double full = arch::flops_per_token(last.model);
+  const double attention = arch::attention_flops_per_token(last.model);
+  const auto saved = [&](double spent, double per_token) {
+    return 1 - spent / (per_token * scratch_tokens);
+  };
+  Savings s;
+  s.flops = saved(cost.total.flops, full);
+  s.causal_flops = saved(cost.total.causal_flops, full - attention / 2);
+  s.parameters = saved(cost.total.parameters, 6 * static_cast<double>(last.params.total));
+  s.non_embedding =
+      saved(cost.total.non_embedding, 6 * static_cast<double>(last.params.non_embedding));
+  if (cost.timed)
+    s.seconds = saved(cost.total.training_seconds, cost.stages.back().seconds_per_token);
+  return s;
+}
+
+Forecast made(const RunPlan& plan, const RunCost& cost, const PlanningLaw& law,
+              const Transfer& transfer, const Walk& best) {
+  std::vector<Walk> samples;
+  for (const CurveOf& sample : law.samples)
+    if (auto walked = walk(plan, law, sample, transfer)) samples.push_back(std::move(*walked));
+  const auto range = [&](std::vector<double> Walk::*losses, std::size_t i) {
+    std::vector<double> values;
+    for (const Walk& sample : samples) values.push_back((sample.*losses)[i]);
+    return ranged((best.*losses)[i], std::move(values));
+  };
+  Forecast forecast;
+  forecast.assumption = transfer.assumption;
+  for (std::size_t i = 0; i < plan.stages.size(); ++i) {
+    StageForecast stage;
+    stage.resume_tokens = best.resume[i];
+    if (i > 0) stage.begin = range(&Walk::begin, i);
+    stage.end = range(&Walk::end, i);
+    const Curve curve = law.curve(law.parameters(plan.stages[i].params));
+    stage.end_slope = curve->log_slope(stage.end.loss);
+    forecast.stages.push_back(stage);
+  }
+  const StagePlan& last = plan.stages.back();
+  forecast.scratch_tokens = best.scratch_tokens;
+  forecast.scratch_loss =
+      law.curve(law.parameters(last.params))->loss(plan.flops / arch::flops_per_token(last.model));
+  forecast.savings = savings(plan, cost, best.scratch_tokens);
+  return forecast;
+}
+
+std::string why_nothing(const RunPlan& plan, const PlanningLaw& law) {
+  for (const StagePlan& stage : plan.stages) {
+    const Curve curve = law.curve(law.parameters(stage.params));
+    if (!curve)
+      return fmt::format(
+          "{} has no curve of {} ({} parameters); train a short run of it from scratch and fit "
+          "again",
+          law.name, stage.name, grouped(stage.params.total));
+    const double knows_nothing = std::log(static_cast<double>(stage.model.vocab));
+    const double loss = curve->loss(static_cast<double>(plan.tokens));
+    if (loss >= knows_nothing)
+      return fmt::format(
+          "the law {} sees {} at a loss of {:.2f} after {} tokens, more than a guess among {} ids "
+          "({:.2f}); fit your own runs: stagedtrain plan --fit RUN... --out laws.json",
+          law.name, stage.name, loss, short_count(static_cast<double>(plan.tokens)),
+          grouped(stage.model.vocab), knows_nothing);
+  }
+  return "";
+}
+
+std::vector<Transfer> transfers_of(const Transfer& asked) {
+  std::vector<Transfer> transfers = {asked};
+  for (Assumption other : {Assumption::loss_state, Assumption::mixing})
+    if (asked.assumption != other) transfers.push_back({other, 1, asked.mixing_tokens});
+  return transfers;
+}
+
+void mixing_warnings(const RunPlan& plan, const Transfer& transfer,
+                     std::vector<std::string>& lines) {
+  const StagePlan& last = plan.stages.back();
+  const std::int64_t before_decay = plan.total_steps - plan.decay_steps - last.first_step;
+  const double step_tokens =
+      static_cast<double>(last.tokens) / static_cast<double>(std::max<std::int64_t>(1, last.steps));
+  if (static_cast<double>(before_decay) * step_tokens < transfer.mixing_tokens)
+    lines.push_back(fmt::format(
+        "{} grows {} tokens before the decay, less than the {} that mixing takes", last.name,
+        short_count(std::max(0.0, static_cast<double>(before_decay) * step_tokens)),
+        short_count(transfer.mixing_tokens)));
+}
+
+}  // namespace
+
+std::vector<std::string> law_warnings(const PlanningLaw& law, const std::string& name,
+                                      const arch::ParamCount& params, double tokens) {
+  std::vector<std::string> lines;
+  const double n = law.parameters(params);
+  if (n < law.least_parameters || n > law.most_parameters)
+    lines.push_back(
+        fmt::format("{}: {} parameters, but the law {} was fitted to {} to {}; fit "
+                    "your own runs",
+                    name, short_count(n), law.name, short_count(law.least_parameters),
+                    short_count(law.most_parameters)));
+  const double known = law.known_tokens(n);
+  if (known > 0 && tokens > kMostExtrapolation * known)
+    lines.push_back(fmt::format(
+        "{}: the forecast goes to {} tokens, {:.3g} times the data of the fit; beyond {} times it "
+        "is a guess",
+        name, short_count(tokens), tokens / known, kMostExtrapolation));
+  return lines;
+}
+
+std::string epochs_warning(double times) {
+  return fmt::format(
+      "the run reads its text {:.3g} times, but laws count fresh tokens{}", times,
+      times > kMostRepeats ? "; beyond about 4 times they teach much less (arXiv 2305.16264)" : "");
+}
+
+Outlook forecast(const RunPlan& plan, const RunCost& cost, const PlanningLaw& law,
+                 const Transfer& transfer) {
+  Outlook outlook{law.name, law.source, law.end, {}, "", {}};
+  if (!plan.schedule.from.empty()) {
+    outlook.nothing = fmt::format("the run starts from {}, which no law knows", plan.schedule.from);
+    return outlook;
+  }
+  outlook.nothing = why_nothing(plan, law);
+  if (!outlook.nothing.empty()) return outlook;
+  auto asked = transfers_of(transfer);
+  if (plan.stages.size() == 1) asked.resize(1);
+  for (const Transfer& one : asked) {
+    if (const auto walked = walk(plan, law, law.curve, one)) {
+      outlook.forecasts.push_back(made(plan, cost, law, one, *walked));
+    } else {
+      outlook.warnings.push_back(
+          fmt::format("{}: a stage begins at a loss that its size never falls to: no forecast",
+                      law::assumption_name(one.assumption)));
+    }
+  }
+  if (outlook.forecasts.empty()) outlook.nothing = outlook.warnings.back();
+  for (std::size_t i = 0; i < plan.stages.size(); ++i) {
+    double tokens = 0;
+    for (const Forecast& f : outlook.forecasts)
+      tokens =
+          std::max(tokens, f.stages[i].resume_tokens + static_cast<double>(plan.stages[i].tokens));
+    for (std::string& line : law_warnings(law, plan.stages[i].name, plan.stages[i].params, tokens))
+      outlook.warnings.push_back(std::move(line));
+  }
+  outlook.warnings.insert(outlook.warnings.end(), law.notes.begin(), law.notes.end());
+  if (const auto times = epochs(plan); times && *times > 1)
+    outlook.warnings.push_back(epochs_warning(*times));
+  if (plan.stages.size() > 1) mixing_warnings(plan, transfer, outlook.warnings);
+  return outlook;
+}
+
+}  // namespace stagedtrain::plan

@@ -1,0 +1,70 @@
+// The losses that a law foretells for a plan's stages, and what a run from scratch would cost.
+#pragma once
+
+#include "law/assumption.h"
+#include "plan/planning_law.h"
+#include "plan/run_cost.h"
+
+namespace stagedtrain::plan {
+
+// What the grown models are taken to remember.
+struct Transfer {
+  law::Assumption assumption = law::Assumption::loss_state;
+  double rho = 1;            // of measured
+  double mixing_tokens = 0;  // that a growth takes to mix; 0: not known
+};
+
+// A loss with the range that 80 % of the law's bootstraps give, if it has any.
+struct LossRange {
+  double loss = 0;
+  std::optional<std::array<double, 2>> range;
+};
+
+struct StageForecast {
+  double resume_tokens = 0;        // where it stands on its own curve when it begins
+  std::optional<LossRange> begin;  // nothing for fresh weights
+  LossRange end;
+  double end_slope = 0;  // d ln L / d ln C
+};
+
+// A part of the cost of the run from scratch that comes to the same loss, saved; negative: lost.
+struct Savings {
+  double flops = 0, causal_flops = 0, parameters = 0, non_embedding = 0;
+  std::optional<double> seconds;
+};
+
+// "FLOPs 4.8%, causal 5.0%, ..."
+std::string savings_words(const Savings& savings);
+
+struct Forecast {
+  law::Assumption assumption = law::Assumption::loss_state;
+  std::vector<StageForecast> stages;
+  // The final model from scratch: tokens to the same loss, and its loss for the same FLOPs.
+  double scratch_tokens = 0, scratch_loss = 0;
+  Savings savings;
+};
+
+// What the law says, or why it says nothing.
+struct Outlook {
+  std::string law, source, end;
+  std::vector<Forecast> forecasts;  // what was asked for, then floor and ceiling if they are others
+  std::string nothing;              // the reason, if there is no forecast
+  std::vector<std::string> warnings;
+};
+
+// Of a plan that starts from fresh weights. Throws Error(usage) only for a transfer that makes no
+// sense; a law that has no curve of a size, or that is nonsense there, is the Outlook's `nothing`.
+Outlook forecast(const RunPlan& plan, const RunCost& cost, const PlanningLaw& law,
+                 const Transfer& transfer);
+
+// What strains a law: sizes and tokens far from what it was fitted to.
+std::vector<std::string> law_warnings(const PlanningLaw& law, const std::string& name,
+                                      const arch::ParamCount& params, double tokens);
+
+// That a run reads its text so often.
+std::string epochs_warning(double times);
+
+std::string to_text(const RunPlan& plan, const Outlook& outlook);
+Json to_json(const RunPlan& plan, const Outlook& outlook);
+
+}  // namespace stagedtrain::plan

@@ -1,0 +1,123 @@
+// A forecast as tables with its assumptions in words, and as JSON.
+#include "base/text.h"
+#include "plan/forecast.h"
+#include "plan/text_table.h"
+
+namespace stagedtrain::plan {
+namespace {
+
+std::string percent(double part) { return fmt::format("{:.1f}%", 100 * part); }
+
+std::string range_text(const LossRange& loss) {
+  if (!loss.range) return "";
+  return fmt::format("{:.4f}..{:.4f}", (*loss.range)[0], (*loss.range)[1]);
+}
+
+std::string losses_text(const RunPlan& plan, const Forecast& f) {
+  const bool ranges = f.stages[0].end.range.has_value();
+  std::vector<std::vector<std::string>> rows = {{"losses", "goes on as after", "from", "to"}};
+  if (ranges) rows[0].insert(rows[0].end(), {"80% from", "80% to"});
+  rows[0].push_back("slope");
+  for (std::size_t i = 0; i < f.stages.size(); ++i) {
+    const StageForecast& s = f.stages[i];
+    std::vector<std::string> row = {plan.stages[i].name,
+                                    i ? short_count(s.resume_tokens) + " tokens" : "",
+                                    s.begin ? fmt::format("{:.4f}", s.begin->loss) : "fresh",
+                                    fmt::format("{:.4f}", s.end.loss)};
+    if (ranges) row.insert(row.end(), {s.begin ? range_text(*s.begin) : "", range_text(s.end)});
+    row.push_back(fmt::format("{:.4f}", s.end_slope));
+    rows.push_back(row);
+  }
+  return text_table(rows, 1, "");
+}
+
+}  // namespace
+
+std::string savings_words(const Savings& s) {
+  std::string text =
+      fmt::format("FLOPs {}, causal {}, 6 N D {}, non-emb. {}", percent(s.flops),
+                  percent(s.causal_flops), percent(s.parameters), percent(s.non_embedding));
+  if (s.seconds) text += fmt::format(", training time {}", percent(*s.seconds));
+  return text;
+}
+
+namespace {
+
+// What the staged run is worth, in both directions.
+std::string against_scratch(const RunPlan& plan, const Forecast& f) {
+  const double end = f.stages.back().end.loss;
+  const double per_token = arch::flops_per_token(plan.stages.back().model);
+  return fmt::format(
+      "  {}: loss {:.4f}, which {} tokens ({} FLOPs) from scratch come to\n"
+      "    saved there: {}\n    for the same FLOPs from scratch: loss {:.4f}, {:.4f} {} than "
+      "staged\n",
+      law::assumption_name(f.assumption), end, short_count(f.scratch_tokens),
+      short_count(f.scratch_tokens * per_token), savings_words(f.savings), f.scratch_loss,
+      std::abs(f.scratch_loss - end), f.scratch_loss >= end ? "worse" : "better");
+}
+
+Json range_json(const LossRange& loss) {
+  Json json = {{"loss", loss.loss}, {"low", nullptr}, {"high", nullptr}};
+  if (loss.range) {
+    json["low"] = (*loss.range)[0];
+    json["high"] = (*loss.range)[1];
+  }
+  return json;
+}
+
+Json forecast_json(const RunPlan& plan, const Forecast& f) {
+  const Savings& s = f.savings;
+  Json json = {{"assumption", law::assumption_name(f.assumption)},
+               {"end_loss", f.stages.back().end.loss},
+               {"scratch_tokens", f.scratch_tokens},
+               {"scratch_loss_for_same_flops", f.scratch_loss},
+               {"saving_flops", s.flops},
+               {"saving_causal_flops", s.causal_flops},
+               {"saving_parameters", s.parameters},
+               {"saving_non_embedding", s.non_embedding},
+               {"saving_seconds", s.seconds ? Json(*s.seconds) : Json(nullptr)}};
+  json["stages"] = Json::array();
+  for (std::size_t i = 0; i < f.stages.size(); ++i) {
+    const StageForecast& stage = f.stages[i];
+    json["stages"].push_back({{"name", plan.stages[i].name},
+                              {"resume_tokens", stage.resume_tokens},
+                              {"begin", stage.begin ? range_json(*stage.begin) : Json(nullptr)},
+                              {"end", range_json(stage.end)},
+                              {"end_slope", stage.end_slope}});
+  }
+  return json;
+}
+
+}  // namespace
+
+std::string to_text(const RunPlan& plan, const Outlook& o) {
+  if (!o.nothing.empty()) return wrapped("losses: no forecast: " + o.nothing);
+  const bool staged = plan.stages.size() > 1;
+  std::string text = losses_text(plan, o.forecasts[0]);
+  std::string about = fmt::format("law {}: {}; its losses are of {}", o.law, o.source, o.end);
+  if (!o.forecasts[0].stages[0].end.range) about += "; no interval is known for them";
+  if (staged)
+    about += fmt::format("; the table is {}", law::assumption_name(o.forecasts[0].assumption));
+  text += wrapped(about);
+  if (staged) text += "\nagainst the final model from scratch\n";
+  if (staged)
+    for (const Forecast& f : o.forecasts) text += against_scratch(plan, f);
+  if (staged)
+    text +=
+        "  floor: a grown model stands where its own curve has the same loss; ceiling: it soon "
+        "stands\n  where it would from scratch. One measured run tells (stagedtrain report).\n";
+  return text;
+}
+
+Json to_json(const RunPlan& plan, const Outlook& o) {
+  Json json = {{"law", o.law},
+               {"law_source", o.source},
+               {"law_end", o.end},
+               {"nothing", o.nothing.empty() ? Json(nullptr) : Json(o.nothing)},
+               {"warnings", o.warnings}};
+  json["forecasts"] = Json::array();
+  for (const Forecast& f : o.forecasts) json["forecasts"].push_back(forecast_json(plan, f));
+  return json;
+}
+
+}  // namespace stagedtrain::plan

@@ -1,0 +1,39 @@
+// What the choice of stages needs: sizes with curves and costs, and the ladders over them.
+#pragma once
+
+#include "plan/optimize.h"
+
+namespace stagedtrain::plan {
+
+struct Problem {
+  const OptimizeOptions& options;
+  RunPlan base;  // of the schedule as it was
+  std::vector<Candidate> sizes;
+  law::Family family;      // the same, with curves and the cost of a token in the options' unit
+  double step_tokens = 0;  // of one step after its warm-ups
+  double decay_share = 0;
+  double lost_tokens = 0;  // by the re-warm-up of a growth
+  std::vector<std::string> notes;
+
+  const law::Size& final_size() const { return family.back(); }
+};
+
+// Throws Error(usage) where the law has no curve of the final model, its memory does not suffice,
+// or the unit's cost of a token is not known.
+Problem make_problem(const RunPlan& base, const OptimizeOptions& options);
+
+// The best stages of a run that comes to the loss of `tokens` from scratch.
+struct Solution {
+  law::RunLength run;
+  double end_loss = 0;
+  law::Ladder ladder;                            // as planned
+  double floor = 0, all_sizes = 0, ceiling = 0;  // savings in the unit
+};
+// For the goal of the options. Throws Error(usage) where there is none.
+Solution solve(const Problem& problem);
+
+// Cost in the unit and tokens of all stages of a ladder.
+double cost_of(const Problem& problem, const law::Ladder& ladder, double end_tokens);
+double tokens_of(const Problem& problem, const law::Ladder& ladder, double end_tokens);
+
+}  // namespace stagedtrain::plan

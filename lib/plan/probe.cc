@@ -1,0 +1,246 @@
+// Candidates by trying out; files; ranking.
+#include "plan/probe.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/text.h"
+#include "grow/operator.h"
+#include "plan/text_table.h"
+#include "runlog/run_log.h"
+
+namespace stagedtrain::plan {
+namespace {
+
+using schedule::Schedule;
+
+// One item of a growth's list, written anew.
+struct Way {
+  std::string name;
+  Tree item;
+};
+
+Tree item_of(const char* name, const Tree& options) {
+  Tree item = Tree::map();
+  item.set("operator", Tree::scalar(name));
+  for (const TreeEntry& entry : options.entries) item.set(entry.key, entry.value);
+  return item;
+}
+
+Tree one_option(const char* key, std::int64_t value) {
+  Tree options = Tree::map();
+  options.set(key, Tree::scalar(std::to_string(value)));
+  return options;
+}
+
+// The words that an option may have; none for one that takes numbers or free text.
+std::vector<std::string> words_of_type(const std::string& type) {
+  std::vector<std::string> words;
+  for (const std::string& part : split(type, ',')) words.emplace_back(trim(part));
+  const bool plain = std::ranges::all_of(words, [](const std::string& word) {
+    return !word.empty() && word.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == word.npos;
+  });
+  if (!plain || words.size() < 2) return {};
+  return words;
+}
+
+// Sizes that might lead from one model to the other, as the operators name them.
+std::vector<Tree> sizes_between(const arch::ModelConfig& from, const arch::ModelConfig& to) {
+  std::vector<Tree> sizes;
+  if (to.layers > from.layers) sizes.push_back(one_option("layers", to.layers));
+  if (to.layers > from.layers && to.layers % from.layers == 0)
+    sizes.push_back(one_option("factor", to.layers / from.layers));
+  if (to.width > from.width && to.width % from.width == 0)
+    sizes.push_back(one_option("factor", to.width / from.width));
+  sizes.push_back(Tree::map());
+  return sizes;
+}
+
+// Whether the item makes this model; its operators in full then.
+std::optional<std::string> leads_to(const Tree& item, const arch::ModelConfig& from,
+                                    const arch::ModelConfig& to) {
+  try {
+    const grow::GrowthRecipe recipe = grow::make_recipe(Tree::list({item}), from, "");
+    if (recipe.to == to) return recipe.operators();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::usage) throw;
+  }
+  return {};
+}
+
+// Collects ways that make different recipes.
+class Ways {
+ public:
+  Ways(const arch::ModelConfig& from, const arch::ModelConfig& to) : from_(from), to_(to) {}
+  void add(const std::string& name, const Tree& item) {
+    const auto operators = leads_to(item, from_, to_);
+    if (!operators || std::ranges::find(seen_, *operators) != seen_.end()) return;
+    seen_.push_back(*operators);
+    ways_.push_back({name, item});
+  }
+  // The operator with these sizes, and each other word of each option. Whether it leads there.
+  bool add_all(const grow::OperatorEntry& entry, const Tree& sizes) {
+    const Tree plain = item_of(entry.name, sizes);
+    if (!leads_to(plain, from_, to_)) return false;
+    add(entry.name, plain);
+    for (const FieldRow& row : entry.document()) {
+      if (row.path.find('.') != std::string::npos) continue;
+      for (const std::string& word : words_of_type(row.type)) {
+        Tree item = plain;
+        item.set(row.path, Tree::scalar(word));
+        add(fmt::format("{}-{}-{}", entry.name, row.path, word), item);
+      }
+    }
+    return true;
+  }
+  const std::vector<Way>& all() const { return ways_; }
+
+ private:
+  const arch::ModelConfig &from_, &to_;
+  std::vector<std::string> seen_;
+  std::vector<Way> ways_;
+};
+
+std::vector<Way> ways_between(const Tree& own, const arch::ModelConfig& from,
+                              const arch::ModelConfig& to) {
+  Ways ways(from, to);
+  ways.add("own", own);
+  for (const grow::OperatorEntry& entry : grow::operators())
+    for (const Tree& sizes : sizes_between(from, to))
+      if (ways.add_all(entry, sizes)) break;
+  return ways.all();
+}
+
+Schedule probe_schedule(const RunPlan& plan, const Tree& grow, std::int64_t steps) {
+  Schedule s = plan.schedule;
+  s.model = plan.stages[1].model;
+  s.stages.resize(2);
+  s.source.find("stages")->items.resize(2);
+  s.stages[0].length = {static_cast<double>(plan.stages[0].steps), DurationUnit::steps};
+  s.stages[0].until.reset();
+  s.stages[0].model = Tree::map();
+  const Tree small = write_fields(plan.stages[0].model), large = write_fields(s.model);
+  for (const TreeEntry& entry : small.entries)
+    if (large.find(entry.key)->text != entry.value.text)
+      s.stages[0].model.set(entry.key, entry.value);
+  s.stages[1].length = {static_cast<double>(steps), DurationUnit::steps};
+  s.stages[1].until.reset();
+  s.stages[1].grow = grow;
+  s.lr.curve = "constant";
+  s.lr.warmup = {static_cast<double>(plan.warmup_steps), DurationUnit::steps};
+  s.lr.rewarm = {static_cast<double>(plan.stages[1].rewarm_steps), DurationUnit::steps};
+  return s;
+}
+
+std::string quoted(const std::string& word) {
+  std::string text = "'";
+  for (const char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return text + "'";
+}
+
+}  // namespace
+
+std::vector<ProbeCandidate> probe_candidates(const RunPlan& plan, std::int64_t steps) {
+  if (plan.stages.size() < 2)
+    throw usage_error("plan --probe: the schedule has one stage, expected a growth to try");
+  const Tree& written = plan.schedule.stages[1].grow;
+  std::vector<ProbeCandidate> candidates;
+  // Of a list of operators one is changed at a time; the models between stay as they are.
+  arch::ModelConfig from = plan.stages[0].model;
+  for (std::size_t i = 0; i < written.items.size(); ++i) {
+    const arch::ModelConfig to = grow::make_recipe(Tree::list({written.items[i]}), from, "").to;
+    for (const Way& way : ways_between(written.items[i], from, to)) {
+      if (way.name == "own" && i > 0) continue;
+      Tree grow = written;
+      grow.items[i] = way.item;
+      candidates.push_back({way.name, grow::make_recipe(grow, plan.stages[0].model, "").operators(),
+                            probe_schedule(plan, grow, steps)});
+    }
+    from = to;
+  }
+  return candidates;
+}
+
+std::vector<ProbeFile> probe_files(const std::vector<ProbeCandidate>& candidates,
+                                   const Path& folder, const std::string& program) {
+  const auto in = [&](const std::string& name) { return quoted((folder / name).string()); };
+  std::vector<ProbeFile> files;
+  const std::string small = candidates.front().schedule.stages[0].name;
+  std::string script = fmt::format(
+      "#!/bin/sh\n# Trains every candidate of this probe; run again, it goes on where it stopped.\n"
+      "set -e\ntrain() {{ {} train \"$@\"; }}\n\n# what all of them share\n"
+      "train {} --out {} --stage {}\n\n",
+      quoted(program), in(candidates.front().name + ".yaml"), in("runs/shared"), small);
+  for (const ProbeCandidate& candidate : candidates) {
+    files.push_back({candidate.name + ".yaml",
+                     fmt::format("# a candidate of plan --probe: {}\n{}", candidate.growth,
+                                 resolved_yaml(resolve(candidate.schedule)))});
+    const std::string run = "runs/" + candidate.name;
+    script += fmt::format(
+        "if [ ! -e {0} ]; then\n  rm -rf {1} && cp -r {2} {1} && rm {1}/schedule.yaml\n"
+        "  mv {1} {0}\nfi\ntrain {3} --out {0}\n",
+        in(run), in(run + ".part"), in("runs/shared"), in(candidate.name + ".yaml"));
+  }
+  files.push_back({"run.sh", script});
+  return files;
+}
+
+std::vector<ProbeResult> probe_results(const std::vector<ProbeCandidate>& candidates,
+                                       const Path& folder) {
+  std::vector<ProbeResult> results;
+  for (const ProbeCandidate& candidate : candidates) {
+    ProbeResult result{candidate.name, candidate.growth, runlog::kUnknown, {}, {}};
+    const Path log = folder / "runs" / candidate.name / "run.jsonl";
+    std::error_code none;
+    if (std::filesystem::exists(log, none)) {
+      const runlog::Run run = runlog::read_log(log, candidate.name);
+      if (!run.growths.empty()) result.loss_after = run.growths.front().loss_after;
+      if (run.end && std::isfinite(run.end->loss)) {
+        result.loss = run.end->loss;
+        result.error = run.end->se;
+      }
+    }
+    results.push_back(std::move(result));
+  }
+  return results;
+}
+
+std::vector<ProbeResult> ranked(std::vector<ProbeResult> results) {
+  std::ranges::stable_sort(results, [](const ProbeResult& a, const ProbeResult& b) {
+    return a.loss && (!b.loss || *a.loss < *b.loss);
+  });
+  return results;
+}
+
+Schedule with_growth(Schedule schedule, const Tree& grow) {
+  schedule.stages[1].grow = grow;
+  return schedule;
+}
+
+std::string to_text(const std::vector<ProbeResult>& ranking, std::int64_t steps) {
+  std::vector<std::vector<std::string>> rows = {
+      {"growth", "right after", fmt::format("after {} steps", grouped(steps)), "to the best"}};
+  for (const ProbeResult& r : ranking) {
+    const auto number = [](double value) {
+      return std::isfinite(value) ? fmt::format("{:.4f}", value) : std::string("?");
+    };
+    rows.push_back({r.name, number(r.loss_after),
+                    r.loss ? fmt::format("{:.4f} ± {:.4f}", *r.loss, *r.error) : "not yet",
+                    r.loss ? fmt::format("{:+.4f}", *r.loss - *ranking.front().loss) : ""});
+  }
+  return text_table(rows, 1, "");
+}
+
+Json to_json(const std::vector<ProbeResult>& ranking) {
+  Json list = Json::array();
+  for (const ProbeResult& r : ranking)
+    list.push_back(
+        {{"name", r.name},
+         {"growth", r.growth},
+         {"loss_after_growth", std::isfinite(r.loss_after) ? Json(r.loss_after) : Json(nullptr)},
+         {"loss", r.loss ? Json(*r.loss) : Json(nullptr)},
+         {"stderr", r.error ? Json(*r.error) : Json(nullptr)}});
+  return list;
+}
+
+}  // namespace stagedtrain::plan

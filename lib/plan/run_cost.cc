@@ -1,0 +1,133 @@
+// Costs stage by stage, from counts and, where there are any, measurements.
+#include "plan/run_cost.h"
+
+#include <cmath>
+
+#include "base/text.h"
+
+namespace stagedtrain::plan {
+namespace {
+
+// A forward pass is a third of a training step.
+constexpr double kForwardShare = 1.0 / 3;
+
+// How often something due every `every` steps, and at the end of the stage, happens in a stage.
+std::int64_t times(const StagePlan& stage, std::int64_t every) {
+  if (every == 0) return 1;
+  const std::int64_t end = stage.first_step + stage.steps;
+  return end / every - stage.first_step / every + (end % every ? 1 : 0);
+}
+
+void count_flops(const StagePlan& stage, Costs& costs) {
+  const auto tokens = static_cast<double>(stage.tokens);
+  const double matrices =
+      arch::flops_per_token(stage.model) - arch::attention_flops_per_token(stage.model);
+  costs.flops = stage.flops;
+  costs.causal_flops = stage.flops - (stage.flops - matrices * tokens) / 2;
+  costs.parameters = 6 * static_cast<double>(stage.params.total) * tokens;
+  costs.non_embedding = 6 * static_cast<double>(stage.params.non_embedding) * tokens;
+}
+
+std::int64_t saves(const RunPlan& plan, const StagePlan& stage, double training_seconds) {
+  if (plan.checkpoint_seconds == 0) return times(stage, plan.checkpoint_every);
+  return 1 + static_cast<std::int64_t>(training_seconds / plan.checkpoint_seconds);
+}
+
+void count_time(const RunPlan& plan, const StagePlan& stage, StageCost& cost) {
+  const schedule::Schedule& s = plan.schedule;
+  const double each = cost.seconds_per_token;
+  cost.costs.training_seconds = each * static_cast<double>(stage.tokens);
+  cost.costs.evaluation_seconds = each * kForwardShare * static_cast<double>(cost.evaluations) *
+                                  static_cast<double>(s.evaluate.tokens);
+  // A growth is taken to last as long as writing the larger state once.
+  const std::int64_t written = cost.checkpoints + (stage.growth ? 1 : 0);
+  cost.costs.saving_seconds =
+      static_cast<double>(written) * static_cast<double>(stage.checkpoint_bytes) / s.machine.disk;
+  cost.costs.money = cost.costs.seconds() / 3600 * s.machine.price_per_hour;
+}
+
+StageCost stage_cost(const RunPlan& plan, const StagePlan& stage, const Measurements& known) {
+  StageCost cost;
+  count_flops(stage, cost.costs);
+  cost.memory = training_memory(plan.schedule, stage.model, stage.params.total);
+  cost.lost_steps = (static_cast<double>(stage.first_step == 0 ? plan.warmup_steps : 0) +
+                     static_cast<double>(stage.growth ? stage.rewarm_steps : 0)) /
+                    2;
+  cost.evaluations = times(stage, plan.evaluate_every);
+  if (const auto time = token_time(plan, stage, known)) {
+    cost.seconds_per_token = time->seconds;
+    cost.measured = time->measured;
+    if (time->peak_bytes > 0) cost.measured_bytes = time->peak_bytes;
+  }
+  cost.checkpoints = saves(plan, stage, cost.seconds_per_token * static_cast<double>(stage.tokens));
+  if (cost.seconds_per_token > 0) count_time(plan, stage, cost);
+  return cost;
+}
+
+std::string source_of_time(const RunPlan& plan, const RunCost& cost) {
+  std::size_t measured = 0;
+  for (const StageCost& stage : cost.stages) measured += stage.measured;
+  const auto& machine = plan.schedule.machine;
+  const std::string assumed = fmt::format("FLOPs at {:.0f}% of {}FLOPs a second",
+                                          100 * machine.utilisation, short_count(machine.flops));
+  if (!cost.timed)
+    return "not known: stagedtrain plan --measure SCHEDULE times it, or give machine.flops";
+  if (measured == 0) return assumed;
+  if (measured == cost.stages.size()) return "measured";
+  return fmt::format("measured for {} of {} stages, for the others {}", measured,
+                     cost.stages.size(), assumed);
+}
+
+void check_memory(const RunPlan& plan, const RunCost& cost) {
+  const double most = plan.schedule.machine.memory;
+  if (most == 0) return;
+  for (std::size_t i = 0; i < cost.stages.size(); ++i) {
+    const StageCost& stage = cost.stages[i];
+    const double needed = stage.measured_bytes.value_or(stage.memory.total());
+    if (needed > most)
+      throw usage_error("{}: training takes {}, expected at most machine.memory, {}",
+                        plan.stages[i].name, short_bytes(needed), short_bytes(most))
+          .with_hint("make batch.micro smaller, or use precision: bf16");
+  }
+}
+
+}  // namespace
+
+Costs& Costs::operator+=(const Costs& other) {
+  flops += other.flops;
+  causal_flops += other.causal_flops;
+  parameters += other.parameters;
+  non_embedding += other.non_embedding;
+  training_seconds += other.training_seconds;
+  evaluation_seconds += other.evaluation_seconds;
+  saving_seconds += other.saving_seconds;
+  money += other.money;
+  return *this;
+}
+
+std::optional<TokenTime> token_time(const RunPlan& plan, const StagePlan& stage,
+                                    const Measurements& known) {
+  const auto& machine = plan.schedule.machine;
+  MeasurementKey key = measurement_key(plan, stage);
+  key.device = machine.device;
+  if (const Measurement* found = known.find(key))
+    return TokenTime{found->seconds_per_token, true, found->peak_bytes};
+  if (machine.flops == 0) return std::nullopt;
+  return TokenTime{arch::flops_per_token(stage.model) / (machine.flops * machine.utilisation)};
+}
+
+RunCost run_cost(const RunPlan& plan, const Measurements& known) {
+  RunCost cost;
+  cost.timed = true;
+  cost.price_per_hour = plan.schedule.machine.price_per_hour;
+  for (const StagePlan& stage : plan.stages) {
+    cost.stages.push_back(stage_cost(plan, stage, known));
+    cost.total += cost.stages.back().costs;
+    cost.timed = cost.timed && cost.stages.back().seconds_per_token > 0;
+  }
+  cost.time_source = source_of_time(plan, cost);
+  check_memory(plan, cost);
+  return cost;
+}
+
+}  // namespace stagedtrain::plan

@@ -1,0 +1,129 @@
+// What a plan costs as tables, and as JSON.
+#include "base/text.h"
+#include "plan/run_cost.h"
+#include "plan/text_table.h"
+
+namespace stagedtrain::plan {
+namespace {
+
+using Rows = std::vector<std::vector<std::string>>;
+
+std::string time_text(double seconds) { return seconds > 0 ? short_seconds(seconds) : "?"; }
+
+std::vector<std::string> cost_row(const std::string& name, const Costs& c, double price) {
+  std::vector<std::string> row = {name,
+                                  short_count(c.flops),
+                                  short_count(c.causal_flops),
+                                  short_count(c.parameters),
+                                  short_count(c.non_embedding),
+                                  time_text(c.training_seconds),
+                                  time_text(c.evaluation_seconds),
+                                  time_text(c.saving_seconds)};
+  if (price > 0) row.push_back(c.money > 0 ? fmt::format("{:.2f}", c.money) : "?");
+  return row;
+}
+
+std::string costs_text(const RunPlan& plan, const RunCost& cost) {
+  Rows rows = {
+      {"costs", "FLOPs", "causal", "6 N D", "non-emb.", "training", "evaluating", "saving"}};
+  if (cost.price_per_hour > 0) rows[0].push_back("money");
+  for (std::size_t i = 0; i < plan.stages.size(); ++i)
+    rows.push_back(cost_row(plan.stages[i].name, cost.stages[i].costs, cost.price_per_hour));
+  Costs total = cost.total;
+  if (!cost.timed)
+    total.training_seconds = total.evaluation_seconds = total.saving_seconds = total.money = 0;
+  rows.push_back(cost_row("total", total, cost.price_per_hour));
+  std::string text = text_table(rows, 1, "");
+  text += fmt::format("  time: {}", cost.time_source);
+  if (cost.timed) text += fmt::format("; {} in all", short_seconds(total.seconds()));
+  return text +
+         "\n  causal: attention to earlier tokens only; 6 N D: 6 x parameters x tokens; non-emb.: "
+         "the\n  same without embeddings. A saving differs between these four ways of counting.\n";
+}
+
+std::string memory_text(const RunPlan& plan, const RunCost& cost) {
+  const auto bytes = [](double amount) { return amount > 0 ? short_bytes(amount) : ""; };
+  Rows rows = {{"memory", "weights", "gradients", "moments", "activations", "logits", "peak",
+                "at growth", "checkpoint"}};
+  for (std::size_t i = 0; i < plan.stages.size(); ++i) {
+    const StagePlan& stage = plan.stages[i];
+    const StageCost& c = cost.stages[i];
+    rows.push_back(
+        {stage.name, bytes(c.memory.weights), bytes(c.memory.gradients), bytes(c.memory.moments),
+         bytes(c.memory.activations), bytes(c.memory.logits),
+         bytes(c.measured_bytes.value_or(c.memory.total())) + (c.measured_bytes ? " measured" : ""),
+         bytes(static_cast<double>(stage.growth_memory_bytes)),
+         bytes(static_cast<double>(stage.checkpoint_bytes))});
+  }
+  return text_table(rows, 1, "");
+}
+
+std::string warmup_text(const RunPlan& plan, const RunCost& cost) {
+  std::string text;
+  for (std::size_t i = 0; i < plan.stages.size(); ++i) {
+    const double lost = cost.stages[i].lost_steps;
+    if (lost == 0) continue;
+    text += fmt::format("  {}: {} steps of {} teach as much as {} at the peak\n",
+                        plan.stages[i].name, grouped(std::llround(2 * lost)),
+                        i == 0 ? "warm-up" : "re-warm-up", format_number(lost));
+  }
+  return text;
+}
+
+Json costs_json(const Costs& c, bool timed) {
+  const auto known = [&](double value) { return timed ? Json(value) : Json(nullptr); };
+  return {{"flops", c.flops},
+          {"causal_flops", c.causal_flops},
+          {"parameter_flops", c.parameters},
+          {"non_embedding_flops", c.non_embedding},
+          {"training_seconds", known(c.training_seconds)},
+          {"evaluation_seconds", known(c.evaluation_seconds)},
+          {"saving_seconds", known(c.saving_seconds)},
+          {"seconds", known(c.seconds())},
+          {"money", known(c.money)}};
+}
+
+Json memory_json(const RunPlan& plan, const StagePlan& stage, const StageCost& c) {
+  const auto& batch = plan.schedule.batch;
+  const std::int64_t micro = batch.micro ? batch.micro : batch.sequences;
+  return {{"weights", c.memory.weights},
+          {"gradients", c.memory.gradients},
+          {"moments", c.memory.moments},
+          {"activations", c.memory.activations},
+          {"logits", c.memory.logits},
+          {"total", c.memory.total()},
+          {"measured", c.measured_bytes ? Json(*c.measured_bytes) : Json(nullptr)},
+          {"literature_activations", activations_of_the_literature(stage.model, micro, false)},
+          {"literature_activations_fused", activations_of_the_literature(stage.model, micro, true)},
+          {"growth", stage.growth_memory_bytes},
+          {"checkpoint", stage.checkpoint_bytes}};
+}
+
+}  // namespace
+
+std::string to_text(const RunPlan& plan, const RunCost& cost) {
+  return costs_text(plan, cost) + warmup_text(plan, cost) + "\n" + memory_text(plan, cost);
+}
+
+Json to_json(const RunPlan& plan, const RunCost& cost) {
+  Json json = {{"time_source", cost.time_source},
+               {"price_per_hour", cost.price_per_hour},
+               {"total", costs_json(cost.total, cost.timed)}};
+  json["stages"] = Json::array();
+  for (std::size_t i = 0; i < plan.stages.size(); ++i) {
+    const StageCost& c = cost.stages[i];
+    Json stage = {{"name", plan.stages[i].name}};
+    const bool timed = c.seconds_per_token > 0;
+    stage.update(costs_json(c.costs, timed));
+    stage["seconds_per_token"] = timed ? Json(c.seconds_per_token) : Json(nullptr);
+    stage["measured"] = c.measured;
+    stage["evaluations"] = c.evaluations;
+    stage["checkpoints"] = c.checkpoints;
+    stage["lost_warmup_steps"] = c.lost_steps;
+    stage["memory_bytes"] = memory_json(plan, plan.stages[i], c);
+    json["stages"].push_back(stage);
+  }
+  return json;
+}
+
+}  // namespace stagedtrain::plan

@@ -1,0 +1,112 @@
+// `stagedtrain plan --slurm`: the scripts run, with a false sbatch and a false stagedtrain.
+#include "support/catch.h"
+#include "support/command.h"
+#include "support/refused.h"
+#include "support/schedules.h"
+#include "support/temp_dir.h"
+#include "support/text_file.h"
+
+using namespace stagedtrain;
+using test::check_refused;
+using test::contains;
+
+namespace {
+
+// A program of this name in the folder, for PATH.
+void write_program(const test::TempDir& folder, const std::string& name, const std::string& body) {
+  test::write_text(folder / name, "#!/usr/bin/env bash\n" + body);
+  std::filesystem::permissions(folder / name, std::filesystem::perms::owner_all);
+}
+
+std::string schedule_in(const test::TempDir& folder) {
+  test::write_text(folder / "two.yaml", test::kTwoStages);
+  return (folder / "two.yaml").string();
+}
+
+test::CommandResult run_in(const test::TempDir& folder, std::vector<std::string> arguments,
+                           const std::string& code = "0") {
+  const char* path = std::getenv("PATH");
+  return test::run({.arguments = std::move(arguments),
+                    .environment = {{"PATH", (folder / "").string() + ":" + (path ? path : "")},
+                                    {"STAGEDTRAIN", (folder / "training").string()},
+                                    {"CODE", code}}});
+}
+
+}  // namespace
+
+TEST_CASE("submit.sh chains the stages' jobs, each after the one before") {
+  const test::TempDir folder;
+  const std::string jobs = (folder / "jobs dir").string();
+  const auto made = test::stagedtrain({"plan", schedule_in(folder), "--slurm", jobs});
+  INFO(made.err);
+  REQUIRE(made.exit_code == 0);
+  CHECK(contains(made.out, "2-full.sh"));
+  write_program(folder, "sbatch",
+                "n=$(cat \"$0.count\" 2>/dev/null || echo 40)\necho $((n + 1)) > \"$0.count\"\n"
+                "printf '%s\\n' \"$@\" >> \"$0.arguments\"\necho \"$((n + 1));cluster\"\n");
+  const auto submitted = run_in(folder, {jobs + "/submit.sh", "--partition=gpu"});
+  INFO(submitted.err);
+  REQUIRE(submitted.exit_code == 0);
+  CHECK(contains(submitted.out, "job 41: " + jobs + "/1-shallow.sh\njob 42: "));
+  const std::string arguments = test::read_text(folder / "sbatch.arguments");
+  CHECK(contains(arguments, "--dependency=afterok:41\n"));
+  CHECK(contains(arguments, "--partition=gpu\n" + jobs + "/2-full.sh\n"));
+  CHECK_FALSE(contains(arguments, "afterok:42"));
+}
+
+TEST_CASE("a job trains its stage, and passes on how that ended") {
+  const test::TempDir folder;
+  const std::string jobs = (folder / "jobs").string();
+  REQUIRE(test::stagedtrain({"plan", schedule_in(folder), "--slurm", jobs}).exit_code == 0);
+  write_program(folder, "training", "printf '%s\\n' \"$@\" > \"$0.arguments\"\nexit \"$CODE\"\n");
+  CHECK(run_in(folder, {jobs + "/1-shallow.sh"}).exit_code == 0);
+  CHECK(test::read_text(folder / "training.arguments") ==
+        "train\n" + jobs + "/schedule.yaml\n--out\n" + jobs + "/run\n--stage\nshallow\n");
+  CHECK(run_in(folder, {jobs + "/2-full.sh"}, "85").exit_code == 85);
+  CHECK(run_in(folder, {jobs + "/2-full.sh"}, "5").exit_code == 5);
+}
+
+TEST_CASE("a slice that ends after a save lets the next one go on, the last one does not") {
+  const test::TempDir folder;
+  const std::string jobs = (folder / "jobs").string();
+  const auto made = test::stagedtrain({"plan", schedule_in(folder), "--slurm", jobs, "--slice",
+                                       "4h", "--set", "machine={flops: 1G, utilisation: 1}"});
+  INFO(made.err);
+  REQUIRE(made.exit_code == 0);
+  CHECK(contains(made.out, "jobs of 4h00m"));
+  write_program(folder, "training", "exit \"$CODE\"\n");
+  CHECK(run_in(folder, {jobs + "/slice.sh", "1", "3"}, "85").exit_code == 0);
+  CHECK(run_in(folder, {jobs + "/slice.sh", "3", "3"}, "85").exit_code == 85);
+  CHECK(run_in(folder, {jobs + "/slice.sh", "1", "3"}, "5").exit_code == 5);
+}
+
+TEST_CASE("the scripts are clean to shellcheck") {
+  const test::TempDir folder;
+  if (test::run({.arguments = {"bash", "-c", "command -v shellcheck"}}).exit_code != 0) {
+    WARN("skipped: shellcheck is not installed");
+    return;
+  }
+  for (const std::vector<std::string>& more :
+       {std::vector<std::string>{}, {"--slice", "4h", "--set", "machine.flops=1G"}}) {
+    const std::string jobs = (folder / (more.empty() ? "stages" : "slices")).string();
+    std::vector<std::string> command = {"plan", schedule_in(folder), "--slurm", jobs};
+    command.insert(command.end(), more.begin(), more.end());
+    REQUIRE(test::stagedtrain(command).exit_code == 0);
+    const auto checked = test::run({.arguments = {"bash", "-c", "shellcheck \"$0\"/*.sh", jobs}});
+    INFO(checked.out);
+    CHECK(checked.exit_code == 0);
+  }
+}
+
+TEST_CASE("plan --slurm refuses what it cannot do") {
+  const test::TempDir folder;
+  const std::string path = schedule_in(folder), jobs = (folder / "jobs").string();
+  check_refused(test::stagedtrain({"plan", path, "--slice", "4h"}), 2, "--slurm");
+  check_refused(test::stagedtrain({"plan", path, "--slurm", jobs, "--slice", "4h"}), 2,
+                "the seconds of a token are not known");
+  check_refused(test::stagedtrain({"plan", path, "--slurm", jobs, "--slice", "soon"}), 2,
+                "expected a time, as 30m, 4h or 2d");
+  REQUIRE(test::stagedtrain({"plan", path, "--slurm", jobs}).exit_code == 0);
+  check_refused(test::stagedtrain({"plan", path, "--slurm", jobs}), 2, "schedule.yaml");
+  CHECK(test::stagedtrain({"plan", path, "--slurm", jobs, "--force"}).exit_code == 0);
+}

@@ -1,0 +1,121 @@
+// Laws from files of own fits, as plans use them.
+#include "plan/planning_law.h"
+
+#include <cmath>
+
+#include "plan/optimize.h"
+#include "support/catch.h"
+#include "support/errors.h"
+#include "support/schedules.h"
+#include "support/temp_dir.h"
+#include "support/text_file.h"
+
+using namespace stagedtrain;
+using namespace stagedtrain::plan;
+using test::contains;
+
+namespace {
+
+// The curve of a model of so many parameters after 4,000 steps of 2,048 tokens.
+FittedCurve curve_of(const std::string& name, double parameters, double floor) {
+  FittedCurve curve;
+  curve.name = name;
+  curve.model_parameters = parameters;
+  curve.tokens_per_step = 2048;
+  curve.law = curve.low = curve.high = {floor, 20, 0.5, 50};
+  for (double shift : {-0.01, 0.0, 0.01}) {
+    curve.samples.push_back(curve.law);
+    curve.samples.back().E += shift;
+  }
+  curve.last_step = curve.last_x = 4000;
+  return curve;
+}
+
+// Curves of both sizes of test::two_stages.
+FittedLaws two_curves() {
+  const RunPlan plan = resolve(test::two_stages());
+  FittedLaws laws;
+  for (std::size_t i = 0; i < 2; ++i)
+    laws.curves.push_back(curve_of(plan.stages[i].name,
+                                   static_cast<double>(plan.stages[i].params.total),
+                                   1.3 - 0.1 * static_cast<double>(i)));
+  return laws;
+}
+
+}  // namespace
+
+TEST_CASE("own curves plan the sizes that they are of") {
+  OptimizeOptions options;
+  options.law = planning_law(two_curves(), "own.json");
+  CHECK(options.law.samples.size() == 3);
+  const Optimum optimum = optimize(test::two_stages(), options);
+  REQUIRE(optimum.stages.size() == 2);
+  CHECK(optimum.stages[0].size.model.layers == 2);
+  CHECK(optimum.planned.flops > 0);
+  CHECK_FALSE(optimum.endless);
+  const LossRange end = optimum.full.outlook.forecasts[0].stages[1].end;
+  REQUIRE(end.range);
+  CHECK((*end.range)[0] < end.loss);
+  CHECK(contains(to_text(optimum), "80% to"));
+  CHECK(contains(to_text(optimum), "own curves are of a rate near its peak"));
+}
+
+TEST_CASE("a curve of the final model and of every stage is needed") {
+  FittedLaws laws = two_curves();
+  laws.curves.pop_back();
+  const PlanningLaw law = planning_law(laws, "own.json");
+  OptimizeOptions options;
+  options.law = law;
+  CHECK(contains(test::refusal(ErrorKind::usage, [&] { optimize(test::two_stages(), options); }),
+                 "own.json has no curve of the final model 6x128"));
+  const RunPlan plan = resolve(test::two_stages());
+  CHECK(contains(forecast(plan, run_cost(plan), law, {}).nothing, "own.json has no curve of full"));
+  laws.curves[0].model_parameters = NAN;
+  CHECK(contains(test::refusal(ErrorKind::input, [&] { planning_law(laws, "own.json"); }),
+                 "none of its 1 curves says of how many parameters"));
+}
+
+TEST_CASE("of two curves of one size that of fresh weights is taken, then the longer one") {
+  FittedLaws laws = two_curves();
+  FittedCurve grown = laws.curves[1];
+  grown.begin = 2100;
+  grown.last_x = 9000;
+  grown.law.E = 0.5;
+  laws.curves.push_back(grown);
+  const double size = grown.model_parameters;
+  CHECK(planning_law(laws, "own").curve(size)->floor() == Approx(1.2));
+  laws.curves.erase(laws.curves.begin() + 1);
+  const PlanningLaw law = planning_law(laws, "own");
+  CHECK(law.curve(size)->floor() == Approx(0.5));
+  CHECK(law.curve(size)->loss(2048) == Approx(0.5 + 20));  // no head start
+  CHECK(contains(law.notes[0], "a grown stage's curve"));
+  CHECK(law.known_tokens(size) == 9000 * 2048.0);
+}
+
+TEST_CASE("a law file is a law of that name, and what it was fitted to bounds it") {
+  const test::TempDir folder;
+  FittedLaws laws;
+  laws.chinchilla.emplace();
+  FittedChinchilla& fitted = *laws.chinchilla;
+  fitted.name = "ends.csv";
+  fitted.law = fitted.low = fitted.high = {1.8, 480, 2085, 0.35, 0.37};
+  fitted.samples = {fitted.law};
+  fitted.points = 40;
+  fitted.largest_parameters = 1e7;
+  fitted.most_tokens = 1e8;
+  const std::string path = (folder / "laws.json").string();
+  write_law_file(laws, path, false);
+  const PlanningLaw law = find_planning_law(path);
+  CHECK(law.name == path);
+  CHECK(contains(law.source, "fitted to 40 finished runs of ends.csv"));
+  CHECK(law.curve(1e9)->floor() == Approx(1.8 + 480 * std::pow(1e9, -0.35)));
+  const auto lines = law_warnings(law, "whole", {.total = 124000000, .non_embedding = 1}, 2.5e9);
+  REQUIRE(lines.size() == 2);
+  CHECK(contains(lines[0], "124M parameters"));
+  CHECK(contains(lines[1], "25 times the data of the fit"));
+  test::write_text(folder / "bad.json", "{\"format\": \"stagedtrain laws\", \"version\": 1}");
+  CHECK(contains(
+      test::refusal(ErrorKind::input, [&] { find_planning_law((folder / "bad.json").string()); }),
+      "'curves' is missing"));
+  CHECK_THROWS_AS(find_planning_law((folder / "none.json").string()), Error);
+}

@@ -1,0 +1,82 @@
+// Batch jobs as files: what they say, and what is refused.
+#include "plan/slurm.h"
+
+#include <algorithm>
+
+#include "support/catch.h"
+#include "support/errors.h"
+#include "support/schedules.h"
+#include "support/temp_dir.h"
+#include "support/text_file.h"
+
+using namespace stagedtrain;
+using namespace stagedtrain::plan;
+using test::contains;
+
+namespace {
+
+FullPlan full_plan(const std::vector<std::string>& edits = {}) {
+  return make_full_plan(resolve(test::two_stages(edits)), find_planning_law("besiroglu"));
+}
+
+SlurmOptions options_of(const Path& folder, double slice = 0) {
+  return {.folder = folder, .slice = slice, .force = false, .program_folder = "/it's here"};
+}
+
+std::string text_of(const std::vector<SlurmFile>& files, const std::string& name) {
+  const auto found = std::ranges::find(files, name, &SlurmFile::name);
+  REQUIRE(found != files.end());
+  return found->text;
+}
+
+}  // namespace
+
+TEST_CASE("one job for each stage, chained") {
+  const auto files = slurm_files(full_plan({"machine.flops=1G"}), options_of("jobs"));
+  REQUIRE(files.size() == 4);
+  const std::string job = text_of(files, "1-shallow.sh");
+  for (const char* part : {"#SBATCH --job-name=two-shallow\n", "#SBATCH --time=",
+                           "#SBATCH --signal=B:USR1@300\n", "cd -- '/it'\\''s here'\n",
+                           "jobs/schedule.yaml' --out '", "jobs/run' --stage 'shallow' &\n",
+                           "trap 'kill -USR1 \"$training\"' USR1 TERM\n", "exit \"$code\"\n"})
+    CHECK(contains(job, part));
+  const std::string submit = text_of(files, "submit.sh");
+  CHECK(contains(submit, "submit \"$here\"/1-shallow.sh\nsubmit \"$here\"/2-full.sh\n"));
+  CHECK(contains(submit, "afterok"));
+  const auto untimed = slurm_files(full_plan(), options_of("jobs"));
+  CHECK_FALSE(contains(text_of(untimed, "2-full.sh"), "--time"));
+}
+
+TEST_CASE("the schedule of the jobs is complete") {
+  const FullPlan full = full_plan();
+  const std::string yaml = text_of(slurm_files(full, options_of("jobs")), "schedule.yaml");
+  CHECK(resolved_yaml(resolve(schedule::parse(yaml, "again.yaml"))) == yaml);
+}
+
+TEST_CASE("slices are as many as the planned time needs") {
+  const FullPlan full = full_plan({"machine={flops: 1G, utilisation: 0.5}"});
+  const double seconds = full.cost.total.seconds();
+  const double slice = seconds / 3 + 500;
+  const auto files = slurm_files(full, options_of("jobs", slice));
+  REQUIRE(files.size() == 3);
+  CHECK(contains(text_of(files, "submit.sh"),
+                 "slice.sh 1 3\nsubmit \"$here\"/slice.sh 2 3\nsubmit \"$here\"/slice.sh 3 3\n"));
+  CHECK(contains(text_of(files, "slice.sh"), "-lt ${2:-1}"));
+  CHECK(contains(
+      test::refusal(ErrorKind::usage, [] { slurm_files(full_plan(), options_of("jobs", 3600)); }),
+      "the seconds of a token are not known"));
+  CHECK_THROWS_AS(slurm_files(full, options_of("jobs", 100)), Error);
+}
+
+TEST_CASE("jobs are written whole, executable, and not over others") {
+  const test::TempDir folder;
+  SlurmOptions options = options_of(folder / "jobs");
+  const std::string said = write_slurm(full_plan(), options);
+  CHECK(contains(said, "submit.sh; its arguments go to sbatch"));
+  const auto mode = std::filesystem::status(folder / "jobs" / "submit.sh").permissions();
+  CHECK((mode & std::filesystem::perms::owner_exec) != std::filesystem::perms::none);
+  CHECK(contains(test::refusal(ErrorKind::usage, [&] { write_slurm(full_plan(), options); }),
+                 "schedule.yaml"));
+  options.force = true;
+  CHECK(write_slurm(full_plan(), options) == said);
+}

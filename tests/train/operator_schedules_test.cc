@@ -1,0 +1,58 @@
+// One step before and one after every growth of schedules/operators, as `train` does it.
+#include <set>
+
+#include "base/text.h"
+#include "grow/operator.h"
+#include "plan/resolve_files.h"
+#include "support/catch.h"
+#include "support/schedules.h"
+#include "support/text_file.h"
+#include "support/tiny_run.h"
+#include "train/run.h"
+
+using namespace stagedtrain;
+
+namespace {
+
+std::vector<std::string> short_edits(const test::TinyRun& tiny, const schedule::Schedule& s) {
+  std::vector<std::string> edits = {"data.train=" + tiny.plan().schedule.data.train,
+                                    "data.validation=" + tiny.plan().schedule.data.validation,
+                                    "batch.sequences=1", "evaluate.tokens=128", "lr.warmup=0"};
+  for (const schedule::StageSpec& stage : s.stages)
+    edits.push_back("stages." + stage.name + ".for=1 steps");
+  return edits;
+}
+
+train::RunResult run(const Path& file, const std::vector<std::string>& edits, const Path& out,
+                     const std::string& stage = "") {
+  return train::run(plan::resolve_files(schedule::load(file, edits)), {.out = out, .stage = stage});
+}
+
+}  // namespace
+
+TEST_CASE("every operator has a schedule that trains, grows and trains on") {
+  std::set<std::string> shown;
+  for (const auto& file : test::example_schedules("operators")) {
+    CAPTURE(file.string());
+    const test::TinyRun tiny;
+    const schedule::Schedule s = schedule::load(file);
+    std::vector<std::string> edits = short_edits(tiny, s);
+    if (file.stem() == "merge") {
+      std::vector<std::string> other = edits;
+      other.push_back("seed=2");
+      other.push_back("stages.large.grow=[{operator: width}]");
+      run(file, other, tiny / "other", "small");
+      edits.push_back("stages.large.grow=[{operator: merge, with: [" +
+                      (tiny / "other/stages/small.h5").string() + "]}]");
+    }
+    const train::RunResult result = run(file, edits, tiny / "run");
+    CHECK(result.done);
+    CHECK(result.stages.size() == s.stages.size());
+    for (const schedule::StageSpec& stage : s.stages)
+      for (const Tree& growth : stage.grow.items) shown.insert(growth.find("operator")->text);
+  }
+  for (const grow::OperatorEntry& entry : grow::operators()) {
+    CAPTURE(entry.name);
+    CHECK(shown.contains(entry.name));
+  }
+}
