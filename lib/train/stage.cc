@@ -274,8 +274,8 @@ class StageLoop {
   data::EvaluationSet validation_;
   state::Progress logged_;  // as of the last line of the log
   double saved_seconds_;    // training time at the last save
-  CheckpointSaver saver_;   // ends first: what it writes and prunes is the run's
   std::optional<plan::SlopeWatch> slope_;
+  CheckpointSaver saver_;  // ends first: what it writes and prunes is the run's
 };
 
 }  // namespace
