@@ -68,6 +68,25 @@ class StageLoop {
   }
 
  private:
+  // Begins to save; training goes on once the state is copied.
+  void start_saving(const Path& file) {
+    saver_.start(file, live_,
+                 [&folder = run_.folder, keep = schedule_.checkpoint.keep] { folder.prune(keep); });
+    saved_seconds_ = progress_.seconds;
+  }
+
+  void tell_saved(const std::vector<SavedCheckpoint>& saved) {
+    for (const SavedCheckpoint& checkpoint : saved) {
+      run_.last_saved = checkpoint.file;
+      Json event = place_event("checkpoint", checkpoint.progress);
+      event.update({{"file", checkpoint.file.lexically_relative(run_.folder.path()).string()},
+                    {"bytes", checkpoint.bytes},
+                    {"stood_still_seconds", checkpoint.stood_still},
+                    {"write_seconds", checkpoint.writing}});
+      run_.log.write(event);
+    }
+  }
+
   // What the log tells of this stage; the run's start event is in it already.
   void watch_slope() {
     slope_.emplace(*stage_.until_slope, run_.plan.evaluate_every,
@@ -107,25 +126,6 @@ class StageLoop {
     event["why"] = why;
     run_.log.write(event);
     run_.line.say(fmt::format("{} ends: {}", progress_.stage, why));
-  }
-
-  // Begins to save; training goes on once the state is copied.
-  void start_saving(const Path& file) {
-    saver_.start(file, live_,
-                 [&folder = run_.folder, keep = schedule_.checkpoint.keep] { folder.prune(keep); });
-    saved_seconds_ = progress_.seconds;
-  }
-
-  void tell_saved(const std::vector<SavedCheckpoint>& saved) {
-    for (const SavedCheckpoint& checkpoint : saved) {
-      run_.last_saved = checkpoint.file;
-      Json event = place_event("checkpoint", checkpoint.progress);
-      event.update({{"file", checkpoint.file.lexically_relative(run_.folder.path()).string()},
-                    {"bytes", checkpoint.bytes},
-                    {"stood_still_seconds", checkpoint.stood_still},
-                    {"write_seconds", checkpoint.writing}});
-      run_.log.write(event);
-    }
   }
 
   void freeze_what_is_not_trained() {
@@ -275,7 +275,7 @@ class StageLoop {
   state::Progress logged_;  // as of the last line of the log
   double saved_seconds_;    // training time at the last save
   std::optional<plan::SlopeWatch> slope_;
-  CheckpointSaver saver_;   // ends first: what it writes and prunes is the run's
+  CheckpointSaver saver_;  // ends first: what it writes and prunes is the run's
 };
 
 }  // namespace

@@ -278,16 +278,15 @@ TEST_CASE(
     if (const Json event = Json::parse(line); event["event"] == "checkpoint")
       saved.push_back(event);
   REQUIRE(saved.size() == 12);  // ten on the way, two at ends of stages
-  std::vector<std::int64_t> steps;
-  for (const Json& event : saved) {
+  for (std::size_t i = 0; i < saved.size(); ++i) {
+    const Json& event = saved[i];
     const Path file = tiny / "run" / event["file"].get<std::string>();
     CHECK(event["bytes"] == std::filesystem::file_size(file));
     CHECK(event["stood_still_seconds"] >= 0);
     CHECK(event["write_seconds"] > 0);
     CHECK(state::load(file).progress.step == event["step"]);
-    steps.push_back(event["step"]);
+    CHECK(event["step"] == i + 1);
   }
-  CHECK(steps == std::vector<std::int64_t>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
 }
 
 TEST_CASE("a run that goes on from a checkpoint on the way ends with the same bits") {
