@@ -135,8 +135,8 @@ TEST_CASE("grow --dry-run prints the recipe tensor by tensor and writes nothing"
   CHECK(contains(result.out, "layers.1.mlp.down.weight"));
   CHECK(contains(result.out, "2 blocks (50%, rest zero) + noise"));
   CHECK(contains(result.out, "nothing was written"));
-  const auto machine =
-      grow_command({place.small, place.large, "--operator", "width", "--dry-run", "--json"});
+  const auto machine = grow_command({place.small, place.large, "--operator", "width", "--moments",
+                                     "equivariant", "--dry-run", "--json"});
   const Json json = parse_json(machine.out, "stdout");
   REQUIRE(json["steps"].size() == 1);
   const Json& tensors = json["steps"][0]["tensors"];
