@@ -110,11 +110,18 @@ class Replanner {
     Schedule asked = schedule_;
     asked.stages[index_].length = {0, DurationUnit::automatic};
     asked.stages[index_].until.reset();
+    chooses_rest_ = schedule_.plan.scratch.has_value();
+    if (chooses_rest_) leave_rest_open(asked);
     const double step = begin + chosen(asked).schedule.stages[index_].length.amount;
     GrowthTime& growth = *out_.growth;
     growth.step = growth.low = growth.high = std::max(step, out_.step);
     growth.now = step <= out_.step;
-    chooses_rest_ = schedule_.plan.scratch.has_value();
+  }
+
+  // The decay is a part of the run that comes out, so later lengths must not be those of before.
+  void leave_rest_open(Schedule& asked) const {
+    for (std::size_t i = index_ + 1; i < asked.stages.size(); ++i)
+      asked.stages[i].length = {0, DurationUnit::automatic};
   }
 
   // begin: the step at which the stage began.
@@ -123,9 +130,7 @@ class Replanner {
     const double steps = std::max(1.0, std::round(out_.growth->step - begin));
     asked.stages[index_].length = {steps, DurationUnit::steps};
     asked.stages[index_].until.reset();
-    if (chooses_rest_)
-      for (std::size_t i = index_ + 1; i < asked.stages.size(); ++i)
-        asked.stages[i].length = {0, DurationUnit::automatic};
+    if (chooses_rest_) leave_rest_open(asked);
     const Choice choice = chosen(asked);
     out_.schedule = choice.schedule;
     out_.words = choice.words;
