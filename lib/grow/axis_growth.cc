@@ -225,7 +225,6 @@ bool AxisGrowth::pads() const {
   return std::any_of(maps.begin(), maps.end(),
                      [](const AxisMap& m) { return m.to > 0 && !rest_of(m).empty(); });
 }
-bool AxisGrowth::even() const { return of(arch::Axis::residual).even(); }
 
 AxisGrowth unchanged_axes(const arch::ModelConfig& config) {
   AxisGrowth growth;

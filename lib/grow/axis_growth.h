@@ -33,7 +33,6 @@ struct AxisGrowth {
   const AxisMap& of(arch::Axis axis) const { return maps[static_cast<std::size_t>(axis)]; }
   bool duplicates() const;  // some index has copies
   bool pads() const;        // some new index is no copy
-  bool even() const;        // the residual axis has as many copies of each index, and no rest
 };
 
 // No axis grows.

@@ -12,13 +12,26 @@ namespace {
 // More blocks than any real growth has; it would take minutes to write them down.
 constexpr std::size_t kMostBlocks = 1 << 18;
 
-void check_blocks(const AxisGrowth& growth) {
-  std::size_t most = 0;
-  for (const AxisMap& map : growth.maps) most = std::max(most, map.pieces.size());
-  if (most * most > kMostBlocks)
-    throw usage_error("this growth has matrices of {} blocks, expected at most {}", most * most,
-                      kMostBlocks)
-        .with_hint("grow by a smaller factor");
+void check_blocks(const AxisGrowth& growth, const arch::ParamTable& targets) {
+  for (const arch::ParamSpec& target : targets) {
+    std::size_t blocks = 1;
+    for (const arch::AxisSize& axis : target.axes) blocks *= growth.of(axis.axis).pieces.size();
+    if (blocks > kMostBlocks)
+      throw usage_error("{} would have {} blocks, expected at most {}", target.name, blocks,
+                        kMostBlocks)
+          .with_hint("grow by a smaller factor");
+  }
+}
+
+void check_identity(const arch::ParamTable& sources) {
+  const bool biases = std::any_of(sources.begin(), sources.end(), [](const arch::ParamSpec& spec) {
+    return spec.role == arch::Role::bias;
+  });
+  if (!biases)
+    throw usage_error(
+        "new_layers: identity in a model without biases: such layers have no "
+        "gradient, and would stay as they are for ever")
+        .with_hint("use zero_output");
 }
 
 }  // namespace
@@ -33,7 +46,8 @@ WholeGrowth growth_of_axes(AxisGrowth axes, const GrowthContext& context) {
 GrowthStep step_by_axes(const WholeGrowth& growth, const GrowthContext& context,
                         const StateRule& rule) {
   const AxisGrowth& axes = growth.axes;
-  check_blocks(axes);
+  const arch::ParamTable targets = arch::param_table(context.to);
+  check_blocks(axes, targets);
   GrowthStep step;
   const bool keeps = keeps_function(growth.layers, growth.new_layers, context.from.layers);
   const bool balanced = axes.noise == 0 && axes.mixing.balanced();
@@ -42,7 +56,7 @@ GrowthStep step_by_axes(const WholeGrowth& growth, const GrowthContext& context,
   step.equivariant = growth.equivariant && keeps && !tells_apart && !axes.pads() &&
                      axes.of(arch::Axis::residual).even();
   step.symmetric = growth.equivariant && axes.duplicates() && balanced && !axes.pads();
-  for (const arch::ParamSpec& target : arch::param_table(context.to)) {
+  for (const arch::ParamSpec& target : targets) {
     const LayerSource layer = source_layer(growth.layers, target);
     const std::int64_t source = context.sources.index(source_name(target, layer));
     ST_CHECK(source >= 0, "{}: the smaller model has no such tensor", target.name);
@@ -53,6 +67,16 @@ GrowthStep step_by_axes(const WholeGrowth& growth, const GrowthContext& context,
   }
   apply_rule(rule, step);
   return step;
+}
+
+GrowthStep step_by_layers(const LayerMap& layers, NewLayers new_layers, std::int64_t seed,
+                          const GrowthContext& context, const StateRule& rule) {
+  if (new_layers == NewLayers::identity) check_identity(context.sources);
+  WholeGrowth growth = growth_of_axes(unchanged_axes(context.from), context);
+  growth.axes.seed = seed;
+  growth.layers = layers;
+  growth.new_layers = new_layers;
+  return step_by_axes(growth, context, rule);
 }
 
 bool turns_positions(const arch::ParamTable& table) {

@@ -29,6 +29,11 @@ WholeGrowth growth_of_axes(AxisGrowth axes, const GrowthContext& context);
 GrowthStep step_by_axes(const WholeGrowth& growth, const GrowthContext& context,
                         const StateRule& rule);
 
+// Layers alone grow. seed: of random layers.
+// Throws Error(usage) where identity could never train (no biases: every gradient stays zero).
+GrowthStep step_by_layers(const LayerMap& layers, NewLayers new_layers, std::int64_t seed,
+                          const GrowthContext& context, const StateRule& rule);
+
 // True where positions are turned into queries and keys (RoPE) rather than learned.
 bool turns_positions(const arch::ParamTable& table);
 // True where norms subtract the mean (LayerNorm), so that only mean padding keeps them.

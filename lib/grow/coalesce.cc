@@ -5,8 +5,8 @@
 
 #include "base/error.h"
 #include "grow/axis_operator.h"
-#include "grow/head_growth.h"
 #include "grow/operators.h"
+#include "grow/widening.h"
 
 namespace stagedtrain::grow {
 namespace {
@@ -135,13 +135,7 @@ class Decoalesce final : public GrowthOperator {
 
   GrowthStep step(const GrowthContext& context) const override {
     const arch::ModelConfig &from = context.from, &to = context.to;
-    AxisGrowth axes = unchanged_axes(from);
-    axes.of(arch::Axis::residual) = repeated(from.width, to.width);
-    axes.of(arch::Axis::ffn) = repeated(from.ffn, to.ffn);
-    grow_heads(axes, from, to, true, false);
-    axes.noise = options_.symmetry.noise;
-    axes.seed = options_.symmetry.seed;
-    WholeGrowth growth = growth_of_axes(std::move(axes), context);
+    WholeGrowth growth = growth_of_axes(copied_axes(context, options_.symmetry), context);
     growth.layers = ordered_layers(from.layers, to.layers, LayerOrder::alternate);
     for (LayerSource& layer : growth.layers) layer.is_new = false;  // all are alike
     return step_by_axes(growth, context, options_.state);

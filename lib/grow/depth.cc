@@ -1,7 +1,7 @@
 // depth: more layers, in any order (Staged Training, arXiv 2203.06211, section 3.1; zeroed outputs
 // instead of zeroed norms: docs/growth.md).
 #include "base/error.h"
-#include "grow/layer_growth.h"
+#include "grow/axis_operator.h"
 #include "grow/operators.h"
 
 namespace stagedtrain::grow {

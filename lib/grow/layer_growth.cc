@@ -40,17 +40,6 @@ bool is_silent(const arch::ParamSpec& target, NewLayers new_layers) {
          (target.role == Role::norm && new_layers == NewLayers::identity);
 }
 
-void check_identity(const arch::ParamTable& sources) {
-  const bool biases = std::any_of(sources.begin(), sources.end(), [](const arch::ParamSpec& spec) {
-    return spec.role == Role::bias;
-  });
-  if (!biases)
-    throw usage_error(
-        "new_layers: identity in a model without biases: such layers have no "
-        "gradient, and would stay as they are for ever")
-        .with_hint("use zero_output");
-}
-
 }  // namespace
 
 LayerMap ordered_layers(std::int64_t from, std::int64_t to, LayerOrder order) {
@@ -104,23 +93,6 @@ void begin_layer(TensorRecipe& made, const arch::ParamSpec& target, const LayerS
 bool keeps_function(const LayerMap& layers, NewLayers new_layers, std::int64_t from) {
   const bool quiet = new_layers == NewLayers::zero_output || new_layers == NewLayers::identity;
   return keeps_order(layers, from) && (quiet || !has_new(layers));
-}
-
-GrowthStep step_by_layers(const LayerMap& layers, NewLayers new_layers, std::int64_t seed,
-                          const GrowthContext& context, const StateRule& rule) {
-  if (new_layers == NewLayers::identity) check_identity(context.sources);
-  GrowthStep step;
-  step.exact = step.equivariant = keeps_function(layers, new_layers, context.from.layers);
-  for (const arch::ParamSpec& target : arch::param_table(context.to)) {
-    const LayerSource layer = source_layer(layers, target);
-    const std::int64_t source = context.sources.index(source_name(target, layer));
-    const Block whole = whole_of(context.sources, static_cast<std::size_t>(source));
-    TensorRecipe made{{whole}, {whole}};
-    begin_layer(made, target, layer, new_layers, seed);
-    step.tensors.push_back(std::move(made));
-  }
-  apply_rule(rule, step);
-  return step;
 }
 
 std::int64_t asked_layers(const std::optional<std::int64_t>& layers,

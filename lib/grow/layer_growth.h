@@ -39,10 +39,6 @@ void begin_layer(TensorRecipe& made, const arch::ParamSpec& target, const LayerS
 // All old layers in their order, and what is new changes nothing.
 bool keeps_function(const LayerMap& layers, NewLayers new_layers, std::int64_t from);
 
-// Throws Error(usage) where identity could never train (no biases: every gradient stays zero).
-GrowthStep step_by_layers(const LayerMap& layers, NewLayers new_layers, std::int64_t seed,
-                          const GrowthContext& context, const StateRule& rule);
-
 // The number of layers that `layers` or `factor` asks for. Throws Error(usage) if it is not one of
 // them, or fewer than there are.
 std::int64_t asked_layers(const std::optional<std::int64_t>& layers,

@@ -1,7 +1,7 @@
 // llama_pro: new layers with zeroed outputs, spread over groups (LLaMA-Pro, arXiv 2401.02415). With
 // `train_only: new` in the stage the old layers stay as they are.
 #include "base/error.h"
-#include "grow/layer_growth.h"
+#include "grow/axis_operator.h"
 #include "grow/operators.h"
 
 namespace stagedtrain::grow {

@@ -47,7 +47,7 @@ class Merge final : public GrowthOperator {
   Tree options() const override { return write_fields(options_); }
 
   GrowthStep step(const GrowthContext& context) const override {
-    AxisGrowth axes = widening_.growth(context);
+    AxisGrowth axes = copied_axes(context, {0, 0});
     axes.mixing.kind = Mixing::Kind::diagonal;
     GrowthStep step = step_by_axes(growth_of_axes(axes, context), context, {});
     step.exact = step.equivariant = step.symmetric = false;

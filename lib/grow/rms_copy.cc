@@ -3,9 +3,9 @@
 // of copies are zero and their learning rate rises anew, which tells them apart. Exact where the
 // residual stream grows by whole multiples; elsewhere norms see some indices more often.
 #include "grow/axis_operator.h"
-#include "grow/head_growth.h"
 #include "grow/operators.h"
 #include "grow/target_sizes.h"
+#include "grow/widening.h"
 
 namespace stagedtrain::grow {
 namespace {
@@ -40,13 +40,7 @@ class RmsCopy final : public GrowthOperator {
 
   GrowthStep step(const GrowthContext& context) const override {
     const arch::ModelConfig &from = context.from, &to = context.to;
-    AxisGrowth axes = unchanged_axes(from);
-    axes.of(arch::Axis::residual) = repeated(from.width, to.width);
-    axes.of(arch::Axis::ffn) = repeated(from.ffn, to.ffn);
-    grow_heads(axes, from, to, true, false);
-    axes.noise = options_.symmetry.noise;
-    axes.seed = options_.symmetry.seed;
-    WholeGrowth growth = growth_of_axes(std::move(axes), context);
+    WholeGrowth growth = growth_of_axes(copied_axes(context, options_.symmetry), context);
     growth.exact = to.width % from.width == 0;
     return step_by_axes(growth, context, options_.state);
   }

@@ -1,6 +1,6 @@
 // stack: the old layers once more on top of themselves (G_stack, arXiv 2405.15319, which takes a
 // fresh optimizer: moments: reset); with zeroed outputs its G_zero.
-#include "grow/layer_growth.h"
+#include "grow/axis_operator.h"
 #include "grow/operators.h"
 
 namespace stagedtrain::grow {

@@ -1,4 +1,4 @@
-// k whole copies of each chosen axis.
+// Copies of axes.
 #include "grow/widening.h"
 
 #include <algorithm>
@@ -19,12 +19,14 @@ arch::ModelConfig Widening::grown(const arch::ModelConfig& from) const {
   return arch::resolved(to);
 }
 
-AxisGrowth Widening::growth(const GrowthContext& context) const {
+AxisGrowth copied_axes(const GrowthContext& context, const Symmetry& symmetry) {
   const arch::ModelConfig &from = context.from, &to = context.to;
   AxisGrowth growth = unchanged_axes(from);
   growth.of(arch::Axis::residual) = repeated(from.width, to.width);
   growth.of(arch::Axis::ffn) = repeated(from.ffn, to.ffn);
   grow_heads(growth, from, to, true, false);
+  growth.noise = symmetry.noise;
+  growth.seed = symmetry.seed;
   return growth;
 }
 

@@ -21,8 +21,10 @@ struct Widening {
        .shape = "list of residual, heads, ffn"});
   }
   arch::ModelConfig grown(const arch::ModelConfig& from) const;
-  // The maps of all axes: whole copies, readers split evenly.
-  AxisGrowth growth(const GrowthContext& context) const;
 };
+
+// Residual stream, heads and ffn of the larger model as copies of old indices in turn, readers
+// split among them, with the seeded break.
+AxisGrowth copied_axes(const GrowthContext& context, const Symmetry& symmetry);
 
 }  // namespace stagedtrain::grow

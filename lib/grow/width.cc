@@ -28,10 +28,8 @@ class Width final : public GrowthOperator {
   Tree options() const override { return write_fields(options_); }
 
   GrowthStep step(const GrowthContext& context) const override {
-    AxisGrowth growth = options_.widening.growth(context);
+    AxisGrowth growth = copied_axes(context, options_.symmetry);
     growth.mixing.kind = Mixing::Kind::diagonal;
-    growth.noise = options_.symmetry.noise;
-    growth.seed = options_.symmetry.seed;
     return step_by_axes(growth_of_axes(std::move(growth), context), context, options_.state);
   }
 

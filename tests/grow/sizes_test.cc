@@ -63,6 +63,12 @@ TEST_CASE("with RoPE head_dim grows by whole factors") {
   CHECK(test::recipe_of("[{operator: expand, head_dim: 8}]", llama()).to.head_dim == 8);
 }
 
+TEST_CASE("a long context has many rows, and is no growth of too many blocks") {
+  arch::ModelConfig model = test::tiny_model();
+  model.context = 1024;
+  CHECK(test::recipe_of("[{operator: context, length: 2048}]", model).to.context == 2048);
+}
+
 TEST_CASE("sizes that cannot be are refused with what could") {
   CHECK(contains(refused("[{operator: lemon}]"), "found no size, expected some of layers"));
   CHECK(contains(refused("[{operator: lemon, width: 7}]"),

@@ -13,15 +13,6 @@ using test::contains;
 
 namespace {
 
-// GPT-2 of 124M parameters and 20 tokens for each.
-schedule::Schedule gpt2(const std::vector<std::string>& more = {}) {
-  std::vector<std::string> edits = {
-      "model={layers: 12, width: 768, heads: 12, context: 1024, vocab: 50257}",
-      "batch={sequences: 480, micro: 16}", "stages=[{name: whole, for: 2.5G tokens}]"};
-  edits.insert(edits.end(), more.begin(), more.end());
-  return test::two_stages(edits);
-}
-
 std::string refused(const schedule::Schedule& schedule, const OptimizeOptions& options) {
   return test::refusal(ErrorKind::usage, [&] { optimize(schedule, options); });
 }
@@ -31,14 +22,14 @@ double step_tokens() { return 480 * 1024.0; }
 }  // namespace
 
 TEST_CASE("a loss as the goal needs the tokens that come to it from scratch") {
-  const Optimum by_tokens = optimize(gpt2(), {});
+  const Optimum by_tokens = optimize(test::gpt2_124m(), {});
   OptimizeOptions options;
   options.goal = {Goal::Kind::loss, by_tokens.end_loss};
-  const Optimum by_loss = optimize(gpt2(), options);
+  const Optimum by_loss = optimize(test::gpt2_124m(), options);
   CHECK(by_loss.scratch_tokens == Approx(by_tokens.scratch_tokens).epsilon(1e-9));
   CHECK(by_loss.flops == Approx(by_tokens.flops).epsilon(1e-6));
   options.goal.amount = 1;
-  CHECK(contains(refused(gpt2(), options), "never falls below"));
+  CHECK(contains(refused(test::gpt2_124m(), options), "never falls below"));
 }
 
 TEST_CASE("a cost as the goal is spent to the last step, and buys a lower loss than scratch") {
@@ -47,7 +38,7 @@ TEST_CASE("a cost as the goal is spent to the last step, and buys a lower loss t
     OptimizeOptions options;
     options.goal = {Goal::Kind::cost, cost};
     options.transfer = {assumption, 1, 1e8};
-    const Optimum optimum = optimize(gpt2(), options);
+    const Optimum optimum = optimize(test::gpt2_124m(), options);
     CHECK(optimum.flops == Approx(cost).epsilon(2e-3));  // whole steps
     const Candidate& last = optimum.stages.back().size;
     const double scratch = optimum.law.curve(last.parameters)->loss(cost / last.flops_per_token);
@@ -58,12 +49,13 @@ TEST_CASE("a cost as the goal is spent to the last step, and buys a lower loss t
 TEST_CASE("cost in seconds is measured or assumed, never both") {
   OptimizeOptions options;
   options.unit = CostUnit::seconds;
-  CHECK(contains(refused(gpt2(), options), "the seconds of a token of 12x768 are not known"));
-  const Optimum assumed = optimize(gpt2({"machine.flops=100T"}), options);
-  CHECK(assumed.flops == Approx(optimize(gpt2(), {}).flops));
+  CHECK(contains(refused(test::gpt2_124m(), options),
+                 "the seconds of a token of 12x768 are not known"));
+  const Optimum assumed = optimize(test::gpt2_124m({"machine.flops=100T"}), options);
+  CHECK(assumed.flops == Approx(optimize(test::gpt2_124m(), {}).flops));
   CHECK(*assumed.planned.seconds == Approx(assumed.planned.flops).epsilon(1e-9));
 
-  const RunPlan base = resolve(gpt2());
+  const RunPlan base = resolve(test::gpt2_124m());
   Measurement one;
   one.key = measurement_key(base, base.stages[0]);
   one.seconds_per_token = 1e-5;
@@ -71,27 +63,28 @@ TEST_CASE("cost in seconds is measured or assumed, never both") {
   one.key.model.layers = 6;
   one.seconds_per_token = 0.9e-5;  // far above its share of FLOPs
   options.known.put(one);
-  const Optimum measured = optimize(gpt2({"machine.flops=100T"}), options);
+  const Optimum measured = optimize(test::gpt2_124m({"machine.flops=100T"}), options);
   CHECK(measured.floor < assumed.floor / 3);
   for (const OptimizedStage& stage : measured.stages) CHECK(stage.size.model.layers >= 6);
   CHECK(contains(measured.warnings[0], "34 sizes were left out"));
 
   options.unit = CostUnit::money;
-  CHECK(contains(refused(gpt2(), options), "machine.price_per_hour is 0"));
+  CHECK(contains(refused(test::gpt2_124m(), options), "machine.price_per_hour is 0"));
   options.goal = {Goal::Kind::cost, 50};
   options.known = {};
-  const Optimum bought = optimize(gpt2({"machine={flops: 100T, price_per_hour: 2}"}), options);
+  const Optimum bought =
+      optimize(test::gpt2_124m({"machine={flops: 100T, price_per_hour: 2}"}), options);
   CHECK(bought.full.cost.total.money == Approx(50).epsilon(0.02));  // with evaluation and saving
 }
 
 TEST_CASE("a limit of tokens is kept by growing earlier, and refused where scratch needs more") {
-  const Optimum free = optimize(gpt2(), {});
+  const Optimum free = optimize(test::gpt2_124m(), {});
   REQUIRE(free.tokens > 2.8e9);
   double before = 1;
   for (double most : {2.9e9, 2.7e9, 2.55e9}) {
     OptimizeOptions options;
     options.most_tokens = most;
-    const Optimum optimum = optimize(gpt2(), options);
+    const Optimum optimum = optimize(test::gpt2_124m(), options);
     CHECK(optimum.tokens <= most + 2 * step_tokens());
     CHECK(optimum.tokens > 0.95 * most);
     CHECK(optimum.planned.flops < std::min(before, free.planned.flops));
@@ -101,15 +94,15 @@ TEST_CASE("a limit of tokens is kept by growing earlier, and refused where scrat
   }
   OptimizeOptions options;
   options.most_tokens = 1e9;
-  CHECK(contains(refused(gpt2(), options), "expected at most 1G in all"));
+  CHECK(contains(refused(test::gpt2_124m(), options), "expected at most 1G in all"));
 }
 
 TEST_CASE("no stage is shorter than the shortest allowed") {
   OptimizeOptions options;
   options.most_stages = 6;
-  const Optimum free = optimize(gpt2(), options);
+  const Optimum free = optimize(test::gpt2_124m(), options);
   options.shortest_stage = 9e8;
-  const Optimum kept = optimize(gpt2(), options);
+  const Optimum kept = optimize(test::gpt2_124m(), options);
   CHECK(kept.stages.size() < free.stages.size());
   CHECK(kept.planned.flops < free.planned.flops);
   for (const OptimizedStage& stage : kept.stages) CHECK(stage.tokens >= 9e8 - step_tokens());
@@ -118,31 +111,34 @@ TEST_CASE("no stage is shorter than the shortest allowed") {
 TEST_CASE("limits of time and memory are refused with what would do") {
   OptimizeOptions options;
   options.most_seconds = 3600;
-  CHECK(contains(refused(gpt2(), options), "the seconds of a token are not known"));
-  CHECK(contains(refused(gpt2({"machine.flops=100T"}), options), "expected at most 1h00m"));
-  CHECK(contains(refused(gpt2({"machine.memory=2G"}), {}), "expected at most machine.memory"));
+  CHECK(contains(refused(test::gpt2_124m(), options), "the seconds of a token are not known"));
+  CHECK(contains(refused(test::gpt2_124m({"machine.flops=100T"}), options),
+                 "expected at most 1h00m"));
+  CHECK(contains(refused(test::gpt2_124m({"machine.memory=2G"}), {}),
+                 "expected at most machine.memory"));
   options.most_seconds = 1e6;
-  CHECK(optimize(gpt2({"machine.flops=100T"}), options).stages.size() == 2);
+  CHECK(optimize(test::gpt2_124m({"machine.flops=100T"}), options).stages.size() == 2);
 }
 
 TEST_CASE("a re-warm-up costs half of its steps and can make a growth not worth it") {
-  const Optimum free = optimize(gpt2(), {});
-  const Optimum warm = optimize(gpt2({"lr.rewarm=200 steps"}), {});
+  const Optimum free = optimize(test::gpt2_124m(), {});
+  const Optimum warm = optimize(test::gpt2_124m({"lr.rewarm=200 steps"}), {});
   CHECK(warm.planned.flops ==
         Approx(free.planned.flops - 100 * step_tokens() / 2.5e9).margin(1e-3));
   CHECK(warm.stages.back().end_loss == Approx(free.end_loss).epsilon(1e-5));
   CHECK(warm.full.plan.stages.back().rewarm_steps == 200);
   CHECK(warm.full.outlook.forecasts[0].stages.back().end.loss ==
         Approx(warm.stages.back().end_loss).epsilon(1e-3));
-  CHECK(optimize(gpt2({"lr.rewarm=2000 steps"}), {}).stages.size() == 1);
+  CHECK(optimize(test::gpt2_124m({"lr.rewarm=2000 steps"}), {}).stages.size() == 1);
   CHECK(free.warmup_steps_saved == Approx(50 * (1 - free.stages[0].size.flops_per_token /
                                                         free.stages[1].size.flops_per_token)));
 }
 
 TEST_CASE("what the last stage had of its own is kept") {
   const Optimum optimum = optimize(
-      gpt2({"stages=[{name: half, model: {layers: 6}, for: 1G tokens}, {name: full, grow: "
-            "[{operator: depth, layers: 12}], for: 1.5G tokens, lr: {peak: 1e-3, rewarm: 20}}]"}),
+      test::gpt2_124m(
+          {"stages=[{name: half, model: {layers: 6}, for: 1G tokens}, {name: full, grow: "
+           "[{operator: depth, layers: 12}], for: 1.5G tokens, lr: {peak: 1e-3, rewarm: 20}}]"}),
       {});
   REQUIRE(optimum.stages.size() == 2);
   CHECK(optimum.full.plan.stages[0].peak_lr == 3e-3);
@@ -154,7 +150,7 @@ TEST_CASE("endless stages save more than any number of them, as the law has it")
   OptimizeOptions options;
   options.most_stages = 10;
   options.law = find_planning_law("kaplan");
-  const Optimum optimum = optimize(gpt2(), options);
+  const Optimum optimum = optimize(test::gpt2_124m(), options);
   REQUIRE(optimum.endless);
   CHECK(*optimum.endless > optimum.planned.non_embedding / 2);
   CHECK(contains(to_text(optimum), "endless stages"));
@@ -164,7 +160,8 @@ TEST_CASE("endless stages save more than any number of them, as the law has it")
 TEST_CASE("an optimised plan's text fits 100 columns and has its costs") {
   OptimizeOptions options;
   options.most_stages = 4;
-  const Optimum optimum = optimize(gpt2({"machine={flops: 100T, price_per_hour: 2}"}), options);
+  const Optimum optimum =
+      optimize(test::gpt2_124m({"machine={flops: 100T, price_per_hour: 2}"}), options);
   const std::string text = to_text(optimum);
   for (const std::string& line : split(text, '\n')) {
     INFO(line);

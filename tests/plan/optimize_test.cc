@@ -15,20 +15,11 @@ using test::contains;
 
 namespace {
 
-// GPT-2 of 124M parameters and 20 tokens for each.
-schedule::Schedule gpt2(const std::vector<std::string>& more = {}) {
-  std::vector<std::string> edits = {
-      "model={layers: 12, width: 768, heads: 12, context: 1024, vocab: 50257}",
-      "batch={sequences: 480, micro: 16}", "stages=[{name: whole, for: 2.5G tokens}]"};
-  edits.insert(edits.end(), more.begin(), more.end());
-  return test::two_stages(edits);
-}
-
 Optimum planned(std::int64_t stages, const std::string& law = "chinchilla") {
   OptimizeOptions options;
   options.law = find_planning_law(law);
   options.most_stages = stages;
-  return optimize(gpt2(), options);
+  return optimize(test::gpt2_124m(), options);
 }
 
 bool warns(const Optimum& optimum, const std::string& words) {
@@ -43,7 +34,7 @@ double curve_loss(const Optimum& optimum, const OptimizedStage& stage, double to
 }  // namespace
 
 TEST_CASE("candidates are what the operators can grow, cheapest first and the final model last") {
-  const RunPlan plan = resolve(gpt2());
+  const RunPlan plan = resolve(test::gpt2_124m());
   const std::vector<Candidate> found = candidates(plan.final_model, find_planning_law("kaplan"));
   CHECK(found.size() == 36);
   CHECK(found.back().model == plan.final_model);
@@ -110,9 +101,9 @@ TEST_CASE("under mixing one jump comes as late as the decay allows") {
   OptimizeOptions options;
   options.transfer.assumption = law::Assumption::mixing;
   options.transfer.mixing_tokens = 1e8;
-  const Optimum optimum = optimize(gpt2(), options);
+  const Optimum optimum = optimize(test::gpt2_124m(), options);
   REQUIRE(optimum.stages.size() == 2);
-  const RunPlan plan = resolve(gpt2());
+  const RunPlan plan = resolve(test::gpt2_124m());
   const double decay = 0.2 * static_cast<double>(plan.tokens);
   const double step = 480 * 1024.0;
   CHECK(optimum.stages[0].tokens ==
@@ -122,15 +113,15 @@ TEST_CASE("under mixing one jump comes as late as the decay allows") {
   CHECK(warns(optimum, "times the parameters"));
   CHECK_FALSE(warns(optimum, "the mixing time is not known"));
   options.transfer.mixing_tokens = 0;
-  CHECK(warns(optimize(gpt2(), options), "the mixing time is not known"));
-  CHECK(warns(optimize(gpt2({"lr.curve=cosine"}), options), "(cosine) falls all along"));
+  CHECK(warns(optimize(test::gpt2_124m(), options), "the mixing time is not known"));
+  CHECK(warns(optimize(test::gpt2_124m({"lr.curve=cosine"}), options), "(cosine) falls all along"));
 }
 
 TEST_CASE("a measured rho saves between floor and ceiling, and nothing beyond the cost ratio") {
   OptimizeOptions options;
   options.transfer.assumption = law::Assumption::measured;
   options.transfer.rho = 1.2;
-  const Optimum optimum = optimize(gpt2(), options);
+  const Optimum optimum = optimize(test::gpt2_124m(), options);
   REQUIRE(optimum.stages.size() == 2);
   CHECK(optimum.planned.flops > 0);
   CHECK(optimum.planned.flops < optimum.ceiling);
@@ -138,7 +129,7 @@ TEST_CASE("a measured rho saves between floor and ceiling, and nothing beyond th
   CHECK(curve_loss(optimum, optimum.stages[1], optimum.stages[1].resume_tokens) ==
         Approx(*optimum.stages[1].begin_loss));
   options.transfer.rho = 50;
-  const Optimum dear = optimize(gpt2(), options);
+  const Optimum dear = optimize(test::gpt2_124m(), options);
   CHECK(dear.stages.size() == 1);
   CHECK(warns(dear, "no growth pays"));
 }
@@ -152,7 +143,7 @@ TEST_CASE("a plan names its assumption, its end and what strains them") {
   CHECK(contains(text, "keeps 95% of what it saves"));
   OptimizeOptions options;
   options.goal.amount = 1e11;
-  const Optimum longer = optimize(gpt2(), options);
+  const Optimum longer = optimize(test::gpt2_124m(), options);
   CHECK(longer.floor < optimum.floor / 10);
   CHECK(warns(longer, "the percentage falls"));
   const Json json = to_json(optimum);
@@ -164,7 +155,7 @@ TEST_CASE("a plan names its assumption, its end and what strains them") {
 TEST_CASE("every growth comes before the decay, even where the law would wait longer") {
   OptimizeOptions options;
   options.goal.amount = 4e8;
-  const Optimum optimum = optimize(gpt2({"lr.decay=60%"}), options);
+  const Optimum optimum = optimize(test::gpt2_124m({"lr.decay=60%"}), options);
   CHECK(optimum.stages.back().tokens >= 0.6 * 4e8 - 480 * 1024);
 }
 
@@ -180,7 +171,7 @@ TEST_CASE("a law far from what it was fitted to is refused where it is nonsense"
 }
 
 TEST_CASE("a schedule that starts from a checkpoint and an unknown law are refused") {
-  auto from = gpt2();
+  auto from = test::gpt2_124m();
   from.from = "a.h5";
   CHECK(contains(test::refusal(ErrorKind::usage, [&] { optimize(from, {}); }),
                  "starts from a.h5, expected fresh weights | remove the key from"));

@@ -31,6 +31,15 @@ inline schedule::Schedule two_stages(const std::vector<std::string>& edits = {})
   return schedule::parse(kTwoStages, "two.yaml", edits);
 }
 
+// GPT-2 of 124M parameters and 20 tokens for each.
+inline schedule::Schedule gpt2_124m(const std::vector<std::string>& more = {}) {
+  std::vector<std::string> edits = {
+      "model={layers: 12, width: 768, heads: 12, context: 1024, vocab: 50257}",
+      "batch={sequences: 480, micro: 16}", "stages=[{name: whole, for: 2.5G tokens}]"};
+  edits.insert(edits.end(), more.begin(), more.end());
+  return two_stages(edits);
+}
+
 inline std::filesystem::path source_folder() {
   const char* folder = std::getenv("STAGEDTRAIN_SOURCE");
   return folder ? folder : ".";
