@@ -85,7 +85,7 @@ constexpr std::uint64_t door_stamp() {
        {sizeof(plan::RunPlan), sizeof(plan::StagePlan), sizeof(plan::Measurement),
         sizeof(RunRequest), sizeof(RunResult), sizeof(EvalRequest), sizeof(EvalResult),
         sizeof(SampleRequest), sizeof(VerifyRequest), sizeof(MeasureRequest),
-        sizeof(state::StateHeader), sizeof(arch::ModelConfig)})
+        sizeof(state::TrainingState), sizeof(arch::ModelConfig)})
     stamp = stamp * 1099511628211u + size;
   return stamp;
 }
