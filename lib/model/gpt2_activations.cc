@@ -41,7 +41,8 @@ void place_buffers(Gpt2Activations& a, const Gpt2Sizes& s, bool training, Carver
   a.logits = carver.take<float>(a.group * s.vocab);
   a.losses = carver.take<double>(rows);
   a.ids = carver.take<std::int32_t>(rows + a.sequences);
-  a.scratch = carver.take<float>(num_workers() * a.scratch_stride);
+  a.plan.room.packed = carver.take<float>(a.packed_floats);
+  a.plan.room.scratch = carver.take<float>(num_workers() * a.plan.room.scratch_stride);
   if (!training) return;
   a.dx = carver.take<float>(rows * s.width);
   a.dattended = carver.take<float>(rows * s.heads_width());
@@ -57,6 +58,18 @@ std::int64_t group_rows(std::int64_t rows, std::int64_t vocab) {
   return (rows + groups - 1) / groups;
 }
 
+// Room for the packed weights of the phase that has most of them, where rows go in chunks.
+std::int64_t packed_floats(const Gpt2Sizes& s, const RowPlan& layers, const RowPlan& head) {
+  using kernels::packed_size;
+  const std::int64_t forward = packed_size(s.heads_width(), s.width) + packed_size(s.width, s.ffn) +
+                               packed_size(s.ffn, s.width) + packed_size(s.width, s.qkv_width());
+  const std::int64_t backward = std::max(
+      packed_size(s.width, s.ffn) + packed_size(s.ffn, s.width),
+      std::max(packed_size(s.width, s.heads_width()), packed_size(s.qkv_width(), s.width)));
+  const std::int64_t both = packed_size(s.width, s.vocab) + packed_size(s.vocab, s.width);
+  return std::max(layers.wide ? 0 : std::max(forward, backward), head.wide ? 0 : both);
+}
+
 }  // namespace
 
 Gpt2Activations lay_out(Arena& arena, const Gpt2Sizes& s, std::int64_t sequences,
@@ -70,9 +83,12 @@ Gpt2Activations lay_out(Arena& arena, const Gpt2Sizes& s, std::int64_t sequences
   a.sums_stride = (std::max(3 * s.width + s.ffn, s.qkv_width()) + 15) / 16 * 16;
   const float scale = 1.0f / std::sqrt(static_cast<float>(s.head_dim));
   a.attention = {sequences, length, s.heads, s.heads, s.head_dim, scale};
-  const std::int64_t most = std::max(kernels::attention_forward_scratch(a.attention),
-                                     kernels::attention_backward_scratch(a.attention));
-  a.scratch_stride = (most + 31) / 16 * 16;
+  a.plan.room.scratch_stride =
+      (std::max({kernels::attention_forward_scratch(a.attention),
+                 kernels::attention_backward_scratch(a.attention), product_scratch()}) +
+       31) /
+      16 * 16;
+  a.packed_floats = packed_floats(s, a.plan, plan_rows(a.group, s.vocab * s.width));
   arena.lay_out([&](Carver& carver) {
     place_layers(a, s, training, carver);
     place_buffers(a, s, training, carver);

@@ -24,7 +24,7 @@ struct LayerActivations {
 
 struct Gpt2Activations {
   std::int64_t sequences = 0, length = 0, rows = 0;
-  RowPlan plan;
+  RowPlan plan;  // of the layers; its room holds the scratch of all phases
   std::vector<LayerActivations> layers;
   NormActivations final_norm = {};
   float* hidden = nullptr;  // [R, F] after GELU, of the layer at hand
@@ -39,10 +39,13 @@ struct Gpt2Activations {
   std::int32_t* ids = nullptr;  // [B, T + 1], or [B, T] where there are no targets
   float* sums = nullptr;        // [plan.parts, sums_stride] partial sums over rows
   std::int64_t sums_stride = 0;
-  std::int64_t group = 0;    // G: rows whose logits are there at a time
-  float* scratch = nullptr;  // [workers, scratch_stride]
-  std::int64_t scratch_stride = 0;
+  std::int64_t group = 0;          // G: rows whose logits are there at a time
+  std::int64_t packed_floats = 0;  // room for the packed weights of a phase
   kernels::AttentionShape attention;
+
+  float* scratch_of(std::int64_t worker) const {
+    return plan.room.scratch + worker * plan.room.scratch_stride;
+  }
 };
 
 // training false: layers share their buffers, and there are none for the backward.

@@ -96,15 +96,20 @@ void classifier(const Backward& b) {
     const std::int64_t count = std::min(a.group, a.rows - first);
     const kernels::LogitChunk chunk{a.logits, vocab, vocab, b.run.targets(), first};
     const float* inputs = a.final_norm.y + first * width;
-    for_rows(plan_rows(count, vocab * width), [&](const RowWork& rows) {
-      rows.linear(inputs, width, b.run.weights.head, vocab, a.logits, logit_scale);
+    const RowPlan plan = plan_rows(count, vocab * width, a.plan.room);
+    PhaseWeights weights(plan);
+    const Weight head = weights.forward(b.run.weights.head, width, vocab);
+    const Weight head_back = weights.backward(b.run.weights.head, width, vocab);
+    weights.pack();
+    for_rows(plan, [&](const RowWork& rows) {
+      rows.multiply(head, inputs, a.logits, {.scale = logit_scale});
       rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t) {
         kernels::softmax_cross_entropy(chunk, begin, end, b.scale, b.z_loss, a.losses + first);
       });
-      rows.input_gradient(a.logits, vocab, b.run.weights.head, width, a.branch + first * width,
-                          logit_scale);
+      rows.multiply(head_back, a.logits, a.branch + first * width, {.scale = logit_scale});
     });
-    add_weight_gradients(count, {{a.logits, vocab, inputs, width, b.grads.head, logit_scale}});
+    add_weight_gradients(a.plan.room,
+                         {{count, a.logits, vocab, inputs, width, b.grads.head, logit_scale}});
   }
 }
 
@@ -114,20 +119,25 @@ void feed_forward(const Backward& b, std::int64_t i) {
   const Gpt2Layer &w = b.weights(i), &g = b.grads_of(i);
   const std::int64_t width = b.s().width, ffn = b.s().ffn;
   const NormStep norm = norm_after(b, i);
+  PhaseWeights weights(a.plan);
+  const Weight down = weights.backward(w.down_weight, ffn, width);
+  const Weight up = weights.backward(w.up_weight, width, ffn);
+  weights.pack();
   b.clear_sums();
   for_rows(a.plan, [&](const RowWork& rows) {
     norm_backward(b, norm, rows);
-    rows.input_gradient(a.dx, width, w.down_weight, ffn, a.dhidden);
+    rows.multiply(down, a.dx, a.dhidden);
     rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t part) {
       kernels::gelu_backward(a.dhidden, b.acts(i).up, begin, end, ffn, a.dhidden,
                              b.sums(part, 3 * width), a.hidden);
     });
-    rows.input_gradient(a.dhidden, ffn, w.up_weight, width, a.branch);
+    rows.multiply(up, a.dhidden, a.branch);
   });
   add_norm_sums(b, norm);
   b.add_sums(3 * width, ffn, g.up_bias);
-  add_weight_gradients(a.rows, {{a.dhidden, ffn, b.acts(i).norm_2.y, width, g.up_weight},
-                                {a.dx, width, a.hidden, ffn, g.down_weight}});
+  add_weight_gradients(a.plan.room,
+                       {{a.rows, a.dhidden, ffn, b.acts(i).norm_2.y, width, g.up_weight},
+                        {a.rows, a.dx, width, a.hidden, ffn, g.down_weight}});
 }
 
 void attention_units(const Backward& b, const LayerActivations& layer) {
@@ -137,8 +147,7 @@ void attention_units(const Backward& b, const LayerActivations& layer) {
   for_units(parts, [&](std::int64_t unit, std::int64_t worker) {
     const Range part = part_of(units, parts, 1, unit);
     kernels::attention_backward(a.attention, layer.qkv, layer.attended, layer.lse, a.dattended,
-                                part.begin, part.end, a.dqkv,
-                                a.scratch + worker * a.scratch_stride);
+                                part.begin, part.end, a.dqkv, a.scratch_of(worker));
   });
 }
 
@@ -149,23 +158,30 @@ void attention(const Backward& b, std::int64_t i) {
   const Gpt2Layer &w = b.weights(i), &g = b.grads_of(i);
   const std::int64_t width = b.s().width, heads = b.s().heads_width(), qkv = b.s().qkv_width();
   const NormStep norm = second_norm(b, i);
+  PhaseWeights to_heads(a.plan);
+  const Weight output = to_heads.backward(w.output_weight, heads, width);
+  to_heads.pack();
   b.clear_sums();
   for_rows(a.plan, [&](const RowWork& rows) {
     norm_backward(b, norm, rows);
-    rows.input_gradient(a.dx, width, w.output_weight, heads, a.dattended);
+    rows.multiply(output, a.dx, a.dattended);
   });
   add_norm_sums(b, norm);
   attention_units(b, layer);
+  PhaseWeights to_norm(a.plan);
+  const Weight packed = to_norm.backward(w.qkv_weight, width, qkv);
+  to_norm.pack();
   b.clear_sums();
   for_rows(a.plan, [&](const RowWork& rows) {
     rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t part) {
       kernels::bias_backward(a.dqkv, begin, end, qkv, b.sums(part, 0));
     });
-    rows.input_gradient(a.dqkv, qkv, w.qkv_weight, width, a.branch);
+    rows.multiply(packed, a.dqkv, a.branch);
   });
   b.add_sums(0, qkv, g.qkv_bias);
-  add_weight_gradients(a.rows, {{a.dqkv, qkv, layer.norm_1.y, width, g.qkv_weight},
-                                {a.dx, width, layer.attended, heads, g.output_weight}});
+  add_weight_gradients(a.plan.room,
+                       {{a.rows, a.dqkv, qkv, layer.norm_1.y, width, g.qkv_weight},
+                        {a.rows, a.dx, width, layer.attended, heads, g.output_weight}});
 }
 
 // From dx to the tables. One thread for the tokens of a small model, all for those of a wide one.

@@ -1,7 +1,5 @@
 // The forward pass: for each block, rows up to attention, attention, rows after it.
-#include "kernels/bias.h"
 #include "kernels/embedding.h"
-#include "kernels/gelu.h"
 #include "kernels/layer_norm.h"
 #include "kernels/softmax_cross_entropy.h"
 #include "model/gpt2_passes.h"
@@ -9,15 +7,20 @@
 namespace stagedtrain::model {
 namespace {
 
+const Gpt2Layer& weights_of(const Gpt2Run& run, std::int64_t i) {
+  return run.weights.layers[static_cast<std::size_t>(i)];
+}
+const LayerActivations& acts_of(const Gpt2Run& run, std::int64_t i) {
+  return run.acts.layers[static_cast<std::size_t>(i)];
+}
+
+Weight qkv_weight(const Gpt2Run& run, std::int64_t i, PhaseWeights& weights) {
+  return weights.forward(weights_of(run, i).qkv_weight, run.sizes.width, run.sizes.qkv_width());
+}
 // norm_1 of layer i is made; on to its queries, keys and values.
-void project_qkv(const Gpt2Run& run, std::int64_t i, const RowWork& rows) {
-  const Gpt2Layer& w = run.weights.layers[static_cast<std::size_t>(i)];
-  const LayerActivations& a = run.acts.layers[static_cast<std::size_t>(i)];
-  const std::int64_t qkv_width = run.sizes.qkv_width();
-  rows.linear(a.norm_1.y, run.sizes.width, w.qkv_weight, qkv_width, a.qkv);
-  rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t) {
-    kernels::add_bias(w.qkv_bias, begin, end, qkv_width, a.qkv);
-  });
+void project_qkv(const Gpt2Run& run, std::int64_t i, const Weight& weight, const RowWork& rows) {
+  const LayerActivations& a = acts_of(run, i);
+  rows.multiply(weight, a.norm_1.y, a.qkv, {.bias = weights_of(run, i).qkv_bias});
 }
 
 void embed_rows(const Gpt2Run& run) {
@@ -26,6 +29,9 @@ void embed_rows(const Gpt2Run& run) {
   const NormActivations& norm = any ? run.acts.layers[0].norm_1 : run.acts.final_norm;
   const float* gamma = any ? run.weights.layers[0].norm_1_weight : run.weights.final_weight;
   const float* beta = any ? run.weights.layers[0].norm_1_bias : run.weights.final_bias;
+  PhaseWeights weights(run.acts.plan);
+  const Weight qkv = any ? qkv_weight(run, 0, weights) : Weight{};
+  weights.pack();
   for_rows(run.acts.plan, [&](const RowWork& rows) {
     rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t) {
       kernels::embed(run.inputs(), run.weights.token, run.weights.position, begin, end, width,
@@ -33,7 +39,7 @@ void embed_rows(const Gpt2Run& run) {
       kernels::layer_norm(norm.x, gamma, beta, run.sizes.eps, begin, end, width, norm.y, norm.mean,
                           norm.rstd);
     });
-    if (any) project_qkv(run, 0, rows);
+    if (any) project_qkv(run, 0, qkv, rows);
   });
 }
 
@@ -44,7 +50,7 @@ void attend(const Gpt2Run& run, const LayerActivations& a) {
   for_units(parts, [&](std::int64_t i, std::int64_t worker) {
     const Range part = part_of(units, parts, 1, i);
     kernels::attention_forward(shape, a.qkv, part.begin, part.end, a.attended, a.lse,
-                               run.acts.scratch + worker * run.acts.scratch_stride);
+                               run.acts.scratch_of(worker));
   });
 }
 
@@ -71,19 +77,40 @@ NextNorm norm_after(const Gpt2Run& run, std::int64_t i) {
 }
 
 // From attention's output to the next block's queries, keys and values.
-void finish_block(const Gpt2Run& run, std::int64_t i, const RowWork& rows) {
+void finish_block(const Gpt2Run& run, std::int64_t i) {
   const Gpt2Sizes& s = run.sizes;
-  const Gpt2Layer& w = run.weights.layers[static_cast<std::size_t>(i)];
-  const LayerActivations& a = run.acts.layers[static_cast<std::size_t>(i)];
-  rows.linear(a.attended, s.heads_width(), w.output_weight, s.width, run.acts.branch);
-  add_branch(run, a.norm_1.x, w.output_bias, {a.norm_2, w.norm_2_weight, w.norm_2_bias}, rows);
-  rows.linear(a.norm_2.y, s.width, w.up_weight, s.ffn, a.up);
-  rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t) {
-    kernels::bias_gelu(a.up, w.up_bias, begin, end, s.ffn, a.up, run.acts.hidden);
+  const Gpt2Layer& w = weights_of(run, i);
+  const LayerActivations& a = acts_of(run, i);
+  const bool more = i + 1 < s.layers;
+  PhaseWeights weights(run.acts.plan);
+  const Weight output = weights.forward(w.output_weight, s.heads_width(), s.width);
+  const Weight up = weights.forward(w.up_weight, s.width, s.ffn);
+  const Weight down = weights.forward(w.down_weight, s.ffn, s.width);
+  const Weight qkv = more ? qkv_weight(run, i + 1, weights) : Weight{};
+  weights.pack();
+  for_rows(run.acts.plan, [&](const RowWork& rows) {
+    rows.multiply(output, a.attended, run.acts.branch);
+    add_branch(run, a.norm_1.x, w.output_bias, {a.norm_2, w.norm_2_weight, w.norm_2_bias}, rows);
+    rows.multiply(up, a.norm_2.y, a.up, {.bias = w.up_bias, .gelu = run.acts.hidden});
+    rows.multiply(down, run.acts.hidden, run.acts.branch);
+    add_branch(run, a.norm_2.x, w.down_bias, norm_after(run, i), rows);
+    if (more) project_qkv(run, i + 1, qkv, rows);
   });
-  rows.linear(run.acts.hidden, s.ffn, w.down_weight, s.width, run.acts.branch);
-  add_branch(run, a.norm_2.x, w.down_bias, norm_after(run, i), rows);
-  if (i + 1 < s.layers) project_qkv(run, i + 1, rows);
+}
+
+// Logits of rows [first, first + count) into logits, and what follows for the same rows.
+template <class Then>
+void head(const Gpt2Run& run, std::int64_t first, std::int64_t count, float* logits,
+          const Then& then) {
+  const Gpt2Sizes& s = run.sizes;
+  const RowPlan plan = plan_rows(count, s.vocab * s.width, run.acts.plan.room);
+  PhaseWeights weights(plan);
+  const Weight head = weights.forward(run.weights.head, s.width, s.vocab);
+  weights.pack();
+  for_rows(plan, [&](const RowWork& rows) {
+    rows.multiply(head, run.acts.final_norm.y + first * s.width, logits, {.scale = s.logit_scale});
+    then(rows);
+  });
 }
 
 }  // namespace
@@ -91,27 +118,22 @@ void finish_block(const Gpt2Run& run, std::int64_t i, const RowWork& rows) {
 void forward_pass(const Gpt2Run& run) {
   embed_rows(run);
   for (std::int64_t i = 0; i < run.sizes.layers; ++i) {
-    attend(run, run.acts.layers[static_cast<std::size_t>(i)]);
-    for_rows(run.acts.plan, [&](const RowWork& rows) { finish_block(run, i, rows); });
+    attend(run, acts_of(run, i));
+    finish_block(run, i);
   }
 }
 
 void write_logits(const Gpt2Run& run, float* logits) {
-  for_rows(run.acts.plan, [&](const RowWork& rows) {
-    rows.linear(run.acts.final_norm.y, run.sizes.width, run.weights.head, run.sizes.vocab, logits,
-                run.sizes.logit_scale);
-  });
+  head(run, 0, run.acts.rows, logits, [](const RowWork&) {});
 }
 
 void write_losses(const Gpt2Run& run) {
   const Gpt2Activations& a = run.acts;
-  const Gpt2Sizes& s = run.sizes;
   for (std::int64_t first = 0; first < a.rows; first += a.group) {
     const std::int64_t count = std::min(a.group, a.rows - first);
-    const kernels::LogitChunk chunk{a.logits, s.vocab, s.vocab, run.targets(), first};
-    for_rows(plan_rows(count, s.vocab * s.width), [&](const RowWork& rows) {
-      rows.linear(a.final_norm.y + first * s.width, s.width, run.weights.head, s.vocab, a.logits,
-                  s.logit_scale);
+    const kernels::LogitChunk chunk{a.logits, run.sizes.vocab, run.sizes.vocab, run.targets(),
+                                    first};
+    head(run, first, count, a.logits, [&](const RowWork& rows) {
       rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t) {
         kernels::cross_entropy(chunk, begin, end, a.losses + first);
       });
