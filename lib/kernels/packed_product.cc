@@ -21,39 +21,58 @@ inline constexpr std::int64_t kBlockDepth =
 
 HWY_INLINE std::int64_t panel_width() { return 2 * lanes(); }
 
-// One panel: to[depth, panel_width()], zeros beyond `columns`.
-void pack_panel(const Factor& from, std::int64_t depth, std::int64_t first, std::int64_t columns,
-                float* to) {
+// Panels that are packed together, so that more than one line of a row is read at a time.
+inline constexpr std::int64_t kPanelsAtOnce = 4;
+
+// to[panel][depth][panel_width()] = whole panels that lie side by side in rows.
+HWY_INLINE void pack_row_panels(const float* HWY_RESTRICT from, std::int64_t stride,
+                                std::int64_t depth, std::int64_t panels, float* HWY_RESTRICT to) {
   const std::int64_t width = panel_width();
-  const bool whole = columns == width;
-  if (!whole) std::fill(to, to + depth * width, 0.0f);
-  if (!from.transposed) {
-    const float* row = from.data + first;
-    for (std::int64_t p = 0; p < depth; ++p, row += from.stride, to += width) {
-      if (whole) {
-        store(load(row), to);
-        store(load(row + lanes()), to + lanes());
-      } else {
-        std::copy(row, row + columns, to);
-      }
+  for (std::int64_t p = 0; p < depth; ++p, from += stride, to += width)
+    for (std::int64_t i = 0; i < panels; ++i) {
+      store(load(from + i * width), to + i * depth * width);
+      store(load(from + i * width + lanes()), to + i * depth * width + lanes());
     }
-    return;
+}
+
+// The last columns, fewer than a panel has.
+void pack_row_rest(const float* from, std::int64_t stride, std::int64_t depth, std::int64_t columns,
+                   float* to) {
+  for (std::int64_t p = 0; p < depth; ++p, from += stride, to += panel_width()) {
+    std::copy(from, from + columns, to);
+    std::fill(to + columns, to + panel_width(), 0.0f);
   }
-  const float* rows = from.data + first * from.stride;
+}
+
+// One panel of a transposed factor, zeros beyond `columns`: each of its columns is a row of from.
+void pack_transposed_panel(const float* from, std::int64_t stride, std::int64_t depth,
+                           std::int64_t columns, float* to) {
+  const std::int64_t width = panel_width();
+  if (columns < width) std::fill(to, to + depth * width, 0.0f);
   const std::int64_t square_depth = depth / 4 * 4, square_columns = columns / 4 * 4;
   for (std::int64_t c = 0; c < square_columns; c += 4)
     for (std::int64_t p = 0; p < square_depth; p += 4)
-      transpose_4x4(rows + c * from.stride + p, from.stride, to + p * width + c, width);
+      transpose_4x4(from + c * stride + p, stride, to + p * width + c, width);
   for (std::int64_t c = 0; c < columns; ++c)
     for (std::int64_t p = c < square_columns ? square_depth : 0; p < depth; ++p)
-      to[p * width + c] = rows[c * from.stride + p];
+      to[p * width + c] = from[c * stride + p];
 }
 
 void pack_columns(const Factor& factor, std::int64_t depth, std::int64_t begin, std::int64_t end,
                   float* packed) {
   const std::int64_t width = panel_width();
-  for (std::int64_t c = begin; c < end; c += width)
-    pack_panel(factor, depth, c, std::min(width, end - c), packed + c * depth);
+  if (factor.transposed) {
+    for (std::int64_t c = begin; c < end; c += width)
+      pack_transposed_panel(factor.data + c * factor.stride, factor.stride, depth,
+                            std::min(width, end - c), packed + c * depth);
+    return;
+  }
+  const std::int64_t whole = begin + (end - begin) / width * width;
+  for (std::int64_t c = begin; c < whole; c += kPanelsAtOnce * width)
+    pack_row_panels(factor.data + c, factor.stride, depth,
+                    std::min(kPanelsAtOnce, (whole - c) / width), packed + c * depth);
+  if (whole < end)
+    pack_row_rest(factor.data + whole, factor.stride, depth, end - whole, packed + whole * depth);
 }
 
 // Rows of sums from `sums` into a panel that is not whole.
@@ -141,8 +160,8 @@ void multiply_range(const PackedProduct& p, std::int64_t begin, std::int64_t end
   }
 }
 
-// Tiles of outs that are packed at once, so that a cache line of dy is touched once or twice.
-inline constexpr std::int64_t kPackedTiles = 4;
+// Tiles of outs that are packed at once: several lines of each row of dy.
+inline constexpr std::int64_t kPackedTiles = 16;
 inline constexpr std::int64_t kPackedOuts = kPackedTiles * kTileRows;
 
 // to[tile][depth][R] = the first R * tiles columns of from.
@@ -165,25 +184,29 @@ HWY_INLINE void pack_last(const float* from, std::int64_t stride, std::int64_t d
   }
 }
 
+// Rows [first, first + p.depth) of the batch, whose x is packed, for some outs.
+void add_outs(const OuterProduct& o, const PackedProduct& p, std::int64_t first, Block outs,
+              float* packed_dy) {
+  const std::int64_t count = outs.end - outs.begin, tiles = count / kTileRows;
+  const float* dy = o.dy + first * o.outs + outs.begin;
+  pack_outs<kTileRows>(dy, o.outs, p.depth, tiles, packed_dy);
+  pack_last(dy + tiles * kTileRows, o.outs, p.depth, count % kTileRows,
+            packed_dy + tiles * p.depth * kTileRows);
+  for (std::int64_t column = 0; column < p.columns; column += panel_width())
+    for (std::int64_t i = 0; i < count; i += kTileRows)
+      multiply_rows<true>(p, packed_dy + i * p.depth, outs.begin + i,
+                          std::min<std::int64_t>(kTileRows, count - i), column);
+}
+
 void add_outer_block(const OuterProduct& o, Block outs, Block ins, float* scratch) {
   float *packed_x = scratch, *packed_dy = scratch + kBlockDepth * kMostIns;
   const std::int64_t columns = ins.end - ins.begin;
   for (std::int64_t first = 0; first < o.rows; first += kBlockDepth) {
     const std::int64_t depth = std::min(kBlockDepth, o.rows - first);
     pack_columns({o.x + first * o.ins + ins.begin, o.ins, false}, depth, 0, columns, packed_x);
-    const PackedProduct p{depth, columns, packed_dy, 0, packed_x, o.dw + ins.begin,
-                          o.ins, o.scale, true};
-    for (std::int64_t group = outs.begin; group < outs.end; group += kPackedOuts) {
-      const std::int64_t count = std::min(kPackedOuts, outs.end - group);
-      const std::int64_t tiles = count / kTileRows, rest = count % kTileRows;
-      const float* dy = o.dy + first * o.outs + group;
-      pack_outs<kTileRows>(dy, o.outs, depth, tiles, packed_dy);
-      pack_last(dy + tiles * kTileRows, o.outs, depth, rest, packed_dy + tiles * depth * kTileRows);
-      for (std::int64_t i = 0; i < count; i += kTileRows)
-        for (std::int64_t column = 0; column < columns; column += panel_width())
-          multiply_rows<true>(p, packed_dy + i * depth, group + i,
-                              std::min<std::int64_t>(kTileRows, count - i), column);
-    }
+    PackedProduct p{depth, columns, nullptr, 0, packed_x, o.dw + ins.begin, o.ins, o.scale, true};
+    for (std::int64_t out = outs.begin; out < outs.end; out += kPackedOuts)
+      add_outs(o, p, first, {out, std::min(outs.end, out + kPackedOuts)}, packed_dy);
   }
 }
 
@@ -208,7 +231,7 @@ void multiply(const PackedProduct& product, std::int64_t begin, std::int64_t end
 
 // Of the widest target's tiles.
 std::int64_t outer_product_scratch() {
-  constexpr std::int64_t depth = 256, most_outs = 32;
+  constexpr std::int64_t depth = 256, most_outs = 128;
   return packed_size(depth, kMostIns) + depth * most_outs;
 }
 
