@@ -34,9 +34,11 @@ struct Options {
 Options parse(int argc, char** argv) {
   Options o;
   CLI::App app("times training steps of stagedtrain");
+  app.add_option("--architecture", o.model.architecture);
   app.add_option("--layers", o.model.layers);
   app.add_option("--width", o.model.width);
   app.add_option("--heads", o.model.heads);
+  app.add_option("--kv-heads", o.model.kv_heads);
   app.add_option("--vocab", o.model.vocab);
   app.add_option("--context", o.model.context);
   app.add_option("--batch", o.batch)->check(CLI::PositiveNumber);
