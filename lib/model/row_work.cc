@@ -6,9 +6,10 @@
 namespace stagedtrain::model {
 namespace {
 
-constexpr std::int64_t kWide = 400'000;      // weights larger than this leave the cache too soon
-constexpr std::int64_t kChunkRows = 128;     // fewer rows do not pay for starting on a chunk
-constexpr std::int64_t kFloatsPerRow = 512;  // rows that pay for reading so many floats of weight
+constexpr std::int64_t kWide = 400'000;  // weights larger than this leave the cache too soon
+// Of a chunk: a whole number of every processor's tiles; what it leaves fits the second-level
+// cache. It does not depend on the number of threads, and so no sum over rows does.
+constexpr std::int64_t kChunkRows = 96;
 constexpr std::int64_t kGrain = kernels::kPackGrain;
 
 // A piece of a weight that is packed at once, and fits the second-level cache; and the rows that
@@ -59,11 +60,7 @@ std::int64_t product_scratch() {
 }
 
 RowPlan plan_rows(std::int64_t rows, std::int64_t largest_weight, const ProductRoom& room) {
-  const std::int64_t workers = num_workers();
-  if (largest_weight >= kWide) return {rows, std::min(rows, workers), true, room};
-  const std::int64_t chunk = std::max(kChunkRows, largest_weight / kFloatsPerRow);
-  const std::int64_t rounds = std::max<std::int64_t>(1, rows / chunk / workers);
-  return {rows, std::min(rows, rounds * workers), false, room};
+  return {rows, parts_of(rows, kChunkRows), largest_weight >= kWide, room};
 }
 
 Weight PhaseWeights::add(Weight weight) {

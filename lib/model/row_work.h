@@ -50,10 +50,14 @@ struct ProductRoom {
 };
 std::int64_t product_scratch();
 
+// Rows are cut at multiples of it: whole tiles of every processor's.
+inline constexpr std::int64_t kTileGrain = 24;
+
 // How the rows of a batch are worked on. Chunked: each thread takes a chunk of rows through all
 // steps of a phase, and what one step leaves is in the cache for the next; weights are packed
 // before. Wide, where weights are too large to be read again for every chunk: step by step, each
 // shared among all threads, which pack pieces of the weights as they go.
+// Parts are the same for every number of threads, and so are the results, to the bit.
 struct RowPlan {
   std::int64_t rows = 0, parts = 0;  // parts: chunks, or parts of a kernel's rows where wide
   bool wide = false;
@@ -110,7 +114,7 @@ class RowWork {
   void each(const Kernel& kernel) const {
     if (shares_ <= 1) return kernel(rows_.begin, rows_.end, part_);
     for_units(shares_, [&](std::int64_t i, std::int64_t) {
-      const Range share = part_of(rows_.end - rows_.begin, shares_, 1, i);
+      const Range share = part_of(rows_.end - rows_.begin, shares_, kTileGrain, i);
       if (share.begin < share.end)
         kernel(rows_.begin + share.begin, rows_.begin + share.end, part_ + i);
     });
@@ -126,9 +130,8 @@ class RowWork {
 template <class Body>
 void for_rows(const RowPlan& plan, const Body& body) {
   if (plan.wide) return body(RowWork(plan, {0, plan.rows}, 0, plan.parts));
-  constexpr std::int64_t whole_tiles = 24;  // of every processor's
   for_units(plan.parts, [&](std::int64_t i, std::int64_t) {
-    const Range chunk = part_of(plan.rows, plan.parts, whole_tiles, i);
+    const Range chunk = part_of(plan.rows, plan.parts, kTileGrain, i);
     if (chunk.begin < chunk.end) body(RowWork(plan, chunk, i, 1));
   });
 }
