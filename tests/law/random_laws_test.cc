@@ -67,7 +67,7 @@ double best_credit(const Size& small, const Size& large) {
 
 }  // namespace
 
-TEST_CASE("the slope of the best size is -1/(1/aS + 1/aB + 1/aN) for any constants") {
+TEST_CASE("the slope of the best size is -1/(1/aS + 1/aB + 1/aN) for any constants", "[T11]") {
   Dice dice(1);
   for (int i = 0; i < 20; ++i) {
     const Kaplan law = random_kaplan(dice);
@@ -78,7 +78,7 @@ TEST_CASE("the slope of the best size is -1/(1/aS + 1/aB + 1/aN) for any constan
   }
 }
 
-TEST_CASE("growths of random laws save as much as brute force finds") {
+TEST_CASE("growths of random laws save as much as brute force finds", "[T11]") {
   Dice dice(2);
   for (int i = 0; i < 20; ++i) {
     const double size = std::exp(dice.between(17, 23)), factor = dice.between(1.5, 6);
@@ -94,7 +94,7 @@ TEST_CASE("growths of random laws save as much as brute force finds") {
   }
 }
 
-TEST_CASE("an endless ladder is its last growth, times a closed form, for any constants") {
+TEST_CASE("an endless ladder is its last growth, times a closed form, for any constants", "[T11]") {
   Dice dice(3);
   for (int i = 0; i < 10; ++i) {
     const Kaplan law = random_kaplan(dice);
@@ -112,8 +112,8 @@ TEST_CASE("an endless ladder is its last growth, times a closed form, for any co
   }
 }
 
-TEST_CASE(
-    "under Chinchilla's law rho knows neither size nor length, and tokens are what is saved") {
+TEST_CASE("under Chinchilla's law rho knows neither size nor length, and tokens are what is saved",
+          "[T11]") {
   Dice dice(4);
   for (int i = 0; i < 20; ++i) {
     const Chinchilla law = random_chinchilla(dice);
