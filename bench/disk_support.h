@@ -63,7 +63,8 @@ inline void write_raw(const Path& path, std::uint64_t bytes) {
 struct Child {
   double seconds = 0, peak_mib = 0;
 };
-// Runs a program to its end. Throws if that is a bad one.
+// Runs a program to its end. Throws if that is a bad one. Its peak is at least what this process
+// holds in memory when it starts the child, since the system counts from the fork on.
 inline Child run_child(const std::vector<std::string>& words) {
   std::vector<char*> arguments;
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
@@ -118,14 +119,32 @@ inline arch::ModelConfig model_of_bytes(double bytes) {
   }
 }
 
+inline state::HostTensor noise(const arch::ParamSpec& spec, std::uint64_t seed) {
+  state::HostTensor tensor(state::DType::f32, spec.shape());
+  fill_with_noise(tensor.as<float>(), seed);
+  return tensor;
+}
+
+// A checkpoint of noise, made one tensor at a time.
+inline void save_noise(const Path& path, const arch::ModelConfig& model) {
+  const arch::ParamTable table = arch::param_table(model);
+  state::StateHeader header;
+  header.model = model;
+  header.histories.resize(table.size());
+  state::CheckpointWriter writer(path, header);
+  std::uint64_t seed = 0;
+  for (const state::Kind kind : state::kKinds)
+    for (std::size_t i = 0; i < table.size(); ++i) writer.write(kind, i, noise(table[i], ++seed));
+  writer.commit();
+}
+
 inline state::TrainingState noisy_state(const arch::ModelConfig& model) {
   state::TrainingState state;
   state.model = model;
   std::uint64_t seed = 0;
   for (const state::Kind kind : state::kKinds)
     for (const arch::ParamSpec& spec : arch::param_table(model)) {
-      fill_with_noise(state.of(kind).emplace_back(state::DType::f32, spec.shape()).as<float>(),
-                      ++seed);
+      state.of(kind).push_back(noise(spec, ++seed));
       if (kind == state::Kind::weights) state.histories.emplace_back();
     }
   return state;

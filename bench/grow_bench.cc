@@ -18,7 +18,7 @@ void measure(const std::string& program, const Growth& growth, double bytes, int
   const Path small = folder / "bench-small.h5", large = folder / "bench-large.h5",
              copy = folder / "bench-copy.h5";
   const arch::ModelConfig model = bench::model_of_bytes(growth.share * bytes);
-  state::save(small, bench::noisy_state(model));
+  bench::save_noise(small, model);
   std::vector<std::string> command = {program, "grow", small.string(), large.string(), "--force"};
   command.insert(command.end(), growth.options.begin(), growth.options.end());
   std::vector<double> grow, cp, ratios;

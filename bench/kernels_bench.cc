@@ -15,6 +15,7 @@
 #include "kernels/embedding.h"
 #include "kernels/gelu.h"
 #include "kernels/layer_norm.h"
+#include "kernels/packed_product.h"
 #include "kernels/softmax_cross_entropy.h"
 
 namespace {
@@ -110,6 +111,42 @@ void gelus(const Sizes& z) {
   report("gelu_backward", n, 12.0 * n, 0, t);
 }
 
+// The up projection of a block, its input gradient and its weight gradient.
+void products(const Sizes& z) {
+  const std::int64_t C = z.width, F = 4 * C, n = z.rows * F;
+  Floats x = floats(z.rows * C), w = floats(F * C), y(n), gelu(n), bias = floats(F), dw(F * C);
+  Floats room(packed_size(C, F) + packed_size(F, C)), scratch(g_threads * outer_product_scratch());
+  const double flops = 2.0 * n * C;
+  double t = seconds(F / kPackGrain, [&](auto, auto b, auto e) {
+    pack({w.data(), C, true}, C, b * kPackGrain, e * kPackGrain, room.data());
+  });
+  report("pack transposed", C * F, 8.0 * C * F, 0, t);
+  t = seconds(z.rows, [&](auto, auto b, auto e) {
+    multiply({C, F, x.data(), C, room.data(), y.data(), F}, b, e);
+  });
+  report("multiply", n, 0, flops, t);
+  t = seconds(z.rows, [&](auto, auto b, auto e) {
+    multiply({C, F, x.data(), C, room.data(), y.data(), F, 1, false, bias.data(), gelu.data()}, b,
+             e);
+  });
+  report("multiply, bias, gelu", n, 0, flops, t);
+  t = seconds(C / kPackGrain, [&](auto, auto b, auto e) {
+    pack({w.data(), C, false}, F, b * kPackGrain, e * kPackGrain, room.data());
+  });
+  report("pack", C * F, 8.0 * C * F, 0, t);
+  t = seconds(z.rows, [&](auto, auto b, auto e) {
+    multiply({F, C, y.data(), F, room.data(), x.data(), C}, b, e);
+  });
+  report("multiply back", n, 0, flops, t);
+  t = seconds(F, [&](auto thread, auto b, auto e) {
+    for (std::int64_t i = 0; i < C; i += kMostIns)
+      add_outer_product({z.rows, y.data(), F, x.data(), C, dw.data()}, {b, e},
+                        {i, std::min(C, i + kMostIns)},
+                        scratch.data() + thread * outer_product_scratch());
+  });
+  report("add_outer_product", n, 0, flops, t);
+}
+
 void losses(const Sizes& z) {
   const std::int64_t rows = std::min<std::int64_t>(z.rows, (std::int64_t{1} << 26) / z.vocab);
   Floats logits = floats(rows * z.vocab);
@@ -189,6 +226,7 @@ int main(int argc, char** argv) {
   std::printf("width %ld, heads %ld, context %ld, rows %ld, vocab %ld, %d threads\n", z.width,
               z.heads, z.context, z.rows, z.vocab, g_threads);
   norms(z);
+  products(z);
   gelus(z);
   losses(z);
   embeddings(z);

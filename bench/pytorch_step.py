@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Times PyTorch training steps of a GPT-2 on the CPU: the yardstick for stagedtrain's own.
+"""Times PyTorch training steps of a GPT-2: the yardstick for stagedtrain's own.
 
     pytorch_step.py --layers 4 --width 128 --heads 4 --batch 16 --context 128 [--impl plain]
     pytorch_step.py --sgemm-peak
+    pytorch_step.py --device cuda --bf16 ...     on a GPU, products in bfloat16 (autocast), weights in float32
 
 A step is all that training does: forward, backward, clipping of the global gradient norm to 1, AdamW
 (fused, decay on matrices only), zeroing of the gradients; fp32, no dropout, a new batch of random
@@ -10,6 +11,8 @@ tokens each step, the loss read once a step. Implementations:
   plain          a compact GPT-2 of our own on F.scaled_dot_product_attention, eager
   compile        the same under torch.compile (the first step's compilation is reported apart)
   transformers   Hugging Face's GPT2LMHeadModel with its SDPA attention, eager
+  nanogpt        the GPT of the nanoGPT checkout that --nanogpt names, eager
+  nanogpt-compile  the same under torch.compile
 Prints one line of JSON. Needs torch; transformers only for its own implementation.
 """
 import argparse
@@ -17,6 +20,7 @@ import json
 import math
 import resource
 import statistics
+import sys
 import time
 
 import torch
@@ -76,7 +80,34 @@ class TransformersGPT2(nn.Module):
         return F.cross_entropy(logits_BTV.flatten(0, 1), targets_BT.flatten())
 
 
-def make_step(model, batches):
+class NanoGPT(nn.Module):
+    def __init__(self, checkout, layers, width, heads, context, vocab):
+        super().__init__()
+        sys.path.insert(0, checkout)
+        import model  # nanoGPT's model.py
+        sys.stdout, stdout = sys.stderr, sys.stdout
+        self.inner = model.GPT(model.GPTConfig(block_size=context, vocab_size=vocab, n_layer=layers, n_head=heads,
+                                               n_embd=width, dropout=0.0, bias=True))
+        sys.stdout = stdout
+
+    def forward(self, inputs_BT, targets_BT):
+        return self.inner(inputs_BT, targets_BT)[1]
+
+
+def make_model(a):
+    sizes = (a.layers, a.width, a.heads, a.context, a.vocab)
+    if a.impl.startswith("nanogpt"):
+        model = NanoGPT(a.nanogpt, *sizes)
+    else:
+        model = (TransformersGPT2 if a.impl == "transformers" else PlainGPT2)(*sizes)
+    return torch.compile(model) if a.impl.endswith("compile") else model
+
+
+def resident_mib():
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() >> 20
+
+
+def make_step(model, batches, a):
     matrices = [p for p in model.parameters() if p.dim() == 2]
     others = [p for p in model.parameters() if p.dim() != 2]
     optimizer = torch.optim.AdamW([{"params": matrices, "weight_decay": 0.1},
@@ -85,7 +116,8 @@ def make_step(model, batches):
 
     def step(i):
         ids = batches[i % len(batches)]
-        loss = model(ids[:, :-1], ids[:, 1:])
+        with torch.autocast(a.device, torch.bfloat16, enabled=a.bf16):
+            loss = model(ids[:, :-1].contiguous(), ids[:, 1:].contiguous())
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -103,11 +135,11 @@ def seconds_of(work):
 
 def time_training(a):
     torch.manual_seed(a.seed)
-    kind = TransformersGPT2 if a.impl == "transformers" else PlainGPT2
-    model = kind(a.layers, a.width, a.heads, a.context, a.vocab)
+    before = resident_mib()
+    model = make_model(a).to(a.device)
     count = sum(p.numel() for p in model.parameters())
-    batches = [torch.randint(0, a.vocab, (a.batch, a.context + 1)) for _ in range(8)]
-    step = make_step(torch.compile(model) if a.impl == "compile" else model, batches)
+    batches = [torch.randint(0, a.vocab, (a.batch, a.context + 1), device=a.device) for _ in range(8)]
+    step = make_step(model, batches, a)
     first, loss = seconds_of(lambda: step(0))
     for i in range(1, a.warmup):
         step(i)
@@ -125,7 +157,7 @@ def time_training(a):
             "step_ms": round(median * 1e3, 2), "best_step_ms": round(min(times) * 1e3, 2),
             "best_cpu_ms": round(min(cpu_times) * 1e3, 2),
             "first_step_ms": round(first * 1e3, 1), "loss": round(loss, 5),
-            "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
+            "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, "start_rss_mib": before}
 
 
 def time_sgemm(a):
@@ -141,11 +173,15 @@ def time_sgemm(a):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="time PyTorch training steps of a GPT-2 on the CPU")
+    parser = argparse.ArgumentParser(description="time PyTorch training steps of a GPT-2")
     for name, fallback in dict(layers=4, width=128, heads=4, batch=16, context=128, vocab=256, threads=2,
                                steps=50, warmup=3, seed=1).items():
         parser.add_argument(f"--{name}", type=int, default=fallback)
-    parser.add_argument("--impl", choices=("plain", "compile", "transformers"), default="plain")
+    parser.add_argument("--impl", default="plain",
+                        choices=("plain", "compile", "transformers", "nanogpt", "nanogpt-compile"))
+    parser.add_argument("--nanogpt", help="a checkout of nanoGPT")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--bf16", action="store_true", help="products in bfloat16")
     parser.add_argument("--seconds", type=float, default=60, help="time no longer than this")
     parser.add_argument("--sgemm-peak", action="store_true", help="GFLOP/s of square matrix products")
     a = parser.parse_args()

@@ -25,7 +25,7 @@ stages:
   - {{name: full, grow: [{{operator: depth, layers: {1}}}], for: {4} steps}}
 evaluate: {{every: 1000 steps, tokens: 1K}}
 checkpoint: {{every: {5} steps, keep: 1}}
-log: {{every: 1 steps}}
+log: {{every: 1}}
 """
 WORDS = "the light of a small lamp grew and shone over the water where they stood ".split()
 

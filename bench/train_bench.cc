@@ -3,6 +3,7 @@
 // each step.
 #include <ATen/Parallel.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <cmath>
 #include <cstdio>
 #include <ctime>
+#include <fstream>
 #include <numeric>
 
 #include "arch/architectures.h"
@@ -26,15 +28,17 @@ struct Options {
   std::int64_t batch = 16, steps = 50, warmup = 3;
   int threads = 2;
   double seconds = 60;
-  std::string device = "cpu", kernels = "automatic";
+  std::string device = "cpu", kernels = "automatic", precision = "fp32";
 };
 
 Options parse(int argc, char** argv) {
   Options o;
   CLI::App app("times training steps of stagedtrain");
+  app.add_option("--architecture", o.model.architecture);
   app.add_option("--layers", o.model.layers);
   app.add_option("--width", o.model.width);
   app.add_option("--heads", o.model.heads);
+  app.add_option("--kv-heads", o.model.kv_heads);
   app.add_option("--vocab", o.model.vocab);
   app.add_option("--context", o.model.context);
   app.add_option("--batch", o.batch)->check(CLI::PositiveNumber);
@@ -43,6 +47,7 @@ Options parse(int argc, char** argv) {
   app.add_option("--threads", o.threads)->check(CLI::PositiveNumber);
   app.add_option("--seconds", o.seconds, "time no longer than this");
   app.add_option("--device", o.device, "cpu, cuda");
+  app.add_option("--precision", o.precision)->check(CLI::IsMember({"fp32", "bf16"}));
   app.add_option("--kernels", o.kernels)->check(CLI::IsMember({"automatic", "reference", "fused"}));
   try {
     app.parse(argc, argv);
@@ -56,6 +61,7 @@ Options parse(int argc, char** argv) {
 model::ModelOptions model_options(const Options& o) {
   model::ModelOptions options;
   options.device = model::parse_device(o.device);
+  if (o.precision == "bf16") options.precision = model::Precision::bf16;
   if (o.kernels == "reference") options.kernels = model::Kernels::reference;
   if (o.kernels == "fused") options.kernels = model::Kernels::fused;
   return options;
@@ -114,9 +120,17 @@ Timing time_steps(model::Model& model, const Options& o) {
   return timing;
 }
 
+// Of the process, in MiB: with LibTorch loaded and no model yet, as a comparison for the peak.
+std::int64_t resident_mib() {
+  std::ifstream file("/proc/self/statm");
+  std::int64_t all = 0, resident = 0;
+  file >> all >> resident;
+  return resident * sysconf(_SC_PAGESIZE) >> 20;
+}
+
 double rounded(double x) { return std::round(x * 100) / 100; }
 
-Json describe(const Options& o, const model::Model& model, const Timing& t) {
+Json describe(const Options& o, const model::Model& model, const Timing& t, std::int64_t start) {
   const std::size_t count = t.seconds.size();
   const double median = (t.seconds[(count - 1) / 2] + t.seconds[count / 2]) / 2;
   const double total = std::accumulate(t.seconds.begin(), t.seconds.end(), 0.0);
@@ -140,15 +154,17 @@ Json describe(const Options& o, const model::Model& model, const Timing& t) {
               {"best_cpu_ms", rounded(t.best_cpu * 1e3)},
               {"first_step_ms", rounded(t.first * 1e3)},
               {"loss", t.loss},
-              {"peak_rss_mib", usage.ru_maxrss / 1024}};
+              {"peak_rss_mib", usage.ru_maxrss / 1024},
+              {"start_rss_mib", start}};
 }
 
 void run(const Options& o) {
   at::set_num_threads(o.threads);
+  const std::int64_t start = resident_mib();
   const auto model = model::make_model(o.model, model_options(o));
   fill_weights(*model);
   const Timing timing = time_steps(*model, o);
-  std::puts(describe(o, *model, timing).dump().c_str());
+  std::puts(describe(o, *model, timing, start).dump().c_str());
 }
 
 }  // namespace

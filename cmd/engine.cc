@@ -29,6 +29,9 @@ const train::Engine* open_module(const Path& path) {
   const auto entry = reinterpret_cast<Entry>(::dlsym(module, "stagedtrain_engine"));
   if (!entry)
     throw resource_error("{}: is not a module of stagedtrain", path.string()).with_hint(kHint);
+  if (entry()->stamp != train::door_stamp())
+    throw resource_error("{}: is of another build than this stagedtrain", path.string())
+        .with_hint("build both anew, or remove the older one");
   return entry();
 }
 
@@ -58,7 +61,7 @@ std::vector<CLI::Option*> add_device_options(CLI::App& command, train::DeviceReq
           ->check(CLI::Range(1, 4096)),
       command
           .add_option("--kernels", device.kernels,
-                      "auto, fused (own CPU code) or reference (LibTorch's) (default: auto)")
+                      "auto, fused (own code) or reference (LibTorch's) (default: auto)")
           ->type_name("KIND")};
 }
 

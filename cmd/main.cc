@@ -10,10 +10,6 @@
 #include "base/text.h"
 #include "cmd/commands.h"
 
-#ifndef STAGEDTRAIN_VERSION
-#define STAGEDTRAIN_VERSION "unknown"
-#endif
-
 namespace stagedtrain::cmd {
 namespace {
 

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "grow/operator.h"
+#include "plan/text_table.h"
 
 namespace stagedtrain::cmd {
 namespace {
@@ -52,12 +53,10 @@ std::string example_text() {
 }  // namespace
 
 std::string operators_table() {
-  std::string text =
-      fmt::format("{:<12} {:<40} {:<27} {}\n", "operator", "grows", "keeps the loss", "source");
+  std::vector<std::vector<std::string>> rows{{"operator", "grows", "keeps the loss", "source"}};
   for (const grow::OperatorEntry& entry : grow::operators())
-    text += fmt::format("{:<12} {:<40} {:<27} {}\n", entry.name, entry.grows, entry.exact,
-                        entry.source);
-  return text;
+    rows.push_back({entry.name, entry.grows, entry.exact, entry.source});
+  return plan::text_table(rows, rows[0].size(), "");
 }
 
 std::string operator_text(const std::string& name) {

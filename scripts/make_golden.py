@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Makes tests/golden/*.golden: what PyTorch and `transformers` compute for small GPT-2 and LLaMA models,
-of the latter also with experts (Mixtral).
+both also with experts (Mixtral; GPT-2's feed-forwards behind Mixtral's router).
 
 Needs torch, transformers and numpy:  python scripts/make_golden.py [--out tests/golden] [--only llama]
 Versions and figures of the run are in each file's header. The same machine and versions give the
@@ -43,6 +43,8 @@ import numpy as np
 import torch
 import transformers
 from torch.overrides import TorchFunctionMode
+from transformers.models.gpt2.modeling_gpt2 import GPT2MLP
+from transformers.models.mixtral import modeling_mixtral as mixtral
 
 STEPS = 10
 NO_GRADIENT = "attention.key.bias"
@@ -66,6 +68,9 @@ VARIANTS = {
     "mixtral": dict(architecture="llama", layers=2, width=16, heads=4, kv_heads=2, head_dim=4, ffn=21,
                     vocab=43, context=18, tied=False, norm_eps=1e-5, rope_theta=2e3, experts=5,
                     experts_per_token=2, router_loss=0.05, batch=3, length=18, clip=1.4, seed=1),
+    "gpt2_experts": dict(architecture="gpt2", layers=2, width=18, heads=3, ffn=25, vocab=37, context=16, tied=True,
+                         norm_eps=1e-5, experts=4, experts_per_token=2, router_loss=0.04, batch=3, length=15,
+                         clip=1.6, seed=1),
 }
 
 
@@ -96,13 +101,52 @@ def build_llama(v, dtype):
     return transformers.MixtralForCausalLM(config).to(dtype).train()
 
 
+class Gpt2Experts(torch.nn.Module):
+    """GPT-2's feed-forward several times, each token through those that Mixtral's router chooses."""
+
+    def __init__(self, v, config):
+        super().__init__()
+        sizes = transformers.MixtralConfig(hidden_size=v["width"], num_local_experts=v["experts"],
+                                           num_experts_per_tok=v["experts_per_token"])
+        self.router = mixtral.MixtralTopKRouter(sizes)
+        self.experts = torch.nn.ModuleList(GPT2MLP(v["ffn"], config) for _ in range(v["experts"]))
+
+    def forward(self, x):
+        rows = x.flatten(0, 1)
+        self.logits, gates, chosen = self.router(rows)
+        dense = torch.zeros_like(self.logits).scatter(1, chosen, gates)  # (tokens, experts)
+        outputs = torch.stack([expert(rows) for expert in self.experts], 1)
+        return (outputs * dense.unsqueeze(2)).sum(1).view_as(x)
+
+
+class Gpt2WithExperts(torch.nn.Module):
+    def __init__(self, v, gpt2, config):
+        super().__init__()
+        self.v, self.gpt2 = v, gpt2
+        for block in gpt2.transformer.h:
+            block.mlp = Gpt2Experts(v, config)
+
+    def forward(self, ids):
+        output = self.gpt2(ids)
+        logits = tuple(block.mlp.logits for block in self.gpt2.transformer.h)
+        output["aux_loss"] = mixtral.load_balancing_loss_func(logits, self.v["experts"],
+                                                              self.v["experts_per_token"])
+        return output
+
+    def named_parameters(self, **options):
+        return self.gpt2.named_parameters(**options)
+
+
 def build_gpt2(v, dtype):
     config = transformers.GPT2Config(
         vocab_size=v["vocab"], n_positions=v["context"], n_embd=v["width"], n_layer=v["layers"],
         n_head=v["heads"], n_inner=v["ffn"], activation_function="gelu_new", resid_pdrop=0.0,
         embd_pdrop=0.0, attn_pdrop=0.0, layer_norm_epsilon=v["norm_eps"], use_cache=False,
         tie_word_embeddings=v["tied"], attn_implementation="eager", bos_token_id=0, eos_token_id=0)
-    return transformers.GPT2LMHeadModel(config).to(dtype).train()
+    model = transformers.GPT2LMHeadModel(config)
+    if "experts" in v:
+        model = Gpt2WithExperts(v, model, config)
+    return model.to(dtype).train()
 
 
 def fill(model, seed):
@@ -162,10 +206,15 @@ def renamed_gpt2(tensors, v):
         for hf, key in (("ln_1", "norm_1"), ("ln_2", "norm_2")):
             for kind in ("weight", "bias"):
                 out[ours + f"{key}.{kind}"] = t[theirs + f"{hf}.{kind}"]
-        for hf, key in (("attn.c_proj", "attention.output"), ("mlp.c_fc", "mlp.up"),
-                        ("mlp.c_proj", "mlp.down")):
+        experts = [f"mlp.experts.{e}" for e in range(v.get("experts", 0))]
+        matrices = [("attn.c_proj", "attention.output")]
+        matrices += [(f"{mlp}.{hf}", f"{mlp}.{key}") for mlp in experts or ["mlp"]
+                     for hf, key in (("c_fc", "up"), ("c_proj", "down"))]
+        for hf, key in matrices:
             out[ours + f"{key}.weight"] = t[theirs + f"{hf}.weight"].T
             out[ours + f"{key}.bias"] = t[theirs + f"{hf}.bias"]
+        if experts:
+            out[ours + "mlp.router.weight"] = t[theirs + "mlp.router.weight"]
     for kind in ("weight", "bias"):
         out[f"final_norm.{kind}"] = t[f"transformer.ln_f.{kind}"]
     if not v["tied"]:

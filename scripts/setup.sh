@@ -6,10 +6,11 @@ source scripts/shared.sh
 
 usage() {
   cat <<'TEXT'
-usage: scripts/setup.sh [--cuda] [--tests] [--quiet]
+usage: scripts/setup.sh [--cuda] [--nvcc] [--tests] [--quiet]
 Installs what is missing; needs root or sudo only if Debian packages are missing.
-  --cuda   the full LibTorch set, with CUDA (chosen by itself where an NVIDIA GPU is present)
-  --tests  also what the tests need
+  --cuda   the full LibTorch set, with CUDA (chosen by itself where an NVIDIA GPU is present), and nvcc
+  --nvcc   the compiler for own CUDA kernels, where none is on the PATH or in /usr/local/cuda
+  --tests  also what the tests need; nvcc too, since they link the kernels even without a GPU
   --quiet  say nothing where nothing was missing
 A LibTorch that CMAKE_PREFIX_PATH names is used as it is; else one is put into .deps/libtorch.
 TEXT
@@ -25,6 +26,8 @@ torch_folder=.deps/libtorch
 # The wheel's CPU code is linked against these two CUDA libraries; the rest of CUDA is not needed.
 cpu_set=("torch==$torch_version" 'nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*')
 cuda_set=("torch==$torch_version")
+nvcc_folder=.deps/nvcc
+nvcc_set=('nvidia-cuda-nvcc==13.0.*' 'nvidia-cuda-crt==13.0.*' 'nvidia-nvvm==13.0.*')
 
 quiet=0
 note() { ((quiet)) || say "$@"; }
@@ -136,26 +139,32 @@ python_tag() {
   esac
 }
 
-# download_torch DISK-GB PIP-ARGUMENT...: into a folder beside, moved into place when complete, so
-# that an interrupted download never counts. pip's temporary files stay on this disk too.
-download_torch() {
-  refuse_small_disk "$1"
+# download FOLDER PIP-ARGUMENT...: into a folder beside, moved into place when complete, so that an
+# interrupted download never counts. pip's temporary files stay on this disk too.
+download() {
+  local folder=$1 python tag incoming=.deps/incoming
   shift
-  local python tag incoming=.deps/incoming
   python=$(python_with_pip)
   tag=$(python_tag "$python")
   rm -rf .deps/incoming* .deps/replaced
   mkdir -p "$incoming.tmp"
   TMPDIR=$PWD/$incoming.tmp PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_ROOT_USER_ACTION=ignore \
-    logged build/logs/libtorch.log "$python" -m pip install --no-input --no-compile --no-cache-dir \
-    --only-binary=:all: ${tag:+"$tag"} --target "$incoming" "$@" ||
+    logged "build/logs/$(basename "$folder").log" "$python" -m pip install --no-input --no-compile --no-cache-dir \
+    --only-binary=:all: ${tag:+"$tag"} --target "$incoming" "$@" || return 1
+  if [[ -e $folder ]]; then mv "$folder" .deps/replaced; fi
+  mv "$incoming" "$folder"
+  rm -rf "$incoming.tmp" .deps/replaced
+}
+
+# download_torch DISK-GB PIP-ARGUMENT...
+download_torch() {
+  refuse_small_disk "$1"
+  shift
+  download "$torch_folder" "$@" ||
     fail 4 "pip could not install LibTorch $torch_version. Is its index reachable from here (a proxy, an" \
       "index of your own: see 'pip config')? A LibTorch that you have already is used if" \
       "CMAKE_PREFIX_PATH names its folder."
-  if [[ -e $torch_folder ]]; then mv "$torch_folder" .deps/replaced; fi
-  mv "$incoming" "$torch_folder"
-  rm -rf "$incoming.tmp" .deps/replaced
 }
 
 set_up_torch() {
@@ -182,12 +191,33 @@ set_up_torch() {
   exec 9>&-
 }
 
+# Own CUDA kernels are an extra: without nvcc everything else is built.
+set_up_nvcc() {
+  if PATH=$PATH:/usr/local/cuda/bin command -v nvcc >/dev/null; then
+    note "nvcc: one is there"
+  elif [[ -x $nvcc_folder/nvidia/cu13/bin/nvcc ]]; then
+    note "nvcc: in $nvcc_folder"
+  else
+    say "Installing nvcc into $nvcc_folder (0.1 GB to download, 0.3 GB on disk)"
+    exec 9>.deps/lock
+    flock 9
+    download "$nvcc_folder" --no-deps "${nvcc_set[@]}" ||
+      say "pip could not install nvcc: going on without own CUDA kernels"
+    exec 9>&-
+  fi
+}
+
 cuda=0
+nvcc=0
 wanted=("${packages[@]}")
 for argument in "$@"; do
   case $argument in
     --cuda) cuda=1 ;;
-    --tests) wanted+=("${test_packages[@]}") ;;
+    --nvcc) nvcc=1 ;;
+    --tests)
+      wanted+=("${test_packages[@]}")
+      nvcc=1
+      ;;
     --quiet) quiet=1 ;;
     -h | --help) usage && exit 0 ;;
     *) usage >&2 && fail 2 "scripts/setup.sh: unknown argument '$argument'" ;;
@@ -196,3 +226,4 @@ done
 if gpu_present; then cuda=1; fi
 set_up_packages "${wanted[@]}"
 set_up_torch
+if ((cuda || nvcc)); then mkdir -p .deps && set_up_nvcc; fi

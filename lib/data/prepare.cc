@@ -97,6 +97,22 @@ void finish(TokenWriter& writer, const PreparedData& data, const char* split, Pr
   file.file_bytes = writer.file_bytes();
 }
 
+// A folder that was made for nothing goes again: one that holds anything stays.
+class FolderUnlessEmpty {
+ public:
+  explicit FolderUnlessEmpty(Path folder)
+      : folder_(std::move(folder)), was_there_(std::filesystem::exists(folder_)) {}
+  FolderUnlessEmpty(const FolderUnlessEmpty&) = delete;
+  ~FolderUnlessEmpty() {
+    std::error_code ignored;
+    if (!was_there_) std::filesystem::remove(folder_, ignored);
+  }
+
+ private:
+  Path folder_;
+  bool was_there_;
+};
+
 }  // namespace
 
 PreparedData prepare(const PrepareOptions& options) {
@@ -106,6 +122,7 @@ PreparedData prepare(const PrepareOptions& options) {
   refuse_overwrite(validation_path, options.force);
   const std::string spec = read_tokenizer_spec(options.tokenizer);
   const auto tokenizer = Tokenizer::from_spec(spec, options.tokenizer);
+  const FolderUnlessEmpty folder(options.folder);
   const Sources sources(options.inputs, options.folder);
   make_folders(options.folder);
 

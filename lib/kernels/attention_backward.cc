@@ -23,6 +23,7 @@ struct BackwardScratch {
   float *keys_TD, *dk_TD, *dv_TD;
   float *q_RD, *dout_RD, *dq_RD;
   float *p_RS, *ds_RS;  // probabilities; gradients of the scores
+  float* delta_T;       // dout times out, of the head at hand
 };
 
 BackwardScratch divide(const AttentionShape& shape, float* scratch) {
@@ -34,6 +35,7 @@ BackwardScratch divide(const AttentionShape& shape, float* scratch) {
   for (float** piece : {&s.keys_TD, &s.dk_TD, &s.dv_TD}) *piece = pieces.take(T * D);
   for (float** piece : {&s.q_RD, &s.dout_RD, &s.dq_RD}) *piece = pieces.take(kMaxBlockRows * D);
   for (float** piece : {&s.p_RS, &s.ds_RS}) *piece = pieces.take(kMaxBlockRows * S);
+  s.delta_T = pieces.take(T);
   return s;
 }
 
@@ -80,10 +82,8 @@ HWY_INLINE void backward_queries(const AttentionShape& shape, const BackwardHead
   product<false, false>(rows, columns, dim, s.q_RD + at * D, D, s.keys_DS, S, p, S);
   product<false, false>(rows, columns, dim, s.dout_RD + at * D, D, s.values_DS, S, ds, S);
   for (std::int64_t i = 0; i < rows; ++i) {
-    const std::int64_t row = (query + i) * shape.out_width();
-    const float delta = dot(head.dout + row, head.out + row, dim);
     score_gradients(p + i * S, ds + i * S, query + i + 1, columns, shape.scale, head.lse[query + i],
-                    delta);
+                    s.delta_T[query + i]);
   }
   product<false, false>(rows, D, query + rows, ds, S, s.keys_TD, D, dq, D);
   for (std::int64_t i = 0; i < rows; ++i)
@@ -130,6 +130,9 @@ void backward_unit(const AttentionShape& shape, const float* qkv, const float* o
     const std::int64_t q_at = b * T * W + h * dim, out_at = b * T * shape.out_width() + h * dim;
     const BackwardHead head{qkv + q_at, out + out_at, lse + (b * shape.heads + h) * T,
                             dout + out_at, dqkv + q_at};
+    // All at once, so that the waits for memory overlap.
+    for (std::int64_t t = 0; t < T; ++t)
+      s.delta_T[t] = dot(head.dout + t * shape.out_width(), head.out + t * shape.out_width(), dim);
     for (std::int64_t i = 0; i < T; i += kBlockRows)
       backward_block(shape, head, s, i, T - i < kBlockRows ? T - i : kBlockRows);
   }
@@ -157,7 +160,7 @@ HWY_EXPORT(backward_heads);
 
 std::int64_t attention_backward_scratch(const AttentionShape& shape) {
   return (2 * shape.head_dim + 2 * kMaxBlockRows) * score_stride(shape) +
-         3 * (shape.length + kMaxBlockRows) * head_stride(shape) + kLine;
+         3 * (shape.length + kMaxBlockRows) * head_stride(shape) + padded(shape.length) + kLine;
 }
 
 void attention_backward(const AttentionShape& shape, const float* qkv, const float* out,

@@ -7,28 +7,10 @@
 #define HWY_TARGET_INCLUDE "kernels/gelu.cc"
 #include <hwy/foreach_target.h>
 
-#include "kernels/simd_inl.h"
+#include "kernels/gelu_inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace stagedtrain::kernels::HWY_NAMESPACE {
-
-// s = 1 / (1 + e), e = exp(-2 z), z = sqrt(2 / pi) (u + 0.044715 u^3).
-struct Gate {
-  Vec e, s;
-};
-
-// u2 = u * u.
-HWY_INLINE Gate gate(Vec u, Vec u2) {
-  const Vec minus_2z = hn::Mul(u, hn::MulAdd(u2, set(-0.0713548162726f), set(-1.59576912161f)));
-  const Vec e = exp_of(minus_2z);
-  return {e, hn::Div(set(1.0f), hn::Add(set(1.0f), e))};
-}
-
-// gelu'(u) = s + u s (1 - s) d(2z)/du; 1 - s is e s, which keeps its digits where s is close to 1.
-HWY_INLINE Vec gelu_slope(Vec u, Vec u2, Gate g) {
-  const Vec dz = hn::MulAdd(u2, set(0.214064448818f), set(1.59576912161f));
-  return hn::MulAdd(hn::Mul(hn::Mul(u, g.s), hn::Mul(g.e, g.s)), dz, g.s);
-}
 
 void bias_gelu_rows(const float* h, const float* bias, std::int64_t begin, std::int64_t end,
                     std::int64_t width, float* u, float* a) {
@@ -38,7 +20,7 @@ void bias_gelu_rows(const float* h, const float* bias, std::int64_t begin, std::
       Vec x = io.load(h + row + c);
       if (bias != nullptr) x = hn::Add(x, io.load(bias + c));
       if (u != nullptr) io.store(x, u + row + c);
-      io.store(hn::Mul(x, gate(x, hn::Mul(x, x)).s), a + row + c);
+      io.store(gelu_of(x), a + row + c);
     });
   }
 }

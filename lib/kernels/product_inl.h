@@ -6,25 +6,10 @@
 #define STAGEDTRAIN_KERNELS_PRODUCT_INL_H_
 #endif
 
-#include "kernels/simd_inl.h"
+#include "kernels/tile_inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace stagedtrain::kernels::HWY_NAMESPACE {
-
-// For loops of a fixed, small count over registers.
-#undef STAGEDTRAIN_UNROLL
-#if defined(__clang__)
-#define STAGEDTRAIN_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define STAGEDTRAIN_UNROLL _Pragma("GCC unroll 16")
-#endif
-
-// Rows of c that one pass keeps in registers, two vectors wide: 16 of 32 or 12 of 16 registers.
-#if HWY_CAP_GE512
-inline constexpr int kTileRows = 8;
-#else
-inline constexpr int kTileRows = 6;
-#endif
 
 // c[R, V vectors] = or += a b over depth. a(i, p) is a[i * lda + p], or a[p * lda + i] if
 // transposed.
@@ -33,24 +18,17 @@ HWY_INLINE void product_tile(std::int64_t depth, const float* HWY_RESTRICT a, st
                              const float* HWY_RESTRICT b, std::int64_t ldb, float* HWY_RESTRICT c,
                              std::int64_t ldc) {
   const std::int64_t row = kTransposed ? 1 : lda, next = kTransposed ? lda : 1;
-  Vec sum[R][V];
+  Tile<R, V> tile;
   STAGEDTRAIN_UNROLL for (int i = 0; i < R; ++i) {
     STAGEDTRAIN_UNROLL for (int j = 0; j < V; ++j) {
-      sum[i][j] = kAccumulate ? load(c + i * ldc + j * lanes()) : zero();
+      tile.sum[i][j] = kAccumulate ? load(c + i * ldc + j * lanes()) : zero();
     }
   }
-  for (std::int64_t p = 0; p < depth; ++p, a += next, b += ldb) {
-    Vec right[V];
-    STAGEDTRAIN_UNROLL for (int j = 0; j < V; ++j) { right[j] = load(b + j * lanes()); }
-    STAGEDTRAIN_UNROLL for (int i = 0; i < R; ++i) {
-      const Vec left = set(a[i * row]);
-      STAGEDTRAIN_UNROLL for (int j = 0; j < V; ++j) {
-        sum[i][j] = hn::MulAdd(left, right[j], sum[i][j]);
-      }
-    }
-  }
+  accumulate<R, V>(depth, a, row, next, b, ldb, tile);
   STAGEDTRAIN_UNROLL for (int i = 0; i < R; ++i) {
-    STAGEDTRAIN_UNROLL for (int j = 0; j < V; ++j) { store(sum[i][j], c + i * ldc + j * lanes()); }
+    STAGEDTRAIN_UNROLL for (int j = 0; j < V; ++j) {
+      store(tile.sum[i][j], c + i * ldc + j * lanes());
+    }
   }
 }
 

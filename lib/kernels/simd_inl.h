@@ -87,8 +87,7 @@ HWY_INLINE void for_vectors(std::int64_t begin, std::int64_t end, const Body& bo
 HWY_INLINE Vec exp_of(Vec x) {
   const Ints ints;
   const Vec magic = set(12582912.0f);
-  x = hn::IfThenElse(hn::Lt(x, set(-87.3f)), set(-87.3f), x);
-  x = hn::IfThenElse(hn::Gt(x, set(87.3f)), set(87.3f), x);
+  x = hn::Min(set(87.3f), hn::Max(set(-87.3f), x));  // a NaN on the right stays
   const Vec shifted = hn::MulAdd(x, set(1.442695041f), magic);
   const Vec n = hn::Sub(shifted, magic);
   Vec r = hn::NegMulAdd(n, set(0.693145751953125f), x);

@@ -12,8 +12,8 @@ struct Norm {
 };
 struct FeedForward {
   at::Tensor up_weight, up_bias, down_weight, down_bias;
-  at::Tensor operator()(const at::Tensor& x, const ReferenceMask& mask) const {
-    const at::Tensor hidden = at::gelu(at::linear(x, up_weight, up_bias), "tanh");
+  at::Tensor operator()(const at::Tensor& x, const ReferenceMask& mask, const BlockOps& ops) const {
+    const at::Tensor hidden = ops.linear_gelu(x, up_weight, up_bias);
     return at::linear(ReferenceMask::over(hidden, mask.ffn_F), down_weight, down_bias);
   }
 };
@@ -55,26 +55,32 @@ class Gpt2Reference final : public ReferenceModel {
     return b;
   }
 
-  at::Tensor normed(const at::Tensor& x, const Norm& norm) const {
-    if (!mask_.active())
-      return at::layer_norm(x, {config_.width}, norm.weight, norm.bias, config_.norm_eps);
-    const at::Tensor centered = x - mask_.mean(x);
+  // The residual stream with what a branch adds, and its norm.
+  Summed add_norm(const at::Tensor& x, const at::Tensor& branch, const Norm& norm) const {
+    if (!mask_.active()) return ops_.add_norm(x, branch, norm.weight, norm.bias, config_.norm_eps);
+    const at::Tensor sum = branch.defined() ? x + branch : x;
+    const at::Tensor centered = sum - mask_.mean(sum);
     const at::Tensor deviation = (mask_.mean(centered.square()) + config_.norm_eps).sqrt();
-    return ReferenceMask::over(centered / deviation * norm.weight + norm.bias, mask_.residual_C);
+    const at::Tensor y = centered / deviation * norm.weight + norm.bias;
+    return {sum, ReferenceMask::over(y, mask_.residual_C)};
   }
 
   at::Tensor features(const at::Tensor& tokens_BT, const ReferencePass& pass) const override {
     at::Tensor x_BTC = ReferenceMask::over(
         pass.drop(at::embedding(token_, tokens_BT) + position_.narrow(0, 0, tokens_BT.size(1))),
         mask_.residual_C);
+    at::Tensor branch;  // what the next norm adds first
     for (std::size_t i = 0; i < blocks_.size(); ++i) {
       const Block& b = blocks_[i];
-      const at::Tensor qkv = at::linear(normed(x_BTC, b.norm_1), b.qkv_weight, b.qkv_bias);
+      const Summed first = add_norm(x_BTC, branch, b.norm_1);
+      const at::Tensor qkv = at::linear(first.normed, b.qkv_weight, b.qkv_bias);
       const at::Tensor heads = ReferenceMask::over(attend(qkv, config_), mask_.heads_X);
-      x_BTC = x_BTC + added(pass.drop(at::linear(heads, b.output_weight, b.output_bias)), i);
-      x_BTC = x_BTC + added(pass.drop(feed_forward(normed(x_BTC, b.norm_2), b, pass)), i);
+      branch = added(pass.drop(at::linear(heads, b.output_weight, b.output_bias)), i);
+      const Summed second = add_norm(first.sum, branch, b.norm_2);
+      branch = added(pass.drop(feed_forward(second.normed, b, pass)), i);
+      x_BTC = second.sum;
     }
-    return normed(x_BTC, final_norm_);
+    return add_norm(x_BTC, branch, final_norm_).normed;
   }
 
   at::Tensor position_;

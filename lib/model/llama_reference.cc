@@ -10,9 +10,9 @@ namespace {
 // SwiGLU: gate and up are one matrix, gate's rows first.
 struct FeedForward {
   at::Tensor gate_up, down;
-  at::Tensor operator()(const at::Tensor& x, const ReferenceMask& mask) const {
-    const auto parts = at::linear(x, gate_up).chunk(2, -1);
-    return at::linear(ReferenceMask::over(at::silu(parts[0]) * parts[1], mask.ffn_F), down);
+  at::Tensor operator()(const at::Tensor& x, const ReferenceMask& mask, const BlockOps& ops) const {
+    const at::Tensor hidden = ops.swiglu(at::linear(x, gate_up));
+    return at::linear(ReferenceMask::over(hidden, mask.ffn_F), down);
   }
 };
 // The leaves of one block; packed query, key and value. Without experts there is one feed-forward
@@ -51,26 +51,31 @@ class LlamaReference final : public ReferenceModel {
     return b;
   }
 
-  // Statistics in float32 at least, as `transformers` has them.
-  at::Tensor normed(const at::Tensor& x, const at::Tensor& weight) const {
-    const at::Tensor wide = x.to(master_type(options_.precision));
-    const at::Tensor squares = wide.square();
-    const at::Tensor mean = mask_.active() ? mask_.mean(squares) : squares.mean(-1, true);
-    const at::Tensor y = (wide * (mean + config_.norm_eps).rsqrt()).to(x.scalar_type()) * weight;
-    return ReferenceMask::over(y, mask_.residual_C);
+  // The residual stream with what a branch adds, and its norm.
+  Summed add_norm(const at::Tensor& x, const at::Tensor& branch, const at::Tensor& weight) const {
+    if (!mask_.active()) return ops_.add_norm(x, branch, weight, {}, config_.norm_eps);
+    const at::Tensor sum = branch.defined() ? x + branch : x;
+    const at::Tensor wide = sum.to(master_type(options_.precision));
+    const at::Tensor scale = (mask_.mean(wide.square()) + config_.norm_eps).rsqrt();
+    const at::Tensor y = (wide * scale).to(sum.scalar_type()) * weight;
+    return {sum, ReferenceMask::over(y, mask_.residual_C)};
   }
 
   at::Tensor features(const at::Tensor& tokens_BT, const ReferencePass& pass) const override {
     at::Tensor x_BTC =
         ReferenceMask::over(pass.drop(at::embedding(token_, tokens_BT)), mask_.residual_C);
+    at::Tensor branch;  // what the next norm adds first
     for (std::size_t i = 0; i < blocks_.size(); ++i) {
       const Block& b = blocks_[i];
-      const at::Tensor qkv = at::linear(normed(x_BTC, b.norm_1), b.qkv);
+      const Summed first = add_norm(x_BTC, branch, b.norm_1);
+      const at::Tensor qkv = at::linear(first.normed, b.qkv);
       const at::Tensor heads = ReferenceMask::over(attend(qkv, config_, rotary_), mask_.heads_X);
-      x_BTC = x_BTC + added(pass.drop(at::linear(heads, b.output)), i);
-      x_BTC = x_BTC + added(pass.drop(feed_forward(normed(x_BTC, b.norm_2), b, pass)), i);
+      branch = added(pass.drop(at::linear(heads, b.output)), i);
+      const Summed second = add_norm(first.sum, branch, b.norm_2);
+      branch = added(pass.drop(feed_forward(second.normed, b, pass)), i);
+      x_BTC = second.sum;
     }
-    return normed(x_BTC, final_norm_);
+    return add_norm(x_BTC, branch, final_norm_).normed;
   }
 
   RotaryTables rotary_;

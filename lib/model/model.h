@@ -19,10 +19,12 @@ enum class Precision { fp32, bf16, fp64 };
 at::ScalarType master_type(Precision precision);
 state::DType state_dtype(Precision precision);
 
-// reference: ATen operators and autograd, on any device and precision. fused: own forward and
-// backward with lib/kernels, CPU and fp32 only, no experts. automatic: fused where it can be, else
-// reference.
+// reference: ATen operators and autograd, on any device and precision. fused: own kernels; on a CPU
+// for forward and backward, fp32 only, no experts; on a GPU for all but products and attention, not
+// in fp64. automatic: fused where it can be, else reference.
 enum class Kernels { automatic, reference, fused };
+
+struct BlockOps;
 
 struct ModelOptions {
   at::Device device = at::kCPU;
@@ -30,6 +32,8 @@ struct ModelOptions {
   Kernels kernels = Kernels::automatic;
   double dropout = 0;  // on embeddings and both residual branches, in training only
   double z_loss = 0;   // coefficient of mean(logsumexp(logits)^2), added to the training loss
+  // How the reference computes what is neither product nor attention; null: by ATen.
+  const BlockOps* ops = nullptr;
 };
 
 // What the model has beyond `old` counts `visible`, from 0 (as if it were not there) to 1.
@@ -61,7 +65,7 @@ class Model {
   ParamBuffer& params() { return params_; }
   const arch::ModelConfig& config() const { return config_; }
   const ModelOptions& options() const { return options_; }
-  // "reference" or "fused".
+  // "reference", "fused", or "cuda" for the reference with own CUDA kernels.
   virtual const char* kernels_name() const = 0;
 
  protected:

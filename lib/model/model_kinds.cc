@@ -4,8 +4,8 @@
 namespace stagedtrain::model {
 
 const std::vector<ModelKind>& model_kinds() {
-  static const std::vector<ModelKind> kinds = {{"gpt2", make_gpt2_reference, make_gpt2_fused},
-                                               {"llama", make_llama_reference, nullptr}};
+  static const std::vector<ModelKind> kinds = {{"gpt2", make_gpt2_reference, make_fused},
+                                               {"llama", make_llama_reference, make_fused}};
   return kinds;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "model/cuda_check.h"
 #include "model/model.h"
 
 namespace stagedtrain::model {
@@ -21,9 +22,31 @@ Model::Model(const arch::ModelConfig& config, const ModelOptions& options)
       options_(options),
       params_(arch::param_table(config), master_type(options.precision), options.device) {}
 
+namespace {
+
+// On a GPU, with own kernels where they may be used.
+std::unique_ptr<Model> make_on_gpu(const ModelKind& kind, const arch::ModelConfig& config,
+                                   ModelOptions options) {
+  const bool possible = options.precision != Precision::fp64 && has_gpu_kernels();
+  if (options.kernels == Kernels::fused && !possible)
+    throw usage_error("{}", has_gpu_kernels() ? "own CUDA kernels know no fp64"
+                                              : "this build has no own CUDA kernels")
+        .with_hint("give --kernels reference; scripts/setup.sh --nvcc and building anew make them");
+  if (options.kernels != Kernels::reference && possible) {
+    const bool bf16 = options.precision == Precision::bf16;
+    options.ops = checked_cuda_ops(options.device, bf16 ? at::kBFloat16 : at::kFloat);
+  }
+  std::unique_ptr<Model> model = kind.make_reference(config, options);
+  model->params().set_own_cuda(options.ops != nullptr);
+  return model;
+}
+
+}  // namespace
+
 std::unique_ptr<Model> make_model(const arch::ModelConfig& config, const ModelOptions& options) {
   for (const ModelKind& kind : model_kinds()) {
     if (config.architecture != kind.architecture) continue;
+    if (options.device.is_cuda()) return make_on_gpu(kind, config, options);
     const bool can_fuse = kind.make_fused && options.device.is_cpu() &&
                           options.precision == Precision::fp32 && options.dropout == 0 &&
                           config.experts == 0 && config.value_dim == config.head_dim;
@@ -43,9 +66,12 @@ std::unique_ptr<Model> make_model(const arch::ModelConfig& config, const ModelOp
 }
 
 at::Tensor to_device(const data::Batch& batch, at::Device device) {
-  at::Tensor host = at::empty({batch.rows, batch.length + 1}, at::kLong);
+  // Pinned memory is copied while the GPU works; LibTorch keeps it until that is done.
+  const bool pinned = device.is_cuda();
+  at::Tensor host = at::empty({batch.rows, batch.length + 1},
+                              at::TensorOptions(at::kLong).pinned_memory(pinned));
   std::copy(batch.tokens.begin(), batch.tokens.end(), host.data_ptr<std::int64_t>());
-  return host.to(device);
+  return host.to(device, at::kLong, /*non_blocking=*/pinned);
 }
 
 at::Device parse_device(const std::string& name) {

@@ -19,8 +19,7 @@ const std::vector<ModelKind>& model_kinds();
 
 std::unique_ptr<Model> make_gpt2_reference(const arch::ModelConfig& config,
                                            const ModelOptions& options);
-std::unique_ptr<Model> make_gpt2_fused(const arch::ModelConfig& config,
-                                       const ModelOptions& options);
+std::unique_ptr<Model> make_fused(const arch::ModelConfig& config, const ModelOptions& options);
 std::unique_ptr<Model> make_llama_reference(const arch::ModelConfig& config,
                                             const ModelOptions& options);
 

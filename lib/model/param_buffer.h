@@ -53,6 +53,10 @@ class ParamBuffer {
   void set_histories(const std::vector<state::TensorHistory>& histories,
                      std::int64_t train_from_generation = 0);
 
+  // Whether the optimizer may use own CUDA kernels on these buffers.
+  bool own_cuda() const { return own_cuda_; }
+  void set_own_cuda(bool own) { own_cuda_ = own; }
+
   // Copies between host state and device. load takes the histories too.
   void load(const state::TrainingState& from);
   void store(state::TrainingState& to) const;
@@ -63,6 +67,7 @@ class ParamBuffer {
   std::vector<std::size_t> order_;  // table indices in buffer order
   at::Tensor weights_, grads_, exp_avg_, exp_avg_sq_;
   std::vector<Segment> segments_;
+  bool own_cuda_ = false;
 };
 
 }  // namespace stagedtrain::model

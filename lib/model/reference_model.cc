@@ -6,7 +6,7 @@
 namespace stagedtrain::model {
 
 ReferenceModel::ReferenceModel(const arch::ModelConfig& config, const ModelOptions& options)
-    : Model(config, options) {
+    : Model(config, options), ops_(options.ops ? *options.ops : aten_ops()) {
   compute_ = mixed() ? params_.weights().to(at::kBFloat16) : params_.weights();
   compute_grads_ = mixed() ? at::zeros_like(compute_) : params_.grads();
   token_ = leaf({"embed.token"});
@@ -47,8 +47,8 @@ std::vector<std::string> feed_forward_prefixes(const arch::ModelConfig& config) 
 }
 
 // Logits [B, T, V] in the master type.
-at::Tensor ReferenceModel::scores(const at::Tensor& tokens_BT, const ReferencePass& pass) const {
-  const at::Tensor logits_BTV = at::linear(features(tokens_BT, pass), head_);
+at::Tensor ReferenceModel::scores(const at::Tensor& tokens_BT) const {
+  const at::Tensor logits_BTV = at::linear(features(tokens_BT, {}), head_);
   const at::Tensor scores_BTV = mixed() ? logits_BTV.to(at::kFloat) : logits_BTV;
   return config_.logit_scale == 1 ? scores_BTV : scores_BTV * config_.logit_scale;
 }
@@ -60,28 +60,28 @@ at::Tensor ReferenceModel::loss_and_backward(const at::Tensor& tokens_BS, double
   const std::int64_t length = tokens_BS.size(1) - 1;
   RouterLoads loads;
   const bool balanced = config_.experts > 0 && config_.router_loss > 0;
-  const at::Tensor scores_NV =
-      scores(tokens_BS.narrow(1, 0, length), {options_.dropout, balanced ? &loads : nullptr})
+  const at::Tensor x_NC =
+      features(tokens_BS.narrow(1, 0, length), {options_.dropout, balanced ? &loads : nullptr})
           .flatten(0, 1);
-  const at::Tensor loss =
-      at::cross_entropy_loss(scores_NV, tokens_BS.narrow(1, 1, length).flatten());
-  at::Tensor objective = loss;
-  if (options_.z_loss > 0)
-    objective = objective + options_.z_loss * at::logsumexp(scores_NV, {1}).square().mean();
-  if (balanced) objective = objective + config_.router_loss * loads.balancing_loss();
-  (objective * scale).backward();
+  const Loss loss =
+      ops_.cross_entropy(at::linear(x_NC, head_), tokens_BS.narrow(1, 1, length).flatten(),
+                         {config_.logit_scale, options_.z_loss, scale});
+  const at::Tensor objective =
+      balanced ? loss.objective + config_.router_loss * scale * loads.balancing_loss()
+               : loss.objective;
+  objective.backward();
   if (mixed()) {
     const at::NoGradGuard no_grad;
     params_.grads().add_(compute_grads_);
     compute_grads_.zero_();
   }
-  return loss.detach();
+  return loss.mean;
 }
 
 at::Tensor ReferenceModel::row_losses(const at::Tensor& tokens_BS) {
   const at::NoGradGuard no_grad;
   const std::int64_t length = tokens_BS.size(1) - 1;
-  const at::Tensor scores_BTV = scores(tokens_BS.narrow(1, 0, length), {});
+  const at::Tensor scores_BTV = scores(tokens_BS.narrow(1, 0, length));
   const at::Tensor losses = at::cross_entropy_loss(
       scores_BTV.flatten(0, 1), tokens_BS.narrow(1, 1, length).flatten(), {}, at::Reduction::None);
   return losses.to(at::kDouble).view({tokens_BS.size(0), length}).mean(1);
@@ -89,7 +89,7 @@ at::Tensor ReferenceModel::row_losses(const at::Tensor& tokens_BS) {
 
 at::Tensor ReferenceModel::logits(const at::Tensor& tokens_BT) {
   const at::NoGradGuard no_grad;
-  return scores(tokens_BT, {});
+  return scores(tokens_BT);
 }
 
 }  // namespace stagedtrain::model

@@ -2,6 +2,7 @@
 // losses. An architecture adds its layers.
 #pragma once
 
+#include "model/block_ops.h"
 #include "model/model.h"
 #include "model/reference_experts.h"
 #include "model/reference_mask.h"
@@ -23,7 +24,7 @@ std::vector<std::string> feed_forward_prefixes(const arch::ModelConfig& config);
 
 class ReferenceModel : public Model {
  public:
-  const char* kernels_name() const override { return "reference"; }
+  const char* kernels_name() const override { return ops_.name; }
   void weights_changed() override;
   void set_mask(const ModelMask& mask) override;
   at::Tensor loss_and_backward(const at::Tensor& tokens_BS, double scale,
@@ -52,9 +53,9 @@ class ReferenceModel : public Model {
   template <class Block>
   at::Tensor feed_forward(const at::Tensor& x_BTC, const Block& block,
                           const ReferencePass& pass) const {
-    if (config_.experts == 0) return block.feed_forwards[0](x_BTC, mask_);
+    if (config_.experts == 0) return block.feed_forwards[0](x_BTC, mask_, ops_);
     const auto expert = [&](std::int64_t e, const at::Tensor& x_MC) {
-      return block.feed_forwards[static_cast<std::size_t>(e)](x_MC, mask_);
+      return block.feed_forwards[static_cast<std::size_t>(e)](x_MC, mask_, ops_);
     };
     return mix_experts(x_BTC.flatten(0, 1), block.router, config_.experts_per_token, expert,
                        pass.loads)
@@ -63,11 +64,12 @@ class ReferenceModel : public Model {
 
  private:
   bool mixed() const { return options_.precision == Precision::bf16; }
-  at::Tensor scores(const at::Tensor& tokens_BT, const ReferencePass& pass) const;
+  at::Tensor scores(const at::Tensor& tokens_BT) const;
 
   at::Tensor compute_, compute_grads_;
 
  protected:
+  const BlockOps& ops_;
   at::Tensor token_, head_;  // after the buffers that they are views of
   ReferenceMask mask_;
 };

@@ -1,18 +1,53 @@
-// How many chunks, which tiles: measured choices, see bench/README.md.
+// How many chunks, which pieces: measured choices, see bench/README.md.
 #include "model/row_work.h"
 
 #include <ATen/Parallel.h>
 
-#include "model/gemm.h"
-
 namespace stagedtrain::model {
 namespace {
 
-constexpr std::int64_t kWide = 400'000;      // weights larger than this leave the cache too soon
-constexpr std::int64_t kChunkRows = 128;     // a product of fewer rows is slow to begin
-constexpr std::int64_t kFloatsPerRow = 512;  // rows that pay for reading so many floats of weight
-constexpr std::int64_t kTileColumns = 256;   // a product of fewer columns likewise
-constexpr std::int64_t kGrain = 16;          // floats of a cache line
+constexpr std::int64_t kWide = 400'000;  // weights larger than this leave the cache too soon
+// Of a chunk: a whole number of every processor's tiles; what it leaves fits the second-level
+// cache. It does not depend on the number of threads, and so no sum over rows does.
+constexpr std::int64_t kChunkRows = 96;
+constexpr std::int64_t kGrain = kernels::kPackGrain;
+
+// A piece of a weight that is packed at once, and fits the second-level cache; and the rows that
+// pay for packing it.
+constexpr std::int64_t kPieceDepth = 1024, kPieceColumns = 64, kPieceRows = 96;
+
+std::int64_t parts_of(std::int64_t size, std::int64_t part) { return (size + part - 1) / part; }
+
+// Parts of the other side, so that every worker has two units.
+std::int64_t other_parts(std::int64_t parts, std::int64_t size, std::int64_t smallest) {
+  return std::clamp<std::int64_t>(parts_of(2 * num_workers(), parts), 1,
+                                  std::max<std::int64_t>(1, size / smallest));
+}
+
+kernels::Factor piece_of(const Weight& w, std::int64_t p, std::int64_t column) {
+  const kernels::Factor& f = w.factor;
+  return {f.transposed ? f.data + column * f.stride + p : f.data + p * f.stride + column, f.stride,
+          f.transposed};
+}
+
+// Some rows of some columns of a product whose weight is not packed yet.
+void multiply_piece(const Weight& w, const kernels::PackedProduct& product, Range rows,
+                    Range columns, float* scratch) {
+  for (std::int64_t first = 0; first < w.depth; first += kPieceDepth) {
+    kernels::PackedProduct p = product;
+    const bool last = first + kPieceDepth >= w.depth;
+    p.depth = last ? w.depth - first : kPieceDepth;
+    p.columns = columns.end - columns.begin;
+    p.a += first;
+    p.packed = scratch;
+    p.c += columns.begin;
+    p.add = first > 0;
+    p.bias = first == 0 && p.bias ? p.bias + columns.begin : nullptr;
+    p.gelu = last && p.gelu ? p.gelu + columns.begin : nullptr;
+    kernels::pack(piece_of(w, first, columns.begin), p.depth, 0, p.columns, scratch);
+    kernels::multiply(p, rows.begin, rows.end);
+  }
+}
 
 }  // namespace
 
@@ -20,51 +55,71 @@ std::int64_t num_workers() {
   return at::in_parallel_region() ? 1 : static_cast<std::int64_t>(at::get_num_threads());
 }
 
-RowPlan plan_rows(std::int64_t rows, std::int64_t largest_weight) {
-  const std::int64_t workers = num_workers();
-  if (largest_weight >= kWide) return {rows, std::min(rows, workers), true};
-  const std::int64_t chunk = std::max(kChunkRows, largest_weight / kFloatsPerRow);
-  const std::int64_t rounds = std::max<std::int64_t>(1, rows / chunk / workers);
-  return {rows, std::min(rows, rounds * workers), false};
+std::int64_t product_scratch() {
+  return std::max(kPieceDepth * kPieceColumns, kernels::outer_product_scratch());
 }
 
-template <class Tile>
-void RowWork::tiles(std::int64_t columns, const Tile& tile) const {
-  if (shares_ <= 1) return tile(rows_, Range{0, columns});
-  const std::int64_t across = std::clamp<std::int64_t>(columns / kTileColumns, 1, shares_);
-  const std::int64_t down = (shares_ + across - 1) / across;
-  for_units(across * down, [&](std::int64_t i, std::int64_t) {
-    const Range part = part_of(rows_.end - rows_.begin, down, 1, i / across);
-    tile(Range{rows_.begin + part.begin, rows_.begin + part.end},
-         part_of(columns, across, kGrain, i % across));
+RowPlan plan_rows(std::int64_t rows, std::int64_t largest_weight, const ProductRoom& room) {
+  return {rows, parts_of(rows, kChunkRows), largest_weight >= kWide, room};
+}
+
+Weight PhaseWeights::add(Weight weight) {
+  if (plan_.wide) return weight;
+  weight.packed = plan_.room.packed + used_;
+  used_ += kernels::packed_size(weight.depth, weight.columns);
+  weights_.push_back(weight);
+  return weight;
+}
+
+void PhaseWeights::pack() const {
+  std::vector<std::int64_t> ends;
+  std::int64_t units = 0;
+  for (const Weight& w : weights_) ends.push_back(units += parts_of(w.columns, kGrain));
+  for_units(units, [&](std::int64_t unit, std::int64_t) {
+    const auto at =
+        static_cast<std::size_t>(std::upper_bound(ends.begin(), ends.end(), unit) - ends.begin());
+    const Weight& w = weights_[at];
+    const std::int64_t begin = (unit - (at > 0 ? ends[at - 1] : 0)) * kGrain;
+    kernels::pack(w.factor, w.depth, begin, std::min(w.columns, begin + kGrain),
+                  const_cast<float*>(w.packed));
   });
 }
 
-void RowWork::linear(const float* x, std::int64_t in, const float* w, std::int64_t out, float* y,
-                     float scale) const {
-  tiles(out, [&](Range rows, Range columns) {
-    product_nt({rows.end - rows.begin, columns.end - columns.begin, in, scale},
-               {x + rows.begin * in, in}, {w + columns.begin * in, in}, 0,
-               {y + rows.begin * out + columns.begin, out});
+void RowWork::multiply(const Weight& weight, const float* x, float* y, const Finish& finish) const {
+  const kernels::PackedProduct product{
+      weight.depth,   weight.columns, x,     weight.depth, weight.packed, y,
+      weight.columns, finish.scale,   false, finish.bias,  finish.gelu};
+  if (weight.packed) return kernels::multiply(product, rows_.begin, rows_.end);
+  const std::int64_t rows = rows_.end - rows_.begin;
+  const std::int64_t across = parts_of(weight.columns, kPieceColumns);
+  const std::int64_t down = other_parts(across, rows, kPieceRows);
+  for_units(across * down, [&](std::int64_t i, std::int64_t worker) {
+    const Range part = part_of(rows, down, 1, i % down);
+    const std::int64_t column = i / down * kPieceColumns;
+    multiply_piece(weight, product, {rows_.begin + part.begin, rows_.begin + part.end},
+                   {column, std::min(weight.columns, column + kPieceColumns)},
+                   plan_.room.scratch + worker * plan_.room.scratch_stride);
   });
 }
 
-void RowWork::input_gradient(const float* dy, std::int64_t out, const float* w, std::int64_t in,
-                             float* dx, float scale) const {
-  tiles(in, [&](Range rows, Range columns) {
-    product_nn({rows.end - rows.begin, columns.end - columns.begin, out, scale},
-               {dy + rows.begin * out, out}, {w + columns.begin, in}, 0,
-               {dx + rows.begin * in + columns.begin, in});
-  });
-}
-
-void add_weight_gradients(std::int64_t rows, std::initializer_list<WeightGradient> products) {
-  const std::int64_t parts = num_workers();
-  for_units(static_cast<std::int64_t>(products.size()) * parts, [&](std::int64_t i, std::int64_t) {
-    const WeightGradient& p = products.begin()[i / parts];
-    const Range part = part_of(p.out, parts, kGrain, i % parts);
-    product_tn({part.end - part.begin, p.in, rows, p.scale}, {p.dy + part.begin, p.out},
-               {p.x, p.in}, 1, {p.dw + part.begin * p.in, p.in});
+void add_weight_gradients(const ProductRoom& room,
+                          std::initializer_list<kernels::OuterProduct> products) {
+  struct Unit {
+    const kernels::OuterProduct* product;
+    Range outs, ins;
+  };
+  std::vector<Unit> units;
+  for (const kernels::OuterProduct& p : products) {
+    const std::int64_t across = parts_of(p.ins, kernels::kMostIns);
+    const std::int64_t down = other_parts(across, p.outs, kPieceRows);
+    for (std::int64_t i = 0; i < across * down; ++i)
+      units.push_back(
+          {&p, part_of(p.outs, down, 24, i % down), part_of(p.ins, across, kGrain, i / down)});
+  }
+  for_units(static_cast<std::int64_t>(units.size()), [&](std::int64_t i, std::int64_t worker) {
+    const Unit& u = units[static_cast<std::size_t>(i)];
+    kernels::add_outer_product(*u.product, {u.outs.begin, u.outs.end}, {u.ins.begin, u.ins.end},
+                               room.scratch + worker * room.scratch_stride);
   });
 }
 

@@ -7,8 +7,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <initializer_list>
+#include <vector>
 
-#include "model/gemm.h"
+#include "kernels/packed_product.h"
 
 namespace stagedtrain::model {
 
@@ -40,43 +41,87 @@ inline Range part_of(std::int64_t size, std::int64_t parts, std::int64_t grain, 
           std::min(size, grains * (i + 1) / parts * grain)};
 }
 
+// Memory for products: the packed weights of one phase, and scratch of scratch_stride floats for
+// each worker, at least product_scratch().
+struct ProductRoom {
+  float* packed = nullptr;
+  float* scratch = nullptr;
+  std::int64_t scratch_stride = 0;
+};
+std::int64_t product_scratch();
+
+// Rows are cut at multiples of it: whole tiles of every processor's.
+inline constexpr std::int64_t kTileGrain = 24;
+
 // How the rows of a batch are worked on. Chunked: each thread takes a chunk of rows through all
-// steps of a phase, and what one step leaves is in the cache for the next. Wide, where weights are
-// too large to be read again for every chunk: step by step, each shared among all threads.
+// steps of a phase, and what one step leaves is in the cache for the next; weights are packed
+// before. Wide, where weights are too large to be read again for every chunk: step by step, each
+// shared among all threads, which pack pieces of the weights as they go.
+// Parts are the same for every number of threads, and so are the results, to the bit.
 struct RowPlan {
   std::int64_t rows = 0, parts = 0;  // parts: chunks, or parts of a kernel's rows where wide
   bool wide = false;
+  ProductRoom room;
 };
 // largest_weight: floats of the largest weight that a phase reads.
-RowPlan plan_rows(std::int64_t rows, std::int64_t largest_weight);
+RowPlan plan_rows(std::int64_t rows, std::int64_t largest_weight, const ProductRoom& room = {});
+
+// A weight as a phase's rows are multiplied by it.
+struct Weight {
+  kernels::Factor factor;
+  std::int64_t depth, columns;
+  const float* packed;  // null: packed piece by piece at its use
+};
+
+// The weights of one phase. Each is (out, in), row-major; first all are named, then pack().
+class PhaseWeights {
+ public:
+  explicit PhaseWeights(const RowPlan& plan) : plan_(plan) {}
+  // For y = x w^T.
+  Weight forward(const float* w, std::int64_t in, std::int64_t out) {
+    return add({{w, in, true}, in, out, nullptr});
+  }
+  // For dx = dy w.
+  Weight backward(const float* w, std::int64_t in, std::int64_t out) {
+    return add({{w, in, false}, out, in, nullptr});
+  }
+  void pack() const;
+
+ private:
+  Weight add(Weight weight);
+  const RowPlan& plan_;
+  std::vector<Weight> weights_;
+  std::int64_t used_ = 0;
+};
+
+// What else a product does to its result y, in this order.
+struct Finish {
+  float scale = 1;
+  const float* bias = nullptr;  // [columns], added to every row; or null
+  float* gelu = nullptr;        // gelu(y), beside y; or null
+};
 
 // The rows that one phase's body works on, and its steps. Pointers are to row 0 of the batch.
 class RowWork {
  public:
-  RowWork(Range rows, std::int64_t part, std::int64_t shares)
-      : rows_(rows), part_(part), shares_(shares) {}
+  RowWork(const RowPlan& plan, Range rows, std::int64_t part, std::int64_t shares)
+      : plan_(plan), rows_(rows), part_(part), shares_(shares) {}
 
-  // y = scale x w^T, w (out, in).
-  void linear(const float* x, std::int64_t in, const float* w, std::int64_t out, float* y,
-              float scale = 1) const;
-  // dx = scale dy w.
-  void input_gradient(const float* dy, std::int64_t out, const float* w, std::int64_t in, float* dx,
-                      float scale = 1) const;
+  // y = x times the weight: x [R, depth], y [R, columns].
+  void multiply(const Weight& weight, const float* x, float* y, const Finish& finish = {}) const;
   // kernel(begin, end, part) over the rows; part numbers the partial sums of a batch.
   template <class Kernel>
   void each(const Kernel& kernel) const {
     if (shares_ <= 1) return kernel(rows_.begin, rows_.end, part_);
     for_units(shares_, [&](std::int64_t i, std::int64_t) {
-      const Range share = part_of(rows_.end - rows_.begin, shares_, 1, i);
+      const Range share = part_of(rows_.end - rows_.begin, shares_, kTileGrain, i);
       if (share.begin < share.end)
         kernel(rows_.begin + share.begin, rows_.begin + share.end, part_ + i);
     });
   }
 
  private:
-  // tile(rows, columns) over a grid that covers [rows_] x [0, columns).
-  template <class Tile>
-  void tiles(std::int64_t columns, const Tile& tile) const;
+  const RowPlan& plan_;
   Range rows_;
   std::int64_t part_, shares_;
 };
@@ -84,22 +129,15 @@ class RowWork {
 // body(RowWork) over all rows of the batch.
 template <class Body>
 void for_rows(const RowPlan& plan, const Body& body) {
-  if (plan.wide) return body(RowWork({0, plan.rows}, 0, plan.parts));
+  if (plan.wide) return body(RowWork(plan, {0, plan.rows}, 0, plan.parts));
   for_units(plan.parts, [&](std::int64_t i, std::int64_t) {
-    const Range chunk = part_of(plan.rows, plan.parts, 1, i);
-    if (chunk.begin < chunk.end) body(RowWork(chunk, i, 1));
+    const Range chunk = part_of(plan.rows, plan.parts, kTileGrain, i);
+    if (chunk.begin < chunk.end) body(RowWork(plan, chunk, i, 1));
   });
 }
 
-// dw += scale dy^T x over all rows, shared among threads by rows of dw; several at once.
-struct WeightGradient {
-  const float* dy;
-  std::int64_t out;
-  const float* x;
-  std::int64_t in;
-  float* dw;
-  float scale = 1;
-};
-void add_weight_gradients(std::int64_t rows, std::initializer_list<WeightGradient> products);
+// dw += scale dy^T x over all rows, for several weights at once.
+void add_weight_gradients(const ProductRoom& room,
+                          std::initializer_list<kernels::OuterProduct> products);
 
 }  // namespace stagedtrain::model

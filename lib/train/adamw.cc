@@ -1,4 +1,4 @@
-// AdamW by our kernel on the CPU in fp32, by ATen elsewhere.
+// AdamW by our kernels on the CPU in fp32 and on a GPU, by ATen elsewhere.
 #include "train/adamw.h"
 
 #include <ATen/Parallel.h>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/adamw.h"
+#include "model/cuda_arrays.h"
 
 namespace stagedtrain::train {
 namespace {
@@ -65,6 +66,12 @@ void step_by_operations(model::ParamBuffer& params, const model::Segment& s,
   v.mul_(c.beta2).addcmul_(g, g, 1 - c.beta2);
   const at::Tensor denominator = v.sqrt().div_(std::sqrt(c.bias_correction2)).add_(c.eps);
   w.addcdiv_(m, denominator, -c.lr / c.bias_correction1);
+}
+
+void step_by_cuda(model::ParamBuffer& params, const model::Segment& s,
+                  const kernels::AdamWStep& constants) {
+  model::cuda_adamw(constants, params.weights(), params.grads(), params.exp_avg(),
+                    params.exp_avg_sq(), {s.offset, s.rows, s.count, s.stride});
 }
 
 void step_by_aten(model::ParamBuffer& params, const model::Segment& s, const kernels::AdamWStep& c,
@@ -127,7 +134,9 @@ void adamw_step(model::ParamBuffer& params, const AdamWOptions& o, double lr, st
       continue;
     }
     const kernels::AdamWStep constants = constants_of(segment, o, lr, step, gradient_factor);
-    if (own_kernels(params)) {
+    if (params.own_cuda()) {
+      step_by_cuda(params, segment, constants);
+    } else if (own_kernels(params)) {
       step_by_kernel(params, segment, constants);
     } else {
       step_by_aten(params, segment, constants, step - segment.age.start);
@@ -138,6 +147,7 @@ void adamw_step(model::ParamBuffer& params, const AdamWOptions& o, double lr, st
 at::Tensor gradient_norm(model::ParamBuffer& params) {
   const at::NoGradGuard no_grad;
   if (!all_count_alike(params)) return norm_by_segments(params);
+  if (params.own_cuda()) return model::cuda_norm(params.grads());
   if (!own_kernels(params)) return at::linalg_vector_norm(params.grads()).to(at::kDouble);
   return at::scalar_tensor(norm_by_kernel(params), at::kDouble);
 }

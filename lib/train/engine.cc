@@ -129,7 +129,7 @@ std::vector<plan::Measurement> measure_at_door(
   return at_door([&] { return measure(plan, request, tell); });
 }
 
-constexpr Engine kEngine{run_at_door, evaluate, sample, verify, measure_at_door};
+constexpr Engine kEngine{door_stamp(), run_at_door, evaluate, sample, verify, measure_at_door};
 
 }  // namespace
 }  // namespace stagedtrain::train

@@ -23,7 +23,7 @@ struct RunRequest {
   Path out;
   std::string stage;  // one stage only; empty: all
   bool fresh = false;
-  bool replan = false;  // go on although the lengths of stages have changed
+  bool replan = false;            // go on although the lengths of stages have changed
   std::optional<Path> branch_of;  // checkpoint of a shorter run, to go on from with its progress
   DeviceRequest device;
 };
@@ -78,8 +78,21 @@ struct MeasureRequest {
   DeviceRequest device;
 };
 
+// A stamp of what crosses the door: an executable and a module of different builds differ in it.
+constexpr std::uint64_t door_stamp() {
+  std::uint64_t stamp = 1;
+  for (const std::uint64_t size :
+       {sizeof(plan::RunPlan), sizeof(plan::StagePlan), sizeof(plan::Measurement),
+        sizeof(RunRequest), sizeof(RunResult), sizeof(EvalRequest), sizeof(EvalResult),
+        sizeof(SampleRequest), sizeof(VerifyRequest), sizeof(MeasureRequest),
+        sizeof(state::TrainingState), sizeof(arch::ModelConfig)})
+    stamp = stamp * 1099511628211u + size;
+  return stamp;
+}
+
 // Each throws Error. emit gets pieces of text as they are generated.
 struct Engine {
+  std::uint64_t stamp;  // door_stamp() of the module's build; read before anything else
   RunResult (*run)(const plan::RunPlan&, const RunRequest&);
   EvalResult (*evaluate)(const EvalRequest&);
   void (*sample)(const SampleRequest&, const std::function<void(const std::string&)>& emit);

@@ -4,10 +4,6 @@
 #include "arch/cost.h"
 #include "plan/measurements.h"
 
-#ifndef STAGEDTRAIN_VERSION
-#define STAGEDTRAIN_VERSION "unknown"
-#endif
-
 namespace stagedtrain::train {
 namespace {
 

@@ -1,5 +1,5 @@
 // Experts: the table of both architectures, what they cost, and refusals.
-#include <chrono>
+#include <ctime>
 
 #include "arch/architectures.h"
 #include "arch/cost.h"
@@ -87,12 +87,12 @@ TEST_CASE("a table of ten thousand experts is made and searched in moments") {
   ModelConfig config = experts("llama");
   config.layers = 32;
   config.experts = 320;
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();  // of the processor: others may be busy
   const ParamTable table = param_table(resolved(config));
   CHECK(table.size() == 1 + 32 * (6 + 1 + 3 * 320) + 1);
   std::size_t found = 0;
   for (std::size_t i = 0; i < table.size(); ++i)
     found += table.index(table[i].name) == static_cast<std::int64_t>(i);
   CHECK(found == table.size());
-  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(2));
+  CHECK(std::clock() - start < 2 * CLOCKS_PER_SEC);
 }

@@ -193,6 +193,7 @@ TEST_CASE("a split that leaves one side empty is refused with advice") {
   CHECK(contains(message, "--validation 10%"));
   options.split = SplitRule::document;
   CHECK(contains(refused(options), "1 document cannot be split 99 to 1: expected at least 100"));
+  CHECK_FALSE(std::filesystem::exists(options.folder));  // made for nothing, so gone again
   CHECK(outputs(options) == 0);
 }
 

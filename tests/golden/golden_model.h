@@ -13,9 +13,9 @@
 
 namespace stagedtrain::test {
 
-inline const std::vector<std::string> kGoldenFiles = {"gpt2_small.golden", "gpt2_untied.golden",
+inline const std::vector<std::string> kGoldenFiles = {"gpt2_small.golden",   "gpt2_untied.golden",
                                                       "llama_untied.golden", "llama_tied.golden",
-                                                      "mixtral.golden"};
+                                                      "mixtral.golden",      "gpt2_experts.golden"};
 
 // Where a model runs, and how far it may stray: tensors (stored in float32) relative to their
 // scale, losses and norms (stored in float64) relative to themselves.

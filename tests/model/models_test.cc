@@ -40,7 +40,7 @@ TEST_CASE("fused kernels are refused where they cannot be, with what to do") {
   }
 }
 
-TEST_CASE("experts and llama run by the reference, and fused kernels are refused for them") {
+TEST_CASE("llama is fused too; experts run by the reference, and fused kernels are refused") {
   arch::ModelConfig config = tiny_model();
   config.experts = 3;
   CHECK(model::make_model(config, {})->kernels_name() == std::string("reference"));
@@ -49,10 +49,7 @@ TEST_CASE("experts and llama run by the reference, and fused kernels are refused
         std::string::npos);
   config = tiny_model();
   config.architecture = "llama";
-  CHECK(model::make_model(config, {})->kernels_name() == std::string("reference"));
-  CHECK(refusal(ErrorKind::usage, [&] {
-          model::make_model(config, fused);
-        }).find("no fused kernels for llama") != std::string::npos);
+  CHECK(model::make_model(config, {})->kernels_name() == std::string("fused"));
 }
 
 TEST_CASE("an architecture without a running model is refused by its name") {

@@ -1,7 +1,7 @@
 // Strict YAML: what is read, and everything that is refused where yaml-cpp would not.
 #include "schedule/yaml.h"
 
-#include <chrono>
+#include <ctime>
 
 #include "support/catch.h"
 #include "support/errors.h"
@@ -16,9 +16,9 @@ Tree read(const std::string& text) { return schedule::parse_yaml(text, "x.yaml")
 
 // What the refusal says; it must come fast, whatever the text would grow to.
 std::string refused(const std::string& text) {
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();  // of the processor: others may be busy
   const std::string said = test::refusal(ErrorKind::usage, [&] { read(text); });
-  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(2));
+  CHECK(std::clock() - start < 2 * CLOCKS_PER_SEC);
   return said;
 }
 

@@ -30,7 +30,9 @@ TEST_CASE("the report reads what the log says of a run's plan and place") {
   const test::TinyRun tiny;
   const plan::RunPlan plan = tiny.plan();
   EventLog log(tiny / "run.jsonl");
-  log.write(start_event(plan, {"cpu", "fused", 2}));
+  const Json start = start_event(plan, {"cpu", "fused", 2});
+  CHECK(start["version"].get<std::string>().find('.') != std::string::npos);  // 0.1.0
+  log.write(start);
   state::Progress at;
   at.stage = "small";
   at.step = at.stage_step = 3;

@@ -7,26 +7,28 @@
 #include "kernels/gelu.h"
 #include "kernels/layer_norm.h"
 #include "kernels/partial_sums.h"
+#include "kernels/rms_norm.h"
 #include "kernels/softmax_cross_entropy.h"
-#include "model/gpt2_passes.h"
+#include "kernels/swiglu.h"
+#include "model/fused_passes.h"
 
 namespace stagedtrain::model {
 namespace {
 
 struct Backward {
-  const Gpt2Run& run;
-  const Gpt2Tensors& grads;
+  const FusedRun& run;
+  const FusedTensors& grads;
   float scale, z_loss;
 
-  const Gpt2Sizes& s() const { return run.sizes; }
-  const Gpt2Activations& acts() const { return run.acts; }
+  const FusedSizes& s() const { return run.sizes; }
+  const FusedActivations& acts() const { return run.acts; }
   const LayerActivations& acts(std::int64_t i) const {
     return run.acts.layers[static_cast<std::size_t>(i)];
   }
-  const Gpt2Layer& weights(std::int64_t i) const {
+  const FusedLayer& weights(std::int64_t i) const {
     return run.weights.layers[static_cast<std::size_t>(i)];
   }
-  const Gpt2Layer& grads_of(std::int64_t i) const {
+  const FusedLayer& grads_of(std::int64_t i) const {
     return grads.layers[static_cast<std::size_t>(i)];
   }
 
@@ -38,7 +40,9 @@ struct Backward {
     const std::int64_t count = acts().plan.parts * acts().sums_stride;
     std::memset(acts().sums, 0, static_cast<std::size_t>(count) * sizeof(float));
   }
+  // to null: nothing was summed.
   void add_sums(std::int64_t offset, std::int64_t count, float* to) const {
+    if (to == nullptr) return;
     kernels::add_partial_sums(acts().sums + offset, acts().plan.parts, acts().sums_stride, 0, count,
                               to);
   }
@@ -56,6 +60,10 @@ struct NormStep {
 void norm_backward(const Backward& b, const NormStep& step, const RowWork& rows) {
   const std::int64_t width = b.s().width;
   rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t part) {
+    if (b.s().form == BlockForm::llama)
+      return kernels::rms_norm_backward(b.acts().branch, step.norm.x, step.norm.rstd, step.gamma,
+                                        begin, end, width, step.first, b.acts().dx,
+                                        b.sums(part, 0));
     float* dbias = step.dbranch_bias ? b.sums(part, 2 * width) : nullptr;
     kernels::layer_norm_backward(b.acts().branch, step.norm.x, step.norm.mean, step.norm.rstd,
                                  step.gamma, begin, end, width, step.first, b.acts().dx,
@@ -66,7 +74,7 @@ void add_norm_sums(const Backward& b, const NormStep& step) {
   const std::int64_t width = b.s().width;
   b.add_sums(0, width, step.dgamma);
   b.add_sums(width, width, step.dbeta);
-  if (step.dbranch_bias) b.add_sums(2 * width, width, step.dbranch_bias);
+  b.add_sums(2 * width, width, step.dbranch_bias);
 }
 
 // The norm that follows block i: norm_1 of the next, or the final one. i = -1: after embedding.
@@ -89,88 +97,115 @@ NormStep second_norm(const Backward& b, std::int64_t i) {
 
 // Logits, losses, their gradient, and the gradient of the final norm's output (in branch).
 void classifier(const Backward& b) {
-  const Gpt2Activations& a = b.acts();
+  const FusedActivations& a = b.acts();
   const std::int64_t width = b.s().width, vocab = b.s().vocab;
   const float logit_scale = b.s().logit_scale;
   for (std::int64_t first = 0; first < a.rows; first += a.group) {
     const std::int64_t count = std::min(a.group, a.rows - first);
     const kernels::LogitChunk chunk{a.logits, vocab, vocab, b.run.targets(), first};
     const float* inputs = a.final_norm.y + first * width;
-    for_rows(plan_rows(count, vocab * width), [&](const RowWork& rows) {
-      rows.linear(inputs, width, b.run.weights.head, vocab, a.logits, logit_scale);
+    const RowPlan plan = plan_rows(count, vocab * width, a.plan.room);
+    PhaseWeights weights(plan);
+    const Weight head = weights.forward(b.run.weights.head, width, vocab);
+    const Weight head_back = weights.backward(b.run.weights.head, width, vocab);
+    weights.pack();
+    for_rows(plan, [&](const RowWork& rows) {
+      rows.multiply(head, inputs, a.logits, {.scale = logit_scale});
       rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t) {
         kernels::softmax_cross_entropy(chunk, begin, end, b.scale, b.z_loss, a.losses + first);
       });
-      rows.input_gradient(a.logits, vocab, b.run.weights.head, width, a.branch + first * width,
-                          logit_scale);
+      rows.multiply(head_back, a.logits, a.branch + first * width, {.scale = logit_scale});
     });
-    add_weight_gradients(count, {{a.logits, vocab, inputs, width, b.grads.head, logit_scale}});
+    add_weight_gradients(a.plan.room,
+                         {{count, a.logits, vocab, inputs, width, b.grads.head, logit_scale}});
   }
+}
+
+// From dhidden to dup, and the hidden units again.
+void activation(const Backward& b, std::int64_t i, const RowWork& rows) {
+  const FusedActivations& a = b.acts();
+  const std::int64_t ffn = b.s().ffn;
+  rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t part) {
+    if (b.s().gated())
+      kernels::swiglu_backward(a.dhidden, b.acts(i).up, begin, end, ffn, a.dup, a.hidden);
+    else
+      kernels::gelu_backward(a.dhidden, b.acts(i).up, begin, end, ffn, a.dup,
+                             b.sums(part, 3 * b.s().width), a.hidden);
+  });
 }
 
 // The norm after block i, and back through its feed-forward to norm_2's output.
 void feed_forward(const Backward& b, std::int64_t i) {
-  const Gpt2Activations& a = b.acts();
-  const Gpt2Layer &w = b.weights(i), &g = b.grads_of(i);
-  const std::int64_t width = b.s().width, ffn = b.s().ffn;
+  const FusedActivations& a = b.acts();
+  const FusedLayer &w = b.weights(i), &g = b.grads_of(i);
+  const std::int64_t width = b.s().width, ffn = b.s().ffn, up_width = b.s().up_width();
   const NormStep norm = norm_after(b, i);
+  PhaseWeights weights(a.plan);
+  const Weight down = weights.backward(w.down_weight, ffn, width);
+  const Weight up = weights.backward(w.up_weight, width, up_width);
+  weights.pack();
   b.clear_sums();
   for_rows(a.plan, [&](const RowWork& rows) {
     norm_backward(b, norm, rows);
-    rows.input_gradient(a.dx, width, w.down_weight, ffn, a.dhidden);
-    rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t part) {
-      kernels::gelu_backward(a.dhidden, b.acts(i).up, begin, end, ffn, a.dhidden,
-                             b.sums(part, 3 * width), a.hidden);
-    });
-    rows.input_gradient(a.dhidden, ffn, w.up_weight, width, a.branch);
+    rows.multiply(down, a.dx, a.dhidden);
+    activation(b, i, rows);
+    rows.multiply(up, a.dup, a.branch);
   });
   add_norm_sums(b, norm);
-  b.add_sums(3 * width, ffn, g.up_bias);
-  add_weight_gradients(a.rows, {{a.dhidden, ffn, b.acts(i).norm_2.y, width, g.up_weight},
-                                {a.dx, width, a.hidden, ffn, g.down_weight}});
+  b.add_sums(3 * width, up_width, g.up_bias);
+  add_weight_gradients(a.plan.room,
+                       {{a.rows, a.dup, up_width, b.acts(i).norm_2.y, width, g.up_weight},
+                        {a.rows, a.dx, width, a.hidden, ffn, g.down_weight}});
 }
 
 void attention_units(const Backward& b, const LayerActivations& layer) {
-  const Gpt2Activations& a = b.acts();
+  const FusedActivations& a = b.acts();
   const std::int64_t units = a.attention.backward_units();
   const std::int64_t parts = std::min(units, 8 * num_workers());
   for_units(parts, [&](std::int64_t unit, std::int64_t worker) {
     const Range part = part_of(units, parts, 1, unit);
     kernels::attention_backward(a.attention, layer.qkv, layer.attended, layer.lse, a.dattended,
-                                part.begin, part.end, a.dqkv,
-                                a.scratch + worker * a.scratch_stride);
+                                part.begin, part.end, a.dqkv, a.scratch_of(worker));
   });
 }
 
 // norm_2 of block i, and back through its attention to norm_1's output.
 void attention(const Backward& b, std::int64_t i) {
-  const Gpt2Activations& a = b.acts();
+  const FusedActivations& a = b.acts();
   const LayerActivations& layer = b.acts(i);
-  const Gpt2Layer &w = b.weights(i), &g = b.grads_of(i);
+  const FusedLayer &w = b.weights(i), &g = b.grads_of(i);
   const std::int64_t width = b.s().width, heads = b.s().heads_width(), qkv = b.s().qkv_width();
   const NormStep norm = second_norm(b, i);
+  PhaseWeights to_heads(a.plan);
+  const Weight output = to_heads.backward(w.output_weight, heads, width);
+  to_heads.pack();
   b.clear_sums();
   for_rows(a.plan, [&](const RowWork& rows) {
     norm_backward(b, norm, rows);
-    rows.input_gradient(a.dx, width, w.output_weight, heads, a.dattended);
+    rows.multiply(output, a.dx, a.dattended);
   });
   add_norm_sums(b, norm);
   attention_units(b, layer);
+  PhaseWeights to_norm(a.plan);
+  const Weight packed = to_norm.backward(w.qkv_weight, width, qkv);
+  to_norm.pack();
   b.clear_sums();
   for_rows(a.plan, [&](const RowWork& rows) {
     rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t part) {
-      kernels::bias_backward(a.dqkv, begin, end, qkv, b.sums(part, 0));
+      if (g.qkv_bias) kernels::bias_backward(a.dqkv, begin, end, qkv, b.sums(part, 0));
+      if (b.run.rotation.cos) kernels::rotate(b.run.rotation, begin, end, true, a.dqkv);
     });
-    rows.input_gradient(a.dqkv, qkv, w.qkv_weight, width, a.branch);
+    rows.multiply(packed, a.dqkv, a.branch);
   });
   b.add_sums(0, qkv, g.qkv_bias);
-  add_weight_gradients(a.rows, {{a.dqkv, qkv, layer.norm_1.y, width, g.qkv_weight},
-                                {a.dx, width, layer.attended, heads, g.output_weight}});
+  add_weight_gradients(a.plan.room,
+                       {{a.rows, a.dqkv, qkv, layer.norm_1.y, width, g.qkv_weight},
+                        {a.rows, a.dx, width, layer.attended, heads, g.output_weight}});
 }
 
 // From dx to the tables. One thread for the tokens of a small model, all for those of a wide one.
 void embedding(const Backward& b) {
-  const Gpt2Activations& a = b.acts();
+  const FusedActivations& a = b.acts();
   const std::int64_t width = b.s().width;
   const std::int64_t parts = width >= 512 ? num_workers() : 1;
   for_units(parts + 1, [&](std::int64_t i, std::int64_t) {
@@ -178,7 +213,7 @@ void embedding(const Backward& b) {
     if (i < parts)
       kernels::token_embedding_backward(b.run.inputs(), a.dx, a.rows, width, columns.begin,
                                         columns.end, b.grads.token);
-    else
+    else if (b.grads.position)
       kernels::position_embedding_backward(a.dx, a.sequences, a.length, width, 0, a.length,
                                            b.grads.position);
   });
@@ -186,7 +221,7 @@ void embedding(const Backward& b) {
 
 }  // namespace
 
-void backward_pass(const Gpt2Run& run, const Gpt2Tensors& grads, float gradient_scale,
+void backward_pass(const FusedRun& run, const FusedTensors& grads, float gradient_scale,
                    float z_loss) {
   const Backward b{run, grads, gradient_scale, z_loss};
   classifier(b);

@@ -1,5 +1,5 @@
 // Placing the activations of one batch shape in the arena.
-#include "model/gpt2_activations.h"
+#include "model/fused_activations.h"
 
 #include <cmath>
 
@@ -15,7 +15,7 @@ NormActivations take_norm(Carver& carver, std::int64_t rows, std::int64_t width)
           carver.take<float>(rows), carver.take<float>(rows)};
 }
 
-void place_layers(Gpt2Activations& a, const Gpt2Sizes& s, bool training, Carver& carver) {
+void place_layers(FusedActivations& a, const FusedSizes& s, bool training, Carver& carver) {
   a.layers.clear();
   for (std::int64_t i = 0; i < s.layers; ++i) {
     if (i > 0 && !training) {
@@ -28,25 +28,27 @@ void place_layers(Gpt2Activations& a, const Gpt2Sizes& s, bool training, Carver&
     layer.qkv = carver.take<float>(a.rows * s.qkv_width());
     layer.attended = carver.take<float>(a.rows * s.heads_width());
     layer.lse = carver.take<float>(a.rows * s.heads);
-    layer.up = carver.take<float>(a.rows * s.ffn);
+    layer.up = carver.take<float>(a.rows * s.up_width());
     a.layers.push_back(layer);
   }
   a.final_norm = take_norm(carver, a.rows, s.width);
 }
 
-void place_buffers(Gpt2Activations& a, const Gpt2Sizes& s, bool training, Carver& carver) {
+void place_buffers(FusedActivations& a, const FusedSizes& s, bool training, Carver& carver) {
   const std::int64_t rows = a.rows;
   a.hidden = carver.take<float>(rows * s.ffn);
   a.branch = carver.take<float>(rows * s.width);
   a.logits = carver.take<float>(a.group * s.vocab);
   a.losses = carver.take<double>(rows);
   a.ids = carver.take<std::int32_t>(rows + a.sequences);
-  a.scratch = carver.take<float>(num_workers() * a.scratch_stride);
+  a.plan.room.packed = carver.take<float>(a.packed_floats);
+  a.plan.room.scratch = carver.take<float>(num_workers() * a.plan.room.scratch_stride);
   if (!training) return;
   a.dx = carver.take<float>(rows * s.width);
   a.dattended = carver.take<float>(rows * s.heads_width());
   a.dqkv = carver.take<float>(rows * s.qkv_width());
   a.dhidden = carver.take<float>(rows * s.ffn);
+  a.dup = s.gated() ? carver.take<float>(rows * s.up_width()) : a.dhidden;
   a.sums = carver.take<float>(a.plan.parts * a.sums_stride);
 }
 
@@ -57,22 +59,38 @@ std::int64_t group_rows(std::int64_t rows, std::int64_t vocab) {
   return (rows + groups - 1) / groups;
 }
 
+// Room for the packed weights of the phase that has most of them, where rows go in chunks.
+std::int64_t packed_floats(const FusedSizes& s, const RowPlan& layers, const RowPlan& head) {
+  using kernels::packed_size;
+  const std::int64_t forward = packed_size(s.heads_width(), s.width) +
+                               packed_size(s.width, s.up_width()) + packed_size(s.ffn, s.width) +
+                               packed_size(s.width, s.qkv_width());
+  const std::int64_t backward = std::max(
+      packed_size(s.width, s.ffn) + packed_size(s.ffn, s.width),
+      std::max(packed_size(s.width, s.heads_width()), packed_size(s.qkv_width(), s.width)));
+  const std::int64_t both = packed_size(s.width, s.vocab) + packed_size(s.vocab, s.width);
+  return std::max(layers.wide ? 0 : std::max(forward, backward), head.wide ? 0 : both);
+}
+
 }  // namespace
 
-Gpt2Activations lay_out(Arena& arena, const Gpt2Sizes& s, std::int64_t sequences,
-                        std::int64_t length, bool training) {
-  Gpt2Activations a;
+FusedActivations lay_out(Arena& arena, const FusedSizes& s, std::int64_t sequences,
+                         std::int64_t length, bool training) {
+  FusedActivations a;
   a.sequences = sequences;
   a.length = length;
   a.rows = sequences * length;
-  a.plan = plan_rows(a.rows, s.width * std::max(s.ffn, s.qkv_width()));
+  a.plan = plan_rows(a.rows, s.width * std::max(s.up_width(), s.qkv_width()));
   a.group = group_rows(a.rows, s.vocab);
-  a.sums_stride = (std::max(3 * s.width + s.ffn, s.qkv_width()) + 15) / 16 * 16;
+  a.sums_stride = (std::max(3 * s.width + s.up_width(), s.qkv_width()) + 15) / 16 * 16;
   const float scale = 1.0f / std::sqrt(static_cast<float>(s.head_dim));
-  a.attention = {sequences, length, s.heads, s.heads, s.head_dim, scale};
-  const std::int64_t most = std::max(kernels::attention_forward_scratch(a.attention),
-                                     kernels::attention_backward_scratch(a.attention));
-  a.scratch_stride = (most + 31) / 16 * 16;
+  a.attention = {sequences, length, s.heads, s.kv_heads, s.head_dim, scale};
+  a.plan.room.scratch_stride =
+      (std::max({kernels::attention_forward_scratch(a.attention),
+                 kernels::attention_backward_scratch(a.attention), product_scratch()}) +
+       31) /
+      16 * 16;
+  a.packed_floats = packed_floats(s, a.plan, plan_rows(a.group, s.vocab * s.width));
   arena.lay_out([&](Carver& carver) {
     place_layers(a, s, training, carver);
     place_buffers(a, s, training, carver);

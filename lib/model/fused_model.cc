@@ -1,23 +1,27 @@
-// GPT-2 with an own forward and backward on the CPU in fp32: fused kernels, BLAS, one arena.
+// A transformer with an own forward and backward on the CPU in fp32: fused kernels, one arena.
+#include <cmath>
+
 #include "base/error.h"
-#include "model/gpt2_passes.h"
+#include "model/fused_passes.h"
 #include "model/models.h"
 
 namespace stagedtrain::model {
 namespace {
 
-class Gpt2Fused final : public Model {
+class FusedModel final : public Model {
  public:
-  Gpt2Fused(const arch::ModelConfig& config, const ModelOptions& options)
+  FusedModel(const arch::ModelConfig& config, const ModelOptions& options)
       : Model(config, options),
         sizes_(sizes_of(config)),
         weights_(tensors_of(params_, params_.weights(), config)),
-        grads_(tensors_of(params_, params_.grads(), config)) {}
+        grads_(tensors_of(params_, params_.grads(), config)) {
+    if (sizes_.form == BlockForm::llama) make_rotation();
+  }
   const char* kernels_name() const override { return "fused"; }
 
   at::Tensor loss_and_backward(const at::Tensor& tokens_BS, double scale,
                                std::uint64_t /*random_seed: there is no dropout*/) override {
-    const Gpt2Run run = start(tokens_BS, 1, true);
+    const FusedRun run = start(tokens_BS, 1, true);
     forward_pass(run);
     const double rows = static_cast<double>(acts_.rows);
     backward_pass(run, grads_, static_cast<float>(scale / rows),
@@ -26,7 +30,7 @@ class Gpt2Fused final : public Model {
   }
 
   at::Tensor row_losses(const at::Tensor& tokens_BS) override {
-    const Gpt2Run run = start(tokens_BS, 1, false);
+    const FusedRun run = start(tokens_BS, 1, false);
     forward_pass(run);
     write_losses(run);
     at::Tensor means_B = at::empty({acts_.sequences}, at::kDouble);
@@ -37,7 +41,7 @@ class Gpt2Fused final : public Model {
   }
 
   at::Tensor logits(const at::Tensor& tokens_BT) override {
-    const Gpt2Run run = start(tokens_BT, 0, false);
+    const FusedRun run = start(tokens_BT, 0, false);
     forward_pass(run);
     at::Tensor logits_BTV =
         at::empty({acts_.sequences, acts_.length, sizes_.vocab}, at::TensorOptions(at::kFloat));
@@ -48,7 +52,7 @@ class Gpt2Fused final : public Model {
  private:
   // Lays out the activations of a batch and takes its ids. extra: ids of a sequence beyond its
   // inputs.
-  Gpt2Run start(const at::Tensor& tokens, std::int64_t extra, bool training) {
+  FusedRun start(const at::Tensor& tokens, std::int64_t extra, bool training) {
     ST_CHECK(tokens.dim() == 2 && tokens.scalar_type() == at::kLong && tokens.is_cpu(),
              "tokens must be an int64 matrix on the CPU");
     const std::int64_t length = tokens.size(1) - extra;
@@ -62,7 +66,23 @@ class Gpt2Fused final : public Model {
       laid_out_ = true;
     }
     take_ids(tokens);
-    return {sizes_, weights_, acts_, tokens.size(1)};
+    kernels::Rotation rotation;
+    if (!cos_.empty())
+      rotation = {cos_.data(),     sin_.data(),       length, sizes_.heads + sizes_.kv_heads,
+                  sizes_.head_dim, sizes_.qkv_width()};
+    return {sizes_, weights_, acts_, tokens.size(1), rotation};
+  }
+
+  // Angles as the reference has them (reference_attention.cc).
+  void make_rotation() {
+    const std::int64_t half = sizes_.head_dim / 2;
+    for (std::int64_t t = 0; t < config_.context; ++t)
+      for (std::int64_t i = 0; i < half; ++i) {
+        const double turn = std::pow(config_.rope_theta, -2.0 * static_cast<double>(i) /
+                                                             static_cast<double>(sizes_.head_dim));
+        cos_.push_back(static_cast<float>(std::cos(static_cast<double>(t) * turn)));
+        sin_.push_back(static_cast<float>(std::sin(static_cast<double>(t) * turn)));
+      }
   }
 
   void take_ids(const at::Tensor& tokens) {
@@ -80,19 +100,19 @@ class Gpt2Fused final : public Model {
     return sum;
   }
 
-  Gpt2Sizes sizes_;
-  Gpt2Tensors weights_, grads_;
+  FusedSizes sizes_;
+  FusedTensors weights_, grads_;
   Arena arena_;
-  Gpt2Activations acts_;
+  FusedActivations acts_;
+  std::vector<float> cos_, sin_;  // [context, head_dim / 2], where positions turn
   std::int64_t workers_ = 0;
   bool laid_out_ = false, training_ = false;
 };
 
 }  // namespace
 
-std::unique_ptr<Model> make_gpt2_fused(const arch::ModelConfig& config,
-                                       const ModelOptions& options) {
-  return std::make_unique<Gpt2Fused>(config, options);
+std::unique_ptr<Model> make_fused(const arch::ModelConfig& config, const ModelOptions& options) {
+  return std::make_unique<FusedModel>(config, options);
 }
 
 }  // namespace stagedtrain::model

@@ -1,0 +1,48 @@
+# The library cuda_kernels: own CUDA kernels where an nvcc is found, else a file that says there are none.
+# scripts/setup.sh --nvcc puts one into .deps.
+set(STAGEDTRAIN_CUDA_ARCHITECTURES "80;90" CACHE STRING "GPU architectures that own CUDA kernels are compiled for")
+option(STAGEDTRAIN_CUDA_KERNELS "compile own CUDA kernels, where an nvcc of LibTorch's CUDA version is found" ON)
+if(NVCC AND NOT EXISTS ${NVCC})
+  unset(NVCC CACHE)
+endif()
+find_program(NVCC nvcc HINTS ${PROJECT_SOURCE_DIR}/.deps/nvcc/nvidia/cu13/bin ENV CUDA_HOME ENV CUDA_PATH
+             PATHS /usr/local/cuda PATH_SUFFIXES bin)
+# The runtime that LibTorch itself loads; a second one beside it would have its own state.
+file(GLOB CUDART ${TORCH_ROOT}/../nvidia/*/lib/libcudart.so.*)
+find_path(CUDA_INCLUDE cuda_runtime.h HINTS ${TORCH_ROOT}/../nvidia/cu13/include /usr/local/cuda/include NO_DEFAULT_PATH)
+if(NVCC)
+  execute_process(COMMAND ${NVCC} --version OUTPUT_VARIABLE version ERROR_QUIET)
+  string(REGEX REPLACE ".*release ([0-9]+).*" "\\1" nvcc_major "${version}")
+  string(REGEX REPLACE ".*so[.]([0-9]+).*" "\\1" cudart_major "${CUDART}")
+  if(NOT nvcc_major STREQUAL cudart_major)
+    message(STATUS "${NVCC} is of CUDA ${nvcc_major}, LibTorch of CUDA ${cudart_major}")
+    set(CUDART)
+  endif()
+endif()
+if(STAGEDTRAIN_CUDA_KERNELS AND NVCC AND CUDART AND CUDA_INCLUDE)
+  list(TRANSFORM STAGEDTRAIN_CUDA_ARCHITECTURES REPLACE "(.+)" "-gencode=arch=compute_\\1,code=sm_\\1"
+       OUTPUT_VARIABLE gencodes)
+  set(objects)
+  file(GLOB cuda_sources CONFIGURE_DEPENDS lib/kernels/cuda/*.cu)
+  file(GLOB cuda_headers CONFIGURE_DEPENDS lib/kernels/cuda/*.h lib/kernels/adamw.h)
+  foreach(source ${cuda_sources})
+    get_filename_component(name ${source} NAME_WE)
+    set(object ${PROJECT_BINARY_DIR}/cuda/${name}.o)
+    add_custom_command(
+      OUTPUT ${object}
+      COMMAND ${CMAKE_COMMAND} -E make_directory ${PROJECT_BINARY_DIR}/cuda
+      COMMAND ${NVCC} -O3 -std=c++20 -I${PROJECT_SOURCE_DIR}/lib -I${CUDA_INCLUDE} -Xcompiler -fPIC,-Wall
+              ${gencodes} -c ${source} -o ${object}
+      DEPENDS ${source} ${cuda_headers}
+      COMMENT "nvcc ${name}.cu")
+    list(APPEND objects ${object})
+  endforeach()
+  add_library(cuda_kernels STATIC ${objects})
+  set_target_properties(cuda_kernels PROPERTIES LINKER_LANGUAGE CXX)
+  target_link_libraries(cuda_kernels INTERFACE ${CUDART})
+  message(STATUS "Own CUDA kernels by ${NVCC} for sm_${STAGEDTRAIN_CUDA_ARCHITECTURES}")
+else()
+  add_library(cuda_kernels STATIC lib/kernels/cuda/absent.cc)
+  target_include_directories(cuda_kernels PRIVATE lib)
+  message(STATUS "Without own CUDA kernels")
+endif()

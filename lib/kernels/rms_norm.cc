@@ -1,0 +1,130 @@
+// RMS normalisation row by row; the backward four rows at a time, to touch the sums less often.
+#include "kernels/rms_norm.h"
+
+#include <cmath>
+
+#include "kernels/targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/rms_norm.cc"
+#include <hwy/foreach_target.h>
+
+#include "kernels/simd_inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace stagedtrain::kernels::HWY_NAMESPACE {
+
+// One row of width numbers, whose squares sum to `squares`.
+HWY_INLINE float normalise_row(const float* x, float squares, const float* gamma, float eps,
+                               std::int64_t width, float* y) {
+  const float rstd = 1.0f / std::sqrt(squares / static_cast<float>(width) + eps);
+  for_vectors(0, width, [&](std::int64_t c, auto io) HWY_ATTR {
+    io.store(hn::Mul(hn::Mul(io.load(x + c), set(rstd)), io.load(gamma + c)), y + c);
+  });
+  return rstd;
+}
+
+void rms_norm_rows(const float* x, const float* gamma, float eps, std::int64_t begin,
+                   std::int64_t end, std::int64_t width, float* y, float* rstd) {
+  for (std::int64_t r = begin; r < end; ++r) {
+    const float* row = x + r * width;
+    Vec squares = zero();
+    for_vectors(0, width, [&](std::int64_t c, auto io) HWY_ATTR {
+      const Vec v = io.load(row + c);
+      squares = hn::MulAdd(v, v, squares);
+    });
+    rstd[r] = normalise_row(row, sum_of_lanes(squares), gamma, eps, width, y + r * width);
+  }
+}
+
+void residual_rms_norm_rows(const float* x, const float* branch, const float* gamma, float eps,
+                            std::int64_t begin, std::int64_t end, std::int64_t width, float* sum,
+                            float* y, float* rstd) {
+  for (std::int64_t r = begin; r < end; ++r) {
+    const std::int64_t row = r * width;
+    Vec squares = zero();
+    for_vectors(0, width, [&](std::int64_t c, auto io) HWY_ATTR {
+      const Vec v = hn::Add(io.load(x + row + c), io.load(branch + row + c));
+      io.store(v, sum + row + c);
+      squares = hn::MulAdd(v, v, squares);
+    });
+    rstd[r] = normalise_row(sum + row, sum_of_lanes(squares), gamma, eps, width, y + row);
+  }
+}
+
+struct RmsBackward {
+  const float *dy, *x, *rstd, *gamma;
+  std::int64_t width;
+  float *dresidual, *dgamma;
+};
+
+// dx of a row is rstd * g - x * slope.
+HWY_INLINE float slope_of(const RmsBackward& b, std::int64_t r) {
+  const float *dy = b.dy + r * b.width, *x = b.x + r * b.width;
+  Vec product = zero();
+  for_vectors(0, b.width, [&](std::int64_t c, auto io) HWY_ATTR {
+    product = hn::MulAdd(hn::Mul(io.load(dy + c), io.load(b.gamma + c)), io.load(x + c), product);
+  });
+  const float rstd = b.rstd[r];
+  return sum_of_lanes(product) * rstd * rstd * rstd / static_cast<float>(b.width);
+}
+
+template <int R>
+HWY_INLINE void backward_rows(const RmsBackward& b, std::int64_t first, bool overwrite) {
+  float slope[R];
+  for (int i = 0; i < R; ++i) slope[i] = slope_of(b, first + i);
+  for_vectors(0, b.width, [&](std::int64_t c, auto io) HWY_ATTR {
+    const Vec gamma = io.load(b.gamma + c);
+    Vec dgamma = io.load(b.dgamma + c);
+    for (int i = 0; i < R; ++i) {
+      const std::int64_t at = (first + i) * b.width + c;
+      const Vec dy = io.load(b.dy + at), x = io.load(b.x + at), rstd = set(b.rstd[first + i]);
+      Vec dx = hn::NegMulAdd(x, set(slope[i]), hn::Mul(hn::Mul(dy, gamma), rstd));
+      if (!overwrite) dx = hn::Add(io.load(b.dresidual + at), dx);
+      io.store(dx, b.dresidual + at);
+      dgamma = hn::MulAdd(dy, hn::Mul(x, rstd), dgamma);
+    }
+    io.store(dgamma, b.dgamma + c);
+  });
+}
+
+void rms_norm_backward_rows(const float* dy, const float* x, const float* rstd, const float* gamma,
+                            std::int64_t begin, std::int64_t end, std::int64_t width,
+                            bool overwrite, float* dresidual, float* dgamma) {
+  const RmsBackward b{dy, x, rstd, gamma, width, dresidual, dgamma};
+  std::int64_t r = begin;
+  for (; r + 4 <= end; r += 4) backward_rows<4>(b, r, overwrite);
+  for (; r < end; ++r) backward_rows<1>(b, r, overwrite);
+}
+
+}  // namespace stagedtrain::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace stagedtrain::kernels {
+
+HWY_EXPORT(rms_norm_rows);
+HWY_EXPORT(residual_rms_norm_rows);
+HWY_EXPORT(rms_norm_backward_rows);
+
+void rms_norm(const float* x, const float* gamma, float eps, std::int64_t begin, std::int64_t end,
+              std::int64_t width, float* y, float* rstd) {
+  HWY_DYNAMIC_DISPATCH(rms_norm_rows)(x, gamma, eps, begin, end, width, y, rstd);
+}
+
+void residual_rms_norm(const float* x, const float* branch, const float* gamma, float eps,
+                       std::int64_t begin, std::int64_t end, std::int64_t width, float* sum,
+                       float* y, float* rstd) {
+  HWY_DYNAMIC_DISPATCH(residual_rms_norm_rows)
+  (x, branch, gamma, eps, begin, end, width, sum, y, rstd);
+}
+
+void rms_norm_backward(const float* dy, const float* x, const float* rstd, const float* gamma,
+                       std::int64_t begin, std::int64_t end, std::int64_t width, bool overwrite,
+                       float* dresidual, float* dgamma) {
+  HWY_DYNAMIC_DISPATCH(rms_norm_backward_rows)
+  (dy, x, rstd, gamma, begin, end, width, overwrite, dresidual, dgamma);
+}
+
+}  // namespace stagedtrain::kernels
+#endif  // HWY_ONCE

@@ -1,0 +1,47 @@
+// By ATen.
+#include "model/block_ops.h"
+
+namespace stagedtrain::model {
+namespace {
+
+// Statistics in float32 at least, as `transformers` has them.
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps) {
+  const at::Tensor wide = x.scalar_type() == at::kBFloat16 ? x.to(at::kFloat) : x;
+  const at::Tensor mean = wide.square().mean(-1, true);
+  return (wide * (mean + eps).rsqrt()).to(x.scalar_type()) * weight;
+}
+
+Summed add_norm(const at::Tensor& x, const at::Tensor& added, const at::Tensor& weight,
+                const at::Tensor& bias, double eps) {
+  const at::Tensor sum = added.defined() ? x + added : x;
+  return {sum, bias.defined() ? at::layer_norm(sum, {x.size(-1)}, weight, bias, eps)
+                              : rms_norm(sum, weight, eps)};
+}
+
+at::Tensor linear_gelu(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  return at::gelu(at::linear(x, weight, bias), "tanh");
+}
+
+at::Tensor swiglu(const at::Tensor& gate_up) {
+  const auto parts = gate_up.chunk(2, -1);
+  return at::silu(parts[0]) * parts[1];
+}
+
+Loss cross_entropy(const at::Tensor& logits, const at::Tensor& targets, const LossTerms& terms) {
+  const at::Tensor wide = logits.scalar_type() == at::kBFloat16 ? logits.to(at::kFloat) : logits;
+  const at::Tensor scores = terms.logit_scale == 1 ? wide : wide * terms.logit_scale;
+  const at::Tensor mean = at::cross_entropy_loss(scores, targets);
+  at::Tensor objective = mean;
+  if (terms.z_loss > 0)
+    objective = objective + terms.z_loss * at::logsumexp(scores, {1}).square().mean();
+  return {mean.detach(), objective * terms.scale};
+}
+
+}  // namespace
+
+const BlockOps& aten_ops() {
+  static const BlockOps ops{"reference", add_norm, linear_gelu, swiglu, cross_entropy};
+  return ops;
+}
+
+}  // namespace stagedtrain::model

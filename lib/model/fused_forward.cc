@@ -1,0 +1,167 @@
+// The forward pass: for each block, rows up to attention, attention, rows after it.
+#include "kernels/embedding.h"
+#include "kernels/layer_norm.h"
+#include "kernels/rms_norm.h"
+#include "kernels/softmax_cross_entropy.h"
+#include "kernels/swiglu.h"
+#include "model/fused_passes.h"
+
+namespace stagedtrain::model {
+namespace {
+
+const FusedLayer& weights_of(const FusedRun& run, std::int64_t i) {
+  return run.weights.layers[static_cast<std::size_t>(i)];
+}
+const LayerActivations& acts_of(const FusedRun& run, std::int64_t i) {
+  return run.acts.layers[static_cast<std::size_t>(i)];
+}
+
+Weight qkv_weight(const FusedRun& run, std::int64_t i, PhaseWeights& weights) {
+  return weights.forward(weights_of(run, i).qkv_weight, run.sizes.width, run.sizes.qkv_width());
+}
+// norm_1 of layer i is made; on to its queries, keys and values.
+void project_qkv(const FusedRun& run, std::int64_t i, const Weight& weight, const RowWork& rows) {
+  const LayerActivations& a = acts_of(run, i);
+  rows.multiply(weight, a.norm_1.y, a.qkv, {.bias = weights_of(run, i).qkv_bias});
+  if (run.rotation.cos)
+    rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t) {
+      kernels::rotate(run.rotation, begin, end, false, a.qkv);
+    });
+}
+
+// A norm (its input is the residual stream) with its weights.
+struct NextNorm {
+  const NormActivations& norm;
+  const float *gamma, *beta;
+};
+NextNorm norm_after(const FusedRun& run, std::int64_t i) {
+  if (i + 1 == run.sizes.layers)
+    return {run.acts.final_norm, run.weights.final_weight, run.weights.final_bias};
+  const FusedLayer& w = weights_of(run, i + 1);
+  return {acts_of(run, i + 1).norm_1, w.norm_1_weight, w.norm_1_bias};
+}
+
+void embed_rows(const FusedRun& run) {
+  const FusedSizes& s = run.sizes;
+  const NextNorm n = norm_after(run, -1);
+  PhaseWeights weights(run.acts.plan);
+  const Weight qkv = s.layers > 0 ? qkv_weight(run, 0, weights) : Weight{};
+  weights.pack();
+  for_rows(run.acts.plan, [&](const RowWork& rows) {
+    rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t) {
+      kernels::embed(run.inputs(), run.weights.token, run.weights.position, begin, end, s.width,
+                     n.norm.x);
+      if (s.form == BlockForm::llama)
+        kernels::rms_norm(n.norm.x, n.gamma, s.eps, begin, end, s.width, n.norm.y, n.norm.rstd);
+      else
+        kernels::layer_norm(n.norm.x, n.gamma, n.beta, s.eps, begin, end, s.width, n.norm.y,
+                            n.norm.mean, n.norm.rstd);
+    });
+    if (s.layers > 0) project_qkv(run, 0, qkv, rows);
+  });
+}
+
+void attend(const FusedRun& run, const LayerActivations& a) {
+  const kernels::AttentionShape& shape = run.acts.attention;
+  const std::int64_t units = shape.forward_units();
+  const std::int64_t parts = std::min(units, 8 * num_workers());
+  for_units(parts, [&](std::int64_t i, std::int64_t worker) {
+    const Range part = part_of(units, parts, 1, i);
+    kernels::attention_forward(shape, a.qkv, part.begin, part.end, a.attended, a.lse,
+                               run.acts.scratch_of(worker));
+  });
+}
+
+// The norm that comes after a branch was added to x.
+void add_branch(const FusedRun& run, const float* x, const float* bias, const NextNorm& next,
+                const RowWork& rows) {
+  const FusedSizes& s = run.sizes;
+  const NormActivations& n = next.norm;
+  rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t) {
+    if (s.form == BlockForm::llama)
+      kernels::residual_rms_norm(x, run.acts.branch, next.gamma, s.eps, begin, end, s.width, n.x,
+                                 n.y, n.rstd);
+    else
+      kernels::residual_layer_norm(x, run.acts.branch, bias, next.gamma, next.beta, s.eps, begin,
+                                   end, s.width, n.x, n.y, n.mean, n.rstd);
+  });
+}
+
+// From the norm to the hidden units, both before and after their activation.
+void project_up(const FusedRun& run, std::int64_t i, const Weight& up, const RowWork& rows) {
+  const LayerActivations& a = acts_of(run, i);
+  if (!run.sizes.gated())
+    return rows.multiply(up, a.norm_2.y, a.up,
+                         {.bias = weights_of(run, i).up_bias, .gelu = run.acts.hidden});
+  rows.multiply(up, a.norm_2.y, a.up);
+  rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t) {
+    kernels::swiglu(a.up, begin, end, run.sizes.ffn, run.acts.hidden);
+  });
+}
+
+// From attention's output to the next block's queries, keys and values.
+void finish_block(const FusedRun& run, std::int64_t i) {
+  const FusedSizes& s = run.sizes;
+  const FusedLayer& w = weights_of(run, i);
+  const LayerActivations& a = acts_of(run, i);
+  const bool more = i + 1 < s.layers;
+  PhaseWeights weights(run.acts.plan);
+  const Weight output = weights.forward(w.output_weight, s.heads_width(), s.width);
+  const Weight up = weights.forward(w.up_weight, s.width, s.up_width());
+  const Weight down = weights.forward(w.down_weight, s.ffn, s.width);
+  const Weight qkv = more ? qkv_weight(run, i + 1, weights) : Weight{};
+  weights.pack();
+  for_rows(run.acts.plan, [&](const RowWork& rows) {
+    rows.multiply(output, a.attended, run.acts.branch);
+    add_branch(run, a.norm_1.x, w.output_bias, {a.norm_2, w.norm_2_weight, w.norm_2_bias}, rows);
+    project_up(run, i, up, rows);
+    rows.multiply(down, run.acts.hidden, run.acts.branch);
+    add_branch(run, a.norm_2.x, w.down_bias, norm_after(run, i), rows);
+    if (more) project_qkv(run, i + 1, qkv, rows);
+  });
+}
+
+// Logits of rows [first, first + count) into logits, and what follows for the same rows.
+template <class Then>
+void head(const FusedRun& run, std::int64_t first, std::int64_t count, float* logits,
+          const Then& then) {
+  const FusedSizes& s = run.sizes;
+  const RowPlan plan = plan_rows(count, s.vocab * s.width, run.acts.plan.room);
+  PhaseWeights weights(plan);
+  const Weight head = weights.forward(run.weights.head, s.width, s.vocab);
+  weights.pack();
+  for_rows(plan, [&](const RowWork& rows) {
+    rows.multiply(head, run.acts.final_norm.y + first * s.width, logits, {.scale = s.logit_scale});
+    then(rows);
+  });
+}
+
+}  // namespace
+
+void forward_pass(const FusedRun& run) {
+  embed_rows(run);
+  for (std::int64_t i = 0; i < run.sizes.layers; ++i) {
+    attend(run, acts_of(run, i));
+    finish_block(run, i);
+  }
+}
+
+void write_logits(const FusedRun& run, float* logits) {
+  head(run, 0, run.acts.rows, logits, [](const RowWork&) {});
+}
+
+void write_losses(const FusedRun& run) {
+  const FusedActivations& a = run.acts;
+  for (std::int64_t first = 0; first < a.rows; first += a.group) {
+    const std::int64_t count = std::min(a.group, a.rows - first);
+    const kernels::LogitChunk chunk{a.logits, run.sizes.vocab, run.sizes.vocab, run.targets(),
+                                    first};
+    head(run, first, count, a.logits, [&](const RowWork& rows) {
+      rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t) {
+        kernels::cross_entropy(chunk, begin, end, a.losses + first);
+      });
+    });
+  }
+}
+
+}  // namespace stagedtrain::model
