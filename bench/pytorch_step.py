@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Times PyTorch training steps of a GPT-2 on the CPU: the yardstick for stagedtrain's own.
+"""Times PyTorch training steps of a GPT-2: the yardstick for stagedtrain's own.
 
     pytorch_step.py --layers 4 --width 128 --heads 4 --batch 16 --context 128 [--impl plain]
     pytorch_step.py --sgemm-peak
+    pytorch_step.py --device cuda --bf16 ...     on a GPU, products in bfloat16 (autocast), weights in float32
 
 A step is all that training does: forward, backward, clipping of the global gradient norm to 1, AdamW
 (fused, decay on matrices only), zeroing of the gradients; fp32, no dropout, a new batch of random
@@ -106,7 +107,7 @@ def resident_mib():
     return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() >> 20
 
 
-def make_step(model, batches):
+def make_step(model, batches, a):
     matrices = [p for p in model.parameters() if p.dim() == 2]
     others = [p for p in model.parameters() if p.dim() != 2]
     optimizer = torch.optim.AdamW([{"params": matrices, "weight_decay": 0.1},
@@ -115,7 +116,8 @@ def make_step(model, batches):
 
     def step(i):
         ids = batches[i % len(batches)]
-        loss = model(ids[:, :-1].contiguous(), ids[:, 1:].contiguous())
+        with torch.autocast(a.device, torch.bfloat16, enabled=a.bf16):
+            loss = model(ids[:, :-1].contiguous(), ids[:, 1:].contiguous())
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -134,10 +136,10 @@ def seconds_of(work):
 def time_training(a):
     torch.manual_seed(a.seed)
     before = resident_mib()
-    model = make_model(a)
+    model = make_model(a).to(a.device)
     count = sum(p.numel() for p in model.parameters())
-    batches = [torch.randint(0, a.vocab, (a.batch, a.context + 1)) for _ in range(8)]
-    step = make_step(model, batches)
+    batches = [torch.randint(0, a.vocab, (a.batch, a.context + 1), device=a.device) for _ in range(8)]
+    step = make_step(model, batches, a)
     first, loss = seconds_of(lambda: step(0))
     for i in range(1, a.warmup):
         step(i)
@@ -171,13 +173,15 @@ def time_sgemm(a):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="time PyTorch training steps of a GPT-2 on the CPU")
+    parser = argparse.ArgumentParser(description="time PyTorch training steps of a GPT-2")
     for name, fallback in dict(layers=4, width=128, heads=4, batch=16, context=128, vocab=256, threads=2,
                                steps=50, warmup=3, seed=1).items():
         parser.add_argument(f"--{name}", type=int, default=fallback)
     parser.add_argument("--impl", default="plain",
                         choices=("plain", "compile", "transformers", "nanogpt", "nanogpt-compile"))
     parser.add_argument("--nanogpt", help="a checkout of nanoGPT")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--bf16", action="store_true", help="products in bfloat16")
     parser.add_argument("--seconds", type=float, default=60, help="time no longer than this")
     parser.add_argument("--sgemm-peak", action="store_true", help="GFLOP/s of square matrix products")
     a = parser.parse_args()

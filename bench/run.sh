@@ -5,10 +5,11 @@
 # into build/bench/peers, once (5 GB), unless --python names an interpreter that has them.
 # --nanogpt, --llmc: checkouts of them; without nanoGPT's our own model of the same form stands for it.
 # --rounds: pairs of each comparison of steps (7). A round of all shapes takes about 8 minutes on 2 cores.
+# --gpu: steps on this machine's NVIDIA GPU instead, nothing else.
 # --quick: one round and small files, to see that everything runs; its figures are no results.
 set -eu
 cd "$(dirname "$0")/.."
-python= quick= nanogpt= llmc= rounds=7
+python= quick= gpu= nanogpt= llmc= rounds=7
 while [ $# -gt 0 ]; do
   case $1 in
     --python) python=${2:?--python needs an interpreter}; shift 2 ;;
@@ -16,7 +17,8 @@ while [ $# -gt 0 ]; do
     --llmc) llmc=${2:?--llmc needs a folder}; shift 2 ;;
     --rounds) rounds=${2:?--rounds needs a number}; shift 2 ;;
     --quick) quick=1; shift ;;
-    *) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 2 ;;
+    --gpu) gpu=1; shift ;;
+    *) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2 ;;
   esac
 done
 
@@ -27,6 +29,10 @@ if [ -z "$python" ]; then
   python=$build/peers/bin/python
   [ -x $python ] || python3 -m venv $build/peers
   $python -c 'import torch, transformers' 2>/dev/null || $build/peers/bin/pip install -q torch==2.11.0 transformers
+fi
+
+if [ "$gpu" ]; then
+  exec bench/gpu_bench.py --build $build --python "$python" ${nanogpt:+--nanogpt "$nanogpt"}
 fi
 
 gigabytes=4 seconds=5 shapes=2x64,4x128,6x256,8x512,12x768-50k

@@ -22,7 +22,7 @@ struct PlanArguments {
   MeasureArguments measure;
   ChoiceArguments choice;
   std::string from;
-  std::int64_t probe = 0;
+  std::int64_t probe = 0, ways = 8;
   bool json = false, print_schedule = false, force = false;
 };
 
@@ -62,9 +62,10 @@ what it chose, why, and under which assumption; the schedule's key plan names la
 grow, and chooses the lengths of what follows; `train --replan` goes on with them.
 
 --probe writes schedules into --out: the first stage as planned, then K steps of the second at a
-constant rate, once for each operator and option that makes the same model; and run.sh, which trains
-them. The loss right after a growth tells little, that some hundred steps later a lot. The same
-command, given again when the runs have ended, ranks them and plans with the best.
+constant rate, once for each way that makes the same model: the schedule's own, the other operators,
+then other options, --ways in all; and run.sh, which trains them. The loss right after a growth
+tells little, that some hundred steps later a lot. The same command, given again when the runs have
+ended, ranks them and plans with the best.
 
 --slurm writes schedule.yaml, a script for each job and submit.sh, which chains them (afterok). A
 job is a stage, or a --slice of time; the same script starts and goes on. $STAGEDTRAIN may name the
@@ -112,7 +113,7 @@ void write_page(const PlanArguments& a, const plan::FullPlan& full, const plan::
   if (a.fit.page.empty()) return;
   refuse_overwrite(a.fit.page, a.force);
   const plan::PlanningLaw law = optimum ? optimum->law : law_of(a, full.plan.schedule);
-  const report::PlanPicture picture = report::picture_of(full.plan, law, measured(a), optimum);
+  const report::PlanPicture picture = report::picture_of(full, law, optimum);
   write_file_atomically(a.fit.page, report::plan_page(picture, text));
 }
 
@@ -144,7 +145,8 @@ std::string full_plan(const PlanArguments& a, const plan::RunPlan& plan,
 // What is planned from a schedule.
 std::string from_schedule(const PlanArguments& a) {
   const schedule::Schedule schedule = schedule::load(a.schedule, a.edits);
-  if (a.probe > 0) return probe_result({a.probe, a.fit.out, a.json, a.print_schedule}, schedule);
+  if (a.probe > 0)
+    return probe_result({a.probe, a.ways, a.fit.out, a.json, a.print_schedule}, schedule);
   if (a.choice.optimize) return optimized(a, schedule);
   const plan::RunPlan plan = plan::resolve_files(schedule, a.measure.file);
   if (a.measure.measure) return measure_result(a.measure, plan, a.json);
@@ -177,6 +179,12 @@ void add_probe(CLI::App& command, PlanArguments& arguments) {
           ->type_name("K");
   for (const char* other : {"--optimize", "--rule", "--slurm", "--measure"})
     probe->excludes(command.get_option(other));
+  command
+      .add_option("--ways", arguments.ways,
+                  "with --probe: how many ways to grow are tried, the most different first (8)")
+      ->check(CLI::Range(1, 1000))
+      ->type_name("N")
+      ->needs(probe);
   CLI::Option* from =
       command
           .add_option("--from", arguments.from,

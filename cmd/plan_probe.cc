@@ -17,8 +17,9 @@ std::string program() {
   return none ? "stagedtrain" : self.string();
 }
 
-// Files that are there must be these; the others are written.
-std::size_t write_files(const std::vector<plan::ProbeFile>& files, const Path& folder) {
+// Files that are there must be these; the others are written. The script is written anew, as a
+// larger probe goes on with a smaller one's runs.
+void write_files(const std::vector<plan::ProbeFile>& files, const Path& folder) {
   std::error_code none;
   for (const plan::ProbeFile& file : files) {
     const Path path = folder / file.name;
@@ -28,13 +29,20 @@ std::size_t write_files(const std::vector<plan::ProbeFile>& files, const Path& f
           .with_hint("choose another --out, or remove the folder");
   }
   make_folders(folder / "runs");
-  std::size_t written = 0;
-  for (const plan::ProbeFile& file : files) {
-    if (std::filesystem::exists(folder / file.name, none)) continue;
-    write_file_atomically(folder / file.name, file.text);
-    ++written;
-  }
-  return written;
+  for (const plan::ProbeFile& file : files)
+    if (file.name == "run.sh" || !std::filesystem::exists(folder / file.name, none))
+      write_file_atomically(folder / file.name, file.text);
+}
+
+// How many ways are tried, and what that takes.
+std::string extent_text(const std::vector<plan::ProbeCandidate>& tried, std::size_t all,
+                        const plan::RunPlan& plan) {
+  std::string text =
+      fmt::format("{} ways to grow, tried with {:.0f}% of the FLOPs of the run that is planned",
+                  tried.size(), 100 * plan::probe_flops(tried) / plan.flops);
+  if (tried.size() < all)
+    text += fmt::format(" ({} more, of other options: --ways {})", all - tried.size(), all);
+  return wrapped(text) + "\n";
 }
 
 std::string waiting_text(const std::vector<plan::ProbeResult>& ranking, const Path& folder,
@@ -50,8 +58,9 @@ std::string waiting_text(const std::vector<plan::ProbeResult>& ranking, const Pa
 
 std::string probe_result(const ProbeArguments& arguments, const schedule::Schedule& schedule) {
   const plan::RunPlan plan = plan::resolve_files(schedule);
-  const std::vector<plan::ProbeCandidate> candidates =
-      plan::probe_candidates(plan, arguments.steps);
+  std::vector<plan::ProbeCandidate> candidates = plan::probe_candidates(plan, arguments.steps);
+  const std::size_t all_ways = candidates.size();
+  candidates.resize(std::min(all_ways, static_cast<std::size_t>(arguments.ways)));
   const Path folder = arguments.folder;
   write_files(plan::probe_files(candidates, folder, program()), folder);
   const std::vector<plan::ProbeResult> ranking =
@@ -62,7 +71,8 @@ std::string probe_result(const ProbeArguments& arguments, const schedule::Schedu
     throw usage_error("plan --probe: not all of its runs have ended")
         .with_hint("sh " + (folder / "run.sh").string());
   if (arguments.json && !all) return plan::to_json(ranking).dump(2) + "\n";
-  if (!all) return waiting_text(ranking, folder, arguments.steps);
+  const std::string extent = extent_text(candidates, all_ways, plan);
+  if (!all) return extent + waiting_text(ranking, folder, arguments.steps);
   const auto best =
       std::ranges::find(candidates, ranking.front().name, &plan::ProbeCandidate::name);
   const plan::RunPlan again =
@@ -70,7 +80,7 @@ std::string probe_result(const ProbeArguments& arguments, const schedule::Schedu
   if (arguments.print_schedule) return plan::resolved_yaml(again);
   if (arguments.json)
     return Json{{"ranking", plan::to_json(ranking)}, {"plan", plan::to_json(again)}}.dump(2) + "\n";
-  return plan::to_text(ranking, arguments.steps) +
+  return extent + plan::to_text(ranking, arguments.steps) +
          fmt::format("\nbest: {}; planned with it:\n\n", best->growth) + plan::to_text(again);
 }
 

@@ -7,6 +7,7 @@ namespace stagedtrain::cmd {
 
 struct ProbeArguments {
   std::int64_t steps = 0;  // after the growth; 0: no probe
+  std::int64_t ways = 8;   // to grow that are tried, at most
   std::string folder;      // of the probe's files
   bool json = false, print_schedule = false;
 };

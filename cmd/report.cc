@@ -27,7 +27,9 @@ training steps; C_scratch is interpolated in log C. Losses are in nats per token
 validation text, with their standard error.
 
 What a growth kept of the smaller model (rho), how long it took to mix and what the decay gained
-are printed, and kept in ~/.cache/stagedtrain for later plans. Where the schedule named a law (key
+are printed, and kept in ~/.cache/stagedtrain for later plans. rho of the growth into the last stage
+needs a run from scratch of the final model; with more than two stages also one of each size between
+(train the size alone at the same peak rate, and name its folder too). Where the schedule named a law (key
 plan), the loss that was predicted for each stage stands beside the measured one.
 
 The page is one file that needs nothing else. Its plots are drawn with gnuplot (Debian's package
@@ -38,15 +40,25 @@ Examples:
   stagedtrain report runs/staged runs/scratch --out report.html --force
   stagedtrain report runs/demo --json | jq '.comparisons[0].savings.flops.saving.value')";
 
-// Of each staged run, compared with the longest run from scratch.
+// The longest run from scratch that the staged one is compared with, and runs of other sizes.
+std::vector<const runlog::Run*> scratch_of(const report::Report& report,
+                                           const report::Comparison& comparison) {
+  const runlog::Run& staged = report.runs[comparison.staged];
+  std::vector<const runlog::Run*> scratch;
+  if (!comparison.ends.empty()) scratch.push_back(&report.runs[comparison.ends.back()]);
+  for (const runlog::Run& run : report.runs)
+    if (!run.stages.empty() && !(run.stages[0].model == staged.final_model) && &run != &staged &&
+        run.train_data == staged.train_data)
+      scratch.push_back(&run);
+  return scratch;
+}
+
 std::vector<plan::LearnedGrowth> learned_from(const report::Report& report) {
   std::vector<plan::LearnedGrowth> learned;
-  for (const report::Comparison& comparison : report.comparisons) {
-    const runlog::Run* scratch =
-        comparison.ends.empty() ? nullptr : &report.runs[comparison.ends.back()];
-    for (plan::LearnedGrowth& growth : plan::growths_of(report.runs[comparison.staged], scratch))
+  for (const report::Comparison& comparison : report.comparisons)
+    for (plan::LearnedGrowth& growth :
+         plan::growths_of(report.runs[comparison.staged], scratch_of(report, comparison)))
       learned.push_back(std::move(growth));
-  }
   return learned;
 }
 

@@ -75,7 +75,7 @@ std::string result_text(const train::RunResult& result, const Path& folder) {
 // A finished run's speeds and growths, for later plans.
 void teach_from(const plan::RunPlan& plan, const Path& folder) {
   const runlog::Run log = runlog::read_log(folder / "run.jsonl", folder.string());
-  teach(plan::speeds_of(plan, log), plan::growths_of(log, nullptr));
+  teach(plan::speeds_of(plan, log), plan::growths_of(log));
 }
 
 // The table of what will happen, then the run; its results go into `results`.

@@ -3,30 +3,55 @@
 #include "law/ladder.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <utility>
 
 #include "base/error.h"
 
 namespace stagedtrain::law {
 
+constexpr std::size_t kNone = SIZE_MAX;
+
+FamilyPairs pairs_of(const Family& family,
+                     const std::function<bool(std::size_t, std::size_t)>& connected) {
+  FamilyPairs all;
+  for (std::size_t from = 0; from < family.size(); ++from) {
+    all.grids.push_back(loss_grid(*family[from].curve));
+    for (std::size_t to = from + 1; to < family.size(); ++to) {
+      if (connected && !connected(from, to)) continue;
+      FamilyPairs::Pair pair{from, to, {}};
+      for (double loss : all.grids[from].losses)
+        pair.large_tokens.push_back(family[to].curve->tokens(loss));
+      all.pairs.push_back(std::move(pair));
+    }
+  }
+  return all;
+}
+
 Ladders::Ladders(Family family, double end_loss, LadderRules rules)
-    : family_(std::move(family)), end_loss_(end_loss), rules_(std::move(rules)) {
+    : Ladders(family, pairs_of(family), end_loss, std::move(rules)) {}
+
+Ladders::Ladders(Family family, const FamilyPairs& pairs, double end_loss, LadderRules rules)
+    : family_(std::move(family)),
+      end_loss_(end_loss),
+      rules_(std::move(rules)),
+      into_(family_.size()) {
   ST_CHECK(!family_.empty(), "a family without sizes");
   const Size& last = family_.back();
   if (!(end_loss > last.curve->floor()))
     throw usage_error("the end is a loss of {}, expected more than {}, which {} never falls below",
                       end_loss, last.curve->floor(), last.name);
-  for (Size& size : family_) size.cost += rules_.token_price;
+  for (std::size_t i = 0; i < rules_.prices.size(); ++i) family_[i].cost += rules_.prices[i];
   const double end_tokens = last.curve->tokens(end_loss);
-  for (std::size_t from = 0; from < family_.size(); ++from) {
-    for (std::size_t to = from + 1; to < family_.size(); ++to) {
-      if (rules_.connected && !rules_.connected(from, to)) continue;
-      const Growth growth = best_growth(family_[from], family_[to], end_loss);
-      const double worth = (growth.credit - rules_.lost_tokens) * family_[to].cost;
-      const bool is_last = to + 1 == family_.size();
-      if (!(worth > 0) || growth.small_tokens < rules_.shortest_stage) continue;
-      if (is_last && end_tokens - growth.resume_tokens < rules_.shortest_stage) continue;
-      edges_.push_back({from, to, growth, worth});
-    }
+  for (const auto& [from, to, large_tokens] : pairs.pairs) {
+    const Growth growth =
+        best_growth(family_[from], family_[to], end_loss, pairs.grids[from], large_tokens);
+    const double worth = (growth.credit - rules_.lost_tokens) * family_[to].cost;
+    const bool is_last = to + 1 == family_.size();
+    if (!(worth > 0) || growth.small_tokens < rules_.shortest_stage) continue;
+    if (is_last && end_tokens - growth.resume_tokens < rules_.shortest_stage) continue;
+    into_[to].push_back(edges_.size());
+    edges_.push_back({from, to, growth, worth});
   }
 }
 
@@ -36,42 +61,36 @@ bool Ladders::follows(const Edge& before, const Edge& edge) const {
          edge.growth.small_tokens - before.growth.resume_tokens >= rules_.shortest_stage;
 }
 
-// In round k, worth[i] is the most that a path of k + 1 growths with growth i as its last can save,
-// 0 without such a path, and before[k][i] its growth but one.
+// After k rounds worth[i] is the most that a path of at most k + 1 growths with growth i as its
+// last can save, and before[k][i] its growth but one.
 Ladder Ladders::best(std::size_t most_stages) const {
   std::vector<double> worth;
-  std::vector<std::vector<std::size_t>> before;
-  double most = 0;
-  std::size_t last = 0, rounds = 0;  // of the best path
-  for (std::size_t k = 0; k + 1 < std::min(most_stages, family_.size()); ++k) {
-    before.emplace_back(edges_.size());
-    std::vector<double> next;
-    for (std::size_t i = 0; i < edges_.size(); ++i) {
-      next.push_back(k == 0 ? edges_[i].worth : extended(worth, i, before[k][i]));
-      if (edges_[i].to + 1 != family_.size() || next[i] <= most) continue;
-      most = next[i];
-      last = i;
-      rounds = k + 1;
-    }
-    worth = next;
-  }
+  for (const Edge& edge : edges_) worth.push_back(edge.worth);
+  std::vector<std::vector<std::size_t>> before = {std::vector(edges_.size(), kNone)};
+  while (before.size() + 1 < most_stages && extend(worth, before)) continue;
+  std::size_t last = kNone;
+  for (std::size_t i : into_.back())
+    if (most_stages > 1 && (last == kNone || worth[i] > worth[last])) last = i;
   std::vector<const Edge*> path;
-  for (std::size_t k = rounds; k-- > 0; last = before[k][last])
+  for (std::size_t k = before.size(); last != kNone; last = before[--k][last])
     path.insert(path.begin(), &edges_[last]);
   return finished(path);
 }
 
-// The best path that edge i makes longer: its worth with i, or 0.
-double Ladders::extended(const std::vector<double>& worth, std::size_t i,
-                         std::size_t& before) const {
-  double most = 0;
-  for (std::size_t j = 0; j < edges_.size(); ++j) {
-    if (!follows(edges_[j], edges_[i])) continue;
-    if (worth[j] == 0 || worth[j] + edges_[i].worth <= most) continue;
-    most = worth[j] + edges_[i].worth;
-    before = j;
+bool Ladders::extend(std::vector<double>& worth,
+                     std::vector<std::vector<std::size_t>>& before) const {
+  std::vector<double> longer;
+  before.emplace_back(edges_.size(), kNone);
+  for (std::size_t i = 0; i < edges_.size(); ++i) {
+    double most = 0;
+    for (std::size_t j : into_[edges_[i].from]) {
+      if (worth[j] <= most || !follows(edges_[j], edges_[i])) continue;
+      most = worth[j];
+      before.back()[i] = j;
+    }
+    longer.push_back(edges_[i].worth + most);
   }
-  return most;
+  return std::exchange(worth, longer) != longer;
 }
 
 Ladder Ladders::through(const std::vector<std::size_t>& sizes) const {
@@ -98,7 +117,8 @@ Ladder Ladders::finished(const std::vector<const Edge*>& path) const {
   Ladder ladder;
   for (const Edge* edge : path) {
     ladder.sizes.push_back(edge->from);
-    ladder.growths.push_back(edge->growth);
+    ladder.growths.push_back(
+        with_plateau(family_[edge->from], family_[edge->to], end_loss_, edge->growth));
     ladder.credit += edge->worth / family_.back().cost;
   }
   ladder.sizes.push_back(family_.size() - 1);

@@ -22,20 +22,34 @@ struct Ladder {
 // The tokens that stage i of a ladder trains, up to end_loss for the last.
 double stage_tokens(const Family& family, const Ladder& ladder, std::size_t stage, double end_loss);
 
+// Growths between sizes of a family that can be made, with the tokens of each size at many losses:
+// looked up once for ladders of any end and price.
+struct FamilyPairs {
+  struct Pair {
+    std::size_t from, to;
+    std::vector<double> large_tokens;  // at the losses of from's grid
+  };
+  std::vector<LossGrid> grids;  // of each size
+  std::vector<Pair> pairs;      // by from, then to
+};
+// connected: whether one size can be grown into another; without it every one can.
+FamilyPairs pairs_of(const Family& family,
+                     const std::function<bool(std::size_t, std::size_t)>& connected = {});
+
 // What a ladder must keep to besides coming to its end.
 struct LadderRules {
-  // Whether a growth from one size to another can be made at all; without it every one can.
-  std::function<bool(std::size_t, std::size_t)> connected = {};
   double lost_tokens = 0;     // of the larger size, by every growth: its re-warm-up
   double shortest_stage = 0;  // tokens; growths whose best time makes a stage shorter are left out
-  double token_price = 0;     // paid for every token of any size, besides Size::cost
+  std::vector<double> prices = {};  // of a token of each size, besides Size::cost; none: nothing
 };
 
 // All growths worth making between sizes of a family, so that ladders of any length are found fast.
 class Ladders {
  public:
   // The family's last size is the final one. Throws Error(usage) if end_loss is not above the floor
-  // of the final size.
+  // of the final size. pairs: of the family.
+  Ladders(Family family, const FamilyPairs& pairs, double end_loss, LadderRules rules = {});
+  // With every growth between them.
   Ladders(Family family, double end_loss, LadderRules rules = {});
   // The best ladder of at most this many stages, 1 being the final size alone.
   Ladder best(std::size_t most_stages) const;
@@ -47,17 +61,19 @@ class Ladders {
  private:
   struct Edge {
     std::size_t from, to;
-    Growth growth;
-    double worth;  // credit in cost, less what is lost
+    Growth growth;  // without its plateau
+    double worth;   // credit in cost, less what is lost
   };
   bool follows(const Edge& before, const Edge& edge) const;
-  double extended(const std::vector<double>& worth, std::size_t i, std::size_t& before) const;
+  // One growth more on paths of at most so many; false where that makes none worth more.
+  bool extend(std::vector<double>& worth, std::vector<std::vector<std::size_t>>& before) const;
   Ladder finished(const std::vector<const Edge*>& path) const;
 
   Family family_;
   double end_loss_;
   LadderRules rules_;
-  std::vector<Edge> edges_;  // by from, then to
+  std::vector<Edge> edges_;                     // by from, then to
+  std::vector<std::vector<std::size_t>> into_;  // of each size, the edges that lead to it
 };
 
 }  // namespace stagedtrain::law

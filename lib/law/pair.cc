@@ -1,8 +1,9 @@
-// The optimum is looked for on a grid of tokens, then its slopes are made equal to the last bit.
+// The optimum is looked for on a grid of losses, then its slopes are made equal to the last bit.
 #include "law/pair.h"
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -13,7 +14,7 @@ namespace {
 
 // Losses are looked at from this far above the lowest one, in nats, up to where nothing is learnt.
 constexpr double kLeastExcess = 1e-9, kMostExcess = 1e6;
-constexpr int kGridPoints = 150;
+constexpr int kGridPoints = 75;
 
 double cost_ratio(const Size& small, const Size& large) { return small.cost / large.cost; }
 
@@ -32,16 +33,29 @@ double overpaid(const Size& small, const Size& large, double loss) {
          small.cost * small.curve->tokens_slope(loss);
 }
 
-// The loss between low and high where f changes its sign, to the last bit.
+// Where f changes its sign between low and high, to the last bits: Ridders' method, which keeps the
+// change between its ends. Requires values of different sign there.
 template <class F>
 double root(double low, double high, F f) {
-  const bool rises = f(low) < f(high);
+  double at_low = f(low), at_high = f(high), found = high;
   for (int i = 0; i < 200; ++i) {
-    const double middle = low + (high - low) / 2;
-    if (middle <= low || middle >= high) break;
-    ((f(middle) < 0) == rises ? low : high) = middle;
+    const double middle = low + (high - low) / 2, at_middle = f(middle);
+    const double scale = std::sqrt(at_middle * at_middle - at_low * at_high);
+    const double before = std::exchange(found, middle);
+    if (scale > 0 && std::isfinite(scale))
+      found += (middle - low) * (at_low > at_high ? 1 : -1) * (at_middle / scale);
+    const double at_found = f(found);
+    if (at_found == 0 || found == before || middle <= low || middle >= high) break;
+    const auto keep = [&](double x, double at) {
+      if (x <= low || x >= high) return;
+      ((at < 0) == (at_low < 0) ? low : high) = x;
+      ((at < 0) == (at_low < 0) ? at_low : at_high) = at;
+    };
+    keep(middle, at_middle);
+    keep(found, at_found);
+    if (high - low <= 4e-16 * std::abs(found)) break;
   }
-  return low + (high - low) / 2;
+  return found;
 }
 
 // The tokens of the smaller size at which the credit, from `inside` on to `outside` (losses, either
@@ -53,19 +67,9 @@ double plateau_end(const Size& small, const Size& large, double inside, double o
   return small.curve->tokens(root(std::min(inside, outside), std::max(inside, outside), missing));
 }
 
-// Losses at which the smaller size can stop, falling: from its start to the end of the run, or to
-// just above what both can reach.
-std::vector<double> losses_to_try(const Size& small, const Size& large, double end_loss) {
-  const double floor = std::max(small.curve->floor(), large.curve->floor());
-  const double low = std::max(floor, end_loss), start = small.curve->start();
-  std::vector<double> losses = {start};
-  for (int i = 0; i <= kGridPoints; ++i) {
-    const double part = i / double{kGridPoints};
-    const double loss = low + kMostExcess * std::pow(kLeastExcess / kMostExcess, part);
-    if (loss < start) losses.push_back(loss);
-  }
-  if (end_loss > floor && end_loss < start) losses.push_back(end_loss);
-  return losses;
+// The loss above which the smaller size stops: that of the end, or just above what both can reach.
+double lowest(const Size& small, const Size& large, double end_loss) {
+  return std::max(end_loss, std::max(small.curve->floor(), large.curve->floor()) + kLeastExcess);
 }
 
 void check_costs(const Size& small, const Size& large) {
@@ -83,25 +87,60 @@ Growth growth_after(const Size& small, const Size& large, double small_tokens) {
 }
 
 Growth best_growth(const Size& small, const Size& large, double end_loss) {
-  check_costs(small, large);
-  std::vector<Growth> tried;
-  for (double loss : losses_to_try(small, large, end_loss))
-    tried.push_back(growth_at(small, large, loss));
-  tried.front().credit = std::max(0.0, tried.front().credit);
-  const auto better = [](const Growth& a, const Growth& b) { return a.credit < b.credit; };
-  const auto at = static_cast<std::size_t>(std::max_element(tried.begin(), tried.end(), better) -
-                                           tried.begin());
-  Growth best = tried[at];
-  if (at > 1 && at + 1 < tried.size()) {
-    const auto f = [&](double loss) { return overpaid(small, large, loss); };
-    const Growth exact = growth_at(small, large, root(tried[at + 1].loss, tried[at - 1].loss, f));
-    if (exact.credit >= best.credit) best = exact;
+  const LossGrid grid = loss_grid(*small.curve);
+  std::vector<double> large_tokens;
+  for (double loss : grid.losses) large_tokens.push_back(large.curve->tokens(loss));
+  return with_plateau(small, large, end_loss,
+                      best_growth(small, large, end_loss, grid, large_tokens));
+}
+
+LossGrid loss_grid(const LossCurve& curve) {
+  LossGrid grid{{curve.start()}, {}};
+  for (int i = 0; i <= kGridPoints; ++i) {
+    const double part = i / double{kGridPoints};
+    const double loss = curve.floor() + kMostExcess * std::pow(kLeastExcess / kMostExcess, part);
+    if (loss < curve.start()) grid.losses.push_back(loss);
   }
-  if (!best.pays() || at == 0) return best;
-  const double wanted = kPlateau * best.credit;
-  best.earliest = plateau_end(small, large, best.loss, tried[1].loss, wanted);
-  best.latest = plateau_end(small, large, best.loss, tried.back().loss, wanted);
-  return best;
+  for (double loss : grid.losses) grid.tokens.push_back(curve.tokens(loss));
+  return grid;
+}
+
+// The best point of the grid above the end, or the end, made exact between its neighbours.
+Growth best_growth(const Size& small, const Size& large, double end_loss, const LossGrid& grid,
+                   std::span<const double> large_tokens) {
+  check_costs(small, large);
+  const double end = lowest(small, large, end_loss);
+  std::size_t at = 0, n = 0;
+  double most = std::max(0.0, large_tokens[0] - cost_ratio(small, large) * grid.tokens[0]);
+  for (; n < grid.losses.size() && grid.losses[n] > end; ++n) {
+    const double credit = large_tokens[n] - cost_ratio(small, large) * grid.tokens[n];
+    if (credit <= most) continue;
+    most = credit;
+    at = n;
+  }
+  Growth best = growth_at(small, large, grid.losses[at]);
+  best.credit = most;
+  if (n == 0) return best;
+  if (const Growth last = growth_at(small, large, end); last.credit > most) {
+    best = last;
+    at = n;
+  }
+  if (at == 0) return best;
+  const double low = at + 1 < n ? grid.losses[at + 1] : end;
+  const double high = std::isfinite(grid.losses[at - 1]) ? grid.losses[at - 1] : best.loss;
+  const auto f = [&](double loss) { return overpaid(small, large, loss); };
+  if (!(low < high && f(low) > 0 && f(high) < 0)) return best;
+  const Growth exact = growth_at(small, large, root(low, high, f));
+  return exact.credit >= best.credit ? exact : best;
+}
+
+Growth with_plateau(const Size& small, const Size& large, double end_loss, Growth growth) {
+  if (!growth.pays() || growth.small_tokens == 0) return growth;
+  const double start = std::min(small.curve->start(), small.curve->floor() + kMostExcess);
+  const double wanted = kPlateau * growth.credit;
+  growth.earliest = plateau_end(small, large, growth.loss, start, wanted);
+  growth.latest = plateau_end(small, large, growth.loss, lowest(small, large, end_loss), wanted);
+  return growth;
 }
 
 // With r = c_a/c_b, kappa = r^(b/(1+b)) and Delta = E_a - E_b the equal slopes read

@@ -1,6 +1,8 @@
 // When to grow one size into the next, and what that saves.
 #pragma once
 
+#include <span>
+
 #include "law/assumption.h"
 #include "law/loss_law.h"
 
@@ -29,6 +31,19 @@ Growth growth_after(const Size& small, const Size& large, double small_tokens);
 // comes at once, after 0 tokens. If the smaller size is the cheaper one to the end, its loss is
 // end_loss.
 Growth best_growth(const Size& small, const Size& large, double end_loss);
+
+// The tokens of a size at losses from its start down to just above its floor: looked up once for
+// growths of many ends and prices.
+struct LossGrid {
+  std::vector<double> losses, tokens;  // falling losses
+};
+LossGrid loss_grid(const LossCurve& curve);
+// The same best growth without its plateau. grid: of the smaller size; large_tokens: the larger
+// one's at the grid's losses.
+Growth best_growth(const Size& small, const Size& large, double end_loss, const LossGrid& grid,
+                   std::span<const double> large_tokens);
+// A best growth with its plateau looked for.
+Growth with_plateau(const Size& small, const Size& large, double end_loss, Growth growth);
 
 // Curves that share scale and exponent and have no offset have it in closed form.
 struct SharedExponent {

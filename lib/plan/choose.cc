@@ -57,6 +57,7 @@ class Chooser {
     }
     choose_transfer(learned);
     run_.mixing = mixing_tokens(learned);
+    find_decay_drop(learned);
   }
 
   Choice choose() {
@@ -74,6 +75,7 @@ class Chooser {
       choice_.end_losses.clear();
     } else {
       choice_.predicted_by = fmt::format("the law {}; {}", law_.name, assumption_name(assumption_));
+      take_decay_off();
     }
     if (lengths) {
       choice_.schedule.plan.scratch = Duration{run_.tokens, DurationUnit::tokens};
@@ -153,6 +155,23 @@ class Chooser {
       rho_[i] = found->rho;
       learned_from_.push_back(found->run);
     }
+  }
+
+  // What the decay of the newest run of about this size gained, for laws that know no decay.
+  void find_decay_drop(const Learned& learned) {
+    const double flops = arch::flops_per_token(plan_.final_model);
+    if (law_.end != "a constant rate" || asked_.lr.curve != "wsd") return;
+    for (const LearnedGrowth& growth : learned.all()) {
+      const double factor = arch::flops_per_token(growth.to) / flops;
+      if (growth.decay_drop > 0 && factor > 0.5 && factor < 2) decay_drop_ = &growth;
+    }
+  }
+
+  void take_decay_off() {
+    if (!decay_drop_) return;
+    choice_.end_losses.back() -= decay_drop_->decay_drop;
+    choice_.predicted_by += fmt::format("; less {:.4f} nats, the gain of the decay of {}",
+                                        decay_drop_->decay_drop, decay_drop_->run);
   }
 
   double mixing_tokens(const Learned& learned) const {
@@ -296,6 +315,7 @@ class Chooser {
   Assumption assumption_ = Assumption::loss_state;
   std::vector<double> rho_;  // of the growth into each stage
   std::vector<std::string> learned_from_;
+  const LearnedGrowth* decay_drop_ = nullptr;  // null: not known, or the law's losses have it
   Choice choice_;
 };
 

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "law/bootstrap.h"
+#include "plan/strains.h"
 
 namespace stagedtrain::plan {
 namespace {
@@ -146,6 +147,29 @@ void mixing_warnings(const RunPlan& plan, const Transfer& transfer,
         short_count(transfer.mixing_tokens)));
 }
 
+// What strains the assumption of the first forecast.
+void assumption_warnings(const RunPlan& plan, const PlanningLaw& law, const Transfer& transfer,
+                         Outlook& outlook) {
+  const Forecast& asked = outlook.forecasts[0];
+  for (std::size_t i = 1; i < plan.stages.size(); ++i) {
+    const StagePlan &from = plan.stages[i - 1], &to = plan.stages[i];
+    const double factor = law.parameters(to.params) / law.parameters(from.params);
+    if (auto line = growth_strain(from.name, to.name, factor))
+      outlook.warnings.push_back(std::move(*line));
+  }
+  const double tokens = asked.scratch_tokens, saved = asked.savings.flops;
+  const std::string most = saved > 0
+                               ? fmt::format("here it is {:.1f}%, {} tokens of the final model",
+                                             100 * saved, short_count(saved * tokens))
+                               : std::string("here nothing is saved");
+  if (asked.assumption == Assumption::loss_state)
+    if (auto line = long_run_strain(tokens, plan.stages.back().params, most))
+      outlook.warnings.push_back(std::move(*line));
+  if (asked.assumption != Assumption::mixing) return;
+  for (std::string& line : mixing_strains(plan.schedule, transfer))
+    outlook.warnings.push_back(std::move(line));
+}
+
 }  // namespace
 
 std::vector<std::string> law_warnings(const PlanningLaw& law, const std::string& name,
@@ -193,7 +217,10 @@ Outlook forecast(const RunPlan& plan, const RunCost& cost, const PlanningLaw& la
                       law::assumption_name(one.assumption)));
     }
   }
-  if (outlook.forecasts.empty()) outlook.nothing = outlook.warnings.back();
+  if (outlook.forecasts.empty()) {
+    outlook.nothing = outlook.warnings.back();
+    return outlook;
+  }
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     double tokens = 0;
     for (const Forecast& f : outlook.forecasts)
@@ -205,7 +232,10 @@ Outlook forecast(const RunPlan& plan, const RunCost& cost, const PlanningLaw& la
   outlook.warnings.insert(outlook.warnings.end(), law.notes.begin(), law.notes.end());
   if (const auto times = epochs(plan); times && *times > 1)
     outlook.warnings.push_back(epochs_warning(*times));
-  if (plan.stages.size() > 1) mixing_warnings(plan, transfer, outlook.warnings);
+  if (plan.stages.size() > 1) {
+    mixing_warnings(plan, transfer, outlook.warnings);
+    assumption_warnings(plan, law, transfer, outlook);
+  }
   return outlook;
 }
 

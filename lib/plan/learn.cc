@@ -54,25 +54,44 @@ double x_at(const law::StageCurve& law, double loss) {
   return loss > law.E ? std::pow(law.B / (loss - law.E), 1 / law.b) - law.x0 : kUnknown;
 }
 
-// Steps at the peak that came with the growth.
-double head_start(const law::StageCurve& grown, double trained, const law::StageCurve& scratch) {
-  return x_at(scratch, grown.loss(trained)) - trained;
+// Where a stage stood on its size's curve from scratch, in steps at the peak: of the fit, and of
+// its bootstraps. Empty where that is not known.
+struct Stand {
+  double at = kUnknown;
+  std::vector<double> samples;
+};
+
+// Of a grown stage at its begin: where its size from scratch comes to the loss that it ended with,
+// less what it trained itself.
+Stand begin_of(const Fitted& grown, const Fitted& own) {
+  const double trained = grown.fit.last_x;
+  const auto start = [&](const law::StageCurve& a, const law::StageCurve& b) {
+    return x_at(b, a.loss(trained)) - trained;
+  };
+  Stand stand{start(grown.fit.law, own.fit.law), {}};
+  const std::size_t count = std::min(grown.fit.samples.size(), own.fit.samples.size());
+  for (std::size_t i = 0; i < count; ++i)
+    stand.samples.push_back(start(grown.fit.samples[i], own.fit.samples[i]));
+  return stand;
 }
 
-void find_rho(const Fitted& small, const Fitted& grown, const Fitted& scratch,
-              LearnedGrowth& growth) {
-  const double trained = grown.fit.last_x;
-  const double before = small.fit.last_x;  // what warm-up lost counts as lost
-  const double start = head_start(grown.fit.law, trained, scratch.fit.law);
-  if (!(start > 0)) return;
+// After `trained` steps more.
+Stand after(Stand stand, double trained) {
+  stand.at += trained;
+  for (double& sample : stand.samples) sample += trained;
+  return stand;
+}
+
+void find_rho(const Stand& before, const Stand& begin, LearnedGrowth& growth) {
+  if (!(begin.at > 0 && before.at > 0)) return;
   std::vector<double> rhos;
-  const std::size_t count = std::min(grown.fit.samples.size(), scratch.fit.samples.size());
-  for (std::size_t i = 0; i < count; ++i) {
-    const double one = head_start(grown.fit.samples[i], trained, scratch.fit.samples[i]);
-    if (one > 0) rhos.push_back(before / one);
+  for (std::size_t i = 0; i < begin.samples.size(); ++i) {
+    const double from =
+        before.samples.empty() ? before.at : before.samples[i % before.samples.size()];
+    if (begin.samples[i] > 0 && from > 0) rhos.push_back(from / begin.samples[i]);
   }
   if (rhos.empty()) return;
-  growth.rho = before / start;
+  growth.rho = before.at / begin.at;
   const law::Interval interval = law::interval(std::move(rhos));
   growth.rho_low = interval.low;
   growth.rho_high = interval.high;
@@ -95,14 +114,53 @@ double mixing_time(const Fitted& grown, const Fitted& scratch) {
   return kUnknown;
 }
 
-void compare(const runlog::Run& staged, const runlog::Run& scratch, LearnedGrowth& growth) {
-  const auto grown = fitted(staged, staged.stages.size() - 1);
-  const auto own = fitted(scratch, scratch.stages.size() - 1);
-  if (!grown || !own || grown->fit.peak_rate != own->fit.peak_rate) return;
-  growth.mixing_tokens = mixing_time(*grown, *own);
-  const auto small = fitted(staged, 0);
-  if (staged.stages.size() == 2 && small) find_rho(*small, *grown, *own, growth);
+bool starts_fresh(const runlog::Run& run) {
+  if (run.stages.empty() || run.steps.size() < 2) return false;
+  const double first = run.steps[0].at.step, second = run.steps[1].at.step;
+  return first <= 2 * (second - first);
 }
+
+// The longest first stage of this model out of fresh weights, at this peak rate.
+std::optional<Fitted> from_scratch(const std::vector<const runlog::Run*>& runs,
+                                   const arch::ModelConfig& model, double peak) {
+  std::optional<Fitted> longest;
+  for (const runlog::Run* run : runs) {
+    if (!starts_fresh(*run) || !(run->stages[0].model == model)) continue;
+    auto found = fitted(*run, 0);
+    if (!found || found->fit.peak_rate != peak) continue;
+    if (!longest || found->fit.last_x > longest->fit.last_x) longest = std::move(found);
+  }
+  return longest;
+}
+
+// Follows the stages along their sizes' own curves, as far as these are known.
+class Walk {
+ public:
+  Walk(const runlog::Run& staged, const std::vector<const runlog::Run*>& scratch)
+      : staged_(staged), scratch_(scratch) {
+    if (scratch.empty()) return;
+    if (const auto first = fitted(staged, 0)) stand_ = {first->fit.last_x, {}};
+  }
+  // Into stage i, after all the stages before it.
+  void learn(std::size_t i, LearnedGrowth& growth) {
+    const Stand before = std::exchange(stand_, {});
+    if (scratch_.empty()) return;
+    const auto grown = fitted(staged_, i);
+    if (!grown) return;
+    const auto own = from_scratch(scratch_, staged_.stages[i].model, grown->fit.peak_rate);
+    if (!own) return;
+    growth.mixing_tokens = mixing_time(*grown, *own);
+    const Stand begin = begin_of(*grown, *own);
+    find_rho(before, begin, growth);
+    if (i > 1 && before.at > 0) growth.tokens_before = before.at * grown->logged.tokens_per_step;
+    stand_ = after(begin, grown->fit.last_x);
+  }
+
+ private:
+  const runlog::Run& staged_;
+  const std::vector<const runlog::Run*>& scratch_;
+  Stand stand_;  // of the stage before, at its end
+};
 
 const runlog::Growth* growth_into(const runlog::Run& run, const std::string& stage) {
   for (const runlog::Growth& growth : run.growths)
@@ -140,8 +198,10 @@ std::vector<Measurement> speeds_of(const RunPlan& plan, const runlog::Run& run) 
   return speeds;
 }
 
-std::vector<LearnedGrowth> growths_of(const runlog::Run& staged, const runlog::Run* scratch) {
+std::vector<LearnedGrowth> growths_of(const runlog::Run& staged,
+                                      const std::vector<const runlog::Run*>& scratch) {
   std::vector<LearnedGrowth> learned;
+  Walk walk(staged, scratch);
   for (std::size_t i = 1; i < staged.stages.size(); ++i) {
     const runlog::Growth* growth = growth_into(staged, staged.stages[i].name);
     if (!growth) continue;
@@ -157,11 +217,9 @@ std::vector<LearnedGrowth> growths_of(const runlog::Run& staged, const runlog::R
                       .tokens_before = growth->at.tokens,
                       .mixing_tokens = kUnknown,
                       .decay_drop = kUnknown};
-    if (i + 1 == staged.stages.size()) {
-      if (staged.end && staged.end->decayed)
-        if (const auto last = fitted(staged, i)) one.decay_drop = drop_of(*last);
-      if (scratch) compare(staged, *scratch, one);
-    }
+    if (i + 1 == staged.stages.size() && staged.end && staged.end->decayed)
+      if (const auto last = fitted(staged, i)) one.decay_drop = drop_of(*last);
+    walk.learn(i, one);
     learned.push_back(std::move(one));
   }
   return learned;

@@ -16,7 +16,7 @@ struct LearnedGrowth {
   std::string operators;         // as run.jsonl has them
   arch::ModelConfig from, to;
   double rho = 0, rho_low = 0, rho_high = 0;  // tokens before the growth / tokens that they counted
-  double tokens_before = 0;                   // seen by the smaller model
+  double tokens_before = 0;  // where the smaller model stood on its own curve
   double mixing_tokens = 0;                   // until it met the run from scratch
   double decay_drop = 0;                      // nats: the decay's end against the curve before it
 };

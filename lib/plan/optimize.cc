@@ -94,9 +94,10 @@ double warmup_saved(const Problem& problem, const Solution& solution) {
   return static_cast<double>(problem.base.warmup_steps) / 2 * (1 - ratio);
 }
 
-Optimum solved(const RunPlan& base, const OptimizeOptions& options, const DataFacts& facts) {
-  const Problem problem = make_problem(base, options);
-  const Solution solution = solve(problem);
+Optimum solved(const RunPlan& base, const Problem& problem, const DataFacts& facts,
+               double most_seconds = 0) {
+  const OptimizeOptions& options = problem.options;
+  const Solution solution = solve(problem, most_seconds);
   Optimum optimum;
   optimum.law = options.law;
   optimum.options = options;
@@ -119,19 +120,26 @@ Optimum solved(const RunPlan& base, const OptimizeOptions& options, const DataFa
   return optimum;
 }
 
-void check_time(const Optimum& optimum) {
-  const double most = optimum.options.most_seconds;
-  const RunCost& cost = optimum.full.cost;
-  if (most == 0) return;
-  if (!cost.timed)
-    throw usage_error("a limit of time: the seconds of a token are not known")
-        .with_hint("stagedtrain plan --measure SCHEDULE times it, or --set machine.flops=312T");
-  if (cost.total.seconds() > most)
-    throw usage_error("the plan takes {}, expected at most {}", short_seconds(cost.total.seconds()),
-                      short_seconds(most))
-        .with_hint(
-            fmt::format("--unit seconds --cost {}s finds the least loss that this time comes to",
-                        std::floor(most)));
+// Evaluating and saving take time too; how much, only a whole plan tells.
+Optimum solved_in_time(const RunPlan& base, const Problem& problem, const DataFacts& facts) {
+  const double most = problem.options.most_seconds;
+  Optimum optimum = solved(base, problem, facts);
+  double training = most;
+  for (int i = 0; i < 3 && optimum.full.cost.total.seconds() > most; ++i) {
+    const Costs& total = optimum.full.cost.total;
+    training = std::min(most - (total.seconds() - total.training_seconds),
+                        i == 0 ? most : training - (total.seconds() - most));
+    if (!(training > 0)) break;
+    optimum = solved(base, problem, facts, training);
+  }
+  if (optimum.full.cost.total.seconds() > most)
+    throw usage_error(
+        "the plan takes {}, of which {} are not training, expected at most {}",
+        short_seconds(optimum.full.cost.total.seconds()),
+        short_seconds(optimum.full.cost.total.seconds() - optimum.full.cost.total.training_seconds),
+        short_seconds(most))
+        .with_hint("evaluate and save less often, or accept a higher loss");
+  return optimum;
 }
 
 }  // namespace
@@ -142,9 +150,10 @@ Optimum optimize(const schedule::Schedule& schedule, const OptimizeOptions& opti
     throw usage_error("plan --optimize: the schedule starts from {}, expected fresh weights",
                       schedule.from)
         .with_hint("remove the key from");
-  Optimum optimum = solved(resolve(schedule, facts), options, facts);
-  check_time(optimum);
-  return optimum;
+  const RunPlan base = resolve(schedule, facts);
+  const Problem problem = make_problem(base, options);
+  return options.most_seconds > 0 ? solved_in_time(base, problem, facts)
+                                  : solved(base, problem, facts);
 }
 
 }  // namespace stagedtrain::plan

@@ -7,13 +7,16 @@ namespace stagedtrain::plan {
 
 struct Problem {
   const OptimizeOptions& options;
-  RunPlan base;  // of the schedule as it was
-  std::vector<Candidate> sizes;
-  law::Family family;      // the same, with curves and the cost of a token in the options' unit
-  double step_tokens = 0;  // of one step after its warm-ups
+  RunPlan base = {};  // of the schedule as it was
+  std::vector<Candidate> sizes = {};
+  law::Family family = {};  // the same, with curves and the cost of a token in the options' unit
+  // Of a token of each size: that cost, and seconds, where the unit or a limit asks for them.
+  std::vector<double> costs = {}, seconds = {};
+  law::FamilyPairs pairs = {};  // that the operators connect
+  double step_tokens = 0;       // of one step after its warm-ups
   double decay_share = 0;
   double lost_tokens = 0;  // by the re-warm-up of a growth
-  std::vector<std::string> notes;
+  std::vector<std::string> notes = {};
 
   const law::Size& final_size() const { return family.back(); }
 };
@@ -29,11 +32,12 @@ struct Solution {
   law::Ladder ladder;                            // as planned
   double floor = 0, all_sizes = 0, ceiling = 0;  // savings in the unit
 };
-// For the goal of the options. Throws Error(usage) where there is none.
-Solution solve(const Problem& problem);
+// For the goal and limits of the options; most_seconds: of training, 0 for no limit. Throws
+// Error(usage) where there is none.
+Solution solve(const Problem& problem, double most_seconds = 0);
 
-// Cost in the unit and tokens of all stages of a ladder.
-double cost_of(const Problem& problem, const law::Ladder& ladder, double end_tokens);
-double tokens_of(const Problem& problem, const law::Ladder& ladder, double end_tokens);
+// The sum over all tokens that a ladder trains, each weighted by its size.
+double sum_over(const Problem& problem, const law::Ladder& ladder, double end_tokens,
+                const std::vector<double>& weights);
 
 }  // namespace stagedtrain::plan

@@ -102,8 +102,9 @@ Json stage_json(const OptimizedStage& stage) {
 
 std::string to_text(const Optimum& o) {
   std::string text = wrapped(fmt::format("law         {}: {}", o.law.name, o.law.source));
-  text += fmt::format("its losses  {}, of {} to {} parameters\nassumption  {}\n\n", o.law.end,
+  text += fmt::format("its losses  {}, of {} to {} parameters; {}\nassumption  {}\n\n", o.law.end,
                       short_count(o.law.least_parameters), short_count(o.law.most_parameters),
+                      o.law.samples.empty() ? "published, so without intervals" : "intervals below",
                       law::assumption_name(o.options.transfer.assumption));
   text += stages_text(o) + "\n" + growths_text(o) + "\n" + savings_text(o) + "\n";
   text += to_text(o.full.plan, o.full.cost);

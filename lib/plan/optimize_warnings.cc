@@ -2,13 +2,13 @@
 #include "plan/optimize_warnings.h"
 
 #include "base/text.h"
+#include "plan/strains.h"
 
 namespace stagedtrain::plan {
 namespace {
 
 using law::Assumption;
 using Lines = std::vector<std::string>;
-constexpr double kTokensPerParameter = 20, kMostGrowth = 4;
 
 void about_law(const Optimum& o, Lines& lines) {
   for (const OptimizedStage& stage : o.stages)
@@ -28,36 +28,23 @@ std::string worth(const Optimum& o) {
 }
 
 void about_loss_state(const Optimum& o, Lines& lines) {
-  const double tokens_per_parameter =
-      o.scratch_tokens / static_cast<double>(o.stages.back().size.params.total);
-  if (tokens_per_parameter > kTokensPerParameter)
-    lines.push_back(fmt::format(
-        "{:.3g} tokens for each parameter: under loss-state the tokens saved stay the same as runs "
-        "grow, so the percentage falls; here it is at most {:.1f}%, {} tokens of the final model{}",
-        tokens_per_parameter, 100 * o.all_sizes, short_count(o.all_sizes * o.scratch_tokens),
-        worth(o)));
+  const std::string most =
+      fmt::format("here it is at most {:.1f}%, {} tokens of the final model{}", 100 * o.all_sizes,
+                  short_count(o.all_sizes * o.scratch_tokens), worth(o));
+  if (auto line = long_run_strain(o.scratch_tokens, o.stages.back().size.params, most))
+    lines.push_back(std::move(*line));
 }
 
 void about_mixing(const Optimum& o, Lines& lines) {
-  if (o.options.transfer.mixing_tokens == 0)
-    lines.push_back(
-        "the mixing time is not known and was taken as 0: measure it on a pilot, from the growth "
-        "to where the grown run meets one from scratch");
-  if (o.schedule.lr.curve != "wsd")
-    lines.push_back(
-        fmt::format("the learning rate ({}) falls all along: mixing was seen at a rate "
-                    "that holds until a late decay (wsd)",
-                    o.schedule.lr.curve));
+  for (std::string& line : mixing_strains(o.schedule, o.options.transfer))
+    lines.push_back(std::move(line));
 }
 
 void about_growths(const Optimum& o, Lines& lines) {
   for (std::size_t i = 1; i < o.stages.size(); ++i) {
-    const double factor = o.stages[i].size.parameters / o.stages[i - 1].size.parameters;
-    if (factor > kMostGrowth * (1 + 1e-9))
-      lines.push_back(
-          fmt::format("{} to {}: {:.3g} times the parameters; growths beyond 4 have "
-                      "done worse than planned",
-                      o.stages[i - 1].name, o.stages[i].name, factor));
+    const OptimizedStage &from = o.stages[i - 1], &to = o.stages[i];
+    if (auto line = growth_strain(from.name, to.name, to.size.parameters / from.size.parameters))
+      lines.push_back(std::move(*line));
   }
 }
 

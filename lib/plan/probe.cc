@@ -18,6 +18,7 @@ using schedule::Schedule;
 struct Way {
   std::string name;
   Tree item;
+  int rank = 0;  // lower ones are tried first
 };
 
 Tree item_of(const char* name, const Tree& options) {
@@ -71,24 +72,28 @@ std::optional<std::string> leads_to(const Tree& item, const arch::ModelConfig& f
 // Collects ways that make different recipes.
 class Ways {
  public:
-  Ways(const arch::ModelConfig& from, const arch::ModelConfig& to) : from_(from), to_(to) {}
-  void add(const std::string& name, const Tree& item) {
+  // own: the schedule's item.
+  Ways(const Tree& own, const arch::ModelConfig& from, const arch::ModelConfig& to)
+      : own_(own.find("operator")->text), from_(from), to_(to) {
+    add("own", own, 0);
+  }
+  void add(const std::string& name, const Tree& item, int rank) {
     const auto operators = leads_to(item, from_, to_);
     if (!operators || std::ranges::find(seen_, *operators) != seen_.end()) return;
     seen_.push_back(*operators);
-    ways_.push_back({name, item});
+    ways_.push_back({name, item, rank});
   }
   // The operator with these sizes, and each other word of each option. Whether it leads there.
   bool add_all(const grow::OperatorEntry& entry, const Tree& sizes) {
     const Tree plain = item_of(entry.name, sizes);
     if (!leads_to(plain, from_, to_)) return false;
-    add(entry.name, plain);
+    add(entry.name, plain, 1);
     for (const FieldRow& row : entry.document()) {
       if (row.path.find('.') != std::string::npos) continue;
       for (const std::string& word : words_of_type(row.type)) {
         Tree item = plain;
         item.set(row.path, Tree::scalar(word));
-        add(fmt::format("{}-{}-{}", entry.name, row.path, word), item);
+        add(fmt::format("{}-{}-{}", entry.name, row.path, word), item, entry.name == own_ ? 2 : 3);
       }
     }
     return true;
@@ -96,6 +101,7 @@ class Ways {
   const std::vector<Way>& all() const { return ways_; }
 
  private:
+  std::string own_;  // its operator
   const arch::ModelConfig &from_, &to_;
   std::vector<std::string> seen_;
   std::vector<Way> ways_;
@@ -103,8 +109,7 @@ class Ways {
 
 std::vector<Way> ways_between(const Tree& own, const arch::ModelConfig& from,
                               const arch::ModelConfig& to) {
-  Ways ways(from, to);
-  ways.add("own", own);
+  Ways ways(own, from, to);
   for (const grow::OperatorEntry& entry : grow::operators())
     for (const Tree& sizes : sizes_between(from, to))
       if (ways.add_all(entry, sizes)) break;
@@ -144,7 +149,7 @@ std::vector<ProbeCandidate> probe_candidates(const RunPlan& plan, std::int64_t s
   if (plan.stages.size() < 2)
     throw usage_error("plan --probe: the schedule has one stage, expected a growth to try");
   const Tree& written = plan.schedule.stages[1].grow;
-  std::vector<ProbeCandidate> candidates;
+  std::vector<std::pair<int, ProbeCandidate>> found;
   // Of a list of operators one is changed at a time; the models between stay as they are.
   arch::ModelConfig from = plan.stages[0].model;
   for (std::size_t i = 0; i < written.items.size(); ++i) {
@@ -153,12 +158,27 @@ std::vector<ProbeCandidate> probe_candidates(const RunPlan& plan, std::int64_t s
       if (way.name == "own" && i > 0) continue;
       Tree grow = written;
       grow.items[i] = way.item;
-      candidates.push_back({way.name, grow::make_recipe(grow, plan.stages[0].model, "").operators(),
-                            probe_schedule(plan, grow, steps)});
+      found.emplace_back(
+          way.rank,
+          ProbeCandidate{way.name, grow::make_recipe(grow, plan.stages[0].model, "").operators(),
+                         probe_schedule(plan, grow, steps)});
     }
     from = to;
   }
+  std::ranges::stable_sort(found, {}, &std::pair<int, ProbeCandidate>::first);
+  std::vector<ProbeCandidate> candidates;
+  for (auto& [rank, candidate] : found) candidates.push_back(std::move(candidate));
   return candidates;
+}
+
+double probe_flops(const std::vector<ProbeCandidate>& candidates) {
+  double flops = 0;
+  for (const ProbeCandidate& candidate : candidates) {
+    const RunPlan run = resolve(candidate.schedule);
+    if (flops == 0) flops = run.stages[0].flops;
+    flops += run.stages[1].flops;
+  }
+  return flops;
 }
 
 std::vector<ProbeFile> probe_files(const std::vector<ProbeCandidate>& candidates,

@@ -17,10 +17,15 @@ struct ProbeCandidate {
   schedule::Schedule schedule;
 };
 
-// Every operator, and every choice among words of its options, that leads to the same larger model;
-// the schedule's own way first. The runs are the first stage as planned, then `steps` of the
-// second, at a constant rate. Throws Error(usage) for a schedule of one stage.
+// Every operator, and every choice among words of its options, that leads to the same larger model,
+// the most different ones first: the schedule's own way, the other operators as they come, other
+// words of the own operator's options, then of the others'. The runs are the first stage as
+// planned, then `steps` of the second, at a constant rate. Throws Error(usage) for a schedule of
+// one stage.
 std::vector<ProbeCandidate> probe_candidates(const RunPlan& plan, std::int64_t steps);
+
+// What a probe of these trains: FLOPs of all, the part that they share counted once.
+double probe_flops(const std::vector<ProbeCandidate>& candidates);
 
 // Files of a probe by name: NAME.yaml for each candidate, and run.sh, which trains what they share
 // once. folder is where they will lie; program is the command that trains.

@@ -268,8 +268,10 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
   if (!same_sizes(plan.stages.back().model, plan.final_model))
     throw stage_place(s, s.stages.size() - 1)
         .error("stages do not end at the final model: '{}' is {}, model is {}",
-               s.stages.back().name, describe(plan.stages.back().model),
-               describe(plan.final_model));
+               s.stages.back().name, describe(plan.stages.back().model), describe(plan.final_model))
+        .with_hint(
+            "let the last stage's grow make the final model, or change model; "
+            "stagedtrain grow --list names the operators");
   if (plan.total_steps > static_cast<std::int64_t>(kMaxSteps))
     throw s.source.error("stages: {} steps together, expected at most {:.0e}",
                          grouped(plan.total_steps), kMaxSteps);

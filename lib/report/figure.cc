@@ -75,6 +75,11 @@ std::string data_block(const std::string& name, const std::vector<XY>& points) {
   return script + "END\n";
 }
 
+std::string area_clause(const Area& area, const std::string& data) {
+  return fmt::format("${} with filledcurves closed fillstyle solid 1.0 noborder fillcolor {}", data,
+                     rgb(area.colour));
+}
+
 std::string line_clause(const Line& line, const std::string& data) {
   return fmt::format("${} with lines linecolor {} linewidth {} dashtype {}", data, rgb(line.colour),
                      line.width, line.dashed ? "(6,5)" : "1");
@@ -160,6 +165,8 @@ std::string gnuplot_script(const Figure& figure, const std::string& svg) {
     script += data_block(name, points);
     clauses += ", " + clause(name);
   };
+  for (const Area& area : figure.areas)
+    add(area.outline, [&](const std::string& name) { return area_clause(area, name); });
   for (const Line& line : figure.lines)
     add(line.points, [&](const std::string& name) { return line_clause(line, name); });
   for (const Points& points : figure.points)

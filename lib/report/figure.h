@@ -22,6 +22,10 @@ struct XY {
   double x, y;
 };
 
+struct Area {
+  std::vector<XY> outline;  // finite, closed by itself
+  Colour colour;
+};
 struct Line {
   std::vector<XY> points;  // finite
   Colour colour;
@@ -63,6 +67,7 @@ struct Figure {
   std::string alt;                // what it shows, for those who do not see it
   int width = 480, height = 320;  // pixels at full size
   Axis x, y;
+  std::vector<Area> areas;  // below all lines
   std::vector<Line> lines;
   std::vector<Points> points;
   std::vector<Arrow> arrows;

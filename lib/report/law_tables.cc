@@ -56,14 +56,16 @@ std::string curve_text(const plan::FittedCurve& c) {
                 parameter_row("x0", c.law.x0, c.low.x0, c.high.x0)};
   const std::string model =
       c.model_parameters > 0 ? fmt::format(", {} parameters", short_count(c.model_parameters)) : "";
+  const std::string about = wrapped(fmt::format(
+      "{} points of steps {} to {} (warm-up {}), {} spikes dropped; Huber {:.2g}, residuals "
+      "{:.3f}%; {}",
+      c.points, format_number(c.first_step), format_number(c.last_step),
+      format_number(c.warmup_steps), c.spikes, c.huber, 100 * c.noise,
+      starts_text(c.agreeing_starts, c.starts, c.gradient)));
   return fmt::format(
-      "{}{}\nloss = E + B (x + x0)^-b, x in steps at peak learning rate ({})\n"
-      "{} points of steps {} to {} (warm-up {}), {} spikes dropped; Huber {}, residuals {:.3f}%; "
-      "{}\n\n{}\nHow it foretells its own end (trust it to 2 or 3 times the steps fitted):\n{}",
-      c.name, model, format_number(c.peak_rate), c.points, format_number(c.first_step),
-      format_number(c.last_step), format_number(c.warmup_steps), c.spikes,
-      fmt::format("{:.2g}", c.huber), 100 * c.noise,
-      starts_text(c.agreeing_starts, c.starts, c.gradient), to_text(table), prefix_text(c));
+      "{}{}\nloss = E + B (x + x0)^-b, x in steps at peak learning rate ({})\n{}\n{}\n"
+      "How it foretells its own end (trust it to 2 or 3 times the steps fitted):\n{}",
+      c.name, model, format_number(c.peak_rate), about, to_text(table), prefix_text(c));
 }
 
 std::string chinchilla_text(const plan::FittedChinchilla& c) {
@@ -73,13 +75,14 @@ std::string chinchilla_text(const plan::FittedChinchilla& c) {
                 parameter_row("B", c.law.B, c.low.B, c.high.B),
                 parameter_row("a", c.law.a, c.low.a, c.high.a),
                 parameter_row("b", c.law.b, c.low.b, c.high.b)};
+  const std::string about = wrapped(fmt::format(
+      "{} runs, {} of the highest losses dropped, to {} parameters and {} tokens; Huber "
+      "{}, objective {:.9g}; {}",
+      c.points, c.dropped, short_count(c.largest_parameters), short_count(c.most_tokens),
+      format_number(c.huber), c.objective, starts_text(c.agreeing_starts, c.starts, c.gradient)));
   return fmt::format(
-      "{}\nloss = E + A N^-a + B D^-b of finished runs, N parameters, D tokens\n"
-      "{} runs, {} of the highest losses dropped, to {} parameters and {} tokens; Huber {}, "
-      "objective {:.9g}; {}\n\n{}",
-      c.name, c.points, c.dropped, short_count(c.largest_parameters), short_count(c.most_tokens),
-      format_number(c.huber), c.objective, starts_text(c.agreeing_starts, c.starts, c.gradient),
-      to_text(table));
+      "{}\nloss = E + A N^-a + B D^-b of finished runs, N parameters, D tokens\n{}\n{}", c.name,
+      about, to_text(table));
 }
 
 }  // namespace

@@ -43,7 +43,7 @@ std::vector<XY> stage_run(const PathStage& stage, double low, const Unit& unit) 
   for (int i = 0; i <= kPoints; ++i) {
     const double share = static_cast<double>(i) / kPoints;
     const double tokens = stage.begin + length * share * share * share;  // dense where it is steep
-    const double cost = stage.cost_before + (tokens - stage.begin) * stage.size.cost;
+    const double cost = stage.cost_before + stage.cost * share * share * share;
     if (cost >= low) points.push_back({cost / unit.size, stage.size.curve->loss(tokens)});
   }
   return finite(points);
@@ -51,7 +51,7 @@ std::vector<XY> stage_run(const PathStage& stage, double low, const Unit& unit) 
 
 double cost_of_path(const PlanPicture& picture) {
   const PathStage& last = picture.path.back();
-  return last.cost_before + (last.end - last.begin) * last.size.cost;
+  return last.cost_before + last.cost;
 }
 
 void mark_growth(const PlanPicture& picture, std::size_t i, const Unit& unit, Figure& figure) {
@@ -79,12 +79,19 @@ Axis percent_axis(const char* title, double low, double high) {
 
 Axis log_axis(const Unit& unit, double low, double high) { return cost_axis(unit, low, high); }
 
-double saved_by(const PlanPicture& picture, std::size_t stages, double tokens) {
-  const law::LossCurve& curve = *picture.sizes.back().curve;
+// The most that the plan's own sizes save in a run of so many tokens from scratch.
+double saved_by_own(const PlanPicture& picture, double tokens) {
+  law::Family own;
+  for (const PathStage& stage : picture.path) own.push_back(stage.size);
+  if (own.size() == 1) own = picture.sizes;
   const double share = picture.run.decay / picture.run.tokens;
-  const law::Ladders ladders(picture.sizes, curve.loss(tokens * (1 - share)),
-                             {.connected = picture.connected});
-  return ladders.best(stages).credit / tokens;
+  const law::Ladders ladders(own, own.back().curve->loss(tokens * (1 - share)),
+                             {.lost_tokens = picture.lost_tokens});
+  return ladders.best(std::max<std::size_t>(2, picture.path.size())).credit / tokens;
+}
+
+double saved_by_plan(const PlanPicture& picture) {
+  return 1 - cost_of_path(picture) / (picture.run.tokens * picture.path.back().size.cost);
 }
 
 }  // namespace
@@ -92,7 +99,9 @@ double saved_by(const PlanPicture& picture, std::size_t stages, double tokens) {
 Figure path_figure(const PlanPicture& picture) {
   const law::Size& last = picture.path.back().size;
   const double scratch = picture.run.tokens * last.cost;
-  const double high = std::max(scratch, cost_of_path(picture)) * 1.35, low = scratch / 60;
+  const double high = std::max(scratch, cost_of_path(picture)) * 1.35;
+  double low = scratch / 60;
+  if (picture.path.size() > 1) low = std::min(low, picture.path[1].cost_before / 2.5);
   const Unit unit = unit_of(Measure::flops, scratch);
   Figure figure{.title = "Loss against compute",
                 .alt = "Predicted loss of every size and of the staged plan against FLOPs.",
@@ -148,7 +157,8 @@ std::vector<Figure> timing_figures(const PlanPicture& picture) {
                  high = std::max(best.small_tokens, picture.path[i - 1].end) * 4;
     const Unit unit = unit_of(Measure::tokens, high);
     const auto saved = [&](double tokens) {
-      return 100 * whole * law::growth_after(small, large, tokens).credit / end;
+      const double credit = law::growth_after(small, large, tokens).credit;
+      return 100 * whole * (credit - picture.lost_tokens) / end;
     };
     std::vector<XY> all, plateau;
     for (int k = 0; k <= kPoints; ++k) {
@@ -197,7 +207,8 @@ Figure length_figure(const PlanPicture& picture) {
   const law::Size& smallest =
       picture.path.size() > 1 ? picture.path.front().size : picture.sizes.front();
   const double share = 1 - picture.run.decay / tokens;
-  const double ceiling = 100 * share * (1 - smallest.cost / picture.sizes.back().cost);
+  const double ceiling = 100 * (share * (1 - smallest.cost / picture.sizes.back().cost) -
+                                picture.lost_tokens / tokens);
   Figure figure{.title = "What is saved, by the length of the run",
                 .alt = "Floor and ceiling of the saving against tokens of the run from scratch.",
                 .width = 480,
@@ -205,17 +216,21 @@ Figure length_figure(const PlanPicture& picture) {
   std::vector<XY> floor;
   for (int i = 0; i <= 48; ++i) {
     const double at = between(low, high, i, 48);
-    floor.push_back({at / unit.size, 100 * saved_by(picture, picture.most_stages, at)});
+    floor.push_back({at / unit.size, 100 * saved_by_own(picture, at)});
   }
   floor = finite(floor);
-  for (const XY& point : floor)
-    figure.lines.push_back({.points = {point, {point.x, ceiling}}, .colour = kSoft, .width = 11});
+  if (!floor.empty()) {
+    std::vector<XY> between_them = floor;
+    between_them.push_back({floor.back().x, ceiling});
+    between_them.push_back({floor.front().x, ceiling});
+    figure.areas.push_back({.outline = between_them, .colour = kSoft});
+  }
   figure.lines.push_back({.points = floor, .colour = kStaged, .width = 2.4});
   figure.lines.push_back({.points = {{low / unit.size, ceiling}, {high / unit.size, ceiling}},
                           .colour = kStaged,
                           .width = 1.6,
                           .dashed = true});
-  const double here = 100 * saved_by(picture, picture.most_stages, tokens);
+  const double here = 100 * saved_by_own(picture, tokens);
   figure.points.push_back({.points = {{tokens / unit.size, here}}, .colour = kStaged});
   figure.x = log_axis(unit, low, high);
   figure.x.title = "tokens of the run from scratch" +
@@ -235,10 +250,29 @@ Figure length_figure(const PlanPicture& picture) {
   return figure;
 }
 
+namespace {
+
+// Where it is not as good as the best of its number of stages.
+void mark_plan(const PlanPicture& picture, const std::vector<XY>& best, Figure& figure) {
+  const std::size_t stages = picture.path.size();
+  const double saved = 100 * saved_by_plan(picture);
+  if (stages > best.size() || best[stages - 1].y - saved < 0.1 || saved < 0) return;
+  const XY at{static_cast<double>(stages), saved};
+  figure.points.push_back({.points = {at}, .colour = {Ink::ink, 0}, .shape = Shape::ring});
+  figure.labels.push_back({.at = at,
+                           .text = fmt::format("this plan: {:.1f}", saved),
+                           .colour = {Ink::ink, 0},
+                           .dx = 1.2,
+                           .dy = -0.2});
+}
+
+}  // namespace
+
 Figure stages_figure(const PlanPicture& picture) {
   const law::LossCurve& curve = *picture.sizes.back().curve;
-  const law::Ladders ladders(picture.sizes, curve.loss(picture.run.tokens - picture.run.decay),
-                             {.connected = picture.connected});
+  const law::Ladders ladders(picture.sizes, picture.pairs,
+                             curve.loss(picture.run.tokens - picture.run.decay),
+                             {.lost_tokens = picture.lost_tokens});
   const std::size_t most = std::min<std::size_t>(7, picture.sizes.size());
   std::vector<XY> points;
   for (std::size_t stages = 1; stages <= most; ++stages)
@@ -247,7 +281,7 @@ Figure stages_figure(const PlanPicture& picture) {
   const double limit =
       100 * (picture.endless > 0 ? picture.endless
                                  : ladders.best(picture.sizes.size()).credit / picture.run.tokens);
-  Figure figure{.title = "What more stages add",
+  Figure figure{.title = "What the best sizes and more stages save",
                 .alt = "Best saving under loss-state against the number of stages.",
                 .width = 480,
                 .height = 320};
@@ -260,6 +294,7 @@ Figure stages_figure(const PlanPicture& picture) {
       {.points = {{0.6, limit}, {right, limit}}, .colour = kMuted, .width = 1.4, .dashed = true});
   figure.lines.push_back({.points = points, .colour = kSoft, .width = 2});
   figure.points.push_back({.points = points, .colour = kStaged, .size = 1.1});
+  if (picture.path.size() > 1) mark_plan(picture, points, figure);
   for (const XY& point : points)
     if (point.x > 1)
       figure.labels.push_back({.at = point,
@@ -277,32 +312,51 @@ Figure stages_figure(const PlanPicture& picture) {
   return figure;
 }
 
+namespace {
+
+std::string jobs_title(const PlanPicture& picture, const Unit& unit) {
+  if (!picture.in_seconds) return unit.title + " (no times are known: plan --measure)";
+  const std::string unit_name = unit.title.substr(unit.title.rfind(' ') + 1);
+  return fmt::format("{} of training, evaluating and saving ({})", unit_name, picture.time_source);
+}
+
+}  // namespace
+
 Figure jobs_figure(const PlanPicture& picture) {
   const double end = picture.jobs.back().begin + picture.jobs.back().length;
   const Unit unit = unit_of(picture.in_seconds ? Measure::seconds : Measure::flops, end);
   double most = 0;
   for (const PictureJob& job : picture.jobs) most = std::max({most, job.memory, job.growth_memory});
+  const bool limited = picture.most_memory > 0 && picture.most_memory < 2 * most;
+  if (limited) most = std::max(most, picture.most_memory);
   const double gib = most >= 1 << 30 ? 1 << 30 : 1 << 20;
   Figure figure{.title = "The stages in time, and the memory they need",
                 .alt = "Memory of each stage against time.",
                 .width = 960,
                 .height = 260};
-  figure.x = {.title = picture.in_seconds ? unit.title : unit.title + " (times were not measured)",
-              .low = 0,
-              .high = 1.02 * end / unit.size};
+  figure.x = {.title = jobs_title(picture, unit), .low = 0, .high = 1.02 * end / unit.size};
   figure.x.ticks = linear_ticks(0, figure.x.high, 8);
   figure.y = {.title = most >= 1 << 30 ? "memory, GiB" : "memory, MiB",
               .low = 0,
               .high = 1.35 * most / gib};
   figure.y.ticks = linear_ticks(0, figure.y.high, 4);
+  if (limited) {
+    const double limit = picture.most_memory / gib;
+    figure.lines.push_back({.points = {{0, limit}, {figure.x.high, limit}},
+                            .colour = kMuted,
+                            .width = 1.4,
+                            .dashed = true});
+    figure.labels.push_back({.at = {figure.x.high, limit},
+                             .text = "the machine has " + short_bytes(picture.most_memory),
+                             .colour = kMuted,
+                             .align = Align::right,
+                             .dx = -0.5,
+                             .dy = 0.7});
+  }
   for (const PictureJob& job : picture.jobs) {
     const double x0 = job.begin / unit.size, x1 = (job.begin + job.length) / unit.size,
                  top = job.memory / gib;
-    const int bars = std::max(2, static_cast<int>(200 * job.length / end));
-    for (int k = 0; k <= bars; ++k) {
-      const double x = x0 + (x1 - x0) * k / bars;
-      figure.lines.push_back({.points = {{x, 0}, {x, top}}, .colour = kSoft, .width = 5});
-    }
+    figure.areas.push_back({.outline = {{x0, 0}, {x0, top}, {x1, top}, {x1, 0}}, .colour = kSoft});
     figure.lines.push_back(
         {.points = {{x0, 0}, {x0, top}, {x1, top}, {x1, 0}}, .colour = kStaged, .width = 1.8});
     const bool narrow = job.length < 0.15 * end;
@@ -317,69 +371,13 @@ Figure jobs_figure(const PlanPicture& picture) {
                              .colour = {Ink::ink, 0},
                              .shape = Shape::triangle,
                              .size = 1.4});
+    figure.labels.push_back({.at = {x0, job.growth_memory / gib},
+                             .text = "growing: " + short_bytes(job.growth_memory),
+                             .colour = {Ink::ink, 0},
+                             .dx = 1.2,
+                             .dy = 0.1});
   }
   return figure;
-}
-
-std::vector<Figure> fit_figures(const plan::FittedCurve& fit, const plan::LoggedCurve& logged) {
-  const law::CurvePoints near = law::near_peak(logged.steps, logged.begin);
-  const std::vector<law::CurvePoint> points = law::thinned(near.points, 200);
-  Figure curve{.title = fit.name + ": the fit",
-               .alt = "Logged losses and the fitted curve.",
-               .width = 480,
-               .height = 340};
-  Figure rest{.title = fit.name + ": what the fit leaves",
-              .alt = "Residuals of the fit.",
-              .width = 480,
-              .height = 340};
-  const double low = points.front().x, high = points.back().x * 3;
-  std::vector<XY> dots, residuals;
-  Range losses, left;
-  for (const law::CurvePoint& p : points) {
-    dots.push_back({p.x, p.loss});
-    residuals.push_back({p.x, 100 * std::log(p.loss / fit.law.loss(p.x))});
-    losses.add(p.loss);
-    left.add(residuals.back().y);
-  }
-  const auto line = [&](const law::StageCurve& law) {
-    std::vector<XY> made;
-    for (int i = 0; i <= kPoints; ++i) {
-      const double x = between(low, high, i, kPoints);
-      made.push_back({x, law.loss(x)});
-    }
-    return finite(made);
-  };
-  curve.points.push_back({.points = dots, .colour = kScratch, .size = 0.35});
-  for (const plan::PrefixRefit& prefix : fit.prefixes) {
-    if (prefix.share >= 1) continue;
-    curve.lines.push_back(
-        {.points = line(prefix.law), .colour = kMuted, .width = 1.2, .dashed = true});
-    curve.labels.push_back({.at = {high, prefix.law.loss(high)},
-                            .text = fmt::format("from the first {:.0f}%", 100 * prefix.share),
-                            .colour = kMuted,
-                            .align = Align::right,
-                            .dx = -0.5,
-                            .dy = prefix.law.loss(high) > fit.law.loss(high) ? 0.8 : -0.9});
-  }
-  curve.lines.push_back({.points = line(fit.law), .colour = kStaged, .width = 2.2});
-  losses.add(fit.law.loss(high));
-  curve.x = {.title = "steps at the peak rate (the last two thirds are forecast)",
-             .low = low,
-             .high = high,
-             .log = true,
-             .ticks = log_ticks(low, high)};
-  curve.y = loss_axis("training loss, nats per token", losses, 0.12, 0.05);
-  rest.x = {.title = "steps at the peak rate",
-            .low = low,
-            .high = points.back().x,
-            .log = true,
-            .ticks = log_ticks(low, points.back().x)};
-  const double most = std::max({std::fabs(left.low), std::fabs(left.high), 1e-3}) * 1.15;
-  rest.y = percent_axis("measured above the fit", -most, most);
-  rest.lines.push_back(
-      {.points = {{low, 0}, {points.back().x, 0}}, .colour = kStaged, .width = 1.6});
-  rest.points.push_back({.points = residuals, .colour = kScratch, .size = 0.4});
-  return {curve, rest};
 }
 
 }  // namespace stagedtrain::report

@@ -1,7 +1,8 @@
 // A plan, and a fit, as one HTML page.
 #pragma once
 
-#include "report/plan_figures.h"
+#include "report/fit_figures.h"
+#include "report/plan_picture.h"
 
 namespace stagedtrain::report {
 
@@ -10,7 +11,7 @@ namespace stagedtrain::report {
 std::string plan_page(const PlanPicture& picture, const std::string& text,
                       const std::string& gnuplot = "gnuplot");
 
-// Each fitted curve that was logged here, with what the terminal says of the fit.
+// Each law fitted to what was logged here, with what the terminal says of the fit.
 std::string fit_page(const plan::FittedLaws& laws, const plan::LoggedRuns& logged,
                      const std::string& text, const std::string& gnuplot = "gnuplot");
 

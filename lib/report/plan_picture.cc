@@ -26,9 +26,15 @@ void add_sizes(const plan::RunPlan& plan, const plan::PlanningLaw& law, PlanPict
     models.push_back(candidate.model);
     picture.sizes.push_back(size);
   }
-  picture.connected = [models](std::size_t a, std::size_t b) {
+  picture.pairs = law::pairs_of(picture.sizes, [&](std::size_t a, std::size_t b) {
     return plan::connected(models[a], models[b]);
-  };
+  });
+}
+
+double lost_tokens(const plan::StagePlan& stage) {
+  if (!stage.growth) return 0;
+  const double steps = static_cast<double>(std::min(stage.rewarm_steps, stage.steps)) / 2;
+  return steps * static_cast<double>(stage.tokens) / static_cast<double>(stage.steps);
 }
 
 void add_path(const plan::RunPlan& plan, const plan::PlanningLaw& law, const plan::Optimum* optimum,
@@ -36,7 +42,10 @@ void add_path(const plan::RunPlan& plan, const plan::PlanningLaw& law, const pla
   double cost = 0;
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     const plan::StagePlan& stage = plan.stages[i];
-    PathStage step{.name = stage.name, .size = size_of(stage.model, law), .cost_before = cost};
+    PathStage step{.name = stage.name,
+                   .size = size_of(stage.model, law),
+                   .cost_before = cost,
+                   .cost = stage.flops};
     if (!step.size.curve)
       throw usage_error("the law {} has no curve of stage {}", law.name, stage.name);
     if (optimum) {
@@ -45,32 +54,27 @@ void add_path(const plan::RunPlan& plan, const plan::PlanningLaw& law, const pla
       const PathStage& before = picture.path.back();
       step.begin = step.size.curve->tokens(before.size.curve->loss(before.end));
     }
-    step.end = step.begin + static_cast<double>(stage.tokens);
+    step.end = step.begin + static_cast<double>(stage.tokens) - lost_tokens(stage);
     cost += stage.flops;
     picture.path.push_back(std::move(step));
   }
+  picture.lost_tokens = lost_tokens(plan.stages.back());
 }
 
-void add_jobs(const plan::RunPlan& plan, const plan::Measurements& measurements,
-              PlanPicture& picture) {
-  std::vector<const plan::Measurement*> found;
-  for (const plan::StagePlan& stage : plan.stages)
-    found.push_back(measurements.find(plan::measurement_key(plan, stage)));
-  picture.in_seconds = std::ranges::all_of(found, [](const auto* m) { return m != nullptr; });
+void add_jobs(const plan::FullPlan& full, PlanPicture& picture) {
+  picture.in_seconds = full.cost.timed;
+  picture.time_source = full.cost.time_source;
+  picture.most_memory = full.plan.schedule.machine.memory;
   double at = 0;
-  for (std::size_t i = 0; i < plan.stages.size(); ++i) {
-    const plan::StagePlan& stage = plan.stages[i];
+  for (std::size_t i = 0; i < full.plan.stages.size(); ++i) {
+    const plan::StagePlan& stage = full.plan.stages[i];
+    const plan::StageCost& cost = full.cost.stages[i];
     PictureJob job{.name = stage.name,
                    .begin = at,
-                   .length = stage.flops,
-                   .memory = static_cast<double>(stage.memory_bytes),
-                   .growth_memory = static_cast<double>(stage.growth_memory_bytes)};
-    if (picture.in_seconds)
-      job.length = static_cast<double>(stage.tokens) * found[i]->seconds_per_token;
-    if (found[i] && std::isfinite(found[i]->peak_bytes)) {
-      job.memory = found[i]->peak_bytes;
-      job.measured = true;
-    }
+                   .length = picture.in_seconds ? cost.costs.seconds() : stage.flops,
+                   .memory = cost.measured_bytes.value_or(cost.memory.total()),
+                   .growth_memory = static_cast<double>(stage.growth_memory_bytes),
+                   .measured = cost.measured_bytes.has_value()};
     at += job.length;
     picture.jobs.push_back(job);
   }
@@ -78,8 +82,9 @@ void add_jobs(const plan::RunPlan& plan, const plan::Measurements& measurements,
 
 }  // namespace
 
-PlanPicture picture_of(const plan::RunPlan& plan, const plan::PlanningLaw& law,
-                       const plan::Measurements& measurements, const plan::Optimum* optimum) {
+PlanPicture picture_of(const plan::FullPlan& full, const plan::PlanningLaw& law,
+                       const plan::Optimum* optimum) {
+  const plan::RunPlan& plan = full.plan;
   PlanPicture picture;
   picture.title = plan.schedule.name;
   picture.law = law.name;
@@ -92,10 +97,11 @@ PlanPicture picture_of(const plan::RunPlan& plan, const plan::PlanningLaw& law,
   const double decay =
       static_cast<double>(plan.decay_steps) / static_cast<double>(plan.total_steps);
   picture.run = {.tokens = tokens, .decay = decay * tokens};
-  picture.most_stages = std::max<std::size_t>(2, picture.path.size());
   picture.assumption = law::assumption_name(optimum ? optimum->options.transfer.assumption
                                                     : law::Assumption::loss_state);
-  add_jobs(plan, measurements, picture);
+  if (optimum && optimum->endless) picture.endless = *optimum->endless;
+  picture.words = optimum ? optimum->warnings : full.outlook.warnings;
+  add_jobs(full, picture);
   return picture;
 }
 

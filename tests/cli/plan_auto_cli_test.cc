@@ -82,7 +82,7 @@ TEST_CASE("plan --report writes one page that needs nothing else") {
   INFO(result.err);
   REQUIRE(result.exit_code == 0);
   const std::string html = test::read_text(page);
-  for (const char* part : {"Loss against compute", "When to grow", "What more stages add",
+  for (const char* part : {"Loss against compute", "When to grow", "What the best sizes and more stages save",
                            "The stages in time", "from scratch", "</html>"})
     CHECK(contains(html, part));
   CHECK_FALSE(contains(html, "src="));
@@ -100,7 +100,7 @@ TEST_CASE("plan --fit --report draws the fits") {
       plan_in(dir.path(), {"--fit", (dir / "curve.csv").string(), "--report", page});
   INFO(result.err);
   REQUIRE(result.exit_code == 0);
-  CHECK(contains(test::read_text(page), "what the fit leaves"));
+  CHECK(contains(test::read_text(page), "What it leaves, and how far"));
 }
 
 TEST_CASE("plan --from says when to grow, and prints the schedule of the rest") {
@@ -138,7 +138,9 @@ TEST_CASE("plan --probe writes runs, waits for them, ranks them and plans with t
   REQUIRE(first.exit_code == 0);
   CHECK(contains(first.out, "not yet"));
   CHECK(contains(first.out, "run.sh"));
-  // What run.sh trains (19 calls of train) is made up here.
+  CHECK(contains(first.out, "8 ways to grow, tried with"));
+  CHECK(contains(first.out, "--ways"));
+  // What run.sh trains is made up here.
   double loss = 2;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     if (entry.path().extension() != ".yaml") continue;
@@ -155,6 +157,13 @@ TEST_CASE("plan --probe writes runs, waits for them, ranks them and plans with t
   CHECK_FALSE(contains(second.out, "not yet"));
   CHECK(contains(second.out, "best: "));
   CHECK(contains(second.out, "planned with it"));
+  CHECK(contains(second.out, "to the best"));
+  SECTION("more ways go on in the same folder") {
+    std::vector<std::string> more = words;
+    more.insert(more.end(), {"--ways", "9"});
+    const auto third = plan_in(tiny.path(), more);
+    CHECK(contains(third.out, "8 of 9 have ended"));
+  }
   check_refused(
       plan_in(tiny.path(), {"--probe", "4", (tiny / "tiny.yaml").string(), "--out", folder}), 2,
       "another probe");

@@ -23,7 +23,7 @@ TEST_CASE("bootstraps of a curve are the same for a seed") {
   CHECK(once[7].E != bootstrap_curve(fit, .05, {.resamples = 20, .seed = 2})[7].E);
 }
 
-TEST_CASE("80% intervals of white noise hold the truth in about 80 of 100 logs") {
+TEST_CASE("80% intervals of white noise hold the truth in about 80 of 100 logs", "[T12]") {
   int held = 0;
   for (std::uint64_t seed = 0; seed < 60; ++seed) {
     const CurveFit fit = fit_curve(test::noisy_curve(.2, 2, 5e-4, seed), {.offset_spread = .05});

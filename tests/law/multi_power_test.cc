@@ -23,7 +23,7 @@ std::vector<double> rates(bool decays) {
 
 }  // namespace
 
-TEST_CASE("twelve losses of three sizes are the reference code's") {
+TEST_CASE("twelve losses of three sizes are the reference code's", "[T8]") {
   struct {
     MultiPower law;
     double constant_20k, constant_24k, decay_22k, decay_24k;

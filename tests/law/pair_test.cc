@@ -9,11 +9,14 @@
 #include "law/ladder.h"
 #include "law/stage_curve.h"
 #include "support/catch.h"
+#include "support/digits.h"
 #include "support/errors.h"
 
 using namespace stagedtrain;
 using namespace stagedtrain::law;
-using stagedtrain::test::chinchilla_size;
+using test::chinchilla_size;
+using test::written;
+using test::operator""_digits;
 
 namespace {
 
@@ -23,6 +26,8 @@ Size fitted(double cost, const StageCurve& curve) {
 // Curves of real runs of 25, 100 and 400 million parameters, in units of 10,000 steps.
 const StageCurve k25{3.13642, .314545, .484368}, k100{2.80104, .345534, .462891},
     k400{2.55989, .374287, .451497};
+
+constexpr double kEnds[] = {.667, 2.292, 7.092};
 
 double end_loss(double x) { return k400.loss(x); }
 
@@ -50,68 +55,91 @@ double brute_force(const Size& small, const Size& large, double from, double to)
 
 }  // namespace
 
-TEST_CASE("growths between fitted curves come and save as worked out") {
+TEST_CASE("growths between fitted curves come and save as worked out", "[T5]") {
   struct {
     Size small, large;
-    double end, loss, x_small, x_large, credit, rho;
+    const char *loss, *x_small, *x_large, *credit, *rho, *savings[3];
   } rows[] = {
-      {fitted(1, k25), fitted(4, k100), k100.loss(7.092), 3.65032408, .36294456, .14330274,
-       .05256660, 2.532712},
-      {fitted(1, k100), fitted(4, k400), k400.loss(7.092), 3.17999578, .81917257, .32686528,
-       .12207213, 2.506147},
-      {fitted(1, k25), fitted(16, k400), k400.loss(7.092), 3.47133123, .87851155, .13928549,
-       .08437852, 6.307273},
+      {fitted(1, k25),
+       fitted(4, k100),
+       "3.65032408",
+       ".36294456",
+       ".14330274",
+       ".05256660",
+       "2.532712",
+       {".078811", ".022935", ".007412"}},
+      {fitted(1, k100),
+       fitted(4, k400),
+       "3.17999578",
+       ".81917257",
+       ".32686528",
+       ".12207213",
+       "2.506147",
+       {".183017", ".053260", ".017213"}},
+      {fitted(1, k25),
+       fitted(16, k400),
+       "3.47133123",
+       ".87851155",
+       ".13928549",
+       ".08437852",
+       "6.307273",
+       {".126505", ".036814", ".011898"}},
   };
   for (const auto& row : rows) {
-    const Growth growth = best_growth(row.small, row.large, row.end);
-    CHECK(growth.loss == Approx(row.loss).margin(5.1e-9));
-    CHECK(growth.small_tokens == Approx(row.x_small).margin(5.1e-9));
-    CHECK(growth.resume_tokens == Approx(row.x_large).margin(5.1e-9));
-    CHECK(growth.credit == Approx(row.credit).margin(5.1e-9));
-    CHECK(growth.rho() == Approx(row.rho).margin(5.1e-7));
+    for (int i = 0; i < 3; ++i) {
+      const Growth growth = best_growth(row.small, row.large, row.large.curve->loss(kEnds[i]));
+      CHECK(growth.credit / kEnds[i] == written(row.savings[i]));
+    }
+    const Growth growth = best_growth(row.small, row.large, row.large.curve->loss(kEnds[2]));
+    CHECK(growth.loss == written(row.loss));
+    CHECK(growth.small_tokens == written(row.x_small));
+    CHECK(growth.resume_tokens == written(row.x_large));
+    CHECK(growth.credit == written(row.credit));
+    CHECK(growth.rho() == written(row.rho));
   }
 }
 
-TEST_CASE("the credit does not depend on the end, so the saving falls as the run grows") {
-  const double ends[] = {.667, 2.292, 7.092}, savings[] = {.183017, .053260, .017213};
-  for (int i = 0; i < 3; ++i) {
-    const Growth growth = best_growth(fitted(1, k100), fitted(4, k400), end_loss(ends[i]));
-    CHECK(growth.credit == Approx(.12207213).margin(5.1e-9));
-    CHECK(growth.credit / ends[i] == Approx(savings[i]).margin(5.1e-7));
-  }
+TEST_CASE("the credit does not depend on the end, so the saving falls as the run grows", "[T5]") {
+  for (double end : kEnds)
+    CHECK(best_growth(fitted(1, k100), fitted(4, k400), end_loss(end)).credit ==
+          ".12207213"_digits);
 }
 
-TEST_CASE("credits add up along a ladder of fitted curves") {
+TEST_CASE("credits add up along a ladder of fitted curves", "[T5]") {
   const Family family = {fitted(1, k25), fitted(4, k100), fitted(16, k400)};
   const Ladders ladders(family, end_loss(2.292));
   const Ladder ladder = ladders.best(3);
   CHECK(ladder.sizes == std::vector<std::size_t>{0, 1, 2});
-  CHECK(ladder.credit == Approx(.13521379).margin(5.1e-9));
-  CHECK(ladder.saving == Approx(.058994).margin(5.1e-7));
+  CHECK(ladder.credit == ".13521379"_digits);
+  CHECK(ladder.credit ==
+        Approx(ladder.growths[1].credit + ladder.growths[0].credit / 4).margin(1e-10));
+  const char* savings[] = {".202719", ".058994", ".019066"};
+  for (int i = 0; i < 3; ++i)
+    CHECK(Ladders(family, end_loss(kEnds[i])).best(3).saving == written(savings[i]));
   double cost = 0;
   for (std::size_t stage = 0; stage < 3; ++stage)
     cost += family[stage].cost * stage_tokens(family, ladder, stage, end_loss(2.292));
   CHECK(1 - cost / (16 * 2.292) == Approx(ladder.saving).margin(1e-10));
   CHECK(ladders.best(2).sizes == std::vector<std::size_t>{1, 2});
   CHECK(ladders.best(1).credit == 0);
-  CHECK(ladders.through({0, 2}).credit == Approx(.08437852).margin(5.1e-9));
+  CHECK(ladders.through({0, 2}).credit == ".08437852"_digits);
 }
 
-TEST_CASE("the credit falls fast as the smaller size costs more") {
+TEST_CASE("the credit falls fast as the smaller size costs more", "[T5]") {
   const double ratios[] = {.25, .30, .35, .40, .50, .60, .70, .80};
-  const double credits[] = {.12207213, .08754055, .06287046, .04495583,
-                            .02220552, .01005044, .00385796, .00105214};
-  for (int i = 0; i < 8; ++i)
-    CHECK(credit_at_ratio(ratios[i]) == Approx(credits[i]).margin(5.1e-9));
+  const char* credits[] = {".12207213", ".08754055", ".06287046", ".04495583",
+                           ".02220552", ".01005044", ".00385796", ".00105214"};
+  for (int i = 0; i < 8; ++i) CHECK(credit_at_ratio(ratios[i]) == written(credits[i]));
 }
 
-TEST_CASE("one schedule under both assumptions differs by a factor in its promise") {
+TEST_CASE("one schedule under both assumptions differs by a factor in its promise", "[T7]") {
   struct {
-    double factor, tau, cost, loss, excess, saving;
-  } rows[] = {{2, .5, .75, 2.848615, .042883, .059719},
-              {4, .5, .625, 2.883306, .077574, .071098},
-              {2, .8, .60, 2.895123, .089391, .057248},
-              {4, .8, .40, 2.982426, .176694, .081675}};
+    double factor, tau, cost;
+    const char *loss, *excess, *saving;
+  } rows[] = {{2, .5, .75, "2.848615", ".042883", ".059719"},
+              {4, .5, .625, "2.883306", ".077574", ".071098"},
+              {2, .8, .60, "2.895123", ".089391", ".057248"},
+              {4, .8, .40, "2.982426", ".176694", ".081675"}};
   const Chinchilla law = find_chinchilla("besiroglu").law;
   const Size large = chinchilla_size(law, 4e8);
   for (const auto& row : rows) {
@@ -122,13 +150,14 @@ TEST_CASE("one schedule under both assumptions differs by a factor in its promis
     const Growth floor = growth_after(small, large, row.tau * 8e9);
     CHECK(floor.assumption == Assumption::loss_state);
     const double tokens = floor.resume_tokens + (1 - row.tau) * 8e9;
-    CHECK(law.loss(4e8, tokens) == Approx(row.loss).margin(5.1e-7));
-    CHECK(law.loss(4e8, tokens) - law.loss(4e8, 8e9) == Approx(row.excess).margin(5.1e-7));
-    CHECK(floor.credit / tokens == Approx(row.saving).margin(5.1e-7));
+    CHECK(law.loss(4e8, tokens) == written(row.loss));
+    CHECK(law.loss(4e8, tokens) - law.loss(4e8, 8e9) == written(row.excess));
+    CHECK(floor.credit / tokens == written(row.saving));
   }
 }
 
-TEST_CASE("mixing saves the cost ratio's share of the time before the jump, in every accounting") {
+TEST_CASE("mixing saves the cost ratio's share of the time before the jump, in every accounting",
+          "[T6]") {
   // 124M parameters and FLOPs of GPT-2; causal attention counts half of 12 d T for each layer.
   const double V = 50257, d = 768, T = 1024, L = 12;
   const double total = V * d + T * d + L * (12 * d * d + 13 * d) + 2 * d;
@@ -140,8 +169,10 @@ TEST_CASE("mixing saves the cost ratio's share of the time before the jump, in e
   };
   CHECK(total == 124439808);
   struct {
-    double layers, non_embedding, total, full, causal;
-  } rows[] = {{0, .800000, .546799, .583171, .567782}, {1, .733333, .501232, .534573, .520466}};
+    double layers;
+    const char *non_embedding, *total, *full, *causal;
+  } rows[] = {{0, ".800000", ".546799", ".583171", ".567782"},
+              {1, ".733333", ".501232", ".534573", ".520466"}};
   const auto saving = [](double small, double large) {
     const auto curve = std::make_shared<PowerCurve>(2, 1, 0.3);
     const Size a{"a", std::max(small, 1e-12), curve}, b{"b", large, curve};
@@ -149,10 +180,10 @@ TEST_CASE("mixing saves the cost ratio's share of the time before the jump, in e
   };
   for (const auto& row : rows) {
     const double l = row.layers;
-    CHECK(saving(l, L) == Approx(row.non_embedding).margin(5.1e-7));
-    CHECK(saving(parameters(l), total) == Approx(row.total).margin(5.1e-7));
-    CHECK(saving(flops(l, 12), flops(L, 12)) == Approx(row.full).margin(5.1e-7));
-    CHECK(saving(flops(l, 6), flops(L, 6)) == Approx(row.causal).margin(5.1e-7));
+    CHECK(saving(l, L) == written(row.non_embedding));
+    CHECK(saving(parameters(l), total) == written(row.total));
+    CHECK(saving(flops(l, 12), flops(L, 12)) == written(row.full));
+    CHECK(saving(flops(l, 6), flops(L, 6)) == written(row.causal));
   }
 }
 
@@ -174,7 +205,7 @@ TEST_CASE("a measured rho pays up to the ratio of costs") {
   CHECK(growth.assumption == Assumption::measured);
 }
 
-TEST_CASE("closed form, slopes made equal and brute force agree over random curves") {
+TEST_CASE("closed form, slopes made equal and brute force agree over random curves", "[T11]") {
   std::mt19937_64 random(5);
   std::uniform_real_distribution<double> unit(0, 1);
   for (int i = 0; i < 200; ++i) {
@@ -200,7 +231,8 @@ TEST_CASE("closed form, slopes made equal and brute force agree over random curv
   }
 }
 
-TEST_CASE("curves of different shape, with and without warm-up, are as good as brute force") {
+TEST_CASE("curves of different shape, with and without warm-up, are as good as brute force",
+          "[T11]") {
   std::mt19937_64 random(6);
   std::uniform_real_distribution<double> unit(0, 1);
   for (int i = 0; i < 200; ++i) {

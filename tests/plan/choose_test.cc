@@ -108,6 +108,22 @@ TEST_CASE("what earlier runs measured is used, and named") {
   CHECK(steps(floor, 0) < 4750);
 }
 
+TEST_CASE("a law of a constant rate has the decay of an earlier run taken off its last loss") {
+  const plan::RunPlan run = plan::resolve(gpt2({"stages.half.for=9", "stages.full.for=9"}));
+  plan::Learned learned;
+  plan::LearnedGrowth earlier;
+  earlier.run = "earlier";
+  earlier.to = run.final_model;
+  earlier.decay_drop = 0.07;
+  learned.put(earlier);
+  const std::string kaplan = "plan.law=kaplan";
+  const plan::Choice plain = chosen({kaplan}), knows = chosen({kaplan}, learned);
+  CHECK(knows.end_losses.front() == plain.end_losses.front());
+  CHECK(knows.end_losses.back() == Approx(plain.end_losses.back() - 0.07));
+  CHECK(contains(knows.predicted_by, "less 0.0700 nats, the gain of the decay of earlier"));
+  CHECK(chosen({}, learned).end_losses == chosen().end_losses);
+}
+
 TEST_CASE("a slope of auto becomes that of the best growth") {
   const plan::Choice choice =
       chosen({"stages.half.until={slope: auto}", "plan.law=kaplan", "plan.scratch=1G tokens"});

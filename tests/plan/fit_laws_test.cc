@@ -46,7 +46,7 @@ double error_at(const LoggedCurve& whole, const FittedCurve& fitted, double step
 
 }  // namespace
 
-TEST_CASE("the public Chinchilla points give the five known parameters") {
+TEST_CASE("the public Chinchilla points give the five known parameters", "[T4]") {
   const auto path = test::shared_data("scaling/chinchilla_points.csv");
   if (!path) return;
   const FittedLaws laws =
@@ -65,7 +65,7 @@ TEST_CASE("the public Chinchilla points give the five known parameters") {
   CHECK(fit.gradient <= 1e-9);
 }
 
-TEST_CASE("8,000 steps of a real run foretell the loss at 16,000 within 0.01 nats") {
+TEST_CASE("8,000 steps of a real run foretell the loss at 16,000 within 0.01 nats", "[T13]") {
   for (const char* size : {"25", "100", "400"}) {
     const auto path = test::shared_data(fmt::format("scaling/curves_{}/constant_72000.csv", size));
     if (!path) return;

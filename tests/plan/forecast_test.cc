@@ -139,6 +139,19 @@ TEST_CASE("what strains a forecast is said") {
   CHECK(warns(outlook_of(often, law), "reads its text 8 times"));
 }
 
+TEST_CASE("what strains an assumption is said of a plan that is only priced, too") {
+  RunPlan plan = plan_of(12, .5);
+  const PlanningLaw law = made_law();
+  CHECK(warns(outlook_of(plan, law), "12 times the parameters; growths beyond 4"));
+  CHECK_FALSE(warns(outlook_of(plan_of(2, .5), law), "growths beyond 4"));
+  CHECK_FALSE(warns(outlook_of(plan_of(2, .5), law), "mixing time is not known"));
+  CHECK(warns(outlook_of(plan_of(2, .5), law, {Assumption::mixing}), "mixing time is not known"));
+  CHECK(warns(outlook_of(plan_of(2, .2), law), "the percentage falls; here it is"));
+  plan.schedule.lr.curve = "cosine";
+  CHECK(warns(outlook_of(plan, law, {Assumption::mixing}), "(cosine) falls all along"));
+  CHECK(warns(outlook_of(plan_of(2, .5), law), "the percentage falls; here nothing is saved"));
+}
+
 TEST_CASE("a full plan is text of at most 100 columns, and JSON of everything") {
   const FullPlan full = make_full_plan(plan_of(2, .5), find_planning_law("hoffmann"));
   const std::string text = to_text(full);

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "arch/cost.h"
+#include "base/text.h"
 #include "support/catch.h"
 
 using namespace stagedtrain;
@@ -17,46 +18,63 @@ constexpr double kTokens = 2048, kWarmup = 20;
 arch::ModelConfig model(std::int64_t layers) {
   return arch::resolved({.layers = layers, .width = 128, .heads = 4, .vocab = 256, .context = 128});
 }
-double small_loss(double x) { return 1.6 + 9 * std::pow(x, -0.45); }
-double large_loss(double x) { return 1.3 + 10 * std::pow(x, -0.45); }
+// Of a size from scratch after x steps at the peak.
+double loss_of(std::int64_t layers, double x) {
+  const double small = static_cast<double>(6 - layers) / 4;  // 1 for two layers
+  return 1.3 + 0.3 * small + (10 - small) * std::pow(x, -0.45);
+}
 
 double rate_at(double step, double total) {
   if (step < kWarmup) return step / kWarmup;
   return step <= 0.8 * total ? 1 : 1e-3 + (total - step) / (0.2 * total);
 }
 
-// Stages that log every 5 steps; a grown one stands where scratch was after (before / rho) steps at
-// the peak. The decay takes 0.1 nats.
-Run made(double small_steps, double total, double rho) {
+struct Made {
+  std::int64_t layers;
+  double steps, rho = 1;  // of the growth into it
+};
+
+// Stages that log every 5 steps; a grown one stands where its size from scratch was after 1/rho of
+// the steps that the one before stood at. The decay of the last stage takes 0.1 nats.
+Run made(const std::vector<Made>& stages) {
   Run run;
   run.name = "made";
-  run.role = small_steps > 0 ? "staged" : "scratch";
+  run.role = stages.size() > 1 ? "staged" : "scratch";
   run.device = "cpu";
   run.threads = 2;
-  if (small_steps > 0)
-    run.stages.push_back({.name = "small", .model = model(2), .params = 4e5, .steps = small_steps});
-  run.stages.push_back({.name = "full",
-                        .grow = "depth",
-                        .model = model(6),
-                        .params = 1.2e6,
-                        .steps = total - small_steps});
-  for (double step = 5; step <= total; step += 5) {
-    const bool small = step <= small_steps;
-    const double x = std::max(1.0, step - kWarmup / 2), before = small_steps - kWarmup / 2;
-    const double decay = std::max(0.0, (step - 0.8 * total) / (0.2 * total));
-    const double loss = small             ? small_loss(x)
-                        : small_steps > 0 ? large_loss(x - before + before / rho)
-                                          : large_loss(x);
-    run.steps.push_back({{step, step * kTokens, step * 1e9, step * (small ? 0.01 : 0.03)},
-                         small ? "small" : "full",
-                         loss - 0.1 * decay,
-                         1,
-                         rate_at(step, total) * 3e-3});
+  double total = 0, step = 0, stand = -kWarmup / 2;
+  for (const Made& stage : stages) total += stage.steps;
+  for (const Made& stage : stages) {
+    const bool grown = step > 0;
+    const std::string name = fmt::format("{} layers", stage.layers);
+    if (grown) {
+      run.growths.push_back({{step, step * kTokens, 0, 0}, name, "depth", "a", "b"});
+      stand /= stage.rho;
+    }
+    run.stages.push_back({.name = name,
+                          .grow = grown ? "depth" : "",
+                          .model = model(stage.layers),
+                          .params = 2e5 * static_cast<double>(stage.layers),
+                          .steps = stage.steps});
+    for (const double end = step + stage.steps; step < end;) {
+      step += 5, stand += 5;
+      const double decay = std::max(0.0, (step - 0.8 * total) / (0.2 * total));
+      run.steps.push_back(
+          {{step, step * kTokens, step * 1e9, step * 0.005 * static_cast<double>(stage.layers)},
+           name,
+           loss_of(stage.layers, std::max(1.0, stand)) - 0.1 * decay,
+           1,
+           rate_at(step, total) * 3e-3});
+    }
   }
-  if (small_steps > 0)
-    run.growths.push_back({{small_steps, small_steps * kTokens, 0, 0}, "full", "depth", "a", "b"});
+  run.final_model = run.stages.back().model;
   run.end = runlog::RunEnd{run.steps.back().at, 1.5, 0.01, 2, true};
   return run;
+}
+// Two layers, then six.
+Run made(double small_steps, double total, double rho) {
+  if (small_steps == 0) return made({{6, total}});
+  return made({{2, small_steps}, {6, total - small_steps, rho}});
 }
 
 }  // namespace
@@ -64,24 +82,47 @@ Run made(double small_steps, double total, double rho) {
 TEST_CASE("rho is found by matching the grown run with the run from scratch") {
   const double rho = GENERATE(1.0, 1.6, 2.5);
   const Run staged = made(1000, 3000, rho), scratch = made(0, 3000, 1);
-  const auto learned = plan::growths_of(staged, &scratch);
+  const auto learned = plan::growths_of(staged, {&scratch});
   REQUIRE(learned.size() == 1);
   CHECK(learned[0].rho == Approx(rho).epsilon(0.03));
   CHECK(learned[0].rho_low <= learned[0].rho * 1.001);
   CHECK(learned[0].rho_high >= learned[0].rho * 0.999);
   CHECK(learned[0].tokens_before == 1000 * kTokens);
-  CHECK(learned[0].stage == "full");
+  CHECK(learned[0].stage == "6 layers");
+}
+
+TEST_CASE(
+    "each growth of a ladder has its own rho, where the sizes between are known from scratch") {
+  const Run staged = made({{2, 1000}, {4, 800, 1.4}, {6, 2200, 2}});
+  const Run middle = made({{4, 2500}}), last = made({{6, 4000}});
+  const auto learned = plan::growths_of(staged, {&last, &middle});
+  REQUIRE(learned.size() == 2);
+  CHECK(learned[0].rho == Approx(1.4).epsilon(0.04));
+  CHECK(learned[1].rho == Approx(2).epsilon(0.04));
+  CHECK(learned[1].rho_low <= learned[1].rho * 1.001);
+  CHECK(learned[1].tokens_before == Approx(((1000 - 10) / 1.4 + 800) * kTokens).epsilon(0.04));
+  SECTION("without the size between neither is known, but the decay is") {
+    const auto less = plan::growths_of(staged, {&last});
+    CHECK(std::isnan(less[0].rho));
+    CHECK(std::isnan(less[1].rho));
+    CHECK(std::isfinite(less[1].decay_drop));
+  }
+  SECTION("a run that goes on from another's weights is not taken for one from scratch") {
+    Run later = middle;
+    for (runlog::StepPoint& point : later.steps) point.at.step += 1000;
+    CHECK(std::isnan(plan::growths_of(staged, {&last, &later})[0].rho));
+  }
 }
 
 TEST_CASE("a growth that mixes at once is seen to, one that does not is not") {
   const Run scratch = made(0, 3000, 1);
-  const double at_once = plan::growths_of(made(1000, 3000, 1), &scratch)[0].mixing_tokens;
+  const double at_once = plan::growths_of(made(1000, 3000, 1), {&scratch})[0].mixing_tokens;
   CHECK(at_once < 60 * kTokens);
-  CHECK(std::isnan(plan::growths_of(made(1000, 3000, 3), &scratch)[0].mixing_tokens));
+  CHECK(std::isnan(plan::growths_of(made(1000, 3000, 3), {&scratch})[0].mixing_tokens));
 }
 
 TEST_CASE("the decay's drop needs no run from scratch") {
-  const auto learned = plan::growths_of(made(1000, 3000, 1.5), nullptr);
+  const auto learned = plan::growths_of(made(1000, 3000, 1.5));
   REQUIRE(learned.size() == 1);
   CHECK(learned[0].decay_drop == Approx(0.0975).margin(0.01));  // the last twentieth, not the end
   CHECK(std::isnan(learned[0].rho));
@@ -111,7 +152,7 @@ TEST_CASE("a log tells the seconds of a token, stage by stage") {
 
 TEST_CASE("a log too short for a fit teaches nothing, and says so by silence") {
   const Run staged = made(30, 60, 1), scratch = made(0, 60, 1);
-  const auto learned = plan::growths_of(staged, &scratch);
+  const auto learned = plan::growths_of(staged, {&scratch});
   REQUIRE(learned.size() == 1);
   CHECK(plan::words_of(learned).empty());
 }

@@ -1,5 +1,6 @@
 // Goals, units and limits of optimised plans.
 #include <algorithm>
+#include <cmath>
 
 #include "plan/optimize.h"
 #include "support/catch.h"
@@ -18,6 +19,22 @@ std::string refused(const schedule::Schedule& schedule, const OptimizeOptions& o
 }
 
 double step_tokens() { return 480 * 1024.0; }
+
+// Every size measured, on a machine that small models use badly: time is the root of FLOPs.
+Measurements badly_used(double seconds_per_token) {
+  const RunPlan base = resolve(test::gpt2_124m());
+  const double whole = arch::flops_per_token(base.final_model);
+  Measurements known;
+  for (const Candidate& size : candidates(base.final_model, find_planning_law("chinchilla"))) {
+    StagePlan stage;
+    stage.model = size.model;
+    Measurement one;
+    one.key = measurement_key(base, stage);
+    one.seconds_per_token = seconds_per_token * std::sqrt(size.flops_per_token / whole);
+    known.put(one);
+  }
+  return known;
+}
 
 }  // namespace
 
@@ -97,6 +114,44 @@ TEST_CASE("a limit of tokens is kept by growing earlier, and refused where scrat
   CHECK(contains(refused(test::gpt2_124m(), options), "expected at most 1G in all"));
 }
 
+TEST_CASE("a limit of time is kept for more FLOPs, down to what the fastest plan takes") {
+  OptimizeOptions options;
+  options.known = badly_used(1e-5);
+  const Optimum free = optimize(test::gpt2_124m(), options);
+  OptimizeOptions fast = options;
+  fast.unit = CostUnit::seconds;
+  const double slow = free.full.cost.total.seconds(),
+               fastest = optimize(test::gpt2_124m(), fast).full.cost.total.seconds();
+  REQUIRE(fastest < 0.99 * slow);
+  double before = free.flops;
+  for (double part : {0.5, 0.05}) {
+    options.most_seconds = fastest + part * (slow - fastest);
+    const Optimum kept = optimize(test::gpt2_124m(), options);
+    CHECK(kept.full.cost.total.seconds() <= options.most_seconds);
+    CHECK(kept.flops > before);
+    CHECK(kept.end_loss == free.end_loss);
+    before = kept.flops;
+  }
+  options.most_seconds = 0.98 * fastest;
+  CHECK(contains(refused(test::gpt2_124m(), options), "--unit seconds --cost"));
+}
+
+TEST_CASE("a cost and a time are both kept, and the loss is what they come to") {
+  OptimizeOptions options;
+  options.known = badly_used(1e-5);
+  options.goal = {Goal::Kind::cost, 1e18};
+  const Optimum free = optimize(test::gpt2_124m(), options);
+  for (double part : {0.98, 0.6}) {
+    options.most_seconds = part * free.full.cost.total.seconds();
+    const Optimum kept = optimize(test::gpt2_124m(), options);
+    CHECK(kept.full.cost.total.seconds() <= options.most_seconds * 1.001);
+    CHECK(kept.flops <= 1e18 * 1.002);
+    CHECK(kept.end_loss > free.end_loss);
+  }
+  options.most_seconds = 2 * free.full.cost.total.seconds();
+  CHECK(optimize(test::gpt2_124m(), options).end_loss == free.end_loss);
+}
+
 TEST_CASE("no stage is shorter than the shortest allowed") {
   OptimizeOptions options;
   options.most_stages = 6;
@@ -111,7 +166,8 @@ TEST_CASE("no stage is shorter than the shortest allowed") {
 TEST_CASE("limits of time and memory are refused with what would do") {
   OptimizeOptions options;
   options.most_seconds = 3600;
-  CHECK(contains(refused(test::gpt2_124m(), options), "the seconds of a token are not known"));
+  CHECK(contains(refused(test::gpt2_124m(), options),
+                 "the seconds of a token of 12x768 are not known"));
   CHECK(contains(refused(test::gpt2_124m({"machine.flops=100T"}), options),
                  "expected at most 1h00m"));
   CHECK(contains(refused(test::gpt2_124m({"machine.memory=2G"}), {}),

@@ -37,6 +37,15 @@ TEST_CASE("every operator and every word of an option that makes the same model 
   const auto all = candidates();
   REQUIRE(all.size() >= 4);
   CHECK(all[0].name == "own");
+  const auto place = [&](const char* name) {
+    return std::ranges::find(all, name, &ProbeCandidate::name) - all.begin();
+  };
+  CHECK(place("stack") < place("depth-order-append"));
+  CHECK(place("depth-order-append") < place("stack-new_layers-identity"));
+  const double whole = plan::probe_flops(all), two = plan::probe_flops({all[0], all[1]});
+  CHECK(whole > two);
+  CHECK(two > plan::resolve(all[0].schedule).flops);
+  CHECK(two < 2 * plan::resolve(all[0].schedule).flops);
   CHECK(has(all, "depth-new_layers-copied"));
   CHECK(has(all, "depth-order-append"));
   CHECK(std::ranges::count(all, "depth-order-append", &ProbeCandidate::name) == 1);

@@ -49,7 +49,7 @@ Measurements measured(const RunPlan& plan, double seconds_per_token) {
 
 }  // namespace
 
-TEST_CASE("FLOPs of a token of GPT-2 are the exact matrix products") {
+TEST_CASE("FLOPs of a token of GPT-2 are the exact matrix products", "[T9]") {
   CHECK(arch::flops_per_token(model_of(12, 768)) == 854438400);
   CHECK(arch::flops_per_token(model_of(12, 768)) -
             arch::attention_flops_per_token(model_of(12, 768)) / 2 ==
@@ -85,7 +85,7 @@ TEST_CASE("shorter sequences at first have less attention to halve") {
         Approx((costs.flops - matrices * tokens) / 2).epsilon(1e-9));
 }
 
-TEST_CASE("memory is weights, gradients, moments, activations and logits") {
+TEST_CASE("memory is weights, gradients, moments, activations and logits", "[T9]") {
   const RunPlan plan = gpt2();
   const MemoryParts parts = run_cost(plan).stages[0].memory;
   const double state = parts.weights + parts.gradients + parts.moments;
@@ -102,7 +102,7 @@ TEST_CASE("memory is weights, gradients, moments, activations and logits") {
   CHECK(growth_memory(plan.schedule, 80e6, 124e6) == 12 * 204e6);
 }
 
-TEST_CASE("a run that takes more hours than a job has becomes several jobs") {
+TEST_CASE("a run that takes more hours than a job has becomes several jobs", "[T9]") {
   const double seconds = 6.0 * 124439808 * 2.5e9 / 6e13;
   CHECK(seconds == Approx(31109.952).epsilon(1e-9));
   CHECK(jobs_needed(seconds, 4 * 3600) == 3);

@@ -25,16 +25,13 @@ double true_slope(double step) {
   return -0.4 * power / (2 + power);
 }
 
-// The step at which a watch fires; 0 if never. stop: where the run is stopped and resumed.
+// The step at which a watch fires that begins after `stop` steps; 0 if never.
 double fires_at(double threshold, double noise, int stop = 0) {
-  SlopeWatch watch(threshold, 100, {.name = "stage"}, 0);
   plan::LoggedCurve log{.name = "stage"};
-  for (int step = 0; step <= 6000; step += 5) {
-    if (step > 0) {
-      watch.add(logged(step, noise));
-      log.steps.push_back(logged(step, noise));
-    }
-    if (step == stop) watch = SlopeWatch(threshold, 100, log, step);
+  for (int step = 5; step <= stop; step += 5) log.steps.push_back(logged(step, noise));
+  SlopeWatch watch(threshold, 100, log, stop);
+  for (int step = stop; step <= 6000; step += 5) {
+    if (step > stop) watch.add(logged(step, noise));
     if (step == 0 || step % 100 != 0) continue;
     if (const auto decision = watch.check()) return decision->now.step;
   }

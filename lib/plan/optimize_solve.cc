@@ -1,0 +1,263 @@
+// Which sizes to train one after the other: the cheapest ladder to a loss, within limits.
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "base/text.h"
+#include "plan/optimize_problem.h"
+
+namespace stagedtrain::plan {
+namespace {
+
+using law::Assumption;
+using law::Ladder;
+
+// What the whole run may take; 0: no limit. A part in a million more is rounding.
+struct Limits {
+  double most_tokens = 0, most_seconds = 0;
+
+  static bool more(double taken, double most) { return most > 0 && taken > most * (1 + 1e-6); }
+  bool too_many_tokens(const Problem& problem, const Ladder& ladder, double end) const {
+    return more(tokens_of(problem, ladder, end), most_tokens);
+  }
+  bool too_long(const Problem& problem, const Ladder& ladder, double end) const {
+    return most_seconds > 0 && more(seconds_of(problem, ladder, end), most_seconds);
+  }
+  bool keeps(const Problem& problem, const Ladder& ladder, double end) const {
+    return !too_many_tokens(problem, ladder, end) && !too_long(problem, ladder, end);
+  }
+  // Throws Error(usage) for a ladder that does not keep them.
+  void check(const Problem& problem, const Ladder& ladder, double end) const {
+    if (too_many_tokens(problem, ladder, end))
+      throw usage_error(
+          "{} tokens from scratch come to this loss, and the plan takes {} in all, "
+          "expected at most {} in all",
+          short_count(end), short_count(tokens_of(problem, ladder, end)), short_count(most_tokens))
+          .with_hint("accept a higher loss, or read the data more than once");
+    if (too_long(problem, ladder, end))
+      throw usage_error("the fastest plan to this loss trains for {}, expected at most {} in all",
+                        short_seconds(seconds_of(problem, ladder, end)),
+                        short_seconds(problem.options.most_seconds))
+          .with_hint(fmt::format(
+              "--unit seconds --cost {:.0f}s finds the least loss that this time comes to",
+              std::floor(problem.options.most_seconds)));
+  }
+  static double tokens_of(const Problem& problem, const Ladder& ladder, double end) {
+    return sum_over(problem, ladder, end, std::vector(problem.family.size(), 1.0));
+  }
+  static double seconds_of(const Problem& problem, const Ladder& ladder, double end) {
+    return sum_over(problem, ladder, end, problem.seconds);
+  }
+};
+
+// A law far outside of what it was fitted to can be plain nonsense.
+void check_end(const Problem& problem, double end_loss, double tokens) {
+  const auto vocab = problem.base.final_model.vocab;
+  const double knows_nothing = std::log(static_cast<double>(vocab));
+  if (end_loss < knows_nothing) return;
+  throw usage_error(
+      "the law {} sees {} come to a loss of {:.2f} after {} tokens, expected less than {:.2f}, "
+      "that of a guess among {} ids",
+      problem.options.law.name, problem.final_size().name, end_loss, short_count(tokens),
+      knows_nothing, grouped(vocab))
+      .with_hint(
+          "published laws are of larger models and of word pieces, not bytes; fit your own runs");
+}
+
+law::RunLength run_of(const Problem& problem, double tokens) {
+  return {.tokens = tokens,
+          .decay = problem.decay_share * tokens,
+          .mixing = problem.options.transfer.mixing_tokens};
+}
+
+// Every growth comes before the rate comes down.
+law::Ladders loss_state_ladders(const Problem& problem, const law::RunLength& run,
+                                std::vector<double> prices = {}) {
+  const double before_decay = problem.final_size().curve->loss(run.tokens - run.decay);
+  return law::Ladders(problem.family, problem.pairs, before_decay,
+                      {.lost_tokens = problem.lost_tokens,
+                       .shortest_stage = problem.options.shortest_stage,
+                       .prices = std::move(prices)});
+}
+
+// One growth from a size straight into the final one.
+Ladder one_jump(const Problem& problem, std::size_t from, const law::Growth& growth,
+                const law::RunLength& run) {
+  const std::size_t last = problem.family.size() - 1;
+  const double credit = growth.credit - problem.lost_tokens;
+  const double shortest = problem.options.shortest_stage;
+  if (credit <= 0 || growth.small_tokens < shortest || run.tokens - growth.resume_tokens < shortest)
+    return {{last}, {}, 0, 0};
+  return {{from, last}, {growth}, credit, credit / run.tokens};
+}
+
+Ladder mixing_jump(const Problem& problem, std::size_t from, const law::RunLength& run) {
+  return one_jump(problem, from,
+                  law::mixing_growth(problem.family[from], problem.final_size(), run), run);
+}
+
+// Of all jumps under mixing, and none at all, the cheapest that keeps the limits.
+Ladder best_jump(const Problem& problem, const law::RunLength& run, const Limits& limits) {
+  const Ladder alone = one_jump(problem, 0, {}, run);
+  std::optional<Ladder> best;
+  const auto cost = [&](const Ladder& l) {
+    return sum_over(problem, l, run.tokens, problem.costs);
+  };
+  for (std::size_t from = 0; from < problem.family.size(); ++from) {
+    const Ladder jump = from + 1 < problem.family.size() ? mixing_jump(problem, from, run) : alone;
+    if (limits.keeps(problem, jump, run.tokens) && (!best || cost(jump) < cost(*best))) best = jump;
+  }
+  return best ? *best : mixing_jump(problem, 0, run);
+}
+
+// A constant rho lets the growth wait until the resume point is the last moment before the decay.
+// Sizes are chosen under loss-state: rho was measured for one pair and says nothing of others.
+Ladder measured_ladder(const Problem& problem, const law::Ladders& ladders,
+                       const law::RunLength& run) {
+  const Ladder chosen = ladders.best(2);
+  if (chosen.growths.empty()) return chosen;
+  const std::size_t from = chosen.sizes[0];
+  const double rho = problem.options.transfer.rho;
+  return one_jump(problem, from,
+                  law::measured_growth(problem.family[from], problem.final_size(),
+                                       rho * run.last_growth(), rho),
+                  run);
+}
+
+// A price on what is limited takes the advantage of sizes that use much of it, until the ladder
+// fits.
+Ladder within(const Problem& problem, const law::RunLength& run, const Limits& limits,
+              const std::vector<double>& weights) {
+  const auto stages = static_cast<std::size_t>(problem.options.most_stages);
+  const auto at_price = [&](double log_price) {
+    const double price = std::exp(log_price) * problem.final_size().cost / weights.back();
+    std::vector<double> prices = weights;
+    for (double& each : prices) each *= price;
+    return loss_state_ladders(problem, run, std::move(prices)).best(stages);
+  };
+  double low = std::log(1e-3), high = std::log(1e6);
+  Ladder best = at_price(high);
+  for (int i = 0; i < 16; ++i) {
+    const double middle = (low + high) / 2;
+    const Ladder ladder = at_price(middle);
+    const bool fits = limits.keeps(problem, ladder, run.tokens);
+    if (fits) best = ladder;
+    (fits ? high : low) = middle;
+  }
+  return best;
+}
+
+double saved(const Problem& problem, const Ladder& ladder, double end_tokens) {
+  return 1 - sum_over(problem, ladder, end_tokens, problem.costs) /
+                 (end_tokens * problem.final_size().cost);
+}
+
+// The smallest size of the plan, or the cheapest that is worth a jump if there was none.
+double ceiling_of(const Problem& problem, const Ladder& ladder, const law::RunLength& run) {
+  const std::size_t from = ladder.growths.empty() ? 0 : ladder.sizes[0];
+  if (from + 1 == problem.family.size() || run.decay + run.mixing >= run.tokens) return 0;
+  return mixing_jump(problem, from, run).saving;
+}
+
+// The cheapest ladder, before it is known whether it keeps the limits.
+Ladder cheapest(const Problem& problem, const law::RunLength& run, const law::Ladders& ladders,
+                const Limits& limits) {
+  const OptimizeOptions& options = problem.options;
+  if (options.transfer.assumption == Assumption::mixing) return best_jump(problem, run, limits);
+  if (options.transfer.assumption == Assumption::measured)
+    return measured_ladder(problem, ladders, run);
+  Ladder ladder = ladders.best(static_cast<std::size_t>(options.most_stages));
+  if (limits.too_many_tokens(problem, ladder, run.tokens))
+    ladder = within(problem, run, limits, std::vector(problem.family.size(), 1.0));
+  if (limits.too_long(problem, ladder, run.tokens))
+    ladder = within(problem, run, limits, problem.seconds);
+  return ladder;
+}
+
+Solution solve_for(const Problem& problem, double tokens, const Limits& limits) {
+  Solution solution;
+  solution.run = run_of(problem, tokens);
+  solution.end_loss = problem.final_size().curve->loss(tokens);
+  check_end(problem, solution.end_loss, tokens);
+  const law::Ladders ladders = loss_state_ladders(problem, solution.run);
+  solution.ladder = cheapest(problem, solution.run, ladders, limits);
+  limits.check(problem, solution.ladder, tokens);
+  const auto stages = static_cast<std::size_t>(problem.options.most_stages);
+  const bool planned = problem.options.transfer.assumption == Assumption::loss_state;
+  solution.floor = saved(problem, planned ? solution.ladder : ladders.best(stages), tokens);
+  solution.all_sizes = saved(problem, ladders.best(problem.family.size()), tokens);
+  solution.ceiling = ceiling_of(problem, solution.ladder, solution.run);
+  return solution;
+}
+
+// What a ladder saves hardly depends on the end, so cost is nearly a line in tokens: secants.
+Solution solve_for_cost(const Problem& problem, double wanted, const Limits& limits) {
+  const auto missing = [&](const Solution& s) {
+    return sum_over(problem, s.ladder, s.run.tokens, problem.costs) - wanted;
+  };
+  double tokens = wanted / problem.final_size().cost, before = 0, before_missing = -wanted;
+  Solution solution = solve_for(problem, tokens, limits);
+  for (int i = 0; i < 30 && std::abs(missing(solution)) > 1e-9 * wanted; ++i) {
+    const double now = missing(solution);
+    const double next = tokens - now * (tokens - before) / (now - before_missing);
+    if (!(next > 0) || !std::isfinite(next)) break;
+    before = tokens;
+    before_missing = now;
+    tokens = next;
+    solution = solve_for(problem, tokens, limits);
+  }
+  return solution;
+}
+
+// The most tokens from scratch whose loss this time comes to.
+double most_tokens_in(Problem problem, double seconds, const Limits& limits) {
+  for (std::size_t i = 0; i < problem.family.size(); ++i)
+    problem.family[i].cost = problem.costs[i] = problem.seconds[i];
+  return solve_for_cost(problem, seconds, limits).run.tokens;
+}
+
+// The least loss of a cost and of a time is the higher one of both, and where the way to it that
+// keeps the time costs too much, one above it.
+Solution solve_for_both(const Problem& problem, double wanted, const Limits& limits) {
+  const Limits no_clock{limits.most_tokens, 0};
+  const Solution free = solve_for_cost(problem, wanted, no_clock);
+  if (!limits.too_long(problem, free.ladder, free.run.tokens)) return free;
+  const auto costs = [&](const Solution& s) {
+    return sum_over(problem, s.ladder, s.run.tokens, problem.costs);
+  };
+  double high = std::min(free.run.tokens, most_tokens_in(problem, limits.most_seconds, no_clock));
+  Solution solution = solve_for(problem, high, limits);
+  double low = high / 2;
+  for (int i = 0; i < 24 && costs(solution) > wanted * (1 + 1e-6); ++i) {
+    const double middle = (low + high) / 2;
+    const Solution one = solve_for(problem, middle, limits);
+    (costs(one) > wanted ? high : low) = middle;
+    if (costs(one) <= wanted || i == 0) solution = one;
+  }
+  return solution;
+}
+
+double tokens_to(const Problem& problem, double loss) {
+  const double tokens = problem.final_size().curve->tokens(loss);
+  if (std::isfinite(tokens) && tokens >= problem.step_tokens) return tokens;
+  throw usage_error(
+      "a loss of {}: {} never falls below {:.4f} and {}", loss, problem.final_size().name,
+      problem.final_size().curve->floor(),
+      tokens < problem.step_tokens ? "has less before its first step" : "so never comes to it");
+}
+
+}  // namespace
+
+Solution solve(const Problem& problem, double most_seconds) {
+  const Limits limits{problem.options.most_tokens, most_seconds};
+  const Goal& goal = problem.options.goal;
+  if (goal.kind == Goal::Kind::loss)
+    return solve_for(problem, tokens_to(problem, goal.amount), limits);
+  if (goal.kind == Goal::Kind::cost)
+    return most_seconds > 0 ? solve_for_both(problem, goal.amount, limits)
+                            : solve_for_cost(problem, goal.amount, limits);
+  return solve_for(
+      problem, goal.amount > 0 ? goal.amount : static_cast<double>(problem.base.tokens), limits);
+}
+
+}  // namespace stagedtrain::plan

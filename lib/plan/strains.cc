@@ -1,0 +1,46 @@
+// The words.
+#include "plan/strains.h"
+
+#include "base/text.h"
+
+namespace stagedtrain::plan {
+namespace {
+
+constexpr double kTokensPerParameter = 20, kMostGrowth = 4;
+
+}  // namespace
+
+std::optional<std::string> long_run_strain(double tokens, const arch::ParamCount& params,
+                                           const std::string& most) {
+  const double each = tokens / static_cast<double>(params.total);
+  if (!(each > kTokensPerParameter)) return {};
+  return fmt::format(
+      "{:.3g} tokens for each parameter: under loss-state the tokens saved stay the same as runs "
+      "grow, so the percentage falls; {}",
+      each, most);
+}
+
+std::vector<std::string> mixing_strains(const schedule::Schedule& schedule,
+                                        const Transfer& transfer) {
+  std::vector<std::string> lines;
+  if (transfer.mixing_tokens == 0)
+    lines.push_back(
+        "the mixing time is not known and was taken as 0: measure it on a pilot, from the growth "
+        "to where the grown run meets one from scratch");
+  if (schedule.lr.curve != "wsd")
+    lines.push_back(
+        fmt::format("the learning rate ({}) falls all along: mixing was seen at a rate "
+                    "that holds until a late decay (wsd)",
+                    schedule.lr.curve));
+  return lines;
+}
+
+std::optional<std::string> growth_strain(const std::string& from, const std::string& to,
+                                         double factor) {
+  if (factor <= kMostGrowth * (1 + 1e-9)) return {};
+  return fmt::format(
+      "{} to {}: {:.3g} times the parameters; growths beyond 4 have done worse than planned", from,
+      to, factor);
+}
+
+}  // namespace stagedtrain::plan
