@@ -137,7 +137,7 @@ Ladder within(const Problem& problem, const law::RunLength& run, const Limits& l
   };
   double low = std::log(1e-3), high = std::log(1e6);
   Ladder best = at_price(high);
-  for (int i = 0; i < 16; ++i) {
+  for (int i = 0; i < 12; ++i) {
     const double middle = (low + high) / 2;
     const Ladder ladder = at_price(middle);
     const bool fits = limits.keeps(problem, ladder, run.tokens);

@@ -315,7 +315,7 @@ Figure stages_figure(const PlanPicture& picture) {
 namespace {
 
 std::string jobs_title(const PlanPicture& picture, const Unit& unit) {
-  if (!picture.in_seconds) return unit.title + " (no times are known: plan --measure)";
+  if (!picture.in_seconds) return unit.title + " (no times are known)";
   const std::string unit_name = unit.title.substr(unit.title.rfind(' ') + 1);
   return fmt::format("{} of training, evaluating and saving ({})", unit_name, picture.time_source);
 }
@@ -360,12 +360,16 @@ Figure jobs_figure(const PlanPicture& picture) {
     figure.lines.push_back(
         {.points = {{x0, 0}, {x0, top}, {x1, top}, {x1, 0}}, .colour = kStaged, .width = 1.8});
     const bool narrow = job.length < 0.15 * end;
+    const bool below_limit =
+        limited && top < picture.most_memory / gib && 1.2 * top > figure.y.high / 1.35;
     figure.labels.push_back({.at = {narrow ? x0 : (x0 + x1) / 2, top},
                              .text = fmt::format("{}: {}", job.name, short_bytes(job.memory)),
                              .colour = kStaged,
                              .align = narrow ? Align::left : Align::center,
                              .dx = narrow ? 0.3 : 0,
-                             .dy = narrow ? 2.1 : 0.8});
+                             .dy = narrow        ? 2.1
+                                   : below_limit ? -1.2
+                                                 : 0.8});
     if (job.growth_memory <= 0) continue;
     figure.points.push_back({.points = {{x0, job.growth_memory / gib}},
                              .colour = {Ink::ink, 0},
