@@ -63,7 +63,7 @@ inline void write_raw(const Path& path, std::uint64_t bytes) {
 struct Child {
   double seconds = 0, peak_mib = 0;
 };
-// Runs a program to its end. Throws if that is a bad one. Its peak is at least what this process
+// Runs a program to its end, its output unseen. Throws if that is a bad one. Its peak is at least what this process
 // holds in memory when it starts the child, since the system counts from the fork on.
 inline Child run_child(const std::vector<std::string>& words) {
   std::vector<char*> arguments;
@@ -75,6 +75,7 @@ inline Child run_child(const std::vector<std::string>& words) {
   child.seconds = seconds_of([&] {
     const pid_t pid = ::fork();
     if (pid == 0) {
+      ::dup2(::open("/dev/null", O_WRONLY), STDOUT_FILENO);
       ::execvp(arguments[0], arguments.data());
       ::_exit(127);
     }
