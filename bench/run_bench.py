@@ -19,7 +19,7 @@ SCHEDULE = """seed: 1
 data: {{train: {0}/data/train.bin, validation: {0}/data/validation.bin}}
 model: {{layers: {1}, width: {2}, heads: 8, context: 128, vocab: 256}}
 batch: {{sequences: 4}}
-lr: {{peak: 1e-3, warmup: 5 steps}}
+lr: {{peak: 1e-4, warmup: 5 steps}}
 stages:
   - {{name: small, model: {{layers: {3}}}, for: {4} steps}}
   - {{name: full, grow: [{{operator: depth, layers: {1}}}], for: {4} steps}}
