@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "law/bootstrap.h"
+#include "law/pair.h"
 #include "plan/strains.h"
 
 namespace stagedtrain::plan {
@@ -147,6 +148,31 @@ void mixing_warnings(const RunPlan& plan, const Transfer& transfer,
         short_count(transfer.mixing_tokens)));
 }
 
+// Each growth, the ones before it as planned; at the latest where the decay begins.
+std::vector<GrowthWindow> growth_windows(const RunPlan& plan, const PlanningLaw& law,
+                                         const Walk& walk) {
+  std::vector<GrowthWindow> windows;
+  for (std::size_t i = 1; i < plan.stages.size(); ++i) {
+    const StagePlan &from = plan.stages[i - 1], &to = plan.stages[i];
+    const auto size = [&](const StagePlan& stage) {
+      return law::Size{stage.name, arch::flops_per_token(stage.model),
+                       law.curve(law.parameters(stage.params))};
+    };
+    const double step_tokens = static_cast<double>(from.tokens) / static_cast<double>(from.steps);
+    const std::int64_t decays = std::min(plan.decay_steps, to.steps - 1);
+    const double until = walk.resume[i] + static_cast<double>(to.steps - decays) * step_tokens;
+    const law::Size large = size(to);
+    const law::Growth best = law::best_growth(size(from), large, large.curve->loss(until));
+    const auto step = [&](double tokens) {
+      return static_cast<double>(from.first_step) +
+             (tokens - walk.resume[i - 1] + lost_tokens(from)) / step_tokens;
+    };
+    windows.push_back({to.name, static_cast<double>(to.first_step), best.pays(),
+                       step(best.small_tokens), step(best.earliest), step(best.latest)});
+  }
+  return windows;
+}
+
 // What strains the assumption of the first forecast.
 void assumption_warnings(const RunPlan& plan, const PlanningLaw& law, const Transfer& transfer,
                          Outlook& outlook) {
@@ -199,7 +225,7 @@ std::string epochs_warning(double times) {
 
 Outlook forecast(const RunPlan& plan, const RunCost& cost, const PlanningLaw& law,
                  const Transfer& transfer) {
-  Outlook outlook{law.name, law.source, law.end, {}, "", {}};
+  Outlook outlook{law.name, law.source, law.end, {}, {}, "", {}};
   if (!plan.schedule.from.empty()) {
     outlook.nothing = fmt::format("the run starts from {}, which no law knows", plan.schedule.from);
     return outlook;
@@ -211,6 +237,8 @@ Outlook forecast(const RunPlan& plan, const RunCost& cost, const PlanningLaw& la
   for (const Transfer& one : asked) {
     if (const auto walked = walk(plan, law, law.curve, one)) {
       outlook.forecasts.push_back(made(plan, cost, law, one, *walked));
+      if (one.assumption == Assumption::loss_state)
+        outlook.windows = growth_windows(plan, law, *walked);
     } else {
       outlook.warnings.push_back(
           fmt::format("{}: a stage begins at a loss that its size never falls to: no forecast",

@@ -44,11 +44,20 @@ struct Forecast {
   Savings savings;
 };
 
+// When growing into a stage is best under loss-state, in steps of the run.
+struct GrowthWindow {
+  std::string stage;                          // that is grown into
+  double planned = 0;                         // where the schedule grows
+  bool pays = false;                          // whether any time does
+  double best = 0, earliest = 0, latest = 0;  // between these two 95 % of what it saves is kept
+};
+
 // What the law says, or why it says nothing.
 struct Outlook {
   std::string law, source, end;
   std::vector<Forecast> forecasts;  // what was asked for, then floor and ceiling if they are others
-  std::string nothing;              // the reason, if there is no forecast
+  std::vector<GrowthWindow> windows;  // of the growths, if there is a forecast under loss-state
+  std::string nothing;                // the reason, if there is no forecast
   std::vector<std::string> warnings;
 };
 

@@ -1,4 +1,7 @@
 // A forecast as tables with its assumptions in words, and as JSON.
+#include <algorithm>
+#include <cmath>
+
 #include "base/text.h"
 #include "plan/forecast.h"
 #include "plan/text_table.h"
@@ -88,6 +91,23 @@ Json forecast_json(const RunPlan& plan, const Forecast& f) {
   return json;
 }
 
+std::string window_text(const GrowthWindow& w) {
+  if (!w.pays) return wrapped(fmt::format("growing into {} saves nothing by this law", w.stage));
+  const char* verdict = w.planned < w.earliest ? ", which is early"
+                        : w.planned > w.latest ? ", which is late"
+                                               : "";
+  const auto step = [](double at) { return grouped(std::max<std::int64_t>(0, std::llround(at))); };
+  return wrapped(fmt::format(
+      "growing into {}: after step {}{}; best after {}, and {} to {} keep 95% of what it saves "
+      "(loss-state)",
+      w.stage, step(w.planned), verdict, step(w.best), step(w.earliest), step(w.latest)));
+}
+
+Json window_json(const GrowthWindow& w) {
+  return {{"stage", w.stage},    {"planned_step", w.planned},   {"pays", w.pays},
+          {"best_step", w.best}, {"earliest_step", w.earliest}, {"latest_step", w.latest}};
+}
+
 }  // namespace
 
 std::string to_text(const RunPlan& plan, const Outlook& o) {
@@ -103,6 +123,7 @@ std::string to_text(const RunPlan& plan, const Outlook& o) {
   if (staged)
     about += fmt::format("; the table is {}", law::assumption_name(o.forecasts[0].assumption));
   text += wrapped(about);
+  for (const GrowthWindow& window : o.windows) text += window_text(window);
   if (staged) text += "\nagainst the final model from scratch\n";
   if (staged)
     for (const Forecast& f : o.forecasts) text += against_scratch(plan, f);
@@ -119,6 +140,8 @@ Json to_json(const RunPlan& plan, const Outlook& o) {
                {"law_end", o.end},
                {"nothing", o.nothing.empty() ? Json(nullptr) : Json(o.nothing)},
                {"warnings", o.warnings}};
+  json["growths"] = Json::array();
+  for (const GrowthWindow& window : o.windows) json["growths"].push_back(window_json(window));
   json["forecasts"] = Json::array();
   for (const Forecast& f : o.forecasts) json["forecasts"].push_back(forecast_json(plan, f));
   return json;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "law/pair.h"
 #include "plan/full_plan.h"
 #include "support/catch.h"
 #include "support/errors.h"
@@ -73,6 +74,26 @@ TEST_CASE("one schedule has its floor and its ceiling beside each other") {
           Approx(row.share * (1 - 1.0 / static_cast<double>(row.factor))).margin(1e-4));
     CHECK(floor.savings.flops < floor.savings.non_embedding);
   }
+}
+
+TEST_CASE("when each growth would be best is said, with the range that keeps 95%") {
+  const PlanningLaw law = made_law();
+  const Outlook early = outlook_of(plan_of(2, .1), law), late = outlook_of(plan_of(2, .6), law);
+  REQUIRE(early.windows.size() == 1);
+  const GrowthWindow& window = early.windows[0];
+  CHECK(window.pays);
+  CHECK(window.planned == 800);
+  CHECK(window.earliest < window.best);
+  CHECK(window.best < window.latest);
+  CHECK(late.windows[0].best == Approx(window.best).epsilon(1e-6));
+  const law::Growth best = law::best_growth(
+      {"small", arch::flops_per_token(plan_of(2, .1).stages[0].model), law.curve(2e8)},
+      {"large", arch::flops_per_token(plan_of(2, .1).final_model), law.curve(4e8)}, 2.9);
+  CHECK(window.best == Approx(best.small_tokens / 1e6).epsilon(1e-6));
+  CHECK(contains(to_text(plan_of(2, .1), early), "after step 800, which is early; best after"));
+  CHECK(contains(to_text(plan_of(2, .6), late), "which is late"));
+  CHECK(to_json(plan_of(2, .1), early)["growths"][0]["best_step"] == window.best);
+  CHECK(outlook_of(plan_of(12, .5), law, {Assumption::mixing}).windows.size() == 1);
 }
 
 TEST_CASE("a measured rho stands between them, and a re-warm-up costs half of its tokens") {
