@@ -78,21 +78,26 @@ TEST_CASE("one schedule has its floor and its ceiling beside each other") {
 
 TEST_CASE("when each growth would be best is said, with the range that keeps 95%") {
   const PlanningLaw law = made_law();
-  const Outlook early = outlook_of(plan_of(2, .1), law), late = outlook_of(plan_of(2, .6), law);
+  const Outlook early = outlook_of(plan_of(2, .05), law), late = outlook_of(plan_of(2, .6), law);
   REQUIRE(early.windows.size() == 1);
   const GrowthWindow& window = early.windows[0];
   CHECK(window.pays);
-  CHECK(window.planned == 800);
+  CHECK(window.planned == 400);
   CHECK(window.earliest < window.best);
   CHECK(window.best < window.latest);
   CHECK(late.windows[0].best == Approx(window.best).epsilon(1e-6));
-  const law::Growth best = law::best_growth(
-      {"small", arch::flops_per_token(plan_of(2, .1).stages[0].model), law.curve(2e8)},
-      {"large", arch::flops_per_token(plan_of(2, .1).final_model), law.curve(4e8)}, 2.9);
+  const auto size = [&](const StagePlan& stage) {
+    return law::Size{stage.name, arch::flops_per_token(stage.model),
+                     law.curve(law.parameters(stage.params))};
+  };
+  const RunPlan plan = plan_of(2, .05);
+  const law::Growth best = law::best_growth(size(plan.stages[0]), size(plan.stages[1]), 2.9);
   CHECK(window.best == Approx(best.small_tokens / 1e6).epsilon(1e-6));
-  CHECK(contains(to_text(plan_of(2, .1), early), "after step 800, which is early; best after"));
+  CHECK(contains(to_text(plan_of(2, .05), early), "after step 400, which is early; best after"));
   CHECK(contains(to_text(plan_of(2, .6), late), "which is late"));
-  CHECK(to_json(plan_of(2, .1), early)["growths"][0]["best_step"] == window.best);
+  const std::string fine = to_text(plan_of(2, .1), outlook_of(plan_of(2, .1), law));
+  CHECK(contains(fine, "after step 800; best after"));  // within the range that keeps 95%
+  CHECK(to_json(plan_of(2, .05), early)["growths"][0]["best_step"] == window.best);
   CHECK(outlook_of(plan_of(12, .5), law, {Assumption::mixing}).windows.size() == 1);
 }
 
