@@ -195,16 +195,19 @@ set_up_torch() {
 set_up_nvcc() {
   if PATH=$PATH:/usr/local/cuda/bin command -v nvcc >/dev/null; then
     note "nvcc: one is there"
-  elif [[ -x $nvcc_folder/nvidia/cu13/bin/nvcc ]]; then
+    return
+  fi
+  mkdir -p .deps
+  exec 9>.deps/lock
+  flock 9
+  if [[ -x $nvcc_folder/nvidia/cu13/bin/nvcc ]]; then
     note "nvcc: in $nvcc_folder"
   else
     say "Installing nvcc into $nvcc_folder (0.1 GB to download, 0.3 GB on disk)"
-    exec 9>.deps/lock
-    flock 9
     download "$nvcc_folder" --no-deps "${nvcc_set[@]}" ||
       say "pip could not install nvcc: going on without own CUDA kernels"
-    exec 9>&-
   fi
+  exec 9>&-
 }
 
 cuda=0
@@ -226,4 +229,4 @@ done
 if gpu_present; then cuda=1; fi
 set_up_packages "${wanted[@]}"
 set_up_torch
-if ((cuda || nvcc)); then mkdir -p .deps && set_up_nvcc; fi
+if ((cuda || nvcc)); then set_up_nvcc; fi

@@ -23,7 +23,7 @@ struct dim3 {
   unsigned x, y, z;
   dim3(unsigned x = 1, unsigned y = 1, unsigned z = 1) : x(x), y(y), z(z) {}
 };
-inline dim3 threadIdx, blockIdx, blockDim, gridDim;
+inline dim3 threadIdx, blockIdx;
 
 namespace cuda_emulator {
 
@@ -121,8 +121,6 @@ class Block {
 };
 
 inline void launch(dim3 grid, dim3 block, void* /*stream*/, const std::function<void()>& body) {
-  gridDim = grid;
-  blockDim = block;
   for (unsigned y = 0; y < grid.y; ++y)
     for (unsigned x = 0; x < grid.x; ++x) {
       blockIdx = dim3(x, y);
