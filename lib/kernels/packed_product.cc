@@ -16,8 +16,6 @@ HWY_BEFORE_NAMESPACE();
 namespace stagedtrain::kernels::HWY_NAMESPACE {
 
 inline constexpr std::int64_t kBlockRows = 16 * kTileRows;
-inline constexpr std::int64_t kBlockDepth =
-    256;  // rows of an outer product that are packed at once
 
 HWY_INLINE std::int64_t panel_width() { return 2 * lanes(); }
 
@@ -163,6 +161,7 @@ void multiply_range(const PackedProduct& p, std::int64_t begin, std::int64_t end
 // Tiles of outs that are packed at once: several lines of each row of dy.
 inline constexpr std::int64_t kPackedTiles = 16;
 inline constexpr std::int64_t kPackedOuts = kPackedTiles * kTileRows;
+static_assert(kPackedOuts <= kMostOuterOuts);  // there is room for no more
 
 // to[tile][depth][R] = the first R * tiles columns of from.
 template <int R>
@@ -199,10 +198,10 @@ void add_outs(const OuterProduct& o, const PackedProduct& p, std::int64_t first,
 }
 
 void add_outer_block(const OuterProduct& o, Block outs, Block ins, float* scratch) {
-  float *packed_x = scratch, *packed_dy = scratch + kBlockDepth * kMostIns;
+  float *packed_x = scratch, *packed_dy = scratch + kOuterRows * kMostIns;
   const std::int64_t columns = ins.end - ins.begin;
-  for (std::int64_t first = 0; first < o.rows; first += kBlockDepth) {
-    const std::int64_t depth = std::min(kBlockDepth, o.rows - first);
+  for (std::int64_t first = 0; first < o.rows; first += kOuterRows) {
+    const std::int64_t depth = std::min(kOuterRows, o.rows - first);
     pack_columns({o.x + first * o.ins + ins.begin, o.ins, false}, depth, 0, columns, packed_x);
     PackedProduct p{depth, columns, nullptr, 0, packed_x, o.dw + ins.begin, o.ins, o.scale, true};
     for (std::int64_t out = outs.begin; out < outs.end; out += kPackedOuts)
@@ -227,12 +226,6 @@ void pack(const Factor& factor, std::int64_t depth, std::int64_t begin, std::int
 
 void multiply(const PackedProduct& product, std::int64_t begin, std::int64_t end) {
   HWY_DYNAMIC_DISPATCH(multiply_range)(product, begin, end);
-}
-
-// Of the widest target's tiles.
-std::int64_t outer_product_scratch() {
-  constexpr std::int64_t depth = 256, most_outs = 128;
-  return packed_size(depth, kMostIns) + depth * most_outs;
 }
 
 void add_outer_product(const OuterProduct& product, Block outs, Block ins, float* scratch) {

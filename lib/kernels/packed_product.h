@@ -60,8 +60,12 @@ struct Block {
 
 // The widest block of ins that one call may be given; blocks begin at multiples of kPackGrain.
 inline constexpr std::int64_t kMostIns = 256;
+// Rows that one call packs at once, and the most outs of them that any processor's tiles take.
+inline constexpr std::int64_t kOuterRows = 256, kMostOuterOuts = 128;
 // Floats of scratch for one call in progress.
-std::int64_t outer_product_scratch();
+inline constexpr std::int64_t outer_product_scratch() {
+  return packed_size(kOuterRows, kMostIns) + kOuterRows * kMostOuterOuts;
+}
 // The outs x ins block of dw. The result does not depend on how dw is cut into blocks.
 void add_outer_product(const OuterProduct& product, Block outs, Block ins, float* scratch);
 
