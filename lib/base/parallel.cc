@@ -26,7 +26,8 @@ void in_parallel(std::int64_t count, std::int64_t piece,
       if (!failure) failure = std::current_exception();
     }
   };
-  const auto cores = static_cast<std::int64_t>(std::thread::hardware_concurrency());
+  // Asked once: the system reads a file to answer.
+  static const auto cores = static_cast<std::int64_t>(std::thread::hardware_concurrency());
   {
     std::vector<std::jthread> others;
     for (std::int64_t i = 1; i < std::min(cores, pieces); ++i) others.emplace_back(take_pieces);
