@@ -5,22 +5,30 @@
 #include <cstring>
 #include <new>
 
+#include "base/memory_advice.h"
+
 namespace stagedtrain::state {
 namespace {
 
-// Large tensors begin on a page, so that they can be written to disk from where they lie.
+// Large tensors begin on a page, so that they can be written to disk from where they lie; the
+// largest on a huge page, from which a disk reads them faster.
 constexpr std::size_t kSmallAlignment = 64, kPage = 4096, kLarge = 16 * kPage;
+
+constexpr std::size_t alignment_of(std::size_t size) {
+  return size < kLarge ? kSmallAlignment : size < 2 * kHugePage ? kPage : kHugePage;
+}
 
 // calloc hands out large blocks untouched (the kernel zeroes pages as they are first used), which
 // aligned_alloc and memset would not; so the block's true start is kept just before the bytes.
 std::byte* allocate_zeroed(std::size_t size) {
-  const std::size_t alignment = size < kLarge ? kSmallAlignment : kPage;
+  const std::size_t alignment = alignment_of(size);
   void* block = std::calloc(size + alignment + sizeof(void*), 1);
   if (!block) throw std::bad_alloc();
   auto address = reinterpret_cast<std::uintptr_t>(block) + sizeof(void*);
   address = (address + alignment - 1) / alignment * alignment;
   auto* bytes = reinterpret_cast<std::byte*>(address);
   std::memcpy(bytes - sizeof(void*), &block, sizeof block);
+  if (alignment == kHugePage) prefer_huge_pages(bytes, size);
   return bytes;
 }
 
