@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <cstdint>
+#include <new>
 
 namespace stagedtrain {
 namespace {
@@ -13,6 +14,19 @@ void advise(std::span<const std::byte> mapped, int advice) {
 }
 
 }  // namespace
+
+std::byte* map_large(std::size_t size) {
+  void* mapped =
+      ::mmap(nullptr, size + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped == MAP_FAILED) throw std::bad_alloc();
+  auto* start = static_cast<std::byte*>(mapped);
+  const std::size_t before = kHugePage - reinterpret_cast<std::uintptr_t>(start) % kHugePage;
+  ::munmap(start, before);
+  ::madvise(start + before, size, MADV_HUGEPAGE);
+  return start + before;
+}
+
+void unmap_large(std::byte* memory, std::size_t size) { ::munmap(memory, size); }
 
 void prefer_huge_pages(void* memory, std::size_t size) {
   const auto address = reinterpret_cast<std::uintptr_t>(memory);

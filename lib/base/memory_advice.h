@@ -1,4 +1,4 @@
-// What the system should know of memory. Only hints: the bytes stay as they are.
+// What the system should know of memory, and large memory straight from it.
 #pragma once
 
 #include <cstddef>
@@ -8,8 +8,13 @@ namespace stagedtrain {
 
 inline constexpr std::size_t kHugePage = 2 << 20;
 
+// Zeroed memory that begins with a huge page; never null. The system has it back at once when it is
+// unmapped, where the heap would keep it in parts. Throws std::bad_alloc.
+std::byte* map_large(std::size_t size);
+void unmap_large(std::byte* memory, std::size_t size);
+
 // Asks for huge pages where whole ones lie in this memory: fewer to be faulted in, and to be named
-// one by one to a disk that reads from them.
+// one by one to a disk that reads from them. Only a hint; the bytes stay as they are.
 void prefer_huge_pages(void* memory, std::size_t size);
 
 // While it lives, a touch of this mapped file brings its page alone, without the megabytes around

@@ -2,9 +2,7 @@
 #include "base/packed_output.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
-#include <new>
 #include <utility>
 
 #include "base/error.h"
@@ -18,10 +16,7 @@ constexpr std::size_t kRoom = StreamOutput::kPiece;
 static_assert(kRoom % kHugePage == 0);
 
 std::shared_ptr<std::byte[]> make_room() {
-  auto* bytes = static_cast<std::byte*>(std::aligned_alloc(kHugePage, kRoom));
-  if (!bytes) throw std::bad_alloc();
-  prefer_huge_pages(bytes, kRoom);
-  return {bytes, [](std::byte* p) { std::free(p); }};
+  return {map_large(kRoom), [](std::byte* p) { unmap_large(p, kRoom); }};
 }
 
 }  // namespace

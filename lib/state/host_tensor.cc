@@ -12,84 +12,69 @@
 namespace stagedtrain::state {
 namespace {
 
-// Large tensors begin on a page, so that they can be written to disk from where they lie: those of
-// middling size share slabs of huge pages, from which a disk reads faster, the largest have their
-// own.
-constexpr std::size_t kSmallAlignment = 64, kPage = 4096, kLarge = 16 * kPage,
-                      kLargest = 4 * kHugePage, kSlabBytes = 8 * kHugePage;
+// Large tensors begin on a page, so that they can be written to disk from where they lie, and lie
+// on huge pages, from which a disk reads faster: those of middling size share slabs of them.
+constexpr std::size_t kAlignment = 64, kPage = 4096, kLarge = 16 * kPage, kLargest = 2 * kHugePage,
+                      kSlabBytes = 4 * kHugePage;
 
-constexpr std::size_t up(std::size_t bytes, std::size_t unit) {
-  return (bytes + unit - 1) / unit * unit;
+// The word before the bytes of a tensor says whose they are: the heap's (where its block begins),
+// or with one of these bits a slab's or a mapping's of its own (where that begins).
+constexpr std::uintptr_t kOfSlab = 1, kOfMapping = 2;
+
+std::byte* owned(std::byte* bytes, std::uintptr_t owner) {
+  std::memcpy(bytes - sizeof owner, &owner, sizeof owner);
+  return bytes;
 }
 
-// calloc hands out large blocks untouched (the kernel zeroes pages as they are first used), which
-// aligned_alloc and memset would not. Room for a word is left before the bytes.
-struct Block {
-  void* start;
-  std::byte* bytes;
-};
-Block zeroed_block(std::size_t size, std::size_t alignment) {
-  void* start = std::calloc(size + alignment + sizeof(void*), 1);
-  if (!start) throw std::bad_alloc();
-  const auto address = reinterpret_cast<std::uintptr_t>(start) + sizeof(void*);
-  auto* bytes = reinterpret_cast<std::byte*>(up(address, alignment));
-  if (alignment == kHugePage) prefer_huge_pages(bytes, size);
-  return {start, bytes};
-}
-
-// Lies at the beginning of its own memory, which is freed with the last tensor in it.
+// At the beginning of its own memory, which goes with the last tensor in it.
 struct Slab {
-  void* start;
   std::atomic<int> users{1};  // the tensors, and whoever takes from it
   std::size_t used = kPage;
 
   std::byte* take(std::size_t size) {
-    const std::size_t place = up(used + sizeof(void*), kPage);
+    const std::size_t place = (used + sizeof(void*) + kPage - 1) / kPage * kPage;
     if (place + size > kSlabBytes) return nullptr;
     used = place + size;
     ++users;
     return reinterpret_cast<std::byte*>(this) + place;
   }
   void let_go() {
-    if (--users == 0) std::free(start);
+    if (--users == 0) unmap_large(reinterpret_cast<std::byte*>(this), kSlabBytes);
   }
 };
 
-struct Shared {
-  Slab* slab;
-  std::byte* bytes;
-};
-Shared take_shared(std::size_t size) {
+std::byte* take_shared(std::size_t size) {
   static std::mutex mutex;
   static Slab* current = nullptr;
   const std::lock_guard lock(mutex);
   std::byte* bytes = current ? current->take(size) : nullptr;
   if (!bytes) {
-    const Block block = zeroed_block(kSlabBytes, kHugePage);
+    auto* next = new (map_large(kSlabBytes)) Slab;
     if (current) current->let_go();
-    current = new (block.bytes) Slab{block.start};
+    current = next;
     bytes = current->take(size);
   }
-  return {current, bytes};
+  return owned(bytes, reinterpret_cast<std::uintptr_t>(current) | kOfSlab);
 }
 
-// The word before the bytes says whose they are: a slab's (odd) or a block's.
-constexpr std::uintptr_t kOfSlab = 1;
+// Behind a page that says how much is mapped.
+std::byte* map_own(std::size_t size) {
+  const std::size_t mapped = kPage + size;
+  std::byte* start = map_large(mapped);
+  std::memcpy(start, &mapped, sizeof mapped);
+  return owned(start + kPage, reinterpret_cast<std::uintptr_t>(start) | kOfMapping);
+}
+
+std::byte* take_from_heap(std::size_t size) {
+  void* block = std::calloc(size + kAlignment + sizeof(void*), 1);
+  if (!block) throw std::bad_alloc();
+  const auto address = reinterpret_cast<std::uintptr_t>(block) + sizeof(void*);
+  return owned(reinterpret_cast<std::byte*>((address + kAlignment - 1) / kAlignment * kAlignment),
+               reinterpret_cast<std::uintptr_t>(block));
+}
 
 std::byte* allocate_zeroed(std::size_t size) {
-  std::uintptr_t owner = 0;
-  std::byte* bytes = nullptr;
-  if (size >= kLarge && size < kLargest) {
-    const Shared shared = take_shared(size);
-    owner = reinterpret_cast<std::uintptr_t>(shared.slab) | kOfSlab;
-    bytes = shared.bytes;
-  } else {
-    const Block block = zeroed_block(size, size < kLarge ? kSmallAlignment : kHugePage);
-    owner = reinterpret_cast<std::uintptr_t>(block.start);
-    bytes = block.bytes;
-  }
-  std::memcpy(bytes - sizeof owner, &owner, sizeof owner);
-  return bytes;
+  return size < kLarge ? take_from_heap(size) : size < kLargest ? take_shared(size) : map_own(size);
 }
 
 }  // namespace
@@ -97,10 +82,15 @@ std::byte* allocate_zeroed(std::size_t size) {
 void HostTensor::Free::operator()(std::byte* p) const {
   std::uintptr_t owner;
   std::memcpy(&owner, p - sizeof owner, sizeof owner);
+  auto* start = reinterpret_cast<std::byte*>(owner & ~(kOfSlab | kOfMapping));
   if (owner & kOfSlab) {
-    reinterpret_cast<Slab*>(owner - kOfSlab)->let_go();
+    reinterpret_cast<Slab*>(start)->let_go();
+  } else if (owner & kOfMapping) {
+    std::size_t mapped;
+    std::memcpy(&mapped, start, sizeof mapped);
+    unmap_large(start, mapped);
   } else {
-    std::free(reinterpret_cast<void*>(owner));
+    std::free(start);
   }
 }
 

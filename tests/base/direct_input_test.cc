@@ -1,10 +1,6 @@
 // Reading past the page cache: any place and size, and where the file ends.
 #include "base/direct_input.h"
 
-#include <algorithm>
-#include <vector>
-
-#include "base/memory_advice.h"
 #include "support/catch.h"
 #include "support/errors.h"
 #include "support/temp_dir.h"
@@ -49,19 +45,4 @@ TEST_CASE("a file that ends too early, or is not there, is named") {
   CHECK(test::contains(ends, "short: ends before byte 4"));
   CHECK(test::contains(test::refusal(ErrorKind::input, [&] { DirectInput(folder / "none"); }),
                        "none"));
-}
-
-TEST_CASE("advice leaves bytes as they are") {
-  const test::TempDir folder;
-  test::write_text(folder / "a", numbered(10000));
-  const MappedFile file(folder / "a");
-  std::vector<char> memory(3 * kHugePage + 5, 'm');
-  prefer_huge_pages(memory.data() + 1, memory.size() - 1);
-  {
-    const ScatteredTouches scattered(file.bytes());
-    CHECK(std::string_view(reinterpret_cast<const char*>(file.bytes().data()), 10000) ==
-          numbered(10000));
-  }
-  CHECK(std::count(memory.begin(), memory.end(), 'm') ==
-        static_cast<std::ptrdiff_t>(memory.size()));
 }

@@ -1,0 +1,45 @@
+// Large memory: zero, on huge pages, given back; advice changes no byte.
+#include "base/memory_advice.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "support/catch.h"
+#include "support/temp_dir.h"
+#include "support/text_file.h"
+
+using namespace stagedtrain;
+
+TEST_CASE("large memory begins with a huge page and is zero, also where it was used before") {
+  const std::size_t size = GENERATE(std::size_t{4096}, kHugePage, 2 * kHugePage + 12345);
+  for (int time = 0; time < 3; ++time) {
+    std::byte* memory = map_large(size);
+    CHECK(reinterpret_cast<std::uintptr_t>(memory) % kHugePage == 0);
+    CHECK(std::count(memory, memory + size, std::byte{0}) == static_cast<std::ptrdiff_t>(size));
+    std::fill_n(memory, size, std::byte{1});
+    unmap_large(memory, size);
+  }
+}
+
+TEST_CASE("more memory than there can be is refused") {
+  CHECK_THROWS_AS(map_large(std::size_t{1} << 60), std::bad_alloc);
+}
+
+TEST_CASE("advice leaves bytes as they are") {
+  const test::TempDir folder;
+  test::write_text(folder / "a", std::string(10000, 'x'));
+  const MappedFile file(folder / "a");
+  std::vector<char> memory(3 * kHugePage + 5, 'm');
+  prefer_huge_pages(memory.data() + 1, memory.size() - 1);
+  {
+    const ScatteredTouches scattered(file.bytes());
+    CHECK(std::string_view(reinterpret_cast<const char*>(file.bytes().data()), 10000) ==
+          std::string(10000, 'x'));
+  }
+  CHECK(std::count(memory.begin(), memory.end(), 'm') ==
+        static_cast<std::ptrdiff_t>(memory.size()));
+}
