@@ -136,11 +136,14 @@ std::string describe(const std::vector<OpCheck>& checks, at::Device device, at::
 
 }  // namespace
 
+double allowed_difference(at::ScalarType products) {
+  return products == at::kBFloat16 ? 3e-2 : 2e-5;
+}
+
 std::vector<OpCheck> check_cuda_kernels(const BlockOps& own, at::Device device,
                                         at::ScalarType dtype) {
   const at::AutoGradMode grad_on(true);
-  // Gradients of bfloat16 leaves are sums of many rounded numbers.
-  const double allowed = dtype == at::kBFloat16 ? 3e-2 : 2e-5;
+  const double allowed = allowed_difference(dtype);
   at::Generator generator = at::detail::createCPUGenerator(9);
   const at::Tensor targets = at::randint(kVocab, {kRows}, generator, at::kLong).to(device);
   const at::TensorOptions options = at::TensorOptions(dtype).device(device);

@@ -3,10 +3,15 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include "model/cuda_check.h"
+
 namespace stagedtrain::model {
 
 ReferenceModel::ReferenceModel(const arch::ModelConfig& config, const ModelOptions& options)
-    : Model(config, options), ops_(options.ops ? *options.ops : aten_ops()) {
+    : Model(config, options),
+      recorded_(options.make_graph, params_.grads(),
+                allowed_difference(mixed() ? at::kBFloat16 : at::kFloat)),
+      ops_(options.ops ? *options.ops : aten_ops()) {
   compute_ = mixed() ? params_.weights().to(at::kBFloat16) : params_.weights();
   compute_grads_ = mixed() ? at::zeros_like(compute_) : params_.grads();
   token_ = leaf({"embed.token"});
@@ -55,8 +60,16 @@ at::Tensor ReferenceModel::scores(const at::Tensor& tokens_BT) const {
 
 at::Tensor ReferenceModel::loss_and_backward(const at::Tensor& tokens_BS, double scale,
                                              std::uint64_t random_seed) {
-  const at::AutoGradMode grad_on(true);
   if (options_.dropout > 0) at::manual_seed(random_seed);
+  if (!can_be_recorded()) return pass(tokens_BS, scale);
+  return recorded_.run(tokens_BS, scale, [this](const at::Tensor& tokens, double factor) {
+    return pass(tokens, factor);
+  });
+}
+
+at::Tensor ReferenceModel::pass(const at::Tensor& tokens_BS, double scale) {
+  const at::AutoGradMode grad_on(true);
+  if (mixed()) compute_grads_.zero_();
   const std::int64_t length = tokens_BS.size(1) - 1;
   RouterLoads loads;
   const bool balanced = config_.experts > 0 && config_.router_loss > 0;
@@ -73,7 +86,6 @@ at::Tensor ReferenceModel::loss_and_backward(const at::Tensor& tokens_BS, double
   if (mixed()) {
     const at::NoGradGuard no_grad;
     params_.grads().add_(compute_grads_);
-    compute_grads_.zero_();
   }
   return loss.mean;
 }
