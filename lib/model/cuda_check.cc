@@ -58,10 +58,11 @@ std::vector<Case> cases(const at::Tensor& targets) {
            [](const BlockOps& ops, const std::vector<at::Tensor>& x) {
              return weighted_sum(ops.swiglu(x[0]));
            }},
-          {"cross-entropy",
-           {{kRows, kVocab}},
+          {"classifier and loss",
+           {rows, {kVocab, kWidth}},
            [=](const BlockOps& ops, const std::vector<at::Tensor>& x) {
-             return ops.cross_entropy(x[0] * 2, targets, {0.7, 1e-3, 0.5}).objective;
+             const LossTerms terms{0.7, 1e-3, 0.5, /*rows_at_once=*/kRows / 2};
+             return ops.classifier_loss(x[0], x[1] / 8, targets, terms).objective;
            }}};
 }
 

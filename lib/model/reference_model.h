@@ -69,7 +69,7 @@ class ReferenceModel : public Model {
     return options_.dropout == 0 && config_.experts == 0 && !mask_.active();
   }
   at::Tensor pass(const at::Tensor& tokens_BS, double scale);
-  at::Tensor scores(const at::Tensor& tokens_BT) const;
+  at::Tensor scores(const at::Tensor& features) const;
 
   at::Tensor compute_, compute_grads_;
   RecordedPasses recorded_;
