@@ -44,7 +44,7 @@ OWNERS = {
     "CUDA": (r"(cuda|cublas|cudnn|nccl)\w*\.h", r"lib/kernels/", None),
     "LibTorch": (TORCH, r"lib/(dist|model|eval|train)/", None),
     "c10d": (r"torch/csrc/distributed/", r"lib/dist/\w+\.cc", 1),
-    "mmap": (r"sys/mman\.h", r"lib/base/\w+\.cc", 1),
+    "mmap": (r"sys/mman\.h", r"lib/base/\w+\.cc", 2),
 }
 # Calls that belong to one room.
 CALLS = {
