@@ -20,6 +20,19 @@ struct TensorScalar<kernels::cuda::BFloat16> {
   using Type = at::BFloat16;
 };
 
+// f with a number of the kernels' type for x.
+template <class F>
+void with_type_of(const at::Tensor& x, F f) {
+  if (x.scalar_type() == at::kBFloat16) return f(kernels::cuda::BFloat16{});
+  TORCH_CHECK(x.scalar_type() == at::kFloat, "own CUDA kernels are for float32 and bfloat16");
+  f(float{});
+}
+
+// float32, on x's device.
+inline at::Tensor floats(const at::Tensor& x, at::IntArrayRef sizes) {
+  return at::empty(sizes, x.options().dtype(at::kFloat));
+}
+
 // The numbers of a contiguous tensor; null where it is undefined.
 template <class T>
 const T* read_by(const at::Tensor& x) {

@@ -58,10 +58,11 @@ std::vector<Case> cases(const at::Tensor& targets) {
            [](const BlockOps& ops, const std::vector<at::Tensor>& x) {
              return weighted_sum(ops.swiglu(x[0]));
            }},
-          {"cross-entropy",
-           {{kRows, kVocab}},
+          {"classifier and loss",
+           {rows, {kVocab, kWidth}},
            [=](const BlockOps& ops, const std::vector<at::Tensor>& x) {
-             return ops.cross_entropy(x[0] * 2, targets, {0.7, 1e-3, 0.5}).objective;
+             const LossTerms terms{0.7, 1e-3, 0.5, /*rows_at_once=*/kRows / 2};
+             return ops.classifier_loss(x[0], x[1] / 8, targets, terms).objective;
            }}};
 }
 
@@ -136,11 +137,14 @@ std::string describe(const std::vector<OpCheck>& checks, at::Device device, at::
 
 }  // namespace
 
+double allowed_difference(at::ScalarType products) {
+  return products == at::kBFloat16 ? 3e-2 : 2e-5;
+}
+
 std::vector<OpCheck> check_cuda_kernels(const BlockOps& own, at::Device device,
                                         at::ScalarType dtype) {
   const at::AutoGradMode grad_on(true);
-  // Gradients of bfloat16 leaves are sums of many rounded numbers.
-  const double allowed = dtype == at::kBFloat16 ? 3e-2 : 2e-5;
+  const double allowed = allowed_difference(dtype);
   at::Generator generator = at::detail::createCPUGenerator(9);
   const at::Tensor targets = at::randint(kVocab, {kRows}, generator, at::kLong).to(device);
   const at::TensorOptions options = at::TensorOptions(dtype).device(device);

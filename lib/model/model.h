@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "data/batch_stream.h"
 #include "model/param_buffer.h"
+#include "model/recorded_passes.h"
 
 namespace stagedtrain::model {
 
@@ -21,7 +22,7 @@ state::DType state_dtype(Precision precision);
 
 // reference: ATen operators and autograd, on any device and precision. fused: own kernels; on a CPU
 // for forward and backward, fp32 only, no experts; on a GPU for all but products and attention, not
-// in fp64. automatic: fused where it can be, else reference.
+// in fp64, and with graphs. automatic: fused where it can be, else reference.
 enum class Kernels { automatic, reference, fused };
 
 // What the backward pass makes again instead of keeping it; results are the same to the bit. norms:
@@ -40,6 +41,8 @@ struct ModelOptions {
   double z_loss = 0;   // coefficient of mean(logsumexp(logits)^2), added to the training loss
   // How the reference computes what is neither product nor attention; null: by ATen.
   const BlockOps* ops = nullptr;
+  // Makes graphs for the reference's passes; empty: they run plainly.
+  MakeGraph make_graph = {};
 };
 
 // What the model has beyond `old` counts `visible`, from 0 (as if it were not there) to 1.

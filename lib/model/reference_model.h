@@ -72,9 +72,15 @@ class ReferenceModel : public Model {
 
  private:
   bool mixed() const { return options_.precision == Precision::bf16; }
-  at::Tensor scores(const at::Tensor& tokens_BT) const;
+  // Whether a pass is the same work every time: nothing random, no sizes that depend on numbers.
+  bool can_be_recorded() const {
+    return options_.dropout == 0 && config_.experts == 0 && !mask_.active();
+  }
+  at::Tensor pass(const at::Tensor& tokens_BS, double scale);
+  at::Tensor scores(const at::Tensor& features) const;
 
   at::Tensor compute_, compute_grads_;
+  RecordedPasses recorded_;
 
  protected:
   const BlockOps& ops_;

@@ -62,7 +62,8 @@ data::Batch made_up_batch(const plan::RunPlan& plan, const arch::ModelConfig& mo
 // As run_stage's step, at learning rate 0: moments move, weights stay.
 void take_step(const plan::RunPlan& plan, LiveState& live, const data::Batch& batch,
                std::int64_t step) {
-  accumulate_gradients(*live.model, batch, {rows_at_once(plan), live.header.seed, step});
+  const at::Tensor tokens_BS = model::to_device(batch, live.options.device);
+  accumulate_gradients(*live.model, tokens_BS, {rows_at_once(plan), live.header.seed, step});
   gradient_norm(live.model->params()).item<double>();
   const schedule::OptimizerSpec& o = plan.schedule.optimizer;
   adamw_step(live.model->params(), {o.betas[0], o.betas[1], o.eps, o.weight_decay}, 0, step + 1, 1);
