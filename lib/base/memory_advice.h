@@ -8,8 +8,9 @@ namespace stagedtrain {
 
 inline constexpr std::size_t kHugePage = 2 << 20;
 
-// Asks for huge pages where whole ones lie in this memory: fewer to be faulted in, and to be named
-// one by one to a disk that reads from them.
+// Asks for huge pages where whole ones lie in this memory, before it is first touched: fewer to be
+// faulted in, to be looked up where rows lie far apart, and to be named one by one to a disk that
+// reads from them.
 void prefer_huge_pages(void* memory, std::size_t size);
 
 // While it lives, a touch of this mapped file brings its page alone, without the megabytes around
