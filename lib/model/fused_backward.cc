@@ -162,12 +162,9 @@ void feed_forward(const Backward& b, std::int64_t i) {
 
 void attention_units(const Backward& b, const LayerActivations& layer) {
   const FusedActivations& a = b.acts();
-  const std::int64_t units = a.attention.backward_units();
-  const std::int64_t parts = std::min(units, 8 * num_workers());
-  for_units(parts, [&](std::int64_t unit, std::int64_t worker) {
-    const Range part = part_of(units, parts, 1, unit);
+  for_units(a.attention.backward_units(), [&](std::int64_t unit, std::int64_t worker) {
     kernels::attention_backward(a.attention, layer.qkv, layer.attended, layer.lse, a.dattended,
-                                part.begin, part.end, a.dqkv, a.scratch_of(worker));
+                                unit, unit + 1, a.dqkv, a.scratch_of(worker));
   });
 }
 

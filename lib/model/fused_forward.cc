@@ -70,11 +70,9 @@ void embed_rows(const FusedRun& run) {
 
 void attend(const FusedRun& run, const LayerActivations& a) {
   const kernels::AttentionShape& shape = run.acts.attention;
-  const std::int64_t units = shape.forward_units();
-  const std::int64_t parts = std::min(units, 8 * num_workers());
-  for_units(parts, [&](std::int64_t i, std::int64_t worker) {
-    const Range part = part_of(units, parts, 1, i);
-    kernels::attention_forward(shape, a.qkv, part.begin, part.end, a.attended, a.lse,
+  const std::int64_t group = shape.heads / shape.kv_heads;  // of heads that share a key head
+  for_units(shape.backward_units(), [&](std::int64_t unit, std::int64_t worker) {
+    kernels::attention_forward(shape, a.qkv, unit * group, (unit + 1) * group, a.attended, a.lse,
                                run.acts.scratch_of(worker));
   });
 }

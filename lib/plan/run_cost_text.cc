@@ -71,8 +71,8 @@ std::string recompute_text(const RunPlan& plan) {
   const double again = recomputed_flops_per_token(largest->model, Recompute::blocks) /
                        arch::flops_per_token(largest->model);
   return fmt::format(
-      "  batch.recompute is {}; activations of {}: none {}, norms {} (about 1% more time),\n"
-      "  blocks {} (up to {:.0f}% more time)\n",
+      "  batch.recompute is {}; activations of {}: none {},\n"
+      "  norms {} (about 1% more time), blocks {} (up to {:.0f}% more time)\n",
       enum_name(plan.schedule.batch.recompute), largest->name, kept(Recompute::none),
       kept(Recompute::norms), kept(Recompute::blocks), 100 * again);
 }
