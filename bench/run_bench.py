@@ -4,8 +4,9 @@
     bench/run_bench.py --program build/stagedtrain [--quick]
 
 Trains a small model on made-up text, grows it and trains on, with a checkpoint every few steps; all figures but the
-starts come from run.jsonl. "a minute": what one checkpoint costs of a minute, the share of wall-clock that training
-stands still at one checkpoint a minute.
+starts come from run.jsonl. Each line is a row of the issue: what, figure, aim, whether it is reached. "a minute": what
+one checkpoint costs of a minute, the share of wall-clock that training stands still at one checkpoint a minute.
+Starts are whole processes, on schedules and checkpoints of models with so many tensors (a file has each thrice).
 """
 import argparse
 import json
@@ -51,20 +52,59 @@ def make_data(program, folder):
     run(program, "data", folder / "text.txt", "--out", folder / "data")
 
 
-def train(program, folder, name, layers, width, steps, every):
+def write_schedule(folder, name, layers, width, steps, every):
     schedule = folder / f"{name}.yaml"
     schedule.write_text(SCHEDULE.format(folder, layers, width, layers // 2, steps, every))
-    start = time.perf_counter()
+    return schedule
+
+
+def train(program, folder, name, layers, width, steps, every):
+    schedule = write_schedule(folder, name, layers, width, steps, every)
     run(program, "train", schedule, "--out", folder / name)
-    seconds = time.perf_counter() - start
     log = (folder / name / "run.jsonl").read_text().splitlines()
-    return schedule, seconds, [json.loads(line) for line in log]
+    return schedule, [json.loads(line) for line in log]
+
+
+def first_step_seconds(program, folder, rounds):
+    """From the start of `train` of a tiny model until its first step is in the log."""
+    def once(number):
+        out = folder / f"tiny{number}"
+        words = [program, "train", write_schedule(folder, "tiny", 2, 16, 1, 1), "--out", out]
+        start = time.perf_counter()
+        child = subprocess.Popen([str(word) for word in words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        log = out / "run.jsonl"
+        while not (log.exists() and '"event":"step"' in log.read_text()):
+            if child.poll():
+                raise SystemExit(f"train of a tiny model ended with {child.returncode}")
+            time.sleep(0.002)
+        seconds = time.perf_counter() - start
+        child.wait()
+        return seconds
+    return statistics.median(once(number) for number in range(rounds))
+
+
+def row(what, figure, unit, aim=None, more=""):
+    reached = "" if aim is None else f"(aim: {aim:g}; {'reached' if figure <= aim else 'NOT reached'})"
+    print(f"{what:<38} {figure:7.2f} {unit:<3} {reached}{more}", flush=True)
 
 
 def step_seconds(events):
     """Seconds of each step of the last stage; `seconds` of the log counts steps alone."""
     steps = [e for e in events if e["event"] == "step"]
     return [b["seconds"] - a["seconds"] for a, b in zip(steps, steps[1:]) if b["stage"] == "full"]
+
+
+def start_rows(program, folder, rounds):
+    row("start of --help", 1000 * median_seconds(rounds, program, "--help"), "ms", 30)
+    for layers, aim in ((40, 30), (120, None)):  # half of them before the growth: 324 and 964 tensors
+        name = f"deep{layers}"
+        schedule, _ = train(program, folder, name, layers, 64, 1, 1)
+        small = folder / name / "stages" / "small.h5"
+        tensors = 16 * layers // 2 + 4
+        starts = {"plan": ["plan", schedule], "show": ["show", small],
+                  "grow --dry-run": ["grow", small, folder / "x.h5", "--operator", "width", "--dry-run"]}
+        for what, words in starts.items():
+            row(f"start of {what}, {tensors} tensors", 1000 * median_seconds(rounds, program, *words), "ms", aim)
 
 
 def main():
@@ -76,21 +116,16 @@ def main():
     with tempfile.TemporaryDirectory(dir=a.program.parent) as name:
         folder = pathlib.Path(name)
         make_data(a.program, folder)
-        schedule, _, events = train(a.program, folder, "run", 8, 128 if a.quick else 512, steps, steps // 3)
+        _, events = train(a.program, folder, "run", 8, 128 if a.quick else 512, steps, steps // 3)
         first, *later = step_seconds(events)
-        print(f"first step after a growth  {first / statistics.median(later):5.2f} x a later one (aim: 1.5)")
+        row("first step after a growth", first / statistics.median(later), "x", 1.5, " a later step")
         ways = [e for e in events if e["event"] == "checkpoint" and e["file"].startswith("checkpoints")]
         still = statistics.median(e["stood_still_seconds"] for e in ways)
-        size = ways[-1]["bytes"]
-        print(f"a checkpoint on the way    {1000 * still:5.0f} ms of standing still, {still / 0.6:.2f}% of a minute (aim: 1%); "
-              f"{size / 1e6:.0f} MB, written in {statistics.median(e['write_seconds'] for e in ways):.2f} s meanwhile")
-        checkpoint = folder / "run" / "stages" / "small.h5"
-        starts = {"--help": ["--help"], "plan": ["plan", schedule], "grow --dry-run": [
-            "grow", checkpoint, folder / "x.h5", "--operator", "width", "--dry-run"]}
-        for what, words in starts.items():
-            print(f"{what:<26} {1000 * median_seconds(rounds, a.program, *words):5.0f} ms (aim: 30)")
-        _, seconds, _ = train(a.program, folder, "tiny", 2, 16, 1, 1)
-        print(f"train, two steps in all    {seconds:5.2f} s with a growth and two checkpoints (aim to the first step: 1.5)")
+        row("a checkpoint a minute: standing still", still / 0.6, "%", 1,
+            f" {1000 * still:.0f} ms for {ways[-1]['bytes'] / 1e6:.0f} MB, "
+            f"written in {statistics.median(e['write_seconds'] for e in ways):.2f} s meanwhile")
+        row("train to its first step, tiny model", first_step_seconds(a.program, folder, min(rounds, 7)), "s", 1.5)
+        start_rows(a.program, folder, rounds)
 
 
 if __name__ == "__main__":

@@ -46,8 +46,8 @@ class CheckpointWriter {
   // Requires: index of param_table(header.model), bytes of the tensor's size; each tensor once.
   // Returns when the bytes may be used for something else.
   void write(Kind kind, std::size_t index, std::span<const std::byte> bytes);
-  // The same, returning while the tensor is being written, which is then freed: the next one can
-  // be made meanwhile. What waits to be written is never more than the model's largest tensor.
+  // The same, returning while the tensor is being written, which is then freed: the next one can be
+  // made meanwhile. No more than the model's largest tensor (or 16 MiB) ever waits to be written.
   void write(Kind kind, std::size_t index, HostTensor&& tensor);
   // The same for bytes that stay unchanged as long as owner is held; without one, as the writer.
   void write(Kind kind, std::size_t index, std::span<const std::byte> bytes,
