@@ -17,7 +17,11 @@
 #include <vector>
 
 #include "arch/architectures.h"
+#include "base/crc32c.h"
+#include "base/direct_input.h"
 #include "base/file.h"
+#include "base/memory_advice.h"
+#include "base/parallel.h"
 #include "base/text.h"
 #include "state/checkpoint.h"
 
@@ -38,19 +42,42 @@ inline void forget(const Path& path) {
   ::posix_fadvise(file.descriptor(), 0, 0, POSIX_FADV_DONTNEED);
 }
 
-// As fast as this disk takes bytes: four threads, 4 MiB at a time, past the page cache, synced.
-inline void write_raw(const Path& path, std::uint64_t bytes) {
+// Numbers of no meaning, cheap to make; no two pages alike.
+inline void fill_with_noise(std::span<float> values, std::uint64_t seed) {
+  std::uint64_t x = seed * 2 + 1;
+  for (float& value : values) {
+    x = x * 6364136223846793005u + 1442695040888963407u;
+    value = static_cast<float>(x >> 40) * 0x1.0p-24f;
+  }
+}
+
+// Huge pages of noise.
+struct Noise {
+  explicit Noise(std::uint64_t bytes)
+      : size(bytes / kHugePage * kHugePage),
+        memory(static_cast<std::byte*>(std::aligned_alloc(kHugePage, size))) {
+    prefer_huge_pages(memory, size);
+    fill_with_noise({reinterpret_cast<float*>(memory), size / sizeof(float)}, 1);
+  }
+  ~Noise() { std::free(memory); }
+  Noise(const Noise&) = delete;
+  std::uint64_t size;
+  std::byte* memory;
+};
+
+// As fast as this disk takes bytes: four threads, 4 MiB at a time, past the page cache, synced. The
+// bytes are those of the noise, over and over where it is short.
+inline void write_raw(const Path& path, std::uint64_t bytes, const Noise& noise) {
   constexpr std::uint64_t kPiece = 4 << 20;
   { OutputFile(path, OutputFile::Mode::truncate).allocate(bytes); }
   const int fd = ::open(path.c_str(), O_WRONLY | O_DIRECT);
   if (fd < 0) throw resource_error("{}: no direct writing here", path.string());
   std::atomic<std::uint64_t> next{0};
   const auto work = [&] {
-    auto* piece = static_cast<std::byte*>(std::aligned_alloc(4096, kPiece));
-    std::fill_n(piece, kPiece, std::byte{0x5a});
     for (std::uint64_t i; (i = next.fetch_add(kPiece)) + kPiece <= bytes;)
-      if (::pwrite(fd, piece, kPiece, static_cast<off_t>(i)) != static_cast<ssize_t>(kPiece)) break;
-    std::free(piece);
+      if (::pwrite(fd, noise.memory + i % (noise.size / kPiece * kPiece), kPiece,
+                   static_cast<off_t>(i)) != static_cast<ssize_t>(kPiece))
+        break;
   };
   {
     std::vector<std::jthread> threads;
@@ -60,11 +87,25 @@ inline void write_raw(const Path& path, std::uint64_t bytes) {
   sync_file(path);
 }
 
+// Reads the whole file past the page cache and takes its checksums; four threads.
+inline void read_back(const Path& path) {
+  constexpr std::int64_t kPiece = 4 << 20;
+  const DirectInput input(path);
+  const auto bytes = static_cast<std::int64_t>(std::filesystem::file_size(path));
+  in_parallel(bytes, kPiece, 4, [&](std::int64_t begin, std::int64_t end) {
+    thread_local DirectInput::Room room(kPiece);
+    const auto size = static_cast<std::size_t>(end - begin);
+    static std::atomic<std::uint32_t> unused;
+    unused += crc32c(input.read(static_cast<std::uint64_t>(begin), size, room));
+  });
+}
+
 struct Child {
   double seconds = 0, peak_mib = 0;
 };
-// Runs a program to its end, its output unseen. Throws if that is a bad one. Its peak is at least what this process
-// holds in memory when it starts the child, since the system counts from the fork on.
+// Runs a program to its end, its output unseen. Throws if that is a bad one. Its peak is at least
+// what this process holds in memory when it starts the child, since the system counts from the fork
+// on.
 inline Child run_child(const std::vector<std::string>& words) {
   std::vector<char*> arguments;
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
@@ -96,15 +137,6 @@ inline double copy_and_sync(const Path& from, const Path& to) {
 inline double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
-}
-
-// Numbers of no meaning, cheap to make; no two pages alike.
-inline void fill_with_noise(std::span<float> values, std::uint64_t seed) {
-  std::uint64_t x = seed * 2 + 1;
-  for (float& value : values) {
-    x = x * 6364136223846793005u + 1442695040888963407u;
-    value = static_cast<float>(x >> 40) * 0x1.0p-24f;
-  }
 }
 
 // A GPT-2 whose state takes about so many bytes: 24 layers, as wide as it must be.

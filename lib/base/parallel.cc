@@ -12,6 +12,13 @@ namespace stagedtrain {
 
 void in_parallel(std::int64_t count, std::int64_t piece,
                  const std::function<void(std::int64_t, std::int64_t)>& work) {
+  // Asked once: the system reads a file to answer.
+  static const auto cores = static_cast<std::int64_t>(std::thread::hardware_concurrency());
+  in_parallel(count, piece, cores, work);
+}
+
+void in_parallel(std::int64_t count, std::int64_t piece, std::int64_t threads,
+                 const std::function<void(std::int64_t, std::int64_t)>& work) {
   const std::int64_t pieces = (count + piece - 1) / piece;
   std::atomic<std::int64_t> next{0};
   std::exception_ptr failure;
@@ -26,10 +33,9 @@ void in_parallel(std::int64_t count, std::int64_t piece,
       if (!failure) failure = std::current_exception();
     }
   };
-  const auto cores = static_cast<std::int64_t>(std::thread::hardware_concurrency());
   {
     std::vector<std::jthread> others;
-    for (std::int64_t i = 1; i < std::min(cores, pieces); ++i) others.emplace_back(take_pieces);
+    for (std::int64_t i = 1; i < std::min(threads, pieces); ++i) others.emplace_back(take_pieces);
     take_pieces();
   }
   if (failure) std::rethrow_exception(failure);

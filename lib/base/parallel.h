@@ -12,5 +12,8 @@ namespace stagedtrain {
 // left out. Which thread gets which piece is not fixed, so pieces must not depend on each other.
 void in_parallel(std::int64_t count, std::int64_t piece,
                  const std::function<void(std::int64_t begin, std::int64_t end)>& work);
+// The same on so many threads: for work that waits for a disk more than it computes.
+void in_parallel(std::int64_t count, std::int64_t piece, std::int64_t threads,
+                 const std::function<void(std::int64_t begin, std::int64_t end)>& work);
 
 }  // namespace stagedtrain

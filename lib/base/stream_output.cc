@@ -7,6 +7,8 @@
 #include <new>
 #include <utility>
 
+#include "base/memory_advice.h"
+
 namespace stagedtrain {
 namespace {
 
@@ -19,8 +21,9 @@ struct FreeRoom {
 using Room = std::unique_ptr<std::byte[], FreeRoom>;
 
 Room make_room() {
-  auto* bytes = std::aligned_alloc(OutputFile::kDirectUnit, StreamOutput::kPiece);
+  auto* bytes = std::aligned_alloc(kHugePage, StreamOutput::kPiece);
   if (!bytes) throw std::bad_alloc();
+  prefer_huge_pages(bytes, StreamOutput::kPiece);
   return Room(static_cast<std::byte*>(bytes));
 }
 

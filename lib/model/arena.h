@@ -6,7 +6,7 @@
 #include <memory>
 #include <new>
 
-#include "base/large_pages.h"
+#include "base/memory_advice.h"
 
 namespace stagedtrain::model {
 
@@ -52,7 +52,7 @@ class Arena {
     memory_.reset();
     capacity_ = 0;
     memory_.reset(static_cast<std::byte*>(::operator new(bytes, kAlignment)));
-    ask_for_large_pages(memory_.get(), bytes);
+    prefer_huge_pages(memory_.get(), bytes);
     capacity_ = bytes;
   }
   std::unique_ptr<std::byte, Free> memory_;

@@ -25,6 +25,11 @@ state::DType state_dtype(Precision precision);
 // in fp64, and with graphs. automatic: fused where it can be, else reference.
 enum class Kernels { automatic, reference, fused };
 
+// What the backward pass makes again instead of keeping it; results are the same to the bit. norms:
+// their outputs, by fused kernels on a CPU; reference kernels keep them. blocks: all within a
+// block; only what enters it is kept. Not for experts with a balancing loss.
+enum class Recompute { none, norms, blocks };
+
 struct BlockOps;
 
 struct ModelOptions {
@@ -32,6 +37,7 @@ struct ModelOptions {
   Precision precision = Precision::fp32;
   Kernels kernels = Kernels::automatic;
   double dropout = 0;  // on embeddings and both residual branches, in training only
+  Recompute recompute = Recompute::none;
   double z_loss = 0;   // coefficient of mean(logsumexp(logits)^2), added to the training loss
   // How the reference computes what is neither product nor attention; null: by ATen.
   const BlockOps* ops = nullptr;

@@ -4,7 +4,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "base/error.h"
-#include "base/large_pages.h"
+#include "base/memory_advice.h"
 
 namespace stagedtrain::model {
 namespace {
@@ -42,7 +42,7 @@ Segment part_of(const Segment& whole, const state::AgedRegion& region, std::int6
 
 at::Tensor flat_zeros(std::int64_t size, const at::TensorOptions& options) {
   at::Tensor flat = at::empty({size}, options);
-  if (flat.is_cpu()) ask_for_large_pages(flat.data_ptr(), flat.nbytes());
+  if (flat.is_cpu()) prefer_huge_pages(flat.data_ptr(), flat.nbytes());
   return flat.zero_();
 }
 

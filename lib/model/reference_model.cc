@@ -1,8 +1,6 @@
 // Losses and their gradients by autograd.
 #include "model/reference_model.h"
 
-#include <ATen/core/grad_mode.h>
-
 #include "model/cuda_check.h"
 
 namespace stagedtrain::model {

@@ -2,6 +2,9 @@
 // losses. An architecture adds its layers.
 #pragma once
 
+#include <ATen/core/grad_mode.h>
+
+#include "model/block_again.h"
 #include "model/block_ops.h"
 #include "model/model.h"
 #include "model/reference_experts.h"
@@ -44,6 +47,11 @@ class ReferenceModel : public Model {
   at::Tensor added(const at::Tensor& y_BTC, std::size_t layer) const {
     const double factor = mask_.of_layer(static_cast<std::int64_t>(layer));
     return ReferenceMask::over(factor == 1 ? y_BTC : y_BTC * factor, mask_.residual_C);
+  }
+  // One block of a pass; where options().recompute says so, it is made again in the backward.
+  Stream through(const ReferencePass& pass, const BlockBody& block, const Stream& in) const {
+    const bool again = options_.recompute == Recompute::blocks && at::GradMode::is_enabled();
+    return again ? run_again_later(block, in, pass.dropout > 0) : block(in);
   }
   // Query, key and value of a layer's attention. kind: "weight" or "bias".
   at::Tensor qkv_leaf(int layer, const std::string& kind) const;

@@ -6,6 +6,9 @@
 
 #include "arch/architectures.h"
 #include "base/crc32c.h"
+#include "base/direct_input.h"
+#include "base/memory_advice.h"
+#include "base/parallel.h"
 #include "base/text.h"
 #include "state/blocks.h"
 #include "state/layout.h"
@@ -16,6 +19,19 @@ namespace {
 
 constexpr const char* kReplace = "use an older checkpoint, or copy the file again if it was copied";
 constexpr std::uint64_t kMostMetadata = 1 << 28;
+// Of reading past the page cache: bytes of a read, and of a gap that it may bridge; how many
+// threads keep a disk busy, and what each takes at a time.
+constexpr std::uint64_t kStretch = 2 << 20, kGap = 1 << 16;
+constexpr std::int64_t kReaders = 4, kStretchesAtOnce = 2;
+
+constexpr std::uint64_t kEverything = ~std::uint64_t{0};
+
+// A block of a dataset and its place in the file.
+struct Block {
+  const Dataset* dataset;
+  std::uint64_t index, offset, bytes;
+  std::uint64_t end() const { return offset + bytes; }
+};
 
 std::string shape_text(const std::vector<std::int64_t>& shape) {
   return fmt::format("({})", fmt::join(shape, ", "));
@@ -66,6 +82,7 @@ auto located(const std::string& where, F f) {
 
 struct CheckpointReader::Impl {
   explicit Impl(const Path& path) : where(path.string()), file(path) {
+    const ScatteredTouches scattered(file.bytes());
     Structure structure = read_checked_structure(file.bytes(), where);
     for (Dataset& dataset : structure.datasets) {
       std::string name = dataset.path();
@@ -149,15 +166,44 @@ struct CheckpointReader::Impl {
       first = block - blocks;
     }
   }
+  // Past the page cache: what counts is what the disk holds.
   void verify_blocks(std::uint64_t first, std::uint64_t stride) const {
-    for_blocks(first, stride, [&](const Dataset& dataset, std::uint64_t block) {
-      file.prefetch(dataset.offset + block * kBlockBytes,
-                    std::min(kBlockBytes, dataset.bytes - block * kBlockBytes));
+    const std::vector<std::vector<Block>> stretches = neighbours(first, stride);
+    const DirectInput input(where);
+    const auto count = static_cast<std::int64_t>(stretches.size());
+    in_parallel(count, kStretchesAtOnce, kReaders, [&](std::int64_t begin, std::int64_t end) {
+      DirectInput::Room room(kStretch);
+      for (std::int64_t i = begin; i < end; ++i)
+        verify_stretch(input, stretches[static_cast<std::size_t>(i)], room);
     });
+  }
+  // Every stride-th block; those that lie close together are read as one.
+  std::vector<std::vector<Block>> neighbours(std::uint64_t first, std::uint64_t stride) const {
+    std::vector<Block> chosen;
     for_blocks(first, stride, [&](const Dataset& dataset, std::uint64_t block) {
-      if (block_checksum(bytes_of(dataset), block) != dataset.checksums[block])
-        throw damaged(dataset, block);
+      const std::uint64_t start = block * kBlockBytes;
+      chosen.push_back(
+          {&dataset, block, dataset.offset + start, std::min(kBlockBytes, dataset.bytes - start)});
     });
+    std::ranges::sort(chosen, {}, &Block::offset);
+    std::vector<std::vector<Block>> stretches;
+    for (const Block& block : chosen) {
+      const bool close = !stretches.empty() &&
+                         block.end() - stretches.back().front().offset <= kStretch &&
+                         block.offset - stretches.back().back().end() <= kGap;
+      if (!close) stretches.emplace_back();
+      stretches.back().push_back(block);
+    }
+    return stretches;
+  }
+  void verify_stretch(const DirectInput& input, const std::vector<Block>& blocks,
+                      DirectInput::Room& room) const {
+    const std::uint64_t start = blocks.front().offset;
+    const auto bytes = input.read(start, blocks.back().end() - start, room);
+    for (const Block& block : blocks)
+      if (crc32c(bytes.subspan(block.offset - start, block.bytes)) !=
+          block.dataset->checksums[block.index])
+        throw damaged(*block.dataset, block.index);
   }
   std::string text_of(const Dataset& dataset) const {
     const auto bytes = verified_bytes(dataset);
@@ -219,9 +265,13 @@ HostTensor CheckpointReader::read(Kind kind, std::size_t index) const {
 void CheckpointReader::verify(std::uint64_t about) const {
   std::uint64_t bytes = 0;
   for (const Dataset& dataset : impl_->datasets) bytes += dataset.bytes;
-  const std::uint64_t stride = bytes / std::max<std::uint64_t>(about, 1);
-  if (stride > 1) return impl_->verify_blocks(impl_->identity() % stride, stride);
-  for (std::size_t i = 0; i < impl_->datasets.size(); ++i) impl_->view(i);
+  if (about == kEverything) {
+    for (std::size_t i = 0; i < impl_->datasets.size(); ++i) impl_->view(i);
+  } else {
+    const std::uint64_t stride =
+        std::max<std::uint64_t>(1, bytes / std::max<std::uint64_t>(about, 1));
+    impl_->verify_blocks(impl_->identity() % stride, stride);
+  }
 }
 
 std::uint64_t CheckpointReader::blocks() const {

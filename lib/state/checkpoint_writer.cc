@@ -3,10 +3,10 @@
 #include <fcntl.h>
 
 #include <algorithm>
-#include <optional>
+#include <numeric>
 
 #include "arch/architectures.h"
-#include "base/stream_output.h"
+#include "base/packed_output.h"
 #include "base/text.h"
 #include "state/blocks.h"
 #include "state/layout.h"
@@ -32,11 +32,27 @@ std::vector<Dataset> all_datasets(const arch::ParamTable& table, const StateHead
   return datasets;
 }
 
-std::uint64_t largest_of(const std::vector<Dataset>& datasets) {
-  std::uint64_t largest = 0;
-  for (const Dataset& dataset : datasets) largest = std::max(largest, dataset.bytes);
-  return largest;
+// Bytes that may wait to be written: the largest tensor, or enough to keep all threads busy.
+std::uint64_t most_waiting(const std::vector<Dataset>& datasets) {
+  std::uint64_t most = 4 * StreamOutput::kPiece;
+  for (const Dataset& dataset : datasets) most = std::max(most, dataset.bytes);
+  return most;
 }
+
+// For each dataset its place in the order in which they lie in the file.
+std::vector<std::size_t> ranks_of(const std::vector<Dataset>& datasets) {
+  std::vector<std::size_t> order(datasets.size()), ranks(datasets.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::sort(order, {}, [&](std::size_t i) { return datasets[i].offset; });
+  for (std::size_t rank = 0; rank < order.size(); ++rank) ranks[order[rank]] = rank;
+  return ranks;
+}
+
+// Neighbours in the file, packed as long as they come in the file's order.
+struct Pack {
+  PackedOutput out;
+  std::size_t last = ~std::size_t{0};  // rank
+};
 
 }  // namespace
 
@@ -46,12 +62,14 @@ struct CheckpointWriter::Impl {
         metadata(metadata_json(header).dump()),
         skeleton(kFormatName, kFormatVersion, all_datasets(table, header, metadata)),
         checksums(skeleton.datasets().size()),
-        atomic(target) {
-    out.emplace(atomic.path(), OutputFile::Mode::truncate);
-    out->allocate(skeleton.file_bytes());
-    write(3 * table.size(), std::as_bytes(std::span(metadata)));
-    if (has_tokenizer(header.run))
-      write(3 * table.size() + 1, std::as_bytes(std::span(header.run.tokenizer)));
+        ranks(ranks_of(skeleton.datasets())),
+        atomic(target),
+        out(atomic.path(), OutputFile::Mode::truncate),
+        stream(out, most_waiting(skeleton.datasets())),
+        paged{{out, stream}},
+        small{{out, stream}} {
+    out.allocate(skeleton.file_bytes());
+    if (has_tokenizer(header.run)) tokenizer = header.run.tokenizer;
   }
 
   std::size_t tensor(Kind kind, std::size_t index) const {
@@ -59,7 +77,7 @@ struct CheckpointWriter::Impl {
     return dataset_index(kind, index, table.size());
   }
 
-  // Returns at once where the bytes are many: they must stay until drained or owner is let go of.
+  // Where the bytes are many they must stay until drained or owner is let go of; few are copied.
   void write(std::size_t index, std::span<const std::byte> bytes,
              std::shared_ptr<const void> owner = nullptr) {
     const Dataset& dataset = skeleton.datasets().at(index);
@@ -73,30 +91,45 @@ struct CheckpointWriter::Impl {
     };
     static_assert(StreamOutput::kPiece % kBlockBytes == 0);
     if (bytes.size() >= kStreamed) {
-      if (!stream) stream.emplace(*out, largest_of(skeleton.datasets()));
-      stream->write_at(dataset.offset, bytes, look, std::move(owner));
+      stream.write_at(dataset.offset, bytes, look, std::move(owner));
     } else {
       look(0, bytes);
-      out->write_at(dataset.offset, bytes);
+      Pack& pack = begins_page(bytes.size()) ? paged : small;
+      const bool follows = ranks[index] == pack.last + 1;
+      pack.last = ranks[index];
+      pack.out.write_at(dataset.offset, bytes, follows);
     }
   }
 
-  void drain() {
-    if (stream) stream->drain();
+  void write_texts() {
+    write(3 * table.size(), std::as_bytes(std::span(metadata)));
+    if (!tokenizer.empty()) write(3 * table.size() + 1, std::as_bytes(std::span(tokenizer)));
   }
 
+  void drain() {
+    paged.out.flush();
+    small.out.flush();
+    stream.drain();
+  }
+
+  // After all datasets: zeros were written where it lies between them.
   void write_structure() {
     for (std::size_t i = 0; i < checksums.size(); ++i) {
       ST_CHECK(!checksums[i].empty(), "{} was not written", skeleton.datasets()[i].path());
       skeleton.set_checksums(i, checksums[i]);
     }
-    skeleton.finish().for_each_run(
-        [&](std::uint64_t offset, std::span<const std::byte> run) { out->write_at(offset, run); });
-    out->truncate(skeleton.file_bytes());
-    out->sync();
-    ::posix_fadvise(out->descriptor(), 0, 0,
-                    POSIX_FADV_DONTNEED);  // verify the disk, not the cache
-    out->close();
+    const SparseImage& structure = skeleton.finish();
+    structure.for_each_run(
+        [&](std::uint64_t offset, std::span<const std::byte> run) { out.write_at(offset, run); });
+    out.truncate(skeleton.file_bytes());
+    out.sync();
+    // The disk is to be verified, not the cache; it fetches all parts of the structure at once.
+    ::posix_fadvise(out.descriptor(), 0, 0, POSIX_FADV_DONTNEED);
+    structure.for_each_run([&](std::uint64_t offset, std::span<const std::byte> run) {
+      ::posix_fadvise(out.descriptor(), static_cast<off_t>(offset), static_cast<off_t>(run.size()),
+                      POSIX_FADV_WILLNEED);
+    });
+    out.close();
   }
 
   // What the disk gives back is what was written, or the file never takes its name.
@@ -109,16 +142,18 @@ struct CheckpointWriter::Impl {
             "the disk or the memory of this machine is faulty; the older checkpoint was kept");
   }
 
-  // Smaller tensors are not worth a thread.
-  static constexpr std::uint64_t kStreamed = 1 << 16;
+  // Smaller ones are not worth a write of their own.
+  static constexpr std::uint64_t kStreamed = 2 << 20;
 
   arch::ParamTable table;
-  std::string metadata;
+  std::string metadata, tokenizer;
   Skeleton skeleton;
   std::vector<std::vector<std::uint32_t>> checksums;  // of each dataset; empty: not written yet
+  std::vector<std::size_t> ranks;
   AtomicFile atomic;
-  std::optional<OutputFile> out;  // closed before the temporary file is removed
-  std::optional<StreamOutput> stream;
+  OutputFile out;  // closed before the temporary file is removed
+  StreamOutput stream;
+  Pack paged, small;  // those that begin a page lie before those that do not
 };
 
 CheckpointWriter::CheckpointWriter(const Path& target, const StateHeader& header)
@@ -127,7 +162,7 @@ CheckpointWriter::~CheckpointWriter() = default;
 
 void CheckpointWriter::write(Kind kind, std::size_t index, std::span<const std::byte> bytes) {
   impl_->write(impl_->tensor(kind, index), bytes);
-  if (bytes.size() >= Impl::kStreamed) impl_->drain();
+  if (bytes.size() >= Impl::kStreamed) impl_->stream.drain();
 }
 
 void CheckpointWriter::write(Kind kind, std::size_t index, HostTensor&& tensor) {
@@ -142,6 +177,7 @@ void CheckpointWriter::write(Kind kind, std::size_t index, std::span<const std::
 }
 
 void CheckpointWriter::commit() {
+  impl_->write_texts();
   impl_->drain();
   impl_->write_structure();
   impl_->verify();

@@ -58,14 +58,7 @@ haddr_t get_eof(const H5FD_t* file, H5FD_mem_t) {
   return store.image ? store.image->size() : store.bytes.size();
 }
 herr_t read_bytes(H5FD_t* file, H5FD_mem_t, hid_t, haddr_t offset, size_t size, void* out) {
-  const Store& store = memory_file(file).store;
-  if (store.image) {
-    store.image->read(offset, {static_cast<std::byte*>(out), size});
-  } else {
-    if (offset > store.bytes.size() || size > store.bytes.size() - offset) return -1;
-    std::memcpy(out, store.bytes.data() + offset, size);
-  }
-  return 0;
+  return memory_file(file).store.read(offset, {static_cast<std::byte*>(out), size}) ? 0 : -1;
 }
 herr_t write_bytes(H5FD_t* file, H5FD_mem_t, hid_t, haddr_t offset, size_t size,
                    const void* bytes) try {
@@ -110,7 +103,27 @@ hid_t driver() {
   return id;
 }
 
+// From 1.12 on the plain names mean calls that speak of tokens, not addresses.
+#if H5_VERSION_GE(1, 12, 0)
+using LinkInfo = H5L_info1_t;
+constexpr auto each_link = H5Literate1;
+#else
+using LinkInfo = H5L_info_t;
+constexpr auto each_link = H5Literate;
+#endif
+
 }  // namespace
+
+bool Store::read(std::uint64_t offset, std::span<std::byte> out) const {
+  const std::uint64_t size = image ? image->size() : bytes.size();
+  if (offset > size || out.size() > size - offset) return false;
+  if (image) {
+    image->read(offset, out);
+  } else {
+    std::memcpy(out.data(), bytes.data() + offset, out.size());
+  }
+  return true;
+}
 
 std::string reason(const std::string& what) {
   std::string text;
@@ -148,6 +161,18 @@ hid_t hdf5_type(ElementType type) {
       return H5T_IEEE_F64LE;
   }
   return -1;
+}
+
+std::vector<Link> links(hid_t group, const std::string& where) {
+  std::vector<Link> found;
+  const auto add = [](hid_t, const char* name, const LinkInfo* info, void* out) -> herr_t {
+    if (info->type != H5L_TYPE_HARD) return -1;
+    static_cast<std::vector<Link>*>(out)->push_back({name, info->u.address});
+    return 0;
+  };
+  require(each_link(group, H5_INDEX_NAME, H5_ITER_NATIVE, nullptr, add, &found),
+          where + ": its members cannot be listed");
+  return found;
 }
 
 const char* element_name(ElementType type) {

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "state/hdf5_file.h"
 
@@ -51,10 +52,20 @@ std::unique_lock<std::mutex> enter_hdf5();
 struct Store {
   SparseImage* image = nullptr;
   std::span<const std::byte> bytes = {};
+
+  // Returns false where there are not so many bytes.
+  bool read(std::uint64_t offset, std::span<std::byte> out) const;
 };
 // Properties that open a store as a file, in the checksummed formats of HDF5 1.8 to 1.10.
 Handle access_to(const Store& store);
 
 hid_t hdf5_type(ElementType type);
+
+struct Link {
+  std::string name;
+  std::uint64_t address;  // of the header of what it leads to
+};
+// The members of a group, which where names in messages. All must be hard links.
+std::vector<Link> links(hid_t group, const std::string& where);
 
 }  // namespace stagedtrain::state

@@ -1,9 +1,11 @@
 // Laying a checkpoint out: groups, datasets and attributes, without the datasets' own bytes.
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include "base/error.h"
 #include "state/blocks.h"
-#include "state/hdf5_handle.h"
+#include "state/hdf5_header.h"
 
 namespace stagedtrain::state {
 namespace {
@@ -21,17 +23,22 @@ void write_attribute(hid_t object, const char* name, hid_t type, hid_t space, co
   require(H5Awrite(attribute, type, value), name);
 }
 
-void create_dataset(hid_t file, Dataset& dataset) {
-  const std::string path = dataset.path();
+Handle dataset_properties() {
   Handle creation = untimed(H5P_DATASET_CREATE);
-  require(H5Pset_layout(creation, H5D_CONTIGUOUS), path);
-  require(H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY), path);
-  require(H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER), path);
+  require(H5Pset_layout(creation, H5D_CONTIGUOUS), "properties");
+  require(H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY), "properties");
+  require(H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER), "properties");
+  return creation;
+}
+
+// In the file, or in the group where it has one.
+void create_dataset(hid_t parent, hid_t creation, Dataset& dataset) {
+  const std::string path = dataset.path();
   const std::vector<hsize_t> shape(dataset.shape.begin(), dataset.shape.end());
   const Handle space(H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr),
                      H5Sclose, path);
-  const Handle id(H5Dcreate2(file, path.c_str(), hdf5_type(dataset.type), space, H5P_DEFAULT,
-                             creation, H5P_DEFAULT),
+  const Handle id(H5Dcreate2(parent, dataset.name.c_str(), hdf5_type(dataset.type), space,
+                             H5P_DEFAULT, creation, H5P_DEFAULT),
                   H5Dclose, path);
   dataset.bytes = H5Dget_storage_size(id);
   dataset.offset = H5Dget_offset(id);
@@ -42,21 +49,34 @@ void create_dataset(hid_t file, Dataset& dataset) {
   write_attribute(id, "crc32c", H5T_STD_U32LE, blocks, dataset.checksums.data());
 }
 
-void create_groups(hid_t file, const std::vector<Dataset>& datasets) {
-  std::vector<std::string> groups{""};
-  for (const Dataset& dataset : datasets) {
-    if (std::find(groups.begin(), groups.end(), dataset.group) != groups.end()) continue;
-    const Handle properties = untimed(H5P_GROUP_CREATE);
-    Handle(H5Gcreate2(file, dataset.group.c_str(), H5P_DEFAULT, properties, H5P_DEFAULT), H5Gclose,
-           dataset.group);
-    groups.push_back(dataset.group);
-  }
+// By name, all that the datasets lie in but the root.
+std::map<std::string, Handle> create_groups(hid_t file, const std::vector<Dataset>& datasets) {
+  std::map<std::string, Handle> groups;
+  const Handle properties = untimed(H5P_GROUP_CREATE);
+  for (const Dataset& dataset : datasets)
+    if (!dataset.group.empty() && !groups.contains(dataset.group))
+      groups.emplace(dataset.group, Handle(H5Gcreate2(file, dataset.group.c_str(), H5P_DEFAULT,
+                                                      properties, H5P_DEFAULT),
+                                           H5Gclose, dataset.group));
+  return groups;
 }
 
 std::uint64_t dataset_bytes(const Dataset& dataset) {
   std::uint64_t bytes = element_size(dataset.type);
   for (const std::int64_t size : dataset.shape) bytes *= static_cast<std::uint64_t>(size);
   return bytes;
+}
+
+void create_datasets(hid_t file, std::vector<Dataset>& datasets) {
+  const std::map<std::string, Handle> groups = create_groups(file, datasets);
+  const Handle properties = dataset_properties();
+  // Those that begin a page come first: between small ones each would leave most of a page unused.
+  for (const bool paged : {true, false})
+    for (Dataset& dataset : datasets)
+      if (begins_page(dataset_bytes(dataset)) == paged) {
+        const auto group = groups.find(dataset.group);
+        create_dataset(group == groups.end() ? file : group->second, properties, dataset);
+      }
 }
 
 void create_file(SparseImage& image, const std::string& format, std::int64_t version,
@@ -69,11 +89,39 @@ void create_file(SparseImage& image, const std::string& format, std::int64_t ver
   require(H5Tset_strpad(text, H5T_STR_NULLPAD), "text");
   write_attribute(file, "format", text, scalar, format.data());
   write_attribute(file, "format_version", H5T_STD_I64LE, scalar, &version);
-  create_groups(file, datasets);
-  // Those that begin a page come first: between small ones each would leave most of a page unused.
-  for (const bool paged : {true, false})
-    for (Dataset& dataset : datasets)
-      if (begins_page(dataset_bytes(dataset)) == paged) create_dataset(file, dataset);
+  create_datasets(file, datasets);
+  file.close("file");
+}
+
+// Where the header of each object lies, by path.
+std::map<std::string, std::uint64_t> header_places(SparseImage& image,
+                                                   const std::vector<Dataset>& datasets) {
+  const Handle access = access_to({&image, {}});
+  const Handle file(H5Fopen("checkpoint", H5F_ACC_RDONLY, access), H5Fclose, "file");
+  std::map<std::string, std::uint64_t> places;
+  std::set<std::string> groups;
+  for (const Dataset& dataset : datasets)
+    if (!dataset.group.empty()) groups.insert(dataset.group);
+  for (const Link& link : links(file, "file")) places.emplace(link.name, link.address);
+  for (const std::string& group : groups) {
+    const Handle id(H5Gopen2(file, group.c_str(), H5P_DEFAULT), H5Gclose, group);
+    for (const Link& link : links(id, group)) places.emplace(group + "/" + link.name, link.address);
+  }
+  return places;
+}
+
+// By HDF5's own calls, for headers that are not plain.
+void write_checksums(SparseImage& image, const std::vector<const Dataset*>& datasets) {
+  const Handle access = access_to({&image, {}});
+  Handle file(H5Fopen("checkpoint", H5F_ACC_RDWR, access), H5Fclose, "file");
+  for (const Dataset* dataset : datasets) {
+    // Not H5Aopen_by_name: in HDF5 1.10 it binds the attribute to the file's root, not to the
+    // dataset, and writing then fails.
+    const std::string path = dataset->path();
+    const Handle id(H5Dopen2(file, path.c_str(), H5P_DEFAULT), H5Dclose, path);
+    const Handle attribute(H5Aopen(id, "crc32c", H5P_DEFAULT), H5Aclose, path);
+    require(H5Awrite(attribute, H5T_STD_U32LE, dataset->checksums.data()), path);
+  }
   file.close("file");
 }
 
@@ -101,17 +149,12 @@ const SparseImage& Skeleton::finish() {
   const auto lock = enter_hdf5();
   const std::uint64_t size = image_.size();
   try {
-    const Handle access = access_to({&image_, {}});
-    Handle file(H5Fopen("checkpoint", H5F_ACC_RDWR, access), H5Fclose, "file");
-    for (const Dataset& dataset : datasets_) {
-      // Not H5Aopen_by_name: in HDF5 1.10 it binds the attribute to the file's root, not to the
-      // dataset, and writing then fails.
-      const std::string path = dataset.path();
-      const Handle id(H5Dopen2(file, path.c_str(), H5P_DEFAULT), H5Dclose, path);
-      const Handle attribute(H5Aopen(id, "crc32c", H5P_DEFAULT), H5Aclose, path);
-      require(H5Awrite(attribute, H5T_STD_U32LE, dataset.checksums.data()), path);
-    }
-    file.close("file");
+    const auto places = header_places(image_, datasets_);
+    std::vector<const Dataset*> others;
+    for (const Dataset& dataset : datasets_)
+      if (!replace_checksums(image_, places.at(dataset.path()), dataset.checksums))
+        others.push_back(&dataset);
+    if (!others.empty()) write_checksums(image_, others);
   } catch (const HdfFailure& failure) {
     throw resource_error("cannot complete a checkpoint: {}", failure.what);
   }

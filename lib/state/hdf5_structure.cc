@@ -3,22 +3,10 @@
 
 #include "base/error.h"
 #include "state/blocks.h"
-#include "state/hdf5_handle.h"
+#include "state/hdf5_header.h"
 
 namespace stagedtrain::state {
 namespace {
-
-std::vector<std::string> links(hid_t group, const std::string& where) {
-  std::vector<std::string> names;
-  const auto add = [](hid_t, const char* name, const H5L_info_t* info, void* out) -> herr_t {
-    if (info->type != H5L_TYPE_HARD) return -1;
-    static_cast<std::vector<std::string>*>(out)->push_back(name);
-    return 0;
-  };
-  require(H5Literate(group, H5_INDEX_NAME, H5_ITER_NATIVE, nullptr, add, &names),
-          where + ": its members cannot be listed");
-  return names;
-}
 
 ElementType read_type(hid_t dataset) {
   const Handle type(H5Dget_type(dataset), H5Tclose, "its element type cannot be read");
@@ -58,6 +46,13 @@ std::vector<std::uint32_t> read_checksums(hid_t dataset, std::uint64_t count) {
   return checksums;
 }
 
+bool in_file(const Dataset& dataset, std::uint64_t file_bytes) {
+  return dataset.offset % element_size(dataset.type) == 0 && dataset.offset <= file_bytes &&
+         dataset.bytes <= file_bytes - dataset.offset;
+}
+
+// By HDF5's own calls, which know every form of a dataset: for those that are not plain, and to say
+// what is wrong with one.
 void read_dataset(hid_t id, std::uint64_t file_bytes, Dataset& dataset) {
   dataset.type = read_type(id);
   const Handle space(H5Dget_space(id), H5Sclose, "its shape cannot be read");
@@ -68,35 +63,51 @@ void read_dataset(hid_t id, std::uint64_t file_bytes, Dataset& dataset) {
   if (H5Pget_layout(creation) != H5D_CONTIGUOUS || H5Pget_external_count(creation) != 0)
     throw HdfFailure{"it is not contiguous"};
   dataset.offset = H5Dget_offset(id);
-  if (dataset.offset == HADDR_UNDEF || dataset.offset % element_size(dataset.type) != 0 ||
-      dataset.offset > file_bytes || dataset.bytes > file_bytes - dataset.offset ||
+  if (dataset.offset == HADDR_UNDEF || !in_file(dataset, file_bytes) ||
       H5Dget_storage_size(id) != dataset.bytes)
     throw HdfFailure{fmt::format("its place (byte {}, {} bytes) is not in the file", dataset.offset,
                                  dataset.bytes)};
   dataset.checksums = read_checksums(id, num_blocks(dataset.bytes));
 }
 
-// The object of this name: a dataset is added; a group is walked if it lies in the root.
-void read_object(hid_t parent, const std::string& group, const std::string& name,
-                 std::uint64_t file_bytes, std::vector<Dataset>& out) {
-  const std::string path = group.empty() ? name : group + "/" + name;
-  try {
-    const Handle object(H5Oopen(parent, name.c_str(), H5P_DEFAULT), H5Oclose,
+// Datasets are added to out; a group is walked if it lies in the root.
+class Walk {
+ public:
+  Walk(const Store& store, std::vector<Dataset>& out) : store_(store), out_(out) {}
+
+  void group(hid_t group, const std::string& name) {
+    for (const Link& link : links(group, name.empty() ? "its root" : name)) {
+      const std::string path = name.empty() ? link.name : name + "/" + link.name;
+      try {
+        if (!add_plain(link, name)) add_any(group, link, name);
+      } catch (const HdfFailure& failure) {
+        throw input_error("{}: {}", path, failure.what);
+      }
+    }
+  }
+
+ private:
+  bool add_plain(const Link& link, const std::string& group) {
+    auto dataset = read_plain_header(store_, link.address, store_.bytes.size());
+    if (!dataset || !in_file(*dataset, store_.bytes.size())) return false;
+    dataset->group = group;
+    dataset->name = link.name;
+    out_.push_back(std::move(*dataset));
+    return true;
+  }
+  void add_any(hid_t parent, const Link& link, const std::string& in) {
+    const Handle object(H5Oopen(parent, link.name.c_str(), H5P_DEFAULT), H5Oclose,
                         "it cannot be opened");
     const H5I_type_t type = H5Iget_type(object);
-    if (type == H5I_GROUP && group.empty()) {
-      for (const std::string& member : links(object, path))
-        read_object(object, name, member, file_bytes, out);
-    } else if (type == H5I_DATASET) {
-      out.push_back({group, name});
-      read_dataset(object, file_bytes, out.back());
-    } else {
-      throw HdfFailure{"it is neither a dataset nor a group of them"};
-    }
-  } catch (const HdfFailure& failure) {
-    throw input_error("{}: {}", path, failure.what);
+    if (type == H5I_GROUP && in.empty()) return group(object, link.name);
+    if (type != H5I_DATASET) throw HdfFailure{"it is neither a dataset nor a group of them"};
+    out_.push_back({in, link.name});
+    read_dataset(object, store_.bytes.size(), out_.back());
   }
-}
+
+  const Store& store_;
+  std::vector<Dataset>& out_;
+};
 
 void check_apart(const std::vector<Dataset>& datasets) {
   std::vector<const Dataset*> order;
@@ -140,14 +151,14 @@ Structure read_structure(std::span<const std::byte> bytes, const std::string& wh
                          const std::string& format, std::int64_t newest_version) {
   const auto lock = enter_hdf5();
   try {
-    const Handle access = access_to({nullptr, bytes});
+    const Store store{nullptr, bytes};
+    const Handle access = access_to(store);
     const Handle file(H5Fopen("checkpoint", H5F_ACC_RDONLY, access), H5Fclose, "it is damaged");
     Structure structure{read_text(file, "format"), read_number(file, "format_version"), {}};
     if (structure.format != format || structure.format_version < 1 ||
         structure.format_version > newest_version)
       return structure;
-    for (const std::string& name : links(file, "its root"))
-      read_object(file, "", name, bytes.size(), structure.datasets);
+    Walk(store, structure.datasets).group(file, "");
     check_apart(structure.datasets);
     return structure;
   } catch (const HdfFailure& failure) {

@@ -2,6 +2,7 @@
 #include "state/host_tensor.h"
 
 #include <cstdint>
+#include <vector>
 
 #include "support/catch.h"
 #include "support/errors.h"
@@ -55,4 +56,22 @@ TEST_CASE("a tensor without elements is allowed and empty") {
   const HostTensor tensor(DType::f64, {0, 4});
   CHECK(tensor.count() == 0);
   CHECK(tensor.clone().bytes().empty());
+}
+
+TEST_CASE("tensors that share a slab do not share bytes, and each outlives the others") {
+  std::vector<HostTensor> tensors;
+  for (std::int64_t i = 0; i < 40; ++i) {  // 64 KiB to 9 MiB: some slabs, and blocks of their own
+    tensors.emplace_back(DType::f32, std::vector<std::int64_t>{16384 + 57000 * i + i});
+    CHECK(reinterpret_cast<std::uintptr_t>(tensors.back().bytes().data()) % 4096 == 0);
+    CHECK(tensors.back().at(0) == 0);
+    CHECK(tensors.back().at(tensors.back().count() - 1) == 0);
+    for (float& value : tensors.back().as<float>()) value = static_cast<float>(i);
+  }
+  for (std::size_t i = 0; i < tensors.size(); i += 2)
+    tensors[i] = HostTensor(DType::f32, {std::int64_t{20000}});
+  bool whole = true;
+  for (std::size_t i = 0; i < tensors.size(); ++i)
+    for (const float value : tensors[i].as<float>())
+      whole = whole && value == (i % 2 == 0 ? 0 : static_cast<float>(i));
+  CHECK(whole);
 }

@@ -1,0 +1,60 @@
+// Whole units are read, around what was asked for.
+#include "base/direct_input.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "base/error.h"
+#include "base/memory_advice.h"
+
+namespace stagedtrain {
+namespace {
+
+constexpr std::size_t kUnit = OutputFile::kDirectUnit;
+
+constexpr std::uint64_t up(std::uint64_t bytes) { return (bytes + kUnit - 1) / kUnit * kUnit; }
+
+}  // namespace
+
+void DirectInput::Room::Free::operator()(std::byte* p) const { std::free(p); }
+
+// Begins with a huge page if it fills one.
+DirectInput::Room::Room(std::size_t most) : size_(up(most) + kUnit) {
+  const std::size_t alignment = size_ < kHugePage ? kUnit : kHugePage;
+  bytes_.reset(static_cast<std::byte*>(
+      std::aligned_alloc(alignment, (size_ + alignment - 1) / alignment * alignment)));
+  if (!bytes_) throw std::bad_alloc();
+  prefer_huge_pages(bytes_.get(), size_);
+}
+
+DirectInput::DirectInput(const Path& path) : path_(path) {
+  fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECT);
+  if (fd_ < 0) fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd_ < 0) throw input_error("{}: cannot read: {}", path.string(), std::strerror(errno));
+}
+
+DirectInput::~DirectInput() { ::close(fd_); }
+
+std::span<const std::byte> DirectInput::read(std::uint64_t offset, std::size_t size,
+                                             Room& room) const {
+  const std::uint64_t start = offset / kUnit * kUnit, before = offset - start;
+  const std::size_t wanted = up(before + size);
+  ST_CHECK(wanted <= room.size_, "{} bytes into a room of {}", wanted, room.size_);
+  std::size_t done = 0;
+  while (done < before + size) {
+    const ssize_t got =
+        ::pread(fd_, room.bytes_.get() + done, wanted - done, static_cast<off_t>(start + done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw input_error("{}: cannot read: {}", path_.string(), std::strerror(errno));
+    if (got == 0) throw input_error("{}: ends before byte {}", path_.string(), offset + size);
+    done += static_cast<std::size_t>(got);
+  }
+  return {room.bytes_.get() + before, size};
+}
+
+}  // namespace stagedtrain
