@@ -89,7 +89,6 @@ double train_step(model::Model& model, const at::Tensor& tokens_BS, std::int64_t
   const at::Tensor loss = model.loss_and_backward(tokens_BS, 1.0, 0);
   const double norm = train::gradient_norm(params).item<double>();
   train::adamw_step(params, {}, 1e-3, step, train::clip_factor(norm, 1.0));
-  model.weights_changed();
   return loss.item<double>();
 }
 

@@ -49,9 +49,10 @@ T* written_by(const at::Tensor& x) {
 struct FlatRuns {
   std::int64_t offset = 0, rows = 1, count = 0, stride = 0;
 };
-// kernels/cuda/launch.h's AdamW on runs of flat float32 buffers.
+// kernels/cuda/launch.h's AdamW on runs of flat float32 buffers; copy: bfloat16, or undefined.
 void cuda_adamw(const kernels::AdamWStep& step, const at::Tensor& w, const at::Tensor& g,
-                const at::Tensor& m, const at::Tensor& v, const FlatRuns& runs);
+                const at::Tensor& m, const at::Tensor& v, const at::Tensor& copy,
+                const FlatRuns& runs);
 // The Euclidean norm of a contiguous float32 tensor, 0-dim, float64, on its device.
 at::Tensor cuda_norm(const at::Tensor& x);
 

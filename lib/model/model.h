@@ -64,8 +64,8 @@ class Model {
   virtual at::Tensor row_losses(const at::Tensor& tokens_BS) = 0;
   // Logits [B, T, V] in the master type for int64 tokens [B, T]; no gradient.
   virtual at::Tensor logits(const at::Tensor& tokens_BT) = 0;
-  // Tells the model that params().weights() changed (it may keep a copy in another type).
-  virtual void weights_changed() {}
+  // To be called by who changes params().weights(), but for the optimizer, which sees to it.
+  void weights_changed() { params_.update_copy(); }
   // Only reference kernels know masks.
   virtual void set_mask(const ModelMask&) {
     ST_CHECK(false, "{} kernels with a mask", kernels_name());

@@ -120,6 +120,13 @@ at::Tensor ParamBuffer::packed_view(const at::Tensor& flat,
   return flat.narrow(0, begin, end - begin).view(shape);
 }
 
+void ParamBuffer::keep_copy() { copy_ = weights_.to(at::kBFloat16); }
+
+void ParamBuffer::update_copy() {
+  const at::NoGradGuard no_grad;
+  if (copy_.defined()) copy_.copy_(weights_);
+}
+
 at::Tensor& ParamBuffer::of(state::Kind kind) {
   at::Tensor* const buffers[] = {&weights_, &exp_avg_, &exp_avg_sq_};
   return *buffers[static_cast<int>(kind)];

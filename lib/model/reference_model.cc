@@ -10,14 +10,11 @@ ReferenceModel::ReferenceModel(const arch::ModelConfig& config, const ModelOptio
       recorded_(options.make_graph, params_.grads(),
                 allowed_difference(mixed() ? at::kBFloat16 : at::kFloat)),
       ops_(options.ops ? *options.ops : aten_ops()) {
-  compute_ = mixed() ? params_.weights().to(at::kBFloat16) : params_.weights();
+  if (mixed()) params_.keep_copy();
+  compute_ = mixed() ? params_.copy() : params_.weights();
   compute_grads_ = mixed() ? at::zeros_like(compute_) : params_.grads();
   token_ = leaf({"embed.token"});
   head_ = config.tied ? token_ : leaf({"head.weight"});
-}
-
-void ReferenceModel::weights_changed() {
-  if (mixed()) compute_.copy_(params_.weights());
 }
 
 void ReferenceModel::set_mask(const ModelMask& mask) {

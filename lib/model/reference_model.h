@@ -28,7 +28,6 @@ std::vector<std::string> feed_forward_prefixes(const arch::ModelConfig& config);
 class ReferenceModel : public Model {
  public:
   const char* kernels_name() const override { return ops_.name; }
-  void weights_changed() override;
   void set_mask(const ModelMask& mask) override;
   at::Tensor loss_and_backward(const at::Tensor& tokens_BS, double scale,
                                std::uint64_t random_seed) override;

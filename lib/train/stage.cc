@@ -165,7 +165,6 @@ class StageLoop {
     const schedule::OptimizerSpec& o = schedule_.optimizer;
     adamw_step(live_.model->params(), {o.betas[0], o.betas[1], o.eps, o.weight_decay}, lr,
                progress_.step + 1, clip_factor(norm, o.clip));
-    live_.model->weights_changed();
     advance(batch, lr);
     progress_.seconds += seconds_since(start);
     tell(loss, norm);
