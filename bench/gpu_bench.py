@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Training steps on one NVIDIA GPU beside the peers': tokens/s and MFU, in bfloat16 with float32 master weights.
 
-    bench/gpu_bench.py --build build/bench --python PYTHON [--nanogpt DIR] [--rounds 3] [--peak TFLOP/S]
+    bench/gpu_bench.py --build build/bench --python PYTHON [--nanogpt DIR] [--llmc DIR] [--rounds 3]
+                       [--peak TFLOP/S]
 
 MFU (PaLM, arXiv 2204.02311, appendix B): tokens/s x (6 N + 12 layers x width x context) / peak, N with the
 embedding that the head shares. The peak is of dense bfloat16 products: 989 TFLOP/s for an H100 SXM or H200, 312
@@ -43,6 +44,8 @@ def contenders(a):
             "plain": theirs + ["--impl", "plain"], "compile": theirs + ["--impl", "compile"]}
     if a.nanogpt:
         rows["nanogpt-compile"] = theirs + ["--impl", "nanogpt-compile", "--nanogpt", a.nanogpt]
+    if a.llmc:
+        rows["llm.c"] = [sys.executable, "bench/llmc_gpu_step.py", "--llmc", a.llmc]
     return rows
 
 
@@ -68,6 +71,7 @@ def main():
     parser.add_argument("--build", default="build/bench", help="where train_bench was built")
     parser.add_argument("--python", default="python3", help="an interpreter with torch for CUDA")
     parser.add_argument("--nanogpt", help="a checkout of nanoGPT")
+    parser.add_argument("--llmc", help="a checkout of llm.c")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--peak", type=float, help="dense bfloat16 TFLOP/s of the card")
     a = parser.parse_args()

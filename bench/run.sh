@@ -32,7 +32,7 @@ if [ -z "$python" ]; then
 fi
 
 if [ "$gpu" ]; then
-  exec bench/gpu_bench.py --build $build --python "$python" ${nanogpt:+--nanogpt "$nanogpt"}
+  exec bench/gpu_bench.py --build $build --python "$python" ${nanogpt:+--nanogpt "$nanogpt"} ${llmc:+--llmc "$llmc"}
 fi
 
 gigabytes=4 seconds=5 shapes=2x64,4x128,6x256,8x512,12x768-50k

@@ -28,7 +28,7 @@ struct Options {
   std::int64_t batch = 16, steps = 50, warmup = 3;
   int threads = 2;
   double seconds = 60;
-  std::string device = "cpu", kernels = "automatic", precision = "fp32";
+  std::string device = "cpu", kernels = "automatic", precision = "fp32", recompute = "none";
 };
 
 Options parse(int argc, char** argv) {
@@ -48,6 +48,7 @@ Options parse(int argc, char** argv) {
   app.add_option("--seconds", o.seconds, "time no longer than this");
   app.add_option("--device", o.device, "cpu, cuda");
   app.add_option("--precision", o.precision)->check(CLI::IsMember({"fp32", "bf16"}));
+  app.add_option("--recompute", o.recompute)->check(CLI::IsMember({"none", "norms", "blocks"}));
   app.add_option("--kernels", o.kernels)->check(CLI::IsMember({"automatic", "reference", "fused"}));
   try {
     app.parse(argc, argv);
@@ -62,6 +63,8 @@ model::ModelOptions model_options(const Options& o) {
   model::ModelOptions options;
   options.device = model::parse_device(o.device);
   if (o.precision == "bf16") options.precision = model::Precision::bf16;
+  if (o.recompute == "norms") options.recompute = model::Recompute::norms;
+  if (o.recompute == "blocks") options.recompute = model::Recompute::blocks;
   if (o.kernels == "reference") options.kernels = model::Kernels::reference;
   if (o.kernels == "fused") options.kernels = model::Kernels::fused;
   return options;
@@ -86,7 +89,6 @@ double train_step(model::Model& model, const at::Tensor& tokens_BS, std::int64_t
   const at::Tensor loss = model.loss_and_backward(tokens_BS, 1.0, 0);
   const double norm = train::gradient_norm(params).item<double>();
   train::adamw_step(params, {}, 1e-3, step, train::clip_factor(norm, 1.0));
-  model.weights_changed();
   return loss.item<double>();
 }
 

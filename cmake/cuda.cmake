@@ -1,5 +1,6 @@
-# The library cuda_kernels: own CUDA kernels where an nvcc is found, else a file that says there are none.
-# scripts/setup.sh --nvcc puts one into .deps.
+# The libraries cuda_kernels and cuda_graphs, each a file that says there are none where something is missing.
+# Own kernels need an nvcc (scripts/setup.sh --nvcc puts one into .deps), graphs CUDA's headers and a LibTorch
+# that is linked with CUDA.
 set(STAGEDTRAIN_CUDA_ARCHITECTURES "80;90" CACHE STRING "GPU architectures that own CUDA kernels are compiled for")
 option(STAGEDTRAIN_CUDA_KERNELS "compile own CUDA kernels, where an nvcc of LibTorch's CUDA version is found" ON)
 if(NVCC AND NOT EXISTS ${NVCC})
@@ -16,10 +17,10 @@ if(NVCC)
   string(REGEX REPLACE ".*so[.]([0-9]+).*" "\\1" cudart_major "${CUDART}")
   if(NOT nvcc_major STREQUAL cudart_major)
     message(STATUS "${NVCC} is of CUDA ${nvcc_major}, LibTorch of CUDA ${cudart_major}")
-    set(CUDART)
+    set(NVCC_OTHER ON)
   endif()
 endif()
-if(STAGEDTRAIN_CUDA_KERNELS AND NVCC AND CUDART AND CUDA_INCLUDE)
+if(STAGEDTRAIN_CUDA_KERNELS AND NVCC AND NOT NVCC_OTHER AND CUDART AND CUDA_INCLUDE)
   list(TRANSFORM STAGEDTRAIN_CUDA_ARCHITECTURES REPLACE "(.+)" "-gencode=arch=compute_\\1,code=sm_\\1"
        OUTPUT_VARIABLE gencodes)
   set(objects)
@@ -45,4 +46,19 @@ else()
   add_library(cuda_kernels STATIC lib/kernels/cuda/absent.cc)
   target_include_directories(cuda_kernels PRIVATE lib)
   message(STATUS "Without own CUDA kernels")
+endif()
+
+# Compiled where it can be, so that any build shows that it does.
+if(CUDA_INCLUDE AND CUDART)
+  add_library(compiled_cuda_graphs OBJECT lib/model/cuda/graph.cc)
+  target_compile_options(compiled_cuda_graphs PRIVATE "SHELL:-idirafter ${CUDA_INCLUDE}")
+  target_link_libraries(compiled_cuda_graphs PUBLIC torch_package ground_headers ${CUDART} PRIVATE project_warnings)
+endif()
+if(TARGET compiled_cuda_graphs AND TORCH_WITH_CUDA)
+  add_library(cuda_graphs INTERFACE)
+  target_sources(cuda_graphs INTERFACE $<TARGET_OBJECTS:compiled_cuda_graphs>)
+  target_link_libraries(cuda_graphs INTERFACE ${CUDART})
+else()
+  add_library(cuda_graphs STATIC lib/model/cuda/absent.cc)
+  target_link_libraries(cuda_graphs PUBLIC torch_package ground_headers)
 endif()

@@ -58,6 +58,7 @@ if(TORCH_INCLUDE)
   file(GLOB CUDA_RUNTIME ${TORCH_ROOT}/../nvidia/cudnn/lib/libcudnn.so*)
   if(EXISTS ${TORCH_ROOT}/lib/libtorch_cuda.so AND CUDA_RUNTIME)
     set_property(TARGET torch_package APPEND PROPERTY INTERFACE_LINK_LIBRARIES torch_cuda c10_cuda)
+    set(TORCH_WITH_CUDA ON)
   endif()
   # Google Highway, for the CPU kernels: vector code for several processors in one binary.
   find_path(HWY_INCLUDE hwy/highway.h REQUIRED)

@@ -9,6 +9,8 @@
 namespace stagedtrain {
 namespace {
 
+constexpr std::size_t kPage = 4096;
+
 void advise(std::span<const std::byte> mapped, int advice) {
   if (!mapped.empty()) ::madvise(const_cast<std::byte*>(mapped.data()), mapped.size(), advice);
 }
@@ -16,14 +18,17 @@ void advise(std::span<const std::byte> mapped, int advice) {
 }  // namespace
 
 std::byte* map_large(std::size_t size) {
-  void* mapped =
-      ::mmap(nullptr, size + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  const std::size_t pages = (size + kPage - 1) / kPage * kPage;
+  void* mapped = ::mmap(nullptr, pages + kHugePage, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped == MAP_FAILED) throw std::bad_alloc();
   auto* start = static_cast<std::byte*>(mapped);
   const std::size_t before = kHugePage - reinterpret_cast<std::uintptr_t>(start) % kHugePage;
+  std::byte* memory = start + before;
   ::munmap(start, before);
-  ::madvise(start + before, size, MADV_HUGEPAGE);
-  return start + before;
+  if (before < kHugePage) ::munmap(memory + pages, kHugePage - before);
+  ::madvise(memory, pages, MADV_HUGEPAGE);
+  return memory;
 }
 
 void unmap_large(std::byte* memory, std::size_t size) { ::munmap(memory, size); }

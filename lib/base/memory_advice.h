@@ -13,8 +13,9 @@ inline constexpr std::size_t kHugePage = 2 << 20;
 std::byte* map_large(std::size_t size);
 void unmap_large(std::byte* memory, std::size_t size);
 
-// Asks for huge pages where whole ones lie in this memory: fewer to be faulted in, and to be named
-// one by one to a disk that reads from them. Only a hint; the bytes stay as they are.
+// Asks for huge pages where whole ones lie in this memory, before it is first touched: fewer to be
+// faulted in, to be looked up where rows lie far apart, and to be named one by one to a disk that
+// reads from them. Only a hint; the bytes stay as they are.
 void prefer_huge_pages(void* memory, std::size_t size);
 
 // While it lives, a touch of this mapped file brings its page alone, without the megabytes around

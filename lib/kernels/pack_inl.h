@@ -6,17 +6,27 @@
 #define STAGEDTRAIN_KERNELS_PACK_INL_H_
 #endif
 
+#include <hwy/cache_control.h>
+
 #include "kernels/attention_scratch.h"
 #include "kernels/simd_inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace stagedtrain::kernels::HWY_NAMESPACE {
 
+// Asks for a row that is read soon. The processor itself looks ahead within a page only, and rows
+// of a batch lie further apart. Beyond the last row it does nothing.
+inline constexpr std::int64_t kRowsAhead = 8;
+HWY_INLINE void prefetch_row(const float* row, std::int64_t width) {
+  for (std::int64_t c = 0; c < width; c += kLine) hwy::Prefetch(row + c);
+}
+
 // to[rows, padded(width)] = from[rows, width], zeros in the padding.
 HWY_INLINE void pack_rows(const float* from, std::int64_t from_stride, std::int64_t rows,
                           std::int64_t width, float* to) {
   const std::int64_t to_stride = padded(width);
   for (std::int64_t r = 0; r < rows; ++r, from += from_stride, to += to_stride) {
+    prefetch_row(from + kRowsAhead * from_stride, width);
     if (width % lanes() == 0) {
       for (std::int64_t c = 0; c < width; c += lanes()) store(load(from + c), to + c);
     } else {
@@ -57,9 +67,12 @@ HWY_INLINE void transpose_4x4(const float* from, std::int64_t from_stride, float
 HWY_INLINE void pack_transposed(const float* from, std::int64_t from_stride, std::int64_t rows,
                                 std::int64_t width, float* to, std::int64_t to_stride) {
   const std::int64_t rows4 = rows / 4 * 4, width4 = width / 4 * 4;
-  for (std::int64_t r = 0; r < rows4; r += 4)
+  for (std::int64_t r = 0; r < rows4; r += 4) {
+    for (std::int64_t i = 0; i < 4; ++i)
+      prefetch_row(from + (r + kRowsAhead + i) * from_stride, width4);
     for (std::int64_t c = 0; c < width4; c += 4)
       transpose_4x4(from + r * from_stride + c, from_stride, to + c * to_stride + r, to_stride);
+  }
   for (std::int64_t c = 0; c < width; ++c) {
     for (std::int64_t r = c < width4 ? rows4 : 0; r < rows; ++r)
       to[c * to_stride + r] = from[r * from_stride + c];

@@ -26,11 +26,13 @@ inline constexpr std::int64_t kPanelsAtOnce = 4;
 HWY_INLINE void pack_row_panels(const float* HWY_RESTRICT from, std::int64_t stride,
                                 std::int64_t depth, std::int64_t panels, float* HWY_RESTRICT to) {
   const std::int64_t width = panel_width();
-  for (std::int64_t p = 0; p < depth; ++p, from += stride, to += width)
+  for (std::int64_t p = 0; p < depth; ++p, from += stride, to += width) {
+    prefetch_row(from + kRowsAhead * stride, panels * width);
     for (std::int64_t i = 0; i < panels; ++i) {
       store(load(from + i * width), to + i * depth * width);
       store(load(from + i * width + lanes()), to + i * depth * width + lanes());
     }
+  }
 }
 
 // The last columns, fewer than a panel has.
@@ -167,9 +169,11 @@ static_assert(kPackedOuts <= kMostOuterOuts);  // there is room for no more
 template <int R>
 HWY_INLINE void pack_outs(const float* HWY_RESTRICT from, std::int64_t stride, std::int64_t depth,
                           std::int64_t tiles, float* HWY_RESTRICT to) {
-  for (std::int64_t p = 0; p < depth; ++p, from += stride, to += R)
+  for (std::int64_t p = 0; p < depth; ++p, from += stride, to += R) {
+    prefetch_row(from + kRowsAhead * stride, R * tiles);
     for (std::int64_t t = 0; t < tiles; ++t)
       STAGEDTRAIN_UNROLL for (int i = 0; i < R; ++i) to[t * depth * R + i] = from[t * R + i];
+  }
 }
 
 // The last outs, fewer than a tile has.

@@ -6,6 +6,8 @@
 #include <memory>
 #include <new>
 
+#include "base/memory_advice.h"
+
 namespace stagedtrain::model {
 
 // Hands out pieces that start on cache lines. With base null it only counts.
@@ -50,6 +52,7 @@ class Arena {
     memory_.reset();
     capacity_ = 0;
     memory_.reset(static_cast<std::byte*>(::operator new(bytes, kAlignment)));
+    prefer_huge_pages(memory_.get(), bytes);
     capacity_ = bytes;
   }
   std::unique_ptr<std::byte, Free> memory_;

@@ -27,7 +27,9 @@ at::Tensor swiglu(const at::Tensor& gate_up) {
   return at::silu(parts[0]) * parts[1];
 }
 
-Loss cross_entropy(const at::Tensor& logits, const at::Tensor& targets, const LossTerms& terms) {
+Loss classifier_loss(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& targets,
+                     const LossTerms& terms) {
+  const at::Tensor logits = at::linear(x, weight);
   const at::Tensor wide = logits.scalar_type() == at::kBFloat16 ? logits.to(at::kFloat) : logits;
   const at::Tensor scores = terms.logit_scale == 1 ? wide : wide * terms.logit_scale;
   const at::Tensor mean = at::cross_entropy_loss(scores, targets);
@@ -40,8 +42,13 @@ Loss cross_entropy(const at::Tensor& logits, const at::Tensor& targets, const Lo
 }  // namespace
 
 const BlockOps& aten_ops() {
-  static const BlockOps ops{"reference", add_norm, linear_gelu, swiglu, cross_entropy};
+  static const BlockOps ops{"reference", add_norm, linear_gelu, swiglu, classifier_loss};
   return ops;
+}
+
+std::int64_t rows_of_logits(std::int64_t vocab) {
+  constexpr std::int64_t kNumbers = 1 << 27, kWhole = 128;  // 256 MiB of bfloat16
+  return std::max(kNumbers / vocab / kWhole, std::int64_t{1}) * kWhole;
 }
 
 }  // namespace stagedtrain::model

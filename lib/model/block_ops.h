@@ -13,8 +13,9 @@ struct Summed {
 
 struct LossTerms {
   double logit_scale = 1;
-  double z_loss = 0;  // coefficient of mean(logsumexp^2)
-  double scale = 1;   // of the objective
+  double z_loss = 0;              // coefficient of mean(logsumexp^2)
+  double scale = 1;               // of the objective
+  std::int64_t rows_at_once = 0;  // whose logits are held, where not all are; 0: rows_of_logits
 };
 struct Loss {
   at::Tensor mean;       // cross-entropy in nats per token, detached
@@ -32,10 +33,14 @@ struct BlockOps {
   at::Tensor (*linear_gelu)(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
   // silu(gate) * up of gate_up [.., 2F].
   at::Tensor (*swiglu)(const at::Tensor& gate_up);
-  // logits [N, V] in the type of products, targets [N]. May write over logits. objective's gradient
-  // must be asked for with a gradient of 1.
-  Loss (*cross_entropy)(const at::Tensor& logits, const at::Tensor& targets, const LossTerms&);
+  // Cross-entropy of the logits x weight^T: x [N, C], weight [V, C], targets [N]. objective's
+  // gradient must be asked for with a gradient of 1.
+  Loss (*classifier_loss)(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& targets,
+                          const LossTerms&);
 };
+
+// How many rows of logits are worth holding at once: enough for a product to fill a processor.
+std::int64_t rows_of_logits(std::int64_t vocab);
 
 const BlockOps& aten_ops();
 // By kernels/cuda; float32 and bfloat16. Requires kernels::cuda::built() for the device.

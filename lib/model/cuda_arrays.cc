@@ -11,9 +11,13 @@ void* stream_of(const at::Tensor& x) {
 }
 
 void cuda_adamw(const kernels::AdamWStep& step, const at::Tensor& w, const at::Tensor& g,
-                const at::Tensor& m, const at::Tensor& v, const FlatRuns& runs) {
+                const at::Tensor& m, const at::Tensor& v, const at::Tensor& copy,
+                const FlatRuns& runs) {
+  using kernels::cuda::BFloat16;
   const auto at = [&](const at::Tensor& flat) { return written_by<float>(flat) + runs.offset; };
-  kernels::cuda::adamw(step, {at(w), at(g), at(m), at(v), runs.rows, runs.count, runs.stride},
+  BFloat16* const rounded = copy.defined() ? written_by<BFloat16>(copy) + runs.offset : nullptr;
+  kernels::cuda::adamw(step,
+                       {at(w), at(g), at(m), at(v), rounded, runs.rows, runs.count, runs.stride},
                        stream_of(w));
 }
 

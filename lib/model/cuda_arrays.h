@@ -20,6 +20,19 @@ struct TensorScalar<kernels::cuda::BFloat16> {
   using Type = at::BFloat16;
 };
 
+// f with a number of the kernels' type for x.
+template <class F>
+void with_type_of(const at::Tensor& x, F f) {
+  if (x.scalar_type() == at::kBFloat16) return f(kernels::cuda::BFloat16{});
+  TORCH_CHECK(x.scalar_type() == at::kFloat, "own CUDA kernels are for float32 and bfloat16");
+  f(float{});
+}
+
+// float32, on x's device.
+inline at::Tensor floats(const at::Tensor& x, at::IntArrayRef sizes) {
+  return at::empty(sizes, x.options().dtype(at::kFloat));
+}
+
 // The numbers of a contiguous tensor; null where it is undefined.
 template <class T>
 const T* read_by(const at::Tensor& x) {
@@ -36,9 +49,10 @@ T* written_by(const at::Tensor& x) {
 struct FlatRuns {
   std::int64_t offset = 0, rows = 1, count = 0, stride = 0;
 };
-// kernels/cuda/launch.h's AdamW on runs of flat float32 buffers.
+// kernels/cuda/launch.h's AdamW on runs of flat float32 buffers; copy: bfloat16, or undefined.
 void cuda_adamw(const kernels::AdamWStep& step, const at::Tensor& w, const at::Tensor& g,
-                const at::Tensor& m, const at::Tensor& v, const FlatRuns& runs);
+                const at::Tensor& m, const at::Tensor& v, const at::Tensor& copy,
+                const FlatRuns& runs);
 // The Euclidean norm of a contiguous float32 tensor, 0-dim, float64, on its device.
 at::Tensor cuda_norm(const at::Tensor& x);
 

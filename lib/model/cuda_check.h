@@ -9,6 +9,10 @@
 
 namespace stagedtrain::model {
 
+// How far two ways to compute may be apart, relative to the largest number. In bfloat16 gradients
+// are sums of many rounded numbers.
+double allowed_difference(at::ScalarType products);
+
 struct OpCheck {
   std::string name;
   double difference = 0;  // the largest, relative to the largest expected number; NaN counts as bad

@@ -3,6 +3,7 @@
 
 #include "model/block_ops.h"
 #include "model/cuda_arrays.h"
+#include "model/cuda_loss.h"
 
 namespace stagedtrain::model {
 namespace {
@@ -12,18 +13,7 @@ using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::tensor_list;
 
-// f with a number of the kernels' type for x.
-template <class F>
-void with_type_of(const at::Tensor& x, F f) {
-  if (x.scalar_type() == at::kBFloat16) return f(cuda::BFloat16{});
-  TORCH_CHECK(x.scalar_type() == at::kFloat, "own CUDA kernels are for float32 and bfloat16");
-  f(float{});
-}
-
 at::Tensor contiguous(const at::Tensor& x) { return x.defined() ? x.contiguous() : x; }
-at::Tensor floats(const at::Tensor& like, at::IntArrayRef sizes) {
-  return at::empty(sizes, like.options().dtype(at::kFloat));
-}
 std::int64_t rows_of(const at::Tensor& x) { return x.numel() / x.size(-1); }
 
 struct AddNorm : Function<AddNorm> {
@@ -127,34 +117,6 @@ struct SwiGlu : Function<SwiGlu> {
   }
 };
 
-// The gradient lies in the logits' memory when forward returns; backward hands it on.
-struct CrossEntropy : Function<CrossEntropy> {
-  static tensor_list forward(AutogradContext* context, const at::Tensor& logits,
-                             const at::Tensor& targets, double logit_scale, double z_loss,
-                             double scale) {
-    const std::int64_t rows = logits.size(0);
-    const at::Tensor losses = floats(logits, {rows}), squares = floats(logits, {rows});
-    const double gradient = scale / static_cast<double>(rows);
-    const at::Tensor ids = targets.contiguous();
-    with_type_of(logits, [&]<class T>(T) {
-      cuda::cross_entropy<T>(
-          {written_by<T>(logits), ids.const_data_ptr<std::int64_t>(), written_by<float>(losses),
-           written_by<float>(squares), rows, logits.size(1), static_cast<float>(logit_scale),
-           static_cast<float>(z_loss), static_cast<float>(gradient)},
-          stream_of(logits));
-    });
-    context->saved_data["gradient"] = logits.detach();
-    const at::Tensor mean = losses.mean();
-    context->mark_non_differentiable({mean});
-    return {mean, (mean + z_loss * squares.mean()) * scale};
-  }
-
-  static tensor_list backward(AutogradContext* context, tensor_list) {
-    return {context->saved_data["gradient"].toTensor(), at::Tensor(), at::Tensor(), at::Tensor(),
-            at::Tensor()};
-  }
-};
-
 Summed add_norm(const at::Tensor& x, const at::Tensor& added, const at::Tensor& weight,
                 const at::Tensor& bias, double eps) {
   const auto maybe = [](const at::Tensor& t) {
@@ -170,17 +132,10 @@ at::Tensor linear_gelu(const at::Tensor& x, const at::Tensor& weight, const at::
 
 at::Tensor swiglu(const at::Tensor& gate_up) { return SwiGlu::apply(gate_up); }
 
-Loss cross_entropy(const at::Tensor& logits, const at::Tensor& targets, const LossTerms& terms) {
-  TORCH_CHECK(logits.is_contiguous(), "logits of cross-entropy must be contiguous");
-  const tensor_list made =
-      CrossEntropy::apply(logits, targets, terms.logit_scale, terms.z_loss, terms.scale);
-  return {made[0].detach(), made[1]};
-}
-
 }  // namespace
 
 const BlockOps& cuda_ops() {
-  static const BlockOps ops{"cuda", add_norm, linear_gelu, swiglu, cross_entropy};
+  static const BlockOps ops{"cuda", add_norm, linear_gelu, swiglu, cuda_classifier_loss};
   return ops;
 }
 

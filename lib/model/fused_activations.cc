@@ -10,31 +10,40 @@ namespace {
 constexpr std::int64_t kMostLogits = std::int64_t{1} << 24;
 constexpr std::int64_t kFewestLogitRows = 64;
 
-NormActivations take_norm(Carver& carver, std::int64_t rows, std::int64_t width) {
-  return {carver.take<float>(rows * width), carver.take<float>(rows * width),
-          carver.take<float>(rows), carver.take<float>(rows)};
+// y: of several norms, one after the other; null: its own.
+NormActivations take_norm(Carver& carver, std::int64_t rows, std::int64_t width, float* y) {
+  float* x = carver.take<float>(rows * width);
+  return {x, y ? y : carver.take<float>(rows * width), carver.take<float>(rows),
+          carver.take<float>(rows)};
 }
 
-void place_layers(FusedActivations& a, const FusedSizes& s, bool training, Carver& carver) {
+LayerActivations take_layer(const FusedActivations& a, const FusedSizes& s, float* y,
+                            Carver& carver) {
+  LayerActivations layer = {};
+  layer.norm_1 = take_norm(carver, a.rows, s.width, y);
+  layer.norm_2 = take_norm(carver, a.rows, s.width, y);
+  layer.qkv = carver.take<float>(a.rows * s.qkv_width());
+  layer.attended = carver.take<float>(a.rows * s.heads_width());
+  layer.lse = carver.take<float>(a.rows * s.heads);
+  layer.up = carver.take<float>(a.rows * s.up_width());
+  return layer;
+}
+
+void place_layers(FusedActivations& a, const FusedSizes& s, const Purpose& purpose,
+                  Carver& carver) {
   a.layers.clear();
+  const bool blocks = a.recompute == Recompute::blocks;
+  float* y = a.recompute == Recompute::none ? nullptr : carver.take<float>(a.rows * s.width);
   for (std::int64_t i = 0; i < s.layers; ++i) {
-    if (i > 0 && !training) {
-      a.layers.push_back(a.layers.front());
-      continue;
-    }
-    LayerActivations layer = {};
-    layer.norm_1 = take_norm(carver, a.rows, s.width);
-    layer.norm_2 = take_norm(carver, a.rows, s.width);
-    layer.qkv = carver.take<float>(a.rows * s.qkv_width());
-    layer.attended = carver.take<float>(a.rows * s.heads_width());
-    layer.lse = carver.take<float>(a.rows * s.heads);
-    layer.up = carver.take<float>(a.rows * s.up_width());
-    a.layers.push_back(layer);
+    const bool shared = i > 0 && (blocks || purpose.forward_only);
+    a.layers.push_back(shared ? a.layers.front() : take_layer(a, s, y, carver));
+    if (shared && blocks) a.layers.back().norm_1 = take_norm(carver, a.rows, s.width, y);
   }
-  a.final_norm = take_norm(carver, a.rows, s.width);
+  a.final_norm = take_norm(carver, a.rows, s.width, nullptr);
 }
 
-void place_buffers(FusedActivations& a, const FusedSizes& s, bool training, Carver& carver) {
+void place_buffers(FusedActivations& a, const FusedSizes& s, const Purpose& purpose,
+                   Carver& carver) {
   const std::int64_t rows = a.rows;
   a.hidden = carver.take<float>(rows * s.ffn);
   a.branch = carver.take<float>(rows * s.width);
@@ -43,7 +52,8 @@ void place_buffers(FusedActivations& a, const FusedSizes& s, bool training, Carv
   a.ids = carver.take<std::int32_t>(rows + a.sequences);
   a.plan.room.packed = carver.take<float>(a.packed_floats);
   a.plan.room.scratch = carver.take<float>(num_workers() * a.plan.room.scratch_stride);
-  if (!training) return;
+  if (purpose.forward_only) return;
+  if (a.recompute == Recompute::blocks) a.spare = carver.take<float>(rows * s.width);
   a.dx = carver.take<float>(rows * s.width);
   a.dattended = carver.take<float>(rows * s.heads_width());
   a.dqkv = carver.take<float>(rows * s.qkv_width());
@@ -75,8 +85,9 @@ std::int64_t packed_floats(const FusedSizes& s, const RowPlan& layers, const Row
 }  // namespace
 
 FusedActivations lay_out(Arena& arena, const FusedSizes& s, std::int64_t sequences,
-                         std::int64_t length, bool training) {
+                         std::int64_t length, const Purpose& purpose) {
   FusedActivations a;
+  if (!purpose.forward_only) a.recompute = purpose.recompute;
   a.sequences = sequences;
   a.length = length;
   a.rows = sequences * length;
@@ -92,8 +103,8 @@ FusedActivations lay_out(Arena& arena, const FusedSizes& s, std::int64_t sequenc
       16 * 16;
   a.packed_floats = packed_floats(s, a.plan, plan_rows(a.group, s.vocab * s.width));
   arena.lay_out([&](Carver& carver) {
-    place_layers(a, s, training, carver);
-    place_buffers(a, s, training, carver);
+    place_layers(a, s, purpose, carver);
+    place_buffers(a, s, purpose, carver);
   });
   return a;
 }

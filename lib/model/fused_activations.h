@@ -7,6 +7,7 @@
 #include "kernels/token_view.h"
 #include "model/arena.h"
 #include "model/fused_tensors.h"
+#include "model/model.h"
 #include "model/row_work.h"
 
 namespace stagedtrain::model {
@@ -29,9 +30,11 @@ struct FusedActivations {
   std::vector<LayerActivations> layers;
   NormActivations final_norm = {};
   float* hidden = nullptr;  // [R, F] after the activation, of the layer at hand
+  Recompute recompute = Recompute::none;
   float* branch = nullptr;  // [R, C] what a residual branch adds; in the backward the gradient of a
                             // norm's output
   float* dx = nullptr;      // [R, C] gradient of the residual stream
+  float* spare = nullptr;   // [R, C] branch while a block is made again
   float* dattended = nullptr;   // [R, A]
   float* dqkv = nullptr;        // [R, Q]
   float* dhidden = nullptr;     // [R, F]
@@ -50,8 +53,14 @@ struct FusedActivations {
   }
 };
 
-// training false: layers share their buffers, and there are none for the backward.
+// What a batch is run through for. forward_only: layers share their buffers, and there are none for
+// the backward. Otherwise the backward pass follows, and makes again what recompute says.
+struct Purpose {
+  bool forward_only = false;
+  Recompute recompute = Recompute::none;
+  bool operator==(const Purpose&) const = default;
+};
 FusedActivations lay_out(Arena& arena, const FusedSizes& sizes, std::int64_t sequences,
-                         std::int64_t length, bool training);
+                         std::int64_t length, const Purpose& purpose);
 
 }  // namespace stagedtrain::model

@@ -140,6 +140,7 @@ void feed_forward(const Backward& b, std::int64_t i) {
   const FusedLayer &w = b.weights(i), &g = b.grads_of(i);
   const std::int64_t width = b.s().width, ffn = b.s().ffn, up_width = b.s().up_width();
   const NormStep norm = norm_after(b, i);
+  if (a.recompute == Recompute::blocks) remake_block(b.run, i);
   PhaseWeights weights(a.plan);
   const Weight down = weights.backward(w.down_weight, ffn, width);
   const Weight up = weights.backward(w.up_weight, width, up_width);
@@ -150,6 +151,7 @@ void feed_forward(const Backward& b, std::int64_t i) {
     rows.multiply(down, a.dx, a.dhidden);
     activation(b, i, rows);
     rows.multiply(up, a.dup, a.branch);
+    if (a.recompute == Recompute::norms) remake_norm_2(b.run, i, rows);
   });
   add_norm_sums(b, norm);
   b.add_sums(3 * width, up_width, g.up_bias);
@@ -160,12 +162,9 @@ void feed_forward(const Backward& b, std::int64_t i) {
 
 void attention_units(const Backward& b, const LayerActivations& layer) {
   const FusedActivations& a = b.acts();
-  const std::int64_t units = a.attention.backward_units();
-  const std::int64_t parts = std::min(units, 8 * num_workers());
-  for_units(parts, [&](std::int64_t unit, std::int64_t worker) {
-    const Range part = part_of(units, parts, 1, unit);
+  for_units(a.attention.backward_units(), [&](std::int64_t unit, std::int64_t worker) {
     kernels::attention_backward(a.attention, layer.qkv, layer.attended, layer.lse, a.dattended,
-                                part.begin, part.end, a.dqkv, a.scratch_of(worker));
+                                unit, unit + 1, a.dqkv, a.scratch_of(worker));
   });
 }
 
@@ -196,6 +195,7 @@ void attention(const Backward& b, std::int64_t i) {
       if (b.run.rotation.cos) kernels::rotate(b.run.rotation, begin, end, true, a.dqkv);
     });
     rows.multiply(packed, a.dqkv, a.branch);
+    if (a.recompute != Recompute::none) remake_norm_1(b.run, i, rows);
   });
   b.add_sums(0, qkv, g.qkv_bias);
   add_weight_gradients(a.plan.room,

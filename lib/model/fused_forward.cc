@@ -41,6 +41,17 @@ NextNorm norm_after(const FusedRun& run, std::int64_t i) {
   return {acts_of(run, i + 1).norm_1, w.norm_1_weight, w.norm_1_bias};
 }
 
+// Rows [begin, end) of a norm whose input is there.
+void normalise(const FusedRun& run, const NextNorm& next, std::int64_t begin, std::int64_t end) {
+  const FusedSizes& s = run.sizes;
+  const NormActivations& n = next.norm;
+  if (s.form == BlockForm::llama)
+    kernels::rms_norm(n.x, next.gamma, s.eps, begin, end, s.width, n.y, n.rstd);
+  else
+    kernels::layer_norm(n.x, next.gamma, next.beta, s.eps, begin, end, s.width, n.y, n.mean,
+                        n.rstd);
+}
+
 void embed_rows(const FusedRun& run) {
   const FusedSizes& s = run.sizes;
   const NextNorm n = norm_after(run, -1);
@@ -51,11 +62,7 @@ void embed_rows(const FusedRun& run) {
     rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t) {
       kernels::embed(run.inputs(), run.weights.token, run.weights.position, begin, end, s.width,
                      n.norm.x);
-      if (s.form == BlockForm::llama)
-        kernels::rms_norm(n.norm.x, n.gamma, s.eps, begin, end, s.width, n.norm.y, n.norm.rstd);
-      else
-        kernels::layer_norm(n.norm.x, n.gamma, n.beta, s.eps, begin, end, s.width, n.norm.y,
-                            n.norm.mean, n.norm.rstd);
+      normalise(run, n, begin, end);
     });
     if (s.layers > 0) project_qkv(run, 0, qkv, rows);
   });
@@ -63,27 +70,25 @@ void embed_rows(const FusedRun& run) {
 
 void attend(const FusedRun& run, const LayerActivations& a) {
   const kernels::AttentionShape& shape = run.acts.attention;
-  const std::int64_t units = shape.forward_units();
-  const std::int64_t parts = std::min(units, 8 * num_workers());
-  for_units(parts, [&](std::int64_t i, std::int64_t worker) {
-    const Range part = part_of(units, parts, 1, i);
-    kernels::attention_forward(shape, a.qkv, part.begin, part.end, a.attended, a.lse,
+  const std::int64_t group = shape.heads / shape.kv_heads;  // of heads that share a key head
+  for_units(shape.backward_units(), [&](std::int64_t unit, std::int64_t worker) {
+    kernels::attention_forward(shape, a.qkv, unit * group, (unit + 1) * group, a.attended, a.lse,
                                run.acts.scratch_of(worker));
   });
 }
 
 // The norm that comes after a branch was added to x.
-void add_branch(const FusedRun& run, const float* x, const float* bias, const NextNorm& next,
-                const RowWork& rows) {
+void add_branch(const FusedRun& run, const float* x, const float* branch, const float* bias,
+                const NextNorm& next, const RowWork& rows) {
   const FusedSizes& s = run.sizes;
   const NormActivations& n = next.norm;
   rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t) {
     if (s.form == BlockForm::llama)
-      kernels::residual_rms_norm(x, run.acts.branch, next.gamma, s.eps, begin, end, s.width, n.x,
-                                 n.y, n.rstd);
+      kernels::residual_rms_norm(x, branch, next.gamma, s.eps, begin, end, s.width, n.x, n.y,
+                                 n.rstd);
     else
-      kernels::residual_layer_norm(x, run.acts.branch, bias, next.gamma, next.beta, s.eps, begin,
-                                   end, s.width, n.x, n.y, n.mean, n.rstd);
+      kernels::residual_layer_norm(x, branch, bias, next.gamma, next.beta, s.eps, begin, end,
+                                   s.width, n.x, n.y, n.mean, n.rstd);
   });
 }
 
@@ -113,11 +118,19 @@ void finish_block(const FusedRun& run, std::int64_t i) {
   weights.pack();
   for_rows(run.acts.plan, [&](const RowWork& rows) {
     rows.multiply(output, a.attended, run.acts.branch);
-    add_branch(run, a.norm_1.x, w.output_bias, {a.norm_2, w.norm_2_weight, w.norm_2_bias}, rows);
+    add_branch(run, a.norm_1.x, run.acts.branch, w.output_bias,
+               {a.norm_2, w.norm_2_weight, w.norm_2_bias}, rows);
     project_up(run, i, up, rows);
     rows.multiply(down, run.acts.hidden, run.acts.branch);
-    add_branch(run, a.norm_2.x, w.down_bias, norm_after(run, i), rows);
+    add_branch(run, a.norm_2.x, run.acts.branch, w.down_bias, norm_after(run, i), rows);
     if (more) project_qkv(run, i + 1, qkv, rows);
+  });
+}
+
+// The output of a norm, again.
+void remake_norm(const FusedRun& run, const NextNorm& norm, const RowWork& rows) {
+  rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t) {
+    normalise(run, norm, begin, end);
   });
 }
 
@@ -144,6 +157,38 @@ void forward_pass(const FusedRun& run) {
     attend(run, acts_of(run, i));
     finish_block(run, i);
   }
+}
+
+void remake_norm_1(const FusedRun& run, std::int64_t i, const RowWork& rows) {
+  remake_norm(run, norm_after(run, i - 1), rows);
+}
+void remake_norm_2(const FusedRun& run, std::int64_t i, const RowWork& rows) {
+  const FusedLayer& w = weights_of(run, i);
+  remake_norm(run, {acts_of(run, i).norm_2, w.norm_2_weight, w.norm_2_bias}, rows);
+}
+
+void remake_block(const FusedRun& run, std::int64_t i) {
+  const FusedSizes& s = run.sizes;
+  const FusedLayer& w = weights_of(run, i);
+  const LayerActivations& a = acts_of(run, i);
+  PhaseWeights to_heads(run.acts.plan);
+  const Weight qkv = qkv_weight(run, i, to_heads);
+  to_heads.pack();
+  for_rows(run.acts.plan, [&](const RowWork& rows) {
+    remake_norm_1(run, i, rows);
+    project_qkv(run, i, qkv, rows);
+  });
+  attend(run, a);
+  PhaseWeights to_hidden(run.acts.plan);
+  const Weight output = to_hidden.forward(w.output_weight, s.heads_width(), s.width);
+  const Weight up = to_hidden.forward(w.up_weight, s.width, s.up_width());
+  to_hidden.pack();
+  for_rows(run.acts.plan, [&](const RowWork& rows) {
+    rows.multiply(output, a.attended, run.acts.spare);
+    add_branch(run, a.norm_1.x, run.acts.spare, w.output_bias,
+               {a.norm_2, w.norm_2_weight, w.norm_2_bias}, rows);
+    rows.multiply(up, a.norm_2.y, a.up, {.bias = w.up_bias});
+  });
 }
 
 void write_logits(const FusedRun& run, float* logits) {

@@ -21,7 +21,7 @@ class FusedModel final : public Model {
 
   at::Tensor loss_and_backward(const at::Tensor& tokens_BS, double scale,
                                std::uint64_t /*random_seed: there is no dropout*/) override {
-    const FusedRun run = start(tokens_BS, 1, true);
+    const FusedRun run = start(tokens_BS, 1, {.recompute = options_.recompute});
     forward_pass(run);
     const double rows = static_cast<double>(acts_.rows);
     backward_pass(run, grads_, static_cast<float>(scale / rows),
@@ -30,7 +30,7 @@ class FusedModel final : public Model {
   }
 
   at::Tensor row_losses(const at::Tensor& tokens_BS) override {
-    const FusedRun run = start(tokens_BS, 1, false);
+    const FusedRun run = start(tokens_BS, 1, {.forward_only = true});
     forward_pass(run);
     write_losses(run);
     at::Tensor means_B = at::empty({acts_.sequences}, at::kDouble);
@@ -41,7 +41,7 @@ class FusedModel final : public Model {
   }
 
   at::Tensor logits(const at::Tensor& tokens_BT) override {
-    const FusedRun run = start(tokens_BT, 0, false);
+    const FusedRun run = start(tokens_BT, 0, {.forward_only = true});
     forward_pass(run);
     at::Tensor logits_BTV =
         at::empty({acts_.sequences, acts_.length, sizes_.vocab}, at::TensorOptions(at::kFloat));
@@ -52,16 +52,16 @@ class FusedModel final : public Model {
  private:
   // Lays out the activations of a batch and takes its ids. extra: ids of a sequence beyond its
   // inputs.
-  FusedRun start(const at::Tensor& tokens, std::int64_t extra, bool training) {
+  FusedRun start(const at::Tensor& tokens, std::int64_t extra, const Purpose& purpose) {
     ST_CHECK(tokens.dim() == 2 && tokens.scalar_type() == at::kLong && tokens.is_cpu(),
              "tokens must be an int64 matrix on the CPU");
     const std::int64_t length = tokens.size(1) - extra;
     ST_CHECK(length >= 1 && length <= config_.context, "a sequence of {} tokens, context {}",
              length, config_.context);
     if (!laid_out_ || acts_.sequences != tokens.size(0) || acts_.length != length ||
-        training_ != training || workers_ != num_workers()) {
-      acts_ = lay_out(arena_, sizes_, tokens.size(0), length, training);
-      training_ = training;
+        purpose_ != purpose || workers_ != num_workers()) {
+      acts_ = lay_out(arena_, sizes_, tokens.size(0), length, purpose);
+      purpose_ = purpose;
       workers_ = num_workers();
       laid_out_ = true;
     }
@@ -106,7 +106,8 @@ class FusedModel final : public Model {
   FusedActivations acts_;
   std::vector<float> cos_, sin_;  // [context, head_dim / 2], where positions turn
   std::int64_t workers_ = 0;
-  bool laid_out_ = false, training_ = false;
+  Purpose purpose_;
+  bool laid_out_ = false;
 };
 
 }  // namespace

@@ -18,6 +18,12 @@ struct FusedRun {
 
 // From acts.ids to the output of the final norm.
 void forward_pass(const FusedRun& run);
+// After forward_pass, where recompute says so, for the backward pass of layer i: all that lies
+// between the inputs of its two norms and its hidden units; the output of norm_1 or norm_2 (on some
+// rows). The same bits as before.
+void remake_block(const FusedRun& run, std::int64_t i);
+void remake_norm_1(const FusedRun& run, std::int64_t i, const RowWork& rows);
+void remake_norm_2(const FusedRun& run, std::int64_t i, const RowWork& rows);
 // logits [R, V] of all rows.
 void write_logits(const FusedRun& run, float* logits);
 // acts.losses of all rows, without gradient.

@@ -61,21 +61,24 @@ class LlamaReference final : public ReferenceModel {
     return {sum, ReferenceMask::over(y, mask_.residual_C)};
   }
 
+  Stream run_block(std::size_t i, const Stream& in, const ReferencePass& pass) const {
+    const Block& b = blocks_[i];
+    const Summed first = add_norm(in.x, in.branch, b.norm_1);
+    const at::Tensor qkv = at::linear(first.normed, b.qkv);
+    const at::Tensor heads = ReferenceMask::over(attend(qkv, config_, rotary_), mask_.heads_X);
+    const at::Tensor attended = added(pass.drop(at::linear(heads, b.output)), i);
+    const Summed second = add_norm(first.sum, attended, b.norm_2);
+    return {second.sum, added(pass.drop(feed_forward(second.normed, b, pass)), i)};
+  }
+
   at::Tensor features(const at::Tensor& tokens_BT, const ReferencePass& pass) const override {
-    at::Tensor x_BTC =
+    const at::Tensor x_BTC =
         ReferenceMask::over(pass.drop(at::embedding(token_, tokens_BT)), mask_.residual_C);
-    at::Tensor branch;  // what the next norm adds first
-    for (std::size_t i = 0; i < blocks_.size(); ++i) {
-      const Block& b = blocks_[i];
-      const Summed first = add_norm(x_BTC, branch, b.norm_1);
-      const at::Tensor qkv = at::linear(first.normed, b.qkv);
-      const at::Tensor heads = ReferenceMask::over(attend(qkv, config_, rotary_), mask_.heads_X);
-      branch = added(pass.drop(at::linear(heads, b.output)), i);
-      const Summed second = add_norm(first.sum, branch, b.norm_2);
-      branch = added(pass.drop(feed_forward(second.normed, b, pass)), i);
-      x_BTC = second.sum;
-    }
-    return add_norm(x_BTC, branch, final_norm_).normed;
+    Stream stream{x_BTC, {}};
+    for (std::size_t i = 0; i < blocks_.size(); ++i)
+      stream = through(
+          pass, [this, i, pass](const Stream& in) { return run_block(i, in, pass); }, stream);
+    return add_norm(stream.x, stream.branch, final_norm_).normed;
   }
 
   RotaryTables rotary_;

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "data/batch_stream.h"
 #include "model/param_buffer.h"
+#include "model/recorded_passes.h"
 
 namespace stagedtrain::model {
 
@@ -21,8 +22,13 @@ state::DType state_dtype(Precision precision);
 
 // reference: ATen operators and autograd, on any device and precision. fused: own kernels; on a CPU
 // for forward and backward, fp32 only, no experts; on a GPU for all but products and attention, not
-// in fp64. automatic: fused where it can be, else reference.
+// in fp64, and with graphs. automatic: fused where it can be, else reference.
 enum class Kernels { automatic, reference, fused };
+
+// What the backward pass makes again instead of keeping it; results are the same to the bit. norms:
+// their outputs, by fused kernels on a CPU; reference kernels keep them. blocks: all within a
+// block; only what enters it is kept. Not for experts with a balancing loss.
+enum class Recompute { none, norms, blocks };
 
 struct BlockOps;
 
@@ -31,9 +37,12 @@ struct ModelOptions {
   Precision precision = Precision::fp32;
   Kernels kernels = Kernels::automatic;
   double dropout = 0;  // on embeddings and both residual branches, in training only
+  Recompute recompute = Recompute::none;
   double z_loss = 0;   // coefficient of mean(logsumexp(logits)^2), added to the training loss
   // How the reference computes what is neither product nor attention; null: by ATen.
   const BlockOps* ops = nullptr;
+  // Makes graphs for the reference's passes; empty: they run plainly.
+  MakeGraph make_graph = {};
 };
 
 // What the model has beyond `old` counts `visible`, from 0 (as if it were not there) to 1.
@@ -55,8 +64,8 @@ class Model {
   virtual at::Tensor row_losses(const at::Tensor& tokens_BS) = 0;
   // Logits [B, T, V] in the master type for int64 tokens [B, T]; no gradient.
   virtual at::Tensor logits(const at::Tensor& tokens_BT) = 0;
-  // Tells the model that params().weights() changed (it may keep a copy in another type).
-  virtual void weights_changed() {}
+  // To be called by who changes params().weights(), but for the optimizer, which sees to it.
+  void weights_changed() { params_.update_copy(); }
   // Only reference kernels know masks.
   virtual void set_mask(const ModelMask&) {
     ST_CHECK(false, "{} kernels with a mask", kernels_name());

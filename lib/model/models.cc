@@ -2,6 +2,7 @@
 #include "model/models.h"
 
 #include <ATen/detail/CUDAHooksInterface.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -24,10 +25,11 @@ Model::Model(const arch::ModelConfig& config, const ModelOptions& options)
 
 namespace {
 
-// On a GPU, with own kernels where they may be used.
+// On a GPU, with own kernels and graphs where they may be used.
 std::unique_ptr<Model> make_on_gpu(const ModelKind& kind, const arch::ModelConfig& config,
                                    ModelOptions options) {
-  const bool possible = options.precision != Precision::fp64 && has_gpu_kernels();
+  c10::impl::VirtualGuardImpl(options.device.type()).setDevice(options.device);  // for launches
+  const bool wide = options.precision == Precision::fp64, possible = !wide && has_gpu_kernels();
   if (options.kernels == Kernels::fused && !possible)
     throw usage_error("{}", has_gpu_kernels() ? "own CUDA kernels know no fp64"
                                               : "this build has no own CUDA kernels")
@@ -36,6 +38,7 @@ std::unique_ptr<Model> make_on_gpu(const ModelKind& kind, const arch::ModelConfi
     const bool bf16 = options.precision == Precision::bf16;
     options.ops = checked_cuda_ops(options.device, bf16 ? at::kBFloat16 : at::kFloat);
   }
+  if (options.kernels != Kernels::reference && !wide) options.make_graph = cuda_graphs();
   std::unique_ptr<Model> model = kind.make_reference(config, options);
   model->params().set_own_cuda(options.ops != nullptr);
   return model;
@@ -68,8 +71,8 @@ std::unique_ptr<Model> make_model(const arch::ModelConfig& config, const ModelOp
 at::Tensor to_device(const data::Batch& batch, at::Device device) {
   // Pinned memory is copied while the GPU works; LibTorch keeps it until that is done.
   const bool pinned = device.is_cuda();
-  at::Tensor host = at::empty({batch.rows, batch.length + 1},
-                              at::TensorOptions(at::kLong).pinned_memory(pinned));
+  at::Tensor host =
+      at::empty({batch.rows, batch.length + 1}, at::TensorOptions(at::kLong).pinned_memory(pinned));
   std::copy(batch.tokens.begin(), batch.tokens.end(), host.data_ptr<std::int64_t>());
   return host.to(device, at::kLong, /*non_blocking=*/pinned);
 }

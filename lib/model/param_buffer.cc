@@ -4,6 +4,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "base/error.h"
+#include "base/memory_advice.h"
 
 namespace stagedtrain::model {
 namespace {
@@ -39,6 +40,12 @@ Segment part_of(const Segment& whole, const state::AgedRegion& region, std::int6
   return part;
 }
 
+at::Tensor flat_zeros(std::int64_t size, const at::TensorOptions& options) {
+  at::Tensor flat = at::empty({size}, options);
+  if (flat.is_cpu()) prefer_huge_pages(flat.data_ptr(), flat.nbytes());
+  return flat.zero_();
+}
+
 }  // namespace
 
 ParamBuffer::ParamBuffer(const arch::ParamTable& table, at::ScalarType master, at::Device device)
@@ -54,10 +61,10 @@ ParamBuffer::ParamBuffer(const arch::ParamTable& table, at::ScalarType master, a
     }
   }
   const auto options = at::TensorOptions(master).device(device);
-  weights_ = at::zeros({total}, options);
-  grads_ = at::zeros({total}, options);
-  exp_avg_ = at::zeros({total}, options);
-  exp_avg_sq_ = at::zeros({total}, options);
+  weights_ = flat_zeros(total, options);
+  grads_ = flat_zeros(total, options);
+  exp_avg_ = flat_zeros(total, options);
+  exp_avg_sq_ = flat_zeros(total, options);
   set_histories(std::vector<state::TensorHistory>(table_.size()));
 }
 
@@ -111,6 +118,13 @@ at::Tensor ParamBuffer::packed_view(const at::Tensor& flat,
   }
   shape[0] = rows;
   return flat.narrow(0, begin, end - begin).view(shape);
+}
+
+void ParamBuffer::keep_copy() { copy_ = weights_.to(at::kBFloat16); }
+
+void ParamBuffer::update_copy() {
+  const at::NoGradGuard no_grad;
+  if (copy_.defined()) copy_.copy_(weights_);
 }
 
 at::Tensor& ParamBuffer::of(state::Kind kind) {

@@ -34,6 +34,12 @@ class ParamBuffer {
   at::Tensor& exp_avg_sq() { return exp_avg_sq_; }
   const std::vector<Segment>& segments() const { return segments_; }
 
+  // The weights in bfloat16, of the same layout, for models that compute with those; undefined
+  // where keep_copy was not called. Who changes the weights brings it up to date.
+  const at::Tensor& copy() const { return copy_; }
+  void keep_copy();
+  void update_copy();
+
   std::int64_t offset(std::size_t index) const { return offsets_[index]; }
   // A view of tensor index within any flat buffer of this layout, in the tensor's shape.
   at::Tensor view(const at::Tensor& flat, std::size_t index) const;
@@ -65,7 +71,7 @@ class ParamBuffer {
   arch::ParamTable table_;
   std::vector<std::int64_t> offsets_;
   std::vector<std::size_t> order_;  // table indices in buffer order
-  at::Tensor weights_, grads_, exp_avg_, exp_avg_sq_;
+  at::Tensor weights_, grads_, exp_avg_, exp_avg_sq_, copy_;
   std::vector<Segment> segments_;
   bool own_cuda_ = false;
 };

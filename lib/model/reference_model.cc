@@ -1,20 +1,20 @@
 // Losses and their gradients by autograd.
 #include "model/reference_model.h"
 
-#include <ATen/core/grad_mode.h>
+#include "model/cuda_check.h"
 
 namespace stagedtrain::model {
 
 ReferenceModel::ReferenceModel(const arch::ModelConfig& config, const ModelOptions& options)
-    : Model(config, options), ops_(options.ops ? *options.ops : aten_ops()) {
-  compute_ = mixed() ? params_.weights().to(at::kBFloat16) : params_.weights();
+    : Model(config, options),
+      recorded_(options.make_graph, params_.grads(),
+                allowed_difference(mixed() ? at::kBFloat16 : at::kFloat)),
+      ops_(options.ops ? *options.ops : aten_ops()) {
+  if (mixed()) params_.keep_copy();
+  compute_ = mixed() ? params_.copy() : params_.weights();
   compute_grads_ = mixed() ? at::zeros_like(compute_) : params_.grads();
   token_ = leaf({"embed.token"});
   head_ = config.tied ? token_ : leaf({"head.weight"});
-}
-
-void ReferenceModel::weights_changed() {
-  if (mixed()) compute_.copy_(params_.weights());
 }
 
 void ReferenceModel::set_mask(const ModelMask& mask) {
@@ -46,26 +46,33 @@ std::vector<std::string> feed_forward_prefixes(const arch::ModelConfig& config) 
   return prefixes;
 }
 
-// Logits [B, T, V] in the master type.
-at::Tensor ReferenceModel::scores(const at::Tensor& tokens_BT) const {
-  const at::Tensor logits_BTV = at::linear(features(tokens_BT, {}), head_);
-  const at::Tensor scores_BTV = mixed() ? logits_BTV.to(at::kFloat) : logits_BTV;
-  return config_.logit_scale == 1 ? scores_BTV : scores_BTV * config_.logit_scale;
+// Logits [.., V] in the master type for features [.., C].
+at::Tensor ReferenceModel::scores(const at::Tensor& features) const {
+  const at::Tensor logits = at::linear(features, head_);
+  const at::Tensor scores = mixed() ? logits.to(at::kFloat) : logits;
+  return config_.logit_scale == 1 ? scores : scores * config_.logit_scale;
 }
 
 at::Tensor ReferenceModel::loss_and_backward(const at::Tensor& tokens_BS, double scale,
                                              std::uint64_t random_seed) {
-  const at::AutoGradMode grad_on(true);
   if (options_.dropout > 0) at::manual_seed(random_seed);
+  if (!can_be_recorded()) return pass(tokens_BS, scale);
+  return recorded_.run(tokens_BS, scale, [this](const at::Tensor& tokens, double factor) {
+    return pass(tokens, factor);
+  });
+}
+
+at::Tensor ReferenceModel::pass(const at::Tensor& tokens_BS, double scale) {
+  const at::AutoGradMode grad_on(true);
+  if (mixed()) compute_grads_.zero_();
   const std::int64_t length = tokens_BS.size(1) - 1;
   RouterLoads loads;
   const bool balanced = config_.experts > 0 && config_.router_loss > 0;
   const at::Tensor x_NC =
       features(tokens_BS.narrow(1, 0, length), {options_.dropout, balanced ? &loads : nullptr})
           .flatten(0, 1);
-  const Loss loss =
-      ops_.cross_entropy(at::linear(x_NC, head_), tokens_BS.narrow(1, 1, length).flatten(),
-                         {config_.logit_scale, options_.z_loss, scale});
+  const Loss loss = ops_.classifier_loss(x_NC, head_, tokens_BS.narrow(1, 1, length).flatten(),
+                                         {config_.logit_scale, options_.z_loss, scale});
   const at::Tensor objective =
       balanced ? loss.objective + config_.router_loss * scale * loads.balancing_loss()
                : loss.objective;
@@ -73,7 +80,6 @@ at::Tensor ReferenceModel::loss_and_backward(const at::Tensor& tokens_BS, double
   if (mixed()) {
     const at::NoGradGuard no_grad;
     params_.grads().add_(compute_grads_);
-    compute_grads_.zero_();
   }
   return loss.mean;
 }
@@ -81,15 +87,19 @@ at::Tensor ReferenceModel::loss_and_backward(const at::Tensor& tokens_BS, double
 at::Tensor ReferenceModel::row_losses(const at::Tensor& tokens_BS) {
   const at::NoGradGuard no_grad;
   const std::int64_t length = tokens_BS.size(1) - 1;
-  const at::Tensor scores_BTV = scores(tokens_BS.narrow(1, 0, length));
-  const at::Tensor losses = at::cross_entropy_loss(
-      scores_BTV.flatten(0, 1), tokens_BS.narrow(1, 1, length).flatten(), {}, at::Reduction::None);
-  return losses.to(at::kDouble).view({tokens_BS.size(0), length}).mean(1);
+  const std::int64_t rows = rows_of_logits(config_.vocab);
+  const auto features_nC = features(tokens_BS.narrow(1, 0, length), {}).flatten(0, 1).split(rows);
+  const auto targets_n = tokens_BS.narrow(1, 1, length).flatten().split(rows);
+  std::vector<at::Tensor> losses_n;
+  for (std::size_t i = 0; i < targets_n.size(); ++i)
+    losses_n.push_back(
+        at::cross_entropy_loss(scores(features_nC[i]), targets_n[i], {}, at::Reduction::None));
+  return at::cat(losses_n).to(at::kDouble).view({tokens_BS.size(0), length}).mean(1);
 }
 
 at::Tensor ReferenceModel::logits(const at::Tensor& tokens_BT) {
   const at::NoGradGuard no_grad;
-  return scores(tokens_BT);
+  return scores(features(tokens_BT, {}));
 }
 
 }  // namespace stagedtrain::model

@@ -2,6 +2,9 @@
 // losses. An architecture adds its layers.
 #pragma once
 
+#include <ATen/core/grad_mode.h>
+
+#include "model/block_again.h"
 #include "model/block_ops.h"
 #include "model/model.h"
 #include "model/reference_experts.h"
@@ -25,7 +28,6 @@ std::vector<std::string> feed_forward_prefixes(const arch::ModelConfig& config);
 class ReferenceModel : public Model {
  public:
   const char* kernels_name() const override { return ops_.name; }
-  void weights_changed() override;
   void set_mask(const ModelMask& mask) override;
   at::Tensor loss_and_backward(const at::Tensor& tokens_BS, double scale,
                                std::uint64_t random_seed) override;
@@ -46,6 +48,11 @@ class ReferenceModel : public Model {
     const double factor = mask_.of_layer(static_cast<std::int64_t>(layer));
     return ReferenceMask::over(factor == 1 ? y_BTC : y_BTC * factor, mask_.residual_C);
   }
+  // One block of a pass; where options().recompute says so, it is made again in the backward.
+  Stream through(const ReferencePass& pass, const BlockBody& block, const Stream& in) const {
+    const bool again = options_.recompute == Recompute::blocks && at::GradMode::is_enabled();
+    return again ? run_again_later(block, in, pass.dropout > 0) : block(in);
+  }
   // Query, key and value of a layer's attention. kind: "weight" or "bias".
   at::Tensor qkv_leaf(int layer, const std::string& kind) const;
 
@@ -64,9 +71,15 @@ class ReferenceModel : public Model {
 
  private:
   bool mixed() const { return options_.precision == Precision::bf16; }
-  at::Tensor scores(const at::Tensor& tokens_BT) const;
+  // Whether a pass is the same work every time: nothing random, no sizes that depend on numbers.
+  bool can_be_recorded() const {
+    return options_.dropout == 0 && config_.experts == 0 && !mask_.active();
+  }
+  at::Tensor pass(const at::Tensor& tokens_BS, double scale);
+  at::Tensor scores(const at::Tensor& features) const;
 
   at::Tensor compute_, compute_grads_;
+  RecordedPasses recorded_;
 
  protected:
   const BlockOps& ops_;

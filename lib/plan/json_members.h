@@ -53,8 +53,13 @@ class MemberWriter {
   Json json_ = Json::object();
 };
 
-// Strict: every key there, of its type, none unknown. Throws Error(input) naming where and the key,
-// with the hint.
+template <class T>
+inline constexpr bool kIsOptional = false;
+template <class T>
+inline constexpr bool kIsOptional<std::optional<T>> = true;
+
+// Strict: every key there (an optional one may be missing), of its type, none unknown. Throws
+// Error(input) naming where and the key, with the hint.
 class MemberReader {
  public:
   MemberReader(const Json& json, std::string where, const char* hint)
@@ -65,6 +70,7 @@ class MemberReader {
   void operator()(const char* key, T& value) {
     keys_.push_back(key);
     const auto found = json_.find(key);
+    if (found == json_.end() && kIsOptional<T>) return;
     if (found == json_.end())
       throw input_error("{}: '{}' is missing", where_, key).with_hint(hint_);
     read(*found, fmt::format("{}: {}", where_, key), value);

@@ -15,6 +15,7 @@ template <class V>
 void members(V& v, MeasurementKey& k) {
   v("model", k.model), v("micro", k.micro), v("sequences", k.sequences);
   v("precision", k.precision), v("device", k.device), v("threads", k.threads);
+  v("recompute", k.recompute);
 }
 template <class V>
 void members(V& v, Measurement& m) {
@@ -31,6 +32,7 @@ constexpr const char* kHint = "remove the file; stagedtrain plan --measure SCHED
 bool fits(const MeasurementKey& wanted, const MeasurementKey& found) {
   return wanted.model == found.model && wanted.micro == found.micro &&
          wanted.sequences == found.sequences && wanted.precision == found.precision &&
+         wanted.recompute == found.recompute &&
          (wanted.device.empty() || wanted.device == found.device) &&
          (wanted.threads == 0 || wanted.threads == found.threads);
 }
@@ -84,10 +86,12 @@ void Measurements::put(Measurement measurement) {
 
 MeasurementKey measurement_key(const RunPlan& plan, const StagePlan& stage) {
   const schedule::BatchSpec& batch = plan.schedule.batch;
-  return {.model = stage.model,
-          .micro = static_cast<double>(batch.micro ? batch.micro : batch.sequences),
-          .sequences = static_cast<double>(batch.sequences),
-          .precision = enum_name(plan.schedule.precision)};
+  MeasurementKey key{.model = stage.model,
+                     .micro = static_cast<double>(batch.micro ? batch.micro : batch.sequences),
+                     .sequences = static_cast<double>(batch.sequences),
+                     .precision = enum_name(plan.schedule.precision)};
+  if (batch.recompute != schedule::Recompute::none) key.recompute = enum_name(batch.recompute);
+  return key;
 }
 
 std::string device_name(const std::string& device) {

@@ -19,11 +19,12 @@ namespace stagedtrain::plan {
 // What the cost of a token depends on.
 struct MeasurementKey {
   arch::ModelConfig model;
-  double micro = 0;       // sequences in one pass
-  double sequences = 0;   // in one optimizer step
-  std::string precision;  // fp32, bf16 or fp64
-  std::string device;     // as device_name() says it; empty: any
-  double threads = 0;     // on the CPU; 0: any
+  double micro = 0;                      // sequences in one pass
+  double sequences = 0;                  // in one optimizer step
+  std::string precision;                 // fp32, bf16 or fp64
+  std::string device;                    // as device_name() says it; empty: any
+  double threads = 0;                    // on the CPU; 0: any
+  std::optional<std::string> recompute;  // norms or blocks; none where it is missing
 };
 
 struct Measurement {

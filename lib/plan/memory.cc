@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "arch/cost.h"
+
 namespace stagedtrain::plan {
 namespace {
 
@@ -10,28 +12,45 @@ using schedule::Precision;
 
 double number_bytes(const schedule::Schedule& s) { return s.precision == Precision::fp64 ? 8 : 4; }
 
+double compute_bytes(const schedule::Schedule& s) {
+  return s.precision == Precision::bf16 ? 2 : number_bytes(s);
+}
+
+double micro_rows(const schedule::Schedule& s, const arch::ModelConfig& m) {
+  return static_cast<double>((s.batch.micro ? s.batch.micro : s.batch.sequences) * m.context);
+}
+
 }  // namespace
 
 MemoryParts training_memory(const schedule::Schedule& s, const arch::ModelConfig& m,
                             std::int64_t parameters) {
   const double bytes = number_bytes(s);
   const bool half = s.precision == Precision::bf16;
-  const double compute = half ? 2 : bytes;
   const auto params = static_cast<double>(parameters);
-  const auto rows =
-      static_cast<double>((s.batch.micro ? s.batch.micro : s.batch.sequences) * m.context);
-  const std::int64_t hidden = m.experts > 0 ? m.experts_per_token * m.ffn : m.ffn;
-  const auto per_layer =
-      static_cast<double>(6 * m.width + m.heads * (m.head_dim + m.value_dim) +
-                          m.kv_heads * (m.head_dim + m.value_dim) + 2 * hidden);
   MemoryParts parts;
   parts.weights = parts.gradients = (bytes + (half ? 2 : 0)) * params;
   parts.moments = 2 * bytes * params;
-  parts.activations =
-      rows * (static_cast<double>(m.layers) * per_layer + static_cast<double>(2 * m.width)) *
-      compute;
-  parts.logits = 2 * rows * static_cast<double>(m.vocab) * std::max(compute, 4.0);
+  parts.activations = activation_memory(s, m, s.batch.recompute);
+  parts.logits =
+      2 * micro_rows(s, m) * static_cast<double>(m.vocab) * std::max(compute_bytes(s), 4.0);
   return parts;
+}
+
+double activation_memory(const schedule::Schedule& s, const arch::ModelConfig& m,
+                         schedule::Recompute recompute) {
+  const std::int64_t hidden = m.experts > 0 ? m.experts_per_token * m.ffn : m.ffn;
+  const std::int64_t inside = 6 * m.width + m.heads * (m.head_dim + m.value_dim) +
+                              m.kv_heads * (m.head_dim + m.value_dim) + 2 * hidden;
+  std::int64_t kept = m.layers * inside + 2 * m.width;
+  if (recompute == schedule::Recompute::norms) kept -= (2 * m.layers - 1) * m.width;
+  if (recompute == schedule::Recompute::blocks) kept = (m.layers + 2) * m.width + inside;
+  return micro_rows(s, m) * static_cast<double>(kept) * compute_bytes(s);
+}
+
+double recomputed_flops_per_token(const arch::ModelConfig& m, schedule::Recompute recompute) {
+  if (recompute != schedule::Recompute::blocks) return 0;
+  const double head = 6 * static_cast<double>(m.width * m.vocab);
+  return (arch::flops_per_token(m) - head) / 3;  // a forward pass is a third of a step
 }
 
 double growth_memory(const schedule::Schedule& s, std::int64_t old_parameters,

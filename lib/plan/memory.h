@@ -16,6 +16,11 @@ struct MemoryParts {
 MemoryParts training_memory(const schedule::Schedule& schedule, const arch::ModelConfig& model,
                             std::int64_t parameters);
 
+// What batch.recompute keeps of a micro-batch, in bytes, and what it computes again for a token.
+double activation_memory(const schedule::Schedule& schedule, const arch::ModelConfig& model,
+                         schedule::Recompute recompute);
+double recomputed_flops_per_token(const arch::ModelConfig& model, schedule::Recompute recompute);
+
 // Bytes of weights and moments of the old and the new model, which stand beside each other.
 double growth_memory(const schedule::Schedule& schedule, std::int64_t old_parameters,
                      std::int64_t new_parameters);

@@ -87,7 +87,8 @@ void check_memory(const RunPlan& plan, const RunCost& cost) {
     if (needed > most)
       throw usage_error("{}: training takes {}, expected at most machine.memory, {}",
                         plan.stages[i].name, short_bytes(needed), short_bytes(most))
-          .with_hint("make batch.micro smaller, or use precision: bf16");
+          .with_hint(
+              "make batch.micro smaller, or use batch.recompute: blocks, or precision: bf16");
   }
 }
 
@@ -113,7 +114,9 @@ std::optional<TokenTime> token_time(const RunPlan& plan, const StagePlan& stage,
   if (const Measurement* found = known.find(key))
     return TokenTime{found->seconds_per_token, true, found->peak_bytes};
   if (machine.flops == 0) return std::nullopt;
-  return TokenTime{arch::flops_per_token(stage.model) / (machine.flops * machine.utilisation)};
+  const double flops = arch::flops_per_token(stage.model) +
+                       recomputed_flops_per_token(stage.model, plan.schedule.batch.recompute);
+  return TokenTime{flops / (machine.flops * machine.utilisation)};
 }
 
 RunCost run_cost(const RunPlan& plan, const Measurements& known) {

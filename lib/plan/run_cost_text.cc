@@ -1,4 +1,6 @@
 // What a plan costs as tables, and as JSON.
+#include <algorithm>
+
 #include "base/text.h"
 #include "plan/run_cost.h"
 #include "plan/text_table.h"
@@ -58,6 +60,23 @@ std::string memory_text(const RunPlan& plan, const RunCost& cost) {
   return text_table(rows, 1, "");
 }
 
+// What recomputing would change in the largest stage, memory against time.
+std::string recompute_text(const RunPlan& plan) {
+  const auto largest = std::ranges::max_element(
+      plan.stages, {}, [](const StagePlan& stage) { return stage.params.total; });
+  const auto kept = [&](schedule::Recompute r) {
+    return short_bytes(activation_memory(plan.schedule, largest->model, r));
+  };
+  using schedule::Recompute;
+  const double again = recomputed_flops_per_token(largest->model, Recompute::blocks) /
+                       arch::flops_per_token(largest->model);
+  return fmt::format(
+      "  batch.recompute is {}; activations of {}: none {},\n"
+      "  norms {} (about 1% more time), blocks {} (up to {:.0f}% more time)\n",
+      enum_name(plan.schedule.batch.recompute), largest->name, kept(Recompute::none),
+      kept(Recompute::norms), kept(Recompute::blocks), 100 * again);
+}
+
 std::string warmup_text(const RunPlan& plan, const RunCost& cost) {
   std::string text;
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
@@ -83,6 +102,16 @@ Json costs_json(const Costs& c, bool timed) {
           {"money", known(c.money)}};
 }
 
+// Of each way to recompute: activations in bytes, FLOPs of a token beside those of a step.
+Json recompute_json(const RunPlan& plan, const StagePlan& stage) {
+  using schedule::Recompute;
+  Json ways = Json::object();
+  for (const Recompute way : {Recompute::none, Recompute::norms, Recompute::blocks})
+    ways[enum_name(way)] = {{"activations", activation_memory(plan.schedule, stage.model, way)},
+                            {"flops_per_token", recomputed_flops_per_token(stage.model, way)}};
+  return ways;
+}
+
 Json memory_json(const RunPlan& plan, const StagePlan& stage, const StageCost& c) {
   const auto& batch = plan.schedule.batch;
   const std::int64_t micro = batch.micro ? batch.micro : batch.sequences;
@@ -93,6 +122,7 @@ Json memory_json(const RunPlan& plan, const StagePlan& stage, const StageCost& c
           {"logits", c.memory.logits},
           {"total", c.memory.total()},
           {"measured", c.measured_bytes ? Json(*c.measured_bytes) : Json(nullptr)},
+          {"recompute", recompute_json(plan, stage)},
           {"literature_activations", activations_of_the_literature(stage.model, micro, false)},
           {"literature_activations_fused", activations_of_the_literature(stage.model, micro, true)},
           {"growth", stage.growth_memory_bytes},
@@ -102,7 +132,8 @@ Json memory_json(const RunPlan& plan, const StagePlan& stage, const StageCost& c
 }  // namespace
 
 std::string to_text(const RunPlan& plan, const RunCost& cost) {
-  return costs_text(plan, cost) + warmup_text(plan, cost) + "\n" + memory_text(plan, cost);
+  return costs_text(plan, cost) + warmup_text(plan, cost) + "\n" + memory_text(plan, cost) +
+         recompute_text(plan);
 }
 
 Json to_json(const RunPlan& plan, const RunCost& cost) {

@@ -147,6 +147,10 @@ void validate(const Schedule& s) {
     throw place(s, {"batch", "length_warmup"})
         .error("batch.length_warmup.start {} is more than model.context {}",
                s.batch.length_warmup->start, s.model.context);
+  if (s.batch.recompute == Recompute::blocks && s.model.experts > 0 && s.model.router_loss > 0)
+    throw place(s, {"batch", "recompute"})
+        .error("batch.recompute: blocks is not for experts with a router_loss above 0")
+        .with_hint("use batch.micro to need less memory");
   check_durations(s);
   if (s.stages.empty()) throw place(s, {"stages"}).error("stages: is empty, expected at least one");
   std::set<std::string> names;
@@ -157,6 +161,7 @@ void validate(const Schedule& s) {
 void drop_bookkeeping(Tree& tree) {
   for (const char* key : {"evaluate", "checkpoint", "log", "guard", "machine", "plan", "scratch"})
     tree.erase(key);
+  if (Tree* batch = tree.find("batch")) batch->erase("recompute");
 }
 
 void collect_differences(const Tree& here, const Tree& there, const std::string& path,

@@ -15,6 +15,7 @@ namespace stagedtrain::schedule {
 
 enum class Precision { fp32, bf16, fp64 };
 enum class TrainOnly { all, only_new };
+enum class Recompute { none, norms, blocks };
 
 struct DataSpec {
   std::string train, validation;
@@ -40,6 +41,7 @@ struct RampSpec {
 
 struct BatchSpec {
   std::int64_t sequences = 16, micro = 0;
+  Recompute recompute = Recompute::none;
   std::optional<RampSpec> size_warmup, length_warmup;
   template <class V>
   void fields(V& v) {
@@ -49,6 +51,11 @@ struct BatchSpec {
       {.doc = "sequences in one forward and backward pass; gradients are accumulated; 0 means all",
        .min = 0,
        .max = 1 << 24});
+    v("recompute", recompute,
+      {.doc =
+           "what the backward pass makes again instead of keeping it, memory against time: none; "
+           "norms, the outputs of norms (fused kernels on a CPU); blocks, all within a block. "
+           "Results are the same to the bit"});
     v("size_warmup", size_warmup,
       {.doc = "batch-size warm-up: sequences rise linearly from start"});
     v("length_warmup", length_warmup,
@@ -321,6 +328,10 @@ namespace stagedtrain {
 template <>
 struct EnumNames<schedule::TrainOnly> {
   static constexpr std::array names{"all", "new"};
+};
+template <>
+struct EnumNames<schedule::Recompute> {
+  static constexpr std::array names{"none", "norms", "blocks"};
 };
 template <>
 struct EnumNames<schedule::Precision> {

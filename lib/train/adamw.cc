@@ -71,7 +71,7 @@ void step_by_operations(model::ParamBuffer& params, const model::Segment& s,
 void step_by_cuda(model::ParamBuffer& params, const model::Segment& s,
                   const kernels::AdamWStep& constants) {
   model::cuda_adamw(constants, params.weights(), params.grads(), params.exp_avg(),
-                    params.exp_avg_sq(), {s.offset, s.rows, s.count, s.stride});
+                    params.exp_avg_sq(), params.copy(), {s.offset, s.rows, s.count, s.stride});
 }
 
 void step_by_aten(model::ParamBuffer& params, const model::Segment& s, const kernels::AdamWStep& c,
@@ -142,6 +142,7 @@ void adamw_step(model::ParamBuffer& params, const AdamWOptions& o, double lr, st
       step_by_aten(params, segment, constants, step - segment.age.start);
     }
   }
+  if (!params.own_cuda()) params.update_copy();
 }
 
 at::Tensor gradient_norm(model::ParamBuffer& params) {

@@ -1,7 +1,6 @@
 // The gradient of one optimizer step, in passes over micro-batches.
 #pragma once
 
-#include "data/batch_stream.h"
 #include "model/model.h"
 
 namespace stagedtrain::train {
@@ -13,9 +12,10 @@ struct GradientPasses {
   std::int64_t step = 0;
 };
 
-// Returns the mean loss of the batch; the model's gradients, zero before, are its gradient. Polls
-// for a stop request between passes and throws Error(interrupted), leaving part of a gradient.
-double accumulate_gradients(model::Model& model, const data::Batch& batch,
-                            const GradientPasses& passes);
+// Returns the mean loss of the batch, float64 on the device, without waiting for it; the model's
+// gradients, zero before, become its gradient. Polls for a stop request between passes and throws
+// Error(interrupted), leaving part of a gradient.
+at::Tensor accumulate_gradients(model::Model& model, const at::Tensor& tokens_BS,
+                                const GradientPasses& passes);
 
 }  // namespace stagedtrain::train

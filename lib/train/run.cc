@@ -191,6 +191,7 @@ model::ModelOptions options_of(const plan::RunPlan& plan, const DeviceRequest& r
   model::ModelOptions options = model_options(request, precision);
   options.dropout = plan.schedule.dropout;
   options.z_loss = plan.schedule.z_loss;
+  options.recompute = static_cast<model::Recompute>(plan.schedule.batch.recompute);
   return options;
 }
 

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "plan/slope_watch.h"
 #include "train/adamw.h"
+#include "train/batch_feed.h"
 #include "train/checkpoint_saver.h"
 #include "train/decisions.h"
 #include "train/gradients.h"
@@ -31,8 +32,11 @@ class StageLoop {
         schedule_(run.plan.schedule),
         progress_(live.header.progress),
         stage_(run.plan.stages[static_cast<std::size_t>(progress_.stage_index)]),
-        stream_(run.data.train, stage_.model.context, stage_.model.vocab,
-                {live.header.data.seed, live.header.data.index}),
+        feed_({run.data.train,
+               stage_.model.context,
+               stage_.model.vocab,
+               {live.header.data.seed, live.header.data.index}},
+              live.options.device),
         validation_(run.data.validation, stage_.model.context, stage_.model.vocab,
                     schedule_.evaluate.tokens),
         logged_(progress_),
@@ -150,20 +154,24 @@ class StageLoop {
     const auto start = Clock::now();
     const double lr = plan::learning_rate(run_.plan, stage_, progress_.step, progress_.stage_step,
                                           progress_.total_steps);
-    const std::int64_t length = plan::length_at(schedule_, stage_.model, progress_.step);
-    const data::Batch batch = stream_.next(plan::sequences_at(schedule_, progress_.step), length);
-    const GradientPasses passes{rows_at_once(run_.plan) * stage_.model.context / batch.length,
+    const DeviceBatch batch = feed_.take(shape_at(progress_.step));
+    const GradientPasses passes{rows_at_once(run_.plan) * stage_.model.context / batch.length(),
                                 live_.header.seed, progress_.step};
-    const double loss = accumulate_gradients(*live_.model, batch, passes);
-    const double norm = gradient_norm(live_.model->params()).item<double>();
+    const at::Tensor loss_there = accumulate_gradients(*live_.model, batch.tokens_BS, passes);
+    const at::Tensor norm_there = gradient_norm(live_.model->params());
+    if (progress_.stage_step + 1 < stage_.steps) feed_.prepare(shape_at(progress_.step + 1));
+    const double loss = loss_there.item<double>(), norm = norm_there.item<double>();
     refuse_divergence(loss, norm);
     const schedule::OptimizerSpec& o = schedule_.optimizer;
     adamw_step(live_.model->params(), {o.betas[0], o.betas[1], o.eps, o.weight_decay}, lr,
                progress_.step + 1, clip_factor(norm, o.clip));
-    live_.model->weights_changed();
     advance(batch, lr);
     progress_.seconds += seconds_since(start);
     tell(loss, norm);
+  }
+
+  BatchShape shape_at(std::int64_t step) const {
+    return {plan::sequences_at(schedule_, step), plan::length_at(schedule_, stage_.model, step)};
   }
 
   void refuse_divergence(double loss, double norm) {
@@ -180,15 +188,15 @@ class StageLoop {
                         run_.last_saved.empty() ? "there is none yet" : run_.last_saved.string()));
   }
 
-  void advance(const data::Batch& batch, double lr) {
+  void advance(const DeviceBatch& batch, double lr) {
     ++progress_.step;
     ++progress_.stage_step;
-    const std::int64_t tokens = batch.rows * batch.length;
+    const std::int64_t tokens = batch.rows() * batch.length();
     progress_.tokens += tokens;
     progress_.flops +=
-        static_cast<double>(tokens) * arch::flops_per_token(stage_.model, batch.length);
+        static_cast<double>(tokens) * arch::flops_per_token(stage_.model, batch.length());
     progress_.learning_rate = lr;
-    live_.header.data.index = stream_.cursor().index;
+    live_.header.data.index = batch.next;
   }
 
   // Running means, the progress line and, when it is due, a line of the log.
@@ -270,7 +278,7 @@ class StageLoop {
   const schedule::Schedule& schedule_;
   state::Progress& progress_;
   const plan::StagePlan& stage_;
-  data::BatchStream stream_;
+  BatchFeed feed_;
   data::EvaluationSet validation_;
   state::Progress logged_;  // as of the last line of the log
   double saved_seconds_;    // training time at the last save

@@ -51,6 +51,23 @@ void check_models(at::Device device) {
   }
 }
 
+// A step of AdamW, by own kernels or by ATen, leaves the copy as if it were rounded from the
+// weights.
+void check_copy(bool own) {
+  const GoldenFile golden = open_golden("gpt2_untied.golden");
+  for (const Setup& setup : setups_on(device())) {
+    if (setup.name != "bf16 reference") continue;
+    const auto model = make_loaded(golden, setup);
+    model::ParamBuffer& params = model->params();
+    params.set_own_cuda(own);
+    const at::Tensor before = params.copy().clone();
+    model->loss_and_backward(batch_of(golden, setup, 0), 1.0, 0);
+    train::adamw_step(params, {}, 1e-2, 1, 1.0);
+    CHECK(at::equal(params.copy(), params.weights().to(at::kBFloat16)));
+    CHECK_FALSE(at::equal(params.copy(), before));
+  }
+}
+
 }  // namespace
 
 TEST_CASE("own CUDA kernels agree with ATen", "[gpu]") {
@@ -61,6 +78,12 @@ TEST_CASE("models by own CUDA kernels are PyTorch's", "[gpu]") {
   if (can_run()) check_models(device());
 }
 
+TEST_CASE("AdamW keeps the copy of the weights that products are made with", "[gpu]") {
+  if (!can_run()) return;
+  check_copy(true);
+  check_copy(false);
+}
+
 TEST_CASE("a check that fails says which operation it was", "[gpu]") {
   if (!can_run()) return;
   model::BlockOps wrong = model::cuda_ops();
@@ -69,6 +92,14 @@ TEST_CASE("a check that fails says which operation it was", "[gpu]") {
     CAPTURE(check.name, check.difference);
     CHECK(check.passed() == (check.name != "SwiGLU"));
   }
+  // One result that is no number, among others that are right.
+  wrong.swiglu = model::cuda_ops().swiglu;
+  wrong.add_norm = [](const at::Tensor& x, const at::Tensor& added, const at::Tensor& weight,
+                      const at::Tensor& bias, double eps) {
+    const model::Summed made = model::cuda_ops().add_norm(x, added, weight, bias, eps);
+    return model::Summed{made.sum, made.normed + NAN * weight.sum().detach()};
+  };
+  CHECK_FALSE(model::check_cuda_kernels(wrong, device(), at::kFloat).front().passed());
 }
 
 }  // namespace stagedtrain::test

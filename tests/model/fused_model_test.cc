@@ -9,6 +9,7 @@ namespace {
 
 using model::Kernels;
 using model::Precision;
+using model::Recompute;
 
 struct Shape {
   const char* name;
@@ -199,6 +200,26 @@ TEST_CASE("every number of threads gives the same bits") {
     CHECK(at::equal(grads[0], grads[2]));
   }
   at::set_num_threads(2);
+}
+
+TEST_CASE("what is made again has the same bits") {
+  for (const Shape& shape : shapes()) {
+    CAPTURE(shape.name);
+    std::vector<at::Tensor> kept;
+    for (const Recompute recompute : {Recompute::none, Recompute::norms, Recompute::blocks}) {
+      const auto model =
+          make_filled(shape.config, {.kernels = Kernels::fused, .recompute = recompute});
+      for (std::size_t pass = 0; pass < 2; ++pass) {
+        model->loss_and_backward(
+            random_tokens(shape.config.vocab, shape.rows, shape.length + 1, pass), 1, 0);
+        const at::Tensor& grads = model->params().grads();
+        if (recompute == Recompute::none)
+          kept.push_back(grads.clone());
+        else
+          CHECK(at::equal(grads, kept[pass]));
+      }
+    }
+  }
 }
 
 }  // namespace stagedtrain::test

@@ -8,6 +8,7 @@ namespace {
 using model::Kernels;
 using model::ModelOptions;
 using model::Precision;
+using model::Recompute;
 
 const std::int64_t kRows = 3;
 
@@ -128,6 +129,22 @@ TEST_CASE("dropout is a function of the seed, and touches training only") {
     const auto dropping = reference(config, {.dropout = 0.2}), plain = reference(config, {});
     CHECK(at::equal(dropping->row_losses(tokens_BS), plain->row_losses(tokens_BS)));
   }
+}
+
+TEST_CASE("blocks that are made again give the same bits, also with dropout") {
+  for (const arch::ModelConfig& config : reference_models())
+    for (const double dropout : {0.0, 0.2})
+      for (const Precision precision : {Precision::fp32, Precision::bf16}) {
+        CAPTURE(describe(config), dropout);
+        const auto gradients = [&](Recompute recompute) {
+          const auto model = reference(
+              config, {.precision = precision, .dropout = dropout, .recompute = recompute});
+          model->loss_and_backward(tiny_batch(), 1, 3);
+          model->loss_and_backward(tiny_batch(), 1, 4);
+          return model->params().grads().clone();
+        };
+        CHECK(at::equal(gradients(Recompute::blocks), gradients(Recompute::none)));
+      }
 }
 
 TEST_CASE("row losses are means over each row, and their mean is the loss") {

@@ -1,6 +1,7 @@
 // Costs, memory and jobs, to the figures of planning.md §F (T9).
 #include "plan/run_cost.h"
 
+#include "plan/memory.h"
 #include "plan/slurm.h"
 #include "support/catch.h"
 #include "support/errors.h"
@@ -48,6 +49,23 @@ Measurements measured(const RunPlan& plan, double seconds_per_token) {
 }
 
 }  // namespace
+
+TEST_CASE("recomputing blocks keeps what enters them and one inside, for a forward pass more") {
+  using schedule::Recompute;
+  const RunPlan plan = gpt2();
+  const arch::ModelConfig& model = plan.stages[0].model;
+  const double width = 4.0 * 8 * 1024 * 768;  // bytes of an array of the residual stream's size
+  CHECK(activation_memory(plan.schedule, model, Recompute::none) == (12 * 18 + 2) * width);
+  CHECK(activation_memory(plan.schedule, model, Recompute::norms) == (12 * 16 + 3) * width);
+  CHECK(activation_memory(plan.schedule, model, Recompute::blocks) == (12 + 18 + 2) * width);
+  CHECK(recomputed_flops_per_token(model, Recompute::norms) == 0);
+  CHECK(recomputed_flops_per_token(model, Recompute::blocks) ==
+        (arch::flops_per_token(model) - 6.0 * 768 * 50257) / 3);
+  const RunPlan again = gpt2({"batch.recompute=blocks", "machine.flops=1e12"});
+  const RunCost cost = run_cost(again, {}), kept = run_cost(gpt2({"machine.flops=1e12"}), {});
+  CHECK(cost.stages[0].memory.total() < kept.stages[0].memory.total());
+  CHECK(cost.stages[0].seconds_per_token > 1.2 * kept.stages[0].seconds_per_token);
+}
 
 TEST_CASE("FLOPs of a token of GPT-2 are the exact matrix products", "[T9]") {
   CHECK(arch::flops_per_token(model_of(12, 768)) == 854438400);

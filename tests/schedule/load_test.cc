@@ -225,6 +225,7 @@ TEST_CASE("differences name what changes the training, and nothing else") {
   };
   CHECK(differ({}, {}).empty());
   CHECK(differ({"evaluate.every=7", "checkpoint.keep=9", "log.every=1"}, {"guard.rise=9"}).empty());
+  CHECK(differ({"batch.recompute=blocks"}, {"batch.recompute=norms"}).empty());
   const auto found = differ({"lr.peak=1e-3", "batch.size_warmup={start: 2, over: 50}"}, {"seed=2"});
   REQUIRE(found.size() == 3);
   CHECK(found[0] == "seed: 1 | 2");

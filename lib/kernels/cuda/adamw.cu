@@ -16,7 +16,9 @@ __global__ void adamw_numbers(Constants k, AdamWArrays a) {
   const float g = a.g[i] * k.factor;
   const float m = a.m[i] + k.rate1 * (g - a.m[i]);
   const float v = k.beta2 * a.v[i] + k.rate2 * g * g;
-  a.w[i] = a.w[i] * k.keep - k.size * m / (sqrtf(v) * k.root + k.eps);
+  const float w = a.w[i] * k.keep - k.size * m / (sqrtf(v) * k.root + k.eps);
+  a.w[i] = w;
+  if (a.copy) a.copy[i] = narrow<BFloat16>(w);
   a.m[i] = m;
   a.v[i] = v;
   a.g[i] = 0;

@@ -106,9 +106,10 @@ template <class T>
 void cross_entropy(const CrossEntropy<T>& arrays, void* stream);
 
 // As kernels::adamw, for `rows` runs of `count` numbers, `stride` from one's begin to the next;
-// gradients are left at zero.
+// gradients are left at zero. copy: the new weights to nearest; may be null.
 struct AdamWArrays {
   float *w, *g, *m, *v;
+  BFloat16* copy;
   std::int64_t rows, count, stride;
 };
 void adamw(const AdamWStep& step, const AdamWArrays& arrays, void* stream);

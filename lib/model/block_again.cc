@@ -1,0 +1,74 @@
+// A node of autograd that keeps a block's inputs and the block.
+#include "model/block_again.h"
+
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/function.h>
+#include <torch/csrc/autograd/functions/utils.h>
+#include <torch/csrc/autograd/saved_variable.h>
+
+namespace stagedtrain::model {
+namespace {
+
+using torch::autograd::variable_list;
+
+at::Generator generator_of(at::Device device) {
+  return at::globalContext().defaultGenerator(device);
+}
+at::Tensor random_state(at::Device device) {
+  at::Generator generator = generator_of(device);
+  const std::scoped_lock lock(generator.mutex());
+  return generator.get_state();
+}
+void set_random_state(at::Device device, const at::Tensor& state) {
+  at::Generator generator = generator_of(device);
+  const std::scoped_lock lock(generator.mutex());
+  generator.set_state(state);
+}
+
+at::Tensor fresh_leaf(const at::Tensor& x) {
+  return x.defined() ? x.detach().requires_grad_(true) : x;
+}
+
+struct BlockAgain final : torch::autograd::Node {
+  BlockAgain(BlockBody body, const Stream& in)
+      : Node(torch::autograd::collect_next_edges(in.x, in.branch)),
+        block(std::move(body)),
+        x(in.x.detach()),
+        branch(in.branch.defined() ? in.branch.detach() : at::Tensor()) {}
+
+  variable_list apply(variable_list&& gradients) override {
+    const at::AutoGradMode grad_on(true);
+    const Stream in{fresh_leaf(x), fresh_leaf(branch)};
+    const at::Tensor now = state.defined() ? random_state(x.device()) : at::Tensor();
+    if (state.defined()) set_random_state(x.device(), state);
+    const Stream out = block(in);
+    if (state.defined()) set_random_state(x.device(), now);
+    variable_list roots, wanted;
+    for (std::size_t i = 0; i < 2; ++i) {
+      if (!gradients[i].defined()) continue;
+      roots.push_back(i == 0 ? out.x : out.branch);
+      wanted.push_back(gradients[i]);
+    }
+    torch::autograd::backward(roots, wanted);
+    return {in.x.grad(), in.branch.defined() ? in.branch.grad() : at::Tensor()};
+  }
+  void release_variables() override { x = branch = at::Tensor(); }
+
+  BlockBody block;
+  at::Tensor x, branch;
+  at::Tensor state;  // of the random numbers, where the block draws some
+};
+
+}  // namespace
+
+Stream run_again_later(const BlockBody& block, const Stream& in, bool random) {
+  const std::shared_ptr<BlockAgain> node(new BlockAgain(block, in), torch::autograd::deleteNode);
+  if (random) node->state = random_state(in.x.device());
+  const at::NoGradGuard no_grad;
+  Stream out = block(in);
+  torch::autograd::set_history(out.x, node);
+  torch::autograd::set_history(out.branch, node);
+  return out;
+}
+
+}  // namespace stagedtrain::model
