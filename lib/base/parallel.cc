@@ -1,6 +1,8 @@
 // Threads that take the next piece until there is none.
 #include "base/parallel.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <exception>
@@ -39,6 +41,11 @@ void in_parallel(std::int64_t count, std::int64_t piece, std::int64_t threads,
     take_pieces();
   }
   if (failure) std::rethrow_exception(failure);
+}
+
+void let_others_go_first() {
+  // A hint; Linux gives each thread a niceness of its own.
+  [[maybe_unused]] const int niceness = ::nice(10);
 }
 
 }  // namespace stagedtrain

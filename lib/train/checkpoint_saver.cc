@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "arch/architectures.h"
+#include "base/parallel.h"
 
 namespace stagedtrain::train {
 namespace {
@@ -54,6 +55,7 @@ void CheckpointSaver::prepare(const state::StateHeader& header) {
   join();
   if (has_room(copy_) || !fits(header)) return;
   thread_ = std::jthread([this, header] {
+    let_others_go_first();
     try {
       make_room(copy_, header);
     } catch (const std::bad_alloc&) {
