@@ -5,12 +5,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
-#include <new>
 
 #include "base/error.h"
-#include "base/memory_advice.h"
 
 namespace stagedtrain {
 namespace {
@@ -21,16 +18,7 @@ constexpr std::uint64_t up(std::uint64_t bytes) { return (bytes + kUnit - 1) / k
 
 }  // namespace
 
-void DirectInput::Room::Free::operator()(std::byte* p) const { std::free(p); }
-
-// Begins with a huge page if it fills one.
-DirectInput::Room::Room(std::size_t most) : size_(up(most) + kUnit) {
-  const std::size_t alignment = size_ < kHugePage ? kUnit : kHugePage;
-  bytes_.reset(static_cast<std::byte*>(
-      std::aligned_alloc(alignment, (size_ + alignment - 1) / alignment * alignment)));
-  if (!bytes_) throw std::bad_alloc();
-  prefer_huge_pages(bytes_.get(), size_);
-}
+DirectInput::Room::Room(std::size_t most) : size_(up(most) + kUnit), bytes_(large_memory(size_)) {}
 
 DirectInput::DirectInput(const Path& path) : path_(path) {
   fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECT);

@@ -3,10 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 
 #include "base/file.h"
+#include "base/memory_advice.h"
 
 namespace stagedtrain {
 
@@ -27,11 +27,8 @@ class DirectInput {
 
    private:
     friend class DirectInput;
-    struct Free {
-      void operator()(std::byte* p) const;
-    };
     std::size_t size_;
-    std::unique_ptr<std::byte[], Free> bytes_;
+    LargeMemory bytes_;
   };
   // Any place, any size up to the room's; the bytes stay in the room until its next read. Throws
   // Error(input) if the file ends before, or the disk fails.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <span>
 
 namespace stagedtrain {
@@ -12,6 +13,15 @@ inline constexpr std::size_t kHugePage = 2 << 20;
 // unmapped, where the heap would keep it in parts. Throws std::bad_alloc.
 std::byte* map_large(std::size_t size);
 void unmap_large(std::byte* memory, std::size_t size);
+// The same, owned.
+struct UnmapLarge {
+  std::size_t size = 0;
+  void operator()(std::byte* memory) const { unmap_large(memory, size); }
+};
+using LargeMemory = std::unique_ptr<std::byte[], UnmapLarge>;
+inline LargeMemory large_memory(std::size_t size) {
+  return LargeMemory(map_large(size), UnmapLarge{size});
+}
 
 // Asks for huge pages where whole ones lie in this memory, before it is first touched: fewer to be
 // faulted in, to be looked up where rows lie far apart, and to be named one by one to a disk that

@@ -15,14 +15,10 @@ constexpr std::uint64_t kUnit = OutputFile::kDirectUnit;
 constexpr std::size_t kRoom = StreamOutput::kPiece;
 static_assert(kRoom % kHugePage == 0);
 
-std::shared_ptr<std::byte[]> make_room() {
-  return {map_large(kRoom), [](std::byte* p) { unmap_large(p, kRoom); }};
-}
-
 }  // namespace
 
 void PackedOutput::begin(std::uint64_t offset) {
-  room_ = make_room();
+  room_ = large_memory(kRoom);
   start_ = offset / kUnit * kUnit;
   begin_ = end_ = offset;
 }

@@ -2,9 +2,7 @@
 #include "base/stream_output.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
-#include <new>
 #include <utility>
 
 #include "base/memory_advice.h"
@@ -14,18 +12,6 @@ namespace {
 
 // Enough to keep a disk busy while some of them compute checksums.
 constexpr int kThreads = 4;
-
-struct FreeRoom {
-  void operator()(std::byte* p) const { std::free(p); }
-};
-using Room = std::unique_ptr<std::byte[], FreeRoom>;
-
-Room make_room() {
-  auto* bytes = std::aligned_alloc(kHugePage, StreamOutput::kPiece);
-  if (!bytes) throw std::bad_alloc();
-  prefer_huge_pages(bytes, StreamOutput::kPiece);
-  return Room(static_cast<std::byte*>(bytes));
-}
 
 }  // namespace
 
@@ -76,7 +62,7 @@ void StreamOutput::rethrow() const {
 }
 
 void StreamOutput::work() {
-  Room room;
+  LargeMemory room;
   for (;;) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return over_ || !queue_.empty(); });
@@ -88,7 +74,7 @@ void StreamOutput::work() {
     lock.unlock();
     std::exception_ptr failure;
     try {
-      if (!room) room = make_room();
+      if (!room) room = large_memory(kPiece);
       if (!skip) write_piece(*stretch, start, room.get());
     } catch (...) {
       failure = std::current_exception();

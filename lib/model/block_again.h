@@ -16,8 +16,8 @@ struct Stream {
 using BlockBody = std::function<Stream(const Stream&)>;
 
 // block(in). Its backward runs the block a second time and gives the same bits. random: the block
-// draws random numbers, which are then the same again. block must hold for as long as
-// the graph: no references to what is gone by then.
+// draws random numbers, which are then the same again. block must hold for as long as the
+// graph: no references to what is gone by then.
 Stream run_again_later(const BlockBody& block, const Stream& in, bool random);
 
 }  // namespace stagedtrain::model
