@@ -14,7 +14,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace stagedtrain::kernels::HWY_NAMESPACE {
 
-inline constexpr std::int64_t kBlockRows = 4 * kTileRows;
+inline constexpr std::int64_t kBlockRows = 8 * kTileRows;
 static_assert(kTileRows <= kMaxTileRows && kBlockRows <= kMaxBlockRows);
 
 // Legend: T keys, D = head_stride, S = score_stride, R = kBlockRows queries.

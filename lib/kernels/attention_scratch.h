@@ -9,7 +9,7 @@ namespace stagedtrain::kernels {
 
 inline constexpr std::int64_t kLine = 16;        // floats of a cache line, and of the widest vector
 inline constexpr std::int64_t kMaxTileRows = 8;  // rows of a product in registers, at most
-inline constexpr std::int64_t kMaxBlockRows = 32;  // queries of a backward block, at most
+inline constexpr std::int64_t kMaxBlockRows = 64;  // queries of a backward block, at most
 
 inline constexpr std::int64_t padded(std::int64_t n) { return (n + kLine - 1) / kLine * kLine; }
 

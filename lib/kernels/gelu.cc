@@ -31,27 +31,26 @@ struct Backward {
   std::int64_t width;
 };
 
-// Rows [first, first + R) of one column of vectors: their du, summed.
-template <int R, class Io>
-HWY_INLINE Vec backward_column(const Backward& x, std::int64_t first, std::int64_t c, Io io) {
-  Vec sum = zero();
-  for (int i = 0; i < R; ++i) {
-    const std::int64_t at = (first + i) * x.width + c;
+HWY_INLINE void backward_row(const Backward& x, std::int64_t r) {
+  for_vectors(r * x.width, (r + 1) * x.width, [&](std::int64_t at, auto io) HWY_ATTR {
     const Vec u = io.load(x.u + at), u2 = hn::Mul(u, u);
     const Gate g = gate(u, u2);
-    const Vec du = hn::Mul(io.load(x.da + at), gelu_slope(u, u2, g));
-    io.store(du, x.du + at);
+    io.store(hn::Mul(io.load(x.da + at), gelu_slope(u, u2, g)), x.du + at);
     if (x.a != nullptr) io.store(hn::Mul(u, g.s), x.a + at);
-    sum = hn::Add(sum, du);
-  }
-  return sum;
+  });
 }
 
+// One row after the other, then the sum over them: together, R rows of four arrays, often a power
+// of two apart, would throw each other out of the cache.
 template <int R>
 HWY_INLINE void backward_rows(const Backward& x, std::int64_t first, float* dbias) {
+  for (int i = 0; i < R; ++i) backward_row(x, first + i);
+  if (dbias == nullptr) return;
+  const float* du = x.du + first * x.width;
   for_vectors(0, x.width, [&](std::int64_t c, auto io) HWY_ATTR {
-    const Vec sum = backward_column<R>(x, first, c, io);
-    if (dbias != nullptr) io.store(hn::Add(io.load(dbias + c), sum), dbias + c);
+    Vec sum = io.load(du + c);
+    for (int i = 1; i < R; ++i) sum = hn::Add(sum, io.load(du + i * x.width + c));
+    io.store(hn::Add(io.load(dbias + c), sum), dbias + c);
   });
 }
 
