@@ -119,7 +119,7 @@ int OutputFile::write_by(int fd, std::uint64_t& offset, std::span<const std::byt
 }
 
 void OutputFile::write_at(std::uint64_t offset, std::span<const std::byte> bytes) {
-  const std::uint64_t needed = std::max<std::uint64_t>(announced_, offset + bytes.size());
+  const std::uint64_t needed = announced_ ? announced_ : offset + bytes.size();
   if (const int code = write_by(fd_, offset, bytes)) fail(path_, "write", code, needed);
 }
 
@@ -133,7 +133,7 @@ void OutputFile::write_direct(std::uint64_t offset, std::span<const std::byte> b
   ST_CHECK(offset % kDirectUnit == 0 && bytes.size() % kDirectUnit == 0 &&
                reinterpret_cast<std::uintptr_t>(bytes.data()) % kDirectUnit == 0,
            "{} bytes at {}", bytes.size(), offset);
-  const std::uint64_t needed = std::max<std::uint64_t>(announced_, offset + bytes.size());
+  const std::uint64_t needed = announced_ ? announced_ : offset + bytes.size();
   if (const int fd = direct_descriptor(); fd >= 0) {
     const int code = write_by(fd, offset, bytes);
     // EINVAL: opened, but this file system wants other units, or a piece was cut at one.

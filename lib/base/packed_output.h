@@ -2,8 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
-#include <span>
+#include <vector>
 
 #include "base/stream_output.h"
 
@@ -12,22 +11,17 @@ namespace stagedtrain {
 // Errors are those of StreamOutput. Used from one thread. What was not flushed is dropped.
 class PackedOutput {
  public:
-  PackedOutput(OutputFile& file, StreamOutput& stream) : file_(file), stream_(stream) {}
+  explicit PackedOutput(StreamOutput& stream) : stream_(stream) {}
 
-  // Copies the bytes, at most half a piece of the stream. follows: they lie behind those given
-  // last, and nothing that is to stay lies between; zeros are written there.
-  void write_at(std::uint64_t offset, std::span<const std::byte> bytes, bool follows);
+  // At most half a piece of the stream. follows: it lies behind the one given last, and nothing
+  // that is to stay lies between; zeros are written there.
+  void add(StreamOutput::Stretch stretch, bool follows);
   // Gives all to the stream.
   void flush();
 
  private:
-  void begin(std::uint64_t offset);
-
-  OutputFile& file_;
   StreamOutput& stream_;
-  std::shared_ptr<std::byte[]> room_;  // null: nothing gathered
-  std::uint64_t start_ = 0;            // place in the file of the room's first byte, a whole unit
-  std::uint64_t begin_ = 0, end_ = 0;  // what was gathered
+  std::vector<StreamOutput::Stretch> gathered_;
 };
 
 }  // namespace stagedtrain

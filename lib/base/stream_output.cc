@@ -2,10 +2,9 @@
 #include "base/stream_output.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
-#include "base/memory_advice.h"
+#include "base/error.h"
 
 namespace stagedtrain {
 namespace {
@@ -13,14 +12,18 @@ namespace {
 // Enough to keep a disk busy while some of them compute checksums.
 constexpr int kThreads = 4;
 
+// Can these bytes be written past the page cache from where they lie?
+bool lies_in_units(std::uint64_t offset, std::span<const std::byte> bytes) {
+  const auto address = reinterpret_cast<std::uintptr_t>(bytes.data());
+  return (offset | bytes.size() | address) % OutputFile::kDirectUnit == 0;
+}
+
 }  // namespace
 
-struct StreamOutput::Stretch {
-  std::uint64_t offset;
-  std::span<const std::byte> bytes;
-  Look look;
-  std::shared_ptr<const void> owner;
-  std::uint64_t taken = 0, written = 0;
+// One stretch, piece by piece, or several that are one piece.
+struct StreamOutput::Job {
+  std::vector<Stretch> stretches;
+  std::uint64_t size = 0, taken = 0, written = 0;
 };
 
 StreamOutput::StreamOutput(OutputFile& file, std::uint64_t most_waiting)
@@ -37,16 +40,27 @@ StreamOutput::~StreamOutput() {
   changed_.notify_all();
 }
 
-void StreamOutput::write_at(std::uint64_t offset, std::span<const std::byte> bytes, Look look,
-                            std::shared_ptr<const void> owner) {
-  if (bytes.empty()) return;
+void StreamOutput::write_at(Stretch stretch) {
+  std::vector<Stretch> alone;
+  alone.push_back(std::move(stretch));
+  give({std::move(alone)});
+}
+
+void StreamOutput::write_together(std::vector<Stretch> stretches) {
+  ST_CHECK(!stretches.empty() && stretches.back().end() <= stretches.front().offset + kPiece,
+           "{} stretches that are no piece", stretches.size());
+  give({std::move(stretches)});
+}
+
+void StreamOutput::give(Job job) {
+  for (const Stretch& stretch : job.stretches) job.size += stretch.bytes.size();
+  if (job.size == 0) return;
   std::unique_lock lock(mutex_);
-  changed_.wait(
-      lock, [&] { return failure_ || waiting_ == 0 || waiting_ + bytes.size() <= most_waiting_; });
+  changed_.wait(lock,
+                [&] { return failure_ || waiting_ == 0 || waiting_ + job.size <= most_waiting_; });
   rethrow();
-  waiting_ += bytes.size();
-  queue_.push_back(
-      std::make_shared<Stretch>(Stretch{offset, bytes, std::move(look), std::move(owner)}));
+  waiting_ += job.size;
+  queue_.push_back(std::make_shared<Job>(std::move(job)));
   lock.unlock();
   changed_.notify_all();
 }
@@ -62,57 +76,69 @@ void StreamOutput::rethrow() const {
 }
 
 void StreamOutput::work() {
-  LargeMemory room;
+  Room room;
   for (;;) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return over_ || !queue_.empty(); });
     if (queue_.empty()) return;
-    const std::shared_ptr<Stretch> stretch = queue_.front();
-    const std::uint64_t start = std::exchange(stretch->taken, stretch->taken + kPiece);
-    if (stretch->taken >= stretch->bytes.size()) queue_.pop_front();
+    const std::shared_ptr<Job> job = queue_.front();
+    const std::uint64_t start = std::exchange(job->taken, job->taken + kPiece);
+    if (job->taken >= job->size) queue_.pop_front();
     const bool skip = failure_ != nullptr;
     lock.unlock();
     std::exception_ptr failure;
     try {
-      if (!room) room = large_memory(kPiece);
-      if (!skip) write_piece(*stretch, start, room.get());
+      if (!skip) write(*job, start, room);
     } catch (...) {
       failure = std::current_exception();
     }
-    end_piece(stretch, failure);
+    end_piece(job, failure);
   }
 }
 
-// The whole units of a piece go past the page cache, from where they lie or, if that is not
-// aligned, by way of room; the rest goes through the cache, since its unit may hold other things.
-void StreamOutput::write_piece(const Stretch& stretch, std::uint64_t start, std::byte* room) {
+void StreamOutput::write(const Job& job, std::uint64_t start, Room& room) {
+  if (job.stretches.size() > 1) {
+    write_packed(job, room);
+  } else {
+    write_piece(job, start, room);
+  }
+}
+
+// From where it lies, or by way of the room. Behind all pieces but the last comes the next one.
+void StreamOutput::write_piece(const Job& job, std::uint64_t start, Room& room) {
+  const Stretch& stretch = job.stretches.front();
   const auto piece =
       stretch.bytes.subspan(start, std::min<std::uint64_t>(kPiece, stretch.bytes.size() - start));
   if (stretch.look) stretch.look(start, piece);
   const std::uint64_t offset = stretch.offset + start;
-  const bool fits = offset % OutputFile::kDirectUnit == 0;
-  const std::size_t whole =
-      fits ? piece.size() / OutputFile::kDirectUnit * OutputFile::kDirectUnit : 0;
-  std::span<const std::byte> units = piece.first(whole);
-  if (whole && reinterpret_cast<std::uintptr_t>(piece.data()) % OutputFile::kDirectUnit != 0) {
-    std::memcpy(room, piece.data(), whole);
-    units = {room, whole};
-  }
-  if (whole) file_.write_direct(offset, units);
-  if (whole < piece.size()) file_.write_at(offset + whole, piece.subspan(whole));
+  if (lies_in_units(offset, piece)) return file_.write_direct(offset, piece);
+  if (!room) room.emplace(kPiece);
+  room->begin(offset);
+  room->add(offset, piece);
+  room->write(file_, start + piece.size() == stretch.bytes.size() ? stretch.rest : Rest::kept);
 }
 
-void StreamOutput::end_piece(const std::shared_ptr<Stretch>& stretch, std::exception_ptr failure) {
-  std::shared_ptr<const void> done;  // let go of outside the lock
+void StreamOutput::write_packed(const Job& job, Room& room) {
+  if (!room) room.emplace(kPiece);
+  room->begin(job.stretches.front().offset);
+  for (const Stretch& stretch : job.stretches) {
+    if (stretch.look) stretch.look(0, stretch.bytes);
+    room->add(stretch.offset, stretch.bytes);
+  }
+  room->write(file_, job.stretches.back().rest);
+}
+
+void StreamOutput::end_piece(const std::shared_ptr<Job>& job, std::exception_ptr failure) {
+  std::vector<Stretch> done;  // let go of outside the lock
   {
     const std::lock_guard lock(mutex_);
     if (failure && !failure_) failure_ = std::move(failure);
-    stretch->written += kPiece;
-    if (stretch->written < stretch->bytes.size()) return;
-    done = std::move(stretch->owner);
-    waiting_ -= stretch->bytes.size();
+    job->written += kPiece;
+    if (job->written < job->size) return;
+    done = std::move(job->stretches);
+    waiting_ -= job->size;
   }
-  done.reset();
+  done.clear();
   changed_.notify_all();
 }
 

@@ -8,10 +8,12 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
 #include "base/file.h"
+#include "base/unit_room.h"
 
 namespace stagedtrain {
 
@@ -24,32 +26,47 @@ class StreamOutput {
   // Called on a writing thread for each piece (start counts from the stretch's beginning and is a
   // multiple of kPiece), before it is written; pieces of a stretch at the same time.
   using Look = std::function<void(std::uint64_t start, std::span<const std::byte> piece)>;
+  // The bytes must not change before drain() returns or owner (if given) is let go of, which
+  // happens once they are written.
+  struct Stretch {
+    std::uint64_t offset = 0;
+    std::span<const std::byte> bytes;
+    Rest rest = Rest::kept;
+    Look look;
+    std::shared_ptr<const void> owner;
+    std::uint64_t end() const { return offset + bytes.size(); }
+  };
 
   // most_waiting: bytes that may wait to be written. A stretch is taken when it fits, or alone.
   StreamOutput(OutputFile& file, std::uint64_t most_waiting);
   // Waits for what is being written; what waits is dropped.
   ~StreamOutput();
 
-  // Returns while the bytes are still to be written: they must not change before drain() returns or
-  // owner (if given) is let go of, which happens once they are written.
-  void write_at(std::uint64_t offset, std::span<const std::byte> bytes, Look look,
-                std::shared_ptr<const void> owner = nullptr);
+  // Returns while the bytes are still to be written.
+  void write_at(Stretch stretch);
+  // The same for several in the file's order, all within kPiece bytes, as one write. What lies
+  // between them becomes zeros.
+  void write_together(std::vector<Stretch> stretches);
   // Returns when all that was given is written (not synced).
   void drain();
 
  private:
-  struct Stretch;
+  struct Job;
+  using Room = std::optional<UnitRoom>;
+  void give(Job job);
   void work();
-  void write_piece(const Stretch& stretch, std::uint64_t start, std::byte* room);
-  void end_piece(const std::shared_ptr<Stretch>& stretch, std::exception_ptr failure);
+  void write(const Job& job, std::uint64_t start, Room& room);
+  void write_piece(const Job& job, std::uint64_t start, Room& room);
+  void write_packed(const Job& job, Room& room);
+  void end_piece(const std::shared_ptr<Job>& job, std::exception_ptr failure);
   void rethrow() const;
 
   OutputFile& file_;
   const std::uint64_t most_waiting_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::shared_ptr<Stretch>> queue_;  // those with pieces that no thread has taken
-  std::uint64_t waiting_ = 0;                   // bytes given and not yet written
+  std::deque<std::shared_ptr<Job>> queue_;  // those with pieces that no thread has taken
+  std::uint64_t waiting_ = 0;               // bytes given and not yet written
   std::exception_ptr failure_;
   bool over_ = false;
   std::vector<std::jthread> threads_;

@@ -20,9 +20,9 @@ namespace {
 constexpr const char* kReplace = "use an older checkpoint, or copy the file again if it was copied";
 constexpr std::uint64_t kMostMetadata = 1 << 28;
 // Of reading past the page cache: bytes of a read, and of a gap that it may bridge; how many
-// threads keep a disk busy, and what each takes at a time.
+// threads keep a disk busy.
 constexpr std::uint64_t kStretch = 2 << 20, kGap = 1 << 16;
-constexpr std::int64_t kReaders = 4, kStretchesAtOnce = 2;
+constexpr std::int64_t kReaders = 4;
 
 constexpr std::uint64_t kEverything = ~std::uint64_t{0};
 
@@ -170,11 +170,13 @@ struct CheckpointReader::Impl {
   void verify_blocks(std::uint64_t first, std::uint64_t stride) const {
     const std::vector<std::vector<Block>> stretches = neighbours(first, stride);
     const DirectInput input(where);
-    const auto count = static_cast<std::int64_t>(stretches.size());
-    in_parallel(count, kStretchesAtOnce, kReaders, [&](std::int64_t begin, std::int64_t end) {
+    const auto readers = std::min(kReaders, static_cast<std::int64_t>(stretches.size()));
+    std::atomic<std::size_t> next = 0;
+    // A room for each reader: one for each stretch would be new memory every time.
+    in_parallel(readers, 1, readers, [&](std::int64_t, std::int64_t) {
       DirectInput::Room room(kStretch);
-      for (std::int64_t i = begin; i < end; ++i)
-        verify_stretch(input, stretches[static_cast<std::size_t>(i)], room);
+      for (std::size_t i; (i = next++) < stretches.size();)
+        verify_stretch(input, stretches[i], room);
     });
   }
   // Every stride-th block; those that lie close together are read as one.

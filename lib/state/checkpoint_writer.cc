@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "arch/architectures.h"
 #include "base/packed_output.h"
@@ -39,16 +40,29 @@ std::uint64_t most_waiting(const std::vector<Dataset>& datasets) {
   return most;
 }
 
-// For each dataset its place in the order in which they lie in the file.
-std::vector<std::size_t> ranks_of(const std::vector<Dataset>& datasets) {
-  std::vector<std::size_t> order(datasets.size()), ranks(datasets.size());
+struct Place {
+  std::size_t rank = 0;      // in the order in which they lie in the file
+  Rest rest = Rest::zeroed;  // kept if another dataset begins in the disk's unit in which it ends
+};
+
+// Of each dataset. Structure lies between them too, but is written at the end.
+std::vector<Place> places_of(const std::vector<Dataset>& datasets) {
+  std::vector<std::size_t> order(datasets.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::ranges::sort(order, {}, [&](std::size_t i) { return datasets[i].offset; });
-  for (std::size_t rank = 0; rank < order.size(); ++rank) ranks[order[rank]] = rank;
-  return ranks;
+  std::vector<Place> places(datasets.size());
+  for (std::size_t rank = 0; rank < order.size(); ++rank) {
+    places[order[rank]].rank = rank;
+    if (rank == 0) continue;
+    const Dataset& before = datasets[order[rank - 1]];
+    const std::uint64_t last = before.offset + before.bytes - 1;
+    if (last / OutputFile::kDirectUnit == datasets[order[rank]].offset / OutputFile::kDirectUnit)
+      places[order[rank - 1]].rest = Rest::kept;
+  }
+  return places;
 }
 
-// Neighbours in the file, packed as long as they come in the file's order.
+// Neighbours in the file, written as one as long as they come in the file's order.
 struct Pack {
   PackedOutput out;
   std::size_t last = ~std::size_t{0};  // rank
@@ -62,12 +76,12 @@ struct CheckpointWriter::Impl {
         metadata(metadata_json(header).dump()),
         skeleton(kFormatName, kFormatVersion, all_datasets(table, header, metadata)),
         checksums(skeleton.datasets().size()),
-        ranks(ranks_of(skeleton.datasets())),
+        places(places_of(skeleton.datasets())),
         atomic(target),
         out(atomic.path(), OutputFile::Mode::truncate),
         stream(out, most_waiting(skeleton.datasets())),
-        paged{{out, stream}},
-        small{{out, stream}} {
+        paged{PackedOutput(stream)},
+        small{PackedOutput(stream)} {
     out.allocate(skeleton.file_bytes());
     if (has_tokenizer(header.run)) tokenizer = header.run.tokenizer;
   }
@@ -77,7 +91,7 @@ struct CheckpointWriter::Impl {
     return dataset_index(kind, index, table.size());
   }
 
-  // Where the bytes are many they must stay until drained or owner is let go of; few are copied.
+  // The bytes must stay until drained or owner is let go of.
   void write(std::size_t index, std::span<const std::byte> bytes,
              std::shared_ptr<const void> owner = nullptr) {
     const Dataset& dataset = skeleton.datasets().at(index);
@@ -90,15 +104,15 @@ struct CheckpointWriter::Impl {
         sums[start / kBlockBytes + i] = block_checksum(piece, i);
     };
     static_assert(StreamOutput::kPiece % kBlockBytes == 0);
-    if (bytes.size() >= kStreamed) {
-      stream.write_at(dataset.offset, bytes, look, std::move(owner));
-    } else {
-      look(0, bytes);
-      Pack& pack = begins_page(bytes.size()) ? paged : small;
-      const bool follows = ranks[index] == pack.last + 1;
-      pack.last = ranks[index];
-      pack.out.write_at(dataset.offset, bytes, follows);
-    }
+    const Place& place = places[index];
+    give(place.rank, {dataset.offset, bytes, place.rest, look, std::move(owner)});
+  }
+
+  void give(std::size_t rank, StreamOutput::Stretch stretch) {
+    if (stretch.bytes.size() >= kStreamed) return stream.write_at(std::move(stretch));
+    Pack& pack = begins_page(stretch.bytes.size()) ? paged : small;
+    const bool follows = rank == std::exchange(pack.last, rank) + 1;
+    pack.out.add(std::move(stretch), follows);
   }
 
   void write_texts() {
@@ -149,7 +163,7 @@ struct CheckpointWriter::Impl {
   std::string metadata, tokenizer;
   Skeleton skeleton;
   std::vector<std::vector<std::uint32_t>> checksums;  // of each dataset; empty: not written yet
-  std::vector<std::size_t> ranks;
+  std::vector<Place> places;
   AtomicFile atomic;
   OutputFile out;  // closed before the temporary file is removed
   StreamOutput stream;
@@ -160,9 +174,14 @@ CheckpointWriter::CheckpointWriter(const Path& target, const StateHeader& header
     : impl_(std::make_unique<Impl>(target, header)) {}
 CheckpointWriter::~CheckpointWriter() = default;
 
+// Few bytes are copied, for many it waits.
 void CheckpointWriter::write(Kind kind, std::size_t index, std::span<const std::byte> bytes) {
-  impl_->write(impl_->tensor(kind, index), bytes);
-  if (bytes.size() >= Impl::kStreamed) impl_->stream.drain();
+  if (bytes.size() >= Impl::kStreamed) {
+    impl_->write(impl_->tensor(kind, index), bytes);
+    return impl_->stream.drain();
+  }
+  auto copy = std::make_shared<const std::vector<std::byte>>(bytes.begin(), bytes.end());
+  impl_->write(impl_->tensor(kind, index), *copy, copy);
 }
 
 void CheckpointWriter::write(Kind kind, std::size_t index, HostTensor&& tensor) {

@@ -41,14 +41,33 @@ TEST_CASE("stretches of any size and alignment land where they belong") {
   OutputFile file(folder / "a", OutputFile::Mode::create_new);
   {
     StreamOutput stream(file, 1 << 20);
-    stream.write_at(offset, bytes_of(data).subspan(from), {});
-    stream.write_at(offset + data.size(), bytes_of(data).first(10), {});
+    stream.write_at({offset, bytes_of(data).subspan(from)});
+    stream.write_at({offset + data.size(), bytes_of(data).first(10)});
     stream.drain();
   }
   file.close();
   const std::string written = test::read_text(folder / "a");
   CHECK(written.substr(offset, data.size() - from) == data.substr(from));
   CHECK(written.substr(offset + data.size()) == data.substr(0, 10));
+}
+
+TEST_CASE("a stretch whose last unit may be zeroed never waits for the page cache") {
+  const test::TempDir folder;
+  const std::string data = noise(2 * StreamOutput::kPiece + 12345);
+  std::atomic<int> writes = 0;
+  {
+    const Fault fault([&](FileOperation operation, const Path&) {
+      writes += operation == FileOperation::write;
+      return 0;
+    });
+    OutputFile file(folder / "a", OutputFile::Mode::create_new);
+    StreamOutput stream(file, 1 << 30);
+    stream.write_at({4096, bytes_of(data), Rest::zeroed});
+    stream.drain();
+  }
+  CHECK(writes == 3);
+  CHECK(test::read_text(folder / "a") ==
+        std::string(4096, '\0') + data + std::string(4 * 4096 - 12345, '\0'));
 }
 
 TEST_CASE("every piece is looked at once, and its owner is let go of when it is written") {
@@ -64,9 +83,9 @@ TEST_CASE("every piece is looked at once, and its owner is let go of when it is 
     const std::lock_guard lock(mutex);
     starts.insert(start);
   };
-  stream.write_at(0, bytes_of(*owner), look, owner);
+  stream.write_at({0, bytes_of(*owner), Rest::kept, look, owner});
   // The next stretch does not fit beside it, so it is taken when the first one is on the disk.
-  stream.write_at(64 << 20, bytes_of("end"), {});
+  stream.write_at({64 << 20, bytes_of("end")});
   CHECK(owner.use_count() == 1);
   stream.drain();
   CHECK(starts == std::multiset<std::uint64_t>{0, StreamOutput::kPiece, 2 * StreamOutput::kPiece});
@@ -82,10 +101,10 @@ TEST_CASE("a write that fails is reported by the next call, and nothing waits fo
     return operation == FileOperation::write && ++writes == 3 ? ENOSPC : 0;
   });
   StreamOutput stream(file, 1);
-  stream.write_at(0, bytes_of(data), {});
+  stream.write_at({0, bytes_of(data)});
   const auto says = test::refusal(ErrorKind::resource, [&] { stream.drain(); });
   CHECK(test::contains(says, "No space left on device"));
-  test::refusal(ErrorKind::resource, [&] { stream.write_at(0, bytes_of(data), {}); });
+  test::refusal(ErrorKind::resource, [&] { stream.write_at({0, bytes_of(data)}); });
   CHECK(writes < 10);
 }
 
@@ -99,7 +118,7 @@ TEST_CASE("a file system that refuses direct writes is written to through the ca
       return operation == FileOperation::write && ++writes == 1 ? EINVAL : 0;
     });
     StreamOutput stream(file, 1 << 30);
-    stream.write_at(0, bytes_of(data), {});
+    stream.write_at({0, bytes_of(data)});
     stream.drain();
   }
   CHECK(writes == 3);
@@ -113,7 +132,7 @@ TEST_CASE("a stream that is given up leaves no thread behind") {
   auto owner = std::make_shared<int>(1);
   {
     StreamOutput stream(file, 1 << 30);
-    for (int i = 0; i < 4; ++i) stream.write_at(0, bytes_of(data), {}, owner);
+    for (int i = 0; i < 4; ++i) stream.write_at({0, bytes_of(data), Rest::kept, {}, owner});
   }
   CHECK(owner.use_count() == 1);
 }

@@ -1,0 +1,45 @@
+// Laying over units, and what does not fill one.
+#include "base/unit_room.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/error.h"
+
+namespace stagedtrain {
+namespace {
+
+constexpr std::uint64_t kUnit = OutputFile::kDirectUnit;
+
+constexpr std::uint64_t down(std::uint64_t offset) { return offset / kUnit * kUnit; }
+constexpr std::uint64_t up(std::uint64_t offset) { return down(offset + kUnit - 1); }
+
+}  // namespace
+
+UnitRoom::UnitRoom(std::size_t most) : size_(up(most) + kUnit), bytes_(large_memory(size_)) {}
+
+void UnitRoom::begin(std::uint64_t offset) {
+  start_ = down(offset);
+  begin_ = end_ = offset;
+}
+
+void UnitRoom::add(std::uint64_t offset, std::span<const std::byte> bytes) {
+  ST_CHECK(offset >= end_ && offset + bytes.size() <= start_ + size_,
+           "{} bytes at {}, behind {}, in a room of {} from {}", bytes.size(), offset, end_, size_,
+           start_);
+  std::memset(at(end_), 0, offset - end_);
+  std::memcpy(at(offset), bytes.data(), bytes.size());
+  end_ = offset + bytes.size();
+}
+
+void UnitRoom::write(OutputFile& file, Rest rest) {
+  const std::uint64_t first = std::min(up(begin_), end_);
+  if (begin_ < first) file.write_at(begin_, {at(begin_), first - begin_});
+  if (first == end_) return;
+  const std::uint64_t last = rest == Rest::zeroed ? up(end_) : down(end_);
+  if (last > end_) std::memset(at(end_), 0, last - end_);
+  if (first < last) file.write_direct(first, {at(first), last - first});
+  if (last < end_) file.write_at(last, {at(last), end_ - last});
+}
+
+}  // namespace stagedtrain
