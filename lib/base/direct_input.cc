@@ -8,17 +8,12 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/unit_room.h"
 
 namespace stagedtrain {
-namespace {
 
-constexpr std::size_t kUnit = OutputFile::kDirectUnit;
-
-constexpr std::uint64_t up(std::uint64_t bytes) { return (bytes + kUnit - 1) / kUnit * kUnit; }
-
-}  // namespace
-
-DirectInput::Room::Room(std::size_t most) : size_(up(most) + kUnit), bytes_(large_memory(size_)) {}
+DirectInput::Room::Room(std::size_t most)
+    : size_(up_to_unit(most) + OutputFile::kDirectUnit), bytes_(large_memory(size_)) {}
 
 DirectInput::DirectInput(const Path& path) : path_(path) {
   fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECT);
@@ -30,8 +25,8 @@ DirectInput::~DirectInput() { ::close(fd_); }
 
 std::span<const std::byte> DirectInput::read(std::uint64_t offset, std::size_t size,
                                              Room& room) const {
-  const std::uint64_t start = offset / kUnit * kUnit, before = offset - start;
-  const std::size_t wanted = up(before + size);
+  const std::uint64_t start = down_to_unit(offset), before = offset - start;
+  const std::size_t wanted = up_to_unit(before + size);
   ST_CHECK(wanted <= room.size_, "{} bytes into a room of {}", wanted, room.size_);
   std::size_t done = 0;
   while (done < before + size) {

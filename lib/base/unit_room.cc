@@ -7,19 +7,12 @@
 #include "base/error.h"
 
 namespace stagedtrain {
-namespace {
 
-constexpr std::uint64_t kUnit = OutputFile::kDirectUnit;
-
-constexpr std::uint64_t down(std::uint64_t offset) { return offset / kUnit * kUnit; }
-constexpr std::uint64_t up(std::uint64_t offset) { return down(offset + kUnit - 1); }
-
-}  // namespace
-
-UnitRoom::UnitRoom(std::size_t most) : size_(up(most) + kUnit), bytes_(large_memory(size_)) {}
+UnitRoom::UnitRoom(std::size_t most)
+    : size_(up_to_unit(most) + OutputFile::kDirectUnit), bytes_(large_memory(size_)) {}
 
 void UnitRoom::begin(std::uint64_t offset) {
-  start_ = down(offset);
+  start_ = down_to_unit(offset);
   begin_ = end_ = offset;
 }
 
@@ -33,10 +26,10 @@ void UnitRoom::add(std::uint64_t offset, std::span<const std::byte> bytes) {
 }
 
 void UnitRoom::write(OutputFile& file, Rest rest) {
-  const std::uint64_t first = std::min(up(begin_), end_);
+  const std::uint64_t first = std::min(up_to_unit(begin_), end_);
   if (begin_ < first) file.write_at(begin_, {at(begin_), first - begin_});
   if (first == end_) return;
-  const std::uint64_t last = rest == Rest::zeroed ? up(end_) : down(end_);
+  const std::uint64_t last = rest == Rest::zeroed ? up_to_unit(end_) : down_to_unit(end_);
   if (last > end_) std::memset(at(end_), 0, last - end_);
   if (first < last) file.write_direct(first, {at(first), last - first});
   if (last < end_) file.write_at(last, {at(last), end_ - last});

@@ -10,6 +10,14 @@
 
 namespace stagedtrain {
 
+// Multiples of a disk's unit.
+constexpr std::uint64_t down_to_unit(std::uint64_t offset) {
+  return offset / OutputFile::kDirectUnit * OutputFile::kDirectUnit;
+}
+constexpr std::uint64_t up_to_unit(std::uint64_t offset) {
+  return down_to_unit(offset + OutputFile::kDirectUnit - 1);
+}
+
 // What becomes of the rest of the unit in which the last byte lies. Where it is kept that unit goes
 // through the page cache, and such a write waits for all others of the file, and they for it.
 enum class Rest { kept, zeroed };

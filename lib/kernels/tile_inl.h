@@ -35,7 +35,7 @@ struct Tile {
 // GCC spends instructions on such loops that are not in them: it copies registers, loads vectors
 // again from memory, and keeps an address for every element. A core whose other half is taken by
 // somebody else's thread has none to spare. So the loop is spelt out where that was measured:
-// 20.5 instructions a step for 12 of arithmetic, where 24 took up to 16% longer.
+// 20.9 instructions a step for 12 of arithmetic, where 24 took up to a fifth longer.
 #if HWY_TARGET == HWY_AVX2 && defined(__GNUC__) && !defined(__clang__)
 inline constexpr std::int64_t kStepsAtOnce = 4;
 HWY_INLINE void multiply_add(Vec& sum, Vec a, Vec b) {
@@ -53,7 +53,7 @@ template <class T>
 HWY_INLINE void forget(T&) {}
 #endif
 
-// Rows of a, three to a pointer: one, two and three times a distance fit an address.
+// Rows of a, three to a pointer: an address holds a distance once or twice beside it.
 template <int R>
 struct RowPointers {
   const float* first[(R + 2) / 3];

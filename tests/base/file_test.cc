@@ -9,32 +9,19 @@
 
 #include "support/catch.h"
 #include "support/errors.h"
+#include "support/file_fault.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
 
 using namespace stagedtrain;
+using test::bytes_of;
 using test::contains;
+using test::Fault;
 
 namespace {
 
-// Makes one operation fail for as long as it lives.
-class Fault {
- public:
-  Fault(FileOperation operation, int code)
-      : before_(set_file_fault(
-            [=](FileOperation o, const Path&) { return o == operation ? code : 0; })) {}
-  ~Fault() { set_file_fault(before_); }
-
- private:
-  FileFault before_;
-};
-
 std::size_t files_in(const Path& folder) {
   return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder), {}));
-}
-
-std::span<const std::byte> bytes_of(std::string_view text) {
-  return std::as_bytes(std::span(text));
 }
 
 }  // namespace

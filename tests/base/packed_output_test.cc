@@ -6,16 +6,14 @@
 #include <memory>
 
 #include "support/catch.h"
+#include "support/file_fault.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
 
 using namespace stagedtrain;
+using test::bytes_of;
 
 namespace {
-
-std::span<const std::byte> bytes_of(std::string_view text) {
-  return std::as_bytes(std::span(text));
-}
 
 struct Out {
   Out(const Path& path, OutputFile::Mode mode)
@@ -31,12 +29,11 @@ struct Out {
 
 int writes_of(const std::function<void()>& work) {
   std::atomic<int> writes = 0;
-  set_file_fault([&](FileOperation operation, const Path&) {
+  const test::Fault count([&](FileOperation operation, const Path&) {
     writes += operation == FileOperation::write;
     return 0;
   });
   work();
-  set_file_fault({});
   return writes;
 }
 

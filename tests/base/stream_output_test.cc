@@ -8,10 +8,13 @@
 
 #include "support/catch.h"
 #include "support/errors.h"
+#include "support/file_fault.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
 
 using namespace stagedtrain;
+using test::bytes_of;
+using test::Fault;
 
 namespace {
 
@@ -21,16 +24,6 @@ std::string noise(std::size_t size) {
   for (char& c : text) c = static_cast<char>((x = x * 1664525 + 1013904223) >> 24);
   return text;
 }
-
-std::span<const std::byte> bytes_of(std::string_view text) {
-  return std::as_bytes(std::span(text));
-}
-
-class Fault {
- public:
-  explicit Fault(FileFault fault) { set_file_fault(std::move(fault)); }
-  ~Fault() { set_file_fault({}); }
-};
 
 }  // namespace
 

@@ -2,18 +2,16 @@
 #include "base/unit_room.h"
 
 #include "support/catch.h"
+#include "support/file_fault.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
 
 using namespace stagedtrain;
+using test::bytes_of;
 
 namespace {
 
 constexpr std::size_t kUnit = OutputFile::kDirectUnit, kOld = 5 * kUnit;
-
-std::span<const std::byte> bytes_of(std::string_view text) {
-  return std::as_bytes(std::span(text));
-}
 
 // Lays one stretch over an old file of x.
 std::string laid_over(std::uint64_t offset, std::size_t size, Rest rest) {
