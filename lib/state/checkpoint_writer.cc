@@ -109,8 +109,9 @@ struct CheckpointWriter::Impl {
   }
 
   void give(std::size_t rank, StreamOutput::Stretch stretch) {
-    if (stretch.bytes.size() >= kStreamed) return stream.write_at(std::move(stretch));
-    Pack& pack = begins_page(stretch.bytes.size()) ? paged : small;
+    const SizeClass size = size_class(stretch.bytes.size());
+    if (size == SizeClass::large) return stream.write_at(std::move(stretch));
+    Pack& pack = size == SizeClass::paged ? paged : small;
     const bool follows = rank == std::exchange(pack.last, rank) + 1;
     pack.out.add(std::move(stretch), follows);
   }
@@ -156,9 +157,6 @@ struct CheckpointWriter::Impl {
             "the disk or the memory of this machine is faulty; the older checkpoint was kept");
   }
 
-  // Smaller ones are not worth a write of their own.
-  static constexpr std::uint64_t kStreamed = 2 << 20;
-
   arch::ParamTable table;
   std::string metadata, tokenizer;
   Skeleton skeleton;
@@ -167,7 +165,7 @@ struct CheckpointWriter::Impl {
   AtomicFile atomic;
   OutputFile out;  // closed before the temporary file is removed
   StreamOutput stream;
-  Pack paged, small;  // those that begin a page lie before those that do not
+  Pack paged, small;
 };
 
 CheckpointWriter::CheckpointWriter(const Path& target, const StateHeader& header)
@@ -176,7 +174,7 @@ CheckpointWriter::~CheckpointWriter() = default;
 
 // Few bytes are copied, for many it waits.
 void CheckpointWriter::write(Kind kind, std::size_t index, std::span<const std::byte> bytes) {
-  if (bytes.size() >= Impl::kStreamed) {
+  if (bytes.size() >= kLargeBytes) {
     impl_->write(impl_->tensor(kind, index), bytes);
     return impl_->stream.drain();
   }

@@ -24,6 +24,17 @@ const char* element_name(ElementType type);
 inline constexpr std::uint64_t kPageBytes = 4096;
 constexpr bool begins_page(std::uint64_t bytes) { return bytes >= kPageBytes; }
 
+// Datasets lie in the file by size: those that are worth a write of their own, others that begin a
+// page, small ones. So a disk gets all that is not large in a few writes, and few pages are part
+// empty.
+enum class SizeClass { large, paged, small };
+inline constexpr SizeClass kSizeClasses[] = {SizeClass::large, SizeClass::paged, SizeClass::small};
+inline constexpr std::uint64_t kLargeBytes = 2 << 20;
+constexpr SizeClass size_class(std::uint64_t bytes) {
+  if (bytes >= kLargeBytes) return SizeClass::large;
+  return begins_page(bytes) ? SizeClass::paged : SizeClass::small;
+}
+
 // One contiguous dataset. Its bytes lie at [offset, offset + bytes) of the file.
 struct Dataset {
   std::string group;  // "" for the root
@@ -40,8 +51,8 @@ struct Dataset {
 class Skeleton {
  public:
   // Lays out a file with these datasets (group, name, type and shape are read; groups are made) and
-  // gives each its offset: a multiple of 4096 from 4096 bytes on, of 8 below. Space for the
-  // checksums is set aside, so nothing moves later. The same arguments give the same bytes.
+  // gives each its offset: a multiple of 4096 from 4096 bytes on, of 8 below; class after class of
+  // sizes, in the order given within one. Space for the checksums is set aside, so nothing moves later. The same arguments give the same bytes.
   Skeleton(const std::string& format, std::int64_t format_version, std::vector<Dataset> datasets);
   const std::vector<Dataset>& datasets() const { return datasets_; }
   std::uint64_t file_bytes() const { return image_.size(); }

@@ -70,10 +70,9 @@ std::uint64_t dataset_bytes(const Dataset& dataset) {
 void create_datasets(hid_t file, std::vector<Dataset>& datasets) {
   const std::map<std::string, Handle> groups = create_groups(file, datasets);
   const Handle properties = dataset_properties();
-  // Those that begin a page come first: between small ones each would leave most of a page unused.
-  for (const bool paged : {true, false})
+  for (const SizeClass size : kSizeClasses)
     for (Dataset& dataset : datasets)
-      if (begins_page(dataset_bytes(dataset)) == paged) {
+      if (size_class(dataset_bytes(dataset)) == size) {
         const auto group = groups.find(dataset.group);
         create_dataset(group == groups.end() ? file : group->second, properties, dataset);
       }
