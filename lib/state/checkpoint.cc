@@ -2,8 +2,7 @@
 #include "state/checkpoint.h"
 
 #include "arch/architectures.h"
-#include "state/blocks.h"
-#include "state/hdf5_file.h"
+#include "state/layout.h"
 
 namespace stagedtrain::state {
 
@@ -49,15 +48,7 @@ TrainingState load(const Path& path) {
 }
 
 std::uint64_t checkpoint_bytes(const arch::ModelConfig& model, DType dtype) {
-  // What HDF5 says of the file and of a dataset, as measured: names, shapes, places.
-  constexpr std::uint64_t kFileStructure = 12 * 1024, kDatasetStructure = 320;
-  std::uint64_t total = 0;
-  for (const arch::ParamSpec& spec : arch::param_table(model)) {
-    const std::uint64_t bytes = static_cast<std::uint64_t>(spec.count()) * dtype_size(dtype);
-    total += begins_page(bytes) ? (bytes + kPageBytes - 1) / kPageBytes * kPageBytes : bytes;
-    total += kDatasetStructure + 4 * num_blocks(bytes);
-  }
-  return kFileStructure + 3 * total;
+  return expected_file_bytes(tensor_datasets(arch::param_table(model), dtype));
 }
 
 }  // namespace stagedtrain::state

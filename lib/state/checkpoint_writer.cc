@@ -3,12 +3,12 @@
 #include <fcntl.h>
 
 #include <algorithm>
-#include <numeric>
 #include <utility>
 
 #include "arch/architectures.h"
 #include "base/packed_output.h"
 #include "base/text.h"
+#include "base/unit_room.h"
 #include "state/blocks.h"
 #include "state/layout.h"
 #include "state/metadata.h"
@@ -41,24 +41,26 @@ std::uint64_t most_waiting(const std::vector<Dataset>& datasets) {
 }
 
 struct Place {
-  std::size_t rank = 0;      // in the order in which they lie in the file
-  Rest rest = Rest::zeroed;  // kept if another dataset begins in the disk's unit in which it ends
+  std::size_t rank = 0;    // in the order in which they lie in the file
+  Rest rest = Rest::kept;  // zeroed if nothing else begins in the disk's unit in which it ends
 };
 
-// Of each dataset. Structure lies between them too, but is written at the end.
-std::vector<Place> places_of(const std::vector<Dataset>& datasets) {
-  std::vector<std::size_t> order(datasets.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
+// Of each dataset that is laid out; last: the rest of the one that comes last. Structure lies
+// between them too, but is written at the end.
+std::vector<Place> places_of(const std::vector<Dataset>& datasets, Rest last) {
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < datasets.size(); ++i)
+    if (datasets[i].bytes > 0) order.push_back(i);
   std::ranges::sort(order, {}, [&](std::size_t i) { return datasets[i].offset; });
+  const auto rest_of = [&](std::size_t rank) {
+    if (rank + 1 == order.size()) return last;
+    const Dataset& dataset = datasets[order[rank]];
+    const std::uint64_t end = up_to_unit(dataset.offset + dataset.bytes);
+    return datasets[order[rank + 1]].offset >= end ? Rest::zeroed : Rest::kept;
+  };
   std::vector<Place> places(datasets.size());
-  for (std::size_t rank = 0; rank < order.size(); ++rank) {
-    places[order[rank]].rank = rank;
-    if (rank == 0) continue;
-    const Dataset& before = datasets[order[rank - 1]];
-    const std::uint64_t last = before.offset + before.bytes - 1;
-    if (last / OutputFile::kDirectUnit == datasets[order[rank]].offset / OutputFile::kDirectUnit)
-      places[order[rank - 1]].rest = Rest::kept;
-  }
+  for (std::size_t rank = 0; rank < order.size(); ++rank)
+    places[order[rank]] = {rank, rest_of(rank)};
   return places;
 }
 
@@ -76,13 +78,13 @@ struct CheckpointWriter::Impl {
         metadata(metadata_json(header).dump()),
         skeleton(kFormatName, kFormatVersion, all_datasets(table, header, metadata)),
         checksums(skeleton.datasets().size()),
-        places(places_of(skeleton.datasets())),
+        places(places_of(skeleton.datasets(), Rest::kept)),
         atomic(target),
         out(atomic.path(), OutputFile::Mode::truncate),
         stream(out, most_waiting(skeleton.datasets())),
         paged{PackedOutput(stream)},
         small{PackedOutput(stream)} {
-    out.allocate(skeleton.file_bytes());
+    out.allocate(expected_file_bytes(skeleton.datasets()));
     if (has_tokenizer(header.run)) tokenizer = header.run.tokenizer;
   }
 
@@ -91,9 +93,17 @@ struct CheckpointWriter::Impl {
     return dataset_index(kind, index, table.size());
   }
 
+  // By the first dataset that is not large; the disk has large ones to write by then.
+  void lay_out_rest() {
+    if (std::exchange(laid_out, true)) return;
+    skeleton.lay_out_rest();
+    places = places_of(skeleton.datasets(), Rest::zeroed);
+  }
+
   // The bytes must stay until drained or owner is let go of.
   void write(std::size_t index, std::span<const std::byte> bytes,
              std::shared_ptr<const void> owner = nullptr) {
+    if (size_class(bytes.size()) != SizeClass::large) lay_out_rest();
     const Dataset& dataset = skeleton.datasets().at(index);
     std::vector<std::uint32_t>& sums = checksums[index];
     ST_CHECK(bytes.size() == dataset.bytes, "{} bytes for {}", bytes.size(), dataset.path());
@@ -161,7 +171,8 @@ struct CheckpointWriter::Impl {
   std::string metadata, tokenizer;
   Skeleton skeleton;
   std::vector<std::vector<std::uint32_t>> checksums;  // of each dataset; empty: not written yet
-  std::vector<Place> places;
+  std::vector<Place> places;                          // of those that are laid out
+  bool laid_out = false;                              // all of them?
   AtomicFile atomic;
   OutputFile out;  // closed before the temporary file is removed
   StreamOutput stream;

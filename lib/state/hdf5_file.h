@@ -47,22 +47,34 @@ struct Dataset {
   std::string path() const { return group.empty() ? name : group + "/" + name; }
 };
 
-// A file being written: structure and attributes only, in memory.
+// The bytes of a file with these datasets, before it is laid out; a few pages more or less.
+std::uint64_t expected_file_bytes(std::span<const Dataset> datasets);
+
+// A file being written: structure and attributes only, in memory. The large datasets can be written
+// while it lays out the many small ones.
 class Skeleton {
  public:
-  // Lays out a file with these datasets (group, name, type and shape are read; groups are made) and
-  // gives each its offset: a multiple of 4096 from 4096 bytes on, of 8 below; class after class of
-  // sizes, in the order given within one. Space for the checksums is set aside, so nothing moves later. The same arguments give the same bytes.
+  // Begins a file with these datasets (group, name, type and shape are read; groups are made) and
+  // gives the large ones their places: multiples of 4096. Space for the checksums is set aside, so
+  // nothing moves later. The same arguments give the same bytes.
   Skeleton(const std::string& format, std::int64_t format_version, std::vector<Dataset> datasets);
+  ~Skeleton();
+  // The same for all others: multiples of 4096 from 4096 bytes on, of 8 below; class after class of
+  // sizes, in the order given within one. Once.
+  void lay_out_rest();
+  // Without a place as yet: of no bytes.
   const std::vector<Dataset>& datasets() const { return datasets_; }
+  // Once all is laid out.
   std::uint64_t file_bytes() const { return image_.size(); }
   void set_checksums(std::size_t dataset, std::vector<std::uint32_t> checksums);
   // Stores all checksums and returns what is to be written beside the datasets' own bytes.
   const SparseImage& finish();
 
  private:
+  struct Open;
   std::vector<Dataset> datasets_;
   SparseImage image_;
+  std::unique_ptr<Open> open_;  // until all is laid out
 };
 
 // How a file is laid out.

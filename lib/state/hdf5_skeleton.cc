@@ -67,29 +67,18 @@ std::uint64_t dataset_bytes(const Dataset& dataset) {
   return bytes;
 }
 
-void create_datasets(hid_t file, std::vector<Dataset>& datasets) {
-  const std::map<std::string, Handle> groups = create_groups(file, datasets);
-  const Handle properties = dataset_properties();
-  for (const SizeClass size : kSizeClasses)
-    for (Dataset& dataset : datasets)
-      if (size_class(dataset_bytes(dataset)) == size) {
-        const auto group = groups.find(dataset.group);
-        create_dataset(group == groups.end() ? file : group->second, properties, dataset);
-      }
+Handle create_file(SparseImage& image) {
+  const Handle access = access_to({&image, {}}), creation = untimed(H5P_FILE_CREATE);
+  return {H5Fcreate("checkpoint", H5F_ACC_TRUNC, creation, access), H5Fclose, "file"};
 }
 
-void create_file(SparseImage& image, const std::string& format, std::int64_t version,
-                 std::vector<Dataset>& datasets) {
-  const Handle access = access_to({&image, {}}), creation = untimed(H5P_FILE_CREATE);
-  Handle file(H5Fcreate("checkpoint", H5F_ACC_TRUNC, creation, access), H5Fclose, "file");
+void write_format(hid_t file, const std::string& format, std::int64_t version) {
   const Handle scalar(H5Screate(H5S_SCALAR), H5Sclose, "scalar"),
       text(H5Tcopy(H5T_C_S1), H5Tclose, "text");
   require(H5Tset_size(text, format.size()), "text");
   require(H5Tset_strpad(text, H5T_STR_NULLPAD), "text");
   write_attribute(file, "format", text, scalar, format.data());
   write_attribute(file, "format_version", H5T_STD_I64LE, scalar, &version);
-  create_datasets(file, datasets);
-  file.close("file");
 }
 
 // Where the header of each object lies, by path.
@@ -126,12 +115,65 @@ void write_checksums(SparseImage& image, const std::vector<const Dataset*>& data
 
 }  // namespace
 
+std::uint64_t expected_file_bytes(std::span<const Dataset> datasets) {
+  // What HDF5 says of the file and of a dataset, as measured: names, shapes, places.
+  constexpr std::uint64_t kFileStructure = 12 * 1024, kDatasetStructure = 320;
+  std::uint64_t total = kFileStructure;
+  for (const Dataset& dataset : datasets) {
+    const std::uint64_t bytes = dataset_bytes(dataset);
+    total += begins_page(bytes) ? (bytes + kPageBytes - 1) / kPageBytes * kPageBytes : bytes;
+    total += kDatasetStructure + 4 * num_blocks(bytes);
+  }
+  return total;
+}
+
+struct Skeleton::Open {
+  Open(SparseImage& image, const std::vector<Dataset>& datasets)
+      : file(create_file(image)),
+        groups(create_groups(file, datasets)),
+        properties(dataset_properties()) {}
+
+  void create(std::vector<Dataset>& datasets, SizeClass size) {
+    for (Dataset& dataset : datasets)
+      if (size_class(dataset_bytes(dataset)) == size) {
+        const auto group = groups.find(dataset.group);
+        create_dataset(group == groups.end() ? file : group->second, properties, dataset);
+      }
+  }
+
+  Handle file;
+  std::map<std::string, Handle> groups;
+  Handle properties;
+};
+
 Skeleton::Skeleton(const std::string& format, std::int64_t format_version,
                    std::vector<Dataset> datasets)
     : datasets_(std::move(datasets)) {
   const auto lock = enter_hdf5();
   try {
-    create_file(image_, format, format_version, datasets_);
+    auto open = std::make_unique<Open>(image_, datasets_);
+    write_format(open->file, format, format_version);
+    open->create(datasets_, SizeClass::large);
+    open_ = std::move(open);
+  } catch (const HdfFailure& failure) {
+    throw resource_error("cannot lay out a checkpoint: {}", failure.what);
+  }
+}
+
+Skeleton::~Skeleton() {
+  const auto lock = enter_hdf5();
+  open_.reset();
+}
+
+void Skeleton::lay_out_rest() {
+  ST_CHECK(open_, "a checkpoint is laid out twice");
+  const auto lock = enter_hdf5();
+  try {
+    for (const SizeClass size : {SizeClass::paged, SizeClass::small})
+      open_->create(datasets_, size);
+    open_->groups.clear();
+    open_->file.close("file");
+    open_.reset();
   } catch (const HdfFailure& failure) {
     throw resource_error("cannot lay out a checkpoint: {}", failure.what);
   }

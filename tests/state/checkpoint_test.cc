@@ -1,8 +1,11 @@
 // Checkpoints: everything comes back to the last bit, and the file is laid out as documented.
 #include "state/checkpoint.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <set>
 
 #include "arch/architectures.h"
 #include "support/catch.h"
@@ -97,10 +100,11 @@ TEST_CASE("tensors may be written in any order, each once, all of them") {
                        "was not written"));
 }
 
-// Small tensors share the disk's units with each other and with the end of a large one.
+// Small tensors share the disk's units with each other and with the end of a larger one; at a width
+// of 364 the largest are written before the others have a place, and end within a unit.
 TEST_CASE("whatever the order of its tensors, a file has the same bytes") {
   const test::TempDir dir;
-  const auto width = GENERATE(8, 40, 104);
+  const auto width = GENERATE(8, 40, 104, 364);
   const auto original = test::tiny_state(1, state::DType::f32, test::tiny_model(2, width));
   state::save(dir / "a.h5", original);
   CheckpointWriter writer(dir / "b.h5", state::header_of(original));
@@ -131,6 +135,22 @@ TEST_CASE("views are aligned for their elements and large tensors for pages") {
       REQUIRE(view.size() == original.of(kind)[i].byte_size());
       CHECK(reinterpret_cast<std::uintptr_t>(view.data()) % (view.size() >= 4096 ? 4096 : 8) == 0);
     }
+}
+
+TEST_CASE("large tensors lie before all others, and these before those of less than a page") {
+  const test::TempDir dir;
+  const auto original = test::tiny_state(1, state::DType::f32, test::tiny_model(2, 364));
+  state::save(dir / "a.h5", original);
+  const CheckpointReader reader(dir / "a.h5");
+  std::map<const std::byte*, std::size_t> sizes;  // by place
+  for (const Kind kind : state::kKinds)
+    for (std::size_t i = 0; i < reader.table().size(); ++i)
+      sizes[reader.view(kind, i).data()] = reader.view(kind, i).size();
+  const auto rank = [](std::size_t size) { return size >= 2 << 20 ? 0 : size >= 4096 ? 1 : 2; };
+  std::vector<int> ranks;
+  for (const auto& [place, size] : sizes) ranks.push_back(rank(size));
+  CHECK(std::ranges::is_sorted(ranks));
+  CHECK(std::set(ranks.begin(), ranks.end()).size() == 3);
 }
 
 TEST_CASE("the bytes of a checkpoint are known before it is written") {

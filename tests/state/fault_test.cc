@@ -1,5 +1,6 @@
 // A disk that fails while a checkpoint is replaced: the old one stays, to the last byte.
 #include <cerrno>
+#include <cmath>
 #include <filesystem>
 #include <map>
 
@@ -100,7 +101,10 @@ TEST_CASE("a full disk is met before the first tensor and says how much is neede
       GENERATE(FileOperation::allocate, FileOperation::write, FileOperation::sync);
   const std::string says = failing_save(dir, original, operation, 0, ENOSPC);
   INFO(says);
-  CHECK(contains(says, std::to_string(bytes / 1024) + "."));  // KiB
+  // Before all is laid out it is known to a few pages.
+  CAPTURE(bytes);
+  const double needed = std::stod(says.substr(says.rfind('|') + 1));
+  CHECK(std::abs(needed - static_cast<double>(bytes) / 1024) < 16);
   CHECK(contains(says, "KiB needed, "));
   CHECK(contains(says, "free some space and run the same command again"));
 }

@@ -36,6 +36,7 @@ std::vector<std::uint32_t> made_up(std::size_t dataset, std::size_t count) {
 
 // The structure with these checksums in it; the rest is zero.
 state::SparseImage completed(state::Skeleton& skeleton) {
+  skeleton.lay_out_rest();
   for (std::size_t i = 0; i < skeleton.datasets().size(); ++i)
     skeleton.set_checksums(i, made_up(i, skeleton.datasets()[i].checksums.size()));
   return skeleton.finish();

@@ -54,6 +54,7 @@ void CraftedCheckpoint::add(const state::Dataset& dataset, const std::string& by
 
 void CraftedCheckpoint::write(const std::filesystem::path& path) const {
   state::Skeleton skeleton(format, format_version, datasets);
+  skeleton.lay_out_rest();
   std::string file(skeleton.file_bytes(), '\0');
   for (std::size_t i = 0; i < datasets.size(); ++i) {
     const state::Dataset& placed = skeleton.datasets()[i];
