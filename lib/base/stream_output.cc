@@ -10,7 +10,7 @@ namespace stagedtrain {
 namespace {
 
 // Enough to keep a disk busy while some of them compute checksums.
-constexpr int kThreads = 4;
+constexpr int kThreads = 8;
 
 // Can these bytes be written past the page cache from where they lie?
 bool lies_in_units(std::uint64_t offset, std::span<const std::byte> bytes) {
@@ -23,7 +23,7 @@ bool lies_in_units(std::uint64_t offset, std::span<const std::byte> bytes) {
 // One stretch, piece by piece, or several that are one piece.
 struct StreamOutput::Job {
   std::vector<Stretch> stretches;
-  std::uint64_t size = 0, taken = 0, written = 0;
+  std::uint64_t size = 0, owned = 0, taken = 0, written = 0;
 };
 
 StreamOutput::StreamOutput(OutputFile& file, std::uint64_t most_waiting)
@@ -53,13 +53,18 @@ void StreamOutput::write_together(std::vector<Stretch> stretches) {
 }
 
 void StreamOutput::give(Job job) {
-  for (const Stretch& stretch : job.stretches) job.size += stretch.bytes.size();
+  for (const Stretch& stretch : job.stretches) {
+    job.size += stretch.bytes.size();
+    if (stretch.owner) job.owned += stretch.bytes.size();
+  }
   if (job.size == 0) return;
   std::unique_lock lock(mutex_);
-  changed_.wait(lock,
-                [&] { return failure_ || waiting_ == 0 || waiting_ + job.size <= most_waiting_; });
+  changed_.wait(lock, [&] {
+    return failure_ || job.owned == 0 || waiting_ == 0 || waiting_ + job.owned <= most_waiting_;
+  });
   rethrow();
-  waiting_ += job.size;
+  waiting_ += job.owned;
+  ++unfinished_;
   queue_.push_back(std::make_shared<Job>(std::move(job)));
   lock.unlock();
   changed_.notify_all();
@@ -67,7 +72,7 @@ void StreamOutput::give(Job job) {
 
 void StreamOutput::drain() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return waiting_ == 0; });
+  changed_.wait(lock, [&] { return unfinished_ == 0; });
   rethrow();
 }
 
@@ -136,7 +141,8 @@ void StreamOutput::end_piece(const std::shared_ptr<Job>& job, std::exception_ptr
     job->written += kPiece;
     if (job->written < job->size) return;
     done = std::move(job->stretches);
-    waiting_ -= job->size;
+    waiting_ -= job->owned;
+    --unfinished_;
   }
   done.clear();
   changed_.notify_all();

@@ -37,7 +37,8 @@ class StreamOutput {
     std::uint64_t end() const { return offset + bytes.size(); }
   };
 
-  // most_waiting: bytes that may wait to be written. A stretch is taken when it fits, or alone.
+  // most_waiting: bytes with an owner that may wait to be written. A stretch is taken when it fits,
+  // or alone; one without an owner at once, since it lies in memory anyway.
   StreamOutput(OutputFile& file, std::uint64_t most_waiting);
   // Waits for what is being written; what waits is dropped.
   ~StreamOutput();
@@ -66,7 +67,8 @@ class StreamOutput {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::shared_ptr<Job>> queue_;  // those with pieces that no thread has taken
-  std::uint64_t waiting_ = 0;               // bytes given and not yet written
+  std::uint64_t waiting_ = 0;               // bytes with an owner, given and not yet written
+  std::size_t unfinished_ = 0;              // jobs
   std::exception_ptr failure_;
   bool over_ = false;
   std::vector<std::jthread> threads_;

@@ -29,12 +29,16 @@ TrainingState state_of(const StateHeader& header) {
 
 void save(const Path& target, const TrainingState& state) {
   CheckpointWriter writer(target, header_of(state));
-  for (const Kind kind : kKinds)
-    for (std::size_t i = 0; i < state.of(kind).size(); ++i) {
-      ST_CHECK(state.of(kind)[i].dtype() == state.of(Kind::weights).front().dtype(),
-               "tensors of mixed types");
-      writer.write(kind, i, state.of(kind)[i].bytes(), nullptr);
-    }
+  // The large ones first: the disk writes them while the others are laid out.
+  for (const bool large : {true, false})
+    for (const Kind kind : kKinds)
+      for (std::size_t i = 0; i < state.of(kind).size(); ++i) {
+        const HostTensor& tensor = state.of(kind)[i];
+        ST_CHECK(tensor.dtype() == state.of(Kind::weights).front().dtype(),
+                 "tensors of mixed types");
+        if ((size_class(tensor.byte_size()) == SizeClass::large) == large)
+          writer.write(kind, i, tensor.bytes(), nullptr);
+      }
   writer.commit();
 }
 

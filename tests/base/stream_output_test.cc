@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <latch>
 #include <set>
 
 #include "support/catch.h"
@@ -77,12 +78,26 @@ TEST_CASE("every piece is looked at once, and its owner is let go of when it is 
     starts.insert(start);
   };
   stream.write_at({0, bytes_of(*owner), Rest::kept, look, owner});
-  // The next stretch does not fit beside it, so it is taken when the first one is on the disk.
-  stream.write_at({64 << 20, bytes_of("end")});
+  // The next owner's stretch does not fit beside it: it is taken when the first is on the disk.
+  stream.write_at({64 << 20, bytes_of("end"), Rest::kept, {}, std::make_shared<int>()});
   CHECK(owner.use_count() == 1);
   stream.drain();
   CHECK(starts == std::multiset<std::uint64_t>{0, StreamOutput::kPiece, 2 * StreamOutput::kPiece});
   CHECK(bytes == owner->size());
+}
+
+TEST_CASE("what has no owner is taken at once, however much waits") {
+  const test::TempDir folder;
+  OutputFile file(folder / "a", OutputFile::Mode::create_new);
+  const auto owner = std::make_shared<std::string>(noise(4096));
+  std::latch given(1);
+  StreamOutput stream(file, 1);
+  const auto hold = [&](std::uint64_t, std::span<const std::byte>) { given.wait(); };
+  stream.write_at({0, bytes_of(*owner), Rest::kept, hold, owner});
+  stream.write_at({4096, bytes_of(*owner), Rest::kept, hold, nullptr});
+  given.count_down();  // is reached while the first is held
+  stream.drain();
+  CHECK(test::read_text(folder / "a") == *owner + *owner);
 }
 
 TEST_CASE("a write that fails is reported by the next call, and nothing waits for ever") {
