@@ -50,7 +50,7 @@ echo; echo "== first step after a growth, standing still for checkpoints, starti
 bench/run_bench.py --program $build/stagedtrain ${quick:+--quick}
 
 echo; echo "== saving"
-$build/bench/checkpoint_bench $gigabytes 3 $build
+$build/bench/checkpoint_bench $gigabytes $rounds $build
 
 echo; echo "== growing from file to file"
 $build/bench/grow_bench $build/stagedtrain $gigabytes 3 $build

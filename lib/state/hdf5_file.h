@@ -29,7 +29,7 @@ constexpr bool begins_page(std::uint64_t bytes) { return bytes >= kPageBytes; }
 // empty.
 enum class SizeClass { large, paged, small };
 inline constexpr SizeClass kSizeClasses[] = {SizeClass::large, SizeClass::paged, SizeClass::small};
-inline constexpr std::uint64_t kLargeBytes = 2 << 20;
+inline constexpr std::uint64_t kLargeBytes = 1 << 20;
 constexpr SizeClass size_class(std::uint64_t bytes) {
   if (bytes >= kLargeBytes) return SizeClass::large;
   return begins_page(bytes) ? SizeClass::paged : SizeClass::small;

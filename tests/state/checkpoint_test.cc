@@ -146,7 +146,7 @@ TEST_CASE("large tensors lie before all others, and these before those of less t
   for (const Kind kind : state::kKinds)
     for (std::size_t i = 0; i < reader.table().size(); ++i)
       sizes[reader.view(kind, i).data()] = reader.view(kind, i).size();
-  const auto rank = [](std::size_t size) { return size >= 2 << 20 ? 0 : size >= 4096 ? 1 : 2; };
+  const auto rank = [](std::size_t size) { return size >= 1 << 20 ? 0 : size >= 4096 ? 1 : 2; };
   std::vector<int> ranks;
   for (const auto& [place, size] : sizes) ranks.push_back(rank(size));
   CHECK(std::ranges::is_sorted(ranks));
