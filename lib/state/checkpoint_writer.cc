@@ -93,7 +93,7 @@ struct CheckpointWriter::Impl {
     return dataset_index(kind, index, table.size());
   }
 
-  // By the first dataset that is not large; the disk has large ones to write by then.
+  // At the first dataset that is not large; the disk has large ones to write by then.
   void lay_out_rest() {
     if (std::exchange(laid_out, true)) return;
     skeleton.lay_out_rest();
@@ -205,6 +205,7 @@ void CheckpointWriter::write(Kind kind, std::size_t index, std::span<const std::
 }
 
 void CheckpointWriter::commit() {
+  impl_->lay_out_rest();
   impl_->write_texts();
   impl_->drain();
   impl_->write_structure();

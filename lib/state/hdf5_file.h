@@ -28,7 +28,6 @@ constexpr bool begins_page(std::uint64_t bytes) { return bytes >= kPageBytes; }
 // page, small ones. So a disk gets all that is not large in a few writes, and few pages are part
 // empty.
 enum class SizeClass { large, paged, small };
-inline constexpr SizeClass kSizeClasses[] = {SizeClass::large, SizeClass::paged, SizeClass::small};
 inline constexpr std::uint64_t kLargeBytes = 1 << 20;
 constexpr SizeClass size_class(std::uint64_t bytes) {
   if (bytes >= kLargeBytes) return SizeClass::large;
