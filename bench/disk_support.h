@@ -22,6 +22,7 @@
 #include "base/file.h"
 #include "base/memory_advice.h"
 #include "base/parallel.h"
+#include "base/stream_output.h"
 #include "base/text.h"
 #include "state/checkpoint.h"
 
@@ -65,11 +66,10 @@ struct Noise {
   std::byte* memory;
 };
 
-// As fast as this disk takes bytes: as a save does it (eight threads, 4 MiB at a time, past the page
-// cache, synced) and nothing else. The bytes are those of the noise, over and over where it is
-// short.
+// As fast as this disk takes bytes: by as many threads and in pieces as large as a save's, past the
+// page cache, synced. The bytes are those of the noise, over and over where it is short.
 inline void write_raw(const Path& path, std::uint64_t bytes, const Noise& noise) {
-  constexpr std::uint64_t kPiece = 4 << 20;
+  constexpr std::uint64_t kPiece = StreamOutput::kPiece;
   { OutputFile(path, OutputFile::Mode::truncate).allocate(bytes); }
   const int fd = ::open(path.c_str(), O_WRONLY | O_DIRECT);
   if (fd < 0) throw resource_error("{}: no direct writing here", path.string());
@@ -82,7 +82,7 @@ inline void write_raw(const Path& path, std::uint64_t bytes, const Noise& noise)
   };
   {
     std::vector<std::jthread> threads;
-    for (int i = 0; i < 8; ++i) threads.emplace_back(work);
+    for (int i = 0; i < StreamOutput::kThreads; ++i) threads.emplace_back(work);
   }
   ::close(fd);
   sync_file(path);

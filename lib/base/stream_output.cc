@@ -9,9 +9,6 @@
 namespace stagedtrain {
 namespace {
 
-// Enough to keep a disk busy while some of them compute checksums.
-constexpr int kThreads = 8;
-
 // Can these bytes be written past the page cache from where they lie?
 bool lies_in_units(std::uint64_t offset, std::span<const std::byte> bytes) {
   const auto address = reinterpret_cast<std::uintptr_t>(bytes.data());

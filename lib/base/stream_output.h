@@ -23,6 +23,8 @@ namespace stagedtrain {
 class StreamOutput {
  public:
   static constexpr std::uint64_t kPiece = 4 << 20;
+  // Enough to keep a disk busy while some of them compute checksums.
+  static constexpr int kThreads = 8;
   // Called on a writing thread for each piece (start counts from the stretch's beginning and is a
   // multiple of kPiece), before it is written; pieces of a stretch at the same time.
   using Look = std::function<void(std::uint64_t start, std::span<const std::byte> piece)>;

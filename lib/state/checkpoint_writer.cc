@@ -84,7 +84,6 @@ struct CheckpointWriter::Impl {
         stream(out, most_waiting(skeleton.datasets())),
         paged{PackedOutput(stream)},
         small{PackedOutput(stream)} {
-    out.allocate(expected_file_bytes(skeleton.datasets()));
     if (has_tokenizer(header.run)) tokenizer = header.run.tokenizer;
   }
 
@@ -100,10 +99,17 @@ struct CheckpointWriter::Impl {
     places = places_of(skeleton.datasets(), Rest::zeroed);
   }
 
+  // Before the first dataset is written: to the byte if all is laid out, else to a few pages.
+  void reserve_space() {
+    if (std::exchange(reserved, true)) return;
+    out.allocate(laid_out ? skeleton.file_bytes() : expected_file_bytes(skeleton.datasets()));
+  }
+
   // The bytes must stay until drained or owner is let go of.
   void write(std::size_t index, std::span<const std::byte> bytes,
              std::shared_ptr<const void> owner = nullptr) {
     if (size_class(bytes.size()) != SizeClass::large) lay_out_rest();
+    reserve_space();
     const Dataset& dataset = skeleton.datasets().at(index);
     std::vector<std::uint32_t>& sums = checksums[index];
     ST_CHECK(bytes.size() == dataset.bytes, "{} bytes for {}", bytes.size(), dataset.path());
@@ -173,6 +179,7 @@ struct CheckpointWriter::Impl {
   std::vector<std::vector<std::uint32_t>> checksums;  // of each dataset; empty: not written yet
   std::vector<Place> places;                          // of those that are laid out
   bool laid_out = false;                              // all of them?
+  bool reserved = false;
   AtomicFile atomic;
   OutputFile out;  // closed before the temporary file is removed
   StreamOutput stream;
@@ -185,7 +192,7 @@ CheckpointWriter::~CheckpointWriter() = default;
 
 // Few bytes are copied, for many it waits.
 void CheckpointWriter::write(Kind kind, std::size_t index, std::span<const std::byte> bytes) {
-  if (bytes.size() >= kLargeBytes) {
+  if (size_class(bytes.size()) == SizeClass::large) {
     impl_->write(impl_->tensor(kind, index), bytes);
     return impl_->stream.drain();
   }
