@@ -8,6 +8,7 @@
 #include "data/tokenizer.h"
 #include "support/catch.h"
 #include "support/errors.h"
+#include "support/file_fault.h"
 #include "support/sentencepiece_model.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
@@ -205,10 +206,10 @@ TEST_CASE("existing files are replaced only by force, and only when the new ones
   CHECK(contains(refused(options, ErrorKind::usage), "validation.bin: exists already"));
   options.force = true;
   const FileOperation operation = GENERATE(FileOperation::write, FileOperation::sync);
-  const FileFault before =
-      set_file_fault([=](FileOperation o, const Path&) { return o == operation ? ENOSPC : 0; });
-  const std::string message = refused(options, ErrorKind::resource);
-  set_file_fault(before);
+  const std::string message = [&] {
+    const test::Fault fault(operation, ENOSPC);
+    return refused(options, ErrorKind::resource);
+  }();
   CHECK(contains(message, "No space left"));
   CHECK(test::read_text(options.folder / "validation.bin") == "old");
   CHECK(outputs(options) == 1);

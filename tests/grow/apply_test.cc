@@ -1,12 +1,14 @@
 // Applying recipes: in memory and from file to file, and what a growth writes down.
 #include "grow/apply.h"
 
+#include <atomic>
 #include <cerrno>
 
 #include "base/file.h"
 #include "base/signals.h"
 #include "grow/grow_support.h"
 #include "support/errors.h"
+#include "support/file_fault.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
 
@@ -110,20 +112,22 @@ TEST_CASE("whatever operation fails, nothing is left and an older file stays as 
   state::save(dir / "small.h5", test::tiny_state());
   test::write_text(dir / "large.h5", "older");
   const auto recipe = test::recipe_of(kBoth);
-  int operations = 0;
-  set_file_fault([&](FileOperation, const Path&) { return ++operations, 0; });
-  grow_file(recipe, dir / "small.h5", dir / "counted.h5");
+  std::atomic<int> operations = 0;  // on several threads
+  {
+    const test::Fault count([&](FileOperation, const Path&) { return ++operations, 0; });
+    grow_file(recipe, dir / "small.h5", dir / "counted.h5");
+  }
   const int all = operations;
   CHECK(all > 20);
   // The last two are the rename, and the sync of the folder after it.
   for (int failing = 1; failing < all; ++failing) {
     CAPTURE(failing, all);
     operations = 0;
-    set_file_fault(
-        [&](FileOperation, const Path&) { return ++operations == failing ? ENOSPC : 0; });
-    const std::string says = test::refusal(
-        ErrorKind::resource, [&] { grow_file(recipe, dir / "small.h5", dir / "large.h5"); });
-    set_file_fault({});
+    const std::string says = test::refusal(ErrorKind::resource, [&] {
+      const test::Fault fault(
+          [&](FileOperation, const Path&) { return ++operations == failing ? ENOSPC : 0; });
+      grow_file(recipe, dir / "small.h5", dir / "large.h5");
+    });
     CHECK(contains(says, "No space left on device"));
     REQUIRE(test::read_text(dir / "large.h5") == "older");
     REQUIRE(names_in(dir) == std::vector<std::string>{"counted.h5", "large.h5", "small.h5"});

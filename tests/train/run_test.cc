@@ -11,6 +11,7 @@
 #include "state/checkpoint.h"
 #include "support/catch.h"
 #include "support/errors.h"
+#include "support/file_fault.h"
 #include "support/text_file.h"
 #include "support/tiny_run.h"
 #include "support/tiny_state.h"
@@ -42,17 +43,16 @@ std::string difference(const Path& a, const Path& b) {
 // While it lives, the call'th write to a file whose name ends so does `what` first.
 class AtWrite {
  public:
-  AtWrite(std::string ending, int call, std::function<int()> what) {
-    set_file_fault([=, seen = 0](FileOperation operation, const Path& path) mutable {
-      const bool counts =
-          operation == FileOperation::write && path.string().find(ending) != std::string::npos;
-      return counts && ++seen == call ? what() : 0;
-    });
-  }
-  ~AtWrite() {
-    set_file_fault({});
-    reset_stop_request();
-  }
+  AtWrite(std::string ending, int call, std::function<int()> what)
+      : fault_([=, seen = 0](FileOperation operation, const Path& path) mutable {
+          const bool counts =
+              operation == FileOperation::write && path.string().find(ending) != std::string::npos;
+          return counts && ++seen == call ? what() : 0;
+        }) {}
+  ~AtWrite() { reset_stop_request(); }
+
+ private:
+  test::Fault fault_;
 };
 
 int stop_now() {
