@@ -10,7 +10,12 @@ find_program(NVCC nvcc HINTS ${PROJECT_SOURCE_DIR}/.deps/nvcc/nvidia/cu13/bin EN
              PATHS /usr/local/cuda PATH_SUFFIXES bin)
 # The runtime that LibTorch itself loads; a second one beside it would have its own state.
 file(GLOB CUDART ${TORCH_ROOT}/../nvidia/*/lib/libcudart.so.*)
-find_path(CUDA_INCLUDE cuda_runtime.h HINTS ${TORCH_ROOT}/../nvidia/cu13/include /usr/local/cuda/include NO_DEFAULT_PATH)
+# cuda_runtime.h needs crt/host_config.h, which the wheels ship apart: a folder counts only with both.
+find_path(CUDA_INCLUDE crt/host_config.h
+          HINTS ${TORCH_ROOT}/../nvidia/cu13/include /usr/local/cuda/include NO_DEFAULT_PATH)
+if(CUDA_INCLUDE AND NOT EXISTS ${CUDA_INCLUDE}/cuda_runtime.h)
+  set(CUDA_INCLUDE "")
+endif()
 if(NVCC)
   execute_process(COMMAND ${NVCC} --version OUTPUT_VARIABLE version ERROR_QUIET)
   string(REGEX REPLACE ".*release ([0-9]+).*" "\\1" nvcc_major "${version}")
@@ -48,10 +53,11 @@ else()
   message(STATUS "Without own CUDA kernels")
 endif()
 
-# Compiled where it can be, so that any build shows that it does.
+# Compiled wherever CUDA's headers are, so that every build shows that it compiles. They come before the
+# compiler's own folders: a toolkit in /usr/local/include would hide a header that setup.sh forgot.
 if(CUDA_INCLUDE AND CUDART)
   add_library(compiled_cuda_graphs OBJECT lib/model/cuda/graph.cc)
-  target_compile_options(compiled_cuda_graphs PRIVATE "SHELL:-idirafter ${CUDA_INCLUDE}")
+  target_include_directories(compiled_cuda_graphs SYSTEM PRIVATE ${CUDA_INCLUDE})
   target_link_libraries(compiled_cuda_graphs PUBLIC torch_package ground_headers ${CUDART} PRIVATE project_warnings)
 endif()
 if(TARGET compiled_cuda_graphs AND TORCH_WITH_CUDA)

@@ -135,7 +135,7 @@ sample() {
 
 resolve_texts
 part "set-up" set_up
-part "build (log: build/release/build.log)" compile
+part "build (about 5 minutes the first time; log: build/release/build.log)" compile
 name_folders
 part "text into tokens" make_tokens
 part "training in stages" train --out "$runs/staged"

@@ -6,12 +6,13 @@ source scripts/shared.sh
 
 usage() {
   cat <<'TEXT'
-usage: scripts/setup.sh [--cuda] [--nvcc] [--tests] [--quiet]
+usage: scripts/setup.sh [--cuda] [--nvcc] [--tests] [--quiet] [--list]
 Installs what is missing; needs root or sudo only if Debian packages are missing.
   --cuda   the full LibTorch set, with CUDA (chosen by itself where an NVIDIA GPU is present), and nvcc
   --nvcc   the compiler for own CUDA kernels, where none is on the PATH or in /usr/local/cuda
   --tests  also what the tests need; nvcc too, since they link the kernels even without a GPU
-  --quiet  say nothing where nothing was missing
+  --quiet  print nothing where nothing was missing
+  --list   only print the Debian packages, one a line
 A LibTorch that CMAKE_PREFIX_PATH names is used as it is; else one is put into .deps/libtorch.
 TEXT
 }
@@ -23,9 +24,10 @@ test_packages=(catch2 hdf5-tools)
 
 torch_version=2.11.0
 torch_folder=.deps/libtorch
-# The wheel's CPU code is linked against these two CUDA libraries; the rest of CUDA is not needed.
-cpu_set=("torch==$torch_version" 'nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*')
-cuda_set=("torch==$torch_version")
+# The wheel's CPU code is linked against two CUDA libraries, runtime and cupti; crt has the headers that
+# the runtime's own headers include. The rest of CUDA is not needed.
+cpu_set=("torch==$torch_version" 'nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*' 'nvidia-cuda-crt==13.0.*')
+cuda_set=("torch==$torch_version" 'nvidia-cuda-crt==13.0.*')
 nvcc_folder=.deps/nvcc
 nvcc_set=('nvidia-cuda-nvcc==13.0.*' 'nvidia-cuda-crt==13.0.*' 'nvidia-nvvm==13.0.*')
 
@@ -62,7 +64,7 @@ install_packages() {
   local line="apt-get install --no-install-recommends $*"
   find_root || fail 4 "Debian packages are missing, and this user is neither root nor may use sudo." \
     "As root, run:" "  $line" "and then this script again."
-  say "Installing Debian packages: $*"
+  say "Installing Debian packages (a minute or two): $*"
   # A third-party source that does not answer must not stop what the others can give.
   logged build/logs/apt-update.log apt_get update || true
   logged build/logs/apt-install.log apt_get install --no-install-recommends "$@" ||
@@ -108,7 +110,8 @@ gpu_present() {
 }
 
 has_cpu_set() {
-  [[ -e $torch_folder/torch-$torch_version.dist-info/RECORD && -e $torch_folder/torch/lib/libtorch_cpu.so ]]
+  [[ -e $torch_folder/torch-$torch_version.dist-info/RECORD && -e $torch_folder/torch/lib/libtorch_cpu.so ]] &&
+    compgen -G "$torch_folder/nvidia/*/include/crt/host_config.h" >/dev/null
 }
 has_cuda_set() { has_cpu_set && compgen -G "$torch_folder/nvidia/cudnn/lib/libcudnn.so*" >/dev/null; }
 
@@ -180,10 +183,12 @@ set_up_torch() {
   exec 9>.deps/lock
   flock 9
   if ((cuda)) && ! has_cuda_set; then
-    say "Installing LibTorch $torch_version with CUDA into $torch_folder (2.5 GB to download, 4.7 GB on disk)"
+    say "Installing LibTorch $torch_version with CUDA into $torch_folder (2.5 GB to download," \
+      "4.7 GB on disk; 2 to 10 minutes)"
     download_torch 9 "${cuda_set[@]}"
   elif ! has_cpu_set; then
-    say "Installing LibTorch $torch_version for CPUs into $torch_folder (0.6 GB to download, 1.3 GB on disk)"
+    say "Installing LibTorch $torch_version for CPUs into $torch_folder (0.6 GB to download, 1.3 GB on disk;" \
+      "about a minute)"
     download_torch 3 --no-deps "${cpu_set[@]}"
   else
     note "LibTorch: $torch_version in $torch_folder"
@@ -203,7 +208,7 @@ set_up_nvcc() {
   if [[ -x $nvcc_folder/nvidia/cu13/bin/nvcc ]]; then
     note "nvcc: in $nvcc_folder"
   else
-    say "Installing nvcc into $nvcc_folder (0.1 GB to download, 0.3 GB on disk)"
+    say "Installing nvcc into $nvcc_folder (0.1 GB to download, 0.3 GB on disk; less than a minute)"
     download "$nvcc_folder" --no-deps "${nvcc_set[@]}" ||
       say "pip could not install nvcc: going on without own CUDA kernels"
   fi
@@ -212,6 +217,7 @@ set_up_nvcc() {
 
 cuda=0
 nvcc=0
+list=0
 wanted=("${packages[@]}")
 for argument in "$@"; do
   case $argument in
@@ -222,10 +228,15 @@ for argument in "$@"; do
       nvcc=1
       ;;
     --quiet) quiet=1 ;;
+    --list) list=1 ;;
     -h | --help) usage && exit 0 ;;
     *) usage >&2 && fail 2 "scripts/setup.sh: unknown argument '$argument'" ;;
   esac
 done
+if ((list)); then
+  printf '%s\n' "${wanted[@]}"
+  exit 0
+fi
 if gpu_present; then cuda=1; fi
 set_up_packages "${wanted[@]}"
 set_up_torch
