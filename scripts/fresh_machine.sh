@@ -41,13 +41,14 @@ make_base() {
   mv "$base.part" "$base"
 }
 
-# How this machine reaches packages: name server, certificates, pip's settings. No package of it.
+# How this machine reaches packages: name server, certificates, pip's settings. No package of it. The
+# certificates lie where installing Debian's own does not replace them.
+certificates=/etc/host-certificates.crt
 copy_network_settings() {
-  local file
-  for file in /etc/resolv.conf /etc/ssl/certs/ca-certificates.crt /etc/pip.conf; do
-    [[ -e $file ]] && install -D -m 644 "$(realpath "$file")" "$machine$file"
-  done
-  return 0
+  cp /etc/resolv.conf "$machine/etc/resolv.conf"
+  [[ ! -e /etc/pip.conf ]] || cp /etc/pip.conf "$machine/etc/pip.conf"
+  [[ ! -e /etc/ssl/certs/ca-certificates.crt ]] || cp /etc/ssl/certs/ca-certificates.crt "$machine$certificates"
+  echo force-unsafe-io >"$machine/etc/dpkg/dpkg.cfg.d/no-sync"  # a throw-away system
 }
 
 # The command's own mounts and processes end with it.
@@ -57,8 +58,8 @@ run_inside() {
     mount --bind /dev "$1/dev" && mount -t proc proc "$1/proc" && mount -t tmpfs tmpfs "$1/tmp" &&
       mount -t tmpfs tmpfs "$1/dev/shm" || exit 4
     exec env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
-      PIP_CERT="$3" chroot "$1" /bin/bash -c "cd /root/stagedtrain && $2"' \
-    bash "$machine" "$1" "${PIP_CERT:-}" </dev/null
+      ${3:+PIP_CERT="$3"} chroot "$1" /bin/bash -c "cd /root/stagedtrain && $2"' \
+    bash "$machine" "$1" "$([[ ! -e $machine$certificates ]] || echo "$certificates")" </dev/null
 }
 
 [[ -d $base ]] || make_base
