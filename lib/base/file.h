@@ -61,7 +61,11 @@ class OutputFile {
   std::uint64_t announced_ = 0;      // what allocate() was asked for
 };
 
-void rename_file(const Path& from, const Path& to);
+// What happens to a file that already has the target's name.
+enum class Replace { yes, no };
+// With Replace::no, throws Error(usage) if a file of that name exists, even if it appeared a moment
+// ago: of several processes that rename to one name, exactly one succeeds.
+void rename_file(const Path& from, const Path& to, Replace replace = Replace::yes);
 void sync_folder(const Path& folder);
 void make_folders(const Path& folder);
 // Throws Error(usage) if the path exists and force is false, and always if it is anything but a
@@ -72,7 +76,7 @@ void refuse_overwrite(const Path& path, bool force);
 // then commit(): sync, rename, sync the folder. Without commit the temporary file is removed.
 class AtomicFile {
  public:
-  explicit AtomicFile(Path target);
+  explicit AtomicFile(Path target, Replace replace = Replace::yes);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
@@ -82,6 +86,7 @@ class AtomicFile {
 
  private:
   Path target_, temporary_;
+  Replace replace_;
   bool committed_ = false;
 };
 // The whole text as a file, atomically.
