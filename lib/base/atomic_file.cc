@@ -88,7 +88,8 @@ void remove_leftovers_of(const Path& target) {
   remove_leftovers_in(target.parent_path(), target.filename().string());
 }
 
-AtomicFile::AtomicFile(Path target) : target_(std::move(target)) {
+AtomicFile::AtomicFile(Path target, Replace replace)
+    : target_(std::move(target)), replace_(replace) {
   remove_leftovers_of(target_);
   do {
     temporary_ = target_;
@@ -105,15 +106,15 @@ AtomicFile::~AtomicFile() {
 
 void AtomicFile::commit() {
   held_->sync();
-  rename_file(temporary_, target_);
+  rename_file(temporary_, target_, replace_);
   committed_ = true;
   removed_.reset();
   held_.reset();
   sync_folder(target_.parent_path());
 }
 
-void write_file_atomically(const Path& target, std::string_view text) {
-  AtomicFile file(target);
+void write_file_atomically(const Path& target, std::string_view text, Replace replace) {
+  AtomicFile file(target, replace);
   {
     OutputFile out(file.path(), OutputFile::Mode::existing);
     out.write_at(0, std::as_bytes(std::span(text)));

@@ -2,10 +2,12 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <utility>
 
@@ -64,6 +66,27 @@ int open_flags(OutputFile::Mode mode) {
       return O_WRONLY | O_CREAT | O_APPEND;
   }
   return O_WRONLY;
+}
+
+Error exists_already(const Path& path) {
+  return usage_error("{}: exists already", path.string())
+      .with_hint("give --force to replace it, or choose another name");
+}
+
+// Not every file system knows RENAME_NOREPLACE (NFS and exFAT do not). A hard link does not replace
+// either. Where there are no hard links, the check and the rename are two steps.
+int rename_without_replacing(const Path& from, const Path& to) {
+  const int result = ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE);
+  if (result == 0 || (errno != EINVAL && errno != ENOSYS)) return result;
+  if (::link(from.c_str(), to.c_str()) == 0) {
+    ::unlink(from.c_str());
+    return 0;
+  }
+  if (errno == EEXIST) return -1;
+  struct stat status {};
+  if (::lstat(to.c_str(), &status) != 0) return ::rename(from.c_str(), to.c_str());
+  errno = EEXIST;
+  return -1;
 }
 
 }  // namespace
@@ -159,10 +182,13 @@ void OutputFile::close() {
     fail(path_, "close", errno);
 }
 
-void rename_file(const Path& from, const Path& to) {
-  if (const int code =
-          attempt(FileOperation::rename, to, [&] { return ::rename(from.c_str(), to.c_str()); }))
-    fail(to, "rename into place", code);
+void rename_file(const Path& from, const Path& to, Replace replace) {
+  const int code = attempt(FileOperation::rename, to, [&] {
+    return replace == Replace::yes ? ::rename(from.c_str(), to.c_str())
+                                   : rename_without_replacing(from, to);
+  });
+  if (code == EEXIST && replace == Replace::no) throw exists_already(to);
+  if (code) fail(to, "rename into place", code);
 }
 
 void sync_folder(const Path& folder) {
@@ -187,9 +213,7 @@ void refuse_overwrite(const Path& path, bool force) {
     throw usage_error("{}: exists and is not a regular file, so it is never replaced",
                       path.string())
         .with_hint("choose another name");
-  if (exists && !force)
-    throw usage_error("{}: exists already", path.string())
-        .with_hint("give --force to replace it, or choose another name");
+  if (exists && !force) throw exists_already(path);
 }
 
 }  // namespace stagedtrain

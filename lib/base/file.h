@@ -65,7 +65,11 @@ class OutputFile {
   std::uint64_t announced_ = 0;      // what allocate() was asked for
 };
 
-void rename_file(const Path& from, const Path& to);
+// What happens to a file that already has the target's name.
+enum class Replace { yes, no };
+// With Replace::no, throws Error(usage) if a file of that name exists, even if it appeared a moment
+// ago: of several processes that rename to one name, exactly one succeeds.
+void rename_file(const Path& from, const Path& to, Replace replace = Replace::yes);
 void sync_folder(const Path& folder);
 void make_folders(const Path& folder);
 // Throws Error(usage) if the path exists and force is false, and always if it is anything but a
@@ -82,7 +86,7 @@ void refuse_overwrite(const Path& path, bool force);
 class AtomicFile {
  public:
   // Removes what killed processes left of the same target first.
-  explicit AtomicFile(Path target);
+  explicit AtomicFile(Path target, Replace replace = Replace::yes);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
@@ -92,13 +96,15 @@ class AtomicFile {
 
  private:
   Path target_, temporary_;
+  Replace replace_;
   std::unique_ptr<OutputFile> held_;
   std::optional<RemovedBySignal> removed_;
   bool committed_ = false;
 };
 // The whole text as a file, atomically. For small files: what the disk gives back is compared with
 // the text before the file takes its name.
-void write_file_atomically(const Path& target, std::string_view text);
+void write_file_atomically(const Path& target, std::string_view text,
+                           Replace replace = Replace::yes);
 // Removes temporary files of AtomicFile that no process holds any more: all in the folder, or those
 // of one target. Where the file system has no locks they stay. Never throws.
 void remove_leftovers(const Path& folder);

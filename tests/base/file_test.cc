@@ -5,7 +5,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <latch>
+#include <thread>
 
 #include "support/catch.h"
 #include "support/errors.h"
@@ -177,6 +180,41 @@ TEST_CASE("a mapped file moves with its bytes") {
   CHECK(moved.bytes().data() == data);
   moved = MappedFile(folder / "b");
   CHECK(moved.bytes().size() == 2);
+}
+
+TEST_CASE("of ten writers to one new name that may not replace, one wins and nine are refused") {
+  const test::TempDir folder;
+  std::atomic<int> refused = 0;
+  {
+    std::vector<std::jthread> writers;
+    std::latch all_written(10);
+    for (int i = 0; i < 10; ++i)
+      writers.emplace_back([&, i] {
+        AtomicFile file(folder / "a", Replace::no);
+        test::write_text(file.path(), std::to_string(i));
+        all_written.arrive_and_wait();
+        try {
+          file.commit();
+        } catch (const Error& error) {
+          refused += error.kind() == ErrorKind::usage && contains(error.what(), "exists already");
+        }
+      });
+  }
+  CHECK(refused == 9);
+  CHECK(test::read_text(folder / "a").size() == 1);
+  CHECK(files_in(folder.path()) == 1);
+}
+
+TEST_CASE("a file that may not replace does not replace a link that leads nowhere either") {
+  const test::TempDir folder;
+  std::filesystem::create_symlink("nowhere", folder / "link");
+  test::write_text(folder / "a", "x");
+  CHECK(contains(test::refusal(ErrorKind::usage,
+                               [&] { rename_file(folder / "a", folder / "link", Replace::no); }),
+                 "--force"));
+  CHECK(std::filesystem::is_symlink(folder / "link"));
+  CHECK_NOTHROW(rename_file(folder / "a", folder / "b", Replace::no));
+  CHECK(test::read_text(folder / "b") == "x");
 }
 
 TEST_CASE("an existing file is overwritten only by force") {
