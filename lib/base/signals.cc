@@ -82,7 +82,7 @@ void on_alarm(int) {
   remove_files();
   say({"stagedtrain: ", signal_word(g_stop_signal),
        "; nothing was written\n  run the same command again\n"});
-  end_by(g_stop_signal);
+  ::_exit(static_cast<int>(ErrorKind::interrupted));
 }
 
 void handle(int signal, void (*handler)(int)) {
@@ -119,7 +119,9 @@ void stop_point(const char* what) {
 }
 
 StopPointsOnly::StopPointsOnly() { ++g_stop_points_only; }
-StopPointsOnly::~StopPointsOnly() { --g_stop_points_only; }
+StopPointsOnly::~StopPointsOnly() {
+  if (--g_stop_points_only == 0 && g_stop_signal) ::alarm(kGraceSeconds);
+}
 
 RemovedBySignal::RemovedBySignal(const char* path) : path_(path) {
   for (std::atomic<const char*>& place : g_removed) {

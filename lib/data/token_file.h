@@ -23,8 +23,10 @@ struct TokenFileInfo {
       {};  // crc32c of all token bytes, where the format has one
 };
 
-// Memory-mapped, read-only; may be read by several threads. Throws Error(input) for a file that is
-// missing, empty, cut short, of odd length, of an unknown version.
+// Read-only; may be read by several threads. Throws Error(input) for a file that is missing, empty,
+// cut short, of odd length, of an unknown version. Tokens are read by system calls, not through a
+// mapping: a run of days must end with its state saved, not by SIGBUS, if somebody shortens the
+// file meanwhile (as `cp` does before it writes a file anew).
 class TokenFile {
  public:
   explicit TokenFile(const Path& path);
@@ -42,9 +44,12 @@ class TokenFile {
   std::uint32_t fingerprint() const;
 
  private:
-  std::span<const std::byte> token_bytes() const { return file_.bytes().subspan(info_.first_byte); }
+  std::uint64_t bytes_of_tokens() const { return file_bytes_ - info_.first_byte; }
+  // Of bytes of the file, continued from `before`.
+  std::uint32_t checksum(std::uint64_t offset, std::uint64_t size, std::uint32_t before) const;
   Path path_;
-  MappedFile file_;
+  InputFile file_;
+  std::uint64_t file_bytes_;  // when it was opened
   TokenFileInfo info_;
 };
 

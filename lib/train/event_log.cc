@@ -32,7 +32,7 @@ EventLog::EventLog(const Path& file) : out_(file, OutputFile::Mode::append) {
 }
 
 void EventLog::write(const Json& event) {
-  out_.append(event.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+  out_.append(json_text(event, -1) + "\n");
 }
 
 Json place_event(const char* kind, const state::Progress& p) {
