@@ -26,7 +26,7 @@ A first run, from text to a grown, trained model:
   stagedtrain eval runs/first/stages/full.h5 --sample 200 --prompt "Light"
 
 Exit codes: 0 done, 1 bug, 2 usage or schedule, 3 bad file, 4 disk, memory or library, 5 diverged,
-75 folder in use, 85 interrupted after a save (run the same command again).
+75 folder in use, 85 interrupted (what was trained is saved; run the same command again).
 'stagedtrain COMMAND --help' has each command's options, units and examples.)";
 
 // Descriptors 0, 1 and 2 lead somewhere from now on. A closed one would be given to the next file

@@ -24,7 +24,8 @@ The run folder gets schedule.yaml (every default written), run.jsonl (the log), 
 newest few) and stages/NAME.h5 (the end of each stage). The same command goes on where a run
 stopped, from the newest checkpoint that is whole, with the same bits as if it had not stopped.
 
-Ctrl-C, SIGTERM and SIGUSR1 save and leave with code 85; a second signal leaves at once.
+Ctrl-C, SIGTERM, SIGHUP and SIGUSR1 save and leave with code 85; another one, more than a second
+later, leaves at once.
 
 --scratch trains the final model alone, once for each length in scratch.budgets, each fully decayed,
 into RUN/budget-STEPS. Under wsd they share their stable part, so it is trained once.
