@@ -103,9 +103,7 @@ void add_docs(CLI::App& app) {
   command->add_subcommand("schedule", "docs/schedule-reference.md")->callback([] {
     print(schedule_page());
   });
-  command->add_subcommand("cli", "docs/cli.md")->callback([&app] {
-    print(cli_page(app));
-  });
+  command->add_subcommand("cli", "docs/cli.md")->callback([&app] { print(cli_page(app)); });
 }
 
 }  // namespace stagedtrain::cmd

@@ -47,7 +47,8 @@ void require_current_folder() {
         .with_hint("it was removed or moved: cd to a folder that exists, and run this again");
 }
 
-// More threads than a few times the cores only wait for each other: thousands take minutes to start.
+// More threads than a few times the cores only wait for each other: thousands take minutes to
+// start.
 std::string check_threads(const std::string& text) {
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
   const int most = std::max(16, 4 * cores);

@@ -92,8 +92,7 @@ void run(EvalArguments& a) {
   Json json = Json::object();
   if (!a.data.empty()) score(a, json);
   if (a.sample.tokens > 0) write_text(a, json);
-  if (a.json)
-    print(json_text(json) + "\n");
+  if (a.json) print(json_text(json) + "\n");
 }
 
 void add_sample_options(CLI::App& command, train::SampleRequest& sample) {

@@ -33,8 +33,8 @@ void print_bytes(std::string_view bytes) {
         .with_hint("free some space, or send the output elsewhere, and run the same command again");
 }
 
-void print(std::string_view text) { print_bytes(printable(text)); }
+void print(std::string_view text) { print_bytes(for_terminal(text)); }
 
-void tell(std::string_view text) { write_all(STDERR_FILENO, printable(text)); }
+void tell(std::string_view text) { write_all(STDERR_FILENO, for_terminal(text)); }
 
 }  // namespace stagedtrain::cmd

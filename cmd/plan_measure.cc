@@ -25,8 +25,7 @@ std::string measure_result(const MeasureArguments& arguments, const plan::RunPla
   const Path file = plan::measurements_file(arguments.file);
   plan::read_measurements(file);  // a bad file is refused before the work
   const std::vector<plan::Measurement> measured = engine().measure(
-      plan, arguments.request,
-      [](const std::string& stage) { tell("measuring " + stage + "\n"); });
+      plan, arguments.request, [](const std::string& stage) { tell("measuring " + stage + "\n"); });
   plan::add_measurements(file, measured);
   if (json) return json_text(plan::to_json(measured)) + "\n";
   return plan::to_text(measured) +

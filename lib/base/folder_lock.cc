@@ -68,7 +68,8 @@ FolderLock::FolderLock(const Path& folder) : folder_(folder) {
 FolderLock::~FolderLock() { ::close(fd_); }
 
 bool FolderLock::is_in_place() const {
-  struct stat held {}, named {};
+  struct stat held {
+  }, named{};
   return ::fstat(fd_, &held) == 0 && ::stat((folder_ / "lock").c_str(), &named) == 0 &&
          held.st_dev == named.st_dev && held.st_ino == named.st_ino;
 }

@@ -9,8 +9,9 @@ namespace stagedtrain {
 
 // Runs work(begin, end) over all of [0, count) in pieces of at most `piece`, on as many threads as
 // this process has cores, and returns when all are done. The calling thread works too, alone if the
-// system grants no more threads (ulimit -u, a container's limit); a single piece makes no thread. Throws the first exception of a piece; the pieces not begun by then are
-// left out. Which thread gets which piece is not fixed, so pieces must not depend on each other.
+// system grants no more threads (ulimit -u, a container's limit); a single piece makes no thread.
+// Throws the first exception of a piece; the pieces not begun by then are left out. Which thread
+// gets which piece is not fixed, so pieces must not depend on each other.
 void in_parallel(std::int64_t count, std::int64_t piece,
                  const std::function<void(std::int64_t begin, std::int64_t end)>& work);
 // The same on so many threads: for work that waits for a disk more than it computes.

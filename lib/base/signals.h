@@ -12,7 +12,8 @@ namespace stagedtrain {
 // of one) is the same request told twice, as by systemd and launchers that pass signals on, and
 // changes nothing. SIGHUP is left alone if it is ignored already (nohup). If no stop_point() was
 // reached within a second, the process ends with exit code 85 all the same, unless a StopPointsOnly
-// lives: then there is something to save first. SIGCONT, SIGPIPE and SIGXFSZ change nothing (a write beyond ulimit -f fails).
+// lives: then there is something to save first. SIGCONT, SIGPIPE and SIGXFSZ change nothing (a
+// write beyond ulimit -f fails).
 void install_stop_signals();
 // The signal that asked to stop, or 0. Never resets by itself.
 int stop_requested();

@@ -76,7 +76,7 @@ class StreamOutput {
   std::size_t unfinished_ = 0;              // jobs
   std::exception_ptr failure_;
   bool over_ = false;
-  Room own_room_;                     // of the calling thread, where it has to write
+  Room own_room_;  // of the calling thread, where it has to write
   std::vector<std::jthread> threads_;
 };
 

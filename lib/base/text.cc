@@ -170,7 +170,7 @@ std::size_t printable_bytes(std::string_view text) {
 
 }  // namespace
 
-std::string printable(std::string_view text) {
+std::string for_terminal(std::string_view text) {
   std::string result;
   while (!text.empty()) {
     const std::size_t size = printable_bytes(text);

@@ -44,8 +44,7 @@ std::uint32_t copy_any(int width, std::span<const std::byte> from, std::span<std
 
 }  // namespace
 
-TokenFile::TokenFile(const Path& path)
-    : path_(path), identity_(file_identity(path)), file_(path) {
+TokenFile::TokenFile(const Path& path) : path_(path), identity_(file_identity(path)), file_(path) {
   const MappedFile whole(path);  // its formats look at a few places of it
   file_bytes_ = whole.bytes().size();
   info_ = read_info(path, whole.bytes());
@@ -102,7 +101,8 @@ std::uint32_t TokenFile::fingerprint() const {
   const std::uint64_t tokens = bytes_of_tokens();
   if (tokens <= kPages * kPage) return checksum(info_.first_byte, tokens, crc);
   for (std::uint64_t i = 0; i < kPages; ++i) {
-    const std::uint64_t start = (tokens - kPage) * i / (kPages - 1);  // the last page is the last one
+    const std::uint64_t start =
+        (tokens - kPage) * i / (kPages - 1);  // the last page is the last one
     crc = checksum(info_.first_byte + start, kPage, crc);
   }
   return crc;

@@ -24,9 +24,9 @@ TokenHeader header_for(const Tokenizer& tokenizer) {
 
 }  // namespace
 
-TokenWriter::TokenWriter(Path target, const Tokenizer& tokenizer)
+TokenWriter::TokenWriter(Path target, const Tokenizer& tokenizer, Replace replace)
     : target_(std::move(target)),
-      file_(target_),
+      file_(target_, replace),
       out_(file_.path(), OutputFile::Mode::existing),
       header_(header_for(tokenizer)),
       tokenizer_name_(tokenizer.spec() == "bytes" ? "bytes" : "sentencepiece"),

@@ -241,8 +241,8 @@ TEST_CASE("folders are made with their parents, and a file in the way is named")
                  "file/inner"));
 }
 
-
-TEST_CASE("what a killed process left of a file is removed, and never keeps it from being written") {
+TEST_CASE(
+    "what a killed process left of a file is removed, and never keeps it from being written") {
   const test::TempDir folder;
   // The names of process 1 of a container, and of this process.
   for (int i = 0; i < 100; ++i)
@@ -256,9 +256,17 @@ TEST_CASE("what a killed process left of a file is removed, and never keeps it f
 
 TEST_CASE("only temporary files of ours that nobody writes are leftovers") {
   const test::TempDir folder;
-  const std::vector<std::string> others = {
-      "a.tmp-notes", "a.tmp-1",      "a.tmp-1-0.bak", "a.tmp-x-1",  "a.tmp--1", "a.tmp-1-",
-      "a.tmp",       ".tmp-1-0", "a.h5", "a.tmp-0123456789ABCDEF", "a.tmp-0123456789abcdef0"};
+  const std::vector<std::string> others = {"a.tmp-notes",
+                                           "a.tmp-1",
+                                           "a.tmp-1-0.bak",
+                                           "a.tmp-x-1",
+                                           "a.tmp--1",
+                                           "a.tmp-1-",
+                                           "a.tmp",
+                                           ".tmp-1-0",
+                                           "a.h5",
+                                           "a.tmp-0123456789ABCDEF",
+                                           "a.tmp-0123456789abcdef0"};
   for (const std::string& name : others) test::write_text(folder / name, "mine");
   std::filesystem::create_directory(folder / "a.tmp-1-0");
   test::write_text(folder / "b.tmp-1-0", "half");
@@ -329,7 +337,8 @@ TEST_CASE("a file that is shortened while it is read is an error with its name")
   CHECK(contains(message, "/a: ends at byte 9950"));
 }
 
-TEST_CASE("a mapped file that is shortened ends the process with code 3, the name and no leftover") {
+TEST_CASE(
+    "a mapped file that is shortened ends the process with code 3, the name and no leftover") {
   const test::TempDir folder;
   test::write_text(folder / "a", std::string(10000, 'x'));
   CHECK(test::exit_code_of_child([&] {

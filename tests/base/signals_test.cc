@@ -50,8 +50,9 @@ TEST_CASE("a stop point passes until a stop is requested, then throws and keeps 
     CHECK(message.starts_with("stopped by signal 15 while drawing a map"));
   }
   reset_stop_request(SIGINT);
-  CHECK(test::refusal(ErrorKind::interrupted, [] { stop_point("drawing a map"); })
-            .starts_with("interrupted while drawing a map"));
+  CHECK(test::refusal(ErrorKind::interrupted, [] {
+          stop_point("drawing a map");
+        }).starts_with("interrupted while drawing a map"));
 }
 
 TEST_CASE("the first stop signal only sets the flag") {
@@ -93,7 +94,8 @@ TEST_CASE("a second stop signal ends the process at once, a tenth of a second la
   CHECK(WTERMSIG(status) == second);
 }
 
-TEST_CASE("a signal that no stop point heeds ends the process with 85, and removes what is half done") {
+TEST_CASE(
+    "a signal that no stop point heeds ends the process with 85, and removes what is half done") {
   const test::TempDir folder;
   const bool is_saving = GENERATE(false, true);
   const int status = child_status([&] {

@@ -17,14 +17,14 @@ TEST_CASE("deep JSON is refused with code 3 in every file, never a stack that ov
     std::filesystem::create_directory(tiny / "run");
     test::write_text(tiny / "run/run.jsonl", (text.front() == '{' ? text : "{" + text) + more);
     test::check_refused(test::stagedtrain({"report", (tiny / "run").string()}), 3, says);
-    test::check_refused(
-        test::stagedtrain({"plan", "--fit", (tiny / "run/run.jsonl").string()}), 3, says);
+    test::check_refused(test::stagedtrain({"plan", "--fit", (tiny / "run/run.jsonl").string()}), 3,
+                        says);
   }
   SECTION("a law file") {
     test::write_text(tiny / "law.json", text);
-    test::check_refused(test::stagedtrain({"plan", schedule, "--optimize", "--law",
-                                           (tiny / "law.json").string()}),
-                        3, says);
+    test::check_refused(
+        test::stagedtrain({"plan", schedule, "--optimize", "--law", (tiny / "law.json").string()}),
+        3, says);
   }
   SECTION("a token file's metadata") {
     std::string file = test::read_text(tiny / "data/train.bin");
@@ -41,9 +41,8 @@ TEST_CASE("deep JSON is refused with code 3 in every file, never a stack that ov
     std::filesystem::create_directories(tiny / "cache/stagedtrain");
     for (const char* name : {"measurements.json", "growths.json", "learned.json"})
       test::write_text(tiny / "cache/stagedtrain" / name, text);
-    const auto result =
-        test::run({.arguments = {test::program(), "plan", schedule},
-                   .environment = {{"XDG_CACHE_HOME", (tiny / "cache").string()}}});
+    const auto result = test::run({.arguments = {test::program(), "plan", schedule},
+                                   .environment = {{"XDG_CACHE_HOME", (tiny / "cache").string()}}});
     INFO(result.err);
     CHECK((result.exit_code == 3 || result.exit_code == 0));
   }

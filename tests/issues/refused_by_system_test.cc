@@ -39,8 +39,8 @@ TEST_CASE("train and grow work where no thread can be started") {
   test::check_child(without_threads({"train", files.schedule, "--out", files.run, "--threads", "4",
                                      "--set", "checkpoint.every=2"}));
   const std::string grown = (files.tiny / "grown.h5").string();
-  test::check_child(without_threads({"grow", files.run + "/stages/small.h5", grown, "--operator",
-                                     "depth", "--layers", "3"}));
+  test::check_child(without_threads(
+      {"grow", files.run + "/stages/small.h5", grown, "--operator", "depth", "--layers", "3"}));
   test::check_child(without_threads({"show", grown}));
 }
 
@@ -58,9 +58,9 @@ TEST_CASE("too little memory is told as that") {
   const Files files;
   const std::string checkpoint = (files.tiny / "a.h5").string();
   state::save(checkpoint, state::fresh(files.tiny.plan().stages[0].model, 1));
-  const auto result = test::run(test::in_shell(
-      "ulimit -v 20000; exec \"$@\"", {"grow", checkpoint, (files.tiny / "b.h5").string(),
-                                       "--operator", "depth", "--layers", "2"}));
+  const auto result = test::run(test::in_shell("ulimit -v 20000; exec \"$@\"",
+                                               {"grow", checkpoint, (files.tiny / "b.h5").string(),
+                                                "--operator", "depth", "--layers", "2"}));
   INFO(result.err);
   CHECK(result.exit_code != 1);
   CHECK_FALSE(contains(result.err, "faulty"));
@@ -80,8 +80,8 @@ TEST_CASE("a current folder that was removed is said, before LibTorch ends the p
 TEST_CASE("a number of threads that no machine has is refused at once") {
   const Files files;
   const std::string threads = GENERATE("0", "-1", "4096", "1.5", "many");
-  const auto result = test::stagedtrain(
-      {"train", files.schedule, "--out", files.run, "--threads=" + threads});
+  const auto result =
+      test::stagedtrain({"train", files.schedule, "--out", files.run, "--threads=" + threads});
   test::check_refused(result, 2, "found '" + threads + "'; expected 1 to ");
 }
 

@@ -18,9 +18,9 @@ TEST_CASE("a token file that is shortened while it trains ends the run with its 
   const std::string file = GENERATE("train.bin", "validation.bin");
   const std::filesystem::path path = tiny / ("data/" + file);
   const std::string whole = test::read_text(path);
-  test::RunningCommand running({.arguments = {test::program(), "train", schedule, "--out", run,
-                                              "--set", "stages.small.for=1000000", "--set",
-                                              "evaluate.every=50"}});
+  test::RunningCommand running(
+      {.arguments = {test::program(), "train", schedule, "--out", run, "--set",
+                     "stages.small.for=1000000", "--set", "evaluate.every=50"}});
   for (int i = 0; i < 6000 && !contains(test::read_text(run + "/run.jsonl"), "\"step\":20,"); ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   std::filesystem::resize_file(path, 64);

@@ -111,9 +111,12 @@ TEST_CASE("a run folder whose name is not UTF-8 trains, grows and is told as JSO
   const auto report = test::stagedtrain({"report", run, "--json"});
   CHECK(report.exit_code == 0);
   CHECK_NOTHROW(parse_json(report.out, "report"));
-  const std::string grown = (files.tiny / "gr\xf6\xdf" "er.h5").string();
-  const auto grow = test::stagedtrain({"grow", run + "/stages/small.h5", grown, "--operator",
-                                       "depth", "--layers", "2", "--json"});
+  const std::string grown = (files.tiny /
+                             "gr\xf6\xdf"
+                             "er.h5")
+                                .string();
+  const auto grow = test::stagedtrain(
+      {"grow", run + "/stages/small.h5", grown, "--operator", "depth", "--layers", "2", "--json"});
   INFO(grow.err);
   CHECK(grow.exit_code == 0);
   CHECK_NOTHROW(parse_json(grow.out, "grow"));

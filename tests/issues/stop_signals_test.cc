@@ -32,11 +32,12 @@ TEST_CASE("a run that is told twice to stop, or whose terminal closes, saves and
   const test::TinyRun tiny;
   const std::string schedule = (tiny / "tiny.yaml").string(), run = (tiny / "run").string();
   test::write_text(schedule, tiny.yaml());
-  const auto signals = GENERATE(table<int, int>({{SIGTERM, SIGTERM}, {SIGHUP, SIGHUP},
-                                                 {SIGHUP, SIGTERM}, {SIGINT, SIGINT}}));
+  const auto signals = GENERATE(
+      table<int, int>({{SIGTERM, SIGTERM}, {SIGHUP, SIGHUP}, {SIGHUP, SIGTERM}, {SIGINT, SIGINT}}));
   test::RunningCommand running({.arguments = {test::program(), "train", schedule, "--out", run,
                                               "--set", "stages.small.for=1000000"}});
-  REQUIRE(comes_true([&] { return contains(test::read_text(run + "/run.jsonl"), "\"step\":20,"); }));
+  REQUIRE(
+      comes_true([&] { return contains(test::read_text(run + "/run.jsonl"), "\"step\":20,"); }));
   running.send(std::get<0>(signals));
   running.send(std::get<1>(signals));
   const auto result = running.wait();
@@ -52,8 +53,8 @@ TEST_CASE("a command that waits for its standard input heeds a signal and leaves
   REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
   const int writer = ::open(pipe.c_str(), O_RDWR | O_CLOEXEC);
   const int signal = GENERATE(SIGTERM, SIGINT, SIGHUP);
-  const auto command = test::in_shell("exec \"$@\" <" + pipe,
-                                      {"data", "-", "--out", (tiny / "new").string()});
+  const auto command =
+      test::in_shell("exec \"$@\" <" + pipe, {"data", "-", "--out", (tiny / "new").string()});
   test::RunningCommand running(command);
   REQUIRE(comes_true([&] { return std::filesystem::exists(tiny / "new"); }));
   std::this_thread::sleep_for(std::chrono::milliseconds(100));

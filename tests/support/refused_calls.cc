@@ -14,7 +14,9 @@
 namespace stagedtrain::test {
 namespace {
 
-constexpr sock_filter load(std::uint32_t offset) { return BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset); }
+constexpr sock_filter load(std::uint32_t offset) {
+  return BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset);
+}
 constexpr sock_filter answer(std::uint32_t what) { return BPF_STMT(BPF_RET | BPF_K, what); }
 std::uint32_t failing(int code) { return SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(code); }
 // Goes on with the next instruction if the loaded number is this one, else skips so many.
