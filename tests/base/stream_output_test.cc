@@ -134,7 +134,7 @@ TEST_CASE("a file system that refuses direct writes is written to through the ca
     stream.drain();
   }
   CHECK(writes == 3);
-  CHECK(test::read_text(folder / "a") == data);
+  CHECK((test::read_text(folder / "a") == data));
 }
 
 TEST_CASE("a stream that is given up leaves no thread behind") {
@@ -168,7 +168,7 @@ TEST_CASE("where no thread can be started the stream is written all the same, fa
     test::refusal(ErrorKind::resource, [&] { failing.drain(); });
     return 0;
   }));
-  if (std::filesystem::exists(folder / "a")) CHECK(test::read_text(folder / "a") == data + data);
+  if (std::filesystem::exists(folder / "a")) CHECK((test::read_text(folder / "a") == data + data));
 }
 
 #ifndef __SANITIZE_ADDRESS__  // which cannot go on without memory for a thread
@@ -193,7 +193,7 @@ TEST_CASE("where only some threads can be started the stream is written by those
       },
       10);
   CHECK(code == 0);
-  CHECK(test::read_text(folder / "a") == data);
+  CHECK((test::read_text(folder / "a") == data));
 }
 
 #endif
