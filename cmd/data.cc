@@ -1,10 +1,10 @@
 // `stagedtrain data`: text to token files.
-#include <cstdio>
 #include <map>
 #include <memory>
 
 #include "base/text.h"
 #include "cmd/commands.h"
+#include "cmd/output.h"
 #include "data/prepare.h"
 
 namespace stagedtrain::cmd {
@@ -59,8 +59,8 @@ void run(DataArguments& arguments) {
   options.separator = unescaped(arguments.separator);
   const data::PreparedData prepared = data::prepare(options);
   const std::string text =
-      arguments.json ? data::to_json(prepared).dump(2) + "\n" : data::to_text(prepared);
-  std::fputs(text.c_str(), stdout);
+      arguments.json ? json_text(data::to_json(prepared)) + "\n" : data::to_text(prepared);
+  print(text);
 }
 
 }  // namespace

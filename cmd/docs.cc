@@ -1,9 +1,9 @@
 // `stagedtrain docs`: the generated pages docs/schedule-reference.md and docs/cli.md.
-#include <cstdio>
 #include <memory>
 
 #include "base/text.h"
 #include "cmd/commands.h"
+#include "cmd/output.h"
 #include "data/formats.h"
 #include "grow/operator.h"
 #include "schedule/schedule.h"
@@ -101,11 +101,9 @@ void add_docs(CLI::App& app) {
   command->group("");
   command->require_subcommand(1);
   command->add_subcommand("schedule", "docs/schedule-reference.md")->callback([] {
-    std::fputs(schedule_page().c_str(), stdout);
+    print(schedule_page());
   });
-  command->add_subcommand("cli", "docs/cli.md")->callback([&app] {
-    std::fputs(cli_page(app).c_str(), stdout);
-  });
+  command->add_subcommand("cli", "docs/cli.md")->callback([&app] { print(cli_page(app)); });
 }
 
 }  // namespace stagedtrain::cmd

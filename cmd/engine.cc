@@ -3,9 +3,12 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <thread>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace stagedtrain::cmd {
 namespace {
@@ -35,7 +38,28 @@ const train::Engine* open_module(const Path& path) {
   return entry();
 }
 
+// oneMKL ends the process where it cannot ask for the current folder.
+void require_current_folder() {
+  std::error_code error;
+  const Path folder = std::filesystem::current_path(error);
+  if (error)
+    throw resource_error("the current folder cannot be used: {}", error.message())
+        .with_hint("it was removed or moved: cd to a folder that exists, and run this again");
+}
+
+// More threads than a few times the cores only wait for each other: thousands take minutes to
+// start.
+std::string check_threads(const std::string& text) {
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  const int most = std::max(16, 4 * cores);
+  const auto count = parse_count(text);
+  if (count && *count >= 1 && *count <= most) return "";
+  return fmt::format("found '{}'; expected 1 to {} (this machine has {} cores)", text, most, cores);
+}
+
 const train::Engine* find_module() {
+  require_current_folder();
+
   for (const Path& path : candidates()) {
     std::error_code none;
     if (std::filesystem::exists(path, none)) return open_module(path);
@@ -58,7 +82,7 @@ std::vector<CLI::Option*> add_device_options(CLI::App& command, train::DeviceReq
           .add_option("--threads", device.threads,
                       "threads on the CPU (default: OMP_NUM_THREADS, or the cores)")
           ->type_name("N")
-          ->check(CLI::Range(1, 4096)),
+          ->check(check_threads),
       command
           .add_option("--kernels", device.kernels,
                       "auto, fused (own code) or reference (LibTorch's) (default: auto)")

@@ -1,10 +1,10 @@
 // `stagedtrain eval`: the loss of a checkpoint, and text that it writes.
-#include <cstdio>
 #include <memory>
 
 #include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/engine.h"
+#include "cmd/output.h"
 
 namespace stagedtrain::cmd {
 namespace {
@@ -64,7 +64,7 @@ void score(EvalArguments& a, Json& json) {
   if (a.json) {
     json = loss_json(result);
   } else {
-    std::fputs(loss_text(result).c_str(), stdout);
+    print(loss_text(result));
   }
 }
 
@@ -72,17 +72,16 @@ void write_text(EvalArguments& a, Json& json) {
   a.sample.checkpoint = a.checkpoint;
   a.sample.device = a.device;
   std::string text = a.sample.prompt;
-  if (!a.json) std::fputs(text.c_str(), stdout);
+  if (!a.json) print_bytes(text);
   engine().sample(a.sample, [&](const std::string& piece) {
     text += piece;
     if (a.json) return;
-    std::fwrite(piece.data(), 1, piece.size(), stdout);
-    std::fflush(stdout);
+    print_bytes(piece);
   });
   if (a.json) {
     json["sample"] = text;
   } else {
-    std::fputs("\n", stdout);
+    print("\n");
   }
 }
 
@@ -93,8 +92,7 @@ void run(EvalArguments& a) {
   Json json = Json::object();
   if (!a.data.empty()) score(a, json);
   if (a.sample.tokens > 0) write_text(a, json);
-  if (a.json)
-    std::fputs((json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n").c_str(), stdout);
+  if (a.json) print(json_text(json) + "\n");
 }
 
 void add_sample_options(CLI::App& command, train::SampleRequest& sample) {

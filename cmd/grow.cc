@@ -1,7 +1,6 @@
 // `stagedtrain grow`: a checkpoint to a larger one.
 #include <chrono>
 #include <cmath>
-#include <cstdio>
 #include <map>
 #include <memory>
 #include <optional>
@@ -11,6 +10,7 @@
 #include "cmd/commands.h"
 #include "cmd/engine.h"
 #include "cmd/operators_help.h"
+#include "cmd/output.h"
 #include "data/token_file.h"
 #include "grow/apply.h"
 #include "grow/operator.h"
@@ -146,8 +146,6 @@ Json json_of(const GrowArguments& arguments, const grow::GrowthRecipe& recipe) {
       {"flops_per_token", {arch::flops_per_token(recipe.from), arch::flops_per_token(recipe.to)}}};
 }
 
-void print(const std::string& text) { std::fputs(text.c_str(), stdout); }
-
 void print_recipe(const GrowArguments& arguments, const grow::GrowthRecipe& recipe,
                   const state::CheckpointReader& from) {
   const std::uint64_t bytes = state::checkpoint_bytes(recipe.to, from.header().dtype);
@@ -155,7 +153,7 @@ void print_recipe(const GrowArguments& arguments, const grow::GrowthRecipe& reci
     Json json = json_of(arguments, recipe);
     json["bytes"] = bytes;
     json["steps"] = grow::steps_json(recipe);
-    return print(json.dump(2) + "\n");
+    return print(json_text(json) + "\n");
   }
   print(grow::to_text(recipe) +
         fmt::format("\nfile             {} -> about {}; nothing was written\n",
@@ -222,7 +220,7 @@ void write_grown(const GrowArguments& arguments, const grow::GrowthRecipe& recip
                         {"loss_after", verdict->after},
                         {"tokens", verdict->tokens},
                         {"kept", verdict->kept()}};
-    print(json.dump(2) + "\n");
+    print(json_text(json) + "\n");
   } else {
     print(grow::summary(recipe) + fmt::format("written          {}: {} in {}\n", arguments.target,
                                               short_bytes(static_cast<double>(bytes)),

@@ -1,14 +1,18 @@
 // The program: finds the subcommand, runs it, and turns trouble into a message and an exit code.
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <new>
+#include <sstream>
+#include <system_error>
 #include <vector>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/signals.h"
 #include "base/text.h"
 #include "cmd/commands.h"
+#include "cmd/output.h"
 
 namespace stagedtrain::cmd {
 namespace {
@@ -22,17 +26,30 @@ A first run, from text to a grown, trained model:
   stagedtrain eval runs/first/stages/full.h5 --sample 200 --prompt "Light"
 
 Exit codes: 0 done, 1 bug, 2 usage or schedule, 3 bad file, 4 disk, memory or library, 5 diverged,
-75 folder in use, 85 interrupted after a save (run the same command again).
+75 folder in use, 85 interrupted (what was trained is saved; run the same command again).
 'stagedtrain COMMAND --help' has each command's options, units and examples.)";
 
-// A misspelt command gets the nearest one; CLI11 would only say that it is left over.
+// Descriptors 0, 1 and 2 lead somewhere from now on. A closed one would be given to the next file
+// that is opened, and every line meant for the terminal would be written into that file.
+void open_standard_streams() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (::fcntl(descriptor, F_GETFD) < 0 && ::open("/dev/null", O_RDWR) != descriptor) ::_exit(4);
+}
+
+// A missing command gets the list, a misspelt one the nearest; CLI11 would only say that one is
+// required, or that a word is left over.
 void check_command(const CLI::App& app, int argc, char** argv) {
-  if (argc < 2 || argv[1][0] == '-') return;
   std::vector<std::string> names;
+  const bool is_option = argc > 1 && argv[1][0] == '-';
+  if (is_option) return;
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
-    if (command->get_name() == argv[1]) return;
+    if (argc > 1 && command->get_name() == argv[1]) return;
     if (!command->get_group().empty()) names.push_back(command->get_name());
   }
+  if (argc < 2)
+    throw usage_error("no command was given; expected one of {}", join(names, ", "))
+        .with_hint(
+            "begin with: stagedtrain data TEXT --out DIR; stagedtrain --help shows a first run");
   throw usage_error("unknown command '{}'{}", argv[1], suggestion(argv[1], names))
       .with_hint("stagedtrain --help lists the commands");
 }
@@ -45,13 +62,14 @@ Error usage_of(const CLI::ParseError& error, const CLI::App& app) {
   return usage_error("{}", error.what()).with_hint(fmt::format("{} --help", command));
 }
 
-void flush_results() {
-  errno = 0;
-  if (std::fflush(stdout) != 0 && errno != EPIPE)
-    throw resource_error("standard output: cannot write: {}", std::strerror(errno));
+// --help and --version. CLI11 would print them itself, and not notice a full disk.
+void print_help(const CLI::ParseError& error, const CLI::App& app) {
+  std::ostringstream text;
+  app.exit(error, text, text);
+  print(text.str());
 }
 
-int run(int argc, char** argv) {
+void run(int argc, char** argv) {
   CLI::App app("Trains language models in stages: a small one first, grown into larger ones.",
                "stagedtrain");
   app.set_version_flag("--version", "stagedtrain " STAGEDTRAIN_VERSION);
@@ -69,18 +87,14 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-    throw usage_of(error, app);
+    if (error.get_exit_code() != 0) throw usage_of(error, app);
+    print_help(error, app);
   }
-  flush_results();
-  return 0;
 }
 
-int complain(const char* message, const std::string& hint, int code) {
-  std::fflush(stdout);
-  std::fprintf(stderr, "stagedtrain: %s\n", message);
-  if (!hint.empty()) std::fprintf(stderr, "  %s\n", hint.c_str());
-  return code;
+int complain(const std::string& message, const std::string& hint, ErrorKind kind) {
+  tell("stagedtrain: " + message + "\n" + (hint.empty() ? "" : "  " + hint + "\n"));
+  return static_cast<int>(kind);
 }
 
 }  // namespace
@@ -88,16 +102,26 @@ int complain(const char* message, const std::string& hint, int code) {
 
 int main(int argc, char** argv) {
   using namespace stagedtrain;
+  cmd::open_standard_streams();
   install_stop_signals();
+  guard_mapped_files();
   try {
-    return cmd::run(argc, argv);
+    cmd::run(argc, argv);
+    return 0;
   } catch (const Error& error) {
-    return cmd::complain(error.what(), error.hint(), error.exit_code());
+    const bool advice = !error.hint().empty() || error.kind() != ErrorKind::interrupted;
+    return cmd::complain(error.what(), advice ? error.hint() : "run the same command again",
+                         error.kind());
   } catch (const std::bad_alloc&) {
     return cmd::complain("out of memory", "use a smaller model, batch.micro or file",
-                         static_cast<int>(ErrorKind::resource));
+                         ErrorKind::resource);
+  } catch (const std::system_error& error) {
+    return cmd::complain(error.what(),
+                         "the system refused a thread, a descriptor or a file: raise the limit "
+                         "(ulimit -a) or free some, then run the same command again",
+                         ErrorKind::resource);
   } catch (const std::exception& error) {
     return cmd::complain(error.what(), "this is a fault of stagedtrain; please report it",
-                         static_cast<int>(ErrorKind::bug));
+                         ErrorKind::bug);
   }
 }

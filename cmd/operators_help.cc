@@ -81,7 +81,7 @@ std::string operators_json() {
                     {"help", entry.help},
                     {"options", options}});
   }
-  return list.dump(2) + "\n";
+  return json_text(list) + "\n";
 }
 
 std::string grow_footer() {

@@ -1,9 +1,9 @@
 // `stagedtrain plan`: what a schedule comes to, before anything runs.
-#include <cstdio>
 #include <memory>
 
 #include "base/text.h"
 #include "cmd/commands.h"
+#include "cmd/output.h"
 #include "cmd/plan_choice.h"
 #include "cmd/plan_fit.h"
 #include "cmd/plan_from.h"
@@ -94,7 +94,7 @@ template <class Text, class Make>
 std::string printed(const PlanArguments& a, const plan::FullPlan& full, Text text, Make json) {
   if (!a.choice.slurm.empty()) return plan::write_slurm(full, slurm_options(a.choice, a.force));
   if (a.print_schedule) return plan::resolved_yaml(full.plan);
-  return a.json ? json().dump(2) + "\n" : text();
+  return a.json ? json_text(json()) + "\n" : text();
 }
 
 plan::Measurements measured(const PlanArguments& a) {
@@ -114,7 +114,8 @@ void write_page(const PlanArguments& a, const plan::FullPlan& full, const plan::
   refuse_overwrite(a.fit.page, a.force);
   const plan::PlanningLaw law = optimum ? optimum->law : law_of(a, full.plan.schedule);
   const report::PlanPicture picture = report::picture_of(full, law, optimum);
-  write_file_atomically(a.fit.page, report::plan_page(picture, text));
+  write_file_atomically(a.fit.page, report::plan_page(picture, text),
+                        a.force ? Replace::yes : Replace::no);
 }
 
 std::string optimized(const PlanArguments& a, const schedule::Schedule& schedule) {
@@ -228,7 +229,7 @@ void add_plan(CLI::App& app) {
                             "--slurm", "--measure", "--from", "--probe"})
     fit->excludes(command->get_option(other));
   command->footer(kFooter);
-  command->callback([arguments] { std::fputs(result_of(*arguments).c_str(), stdout); });
+  command->callback([arguments] { print(result_of(*arguments)); });
 }
 
 }  // namespace stagedtrain::cmd

@@ -40,8 +40,9 @@ std::string fit_result(const FitArguments& arguments) {
       plan::fit_laws(logged, {.huber = arguments.huber, .drop_highest = arguments.drop_highest});
   if (!arguments.out.empty()) plan::write_law_file(laws, arguments.out, arguments.force);
   if (!arguments.page.empty())
-    write_file_atomically(arguments.page, report::fit_page(laws, logged, report::to_text(laws)));
-  return arguments.json ? plan::to_json(laws).dump(2) + "\n" : report::to_text(laws);
+    write_file_atomically(arguments.page, report::fit_page(laws, logged, report::to_text(laws)),
+                          arguments.force ? Replace::yes : Replace::no);
+  return arguments.json ? json_text(plan::to_json(laws)) + "\n" : report::to_text(laws);
 }
 
 }  // namespace stagedtrain::cmd

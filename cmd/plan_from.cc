@@ -19,7 +19,7 @@ std::string from_result(const FromArguments& arguments) {
                    plan::read_measurements(plan::measurements_file("")),
                    plan::read_learned(plan::learned_file("")));
   if (arguments.print_schedule) return plan::resolved_yaml(plan::resolve(replan.schedule, facts));
-  return arguments.json ? plan::to_json(replan).dump(2) + "\n" : plan::to_text(replan);
+  return arguments.json ? json_text(plan::to_json(replan)) + "\n" : plan::to_text(replan);
 }
 
 }  // namespace stagedtrain::cmd

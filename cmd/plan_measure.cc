@@ -1,9 +1,8 @@
 // `stagedtrain plan --measure`: loads LibTorch, times steps, keeps the numbers.
 #include "cmd/plan_measure.h"
 
-#include <cstdio>
-
 #include "cmd/engine.h"
+#include "cmd/output.h"
 #include "plan/measurements.h"
 
 namespace stagedtrain::cmd {
@@ -26,10 +25,9 @@ std::string measure_result(const MeasureArguments& arguments, const plan::RunPla
   const Path file = plan::measurements_file(arguments.file);
   plan::read_measurements(file);  // a bad file is refused before the work
   const std::vector<plan::Measurement> measured = engine().measure(
-      plan, arguments.request,
-      [](const std::string& stage) { std::fprintf(stderr, "measuring %s\n", stage.c_str()); });
+      plan, arguments.request, [](const std::string& stage) { tell("measuring " + stage + "\n"); });
   plan::add_measurements(file, measured);
-  if (json) return plan::to_json(measured).dump(2) + "\n";
+  if (json) return json_text(plan::to_json(measured)) + "\n";
   return plan::to_text(measured) +
          fmt::format(
              "\nMedians of whole optimizer steps; memory is the highest of the process, or "

@@ -70,7 +70,7 @@ std::string probe_result(const ProbeArguments& arguments, const schedule::Schedu
   if (!all && arguments.print_schedule)
     throw usage_error("plan --probe: not all of its runs have ended")
         .with_hint("sh " + (folder / "run.sh").string());
-  if (arguments.json && !all) return plan::to_json(ranking).dump(2) + "\n";
+  if (arguments.json && !all) return json_text(plan::to_json(ranking)) + "\n";
   const std::string extent = extent_text(candidates, all_ways, plan);
   if (!all) return extent + waiting_text(ranking, folder, arguments.steps);
   const auto best =
@@ -79,7 +79,7 @@ std::string probe_result(const ProbeArguments& arguments, const schedule::Schedu
       plan::resolve_files(plan::with_growth(schedule, best->schedule.stages[1].grow));
   if (arguments.print_schedule) return plan::resolved_yaml(again);
   if (arguments.json)
-    return Json{{"ranking", plan::to_json(ranking)}, {"plan", plan::to_json(again)}}.dump(2) + "\n";
+    return json_text({{"ranking", plan::to_json(ranking)}, {"plan", plan::to_json(again)}}) + "\n";
   return extent + plan::to_text(ranking, arguments.steps) +
          fmt::format("\nbest: {}; planned with it:\n\n", best->growth) + plan::to_text(again);
 }

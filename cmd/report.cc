@@ -1,8 +1,8 @@
 // `stagedtrain report`: what runs have shown, as a page, a table or JSON.
-#include <cstdio>
 #include <memory>
 
 #include "cmd/commands.h"
+#include "cmd/output.h"
 #include "cmd/teach.h"
 #include "report/page.h"
 #include "report/results.h"
@@ -79,12 +79,12 @@ void run(const ReportArguments& arguments) {
     Json json = report::to_json(report);
     json["learned"] = plan::to_json(learned);
     json["page"] = arguments.out.empty() ? Json(nullptr) : Json(arguments.out);
-    text = json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+    text = json_text(json) + "\n";
   } else {
     text = report::to_text(report) + learned_text(learned);
     if (!arguments.out.empty()) text += "\npage  " + arguments.out + "\n";
   }
-  std::fputs(text.c_str(), stdout);
+  print(text);
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
 // `stagedtrain show`: what a file is, every checksum verified.
-#include <cstdio>
 #include <memory>
 
 #include "base/text.h"
 #include "cmd/commands.h"
+#include "cmd/output.h"
 #include "data/formats.h"
 #include "state/description.h"
 
@@ -66,16 +66,12 @@ std::unique_ptr<data::TokenFile> token_file(const Path& path) {
   return nullptr;
 }
 
-std::string json_text(const Json& json) {
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";  // paths may be any bytes
-}
-
 std::string description(const ShowArguments& arguments) {
   const Path path = arguments.file;
   if (const auto tokens = token_file(path))
-    return arguments.json ? json_text(token_file_json(*tokens)) : token_file_text(*tokens);
+    return arguments.json ? json_text(token_file_json(*tokens)) + "\n" : token_file_text(*tokens);
   const state::CheckpointReader reader(path);
-  return arguments.json ? json_text(state::to_json(path, reader, arguments.tensors))
+  return arguments.json ? json_text(state::to_json(path, reader, arguments.tensors)) + "\n"
                         : state::to_text(path, reader, arguments.tensors);
 }
 
@@ -92,7 +88,7 @@ void add_show(CLI::App& app) {
                     "list the tensors too: shape, bytes, mean, deviation, range of the weights");
   command->add_flag("--json", arguments->json, "print everything as JSON, schedule included");
   command->footer(kFooter);
-  command->callback([arguments] { std::fputs(description(*arguments).c_str(), stdout); });
+  command->callback([arguments] { print(description(*arguments)); });
 }
 
 }  // namespace stagedtrain::cmd

@@ -1,7 +1,7 @@
 // Adding to the files of measurements and of what was learnt.
 #include "cmd/teach.h"
 
-#include <cstdio>
+#include "cmd/output.h"
 
 namespace stagedtrain::cmd {
 
@@ -13,7 +13,7 @@ void teach(const std::vector<plan::Measurement>& speeds,
     plan::add_measurements(measurements, speeds);
     plan::add_learned(learned, growths);
   } catch (const Error& error) {
-    std::fprintf(stderr, "nothing was kept for later plans: %s\n", error.what());
+    tell(fmt::format("nothing was kept for later plans: {}\n", error.what()));
   }
 }
 

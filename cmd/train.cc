@@ -1,10 +1,10 @@
 // `stagedtrain train`: runs a schedule, or the same final model from scratch for comparison.
-#include <cstdio>
 #include <memory>
 
 #include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/engine.h"
+#include "cmd/output.h"
 #include "cmd/teach.h"
 #include "plan/choose.h"
 #include "plan/resolve_files.h"
@@ -24,7 +24,8 @@ The run folder gets schedule.yaml (every default written), run.jsonl (the log), 
 newest few) and stages/NAME.h5 (the end of each stage). The same command goes on where a run
 stopped, from the newest checkpoint that is whole, with the same bits as if it had not stopped.
 
-Ctrl-C, SIGTERM and SIGUSR1 save and leave with code 85; a second signal leaves at once.
+Ctrl-C, SIGTERM, SIGHUP and SIGUSR1 save and leave with code 85; another one, more than a second
+later, leaves at once.
 
 --scratch trains the final model alone, once for each length in scratch.budgets, each fully decayed,
 into RUN/budget-STEPS. Under wsd they share their stable part, so it is trained once.
@@ -81,13 +82,13 @@ void teach_from(const plan::RunPlan& plan, const Path& folder) {
 // The table of what will happen, then the run; its results go into `results`.
 void run_one(const TrainArguments& a, const plan::RunPlan& plan, const train::RunRequest& request,
              Json& results) {
-  std::fprintf(stderr, "%s\n", plan::to_text(plan).c_str());
+  tell(plan::to_text(plan) + "\n");
   const train::RunResult result = engine().run(plan, request);
   if (result.done) teach_from(plan, request.out);
   if (a.json) {
     results.push_back(result_json(result, request.out));
   } else {
-    std::fputs(result_text(result, request.out).c_str(), stdout);
+    print(result_text(result, request.out));
   }
 }
 
@@ -95,8 +96,8 @@ void run_scratch(const TrainArguments& a, const plan::RunPlan& plan, Json& resul
   train::RunRequest request = a.request;
   for (const plan::RunPlan& budget : plan::resolve_scratch(plan)) {
     request.out = Path(a.out) / fmt::format("budget-{}", budget.total_steps);
-    std::fprintf(stderr, "\nfrom scratch, %s steps, into %s\n", grouped(budget.total_steps).c_str(),
-                 request.out.c_str());
+    tell(fmt::format("\nfrom scratch, {} steps, into {}\n", grouped(budget.total_steps),
+                     request.out.string()));
     run_one(a, budget, request, results);
     request.branch_of.reset();
     if (budget.branch_step) request.branch_of = request.out / "branch.h5";
@@ -124,7 +125,7 @@ void run(const TrainArguments& a) {
     request.out = a.out;
     run_one(a, plan, request, results);
   }
-  if (a.json) std::fputs(((a.scratch ? results : results[0]).dump(2) + "\n").c_str(), stdout);
+  if (a.json) print(json_text(a.scratch ? results : results[0]) + "\n");
 }
 
 }  // namespace

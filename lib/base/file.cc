@@ -2,14 +2,12 @@
 #include "base/file.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <utility>
 
@@ -18,8 +16,6 @@
 
 namespace stagedtrain {
 namespace {
-
-constexpr std::uint64_t kPage = 4096;
 
 FileFault g_fault;
 std::mutex g_fault_mutex;
@@ -51,6 +47,10 @@ int attempt(FileOperation operation, const Path& path, Call call) {
         ignored ? std::string("?") : short_bytes(static_cast<double>(space.available)),
         path.parent_path().empty() ? "." : path.parent_path().string()));
   }
+  if (code == EFBIG)
+    throw error.with_hint(
+        "this process may not write larger files: raise the limit (ulimit -f unlimited), or use a "
+        "file system that takes files of this size");
   throw error;
 }
 
@@ -68,15 +68,25 @@ int open_flags(OutputFile::Mode mode) {
   return O_WRONLY;
 }
 
-int open_regular(const Path& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) throw input_error("{}: cannot read: {}", path.string(), std::strerror(errno));
-  struct stat status {};
-  if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
-    ::close(fd);
-    throw input_error("{}: cannot read: not a regular file", path.string());
+Error exists_already(const Path& path) {
+  return usage_error("{}: exists already", path.string())
+      .with_hint("give --force to replace it, or choose another name");
+}
+
+// Not every file system knows RENAME_NOREPLACE (NFS and exFAT do not). A hard link does not replace
+// either. Where there are no hard links, the check and the rename are two steps.
+int rename_without_replacing(const Path& from, const Path& to) {
+  const int result = ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE);
+  if (result == 0 || (errno != EINVAL && errno != ENOSYS)) return result;
+  if (::link(from.c_str(), to.c_str()) == 0) {
+    ::unlink(from.c_str());
+    return 0;
   }
-  return fd;
+  if (errno == EEXIST) return -1;
+  struct stat status {};
+  if (::lstat(to.c_str(), &status) != 0) return ::rename(from.c_str(), to.c_str());
+  errno = EEXIST;
+  return -1;
 }
 
 }  // namespace
@@ -172,10 +182,13 @@ void OutputFile::close() {
     fail(path_, "close", errno);
 }
 
-void rename_file(const Path& from, const Path& to) {
-  if (const int code =
-          attempt(FileOperation::rename, to, [&] { return ::rename(from.c_str(), to.c_str()); }))
-    fail(to, "rename into place", code);
+void rename_file(const Path& from, const Path& to, Replace replace) {
+  const int code = attempt(FileOperation::rename, to, [&] {
+    return replace == Replace::yes ? ::rename(from.c_str(), to.c_str())
+                                   : rename_without_replacing(from, to);
+  });
+  if (code == EEXIST && replace == Replace::no) throw exists_already(to);
+  if (code) fail(to, "rename into place", code);
 }
 
 void sync_folder(const Path& folder) {
@@ -200,105 +213,7 @@ void refuse_overwrite(const Path& path, bool force) {
     throw usage_error("{}: exists and is not a regular file, so it is never replaced",
                       path.string())
         .with_hint("choose another name");
-  if (exists && !force)
-    throw usage_error("{}: exists already", path.string())
-        .with_hint("give --force to replace it, or choose another name");
+  if (exists && !force) throw exists_already(path);
 }
-
-AtomicFile::AtomicFile(Path target) : target_(std::move(target)) {
-  static std::atomic<unsigned> serial{0};
-  temporary_ = target_;
-  temporary_ += fmt::format(".tmp-{}-{}", ::getpid(), serial++);
-}
-
-AtomicFile::~AtomicFile() {
-  if (!committed_) ::unlink(temporary_.c_str());
-}
-
-void AtomicFile::commit() {
-  {
-    OutputFile file(temporary_, OutputFile::Mode::existing);
-    file.sync();
-    file.close();
-  }
-  rename_file(temporary_, target_);
-  committed_ = true;
-  sync_folder(target_.parent_path());
-}
-
-void write_file_atomically(const Path& target, std::string_view text) {
-  AtomicFile file(target);
-  OutputFile out(file.path(), OutputFile::Mode::create_new);
-  out.write_at(0, std::as_bytes(std::span(text)));
-  out.close();
-  file.commit();
-}
-
-std::string read_text_file(const Path& path, std::uint64_t max_bytes) {
-  const MappedFile file(path);
-  if (file.bytes().size() > max_bytes)
-    throw input_error("{}: is {}, expected at most {}", path.string(),
-                      short_bytes(static_cast<double>(file.bytes().size())),
-                      short_bytes(static_cast<double>(max_bytes)));
-  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
-}
-
-MappedFile::MappedFile(const Path& path) {
-  const int fd = open_regular(path);
-  struct stat status {};
-  ::fstat(fd, &status);
-  size_ = static_cast<std::size_t>(status.st_size);
-  void* place = size_ ? ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd, 0) : nullptr;
-  const int code = errno;
-  ::close(fd);
-  if (place == MAP_FAILED)
-    throw input_error("{}: cannot map: {}", path.string(), std::strerror(code));
-  data_ = static_cast<const std::byte*>(place);
-}
-
-MappedFile::~MappedFile() {
-  if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
-}
-
-MappedFile::MappedFile(MappedFile&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
-
-MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
-  std::swap(data_, other.data_);
-  std::swap(size_, other.size_);
-  return *this;
-}
-
-void MappedFile::prefetch(std::uint64_t offset, std::uint64_t size) const {
-  const std::uint64_t start = offset / kPage * kPage,
-                      end = std::min<std::uint64_t>(offset + size, size_);
-  if (start < end) ::madvise(const_cast<std::byte*>(data_) + start, end - start, MADV_WILLNEED);
-}
-
-void MappedFile::release(std::uint64_t offset, std::uint64_t size) const {
-  const std::uint64_t start = (offset + kPage - 1) / kPage * kPage,
-                      end = std::min<std::uint64_t>(offset + size, size_) / kPage * kPage;
-  if (start < end) ::madvise(const_cast<std::byte*>(data_) + start, end - start, MADV_DONTNEED);
-}
-
-FolderLock::FolderLock(const Path& folder) {
-  const Path path = folder / "lock";
-  fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (fd_ < 0) fail(path, "open", errno);
-  if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
-    char holder[32] = {};
-    if (::pread(fd_, holder, sizeof holder - 1, 0) < 0) holder[0] = '\0';
-    ::close(fd_);
-    throw make_error(ErrorKind::locked, "{}: another run is using this folder (process {})",
-                     folder.string(), trim(holder).empty() ? "unknown" : trim(holder))
-        .with_hint("wait for it, stop it, or give another --out");
-  }
-  const std::string self = std::to_string(::getpid()) + "\n";
-  if (::ftruncate(fd_, 0) != 0 || ::pwrite(fd_, self.data(), self.size(), 0) < 0) {
-    // The number is only a courtesy to whoever waits; the lock itself is held.
-  }
-}
-
-FolderLock::~FolderLock() { ::close(fd_); }
 
 }  // namespace stagedtrain

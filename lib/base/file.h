@@ -7,10 +7,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+
+#include "base/signals.h"
 
 namespace stagedtrain {
 
@@ -61,18 +65,28 @@ class OutputFile {
   std::uint64_t announced_ = 0;      // what allocate() was asked for
 };
 
-void rename_file(const Path& from, const Path& to);
+// What happens to a file that already has the target's name.
+enum class Replace { yes, no };
+// With Replace::no, throws Error(usage) if a file of that name exists, even if it appeared a moment
+// ago: of several processes that rename to one name, exactly one succeeds.
+void rename_file(const Path& from, const Path& to, Replace replace = Replace::yes);
 void sync_folder(const Path& folder);
 void make_folders(const Path& folder);
 // Throws Error(usage) if the path exists and force is false, and always if it is anything but a
 // regular file (a folder, a device, a pipe, a link that leads to one or nowhere).
 void refuse_overwrite(const Path& path, bool force);
 
-// A file that appears whole or not at all: write to path() (a temporary name beside the target),
-// then commit(): sync, rename, sync the folder. Without commit the temporary file is removed.
+// A file that appears whole or not at all: write to path(), then commit(): sync, rename, sync the
+// folder. Without commit the temporary file is removed, also when a signal ends the process.
+//
+// path() is beside the target and called TARGET.tmp-RANDOM. It exists and is empty when the
+// constructor returns, so it is opened with Mode::existing. It is locked (flock) for the life of
+// this object, which is how another process tells one that is being written from what a killed
+// process left behind.
 class AtomicFile {
  public:
-  explicit AtomicFile(Path target);
+  // Removes what killed processes left of the same target first.
+  explicit AtomicFile(Path target, Replace replace = Replace::yes);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
@@ -82,10 +96,37 @@ class AtomicFile {
 
  private:
   Path target_, temporary_;
+  Replace replace_;
+  std::unique_ptr<OutputFile> held_;
+  std::optional<RemovedBySignal> removed_;
   bool committed_ = false;
 };
-// The whole text as a file, atomically.
-void write_file_atomically(const Path& target, std::string_view text);
+// The whole text as a file, atomically. For small files: what the disk gives back is compared with
+// the text before the file takes its name.
+void write_file_atomically(const Path& target, std::string_view text,
+                           Replace replace = Replace::yes);
+// Removes temporary files of AtomicFile that no process holds any more: all in the folder, or those
+// of one target. Where the file system has no locks they stay. Never throws.
+void remove_leftovers(const Path& folder);
+void remove_leftovers_of(const Path& target);
+
+// A regular file open for reading by several threads at a time. For files that others may change
+// meanwhile: one that was shortened is an Error, where a MappedFile ends the process.
+class InputFile {
+ public:
+  // Throws Error(input) if it cannot be opened or is not a regular file.
+  explicit InputFile(Path path);
+  ~InputFile();
+  InputFile(const InputFile&) = delete;
+  InputFile& operator=(const InputFile&) = delete;
+  std::uint64_t size() const;
+  // Fills the span. Throws Error(input) if the file ends before or the disk fails.
+  void read_at(std::uint64_t offset, std::span<std::byte> bytes) const;
+
+ private:
+  Path path_;
+  int fd_ = -1;
+};
 
 // The whole file as text. Throws Error(input) if it is not a readable regular file, or is larger
 // than max_bytes.
@@ -93,6 +134,10 @@ std::string read_text_file(const Path& path, std::uint64_t max_bytes = std::uint
 
 // A read-only view of a whole regular file; pages are loaded as they are touched. Move-only. The
 // bytes stay valid for the life of the object. Throws Error(input) if it cannot be opened.
+//
+// If another process shortens the file, or the disk fails, the touch of a page that is gone raises
+// SIGBUS, and guard_mapped_files() ends the process with exit code 3 and the file's name. So map
+// only what a command reads before it has something to lose; else use InputFile.
 class MappedFile {
  public:
   explicit MappedFile(const Path& path);
@@ -109,18 +154,7 @@ class MappedFile {
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
 };
-
-// Holds an exclusive advisory lock on folder/lock for its life. Throws Error(locked), naming the
-// process that holds it, if another has it.
-class FolderLock {
- public:
-  explicit FolderLock(const Path& folder);
-  ~FolderLock();
-  FolderLock(const FolderLock&) = delete;
-  FolderLock& operator=(const FolderLock&) = delete;
-
- private:
-  int fd_ = -1;
-};
+// Installs the handler of SIGBUS. Call once, from main.
+void guard_mapped_files();
 
 }  // namespace stagedtrain

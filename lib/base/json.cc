@@ -1,14 +1,72 @@
-// Parsing JSON with our error.
+// Parsing JSON with our error and limits, and printing it.
 #include "base/json.h"
 
 namespace stagedtrain {
+namespace {
+
+// Whether brackets outside of strings are nested deeper than allowed.
+bool is_too_deep(std::string_view text) {
+  int depth = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      in_string = c != '"';
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '[' || c == '{') {
+      if (++depth > kMostJsonLevels) return true;
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+  return false;
+}
+
+void refuse_deep(std::string_view text, const std::string& where) {
+  if (is_too_deep(text))
+    throw input_error("{}: JSON nested deeper than {} levels", where, kMostJsonLevels);
+}
+
+// DEL and U+0080 to U+009F, which terminals obey and nlohmann prints as they are.
+std::string without_controls(const std::string& text) {
+  std::string result;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
+    if (byte == 0x7f) {
+      result += "\\u007f";
+    } else if (byte == 0xc2 && next < 0xa0) {
+      result += fmt::format("\\u{:04x}", next);
+      ++i;
+    } else {
+      result += text[i];
+    }
+  }
+  return result;
+}
+
+}  // namespace
 
 Json parse_json(std::string_view text, const std::string& where) {
+  refuse_deep(text, where);
   try {
     return Json::parse(text);
   } catch (const nlohmann::json::exception& error) {
     throw input_error("{}: not valid JSON: {}", where, error.what());
   }
+}
+
+std::optional<Json> try_parse_json(std::string_view text, const std::string& where) {
+  refuse_deep(text, where);
+  Json json = Json::parse(text, nullptr, false);
+  if (json.is_discarded()) return {};
+  return json;
+}
+
+std::string json_text(const Json& json, int indent) {
+  return without_controls(json.dump(indent, ' ', false, Json::error_handler_t::replace));
 }
 
 }  // namespace stagedtrain

@@ -5,9 +5,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <exception>
 #include <mutex>
-#include <thread>
+#include <utility>
 #include <vector>
 
 namespace stagedtrain {
@@ -37,10 +38,45 @@ void in_parallel(std::int64_t count, std::int64_t piece, std::int64_t threads,
   };
   {
     std::vector<std::jthread> others;
-    for (std::int64_t i = 1; i < std::min(threads, pieces); ++i) others.emplace_back(take_pieces);
+    for (std::int64_t i = 1; i < std::min(threads, pieces); ++i) {
+      std::jthread other = try_thread(take_pieces);
+      if (!other.joinable()) break;
+      others.push_back(std::move(other));
+    }
     take_pieces();
   }
   if (failure) std::rethrow_exception(failure);
+}
+
+std::jthread try_thread(const std::function<void()>& work) {
+  try {
+    return std::jthread(work);
+  } catch (const std::exception&) {  // too many threads, no address space for a stack, no memory
+    return {};
+  }
+}
+
+int threads_to_be_had(int wanted) {
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool over = false;
+  std::vector<std::jthread> others;
+  others.reserve(static_cast<std::size_t>(std::max(wanted, 1)));
+  int had = 1;
+  for (; had < wanted; ++had) {
+    std::jthread other = try_thread([&] {
+      std::unique_lock lock(mutex);
+      changed.wait(lock, [&] { return over; });
+    });
+    if (!other.joinable()) break;
+    others.push_back(std::move(other));
+  }
+  {
+    const std::lock_guard lock(mutex);
+    over = true;
+  }
+  changed.notify_all();
+  return had;
 }
 
 void let_others_go_first() {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/parallel.h"
 
 namespace stagedtrain {
 namespace {
@@ -25,7 +26,12 @@ struct StreamOutput::Job {
 
 StreamOutput::StreamOutput(OutputFile& file, std::uint64_t most_waiting)
     : file_(file), most_waiting_(most_waiting) {
-  for (int i = 0; i < kThreads; ++i) threads_.emplace_back([this] { work(); });
+  threads_.reserve(kThreads);  // nothing may throw once a thread waits for work
+  for (int i = 0; i < kThreads; ++i) {
+    std::jthread thread = try_thread([this] { work(); });
+    if (!thread.joinable()) break;
+    threads_.push_back(std::move(thread));
+  }
 }
 
 StreamOutput::~StreamOutput() {
@@ -63,6 +69,7 @@ void StreamOutput::give(Job job) {
   waiting_ += job.owned;
   ++unfinished_;
   queue_.push_back(std::make_shared<Job>(std::move(job)));
+  while (threads_.empty() && write_next(lock, own_room_)) continue;
   lock.unlock();
   changed_.notify_all();
 }
@@ -79,23 +86,28 @@ void StreamOutput::rethrow() const {
 
 void StreamOutput::work() {
   Room room;
-  for (;;) {
-    std::unique_lock lock(mutex_);
+  std::unique_lock lock(mutex_);
+  do {
     changed_.wait(lock, [&] { return over_ || !queue_.empty(); });
-    if (queue_.empty()) return;
-    const std::shared_ptr<Job> job = queue_.front();
-    const std::uint64_t start = std::exchange(job->taken, job->taken + kPiece);
-    if (job->taken >= job->size) queue_.pop_front();
-    const bool skip = failure_ != nullptr;
-    lock.unlock();
-    std::exception_ptr failure;
-    try {
-      if (!skip) write(*job, start, room);
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    end_piece(job, failure);
+  } while (write_next(lock, room));
+}
+
+bool StreamOutput::write_next(std::unique_lock<std::mutex>& lock, Room& room) {
+  if (queue_.empty()) return false;
+  const std::shared_ptr<Job> job = queue_.front();
+  const std::uint64_t start = std::exchange(job->taken, job->taken + kPiece);
+  if (job->taken >= job->size) queue_.pop_front();
+  const bool skip = failure_ != nullptr;
+  lock.unlock();
+  std::exception_ptr failure;
+  try {
+    if (!skip) write(*job, start, room);
+  } catch (...) {
+    failure = std::current_exception();
   }
+  end_piece(job, failure);
+  lock.lock();
+  return true;
 }
 
 void StreamOutput::write(const Job& job, std::uint64_t start, Room& room) {

@@ -19,7 +19,8 @@ namespace stagedtrain {
 
 // A few threads that look at and write pieces of what they are given, several at a time, so that
 // the disk always has work and checksums cost no time of their own. Errors are those of OutputFile,
-// thrown by the next call; nothing more is written after one. Used from one thread.
+// thrown by the next call; nothing more is written after one. Used from one thread. Where the
+// system grants no threads, the calling thread writes what it gives before it goes on.
 class StreamOutput {
  public:
   static constexpr std::uint64_t kPiece = 4 << 20;
@@ -58,6 +59,8 @@ class StreamOutput {
   using Room = std::optional<UnitRoom>;
   void give(Job job);
   void work();
+  // Takes a piece from the queue and writes it; false if there is none. Requires the lock.
+  bool write_next(std::unique_lock<std::mutex>& lock, Room& room);
   void write(const Job& job, std::uint64_t start, Room& room);
   void write_piece(const Job& job, std::uint64_t start, Room& room);
   void write_packed(const Job& job, Room& room);
@@ -73,6 +76,7 @@ class StreamOutput {
   std::size_t unfinished_ = 0;              // jobs
   std::exception_ptr failure_;
   bool over_ = false;
+  Room own_room_;  // of the calling thread, where it has to write
   std::vector<std::jthread> threads_;
 };
 

@@ -150,6 +150,37 @@ std::string grouped(std::int64_t value) {
   return digits;
 }
 
+namespace {
+
+// Bytes of the UTF-8 character that text begins with, 0 if it begins with none that may be printed.
+std::size_t printable_bytes(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = byte(0);
+  if (first < 0x80) return first == '\n' || first == '\t' || (first >= 0x20 && first != 0x7f);
+  const std::size_t size = first >= 0xf0 && first < 0xf5 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc2 || first >= 0xf5 || text.size() < size) return 0;
+  for (std::size_t i = 1; i < size; ++i)
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+  const unsigned char second = byte(1);
+  const bool is_control = first == 0xc2 && second < 0xa0;
+  const bool is_too_long = (first == 0xe0 && second < 0xa0) || (first == 0xf0 && second < 0x90);
+  const bool is_beyond = (first == 0xed && second >= 0xa0) || (first == 0xf4 && second >= 0x90);
+  return is_control || is_too_long || is_beyond ? 0 : size;
+}
+
+}  // namespace
+
+std::string for_terminal(std::string_view text) {
+  std::string result;
+  while (!text.empty()) {
+    const std::size_t size = printable_bytes(text);
+    if (size == 0) result += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[0]));
+    result += text.substr(0, size);
+    text.remove_prefix(std::max<std::size_t>(size, 1));
+  }
+  return result;
+}
+
 std::string wrapped(std::string_view text, std::size_t width, std::string_view indent) {
   std::string result, line;
   std::size_t at = 0;

@@ -33,6 +33,9 @@ std::string format_number(double value);
 std::string short_count(double value);
 // 1234567 -> "1,234,567".
 std::string grouped(std::int64_t value);
+// For terminals: control characters other than line ends and tabs, and bytes that are not UTF-8, as
+// \x1b. File names, tensor names and metadata may hold any bytes, and a terminal obeys some.
+std::string for_terminal(std::string_view text);
 // Broken at spaces into lines of at most so many bytes, each but the first begun with the indent;
 // ends with a line end.
 std::string wrapped(std::string_view text, std::size_t width = 100, std::string_view indent = "");

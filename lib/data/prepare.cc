@@ -135,7 +135,9 @@ PreparedData prepare(const PrepareOptions& options) {
   data.by_document = splits_by_document(options, data.documents);
   if (!data.by_document) data.block_bytes = block_bytes(data.text_bytes, options.validation);
 
-  TokenWriter train(train_path, *tokenizer), validation(validation_path, *tokenizer);
+  const Replace replace = options.force ? Replace::yes : Replace::no;
+  TokenWriter train(train_path, *tokenizer, replace);
+  TokenWriter validation(validation_path, *tokenizer, replace);
   data.bytes_per_token = train.bytes_per_token();
   write_split(sources, options, *tokenizer, train, validation, data);
   finish(train, data, "train", data.train);

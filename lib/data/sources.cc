@@ -16,7 +16,7 @@ namespace stagedtrain::data {
 namespace {
 
 void copy_stdin(const Path& target) {
-  OutputFile out(target, OutputFile::Mode::create_new);
+  OutputFile out(target, OutputFile::Mode::existing);
   std::vector<std::byte> part(std::size_t{1} << 20);
   for (std::uint64_t written = 0;;) {
     stop_point("reading standard input");

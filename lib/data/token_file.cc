@@ -44,16 +44,21 @@ std::uint32_t copy_any(int width, std::span<const std::byte> from, std::span<std
 
 }  // namespace
 
-TokenFile::TokenFile(const Path& path)
-    : path_(path), file_(path), info_(read_info(path, file_.bytes())) {}
+TokenFile::TokenFile(const Path& path) : path_(path), identity_(file_identity(path)), file_(path) {
+  const MappedFile whole(path);  // its formats look at a few places of it
+  file_bytes_ = whole.bytes().size();
+  info_ = read_info(path, whole.bytes());
+}
 
 void TokenFile::read(std::int64_t first, std::span<std::int32_t> out, std::int64_t vocab) const {
   const auto size = static_cast<std::int64_t>(out.size());
   ST_CHECK(first >= 0 && size <= count() && first <= count() - size, "tokens [{}, {}) of {}", first,
            first + size, count());
   const auto width = static_cast<std::size_t>(info_.bytes_per_token);
-  const auto bytes =
-      token_bytes().subspan(static_cast<std::size_t>(first) * width, out.size() * width);
+  // Behind the place of the ids that are made of them: no other memory is needed.
+  const auto room = std::as_writable_bytes(out);
+  const auto bytes = room.last(out.size() * width);
+  file_.read_at(info_.first_byte + static_cast<std::uint64_t>(first) * width, bytes);
   if (copy_any(info_.bytes_per_token, bytes, out) < vocab) return;
   const auto bad = std::find_if(out.begin(), out.end(), [&](std::int32_t id) {
     return static_cast<std::uint32_t>(id) >= vocab;
@@ -66,33 +71,54 @@ void TokenFile::read(std::int64_t first, std::span<std::int32_t> out, std::int64
 }
 
 void TokenFile::check_vocab(std::int64_t vocab, std::uint64_t max_bytes) const {
-  if (token_bytes().size() > max_bytes) return;
+  if (bytes_of_tokens() > max_bytes) return;
   std::vector<std::int32_t> part(std::size_t{1} << 16);
   for (std::int64_t first = 0; first < count(); first += static_cast<std::int64_t>(part.size())) {
     stop_point("checking tokens");
     const auto left = static_cast<std::size_t>(count() - first);
     read(first, std::span(part).first(std::min(part.size(), left)), vocab);
   }
-  if (info_.tokens_crc && crc32c(token_bytes()) != *info_.tokens_crc)
+  if (info_.tokens_crc && checksum(info_.first_byte, bytes_of_tokens(), 0) != *info_.tokens_crc)
     throw input_error("{}: damaged: its tokens do not have the checksum that the header says",
                       path_.string())
         .with_hint("make it again: stagedtrain data TEXT --out DIR --force");
 }
 
+void TokenFile::check_unchanged(std::uint32_t fingerprint) const {
+  if (same_file_on_disk()) return;
+  const std::uint32_t found = TokenFile(path_).fingerprint();
+  if (found != fingerprint)
+    throw input_error(
+        "{}: was changed while it was in use: found fingerprint {:08x}, expected {:08x}",
+        path_.string(), found, fingerprint)
+        .with_hint("restore the file and run the same command again, or start with another --out");
+}
+
 std::uint32_t TokenFile::fingerprint() const {
-  constexpr std::size_t kPages = 64, kPage = 4096;
-  const auto file = file_.bytes();
-  const std::uint64_t size = file.size();
-  std::uint32_t crc = crc32c(std::as_bytes(std::span(&size, 1)));
-  crc = crc32c(file.first(info_.first_byte), crc);
-  const auto tokens = token_bytes();
-  if (tokens.size() <= kPages * kPage) return crc32c(tokens, crc);
-  for (std::size_t i = 0; i < kPages; ++i) {
-    const std::size_t start =
-        (tokens.size() - kPage) * i / (kPages - 1);  // the last page is the last one
-    crc = crc32c(tokens.subspan(start, kPage), crc);
+  constexpr std::uint64_t kPages = 64, kPage = 4096;
+  std::uint32_t crc = crc32c(std::as_bytes(std::span(&file_bytes_, 1)));
+  crc = checksum(0, info_.first_byte, crc);
+  const std::uint64_t tokens = bytes_of_tokens();
+  if (tokens <= kPages * kPage) return checksum(info_.first_byte, tokens, crc);
+  for (std::uint64_t i = 0; i < kPages; ++i) {
+    const std::uint64_t start =
+        (tokens - kPage) * i / (kPages - 1);  // the last page is the last one
+    crc = checksum(info_.first_byte + start, kPage, crc);
   }
   return crc;
+}
+
+std::uint32_t TokenFile::checksum(std::uint64_t offset, std::uint64_t size,
+                                  std::uint32_t before) const {
+  std::vector<std::byte> part(std::min<std::uint64_t>(size, std::uint64_t{1} << 20));
+  while (size > 0) {
+    const auto bytes = std::span(part).first(std::min<std::uint64_t>(size, part.size()));
+    file_.read_at(offset, bytes);
+    before = crc32c(bytes, before);
+    offset += bytes.size();
+    size -= bytes.size();
+  }
+  return before;
 }
 
 }  // namespace stagedtrain::data

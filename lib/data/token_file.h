@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/file.h"
+#include "data/file_identity.h"
 
 namespace stagedtrain::data {
 
@@ -23,8 +24,10 @@ struct TokenFileInfo {
       {};  // crc32c of all token bytes, where the format has one
 };
 
-// Memory-mapped, read-only; may be read by several threads. Throws Error(input) for a file that is
-// missing, empty, cut short, of odd length, of an unknown version.
+// Read-only; may be read by several threads. Throws Error(input) for a file that is missing, empty,
+// cut short, of odd length, of an unknown version. Tokens are read by system calls, not through a
+// mapping: a run of days must end with its state saved, not by SIGBUS, if somebody shortens the
+// file meanwhile (as `cp` does before it writes a file anew).
 class TokenFile {
  public:
   explicit TokenFile(const Path& path);
@@ -40,11 +43,22 @@ class TokenFile {
   void check_vocab(std::int64_t vocab, std::uint64_t max_bytes = std::uint64_t{1} << 30) const;
   // A cheap identity: crc32c over size, header and 64 pages spread over the file.
   std::uint32_t fingerprint() const;
+  // Whether path() still names the file that was opened, and nobody has written to it since. Costs
+  // one system call.
+  bool same_file_on_disk() const { return identity_ && file_identity(path_) == identity_; }
+  // For a program that has read from this file and goes on: throws Error(input) unless path() holds
+  // what it held when fingerprint() gave this value. Reads the file again only if it is no longer
+  // the same file on disk; a copy with the same content passes.
+  void check_unchanged(std::uint32_t fingerprint) const;
 
  private:
-  std::span<const std::byte> token_bytes() const { return file_.bytes().subspan(info_.first_byte); }
+  std::uint64_t bytes_of_tokens() const { return file_bytes_ - info_.first_byte; }
+  // Of bytes of the file, continued from `before`.
+  std::uint32_t checksum(std::uint64_t offset, std::uint64_t size, std::uint32_t before) const;
   Path path_;
-  MappedFile file_;
+  std::optional<FileIdentity> identity_;  // asked for before the file is opened
+  InputFile file_;
+  std::uint64_t file_bytes_;  // when it was opened
   TokenFileInfo info_;
 };
 

@@ -24,10 +24,10 @@ TokenHeader header_for(const Tokenizer& tokenizer) {
 
 }  // namespace
 
-TokenWriter::TokenWriter(Path target, const Tokenizer& tokenizer)
+TokenWriter::TokenWriter(Path target, const Tokenizer& tokenizer, Replace replace)
     : target_(std::move(target)),
-      file_(target_),
-      out_(file_.path(), OutputFile::Mode::create_new),
+      file_(target_, replace),
+      out_(file_.path(), OutputFile::Mode::existing),
       header_(header_for(tokenizer)),
       tokenizer_name_(tokenizer.spec() == "bytes" ? "bytes" : "sentencepiece"),
       written_(header_.header_bytes) {
@@ -55,7 +55,7 @@ void TokenWriter::finish(Json metadata) {
   ST_CHECK(header_.count > 0, "{}: no tokens", target_.string());
   flush();
   metadata["tokenizer"] = tokenizer_name_;
-  header_.metadata = metadata.dump(-1, ' ', false, Json::error_handler_t::replace);
+  header_.metadata = json_text(metadata, -1);
   out_.write_at(0, pack_header(header_));
   out_.close();
 }

@@ -16,7 +16,7 @@ class TokenWriter {
  public:
   // Width and vocabulary follow the tokenizer: 1 byte a token up to 256 ids, 2 up to 65,536,
   // else 4.
-  TokenWriter(Path target, const Tokenizer& tokenizer);
+  TokenWriter(Path target, const Tokenizer& tokenizer, Replace replace = Replace::yes);
   // Requires that every id is below the tokenizer's vocabulary.
   void append(std::span<const std::int32_t> ids);
   std::int64_t count() const { return static_cast<std::int64_t>(header_.count); }

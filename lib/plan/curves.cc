@@ -114,9 +114,9 @@ std::string line_of(const Path& log, double step) {
   std::size_t number = 0, found = 0;
   for (const std::string& line : split(read_text_file(log), '\n')) {
     ++number;
-    const Json event = Json::parse(line, nullptr, false);
-    if (event.is_object() && event.value("event", "") == "step" &&
-        event.value("step", -1.0) == step)
+    const std::optional<Json> event = try_parse_json(line, log.string());
+    if (event && event->is_object() && event->value("event", "") == "step" &&
+        event->value("step", -1.0) == step)
       found = number;
   }
   return found ? fmt::format("{}:{}", log.string(), found) : log.string();

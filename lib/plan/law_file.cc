@@ -92,7 +92,8 @@ FittedLaws laws_from_json(const Json& json, const std::string& where) {
 
 void write_law_file(const FittedLaws& laws, const Path& path, bool force) {
   refuse_overwrite(path, force);
-  write_file_atomically(path, to_json(laws).dump(1) + "\n");
+  write_file_atomically(path, json_text(to_json(laws), 1) + "\n",
+                        force ? Replace::yes : Replace::no);
 }
 
 FittedLaws read_law_file(const Path& path) {

@@ -108,7 +108,7 @@ void add_learned(const Path& path, const std::vector<LearnedGrowth>& growths) {
   if (path.has_parent_path()) make_folders(path.parent_path());
   Json json = {{"format", kFormat}, {"version", kVersion}};
   json["growths"] = to_json(known.all());
-  write_file_atomically(path, json.dump(1) + "\n");
+  write_file_atomically(path, json_text(json, 1) + "\n");
 }
 
 Json to_json(const std::vector<LearnedGrowth>& growths) {

@@ -154,7 +154,7 @@ void add_measurements(const Path& path, const std::vector<Measurement>& measured
   if (path.has_parent_path()) make_folders(path.parent_path());
   Json json = {{"format", kFormat}, {"version", kVersion}};
   json["measurements"] = to_json(known.all());
-  write_file_atomically(path, json.dump(1) + "\n");
+  write_file_atomically(path, json_text(json, 1) + "\n");
 }
 
 Json to_json(const std::vector<Measurement>& measured) {

@@ -137,7 +137,7 @@ std::string write_slurm(const FullPlan& full, const SlurmOptions& options) {
   std::string text;
   for (const SlurmFile& file : files) {
     const Path path = options.folder / file.name;
-    write_file_atomically(path, file.text);
+    write_file_atomically(path, file.text, options.force ? Replace::yes : Replace::no);
     if (file.name.ends_with(".sh"))
       std::filesystem::permissions(path, std::filesystem::perms::owner_exec,
                                    std::filesystem::perm_options::add);

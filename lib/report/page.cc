@@ -174,7 +174,7 @@ std::string make_page(const Report& report, const std::string& gnuplot) {
 
 void write_page(const Report& report, const Path& path, bool force) {
   refuse_overwrite(path, force);
-  write_file_atomically(path, make_page(report));
+  write_file_atomically(path, make_page(report), force ? Replace::yes : Replace::no);
 }
 
 }  // namespace stagedtrain::report

@@ -150,11 +150,11 @@ std::vector<Line> lines_of(std::string_view text) {
 
 // A crash may cut the line being written: it is the last of the log, or the last before the run was
 // continued.
-bool cut_by_crash(const std::vector<Line>& lines, std::size_t i) {
+bool cut_by_crash(const std::vector<Line>& lines, std::size_t i, const std::string& where) {
   if (i + 1 == lines.size()) return true;
-  const Json next = Json::parse(lines[i + 1].text, nullptr, false);
-  if (!next.is_object() || !next.contains("event")) return false;
-  return next["event"] == "start" || next["event"] == "resume";
+  const std::optional<Json> next = try_parse_json(lines[i + 1].text, where);
+  if (!next || !next->is_object() || !next->contains("event")) return false;
+  return (*next)["event"] == "start" || (*next)["event"] == "resume";
 }
 
 // The path's text with its numbers padded, so that budget-900 sorts before budget-1500.
@@ -234,10 +234,9 @@ Run read_log(const Path& log, std::string name) {
   run.name = std::move(name);
   for (std::size_t i = 0; i < lines.size(); ++i) {
     const std::string where = fmt::format("{}:{}", log.string(), lines[i].number);
-    const Json event = Json::parse(lines[i].text, nullptr, false);
-    if (event.is_discarded() && cut_by_crash(lines, i)) continue;
-    if (event.is_discarded()) parse_json(lines[i].text, where);
-    add_event(JsonReader(event, where), run);
+    const std::optional<Json> event = try_parse_json(lines[i].text, where);
+    if (!event && cut_by_crash(lines, i, where)) continue;
+    add_event(JsonReader(event ? *event : parse_json(lines[i].text, where), where), run);
   }
   if (run.role.empty())
     throw input_error(

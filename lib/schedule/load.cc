@@ -109,6 +109,10 @@ void check_stage(const Schedule& s, std::size_t i, std::set<std::string>& names)
           "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != std::string::npos)
     refuse(
         fmt::format("name '{}': expected letters, digits, _ and - (it names files)", stage.name));
+  constexpr std::size_t kLongestName = 100;  // a file of this name gets a temporary one beside it
+  if (stage.name.size() > kLongestName)
+    refuse(fmt::format("name: found {} letters, expected at most {} (it names files)",
+                       stage.name.size(), kLongestName));
   if (!names.insert(stage.name).second) refuse(fmt::format("name '{}' is used twice", stage.name));
   if (stage.length.amount <= 0 && stage.length.unit != DurationUnit::automatic)
     refuse(fmt::format("for: '{}' is nothing", to_string(stage.length)));

@@ -75,7 +75,7 @@ struct Pack {
 struct CheckpointWriter::Impl {
   Impl(const Path& target, const StateHeader& header)
       : table(arch::param_table(header.model)),
-        metadata(metadata_json(header).dump()),
+        metadata(json_text(metadata_json(header), -1)),
         skeleton(kFormatName, kFormatVersion, all_datasets(table, header, metadata)),
         checksums(skeleton.datasets().size()),
         places(places_of(skeleton.datasets(), Rest::kept)),
@@ -167,6 +167,7 @@ struct CheckpointWriter::Impl {
   void verify() const try {
     CheckpointReader(atomic.path()).verify(std::max(kVerified, skeleton.file_bytes() / 64));
   } catch (const Error& error) {
+    if (error.kind() != ErrorKind::input) throw;  // too little memory is no fault of the disk
     throw resource_error("{}: what was read back is not what was written: {}",
                          atomic.path().string(), error.what())
         .with_hint(

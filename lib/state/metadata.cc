@@ -182,7 +182,7 @@ class Reader {
 
  private:
   static Error fail(const std::string& path, const Json& json, const std::string& expected) {
-    std::string found = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+    std::string found = json_text(json, -1);
     if (found.size() > 40) found = std::string("a JSON ") + json.type_name();
     return input_error("{}: found {}, expected {}", path, found, expected);
   }

@@ -54,7 +54,7 @@ std::uint64_t size_of(const Path& file) {
 void CheckpointSaver::prepare(const state::StateHeader& header) {
   join();
   if (has_room(copy_) || !fits(header)) return;
-  thread_ = std::jthread([this, header] {
+  thread_ = try_thread([this, header] {
     let_others_go_first();
     try {
       make_room(copy_, header);
@@ -117,7 +117,8 @@ void CheckpointSaver::start(const Path& file, LiveState& live, std::function<voi
   current_ = {.file = file, .progress = live.header.progress};
   under_way_ = true;
   current_.stood_still = seconds_since(start);
-  thread_ = std::jthread([this, then = std::move(then)] { write(then); });
+  thread_ = try_thread([this, then] { write(then); });
+  if (!thread_.joinable()) write(then);  // no thread can be had: training waits
 }
 
 void CheckpointSaver::save(const Path& file, LiveState& live) {

@@ -31,9 +31,7 @@ EventLog::EventLog(const Path& file) : out_(file, OutputFile::Mode::append) {
   if (ends_in_mid_line(file)) out_.append("\n");
 }
 
-void EventLog::write(const Json& event) {
-  out_.append(event.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
-}
+void EventLog::write(const Json& event) { out_.append(json_text(event, -1) + "\n"); }
 
 Json place_event(const char* kind, const state::Progress& p) {
   return {{"event", kind},      {"stage", p.stage}, {"step", p.step},

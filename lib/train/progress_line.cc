@@ -103,7 +103,7 @@ void ProgressLine::step(const state::Progress& progress, const StepNumbers& numb
   shown_ = now;
   std::string text = progress_text(plan_, progress, numbers, speed_since_mark(progress));
   if (!terminal_) {
-    std::fprintf(stderr, "%s\n", text.c_str());
+    std::fprintf(stderr, "%s\n", for_terminal(text).c_str());
     return;
   }
   text.resize(std::min(text.size(), terminal_columns() - 1));
@@ -119,7 +119,7 @@ void ProgressLine::clear() {
 
 void ProgressLine::say(const std::string& text) {
   clear();
-  std::fprintf(stderr, "%s\n", text.c_str());
+  std::fprintf(stderr, "%s\n", for_terminal(text).c_str());
 }
 
 }  // namespace stagedtrain::train

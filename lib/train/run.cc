@@ -3,6 +3,7 @@
 
 #include <ATen/Parallel.h>
 
+#include "base/parallel.h"
 #include "base/signals.h"
 #include "base/text.h"
 #include "runlog/run_log.h"
@@ -169,10 +170,23 @@ RunResult result_of(const plan::RunPlan& plan, const RunFolder& folder) {
   return result;
 }
 
+// OpenMP ends the process when it cannot start a thread, so it is given only as many as can be had.
+// asked: 0 for as many as OpenMP would take.
+void use_threads_to_be_had(int asked) {
+  const int wanted = asked > 0 ? asked : at::get_num_threads();
+  const int had = threads_to_be_had(wanted);
+  if (had < wanted)
+    fmt::print(stderr,
+               "warning: the system grants {} of {} threads (ulimit -u, or a container's limit); "
+               "computing on {}\n",
+               had, wanted, had);
+  if (asked > 0 || had < wanted) at::set_num_threads(had);
+}
+
 }  // namespace
 
 model::ModelOptions model_options(const DeviceRequest& request, model::Precision precision) {
-  if (request.threads > 0) at::set_num_threads(request.threads);
+  use_threads_to_be_had(request.threads);
   model::ModelOptions options{.device = model::parse_device(request.device),
                               .precision = precision};
   const std::string& word = request.kernels;
@@ -216,6 +230,7 @@ RunResult run(const plan::RunPlan& plan, const RunRequest& request) {
           run.last_saved.empty() ? request.branch_of->string() : run.last_saved.string();
       log.write(event);
     }
+    const StopPointsOnly until_saved;
     run_stages(run, std::move(live), request.stage);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::interrupted || !error.hint().empty()) throw;

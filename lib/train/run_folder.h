@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "base/file.h"
+#include "base/folder_lock.h"
 #include "plan/run_plan.h"
 #include "state/checkpoint.h"
 

@@ -298,14 +298,16 @@ eval::EvalReport run_stage(RunContext& run, LiveState& live) {
   try {
     return loop.run();
   } catch (const Error& error) {
-    if (error.kind() != ErrorKind::interrupted) throw;
+    // A signal, or token files that can no longer be read: the state itself is good.
+    if (error.kind() != ErrorKind::interrupted && error.kind() != ErrorKind::input) throw;
     const state::Progress& at = live.header.progress;
     const Path file = run.folder.step_file(at.step);
     if (at.step > 0) loop.save(file);
+    const bool interrupted = error.kind() == ErrorKind::interrupted;
     throw Error(error.kind(),
                 at.step > 0 ? fmt::format("{}; saved {}", error.what(), file.string())
                             : std::string(error.what()),
-                "run the same command again to go on");
+                interrupted ? "run the same command again to go on" : error.hint());
   }
 }
 

@@ -1,15 +1,20 @@
 // Files: whole or not there, whichever operation fails.
 #include "base/file.h"
 
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <latch>
+#include <thread>
 
 #include "support/catch.h"
 #include "support/errors.h"
 #include "support/file_fault.h"
+#include "support/refused_calls.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
 
@@ -179,6 +184,41 @@ TEST_CASE("a mapped file moves with its bytes") {
   CHECK(moved.bytes().size() == 2);
 }
 
+TEST_CASE("of ten writers to one new name that may not replace, one wins and nine are refused") {
+  const test::TempDir folder;
+  std::atomic<int> refused = 0;
+  {
+    std::vector<std::jthread> writers;
+    std::latch all_written(10);
+    for (int i = 0; i < 10; ++i)
+      writers.emplace_back([&, i] {
+        AtomicFile file(folder / "a", Replace::no);
+        test::write_text(file.path(), std::to_string(i));
+        all_written.arrive_and_wait();
+        try {
+          file.commit();
+        } catch (const Error& error) {
+          refused += error.kind() == ErrorKind::usage && contains(error.what(), "exists already");
+        }
+      });
+  }
+  CHECK(refused == 9);
+  CHECK(test::read_text(folder / "a").size() == 1);
+  CHECK(files_in(folder.path()) == 1);
+}
+
+TEST_CASE("a file that may not replace does not replace a link that leads nowhere either") {
+  const test::TempDir folder;
+  std::filesystem::create_symlink("nowhere", folder / "link");
+  test::write_text(folder / "a", "x");
+  CHECK(contains(test::refusal(ErrorKind::usage,
+                               [&] { rename_file(folder / "a", folder / "link", Replace::no); }),
+                 "--force"));
+  CHECK(std::filesystem::is_symlink(folder / "link"));
+  CHECK_NOTHROW(rename_file(folder / "a", folder / "b", Replace::no));
+  CHECK(test::read_text(folder / "b") == "x");
+}
+
 TEST_CASE("an existing file is overwritten only by force") {
   const test::TempDir folder;
   test::write_text(folder / "a", "x");
@@ -201,27 +241,129 @@ TEST_CASE("folders are made with their parents, and a file in the way is named")
                  "file/inner"));
 }
 
-TEST_CASE("a locked folder is refused, naming who holds it, until the lock ends") {
+TEST_CASE(
+    "what a killed process left of a file is removed, and never keeps it from being written") {
   const test::TempDir folder;
-  {
-    const FolderLock lock(folder.path());
-    const std::string message =
-        test::refusal(ErrorKind::locked, [&] { FolderLock second(folder.path()); });
-    INFO(message);
-    CHECK(contains(message, "process " + std::to_string(::getpid())));
-    CHECK(contains(message, folder.path().string()));
-  }
-  CHECK_NOTHROW(FolderLock(folder.path()));
+  // The names of process 1 of a container, and of this process.
+  for (int i = 0; i < 100; ++i)
+    for (const int process : {1, ::getpid()})
+      test::write_text(folder / fmt::format("a.tmp-{}-{}", process, i), "half");
+  test::write_text(folder / "a.tmp-0123456789abcdef", "half");
+  write_file_atomically(folder / "a", "whole");
+  CHECK(test::read_text(folder / "a") == "whole");
+  CHECK(files_in(folder.path()) == 1);
 }
 
-TEST_CASE("the lock of a process that died is free") {
+TEST_CASE("only temporary files of ours that nobody writes are leftovers") {
   const test::TempDir folder;
-  const pid_t child = ::fork();
-  if (child == 0) {
-    const FolderLock lock(folder.path());
-    ::_exit(0);
+  const std::vector<std::string> others = {"a.tmp-notes",
+                                           "a.tmp-1",
+                                           "a.tmp-1-0.bak",
+                                           "a.tmp-x-1",
+                                           "a.tmp--1",
+                                           "a.tmp-1-",
+                                           "a.tmp",
+                                           ".tmp-1-0",
+                                           "a.h5",
+                                           "a.tmp-0123456789ABCDEF",
+                                           "a.tmp-0123456789abcdef0"};
+  for (const std::string& name : others) test::write_text(folder / name, "mine");
+  std::filesystem::create_directory(folder / "a.tmp-1-0");
+  test::write_text(folder / "b.tmp-1-0", "half");
+  const AtomicFile written(folder / "a");
+  SECTION("of one target") {
+    remove_leftovers_of(folder / "a");
+    CHECK(std::filesystem::exists(folder / "b.tmp-1-0"));
   }
-  REQUIRE(::waitpid(child, nullptr, 0) == child);
-  CHECK(std::filesystem::exists(folder / "lock"));
-  CHECK_NOTHROW(FolderLock(folder.path()));
+  SECTION("of a folder") {
+    remove_leftovers(folder.path());
+    CHECK_FALSE(std::filesystem::exists(folder / "b.tmp-1-0"));
+  }
+  SECTION("of a file that two write at a time") {
+    const AtomicFile second(folder / "a");
+    CHECK(second.path() != written.path());
+    CHECK(std::filesystem::exists(second.path()));
+  }
+  CHECK(std::filesystem::exists(written.path()));
+  CHECK(std::filesystem::is_directory(folder / "a.tmp-1-0"));
+  for (const std::string& name : others) CHECK(test::read_text(folder / name) == "mine");
+}
+
+TEST_CASE("leftovers in a folder that is not there are no error") {
+  CHECK_NOTHROW(remove_leftovers("/nowhere/at/all"));
+  CHECK_NOTHROW(remove_leftovers_of("/nowhere/at/all"));
+}
+
+TEST_CASE("a small file that the disk does not give back whole never takes its name") {
+  const test::TempDir folder;
+  test::write_text(folder / "a", "old");
+  {
+    const Fault fault([](FileOperation operation, const Path& path) {
+      if (operation == FileOperation::sync) std::filesystem::resize_file(path, 2);
+      return 0;
+    });
+    CHECK(contains(test::refusal(ErrorKind::resource,
+                                 [&] { write_file_atomically(folder / "a", "new text"); }),
+                   "what was read back is not what was written"));
+  }
+  CHECK(test::read_text(folder / "a") == "old");
+  CHECK(files_in(folder.path()) == 1);
+}
+
+TEST_CASE("a file larger than ulimit -f allows is an error that says so") {
+  const test::TempDir folder;
+  CHECK(test::exit_code_of_child([&] {
+          install_stop_signals();
+          const rlimit most{4096, 4096};
+          ::setrlimit(RLIMIT_FSIZE, &most);
+          const std::string message = test::refusal(ErrorKind::resource, [&] {
+            write_file_atomically(folder / "a", std::string(10000, 'x'));
+          });
+          return contains(message, "a.tmp-") && contains(message, "ulimit -f") ? 0 : 1;
+        }) == 0);
+  CHECK(files_in(folder.path()) == 0);
+}
+
+TEST_CASE("a file that is shortened while it is read is an error with its name") {
+  const test::TempDir folder;
+  test::write_text(folder / "a", std::string(10000, 'x'));
+  const InputFile file(folder / "a");
+  CHECK(file.size() == 10000);
+  std::vector<std::byte> part(100);
+  CHECK_NOTHROW(file.read_at(9900, part));
+  CHECK(part.back() == std::byte{'x'});
+  std::filesystem::resize_file(folder / "a", 9950);
+  const std::string message = test::refusal(ErrorKind::input, [&] { file.read_at(9900, part); });
+  CHECK(contains(message, "/a: ends at byte 9950"));
+}
+
+TEST_CASE(
+    "a mapped file that is shortened ends the process with code 3, the name and no leftover") {
+  const test::TempDir folder;
+  test::write_text(folder / "a", std::string(10000, 'x'));
+  CHECK(test::exit_code_of_child([&] {
+          const int words = ::open((folder / "words").c_str(), O_WRONLY | O_CREAT, 0600);
+          ::dup2(words, STDERR_FILENO);
+          install_stop_signals();
+          guard_mapped_files();
+          const AtomicFile written(folder / "b");
+          const MappedFile file(folder / "a"), other(folder / "a");
+          std::filesystem::resize_file(folder / "a", 100);
+          return file.bytes()[9000] == std::byte{'x'} ? 1 : 2;
+        }) == 3);
+  const std::string words = test::read_text(folder / "words");
+  INFO(words);
+  CHECK(contains(words, (folder / "a").string() + ": cannot be read any more"));
+  CHECK(files_in(folder.path()) == 2);
+}
+
+TEST_CASE("too few descriptors are no fault of the file that is read") {
+  const test::TempDir folder;
+  test::write_text(folder / "a", "x");
+  CHECK(test::exit_code_of_child([&] {
+          const rlimit none{3, 3};
+          ::setrlimit(RLIMIT_NOFILE, &none);
+          test::refusal(ErrorKind::resource, [&] { MappedFile file(folder / "a"); });
+          return 0;
+        }) == 0);
 }

@@ -21,3 +21,27 @@ TEST_CASE("bad JSON is refused with its place") {
       test::refusal(ErrorKind::input, [&] { parse_json(text, "run.jsonl:3"); });
   CHECK(message.starts_with("run.jsonl:3: not valid JSON: "));
 }
+
+TEST_CASE("JSON nested deeper than the limit is refused, whoever reads it") {
+  const std::string deep = GENERATE(std::string(300000, '['),
+                                    "{\"a\":" + std::string(64, '[') + std::string(64, ']') + "}");
+  CHECK(test::refusal(ErrorKind::input, [&] {
+          parse_json(deep, "laws.json");
+        }).starts_with("laws.json: JSON nested deeper than 64 levels"));
+  test::refusal(ErrorKind::input, [&] { try_parse_json(deep, "laws.json"); });
+  const std::string allowed = std::string(64, '[') + std::string(64, ']');
+  CHECK(json_text(parse_json(allowed, "here"), -1) == allowed);
+  CHECK(parse_json("[\"" + std::string(1000, '[') + "\\\"[[\"]", "here")[0].is_string());
+}
+
+TEST_CASE("a line that was cut short is nothing rather than an error") {
+  CHECK_FALSE(try_parse_json("{\"event\":\"st", "run.jsonl:3"));
+  CHECK(try_parse_json("{}", "run.jsonl:3").value() == Json::object());
+}
+
+TEST_CASE("JSON is printed whatever bytes are in it, without control characters") {
+  const Json json = {{"path",
+                      "a\xff\x1b[31m\x7f\xc2\x9b"
+                      "b\n\xc3\xbc"}};
+  CHECK(json_text(json, -1) == "{\"path\":\"a\xef\xbf\xbd\\u001b[31m\\u007f\\u009bb\\n\xc3\xbc\"}");
+}

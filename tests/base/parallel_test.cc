@@ -1,11 +1,13 @@
 // Loops over cores: every index once, failures reported.
 #include "base/parallel.h"
 
+#include <algorithm>
 #include <atomic>
 #include <stdexcept>
 #include <vector>
 
 #include "support/catch.h"
+#include "support/refused_calls.h"
 
 using namespace stagedtrain;
 
@@ -36,4 +38,24 @@ TEST_CASE("a failure in a piece comes out of the loop, after every thread has st
                               }),
                   std::runtime_error);
   CHECK(running == 0);
+}
+
+TEST_CASE("where no thread can be started the calling thread does all of the work") {
+  test::check_child(test::exit_code_of_child([] {
+    test::refuse_threads();
+    if (try_thread([] {}).joinable()) return 1;
+    if (threads_to_be_had(8) != 1) return 2;
+    std::vector<int> done(100);
+    in_parallel(100, 1, 8, [&](std::int64_t i, std::int64_t) { ++done[std::size_t(i)]; });
+    return std::ranges::all_of(done, [](int times) { return times == 1; }) ? 0 : 3;
+  }));
+}
+
+TEST_CASE("as many threads as are asked for are counted, and end") {
+  CHECK(threads_to_be_had(1) == 1);
+  CHECK(threads_to_be_had(0) == 1);
+  CHECK(threads_to_be_had(5) == 5);
+  std::atomic<bool> ran = false;
+  try_thread([&] { ran = true; }).join();
+  CHECK(ran);
 }

@@ -4,12 +4,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
+#include <optional>
 
+#include "base/file.h"
 #include "support/catch.h"
 #include "support/errors.h"
+#include "support/temp_dir.h"
 
 using namespace stagedtrain;
+using Clock = std::chrono::steady_clock;
 
 namespace {
 
@@ -44,10 +49,14 @@ TEST_CASE("a stop point passes until a stop is requested, then throws and keeps 
         test::refusal(ErrorKind::interrupted, [] { stop_point("drawing a map"); });
     CHECK(message.starts_with("stopped by signal 15 while drawing a map"));
   }
+  reset_stop_request(SIGINT);
+  CHECK(test::refusal(ErrorKind::interrupted, [] {
+          stop_point("drawing a map");
+        }).starts_with("interrupted while drawing a map"));
 }
 
 TEST_CASE("the first stop signal only sets the flag") {
-  const int signal = GENERATE(SIGTERM, SIGUSR1, SIGINT);
+  const int signal = GENERATE(SIGTERM, SIGUSR1, SIGINT, SIGHUP);
   const int status = child_status([&] {
     install_stop_signals();
     std::raise(signal);
@@ -57,15 +66,66 @@ TEST_CASE("the first stop signal only sets the flag") {
   CHECK(WEXITSTATUS(status) == 0);
 }
 
-TEST_CASE("a second stop signal ends the process at once") {
-  const int status = child_status([] {
+TEST_CASE("the same request told twice is one request") {
+  const auto [first, second] = GENERATE(table<int, int>(
+      {{SIGTERM, SIGTERM}, {SIGINT, SIGINT}, {SIGUSR1, SIGTERM}, {SIGHUP, SIGTERM}}));
+  const int status = child_status([&] {
     install_stop_signals();
+    std::raise(first);
+    std::raise(second);
+    ::_exit(stop_requested() == first ? 0 : 1);
+  });
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+}
+
+TEST_CASE("a second stop signal ends the process at once, a tenth of a second later by SIGINT") {
+  const auto [second, milliseconds] = GENERATE(table<int, int>({{SIGINT, 200}, {SIGTERM, 1200}}));
+  const int status = child_status([&] {
+    install_stop_signals();
+    const StopPointsOnly until_saved;
     std::raise(SIGUSR1);
-    std::raise(SIGTERM);
+    const auto end = Clock::now() + std::chrono::milliseconds(milliseconds);
+    while (Clock::now() < end) continue;
+    std::raise(second);
     ::pause();
   });
   REQUIRE(WIFSIGNALED(status));
-  CHECK(WTERMSIG(status) == SIGTERM);
+  CHECK(WTERMSIG(status) == second);
+}
+
+TEST_CASE(
+    "a signal that no stop point heeds ends the process with 85, and removes what is half done") {
+  const test::TempDir folder;
+  const bool is_saving = GENERATE(false, true);
+  const int status = child_status([&] {
+    ::close(STDERR_FILENO);
+    install_stop_signals();
+    std::optional<StopPointsOnly> until_saved;
+    if (is_saving) until_saved.emplace();
+    const AtomicFile half(folder / "a");
+    std::raise(SIGTERM);
+    const auto end = Clock::now() + std::chrono::milliseconds(1500);
+    while (Clock::now() < end) continue;
+    if (!std::filesystem::exists(half.path())) ::_exit(2);
+    until_saved.reset();  // from now on nothing is to be saved
+    for (;;) ::pause();
+  });
+  REQUIRE(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 85);
+  CHECK(std::filesystem::is_empty(folder.path()));
+}
+
+TEST_CASE("SIGHUP stops as SIGTERM does, unless nohup ignored it") {
+  const bool ignored = GENERATE(false, true);
+  const int status = child_status([&] {
+    if (ignored) std::signal(SIGHUP, SIG_IGN);
+    install_stop_signals();
+    std::raise(SIGHUP);
+    ::_exit(stop_requested() == (ignored ? 0 : SIGHUP) ? 0 : 1);
+  });
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
 }
 
 TEST_CASE("SIGCONT and SIGPIPE change nothing") {

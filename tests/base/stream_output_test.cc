@@ -1,15 +1,19 @@
 // Stretches written by several threads: every byte in its place, whatever the alignment; failures.
 #include "base/stream_output.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <fstream>
 #include <latch>
 #include <set>
 
 #include "support/catch.h"
 #include "support/errors.h"
 #include "support/file_fault.h"
+#include "support/refused_calls.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
 
@@ -130,7 +134,7 @@ TEST_CASE("a file system that refuses direct writes is written to through the ca
     stream.drain();
   }
   CHECK(writes == 3);
-  CHECK(test::read_text(folder / "a") == data);
+  CHECK((test::read_text(folder / "a") == data));
 }
 
 TEST_CASE("a stream that is given up leaves no thread behind") {
@@ -144,3 +148,52 @@ TEST_CASE("a stream that is given up leaves no thread behind") {
   }
   CHECK(owner.use_count() == 1);
 }
+
+TEST_CASE("where no thread can be started the stream is written all the same, failures included") {
+  const test::TempDir folder;
+  const std::string data = noise(2 * StreamOutput::kPiece + 12345);
+  test::check_child(test::exit_code_of_child([&] {
+    test::refuse_threads();
+    OutputFile file(folder / "a", OutputFile::Mode::create_new);
+    {
+      StreamOutput stream(file, 1 << 20);
+      auto owner = std::make_shared<const std::string>(data);
+      stream.write_at({0, bytes_of(data)});
+      stream.write_at({data.size(), bytes_of(*owner), Rest::kept, {}, owner});
+      stream.drain();
+    }
+    const Fault fault(FileOperation::write, EIO);
+    StreamOutput failing(file, 1 << 20);
+    failing.write_at({0, bytes_of(data)});
+    test::refusal(ErrorKind::resource, [&] { failing.drain(); });
+    return 0;
+  }));
+  if (std::filesystem::exists(folder / "a")) CHECK((test::read_text(folder / "a") == data + data));
+}
+
+#ifndef __SANITIZE_ADDRESS__  // which cannot go on without memory for a thread
+
+TEST_CASE("where only some threads can be started the stream is written by those") {
+  const test::TempDir folder;
+  const std::string data = noise(3 * StreamOutput::kPiece);
+  const int code = test::exit_code_of_child(
+      [&] {
+        OutputFile file(folder / "a", OutputFile::Mode::create_new);
+        rlimit before{};
+        ::getrlimit(RLIMIT_AS, &before);
+        std::uint64_t pages = 0;
+        std::ifstream("/proc/self/statm") >> pages;
+        const rlimit few_stacks{pages * 4096 + (20 << 20), before.rlim_max};
+        ::setrlimit(RLIMIT_AS, &few_stacks);
+        StreamOutput stream(file, 1 << 20);
+        ::setrlimit(RLIMIT_AS, &before);
+        stream.write_at({0, bytes_of(data)});
+        stream.drain();
+        return 0;
+      },
+      10);
+  CHECK(code == 0);
+  CHECK((test::read_text(folder / "a") == data));
+}
+
+#endif

@@ -107,3 +107,14 @@ TEST_CASE("counts, bytes and times are short") {
   CHECK(short_seconds(90000) == "1d01h");
   CHECK(short_seconds(std::numeric_limits<double>::quiet_NaN()) == "?");
 }
+
+TEST_CASE("what a terminal would obey is printed as a number") {
+  CHECK(for_terminal("plain, \xc3\xbc \xe2\x89\xa5 \xf0\x9f\x8c\xb1\n\tend") ==
+        "plain, \xc3\xbc \xe2\x89\xa5 \xf0\x9f\x8c\xb1\n\tend");
+  CHECK(for_terminal("\x1b[31mred\r\b\x7f") == "\\x1b[31mred\\x0d\\x08\\x7f");
+  CHECK(for_terminal("\xc2\x9b"
+                     "31m \x9b \xff \xc3") == "\\xc2\\x9b31m \\x9b \\xff \\xc3");
+  CHECK(for_terminal("\xed\xa0\x80 \xc0\xaf \xf5\x80\x80\x80") ==
+        "\\xed\\xa0\\x80 \\xc0\\xaf \\xf5\\x80\\x80\\x80");
+  CHECK(for_terminal(std::string(1, '\0')) == "\\x00");
+}

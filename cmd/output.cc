@@ -1,0 +1,40 @@
+// Writing results and words straight to their descriptors: nothing is buffered, so nothing is lost
+// unseen when the process ends.
+#include "cmd/output.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace stagedtrain::cmd {
+namespace {
+
+// 0, or the errno of what failed.
+int write_all(int descriptor, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(descriptor, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return errno;
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return 0;
+}
+
+}  // namespace
+
+void print_bytes(std::string_view bytes) {
+  const int code = write_all(STDOUT_FILENO, bytes);
+  if (code && code != EPIPE)
+    throw resource_error("standard output: cannot write: {}", std::strerror(code))
+        .with_hint("free some space, or send the output elsewhere, and run the same command again");
+}
+
+void print(std::string_view text) { print_bytes(for_terminal(text)); }
+
+void tell(std::string_view text) { write_all(STDERR_FILENO, for_terminal(text)); }
+
+}  // namespace stagedtrain::cmd

@@ -1,0 +1,86 @@
+// Locking a folder with flock on a file in it.
+#include "base/folder_lock.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace stagedtrain {
+namespace {
+
+// The process number that the holder wrote into the file, or "unknown".
+std::string holder_of(int fd) {
+  char text[32] = {};
+  if (::pread(fd, text, sizeof text - 1, 0) < 0) text[0] = '\0';
+  const std::string holder(trim(text));
+  return holder.empty() || holder.find_first_not_of("0123456789") != std::string::npos ? "unknown"
+                                                                                       : holder;
+}
+
+int open_lock(const Path& path) {
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (fd < 0)
+    throw resource_error("{}: cannot open for writing: {}", path.string(), std::strerror(errno));
+  return fd;
+}
+
+// 0, or the errno of the refusal.
+int try_lock(int fd) {
+  while (::flock(fd, LOCK_EX | LOCK_NB) != 0)
+    if (errno != EINTR) return errno;
+  return 0;
+}
+
+}  // namespace
+
+FolderLock::FolderLock(const Path& folder) : folder_(folder) {
+  const Path path = folder / "lock";
+  // Once more if the file was removed or replaced between opening and locking it.
+  do {
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = open_lock(path);
+    if (const int code = try_lock(fd_)) {
+      const std::string holder = holder_of(fd_);
+      ::close(fd_);
+      if (code == EWOULDBLOCK)
+        throw make_error(ErrorKind::locked, "{}: another run is using this folder (process {})",
+                         folder.string(), holder)
+            .with_hint("wait for it, stop it, or give another --out");
+      throw resource_error("{}: cannot lock: {}", path.string(), std::strerror(code))
+          .with_hint(
+              "this file system has no locks (flock), so two runs could destroy each other's "
+              "files; choose an --out on another file system, such as a local disk");
+    }
+  } while (!is_in_place());
+  const std::string self = std::to_string(::getpid()) + "\n";
+  if (::ftruncate(fd_, 0) != 0 || ::pwrite(fd_, self.data(), self.size(), 0) < 0) {
+    // The number is only a courtesy to whoever waits; the lock itself is held.
+  }
+}
+
+FolderLock::~FolderLock() { ::close(fd_); }
+
+bool FolderLock::is_in_place() const {
+  struct stat held {
+  }, named{};
+  return ::fstat(fd_, &held) == 0 && ::stat((folder_ / "lock").c_str(), &named) == 0 &&
+         held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+}
+
+void FolderLock::check() const {
+  if (is_in_place()) return;
+  throw make_error(ErrorKind::locked,
+                   "{}: the file lock was removed or replaced while this run used the folder, so "
+                   "another run may be using it too",
+                   folder_.string())
+      .with_hint("make sure that no other run uses the folder, then run the same command again");
+}
+
+}  // namespace stagedtrain
