@@ -9,8 +9,9 @@ TEST_CASE("deep JSON is refused with code 3 in every file, never a stack that ov
   const test::TinyRun tiny;
   const std::string schedule = (tiny / "tiny.yaml").string(), deep(300000, '[');
   test::write_text(schedule, tiny.yaml());
+  const bool closed = GENERATE(false, true);
   const std::string text =
-      GENERATE_COPY(deep, "{\"event\":\"start\",\"x\":" + deep + std::string(300000, ']') + "}");
+      closed ? "{\"event\":\"start\",\"x\":" + deep + std::string(300000, ']') + "}" : deep;
   const std::string says = "nested deeper than 64 levels";
   SECTION("a run's log, last line or not") {
     const std::string more = GENERATE("", "\n{\"event\":\"start\"}\n");
