@@ -58,8 +58,8 @@ std::string schedule_page() {
       "\n## Growth operators\n`stages[].grow` is a list of them, applied in order: "
       "`grow: [{operator: depth, layers: 6}]`.\n";
   for (const grow::OperatorEntry& entry : grow::operators())
-    text += fmt::format("\n### {}\n{}. Grows {}; keeps the loss: {}. Source: {}.\n\n{}", entry.name,
-                        entry.help, entry.grows, entry.exact, entry.source,
+    text += fmt::format("\n### {}\n{}. It {} {}; keeps the loss: {}. Source: {}.\n\n{}", entry.name,
+                        entry.help, entry.effect, entry.grows, entry.exact, entry.source,
                         field_table(entry.document()));
   text += "\n## Token files\n| format | what it is |\n|---|---|\n";
   for (const data::TokenFormat& format : data::token_formats())

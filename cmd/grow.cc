@@ -61,8 +61,16 @@ Tree option_value(const std::string& path, const std::string& text, const FieldR
   return Tree::list(std::move(items));
 }
 
+void check_required(const grow::OperatorEntry& entry,
+                    const std::map<std::string, std::string>& given) {
+  for (const FieldRow& row : entry.document())
+    if (row.fallback == "required" && !given.contains(row.path))
+      throw usage_error("{} needs --{}: {}", entry.name, row.path, row.doc);
+}
+
 Growth growth_of_operator(const GrowArguments& arguments) {
   const grow::OperatorEntry& entry = grow::find_operator(arguments.name);
+  check_required(entry, arguments.options);
   Tree map = Tree::map();
   map.set("operator", Tree::scalar(entry.name));
   for (const auto& [path, text] : arguments.options) {
@@ -78,6 +86,15 @@ Growth growth_of_operator(const GrowArguments& arguments) {
   return {Tree::list({map}), "", {}};
 }
 
+// The model that stage i grows out of. That of a schedule which begins with a grown checkpoint is
+// known only if the checkpoint is there.
+std::optional<arch::ModelConfig> source_of_stage(const schedule::Schedule& schedule,
+                                                 std::size_t i) {
+  if (schedule.stages[0].grow.kind == Tree::Kind::none) return plan::source_model(schedule, i);
+  if (!std::filesystem::is_regular_file(schedule.from)) return {};
+  return plan::source_model(schedule, i, state::CheckpointReader(schedule.from).header().model);
+}
+
 Growth growth_of_stage(const GrowArguments& arguments) {
   const schedule::Schedule schedule = schedule::load(arguments.schedule, arguments.edits);
   std::vector<std::string> names;
@@ -87,19 +104,24 @@ Growth growth_of_stage(const GrowArguments& arguments) {
     if (stage.name != arguments.stage) continue;
     if (stage.grow.kind == Tree::Kind::none)
       throw usage_error("--stage {}: is the first stage of {}, which grows from nothing",
-                        arguments.stage, arguments.schedule);
-    return {stage.grow, fmt::format("stages.{}.grow", i), plan::source_model(schedule, i)};
+                        arguments.stage, arguments.schedule)
+          .with_hint("give a later stage");
+    return {stage.grow, fmt::format("stages.{}.grow", i), source_of_stage(schedule, i)};
   }
   throw usage_error("--stage '{}'{}", arguments.stage, suggestion(arguments.stage, names));
 }
 
 Growth growth_of(const GrowArguments& arguments) {
-  if (arguments.name.empty() == arguments.schedule.empty())
-    throw usage_error("found {} of --operator and --schedule, expected one of them",
-                      arguments.name.empty() ? "neither" : "both")
+  if (!arguments.name.empty() && !arguments.schedule.empty())
+    throw usage_error("--operator and --schedule exclude each other: give one of them");
+  if (arguments.schedule.empty() && !arguments.stage.empty())
+    throw usage_error("--stage {} needs --schedule FILE, the schedule that has it",
+                      arguments.stage);
+  if (arguments.name.empty() && arguments.schedule.empty())
+    throw usage_error("grow needs --operator NAME, or --schedule FILE with --stage NAME")
         .with_hint("stagedtrain grow --list shows the operators");
-  if (arguments.schedule.empty() != arguments.stage.empty())
-    throw usage_error("--schedule and --stage go together");
+  if (!arguments.schedule.empty() && arguments.stage.empty())
+    throw usage_error("--schedule needs --stage NAME: which of its stages to grow into");
   if (!arguments.schedule.empty() && !arguments.options.empty())
     throw usage_error("--{} goes with --operator; a stage's options stand in its schedule",
                       arguments.options.begin()->first);
@@ -152,11 +174,14 @@ void print_recipe(const GrowArguments& arguments, const grow::GrowthRecipe& reci
   if (arguments.json) {
     Json json = json_of(arguments, recipe);
     json["bytes"] = bytes;
-    json["steps"] = grow::steps_json(recipe);
-    return print(json_text(json) + "\n");
+    std::string head = json_text(json);
+    head.resize(head.size() - 2);  // its last line and brace stay open
+    print(head + ",\n  \"steps\": ");
+    grow::print_steps(recipe, print);
+    return print("\n}\n");
   }
-  print(grow::to_text(recipe) +
-        fmt::format("\nfile             {} -> about {}; nothing was written\n",
+  grow::print_text(recipe, print);
+  print(fmt::format("\nfile             {} -> about {}; nothing was written\n",
                     short_bytes(static_cast<double>(from.file_bytes())),
                     short_bytes(static_cast<double>(bytes))));
 }
@@ -249,7 +274,9 @@ void run(const GrowArguments& arguments) {
   if (growth.from && *growth.from != from.header().model)
     throw usage_error("{}: holds {}; stage '{}' grows out of {}", arguments.source,
                       describe(from.header().model), arguments.stage, describe(*growth.from))
-        .with_hint("give the checkpoint at the end of the stage before");
+        .with_hint(
+            "give the checkpoint at the end of the stage before, or for the first stage the "
+            "one that `from` names");
   const grow::GrowthRecipe recipe =
       grow::make_recipe(growth.list, from.header().model, growth.path);
   if (arguments.dry_run) return print_recipe(arguments, recipe, from);

@@ -40,6 +40,15 @@ Json option_json(const FieldRow& row) {
   return {{"option", row.path}, {"type", row.type}, {"default", row.fallback}, {"help", row.doc}};
 }
 
+// The operators that do nothing but grow, or all others.
+std::string operator_lines(bool only_grow) {
+  std::string text;
+  for (const grow::OperatorEntry& entry : grow::operators())
+    if ((std::string_view(entry.effect) == "grows") == only_grow)
+      text += fmt::format("  {:<12} {}\n", entry.name, entry.help);
+  return text;
+}
+
 std::string example_text() {
   return R"(Examples:
   stagedtrain grow --list
@@ -53,16 +62,17 @@ std::string example_text() {
 }  // namespace
 
 std::string operators_table() {
-  std::vector<std::vector<std::string>> rows{{"operator", "grows", "keeps the loss", "source"}};
+  std::vector<std::vector<std::string>> rows{
+      {"operator", "does", "to", "keeps the loss", "source"}};
   for (const grow::OperatorEntry& entry : grow::operators())
-    rows.push_back({entry.name, entry.grows, entry.exact, entry.source});
+    rows.push_back({entry.name, entry.effect, entry.grows, entry.exact, entry.source});
   return plan::text_table(rows, rows[0].size(), "");
 }
 
 std::string operator_text(const std::string& name) {
   const grow::OperatorEntry& entry = grow::find_operator(name);
-  std::string text = fmt::format("{}: {}\n  grows {}; keeps the loss: {}; {}\n", entry.name,
-                                 entry.help, entry.grows, entry.exact, entry.source);
+  std::string text = fmt::format("{}: {}\n  {} {}; keeps the loss: {}; {}\n", entry.name,
+                                 entry.help, entry.effect, entry.grows, entry.exact, entry.source);
   for (const FieldRow& row : entry.document())
     if (row.type != "map") text += option_text(row);
   return text;
@@ -75,6 +85,7 @@ std::string operators_json() {
     for (const FieldRow& row : entry.document())
       if (row.type != "map") options.push_back(option_json(row));
     list.push_back({{"operator", entry.name},
+                    {"effect", entry.effect},
                     {"grows", entry.grows},
                     {"exact", entry.exact},
                     {"source", entry.source},
@@ -85,11 +96,9 @@ std::string operators_json() {
 }
 
 std::string grow_footer() {
-  std::string text =
-      "\nOperators (docs/growth.md); --list --operator NAME prints the options of one:\n\n";
-  for (const grow::OperatorEntry& entry : grow::operators())
-    text += fmt::format("  {:<12} {}\n", entry.name, entry.help);
-  return text + "\n" + example_text();
+  return "\nOperators that make a model larger (docs/growth.md, and --list --operator NAME):\n\n" +
+         operator_lines(true) + "\nOperators that make a model smaller, or mix several:\n\n" +
+         operator_lines(false) + "\n" + example_text();
 }
 
 }  // namespace stagedtrain::cmd

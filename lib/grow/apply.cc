@@ -16,9 +16,20 @@ using state::DType;
 using state::HostTensor;
 using state::Kind;
 
+// Refuses a state whose mask still rises: the tensors of a growth stand for what they will be, and
+// nothing could show them in part. where: what comes before the message.
+void check_mask(const state::StateHeader& header, const std::string& where) {
+  const std::int64_t end = header.mask.start + header.mask.steps, now = header.progress.step;
+  if (header.mask.steps > 0 && now < end)
+    throw usage_error("{}the mask of the growth before rises until step {}; this is step {}", where,
+                      end, now)
+        .with_hint("let it rise to 1 before the next growth");
+}
+
 // The further states of a step, open.
 class OtherStates {
  public:
+  // Throws Error(usage) if a file is no state of step.from in this precision, or cannot be grown.
   OtherStates(const GrowthStep& step, DType dtype) {
     for (const std::string& path : step.others) {
       files_.push_back(std::make_unique<state::CheckpointReader>(path));
@@ -29,10 +40,43 @@ class OtherStates {
       if (header.dtype != dtype)
         throw usage_error("{}: holds {}, expected {}", path, dtype_name(header.dtype),
                           dtype_name(dtype));
+      check_mask(header, path + ": ");
     }
   }
   std::span<const std::byte> view(std::size_t state, Kind kind, std::size_t tensor) const {
     return files_[state - 1]->view(kind, tensor);
+  }
+  // Throws Error(usage) where a tensor's steps have another scale than in the state that grows: the
+  // result has one for each tensor.
+  void check_scales(const GrowthStep& step, const Histories& from) const {
+    const arch::ParamTable table = arch::param_table(step.from);
+    for (std::size_t s = 0; s < files_.size(); ++s)
+      for (std::size_t i = 0; i < from.size(); ++i) {
+        const state::TensorHistory& other = files_[s]->header().histories[i];
+        if (other.lr_scale != from[i].lr_scale || other.decay_scale != from[i].decay_scale ||
+            other.eps_scale != from[i].eps_scale)
+          throw usage_error(
+              "{}: {} has a learning-rate scale of {}, in the state that grows {}; expected the "
+              "same scales of learning rate, decay and eps",
+              step.others[s], table[i].name, other.lr_scale, from[i].lr_scale)
+              .with_hint(
+                  "only one of the two states was grown with dynamics: exact; grow both, or "
+                  "neither, in that way");
+      }
+  }
+  // Their histories, with ages as a state sees them that has made `now` steps.
+  std::vector<Histories> histories(std::int64_t now) const {
+    std::vector<Histories> all;
+    for (const auto& file : files_)
+      all.push_back(counted_from(file->header().histories, file->header().progress.step, now));
+    return all;
+  }
+  // What they cost.
+  void add_costs(state::Progress& progress) const {
+    for (const auto& file : files_) {
+      progress.flops += file->header().progress.flops;
+      progress.seconds += file->header().progress.seconds;
+    }
   }
 
  private:
@@ -104,14 +148,6 @@ std::vector<int> count_uses(const GrowthStep& step, Kind kind, std::size_t sourc
   return uses;
 }
 
-void add_costs(const GrowthStep& step, state::Progress& progress) {
-  for (const std::string& path : step.others) {
-    const state::Progress other = state::CheckpointReader(path).header().progress;
-    progress.flops += other.flops;
-    progress.seconds += other.seconds;
-  }
-}
-
 void apply_step(const GrowthStep& step, state::TrainingState& from, state::TrainingState& to) {
   const arch::ParamTable sources = arch::param_table(step.from),
                          targets = arch::param_table(step.to);
@@ -123,6 +159,7 @@ void apply_step(const GrowthStep& step, state::TrainingState& from, state::Train
   for (const Kind kind : state::kKinds) {
     std::vector<int> uses = count_uses(step, kind, sources.size());
     for (std::size_t i = 0; i < targets.size(); ++i) {
+      stop_point("growing");
       const TensorRecipe& made = step.tensors[i];
       to.of(kind).push_back(fill(made, targets[i], sources, kind, dtype, view));
       for (const Block& block : blocks_of(made, kind))
@@ -155,19 +192,20 @@ state::StateHeader grown_header(const GrowthRecipe& recipe, const state::StateHe
   ST_CHECK(recipe.from == from.model, "recipe for {}, state of {}", describe(recipe.from),
            describe(from.model));
   const std::int64_t now = from.progress.step;
-  if (from.mask.steps > 0 && now < from.mask.start + from.mask.steps)
-    throw usage_error("the mask of the growth before rises until step {}; this is step {}",
-                      from.mask.start + from.mask.steps, now)
-        .with_hint("let it rise to 1 before the next growth");
+  check_mask(from, "");
   state::StateHeader to = from;
   to.model = recipe.to;
   to.mask = {};
   to.lineage.push_back({source, source_crc, recipe.operators(), now, from.model});
   const auto generation = static_cast<std::int64_t>(to.lineage.size());
   for (const GrowthStep& step : recipe.steps) {
-    to.histories = grown_histories(step, to.histories, now, generation);
+    const OtherStates others(step, from.dtype);
+    others.check_scales(step, to.histories);
+    std::vector<Histories> states = others.histories(now);
+    states.insert(states.begin(), std::move(to.histories));
+    to.histories = grown_histories(step, states, now, generation);
     if (step.mask_steps > 0) to.mask = {now, step.mask_steps};
-    add_costs(step, to.progress);
+    others.add_costs(to.progress);
   }
   return to;
 }

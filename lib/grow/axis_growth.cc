@@ -1,4 +1,19 @@
-// Values grow by (D, S), gradients by their duals (docs/growth.md, section 1).
+// How any tensor grows, given how its axes do.
+//
+// An axis grows by a pair of matrices (AxisMap): D (new x old) says how an old activation appears
+// in the larger model, S (old x new, S D = I) how a reader splits its weight. A matrix W from axis
+// `in` to axis `out` becomes W' = D_out W S_in, and its gradient grows by the duals, dL/dW' =
+// S_out^T G D_in^T (docs/growth.md, "Two equations"). A piece of a map is a run of indices with one
+// entry of D (`write`) and one of S (`read`), so for a matrix
+//   value     block (p, q) = p.write * q.read  * W[p.from, q.from]
+//   gradient  block (p, q) = p.read  * q.write * G[p.from, q.from]
+// An embedding writes its columns; biases and norms write their only axis; the final norm before a
+// tied head *reads* in its place, since the head is the embedding and cannot carry the split.
+//
+// Invariant: every block of a list covers entries that no other covers, unless it is added.
+// Roles decide, never names, so a new architecture gets every operator. Rejected: a dense D and S
+// for each axis and two matrix products for each tensor. It would need no blocks, but a growth of
+// gigabytes is bound by memory, and copies of rows are all that nearly every operator needs.
 #include "grow/axis_growth.h"
 
 #include <algorithm>
@@ -6,6 +21,7 @@
 
 #include "base/error.h"
 #include "base/rng.h"
+#include "base/signals.h"
 
 namespace stagedtrain::grow {
 namespace {
@@ -26,7 +42,9 @@ class TensorRule {
         source_(source),
         columns_(corner_of(sources[source])[1]),
         rows_map_(growth.of(target.axes[0].axis)),
-        columns_map_(target.axes.size() == 2 ? growth.of(target.axes[1].axis) : unchanged(1)) {}
+        columns_map_(target.axes.size() == 2 ? growth.of(target.axes[1].axis) : unchanged(1)) {
+    recipe_.heir_of = source;
+  }
 
   // y = W x: rows are written, columns read.
   TensorRecipe matrix() {
@@ -117,7 +135,7 @@ class TensorRule {
     Block& block = add(blocks, Block::Kind::copy, {p.to, q.to},
                        {p.count, std::max<std::int64_t>(q.count, 1)}, scale);
     block.from = {p.from, q.from};
-    block.tile = {p.tile, q.tile};
+    block.tile = {rows_map_.merges ? 0 : p.tile, columns_map_.merges ? 0 : q.tile};
     block.add = (rows_map_.merges && p.tile > 0) || (columns_map_.merges && q.tile > 0);
   }
 
@@ -235,6 +253,7 @@ AxisGrowth unchanged_axes(const arch::ModelConfig& config) {
 
 TensorRecipe tensor_by_axes(const AxisGrowth& growth, const arch::ParamSpec& target,
                             const arch::ParamTable& sources, std::size_t source, bool tied) {
+  stop_point("growing");
   TensorRule rule(growth, target, sources, source);
   switch (target.role) {
     case Role::embed:

@@ -38,6 +38,7 @@ struct AxisGrowth {
 // No axis grows.
 AxisGrowth unchanged_axes(const arch::ModelConfig& config);
 // How `target` is made of tensor `source` of the smaller model. tied: the head is the embedding.
+// Polls for a stop request, since a model may have a million tensors.
 TensorRecipe tensor_by_axes(const AxisGrowth& growth, const arch::ParamSpec& target,
                             const arch::ParamTable& sources, std::size_t source, bool tied);
 

@@ -62,10 +62,13 @@ GrowthStep step_by_axes(const WholeGrowth& growth, const GrowthContext& context,
     ST_CHECK(source >= 0, "{}: the smaller model has no such tensor", target.name);
     TensorRecipe made = tensor_by_axes(axes, target, context.sources,
                                        static_cast<std::size_t>(source), context.from.tied);
-    begin_layer(made, target, layer, growth.new_layers, axes.seed);
+    made.is_new = layer.is_new;
     step.tensors.push_back(std::move(made));
   }
   apply_rule(rule, step);
+  for (std::size_t i = 0; i < targets.size(); ++i)
+    begin_layer(step.tensors[i], targets[i], source_layer(growth.layers, targets[i]),
+                growth.new_layers, axes.seed);
   return step;
 }
 

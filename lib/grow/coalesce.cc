@@ -46,7 +46,9 @@ struct DecoalesceOptions {
 
 void divide(std::int64_t& size, std::int64_t factor, const char* name) {
   if (size % factor != 0)
-    throw usage_error("{}: the source's {} is no multiple of {}", name, size, factor);
+    throw usage_error("coalesce divides {} by {}: the source has {}, which is no multiple of it",
+                      name, factor, size)
+        .with_hint("--width and --layers are the factors by which the model shrinks; 1 leaves it");
   size /= factor;
 }
 
@@ -100,6 +102,7 @@ class Coalesce final : public GrowthOperator {
       take(made.value, part.value, i, group);
       take(made.gradient, part.gradient, i, group);
       if (i == 0) {
+        made.heir_of = part.heir_of;
         made.lr_scale = part.lr_scale;
         made.decay_scale = part.decay_scale;
         made.eps_scale = part.eps_scale;
@@ -138,10 +141,22 @@ class Decoalesce final : public GrowthOperator {
     WholeGrowth growth = growth_of_axes(copied_axes(context, options_.symmetry), context);
     growth.layers = ordered_layers(from.layers, to.layers, LayerOrder::alternate);
     for (LayerSource& layer : growth.layers) layer.is_new = false;  // all are alike
-    return step_by_axes(growth, context, options_.state);
+    GrowthStep step = step_by_axes(growth, context, options_.state);
+    if (options_.state.moments == Moments::reset_new && options_.factors.layers > 1)
+      forget_copies(context, step);
+    return step;
   }
 
  private:
+  // reset_new is about copies: those of a layer too, which no tile tells of.
+  void forget_copies(const GrowthContext& context, GrowthStep& step) const {
+    const arch::ParamTable targets = arch::param_table(context.to);
+    for (std::size_t i = 0; i < targets.size(); ++i)
+      if (targets[i].layer > 0 && targets[i].layer % options_.factors.layers != 0)
+        step.tensors[i].gradient.clear();
+    step.equivariant = step.symmetric = false;
+  }
+
   DecoalesceOptions options_;
 };
 

@@ -48,7 +48,7 @@ class Depth final : public GrowthOperator {
 
   arch::ModelConfig grown(const arch::ModelConfig& from) const override {
     arch::ModelConfig to = from;
-    to.layers = list_.empty() ? asked_layers(layers_, options_.factor, from)
+    to.layers = list_.empty() ? asked_layers("depth", layers_, options_.factor, from)
                               : static_cast<std::int64_t>(list_.size());
     return arch::resolved(to);
   }
@@ -71,10 +71,7 @@ class Depth final : public GrowthOperator {
 
 std::unique_ptr<GrowthOperator> make_depth(const Tree& options) {
   auto depth = make_operator<Depth, DepthOptions>(options, "depth");
-  const bool layers = options.find("layers"), factor = options.find("factor");
-  if (layers == factor)
-    throw options.error("depth: found {} of layers and factor, expected one of them",
-                        layers ? "both" : "neither");
+  check_layers_or_factor("depth", options);
   return depth;
 }
 

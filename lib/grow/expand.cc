@@ -27,7 +27,7 @@ class Expand final : public GrowthOperator {
   explicit Expand(const ExpandOptions& options) : options_(options) {}
 
   arch::ModelConfig grown(const arch::ModelConfig& from) const override {
-    arch::ModelConfig to = options_.sizes.grown(from);
+    arch::ModelConfig to = options_.sizes.grown(from, "expand");
     to.norm_eps *= norm_share(from.width, to.width, 1);
     return to;
   }

@@ -1,4 +1,16 @@
-// Copying, averaging, random numbers: row by row.
+// The numbers of one grown tensor, block by block.
+//
+// Blocks are filled in the order of their list, each row by row on all cores; what none covers
+// stays zero. A copy multiplies by its scale, squared for exp_avg_sq (an average of squared
+// gradients), except where `moments: copy` carries the moments with the weights. Noise is scale *
+// rms(source) * n(i), where rms is over the whole source tensor and n(i) is a function of (stream,
+// index of the entry) alone.
+//
+// Invariant: the bits do not depend on the number of threads, on the order in which tensors are
+// made or on whether the source is in memory or a file. So random numbers are counter-based rather
+// than drawn from a generator with state, and sums of squares are formed in pieces of fixed size.
+// Rejected: one task for each block. A tensor is often a single block, and a recipe with thousands
+// of them has small ones; rows split evenly in both cases.
 #include "grow/fill.h"
 
 #include <algorithm>
@@ -8,6 +20,7 @@
 
 #include "base/parallel.h"
 #include "base/rng.h"
+#include "base/signals.h"
 
 namespace stagedtrain::grow {
 namespace {
@@ -57,9 +70,10 @@ struct Matrix {
 template <class T>
 class BlockFiller {
  public:
-  BlockFiller(const arch::ParamTable& sources, Kind kind, const SourceView& source,
+  // squares: scales are squared, since what is made is an average of squares.
+  BlockFiller(const arch::ParamTable& sources, Kind kind, bool squares, const SourceView& source,
               Matrix<T> target)
-      : sources_(sources), kind_(kind), source_(source), target_(target) {}
+      : sources_(sources), kind_(kind), squares_(squares), source_(source), target_(target) {}
 
   void put(const Block& block) {
     switch (block.kind) {
@@ -97,7 +111,7 @@ class BlockFiller {
   }
 
   void copy(const Block& block, const Matrix<const T>& source) const {
-    const double scale = kind_ == Kind::exp_avg_sq ? block.scale * block.scale : block.scale;
+    const double scale = squares_ ? block.scale * block.scale : block.scale;
     const T factor = static_cast<T>(scale);
     each_row(block, [&](std::int64_t r) {
       const T* in = source.at(block.from[0] + r, block.from[1]);
@@ -172,6 +186,7 @@ class BlockFiller {
 
   const arch::ParamTable& sources_;
   Kind kind_;
+  bool squares_;
   const SourceView& source_;
   Matrix<T> target_;
   std::size_t sized_ = static_cast<std::size_t>(-1), sized_state_ = 0;
@@ -179,10 +194,14 @@ class BlockFiller {
 };
 
 template <class T>
-void fill_as(HostTensor& out, const std::vector<Block>& blocks, const arch::ParamSpec& target,
+void fill_as(HostTensor& out, const TensorRecipe& made, const arch::ParamSpec& target,
              const arch::ParamTable& sources, Kind kind, const SourceView& source) {
-  BlockFiller<T> filler(sources, kind, source, {out.as<T>(), corner_of(target)[1]});
-  for (const Block& block : blocks) filler.put(block);
+  const bool squares = kind == Kind::exp_avg_sq && !made.moments_copied;
+  BlockFiller<T> filler(sources, kind, squares, source, {out.as<T>(), corner_of(target)[1]});
+  for (const Block& block : blocks_of(made, kind)) {
+    stop_point("growing");
+    filler.put(block);
+  }
 }
 
 }  // namespace
@@ -191,9 +210,9 @@ HostTensor fill(const TensorRecipe& made, const arch::ParamSpec& target,
                 const arch::ParamTable& sources, Kind kind, DType dtype, const SourceView& source) {
   HostTensor out(dtype, target.shape());
   if (dtype == DType::f32) {
-    fill_as<float>(out, blocks_of(made, kind), target, sources, kind, source);
+    fill_as<float>(out, made, target, sources, kind, source);
   } else {
-    fill_as<double>(out, blocks_of(made, kind), target, sources, kind, source);
+    fill_as<double>(out, made, target, sources, kind, source);
   }
   return out;
 }

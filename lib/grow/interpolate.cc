@@ -34,7 +34,7 @@ class Interpolate final : public GrowthOperator {
       other.scale = options_.share;
       other.state = 1;
       other.add = true;
-      step.tensors.push_back({{own, other}, {own, other}});
+      step.tensors.push_back({.value = {own, other}, .gradient = {own, other}, .heir_of = i});
     }
     apply_rule(options_.state, step);
     return step;

@@ -95,16 +95,24 @@ bool keeps_function(const LayerMap& layers, NewLayers new_layers, std::int64_t f
   return keeps_order(layers, from) && (quiet || !has_new(layers));
 }
 
-std::int64_t asked_layers(const std::optional<std::int64_t>& layers,
+void check_layers_or_factor(const char* name, const Tree& options) {
+  const bool layers = options.find("layers"), factor = options.find("factor");
+  if (layers && factor) throw options.error("{} takes --layers or --factor, not both", name);
+  if (!layers && !factor)
+    throw options.error("{} needs --layers N or --factor N", name)
+        .with_hint(fmt::format("in a schedule: {{operator: {}, factor: 2}}", name));
+}
+
+std::int64_t asked_layers(const char* name, const std::optional<std::int64_t>& layers,
                           const std::optional<std::int64_t>& factor,
                           const arch::ModelConfig& from) {
-  if (layers.has_value() == factor.has_value())
-    throw usage_error("found {} of layers and factor, expected one of them",
-                      layers ? "both" : "neither");
   const std::int64_t asked = layers ? *layers : *factor * from.layers;
   if (asked < from.layers)
-    throw usage_error("to {} layers: the source has {}, expected at least as many", asked,
-                      from.layers);
+    throw usage_error("{} to {} layers: the source has {}, expected at least as many", name, asked,
+                      from.layers)
+        .with_hint(fmt::format("{} only adds layers: give --layers {} or more; --operator coalesce "
+                               "makes a model smaller",
+                               name, from.layers + 1));
   return asked;
 }
 

@@ -39,9 +39,11 @@ void begin_layer(TensorRecipe& made, const arch::ParamSpec& target, const LayerS
 // All old layers in their order, and what is new changes nothing.
 bool keeps_function(const LayerMap& layers, NewLayers new_layers, std::int64_t from);
 
-// The number of layers that `layers` or `factor` asks for. Throws Error(usage) if it is not one of
-// them, or fewer than there are.
-std::int64_t asked_layers(const std::optional<std::int64_t>& layers,
+// Throws Error(usage) unless exactly one of layers and factor is among the options of `name`.
+void check_layers_or_factor(const char* name, const Tree& options);
+// The number of layers that one of the two asks of the operator `name`. Throws Error(usage) if
+// these are fewer than there are.
+std::int64_t asked_layers(const char* name, const std::optional<std::int64_t>& layers,
                           const std::optional<std::int64_t>& factor, const arch::ModelConfig& from);
 
 }  // namespace stagedtrain::grow

@@ -1,5 +1,18 @@
-// lemon: any larger width and depth, exactly (LEMON, arXiv 2310.07999): whole copies of the
-// residual stream, padding for the rest, norms corrected; heads and hidden units copied in turn.
+// lemon: any larger width and depth, exactly (LEMON, arXiv 2310.07999).
+//
+// The residual stream (d to d') gets as many whole copies as fit, floor(d' / d), and padding for
+// the rest: the mean of the old indices under LayerNorm, zeros under RMSNorm, so that a norm's
+// output is zero there. The old indices then hold only the share s = d floor(d' / d) / d' of the
+// mean square that a norm sees. With gain * sqrt(s) and eps * s the output at old indices is what
+// it was:
+//   x sqrt(s) / sqrt(s m + s eps) = x / sqrt(m + eps),   m: the old mean square (padding.h).
+// Heads and hidden units are copied in turn, each reader divided by the number of copies: no norm
+// sees them, so any number of copies is exact.
+//
+// Invariant: the loss is kept at every size; the larger model has another norm_eps. Rejected:
+// copies in turn on the residual axis as well (rms_copy does that), since a norm then counts the
+// indices with one copy more twice, and keeping eps, which is off by as much as eps is of the mean
+// square.
 #include "grow/axis_operator.h"
 #include "grow/head_growth.h"
 #include "grow/operators.h"
@@ -29,7 +42,7 @@ class Lemon final : public GrowthOperator {
   explicit Lemon(const LemonOptions& options) : options_(options) {}
 
   arch::ModelConfig grown(const arch::ModelConfig& from) const override {
-    arch::ModelConfig to = options_.sizes.grown(from);
+    arch::ModelConfig to = options_.sizes.grown(from, "lemon");
     to.norm_eps *= norm_share(from.width, to.width, kAllTiles);
     return to;
   }

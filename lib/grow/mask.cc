@@ -27,7 +27,7 @@ class Mask final : public GrowthOperator {
   explicit Mask(const MaskOptions& options) : options_(options) {}
 
   arch::ModelConfig grown(const arch::ModelConfig& from) const override {
-    return options_.sizes.grown(from);
+    return options_.sizes.grown(from, "mask");
   }
   Tree options() const override { return write_fields(options_); }
 

@@ -49,7 +49,9 @@ class Merge final : public GrowthOperator {
   GrowthStep step(const GrowthContext& context) const override {
     AxisGrowth axes = copied_axes(context, {0, 0});
     axes.mixing.kind = Mixing::Kind::diagonal;
-    GrowthStep step = step_by_axes(growth_of_axes(axes, context), context, {});
+    // Every scale is kept here; the asked rule is applied below, to what is left of the blocks.
+    GrowthStep step = step_by_axes(growth_of_axes(axes, context), context,
+                                   {Moments::equivariant, Dynamics::exact});
     step.exact = step.equivariant = step.symmetric = false;
     step.others = options_.with;
     const arch::ParamTable targets = arch::param_table(context.to);

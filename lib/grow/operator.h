@@ -33,7 +33,8 @@ class GrowthOperator {
 // One line of the table of operators. options: the map written in the schedule, without `operator`.
 struct OperatorEntry {
   const char* name;
-  const char* grows;
+  const char* effect;  // on the model: grows, shrinks or mixes
+  const char* grows;   // what of it: axes, or states
   const char* exact;
   const char* source;  // the paper
   const char* help;

@@ -4,6 +4,8 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,7 +35,9 @@ struct Block {
   Corner from{}, to{}, extent{};
   double scale = 1;
   bool add = false;
-  Corner tile{};  // which copy of the rows and of the columns it is; {0, 0} is the old place
+  // Which copy of the rows and of the columns the block is. {0, 0} is the old place; a term of a
+  // sum or mean has it too, for what is made of several old entries is a copy of none.
+  Corner tile{};
   std::int64_t span = 0;
   std::uint64_t stream = 0;
   std::int64_t noise_columns = 0;
@@ -42,11 +46,15 @@ struct Block {
 
 // How one tensor is made. Entries that no block covers are zero. Weights take `value`, exp_avg
 // takes `gradient` (docs/growth.md: gradients grow by the dual maps), exp_avg_sq takes `gradient`
-// with squared scales. Gradients are made of copies only; what none of them covers starts anew, its
-// bias correction too.
+// with squared scales, or with the scales as they are if `moments_copied`. Gradients are made of
+// copies and means only. What none of them covers starts anew, its bias correction too.
 struct TensorRecipe {
-  std::vector<Block> value, gradient;
-  bool is_new = false;  // part of a layer or expert that the smaller model did not have
+  std::vector<Block> value = {}, gradient = {};
+  bool moments_copied = false;  // both moments are carried with the weights (moments: copy)
+  bool is_new = false;          // part of a layer or expert that the smaller model did not have
+  // The tensor of the smaller model whose optimizer's scales and generation go on in this one, also
+  // where its numbers do not (a silent or random layer).
+  std::optional<std::size_t> heir_of = {};
   // Factors of the optimizer's scales (state/tensor_history.h), and the steps over which the
   // learning rate of what starts anew rises.
   double lr_scale = 1, decay_scale = 1, eps_scale = 1;
@@ -82,6 +90,8 @@ struct GrowthRecipe {
   bool symmetric() const;
 };
 
+// Whether the block is made of entries of a source, rather than of random numbers or a constant.
+bool reads_source(const Block& block);
 // Rows and columns of a tensor.
 Corner corner_of(const arch::ParamSpec& spec);
 // The block that copies a whole tensor.
@@ -92,7 +102,10 @@ void check_recipe(const GrowthRecipe& recipe);
 
 // For people: both models, the operators, what is promised, parameters and FLOPs.
 std::string summary(const GrowthRecipe& recipe);
-// The same, and operator by operator, tensor by tensor the source, blocks and scales.
-std::string to_text(const GrowthRecipe& recipe);
+// The same, and operator by operator, tensor by tensor the source, blocks and scales. A recipe may
+// have a million tensors, so the text is handed to `print` piece by piece; polls for a stop
+// request.
+using Print = std::function<void(const std::string&)>;
+void print_text(const GrowthRecipe& recipe, const Print& print);
 
 }  // namespace stagedtrain::grow

@@ -2,6 +2,7 @@
 #include "grow/recipe_json.h"
 
 #include "arch/architectures.h"
+#include "base/signals.h"
 
 namespace stagedtrain::grow {
 namespace {
@@ -26,22 +27,36 @@ Json blocks_json(const std::vector<Block>& blocks, const arch::ParamTable& sourc
   return list;
 }
 
-Json tensors_json(const GrowthStep& step) {
+Json tensor_json(const TensorRecipe& made, const arch::ParamSpec& target,
+                 const arch::ParamTable& sources) {
+  return {{"name", target.name},
+          {"shape", target.shape()},
+          {"new", made.is_new},
+          {"lr_scale", made.lr_scale},
+          {"decay_scale", made.decay_scale},
+          {"eps_scale", made.eps_scale},
+          {"value", blocks_json(made.value, sources)},
+          {"gradient", blocks_json(made.gradient, sources)},
+          {"moments_copied", made.moments_copied}};
+}
+
+void print_step(const GrowthStep& step, const Print& print) {
+  std::string head = json_text({{"operator", step.operators},
+                                {"exact", step.exact},
+                                {"equivariant", step.equivariant},
+                                {"symmetric", step.symmetric},
+                                {"to", describe(step.to)}},
+                               -1);
+  head.pop_back();  // its brace stays open
+  print(head + ", \"tensors\": [");
   const arch::ParamTable sources = arch::param_table(step.from),
                          targets = arch::param_table(step.to);
-  Json list = Json::array();
   for (std::size_t i = 0; i < targets.size(); ++i) {
-    const TensorRecipe& made = step.tensors[i];
-    list.push_back({{"name", targets[i].name},
-                    {"shape", targets[i].shape()},
-                    {"new", made.is_new},
-                    {"lr_scale", made.lr_scale},
-                    {"decay_scale", made.decay_scale},
-                    {"eps_scale", made.eps_scale},
-                    {"value", blocks_json(made.value, sources)},
-                    {"gradient", blocks_json(made.gradient, sources)}});
+    stop_point("printing a growth");
+    print((i > 0 ? ",\n" : "\n") +
+          json_text(tensor_json(step.tensors[i], targets[i], sources), -1));
   }
-  return list;
+  print("\n]}");
 }
 
 }  // namespace
@@ -52,16 +67,13 @@ const char* kind_name(Block::Kind kind) {
   return kNames[static_cast<int>(kind)];
 }
 
-Json steps_json(const GrowthRecipe& recipe) {
-  Json list = Json::array();
-  for (const GrowthStep& step : recipe.steps)
-    list.push_back({{"operator", step.operators},
-                    {"exact", step.exact},
-                    {"equivariant", step.equivariant},
-                    {"symmetric", step.symmetric},
-                    {"to", describe(step.to)},
-                    {"tensors", tensors_json(step)}});
-  return list;
+void print_steps(const GrowthRecipe& recipe, const Print& print) {
+  print("[");
+  for (std::size_t i = 0; i < recipe.steps.size(); ++i) {
+    if (i > 0) print(",\n");
+    print_step(recipe.steps[i], print);
+  }
+  print("]");
 }
 
 }  // namespace stagedtrain::grow

@@ -5,6 +5,7 @@
 
 #include "arch/architectures.h"
 #include "arch/cost.h"
+#include "base/signals.h"
 #include "base/text.h"
 #include "grow/recipe.h"
 #include "grow/recipe_json.h"
@@ -79,22 +80,24 @@ std::string dynamics_text(const TensorRecipe& made) {
                      made.eps_scale);
 }
 
-std::string tensors_text(const GrowthStep& step) {
+void print_tensors(const GrowthStep& step, const Print& print) {
   const arch::ParamTable sources = arch::param_table(step.from),
                          targets = arch::param_table(step.to);
-  std::string text = row_text("tensor", "shape", "source", "shape", "weights",
-                              "exp_avg (exp_avg_sq: scale squared)");
+  const bool copied = std::any_of(step.tensors.begin(), step.tensors.end(),
+                                  [](const TensorRecipe& made) { return made.moments_copied; });
+  print(row_text("tensor", "shape", "source", "shape", "weights",
+                 copied ? "exp_avg and exp_avg_sq" : "exp_avg (exp_avg_sq: scale squared)"));
   for (std::size_t i = 0; i < targets.size(); ++i) {
+    stop_point("printing a growth");
     const TensorRecipe& made = step.tensors[i];
     const auto& blocks = made.value.empty() ? made.gradient : made.value;
     const bool sourced = !blocks.empty() && blocks[0].kind != Block::Kind::normal;
     const arch::ParamSpec* source = sourced ? &sources[blocks[0].source] : nullptr;
-    text += row_text(targets[i].name, shape_text(targets[i]), source ? source->name : "-",
-                     source ? shape_text(*source) : "-", blocks_text(made.value, targets[i]),
-                     (made.gradient.empty() ? "reset" : blocks_text(made.gradient, targets[i])) +
-                         dynamics_text(made));
+    print(row_text(targets[i].name, shape_text(targets[i]), source ? source->name : "-",
+                   source ? shape_text(*source) : "-", blocks_text(made.value, targets[i]),
+                   (made.gradient.empty() ? "reset" : blocks_text(made.gradient, targets[i])) +
+                       dynamics_text(made)));
   }
-  return text;
 }
 
 }  // namespace
@@ -121,15 +124,14 @@ std::string summary(const GrowthRecipe& recipe) {
   return text;
 }
 
-std::string to_text(const GrowthRecipe& recipe) {
-  std::string text = summary(recipe);
+void print_text(const GrowthRecipe& recipe, const Print& print) {
+  print(summary(recipe));
   for (const GrowthStep& step : recipe.steps) {
-    text += "\n";
+    print("\n");
     if (recipe.steps.size() > 1)
-      text += fmt::format("{} makes {}\n", step.operators, describe(step.to));
-    text += tensors_text(step);
+      print(fmt::format("{} makes {}\n", step.operators, describe(step.to)));
+    print_tensors(step, print);
   }
-  return text;
 }
 
 }  // namespace stagedtrain::grow

@@ -34,7 +34,7 @@ class RmsCopy final : public GrowthOperator {
     sizes.width = options_.width;
     sizes.heads = options_.heads;
     sizes.ffn = options_.ffn;
-    return sizes.grown(from);
+    return sizes.grown(from, "rms_copy");
   }
   Tree options() const override { return write_fields(options_); }
 

@@ -28,7 +28,7 @@ class Stack final : public GrowthOperator {
   explicit Stack(const StackOptions& options) : options_(options) {}
   arch::ModelConfig grown(const arch::ModelConfig& from) const override {
     arch::ModelConfig to = from;
-    to.layers = asked_layers(options_.layers, options_.factor, from);
+    to.layers = asked_layers("stack", options_.layers, options_.factor, from);
     return arch::resolved(to);
   }
   Tree options() const override { return write_fields(options_); }
@@ -45,7 +45,9 @@ class Stack final : public GrowthOperator {
 }  // namespace
 
 std::unique_ptr<GrowthOperator> make_stack(const Tree& options) {
-  return make_operator<Stack, StackOptions>(options, "stack");
+  auto stack = make_operator<Stack, StackOptions>(options, "stack");
+  check_layers_or_factor("stack", options);
+  return stack;
 }
 std::vector<FieldRow> document_stack() { return document_fields<StackOptions>(); }
 

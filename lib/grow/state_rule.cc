@@ -2,17 +2,24 @@
 #include "grow/state_rule.h"
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 namespace stagedtrain::grow {
 namespace {
 
-std::vector<Block> as_weights(const TensorRecipe& made) {
+// The moments that go with the weights: an entry's weight is made of old entries, and its moments
+// are the mean of theirs, in the same proportions. So a copy's moments are the old ones unscaled,
+// whatever its weight is multiplied by. Terms of one sum cover the same entries.
+std::vector<Block> carried_moments(const std::vector<Block>& weights) {
+  std::map<std::pair<Corner, Corner>, double> totals;
   std::vector<Block> blocks;
-  for (const Block& block : made.value) {
-    if (block.kind != Block::Kind::copy) continue;
-    blocks.push_back(block);
-    if (!block.add) blocks.back().scale = 1;
-  }
+  for (const Block& block : weights)
+    if (reads_source(block)) {
+      blocks.push_back(block);
+      totals[{block.to, block.extent}] += block.scale;
+    }
+  for (Block& block : blocks) block.scale /= totals[{block.to, block.extent}];
   return blocks;
 }
 
@@ -29,7 +36,8 @@ void set_moments(Moments moments, TensorRecipe& made) {
       made.gradient.clear();
       return;
     case Moments::copy:
-      if (!made.is_new) made.gradient = as_weights(made);
+      made.gradient = carried_moments(made.value);
+      made.moments_copied = true;
       return;
   }
 }

@@ -51,9 +51,11 @@ struct StateRule {
   template <class V>
   void fields(V& v) {
     v("moments", moments,
-      {.doc = "Adam moments. equivariant: as the gradient grows, new layers zero; reset_new: kept "
-              "where a number is the first copy of an old one, zero elsewhere; reset: all zero; "
-              "copy: copied as the weights are. What is zero starts its bias correction over"});
+      {.doc =
+           "Adam moments. equivariant: as the gradient grows, new layers zero; reset_new: kept "
+           "where a number is the first copy of an old one, or made of several, zero elsewhere; "
+           "reset: all zero; copy: as the weights are, unscaled; the mean where a weight is made "
+           "of several. What is zero starts its bias correction over"});
     v("dynamics", dynamics,
       {.doc = "exact: learning rate, decay and eps of each tensor scaled so that the grown model "
               "trains as the small one would; plain: as they are"});
@@ -64,8 +66,9 @@ struct StateRule {
   }
 };
 
-// Applies the rule to a step whose tensors have the grown gradient: also in new layers, where it is
-// what `copy` takes. Takes the promises back that it breaks.
+// Applies the rule to a step whose tensors have the grown gradient, and in new layers the weights
+// of the layer that they come from: `copy` takes the moments that belong to these, whatever
+// begin_layer makes of the weights afterwards. Takes the promises back that the rule breaks.
 void apply_rule(const StateRule& rule, GrowthStep& step);
 
 }  // namespace stagedtrain::grow

@@ -10,17 +10,20 @@ void take(std::int64_t& size, const std::optional<std::int64_t>& asked, const ch
   if (!asked) return;
   if (*asked < size)
     throw usage_error("{}: {}, but the source has {}, expected at least as many", name, *asked,
-                      size);
+                      size)
+        .with_hint(fmt::format("give --{} {} or more; --operator coalesce makes a model smaller",
+                               name, size));
   size = *asked;
 }
 
 }  // namespace
 
-arch::ModelConfig TargetSizes::grown(const arch::ModelConfig& from) const {
+arch::ModelConfig TargetSizes::grown(const arch::ModelConfig& from, const std::string& name) const {
   if (!layers && !width && !heads && !kv_heads && !head_dim && !value_dim && !ffn)
-    throw usage_error(
-        "found no size, expected some of layers, width, heads, kv_heads, head_dim, "
-        "value_dim and ffn");
+    throw usage_error("{} needs a size to reach, such as --width N, --heads N or --ffn N", name)
+        .with_hint(fmt::format("stagedtrain grow --list --operator {} names all of them; in a "
+                               "schedule: {{operator: {}, ffn: {}}}",
+                               name, name, 2 * from.ffn));
   arch::ModelConfig to = from;
   take(to.layers, layers, "layers");
   take(to.width, width, "width");

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "arch/architectures.h"
 #include "base/fields.h"
@@ -29,8 +30,9 @@ struct TargetSizes {
        .max = most});
     v("ffn", ffn, {.doc = "hidden units of the feed-forward after it", .min = 1, .max = most});
   }
-  // Throws Error(usage) if nothing is given, or a size is smaller than the source's.
-  arch::ModelConfig grown(const arch::ModelConfig& from) const;
+  // name: of the operator, for errors. Throws Error(usage) if nothing is given, or a size is
+  // smaller than the source's.
+  arch::ModelConfig grown(const arch::ModelConfig& from, const std::string& name) const;
 };
 
 }  // namespace stagedtrain::grow

@@ -2,6 +2,7 @@
 // 2212.05055). Exact without noise: the gates of the chosen experts sum to 1, and all are the same.
 #include "base/error.h"
 #include "base/rng.h"
+#include "base/signals.h"
 #include "grow/layer_growth.h"
 #include "grow/operators.h"
 
@@ -50,6 +51,7 @@ class Upcycle final : public GrowthOperator {
 
  private:
   TensorRecipe tensor(const arch::ParamSpec& target, const GrowthContext& context) const {
+    stop_point("growing");
     const std::int64_t source = context.sources.index(dense_name(target));
     if (source < 0) {  // the router
       TensorRecipe made;
@@ -57,7 +59,7 @@ class Upcycle final : public GrowthOperator {
       return made;
     }
     const Block whole = whole_of(context.sources, static_cast<std::size_t>(source));
-    TensorRecipe made{{whole}, {whole}};
+    TensorRecipe made{.value = {whole}, .gradient = {whole}, .heir_of = whole.source};
     made.is_new = target.expert > 0;
     if (target.expert >= 0 && target.axes.size() == 2 && options_.symmetry.noise > 0) {
       Block noise = whole;

@@ -1,4 +1,13 @@
-// Copies of axes.
+// The maps of a growth by copies, shared by width, clone, rms_copy, merge and decoalesce.
+//
+// New index i of the residual stream and of the hidden units is old index i mod old size; heads are
+// copied whole, with the group of keys and values that they read (head_growth.h). An index with c
+// copies is read with 1/c by each reader, so S D = I for any sizes. How a matrix between two axes
+// with copies is spread over its blocks is not decided here: any choice whose rows of blocks sum to
+// W keeps the loss (Mixing: diagonal is Staged Training's, uniform HyperCloning's).
+//
+// Invariant: tile t of an axis holds the t-th copies of old indices, in their order. The break of
+// the symmetry and `moments: reset_new` rely on it: tile 0 is the old place.
 #include "grow/widening.h"
 
 #include <algorithm>

@@ -30,6 +30,8 @@ std::string stage_table(const RunPlan& plan) {
 std::string stage_notes(const RunPlan& plan, const StagePlan& stage) {
   std::string text = fmt::format("\n{}: {}\n", stage.name, describe(stage.model));
   if (stage.growth) {
+    if (&stage == &plan.stages.front())
+      text += fmt::format("  starts from {}\n", plan.schedule.from);
     text += fmt::format("  grown by {}\n", stage.growth->asked());
     text += fmt::format("  {}; both states in memory take {}\n",
                         stage.growth->exact() ? "the loss is kept" : "the loss changes",
@@ -162,7 +164,8 @@ std::string to_text(const RunPlan& plan, const std::vector<RunPlan>& scratch,
   text += run_notes(plan) + sections;
   if (!scratch.empty()) text += scratch_notes(plan, scratch);
   if (!plan.chosen.empty()) text += "\nchosen by the planner\n";
-  for (const std::string& choice : plan.chosen) text += "  " + stagedtrain::wrapped(choice, 96, "  ");
+  for (const std::string& choice : plan.chosen)
+    text += "  " + stagedtrain::wrapped(choice, 96, "  ");
   for (const std::string& warning : plan.warnings) text += warning_text(warning);
   for (const std::string& warning : warnings) text += warning_text(warning);
   return text;

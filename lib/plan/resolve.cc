@@ -121,13 +121,14 @@ void fill_costs(const Schedule& s, StagePlan& stage) {
 void fill_model(const Schedule& s, std::size_t i, const std::optional<arch::ModelConfig>& before,
                 StagePlan& stage) {
   const std::string path = "stages." + std::to_string(i);
-  if (i == 0) {
+  if (i == 0 && s.stages[0].grow.kind == Tree::Kind::none) {
     stage.model = first_model(s);
     if (before && *before != stage.model)
       throw stage_place(s, i).error("{}: the checkpoint {} holds {}, expected {}", path, s.from,
                                     describe(*before), describe(stage.model));
     return;
   }
+  ST_CHECK(before, "{}: the model that grows is not known", path);
   stage.growth = grow::make_recipe(s.stages[i].grow, *before, path + ".grow");
   stage.model = stage.growth->to;
 }
@@ -192,7 +193,7 @@ void resolve_lr(RunPlan& plan) {
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     const auto& own = s.stages[i].lr;
     plan.stages[i].peak_lr = own && own->peak ? *own->peak : s.lr.peak;
-    if (plan.stages[i].growth)
+    if (i > 0 && plan.stages[i].growth)  // the first stage has the warm-up
       plan.stages[i].rewarm_steps =
           steps_along(plan, own && own->rewarm ? *own->rewarm : s.lr.rewarm);
   }
@@ -292,8 +293,9 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
   return plan;
 }
 
-arch::ModelConfig source_model(const Schedule& s, std::size_t index) {
-  std::optional<arch::ModelConfig> model;
+arch::ModelConfig source_model(const Schedule& s, std::size_t index,
+                               const std::optional<arch::ModelConfig>& start_model) {
+  std::optional<arch::ModelConfig> model = start_model;
   for (std::size_t i = 0; i < index; ++i) {
     StagePlan stage;
     fill_model(s, i, model, stage);

@@ -17,7 +17,7 @@ struct StagePlan {
   std::string name;
   arch::ModelConfig model;
   arch::ParamCount params;
-  bool train_only_new = false;  // what the growth before did not add stays as it is
+  bool train_only_new = false;               // what the growth before did not add stays as it is
   std::optional<grow::GrowthRecipe> growth;  // from the stage before, or from the checkpoint `from`
   std::int64_t first_step = 0, steps = 0;    // as planned; `until` may end the stage sooner
   std::int64_t tokens = 0;
@@ -55,7 +55,7 @@ struct RunPlan {
   // only).
   std::optional<std::int64_t> branch_step;
   bool decayed = false;             // the curve ends fully decayed
-  std::string predicted_by;  // law and assumption of the predicted losses
+  std::string predicted_by;         // law and assumption of the predicted losses
   std::vector<std::string> chosen;  // what the planner chose where the schedule said auto, and why
   std::vector<std::string> warnings;
 };
@@ -69,8 +69,10 @@ RunPlan resolve(const schedule::Schedule& schedule, const DataFacts& facts = {},
 // Steps of a length that is counted along the run: steps, tokens or % of it.
 std::int64_t steps_along(const RunPlan& plan, const Duration& length);
 
-// The model that stage `index` (from 1) grows out of. Looks at the stages before it alone.
-arch::ModelConfig source_model(const schedule::Schedule& schedule, std::size_t index);
+// The model that stage `index` grows out of. Looks at the stages before it alone. start_model: that
+// of the checkpoint `from`; needed where the first stage has a `grow`.
+arch::ModelConfig source_model(const schedule::Schedule& schedule, std::size_t index,
+                               const std::optional<arch::ModelConfig>& start_model = {});
 
 // The runs of `train --scratch`: the final model alone, one plan for each budget, shortest first.
 // Runs of a wsd curve share their stable part: each but the last keeps a branch.

@@ -120,13 +120,13 @@ void check_stage(const Schedule& s, std::size_t i, std::set<std::string>& names)
     refuse(fmt::format("for: found '{}', expected steps, tokens, flops, epochs or auto",
                        to_string(stage.length)));
   if (stage.until) check_until(*stage.until, refuse);
-  if (i == 0 && stage.grow.kind != Tree::Kind::none)
+  if (i == 0 && stage.grow.kind != Tree::Kind::none && s.from.empty())
     refuse(
-        "grow: the first stage has nothing to grow from (use from: FILE to start from a "
-        "checkpoint)");
+        "grow: the first stage has nothing to grow; give from: FILE (the checkpoint that grows), "
+        "or remove grow to start from fresh weights");
   if (i > 0 && stage.grow.kind == Tree::Kind::none)
     refuse("grow: is missing; a later stage grows out of the one before");
-  if (i > 0 && stage.model.kind != Tree::Kind::none)
+  if ((i > 0 || stage.grow.kind != Tree::Kind::none) && stage.model.kind != Tree::Kind::none)
     refuse("model: a grown stage's model follows from grow; remove the key");
   if (stage.lr && stage.lr->rewarm && stage.lr->rewarm->unit != DurationUnit::steps &&
       stage.lr->rewarm->unit != DurationUnit::percent &&

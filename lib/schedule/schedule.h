@@ -159,7 +159,8 @@ struct StageSpec {
     v("name", name, {.doc = "names the stage in logs, files and --stage", .required = true});
     v("model", model, {.doc = "first stage: the keys of model that differ from the final model"});
     v("grow", grow,
-      {.doc = "later stages: growth operators, applied in order to the stage before",
+      {.doc = "growth operators, applied in order to the stage before; in the first stage to the "
+              "checkpoint that from names",
        .shape = "list of map"});
     v("for", length,
       {.doc =
@@ -296,7 +297,10 @@ std::vector<std::string> differences(const std::string& yaml_here, const std::st
 template <class V>
 void Schedule::fields(V& v) {
   v("seed", seed, {.doc = "of initial weights, data order and dropout", .min = 0});
-  v("from", from, {.doc = "checkpoint to start the first stage from, in place of fresh weights"});
+  v("from", from,
+    {.doc =
+         "checkpoint whose weights the first stage starts from, in place of fresh ones; they may "
+         "be grown first, by the grow of that stage"});
   v("data", data, {.doc = "token files", .required = true});
   v("model", model, {.doc = "the final model", .required = true});
   v("batch", batch, {.doc = "size of a step"});

@@ -60,8 +60,8 @@ struct DataPosition {
   bool operator==(const DataPosition&) const = default;
 };
 
-// While it lasts, all that the last growth added stands behind a mask that rises from 0 to 1 (the
-// operator mask). The model before that growth is the last of the lineage.
+// While it lasts, what the operator mask added in the last growth stands behind a mask that rises
+// from 0 to 1. The last entry of the lineage says what that is (train::model_before_mask).
 struct MaskRamp {
   std::int64_t start = 0, steps = 0;  // steps 0: no mask
   bool operator==(const MaskRamp&) const = default;

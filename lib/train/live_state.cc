@@ -3,15 +3,21 @@
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "grow/apply.h"
+#include "grow/operator.h"
+#include "schedule/yaml.h"
 
 namespace stagedtrain::train {
 namespace {
 
 LiveState make_live(state::StateHeader header, const model::ModelOptions& asked) {
-  LiveState live{std::move(header), nullptr, asked};
+  LiveState live{std::move(header), nullptr, asked, {}};
   model::ModelOptions options = asked;
-  if (live.header.mask.steps > 0) options.kernels = model::Kernels::reference;
+  if (live.header.mask.steps > 0) {
+    options.kernels = model::Kernels::reference;
+    live.before_mask = model_before_mask(live.header);
+  }
   live.model = model::make_model(live.header.model, options);
   show_through_mask(live, live.header.progress.step);
   live.model->params().set_histories(live.header.histories);
@@ -20,11 +26,32 @@ LiveState make_live(state::StateHeader header, const model::ModelOptions& asked)
 
 }  // namespace
 
+// The lineage keeps the operators as they were read, so the recipe can be made again, and the state
+// need not hold one more model.
+arch::ModelConfig model_before_mask(const state::StateHeader& header) {
+  const auto refused = [](const std::string& found) {
+    return input_error("mask: rises, but the newest growth of the lineage is {}, expected one that "
+                       "ends in the operator mask and makes this model",
+                       found);
+  };
+  if (header.lineage.empty()) throw refused("none");
+  const state::LineageEntry& last = header.lineage.back();
+  try {
+    const Tree list = schedule::parse_yaml("[" + last.operators + "]", "lineage");
+    const grow::GrowthRecipe recipe = grow::make_recipe(list, last.model, "lineage");
+    if (recipe.to == header.model && recipe.steps.back().mask_steps > 0)
+      return recipe.steps.back().from;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::usage) throw;
+  }
+  throw refused(last.operators);
+}
+
 void show_through_mask(LiveState& live, std::int64_t step) {
   const state::MaskRamp& mask = live.header.mask;
   if (mask.steps == 0) return;
   const double visible = static_cast<double>(step - mask.start) / static_cast<double>(mask.steps);
-  live.model->set_mask({live.header.lineage.back().model, std::clamp(visible, 0.0, 1.0)});
+  live.model->set_mask({*live.before_mask, std::clamp(visible, 0.0, 1.0)});
 }
 
 void end_mask(LiveState& live) {

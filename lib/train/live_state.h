@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/file.h"
@@ -17,7 +18,13 @@ struct LiveState {
   state::StateHeader header;
   std::unique_ptr<model::Model> model;
   model::ModelOptions options;  // as asked for; behind a mask the model has reference kernels
+  std::optional<arch::ModelConfig> before_mask;  // while a mask rises: what it does not cover
 };
+
+// The model that a rising mask leaves as it is: the one before the operator `mask`, which stands
+// last in the newest growth; other operators of that growth come before it and are not masked.
+// Requires header.mask.steps > 0. Throws Error(input) if the lineage tells of no such growth.
+arch::ModelConfig model_before_mask(const state::StateHeader& header);
 
 // Freshly initialised weights (state::fresh), moments zero.
 LiveState fresh_live(const arch::ModelConfig& config, std::uint64_t seed,

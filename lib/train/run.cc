@@ -37,21 +37,28 @@ LiveState start_fresh(const plan::RunPlan& plan, const model::ModelOptions& opti
 }
 
 // The weights of another run's checkpoint, with zero moments, at the start of the curve and of the
-// data. What that run cost still counts.
+// data; grown, if the first stage has a growth. What that run cost still counts.
 LiveState start_from_weights(const plan::RunPlan& plan, const model::ModelOptions& options) {
   const Path path = plan.schedule.from;
   LiveState live = load_live(path, options);
+  const std::string identity = state::CheckpointReader(path).identity();
   state::StateHeader& header = live.header;
-  header.lineage.push_back({path.string(), state::CheckpointReader(path).identity(),
-                            "weights alone", header.progress.step, header.model});
+  if (header.progress.step < header.mask.start + header.mask.steps)
+    throw usage_error("from: {}: the mask of its last growth rises until step {}; this is step {}",
+                      path.string(), header.mask.start + header.mask.steps, header.progress.step)
+        .with_hint("take a checkpoint of a later step");
+  if (header.mask.steps > 0) end_mask(live);
+  header.lineage.push_back(
+      {path.string(), identity, "weights alone", header.progress.step, header.model});
   const state::Progress before = header.progress;
   header.progress = {.tokens = before.tokens, .flops = before.flops, .seconds = before.seconds};
   header.data = {};
   std::fill(header.histories.begin(), header.histories.end(), state::TensorHistory{});
-  header.mask = {};
   live.model->params().set_histories(header.histories);
   live.model->params().exp_avg().zero_();
   live.model->params().exp_avg_sq().zero_();
+  if (const auto& growth = plan.stages[0].growth)
+    live = grow_live(*growth, std::move(live), path.string(), identity);
   begin(plan, live);
   return live;
 }

@@ -173,7 +173,7 @@ TEST_CASE("grow refuses bad command lines with 2") {
   };
   const std::string &in = place.small, &out = place.large;
   refused({}, "IN.h5 is missing");
-  refused({in, out}, "found neither of --operator and --schedule");
+  refused({in, out}, "grow needs --operator NAME, or --schedule FILE with --stage NAME");
   refused({in, "--operator", "width"}, "OUT.h5 is missing");
   refused({in, out, "--operator", "widht"}, "unknown operator 'widht'; did you mean 'width'?");
   refused({in, out, "--operator", "width", "--layers", "4"},
@@ -185,10 +185,23 @@ TEST_CASE("grow refuses bad command lines with 2") {
   refused({in, out, "--operator", "width", "--symmetry.noise", "loud"}, "expected a number");
   refused({in, out, "--operator", "depth", "--layers", "1"},
           "to 1 layers: the source has 2, expected at least as many");
-  refused({in, out, "--operator", "depth"}, "found neither of layers and factor");
+  refused({in, out, "--operator", "depth"}, "depth needs --layers N or --factor N");
+  refused({in, out, "--operator", "stack"}, "stack needs --layers N or --factor N");
+  refused({in, out, "--operator", "stack", "--layers", "4", "--factor", "2"},
+          "stack takes --layers or --factor, not both");
+  refused({in, out, "--operator", "stack", "--layers", "1"}, "give --layers 3 or more");
+  refused({in, out, "--operator", "lemon"}, "lemon needs a size to reach, such as --width N");
+  refused({in, out, "--operator", "lemon", "--width", "4"}, "give --width 8 or more");
+  refused({in, out, "--operator", "coalesce", "--width", "3", "--layers", "1"},
+          "coalesce divides width by 3: the source has 8");
+  refused({in, out, "--operator", "merge"}, "merge needs --with");
+  refused({in, out, "--operator", "interpolate"}, "interpolate needs --with");
+  refused({in, out, "--operator", "vocabulary"}, "vocabulary needs --size");
+  refused({in, out, "--operator", "context"}, "context needs --length");
   refused({in, out, "--operator", "width", "--schedule", place.schedule, "--stage", "full"},
-          "found both of --operator and --schedule");
-  refused({in, out, "--schedule", place.schedule}, "--schedule and --stage go together");
+          "--operator and --schedule exclude each other");
+  refused({in, out, "--schedule", place.schedule}, "--schedule needs --stage NAME");
+  refused({in, out, "--stage", "full"}, "--stage full needs --schedule FILE");
   refused({in, out, "--schedule", place.schedule, "--stage", "ful"}, "did you mean 'full'?");
   refused({in, out, "--schedule", place.schedule, "--stage", "small"}, "is the first stage");
   refused({in, out, "--schedule", place.schedule, "--stage", "full", "--factor", "2"},

@@ -116,8 +116,8 @@ TEST_CASE("depth refuses what it cannot do, and says what it could") {
     return test::refusal(ErrorKind::usage, [&] { depth(options, test::tiny_model(3)); });
   };
   CHECK(contains(says("layers: 2"), "to 2 layers: the source has 3, expected at least as many"));
-  CHECK(contains(says("order: append"), "found neither of layers and factor"));
-  CHECK(contains(says("layers: 4, factor: 2"), "found both of layers and factor"));
+  CHECK(contains(says("order: append"), "depth needs --layers N or --factor N"));
+  CHECK(contains(says("layers: 4, factor: 2"), "depth takes --layers or --factor, not both"));
   CHECK(contains(says("layers: 0"), "depth.layers: found '0', expected from 1 to 65536"));
   CHECK(contains(says("layers: six"), "found 'six', expected a whole number"));
   CHECK(contains(says("layers: 6, new_layers: zero"),

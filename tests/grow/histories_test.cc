@@ -1,8 +1,13 @@
 // Ages by region: what is kept stays as old as it was, what is zeroed starts anew.
 #include "grow/histories.h"
 
+#include <cmath>
+#include <functional>
+
 #include "grow/grow_support.h"
+#include "state/checkpoint.h"
 #include "support/errors.h"
+#include "support/temp_dir.h"
 #include "support/text_file.h"
 
 using namespace stagedtrain;
@@ -101,6 +106,25 @@ TEST_CASE("scales multiply from growth to growth, and layers know when they came
   CHECK(history(twice, "layers.2.mlp.up.weight").generation == 2);
 }
 
+TEST_CASE("silent and random layers have the scales of the layer that they come from") {
+  const TrainingState wide = test::grown(
+      test::recipe_of("[{operator: width, dynamics: exact, moments: equivariant}]"), old_state());
+  for (const char* layers : {"zero_output", "random", "identity", "copied"}) {
+    CAPTURE(layers);
+    const TrainingState deep = test::grown(
+        test::recipe_of(fmt::format("[{{operator: depth, factor: 2, new_layers: {}}}]", layers),
+                        wide.model),
+        wide);
+    for (const char* name : {"mlp.down.weight", "mlp.up.weight", "norm_1.weight"}) {
+      const TensorHistory &made = history(deep, fmt::format("layers.1.{}", name)),
+                          &source = history(wide, fmt::format("layers.0.{}", name));
+      CHECK(made.lr_scale == source.lr_scale);
+      CHECK(made.decay_scale == source.decay_scale);
+      CHECK(made.eps_scale == source.eps_scale);
+    }
+  }
+}
+
 TEST_CASE("nothing grows while a mask rises") {
   TrainingState masked =
       test::grown(test::recipe_of("[{operator: mask, ffn: 40, steps: 50}]"), old_state());
@@ -110,4 +134,104 @@ TEST_CASE("nothing grows while a mask rises") {
                        "rises until step 150; this is step 100"));
   masked.progress.step = 150;
   CHECK(test::grown(recipe, masked).mask == state::MaskRamp{});
+}
+
+namespace {
+
+// A file with a state that is 40 steps into its training; `change` does the rest.
+std::string other_file(const test::TempDir& dir,
+                       const std::function<void(TrainingState&)>& change) {
+  TrainingState other = old_state();
+  other.progress.step = 40;
+  change(other);
+  state::save(dir / "other.h5", other);
+  return (dir / "other.h5").string();
+}
+
+}  // namespace
+
+// The other state's moments have made 40 steps, those of the state that grows 100. Bias correction
+// counts from `start` to now, which is step 100 in the result (issue 14, B7).
+TEST_CASE("merge gives each state's moments their own age") {
+  const test::TempDir dir;
+  const std::string file = other_file(dir, [](TrainingState& other) {
+    other.histories[test::index_of(other.model, "layers.0.mlp.up.bias")].age = {30, 50};
+  });
+  const TrainingState large =
+      test::grown(test::recipe_of("[{operator: merge, with: [\"" + file + "\"]}]"), old_state());
+  CHECK(history(large, "layers.0.norm_1.weight").regions ==
+        std::vector<AgedRegion>{{0, 0, 8, 1, {0, 0}}, {8, 0, 8, 1, {60, 0}}});
+  CHECK(history(large, "layers.0.mlp.up.bias").regions ==
+        std::vector<AgedRegion>{{0, 0, 32, 1, {0, 0}}, {32, 0, 32, 1, {90, 50}}});
+}
+
+TEST_CASE("merge and interpolate may take a state that is older than the one that grows") {
+  const test::TempDir dir;
+  const std::string file =
+      other_file(dir, [](TrainingState& other) { other.progress.step = 5000; });
+  const TrainingState large = test::grown(
+      test::recipe_of("[{operator: interpolate, with: \"" + file + "\", share: 1}]"), old_state());
+  for (const TensorHistory& history : large.histories) CHECK(history.age.start == 100 - 5000);
+}
+
+TEST_CASE("an average of moments of several ages has the bias correction of its terms") {
+  const test::TempDir dir;
+  const std::string file = other_file(dir, [](TrainingState&) {});
+  const TrainingState mixed =
+      test::grown(test::recipe_of("[{operator: interpolate, with: \"" + file + "\", share: 0.25}]"),
+                  old_state());
+  // Weights of exp_avg_sq: 0.75 and 0.25, squared, so 0.9 and 0.1.
+  const double correction = 0.9 * (1 - std::pow(0.999, 100)) + 0.1 * (1 - std::pow(0.999, 40));
+  for (const TensorHistory& history : mixed.histories) {
+    CHECK(history.regions.empty());
+    CHECK(1 - std::pow(0.999, static_cast<double>(100 - history.age.start)) ==
+          Approx(correction).margin(5e-4));
+  }
+}
+
+TEST_CASE("ages of an average lie between those of its terms, and equal ones stay") {
+  const std::int64_t now = 1000;
+  const auto start = [&](std::vector<grow::AgedTerm> terms) {
+    return grow::mixed_age(terms, now).start;
+  };
+  CHECK(start({{0.3, {17, 0}}, {0.7, {17, 0}}}) == 17);
+  CHECK(start({{1, {0, 0}}, {1, {1000, 0}}}) > 0);
+  CHECK(start({{1, {0, 0}}, {1, {1000, 0}}}) < 1000);
+  CHECK(start({{1, {-5000000, 0}}, {1e-6, {990, 0}}}) < 0);
+  CHECK(start({{1, {0, 0}}, {1e-3, {990, 0}}}) < start({{1, {0, 0}}, {1, {990, 0}}}));
+}
+
+TEST_CASE("a sum over regions of several ages is cut where they are") {
+  TrainingState state = old_state();
+  state.histories[test::index_of(state.model, "layers.0.mlp.up.bias")].regions = {
+      {0, 0, 16, 1, {0, 0}}, {16, 0, 8, 1, {100, 0}}, {24, 0, 8, 1, {0, 0}}};
+  const TrainingState small =
+      test::grown(test::recipe_of("[{operator: coalesce, width: 2, layers: 1}]"), state);
+  const std::vector<AgedRegion>& regions = history(small, "layers.0.mlp.up.bias").regions;
+  REQUIRE(regions.size() == 2);
+  CHECK(regions[0].rows == 8);
+  CHECK(regions[0].age.start > 0);
+  CHECK(regions[0].age.start < 100);
+  CHECK(regions[1] == AgedRegion{8, 0, 8, 1, {0, 0}});
+}
+
+TEST_CASE("states that cannot be joined are refused, and the message says why") {
+  const test::TempDir dir;
+  const auto says = [&](const std::string& list) {
+    return test::refusal(ErrorKind::usage,
+                         [&] { test::grown(test::recipe_of(list), old_state()); });
+  };
+  const std::string masked = other_file(dir, [](TrainingState& other) { other.mask = {20, 50}; });
+  for (const char* list :
+       {"[{operator: merge, with: [\"$\"]}]", "[{operator: interpolate, with: \"$\"}]"}) {
+    std::string text = list;
+    text.replace(text.find('$'), 1, masked);
+    CHECK(test::contains(says(text),
+                         masked + ": the mask of the growth before rises until step 70; this is "
+                                  "step 40"));
+  }
+  const std::string scaled =
+      other_file(dir, [](TrainingState& other) { other.histories[3].lr_scale = 0.5; });
+  CHECK(test::contains(says("[{operator: interpolate, with: \"" + scaled + "\"}]"),
+                       "has a learning-rate scale of 0.5, in the state that grows 1"));
 }

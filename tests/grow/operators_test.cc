@@ -37,13 +37,13 @@ TEST_CASE("lists that are not lists of operators are refused at their place") {
   CHECK(contains(says("{operator: width}"), "grow: found a map, expected a list of operators"));
   CHECK(contains(says("[]"), "expected a list of operators"));
   CHECK(contains(says("[{operator: width}, {operator: depth, layers: 1}]"),
-                 "s.yaml:1:32: grow.1: to 1 layers: the source has 2"));
+                 "s.yaml:1:32: grow.1: depth to 1 layers: the source has 2"));
 }
 
 TEST_CASE("a list without a place is refused without one") {
   const Tree list = schedule::parse_yaml("[{operator: depth, layers: 1}]", "s.yaml");
   const auto recipe = [&] { grow::make_recipe(list, test::tiny_model(), ""); };
-  CHECK(contains(test::refusal(ErrorKind::usage, recipe), "s.yaml:1:13: to 1 layers"));
+  CHECK(contains(test::refusal(ErrorKind::usage, recipe), "s.yaml:1:13: depth to 1 layers"));
 }
 
 TEST_CASE("the words of a recipe make the same recipe again") {

@@ -114,7 +114,7 @@ TEST_CASE("a recipe with a fault is refused") {
   }
   SECTION("noise in the gradient") {
     made.gradient.push_back(made.value.back());
-    says = "a gradient that is no copy";
+    says = "a gradient that is made of no source";
   }
   SECTION("growths that do not meet") {
     recipe.steps.push_back(recipe.steps[0]);
@@ -126,8 +126,11 @@ TEST_CASE("a recipe with a fault is refused") {
 }
 
 TEST_CASE("the text of a recipe has every tensor, its blocks and scales, and the totals") {
-  const std::string text = to_text(test::recipe_of(
-      "[{operator: width, moments: equivariant}, {operator: depth, layers: 3, order: append}]"));
+  std::string text;
+  print_text(
+      test::recipe_of("[{operator: width, moments: equivariant}, {operator: depth, layers: 3, "
+                      "order: append}]"),
+      [&](const std::string& piece) { text += piece; });
   INFO(text);
   for (const char* part : {"from             gpt2, 2 layers x 8, 2 heads of 4",
                            "to               gpt2, 3 layers x 16, 4 heads of 4",

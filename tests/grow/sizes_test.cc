@@ -70,13 +70,13 @@ TEST_CASE("a long context has many rows, and is no growth of too many blocks") {
 }
 
 TEST_CASE("sizes that cannot be are refused with what could") {
-  CHECK(contains(refused("[{operator: lemon}]"), "found no size, expected some of layers"));
+  CHECK(contains(refused("[{operator: lemon}]"), "lemon needs a size to reach"));
   CHECK(contains(refused("[{operator: lemon, width: 7}]"),
                  "width: 7, but the source has 8, expected at least as many"));
   CHECK(contains(refused("[{operator: llama_pro, groups: 3}]"),
                  "groups: 3 does not divide the source's 2 layers"));
   CHECK(contains(refused("[{operator: coalesce, layers: 2, width: 3}]"),
-                 "width: the source's 8 is no multiple of 3"));
+                 "coalesce divides width by 3: the source has 8"));
   CHECK(contains(refused("[{operator: vocabulary, size: 3}]"), "the source has 32 tokens"));
   CHECK(contains(refused("[{operator: context, length: 3}]"), "the source has 16"));
   CHECK(contains(refused("[{operator: clone, mixing: [[1, 0]]}]"), "expected a list of 2 rows"));

@@ -11,6 +11,7 @@
 #include "support/catch.h"
 #include "support/temp_dir.h"
 #include "train/adamw.h"
+#include "train/live_state.h"
 
 using namespace stagedtrain;
 using model::Precision;
@@ -37,7 +38,7 @@ std::unique_ptr<model::Model> running(const TrainingState& state,
                                  {.precision = precision, .kernels = model::Kernels::reference});
   model->params().load(state);
   model->weights_changed();
-  if (state.mask.steps > 0) model->set_mask({state.lineage.back().model, 0});
+  if (state.mask.steps > 0) model->set_mask({train::model_before_mask(header_of(state)), 0});
   return model;
 }
 
