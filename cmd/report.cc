@@ -4,6 +4,7 @@
 #include "cmd/commands.h"
 #include "cmd/output.h"
 #include "cmd/teach.h"
+#include "report/fairness.h"
 #include "report/page.h"
 #include "report/results.h"
 
@@ -13,24 +14,31 @@ namespace {
 struct ReportArguments {
   std::vector<std::string> runs;
   std::string out;
-  bool force = false, json = false;
+  bool force = false, json = false, learn = false;
 };
 
 constexpr const char* kFooter = R"(
 RUN is the folder that `stagedtrain train --out` wrote, its run.jsonl, or a folder of such folders.
 Runs that are still going may be named too; the report says so.
 
-What is compared. Only ends at which the learning rate has decayed fully: a staged run against runs
-of the same final model from scratch, on the same data with the same learning-rate curve, decayed at
-two or more budgets. Saving = 1 - C_staged / C_scratch(same loss), in FLOPs, tokens and seconds of
-training steps; C_scratch is interpolated in log C. Losses are in nats per token on the fixed
-validation text, with their standard error.
+What is compared. A staged run is compared with runs of the same final model from scratch that
+decayed at two or more budgets. Only ends at which the learning rate has decayed fully are compared.
+The runs must agree in data (by fingerprint), learning rate, optimizer, batch, precision, dropout
+and validation tokens; a run that differs is named with what differs, drawn, and not compared. They
+may differ in lengths, stages, growth, micro-batch, logging, checkpoints and machine. Runs that
+differ in their seed alone are averaged.
+Saving = 1 - C_staged / C_scratch(same loss), in FLOPs, tokens and seconds of training steps;
+C_scratch is interpolated in log C. Losses are in nats per token on the fixed validation text, with
+their standard error.
 
-What a growth kept of the smaller model (rho), how long it took to mix and what the decay gained
-are printed, and kept in ~/.cache/stagedtrain for later plans. rho of the growth into the last stage
-needs a run from scratch of the final model; with more than two stages also one of each size between
-(train the size alone at the same peak rate, and name its folder too). Where the schedule named a law (key
-plan), the loss that was predicted for each stage stands beside the measured one.
+A log that is damaged is read as far as it can be; the report says what is missing.
+
+The report also prints what each growth kept of the smaller model (rho), how long it took to mix,
+and what the decay gained. --learn adds these numbers to ~/.cache/stagedtrain/learned.json, where
+later plans find them; without it, report writes nothing but the page. rho of the growth into the
+last stage needs a run from scratch of the final model, and with more than two stages one of each
+size between (train the size alone at the same peak rate, and name its folder too). Where the
+schedule named a law (key plan), the predicted loss of each stage stands beside the measured one.
 
 The page is one file that needs nothing else. Its plots are drawn with gnuplot (Debian's package
 gnuplot-nox). Without --out only the table (or the JSON) is printed, and gnuplot is not needed.
@@ -48,7 +56,7 @@ std::vector<const runlog::Run*> scratch_of(const report::Report& report,
   if (!comparison.ends.empty()) scratch.push_back(&report.runs[comparison.ends.back()]);
   for (const runlog::Run& run : report.runs)
     if (!run.stages.empty() && !(run.stages[0].model == staged.final_model) && &run != &staged &&
-        run.train_data == staged.train_data)
+        report::differences(run, staged).size() <= 1)
       scratch.push_back(&run);
   return scratch;
 }
@@ -62,26 +70,53 @@ std::vector<plan::LearnedGrowth> learned_from(const report::Report& report) {
   return learned;
 }
 
-std::string learned_text(const std::vector<plan::LearnedGrowth>& learned) {
+// What the growths did, and whether later plans will know of it.
+std::string learned_text(const std::vector<plan::LearnedGrowth>& learned, const Path& kept_in) {
   std::string text;
   for (const std::string& line : plan::words_of(learned)) text += "  " + line + "\n";
-  return text.empty() ? "" : "\nlearnt, and kept for later plans\n" + text;
+  if (text.empty()) return "";
+  return kept_in.empty() ? fmt::format("\nmeasured (--learn keeps this for later plans)\n{}", text)
+                         : fmt::format("\nmeasured, and added to {}\n{}", kept_in.string(), text);
+}
+
+// A word of a command as a shell reads it back.
+std::string shell_word(const std::string& word) {
+  const bool plain = !word.empty() && word.find_first_not_of(
+                                          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                          "0123456789_-+=.,:/@%") == std::string::npos;
+  if (plain) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+std::string command_of(const ReportArguments& arguments) {
+  std::string command = "stagedtrain report";
+  for (const std::string& run : arguments.runs) command += " " + shell_word(run);
+  return command + " --out " + shell_word(arguments.out);
 }
 
 void run(const ReportArguments& arguments) {
   if (!arguments.out.empty()) refuse_overwrite(arguments.out, arguments.force);
-  const report::Report report = report::make_report(report::read_runs(arguments.runs));
-  if (!arguments.out.empty()) report::write_page(report, arguments.out, arguments.force);
-  const std::vector<plan::LearnedGrowth> learned = learned_from(report);
-  teach({}, learned);
+  runlog::RunLogs logs = runlog::read_what_is_there(arguments.runs);
+  const std::vector<plan::LearnedGrowth> learned =
+      learned_from(report::make_report(logs.runs, report::Seeds::apart));
+  report::Report report = report::make_report(std::move(logs.runs));
+  report.problems = std::move(logs.problems);
+  if (!arguments.out.empty())
+    report::write_page(report, arguments.out, arguments.force,
+                       {command_of(arguments), plan::time_now()});
+  Path kept_in;
+  if (arguments.learn && teach({}, learned)) kept_in = plan::learned_file("");
   std::string text;
   if (arguments.json) {
     Json json = report::to_json(report);
     json["learned"] = plan::to_json(learned);
+    json["learned_kept_in"] = kept_in.empty() ? Json(nullptr) : Json(kept_in.string());
     json["page"] = arguments.out.empty() ? Json(nullptr) : Json(arguments.out);
     text = json_text(json) + "\n";
   } else {
-    text = report::to_text(report) + learned_text(learned);
+    text = report::to_text(report) + learned_text(learned, kept_in);
     if (!arguments.out.empty()) text += "\npage  " + arguments.out + "\n";
   }
   print(text);
@@ -98,6 +133,8 @@ void add_report(CLI::App& app) {
       ->type_name("RUN");
   command->add_option("--out", arguments->out, "the HTML page to write")->type_name("FILE.html");
   command->add_flag("--force", arguments->force, "replace an existing page");
+  command->add_flag("--learn", arguments->learn,
+                    "add what the growths did to ~/.cache/stagedtrain for later plans");
   command->add_flag("--json", arguments->json, "print the runs and comparisons as JSON");
   command->footer(kFooter);
   command->callback([arguments] { run(*arguments); });

@@ -5,15 +5,17 @@
 
 namespace stagedtrain::cmd {
 
-void teach(const std::vector<plan::Measurement>& speeds,
+bool teach(const std::vector<plan::Measurement>& speeds,
            const std::vector<plan::LearnedGrowth>& growths) {
   const Path measurements = plan::measurements_file(""), learned = plan::learned_file("");
-  if (measurements.empty()) return;  // no HOME: nowhere to keep it
+  if (measurements.empty()) return false;  // no HOME: nowhere to keep it
   try {
     plan::add_measurements(measurements, speeds);
     plan::add_learned(learned, growths);
+    return true;
   } catch (const Error& error) {
     tell(fmt::format("nothing was kept for later plans: {}\n", error.what()));
+    return false;
   }
 }
 

@@ -5,8 +5,9 @@
 
 namespace stagedtrain::cmd {
 
-// Never fails: where a file cannot be read or written, a line on stderr says so.
-void teach(const std::vector<plan::Measurement>& speeds,
+// Whether they were kept. Never fails: where a file cannot be read or written, a line on stderr
+// says so.
+bool teach(const std::vector<plan::Measurement>& speeds,
            const std::vector<plan::LearnedGrowth>& growths);
 
 }  // namespace stagedtrain::cmd

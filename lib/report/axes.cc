@@ -3,31 +3,38 @@
 
 namespace stagedtrain::report {
 
+FlopsUnit flops_unit(double most) {
+  static constexpr FlopsUnit units[] = {{1e24, "YFLOPs"}, {1e21, "ZFLOPs"}, {1e18, "EFLOPs"},
+                                        {1e15, "PFLOPs"}, {1e12, "TFLOPs"}, {1e9, "GFLOPs"},
+                                        {1e6, "MFLOPs"}};
+  for (const FlopsUnit& unit : units)
+    if (most >= unit.size) return unit;
+  return {1, "FLOPs"};
+}
+
 Unit unit_of(Measure measure, double most) {
   if (measure == Measure::seconds) {
-    if (most < 300) return {1, "wall-clock time in training steps, seconds"};
-    if (most < 18000) return {60, "wall-clock time in training steps, minutes"};
-    return {3600, "wall-clock time in training steps, hours"};
+    if (most < 300) return {1, "training time, seconds"};
+    if (most < 18000) return {60, "training time, minutes"};
+    return {3600, "training time, hours"};
+  }
+  if (measure == Measure::flops) {
+    const FlopsUnit unit = flops_unit(most);
+    return {unit.size, std::string("training compute, ") + unit.name};
   }
   struct Step {
     double size;
-    const char *flops, *tokens;
+    const char* name;
   };
   static constexpr Step steps[] = {
-      {1e24, "YFLOPs (10²⁴)", ""},          {1e21, "ZFLOPs (10²¹)", ""},
-      {1e18, "EFLOPs (10¹⁸)", ""},          {1e15, "PFLOPs (10¹⁵)", ""},
-      {1e12, "TFLOPs (10¹²)", "trillions"}, {1e9, "GFLOPs (10⁹)", "billions"},
-      {1e6, "MFLOPs (10⁶)", "millions"},    {1e3, "", "thousands"}};
-  const bool flops = measure == Measure::flops;
-  const std::string what = flops ? "training compute, " : "training tokens, ";
+      {1e12, "trillions"}, {1e9, "billions"}, {1e6, "millions"}, {1e3, "thousands"}};
   for (const Step& step : steps)
-    if (const char* name = flops ? step.flops : step.tokens; most >= step.size && *name)
-      return {step.size, what + name};
-  return {1, flops ? "training compute, FLOPs" : "training tokens"};
+    if (most >= step.size) return {step.size, std::string("training tokens, ") + step.name};
+  return {1, "training tokens"};
 }
 
 Axis cost_axis(const Unit& unit, double low, double high) {
-  return {.title = unit.title,
+  return {.title = unit.title + " (log scale)",
           .low = low / unit.size,
           .high = high / unit.size,
           .log = true,

@@ -27,7 +27,13 @@ struct Unit {
 };
 // The largest unit in which most is at least 1.
 Unit unit_of(Measure measure, double most);
-// A log axis over these costs.
+// The same for FLOPs, named as in "12.3 TFLOPs".
+struct FlopsUnit {
+  double size;
+  const char* name;
+};
+FlopsUnit flops_unit(double most);
+// A log axis over these costs; its title says that the scale is logarithmic.
 Axis cost_axis(const Unit& unit, double low, double high);
 // A linear axis over the range, with margins as shares of its span.
 Axis loss_axis(const char* title, Range range, double margin_below, double margin_above);

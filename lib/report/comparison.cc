@@ -7,29 +7,24 @@
 #include <cmath>
 
 #include "base/text.h"
+#include "report/fairness.h"
+#include "report/run_names.h"
+#include "report/seeds.h"
 
 namespace stagedtrain::report {
 namespace {
 
-std::string named(const Run& run) { return "the scratch run " + run.name; }
+std::string named(const Run& run) { return "the scratch run " + run.label; }
 
 // Why this scratch run may not be compared with the staged one, or nothing.
 std::string mismatch(const Run& staged, const Run& scratch) {
-  if (!(scratch.final_model == staged.final_model))
-    return fmt::format("{} has another model ({}).", named(scratch), describe(scratch.final_model));
-  if (scratch.train_data != staged.train_data)
-    return fmt::format("{} was trained on other data ({}).", named(scratch), scratch.train_data);
-  if (scratch.validation_data != staged.validation_data)
-    return fmt::format("{} was scored on other validation data ({}).", named(scratch),
-                       scratch.validation_data);
-  if (scratch.curve != staged.curve)
-    return fmt::format("{} has another learning-rate curve ({}, not {}).", named(scratch),
-                       scratch.curve, staged.curve);
-  if (!scratch.end) return fmt::format("{} has not ended.", named(scratch));
-  if (!scratch.comparable())
-    return fmt::format(
-        "{} did not end fully decayed with a finite loss; it is drawn, not compared.",
-        named(scratch));
+  if (const auto found = differences(scratch, staged); !found.empty())
+    return fmt::format("{} differs from the staged run: {}.", named(scratch), join(found, "; "));
+  if (!scratch.from.empty())
+    return fmt::format("{} did not start from fresh weights but from {}.", named(scratch),
+                       scratch.from);
+  if (const std::string why = scratch.why_not_comparable(); !why.empty())
+    return fmt::format("{} {}. It is drawn, not compared.", named(scratch), why);
   return "";
 }
 
@@ -43,15 +38,20 @@ std::string capital(std::string text) {
 std::vector<std::size_t> partners(const std::vector<Run>& runs, const Run& staged,
                                   std::vector<std::string>& notes) {
   std::vector<std::size_t> found, same_seed;
+  std::string unknown;
   for (std::size_t i = 0; i < runs.size(); ++i) {
     if (runs[i].staged()) continue;
     if (std::string why = mismatch(staged, runs[i]); !why.empty()) {
       notes.push_back("Not compared: " + why);
     } else {
       found.push_back(i);
-      if (runs[i].seed == staged.seed) same_seed.push_back(i);
+      if (seeds_of(runs[i]) == seeds_of(staged)) same_seed.push_back(i);
+      if (const std::string what = unchecked(runs[i], staged); !what.empty()) unknown = what;
     }
   }
+  if (!unknown.empty())
+    notes.push_back(fmt::format(
+        "Not every log records {}: whether the runs agree in this was not checked.", unknown));
   if (same_seed.size() == found.size()) return found;
   if (same_seed.size() >= 2) {
     notes.push_back("Paired by seed: scratch runs of other seeds are drawn, not compared.");
@@ -64,16 +64,22 @@ std::vector<std::size_t> partners(const std::vector<Run>& runs, const Run& stage
 // Why wall-clock seconds of these runs are not one measure, or nothing.
 std::string other_machine(const std::vector<Run>& runs, const Run& staged,
                           const std::vector<std::size_t>& ends) {
-  for (std::size_t i : ends)
-    if (runs[i].device != staged.device || runs[i].threads != staged.threads)
+  if (staged.moved)
+    return "the staged run was trained on more than one device or number of threads";
+  for (std::size_t i : ends) {
+    if (runs[i].moved)
+      return fmt::format("{} was trained on more than one device or number of threads",
+                         named(runs[i]));
+    if (runs[i].device != staged.device || runs[i].threads != staged.threads ||
+        runs[i].hardware != staged.hardware)
       return fmt::format("{} ran on another device or number of threads", named(runs[i]));
+  }
   return "";
 }
 
 std::string why_nothing(const Run& staged, std::size_t num_ends, std::size_t num_left) {
-  if (!staged.end) return "the staged run has not ended";
-  if (!staged.comparable())
-    return "the staged run did not end with a fully decayed learning rate and a finite loss";
+  if (const std::string why = staged.why_not_comparable(); !why.empty())
+    return "the staged run " + why;
   if (num_left >= 2) return "the log tells no cost";
   if (num_ends < 2)
     return fmt::format("{} scratch run to compare with ended fully decayed, two are needed",
@@ -124,7 +130,7 @@ Comparison compare(const std::vector<Run>& runs, std::size_t staged) {
   comparison.dominated = dominated_ends(runs, comparison.ends);
   for (std::size_t i : comparison.dominated)
     comparison.notes.push_back(capital(fmt::format(
-        "{} is set aside: another scratch run of no greater cost reached a loss as low or lower.",
+        "{} is set aside: another scratch run that cost no more reached a loss as low or lower.",
         named(runs[i]))));
   for (Measure measure : kMeasures)
     comparison.results[static_cast<std::size_t>(measure)] = compare_in(measure, runs, comparison);
@@ -151,8 +157,10 @@ DecayedEnd decayed_end(const Run& run, Measure measure) {
   return {cost(run.end->at, measure), run.end->loss, run.end->se};
 }
 
-Report make_report(std::vector<Run> runs) {
-  Report report{.runs = std::move(runs)};
+Report make_report(std::vector<Run> runs, Seeds seeds) {
+  Report report;
+  report.runs = seeds == Seeds::averaged ? mean_over_seeds(std::move(runs)) : std::move(runs);
+  set_labels(report.runs);
   for (std::size_t i = 0; i < report.runs.size(); ++i)
     if (report.runs[i].staged()) report.comparisons.push_back(compare(report.runs, i));
   return report;

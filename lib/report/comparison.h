@@ -43,12 +43,15 @@ struct Comparison {
 };
 
 struct Report {
-  std::vector<Run> runs;
+  std::vector<Run> runs;                // with labels; runs of several seeds as their mean
   std::vector<Comparison> comparisons;  // one for each staged run, in the order given
+  std::vector<std::string> problems;    // what could not be read, a sentence each
 };
 
-// Compares every staged run with the scratch runs of the same final model, data and learning-rate
-// curve; of those with its own seed where two or more of these have it.
-Report make_report(std::vector<Run> runs);
+// Compares every staged run with the scratch runs that differ from it in nothing that matters
+// (report/fairness.h); of those with its own seeds where two or more of these have them. Seeds are
+// averaged (report/seeds.h), or kept apart.
+enum class Seeds { averaged, apart };
+Report make_report(std::vector<Run> runs, Seeds seeds = Seeds::averaged);
 
 }  // namespace stagedtrain::report

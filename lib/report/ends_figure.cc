@@ -27,8 +27,11 @@ Extent extent_of(const Report& report) {
     std::vector<std::size_t> runs = comparison.ends;
     runs.push_back(comparison.staged);
     for (const std::size_t i : runs) {
-      extent.costs.add(report.runs[i].end->at.flops);
-      extent.losses.add(report.runs[i].end->loss);
+      const RunEnd& end = *report.runs[i].end;
+      extent.costs.add(end.at.flops);
+      extent.losses.add(end.loss);
+      extent.losses.add(end.loss - end.se);
+      extent.losses.add(end.loss + end.se);
     }
     extent.costs.add(flops.saving->scratch_cost);
     if (flops.gap) extent.losses.add(flops.gap->scratch_loss);
@@ -38,22 +41,25 @@ Extent extent_of(const Report& report) {
 
 void add_scratch_ends(const Report& report, const Comparison& comparison, const Unit& unit,
                       Figure& figure) {
-  std::vector<XY> line, aside;
+  Points line{.colour = {Ink::scratch}, .size = 1.1, .series = "from scratch"};
+  Points aside{.colour = {Ink::scratch},
+               .shape = Shape::ring,
+               .size = 1.1,
+               .series = "from scratch, set aside"};
   for (std::size_t i : comparison.ends) {
     const Run& run = report.runs[i];
     const XY at{run.end->at.flops / unit.size, run.end->loss};
     const bool dominated = std::ranges::find(comparison.dominated, i) != comparison.dominated.end();
-    (dominated ? aside : line).push_back(at);
-    figure.labels.push_back({.at = at,
-                             .text = whole_text(run.end->at.step) + " steps",
-                             .colour = {Ink::scratch},
-                             .dx = 0.8,
-                             .dy = 0.8});
+    Points& points = dominated ? aside : line;
+    points.points.push_back(at);
+    points.errors.push_back(run.end->se);
+    figure.labels.push_back(
+        {.at = at, .text = run_tag(report, i), .colour = {Ink::scratch}, .dx = 0.8, .dy = 0.8});
   }
-  figure.lines.push_back({.points = line, .colour = {Ink::scratch}, .width = 1.5, .dashed = true});
-  figure.points.push_back({.points = line, .colour = {Ink::scratch}, .size = 1.1});
-  figure.points.push_back(
-      {.points = aside, .colour = {Ink::scratch}, .shape = Shape::ring, .size = 1.1});
+  figure.lines.push_back(
+      {.points = line.points, .colour = {Ink::scratch}, .width = 1.5, .dashed = true});
+  figure.points.push_back(std::move(line));
+  figure.points.push_back(std::move(aside));
 }
 
 // The two ends interpolated between, joined up to where the staged loss meets their line.
@@ -116,13 +122,18 @@ void add_staged_end(const Report& report, const Comparison& comparison, const Un
   const bool worse = flops.saving->value < 0;
   const XY at{run.end->at.flops / unit.size, run.end->loss};
   add_saving(flops, at, unit, extent, alone, figure);
-  figure.points.push_back({.points = {at}, .colour = colour, .size = 1.4});
-  figure.labels.push_back({.at = at,
-                           .text = fmt::format("{}  {:.3f}", alone ? "staged" : run.name, at.y),
+  figure.points.push_back({.points = {at},
                            .colour = colour,
-                           .align = worse ? Align::left : Align::right,
-                           .dx = worse ? 1.0 : -1.0,
-                           .dy = worse ? 0.9 : -0.9});
+                           .size = 1.4,
+                           .errors = {run.end->se},
+                           .series = "staged: " + run.label});
+  figure.labels.push_back(
+      {.at = at,
+       .text = fmt::format("{}  {:.3f}", run_tag(report, comparison.staged), at.y),
+       .colour = colour,
+       .align = worse ? Align::left : Align::right,
+       .dx = worse ? 1.0 : -1.0,
+       .dy = worse ? 0.9 : -0.9});
 }
 
 }  // namespace

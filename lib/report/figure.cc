@@ -6,11 +6,14 @@
 #include <algorithm>
 #include <cmath>
 
+#include "report/placement.h"
+
 namespace stagedtrain::report {
 namespace {
 
 // gnuplot is given one odd colour for each of ours: red and green 1, blue from kFirstBlue.
 constexpr int kFirstBlue = 16;
+constexpr double kArrowHead = 11;  // pixels
 
 int code(Colour colour) {
   const std::vector<Colour> all = all_colours();
@@ -40,33 +43,47 @@ std::string tick_text(const std::string& text) {
   return result;
 }
 
-std::string axis_script(char name, const Axis& axis) {
+std::string axis_script(char name, const Axis& axis, double pixels) {
   std::string script = fmt::format("set {}range [{}:{}]\n", name, axis.low, axis.high);
   if (axis.log) script += fmt::format("set logscale {}\n", name);
   script += fmt::format("set {}label {} textcolor {}\nset {}tics scale 0.5 nomirror (", name,
                         quoted(axis.title), rgb({Ink::muted}), name);
-  for (std::size_t i = 0; i < axis.ticks.size(); ++i)
-    script += fmt::format("{}{} {}", i ? ", " : "", quoted(tick_text(axis.ticks[i].text)),
-                          axis.ticks[i].at);
+  const std::vector<Tick> ticks = thinned_ticks(axis, pixels, name == 'y');
+  for (std::size_t i = 0; i < ticks.size(); ++i)
+    script += fmt::format("{}{} {}", i ? ", " : "", quoted(tick_text(ticks[i].text)), ticks[i].at);
   return script + fmt::format(") textcolor {}\n", rgb({Ink::muted}));
 }
 
-std::string label_script(const Label& label) {
-  const char* aligns[] = {"left", "center", "right"};
+// The frame is fixed, so that labels can be placed in pixels.
+std::string margins_script(const Figure& figure, const Frame& frame) {
   return fmt::format(
-      "set label {} at first {}, first {} {} offset character {}, character {} front textcolor "
-      "{}\n",
-      quoted(label.text), label.at.x, label.at.y, aligns[static_cast<int>(label.align)], label.dx,
-      label.dy, rgb(label.colour));
+      "set lmargin at screen {}\nset rmargin at screen {}\nset tmargin at screen {}\n"
+      "set bmargin at screen {}\n",
+      frame.left / figure.width, frame.right / figure.width, 1 - frame.top / figure.height,
+      1 - frame.bottom / figure.height);
 }
 
-std::string arrow_script(const Arrow& arrow) {
+std::string label_script(const PlacedLabel& label, const Figure& figure) {
+  const char* aligns[] = {"left", "center", "right"};
+  return fmt::format("set label {} at screen {}, screen {} {} front textcolor {}\n",
+                     quoted(label.text), label.x / figure.width, 1 - label.y / figure.height,
+                     aligns[static_cast<int>(label.align)], rgb(label.colour));
+}
+
+// Heads of the same size in small and large figures, and shorter on short arrows. Where no head
+// fits there is nothing to see: the two ends touch.
+std::string arrow_script(const Arrow& arrow, const Figure& figure, const Frame& frame) {
+  const double dx = (share_of(figure.x, arrow.to.x) - share_of(figure.x, arrow.from.x)) *
+                    (frame.right - frame.left);
+  const double dy = (share_of(figure.y, arrow.to.y) - share_of(figure.y, arrow.from.y)) *
+                    (frame.bottom - frame.top);
+  const double length = std::hypot(dx, dy), head = std::min(kArrowHead, length / 2);
+  if (!(head >= 2)) return "";
   return fmt::format(
-      "set arrow from first {}, first {} to first {}, first {} {} filled size screen 0.012,18 "
-      "front "
-      "linewidth 1.5 linecolor {}\n",
+      "set arrow from first {}, first {} to first {}, first {} {} filled size screen {:.5f},18 "
+      "front linewidth 1.5 linecolor {}\n",
       arrow.from.x, arrow.from.y, arrow.to.x, arrow.to.y, arrow.both_heads ? "heads" : "head",
-      rgb(arrow.colour));
+      head / figure.width, rgb(arrow.colour));
 }
 
 std::string data_block(const std::string& name, const std::vector<XY>& points) {
@@ -83,6 +100,24 @@ std::string area_clause(const Area& area, const std::string& data) {
 std::string line_clause(const Line& line, const std::string& data) {
   return fmt::format("${} with lines linecolor {} linewidth {} dashtype {}", data, rgb(line.colour),
                      line.width, line.dashed ? "(6,5)" : "1");
+}
+
+// Bars from value - error to value + error; points without an error have none.
+std::string bars_block(const std::string& name, const Points& points) {
+  std::string script = "$" + name + " << END\n";
+  for (std::size_t i = 0; i < points.points.size() && i < points.errors.size(); ++i)
+    if (points.errors[i] > 0)
+      script += fmt::format("{} {} {}\n", points.points[i].x, points.points[i].y, points.errors[i]);
+  return script + "END\n";
+}
+
+bool has_bars(const Points& points) {
+  return std::ranges::any_of(points.errors, [](double error) { return error > 0; });
+}
+
+std::string bars_clause(const Points& points, const std::string& data) {
+  return fmt::format("${} with yerrorbars linecolor {} linewidth 1.5 pointtype 0", data,
+                     rgb(points.colour));
 }
 
 std::string points_clause(const Points& points, const std::string& data) {
@@ -151,12 +186,15 @@ std::string gnuplot_script(const Figure& figure, const std::string& svg) {
   std::string script = fmt::format(
       "reset\nset encoding utf8\nset terminal svg size {},{} dynamic noenhanced rounded font "
       "'sans-serif,13'\n"
-      "set output {}\nunset key\nset border 3 linecolor {}\nset grid linecolor {} linewidth 1 "
+      "set output {}\nunset key\nset bars 0.6\nset border 3 linecolor {}\nset grid linecolor {} "
+      "linewidth 1 "
       "dashtype 1\n",
       figure.width, figure.height, quoted(svg), rgb({Ink::muted}), rgb({Ink::grid}));
-  script += axis_script('x', figure.x) + axis_script('y', figure.y);
-  for (const Arrow& arrow : figure.arrows) script += arrow_script(arrow);
-  for (const Label& label : figure.labels) script += label_script(label);
+  const Frame frame = frame_of(figure);
+  script += margins_script(figure, frame) + axis_script('x', figure.x, frame.right - frame.left) +
+            axis_script('y', figure.y, frame.bottom - frame.top);
+  for (const Arrow& arrow : figure.arrows) script += arrow_script(arrow, figure, frame);
+  for (const PlacedLabel& label : place_labels(figure)) script += label_script(label, figure);
   std::string clauses = "NaN";  // draws nothing: a figure may be empty
   int num_blocks = 0;
   const auto add = [&](const std::vector<XY>& points, auto clause) {
@@ -169,8 +207,13 @@ std::string gnuplot_script(const Figure& figure, const std::string& svg) {
     add(area.outline, [&](const std::string& name) { return area_clause(area, name); });
   for (const Line& line : figure.lines)
     add(line.points, [&](const std::string& name) { return line_clause(line, name); });
-  for (const Points& points : figure.points)
+  for (const Points& points : figure.points) {
     add(points.points, [&](const std::string& name) { return points_clause(points, name); });
+    if (!has_bars(points)) continue;
+    const std::string name = fmt::format("d{}", num_blocks++);
+    script += bars_block(name, points);
+    clauses += ", " + bars_clause(points, name);
+  }
   return script + "plot " + clauses + "\nunset output\n";
 }
 

@@ -31,6 +31,7 @@ struct Line {
   Colour colour;
   double width = 1.5;
   bool dashed = false;
+  std::string series = "";  // what the numbers are, for the download; "": not in it
 };
 enum class Shape { disc, ring, triangle };
 struct Points {
@@ -38,6 +39,8 @@ struct Points {
   Colour colour;
   Shape shape = Shape::disc;
   double size = 0.9;
+  std::vector<double> errors = {};  // half the length of each point's error bar; NaN: none
+  std::string series = "";          // as for lines
 };
 enum class Align { left, center, right };
 struct Label {
@@ -45,7 +48,7 @@ struct Label {
   std::string text;
   Colour colour;
   Align align = Align::left;
-  double dx = 0, dy = 0;  // in characters; dy is upward
+  double dx = 0, dy = 0;  // where it should stand, in characters; dy is upward
 };
 struct Arrow {
   XY from, to;

@@ -39,7 +39,7 @@ Axis percent_axis(const char* title, double most) {
 }
 
 Axis steps_axis(double low, double high) {
-  return {.title = "steps at the peak rate",
+  return {.title = "steps at the peak rate (log scale)",
           .low = low,
           .high = high,
           .log = true,

@@ -11,26 +11,47 @@
 #include "report/plots.h"
 #include "report/report_tables.h"
 #include "report/sections.h"
+#include "report/setup.h"
 #include "report/words.h"
 
 namespace stagedtrain::report {
 namespace {
+
+// What the arrows of the ends figure show, where it has any.
+std::string arrows_sentence(const Report& report) {
+  bool better = false, worse = false;
+  for (const Comparison& comparison : report.comparisons) {
+    const auto& saving = comparison[Measure::flops].saving;
+    if (!saving || saving->reach == Reach::beyond) continue;
+    (saving->value >= 0 ? better : worse) = true;
+  }
+  if (better && worse)
+    return " The horizontal arrows are the difference in compute at the same loss, the vertical "
+           "ones the difference in loss at the same compute.";
+  if (better)
+    return " The horizontal arrow is the compute that staging saved at the same loss, the vertical "
+           "one what it gained in loss at the same compute.";
+  if (worse)
+    return " The horizontal arrow is the compute that staging took in excess at the same loss, the "
+           "vertical one what it lost in loss at the same compute.";
+  return "";
+}
 
 std::vector<Section> sections_of(const Report& report) {
   std::vector<Section> sections;
   if (auto ends = ends_figure(report))
     sections.push_back(
         {ends->title,
-         "Each disc is a finished run: its final loss and all the compute that it took. "
-         "Farther left is cheaper, lower is better. The horizontal arrow is what staging "
-         "saved at the same loss, the vertical one what it gained at the same compute. The line "
-         "joins the scratch runs; on its solid part the saving is read off.",
+         "Each disc is a finished run: its final loss, with a bar of one standard error to each "
+         "side, and all the compute that it took. Farther left is cheaper, lower is better. The "
+         "dashed line joins the runs from scratch; the comparison is read off its solid part." +
+             arrows_sentence(report),
          {*ends}});
   if (auto paths = path_figures(report); !paths.empty())
     sections.push_back(
         {"On the way there",
          "These curves show how the runs went. They are not what is compared: before the "
-         "learning rate has decayed a loss says little about where the run will end.",
+         "learning rate has decayed, a loss says little about where the run will end.",
          std::move(paths), true});
   if (auto optimizer = optimizer_figures(report); !optimizer.empty())
     sections.push_back({"The optimizer", "", std::move(optimizer)});
@@ -58,7 +79,7 @@ std::string legend_html(const Report& report) {
     scratch = scratch || !run.staged();
     items += legend_item(
         mark_line(run_colour(report, i), 3),
-        run.staged() ? "staged: " + run.name : "from scratch, one line for each budget");
+        run.staged() ? "staged: " + run.label : "from scratch, one line for each budget");
   }
   items += legend_item(mark_line({Ink::ink}, 2.5), "validation loss");
   items += legend_item(mark_line({Ink::scratch_soft}, 1.5), "training loss, smoothed");
@@ -111,8 +132,31 @@ std::string cards(const Comparison& comparison) {
   return items.empty() ? "" : "<ul class=\"cards\">\n" + items + "</ul>\n";
 }
 
+std::string list_html(const std::vector<std::string>& sentences) {
+  if (sentences.empty()) return "";
+  std::string html = "<ul class=\"fine\">\n";
+  for (const std::string& sentence : sentences)
+    html += fmt::format("<li>{}</li>\n", escaped(sentence));
+  return html + "</ul>\n";
+}
+
+std::string with_name(const Report& report, const std::string& text) {
+  const std::string name = schedule_name(report);
+  return name.empty() ? text : name + ": " + text;
+}
+
+// "demo: 23% fewer FLOPs - stagedtrain report".
+std::string title_of(const Report& report) {
+  std::string text = "staged training compared with training from scratch";
+  if (report.comparisons.size() == 1 && report.comparisons[0][Measure::flops].saving)
+    text = saving_words(report.comparisons[0][Measure::flops]);
+  return with_name(report, text) + " - stagedtrain report";
+}
+
 std::string head_html(const Report& report) {
-  std::string html = "<h1>Training in stages, compared with training from scratch</h1>\n";
+  std::string html = fmt::format(
+      "<h1>{}</h1>\n",
+      escaped(with_name(report, "training in stages, compared with training from scratch")));
   for (const Comparison& comparison : report.comparisons) {
     html += fmt::format("<p class=\"verdict\">{}</p>\n", escaped(verdict(report, comparison)));
     html += cards(comparison);
@@ -121,7 +165,7 @@ std::string head_html(const Report& report) {
     html += fmt::format("<p class=\"verdict\">{}</p>\n", escaped(empty_verdict(report)));
   if (const std::string notice = unfinished_notice(report); !notice.empty())
     html += fmt::format("<p class=\"about\">{}</p>\n", escaped(notice));
-  return html;
+  return html + list_html(report.problems);
 }
 
 std::string tables_html(const Report& report) {
@@ -131,11 +175,12 @@ std::string tables_html(const Report& report) {
     html += savings;
     if (savings.find(">-") != std::string::npos)
       html +=
-          "<p class=\"about\">Below zero: the staged run needed more, or its loss was "
-          "higher.</p>\n";
+          "<p class=\"about\">A value below zero means that the staged run needed more, or that "
+          "its loss was higher.</p>\n";
   }
-  return html + to_html(runs_table(report)) + to_html(stages_table(report)) +
-         to_html(predictions_table(report)) + to_html(growths_table(report));
+  return html + to_html(runs_table(report)) + to_html(seeds_table(report)) +
+         to_html(stages_table(report)) + to_html(predictions_table(report)) +
+         to_html(growths_table(report));
 }
 
 std::string fine_print_html(const Report& report) {
@@ -144,37 +189,38 @@ std::string fine_print_html(const Report& report) {
     for (const std::string& sentence : fine_print(report, comparison))
       if (std::ranges::find(said, sentence) == said.end()) said.push_back(sentence);
   if (said.empty()) return "";
-  std::string html = "<h2>How these numbers are made</h2>\n<ul class=\"fine\">\n";
-  for (const std::string& sentence : said) html += fmt::format("<li>{}</li>\n", escaped(sentence));
-  return html + "</ul>\n";
+  return "<h2>How these numbers are made</h2>\n" + list_html(said);
+}
+
+std::string setup_section(const Report& report, const PageOrigin& origin) {
+  std::vector<Fact> facts = setup_facts(report);
+  if (!origin.command.empty()) facts.push_back({"this page's command", origin.command});
+  if (!origin.date.empty()) facts.push_back({"this page's date", origin.date});
+  return "<h2>What was run</h2>\n" + setup_html(facts);
 }
 
 std::string footer_html(const Report& report) {
-  std::vector<std::string> versions;
-  for (const Run& run : report.runs)
-    if (std::ranges::find(versions, run.version) == versions.end() && !run.version.empty())
-      versions.push_back(run.version);
-  return fmt::format("<footer>Made by stagedtrain report from {} run{}{}.</footer>\n",
-                     report.runs.size(), report.runs.size() == 1 ? "" : "s",
-                     versions.empty() ? "" : " of stagedtrain " + escaped(join(versions, ", ")));
+  return fmt::format("<footer>Made by stagedtrain report from {} run{}.</footer>\n",
+                     report.runs.size(), report.runs.size() == 1 ? "" : "s");
 }
 
 }  // namespace
 
-std::string make_page(const Report& report, const std::string& gnuplot) {
+std::string make_page(const Report& report, const PageOrigin& origin, const std::string& gnuplot) {
   const std::vector<Section> sections = sections_of(report);
   const std::vector<Figure> figures = to_draw(sections);
   const std::vector<std::string> drawn = draw(figures, gnuplot);
-  std::string html = page_begin("stagedtrain report") + head_html(report);
+  std::string html = page_begin(title_of(report)) + head_html(report);
   std::size_t next = 0;
   for (const Section& section : sections)
     html += section_html(section, legend_html(report), drawn, next);
-  return html + tables_html(report) + fine_print_html(report) + footer_html(report) + page_end();
+  return html + tables_html(report) + setup_section(report, origin) + fine_print_html(report) +
+         footer_html(report) + page_end();
 }
 
-void write_page(const Report& report, const Path& path, bool force) {
+void write_page(const Report& report, const Path& path, bool force, const PageOrigin& origin) {
   refuse_overwrite(path, force);
-  write_file_atomically(path, make_page(report), force ? Replace::yes : Replace::no);
+  write_file_atomically(path, make_page(report, origin), force ? Replace::yes : Replace::no);
 }
 
 }  // namespace stagedtrain::report

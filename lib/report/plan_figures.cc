@@ -174,7 +174,7 @@ std::vector<Figure> timing_figures(const PlanPicture& picture) {
     const double top = std::max(saved(best.small_tokens), 1e-6);
     figure.x = log_axis(unit, low, high);
     figure.x.title =
-        fmt::format("tokens of {} before it grows{}", small.name,
+        fmt::format("tokens of {} before it grows{} (log scale)", small.name,
                     unit.title.substr(std::min(unit.title.find(','), unit.title.size())));
     figure.y = percent_axis("saved of the run from scratch", -0.25 * top, 1.3 * top);
     std::erase_if(all, [&](const XY& p) { return p.y < figure.y.low; });
@@ -234,7 +234,8 @@ Figure length_figure(const PlanPicture& picture) {
   figure.points.push_back({.points = {{tokens / unit.size, here}}, .colour = kStaged});
   figure.x = log_axis(unit, low, high);
   figure.x.title = "tokens of the run from scratch" +
-                   unit.title.substr(std::min(unit.title.find(','), unit.title.size()));
+                   unit.title.substr(std::min(unit.title.find(','), unit.title.size())) +
+                   " (log scale)";
   figure.y = percent_axis("saved of its FLOPs", 0, ceiling * 1.18);
   figure.labels.push_back({.at = {low / unit.size, ceiling},
                            .text = "ceiling: a grown model mixes at once",

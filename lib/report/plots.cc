@@ -7,12 +7,14 @@
 #include <cmath>
 
 #include "report/axes.h"
+#include "report/smoothing.h"
 #include "report/words.h"
 
 namespace stagedtrain::report {
 namespace {
 
-constexpr std::size_t kSmoothPoints = 240;  // of a training curve
+constexpr std::size_t kSmoothPoints = 160;  // of a training curve
+constexpr std::size_t kNeighbours = 40;     // logged losses that each of these is fitted to
 constexpr std::size_t kMostPoints = 800;    // of any other
 
 std::vector<XY> path(const Run& run, Measure measure, const Unit& unit) {
@@ -29,8 +31,7 @@ std::vector<XY> training_path(const Run& run, Measure measure, const Unit& unit)
   std::vector<XY> points;
   for (const StepPoint& step : run.steps)
     points.push_back({cost(step.at, measure) / unit.size, step.loss});
-  std::erase_if(points, [](const XY& p) { return !(p.x > 0); });
-  return bucket_means(points, kSmoothPoints);
+  return smoothed(bucket_means(points, kMostPoints), kNeighbours, kSmoothPoints);
 }
 
 // The path's height at x, between its neighbours; NaN outside.
@@ -72,14 +73,28 @@ double growth_height(const Run& run, const Growth& growth, Measure measure, cons
   return std::isfinite(y) ? y : growth.loss_before;
 }
 
+// The run's name at the end of its line.
+void add_name(const Report& report, std::size_t index, XY at, Figure& figure) {
+  if (!std::isfinite(at.x) || !std::isfinite(at.y)) return;
+  figure.labels.push_back({.at = at,
+                           .text = run_tag(report, index),
+                           .colour = run_colour(report, index),
+                           .dx = 0.9,
+                           .dy = 0.7});
+}
+
 void add_run(const Report& report, std::size_t index, Measure measure, const Unit& unit,
              bool labelled, Figure& figure) {
   const Run& run = report.runs[index];
   const Colour colour = run_colour(report, index);
   figure.lines.insert(figure.lines.begin(), {.points = training_path(run, measure, unit),
                                              .colour = run_colour(report, index, true),
-                                             .width = 0.8});
-  figure.lines.push_back({.points = path(run, measure, unit), .colour = colour, .width = 1.8});
+                                             .width = 1,
+                                             .series = "training loss, smoothed: " + run.label});
+  const std::vector<XY> line = path(run, measure, unit);
+  figure.lines.push_back(
+      {.points = line, .colour = colour, .width = 1.8, .series = "validation loss: " + run.label});
+  if (!line.empty()) add_name(report, index, line.back(), figure);
   for (const Growth& growth : run.growths) {
     const XY at{cost(growth.at, measure) / unit.size, growth_height(run, growth, measure, unit)};
     if (!std::isfinite(at.x) || !std::isfinite(at.y) || at.x < figure.x.low) continue;
@@ -123,7 +138,7 @@ std::optional<Figure> path_figure(const Report& report, Measure measure) {
                 .alt = fmt::format("Training and validation loss of each run against {}.",
                                    measure_name(measure)),
                 .width = large ? 960 : 480,
-                .height = large ? 420 : 320};
+                .height = large ? 420 : 340};
   figure.x = cost_axis(unit, first_cost(report, measure, most), most * 1.06);
   for (const std::size_t i : drawing_order(report))
     add_run(report, i, measure, unit, large && report.comparisons.size() == 1, figure);
@@ -141,24 +156,28 @@ std::optional<Figure> step_figure(const Report& report, const char* title, const
   Figure figure{.title = title,
                 .alt = fmt::format("{} against optimizer steps.", title),
                 .width = 480,
-                .height = 230};
+                .height = 260};
   Range x, y;
   for (const std::size_t i : drawing_order(report)) {
     std::vector<XY> points;
     for (const StepPoint& step : report.runs[i].steps)
       if (const double v = value(step); !log || v > 0) points.push_back({step.at.step, v});
-    points = bucket_means(points, kSmoothPoints);
+    points = log ? smoothed(bucket_means(points, kMostPoints), kNeighbours, kSmoothPoints)
+                 : bucket_means(points, kMostPoints);
     for (const XY& point : points) x.add(point.x), y.add(point.y);
-    figure.lines.push_back(
-        {.points = std::move(points), .colour = run_colour(report, i), .width = 1.4});
+    if (!points.empty()) add_name(report, i, points.back(), figure);
+    figure.lines.push_back({.points = std::move(points),
+                            .colour = run_colour(report, i),
+                            .width = 1.4,
+                            .series = fmt::format("{}: {}", y_title, report.runs[i].label)});
   }
   if (x.empty() || !(x.high > x.low) || y.empty()) return {};
   figure.x = {.title = "optimizer steps",
               .low = std::min(0.0, x.low),
-              .high = x.high,
+              .high = x.high * 1.04,
               .ticks = linear_ticks(0, x.high, 5)};
   const double top = y.high > y.low ? y.high : y.low + std::abs(y.low) + 1e-12;
-  figure.y = {.title = y_title,
+  figure.y = {.title = std::string(y_title) + (log ? " (log scale)" : ""),
               .low = log ? y.low / 1.1 : std::min(0.0, y.low),
               .high = top * 1.1,
               .log = log};
@@ -175,6 +194,15 @@ Colour run_colour(const Report& report, std::size_t run, bool soft) {
       std::count_if(report.runs.begin(), report.runs.begin() + static_cast<std::ptrdiff_t>(run),
                     [](const Run& other) { return other.staged(); });
   return {soft ? Ink::staged_soft : Ink::staged, static_cast<int>(staged_before % kStagedShades)};
+}
+
+std::string run_tag(const Report& report, std::size_t index) {
+  const Run& run = report.runs[index];
+  if (run.staged()) return report.comparisons.size() == 1 ? "staged" : run.label;
+  const auto same_length = std::ranges::count_if(report.runs, [&](const Run& other) {
+    return !other.staged() && other.last().step == run.last().step;
+  });
+  return same_length == 1 ? whole_text(run.last().step) + " steps" : run.label;
 }
 
 std::vector<XY> bucket_means(const std::vector<XY>& points, std::size_t count) {

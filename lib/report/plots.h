@@ -20,6 +20,9 @@ std::vector<Figure> optimizer_figures(const Report& report);
 
 // The colour of a run: staged runs take turns, scratch runs share one.
 Colour run_colour(const Report& report, std::size_t run, bool soft = false);
+// What a figure calls a run: "staged" where one run is, "1,400 steps" for a scratch run that alone
+// has this length, else its label.
+std::string run_tag(const Report& report, std::size_t run);
 // At most count points: the mean over equal shares of the steps, NaN left out.
 std::vector<XY> bucket_means(const std::vector<XY>& points, std::size_t count);
 

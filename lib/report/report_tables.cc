@@ -13,11 +13,13 @@ namespace stagedtrain::report {
 namespace {
 
 std::string cost_text(double value, Measure measure) {
-  return measure == Measure::seconds ? seconds_text(value) : count_text(value);
+  return measure == Measure::seconds ? seconds_text(value)
+         : measure == Measure::flops ? flops_text(value)
+                                     : count_text(value);
 }
 
 std::string saving_cell(const MeasureResult& result) {
-  if (!result.saving) return "not known: " + result.reason;
+  if (!result.saving) return "unknown: " + result.reason;
   const Saving& saving = *result.saving;
   if (saving.reach == Reach::beyond) {
     if (saving.at_least) return "at least " + percent_text(*saving.at_least, kUnknown);
@@ -36,7 +38,7 @@ std::string gap_cell(const MeasureResult& result) {
 // "decayed", "not decayed", "not ended: step 1,860 of 3,000".
 std::string state_of(const Run& run) {
   if (run.end && !std::isfinite(run.end->loss)) return "ended without a loss";
-  if (run.end) return run.end->decayed ? "decayed" : "not decayed";
+  if (run.end) return run.comparable() ? "decayed" : "not decayed";
   std::string text = "not ended: step " + whole_text(run.last().step);
   if (run.total_steps) text += " of " + whole_text(*run.total_steps);
   return text;
@@ -76,7 +78,7 @@ std::optional<Evaluation> stage_end(const Run& run, const std::string& stage, bo
 
 std::string run_prefix(const Report& report, const Run& run) {
   const auto staged = std::ranges::count_if(report.runs, &Run::staged);
-  return staged == 1 && run.staged() ? "" : run.name + ": ";
+  return staged == 1 && run.staged() ? "" : run.label + ": ";
 }
 
 }  // namespace
@@ -104,7 +106,7 @@ Table savings_table(const Report& report, const Comparison& comparison) {
                           {"scratch, same loss", true},
                           {"saved at the same loss", true},
                           {"loss lower at the same cost", true}}};
-  if (report.comparisons.size() > 1) table.title += ": " + report.runs[comparison.staged].name;
+  if (report.comparisons.size() > 1) table.title += ": " + report.runs[comparison.staged].label;
   const Run& staged = report.runs[comparison.staged];
   if (!staged.end || comparison.ends.empty()) return table;
   for (const MeasureResult& result : comparison.results) {
@@ -124,15 +126,15 @@ Table runs_table(const Report& report) {
                           {"steps", true},
                           {"tokens", true},
                           {"tokens per parameter", true},
-                          {"FLOPs", true},
-                          {"time", true},
+                          {"compute", true},
+                          {"training time", true},
                           {"validation loss", true},
                           {"end"}}};
   for (const Run& run : report.runs) {
     const Place at = run.last();
     const Evaluation loss = last_loss(run);
-    table.rows.push_back({run.name, run.role, whole_text(at.step), count_text(at.tokens),
-                          tokens_per_parameter(run), count_text(at.flops), seconds_text(at.seconds),
+    table.rows.push_back({run.label, run.role, whole_text(at.step), count_text(at.tokens),
+                          tokens_per_parameter(run), flops_text(at.flops), seconds_text(at.seconds),
                           loss_text(loss.loss, loss.se), state_of(run)});
   }
   return table;
@@ -143,11 +145,11 @@ Table stages_table(const Report& report) {
               .columns = {{"stage"},
                           {"model"},
                           {"parameters", true},
-                          {"FLOPs per token", true},
+                          {"compute per token", true},
                           {"steps", true},
                           {"tokens", true},
-                          {"FLOPs", true},
-                          {"time", true},
+                          {"compute", true},
+                          {"training time", true},
                           {"validation loss at its end", true}}};
   const bool all = report.comparisons.empty();
   for (const Run& run : report.runs) {
@@ -157,11 +159,21 @@ Table stages_table(const Report& report) {
       const Stage& stage = run.stages[i];
       const StageCost& cost = costs[i];
       table.rows.push_back({run_prefix(report, run) + stage.name, model_words(stage.model),
-                            whole_text(stage.params), count_text(stage.flops_per_token),
-                            whole_text(cost.steps), count_text(cost.tokens), count_text(cost.flops),
+                            whole_text(stage.params), flops_text(stage.flops_per_token),
+                            whole_text(cost.steps), count_text(cost.tokens), flops_text(cost.flops),
                             seconds_text(cost.seconds), loss_text(cost.loss, cost.se)});
     }
   }
+  return table;
+}
+
+Table seeds_table(const Report& report) {
+  Table table{.title = "Seeds",
+              .columns = {{"mean"}, {"run"}, {"seed", true}, {"validation loss", true}}};
+  for (const Run& run : report.runs)
+    for (const runlog::Sample& sample : run.samples)
+      table.rows.push_back(
+          {run.label, sample.name, whole_text(sample.seed), decimal_text(sample.loss, 4)});
   return table;
 }
 

@@ -23,6 +23,8 @@ Table savings_table(const Report& report, const Comparison& comparison);
 Table runs_table(const Report& report);
 // Every stage of every staged run, or of every run where none is staged.
 Table stages_table(const Report& report);
+// The runs behind each mean over seeds; no rows where nothing was averaged.
+Table seeds_table(const Report& report);
 // The loss at the end of each stage as the planner predicted it and as it was measured, and why a
 // stage ended early; no rows where nothing was predicted and none ended early.
 Table predictions_table(const Report& report);

@@ -63,6 +63,20 @@ Json growth_json(const Growth& growth) {
           {"grow_seconds", number(growth.seconds)}};
 }
 
+Json settings_json(const Run& run) {
+  Json json = Json::object();
+  for (const runlog::Setting& setting : run.settings) json[setting.key] = setting.value;
+  return json;
+}
+
+Json samples_json(const Run& run) {
+  Json json = Json::array();
+  for (const runlog::Sample& sample : run.samples)
+    json.push_back(
+        {{"name", sample.name}, {"seed", number(sample.seed)}, {"loss", number(sample.loss)}});
+  return json;
+}
+
 Json run_json(const Run& run) {
   const Place at = run.last();
   Json json{{"name", run.name},
@@ -70,14 +84,23 @@ Json run_json(const Run& run) {
             {"version", run.version},
             {"time", run.time},
             {"device", run.device},
+            {"hardware", run.hardware},
             {"threads", number(run.threads)},
             {"seed", number(run.seed)},
             {"curve", run.curve},
-            {"data", {{"train", run.train_data}, {"validation", run.validation_data}}},
+            {"data",
+             {{"train", run.train_data},
+              {"validation", run.validation_data},
+              {"train_fingerprint", run.train_fingerprint},
+              {"validation_fingerprint", run.validation_fingerprint},
+              {"tokenizer", run.tokenizer}}},
+            {"settings", settings_json(run)},
             {"model", model_json(run.final_model)},
             {"params", number(run.params())},
             {"ended", run.end.has_value()},
             {"decayed", run.end && run.end->decayed},
+            {"compared", run.comparable()},
+            {"why_not_compared", run.why_not_comparable()},
             {"total_steps", number(run.total_steps)},
             {"step", number(at.step)},
             {"tokens", number(at.tokens)},
@@ -86,6 +109,7 @@ Json run_json(const Run& run) {
             {"loss", number(run.end ? run.end->loss : kUnknown)},
             {"stderr", number(run.end ? run.end->se : kUnknown)},
             {"bits_per_byte", number(run.end ? run.end->bits_per_byte : kUnknown)},
+            {"samples", samples_json(run)},
             {"stages", Json::array()},
             {"growths", Json::array()}};
   const std::vector<StageCost> costs = stage_costs(run);
@@ -141,7 +165,7 @@ Json comparison_json(const Report& report, const Comparison& comparison) {
 }  // namespace
 
 Json to_json(const Report& report) {
-  Json json{{"runs", Json::array()}, {"comparisons", Json::array()}};
+  Json json{{"runs", Json::array()}, {"comparisons", Json::array()}, {"problems", report.problems}};
   for (const Run& run : report.runs) json["runs"].push_back(run_json(run));
   for (const Comparison& comparison : report.comparisons)
     json["comparisons"].push_back(comparison_json(report, comparison));

@@ -20,6 +20,14 @@ Table without(Table table, const std::vector<std::string>& titles) {
   return table;
 }
 
+// Each line made safe for a terminal: names come from logs.
+std::string terminal_lines(const std::string& text) {
+  std::string safe;
+  for (const std::string& line : split(text, '\n')) safe += printable(line) + "\n";
+  safe.pop_back();
+  return safe;
+}
+
 }  // namespace
 
 std::string to_text(const Report& report) {
@@ -27,6 +35,7 @@ std::string to_text(const Report& report) {
   for (const Comparison& comparison : report.comparisons)
     text += wrapped(verdict(report, comparison));
   if (report.comparisons.empty()) text += wrapped(empty_verdict(report));
+  for (const std::string& problem : report.problems) text += wrapped(problem);
   text += "\n" + to_text(without(runs_table(report), {"kind", "tokens per parameter"}));
   for (const Comparison& comparison : report.comparisons) {
     const Table savings = savings_table(report, comparison);
@@ -37,7 +46,8 @@ std::string to_text(const Report& report) {
   }
   if (const Table predictions = predictions_table(report); !predictions.rows.empty())
     text += "\n" + to_text(without(predictions, {"predicted by", "ended early because"}));
-  return text;
+  if (const Table seeds = seeds_table(report); !seeds.rows.empty()) text += "\n" + to_text(seeds);
+  return terminal_lines(text);
 }
 
 }  // namespace stagedtrain::report

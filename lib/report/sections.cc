@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "report/downloads.h"
 #include "report/style.h"
 #include "report/table.h"
 
@@ -22,6 +23,7 @@ std::string figure_html(const Figure& figure, const std::vector<std::string>& dr
                         std::size_t& next, bool titled) {
   std::string html = "<figure>";
   if (titled) html += fmt::format("<figcaption>{}</figcaption>", escaped(figure.title));
+  const std::string links = download_links(figure, drawn[next]);
   const auto add = [&](const char* kind) {
     const std::string prefix = fmt::format("f{}-", next);
     html +=
@@ -30,7 +32,7 @@ std::string figure_html(const Figure& figure, const std::vector<std::string>& dr
   };
   add(is_wide(figure) ? " class=\"wide\"" : "");
   if (is_wide(figure)) add(" class=\"narrow\"");
-  return html + "</figure>\n";
+  return html + links + "</figure>\n";
 }
 
 }  // namespace

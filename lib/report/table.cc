@@ -8,13 +8,17 @@
 namespace stagedtrain::report {
 namespace {
 
+// A table of this many columns fits a phone.
+constexpr std::size_t kNarrowColumns = 2;
+
 // Places on a terminal: one for each code point, which is true of all that the report writes.
 std::size_t width_of(std::string_view text) {
   return static_cast<std::size_t>(std::ranges::count_if(
       text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
-std::string padded(const std::string& text, std::size_t width, bool right) {
+std::string padded(const std::string& cell, std::size_t width, bool right) {
+  const std::string text = printable(cell);
   const std::string space(width - std::min(width, width_of(text)), ' ');
   return right ? space + text : text + space;
 }
@@ -49,7 +53,22 @@ std::string escaped(std::string_view text) {
         result += "&#39;";
         break;
       default:
-        result += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+        result += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
+    }
+  }
+  return result;
+}
+
+std::string printable(std::string_view text) {
+  std::string result;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
+    if (c == 0xC2 && next >= 0x80 && next < 0xA0) {  // U+0080 to U+009F are control characters too
+      result += ' ';
+      ++i;
+    } else {
+      result += c < 0x20 || c == 0x7f ? ' ' : text[i];
     }
   }
   return result;
@@ -57,8 +76,11 @@ std::string escaped(std::string_view text) {
 
 std::string to_html(const Table& table) {
   if (table.rows.empty()) return "";
+  const bool wide = table.columns.size() > kNarrowColumns;
   std::string html = fmt::format(
-      "<div class=\"scroll\"><table>\n<caption>{}</caption>\n<thead><tr>", escaped(table.title));
+      "<div class=\"table{}\"><div class=\"scroll\" tabindex=\"0\" role=\"region\" "
+      "aria-label=\"{}\"><table>\n<caption>{}</caption>\n<thead><tr>",
+      wide ? " wide-table" : "", escaped(table.title), escaped(table.title));
   const auto kind = [&](std::size_t i) {
     const Column& column = table.columns[i];
     return column.number ? " class=\"number\"" : column.prose ? " class=\"prose\"" : "";
@@ -73,7 +95,9 @@ std::string to_html(const Table& table) {
                      : fmt::format("<td{}>{}</td>", kind(i), escaped(row[i]));
     html += "</tr>\n";
   }
-  return html + "</tbody></table></div>\n";
+  html += "</tbody></table></div>";
+  if (wide) html += "<p class=\"hint\">← scroll sideways for all columns →</p>";
+  return html + "</div>\n";
 }
 
 std::string to_text(const Table& table) {
@@ -84,7 +108,7 @@ std::string to_text(const Table& table) {
     titles.push_back(table.columns[i].title);
     widths.push_back(width_of(titles.back()));
     for (const std::vector<std::string>& row : table.rows)
-      widths.back() = std::max(widths.back(), width_of(row[i]));
+      widths.back() = std::max(widths.back(), width_of(printable(row[i])));
   }
   std::string text = line_of(titles, table, widths);
   for (const std::vector<std::string>& row : table.rows) text += line_of(row, table, widths);

@@ -21,6 +21,8 @@ struct Table {
 
 // Text made safe for HTML, between tags and in quoted attributes; control characters become spaces.
 std::string escaped(std::string_view text);
+// Text made safe for a terminal: control characters become spaces.
+std::string printable(std::string_view text);
 // <table>, with the title as its caption. "" for a table without rows.
 std::string to_html(const Table& table);
 // The header and a line for each row, columns two spaces apart. "" for a table without rows.

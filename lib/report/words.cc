@@ -7,6 +7,8 @@
 #include <cmath>
 
 #include "base/text.h"
+#include "report/axes.h"
+#include "report/seeds.h"
 
 namespace stagedtrain::report {
 namespace {
@@ -19,7 +21,7 @@ constexpr const char* kRunScratch =
 
 std::string subject(const Report& report, const Comparison& comparison) {
   return report.comparisons.size() == 1 ? std::string("The staged run")
-                                        : "The staged run " + report.runs[comparison.staged].name;
+                                        : "The staged run " + report.runs[comparison.staged].label;
 }
 
 // "31% fewer FLOPs" for a saving of 0.31.
@@ -38,16 +40,15 @@ std::string bound_words(const Saving& saving, Measure measure) {
   return (*saving.at_most >= 0 ? "at most " : "at least ") + amount_words(*saving.at_most, measure);
 }
 
-// The scratch ends at the two sides of the interpolation: "runs/a/budget-1500 and
-// runs/a/budget-2100".
+// The scratch ends at the two sides of the interpolation: "budget-1500 and budget-2100".
 std::string between(const Report& report, std::size_t low, std::size_t high) {
-  return report.runs[low].name + " and " + report.runs[high].name;
+  return report.runs[low].label + " and " + report.runs[high].label;
 }
 
 std::string why_nothing(const Report& report, const Comparison& comparison) {
   const MeasureResult& flops = comparison[Measure::flops];
   std::string text =
-      fmt::format("{}: no saving can be told, as {}.", subject(report, comparison), flops.reason);
+      fmt::format("{}: no saving can be stated: {}.", subject(report, comparison), flops.reason);
   const Run& staged = report.runs[comparison.staged];
   if (staged.comparable()) return text + " " + kRunScratch;
   return text +
@@ -55,19 +56,21 @@ std::string why_nothing(const Report& report, const Comparison& comparison) {
 }
 
 std::string insignificance(const MeasureResult& flops) {
+  if (flops.saving->reach != Reach::beyond && !std::isfinite(flops.saving->se))
+    return " Its standard error is unknown, so the difference may be chance.";
   const bool small =
       flops.saving->reach != Reach::beyond && std::abs(flops.saving->value) < 2 * flops.saving->se;
-  return small ? " The difference in FLOPs is within twice its standard error: it may be none."
+  return small ? " The difference in FLOPs is within twice its standard error: there may be none."
                : "";
 }
 
 std::string ends_sentence(const Report& report, const Comparison& comparison) {
   std::vector<std::string> costs;
-  for (std::size_t i : comparison.ends) costs.push_back(count_text(report.runs[i].end->at.flops));
+  for (std::size_t i : comparison.ends) costs.push_back(flops_text(report.runs[i].end->at.flops));
   return fmt::format(
-      "Only ends at which the learning rate has decayed fully are compared; curves on the way "
-      "there "
-      "mislead. Scratch was decayed at {} budgets ({} FLOPs).",
+      "Only ends at which the learning rate has decayed fully are compared, because a loss before "
+      "that says little about where the run will end. The model was trained from scratch at {} "
+      "budgets ({}).",
       costs.size(), join(costs, ", "));
 }
 
@@ -75,41 +78,53 @@ std::string interpolation_sentence(const Report& report, const Saving& saving) {
   const std::string ends = between(report, saving.low, saving.high);
   if (saving.reach == Reach::inside)
     return fmt::format(
-        "What scratch needs for the same loss is interpolated linearly in log FLOPs between {}.",
+        "The compute that training from scratch needs for the same loss is interpolated between "
+        "{}, linearly in log FLOPs.",
         ends);
   const char* side = saving.at_least ? "below" : "above";
   if (saving.reach == Reach::extrapolated)
     return fmt::format(
-        "The staged loss lies {} all scratch ends: what scratch needs for it is extrapolated, "
-        "linearly in "
-        "log FLOPs, from {}. Without extrapolation it is {}. A further scratch budget would settle "
-        "it.",
+        "The staged loss lies {} the losses of all scratch runs. The compute that training from "
+        "scratch needs for it is extrapolated from {}, linearly in log FLOPs. Without "
+        "extrapolation, the staged run took {}. A further scratch budget would settle it.",
         side, ends, bound_words(saving, Measure::flops));
   return fmt::format(
-      "The staged loss lies so far {} all scratch ends that a line through {} says nothing about "
+      "The staged loss lies far {} the losses of all scratch runs: a line through {} would reach "
       "it "
-      "(more than {} times their cost away); the bound given needs no extrapolation. Train scratch "
-      "at a "
-      "{} budget for a number.",
+      "more than {} times their cost away, which says nothing. The bound given needs no "
+      "extrapolation. Train from scratch at a {} budget for a number.",
       side, ends, format_number(kExtrapolation), saving.at_least ? "larger" : "smaller");
 }
 
 std::string error_sentence(const Report& report, const Comparison& comparison) {
   const Run& staged = report.runs[comparison.staged];
+  if (!staged.samples.empty())
+    return "± is one standard error of the mean over seeds, taken as independent for the staged "
+           "and "
+           "the scratch runs. It holds the noise of the validation text only where all seeds share "
+           "it.";
   const double windows = staged.evaluations.empty() ? kUnknown : staged.evaluations.back().windows;
+  if (!std::isfinite(staged.end->se))
+    return fmt::format(
+        "The standard error of the validation loss is unknown{}. Raise evaluate.tokens, so that "
+        "two "
+        "or more windows are scored.",
+        windows < 2 ? ", because only one window of text was scored" : "");
   return fmt::format(
-      "± is the standard error of the validation loss{}, taken as independent for each run "
-      "(unpaired). "
-      "All runs are scored on the same fixed text, so most of that error is common to them and "
-      "cancels: "
-      "± is an upper bound of it.",
+      "± is one standard error of the validation loss{}, taken as independent for each run. All "
+      "runs are scored on the same text, so most of that error is common to them and cancels: ± is "
+      "an upper bound.",
       std::isfinite(windows) ? fmt::format(" over {} windows of text", whole_text(windows)) : "");
 }
 
 std::string seed_sentence(const Report& report, const Comparison& comparison) {
   const Run& staged = report.runs[comparison.staged];
+  if (!staged.samples.empty())
+    return fmt::format(
+        "Losses and costs of runs that differ in their seed alone are averaged ({}).",
+        seeds_text(staged));
   return fmt::format(
-      "One seed{}: how much another seed would change is not in ±. Claims about a method need "
+      "One seed{}: ± does not hold how much another seed would change. Claims about a method need "
       "three or more.",
       staged.seed ? " (" + format_number(*staged.seed) + ")" : "");
 }
@@ -122,7 +137,7 @@ std::string size_sentence(const Report& report, const Comparison& comparison) {
     text += fmt::format(", scratch {} to {}",
                         tokens_per_parameter(report.runs[comparison.ends.front()]),
                         tokens_per_parameter(report.runs[comparison.ends.back()]));
-  return text + ". Savings at few tokens per parameter need not hold at 20 and more.";
+  return text + ". Savings at few tokens per parameter may not hold at 20 and more.";
 }
 
 std::string clock_sentence(const Report& report, const Comparison& comparison) {
@@ -131,8 +146,8 @@ std::string clock_sentence(const Report& report, const Comparison& comparison) {
   for (const Growth& growth : staged.growths)
     if (std::isfinite(growth.seconds)) growing += growth.seconds;
   std::string text = fmt::format(
-      "Wall-clock time counts training steps on {}; evaluation, checkpoints and growth{} are "
-      "excluded.",
+      "Wall-clock time counts training steps on {}. It leaves out evaluation, checkpoints and "
+      "growth{}.",
       machine_words(staged), staged.growths.empty() ? "" : " (" + seconds_text(growing) + ")");
   if (const std::string& reason = comparison[Measure::seconds].reason; !reason.empty())
     text += " It is not compared: " + reason + ".";
@@ -148,6 +163,13 @@ std::string count_text(double value) {
   const double mantissa = std::stod(text);  // with all three digits, so that columns line up
   const int digits = mantissa >= 100 ? 0 : mantissa >= 10 ? 1 : 2;
   return fmt::format("{:.{}f}{}", mantissa, digits, text.back());
+}
+std::string flops_text(double value) {
+  if (!std::isfinite(value)) return kUnknownText;
+  const FlopsUnit unit = flops_unit(std::abs(value) * 1.0005);  // 999.9 MFLOPs are 1.00 GFLOPs
+  const double size = value / unit.size;
+  const int digits = unit.size == 1 || size >= 99.95 ? 0 : size >= 9.995 ? 1 : 2;
+  return fmt::format("{:.{}f} {}", size, digits, unit.name);
 }
 std::string whole_text(double value) {
   if (!std::isfinite(value) || std::abs(value) > 9e15) return count_text(value);
@@ -212,8 +234,16 @@ std::string growth_change(const Run& run, const Growth& growth) {
   return "grown";
 }
 
+std::string seeds_text(const Run& run) {
+  std::vector<std::string> seeds;
+  for (const double seed : seeds_of(run)) seeds.push_back(format_number(seed));
+  if (seeds.empty()) return "seed unknown";
+  return (seeds.size() == 1 ? "seed " : "seeds ") + join(seeds, ", ");
+}
+
 std::string machine_words(const Run& run) {
   std::string text = run.device.empty() ? "an unnamed device" : run.device;
+  if (!run.hardware.empty() && run.hardware != run.device) text += " (" + run.hardware + ")";
   if (run.threads)
     text += fmt::format(", {:.0f} thread{}", *run.threads, *run.threads == 1 ? "" : "s");
   return text;
@@ -222,9 +252,10 @@ std::string machine_words(const Run& run) {
 std::string verdict(const Report& report, const Comparison& comparison) {
   const MeasureResult &flops = comparison[Measure::flops], &seconds = comparison[Measure::seconds];
   if (!flops.saving) return why_nothing(report, comparison);
-  std::string text =
-      fmt::format("{} reached {:.3f} nats per token with {}", subject(report, comparison),
-                  report.runs[comparison.staged].end->loss, saving_words(flops));
+  const Run& staged = report.runs[comparison.staged];
+  std::string text = fmt::format(
+      "{} reached {:.3f} nats per token{} with {}", subject(report, comparison), staged.end->loss,
+      staged.samples.empty() ? "" : " (mean of " + seeds_text(staged) + ")", saving_words(flops));
   if (seconds.saving) text += " and " + saving_words(seconds);
   text += " than the same model trained from scratch";
   if (flops.gap)
@@ -243,10 +274,10 @@ std::string empty_verdict(const Report& report) {
 std::string unfinished_notice(const Report& report) {
   std::vector<std::string> names;
   for (const Run& run : report.runs)
-    if (!run.end) names.push_back(run.name);
+    if (!run.end) names.push_back(run.label);
   if (names.empty()) return "";
-  return fmt::format("Not ended yet: {}. Report again when {} to the end.", join(names, ", "),
-                     names.size() == 1 ? "it has come" : "they have come");
+  return fmt::format("Not ended yet: {}. Run report again when {} ended.", join(names, ", "),
+                     names.size() == 1 ? "it has" : "they have");
 }
 
 std::vector<std::string> fine_print(const Report& report, const Comparison& comparison) {
@@ -261,7 +292,8 @@ std::vector<std::string> fine_print(const Report& report, const Comparison& comp
   sentences.push_back(
       "FLOPs count every matrix product forward and backward, the output head and full (unmasked) "
       "attention included; embedding look-ups, norms and the optimizer are not counted. "
-      "K, M, G, T, P and E stand for 10³, 10⁶, 10⁹, 10¹², 10¹⁵ and 10¹⁸.");
+      "K, M, G, T, P and E stand for 10³, 10⁶, 10⁹, 10¹², 10¹⁵ and 10¹⁸: 1 TFLOPs is 10¹² FLOPs, "
+      "an amount of work, not a rate.");
   sentences.push_back(clock_sentence(report, comparison));
   for (const std::string& note : comparison.notes) sentences.push_back(note);
   return sentences;

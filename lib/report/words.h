@@ -10,6 +10,7 @@ namespace stagedtrain::report {
 
 // "n/a" stands for what the log does not tell, in all of these.
 std::string count_text(double value);                // 1234567 -> "1.23M", 2.6e7 -> "26.0M"
+std::string flops_text(double value);                // 1.234e12 -> "1.23 TFLOPs"
 std::string whole_text(double value);                // 1234567 -> "1,234,567"
 std::string seconds_text(double seconds);            // "1m15s"
 std::string decimal_text(double value, int digits);  // "1.702"
@@ -25,7 +26,9 @@ std::string gap_words(const LossGap& gap);
 std::string growth_words(const arch::ModelConfig& from, const arch::ModelConfig& to);
 // The same for a growth of the run, between the stages' models.
 std::string growth_change(const Run& run, const Growth& growth);
-// "cpu, 2 threads"
+// "seed 1", "seeds 1, 2"
+std::string seeds_text(const Run& run);
+// "cpu (Intel(R) Xeon(R)), 2 threads"
 std::string machine_words(const Run& run);
 
 // One or two sentences: what the comparison found, or why it found nothing and what to run.

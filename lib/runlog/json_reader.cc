@@ -88,6 +88,12 @@ std::vector<JsonReader> JsonReader::list(const char* key) const {
   return items;
 }
 
+std::vector<std::pair<std::string, Json>> JsonReader::members() const {
+  std::vector<std::pair<std::string, Json>> members;
+  for (const auto& [key, value] : json_->items()) members.emplace_back(key, value);
+  return members;
+}
+
 arch::ModelConfig JsonReader::model(const char* key) const {
   arch::ModelConfig config;
   const JsonReader reader = object(key);

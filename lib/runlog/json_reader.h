@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "arch/model_config.h"
@@ -24,6 +25,8 @@ class JsonReader {
   bool flag(const char* key) const;          // false when missing
   JsonReader object(const char* key) const;  // empty when missing
   std::vector<JsonReader> list(const char* key) const;
+  // All keys with their values, in the log's order.
+  std::vector<std::pair<std::string, Json>> members() const;
   // A model's fields; those that are missing keep their defaults.
   arch::ModelConfig model(const char* key) const;
 

@@ -7,128 +7,12 @@
 #include <vector>
 
 #include "base/text.h"
-#include "runlog/json_reader.h"
+#include "runlog/log_reader.h"
 
 namespace stagedtrain::runlog {
 namespace {
 
 constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 30;
-
-constexpr int kDeepest = 4;  // sub-folders that are searched for runs
-
-Place read_place(const JsonReader& event) {
-  return {event.number("step"), event.number("tokens"), event.number("flops"),
-          event.number("seconds")};
-}
-
-Evaluation read_evaluation(const JsonReader& event) {
-  return {.at = read_place(event),
-          .stage = event.text("stage"),
-          .loss = event.number("loss"),
-          .se = event.number("stderr"),
-          .windows = event.number("windows"),
-          .seconds = event.number("eval_seconds")};
-}
-
-Growth read_growth(const JsonReader& event) {
-  return {.at = read_place(event),
-          .stage = event.text("stage"),
-          .operators = event.text("operators"),
-          .from = event.text("from"),
-          .to = event.text("to"),
-          .params_before = event.number("params_before"),
-          .params_after = event.number("params_after"),
-          .loss_before = event.number("loss_before"),
-          .loss_after = event.number("loss_after"),
-          .seconds = event.number("grow_seconds")};
-}
-
-Stage read_stage(const JsonReader& stage) {
-  return {.name = stage.text("name"),
-          .grow = stage.text("grow"),
-          .model = stage.model("model"),
-          .params = stage.number("params"),
-          .non_embedding = stage.number("non_embedding"),
-          .flops_per_token = stage.number("flops_per_token"),
-          .steps = stage.number("steps"),
-          .predicted_loss = stage.number("predicted_loss")};
-}
-
-void read_start(const JsonReader& event, Run& run) {
-  run.version = event.text("version");
-  run.time = event.text("time");
-  run.device = event.text("device");
-  run.curve = event.text("curve");
-  run.predicted_by = event.text("predicted_by");
-  run.seed = event.maybe("seed");
-  run.threads = event.maybe("threads");
-  run.total_steps = event.maybe("total_steps");
-  run.final_model = event.model("final_model");
-  const JsonReader data = event.object("data");
-  run.train_data = data.text("train");
-  run.validation_data = data.text("validation");
-  run.stages.clear();
-  for (const JsonReader& stage : event.list("stages")) run.stages.push_back(read_stage(stage));
-  run.role = event.text("role");
-  if (run.role.empty()) run.role = run.stages.size() > 1 ? "staged" : "scratch";
-}
-
-// Drops the points from this step on, so that a later line wins.
-template <class T>
-void drop_from(std::vector<T>& points, double step) {
-  while (!points.empty() && points.back().at.step >= step) points.pop_back();
-}
-template <class T>
-void replace_stage(std::vector<T>& points, T point) {
-  std::erase_if(points, [&](const T& other) { return other.stage == point.stage; });
-  points.push_back(std::move(point));
-}
-
-void add_evaluation(std::vector<Evaluation>& points, Evaluation point) {
-  std::erase_if(points, [&](const Evaluation& other) {
-    return other.at.step > point.at.step ||
-           (other.at.step == point.at.step && other.stage == point.stage);
-  });
-  points.push_back(std::move(point));
-}
-
-void resume(Run& run, double step) {
-  const auto void_after = [step](auto& points) {
-    std::erase_if(points, [step](const auto& point) { return point.at.step > step; });
-  };
-  void_after(run.steps);
-  void_after(run.evaluations);
-  void_after(run.growths);
-  void_after(run.endings);
-  void_after(run.stage_ends);
-  if (run.end && run.end->at.step > step) run.end.reset();
-}
-
-void add_event(const JsonReader& event, Run& run) {
-  const std::string kind = event.text("event");
-  if (kind == "start") {
-    read_start(event, run);
-  } else if (kind == "step") {
-    StepPoint point{read_place(event), event.text("stage"), event.number("loss"),
-                    event.number("grad_norm"), event.number("lr")};
-    drop_from(run.steps, point.at.step);
-    if (run.end && point.at.step > run.end->at.step) run.end.reset();  // trained further
-    run.steps.push_back(std::move(point));
-  } else if (kind == "evaluate") {
-    add_evaluation(run.evaluations, read_evaluation(event));
-  } else if (kind == "grow") {
-    replace_stage(run.growths, read_growth(event));
-  } else if (kind == "until") {
-    replace_stage(run.endings, Ending{read_place(event), event.text("stage"), event.text("why")});
-  } else if (kind == "stage_end") {
-    replace_stage(run.stage_ends, read_evaluation(event));
-  } else if (kind == "resume") {
-    resume(run, event.number("step"));
-  } else if (kind == "end") {
-    run.end = RunEnd{read_place(event), event.number("loss"), event.number("stderr"),
-                     event.number("bits_per_byte"), event.flag("decayed")};
-  }
-}
 
 struct Line {
   std::size_t number;
@@ -157,55 +41,87 @@ bool cut_by_crash(const std::vector<Line>& lines, std::size_t i, const std::stri
   return (*next)["event"] == "start" || (*next)["event"] == "resume";
 }
 
-// The path's text with its numbers padded, so that budget-900 sorts before budget-1500.
-std::string natural_key(const std::string& text) {
-  std::string key, digits;
-  const auto flush = [&] {
-    if (!digits.empty())
-      key += std::string(digits.size() < 20 ? 20 - digits.size() : 0, '0') + digits;
-    digits.clear();
-  };
-  for (char c : text) {
-    if (c >= '0' && c <= '9') {
-      digits += c;
-    } else {
-      flush();
-      key += c;
-    }
-  }
-  flush();
-  return key;
+// Where the log contradicts "decayed": the rate of the last step lies above half of the highest
+// one. Where neither the end nor its last step logged a rate, the last logged one, if it is of the
+// last twentieth of the run and still the highest.
+std::string rate_that_stayed_up(const Run& run) {
+  double peak = 0, last = run.end->lr;
+  for (const StepPoint& point : run.steps)
+    if (point.lr > peak) peak = point.lr;
+  if (run.steps.empty() || !(peak > 0)) return "";
+  const StepPoint& step = run.steps.back();
+  const bool at_end = step.at.step >= run.end->at.step;
+  if (std::isnan(last) && at_end) last = step.lr;
+  const bool near = step.at.step >= 0.95 * run.end->at.step;
+  const bool up = std::isnan(last) ? near && step.lr >= peak : last > peak / 2;
+  if (!up) return "";
+  return fmt::format(
+      "did not end fully decayed: its last logged learning rate is {}, its highest {}",
+      format_number(std::isnan(last) ? step.lr : last), format_number(peak));
 }
 
-// The logs that one argument stands for.
-std::vector<Path> logs_of(const Path& path) {
-  std::error_code error;
-  if (!std::filesystem::exists(path, error))
-    throw input_error("{}: no such run folder", path.string())
-        .with_hint("give the folder that train wrote (its --out)");
-  if (std::filesystem::is_regular_file(path, error)) return {path};
-  std::vector<Path> logs;
-  using Folders = std::filesystem::recursive_directory_iterator;
-  Folders entries(path, std::filesystem::directory_options::skip_permission_denied, error), none;
-  if (error) throw input_error("{}: cannot list the folder: {}", path.string(), error.message());
-  for (; !error && entries != none; entries.increment(error)) {
-    if (entries.depth() >= kDeepest) entries.disable_recursion_pending();
-    if (entries->path().filename() == "run.jsonl" && entries->is_regular_file(error))
-      logs.push_back(entries->path());
+Error not_a_log(const Path& log) {
+  return input_error("{}: is not the log of a run, which has one JSON object a line", log.string())
+      .with_hint("give the folder that train wrote (its --out)");
+}
+
+// The event of a line; nothing if a crash cut it. Throws Error(input) for a line that is bad.
+std::optional<Json> parsed_line(const std::vector<Line>& lines, std::size_t i,
+                                const std::string& where) {
+  std::optional<Json> event = try_parse_json(lines[i].text, where);
+  if (!event && !cut_by_crash(lines, i, where)) return parse_json(lines[i].text, where);
+  return event;
+}
+
+// Reads a log. Without bad, a bad line is an error; with it, bad lines are skipped and counted.
+Run read_lines(const Path& log, std::string name, BadLines* bad) {
+  const MappedFile file(log);
+  const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()),
+                              file.bytes().size());
+  const bool unlike = text.size() > kMostBytes || (!text.empty() && text.front() != '{');
+  if (unlike && (!bad || text.size() > kMostBytes)) throw not_a_log(log);
+  const std::vector<Line> lines = lines_of(text);
+  Run run;
+  run.name = std::move(name);
+  run.folder = log.parent_path();
+  LogReader reader(run);
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const std::string where = fmt::format("{}:{}", log.string(), lines[i].number);
+    try {
+      if (const auto event = parsed_line(lines, i, where)) reader.add(JsonReader(*event, where));
+    } catch (const Error& error) {
+      if (!bad || error.kind() != ErrorKind::input) throw;
+      if (bad->count++ == 0) bad->first = error.what();
+    }
   }
-  std::ranges::sort(logs, {}, [](const Path& log) { return natural_key(log.string()); });
-  const auto own = std::ranges::find(logs, path / "run.jsonl");
-  if (own != logs.end()) std::rotate(logs.begin(), own, own + 1);
-  if (logs.empty())
-    throw input_error("{}: found no run.jsonl in it or in folders in it", path.string())
-        .with_hint("give the folder that train wrote (its --out)");
-  return logs;
+  if (unlike && run.role.empty()) throw not_a_log(log);
+  return run;
+}
+
+void check_role(const Run& run, const Path& log) {
+  if (run.role.empty())
+    throw input_error(
+        "{}: found no start event, expected one JSON object a line that begins with it",
+        log.string())
+        .with_hint("is this the log of a run that has begun? train writes run.jsonl");
+  if (run.role != "staged" && run.role != "scratch")
+    throw input_error("{}: the run's role is '{}', expected staged or scratch", log.string(),
+                      run.role);
 }
 
 }  // namespace
 
-bool Run::comparable() const {
-  return end && end->decayed && std::isfinite(end->loss) && end->at.flops > 0 && end->at.tokens > 0;
+std::string Run::setting(const std::string& key) const {
+  const auto found = std::ranges::find(settings, key, &Setting::key);
+  return found == settings.end() ? "" : found->value;
+}
+
+std::string Run::why_not_comparable() const {
+  if (!end) return "has not ended";
+  if (!std::isfinite(end->loss)) return "ended without a finite loss";
+  if (!(end->at.flops > 0) || !(end->at.tokens > 0)) return "has no known cost in its log";
+  if (!end->decayed) return "did not end fully decayed: its learning rate was still high";
+  return rate_that_stayed_up(*this);
 }
 
 double Run::params() const { return stages.empty() ? kUnknown : stages.back().params; }
@@ -222,45 +138,11 @@ Place Run::last() const {
   return last;
 }
 
-Run read_log(const Path& log, std::string name) {
-  const MappedFile file(log);
-  const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()),
-                              file.bytes().size());
-  if (text.size() > kMostBytes || (!text.empty() && text.front() != '{'))
-    throw input_error("{}: is not the log of a run, which has one JSON object a line", log.string())
-        .with_hint("give the folder that train wrote (its --out)");
-  const std::vector<Line> lines = lines_of(text);
-  Run run;
-  run.name = std::move(name);
-  for (std::size_t i = 0; i < lines.size(); ++i) {
-    const std::string where = fmt::format("{}:{}", log.string(), lines[i].number);
-    const std::optional<Json> event = try_parse_json(lines[i].text, where);
-    if (!event && cut_by_crash(lines, i, where)) continue;
-    add_event(JsonReader(event ? *event : parse_json(lines[i].text, where), where), run);
-  }
-  if (run.role.empty())
-    throw input_error(
-        "{}: found no start event, expected one JSON object a line that begins with it",
-        log.string())
-        .with_hint("is this the log of a run that has begun? train writes run.jsonl");
-  if (run.role != "staged" && run.role != "scratch")
-    throw input_error("{}: the run's role is '{}', expected staged or scratch", log.string(),
-                      run.role);
+Run read_log(const Path& log, std::string name, BadLines* bad) {
+  Run run = read_lines(log, std::move(name), bad);
+  if (run.role.empty() && bad && bad->count) throw input_error("{}", bad->first);
+  check_role(run, log);
   return run;
-}
-
-std::vector<Run> read_runs(const std::vector<std::string>& paths) {
-  std::vector<Run> runs;
-  std::vector<Path> seen;
-  for (const std::string& path : paths) {
-    for (const Path& log : logs_of(path)) {
-      const Path whole = std::filesystem::weakly_canonical(log);
-      if (std::ranges::find(seen, whole) != seen.end()) continue;
-      seen.push_back(whole);
-      runs.push_back(read_log(log, log.parent_path().lexically_normal().string()));
-    }
-  }
-  return runs;
 }
 
 }  // namespace stagedtrain::runlog

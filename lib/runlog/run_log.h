@@ -56,18 +56,45 @@ struct Ending {
 struct RunEnd {
   Place at;
   double loss = kUnknown, se = kUnknown, bits_per_byte = kUnknown;
-  bool decayed = false;  // the learning rate had decayed fully
+  bool decayed = false;  // the log says that the learning rate had decayed fully
+  double lr = kUnknown;  // of the last step
 };
 
-struct Run {
-  std::string name;  // the folder as given
-  std::string role;  // "staged" or "scratch"
+// A key of the schedule and its value, both as text: "lr.peak", "0.003".
+struct Setting {
+  std::string key, value;
+};
+
+// What a start event says.
+struct RunFacts {
+  std::string role;          // "staged" or "scratch"
   std::string predicted_by;  // law and assumption of the stages' predicted losses
-  std::string version, time, device, curve, train_data, validation_data;
+  std::string schedule, version, time, curve, from;
+  std::string device, hardware;  // "cpu", "cuda:0"; the hardware's own name
+  // Token files as they were named, and what is the same for the same tokens wherever they lie; ""
+  // where the log does not say.
+  std::string train_data, validation_data, train_fingerprint, validation_fingerprint, tokenizer;
   std::optional<double> seed, threads, total_steps;
   arch::ModelConfig final_model;
+  std::vector<Setting> settings;  // of the schedule; empty in logs of older versions
   std::vector<Stage> stages;
-  std::vector<StepPoint> steps;         // by rising step
+};
+
+// One of several runs that differ in their seed alone.
+struct Sample {
+  std::string name;
+  double seed = kUnknown, loss = kUnknown;
+};
+
+// The facts are those of the last process that took steps. A start event that no step follows
+// (train called on a finished run) changes nothing, unless the log has no other.
+struct Run : RunFacts {
+  std::string name;              // the folder as given
+  std::string label;             // a shorter name for people, if one was given to the run
+  Path folder;                   // of the log
+  bool moved = false;            // processes on different devices or numbers of threads took steps
+  std::vector<Sample> samples;   // of a mean over seeds; empty for a log
+  std::vector<StepPoint> steps;  // by rising step
   std::vector<Evaluation> evaluations;  // by rising step
   std::vector<Growth> growths;
   std::vector<Ending> endings;
@@ -75,8 +102,13 @@ struct Run {
   std::optional<RunEnd> end;
 
   bool staged() const { return role == "staged"; }
-  // Ended with the learning rate fully decayed and a finite loss at a known, positive cost.
-  bool comparable() const;
+  // The value of a key of the schedule, or "" where the log does not say.
+  std::string setting(const std::string& key) const;
+  // Why the end may not be compared with other ends, as the rest of a sentence that begins with the
+  // run's name: "has not ended"; "" if it may: it ended with a finite loss, at a known and positive
+  // cost, with a learning rate that the log says was fully decayed and that did come down.
+  std::string why_not_comparable() const;
+  bool comparable() const { return why_not_comparable().empty(); }
   // Parameters of the final model, or NaN.
   double params() const;
   // The furthest place that the log tells.
@@ -85,12 +117,26 @@ struct Run {
 
 // Reads one log. A later line replaces an earlier one of the same place; what a "resume" voids is
 // dropped; unknown events are ignored; a line cut by a crash (the last one, or the one before a new
-// start) is skipped. Throws Error(input) with file:line for anything else that is no event.
-Run read_log(const Path& log, std::string name);
+// start) is skipped. Throws Error(input) with file:line for anything else that is no event; with
+// bad, such lines are skipped and counted there.
+struct BadLines {
+  int count = 0;
+  std::string first;  // what is wrong with the first of them
+};
+Run read_log(const Path& log, std::string name, BadLines* bad = nullptr);
 
 // Every run of the folders (or run.jsonl files) given: a folder stands for its own run.jsonl and
 // for those of the folders in it, in natural order; a run named twice is read once. Throws
 // Error(input).
 std::vector<Run> read_runs(const std::vector<std::string>& paths);
+
+// The same, but reads past damage: bad lines are skipped, and so is a run whose log is missing or
+// tells nothing. What was skipped or is missing is said in problems, a sentence each. Throws
+// Error(input) only where a path does not exist or no run at all can be read.
+struct RunLogs {
+  std::vector<Run> runs;
+  std::vector<std::string> problems;
+};
+RunLogs read_what_is_there(const std::vector<std::string>& paths);
 
 }  // namespace stagedtrain::runlog

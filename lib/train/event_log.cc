@@ -1,7 +1,10 @@
 // Lines of run.jsonl.
 #include "train/event_log.h"
 
+#include <span>
+
 #include "arch/cost.h"
+#include "base/crc32c.h"
 #include "plan/measurements.h"
 
 namespace stagedtrain::train {
@@ -25,6 +28,48 @@ Json stage_event(const plan::StagePlan& stage) {
           {"predicted_loss", stage.predicted_loss ? Json(*stage.predicted_loss) : Json(nullptr)}};
 }
 
+std::string text_of(const Tree& value) {
+  if (value.kind == Tree::Kind::scalar) return value.text;
+  const std::string line = to_yaml(Tree::list({value}));  // in a list a list stays on one line
+  return line.substr(2, line.size() - 3);
+}
+
+void add_settings(const Tree& tree, const std::string& path, Json& settings) {
+  if (tree.kind != Tree::Kind::map) {
+    settings[path] = text_of(tree);
+    return;
+  }
+  for (const TreeEntry& entry : tree.entries)
+    add_settings(entry.value, path.empty() ? entry.key : path + "." + entry.key, settings);
+}
+
+// The schedule's keys as "lr.peak": "0.003". Left out are those that the event has under names of
+// their own, and those that training does not read.
+Json settings_of(const schedule::Schedule& schedule) {
+  Tree tree = write_fields(schedule);
+  for (const char* key : {"seed", "from", "data", "model", "stages", "plan", "scratch", "machine"})
+    tree.erase(key);
+  Json settings = Json::object();
+  add_settings(tree, "", settings);
+  return settings;
+}
+
+// A SentencePiece model is long and binary: its checksum stands for it.
+std::string tokenizer_name(const std::string& tokenizer) {
+  if (tokenizer.empty() || tokenizer == "bytes") return tokenizer;
+  return fmt::format("SentencePiece {:08x}",
+                     crc32c(std::as_bytes(std::span(tokenizer.data(), tokenizer.size()))));
+}
+
+Json data_event(const schedule::DataSpec& spec, const RunData& data) {
+  Json event = {{"train", spec.train}, {"validation", spec.validation}};
+  if (!data.train || !data.validation) return event;
+  event["train_fingerprint"] = data.fingerprint;
+  event["validation_fingerprint"] = fmt::format("{:08x}", data.validation->fingerprint());
+  event["tokenizer"] = tokenizer_name(data.tokenizer);
+  return event;
+}
+
 }  // namespace
 
 EventLog::EventLog(const Path& file) : out_(file, OutputFile::Mode::append) {
@@ -38,7 +83,7 @@ Json place_event(const char* kind, const state::Progress& p) {
           {"tokens", p.tokens}, {"flops", p.flops}, {"seconds", p.seconds}};
 }
 
-Json start_event(const plan::RunPlan& plan, const Machine& machine) {
+Json start_event(const plan::RunPlan& plan, const Machine& machine, const RunData& data) {
   const schedule::Schedule& s = plan.schedule;
   Json event = {{"event", "start"},
                 {"version", STAGEDTRAIN_VERSION},
@@ -46,13 +91,16 @@ Json start_event(const plan::RunPlan& plan, const Machine& machine) {
                 {"schedule", s.name},
                 {"role", plan::role_name(plan.role)},
                 {"device", machine.device},
+                {"hardware", plan::device_name(machine.device)},
                 {"kernels", machine.kernels},
                 {"threads", machine.threads},
                 {"seed", s.seed},
                 {"curve", s.lr.curve},
                 {"total_steps", plan.total_steps},
                 {"final_model", plan::to_json(plan.final_model)},
-                {"data", {{"train", s.data.train}, {"validation", s.data.validation}}}};
+                {"from", s.from},
+                {"data", data_event(s.data, data)},
+                {"settings", settings_of(s)}};
   event["predicted_by"] = plan.predicted_by;
   event["chosen"] = plan.chosen;
   event["stages"] = Json::array();

@@ -10,6 +10,7 @@
 #include "plan/run_plan.h"
 #include "state/training_state.h"
 #include "train/engine.h"
+#include "train/run_data.h"
 
 namespace stagedtrain::train {
 
@@ -31,6 +32,7 @@ struct Machine {
   std::string device, kernels;
   int threads = 0;
 };
-Json start_event(const plan::RunPlan& plan, const Machine& machine);
+// data: the token files, where they are open: their fingerprints say later which runs saw the same.
+Json start_event(const plan::RunPlan& plan, const Machine& machine, const RunData& data = {});
 
 }  // namespace stagedtrain::train

@@ -144,6 +144,7 @@ void end_run(RunContext& run, const LiveState& live, const eval::EvalReport& rep
   event.update({{"loss", report.loss},
                 {"stderr", report.standard_error},
                 {"bits_per_byte", report.bits_per_byte(run.data.text_bytes_per_token)},
+                {"lr", at.learning_rate},
                 {"decayed", run.plan.decayed && at.step >= planned_end}});
   run.log.write(event);
 }
@@ -230,7 +231,7 @@ RunResult run(const plan::RunPlan& plan, const RunRequest& request) {
   try {
     LiveState live = take_up(request, options, run);
     log.write(start_event(
-        plan, {options.device.str(), live.model->kernels_name(), at::get_num_threads()}));
+        plan, {options.device.str(), live.model->kernels_name(), at::get_num_threads()}, data));
     if (live.header.progress.step > 0) {
       Json event = place_event("resume", live.header.progress);
       event["file"] =

@@ -18,6 +18,9 @@ Run run_of(std::string role, double flops, double loss) {
   run.role = role;
   run.device = "cpu";
   run.seed = 1;
+  run.settings = {{"lr.peak", "0.003"}, {"dropout", "0"}, {"evaluate.tokens", "65536"}};
+  run.train_fingerprint = "1234abcd";
+  run.validation_fingerprint = "5678abcd";
   run.threads = 2;
   run.final_model.layers = 6;
   run.stages = {{.name = "full", .params = 1000}};
@@ -91,19 +94,20 @@ TEST_CASE("scratch runs that differ in more than their budget are not compared")
   };
   using test::contains;
   CHECK(contains(changed([](Run& run) { run.final_model.layers = 7; }), "has another model"));
-  CHECK(contains(changed([](Run& run) { run.validation_data = "b"; }),
+  CHECK(contains(changed([](Run& run) { run.validation_fingerprint = "b"; }),
                  "scored on other validation data"));
-  CHECK(contains(changed([](Run& run) { run.train_data = "b"; }), "trained on other data"));
+  CHECK(contains(changed([](Run& run) { run.train_fingerprint = "b"; }), "trained on other data"));
   CHECK(contains(changed([](Run& run) { run.curve = "cosine"; }), "another learning-rate curve"));
   CHECK(contains(changed([](Run& run) { run.end.reset(); }), "has not ended"));
   CHECK(contains(changed([](Run& run) { run.end->decayed = false; }), "did not end fully decayed"));
-  CHECK(contains(changed([](Run& run) { run.end->loss = kUnknown; }), "did not end fully decayed"));
+  CHECK(contains(changed([](Run& run) { run.end->loss = kUnknown; }), "without a finite loss"));
+  CHECK(contains(changed([](Run& run) { run.from = "old.h5"; }), "not start from fresh weights"));
 }
 
 TEST_CASE("a comparison that cannot be made says why") {
   std::vector<Run> runs = fair();
   runs[0].end->decayed = false;
-  CHECK(test::contains(why_nothing(runs), "did not end with a fully decayed learning rate"));
+  CHECK(test::contains(why_nothing(runs), "the staged run did not end fully decayed"));
   runs[0].end.reset();
   CHECK(why_nothing(runs) == "the staged run has not ended");
   CHECK(why_nothing({fair()[0]}) ==

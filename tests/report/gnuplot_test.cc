@@ -1,10 +1,9 @@
 // gnuplot as a child process: pictures, colours, and trouble with the program.
 #include "report/gnuplot.h"
 
-#include <cstdlib>
-
 #include "support/catch.h"
 #include "support/errors.h"
+#include "support/skip.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
 
@@ -14,11 +13,7 @@ using test::contains;
 
 namespace {
 
-bool found_gnuplot() {
-  if (std::system("command -v gnuplot >/dev/null 2>&1") == 0) return true;
-  WARN("skipped: gnuplot is not installed (apt-get install gnuplot-nox)");
-  return false;
-}
+bool found_gnuplot() { return test::has_program("gnuplot", "gnuplot-nox"); }
 
 Figure line_figure(const std::string& label) {
   Figure figure{.title = "t", .x = {.title = "steps"}, .y = {.title = "loss"}};

@@ -1,13 +1,12 @@
 // The page: whole, self-contained, safe, and there for every kind of input.
 #include "report/page.h"
 
-#include <cstdlib>
-
 #include "report/figure.h"
 #include "report/style.h"
 #include "support/catch.h"
 #include "support/errors.h"
 #include "support/made_runs.h"
+#include "support/skip.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
 
@@ -17,11 +16,7 @@ using test::contains;
 
 namespace {
 
-bool found_gnuplot() {
-  if (std::system("command -v gnuplot >/dev/null 2>&1") == 0) return true;
-  WARN("skipped: gnuplot is not installed (apt-get install gnuplot-nox)");
-  return false;
-}
+bool found_gnuplot() { return test::has_program("gnuplot", "gnuplot-nox"); }
 
 std::string page_of(const Path& folder) {
   return make_page(make_report(read_runs({folder.string()})));
@@ -104,7 +99,7 @@ TEST_CASE("one staged run alone has a page that says what is missing") {
   const test::TempDir folder;
   test::write_made_runs(folder.path());
   const std::string page = page_of(folder / "staged");
-  CHECK(contains(page, "no saving can be told"));
+  CHECK(contains(page, "no saving can be stated"));
   CHECK(contains(page, "from scratch at two or more budgets"));
   CHECK(contains(page, "Loss against FLOPs"));
   CHECK_FALSE(contains(page, "What is compared"));
@@ -135,7 +130,7 @@ TEST_CASE("a run that has only begun has a page without figures") {
   test::write_run(folder / "staged",
                   {.role = "staged", .stages = {{"a", 2, 2100}, {"b", 6, 900}}, .stop = 5});
   const std::string page =
-      make_page(make_report(read_runs({folder.path().string()})), "no-such-gnuplot");
+      make_page(make_report(read_runs({folder.path().string()})), {}, "no-such-gnuplot");
   CHECK(contains(page, "the staged run has not ended"));
   CHECK_FALSE(contains(page, "<figure>"));
 }

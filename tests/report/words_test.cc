@@ -19,6 +19,9 @@ Run run_of(std::string role, double flops, double loss, double se = 0.001) {
   run.device = "cpu";
   run.threads = 2;
   run.seed = 1;
+  run.settings = {{"lr.peak", "0.003"}, {"dropout", "0"}, {"evaluate.tokens", "65536"}};
+  run.train_fingerprint = "1234abcd";
+  run.validation_fingerprint = "5678abcd";
   run.stages = {{.name = "full", .params = 100}};
   run.end = RunEnd{{.step = flops, .tokens = 2 * flops, .flops = flops, .seconds = 3 * flops},
                    loss,
@@ -97,7 +100,7 @@ TEST_CASE("the verdict says what to run where nothing can be told") {
   const Report report = make_report({run_of("staged", 150, 1.8)});
   const std::string text = verdict(report, report.comparisons.at(0));
   CHECK(contains(text,
-                 "no saving can be told, as no scratch run to compare with ended fully decayed"));
+                 "no saving can be stated: no scratch run to compare with ended fully decayed"));
   CHECK(contains(text, "--scratch"));
   CHECK(contains(empty_verdict(make_report({run_of("scratch", 1, 2)})),
                  "1 scratch run, no staged run"));

@@ -194,3 +194,175 @@ TEST_CASE("a folder without runs, and one that is not there, are refused") {
   CHECK(test::contains(refused_path(folder.path().string()), "found no run.jsonl"));
   CHECK(test::contains(refused_path((folder / "no").string()), "no such run folder"));
 }
+
+// ---- which process the facts are of
+
+namespace {
+
+std::string start_line(int threads, const std::string& rest = "") {
+  return fmt::format(
+      R"({{"event":"start","role":"scratch","time":"t{0}","device":"cpu","threads":{0},)"
+      R"("stages":[{{"name":"full"}}]{1}}})"
+      "\n",
+      threads, rest);
+}
+
+const std::string kResumeAt2 = R"({"event":"resume","step":2})"
+                               "\n";
+const std::string kEndAt2 =
+    R"({"event":"end","step":2,"tokens":1,"flops":1,"loss":2,"decayed":true})"
+    "\n";
+
+}  // namespace
+
+TEST_CASE("a start event that no step follows changes nothing") {
+  // train was called again on the finished run, on eight threads: it had nothing to do.
+  const Run run = read(start_line(2) + step_line(2, 3) + kEndAt2 + start_line(8) + kResumeAt2);
+  CHECK(run.threads == 2);
+  CHECK(run.time == "t2");
+  CHECK_FALSE(run.moved);
+  // It scored the model again, without a step.
+  const std::string scored = R"({"event":"evaluate","step":2,"stage":"full","loss":2.7})"
+                             "\n";
+  CHECK(read(start_line(2) + step_line(2, 3) + start_line(8) + kResumeAt2 + scored).threads == 2);
+}
+
+TEST_CASE("the facts are those of the last process that took steps") {
+  const Run run =
+      read(start_line(2) + step_line(2, 3) + start_line(8) + kResumeAt2 + step_line(3, 2.9));
+  CHECK(run.threads == 8);
+  CHECK(run.time == "t8");
+  CHECK(run.moved);
+  CHECK_FALSE(
+      read(start_line(2) + step_line(2, 3) + start_line(2) + kResumeAt2 + step_line(3, 2.9)).moved);
+}
+
+TEST_CASE("a run that has only begun has the facts of its only start event") {
+  CHECK(read(start_line(8)).threads == 8);
+}
+
+TEST_CASE("a start event tells the data's fingerprints and the settings of the schedule") {
+  const Run run = read(start_line(
+      2, R"(,"data":{"train":"t.bin","train_fingerprint":"ab","validation_fingerprint":"cd",)"
+         R"("tokenizer":"bytes"},"settings":{"lr.peak":"0.003","batch.sequences":16},)"
+         R"("hardware":"Some CPU","schedule":"demo","from":"old.h5")"));
+  CHECK(run.train_fingerprint == "ab");
+  CHECK(run.validation_fingerprint == "cd");
+  CHECK(run.tokenizer == "bytes");
+  CHECK(run.setting("lr.peak") == "0.003");
+  CHECK(run.setting("batch.sequences") == "16");
+  CHECK(run.setting("dropout").empty());
+  CHECK(run.hardware == "Some CPU");
+  CHECK(run.schedule == "demo");
+  CHECK(run.from == "old.h5");
+}
+
+// ---- standard errors and learning rates
+
+TEST_CASE("one validation window has no standard error, whatever the log wrote for it") {
+  const auto stage_end = [](const char* error, int windows) {
+    return fmt::format(
+        R"({{"event":"stage_end","step":2,"stage":"full","loss":2,"stderr":{},"windows":{}}})"
+        "\n",
+        error, windows);
+  };
+  const std::string end =
+      R"({"event":"end","step":2,"tokens":1,"flops":1,"loss":2,"stderr":0,"decayed":true})";
+  CHECK(std::isnan(read(kStart + stage_end("0", 1)).stage_ends[0].se));
+  CHECK(std::isnan(read(kStart + stage_end("null", 1)).stage_ends[0].se));
+  CHECK(read(kStart + stage_end("0.5", 2)).stage_ends[0].se == 0.5);
+  CHECK(std::isnan(read(kStart + stage_end("0", 1) + end).end->se));
+}
+
+TEST_CASE("an end counts as decayed only if its learning rate did come down") {
+  const auto why = [](double last_lr, const std::string& end_lr, int end_step) {
+    const auto step = [](int at, double lr) {
+      return fmt::format(R"({{"event":"step","step":{},"stage":"full","loss":3,"lr":{}}})"
+                         "\n",
+                         at, lr);
+    };
+    return read(kStart + step(10, 0.001) + step(20, 0.003) + step(100, last_lr) +
+                fmt::format(R"({{"event":"end","step":{},"tokens":1,"flops":1,"loss":2,)"
+                            R"("decayed":true{}}})"
+                            "\n",
+                            end_step, end_lr))
+        .why_not_comparable();
+  };
+  CHECK(why(0, "", 100).empty());
+  CHECK(why(0.0003, "", 100).empty());  // a floor
+  CHECK(test::contains(why(0.003, "", 100), "its last logged learning rate is 0.003, its highest"));
+  CHECK(test::contains(why(0.004, "", 100), "its highest 0.004"));  // a warm-up that never ended
+  CHECK(test::contains(why(0.003, R"(,"lr":0.0029)", 103), "last logged learning rate is 0.0029"));
+  CHECK(why(0.003, R"(,"lr":0.0001)", 130).empty());
+  CHECK(test::contains(why(0.003, "", 101), "its last logged learning rate"));
+  CHECK(why(0.003, "", 130).empty());  // the log does not reach to the end
+}
+
+// ---- damage
+
+namespace {
+
+RunLogs read_folder(const test::TempDir& folder) {
+  return read_what_is_there({folder.path().string()});
+}
+
+}  // namespace
+
+TEST_CASE("a damaged log is read as far as it can be, and the damage is told") {
+  const test::TempDir folder;
+  test::write_text(folder / "run.jsonl", kStart + step_line(1, 3) + "{\"event\":\n" +
+                                             R"({"event":"step","step":"two"})"
+                                             "\ngarbage\n" +
+                                             step_line(3, 2.5));
+  const RunLogs logs = read_folder(folder);
+  REQUIRE(logs.runs.size() == 1);
+  CHECK(steps_of(logs.runs[0]) == std::vector<double>{1, 3});
+  REQUIRE(logs.problems.size() == 1);
+  CHECK(test::contains(logs.problems[0], "lines of the log were skipped; the first: "));
+  CHECK(test::contains(logs.problems[0], "run.jsonl:3: not valid JSON"));
+}
+
+TEST_CASE("a run whose log is missing is told and left out, the others are read") {
+  const test::TempDir folder;
+  test::write_made_runs(folder.path());
+  std::filesystem::create_directories(folder / "scratch" / "budget-900");
+  test::write_text(folder / "scratch" / "budget-900" / "schedule.yaml", "seed: 1\n");
+  const RunLogs logs = read_folder(folder);
+  CHECK(logs.runs.size() == 4);
+  REQUIRE(logs.problems.size() == 1);
+  CHECK(test::contains(logs.problems[0], "budget-900: run.jsonl is missing"));
+}
+
+TEST_CASE("a log that has lost its start is told and left out, the others are read") {
+  const test::TempDir folder;
+  test::write_made_runs(folder.path());
+  test::write_text(folder / "staged" / "run.jsonl", step_line(1, 3));
+  const RunLogs logs = read_folder(folder);
+  CHECK(logs.runs.size() == 3);
+  REQUIRE(logs.problems.size() == 1);
+  CHECK(test::contains(logs.problems[0], "found no start event"));
+}
+
+TEST_CASE("where no run can be read, the first reason is the error") {
+  const test::TempDir folder;
+  test::write_text(folder / "schedule.yaml", "seed: 1\n");
+  const std::string message = test::refusal(ErrorKind::input, [&] { read_folder(folder); });
+  CHECK(test::contains(message, "run.jsonl is missing from this run folder"));
+}
+
+TEST_CASE("checkpoints of stages that the folder or the log lacks are told") {
+  const test::TempDir folder;
+  test::write_made_runs(folder.path());
+  const auto problems = [&] { return read_folder(folder).problems; };
+  CHECK(problems().empty());  // a log that was copied out of its folder
+  test::write_text(folder / "staged" / "schedule.yaml", "seed: 1\n");
+  std::filesystem::create_directories(folder / "staged" / "stages");
+  test::write_text(folder / "staged" / "stages" / "full.h5", "");
+  REQUIRE(problems().size() == 1);
+  CHECK(test::contains(problems()[0], "stages/shallow.h5 is missing"));
+  test::write_run(
+      folder / "staged",
+      {.role = "staged", .stages = {{"shallow", 2, 2100}, {"full", 6, 900}}, .stop = 1200});
+  REQUIRE(problems().size() == 1);
+  CHECK(test::contains(problems()[0], "does not say how stage full ended"));
+}

@@ -91,6 +91,7 @@ class Writer {
       const double settled = power_law(layers, 0.86 * step_);
       value = settled + (before - settled) * std::exp(-(step_ - grown_at_) / 120);
     }
+    value += run_.worse;
     return value + kUndecayed * (1 - decay()) * std::min(1.0, step_ / 300);
   }
 
@@ -120,13 +121,34 @@ class Writer {
     add("start", {{"version", "0.1.0"},
                   {"time", "2026-11-25T12:00:00Z"},
                   {"role", run_.role},
+                  {"schedule", "made"},
                   {"device", run_.device},
                   {"threads", 2},
                   {"seed", run_.seed},
                   {"curve", run_.curve},
                   {"total_steps", total_},
                   {"final_model", model_json(run_.stages.back())},
-                  {"data", {{"train", run_.train}, {"validation", run_.validation}}},
+                  {"data",
+                   {{"train", run_.train},
+                    {"validation", run_.validation},
+                    {"train_fingerprint", "1234abcd"},
+                    {"validation_fingerprint", "5678abcd"},
+                    {"tokenizer", "bytes"}}},
+                  {"settings",
+                   {{"batch.sequences", "16"},
+                    {"lr.curve", run_.curve},
+                    {"lr.peak", "0.003"},
+                    {"lr.floor", "0"},
+                    {"lr.warmup", "100 steps"},
+                    {"lr.decay", "20%"},
+                    {"optimizer.betas", "[0.9, 0.95]"},
+                    {"optimizer.eps", "0.00000001"},
+                    {"optimizer.weight_decay", "0.1"},
+                    {"optimizer.clip", "1"},
+                    {"precision", "fp32"},
+                    {"dropout", "0"},
+                    {"z_loss", "0"},
+                    {"evaluate.tokens", "65536"}}},
                   {"stages", stages}});
   }
 
@@ -154,7 +176,7 @@ class Writer {
       seconds_ += 0.004 + flops / 2.1e11;
       if (std::fmod(step_, 10) != 0) continue;
       Json event = place(stage.name);
-      event.update({{"loss", loss(i) - 0.02 + 0.06 * noise()},
+      event.update({{"loss", loss(i) - 0.02 + run_.noise * noise()},
                     {"grad_norm", 0.35 + 6 / std::sqrt(step_) + 0.08 * noise()},
                     {"lr", 3e-3 * std::min(1.0, step_ / 100) * (1 - decay())}});
       add("step", event);

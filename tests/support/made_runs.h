@@ -20,6 +20,8 @@ struct MadeRun {
   double stop = 1e18;  // no line beyond this step; at or after the last step the run ends
   bool decayed = true;
   double seed = 1;
+  double noise = 0.06;  // of the training losses: at most so much above or below
+  double worse = 0;     // added to all losses of the run
   std::string device = "cpu", train = "data/gcide/train.bin",
               validation = "data/gcide/validation.bin", curve = "wsd";
 };

@@ -3,6 +3,7 @@
 
 #include <limits>
 
+#include "base/text.h"
 #include "runlog/run_log.h"
 #include "support/catch.h"
 #include "support/text_file.h"
@@ -55,4 +56,26 @@ TEST_CASE("the report reads what the log says of a run's plan and place") {
   REQUIRE(run.steps.size() == 1);
   CHECK(run.steps[0].at.flops == 5e6);
   CHECK(run.steps[0].loss == 2.5);
+}
+
+TEST_CASE("a start event holds what decides whether runs may be compared") {
+  const test::TinyRun tiny;
+  const plan::RunPlan plan = tiny.plan();
+  const RunData data = open_data(plan);
+  EventLog log(tiny / "run.jsonl");
+  log.write(start_event(plan, {"cpu", "fused", 2}, data));
+  const runlog::Run run = runlog::read_log(tiny / "run.jsonl", "tiny");
+  CHECK(run.schedule == plan.schedule.name);
+  CHECK(run.setting("lr.peak") == format_number(plan.schedule.lr.peak));
+  CHECK(run.setting("batch.sequences") == std::to_string(plan.schedule.batch.sequences));
+  CHECK(run.setting("evaluate.tokens") == std::to_string(plan.schedule.evaluate.tokens));
+  CHECK(run.setting("precision") == "fp32");
+  CHECK(run.setting("dropout") == "0");
+  CHECK(run.setting("optimizer.betas") == "[0.9, 0.95]");
+  CHECK(run.setting("data.train").empty());  // data, model and stages have keys of their own
+  CHECK(run.setting("stages").empty());
+  CHECK(run.train_fingerprint == data.fingerprint);
+  CHECK(run.validation_fingerprint.size() == 8);
+  CHECK(run.tokenizer == data.tokenizer);
+  CHECK_FALSE(run.hardware.empty());
 }

@@ -1,0 +1,67 @@
+// What the names of runs have in common, folder by folder.
+#include "report/run_names.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "report/table.h"
+
+namespace stagedtrain::report {
+namespace {
+
+using Parts = std::vector<std::string>;
+
+Parts parts_of(const std::string& name) {
+  Parts parts = split(name, '/');
+  while (parts.size() > 1 && parts.back().empty()) parts.pop_back();
+  return parts;
+}
+
+// How many parts all begin with, but never a whole name.
+std::size_t common_parts(const std::vector<Parts>& all) {
+  std::size_t count = 0;
+  const auto shared = [&] {
+    return std::ranges::all_of(all, [&](const Parts& parts) {
+      return count + 1 < parts.size() && parts[count] == all.front()[count];
+    });
+  };
+  while (shared()) ++count;
+  return count;
+}
+
+std::string joined_from(const Parts& parts, std::size_t first) {
+  return join(Parts(parts.begin() + static_cast<std::ptrdiff_t>(first), parts.end()), "/");
+}
+
+}  // namespace
+
+void set_labels(std::vector<runlog::Run>& runs) {
+  std::vector<Parts> all;
+  for (const runlog::Run& run : runs)
+    if (run.samples.empty()) all.push_back(parts_of(run.name));
+  if (all.empty()) return;
+  const std::size_t skipped = common_parts(all);
+  for (runlog::Run& run : runs) {
+    if (run.samples.empty()) run.label = joined_from(parts_of(run.name), skipped);
+    if (run.label.empty() || run.label == ".") run.label = "run";
+    run.label = printable(run.label);
+  }
+}
+
+void name_mean(runlog::Run& run) {
+  std::vector<Parts> reversed;
+  for (const runlog::Sample& sample : run.samples) {
+    reversed.push_back(parts_of(sample.name));
+    std::ranges::reverse(reversed.back());
+  }
+  Parts shared(reversed.front().begin(),
+               reversed.front().begin() + static_cast<std::ptrdiff_t>(common_parts(reversed)));
+  std::ranges::reverse(shared);
+  const std::string what = shared.empty() ? run.role : joined_from(shared, shared.size() - 1);
+  run.label = fmt::format("{}, mean of {} seeds", what, run.samples.size());
+  run.name = run.label;
+}
+
+}  // namespace stagedtrain::report

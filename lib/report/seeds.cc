@@ -1,0 +1,160 @@
+// Grouping runs by everything but their seed, and the mean of a group.
+#include "report/seeds.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "report/fairness.h"
+#include "report/run_names.h"
+
+namespace stagedtrain::report {
+namespace {
+
+using runlog::Evaluation, runlog::kUnknown, runlog::Place, runlog::Run, runlog::Sample,
+    runlog::StepPoint;
+using Members = std::vector<const Run*>;
+
+struct Mean {
+  double value = 0, se = kUnknown;
+};
+
+// The mean of a value of every member, with its standard error over the members.
+template <class Value>
+Mean mean(const Members& members, Value value) {
+  const auto n = static_cast<double>(members.size());
+  Mean result;
+  for (const Run* member : members) result.value += value(*member) / n;
+  double squares = 0;
+  for (const Run* member : members) squares += std::pow(value(*member) - result.value, 2);
+  result.se = std::sqrt(squares / (n - 1) / n);
+  return result;
+}
+
+template <class At>
+Place mean_place(const Members& members, At at) {
+  const auto part = [&](double Place::*one) {
+    return mean(members, [&](const Run& run) { return at(run).*one; }).value;
+  };
+  return {part(&Place::step), part(&Place::tokens), part(&Place::flops), part(&Place::seconds)};
+}
+
+// The point of the run at the same step and stage, or null.
+template <class Point>
+const Point* same_point(const std::vector<Point>& points, const Point& wanted) {
+  const auto first = std::ranges::lower_bound(points, wanted.at.step, {},
+                                              [](const Point& point) { return point.at.step; });
+  for (auto point = first; point != points.end() && point->at.step == wanted.at.step; ++point)
+    if (point->stage == wanted.stage) return &*point;
+  return nullptr;
+}
+
+// The points that every member has, each as the mean of all.
+template <class Point>
+std::vector<Point> mean_points(const Members& members, std::vector<Point> Run::*points,
+                               void (*fill)(Point& point, const std::vector<const Point*>& all)) {
+  std::vector<Point> means;
+  for (const Point& point : members.front()->*points) {
+    std::vector<const Point*> all;
+    for (const Run* member : members)
+      if (const Point* same = same_point(member->*points, point)) all.push_back(same);
+    if (all.size() < members.size()) continue;
+    Point one = point;
+    double seconds = 0;
+    for (const Point* each : all) seconds += each->at.seconds / static_cast<double>(all.size());
+    one.at.seconds = seconds;
+    fill(one, all);
+    means.push_back(std::move(one));
+  }
+  return means;
+}
+
+template <class Point>
+Mean mean_of(const std::vector<const Point*>& all, double Point::*part) {
+  const auto n = static_cast<double>(all.size());
+  Mean result;
+  for (const Point* point : all) result.value += point->*part / n;
+  double squares = 0;
+  for (const Point* point : all) squares += std::pow(point->*part - result.value, 2);
+  result.se = std::sqrt(squares / (n - 1) / n);
+  return result;
+}
+
+void fill_evaluation(Evaluation& point, const std::vector<const Evaluation*>& all) {
+  const Mean loss = mean_of(all, &Evaluation::loss);
+  point.loss = loss.value;
+  point.se = loss.se;
+}
+
+void fill_step(StepPoint& point, const std::vector<const StepPoint*>& all) {
+  point.loss = mean_of(all, &StepPoint::loss).value;
+  point.grad_norm = mean_of(all, &StepPoint::grad_norm).value;
+  point.lr = mean_of(all, &StepPoint::lr).value;
+}
+
+Run mean_run(const Members& members) {
+  Run result = *members.front();
+  for (const Run* member : members) {
+    result.samples.push_back({member->name, *member->seed, member->end->loss});
+    result.moved = result.moved || member->moved || member->device != result.device ||
+                   member->threads != result.threads || member->hardware != result.hardware;
+  }
+  result.seed.reset();
+  const Mean loss = mean(members, [](const Run& run) { return run.end->loss; });
+  result.end->loss = loss.value;
+  result.end->se = loss.se;
+  result.end->bits_per_byte =
+      mean(members, [](const Run& run) { return run.end->bits_per_byte; }).value;
+  result.end->at = mean_place(members, [](const Run& run) { return run.end->at; });
+  result.steps = mean_points<StepPoint>(members, &Run::steps, fill_step);
+  result.evaluations = mean_points<Evaluation>(members, &Run::evaluations, fill_evaluation);
+  result.stage_ends = mean_points<Evaluation>(members, &Run::stage_ends, fill_evaluation);
+  name_mean(result);
+  return result;
+}
+
+bool same_stages(const Run& a, const Run& b) {
+  return std::ranges::equal(a.stages, b.stages, [](const auto& one, const auto& other) {
+    return one.name == other.name && one.grow == other.grow && one.model == other.model;
+  });
+}
+
+bool same_but_for_seed(const Run& a, const Run& b) {
+  if (!a.seed || !b.seed || !a.comparable() || !b.comparable()) return false;
+  return a.role == b.role && a.from == b.from && same_stages(a, b) &&
+         a.settings.empty() == b.settings.empty() && a.end->at.step == b.end->at.step &&
+         a.end->at.flops == b.end->at.flops && differences(a, b).empty();
+}
+
+}  // namespace
+
+std::vector<Run> mean_over_seeds(std::vector<Run> runs) {
+  std::vector<Members> groups;
+  for (const Run& run : runs) {
+    const auto fits = [&](const Members& group) {
+      return same_but_for_seed(*group.front(), run) &&
+             std::ranges::none_of(group, [&](const Run* one) { return one->seed == run.seed; });
+    };
+    const auto group = std::ranges::find_if(groups, fits);
+    if (group == groups.end()) {
+      groups.push_back({&run});
+    } else {
+      group->push_back(&run);
+    }
+  }
+  std::vector<Run> result;
+  for (const Members& group : groups)
+    result.push_back(group.size() == 1 ? *group.front() : mean_run(group));
+  return result;
+}
+
+std::vector<double> seeds_of(const Run& run) {
+  std::vector<double> seeds;
+  for (const Sample& sample : run.samples) seeds.push_back(sample.seed);
+  if (run.seed) seeds.push_back(*run.seed);
+  std::ranges::sort(seeds);
+  return seeds;
+}
+
+}  // namespace stagedtrain::report
