@@ -46,8 +46,9 @@ std::string tick_text(const std::string& text) {
 std::string axis_script(char name, const Axis& axis, double pixels) {
   std::string script = fmt::format("set {}range [{}:{}]\n", name, axis.low, axis.high);
   if (axis.log) script += fmt::format("set logscale {}\n", name);
-  script += fmt::format("set {}label {} textcolor {}\nset {}tics scale 0.5 nomirror (", name,
-                        quoted(axis.title), rgb({Ink::muted}), name);
+  script +=
+      fmt::format("set {}label {}{} textcolor {}\nset {}tics scale 0.5 nomirror (", name,
+                  quoted(axis.title), name == 'x' ? " offset 0,0.7" : "", rgb({Ink::muted}), name);
   const std::vector<Tick> ticks = thinned_ticks(axis, pixels, name == 'y');
   for (std::size_t i = 0; i < ticks.size(); ++i)
     script += fmt::format("{}{} {}", i ? ", " : "", quoted(tick_text(ticks[i].text)), ticks[i].at);
@@ -105,19 +106,16 @@ std::string line_clause(const Line& line, const std::string& data) {
 // Bars from value - error to value + error; points without an error have none.
 std::string bars_block(const std::string& name, const Points& points) {
   std::string script = "$" + name + " << END\n";
-  for (std::size_t i = 0; i < points.points.size() && i < points.errors.size(); ++i)
-    if (points.errors[i] > 0)
-      script += fmt::format("{} {} {}\n", points.points[i].x, points.points[i].y, points.errors[i]);
+  for (std::size_t i = 0; i < points.points.size() && i < points.errors.size(); ++i) {
+    const auto [x, y] = points.points[i];
+    const double error = points.errors[i];
+    if (error > 0) script += fmt::format("{0} {1}\n{0} {2}\n\n", x, y - error, y + error);
+  }
   return script + "END\n";
 }
 
 bool has_bars(const Points& points) {
   return std::ranges::any_of(points.errors, [](double error) { return error > 0; });
-}
-
-std::string bars_clause(const Points& points, const std::string& data) {
-  return fmt::format("${} with yerrorbars linecolor {} linewidth 1.5 pointtype 0", data,
-                     rgb(points.colour));
 }
 
 std::string points_clause(const Points& points, const std::string& data) {
@@ -186,7 +184,7 @@ std::string gnuplot_script(const Figure& figure, const std::string& svg) {
   std::string script = fmt::format(
       "reset\nset encoding utf8\nset terminal svg size {},{} dynamic noenhanced rounded font "
       "'sans-serif,13'\n"
-      "set output {}\nunset key\nset bars 0.6\nset border 3 linecolor {}\nset grid linecolor {} "
+      "set output {}\nunset key\nset border 3 linecolor {}\nset grid linecolor {} "
       "linewidth 1 "
       "dashtype 1\n",
       figure.width, figure.height, quoted(svg), rgb({Ink::muted}), rgb({Ink::grid}));
@@ -208,11 +206,12 @@ std::string gnuplot_script(const Figure& figure, const std::string& svg) {
   for (const Line& line : figure.lines)
     add(line.points, [&](const std::string& name) { return line_clause(line, name); });
   for (const Points& points : figure.points) {
+    if (has_bars(points)) {
+      const std::string name = fmt::format("d{}", num_blocks++);
+      script += bars_block(name, points);
+      clauses += ", " + line_clause({.points = {}, .colour = points.colour, .width = 2.5}, name);
+    }
     add(points.points, [&](const std::string& name) { return points_clause(points, name); });
-    if (!has_bars(points)) continue;
-    const std::string name = fmt::format("d{}", num_blocks++);
-    script += bars_block(name, points);
-    clauses += ", " + bars_clause(points, name);
   }
   return script + "plot " + clauses + "\nunset output\n";
 }

@@ -43,7 +43,8 @@ std::vector<Section> sections_of(const Report& report) {
     sections.push_back(
         {ends->title,
          "Each disc is a finished run: its final loss, with a bar of one standard error to each "
-         "side, and all the compute that it took. Farther left is cheaper, lower is better. The "
+         "side where that is longer than the disc, and all the compute that it took. Farther left "
+         "is cheaper, lower is better. The "
          "dashed line joins the runs from scratch; the comparison is read off its solid part." +
              arrows_sentence(report),
          {*ends}});
@@ -70,6 +71,11 @@ std::string mark_line(Colour colour, double width) {
                      variable(colour), width);
 }
 
+std::string staged_name(const Report& report, std::size_t run) {
+  const std::string tag = run_tag(report, run);
+  return tag == "staged" ? tag : "staged: " + tag;
+}
+
 std::string legend_html(const Report& report) {
   std::string items;
   bool scratch = false;
@@ -79,7 +85,7 @@ std::string legend_html(const Report& report) {
     scratch = scratch || !run.staged();
     items += legend_item(
         mark_line(run_colour(report, i), 3),
-        run.staged() ? "staged: " + run.label : "from scratch, one line for each budget");
+        run.staged() ? staged_name(report, i) : "from scratch, one line for each budget");
   }
   items += legend_item(mark_line({Ink::ink}, 2.5), "validation loss");
   items += legend_item(mark_line({Ink::scratch_soft}, 1.5), "training loss, smoothed");

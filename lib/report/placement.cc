@@ -116,9 +116,9 @@ class Search {
     for (const Box& other : placed_) cost += 100 * overlap(box, other);
     for (const Box& mark : marks_) cost += 10 * overlap(box, mark);
     for (const Spot& ink : inked_)
-      if (ink.x > box.left && ink.x < box.right && ink.y > box.top && ink.y < box.bottom) cost += 6;
+      if (ink.x > box.left && ink.x < box.right && ink.y > box.top && ink.y < box.bottom) cost += 5;
     const double dx = std::max({0.0, box.left - at.x, at.x - box.right});
-    return cost + 0.5 * std::hypot(dx, label.y - at.y);
+    return cost + 0.9 * std::hypot(dx, label.y - at.y);
   }
 
   const Figure& figure_;
@@ -147,7 +147,7 @@ Frame frame_of(const Figure& figure) {
   double widest = 0;
   for (const Tick& tick : figure.y.ticks) widest = std::max(widest, text_width(tick.text));
   const double width = figure.width, height = figure.height;
-  return {.left = 34 + widest, .right = width - 16, .top = 14, .bottom = height - 50};
+  return {.left = 44 + widest, .right = width - 16, .top = 14, .bottom = height - 52};
 }
 
 std::vector<PlacedLabel> place_labels(const Figure& figure) {

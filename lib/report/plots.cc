@@ -80,7 +80,7 @@ void add_name(const Report& report, std::size_t index, XY at, Figure& figure) {
                            .text = run_tag(report, index),
                            .colour = run_colour(report, index),
                            .dx = 0.9,
-                           .dy = 0.7});
+                           .dy = 0.8});
 }
 
 void add_run(const Report& report, std::size_t index, Measure measure, const Unit& unit,
@@ -150,6 +150,14 @@ std::optional<Figure> path_figure(const Report& report, Measure measure) {
 
 // ---- the optimizer
 
+// Where a curve leaves its highest value for good.
+XY last_peak(const std::vector<XY>& points) {
+  XY peak = points.front();
+  for (const XY& point : points)
+    if (point.y >= peak.y) peak = point;
+  return peak;
+}
+
 template <class Value>
 std::optional<Figure> step_figure(const Report& report, const char* title, const char* y_title,
                                   bool log, Value value) {
@@ -165,7 +173,7 @@ std::optional<Figure> step_figure(const Report& report, const char* title, const
     points = log ? smoothed(bucket_means(points, kMostPoints), kNeighbours, kSmoothPoints)
                  : bucket_means(points, kMostPoints);
     for (const XY& point : points) x.add(point.x), y.add(point.y);
-    if (!points.empty()) add_name(report, i, points.back(), figure);
+    if (!points.empty()) add_name(report, i, log ? points.back() : last_peak(points), figure);
     figure.lines.push_back({.points = std::move(points),
                             .colour = run_colour(report, i),
                             .width = 1.4,
@@ -179,7 +187,7 @@ std::optional<Figure> step_figure(const Report& report, const char* title, const
   const double top = y.high > y.low ? y.high : y.low + std::abs(y.low) + 1e-12;
   figure.y = {.title = std::string(y_title) + (log ? " (log scale)" : ""),
               .low = log ? y.low / 1.1 : std::min(0.0, y.low),
-              .high = top * 1.1,
+              .high = top * (log ? 1.1 : 1.35),  // room for names above the peaks
               .log = log};
   figure.y.ticks =
       log ? log_ticks(figure.y.low, figure.y.high) : linear_ticks(figure.y.low, figure.y.high, 4);

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "base/text.h"
+#include "report/run_names.h"
 #include "report/words.h"
 
 namespace stagedtrain::report {
@@ -170,10 +171,14 @@ Table stages_table(const Report& report) {
 Table seeds_table(const Report& report) {
   Table table{.title = "Seeds",
               .columns = {{"mean"}, {"run"}, {"seed", true}, {"validation loss", true}}};
+  std::vector<std::string> names;
   for (const Run& run : report.runs)
-    for (const runlog::Sample& sample : run.samples)
-      table.rows.push_back(
-          {run.label, sample.name, whole_text(sample.seed), decimal_text(sample.loss, 4)});
+    for (const runlog::Sample& sample : run.samples) {
+      names.push_back(sample.name);
+      table.rows.push_back({run.label, "", whole_text(sample.seed), decimal_text(sample.loss, 4)});
+    }
+  names = without_common_folders(names);
+  for (std::size_t i = 0; i < names.size(); ++i) table.rows[i][1] = names[i];
   return table;
 }
 

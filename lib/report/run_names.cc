@@ -37,14 +37,23 @@ std::string joined_from(const Parts& parts, std::size_t first) {
 
 }  // namespace
 
-void set_labels(std::vector<runlog::Run>& runs) {
+std::vector<std::string> without_common_folders(const std::vector<std::string>& names) {
   std::vector<Parts> all;
+  for (const std::string& name : names) all.push_back(parts_of(name));
+  const std::size_t skipped = all.empty() ? 0 : common_parts(all);
+  std::vector<std::string> rest;
+  for (const Parts& parts : all) rest.push_back(joined_from(parts, skipped));
+  return rest;
+}
+
+void set_labels(std::vector<runlog::Run>& runs) {
+  std::vector<std::string> names;
   for (const runlog::Run& run : runs)
-    if (run.samples.empty()) all.push_back(parts_of(run.name));
-  if (all.empty()) return;
-  const std::size_t skipped = common_parts(all);
+    if (run.samples.empty()) names.push_back(run.name);
+  const std::vector<std::string> rest = without_common_folders(names);
+  std::size_t next = 0;
   for (runlog::Run& run : runs) {
-    if (run.samples.empty()) run.label = joined_from(parts_of(run.name), skipped);
+    if (run.samples.empty()) run.label = rest[next++];
     if (run.label.empty() || run.label == ".") run.label = "run";
     run.label = printable(run.label);
   }

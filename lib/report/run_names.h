@@ -1,6 +1,7 @@
 // Short names of runs, for people.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "runlog/run_log.h"

@@ -132,7 +132,7 @@ std::string schedule_name(const Report& report) {
 }
 
 std::string setup_html(const std::vector<Fact>& facts) {
-  std::string html = "<div class=\"table\"><table class=\"setup\">\n<caption>Setup</caption>\n";
+  std::string html = "<div class=\"table\"><table class=\"setup\">\n";
   for (const Fact& fact : facts) {
     std::string value;
     for (const char c : escaped(fact.value))

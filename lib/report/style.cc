@@ -7,14 +7,14 @@ std::string_view style_sheet() {
   return R"css(
 :root {
   color-scheme: light dark;
-  --paper: #ffffff; --ink: #1c2126; --muted: #5b6570; --grid: #e4e7eb; --card: #f5f7f9; --shade: #00000038;
+  --paper: #ffffff; --ink: #1c2126; --muted: #5b6570; --grid: #e4e7eb; --card: #f5f7f9; --shade: #00000026;
   --good: #1a7f37; --scratch: #6a7480; --scratch-soft: #d3d8de;
   --staged-0: #0b63ce; --staged-1: #b3530a; --staged-2: #7b3fb5; --staged-3: #0d7a80;
   --staged-soft-0: #b4d0f3; --staged-soft-1: #ecc7a3; --staged-soft-2: #d9c3ee; --staged-soft-3: #abdadc;
 }
 @media (prefers-color-scheme: dark) {
   :root {
-    --paper: #14181c; --ink: #e6eaee; --muted: #9aa5b1; --grid: #2b333b; --card: #1d2329; --shade: #000000b0;
+    --paper: #14181c; --ink: #e6eaee; --muted: #9aa5b1; --grid: #2b333b; --card: #1d2329; --shade: #00000090;
     --good: #4cc36a; --scratch: #a3adb8; --scratch-soft: #444e58;
     --staged-0: #5aa5ff; --staged-1: #f0994d; --staged-2: #c08df2; --staged-3: #45c4cb;
     --staged-soft-0: #274a75; --staged-soft-1: #6b4421; --staged-soft-2: #543a70; --staged-soft-3: #1d575b;

@@ -49,7 +49,7 @@ function checkLabels(doc, add) {
         add(`'${text.textContent}' is cut off (${title})`);
       for (let k = 0; k < i; ++k)
         if (meets(own, boxes[k])) add(`'${texts[k].textContent}' and '${text.textContent}' overlap (${title})`);
-      if (Math.min(own.width, own.height) < 8) add(`'${text.textContent}' is ${own.height} high (${title})`);
+      if (own.height < 9) add(`'${text.textContent}' is ${own.height} high (${title})`);
     });
   }
 }
