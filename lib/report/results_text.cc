@@ -39,9 +39,10 @@ std::string to_text(const Report& report) {
   text += "\n" + to_text(without(runs_table(report), {"kind", "tokens per parameter"}));
   for (const Comparison& comparison : report.comparisons) {
     const Table savings = savings_table(report, comparison);
-    if (savings.rows.empty()) continue;
-    if (report.comparisons.size() > 1) text += "\n" + savings.title;
-    text += "\n" + to_text(savings);
+    if (!savings.rows.empty()) {
+      if (report.comparisons.size() > 1) text += "\n" + savings.title;
+      text += "\n" + to_text(savings);
+    }
     for (const std::string& note : comparison.notes) text += wrapped(note);
   }
   if (const Table predictions = predictions_table(report); !predictions.rows.empty())

@@ -50,6 +50,11 @@ std::string why_nothing(const Report& report, const Comparison& comparison) {
   std::string text =
       fmt::format("{}: no saving can be stated: {}.", subject(report, comparison), flops.reason);
   const Run& staged = report.runs[comparison.staged];
+  // Where scratch runs were left out, the notes say why; more of them would not help.
+  const bool left_out = std::ranges::any_of(
+      comparison.notes, [](const std::string& note) { return note.starts_with("Not compared: "); });
+  if (staged.comparable() && left_out)
+    return text + " The notes say which runs were left out, and why.";
   if (staged.comparable()) return text + " " + kRunScratch;
   return text +
          " Run it to the end, with a learning-rate curve that decays (wsd, cosine or linear).";

@@ -123,8 +123,9 @@ void read_past_damage(const Path& log, const std::string& name, RunLogs& logs) {
     return;
   }
   if (bad.count)
-    logs.problems.push_back(fmt::format("{}: {} line{} of the log skipped; the first: {}.", name,
-                                        bad.count, bad.count == 1 ? " was" : "s were", bad.first));
+    logs.problems.push_back(fmt::format("{}: {} line{} of the log {} skipped; the first: {}.", name,
+                                        bad.count, bad.count == 1 ? "" : "s",
+                                        bad.count == 1 ? "was" : "were", bad.first));
 }
 
 }  // namespace
