@@ -40,7 +40,7 @@ p { margin: .4rem 0; max-width: 75ch; }
 figure { margin: 1rem 0 0; }
 figure svg { display: block; width: 100%; height: auto; }
 figcaption { font-weight: 600; font-size: .95rem; }
-.downloads { font-size: .8rem; color: var(--muted); margin: 0; text-align: right; }
+.downloads { font-size: .8rem; color: var(--muted); margin: 0; max-width: none; text-align: right; }
 a { color: var(--staged-0); }
 .pair { display: grid; grid-template-columns: 1fr; gap: 0 1.5rem; }
 .wide { display: none; }
