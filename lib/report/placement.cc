@@ -38,9 +38,9 @@ class Search {
     const Spot at = spot(label.at);
     PlacedLabel best =
         candidate(label, at.x + label.dx * kCharacter, at.y - label.dy * kTextHeight, label.align);
-    double least = cost(best, at);
+    double least = trouble(best);
     for (const PlacedLabel& other : around(label, at)) {
-      if (const double c = cost(other, at) + 1; c < least) {
+      if (const double c = trouble(other) + 1 + 0.9 * distance(other, at); c < least) {
         least = c;
         best = other;
       }
@@ -110,15 +110,20 @@ class Search {
            std::max(0.0, frame_.top - 6 - box.top) + std::max(0.0, box.bottom - frame_.bottom);
   }
 
-  double cost(const PlacedLabel& label, Spot at) const {
+  // From the label's nearer end to its point, in pixels.
+  double distance(const PlacedLabel& label, Spot at) const {
+    const Box box = box_of(label);
+    return std::hypot(std::max({0.0, box.left - at.x, at.x - box.right}), label.y - at.y);
+  }
+
+  double trouble(const PlacedLabel& label) const {
     const Box box = box_of(label);
     double cost = 1000 * outside(box);
     for (const Box& other : placed_) cost += 100 * overlap(box, other);
     for (const Box& mark : marks_) cost += 10 * overlap(box, mark);
     for (const Spot& ink : inked_)
       if (ink.x > box.left && ink.x < box.right && ink.y > box.top && ink.y < box.bottom) cost += 5;
-    const double dx = std::max({0.0, box.left - at.x, at.x - box.right});
-    return cost + 0.9 * std::hypot(dx, label.y - at.y);
+    return cost;
   }
 
   const Figure& figure_;

@@ -28,7 +28,7 @@ Mean mean(const Members& members, Value value) {
   for (const Run* member : members) result.value += value(*member) / n;
   double squares = 0;
   for (const Run* member : members) squares += std::pow(value(*member) - result.value, 2);
-  result.se = std::sqrt(squares / (n - 1) / n);
+  if (squares > 0) result.se = std::sqrt(squares / (n - 1) / n);
   return result;
 }
 
@@ -77,7 +77,7 @@ Mean mean_of(const std::vector<const Point*>& all, double Point::*part) {
   for (const Point* point : all) result.value += point->*part / n;
   double squares = 0;
   for (const Point* point : all) squares += std::pow(point->*part - result.value, 2);
-  result.se = std::sqrt(squares / (n - 1) / n);
+  if (squares > 0) result.se = std::sqrt(squares / (n - 1) / n);
   return result;
 }
 

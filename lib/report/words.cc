@@ -65,7 +65,7 @@ std::string insignificance(const MeasureResult& flops) {
     return " Its standard error is unknown, so the difference may be chance.";
   const bool small =
       flops.saving->reach != Reach::beyond && std::abs(flops.saving->value) < 2 * flops.saving->se;
-  return small ? " The difference in FLOPs is within twice its standard error: there may be none."
+  return small ? " The difference in FLOPs is within twice its standard error: it may be none."
                : "";
 }
 
@@ -83,8 +83,8 @@ std::string interpolation_sentence(const Report& report, const Saving& saving) {
   const std::string ends = between(report, saving.low, saving.high);
   if (saving.reach == Reach::inside)
     return fmt::format(
-        "The compute that training from scratch needs for the same loss is interpolated between "
-        "{}, linearly in log FLOPs.",
+        "The compute that training from scratch needs for the same loss is interpolated linearly "
+        "in log FLOPs between {}.",
         ends);
   const char* side = saving.at_least ? "below" : "above";
   if (saving.reach == Reach::extrapolated)

@@ -31,7 +31,7 @@ Json stage_event(const plan::StagePlan& stage) {
 std::string text_of(const Tree& value) {
   if (value.kind == Tree::Kind::scalar) return value.text;
   const std::string line = to_yaml(Tree::list({value}));  // in a list a list stays on one line
-  return line.substr(2, line.size() - 3);
+  return line.substr(1, line.size() - 3);
 }
 
 void add_settings(const Tree& tree, const std::string& path, Json& settings) {

@@ -40,8 +40,8 @@ TEST_CASE("noise of a batch becomes smaller than the effects that a page shows")
     worst = std::max(worst, std::abs(line[i].y - law(line[i].x)));
     turns += std::max(0.0, line[i].y - line[i - 1].y);  // all the way that it goes up again
   }
-  CHECK(worst < 0.05);
-  CHECK(turns < 0.1);
+  CHECK(worst < 0.12);
+  CHECK(turns < 0.05);  // the points themselves go up by 6 nats in all
 }
 
 TEST_CASE("too few points are left as they are") {
