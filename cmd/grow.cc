@@ -231,7 +231,8 @@ double seconds_now() {
 void write_grown(const GrowArguments& arguments, const grow::GrowthRecipe& recipe,
                  const state::CheckpointReader& from) {
   const double start = seconds_now();
-  grow::apply_file(recipe, from, arguments.source, arguments.target);
+  grow::apply_file(recipe, from, arguments.source, arguments.target,
+                   arguments.force ? Replace::yes : Replace::no);
   const double seconds = seconds_now() - start;
   const auto bytes = std::filesystem::file_size(arguments.target);
   std::optional<Verdict> verdict;

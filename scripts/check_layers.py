@@ -35,7 +35,7 @@ TORCH = r"(torch|ATen|c10|c10d)/"
 
 # Package: the includes that mean it, the files that may have them, and how many files may.
 OWNERS = {
-    "HDF5": (r"(hdf5|hdf5_hl|H5\w*|state/hdf5_handle)\.h", r"lib/state/hdf5_\w+", None),
+    "HDF5": (r"(hdf5|hdf5_hl|H5\w*)\.h", r"lib/state/\w+\.cc", 1),
     "yaml-cpp": (r"yaml-cpp/", r"lib/schedule/\w+\.cc", 1),
     "SentencePiece": (r"sentencepiece\w*\.h", r"lib/data/\w+\.cc", 1),
     "nlohmann-json": (r"nlohmann/", r"lib/base/json\.h", 1),

@@ -222,14 +222,14 @@ state::TrainingState apply(const GrowthRecipe& recipe, state::TrainingState from
 }
 
 void apply_file(const GrowthRecipe& recipe, const state::CheckpointReader& from,
-                const Path& source_path, const Path& target) {
+                const Path& source_path, const Path& target, Replace replace) {
   std::vector<std::pair<Kind, std::size_t>> read;  // for the tensor being made
   const StateView view = [&](Kind kind, std::size_t i) {
     read.emplace_back(kind, i);
     return from.view(kind, i);
   };
   state::CheckpointWriter writer(
-      target, grown_header(recipe, from.header(), source_path.string(), from.identity()));
+      target, grown_header(recipe, from.header(), source_path.string(), from.identity()), replace);
   const auto write = [&](Kind kind, std::size_t i, MadeTensor made) {
     // Pages of the source leave memory once they were used.
     const auto release = [&from, used = std::move(read)](const void*) {

@@ -42,6 +42,6 @@ state::TrainingState apply(const GrowthRecipe& recipe, state::TrainingState from
 // the next one is made: two of the larger state's tensors are in memory at most, beside one for
 // each further operator and the pages of the source that are being read.
 void apply_file(const GrowthRecipe& recipe, const state::CheckpointReader& from,
-                const Path& source_path, const Path& target);
+                const Path& source_path, const Path& target, Replace replace = Replace::yes);
 
 }  // namespace stagedtrain::grow

@@ -27,18 +27,14 @@ TrainingState state_of(const StateHeader& header) {
   return state;
 }
 
-void save(const Path& target, const TrainingState& state) {
-  CheckpointWriter writer(target, header_of(state));
-  // The large ones first: the disk writes them while the others are laid out.
-  for (const bool large : {true, false})
-    for (const Kind kind : kKinds)
-      for (std::size_t i = 0; i < state.of(kind).size(); ++i) {
-        const HostTensor& tensor = state.of(kind)[i];
-        ST_CHECK(tensor.dtype() == state.of(Kind::weights).front().dtype(),
-                 "tensors of mixed types");
-        if ((size_class(tensor.byte_size()) == SizeClass::large) == large)
-          writer.write(kind, i, tensor.bytes(), nullptr);
-      }
+void save(const Path& target, const TrainingState& state, Replace replace) {
+  CheckpointWriter writer(target, header_of(state), replace);
+  for (const Kind kind : kKinds)
+    for (std::size_t i = 0; i < state.of(kind).size(); ++i) {
+      const HostTensor& tensor = state.of(kind)[i];
+      ST_CHECK(tensor.dtype() == state.of(Kind::weights).front().dtype(), "tensors of mixed types");
+      writer.write(kind, i, tensor.bytes(), nullptr);
+    }
   writer.commit();
 }
 
@@ -52,7 +48,7 @@ TrainingState load(const Path& path) {
 }
 
 std::uint64_t checkpoint_bytes(const arch::ModelConfig& model, DType dtype) {
-  return expected_file_bytes(tensor_datasets(arch::param_table(model), dtype));
+  return arrange(tensor_datasets(arch::param_table(model), dtype)).file_bytes;
 }
 
 }  // namespace stagedtrain::state

@@ -11,7 +11,7 @@
 
 namespace stagedtrain::state {
 
-inline constexpr int kFormatVersion = 1;
+inline constexpr int kFormatVersion = 2;
 
 // Everything of a state but its tensors.
 struct StateHeader {
@@ -31,17 +31,20 @@ TrainingState state_of(const StateHeader& header);
 
 // Writes a checkpoint tensor by tensor, in any order; large tensors go past the page cache, and
 // threads of the writer's own checksum and write them. The target appears at commit(): temporary
-// file, fsync, read back and verified (see CheckpointReader::verify; kVerified), rename,
-// fsync of the folder. Without commit nothing is left. Throws Error(resource) with the bytes needed
-// if the disk is full; an existing target is untouched until the rename.
+// file, fsync, read back and verified (see CheckpointReader::verify; kVerified), rename, fsync of
+// the folder. Without commit nothing is left, and an existing target is untouched until the rename.
+// Throws Error(resource) with the bytes needed if the disk is full, and Error(diverged), from the
+// same or a later call, if a tensor holds a value that is not finite: such a state cannot be
+// trained on, so it never replaces a good one.
 class CheckpointWriter {
  public:
-  // Structure and metadata are always read back; of the tensors about so many bytes, or a 64th of
-  // them if that is more (all, where they are few): reading all would take as long as writing did.
-  // `show` reads everything, and whoever uses a tensor verifies it first.
+  // Structure and metadata are always read back. Of the tensors, kVerified bytes are, or 1/64 of
+  // them, whichever is larger: reading all would take as long as writing did. `show` reads
+  // everything, and whoever uses a tensor verifies it first.
   static constexpr std::uint64_t kVerified = 32 << 20;
 
-  CheckpointWriter(const Path& target, const StateHeader& header);
+  // With Replace::no, commit() throws Error(usage) if the target exists by then.
+  CheckpointWriter(const Path& target, const StateHeader& header, Replace replace = Replace::yes);
   ~CheckpointWriter();
   // Requires: index of param_table(header.model), bytes of the tensor's size; each tensor once.
   // Returns when the bytes may be used for something else.
@@ -59,23 +62,26 @@ class CheckpointWriter {
   std::unique_ptr<Impl> impl_;
 };
 
-// Reads a checkpoint. The constructor checks structure and metadata (signature, superblock version,
-// format version, metadata checksum, every tensor's name, type, shape and place in the file) and
-// touches no tensor value; read() verifies a tensor's checksums before it returns. Throws
-// Error(input) that says what is wrong with which tensor.
+// Reads a checkpoint. The constructor verifies everything but the tensors (header block, index,
+// HDF5's structure, metadata, and that the datasets are those of the model) and touches no tensor
+// value. Throws Error(input) that says what is wrong with which part, whatever the bytes are; no
+// memory or time is spent beyond a small multiple of the file's size.
 class CheckpointReader {
  public:
   explicit CheckpointReader(const Path& path);
   ~CheckpointReader();
   const StateHeader& header() const;
   const arch::ParamTable& table() const;
-  // A verified view into the mapped file; valid for the life of the reader.
+  // A view into the mapped file, valid for the life of the reader. The tensor's checksums were
+  // verified, and all its values are finite, or this throws Error(input).
   std::span<const std::byte> view(Kind kind, std::size_t index) const;
   HostTensor read(Kind kind, std::size_t index) const;
+  // The same view without any check, for whoever describes a file after verify().
+  std::span<const std::byte> stored(Kind kind, std::size_t index) const;
   // Says that a view will not be needed soon: its pages may leave memory. It stays valid.
   void release(Kind kind, std::size_t index) const;
-  // Verifies all tensors, or, if they are more than twice that, about so many bytes of them, as
-  // blocks evenly spread over the file (which blocks depends on identity()).
+  // Verifies the checksums of all tensors, or, if they are more than twice that, of about so many
+  // bytes of them, as blocks evenly spread over the file (which blocks depends on identity()).
   void verify(std::uint64_t about = ~std::uint64_t{0}) const;
   // Number of checksums that verify() compares: one for each started MiB of every dataset.
   std::uint64_t blocks() const;
@@ -89,11 +95,10 @@ class CheckpointReader {
   std::unique_ptr<Impl> impl_;
 };
 
-void save(const Path& target, const TrainingState& state);
+void save(const Path& target, const TrainingState& state, Replace replace = Replace::yes);
 // The whole state, every checksum verified.
 TrainingState load(const Path& path);
-// Bytes of a checkpoint of this model, within 16 KiB and 1 KiB for each layer; schedule and
-// tokenizer come on top.
+// Bytes of a checkpoint of this model without its metadata and tokenizer.
 std::uint64_t checkpoint_bytes(const arch::ModelConfig& model, DType dtype = DType::f32);
 
 }  // namespace stagedtrain::state

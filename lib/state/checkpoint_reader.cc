@@ -1,4 +1,5 @@
-// Reading: everything that a file says is checked against everything else before it is believed.
+// The index says where everything lies (state/checkpoint_index.h) and the metadata what it must be;
+// both are checked before a tensor is looked at. HDF5 is not called.
 #include <algorithm>
 #include <atomic>
 #include <cstring>
@@ -7,51 +8,20 @@
 #include "arch/architectures.h"
 #include "base/crc32c.h"
 #include "base/direct_input.h"
-#include "base/memory_advice.h"
 #include "base/parallel.h"
-#include "base/text.h"
-#include "state/blocks.h"
-#include "state/layout.h"
+#include "state/checkpoint_index.h"
+#include "state/finite.h"
 #include "state/metadata.h"
 
 namespace stagedtrain::state {
 namespace {
 
 constexpr const char* kReplace = "use an older checkpoint, or copy the file again if it was copied";
-constexpr std::uint64_t kMostMetadata = 1 << 28;
-// Of reading past the page cache: bytes of a read, and of a gap that it may bridge; how many
-// threads keep a disk busy.
-constexpr std::uint64_t kStretch = 2 << 20, kGap = 1 << 16;
-constexpr std::int64_t kReaders = 4;
-
 constexpr std::uint64_t kEverything = ~std::uint64_t{0};
-
-// A block of a dataset and its place in the file.
-struct Block {
-  const Dataset* dataset;
-  std::uint64_t index, offset, bytes;
-  std::uint64_t end() const { return offset + bytes; }
-};
-
-std::string shape_text(const std::vector<std::int64_t>& shape) {
-  return fmt::format("({})", fmt::join(shape, ", "));
-}
-
-Structure read_checked_structure(std::span<const std::byte> file, const std::string& where) {
-  check_superblock(file, where);
-  Structure structure = read_structure(file, where, kFormatName, kFormatVersion);
-  if (structure.format != kFormatName)
-    throw input_error("{}: is an HDF5 file, but not a checkpoint of stagedtrain", where)
-        .with_hint("a checkpoint is a .h5 file written by stagedtrain train or grow");
-  if (structure.format_version > kFormatVersion)
-    throw input_error("{}: written by a newer stagedtrain (format {}, this one reads up to {})",
-                      where, structure.format_version, kFormatVersion)
-        .with_hint("update stagedtrain");
-  if (structure.format_version < 1)
-    throw input_error("{}: its attribute format_version is missing or not a version", where)
-        .with_hint(kReplace);
-  return structure;
-}
+// Blocks that a thread verifies at a time: about a millisecond.
+constexpr std::int64_t kAtOnce = 16;
+// Threads that keep a disk busy.
+constexpr std::int64_t kReaders = 4;
 
 // Sizes are refused before anything is made of them: a model that fits the file has no more layers
 // or experts than the file has datasets, and no axis longer than the file has bytes.
@@ -68,72 +38,28 @@ void check_fits(const arch::ModelConfig& model, std::uint64_t file_bytes, std::s
                       file_bytes);
 }
 
-// Runs f; an Error of it is one of this file.
-template <class F>
-auto located(const std::string& where, F f) {
-  try {
-    return f();
-  } catch (const Error& error) {
-    throw input_error("{}: {}", where, error.what()).with_hint(kReplace);
-  }
-}
+enum class Values { any, finite };
 
 }  // namespace
 
 struct CheckpointReader::Impl {
   explicit Impl(const Path& path) : where(path.string()), file(path) {
-    const ScatteredTouches scattered(file.bytes());
-    Structure structure = read_checked_structure(file.bytes(), where);
-    for (Dataset& dataset : structure.datasets) {
-      std::string name = dataset.path();
-      by_path.emplace(std::move(name), std::move(dataset));
+    for (Extent& extent : read_index(file.bytes(), where)) {
+      std::string name = extent.path;
+      if (!by_path.emplace(std::move(name), std::move(extent)).second)
+        throw bad("its index has a dataset twice");
     }
-    Metadata metadata = read_metadata();
-    header = std::move(metadata.header);
-    table = std::make_unique<arch::ParamTable>(arch::param_table(header.model));
-    header.histories = located(where, [&] { return parse_histories(metadata.histories, *table); });
-    find_datasets(metadata.tokenizer_is_dataset);
-    if (metadata.tokenizer_is_dataset) header.run.tokenizer = text_of(datasets.back());
+    check_blocks(take("dataset", kStructure), Values::any);
+    const Extent metadata = take("dataset", kMetadata);
+    if (metadata.bytes > kMostMetadata) throw bad("metadata has {} bytes", metadata.bytes);
+    const std::string text = text_of(metadata);
+    try {
+      read_metadata(text);
+    } catch (const Error& error) {
+      throw bad("{}", error.what());
+    }
+    find_datasets(metadata);
     verified = std::make_unique<std::atomic<bool>[]>(datasets.size());
-  }
-
-  Metadata read_metadata() const {
-    return located(where, [&] {
-      const auto found = by_path.find(kMetadata);
-      if (found == by_path.end()) throw input_error("dataset metadata is missing");
-      if (found->second.bytes > kMostMetadata)
-        throw input_error("metadata has {} bytes", found->second.bytes);
-      Metadata metadata = parse_metadata(text_of(found->second));
-      check_fits(metadata.header.model, file.bytes().size(), by_path.size());
-      return metadata;
-    });
-  }
-
-  // Puts the file's datasets in the order of the table; none may be missing, extra or different.
-  void find_datasets(bool tokenizer) {
-    std::vector<Dataset> expected = tensor_datasets(*table, header.dtype);
-    expected.push_back({"", kMetadata, ElementType::u8});
-    if (tokenizer) expected.push_back({"", kTokenizer, ElementType::u8});
-    for (const Dataset& wanted : expected) {
-      const auto found = by_path.find(wanted.path());
-      if (found == by_path.end()) throw bad("tensor {} is missing", wanted.path());
-      check_same(found->second, wanted);
-      datasets.push_back(std::move(found->second));
-      by_path.erase(found);
-    }
-    if (!by_path.empty())
-      throw bad("tensor {} does not belong to the model ({})", by_path.begin()->first,
-                arch::describe(header.model));
-  }
-
-  void check_same(const Dataset& found, const Dataset& wanted) const {
-    if (found.type != wanted.type)
-      throw bad("tensor {} is {}, expected {}", wanted.path(), element_name(found.type),
-                element_name(wanted.type));
-    const bool any_length = wanted.shape.empty() && found.shape.size() == 1;
-    if (!any_length && found.shape != wanted.shape)
-      throw bad("tensor {} has shape {}, expected {}", wanted.path(), shape_text(found.shape),
-                shape_text(wanted.shape));
   }
 
   template <class... Args>
@@ -142,101 +68,126 @@ struct CheckpointReader::Impl {
         .with_hint(kReplace);
   }
 
-  std::span<const std::byte> bytes_of(const Dataset& dataset) const {
-    return file.bytes().subspan(dataset.offset, dataset.bytes);
+  // The extent of this path, which then counts as found.
+  Extent take(const char* what, const std::string& path) {
+    auto found = by_path.extract(path);
+    if (found.empty()) throw bad("{} {} is missing", what, path);
+    return std::move(found.mapped());
   }
-  Error damaged(const Dataset& dataset, std::uint64_t block) const {
-    return bad(
-        "{} is damaged: the checksum of its block {} (at byte {} of the file) does not match",
-        dataset.path(), block, dataset.offset + block * kBlockBytes);
+
+  // Messages of this function do not name the file.
+  void read_metadata(const std::string& text) {
+    Metadata metadata = parse_metadata(text);
+    check_fits(metadata.header.model, file.bytes().size(), by_path.size());
+    header = std::move(metadata.header);
+    table = std::make_unique<arch::ParamTable>(arch::param_table(header.model));
+    header.histories = parse_histories(metadata.histories, *table);
+    tokenizer_is_dataset = metadata.tokenizer_is_dataset;
   }
-  std::span<const std::byte> verified_bytes(const Dataset& dataset) const {
-    file.prefetch(dataset.offset, dataset.bytes);
-    const std::int64_t block = first_bad_block(bytes_of(dataset), dataset.checksums);
-    if (block >= 0) throw damaged(dataset, static_cast<std::uint64_t>(block));
-    return bytes_of(dataset);
-  }
-  // Runs use(dataset, block) for every stride-th of all blocks of the file, from `first` on.
-  template <class Use>
-  void for_blocks(std::uint64_t first, std::uint64_t stride, Use use) const {
-    for (const Dataset& dataset : datasets) {
-      const std::uint64_t blocks = dataset.checksums.size();
-      std::uint64_t block = first;
-      for (; block < blocks; block += stride) use(dataset, block);
-      first = block - blocks;
+
+  // Puts the file's datasets in the order of the table; none may be missing, extra or different.
+  void find_datasets(const Extent& metadata) {
+    for (const Dataset& wanted : tensor_datasets(*table, header.dtype)) {
+      datasets.push_back(take("tensor", wanted.path()));
+      const Extent& found = datasets.back();
+      if (found.bytes != wanted.bytes)
+        throw bad("tensor {} has {} bytes, expected {} of {}", found.path, found.bytes,
+                  wanted.bytes, dtype_name(header.dtype));
+      if (found.offset % dtype_size(header.dtype) != 0)
+        throw bad("tensor {} begins at byte {}, expected a multiple of {}", found.path,
+                  found.offset, dtype_size(header.dtype));
     }
-  }
-  // Past the page cache: what counts is what the disk holds.
-  void verify_blocks(std::uint64_t first, std::uint64_t stride) const {
-    const std::vector<std::vector<Block>> stretches = neighbours(first, stride);
-    const DirectInput input(where);
-    const auto readers = std::min(kReaders, static_cast<std::int64_t>(stretches.size()));
-    std::atomic<std::size_t> next = 0;
-    // A room for each reader: one for each stretch would be new memory every time.
-    in_parallel(readers, 1, readers, [&](std::int64_t, std::int64_t) {
-      DirectInput::Room room(kStretch);
-      for (std::size_t i; (i = next++) < stretches.size();)
-        verify_stretch(input, stretches[i], room);
-    });
-  }
-  // Every stride-th block; those that lie close together are read as one.
-  std::vector<std::vector<Block>> neighbours(std::uint64_t first, std::uint64_t stride) const {
-    std::vector<Block> chosen;
-    for_blocks(first, stride, [&](const Dataset& dataset, std::uint64_t block) {
-      const std::uint64_t start = block * kBlockBytes;
-      chosen.push_back(
-          {&dataset, block, dataset.offset + start, std::min(kBlockBytes, dataset.bytes - start)});
-    });
-    std::ranges::sort(chosen, {}, &Block::offset);
-    std::vector<std::vector<Block>> stretches;
-    for (const Block& block : chosen) {
-      const bool close = !stretches.empty() &&
-                         block.end() - stretches.back().front().offset <= kStretch &&
-                         block.offset - stretches.back().back().end() <= kGap;
-      if (!close) stretches.emplace_back();
-      stretches.back().push_back(block);
+    datasets.push_back(metadata);
+    if (tokenizer_is_dataset) {
+      datasets.push_back(take("dataset", kTokenizer));
+      header.run.tokenizer = text_of(datasets.back());
     }
-    return stretches;
+    if (!by_path.empty())
+      throw bad("dataset {} does not belong to the model ({})", by_path.begin()->first,
+                arch::describe(header.model));
   }
-  void verify_stretch(const DirectInput& input, const std::vector<Block>& blocks,
-                      DirectInput::Room& room) const {
-    const std::uint64_t start = blocks.front().offset;
-    const auto bytes = input.read(start, blocks.back().end() - start, room);
-    for (const Block& block : blocks)
-      if (crc32c(bytes.subspan(block.offset - start, block.bytes)) !=
-          block.dataset->checksums[block.index])
-        throw damaged(*block.dataset, block.index);
+
+  std::span<const std::byte> bytes_of(const Extent& extent) const {
+    return file.bytes().subspan(extent.offset, extent.bytes);
   }
-  std::string text_of(const Dataset& dataset) const {
-    const auto bytes = verified_bytes(dataset);
+  std::string text_of(const Extent& extent) const {
+    check_blocks(extent, Values::any);
+    const auto bytes = bytes_of(extent);
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
   }
 
+  void check_block(const Extent& extent, std::size_t index, std::span<const std::byte> bytes,
+                   Values values) const {
+    const IndexRow& row = extent.blocks[index];
+    if (crc32c(bytes) != row.crc32c)
+      throw bad(
+          "{} is damaged: the checksum of its block {} (at byte {} of the file) does not match",
+          extent.path, index, row.offset);
+    if (values == Values::finite && !all_finite(bytes, header.dtype))
+      throw bad("{} holds a NaN or an infinity (in its block {}, at byte {} of the file)",
+                extent.path, index, row.offset);
+  }
+  void check_blocks(const Extent& extent, Values values) const {
+    file.prefetch(extent.offset, extent.bytes);
+    in_parallel(static_cast<std::int64_t>(extent.blocks.size()), kAtOnce,
+                [&](std::int64_t begin, std::int64_t end) {
+                  for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end);
+                       ++i) {
+                    const IndexRow& row = extent.blocks[i];
+                    check_block(extent, i, file.bytes().subspan(row.offset, row.bytes), values);
+                  }
+                });
+  }
+
+  // Every stride-th block of the file, from `first` on. Past the page cache: what counts is what
+  // the disk holds.
+  void verify_some(std::uint64_t first, std::uint64_t stride) const {
+    std::vector<std::pair<const Extent*, std::size_t>> chosen;
+    for (const Extent& extent : datasets) {
+      const std::uint64_t blocks = extent.blocks.size();
+      std::uint64_t block = first;
+      for (; block < blocks; block += stride) chosen.emplace_back(&extent, block);
+      first = block - blocks;
+    }
+    const DirectInput input(where);
+    std::atomic<std::size_t> next = 0;
+    in_parallel(kReaders, 1, kReaders, [&](std::int64_t, std::int64_t) {
+      DirectInput::Room room(kBlockBytes);
+      for (std::size_t i; (i = next++) < chosen.size();) {
+        const auto& [extent, block] = chosen[i];
+        const IndexRow& row = extent->blocks[block];
+        check_block(*extent, block, input.read(row.offset, row.bytes, room), Values::any);
+      }
+    });
+  }
+
   std::span<const std::byte> view(std::size_t index) const {
-    const Dataset& dataset = datasets[index];
+    const Extent& extent = datasets[index];
     if (!verified[index]) {
-      verified_bytes(dataset);
+      check_blocks(extent, Values::finite);
       // Whoever reads tensors reads them in order: the disk brings the next one meanwhile.
       if (index + 1 < datasets.size())
         file.prefetch(datasets[index + 1].offset, datasets[index + 1].bytes);
     }
     verified[index] = true;
-    return bytes_of(dataset);
+    return bytes_of(extent);
   }
 
   std::uint32_t identity() const {
     std::uint32_t crc = 0;
-    for (const Dataset& dataset : datasets)
-      crc = crc32c(std::as_bytes(std::span(dataset.checksums)), crc);
+    for (const Extent& extent : datasets)
+      for (const IndexRow& row : extent.blocks)
+        crc = crc32c(std::as_bytes(std::span(&row.crc32c, 1)), crc);
     return crc;
   }
 
   std::string where;
   MappedFile file;
-  std::map<std::string, Dataset> by_path;  // empty once everything has found its place
+  std::map<std::string, Extent> by_path;  // empty once everything has found its place
   StateHeader header;
+  bool tokenizer_is_dataset = false;
   std::unique_ptr<arch::ParamTable> table;
-  std::vector<Dataset> datasets;  // tensors by dataset_index, metadata, tokenizer if any
+  std::vector<Extent> datasets;  // tensors by dataset_index, metadata, tokenizer if any
   std::unique_ptr<std::atomic<bool>[]> verified;
 };
 
@@ -252,9 +203,14 @@ std::span<const std::byte> CheckpointReader::view(Kind kind, std::size_t index) 
   return impl_->view(dataset_index(kind, index, table().size()));
 }
 
+std::span<const std::byte> CheckpointReader::stored(Kind kind, std::size_t index) const {
+  ST_CHECK(index < table().size(), "tensor {} of {}", index, table().size());
+  return impl_->bytes_of(impl_->datasets[dataset_index(kind, index, table().size())]);
+}
+
 void CheckpointReader::release(Kind kind, std::size_t index) const {
-  const Dataset& dataset = impl_->datasets[dataset_index(kind, index, table().size())];
-  impl_->file.release(dataset.offset, dataset.bytes);
+  const Extent& extent = impl_->datasets[dataset_index(kind, index, table().size())];
+  impl_->file.release(extent.offset, extent.bytes);
 }
 
 HostTensor CheckpointReader::read(Kind kind, std::size_t index) const {
@@ -265,20 +221,20 @@ HostTensor CheckpointReader::read(Kind kind, std::size_t index) const {
 }
 
 void CheckpointReader::verify(std::uint64_t about) const {
-  std::uint64_t bytes = 0;
-  for (const Dataset& dataset : impl_->datasets) bytes += dataset.bytes;
   if (about == kEverything) {
-    for (std::size_t i = 0; i < impl_->datasets.size(); ++i) impl_->view(i);
-  } else {
-    const std::uint64_t stride =
-        std::max<std::uint64_t>(1, bytes / std::max<std::uint64_t>(about, 1));
-    impl_->verify_blocks(impl_->identity() % stride, stride);
+    for (const Extent& extent : impl_->datasets) impl_->check_blocks(extent, Values::any);
+    return;
   }
+  std::uint64_t bytes = 0;
+  for (const Extent& extent : impl_->datasets) bytes += extent.bytes;
+  const std::uint64_t stride =
+      std::max<std::uint64_t>(1, bytes / std::max<std::uint64_t>(about, 1));
+  impl_->verify_some(impl_->identity() % stride, stride);
 }
 
 std::uint64_t CheckpointReader::blocks() const {
   std::uint64_t blocks = 0;
-  for (const Dataset& dataset : impl_->datasets) blocks += dataset.checksums.size();
+  for (const Extent& extent : impl_->datasets) blocks += extent.blocks.size();
   return blocks;
 }
 

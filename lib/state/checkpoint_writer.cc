@@ -1,171 +1,143 @@
-// Writing: structure laid out in memory, tensors straight to their places, then checked and
-// renamed.
+// Tensors of 64 KiB and more go to their places in the file as they come, written and checksummed
+// by the threads of a StreamOutput. All else is gathered in memory (the "front") and written last,
+// as one. HDF5 lays the file out at commit(), while the disk still writes tensors: where these lie
+// does not depend on it (state/layout.h).
 #include <fcntl.h>
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "arch/architectures.h"
-#include "base/packed_output.h"
-#include "base/text.h"
-#include "base/unit_room.h"
-#include "state/blocks.h"
-#include "state/layout.h"
+#include "base/crc32c.h"
+#include "base/memory_advice.h"
+#include "base/stream_output.h"
+#include "state/checkpoint_index.h"
+#include "state/finite.h"
+#include "state/hdf5_structure.h"
 #include "state/metadata.h"
 
 namespace stagedtrain::state {
 namespace {
 
-Dataset bytes_dataset(const char* name, std::string_view bytes) {
-  return {"", name, ElementType::u8, {static_cast<std::int64_t>(bytes.size())}};
-}
 bool has_tokenizer(const RunInfo& run) {
   return !run.tokenizer.empty() && run.tokenizer != "bytes";
 }
 
-// The text datasets come last, so that the tensors' offsets are multiples of their element size.
-std::vector<Dataset> all_datasets(const arch::ParamTable& table, const StateHeader& header,
-                                  const std::string& metadata) {
+Layout layout_of(const arch::ParamTable& table, const StateHeader& header,
+                 const std::string& metadata) {
   std::vector<Dataset> datasets = tensor_datasets(table, header.dtype);
-  datasets.push_back(bytes_dataset(kMetadata, metadata));
+  datasets.push_back(text_dataset(kMetadata, metadata.size()));
   if (has_tokenizer(header.run))
-    datasets.push_back(bytes_dataset(kTokenizer, header.run.tokenizer));
-  return datasets;
+    datasets.push_back(text_dataset(kTokenizer, header.run.tokenizer.size()));
+  return arrange(std::move(datasets));
 }
 
 // Bytes that may wait to be written: the largest tensor, or enough to keep all threads busy.
-std::uint64_t most_waiting(const std::vector<Dataset>& datasets) {
+std::uint64_t most_waiting(const Layout& layout) {
   std::uint64_t most = 4 * StreamOutput::kPiece;
-  for (const Dataset& dataset : datasets) most = std::max(most, dataset.bytes);
+  for (const Dataset& dataset : layout.datasets) most = std::max(most, dataset.bytes);
   return most;
 }
-
-struct Place {
-  std::size_t rank = 0;    // in the order in which they lie in the file
-  Rest rest = Rest::kept;  // zeroed if nothing else begins in the disk's unit in which it ends
-};
-
-// Of each dataset that is laid out; last: the rest of the one that comes last. Structure lies
-// between them too, but is written at the end.
-std::vector<Place> places_of(const std::vector<Dataset>& datasets, Rest last) {
-  std::vector<std::size_t> order;
-  for (std::size_t i = 0; i < datasets.size(); ++i)
-    if (datasets[i].bytes > 0) order.push_back(i);
-  std::ranges::sort(order, {}, [&](std::size_t i) { return datasets[i].offset; });
-  const auto rest_of = [&](std::size_t rank) {
-    if (rank + 1 == order.size()) return last;
-    const Dataset& dataset = datasets[order[rank]];
-    const std::uint64_t end = up_to_unit(dataset.offset + dataset.bytes);
-    return datasets[order[rank + 1]].offset >= end ? Rest::zeroed : Rest::kept;
-  };
-  std::vector<Place> places(datasets.size());
-  for (std::size_t rank = 0; rank < order.size(); ++rank)
-    places[order[rank]] = {rank, rest_of(rank)};
-  return places;
-}
-
-// Neighbours in the file, written as one as long as they come in the file's order.
-struct Pack {
-  PackedOutput out;
-  std::size_t last = ~std::size_t{0};  // rank
-};
 
 }  // namespace
 
 struct CheckpointWriter::Impl {
-  Impl(const Path& target, const StateHeader& header)
-      : table(arch::param_table(header.model)),
+  Impl(const Path& target, const StateHeader& header, Replace replace)
+      : where(target.string()),
+        table(arch::param_table(header.model)),
+        dtype(header.dtype),
         metadata(json_text(metadata_json(header), -1)),
-        skeleton(kFormatName, kFormatVersion, all_datasets(table, header, metadata)),
-        checksums(skeleton.datasets().size()),
-        places(places_of(skeleton.datasets(), Rest::kept)),
-        atomic(target),
+        layout(layout_of(table, header, metadata)),
+        rows(index_rows(layout)),
+        written(layout.datasets.size()),
+        front(large_memory(layout.front_bytes)),
+        atomic(target, replace),
         out(atomic.path(), OutputFile::Mode::truncate),
-        stream(out, most_waiting(skeleton.datasets())),
-        paged{PackedOutput(stream)},
-        small{PackedOutput(stream)} {
+        stream(out, most_waiting(layout)) {
+    check_metadata();
     if (has_tokenizer(header.run)) tokenizer = header.run.tokenizer;
+    std::size_t row = num_blocks(layout.structure_bytes);
+    for (const Dataset& dataset : layout.datasets)
+      first_row.push_back(std::exchange(row, row + num_blocks(dataset.bytes)));
+    out.allocate(layout.file_bytes);
   }
 
+  // A number that the reader would refuse is found here, not when the file is read back.
+  void check_metadata() const try {
+    ST_CHECK(metadata.size() <= kMostMetadata, "{} bytes of metadata", metadata.size());
+    parse_histories(parse_metadata(metadata).histories, table);
+  } catch (const Error& error) {
+    throw make_error(ErrorKind::bug, "{}: was not written: metadata: {}", where, error.what());
+  }
+
+  std::span<std::byte> front_bytes(std::uint64_t offset, std::uint64_t bytes) {
+    return std::span(front.get(), layout.front_bytes).subspan(offset, bytes);
+  }
+  bool is_tensor(std::size_t dataset) const { return dataset < 3 * table.size(); }
   std::size_t tensor(Kind kind, std::size_t index) const {
     ST_CHECK(index < table.size(), "tensor {} of {}", index, table.size());
     return dataset_index(kind, index, table.size());
   }
 
-  // At the first dataset that is not large; the disk has large ones to write by then.
-  void lay_out_rest() {
-    if (std::exchange(laid_out, true)) return;
-    skeleton.lay_out_rest();
-    places = places_of(skeleton.datasets(), Rest::zeroed);
-  }
-
-  // Before the first dataset is written: to the byte if all is laid out, else to a few pages.
-  void reserve_space() {
-    if (std::exchange(reserved, true)) return;
-    out.allocate(laid_out ? skeleton.file_bytes() : expected_file_bytes(skeleton.datasets()));
-  }
-
   // The bytes must stay until drained or owner is let go of.
   void write(std::size_t index, std::span<const std::byte> bytes,
              std::shared_ptr<const void> owner = nullptr) {
-    if (size_class(bytes.size()) != SizeClass::large) lay_out_rest();
-    reserve_space();
-    const Dataset& dataset = skeleton.datasets().at(index);
-    std::vector<std::uint32_t>& sums = checksums[index];
+    const Dataset& dataset = layout.datasets.at(index);
     ST_CHECK(bytes.size() == dataset.bytes, "{} bytes for {}", bytes.size(), dataset.path());
-    ST_CHECK(sums.empty(), "{} is written twice", dataset.path());
-    sums.resize(num_blocks(bytes.size()));
-    const auto look = [&sums](std::uint64_t start, std::span<const std::byte> piece) {
-      for (std::uint64_t i = 0; i < num_blocks(piece.size()); ++i)
-        sums[start / kBlockBytes + i] = block_checksum(piece, i);
-    };
+    ST_CHECK(!written[index], "{} is written twice", dataset.path());
+    if (layout.in_front(dataset)) {
+      check_and_sum(index, 0, bytes);
+      std::ranges::copy(bytes, front_bytes(dataset.offset, dataset.bytes).begin());
+    } else {
+      const auto on_piece = [this, index](std::uint64_t start, std::span<const std::byte> piece) {
+        check_and_sum(index, start, piece);
+      };
+      stream.write_at({dataset.offset, bytes, Rest::zeroed, on_piece, std::move(owner)});
+    }
+    written[index] = true;
+  }
+
+  // Of a part of a dataset that begins at a multiple of kBlockBytes. Called by several threads.
+  void check_and_sum(std::size_t dataset, std::uint64_t start, std::span<const std::byte> bytes) {
     static_assert(StreamOutput::kPiece % kBlockBytes == 0);
-    const Place& place = places[index];
-    give(place.rank, {dataset.offset, bytes, place.rest, look, std::move(owner)});
+    for (IndexRow* row = &rows[first_row[dataset] + start / kBlockBytes]; !bytes.empty(); ++row) {
+      const auto block = bytes.first(std::min<std::uint64_t>(kBlockBytes, bytes.size()));
+      row->crc32c = crc32c(block);
+      if (is_tensor(dataset) && !all_finite(block, dtype))
+        throw make_error(ErrorKind::diverged, "{}: was not written: {} holds a NaN or an infinity",
+                         where, layout.datasets[dataset].path())
+            .with_hint("an older file of this name was kept");
+      bytes = bytes.subspan(block.size());
+    }
   }
 
-  void give(std::size_t rank, StreamOutput::Stretch stretch) {
-    const SizeClass size = size_class(stretch.bytes.size());
-    if (size == SizeClass::large) return stream.write_at(std::move(stretch));
-    Pack& pack = size == SizeClass::paged ? paged : small;
-    const bool follows = rank == std::exchange(pack.last, rank) + 1;
-    pack.out.add(std::move(stretch), follows);
-  }
-
-  void write_texts() {
+  void write_front() {
+    const std::vector<std::byte> structure = hdf5_structure(layout);
+    std::ranges::copy(structure, front.get());
     write(3 * table.size(), std::as_bytes(std::span(metadata)));
     if (!tokenizer.empty()) write(3 * table.size() + 1, std::as_bytes(std::span(tokenizer)));
-  }
-
-  void drain() {
-    paged.out.flush();
-    small.out.flush();
+    stream.drain();
+    for (std::size_t i = 0; i + 1 < written.size(); ++i)
+      ST_CHECK(written[i], "{} was not written", layout.datasets[i].path());
+    for (std::size_t i = 0; i < num_blocks(layout.structure_bytes); ++i)
+      rows[i].crc32c = crc32c(front_bytes(rows[i].offset, rows[i].bytes));
+    write_index(layout, rows, front_bytes(0, layout.front_bytes));
+    stream.write_at({0, front_bytes(0, layout.front_bytes), Rest::zeroed});
     stream.drain();
   }
 
-  // After all datasets: zeros were written where it lies between them.
-  void write_structure() {
-    for (std::size_t i = 0; i < checksums.size(); ++i) {
-      ST_CHECK(!checksums[i].empty(), "{} was not written", skeleton.datasets()[i].path());
-      skeleton.set_checksums(i, checksums[i]);
-    }
-    const SparseImage& structure = skeleton.finish();
-    structure.for_each_run(
-        [&](std::uint64_t offset, std::span<const std::byte> run) { out.write_at(offset, run); });
-    out.truncate(skeleton.file_bytes());
+  void sync() {
+    out.truncate(layout.file_bytes);
     out.sync();
-    // The disk is to be verified, not the cache; it fetches all parts of the structure at once.
+    // The disk is to be verified, not the cache.
     ::posix_fadvise(out.descriptor(), 0, 0, POSIX_FADV_DONTNEED);
-    structure.for_each_run([&](std::uint64_t offset, std::span<const std::byte> run) {
-      ::posix_fadvise(out.descriptor(), static_cast<off_t>(offset), static_cast<off_t>(run.size()),
-                      POSIX_FADV_WILLNEED);
-    });
     out.close();
   }
 
   // What the disk gives back is what was written, or the file never takes its name.
   void verify() const try {
-    CheckpointReader(atomic.path()).verify(std::max(kVerified, skeleton.file_bytes() / 64));
+    CheckpointReader(atomic.path()).verify(std::max(kVerified, layout.file_bytes / 64));
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::input) throw;  // too little memory is no fault of the disk
     throw resource_error("{}: what was read back is not what was written: {}",
@@ -174,31 +146,27 @@ struct CheckpointWriter::Impl {
             "the disk or the memory of this machine is faulty; the older checkpoint was kept");
   }
 
+  std::string where;
   arch::ParamTable table;
+  DType dtype;
   std::string metadata, tokenizer;
-  Skeleton skeleton;
-  std::vector<std::vector<std::uint32_t>> checksums;  // of each dataset; empty: not written yet
-  std::vector<Place> places;                          // of those that are laid out
-  bool laid_out = false;                              // all of them?
-  bool reserved = false;
+  Layout layout;
+  std::vector<IndexRow> rows;
+  std::vector<std::size_t> first_row;  // of each dataset
+  std::vector<bool> written;           // each dataset
+  LargeMemory front;
   AtomicFile atomic;
   OutputFile out;  // closed before the temporary file is removed
   StreamOutput stream;
-  Pack paged, small;
 };
 
-CheckpointWriter::CheckpointWriter(const Path& target, const StateHeader& header)
-    : impl_(std::make_unique<Impl>(target, header)) {}
+CheckpointWriter::CheckpointWriter(const Path& target, const StateHeader& header, Replace replace)
+    : impl_(std::make_unique<Impl>(target, header, replace)) {}
 CheckpointWriter::~CheckpointWriter() = default;
 
-// Few bytes are copied, for many it waits.
 void CheckpointWriter::write(Kind kind, std::size_t index, std::span<const std::byte> bytes) {
-  if (size_class(bytes.size()) == SizeClass::large) {
-    impl_->write(impl_->tensor(kind, index), bytes);
-    return impl_->stream.drain();
-  }
-  auto copy = std::make_shared<const std::vector<std::byte>>(bytes.begin(), bytes.end());
-  impl_->write(impl_->tensor(kind, index), *copy, copy);
+  impl_->write(impl_->tensor(kind, index), bytes);
+  impl_->stream.drain();
 }
 
 void CheckpointWriter::write(Kind kind, std::size_t index, HostTensor&& tensor) {
@@ -213,10 +181,8 @@ void CheckpointWriter::write(Kind kind, std::size_t index, std::span<const std::
 }
 
 void CheckpointWriter::commit() {
-  impl_->lay_out_rest();
-  impl_->write_texts();
-  impl_->drain();
-  impl_->write_structure();
+  impl_->write_front();
+  impl_->sync();
   impl_->verify();
   impl_->atomic.commit();
 }

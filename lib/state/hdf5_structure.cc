@@ -1,171 +1,218 @@
-// Reading how a file is laid out, trusting nothing that it says.
-#include <algorithm>
+// HDF5's own "core" driver keeps the file in memory. It would fill that memory up to the last byte
+// of the last tensor when told to flush, so nothing is flushed: the file is closed, whereupon HDF5
+// writes its structure and hands the memory back through callbacks. The structure comes first in
+// the file because its first allocation asks for all the room it will need
+// (H5Pset_meta_block_size), and the small datasets come next because they share one block too
+// (H5Pset_small_data_block_size). Every place is compared with the layout's, so that another
+// version of HDF5 with other habits is an error and not a damaged file.
+#include "state/hdf5_structure.h"
+
+#include <hdf5.h>
+
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <new>
+#include <utility>
 
 #include "base/error.h"
-#include "state/blocks.h"
-#include "state/hdf5_header.h"
+#include "state/checkpoint.h"
+#include "state/checkpoint_index.h"
 
 namespace stagedtrain::state {
 namespace {
 
-ElementType read_type(hid_t dataset) {
-  const Handle type(H5Dget_type(dataset), H5Tclose, "its element type cannot be read");
-  for (const ElementType known : {ElementType::u8, ElementType::f32, ElementType::f64})
-    if (H5Tequal(type, hdf5_type(known)) > 0) return known;
-  throw HdfFailure{"its elements are not float32, float64 or uint8, little endian"};
+// Bytes by which HDF5 enlarges its memory at least.
+constexpr std::size_t kIncrement = 64 << 10;
+
+template <class T>
+T require(T result, const std::string& what) {
+  if (result >= 0) return result;
+  std::string reason;
+  const auto innermost = [](unsigned depth, const H5E_error2_t* error, void* out) -> herr_t {
+    if (depth == 0 && error->desc) *static_cast<std::string*>(out) = error->desc;
+    return 0;
+  };
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost, &reason);
+  throw resource_error("cannot lay out a checkpoint: {} (HDF5: {})", what, reason);
 }
 
-// A simple dataspace's sizes, each positive, together at most limit elements.
-std::vector<std::int64_t> read_shape(hid_t space, std::uint64_t limit) {
-  hsize_t sizes[H5S_MAX_RANK];
-  const int rank =
-      require(H5Sget_simple_extent_dims(space, sizes, nullptr), "its shape cannot be read");
-  std::uint64_t count = 1;
-  std::vector<std::int64_t> shape;
-  for (int i = 0; i < rank; ++i) {
-    if (sizes[i] == 0 || sizes[i] > limit / count)
-      throw HdfFailure{"its shape does not fit into the file"};
-    count *= sizes[i];
-    shape.push_back(static_cast<std::int64_t>(sizes[i]));
-  }
-  if (rank == 0) throw HdfFailure{"it has no shape"};
-  return shape;
-}
-
-std::vector<std::uint32_t> read_checksums(hid_t dataset, std::uint64_t count) {
-  if (H5Aexists(dataset, "crc32c") <= 0) throw HdfFailure{"it has no attribute crc32c"};
-  const Handle attribute(H5Aopen(dataset, "crc32c", H5P_DEFAULT), H5Aclose,
-                         "its checksums cannot be read");
-  const Handle type(H5Aget_type(attribute), H5Tclose, "its checksums cannot be read");
-  const Handle space(H5Aget_space(attribute), H5Sclose, "its checksums cannot be read");
-  if (H5Tequal(type, H5T_STD_U32LE) <= 0 ||
-      H5Sget_simple_extent_npoints(space) != static_cast<hssize_t>(count))
-    throw HdfFailure{fmt::format("its attribute crc32c is not {} values of uint32", count)};
-  std::vector<std::uint32_t> checksums(count);
-  require(H5Aread(attribute, H5T_STD_U32LE, checksums.data()), "its checksums cannot be read");
-  return checksums;
-}
-
-bool in_file(const Dataset& dataset, std::uint64_t file_bytes) {
-  return dataset.offset % element_size(dataset.type) == 0 && dataset.offset <= file_bytes &&
-         dataset.bytes <= file_bytes - dataset.offset;
-}
-
-// By HDF5's own calls, which know every form of a dataset: for those that are not plain, and to say
-// what is wrong with one.
-void read_dataset(hid_t id, std::uint64_t file_bytes, Dataset& dataset) {
-  dataset.type = read_type(id);
-  const Handle space(H5Dget_space(id), H5Sclose, "its shape cannot be read");
-  dataset.shape = read_shape(space, file_bytes / element_size(dataset.type));
-  dataset.bytes = element_size(dataset.type);
-  for (const std::int64_t size : dataset.shape) dataset.bytes *= static_cast<std::uint64_t>(size);
-  const Handle creation(H5Dget_create_plist(id), H5Pclose, "its layout cannot be read");
-  if (H5Pget_layout(creation) != H5D_CONTIGUOUS || H5Pget_external_count(creation) != 0)
-    throw HdfFailure{"it is not contiguous"};
-  dataset.offset = H5Dget_offset(id);
-  if (dataset.offset == HADDR_UNDEF || !in_file(dataset, file_bytes) ||
-      H5Dget_storage_size(id) != dataset.bytes)
-    throw HdfFailure{fmt::format("its place (byte {}, {} bytes) is not in the file", dataset.offset,
-                                 dataset.bytes)};
-  dataset.checksums = read_checksums(id, num_blocks(dataset.bytes));
-}
-
-// Datasets are added to out; a group is walked if it lies in the root.
-class Walk {
+// An HDF5 identifier, closed at the end of its scope.
+class Handle {
  public:
-  Walk(const Store& store, std::vector<Dataset>& out) : store_(store), out_(out) {}
-
-  void group(hid_t group, const std::string& name) {
-    for (const Link& link : links(group, name.empty() ? "its root" : name)) {
-      const std::string path = name.empty() ? link.name : name + "/" + link.name;
-      try {
-        if (!add_plain(link, name)) add_any(group, link, name);
-      } catch (const HdfFailure& failure) {
-        throw input_error("{}: {}", path, failure.what);
-      }
-    }
+  using Close = herr_t (*)(hid_t);
+  Handle(hid_t id, Close close, const std::string& what) : id_(require(id, what)), close_(close) {}
+  Handle(Handle&& other) noexcept : id_(std::exchange(other.id_, -1)), close_(other.close_) {}
+  Handle(const Handle&) = delete;
+  ~Handle() {
+    if (id_ >= 0) close_(id_);
   }
+  operator hid_t() const { return id_; }
+  void close(const std::string& what) { require(close_(std::exchange(id_, -1)), what); }
 
  private:
-  bool add_plain(const Link& link, const std::string& group) {
-    auto dataset = read_plain_header(store_, link.address, store_.bytes.size());
-    if (!dataset || !in_file(*dataset, store_.bytes.size())) return false;
-    dataset->group = group;
-    dataset->name = link.name;
-    out_.push_back(std::move(*dataset));
-    return true;
-  }
-  void add_any(hid_t parent, const Link& link, const std::string& in) {
-    const Handle object(H5Oopen(parent, link.name.c_str(), H5P_DEFAULT), H5Oclose,
-                        "it cannot be opened");
-    const H5I_type_t type = H5Iget_type(object);
-    if (type == H5I_GROUP && in.empty()) return group(object, link.name);
-    if (type != H5I_DATASET) throw HdfFailure{"it is neither a dataset nor a group of them"};
-    out_.push_back({in, link.name});
-    read_dataset(object, store_.bytes.size(), out_.back());
-  }
-
-  const Store& store_;
-  std::vector<Dataset>& out_;
+  hid_t id_;
+  Close close_;
 };
 
-void check_apart(const std::vector<Dataset>& datasets) {
-  std::vector<const Dataset*> order;
-  for (const Dataset& dataset : datasets) order.push_back(&dataset);
-  std::sort(order.begin(), order.end(),
-            [](const Dataset* a, const Dataset* b) { return a->offset < b->offset; });
-  for (std::size_t i = 1; i < order.size(); ++i)
-    if (order[i]->offset < order[i - 1]->offset + order[i - 1]->bytes)
-      throw HdfFailure{order[i - 1]->path() + " and " + order[i]->path() + " lie over one another"};
+// ---- The memory of the core driver is a vector of ours.
+
+using Image = std::vector<std::byte>;
+
+void* resize_image(size_t size, void* image) try {
+  static_cast<Image*>(image)->resize(size);
+  return static_cast<Image*>(image)->data();
+} catch (const std::bad_alloc&) {
+  return nullptr;
 }
 
-// An attribute of the root that is a fixed-length text or a 64-bit number; nothing if it is
-// neither.
-std::string read_text(hid_t file, const char* name) {
-  if (H5Aexists(file, name) <= 0) return "";
-  const Handle attribute(H5Aopen(file, name, H5P_DEFAULT), H5Aclose, name);
-  const Handle type(H5Aget_type(attribute), H5Tclose, name),
-      space(H5Aget_space(attribute), H5Sclose, name);
-  const std::size_t size = H5Tget_size(type);
-  if (H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) != 0 || size > 256 ||
-      H5Sget_simple_extent_npoints(space) != 1)
-    return "";
-  std::string text(size, '\0');
-  require(H5Aread(attribute, type, text.data()), name);
-  return text.substr(0, text.find('\0'));
+Handle access_to(Image& image, const Layout& layout) {
+  H5FD_file_image_callbacks_t callbacks{};
+  callbacks.udata = &image;
+  callbacks.udata_copy = [](void* udata) { return udata; };
+  callbacks.udata_free = [](void*) -> herr_t { return 0; };
+  callbacks.image_malloc = [](size_t size, H5FD_file_image_op_t, void* udata) {
+    return resize_image(size, udata);
+  };
+  callbacks.image_realloc = [](void*, size_t size, H5FD_file_image_op_t, void* udata) {
+    return resize_image(size, udata);
+  };
+  callbacks.image_memcpy = [](void* to, const void* from, size_t size, H5FD_file_image_op_t,
+                              void*) { return std::memcpy(to, from, size); };
+  callbacks.image_free = [](void*, H5FD_file_image_op_t, void*) -> herr_t { return 0; };
+
+  Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "file access");
+  require(H5Pset_fapl_core(access, kIncrement, false), "driver");
+  require(H5Pset_file_image_callbacks(access, &callbacks), "callbacks");
+  require(H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V110), "version bounds");
+  require(H5Pset_alignment(access, kLargeBytes, kPageBytes), "alignment");
+  require(H5Pset_meta_block_size(access, layout.structure_bytes), "block of structure");
+  require(H5Pset_small_data_block_size(access,
+                                       layout.front_bytes - kHeaderBytes - layout.structure_bytes),
+          "block of small datasets");
+  return access;
 }
-std::int64_t read_number(hid_t file, const char* name) {
-  if (H5Aexists(file, name) <= 0) return 0;
-  const Handle attribute(H5Aopen(file, name, H5P_DEFAULT), H5Aclose, name);
-  const Handle type(H5Aget_type(attribute), H5Tclose, name),
-      space(H5Aget_space(attribute), H5Sclose, name);
-  std::int64_t value = 0;
-  if (H5Tequal(type, H5T_STD_I64LE) <= 0 || H5Sget_simple_extent_npoints(space) != 1) return 0;
-  require(H5Aread(attribute, H5T_STD_I64LE, &value), name);
-  return value;
+
+// ---- What is in the file
+
+// Object times would make equal states differ as files.
+Handle untimed(hid_t kind) {
+  Handle properties(H5Pcreate(kind), H5Pclose, "properties");
+  require(H5Pset_obj_track_times(properties, false), "times");
+  return properties;
+}
+
+Handle create_file(Image& image, const Layout& layout) {
+  const Handle access = access_to(image, layout), creation = untimed(H5P_FILE_CREATE);
+  require(H5Pset_userblock(creation, kHeaderBytes), "user block");
+  return {H5Fcreate("checkpoint", H5F_ACC_TRUNC, creation, access), H5Fclose, "file"};
+}
+
+Handle text_type(std::size_t bytes) {
+  Handle type(H5Tcopy(H5T_C_S1), H5Tclose, "text");
+  require(H5Tset_size(type, bytes), "text");
+  require(H5Tset_strpad(type, H5T_STR_NULLPAD), "text");
+  return type;
+}
+
+Handle row_type() {
+  Handle type(H5Tcreate(H5T_COMPOUND, sizeof(IndexRow)), H5Tclose, "row");
+  const Handle path = text_type(sizeof IndexRow::dataset);
+  require(H5Tinsert(type, "offset", offsetof(IndexRow, offset), H5T_STD_U64LE), "row");
+  require(H5Tinsert(type, "bytes", offsetof(IndexRow, bytes), H5T_STD_U64LE), "row");
+  require(H5Tinsert(type, "crc32c", offsetof(IndexRow, crc32c), H5T_STD_U32LE), "row");
+  require(H5Tinsert(type, "dataset", offsetof(IndexRow, dataset), path), "row");
+  return type;
+}
+
+Handle element_type(ElementType type) {
+  if (type == ElementType::index_row) return row_type();
+  const hid_t standard = type == ElementType::u8    ? H5T_STD_U8LE
+                         : type == ElementType::f32 ? H5T_IEEE_F32LE
+                                                    : H5T_IEEE_F64LE;
+  return {H5Tcopy(standard), H5Tclose, "element type"};
+}
+
+void write_attribute(hid_t object, const char* name, hid_t type, const void* value) {
+  const Handle scalar(H5Screate(H5S_SCALAR), H5Sclose, name);
+  const Handle attribute(H5Acreate2(object, name, type, scalar, H5P_DEFAULT, H5P_DEFAULT), H5Aclose,
+                         name);
+  require(H5Awrite(attribute, type, value), name);
+}
+
+void write_format(hid_t file) {
+  const std::int64_t version = kFormatVersion;
+  write_attribute(file, "format", text_type(std::strlen(kFormatName)), kFormatName);
+  write_attribute(file, "format_version", H5T_STD_I64LE, &version);
+}
+
+Handle dataset_properties() {
+  Handle creation = untimed(H5P_DATASET_CREATE);
+  require(H5Pset_layout(creation, H5D_CONTIGUOUS), "properties");
+  require(H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY), "properties");
+  require(H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER), "properties");
+  return creation;
+}
+
+void require_place(const std::string& what, std::uint64_t found, std::uint64_t expected) {
+  if (found == expected) return;
+  throw resource_error("cannot lay out a checkpoint: {} puts {} at byte {}, expected {}",
+                       H5_VERS_INFO, what, found, expected)
+      .with_hint("build stagedtrain with HDF5 1.10 (Debian's libhdf5-dev)");
+}
+
+void create_datasets(hid_t file, const Layout& layout) {
+  const Handle of_group = untimed(H5P_GROUP_CREATE), of_dataset = dataset_properties();
+  std::map<std::string, Handle> groups;
+  std::map<ElementType, Handle> types;
+  for (const std::size_t i : layout.file_order) {
+    const Dataset& dataset = layout.datasets[i];
+    const std::string path = dataset.path();
+    if (!dataset.group.empty() && !groups.contains(dataset.group))
+      groups.emplace(dataset.group, Handle(H5Gcreate2(file, dataset.group.c_str(), H5P_DEFAULT,
+                                                      of_group, H5P_DEFAULT),
+                                           H5Gclose, dataset.group));
+    if (!types.contains(dataset.type)) types.emplace(dataset.type, element_type(dataset.type));
+    const hid_t parent = dataset.group.empty() ? file : hid_t{groups.at(dataset.group)};
+    const std::vector<hsize_t> shape(dataset.shape.begin(), dataset.shape.end());
+    const Handle space(H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr),
+                       H5Sclose, path);
+    const Handle id(H5Dcreate2(parent, dataset.name.c_str(), types.at(dataset.type), space,
+                               H5P_DEFAULT, of_dataset, H5P_DEFAULT),
+                    H5Dclose, path);
+    require_place(path, H5Dget_offset(id), dataset.offset);
+  }
+}
+
+// The end of the file that HDF5 will expect, as its superblock has it.
+std::uint64_t end_of_file(const Image& image) {
+  std::uint64_t end = 0;
+  constexpr std::size_t kPlace = kHeaderBytes + 28;
+  if (image.size() >= kPlace + sizeof end) std::memcpy(&end, image.data() + kPlace, sizeof end);
+  return end;
 }
 
 }  // namespace
 
-Structure read_structure(std::span<const std::byte> bytes, const std::string& where,
-                         const std::string& format, std::int64_t newest_version) {
-  const auto lock = enter_hdf5();
-  try {
-    const Store store{nullptr, bytes};
-    const Handle access = access_to(store);
-    const Handle file(H5Fopen("checkpoint", H5F_ACC_RDONLY, access), H5Fclose, "it is damaged");
-    Structure structure{read_text(file, "format"), read_number(file, "format_version"), {}};
-    if (structure.format != format || structure.format_version < 1 ||
-        structure.format_version > newest_version)
-      return structure;
-    Walk(store, structure.datasets).group(file, "");
-    check_apart(structure.datasets);
-    return structure;
-  } catch (const HdfFailure& failure) {
-    throw input_error("{}: {}", where, failure.what);
-  } catch (const Error& error) {
-    throw Error(error.kind(), where + ": " + error.what(), error.hint());
+std::vector<std::byte> hdf5_structure(const Layout& layout) {
+  // HDF5 may be built without locks, and prints its errors unless told not to.
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
+  require(H5open(), "library");
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+  Image image;
+  {
+    Handle file = create_file(image, layout);
+    write_format(file);
+    create_datasets(file, layout);
+    file.close("file");
   }
+  require_place("the end of the file", end_of_file(image), layout.file_bytes);
+  const std::uint64_t structure_end = kHeaderBytes + layout.structure_bytes;
+  ST_CHECK(image.size() <= structure_end + kIncrement, "HDF5 needs {} bytes for the structure",
+           image.size());
+  image.resize(structure_end);
+  return image;
 }
 
 }  // namespace stagedtrain::state

@@ -1,64 +1,98 @@
-// Names of datasets and the superblock of HDF5 (file format specification 3.0, section II.A).
+// Places are given in the order in which HDF5 gives them, so that it can be told to agree (see
+// hdf5_structure.cc). The rows of the index have 96 bytes and stand first, so that all small
+// tensors are aligned for their elements; the texts, of any length, come after them. Nothing small
+// comes after what begins a page: HDF5 would put it into the gap before that page.
 #include "state/layout.h"
 
-#include <algorithm>
-#include <cstring>
-
-#include "base/text.h"
+#include "state/checkpoint_index.h"
 
 namespace stagedtrain::state {
 namespace {
 
-constexpr unsigned char kSignature[] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
-constexpr std::size_t kSuperblockBytes = 48;
-constexpr std::uint64_t kUndefined = ~std::uint64_t{0};
+enum class Section { index, small, text, large_text, large };
 
-std::uint64_t number_at(std::span<const std::byte> file, std::size_t offset) {
-  std::uint64_t number;
-  std::memcpy(&number, file.data() + offset, sizeof number);
-  return number;
+Section section_of(const Dataset& dataset) {
+  if (dataset.type == ElementType::index_row) return Section::index;
+  const bool large = dataset.bytes >= kLargeBytes;
+  if (dataset.type == ElementType::u8) return large ? Section::large_text : Section::text;
+  return large ? Section::large : Section::small;
 }
 
-std::string bytes_text(std::uint64_t bytes) { return grouped(static_cast<std::int64_t>(bytes)); }
+std::uint64_t element_size(ElementType type) {
+  switch (type) {
+    case ElementType::u8:
+      return 1;
+    case ElementType::f32:
+      return 4;
+    case ElementType::f64:
+      return 8;
+    case ElementType::index_row:
+      return sizeof(IndexRow);
+  }
+  return 0;
+}
+
+std::uint64_t up_to_page(std::uint64_t offset) {
+  return (offset + kPageBytes - 1) / kPageBytes * kPageBytes;
+}
+
+// More than HDF5 needs: a dataset takes about 330 bytes with a name of 27 letters (an object
+// header, a link in a heap, a record in a B-tree), a file without datasets less than 8 KiB.
+std::uint64_t room_for_structure(const std::vector<Dataset>& datasets) {
+  std::uint64_t bytes = 16 << 10;
+  for (const Dataset& dataset : datasets) bytes += 340 + 2 * dataset.name.size();
+  return up_to_page(bytes);
+}
+
+std::uint64_t num_rows(const Layout& layout) {
+  std::uint64_t rows = num_blocks(layout.structure_bytes);
+  for (const Dataset& dataset : layout.datasets) rows += num_blocks(dataset.bytes);
+  return rows;
+}
+
+void set_bytes(Dataset& dataset) {
+  dataset.bytes = element_size(dataset.type);
+  for (const std::int64_t size : dataset.shape) dataset.bytes *= static_cast<std::uint64_t>(size);
+}
+
+void place_section(Layout& layout, Section section) {
+  for (std::size_t i = 0; i < layout.datasets.size(); ++i) {
+    Dataset& dataset = layout.datasets[i];
+    if (section_of(dataset) != section) continue;
+    dataset.offset =
+        dataset.bytes < kLargeBytes ? layout.file_bytes : up_to_page(layout.file_bytes);
+    layout.file_bytes = dataset.offset + dataset.bytes;
+    layout.file_order.push_back(i);
+  }
+}
 
 }  // namespace
 
 std::vector<Dataset> tensor_datasets(const arch::ParamTable& table, DType dtype) {
+  const ElementType type = dtype == DType::f32 ? ElementType::f32 : ElementType::f64;
   std::vector<Dataset> datasets;
   for (const Kind kind : kKinds)
     for (const arch::ParamSpec& spec : table)
-      datasets.push_back({kind_name(kind), spec.name, element_of(dtype), spec.shape()});
+      set_bytes(datasets.emplace_back(Dataset{kind_name(kind), spec.name, type, spec.shape()}));
   return datasets;
 }
 
-void check_superblock(std::span<const std::byte> file, const std::string& where) {
-  const char* copy = "copy the file again, or use an older checkpoint";
-  const std::size_t signature = std::min(file.size(), sizeof kSignature);
-  if (file.empty()) throw input_error("{}: is empty", where).with_hint(copy);
-  if (std::memcmp(file.data(), kSignature, signature) != 0)
-    throw input_error("{}: is not a checkpoint (it does not begin as an HDF5 file does)", where)
-        .with_hint("a checkpoint is a .h5 file written by stagedtrain train or grow");
-  if (file.size() < kSuperblockBytes)
-    throw input_error("{}: cut short: has {} bytes, expected at least {}", where, file.size(),
-                      kSuperblockBytes)
-        .with_hint(copy);
-  const int version = static_cast<int>(file[8]);
-  if (version < 2)
-    throw input_error("{}: has an HDF5 superblock of version {}, expected 2 or 3", where, version)
-        .with_hint(
-            "that format has no checksums and is not read; "
-            "h5repack --low=2 rewrites such a file, stagedtrain never writes one");
-  if (version > 3)
-    throw input_error("{}: has an HDF5 superblock of version {}, expected 2 or 3", where, version);
-  if (file[9] != std::byte{8} || file[10] != std::byte{8} || number_at(file, 12) != 0 ||
-      number_at(file, 20) != kUndefined)
-    throw input_error("{}: its superblock is not one that stagedtrain writes", where)
-        .with_hint(copy);
-  const std::uint64_t end = number_at(file, 28);
-  if (end > file.size())
-    throw input_error("{}: cut short: has {} bytes, expected {}", where, bytes_text(file.size()),
-                      bytes_text(end))
-        .with_hint(copy);
+Dataset text_dataset(const char* name, std::uint64_t bytes) {
+  return {"", name, ElementType::u8, {static_cast<std::int64_t>(bytes)}, 0, bytes};
+}
+
+Layout arrange(std::vector<Dataset> datasets) {
+  Layout layout{std::move(datasets)};
+  for (Dataset& dataset : layout.datasets) set_bytes(dataset);
+  layout.structure_bytes = room_for_structure(layout.datasets);
+  const auto rows = static_cast<std::int64_t>(num_rows(layout));
+  set_bytes(layout.datasets.emplace_back(Dataset{"", kIndex, ElementType::index_row, {rows}}));
+  layout.file_bytes = kHeaderBytes + layout.structure_bytes;
+  for (const Section section : {Section::index, Section::small, Section::text, Section::large_text})
+    place_section(layout, section);
+  layout.front_bytes = layout.file_bytes;
+  place_section(layout, Section::large);
+  return layout;
 }
 
 }  // namespace stagedtrain::state

@@ -10,7 +10,14 @@
 namespace stagedtrain::state {
 namespace {
 
-// ---- Members, in the order of the file.
+// ---- Members, in the order of the file, with what a value may be. Beyond these counts the
+// arithmetic of a run would overflow; no run comes near. Running means and variances may be
+// anything.
+
+constexpr double kLargest = std::numeric_limits<double>::max();
+const FieldInfo kSteps{.max = 1e12}, kTokens{.max = 1e18}, kStages{.max = 1e6};
+const FieldInfo kAmount{.min = 0, .max = kLargest};
+const FieldInfo kFactor{.min = 0, .max = kLargest, .above_min = true};
 
 template <class V>
 void visit(V& v, arch::ModelConfig& model) {
@@ -18,16 +25,16 @@ void visit(V& v, arch::ModelConfig& model) {
 }
 template <class V>
 void visit(V& v, Progress& p) {
-  v("step", p.step);
-  v("tokens", p.tokens);
-  v("flops", p.flops);
-  v("seconds", p.seconds);
+  v("step", p.step, kSteps);
+  v("tokens", p.tokens, kTokens);
+  v("flops", p.flops, kAmount);
+  v("seconds", p.seconds, kAmount);
   v("stage", p.stage);
-  v("stage_index", p.stage_index);
-  v("stage_step", p.stage_step);
+  v("stage_index", p.stage_index, kStages);
+  v("stage_step", p.stage_step, kSteps);
   v("stage_done", p.stage_done);
-  v("total_steps", p.total_steps);
-  v("learning_rate", p.learning_rate);
+  v("total_steps", p.total_steps, kSteps);
+  v("learning_rate", p.learning_rate, kAmount);
   v("loss_mean", p.loss_mean);
   v("loss_var", p.loss_var);
   v("norm_mean", p.norm_mean);
@@ -36,14 +43,14 @@ void visit(V& v, Progress& p) {
 template <class V>
 void visit(V& v, DataPosition& data) {
   v("seed", data.seed);
-  v("index", data.index);
+  v("index", data.index, kSteps);
 }
 template <class V>
 void visit(V& v, LineageEntry& entry) {
   v("source", entry.source);
   v("source_crc", entry.source_crc);
   v("operators", entry.operators);
-  v("step", entry.step);
+  v("step", entry.step, kSteps);
   v("model", entry.model);
 }
 template <class V>
@@ -52,17 +59,17 @@ void visit(V& v, RunInfo& run) {
   v("tokenizer", run.tokenizer);
   v("data_path", run.data_path);
   v("data_fingerprint", run.data_fingerprint);
-  v("text_bytes_per_token", run.text_bytes_per_token);
+  v("text_bytes_per_token", run.text_bytes_per_token, kAmount);
 }
 template <class V>
 void visit(V& v, MaskRamp& mask) {
-  v("start", mask.start);
-  v("steps", mask.steps);
+  v("start", mask.start, kSteps);
+  v("steps", mask.steps, kSteps);
 }
 template <class V>
 void visit(V& v, MomentAge& age) {
-  v("start", age.start);
-  v("ramp_steps", age.ramp_steps);
+  v("start", age.start, kSteps);
+  v("ramp_steps", age.ramp_steps, kSteps);
 }
 template <class V>
 void visit(V& v, AgedRegion& region) {
@@ -76,11 +83,10 @@ template <class V>
 void visit(V& v, TensorHistory& history) {
   v("age", history.age);
   v("regions", history.regions);
-  v("generation", history.generation);
-  const FieldInfo positive{.min = 0, .above_min = true};
-  v("lr_scale", history.lr_scale, positive);
-  v("decay_scale", history.decay_scale, positive);
-  v("eps_scale", history.eps_scale, positive);
+  v("generation", history.generation, kSteps);
+  v("lr_scale", history.lr_scale, kFactor);
+  v("decay_scale", history.decay_scale, kFactor);
+  v("eps_scale", history.eps_scale, kFactor);
 }
 template <class V>
 void visit(V& v, Metadata& m) {
@@ -141,7 +147,7 @@ class Writer {
     return is_utf8(text) ? Json(text) : Json{{"hex", to_hex(text)}};
   }
   static Json write(DType& dtype) { return dtype_name(dtype); }
-  static Json write(Json& json) { return json; }
+  static Json write(SortedJson& json) { return json; }
   template <class T>
   static Json write(std::vector<T>& entries) {
     Json list = Json::array();
@@ -163,7 +169,7 @@ class Writer {
 class Reader {
  public:
   // Requires that json outlives the reader.
-  Reader(const Json& json, std::string path) : json_(json), path_(std::move(path)) {
+  Reader(const SortedJson& json, std::string path) : json_(json), path_(std::move(path)) {
     if (!json.is_object()) throw fail(path_, json, "keys and values");
   }
   template <class T>
@@ -181,25 +187,30 @@ class Reader {
   }
 
  private:
-  static Error fail(const std::string& path, const Json& json, const std::string& expected) {
+  static Error fail(const std::string& path, const SortedJson& json, const std::string& expected) {
     std::string found = json_text(json, -1);
     if (found.size() > 40) found = std::string("a JSON ") + json.type_name();
     return input_error("{}: found {}, expected {}", path, found, expected);
   }
+  static std::string range_text(const FieldInfo& info) {
+    if (info.max == kLargest)
+      return info.above_min ? "a finite number above 0" : "a finite number of at least 0";
+    return std::isfinite(info.min) ? fmt::format("a value from {} to {}", info.min, info.max)
+                                   : fmt::format("a whole number of at most {}", info.max);
+  }
   static void check_range(double value, const FieldInfo& info, const std::string& path,
-                          const Json& json) {
+                          const SortedJson& json) {
     const bool bounded = std::isfinite(info.min) || std::isfinite(info.max);
     const bool inside =
         value >= info.min && value <= info.max && !(info.above_min && value == info.min);
-    if (bounded && !inside)
-      throw fail(path, json, fmt::format("a value from {} to {}", info.min, info.max));
+    if (bounded && !inside) throw fail(path, json, range_text(info));
   }
-  static void read(const Json& json, bool& value, const FieldInfo&, const std::string& path) {
+  static void read(const SortedJson& json, bool& value, const FieldInfo&, const std::string& path) {
     if (!json.is_boolean()) throw fail(path, json, "true or false");
     value = json.get<bool>();
   }
   // No count of a state is ever negative.
-  static void read(const Json& json, std::int64_t& value, const FieldInfo& info,
+  static void read(const SortedJson& json, std::int64_t& value, const FieldInfo& info,
                    const std::string& path) {
     if (!json.is_number_unsigned() ||
         json.get<std::uint64_t>() >
@@ -208,12 +219,12 @@ class Reader {
     value = json.get<std::int64_t>();
     check_range(static_cast<double>(value), info, path, json);
   }
-  static void read(const Json& json, std::uint64_t& value, const FieldInfo&,
+  static void read(const SortedJson& json, std::uint64_t& value, const FieldInfo&,
                    const std::string& path) {
     if (!json.is_number_unsigned()) throw fail(path, json, "a whole number of at least 0");
     value = json.get<std::uint64_t>();
   }
-  static void read(const Json& json, double& value, const FieldInfo& info,
+  static void read(const SortedJson& json, double& value, const FieldInfo& info,
                    const std::string& path) {
     if (json == "nan") {
       value = std::numeric_limits<double>::quiet_NaN();
@@ -226,41 +237,43 @@ class Reader {
     }
     check_range(value, info, path, json);
   }
-  static void read(const Json& json, std::string& value, const FieldInfo&,
+  static void read(const SortedJson& json, std::string& value, const FieldInfo&,
                    const std::string& path) {
     const bool hex =
         json.is_object() && json.size() == 1 && json.contains("hex") && json["hex"].is_string();
     if (!hex && !json.is_string()) throw fail(path, json, "text");
     value = hex ? from_hex(json["hex"].get<std::string>(), path) : json.get<std::string>();
   }
-  static void read(const Json& json, DType& value, const FieldInfo&, const std::string& path) {
+  static void read(const SortedJson& json, DType& value, const FieldInfo&,
+                   const std::string& path) {
     if (json != dtype_name(DType::f32) && json != dtype_name(DType::f64))
       throw fail(path, json, "\"float32\" or \"float64\"");
     value = json == dtype_name(DType::f32) ? DType::f32 : DType::f64;
   }
-  static void read(const Json& json, Json& value, const FieldInfo&, const std::string&) {
+  static void read(const SortedJson& json, SortedJson& value, const FieldInfo&,
+                   const std::string&) {
     value = json;
   }
   template <class T>
-  static void read(const Json& json, std::vector<T>& entries, const FieldInfo& info,
+  static void read(const SortedJson& json, std::vector<T>& entries, const FieldInfo& info,
                    const std::string& path) {
     if (!json.is_array()) throw fail(path, json, "a list");
     for (std::size_t i = 0; i < json.size(); ++i)
       read(json[i], entries.emplace_back(), info, fmt::format("{}.{}", path, i));
   }
   template <class T>
-  static void read(const Json& json, T& value, const FieldInfo&, const std::string& path) {
+  static void read(const SortedJson& json, T& value, const FieldInfo&, const std::string& path) {
     Reader inner(json, path);
     visit(inner, value);
     inner.finish();
   }
 
-  const Json& json_;
+  const SortedJson& json_;
   std::string path_;
   std::vector<std::string> known_;
 
   friend Metadata stagedtrain::state::parse_metadata(std::string_view text);
-  friend std::vector<TensorHistory> stagedtrain::state::parse_histories(const Json& json,
+  friend std::vector<TensorHistory> stagedtrain::state::parse_histories(const SortedJson& json,
                                                                         const arch::ParamTable&);
 };
 
@@ -295,30 +308,36 @@ void check_regions(const std::vector<AgedRegion>& regions, const arch::ParamSpec
 }  // namespace
 
 Json metadata_json(const StateHeader& header) {
-  Metadata metadata{header, Json::object(), false};
+  Metadata metadata{header, {}, false};
   std::string& tokenizer = metadata.header.run.tokenizer;
   if (!tokenizer.empty() && tokenizer != "bytes") tokenizer = "dataset";
   const arch::ParamTable table = arch::param_table(header.model);
   ST_CHECK(header.histories.size() == table.size(), "{} histories for {} tensors",
            header.histories.size(), table.size());
+  Json histories = Json::object();
   for (std::size_t i = 0; i < table.size(); ++i) {
     if (header.histories[i] == TensorHistory{}) continue;
     Writer history;
     visit(history, metadata.header.histories[i]);
-    metadata.histories[table[i].name] = history.json;
+    histories[table[i].name] = history.json;
   }
   Writer writer;
   visit(writer, metadata);
+  writer.json["histories"] = std::move(histories);  // in the table's order
   return writer.json;
 }
 
 Metadata parse_metadata(std::string_view text) {
-  const Json json = parse_json(text, "metadata");
+  const SortedJson json = parse_sorted_json(text, "metadata");
   Metadata metadata;
   Reader::read(json, metadata, {}, "");
   check_model(metadata.header.model, "model");
   for (std::size_t i = 0; i < metadata.header.lineage.size(); ++i)
     check_model(metadata.header.lineage[i].model, fmt::format("lineage.{}.model", i));
+  const Progress& progress = metadata.header.progress;
+  if (progress.stage_step > progress.step)
+    throw input_error("progress.stage_step: found {}, expected at most progress.step, {}",
+                      progress.stage_step, progress.step);
   std::string& tokenizer = metadata.header.run.tokenizer;
   metadata.tokenizer_is_dataset = tokenizer == "dataset";
   if (!metadata.tokenizer_is_dataset && !tokenizer.empty() && tokenizer != "bytes")
@@ -326,7 +345,7 @@ Metadata parse_metadata(std::string_view text) {
   return metadata;
 }
 
-std::vector<TensorHistory> parse_histories(const Json& json, const arch::ParamTable& table) {
+std::vector<TensorHistory> parse_histories(const SortedJson& json, const arch::ParamTable& table) {
   if (!json.is_object()) throw input_error("histories: is not keys and values");
   std::vector<TensorHistory> histories(table.size());
   for (const auto& entry : json.items()) {

@@ -5,6 +5,7 @@
 #include "state/checkpoint.h"
 #include "support/catch.h"
 #include "support/command.h"
+#include "support/crafted_checkpoint.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
 #include "support/tiny_state.h"
@@ -40,7 +41,7 @@ TEST_CASE("show says what a checkpoint is") {
   const std::string text = shown({path});
   INFO(text);
   for (const char* part :
-       {"format 1", "gpt2, 2 layers x 8", "2,144 (1,760 without embeddings), float32",
+       {"format 2", "gpt2, 2 layers x 8", "2,144 (1,760 without embeddings), float32",
         "12 of 3,000 steps: 24,576 tokens", "full \"quoted\"", "0.003 in the last step",
         "data/train.bin (fingerprint deadbeef)", "192 sequences handed out",
         "SentencePiece model, 9 B", "at step 7 from gpt2, 1 layer x 8",
@@ -56,7 +57,7 @@ TEST_CASE("show lists tensors on demand and says where values are not finite") {
   auto state = test::tiny_state();
   state.of(state::Kind::weights)[2].set(3, std::numeric_limits<double>::quiet_NaN());
   state.lineage.clear();
-  state::save(dir / "a.h5", state);
+  test::CraftedCheckpoint(state).write(dir / "a.h5");  // it would not be saved
   const std::string text = shown({(dir / "a.h5").string(), "--tensors"});
   CHECK(contains(text, "embed.position"));
   CHECK(contains(text, "16 x 8"));
@@ -102,10 +103,12 @@ TEST_CASE("show refuses what is damaged, foreign or missing") {
   const std::string path = (dir / "a.h5").string();
   state::save(path, test::tiny_state());
   const std::string whole = test::read_text(path);
+  const auto first = state::load(path);
   test::write_text(path, whole.substr(0, whole.size() / 2));
   check_refused(path, 3, "a.h5: cut short: has ");
+  const auto tensor = first.of(state::Kind::weights)[0].bytes();
   std::string damaged = whole;
-  damaged[16384 + 40] ^= 1;  // in the first tensor
+  damaged[whole.find({reinterpret_cast<const char*>(tensor.data()), tensor.size()}) + 40] ^= 1;
   test::write_text(path, damaged);
   check_refused(path, 3, "weights/embed.token is damaged");
   test::write_text(path, "seed: 1\n");

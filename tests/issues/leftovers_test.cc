@@ -81,3 +81,26 @@ TEST_CASE("of several that prepare data in one folder at once one wins, the othe
   CHECK(won == 1);
   CHECK(temporary_files(tiny.path()) == 0);
 }
+
+TEST_CASE("of ten that grow into one new file at once one wins, nine are refused") {
+  const test::TinyRun tiny;
+  const std::string from = (tiny / "a.h5").string(), to = (tiny / "b.h5").string();
+  state::save(from, state::fresh(tiny.plan().stages[0].model, 1));
+  std::vector<std::unique_ptr<test::RunningCommand>> running;
+  for (int i = 0; i < 10; ++i)
+    running.push_back(std::make_unique<test::RunningCommand>(test::Command{
+        .arguments = {test::program(), "grow", from, to, "--operator", "depth", "--layers", "2"}}));
+  int won = 0;
+  for (const auto& command : running) {
+    const auto result = command->wait();
+    INFO(result.err);
+    won += result.exit_code == 0;
+    if (result.exit_code != 0) {
+      CHECK(result.exit_code == 2);
+      CHECK(contains(result.err, "exists already"));
+    }
+  }
+  CHECK(won == 1);
+  CHECK_NOTHROW(state::load(to));
+  CHECK(temporary_files(tiny.path()) == 0);
+}

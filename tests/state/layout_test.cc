@@ -1,33 +1,53 @@
-// Which datasets a checkpoint has, in which order, and what its first bytes must be.
+// Which datasets a checkpoint has, in which order, where they lie, and that HDF5 agrees.
 #include "state/layout.h"
 
 #include <algorithm>
 
 #include "arch/architectures.h"
+#include "state/checkpoint_index.h"
+#include "state/hdf5_structure.h"
 #include "support/catch.h"
-#include "support/errors.h"
-#include "support/text_file.h"
 #include "support/tiny_state.h"
 
 using namespace stagedtrain;
+using state::Dataset;
 using state::Kind;
-using test::contains;
+using state::Layout;
 
 namespace {
 
-// The first 48 bytes of a file that ends there.
-std::vector<std::byte> superblock() {
-  std::vector<std::byte> bytes(48, std::byte{0});
-  const unsigned char first[] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n', 2, 8, 8, 0};
-  std::transform(std::begin(first), std::end(first), bytes.begin(),
-                 [](unsigned char c) { return std::byte{c}; });
-  std::fill(bytes.begin() + 20, bytes.begin() + 28, std::byte{255});
-  bytes[28] = std::byte{48};
-  return bytes;
+Layout layout_of(const arch::ModelConfig& model, state::DType dtype, std::uint64_t metadata = 5001,
+                 std::uint64_t tokenizer = 0) {
+  auto datasets = state::tensor_datasets(arch::param_table(model), dtype);
+  datasets.push_back(state::text_dataset(state::kMetadata, metadata));
+  if (tokenizer) datasets.push_back(state::text_dataset(state::kTokenizer, tokenizer));
+  return state::arrange(std::move(datasets));
 }
 
-std::string refused(std::span<const std::byte> bytes) {
-  return test::refusal(ErrorKind::input, [&] { state::check_superblock(bytes, "file.h5"); });
+void check_places(const Layout& layout) {
+  std::uint64_t end = state::kHeaderBytes + layout.structure_bytes;
+  for (const std::size_t i : layout.file_order) {
+    const Dataset& dataset = layout.datasets[i];
+    CHECK(dataset.offset >= end);
+    CHECK(dataset.offset % (dataset.bytes >= state::kLargeBytes       ? state::kPageBytes
+                            : dataset.type == state::ElementType::u8  ? 1
+                            : dataset.type == state::ElementType::f32 ? 4
+                                                                      : 8) ==
+          0);
+    CHECK(dataset.offset < end + state::kPageBytes);
+    end = dataset.offset + dataset.bytes;
+  }
+  CHECK(layout.file_order.size() == layout.datasets.size());
+  CHECK(end == layout.file_bytes);
+  CHECK(layout.datasets.back().bytes == state::index_rows(layout).size() * sizeof(state::IndexRow));
+}
+
+// The structure fits, with room to spare.
+void check_structure(const Layout& layout) {
+  const std::vector<std::byte> bytes = state::hdf5_structure(layout);  // compares every place
+  const auto last = std::find_if(bytes.rbegin(), bytes.rend(),
+                                 [](std::byte byte) { return byte != std::byte{0}; });
+  CHECK(static_cast<double>(last - bytes.rbegin()) > 0.05 * static_cast<double>(bytes.size()));
 }
 
 }  // namespace
@@ -38,33 +58,37 @@ TEST_CASE("datasets stand kind after kind in the table's order") {
   REQUIRE(datasets.size() == 3 * table.size());
   for (const Kind kind : state::kKinds)
     for (std::size_t i = 0; i < table.size(); ++i) {
-      const state::Dataset& dataset = datasets[state::dataset_index(kind, i, table.size())];
+      const Dataset& dataset = datasets[state::dataset_index(kind, i, table.size())];
       CHECK(dataset.path() == std::string(state::kind_name(kind)) + "/" + table[i].name);
       CHECK(dataset.shape == table[i].shape());
       CHECK(dataset.type == state::ElementType::f64);
     }
 }
 
-TEST_CASE("a superblock of version 2 or 3 whose file is whole is accepted") {
-  auto bytes = superblock();
-  bytes[8] = static_cast<std::byte>(GENERATE(2, 3));
-  CHECK_NOTHROW(state::check_superblock(bytes, "file.h5"));
+TEST_CASE("HDF5 lays a file out as it is arranged here, whatever the model and the texts") {
+  const auto layers = GENERATE(1, 3, 100);
+  const auto width = GENERATE(2, 104, 364, 1024);
+  const auto dtype = GENERATE(state::DType::f32, state::DType::f64);
+  const Layout layout = layout_of(test::tiny_model(layers, width), dtype);
+  check_places(layout);
+  check_structure(layout);
 }
 
-TEST_CASE("each fault of a superblock is told") {
-  auto bytes = superblock();
-  CHECK(contains(refused({}), "file.h5: is empty"));
-  CHECK(contains(refused(std::span(bytes).first(20)), "cut short: has 20 bytes"));
-  const auto with = [&](std::size_t place, int value) {
-    auto changed = bytes;
-    changed[place] = static_cast<std::byte>(value);
-    return refused(changed);
-  };
-  CHECK(contains(with(1, 'h'), "is not a checkpoint"));
-  CHECK(contains(with(8, 0), "version 0, expected 2 or 3 | that format has no checksums"));
-  CHECK(contains(with(8, 9), "version 9, expected 2 or 3"));
-  CHECK(contains(with(9, 4), "not one that stagedtrain writes"));
-  CHECK(contains(with(12, 1), "not one that stagedtrain writes"));
-  CHECK(contains(with(20, 0), "not one that stagedtrain writes"));
-  CHECK(contains(with(29, 1), "cut short: has 48 bytes, expected 304"));
+TEST_CASE("HDF5 lays out texts of any length and tensors with long names") {
+  const auto metadata = GENERATE(1, 65535, 65536, 3000001);
+  const auto tokenizer = GENERATE(0, 1, 65537, 800003);
+  arch::ModelConfig model = test::tiny_model(4, 96);
+  model.architecture = "llama";
+  model.experts = 64;
+  const Layout layout = layout_of(arch::resolved(model), state::DType::f32, metadata, tokenizer);
+  check_places(layout);
+  check_structure(layout);
+}
+
+TEST_CASE("large tensors begin pages and lie behind the front, all else lies in it") {
+  const Layout layout = layout_of(test::tiny_model(1, 256), state::DType::f32);
+  for (const Dataset& dataset : layout.datasets) {
+    const bool large = dataset.group != "" && dataset.bytes >= state::kLargeBytes;
+    CHECK(layout.in_front(dataset) == !large);
+  }
 }

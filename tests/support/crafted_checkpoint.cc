@@ -1,4 +1,4 @@
-// Laid out by the program's own skeleton, so that only what a test changes is wrong.
+// Laid out by the program's own code, so that only what a test changes is wrong.
 #include "support/crafted_checkpoint.h"
 
 #include <cstring>
@@ -6,30 +6,65 @@
 #include <stdexcept>
 
 #include "arch/architectures.h"
-#include "state/blocks.h"
-#include "state/layout.h"
+#include "base/crc32c.h"
+#include "state/hdf5_structure.h"
 #include "state/metadata.h"
 #include "support/text_file.h"
 
 namespace stagedtrain::test {
 namespace {
 
+using state::HeaderBlock;
+using state::IndexRow;
+
 std::string text_of(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// Empty if they do not all lie in the text.
+std::span<std::byte> part(std::string& text, std::uint64_t offset, std::uint64_t bytes) {
+  const auto all = std::as_writable_bytes(std::span(text));
+  if (offset > all.size() || bytes > all.size() - offset) return {};
+  return all.subspan(offset, bytes);
+}
+
+HeaderBlock header_of(const std::string& file) {
+  HeaderBlock header;
+  std::memcpy(&header, file.data(), sizeof header);
+  return header;
+}
+void set_header(std::string& file, HeaderBlock header) {
+  const auto bytes = std::as_bytes(std::span(&header, 1));
+  header.crc32c = crc32c(bytes.first(bytes.size() - sizeof header.crc32c));
+  std::memcpy(file.data(), &header, sizeof header);
+}
+
+void seal_index(std::string& file, const std::function<void(std::vector<IndexRow>&)>& change) {
+  HeaderBlock header = header_of(file);
+  if (header.index_rows > file.size()) return;
+  const auto index = part(file, header.index_offset, header.index_rows * sizeof(IndexRow));
+  if (index.empty()) return;
+  std::vector<IndexRow> rows(header.index_rows);
+  std::memcpy(rows.data(), index.data(), index.size());
+  if (change) change(rows);
+  for (IndexRow& row : rows)
+    if (const auto block = part(file, row.offset, row.bytes); !block.empty())
+      row.crc32c = crc32c(block);
+  std::memcpy(index.data(), rows.data(), index.size());
+  header.index_crc32c = crc32c(index);
+  set_header(file, header);
 }
 
 }  // namespace
 
 CraftedCheckpoint::CraftedCheckpoint(const state::TrainingState& state)
-    : format(state::kFormatName),
-      format_version(state::kFormatVersion),
-      datasets(state::tensor_datasets(arch::param_table(state.model),
+    : datasets(state::tensor_datasets(arch::param_table(state.model),
                                       state.of(state::Kind::weights).front().dtype())) {
   for (const state::Kind kind : state::kKinds)
     for (const state::HostTensor& tensor : state.of(kind))
       contents.push_back(text_of(tensor.bytes()));
   const auto add_text = [&](const char* name, const std::string& text) {
-    add({"", name, state::ElementType::u8, {static_cast<std::int64_t>(text.size())}}, text);
+    add(state::text_dataset(name, text.size()), text);
   };
   add_text(state::kMetadata, state::metadata_json(state::header_of(state)).dump());
   if (state.run.tokenizer.size() > 5) add_text(state::kTokenizer, state.run.tokenizer);
@@ -52,21 +87,36 @@ void CraftedCheckpoint::add(const state::Dataset& dataset, const std::string& by
   contents.push_back(bytes);
 }
 
-void CraftedCheckpoint::write(const std::filesystem::path& path) const {
-  state::Skeleton skeleton(format, format_version, datasets);
-  skeleton.lay_out_rest();
-  std::string file(skeleton.file_bytes(), '\0');
-  for (std::size_t i = 0; i < datasets.size(); ++i) {
-    const state::Dataset& placed = skeleton.datasets()[i];
+std::string CraftedCheckpoint::bytes() const {
+  std::vector<state::Dataset> sized = datasets;
+  for (std::size_t i = 0; i < sized.size(); ++i)
+    if (sized[i].type == state::ElementType::u8)
+      sized[i] = state::text_dataset(sized[i].name.c_str(), contents[i].size());
+  const state::Layout layout = state::arrange(sized);
+  std::string file(layout.file_bytes, '\0');
+  const std::vector<std::byte> structure = state::hdf5_structure(layout);
+  std::memcpy(file.data(), structure.data(), structure.size());
+  for (std::size_t i = 0; i < contents.size(); ++i) {
+    const state::Dataset& placed = layout.datasets[i];
     if (placed.bytes != contents[i].size())
       throw std::runtime_error("wrong size of " + placed.path());
-    skeleton.set_checksums(i, state::block_checksums(std::as_bytes(std::span(contents[i]))));
     std::memcpy(file.data() + placed.offset, contents[i].data(), contents[i].size());
   }
-  skeleton.finish().for_each_run([&](std::uint64_t offset, std::span<const std::byte> run) {
-    std::memcpy(file.data() + offset, run.data(), run.size());
-  });
-  write_text(path, file);
+  state::write_index(layout, state::index_rows(layout), std::as_writable_bytes(std::span(file)));
+  seal_index(file, change_rows);
+  HeaderBlock header = header_of(file);
+  if (change_header) change_header(header);
+  set_header(file, header);
+  return file;
+}
+
+void CraftedCheckpoint::write(const std::filesystem::path& path) const {
+  write_text(path, bytes());
+}
+
+void seal(std::string& file) {
+  seal_index(file, nullptr);
+  set_header(file, header_of(file));
 }
 
 }  // namespace stagedtrain::test

@@ -1,0 +1,20 @@
+// JSON with the keys of each object sorted, for large files from elsewhere. Json compares each new
+// key of an object with all before it, which takes hours where a hostile file has a million.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/json.h"
+
+namespace stagedtrain {
+
+using SortedJson = nlohmann::json;
+
+// Throws Error(input) "where: not valid JSON: ...", or that it is nested deeper than 64 levels, which
+// would overflow the stack of whatever walks it.
+SortedJson parse_sorted_json(std::string_view text, const std::string& where);
+// With this indentation, or on one line if it is negative.
+std::string json_text(const SortedJson& json, int indent);
+
+}  // namespace stagedtrain
