@@ -1,7 +1,7 @@
 // Whole states to files and back.
 #include "state/checkpoint.h"
 
-#include "arch/architectures.h"
+#include "arch/distinct_tensors.h"
 #include "state/layout.h"
 
 namespace stagedtrain::state {
@@ -52,7 +52,13 @@ TrainingState load(const Path& path) {
 }
 
 std::uint64_t checkpoint_bytes(const arch::ModelConfig& model, DType dtype) {
-  return expected_file_bytes(tensor_datasets(arch::param_table(model), dtype));
+  const std::uint64_t file = expected_file_bytes({});
+  std::uint64_t total = file;
+  for (const arch::DistinctTensor& tensor : arch::distinct_tensors(model)) {
+    const std::vector<Dataset> one = tensor_datasets(arch::ParamTable({tensor.spec}), dtype);
+    total += static_cast<std::uint64_t>(tensor.copies) * (expected_file_bytes(one) - file);
+  }
+  return total;
 }
 
 }  // namespace stagedtrain::state
