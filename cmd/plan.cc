@@ -9,6 +9,7 @@
 #include "cmd/plan_from.h"
 #include "cmd/plan_measure.h"
 #include "cmd/plan_probe.h"
+#include "plan/caches.h"
 #include "plan/resolve_files.h"
 #include "report/plan_page.h"
 
@@ -98,7 +99,7 @@ std::string printed(const PlanArguments& a, const plan::FullPlan& full, Text tex
 }
 
 plan::Measurements measured(const PlanArguments& a) {
-  return plan::read_measurements(plan::measurements_file(a.measure.file));
+  return plan::known_measurements(a.measure.file);
 }
 
 // --law, or else the schedule's own.
