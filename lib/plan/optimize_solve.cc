@@ -288,6 +288,7 @@ law::Ladders solve_length(const Problem& problem, double tokens, const Limits& l
 
 Solution solve_for(const Problem& problem, double tokens, const Limits& limits) {
   Solution solution;
+  whole_steps(tokens / problem.step_tokens);  // refuses what no run can have
   solution.end_loss = problem.final_size().curve->loss(tokens);
   check_end(problem, solution.end_loss, tokens);
   const law::Ladders ladders = solve_length(problem, tokens, limits, solution);

@@ -63,12 +63,12 @@ std::string resource_lines(const Resources& asked) {
   if (asked.seconds > 0) {
     text += fmt::format("#SBATCH --time={}\n", wall_text(asked.seconds));
   } else {
-    text += "# No --time: the plan does not know it (stagedtrain plan --measure, or machine.flops).\n";
+    text += "# No time is asked for: the plan does not know it (stagedtrain plan --measure, or machine.flops).\n";
   }
   if (asked.threads > 0) {
     text += fmt::format("#SBATCH --cpus-per-task={:.0f}\n", asked.threads);
   } else {
-    text += "# No --cpus-per-task: nothing was measured on CPUs (stagedtrain plan --measure).\n";
+    text += "# No CPUs are asked for: nothing was measured on CPUs (stagedtrain plan --measure).\n";
   }
   return text;
 }

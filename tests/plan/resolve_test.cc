@@ -271,7 +271,7 @@ TEST_CASE("an epoch is as many steps as the stage's own context makes of the tex
   const RunPlan p = planned(two_contexts({"stages.0.for=1 epochs", "stages.1.for=1 epochs"}), facts);
   CHECK(p.stages[0].steps == 754);
   CHECK(p.stages[1].steps == 189);
-  CHECK(*plan::epochs(p) == Approx(2).epsilon(1e-3));
+  CHECK(*plan::epochs(p) == Approx(2).epsilon(3e-3));  // whole steps
 }
 
 TEST_CASE("tokens of a warm-up, a decay and a re-warm-up are those of their own stages' steps") {
