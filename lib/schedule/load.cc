@@ -184,13 +184,14 @@ void refuse_misplaced(const Tree& source) {
     return std::ranges::find(rows, path, &FieldRow::path) != rows.end();
   };
   for (const TreeEntry& entry : source.entries) {
-    if (is_key(entry.key)) continue;
+    const std::size_t dot = entry.key.find('.');
+    if (dot == std::string::npos && is_key(entry.key)) continue;
     for (const FieldRow& row : rows)
       if (row.path.ends_with("." + entry.key) && row.path.find("[]") == std::string::npos)
         throw Error(ErrorKind::usage, to_string(entry.mark) +
                                           fmt::format("unknown key '{}'; did you mean '{}'?",
                                                       entry.key, row.path));
-    if (const std::size_t dot = entry.key.find('.'); is_key(entry.key.substr(0, dot)))
+    if (dot != std::string::npos && is_key(entry.key.substr(0, dot)))
       throw Error(ErrorKind::usage,
                   to_string(entry.mark) +
                       fmt::format("unknown key '{}'; write '{}: {{{}: ...}}', dots are for --set",
