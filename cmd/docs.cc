@@ -19,7 +19,9 @@ A schedule is one YAML file that describes an experiment; [schedules/](../schedu
 
 - Numbers may be written 1e6, 1_000_000, 64K, 50M, 2.5G, 1T (powers of 1000) or 4Ki, 1Mi (powers of 1024).
 - Durations are a number and a unit: `2100 steps`, `10M tokens`, `3e15 flops`, `2 epochs`, `20%` (of the
-  run's steps). A bare number is steps. Each key says which units it takes.
+  run's steps). A bare number is steps, but not one with a suffix: `10M` needs its unit. Each key says
+  which units it takes. Tokens are those of the steps that are counted: each stage has its own context,
+  and warm-ups of batch and length count as they are.
 - A path in `--set path=value` has dots between keys; an item of a list goes by its number from 0 or by
   its name: `--set lr.peak=1e-3 --set stages.full.for=900 --set stages.1.grow.0.layers=12`.
 - Paths of files start at the folder in which the command runs.
@@ -48,8 +50,8 @@ std::string field_table(const std::vector<FieldRow>& rows) {
 std::string schedule_page() {
   std::string text = std::string(kRenew) + "# Schedule reference\n" + kScheduleIntro;
   text +=
-      "\n## Keys\n`stages[]` stands for each item of the list. Of `model`, layers, width, "
-      "heads, vocab and context\nmust be given; a stage's `model` takes the same keys.\n\n";
+      "\n## Keys\n`stages[]` stands for each item of the list. A stage's `model` takes the keys of "
+      "`model`, none of\nwhich it requires.\n\n";
   text += field_table(schedule::document());
   text += "\n## Learning-rate curves\n| `lr.curve` | course |\n|---|---|\n";
   for (const schedule::LrCurve& curve : schedule::lr_curves())

@@ -67,6 +67,15 @@ const train::Engine* find_module() {
   throw resource_error("{}: not found", candidates().front().string()).with_hint(kHint);
 }
 
+// Which devices are there only LibTorch knows; what they are called is known here.
+std::string known_device(const std::string& name) {
+  if (name == "auto" || name == "cpu" || name == "cuda" || name.starts_with("cuda:")) return "";
+  const std::string said = lower(name);
+  const bool graphics = said.starts_with("gpu") || said.starts_with("nvidia") || said == "cuda";
+  return fmt::format("found '{}'; expected auto, cpu, cuda or cuda:N{}", name,
+                     graphics ? " (write cuda for the GPU)" : "");
+}
+
 }  // namespace
 
 const train::Engine& engine() {
@@ -77,7 +86,8 @@ const train::Engine& engine() {
 std::vector<CLI::Option*> add_device_options(CLI::App& command, train::DeviceRequest& device) {
   return {
       command.add_option("--device", device.device, "auto, cpu, cuda or cuda:N (default: auto)")
-          ->type_name("DEVICE"),
+          ->type_name("DEVICE")
+          ->check(known_device),
       command
           .add_option("--threads", device.threads,
                       "threads on the CPU (default: OMP_NUM_THREADS, or the cores)")

@@ -12,6 +12,7 @@
 #include "base/signals.h"
 #include "base/text.h"
 #include "cmd/commands.h"
+#include "cmd/mistakes.h"
 #include "cmd/output.h"
 
 namespace stagedtrain::cmd {
@@ -36,32 +37,6 @@ void open_standard_streams() {
     if (::fcntl(descriptor, F_GETFD) < 0 && ::open("/dev/null", O_RDWR) != descriptor) ::_exit(4);
 }
 
-// A missing command gets the list, a misspelt one the nearest; CLI11 would only say that one is
-// required, or that a word is left over.
-void check_command(const CLI::App& app, int argc, char** argv) {
-  std::vector<std::string> names;
-  const bool is_option = argc > 1 && argv[1][0] == '-';
-  if (is_option) return;
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
-    if (argc > 1 && command->get_name() == argv[1]) return;
-    if (!command->get_group().empty()) names.push_back(command->get_name());
-  }
-  if (argc < 2)
-    throw usage_error("no command was given; expected one of {}", join(names, ", "))
-        .with_hint(
-            "begin with: stagedtrain data TEXT --out DIR; stagedtrain --help shows a first run");
-  throw usage_error("unknown command '{}'{}", argv[1], suggestion(argv[1], names))
-      .with_hint("stagedtrain --help lists the commands");
-}
-
-// What CLI11 found wrong, in the words of every other error.
-Error usage_of(const CLI::ParseError& error, const CLI::App& app) {
-  std::string command = "stagedtrain";
-  if (const auto chosen = app.get_subcommands(); !chosen.empty())
-    command += " " + chosen.front()->get_name();
-  return usage_error("{}", error.what()).with_hint(fmt::format("{} --help", command));
-}
-
 // --help and --version. CLI11 would print them itself, and not notice a full disk.
 void print_help(const CLI::ParseError& error, const CLI::App& app) {
   std::ostringstream text;
@@ -84,6 +59,7 @@ void run(int argc, char** argv) {
   add_report(app);
   add_show(app);
   check_command(app, argc, argv);
+  check_set(argc, argv);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -9,6 +9,7 @@
 #include "cmd/plan_from.h"
 #include "cmd/plan_measure.h"
 #include "cmd/plan_probe.h"
+#include "plan/caches.h"
 #include "plan/resolve_files.h"
 #include "report/plan_page.h"
 
@@ -48,8 +49,9 @@ schedule of one stage, the sizes are the rule's own. Outside its range a rule is
 tell how losses fall. A curve, or each stage of a run, becomes loss = E + B (x + x0)^-b, x in steps
 at peak learning rate: warm-up, the decay and spikes are left out; it needs 30 logged steps and
 three times the warm-up. Finished runs become Chinchilla's law. CSV columns: step, lr, loss (and
-tokens), or parameters, loss, and tokens or training_flop. Intervals are of 80% of 400 bootstraps
-of the noise alone; the refits to the first 50 and 70% say how far to trust a forecast.
+tokens), or parameters, loss, and tokens or training_flop; other columns are left alone. Intervals
+are of 80% of 400 bootstraps of the noise alone; the refits to the first 50 and 70% say how far to
+trust a forecast.
 
 --measure loads LibTorch and times real steps of every stage's model on this machine, on made-up
 tokens, so it needs no data. The numbers go into a file of this user (--measurements), keyed by
@@ -68,8 +70,9 @@ tells little, that some hundred steps later a lot. The same command, given again
 ended, ranks them and plans with the best.
 
 --slurm writes schedule.yaml, a script for each job and submit.sh, which chains them (afterok). A
-job is a stage, or a --slice of time; the same script starts and goes on. $STAGEDTRAIN may name the
-program.
+job is a stage, or a --slice of time; the same script starts and goes on. Jobs ask for the planned
+time and the CPUs that were measured, as far as they are known, and call this program by its path;
+$STAGEDTRAIN names another one.
 
 Examples:
   stagedtrain plan schedules/demo.yaml
@@ -98,7 +101,7 @@ std::string printed(const PlanArguments& a, const plan::FullPlan& full, Text tex
 }
 
 plan::Measurements measured(const PlanArguments& a) {
-  return plan::read_measurements(plan::measurements_file(a.measure.file));
+  return plan::known_measurements(a.measure.file);
 }
 
 // --law, or else the schedule's own.

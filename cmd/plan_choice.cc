@@ -3,6 +3,8 @@
 
 #include "base/text.h"
 #include "base/units.h"
+#include "cmd/program_path.h"
+#include "plan/caches.h"
 
 namespace stagedtrain::cmd {
 namespace {
@@ -95,20 +97,8 @@ CLI::Option* add_choice_options(CLI::App& command, ChoiceArguments& a) {
 }
 
 plan::Transfer transfer_of(const ChoiceArguments& a) {
-  plan::Transfer transfer;
+  plan::Transfer transfer = plan::read_transfer("--transfer", a.transfer);
   transfer.mixing_tokens = tokens_of("--mixing", a.mixing);
-  if (a.transfer == "loss-state") return transfer;
-  if (a.transfer == "mixing") {
-    transfer.assumption = law::Assumption::mixing;
-    return transfer;
-  }
-  if (!a.transfer.starts_with("rho="))
-    throw usage_error("--transfer {}: expected loss-state, mixing or rho=X", a.transfer);
-  const auto rho = parse_number(a.transfer.substr(4));
-  if (!rho || !(*rho > 0))
-    throw usage_error("--transfer {}: expected a number above 0, as rho=1.4", a.transfer);
-  transfer.assumption = law::Assumption::measured;
-  transfer.rho = *rho;
   return transfer;
 }
 
@@ -122,7 +112,7 @@ plan::OptimizeOptions optimize_options(const ChoiceArguments& a) {
   options.most_tokens = tokens_of("--most-tokens", a.most_tokens);
   options.most_seconds = seconds_of("--most-time", a.most_time);
   options.shortest_stage = tokens_of("--shortest-stage", a.shortest_stage);
-  options.known = plan::read_measurements(plan::measurements_file(""));
+  options.known = plan::known_measurements();
   return options;
 }
 
@@ -131,7 +121,11 @@ plan::RuleOptions rule_options(const ChoiceArguments& a) {
 }
 
 plan::SlurmOptions slurm_options(const ChoiceArguments& a, bool force) {
-  return {a.slurm, seconds_of("--slice", a.slice), force, std::filesystem::current_path()};
+  return {.folder = a.slurm,
+          .slice = seconds_of("--slice", a.slice),
+          .force = force,
+          .work_folder = std::filesystem::current_path(),
+          .program = program_path()};
 }
 
 }  // namespace stagedtrain::cmd

@@ -1,6 +1,7 @@
 // `stagedtrain plan --from`: reads a run's folder and plans what is left.
 #include "cmd/plan_from.h"
 
+#include "plan/caches.h"
 #include "plan/replan.h"
 #include "plan/resolve_files.h"
 
@@ -16,8 +17,7 @@ std::string from_result(const FromArguments& arguments) {
   const plan::DataFacts facts = plan::resolve_files(schedule).facts;
   const plan::Replan replan =
       plan::replan(runlog::read_log(folder / "run.jsonl", folder.string()), schedule, facts,
-                   plan::read_measurements(plan::measurements_file("")),
-                   plan::read_learned(plan::learned_file("")));
+                   plan::known_measurements(), plan::known_growths());
   if (arguments.print_schedule) return plan::resolved_yaml(plan::resolve(replan.schedule, facts));
   return arguments.json ? json_text(plan::to_json(replan)) + "\n" : plan::to_text(replan);
 }

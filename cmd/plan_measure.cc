@@ -3,7 +3,7 @@
 
 #include "cmd/engine.h"
 #include "cmd/output.h"
-#include "plan/measurements.h"
+#include "plan/caches.h"
 
 namespace stagedtrain::cmd {
 
@@ -23,10 +23,10 @@ CLI::Option* add_measure_options(CLI::App& command, MeasureArguments& arguments)
 std::string measure_result(const MeasureArguments& arguments, const plan::RunPlan& plan,
                            bool json) {
   const Path file = plan::measurements_file(arguments.file);
-  plan::read_measurements(file);  // a bad file is refused before the work
+  plan::known_measurements(arguments.file);  // a bad file is told of before the work
   const std::vector<plan::Measurement> measured = engine().measure(
       plan, arguments.request, [](const std::string& stage) { tell("measuring " + stage + "\n"); });
-  plan::add_measurements(file, measured);
+  plan::keep_measurements(arguments.file, measured);
   if (json) return json_text(plan::to_json(measured)) + "\n";
   return plan::to_text(measured) +
          fmt::format(

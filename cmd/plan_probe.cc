@@ -4,18 +4,12 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "cmd/program_path.h"
 #include "plan/probe.h"
 #include "plan/resolve_files.h"
 
 namespace stagedtrain::cmd {
 namespace {
-
-// This program, as a script finds it.
-std::string program() {
-  std::error_code none;
-  const Path self = std::filesystem::read_symlink("/proc/self/exe", none);
-  return none ? "stagedtrain" : self.string();
-}
 
 // Files that are there must be these; the others are written. The script is written anew, as a
 // larger probe goes on with a smaller one's runs.
@@ -62,7 +56,7 @@ std::string probe_result(const ProbeArguments& arguments, const schedule::Schedu
   const std::size_t all_ways = candidates.size();
   candidates.resize(std::min(all_ways, static_cast<std::size_t>(arguments.ways)));
   const Path folder = arguments.folder;
-  write_files(plan::probe_files(candidates, folder, program()), folder);
+  write_files(plan::probe_files(candidates, folder, program_path()), folder);
   const std::vector<plan::ProbeResult> ranking =
       plan::ranked(plan::probe_results(candidates, folder));
   const bool all = std::ranges::all_of(

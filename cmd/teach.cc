@@ -3,15 +3,16 @@
 
 #include "cmd/output.h"
 
+#include "plan/caches.h"
+
 namespace stagedtrain::cmd {
 
 bool teach(const std::vector<plan::Measurement>& speeds,
            const std::vector<plan::LearnedGrowth>& growths) {
-  const Path measurements = plan::measurements_file(""), learned = plan::learned_file("");
-  if (measurements.empty()) return false;  // no HOME: nowhere to keep it
+  if (plan::measurements_file("").empty()) return false;  // no HOME: nowhere to keep it
   try {
-    plan::add_measurements(measurements, speeds);
-    plan::add_learned(learned, growths);
+    plan::keep_measurements("", speeds);
+    plan::keep_growths(growths);
     return true;
   } catch (const Error& error) {
     tell(fmt::format("nothing was kept for later plans: {}\n", error.what()));

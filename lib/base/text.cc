@@ -70,8 +70,10 @@ std::optional<std::string> nearest_word(std::string_view word,
   if (word.size() > 64) return {};
   std::optional<std::string> best;
   std::size_t best_distance = std::max<std::size_t>(1, word.size() / 3) + 1;
+  // Case does not count: GPT2 means gpt2.
+  const std::string wanted = lower(word);
   for (const std::string& candidate : candidates) {
-    const std::size_t distance = edit_distance(word, candidate);
+    const std::size_t distance = edit_distance(wanted, lower(candidate));
     if (distance < best_distance) {
       best_distance = distance;
       best = candidate;

@@ -29,9 +29,39 @@ std::optional<Duration> parse_time(std::string_view text) {
   return {};
 }
 
+// What people write for a unit besides the words that are accepted.
+constexpr std::pair<std::string_view, std::string_view> kMeant[] = {
+    {"percent", "%"}, {"sec", "s"},   {"secs", "s"},  {"second", "s"}, {"seconds", "s"},
+    {"min", "m"},     {"mins", "m"},  {"minute", "m"}, {"minutes", "m"}, {"hr", "h"},
+    {"hrs", "h"},     {"hour", "h"},  {"hours", "h"}, {"day", "d"},    {"days", "d"},
+    {"tok", " tokens"}, {"toks", " tokens"}, {"iters", " steps"}, {"iterations", " steps"},
+    {"updates", " steps"}};
+
+std::string what_was_meant(std::string_view number, const std::string& unit) {
+  for (const auto& [name, meant] : kMeant)
+    if (unit == name) return fmt::format("; did you mean '{}{}'?", number, meant);
+  return suggestion(unit, {"steps", "tokens", "flops", "epochs", "%"});
+}
+
+bool has_suffix(std::string_view number) {
+  return std::string_view("kKMGBTi").find(number.back()) != std::string_view::npos;
+}
+
 [[noreturn]] void refuse(std::string_view text, const std::string& why) {
   throw usage_error("'{}' is not a duration{}", text, why)
       .with_hint("write 2100 steps, 10M tokens, 3e15 flops, 2 epochs, 20% or 30m");
+}
+
+// "100steps" lacks a space, "1,000 steps" and "0,5 epochs" have a comma.
+[[noreturn]] void refuse_number(std::string_view whole, std::string_view text) {
+  for (const auto& [unit, value] : kUnits) {
+    if (!lower(whole).ends_with(unit)) continue;
+    const std::string_view number = whole.substr(0, whole.size() - unit.size());
+    if (parse_number(number)) refuse(text, fmt::format("; did you mean '{} {}'?", number, unit));
+  }
+  if (whole.substr(0, whole.find(' ')).find(',') != std::string_view::npos)
+    refuse(text, ": it has a comma; write 1000 or 1_000, and a decimal point as in 0.5");
+  refuse(text, ": expected a number first");
 }
 
 }  // namespace
@@ -43,13 +73,15 @@ Duration parse_duration(std::string_view text) {
   std::size_t cut = whole.find_first_of(" \t%");
   if (cut == std::string_view::npos) cut = whole.size();
   const auto amount = parse_number(whole.substr(0, cut));
-  if (!amount) refuse(text, ": expected a number first");
+  if (!amount) refuse_number(whole, text);
   if (*amount < 0) refuse(text, ": it is negative");
   const std::string unit = lower(trim(whole.substr(cut)));
+  if (unit.empty() && has_suffix(whole))
+    throw usage_error("found '{0}'; expected a unit, such as '{0} tokens' or '{0} steps'", whole);
   if (unit.empty()) return {*amount, DurationUnit::steps};
   for (const auto& [name, value] : kUnits)
     if (unit == name) return {*amount, value};
-  refuse(text, ": unit" + suggestion(unit, {"steps", "tokens", "flops", "epochs", "%"}));
+  refuse(text, ": unit '" + unit + "'" + what_was_meant(trim(whole.substr(0, cut)), unit));
 }
 
 std::string to_string(const Duration& duration) {

@@ -11,7 +11,7 @@ enum class DurationUnit { steps, tokens, flops, epochs, percent, seconds, automa
 
 // An amount of training as written in a schedule: "2100 steps", "10M tokens", "3e15 flops",
 // "2 epochs", "20%" (of the whole run), "30m" (of training time: s, m, h, d), "auto" (the planner
-// chooses). A bare number is steps.
+// chooses). A bare number is steps, but 10M alone is refused: it nearly always means tokens.
 struct Duration {
   double amount = 0;
   DurationUnit unit = DurationUnit::steps;

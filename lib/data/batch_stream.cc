@@ -20,20 +20,21 @@ void require_window(const TokenFile& file, std::int64_t context) {
         .with_hint("use more text or a shorter model.context");
 }
 
+}  // namespace
+
 // So many windows of context + 1 tokens that they fit behind every offset below context; in a file
 // shorter than two contexts one window, behind fewer offsets.
-std::int64_t windows_of(std::int64_t count, std::int64_t context) {
-  return std::max<std::int64_t>(1, count / context - 1);
+std::int64_t windows_per_epoch(std::int64_t tokens, std::int64_t context) {
+  if (tokens <= context) return 0;
+  return std::max<std::int64_t>(1, tokens / context - 1);
 }
-
-}  // namespace
 
 BatchStream::BatchStream(std::shared_ptr<const TokenFile> file, std::int64_t context,
                          std::int64_t vocab, Cursor start)
     : file_(std::move(file)), context_(context), vocab_(vocab), windows_(0), cursor_(start) {
   require_window(*file_, context_);
   ST_CHECK(start.index >= 0, "cursor at {}", start.index);
-  windows_ = windows_of(file_->count(), context_);
+  windows_ = data::windows_per_epoch(file_->count(), context_);
 }
 
 std::int64_t BatchStream::window_start(std::int64_t index) const {

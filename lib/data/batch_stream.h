@@ -22,6 +22,9 @@ struct Batch {
   std::vector<std::int32_t> tokens;
 };
 
+// How many windows an epoch has in a file of so many tokens; 0 if it is too short for one.
+std::int64_t windows_per_epoch(std::int64_t tokens, std::int64_t context);
+
 // Training sequences of context + 1 tokens cut from a token file. Each epoch cuts the file at an
 // offset of its own and visits every window once in a pseudo-random order (a keyed permutation), so
 // staged and scratch runs of one seed see the same data in the same order whatever their stages.

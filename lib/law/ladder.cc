@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/signals.h"
 
 namespace stagedtrain::law {
 
@@ -16,6 +17,7 @@ FamilyPairs pairs_of(const Family& family,
                      const std::function<bool(std::size_t, std::size_t)>& connected) {
   FamilyPairs all;
   for (std::size_t from = 0; from < family.size(); ++from) {
+    stop_point("planning");
     all.grids.push_back(loss_grid(*family[from].curve));
     for (std::size_t to = from + 1; to < family.size(); ++to) {
       if (connected && !connected(from, to)) continue;
@@ -44,6 +46,7 @@ Ladders::Ladders(Family family, const FamilyPairs& pairs, double end_loss, Ladde
   for (std::size_t i = 0; i < rules_.prices.size(); ++i) family_[i].cost += rules_.prices[i];
   const double end_tokens = last.curve->tokens(end_loss);
   for (const auto& [from, to, large_tokens] : pairs.pairs) {
+    stop_point("planning");
     const Growth growth =
         best_growth(family_[from], family_[to], end_loss, pairs.grids[from], large_tokens);
     const double worth = (growth.credit - rules_.lost_tokens) * family_[to].cost;

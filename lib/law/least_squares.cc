@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/signals.h"
 #include "law/linear_solve.h"
 
 namespace stagedtrain::law {
@@ -121,6 +122,7 @@ LeastSquaresFit least_squares(const Residuals& residuals, std::size_t count,
   while (normal.cosine > options.tolerance && steps < options.most_steps &&
          damping < kLargestDamping) {
     ++steps;
+    stop_point("fitting");
     if (!solve_step(normal, damping, step)) {
       damping *= 10;
       continue;

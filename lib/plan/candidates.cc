@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/signals.h"
+
 namespace stagedtrain::plan {
 namespace {
 
@@ -28,6 +30,7 @@ std::vector<std::int64_t> width_factors(const arch::ModelConfig& m) {
 std::vector<Candidate> candidates(const arch::ModelConfig& final_model, const PlanningLaw& law) {
   std::vector<Candidate> found;
   for (std::int64_t layers : depths(final_model)) {
+    stop_point("planning");
     for (std::int64_t k : width_factors(final_model)) {
       Candidate candidate;
       candidate.model = final_model;

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "law/pair.h"
 #include "plan/planning_law.h"
+#include "plan/transfer.h"
 
 namespace stagedtrain::plan {
 namespace {
@@ -48,7 +49,7 @@ class Chooser {
     for (const StagePlan& stage : plan_.stages)
       sizes_.push_back({stage.name, cost(stage, measurements), curve_of(stage)});
     run_.tokens = scratch_tokens();
-    run_.decay = decay_tokens(run_.tokens);
+    run_.decay = decay_tokens(run_.tokens / step_tokens_);
     end_loss_ = sizes_.back().curve->loss(run_.tokens);
     try {
       refuse_nonsense(law_, sizes_.back(), plan_.final_model, run_.tokens);
@@ -68,7 +69,7 @@ class Chooser {
     if (nonsense_ && lengths && assumption_ == Assumption::loss_state) throw *nonsense_;
     for (int pass = 1; pass < kPasses; ++pass) {
       walk();
-      run_.decay = decay_tokens(tokens_);
+      run_.decay = decay_tokens(steps_);
     }
     walk();
     if (nonsense_) {
@@ -115,11 +116,11 @@ class Chooser {
     return length.amount * step_tokens_;
   }
 
-  // Of a run of so many tokens.
-  double decay_tokens(double tokens) const {
+  // Of a run of so many steps, whose last steps are of the final model.
+  double decay_tokens(double steps) const {
     const schedule::LrSpec& lr = asked_.lr;
     if (lr.curve != "wsd") return 0;
-    if (lr.decay.unit == DurationUnit::percent) return lr.decay.amount / 100 * tokens;
+    if (lr.decay.unit == DurationUnit::percent) return lr.decay.amount / 100 * steps * step_tokens_;
     return lr.decay.amount * (lr.decay.unit == DurationUnit::steps ? step_tokens_ : 1);
   }
 
@@ -127,20 +128,13 @@ class Chooser {
   void choose_transfer(const Learned& learned) {
     const std::string& word = asked_.plan.transfer;
     rho_.assign(sizes_.size(), 1);
-    if (word == "loss-state") return;
-    assumption_ = word == "mixing" ? Assumption::mixing : Assumption::measured;
-    if (word == "mixing") return;
-    if (word.starts_with("rho=")) {
-      const auto rho = parse_number(word.substr(4));
-      if (!rho || !(*rho > 0))
-        throw usage_error("plan.transfer: found '{}', expected a number above 0, as rho=1.4", word);
-      rho_.assign(sizes_.size(), *rho);
-      return;
+    if (word == "auto") {
+      assumption_ = Assumption::measured;
+      return take_learned(learned);
     }
-    if (word != "auto")
-      throw usage_error("plan.transfer: found '{}', expected loss-state, mixing, rho=X or auto",
-                        word);
-    take_learned(learned);
+    const Transfer transfer = read_transfer("plan.transfer", word, "loss-state, mixing, rho=X or auto");
+    assumption_ = transfer.assumption;
+    rho_.assign(sizes_.size(), transfer.rho);
   }
 
   // Every growth must have been measured; one that was not makes the whole plan loss-state.
@@ -186,13 +180,23 @@ class Chooser {
     return most;
   }
 
+  // Without loss-state later is better. What ends that.
+  std::string why_so_late() const {
+    const std::string end = run_.decay > 0 ? "the decay" : "the end";
+    if (run_.mixing > 0)
+      return fmt::format("the last moment that leaves {} tokens to mix before {}",
+                         short_count(run_.mixing), end);
+    return fmt::format(
+        "the last moment before {}; how long a growth takes to mix is not known (plan.mixing)", end);
+  }
+
   // Where on stage i's own curve growing into the next is best, and why in a few words.
   double best_until(std::size_t i, std::string& why) const {
     if (assumption_ != Assumption::loss_state) {
       double target = run_.last_growth();
       for (std::size_t j = sizes_.size() - 1; j > i + 1; --j)
         target = rho_[j] * target - run_.mixing;
-      why = "the last moment that leaves time to mix before the decay";
+      why = why_so_late();
       return rho_[i + 1] * target;
     }
     const double before_decay = sizes_.back().curve->loss(run_.tokens - run_.decay);
@@ -202,6 +206,14 @@ class Chooser {
                     fmt::format("growing {} into {} saves nothing by the law {}", sizes_[i].name,
                                 sizes_[i + 1].name, law_.name))
           .with_hint("give the stage's length as a number, or leave it out");
+    // A growth that lies at the bound is there because of the bound, whatever the sizes pay.
+    if (growth.loss <= before_decay * (1 + 1e-9)) {
+      why = fmt::format(
+          "the last moment before {} ends the run: {} still pays less for the next bit of loss than "
+          "{}, but no growth may come later",
+          run_.decay > 0 ? "the decay" : "the final model", sizes_[i].name, sizes_[i + 1].name);
+      return growth.small_tokens;
+    }
     why = fmt::format(
         "where {} and {} pay the same for the next bit of loss, at {:.4f} by the law; {} to {} "
         "tokens keep 95% of what it saves",
@@ -220,7 +232,7 @@ class Chooser {
   void walk() {
     choice_.words.clear();
     choice_.end_losses.clear();
-    tokens_ = cost_ = 0;
+    steps_ = cost_ = 0;
     double at = 0;  // on the stage's own curve
     for (std::size_t i = 0; i < sizes_.size(); ++i) {
       const bool last = i + 1 == sizes_.size();
@@ -236,21 +248,26 @@ class Chooser {
               .with_hint("leave this stage out, or shorten the one before");
         tokens = set_length(i, until - at, why);
       }
-      tokens_ += tokens;
+      steps_ += tokens / tokens_of_step(i);
       cost_ += tokens * sizes_[i].cost;
       choice_.end_losses.push_back(sizes_[i].curve->loss(at + tokens));
       if (!last) at = resume_at(i + 1, at + tokens);
     }
   }
 
+  // After the batch-size warm-up, at the stage's own context.
+  double tokens_of_step(std::size_t i) const {
+    return static_cast<double>(asked_.batch.sequences * plan_.stages[i].model.context);
+  }
+
   double set_length(std::size_t i, double tokens, const std::string& why) {
-    const double steps = std::max(1.0, std::round(tokens / step_tokens_));
+    const double each = tokens_of_step(i), steps = std::max(1.0, std::round(tokens / each));
     schedule::StageSpec& stage = choice_.schedule.stages[i];
     stage.length = {steps, DurationUnit::steps};
-    if (asked_.batch.size_warmup) stage.length = {steps * step_tokens_, DurationUnit::tokens};
+    if (asked_.batch.size_warmup) stage.length = {steps * each, DurationUnit::tokens};
     choice_.words.push_back(
-        fmt::format("{}: {} steps, {}", stage.name, grouped(std::llround(steps)), why));
-    return steps * step_tokens_;
+        fmt::format("{}: {} steps, {}", stage.name, grouped(whole_steps(steps)), why));
+    return steps * each;
   }
 
   std::string assumption_words() const {
@@ -306,11 +323,11 @@ class Chooser {
   const Schedule& asked_;
   RunPlan plan_;  // with placeholders: models and given lengths are right
   PlanningLaw law_;
-  double step_tokens_;
+  double step_tokens_;  // of a step of the final model
   law::Family sizes_;  // of the stages
   law::RunLength run_;
   double end_loss_ = 0;
-  double tokens_ = 0, cost_ = 0;   // of all stages
+  double steps_ = 0, cost_ = 0;    // of all stages
   std::optional<Error> nonsense_;  // what the law says of the end is none
   Assumption assumption_ = Assumption::loss_state;
   std::vector<double> rho_;  // of the growth into each stage

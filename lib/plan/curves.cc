@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 
 #include "base/json.h"
 #include "base/text.h"
+#include "plan/csv_table.h"
 
 namespace stagedtrain::plan {
 namespace {
@@ -15,96 +15,59 @@ constexpr const char* kCsvHint =
     "a curve has the columns step, lr, loss; finished runs have parameters, loss, and tokens or "
     "training_flop";
 
-struct Row {
-  std::string where;
-  std::vector<double> values;
-};
-
-// A CSV file of numbers under a header.
-struct Csv {
-  std::string name;
-  std::vector<std::string> columns;
-  std::vector<Row> rows;
-
-  std::optional<std::size_t> find(const std::string& column) const {
-    const auto found = std::ranges::find(columns, column);
-    if (found == columns.end()) return std::nullopt;
-    return static_cast<std::size_t>(found - columns.begin());
-  }
-  bool has(const std::string& column) const { return find(column).has_value(); }
-};
-
-std::vector<double> read_row(const std::string& line, const std::string& where,
-                             const std::vector<std::string>& columns) {
-  const std::vector<std::string> cells = split(line, ',');
-  if (cells.size() != columns.size())
-    throw input_error("{}: found {} values, expected {} ({})", where, cells.size(), columns.size(),
-                      join(columns, ", "));
-  std::vector<double> values;
-  for (std::size_t i = 0; i < cells.size(); ++i) {
-    const auto value = parse_number(trim(cells[i]));
-    if (!value || !std::isfinite(*value))
-      throw input_error("{}: {} is '{}', expected a number", where, columns[i], trim(cells[i]))
-          .with_hint("end the file before this line, or remove the line if only it is bad");
-    values.push_back(*value);
-  }
-  return values;
+bool name_has_other_separator(const std::string& header) {
+  return header.find_first_of(";\t|") != std::string::npos;
 }
 
-Csv read_table(const std::string& text, const std::string& name) {
-  Csv csv{name, {}, {}};
-  std::size_t number = 0;
-  for (const std::string& line : split(text, '\n')) {
-    ++number;
-    if (trim(line).empty()) continue;
-    if (csv.columns.empty()) {
-      for (const std::string& column : split(line, ','))
-        csv.columns.push_back(lower(std::string(trim(column))));
-    } else {
-      const std::string where = fmt::format("{}:{}", name, number);
-      csv.rows.push_back({where, read_row(line, where, csv.columns)});
-    }
-  }
-  return csv;
+double positive(const CsvTable& csv, std::size_t row, std::size_t column) {
+  const double value = csv.number(row, column);
+  if (!(value > 0))
+    throw input_error("{}: {} is {}, expected a number above 0", csv.where(row),
+                      csv.columns()[column], value);
+  return value;
 }
 
-void check_positive(const Csv& csv, const Row& row, std::size_t column) {
-  if (!(row.values[column] > 0))
-    throw input_error("{}: {} is {}, expected a number above 0", row.where, csv.columns[column],
-                      row.values[column]);
+// The abscissa of a curve is steps at the peak rate, so there must be one.
+void check_rates(const CsvTable& csv, const LoggedCurve& curve) {
+  const auto is_zero = [](const law::LoggedStep& step) { return step.rate == 0; };
+  if (!curve.steps.empty() && std::ranges::all_of(curve.steps, is_zero))
+    throw input_error("{}: lr is 0 here and in every other row, expected the learning rate of "
+                      "each step",
+                      csv.where(0))
+        .with_hint("if the rate was constant, write any number above 0 in all rows");
 }
 
-LoggedCurve read_curve(const Csv& csv) {
+LoggedCurve read_curve(const CsvTable& csv) {
   const std::size_t step = *csv.find("step"), lr = *csv.find("lr"), loss = *csv.find("loss");
   LoggedCurve curve;
-  curve.name = csv.name;
-  for (const Row& row : csv.rows) {
-    check_positive(csv, row, loss);
-    const law::LoggedStep point{row.values[step], row.values[lr], row.values[loss]};
+  curve.name = csv.name();
+  for (std::size_t row = 0; row < csv.size(); ++row) {
+    const law::LoggedStep point{csv.number(row, step), csv.number(row, lr),
+                                positive(csv, row, loss)};
     if (point.rate < 0)
-      throw input_error("{}: lr is {}, expected 0 or more", row.where, point.rate);
+      throw input_error("{}: lr is {}, expected 0 or more", csv.where(row), point.rate);
     const double last = curve.steps.empty() ? -1 : curve.steps.back().step;
     if (!(point.step > last))
-      throw input_error("{}: step {} after step {}, expected rising steps from 0", row.where,
+      throw input_error("{}: step {} after step {}, expected rising steps from 0", csv.where(row),
                         point.step, last);
     curve.steps.push_back(point);
   }
-  if (const auto tokens = csv.find("tokens"); tokens && csv.rows.size() > 1)
-    curve.tokens_per_step = (csv.rows.back().values[*tokens] - csv.rows.front().values[*tokens]) /
+  check_rates(csv, curve);
+  if (const auto tokens = csv.find("tokens"); tokens && csv.size() > 1)
+    curve.tokens_per_step = (csv.number(csv.size() - 1, *tokens) - csv.number(0, *tokens)) /
                             (curve.steps.back().step - curve.steps.front().step);
   return curve;
 }
 
-LoggedEnds read_ends(const Csv& csv) {
+LoggedEnds read_ends(const CsvTable& csv) {
   const std::size_t parameters = *csv.find("parameters"), loss = *csv.find("loss");
   const auto tokens = csv.find("tokens");
   const std::size_t length = tokens ? *tokens : *csv.find("training_flop");
-  LoggedEnds ends{csv.name, {}};
-  for (const Row& row : csv.rows) {
-    for (std::size_t column : {parameters, loss, length}) check_positive(csv, row, column);
-    const double count = row.values[parameters];
-    const double seen = tokens ? row.values[length] : row.values[length] / (6 * count);
-    ends.points.push_back({count, seen, row.values[loss]});
+  LoggedEnds ends{csv.name(), {}};
+  for (std::size_t row = 0; row < csv.size(); ++row) {
+    const double count = positive(csv, row, parameters), end = positive(csv, row, loss);
+    const double amount = positive(csv, row, length);
+    ends.points.push_back({count, tokens ? amount : amount / (6 * count), end});
   }
   return ends;
 }
@@ -159,15 +122,17 @@ LoggedCurve stage_curve(const runlog::Run& run, const runlog::Stage& stage, cons
 }  // namespace
 
 void read_csv(const std::string& text, const std::string& name, LoggedRuns& into) {
-  const Csv csv = read_table(text, name);
+  const CsvTable csv(text, name);
   if (csv.has("step") && csv.has("lr") && csv.has("loss")) {
     into.curves.push_back(read_curve(csv));
   } else if (csv.has("parameters") && csv.has("loss") &&
              (csv.has("tokens") || csv.has("training_flop"))) {
     into.ends.push_back(read_ends(csv));
   } else {
-    throw input_error("{}:1: found the columns '{}'", name, join(csv.columns, ", "))
-        .with_hint(kCsvHint);
+    throw input_error("{}:1: found the columns '{}'", name, join(csv.columns(), ", "))
+        .with_hint(csv.columns().size() == 1 && name_has_other_separator(csv.columns().front())
+                       ? "cells are separated by commas"
+                       : kCsvHint);
   }
 }
 

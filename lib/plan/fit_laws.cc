@@ -19,7 +19,23 @@ double offset_spread(const LoggedCurve& curve, const law::CurvePoints& points) {
   return curve.begin > 0 ? curve.begin : points.warmup / 4;
 }
 
+// A falling curve has B > 0, and falls by more between its ends than the noise of their mean.
+void check_falls(const LoggedCurve& curve, const law::CurveFit& fit) {
+  const std::vector<law::CurvePoint>& points = fit.points;
+  const double first = points.front().loss, last = points.back().loss;
+  if (fit.law.B > 0 && fit.law.loss(points.front().x) - fit.law.loss(points.back().x) > 1e-4 * last)
+    return;
+  throw input_error(
+      "{}: the losses do not fall: {:.4f} at step {}, {:.4f} at step {}; expected a falling curve",
+      curve.name, first, format_number(curve.steps.front().step), last,
+      format_number(curve.steps.back().step))
+      .with_hint("check that the column holds training losses in the order of the steps");
+}
+
 void check_length(const LoggedCurve& curve, const law::CurvePoints& points) {
+  if (!(points.peak > 0))
+    throw input_error("{}: the learning rate is 0 at every logged step, expected one above 0",
+                      curve.name);
   const double seen = points.last_step - curve.begin;
   if (points.points.size() < kFewestPoints)
     throw input_error(
@@ -77,6 +93,7 @@ FittedCurve fit_logged_curve(const LoggedCurve& curve, const FitOptions& options
   const law::CurveFitOptions fit_options{.huber = options.huber,
                                          .offset_spread = offset_spread(curve, points)};
   const law::CurveFit fit = law::fit_curve(points.points, fit_options);
+  check_falls(curve, fit);
   if (!fit.floor_found)
     throw input_error("{}: the losses do not bend towards a floor (E went to 0)", curve.name)
         .with_hint("the log is too short for a forecast: train longer before fitting");

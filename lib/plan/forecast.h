@@ -1,18 +1,11 @@
 // The losses that a law foretells for a plan's stages, and what a run from scratch would cost.
 #pragma once
 
-#include "law/assumption.h"
 #include "plan/planning_law.h"
 #include "plan/run_cost.h"
+#include "plan/transfer.h"
 
 namespace stagedtrain::plan {
-
-// What the grown models are taken to remember.
-struct Transfer {
-  law::Assumption assumption = law::Assumption::loss_state;
-  double rho = 1;            // of measured
-  double mixing_tokens = 0;  // that a growth takes to mix; 0: not known
-};
 
 // A loss with the range that 80 % of the law's bootstraps give, if it has any.
 struct LossRange {

@@ -96,7 +96,7 @@ std::string window_text(const GrowthWindow& w) {
   const char* verdict = w.planned < w.earliest ? ", which is early"
                         : w.planned > w.latest ? ", which is late"
                                                : "";
-  const auto step = [](double at) { return grouped(std::max<std::int64_t>(0, std::llround(at))); };
+  const auto step = [](double at) { return grouped_number(std::max(0.0, at)); };
   return wrapped(fmt::format(
       "growing into {}: after step {}{}; best after {}, and {} to {} keep 95% of what it saves "
       "(loss-state)",

@@ -15,7 +15,7 @@ namespace {
 // Position on the run of a time on the stage's own curve.
 std::int64_t step_at(const OptimizedStage& stage, double own_tokens, double step_tokens) {
   const double tokens = own_tokens - stage.resume_tokens + stage.lost_tokens;
-  return stage.first_step + std::max<std::int64_t>(1, std::llround(tokens / step_tokens));
+  return stage.first_step + std::max<std::int64_t>(1, whole_steps(tokens / step_tokens));
 }
 
 OptimizedStage make_stage(const Problem& problem, const Solution& solution, std::size_t i,

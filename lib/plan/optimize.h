@@ -58,7 +58,7 @@ struct Optimum {
   double scratch_tokens = 0, scratch_flops = 0;  // of the final model alone, to the same loss
   double tokens = 0, flops = 0;
   Savings planned;                // under the assumption that was planned for
-  double floor = 0, ceiling = 0;  // in the unit: best under loss-state; one late jump under mixing
+  double floor = 0, ceiling = 0;  // in the unit: best under loss-state; this plan under mixing
   double all_sizes = 0;           // floor, with as many stages as there are sizes
   std::optional<double> endless;  // floor, with endlessly many sizes that cost as their parameters
   // Steps of the final model that the small one's initial warm-up saves besides, as it costs less.

@@ -59,13 +59,27 @@ bool fits_memory(const RunPlan& base, const Candidate& size) {
   return most == 0 || training_memory(base.schedule, size.model, size.params.total).total() <= most;
 }
 
-// Half of a re-warm-up of the last grown stage, or of the run's.
-double lost_in_rewarm(const RunPlan& base, double step_tokens) {
-  const auto& s = base.schedule;
-  Duration rewarm = s.lr.rewarm;
-  const auto& own = s.stages.back().lr;
+// About how many tokens the run from scratch has that the goal amounts to.
+double goal_tokens(const Problem& problem) {
+  const Goal& goal = problem.options.goal;
+  if (goal.kind == Goal::Kind::cost) return goal.amount / problem.final_size().cost;
+  if (goal.kind == Goal::Kind::tokens && goal.amount > 0) return goal.amount;
+  const double tokens = goal.kind == Goal::Kind::loss
+                            ? problem.final_size().curve->tokens(goal.amount)
+                            : static_cast<double>(problem.base.tokens);
+  return std::isfinite(tokens) ? tokens : static_cast<double>(problem.base.tokens);
+}
+
+// Half of a re-warm-up of the last grown stage, or of the run's: of this run, whose length is not
+// that of the schedule's own stages.
+double lost_in_rewarm(const Problem& problem) {
+  const RunPlan& base = problem.base;
+  Duration rewarm = base.schedule.lr.rewarm;
+  const auto& own = base.schedule.stages.back().lr;
   if (own && own->rewarm) rewarm = *own->rewarm;
-  return static_cast<double>(steps_along(base, rewarm)) / 2 * step_tokens;
+  if (rewarm.unit == DurationUnit::percent)
+    return rewarm.amount / 100 * goal_tokens(problem) / 2;
+  return static_cast<double>(steps_along(base, rewarm, base.total_steps)) / 2 * problem.step_tokens;
 }
 
 void add_sizes(Problem& problem, bool measured) {
@@ -112,14 +126,28 @@ double sum_over(const Problem& problem, const Ladder& ladder, double end_tokens,
   return sum;
 }
 
+double tail_tokens(const Problem& problem, double run_tokens) {
+  const schedule::LrSpec& lr = problem.base.schedule.lr;
+  const double share = lr.decay.unit == DurationUnit::percent ? lr.decay.amount / 100 : 0;
+  double decay = 0;
+  if (lr.curve == "wsd") {
+    decay = share * run_tokens;
+    if (lr.decay.unit == DurationUnit::steps) decay = lr.decay.amount * problem.step_tokens;
+    if (lr.decay.unit == DurationUnit::tokens) decay = lr.decay.amount;
+    // Each stage and the decay are rounded to whole steps, by half a step at most.
+    decay += problem.step_tokens *
+             (1 + share * static_cast<double>(problem.options.most_stages) / 2);
+  }
+  const double twice_rewarm = 4 * problem.lost_tokens;  // of which half is lost
+  return std::max({decay, kLeastLastStage * run_tokens, twice_rewarm});
+}
+
 Problem make_problem(const RunPlan& base, const OptimizeOptions& options) {
   const schedule::Schedule& s = base.schedule;
   Problem problem{.options = options, .base = base};
   problem.step_tokens = static_cast<double>(s.batch.sequences * base.final_model.context);
-  problem.decay_share =
-      static_cast<double>(base.decay_steps) / static_cast<double>(base.total_steps);
-  problem.lost_tokens = lost_in_rewarm(base, problem.step_tokens);
   add_sizes(problem, check_unit(base, options));
+  problem.lost_tokens = lost_in_rewarm(problem);
   for (const law::Size& size : problem.family) problem.costs.push_back(size.cost);
   problem.pairs = law::pairs_of(problem.family, [&](std::size_t a, std::size_t b) {
     return connected(problem.sizes[a].model, problem.sizes[b].model);

@@ -14,7 +14,6 @@ struct Problem {
   std::vector<double> costs = {}, seconds = {};
   law::FamilyPairs pairs = {};  // that the operators connect
   double step_tokens = 0;       // of one step after its warm-ups
-  double decay_share = 0;
   double lost_tokens = 0;  // by the re-warm-up of a growth
   std::vector<std::string> notes = {};
 
@@ -35,6 +34,12 @@ struct Solution {
 // For the goal and limits of the options; most_seconds: of training, 0 for no limit. Throws
 // Error(usage) where there is none.
 Solution solve(const Problem& problem, double most_seconds = 0);
+
+// How many tokens of the final model end a run of run_tokens in all: no growth may fall into its
+// decay, and a last stage that is shorter than kLeastLastStage of the run, or hardly longer than its
+// own re-warm-up, says nothing about a model of that size.
+inline constexpr double kLeastLastStage = 0.05;
+double tail_tokens(const Problem& problem, double run_tokens);
 
 // The sum over all tokens that a ladder trains, each weighted by its size.
 double sum_over(const Problem& problem, const law::Ladder& ladder, double end_tokens,

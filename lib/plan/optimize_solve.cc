@@ -1,8 +1,10 @@
 // Which sizes to train one after the other: the cheapest ladder to a loss, within limits.
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <optional>
 
+#include "base/signals.h"
 #include "base/text.h"
 #include "plan/optimize_problem.h"
 
@@ -64,9 +66,10 @@ void check_end(const Problem& problem, double end_loss, double tokens) {
           "published laws are of larger models and of word pieces, not bytes; fit your own runs");
 }
 
-law::RunLength run_of(const Problem& problem, double tokens) {
+// own_tokens: of the staged run, whose decay is a part of its own length, not of the scratch run's.
+law::RunLength run_of(const Problem& problem, double tokens, double own_tokens) {
   return {.tokens = tokens,
-          .decay = problem.decay_share * tokens,
+          .decay = std::min(tail_tokens(problem, own_tokens), tokens),
           .mixing = problem.options.transfer.mixing_tokens};
 }
 
@@ -147,16 +150,96 @@ Ladder within(const Problem& problem, const law::RunLength& run, const Limits& l
   return best;
 }
 
-double saved(const Problem& problem, const Ladder& ladder, double end_tokens) {
-  return 1 - sum_over(problem, ladder, end_tokens, problem.costs) /
-                 (end_tokens * problem.final_size().cost);
+double cost_of(const Problem& problem, const Ladder& ladder, double end_tokens) {
+  return sum_over(problem, ladder, end_tokens, problem.costs);
 }
 
-// The smallest size of the plan, or the cheapest that is worth a jump if there was none.
-double ceiling_of(const Problem& problem, const Ladder& ladder, const law::RunLength& run) {
-  const std::size_t from = ladder.growths.empty() ? 0 : ladder.sizes[0];
-  if (from + 1 == problem.family.size() || run.decay + run.mixing >= run.tokens) return 0;
-  return mixing_jump(problem, from, run).saving;
+// Of one growth straight into the final size, the cheapest ladder that keeps the limits, for one
+// size. On the way from high losses to low ones the growth costs more and more tokens, so that where
+// the best one takes too many, the best that is left lies at the limit.
+class LimitedJump {
+ public:
+  LimitedJump(const Problem& problem, const law::RunLength& run, const Limits& limits)
+      : problem_(problem),
+        run_(run),
+        limits_(limits),
+        before_decay_(problem.final_size().curve->loss(run.tokens - run.decay)) {}
+
+  std::optional<Ladder> best_from(std::size_t from) {
+    best_.reset();
+    const law::Size& small = problem_.family[from];
+    const double lowest = std::max(before_decay_, small.curve->floor() * (1 + 1e-12));
+    std::vector<double> losses;
+    for (const double loss : problem_.pairs.grids[from].losses)
+      if (std::isfinite(loss) && loss > lowest) losses.push_back(loss);
+    if (std::isfinite(small.curve->tokens(lowest))) losses.push_back(lowest);
+    losses.push_back(law::best_growth(small, problem_.final_size(), before_decay_).loss);
+    std::ranges::sort(losses, std::greater());
+    for (std::size_t i = 0; i < losses.size(); ++i) {
+      const bool fits = consider(from, losses[i]);
+      if (i > 0 && fits != fitted_before_) search_limit(from, losses[i - 1], losses[i]);
+      fitted_before_ = fits;
+    }
+    return best_;
+  }
+
+ private:
+  Ladder ladder_at(std::size_t from, double loss) const {
+    const law::Size& small = problem_.family[from];
+    return one_jump(problem_, from,
+                    law::growth_after(small, problem_.final_size(), small.curve->tokens(loss)),
+                    run_);
+  }
+  bool consider(std::size_t from, double loss) {
+    const Ladder ladder = ladder_at(from, loss);
+    if (ladder.growths.empty() || !limits_.keeps(problem_, ladder, run_.tokens)) return false;
+    if (!best_ ||
+        cost_of(problem_, ladder, run_.tokens) < cost_of(problem_, *best_, run_.tokens))
+      best_ = ladder;
+    return true;
+  }
+  // Between a loss that fits and one that does not.
+  void search_limit(std::size_t from, double high, double low) {
+    for (int i = 0; i < 40 && high > low; ++i) {
+      const double middle = (low + high) / 2;
+      (consider(from, middle) == fitted_before_ ? high : low) = middle;
+    }
+  }
+
+  const Problem& problem_;
+  const law::RunLength& run_;
+  const Limits& limits_;
+  double before_decay_;
+  bool fitted_before_ = false;
+  std::optional<Ladder> best_;
+};
+
+// The cheapest plan within the limits. Prices on what is limited find ladders of any length, but
+// jump over those that lie at the limit; jumps from every size into the final one find these.
+Ladder limited(const Problem& problem, const law::RunLength& run, const Limits& limits,
+               const Ladder& priced) {
+  std::vector<Ladder> found = {priced, one_jump(problem, 0, {}, run)};
+  LimitedJump jump(problem, run, limits);
+  for (const law::FamilyPairs::Pair& pair : problem.pairs.pairs)
+    if (problem.options.most_stages > 1 && pair.to + 1 == problem.family.size())
+      if (auto ladder = jump.best_from(pair.from)) found.push_back(std::move(*ladder));
+  const Ladder* best = nullptr;
+  for (const Ladder& ladder : found)
+    if (limits.keeps(problem, ladder, run.tokens) &&
+        (!best || cost_of(problem, ladder, run.tokens) < cost_of(problem, *best, run.tokens)))
+      best = &ladder;
+  return best ? *best : priced;
+}
+
+double saved(const Problem& problem, const Ladder& ladder, double end_tokens) {
+  return 1 - cost_of(problem, ladder, end_tokens) / (end_tokens * problem.final_size().cost);
+}
+
+// If the plan's growths mixed, the run would stand where as many tokens from scratch do.
+double ceiling_of(const Problem& problem, const Ladder& ladder, double end_tokens) {
+  const double lost = problem.lost_tokens * static_cast<double>(ladder.growths.size());
+  const double seen = Limits::tokens_of(problem, ladder, end_tokens) - lost;
+  return 1 - cost_of(problem, ladder, end_tokens) / (seen * problem.final_size().cost);
 }
 
 // The cheapest ladder, before it is known whether it keeps the limits.
@@ -167,26 +250,54 @@ Ladder cheapest(const Problem& problem, const law::RunLength& run, const law::La
   if (options.transfer.assumption == Assumption::measured)
     return measured_ladder(problem, ladders, run);
   Ladder ladder = ladders.best(static_cast<std::size_t>(options.most_stages));
+  if (limits.keeps(problem, ladder, run.tokens)) return ladder;
   if (limits.too_many_tokens(problem, ladder, run.tokens))
     ladder = within(problem, run, limits, std::vector(problem.family.size(), 1.0));
   if (limits.too_long(problem, ladder, run.tokens))
     ladder = within(problem, run, limits, problem.seconds);
-  return ladder;
+  return limited(problem, run, limits, ladder);
+}
+
+// Whether the last growth comes before the end that tail_tokens() keeps free. Without a growth the
+// rate may fall as it likes.
+bool leaves_tail(const Problem& problem, const Ladder& ladder, double end_tokens) {
+  if (ladder.growths.empty()) return true;
+  const double last = end_tokens - ladder.growths.back().resume_tokens + problem.lost_tokens;
+  return last >= tail_tokens(problem, Limits::tokens_of(problem, ladder, end_tokens)) * (1 - 1e-9);
+}
+
+// Finds the ladder, and with it the run's own length, of which the decay is a part: the longer the
+// run, the earlier its last growth, and the shorter the run again.
+law::Ladders solve_length(const Problem& problem, double tokens, const Limits& limits,
+                          Solution& solution) {
+  constexpr int kRounds = 12;
+  double own = tokens;
+  for (int round = 0;; ++round) {
+    stop_point("planning");
+    solution.run = run_of(problem, tokens, own);
+    law::Ladders ladders = loss_state_ladders(problem, solution.run);
+    solution.ladder = cheapest(problem, solution.run, ladders, limits);
+    if (leaves_tail(problem, solution.ladder, tokens)) return ladders;
+    if (round == kRounds) {
+      solution.ladder = one_jump(problem, 0, {}, solution.run);
+      return ladders;
+    }
+    own = std::max(Limits::tokens_of(problem, solution.ladder, tokens), own * 1.001);
+  }
 }
 
 Solution solve_for(const Problem& problem, double tokens, const Limits& limits) {
   Solution solution;
-  solution.run = run_of(problem, tokens);
+  whole_steps(tokens / problem.step_tokens);  // refuses what no run can have
   solution.end_loss = problem.final_size().curve->loss(tokens);
   check_end(problem, solution.end_loss, tokens);
-  const law::Ladders ladders = loss_state_ladders(problem, solution.run);
-  solution.ladder = cheapest(problem, solution.run, ladders, limits);
+  const law::Ladders ladders = solve_length(problem, tokens, limits, solution);
   limits.check(problem, solution.ladder, tokens);
   const auto stages = static_cast<std::size_t>(problem.options.most_stages);
   const bool planned = problem.options.transfer.assumption == Assumption::loss_state;
   solution.floor = saved(problem, planned ? solution.ladder : ladders.best(stages), tokens);
   solution.all_sizes = saved(problem, ladders.best(problem.family.size()), tokens);
-  solution.ceiling = ceiling_of(problem, solution.ladder, solution.run);
+  solution.ceiling = ceiling_of(problem, solution.ladder, tokens);
   return solution;
 }
 

@@ -64,7 +64,7 @@ std::string savings_text(const Optimum& o) {
   text += line("floor (loss-state)", o.floor,
                "a grown model stands where its own curve has the same loss");
   text += line("ceiling (mixing)", o.ceiling,
-               "a grown model soon stands where it would from scratch; one late jump");
+               "this plan, if a grown model soon stands where it would from scratch");
   text += line("more stages", o.all_sizes, "the floor with as many stages as there are sizes");
   if (o.endless)
     text += line("endless stages", *o.endless,

@@ -2,6 +2,7 @@
 #include "plan/optimize_warnings.h"
 
 #include "base/text.h"
+#include "plan/optimize_problem.h"
 #include "plan/strains.h"
 
 namespace stagedtrain::plan {
@@ -48,6 +49,18 @@ void about_growths(const Optimum& o, Lines& lines) {
   }
 }
 
+// Where nothing but the bound keeps the last growth from coming later.
+void about_last_stage(const Optimum& o, Lines& lines) {
+  if (o.stages.size() < 2 || o.full.plan.decay_steps > 0) return;
+  const double share = static_cast<double>(o.stages.back().steps) /
+                       static_cast<double>(o.full.plan.total_steps);
+  if (share > 1.1 * kLeastLastStage) return;
+  lines.push_back(fmt::format(
+      "the last stage is as short as a plan makes it, {:.0f}% of the run: by this law {} alone "
+      "nearly comes to that loss",
+      100 * share, o.stages[o.stages.size() - 2].name));
+}
+
 void about_data(const Optimum& o, Lines& lines) {
   const std::optional<double> times = epochs(o.full.plan);
   if (times && *times > 1) lines.push_back(epochs_warning(*times));
@@ -67,6 +80,7 @@ std::vector<std::string> warnings_of(const Optimum& o, const std::vector<std::st
   if (assumption == Assumption::measured && o.stages.size() > 1)
     lines.push_back(
         "rho is taken to hold until the last moment before the decay; it was measured at one time");
+  about_last_stage(o, lines);
   about_data(o, lines);
   return lines;
 }

@@ -69,8 +69,10 @@ std::string rate_text(const RunPlan& plan) {
                      grouped(plan.decay_steps), floor);
 }
 
-std::string every_text(std::int64_t steps) {
-  return steps ? fmt::format("every {} steps", grouped(steps)) : "at the end of each stage";
+std::string every_text(const Every& every) {
+  if (every.steps > 0) return fmt::format("every {} steps", grouped(every.steps));
+  if (every.tokens > 0) return fmt::format("every {} tokens", count_text(every.tokens));
+  return "at the end of each stage";
 }
 
 // What holds for the run as a whole.
@@ -152,9 +154,13 @@ struct JsonWriter {
 }  // namespace
 
 std::optional<double> epochs(const RunPlan& plan) {
-  if (!plan.facts.train_windows) return {};
-  return static_cast<double>(plan.tokens) / static_cast<double>(plan.final_model.context) /
-         static_cast<double>(*plan.facts.train_windows);
+  double sum = 0;
+  for (const StagePlan& stage : plan.stages) {
+    const std::optional<double> epoch = epoch_tokens(plan.facts, stage.model.context);
+    if (!epoch) return {};
+    sum += static_cast<double>(stage.tokens) / *epoch;
+  }
+  return sum;
 }
 
 std::string to_text(const RunPlan& plan, const std::vector<RunPlan>& scratch,
@@ -188,8 +194,10 @@ Json to_json(const RunPlan& plan, const std::vector<RunPlan>& scratch) {
                {"curve", plan.schedule.lr.curve},
                {"warmup_steps", plan.warmup_steps},
                {"decay_steps", plan.decay_steps},
-               {"evaluate_every", plan.evaluate_every},
-               {"checkpoint_every", plan.checkpoint_every},
+               {"evaluate_every", plan.evaluate_every.steps},
+               {"evaluate_every_tokens", plan.evaluate_every.tokens},
+               {"checkpoint_every", plan.checkpoint_every.steps},
+               {"checkpoint_every_tokens", plan.checkpoint_every.tokens},
                {"checkpoint_seconds", plan.checkpoint_seconds},
                {"decayed", plan.decayed},
                {"epochs", epochs(plan) ? Json(*epochs(plan)) : Json(nullptr)}};

@@ -57,16 +57,32 @@ std::vector<Tree> sizes_between(const arch::ModelConfig& from, const arch::Model
   return sizes;
 }
 
-// Whether the item makes this model; its operators in full then.
-std::optional<std::string> leads_to(const Tree& item, const arch::ModelConfig& from,
-                                    const arch::ModelConfig& to) {
+// The item's recipe, if it makes this model.
+std::optional<grow::GrowthRecipe> leads_to(const Tree& item, const arch::ModelConfig& from,
+                                           const arch::ModelConfig& to) {
   try {
-    const grow::GrowthRecipe recipe = grow::make_recipe(Tree::list({item}), from, "");
-    if (recipe.to == to) return recipe.operators();
+    grow::GrowthRecipe recipe = grow::make_recipe(Tree::list({item}), from, "");
+    if (recipe.to == to) return recipe;
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::usage) throw;
   }
   return {};
+}
+
+bool equal(const grow::TensorRecipe& a, const grow::TensorRecipe& b) {
+  return a.value == b.value && a.gradient == b.gradient && a.is_new == b.is_new &&
+         a.lr_scale == b.lr_scale && a.decay_scale == b.decay_scale &&
+         a.eps_scale == b.eps_scale && a.ramp_steps == b.ramp_steps;
+}
+
+// Whether both make the same state, whatever their operators and options are called: their runs
+// would end at the same loss to the last digit.
+bool equal(const grow::GrowthRecipe& a, const grow::GrowthRecipe& b) {
+  return std::ranges::equal(a.steps, b.steps, [](const auto& x, const auto& y) {
+    return x.mask_steps == y.mask_steps && x.others == y.others &&
+           std::ranges::equal(x.tensors, y.tensors,
+                              [](const auto& s, const auto& t) { return equal(s, t); });
+  });
 }
 
 // Collects ways that make different recipes.
@@ -78,9 +94,10 @@ class Ways {
     add("own", own, 0);
   }
   void add(const std::string& name, const Tree& item, int rank) {
-    const auto operators = leads_to(item, from_, to_);
-    if (!operators || std::ranges::find(seen_, *operators) != seen_.end()) return;
-    seen_.push_back(*operators);
+    auto recipe = leads_to(item, from_, to_);
+    const auto is_same = [&](const grow::GrowthRecipe& other) { return equal(*recipe, other); };
+    if (!recipe || std::ranges::any_of(seen_, is_same)) return;
+    seen_.push_back(std::move(*recipe));
     ways_.push_back({name, item, rank});
   }
   // The operator with these sizes, and each other word of each option. Whether it leads there.
@@ -103,7 +120,7 @@ class Ways {
  private:
   std::string own_;  // its operator
   const arch::ModelConfig &from_, &to_;
-  std::vector<std::string> seen_;
+  std::vector<grow::GrowthRecipe> seen_;
   std::vector<Way> ways_;
 };
 

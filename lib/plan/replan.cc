@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "law/bootstrap.h"
 #include "plan/fit_laws.h"
+#include "plan/text_table.h"
 
 namespace stagedtrain::plan {
 namespace {
@@ -102,7 +103,7 @@ class Replanner {
     if (out_.growth->high - fit.begin > kTrusted * seen)
       out_.warnings.push_back(fmt::format(
           "the growth lies beyond {} times the {} steps that were fitted; plan again later",
-          kTrusted, grouped(std::llround(seen))));
+          kTrusted, grouped_number(seen)));
   }
 
   // Without loss-state the slope does not matter.
@@ -112,7 +113,9 @@ class Replanner {
     asked.stages[index_].until.reset();
     chooses_rest_ = schedule_.plan.scratch.has_value();
     if (chooses_rest_) leave_rest_open(asked);
-    const double step = begin + chosen(asked).schedule.stages[index_].length.amount;
+    // Its length may be in tokens: the planner's words, this function's steps.
+    const RunPlan plan = resolve(chosen(asked).schedule, facts_);
+    const double step = begin + static_cast<double>(plan.stages[index_].steps);
     GrowthTime& growth = *out_.growth;
     growth.step = growth.low = growth.high = std::max(step, out_.step);
     growth.now = step <= out_.step;
@@ -158,8 +161,8 @@ std::string growth_text(const Replan& r) {
     return fmt::format("grow now: the slope is {:.4f}, and growing is best at {:.4f}\n",
                        r.reading.slope, g.slope);
   return fmt::format("grow after step {} (80%: {} to {}), where the slope comes to {:.4f}\n",
-                     grouped(std::llround(g.step)), grouped(std::llround(g.low)),
-                     grouped(std::llround(g.high)), g.slope);
+                     grouped_number(g.step), grouped_number(g.low),
+                     grouped_number(g.high), g.slope);
 }
 
 }  // namespace
@@ -175,7 +178,7 @@ std::string to_text(const Replan& r) {
       "{}: stage {}, step {}\nits curve  loss = {:.4f} + {:.4g} (x + {:.4g})^-{:.4f}, x in steps "
       "at "
       "the peak rate\nits slope  {:.4f} (80%: {:.4f} to {:.4f}), d ln loss / d ln tokens\n\n",
-      r.run, r.stage, grouped(std::llround(r.step)), law.E, law.B, law.x0, law.b, r.reading.slope,
+      r.run, r.stage, grouped_number(r.step), law.E, law.B, law.x0, law.b, r.reading.slope,
       r.reading.low, r.reading.high);
   if (r.growth) {
     text += growth_text(r);
@@ -185,7 +188,7 @@ std::string to_text(const Replan& r) {
   for (std::size_t i = r.first_new; i < r.old_steps.size(); ++i)
     text +=
         fmt::format("  {}: {} in place of {}\n", r.schedule.stages[i].name,
-                    to_string(r.schedule.stages[i].length), grouped(std::llround(r.old_steps[i])));
+                    to_string(r.schedule.stages[i].length), grouped_number(r.old_steps[i]));
   for (const std::string& words : r.words) text += "  " + stagedtrain::wrapped(words, 96, "  ");
   for (const std::string& warning : r.warnings) text += "\nwarning: " + warning + "\n";
   if (r.growth)

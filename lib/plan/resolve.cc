@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/text.h"
+#include "data/batch_stream.h"
 #include "grow/operator.h"
 #include "plan/memory.h"
 #include "plan/run_plan.h"
@@ -12,7 +13,6 @@ namespace stagedtrain::plan {
 namespace {
 
 using schedule::Schedule;
-constexpr double kMaxSteps = 1e9, kMaxTokens = 1e15;
 constexpr std::int64_t kMaxStepTokens = std::int64_t{1} << 32;
 
 const Tree& stage_place(const Schedule& s, std::size_t i) {
@@ -33,76 +33,43 @@ arch::ModelConfig first_model(const Schedule& s) {
   return at_place(over, "stages.0.model", [&] { return arch::resolved(model); });
 }
 
-// What single steps of a stage cost. FLOPs per token are counted again only when the length of
-// the sequences has changed: a ramp has many steps and few lengths.
-class StepCosts {
- public:
-  StepCosts(const Schedule& s, const arch::ModelConfig& model) : s_(s), model_(model) {}
-  std::int64_t tokens(std::int64_t step) const { return sequences_at(s_, step) * model_.context; }
-  double flops(std::int64_t step) {
-    const std::int64_t length = length_at(s_, model_, step);
-    if (length != length_) flops_per_token_ = arch::flops_per_token(model_, length);
-    length_ = length;
-    return static_cast<double>(tokens(step)) * flops_per_token_;
-  }
-
- private:
-  const Schedule& s_;
-  const arch::ModelConfig& model_;
-  std::int64_t length_ = 0;
-  double flops_per_token_ = 0;
-};
-
-std::int64_t ramp_end(const Schedule& s) {
-  std::int64_t end = 0;
-  for (const auto& ramp : {s.batch.size_warmup, s.batch.length_warmup})
-    if (ramp) end = std::max(end, ramp->over);
-  return end;
-}
-
 // Fills steps, tokens and flops of a stage that lasts `amount` of unit, from its first step on.
 void measure(const Schedule& s, StagePlan& stage, double amount, DurationUnit unit) {
-  const auto done = [&] {
-    const double now = unit == DurationUnit::steps   ? static_cast<double>(stage.steps)
-                       : unit == DurationUnit::flops ? stage.flops
-                                                     : static_cast<double>(stage.tokens);
-    return amount - now;
-  };
-  StepCosts costs(s, stage.model);
-  const std::int64_t ramp = ramp_end(s);
-  while (done() > 0 && stage.first_step + stage.steps < ramp) {
-    const std::int64_t step = stage.first_step + stage.steps;
-    ++stage.steps;
-    stage.tokens += costs.tokens(step);
-    stage.flops += costs.flops(step);
-  }
-  if (done() <= 0) return;
-  const std::int64_t tokens = costs.tokens(stage.first_step + stage.steps);
-  const double flops = costs.flops(stage.first_step + stage.steps);
-  const double each = unit == DurationUnit::steps   ? 1
-                      : unit == DurationUnit::flops ? flops
-                                                    : static_cast<double>(tokens);
-  const double more = std::ceil(done() / each * (1 - 1e-12));
-  if (more > kMaxSteps) throw usage_error("{:.3g} steps, expected at most {:.0e}", more, kMaxSteps);
-  if (more * static_cast<double>(tokens) > kMaxTokens)
-    throw usage_error("{:.3g} tokens, expected at most {:.0e}", more * static_cast<double>(tokens),
+  const StepSums sums(s, stage.model);
+  const double steps = unit == DurationUnit::steps ? std::ceil(amount * (1 - 1e-12))
+                       : unit == DurationUnit::flops
+                           ? sums.steps_for_flops(stage.first_step, amount)
+                           : sums.steps_for_tokens(stage.first_step, amount);
+  stage.steps = whole_steps(steps);
+  const std::int64_t end = stage.first_step + stage.steps;
+  stage.tokens = sums.tokens(stage.first_step, end);
+  stage.flops = sums.flops(stage.first_step, end);
+  if (static_cast<double>(stage.tokens) > kMaxTokens)
+    throw usage_error("{:.3g} tokens, expected at most {:.0e}", static_cast<double>(stage.tokens),
                       kMaxTokens);
-  stage.steps += static_cast<std::int64_t>(more);
-  stage.tokens += static_cast<std::int64_t>(more) * tokens;
-  stage.flops += more * flops;
 }
 
 void measure_stage(const Schedule& s, const Duration& length, const DataFacts& facts,
                    StagePlan& stage) {
   ST_CHECK(length.unit != DurationUnit::automatic, "the length of {} is not chosen", stage.name);
   if (length.unit != DurationUnit::epochs) return measure(s, stage, length.amount, length.unit);
-  if (!facts.train_windows)
+  const std::optional<double> epoch = epoch_tokens(facts, stage.model.context);
+  if (!epoch)
     throw usage_error("'{}': the length of an epoch is unknown without the file data.train",
                       to_string(length));
-  measure(s, stage,
-          std::ceil(length.amount * static_cast<double>(*facts.train_windows)) *
-              static_cast<double>(stage.model.context),
-          DurationUnit::tokens);
+  const auto context = static_cast<double>(stage.model.context);
+  measure(s, stage, std::ceil(length.amount * *epoch / context) * context, DurationUnit::tokens);
+}
+
+void check_step_tokens(const Schedule& s, const arch::ModelConfig& model) {
+  if (s.batch.sequences > kMaxStepTokens / model.context)
+    throw s.source.error("batch.sequences {} of {} tokens: expected at most {} tokens in a step",
+                         s.batch.sequences, model.context, grouped(kMaxStepTokens));
+}
+
+// An estimate may exceed the type; then it is the most that the type holds.
+std::uint64_t whole_bytes(double bytes) {
+  return static_cast<std::uint64_t>(std::min(bytes, 0x1p63));
 }
 
 void fill_costs(const Schedule& s, StagePlan& stage) {
@@ -110,10 +77,9 @@ void fill_costs(const Schedule& s, StagePlan& stage) {
   stage.checkpoint_bytes = state::checkpoint_bytes(
       stage.model,
       s.precision == schedule::Precision::fp64 ? state::DType::f64 : state::DType::f32);
-  stage.memory_bytes =
-      static_cast<std::uint64_t>(training_memory(s, stage.model, stage.params.total).total());
+  stage.memory_bytes = whole_bytes(training_memory(s, stage.model, stage.params.total).total());
   if (stage.growth)
-    stage.growth_memory_bytes = static_cast<std::uint64_t>(
+    stage.growth_memory_bytes = whole_bytes(
         growth_memory(s, arch::count_params(stage.growth->from).total, stage.params.total));
 }
 
@@ -174,6 +140,13 @@ void add_warnings(RunPlan& plan) {
           fmt::format("stage {}: copies stay equal for ever, so the larger model remains the small "
                       "one in disguise; give symmetry.noise, or moments: reset_new",
                       stage.name));
+  const std::int64_t decay_begin = plan.total_steps - plan.decay_steps;
+  for (const StagePlan& stage : plan.stages)
+    if (stage.growth && plan.decay_steps > 0 && stage.first_step > decay_begin)
+      plan.warnings.push_back(fmt::format(
+          "stage {} grows inside the decay (after step {}; the decay begins after step {}): the "
+          "grown model never trains at the peak rate",
+          stage.name, grouped(stage.first_step), grouped(decay_begin)));
   if (plan.warmup_steps + plan.decay_steps > plan.total_steps)
     plan.warnings.push_back(
         fmt::format("lr: warm-up ({} steps) and decay ({} steps) overlap in {} steps",
@@ -183,11 +156,15 @@ void add_warnings(RunPlan& plan) {
         "the learning rate never decays: the end of such a run must not be compared");
 }
 
+Every every_of(const Duration& length) {
+  const auto amount = static_cast<std::int64_t>(std::ceil(std::min(length.amount, 2 * kMaxTokens)));
+  return length.unit == DurationUnit::tokens ? Every{.tokens = amount} : Every{.steps = amount};
+}
+
 void resolve_lr(RunPlan& plan) {
   const Schedule& s = plan.schedule;
-  plan.warmup_steps = std::min(steps_along(plan, s.lr.warmup), plan.total_steps);
-  plan.decay_steps =
-      s.lr.curve == "wsd" ? std::min(steps_along(plan, s.lr.decay), plan.total_steps) : 0;
+  plan.warmup_steps = std::min(steps_along(plan, s.lr.warmup, 0), plan.total_steps);
+  plan.decay_steps = s.lr.curve == "wsd" ? steps_before_end(plan, s.lr.decay) : 0;
   plan.decayed =
       schedule::find_lr_curve(s.lr.curve).decays && (s.lr.curve != "wsd" || plan.decay_steps > 0);
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
@@ -195,38 +172,79 @@ void resolve_lr(RunPlan& plan) {
     plan.stages[i].peak_lr = own && own->peak ? *own->peak : s.lr.peak;
     if (i > 0 && plan.stages[i].growth)  // the first stage has the warm-up
       plan.stages[i].rewarm_steps =
-          steps_along(plan, own && own->rewarm ? *own->rewarm : s.lr.rewarm);
+          steps_along(plan, own && own->rewarm ? *own->rewarm : s.lr.rewarm,
+                      plan.stages[i].first_step);
   }
 }
 
 }  // namespace
 
+std::int64_t whole_steps(double steps) {
+  if (!(std::abs(steps) <= kMaxSteps))
+    throw usage_error("{:.3g} steps, expected at most {:.0e}", steps, kMaxSteps);
+  return std::llround(steps);
+}
+
 const char* role_name(Role role) { return role == Role::staged ? "staged" : "scratch"; }
 
+std::optional<double> epoch_tokens(const DataFacts& facts, std::int64_t context) {
+  if (!facts.train_tokens) return {};
+  const std::int64_t windows = data::windows_per_epoch(*facts.train_tokens, context);
+  if (windows < 1) return {};
+  return static_cast<double>(windows) * static_cast<double>(context);
+}
+
+bool is_due(const Every& every, std::int64_t step, std::int64_t tokens, std::int64_t last_tokens) {
+  if (every.steps > 0) return step % every.steps == 0;
+  return every.tokens > 0 && tokens / every.tokens != (tokens - last_tokens) / every.tokens;
+}
+
+std::int64_t last_due(const Every& every, const StepSums& sums, std::int64_t first_step,
+                      std::int64_t step, std::int64_t tokens) {
+  const std::int64_t last = step - 1;
+  if (last <= first_step) return first_step;
+  if (every.steps > 0) return std::max(first_step, last / every.steps * every.steps);
+  const std::int64_t beyond = (tokens - sums.tokens(last, step)) % every.tokens;
+  std::int64_t back = sums.steps_before(first_step, last, static_cast<double>(beyond) + 1);
+  if (sums.tokens(last - back, last) > beyond) --back;
+  return last - back;
+}
+
 // What no run can reach stays just that.
-std::int64_t steps_along(const RunPlan& plan, const Duration& length) {
-  const schedule::Schedule& s = plan.schedule;
-  double steps = length.amount;
-  if (length.unit == DurationUnit::percent) steps *= static_cast<double>(plan.total_steps) / 100;
-  if (length.unit == DurationUnit::tokens)
-    steps = std::ceil(steps / static_cast<double>(s.batch.sequences * plan.final_model.context));
-  return std::llround(std::min(steps, 2 * kMaxSteps));
+std::int64_t steps_along(const RunPlan& plan, const Duration& length, std::int64_t first_step) {
+  const auto whole = [](double steps) { return std::llround(std::min(steps, 2 * kMaxSteps)); };
+  if (length.unit == DurationUnit::percent)
+    return whole(length.amount * static_cast<double>(plan.total_steps) / 100);
+  if (length.unit == DurationUnit::steps) return whole(length.amount);
+  double left = length.amount;
+  std::int64_t at = first_step;
+  for (const StagePlan& stage : plan.stages) {
+    const bool is_last = &stage == &plan.stages.back();
+    const std::int64_t end = stage.first_step + stage.steps;
+    if (at >= end && !is_last) continue;
+    const StepSums sums(plan.schedule, stage.model);
+    const double needed = sums.steps_for_tokens(at, left);
+    if (is_last || needed <= static_cast<double>(end - at))
+      return whole(static_cast<double>(at - first_step) + needed);
+    left -= static_cast<double>(sums.tokens(at, end));
+    at = end;
+  }
+  return 0;
 }
 
-std::int64_t sequences_at(const Schedule& s, std::int64_t step) {
-  const auto& ramp = s.batch.size_warmup;
-  if (!ramp || step >= ramp->over) return s.batch.sequences;
-  return ramp->start + (s.batch.sequences - ramp->start) * step / ramp->over;
-}
-
-// The largest divisor of the context that the ramp allows.
-std::int64_t length_at(const Schedule& s, const arch::ModelConfig& model, std::int64_t step) {
-  const auto& ramp = s.batch.length_warmup;
-  if (!ramp || step >= ramp->over) return model.context;
-  std::int64_t length =
-      std::min(model.context, ramp->start + (model.context - ramp->start) * step / ramp->over);
-  while (model.context % length != 0) --length;
-  return length;
+std::int64_t steps_before_end(const RunPlan& plan, const Duration& length) {
+  if (length.unit != DurationUnit::tokens)
+    return std::min(steps_along(plan, length, 0), plan.total_steps);
+  double left = length.amount;
+  std::int64_t steps = 0;
+  for (auto stage = plan.stages.rbegin(); stage != plan.stages.rend() && left > 0; ++stage) {
+    const StepSums sums(plan.schedule, stage->model);
+    const std::int64_t end = stage->first_step + stage->steps;
+    const std::int64_t held = sums.steps_before(stage->first_step, end, left);
+    left -= static_cast<double>(sums.tokens(end - held, end));
+    steps += held;
+  }
+  return steps;
 }
 
 double learning_rate(const RunPlan& plan, const StagePlan& stage, std::int64_t step,
@@ -242,15 +260,14 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
   plan.schedule = s;
   plan.facts = facts;
   plan.final_model = final_model(s);
-  if (s.batch.sequences > kMaxStepTokens / plan.final_model.context)
-    throw s.source.error("batch.sequences {} of {} tokens: expected at most {} tokens in a step",
-                         s.batch.sequences, plan.final_model.context, grouped(kMaxStepTokens));
+  check_step_tokens(s, plan.final_model);
   std::optional<arch::ModelConfig> before = start_model;
   for (std::size_t i = 0; i < s.stages.size(); ++i) {
     StagePlan stage;
     stage.name = s.stages[i].name;
     stage.first_step = plan.total_steps;
     fill_model(s, i, before, stage);
+    check_step_tokens(s, stage.model);
     fill_costs(s, stage);
     at_place(stage_place(s, i), "stages." + std::to_string(i) + ".for",
              [&] { measure_stage(s, s.stages[i].length, facts, stage); });
@@ -277,14 +294,14 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
     throw s.source.error("stages: {} steps together, expected at most {:.0e}",
                          grouped(plan.total_steps), kMaxSteps);
   resolve_lr(plan);
-  plan.evaluate_every = steps_along(plan, s.evaluate.every);
+  plan.evaluate_every = every_of(s.evaluate.every);
   if (s.checkpoint.every.unit == DurationUnit::seconds) {
     plan.checkpoint_seconds = s.checkpoint.every.amount;
   } else {
-    plan.checkpoint_every = steps_along(plan, s.checkpoint.every);
+    plan.checkpoint_every = every_of(s.checkpoint.every);
   }
   for (std::size_t i = 0; i < plan.stages.size(); ++i)
-    if (plan.stages[i].until_slope && plan.evaluate_every == 0)
+    if (plan.stages[i].until_slope && plan.evaluate_every.only_at_ends())
       throw stage_place(s, i).error(
           "stages.{}: until.slope is looked at when the validation loss "
           "is measured; evaluate.every is 0",

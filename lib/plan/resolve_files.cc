@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "data/batch_stream.h"
+#include "plan/caches.h"
 #include "plan/choose.h"
 #include "state/checkpoint.h"
 
@@ -35,11 +36,6 @@ std::optional<arch::ModelConfig> model_of_from(const Schedule& s) {
   return state::CheckpointReader(s.from).header().model;
 }
 
-// Windows of an epoch; throws Error(input) if the file is too short for one.
-std::int64_t windows_of(const Schedule& s, std::shared_ptr<const data::TokenFile> file) {
-  return data::BatchStream(std::move(file), s.model.context, s.model.vocab, {}).windows_per_epoch();
-}
-
 std::shared_ptr<const data::TokenFile> open_tokens(const Schedule& s, const char* key,
                                                    const std::string& path) {
   if (!is_there(path))
@@ -47,7 +43,8 @@ std::shared_ptr<const data::TokenFile> open_tokens(const Schedule& s, const char
         s, {"data", key}, path,
         "`stagedtrain data TEXT --out DIR` makes it; paths start at the current folder");
   auto file = std::make_shared<const data::TokenFile>(path);
-  windows_of(s, file);
+  // Throws if the file is too short for one window.
+  data::BatchStream(file, s.model.context, s.model.vocab, {});
   if (file->info().vocab > s.model.vocab)
     throw input_error("{}: its tokenizer has {} ids, model.vocab is {}", path,
                       grouped(file->info().vocab), grouped(s.model.vocab))
@@ -60,11 +57,10 @@ std::shared_ptr<const data::TokenFile> open_tokens(const Schedule& s, const char
 RunPlan resolve_files(const Schedule& s, const std::string& measurements) {
   DataFacts facts;
   if (s.model.context > 0 && is_there(s.data.train))
-    facts.train_windows = windows_of(s, open_tokens(s, "train", s.data.train));
+    facts.train_tokens = open_tokens(s, "train", s.data.train)->count();
   const bool foretold = s.source.find("plan") && s.from.empty();
   if (!asks_planner(s) && !foretold) return resolve(s, facts, model_of_from(s));
-  const Choice choice = choose(s, facts, read_measurements(measurements_file(measurements)),
-                               read_learned(learned_file("")));
+  const Choice choice = choose(s, facts, known_measurements(measurements), known_growths());
   RunPlan plan = resolve(choice.schedule, facts);
   plan.chosen = choice.words;
   plan.predicted_by = choice.predicted_by;

@@ -1,6 +1,7 @@
 // Costs stage by stage, from counts and, where there are any, measurements.
 #include "plan/run_cost.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/text.h"
@@ -11,11 +12,16 @@ namespace {
 // A forward pass is a third of a training step.
 constexpr double kForwardShare = 1.0 / 3;
 
-// How often something due every `every` steps, and at the end of the stage, happens in a stage.
-std::int64_t times(const StagePlan& stage, std::int64_t every) {
-  if (every == 0) return 1;
-  const std::int64_t end = stage.first_step + stage.steps;
-  return end / every - stage.first_step / every + (end % every ? 1 : 0);
+// How often something that happens again and again, and at the end of the stage, does in a stage.
+// tokens_before: of the run before the stage.
+std::int64_t times(const StagePlan& stage, const Every& every, std::int64_t tokens_before) {
+  if (every.only_at_ends()) return 1;
+  const bool by_tokens = every.tokens > 0;
+  const std::int64_t between = by_tokens ? every.tokens : every.steps;
+  const std::int64_t begin = by_tokens ? tokens_before : stage.first_step;
+  const std::int64_t end = begin + (by_tokens ? stage.tokens : stage.steps);
+  const std::int64_t passed = end / between - begin / between;
+  return std::min(stage.steps, passed + (end % between ? 1 : 0));
 }
 
 void count_flops(const StagePlan& stage, Costs& costs) {
@@ -28,9 +34,10 @@ void count_flops(const StagePlan& stage, Costs& costs) {
   costs.non_embedding = 6 * static_cast<double>(stage.params.non_embedding) * tokens;
 }
 
-std::int64_t saves(const RunPlan& plan, const StagePlan& stage, double training_seconds) {
-  if (plan.checkpoint_seconds == 0) return times(stage, plan.checkpoint_every);
-  return 1 + static_cast<std::int64_t>(training_seconds / plan.checkpoint_seconds);
+std::int64_t saves(const RunPlan& plan, const StagePlan& stage, std::int64_t tokens_before,
+                   double training_seconds) {
+  if (plan.checkpoint_seconds == 0) return times(stage, plan.checkpoint_every, tokens_before);
+  return 1 + static_cast<std::int64_t>(std::min(training_seconds / plan.checkpoint_seconds, 1e15));
 }
 
 void count_time(const RunPlan& plan, const StagePlan& stage, StageCost& cost) {
@@ -46,20 +53,23 @@ void count_time(const RunPlan& plan, const StagePlan& stage, StageCost& cost) {
   cost.costs.money = cost.costs.seconds() / 3600 * s.machine.price_per_hour;
 }
 
-StageCost stage_cost(const RunPlan& plan, const StagePlan& stage, const Measurements& known) {
+StageCost stage_cost(const RunPlan& plan, const StagePlan& stage, std::int64_t tokens_before,
+                     const Measurements& known) {
   StageCost cost;
   count_flops(stage, cost.costs);
   cost.memory = training_memory(plan.schedule, stage.model, stage.params.total);
   cost.lost_steps = (static_cast<double>(stage.first_step == 0 ? plan.warmup_steps : 0) +
                      static_cast<double>(stage.growth ? stage.rewarm_steps : 0)) /
                     2;
-  cost.evaluations = times(stage, plan.evaluate_every);
+  cost.evaluations = times(stage, plan.evaluate_every, tokens_before);
   if (const auto time = token_time(plan, stage, known)) {
     cost.seconds_per_token = time->seconds;
     cost.measured = time->measured;
+    cost.threads = time->threads;
     if (time->peak_bytes > 0) cost.measured_bytes = time->peak_bytes;
   }
-  cost.checkpoints = saves(plan, stage, cost.seconds_per_token * static_cast<double>(stage.tokens));
+  cost.checkpoints = saves(plan, stage, tokens_before,
+                           cost.seconds_per_token * static_cast<double>(stage.tokens));
   if (cost.seconds_per_token > 0) count_time(plan, stage, cost);
   return cost;
 }
@@ -112,7 +122,7 @@ std::optional<TokenTime> token_time(const RunPlan& plan, const StagePlan& stage,
   MeasurementKey key = measurement_key(plan, stage);
   key.device = machine.device;
   if (const Measurement* found = known.find(key))
-    return TokenTime{found->seconds_per_token, true, found->peak_bytes};
+    return TokenTime{found->seconds_per_token, true, found->peak_bytes, found->key.threads};
   if (machine.flops == 0) return std::nullopt;
   const double flops = arch::flops_per_token(stage.model) +
                        recomputed_flops_per_token(stage.model, plan.schedule.batch.recompute);
@@ -123,8 +133,10 @@ RunCost run_cost(const RunPlan& plan, const Measurements& known) {
   RunCost cost;
   cost.timed = true;
   cost.price_per_hour = plan.schedule.machine.price_per_hour;
+  std::int64_t tokens_before = 0;
   for (const StagePlan& stage : plan.stages) {
-    cost.stages.push_back(stage_cost(plan, stage, known));
+    cost.stages.push_back(stage_cost(plan, stage, tokens_before, known));
+    tokens_before += stage.tokens;
     cost.total += cost.stages.back().costs;
     cost.timed = cost.timed && cost.stages.back().seconds_per_token > 0;
   }

@@ -25,6 +25,7 @@ struct StageCost {
   std::optional<double> measured_bytes;  // at the peak, where it was measured
   double seconds_per_token = 0;          // 0: not known
   bool measured = false;                 // that number
+  double threads = 0;                    // that it was measured with; 0: not known, or on a GPU
   std::int64_t evaluations = 0, checkpoints = 0;
   // Steps at the peak that would teach as much as warm-up or re-warm-up fails to: half its length.
   double lost_steps = 0;
@@ -44,6 +45,7 @@ struct TokenTime {
   double seconds = 0;
   bool measured = false;
   double peak_bytes = 0;  // measured with it; 0 or NaN: not known
+  double threads = 0;     // measured with so many; 0: not known, or on a GPU
 };
 std::optional<TokenTime> token_time(const RunPlan& plan, const StagePlan& stage,
                                     const Measurements& known);

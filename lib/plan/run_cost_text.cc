@@ -83,7 +83,7 @@ std::string warmup_text(const RunPlan& plan, const RunCost& cost) {
     const double lost = cost.stages[i].lost_steps;
     if (lost == 0) continue;
     text += fmt::format("  {}: {} steps of {} teach as much as {} at the peak\n",
-                        plan.stages[i].name, grouped(std::llround(2 * lost)),
+                        plan.stages[i].name, grouped_number(2 * lost),
                         i == 0 ? "warm-up" : "re-warm-up", format_number(lost));
   }
   return text;

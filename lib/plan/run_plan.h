@@ -9,9 +9,16 @@
 #include "arch/cost.h"
 #include "base/json.h"
 #include "grow/recipe.h"
+#include "plan/step_sums.h"
 #include "schedule/schedule.h"
 
 namespace stagedtrain::plan {
+
+// The longest stage or run that is planned.
+inline constexpr double kMaxSteps = 1e9, kMaxTokens = 1e15;
+// The nearest whole number of steps. Throws Error(usage) for more than kMaxSteps and for what is no
+// number: what people give may come to anything.
+std::int64_t whole_steps(double steps);
 
 struct StagePlan {
   std::string name;
@@ -33,8 +40,25 @@ struct StagePlan {
 
 // Facts that only the token file knows; without them durations in epochs are refused.
 struct DataFacts {
-  std::optional<std::int64_t> train_windows;  // per epoch
+  std::optional<std::int64_t> train_tokens;  // in the whole file
 };
+// Tokens that one epoch trains on at this context: whole windows. Nothing if the file is unknown.
+std::optional<double> epoch_tokens(const DataFacts& facts, std::int64_t context);
+
+// How often something happens: after so many steps of the run, or whenever the run's tokens have
+// passed another multiple of `tokens`. Both 0: at the end of stages only.
+struct Every {
+  std::int64_t steps = 0, tokens = 0;
+  bool operator==(const Every&) const = default;
+  bool only_at_ends() const { return steps == 0 && tokens == 0; }
+};
+// Whether it happens after this step: `step` steps and `tokens` tokens are behind the run, the last
+// step had last_tokens of them.
+bool is_due(const Every& every, std::int64_t step, std::int64_t tokens, std::int64_t last_tokens);
+// The last step before `step` after which it was due, at the earliest the stage's first step.
+// tokens: of the run up to `step`; sums: of the stage's steps.
+std::int64_t last_due(const Every& every, const StepSums& sums, std::int64_t first_step,
+                      std::int64_t step, std::int64_t tokens);
 
 enum class Role { staged, scratch };
 const char* role_name(Role role);
@@ -49,7 +73,7 @@ struct RunPlan {
   std::int64_t tokens = 0;
   double flops = 0;
   std::int64_t warmup_steps = 0, decay_steps = 0;
-  std::int64_t evaluate_every = 0, checkpoint_every = 0;  // steps; 0: only at the end of stages
+  Every evaluate_every, checkpoint_every;
   double checkpoint_seconds = 0;  // of training, in place of checkpoint_every; 0: not by time
   // Steps whose state `train` keeps in RUN/branch.h5, for a longer run to start from (scratch
   // only).
@@ -66,8 +90,11 @@ struct RunPlan {
 RunPlan resolve(const schedule::Schedule& schedule, const DataFacts& facts = {},
                 const std::optional<arch::ModelConfig>& start_model = {});
 
-// Steps of a length that is counted along the run: steps, tokens or % of it.
-std::int64_t steps_along(const RunPlan& plan, const Duration& length);
+// The steps of a length in steps, tokens or % of the run's steps, counted from first_step on. Each
+// step has its own stage's context and batch; beyond the plan's end the last stage goes on.
+std::int64_t steps_along(const RunPlan& plan, const Duration& length, std::int64_t first_step);
+// The same counted back from the run's end: at most all its steps.
+std::int64_t steps_before_end(const RunPlan& plan, const Duration& length);
 
 // The model that stage `index` grows out of. Looks at the stages before it alone. start_model: that
 // of the checkpoint `from`; needed where the first stage has a `grow`.
@@ -78,10 +105,6 @@ arch::ModelConfig source_model(const schedule::Schedule& schedule, std::size_t i
 // Runs of a wsd curve share their stable part: each but the last keeps a branch.
 std::vector<RunPlan> resolve_scratch(const RunPlan& staged);
 
-// Sequences of context tokens and length of their pieces at a step of the run.
-std::int64_t sequences_at(const schedule::Schedule& schedule, std::int64_t step);
-std::int64_t length_at(const schedule::Schedule& schedule, const arch::ModelConfig& model,
-                       std::int64_t step);
 // The learning rate of a step of a stage, with the run's total as it is now known.
 double learning_rate(const RunPlan& plan, const StagePlan& stage, std::int64_t step,
                      std::int64_t stage_step, std::int64_t total_steps);

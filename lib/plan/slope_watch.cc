@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "law/bootstrap.h"
 #include "plan/fit_laws.h"
+#include "plan/text_table.h"
 
 namespace stagedtrain::plan {
 namespace {
@@ -53,16 +54,14 @@ std::string SlopeDecision::why() const {
   return fmt::format(
       "the fitted curve's slope d ln loss / d ln tokens has risen to {:.4f} (80%: {:.4f} to "
       "{:.4f}) at step {} and was {:.4f} at step {}; the threshold is {:.4f}",
-      now.slope, now.low, now.high, grouped(std::llround(now.step)), before.slope,
-      grouped(std::llround(before.step)), threshold);
+      now.slope, now.low, now.high, grouped_number(now.step), before.slope,
+      grouped_number(before.step), threshold);
 }
 
-SlopeWatch::SlopeWatch(double threshold, std::int64_t every, LoggedCurve so_far, std::int64_t step)
+SlopeWatch::SlopeWatch(double threshold, LoggedCurve so_far, std::int64_t last_check)
     : threshold_(threshold), curve_(std::move(so_far)) {
-  ST_CHECK(every > 0 && threshold < 0, "checks every {} steps for a slope of {}", every, threshold);
-  // The check before the next one: a run that resumes at a check makes it again.
-  const std::int64_t last = (std::max<std::int64_t>(step, 1) - 1) / every * every;
-  before_ = read_slope(until(curve_, static_cast<double>(last)));
+  ST_CHECK(threshold < 0, "a slope of {}", threshold);
+  before_ = read_slope(until(curve_, static_cast<double>(last_check)));
 }
 
 void SlopeWatch::add(const law::LoggedStep& step) { curve_.steps.push_back(step); }

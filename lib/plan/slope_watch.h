@@ -32,11 +32,12 @@ struct SlopeDecision {
   std::string why() const;
 };
 
-// Checks every `every` steps of the run.
+// Checks whenever the validation loss is measured.
 class SlopeWatch {
  public:
-  // so_far: what the log holds of the stage up to `step`, where the run stands.
-  SlopeWatch(double threshold, std::int64_t every, LoggedCurve so_far, std::int64_t step);
+  // so_far: what the log holds of the stage up to where the run stands. last_check: the step of the
+  // check before the next one (plan::last_due); a run that resumes at a check makes it again.
+  SlopeWatch(double threshold, LoggedCurve so_far, std::int64_t last_check);
   // A logged step, in order.
   void add(const law::LoggedStep& step);
   // At a step at which a check is due.

@@ -11,8 +11,21 @@ namespace {
 
 constexpr double kSlack = 1.25;  // on planned time, for jobs of whole stages
 
-// In single quotes, as a shell reads it.
+// As bash reads it back. No control character of a path gets into a script, where it could end a
+// line or hide what a terminal shows: such a path is written as $'...' with escapes.
 std::string quoted(const std::string& text) {
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
+  if (std::ranges::any_of(text, is_control)) {
+    std::string out = "$'";
+    for (const char c : text) {
+      if (is_control(c)) {
+        out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+      } else {
+        out += c == '\'' || c == '\\' ? std::string("\\") + c : std::string(1, c);
+      }
+    }
+    return out + "'";
+  }
   std::string out = "'";
   for (char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return out + "'";
@@ -20,25 +33,65 @@ std::string quoted(const std::string& text) {
 
 // HH:MM:SS, whole minutes up.
 std::string wall_text(double seconds) {
-  const auto minutes = static_cast<std::int64_t>(std::ceil(seconds / 60));
+  constexpr double kMost = 1e9;  // 30 years; a limit of a partition is far below
+  const auto minutes = static_cast<std::int64_t>(std::ceil(std::min(seconds, kMost) / 60));
   return fmt::format("{:02}:{:02}:00", minutes / 60, minutes % 60);
 }
 
+// sbatch and its tools take letters, digits, '.', '_' and '-'; a file may be named otherwise.
 std::string job_name(const FullPlan& full, const std::string& what) {
-  const std::string& name = full.plan.schedule.name;
-  return (name.empty() ? std::string("stagedtrain") : name) + "-" + what;
+  constexpr std::size_t kMost = 64;
+  std::string name;
+  for (const char c : full.plan.schedule.name) {
+    const bool safe = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '.' || c == '_' || c == '-';
+    if (safe) name += c;
+    if (!safe && !name.ends_with('_')) name += '_';
+  }
+  name.erase(0, std::min(name.find_first_not_of("-._"), name.size()));
+  return (name.empty() ? std::string("stagedtrain") : name.substr(0, kMost)) + "-" + what;
+}
+
+// What Slurm is asked for.
+struct Resources {
+  double seconds = 0;  // of wall-clock time; 0: not known
+  double threads = 0;  // 0: not known
+};
+
+std::string resource_lines(const Resources& asked) {
+  std::string text;
+  if (asked.seconds > 0) {
+    text += fmt::format("#SBATCH --time={}\n", wall_text(asked.seconds));
+  } else {
+    text += "# No time is asked for: the plan does not know it (stagedtrain plan --measure, or machine.flops).\n";
+  }
+  if (asked.threads > 0) {
+    text += fmt::format("#SBATCH --cpus-per-task={:.0f}\n", asked.threads);
+  } else {
+    text += "# No CPUs are asked for: nothing was measured on CPUs (stagedtrain plan --measure).\n";
+  }
+  return text;
 }
 
 // Slurm warns the job's shell, which passes it on; `train` then saves and leaves with 85.
 std::string job_script(const SlurmOptions& options, const std::string& about,
-                       const std::string& name, double wall, const std::string& more,
+                       const std::string& name, const Resources& asked, const std::string& more,
                        const std::string& ending) {
   const Path folder = std::filesystem::absolute(options.folder).lexically_normal();
   std::string text = fmt::format("#!/usr/bin/env bash\n# {}\n#SBATCH --job-name={}\n", about, name);
-  if (wall > 0) text += fmt::format("#SBATCH --time={}\n", wall_text(wall));
+  text += resource_lines(asked);
   text += fmt::format("#SBATCH --signal=B:USR1@{:.0f}\nset -euo pipefail\n", JobTimes().margin);
-  text += fmt::format("cd -- {}\n", quoted(options.program_folder.string()));
-  text += fmt::format("\"${{STAGEDTRAIN:-stagedtrain}}\" train {} --out {}{} &\n",
+  text += fmt::format("cd -- {}\n", quoted(options.work_folder.string()));
+  text += fmt::format("program={}\nprogram=${{STAGEDTRAIN:-$program}}\n", quoted(options.program));
+  text += R"SH(if ! command -v "$program" >/dev/null; then
+  printf 'found no program %s; set STAGEDTRAIN to the path of stagedtrain\n' "$program" >&2
+  exit 127
+fi
+if [[ -n ${SLURM_CPUS_PER_TASK:-} ]]; then
+  export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$SLURM_CPUS_PER_TASK}"
+fi
+)SH";
+  text += fmt::format("\"$program\" train {} --out {}{} &\n",
                       quoted((folder / "schedule.yaml").string()),
                       quoted((folder / "run").string()), more);
   return text + R"SH(training=$!
@@ -68,7 +121,7 @@ job=
 submit() {
   local after=()
   if [[ -n $job ]]; then after=(--dependency="afterok:$job" --kill-on-invalid-dep=yes); fi
-  job=$(sbatch --parsable --output="$here/%x-%j.log" "${after[@]}" "${options[@]}" "$@")
+  job=$(sbatch --parsable --output="${here//%/%%}/%x-%j.log" "${after[@]}" "${options[@]}" "$@")
   job=${job%%;*}
   printf 'job %s: %s\n' "$job" "$*"
 }
@@ -86,12 +139,19 @@ std::vector<SlurmFile> stage_jobs(const FullPlan& full, const SlurmOptions& opti
     files.push_back(
         {name,
          job_script(options, fmt::format("Trains stage {}: starts it, or goes on with it.", stage),
-                    job_name(full, stage), stage_wall(full.cost.stages[i]),
+                    job_name(full, stage),
+                    {stage_wall(full.cost.stages[i]), full.cost.stages[i].threads},
                     " --stage " + quoted(stage), "exit \"$code\"\n")});
     jobs.push_back(name);
   }
   files.push_back({"submit.sh", submit_script(jobs)});
   return files;
+}
+
+double most_threads(const FullPlan& full) {
+  double most = 0;
+  for (const StageCost& stage : full.cost.stages) most = std::max(most, stage.threads);
+  return most;
 }
 
 // An interrupted slice is as planned, unless it is the last one.
@@ -107,11 +167,27 @@ std::vector<SlurmFile> slice_jobs(const FullPlan& full, const SlurmOptions& opti
       {"slice.sh",
        job_script(options,
                   "Trains for one slice of time, number $1 of $2; goes on where it stopped.",
-                  job_name(full, "slice"), options.slice, "", ending)}};
+                  job_name(full, "slice"), {options.slice, most_threads(full)}, "", ending)}};
   std::vector<std::string> jobs;
   for (std::int64_t i = 1; i <= count; ++i) jobs.push_back(fmt::format("slice.sh {} {}", i, count));
   files.push_back({"submit.sh", submit_script(jobs)});
   return files;
+}
+
+// What the jobs ask Slurm for, and where that comes from.
+std::string request_words(const FullPlan& full, const SlurmOptions& options) {
+  std::string text;
+  if (options.slice == 0)
+    text += full.cost.timed
+                ? fmt::format("--time is the planned time and a quarter more ({})\n",
+                              full.cost.time_source)
+                : "--time is not set: the plan's time is not known; give it to submit.sh, or run "
+                  "stagedtrain plan --measure first\n";
+  const double threads = most_threads(full);
+  return text + (threads > 0
+                     ? fmt::format("--cpus-per-task is {:.0f}, as measured\n", threads)
+                     : "--cpus-per-task is not set: no speed was measured on CPUs; give it to "
+                       "submit.sh\n");
 }
 
 }  // namespace
@@ -121,7 +197,13 @@ std::int64_t jobs_needed(double seconds, double wall, const JobTimes& times) {
   if (!(each > 0))
     throw usage_error("--slice {}: start, save and margin take {}, expected a longer slice",
                       short_seconds(wall), short_seconds(times.all()));
-  return std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil(seconds / each)));
+  constexpr double kMostJobs = 10000;  // more than a queue takes
+  const double jobs = std::max(1.0, std::ceil(seconds / each));
+  if (!(jobs <= kMostJobs))
+    throw usage_error("--slice {}: {:.3g} jobs, expected at most {}", short_seconds(wall), jobs,
+                      kMostJobs)
+        .with_hint("choose longer slices");
+  return static_cast<std::int64_t>(jobs);
 }
 
 std::vector<SlurmFile> slurm_files(const FullPlan& full, const SlurmOptions& options) {
@@ -143,6 +225,7 @@ std::string write_slurm(const FullPlan& full, const SlurmOptions& options) {
                                    std::filesystem::perm_options::add);
     text += path.string() + "\n";
   }
+  text += request_words(full, options);
   if (options.slice > 0) {
     const std::int64_t count = jobs_needed(full.cost.total.seconds(), options.slice);
     text +=

@@ -20,7 +20,9 @@ struct SlurmOptions {
   Path folder;       // for the scripts; the run goes into its folder `run`
   double slice = 0;  // seconds of wall-clock time of every job; 0: one job for each stage
   bool force = false;
-  Path program_folder;  // where the jobs run, so that data is found; absolute
+  Path work_folder;  // where the jobs run, so that the schedule's paths are found; absolute
+  // That trains, absolute; $STAGEDTRAIN names another one when the job runs.
+  std::string program = "stagedtrain";
 };
 
 struct SlurmFile {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/text.h"
 
@@ -31,6 +32,10 @@ std::string wrapped(const std::string& words) { return stagedtrain::wrapped(word
 
 std::string warning_text(const std::string& warning) {
   return "\n" + wrapped("warning: " + warning);
+}
+
+std::string grouped_number(double value) {
+  return std::abs(value) < 1e18 ? grouped(std::llround(value)) : "?";
 }
 
 }  // namespace stagedtrain::plan

@@ -11,6 +11,9 @@ namespace stagedtrain::plan {
 std::string text_table(const std::vector<std::vector<std::string>>& rows, std::size_t left,
                        const std::string& indent);
 
+// A number from a fit, rounded: 1234.4 -> "1,234"; "?" for what no count can be.
+std::string grouped_number(double value);
+
 // The words in lines of at most 100 columns, all but the first indented.
 std::string wrapped(const std::string& words);
 // "\nwarning: ...\n", wrapped.

@@ -1,4 +1,5 @@
 // Reading a schedule: document, edits, fields, rules between fields; and writing it back.
+#include <algorithm>
 #include <set>
 
 #include "base/text.h"
@@ -19,11 +20,19 @@ Tree* find_item(Tree& list, const std::string& word) {
   return nullptr;
 }
 
+// "lr.peak 1e-3" and "lr.peak: 1e-3" lack the equals sign.
+std::string space_hint(const std::string& edit) {
+  const std::size_t end = edit.find_first_of(" :");
+  if (end == std::string::npos || end == 0) return "";
+  const std::string value(trim(std::string_view(edit).substr(end + 1)));
+  return value.empty() ? "" : fmt::format("write --set {}={}", edit.substr(0, end), value);
+}
+
 void apply_edit(Tree& root, const std::string& edit) {
   const std::size_t equals = edit.find('=');
   if (equals == std::string::npos || equals == 0)
-    throw usage_error("--set {}: expected path=value, as lr.peak=1e-3 or stages.full.for=900",
-                      edit);
+    throw usage_error("--set {}: expected path=value, as lr.peak=1e-3 or stages.full.for=900", edit)
+        .with_hint(space_hint(edit));
   const std::vector<std::string> path = split(edit.substr(0, equals), '.');
   Tree value = parse_yaml(edit.substr(equals + 1), "--set " + edit.substr(0, equals));
   Tree* place = &root;
@@ -118,7 +127,7 @@ void check_stage(const Schedule& s, std::size_t i, std::set<std::string>& names)
     refuse(fmt::format("for: '{}' is nothing", to_string(stage.length)));
   if (stage.length.unit == DurationUnit::percent || stage.length.unit == DurationUnit::seconds)
     refuse(fmt::format("for: found '{}', expected steps, tokens, flops, epochs or auto",
-                       to_string(stage.length)));
+                       at.find("for")->text));
   if (stage.until) check_until(*stage.until, refuse);
   if (i == 0 && stage.grow.kind != Tree::Kind::none && s.from.empty())
     refuse(
@@ -159,6 +168,35 @@ void validate(const Schedule& s) {
   if (s.stages.empty()) throw place(s, {"stages"}).error("stages: is empty, expected at least one");
   std::set<std::string> names;
   for (std::size_t i = 0; i < s.stages.size(); ++i) check_stage(s, i, names);
+}
+
+// A key that belongs into a group, or a group that was given a value of its own. What is left is
+// refused key by key when the fields are read.
+void refuse_misplaced(const Tree& source) {
+  constexpr std::pair<const char*, const char*> kMainKeys[] = {
+      {"lr", "peak"}, {"batch", "sequences"}, {"evaluate", "every"}, {"checkpoint", "every"}};
+  for (const auto& [group, key] : kMainKeys)
+    if (const Tree* value = source.find(group); value && value->kind == Tree::Kind::scalar)
+      throw value->error("{}: found {}, expected keys and values; did you mean '{}: {{{}: {}}}'?",
+                         group, value->describe(), group, key, value->text);
+  const std::vector<FieldRow> rows = document();
+  const auto is_key = [&](const std::string& path) {
+    return std::ranges::find(rows, path, &FieldRow::path) != rows.end();
+  };
+  for (const TreeEntry& entry : source.entries) {
+    const std::size_t dot = entry.key.find('.');
+    if (dot == std::string::npos && is_key(entry.key)) continue;
+    for (const FieldRow& row : rows)
+      if (row.path.ends_with("." + entry.key) && row.path.find("[]") == std::string::npos)
+        throw Error(ErrorKind::usage, to_string(entry.mark) +
+                                          fmt::format("unknown key '{}'; did you mean '{}'?",
+                                                      entry.key, row.path));
+    if (dot != std::string::npos && is_key(entry.key.substr(0, dot)))
+      throw Error(ErrorKind::usage,
+                  to_string(entry.mark) +
+                      fmt::format("unknown key '{}'; write '{}: {{{}: ...}}', dots are for --set",
+                                  entry.key, entry.key.substr(0, dot), entry.key.substr(dot + 1)));
+  }
 }
 
 // The keys that do not change what is trained.
@@ -203,15 +241,24 @@ Schedule parse(const std::string& text, const std::string& file,
   schedule.source = parse_yaml(text, file);
   for (const std::string& edit : edits) apply_edit(schedule.source, edit);
   if (schedule.source.kind != Tree::Kind::map)
-    throw schedule.source.error("found {}, expected a schedule of keys and values",
-                                schedule.source.describe());
+    throw schedule.source
+        .error("found {}, expected a schedule of keys and values", schedule.source.describe())
+        .with_hint("schedules/ has examples; a key needs a space after its colon");
   schedule.name = Path(file).stem().string();
+  refuse_misplaced(schedule.source);
   read_fields(schedule.source, schedule, "");
   validate(schedule);
   return schedule;
 }
 
 Schedule load(const Path& path, const std::vector<std::string>& edits) {
+  std::error_code none;
+  if (std::filesystem::is_directory(path, none))
+    throw usage_error("{}: is a folder, expected a schedule file", path.string())
+        .with_hint(std::filesystem::exists(path / "schedule.yaml", none)
+                       ? fmt::format("the schedule of this run is {}",
+                                     (path / "schedule.yaml").string())
+                       : std::string("give the path of a schedule; schedules/ has examples"));
   try {
     return parse(read_text_file(path, std::uint64_t{1} << 20), path.string(), edits);
   } catch (const Error& error) {
@@ -223,7 +270,19 @@ Schedule load(const Path& path, const std::vector<std::string>& edits) {
 }
 
 std::string dump(const Schedule& schedule) { return to_yaml(write_fields(schedule)); }
-std::vector<FieldRow> document() { return document_fields<Schedule>(); }
+
+// In the struct, 0 stands for a size that was not given; resolving the model refuses it, and the
+// reference says so.
+std::vector<FieldRow> document() {
+  std::vector<FieldRow> rows = document_fields<Schedule>();
+  for (FieldRow& row : rows)
+    for (const char* size : {"layers", "width", "heads", "vocab", "context"})
+      if (row.path == std::string("model.") + size) {
+        row.fallback = "required";
+        row.type.replace(row.type.find("from 0"), 6, "from 1");
+      }
+  return rows;
+}
 
 std::vector<std::string> differences(const std::string& yaml_here, const std::string& yaml_there) {
   Tree here = parse_yaml(yaml_here, "here"), there = parse_yaml(yaml_there, "there");

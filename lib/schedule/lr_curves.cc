@@ -27,8 +27,8 @@ double wsd(double progress, double span, double decay) {
 const std::vector<LrCurve>& lr_curves() {
   static const std::vector<LrCurve> curves = {
       {"constant", "the peak, after the warm-up", constant, false},
-      {"linear", "from the peak to the floor over the whole run", linear, true},
-      {"cosine", "half a cosine from the peak to the floor", cosine, true},
+      {"linear", "a straight line from the peak to the floor, over all steps after the warm-up", linear, true},
+      {"cosine", "half a cosine from the peak to the floor, over all steps after the warm-up", cosine, true},
       {"wsd", "warm-up, stable at the peak, linear decay to the floor at the end", wsd, true},
   };
   return curves;

@@ -6,6 +6,7 @@
 #include <yaml-cpp/parser.h>
 
 #include <map>
+#include <optional>
 #include <sstream>
 
 #include "base/text.h"
@@ -24,6 +25,8 @@ std::size_t count_values(const Tree& tree) {
   for (const TreeEntry& entry : tree.entries) count += 1 + count_values(entry.value);
   return count;
 }
+
+using Name = std::shared_ptr<const std::string>;  // of the file, in messages
 
 class TreeBuilder final : public YAML::EventHandler {
  public:
@@ -99,7 +102,21 @@ class TreeBuilder final : public YAML::EventHandler {
   void close() {
     Open done = std::move(stack_.back());
     stack_.pop_back();
+    refuse_decimal_comma(done.tree);
     put(std::move(done.tree), done.anchor);
+  }
+
+  // In {peak: 0,003} YAML sees a key 003 without a value.
+  static void refuse_decimal_comma(const Tree& map) {
+    for (std::size_t i = 1; i < map.entries.size(); ++i) {
+      const TreeEntry &before = map.entries[i - 1], &entry = map.entries[i];
+      if (entry.value.kind != Tree::Kind::none || !parse_number("0." + entry.key) ||
+          before.value.kind != Tree::Kind::scalar || !parse_number(before.value.text))
+        continue;
+      throw before.value.error(
+          "{0}: found '{1},{2}'; expected a number such as {1}.{2} (decimal point, not comma)",
+          before.key, before.value.text, entry.key);
+    }
   }
 
   void put(Tree tree, YAML::anchor_t anchor) {
@@ -158,6 +175,20 @@ bool is_closed(std::string_view text, int pos) {
   return false;
 }
 
+// Editors show a tab like the spaces that YAML wants; yaml-cpp only says that something is illegal.
+std::optional<Error> tab_in_indentation(std::string_view text, const Name& name) {
+  int number = 0;
+  for (const std::string& line : split(text, '\n')) {
+    ++number;
+    const std::size_t first = line.find_first_not_of(' ');
+    if (first != std::string::npos && line[first] == '\t')
+      return Error(ErrorKind::usage,
+                   to_string(Mark{name, number, static_cast<int>(first) + 1}) +
+                       "found a tab; expected spaces: YAML indents with spaces only");
+  }
+  return {};
+}
+
 }  // namespace
 
 Tree parse_yaml(std::string_view text, const std::string& file) {
@@ -174,9 +205,11 @@ Tree parse_yaml(std::string_view text, const std::string& file) {
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(builder)) continue;
   } catch (const YAML::Exception& error) {
+    if (const auto tab = tab_in_indentation(text, name)) throw *tab;
     throw Error(ErrorKind::usage,
                 to_string(Mark{name, error.mark.line + 1, error.mark.column + 1}) +
-                    "not YAML: " + error.msg);
+                    "not YAML: " + error.msg,
+                "write key: value with a space after the colon, and indent with spaces");
   }
   if (const YAML::Mark& at = builder.last_quote(); !is_closed(text, at.pos))
     throw Error(ErrorKind::usage, to_string(Mark{name, at.line + 1, at.column + 1}) +

@@ -1,7 +1,7 @@
 // Whole states to files and back.
 #include "state/checkpoint.h"
 
-#include "arch/architectures.h"
+#include "arch/distinct_tensors.h"
 #include "state/layout.h"
 
 namespace stagedtrain::state {
@@ -48,7 +48,11 @@ TrainingState load(const Path& path) {
 }
 
 std::uint64_t checkpoint_bytes(const arch::ModelConfig& model, DType dtype) {
-  return arrange(tensor_datasets(arch::param_table(model), dtype)).file_bytes;
+  std::vector<RepeatedDataset> repeated;
+  for (const arch::DistinctTensor& tensor : arch::distinct_tensors(model))
+    for (Dataset& dataset : tensor_datasets(arch::ParamTable({tensor.spec}), dtype))
+      repeated.push_back({std::move(dataset), static_cast<std::uint64_t>(tensor.copies)});
+  return expected_file_bytes(repeated);
 }
 
 }  // namespace stagedtrain::state

@@ -38,9 +38,11 @@ std::uint64_t up_to_page(std::uint64_t offset) {
 
 // More than HDF5 needs: a dataset takes about 330 bytes with a name of 27 letters (an object
 // header, a link in a heap, a record in a B-tree), a file without datasets less than 8 KiB.
+constexpr std::uint64_t kRoomForFile = 16 << 10;
+std::uint64_t room_for(const Dataset& dataset) { return 340 + 2 * dataset.name.size(); }
 std::uint64_t room_for_structure(const std::vector<Dataset>& datasets) {
-  std::uint64_t bytes = 16 << 10;
-  for (const Dataset& dataset : datasets) bytes += 340 + 2 * dataset.name.size();
+  std::uint64_t bytes = kRoomForFile;
+  for (const Dataset& dataset : datasets) bytes += room_for(dataset);
   return up_to_page(bytes);
 }
 
@@ -93,6 +95,21 @@ Layout arrange(std::vector<Dataset> datasets) {
   layout.front_bytes = layout.file_bytes;
   place_section(layout, Section::large);
   return layout;
+}
+
+std::uint64_t expected_file_bytes(const std::vector<RepeatedDataset>& datasets) {
+  std::uint64_t structure = kRoomForFile, rows = 0, small = 0, large = 0;
+  for (const auto& [dataset, copies] : datasets) {
+    structure += copies * room_for(dataset);
+    rows += copies * num_blocks(dataset.bytes);
+    if (dataset.bytes < kLargeBytes)
+      small += copies * dataset.bytes;
+    else
+      large += copies * up_to_page(dataset.bytes);
+  }
+  structure = up_to_page(structure);
+  rows += num_blocks(structure);
+  return kHeaderBytes + structure + rows * sizeof(IndexRow) + small + large;
 }
 
 }  // namespace stagedtrain::state

@@ -77,4 +77,13 @@ Dataset text_dataset(const char* name, std::uint64_t bytes);
 // Gives these datasets, and the index of them, their places.
 Layout arrange(std::vector<Dataset> datasets);
 
+// A dataset and how many there are of its size, it included.
+struct RepeatedDataset {
+  Dataset dataset;
+  std::uint64_t copies = 1;
+};
+// arrange(...).file_bytes for so many datasets, within a page and 8 bytes for each of them, without
+// making them: a state of 65,536 layers has three million.
+std::uint64_t expected_file_bytes(const std::vector<RepeatedDataset>& datasets);
+
 }  // namespace stagedtrain::state

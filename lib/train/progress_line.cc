@@ -21,8 +21,23 @@ std::size_t terminal_columns() {
   return 80;
 }
 
-std::string time_left(double seconds) {
-  return std::isfinite(seconds) ? short_seconds(seconds) : "?";
+// "40 s", "4 min", "3 h 20 min", "2 d 5 h": as exact as a forecast deserves.
+std::string rough_time(double seconds) {
+  if (!std::isfinite(seconds)) return "?";
+  if (seconds < 1) return "under 1 s";
+  if (seconds < 59.5) return fmt::format("{:.0f} s", seconds);
+  const auto minutes = std::llround(seconds / 60);
+  if (minutes < 60) return fmt::format("{} min", minutes);
+  if (minutes < 24 * 60) return fmt::format("{} h {} min", minutes / 60, minutes % 60);
+  const auto hours = std::llround(seconds / 3600);
+  return fmt::format("{} d {} h", hours / 24, hours % 24);
+}
+
+std::string time_left(const plan::RunPlan& plan, const state::Progress& p,
+                      double flops_per_second) {
+  return fmt::format("{} left in this stage, {} in the run",
+                     rough_time(stage_seconds_left(plan, p, flops_per_second)),
+                     rough_time(run_seconds_left(plan, p, flops_per_second)));
 }
 
 }  // namespace
@@ -61,16 +76,17 @@ std::uint64_t resident_bytes() {
 std::string progress_text(const plan::RunPlan& plan, const state::Progress& p,
                           const StepNumbers& step, const Speed& speed) {
   const plan::StagePlan& stage = plan.stages[static_cast<std::size_t>(p.stage_index)];
-  std::string text = fmt::format(
-      "{} {}/{}  {} tok  loss {:.3f} ({:+.1f})  norm {:.2f} ({:+.1f})  lr {:.3g}", p.stage,
-      grouped(p.stage_step), grouped(stage.steps), short_count(static_cast<double>(p.tokens)),
-      step.loss, step.loss_z, step.grad_norm, step.grad_norm_z, step.lr);
+  // A terminal may cut the line, so what people look for comes first.
+  std::string text =
+      fmt::format("{} {}/{}  loss {:.3f} (z {:+.1f})", p.stage, grouped(p.stage_step),
+                  grouped(stage.steps), step.loss, step.loss_z);
+  if (speed.tokens_per_second > 0) text += "  " + time_left(plan, p, speed.flops_per_second);
+  text += fmt::format("  norm {:.2f} (z {:+.1f})  lr {:.3g}  {} tok", step.grad_norm,
+                      step.grad_norm_z, step.lr, short_count(static_cast<double>(p.tokens)));
   if (speed.tokens_per_second > 0)
-    text += fmt::format("  {} tok/s  {}FLOP/s  {}  left {}, all {}",
-                        short_count(speed.tokens_per_second), short_count(speed.flops_per_second),
-                        short_bytes(static_cast<double>(resident_bytes())),
-                        time_left(stage_seconds_left(plan, p, speed.flops_per_second)),
-                        time_left(run_seconds_left(plan, p, speed.flops_per_second)));
+    text += fmt::format("  {} tok/s  {}FLOP/s  {}", short_count(speed.tokens_per_second),
+                        short_count(speed.flops_per_second),
+                        short_bytes(static_cast<double>(resident_bytes())));
   return text;
 }
 

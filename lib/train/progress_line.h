@@ -23,7 +23,7 @@ struct Speed {
 
 Speed speed_between(const state::Progress& from, const state::Progress& to);
 
-// "full 2,100/3,000  4.3M tok  loss 1.612 (-0.4)  norm 0.52 (+0.1)  lr 0.003  28.1K tok/s ..."
+// "full 2,100/3,000  loss 1.612 (z -0.4)  4 min left in this stage, 12 min in the run  norm ..."
 std::string progress_text(const plan::RunPlan& plan, const state::Progress& progress,
                           const StepNumbers& step, const Speed& speed);
 // Seconds that the rest of a stage and of the run take at a speed in FLOPs per second.

@@ -45,7 +45,7 @@ class StageLoop {
   }
 
   eval::EvalReport run() {
-    if (run_.plan.checkpoint_every > 0 || run_.plan.checkpoint_seconds > 0)
+    if (!run_.plan.checkpoint_every.only_at_ends() || run_.plan.checkpoint_seconds > 0)
       saver_.prepare(live_.header);
     std::optional<eval::EvalReport> report;
     freeze_what_is_not_trained();
@@ -53,7 +53,7 @@ class StageLoop {
       stop_point("training");
       tell_saved(saver_.completed());
       report.reset();
-      if (progress_.stage_step > 0 && is_due(progress_.step, run_.plan.evaluate_every))
+      if (progress_.stage_step > 0 && is_due_now(run_.plan.evaluate_every))
         report = evaluate("evaluate");
       if (progress_.stage_step >= stage_.steps) break;
       if (report && may_grow(*report)) break;
@@ -91,12 +91,19 @@ class StageLoop {
     }
   }
 
+  // Whether something that happens again and again happens now, after the stage's last step.
+  bool is_due_now(const plan::Every& every) const {
+    return plan::is_due(every, progress_.step, progress_.tokens,
+                        plan::tokens_at(schedule_, stage_.model, progress_.step - 1));
+  }
+
   // What the log tells of this stage; the run's start event is in it already.
   void watch_slope() {
-    slope_.emplace(*stage_.until_slope, run_.plan.evaluate_every,
-                   plan::curve_so_far(run_.folder.log(), stage_.name,
-                                      progress_.step - progress_.stage_step, progress_.step),
-                   progress_.step);
+    const std::int64_t first = progress_.step - progress_.stage_step;
+    slope_.emplace(*stage_.until_slope,
+                   plan::curve_so_far(run_.folder.log(), stage_.name, first, progress_.step),
+                   plan::last_due(run_.plan.evaluate_every, {schedule_, stage_.model}, first,
+                                  progress_.step, progress_.tokens));
   }
 
   // At an evaluation: whether the stage has reached what ends it early. Says why.
@@ -231,7 +238,7 @@ class StageLoop {
     if (run_.plan.branch_step == progress_.step) start_saving(run_.folder.branch_file());
     const bool at_end = progress_.stage_step >= stage_.steps;
     const double unsaved = progress_.seconds - saved_seconds_;
-    const bool due = is_due(progress_.step, run_.plan.checkpoint_every) ||
+    const bool due = is_due_now(run_.plan.checkpoint_every) ||
                      (run_.plan.checkpoint_seconds > 0 && unsaved >= run_.plan.checkpoint_seconds);
     if (at_end || !due) return;
     start_saving(run_.folder.step_file(progress_.step));

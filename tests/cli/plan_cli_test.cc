@@ -118,7 +118,8 @@ TEST_CASE("plan --optimize refuses what it cannot plan") {
   refused({"--rule", "prop-1", "--optimize"}, "--rule");
   refused({"--optimize", "--law", "kaplen"}, "did you mean 'kaplan'?");
   refused({"--optimize", "--transfer", "best"}, "expected loss-state, mixing or rho=X");
-  refused({"--optimize", "--transfer", "rho=-1"}, "expected a number above 0");
+  refused({"--optimize", "--transfer", "rho=-1"}, "expected a number from 0.1 to 100");
+  refused({"--optimize", "--transfer", "rho=1e-9"}, "found 'rho=1e-9', expected a number from 0.1");
   refused({"--optimize", "--tokens", "many"}, "expected tokens");
   refused({"--optimize", "--stages", "0"}, "--stages");
   refused({"--optimize", "--transfer", "mixing", "--mixing", "3G"}, "expected something left");

@@ -110,3 +110,16 @@ TEST_CASE("plan --slurm refuses what it cannot do") {
   check_refused(test::stagedtrain({"plan", path, "--slurm", jobs}), 2, "schedule.yaml");
   CHECK(test::stagedtrain({"plan", path, "--slurm", jobs, "--force"}).exit_code == 0);
 }
+
+TEST_CASE("a job finds this very program without $STAGEDTRAIN, and says so where it is gone") {
+  const test::TempDir folder;
+  const std::string jobs = (folder / "jobs").string();
+  REQUIRE(test::stagedtrain({"plan", schedule_in(folder), "--slurm", jobs}).exit_code == 0);
+  const std::string job = test::read_text(folder / "jobs" / "1-shallow.sh");
+  const auto program = std::filesystem::canonical(test::program());
+  CHECK(contains(job, "program='" + program.string() + "'\n"));
+  const auto gone = test::run({.arguments = {jobs + "/1-shallow.sh"},
+                               .environment = {{"STAGEDTRAIN", "/no/such/program"}}});
+  CHECK(gone.exit_code == 127);
+  CHECK(contains(gone.err, "found no program /no/such/program; set STAGEDTRAIN"));
+}

@@ -177,3 +177,36 @@ TEST_CASE("auto is understood where a length of a stage stands, and nowhere else
   CHECK(contains(bad("stages.half.until={slope: 3}"), "expected auto or a number below 0"));
   CHECK(contains(bad("stages.half.until={}"), "expected loss or slope"));
 }
+
+TEST_CASE("the words say what decided when a stage grows") {
+  const auto word = [](const std::vector<std::string>& edits) { return chosen(edits).words[0]; };
+  CHECK(contains(word({"plan.scratch=5000"}), "pay the same for the next bit of loss"));
+  // A decay that begins before both would pay the same.
+  const std::string clamped = word({"plan.scratch=5000", "lr.decay=70%"});
+  INFO(clamped);
+  CHECK(contains(clamped, "the last moment before the decay"));
+  CHECK_FALSE(contains(clamped, "pay the same"));
+  const std::string unknown = word({"plan.scratch=5000", "plan.transfer=mixing"});
+  INFO(unknown);
+  CHECK(contains(unknown, "how long a growth takes to mix is not known"));
+  CHECK_FALSE(contains(unknown, "leaves"));
+  CHECK(contains(word({"plan.scratch=5000", "plan.transfer=mixing", "plan.mixing=200"}),
+                 "leaves 98.3M tokens to mix before the decay"));
+}
+
+TEST_CASE("lengths are steps of the stage's own context") {
+  const plan::Choice choice =
+      chosen({"plan.scratch=2.5G tokens", "stages.half.model={layers: 6, context: 512}",
+              "stages.full.grow=[{operator: context, length: 1024}, {operator: depth, layers: 12}]"});
+  const plan::PlanningLaw law = plan::find_planning_law("chinchilla");
+  const plan::RunPlan run = plan::resolve(choice.schedule);
+  const auto size = [&](std::size_t i) {
+    return law::Size{run.stages[i].name, arch::flops_per_token(run.stages[i].model),
+                     law.curve(law.parameters(run.stages[i].params))};
+  };
+  // The decay is a part of the steps, all of which the final model would make.
+  const double before_decay = 2.5e9 - static_cast<double>(run.decay_steps) * 480 * 1024;
+  const law::Growth growth =
+      law::best_growth(size(0), size(1), size(1).curve->loss(before_decay));
+  CHECK(steps(choice, 0) == Approx(growth.small_tokens / (480 * 512)).epsilon(0.01));
+}

@@ -87,3 +87,28 @@ TEST_CASE("a loss that is no number is refused with its line") {
   INFO(says);
   CHECK(contains(says, "run.jsonl:3: the loss of step 2"));
 }
+
+TEST_CASE("a CSV file may be as spreadsheets and loggers write it") {
+  const auto first = [](const std::string& csv) { return read(csv).curves.at(0).steps.at(1); };
+  const std::string plain = "step,lr,loss\n1,1e-3,3.5\n2,1e-3,3.25\n";
+  CHECK(first("\xef\xbb\xbf" + plain).loss == 3.25);                      // byte order mark
+  CHECK(first("STEP,Lr,LOSS\n1,1e-3,3.5\n2,1e-3,3.25\n").loss == 3.25);  // names in any case
+  CHECK(first("step,lr,loss\r\n1,1e-3,3.5\r\n2,1e-3,3.25\r\n").loss == 3.25);
+  CHECK(first("step,lr,loss\r1,1e-3,3.5\r2,1e-3,3.25\r").loss == 3.25);
+  CHECK(first("\"step\",\"lr\",\"loss\"\n\"1\",\"1e-3\",\"3.5\"\n\"2\", \"1e-3\" ,\"3.25\"\n").loss ==
+        3.25);
+  // Columns that are not used may hold anything, quoted commas and quotes too.
+  const std::string extra =
+      "step,run,lr,loss,note\n1,a,1e-3,3.5,\n2,\"b, \"\"best\"\"\",1e-3,3.25,nan\n";
+  CHECK(first(extra).step == 2);
+  CHECK(first(extra).loss == 3.25);
+  CHECK(read("Parameters,Tokens,Loss,Name\n1e6,2e7,3,\"x,y\"\n").ends[0].points[0].tokens == 2e7);
+}
+
+TEST_CASE("a CSV file that cannot be a table is refused with its line") {
+  check_refused("step,lr,loss\n1,1e-3,\"3.5\n2,1e-3,3\n", "c.csv:2: a quote is never closed");
+  check_refused("step;lr;loss\n1;1e-3;3.5\n", "cells are separated by commas");
+  check_refused("step,lr,loss,run\n1,1e-3,x,a\n", "c.csv:2: loss is 'x', expected a number");
+  check_refused("step,lr,loss\n1,0,3\n2,0,2.5\n3,0,2\n",
+                "c.csv:2: lr is 0 here and in every other row");
+}

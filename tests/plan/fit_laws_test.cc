@@ -108,3 +108,14 @@ TEST_CASE("a grown stage has its head start as offset") {
   CHECK(fitted.law.x0 == Approx(905).margin(60));
   CHECK(fitted.law.E == Approx(2).epsilon(0.01));
 }
+
+TEST_CASE("losses that rise or stay, and rates of 0, are refused with what was found") {
+  for (const double per_step : {0.0, 1e-4, 1e-3}) {
+    LoggedCurve curve = made_curve(1000, 0);
+    for (law::LoggedStep& point : curve.steps) point.loss = 3 + per_step * point.step;
+    check_refused(curve, "made: the losses do not fall: 3.0");
+  }
+  LoggedCurve curve = made_curve(1000, 0);
+  for (law::LoggedStep& point : curve.steps) point.rate = 0;
+  check_refused(curve, "made: the learning rate is 0 at every logged step");
+}

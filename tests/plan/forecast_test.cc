@@ -161,7 +161,7 @@ TEST_CASE("what strains a forecast is said") {
   CHECK(warns(outlook, "times the data of the fit; beyond 3 times it is a guess"));
   CHECK(warns(outlook, "less than the 1G that mixing takes"));
   RunPlan often = plan_of(2, .5);
-  often.facts.train_windows = 1000000;
+  often.facts.train_tokens = 1000001 * often.final_model.context;
   CHECK(warns(outlook_of(often, law), "reads its text 8 times"));
 }
 

@@ -11,7 +11,7 @@ using test::contains;
 namespace {
 
 RunPlan planned(const std::vector<std::string>& edits = {}) {
-  return plan::resolve(test::two_stages(edits), {.train_windows = 30000});
+  return plan::resolve(test::two_stages(edits), {.train_tokens = 30001 * 128});
 }
 
 }  // namespace
@@ -70,7 +70,7 @@ TEST_CASE("the JSON has the plan's numbers in full") {
 
 TEST_CASE("the resolved schedule loads to the same plan") {
   const auto check_same = [](const schedule::Schedule& s) {
-    const plan::DataFacts facts{.train_windows = 1000};
+    const plan::DataFacts facts{.train_tokens = 200'000'000};
     const RunPlan p = plan::resolve(s, facts);
     const std::string text = plan::resolved_yaml(p);
     INFO(text);

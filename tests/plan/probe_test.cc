@@ -99,3 +99,39 @@ TEST_CASE("finished runs are ranked by their loss after the steps, others come l
   CHECK(contains(text, "not yet"));
   CHECK(plan::to_json(ranking)[1]["loss"] == 2.5);
 }
+
+TEST_CASE("ways that make the same state are one way, whatever they are called") {
+  const std::vector<std::vector<std::string>> cases = {
+      {},
+      {"stages.shallow.model={layers: 3}", "stages.full.grow=[{operator: stack, factor: 2}]"},
+      {"stages.shallow.model={layers: 6, width: 64, heads: 2}",
+       "stages.full.grow=[{operator: width, factor: 2}]"}};
+  for (const auto& edits : cases) {
+    std::vector<std::string> states;
+    for (const ProbeCandidate& candidate : candidates(edits)) {
+      const plan::RunPlan run = plan::resolve(candidate.schedule);
+      // Every tensor's blocks and scales, without the names of operators and options.
+      std::string state;
+      for (const grow::GrowthStep& step : run.stages[1].growth->steps) {
+        state += fmt::format("mask {};", step.mask_steps);
+        for (const grow::TensorRecipe& tensor : step.tensors) {
+          for (const auto blocks : {&tensor.value, &tensor.gradient}) {
+            for (const grow::Block& b : *blocks)
+              state += fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {},",
+                                   static_cast<int>(b.kind), b.state, b.source, b.from[0],
+                                   b.from[1], b.to[0], b.to[1], b.extent[0], b.extent[1], b.scale,
+                                   b.add, b.tile[0], b.tile[1], b.span, b.stream, b.noise_columns,
+                                   0);
+            state += "|";
+          }
+          state += fmt::format("{} {} {} {} {};", tensor.is_new, tensor.lr_scale,
+                               tensor.decay_scale, tensor.eps_scale, tensor.ramp_steps);
+        }
+      }
+      INFO(candidate.name);
+      REQUIRE(std::ranges::find(states, state) == states.end());
+      states.push_back(state);
+    }
+    CHECK(states.size() >= 3);
+  }
+}

@@ -39,7 +39,7 @@ TEST_CASE("epochs are counted in the training file's windows") {
   const test::TempDir folder;
   // 12,800 tokens hold 99 windows of 128 behind any offset below 128.
   const auto p = plan::resolve_files(with_data(folder, 12800, {"stages.full.for=2 epochs"}));
-  CHECK(p.facts.train_windows == 99);
+  CHECK(p.facts.train_tokens == 12800);
   CHECK(p.stages[1].steps == 13);
   CHECK(*plan::epochs(p) == Approx((2100.0 + 13) * 16 / 99));
 }

@@ -46,8 +46,8 @@ TEST_CASE("a plan knows every stage's model, steps, tokens and FLOPs") {
   CHECK(p.stages[1].growth->exact());
   CHECK(p.warmup_steps == 100);
   CHECK(p.decay_steps == 600);
-  CHECK(p.evaluate_every == 200);
-  CHECK(p.checkpoint_every == 500);
+  CHECK(p.evaluate_every == plan::Every{.steps = 200});
+  CHECK(p.checkpoint_every == plan::Every{.steps = 500});
   CHECK(p.decayed);
   CHECK(p.warnings.empty());
 }
@@ -65,7 +65,7 @@ TEST_CASE("durations count steps, tokens, FLOPs and epochs, rounded up to whole 
   const double step = planned().stages[1].flops / 900;
   CHECK(planned({fmt::format("stages.full.for={} flops", 10 * step)}).stages[1].steps == 10);
   CHECK(planned({fmt::format("stages.full.for={} flops", 10.01 * step)}).stages[1].steps == 11);
-  const RunPlan epochs = planned({"stages.full.for=2.5 epochs"}, {.train_windows = 160});
+  const RunPlan epochs = planned({"stages.full.for=2.5 epochs"}, {.train_tokens = 161 * 128});
   CHECK(epochs.stages[1].steps == 25);
   CHECK(*plan::epochs(epochs) == Approx((2100.0 + 25) * 16 / 160));
   check_refused({"stages.full.for=2 epochs"},
@@ -77,8 +77,8 @@ TEST_CASE("lengths along the run may be steps, tokens or percent of it") {
       {"lr.warmup=2%", "lr.decay=1M tokens", "evaluate.every=4096 tokens", "checkpoint.every=0"});
   CHECK(p.warmup_steps == 60);
   CHECK(p.decay_steps == 489);
-  CHECK(p.evaluate_every == 2);
-  CHECK(p.checkpoint_every == 0);
+  CHECK(p.evaluate_every == plan::Every{.tokens = 4096});
+  CHECK(p.checkpoint_every.only_at_ends());
 }
 
 TEST_CASE("until is kept beside the longest length") {
@@ -249,4 +249,75 @@ TEST_CASE("a plan warns of what will not be comparable") {
   CHECK(contains(warned({"lr.curve=constant"}), "never decays"));
   CHECK(contains(warned({"lr.warmup=2000", "lr.decay=2000"}), "overlap"));
   CHECK(contains(warned({"lr.decay=0"}), "decay"));
+}
+
+namespace {
+
+// 32 tokens of context in the first stage, 128 in the second: 512 and 2,048 tokens a step.
+const Edits kTwoContexts = {"stages.0.model={context: 32}",
+                            "stages.1.grow=[{operator: context, length: 128}]"};
+
+Edits two_contexts(const Edits& more) {
+  Edits edits = kTwoContexts;
+  edits.insert(edits.end(), more.begin(), more.end());
+  return edits;
+}
+
+}  // namespace
+
+TEST_CASE("an epoch is as many steps as the stage's own context makes of the text") {
+  // 386,000 tokens: 3,014 windows of 128 and 12,061 of 32.
+  const plan::DataFacts facts{.train_tokens = 386000};
+  const RunPlan p = planned(two_contexts({"stages.0.for=1 epochs", "stages.1.for=1 epochs"}), facts);
+  CHECK(p.stages[0].steps == 754);
+  CHECK(p.stages[1].steps == 189);
+  CHECK(*plan::epochs(p) == Approx(2).epsilon(3e-3));  // whole steps
+}
+
+TEST_CASE("tokens of a warm-up, a decay and a re-warm-up are those of their own stages' steps") {
+  const RunPlan p = planned(two_contexts({"stages.0.for=1000", "stages.1.for=100",
+                                          "lr.warmup=51200 tokens", "lr.rewarm=20480 tokens",
+                                          "lr.decay=215040 tokens"}));
+  CHECK(p.warmup_steps == 100);           // of 512 tokens
+  CHECK(p.stages[1].rewarm_steps == 10);  // of 2,048
+  // 100 steps of 2,048 tokens and 20 of 512 before them.
+  CHECK(p.decay_steps == 120);
+  // A warm-up that reaches into the second stage.
+  CHECK(planned(two_contexts({"stages.0.for=10", "lr.warmup=7168 tokens"})).warmup_steps == 11);
+}
+
+TEST_CASE("tokens of a warm-up are counted along the warm-ups of batch and length") {
+  const RunPlan p = planned({"batch.size_warmup={start: 4, over: 100}", "lr.warmup=100K tokens"});
+  std::int64_t tokens = 0, steps = 0;
+  while (tokens < 100000) tokens += plan::sequences_at(p.schedule, steps++) * 128;
+  CHECK(p.warmup_steps == steps);
+}
+
+TEST_CASE("evaluations in tokens fall due when the run's tokens have passed a multiple") {
+  const RunPlan p = planned(two_contexts({"stages.0.for=100", "stages.1.for=100",
+                                          "evaluate.every=10K tokens",
+                                          "batch.size_warmup={start: 1, over: 60}"}));
+  REQUIRE(p.evaluate_every == plan::Every{.tokens = 10000});
+  std::int64_t tokens = 0, due = 0, last = 0;
+  for (const plan::StagePlan& stage : p.stages) {
+    const plan::StepSums sums(p.schedule, stage.model);
+    const std::int64_t end = stage.first_step + stage.steps;
+    std::int64_t last_in_stage = stage.first_step;
+    for (std::int64_t step = stage.first_step + 1; step <= end; ++step) {
+      const std::int64_t of_step = plan::tokens_at(p.schedule, stage.model, step - 1);
+      tokens += of_step;
+      CHECK(plan::last_due(p.evaluate_every, sums, stage.first_step, step, tokens) ==
+            last_in_stage);
+      const bool now = plan::is_due(p.evaluate_every, step, tokens, of_step);
+      CHECK(now == (tokens / 10000 > last));
+      last = tokens / 10000;
+      due += now;
+      if (now) last_in_stage = step;
+    }
+  }
+  CHECK(tokens == p.tokens);
+  CHECK(due == p.tokens / 10000);
+  CHECK(plan::is_due({.steps = 10}, 20, 0, 0));
+  CHECK_FALSE(plan::is_due({.steps = 10}, 21, 0, 0));
+  CHECK_FALSE(plan::is_due({}, 20, 20, 20));
 }

@@ -29,7 +29,7 @@ double true_slope(double step) {
 double fires_at(double threshold, double noise, int stop = 0) {
   plan::LoggedCurve log{.name = "stage"};
   for (int step = 5; step <= stop; step += 5) log.steps.push_back(logged(step, noise));
-  SlopeWatch watch(threshold, 100, log, stop);
+  SlopeWatch watch(threshold, log, (std::max(stop, 1) - 1) / 100 * 100);
   for (int step = stop; step <= 6000; step += 5) {
     if (step > stop) watch.add(logged(step, noise));
     if (step == 0 || step % 100 != 0) continue;

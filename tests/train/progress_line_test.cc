@@ -19,12 +19,22 @@ TEST_CASE("the line has stage, steps, tokens, loss, norm, rate, speed and time l
   at.tokens = 192;
   const StepNumbers numbers{1.2345, -0.52, 0.87, 1.24, 0.003};
   const std::string quiet = progress_text(plan, at, numbers, {});
-  CHECK(quiet == "small 3/6  192 tok  loss 1.234 (-0.5)  norm 0.87 (+1.2)  lr 0.003");
+  CHECK(quiet == "small 3/6  loss 1.234 (z -0.5)  norm 0.87 (z +1.2)  lr 0.003  192 tok");
   const std::string text = progress_text(plan, at, numbers, {28100, plan.flops});
   INFO(text);
   CHECK(test::contains(text, "28.1K tok/s"));
   CHECK(test::contains(text, "MiB"));
-  CHECK(test::contains(text, "left 0.2s, all 0.8s"));
+  CHECK(test::contains(text, "(z -0.5)  under 1 s left in this stage, under 1 s in the run  norm"));
+  const auto says = [&](double seconds, const std::string& words) {
+    const std::string line = progress_text(plan, at, numbers, {1, plan.flops / seconds});
+    INFO(line);
+    CHECK(test::contains(line, words));
+  };
+  // Half of the small stage is left, and all of the large one.
+  says(300, "left in this stage, 4 min in the run");
+  at.stage_step = 0;
+  says(12000, "in this stage, 3 h 20 min in the run");
+  says(190800, "in this stage, 2 d 5 h in the run");
 }
 
 TEST_CASE("time left follows FLOPs, so later, larger stages count as what they cost") {

@@ -1,0 +1,123 @@
+// Guesses from the schedule's keys, the command's options and their nearest words.
+#include "cmd/mistakes.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "schedule/schedule.h"
+
+namespace stagedtrain::cmd {
+namespace {
+
+std::vector<std::string> command_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    if (!command->get_group().empty()) names.push_back(command->get_name());
+  return names;
+}
+
+std::vector<std::string> option_names(const CLI::App& command) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options())
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  return names;
+}
+
+// Options of other programs that are keys of the schedule here.
+constexpr std::pair<const char*, const char*> kKeys[] = {
+    {"lr", "lr.peak"},           {"learning_rate", "lr.peak"},  {"max_lr", "lr.peak"},
+    {"batch", "batch.sequences"}, {"batch_size", "batch.sequences"}, {"bs", "batch.sequences"},
+    {"micro_batch_size", "batch.micro"}, {"weight_decay", "optimizer.weight_decay"},
+    {"wd", "optimizer.weight_decay"}, {"layers", "model.layers"}, {"width", "model.width"},
+    {"context", "model.context"}, {"steps", "stages.NAME.for"}, {"max_steps", "stages.NAME.for"},
+    {"epochs", "stages.NAME.for"}, {"eval_every", "evaluate.every"},
+    {"save_every", "checkpoint.every"}, {"warmup", "lr.warmup"}, {"data", "data.train"},
+    {"bf16", "precision"},       {"dtype", "precision"}};
+
+// The key of the schedule that an option's name is or resembles; "" if there is none.
+std::string schedule_key(std::string name) {
+  std::ranges::replace(name, '-', '_');
+  for (const auto& [other, key] : kKeys)
+    if (name == other) return key;
+  const std::vector<FieldRow> rows = schedule::document();
+  for (const FieldRow& row : rows)
+    if (row.path == name || (name.find('.') == std::string::npos &&
+                             row.path.ends_with("." + name) && row.path.find("[]") == std::string::npos))
+      return row.path;
+  return name.starts_with("stages.") ? name : "";
+}
+
+Error unknown_option(const std::string& text, const std::string& value, const CLI::App& command) {
+  const std::size_t equals = text.find('=');
+  const std::string option = text.substr(0, equals), name = option.substr(2);
+  const std::string given = equals == std::string::npos ? value : text.substr(equals + 1);
+  const std::vector<std::string> known = option_names(command);
+  const Error unknown = usage_error("{}: unknown option '{}'", command.get_name(), option);
+  if (name == "resume" && command.get_name() == "train")
+    return unknown.with_hint("train goes on by itself: give the same command with the same --out");
+  if (std::ranges::find(known, "--set") != known.end()) {
+    const std::string key = schedule_key(name);
+    if (!key.empty())
+      return unknown.with_hint(
+          fmt::format("that is a key of the schedule; write --set {}={}", key,
+                      given.empty() || given.starts_with('-') ? "VALUE" : given));
+  }
+  return usage_error("{}: unknown option '{}'{}", command.get_name(), option,
+                     nearest_word(option, known) ? suggestion(option, known) : "")
+      .with_hint(fmt::format("stagedtrain {} --help lists its options", command.get_name()));
+}
+
+Error unexpected(const std::vector<std::string>& words, const CLI::App& command) {
+  for (std::size_t i = 0; i < words.size(); ++i)
+    if (words[i].starts_with("--") && words[i].size() > 2)
+      return unknown_option(words[i], i + 1 < words.size() ? words[i + 1] : "", command);
+  return usage_error("{}: found the argument '{}' that nothing takes", command.get_name(),
+                     words.front())
+      .with_hint(fmt::format("stagedtrain {} --help says what it takes", command.get_name()));
+}
+
+}  // namespace
+
+void check_command(const CLI::App& app, int argc, char** argv) {
+  const std::vector<std::string> names = command_names(app);
+  if (argc < 2)
+    throw usage_error("found no command; expected one of {}", join(names, ", "))
+        .with_hint("stagedtrain --help says what each does");
+  const std::string word = argv[1];
+  if (word.starts_with('-')) return;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    if (command->get_name() == word) return;
+  if (word.ends_with(".yaml") || word.ends_with(".yml"))
+    throw usage_error("found '{}'; expected a command before it", word)
+        .with_hint(fmt::format("write stagedtrain plan {0}, or stagedtrain train {0} --out RUN",
+                               word));
+  throw usage_error("unknown command '{}'{}", word, suggestion(word, names))
+      .with_hint("stagedtrain --help lists the commands");
+}
+
+void check_set(int argc, char** argv) {
+  for (int i = 2; i + 2 < argc; ++i) {
+    const std::string_view option = argv[i], edit = argv[i + 1], next = argv[i + 2];
+    if (option == "--") return;
+    if (option != "--set" || edit.find('=') != std::string_view::npos || next.starts_with("--"))
+      continue;
+    if (edit.find_first_of(" :") != std::string_view::npos) continue;  // its reader says more
+    throw usage_error("--set {}: expected path=value", edit)
+        .with_hint(fmt::format("write --set {}={}, without a space", edit, next));
+  }
+}
+
+Error usage_of(const CLI::ParseError& error, const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  const CLI::App& command = chosen.empty() ? app : *chosen.front();
+  const std::vector<std::string> words = app.remaining(true);
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) && !words.empty())
+    return unexpected(words, command);
+  return usage_error("{}", error.what())
+      .with_hint(chosen.empty() ? "stagedtrain --help"
+                                : fmt::format("stagedtrain {} --help", command.get_name()));
+}
+
+}  // namespace stagedtrain::cmd

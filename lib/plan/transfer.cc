@@ -1,0 +1,29 @@
+// Reading an assumption.
+#include "plan/transfer.h"
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace stagedtrain::plan {
+
+Transfer read_transfer(const std::string& where, const std::string& word, const char* expected) {
+  Transfer transfer;
+  if (word == "loss-state") return transfer;
+  if (word == "mixing") {
+    transfer.assumption = law::Assumption::mixing;
+    return transfer;
+  }
+  if (!word.starts_with("rho="))
+    throw usage_error("{}: found '{}', expected {}", where, word, expected);
+  const auto rho = parse_number(word.substr(4));
+  if (!rho || !(*rho >= kLeastRho && *rho <= kMostRho))
+    throw usage_error("{}: found '{}', expected a number from {} to {}, as rho=1.4", where, word,
+                      kLeastRho, kMostRho)
+        .with_hint(
+            "a grown model stands where it would after 1/rho of the tokens; runs measured 1 to 2");
+  transfer.assumption = law::Assumption::measured;
+  transfer.rho = *rho;
+  return transfer;
+}
+
+}  // namespace stagedtrain::plan
