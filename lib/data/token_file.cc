@@ -45,7 +45,10 @@ std::uint32_t copy_any(int width, std::span<const std::byte> from, std::span<std
 }  // namespace
 
 TokenFile::TokenFile(const Path& path)
-    : path_(path), file_(path), info_(read_info(path, file_.bytes())) {}
+    : path_(path),
+      identity_(file_identity(path)),
+      file_(path),
+      info_(read_info(path, file_.bytes())) {}
 
 void TokenFile::read(std::int64_t first, std::span<std::int32_t> out, std::int64_t vocab) const {
   const auto size = static_cast<std::int64_t>(out.size());
@@ -77,6 +80,16 @@ void TokenFile::check_vocab(std::int64_t vocab, std::uint64_t max_bytes) const {
     throw input_error("{}: damaged: its tokens do not have the checksum that the header says",
                       path_.string())
         .with_hint("make it again: stagedtrain data TEXT --out DIR --force");
+}
+
+void TokenFile::check_unchanged(std::uint32_t fingerprint) const {
+  if (same_file_on_disk()) return;
+  const std::uint32_t found = TokenFile(path_).fingerprint();
+  if (found != fingerprint)
+    throw input_error(
+        "{}: was changed while it was in use: found fingerprint {:08x}, expected {:08x}",
+        path_.string(), found, fingerprint)
+        .with_hint("restore the file and run the same command again, or start with another --out");
 }
 
 std::uint32_t TokenFile::fingerprint() const {

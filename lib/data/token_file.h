@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/file.h"
+#include "data/file_identity.h"
 
 namespace stagedtrain::data {
 
@@ -40,10 +41,18 @@ class TokenFile {
   void check_vocab(std::int64_t vocab, std::uint64_t max_bytes = std::uint64_t{1} << 30) const;
   // A cheap identity: crc32c over size, header and 64 pages spread over the file.
   std::uint32_t fingerprint() const;
+  // Whether path() still names the file that was opened, and nobody has written to it since. Costs
+  // one system call.
+  bool same_file_on_disk() const { return identity_ && file_identity(path_) == identity_; }
+  // For a program that has read from this file and goes on: throws Error(input) unless path() holds
+  // what it held when fingerprint() gave this value. Reads the file again only if it is no longer
+  // the same file on disk; a copy with the same content passes.
+  void check_unchanged(std::uint32_t fingerprint) const;
 
  private:
   std::span<const std::byte> token_bytes() const { return file_.bytes().subspan(info_.first_byte); }
   Path path_;
+  std::optional<FileIdentity> identity_;  // asked for before the file is opened
   MappedFile file_;
   TokenFileInfo info_;
 };

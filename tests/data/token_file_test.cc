@@ -1,6 +1,8 @@
 // Token files of every format: read as written, refused when damaged.
 #include "data/token_file.h"
 
+#include <chrono>
+
 #include "base/rng.h"
 #include "data/formats.h"
 #include "data/token_header.h"
@@ -246,6 +248,45 @@ TEST_CASE("the fingerprint changes with size, header and tokens") {
     CHECK(print(last) != whole);
   }
   CHECK(print(llmc_text(20240520, 1, 2, {1, 2})) != print(llmc_text(20240520, 1, 2, {1, 3})));
+}
+
+TEST_CASE("a file that was replaced or written to is no longer the one that was opened") {
+  const test::TempDir folder;
+  const Path path = folder / "a.bin", other = folder / "b.bin";
+  const std::string before = uint16_text({1, 2, 3, 4}), after = uint16_text({1, 2, 3, 5});
+  test::write_text(path, before);
+  const TokenFile file(path);
+  const std::uint32_t fingerprint = file.fingerprint();
+  CHECK(file.same_file_on_disk());
+  CHECK_NOTHROW(file.check_unchanged(fingerprint));
+
+  test::write_text(other, before);  // another file with the same content
+  std::filesystem::rename(other, path);
+  CHECK_FALSE(file.same_file_on_disk());
+  CHECK_NOTHROW(file.check_unchanged(fingerprint));
+
+  test::write_text(other, after);
+  std::filesystem::rename(other, path);
+  const auto refused_check = [&] {
+    return test::refusal(ErrorKind::input, [&] { file.check_unchanged(fingerprint); });
+  };
+  CHECK(contains(refused_check(), "a.bin: was changed while it was in use: found fingerprint"));
+  std::filesystem::remove(path);
+  CHECK_FALSE(file.same_file_on_disk());
+  CHECK(contains(refused_check(), "a.bin: cannot read: No such file"));
+}
+
+TEST_CASE("a file overwritten in place with as many bytes is seen by the time of the write") {
+  const test::TempDir folder;
+  const Path path = folder / "a.bin";
+  test::write_text(path, uint16_text({1, 2, 3, 4}));
+  using namespace std::chrono_literals;
+  std::filesystem::last_write_time(path, std::filesystem::last_write_time(path) - 1h);
+  const TokenFile file(path);
+  const std::uint32_t fingerprint = file.fingerprint();
+  test::write_text(path, uint16_text({4, 3, 2, 1}));
+  CHECK_FALSE(file.same_file_on_disk());
+  test::refusal(ErrorKind::input, [&] { file.check_unchanged(fingerprint); });
 }
 
 TEST_CASE("the table of formats ends with one that takes every file") {
