@@ -49,7 +49,8 @@ std::string schedule_page() {
   std::string text = std::string(kRenew) + "# Schedule reference\n" + kScheduleIntro;
   text +=
       "\n## Keys\n`stages[]` stands for each item of the list. Of `model`, layers, width, "
-      "heads, vocab and context\nmust be given; a stage's `model` takes the same keys.\n\n";
+      "heads and context\nmust be given; vocab comes from `data.train` if it is missing. A stage's "
+      "`model` takes the same keys.\n\n";
   text += field_table(schedule::document());
   text += "\n## Learning-rate curves\n| `lr.curve` | course |\n|---|---|\n";
   for (const schedule::LrCurve& curve : schedule::lr_curves())

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "base/error_bar.h"
 #include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/engine.h"
@@ -64,7 +65,7 @@ std::string result_text(const train::RunResult& result, const Path& folder) {
     text += fmt::format(fmt::runtime(row), stage.name, grouped(stage.progress.step),
                         short_count(static_cast<double>(stage.progress.tokens)),
                         short_count(stage.progress.flops), short_seconds(stage.progress.seconds),
-                        fmt::format("{:.4f} ± {:.4f}", stage.loss, stage.standard_error),
+                        with_error(stage.loss, stage.standard_error, 4),
                         stage.checkpoint.string());
   if (!result.done) return text + fmt::format("{}: not all stages have ended\n", folder.string());
   if (result.bits_per_byte > 0)

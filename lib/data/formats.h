@@ -30,7 +30,12 @@ TokenFileInfo read_stagedtrain(const Path& path, std::span<const std::byte> byte
 // llmc.cc
 bool recognises_llmc(std::span<const std::byte> bytes);
 TokenFileInfo read_llmc(const Path& path, std::span<const std::byte> bytes);
-// raw_uint16.cc: nanoGPT's
+// foreign.cc: files of other kinds, which are refused by name. Always throws Error(input).
+bool recognises_foreign(std::span<const std::byte> bytes);
+[[noreturn]] TokenFileInfo refuse_foreign(const Path& path, std::span<const std::byte> bytes);
+// raw.cc: no header at all
+bool recognises_raw_uint32(std::span<const std::byte> bytes);
+TokenFileInfo read_raw_uint32(const Path& path, std::span<const std::byte> bytes);
 bool recognises_raw_uint16(std::span<const std::byte> bytes);
 TokenFileInfo read_raw_uint16(const Path& path, std::span<const std::byte> bytes);
 

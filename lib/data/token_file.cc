@@ -9,9 +9,16 @@
 #include "base/text.h"
 #include "data/formats.h"
 #include "data/little_endian.h"
+#include "data/token_folder.h"
 
 namespace stagedtrain::data {
 namespace {
+
+// Before the file is opened, which would only say that it is no regular file.
+const Path& not_a_folder(const Path& path) {
+  refuse_folder_of_tokens(path);
+  return path;
+}
 
 TokenFileInfo read_info(const Path& path, std::span<const std::byte> bytes) {
   if (bytes.empty()) throw input_error("{}: empty, expected a token file", path.string());
@@ -45,7 +52,7 @@ std::uint32_t copy_any(int width, std::span<const std::byte> from, std::span<std
 }  // namespace
 
 TokenFile::TokenFile(const Path& path)
-    : path_(path),
+    : path_(not_a_folder(path)),
       identity_(file_identity(path)),
       file_(path),
       info_(read_info(path, file_.bytes())) {}

@@ -11,6 +11,7 @@
 #include "base/parallel.h"
 #include "base/text.h"
 #include "state/blocks.h"
+#include "state/checkpoint_folder.h"
 #include "state/layout.h"
 #include "state/metadata.h"
 
@@ -240,7 +241,10 @@ struct CheckpointReader::Impl {
   std::unique_ptr<std::atomic<bool>[]> verified;
 };
 
-CheckpointReader::CheckpointReader(const Path& path) : impl_(std::make_unique<Impl>(path)) {}
+CheckpointReader::CheckpointReader(const Path& path) {
+  refuse_folder_of_checkpoints(path);
+  impl_ = std::make_unique<Impl>(path);
+}
 CheckpointReader::~CheckpointReader() = default;
 
 const StateHeader& CheckpointReader::header() const { return impl_->header; }
