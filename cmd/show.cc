@@ -44,6 +44,7 @@ std::string token_file_text(const data::TokenFile& file) {
   if (info.text_bytes_per_token > 0)
     text += fmt::format("text          {:.4g} bytes a token{}\n", info.text_bytes_per_token,
                         info.lossless == false ? ", of which the tokenizer does not keep all" : "");
+  if (info.documents > 0) text += fmt::format("documents     {}\n", grouped(info.documents));
   if (!info.note.empty()) text += fmt::format("taken for     {}\n", info.note);
   if (!info.warning.empty()) text += fmt::format("warning       {}\n", info.warning);
   return text + fmt::format("fingerprint   {:08x}\n", file.fingerprint());
@@ -56,6 +57,7 @@ Json token_file_json(const data::TokenFile& file) {
           {"format", info.format},
           {"tokens", info.count},
           {"bytes_per_token", info.bytes_per_token},
+          {"documents", info.documents > 0 ? Json(info.documents) : Json(nullptr)},
           {"vocab", info.vocab},
           {"tokenizer", data::describe_tokenizer(info.tokenizer)},
           {"text_bytes_per_token", info.text_bytes_per_token},

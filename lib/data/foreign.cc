@@ -60,7 +60,9 @@ const Foreign* foreign_kind(std::span<const std::byte> bytes) {
 
 }  // namespace
 
-bool recognises_foreign(std::span<const std::byte> bytes) { return foreign_kind(bytes); }
+bool recognises_foreign(const Path&, std::span<const std::byte> bytes) {
+  return foreign_kind(bytes);
+}
 
 TokenFileInfo refuse_foreign(const Path& path, std::span<const std::byte> bytes) {
   const Foreign& kind = *foreign_kind(bytes);

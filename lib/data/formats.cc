@@ -10,6 +10,8 @@ const std::vector<TokenFormat>& token_formats() {
       {"llm.c",
        "256 int32 of header (magic 20240520 or 20240801, version, count), then uint16 or uint32",
        recognises_llmc, read_llmc},
+      {"Megatron", "NAME.bin with its index NAME.idx beside it: ids of 1, 2 or 4 bytes, documents",
+       recognises_megatron, read_megatron},
       {"other", "a file of another kind, refused by its name", recognises_foreign, refuse_foreign},
       {"raw uint32", "no header, and the upper halves of all 32-bit numbers nearly empty",
        recognises_raw_uint32, read_raw_uint32},

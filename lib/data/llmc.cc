@@ -43,7 +43,7 @@ bool has_unknown_magic(std::span<const std::byte> bytes) {
 
 }  // namespace
 
-bool recognises_llmc(std::span<const std::byte> bytes) {
+bool recognises_llmc(const Path&, std::span<const std::byte> bytes) {
   return kind_of(bytes) || has_unknown_magic(bytes);
 }
 

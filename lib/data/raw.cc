@@ -21,7 +21,7 @@ TokenFileInfo raw_info(std::size_t file_bytes, int width, const RawSample& sampl
 
 }  // namespace
 
-bool recognises_raw_uint32(std::span<const std::byte> bytes) {
+bool recognises_raw_uint32(const Path&, std::span<const std::byte> bytes) {
   return sample_raw(bytes).width == RawWidth::uint32;
 }
 
@@ -29,7 +29,7 @@ TokenFileInfo read_raw_uint32(const Path&, std::span<const std::byte> bytes) {
   return raw_info(bytes.size(), 4, sample_raw(bytes), " because their upper halves are empty");
 }
 
-bool recognises_raw_uint16(std::span<const std::byte>) { return true; }
+bool recognises_raw_uint16(const Path&, std::span<const std::byte>) { return true; }
 
 TokenFileInfo read_raw_uint16(const Path& path, std::span<const std::byte> bytes) {
   const RawSample sample = sample_raw(bytes);

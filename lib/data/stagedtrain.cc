@@ -5,7 +5,9 @@
 
 namespace stagedtrain::data {
 
-bool recognises_stagedtrain(std::span<const std::byte> bytes) { return looks_like_header(bytes); }
+bool recognises_stagedtrain(const Path&, std::span<const std::byte> bytes) {
+  return looks_like_header(bytes);
+}
 
 TokenFileInfo read_stagedtrain(const Path& path, std::span<const std::byte> bytes) {
   TokenHeader header = unpack_header(path, bytes);

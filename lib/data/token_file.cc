@@ -23,7 +23,7 @@ const Path& not_a_folder(const Path& path) {
 TokenFileInfo read_info(const Path& path, std::span<const std::byte> bytes) {
   if (bytes.empty()) throw input_error("{}: empty, expected a token file", path.string());
   for (const TokenFormat& format : token_formats()) {
-    if (!format.recognises(bytes)) continue;
+    if (!format.recognises(path, bytes)) continue;
     TokenFileInfo info = format.read(path, bytes);
     info.format = format.name;
     return info;

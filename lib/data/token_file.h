@@ -26,8 +26,9 @@ struct TokenFileInfo {
   // SentencePiece models fold spaces and rewrite letters), bits per byte count bytes that the model
   // never saw. Nothing if the file does not say.
   std::optional<bool> lossless = {};
-  std::string note = {};     // what a file with little or no header was taken for, and why
-  std::string warning = {};  // why it may not be a token file at all
+  std::int64_t documents = 0;  // 0 if unknown
+  std::string note = {};       // what a file with little or no header was taken for, and why
+  std::string warning = {};    // why it may not be a token file at all
 };
 
 // Memory-mapped, read-only; may be read by several threads. Throws Error(input) for a file that is
