@@ -45,7 +45,7 @@ std::string token_file_text(const data::TokenFile& file) {
     text += fmt::format("text          {:.4g} bytes a token{}\n", info.text_bytes_per_token,
                         info.lossless == false ? ", of which the tokenizer does not keep all" : "");
   if (info.documents > 0) text += fmt::format("documents     {}\n", grouped(info.documents));
-  if (!info.note.empty()) text += fmt::format("taken for     {}\n", info.note);
+  if (!info.note.empty()) text += fmt::format("note          {}\n", info.note);
   if (!info.warning.empty()) text += fmt::format("warning       {}\n", info.warning);
   return text + fmt::format("fingerprint   {:08x}\n", file.fingerprint());
 }

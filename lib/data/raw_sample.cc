@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bitset>
 #include <cmath>
 #include <unordered_set>
 #include <vector>
@@ -33,13 +34,25 @@ Stretches stretches_of(std::span<const std::byte> file) {
 
 // One of the four 16-bit numbers of every group of 8 bytes.
 struct Place {
-  std::unordered_set<std::uint16_t> values;
+  std::bitset<65536> values;
   std::uint16_t largest = 0;
   void add(std::uint16_t value) {
-    values.insert(value);
+    values.set(value);
     largest = std::max(largest, value);
   }
 };
+
+// 16-bit ids are the four places taken together.
+void count_narrow_ids(const std::array<Place, 4>& places, const Stretches& stretches,
+                      RawSample& sample) {
+  std::bitset<65536> values;
+  for (const Place& place : places) {
+    values |= place.values;
+    sample.largest = std::max<std::uint32_t>(sample.largest, place.largest);
+  }
+  sample.distinct = static_cast<std::int64_t>(values.count());
+  for (const auto stretch : stretches) sample.ids += static_cast<std::int64_t>(stretch.size() / 2);
+}
 
 std::array<Place, 4> places_of(const Stretches& stretches) {
   std::array<Place, 4> places;
@@ -51,8 +64,8 @@ std::array<Place, 4> places_of(const Stretches& stretches) {
 
 // Whether `upper` holds the upper halves of the ids whose lower halves are in `lower`.
 bool is_upper_half(const Place& upper, const Place& lower) {
-  if (upper.largest == 0) return lower.values.size() >= 2;
-  return upper.largest <= kMostUpper && lower.values.size() >= 8 * upper.values.size();
+  if (upper.largest == 0) return lower.values.count() >= 2;
+  return upper.largest <= kMostUpper && lower.values.count() >= 8 * upper.values.count();
 }
 
 RawWidth width_of(const std::array<Place, 4>& places, std::size_t file_bytes) {
@@ -72,7 +85,7 @@ bool is_text_byte(std::byte byte) {
 }
 
 template <class Id>
-void count_ids(const Stretches& stretches, RawSample& sample) {
+void count_wide_ids(const Stretches& stretches, RawSample& sample) {
   std::unordered_set<Id> distinct;
   for (const auto stretch : stretches)
     for (std::size_t i = 0; i + sizeof(Id) <= stretch.size(); i += sizeof(Id)) {
@@ -103,18 +116,19 @@ std::string RawSample::describe() const {
 RawSample sample_raw(std::span<const std::byte> file) {
   const Stretches stretches = stretches_of(file);
   RawSample sample;
-  sample.width = width_of(places_of(stretches), file.size());
+  const std::array<Place, 4> places = places_of(stretches);
+  sample.width = width_of(places, file.size());
   sample.text = file.size() >= kLeastBytes &&
                 std::all_of(stretches.begin(), stretches.end(), [](const auto& stretch) {
                   return std::all_of(stretch.begin(), stretch.end(), is_text_byte);
                 });
   if (sample.width == RawWidth::uint16) {
-    count_ids<std::uint16_t>(stretches, sample);
+    count_narrow_ids(places, stretches, sample);
     sample.noise = is_noise(sample);
   } else if (sample.width == RawWidth::uint32) {
-    count_ids<std::uint32_t>(stretches, sample);
+    count_wide_ids<std::uint32_t>(stretches, sample);
   } else {
-    count_ids<std::uint64_t>(stretches, sample);
+    count_wide_ids<std::uint64_t>(stretches, sample);
   }
   return sample;
 }

@@ -102,12 +102,15 @@ EvalResult evaluate(const EvalRequest& request) {
 // The checkpoint's tokenizer, or the one that was given; null if neither is known.
 std::unique_ptr<const data::Tokenizer> tokenizer_of(const SampleRequest& request,
                                                     const std::string& recorded) {
+  const std::string& given = request.tokenizer;
   const std::string checkpoint = request.checkpoint.string();
-  data::require_same_tokenizer("--tokenizer", request.tokenizer, checkpoint, recorded);
-  const bool given = recorded.empty();
-  const std::string& spec = given ? request.tokenizer : recorded;
-  if (spec.empty()) return nullptr;
-  return data::Tokenizer::from_spec(spec, given ? "--tokenizer" : checkpoint);
+  if (!given.empty() && !recorded.empty() && given != recorded)
+    throw usage_error("--tokenizer: found {}, but {} was trained with {}",
+                      data::describe_tokenizer(given), checkpoint,
+                      data::describe_tokenizer(recorded))
+        .with_hint("leave the option out: the checkpoint brings its tokenizer");
+  if (!recorded.empty()) return data::Tokenizer::from_spec(recorded, checkpoint);
+  return given.empty() ? nullptr : data::Tokenizer::from_spec(given, "--tokenizer");
 }
 
 SampleUnit sample(const SampleRequest& request,

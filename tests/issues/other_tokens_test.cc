@@ -91,7 +91,7 @@ TEST_CASE("show describes a raw uint16 file with what it was taken for") {
   CHECK(json["format"] == "raw uint16");
   CHECK(contains(json["taken_for"].get<std::string>(), "largest id 257"));
   const auto text = test::stagedtrain({"show", (tiny / "raw.bin").string()});
-  CHECK(contains(text.out, "taken for     no header was found"));
+  CHECK(contains(text.out, "note          no header was found"));
 }
 
 TEST_CASE("from: and grow --verify refuse tokens of another tokenizer, and name both") {
