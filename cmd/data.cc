@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/output.h"
+#include "data/escapes.h"
 #include "data/prepare.h"
 
 namespace stagedtrain::cmd {
@@ -32,18 +33,6 @@ Examples:
   stagedtrain data stories.txt --out data/stories --separator '<|endoftext|>\n'
   zcat /usr/share/dictd/gcide.dict.dz | stagedtrain data - --out data/gcide)";
 
-// \n, \t and \\ as a shell passes them on.
-std::string unescaped(const std::string& text) {
-  std::string result;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char next = text[i] == '\\' && i + 1 < text.size() ? text[i + 1] : '\0';
-    const bool known = next == 'n' || next == 't' || next == '\\';
-    if (known) ++i;
-    result += !known ? text[i] : next == 'n' ? '\n' : next == 't' ? '\t' : '\\';
-  }
-  return result;
-}
-
 data::SplitRule parse_split(const std::string& text) {
   if (text == "auto") return data::SplitRule::automatic;
   if (text == "document") return data::SplitRule::document;
@@ -56,8 +45,10 @@ void run(DataArguments& arguments) {
   options.folder = arguments.folder;
   options.validation = data::parse_fraction(arguments.validation);
   options.split = parse_split(arguments.split);
-  options.separator = unescaped(arguments.separator);
+  options.separator = data::unescaped(arguments.separator, "--separator");
   const data::PreparedData prepared = data::prepare(options);
+  for (const std::string& warning : prepared.warnings)
+    tell(fmt::format("warning: {}\n", warning));
   const std::string text =
       arguments.json ? json_text(data::to_json(prepared)) + "\n" : data::to_text(prepared);
   print(text);
@@ -92,7 +83,8 @@ void add_data(CLI::App& app) {
   command
       ->add_option(
           "--separator", arguments->separator,
-          "text that ends a document and stays part of it; \\n, \\t and \\\\ are understood")
+          "text that ends a document and stays part of it; \\n, \\r, \\t, \\0, \\\\ and \\xHH are "
+          "understood")
       ->type_name("TEXT");
   command->add_option("--seed", options.seed, "which parts are for validation (default: 1)")
       ->type_name("N");

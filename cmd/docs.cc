@@ -50,8 +50,9 @@ std::string field_table(const std::vector<FieldRow>& rows) {
 std::string schedule_page() {
   std::string text = std::string(kRenew) + "# Schedule reference\n" + kScheduleIntro;
   text +=
-      "\n## Keys\n`stages[]` stands for each item of the list. A stage's `model` takes the keys of "
-      "`model`, none of\nwhich it requires.\n\n";
+      "\n## Keys\n`stages[]` stands for each item of the list. Of `model`, layers, width, "
+      "heads and context\nmust be given; vocab comes from `data.train` if it is missing. A stage's "
+      "`model` takes the same keys,\nnone of which it requires.\n\n";
   text += field_table(schedule::document());
   text += "\n## Learning-rate curves\n| `lr.curve` | course |\n|---|---|\n";
   for (const schedule::LrCurve& curve : schedule::lr_curves())

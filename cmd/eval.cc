@@ -1,16 +1,18 @@
 // `stagedtrain eval`: the loss of a checkpoint, and text that it writes.
 #include <memory>
 
+#include "base/error_bar.h"
 #include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/engine.h"
 #include "cmd/output.h"
+#include "data/tokenizer.h"
 
 namespace stagedtrain::cmd {
 namespace {
 
 struct EvalArguments {
-  std::string checkpoint, data, tokens;
+  std::string checkpoint, data, tokens, tokenizer;
   train::EvalRequest eval;
   train::SampleRequest sample;
   train::DeviceRequest device;
@@ -19,34 +21,43 @@ struct EvalArguments {
 
 constexpr const char* kFooter = R"(
 The loss is the mean over windows of context tokens, spread evenly over the file and always the same,
-in nats per token; its standard error is over windows. Bits per byte need a file made by
-'stagedtrain data', which knows the length of its text.
+in nats per token; its standard error is over windows, so it needs two of them. Bits per byte need a
+file made by 'stagedtrain data', which knows the length of its text. The file must have been made
+with the tokenizer of the checkpoint, where both are recorded.
 
-The same seed writes the same text. Temperature 0 takes the likeliest token each time.
+The same seed writes the same text. Temperature 0 takes the likeliest token each time. A checkpoint
+that was trained on files without a header does not record its tokenizer: give --tokenizer, or the
+sample is printed as token ids, and so is --prompt read ("17 4 256").
 
 Examples:
   stagedtrain eval runs/first/stages/full.h5 --data data/book/validation.bin
   stagedtrain eval runs/first/stages/full.h5 --data data/book/validation.bin --tokens 64K --json
   stagedtrain eval runs/first/stages/full.h5 --sample 300 --prompt "Light" --temperature 0.8)";
 
+constexpr const char* kLossy =
+    " (too low: the tokenizer drops or rewrites part of the text, whose bytes are counted)";
+
 Json loss_json(const train::EvalResult& r) {
   return {{"loss", r.loss},
-          {"stderr", r.standard_error},
+          {"stderr", r.standard_error},  // JSON has no NaN: null
           {"perplexity", r.perplexity},
           {"bits_per_byte", r.bits_per_byte > 0 ? Json(r.bits_per_byte) : Json(nullptr)},
+          {"lossy_tokenizer", r.lossy},
           {"windows", r.windows},
           {"tokens", r.tokens},
           {"seconds", r.seconds}};
 }
 
 std::string loss_text(const train::EvalResult& r) {
-  std::string text =
-      fmt::format("loss           {:.5f} ± {:.5f} nats per token\nperplexity     {:.4f}\n", r.loss,
-                  r.standard_error, r.perplexity);
-  text += r.bits_per_byte > 0 ? fmt::format("bits per byte  {:.5f}\n", r.bits_per_byte)
-                              : "bits per byte  unknown: the file does not know its text\n";
-  return text + fmt::format("over           {} tokens in {} windows, {}\n", grouped(r.tokens),
-                            grouped(r.windows), short_seconds(r.seconds));
+  std::string text = fmt::format("loss           {} nats per token\nperplexity     {:.4f}\n",
+                                 with_error(r.loss, r.standard_error, 5), r.perplexity);
+  text += r.bits_per_byte > 0
+              ? fmt::format("bits per byte  {:.5f}{}\n", r.bits_per_byte, r.lossy ? kLossy : "")
+              : "bits per byte  unknown: the file does not know its text\n";
+  return text + fmt::format("over           {} tokens in {} window{}, {}\n", grouped(r.tokens),
+                            grouped(r.windows),
+                            r.windows == 1 ? ": the error of a single one is unknown" : "s",
+                            short_seconds(r.seconds));
 }
 
 void score(EvalArguments& a, Json& json) {
@@ -61,6 +72,8 @@ void score(EvalArguments& a, Json& json) {
   a.eval.data = a.data;
   a.eval.device = a.device;
   const train::EvalResult result = engine().evaluate(a.eval);
+  for (const std::string& note : {result.taken_for, result.warning})
+    if (!note.empty()) tell(fmt::format("{}: {}\n", a.data, note));
   if (a.json) {
     json = loss_json(result);
   } else {
@@ -71,18 +84,25 @@ void score(EvalArguments& a, Json& json) {
 void write_text(EvalArguments& a, Json& json) {
   a.sample.checkpoint = a.checkpoint;
   a.sample.device = a.device;
-  std::string text = a.sample.prompt;
-  if (!a.json) print_bytes(text);
-  engine().sample(a.sample, [&](const std::string& piece) {
+  if (!a.tokenizer.empty()) a.sample.tokenizer = data::read_tokenizer_spec(a.tokenizer);
+  std::string text;
+  const train::SampleUnit unit = engine().sample(a.sample, [&](const std::string& piece) {
     text += piece;
     if (a.json) return;
     print_bytes(piece);
   });
+  const bool ids = unit == train::SampleUnit::ids;
   if (a.json) {
     json["sample"] = text;
+    json["sample_unit"] = ids ? "ids" : "text";
   } else {
     print("\n");
   }
+  if (ids)
+    tell(
+        fmt::format("{}: does not record its tokenizer, so these are token ids; --tokenizer bytes "
+                    "or --tokenizer FILE.model prints text\n",
+                    a.checkpoint));
 }
 
 void run(EvalArguments& a) {
@@ -95,20 +115,38 @@ void run(EvalArguments& a) {
   if (a.json) print(json_text(json) + "\n");
 }
 
+// An option that takes a number. CLI11's own range check takes "nan" for one inside any range.
+void add_count(CLI::App& command, const std::string& name, const char* help, const char* type,
+               std::int64_t least, std::int64_t most, std::int64_t& value) {
+  const auto read = [name, least, most, &value](const std::string& text) {
+    const auto count = parse_count(text);
+    if (!count || *count < least || *count > most)
+      throw usage_error("{}: found '{}', expected a whole number from {} to {}", name, text, least,
+                        grouped(most));
+    value = *count;
+  };
+  command.add_option_function<std::string>(name, read, help)->type_name(type);
+}
+
 void add_sample_options(CLI::App& command, train::SampleRequest& sample) {
-  command.add_option("--sample", sample.tokens, "write this many tokens of text")
-      ->type_name("N")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24));
+  add_count(command, "--sample", "write this many tokens of text", "N", 1, std::int64_t{1} << 24,
+            sample.tokens);
   command.add_option("--prompt", sample.prompt, "text that the sample goes on from")
       ->type_name("TEXT");
+  const auto read_temperature = [&value = sample.temperature](const std::string& text) {
+    const auto number = parse_number(text);
+    if (!number || !(*number >= 0 && *number <= 100))
+      throw usage_error("--temperature: found '{}', expected a number from 0 to 100, such as 0.8",
+                        text);
+    value = *number;
+  };
   command
-      .add_option("--temperature", sample.temperature,
-                  "above 0, how freely tokens are chosen (default: 0.8)")
-      ->type_name("T")
-      ->check(CLI::Range(0.0, 100.0));
-  command.add_option("--top-k", sample.top_k, "only the K likeliest tokens (default: 0, all)")
-      ->type_name("K")
-      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 30));
+      .add_option_function<std::string>("--temperature", read_temperature,
+                                        "0 to 100, how freely tokens are chosen; 0 is always the "
+                                        "likeliest (default: 0.8)")
+      ->type_name("T");
+  add_count(command, "--top-k", "only the K likeliest tokens (default: 0, all)", "K", 0,
+            std::int64_t{1} << 30, sample.top_k);
   command.add_option("--seed", sample.seed, "of the sample (default: 1)")->type_name("N");
 }
 
@@ -125,6 +163,12 @@ void add_eval(CLI::App& app) {
   command->add_option("--tokens", a->tokens, "score on about this many tokens (default: all)")
       ->type_name("COUNT");
   add_sample_options(*command, a->sample);
+  command
+      ->add_option(
+          "--tokenizer", a->tokenizer,
+          "tokenizer of --sample, for a checkpoint that does not record its own: bytes, or "
+          "the path of a SentencePiece model")
+      ->type_name("bytes|FILE.model");
   add_device_options(*command, a->device);
   command->add_flag("--json", a->json, "print the results as JSON");
   command->footer(kFooter);

@@ -11,10 +11,12 @@
 #include "cmd/engine.h"
 #include "cmd/operators_help.h"
 #include "cmd/output.h"
+#include "data/same_tokenizer.h"
 #include "data/token_file.h"
 #include "grow/apply.h"
 #include "grow/operator.h"
 #include "grow/recipe_json.h"
+#include "plan/data_vocab.h"
 #include "plan/run_plan.h"
 #include "schedule/yaml.h"
 
@@ -96,7 +98,8 @@ std::optional<arch::ModelConfig> source_of_stage(const schedule::Schedule& sched
 }
 
 Growth growth_of_stage(const GrowArguments& arguments) {
-  const schedule::Schedule schedule = schedule::load(arguments.schedule, arguments.edits);
+  const schedule::Schedule schedule =
+      plan::with_vocab_of_data(schedule::load(arguments.schedule, arguments.edits));
   std::vector<std::string> names;
   for (std::size_t i = 0; i < schedule.stages.size(); ++i) {
     const schedule::StageSpec& stage = schedule.stages[i];
@@ -269,7 +272,10 @@ void run(const GrowArguments& arguments) {
   if (!arguments.dry_run) check_target(arguments);
   const state::CheckpointReader from(arguments.source);
   if (!arguments.tokens.empty()) {  // what would fail later fails now
-    data::TokenFile(arguments.tokens).check_vocab(from.header().model.vocab);
+    const data::TokenFile tokens(arguments.tokens);
+    data::require_same_tokenizer(arguments.tokens, tokens.info().tokenizer, arguments.source,
+                                 from.header().run.tokenizer);
+    tokens.check_vocab(from.header().model.vocab);
     engine();
   }
   if (growth.from && *growth.from != from.header().model)

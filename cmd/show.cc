@@ -1,10 +1,12 @@
 // `stagedtrain show`: what a file is, every checksum verified.
+#include <cstring>
 #include <memory>
 
 #include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/output.h"
-#include "data/formats.h"
+#include "data/same_tokenizer.h"
+#include "data/token_file.h"
 #include "state/description.h"
 
 namespace stagedtrain::cmd {
@@ -18,7 +20,8 @@ struct ShowArguments {
 constexpr const char* kFooter = R"(
 Everything in the file is read and every checksum is verified before a word is printed, so a
 checkpoint that 'show' describes is whole; a damaged one is refused with exit code 3 and the place
-of the damage. A token file (train.bin) is described too.
+of the damage. Every token file that training reads is described too: those of 'stagedtrain data',
+llm.c's, and files of bare ids, with what they are taken for. What ends in .h5 is a checkpoint.
 
 Seconds are of training alone. "place in data" counts sequences of the training tokens; a resumed
 run goes on from there. "identity" is a checksum over the whole content: equal states have equal
@@ -29,18 +32,21 @@ Examples:
   stagedtrain show runs/first/stages/full.h5 --tensors
   stagedtrain show runs/first/stages/full.h5 --json | jq .progress.step)";
 
+constexpr std::uint64_t kWholeFile = ~std::uint64_t{0};
+
 std::string token_file_text(const data::TokenFile& file) {
   const data::TokenFileInfo& info = file.info();
   std::string text = fmt::format("{}: tokens for training ({} format), {} of {} byte{} each\n\n",
                                  file.path().string(), info.format, grouped(info.count),
                                  info.bytes_per_token, info.bytes_per_token == 1 ? "" : "s");
-  const char* tokenizer = info.tokenizer.empty()      ? "not recorded"
-                          : info.tokenizer == "bytes" ? "bytes"
-                                                      : "SentencePiece model";
-  text += fmt::format("tokenizer     {}\n", tokenizer);
+  text += fmt::format("tokenizer     {}\n", data::describe_tokenizer(info.tokenizer));
   if (info.vocab > 0) text += fmt::format("vocabulary    {} ids\n", grouped(info.vocab));
   if (info.text_bytes_per_token > 0)
-    text += fmt::format("text          {:.4g} bytes a token\n", info.text_bytes_per_token);
+    text += fmt::format("text          {:.4g} bytes a token{}\n", info.text_bytes_per_token,
+                        info.lossless == false ? ", of which the tokenizer does not keep all" : "");
+  if (info.documents > 0) text += fmt::format("documents     {}\n", grouped(info.documents));
+  if (!info.note.empty()) text += fmt::format("note          {}\n", info.note);
+  if (!info.warning.empty()) text += fmt::format("warning       {}\n", info.warning);
   return text + fmt::format("fingerprint   {:08x}\n", file.fingerprint());
 }
 
@@ -51,25 +57,35 @@ Json token_file_json(const data::TokenFile& file) {
           {"format", info.format},
           {"tokens", info.count},
           {"bytes_per_token", info.bytes_per_token},
+          {"documents", info.documents > 0 ? Json(info.documents) : Json(nullptr)},
           {"vocab", info.vocab},
+          {"tokenizer", data::describe_tokenizer(info.tokenizer)},
           {"text_bytes_per_token", info.text_bytes_per_token},
+          {"lossless", info.lossless ? Json(*info.lossless) : Json(nullptr)},
+          {"taken_for", info.note},
+          {"warning", info.warning},
           {"fingerprint", fmt::format("{:08x}", file.fingerprint())}};
 }
 
-// The token file of this name, if its first bytes say that it is one. (Raw files say nothing.)
-std::unique_ptr<data::TokenFile> token_file(const Path& path) {
+// By its name, or by the first bytes of every HDF5 file. All other files are taken for token files,
+// which need not have a header.
+bool is_checkpoint(const Path& path) {
+  if (path.extension() == ".h5") return true;
+  constexpr std::string_view kHdf5 = "\x89HDF";
+  std::error_code none;
+  if (!std::filesystem::is_regular_file(path, none)) return true;  // says what is wrong with it
   const MappedFile file(path);
-  for (const data::TokenFormat& format : data::token_formats())
-    if (&format != &data::token_formats().back() && !file.bytes().empty() &&
-        format.recognises(file.bytes()))
-      return std::make_unique<data::TokenFile>(path);
-  return nullptr;
+  const auto bytes = file.bytes();
+  return bytes.size() >= kHdf5.size() && std::memcmp(bytes.data(), kHdf5.data(), kHdf5.size()) == 0;
 }
 
 std::string description(const ShowArguments& arguments) {
   const Path path = arguments.file;
-  if (const auto tokens = token_file(path))
-    return arguments.json ? json_text(token_file_json(*tokens)) + "\n" : token_file_text(*tokens);
+  if (!is_checkpoint(path)) {
+    const data::TokenFile tokens(path);
+    if (tokens.info().tokens_crc) tokens.check_vocab(tokens.info().vocab, kWholeFile);
+    return arguments.json ? json_text(token_file_json(tokens)) + "\n" : token_file_text(tokens);
+  }
   const state::CheckpointReader reader(path);
   return arguments.json ? json_text(state::to_json(path, reader, arguments.tensors)) + "\n"
                         : state::to_text(path, reader, arguments.tensors);
@@ -79,8 +95,9 @@ std::string description(const ShowArguments& arguments) {
 
 void add_show(CLI::App& app) {
   auto arguments = std::make_shared<ShowArguments>();
-  CLI::App* command = app.add_subcommand(
-      "show", "Says what a checkpoint is: model, progress, ancestors; verifies its checksums");
+  CLI::App* command = app.add_subcommand("show",
+                                         "Says what a checkpoint is (model, progress, ancestors), "
+                                         "or a token file; verifies checksums");
   command->add_option("checkpoint", arguments->file, "a .h5 file, or a token file")
       ->required()
       ->type_name("CHECKPOINT");

@@ -2,7 +2,6 @@
 #include "cmd/teach.h"
 
 #include "cmd/output.h"
-
 #include "plan/caches.h"
 
 namespace stagedtrain::cmd {

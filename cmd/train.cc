@@ -1,6 +1,7 @@
 // `stagedtrain train`: runs a schedule, or the same final model from scratch for comparison.
 #include <memory>
 
+#include "base/error_bar.h"
 #include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/engine.h"
@@ -65,7 +66,7 @@ std::string result_text(const train::RunResult& result, const Path& folder) {
     text += fmt::format(fmt::runtime(row), stage.name, grouped(stage.progress.step),
                         short_count(static_cast<double>(stage.progress.tokens)),
                         short_count(stage.progress.flops), short_seconds(stage.progress.seconds),
-                        fmt::format("{:.4f} ± {:.4f}", stage.loss, stage.standard_error),
+                        with_error(stage.loss, stage.standard_error, 4),
                         stage.checkpoint.string());
   if (!result.done) return text + fmt::format("{}: not all stages have ended\n", folder.string());
   if (result.bits_per_byte > 0)

@@ -69,7 +69,7 @@ EvaluationSet::EvaluationSet(std::shared_ptr<const TokenFile> file, std::int64_t
     : file_(std::move(file)), context_(context), vocab_(vocab), windows_(0), available_(0) {
   require_window(*file_, context_);
   available_ = (file_->count() - 1) / context_;
-  windows_ = std::clamp<std::int64_t>(tokens / context_, 1, available_);
+  windows_ = std::clamp(tokens / context_, std::min<std::int64_t>(2, available_), available_);
 }
 
 Batch EvaluationSet::batch(std::int64_t first, std::int64_t rows) const {

@@ -49,7 +49,8 @@ class BatchStream {
 };
 
 // Windows spread evenly over a file, always the same ones: the fixed set that losses are measured
-// on. At most `tokens` predictions (at least one window), none predicted twice.
+// on. At most `tokens` predictions, but at least two windows, so that the error of their mean can
+// be estimated (one where the file is too short for two). None is predicted twice.
 class EvaluationSet {
  public:
   // Throws Error(input) if the file is too short for one window.

@@ -13,8 +13,9 @@ namespace stagedtrain::data {
 struct TokenFormat {
   const char* name;
   const char* help;
-  // Whether the file is meant to be of this format, by its first bytes; it may still be damaged.
-  bool (*recognises)(std::span<const std::byte> bytes);
+  // Whether the file is meant to be of this format, by its first bytes or by what lies beside it;
+  // it may still be damaged.
+  bool (*recognises)(const Path& path, std::span<const std::byte> bytes);
   // What the file says of itself; format is filled in by the caller. Throws Error(input) if the
   // file is damaged, cut short or of an unknown version. On return first_byte + count *
   // bytes_per_token is at most bytes.size(), and count is at least 1.
@@ -25,13 +26,21 @@ struct TokenFormat {
 const std::vector<TokenFormat>& token_formats();
 
 // stagedtrain.cc: this project's own (docs/token-format.md)
-bool recognises_stagedtrain(std::span<const std::byte> bytes);
+bool recognises_stagedtrain(const Path& path, std::span<const std::byte> bytes);
 TokenFileInfo read_stagedtrain(const Path& path, std::span<const std::byte> bytes);
 // llmc.cc
-bool recognises_llmc(std::span<const std::byte> bytes);
+bool recognises_llmc(const Path& path, std::span<const std::byte> bytes);
 TokenFileInfo read_llmc(const Path& path, std::span<const std::byte> bytes);
-// raw_uint16.cc: nanoGPT's
-bool recognises_raw_uint16(std::span<const std::byte> bytes);
+// megatron.cc: a .bin file with an index, .idx, beside it
+bool recognises_megatron(const Path& path, std::span<const std::byte> bytes);
+TokenFileInfo read_megatron(const Path& path, std::span<const std::byte> bytes);
+// foreign.cc: files of other kinds, which are refused by name. Always throws Error(input).
+bool recognises_foreign(const Path& path, std::span<const std::byte> bytes);
+[[noreturn]] TokenFileInfo refuse_foreign(const Path& path, std::span<const std::byte> bytes);
+// raw.cc: no header at all
+bool recognises_raw_uint32(const Path& path, std::span<const std::byte> bytes);
+TokenFileInfo read_raw_uint32(const Path& path, std::span<const std::byte> bytes);
+bool recognises_raw_uint16(const Path& path, std::span<const std::byte> bytes);
 TokenFileInfo read_raw_uint16(const Path& path, std::span<const std::byte> bytes);
 
 }  // namespace stagedtrain::data

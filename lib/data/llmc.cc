@@ -1,5 +1,8 @@
-// llm.c's token files: 256 int32 of header (magic, version, token count, zeros), then uint16
-// tokens.
+// llm.c's token files: 256 int32 of header (magic, version, token count, zeros), then the tokens:
+// uint16 of GPT-2's tokenizer, or uint32 of Llama 3's.
+#include <algorithm>
+#include <array>
+
 #include "base/error.h"
 #include "base/text.h"
 #include "data/formats.h"
@@ -8,30 +11,69 @@
 namespace stagedtrain::data {
 namespace {
 
-constexpr std::int32_t kMagic = 20240520, kVersion = 1;
 constexpr std::size_t kHeaderBytes = 256 * 4;
+
+struct Kind {
+  std::int32_t magic, version;
+  int bytes_per_token;
+  const char* note;
+};
+constexpr std::array kKinds = {
+    Kind{20240520, 1, 2, "llm.c writes this header for GPT-2's tokenizer (50,257 ids)"},
+    Kind{20240801, 7, 4, "llm.c writes this header for Llama 3's tokenizer (128,256 ids)"}};
+
+const Kind* kind_of(std::span<const std::byte> bytes) {
+  if (bytes.size() < 4) return nullptr;
+  const auto magic = load<std::int32_t>(bytes, 0);
+  const auto* found = std::find_if(kKinds.begin(), kKinds.end(),
+                                   [&](const Kind& kind) { return kind.magic == magic; });
+  return found == kKinds.end() ? nullptr : found;
+}
+
+// Whether the first 1024 bytes are such a header under a number that is not known: zeros behind the
+// first three words, and a count of tokens that fits the size. Read as bare ids, it would pass.
+bool has_unknown_magic(std::span<const std::byte> bytes) {
+  if (kind_of(bytes) || bytes.size() <= kHeaderBytes) return false;
+  const auto zeros = bytes.subspan(12, kHeaderBytes - 12);
+  const std::int64_t count = load<std::int32_t>(bytes, 8);
+  const auto left = static_cast<std::int64_t>(bytes.size() - kHeaderBytes);
+  return count > 0 && left % count == 0 && left / count <= 4 &&
+         std::all_of(zeros.begin(), zeros.end(), [](std::byte b) { return b == std::byte{0}; });
+}
 
 }  // namespace
 
-bool recognises_llmc(std::span<const std::byte> bytes) {
-  return bytes.size() >= 4 && load<std::int32_t>(bytes, 0) == kMagic;
+bool recognises_llmc(const Path&, std::span<const std::byte> bytes) {
+  return kind_of(bytes) || has_unknown_magic(bytes);
 }
 
 TokenFileInfo read_llmc(const Path& path, std::span<const std::byte> bytes) {
+  if (!kind_of(bytes))
+    throw input_error(
+        "{}: begins like a token file of llm.c, but its first number is {}; expected {}",
+        path.string(), load<std::int32_t>(bytes, 0),
+        "20240520 (uint16 tokens) or 20240801 (uint32)")
+        .with_hint("the file is damaged, or of a kind that this version does not read");
+  const Kind& kind = *kind_of(bytes);
   if (bytes.size() < kHeaderBytes)
     throw input_error("{}: {} bytes, expected an llm.c header of {}: the file is cut short",
                       path.string(), bytes.size(), kHeaderBytes);
   const auto version = load<std::int32_t>(bytes, 4);
-  if (version != kVersion)
-    throw input_error("{}: llm.c token file of version {}, expected version {} (uint16 tokens)",
-                      path.string(), version, kVersion);
+  if (version != kind.version)
+    throw input_error("{}: llm.c token file of version {}, expected version {} (uint{} tokens)",
+                      path.string(), version, kind.version, 8 * kind.bytes_per_token);
   const std::int64_t count = load<std::int32_t>(bytes, 8);
-  const auto expected = static_cast<std::int64_t>(kHeaderBytes) + 2 * count;
+  const auto expected = static_cast<std::int64_t>(kHeaderBytes) + kind.bytes_per_token * count;
   if (count <= 0 || expected != static_cast<std::int64_t>(bytes.size()))
     throw input_error("{}: its llm.c header promises {} tokens ({} bytes in all), found {} bytes",
                       path.string(), count, expected, bytes.size())
         .with_hint("the file is cut short or damaged; copy or make it again");
-  return {.count = count, .bytes_per_token = 2, .first_byte = kHeaderBytes};
+  TokenFileInfo info;
+  info.count = count;
+  info.bytes_per_token = kind.bytes_per_token;
+  info.first_byte = kHeaderBytes;
+  info.note = kind.note;
+  return info;
 }
 
 }  // namespace stagedtrain::data

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/signals.h"
 #include "base/text.h"
+#include "data/escapes.h"
 #include "data/sources.h"
 #include "data/token_writer.h"
 #include "data/tokenizer.h"
@@ -19,11 +20,33 @@ namespace {
 
 constexpr std::size_t kPieceBytes = std::size_t{1} << 16;  // of text, encoded at once
 
-std::int64_t count_documents(const Sources& sources, const std::string& separator) {
-  if (separator.empty()) return static_cast<std::int64_t>(sources.all().size());
-  std::int64_t count = 0;
-  for (UnitWalk walk(sources, separator, 0); walk.next(); ++count) stop_point("counting documents");
-  return count;
+void count_documents(const Sources& sources, const std::string& separator, PreparedData& data) {
+  data.documents = 0;
+  UnitWalk walk(sources, separator, 0);
+  while (const std::optional<Unit> unit = walk.next()) {
+    stop_point("counting documents");
+    ++data.documents;
+    if (!separator.empty() && unit->text().ends_with(separator)) ++data.separators;
+  }
+}
+
+void add_warnings(const Sources& sources, const PrepareOptions& options, PreparedData& data) {
+  data.skipped = sources.empty();
+  const std::size_t more = data.skipped.size() - 1;
+  if (!data.skipped.empty())
+    data.warnings.push_back(fmt::format(
+        "{}: empty, and left out{}", data.skipped.front(),
+        data.skipped.size() == 1 ? ""
+                                 : fmt::format("; so {} {} other input{}", more == 1 ? "is" : "are",
+                                               more, more == 1 ? "" : "s")));
+  if (!options.separator.empty() && data.separators == 0)
+    data.warnings.push_back(
+        fmt::format("--separator '{}' occurs 0 times in the text, so each file is one document",
+                    escaped(options.separator)));
+  if (!data.lossless)
+    data.warnings.push_back(
+        "the tokenizer does not keep all of the text (most SentencePiece models fold spaces and "
+        "line ends), so bits per byte will come out too low");
 }
 
 // By document where asked, or where one group of the chooser has that many.
@@ -55,13 +78,17 @@ void require_utf8(const Source& source, std::size_t first, std::string_view piec
 }
 
 // Encodes one unit into a writer, piece by piece.
-void add_unit(const Unit& unit, const Tokenizer& tokenizer, TokenWriter& writer) {
+void add_unit(const Unit& unit, const Tokenizer& tokenizer, TokenWriter& writer,
+              PreparedData& data) {
   for (std::size_t done = 0; done < unit.size;) {
     stop_point("preparing data");
     const std::string_view rest = unit.text().substr(done);
     const std::string_view piece = rest.substr(0, cut_near(rest, kPieceBytes));
     if (tokenizer.needs_utf8()) require_utf8(*unit.source, unit.first + done, piece);
-    writer.append(tokenizer.encode(piece));
+    const std::vector<std::int32_t> ids = tokenizer.encode(piece);
+    writer.append(ids);
+    // Up to the first piece that does not come back: of a lossy tokenizer, soon.
+    data.lossless = data.lossless && tokenizer.decode(ids) == piece;
     done += piece.size();
   }
 }
@@ -72,7 +99,7 @@ void write_split(const Sources& sources, const PrepareOptions& options, const To
   SplitChooser chooser(options.validation, options.seed);
   while (const std::optional<Unit> unit = walk.next()) {
     const bool validates = chooser.next_is_validation();
-    add_unit(*unit, tokenizer, validates ? validation_writer : train_writer);
+    add_unit(*unit, tokenizer, validates ? validation_writer : train_writer, data);
     PreparedFile& file = validates ? data.validation : data.train;
     ++file.units;
     file.text_bytes += unit->size;
@@ -91,6 +118,7 @@ void finish(TokenWriter& writer, const PreparedData& data, const char* split, Pr
   metadata["split_by"] = data.by_document ? "document" : "fraction";
   metadata["units"] = file.units;
   metadata["text_bytes"] = file.text_bytes;
+  metadata["lossless"] = data.lossless;
   writer.finish(std::move(metadata));
   file.path = writer.target();
   file.tokens = writer.count();
@@ -131,7 +159,7 @@ PreparedData prepare(const PrepareOptions& options) {
   data.vocab = tokenizer->vocab();
   data.files = static_cast<std::int64_t>(sources.all().size());
   data.text_bytes = sources.bytes();
-  data.documents = count_documents(sources, options.separator);
+  count_documents(sources, options.separator, data);
   data.by_document = splits_by_document(options, data.documents);
   if (!data.by_document) data.block_bytes = block_bytes(data.text_bytes, options.validation);
 
@@ -140,6 +168,7 @@ PreparedData prepare(const PrepareOptions& options) {
   TokenWriter validation(validation_path, *tokenizer, replace);
   data.bytes_per_token = train.bytes_per_token();
   write_split(sources, options, *tokenizer, train, validation, data);
+  add_warnings(sources, options, data);
   finish(train, data, "train", data.train);
   finish(validation, data, "validation", data.validation);
   train.commit();
@@ -193,6 +222,10 @@ Json to_json(const PreparedData& data) {
               {"text_bytes", data.text_bytes},
               {"tokens", data.train.tokens + data.validation.tokens},
               {"split_by", data.by_document ? "document" : "fraction"},
+              {"lossless", data.lossless},
+              {"separators", data.separators},
+              {"skipped", data.skipped},
+              {"warnings", data.warnings},
               {"train", file(data.train)},
               {"validation", file(data.validation)}};
 }

@@ -34,12 +34,16 @@ struct PreparedFile {
 struct PreparedData {
   std::string tokenizer;  // its name
   std::int64_t vocab = 0;
-  int bytes_per_token = 1;  // in the files
-  std::int64_t files = 0, documents = 0;
+  int bytes_per_token = 1;                // in the files
+  std::int64_t files = 0, documents = 0;  // files that are not empty
+  std::int64_t separators = 0;            // how often the separator occurs, if one was given
   std::uint64_t text_bytes = 0;
   bool by_document = false;     // else by blocks
   std::size_t block_bytes = 0;  // of a block, where not by document
   PreparedFile train, validation;
+  bool lossless = true;               // decoding the tokens gives back the text, byte for byte
+  std::vector<std::string> skipped;   // inputs that are empty
+  std::vector<std::string> warnings;  // what a user should look at, in whole sentences
 };
 
 // Reads, tokenizes, splits and writes, in memory that does not grow with the text. Both files

@@ -42,14 +42,20 @@ Sources::Sources(const std::vector<std::string>& names, const Path& folder) {
     }
     all_.push_back({spooled ? "stdin" : name, MappedFile(spooled ? spool_->path() : Path(name))});
     const Source& source = all_.back();
-    if (source.text().empty())
-      throw input_error("{}: empty, expected text", source.name)
-          .with_hint("leave it out of the command line");
+    if (source.text().empty()) {
+      empty_.push_back(source.name);
+      all_.pop_back();
+      continue;
+    }
     if (looks_like_header(source.file.bytes()))
       throw input_error("{}: is a token file already, expected text", source.name)
           .with_hint("name it in a schedule, under data.train or data.validation");
     bytes_ += source.text().size();
   }
+  if (all_.empty())
+    throw input_error("{}: empty, expected text", empty_.front())
+        .with_hint(empty_.size() == 1 ? "give a file that holds text"
+                                      : "so are all other inputs; give files that hold text");
 }
 
 UnitWalk::UnitWalk(const Sources& sources, std::string separator, std::size_t block)

@@ -21,19 +21,22 @@ struct Source {
   }
 };
 
-// All inputs, opened and found not empty. "-" is standard input, kept in a temporary file beside
+// All inputs that are not empty, opened. "-" is standard input, kept in a temporary file beside
 // the outputs.
 class Sources {
  public:
-  // Throws Error(input) for one that is missing, empty, a folder, or a token file already;
-  // Error(usage) if "-" is given twice.
+  // Throws Error(input) for one that is missing, a folder, or a token file already, and if all are
+  // empty; Error(usage) if "-" is given twice.
   Sources(const std::vector<std::string>& names, const Path& folder);
   const std::vector<Source>& all() const { return all_; }
+  // The names of those that are empty: of many files, a few often are.
+  const std::vector<std::string>& empty() const { return empty_; }
   std::uint64_t bytes() const { return bytes_; }
 
  private:
   std::optional<AtomicFile> spool_;  // never committed: it goes with this object
   std::vector<Source> all_;
+  std::vector<std::string> empty_;
   std::uint64_t bytes_ = 0;
 };
 

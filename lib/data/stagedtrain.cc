@@ -5,7 +5,9 @@
 
 namespace stagedtrain::data {
 
-bool recognises_stagedtrain(std::span<const std::byte> bytes) { return looks_like_header(bytes); }
+bool recognises_stagedtrain(const Path&, std::span<const std::byte> bytes) {
+  return looks_like_header(bytes);
+}
 
 TokenFileInfo read_stagedtrain(const Path& path, std::span<const std::byte> bytes) {
   TokenHeader header = unpack_header(path, bytes);
@@ -19,6 +21,7 @@ TokenFileInfo read_stagedtrain(const Path& path, std::span<const std::byte> byte
   try {
     info.text_bytes_per_token =
         metadata.at("text_bytes").get<double>() / static_cast<double>(header.count);
+    if (metadata.contains("lossless")) info.lossless = metadata.at("lossless").get<bool>();
     const bool bytes_tokenizer = metadata.at("tokenizer").get<std::string>() == "bytes";
     info.tokenizer = bytes_tokenizer ? "bytes" : std::move(header.tokenizer);
   } catch (const nlohmann::json::exception& error) {

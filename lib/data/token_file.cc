@@ -9,14 +9,21 @@
 #include "base/text.h"
 #include "data/formats.h"
 #include "data/little_endian.h"
+#include "data/token_folder.h"
 
 namespace stagedtrain::data {
 namespace {
 
+// Before the file is opened, which would only say that it is no regular file.
+const Path& not_a_folder(const Path& path) {
+  refuse_folder_of_tokens(path);
+  return path;
+}
+
 TokenFileInfo read_info(const Path& path, std::span<const std::byte> bytes) {
   if (bytes.empty()) throw input_error("{}: empty, expected a token file", path.string());
   for (const TokenFormat& format : token_formats()) {
-    if (!format.recognises(bytes)) continue;
+    if (!format.recognises(path, bytes)) continue;
     TokenFileInfo info = format.read(path, bytes);
     info.format = format.name;
     return info;
@@ -44,7 +51,8 @@ std::uint32_t copy_any(int width, std::span<const std::byte> from, std::span<std
 
 }  // namespace
 
-TokenFile::TokenFile(const Path& path) : path_(path), identity_(file_identity(path)), file_(path) {
+TokenFile::TokenFile(const Path& path)
+    : path_(not_a_folder(path)), identity_(file_identity(path)), file_(path) {
   const MappedFile whole(path);  // its formats look at a few places of it
   file_bytes_ = whole.bytes().size();
   info_ = read_info(path, whole.bytes());

@@ -13,7 +13,7 @@ namespace stagedtrain::data {
 
 // What a file says of itself. Raw formats know only their count and width.
 struct TokenFileInfo {
-  std::string format;       // a name of token_formats(): "stagedtrain", "llm.c" or "raw uint16"
+  std::string format;       // a name of token_formats(): "stagedtrain", "llm.c", "raw uint16", ...
   std::int64_t count = 0;   // tokens
   int bytes_per_token = 2;  // 1, 2 or 4, unsigned little endian
   std::uint64_t first_byte = 0;     // where the tokens start
@@ -22,6 +22,13 @@ struct TokenFileInfo {
   std::string tokenizer;            // "bytes", a serialized SentencePiece model, or "" if unknown
   std::optional<std::uint32_t> tokens_crc =
       {};  // crc32c of all token bytes, where the format has one
+  // Whether the text comes back from the tokens letter by letter. Where it does not (most
+  // SentencePiece models fold spaces and rewrite letters), bits per byte count bytes that the model
+  // never saw. Nothing if the file does not say.
+  std::optional<bool> lossless = {};
+  std::int64_t documents = 0;  // 0 if unknown
+  std::string note = {};       // what a file with little or no header was taken for, and why
+  std::string warning = {};    // why it may not be a token file at all
 };
 
 // Read-only; may be read by several threads. Throws Error(input) for a file that is missing, empty,

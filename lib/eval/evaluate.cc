@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <numbers>
 #include <vector>
 
@@ -18,7 +19,8 @@ void summarise(const std::vector<double>& losses, EvalReport& report) {
   for (double loss : losses) sum += loss;
   report.loss = sum / count;
   for (double loss : losses) squares += (loss - report.loss) * (loss - report.loss);
-  report.standard_error = losses.size() > 1 ? std::sqrt(squares / (count - 1) / count) : 0;
+  report.standard_error = losses.size() > 1 ? std::sqrt(squares / (count - 1) / count)
+                                            : std::numeric_limits<double>::quiet_NaN();
 }
 
 }  // namespace

@@ -9,7 +9,8 @@
 namespace stagedtrain::eval {
 
 // Losses in nats per token. The standard error is over windows, as if they were drawn at random;
-// between two models on the same set the error of the difference is far smaller.
+// between two models on the same set the error of the difference is far smaller. One window says
+// nothing about its error, which is then NaN (null in JSON), never 0.
 struct EvalReport {
   double loss = 0, standard_error = 0;
   std::int64_t windows = 0, tokens = 0;

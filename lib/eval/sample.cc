@@ -50,9 +50,12 @@ void sample(model::Model& model, std::vector<std::int64_t> prompt, const SampleO
                                 .to(at::kCPU, at::kDouble);
     const std::vector<double> logits(last.data_ptr<double>(),
                                      last.data_ptr<double>() + last.numel());
-    if (!std::isfinite(logits[0]))
+    if (!std::all_of(logits.begin(), logits.end(), [](double l) { return std::isfinite(l); }))
       throw Error(ErrorKind::diverged,
-                  "the model's logits are not finite: this checkpoint is broken");
+                  "the model's logits are not finite: weights of the checkpoint are not finite, or "
+                  "too large",
+                  "'stagedtrain show CHECKPOINT --tensors' lists the weights that are not finite; "
+                  "choose an earlier checkpoint of the run");
     prompt.push_back(choose_token(logits, options, rng.uniform(static_cast<std::uint64_t>(i))));
     emit(prompt.back());
   }

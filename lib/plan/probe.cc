@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/error_bar.h"
 #include "base/text.h"
 #include "grow/operator.h"
 #include "plan/text_table.h"
@@ -262,7 +263,7 @@ std::string to_text(const std::vector<ProbeResult>& ranking, std::int64_t steps)
       return std::isfinite(value) ? fmt::format("{:.4f}", value) : std::string("?");
     };
     rows.push_back({r.name, number(r.loss_after),
-                    r.loss ? fmt::format("{:.4f} ± {:.4f}", *r.loss, *r.error) : "not yet",
+                    r.loss ? with_error(*r.loss, *r.error, 4) : "not yet",
                     r.loss ? fmt::format("{:+.4f}", *r.loss - *ranking.front().loss) : ""});
   }
   return text_table(rows, 1, "");

@@ -5,6 +5,7 @@
 #include "data/batch_stream.h"
 #include "plan/caches.h"
 #include "plan/choose.h"
+#include "plan/data_vocab.h"
 #include "state/checkpoint.h"
 
 namespace stagedtrain::plan {
@@ -54,7 +55,8 @@ std::shared_ptr<const data::TokenFile> open_tokens(const Schedule& s, const char
 
 }  // namespace
 
-RunPlan resolve_files(const Schedule& s, const std::string& measurements) {
+RunPlan resolve_files(const Schedule& written, const std::string& measurements) {
+  const Schedule s = with_vocab_of_data(written);
   DataFacts facts;
   if (s.model.context > 0 && is_there(s.data.train))
     facts.train_tokens = open_tokens(s, "train", s.data.train)->count();
@@ -83,12 +85,13 @@ void check_other_states(const RunPlan& plan) {
         if (in_run_folder(path)) continue;
         if (!is_there(path))
           throw usage_error("stage {}: there is no file '{}'", stage.name, path)
-              .with_hint("train it first; or give a path that begins with stages/ for the end of "
-                         "an earlier stage of this run");
+              .with_hint(
+                  "train it first; or give a path that begins with stages/ for the end of "
+                  "an earlier stage of this run");
         const arch::ModelConfig& found = state::CheckpointReader(path).header().model;
         if (!(found == step.from))
-          throw usage_error("stage {}: {} holds {}, expected {}", stage.name, path,
-                            describe(found), describe(step.from));
+          throw usage_error("stage {}: {} holds {}, expected {}", stage.name, path, describe(found),
+                            describe(step.from));
       }
   }
 }

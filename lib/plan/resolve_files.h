@@ -9,11 +9,11 @@
 namespace stagedtrain::plan {
 
 // resolve() with what the schedule's files know: the model of the checkpoint `from`, and the
-// windows of data.train. What it says is auto is chosen first, with what this user has measured
-// and learnt; measurements names another file than the usual one. `from` must be there. A plan can
-// be made before there is data: without the file only durations in epochs are refused. Throws as
-// resolve does; Error(usage) at the key for a `from` that is not there, Error(input) for a file
-// that is bad.
+// windows and the vocabulary of data.train. What it says is auto is chosen first, with what this
+// user has measured and learnt; measurements names another file than the usual one. `from` must be
+// there. A plan can be made before there is data: without the file only durations in epochs are
+// refused. Throws as resolve does; Error(usage) at the key for a `from` that is not there,
+// Error(input) for a file that is bad.
 RunPlan resolve_files(const schedule::Schedule& schedule, const std::string& measurements = "");
 
 // The token files of a run, both long enough for one window. Paths are relative to the current

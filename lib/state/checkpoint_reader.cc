@@ -9,6 +9,8 @@
 #include "base/crc32c.h"
 #include "base/direct_input.h"
 #include "base/parallel.h"
+#include "base/text.h"
+#include "state/checkpoint_folder.h"
 #include "state/checkpoint_index.h"
 #include "state/finite.h"
 #include "state/metadata.h"
@@ -191,7 +193,10 @@ struct CheckpointReader::Impl {
   std::unique_ptr<std::atomic<bool>[]> verified;
 };
 
-CheckpointReader::CheckpointReader(const Path& path) : impl_(std::make_unique<Impl>(path)) {}
+CheckpointReader::CheckpointReader(const Path& path) {
+  refuse_folder_of_checkpoints(path);
+  impl_ = std::make_unique<Impl>(path);
+}
 CheckpointReader::~CheckpointReader() = default;
 
 const StateHeader& CheckpointReader::header() const { return impl_->header; }

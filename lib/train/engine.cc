@@ -3,14 +3,17 @@
 
 #include <c10/util/Exception.h>
 
+#include <cmath>
 #include <new>
 
+#include "data/same_tokenizer.h"
 #include "data/tokenizer.h"
 #include "eval/evaluate.h"
 #include "eval/sample.h"
 #include "train/live_state.h"
 #include "train/measure.h"
 #include "train/run.h"
+#include "train/sample_text.h"
 
 namespace stagedtrain::train {
 namespace {
@@ -49,60 +52,82 @@ LiveState open_checkpoint(const Path& path, const DeviceRequest& device) {
   return load_live(path, model_options(device, precision));
 }
 
-eval::EvalReport score(LiveState& live, std::shared_ptr<const data::TokenFile> file,
-                       std::int64_t tokens, std::int64_t rows) {
+// Before the weights are loaded, which may take long.
+void check_tokenizer(const Path& checkpoint, const data::TokenFile& file) {
+  data::require_same_tokenizer(file.path().string(), file.info().tokenizer, checkpoint.string(),
+                               state::CheckpointReader(checkpoint).header().run.tokenizer);
+}
+
+// path names the checkpoint in errors.
+eval::EvalReport score(const Path& path, LiveState& live,
+                       std::shared_ptr<const data::TokenFile> file, std::int64_t tokens,
+                       std::int64_t rows) {
   const arch::ModelConfig& model = live.header.model;
   const data::EvaluationSet set(file, model.context, model.vocab,
                                 tokens > 0 ? tokens : file->count());
-  return eval::evaluate(*live.model, set, rows);
+  const eval::EvalReport report = eval::evaluate(*live.model, set, rows);
+  if (!std::isfinite(report.loss))
+    throw make_error(ErrorKind::diverged,
+                     "{}: its loss on {} is {}, expected a finite number: weights of the "
+                     "checkpoint are not finite, or too large",
+                     path.string(), file->path().string(), report.loss)
+        .with_hint(
+            "'stagedtrain show CHECKPOINT --tensors' lists the weights that are not finite; "
+            "choose an earlier checkpoint of the run");
+  return report;
 }
 
 EvalResult evaluate(const EvalRequest& request) {
   return at_door([&] {
     const auto file = std::make_shared<const data::TokenFile>(request.data);
+    check_tokenizer(request.checkpoint, *file);
     LiveState live = open_checkpoint(request.checkpoint, request.device);
     file->check_vocab(live.header.model.vocab);  // its checksum too
-    const eval::EvalReport report = score(live, file, request.tokens, request.rows);
-    return EvalResult{report.loss,         report.standard_error,
-                      report.perplexity(), report.bits_per_byte(file->info().text_bytes_per_token),
-                      report.windows,      report.tokens,
-                      report.seconds};
+    const eval::EvalReport report =
+        score(request.checkpoint, live, file, request.tokens, request.rows);
+    const data::TokenFileInfo& info = file->info();
+    return EvalResult{.loss = report.loss,
+                      .standard_error = report.standard_error,
+                      .perplexity = report.perplexity(),
+                      .bits_per_byte = report.bits_per_byte(info.text_bytes_per_token),
+                      .lossy = info.lossless == false,
+                      .windows = report.windows,
+                      .tokens = report.tokens,
+                      .seconds = report.seconds,
+                      .taken_for = info.note,
+                      .warning = info.warning};
   });
 }
 
-std::vector<std::int64_t> first_tokens(const data::Tokenizer& tokenizer,
-                                       const std::string& prompt) {
-  std::vector<std::int32_t> ids = tokenizer.encode(prompt);
-  if (ids.empty()) ids = tokenizer.encode("\n");
-  if (ids.empty()) ids = {0};
-  return {ids.begin(), ids.end()};
+// The checkpoint's tokenizer, or the one that was given; null if neither is known.
+std::unique_ptr<const data::Tokenizer> tokenizer_of(const SampleRequest& request,
+                                                    const std::string& recorded) {
+  const std::string& given = request.tokenizer;
+  const std::string checkpoint = request.checkpoint.string();
+  if (!given.empty() && !recorded.empty() && given != recorded)
+    throw usage_error("--tokenizer: found {}, but {} was trained with {}",
+                      data::describe_tokenizer(given), checkpoint,
+                      data::describe_tokenizer(recorded))
+        .with_hint("leave the option out: the checkpoint brings its tokenizer");
+  if (!recorded.empty()) return data::Tokenizer::from_spec(recorded, checkpoint);
+  return given.empty() ? nullptr : data::Tokenizer::from_spec(given, "--tokenizer");
 }
 
-// Emits what each token adds to the text: a character may need several.
-void sample(const SampleRequest& request, const std::function<void(const std::string&)>& emit) {
-  at_door([&] {
+SampleUnit sample(const SampleRequest& request,
+                  const std::function<void(const std::string&)>& emit) {
+  return at_door([&] {
     LiveState live = open_checkpoint(request.checkpoint, request.device);
-    const std::string& spec = live.header.run.tokenizer;
-    if (spec.empty())
-      throw input_error("{}: does not know its tokenizer, so there is no text to sample",
-                        request.checkpoint.string())
-          .with_hint("train on token files made by stagedtrain data");
-    const auto tokenizer = data::Tokenizer::from_spec(spec, request.checkpoint.string());
-    const std::vector<std::int64_t> prompt = first_tokens(*tokenizer, request.prompt);
-    for (const std::int64_t id : prompt)
-      if (id >= live.header.model.vocab)
-        throw input_error("the prompt has a token {} beyond the vocabulary of {}", id,
-                          live.header.model.vocab);
-    std::vector<std::int32_t> ids(prompt.begin(), prompt.end());
-    std::string said = tokenizer->decode(ids);
-    const eval::SampleOptions options{request.tokens, request.temperature, request.top_k,
-                                      request.seed};
-    eval::sample(*live.model, prompt, options, [&](std::int64_t id) {
-      ids.push_back(static_cast<std::int32_t>(id));
-      const std::string text = tokenizer->decode(ids);
-      emit(text.substr(std::min(said.size(), text.size())));
-      said = text;
-    });
+    SampleText text(tokenizer_of(request, live.header.run.tokenizer), live.header.model.vocab);
+    const std::vector<std::int64_t> prompt = text.begin(request.prompt);
+    bool begun = false;  // the prompt is printed with the first token: refusals come before it
+    eval::sample(*live.model, prompt,
+                 {request.tokens, request.temperature, request.top_k, request.seed},
+                 [&](std::int64_t id) {
+                   if (!begun) emit(text.said());
+                   begun = true;
+                   emit(text.add(id));
+                 });
+    return text.as_ids() ? SampleUnit::ids : SampleUnit::text;
   });
 }
 
@@ -110,12 +135,14 @@ VerifyResult verify(const VerifyRequest& request) {
   return at_door([&] {
     constexpr std::int64_t kWindows = 32, kRows = 8;
     const auto file = std::make_shared<const data::TokenFile>(request.data);
+    check_tokenizer(request.before, *file);
     LiveState before = open_checkpoint(request.before, request.device);
     const std::int64_t tokens = kWindows * before.header.model.context;
-    const eval::EvalReport first = score(before, file, tokens, kRows);
+    const eval::EvalReport first = score(request.before, before, file, tokens, kRows);
     before.model.reset();
     LiveState after = open_checkpoint(request.after, request.device);
-    return VerifyResult{first.loss, score(after, file, tokens, kRows).loss, first.tokens};
+    return VerifyResult{first.loss, score(request.after, after, file, tokens, kRows).loss,
+                        first.tokens};
   });
 }
 

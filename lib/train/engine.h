@@ -32,7 +32,7 @@ struct RunRequest {
 struct StageResult {
   std::string name;
   state::Progress progress;
-  double loss = 0, standard_error = 0;  // on the validation windows, nats per token
+  double loss = 0, standard_error = 0;  // on the validation windows, nats per token; NaN: unknown
   Path checkpoint;
 };
 struct RunResult {
@@ -48,19 +48,25 @@ struct EvalRequest {
   DeviceRequest device;
 };
 struct EvalResult {
-  double loss = 0, standard_error = 0, perplexity = 0, bits_per_byte = 0;  // 0 bits: unknown
+  double loss = 0, standard_error = 0;       // NaN: the error of a single window is unknown
+  double perplexity = 0, bits_per_byte = 0;  // 0 bits: unknown
+  bool lossy = false;  // the tokenizer drops part of the text that bits_per_byte counts
   std::int64_t windows = 0, tokens = 0;
   double seconds = 0;
+  std::string taken_for, warning;  // what the file says of itself: data::TokenFileInfo
 };
 
 struct SampleRequest {
   Path checkpoint;
-  std::string prompt;  // empty: the model begins by itself
+  std::string prompt;     // empty: the model begins by itself
+  std::string tokenizer;  // a spec (data/tokenizer.h), where the checkpoint does not record one
   std::int64_t tokens = 0, top_k = 0;
   double temperature = 0.8;
   std::uint64_t seed = 1;
   DeviceRequest device;
 };
+
+enum class SampleUnit { text, ids };
 
 struct VerifyRequest {
   Path before, after, data;
@@ -95,7 +101,9 @@ struct Engine {
   std::uint64_t stamp;  // door_stamp() of the module's build; read before anything else
   RunResult (*run)(const plan::RunPlan&, const RunRequest&);
   EvalResult (*evaluate)(const EvalRequest&);
-  void (*sample)(const SampleRequest&, const std::function<void(const std::string&)>& emit);
+  // emit gets the prompt first, once everything about the request is known to be right. ids where
+  // no tokenizer is known: then prompt and sample are numbers (train/sample_text.h).
+  SampleUnit (*sample)(const SampleRequest&, const std::function<void(const std::string&)>& emit);
   VerifyResult (*verify)(const VerifyRequest&);
   // One for each stage, in order. tell gets a stage's name when it begins.
   std::vector<plan::Measurement> (*measure)(const plan::RunPlan&, const MeasureRequest&,

@@ -228,6 +228,7 @@ RunResult run(const plan::RunPlan& plan, const RunRequest& request) {
   EventLog log(folder.log());
   ProgressLine line(plan, plan.schedule.log.seconds);
   RunContext run{plan, folder, data, log, line, {}};
+  for (const std::string& note : notes_on(data)) line.say(note);
   try {
     LiveState live = take_up(request, options, run);
     log.write(start_event(

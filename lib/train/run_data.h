@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "data/token_file.h"
 #include "plan/run_plan.h"
@@ -18,6 +19,10 @@ struct RunData {
 
   state::RunInfo info(const plan::RunPlan& plan) const;
 };
+
+// What a person should know of the two files: what one with little or no header was taken for, and
+// why it may not be what it seems. A line each, with its path; none for files that say it all.
+std::vector<std::string> notes_on(const RunData& data);
 
 // Throws as plan::open_data does, and Error(input) at a file made with another tokenizer than the
 // other, or with an id that the vocabulary of the model does not have.

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "arch/cost.h"
+#include "base/error_bar.h"
 #include "base/signals.h"
 #include "base/text.h"
 #include "plan/slope_watch.h"
@@ -248,8 +249,10 @@ class StageLoop {
     const eval::EvalReport report =
         eval::evaluate(*live_.model, validation_, rows_at_once(run_.plan));
     log_report(kind, report);
-    run_.line.say(fmt::format("{} step {}: validation loss {:.4f} ± {:.4f}", progress_.stage,
-                              grouped(progress_.stage_step), report.loss, report.standard_error));
+    run_.line.say(fmt::format("{} step {}: validation loss {}{}", progress_.stage,
+                              grouped(progress_.stage_step),
+                              with_error(report.loss, report.standard_error, 4),
+                              report.windows == 1 ? " (one window: its error is unknown)" : ""));
     return report;
   }
 

@@ -81,6 +81,42 @@ TEST_CASE("data refuses bad command lines with 2") {
   CHECK_FALSE(std::filesystem::exists(out));
 }
 
+TEST_CASE("data understands escapes in --separator, and refuses those that it does not") {
+  const test::TempDir folder;
+  std::string text;
+  for (int i = 0; i < 200; ++i) text += "story " + std::to_string(i) + "\r\n";
+  test::write_text(folder / "text.txt", text);
+  const std::string out = (folder / "out").string();
+  const auto data = [&](const std::string& separator) {
+    return test::stagedtrain({"data", (folder / "text.txt").string(), "--out", out, "--separator",
+                              separator, "--json", "--force"});
+  };
+  for (const char* separator : {"\\r\\n", "\\x0d\\x0a"}) {
+    const auto result = data(separator);
+    INFO(result.err);
+    REQUIRE(result.exit_code == 0);
+    CHECK(result.err.empty());
+    CHECK(parse_json(result.out, "stdout")["documents"] == 200);
+  }
+  const auto none = data("<|end|>");
+  CHECK(none.exit_code == 0);
+  CHECK(contains(none.err, "warning: --separator '<|end|>' occurs 0 times"));
+  CHECK(parse_json(none.out, "stdout")["separators"] == 0);
+  check_refused(data("\\q"), 2, "--separator: found '\\q' at character 1, expected one of \\n");
+}
+
+TEST_CASE("data leaves out an empty file among others with a warning") {
+  const test::TempDir folder;
+  test::write_text(folder / "text.txt", lines(2000));
+  test::write_text(folder / "empty.txt", "");
+  const auto result =
+      test::stagedtrain({"data", (folder / "empty.txt").string(), (folder / "text.txt").string(),
+                         "--out", (folder / "out").string()});
+  CHECK(result.exit_code == 0);
+  CHECK(contains(result.err, "warning: "));
+  CHECK(contains(result.err, "empty.txt: empty, and left out"));
+}
+
 TEST_CASE("data refuses bad files with 3") {
   const test::TempDir folder;
   test::write_text(folder / "text.txt", lines(2000));

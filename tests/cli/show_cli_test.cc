@@ -98,6 +98,18 @@ TEST_CASE("show says what a token file is") {
   CHECK(json["vocab"] == 256);
 }
 
+TEST_CASE("show verifies the checksum of a token file") {
+  const test::TempDir dir;
+  test::write_text(dir / "text.txt", std::string(5000, 'x') + "\n" + std::string(5000, 'y'));
+  REQUIRE(test::stagedtrain({"data", (dir / "text.txt").string(), "--out", dir.path().string(),
+                             "--validation", "50%"})
+              .exit_code == 0);
+  std::string bytes = test::read_text(dir / "train.bin");
+  bytes[bytes.size() - 10] ^= 1;
+  test::write_text(dir / "train.bin", bytes);
+  check_refused((dir / "train.bin").string(), 3, "damaged");
+}
+
 TEST_CASE("show refuses what is damaged, foreign or missing") {
   const test::TempDir dir;
   const std::string path = (dir / "a.h5").string();

@@ -227,6 +227,57 @@ TEST_CASE("a stop signal leaves nothing behind") {
   CHECK(outputs(options) == 0);
 }
 
+TEST_CASE("an empty file among many is left out, and said") {
+  const test::TempDir folder;
+  PrepareOptions options = options_for(folder, lines(1000));
+  test::write_text(folder / "empty.txt", "");
+  test::write_text(folder / "empty2.txt", "");
+  options.inputs.push_back((folder / "empty.txt").string());
+  options.inputs.push_back((folder / "empty2.txt").string());
+  const PreparedData data = prepare(options);
+  CHECK(data.files == 1);
+  CHECK(data.documents == 1);
+  REQUIRE(data.skipped.size() == 2);
+  REQUIRE(data.warnings.size() == 1);
+  CHECK(contains(data.warnings[0], "empty.txt: empty, and left out; so is 1 other input"));
+  options.inputs = {(folder / "empty.txt").string(), (folder / "empty2.txt").string()};
+  options.force = true;
+  CHECK(contains(refused(options), "empty.txt: empty, expected text | so are all other inputs"));
+}
+
+TEST_CASE("a separator that never occurs is said, one that does is counted") {
+  const test::TempDir folder;
+  PrepareOptions options = options_for(folder, lines(1000));
+  options.separator = "\r\n";
+  const PreparedData none = prepare(options);
+  CHECK(none.separators == 0);
+  REQUIRE(none.warnings.size() == 1);
+  CHECK(contains(none.warnings[0], "--separator '\\r\\n' occurs 0 times in the text"));
+  CHECK(to_json(none)["separators"] == 0);
+  options.separator = "7 of the text\n";
+  options.force = true;
+  const PreparedData some = prepare(options);
+  CHECK(some.separators == 100);
+  CHECK(some.documents == 101);
+  CHECK(some.warnings.empty());
+}
+
+TEST_CASE("a tokenizer that does not keep the text is marked, in the files too") {
+  const test::TempDir folder;
+  std::string words = test::sentencepiece_model({"line"});
+  const bool folds = GENERATE(false, true);
+  if (folds)  // the normalizer removes extra spaces
+    words += test::ProtoText().text(3, test::ProtoText().number(4, 1).bytes).bytes;
+  test::write_text(folder / "words.model", words);
+  PrepareOptions options = options_for(folder, lines(1000) + "two  spaces\n" + lines(1000));
+  options.tokenizer = (folder / "words.model").string();
+  const PreparedData data = prepare(options);
+  CHECK(data.lossless == !folds);
+  CHECK(TokenFile(data.train.path).info().lossless == !folds);
+  CHECK(TokenFile(data.validation.path).info().lossless == !folds);
+  CHECK(data.warnings.size() == (folds ? 1 : 0));
+}
+
 TEST_CASE("the counts add up as text and as JSON") {
   const test::TempDir folder;
   PrepareOptions options = options_for(folder, lines(3000));

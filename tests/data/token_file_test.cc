@@ -77,6 +77,64 @@ TEST_CASE("llm.c's files are read") {
   CHECK(all_tokens(file) == std::vector<std::int32_t>{50256, 7, 300});
 }
 
+TEST_CASE("llm.c's Llama 3 files are read as uint32") {
+  const test::TempDir folder;
+  std::string text = llmc_text(20240801, 7, 3, {});
+  for (const int id : {128000, 7, 70000}) text += uint16_text({id & 0xffff, id >> 16});
+  test::write_text(folder / "llama.bin", text);
+  const TokenFile file(folder / "llama.bin");
+  CHECK(file.info().format == "llm.c");
+  CHECK(file.info().bytes_per_token == 4);
+  CHECK(contains(file.info().note, "Llama 3"));
+  CHECK(all_tokens(file) == std::vector<std::int32_t>{128000, 7, 70000});
+  test::write_text(folder / "llama.bin", llmc_text(20240801, 1, 3, {1, 2, 3, 4, 5, 6}));
+  CHECK(contains(refused(folder / "llama.bin"), "of version 1, expected version 7"));
+  test::write_text(folder / "llama.bin", llmc_text(20240801, 7, 3, {1, 2, 3}));
+  CHECK(contains(refused(folder / "llama.bin"), "promises 3 tokens (1036 bytes in all)"));
+}
+
+TEST_CASE("a header like llm.c's under an unknown number is refused, not read as bare ids") {
+  const test::TempDir folder;
+  const int width = GENERATE(2, 4);
+  test::write_text(
+      folder / "new.bin",
+      llmc_text(20270101, 1, 300, std::vector<int>(150u * static_cast<unsigned>(width), 9)));
+  const std::string said = refused(folder / "new.bin");
+  CHECK(contains(said, "begins like a token file of llm.c, but its first number is 20270101"));
+}
+
+TEST_CASE("files of other kinds are refused by their names") {
+  const test::TempDir folder;
+  const auto said = [&](std::string start) {
+    start.resize(6000, '\x11');
+    test::write_text(folder / "a.bin", start);
+    return refused(folder / "a.bin");
+  };
+  using namespace std::string_literals;
+  const auto llmc = [](std::int32_t magic) {
+    return std::string(reinterpret_cast<const char*>(&magic), sizeof magic);
+  };
+  CHECK(contains(said(llmc(20240522)), "is an evaluation file of llm.c"));
+  CHECK(contains(said(llmc(20240326)), "is a model of llm.c"));
+  CHECK(contains(said(llmc(20240327)), "is a debug state of llm.c"));
+  CHECK(contains(said(llmc(20240328)), "is a tokenizer of llm.c"));
+  CHECK(contains(said(llmc(20240527)), "is an optimizer state of llm.c"));
+  CHECK(contains(said("\x89HDF\r\n\x1a\n"), "is an HDF5 file, as checkpoints are"));
+  CHECK(contains(said("\x93NUMPY\1\0"s), "is a NumPy .npy file"));
+  CHECK(contains(said("PK\3\4"), "is a zip archive"));
+  CHECK(contains(said("\x1f\x8b\x08"), "is a gzip file"));
+  CHECK(contains(said("\x28\xb5\x2f\xfd"), "is a zstd file"));
+  CHECK(contains(said("MMIDIDX\0\0"s), "is the index of a Megatron data set"));
+  CHECK(contains(said("GGUF"), "is a GGUF model"));
+}
+
+TEST_CASE("a folder given for a token file says which file was meant") {
+  const test::TempDir folder;
+  CHECK(contains(refused(folder.path()), "stagedtrain data TEXT --out DIR"));
+  test::write_text(folder / "train.bin", "x");
+  CHECK(contains(refused(folder.path()), "give " + (folder / "train.bin").string()));
+}
+
 TEST_CASE("llm.c files of another version or with a wrong count say what was found") {
   const test::TempDir folder;
   const Path path = folder / "llmc.bin";
@@ -291,8 +349,8 @@ TEST_CASE("a file overwritten in place with as many bytes is seen by the time of
 
 TEST_CASE("the table of formats ends with one that takes every file") {
   const auto& table = token_formats();
-  REQUIRE(table.size() == 3);
-  CHECK(table.back().recognises(std::as_bytes(std::span("any", 3))));
+  REQUIRE(table.size() == 6);
+  CHECK(table.back().recognises("any.bin", std::as_bytes(std::span("any", 3))));
   for (std::size_t i = 0; i + 1 < table.size(); ++i)
-    CHECK_FALSE(table[i].recognises(std::as_bytes(std::span("any", 3))));
+    CHECK_FALSE(table[i].recognises("any.bin", std::as_bytes(std::span("any", 3))));
 }

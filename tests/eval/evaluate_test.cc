@@ -7,6 +7,7 @@
 #include "state/training_state.h"
 #include "support/catch.h"
 #include "support/errors.h"
+#include "support/text_file.h"
 #include "support/tiny_run.h"
 
 using namespace stagedtrain;
@@ -42,6 +43,24 @@ TEST_CASE("loss and standard error are those of the windows, however many at a t
     CHECK(report.loss == Approx(mean).epsilon(1e-12));
     CHECK(report.standard_error == Approx(error).epsilon(1e-9));
   }
+}
+
+TEST_CASE(
+    "the error of a single window is unknown, not zero, and two windows are taken if there are") {
+  const test::TinyRun tiny;
+  const arch::ModelConfig config = tiny.plan().final_model;
+  const auto model = tiny_running_model(config);
+  const auto file = std::make_shared<const data::TokenFile>(tiny / "data/validation.bin");
+  const data::EvaluationSet two(file, config.context, config.vocab, 1);
+  CHECK(two.windows() == 2);
+  CHECK(eval::evaluate(*model, two, 8).standard_error > 0);
+  test::write_text(tiny / "short.bin", std::string(2 * 17, '\1'));
+  const auto short_file = std::make_shared<const data::TokenFile>(tiny / "short.bin");
+  const data::EvaluationSet one(short_file, config.context, config.vocab, 1000);
+  REQUIRE(one.windows() == 1);
+  const eval::EvalReport report = eval::evaluate(*model, one, 8);
+  CHECK(std::isfinite(report.loss));
+  CHECK(std::isnan(report.standard_error));
 }
 
 TEST_CASE("an untrained model is as unsure as its vocabulary, and perplexity says so") {

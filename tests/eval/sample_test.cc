@@ -2,10 +2,13 @@
 #include "eval/sample.h"
 
 #include <cmath>
+#include <limits>
 #include <map>
 
 #include "state/training_state.h"
 #include "support/catch.h"
+#include "support/errors.h"
+#include "support/text_file.h"
 #include "support/tiny_state.h"
 
 using namespace stagedtrain;
@@ -43,6 +46,27 @@ TEST_CASE("numbers at the ends of [0, 1) choose tokens that exist") {
   CHECK(choose_token({0, 0}, {.temperature = 1}, 0) == 0);
   CHECK(choose_token({0, 0}, {.temperature = 1}, std::nextafter(1.0, 0.0)) == 1);
   CHECK(choose_token({-1e300, 5}, {.temperature = 1e-3, .top_k = 100}, 0.5) == 1);
+}
+
+TEST_CASE("logits that are not finite are refused wherever they stand") {
+  const arch::ModelConfig config = test::tiny_model();
+  const std::int64_t bad = GENERATE(0, 5, 31);
+  state::TrainingState state = state::fresh(config, 1);
+  // The head is tied to the embedding: a row of it makes one logit.
+  const auto embedding = static_cast<std::size_t>(arch::param_table(config).index("embed.token"));
+  for (std::int64_t x = 0; x < config.width; ++x)
+    state.of(state::Kind::weights)[embedding].set(bad * config.width + x,
+                                                  std::numeric_limits<double>::quiet_NaN());
+  const auto model = model::make_model(config, {});
+  model->params().load(state);
+  model->weights_changed();
+  std::vector<std::int64_t> ids;
+  const auto said = test::refusal(ErrorKind::diverged, [&] {
+    eval::sample(*model, {1, 2}, {.tokens = 3, .temperature = 1},
+                 [&](std::int64_t id) { ids.push_back(id); });
+  });
+  CHECK(test::contains(said, "logits are not finite"));
+  CHECK(ids.empty());
 }
 
 TEST_CASE("a sample is as long as asked for, beyond the context too, and the seed decides it") {
