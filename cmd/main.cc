@@ -65,6 +65,8 @@ int run(int argc, char** argv) {
   add_docs(app);
   add_report(app);
   add_show(app);
+  add_import(app);
+  add_export(app);
   check_command(app, argc, argv);
   try {
     app.parse(argc, argv);

@@ -1,0 +1,160 @@
+// Finding out what a path is, opening it, and checking it against its own configuration.
+#include "hub/foreign_model.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "data/tokenizer.h"
+#include "hub/gguf_config.h"
+#include "hub/gguf_tokenizer.h"
+#include "hub/hf_config.h"
+#include "hub/hf_folder.h"
+#include "hub/llmc.h"
+
+namespace stagedtrain::hub {
+namespace {
+
+constexpr std::uint64_t kMostConfigBytes = std::uint64_t{16} << 20;
+
+// Tensors of older files that hold no weights: causal masks and the wavelengths of rope. (A tied
+// head that was stored all the same is the embedding again.)
+bool holds_no_weights(const std::string& name, bool tied) {
+  return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias") ||
+         name.ends_with(".rotary_emb.inv_freq") || (tied && name == "lm_head.weight");
+}
+
+void check_tensors(const ForeignModel& found) {
+  std::set<std::string> needed;
+  for (const MappedTensor& mapped : map_tensors(*found.names, found.model)) {
+    const StoredTensor& stored = found.tensors.at(mapped.name);
+    const std::string where = fmt::format("{}: tensor '{}'", found.tensors.where(), mapped.name);
+    if (stored.shape != mapped.shape)
+      throw input_error("{}: its shape is {}, expected {}", where, shape_text(stored.shape),
+                        shape_text(mapped.shape));
+    if (stored.element == Element::other)
+      throw input_error("{}: its type is {}, expected F32, F16, BF16 or F64", where, stored.type);
+    needed.insert(mapped.name);
+  }
+  for (const auto& [name, stored] : found.tensors.all())
+    if (!needed.contains(name) && !holds_no_weights(name, found.model.tied))
+      throw input_error("{}: holds the tensor '{}', for which {} has no place",
+                        found.tensors.where(), printable(name), describe(found.model));
+}
+
+// The original GPT-2 files have names without "transformer.".
+StoredTensors with_prefix(StoredTensors tensors) {
+  const bool bare = tensors.find("wte.weight") && !tensors.find("transformer.wte.weight");
+  if (bare) tensors.add_prefix("transformer.", {"lm_head.weight"});
+  return tensors;
+}
+
+// ---- Tokenizers.
+
+// The tokenizer of a folder; what is not supported becomes a note.
+std::string folder_tokenizer(const Path& folder, std::vector<std::string>& notes) {
+  for (const char* name : {"tokenizer.json", "tokenizer.model"}) {
+    const std::string path = (folder / name).string();
+    if (!std::filesystem::exists(path)) continue;
+    try {
+      std::string spec = data::read_tokenizer_spec(path);
+      data::Tokenizer::from_spec(spec, path);
+      return spec;
+    } catch (const Error& error) {
+      notes.push_back(fmt::format("The tokenizer was left out: {}.", error.what()));
+    }
+  }
+  return "";
+}
+
+void choose_tokenizer(ForeignModel& found, const std::string& file) {
+  if (!file.empty()) found.tokenizer = data::read_tokenizer_spec(file);
+  if (found.tokenizer.empty()) {
+    found.notes.push_back("The model has no tokenizer; give one with --tokenizer, or text cannot "
+                          "be sampled from the checkpoint.");
+    return;
+  }
+  const std::string where = file.empty() ? found.tensors.where() : file;
+  const std::int64_t ids = data::Tokenizer::from_spec(found.tokenizer, where)->vocab();
+  if (ids > found.model.vocab)
+    throw input_error("{}: the tokenizer has {} ids, the model's vocabulary is {}", where, ids,
+                      found.model.vocab);
+}
+
+// ---- The kinds of sources.
+
+ForeignModel open_folder(const Path& folder) {
+  const std::string where = (folder / kHfConfig).string();
+  const HubConfig config =
+      read_hf_config(parse_strict_json(read_text_file(where, kMostConfigBytes), where), where);
+  ForeignModel found{"Hugging Face " + config.model.architecture, config.model, config.names,
+                     read_hf_weights(folder), "", {}};
+  if (config.names == &hf_gpt2_names()) found.tensors = with_prefix(std::move(found.tensors));
+  if (!config.unknown_keys.empty())
+    found.notes.push_back("Keys of config.json that are unknown here were not read: " +
+                          join(config.unknown_keys, ", ") + ".");
+  found.tokenizer = folder_tokenizer(folder, found.notes);
+  return found;
+}
+
+ForeignModel open_gguf(const Path& path, std::shared_ptr<const MappedFile> file) {
+  GgufFile gguf = read_gguf(path, *file);
+  const auto is_head = [](const StoredTensor& t) { return t.name == "output.weight"; };
+  const bool tied = std::ranges::none_of(gguf.tensors, is_head);
+  const HubConfig config = read_gguf_config(gguf.keys, tied);
+  ForeignModel found{"GGUF", config.model, config.names, StoredTensors(path.string()), "", {}};
+  found.tensors.add(std::move(file), std::move(gguf.tensors));
+  try {
+    found.tokenizer = gguf_tokenizer(gguf.keys);
+  } catch (const Error& error) {
+    found.notes.push_back(fmt::format("The tokenizer was left out: {}.", error.what()));
+  }
+  return found;
+}
+
+ForeignModel open_llmc(const Path& path, std::shared_ptr<const MappedFile> file) {
+  LlmcModel llmc = read_llmc(path, *file);
+  ForeignModel found{"llm.c", llmc.model, &llmc_names(), StoredTensors(path.string()), "", {}};
+  found.tensors.add(std::move(file), std::move(llmc.tensors));
+  return found;
+}
+
+bool begins_with(std::span<const std::byte> bytes, std::string_view text) {
+  return bytes.size() >= text.size() &&
+         std::string_view(reinterpret_cast<const char*>(bytes.data()), text.size()) == text;
+}
+
+[[noreturn]] void refuse_file(const Path& path, std::span<const std::byte> bytes) {
+  if (begins_with(bytes, "PK\x03\x04") || begins_with(bytes, "\x80\x02"))
+    throw input_error("{}: is a pickle (.pt, .bin), which can run any code and is never opened",
+                      path.string())
+        .with_hint("convert it where you trust it, then import the folder, with config.json in it:\n"
+                   "  import torch, safetensors.torch as st; c = torch.load('ckpt.pt', 'cpu')\n"
+                   "  st.save_file({k: v.contiguous() for k, v in c['model'].items()}, "
+                   "'folder/model.safetensors')");
+  if (path.extension() == ".safetensors")
+    throw input_error("{}: safetensors hold no configuration", path.string())
+        .with_hint("give the folder that holds it and config.json");
+  throw input_error("{}: expected a Hugging Face folder, a GGUF file or an llm.c model",
+                    path.string());
+}
+
+ForeignModel open_kind(const Path& source) {
+  if (std::filesystem::is_directory(source)) return open_folder(source);
+  auto file = std::make_shared<const MappedFile>(source);
+  if (begins_with(file->bytes(), "GGUF")) return open_gguf(source, std::move(file));
+  if (is_llmc(file->bytes())) return open_llmc(source, std::move(file));
+  refuse_file(source, file->bytes());
+}
+
+}  // namespace
+
+ForeignModel open_foreign_model(const Path& source, const std::string& tokenizer_file) {
+  ForeignModel found = open_kind(source);
+  check_tensors(found);
+  choose_tokenizer(found, tokenizer_file);
+  return found;
+}
+
+}  // namespace stagedtrain::hub

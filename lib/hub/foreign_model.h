@@ -1,0 +1,28 @@
+// A model in a foreign format, opened and checked: its configuration, its tensors, its tokenizer.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "arch/model_config.h"
+#include "hub/stored_tensors.h"
+#include "hub/tensor_names.h"
+
+namespace stagedtrain::hub {
+
+struct ForeignModel {
+  std::string format;       // "Hugging Face llama", "GGUF", "llm.c"
+  arch::ModelConfig model;  // resolved
+  const NameTable* names;
+  StoredTensors tensors;
+  std::string tokenizer;           // as checkpoints carry it; "" if it has none that is supported
+  std::vector<std::string> notes;  // what a user should know, in whole sentences
+};
+
+// Opens a Hugging Face folder, a .gguf or an llm.c model, and checks that every tensor that the
+// configuration needs is there with its shape, and that none is left over. tokenizer_file, if not
+// empty, replaces the model's own tokenizer. Tensor values are not read. Throws Error(input), and
+// for a pickle tells how to convert it.
+ForeignModel open_foreign_model(const Path& source, const std::string& tokenizer_file = "");
+
+}  // namespace stagedtrain::hub
