@@ -14,7 +14,8 @@ namespace stagedtrain::cmd {
 namespace {
 
 struct ImportArguments {
-  std::string source, target, tokenizer;
+  std::string source, target;
+  hub::OpenOptions options;
   bool force = false, json = false;
 };
 
@@ -32,7 +33,7 @@ so: sliding windows, scaled rope, biases, K-quants. Pickles (.pt, .bin) are neve
 
 Examples:
   stagedtrain import SmolLM2-135M/ smol.h5
-  stagedtrain import SmolLM2-135M-Instruct.Q4_1.gguf smol.h5
+  stagedtrain import SmolLM2-135M-Instruct.Q4_1.gguf smol.h5 --context 1024
   stagedtrain import gpt2_124M.bin gpt2.h5 --tokenizer tokenizer.json)";
 
 double seconds_now() {
@@ -80,7 +81,7 @@ void print_result(const ImportArguments& a, const hub::ForeignModel& source, dou
 void run(const ImportArguments& a) {
   check_target(a);
   const double start = seconds_now();
-  const hub::ForeignModel source = hub::open_foreign_model(a.source, a.tokenizer);
+  const hub::ForeignModel source = hub::open_foreign_model(a.source, a.options);
   hub::import_model(source, a.target);
   print_result(a, source, seconds_now() - start);
 }
@@ -96,9 +97,15 @@ void add_import(CLI::App& app) {
       ->type_name("SOURCE");
   command->add_option("out", a->target, "checkpoint to write")->required()->type_name("OUT.h5");
   command
-      ->add_option("--tokenizer", a->tokenizer,
+      ->add_option("--tokenizer", a->options.tokenizer_file,
                    "use this tokenizer.json or .model, or 'bytes', instead of the model's own")
       ->type_name("FILE");
+  command
+      ->add_option("--context", a->options.context,
+                   "longest sequence of the checkpoint, in tokens, at most the model's own "
+                   "(default: the model's own; llama only)")
+      ->type_name("N")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24));
   command->add_flag("--force", a->force, "replace OUT.h5");
   command->add_flag("--json", a->json, "print the result as JSON");
   command->footer(kFooter);

@@ -43,6 +43,17 @@ void check_tensors(const ForeignModel& found) {
                         found.tensors.where(), printable(name), describe(found.model));
 }
 
+// Rotary positions hold for any length up to the one that the model was trained for.
+void shorten_context(arch::ModelConfig& model, std::int64_t context) {
+  if (model.architecture == "gpt2" && context != model.context)
+    throw usage_error("--context {}: gpt2 has a learned vector for each of its {} positions",
+                      context, model.context);
+  if (context > model.context)
+    throw usage_error("--context {}: expected at most the model's own, {}", context,
+                      model.context);
+  model.context = context;
+}
+
 // The original GPT-2 files have names without "transformer.".
 StoredTensors with_prefix(StoredTensors tensors) {
   const bool bare = tensors.find("wte.weight") && !tensors.find("transformer.wte.weight");
@@ -150,10 +161,11 @@ ForeignModel open_kind(const Path& source) {
 
 }  // namespace
 
-ForeignModel open_foreign_model(const Path& source, const std::string& tokenizer_file) {
+ForeignModel open_foreign_model(const Path& source, const OpenOptions& options) {
   ForeignModel found = open_kind(source);
+  if (options.context > 0) shorten_context(found.model, options.context);
   check_tensors(found);
-  choose_tokenizer(found, tokenizer_file);
+  choose_tokenizer(found, options.tokenizer_file);
   return found;
 }
 

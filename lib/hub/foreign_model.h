@@ -10,6 +10,11 @@
 
 namespace stagedtrain::hub {
 
+struct OpenOptions {
+  std::string tokenizer_file;  // replaces the model's own tokenizer; "" keeps that
+  std::int64_t context = 0;    // a shorter longest sequence, for rotary positions; 0: the model's
+};
+
 struct ForeignModel {
   std::string format;       // "Hugging Face llama", "GGUF", "llm.c"
   arch::ModelConfig model;  // resolved
@@ -20,9 +25,9 @@ struct ForeignModel {
 };
 
 // Opens a Hugging Face folder, a .gguf or an llm.c model, and checks that every tensor that the
-// configuration needs is there with its shape, and that none is left over. tokenizer_file, if not
-// empty, replaces the model's own tokenizer. Tensor values are not read. Throws Error(input), and
-// for a pickle tells how to convert it.
-ForeignModel open_foreign_model(const Path& source, const std::string& tokenizer_file = "");
+// configuration needs is there with its shape, and that none is left over. Tensor values are not read.
+// Throws Error(input), and for a pickle tells how to convert it; Error(usage) for a context that the
+// model does not allow.
+ForeignModel open_foreign_model(const Path& source, const OpenOptions& options = {});
 
 }  // namespace stagedtrain::hub
