@@ -36,6 +36,7 @@ std::string token_file_text(const data::TokenFile& file) {
                                  info.bytes_per_token, info.bytes_per_token == 1 ? "" : "s");
   const char* tokenizer = info.tokenizer.empty()      ? "not recorded"
                           : info.tokenizer == "bytes" ? "bytes"
+                          : info.tokenizer.front() == '{' ? "byte-level BPE"
                                                       : "SentencePiece model";
   text += fmt::format("tokenizer     {}\n", tokenizer);
   if (info.vocab > 0) text += fmt::format("vocabulary    {} ids\n", grouped(info.vocab));

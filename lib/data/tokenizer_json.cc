@@ -11,7 +11,7 @@
 namespace stagedtrain::data {
 namespace {
 
-constexpr std::int32_t kMostIds = 1 << 24;
+constexpr std::size_t kMostHoles = 1 << 16;  // ids without a token
 constexpr int kMostDepth = 12;
 
 // Refuses a member that is there, not null, and not of this value.
@@ -28,10 +28,12 @@ std::string type_of(const SortedJson& json) {
   return typed ? json["type"].get<std::string>() : "";
 }
 
-std::int32_t id_of(const SortedJson& json, const std::string& where) {
-  if (!json.is_number_unsigned() || json.get<std::uint64_t>() >= kMostIds)
-    throw input_error("{}: found the id {}, expected a whole number below 2^24", where,
-                      printable(json.dump()));
+// entries: of the vocabulary; memory is taken for all ids up to the largest.
+std::int32_t id_of(const SortedJson& json, std::size_t entries, const std::string& where) {
+  const std::size_t most = std::min(entries + kMostHoles, std::size_t{1} << 24);
+  if (!json.is_number_unsigned() || json.get<std::uint64_t>() >= most)
+    throw input_error("{}: found the id {}, expected a whole number below {}", where,
+                      printable(json.dump()), most);
   return json.get<std::int32_t>();
 }
 
@@ -119,7 +121,7 @@ void read_model(const SortedJson& json, BpeDescription& found, const std::string
   require(json, "dropout", 0.0, where);
   found.ignore_merges = json.contains("ignore_merges") && json["ignore_merges"] == true;
   for (const auto& [token, id] : json["vocab"].items())
-    set_token(found, id_of(id, where), token, where);
+    set_token(found, id_of(id, json["vocab"].size(), where), token, where);
   for (const SortedJson& merge : json["merges"]) found.merges.push_back(merge_of(merge, where));
 }
 
@@ -130,7 +132,7 @@ void read_added(const SortedJson& json, BpeDescription& found, const std::string
     if (!entry.is_object() || !entry.contains("id") || !entry.contains("content") ||
         !entry["content"].is_string() || entry["content"] == "")
       throw input_error("{}: expected entries with id and content", where);
-    AddedToken token{id_of(entry["id"], where), entry["content"].get<std::string>(),
+    AddedToken token{id_of(entry["id"], found.tokens.size() + json.size(), where), entry["content"].get<std::string>(),
                      entry.contains("special") && entry["special"] == true};
     const std::string place = fmt::format("{}: '{}'", where, printable(token.content));
     for (const char* key : {"single_word", "lstrip", "rstrip"}) require(entry, key, false, place);
@@ -176,7 +178,9 @@ BpeDescription parse_tokenizer_json(std::string_view text, const std::string& wh
   if (const auto ids = json.find("stagedtrain_special_ids");
       ids != json.end() && ids->is_array() && ids->size() == 3) {
     const auto id = [&](int i) {
-      return (*ids)[i].is_number_unsigned() ? id_of((*ids)[i], where) : -1;
+      return (*ids)[i].is_number_unsigned()
+                 ? id_of((*ids)[i], static_cast<std::size_t>(found.vocab()), where)
+                 : -1;
     };
     found.begin = id(0);
     found.end = id(1);

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "data/tokenizer.h"
+#include "data/tokenizer_json.h"
 #include "hub/gguf_config.h"
 #include "hub/gguf_tokenizer.h"
 #include "hub/hf_config.h"
@@ -25,7 +26,17 @@ bool holds_no_weights(const std::string& name, bool tied) {
          name.ends_with(".rotary_emb.inv_freq") || (tied && name == "lm_head.weight");
 }
 
+// Before a table of the model is made, whose size a few numbers in a header decide.
+void check_counts(const ForeignModel& found) {
+  constexpr std::int64_t kMostExperts = 1 << 20;  // of all layers together
+  const auto stored = static_cast<std::int64_t>(found.tensors.all().size());
+  if (found.model.layers > stored || found.model.layers * found.model.experts > kMostExperts)
+    throw input_error("{}: has {} tensors, too few for {}", found.tensors.where(), stored,
+                      describe(found.model));
+}
+
 void check_tensors(const ForeignModel& found) {
+  check_counts(found);
   std::set<std::string> needed;
   for (const MappedTensor& mapped : map_tensors(*found.names, found.model)) {
     const StoredTensor& stored = found.tensors.at(mapped.name);
@@ -63,6 +74,24 @@ StoredTensors with_prefix(StoredTensors tensors) {
 
 // ---- Tokenizers.
 
+// The id that config.json gives under this key, or -1. Of a list the first counts.
+std::int32_t special_id(const SortedJson& config, const char* key, std::int64_t vocab) {
+  const auto found = config.find(key);
+  if (found == config.end() || (found->is_array() && found->empty())) return -1;
+  const SortedJson& id = found->is_array() ? (*found)[0] : *found;
+  const bool sound = id.is_number_unsigned() && id.get<std::uint64_t>() < static_cast<std::uint64_t>(vocab);
+  return sound ? id.get<std::int32_t>() : -1;
+}
+
+// tokenizer.json does not say which tokens begin and end a text; config.json does.
+std::string with_ids(const std::string& spec, const SortedJson& config) {
+  if (!data::is_tokenizer_json(spec)) return spec;
+  const std::int64_t vocab = data::parse_tokenizer_json(spec, "tokenizer.json").vocab();
+  return data::with_special_ids(spec, special_id(config, "bos_token_id", vocab),
+                                special_id(config, "eos_token_id", vocab),
+                                special_id(config, "pad_token_id", vocab));
+}
+
 // The tokenizer of a folder; what is not supported becomes a note.
 std::string folder_tokenizer(const Path& folder, std::vector<std::string>& notes) {
   for (const char* name : {"tokenizer.json", "tokenizer.model"}) {
@@ -97,15 +126,15 @@ void choose_tokenizer(ForeignModel& found, const std::string& file) {
 
 ForeignModel open_folder(const Path& folder) {
   const std::string where = (folder / kHfConfig).string();
-  const HubConfig config =
-      read_hf_config(parse_strict_json(read_text_file(where, kMostConfigBytes), where), where);
+  const SortedJson json = parse_strict_json(read_text_file(where, kMostConfigBytes), where);
+  const HubConfig config = read_hf_config(json, where);
   ForeignModel found{"Hugging Face " + config.model.architecture, config.model, config.names,
                      read_hf_weights(folder), "", {}};
   if (config.names == &hf_gpt2_names()) found.tensors = with_prefix(std::move(found.tensors));
   if (!config.unknown_keys.empty())
     found.notes.push_back("Keys of config.json that are unknown here were not read: " +
                           join(config.unknown_keys, ", ") + ".");
-  found.tokenizer = folder_tokenizer(folder, found.notes);
+  found.tokenizer = with_ids(folder_tokenizer(folder, found.notes), json);
   return found;
 }
 

@@ -122,8 +122,11 @@ bool boolean(Cursor& in) {
                       in.place() - 1, value);
   return value == 1;
 }
+// A float stands for the shortest decimal number that rounds to it: 1e-5, not 9.99999975e-6.
 double real(Cursor& in, Type type) {
-  return type == Type::f32 ? in.number<float>("a value") : in.number<double>("a value");
+  if (type == Type::f64) return in.number<double>("a value");
+  const auto value = in.number<float>("a value");
+  return std::isfinite(value) ? std::stod(fmt::format("{}", value)) : static_cast<double>(value);
 }
 
 Type value_type(Cursor& in, bool inside_list) {
