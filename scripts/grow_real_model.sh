@@ -51,7 +51,7 @@ rm -rf "$out/data"
 "$program" data "$text" --out "$out/data" --tokenizer "$out/smol-hf/tokenizer.json" --split fraction --validation 50%
 
 step "Growing 30 -> 40 layers (llama_pro keeps the loss), verified on the text"
-"$program" grow "$out/smol.h5" "$out/smol40.h5" --operator llama_pro --layers 40 --force
+"$program" grow "$out/smol.h5" "$out/smol40.h5" --operator llama_pro --groups 10 --per_group 1 --force
 "$program" eval "$out/smol.h5" --data "$out/data/validation.bin" --tokens "$tokens" --json | tee "$out/before.json"
 "$program" eval "$out/smol40.h5" --data "$out/data/validation.bin" --tokens "$tokens" --json | tee "$out/after.json"
 "$program" eval "$out/smol40.h5" --sample 24 --prompt "The capital of France is" --temperature 0
