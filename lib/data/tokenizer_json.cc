@@ -157,6 +157,13 @@ std::int64_t BpeDescription::vocab() const {
   return std::max(static_cast<std::int64_t>(tokens.size()), added_end);
 }
 
+bool BpeDescription::spells_bytes() const {
+  if (tokens.size() != 256 || !merges.empty() || !added.empty()) return false;
+  for (std::size_t id = 0; id < tokens.size(); ++id)
+    if (tokens[id] != character_of_byte(static_cast<unsigned char>(id))) return false;
+  return true;
+}
+
 bool is_tokenizer_json(std::string_view spec) {
   const std::size_t first = spec.find_first_not_of(" \t\r\n");
   return first != std::string_view::npos && spec[first] == '{';

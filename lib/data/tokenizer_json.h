@@ -29,6 +29,8 @@ struct BpeDescription {
   std::int32_t begin = -1, end = -1, pad = -1;
 
   std::int64_t vocab() const;  // all ids are below it
+  // Whether every id is the byte of that number: the tokenizer "bytes".
+  bool spells_bytes() const;
 };
 
 // Whether a tokenizer's spec is of this kind.

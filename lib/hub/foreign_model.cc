@@ -86,7 +86,9 @@ std::int32_t special_id(const SortedJson& config, const char* key, std::int64_t 
 // tokenizer.json does not say which tokens begin and end a text; config.json does.
 std::string with_ids(const std::string& spec, const SortedJson& config) {
   if (!data::is_tokenizer_json(spec)) return spec;
-  const std::int64_t vocab = data::parse_tokenizer_json(spec, "tokenizer.json").vocab();
+  const data::BpeDescription found = data::parse_tokenizer_json(spec, "tokenizer.json");
+  if (found.spells_bytes()) return "bytes";
+  const std::int64_t vocab = found.vocab();
   return data::with_special_ids(spec, special_id(config, "bos_token_id", vocab),
                                 special_id(config, "eos_token_id", vocab),
                                 special_id(config, "pad_token_id", vocab));

@@ -47,7 +47,10 @@ void read_merges(const GgufKeys& keys, BpeDescription& found) {
     const std::size_t space = merge.find(' ', 1);  // the first token may begin with anything
     if (space == std::string_view::npos)
       throw input_error("{}: the merge '{}' has no space", keys.where(), printable(merge));
-    found.merges.emplace_back(merge.substr(0, space), merge.substr(space + 1));
+    const std::string_view left = merge.substr(0, space), right = merge.substr(space + 1);
+    // One that stands for no bytes can never be used: see byte_description().
+    if (data::bytes_of_characters(left) && data::bytes_of_characters(right))
+      found.merges.emplace_back(left, right);
   }
 }
 
@@ -92,6 +95,7 @@ std::string gguf_tokenizer(const GgufKeys& keys) {
   found.ignore_merges = *split == data::PreSplit::llama3;
   read_tokens(keys, found);
   read_merges(keys, found);
+  if (found.spells_bytes()) return "bytes";
   return data::with_special_ids(data::to_tokenizer_json(found), special_id(keys, "bos"),
                                 special_id(keys, "eos"), special_id(keys, "padding"));
 }

@@ -8,7 +8,8 @@
 
 namespace stagedtrain::hub {
 
-// A tokenizer.json made from the keys (byte-level BPE), or "" if the file has no tokenizer. Throws
+// A tokenizer.json made from the keys (byte-level BPE), "bytes" where every id is its byte, or "" if
+// the file has no tokenizer. Throws
 // Error(input) that names what is not supported.
 std::string gguf_tokenizer(const GgufKeys& keys);
 // Adds tokenizer.ggml.* for a vocabulary of so many rows; ids without a token become unused ones.

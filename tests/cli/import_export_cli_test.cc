@@ -64,7 +64,7 @@ TEST_CASE("--json tells everything") {
   CHECK(exported["files"].size() == 5);
   const Json imported =
       parse_json(output({"import", out, (dir / "b.h5").string(), "--json"}), "stdout");
-  CHECK(imported["tokenizer"] == "byte-level BPE");
+  CHECK(imported["tokenizer"] == "bytes");
   CHECK(imported["parameters"] == exported["parameters"]);
 }
 
