@@ -34,7 +34,7 @@ std::string refused(const char* key, const SortedJson& value) {
 TEST_CASE("SmolLM2's config.json is read") {
   const hub::HubConfig config = hub::read_hf_config(llama(), "config.json");
   CHECK(describe(config.model) ==
-        "llama, 30 layers x 576, 9 heads (3 of keys and values) of 64, ffn 1536, context 8192, "
+        "llama, 30 layers x 576, 9 heads of 64 (3 of keys and values), ffn 1536, context 8192, "
         "vocab 49152, rope theta 100000");
   CHECK(config.unknown_keys.empty());
 }
