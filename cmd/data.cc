@@ -24,12 +24,13 @@ document, or each part of it that ends with --separator. Otherwise, or with --sp
 text is cut at line ends into blocks (1 to 64 KiB), and of each 100 blocks in turn one is for
 validation. Nothing is left out, repeated or reordered within a side.
 
-Token files carry their tokenizer (docs/token-format.md). With a SentencePiece model text is encoded
-in pieces of about 64 KiB that end at line ends.
+Token files carry their tokenizer (docs/token-format.md). With a model text is encoded in pieces of
+about 64 KiB that end at line ends.
 
 Examples:
   stagedtrain data book.txt --out data/book
   stagedtrain data a.txt b.txt --out data/ab --validation 5% --tokenizer words.model
+  stagedtrain data book.txt --out data/smol --tokenizer SmolLM2-135M/tokenizer.json
   stagedtrain data stories.txt --out data/stories --separator '<|endoftext|>\n'
   zcat /usr/share/dictd/gcide.dict.dz | stagedtrain data - --out data/gcide)";
 
@@ -70,8 +71,9 @@ void add_data(CLI::App& app) {
       ->type_name("DIR");
   command
       ->add_option("--tokenizer", options.tokenizer,
-                   "bytes, or the path of a SentencePiece model (default: bytes)")
-      ->type_name("bytes|FILE.model");
+                   "bytes, or the path of a SentencePiece model or of a tokenizer.json with "
+                   "byte-level BPE (default: bytes)")
+      ->type_name("bytes|FILE");
   command
       ->add_option("--validation", arguments->validation,
                    "share for validation, above 0 and at most 50% (default: 1%)")

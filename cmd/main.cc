@@ -58,6 +58,8 @@ void run(int argc, char** argv) {
   add_docs(app);
   add_report(app);
   add_show(app);
+  add_import(app);
+  add_export(app);
   check_command(app, argc, argv);
   check_set(argc, argv);
   try {

@@ -9,13 +9,14 @@ import sys
 from pathlib import Path
 
 # What each room may include, besides itself.
-GROUND = ["base", "arch", "data", "state", "grow", "schedule", "law", "runlog", "plan", "report"]
+GROUND = ["base", "arch", "data", "state", "hub", "grow", "schedule", "law", "runlog", "plan", "report"]
 UPPER = ["kernels", "dist", "model", "eval", "train"]
 MAY_INCLUDE = {
     "base": [],
     "arch": ["base"],
     "data": ["base"],
     "state": ["arch", "base"],
+    "hub": ["state", "data", "arch", "base"],
     "grow": ["state", "arch", "base"],
     "schedule": ["grow", "data", "arch", "base"],
     "law": ["base"],
@@ -38,6 +39,7 @@ OWNERS = {
     "HDF5": (r"(hdf5|hdf5_hl|H5\w*)\.h", r"lib/state/\w+\.cc", 1),
     "yaml-cpp": (r"yaml-cpp/", r"lib/schedule/\w+\.cc", 1),
     "SentencePiece": (r"sentencepiece\w*\.h", r"lib/data/\w+\.cc", 1),
+    "PCRE2": (r"pcre2\w*\.h", r"lib/data/\w+\.cc", 1),
     "nlohmann-json": (r"nlohmann/", r"lib/base/json\.h", 1),
     "CLI11": (r"CLI/", r"cmd/", None),
     "Highway": (r"hwy/", r"lib/kernels/", None),

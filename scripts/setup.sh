@@ -19,7 +19,7 @@ TEXT
 
 # The same names on Debian 12 and on Ubuntu 22.04 and later (there in "universe").
 packages=(g++ cmake ninja-build ccache libfmt-dev libcli11-dev libyaml-cpp-dev nlohmann-json3-dev
-  libhdf5-dev libsentencepiece-dev libhwy-dev gnuplot-nox python3 python3-pip)
+  libhdf5-dev libsentencepiece-dev libpcre2-dev libhwy-dev gnuplot-nox python3 python3-pip)
 test_packages=(catch2 hdf5-tools)
 
 torch_version=2.11.0

@@ -69,7 +69,7 @@ void require_utf8(const Source& source, std::size_t first, std::string_view piec
   const std::size_t offset = first + *bad;
   const auto line = std::count(source.text().begin(),
                                source.text().begin() + static_cast<std::ptrdiff_t>(offset), '\n');
-  throw input_error("{}:{}: byte {} (0x{:02x}) is not UTF-8, which a SentencePiece model expects",
+  throw input_error("{}:{}: byte {} (0x{:02x}) is not UTF-8, which this tokenizer expects",
                     source.name, line + 1, offset,
                     static_cast<unsigned char>(source.text()[offset]))
       .with_hint(

@@ -14,7 +14,7 @@ namespace stagedtrain::data {
 struct PrepareOptions {
   std::vector<std::string> inputs;  // paths of text files; "-" is standard input
   Path folder;                      // gets train.bin and validation.bin; made if it is not there
-  std::string tokenizer = "bytes";  // or the path of a SentencePiece model
+  std::string tokenizer = "bytes";  // or the path of a tokenizer.json or .model
   double validation = 0.01;  // share of the text, in bytes or documents; above 0, at most 0.5
   SplitRule split = SplitRule::automatic;
   std::string separator;   // ends a document, and stays part of it; empty: a file is a document

@@ -12,7 +12,8 @@ namespace stagedtrain::data {
 std::string describe_tokenizer(const std::string& spec) {
   if (spec.empty()) return "not recorded";
   if (spec == "bytes") return spec;
-  return fmt::format("the SentencePiece model of {} bytes with checksum {:08x}",
+  return fmt::format("the {} of {} bytes with checksum {:08x}",
+                     spec.front() == '{' ? "byte-level BPE" : "SentencePiece model",
                      grouped(static_cast<std::int64_t>(spec.size())),
                      crc32c(std::as_bytes(std::span(spec))));
 }

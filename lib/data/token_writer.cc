@@ -5,6 +5,7 @@
 
 #include "base/crc32c.h"
 #include "base/error.h"
+#include "base/text.h"
 
 namespace stagedtrain::data {
 namespace {
@@ -29,7 +30,7 @@ TokenWriter::TokenWriter(Path target, const Tokenizer& tokenizer, Replace replac
       file_(target_, replace),
       out_(file_.path(), OutputFile::Mode::existing),
       header_(header_for(tokenizer)),
-      tokenizer_name_(tokenizer.spec() == "bytes" ? "bytes" : "sentencepiece"),
+      tokenizer_name_(lower(tokenizer.name())),
       written_(header_.header_bytes) {
   buffer_.reserve(kBufferBytes);
 }

@@ -1,4 +1,4 @@
-// The two tokenizers; the only file that sees SentencePiece.
+// The tokenizers; the only file that sees SentencePiece.
 #include "data/tokenizer.h"
 
 #include <sentencepiece_processor.h>
@@ -7,7 +7,9 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "data/bpe_tokenizer.h"
 #include "data/charsmap.h"
+#include "data/tokenizer_json.h"
 
 namespace stagedtrain::data {
 namespace {
@@ -43,7 +45,7 @@ class SentencePiece final : public Tokenizer {
     if (!parsed || processor_.GetPieceSize() <= 0)
       throw input_error("{}: not a SentencePiece model (found {} bytes that {})", where,
                         model_.size(), parsed ? "name no pieces" : "do not read as one")
-          .with_hint("give --tokenizer bytes, or a .model file that spm_train wrote");
+          .with_hint("give --tokenizer bytes, a tokenizer.json, or a .model file that spm_train wrote");
   }
   std::string name() const override { return "SentencePiece"; }
   const std::string& spec() const override { return model_; }
@@ -75,6 +77,7 @@ class SentencePiece final : public Tokenizer {
 std::unique_ptr<const Tokenizer> Tokenizer::from_spec(const std::string& spec,
                                                       const std::string& where) {
   if (spec == "bytes") return std::make_unique<Bytes>();
+  if (is_tokenizer_json(spec)) return make_bpe_tokenizer(spec, where);
   return std::make_unique<SentencePiece>(spec, where);
 }
 

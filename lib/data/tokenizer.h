@@ -1,4 +1,4 @@
-// Text to token ids and back: bytes, or a SentencePiece model.
+// Text to token ids and back: bytes, byte-level BPE (a tokenizer.json), or a SentencePiece model.
 #pragma once
 
 #include <cstdint>
@@ -13,13 +13,14 @@ namespace stagedtrain::data {
 // Immutable; may be used by several threads.
 class Tokenizer {
  public:
-  // spec: "bytes", or a serialized SentencePiece model: what token files and checkpoints carry.
-  // where names its origin in errors. Throws Error(input) if it is neither.
+  // spec: "bytes", the text of a tokenizer.json, or a serialized SentencePiece model: what token
+  // files and checkpoints carry. where names its origin in errors. Throws Error(input) if it is
+  // none of them.
   static std::unique_ptr<const Tokenizer> from_spec(const std::string& spec,
                                                     const std::string& where);
 
   virtual ~Tokenizer() = default;
-  virtual std::string name() const = 0;  // "bytes", "SentencePiece"
+  virtual std::string name() const = 0;  // "bytes", "BPE", "SentencePiece"
   virtual const std::string& spec() const = 0;
   virtual std::int64_t vocab() const = 0;  // all ids are below it
   // Whether encode() refuses text that is not UTF-8.

@@ -132,7 +132,8 @@ std::string data_lines(const StateHeader& header) {
   if (!run.data_fingerprint.empty()) data += " (fingerprint " + run.data_fingerprint + ")";
   std::string tokenizer = or_unknown(run.tokenizer);
   if (run.tokenizer.size() > 5)
-    tokenizer = fmt::format("SentencePiece model, {}",
+    tokenizer = fmt::format("{}, {}",
+                            run.tokenizer.front() == '{' ? "byte-level BPE" : "SentencePiece model",
                             short_bytes(static_cast<double>(run.tokenizer.size())));
   if (run.text_bytes_per_token > 0)
     tokenizer += fmt::format(", {:.4g} bytes of text a token", run.text_bytes_per_token);

@@ -1,0 +1,130 @@
+// `stagedtrain export`: a checkpoint's model in a format that other programs read.
+#include <chrono>
+#include <cstdio>
+#include <map>
+#include <memory>
+
+#include "arch/cost.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "cmd/commands.h"
+#include "hub/export.h"
+#include "plan/run_plan.h"
+
+namespace stagedtrain::cmd {
+namespace {
+
+struct ExportArguments {
+  std::string checkpoint, target, format, dtype = "f32", shard_size = "5G";
+  bool force = false, json = false;
+};
+
+constexpr const char* kFooter = R"(
+  --to hf     a folder that transformers opens as it is: AutoModelForCausalLM.from_pretrained and
+              AutoTokenizer; config.json, safetensors, tokenizer.json
+  --to gguf   a file that llama.cpp runs
+  --to llmc   a model file of llm.c, version 3 (f32) or 5 (bf16); gpt2 with a tied head only
+
+The weights are written, not the moments; the checkpoint stays as it is. Rows of a padded vocabulary
+that no token has are left out. In a GGUF, norms and biases stay float32 whatever --dtype says. The
+folder or file appears whole or not at all.
+
+--shard-size is in bytes: 5G, 500M, 1Gi. Each shard holds at most so much, or one tensor.
+
+Examples:
+  stagedtrain export runs/first/stages/full.h5 full-hf --to hf --dtype bf16
+  stagedtrain export runs/first/stages/full.h5 full.gguf --to gguf --dtype q8_0
+  stagedtrain export gpt2.h5 gpt2_124M.bin --to llmc)";
+
+double seconds_now() {
+  using Clock = std::chrono::steady_clock;
+  return std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
+}
+
+hub::ExportOptions options_of(const ExportArguments& a) {
+  static const std::map<std::string, hub::ExportFormat> kFormats = {
+      {"hf", hub::ExportFormat::hf},
+      {"gguf", hub::ExportFormat::gguf},
+      {"llmc", hub::ExportFormat::llmc}};
+  static const std::map<std::string, hub::Element> kElements = {{"f32", hub::Element::f32},
+                                                                {"f16", hub::Element::f16},
+                                                                {"bf16", hub::Element::bf16},
+                                                                {"q8_0", hub::Element::q8_0}};
+  const auto format = kFormats.find(a.format);
+  if (format == kFormats.end())
+    throw usage_error("--to '{}'{}", a.format, suggestion(a.format, {"hf", "gguf", "llmc"}));
+  const auto element = kElements.find(a.dtype);
+  if (element == kElements.end())
+    throw usage_error("--dtype '{}'{}", a.dtype,
+                      suggestion(a.dtype, {"f32", "f16", "bf16", "q8_0"}));
+  const auto bytes = parse_count(a.shard_size);
+  if (!bytes || *bytes < 1)
+    throw usage_error("--shard-size is '{}', expected a count of bytes, as 5G or 500M",
+                      a.shard_size);
+  return {format->second, element->second, static_cast<std::uint64_t>(*bytes), a.force};
+}
+
+void print_result(const ExportArguments& a, const hub::ExportResult& result, double seconds) {
+  const std::int64_t parameters = arch::count_params(result.model).total;
+  if (a.json) {
+    const Json json = {{"checkpoint", a.checkpoint},
+                       {"target", a.target},
+                       {"format", a.format},
+                       {"dtype", a.dtype},
+                       {"model", plan::to_json(result.model)},
+                       {"parameters", parameters},
+                       {"files", result.files},
+                       {"notes", result.notes},
+                       {"bytes", result.bytes},
+                       {"seconds", seconds}};
+    std::fputs((json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n").c_str(), stdout);
+    return;
+  }
+  fmt::print("model       {}\nparameters  {}, as {}\nwritten     {}: {} in {} file{}, {}\n",
+             describe(result.model), grouped(parameters), a.dtype, a.target,
+             short_bytes(static_cast<double>(result.bytes)), result.files.size(),
+             result.files.size() == 1 ? "" : "s", short_seconds(seconds));
+  for (const std::string& note : result.notes) std::fputs(wrapped(note).c_str(), stderr);
+}
+
+void run(const ExportArguments& a) {
+  const hub::ExportOptions options = options_of(a);
+  const double start = seconds_now();
+  const state::CheckpointReader from(a.checkpoint);
+  const Path folder = Path(a.target).parent_path();
+  if (!folder.empty() && !std::filesystem::is_directory(folder))
+    throw usage_error("{}: there is no folder {}", a.target, folder.string());
+  const hub::ExportResult result = hub::export_model(from, a.target, options);
+  print_result(a, result, seconds_now() - start);
+}
+
+}  // namespace
+
+void add_export(CLI::App& app) {
+  auto a = std::make_shared<ExportArguments>();
+  CLI::App* command = app.add_subcommand(
+      "export", "Writes a checkpoint's model for other programs: Hugging Face, GGUF or llm.c");
+  command->add_option("checkpoint", a->checkpoint, "a checkpoint")
+      ->required()
+      ->type_name("CHECKPOINT");
+  command->add_option("out", a->target, "folder (hf) or file to write")
+      ->required()
+      ->type_name("OUT");
+  command->add_option("--to", a->format, "the format: hf, gguf or llmc")
+      ->required()
+      ->type_name("FORMAT");
+  command
+      ->add_option("--dtype", a->dtype,
+                   "type of the weights: f32, f16, bf16, or q8_0 in a GGUF (default: f32)")
+      ->type_name("TYPE");
+  command
+      ->add_option("--shard-size", a->shard_size,
+                   "most bytes of weights in one file of a folder (default: 5G)")
+      ->type_name("BYTES");
+  command->add_flag("--force", a->force, "replace OUT");
+  command->add_flag("--json", a->json, "print the result as JSON");
+  command->footer(kFooter);
+  command->callback([a] { run(*a); });
+}
+
+}  // namespace stagedtrain::cmd

@@ -1,0 +1,115 @@
+// `stagedtrain import`: a model in a foreign format becomes a checkpoint.
+#include <chrono>
+#include <cstdio>
+#include <memory>
+
+#include "arch/cost.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "cmd/commands.h"
+#include "hub/import.h"
+#include "plan/run_plan.h"
+
+namespace stagedtrain::cmd {
+namespace {
+
+struct ImportArguments {
+  std::string source, target;
+  hub::OpenOptions options;
+  bool force = false, json = false;
+};
+
+constexpr const char* kFooter = R"(
+SOURCE is one of
+  a Hugging Face folder   config.json with model.safetensors, or shards and their index;
+                          model types gpt2, llama (SmolLM2, TinyLlama), mistral, mixtral
+  a .gguf file            architectures gpt2 and llama; F32, F16, BF16, Q8_0, Q4_0, Q4_1
+  an llm.c model (.bin)   versions 3 (float32) and 5 (bfloat16)
+
+The weights become float32. The moments of the optimizer begin at zero, as in a fresh run. The
+model's tokenizer (tokenizer.json with byte-level BPE, tokenizer.model, a GGUF's own) is kept in the
+checkpoint. What would make the model compute something else here is refused with the key that says
+so: sliding windows, scaled rope, biases, K-quants. Pickles (.pt, .bin) are never opened.
+
+Examples:
+  stagedtrain import SmolLM2-135M/ smol.h5
+  stagedtrain import SmolLM2-135M-Instruct.Q4_1.gguf smol.h5 --context 1024
+  stagedtrain import gpt2_124M.bin gpt2.h5 --tokenizer tokenizer.json)";
+
+double seconds_now() {
+  using Clock = std::chrono::steady_clock;
+  return std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
+}
+
+void check_target(const ImportArguments& a) {
+  const Path target = a.target, folder = target.parent_path();
+  refuse_overwrite(target, a.force);
+  if (!folder.empty() && !std::filesystem::is_directory(folder))
+    throw usage_error("{}: there is no folder {}", a.target, folder.string());
+}
+
+const char* tokenizer_words(const std::string& spec) {
+  return spec.empty()          ? "none"
+         : spec == "bytes"     ? "bytes"
+         : spec.front() == '{' ? "byte-level BPE"
+                               : "SentencePiece model";
+}
+
+void print_result(const ImportArguments& a, const hub::ForeignModel& source, double seconds) {
+  const auto bytes = std::filesystem::file_size(a.target);
+  const std::int64_t parameters = arch::count_params(source.model).total;
+  if (a.json) {
+    const Json json = {{"source", a.source},
+                       {"format", source.format},
+                       {"target", a.target},
+                       {"model", plan::to_json(source.model)},
+                       {"parameters", parameters},
+                       {"tokenizer", tokenizer_words(source.tokenizer)},
+                       {"notes", source.notes},
+                       {"bytes", bytes},
+                       {"seconds", seconds}};
+    std::fputs((json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n").c_str(), stdout);
+    return;
+  }
+  fmt::print("model       {}: {}\nparameters  {}\ntokenizer   {}\nwritten     {}: {} in {}\n",
+             source.format, describe(source.model), grouped(parameters),
+             tokenizer_words(source.tokenizer), a.target, short_bytes(static_cast<double>(bytes)),
+             short_seconds(seconds));
+  for (const std::string& note : source.notes) std::fputs(wrapped(note).c_str(), stderr);
+}
+
+void run(const ImportArguments& a) {
+  check_target(a);
+  const double start = seconds_now();
+  const hub::ForeignModel source = hub::open_foreign_model(a.source, a.options);
+  hub::import_model(source, a.target);
+  print_result(a, source, seconds_now() - start);
+}
+
+}  // namespace
+
+void add_import(CLI::App& app) {
+  auto a = std::make_shared<ImportArguments>();
+  CLI::App* command = app.add_subcommand(
+      "import", "Makes a checkpoint of a model from elsewhere: Hugging Face, GGUF or llm.c");
+  command->add_option("source", a->source, "a folder, a .gguf or an llm.c model")
+      ->required()
+      ->type_name("SOURCE");
+  command->add_option("out", a->target, "checkpoint to write")->required()->type_name("OUT.h5");
+  command
+      ->add_option("--tokenizer", a->options.tokenizer_file,
+                   "use this tokenizer.json or .model, or 'bytes', instead of the model's own")
+      ->type_name("FILE");
+  command
+      ->add_option("--context", a->options.context,
+                   "longest sequence of the checkpoint, in tokens, at most the model's own "
+                   "(default: the model's own; llama only)")
+      ->type_name("N")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24));
+  command->add_flag("--force", a->force, "replace OUT.h5");
+  command->add_flag("--json", a->json, "print the result as JSON");
+  command->footer(kFooter);
+  command->callback([a] { run(*a); });
+}
+
+}  // namespace stagedtrain::cmd

@@ -1,0 +1,64 @@
+// Folders by rename; one that is there is exchanged, so that the name never stands for nothing.
+#include "base/atomic_folder.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.h"
+
+namespace stagedtrain {
+
+void refuse_folder(const Path& path, bool force,
+                   const std::function<bool(const std::string& name)>& may_replace) {
+  std::error_code ignored;
+  const auto status = std::filesystem::symlink_status(path, ignored);
+  if (!std::filesystem::exists(status)) return;
+  if (!std::filesystem::is_directory(status))
+    throw usage_error("{}: exists and is not a folder, so it is never replaced", path.string())
+        .with_hint("choose another name");
+  if (!force)
+    throw usage_error("{}: exists already", path.string())
+        .with_hint("give --force to replace it, or choose another name");
+  for (const auto& entry : std::filesystem::directory_iterator(path))
+    if (!may_replace(entry.path().filename().string()) || !entry.is_regular_file(ignored))
+      throw usage_error("{}: holds {}, which is not part of an exported model, so it is not "
+                        "replaced", path.string(), entry.path().filename().string())
+          .with_hint("choose another name");
+}
+
+AtomicFolder::AtomicFolder(Path target) : target_(std::move(target)) {
+  static std::atomic<unsigned> serial{0};
+  if (!target_.has_filename()) target_ = target_.parent_path();  // "out/"
+  temporary_ = target_;
+  temporary_ += fmt::format(".tmp-{}-{}", ::getpid(), serial++);
+  std::error_code code;
+  if (!std::filesystem::create_directory(temporary_, code))
+    throw resource_error("{}: cannot make the folder: {}", temporary_.string(),
+                         code ? code.message() : "it exists");
+}
+
+// What is left is either unfinished or the folder that was replaced.
+AtomicFolder::~AtomicFolder() {
+  std::error_code ignored;
+  std::filesystem::remove_all(temporary_, ignored);
+}
+
+void AtomicFolder::commit() {
+  sync_folder(temporary_);
+  if (std::filesystem::exists(target_)) {
+    if (::renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) != 0)
+      throw resource_error("{}: cannot exchange with the folder that is there: {}",
+                           target_.string(), std::strerror(errno))
+          .with_hint("remove the old folder first");
+  } else {
+    rename_file(temporary_, target_);
+  }
+  sync_folder(target_.parent_path());
+}
+
+}  // namespace stagedtrain

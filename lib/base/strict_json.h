@@ -1,0 +1,19 @@
+// JSON of foreign files, read more strictly than the language asks: a file that can be understood
+// in two ways is refused.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/json.h"
+
+namespace stagedtrain {
+
+// Keys are sorted and found in logarithmic time: foreign files may have a great many of them.
+using SortedJson = nlohmann::json;
+
+// Throws Error(input) that begins with where: for anything but UTF-8 JSON, for a key that stands
+// twice in one object, and for nesting deeper than most_depth (which also bounds recursion).
+SortedJson parse_strict_json(std::string_view text, const std::string& where, int most_depth = 8);
+
+}  // namespace stagedtrain

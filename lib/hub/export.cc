@@ -1,0 +1,122 @@
+// What all formats share, and the single files GGUF and llm.c.
+#include "hub/export.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "data/tokenizer.h"
+#include "hub/foreign_weights.h"
+#include "hub/gguf_config.h"
+#include "hub/gguf_tokenizer.h"
+#include "hub/llmc.h"
+
+namespace stagedtrain::hub {
+namespace {
+
+// ggml's converter keeps f16 where a row is no whole number of blocks.
+Element gguf_element(const MappedTensor& tensor, Element element) {
+  if (tensor.keeps_f32 || tensor.shape.size() == 1) return Element::f32;
+  return tensor.shape.back() % block_numbers(element) == 0 ? element : Element::f16;
+}
+
+// The model as it is written: without rows that no token has, logit_scale folded into a norm.
+arch::ModelConfig written_model(const state::StateHeader& header) {
+  arch::ModelConfig model = header.model;
+  model.logit_scale = 1;
+  if (header.run.tokenizer.empty()) return model;
+  const std::int64_t ids =
+      data::Tokenizer::from_spec(header.run.tokenizer, "the checkpoint's tokenizer")->vocab();
+  model.vocab = std::min(model.vocab, ids);
+  return model;
+}
+
+void check_exportable(const state::StateHeader& header) {
+  const std::int64_t full = header.mask.start + header.mask.steps;
+  if (header.mask.steps > 0 && header.progress.step < full)
+    throw usage_error("the mask of the last growth rises until step {}; this is step {}", full,
+                      header.progress.step)
+        .with_hint("train on until the mask is 1: other programs know no masks");
+}
+
+}  // namespace
+
+ExportResult export_model(const state::CheckpointReader& from, const Path& target,
+                          const ExportOptions& options) {
+  check_exportable(from.header());
+  if (options.element == Element::q8_0 && options.format != ExportFormat::gguf)
+    throw usage_error("--dtype q8_0 goes with --to gguf only");
+  const arch::ModelConfig model = written_model(from.header());
+  ExportResult result = options.format == ExportFormat::hf ? export_hf(from, model, target, options)
+                        : options.format == ExportFormat::gguf
+                            ? export_gguf(from, model, target, options)
+                            : export_llmc(from, model, target, options);
+  result.model = model;
+  if (model.vocab < from.header().model.vocab)
+    result.notes.push_back(fmt::format("{} padded rows of the vocabulary were left out.",
+                                       grouped(from.header().model.vocab - model.vocab)));
+  if (from.header().run.tokenizer.empty())
+    result.notes.push_back("The checkpoint has no tokenizer, so none was written.");
+  return result;
+}
+
+ExportResult export_gguf(const state::CheckpointReader& from, const arch::ModelConfig& model,
+                         const Path& target, const ExportOptions& options) {
+  refuse_overwrite(target, options.force);
+  const ForeignWeights weights(from, gguf_names(model), model);
+  std::vector<TensorOutline> outlines;
+  int fallbacks = 0;
+  for (const MappedTensor& tensor : weights.tensors()) {
+    const Element element = gguf_element(tensor, options.element);
+    fallbacks += element == Element::f16 && options.element == Element::q8_0;
+    outlines.push_back({tensor.name, element, tensor.shape});
+  }
+  GgufHeader header;
+  add_gguf_config(header, model, options.element, target.stem().string());
+  add_gguf_tokenizer(header, from.header().run.tokenizer, model.vocab);
+  const std::string head = header.bytes(outlines);
+  AtomicFile atomic(target);
+  OutputFile out(atomic.path(), OutputFile::Mode::create_new);
+  out.write_at(0, std::as_bytes(std::span(head)));
+  std::uint64_t place = head.size();
+  for (std::size_t i = 0; i < outlines.size(); ++i) {
+    weights.write(weights.tensors()[i], outlines[i].element, out, place);
+    place += gguf_padded(outlines[i].bytes());
+  }
+  out.truncate(place);  // the last tensor's padding
+  out.close();
+  atomic.commit();
+  ExportResult result{model, {target.filename().string()}, place, {}};
+  if (fallbacks > 0)
+    result.notes.push_back(fmt::format("{} tensors are f16: their rows are no multiple of 32, "
+                                       "which q8_0 needs.", fallbacks));
+  return result;
+}
+
+ExportResult export_llmc(const state::CheckpointReader& from, const arch::ModelConfig& model,
+                         const Path& target, const ExportOptions& options) {
+  refuse_overwrite(target, options.force);
+  const std::string head = llmc_header(model, options.element);
+  const ForeignWeights weights(from, llmc_names(), model);
+  std::map<std::string, const MappedTensor*> by_name;
+  for (const MappedTensor& tensor : weights.tensors()) by_name[tensor.name] = &tensor;
+  AtomicFile atomic(target);
+  OutputFile out(atomic.path(), OutputFile::Mode::create_new);
+  out.write_at(0, std::as_bytes(std::span(head)));
+  std::uint64_t place = head.size();
+  for (const std::string& name : llmc_order(model.layers)) {
+    place += weights.write(*by_name.at(name), options.element, out, place);
+    if (name != "wte") continue;
+    const auto rows = static_cast<std::uint64_t>(llmc_padded_vocab(model.vocab) - model.vocab);
+    const std::vector<std::byte> padding(
+        rows * static_cast<std::uint64_t>(model.width * block_bytes(options.element)));
+    out.write_at(place, padding);
+    place += padding.size();
+  }
+  out.close();
+  atomic.commit();
+  return {model, {target.filename().string()}, place, {}};
+}
+
+}  // namespace stagedtrain::hub

@@ -1,0 +1,124 @@
+// A Hugging Face folder: config.json, weights in one file or in shards, and the tokenizer.
+#include <algorithm>
+
+#include "base/atomic_folder.h"
+#include "base/error.h"
+#include "hub/export.h"
+#include "hub/foreign_weights.h"
+#include "hub/hf_config.h"
+#include "hub/hf_folder.h"
+#include "hub/hf_tokenizer.h"
+
+namespace stagedtrain::hub {
+namespace {
+
+// What a folder that may be replaced holds at most: what an export writes.
+const std::vector<std::string> kOwnNames = {kHfConfig, "generation_config.json", kHfIndex,
+                                            "tokenizer.json", "tokenizer_config.json",
+                                            "special_tokens_map.json", "tokenizer.model"};
+bool may_replace(const std::string& name) {
+  return std::ranges::find(kOwnNames, name) != kOwnNames.end() ||
+         (name.starts_with("model") && name.ends_with(".safetensors"));
+}
+
+struct Shard {
+  std::vector<const MappedTensor*> tensors;
+  std::uint64_t bytes = 0;
+};
+
+TensorOutline outline(const MappedTensor& tensor, Element element) {
+  return {tensor.name, element, tensor.shape};
+}
+
+// In the order of names, each filled until the next tensor would not fit.
+std::vector<Shard> make_shards(const std::vector<MappedTensor>& tensors,
+                               const ExportOptions& options) {
+  std::vector<const MappedTensor*> order;
+  for (const MappedTensor& tensor : tensors) order.push_back(&tensor);
+  std::ranges::sort(order, {}, [](const MappedTensor* t) { return t->name; });
+  std::vector<Shard> shards(1);
+  for (const MappedTensor* tensor : order) {
+    const std::uint64_t bytes = outline(*tensor, options.element).bytes();
+    if (shards.back().bytes > 0 && shards.back().bytes + bytes > options.shard_bytes)
+      shards.emplace_back();
+    shards.back().tensors.push_back(tensor);
+    shards.back().bytes += bytes;
+  }
+  return shards;
+}
+
+std::uint64_t write_shard(const ForeignWeights& weights, const Shard& shard, Element element,
+                          const Path& path) {
+  std::vector<TensorOutline> outlines;
+  for (const MappedTensor* tensor : shard.tensors) outlines.push_back(outline(*tensor, element));
+  const std::string head = safetensors_header(outlines);
+  OutputFile out(path, OutputFile::Mode::create_new);
+  out.allocate(head.size() + shard.bytes);
+  out.write_at(0, std::as_bytes(std::span(head)));
+  std::uint64_t place = head.size();
+  for (const MappedTensor* tensor : shard.tensors)
+    place += weights.write(*tensor, element, out, place);
+  out.sync();
+  out.close();
+  return place;
+}
+
+// Writes texts into the folder and remembers what was written.
+class FolderFiles {
+ public:
+  FolderFiles(Path folder, ExportResult& result) : folder_(std::move(folder)), result_(result) {}
+  void text(const std::string& name, const std::string& text) {
+    OutputFile out(folder_ / name, OutputFile::Mode::create_new);
+    out.write_at(0, std::as_bytes(std::span(text)));
+    out.sync();
+    out.close();
+    wrote(name, text.size());
+  }
+  void json(const std::string& name, const Json& json) { text(name, json.dump(2) + "\n"); }
+  void wrote(const std::string& name, std::uint64_t bytes) {
+    result_.files.push_back(name);
+    result_.bytes += bytes;
+  }
+
+ private:
+  Path folder_;
+  ExportResult& result_;
+};
+
+void write_weights(const ForeignWeights& weights, const Path& folder, const ExportOptions& options,
+                   FolderFiles& files) {
+  const std::vector<Shard> shards = make_shards(weights.tensors(), options);
+  Json map = Json::object();
+  std::uint64_t total = 0;
+  for (std::size_t i = 0; i < shards.size(); ++i) {
+    const std::string name = shards.size() == 1 ? kHfWeights : shard_name(i + 1, shards.size());
+    files.wrote(name, write_shard(weights, shards[i], options.element, folder / name));
+    total += shards[i].bytes;
+    for (const MappedTensor* tensor : shards[i].tensors) map[tensor->name] = name;
+  }
+  if (shards.size() > 1)
+    files.json(kHfIndex, {{"metadata", {{"total_size", total}}}, {"weight_map", map}});
+}
+
+}  // namespace
+
+ExportResult export_hf(const state::CheckpointReader& from, const arch::ModelConfig& model,
+                       const Path& target, const ExportOptions& options) {
+  refuse_folder(target, options.force, may_replace);
+  const HfTokenizer tokenizer = hf_tokenizer(from.header().run.tokenizer, model.context);
+  const Json config = hf_config(model, options.element, tokenizer.special);
+  const ForeignWeights weights(from, hf_names(model), model);
+  ExportResult result;
+  AtomicFolder folder(target);
+  FolderFiles files(folder.path(), result);
+  files.json(kHfConfig, config);
+  files.json("generation_config.json", {{"_from_model_config", true},
+                                        {"bos_token_id", config["bos_token_id"]},
+                                        {"eos_token_id", config["eos_token_id"]}});
+  for (const auto& [name, text] : tokenizer.files) files.text(name, text);
+  write_weights(weights, folder.path(), options, files);
+  folder.commit();
+  return result;
+}
+
+}  // namespace stagedtrain::hub

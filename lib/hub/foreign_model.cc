@@ -1,0 +1,203 @@
+// Finding out what a path is, opening it, and checking it against its own configuration.
+#include "hub/foreign_model.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "data/tokenizer.h"
+#include "data/tokenizer_json.h"
+#include "hub/gguf_config.h"
+#include "hub/gguf_tokenizer.h"
+#include "hub/hf_config.h"
+#include "hub/hf_folder.h"
+#include "hub/llmc.h"
+
+namespace stagedtrain::hub {
+namespace {
+
+constexpr std::uint64_t kMostConfigBytes = std::uint64_t{16} << 20;
+
+// Tensors of older files that hold no weights: causal masks and the wavelengths of rope. (A tied
+// head that was stored all the same is the embedding again.)
+bool holds_no_weights(const std::string& name, bool tied) {
+  return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias") ||
+         name.ends_with(".rotary_emb.inv_freq") || (tied && name == "lm_head.weight");
+}
+
+// Before a table of the model is made, whose size a few numbers in a header decide.
+void check_counts(const ForeignModel& found) {
+  constexpr std::int64_t kMostExperts = 1 << 20;  // of all layers together
+  const auto stored = static_cast<std::int64_t>(found.tensors.all().size());
+  if (found.model.layers > stored || found.model.layers * found.model.experts > kMostExperts)
+    throw input_error("{}: has {} tensors, too few for {}", found.tensors.where(), stored,
+                      describe(found.model));
+}
+
+void check_tensors(const ForeignModel& found) {
+  check_counts(found);
+  std::set<std::string> needed;
+  for (const MappedTensor& mapped : map_tensors(*found.names, found.model)) {
+    const StoredTensor& stored = found.tensors.at(mapped.name);
+    const std::string where = fmt::format("{}: tensor '{}'", found.tensors.where(), mapped.name);
+    if (stored.shape != mapped.shape)
+      throw input_error("{}: its shape is {}, expected {}", where, shape_text(stored.shape),
+                        shape_text(mapped.shape));
+    if (stored.element == Element::other)
+      throw input_error("{}: its type is {}, expected F32, F16, BF16 or F64", where, stored.type);
+    needed.insert(mapped.name);
+  }
+  for (const auto& [name, stored] : found.tensors.all())
+    if (!needed.contains(name) && !holds_no_weights(name, found.model.tied))
+      throw input_error("{}: holds the tensor '{}', for which {} has no place",
+                        found.tensors.where(), printable(name), describe(found.model));
+}
+
+// Rotary positions hold for any length up to the one that the model was trained for.
+void shorten_context(arch::ModelConfig& model, std::int64_t context) {
+  if (model.architecture == "gpt2" && context != model.context)
+    throw usage_error("--context {}: gpt2 has a learned vector for each of its {} positions",
+                      context, model.context);
+  if (context > model.context)
+    throw usage_error("--context {}: expected at most the model's own, {}", context,
+                      model.context);
+  model.context = context;
+}
+
+// The original GPT-2 files have names without "transformer.".
+StoredTensors with_prefix(StoredTensors tensors) {
+  const bool bare = tensors.find("wte.weight") && !tensors.find("transformer.wte.weight");
+  if (bare) tensors.add_prefix("transformer.", {"lm_head.weight"});
+  return tensors;
+}
+
+// ---- Tokenizers.
+
+// The id that config.json gives under this key, or -1. Of a list the first counts.
+std::int32_t special_id(const SortedJson& config, const char* key, std::int64_t vocab) {
+  const auto found = config.find(key);
+  if (found == config.end() || (found->is_array() && found->empty())) return -1;
+  const SortedJson& id = found->is_array() ? (*found)[0] : *found;
+  const bool sound = id.is_number_unsigned() && id.get<std::uint64_t>() < static_cast<std::uint64_t>(vocab);
+  return sound ? id.get<std::int32_t>() : -1;
+}
+
+// tokenizer.json does not say which tokens begin and end a text; config.json does.
+std::string with_ids(const std::string& spec, const SortedJson& config) {
+  if (!data::is_tokenizer_json(spec)) return spec;
+  const data::BpeDescription found = data::parse_tokenizer_json(spec, "tokenizer.json");
+  if (found.spells_bytes()) return "bytes";
+  const std::int64_t vocab = found.vocab();
+  return data::with_special_ids(spec, special_id(config, "bos_token_id", vocab),
+                                special_id(config, "eos_token_id", vocab),
+                                special_id(config, "pad_token_id", vocab));
+}
+
+// The tokenizer of a folder; what is not supported becomes a note.
+std::string folder_tokenizer(const Path& folder, std::vector<std::string>& notes) {
+  for (const char* name : {"tokenizer.json", "tokenizer.model"}) {
+    const std::string path = (folder / name).string();
+    if (!std::filesystem::exists(path)) continue;
+    try {
+      std::string spec = data::read_tokenizer_spec(path);
+      data::Tokenizer::from_spec(spec, path);
+      return spec;
+    } catch (const Error& error) {
+      notes.push_back(fmt::format("The tokenizer was left out: {}.", error.what()));
+    }
+  }
+  return "";
+}
+
+void choose_tokenizer(ForeignModel& found, const std::string& file) {
+  if (!file.empty()) found.tokenizer = data::read_tokenizer_spec(file);
+  if (found.tokenizer.empty()) {
+    found.notes.push_back("The model has no tokenizer; give one with --tokenizer, or text cannot "
+                          "be sampled from the checkpoint.");
+    return;
+  }
+  const std::string where = file.empty() ? found.tensors.where() : file;
+  const std::int64_t ids = data::Tokenizer::from_spec(found.tokenizer, where)->vocab();
+  if (ids > found.model.vocab)
+    throw input_error("{}: the tokenizer has {} ids, the model's vocabulary is {}", where, ids,
+                      found.model.vocab);
+}
+
+// ---- The kinds of sources.
+
+ForeignModel open_folder(const Path& folder) {
+  const std::string where = (folder / kHfConfig).string();
+  const SortedJson json = parse_strict_json(read_text_file(where, kMostConfigBytes), where);
+  const HubConfig config = read_hf_config(json, where);
+  ForeignModel found{"Hugging Face " + config.model.architecture, config.model, config.names,
+                     read_hf_weights(folder), "", {}};
+  if (config.names == &hf_gpt2_names()) found.tensors = with_prefix(std::move(found.tensors));
+  if (!config.unknown_keys.empty())
+    found.notes.push_back("Keys of config.json that are unknown here were not read: " +
+                          join(config.unknown_keys, ", ") + ".");
+  found.tokenizer = with_ids(folder_tokenizer(folder, found.notes), json);
+  return found;
+}
+
+ForeignModel open_gguf(const Path& path, std::shared_ptr<const MappedFile> file) {
+  GgufFile gguf = read_gguf(path, *file);
+  const auto is_head = [](const StoredTensor& t) { return t.name == "output.weight"; };
+  const bool tied = std::ranges::none_of(gguf.tensors, is_head);
+  const HubConfig config = read_gguf_config(gguf.keys, tied);
+  ForeignModel found{"GGUF", config.model, config.names, StoredTensors(path.string()), "", {}};
+  found.tensors.add(std::move(file), std::move(gguf.tensors));
+  try {
+    found.tokenizer = gguf_tokenizer(gguf.keys);
+  } catch (const Error& error) {
+    found.notes.push_back(fmt::format("The tokenizer was left out: {}.", error.what()));
+  }
+  return found;
+}
+
+ForeignModel open_llmc(const Path& path, std::shared_ptr<const MappedFile> file) {
+  LlmcModel llmc = read_llmc(path, *file);
+  ForeignModel found{"llm.c", llmc.model, &llmc_names(), StoredTensors(path.string()), "", {}};
+  found.tensors.add(std::move(file), std::move(llmc.tensors));
+  return found;
+}
+
+bool begins_with(std::span<const std::byte> bytes, std::string_view text) {
+  return bytes.size() >= text.size() &&
+         std::string_view(reinterpret_cast<const char*>(bytes.data()), text.size()) == text;
+}
+
+[[noreturn]] void refuse_file(const Path& path, std::span<const std::byte> bytes) {
+  if (begins_with(bytes, "PK\x03\x04") || begins_with(bytes, "\x80\x02"))
+    throw input_error("{}: is a pickle (.pt, .bin), which can run any code and is never opened",
+                      path.string())
+        .with_hint("convert it where you trust it, then import the folder, with config.json in it:\n"
+                   "  import torch, safetensors.torch as st; c = torch.load('ckpt.pt', 'cpu')\n"
+                   "  st.save_file({k: v.contiguous() for k, v in c['model'].items()}, "
+                   "'folder/model.safetensors')");
+  if (path.extension() == ".safetensors")
+    throw input_error("{}: safetensors hold no configuration", path.string())
+        .with_hint("give the folder that holds it and config.json");
+  throw input_error("{}: expected a Hugging Face folder, a GGUF file or an llm.c model",
+                    path.string());
+}
+
+ForeignModel open_kind(const Path& source) {
+  if (std::filesystem::is_directory(source)) return open_folder(source);
+  auto file = std::make_shared<const MappedFile>(source);
+  if (begins_with(file->bytes(), "GGUF")) return open_gguf(source, std::move(file));
+  if (is_llmc(file->bytes())) return open_llmc(source, std::move(file));
+  refuse_file(source, file->bytes());
+}
+
+}  // namespace
+
+ForeignModel open_foreign_model(const Path& source, const OpenOptions& options) {
+  ForeignModel found = open_kind(source);
+  if (options.context > 0) shorten_context(found.model, options.context);
+  check_tensors(found);
+  choose_tokenizer(found, options.tokenizer_file);
+  return found;
+}
+
+}  // namespace stagedtrain::hub

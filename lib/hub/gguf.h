@@ -1,0 +1,80 @@
+// GGUF files (ggml's docs/gguf.md): keys with typed values, then tensors at aligned places.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "hub/safetensors.h"
+#include "hub/stored_tensors.h"
+
+namespace stagedtrain::hub {
+
+// A value as the file has it. Whole numbers of all widths are one kind, floats another; lists hold
+// values of one kind and are never nested. Texts are views into the mapped file.
+struct GgufValue {
+  using List = std::variant<std::vector<std::int64_t>, std::vector<double>,
+                            std::vector<std::string_view>, std::vector<bool>>;
+  std::variant<std::int64_t, double, bool, std::string_view, List> value;
+};
+
+// The keys of one file, with typed look-up. Errors are Error(input) that names file and key.
+class GgufKeys {
+ public:
+  GgufKeys(std::string where, std::map<std::string, GgufValue, std::less<>> values)
+      : where_(std::move(where)), values_(std::move(values)) {}
+  bool has(const std::string& key) const { return values_.contains(key); }
+  std::int64_t count(const std::string& key) const;  // whole and at least 0; must be there
+  std::int64_t count(const std::string& key, std::int64_t otherwise) const;
+  double number(const std::string& key, double otherwise) const;
+  bool flag(const std::string& key, bool otherwise) const;
+  std::string text(const std::string& key, const std::string& otherwise) const;
+  std::vector<std::string_view> texts(const std::string& key) const;     // empty if missing
+  std::vector<std::int64_t> integers(const std::string& key) const;      // empty if missing
+  const std::string& where() const { return where_; }
+  // Those that begin so.
+  std::vector<std::string> beginning_with(const std::string& prefix) const;
+
+ private:
+  template <class T>
+  const T* find(const std::string& key, const char* expected) const;
+  std::string where_;
+  std::map<std::string, GgufValue, std::less<>> values_;
+};
+
+struct GgufFile {
+  GgufKeys keys;
+  std::vector<StoredTensor> tensors;
+};
+// Versions 2 and 3 (of one layout). Bounded and not recursive; tensors must tile the data section,
+// as ggml demands. Throws Error(input); a quantised type that cannot be read is named.
+GgufFile read_gguf(const Path& path, const MappedFile& file);
+
+// Collects keys and tensors, and gives the bytes in front of the data. Keys keep their order.
+class GgufHeader {
+ public:
+  static constexpr std::uint64_t kAlignment = 32;
+  void add(const std::string& key, std::uint32_t value);
+  void add(const std::string& key, float value);
+  void add(const std::string& key, bool value);
+  void add(const std::string& key, std::string_view value);
+  void add(const std::string& key, const std::vector<std::string>& values);
+  void add(const std::string& key, const std::vector<std::int32_t>& values);
+  void add(const std::string& key, const std::vector<float>& values);
+  // Ends with padding; the tensors follow in this order, each padded with zeros to kAlignment.
+  std::string bytes(const std::vector<TensorOutline>& tensors) const;
+
+ private:
+  void key(const std::string& key, std::uint32_t type);
+  std::string keys_;
+  std::uint64_t count_ = 0;
+};
+constexpr std::uint64_t gguf_padded(std::uint64_t size) {
+  return (size + GgufHeader::kAlignment - 1) / GgufHeader::kAlignment * GgufHeader::kAlignment;
+}
+
+}  // namespace stagedtrain::hub

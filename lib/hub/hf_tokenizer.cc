@@ -1,0 +1,55 @@
+// tokenizer.json and tokenizer_config.json.
+#include "hub/hf_tokenizer.h"
+
+#include <algorithm>
+
+#include "data/byte_alphabet.h"
+#include "data/tokenizer_json.h"
+
+namespace stagedtrain::hub {
+namespace {
+
+using data::BpeDescription;
+
+BpeDescription byte_description() {
+  BpeDescription bytes;
+  for (int byte = 0; byte < 256; ++byte)
+    bytes.tokens.push_back(data::character_of_byte(static_cast<unsigned char>(byte)));
+  bytes.split = data::PreSplit::none;
+  return bytes;
+}
+
+// The text of a special token, or null.
+Json content_of(const BpeDescription& d, std::int32_t id) {
+  const auto found = std::ranges::find(d.added, id, &data::AddedToken::id);
+  return found == d.added.end() ? Json(nullptr) : Json(found->content);
+}
+
+Json config_of(const BpeDescription& d, std::int64_t context) {
+  return {{"tokenizer_class", "PreTrainedTokenizerFast"},
+          {"model_max_length", context},
+          {"clean_up_tokenization_spaces", false},
+          {"bos_token", content_of(d, d.begin)},
+          {"eos_token", content_of(d, d.end)},
+          {"pad_token", content_of(d, d.pad)}};
+}
+
+}  // namespace
+
+HfTokenizer hf_tokenizer(const std::string& spec, std::int64_t context) {
+  if (spec.empty()) return {};
+  if (spec != "bytes" && !data::is_tokenizer_json(spec))
+    return {{{"tokenizer.model", spec},
+             {"tokenizer_config.json",
+              Json{{"tokenizer_class", "LlamaTokenizer"}, {"model_max_length", context}}.dump(2)}},
+            {}};
+  const bool bytes = spec == "bytes";
+  const BpeDescription d =
+      bytes ? byte_description() : data::parse_tokenizer_json(spec, "the checkpoint's tokenizer");
+  return {{{"tokenizer.json",
+            bytes ? data::to_tokenizer_json(d) : data::without_special_ids(spec)},
+           {"tokenizer_config.json", config_of(d, context).dump(2) + "\n"}},
+          {d.begin, d.end, d.pad}};
+}
+
+}  // namespace stagedtrain::hub

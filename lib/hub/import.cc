@@ -1,0 +1,75 @@
+// Tensor by tensor from the mapped source to the checkpoint.
+#include "hub/import.h"
+
+#include <algorithm>
+#include <map>
+
+#include "arch/architectures.h"
+#include "base/signals.h"
+#include "hub/tensor_layout.h"
+#include "state/checkpoint.h"
+
+namespace stagedtrain::hub {
+namespace {
+
+using state::DType;
+using state::HostTensor;
+using state::Kind;
+
+// Where a tensor of the parameter table comes from.
+struct Origin {
+  std::size_t mapped = 0, part = 0;
+};
+
+std::vector<Origin> origins(const std::vector<MappedTensor>& mapped, std::size_t count) {
+  std::vector<Origin> found(count);
+  for (std::size_t m = 0; m < mapped.size(); ++m)
+    for (std::size_t part = 0; part < mapped[m].own.size(); ++part)
+      found[mapped[m].own[part]] = {m, part};
+  return found;
+}
+
+void write_weights(const ForeignModel& source, const arch::ParamTable& table,
+                   state::CheckpointWriter& writer) {
+  const std::vector<MappedTensor> mapped = map_tensors(*source.names, source.model);
+  const std::vector<Origin> from = origins(mapped, table.size());
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    stop_point("importing");
+    const MappedTensor& map = mapped[from[i].mapped];
+    const StoredTensor& stored = source.tensors.at(map.name);
+    HostTensor tensor(DType::f32, table[i].shape());
+    read_part(stored, map, from[i].part, Matrix(table[i]), source.model.head_dim,
+              tensor.as<float>());
+    if (from[i].part + 1 == map.own.size()) source.tensors.release(stored);
+    writer.write(Kind::weights, i, std::move(tensor));
+  }
+}
+
+// One zeroed tensor, never touched, stands for all: its pages cost no memory.
+void write_moments(const arch::ParamTable& table, state::CheckpointWriter& writer) {
+  std::int64_t most = 0;
+  for (const arch::ParamSpec& spec : table) most = std::max(most, spec.count());
+  const auto zeros = std::make_shared<const HostTensor>(DType::f32, std::vector<std::int64_t>{most});
+  for (const Kind kind : {Kind::exp_avg, Kind::exp_avg_sq})
+    for (std::size_t i = 0; i < table.size(); ++i) {
+      stop_point("importing");
+      writer.write(kind, i, zeros->bytes().first(static_cast<std::size_t>(table[i].count()) * 4),
+                   zeros);
+    }
+}
+
+}  // namespace
+
+void import_model(const ForeignModel& source, const Path& target) {
+  const arch::ParamTable table = arch::param_table(source.model);
+  state::StateHeader header;
+  header.model = source.model;
+  header.histories.resize(table.size());
+  header.run.tokenizer = source.tokenizer;
+  state::CheckpointWriter writer(target, header);
+  write_weights(source, table, writer);
+  write_moments(table, writer);
+  writer.commit();
+}
+
+}  // namespace stagedtrain::hub

@@ -1,0 +1,103 @@
+// `stagedtrain import` and `export` as a user types them.
+#include <filesystem>
+
+#include "base/json.h"
+#include "hub/hub_models.h"
+#include "state/checkpoint.h"
+#include "support/catch.h"
+#include "support/command.h"
+#include "support/temp_dir.h"
+#include "support/text_file.h"
+
+using namespace stagedtrain;
+using test::contains;
+
+namespace {
+
+void check_refused(std::vector<std::string> arguments, int code, const std::string& says) {
+  const test::CommandResult result = test::stagedtrain(std::move(arguments));
+  INFO(result.err);
+  CHECK(result.exit_code == code);
+  CHECK(contains(result.err, says));
+  CHECK(result.out.empty());
+}
+
+std::string output(std::vector<std::string> arguments) {
+  const test::CommandResult result = test::stagedtrain(std::move(arguments));
+  INFO(result.err);
+  REQUIRE(result.exit_code == 0);
+  return result.out;
+}
+
+// A saved model whose tokenizer is bytes.
+std::string saved(const test::TempDir& dir) {
+  state::TrainingState state = test::random_model(test::small_gpt2());
+  state.run.tokenizer = "bytes";
+  state::save(dir / "a.h5", state);
+  return (dir / "a.h5").string();
+}
+
+}  // namespace
+
+TEST_CASE("export and import go through every format") {
+  const test::TempDir dir;
+  const std::string checkpoint = saved(dir);
+  for (const std::string format : {"hf", "gguf", "llmc"}) {
+    const std::string out = (dir / format).string(), back = (dir / (format + ".h5")).string();
+    const std::string said = output({"export", checkpoint, out, "--to", format});
+    CHECK(contains(said, "gpt2, 3 layers x 12"));
+    CHECK(contains(output({"import", out, back, "--tokenizer", "bytes"}), "vocab 256"));
+    CHECK(contains(output({"show", back}), "gpt2, 3 layers x 12"));
+    check_refused({"export", checkpoint, out, "--to", format}, 2, "exists already");
+    check_refused({"import", out, back}, 2, "exists already");
+    output({"export", checkpoint, out, "--to", format, "--force"});
+    output({"import", out, back, "--force"});
+  }
+}
+
+TEST_CASE("--json tells everything") {
+  const test::TempDir dir;
+  const std::string out = (dir / "out").string();
+  const Json exported = parse_json(
+      output({"export", saved(dir), out, "--to", "hf", "--dtype", "bf16", "--json"}), "stdout");
+  CHECK(exported["model"]["vocab"] == 256);
+  CHECK(exported["files"].size() == 5);
+  const Json imported =
+      parse_json(output({"import", out, (dir / "b.h5").string(), "--json"}), "stdout");
+  CHECK(imported["tokenizer"] == "bytes");
+  CHECK(imported["parameters"] == exported["parameters"]);
+}
+
+TEST_CASE("what import and export cannot do is refused with its exit code") {
+  const test::TempDir dir;
+  const std::string checkpoint = saved(dir), out = (dir / "out").string();
+  check_refused({"export", checkpoint, out, "--to", "onnx"}, 2, "--to 'onnx'");
+  check_refused({"export", checkpoint, out, "--to", "hf", "--dtype", "q4"}, 2, "--dtype 'q4'");
+  check_refused({"export", checkpoint, out, "--to", "hf", "--shard-size", "no"}, 2, "--shard-size");
+  check_refused({"export", checkpoint, "/nowhere/out", "--to", "hf"}, 2, "no folder");
+  test::write_text(dir / "ckpt.pt", "PK\x03\x04 and so on");
+  check_refused({"import", (dir / "ckpt.pt").string(), out}, 3, "import torch");
+  test::write_text(dir / "x.txt", "text");
+  check_refused({"import", (dir / "x.txt").string(), out}, 3, "expected a Hugging Face folder");
+  check_refused({"import", (dir / "missing").string(), out}, 3, "missing");
+  CHECK_FALSE(std::filesystem::exists(out));
+  std::filesystem::create_directory(dir / "empty");
+  check_refused({"import", (dir / "empty").string(), out}, 3, "config.json");
+}
+
+TEST_CASE("pickles in a folder and paths out of it are refused") {
+  const test::TempDir dir;
+  const std::string out = (dir / "hf").string(), back = (dir / "b.h5").string();
+  output({"export", saved(dir), out, "--to", "hf", "--shard-size", "4K"});
+  const Path index = dir / "hf/model.safetensors.index.json";
+  const std::string sound = test::read_text(index);
+  for (const std::string name : {"../a.safetensors", "/etc/passwd", "pytorch_model.bin", ".safetensors"}) {
+    Json json = Json::parse(sound);
+    json["weight_map"].begin().value() = name;
+    test::write_text(index, json.dump());
+    check_refused({"import", out, back}, 3, "expected the name of a .safetensors file");
+  }
+  std::filesystem::remove(index);
+  check_refused({"import", out, back}, 3, "safe_serialization");
+  CHECK_FALSE(std::filesystem::exists(back));
+}

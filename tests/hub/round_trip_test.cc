@@ -1,0 +1,148 @@
+// What is exported and imported again is the same model, in every format and architecture.
+#include <filesystem>
+
+#include "hub/export.h"
+#include "hub/hub_models.h"
+#include "hub/import.h"
+#include "support/catch.h"
+#include "support/refused.h"
+#include "support/temp_dir.h"
+#include "support/text_file.h"
+
+using namespace stagedtrain;
+using hub::Element;
+using hub::ExportFormat;
+using hub::ExportOptions;
+using state::Kind;
+using test::contains;
+
+namespace {
+
+// Saved, exported, imported, loaded.
+state::TrainingState round_trip(const state::TrainingState& original, const ExportOptions& options,
+                                hub::ExportResult* result = nullptr) {
+  const test::TempDir dir;
+  state::save(dir / "a.h5", original);
+  const hub::ExportResult written =
+      hub::export_model(state::CheckpointReader(dir / "a.h5"), dir / "out", options);
+  if (result) *result = written;
+  hub::import_model(hub::open_foreign_model(dir / "out"), dir / "b.h5");
+  return state::load(dir / "b.h5");
+}
+
+std::vector<arch::ModelConfig> models_of(ExportFormat format) {
+  if (format == ExportFormat::llmc) return {test::small_gpt2()};
+  return {test::small_llama(), test::small_llama(false), test::small_llama(true, 3),
+          test::small_gpt2(), test::small_gpt2(false)};
+}
+
+}  // namespace
+
+TEST_CASE("a model comes back bit by bit in f32, with fresh moments") {
+  for (const ExportFormat format : {ExportFormat::hf, ExportFormat::gguf, ExportFormat::llmc})
+    for (arch::ModelConfig model : models_of(format)) {
+      INFO("format " << static_cast<int>(format) << ": " << describe(model));
+      if (format == ExportFormat::gguf)  // it has no coefficient of the router's loss
+        model.router_loss = arch::ModelConfig().router_loss;
+      const state::TrainingState original = test::random_model(model);
+      const state::TrainingState back = round_trip(original, {.format = format});
+      CHECK(back.model == original.model);
+      CHECK(test::weight_distance(back, original) == 0);
+      CHECK(back.progress == state::Progress{});
+      for (std::size_t i = 0; i < back.histories.size(); ++i) {
+        CHECK(back.histories[i] == state::TensorHistory{});
+        for (const Kind kind : {Kind::exp_avg, Kind::exp_avg_sq})
+          for (std::int64_t j = 0; j < back.of(kind)[i].count(); ++j)
+            REQUIRE(back.of(kind)[i].at(j) == 0);
+      }
+    }
+}
+
+TEST_CASE("rounded types come back within their precision, and what stays f32 exactly") {
+  const state::TrainingState original = test::random_model(test::small_llama());
+  struct Case {
+    ExportFormat format;
+    Element element;
+    double most;
+  };
+  for (const Case& c : {Case{ExportFormat::hf, Element::bf16, 6e-3},
+                        Case{ExportFormat::hf, Element::f16, 1e-3},
+                        Case{ExportFormat::gguf, Element::f16, 1.3e-4},
+                        Case{ExportFormat::gguf, Element::bf16, 1e-3},
+                        Case{ExportFormat::gguf, Element::q8_0, 1.5e-3}}) {
+    INFO(element_name(c.element));
+    const state::TrainingState back =
+        round_trip(original, {.format = c.format, .element = c.element});
+    const double off = test::weight_distance(back, original);
+    CHECK(off > 0);
+    CHECK(off < c.most);
+  }
+}
+
+TEST_CASE("shards hold every tensor once and are read together") {
+  const state::TrainingState original = test::random_model(test::small_llama(false));
+  hub::ExportResult result;
+  const state::TrainingState back = round_trip(original, {.shard_bytes = 20000}, &result);
+  CHECK(test::weight_distance(back, original) == 0);
+  CHECK(result.files.size() > 5);
+}
+
+TEST_CASE("logit_scale goes into the final norm, and padded rows are left out") {
+  state::TrainingState original = test::random_model(test::small_gpt2());
+  original.model.logit_scale = 3;
+  original.run.tokenizer = "bytes";
+  const state::TrainingState back = round_trip(original, {});
+  CHECK(back.model.logit_scale == 1);
+  CHECK(back.model.vocab == 256);
+  const arch::ParamTable table = arch::param_table(back.model);
+  for (const char* name : {"final_norm.weight", "final_norm.bias"}) {
+    const auto i = static_cast<std::size_t>(table.index(name));
+    for (std::int64_t j = 0; j < 12; ++j)
+      CHECK(back.of(Kind::weights)[i].at(j) ==
+            static_cast<double>(static_cast<float>(3 * original.of(Kind::weights)[i].at(j))));
+  }
+  const auto embed = static_cast<std::size_t>(table.index("embed.token"));
+  for (std::int64_t j = 0; j < 256 * 12; ++j)
+    REQUIRE(back.of(Kind::weights)[embed].at(j) == original.of(Kind::weights)[embed].at(j));
+}
+
+TEST_CASE("what a format cannot say is refused, and nothing is written") {
+  const test::TempDir dir;
+  const auto refused = [&](const arch::ModelConfig& model, const ExportOptions& options) {
+    state::save(dir / "a.h5", test::random_model(arch::resolved(model)));
+    const std::string says = test::refusal(ErrorKind::usage, [&] {
+      hub::export_model(state::CheckpointReader(dir / "a.h5"), dir / "out", options);
+    });
+    std::filesystem::remove(dir / "a.h5");
+    CHECK(std::filesystem::is_empty(dir.path()));
+    return says;
+  };
+  arch::ModelConfig model = test::small_llama();
+  CHECK(contains(refused(model, {.format = ExportFormat::llmc}), "llm.c has only gpt2"));
+  CHECK(contains(refused(model, {.element = Element::q8_0}), "q8_0"));
+  model.value_dim = 5;
+  CHECK(contains(refused(model, {}), "model.value_dim is 5"));
+  model = test::small_gpt2();
+  model.experts = 2;
+  CHECK(contains(refused(model, {}), "model.experts is 2"));
+}
+
+TEST_CASE("a folder or file that is there is replaced only by force, other folders never") {
+  const test::TempDir dir;
+  state::save(dir / "a.h5", test::random_model(test::small_gpt2()));
+  const state::CheckpointReader reader(dir / "a.h5");
+  for (const ExportFormat format : {ExportFormat::hf, ExportFormat::gguf}) {
+    const Path out = dir / (format == ExportFormat::hf ? "hf" : "gguf");
+    hub::export_model(reader, out, {.format = format});
+    CHECK(contains(test::refusal(ErrorKind::usage,
+                                 [&] { hub::export_model(reader, out, {.format = format}); }),
+                   "exists already"));
+    hub::export_model(reader, out, {.format = format, .force = true});
+    hub::open_foreign_model(out);
+  }
+  test::write_text((dir / "hf") / "thesis.tex", "irreplaceable");
+  CHECK(contains(test::refusal(ErrorKind::usage,
+                               [&] { hub::export_model(reader, dir / "hf", {.force = true}); }),
+                 "thesis.tex"));
+  CHECK(test::read_text((dir / "hf") / "thesis.tex") == "irreplaceable");
+}
