@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "grow/operator.h"
+#include "plan/decay.h"
 #include "plan/memory.h"
 #include "plan/run_plan.h"
 #include "state/checkpoint.h"
@@ -179,7 +180,9 @@ void add_warnings(RunPlan& plan) {
                     plan.warmup_steps, plan.decay_steps, plan.total_steps));
   if (!plan.decayed)
     plan.warnings.push_back(
-        "the learning rate never decays: the end of such a run must not be compared");
+        "the learning rate never decays: the end of such a run must not be compared (a decay needs "
+        "lr.curve linear, cosine or wsd, lr.floor below 1, and at least 2 steps after the "
+        "warm-up)");
 }
 
 void resolve_lr(RunPlan& plan) {
@@ -187,8 +190,6 @@ void resolve_lr(RunPlan& plan) {
   plan.warmup_steps = std::min(steps_along(plan, s.lr.warmup), plan.total_steps);
   plan.decay_steps =
       s.lr.curve == "wsd" ? std::min(steps_along(plan, s.lr.decay), plan.total_steps) : 0;
-  plan.decayed =
-      schedule::find_lr_curve(s.lr.curve).decays && (s.lr.curve != "wsd" || plan.decay_steps > 0);
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     const auto& own = s.stages[i].lr;
     plan.stages[i].peak_lr = own && own->peak ? *own->peak : s.lr.peak;
@@ -196,6 +197,7 @@ void resolve_lr(RunPlan& plan) {
       plan.stages[i].rewarm_steps =
           steps_along(plan, own && own->rewarm ? *own->rewarm : s.lr.rewarm);
   }
+  plan.decayed = ends_decayed(plan, plan.total_steps, 0);
 }
 
 }  // namespace
@@ -226,13 +228,6 @@ std::int64_t length_at(const Schedule& s, const arch::ModelConfig& model, std::i
       std::min(model.context, ramp->start + (model.context - ramp->start) * step / ramp->over);
   while (model.context % length != 0) --length;
   return length;
-}
-
-double learning_rate(const RunPlan& plan, const StagePlan& stage, std::int64_t step,
-                     std::int64_t stage_step, std::int64_t total_steps) {
-  const schedule::LrShape shape{plan.schedule.lr.curve, stage.peak_lr,    plan.schedule.lr.floor,
-                                plan.warmup_steps,      plan.decay_steps, total_steps};
-  return schedule::lr_at(shape, step) * schedule::rewarm_factor(stage_step, stage.rewarm_steps);
 }
 
 RunPlan resolve(const Schedule& s, const DataFacts& facts,
