@@ -110,7 +110,8 @@ bool Difference::is_model() const {
   return inner == "model" || inner.starts_with("model.");
 }
 
-std::vector<Difference> differences(const std::string& yaml_here, const std::string& yaml_there) {
+std::vector<Difference> key_differences(const std::string& yaml_here,
+                                        const std::string& yaml_there) {
   const Tree here = what_is_trained(yaml_here, "the schedule"),
              there = what_is_trained(yaml_there, "schedule.yaml");
   Collector collector;

@@ -26,7 +26,8 @@ struct Difference {
 // The keys that say what is trained, in which two schedules (as dump() writes them) differ. Keys
 // that only say what is measured, kept, planned or told are left out. Throws Error(usage) if a text
 // is no schedule.
-std::vector<Difference> differences(const std::string& yaml_here, const std::string& yaml_there);
+std::vector<Difference> key_differences(const std::string& yaml_here,
+                                        const std::string& yaml_there);
 
 // Their texts as one: five at most, then how many more there are.
 std::string to_text(const std::vector<Difference>& differences);

@@ -136,7 +136,7 @@ class Comparison {
   void compare_schedule() {
     try {
       std::vector<schedule::Difference> found =
-          schedule::differences(plan::resolved_yaml(plan_), header_.run.schedule);
+          schedule::key_differences(plan::resolved_yaml(plan_), header_.run.schedule);
       std::erase_if(found, [&](const auto& one) { return !matters(one); });
       for (schedule::Difference& one : found)
         one.there = in_quotes(one.there).substr(1, in_quotes(one.there).size() - 2);
@@ -162,7 +162,7 @@ std::vector<std::string> mismatches(const state::StateHeader& header, const plan
 bool length_was_changed(const state::StateHeader& header, const plan::RunPlan& plan) {
   try {
     for (const schedule::Difference& one :
-         schedule::differences(plan::resolved_yaml(plan), header.run.schedule))
+         schedule::key_differences(plan::resolved_yaml(plan), header.run.schedule))
       if (one.is_length() && one.stage() == header.progress.stage) return true;
   } catch (const Error&) {
     // Whatever is recorded there, it is no length.

@@ -86,7 +86,7 @@ Standing standing_of(const std::string& schedule_yaml, const plan::RunPlan& plan
 
 std::vector<std::string> refuse_other_schedule(const Path& folder, const std::string& yaml,
                                                const std::string& before) {
-  std::vector<Difference> found = schedule::differences(yaml, before);
+  std::vector<Difference> found = schedule::key_differences(yaml, before);
   std::vector<std::string> notes = take_harmless(found);
   if (!found.empty()) refuse(folder, found);
   return notes;
@@ -95,7 +95,7 @@ std::vector<std::string> refuse_other_schedule(const Path& folder, const std::st
 std::vector<std::string> refuse_replan(const Path& folder, const plan::RunPlan& plan,
                                        const std::string& yaml, const std::string& before,
                                        const Standing& standing) {
-  std::vector<Difference> found = schedule::differences(yaml, before);
+  std::vector<Difference> found = schedule::key_differences(yaml, before);
   std::vector<std::string> notes = take_harmless(found);
   if (!found.empty() && standing.run_has_ended())
     throw usage_error("--replan: the run in {} has ended: {}", folder.string(), to_text(found))
@@ -113,7 +113,7 @@ std::vector<std::string> refuse_replan(const Path& folder, const plan::RunPlan& 
 
 std::vector<std::string> refuse_extension(const Path& folder, const std::string& yaml,
                                           const std::string& before, const Standing& standing) {
-  std::vector<Difference> found = schedule::differences(yaml, before);
+  std::vector<Difference> found = schedule::key_differences(yaml, before);
   std::vector<std::string> notes = take_harmless(found);
   if (found.empty()) return notes;  // extended before: goes on
   if (!standing.run_has_ended())

@@ -12,8 +12,8 @@ using Edits = std::vector<std::string>;
 namespace {
 
 std::vector<schedule::Difference> differ(const Edits& here, const Edits& there) {
-  return schedule::differences(schedule::dump(test::two_stages(here)),
-                               schedule::dump(test::two_stages(there)));
+  return schedule::key_differences(schedule::dump(test::two_stages(here)),
+                                   schedule::dump(test::two_stages(there)));
 }
 
 }  // namespace
@@ -62,5 +62,5 @@ TEST_CASE("a key that an older schedule does not have is its default") {
   const auto at = older.find("dropout:");
   REQUIRE(at != std::string::npos);
   older.erase(at, older.find('\n', at) - at + 1);
-  CHECK(schedule::differences(schedule::dump(test::two_stages()), older).empty());
+  CHECK(schedule::key_differences(schedule::dump(test::two_stages()), older).empty());
 }
