@@ -1,4 +1,6 @@
 // `stagedtrain train`: runs a schedule, or the same final model from scratch for comparison.
+#include <algorithm>
+#include <cmath>
 #include <memory>
 
 #include "base/error_bar.h"
@@ -14,7 +16,7 @@ namespace stagedtrain::cmd {
 namespace {
 
 struct TrainArguments {
-  std::string schedule, out;
+  std::string schedule, out, scratch_of;
   std::vector<std::string> edits;
   train::RunRequest request;
   bool scratch = false, json = false;
@@ -24,12 +26,22 @@ constexpr const char* kFooter = R"(
 The run folder gets schedule.yaml (every default written), run.jsonl (the log), checkpoints/ (the
 newest few) and stages/NAME.h5 (the end of each stage). The same command goes on where a run
 stopped, from the newest checkpoint that is whole, with the same bits as if it had not stopped.
+Damaged checkpoints are passed over and renamed to NAME.h5.damaged. The data may lie elsewhere by
+then, and batch.micro may have changed: the tokens must be the same, the path need not be.
+
+--replan goes on with other lengths of the stages that have not ended, and any other keys of those
+that have not begun. --extend goes on with a run that has ended, its last stage made longer:
+  stagedtrain train big.yaml --out runs/big --extend --set stages.full.for=3000
+The learning rate then goes up again from where it had decayed to; the earlier end is kept as
+stages/NAME-ended-at-STEP.h5.
 
 Ctrl-C, SIGTERM, SIGHUP and SIGUSR1 save and leave with code 85; another one, more than a second
 later, leaves at once.
 
 --scratch trains the final model alone, once for each length in scratch.budgets, each fully decayed,
-into RUN/budget-STEPS. Under wsd they share their stable part, so it is trained once.
+into RUN/budget-STEPS. Under wsd they share their stable part, so it is trained once. Budgets in %
+are of the planned steps; --scratch-of STAGED makes them % of the steps that a staged run took,
+which are fewer where `until` ended a stage early.
 
 What a finished run has shown (seconds per token, what the decay gained) is kept in
 ~/.cache/stagedtrain for later plans. Stages of length auto, and until: {slope: auto}, are decided
@@ -47,15 +59,22 @@ Json result_json(const train::RunResult& result, const Path& folder) {
   json["bits_per_byte"] = result.bits_per_byte > 0 ? Json(result.bits_per_byte) : Json(nullptr);
   json["stages"] = Json::array();
   for (const train::StageResult& stage : result.stages)
-    json["stages"].push_back({{"name", stage.name},
-                              {"step", stage.progress.step},
-                              {"tokens", stage.progress.tokens},
-                              {"flops", stage.progress.flops},
-                              {"seconds", stage.progress.seconds},
-                              {"loss", stage.loss},
-                              {"stderr", stage.standard_error},
-                              {"checkpoint", stage.checkpoint.string()}});
+    json["stages"].push_back(
+        {{"name", stage.name},
+         {"step", stage.progress.step},
+         {"tokens", stage.progress.tokens},
+         {"flops", stage.progress.flops},
+         {"seconds", stage.progress.seconds},
+         {"loss", stage.loss},
+         {"stderr", stage.standard_error},
+         {"checkpoint",
+          stage.checkpoint.empty() ? Json(nullptr) : Json(stage.checkpoint.string())}});
   return json;
+}
+
+std::string loss_text(const train::StageResult& stage) {
+  if (!std::isfinite(stage.loss)) return "unknown";
+  return with_error(stage.loss, stage.standard_error, 4);
 }
 
 std::string result_text(const train::RunResult& result, const Path& folder) {
@@ -66,24 +85,25 @@ std::string result_text(const train::RunResult& result, const Path& folder) {
     text += fmt::format(fmt::runtime(row), stage.name, grouped(stage.progress.step),
                         short_count(static_cast<double>(stage.progress.tokens)),
                         short_count(stage.progress.flops), short_seconds(stage.progress.seconds),
-                        with_error(stage.loss, stage.standard_error, 4),
-                        stage.checkpoint.string());
+                        loss_text(stage),
+                        stage.checkpoint.empty() ? "no longer there" : stage.checkpoint.string());
   if (!result.done) return text + fmt::format("{}: not all stages have ended\n", folder.string());
   if (result.bits_per_byte > 0)
     text += fmt::format("{:.4f} bits per byte of text at the end\n", result.bits_per_byte);
   return text;
 }
 
-// A finished run's speeds and growths, for later plans.
+// A finished run's speeds and growths, for later plans; none if somebody took its log away.
 void teach_from(const plan::RunPlan& plan, const Path& folder) {
+  std::error_code none;
+  if (!std::filesystem::exists(folder / "run.jsonl", none)) return;
   const runlog::Run log = runlog::read_log(folder / "run.jsonl", folder.string());
   teach(plan::speeds_of(plan, log), plan::growths_of(log));
 }
 
-// The table of what will happen, then the run; its results go into `results`.
+// Its results go into `results`.
 void run_one(const TrainArguments& a, const plan::RunPlan& plan, const train::RunRequest& request,
              Json& results) {
-  tell(plan::to_text(plan) + "\n");
   const train::RunResult result = engine().run(plan, request);
   if (result.done) teach_from(plan, request.out);
   if (a.json) {
@@ -93,8 +113,35 @@ void run_one(const TrainArguments& a, const plan::RunPlan& plan, const train::Ru
   }
 }
 
-void run_scratch(const TrainArguments& a, const plan::RunPlan& plan, Json& results) {
+// The steps that a staged run took.
+std::int64_t steps_of_run(const Path& folder) {
+  const runlog::Run log = runlog::read_log(folder / "run.jsonl", folder.string());
+  if (!log.end || !std::isfinite(log.end->at.step))
+    throw usage_error("--scratch-of {}: that run has not ended", folder.string())
+        .with_hint("let it end first: its steps are what the budgets are % of");
+  return std::llround(log.end->at.step);
+}
+
+void warn_of_planned_budgets(const plan::RunPlan& plan) {
+  const auto in_percent = [](const Duration& d) { return d.unit == DurationUnit::percent; };
+  const auto may_end_early = [](const plan::StagePlan& stage) {
+    return stage.until_loss || stage.until_slope;
+  };
+  if (std::ranges::any_of(plan.schedule.scratch.budgets, in_percent) &&
+      std::ranges::any_of(plan.stages, may_end_early))
+    tell(
+        fmt::format("scratch.budgets: % of the {} planned steps; `until` may end the staged run "
+                    "sooner: --scratch-of RUN takes % of the steps that it took\n",
+                    grouped(plan.total_steps)));
+}
+
+void run_scratch(const TrainArguments& a, plan::RunPlan plan, Json& results) {
   train::RunRequest request = a.request;
+  if (a.scratch_of.empty()) {
+    warn_of_planned_budgets(plan);
+  } else {
+    plan.total_steps = steps_of_run(a.scratch_of);  // what budgets in % are of
+  }
   for (const plan::RunPlan& budget : plan::resolve_scratch(plan)) {
     request.out = Path(a.out) / fmt::format("budget-{}", budget.total_steps);
     tell(fmt::format("\nfrom scratch, {} steps, into {}\n", grouped(budget.total_steps),
@@ -115,8 +162,13 @@ plan::RunPlan plan_of(const TrainArguments& a) {
   return plan::resolve_files(schedule);
 }
 
-void run(const TrainArguments& a) {
+void run(TrainArguments a) {
+  a.scratch = a.scratch || !a.scratch_of.empty();
   if (a.scratch && !a.request.stage.empty()) throw usage_error("--stage: --scratch has no stages");
+  if (a.scratch && a.request.extend)
+    throw usage_error(
+        "--extend: is not for --scratch; a longer budget is another entry of "
+        "scratch.budgets");
   const plan::RunPlan plan = plan_of(a);
   Json results = Json::array();
   if (a.scratch) {
@@ -146,8 +198,16 @@ void add_train(CLI::App& app) {
                    "this stage alone; the stage before must have ended in RUN")
       ->type_name("NAME");
   command->add_flag("--scratch", a->scratch, "train the final model from scratch, for comparison");
+  command
+      ->add_option("--scratch-of", a->scratch_of,
+                   "as --scratch, with budgets in % of the steps that the staged run in this "
+                   "folder took")
+      ->type_name("STAGED");
   command->add_flag("--replan", a->request.replan,
-                    "go on with other lengths of the stages that have not ended");
+                    "go on with other lengths of the stages that have not ended, and other keys "
+                    "of those that have not begun");
+  command->add_flag("--extend", a->request.extend,
+                    "go on with a run that has ended, its last stage made longer");
   command->add_flag("--fresh", a->request.fresh, "refuse a folder that holds a run already");
   command
       ->add_option("--set", a->edits, "edit the schedule first: lr.peak=1e-3, stages.full.for=900")

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "data/batch_stream.h"
 #include "grow/operator.h"
+#include "plan/decay.h"
 #include "plan/memory.h"
 #include "plan/run_plan.h"
 #include "state/checkpoint.h"
@@ -153,7 +154,9 @@ void add_warnings(RunPlan& plan) {
                     plan.warmup_steps, plan.decay_steps, plan.total_steps));
   if (!plan.decayed)
     plan.warnings.push_back(
-        "the learning rate never decays: the end of such a run must not be compared");
+        "the learning rate never decays: the end of such a run must not be compared (a decay needs "
+        "lr.curve linear, cosine or wsd, lr.floor below 1, and at least 2 steps after the "
+        "warm-up)");
 }
 
 Every every_of(const Duration& length) {
@@ -165,8 +168,6 @@ void resolve_lr(RunPlan& plan) {
   const Schedule& s = plan.schedule;
   plan.warmup_steps = std::min(steps_along(plan, s.lr.warmup, 0), plan.total_steps);
   plan.decay_steps = s.lr.curve == "wsd" ? steps_before_end(plan, s.lr.decay) : 0;
-  plan.decayed =
-      schedule::find_lr_curve(s.lr.curve).decays && (s.lr.curve != "wsd" || plan.decay_steps > 0);
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     const auto& own = s.stages[i].lr;
     plan.stages[i].peak_lr = own && own->peak ? *own->peak : s.lr.peak;
@@ -175,6 +176,7 @@ void resolve_lr(RunPlan& plan) {
           steps_along(plan, own && own->rewarm ? *own->rewarm : s.lr.rewarm,
                       plan.stages[i].first_step);
   }
+  plan.decayed = ends_decayed(plan, plan.total_steps, 0);
 }
 
 }  // namespace
@@ -245,13 +247,6 @@ std::int64_t steps_before_end(const RunPlan& plan, const Duration& length) {
     steps += held;
   }
   return steps;
-}
-
-double learning_rate(const RunPlan& plan, const StagePlan& stage, std::int64_t step,
-                     std::int64_t stage_step, std::int64_t total_steps) {
-  const schedule::LrShape shape{plan.schedule.lr.curve, stage.peak_lr,    plan.schedule.lr.floor,
-                                plan.warmup_steps,      plan.decay_steps, total_steps};
-  return schedule::lr_at(shape, step) * schedule::rewarm_factor(stage_step, stage.rewarm_steps);
 }
 
 RunPlan resolve(const Schedule& s, const DataFacts& facts,

@@ -1,5 +1,6 @@
 // Reading a schedule: document, edits, fields, rules between fields; and writing it back.
 #include <algorithm>
+#include <limits>
 #include <set>
 
 #include "base/text.h"
@@ -144,10 +145,25 @@ void check_stage(const Schedule& s, std::size_t i, std::set<std::string>& names)
                        to_string(*stage.lr->rewarm)));
 }
 
+// The optimizer computes in fp32 except under fp64, where a smaller eps would be 0 and a weight
+// whose gradient is 0 would become 0 / 0.
+void check_eps(const Schedule& s) {
+  const bool fp64 = s.precision == Precision::fp64;
+  const double least = fp64 ? std::numeric_limits<double>::min()
+                            : static_cast<double>(std::numeric_limits<float>::min());
+  if (s.optimizer.eps < least)
+    throw place(s, {"optimizer", "eps"})
+        .error(
+            "optimizer.eps: found {:g}, expected at least {:.3g}, the smallest number of full "
+            "precision in {}",
+            s.optimizer.eps, least, fp64 ? "fp64" : "fp32");
+}
+
 void validate(const Schedule& s) {
   if (s.optimizer.betas.size() != 2)
     throw place(s, {"optimizer", "betas"})
         .error("optimizer.betas: found {} numbers, expected 2", s.optimizer.betas.size());
+  check_eps(s);
   if (s.batch.micro > s.batch.sequences)
     throw place(s, {"batch", "micro"})
         .error("batch.micro {} is more than batch.sequences {}", s.batch.micro, s.batch.sequences);
@@ -199,40 +215,6 @@ void refuse_misplaced(const Tree& source) {
   }
 }
 
-// The keys that do not change what is trained.
-void drop_bookkeeping(Tree& tree) {
-  for (const char* key : {"evaluate", "checkpoint", "log", "guard", "machine", "plan", "scratch"})
-    tree.erase(key);
-  if (Tree* batch = tree.find("batch")) batch->erase("recompute");
-}
-
-void collect_differences(const Tree& here, const Tree& there, const std::string& path,
-                         std::vector<std::string>& out) {
-  const auto text = [](const Tree* tree) {
-    if (!tree) return std::string("nothing");
-    const std::string line = to_yaml(Tree::list({*tree}));  // in a list a map stays on one line
-    return line.substr(1, line.size() - 3);
-  };
-  if (here.kind != Tree::Kind::map || there.kind != Tree::Kind::map) {
-    if (text(&here) != text(&there))
-      out.push_back(fmt::format("{}: {} | {}", path, text(&here), text(&there)));
-    return;
-  }
-  for (const TreeEntry& entry : here.entries) {
-    const std::string inner = path.empty() ? entry.key : path + "." + entry.key;
-    if (const Tree* other = there.find(entry.key)) {
-      collect_differences(entry.value, *other, inner, out);
-    } else {
-      out.push_back(fmt::format("{}: {} | nothing", inner, text(&entry.value)));
-    }
-  }
-  for (const TreeEntry& entry : there.entries)
-    if (!here.find(entry.key))
-      out.push_back(fmt::format("{}: nothing | {}",
-                                path.empty() ? entry.key : path + "." + entry.key,
-                                text(&entry.value)));
-}
-
 }  // namespace
 
 Schedule parse(const std::string& text, const std::string& file,
@@ -282,15 +264,6 @@ std::vector<FieldRow> document() {
         row.type.replace(row.type.find("from 0"), 6, "from 1");
       }
   return rows;
-}
-
-std::vector<std::string> differences(const std::string& yaml_here, const std::string& yaml_there) {
-  Tree here = parse_yaml(yaml_here, "here"), there = parse_yaml(yaml_there, "there");
-  drop_bookkeeping(here);
-  drop_bookkeeping(there);
-  std::vector<std::string> out;
-  collect_differences(here, there, "", out);
-  return out;
 }
 
 }  // namespace stagedtrain::schedule

@@ -48,7 +48,7 @@ struct RunInfo {
   std::string schedule;          // resolved schedule, YAML
   std::string tokenizer;         // "bytes", a SentencePiece model's bytes, or "" if unknown
   std::string data_path;         // training tokens
-  std::string data_fingerprint;  // crc32c, hexadecimal
+  std::string data_fingerprint;  // crc32c of training and validation tokens: "0a1b2c3d 4e5f6a7b"
   double text_bytes_per_token = 0;
   bool operator==(const RunInfo&) const = default;
 };

@@ -3,6 +3,7 @@
 
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <fstream>
@@ -11,6 +12,7 @@
 
 #include "arch/architectures.h"
 #include "base/parallel.h"
+#include "state/finite.h"
 
 namespace stagedtrain::train {
 namespace {
@@ -42,6 +44,23 @@ void make_room(state::TrainingState& state, const state::StateHeader& header) {
       // Pages that were touched cost nothing when training stands still.
       for (std::size_t i = 0; i < tensor.byte_size(); i += 4096) tensor.bytes()[i] = std::byte{1};
     }
+}
+
+// Copies a tensor; returns whether all its numbers are finite. Each part is checked while it is in
+// the cache, so the check costs no further pass over memory.
+bool copy_finite(std::span<const std::byte> from, std::span<std::byte> to, state::DType dtype) {
+  constexpr std::int64_t kPart = 1 << 15;  // bytes, a multiple of every type's size
+  const auto size = static_cast<std::int64_t>(from.size());
+  std::atomic<bool> finite = true;
+  at::parallel_for(0, (size + kPart - 1) / kPart, 32, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t part = begin; part < end; ++part) {
+      const auto offset = static_cast<std::size_t>(part * kPart);
+      const auto bytes = from.subspan(offset, std::min<std::size_t>(kPart, from.size() - offset));
+      std::memcpy(to.data() + offset, bytes.data(), bytes.size());
+      if (!state::all_finite(bytes, dtype)) finite = false;
+    }
+  });
+  return finite;
 }
 
 std::uint64_t size_of(const Path& file) {
@@ -82,49 +101,45 @@ void CheckpointSaver::copy(LiveState& live) {
   for (const state::Kind kind : state::kKinds)
     for (std::size_t i = 0; i < params.table().size(); ++i) {
       const std::span<const std::byte> from = params.get(kind, i, room);
-      std::byte* to = copy_.of(kind)[i].bytes().data();
-      at::parallel_for(0, static_cast<std::int64_t>(from.size()), 1 << 20,
-                       [&](std::int64_t begin, std::int64_t end) {
-                         std::memcpy(to + begin, from.data() + begin,
-                                     static_cast<std::size_t>(end - begin));
-                       });
+      if (!copy_finite(from, copy_.of(kind)[i].bytes(), live.header.dtype))
+        refuse_not_finite(live, kind, i);
     }
 }
 
-void CheckpointSaver::write(std::function<void()> then) {
+void CheckpointSaver::write(const std::function<void()>& first) {
   const auto start = Clock::now();
   try {
+    if (first) first();
     state::save(current_.file, copy_);
     current_.bytes = size_of(current_.file);
     current_.writing = seconds_since(start);
-    if (then) then();
   } catch (...) {
     failure_ = std::current_exception();
   }
   done_ = true;
 }
 
-void CheckpointSaver::start(const Path& file, LiveState& live, std::function<void()> then) {
+void CheckpointSaver::start(const Path& file, LiveState& live, std::function<void()> first) {
   const auto start = Clock::now();
   join();
   if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
   if (!has_room(copy_) && !fits(live.header)) {
-    save(file, live);
-    if (then) then();
+    save(file, live, first);
     return;
   }
   copy(live);
   current_ = {.file = file, .progress = live.header.progress};
   under_way_ = true;
   current_.stood_still = seconds_since(start);
-  thread_ = try_thread([this, then] { write(then); });
-  if (!thread_.joinable()) write(then);  // no thread can be had: training waits
+  thread_ = try_thread([this, first] { write(first); });
+  if (!thread_.joinable()) write(first);  // no thread can be had: training waits
 }
 
-void CheckpointSaver::save(const Path& file, LiveState& live) {
+void CheckpointSaver::save(const Path& file, LiveState& live, const std::function<void()>& first) {
   const auto start = Clock::now();
   join();
   if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+  if (first) first();
   save_live(file, live);
   const double seconds = seconds_since(start);
   completed_.push_back({file, live.header.progress, size_of(file), seconds, seconds});

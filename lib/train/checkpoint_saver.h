@@ -35,11 +35,12 @@ class CheckpointSaver {
 
   // Makes the room ahead, on a thread, for states like this one.
   void prepare(const state::StateHeader& header);
-  // Begins to save; the state may change when this returns. Waits for the save before. `then` runs
-  // on the writing thread once the file is there.
-  void start(const Path& file, LiveState& live, std::function<void()> then = {});
-  // Saves before it returns, without a copy.
-  void save(const Path& file, LiveState& live);
+  // Begins to save; the state may change when this returns. Waits for the save before. `first` runs
+  // before anything is written, on the writing thread. Throws Error(diverged), and writes nothing,
+  // if a number of the state is not finite: looked for while the state is copied.
+  void start(const Path& file, LiveState& live, std::function<void()> first = {});
+  // Saves before it returns, without a copy. Throws as start does.
+  void save(const Path& file, LiveState& live, const std::function<void()>& first = {});
   // The checkpoints that were completed since the last call, oldest first. Throws the Error of one
   // that failed, as save() and start() do for the one before.
   std::vector<SavedCheckpoint> completed();
@@ -49,7 +50,7 @@ class CheckpointSaver {
  private:
   void join();
   void copy(LiveState& live);
-  void write(std::function<void()> then);
+  void write(const std::function<void()>& first);
 
   state::TrainingState copy_;
   SavedCheckpoint current_;

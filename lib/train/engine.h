@@ -23,7 +23,8 @@ struct RunRequest {
   Path out;
   std::string stage;  // one stage only; empty: all
   bool fresh = false;
-  bool replan = false;            // go on although the lengths of stages have changed
+  bool replan = false;  // stages that have not ended may have other lengths (run_folder.h)
+  bool extend = false;  // the run has ended and its last stage is to be longer
   std::optional<Path> branch_of;  // checkpoint of a shorter run, to go on from with its progress
   DeviceRequest device;
 };
@@ -31,9 +32,9 @@ struct RunRequest {
 // Where a stage ended. Totals count from the first step of the run.
 struct StageResult {
   std::string name;
-  state::Progress progress;
+  state::Progress progress;             // step 0: neither the log nor a checkpoint says
   double loss = 0, standard_error = 0;  // on the validation windows, nats per token; NaN: unknown
-  Path checkpoint;
+  Path checkpoint;                      // empty: is no longer there
 };
 struct RunResult {
   std::vector<StageResult> stages;  // those that have ended, now or in an earlier call

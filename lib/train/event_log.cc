@@ -1,6 +1,8 @@
 // Lines of run.jsonl.
 #include "train/event_log.h"
 
+#include <sys/stat.h>
+
 #include <span>
 
 #include "arch/cost.h"
@@ -64,19 +66,50 @@ std::string tokenizer_name(const std::string& tokenizer) {
 Json data_event(const schedule::DataSpec& spec, const RunData& data) {
   Json event = {{"train", spec.train}, {"validation", spec.validation}};
   if (!data.train || !data.validation) return event;
-  event["train_fingerprint"] = data.fingerprint;
-  event["validation_fingerprint"] = fmt::format("{:08x}", data.validation->fingerprint());
+  event["train_fingerprint"] = fmt::format("{:08x}", data.train_fingerprint);
+  event["validation_fingerprint"] = fmt::format("{:08x}", data.validation_fingerprint);
   event["tokenizer"] = tokenizer_name(data.tokenizer);
   return event;
 }
 
 }  // namespace
 
-EventLog::EventLog(const Path& file) : out_(file, OutputFile::Mode::append) {
-  if (ends_in_mid_line(file)) out_.append("\n");
+EventLog::EventLog(Path file) : file_(std::move(file)) {}
+
+void EventLog::open() {
+  const bool cut = ends_in_mid_line(file_);
+  out_ = std::make_shared<OutputFile>(file_, OutputFile::Mode::append);
+  if (cut) out_->append("\n");
 }
 
-void EventLog::write(const Json& event) { out_.append(json_text(event, -1) + "\n"); }
+bool EventLog::is_in_place() const {
+  struct stat named {
+  }, held{};
+  return ::stat(file_.c_str(), &named) == 0 && ::fstat(out_->descriptor(), &held) == 0 &&
+         named.st_dev == held.st_dev && named.st_ino == held.st_ino;
+}
+
+void EventLog::write(const Json& event) {
+  const std::scoped_lock lock(mutex_);
+  const std::string line = json_text(event, -1) + "\n";
+  if (!out_) {
+    open();
+  } else if (!is_in_place()) {
+    open();
+    out_->append(start_);
+  }
+  if (event.contains("event") && event["event"] == "start") start_ = line;
+  out_->append(line);
+}
+
+void EventLog::sync() {
+  std::shared_ptr<OutputFile> out;
+  {
+    const std::scoped_lock lock(mutex_);  // others may write while the disk is busy
+    out = out_;
+  }
+  if (out) out->sync();
+}
 
 Json place_event(const char* kind, const state::Progress& p) {
   return {{"event", kind},      {"stage", p.stage}, {"step", p.step},
@@ -106,6 +139,13 @@ Json start_event(const plan::RunPlan& plan, const Machine& machine, const RunDat
   event["stages"] = Json::array();
   for (const plan::StagePlan& stage : plan.stages) event["stages"].push_back(stage_event(stage));
   return event;
+}
+
+Json process_of(const Json& start) {
+  Json process = Json::object();
+  for (const char* key : {"version", "time", "device", "kernels", "threads"})
+    process[key] = start.at(key);
+  return process;
 }
 
 }  // namespace stagedtrain::train

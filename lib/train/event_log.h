@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "base/file.h"
@@ -15,13 +16,23 @@
 namespace stagedtrain::train {
 
 // Appends whole lines. A line that a crash cut is ended first, so that it stays the only bad one.
+// The file is made by the first line. If somebody moves or removes it meanwhile, a new one is begun
+// with the start event of this process. sync() may be called from another thread.
 class EventLog {
  public:
-  explicit EventLog(const Path& file);
+  explicit EventLog(Path file);
   void write(const Json& event);
+  // Returns once the lines written so far are on the disk.
+  void sync();
 
  private:
-  OutputFile out_;
+  void open();
+  bool is_in_place() const;
+
+  Path file_;
+  std::mutex mutex_;
+  std::shared_ptr<OutputFile> out_;
+  std::string start_;  // this process's start event
 };
 
 // What every event of a place begins with: event, stage, step, tokens, flops, seconds.
@@ -34,5 +45,7 @@ struct Machine {
 };
 // data: the token files, where they are open: their fingerprints say later which runs saw the same.
 Json start_event(const plan::RunPlan& plan, const Machine& machine, const RunData& data = {});
+// What a start event says of the process: version, time, device, kernels, threads.
+Json process_of(const Json& start_event);
 
 }  // namespace stagedtrain::train

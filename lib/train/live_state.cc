@@ -7,6 +7,7 @@
 #include "grow/apply.h"
 #include "grow/operator.h"
 #include "schedule/yaml.h"
+#include "state/finite.h"
 
 namespace stagedtrain::train {
 namespace {
@@ -89,6 +90,13 @@ LiveState load_live(const Path& path, const model::ModelOptions& options) {
   return live;
 }
 
+void refuse_not_finite(const LiveState& live, state::Kind kind, std::size_t index) {
+  const state::Progress& at = live.header.progress;
+  throw make_error(ErrorKind::diverged,
+                   "stage {}, step {}: diverged: {} of {} has a number that is not finite",
+                   at.stage, at.step, kind_name(kind), live.model->params().table()[index].name);
+}
+
 void save_live(const Path& path, LiveState& live) {
   state::CheckpointWriter writer(path, live.header);
   model::ParamBuffer& params = live.model->params();
@@ -96,6 +104,7 @@ void save_live(const Path& path, LiveState& live) {
     for (std::size_t i = 0; i < params.table().size(); ++i) {
       const auto room = std::make_shared<at::Tensor>();
       const std::span<const std::byte> bytes = params.get(kind, i, *room);
+      if (!state::all_finite(bytes, live.header.dtype)) refuse_not_finite(live, kind, i);
       writer.write(kind, i, bytes, room);
     }
   writer.commit();

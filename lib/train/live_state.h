@@ -36,8 +36,10 @@ LiveState load_live(const Path& path, const model::ModelOptions& options);
 void show_through_mask(LiveState& live, std::int64_t step);
 // Takes the mask away when it has risen to 1; the kernels may then be others.
 void end_mask(LiveState& live);
-// Writes a checkpoint, whole or not at all.
+// Writes a checkpoint, whole or not at all. Throws as refuse_not_finite does.
 void save_live(const Path& path, LiveState& live);
+// Throws Error(diverged) that names the state's place and the tensor.
+[[noreturn]] void refuse_not_finite(const LiveState& live, state::Kind kind, std::size_t index);
 // The larger state; the smaller one is freed at the end. source names the file it was, source_crc
 // that file's identity. Polls for a stop request.
 LiveState grow_live(const grow::GrowthRecipe& recipe, LiveState from, const std::string& source,

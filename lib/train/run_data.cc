@@ -1,6 +1,8 @@
 // Opening and checking the token files.
 #include "train/run_data.h"
 
+#include "base/error.h"
+#include "base/text.h"
 #include "data/same_tokenizer.h"
 #include "plan/resolve_files.h"
 #include "state/checkpoint.h"
@@ -30,6 +32,25 @@ std::vector<std::string> notes_on(const RunData& data) {
   return notes;
 }
 
+void RunData::check_unchanged() const {
+  train->check_unchanged(train_fingerprint);
+  validation->check_unchanged(validation_fingerprint);
+}
+
+void RunData::check_same(const std::string& recorded) const {
+  const std::vector<std::string> before = split(recorded, ' '), now = split(fingerprint, ' ');
+  const auto check = [&](std::size_t i, const data::TokenFile& file, const char* what) {
+    if (i >= before.size() || before[i].empty() || before[i] == now[i]) return;
+    throw input_error(
+        "{}: these are not the tokens that the run was {} (fingerprint {}, expected "
+        "{})",
+        file.path().string(), what, now[i], before[i])
+        .with_hint("restore the file, or start in another --out");
+  };
+  check(0, *train, "trained on");
+  check(1, *validation, "measured on");
+}
+
 RunData open_data(const plan::RunPlan& plan) {
   const schedule::DataSpec& spec = plan.schedule.data;
   plan::check_other_states(plan);
@@ -43,7 +64,10 @@ RunData open_data(const plan::RunPlan& plan) {
   data::require_same_tokenizer(spec.validation, other, spec.train, data.tokenizer);
   if (data.tokenizer.empty()) data.tokenizer = other;
   check_tokenizer_of_from(plan.schedule, data.tokenizer);
-  data.fingerprint = fmt::format("{:08x}", data.train->fingerprint());
+  data.train_fingerprint = data.train->fingerprint();
+  data.validation_fingerprint = data.validation->fingerprint();
+  data.fingerprint =
+      fmt::format("{:08x} {:08x}", data.train_fingerprint, data.validation_fingerprint);
   data.text_bytes_per_token = data.validation->info().text_bytes_per_token;
   return data;
 }

@@ -14,10 +14,18 @@ namespace stagedtrain::train {
 struct RunData {
   std::shared_ptr<const data::TokenFile> train, validation;
   std::string tokenizer;            // "bytes", a SentencePiece model's bytes, or "" if unknown
-  std::string fingerprint;          // of the training tokens, hexadecimal
+  std::string fingerprint;          // of the training and the validation tokens, hexadecimal
   double text_bytes_per_token = 0;  // of the validation text; 0 if unknown
 
+  std::uint32_t train_fingerprint = 0, validation_fingerprint = 0;
+
   state::RunInfo info(const plan::RunPlan& plan) const;
+  // Throws Error(input) that names the file if one is no longer what was opened. Cheap: asks for
+  // size, time and inode, and reads the file again only where these differ.
+  void check_unchanged() const;
+  // Throws Error(input) that names the file if a state was trained on other tokens, or measured on
+  // others. recorded: fingerprint of that run; older ones know the training tokens alone.
+  void check_same(const std::string& recorded) const;
 };
 
 // What a person should know of the two files: what one with little or no header was taken for, and

@@ -1,64 +1,58 @@
-// Taking up a folder, finding the newest good checkpoint, removing old ones.
+// Taking up a folder, finding its checkpoints, removing old ones.
 #include "train/run_folder.h"
 
 #include <algorithm>
 #include <tuple>
 
 #include "base/text.h"
-#include "schedule/schedule.h"
+#include "train/schedule_change.h"
 
 namespace stagedtrain::train {
 namespace {
 
-constexpr const char* kOtherFolder =
-    "choose another --out, or remove the folder to start again; if only the lengths of stages "
-    "differ, --replan goes on with the new ones";
-
-void refuse_other_schedule(const Path& folder, const std::string& here, const std::string& there) {
-  std::vector<std::string> different = schedule::differences(here, there);
-  if (different.empty()) return;
-  const std::size_t count = different.size();
-  if (count > 5) different.resize(5);
-  throw usage_error("{}: holds a run of another schedule (this | that): {}{}", folder.string(),
-                    join(different, "; "), count > 5 ? fmt::format("; {} more", count - 5) : "")
-      .with_hint(kOtherFolder);
+// The number of a file that step_file() names; nothing for any other.
+std::optional<std::int64_t> step_of(const RunFolder& folder, const Path& file) {
+  const std::string name = file.filename().string();
+  if (!name.starts_with("step-") || !name.ends_with(".h5")) return {};
+  const std::string digits = name.substr(5, name.size() - 8);
+  if (digits.empty() || digits.size() > 18 ||
+      digits.find_first_not_of("0123456789") != std::string::npos)
+    return {};
+  const std::int64_t step = std::stoll(digits);
+  if (folder.step_file(step).filename() != file.filename()) return {};
+  return step;
 }
 
-// The schedule with every stage as long as any other, for comparing all else.
-std::string without_lengths(const std::string& yaml) {
-  schedule::Schedule schedule = schedule::parse(yaml, "schedule.yaml");
-  for (schedule::StageSpec& stage : schedule.stages) {
-    stage.length = {1, DurationUnit::steps};
-    stage.until.reset();
-  }
-  return schedule::dump(schedule);
-}
+struct StepFile {
+  std::int64_t step = 0;
+  Path file;
+};
 
-// The files of a folder that end in .h5, none if there is no such folder.
-std::vector<Path> sorted_h5_files(const Path& folder) {
-  std::vector<Path> files;
+// By rising step.
+std::vector<StepFile> step_files(const RunFolder& folder) {
+  std::vector<StepFile> files;
   std::error_code none;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, none))
-    if (entry.path().extension() == ".h5") files.push_back(entry.path());
-  std::sort(files.begin(), files.end());
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path() / "checkpoints", none))
+    if (const auto step = step_of(folder, entry.path()); step && entry.is_regular_file(none))
+      files.push_back({*step, entry.path()});
+  std::ranges::sort(files, {}, &StepFile::step);
   return files;
 }
 
-// What a crash left of files that were being written.
-void remove_leftovers(const Path& folder) {
-  std::error_code none;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, none))
-    if (entry.path().filename().string().find(".h5.tmp-") != std::string::npos)
-      std::filesystem::remove(entry.path(), none);
+bool is_schedule(const std::string& yaml) {
+  try {
+    schedule::parse(yaml, "schedule.yaml");
+    return true;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::usage) throw;
+    return false;
+  }
 }
 
-struct Candidate {
-  Path file;
-  state::Progress progress;
-};
 bool further(const Candidate& a, const Candidate& b) {
   const auto place = [](const Candidate& c) {
-    return std::tuple(c.progress.stage_index, c.progress.step, c.progress.stage_done);
+    const state::Progress& p = c.header.progress;
+    return std::tuple(p.stage_index, p.step, p.stage_done);
   };
   return place(a) > place(b);
 }
@@ -71,22 +65,52 @@ RunFolder::RunFolder(const Path& folder, const plan::RunPlan& plan, Mode mode) :
     throw usage_error("--out {}: is a file, expected a folder", folder.string());
   for (const char* part : {"checkpoints", "stages"}) make_folders(folder / part);
   lock_.emplace(folder);
-  const Path record = folder / "schedule.yaml";
+  for (const plan::StagePlan& stage : plan.stages) stages_.push_back(stage.name);
+  for (const char* part : {"checkpoints", "stages", "."}) remove_leftovers(folder / part);
+  const Path file = folder / "schedule.yaml";
   const std::string yaml = plan::resolved_yaml(plan);
-  if (!std::filesystem::exists(record, none)) {
-    write_file_atomically(record, yaml);
+  if (std::filesystem::exists(file, none)) {
+    if (mode == Mode::fresh)
+      throw usage_error("--fresh: {} holds a run already", folder.string())
+          .with_hint("choose another --out, or remove the folder to start again");
+    const std::string before = read_text_file(file, 1 << 20);
+    if (is_schedule(before)) {
+      compare_schedule(plan, mode, yaml, before);
+    } else {
+      notes_.push_back(
+          fmt::format("warning: {} cannot be read and is set aside as {}; every checkpoint says "
+                      "itself of which "
+                      "schedule it is",
+                      file.string(), set_aside(file, "damaged").filename().string()));
+      write_file_atomically(file, yaml);
+    }
+  } else if (mode == Mode::extend) {
+    throw usage_error("--extend: {} holds no run", folder.string());
+  } else {
+    write_file_atomically(file, yaml);
+  }
+}
+
+void RunFolder::compare_schedule(const plan::RunPlan& plan, Mode mode, const std::string& yaml,
+                                 const std::string& before) {
+  if (mode == Mode::go_on) {
+    notes_ = refuse_other_schedule(folder_, yaml, before);
     return;
   }
-  if (mode == Mode::fresh)
-    throw usage_error("--fresh: {} holds a run already", folder.string()).with_hint(kOtherFolder);
-  const std::string before = read_text_file(record, 1 << 20);
+  std::vector<Unusable> damaged;
+  const Standing standing = standing_of(before, plan, candidates(damaged));
   if (mode == Mode::replan) {
-    refuse_other_schedule(folder, without_lengths(yaml), without_lengths(before));
-    write_file_atomically(record, yaml);
+    notes_ = refuse_replan(folder_, plan, yaml, before, standing);
   } else {
-    refuse_other_schedule(folder, yaml, before);
+    notes_ = refuse_extension(folder_, yaml, before, standing);
   }
-  for (const char* part : {"checkpoints", "stages", "."}) remove_leftovers(folder / part);
+  record(plan);
+}
+
+void RunFolder::record(const plan::RunPlan& plan) const {
+  const Path file = folder_ / "schedule.yaml";
+  const std::string yaml = plan::resolved_yaml(plan);
+  if (read_text_file(file, 1 << 20) != yaml) write_file_atomically(file, yaml);
 }
 
 Path RunFolder::stage_file(const std::string& stage) const {
@@ -96,28 +120,49 @@ Path RunFolder::step_file(std::int64_t step) const {
   return folder_ / "checkpoints" / fmt::format("step-{:08}.h5", step);
 }
 
-std::vector<Path> RunFolder::candidates(std::vector<std::string>& bad) const {
-  std::vector<Candidate> good;
-  for (const char* part : {"checkpoints", "stages"})
-    for (const Path& file : sorted_h5_files(folder_ / part)) {
-      try {
-        good.push_back({file, state::CheckpointReader(file).header().progress});
-      } catch (const Error& error) {
-        if (error.kind() != ErrorKind::input) throw;
-        bad.push_back(error.what());
-      }
-    }
-  std::stable_sort(good.begin(), good.end(), further);
+std::vector<Candidate> RunFolder::candidates(std::vector<Unusable>& damaged) const {
   std::vector<Path> files;
-  for (const Candidate& candidate : good) files.push_back(candidate.file);
-  return files;
+  for (const StepFile& one : step_files(*this)) files.push_back(one.file);
+  std::error_code none;
+  for (const std::string& stage : stages_)
+    if (std::filesystem::exists(stage_file(stage), none)) files.push_back(stage_file(stage));
+  std::vector<Candidate> good;
+  for (const Path& file : files) {
+    try {
+      good.push_back({file, state::CheckpointReader(file).header()});
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::input) throw;
+      damaged.push_back({file, error.what()});
+    }
+  }
+  std::ranges::stable_sort(good, further);
+  return good;
 }
 
-void RunFolder::prune(std::int64_t keep) const {
-  const std::vector<Path> files = sorted_h5_files(folder_ / "checkpoints");
+void RunFolder::prune(std::int64_t keep, const std::set<Path>& good) const {
+  const std::vector<StepFile> files = step_files(*this);
+  std::int64_t kept = 0;
   std::error_code none;
-  for (std::size_t i = 0; i + static_cast<std::size_t>(keep) < files.size(); ++i)
-    std::filesystem::remove(files[i], none);
+  for (auto one = files.rbegin(); one != files.rend(); ++one) {
+    if (kept >= keep) {
+      std::filesystem::remove(one->file, none);
+    } else if (good.contains(one->file)) {
+      ++kept;
+    }
+  }
+}
+
+Path RunFolder::set_aside(const Path& file, const std::string& why) const {
+  std::error_code none;
+  Path name = file;
+  name += "." + why;
+  for (int i = 2; std::filesystem::exists(name, none); ++i) {
+    name = file;
+    name += fmt::format(".{}-{}", why, i);
+  }
+  rename_file(file, name);
+  sync_folder(file.parent_path());
+  return name;
 }
 
 }  // namespace stagedtrain::train

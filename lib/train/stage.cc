@@ -60,6 +60,7 @@ class StageLoop {
       if (report && may_grow(*report)) break;
       lift_mask();
       step();
+      run_.kept.came_to(progress_.step);
       keep_what_is_due();
     }
     return finish(report);
@@ -67,22 +68,32 @@ class StageLoop {
 
   // Saves before it returns, and says so to the log.
   void save(const Path& file) {
-    saver_.save(file, live_);
+    save_with([&] { saver_.save(file, live_, [this] { run_.log.sync(); }); });
     tell_saved(saver_.completed());
-    saved_seconds_ = progress_.seconds;
   }
 
  private:
   // Begins to save; training goes on once the state is copied.
   void start_saving(const Path& file) {
-    saver_.start(file, live_,
-                 [&folder = run_.folder, keep = schedule_.checkpoint.keep] { folder.prune(keep); });
+    save_with([&] { saver_.start(file, live_, [this] { run_.log.sync(); }); });
+  }
+
+  // The log is on the disk before a checkpoint that it should tell of.
+  template <class Save>
+  void save_with(Save save) {
+    run_.folder.check_lock();
+    try {
+      save();
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::diverged) throw;
+      refuse(error.what());
+    }
     saved_seconds_ = progress_.seconds;
   }
 
   void tell_saved(const std::vector<SavedCheckpoint>& saved) {
     for (const SavedCheckpoint& checkpoint : saved) {
-      run_.last_saved = checkpoint.file;
+      run_.kept.saved(checkpoint);
       Json event = place_event("checkpoint", checkpoint.progress);
       event.update({{"file", checkpoint.file.lexically_relative(run_.folder.path()).string()},
                     {"bytes", checkpoint.bytes},
@@ -96,6 +107,19 @@ class StageLoop {
   bool is_due_now(const plan::Every& every) const {
     return plan::is_due(every, progress_.step, progress_.tokens,
                         plan::tokens_at(schedule_, stage_.model, progress_.step - 1));
+  }
+
+  // The training diverged; says which checkpoint is left.
+  [[noreturn]] void refuse(const std::string& what) {
+    tell_saved(saver_.wait());
+    std::string hint;
+    for (const Path& file : run_.kept.set_aside_diverged())
+      hint += fmt::format("the state saved just before is kept as {}; ", file.string());
+    const Path& good = run_.kept.last_good();
+    throw Error(ErrorKind::diverged, what,
+                hint + fmt::format("nothing was saved over the last good checkpoint ({}); try a "
+                                   "lower lr.peak or a longer lr.warmup in a new folder",
+                                   good.empty() ? "there is none yet" : good.string()));
   }
 
   // What the log tells of this stage; the run's start event is in it already.
@@ -185,15 +209,9 @@ class StageLoop {
   void refuse_divergence(double loss, double norm) {
     const RunningStats losses{progress_.loss_mean, progress_.loss_var};
     if (!diverged(loss, norm, losses, schedule_.guard.rise)) return;
-    tell_saved(saver_.wait());
-    throw make_error(ErrorKind::diverged,
-                     "stage {}, step {}: diverged: loss {:.4g} (running mean {:.4g}), "
-                     "gradient norm {:.4g}",
-                     progress_.stage, progress_.step + 1, loss, losses.mean, norm)
-        .with_hint(
-            fmt::format("nothing was saved over the last good checkpoint ({}); try a lower "
-                        "lr.peak or a longer lr.warmup in a new folder",
-                        run_.last_saved.empty() ? "there is none yet" : run_.last_saved.string()));
+    refuse(fmt::format(
+        "stage {}, step {}: diverged: loss {:.4g} (running mean {:.4g}), gradient norm {:.4g}",
+        progress_.stage, progress_.step + 1, loss, losses.mean, norm));
   }
 
   void advance(const DeviceBatch& batch, double lr) {
@@ -242,10 +260,12 @@ class StageLoop {
     const bool due = is_due_now(run_.plan.checkpoint_every) ||
                      (run_.plan.checkpoint_seconds > 0 && unsaved >= run_.plan.checkpoint_seconds);
     if (at_end || !due) return;
+    run_.data.check_unchanged();
     start_saving(run_.folder.step_file(progress_.step));
   }
 
   eval::EvalReport evaluate(const char* kind) {
+    run_.data.check_unchanged();
     const eval::EvalReport report =
         eval::evaluate(*live_.model, validation_, rows_at_once(run_.plan));
     log_report(kind, report);
@@ -262,6 +282,7 @@ class StageLoop {
                   {"stderr", report.standard_error},
                   {"windows", report.windows},
                   {"eval_seconds", report.seconds}});
+    if (event["event"] == "stage_end") event["process"] = run_.process;
     run_.log.write(event);
   }
 
@@ -269,8 +290,8 @@ class StageLoop {
   eval::EvalReport finish(std::optional<eval::EvalReport> report) {
     if (!report) report = evaluate("evaluate");
     if (!std::isfinite(report->loss))
-      throw make_error(ErrorKind::diverged, "stage {}: the validation loss is not a number",
-                       progress_.stage);
+      refuse(
+          fmt::format("stage {}: diverged: the validation loss is not a number", progress_.stage));
     log_report("stage_end", *report);
     progress_.stage_done = true;
     // A stage that ended early shortens the curve of what follows.
@@ -280,6 +301,7 @@ class StageLoop {
       rest += run_.plan.stages[i].steps;
     progress_.total_steps = progress_.step + rest;
     save(run_.folder.stage_file(progress_.stage));
+    run_.kept.came_to(progress_.step + 1);  // its validation loss is finite
     return *report;
   }
 

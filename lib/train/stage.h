@@ -3,6 +3,7 @@
 
 #include "eval/evaluate.h"
 #include "train/event_log.h"
+#include "train/kept_checkpoints.h"
 #include "train/live_state.h"
 #include "train/progress_line.h"
 #include "train/run_data.h"
@@ -10,20 +11,22 @@
 
 namespace stagedtrain::train {
 
-// What all stages of a run share. last_saved: the newest good checkpoint, empty if there is none.
+// What all stages of a run share.
 struct RunContext {
   const plan::RunPlan& plan;
   const RunFolder& folder;
   const RunData& data;
   EventLog& log;
   ProgressLine& line;
-  Path last_saved;
+  KeptCheckpoints kept;
+  Json process;  // version, time, device, kernels, threads: what stage_end and end say
 };
 
 // Trains until the stage's steps are done or its loss is reached; evaluates, logs and saves on the
 // way and at the end (stages/NAME.h5). Throws Error(interrupted) after a save when a stop was
-// requested, Error(diverged) naming the last good checkpoint, Error(resource) if a save fails.
-// Returns the last evaluation.
+// requested, Error(diverged) naming the last good checkpoint, Error(resource) if a save fails,
+// Error(locked) if the folder's lock was lost, Error(input) after a save if a token file has
+// changed since it was opened. Returns the last evaluation.
 eval::EvalReport run_stage(RunContext& run, LiveState& live);
 
 // Windows that fit one pass.

@@ -38,7 +38,30 @@ TEST_CASE("train prints the plan and progress on stderr, results on stdout") {
   CHECK(contains(result.err, "grown into full"));
   CHECK(contains(result.out, "stages/full.h5"));
   CHECK(contains(result.out, "bits per byte"));
-  SECTION("again it only says what was done") { CHECK(typed.train().out == result.out); }
+  SECTION("again it only says what was done") {
+    const auto again = typed.train();
+    CHECK(again.out == result.out);
+    CHECK(again.err.empty());
+  }
+  SECTION("without the end of an earlier stage and without its log it is as finished") {
+    std::filesystem::remove(typed.out + "/stages/small.h5");
+    std::filesystem::remove(typed.out + "/run.jsonl");
+    for (int time = 0; time < 2; ++time) {
+      const auto again = typed.train();
+      INFO(again.err);
+      CHECK(again.exit_code == 0);
+      CHECK(contains(again.out, "bits per byte"));
+      CHECK(contains(again.out, "stages/full.h5"));
+    }
+    for (const char* command : {"report", "show"}) {
+      const std::string what =
+          command == std::string("show") ? typed.out + "/stages/full.h5" : typed.out;
+      const auto told = test::stagedtrain({command, what});
+      INFO(told.err);
+      CHECK(told.exit_code == 0);
+    }
+    check_refused(test::stagedtrain({"plan", "--from", typed.out}), 2, "has ended");
+  }
   SECTION("eval scores the end as the run did") {
     const Json trained = parse_json(typed.train({"--json"}).out, "train");
     const auto scored = test::stagedtrain({"eval", typed.out + "/stages/full.h5", "--data",
@@ -78,6 +101,62 @@ TEST_CASE("train --scratch trains every budget, each decayed, sharing the stable
   CHECK(contains(test::read_text(typed.out + "/budget-12/run.jsonl"), "branch.h5"));
 }
 
+TEST_CASE("budgets in % may be of the steps that a staged run took") {
+  const Typed typed;
+  const std::vector<std::string> early = {"--set", "stages.small.until.loss=100"};
+  REQUIRE(typed.train(early).exit_code == 0);  // 3 + 6 steps of 12
+  const auto scratch = [&](std::vector<std::string> more) {
+    std::vector<std::string> words = {"train", typed.schedule, "--out", typed.out + "-scratch",
+                                      "--json"};
+    words.insert(words.end(), more.begin(), more.end());
+    words.insert(words.end(), early.begin(), early.end());
+    return test::stagedtrain(words);
+  };
+  const auto result = scratch({"--scratch-of", typed.out});
+  INFO(result.err);
+  REQUIRE(result.exit_code == 0);
+  const Json json = parse_json(result.out, "train");
+  CHECK(json[0]["stages"][0]["step"] == 7);
+  CHECK(json[1]["stages"][0]["step"] == 9);
+  CHECK(contains(scratch({"--scratch"}).err, "--scratch-of"));
+  check_refused(scratch({"--scratch-of", typed.tiny.path().string()}), 3, "run.jsonl");
+}
+
+TEST_CASE("a run that goes on, or is refused, does not print the plan again") {
+  const Typed typed;
+  REQUIRE(typed.train({"--stage", "small"}).exit_code == 0);
+  const auto refused = typed.train({"--set", "stages.full.for=9"});
+  check_refused(refused, 2, "stages.full.for: 9 steps, the run has 6 steps");
+  CHECK_FALSE(contains(refused.err, "FLOPs/tok"));
+  const auto again = typed.train();
+  INFO(again.err);
+  REQUIRE(again.exit_code == 0);
+  CHECK_FALSE(contains(again.err, "FLOPs/tok"));
+  CHECK(contains(again.err, "going on from " + typed.out + "/stages/small.h5"));
+}
+
+TEST_CASE("a run that is made longer while the rate decays says that it goes up") {
+  const Typed typed;
+  REQUIRE(typed.train({"--stage", "small", "--set", "lr.decay=10"}).exit_code == 0);
+  const auto longer =
+      typed.train({"--replan", "--set", "lr.decay=10", "--set", "stages.full.for=20"});
+  INFO(longer.err);
+  CHECK(longer.exit_code == 0);
+  CHECK(contains(longer.err, "warning: the learning rate goes up from"));
+}
+
+TEST_CASE("a run is extended after its end, with a word on the rate") {
+  const Typed typed;
+  REQUIRE(typed.train().exit_code == 0);
+  check_refused(typed.train({"--replan", "--set", "stages.full.for=9"}), 2, "--extend");
+  check_refused(typed.train({"--extend", "--replan"}), 2, "exclude each other");
+  const auto longer = typed.train({"--extend", "--set", "stages.full.for=9"});
+  INFO(longer.err);
+  CHECK(longer.exit_code == 0);
+  CHECK(contains(longer.err, "the learning rate goes up from 0.0025"));
+  CHECK(contains(longer.out, " 15 "));
+}
+
 TEST_CASE("a signal saves and leaves with 85; the same command goes on; SIGCONT changes nothing") {
   const Typed typed;
   const int signal = GENERATE(SIGTERM, SIGUSR1, SIGINT);
@@ -96,7 +175,17 @@ TEST_CASE("a signal saves and leaves with 85; the same command goes on; SIGCONT 
   CHECK(contains(stopped.err, "saved " + typed.out + "/checkpoints/step-"));
   CHECK(contains(stopped.err, "run the same command again"));
   const auto other = typed.train();
-  check_refused(other, 2, "another schedule");
+  check_refused(other, 2, "stages.small.for: 6 steps, the run has 1000000 steps");
+  // Planned anew to fewer steps than were made, at the peak of the rate: said before it ends.
+  const auto shorter = typed.train({"--replan", "--set", "stages.small.for=4", "--set",
+                                    "stages.full.for=1", "--set", "lr.decay=0"});
+  check_refused(shorter, 2, "lr.decay");
+  const auto cut =
+      typed.train({"--replan", "--set", "stages.small.for=4", "--set", "stages.full.for=1"});
+  INFO(cut.err);
+  CHECK(cut.exit_code == 0);
+  CHECK(contains(cut.err, "warning: the learning rate will not have decayed"));
+  CHECK(contains(test::read_text(typed.out + "/run.jsonl"), "\"decayed\":false"));
 }
 
 TEST_CASE("what is wrong with the data is refused before anything runs") {

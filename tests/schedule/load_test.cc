@@ -218,19 +218,14 @@ TEST_CASE("every file of schedules/ loads, and its dump as the same") {
   }
 }
 
-TEST_CASE("differences name what changes the training, and nothing else") {
-  const auto differ = [](const Edits& here, const Edits& there) {
-    return schedule::differences(schedule::dump(test::two_stages(here)),
-                                 schedule::dump(test::two_stages(there)));
+TEST_CASE("an eps that is 0 in the precision of the optimizer is refused") {
+  const auto refused = [](const Edits& edits) {
+    return test::refusal(ErrorKind::usage, [&] { test::two_stages(edits); });
   };
-  CHECK(differ({}, {}).empty());
-  CHECK(differ({"evaluate.every=7", "checkpoint.keep=9", "log.every=1"}, {"guard.rise=9"}).empty());
-  CHECK(differ({"batch.recompute=blocks"}, {"batch.recompute=norms"}).empty());
-  const auto found = differ({"lr.peak=1e-3", "batch.size_warmup={start: 2, over: 50}"}, {"seed=2"});
-  REQUIRE(found.size() == 3);
-  CHECK(found[0] == "seed: 1 | 2");
-  CHECK(found[1] == "batch.size_warmup: {start: 2, over: 50} | nothing");
-  CHECK(found[2] == "lr.peak: 0.001 | 0.003");
+  CHECK(contains(refused({"optimizer.eps=1e-300"}), "optimizer.eps: found 1e-300"));
+  CHECK(contains(refused({"optimizer.eps=1e-39", "precision=bf16"}), "1.18e-38"));
+  CHECK_NOTHROW(test::two_stages({"optimizer.eps=1e-300", "precision=fp64"}));
+  CHECK_NOTHROW(test::two_stages({"optimizer.eps=1e-37"}));
 }
 
 TEST_CASE("the reference has a row for every key") {

@@ -1,0 +1,173 @@
+// Comparing what a checkpoint says of itself with a plan.
+#include "train/checkpoint_match.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/text.h"
+#include "schedule/differences.h"
+
+namespace stagedtrain::train {
+namespace {
+
+constexpr std::int64_t kMaxSteps = 1'000'000'000;
+constexpr double kMaxTokens = 1e18;
+
+// Text of a file, quoted and without control characters.
+std::string in_quotes(const std::string& text) {
+  const std::string shown = text.size() > 60 ? text.substr(0, 60) + "..." : text;
+  return Json(shown).dump(-1, ' ', true, Json::error_handler_t::replace);
+}
+
+std::int64_t sequences_before(const schedule::Schedule& s, std::int64_t step) {
+  const std::int64_t ramp =
+      std::min(step, s.batch.size_warmup ? s.batch.size_warmup->over : std::int64_t{0});
+  std::int64_t sequences = (step - ramp) * s.batch.sequences;
+  for (std::int64_t i = 0; i < ramp; ++i) sequences += plan::sequences_at(s, i);
+  return sequences;
+}
+
+class Comparison {
+ public:
+  Comparison(const state::StateHeader& header, const plan::RunPlan& plan)
+      : header_(header), progress_(header.progress), plan_(plan) {}
+
+  std::vector<std::string> reasons() {
+    const auto count = static_cast<std::int64_t>(plan_.stages.size());
+    if (progress_.stage_index < 0 || progress_.stage_index >= count) {
+      say("it is of stage {} of its run, the schedule has {}", grouped(progress_.stage_index + 1),
+          count);
+      return reasons_;
+    }
+    stage_ = &plan_.stages[static_cast<std::size_t>(progress_.stage_index)];
+    compare_stage();
+    compare_steps();
+    if (reasons_.empty()) compare_data();
+    compare_mask();
+    compare_schedule();
+    return reasons_;
+  }
+
+ private:
+  template <class... Args>
+  void say(fmt::format_string<Args...> format, Args&&... args) {
+    reasons_.push_back(fmt::format(format, std::forward<Args>(args)...));
+  }
+
+  void compare_stage() {
+    if (progress_.stage != stage_->name)
+      say("its stage is {}, expected {}", in_quotes(progress_.stage), in_quotes(stage_->name));
+    if (!(header_.model == stage_->model))
+      say("it holds {}, stage {} is {}", describe(header_.model), stage_->name,
+          describe(stage_->model));
+    const auto seed = static_cast<std::uint64_t>(plan_.schedule.seed);
+    if (header_.seed != seed || header_.data.seed != seed)
+      say("its seed is {}, the schedule's is {}",
+          header_.seed != seed ? header_.seed : header_.data.seed, seed);
+    const bool fp64 = plan_.schedule.precision == schedule::Precision::fp64;
+    const state::DType dtype = fp64 ? state::DType::f64 : state::DType::f32;
+    if (header_.dtype != dtype)
+      say("it holds {}, expected {} for this precision", dtype_name(header_.dtype),
+          dtype_name(dtype));
+  }
+
+  // Every stage before this one took at least one step.
+  void compare_steps() {
+    const std::int64_t before = progress_.step - progress_.stage_step;
+    const bool first = progress_.stage_index == 0;
+    if (progress_.step < 0 || progress_.step > kMaxSteps || progress_.stage_step < 0 ||
+        (first ? before != 0 : before < progress_.stage_index) ||
+        progress_.step > progress_.total_steps)
+      say("step {} of {}, step {} of stage {}: no run comes there", grouped(progress_.step),
+          grouped(progress_.total_steps), grouped(progress_.stage_step), progress_.stage_index + 1);
+    else if (progress_.stage_step > stage_->steps && !length_was_changed(header_, plan_))
+      say("step {} of its stage, which has {}", grouped(progress_.stage_step),
+          grouped(stage_->steps));
+  }
+
+  void compare_data() {
+    const std::int64_t sequences = sequences_before(plan_.schedule, progress_.step);
+    if (header_.data.index != sequences)
+      say("it has read {} sequences, expected {} after {} steps", grouped(header_.data.index),
+          grouped(sequences), grouped(progress_.step));
+    std::int64_t least = stage_->model.context, most = stage_->model.context;
+    for (std::int64_t i = 0; i < progress_.stage_index; ++i) {
+      const std::int64_t context = plan_.stages[static_cast<std::size_t>(i)].model.context;
+      least = std::min(least, context);
+      most = std::max(most, context);
+    }
+    const double count = static_cast<double>(sequences);
+    // What the run of the checkpoint `from` cost counts too, and only that file knows it.
+    const double highest =
+        plan_.schedule.from.empty() ? count * static_cast<double>(most) : kMaxTokens;
+    const double tokens = static_cast<double>(progress_.tokens);
+    if (tokens < count * static_cast<double>(least) || tokens > highest)
+      say("it has trained on {} tokens, which {} steps cannot be", grouped(progress_.tokens),
+          grouped(progress_.step));
+    if (!(progress_.flops >= 0) || !std::isfinite(progress_.flops) || !(progress_.seconds >= 0) ||
+        !std::isfinite(progress_.seconds))
+      say("it says {} FLOPs and {} seconds", progress_.flops, progress_.seconds);
+  }
+
+  void compare_mask() {
+    if (header_.mask.steps == 0) return;
+    const bool grown_so = stage_->growth && !header_.lineage.empty() &&
+                          header_.lineage.back().model == stage_->growth->from;
+    if (!grown_so || header_.mask.start < 0 || header_.mask.start > progress_.step ||
+        header_.mask.steps < 0)
+      say("it is behind a mask that stage {} does not make", stage_->name);
+  }
+
+  bool comes_later(const std::string& name) const {
+    for (std::size_t i = 0; i < plan_.stages.size(); ++i)
+      if (plan_.stages[i].name == name) return static_cast<std::int64_t>(i) > progress_.stage_index;
+    return false;
+  }
+
+  // The models were compared as such; the files' names do not matter, and neither does how many
+  // sequences go through the model at once.
+  bool matters(const schedule::Difference& one) const {
+    if (one.is_length() || one.is_model() || comes_later(one.stage())) return false;
+    for (const char* key : {"data.", "batch.micro", "batch.recompute"})
+      if (one.key.starts_with(key)) return false;
+    return true;
+  }
+
+  void compare_schedule() {
+    try {
+      std::vector<schedule::Difference> found =
+          schedule::key_differences(plan::resolved_yaml(plan_), header_.run.schedule);
+      std::erase_if(found, [&](const auto& one) { return !matters(one); });
+      for (schedule::Difference& one : found)
+        one.there = in_quotes(one.there).substr(1, in_quotes(one.there).size() - 2);
+      if (!found.empty()) say("{}", to_text(found));
+    } catch (const Error&) {
+      say("the schedule recorded in it cannot be read");
+    }
+  }
+
+  const state::StateHeader& header_;
+  const state::Progress& progress_;
+  const plan::RunPlan& plan_;
+  const plan::StagePlan* stage_ = nullptr;
+  std::vector<std::string> reasons_;
+};
+
+}  // namespace
+
+std::vector<std::string> mismatches(const state::StateHeader& header, const plan::RunPlan& plan) {
+  return Comparison(header, plan).reasons();
+}
+
+bool length_was_changed(const state::StateHeader& header, const plan::RunPlan& plan) {
+  try {
+    for (const schedule::Difference& one :
+         schedule::key_differences(plan::resolved_yaml(plan), header.run.schedule))
+      if (one.is_length() && one.stage() == header.progress.stage) return true;
+  } catch (const Error&) {
+    // Whatever is recorded there, it is no length.
+  }
+  return false;
+}
+
+}  // namespace stagedtrain::train

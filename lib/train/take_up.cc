@@ -1,0 +1,200 @@
+// Looking through a folder for the state to go on from.
+#include "train/take_up.h"
+
+#include <algorithm>
+
+#include "base/signals.h"
+#include "base/text.h"
+#include "plan/decay.h"
+#include "train/checkpoint_match.h"
+#include "train/growing.h"
+
+namespace stagedtrain::train {
+namespace {
+
+// A state that has trained nothing in this run yet.
+void begin(const plan::RunPlan& plan, LiveState& live) {
+  live.header.progress.stage = plan.stages[0].name;
+  live.header.seed = live.header.data.seed = static_cast<std::uint64_t>(plan.schedule.seed);
+}
+
+LiveState start_fresh(const plan::RunPlan& plan, const model::ModelOptions& options) {
+  LiveState live =
+      fresh_live(plan.stages[0].model, static_cast<std::uint64_t>(plan.schedule.seed), options);
+  begin(plan, live);
+  return live;
+}
+
+// The weights of another run's checkpoint, with zero moments, at the start of the curve and of the
+// data; grown, if the first stage has a growth. What that run cost still counts.
+LiveState start_from_weights(const plan::RunPlan& plan, const model::ModelOptions& options) {
+  const Path path = plan.schedule.from;
+  LiveState live = load_live(path, options);
+  const std::string identity = state::CheckpointReader(path).identity();
+  state::StateHeader& header = live.header;
+  if (header.progress.step < header.mask.start + header.mask.steps)
+    throw usage_error("from: {}: the mask of its last growth rises until step {}; this is step {}",
+                      path.string(), header.mask.start + header.mask.steps, header.progress.step)
+        .with_hint("take a checkpoint of a later step");
+  if (header.mask.steps > 0) end_mask(live);
+  header.lineage.push_back(
+      {path.string(), identity, "weights alone", header.progress.step, header.model});
+  const state::Progress before = header.progress;
+  header.progress = {.tokens = before.tokens, .flops = before.flops, .seconds = before.seconds};
+  header.data = {};
+  std::fill(header.histories.begin(), header.histories.end(), state::TensorHistory{});
+  live.model->params().set_histories(header.histories);
+  live.model->params().exp_avg().zero_();
+  live.model->params().exp_avg_sq().zero_();
+  if (const auto& growth = plan.stages[0].growth)
+    live = grow_live(*growth, std::move(live), path.string(), identity);
+  begin(plan, live);
+  return live;
+}
+
+std::string not_of_this_schedule(const Path& file, const std::vector<std::string>& reasons) {
+  return fmt::format("{}: not of this schedule ({})", file.string(), join(reasons, "; "));
+}
+
+// Looks for the furthest checkpoint that can be used.
+class Search {
+ public:
+  Search(const RunFolder& folder, const plan::RunPlan& plan, const model::ModelOptions& options)
+      : folder_(folder), plan_(plan), options_(options) {}
+
+  std::optional<TakenUp> find() {
+    for (const Candidate& one : folder_.candidates(damaged_)) {
+      stop_point("looking for a checkpoint to go on from");
+      if (const auto reasons = mismatches(one.header, plan_); !reasons.empty()) {
+        others_.push_back(not_of_this_schedule(one.file, reasons));
+      } else if (std::optional<LiveState> live = load(one.file)) {
+        return TakenUp{std::move(*live), one.file, passed_over()};
+      }
+    }
+    if (damaged_.empty() && others_.empty()) return {};
+    for (const Unusable& one : damaged_) others_.push_back(one.why);
+    throw input_error("{}: has checkpoints, and none can be used: {}", folder_.path().string(),
+                      join(others_, "; "))
+        .with_hint("choose another --out, or remove the folder to start again");
+  }
+
+ private:
+  std::optional<LiveState> load(const Path& file) {
+    try {
+      return load_live(file, options_);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::input) throw;
+      damaged_.push_back({file, error.what()});
+      return {};
+    }
+  }
+
+  // Only now, with a good one found: a folder whose checkpoints are all damaged must not look like
+  // one where nothing was trained.
+  std::vector<std::string> passed_over() const {
+    std::vector<std::string> words;
+    for (const std::string& other : others_) words.push_back("skipped: " + other);
+    for (const Unusable& one : damaged_)
+      words.push_back(fmt::format("skipped: {}; set aside as {}", one.why,
+                                  folder_.set_aside(one.file, "damaged").filename().string()));
+    return words;
+  }
+
+  const RunFolder& folder_;
+  const plan::RunPlan& plan_;
+  const model::ModelOptions& options_;
+  std::vector<Unusable> damaged_;
+  std::vector<std::string> others_;
+};
+
+// A branch can be trained again, so one that is gone or damaged is only said.
+TakenUp from_branch(const Path& branch, const plan::RunPlan& plan,
+                    const model::ModelOptions& options) {
+  TakenUp taken{.live = {}, .from = {}, .words = {}};
+  try {
+    const state::CheckpointReader reader(branch);
+    const auto reasons = mismatches(reader.header(), plan);
+    if (!reasons.empty()) throw input_error("{}", not_of_this_schedule(branch, reasons));
+    taken.live = load_live(branch, options);
+    taken.from = branch;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::input) throw;
+    taken.words.push_back(
+        fmt::format("what both runs share is trained again, since {}", error.what()));
+    taken.live = start_fresh(plan, options);
+  }
+  return taken;
+}
+
+// The length of the curve: what was trained up to the present stage, and what is planned from it
+// on. Stages that ended early, branches of shorter runs and plans made anew all come out right; a
+// stage that has more steps than it is planned to have now keeps them.
+std::int64_t total_steps(const plan::RunPlan& plan, const state::Progress& at) {
+  if (at.stage.empty()) return plan.total_steps;
+  const auto index = static_cast<std::size_t>(at.stage_index);
+  std::int64_t steps = at.step;
+  if (!at.stage_done) steps += std::max<std::int64_t>(0, plan.stages[index].steps - at.stage_step);
+  for (std::size_t i = index + 1; i < plan.stages.size(); ++i) steps += plan.stages[i].steps;
+  return steps;
+}
+
+// A run whose last stage was made longer after its end goes on in that stage.
+void reopen_extended(const plan::RunPlan& plan, TakenUp& taken) {
+  state::Progress& at = taken.live.header.progress;
+  const auto index = static_cast<std::size_t>(at.stage_index);
+  if (index + 1 != plan.stages.size() || !at.stage_done) return;
+  if (at.stage_step >= plan.stages[index].steps || !length_was_changed(taken.live.header, plan))
+    return;
+  at.stage_done = false;
+  taken.words.push_back(fmt::format("{} had ended after {} steps; it goes on to {}", at.stage,
+                                    grouped(at.stage_step), grouped(plan.stages[index].steps)));
+}
+
+// A run that was planned anew may not decay, or go up again; whoever asked for that should know
+// before it is trained.
+void warn_of_rates(const plan::RunPlan& plan, TakenUp& taken) {
+  const state::Progress& at = taken.live.header.progress;
+  const auto index = static_cast<std::size_t>(at.stage_index);
+  if (at.step == 0 || (at.stage_done && index + 1 == plan.stages.size())) return;
+  const plan::StagePlan& stage = plan.stages[index];
+  const bool over = at.step >= at.total_steps;
+  const bool cut = !plan::fits_decay(plan, stage, at.step - 1, at.learning_rate, at.total_steps);
+  if (cut || !plan::ends_decayed(plan, at.total_steps, over ? at.learning_rate : 0))
+    taken.words.push_back(fmt::format(
+        "warning: the learning rate will not have decayed when the run ends after {} steps: it "
+        "was {} in step {}; its end must not be compared",
+        grouped(at.total_steps), format_number(at.learning_rate), grouped(at.step)));
+  // As planned now, the step before was to have a higher rate than it had.
+  const double planned =
+      plan::learning_rate(plan, stage, at.step - 1, at.stage_step - 1, at.total_steps);
+  if (over || planned <= at.learning_rate * (1 + 1e-9)) return;
+  taken.words.push_back(fmt::format(
+      "warning: the learning rate goes up from {} to about {}: it had begun to decay when the run "
+      "was made longer; going on from a checkpoint before the decay would be better",
+      format_number(at.learning_rate), format_number(planned)));
+}
+
+}  // namespace
+
+TakenUp take_up(const RunRequest& request, const model::ModelOptions& options, RunContext& run) {
+  const plan::RunPlan& plan = run.plan;
+  std::optional<TakenUp> taken = Search(run.folder, plan, options).find();
+  if (!taken && request.branch_of) taken = from_branch(*request.branch_of, plan, options);
+  if (!taken)
+    taken = TakenUp{
+        plan.schedule.from.empty() ? start_fresh(plan, options) : start_from_weights(plan, options),
+        {},
+        {}};
+  state::StateHeader& header = taken->live.header;
+  if (!taken->from.empty()) {
+    run.data.check_same(header.run.data_fingerprint);
+    run.kept.went_on_from(taken->from);
+    reopen_extended(plan, *taken);
+  }
+  header.run = run.data.info(plan);
+  header.progress.total_steps = total_steps(plan, header.progress);
+  if (!taken->from.empty()) warn_of_rates(plan, *taken);
+  return std::move(*taken);
+}
+
+}  // namespace stagedtrain::train
