@@ -1,13 +1,14 @@
 // The parser says how deep it is before anything deeper is made.
 #include "base/sorted_json.h"
 
+#include "base/json.h"
+
 namespace stagedtrain {
 
 SortedJson parse_sorted_json(std::string_view text, const std::string& where) {
-  constexpr int kMostLevels = 64;
   const auto limit = [&where](int depth, SortedJson::parse_event_t, SortedJson&) {
-    if (depth > kMostLevels)
-      throw input_error("{}: JSON nested deeper than {} levels", where, kMostLevels);
+    if (depth > kMostJsonLevels)
+      throw input_error("{}: JSON nested deeper than {} levels", where, kMostJsonLevels);
     return true;
   };
   try {
