@@ -1,6 +1,8 @@
 // Parsing JSON with our error and limits, and printing it.
 #include "base/json.h"
 
+#include "base/sorted_json.h"
+
 namespace stagedtrain {
 namespace {
 
@@ -24,11 +26,6 @@ bool is_too_deep(std::string_view text) {
   return false;
 }
 
-void refuse_deep(std::string_view text, const std::string& where) {
-  if (is_too_deep(text))
-    throw input_error("{}: JSON nested deeper than {} levels", where, kMostJsonLevels);
-}
-
 // DEL and U+0080 to U+009F, which terminals obey and nlohmann prints as they are.
 std::string without_controls(const std::string& text) {
   std::string result;
@@ -49,8 +46,13 @@ std::string without_controls(const std::string& text) {
 
 }  // namespace
 
+void refuse_deep_json(std::string_view text, const std::string& where) {
+  if (is_too_deep(text))
+    throw input_error("{}: JSON nested deeper than {} levels", where, kMostJsonLevels);
+}
+
 Json parse_json(std::string_view text, const std::string& where) {
-  refuse_deep(text, where);
+  refuse_deep_json(text, where);
   try {
     return Json::parse(text);
   } catch (const nlohmann::json::exception& error) {
@@ -59,7 +61,7 @@ Json parse_json(std::string_view text, const std::string& where) {
 }
 
 std::optional<Json> try_parse_json(std::string_view text, const std::string& where) {
-  refuse_deep(text, where);
+  refuse_deep_json(text, where);
   Json json = Json::parse(text, nullptr, false);
   if (json.is_discarded()) return {};
   return json;

@@ -1,18 +1,13 @@
-// The parser says how deep it is before anything deeper is made.
+// The depth is checked beforehand: with a callback that checks it while it parses, nlohmann walks all
+// of an array again after each of its objects.
 #include "base/sorted_json.h"
-
-#include "base/json.h"
 
 namespace stagedtrain {
 
 SortedJson parse_sorted_json(std::string_view text, const std::string& where) {
-  const auto limit = [&where](int depth, SortedJson::parse_event_t, SortedJson&) {
-    if (depth > kMostJsonLevels)
-      throw input_error("{}: JSON nested deeper than {} levels", where, kMostJsonLevels);
-    return true;
-  };
+  refuse_deep_json(text, where);
   try {
-    return SortedJson::parse(text, limit);
+    return SortedJson::parse(text);
   } catch (const SortedJson::exception& error) {
     throw input_error("{}: not valid JSON: {}", where, error.what());
   }

@@ -14,6 +14,8 @@ using SortedJson = nlohmann::json;
 // Throws Error(input) "where: not valid JSON: ...", or that it is nested deeper than 64 levels, which
 // would overflow the stack of whatever walks it.
 SortedJson parse_sorted_json(std::string_view text, const std::string& where);
+// Throws Error(input) if brackets are nested deeper than kMostJsonLevels.
+void refuse_deep_json(std::string_view text, const std::string& where);
 // With this indentation, or on one line if it is negative.
 std::string json_text(const SortedJson& json, int indent);
 

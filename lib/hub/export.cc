@@ -77,7 +77,7 @@ ExportResult export_gguf(const state::CheckpointReader& from, const arch::ModelC
   add_gguf_tokenizer(header, from.header().run.tokenizer, model.vocab);
   const std::string head = header.bytes(outlines);
   AtomicFile atomic(target);
-  OutputFile out(atomic.path(), OutputFile::Mode::create_new);
+  OutputFile out(atomic.path(), OutputFile::Mode::existing);
   out.write_at(0, std::as_bytes(std::span(head)));
   std::uint64_t place = head.size();
   for (std::size_t i = 0; i < outlines.size(); ++i) {
@@ -102,7 +102,7 @@ ExportResult export_llmc(const state::CheckpointReader& from, const arch::ModelC
   std::map<std::string, const MappedTensor*> by_name;
   for (const MappedTensor& tensor : weights.tensors()) by_name[tensor.name] = &tensor;
   AtomicFile atomic(target);
-  OutputFile out(atomic.path(), OutputFile::Mode::create_new);
+  OutputFile out(atomic.path(), OutputFile::Mode::existing);
   out.write_at(0, std::as_bytes(std::span(head)));
   std::uint64_t place = head.size();
   for (const std::string& name : llmc_order(model.layers)) {

@@ -11,7 +11,11 @@ constexpr std::size_t kLongest = 60, kMostNamed = 5;
 
 std::string text_of(const Tree* tree) {
   if (!tree || tree->kind == Tree::Kind::none) return "none";
-  const std::string line = to_yaml(Tree::list({*tree}));  // in a list a map stays on one line
+  Tree given = *tree;  // without keys that have no value
+  std::erase_if(given.entries, [](const TreeEntry& entry) {
+    return entry.value.kind == Tree::Kind::scalar && entry.value.text.empty();
+  });
+  const std::string line = to_yaml(Tree::list({given}));  // in a list a map stays on one line
   const std::string text = line.substr(1, line.size() - 3);
   return text.size() <= kLongest ? text : text.substr(0, kLongest) + "...";
 }

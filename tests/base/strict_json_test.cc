@@ -2,6 +2,7 @@
 #include "base/strict_json.h"
 
 #include "support/catch.h"
+#include "support/errors.h"
 #include "support/refused.h"
 #include "support/text_file.h"
 

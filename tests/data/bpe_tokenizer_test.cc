@@ -8,6 +8,7 @@
 #include "data/byte_alphabet.h"
 #include "data/tokenizer_json.h"
 #include "support/catch.h"
+#include "support/errors.h"
 #include "support/refused.h"
 #include "support/text_file.h"
 

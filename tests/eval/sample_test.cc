@@ -5,6 +5,7 @@
 #include <limits>
 #include <map>
 
+#include "arch/architectures.h"
 #include "state/training_state.h"
 #include "support/catch.h"
 #include "support/errors.h"

@@ -3,6 +3,7 @@
 
 #include "hub/hub_models.h"
 #include "support/catch.h"
+#include "support/errors.h"
 #include "support/refused.h"
 #include "support/text_file.h"
 

@@ -5,6 +5,7 @@
 #include "hub/hub_models.h"
 #include "hub/import.h"
 #include "support/catch.h"
+#include "support/errors.h"
 #include "support/refused.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"

@@ -13,7 +13,7 @@ using test::contains;
 namespace {
 
 // The schedule of a tiny run in which the first stage is `stage`, the only one.
-std::string schedule(const test::TinyRun& tiny, const std::string& from, const std::string& stage) {
+std::string schedule_of(const test::TinyRun& tiny, const std::string& from, const std::string& stage) {
   std::string text = tiny.yaml();
   const std::size_t begin = text.find("stages:"), end = text.find("scratch:");
   return (from.empty() ? "" : "from: \"" + from + "\"\n") + text.substr(0, begin) +
@@ -29,7 +29,7 @@ TEST_CASE("plan and train begin with a grown checkpoint") {
   const std::string small = (tiny / "small.h5").string(), file = (tiny / "grown.yaml").string(),
                     out = (tiny / "run").string();
   state::save(small, state::fresh(tiny.plan().stages[0].model, 1));
-  test::write_text(file, schedule(tiny, small, kGrown));
+  test::write_text(file, schedule_of(tiny, small, kGrown));
 
   const auto plan = test::stagedtrain({"plan", file});
   INFO(plan.err);
@@ -60,7 +60,7 @@ TEST_CASE("a first stage that grows needs a checkpoint, and has its model from t
   const std::string small = (tiny / "small.h5").string(), file = (tiny / "grown.yaml").string();
   state::save(small, state::fresh(tiny.plan().stages[0].model, 1));
   const auto refused = [&](const std::string& from, const std::string& stage) {
-    test::write_text(file, schedule(tiny, from, stage));
+    test::write_text(file, schedule_of(tiny, from, stage));
     const auto plan = test::stagedtrain({"plan", file});
     CHECK(plan.exit_code == 2);
     return plan.err;

@@ -139,7 +139,7 @@ TEST_CASE("rules of stages are checked") {
   check_refused({"stages.full.name=a/b"}, "name 'a/b': expected letters, digits, _ and -");
   check_refused({"stages.full.for=0"}, "stages.1: for: '0 steps' is nothing");
   check_refused({"stages.full.for=20%"}, "expected steps, tokens, flops, epochs or auto");
-  check_refused({"stages.0.grow=[{operator: depth, factor: 2}]"}, "nothing to grow from");
+  check_refused({"stages.0.grow=[{operator: depth, factor: 2}]"}, "has nothing to grow; give from: FILE");
   check_refused({"stages.full.grow=~"}, "grow: is missing");
   check_refused({"stages.full.model={layers: 6}"}, "a grown stage's model follows from grow");
   check_refused({"stages.full.lr={rewarm: 1 epoch}"}, "lr.rewarm: found '1 epochs'");
