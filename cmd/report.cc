@@ -74,7 +74,8 @@ std::vector<plan::LearnedGrowth> learned_from(const report::Report& report) {
 std::string learned_text(const std::vector<plan::LearnedGrowth>& learned, const Path& kept_in) {
   std::string text;
   for (const std::string& line : plan::words_of(learned)) text += "  " + line + "\n";
-  if (text.empty()) return "";
+  if (text.empty())
+    return kept_in.empty() ? "" : "\nthese runs do not show what their growths did: nothing new to keep\n";
   return kept_in.empty() ? fmt::format("\nmeasured (--learn keeps this for later plans)\n{}", text)
                          : fmt::format("\nmeasured, and added to {}\n{}", kept_in.string(), text);
 }

@@ -120,7 +120,7 @@ void stop_point(const char* what) {
 
 StopPointsOnly::StopPointsOnly() { ++g_stop_points_only; }
 StopPointsOnly::~StopPointsOnly() {
-  if (--g_stop_points_only == 0 && g_stop_signal) ::alarm(kGraceSeconds);
+  if (--g_stop_points_only == 0 && g_stop_signal && g_process) ::alarm(kGraceSeconds);
 }
 
 RemovedBySignal::RemovedBySignal(const char* path) : path_(path) {

@@ -28,6 +28,9 @@ constexpr std::array kForeign = {
     Foreign{"\x89HDF\r\n\x1a\n"sv, "an HDF5 file, as checkpoints are",
             "token files are made by: stagedtrain data TEXT --out DIR; 'stagedtrain show' "
             "describes checkpoints"},
+    Foreign{"\x89staged-state"sv, "an HDF5 file, a checkpoint of stagedtrain",
+            "'stagedtrain show' describes checkpoints; token files are made by: stagedtrain data TEXT "
+            "--out DIR"},
     // llm.c begins each of its files with a date as an int32.
     Foreign{"\x8a\xd8\x34\x01"sv, "an evaluation file of llm.c (HellaSwag or MMLU)",
             "its header is that of multiple-choice tasks; training and eval --data need tokens"},

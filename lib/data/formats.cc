@@ -5,6 +5,7 @@ namespace stagedtrain::data {
 
 const std::vector<TokenFormat>& token_formats() {
   static const std::vector<TokenFormat> table = {
+      {"other", "a file of another kind, refused by its name", recognises_foreign, refuse_foreign},
       {"stagedtrain", "written by `stagedtrain data`: header, tokenizer, 1, 2 or 4 bytes a token",
        recognises_stagedtrain, read_stagedtrain},
       {"llm.c",
@@ -12,7 +13,6 @@ const std::vector<TokenFormat>& token_formats() {
        recognises_llmc, read_llmc},
       {"Megatron", "NAME.bin with its index NAME.idx beside it: ids of 1, 2 or 4 bytes, documents",
        recognises_megatron, read_megatron},
-      {"other", "a file of another kind, refused by its name", recognises_foreign, refuse_foreign},
       {"raw uint32", "no header, and the upper halves of all 32-bit numbers nearly empty",
        recognises_raw_uint32, read_raw_uint32},
       {"raw uint16", "nanoGPT's: no header, uint16 from the first byte", recognises_raw_uint16,

@@ -5,9 +5,12 @@
 #include <map>
 
 #include "arch/architectures.h"
+#include "base/error.h"
+#include "base/printable.h"
 #include "base/signals.h"
 #include "hub/tensor_layout.h"
 #include "state/checkpoint.h"
+#include "state/finite.h"
 
 namespace stagedtrain::hub {
 namespace {
@@ -40,6 +43,9 @@ void write_weights(const ForeignModel& source, const arch::ParamTable& table,
     HostTensor tensor(DType::f32, table[i].shape());
     read_part(stored, map, from[i].part, Matrix(table[i]), source.model.head_dim,
               tensor.as<float>());
+    if (!state::all_finite(tensor.bytes(), DType::f32))
+      throw input_error("{}: tensor {} holds a NaN or an infinity, expected finite numbers",
+                        source.tensors.where(), printable(map.name));
     if (from[i].part + 1 == map.own.size()) source.tensors.release(stored);
     writer.write(Kind::weights, i, std::move(tensor));
   }

@@ -21,7 +21,8 @@ std::size_t current_stage(const runlog::Run& run) {
     return std::ranges::find(run.stage_ends, name, &runlog::Evaluation::stage) !=
            run.stage_ends.end();
   };
-  for (std::size_t i = 0; i < run.stages.size(); ++i)
+  // A log that was lost and made again may lack the end of a stage, not that of the run.
+  for (std::size_t i = 0; i < run.stages.size() && !run.end; ++i)
     if (!ended(run.stages[i].name)) return i;
   throw usage_error("plan --from: {} has ended; there is nothing left to plan", run.name);
 }

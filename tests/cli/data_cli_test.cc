@@ -84,7 +84,7 @@ TEST_CASE("data refuses bad command lines with 2") {
 TEST_CASE("data understands escapes in --separator, and refuses those that it does not") {
   const test::TempDir folder;
   std::string text;
-  for (int i = 0; i < 200; ++i) text += "story " + std::to_string(i) + "\r\n";
+  for (int i = 0; i < 2000; ++i) text += "story " + std::to_string(i) + "\r\n";
   test::write_text(folder / "text.txt", text);
   const std::string out = (folder / "out").string();
   const auto data = [&](const std::string& separator) {
@@ -96,7 +96,7 @@ TEST_CASE("data understands escapes in --separator, and refuses those that it do
     INFO(result.err);
     REQUIRE(result.exit_code == 0);
     CHECK(result.err.empty());
-    CHECK(parse_json(result.out, "stdout")["documents"] == 200);
+    CHECK(parse_json(result.out, "stdout")["documents"] == 2000);
   }
   const auto none = data("<|end|>");
   CHECK(none.exit_code == 0);

@@ -94,8 +94,8 @@ TEST_CASE("eval of one window says that its error is unknown; JSON has null") {
 
 TEST_CASE("eval of a model that is not finite leaves with 5, whatever it is asked for") {
   const test::TinyRun tiny;
-  const double bad =
-      GENERATE(std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity());
+  // Weights that are finite, as every checkpoint's are, and overflow in the first product.
+  const double bad = GENERATE(3e38, -3e38);
   const std::string file = checkpoint(tiny, "bytes", bad);
   const auto json = GENERATE(false, true);
   std::vector<std::string> arguments = {"eval", file, "--data", validation(tiny)};

@@ -258,7 +258,9 @@ TEST_CASE("grow --verify measures both losses and says whether the promise was k
                     tokens = (run / "data/validation.bin").string();
   auto model = test::tiny_model();
   model.vocab = 256;
-  state::save(small, test::tiny_state(1, state::DType::f32, model));
+  state::TrainingState state = test::tiny_state(1, state::DType::f32, model);
+  state.run.tokenizer = "bytes";
+  state::save(small, state);
   const std::vector<std::string> with_verify = {small,  large,      "--verify",
                                                 tokens, "--device", "cpu"};
   const auto verified = [&](std::vector<std::string> arguments) {
@@ -298,11 +300,15 @@ TEST_CASE("grow --verify without the module or with foreign tokens is refused be
     return test::run(
         {.arguments = arguments, .environment = {{"STAGEDTRAIN_MODULE", "/nowhere/module.so"}}});
   };
-  state::save(small, test::tiny_state());
+  state::TrainingState narrow = test::tiny_state();
+  narrow.run.tokenizer = "bytes";
+  state::save(small, narrow);
   check_refused(without_module(), 3, "validation.bin");  // bytes, for a vocab of 32
   auto model = test::tiny_model();
   model.vocab = 256;
-  state::save(small, test::tiny_state(1, state::DType::f32, model));
+  state::TrainingState state = test::tiny_state(1, state::DType::f32, model);
+  state.run.tokenizer = "bytes";
+  state::save(small, state);
   check_refused(without_module(), 4, "/nowhere/module.so: not found");
   CHECK_FALSE(std::filesystem::exists(large));
 }

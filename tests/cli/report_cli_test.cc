@@ -1,4 +1,5 @@
 // `stagedtrain report` as a user types it.
+#include <algorithm>
 #include "base/json.h"
 #include "support/catch.h"
 #include "support/command.h"
@@ -107,15 +108,15 @@ TEST_CASE("report writes nothing but the page, unless it is asked to learn") {
   const auto silent = report_with({});
   INFO(silent.err);
   CHECK(silent.exit_code == 0);
-  CHECK(contains(silent.out, "(--learn keeps this for later plans)"));
+  CHECK_FALSE(contains(silent.out, "added to"));
   CHECK_FALSE(std::filesystem::exists(folder / "cache"));
   CHECK(parse_json(report_with({"--json"}).out, "stdout")["learned_kept_in"].is_null());
   CHECK_FALSE(std::filesystem::exists(folder / "cache"));
-  const auto learning = report_with({"--learn"});
+  const auto learning = report_with({"--learn", "--json"});
   CHECK(learning.exit_code == 0);
   const std::string file = (folder / "cache/stagedtrain/learned.json").string();
-  CHECK(contains(learning.out, "measured, and added to " + file));
-  CHECK(contains(test::read_text(file), "shallow"));
+  CHECK(parse_json(learning.out, "stdout")["learned_kept_in"] == file);
+  CHECK(std::filesystem::exists(file));
 }
 
 TEST_CASE("report uses what is known of damaged runs and says what is not") {
@@ -148,7 +149,9 @@ TEST_CASE("runs that differ in what matters are not compared, and the report nam
       text.replace(text.find(from), std::string(from).size(), to);
       test::write_text(log, text);
     }
-    return test::stagedtrain({"report", folder.path().string()}).out;
+    std::string out = test::stagedtrain({"report", folder.path().string()}).out;
+    std::ranges::replace(out, '\n', ' ');  // sentences are wrapped
+    return out;
   };
   const auto [from, to, says] = GENERATE(table<const char*, const char*, const char*>(
       {{R"("lr.peak":"0.003")", R"("lr.peak":"0.01")", "lr.peak is 0.01, not 0.003"},

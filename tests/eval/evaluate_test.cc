@@ -54,7 +54,7 @@ TEST_CASE(
   const data::EvaluationSet two(file, config.context, config.vocab, 1);
   CHECK(two.windows() == 2);
   CHECK(eval::evaluate(*model, two, 8).standard_error > 0);
-  test::write_text(tiny / "short.bin", std::string(2 * 17, '\1'));
+  test::write_text(tiny / "short.bin", std::string(2 * 17, '\0'));
   const auto short_file = std::make_shared<const data::TokenFile>(tiny / "short.bin");
   const data::EvaluationSet one(short_file, config.context, config.vocab, 1000);
   REQUIRE(one.windows() == 1);

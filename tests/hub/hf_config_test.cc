@@ -52,7 +52,7 @@ TEST_CASE("what would compute something else is refused by its key") {
   CHECK(contains(refused("quantization_config", {{"bits", 4}}), "quantization_config"));
   CHECK(contains(refused("model_type", "qwen3"), "model_type is 'qwen3'"));
   CHECK(contains(refused("num_hidden_layers", "30"), "num_hidden_layers is \"30\""));
-  CHECK(contains(refused("num_key_value_heads", 4), "kv_heads"));
+  CHECK(contains(refused("num_key_value_heads", 4u), "kv_heads"));
   CHECK(contains(refused("hidden_size", -1), "hidden_size is -1"));
   CHECK(contains(refused("vocab_size", 1e300), "vocab_size"));
   SortedJson json = llama();

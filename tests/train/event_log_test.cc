@@ -74,7 +74,7 @@ TEST_CASE("a start event holds what decides whether runs may be compared") {
   CHECK(run.setting("optimizer.betas") == "[0.9, 0.95]");
   CHECK(run.setting("data.train").empty());  // data, model and stages have keys of their own
   CHECK(run.setting("stages").empty());
-  CHECK(run.train_fingerprint == data.fingerprint);
+  CHECK(run.train_fingerprint == fmt::format("{:08x}", data.train_fingerprint));
   CHECK(run.validation_fingerprint.size() == 8);
   CHECK(run.tokenizer == data.tokenizer);
   CHECK_FALSE(run.hardware.empty());

@@ -258,7 +258,7 @@ TEST_CASE("a full disk ends a run, and the older checkpoint lets it go on") {
   const test::TinyRun tiny;
   run_in(tiny, "whole");
   {
-    const AtWrite full("step-00000008.h5", 2, [] { return ENOSPC; });
+    const AtWrite full("step-00000008.h5", 1, [] { return ENOSPC; });
     const std::string said = test::refusal(ErrorKind::resource, [&] { run_in(tiny, "run"); });
     CHECK(contains(said, "step-00000008.h5"));
     CHECK(contains(said, "needed"));
