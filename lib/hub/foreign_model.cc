@@ -192,12 +192,14 @@ ForeignModel open_kind(const Path& source) {
 
 }  // namespace
 
-ForeignModel open_foreign_model(const Path& source, const OpenOptions& options) {
+ForeignModel open_foreign_model(const Path& source, const OpenOptions& options) try {
   ForeignModel found = open_kind(source);
   if (options.context > 0) shorten_context(found.model, options.context);
   check_tensors(found);
   choose_tokenizer(found, options.tokenizer_file);
   return found;
+} catch (const Json::exception& error) {  // a tokenizer's pieces become JSON, which has to be UTF-8
+  throw input_error("{}: holds text that is not UTF-8: {}", source.string(), error.what());
 }
 
 }  // namespace stagedtrain::hub

@@ -103,7 +103,13 @@ StageResult logged_result(const runlog::Evaluation& end, const Path& file) {
   result.progress.flops = end.at.flops;
   result.progress.seconds = end.at.seconds;
   std::error_code none;
-  if (std::filesystem::exists(file, none)) result.checkpoint = file;
+  if (!std::filesystem::exists(file, none)) return result;
+  result.checkpoint = file;
+  try {
+    result.progress = state::CheckpointReader(file).header().progress;
+  } catch (const Error& error) {  // damaged since: the log's numbers stand
+    if (error.kind() != ErrorKind::input) throw;
+  }
   return result;
 }
 

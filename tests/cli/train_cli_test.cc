@@ -200,6 +200,7 @@ TEST_CASE("what is wrong with the data is refused before anything runs") {
   }
   SECTION("a token beyond the vocabulary") {
     std::string raw(4000, '\0');
+    for (std::size_t i = 0; i < raw.size(); i += 2) raw[i] = static_cast<char>(i / 2 % 100);
     raw[2001] = 1;  // token 1000 is 256
     test::write_text(data, raw);
     check_refused(typed.train(), 3, "token 1,000 is 256");
@@ -213,7 +214,7 @@ TEST_CASE("what is wrong with the data is refused before anything runs") {
 
 TEST_CASE("words that train and eval do not know are refused with what they do") {
   const Typed typed;
-  check_refused(typed.train({"--device", "gpu"}), 2, "--device 'gpu'");
+  check_refused(typed.train({"--device", "gpu"}), 2, "--device: found 'gpu'");
   check_refused(typed.train({"--kernels", "fusd"}), 2, "did you mean 'fused'");
   check_refused(typed.train({"--stage", "ful"}), 2, "did you mean 'full'");
   check_refused(typed.train({"--stage", "full", "--scratch"}), 2, "--scratch has no stages");
