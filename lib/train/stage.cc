@@ -112,6 +112,7 @@ class StageLoop {
   // The training diverged; says which checkpoint is left.
   [[noreturn]] void refuse(const std::string& what) {
     tell_saved(saver_.wait());
+    run_.kept.came_to(progress_.step);  // a save that took long may be of a step before the last good one
     std::string hint;
     for (const Path& file : run_.kept.set_aside_diverged())
       hint += fmt::format("the state saved just before is kept as {}; ", file.string());

@@ -149,7 +149,7 @@ TEST_CASE("a run that diverges right after a save names the checkpoint before it
   const TinyRun tiny;
   const std::string said = refusal(ErrorKind::diverged, [&] {
     run_in(tiny, "run",
-           {"guard.rise=0.05", "stages.small.for=50", "lr.peak=10", "lr.warmup=40",
+           {"guard.rise=0.05", "stages.small.for=50", "lr.peak=3", "lr.warmup=40",
             "checkpoint={every: 1 steps, keep: 1}"});
   });
   INFO(said);
