@@ -291,8 +291,6 @@ Schedule parse(const std::string& text, const std::string& file,
 std::string dump(const Schedule& schedule);
 // The rows of the reference, in document order.
 std::vector<FieldRow> document();
-// Every "key: here | there" in which two resolved schedules differ where it changes the training.
-std::vector<std::string> differences(const std::string& yaml_here, const std::string& yaml_there);
 
 template <class V>
 void Schedule::fields(V& v) {
