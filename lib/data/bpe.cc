@@ -38,8 +38,8 @@ BytePairMerger::BytePairMerger(const BpeDescription& d, const std::string& where
   }
   for (int byte = 0; byte < 256; ++byte) {
     const auto found = ids_.find(std::string(1, static_cast<char>(byte)));
-    if (found == ids_.end()) throw input_error("{}: has no token for the byte {}", where, byte);
-    byte_ids_[static_cast<std::size_t>(byte)] = found->second;
+    // SmolLM2's vocabulary lacks some control bytes; a text that holds one is refused.
+    byte_ids_[static_cast<std::size_t>(byte)] = found == ids_.end() ? -1 : found->second;
   }
   merges_.resize(std::bit_ceil(2 * d.merges.size() + 2));
   std::unordered_map<std::string_view, std::int32_t> written;  // ids by the token as written
@@ -86,9 +86,13 @@ void BytePairMerger::merge(std::string_view word, std::vector<std::int32_t>& ids
   const auto size = static_cast<std::int32_t>(word.size());
   std::vector<Symbol> symbols;
   symbols.reserve(word.size());
-  for (std::int32_t i = 0; i < size; ++i)
-    symbols.push_back({byte_ids_[static_cast<unsigned char>(word[static_cast<std::size_t>(i)])],
-                       i - 1, i + 1 < size ? i + 1 : -1});
+  for (std::int32_t i = 0; i < size; ++i) {
+    const auto byte = static_cast<unsigned char>(word[static_cast<std::size_t>(i)]);
+    if (byte_ids_[byte] < 0)
+      throw input_error("the text holds the byte {}, for which the tokenizer has no token", byte)
+          .with_hint("remove it from the text: it is likely a control character");
+    symbols.push_back({byte_ids_[byte], i - 1, i + 1 < size ? i + 1 : -1});
+  }
   std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> queue;
   const auto consider = [&](std::int32_t place) {
     if (place < 0 || symbols[place].next < 0) return;
