@@ -4,17 +4,10 @@
 #include <set>
 
 #include "base/error.h"
+#include "hub/checked_config.h"
 
 namespace stagedtrain::hub {
 namespace {
-
-arch::ModelConfig checked(arch::ModelConfig model, const std::string& where) {
-  try {
-    return arch::resolved(std::move(model));
-  } catch (const Error& error) {
-    throw input_error("{}: {}", where, error.what());
-  }
-}
 
 void refuse_unknown(const GgufKeys& keys, const std::string& prefix,
                     const std::set<std::string>& known) {

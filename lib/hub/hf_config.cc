@@ -3,19 +3,11 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "hub/checked_config.h"
 #include "hub/config_reader.h"
 
 namespace stagedtrain::hub {
 namespace {
-
-// Sizes that do not fit together are a fault of the file.
-arch::ModelConfig checked(arch::ModelConfig model, const std::string& where) {
-  try {
-    return arch::resolved(std::move(model));
-  } catch (const Error& error) {
-    throw input_error("{}: {}", where, error.what());
-  }
-}
 
 // Training, generation and housekeeping: no effect on the logits of a text.
 void ignore_common(ConfigReader& in) {

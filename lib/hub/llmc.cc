@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "hub/checked_config.h"
 
 namespace stagedtrain::hub {
 namespace {
@@ -76,11 +77,7 @@ arch::ModelConfig config_of(const Header& header, const Path& path) {
   model.layers = header[4];
   model.heads = header[5];
   model.width = header[6];
-  try {
-    return arch::resolved(model);
-  } catch (const Error& error) {
-    throw input_error("{}: {}", path.string(), error.what());
-  }
+  return checked(model, path.string());
 }
 
 }  // namespace
