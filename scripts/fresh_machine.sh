@@ -6,18 +6,23 @@ source scripts/shared.sh
 
 usage() {
   cat <<'TEXT'
-usage: scripts/fresh_machine.sh [--folder FOLDER] [COMMAND...]
+usage: scripts/fresh_machine.sh [--folder FOLDER] [--ccache FOLDER] [COMMAND...]
 Makes a minimal Debian 12 in FOLDER (default build/fresh-machine; 0.3 GB, then 4 GB while it runs), clones the
 last commit into it and runs scripts/test.sh and scripts/demo.sh there, or COMMAND instead. Needs root,
 debootstrap, 30 to 60 minutes and 8 GB of disk. Uncommitted changes are not in the clone.
 The bare system is kept in FOLDER/base and used again; everything else is made anew each time.
+  --folder FOLDER   where the system stands
+  --ccache FOLDER   compile with this compiler cache of the host. It answers only for the same compiler and
+                    the same text of every header, so a header that is missing here is still missed.
 TEXT
 }
 
 folder=build/fresh-machine
+cache=
 while (($#)); do
   case $1 in
     --folder) folder=${2:?--folder needs a folder} && shift 2 ;;
+    --ccache) cache=$(realpath -e -- "${2:?--ccache needs a folder}") && shift 2 ;;
     -h | --help) usage && exit 0 ;;
     -*) usage >&2 && fail 2 "scripts/fresh_machine.sh: unknown option '$1'" ;;
     *) break ;;
@@ -57,9 +62,10 @@ run_inside() {
   unshare --mount --propagation private --pid --fork --kill-child bash -c '
     mount --bind /dev "$1/dev" && mount -t proc proc "$1/proc" && mount -t tmpfs tmpfs "$1/tmp" &&
       mount -t tmpfs tmpfs "$1/dev/shm" || exit 4
+    [[ ! $4 ]] || { mkdir -p "$1/root/.cache/ccache" && mount --bind "$4" "$1/root/.cache/ccache"; } || exit 4
     exec env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
-      ${3:+PIP_CERT="$3"} chroot "$1" /bin/bash -c "cd /root/stagedtrain && $2"' \
-    bash "$machine" "$1" "$([[ ! -e $machine$certificates ]] || echo "$certificates")" </dev/null
+      CCACHE_BASEDIR=/root CCACHE_NOHASHDIR=1 CCACHE_COMPILERCHECK=content ${3:+PIP_CERT="$3"} chroot "$1" /bin/bash -c "cd /root/stagedtrain && $2"' \
+    bash "$machine" "$1" "$([[ ! -e $machine$certificates ]] || echo "$certificates")" "$cache" </dev/null
 }
 
 [[ -d $base ]] || make_base
