@@ -11,10 +11,6 @@ namespace {
 
 constexpr std::size_t kPage = 4096;
 
-void advise(std::span<const std::byte> mapped, int advice) {
-  if (!mapped.empty()) ::madvise(const_cast<std::byte*>(mapped.data()), mapped.size(), advice);
-}
-
 }  // namespace
 
 std::byte* map_large(std::size_t size) {
@@ -39,10 +35,5 @@ void prefer_huge_pages(void* memory, std::size_t size) {
   const std::uintptr_t end = (address + size) / kHugePage * kHugePage;
   if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
 }
-
-ScatteredTouches::ScatteredTouches(std::span<const std::byte> mapped) : mapped_(mapped) {
-  advise(mapped_, MADV_RANDOM);
-}
-ScatteredTouches::~ScatteredTouches() { advise(mapped_, MADV_NORMAL); }
 
 }  // namespace stagedtrain

@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <memory>
-#include <span>
 
 namespace stagedtrain {
 
@@ -27,18 +26,5 @@ inline LargeMemory large_memory(std::size_t size) {
 // faulted in, to be looked up where rows lie far apart, and to be named one by one to a disk that
 // reads from them. Only a hint; the bytes stay as they are.
 void prefer_huge_pages(void* memory, std::size_t size);
-
-// While it lives, a touch of this mapped file brings its page alone, without the megabytes around
-// it that a disk is else asked for.
-class ScatteredTouches {
- public:
-  explicit ScatteredTouches(std::span<const std::byte> mapped);
-  ~ScatteredTouches();
-  ScatteredTouches(const ScatteredTouches&) = delete;
-  ScatteredTouches& operator=(const ScatteredTouches&) = delete;
-
- private:
-  std::span<const std::byte> mapped_;
-};
 
 }  // namespace stagedtrain

@@ -1,4 +1,4 @@
-// A queue of stretches and the threads that empty it.
+// A queue of file ranges and the threads that empty it.
 #include "base/stream_output.h"
 
 #include <algorithm>
@@ -18,10 +18,12 @@ bool lies_in_units(std::uint64_t offset, std::span<const std::byte> bytes) {
 
 }  // namespace
 
-// One stretch, piece by piece, or several that are one piece.
+// A range, and how far it has come.
 struct StreamOutput::Job {
-  std::vector<Stretch> stretches;
-  std::uint64_t size = 0, owned = 0, taken = 0, written = 0;
+  FileRange range;
+  std::uint64_t taken = 0, written = 0;
+  std::uint64_t size() const { return range.bytes.size(); }
+  std::uint64_t owned() const { return range.owner ? size() : 0; }
 };
 
 StreamOutput::StreamOutput(OutputFile& file, std::uint64_t most_waiting)
@@ -43,30 +45,15 @@ StreamOutput::~StreamOutput() {
   changed_.notify_all();
 }
 
-void StreamOutput::write_at(Stretch stretch) {
-  std::vector<Stretch> alone;
-  alone.push_back(std::move(stretch));
-  give({std::move(alone)});
-}
-
-void StreamOutput::write_together(std::vector<Stretch> stretches) {
-  ST_CHECK(!stretches.empty() && stretches.back().end() <= stretches.front().offset + kPiece,
-           "{} stretches that are no piece", stretches.size());
-  give({std::move(stretches)});
-}
-
-void StreamOutput::give(Job job) {
-  for (const Stretch& stretch : job.stretches) {
-    job.size += stretch.bytes.size();
-    if (stretch.owner) job.owned += stretch.bytes.size();
-  }
-  if (job.size == 0) return;
+void StreamOutput::write_at(FileRange range) {
+  Job job{std::move(range)};
+  if (job.size() == 0) return;
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] {
-    return failure_ || job.owned == 0 || waiting_ == 0 || waiting_ + job.owned <= most_waiting_;
+    return failure_ || job.owned() == 0 || waiting_ == 0 || waiting_ + job.owned() <= most_waiting_;
   });
   rethrow();
-  waiting_ += job.owned;
+  waiting_ += job.owned();
   ++unfinished_;
   queue_.push_back(std::make_shared<Job>(std::move(job)));
   while (threads_.empty() && write_next(lock, own_room_)) continue;
@@ -96,7 +83,7 @@ bool StreamOutput::write_next(std::unique_lock<std::mutex>& lock, Room& room) {
   if (queue_.empty()) return false;
   const std::shared_ptr<Job> job = queue_.front();
   const std::uint64_t start = std::exchange(job->taken, job->taken + kPiece);
-  if (job->taken >= job->size) queue_.pop_front();
+  if (job->taken >= job->size()) queue_.pop_front();
   const bool skip = failure_ != nullptr;
   lock.unlock();
   std::exception_ptr failure;
@@ -110,50 +97,31 @@ bool StreamOutput::write_next(std::unique_lock<std::mutex>& lock, Room& room) {
   return true;
 }
 
-void StreamOutput::write(const Job& job, std::uint64_t start, Room& room) {
-  if (job.stretches.size() > 1) {
-    write_packed(job, room);
-  } else {
-    write_piece(job, start, room);
-  }
-}
-
 // From where it lies, or by way of the room. Behind all pieces but the last comes the next one.
-void StreamOutput::write_piece(const Job& job, std::uint64_t start, Room& room) {
-  const Stretch& stretch = job.stretches.front();
-  const auto piece =
-      stretch.bytes.subspan(start, std::min<std::uint64_t>(kPiece, stretch.bytes.size() - start));
-  if (stretch.look) stretch.look(start, piece);
-  const std::uint64_t offset = stretch.offset + start;
+void StreamOutput::write(const Job& job, std::uint64_t start, Room& room) {
+  const FileRange& range = job.range;
+  const auto piece = range.bytes.subspan(start, std::min(kPiece, job.size() - start));
+  if (range.on_piece) range.on_piece(start, piece);
+  const std::uint64_t offset = range.offset + start;
   if (lies_in_units(offset, piece)) return file_.write_direct(offset, piece);
   if (!room) room.emplace(kPiece);
   room->begin(offset);
   room->add(offset, piece);
-  room->write(file_, start + piece.size() == stretch.bytes.size() ? stretch.rest : Rest::kept);
-}
-
-void StreamOutput::write_packed(const Job& job, Room& room) {
-  if (!room) room.emplace(kPiece);
-  room->begin(job.stretches.front().offset);
-  for (const Stretch& stretch : job.stretches) {
-    if (stretch.look) stretch.look(0, stretch.bytes);
-    room->add(stretch.offset, stretch.bytes);
-  }
-  room->write(file_, job.stretches.back().rest);
+  room->write(file_, start + piece.size() == job.size() ? range.rest : Rest::kept);
 }
 
 void StreamOutput::end_piece(const std::shared_ptr<Job>& job, std::exception_ptr failure) {
-  std::vector<Stretch> done;  // let go of outside the lock
+  FileRange done;  // its owner is let go of outside the lock
   {
     const std::lock_guard lock(mutex_);
     if (failure && !failure_) failure_ = std::move(failure);
     job->written += kPiece;
-    if (job->written < job->size) return;
-    done = std::move(job->stretches);
-    waiting_ -= job->owned;
+    if (job->written < job->size()) return;
+    waiting_ -= job->owned();
+    done = std::move(job->range);
     --unfinished_;
   }
-  done.clear();
+  done.owner.reset();
   changed_.notify_all();
 }
 

@@ -1,4 +1,4 @@
-// Large stretches of a file, written past the page cache while the caller goes on.
+// Large ranges of a file, written past the page cache while the caller goes on.
 #pragma once
 
 #include <condition_variable>
@@ -26,44 +26,37 @@ class StreamOutput {
   static constexpr std::uint64_t kPiece = 4 << 20;
   // Enough to keep a disk busy while some of them compute checksums.
   static constexpr int kThreads = 8;
-  // Called on a writing thread for each piece (start counts from the stretch's beginning and is a
-  // multiple of kPiece), before it is written; pieces of a stretch at the same time.
-  using Look = std::function<void(std::uint64_t start, std::span<const std::byte> piece)>;
+  // Called on a writing thread for each piece (start counts from the range's beginning and is a
+  // multiple of kPiece), before it is written; pieces of one range at the same time.
+  using OnPiece = std::function<void(std::uint64_t start, std::span<const std::byte> piece)>;
   // The bytes must not change before drain() returns or owner (if given) is let go of, which
   // happens once they are written.
-  struct Stretch {
+  struct FileRange {
     std::uint64_t offset = 0;
     std::span<const std::byte> bytes;
     Rest rest = Rest::kept;
-    Look look;
+    OnPiece on_piece;
     std::shared_ptr<const void> owner;
-    std::uint64_t end() const { return offset + bytes.size(); }
   };
 
-  // most_waiting: bytes with an owner that may wait to be written. A stretch is taken when it fits,
-  // or alone; one without an owner at once, since it lies in memory anyway.
+  // most_waiting: bytes with an owner that may wait to be written. A range is taken when it fits, or
+  // alone; one without an owner at once, since it lies in memory anyway.
   StreamOutput(OutputFile& file, std::uint64_t most_waiting);
   // Waits for what is being written; what waits is dropped.
   ~StreamOutput();
 
   // Returns while the bytes are still to be written.
-  void write_at(Stretch stretch);
-  // The same for several in the file's order, all within kPiece bytes, as one write. What lies
-  // between them becomes zeros.
-  void write_together(std::vector<Stretch> stretches);
+  void write_at(FileRange range);
   // Returns when all that was given is written (not synced).
   void drain();
 
  private:
   struct Job;
   using Room = std::optional<UnitRoom>;
-  void give(Job job);
   void work();
   // Takes a piece from the queue and writes it; false if there is none. Requires the lock.
   bool write_next(std::unique_lock<std::mutex>& lock, Room& room);
   void write(const Job& job, std::uint64_t start, Room& room);
-  void write_piece(const Job& job, std::uint64_t start, Room& room);
-  void write_packed(const Job& job, Room& room);
   void end_piece(const std::shared_ptr<Job>& job, std::exception_ptr failure);
   void rethrow() const;
 

@@ -4,13 +4,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <new>
-#include <string>
 #include <vector>
 
-#include "base/file.h"
 #include "support/catch.h"
-#include "support/temp_dir.h"
-#include "support/text_file.h"
 
 using namespace stagedtrain;
 
@@ -30,16 +26,8 @@ TEST_CASE("more memory than there can be is refused") {
 }
 
 TEST_CASE("advice leaves bytes as they are") {
-  const test::TempDir folder;
-  test::write_text(folder / "a", std::string(10000, 'x'));
-  const MappedFile file(folder / "a");
   std::vector<char> memory(3 * kHugePage + 5, 'm');
   prefer_huge_pages(memory.data() + 1, memory.size() - 1);
-  {
-    const ScatteredTouches scattered(file.bytes());
-    CHECK(std::string_view(reinterpret_cast<const char*>(file.bytes().data()), 10000) ==
-          std::string(10000, 'x'));
-  }
   CHECK(std::count(memory.begin(), memory.end(), 'm') ==
         static_cast<std::ptrdiff_t>(memory.size()));
 }

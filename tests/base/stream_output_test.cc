@@ -1,4 +1,4 @@
-// Stretches written by several threads: every byte in its place, whatever the alignment; failures.
+// Ranges written by several threads: every byte in its place, whatever the alignment; failures.
 #include "base/stream_output.h"
 
 #include <sys/resource.h>
@@ -32,7 +32,7 @@ std::string noise(std::size_t size) {
 
 }  // namespace
 
-TEST_CASE("stretches of any size and alignment land where they belong") {
+TEST_CASE("ranges of any size and alignment land where they belong") {
   const test::TempDir folder;
   const std::string data = noise(3 * StreamOutput::kPiece + 12345);
   const std::size_t from = GENERATE(0, 1, 512), offset = GENERATE(0, 4096, 100);
@@ -49,7 +49,7 @@ TEST_CASE("stretches of any size and alignment land where they belong") {
   CHECK(written.substr(offset + data.size()) == data.substr(0, 10));
 }
 
-TEST_CASE("a stretch whose last unit may be zeroed never waits for the page cache") {
+TEST_CASE("a range whose last unit may be zeroed never waits for the page cache") {
   const test::TempDir folder;
   const std::string data = noise(2 * StreamOutput::kPiece + 12345);
   std::atomic<int> writes = 0;
@@ -82,7 +82,7 @@ TEST_CASE("every piece is looked at once, and its owner is let go of when it is 
     starts.insert(start);
   };
   stream.write_at({0, bytes_of(*owner), Rest::kept, look, owner});
-  // The next owner's stretch does not fit beside it: it is taken when the first is on the disk.
+  // The next owner's range does not fit beside it: it is taken when the first is on the disk.
   stream.write_at({64 << 20, bytes_of("end"), Rest::kept, {}, std::make_shared<int>()});
   CHECK(owner.use_count() == 1);
   stream.drain();
