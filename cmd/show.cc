@@ -25,7 +25,8 @@ llm.c's, and files of bare ids, with what they are taken for. What ends in .h5 i
 
 Seconds are of training alone. "place in data" counts sequences of the training tokens; a resumed
 run goes on from there. "identity" is a checksum over the whole content: equal states have equal
-ones, and a grown checkpoint names its source by it.
+ones, and a grown checkpoint names its source by it. Two runs that computed the same differ in it by
+their seconds and names; the checksum over the tensors alone shows that they are the same.
 
 Examples:
   stagedtrain show runs/first/stages/full.h5

@@ -88,6 +88,9 @@ class CheckpointReader {
   // crc32c over the checksums of all tensors, metadata and tokenizer, 8 hexadecimal digits: the
   // file's identity. States that differ in anything stored have different ones.
   std::string identity() const;
+  // The same over the tensors alone. Runs that computed the same have equal ones, though their
+  // metadata differ in seconds and names.
+  std::string tensors_identity() const;
   std::uint64_t file_bytes() const;
 
  private:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <iterator>
 #include <map>
 
 #include "arch/architectures.h"
@@ -175,13 +176,15 @@ struct CheckpointReader::Impl {
     return bytes_of(extent);
   }
 
-  std::uint32_t identity() const {
+  // Of the first datasets, in the order in which they are kept.
+  std::uint32_t identity_of(std::size_t count) const {
     std::uint32_t crc = 0;
-    for (const Extent& extent : datasets)
+    for (const Extent& extent : std::span(datasets).first(count))
       for (const IndexRow& row : extent.blocks)
         crc = crc32c(std::as_bytes(std::span(&row.crc32c, 1)), crc);
     return crc;
   }
+  std::uint32_t identity() const { return identity_of(datasets.size()); }
 
   std::string where;
   MappedFile file;
@@ -244,5 +247,9 @@ std::uint64_t CheckpointReader::blocks() const {
 }
 
 std::string CheckpointReader::identity() const { return fmt::format("{:08x}", impl_->identity()); }
+
+std::string CheckpointReader::tensors_identity() const {
+  return fmt::format("{:08x}", impl_->identity_of(std::size(kKinds) * table().size()));
+}
 
 }  // namespace stagedtrain::state

@@ -191,8 +191,9 @@ std::string to_text(const Path& path, const CheckpointReader& reader, bool tenso
                                       reader.table().size(),
                                       short_bytes(static_cast<double>(tensor_bytes(reader)))));
   text += line("checksums",
-               fmt::format("{} blocks verified, none damaged; identity {}",
-                           grouped(static_cast<std::int64_t>(reader.blocks())), reader.identity()));
+               fmt::format("{} blocks verified, none damaged; identity {}, tensors alone {}",
+                           grouped(static_cast<std::int64_t>(reader.blocks())), reader.identity(),
+                           reader.tensors_identity()));
   return tensors ? text + tensor_table(reader) : text;
 }
 
@@ -207,6 +208,7 @@ Json to_json(const Path& path, const CheckpointReader& reader, bool tensors) {
                {"tensor_bytes", tensor_bytes(reader)},
                {"blocks_verified", reader.blocks()},
                {"identity", reader.identity()},
+               {"tensors_identity", reader.tensors_identity()},
                {"parameters", count.total},
                {"non_embedding_parameters", count.non_embedding},
                {"active_parameters", count.active},
