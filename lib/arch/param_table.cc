@@ -41,12 +41,6 @@ std::int64_t ParamTable::total_count() const {
   return total;
 }
 
-const char* axis_name(Axis axis) {
-  constexpr const char* kNames[] = {"vocab", "position", "residual", "query",  "key",
-                                    "value", "heads",    "ffn",      "experts"};
-  return kNames[static_cast<int>(axis)];
-}
-
 const char* role_name(Role role) {
   constexpr const char* kNames[] = {"embed", "head",       "matrix",      "bias",
                                     "norm",  "final_norm", "residual_out"};

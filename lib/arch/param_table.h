@@ -63,7 +63,6 @@ class ParamTable {
   std::vector<std::pair<std::string, std::int64_t>> by_name_;
 };
 
-const char* axis_name(Axis axis);
 const char* role_name(Role role);
 // "layers.3.attention.query.weight"
 std::string layer_name(int layer, const std::string& key);

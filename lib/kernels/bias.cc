@@ -1,4 +1,4 @@
-// Rows plus a vector, and sums of columns.
+// Sums of rows, a column at a time.
 #include "kernels/bias.h"
 
 #include "kernels/partial_sums.h"
@@ -12,16 +12,6 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace stagedtrain::kernels::HWY_NAMESPACE {
-
-void add_bias_rows(const float* bias, std::int64_t begin, std::int64_t end, std::int64_t width,
-                   float* x) {
-  for (std::int64_t r = begin; r < end; ++r) {
-    float* row = x + r * width;
-    for_vectors(0, width, [&](std::int64_t c, auto io) HWY_ATTR {
-      io.store(hn::Add(io.load(row + c), io.load(bias + c)), row + c);
-    });
-  }
-}
 
 // Four rows at a time in a fixed tree: fewer passes over out, and no more rows than the cache has
 // places for where they lie a power of two apart.
@@ -51,13 +41,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace stagedtrain::kernels {
 
-HWY_EXPORT(add_bias_rows);
 HWY_EXPORT(sum_rows);
-
-void add_bias(const float* bias, std::int64_t begin, std::int64_t end, std::int64_t width,
-              float* x) {
-  HWY_DYNAMIC_DISPATCH(add_bias_rows)(bias, begin, end, width, x);
-}
 
 void bias_backward(const float* dy, std::int64_t begin, std::int64_t end, std::int64_t width,
                    float* dbias) {

@@ -1,4 +1,4 @@
-// Bias addition, column sums and partial sums against plain fp64 loops.
+// Column sums and partial sums against plain fp64 loops.
 #include "kernels/bias.h"
 
 #include "kernels/kernel_support.h"
@@ -6,17 +6,6 @@
 
 namespace stagedtrain::test {
 namespace {
-
-TEST_CASE("a bias is added to every row of the range and to no other") {
-  const std::int64_t rows = 7, width = GENERATE(1, 3, 16, 37, 128);
-  on_every_target([&] {
-    const Floats x = random_floats(rows * width, 1), bias = random_floats(width, 2);
-    Floats got = x, want = x;
-    kernels::add_bias(bias.data(), 2, 6, width, got.data());
-    for (std::int64_t i = 2 * width; i < 6 * width; ++i) want[i] += bias[i % width];
-    CHECK(same_bytes(got, want));
-  });
-}
 
 TEST_CASE("a bias gradient is the sum of the rows") {
   const std::int64_t rows = GENERATE(1, 8, 29, 2048), width = GENERATE(1, 5, 16, 100);
