@@ -1,4 +1,4 @@
-// Every operator's maker and documentation, for the table.
+// Declares the functions that make and document each operator, for the table in operators.cc.
 #pragma once
 
 #include "grow/operator.h"

@@ -1,4 +1,4 @@
-// Tiles and pads.
+// Implements whole copies and padding of the residual stream.
 #include "grow/padding.h"
 
 #include <algorithm>
