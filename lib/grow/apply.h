@@ -1,4 +1,4 @@
-// Declares how a recipe is applied to a state, for the `grow` command, the trainer and tests.
+// Applies a recipe to a training state. The `grow` command and the trainer share this code.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// Declares how maps of axes become recipes of tensors, with one rule for every architecture.
+// Turns maps of axes into recipes of tensors, with one rule for every architecture.
 #pragma once
 
 #include <array>

@@ -1,4 +1,4 @@
-// Declares what operators that grow axes or layers share, such as width, lemon, expand and depth.
+// Makes the steps of operators that grow axes or layers, such as width, lemon, expand and depth.
 #pragma once
 
 #include <vector>

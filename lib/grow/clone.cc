@@ -1,4 +1,4 @@
-// The operator clone: k-fold growth that spreads every matrix evenly over its blocks, W / k
+// The operator clone grows axes k-fold and spreads every matrix evenly over its blocks, W / k
 // (HyperCloning, arXiv 2409.12903), or by any matrix whose rows sum to 1.
 #include <cmath>
 

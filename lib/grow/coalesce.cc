@@ -1,4 +1,4 @@
-// The operators coalesce and decoalesce: from a large state to a small one and back (multi-level
+// The operator coalesce makes a large state small, and decoalesce is the way back (multi-level
 // framework, arXiv 2404.07999).
 //
 // coalesce makes layers and indices the means of those that they replace, and adds readers.

@@ -1,5 +1,5 @@
-// The operator context: longer sequences. Learned positions get new rows; rotary positions (RoPE)
-// have none. The loss changes, because longer windows are other windows.
+// The operator context allows longer sequences. Learned positions get new rows; rotary positions
+// (RoPE) have none. The loss changes, because longer windows are other windows.
 #include <cmath>
 
 #include "base/error.h"

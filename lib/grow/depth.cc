@@ -1,5 +1,5 @@
-// The operator depth: more layers, in any order (Staged Training, arXiv 2203.06211, section 3.1).
-// New layers have zeroed outputs instead of the paper's zeroed norms, for the reasons in
+// The operator depth adds layers in any order (Staged Training, arXiv 2203.06211, section 3.1). New
+// layers have zeroed outputs instead of the paper's zeroed norms, for the reasons in
 // docs/growth.md.
 #include "base/error.h"
 #include "grow/axis_operator.h"

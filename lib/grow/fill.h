@@ -1,4 +1,4 @@
-// Declares how one tensor is made from the blocks of its recipe.
+// Makes one tensor from the blocks of its recipe.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// Declares what a growth does to the histories of tensors: ages by region, scales, generations.
+// Computes what a growth does to the histories of tensors: ages by region, scales, generations.
 #pragma once
 
 #include <vector>

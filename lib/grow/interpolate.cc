@@ -1,5 +1,5 @@
-// The operator interpolate: a weighted mean of two states of the same model, weights and moments
-// alike (multi-level framework, arXiv 2404.07999).
+// The operator interpolate makes a weighted mean of two states of the same model, weights and
+// moments alike (multi-level framework, arXiv 2404.07999).
 #include "grow/layer_growth.h"
 #include "grow/operators.h"
 

@@ -1,4 +1,4 @@
-// Declares growth in depth: which old layer each new layer comes from, and how new layers begin.
+// Describes growth in depth: which old layer each new layer comes from, and how new layers begin.
 #pragma once
 
 #include <array>

@@ -1,4 +1,4 @@
-// The operator lemon: any larger width and depth, exactly (LEMON, arXiv 2310.07999).
+// The operator lemon reaches any larger width and depth exactly (LEMON, arXiv 2310.07999).
 //
 // The residual stream, from d to d', gets as many whole copies as fit, floor(d' / d), and padding
 // after them: the mean of the old indices under LayerNorm, zeros under RMSNorm. In both cases the

@@ -1,4 +1,4 @@
-// The operator llama_pro: new layers with zeroed outputs after each group of old ones (LLaMA-Pro,
+// The operator llama_pro adds layers with zeroed outputs after each group of old ones (LLaMA-Pro,
 // arXiv 2401.02415). With `train_only: new` in the stage, the old layers are not trained.
 #include "base/error.h"
 #include "grow/axis_operator.h"

@@ -1,4 +1,4 @@
-// The operator mask: fresh dimensions and layers behind a mask that rises from 0 to 1 over the
+// The operator mask adds fresh dimensions and layers behind a mask that rises from 0 to 1 over the
 // first steps of the next stage (MSG, arXiv 2305.02869). The loss is kept at the growth, because
 // neither readers nor norms see what is masked.
 #include "grow/axis_operator.h"

@@ -1,6 +1,6 @@
-// The operator merge: several states of the same model side by side in a larger one (Deep Fusion,
-// arXiv 2306.11903). Each becomes a block on the diagonal of every matrix, and the logits are
-// averaged. The loss changes, because each norm sees all states together.
+// The operator merge puts several states of the same model side by side in a larger one (Deep
+// Fusion, arXiv 2306.11903). Each becomes a block on the diagonal of every matrix, and the logits
+// are averaged. The loss changes, because each norm sees all states together.
 #include <algorithm>
 
 #include "base/error.h"

@@ -1,4 +1,4 @@
-// Declares a growth operator: rules over roles and axes that work for every architecture.
+// A growth operator is a set of rules over roles and axes, which work for every architecture.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,4 @@
-// Declares the functions that make and document each operator, for the table in operators.cc.
+// Makes and documents each operator. operators.cc lists these functions in one table.
 #pragma once
 
 #include "grow/operator.h"

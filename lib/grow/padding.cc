@@ -1,4 +1,4 @@
-// Implements whole copies and padding of the residual stream.
+// Grows the residual stream by whole copies and padding.
 #include "grow/padding.h"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// Declares how the residual stream grows to any width without changing what norms compute (LEMON,
-// arXiv 2310.07999; docs/growth.md, "Operators of width").
+// Grows the residual stream to any width without changing what norms compute (LEMON, arXiv
+// 2310.07999; docs/growth.md, "Operators of width").
 #pragma once
 
 #include "grow/axis_growth.h"

@@ -1,5 +1,5 @@
-// Defines a growth as data: the blocks of smaller tensors of which each tensor of the larger model
-// is made.
+// A recipe is a growth as data: it lists, for each tensor of the larger model, the blocks of
+// smaller tensors that it is made of.
 //
 // Goal: every operator only describes its growth, and one function executes any description
 // (fill.h, apply.h). So a recipe can be printed (grow --dry-run), checked before a byte is written

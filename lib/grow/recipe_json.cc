@@ -1,4 +1,4 @@
-// Prints a recipe's blocks as JSON.
+// Converts blocks to JSON and prints a recipe tensor by tensor.
 #include "grow/recipe_json.h"
 
 #include "arch/architectures.h"

@@ -1,4 +1,4 @@
-// Declares a recipe as JSON, which `grow --dry-run --json` prints.
+// Prints a recipe as JSON, for `grow --dry-run --json`.
 #pragma once
 
 #include "base/json.h"

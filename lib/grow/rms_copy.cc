@@ -1,4 +1,4 @@
-// The operator rms_copy: any larger width by copies in turn (SPARKLING, arXiv 2602.02472).
+// The operator rms_copy reaches any larger width by copies in turn (SPARKLING, arXiv 2602.02472).
 //
 // The readers of an index are divided among its copies, so activations keep their root mean square.
 // The moments of copies are zero and their learning rate rises from 0 again, which breaks the

@@ -1,5 +1,6 @@
-// The operator stack: the old layers repeated on top of themselves (G_stack, arXiv 2405.15319), or
-// with zeroed outputs (its G_zero). The paper's fresh optimizer is `moments: reset`.
+// The operator stack repeats the old layers on top of themselves (G_stack, arXiv 2405.15319), or
+// does so with zeroed outputs (the paper's G_zero). The paper's fresh optimizer is `moments:
+// reset`.
 #include "grow/axis_operator.h"
 #include "grow/operators.h"
 

@@ -1,4 +1,4 @@
-// Declares the sizes that a growth must reach. Those that are not given stay as they are.
+// TargetSizes are the sizes that a growth must reach. Those that are not given stay as they are.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// The operator upcycle: a dense feed-forward becomes experts behind a router (Sparse Upcycling,
+// The operator upcycle turns a dense feed-forward into experts behind a router (Sparse Upcycling,
 // arXiv 2212.05055). Without noise the loss is kept, because all experts are equal and the gates of
 // the chosen ones sum to 1.
 #include "base/error.h"

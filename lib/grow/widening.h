@@ -1,5 +1,4 @@
-// Declares k-fold growth by copies: of the residual stream, the heads and the feed-forward, or of
-// some of them.
+// Widens the residual stream, the heads and the feed-forward, or some of them, by copies.
 #pragma once
 
 #include <vector>

@@ -1,4 +1,4 @@
-// The operator width: k-fold growth with block-diagonal matrices (Staged Training, arXiv
+// The operator width grows axes k-fold with block-diagonal matrices (Staged Training, arXiv
 // 2203.06211, section 3.2), exact moments and a seeded break of the symmetry.
 #include "grow/operators.h"
 #include "grow/widening.h"

@@ -1,4 +1,4 @@
-// Implements the AdamW update and the sum of squares with SIMD vectors.
+// Computes the AdamW update and the sum of squares with SIMD vectors.
 #include "kernels/adamw.h"
 
 #include <cmath>

@@ -1,4 +1,4 @@
-// Declares AdamW with decoupled weight decay, and the sum of squares for gradient clipping.
+// Updates weights by AdamW with decoupled weight decay, and sums squares for gradient clipping.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Declares causal attention on packed queries, keys and values: forward and backward, fp32.
+// Computes causal attention on packed queries, keys and values, forward and backward, in fp32.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Implements column sums of rows, for bias gradients and partial sums.
+// Adds up rows, column by column, for bias gradients and partial sums.
 #include "kernels/bias.h"
 
 #include "kernels/partial_sums.h"

@@ -1,4 +1,4 @@
-// Declares the gradient of a linear layer's bias, which is the sum of the rows of dy.
+// Computes the gradient of a linear layer's bias, which is the sum of the rows of dy.
 #pragma once
 
 #include <cstdint>

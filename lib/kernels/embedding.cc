@@ -1,4 +1,4 @@
-// Implements embedding lookup, and its gradients added in the order of the rows.
+// Looks up embeddings, and adds their gradients in the order of the rows.
 #include "kernels/embedding.h"
 
 #include "kernels/targets.h"

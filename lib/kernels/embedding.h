@@ -1,4 +1,5 @@
-// Declares token and position embeddings, and gradients of their tables without write conflicts.
+// Computes token and position embeddings, and the gradients of their tables without write
+// conflicts.
 #pragma once
 
 #include <cstdint>

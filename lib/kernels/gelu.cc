@@ -1,4 +1,4 @@
-// Implements GELU (tanh form) and its backward pass with SIMD vectors.
+// Computes GELU (tanh form) and its backward pass with SIMD vectors.
 #include "kernels/gelu.h"
 
 #include "kernels/targets.h"

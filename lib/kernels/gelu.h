@@ -1,4 +1,4 @@
-// Declares GELU in its tanh form, fused with the bias of the linear layer before it.
+// Computes GELU in its tanh form, fused with the bias of the linear layer before it.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Implements layer normalisation and its backward pass with SIMD vectors.
+// Computes layer normalisation and its backward pass with SIMD vectors.
 #include "kernels/layer_norm.h"
 
 #include <cmath>

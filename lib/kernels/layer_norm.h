@@ -1,4 +1,4 @@
-// Declares layer normalisation, alone or fused with the residual addition before it.
+// Computes layer normalisation, alone or fused with the residual addition before it.
 #pragma once
 
 #include <cstdint>

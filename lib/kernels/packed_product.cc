@@ -1,4 +1,4 @@
-// Implements matrix products with a packed right-hand side, near the peak rate of multiply-adds.
+// Computes matrix products with a packed right-hand side, near the peak rate of multiply-adds.
 //
 // The scheme is the packed, register-tiled product of Goto and van de Geijn (ACM TOMS 34(3), 2008),
 // arranged for training steps. The right-hand side is packed into panels of two vectors of columns,

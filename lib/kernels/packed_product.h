@@ -1,4 +1,4 @@
-// Declares matrix products with a packed right-hand side and a fused bias, addition and GELU.
+// Multiplies matrices with a packed right-hand side, fused with scale, bias, addition and GELU.
 #pragma once
 
 #include <algorithm>

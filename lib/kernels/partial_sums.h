@@ -1,4 +1,4 @@
-// Declares how partial sums are added in a fixed order, the second half of every sum over rows.
+// Adds partial sums in a fixed order, which is the second half of every sum over rows.
 //
 // Goal: gradients of biases and norms are sums over all rows of a batch, and must have the same
 // bits for any number of threads. So the rows are cut into ranges that do not depend on the number

@@ -1,4 +1,4 @@
-// Implements root-mean-square normalisation and its backward pass with SIMD vectors.
+// Computes root-mean-square normalisation and its backward pass with SIMD vectors.
 #include "kernels/rms_norm.h"
 
 #include <cmath>

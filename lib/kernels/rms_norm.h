@@ -1,4 +1,4 @@
-// Declares root-mean-square normalisation, alone or fused with the residual addition before it.
+// Computes root-mean-square normalisation, alone or fused with the residual addition before it.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Implements rotary position embeddings, one vector of pairs at a time.
+// Computes rotary position embeddings, one vector of pairs at a time.
 #include "kernels/rotary.h"
 
 #include "kernels/targets.h"

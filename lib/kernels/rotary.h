@@ -1,4 +1,4 @@
-// Declares rotary position embeddings: each pair in a head is rotated by an angle that grows with
+// Computes rotary position embeddings: each pair in a head is rotated by an angle that grows with
 // its position (arXiv 2104.09864).
 #pragma once
 

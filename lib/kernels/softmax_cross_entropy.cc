@@ -1,4 +1,4 @@
-// Implements cross-entropy and its gradient, reading each row of logits from memory once.
+// Computes cross-entropy and its gradient: exponentials block by block, then one scaling pass.
 #include "kernels/softmax_cross_entropy.h"
 
 #include <cmath>
@@ -15,8 +15,8 @@ HWY_BEFORE_NAMESPACE();
 namespace stagedtrain::kernels::HWY_NAMESPACE {
 
 // A row is cut into at most this many blocks. Each block is exponentiated relative to its own
-// maximum while it is in the first-level cache, so the row is read from memory once. A factor for
-// each block corrects for the maximum of the row later.
+// maximum while it is in the first-level cache, so the sum takes one pass over the row in memory. A
+// factor for each block corrects for the maximum of the row later.
 inline constexpr std::int64_t kMaxBlocks = 64;
 
 struct RowSoftmax {

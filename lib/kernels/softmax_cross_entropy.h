@@ -1,4 +1,4 @@
-// Declares the cross-entropy of rows of logits, whose gradient replaces the logits.
+// Computes the cross-entropy of rows of logits, and replaces the logits by their gradient.
 #pragma once
 
 #include <cstdint>

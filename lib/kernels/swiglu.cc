@@ -1,4 +1,4 @@
-// Implements SwiGLU and its backward pass with SIMD vectors.
+// Computes SwiGLU and its backward pass with SIMD vectors.
 #include "kernels/swiglu.h"
 
 #include "kernels/targets.h"

@@ -1,4 +1,4 @@
-// Declares SwiGLU (arXiv 2002.05202), the gated activation of LLaMA's feed-forward.
+// Computes SwiGLU (arXiv 2002.05202), the gated activation of LLaMA's feed-forward.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Declares checkpoints: a TrainingState in one HDF5 file (docs/checkpoint-format.md), written
-// completely or not at all.
+// A checkpoint is a TrainingState in one HDF5 file (docs/checkpoint-format.md), written completely
+// or not at all.
 #pragma once
 
 #include <cstdint>

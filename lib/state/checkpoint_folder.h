@@ -1,4 +1,4 @@
-// Declares the error for a folder that is given where a checkpoint is expected.
+// Reports a folder that was given where a checkpoint is expected.
 #pragma once
 
 #include "base/file.h"

@@ -1,4 +1,4 @@
-// Declares the two parts of a checkpoint that the reader trusts: the header block and the index.
+// Defines the two parts of a checkpoint that the reader trusts: the header block and the index.
 //
 // The header block is at the start of the file, has its own checksum and leads to the index. The
 // index is a table of all datasets with their places and checksums. docs/checkpoint-format.md

@@ -1,4 +1,4 @@
-// Declares the descriptions of a checkpoint, as text for people and as JSON for programs.
+// Describes a checkpoint, as text for people and as JSON for programs.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// Declares the check that all values of a tensor are finite, at the speed of memory. A state with a
-// NaN or an infinity cannot be trained on, so it is neither written nor loaded.
+// Checks whether all values of a tensor are finite, at the speed of memory. A state with a NaN or
+// an infinity cannot be trained on, so it is neither written nor loaded.
 #pragma once
 
 #include <cstddef>

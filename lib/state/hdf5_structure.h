@@ -1,4 +1,4 @@
-// Declares the part of a checkpoint that makes it an HDF5 file. Only writing uses HDF5, and only to
+// Creates the part of a checkpoint that makes it an HDF5 file. Only writing uses HDF5, and only to
 // lay out a file in memory: it never touches the disk, sees no tensor, and never reads a file.
 #pragma once
 

@@ -1,4 +1,4 @@
-// Decides where every dataset of a checkpoint lies, before anything is written.
+// Places the datasets of a checkpoint in the order in which HDF5 will place them.
 //
 // Goal: the places of all bytes follow from names, types and shapes alone, so tensors can be
 // written while HDF5 has not yet been called. The places are assigned in the order in which HDF5

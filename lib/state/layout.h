@@ -1,4 +1,4 @@
-// Declares where everything lies in a checkpoint, which is decided before anything is written.
+// Decides where everything lies in a checkpoint, before anything is written.
 //
 //      0  header block: where the index is, and its checksum (to HDF5, a "user block")
 //   4096  HDF5's structure: superblock, groups, names, types and shapes, in one piece

@@ -1,4 +1,5 @@
-// Declares a checkpoint's metadata as JSON: everything in a state except its tensors and tokenizer.
+// Converts a checkpoint's metadata to JSON and back: everything in a state except its tensors and
+// tokenizer.
 #pragma once
 
 #include <string>

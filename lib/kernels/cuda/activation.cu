@@ -1,4 +1,4 @@
-// Implements bias with GELU, and SwiGLU, forward and backward, with one thread for each element.
+// Computes bias with GELU, and SwiGLU, forward and backward, with one thread for each element.
 #include "kernels/cuda/device.h"
 
 namespace stagedtrain::kernels::cuda {

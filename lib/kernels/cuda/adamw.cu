@@ -1,4 +1,4 @@
-// Implements AdamW over the flat buffers, and the sum of squares for gradient clipping, on a GPU.
+// Runs AdamW over the flat buffers, and sums squares for gradient clipping, on a GPU.
 #include "kernels/cuda/device.h"
 
 namespace stagedtrain::kernels::cuda {

@@ -1,5 +1,5 @@
-// Implements cross-entropy, whose gradient replaces the logits, with one block of threads for each
-// row.
+// Computes cross-entropy and replaces the logits by their gradient, with one block of threads for
+// each row.
 #include "kernels/cuda/device.h"
 
 namespace stagedtrain::kernels::cuda {

@@ -1,4 +1,4 @@
-// Declares the project's CUDA kernels: nvcc compiles them for GPUs, and tests emulate them on a
+// Launches the project's CUDA kernels. nvcc compiles them for GPUs, and tests emulate them on a
 // CPU.
 //
 // All pointers are device pointers. A launch returns at once, and errors are reported by the next

@@ -1,4 +1,4 @@
-// Implements residual addition with LayerNorm or RMSNorm, and its backward, with a block of threads
+// Computes residual addition with LayerNorm or RMSNorm, and its backward, with a block of threads
 // for each row.
 #include "kernels/cuda/device.h"
 
