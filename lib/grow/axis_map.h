@@ -5,8 +5,8 @@
 // says how a reader of the axis splits its weights. A matrix becomes W' = D_out W S_in
 // (docs/growth.md, "Two equations").
 //
-// Invariant: S D = I, which keeps the loss. Maps that merge indices are the exception: they have D
-// S = I (coalesce) or neither (interpolated positions), and their operators do not promise the
+// Invariant: S D = I, which keeps the loss. Maps that merge indices are the exception (coalesce has
+// D S = I instead, interpolated positions have neither), and their operators do not promise the
 // loss.
 //
 // D and S are sparse, since nearly every operator copies indices. So a map lists pieces: runs of
