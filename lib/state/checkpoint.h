@@ -38,8 +38,8 @@ TrainingState state_of(const StateHeader& header);
 // commit() nothing is left behind. An existing target is untouched until the rename.
 //
 // Throws Error(resource), with the bytes needed, if the disk is full. Throws Error(diverged), from
-// the same or a later call, if a tensor holds a value that is not finite: nobody can train on such
-// a state, so it never replaces a good one.
+// the same or a later call, if a tensor holds a value that is not finite: such a state cannot be
+// trained on, so it never replaces a good one.
 class CheckpointWriter {
  public:
   // Structure and metadata are always read back. Of the tensors, the writer verifies at least

@@ -1,5 +1,5 @@
-// Replaces the CUDA kernels in builds without nvcc: built() reports that there are none, so nobody
-// launches any.
+// Replaces the CUDA kernels in builds without nvcc: built() reports that there are none, so none is
+// launched.
 #include <cstdlib>
 
 #include "kernels/cuda/launch.h"
