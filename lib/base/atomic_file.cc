@@ -1,4 +1,4 @@
-// Files that appear whole or not at all, and what killed processes leave of them.
+// Makes files appear completely or not at all, and removes what killed processes left behind.
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/random.h>
@@ -16,8 +16,8 @@ namespace {
 
 constexpr std::string_view kMark = ".tmp-";
 
-// 16 hexadecimal digits that no other process picks; the process number would not do, since every
-// container has a process 1.
+// Returns 16 hexadecimal digits that no other process chooses. A process ID would not be unique,
+// since every container has a process 1.
 std::string random_name() {
   std::uint64_t bits = 0;
   if (::getrandom(&bits, sizeof bits, GRND_NONBLOCK) != sizeof bits) {
@@ -29,8 +29,8 @@ std::string random_name() {
   return fmt::format("{:016x}", bits);
 }
 
-// The target of a temporary file's name, or "" for any other name. The names of older versions,
-// TARGET.tmp-PID-N, count too.
+// Returns the target of a temporary file's name, or "" for any other name. Accepts the names of
+// older versions too, TARGET.tmp-PID-N.
 std::string_view target_of(std::string_view name) {
   const std::size_t mark = name.rfind(kMark);
   if (mark == std::string_view::npos || mark == 0) return {};
@@ -47,8 +47,9 @@ std::string_view target_of(std::string_view name) {
   return name.substr(0, mark);
 }
 
-// Takes the lock that says that a temporary file is being written. False if a process that clears
-// up was quicker and removes the file. A file system without locks has no such process either.
+// Takes the lock that marks a temporary file as being written. Returns false if another process
+// removed the file as a leftover before that. On a file system without locks no process removes
+// leftovers, so the result is true.
 bool hold(int fd) {
   while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK) return false;
@@ -58,7 +59,7 @@ bool hold(int fd) {
   return ::fstat(fd, &status) != 0 || status.st_nlink > 0;
 }
 
-// Removes a temporary file unless a process holds it.
+// Removes a temporary file unless a process holds its lock.
 void remove_if_left(const Path& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
   if (fd < 0) return;
@@ -68,7 +69,7 @@ void remove_if_left(const Path& path) {
   ::close(fd);
 }
 
-// target: its file name, or "" for any.
+// Removes leftovers of the target with this file name, or of all targets if it is "".
 void remove_leftovers_in(const Path& folder, const std::string& target) try {
   std::error_code error;
   std::filesystem::directory_iterator entries(folder.empty() ? Path(".") : folder, error), end;
@@ -78,7 +79,7 @@ void remove_leftovers_in(const Path& folder, const std::string& target) try {
     if (!found.empty() && (target.empty() || found == target)) remove_if_left(entries->path());
   }
 } catch (const std::exception&) {
-  // What is left over can wait for the next command.
+  // The next command can remove them instead.
 }
 
 }  // namespace
@@ -119,7 +120,7 @@ void write_file_atomically(const Path& target, std::string_view text, Replace re
     OutputFile out(file.path(), OutputFile::Mode::existing);
     out.write_at(0, std::as_bytes(std::span(text)));
     out.sync();
-    // The disk is to be read, not the cache.
+    // Drops the file from the page cache, so that the disk is read.
     ::posix_fadvise(out.descriptor(), 0, 0, POSIX_FADV_DONTNEED);
     out.close();
   }

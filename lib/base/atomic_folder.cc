@@ -1,4 +1,5 @@
-// Folders by rename; one that is there is exchanged, so that the name never stands for nothing.
+// Makes a folder appear by one rename. An existing folder is exchanged, so its name always refers
+// to a complete folder.
 #include "base/atomic_folder.h"
 
 #include <fcntl.h>
@@ -42,7 +43,7 @@ AtomicFolder::AtomicFolder(Path target) : target_(std::move(target)) {
                          code ? code.message() : "it exists");
 }
 
-// What is left is either unfinished or the folder that was replaced.
+// The temporary name now refers to an unfinished folder, or to the one that was replaced.
 AtomicFolder::~AtomicFolder() {
   std::error_code ignored;
   std::filesystem::remove_all(temporary_, ignored);

@@ -1,4 +1,4 @@
-// A folder that appears whole or not at all.
+// AtomicFolder makes a folder appear completely or not at all.
 #pragma once
 
 #include <functional>
@@ -8,14 +8,14 @@
 
 namespace stagedtrain {
 
-// Throws Error(usage) if the path exists and force is false, and always if it is anything but a
-// folder, or holds something whose name may_replace does not know: a folder of other things is
-// never replaced.
+// Throws Error(usage) if the path exists and force is false. Even with force it throws if the path
+// is not a folder, or holds anything whose name may_replace refuses: a folder with other contents
+// is never replaced.
 void refuse_folder(const Path& path, bool force,
                    const std::function<bool(const std::string& name)>& may_replace);
 
-// Write into path() (made beside the target, with a temporary name) and sync each file, then
-// commit(). Without commit the temporary folder is removed.
+// Write files into path(), a temporary folder beside the target, and sync each of them; then call
+// commit(). Without commit() the temporary folder is removed.
 class AtomicFolder {
  public:
   explicit AtomicFolder(Path target);
@@ -23,7 +23,8 @@ class AtomicFolder {
   AtomicFolder(const AtomicFolder&) = delete;
   AtomicFolder& operator=(const AtomicFolder&) = delete;
   const Path& path() const { return temporary_; }
-  // Takes the target's name at once; a folder that had it is removed afterwards.
+  // Gives the folder the target's name in one step. A folder that had this name is removed
+  // afterwards.
   void commit();
 
  private:

@@ -1,4 +1,10 @@
-// CRC-32C: the processor's instruction on three streams at once, or eight tables.
+// Computes CRC-32C, with the processor's instruction on three streams at once or with eight tables.
+//
+// One crc32 instruction has a latency of three cycles, but one can start every cycle, so a single
+// chain of them reaches a third of the possible speed. Three adjacent blocks are therefore
+// checksummed independently and combined afterwards. A checksum is linear over bits: the checksum
+// of two adjacent blocks is that of the first, advanced over as many zero bytes as the second has,
+// XOR that of the second. ZeroRun advances a checksum in that way.
 #include "base/crc32c.h"
 
 #include <array>
@@ -55,11 +61,10 @@ std::uint32_t by_table(std::uint32_t crc, const std::byte* p, std::size_t size) 
 
 #if defined(__x86_64__)
 
-// What a run of zero bytes does to a checksum, as four byte tables: the checksum is linear over
-// bits, so the checksums of neighbouring blocks join without reading the bytes again.
+// Advances a checksum over a run of zero bytes, by four tables for its four bytes.
 class ZeroRun {
  public:
-  // doublings: the run is 2^doublings bytes long.
+  // The run is 2^doublings bytes long.
   explicit constexpr ZeroRun(int doublings) {
     std::array<std::uint32_t, 32> columns{};
     for (std::size_t bit = 0; bit < 32; ++bit) {
@@ -90,7 +95,7 @@ class ZeroRun {
   std::array<Table, 4> tables_{};
 };
 
-// Three blocks side by side: the instruction takes three cycles but can start every cycle.
+// Checksums three adjacent blocks independently, and combines them.
 template <std::size_t kBlock>
 __attribute__((target("sse4.2"))) std::uint32_t three_blocks(std::uint32_t crc, const std::byte*& p,
                                                              std::size_t& size,

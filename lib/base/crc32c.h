@@ -1,4 +1,4 @@
-// CRC-32C (Castagnoli), the checksum of every block of a checkpoint.
+// CRC-32C (Castagnoli; RFC 3720) is the checksum of every block of a checkpoint.
 #pragma once
 
 #include <cstddef>
@@ -7,10 +7,11 @@
 
 namespace stagedtrain {
 
-// The checksum of bytes, continued from that of the bytes before them (0 at the start). Uses SSE4.2
-// in three interleaved streams where the processor has it, a table otherwise; the same value.
+// Returns the checksum of `bytes`, continued from the checksum of the bytes before them (0 at the
+// start). Uses the SSE4.2 instruction if the processor has it, and tables otherwise, with the same
+// result.
 std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t before = 0);
-// The table's way, whatever the processor: the same value, slower.
+// Does the same with the tables on every processor, which is slower.
 std::uint32_t crc32c_portable(std::span<const std::byte> bytes, std::uint32_t before = 0);
 
 }  // namespace stagedtrain

@@ -1,4 +1,4 @@
-// Whole units are read, around what was asked for.
+// Reads parts of a file past the page cache, as whole units of the disk around what was requested.
 #include "base/direct_input.h"
 
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-// Reading a file past the page cache: what the disk holds, at the disk's own speed.
+// DirectInput reads a file past the page cache, so it returns what the disk holds.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +10,8 @@
 
 namespace stagedtrain {
 
-// A file open for reading by several threads at a time. Where the file system refuses O_DIRECT it
-// reads through the cache.
+// A file that several threads may read at the same time. If the file system refuses O_DIRECT, reads
+// go through the page cache.
 class DirectInput {
  public:
   // Throws Error(input) if the file cannot be opened.
@@ -20,18 +20,18 @@ class DirectInput {
   DirectInput(const DirectInput&) = delete;
   DirectInput& operator=(const DirectInput&) = delete;
 
-  // Where read() puts what it reads; one for each thread.
+  // The buffer that read() fills. Each thread needs its own.
   class Room {
    public:
-    explicit Room(std::size_t most);  // bytes of the longest read
+    explicit Room(std::size_t most);  // the size of the longest read, in bytes
 
    private:
     friend class DirectInput;
     std::size_t size_;
     LargeMemory bytes_;
   };
-  // Any place, any size up to the room's; the bytes stay in the room until its next read. Throws
-  // Error(input) if the file ends before, or the disk fails.
+  // Reads any part of the file up to the buffer's size. The result stays in the buffer until its
+  // next read. Throws Error(input) if the file ends earlier or the disk fails.
   std::span<const std::byte> read(std::uint64_t offset, std::size_t size, Room& room) const;
 
  private:

@@ -1,4 +1,5 @@
-// Error and the failed check.
+// Defines the parts of error.h that must exist once in the program: Error and the failure of
+// ST_CHECK.
 #include "base/error.h"
 
 namespace stagedtrain {

@@ -1,4 +1,4 @@
-// The one exception of the project, its kinds, and the exit codes they become.
+// Error is the project's only exception. Its kinds are the process exit codes.
 #pragma once
 
 #include <fmt/format.h>
@@ -8,11 +8,11 @@
 
 namespace stagedtrain {
 
-// What went wrong, by who can mend it. The values are the process exit codes.
+// What went wrong, by who can fix it. The values are the process exit codes.
 enum class ErrorKind {
-  bug = 1,           // a broken promise inside the program; no input may reach it
+  bug = 1,           // a broken invariant of the program; no input may cause it
   usage = 2,         // command line or schedule; nothing was started
-  input = 3,         // token file, text or checkpoint is bad
+  input = 3,         // a token file, text or checkpoint is bad
   resource = 4,      // disk full, memory, a missing library; the last good checkpoint is kept
   diverged = 5,      // NaN or a diverging loss
   peer = 6,          // another rank was lost
@@ -20,7 +20,8 @@ enum class ErrorKind {
   interrupted = 85,  // stopped by a signal after a durable save; rerun to continue
 };
 
-// message: where, what was found, what was expected. hint: what to do about it (may be empty).
+// The message says where, what was found and what was expected. The hint says what to do; it may be
+// empty.
 class Error : public std::runtime_error {
  public:
   Error(ErrorKind kind, std::string message, std::string hint = "");
@@ -28,7 +29,7 @@ class Error : public std::runtime_error {
   ErrorKind kind() const { return kind_; }
   int exit_code() const { return static_cast<int>(kind_); }
   const std::string& hint() const { return hint_; }
-  // The same error with advice attached: throw usage_error("...").with_hint("...").
+  // Returns the same error with a hint: throw usage_error("...").with_hint("...").
   Error with_hint(std::string hint) const { return Error(kind_, what(), std::move(hint)); }
 
  private:
@@ -53,7 +54,8 @@ Error resource_error(fmt::format_string<Args...> format, Args&&... args) {
   return make_error(ErrorKind::resource, format, std::forward<Args>(args)...);
 }
 
-// Throws Error(bug) with file and line unless the condition holds. For promises between rooms only.
+// Throws Error(bug) with file and line unless the condition holds. Only for conditions that no user
+// or file can break.
 [[noreturn]] void check_failed(const char* condition, const char* file, int line,
                                const std::string& message);
 #define ST_CHECK(condition, ...)                                                               \

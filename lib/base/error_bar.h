@@ -1,4 +1,4 @@
-// A measured number with its standard error, as people read it.
+// Formats a measured number with its standard error.
 #pragma once
 
 #include <fmt/format.h>
@@ -8,7 +8,8 @@
 
 namespace stagedtrain {
 
-// "2.711 ± 0.004". Without "±" where the error is unknown: NaN, as from a single window.
+// Returns "2.711 ± 0.004", or only the number if the error is unknown (NaN, as from a single
+// window).
 inline std::string with_error(double value, double standard_error, int digits) {
   const std::string text = fmt::format("{:.{}f}", value, digits);
   if (!std::isfinite(standard_error)) return text;

@@ -1,4 +1,4 @@
-// Reading scalars with their errors, and the words of the reference.
+// Reads scalar fields, with error messages, and formats ranges and defaults for the reference.
 #include "base/fields.h"
 
 #include <algorithm>
@@ -24,10 +24,10 @@ std::string bounds(const FieldInfo& info) {
   return "";
 }
 
-// For a value that would be accepted but for its quotes.
+// For messages about a value that would be accepted without its quotes.
 const char* without_quotes(const Tree& tree) { return tree.quoted ? " without quotes" : ""; }
 
-// 0,003 and 1,000,000: commas are neither decimal points nor accepted between thousands.
+// Refuses 0,003 and 1,000,000: a comma is neither a decimal point nor accepted between thousands.
 void refuse_comma(const Tree& tree, bool whole) {
   const std::size_t comma = tree.text.find(',');
   if (tree.quoted || comma == std::string::npos) return;
@@ -50,7 +50,7 @@ void refuse_percent(const Tree& tree) {
                       format_number(*percent / 100));
 }
 
-// What people know a key or a value by from other programs, and what it is called here.
+// Names that keys and values have in other programs, and their names here.
 constexpr std::pair<const char*, const char*> kOtherNames[] = {
     {"bfloat16", "bf16"},         {"mixed", "bf16"},          {"fp16", "bf16"},
     {"float16", "bf16"},          {"half", "bf16"},           {"float32", "fp32"},
@@ -76,7 +76,7 @@ constexpr std::pair<const char*, const char*> kOtherNames[] = {
     {"interval", "every"},        {"dtype", "precision"},     {"op", "operator"},
     {"resume", "from"},           {"init_from", "from"},      {"micro_batch_size", "micro"}};
 
-// The nearest word, or what another program's word means here.
+// Suggests the name that another program's word has here, or the nearest word.
 std::string meant_word(const std::string& word, const std::vector<std::string>& choices) {
   const std::string said = lower(word);
   for (const auto& [other, name] : kOtherNames)

@@ -1,9 +1,10 @@
 // One list of fields per options struct serves reading, validation, dumping and documentation.
 //
-// A struct has fields if it has   template <class V> void fields(V& v)   that calls
-//   v("key", member, FieldInfo{...})   once per member, in the order of the documentation.
-// Members may be bool, int64, double, string, Duration, enums with EnumNames, structs with fields,
-// and optional<> or vector<> of these.
+// A struct has fields if it defines
+//   template <class V> void fields(V& v)
+// which calls v("key", member, FieldInfo{...}) once for each member, in the order of the
+// documentation. Members may be bool, int64, double, string, Duration, enums with EnumNames,
+// structs with fields, and optional<> or vector<> of these.
 #pragma once
 
 #include <cmath>
@@ -21,15 +22,15 @@
 
 namespace stagedtrain {
 
-// What a field accepts and means. Numbers outside [min, max] are refused; so is min itself where
-// above_min. shape overrides the type's name in the documentation.
+// What a field accepts and means. Numbers outside [min, max] are refused, and min itself if
+// above_min is set. `shape` replaces the type's name in the documentation.
 struct FieldInfo {
   const char* doc = "";
   double min = -std::numeric_limits<double>::infinity();
   double max = std::numeric_limits<double>::infinity();
   bool above_min = false;
   bool required = false;
-  std::vector<std::string> choices = {};  // for text: the words accepted
+  std::vector<std::string> choices = {};  // for text: the accepted words
   const char* shape = "";
 };
 
@@ -69,7 +70,7 @@ concept IsOptional = std::same_as<T, std::optional<typename ElementOf<T>::type>>
 template <class T>
 concept IsVector = std::same_as<T, std::vector<typename ElementOf<T>::type>>;
 
-// Reading scalars: each throws Error(usage) at the value's place, saying what was expected.
+// Each of these reads a scalar, and throws Error(usage) that says what was expected.
 bool read_bool(const Tree& tree);
 std::int64_t read_count(const Tree& tree, const FieldInfo& info);
 double read_number(const Tree& tree, const FieldInfo& info);
@@ -82,7 +83,7 @@ const Tree& expect_map(const Tree& tree, const std::string& where);
 template <class T>
 void read_value(const Tree& tree, T& value, const FieldInfo& info, const std::string& path);
 
-// Reads a map into a struct; keys that are not there keep the member's value.
+// Reads a map into a struct. Members whose key is absent keep their value.
 class FieldReader {
  public:
   FieldReader(const Tree& tree, std::string path)
@@ -98,7 +99,7 @@ class FieldReader {
       missing_.push_back(key);
     }
   }
-  // Refuses unknown keys (first: a misspelt key explains a missing one), then missing ones.
+  // Refuses unknown keys, then missing ones: a misspelt key explains a missing one.
   void finish(const std::vector<std::string>& also_known = {}) const;
 
  private:
@@ -161,8 +162,7 @@ void read_value(const Tree& tree, T& value, const FieldInfo& info, const std::st
   }
 }
 
-// Writes a struct as a tree in which every value is given; absent optionals and empty lists are
-// left out.
+// Writes a struct as a tree of all its values. Absent optionals and empty lists are left out.
 class FieldWriter {
  public:
   Tree tree = Tree::map();
@@ -213,7 +213,7 @@ struct FieldRow {
   std::string path, type, fallback, doc;
 };
 
-// Collects the rows of a struct, nested structs after their own row.
+// Collects one row for each member of a struct. Rows of a nested struct follow its own row.
 class FieldDocumenter {
  public:
   explicit FieldDocumenter(std::string path = "") : path_(std::move(path)) {}
@@ -250,7 +250,7 @@ class FieldDocumenter {
       document_inner(path, value);
     }
   }
-  // With the defaults that the value has where it stands.
+  // Uses the defaults that this value has as a member, not those of its type.
   template <class T>
   void document_inner(const std::string& path, T& value) {
     FieldDocumenter inner(path);

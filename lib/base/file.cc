@@ -1,4 +1,4 @@
-// Files: the POSIX calls behind the seam.
+// Implements file.h with POSIX calls, each of which tests can make fail.
 #include "base/file.h"
 
 #include <fcntl.h>
@@ -26,7 +26,8 @@ int injected_fault(FileOperation operation, const Path& path) {
   return g_fault(operation, path);
 }
 
-// errno of the operation, by the test hook or by the call itself (0 when it succeeded).
+// Returns the errno of the operation, from the test hook or from the call itself, or 0 if it
+// succeeded.
 template <class Call>
 int attempt(FileOperation operation, const Path& path, Call call) {
   if (const int injected = injected_fault(operation, path)) return injected;
@@ -73,8 +74,9 @@ Error exists_already(const Path& path) {
       .with_hint("give --force to replace it, or choose another name");
 }
 
-// Not every file system knows RENAME_NOREPLACE (NFS and exFAT do not). A hard link does not replace
-// either. Where there are no hard links, the check and the rename are two steps.
+// Renames without replacing a file. Some file systems do not support RENAME_NOREPLACE (NFS, exFAT);
+// a hard link does not replace a file either. Without hard links, the check and the rename are two
+// steps.
 int rename_without_replacing(const Path& from, const Path& to) {
   const int result = ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE);
   if (result == 0 || (errno != EINVAL && errno != ENOSYS)) return result;
@@ -146,13 +148,14 @@ void OutputFile::write_direct(std::uint64_t offset, std::span<const std::byte> b
   const std::uint64_t needed = announced_ ? announced_ : offset + bytes.size();
   if (const int fd = direct_descriptor(); fd >= 0) {
     const int code = write_by(fd, offset, bytes);
-    // EINVAL: opened, but this file system wants other units, or a piece was cut at one.
+    // EINVAL means that O_DIRECT was accepted at open, but that this file system has other units or
+    // cut a write inside a unit.
     if (code && code != EINVAL) fail(path_, "write", code, needed);
   }
   if (bytes.empty()) return;
   const auto start = static_cast<off_t>(offset), size = static_cast<off_t>(bytes.size());
   write_at(offset, bytes);
-  // Only a beginning: whether it arrived is for sync() to say.
+  // This only starts writing back. sync() reports whether it succeeded.
   ::sync_file_range(fd_, start, size, SYNC_FILE_RANGE_WRITE);
 }
 

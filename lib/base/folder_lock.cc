@@ -1,4 +1,4 @@
-// Locking a folder with flock on a file in it.
+// Locks a folder with flock on a file in it.
 #include "base/folder_lock.h"
 
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 namespace stagedtrain {
 namespace {
 
-// The process number that the holder wrote into the file, or "unknown".
+// Returns the process ID that the holder wrote into the file, or "unknown".
 std::string holder_of(int fd) {
   char text[32] = {};
   if (::pread(fd, text, sizeof text - 1, 0) < 0) text[0] = '\0';
@@ -31,7 +31,7 @@ int open_lock(const Path& path) {
   return fd;
 }
 
-// 0, or the errno of the refusal.
+// Returns 0 or the errno of the refusal.
 int try_lock(int fd) {
   while (::flock(fd, LOCK_EX | LOCK_NB) != 0)
     if (errno != EINTR) return errno;
@@ -42,7 +42,7 @@ int try_lock(int fd) {
 
 FolderLock::FolderLock(const Path& folder) : folder_(folder) {
   const Path path = folder / "lock";
-  // Once more if the file was removed or replaced between opening and locking it.
+  // Repeats if the file was removed or replaced between opening and locking it.
   do {
     if (fd_ >= 0) ::close(fd_);
     fd_ = open_lock(path);
@@ -61,7 +61,7 @@ FolderLock::FolderLock(const Path& folder) : folder_(folder) {
   } while (!is_in_place());
   const std::string self = std::to_string(::getpid()) + "\n";
   if (::ftruncate(fd_, 0) != 0 || ::pwrite(fd_, self.data(), self.size(), 0) < 0) {
-    // The number is only a courtesy to whoever waits; the lock itself is held.
+    // The process ID only helps whoever waits; the lock is held without it.
   }
 }
 

@@ -1,4 +1,4 @@
-// Parsing JSON with our error and limits, and printing it.
+// Parses JSON with the project's errors and limits, and prints it.
 #include "base/json.h"
 
 #include "base/sorted_json.h"
@@ -6,7 +6,7 @@
 namespace stagedtrain {
 namespace {
 
-// Whether brackets outside of strings are nested deeper than allowed.
+// Returns whether brackets outside of strings are nested deeper than allowed.
 bool is_too_deep(std::string_view text) {
   int depth = 0;
   bool in_string = false;
@@ -26,7 +26,7 @@ bool is_too_deep(std::string_view text) {
   return false;
 }
 
-// DEL and U+0080 to U+009F, which terminals obey and nlohmann prints as they are.
+// Escapes DEL and U+0080 to U+009F, which terminals interpret and nlohmann prints as they are.
 std::string without_controls(const std::string& text) {
   std::string result;
   for (std::size_t i = 0; i < text.size(); ++i) {

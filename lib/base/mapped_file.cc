@@ -1,4 +1,4 @@
-// Reading whole files: mapped, or as text.
+// Reads whole files, as a mapping or as text.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -22,8 +22,8 @@ namespace {
 
 constexpr std::uint64_t kPage = 4096;
 
-// The mappings that the SIGBUS handler can name. A file without a place here is still read, only
-// its name would be missing from the message.
+// The mappings that the SIGBUS handler can name. A file that finds no place here is still read, but
+// the message about it has no name.
 struct Mapping {
   std::atomic<const std::byte*> data{nullptr};
   std::size_t size = 0;
@@ -53,8 +53,8 @@ void strike_off(const std::byte* data) {
   }
 }
 
-// A page of a mapped file that is gone: the file was cut short, or the disk cannot read it. Only
-// calls that POSIX allows in a handler.
+// Ends the process because a page of a mapped file is missing: the file was shortened, or the disk
+// cannot read it. Makes only calls that POSIX allows in a signal handler.
 void on_bus_error(int, siginfo_t* info, void*) {
   const auto* place = static_cast<const std::byte*>(info->si_addr);
   for (const Mapping& mapping : g_mappings) {
@@ -65,10 +65,10 @@ void on_bus_error(int, siginfo_t* info, void*) {
                    "in use\n  give the whole file, then run the same command again\n"},
                   static_cast<int>(ErrorKind::input));
   }
-  ::signal(SIGBUS, SIG_DFL);  // not a mapped file: the fault is ours, and comes again
+  ::signal(SIGBUS, SIG_DFL);  // not a mapped file: the fault recurs and ends the process
 }
 
-// Too few descriptors or too little memory is no fault of the file.
+// Having too few descriptors or too little memory is not a fault of the file.
 Error read_failure(const Path& path, const char* what, int code) {
   const bool resource = code == EMFILE || code == ENFILE || code == ENOMEM || code == EAGAIN;
   return make_error(resource ? ErrorKind::resource : ErrorKind::input, "{}: cannot {}: {}",

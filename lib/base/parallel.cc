@@ -1,4 +1,4 @@
-// Threads that take the next piece until there is none.
+// Runs parallel loops, in which each thread takes the next piece until none is left.
 #include "base/parallel.h"
 
 #include <unistd.h>
@@ -15,7 +15,7 @@ namespace stagedtrain {
 
 void in_parallel(std::int64_t count, std::int64_t piece,
                  const std::function<void(std::int64_t, std::int64_t)>& work) {
-  // Asked once: the system reads a file to answer.
+  // Asked once, because the system reads a file to answer.
   static const auto cores = static_cast<std::int64_t>(std::thread::hardware_concurrency());
   in_parallel(count, piece, cores, work);
 }
@@ -80,7 +80,7 @@ int threads_to_be_had(int wanted) {
 }
 
 void let_others_go_first() {
-  // A hint; Linux gives each thread a niceness of its own.
+  // Only a hint. On Linux each thread has its own niceness.
   [[maybe_unused]] const int niceness = ::nice(10);
 }
 

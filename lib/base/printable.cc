@@ -1,4 +1,4 @@
-// Nothing that a terminal could take for a command gets through.
+// Escapes every byte that a terminal could interpret as a command.
 #include "base/printable.h"
 
 #include <fmt/format.h>

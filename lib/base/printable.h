@@ -1,4 +1,4 @@
-// Names out of foreign files, made safe to print.
+// Makes names from foreign files safe to print.
 #pragma once
 
 #include <string>
@@ -6,7 +6,7 @@
 
 namespace stagedtrain {
 
-// Control and non-ASCII bytes as \xNN; cut after 100 bytes.
+// Returns the name with control and non-ASCII bytes as \xNN, cut after 100 bytes.
 std::string printable(std::string_view name);
 
 }  // namespace stagedtrain

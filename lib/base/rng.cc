@@ -1,4 +1,4 @@
-// Normal numbers from the counter-based generator.
+// Draws normal numbers from the counter-based generator.
 #include "base/rng.h"
 
 #include <cmath>

@@ -1,5 +1,5 @@
-// The depth is checked beforehand: with a callback that checks it while it parses, nlohmann walks all
-// of an array again after each of its objects.
+// Parses and prints JSON with sorted keys. The depth is checked before parsing: with a callback
+// that checks it during parsing, nlohmann visits all of an array again after each of its objects.
 #include "base/sorted_json.h"
 
 namespace stagedtrain {

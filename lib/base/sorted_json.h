@@ -1,5 +1,6 @@
-// JSON with the keys of each object sorted, for large files from elsewhere. Json compares each new
-// key of an object with all before it, which takes hours where a hostile file has a million.
+// SortedJson keeps the keys of each object sorted, for large files from elsewhere. Json compares
+// each new key of an object with all earlier ones, which takes hours if a hostile file has a
+// million.
 #pragma once
 
 #include <string>
@@ -11,12 +12,12 @@ namespace stagedtrain {
 
 using SortedJson = nlohmann::json;
 
-// Throws Error(input) "where: not valid JSON: ...", or that it is nested deeper than 64 levels, which
-// would overflow the stack of whatever walks it.
+// Throws Error(input) "where: not valid JSON: ...", or that it is nested deeper than
+// kMostJsonLevels.
 SortedJson parse_sorted_json(std::string_view text, const std::string& where);
 // Throws Error(input) if brackets are nested deeper than kMostJsonLevels.
 void refuse_deep_json(std::string_view text, const std::string& where);
-// With this indentation, or on one line if it is negative.
+// Prints with this indentation, or on one line if it is negative.
 std::string json_text(const SortedJson& json, int indent);
 
 }  // namespace stagedtrain

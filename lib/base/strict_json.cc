@@ -1,4 +1,5 @@
-// A first pass counts depth and looks for duplicate keys; only then is a document built.
+// Parses JSON strictly: a first pass checks depth and duplicate keys, and only then a document is
+// built.
 #include "base/strict_json.h"
 
 #include <unordered_set>
@@ -9,7 +10,7 @@
 namespace stagedtrain {
 namespace {
 
-// Events of the parser, which does not recurse. Returning false stops it.
+// Receives the events of nlohmann's parser, which does not recurse. Returning false stops it.
 class Checker final : public nlohmann::json_sax<SortedJson> {
  public:
   explicit Checker(int most_depth) : most_depth_(most_depth) {}
@@ -55,7 +56,7 @@ class Checker final : public nlohmann::json_sax<SortedJson> {
   }
 
   int most_depth_, depth_ = 0;
-  std::vector<std::unordered_set<std::string>> objects_;  // the keys of those that are open
+  std::vector<std::unordered_set<std::string>> objects_;  // the keys of the open objects
   std::string fault_;
 };
 

@@ -1,5 +1,4 @@
-// JSON of foreign files, read more strictly than the language asks: a file that can be understood
-// in two ways is refused.
+// Parses JSON from foreign files strictly: a file that can be understood in two ways is refused.
 #pragma once
 
 #include <string>
@@ -9,10 +8,10 @@
 
 namespace stagedtrain {
 
-// Keys are sorted and found in logarithmic time: foreign files may have a great many of them.
+// Keys are sorted and found in logarithmic time, since foreign files may have very many of them.
 using SortedJson = nlohmann::json;
 
-// Throws Error(input) that begins with where: for anything but UTF-8 JSON, for a key that stands
+// Throws Error(input) that begins with `where` for anything but UTF-8 JSON, for a key that occurs
 // twice in one object, and for nesting deeper than most_depth (which also bounds recursion).
 SortedJson parse_strict_json(std::string_view text, const std::string& where, int most_depth = 8);
 

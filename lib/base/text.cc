@@ -1,4 +1,4 @@
-// Nearest words, number parsing and short formats.
+// Finds nearest words, parses numbers, and formats numbers and text.
 #include "base/text.h"
 
 #include <fmt/format.h>
@@ -11,7 +11,8 @@
 namespace stagedtrain {
 namespace {
 
-// Optimal string alignment distance (a swap of neighbours counts once), over two short words.
+// Returns the optimal string alignment distance of two short words. A swap of neighbours counts
+// once.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> before(b.size() + 1), last(b.size() + 1), now(b.size() + 1);
   std::iota(last.begin(), last.end(), std::size_t{0});
@@ -39,7 +40,7 @@ constexpr Suffix kSuffixes[] = {{"Ki", 1024.0}, {"Mi", 1048576.0}, {"Gi", 107374
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// Digits with an optional sign, point, exponent and single underscores between digits.
+// Parses digits with an optional sign, point, exponent and single underscores between digits.
 std::optional<double> parse_plain(std::string_view text) {
   std::string digits;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -70,7 +71,7 @@ std::optional<std::string> nearest_word(std::string_view word,
   if (word.size() > 64) return {};
   std::optional<std::string> best;
   std::size_t best_distance = std::max<std::size_t>(1, word.size() / 3) + 1;
-  // Case does not count: GPT2 means gpt2.
+  // Case is ignored, so that GPT2 suggests gpt2.
   const std::string wanted = lower(word);
   for (const std::string& candidate : candidates) {
     const std::size_t distance = edit_distance(wanted, lower(candidate));
@@ -154,7 +155,8 @@ std::string grouped(std::int64_t value) {
 
 namespace {
 
-// Bytes of the UTF-8 character that text begins with, 0 if it begins with none that may be printed.
+// Returns the size in bytes of the UTF-8 character at the beginning of text, or 0 if there is none
+// that may be printed.
 std::size_t printable_bytes(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char first = byte(0);

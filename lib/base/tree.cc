@@ -1,4 +1,4 @@
-// Tree: access, overlay and YAML text.
+// Looks up values in Trees, overlays Trees, and prints them as YAML.
 #include "base/tree.h"
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 namespace stagedtrain {
 namespace {
 
-// Text that a YAML reader would take for something else, or not take at all, is quoted.
+// Quotes text that a YAML reader would take for something else or refuse.
 std::string yaml_scalar(const Tree& tree) {
   const std::string& text = tree.text;
   const bool plain = !tree.quoted && !text.empty() &&

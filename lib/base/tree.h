@@ -1,4 +1,5 @@
-// A parsed document as plain data: scalars, lists and maps, each with the place it was written.
+// A Tree is a parsed document as plain data: scalars, lists and maps, each with its place in the
+// file.
 #pragma once
 
 #include <memory>
@@ -10,7 +11,7 @@
 
 namespace stagedtrain {
 
-// Where a value was written; line and column count from 1, 0 when there is no such place.
+// Where a value was written. Line and column count from 1, and are 0 if there is no such place.
 struct Mark {
   std::shared_ptr<const std::string> file;
   int line = 0, column = 0;
@@ -19,12 +20,13 @@ std::string to_string(const Mark& mark);  // "file:line:column: ", or "" without
 
 struct TreeEntry;
 
-// A value. Maps keep the written order; keys are unique (the reader of documents sees to it).
+// A value. Maps keep the order in which they were written, and their keys are unique (the parser
+// ensures that).
 struct Tree {
   enum class Kind { none, scalar, list, map };
   Kind kind = Kind::none;
   bool quoted = false;  // a scalar in quotes is always text
-  std::string text;     // a scalar's
+  std::string text;     // the text of a scalar
   Mark mark;
   std::vector<Tree> items;
   std::vector<TreeEntry> entries;
@@ -32,31 +34,31 @@ struct Tree {
   static Tree scalar(std::string text);
   static Tree list(std::vector<Tree> items);
   static Tree map();
-  // The entry's value, or null.
+  // Returns the entry's value, or null.
   const Tree* find(std::string_view key) const;
   Tree* find(std::string_view key);
-  // Replaces or appends an entry of a map (a none becomes a map).
+  // Replaces or appends an entry of a map. A Tree of kind none becomes a map.
   Tree& set(std::string key, Tree value);
   void erase(std::string_view key);
-  // Throws Error(usage) at this place.
+  // Returns an Error(usage) at this place.
   template <class... Args>
   Error error(fmt::format_string<Args...> format, Args&&... args) const {
     return Error(ErrorKind::usage,
                  to_string(mark) + fmt::format(format, std::forward<Args>(args)...));
   }
-  std::string describe() const;  // "the text 'abc'", "a list of 3", "a map", "nothing"
+  std::string describe() const;  // "'abc'", "a list of 3", "a map", "nothing"
 };
 
 struct TreeEntry {
   std::string key;
-  Mark mark;  // of the key
+  Mark mark;  // the key's place
   Tree value;
 };
 
-// over's values put over base's, maps entry by entry, anything else whole.
+// Puts over's values over those of base: maps entry by entry, anything else as a whole.
 Tree overlay(Tree base, const Tree& over);
-// Runs f; an Error(usage) it throws gets this place and path (if any) in front. For errors that
-// know neither.
+// Runs f. If it throws Error(usage), this place and path (if any) are put before its message. For
+// code that knows neither.
 template <class F>
 decltype(auto) at_place(const Tree& tree, const std::string& path, F f) {
   try {
@@ -67,7 +69,8 @@ decltype(auto) at_place(const Tree& tree, const std::string& path, F f) {
     throw Error(error.kind(), where + error.what(), error.hint());
   }
 }
-// The tree as YAML text that reads back as the same tree: block style, short lists and maps inline.
+// Returns YAML text that reads back as the same tree, in block style with short lists and maps
+// inline.
 std::string to_yaml(const Tree& tree);
 
 }  // namespace stagedtrain

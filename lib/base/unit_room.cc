@@ -1,4 +1,4 @@
-// Laying over units, and what does not fill one.
+// Collects parts of a file in a buffer and writes them in whole units of the disk.
 #include "base/unit_room.h"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// A room in which parts of a file are laid as they lie there, to be written by a disk's whole
-// units.
+// UnitRoom is a buffer for parts of a file. They are aligned in it as in the file, so that they can
+// be written in whole units of the disk.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace stagedtrain {
 
-// Multiples of a disk's unit.
+// Round an offset to a multiple of a disk's unit.
 constexpr std::uint64_t down_to_unit(std::uint64_t offset) {
   return offset / OutputFile::kDirectUnit * OutputFile::kDirectUnit;
 }
@@ -18,19 +18,21 @@ constexpr std::uint64_t up_to_unit(std::uint64_t offset) {
   return down_to_unit(offset + OutputFile::kDirectUnit - 1);
 }
 
-// What becomes of the rest of the unit in which the last byte lies. Where it is kept that unit goes
-// through the page cache, and such a write waits for all others of the file, and they for it.
+// What happens to the remainder of the unit that holds the last byte. If it is kept, that unit is
+// written through the page cache. Such a write waits for all others of the file, and they wait for
+// it.
 enum class Rest { kept, zeroed };
 
 class UnitRoom {
  public:
-  explicit UnitRoom(std::size_t most);  // bytes from the first to the last
+  explicit UnitRoom(std::size_t most);  // the largest distance from the first byte to the last
 
   void begin(std::uint64_t offset);
-  // Copies the bytes; the parts come in the file's order. What lies between them becomes zeros.
+  // Copies bytes into the buffer. Parts must come in the file's order; the gaps between them become
+  // zeros.
   void add(std::uint64_t offset, std::span<const std::byte> bytes);
-  // Whole units past the page cache. The one in which the first byte lies, if not at its beginning,
-  // may hold other things and goes through the cache. Errors are those of OutputFile.
+  // Writes whole units past the page cache. The unit that holds the first byte may hold other data
+  // before it; in that case it is written through the cache. Errors are those of OutputFile.
   void write(OutputFile& file, Rest rest);
 
  private:
@@ -38,8 +40,8 @@ class UnitRoom {
 
   std::size_t size_;
   LargeMemory bytes_;
-  std::uint64_t start_ = 0;            // place in the file of the room's first byte, a whole unit
-  std::uint64_t begin_ = 0, end_ = 0;  // what was laid
+  std::uint64_t start_ = 0;            // the file offset of the buffer's first byte, a whole unit
+  std::uint64_t begin_ = 0, end_ = 0;  // the range that was added
 };
 
 }  // namespace stagedtrain

@@ -1,4 +1,4 @@
-// Reading and writing durations.
+// Parses and formats durations.
 #include "base/units.h"
 
 #include <optional>
@@ -18,7 +18,8 @@ constexpr std::pair<std::string_view, DurationUnit> kUnits[] = {
     {"token", DurationUnit::tokens},  {"flop", DurationUnit::flops},
     {"%", DurationUnit::percent}};
 
-// A number and one letter, as people write a time: 90s, 30m, 2h, 1d. Nothing for anything else.
+// Parses a number and one letter, as people write a time: 90s, 30m, 2h, 1d. Returns nothing for
+// anything else.
 std::optional<Duration> parse_time(std::string_view text) {
   constexpr std::pair<char, double> kTimes[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
   for (const auto& [letter, seconds] : kTimes) {
@@ -29,7 +30,7 @@ std::optional<Duration> parse_time(std::string_view text) {
   return {};
 }
 
-// What people write for a unit besides the words that are accepted.
+// Words that people write for a unit, and the unit that they mean.
 constexpr std::pair<std::string_view, std::string_view> kMeant[] = {
     {"percent", "%"}, {"sec", "s"},   {"secs", "s"},  {"second", "s"}, {"seconds", "s"},
     {"min", "m"},     {"mins", "m"},  {"minute", "m"}, {"minutes", "m"}, {"hr", "h"},
@@ -52,7 +53,7 @@ bool has_suffix(std::string_view number) {
       .with_hint("write 2100 steps, 10M tokens, 3e15 flops, 2 epochs, 20% or 30m");
 }
 
-// "100steps" lacks a space, "1,000 steps" and "0,5 epochs" have a comma.
+// Refuses "100steps", which lacks a space, and "1,000 steps" and "0,5 epochs", which have a comma.
 [[noreturn]] void refuse_number(std::string_view whole, std::string_view text) {
   for (const auto& [unit, value] : kUnits) {
     if (!lower(whole).ends_with(unit)) continue;

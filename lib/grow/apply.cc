@@ -1,4 +1,21 @@
-// Running a recipe: in memory or from file to file.
+// Applies a recipe to a training state, in memory or from file to file, one tensor at a time.
+//
+// Goal: growing a state that is larger than memory, at the speed of copying a file. grow_tensors
+// has a StepView for each operator. A view makes a tensor when it is asked for it, from the tensors
+// of the view below it, which makes those in turn; the lowest view reads the source. So a list of
+// operators needs one tensor for each of them in memory, and no state in between exists.
+//
+// Invariants:
+// - A tensor's bits do not depend on the path: memory, file and trainer all use fill() (fill.h).
+// - Whatever is a plain copy through all operators is never copied in memory: its bytes are the
+//   source's own, and apply_file hands them to the writer.
+// - Pages of a mapped source are released once the tensors made of them are written.
+//
+// A growth may read further states (merge, interpolate). They must have the model, the precision
+// and the optimizer scales of the state that grows, because the result has one of each.
+//
+// Rejected: a whole intermediate state for each operator, which would need memory or disk space for
+// all of them. Only apply(), in memory, works that way, and frees each tensor after its last use.
 #include "grow/apply.h"
 
 #include <algorithm>
@@ -16,8 +33,9 @@ using state::DType;
 using state::HostTensor;
 using state::Kind;
 
-// Refuses a state whose mask still rises: the tensors of a growth stand for what they will be, and
-// nothing could show them in part. where: what comes before the message.
+// Throws Error(usage) if the state's mask still rises. The tensors of a masked model are used in
+// part only, and a larger model could not represent that part. `where` is the beginning of the
+// message.
 void check_mask(const state::StateHeader& header, const std::string& where) {
   const std::int64_t end = header.mask.start + header.mask.steps, now = header.progress.step;
   if (header.mask.steps > 0 && now < end)
@@ -26,10 +44,11 @@ void check_mask(const state::StateHeader& header, const std::string& where) {
         .with_hint("let it rise to 1 before the next growth");
 }
 
-// The further states of a step, open.
+// Reads the further states of a step.
 class OtherStates {
  public:
-  // Throws Error(usage) if a file is no state of step.from in this precision, or cannot be grown.
+  // Throws Error(usage) if a file does not hold a state of step.from in this precision, or if its
+  // mask still rises.
   OtherStates(const GrowthStep& step, DType dtype) {
     for (const std::string& path : step.others) {
       files_.push_back(std::make_unique<state::CheckpointReader>(path));
@@ -46,8 +65,8 @@ class OtherStates {
   std::span<const std::byte> view(std::size_t state, Kind kind, std::size_t tensor) const {
     return files_[state - 1]->view(kind, tensor);
   }
-  // Throws Error(usage) where a tensor's steps have another scale than in the state that grows: the
-  // result has one for each tensor.
+  // Throws Error(usage) if a tensor has other scales than in the state that grows, since the result
+  // has only one set for each tensor.
   void check_scales(const GrowthStep& step, const Histories& from) const {
     const arch::ParamTable table = arch::param_table(step.from);
     for (std::size_t s = 0; s < files_.size(); ++s)
@@ -64,14 +83,14 @@ class OtherStates {
                   "neither, in that way");
       }
   }
-  // Their histories, with ages as a state sees them that has made `now` steps.
+  // Returns their histories, with ages as seen by a state that has taken `now` steps.
   std::vector<Histories> histories(std::int64_t now) const {
     std::vector<Histories> all;
     for (const auto& file : files_)
       all.push_back(counted_from(file->header().histories, file->header().progress.step, now));
     return all;
   }
-  // What they cost.
+  // Adds the FLOPs and seconds that were spent on them.
   void add_costs(state::Progress& progress) const {
     for (const auto& file : files_) {
       progress.flops += file->header().progress.flops;
@@ -83,10 +102,11 @@ class OtherStates {
   std::vector<std::unique_ptr<state::CheckpointReader>> files_;
 };
 
-// The state after one step, seen tensor by tensor; each is made when it is asked for.
+// Provides the tensors of the state after one step. Each is made when it is requested.
 class StepView {
  public:
-  // below: what step.from is read by; previous: the step whose view that is, if it is one.
+  // `below` reads the tensors of step.from. `previous` is the view of the step before, if there is
+  // one.
   StepView(const GrowthStep& step, DType dtype, StateView below, StepView* previous)
       : step_(step),
         dtype_(dtype),
@@ -96,7 +116,8 @@ class StepView {
         below_(std::move(below)),
         previous_(previous) {}
 
-  // Valid until the next call. A tensor that is a plain copy is the source's own.
+  // Returns a tensor, valid until the next call. A plain copy is returned as the source's own
+  // bytes.
   std::span<const std::byte> view(Kind kind, std::size_t i) {
     const TensorRecipe& made = step_.tensors[i];
     if (const Block* block = plain_copy(made, targets_[i], sources_, kind))
@@ -113,7 +134,7 @@ class StepView {
     return std::as_const(made_).bytes();
   }
 
-  // The same, the caller's to keep.
+  // Returns the same, for the caller to keep.
   MadeTensor take(Kind kind, std::size_t i) {
     const Block* block = plain_copy(step_.tensors[i], targets_[i], sources_, kind);
     if (block && block->state == 0 && previous_) return previous_->take(kind, block->source);
@@ -140,7 +161,7 @@ class StepView {
   std::size_t index_ = 0;
 };
 
-// How often each source tensor is still to be read.
+// Counts how often each source tensor is still to be read.
 std::vector<int> count_uses(const GrowthStep& step, Kind kind, std::size_t sources) {
   std::vector<int> uses(sources, 0);
   for (const TensorRecipe& made : step.tensors)
@@ -223,7 +244,7 @@ state::TrainingState apply(const GrowthRecipe& recipe, state::TrainingState from
 
 void apply_file(const GrowthRecipe& recipe, const state::CheckpointReader& from,
                 const Path& source_path, const Path& target, Replace replace) {
-  std::vector<std::pair<Kind, std::size_t>> read;  // for the tensor being made
+  std::vector<std::pair<Kind, std::size_t>> read;  // those that were read for the current tensor
   const StateView view = [&](Kind kind, std::size_t i) {
     read.emplace_back(kind, i);
     return from.view(kind, i);
@@ -231,7 +252,7 @@ void apply_file(const GrowthRecipe& recipe, const state::CheckpointReader& from,
   state::CheckpointWriter writer(
       target, grown_header(recipe, from.header(), source_path.string(), from.identity()), replace);
   const auto write = [&](Kind kind, std::size_t i, MadeTensor made) {
-    // Pages of the source leave memory once they were used.
+    // Releases the pages of the source once the tensor is written.
     const auto release = [&from, used = std::move(read)](const void*) {
       for (const auto& [k, tensor] : used) from.release(k, tensor);
     };

@@ -1,4 +1,4 @@
-// Building maps of axes out of runs.
+// Builds axis maps out of runs of indices.
 #include "grow/axis_map.h"
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 namespace stagedtrain::grow {
 namespace {
 
-// Puts a unit at the end of the last piece if it goes on there, else into a new one.
+// Extends the last piece by `next` if it continues there; otherwise adds a new piece.
 void append(std::vector<Piece>& pieces, const Piece& next) {
   if (!pieces.empty()) {
     Piece& last = pieces.back();

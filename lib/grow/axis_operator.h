@@ -1,4 +1,4 @@
-// The step of an operator that grows axes: shared by width, clone, lemon, expand and others.
+// Makes the steps of operators that grow axes or layers, such as width, lemon, expand and depth.
 #pragma once
 
 #include <vector>
@@ -10,33 +10,36 @@
 
 namespace stagedtrain::grow {
 
-// What a growth may be asked to leave as it is.
+// The axes that a growth may be restricted to.
 enum class GrowingAxis { residual, heads, ffn };
 
-// A growth of axes, and of layers beside it.
+// A growth of axes together with a growth of layers.
 struct WholeGrowth {
   AxisGrowth axes;
   LayerMap layers;
   NewLayers new_layers = NewLayers::zero_output;
-  bool exact = true;  // the axes keep the loss
-  // Nothing but noise, a rest or unbalanced mixing would break the gradient's law of the axes.
+  bool exact = true;  // whether the maps of the axes keep the loss
+  // False if something other than noise, a rest or unbalanced mixing breaks the gradient's law.
   bool equivariant = true;
 };
-// Layers stay as they are.
+// Returns a growth of these axes that leaves the layers as they are.
 WholeGrowth growth_of_axes(AxisGrowth axes, const GrowthContext& context);
 
-// Every tensor of the larger model, with what such a growth promises, less what `rule` breaks.
+// Returns how every tensor of the larger model is made, and what that promises, except for what
+// `rule` breaks.
 GrowthStep step_by_axes(const WholeGrowth& growth, const GrowthContext& context,
                         const StateRule& rule);
 
-// Layers alone grow. seed: of random layers.
-// Throws Error(usage) where identity could never train (no biases: every gradient stays zero).
+// Returns the step of a growth of layers alone. `seed` is for random layers. Throws Error(usage) if
+// identity layers could never train: without biases all their gradients stay zero.
 GrowthStep step_by_layers(const LayerMap& layers, NewLayers new_layers, std::int64_t seed,
                           const GrowthContext& context, const StateRule& rule);
 
-// True where positions are turned into queries and keys (RoPE) rather than learned.
+// Returns whether queries and keys are rotated by their positions (RoPE), as opposed to learned
+// positions.
 bool turns_positions(const arch::ParamTable& table);
-// True where norms subtract the mean (LayerNorm), so that only mean padding keeps them.
+// Returns whether norms subtract the mean (LayerNorm), so that only padding with the mean keeps
+// their outputs.
 bool centers_norms(const arch::ParamTable& table);
 
 }  // namespace stagedtrain::grow

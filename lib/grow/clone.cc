@@ -1,5 +1,5 @@
-// clone: k-fold growth with every matrix spread evenly over its blocks, W / k (HyperCloning, arXiv
-// 2409.12903), or by any matrix whose rows sum to 1.
+// The operator clone grows axes k-fold and spreads every matrix evenly over its blocks, W / k
+// (HyperCloning, arXiv 2409.12903), or by any matrix whose rows sum to 1.
 #include <cmath>
 
 #include "base/error.h"
@@ -13,7 +13,7 @@ struct CloneOptions {
   Widening widening;
   Tree mixing;
   Symmetry symmetry;
-  StateRule state{Moments::reset_new};  // the best by measurement: docs/log.md
+  StateRule state{Moments::reset_new};  // the best measured: docs/log.md
   template <class V>
   void fields(V& v) {
     widening.fields(v);

@@ -1,6 +1,10 @@
-// coalesce and decoalesce: a large state to a small one and back (multi-level framework). Small
-// layers and indices are the means of those that they stand for; the way back copies them, with
-// readers divided, so that decoalesce then coalesce changes nothing.
+// The operator coalesce makes a large state small, and decoalesce is the way back (multi-level
+// framework, arXiv 2404.07999).
+//
+// coalesce makes layers and indices the means of those that they replace, and adds readers.
+// decoalesce copies them and divides readers. Weights and exp_avg are the same after decoalesce and
+// coalesce; exp_avg_sq becomes smaller, because scales are squared as if the averaged terms were
+// independent (docs/growth.md, "Two equations").
 #include <algorithm>
 
 #include "base/error.h"
@@ -89,7 +93,7 @@ class Coalesce final : public GrowthOperator {
     return axes;
   }
 
-  // The mean over the old layers that the new one stands for.
+  // Returns the mean over the old layers that the new one replaces.
   TensorRecipe mean_of_layers(const AxisGrowth& axes, const arch::ParamSpec& target,
                               const GrowthContext& context) const {
     const std::int64_t group = target.layer < 0 ? 1 : options_.factors.layers;
@@ -140,7 +144,7 @@ class Decoalesce final : public GrowthOperator {
     const arch::ModelConfig &from = context.from, &to = context.to;
     WholeGrowth growth = growth_of_axes(copied_axes(context, options_.symmetry), context);
     growth.layers = ordered_layers(from.layers, to.layers, LayerOrder::alternate);
-    for (LayerSource& layer : growth.layers) layer.is_new = false;  // all are alike
+    for (LayerSource& layer : growth.layers) layer.is_new = false;  // copies of a layer are alike
     GrowthStep step = step_by_axes(growth, context, options_.state);
     if (options_.state.moments == Moments::reset_new && options_.factors.layers > 1)
       forget_copies(context, step);
@@ -148,7 +152,7 @@ class Decoalesce final : public GrowthOperator {
   }
 
  private:
-  // reset_new is about copies: those of a layer too, which no tile tells of.
+  // reset_new also resets the copies of a layer, which no tile identifies.
   void forget_copies(const GrowthContext& context, GrowthStep& step) const {
     const arch::ParamTable targets = arch::param_table(context.to);
     for (std::size_t i = 0; i < targets.size(); ++i)

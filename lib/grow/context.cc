@@ -1,5 +1,5 @@
-// context: longer sequences. Learned positions get new rows; positions that are turned into queries
-// (RoPE) have none. It does not keep the loss: longer windows are other windows.
+// The operator context allows longer sequences. Learned positions get new rows; rotary positions
+// (RoPE) have none. The loss changes, because longer windows are other windows.
 #include <cmath>
 
 #include "base/error.h"
@@ -42,7 +42,7 @@ struct ContextOptions {
   }
 };
 
-// Row i lies between the old rows around i * (from - 1) / (to - 1).
+// Row i is interpolated between the old rows next to i * (from - 1) / (to - 1).
 AxisMap stretched(std::int64_t from, std::int64_t to) {
   AxisMap map;
   map.from = from;
@@ -92,7 +92,7 @@ class Context final : public GrowthOperator {
         return from == to ? unchanged(from) : stretched(from, to);
       case NewPositions::tile: {
         AxisMap map = repeated(from, to);
-        for (Piece& piece : map.pieces) piece.read = 1;  // no reader shares them
+        for (Piece& piece : map.pieces) piece.read = 1;  // no reader adds them up
         return map;
       }
       case NewPositions::random:

@@ -1,5 +1,6 @@
-// depth: more layers, in any order (Staged Training, arXiv 2203.06211, section 3.1; zeroed outputs
-// instead of zeroed norms: docs/growth.md).
+// The operator depth adds layers in any order (Staged Training, arXiv 2203.06211, section 3.1). New
+// layers have zeroed outputs instead of the paper's zeroed norms, for the reasons in
+// docs/growth.md.
 #include "base/error.h"
 #include "grow/axis_operator.h"
 #include "grow/operators.h"

@@ -1,6 +1,6 @@
-// expand: the composable expansions of Gesmundo and Maile (arXiv 2308.06103), each alone or
-// together: hidden units, heads, larger heads, residual width, layers. What is new is zero where
-// the theory asks for it, and random elsewhere.
+// The operator expand implements the composable expansions of Gesmundo and Maile (arXiv
+// 2308.06103), alone or together. It adds hidden units, heads, larger heads, residual width and
+// layers. New weights are zero where the loss requires it, and random elsewhere.
 #include "grow/axis_operator.h"
 #include "grow/head_growth.h"
 #include "grow/operators.h"

@@ -1,16 +1,17 @@
-// The numbers of one grown tensor, block by block.
+// Computes the entries of one grown tensor from its blocks.
 //
-// Blocks are filled in the order of their list, each row by row on all cores; what none covers
-// stays zero. A copy multiplies by its scale, squared for exp_avg_sq (an average of squared
-// gradients), except where `moments: copy` carries the moments with the weights. Noise is scale *
-// rms(source) * n(i), where rms is over the whole source tensor and n(i) is a function of (stream,
-// index of the entry) alone.
+// Blocks are filled in the order of their list, each one row by row on all cores. Entries that no
+// block covers stay zero. A copy multiplies by its scale, and for exp_avg_sq by the square of its
+// scale, because that is an average of squared gradients; with `moments: copy` both moments keep
+// the weights' scale. Noise is scale * rms(source) * n(i), where rms is taken over the whole source
+// tensor and n(i) is a function of (stream, index of the entry) alone.
 //
 // Invariant: the bits do not depend on the number of threads, on the order in which tensors are
-// made or on whether the source is in memory or a file. So random numbers are counter-based rather
-// than drawn from a generator with state, and sums of squares are formed in pieces of fixed size.
+// made, or on whether the source is in memory or in a file. So random numbers come from a counter
+// and not from a generator with state, and sums of squares are formed in pieces of fixed size.
+//
 // Rejected: one task for each block. A tensor is often a single block, and a recipe with thousands
-// of them has small ones; rows split evenly in both cases.
+// of blocks has small ones; rows are split evenly in both cases.
 #include "grow/fill.h"
 
 #include <algorithm>
@@ -34,12 +35,13 @@ std::span<const T> values(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T)};
 }
 
-// Entries that a thread takes at a time; sums are formed in these pieces whatever the threads.
+// The number of entries that a thread takes at a time. Sums are formed in these pieces for any
+// number of threads.
 constexpr std::int64_t kAtOnce = 1 << 18;
 
 template <class T>
 double sum_of_squares(std::span<const T> x) {
-  std::array<double, 8> sums{};  // side by side in the processor's registers
+  std::array<double, 8> sums{};  // independent sums, so that additions overlap
   for (std::size_t i = 0; i < x.size(); ++i)
     sums[i % sums.size()] += static_cast<double>(x[i]) * static_cast<double>(x[i]);
   return std::accumulate(sums.begin(), sums.end(), 0.0);
@@ -57,7 +59,7 @@ double root_mean_square(std::span<const T> x) {
   return x.empty() ? 0 : std::sqrt(sum / static_cast<double>(x.size()));
 }
 
-// Row-major entries of a tensor.
+// The entries of a tensor in row-major order.
 template <class T>
 struct Matrix {
   std::span<T> values;
@@ -70,7 +72,7 @@ struct Matrix {
 template <class T>
 class BlockFiller {
  public:
-  // squares: scales are squared, since what is made is an average of squares.
+  // `squares` says that scales are squared, since the result is an average of squares.
   BlockFiller(const arch::ParamTable& sources, Kind kind, bool squares, const SourceView& source,
               Matrix<T> target)
       : sources_(sources), kind_(kind), squares_(squares), source_(source), target_(target) {}
@@ -100,7 +102,8 @@ class BlockFiller {
             corner_of(sources_[block.source])[1]};
   }
 
-  // Copies that follow one another mostly have the same source.
+  // Returns the root mean square of the block's source. Consecutive blocks mostly have the same
+  // source, so the last result is kept.
   double noise_size(const Block& block) {
     if (block.source != sized_ || block.state != sized_state_) {
       size_ = root_mean_square(read(block).values);
@@ -126,7 +129,7 @@ class BlockFiller {
     });
   }
 
-  // Rows of a block, on all cores.
+  // Calls f for each row of a block, on all cores.
   template <class F>
   void each_row(const Block& block, F f) const {
     const std::int64_t rows = kAtOnce / std::max<std::int64_t>(block.extent[1], 1) + 1;
@@ -135,7 +138,7 @@ class BlockFiller {
     });
   }
 
-  // f(row, column) counts from the block's corner.
+  // Sets each entry to f(row, column), which count from the block's corner.
   template <class F>
   void for_each(const Block& block, F f) const {
     each_row(block, [&](std::int64_t r) {
@@ -169,7 +172,7 @@ class BlockFiller {
     });
   }
 
-  // number(rng, index) of every entry, times size.
+  // Sets each entry to size * number(rng, index).
   template <class F>
   void random(const Block& block, double size, bool add, F number) const {
     const CounterRng rng(block.stream, 0);

@@ -1,4 +1,4 @@
-// Making one tensor out of blocks.
+// Makes one tensor from the blocks of its recipe.
 #pragma once
 
 #include <cstddef>
@@ -10,20 +10,21 @@
 
 namespace stagedtrain::grow {
 
-// The bytes of a tensor of a source state (0: the one that grows, i: the i-th of others), of its
-// dtype; valid until the next call at least.
+// Returns the bytes of a tensor of a source state, in the dtype of the growth, valid at least until
+// the next call. State 0 is the one that grows; state i is the i-th of GrowthStep::others.
 using SourceView =
     std::function<std::span<const std::byte>(std::size_t state, state::Kind, std::size_t tensor)>;
 
-// The tensor `target` of this kind as `made` has it.
+// Makes the tensor `target` of this kind by the recipe `made`.
 state::HostTensor fill(const TensorRecipe& made, const arch::ParamSpec& target,
                        const arch::ParamTable& sources, state::Kind kind, state::DType dtype,
                        const SourceView& source);
-// The source tensor that the target equals in this kind, if it is a plain copy of it.
+// Returns the block of the source tensor that the target equals in this kind, or null if it is not
+// a plain copy of one.
 const Block* plain_copy(const TensorRecipe& made, const arch::ParamSpec& target,
                         const arch::ParamTable& sources, state::Kind kind);
 
-// The blocks that a kind is made of.
+// Returns the blocks of which a kind is made.
 inline const std::vector<Block>& blocks_of(const TensorRecipe& made, state::Kind kind) {
   return kind == state::Kind::weights ? made.value : made.gradient;
 }

@@ -1,19 +1,24 @@
-// Ages of moments after a growth: every entry's moments are as old as those that they are made of.
+// Computes the ages of moments after a growth: an entry's moments are as old as what they are made
+// of.
 //
-// Adam divides a moment by 1 - beta^t, where t is the number of steps since it was zero. A growth
-// zeroes some entries and keeps others, so one tensor holds several ages: rectangles (AgedRegion)
-// that cover it once. A gradient block carries the regions of its source to where it stands; what
-// no block covers was zeroed now.
+// Adam divides a moment by 1 - beta^t, where t is the number of steps since the moment was zero. A
+// growth zeroes some entries and keeps others, so one tensor may hold several ages. They are kept
+// as rectangles (AgedRegion). A gradient block carries the regions of its source to its own place;
+// entries that no block covers were zeroed now.
 //
-// An entry that averages moments of different ages (interpolate; coalesce and context, if an
-// earlier growth left regions) has no t that fits every beta. With weights w of sum 1 the average
+// Where an entry averages moments of different ages (interpolate; coalesce and context, if an
+// earlier growth left regions), no t is right for every beta. With weights w of sum 1, the average
 // of v needs
 //   1 - beta2^t = sum_i w_i (1 - beta2^t_i),   so   t = log(sum_i w_i beta2^t_i) / log(beta2).
-// The growth does not know the optimizer, so beta2 is taken as 0.999, Adam's own. With a smaller
-// beta2 the ages at which the corrections differ are few, and there the errors of both moments
-// nearly cancel in the step. The mean of the ages was tried on paper and rejected: of 5,000 and 100
-// steps it makes 2,550, which takes v for complete and the next updates 1.3 times as large. Equal
-// ages stay as they are, to the step.
+// The growth does not know the optimizer, so beta2 is taken as 0.999, Adam's default. With a
+// smaller beta2 the bias corrections differ at few ages only, and there the errors of both moments
+// nearly cancel in the step.
+//
+// Invariant: the regions of a tensor cover it exactly once, and equal ages stay as they are, to the
+// step.
+//
+// Rejected: the mean of the ages. For 5,000 and 100 steps it is 2,550, which treats v as complete
+// and makes the next updates 1.3 times as large as they should be.
 #include "grow/histories.h"
 
 #include <algorithm>
@@ -29,10 +34,10 @@ using state::AgedRegion;
 using state::MomentAge;
 using state::TensorHistory;
 
-// Of the formula above.
+// The beta2 of the formula above.
 constexpr double kBeta2 = 0.999;
 
-// Moments that stand in a rectangle of the result, alone or as a term of an average.
+// The moments in a rectangle of the result, alone or as a term of an average.
 struct Term {
   AgedRegion region;
   double weight = 1;
@@ -43,8 +48,9 @@ std::vector<AgedRegion> regions_of(const TensorHistory& history, const Corner& s
   return {{0, 0, size[0], size[1], history.age}};
 }
 
-// The part of a source's region that lies in the block, where it comes to stand. Along a dimension
-// that the block averages it stands everywhere, with its share of the average.
+// Returns whether a part of a source's region lies in the block, and sets `out` to its place in the
+// result. Along a dimension that the block averages, the part covers the whole block and its weight
+// is its share of the average.
 bool carried(const Block& block, const AgedRegion& region, Term& out) {
   const Corner at{region.row, region.column}, extent{region.rows, region.columns};
   Corner begin, size;
@@ -78,7 +84,7 @@ std::vector<std::int64_t> cuts(const std::vector<Term>& terms, std::int64_t size
   return at;
 }
 
-// The terms in each band of rows between two cuts.
+// Returns the terms in each band of rows between two cuts.
 std::vector<std::vector<const Term*>> terms_by_band(const std::vector<Term>& terms,
                                                     const std::vector<std::int64_t>& rows) {
   std::vector<std::vector<const Term*>> bands(rows.size() - 1);
@@ -90,7 +96,8 @@ std::vector<std::vector<const Term*>> terms_by_band(const std::vector<Term>& ter
   return bands;
 }
 
-// The age of the entries in a band that begin at `column`; `rest` where no term stands.
+// Returns the age of the entries of a band that begin at `column`, or `rest` if no term covers
+// them.
 MomentAge age_at(const std::vector<const Term*>& band, std::int64_t column, const MomentAge& rest,
                  std::int64_t now) {
   std::vector<AgedTerm> here;
@@ -100,7 +107,7 @@ MomentAge age_at(const std::vector<const Term*>& band, std::int64_t column, cons
   return here.empty() ? rest : mixed_age(here, now);
 }
 
-// Joins a region to the last one if both are one run of columns.
+// Joins a region to the previous one of its row if they have the same age.
 void append(std::vector<AgedRegion>& row, const AgedRegion& next) {
   if (!row.empty() && row.back().age == next.age) {
     row.back().columns += next.columns;
@@ -115,7 +122,8 @@ bool same_columns(const std::vector<AgedRegion>& a, const std::vector<AgedRegion
   });
 }
 
-// The ages of terms, and `rest` everywhere else, as few rectangles that cover the tensor once.
+// Returns the ages of the terms, and `rest` everywhere else, as few rectangles that cover the
+// tensor exactly once.
 std::vector<AgedRegion> partition(const std::vector<Term>& terms, const Corner& size,
                                   const MomentAge& rest, std::int64_t now) {
   const auto rows = cuts(terms, size[0], &AgedRegion::row, &AgedRegion::rows),
@@ -139,7 +147,7 @@ std::vector<AgedRegion> partition(const std::vector<Term>& terms, const Corner& 
   return all;
 }
 
-// Terms of one entry weigh as much as their scales do in exp_avg_sq.
+// The terms of an entry are weighted by their scales in exp_avg_sq.
 std::vector<Term> terms_of(const TensorRecipe& made, const arch::ParamTable& sources,
                            const std::vector<Histories>& states) {
   std::vector<Term> terms;
@@ -160,7 +168,7 @@ bool one_age(const std::vector<Term>& terms) {
                      [&](const Term& term) { return term.region.age == terms.front().region.age; });
 }
 
-// Entries that the gradient's blocks cover.
+// Returns the number of entries that the gradient's blocks cover.
 std::int64_t covered(const TensorRecipe& made) {
   std::int64_t count = 0;
   for (const Block& block : made.gradient)
@@ -200,7 +208,7 @@ MomentAge mixed_age(const std::vector<AgedTerm>& terms, std::int64_t now) {
   const auto same = [&](const AgedTerm& term) { return term.age == terms.front().age; };
   if (std::all_of(terms.begin(), terms.end(), same)) return terms.front().age;
   MomentAge mixed = terms.front().age;
-  double total = 0, left = 0;  // left: beta2^(t_i - t of the youngest), on average
+  double total = 0, left = 0;  // left: the mean of beta2^(t_i - t of the youngest)
   for (const AgedTerm& term : terms) {
     mixed.start = std::max(mixed.start, term.age.start);
     mixed.ramp_steps = std::min(mixed.ramp_steps, term.age.ramp_steps);

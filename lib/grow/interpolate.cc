@@ -1,5 +1,5 @@
-// interpolate: the mixture of two states of one shape, weights and moments alike (multi-level
-// framework, arXiv 2404.07999).
+// The operator interpolate makes a weighted mean of two states of the same model, weights and
+// moments alike (multi-level framework, arXiv 2404.07999).
 #include "grow/layer_growth.h"
 #include "grow/operators.h"
 
@@ -8,7 +8,7 @@ namespace {
 
 struct InterpolateOptions {
   std::string with;
-  double share = 0.25;  // the best by measurement: docs/log.md
+  double share = 0.25;  // the best measured: docs/log.md
   StateRule state;
   template <class V>
   void fields(V& v) {

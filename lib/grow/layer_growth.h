@@ -1,4 +1,4 @@
-// Growing in depth: which old layer each new layer comes from, and what new layers begin as.
+// Describes growth in depth: which old layer each new layer comes from, and how new layers begin.
 #pragma once
 
 #include <array>
@@ -12,8 +12,9 @@
 namespace stagedtrain::grow {
 
 enum class LayerOrder { alternate, append, last };
-// identity: also the norms are zero (Staged Training); zero_output: only what is added to the
-// residual stream is; copied: plain copies; random: fresh ones.
+// How new layers begin. zero_output: as copies whose contribution to the residual stream is zero;
+// identity: their norms are zero too (Staged Training); copied: as plain copies; random: as fresh
+// layers.
 enum class NewLayers { zero_output, identity, copied, random };
 
 struct LayerSource {
@@ -22,27 +23,30 @@ struct LayerSource {
 };
 using LayerMap = std::vector<LayerSource>;
 
-// alternate: new layers are spread evenly, each directly after the old one that it copies; append:
-// the old layers once more, in their order, as often as needed; last: copies of the last layer.
+// Returns where each layer of the larger model comes from. alternate: new layers are spread evenly,
+// each directly after the old one that it copies; append: the old layers are repeated in their
+// order; last: new layers are copies of the last layer.
 LayerMap ordered_layers(std::int64_t from, std::int64_t to, LayerOrder order);
-// New layer i is old layer list[i]; its first copy is the old one. Throws Error(usage) on a number
-// that is no layer.
+// Returns the map in which layer i is a copy of old layer list[i]. The first copy of a layer is the
+// old one, and the others are new. Throws Error(usage) if a number is not an old layer.
 LayerMap listed_layers(std::int64_t from, const std::vector<std::int64_t>& list);
 
-// The layer that a tensor comes from; outside the blocks one that is not new.
+// Returns the layer that a tensor comes from. Tensors outside the layers come from one that is not
+// new.
 LayerSource source_layer(const LayerMap& layers, const arch::ParamSpec& target);
-// The name of the tensor in the smaller model.
+// Returns the name of the tensor in the smaller model.
 std::string source_name(const arch::ParamSpec& target, const LayerSource& layer);
-// Turns the recipe of a copy into that of a tensor of a new layer, if the layer is new.
+// If the layer is new, turns the recipe of a copy into that of a new layer's tensor.
 void begin_layer(TensorRecipe& made, const arch::ParamSpec& target, const LayerSource& layer,
                  NewLayers new_layers, std::int64_t seed);
-// All old layers in their order, and what is new changes nothing.
+// Returns whether all old layers are kept in their order and the new ones change nothing.
 bool keeps_function(const LayerMap& layers, NewLayers new_layers, std::int64_t from);
 
-// Throws Error(usage) unless exactly one of layers and factor is among the options of `name`.
+// Throws Error(usage) unless the options of the operator `name` have exactly one of layers and
+// factor.
 void check_layers_or_factor(const char* name, const Tree& options);
-// The number of layers that one of the two asks of the operator `name`. Throws Error(usage) if
-// these are fewer than there are.
+// Returns the number of layers that layers or factor asks of the operator `name`. Throws
+// Error(usage) if it is below the source's.
 std::int64_t asked_layers(const char* name, const std::optional<std::int64_t>& layers,
                           const std::optional<std::int64_t>& factor, const arch::ModelConfig& from);
 

@@ -1,5 +1,5 @@
-// llama_pro: new layers with zeroed outputs, spread over groups (LLaMA-Pro, arXiv 2401.02415). With
-// `train_only: new` in the stage the old layers stay as they are.
+// The operator llama_pro adds layers with zeroed outputs after each group of old ones (LLaMA-Pro,
+// arXiv 2401.02415). With `train_only: new` in the stage, the old layers are not trained.
 #include "base/error.h"
 #include "grow/axis_operator.h"
 #include "grow/operators.h"

@@ -1,6 +1,6 @@
-// mask: fresh dimensions and layers behind a mask that rises from 0 to 1 over the first steps of
-// the next stage (MSG, arXiv 2305.02869). Exact at the growth: what is masked is not seen, nor
-// counted by the norms.
+// The operator mask adds fresh dimensions and layers behind a mask that rises from 0 to 1 over the
+// first steps of the next stage (MSG, arXiv 2305.02869). The loss is kept at the growth, because
+// neither readers nor norms see what is masked.
 #include "grow/axis_operator.h"
 #include "grow/head_growth.h"
 #include "grow/operators.h"
@@ -43,7 +43,7 @@ class Mask final : public GrowthOperator {
     growth.layers = ordered_layers(from.layers, to.layers, LayerOrder::append);
     growth.new_layers = NewLayers::random;
     GrowthStep step = step_by_axes(growth, context, options_.state);
-    // What is behind the mask has no gradient yet.
+    // What is behind the mask has no gradient at the growth.
     step.exact = true;
     step.equivariant = options_.state.moments == Moments::equivariant;
     step.mask_steps = options_.steps;

@@ -1,6 +1,6 @@
-// merge: several small states of one shape side by side in a larger one (Deep Fusion, arXiv
-// 2306.11903): blocks on the diagonal from each, heads and hidden units beside each other, logits
-// averaged. Not exact: each norm sees all states together.
+// The operator merge puts several states of the same model side by side in a larger one (Deep
+// Fusion, arXiv 2306.11903). Each becomes a block on the diagonal of every matrix, and the logits
+// are averaged. The loss changes, because each norm sees all states together.
 #include <algorithm>
 
 #include "base/error.h"
@@ -23,7 +23,7 @@ struct MergeOptions {
   }
 };
 
-// Block (i, i) comes from state i; what joins two states is zero.
+// Takes block (i, i) from state i and drops the blocks that connect two states.
 void take_from_each(std::vector<Block>& blocks, bool rows_merge, bool columns_merge) {
   std::vector<Block> kept;
   for (Block block : blocks) {
@@ -49,7 +49,8 @@ class Merge final : public GrowthOperator {
   GrowthStep step(const GrowthContext& context) const override {
     AxisGrowth axes = copied_axes(context, {0, 0});
     axes.mixing.kind = Mixing::Kind::diagonal;
-    // Every scale is kept here; the asked rule is applied below, to what is left of the blocks.
+    // Exact dynamics keep every scale here; the requested rule is applied below to the remaining
+    // blocks.
     GrowthStep step = step_by_axes(growth_of_axes(axes, context), context,
                                    {Moments::equivariant, Dynamics::exact});
     step.exact = step.equivariant = step.symmetric = false;

@@ -1,4 +1,4 @@
-// What a growth operator is: a few rules over roles and axes, the same for every architecture.
+// A growth operator is a set of rules over roles and axes, which work for every architecture.
 #pragma once
 
 #include <memory>
@@ -11,7 +11,7 @@
 
 namespace stagedtrain::grow {
 
-// The two models between which a rule works.
+// The two models of a growth, and the parameter table of the smaller one.
 struct GrowthContext {
   const arch::ModelConfig& from;
   const arch::ModelConfig& to;
@@ -21,20 +21,21 @@ struct GrowthContext {
 class GrowthOperator {
  public:
   virtual ~GrowthOperator() = default;
-  // The larger model. Throws Error(usage) that says which sizes would be possible.
+  // Returns the larger model. Throws Error(usage) that says which sizes are possible.
   virtual arch::ModelConfig grown(const arch::ModelConfig& from) const = 0;
-  // How every tensor of the larger model is made, in the order of its table, and what is promised.
-  // from, to and operators of the step are filled in by the caller.
+  // Returns how every tensor of the larger model is made, in the order of its table, and what is
+  // promised. The caller fills in from, to, operators and asked.
   virtual GrowthStep step(const GrowthContext& context) const = 0;
-  // Every option with its value, for the lineage.
+  // Returns every option with its value, for the lineage.
   virtual Tree options() const = 0;
 };
 
-// One line of the table of operators. options: the map written in the schedule, without `operator`.
+// One row of the table of operators. `options` is the map in the schedule without the key
+// `operator`.
 struct OperatorEntry {
   const char* name;
   const char* effect;  // on the model: grows, shrinks or mixes
-  const char* grows;   // what of it: axes, or states
+  const char* grows;   // what changes: axes or states
   const char* exact;
   const char* source;  // the paper
   const char* help;
@@ -42,14 +43,14 @@ struct OperatorEntry {
   std::vector<FieldRow> (*document)();
 };
 const std::vector<OperatorEntry>& operators();
-// Throws Error(usage) with the nearest name.
+// Throws Error(usage) that suggests the nearest name.
 const OperatorEntry& find_operator(const std::string& name);
 
-// The recipe of a growth written as a list of {operator: NAME, options...}, applied in order.
-// path is where the list stands in the document, for errors; it may be empty.
+// Returns the recipe of a growth that is written as a list of {operator: NAME, options...}, applied
+// in order. path is the list's place in the document, for error messages; it may be empty.
 GrowthRecipe make_recipe(const Tree& list, const arch::ModelConfig& from, const std::string& path);
 
-// Reads the options of an operator whose type takes them in its constructor.
+// Makes an operator whose constructor takes its options.
 template <class Operator, class Options>
 std::unique_ptr<GrowthOperator> make_operator(const Tree& tree, const char* name) {
   Options options;

@@ -1,4 +1,4 @@
-// The table of operators, and making one recipe of a list of them.
+// Lists all growth operators, and makes one recipe from a list of them.
 #include "grow/operators.h"
 
 #include "base/error.h"
@@ -6,12 +6,12 @@
 namespace stagedtrain::grow {
 namespace {
 
-// "{operator: width, factor: 2}"
+// Returns the operator as one line of YAML, such as "{operator: width, factor: 2}".
 std::string one_line(const char* name, const Tree& options) {
   Tree whole = Tree::map();
   whole.set("operator", Tree::scalar(name));
   const std::string list = to_yaml(Tree::list({overlay(whole, options)}));
-  return list.substr(1, list.size() - 3);  // without brackets and line end
+  return list.substr(1, list.size() - 3);  // without the list's brackets and the newline
 }
 
 GrowthStep make_step(const GrowthOperator& op, const arch::ModelConfig& from) {

@@ -1,4 +1,4 @@
-// Every operator's maker and documentation, for the table.
+// Makes and documents each operator. operators.cc lists these functions in one table.
 #pragma once
 
 #include "grow/operator.h"

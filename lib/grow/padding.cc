@@ -1,4 +1,4 @@
-// Tiles and pads.
+// Grows the residual stream by whole copies and padding.
 #include "grow/padding.h"
 
 #include <algorithm>

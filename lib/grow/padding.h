@@ -1,5 +1,5 @@
-// Growing the residual stream to any width without changing what the norms see (LEMON, arXiv
-// 2310.07999; docs/growth.md, section 3).
+// Grows the residual stream to any width without changing what norms compute (LEMON, arXiv
+// 2310.07999; docs/growth.md, "Operators of width").
 #pragma once
 
 #include "grow/axis_growth.h"
@@ -7,12 +7,12 @@
 
 namespace stagedtrain::grow {
 
-// The share of the old residual stream's mean square that the new one has, where it is made of at
-// most `tiles` whole copies and padded beyond. norm_eps times this share, and gains times its root,
-// keep every norm.
+// Returns the mean square of a residual stream of `to` indices, divided by that of the old one, if
+// it has at most `tiles` whole copies and padding after them. A norm computes the same if its eps
+// is multiplied by this share and its gain by the square root.
 double norm_share(std::int64_t from, std::int64_t to, std::int64_t tiles);
-// Sets the residual axis of `growth` and its norm_share. The rest is zero under RMSNorm, the mean
-// under LayerNorm; readers of it are random, for they multiply zero.
+// Sets the residual axis of `growth` and its norm_share. The padding is zero under RMSNorm and the
+// mean under LayerNorm. Its readers are random, since a norm's output is zero there.
 void pad_residual(AxisGrowth& growth, const GrowthContext& context, std::int64_t tiles);
 
 }  // namespace stagedtrain::grow

@@ -1,4 +1,4 @@
-// Checking recipes, and what a whole growth promises.
+// Checks recipes, and combines the promises of their steps into those of the whole growth.
 #include "grow/recipe.h"
 
 #include <algorithm>
@@ -24,7 +24,7 @@ bool overlap(const Block& a, const Block& b) {
 
 bool adds(const Block& block) { return block.add || block.kind == Block::Kind::noise; }
 
-// What the block reads of its source.
+// Returns the extent of what the block reads from its source.
 Corner read_extent(const Block& block) {
   switch (block.kind) {
     case Block::Kind::copy:
@@ -48,14 +48,15 @@ void check_block(const Block& block, const GrowthStep& step, const arch::ParamSp
              "{}: a block reads outside {}", target.name, sources[block.source].name);
 }
 
-// A pair of blocks on the same entries, in the order of the list: something is lost unless the
-// second is added.
+// Checks two blocks in the order of their list. If they share entries, the first would be lost
+// unless the second is added.
 void check_pair(const Block& first, const Block& second, const arch::ParamSpec& target) {
   ST_CHECK(adds(second) || !overlap(first, second), "{}: {}", target.name,
            adds(first) ? "what was added is overwritten" : "written twice");
 }
 
-// Sorted by row, only near blocks are compared: recipes may have thousands.
+// Compares only blocks that are near each other when sorted by row, since a recipe may have
+// thousands.
 void check_overlaps(const std::vector<Block>& blocks, const arch::ParamSpec& target) {
   std::vector<const Block*> sorted;
   for (const Block& block : blocks) sorted.push_back(&block);

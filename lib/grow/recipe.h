@@ -1,5 +1,22 @@
-// A growth as data: for every tensor of the larger model, which blocks of which smaller tensors it
-// is made of. Printable, testable without tensors.
+// A recipe is a growth as data: it lists, for each tensor of the larger model, the blocks of
+// smaller tensors that it is made of.
+//
+// Goal: every operator only describes its growth, and one function executes any description
+// (fill.h, apply.h). So a recipe can be printed (grow --dry-run), checked before a byte is written
+// (check_recipe), compared with a paper's formulas in a test, and applied to float or double, in
+// memory or from file to file, with the same bits.
+//
+// A tensor has two lists of blocks, because values and gradients grow by dual maps: weights by
+// D_out W S_in, gradients by S_out^T G D_in^T (docs/growth.md, "Two equations"). For example
+// `width` with factor 2 makes of a matrix W, in units of W's size:
+//   value     1 * W at (0, 0) and (1, 1); (0, 1) and (1, 0) stay zero
+//   gradient  1/2 * G at all four places, for exp_avg; 1/4 for exp_avg_sq
+//
+// Invariant: every block lies inside its source and its target, and covers no entry of an earlier
+// block unless it is added (check_recipe).
+//
+// Rejected: operators that write tensors themselves. Each would need its own tests for every kind
+// of tensor, precision and storage, and a list of operators would need a state between two of them.
 #pragma once
 
 #include <array>
@@ -13,30 +30,30 @@
 
 namespace stagedtrain::grow {
 
-// Rows and columns; a tensor with one axis is a single column.
+// Rows and columns. A tensor with one axis counts as a single column.
 using Corner = std::array<std::int64_t, 2>;
 
-// One block of a target tensor: extent[0] x extent[1] entries at `to`. What they are:
-//   copy          scale x the source's entries at `from`
-//   mean_rows     scale x the mean over `span` rows of the source from row from[0] on, the same in
-//                 every row of the block; columns from from[1] on
+// One block of a target tensor: extent[0] x extent[1] entries at `to`. Their values by kind:
+//   copy          scale * the source's entries at `from`
+//   mean_rows     scale * the mean of `span` rows of the source, beginning at row from[0] and at
+//                 column from[1]; the same in every row of the block
 //   mean_columns  the same over columns
-//   noise         scale x the root mean square of the source tensor x numbers of mean 0 and
+//   noise         scale * the root mean square of the source tensor * numbers of mean 0 and
 //                 variance 1 (CounterRng::quick_normal)
-//   normal        scale x standard normal numbers
+//   normal        scale * standard normal numbers
 //   constant      scale
 // Random numbers are a function of stream and index = row * noise_columns + column, counted from
-// `from`. Noise is always added to what is there, others if `add`.
+// `from`. Noise is always added to what is there; other kinds are added if `add` is set.
 struct Block {
   enum class Kind { copy, mean_rows, mean_columns, noise, normal, constant };
   Kind kind = Kind::copy;
   std::size_t state = 0;   // 0: the state that grows; i: the i-th of GrowthStep::others
-  std::size_t source = 0;  // index into the smaller model's table
+  std::size_t source = 0;  // index in the smaller model's table
   Corner from{}, to{}, extent{};
   double scale = 1;
   bool add = false;
-  // Which copy of the rows and of the columns the block is. {0, 0} is the old place; a term of a
-  // sum or mean has it too, for what is made of several old entries is a copy of none.
+  // Which copy of the rows and of the columns the block is. {0, 0} is the old place. The terms of a
+  // sum or mean have {0, 0} too, since the result is not a copy of any of them.
   Corner tile{};
   std::int64_t span = 0;
   std::uint64_t stream = 0;
@@ -44,45 +61,45 @@ struct Block {
   bool operator==(const Block&) const = default;
 };
 
-// How one tensor is made. Entries that no block covers are zero. Weights take `value`, exp_avg
-// takes `gradient` (docs/growth.md: gradients grow by the dual maps), exp_avg_sq takes `gradient`
-// with squared scales, or with the scales as they are if `moments_copied`. Gradients are made of
-// copies and means only. What none of them covers starts anew, its bias correction too.
+// How one tensor is made. Entries that no block covers are zero. Weights are made of `value` and
+// exp_avg of `gradient`. exp_avg_sq is made of `gradient` with squared scales, or with the scales
+// as they are if `moments_copied`. `gradient` holds copies and means only. Entries that it does not
+// cover start with zero moments, and their bias correction starts over.
 struct TensorRecipe {
   std::vector<Block> value = {}, gradient = {};
-  bool moments_copied = false;  // both moments are carried with the weights (moments: copy)
-  bool is_new = false;          // part of a layer or expert that the smaller model did not have
-  // The tensor of the smaller model whose optimizer's scales and generation go on in this one, also
-  // where its numbers do not (a silent or random layer).
+  bool moments_copied = false;  // both moments were taken along with the weights (moments: copy)
+  bool is_new = false;          // belongs to a layer or expert that the smaller model did not have
+  // The tensor of the smaller model whose optimizer scales and generation this one inherits, even
+  // if it does not inherit its values (a silent or random layer).
   std::optional<std::size_t> heir_of = {};
-  // Factors of the optimizer's scales (state/tensor_history.h), and the steps over which the
-  // learning rate of what starts anew rises.
+  // Factors of the optimizer scales (state/tensor_history.h), and the number of steps over which
+  // the learning rate rises for entries whose moments were zeroed.
   double lr_scale = 1, decay_scale = 1, eps_scale = 1;
   std::int64_t ramp_steps = 0;
 };
 
-// One operator's growth.
+// The growth by one operator.
 struct GrowthStep {
   arch::ModelConfig from, to;
-  std::string operators;  // as YAML, one line, every option given
-  std::string asked;      // the same as it was written, without defaults
-  bool exact = true;      // promises that the loss is kept (to rounding)
-  // Promises that the gradient of the grown model is the grown gradient, for every tensor that is
-  // not new, and that both moments are made so.
+  std::string operators;  // one line of YAML with every option
+  std::string asked;      // the same as the user wrote it, without defaults
+  bool exact = true;      // promises that the loss is kept, to rounding
+  // Promises that the gradient of the grown model is the grown gradient for every tensor that is
+  // not new, and that both moments are made accordingly.
   bool equivariant = true;
-  // Copies that nothing ever tells apart: the grown model stays the small one in disguise.
+  // Copies receive identical gradients and stay equal, so the larger model never gains capacity.
   bool symmetric = false;
-  std::int64_t mask_steps = 0;        // what is new stands behind a mask for this long
+  std::int64_t mask_steps = 0;        // steps over which the mask of new parts rises
   std::vector<TensorRecipe> tensors;  // in the order of param_table(to)
   std::vector<std::string> others;    // files of further states of the model `from`
 };
 
-// A whole growth: one or more operators, each on the result of the one before.
+// A whole growth: one or more operators, each applied to the result of the one before.
 struct GrowthRecipe {
   arch::ModelConfig from, to;
   std::vector<GrowthStep> steps;
 
-  // As YAML, one line: every option given, or as it was written.
+  // Both return one line of YAML: with every option, or as the user wrote it.
   std::string operators() const;
   std::string asked() const;
   bool exact() const;
@@ -90,20 +107,20 @@ struct GrowthRecipe {
   bool symmetric() const;
 };
 
-// Whether the block is made of entries of a source, rather than of random numbers or a constant.
+// Returns whether the block is made of a source's entries, not of random numbers or a constant.
 bool reads_source(const Block& block);
-// Rows and columns of a tensor.
+// Returns the rows and columns of a tensor.
 Corner corner_of(const arch::ParamSpec& spec);
-// The block that copies a whole tensor.
+// Returns the block that copies a whole tensor.
 Block whole_of(const arch::ParamTable& sources, std::size_t source);
-// Law 1: every tensor has a recipe, every block lies in its source and target, and nothing that is
-// not added lies on another block. Throws Error(bug).
+// Checks that every tensor has a recipe, that every block lies inside its source and its target,
+// and that a block overlaps an earlier one only if it is added. Throws Error(bug).
 void check_recipe(const GrowthRecipe& recipe);
 
-// For people: both models, the operators, what is promised, parameters and FLOPs.
+// Returns a summary for people: both models, operators, promises, parameters and FLOPs.
 std::string summary(const GrowthRecipe& recipe);
-// The same, and operator by operator, tensor by tensor the source, blocks and scales. A recipe may
-// have a million tensors, so the text is handed to `print` piece by piece; polls for a stop
+// Prints the summary, and for each operator the source, blocks and scales of every tensor. A recipe
+// may have a million tensors, so the text is passed to `print` piece by piece. Polls for a stop
 // request.
 using Print = std::function<void(const std::string&)>;
 void print_text(const GrowthRecipe& recipe, const Print& print);

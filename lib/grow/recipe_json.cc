@@ -1,4 +1,4 @@
-// Blocks as JSON.
+// Converts blocks to JSON and prints a recipe tensor by tensor.
 #include "grow/recipe_json.h"
 
 #include "arch/architectures.h"
@@ -47,7 +47,7 @@ void print_step(const GrowthStep& step, const Print& print) {
                                 {"symmetric", step.symmetric},
                                 {"to", describe(step.to)}},
                                -1);
-  head.pop_back();  // its brace stays open
+  head.pop_back();  // removes the closing brace
   print(head + ", \"tensors\": [");
   const arch::ParamTable sources = arch::param_table(step.from),
                          targets = arch::param_table(step.to);

@@ -1,4 +1,4 @@
-// A recipe as text: what `grow --dry-run` prints.
+// Prints a recipe as text, for `grow --dry-run`.
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -19,7 +19,7 @@ std::string shape_text(const arch::ParamSpec& spec) {
   return join(sizes, "x");
 }
 
-// "0.5", "0.25 to 1".
+// Returns nothing if all scales are 1, otherwise " x 0.5" or " x 0.25 to 1".
 std::string scales_text(const std::vector<Block>& blocks) {
   double low = HUGE_VAL, high = -HUGE_VAL;
   for (const Block& block : blocks)
@@ -31,7 +31,7 @@ std::string scales_text(const std::vector<Block>& blocks) {
   return fmt::format(" x {:.4g} to {:.4g}", low, high);
 }
 
-// "copy"; "4 blocks x 0.5"; "2 blocks (50%, rest zero) + noise"; "zero".
+// Returns "copy", "4 blocks x 0.5", "2 blocks (50%, rest zero) + noise", "zero" or the like.
 std::string blocks_text(const std::vector<Block>& blocks, const arch::ParamSpec& target) {
   std::int64_t covered = 0, count = 0;
   std::set<std::string> others;
@@ -73,7 +73,7 @@ std::string row_text(const auto&... cells) {
   return line + "\n";
 }
 
-// Other than 1: " lr x 0.5, decay x 2, eps x 0.5".
+// Returns the scales unless they are 1, as "; lr x 0.5, decay x 2, eps x 0.5".
 std::string dynamics_text(const TensorRecipe& made) {
   if (made.lr_scale == 1 && made.eps_scale == 1) return "";
   return fmt::format("; lr x {:.4g}, decay x {:.4g}, eps x {:.4g}", made.lr_scale, made.decay_scale,

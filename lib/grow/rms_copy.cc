@@ -1,7 +1,9 @@
-// rms_copy: width by copies at any fraction (SPARKLING, arXiv 2602.02472): readers of an index that
-// has copies are divided among them, so that activations keep their root mean square; the moments
-// of copies are zero and their learning rate rises anew, which tells them apart. Exact where the
-// residual stream grows by whole multiples; elsewhere norms see some indices more often.
+// The operator rms_copy reaches any larger width by copies in turn (SPARKLING, arXiv 2602.02472).
+//
+// The readers of an index are divided among its copies, so activations keep their root mean square.
+// The moments of copies are zero and their learning rate rises from 0 again, which breaks the
+// symmetry. The loss is kept where the residual stream grows by whole multiples. At other widths
+// norms count some indices more often than others.
 #include "grow/axis_operator.h"
 #include "grow/operators.h"
 #include "grow/target_sizes.h"

@@ -1,5 +1,6 @@
-// stack: the old layers once more on top of themselves (G_stack, arXiv 2405.15319, which takes a
-// fresh optimizer: moments: reset); with zeroed outputs its G_zero.
+// The operator stack repeats the old layers on top of themselves (G_stack, arXiv 2405.15319), or
+// does so with zeroed outputs (the paper's G_zero). The paper's fresh optimizer is `moments:
+// reset`.
 #include "grow/axis_operator.h"
 #include "grow/operators.h"
 
@@ -9,7 +10,7 @@ namespace {
 struct StackOptions {
   std::optional<std::int64_t> layers, factor;
   NewLayers new_layers = NewLayers::copied;
-  StateRule state{Moments::reset_new};  // the best by measurement: docs/log.md
+  StateRule state{Moments::reset_new};  // the best measured: docs/log.md
   template <class V>
   void fields(V& v) {
     v("layers", layers,

@@ -1,4 +1,4 @@
-// Moments and scales, tensor by tensor.
+// Applies the rule for moments and dynamics to every tensor of a step.
 #include "grow/state_rule.h"
 
 #include <algorithm>
@@ -8,9 +8,9 @@
 namespace stagedtrain::grow {
 namespace {
 
-// The moments that go with the weights: an entry's weight is made of old entries, and its moments
-// are the mean of theirs, in the same proportions. So a copy's moments are the old ones unscaled,
-// whatever its weight is multiplied by. Terms of one sum cover the same entries.
+// Returns the moments that go with the weights. A weight is made of old entries, and its moments
+// are the mean of theirs in the same proportions. So a copy has the old moments, unscaled, whatever
+// its weight is multiplied by. The terms of one sum cover the same entries.
 std::vector<Block> carried_moments(const std::vector<Block>& weights) {
   std::map<std::pair<Corner, Corner>, double> totals;
   std::vector<Block> blocks;

@@ -1,5 +1,24 @@
-// What an operator does beyond the weights: breaking the symmetry between copies, the moments, and
-// the dynamics of the steps that follow (docs/growth.md, section 2). The same for every operator.
+// Defines what all operators do besides growing weights: the symmetry between copies, Adam's
+// moments, and the dynamics of later steps (docs/growth.md, "Moments" and "Symmetry, and breaking
+// it").
+//
+// With the maps D and S of a tensor's axes, the exact moments are
+//   exp_avg' = S_out^T exp_avg D_in^T        exp_avg_sq' = (S_out^T)^2 exp_avg_sq (D_in^T)^2
+// with squares taken entry by entry, if each new entry comes from one old entry. That is `moments:
+// equivariant`; the other choices zero some entries or copy them unscaled.
+//
+// Adam ignores the size of a gradient, so exact moments do not yet give the same training: each of
+// k blocks in a row would be moved by a whole update. `dynamics: exact` also multiplies, for a
+// tensor whose inputs have c_in copies and outputs c_out, the learning rate by 1 / c_in, the decay
+// by c_in and eps by 1 / c_out. Training and growing then commute (law 7 in tests/laws).
+//
+// Invariant: a rule is independent of operator and architecture, and apply_rule takes back every
+// promise that it breaks.
+//
+// Rejected as defaults, by the measurements in docs/log.md: equivariant moments where entries are
+// copied (reset_new also separates the copies, at no cost), and exact dynamics, which trained worse
+// in short runs. The code of the Staged Training paper fills only the diagonal blocks of the
+// moments; zero blocks have gradients as well, so that is not offered.
 #pragma once
 
 #include <array>
@@ -10,7 +29,8 @@
 
 namespace stagedtrain::grow {
 
-// A seeded break of the symmetry between copies that keeps the loss: rows balanced, columns not.
+// A seeded break of the symmetry between copies that keeps the loss: noise whose rows of blocks sum
+// to zero, but whose columns do not.
 struct Symmetry {
   double noise = 0.01;
   std::int64_t seed = 7;
@@ -66,9 +86,9 @@ struct StateRule {
   }
 };
 
-// Applies the rule to a step whose tensors have the grown gradient, and in new layers the weights
-// of the layer that they come from: `copy` takes the moments that belong to these, whatever
-// begin_layer makes of the weights afterwards. Takes the promises back that the rule breaks.
+// Applies the rule to a step whose tensors have grown gradients and, in new layers, still the
+// weights of the layer that they come from: `copy` takes the moments that belong to these weights,
+// whatever begin_layer makes of them afterwards. Takes back the promises that the rule breaks.
 void apply_rule(const StateRule& rule, GrowthStep& step);
 
 }  // namespace stagedtrain::grow

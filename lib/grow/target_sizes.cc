@@ -1,4 +1,4 @@
-// Filling in what was not given.
+// Completes the sizes of a larger model that the user did not give.
 #include "grow/target_sizes.h"
 
 #include "base/error.h"

@@ -1,4 +1,4 @@
-// The sizes that a growth is asked to reach: those not given stay as they are.
+// TargetSizes are the sizes that a growth must reach. Those that are not given stay as they are.
 #pragma once
 
 #include <cstdint>
@@ -30,8 +30,8 @@ struct TargetSizes {
        .max = most});
     v("ffn", ffn, {.doc = "hidden units of the feed-forward after it", .min = 1, .max = most});
   }
-  // name: of the operator, for errors. Throws Error(usage) if nothing is given, or a size is
-  // smaller than the source's.
+  // Returns the larger model. `name` is the operator's, for errors. Throws Error(usage) if no size
+  // is given, or one is smaller than the source's.
   arch::ModelConfig grown(const arch::ModelConfig& from, const std::string& name) const;
 };
 

@@ -1,5 +1,6 @@
-// upcycle: a dense feed-forward becomes experts behind a router (Sparse Upcycling, arXiv
-// 2212.05055). Exact without noise: the gates of the chosen experts sum to 1, and all are the same.
+// The operator upcycle turns a dense feed-forward into experts behind a router (Sparse Upcycling,
+// arXiv 2212.05055). Without noise the loss is kept, because all experts are equal and the gates of
+// the chosen ones sum to 1.
 #include "base/error.h"
 #include "base/rng.h"
 #include "base/signals.h"
@@ -53,7 +54,7 @@ class Upcycle final : public GrowthOperator {
   TensorRecipe tensor(const arch::ParamSpec& target, const GrowthContext& context) const {
     stop_point("growing");
     const std::int64_t source = context.sources.index(dense_name(target));
-    if (source < 0) {  // the router
+    if (source < 0) {  // the router has no source
       TensorRecipe made;
       begin_layer(made, target, {0, true}, NewLayers::random, options_.symmetry.seed);
       return made;

@@ -1,4 +1,4 @@
-// vocabulary: more token ids. It does not keep the loss: new tokens take probability.
+// The operator vocabulary adds token ids. The loss changes, because new tokens take probability.
 #include "base/error.h"
 #include "grow/axis_operator.h"
 #include "grow/operators.h"

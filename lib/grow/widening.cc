@@ -1,13 +1,14 @@
-// The maps of a growth by copies, shared by width, clone, rms_copy, merge and decoalesce.
+// Builds the maps of a growth by copies, for width, clone, rms_copy, merge and decoalesce.
 //
-// New index i of the residual stream and of the hidden units is old index i mod old size; heads are
-// copied whole, with the group of keys and values that they read (head_growth.h). An index with c
-// copies is read with 1/c by each reader, so S D = I for any sizes. How a matrix between two axes
-// with copies is spread over its blocks is not decided here: any choice whose rows of blocks sum to
-// W keeps the loss (Mixing: diagonal is Staged Training's, uniform HyperCloning's).
+// New index i of the residual stream and of the hidden units is old index i mod old size. Heads are
+// copied whole, together with the group of keys and values that they read (head_growth.h). If an
+// index has c copies, each is read with 1/c of the weight, so S D = I for any sizes. How a matrix
+// between two axes with copies is spread over its blocks is decided elsewhere: any choice whose
+// rows of blocks sum to W keeps the loss (Mixing: diagonal in Staged Training, uniform in
+// HyperCloning).
 //
-// Invariant: tile t of an axis holds the t-th copies of old indices, in their order. The break of
-// the symmetry and `moments: reset_new` rely on it: tile 0 is the old place.
+// Invariant: tile t of an axis holds the t-th copies of old indices, in their order, and tile 0 is
+// the old place. The break of the symmetry and `moments: reset_new` rely on it.
 #include "grow/widening.h"
 
 #include <algorithm>

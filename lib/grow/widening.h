@@ -1,5 +1,4 @@
-// The sizes of a k-fold growth: of the residual stream, the heads and the feed-forward, or of some
-// of them.
+// Widens the residual stream, the heads and the feed-forward, or some of them, by copies.
 #pragma once
 
 #include <vector>
@@ -23,8 +22,8 @@ struct Widening {
   arch::ModelConfig grown(const arch::ModelConfig& from) const;
 };
 
-// Residual stream, heads and ffn of the larger model as copies of old indices in turn, readers
-// split among them, with the seeded break.
+// Returns maps that copy old indices of residual stream, heads and ffn in turn and split readers
+// among the copies, with the seeded break of the symmetry.
 AxisGrowth copied_axes(const GrowthContext& context, const Symmetry& symmetry);
 
 }  // namespace stagedtrain::grow

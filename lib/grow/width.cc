@@ -1,5 +1,5 @@
-// width: k-fold growth with block-diagonal matrices (Staged Training, arXiv 2203.06211, section
-// 3.2), with the exact moments of docs/growth.md and a seeded break of the symmetry.
+// The operator width grows axes k-fold with block-diagonal matrices (Staged Training, arXiv
+// 2203.06211, section 3.2), exact moments and a seeded break of the symmetry.
 #include "grow/operators.h"
 #include "grow/widening.h"
 
@@ -9,7 +9,7 @@ namespace {
 struct WidthOptions {
   Widening widening;
   Symmetry symmetry;
-  StateRule state{Moments::reset_new};  // the best by measurement: docs/log.md
+  StateRule state{Moments::reset_new};  // the best measured: docs/log.md
   template <class V>
   void fields(V& v) {
     widening.fields(v);

@@ -1,4 +1,4 @@
-// The AdamW update and the sum of squares, element by element.
+// Computes the AdamW update and the sum of squares with SIMD vectors.
 #include "kernels/adamw.h"
 
 #include <cmath>
@@ -42,7 +42,8 @@ void adamw_elements(const AdamWStep& step, std::int64_t begin, std::int64_t end,
   (zero_gradient ? adamw_range<true> : adamw_range<false>)(step, begin, end, w, g, m, v);
 }
 
-// Squares in double: no overflow, no underflow, and the order of additions hardly matters.
+// Squares are summed in double, so they neither overflow nor underflow, and the order of additions
+// hardly matters.
 double squares_of_block(const float* x, std::int64_t size) {
   const HWY_FULL(double) doubles;
   const hn::Rebind<float, decltype(doubles)> halves;

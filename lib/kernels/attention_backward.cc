@@ -1,5 +1,20 @@
-// Causal attention, backward: probabilities again from the stored log-sum-exp, a block of queries
-// at a time, products of keys and values summed over the blocks.
+// Computes causal attention backward, recomputing probabilities from the stored log-sum-exp.
+//
+// The formulas, for one head, with P = exp(scale Q K^T - lse) and delta[i] = dout[i] . out[i]:
+//   dV = P^T dout        dP = dout V^T        dS = scale P (dP - delta)
+//   dQ = dS K            dK = dS^T Q
+// delta[i] equals the sum over j of P[i, j] dP[i, j], so it is known before any score is
+// (FlashAttention, arXiv 2205.14135, appendix B.2).
+//
+// A unit is one key head of one sequence, with all query heads that read it. So each element of dK
+// and dV has one writer, which adds the query heads in order: the result is the same for any number
+// of threads. A unit goes through its queries in blocks of kBlockRows. A block computes P, dS and
+// dQ for each of its tiles of queries, and then adds its share of dK and dV for each tile of keys.
+//
+// Invariant: P and dS exist for one block of queries only, so scratch grows with T and not with
+// T^2. Storing P in the forward pass instead would take B H T^2 floats a layer. A larger block
+// reads and writes dK and dV less often: blocks of 48 queries took 0.93 to 0.97 times as long as
+// blocks of 24.
 #include "kernels/attention.h"
 #include "kernels/attention_scratch.h"
 #include "kernels/targets.h"
@@ -17,13 +32,13 @@ namespace stagedtrain::kernels::HWY_NAMESPACE {
 inline constexpr std::int64_t kBlockRows = 8 * kTileRows;
 static_assert(kTileRows <= kMaxTileRows && kBlockRows <= kMaxBlockRows);
 
-// Legend: T keys, D = head_stride, S = score_stride, R = kBlockRows queries.
+// Names of shapes: T keys, D = head_stride, S = score_stride, R = kBlockRows queries.
 struct BackwardScratch {
   float *keys_DS, *values_DS;  // transposed
   float *keys_TD, *dk_TD, *dv_TD;
   float *q_RD, *dout_RD, *dq_RD;
   float *p_RS, *ds_RS;  // probabilities; gradients of the scores
-  float* delta_T;       // dout times out, of the head at hand
+  float* delta_T;       // dout . out for each query of the current head
 };
 
 BackwardScratch divide(const AttentionShape& shape, float* scratch) {
@@ -39,7 +54,7 @@ BackwardScratch divide(const AttentionShape& shape, float* scratch) {
   return s;
 }
 
-// One query head of one sequence, where it lies in the caller's arrays.
+// Points to one query head of one sequence in the caller's arrays.
 struct BackwardHead {
   const float *q, *out, *lse, *dout;
   float* dq;
@@ -53,8 +68,9 @@ HWY_INLINE float dot(const float* a, const float* b, std::int64_t width) {
   return sum_of_lanes(sum);
 }
 
-// One query with count keys: scores become probabilities p = exp(scale * score - lse), and ds,
-// which holds dout V^T, becomes scale * p * (ds - delta); both are zero from count to end.
+// Handles one query with `count` keys. Its scores become probabilities p = exp(scale * score -
+// lse), and ds, which holds dout V^T on entry, becomes scale * p * (ds - delta). Both are zero from
+// count to end.
 HWY_INLINE void score_gradients(float* p, float* ds, std::int64_t count, std::int64_t end,
                                 float scale, float lse, float delta) {
   std::int64_t done = 0;
@@ -72,7 +88,8 @@ HWY_INLINE void score_gradients(float* p, float* ds, std::int64_t count, std::in
   }
 }
 
-// Queries [first + at, first + at + rows) of the block that starts at first; rows <= kTileRows.
+// Handles queries [first + at, first + at + rows) of the block that starts at `first`, where rows
+// <= kTileRows.
 HWY_INLINE void backward_queries(const AttentionShape& shape, const BackwardHead& head,
                                  const BackwardScratch& s, std::int64_t first, std::int64_t at,
                                  std::int64_t rows) {
@@ -90,7 +107,8 @@ HWY_INLINE void backward_queries(const AttentionShape& shape, const BackwardHead
     unpack_row(dq + i * D, dim, 1.0f, head.dq + (query + i) * shape.qkv_width());
 }
 
-// Queries [first, first + rows) of a head, rows <= kBlockRows: dq, and their share of dk and dv.
+// Computes dq for queries [first, first + rows) of a head, where rows <= kBlockRows, and adds their
+// share of dk and dv.
 HWY_INLINE void backward_block(const AttentionShape& shape, const BackwardHead& head,
                                const BackwardScratch& s, std::int64_t first, std::int64_t rows) {
   const std::int64_t S = score_stride(shape), D = head_stride(shape);
@@ -103,7 +121,7 @@ HWY_INLINE void backward_block(const AttentionShape& shape, const BackwardHead& 
   for (std::int64_t key = 0; key < end; key += kTileRows) {
     const std::int64_t keys = end - key < kTileRows ? end - key : kTileRows;
     const std::int64_t skip =
-        key > first ? key - first : 0;  // queries before the first of the keys
+        key > first ? key - first : 0;  // these queries precede all of the keys
     const std::int64_t from = skip * S + key;
     product<true, true>(keys, D, rows - skip, s.p_RS + from, S, s.dout_RD + skip * D, D,
                         s.dv_TD + key * D, D);
@@ -112,7 +130,7 @@ HWY_INLINE void backward_block(const AttentionShape& shape, const BackwardHead& 
   }
 }
 
-// All query heads of one key head of one sequence.
+// Handles all query heads that read one key head of one sequence.
 void backward_unit(const AttentionShape& shape, const float* qkv, const float* out,
                    const float* lse, const float* dout, std::int64_t unit, float* dqkv,
                    const BackwardScratch& s) {
@@ -130,7 +148,7 @@ void backward_unit(const AttentionShape& shape, const float* qkv, const float* o
     const std::int64_t q_at = b * T * W + h * dim, out_at = b * T * shape.out_width() + h * dim;
     const BackwardHead head{qkv + q_at, out + out_at, lse + (b * shape.heads + h) * T,
                             dout + out_at, dqkv + q_at};
-    // All at once, so that the waits for memory overlap.
+    // The deltas of all queries are computed together, so that the cache misses of rows overlap.
     for (std::int64_t t = 0; t < T; ++t)
       s.delta_T[t] = dot(head.dout + t * shape.out_width(), head.out + t * shape.out_width(), dim);
     for (std::int64_t i = 0; i < T; i += kBlockRows)

@@ -1,4 +1,19 @@
-// Causal attention, forward: a few queries at a time against all keys before them.
+// Computes causal attention forward: a tile of queries at a time against all keys before them.
+//
+// The formula is out = softmax(scale Q K^T) V (arXiv 1706.03762, equation 1) with a causal mask.
+// Backward recomputes the probabilities from lse[i] = log(sum over j <= i of exp(scale q_i k_j)),
+// so that is the only other result.
+//
+// A key head and its value head are copied into dense scratch once for all consecutive query heads
+// that read them. A tile of kTileRows queries then takes three steps: the scores of all keys up to
+// its last query, the exponentials relative to each row's largest score, and their product with the
+// values. Dividing by the sum comes last, where it costs head_dim multiplications a query instead
+// of T.
+//
+// Invariant: only the scores of one tile exist at any time, never a T x T matrix. Whole rows of
+// scores fit in the cache (24 KiB for 6 queries and 1,024 keys), so a running softmax over blocks
+// of keys, as in FlashAttention (arXiv 2205.14135), is not needed. Computing the scores of several
+// tiles by panels of keys was tried, at 0.95 to 1.03 times the speed.
 #include <cmath>
 
 #include "kernels/attention.h"
@@ -15,8 +30,9 @@
 HWY_BEFORE_NAMESPACE();
 namespace stagedtrain::kernels::HWY_NAMESPACE {
 
-// Scores of one query become exp(scale * (score - largest)) for the first count keys and zero up to
-// end, a multiple of kLine. Returns their sum; lse: log of the sum of exp(scale * score).
+// Replaces the scores of one query by exp(scale * (score - largest)) for the first `count` keys and
+// by zero from there to `end`, a multiple of kLine. Returns their sum, and sets lse to the log of
+// the sum of exp(scale * score).
 HWY_INLINE float exponentials(float* scores, std::int64_t count, std::int64_t end, float scale,
                               float* lse) {
   Vec largest = set(scores[0]);
@@ -44,7 +60,7 @@ struct ForwardHead {
   float *scores, *sums, *out, *lse;
 };
 
-// Queries [first, first + rows), rows <= kTileRows.
+// Computes queries [first, first + rows), where rows <= kTileRows.
 HWY_INLINE void forward_rows(const AttentionShape& shape, const ForwardHead& head,
                              std::int64_t first, std::int64_t rows) {
   const std::int64_t stride = score_stride(shape), width = head_stride(shape);

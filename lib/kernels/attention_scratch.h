@@ -1,4 +1,4 @@
-// How attention lays out its scratch: sizes that are the same for every processor target.
+// Defines how attention lays out its scratch, with sizes that hold for every processor target.
 #pragma once
 
 #include <cstdint>
@@ -7,20 +7,20 @@
 
 namespace stagedtrain::kernels {
 
-inline constexpr std::int64_t kLine = 16;        // floats of a cache line, and of the widest vector
-inline constexpr std::int64_t kMaxTileRows = 8;  // rows of a product in registers, at most
-inline constexpr std::int64_t kMaxBlockRows = 64;  // queries of a backward block, at most
+inline constexpr std::int64_t kLine = 16;        // floats in a cache line, and in the widest vector
+inline constexpr std::int64_t kMaxTileRows = 8;  // upper bound of the rows of a register tile
+inline constexpr std::int64_t kMaxBlockRows = 64;  // upper bound of the queries of a backward block
 
 inline constexpr std::int64_t padded(std::int64_t n) { return (n + kLine - 1) / kLine * kLine; }
 
-// From one row of a [.., T] array to the next: one line more than needed, because rows a power of
-// two apart would share a few sets of the cache.
+// The distance between the rows of a [.., T] array. It is one cache line more than needed, because
+// rows a power of two apart would compete for a few sets of the cache.
 inline std::int64_t score_stride(const AttentionShape& shape) {
   return padded(shape.length) + kLine;
 }
 inline std::int64_t head_stride(const AttentionShape& shape) { return padded(shape.head_dim); }
 
-// Hands out pieces of a buffer, each starting on a line.
+// Hands out pieces of a buffer, each aligned to a cache line.
 class Scratch {
  public:
   explicit Scratch(float* begin) {

@@ -1,4 +1,4 @@
-// Sums of rows, a column at a time.
+// Adds up rows, column by column, for bias gradients and partial sums.
 #include "kernels/bias.h"
 
 #include "kernels/partial_sums.h"
@@ -13,8 +13,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace stagedtrain::kernels::HWY_NAMESPACE {
 
-// Four rows at a time in a fixed tree: fewer passes over out, and no more rows than the cache has
-// places for where they lie a power of two apart.
+// Adds four rows at a time, in a fixed tree, to read and write `out` less often. More rows would
+// exceed the associativity of the cache where rows are a power of two bytes apart.
 void sum_rows(const float* x, std::int64_t begin, std::int64_t end, std::int64_t width,
               std::int64_t stride, std::int64_t first_column, float* out) {
   std::int64_t r = begin;

@@ -1,4 +1,4 @@
-// Rows of embedding tables gathered, and gradients added back in the order of the rows.
+// Looks up embeddings, and adds their gradients in the order of the rows.
 #include "kernels/embedding.h"
 
 #include "kernels/targets.h"
@@ -26,7 +26,7 @@ void embed_rows(const TokenView& tokens, const float* token_table, const float* 
   }
 }
 
-// Columns [begin, end) of one row of a gradient added to one row of a table.
+// Adds columns [begin, end) of one row of a gradient to one row of a table.
 HWY_INLINE void add_columns(const float* from, std::int64_t begin, std::int64_t end, float* to) {
   for_vectors(begin, end, [&](std::int64_t c, auto io) HWY_ATTR {
     io.store(hn::Add(io.load(to + c), io.load(from + c)), to + c);

@@ -1,4 +1,4 @@
-// GELU (tanh form) and its backward, one vector at a time.
+// Computes GELU (tanh form) and its backward pass with SIMD vectors.
 #include "kernels/gelu.h"
 
 #include "kernels/targets.h"
@@ -40,8 +40,9 @@ HWY_INLINE void backward_row(const Backward& x, std::int64_t r) {
   });
 }
 
-// One row after the other, then the sum over them: together, R rows of four arrays, often a power
-// of two apart, would throw each other out of the cache.
+// Computes R rows one after another, then adds their sum to dbias. Interleaving the R rows of four
+// arrays would evict lines from the cache: rows are often a power of two bytes apart and then
+// compete for the same sets.
 template <int R>
 HWY_INLINE void backward_rows(const Backward& x, std::int64_t first, float* dbias) {
   for (int i = 0; i < R; ++i) backward_row(x, first + i);

@@ -1,4 +1,4 @@
-// Copies of one attention head into dense, padded scratch. Included once per processor target.
+// Copies one attention head into dense, padded scratch. Included once per processor target.
 #if defined(STAGEDTRAIN_KERNELS_PACK_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef STAGEDTRAIN_KERNELS_PACK_INL_H_
 #undef STAGEDTRAIN_KERNELS_PACK_INL_H_
@@ -14,14 +14,14 @@
 HWY_BEFORE_NAMESPACE();
 namespace stagedtrain::kernels::HWY_NAMESPACE {
 
-// Asks for a row that is read soon. The processor itself looks ahead within a page only, and rows
-// of a batch lie further apart. Beyond the last row it does nothing.
+// Prefetches a row that will be read soon. The processor's own prefetcher stops at page boundaries,
+// and rows of a batch are further apart than that. An address beyond the last row is harmless.
 inline constexpr std::int64_t kRowsAhead = 8;
 HWY_INLINE void prefetch_row(const float* row, std::int64_t width) {
   for (std::int64_t c = 0; c < width; c += kLine) hwy::Prefetch(row + c);
 }
 
-// to[rows, padded(width)] = from[rows, width], zeros in the padding.
+// Copies from[rows, width] to to[rows, padded(width)] and fills the padding with zeros.
 HWY_INLINE void pack_rows(const float* from, std::int64_t from_stride, std::int64_t rows,
                           std::int64_t width, float* to) {
   const std::int64_t to_stride = padded(width);
@@ -37,14 +37,14 @@ HWY_INLINE void pack_rows(const float* from, std::int64_t from_stride, std::int6
   }
 }
 
-// to[rows, width] = from[rows, padded(width)] * factor.
+// Computes to[0, width) = from[0, width) * factor for one row.
 HWY_INLINE void unpack_row(const float* from, std::int64_t width, float factor, float* to) {
   for_vectors(0, width, [&](std::int64_t c, auto io) HWY_ATTR {
     io.store(hn::Mul(io.load(from + c), set(factor)), to + c);
   });
 }
 
-// Rows [0, 4) and columns [0, 4) of from, transposed.
+// Writes the transpose of rows [0, 4) and columns [0, 4) of `from`.
 HWY_INLINE void transpose_4x4(const float* from, std::int64_t from_stride, float* to,
                               std::int64_t to_stride) {
 #if HWY_TARGET == HWY_SCALAR
@@ -63,7 +63,8 @@ HWY_INLINE void transpose_4x4(const float* from, std::int64_t from_stride, float
 #endif
 }
 
-// to[width, to_stride] = transpose of from[rows, width]; columns [rows, padded(rows)) are zero.
+// Writes the transpose of from[rows, width] to to[width, to_stride]. Columns [rows, padded(rows))
+// are set to zero.
 HWY_INLINE void pack_transposed(const float* from, std::int64_t from_stride, std::int64_t rows,
                                 std::int64_t width, float* to, std::int64_t to_stride) {
   const std::int64_t rows4 = rows / 4 * 4, width4 = width / 4 * 4;

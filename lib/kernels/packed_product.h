@@ -1,4 +1,4 @@
-// Matrix products with a packed right-hand side, and what follows them done in the same tile.
+// Multiplies matrices with a packed right-hand side, fused with scale, bias, addition and GELU.
 #pragma once
 
 #include <algorithm>
@@ -6,27 +6,29 @@
 
 namespace stagedtrain::kernels {
 
-// A right-hand side [depth, columns] where it lies: element (p, c) is data[c * stride + p] where
-// transposed (a weight (out, in) that a layer's input is multiplied by), else data[p * stride + c].
+// A right-hand side [depth, columns] in its original place. Element (p, c) is data[c * stride + p]
+// if transposed (a weight of shape (out, in) that multiplies a layer's input), and data[p * stride
+// + c] otherwise.
 struct Factor {
   const float* data = nullptr;
   std::int64_t stride = 0;
   bool transposed = false;
 };
 
-// Columns are packed side by side in panels as wide as registers hold them; cuts between threads
-// lie at multiples of kPackGrain, which every panel divides.
+// Columns are packed side by side in panels of two vectors. Threads divide the columns at multiples
+// of kPackGrain, which is a multiple of every panel's width.
 inline constexpr std::int64_t kPackGrain = 32;
 inline constexpr std::int64_t packed_size(std::int64_t depth, std::int64_t columns) {
   return depth * ((columns + kPackGrain - 1) / kPackGrain * kPackGrain);
 }
 
-// Packs columns [begin, end) of a [depth, columns] factor. begin is a multiple of kPackGrain, and
-// so is end unless it is the last column. packed: room of packed_size(depth, columns).
+// Packs columns [begin, end) of a [depth, columns] factor. begin must be a multiple of kPackGrain,
+// and so must end unless it is the number of columns. packed holds packed_size(depth, columns)
+// floats.
 void pack(const Factor& factor, std::int64_t depth, std::int64_t begin, std::int64_t end,
           float* packed);
 
-// c = scale a b (+ c) (+ bias), a [rows, depth] and c [rows, columns] row-major.
+// c = scale a b (+ c) (+ bias), where a [rows, depth] and c [rows, columns] are row-major.
 struct PackedProduct {
   std::int64_t depth = 0, columns = 0;
   const float* a = nullptr;
@@ -35,13 +37,13 @@ struct PackedProduct {
   float* c = nullptr;
   std::int64_t c_stride = 0;
   float scale = 1;
-  bool add = false;             // to what c holds
+  bool add = false;             // whether the product is added to c or replaces it
   const float* bias = nullptr;  // [columns], or null
-  float* gelu = nullptr;        // gelu(c) (gelu.h), laid out as c; or null
+  float* gelu = nullptr;        // if not null, receives gelu(c) (gelu.h), laid out as c
 };
 
-// Rows [begin, end). Each number is summed over the depth in order: it depends neither on how rows
-// are split nor on how columns are.
+// Computes rows [begin, end). Each element is summed over the depth in order, so it does not depend
+// on how rows or columns are split.
 void multiply(const PackedProduct& product, std::int64_t begin, std::int64_t end);
 
 // dw += scale dy^T x: the gradient of a weight [outs, ins], summed over all rows in order.
@@ -58,15 +60,16 @@ struct Block {
   std::int64_t begin = 0, end = 0;
 };
 
-// The widest block of ins that one call may be given; blocks begin at multiples of kPackGrain.
+// The widest block of inputs that one call accepts. Blocks begin at multiples of kPackGrain.
 inline constexpr std::int64_t kMostIns = 256;
-// Rows that one call packs at once, and the most outs of them that any processor's tiles take.
+// The number of rows that one call packs at a time, and an upper bound of the outputs that it
+// packs.
 inline constexpr std::int64_t kOuterRows = 256, kMostOuterOuts = 128;
-// Floats of scratch for one call in progress.
+// The number of floats of scratch for one call.
 inline constexpr std::int64_t outer_product_scratch() {
   return packed_size(kOuterRows, kMostIns) + kOuterRows * kMostOuterOuts;
 }
-// The outs x ins block of dw. The result does not depend on how dw is cut into blocks.
+// Adds to the block outs x ins of dw. The result does not depend on how dw is divided into blocks.
 void add_outer_product(const OuterProduct& product, Block outs, Block ins, float* scratch);
 
 }  // namespace stagedtrain::kernels

@@ -1,4 +1,5 @@
-// Small matrix products that stay in the cache, for attention. Included once per processor target.
+// Computes small matrix products whose operands stay in the cache, for attention. Included once per
+// processor target.
 #if defined(STAGEDTRAIN_KERNELS_PRODUCT_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef STAGEDTRAIN_KERNELS_PRODUCT_INL_H_
 #undef STAGEDTRAIN_KERNELS_PRODUCT_INL_H_
@@ -11,8 +12,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace stagedtrain::kernels::HWY_NAMESPACE {
 
-// c[R, V vectors] = or += a b over depth. a(i, p) is a[i * lda + p], or a[p * lda + i] if
-// transposed.
+// Computes c = a b, or c += a b if kAccumulate, for R rows and V vectors of columns. a(i, p) is a[p
+// * lda + i] if kTransposed, and a[i * lda + p] otherwise.
 template <bool kTransposed, bool kAccumulate, int R, int V>
 HWY_INLINE void product_tile(std::int64_t depth, const float* HWY_RESTRICT a, std::int64_t lda,
                              const float* HWY_RESTRICT b, std::int64_t ldb, float* HWY_RESTRICT c,
@@ -43,8 +44,8 @@ HWY_NOINLINE void product_rows(std::int64_t columns, std::int64_t depth, const f
     product_tile<kTransposed, kAccumulate, R, 1>(depth, a, lda, b + n, ldb, c + n, ldc);
 }
 
-// c[rows, columns] = or += a b. rows <= kTileRows; columns is a multiple of 16; rows of b and c are
-// read and written in full vectors.
+// Computes c[rows, columns] = a b, or c += a b if kAccumulate. rows <= kTileRows, and columns must
+// be a multiple of 16, because rows of b and c are read and written in whole vectors.
 template <bool kTransposed, bool kAccumulate, int R = kTileRows>
 HWY_INLINE void product(std::int64_t rows, std::int64_t columns, std::int64_t depth, const float* a,
                         std::int64_t lda, const float* b, std::int64_t ldb, float* c,

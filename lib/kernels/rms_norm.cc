@@ -1,4 +1,4 @@
-// RMS normalisation row by row; the backward four rows at a time, to touch the sums less often.
+// Computes root-mean-square normalisation and its backward pass with SIMD vectors.
 #include "kernels/rms_norm.h"
 
 #include <cmath>
@@ -14,7 +14,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace stagedtrain::kernels::HWY_NAMESPACE {
 
-// One row of width numbers, whose squares sum to `squares`.
+// Normalises one row of `width` values, whose squares sum to `squares`. Returns rstd.
 HWY_INLINE float normalise_row(const float* x, float squares, const float* gamma, float eps,
                                std::int64_t width, float* y) {
   const float rstd = 1.0f / std::sqrt(squares / static_cast<float>(width) + eps);
@@ -58,7 +58,7 @@ struct RmsBackward {
   float *dresidual, *dgamma;
 };
 
-// dx of a row is rstd * g - x * slope.
+// The gradient of a row is dx = rstd * g - x * slope. Returns slope.
 HWY_INLINE float slope_of(const RmsBackward& b, std::int64_t r) {
   const float *dy = b.dy + r * b.width, *x = b.x + r * b.width;
   Vec product = zero();
@@ -69,7 +69,7 @@ HWY_INLINE float slope_of(const RmsBackward& b, std::int64_t r) {
   return sum_of_lanes(product) * rstd * rstd * rstd / static_cast<float>(b.width);
 }
 
-// Two rows at a time, as in layer_norm.cc.
+// Handles two rows at a time, for the reason given in layer_norm.cc.
 template <int R>
 HWY_INLINE void backward_rows(const RmsBackward& b, std::int64_t first, bool overwrite) {
   float slope[R];

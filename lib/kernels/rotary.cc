@@ -1,4 +1,4 @@
-// Rotation of pairs, a vector of pairs at a time.
+// Computes rotary position embeddings, one vector of pairs at a time.
 #include "kernels/rotary.h"
 
 #include "kernels/targets.h"

@@ -1,4 +1,5 @@
-// Vector helpers of the kernels: tails, sums of lanes, exp. Included once per processor target.
+// Provides the vector operations that all kernels share: tails, sums of lanes, exp. Included once
+// per processor target.
 #if defined(STAGEDTRAIN_KERNELS_SIMD_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef STAGEDTRAIN_KERNELS_SIMD_INL_H_
 #undef STAGEDTRAIN_KERNELS_SIMD_INL_H_
@@ -31,9 +32,9 @@ HWY_INLINE Vec zero() { return hn::Zero(kFloats); }
 HWY_INLINE float sum_of_lanes(Vec v) { return hn::GetLane(hn::SumOfLanes(kFloats, v)); }
 HWY_INLINE float max_of_lanes(Vec v) { return hn::GetLane(hn::MaxOfLanes(kFloats, v)); }
 
-// Masked memory access is safe beyond the end of an array only on some targets.
+// Masked access beyond the end of an array is safe on some targets only.
 #if defined(HWY_MEM_OPS_MIGHT_FAULT) && !HWY_MEM_OPS_MIGHT_FAULT
-// The first n < lanes() floats, the rest zero.
+// Loads the first n < lanes() floats; the other lanes are zero.
 HWY_INLINE Vec load_tail(const float* p, std::int64_t n) {
   return hn::MaskedLoad(hn::FirstN(kFloats, static_cast<std::size_t>(n)), kFloats, p);
 }
@@ -53,12 +54,12 @@ HWY_INLINE void store_tail(Vec v, float* p, std::int64_t n) {
 }
 #endif
 
-// v with every lane from n on replaced.
+// Replaces the lanes of v from n on by those of rest.
 HWY_INLINE Vec first_lanes(Vec v, std::int64_t n, Vec rest) {
   return hn::IfThenElse(hn::FirstN(kFloats, static_cast<std::size_t>(n)), v, rest);
 }
 
-// How a loop body touches memory: a whole vector, or the last n floats of a row.
+// The two ways in which a loop body accesses memory: a whole vector, or the last n floats of a row.
 struct Whole {
   HWY_INLINE Vec load(const float* p) const { return HWY_NAMESPACE::load(p); }
   HWY_INLINE void store(Vec v, float* p) const { HWY_NAMESPACE::store(v, p); }
@@ -71,7 +72,7 @@ struct Tail {
   HWY_INLINE Vec keep(Vec v, Vec rest) const { return first_lanes(v, n, rest); }
 };
 
-// body(column, access) over [begin, end), one vector at a time.
+// Calls body(column, access) over [begin, end), one vector at a time.
 template <class Body>
 HWY_INLINE void for_vectors(std::int64_t begin, std::int64_t end, const Body& body) {
   const std::int64_t step = lanes();
@@ -80,14 +81,17 @@ HWY_INLINE void for_vectors(std::int64_t begin, std::int64_t end, const Body& bo
   if (c < end) body(c, Tail{end - c});
 }
 
-// exp(x) within 2 ulp for |x| <= 87.3; as at the nearer end beyond (1.2e-38 and 8.2e37: both it and
-// its reciprocal are normal numbers). NaN stays NaN. x = n ln 2 + r, |r| <= ln 2 / 2, and exp(x) =
-// 2^n (1 + r + r^2 q(r)), q fitted to a relative error of 3e-9. Adding 1.5 * 2^23 rounds to the
-// integer n and leaves it in the low bits, from where a shift takes it into the exponent.
+// Computes exp(x) within 2 ulp for |x| <= 87.3. Other values are clamped to that range, so the
+// result lies between 1.2e-38 and 8.2e37, and both it and its reciprocal are normal numbers. NaN
+// stays NaN.
+//
+// With x = n ln 2 + r and |r| <= ln 2 / 2, exp(x) = 2^n (1 + r + r^2 q(r)), where q is fitted to a
+// relative error of 3e-9. Adding 1.5 * 2^23 rounds to the integer n and leaves it in the low bits;
+// a shift then moves it into the exponent.
 HWY_INLINE Vec exp_of(Vec x) {
   const Ints ints;
   const Vec magic = set(12582912.0f);
-  x = hn::Min(set(87.3f), hn::Max(set(-87.3f), x));  // a NaN on the right stays
+  x = hn::Min(set(87.3f), hn::Max(set(-87.3f), x));  // keeps a NaN in the right operand
   const Vec shifted = hn::MulAdd(x, set(1.442695041f), magic);
   const Vec n = hn::Sub(shifted, magic);
   Vec r = hn::NegMulAdd(n, set(0.693145751953125f), x);

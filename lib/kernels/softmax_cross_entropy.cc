@@ -1,4 +1,4 @@
-// Softmax, loss and gradient of rows of logits, in blocks that stay in the first-level cache.
+// Computes cross-entropy and its gradient: exponentials block by block, then one scaling pass.
 #include "kernels/softmax_cross_entropy.h"
 
 #include <cmath>
@@ -14,15 +14,16 @@
 HWY_BEFORE_NAMESPACE();
 namespace stagedtrain::kernels::HWY_NAMESPACE {
 
-// A row is cut into at most this many blocks, each with a maximum of its own, so that the row is
-// read from memory once: exp(x - maximum of the block), corrected by a factor per block later.
+// A row is cut into at most this many blocks. Each block is exponentiated relative to its own
+// maximum while it is in the first-level cache, so the sum takes one pass over the row in memory. A
+// factor for each block corrects for the maximum of the row later.
 inline constexpr std::int64_t kMaxBlocks = 64;
 
 struct RowSoftmax {
-  std::int64_t block = 0, count = 0;  // logits of a block; blocks
+  std::int64_t block = 0, count = 0;  // logits in a block; number of blocks
   float block_max[kMaxBlocks];
   float max = 0;
-  double sum = 0;  // of exp(x - max)
+  double sum = 0;  // sum of exp(x - max)
   double log_sum_exp() const { return static_cast<double>(max) + std::log(sum); }
 };
 
@@ -34,7 +35,7 @@ HWY_INLINE float block_maximum(const float* x, std::int64_t begin, std::int64_t 
   return max_of_lanes(largest);
 }
 
-// Sum of exp(x - largest); the exponentials are stored over x where kStore.
+// Returns the sum of exp(x - largest). If kStore is true, the exponentials replace x.
 template <bool kStore>
 HWY_INLINE float block_sum(float* x, std::int64_t begin, std::int64_t end, float largest) {
   Vec sum = zero();
@@ -65,7 +66,7 @@ HWY_INLINE void row_softmax(float* x, std::int64_t vocab, RowSoftmax& row) {
                               : sums[b] * std::exp(static_cast<double>(row.block_max[b] - row.max));
 }
 
-// The stored exponentials become probability * weight.
+// Turns the stored exponentials into probability * weight.
 HWY_INLINE void scale_row(float* x, std::int64_t vocab, const RowSoftmax& row, double weight) {
   for (std::int64_t b = 0; b < row.count; ++b) {
     const std::int64_t begin = b * row.block;

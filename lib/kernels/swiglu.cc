@@ -1,4 +1,4 @@
-// SwiGLU and its backward, one vector at a time.
+// Computes SwiGLU and its backward pass with SIMD vectors.
 #include "kernels/swiglu.h"
 
 #include "kernels/targets.h"
@@ -23,7 +23,7 @@ void swiglu_rows(const float* gate_up, std::int64_t begin, std::int64_t end, std
   }
 }
 
-// With s = 1 / (1 + e), e = exp(-g): silu'(g) = s + g s (1 - s), and 1 - s is e s.
+// With e = exp(-g) and s = 1 / (1 + e): silu'(g) = s + g s (1 - s), and 1 - s equals e s.
 void swiglu_backward_rows(const float* da, const float* gate_up, std::int64_t begin,
                           std::int64_t end, std::int64_t width, float* dgate_up, float* a) {
   for (std::int64_t r = begin; r < end; ++r) {

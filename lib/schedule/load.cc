@@ -1,4 +1,5 @@
-// Reading a schedule: document, edits, fields, rules between fields; and writing it back.
+// Reads a schedule: parses the document, applies --set edits, reads the fields and checks them
+// against each other. Also writes a schedule back.
 #include <algorithm>
 #include <limits>
 #include <set>
@@ -10,7 +11,8 @@
 namespace stagedtrain::schedule {
 namespace {
 
-// The list item that a path names: its number, or the value of its key `name`.
+// Returns the list item that a word of a path refers to, by its number or by the value of its key
+// `name`.
 Tree* find_item(Tree& list, const std::string& word) {
   if (const auto index = parse_count(word))
     return *index >= 0 && *index < static_cast<std::int64_t>(list.items.size())
@@ -21,7 +23,7 @@ Tree* find_item(Tree& list, const std::string& word) {
   return nullptr;
 }
 
-// "lr.peak 1e-3" and "lr.peak: 1e-3" lack the equals sign.
+// Returns a hint for an edit that lacks the equals sign, such as "lr.peak 1e-3" or "lr.peak: 1e-3".
 std::string space_hint(const std::string& edit) {
   const std::size_t end = edit.find_first_of(" :");
   if (end == std::string::npos || end == 0) return "";
@@ -59,7 +61,7 @@ void apply_edit(Tree& root, const std::string& edit) {
   }
 }
 
-// The written place of a key, for rules between fields; the document itself if it was not written.
+// Returns the place of a key in the document, or of the document itself if the key was not written.
 const Tree& place(const Schedule& s, std::initializer_list<const char*> path) {
   const Tree* at = &s.source;
   for (const char* key : path)
@@ -119,7 +121,7 @@ void check_stage(const Schedule& s, std::size_t i, std::set<std::string>& names)
           "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != std::string::npos)
     refuse(
         fmt::format("name '{}': expected letters, digits, _ and - (it names files)", stage.name));
-  constexpr std::size_t kLongestName = 100;  // a file of this name gets a temporary one beside it
+  constexpr std::size_t kLongestName = 100;  // a file of this name has a temporary one beside it
   if (stage.name.size() > kLongestName)
     refuse(fmt::format("name: found {} letters, expected at most {} (it names files)",
                        stage.name.size(), kLongestName));
@@ -145,8 +147,8 @@ void check_stage(const Schedule& s, std::size_t i, std::set<std::string>& names)
                        to_string(*stage.lr->rewarm)));
 }
 
-// The optimizer computes in fp32 except under fp64, where a smaller eps would be 0 and a weight
-// whose gradient is 0 would become 0 / 0.
+// The optimizer computes in fp32, or in fp64 if that is the precision. A smaller eps would be 0
+// there, and a weight whose gradient is 0 would become 0 / 0.
 void check_eps(const Schedule& s) {
   const bool fp64 = s.precision == Precision::fp64;
   const double least = fp64 ? std::numeric_limits<double>::min()
@@ -186,8 +188,8 @@ void validate(const Schedule& s) {
   for (std::size_t i = 0; i < s.stages.size(); ++i) check_stage(s, i, names);
 }
 
-// A key that belongs into a group, or a group that was given a value of its own. What is left is
-// refused key by key when the fields are read.
+// Refuses a key that belongs in a group, and a group that was given a value of its own. Other
+// unknown keys are refused when the fields are read.
 void refuse_misplaced(const Tree& source) {
   constexpr std::pair<const char*, const char*> kMainKeys[] = {
       {"lr", "peak"}, {"batch", "sequences"}, {"evaluate", "every"}, {"checkpoint", "every"}};
@@ -253,8 +255,8 @@ Schedule load(const Path& path, const std::vector<std::string>& edits) {
 
 std::string dump(const Schedule& schedule) { return to_yaml(write_fields(schedule)); }
 
-// In the struct, 0 stands for a size that was not given; resolving the model refuses it, and the
-// reference says so.
+// A size of 0 in the struct means that it was not given. Resolving the model refuses it, so the
+// reference calls these sizes required.
 std::vector<FieldRow> document() {
   std::vector<FieldRow> rows = document_fields<Schedule>();
   for (FieldRow& row : rows)

@@ -1,4 +1,4 @@
-// The one wrapper over yaml-cpp: its events become a Tree, with the limits it lacks.
+// Parses YAML with yaml-cpp, whose events become a Tree, and adds the limits that yaml-cpp lacks.
 #include "schedule/yaml.h"
 
 #include <yaml-cpp/eventhandler.h>
@@ -18,7 +18,7 @@ constexpr std::size_t kMaxBytes = 1 << 20;
 constexpr std::size_t kMaxDepth = 32;
 constexpr std::size_t kMaxValues = 20000;
 
-// How much of the budget an alias to this value uses up: long texts count as several.
+// Returns how much of the limit an alias to this value uses up. Long texts count as several values.
 std::size_t count_values(const Tree& tree) {
   std::size_t count = 1 + tree.text.size() / 64;
   for (const Tree& item : tree.items) count += count_values(item);
@@ -26,13 +26,13 @@ std::size_t count_values(const Tree& tree) {
   return count;
 }
 
-using Name = std::shared_ptr<const std::string>;  // of the file, in messages
+using Name = std::shared_ptr<const std::string>;  // the file's name, for messages
 
 class TreeBuilder final : public YAML::EventHandler {
  public:
   explicit TreeBuilder(std::shared_ptr<const std::string> file) : file_(std::move(file)) {}
   Tree take() { return std::move(root_); }
-  // Where the last quoted text starts: the only one that can be open at the end.
+  // Returns where the last quoted text starts. Only that one can be unclosed at the end.
   const YAML::Mark& last_quote() const { return last_quote_; }
 
   void OnDocumentStart(const YAML::Mark& at) override {
@@ -87,7 +87,7 @@ class TreeBuilder final : public YAML::EventHandler {
     return tree;
   }
 
-  // yaml-cpp's own tags are "?" and, for quoted text, "!"; anything else was written.
+  // yaml-cpp's own tags are "?" and, for quoted text, "!". Any other tag was written by the user.
   static void refuse_tag(const Tree& at, const std::string& tag) {
     if (!tag.empty() && tag != "?" && tag != "!")
       throw at.error("a tag ({}), expected plain values", tag);
@@ -158,13 +158,13 @@ class TreeBuilder final : public YAML::EventHandler {
   Tree root_;
 };
 
-// Whether the quoted text that starts at pos has an end; yaml-cpp takes the rest of the file if
-// not.
+// Returns whether the quoted text that starts at pos is closed. If not, yaml-cpp takes the rest of
+// the file as text.
 bool is_closed(std::string_view text, int pos) {
   const auto start = static_cast<std::size_t>(pos);
   if (pos < 0 || start >= text.size()) return true;
   const char quote = text[start];
-  if (quote != '\'' && quote != '"') return true;  // places are not bytes in other encodings
+  if (quote != '\'' && quote != '"') return true;  // in other encodings a position is not a byte
   for (std::size_t i = start + 1; i < text.size(); ++i) {
     if (quote == '"' && text[i] == '\\') {
       ++i;
@@ -175,7 +175,8 @@ bool is_closed(std::string_view text, int pos) {
   return false;
 }
 
-// Editors show a tab like the spaces that YAML wants; yaml-cpp only says that something is illegal.
+// Editors show a tab like the spaces that YAML requires, and yaml-cpp only says that something is
+// illegal.
 std::optional<Error> tab_in_indentation(std::string_view text, const Name& name) {
   int number = 0;
   for (const std::string& line : split(text, '\n')) {

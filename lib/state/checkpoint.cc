@@ -1,4 +1,4 @@
-// Whole states to files and back.
+// Saves a whole training state to a checkpoint and loads it back.
 #include "state/checkpoint.h"
 
 #include "arch/distinct_tensors.h"

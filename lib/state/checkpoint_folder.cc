@@ -1,4 +1,4 @@
-// Looking into a folder for the checkpoint that was meant.
+// Finds the checkpoint that the user probably meant when a folder is given instead.
 #include "state/checkpoint_folder.h"
 
 #include <utility>
@@ -11,10 +11,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The .h5 file in these folders that was written last; empty if there is none.
+// Returns the most recently written .h5 file in these folders, or an empty path.
 Path newest_in(const std::vector<Path>& folders) {
   std::error_code none;
-  std::pair<fs::file_time_type, Path> newest;  // of two of one time, the last by name
+  std::pair<fs::file_time_type, Path> newest;  // of two with the same time, the last by name
   for (const Path& folder : folders)
     for (const fs::directory_entry& entry : fs::directory_iterator(folder, none)) {
       if (entry.path().extension() != ".h5" || !entry.is_regular_file(none)) continue;
@@ -24,7 +24,7 @@ Path newest_in(const std::vector<Path>& folders) {
   return newest.second;
 }
 
-// Where the ends of a scratch run's budgets are: RUN/budget-STEPS/stages.
+// Returns the folders that hold the ends of a scratch run's budgets: RUN/budget-STEPS/stages.
 std::vector<Path> stages_of_runs_in(const Path& folder) {
   std::error_code none;
   std::vector<Path> places;

@@ -1,5 +1,7 @@
-// The index says where everything lies (state/checkpoint_index.h) and the metadata what it must be;
-// both are checked before a tensor is looked at. HDF5 is not called.
+// Reads a checkpoint without calling HDF5: the index locates everything, and the metadata say what
+// it must be.
+//
+// Both are checked before any tensor is read (state/checkpoint_index.h, state/metadata.h).
 #include <algorithm>
 #include <atomic>
 #include <cstring>
@@ -21,13 +23,13 @@ namespace {
 
 constexpr const char* kReplace = "use an older checkpoint, or copy the file again if it was copied";
 constexpr std::uint64_t kEverything = ~std::uint64_t{0};
-// Blocks that a thread verifies at a time: about a millisecond.
+// The number of blocks that a thread verifies at a time, which takes about a millisecond.
 constexpr std::int64_t kAtOnce = 16;
-// Threads that keep a disk busy.
+// The number of threads that keep a disk busy.
 constexpr std::int64_t kReaders = 4;
 
-// Sizes are refused before anything is made of them: a model that fits the file has no more layers
-// or experts than the file has datasets, and no axis longer than the file has bytes.
+// Refuses sizes before anything of that size is allocated. A model that fits the file has no more
+// layers or experts than the file has datasets, and no axis longer than the file has bytes.
 void check_fits(const arch::ModelConfig& model, std::uint64_t file_bytes, std::size_t datasets) {
   const auto most =
       static_cast<std::int64_t>(std::min<std::uint64_t>(file_bytes, std::uint64_t{1} << 30));
@@ -71,14 +73,14 @@ struct CheckpointReader::Impl {
         .with_hint(kReplace);
   }
 
-  // The extent of this path, which then counts as found.
+  // Removes the extent of this path from by_path and returns it.
   Extent take(const char* what, const std::string& path) {
     auto found = by_path.extract(path);
     if (found.empty()) throw bad("{} {} is missing", what, path);
     return std::move(found.mapped());
   }
 
-  // Messages of this function do not name the file.
+  // The messages of this function do not name the file.
   void read_metadata(const std::string& text) {
     Metadata metadata = parse_metadata(text);
     check_fits(metadata.header.model, file.bytes().size(), by_path.size());
@@ -88,7 +90,8 @@ struct CheckpointReader::Impl {
     tokenizer_is_dataset = metadata.tokenizer_is_dataset;
   }
 
-  // Puts the file's datasets in the order of the table; none may be missing, extra or different.
+  // Puts the file's datasets in the order of the table. Throws if one is missing, extra or of
+  // another size.
   void find_datasets(const Extent& metadata) {
     for (const Dataset& wanted : tensor_datasets(*table, header.dtype)) {
       datasets.push_back(take("tensor", wanted.path()));
@@ -142,8 +145,8 @@ struct CheckpointReader::Impl {
                 });
   }
 
-  // Every stride-th block of the file, from `first` on. Past the page cache: what counts is what
-  // the disk holds.
+  // Verifies every stride-th block of the file, starting with block `first`. Reads bypass the page
+  // cache, because the question is what the disk holds.
   void verify_some(std::uint64_t first, std::uint64_t stride) const {
     std::vector<std::pair<const Extent*, std::size_t>> chosen;
     for (const Extent& extent : datasets) {
@@ -168,7 +171,7 @@ struct CheckpointReader::Impl {
     const Extent& extent = datasets[index];
     if (!verified[index]) {
       check_blocks(extent, Values::finite);
-      // Whoever reads tensors reads them in order: the disk brings the next one meanwhile.
+      // Tensors are usually read in order, so the disk can fetch the next one in the meantime.
       if (index + 1 < datasets.size())
         file.prefetch(datasets[index + 1].offset, datasets[index + 1].bytes);
     }
@@ -176,7 +179,8 @@ struct CheckpointReader::Impl {
     return bytes_of(extent);
   }
 
-  // Of the first datasets, in the order in which they are kept.
+  // Returns the crc32c over the checksums of the first `count` datasets, in the order of
+  // `datasets`.
   std::uint32_t identity_of(std::size_t count) const {
     std::uint32_t crc = 0;
     for (const Extent& extent : std::span(datasets).first(count))
@@ -188,7 +192,7 @@ struct CheckpointReader::Impl {
 
   std::string where;
   MappedFile file;
-  std::map<std::string, Extent> by_path;  // empty once everything has found its place
+  std::map<std::string, Extent> by_path;  // what no part of the model or header has claimed yet
   StateHeader header;
   bool tokenizer_is_dataset = false;
   std::unique_ptr<arch::ParamTable> table;

@@ -1,7 +1,22 @@
-// Tensors of 64 KiB and more go to their places in the file as they come, written and checksummed
-// by the threads of a StreamOutput. All else is gathered in memory (the "front") and written last,
-// as one. HDF5 lays the file out at commit(), while the disk still writes tensors: where these lie
+// Writes a checkpoint: large tensors as they come, everything else at the end, then verifies it.
+//
+// Goal: saving should be limited by the disk. Tensors of 64 KiB and more go to their final places
+// while the caller continues; the threads of a StreamOutput compute their checksums and write them
+// past the page cache. Everything else (header block, structure, index, small tensors, metadata,
+// tokenizer) is gathered in memory, the "front", and written last in one piece. HDF5 creates the
+// structure at commit(), while the disk still writes tensors: the layout is known beforehand and
 // does not depend on it (state/layout.h).
+//
+// Invariant: the target has its name only after its bytes were written, synced, read back from the
+// disk and compared with their checksums. A state that holds a NaN or an infinity, or metadata that
+// the reader would refuse, is never written.
+//
+// Rejected, with the measurements in docs/performance.md:
+// - Writing through the page cache took 3 to 7 s a GB on a virtual machine.
+// - One write for each small tensor left the disk waiting between large ones: 4% of a save of 2 GB.
+// - Reading back the whole file takes as long as writing it, so large files are sampled
+//   (kVerified).
+// - Writing tensors through HDF5 would do so from one thread and through the cache.
 #include <fcntl.h>
 
 #include <algorithm>
@@ -33,7 +48,8 @@ Layout layout_of(const arch::ParamTable& table, const StateHeader& header,
   return arrange(std::move(datasets));
 }
 
-// Bytes that may wait to be written: the largest tensor, or enough to keep all threads busy.
+// Returns how many bytes may wait to be written: the largest tensor, or enough to keep all threads
+// busy.
 std::uint64_t most_waiting(const Layout& layout) {
   std::uint64_t most = 4 * StreamOutput::kPiece;
   for (const Dataset& dataset : layout.datasets) most = std::max(most, dataset.bytes);
@@ -63,7 +79,8 @@ struct CheckpointWriter::Impl {
     out.allocate(layout.file_bytes);
   }
 
-  // A number that the reader would refuse is found here, not when the file is read back.
+  // Finds a value that the reader would refuse before anything is written, not when the file is
+  // read back.
   void check_metadata() const try {
     ST_CHECK(metadata.size() <= kMostMetadata, "{} bytes of metadata", metadata.size());
     parse_histories(parse_metadata(metadata).histories, table);
@@ -80,7 +97,8 @@ struct CheckpointWriter::Impl {
     return dataset_index(kind, index, table.size());
   }
 
-  // The bytes must stay until drained or owner is let go of.
+  // The bytes must stay unchanged until the stream is drained or, if there is an owner, until it is
+  // released.
   void write(std::size_t index, std::span<const std::byte> bytes,
              std::shared_ptr<const void> owner = nullptr) {
     const Dataset& dataset = layout.datasets.at(index);
@@ -98,7 +116,8 @@ struct CheckpointWriter::Impl {
     written[index] = true;
   }
 
-  // Of a part of a dataset that begins at a multiple of kBlockBytes. Called by several threads.
+  // Checks and checksums a part of a dataset that begins at a multiple of kBlockBytes. Several
+  // threads call this at the same time.
   void check_and_sum(std::size_t dataset, std::uint64_t start, std::span<const std::byte> bytes) {
     static_assert(StreamOutput::kPiece % kBlockBytes == 0);
     for (IndexRow* row = &rows[first_row[dataset] + start / kBlockBytes]; !bytes.empty(); ++row) {
@@ -130,16 +149,16 @@ struct CheckpointWriter::Impl {
   void sync() {
     out.truncate(layout.file_bytes);
     out.sync();
-    // The disk is to be verified, not the cache.
+    // Drops the file from the page cache, so that verify() reads the disk.
     ::posix_fadvise(out.descriptor(), 0, 0, POSIX_FADV_DONTNEED);
     out.close();
   }
 
-  // What the disk gives back is what was written, or the file never takes its name.
+  // The file gets its name only if the disk returns what was written.
   void verify() const try {
     CheckpointReader(atomic.path()).verify(std::max(kVerified, layout.file_bytes / 64));
   } catch (const Error& error) {
-    if (error.kind() != ErrorKind::input) throw;  // too little memory is no fault of the disk
+    if (error.kind() != ErrorKind::input) throw;  // too little memory is not the disk's fault
     throw resource_error("{}: what was read back is not what was written: {}",
                          atomic.path().string(), error.what())
         .with_hint(
@@ -152,11 +171,11 @@ struct CheckpointWriter::Impl {
   std::string metadata, tokenizer;
   Layout layout;
   std::vector<IndexRow> rows;
-  std::vector<std::size_t> first_row;  // of each dataset
-  std::vector<bool> written;           // each dataset
+  std::vector<std::size_t> first_row;  // the first row of each dataset
+  std::vector<bool> written;           // whether each dataset was written
   LargeMemory front;
   AtomicFile atomic;
-  OutputFile out;  // closed before the temporary file is removed
+  OutputFile out;  // must close before the temporary file is removed
   StreamOutput stream;
 };
 

@@ -1,5 +1,5 @@
-// One line per fact, in the order in which a reader asks; the JSON is the metadata and what follows
-// from it.
+// Describes a checkpoint for `stagedtrain show`: one line for each fact as text, or the metadata
+// and what follows from them as JSON.
 #include "state/description.h"
 
 #include <algorithm>
@@ -23,7 +23,7 @@ std::string or_unknown(const std::string& text) { return text.empty() ? "not rec
 
 struct Summary {
   double mean = 0, deviation = 0, smallest = 0, largest = 0;
-  std::int64_t not_finite = 0;  // left out of the others
+  std::int64_t not_finite = 0;  // these are excluded from the other members
 };
 
 template <class T>
@@ -97,7 +97,7 @@ Json tensor_list(const CheckpointReader& reader) {
 
 // ---- Facts
 
-// Where a token does not go through all of them.
+// Mentions the parameters that one token uses, if these are not all of them.
 std::string active_words(const arch::ParamCount& count) {
   return count.active == count.total ? "" : fmt::format(", {} for a token", grouped(count.active));
 }
@@ -155,7 +155,7 @@ std::string lineage_lines(const std::vector<LineageEntry>& lineage) {
   return text;
 }
 
-// What the growths left for the optimizer and the model; nothing if all is plain.
+// Describes what earlier growths left for the optimizer and the model. Empty if they left nothing.
 std::string history_lines(const StateHeader& header) {
   std::string text;
   const MaskRamp& mask = header.mask;

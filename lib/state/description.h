@@ -1,4 +1,4 @@
-// What a checkpoint is, in words for people and as JSON for programs.
+// Describes a checkpoint, as text for people and as JSON for programs.
 #pragma once
 
 #include <string>
@@ -8,8 +8,9 @@
 
 namespace stagedtrain::state {
 
-// Verifies every checksum first: what is described is whole. With tensors, each is listed with its
-// shape and the mean, deviation, smallest and largest value of its weights. Throws Error(input).
+// Both functions verify every checksum first, so what they describe is undamaged. If `tensors` is
+// true, each tensor is listed with its shape and the mean, standard deviation, smallest and largest
+// value of its weights. Throws Error(input).
 std::string to_text(const Path& path, const CheckpointReader& reader, bool tensors);
 Json to_json(const Path& path, const CheckpointReader& reader, bool tensors);
 

@@ -1,6 +1,8 @@
-// A float is not finite exactly if its exponent has all bits set. Without the sign bit such numbers
-// are the largest when read as integers, so one maximum decides for all elements; compilers make
-// vector instructions of it, and unlike std::isfinite it survives -ffast-math.
+// Checks whether all values are finite, as one maximum over their bits.
+//
+// A float is infinite or NaN exactly if all bits of its exponent are set. Without the sign bit such
+// values are the largest when read as integers, so one maximum decides for all elements. Compilers
+// vectorize that loop, and unlike std::isfinite it also works with -ffast-math.
 #include "state/finite.h"
 
 #include <algorithm>

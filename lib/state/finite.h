@@ -1,5 +1,5 @@
-// Whether all numbers of a tensor are finite, in one pass as fast as memory delivers them. A state
-// with a NaN or an infinity in it cannot be trained on, so it is neither written nor loaded.
+// Checks whether all values of a tensor are finite, at the speed of memory. A state with a NaN or
+// an infinity cannot be trained on, so it is neither written nor loaded.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 
 namespace stagedtrain::state {
 
-// Requires a whole number of elements; any alignment.
+// Requires a whole number of elements. Any alignment is allowed.
 bool all_finite(std::span<const std::byte> elements, DType dtype);
 
 }  // namespace stagedtrain::state

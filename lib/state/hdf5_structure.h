@@ -1,5 +1,5 @@
-// The part of a checkpoint that makes it an HDF5 file. Only writing uses HDF5, and only to lay a
-// file out: it never touches the disk, no tensor passes through it, and it never reads.
+// Creates the part of a checkpoint that makes it an HDF5 file. Only writing uses HDF5, and only to
+// lay out a file in memory: it never touches the disk, sees no tensor, and never reads a file.
 #pragma once
 
 #include <cstddef>
@@ -9,10 +9,10 @@
 
 namespace stagedtrain::state {
 
-// The bytes [0, kHeaderBytes + structure_bytes) of a file of this layout: groups, datasets and the
-// attributes format and format_version, behind a header block of zeros. Equal layouts give equal
-// bytes. Throws Error(resource) if HDF5 fails or would put a dataset elsewhere than the layout
-// does.
+// Returns the bytes [0, kHeaderBytes + structure_bytes) of a file with this layout: zeros in place
+// of the header block, then groups, datasets and the attributes `format` and `format_version`.
+// Equal layouts give equal bytes. Throws Error(resource) if HDF5 fails, or would put a dataset in
+// another place than the layout does.
 std::vector<std::byte> hdf5_structure(const Layout& layout);
 
 }  // namespace stagedtrain::state

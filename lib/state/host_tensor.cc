@@ -1,4 +1,4 @@
-// Aligned memory for tensors, zeroed by the kernel where it is large.
+// Allocates aligned, zero-filled memory for tensors, on huge pages where it is large.
 #include "state/host_tensor.h"
 
 #include <atomic>
@@ -12,13 +12,14 @@
 namespace stagedtrain::state {
 namespace {
 
-// Large tensors begin on a page, so that they can be written to disk from where they lie, and lie
-// on huge pages, from which a disk reads faster: those of middling size share slabs of them.
+// Large tensors begin on a page, so that they can be written to the disk from where they are. They
+// lie on huge pages, from which a disk reads faster. Medium-sized tensors share slabs of huge
+// pages.
 constexpr std::size_t kAlignment = 64, kPage = 4096, kLarge = 16 * kPage, kLargest = 2 * kHugePage,
                       kSlabBytes = 4 * kHugePage;
 
-// The word before the bytes of a tensor says whose they are: the heap's (where its block begins),
-// or with one of these bits a slab's or a mapping's of its own (where that begins).
+// The word before a tensor's bytes identifies their owner: the start of a block of the heap, or,
+// with one of these bits set, the start of a slab or of a mapping.
 constexpr std::uintptr_t kOfSlab = 1, kOfMapping = 2;
 
 std::byte* owned(std::byte* bytes, std::uintptr_t owner) {
@@ -26,9 +27,9 @@ std::byte* owned(std::byte* bytes, std::uintptr_t owner) {
   return bytes;
 }
 
-// At the beginning of its own memory, which goes with the last tensor in it.
+// A slab begins with this header and is unmapped with the last tensor in it.
 struct Slab {
-  std::atomic<int> users{1};  // the tensors, and whoever takes from it
+  std::atomic<int> users{1};  // the tensors in it, plus one while it is the current slab
   std::size_t used = kPage;
 
   std::byte* take(std::size_t size) {
@@ -57,7 +58,7 @@ std::byte* take_shared(std::size_t size) {
   return owned(bytes, reinterpret_cast<std::uintptr_t>(current) | kOfSlab);
 }
 
-// Behind a page that says how much is mapped.
+// Maps memory for one tensor, behind a page that records how much was mapped.
 std::byte* map_own(std::size_t size) {
   const std::size_t mapped = kPage + size;
   std::byte* start = map_large(mapped);

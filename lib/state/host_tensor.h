@@ -1,4 +1,4 @@
-// A dense tensor in host memory: shape, element type, bytes. No arithmetic.
+// Defines a dense tensor in host memory: shape, element type and bytes, without arithmetic.
 #pragma once
 
 #include <cstddef>
@@ -22,12 +22,12 @@ constexpr DType dtype_of() {
   return std::is_same_v<T, float> ? DType::f32 : DType::f64;
 }
 
-// Row-major, 64-byte aligned (from 64 KiB on: 4096), owned; move-only (a state is never copied by
-// accident; see clone()).
+// A row-major tensor that owns its bytes. They are aligned to 64 bytes, or to 4096 if there are 64
+// KiB or more. Move-only, so that a state is never copied by accident; see clone().
 class HostTensor {
  public:
   HostTensor() = default;
-  // Zero-filled.
+  // All elements are zero.
   HostTensor(DType dtype, std::vector<std::int64_t> shape);
   HostTensor(HostTensor&&) = default;
   HostTensor& operator=(HostTensor&&) = default;
@@ -47,7 +47,7 @@ class HostTensor {
   std::span<const T> as() const {
     return const_cast<HostTensor*>(this)->as<T>();
   }
-  // Element i as a number, whatever the type.
+  // Access to element i as a double, whatever the element type.
   double at(std::int64_t i) const;
   void set(std::int64_t i, double value);
   HostTensor clone() const;

@@ -1,7 +1,17 @@
-// Places are given in the order in which HDF5 gives them, so that it can be told to agree (see
-// hdf5_structure.cc). The rows of the index have 96 bytes and stand first, so that all small
-// tensors are aligned for their elements; the texts, of any length, come after them. Nothing small
-// comes after what begins a page: HDF5 would put it into the gap before that page.
+// Places the datasets of a checkpoint in the order in which HDF5 will place them.
+//
+// Goal: the places of all bytes follow from names, types and shapes alone, so tensors can be
+// written while HDF5 has not yet been called. The places are assigned in the order in which HDF5
+// assigns them, so that it can be made to agree (hdf5_structure.cc checks each place).
+//
+// Order after the structure: index, small tensors, short texts, long texts, large tensors.
+// - A row of the index has 96 bytes, so the small tensors after it are aligned for their elements.
+// - Texts have any length, so they follow the small tensors.
+// - Long texts and large tensors begin on a page. Nothing small follows them, because HDF5 would
+//   move it into the gap before that page.
+//
+// Invariant: datasets do not overlap, and each tensor is aligned for its elements. Space for the
+// structure is an upper bound (room_for); the bytes that HDF5 does not use stay zero.
 #include "state/layout.h"
 
 #include "state/checkpoint_index.h"
@@ -36,8 +46,9 @@ std::uint64_t up_to_page(std::uint64_t offset) {
   return (offset + kPageBytes - 1) / kPageBytes * kPageBytes;
 }
 
-// More than HDF5 needs: a dataset takes about 330 bytes with a name of 27 letters (an object
-// header, a link in a heap, a record in a B-tree), a file without datasets less than 8 KiB.
+// An upper bound of what HDF5 needs. A dataset takes about 330 bytes with a name of 27 letters (an
+// object header, a link in a heap, a record in a B-tree), and a file without datasets less than 8
+// KiB.
 constexpr std::uint64_t kRoomForFile = 16 << 10;
 std::uint64_t room_for(const Dataset& dataset) { return 340 + 2 * dataset.name.size(); }
 std::uint64_t room_for_structure(const std::vector<Dataset>& datasets) {

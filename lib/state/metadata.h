@@ -1,4 +1,5 @@
-// The metadata of a checkpoint as JSON: everything of a state but its tensors and its tokenizer.
+// Converts a checkpoint's metadata to JSON and back: everything in a state except its tensors and
+// tokenizer.
 #pragma once
 
 #include <string>
@@ -13,24 +14,26 @@ namespace stagedtrain::state {
 // A checkpoint with more bytes of metadata is refused.
 inline constexpr std::uint64_t kMostMetadata = 64 << 20;
 
-// The header as JSON, every value so that it reads back to the last bit: whole numbers in full,
-// doubles in their shortest exact form, "nan", "inf" and "-inf" as text, text that is not UTF-8 as
-// {"hex": "..."}. histories lists by name the tensors that have one. RunInfo::tokenizer
-// is written as "bytes", "" or "dataset" (its bytes are stored beside the metadata).
+// Returns the header as JSON in which every value reads back to the last bit. Integers are written
+// in full, doubles in their shortest exact form, and "nan", "inf" and "-inf" as text. Text that is
+// not UTF-8 becomes {"hex": "..."}. `histories` lists by name the tensors whose history is not the
+// default. RunInfo::tokenizer is written as "bytes", "" or "dataset"; in the last case its bytes
+// are stored beside the metadata.
 Json metadata_json(const StateHeader& header);
 
-// What was read back. histories are left empty (its reader needs the table of tensors, which must
-// not be built before sizes are known to fit the file).
+// What was read back. The header's histories are left empty: reading them takes the table of
+// tensors, which must not be built before the sizes are known to fit the file.
 struct Metadata {
   StateHeader header;
   SortedJson histories;
   bool tokenizer_is_dataset = false;
 };
-// Throws Error(input) that names the key: not JSON, a missing or unknown key, a wrong type, a value
-// out of range, a model that its architecture refuses. No message says which file; the caller does.
+// Throws Error(input) that names the key if the text is not JSON, a key is missing or unknown, a
+// value has the wrong type or is out of range, or the architecture refuses the model. Messages do
+// not name the file; the caller adds it.
 Metadata parse_metadata(std::string_view text);
-// One history per tensor. Throws Error(input) at an unknown name, a value of the wrong kind, or
-// regions that do not cover their tensor once.
+// Returns one history for each tensor. Throws Error(input) at an unknown name, at a value of the
+// wrong kind, and if regions do not cover their tensor exactly once.
 std::vector<TensorHistory> parse_histories(const SortedJson& json, const arch::ParamTable& table);
 
 }  // namespace stagedtrain::state

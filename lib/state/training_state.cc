@@ -1,4 +1,4 @@
-// Fresh states.
+// Creates freshly initialised training states.
 #include "state/training_state.h"
 
 #include <algorithm>

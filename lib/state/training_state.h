@@ -1,4 +1,4 @@
-// The training state at rest: everything that is needed to go on, to the last bit.
+// Defines the training state at rest: everything needed to continue training with the same bits.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,8 @@
 
 namespace stagedtrain::state {
 
-// The three values kept for each parameter; the names are the groups of a checkpoint file.
+// The three values that are kept for each parameter. Their names are the groups of a checkpoint
+// file.
 enum class Kind { weights, exp_avg, exp_avg_sq };
 inline constexpr Kind kKinds[] = {Kind::weights, Kind::exp_avg, Kind::exp_avg_sq};
 const char* kind_name(Kind kind);
@@ -33,7 +34,7 @@ struct Progress {
   bool operator==(const Progress&) const = default;
 };
 
-// One ancestor: how this state came out of a smaller one.
+// One ancestor: how this state was grown from a smaller one.
 struct LineageEntry {
   std::string source;       // path of the file it grew from, or "in memory"
   std::string source_crc;   // crc32c over that state's checksums, hexadecimal
@@ -43,25 +44,26 @@ struct LineageEntry {
   bool operator==(const LineageEntry&) const = default;
 };
 
-// Words about the run that travel in the file, so that it is a self-contained unit.
+// Facts about the run that are stored with the state, so that the file is self-contained.
 struct RunInfo {
   std::string schedule;          // resolved schedule, YAML
-  std::string tokenizer;         // "bytes", a SentencePiece model's bytes, or "" if unknown
+  std::string tokenizer;         // "bytes", a SentencePiece model, a tokenizer.json, or ""
   std::string data_path;         // training tokens
   std::string data_fingerprint;  // crc32c of training and validation tokens: "0a1b2c3d 4e5f6a7b"
   double text_bytes_per_token = 0;
   bool operator==(const RunInfo&) const = default;
 };
 
-// Place in the data order (data::Cursor, kept here as plain numbers: state stands below data).
+// The place in the data order. It is a data::Cursor as plain numbers, because state may not include
+// data.
 struct DataPosition {
   std::uint64_t seed = 0;
   std::int64_t index = 0;
   bool operator==(const DataPosition&) const = default;
 };
 
-// While it lasts, what the operator mask added in the last growth stands behind a mask that rises
-// from 0 to 1. The last entry of the lineage says what that is (train::model_before_mask).
+// Until it ends, what the operator `mask` added in the last growth is multiplied by a mask that
+// rises from 0 to 1. The last entry of the lineage says what that is (train::model_before_mask).
 struct MaskRamp {
   std::int64_t start = 0, steps = 0;  // steps 0: no mask
   bool operator==(const MaskRamp&) const = default;
@@ -70,7 +72,7 @@ struct MaskRamp {
 struct TrainingState {
   arch::ModelConfig model;               // resolved
   std::vector<HostTensor> tensors[3];    // by Kind, each in the order of param_table(model)
-  std::vector<TensorHistory> histories;  // per tensor
+  std::vector<TensorHistory> histories;  // one for each tensor
   MaskRamp mask;
   Progress progress;
   DataPosition data;
@@ -82,8 +84,8 @@ struct TrainingState {
   const std::vector<HostTensor>& of(Kind kind) const { return tensors[static_cast<int>(kind)]; }
 };
 
-// A freshly initialised state: weights by each tensor's Init (a pure function of seed and name),
-// moments zero.
+// Returns a freshly initialised state. Weights follow each tensor's Init and are a pure function of
+// seed and name; moments are zero.
 TrainingState fresh(const arch::ModelConfig& model, std::uint64_t seed, DType dtype = DType::f32);
 
 }  // namespace stagedtrain::state

@@ -1,4 +1,5 @@
-// For builds without nvcc: there are no CUDA kernels, built() says so, and nobody launches any.
+// Replaces the CUDA kernels in builds without nvcc: built() reports that there are none, so none is
+// launched.
 #include <cstdlib>
 
 #include "kernels/cuda/launch.h"

@@ -1,4 +1,4 @@
-// Bias with GELU, and SwiGLU, forward and backward: a thread for each number.
+// Computes bias with GELU, and SwiGLU, forward and backward, with one thread for each element.
 #include "kernels/cuda/device.h"
 
 namespace stagedtrain::kernels::cuda {
@@ -22,7 +22,7 @@ __global__ void bias_gelu_numbers(BiasGelu<T> a) {
   a.y[i] = narrow<T>(gelu(widen(a.x[i]) + widen(a.bias[i % a.width])));
 }
 
-// A thread has one column of the rows of one group, and the sum over them for the bias.
+// Each thread handles one column of one group of rows, and sums dx over them for the bias.
 template <class T>
 __global__ void bias_gelu_backward_columns(BiasGeluBackward<T> a) {
   const std::int64_t c = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;

@@ -1,10 +1,10 @@
-// One AdamW pass over the flat buffers, and the sum of squares that clipping needs.
+// Runs AdamW over the flat buffers, and sums squares for gradient clipping, on a GPU.
 #include "kernels/cuda/device.h"
 
 namespace stagedtrain::kernels::cuda {
 namespace {
 
-// The step's constants in the type of the arithmetic.
+// The constants of a step, rounded to the type of the arithmetic.
 struct Constants {
   float factor, keep, rate1, beta2, rate2, root, size, eps;
 };

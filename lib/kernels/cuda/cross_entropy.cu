@@ -1,10 +1,11 @@
-// Cross-entropy with its gradient written over the logits: a block of threads for each row.
+// Computes cross-entropy and replaces the logits by their gradient, with one block of threads for
+// each row.
 #include "kernels/cuda/device.h"
 
 namespace stagedtrain::kernels::cuda {
 namespace {
 
-// One reading: each thread keeps its largest and the sum relative to it.
+// Reads the logits once. Each thread keeps its largest value, and its sum of exp relative to it.
 template <class T>
 __device__ inline float log_sum_exp(const T* logits, std::int64_t vocab, float scale) {
   float largest = -INFINITY, sum = 0;
@@ -30,7 +31,7 @@ __global__ void cross_entropy_rows(CrossEntropy<T> a) {
     a.squares[row] = lse * lse;
   }
   if (a.gradient == 0) return;
-  __syncthreads();  // the target's logit was read
+  __syncthreads();  // wait until the target's logit was read
   const float slope = a.gradient * a.logit_scale, pull = 1 + 2 * a.z_loss * lse;
   for (std::int64_t c = threadIdx.x; c < a.vocab; c += kThreads) {
     const float p = expf(a.logit_scale * widen(logits[c]) - lse) * pull;

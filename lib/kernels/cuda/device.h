@@ -1,4 +1,4 @@
-// The words that all kernels are written in: CUDA's own, and a few more.
+// Defines what all CUDA kernels share: launching, bfloat16 conversion, and sums over a block.
 #pragma once
 
 #include "kernels/cuda/launch.h"
@@ -8,7 +8,7 @@
 #define ST_LAUNCH(kernel, grid, block, stream, ...) \
   kernel<<<grid, block, 0, static_cast<cudaStream_t>(stream)>>>(__VA_ARGS__)
 #else
-// The tests' build puts tests/support/cuda_emulator.h before this file.
+// The tests' build includes tests/support/cuda_emulator.h before this file.
 #define ST_BUILT Built::for_emulator
 #define ST_LAUNCH(kernel, grid, block, stream, ...) \
   ::cuda_emulator::launch(grid, block, stream, [&] { kernel(__VA_ARGS__); })
@@ -16,14 +16,14 @@
 
 namespace stagedtrain::kernels::cuda {
 
-inline constexpr int kThreads = 256;  // of a block; a multiple of a warp's 32
+inline constexpr int kThreads = 256;  // threads of a block; a multiple of a warp's 32
 
 __device__ inline float widen(float x) { return x; }
 __device__ inline float widen(BFloat16 x) {
   return __uint_as_float(static_cast<unsigned>(x.bits) << 16);
 }
 
-// To nearest, ties to even; NaN stays NaN.
+// Rounds to nearest, ties to even. NaN stays NaN.
 template <class T>
 __device__ inline T narrow(float x);
 template <>
@@ -37,13 +37,13 @@ __device__ inline BFloat16 narrow<BFloat16>(float x) {
   return {static_cast<std::uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16)};
 }
 
-// Combines a number of each thread of the block by f, always in the same order; all threads call it
-// together, and each gets the result.
+// Combines one value from each thread of the block with f, always in the same order. All threads
+// must call it together, and each gets the result.
 template <class Number, class F>
 __device__ inline Number over_block(Number x, F f) {
   __shared__ Number of_warp[kThreads / 32];
   for (int lane = 16; lane > 0; lane /= 2) x = f(x, __shfl_xor_sync(0xffffffffu, x, lane));
-  __syncthreads();  // nobody reads the former call's any more
+  __syncthreads();  // everyone has read the values of the previous call
   if (threadIdx.x % 32 == 0) of_warp[threadIdx.x / 32] = x;
   __syncthreads();
   Number result = of_warp[0];
@@ -62,7 +62,8 @@ inline unsigned blocks_for(std::int64_t threads) {
   return static_cast<unsigned>((threads + kThreads - 1) / kThreads);
 }
 
-// to[c] = the sum of the kGroups parts' numbers c, in their order. parts lie `stride` apart.
+// Sets to[c] to the sum of element c of the kGroups partials, in order. Partials lie `stride`
+// apart.
 template <class T>
 __global__ void add_partials(const float* partials, std::int64_t stride, std::int64_t width,
                              T* to) {

@@ -1,7 +1,9 @@
-// Own CUDA kernels, by their launches: nvcc compiles them for GPUs, the tests emulate them on a
-// CPU. Pointers are of the device. A launch returns at once; errors come with the next
-// synchronisation, as with all work on a CUDA stream. stream: a cudaStream_t; null: the default
-// stream.
+// Launches the project's CUDA kernels. nvcc compiles them for GPUs, and tests emulate them on a
+// CPU.
+//
+// All pointers are device pointers. A launch returns at once, and errors are reported by the next
+// synchronisation, as for all work on a CUDA stream. stream is a cudaStream_t; null means the
+// default stream.
 #pragma once
 
 #include <cstdint>
@@ -10,24 +12,26 @@
 
 namespace stagedtrain::kernels::cuda {
 
-// The bits of a bfloat16, as c10::BFloat16 has them.
+// The bits of a bfloat16, in the representation of c10::BFloat16.
 struct BFloat16 {
   std::uint16_t bits;
 };
 
-// What the kernels of this build run on; absent: there are none, and no launch may be called.
+// Where the kernels of this build run. If there are none (absent), no launch may be called.
 enum class Built { absent, for_gpu, for_emulator };
 Built built();
 
-// Sums over rows are made in this many groups, each in its own order, and then added: the same bits
-// every time. A scratch array of partials has kGroups parts.
+// Sums over rows are computed in this many groups, each in its own fixed order, and the groups are
+// then added in order, so the result has the same bits every time. Arrays of partials have kGroups
+// parts.
 inline constexpr std::int64_t kGroups = 128;
 
-// Each of the following is instantiated for T = float and BFloat16; arithmetic is in float.
-// Arrays of rows are [rows, width].
+// Each of the following is instantiated for T = float and BFloat16, and computes in float. Arrays
+// of rows have the shape [rows, width].
 
-// sum = x + added, y = LayerNorm(sum), or RMSNorm where mean is null (arXiv 1910.07467).
-// added null: sum is x and not written. bias may be null. mean, rstd: [rows], for the backward.
+// Computes sum = x + added and y = LayerNorm(sum), or y = RMSNorm(sum) (arXiv 1910.07467) if mean
+// is null. If added is null, the sum is x and is not written. bias may be null. mean and rstd
+// [rows] are written for the backward pass.
 template <class T>
 struct AddNorm {
   const T *x, *added, *weight, *bias;
@@ -39,8 +43,8 @@ struct AddNorm {
 template <class T>
 void add_norm(const AddNorm<T>& arrays, void* stream);
 
-// dx = dsum + the gradient through the norm of sum; dsum may be null. partials: [kGroups, 2,
-// width]. dbias may be null.
+// Computes dx = dsum + the gradient through the norm of sum. dsum and dbias may be null. partials
+// has the shape [kGroups, 2, width].
 template <class T>
 struct AddNormBackward {
   const T *sum, *weight, *dy, *dsum;
@@ -52,7 +56,7 @@ struct AddNormBackward {
 template <class T>
 void add_norm_backward(const AddNormBackward<T>& arrays, void* stream);
 
-// y = gelu(x + bias), GELU by tanh. y may be x.
+// Computes y = gelu(x + bias) with GELU's tanh form. y may be x.
 template <class T>
 struct BiasGelu {
   const T *x, *bias;
@@ -62,7 +66,7 @@ struct BiasGelu {
 template <class T>
 void bias_gelu(const BiasGelu<T>& arrays, void* stream);
 
-// dx may be dy. partials: [kGroups, width].
+// Computes the gradients of bias_gelu. dx may be dy. partials has the shape [kGroups, width].
 template <class T>
 struct BiasGeluBackward {
   const T *x, *bias, *dy;
@@ -73,7 +77,7 @@ struct BiasGeluBackward {
 template <class T>
 void bias_gelu_backward(const BiasGeluBackward<T>& arrays, void* stream);
 
-// y = silu(gate) * up; gate_up: [rows, 2 * width], gate first.
+// Computes y = silu(gate) * up. gate_up has the shape [rows, 2 * width] with gate's columns first.
 template <class T>
 struct SwiGlu {
   const T* gate_up;
@@ -92,8 +96,9 @@ struct SwiGluBackward {
 template <class T>
 void swiglu_backward(const SwiGluBackward<T>& arrays, void* stream);
 
-// s = logit_scale * logits [rows, vocab]: losses[r] = lse - s[target], squares[r] = lse^2. Then
-// logits become gradient * d(losses[r] + z_loss * squares[r]) / dlogits, unless gradient is 0.
+// With s = logit_scale * logits [rows, vocab] and lse = log(sum(exp(s))), computes losses[r] = lse
+// - s[target] and squares[r] = lse^2. Then replaces the logits by gradient * d(losses[r] + z_loss *
+// squares[r]) / dlogits, unless gradient is 0. Every target must be in [0, vocab).
 template <class T>
 struct CrossEntropy {
   T* logits;
@@ -105,8 +110,9 @@ struct CrossEntropy {
 template <class T>
 void cross_entropy(const CrossEntropy<T>& arrays, void* stream);
 
-// As kernels::adamw, for `rows` runs of `count` numbers, `stride` from one's begin to the next;
-// gradients are left at zero. copy: the new weights to nearest; may be null.
+// Does the same as kernels::adamw for `rows` runs of `count` elements, whose starts are `stride`
+// apart, and sets the gradients to zero. If copy is not null, it receives the new weights rounded
+// to nearest.
 struct AdamWArrays {
   float *w, *g, *m, *v;
   BFloat16* copy;
@@ -114,7 +120,7 @@ struct AdamWArrays {
 };
 void adamw(const AdamWStep& step, const AdamWArrays& arrays, void* stream);
 
-// partials[i], i below kGroups: sums of squares that together are those of x.
+// Writes kGroups partial sums of squares, whose total is the sum of squares of x.
 void sum_of_squares(const float* x, std::int64_t size, double* partials, void* stream);
 
 }  // namespace stagedtrain::kernels::cuda

@@ -1,4 +1,5 @@
-// Residual addition with LayerNorm or RMSNorm, and backward: a block of threads for each row.
+// Computes residual addition with LayerNorm or RMSNorm, and its backward, with a block of threads
+// for each row.
 #include "kernels/cuda/device.h"
 
 namespace stagedtrain::kernels::cuda {
@@ -7,7 +8,7 @@ namespace {
 template <class T>
 __global__ void add_norm_rows(AddNorm<T> a) {
   const std::int64_t row = blockIdx.x, first = row * a.width;
-  const T* sum = a.added ? a.sum : a.x;  // a thread reads back only what it wrote itself
+  const T* sum = a.added ? a.sum : a.x;  // each thread reads back only what it wrote itself
   float total = 0;
   for (std::int64_t c = threadIdx.x; c < a.width; c += kThreads) {
     if (a.added) a.sum[first + c] = narrow<T>(widen(a.x[first + c]) + widen(a.added[first + c]));
@@ -30,8 +31,8 @@ __global__ void add_norm_rows(AddNorm<T> a) {
   a.rstd[row] = rstd;
 }
 
-// Block g takes rows g, g + kGroups, ...; it keeps sums for weight and bias, each thread its own
-// columns.
+// Block g handles rows g, g + kGroups, ... and keeps their sums for weight and bias, where each
+// thread owns its columns.
 template <class T>
 __global__ void add_norm_backward_rows(AddNormBackward<T> a) {
   const std::int64_t group = blockIdx.x;
