@@ -10,24 +10,12 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/temporary_name.h"
 
 namespace stagedtrain {
 namespace {
 
 constexpr std::string_view kMark = ".tmp-";
-
-// Returns 16 hexadecimal digits that no other process chooses. A process ID would not be unique,
-// since every container has a process 1.
-std::string random_name() {
-  std::uint64_t bits = 0;
-  if (::getrandom(&bits, sizeof bits, GRND_NONBLOCK) != sizeof bits) {
-    timespec now{};
-    ::clock_gettime(CLOCK_REALTIME, &now);
-    bits = static_cast<std::uint64_t>(now.tv_nsec) << 32 ^ static_cast<std::uint64_t>(now.tv_sec) ^
-           static_cast<std::uint64_t>(::getpid()) << 16;
-  }
-  return fmt::format("{:016x}", bits);
-}
 
 // Returns the target of a temporary file's name, or "" for any other name. Accepts the names of
 // older versions too, TARGET.tmp-PID-N.
@@ -47,25 +35,15 @@ std::string_view target_of(std::string_view name) {
   return name.substr(0, mark);
 }
 
-// Takes the lock that marks a temporary file as being written. Returns false if another process
-// removed the file as a leftover before that. On a file system without locks no process removes
-// leftovers, so the result is true.
-bool hold(int fd) {
-  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    if (errno == EWOULDBLOCK) return false;
-    if (errno != EINTR) return true;
-  }
-  struct stat status {};
-  return ::fstat(fd, &status) != 0 || status.st_nlink > 0;
-}
-
-// Removes a temporary file unless a process holds its lock.
+// Removes a temporary file or folder unless a process holds its lock.
 void remove_if_left(const Path& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
   if (fd < 0) return;
   struct stat status {};
-  if (::fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && ::flock(fd, LOCK_EX | LOCK_NB) == 0)
-    ::unlink(path.c_str());
+  std::error_code ignored;
+  if (::fstat(fd, &status) == 0 && (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) &&
+      ::flock(fd, LOCK_EX | LOCK_NB) == 0)
+    std::filesystem::remove_all(path, ignored);
   ::close(fd);
 }
 
@@ -84,6 +62,28 @@ void remove_leftovers_in(const Path& folder, const std::string& target) try {
 
 }  // namespace
 
+Path temporary_name(const Path& target) {
+  std::uint64_t bits = 0;
+  if (::getrandom(&bits, sizeof bits, GRND_NONBLOCK) != sizeof bits) {
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    bits = static_cast<std::uint64_t>(now.tv_nsec) << 32 ^ static_cast<std::uint64_t>(now.tv_sec) ^
+           static_cast<std::uint64_t>(::getpid()) << 16;
+  }
+  Path name = target;
+  name += fmt::format("{}{:016x}", kMark, bits);
+  return name;
+}
+
+bool hold_temporary(int descriptor) {
+  while (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) return false;
+    if (errno != EINTR) return true;
+  }
+  struct stat status {};
+  return ::fstat(descriptor, &status) != 0 || status.st_nlink > 0;
+}
+
 void remove_leftovers(const Path& folder) { remove_leftovers_in(folder, ""); }
 void remove_leftovers_of(const Path& target) {
   remove_leftovers_in(target.parent_path(), target.filename().string());
@@ -93,11 +93,9 @@ AtomicFile::AtomicFile(Path target, Replace replace)
     : target_(std::move(target)), replace_(replace) {
   remove_leftovers_of(target_);
   do {
-    temporary_ = target_;
-    temporary_ += kMark;
-    temporary_ += random_name();
+    temporary_ = temporary_name(target_);
     held_ = std::make_unique<OutputFile>(temporary_, OutputFile::Mode::create_new);
-  } while (!hold(held_->descriptor()));
+  } while (!hold_temporary(held_->descriptor()));
   removed_.emplace(temporary_.c_str());
 }
 

@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 
 #include "base/error.h"
+#include "base/temporary_name.h"
 
 namespace stagedtrain {
 
@@ -33,20 +33,24 @@ void refuse_folder(const Path& path, bool force,
 }
 
 AtomicFolder::AtomicFolder(Path target) : target_(std::move(target)) {
-  static std::atomic<unsigned> serial{0};
   if (!target_.has_filename()) target_ = target_.parent_path();  // "out/"
-  temporary_ = target_;
-  temporary_ += fmt::format(".tmp-{}-{}", ::getpid(), serial++);
-  std::error_code code;
-  if (!std::filesystem::create_directory(temporary_, code))
-    throw resource_error("{}: cannot make the folder: {}", temporary_.string(),
-                         code ? code.message() : "it exists");
+  remove_leftovers_of(target_);
+  do {
+    if (descriptor_ >= 0) ::close(descriptor_);
+    temporary_ = temporary_name(target_);
+    std::error_code code;
+    if (!std::filesystem::create_directory(temporary_, code))
+      throw resource_error("{}: cannot make the folder: {}", temporary_.string(),
+                           code ? code.message() : "it exists");
+    descriptor_ = ::open(temporary_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  } while (descriptor_ >= 0 && !hold_temporary(descriptor_));
 }
 
 // The temporary name now refers to an unfinished folder, or to the one that was replaced.
 AtomicFolder::~AtomicFolder() {
   std::error_code ignored;
   std::filesystem::remove_all(temporary_, ignored);
+  if (descriptor_ >= 0) ::close(descriptor_);
 }
 
 void AtomicFolder::commit() {

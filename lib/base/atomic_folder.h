@@ -29,6 +29,7 @@ class AtomicFolder {
 
  private:
   Path target_, temporary_;
+  int descriptor_ = -1;  // of the temporary folder, locked while it is written
 };
 
 }  // namespace stagedtrain

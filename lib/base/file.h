@@ -108,8 +108,8 @@ class AtomicFile {
 // compared before the file gets its name.
 void write_file_atomically(const Path& target, std::string_view text,
                            Replace replace = Replace::yes);
-// Removes temporary files of AtomicFile that no process holds: all of them in the folder, or those
-// of one target. On file systems without locks they stay. Never throws.
+// Removes temporary files of AtomicFile, and folders of AtomicFolder, that no process holds: all
+// in this folder, or those of one target. On file systems without locks they stay. Never throws.
 void remove_leftovers(const Path& folder);
 void remove_leftovers_of(const Path& target);
 

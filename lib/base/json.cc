@@ -26,24 +26,6 @@ bool is_too_deep(std::string_view text) {
   return false;
 }
 
-// Escapes DEL and U+0080 to U+009F, which terminals interpret and nlohmann prints as they are.
-std::string without_controls(const std::string& text) {
-  std::string result;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
-    if (byte == 0x7f) {
-      result += "\\u007f";
-    } else if (byte == 0xc2 && next < 0xa0) {
-      result += fmt::format("\\u{:04x}", next);
-      ++i;
-    } else {
-      result += text[i];
-    }
-  }
-  return result;
-}
-
 }  // namespace
 
 void refuse_deep_json(std::string_view text, const std::string& where) {
@@ -68,7 +50,7 @@ std::optional<Json> try_parse_json(std::string_view text, const std::string& whe
 }
 
 std::string json_text(const Json& json, int indent) {
-  return without_controls(json.dump(indent, ' ', false, Json::error_handler_t::replace));
+  return escape_controls(json.dump(indent, ' ', false, Json::error_handler_t::replace));
 }
 
 }  // namespace stagedtrain

@@ -2,7 +2,7 @@
 #include "base/tree.h"
 
 #include <algorithm>
-#include <utility>
+#include <string_view>
 #include <utility>
 
 #include "base/text.h"
@@ -10,30 +10,44 @@
 namespace stagedtrain {
 namespace {
 
-// Quotes text that a YAML reader would take for something else or refuse.
-std::string yaml_scalar(const Tree& tree) {
-  const std::string& text = tree.text;
-  const bool plain = !tree.quoted && !text.empty() &&
-                     text.find_first_of(":#{}[],&*!|>'\"%@`\\\n\t") == std::string::npos &&
-                     text.front() != ' ' && text.back() != ' ' && text.front() != '-' &&
-                     text.front() != '?' && text != "~" && text != "null";
-  const bool percent = !tree.quoted && text.size() > 1 && text.back() == '%' &&
-                       text.find_first_not_of("0123456789.e-+") == text.size() - 1;
-  const bool number = !tree.quoted && parse_number(text).has_value();
-  if (plain || percent || number) return text;
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
+// Returns whether a YAML reader takes this text for itself without quotes.
+bool is_plain(std::string_view text) {
+  return !text.empty() && text.find_first_of(":#{}[],&*!|>'\"%@`\\") == std::string::npos &&
+         std::none_of(text.begin(), text.end(), is_control) && text.front() != ' ' &&
+         text.back() != ' ' && text.front() != '-' && text.front() != '?' && text != "~" &&
+         text != "null";
+}
+
+std::string double_quoted(std::string_view text) {
   std::string quoted = "\"";
   for (char c : text) {
-    if (c == '"' || c == '\\') quoted += '\\';
-    if (c == '\n') {
+    if (c == '"' || c == '\\') {
+      quoted += {'\\', c};
+    } else if (c == '\n') {
       quoted += "\\n";
     } else if (c == '\t') {
       quoted += "\\t";
+    } else if (is_control(c)) {
+      quoted += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
     } else {
       quoted += c;
     }
   }
   return quoted + '"';
 }
+
+// Quotes text that a YAML reader would take for something else or refuse.
+std::string yaml_scalar(const Tree& tree) {
+  const std::string& text = tree.text;
+  if (tree.quoted) return double_quoted(text);
+  const bool percent = text.size() > 1 && text.back() == '%' &&
+                       text.find_first_not_of("0123456789.e-+") == text.size() - 1;
+  return is_plain(text) || percent || parse_number(text) ? text : double_quoted(text);
+}
+
+std::string yaml_key(const std::string& key) { return is_plain(key) ? key : double_quoted(key); }
 
 std::string inline_yaml(const Tree& tree) {
   std::vector<std::string> parts;
@@ -47,7 +61,7 @@ std::string inline_yaml(const Tree& tree) {
       return "[" + join(parts, ", ") + "]";
     case Tree::Kind::map:
       for (const TreeEntry& entry : tree.entries)
-        parts.push_back(entry.key + ": " + inline_yaml(entry.value));
+        parts.push_back(yaml_key(entry.key) + ": " + inline_yaml(entry.value));
       return "{" + join(parts, ", ") + "}";
   }
   return "";
@@ -61,13 +75,13 @@ void block_yaml(const Tree& tree, int depth, std::string& out) {
     const bool list_of_maps = entry.value.kind == Tree::Kind::list && !entry.value.items.empty() &&
                               entry.value.items[0].kind == Tree::Kind::map;
     if (list_of_maps) {
-      out += indent + entry.key + ":\n";
+      out += indent + yaml_key(entry.key) + ":\n";
       for (const Tree& item : entry.value.items) out += indent + "  - " + inline_yaml(item) + "\n";
     } else if (entry.value.kind == Tree::Kind::map && line.size() > kInlineWidth) {
-      out += indent + entry.key + ":\n";
+      out += indent + yaml_key(entry.key) + ":\n";
       block_yaml(entry.value, depth + 1, out);
     } else {
-      out += indent + entry.key + ": " + line + "\n";
+      out += indent + yaml_key(entry.key) + ": " + line + "\n";
     }
   }
 }

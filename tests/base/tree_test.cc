@@ -62,6 +62,10 @@ TEST_CASE("text that YAML would take for something else is quoted") {
   CHECK(yaml_of("a: b") == "\"a: b\"\n");
   CHECK(yaml_of("say \"x\"\\") == "\"say \\\"x\\\"\\\\\"\n");
   CHECK(yaml_of("two\nlines") == "\"two\\nlines\"\n");
+  CHECK(yaml_of("a\rb\x7f") == "\"a\\x0db\\x7f\"\n");
+  Tree named = Tree::map();
+  named.set("- a: b", Tree::scalar("1"));
+  CHECK(to_yaml(named) == "\"- a: b\": 1\n");
   CHECK(yaml_of(" padded ") == "\" padded \"\n");
   CHECK(yaml_of("- item") == "\"- item\"\n");
 }
