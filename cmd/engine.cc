@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <exception>
 #include <thread>
 
 #include "base/error.h"
+#include "base/signals.h"
 #include "base/text.h"
 
 namespace stagedtrain::cmd {
@@ -24,10 +26,23 @@ std::vector<Path> candidates() {
   return {folder / kModule, folder / "../lib" / kModule, folder / "../lib/stagedtrain" / kModule};
 }
 
+// LibTorch allocates while it is loaded, and no caller can catch what it throws then.
+[[noreturn]] void end_for_want_of_memory() {
+  say_and_leave({"stagedtrain: out of memory while LibTorch was loaded\n"
+                 "  it needs about 0.5 GB of address space and 0.2 GB of memory (ulimit -v, cgroups)\n"},
+                static_cast<int>(ErrorKind::resource));
+}
+
 const train::Engine* open_module(const Path& path) {
+  const std::terminate_handler before = std::set_terminate(end_for_want_of_memory);
   void* module = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  std::set_terminate(before);
+  const std::string why = module ? "" : ::dlerror();
+  if (!module && (why.find("cannot allocate memory") != why.npos || why.find("failed to map") != why.npos))
+    throw resource_error("{}: cannot be loaded: {}", path.string(), why)
+        .with_hint("there is too little memory or address space (ulimit -v) for LibTorch");
   if (!module)
-    throw resource_error("{}: cannot be loaded: {}", path.string(), ::dlerror()).with_hint(kHint);
+    throw resource_error("{}: cannot be loaded: {}", path.string(), why).with_hint(kHint);
   using Entry = const train::Engine* (*)();
   const auto entry = reinterpret_cast<Entry>(::dlsym(module, "stagedtrain_engine"));
   if (!entry)

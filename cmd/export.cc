@@ -1,6 +1,5 @@
 // `stagedtrain export`: a checkpoint's model in a format that other programs read.
 #include <chrono>
-#include <cstdio>
 #include <map>
 #include <memory>
 
@@ -8,6 +7,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "cmd/commands.h"
+#include "cmd/output.h"
 #include "hub/export.h"
 #include "plan/run_plan.h"
 
@@ -77,14 +77,14 @@ void print_result(const ExportArguments& a, const hub::ExportResult& result, dou
                        {"notes", result.notes},
                        {"bytes", result.bytes},
                        {"seconds", seconds}};
-    std::fputs((json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n").c_str(), stdout);
+    print(json_text(json) + "\n");
     return;
   }
-  fmt::print("model       {}\nparameters  {}, as {}\nwritten     {}: {} in {} file{}, {}\n",
-             describe(result.model), grouped(parameters), a.dtype, a.target,
-             short_bytes(static_cast<double>(result.bytes)), result.files.size(),
-             result.files.size() == 1 ? "" : "s", short_seconds(seconds));
-  for (const std::string& note : result.notes) std::fputs(wrapped(note).c_str(), stderr);
+  print(fmt::format("model       {}\nparameters  {}, as {}\nwritten     {}: {} in {} file{}, {}\n",
+                    describe(result.model), grouped(parameters), a.dtype, a.target,
+                    short_bytes(static_cast<double>(result.bytes)), result.files.size(),
+                    result.files.size() == 1 ? "" : "s", short_seconds(seconds)));
+  for (const std::string& note : result.notes) tell(wrapped(note));
 }
 
 void run(const ExportArguments& a) {

@@ -61,10 +61,10 @@ Json result_json(const train::RunResult& result, const Path& folder) {
   for (const train::StageResult& stage : result.stages)
     json["stages"].push_back(
         {{"name", stage.name},
-         {"step", stage.progress.step},
-         {"tokens", stage.progress.tokens},
-         {"flops", stage.progress.flops},
-         {"seconds", stage.progress.seconds},
+         {"step", stage.is_known() ? Json(stage.progress.step) : Json(nullptr)},
+         {"tokens", stage.is_known() ? Json(stage.progress.tokens) : Json(nullptr)},
+         {"flops", stage.is_known() ? Json(stage.progress.flops) : Json(nullptr)},
+         {"seconds", stage.is_known() ? Json(stage.progress.seconds) : Json(nullptr)},
          {"loss", stage.loss},
          {"stderr", stage.standard_error},
          {"checkpoint",
@@ -81,11 +81,15 @@ std::string result_text(const train::RunResult& result, const Path& folder) {
   const std::string row = "{:<12} {:>10} {:>9} {:>9} {:>9}  {:<18} {}\n";
   std::string text = fmt::format(fmt::runtime(row), "stage ended", "step", "tokens", "FLOPs",
                                  "time", "validation loss", "checkpoint");
+  const auto if_known = [](const train::StageResult& stage, std::string number) {
+    return stage.is_known() ? std::move(number) : std::string("unknown");
+  };
   for (const train::StageResult& stage : result.stages)
-    text += fmt::format(fmt::runtime(row), stage.name, grouped(stage.progress.step),
-                        short_count(static_cast<double>(stage.progress.tokens)),
-                        short_count(stage.progress.flops), short_seconds(stage.progress.seconds),
-                        loss_text(stage),
+    text += fmt::format(fmt::runtime(row), stage.name,
+                        if_known(stage, grouped(stage.progress.step)),
+                        if_known(stage, short_count(static_cast<double>(stage.progress.tokens))),
+                        if_known(stage, short_count(stage.progress.flops)),
+                        if_known(stage, short_seconds(stage.progress.seconds)), loss_text(stage),
                         stage.checkpoint.empty() ? "no longer there" : stage.checkpoint.string());
   if (!result.done) return text + fmt::format("{}: not all stages have ended\n", folder.string());
   if (result.bits_per_byte > 0)

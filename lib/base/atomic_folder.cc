@@ -32,7 +32,8 @@ void refuse_folder(const Path& path, bool force,
           .with_hint("choose another name");
 }
 
-AtomicFolder::AtomicFolder(Path target) : target_(std::move(target)) {
+AtomicFolder::AtomicFolder(Path target, Replace replace)
+    : target_(std::move(target)), replace_(replace) {
   if (!target_.has_filename()) target_ = target_.parent_path();  // "out/"
   remove_leftovers_of(target_);
   do {
@@ -55,13 +56,13 @@ AtomicFolder::~AtomicFolder() {
 
 void AtomicFolder::commit() {
   sync_folder(temporary_);
-  if (std::filesystem::exists(target_)) {
+  if (replace_ == Replace::yes && std::filesystem::exists(target_)) {
     if (::renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) != 0)
       throw resource_error("{}: cannot exchange with the folder that is there: {}",
                            target_.string(), std::strerror(errno))
           .with_hint("remove the old folder first");
   } else {
-    rename_file(temporary_, target_);
+    rename_file(temporary_, target_, replace_);
   }
   sync_folder(target_.parent_path());
 }

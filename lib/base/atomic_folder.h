@@ -18,17 +18,19 @@ void refuse_folder(const Path& path, bool force,
 // commit(). Without commit() the temporary folder is removed.
 class AtomicFolder {
  public:
-  explicit AtomicFolder(Path target);
+  // replace: whether commit() may replace a folder of that name.
+  explicit AtomicFolder(Path target, Replace replace = Replace::yes);
   ~AtomicFolder();
   AtomicFolder(const AtomicFolder&) = delete;
   AtomicFolder& operator=(const AtomicFolder&) = delete;
   const Path& path() const { return temporary_; }
   // Gives the folder the target's name in one step. A folder that had this name is removed
-  // afterwards.
+  // afterwards. With Replace::no, throws Error(usage) if there is one by then.
   void commit();
 
  private:
   Path target_, temporary_;
+  Replace replace_;
   int descriptor_ = -1;  // of the temporary folder, locked while it is written
 };
 

@@ -1,6 +1,7 @@
 // Parses JSON with the project's errors and limits, and prints it.
 #include "base/json.h"
 
+#include "base/escaped_dump.h"
 #include "base/sorted_json.h"
 
 namespace stagedtrain {
@@ -49,8 +50,6 @@ std::optional<Json> try_parse_json(std::string_view text, const std::string& whe
   return json;
 }
 
-std::string json_text(const Json& json, int indent) {
-  return escape_controls(json.dump(indent, ' ', false, Json::error_handler_t::replace));
-}
+std::string json_text(const Json& json, int indent) { return escaped_dump(json, indent); }
 
 }  // namespace stagedtrain

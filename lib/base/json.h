@@ -22,8 +22,9 @@ Json parse_json(std::string_view text, const std::string& where);
 // Does the same, but returns nothing for text that is not JSON, such as a line that a crash cut
 // short.
 std::optional<Json> try_parse_json(std::string_view text, const std::string& where);
-// Prints JSON, on one line if indent is negative, and without a newline at the end. Bytes that are
-// not UTF-8 (as in paths) become U+FFFD, and control characters are escaped.
+// Prints JSON, on one line if indent is negative, and without a newline at the end. A byte that is
+// not UTF-8, as paths may hold, becomes the text "\xff" (with its value), so that names stay
+// distinct. Control characters are escaped.
 std::string json_text(const Json& json, int indent = 2);
 
 }  // namespace stagedtrain

@@ -112,9 +112,8 @@ void InputFile::read_at(std::uint64_t offset, std::span<std::byte> bytes) const 
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) throw read_failure(path_, "read", errno);
     if (got == 0)
-      throw input_error(
-          "{}: ends at byte {}, expected {} more: it was shortened while it was in use",
-          path_.string(), offset, bytes.size())
+      throw input_error("{}: has {} bytes, expected at least {}: it was shortened while it was in use",
+                        path_.string(), size(), offset + bytes.size())
           .with_hint("give the whole file again, then run the same command again");
     bytes = bytes.subspan(static_cast<std::size_t>(got));
     offset += static_cast<std::uint64_t>(got);

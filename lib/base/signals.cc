@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 #include <ctime>
+#include <exception>
 
 #include "base/error.h"
 
@@ -21,6 +22,7 @@ constexpr std::int64_t kSameRequest = 1000, kSameInterrupt = 100;  // millisecon
 
 volatile std::sig_atomic_t g_stop_signal = 0;
 std::atomic<std::int64_t> g_stop_time = 0;
+std::atomic<bool> g_is_leaving = false;  // because of the request: nothing is to be said any more
 std::atomic<int> g_stop_points_only = 0;
 std::atomic<pid_t> g_process = 0;  // a forked child must not remove its parent's files
 std::array<std::atomic<const char*>, 64> g_removed{};
@@ -78,7 +80,7 @@ void on_stop_signal(int signal) {
 
 // No stop_point() was reached within the grace.
 void on_alarm(int) {
-  if (g_stop_signal == 0 || g_stop_points_only > 0) return;
+  if (g_stop_signal == 0 || g_stop_points_only > 0 || g_is_leaving) return;
   remove_files();
   say({"stagedtrain: ", signal_word(g_stop_signal),
        "; nothing was written\n  run the same command again\n"});
@@ -109,17 +111,23 @@ void install_stop_signals() {
 }
 
 int stop_requested() { return g_stop_signal; }
-void reset_stop_request(int signal) { g_stop_signal = signal; }
+void reset_stop_request(int signal) {
+  g_stop_signal = signal;
+  g_is_leaving = false;
+}
 
 void stop_point(const char* what) {
   const int signal = g_stop_signal;
   if (signal == SIGINT) throw make_error(ErrorKind::interrupted, "interrupted while {}", what);
   if (signal)
-    throw make_error(ErrorKind::interrupted, "stopped by signal {} while {}", signal, what);
+    throw make_error(ErrorKind::interrupted, "{} while {}", signal_word(signal), what);
 }
 
 StopPointsOnly::StopPointsOnly() { ++g_stop_points_only; }
+// An exception that passes here after a request was thrown because of it, or ends the command
+// anyway: what was to be saved has been saved, however long leaving takes.
 StopPointsOnly::~StopPointsOnly() {
+  if (g_stop_signal && std::uncaught_exceptions() > 0) g_is_leaving = true;
   if (--g_stop_points_only == 0 && g_stop_signal && g_process) ::alarm(kGraceSeconds);
 }
 

@@ -22,7 +22,8 @@ void reset_stop_request(int signal = 0);
 // Throws Error(interrupted) if a stop was requested; what says what was being done.
 void stop_point(const char* what);
 
-// While one lives, the first signal waits for a stop_point(), however long that takes.
+// While one lives, the first signal waits for a stop_point(), however long that takes. Once the
+// exception of that stop_point() has left this scope, the process may take its time to end.
 class StopPointsOnly {
  public:
   StopPointsOnly();

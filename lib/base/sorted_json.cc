@@ -2,6 +2,8 @@
 // that checks it during parsing, nlohmann visits all of an array again after each of its objects.
 #include "base/sorted_json.h"
 
+#include "base/escaped_dump.h"
+
 namespace stagedtrain {
 
 SortedJson parse_sorted_json(std::string_view text, const std::string& where) {
@@ -13,25 +15,6 @@ SortedJson parse_sorted_json(std::string_view text, const std::string& where) {
   }
 }
 
-std::string escape_controls(const std::string& text) {
-  std::string result;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
-    if (byte == 0x7f) {
-      result += "\\u007f";
-    } else if (byte == 0xc2 && next < 0xa0) {
-      result += fmt::format("\\u{:04x}", next);
-      ++i;
-    } else {
-      result += text[i];
-    }
-  }
-  return result;
-}
-
-std::string json_text(const SortedJson& json, int indent) {
-  return escape_controls(json.dump(indent, ' ', false, SortedJson::error_handler_t::replace));
-}
+std::string json_text(const SortedJson& json, int indent) { return escaped_dump(json, indent); }
 
 }  // namespace stagedtrain

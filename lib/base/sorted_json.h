@@ -17,8 +17,6 @@ using SortedJson = nlohmann::json;
 SortedJson parse_sorted_json(std::string_view text, const std::string& where);
 // Throws Error(input) if brackets are nested deeper than kMostJsonLevels.
 void refuse_deep_json(std::string_view text, const std::string& where);
-// Escapes DEL and U+0080 to U+009F, which terminals interpret and nlohmann prints as they are.
-std::string escape_controls(const std::string& json);
 // Prints with this indentation, or on one line if it is negative, with control characters escaped.
 std::string json_text(const SortedJson& json, int indent);
 

@@ -13,7 +13,7 @@ struct VocabularyOptions {
   template <class V>
   void fields(V& v) {
     v("size", size,
-      {.doc = "number of token ids after the growth", .min = 1, .max = 1 << 30, .required = true});
+      {.doc = "number of token ids after the growth", .min = 1, .max = 1 << 24, .required = true});
     v("symmetry", symmetry, {.doc = "noise on the new rows, which begin as the mean of the old"});
     state.fields(v);
   }

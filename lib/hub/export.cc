@@ -76,7 +76,7 @@ ExportResult export_gguf(const state::CheckpointReader& from, const arch::ModelC
   add_gguf_config(header, model, options.element, target.stem().string());
   add_gguf_tokenizer(header, from.header().run.tokenizer, model.vocab);
   const std::string head = header.bytes(outlines);
-  AtomicFile atomic(target);
+  AtomicFile atomic(target, options.force ? Replace::yes : Replace::no);
   OutputFile out(atomic.path(), OutputFile::Mode::existing);
   out.write_at(0, std::as_bytes(std::span(head)));
   std::uint64_t place = head.size();
@@ -101,7 +101,7 @@ ExportResult export_llmc(const state::CheckpointReader& from, const arch::ModelC
   const ForeignWeights weights(from, llmc_names(), model);
   std::map<std::string, const MappedTensor*> by_name;
   for (const MappedTensor& tensor : weights.tensors()) by_name[tensor.name] = &tensor;
-  AtomicFile atomic(target);
+  AtomicFile atomic(target, options.force ? Replace::yes : Replace::no);
   OutputFile out(atomic.path(), OutputFile::Mode::existing);
   out.write_at(0, std::as_bytes(std::span(head)));
   std::uint64_t place = head.size();

@@ -109,7 +109,7 @@ ExportResult export_hf(const state::CheckpointReader& from, const arch::ModelCon
   const Json config = hf_config(model, options.element, tokenizer.special);
   const ForeignWeights weights(from, hf_names(model), model);
   ExportResult result;
-  AtomicFolder folder(target);
+  AtomicFolder folder(target, options.force ? Replace::yes : Replace::no);
   FolderFiles files(folder.path(), result);
   files.json(kHfConfig, config);
   files.json("generation_config.json", {{"_from_model_config", true},

@@ -43,7 +43,7 @@ void check_fits(const arch::ModelConfig& model, std::uint64_t file_bytes, std::s
                       file_bytes);
 }
 
-enum class Values { any, finite };
+enum class Values { any, finite, finite_and_not_negative };
 
 }  // namespace
 
@@ -86,7 +86,7 @@ struct CheckpointReader::Impl {
     check_fits(metadata.header.model, file.bytes().size(), by_path.size());
     header = std::move(metadata.header);
     table = std::make_unique<arch::ParamTable>(arch::param_table(header.model));
-    header.histories = parse_histories(metadata.histories, *table);
+    header.histories = parse_histories(metadata.histories, *table, header.progress.step);
     tokenizer_is_dataset = metadata.tokenizer_is_dataset;
   }
 
@@ -132,6 +132,17 @@ struct CheckpointReader::Impl {
     if (values == Values::finite && !all_finite(bytes, header.dtype))
       throw bad("{} holds a NaN or an infinity (in its block {}, at byte {} of the file)",
                 extent.path, index, row.offset);
+    if (values == Values::finite_and_not_negative && !all_finite_and_not_negative(bytes, header.dtype))
+      throw bad("{} holds a NaN, an infinity or a negative number (in its block {}, at byte {} of "
+                "the file)",
+                extent.path, index, row.offset);
+  }
+  // What a dataset may hold: a run never saves a number that it could not go on with.
+  Values values_of(std::size_t dataset) const {
+    const std::size_t tensors = table->size();
+    if (dataset >= std::size(kKinds) * tensors) return Values::any;
+    return dataset < dataset_index(Kind::exp_avg_sq, 0, tensors) ? Values::finite
+                                                                 : Values::finite_and_not_negative;
   }
   void check_blocks(const Extent& extent, Values values) const {
     file.prefetch(extent.offset, extent.bytes);
@@ -170,7 +181,7 @@ struct CheckpointReader::Impl {
   std::span<const std::byte> view(std::size_t index) const {
     const Extent& extent = datasets[index];
     if (!verified[index]) {
-      check_blocks(extent, Values::finite);
+      check_blocks(extent, values_of(index));
       // Tensors are usually read in order, so the disk can fetch the next one in the meantime.
       if (index + 1 < datasets.size())
         file.prefetch(datasets[index + 1].offset, datasets[index + 1].bytes);
@@ -234,7 +245,8 @@ HostTensor CheckpointReader::read(Kind kind, std::size_t index) const {
 
 void CheckpointReader::verify(std::uint64_t about) const {
   if (about == kEverything) {
-    for (const Extent& extent : impl_->datasets) impl_->check_blocks(extent, Values::any);
+    for (std::size_t i = 0; i < impl_->datasets.size(); ++i)
+      impl_->check_blocks(impl_->datasets[i], impl_->values_of(i));
     return;
   }
   std::uint64_t bytes = 0;

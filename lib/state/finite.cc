@@ -12,24 +12,36 @@
 namespace stagedtrain::state {
 namespace {
 
+// magnitude: the bits that count. With the sign bit, negative numbers lie above infinity.
 template <class Bits>
-bool all_below(std::span<const std::byte> elements, Bits infinity) {
+bool all_below(std::span<const std::byte> elements, Bits infinity, Bits magnitude) {
+  constexpr Bits kMinusZero = Bits{1} << (sizeof(Bits) * 8 - 1);
   Bits largest = 0;
   for (std::size_t i = 0; i < elements.size() / sizeof(Bits); ++i) {
     Bits bits;
     std::memcpy(&bits, elements.data() + i * sizeof(Bits), sizeof(Bits));
-    largest = std::max(largest, bits & static_cast<Bits>(~Bits{0} >> 1));
+    largest = std::max(largest, bits == kMinusZero ? Bits{0} : static_cast<Bits>(bits & magnitude));
   }
   return largest < infinity;
+}
+
+// magnitude: for f64; its upper half is that for f32.
+bool are_below(std::span<const std::byte> elements, DType dtype, std::uint64_t magnitude) {
+  ST_CHECK(elements.size() % dtype_size(dtype) == 0, "{} bytes of {}", elements.size(),
+           dtype_name(dtype));
+  if (dtype == DType::f64) return all_below<std::uint64_t>(elements, 0x7ff0000000000000u, magnitude);
+  return all_below<std::uint32_t>(elements, 0x7f800000u,
+                                  static_cast<std::uint32_t>(magnitude >> 32));
 }
 
 }  // namespace
 
 bool all_finite(std::span<const std::byte> elements, DType dtype) {
-  ST_CHECK(elements.size() % dtype_size(dtype) == 0, "{} bytes of {}", elements.size(),
-           dtype_name(dtype));
-  return dtype == DType::f32 ? all_below<std::uint32_t>(elements, 0x7f800000u)
-                             : all_below<std::uint64_t>(elements, 0x7ff0000000000000u);
+  return are_below(elements, dtype, ~std::uint64_t{0} >> 1);
+}
+
+bool all_finite_and_not_negative(std::span<const std::byte> elements, DType dtype) {
+  return are_below(elements, dtype, ~std::uint64_t{0});
 }
 
 }  // namespace stagedtrain::state

@@ -273,8 +273,8 @@ class Reader {
   std::vector<std::string> known_;
 
   friend Metadata stagedtrain::state::parse_metadata(std::string_view text);
-  friend std::vector<TensorHistory> stagedtrain::state::parse_histories(const SortedJson& json,
-                                                                        const arch::ParamTable&);
+  friend std::vector<TensorHistory> stagedtrain::state::parse_histories(
+      const SortedJson& json, const arch::ParamTable&, std::int64_t);
 };
 
 // A model as it must stand in a file: complete, and accepted by its architecture.
@@ -303,6 +303,15 @@ void check_regions(const std::vector<AgedRegion>& regions, const arch::ParamSpec
     left -= r.rows * r.columns;
   }
   if (left != 0) throw input_error("{}.regions: do not cover the tensor once", path);
+}
+
+// Moments cannot have been zeroed after the state's last step.
+void check_ages(const TensorHistory& history, std::int64_t step, const std::string& path) {
+  std::int64_t latest = history.age.start;
+  for (const AgedRegion& region : history.regions) latest = std::max(latest, region.age.start);
+  if (latest > step)
+    throw input_error("{}.age.start: found {}, expected at most the state's step, {}", path, latest,
+                      step);
 }
 
 }  // namespace
@@ -345,7 +354,8 @@ Metadata parse_metadata(std::string_view text) {
   return metadata;
 }
 
-std::vector<TensorHistory> parse_histories(const SortedJson& json, const arch::ParamTable& table) {
+std::vector<TensorHistory> parse_histories(const SortedJson& json, const arch::ParamTable& table,
+                                           std::int64_t step) {
   if (!json.is_object()) throw input_error("histories: is not keys and values");
   std::vector<TensorHistory> histories(table.size());
   for (const auto& entry : json.items()) {
@@ -355,6 +365,7 @@ std::vector<TensorHistory> parse_histories(const SortedJson& json, const arch::P
     TensorHistory& history = histories[static_cast<std::size_t>(index)];
     Reader::read(entry.value(), history, {}, path);
     check_regions(history.regions, table[static_cast<std::size_t>(index)], path);
+    check_ages(history, step, path);
   }
   return histories;
 }

@@ -33,7 +33,9 @@ struct Metadata {
 // not name the file; the caller adds it.
 Metadata parse_metadata(std::string_view text);
 // Returns one history for each tensor. Throws Error(input) at an unknown name, at a value of the
-// wrong kind, and if regions do not cover their tensor exactly once.
-std::vector<TensorHistory> parse_histories(const SortedJson& json, const arch::ParamTable& table);
+// wrong kind, if regions do not cover their tensor exactly once, and if moments are younger than
+// the state, which has made so many steps.
+std::vector<TensorHistory> parse_histories(const SortedJson& json, const arch::ParamTable& table,
+                                           std::int64_t step);
 
 }  // namespace stagedtrain::state

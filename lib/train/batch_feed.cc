@@ -8,14 +8,15 @@
 
 namespace stagedtrain::train {
 
-BatchFeed::BatchFeed(data::BatchStream stream, at::Device device)
-    : stream_(std::move(stream)), device_(device) {
+BatchFeed::BatchFeed(data::BatchStream stream, at::Device device, std::function<void()> check)
+    : stream_(std::move(stream)), device_(device), check_(std::move(check)) {
   if (!device_.is_cpu())
     side_ = c10::impl::VirtualGuardImpl(device_.type()).getStreamFromGlobalPool(device_);
 }
 
 DeviceBatch BatchFeed::read(const BatchShape& shape) {
   const data::Batch batch = stream_.next(shape.sequences, shape.length);
+  check_();
   return {model::to_device(batch, device_), stream_.cursor().index};
 }
 

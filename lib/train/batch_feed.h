@@ -3,6 +3,7 @@
 
 #include <c10/core/Event.h>
 
+#include <functional>
 #include <optional>
 
 #include "data/batch_stream.h"
@@ -24,9 +25,12 @@ struct DeviceBatch {
 
 class BatchFeed {
  public:
-  BatchFeed(data::BatchStream stream, at::Device device);
+  // check is called after every read, before the batch is used. It throws if the file no longer
+  // holds what it held, so that no step is ever made on other tokens.
+  BatchFeed(data::BatchStream stream, at::Device device, std::function<void()> check);
 
-  // The batch after the last one taken; at once if it was prepared. Throws as BatchStream::next.
+  // The batch after the last one taken; at once if it was prepared. Throws as BatchStream::next and
+  // as check do.
   DeviceBatch take(const BatchShape& shape);
   // Reads the batch that the next call of take will ask for. On a GPU it is copied from pinned
   // memory beside whatever work the device has. Throws as BatchStream::next.
@@ -42,6 +46,7 @@ class BatchFeed {
 
   data::BatchStream stream_;
   at::Device device_;
+  std::function<void()> check_;
   std::optional<c10::Stream> side_;  // copies, on a GPU
   std::optional<Prepared> prepared_;
 };

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
+#include "arch/cost.h"
 #include "base/text.h"
 #include "schedule/differences.h"
 
@@ -42,6 +44,7 @@ class Comparison {
     stage_ = &plan_.stages[static_cast<std::size_t>(progress_.stage_index)];
     compare_stage();
     compare_steps();
+    compare_end();
     if (reasons_.empty()) compare_data();
     compare_mask();
     compare_schedule();
@@ -85,6 +88,30 @@ class Comparison {
           grouped(stage_->steps));
   }
 
+  // A stage ends at its last step, unless `until` ended it or its length was changed since.
+  void compare_end() {
+    if (progress_.stage_done && progress_.stage_step < stage_->steps && !stage_->until_loss &&
+        !stage_->until_slope && !length_was_changed(header_, plan_))
+      say("it says that stage {} ended after {} steps, which has {}", stage_->name,
+          grouped(progress_.stage_step), grouped(stage_->steps));
+    if (stage_->growth && header_.lineage.empty())
+      say("it says that it never grew, and stage {} begins with a growth", stage_->name);
+  }
+
+  // FLOPs of the steps so far, at the cheapest and at the dearest that any stage makes them.
+  void compare_flops() {
+    double least = std::numeric_limits<double>::infinity(), most = 0;
+    for (std::int64_t i = 0; i <= progress_.stage_index; ++i) {
+      const arch::ModelConfig& model = plan_.stages[static_cast<std::size_t>(i)].model;
+      least = std::min(least, arch::flops_per_token(model, 1));
+      most = std::max(most, arch::flops_per_token(model, model.context));
+    }
+    const double tokens = static_cast<double>(progress_.tokens), slack = 1 + 1e-6;
+    if (progress_.flops * slack < tokens * least || progress_.flops > tokens * most * slack)
+      say("it says {} FLOPs, which {} tokens cannot be", short_count(progress_.flops),
+          grouped(progress_.tokens));
+  }
+
   void compare_data() {
     const std::int64_t sequences = sequences_before(plan_.schedule, progress_.step);
     if (header_.data.index != sequences)
@@ -104,9 +131,11 @@ class Comparison {
     if (tokens < count * static_cast<double>(least) || tokens > highest)
       say("it has trained on {} tokens, which {} steps cannot be", grouped(progress_.tokens),
           grouped(progress_.step));
-    if (!(progress_.flops >= 0) || !std::isfinite(progress_.flops) || !(progress_.seconds >= 0) ||
+    if (!std::isfinite(progress_.flops) || !(progress_.seconds >= 0) ||
         !std::isfinite(progress_.seconds))
       say("it says {} FLOPs and {} seconds", progress_.flops, progress_.seconds);
+    else if (plan_.schedule.from.empty())  // else only that file knows what its run cost
+      compare_flops();
   }
 
   void compare_mask() {

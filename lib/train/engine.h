@@ -35,6 +35,7 @@ struct StageResult {
   state::Progress progress;             // step 0: neither the log nor a checkpoint says
   double loss = 0, standard_error = 0;  // on the validation windows, nats per token; NaN: unknown
   Path checkpoint;                      // empty: is no longer there
+  bool is_known() const { return progress.step > 0; }
 };
 struct RunResult {
   std::vector<StageResult> stages;  // those that have ended, now or in an earlier call

@@ -102,7 +102,7 @@ void RunFolder::compare_schedule(const plan::RunPlan& plan, Mode mode, const std
   if (mode == Mode::replan) {
     notes_ = refuse_replan(folder_, plan, yaml, before, standing);
   } else {
-    notes_ = refuse_extension(folder_, yaml, before, standing);
+    notes_ = refuse_extension(folder_, yaml, before, standing, plan);
   }
   record(plan);
 }

@@ -112,7 +112,8 @@ std::vector<std::string> refuse_replan(const Path& folder, const plan::RunPlan& 
 }
 
 std::vector<std::string> refuse_extension(const Path& folder, const std::string& yaml,
-                                          const std::string& before, const Standing& standing) {
+                                          const std::string& before, const Standing& standing,
+                                          const plan::RunPlan& plan) {
   std::vector<Difference> found = schedule::key_differences(yaml, before);
   std::vector<std::string> notes = take_harmless(found);
   if (found.empty()) return notes;  // extended before: goes on
@@ -120,6 +121,11 @@ std::vector<std::string> refuse_extension(const Path& folder, const std::string&
     throw usage_error("--extend: the run in {} has not ended", folder.string())
         .with_hint("--replan goes on with other lengths of the stages that have not ended");
   const std::string last = standing.plan.stages.back().name;
+  const std::int64_t made = standing.progress->stage_step, asked = plan.stages.back().steps;
+  if (asked <= made)
+    throw usage_error("--extend: stage {} has made {} steps, and the schedule asks for {}", last,
+                      grouped(made), grouped(asked))
+        .with_hint(fmt::format("give it more, as with --set stages.{}.for={}", last, 2 * made));
   std::erase_if(found,
                 [&](const Difference& one) { return one.is_length() && one.stage() == last; });
   if (!found.empty()) refuse(folder, found);

@@ -35,6 +35,7 @@ std::vector<std::string> refuse_replan(const Path& folder, const plan::RunPlan& 
                                        const Standing& standing);
 // A run that has ended may have a longer last stage.
 std::vector<std::string> refuse_extension(const Path& folder, const std::string& yaml,
-                                          const std::string& before, const Standing& standing);
+                                          const std::string& before, const Standing& standing,
+                                          const plan::RunPlan& plan);
 
 }  // namespace stagedtrain::train

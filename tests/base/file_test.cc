@@ -334,7 +334,7 @@ TEST_CASE("a file that is shortened while it is read is an error with its name")
   CHECK(part.back() == std::byte{'x'});
   std::filesystem::resize_file(folder / "a", 9950);
   const std::string message = test::refusal(ErrorKind::input, [&] { file.read_at(9900, part); });
-  CHECK(contains(message, "/a: ends at byte 9950"));
+  CHECK(contains(message, "/a: has 9950 bytes, expected at least 10000"));
 }
 
 TEST_CASE(

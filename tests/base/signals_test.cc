@@ -47,12 +47,32 @@ TEST_CASE("a stop point passes until a stop is requested, then throws and keeps 
   for (int i = 0; i < 2; ++i) {
     const std::string message =
         test::refusal(ErrorKind::interrupted, [] { stop_point("drawing a map"); });
-    CHECK(message.starts_with("stopped by signal 15 while drawing a map"));
+    CHECK(message.starts_with("stopped by SIGTERM while drawing a map"));
   }
   reset_stop_request(SIGINT);
   CHECK(test::refusal(ErrorKind::interrupted, [] {
           stop_point("drawing a map");
         }).starts_with("interrupted while drawing a map"));
+}
+
+TEST_CASE("a process that leaves slowly after a heeded stop is not told to have written nothing") {
+  const test::TempDir folder;
+  const std::string marker = (folder / "left").string();
+  const int status = child_status([&] {
+    install_stop_signals();
+    try {
+      const StopPointsOnly until_saved;
+      std::raise(SIGTERM);
+      stop_point("training");
+    } catch (const Error&) {
+    }
+    for (const auto end = Clock::now() + std::chrono::milliseconds(1500); Clock::now() < end;)
+      ::usleep(10000);
+    OutputFile(marker, OutputFile::Mode::create_new).close();
+  });
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+  CHECK(std::filesystem::exists(marker));
 }
 
 TEST_CASE("the first stop signal only sets the flag") {

@@ -31,7 +31,25 @@ void check_type() {
     }
 }
 
+template <class T>
+void check_negative() {
+  using Limits = std::numeric_limits<T>;
+  const auto accepted = [](const std::vector<T>& values) {
+    return state::all_finite_and_not_negative(std::as_bytes(std::span(values)),
+                                              state::dtype_of<T>());
+  };
+  CHECK(accepted({0, -T{0}, 1, Limits::max(), Limits::denorm_min()}));
+  for (const T value : {T{-1}, -Limits::denorm_min(), Limits::lowest(), Limits::infinity(),
+                        -Limits::infinity(), Limits::quiet_NaN(), -Limits::quiet_NaN()})
+    CHECK_FALSE(accepted({1, value, 2}));
+}
+
 }  // namespace
+
+TEST_CASE("a second moment may be zero of either sign, and nothing below") {
+  check_negative<float>();
+  check_negative<double>();
+}
 
 TEST_CASE("a NaN or an infinity is found at every place, and no finite number is taken for one") {
   check_type<float>();

@@ -89,13 +89,16 @@ TEST_CASE("histories are listed by name where a tensor has one") {
   const Json json = parse_json(metadata_json(written)["histories"].dump(), "test");
   CHECK(json.size() == 3);
   CHECK(json[table[0].name]["age"]["start"] == 3);
-  CHECK(state::parse_histories(json, table) == written.histories);
+  CHECK(state::parse_histories(json, table, 9) == written.histories);
   const auto refusal = [&](const Json& bad) {
-    return test::refusal(ErrorKind::input, [&] { state::parse_histories(bad, table); });
+    return test::refusal(ErrorKind::input, [&] { state::parse_histories(bad, table, 9); });
   };
   CHECK(contains(refusal(Json{{"nobody", 3}}), "the model has no tensor 'nobody'"));
   CHECK(contains(refusal(Json{{table[0].name, -3}}), "histories." + table[0].name));
   refusal(Json::array());
+  CHECK(contains(test::refusal(ErrorKind::input,
+                               [&] { state::parse_histories(json, table, 8); }),
+                 "age.start: found 9, expected at most the state's step, 8"));
   Json bad = json;
   bad[table[4].name]["regions"][0]["rows"] = 9u;
   CHECK(contains(refusal(bad), "outside the tensor"));

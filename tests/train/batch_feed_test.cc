@@ -29,7 +29,7 @@ std::string some_tokens() {
 TEST_CASE("batches that are read ahead are those of the stream, of any shape") {
   const TempDir folder;
   data::BatchStream stream = stream_of(folder, some_tokens());
-  train::BatchFeed feed(stream, at::kCPU);
+  train::BatchFeed feed(stream, at::kCPU, [] {});
   const train::BatchShape shapes[] = {{2, 8}, {3, 4}, {1, 8}, {5, 2}};
   for (const train::BatchShape& shape : shapes) {
     const auto expected = stream.next(shape.sequences, shape.length);
@@ -44,7 +44,7 @@ TEST_CASE("batches that are read ahead are those of the stream, of any shape") {
 
 TEST_CASE("a batch is prepared once, for the shape that is then taken") {
   const TempDir folder;
-  train::BatchFeed feed(stream_of(folder, some_tokens()), at::kCPU);
+  train::BatchFeed feed(stream_of(folder, some_tokens()), at::kCPU, [] {});
   feed.prepare({2, 8});
   CHECK_THROWS_AS(feed.prepare({2, 8}), Error);
   CHECK_THROWS_AS(feed.take({3, 8}), Error);

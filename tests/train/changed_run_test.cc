@@ -147,6 +147,12 @@ TEST_CASE("a run that has ended is planned anew only by --extend, which trains i
 TEST_CASE("an extension that was stopped goes on without being asked for again") {
   const TinyRun tiny;
   run_in(tiny, "run");
+  CHECK(contains(refusal(ErrorKind::usage,
+                         [&] {
+                           train::run(tiny.plan({"stages.full.for=5"}),
+                                      {.out = tiny / "run", .extend = true});
+                         }),
+                 "stage full has made 6 steps, and the schedule asks for 5"));
   const plan::RunPlan longer = tiny.plan({"stages.full.for=12"});
   {
     const Fault fault([](FileOperation operation, const Path& path) {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <limits>
 
+#include "arch/cost.h"
 #include "support/catch.h"
 #include "support/text_file.h"
 #include "support/tiny_run.h"
@@ -19,7 +20,7 @@ state::StateHeader standing(const plan::RunPlan& plan) {
   header.model = plan.stages[1].model;
   header.progress = {.step = 9,
                      .tokens = 9 * 64,
-                     .flops = 1e6,
+                     .flops = 9 * 64 * arch::flops_per_token(plan.stages[1].model),
                      .seconds = 1,
                      .stage = "full",
                      .stage_index = 1,
@@ -57,6 +58,7 @@ TEST_CASE("what --replan may change is no mismatch") {
   first.progress.stage_index = 0;
   first.progress.step = first.progress.stage_step = 4;
   first.progress.tokens = 4 * 64;
+  first.progress.flops = 4 * 64 * arch::flops_per_token(first.model);
   first.data.index = 16;
   first.lineage.clear();
   const auto other = tiny.plan(
@@ -105,6 +107,10 @@ TEST_CASE("a state of another schedule, or of none, is told apart and the reason
       {"trained on 0 tokens", [](auto& h) { h.progress.tokens = 0; }},
       {"trained on 1,000,000,000,000 tokens", [](auto& h) { h.progress.tokens = 1000000000000; }},
       {"FLOPs", [=](auto& h) { h.progress.flops = kNaN; }},
+      {"1 FLOPs, which 576 tokens cannot be", [](auto& h) { h.progress.flops = 1; }},
+      {"FLOPs, which 576 tokens cannot be", [](auto& h) { h.progress.flops *= 2; }},
+      {"stage full ended after 3 steps, which has 6", [](auto& h) { h.progress.stage_done = true; }},
+      {"it never grew", [](auto& h) { h.lineage.clear(); }},
       {"seconds", [](auto& h) { h.progress.seconds = -5; }},
       {"behind a mask",
        [](auto& h) {
