@@ -59,10 +59,13 @@ Error unknown_option(const std::string& text, const std::string& value, const CL
     return unknown.with_hint("train goes on by itself: give the same command with the same --out");
   if (std::ranges::find(known, "--set") != known.end()) {
     const std::string key = schedule_key(name);
+    const std::string wanted = given.empty() || given.starts_with('-') ? "VALUE" : given;
+    if (name.ends_with("epochs") && !key.empty())
+      return unknown.with_hint(fmt::format(
+          "that is a key of the schedule; write --set '{}={} epochs'", key, wanted));
     if (!key.empty())
       return unknown.with_hint(
-          fmt::format("that is a key of the schedule; write --set {}={}", key,
-                      given.empty() || given.starts_with('-') ? "VALUE" : given));
+          fmt::format("that is a key of the schedule; write --set {}={}", key, wanted));
   }
   return usage_error("{}: unknown option '{}'{}", command.get_name(), option,
                      nearest_word(option, known) ? suggestion(option, known) : "")

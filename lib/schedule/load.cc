@@ -31,6 +31,16 @@ std::string space_hint(const std::string& edit) {
   return value.empty() ? "" : fmt::format("write --set {}={}", edit.substr(0, end), value);
 }
 
+Error no_such_item(const std::string& edit, const std::string& item, const Tree& list) {
+  std::vector<std::string> names;
+  for (const Tree& one : list.items)
+    if (const Tree* name = one.find("name")) names.push_back(name->text);
+  const std::string there =
+      names.empty() ? fmt::format("it has {}", list.items.size()) : "there are " + join(names, ", ");
+  return usage_error("--set {}: the list has no item '{}'; {}{}", edit, item, there,
+                     suggestion(item, names));
+}
+
 void apply_edit(Tree& root, const std::string& edit) {
   const std::size_t equals = edit.find('=');
   if (equals == std::string::npos || equals == 0)
@@ -43,7 +53,7 @@ void apply_edit(Tree& root, const std::string& edit) {
     Tree* next =
         place->kind == Tree::Kind::list ? find_item(*place, path[i]) : place->find(path[i]);
     if (!next && place->kind == Tree::Kind::list)
-      throw usage_error("--set {}: no item '{}' in the list", edit, path[i]);
+      throw no_such_item(edit, path[i], *place);
     if (!next && place->kind == Tree::Kind::scalar)
       throw usage_error("--set {}: '{}' is a value, not a group of keys", edit, path[i - 1]);
     if (!next) next = &place->set(path[i], Tree::map());
@@ -51,7 +61,7 @@ void apply_edit(Tree& root, const std::string& edit) {
   }
   if (place->kind == Tree::Kind::list) {
     Tree* item = find_item(*place, path.back());
-    if (!item) throw usage_error("--set {}: no item '{}' in the list", edit, path.back());
+    if (!item) throw no_such_item(edit, path.back(), *place);
     *item = std::move(value);
   } else if (place->kind == Tree::Kind::scalar) {
     throw usage_error("--set {}: '{}' is a value, not a group of keys", edit,

@@ -35,7 +35,7 @@ std::string rough_time(double seconds) {
 
 std::string time_left(const plan::RunPlan& plan, const state::Progress& p,
                       double flops_per_second) {
-  return fmt::format("{} left in this stage, {} in the run",
+  return fmt::format("{} left in stage, {} in run",
                      rough_time(stage_seconds_left(plan, p, flops_per_second)),
                      rough_time(run_seconds_left(plan, p, flops_per_second)));
 }

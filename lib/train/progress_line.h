@@ -23,7 +23,7 @@ struct Speed {
 
 Speed speed_between(const state::Progress& from, const state::Progress& to);
 
-// "full 2,100/3,000  loss 1.612 (z -0.4)  4 min left in this stage, 12 min in the run  norm ..."
+// "full 2,100/3,000  loss 1.612 (z -0.4)  4 min left in stage, 12 min in run  norm ..."
 std::string progress_text(const plan::RunPlan& plan, const state::Progress& progress,
                           const StepNumbers& step, const Speed& speed);
 // Seconds that the rest of a stage and of the run take at a speed in FLOPs per second.

@@ -15,7 +15,8 @@ using schedule::Difference;
 
 constexpr const char* kOtherFolder =
     "choose another --out, or remove the folder to start again; --replan goes on with other "
-    "lengths of the stages that have not ended, and other keys of those that have not begun";
+    "lengths of the stages that have not ended, and other keys of those that have not begun; "
+    "--extend trains a run that has ended further";
 
 // Takes out the differences that never matter, and says them.
 std::vector<std::string> take_harmless(std::vector<Difference>& found) {

@@ -24,14 +24,14 @@ TEST_CASE("the line has stage, steps, tokens, loss, norm, rate, speed and time l
   INFO(text);
   CHECK(test::contains(text, "28.1K tok/s"));
   CHECK(test::contains(text, "MiB"));
-  CHECK(test::contains(text, "(z -0.5)  under 1 s left in this stage, under 1 s in the run  norm"));
+  CHECK(test::contains(text, "(z -0.5)  under 1 s left in stage, under 1 s in run  norm"));
   const auto says = [&](double seconds, const std::string& words) {
     const std::string line = progress_text(plan, at, numbers, {1, plan.flops / seconds});
     INFO(line);
     CHECK(test::contains(line, words));
   };
   // Half of the small stage is left, and all of the large one.
-  says(300, "left in this stage, 4 min in the run");
+  says(300, "left in stage, 4 min in run");
   at.stage_step = 0;
   says(12000, "in this stage, 3 h 20 min in the run");
   says(190800, "in this stage, 2 d 5 h in the run");
