@@ -194,7 +194,7 @@ TEST_CASE("typical mistakes on the command line are told with what to type") {
       {{"plan", file, "--set", "lr.peak 1e-3"}, "write --set lr.peak=1e-3"},
       {{"plan", file, "--set", "lr.peak: 1e-3"}, "write --set lr.peak=1e-3"},
       {{"plan", file, "--set", "lr.peek=1e-3"}, "unknown key 'lr.peek'; did you mean 'peak'?"},
-      {{"plan", file, "--set", "stages.ful.for=3"}, "no item 'ful' in the list"},
+      {{"plan", file, "--set", "stages.ful.for=3"}, "the list has no item 'ful'; there are"},
       {{"plan", file, "--set", "lr=3e-4"}, "did you mean 'lr: {peak: 3e-4}'?"},
       {{"plan", file, "--set", "lr.peak=0,003"}, "expected a number such as 0.003"},
       {{"plan", file, "--set", "precision=bfloat16"}, "found 'bfloat16'; did you mean 'bf16'?"},

@@ -162,8 +162,8 @@ TEST_CASE("edits change values, add keys and reach list items by name and number
 TEST_CASE("bad edits are refused, naming the edit") {
   check_refused({"lr.peak"}, "--set lr.peak: expected path=value");
   check_refused({"=3"}, "--set =3: expected path=value");
-  check_refused({"stages.none.for=3"}, "--set stages.none.for=3: no item 'none' in the list");
-  check_refused({"stages.2.for=3"}, "no item '2' in the list");
+  check_refused({"stages.none.for=3"}, "--set stages.none.for=3: the list has no item 'none'; there are");
+  check_refused({"stages.2.for=3"}, "the list has no item '2'");
   check_refused({"seed.x=3"}, "'seed' is a value, not a group of keys");
   check_refused({"seed.x.y=3"}, "'seed' is a value, not a group of keys");
   check_refused({"lr.peek=3"}, "unknown key 'lr.peek'; did you mean 'peak'?");
