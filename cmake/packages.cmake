@@ -56,6 +56,9 @@ if(TORCH_INCLUDE)
       target_compile_options(${target} PRIVATE -fpch-preprocess)
     endif()
   endfunction()
+  # c10d's header includes Gloo's, which no wheel has; own declarations stand in, behind all others.
+  set_source_files_properties(lib/dist/c10d.cc PROPERTIES COMPILE_OPTIONS
+                              "-idirafter;${PROJECT_SOURCE_DIR}/lib/dist/declared")
   # With the full CUDA set the module reaches the GPU through ATen alone; no CUDA header is needed.
   file(GLOB CUDA_RUNTIME ${TORCH_ROOT}/../nvidia/cudnn/lib/libcudnn.so*)
   if(EXISTS ${TORCH_ROOT}/lib/libtorch_cuda.so AND CUDA_RUNTIME)

@@ -27,7 +27,7 @@ A first run, from text to a grown, trained model:
   stagedtrain eval runs/first/stages/full.h5 --sample 200 --prompt "Light"
 
 Exit codes: 0 done, 1 bug, 2 usage or schedule, 3 bad file, 4 disk, memory or library, 5 diverged,
-75 folder in use, 85 interrupted (what was trained is saved; run the same command again).
+6 another process of the run was lost, 75 folder in use, 85 interrupted (what was trained is saved; run the same command again).
 'stagedtrain COMMAND --help' has each command's options, units and examples.)";
 
 // Descriptors 0, 1 and 2 lead somewhere from now on. A closed one would be given to the next file
@@ -70,7 +70,9 @@ void run(int argc, char** argv) {
   }
 }
 
+// No message: another process of the same run tells it.
 int complain(const std::string& message, const std::string& hint, ErrorKind kind) {
+  if (message.empty()) return static_cast<int>(kind);
   tell("stagedtrain: " + message + "\n" + (hint.empty() ? "" : "  " + hint + "\n"));
   return static_cast<int>(kind);
 }

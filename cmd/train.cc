@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/engine.h"
+#include "cmd/launch.h"
 #include "cmd/output.h"
 #include "cmd/teach.h"
 #include "plan/choose.h"
@@ -20,6 +21,7 @@ struct TrainArguments {
   std::vector<std::string> edits;
   train::RunRequest request;
   bool scratch = false, json = false;
+  LaunchOptions launch;
 };
 
 constexpr const char* kFooter = R"(
@@ -47,8 +49,15 @@ What a finished run has shown (seconds per token, what the decay gained) is kept
 ~/.cache/stagedtrain for later plans. Stages of length auto, and until: {slope: auto}, are decided
 by the planner before the first step; a run that goes on keeps what was decided.
 
+--processes N trains on N processes of this machine, --processes gpus on one for each GPU; torchrun
+--no-python and srun start this command on several machines (docs/cluster.md). batch.sequences stays
+the size of a step, of which each process takes its share; results are the same to the bit for 1, 2,
+4 or 8 processes where batch.micro is given. --threads is each process's; without it they share out
+OMP_NUM_THREADS or the cores. A process that is lost ends all others with code 6.
+
 Examples:
   stagedtrain train schedules/demo.yaml --out runs/staged
+  stagedtrain train schedules/demo.yaml --out runs/staged --processes 2
   stagedtrain train schedules/demo.yaml --out runs/scratch --scratch
   stagedtrain train big.yaml --out runs/big --stage full          # a batch job for each stage
   stagedtrain train big.yaml --out runs/try --set lr.peak=1e-3 --set stages.full.for='2e15 flops'
@@ -109,6 +118,7 @@ void teach_from(const plan::RunPlan& plan, const Path& folder) {
 void run_one(const TrainArguments& a, const plan::RunPlan& plan, const train::RunRequest& request,
              Json& results) {
   const train::RunResult result = engine().run(plan, request);
+  if (result.done && result.stages.empty()) return;  // another rank of the run tells
   if (result.done) teach_from(plan, request.out);
   if (a.json) {
     results.push_back(result_json(result, request.out));
@@ -167,6 +177,7 @@ plan::RunPlan plan_of(const TrainArguments& a) {
 }
 
 void run(TrainArguments a) {
+  tell_ranks(a.launch);
   a.scratch = a.scratch || !a.scratch_of.empty();
   if (a.scratch && !a.request.stage.empty()) throw usage_error("--stage: --scratch has no stages");
   if (a.scratch && a.request.extend)
@@ -174,6 +185,7 @@ void run(TrainArguments a) {
         "--extend: is not for --scratch; a longer budget is another entry of "
         "scratch.budgets");
   const plan::RunPlan plan = plan_of(a);
+  if (!a.launch.processes.empty() && !is_launched()) return launch(a.launch);
   Json results = Json::array();
   if (a.scratch) {
     run_scratch(a, plan, results);
@@ -182,7 +194,36 @@ void run(TrainArguments a) {
     request.out = a.out;
     run_one(a, plan, request, results);
   }
-  if (a.json) print(json_text(a.scratch ? results : results[0]) + "\n");
+  if (a.json && !results.empty()) print(json_text(a.scratch ? results : results[0]) + "\n");
+}
+
+void add_rank_options(CLI::App& command, TrainArguments& a) {
+  command
+      .add_option("--processes", a.launch.processes,
+                  "train on so many processes of this machine, or on one for each GPU")
+      ->type_name("N|gpus");
+  command
+      .add_option("--restart", a.launch.restarts,
+                  "with --processes: how often to start all again after one was lost (default: 0)")
+      ->type_name("N")
+      ->check(CLI::Range(0, 1000000));
+  command
+      .add_option("--sharding", a.launch.sharding,
+                  "what processes share out besides the batch: none, or optimizer: moments and the "
+                  "work of AdamW (ZeRO-1); results are the same to the bit (default: none)")
+      ->type_name("KIND")
+      ->check(CLI::IsMember({"none", "optimizer"}));
+  command
+      .add_option("--join-timeout", a.launch.join_timeout,
+                  "seconds that the processes of a run wait for each other at the start (default: "
+                  "60)")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.1, 86400.0));
+  command
+      .add_option("--lost-after", a.launch.lost_after,
+                  "seconds without a sign of life after which a process is lost (default: 30)")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(1.0, 86400.0));
 }
 
 }  // namespace
@@ -218,6 +259,7 @@ void add_train(CLI::App& app) {
       ->type_name("PATH=VALUE")
       ->allow_extra_args(false);
   add_device_options(*command, a->request.device);
+  add_rank_options(*command, *a);
   command->add_flag("--json", a->json, "print the results as JSON");
   command->footer(kFooter);
   command->callback([a] { run(*a); });

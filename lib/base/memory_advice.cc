@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <new>
 
+#include "base/given_back.h"
+
 namespace stagedtrain {
 namespace {
 
@@ -34,6 +36,13 @@ void prefer_huge_pages(void* memory, std::size_t size) {
   const std::uintptr_t begin = (address + kHugePage - 1) / kHugePage * kHugePage;
   const std::uintptr_t end = (address + size) / kHugePage * kHugePage;
   if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+}
+
+void give_back(void* memory, std::size_t size) {
+  const auto address = reinterpret_cast<std::uintptr_t>(memory);
+  const std::uintptr_t begin = (address + kPage - 1) / kPage * kPage;
+  const std::uintptr_t end = (address + size) / kPage * kPage;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
 }  // namespace stagedtrain

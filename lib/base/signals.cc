@@ -12,6 +12,7 @@
 #include <ctime>
 #include <exception>
 
+#include "base/agreed_stops.h"
 #include "base/error.h"
 
 namespace stagedtrain {
@@ -23,7 +24,7 @@ constexpr std::int64_t kSameRequest = 1000, kSameInterrupt = 100;  // millisecon
 volatile std::sig_atomic_t g_stop_signal = 0;
 std::atomic<std::int64_t> g_stop_time = 0;
 std::atomic<bool> g_is_leaving = false;  // because of the request: nothing is to be said any more
-std::atomic<int> g_stop_points_only = 0;
+std::atomic<int> g_stop_points_only = 0, g_stops_are_agreed = 0;
 std::atomic<pid_t> g_process = 0;  // a forked child must not remove its parent's files
 std::array<std::atomic<const char*>, 64> g_removed{};
 
@@ -117,7 +118,7 @@ void reset_stop_request(int signal) {
 }
 
 void stop_point(const char* what) {
-  const int signal = g_stop_signal;
+  const int signal = g_stops_are_agreed > 0 ? 0 : static_cast<int>(g_stop_signal);
   if (signal == SIGINT) throw make_error(ErrorKind::interrupted, "interrupted while {}", what);
   if (signal)
     throw make_error(ErrorKind::interrupted, "{} while {}", signal_word(signal), what);
@@ -129,6 +130,15 @@ StopPointsOnly::StopPointsOnly() { ++g_stop_points_only; }
 StopPointsOnly::~StopPointsOnly() {
   if (g_stop_signal && std::uncaught_exceptions() > 0) g_is_leaving = true;
   if (--g_stop_points_only == 0 && g_stop_signal && g_process) ::alarm(kGraceSeconds);
+}
+
+StopsAreAgreed::StopsAreAgreed() {
+  ++g_stop_points_only;
+  ++g_stops_are_agreed;
+}
+StopsAreAgreed::~StopsAreAgreed() {
+  --g_stops_are_agreed;
+  --g_stop_points_only;
 }
 
 RemovedBySignal::RemovedBySignal(const char* path) : path_(path) {

@@ -30,19 +30,22 @@ double EvalReport::bits_per_byte(double text_bytes_per_token) const {
   return text_bytes_per_token > 0 ? loss / std::numbers::ln2 / text_bytes_per_token : 0;
 }
 
-EvalReport evaluate(model::Model& model, const data::EvaluationSet& set, std::int64_t rows) {
+EvalReport evaluate(model::Model& model, const data::EvaluationSet& set, std::int64_t rows,
+                    const EvalShare& share) {
   const auto start = std::chrono::steady_clock::now();
   EvalReport report;
   report.windows = set.windows();
-  std::vector<double> losses;
+  report.tokens = set.windows() * model.config().context;
+  std::vector<double> losses(static_cast<std::size_t>(set.windows()));
   for (std::int64_t first = 0; first < set.windows(); first += rows) {
+    if (first / rows % share.ranks != share.rank) continue;
     stop_point("evaluating");
     const data::Batch batch = set.batch(first, std::min(rows, set.windows() - first));
     const at::Tensor each =
         model.row_losses(model::to_device(batch, model.options().device)).to(at::kCPU);
-    losses.insert(losses.end(), each.data_ptr<double>(), each.data_ptr<double>() + each.numel());
-    report.tokens += batch.rows * batch.length;
+    std::copy_n(each.data_ptr<double>(), each.numel(), losses.begin() + first);
   }
+  if (share.sum) share.sum(losses);
   summarise(losses, report);
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return report;

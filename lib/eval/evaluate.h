@@ -1,7 +1,8 @@
 // Scoring a model on a fixed set of windows.
 #pragma once
 
-#include <optional>
+#include <functional>
+#include <vector>
 
 #include "data/batch_stream.h"
 #include "model/model.h"
@@ -21,8 +22,17 @@ struct EvalReport {
   double bits_per_byte(double text_bytes_per_token) const;
 };
 
+// Which passes of an evaluation this process makes, of several that share it out; the result is the
+// same to the bit in all of them, and the same as from one.
+struct EvalShare {
+  int rank = 0, ranks = 1;
+  // Adds each number over all processes.
+  std::function<void(std::vector<double>&)> sum;
+};
+
 // Runs `rows` windows at a time. Polls for a stop request, then throws Error(interrupted); the
 // model is unchanged in any case.
-EvalReport evaluate(model::Model& model, const data::EvaluationSet& set, std::int64_t rows);
+EvalReport evaluate(model::Model& model, const data::EvaluationSet& set, std::int64_t rows,
+                    const EvalShare& share = {});
 
 }  // namespace stagedtrain::eval

@@ -101,6 +101,36 @@ bool all_count_alike(model::ParamBuffer& params) {
   return true;
 }
 
+// What of a segment lies within a range, in at most three segments.
+void add_cut(const model::Segment& s, const dist::Range& range, std::vector<model::Segment>& cut) {
+  const std::int64_t stride = std::max(s.stride, s.count);
+  const auto first_row = [&](std::int64_t behind) {  // that ends behind this element
+    const std::int64_t before = behind - s.offset - s.count;
+    return before < 0 ? 0 : std::min(s.rows, before / stride + 1);
+  };
+  const auto add = [&](std::int64_t begin, std::int64_t end, std::int64_t row, std::int64_t rows) {
+    if (rows <= 0 || begin >= end) return;
+    model::Segment part = s;
+    part.offset = s.offset + row * stride + begin;
+    part.count = end - begin;
+    part.rows = rows;
+    part.stride = rows > 1 ? stride : 0;
+    cut.push_back(part);
+  };
+  for (std::int64_t row = first_row(range.begin); row < s.rows; ++row) {
+    const std::int64_t at = s.offset + row * stride;
+    if (at >= range.end) break;
+    if (range.begin <= at && at + s.count <= range.end) {
+      // Rows between the first and the last that lie in the range are whole.
+      const std::int64_t end = std::min(s.rows, (range.end - s.offset - s.count) / stride + 1);
+      add(0, s.count, row, end - row);
+      row = end - 1;
+    } else {
+      add(std::max<std::int64_t>(0, range.begin - at), std::min(s.count, range.end - at), row, 1);
+    }
+  }
+}
+
 double norm_by_kernel(model::ParamBuffer& params) {
   const std::int64_t size = params.grads().numel();
   std::vector<double> partials(static_cast<std::size_t>(kernels::num_sum_blocks(size)));
@@ -125,10 +155,11 @@ at::Tensor norm_by_segments(model::ParamBuffer& params) {
 
 }  // namespace
 
-void adamw_step(model::ParamBuffer& params, const AdamWOptions& o, double lr, std::int64_t step,
-                double gradient_factor) {
+static void step_segments(const std::vector<model::Segment>& segments, model::ParamBuffer& params,
+                          const AdamWOptions& o, double lr, std::int64_t step,
+                          double gradient_factor) {
   const at::NoGradGuard no_grad;
-  for (const model::Segment& segment : params.segments()) {
+  for (const model::Segment& segment : segments) {
     if (segment.frozen) {
       part_of(params.grads(), segment).zero_();
       continue;
@@ -142,7 +173,21 @@ void adamw_step(model::ParamBuffer& params, const AdamWOptions& o, double lr, st
       step_by_aten(params, segment, constants, step - segment.age.start);
     }
   }
+}
+
+void adamw_step(model::ParamBuffer& params, const AdamWOptions& o, double lr, std::int64_t step,
+                double gradient_factor) {
+  step_segments(params.segments(), params, o, lr, step, gradient_factor);
   if (!params.own_cuda()) params.update_copy();
+}
+
+void adamw_step_of(const std::vector<dist::Range>& parts, model::ParamBuffer& params,
+                   const AdamWOptions& o, double lr, std::int64_t step, double gradient_factor) {
+  std::vector<model::Segment> cut;
+  for (const dist::Range& part : parts)
+    for (const model::Segment& segment : params.segments()) add_cut(segment, part, cut);
+  step_segments(cut, params, o, lr, step, gradient_factor);
+  params.grads().zero_();
 }
 
 at::Tensor gradient_norm(model::ParamBuffer& params) {
@@ -151,6 +196,24 @@ at::Tensor gradient_norm(model::ParamBuffer& params) {
   if (params.own_cuda()) return model::cuda_norm(params.grads());
   if (!own_kernels(params)) return at::linalg_vector_norm(params.grads()).to(at::kDouble);
   return at::scalar_tensor(norm_by_kernel(params), at::kDouble);
+}
+
+std::optional<double> gradient_norm_of(const std::vector<dist::Range>& parts,
+                                       model::ParamBuffer& params,
+                                       const std::function<void(std::vector<double>&)>& sum) {
+  if (!all_count_alike(params) || params.own_cuda() || !own_kernels(params)) return {};
+  const std::int64_t size = params.grads().numel();
+  std::vector<double> partials(static_cast<std::size_t>(kernels::num_sum_blocks(size)));
+  const float* g = params.grads().data_ptr<float>();
+  for (const dist::Range& part : parts)
+    at::parallel_for(part.begin / kernels::kSumBlock, kernels::num_sum_blocks(part.end), 2,
+                     [&](std::int64_t begin, std::int64_t end) {
+                       kernels::sum_of_squares(g, size, begin, end, partials.data());
+                     });
+  sum(partials);
+  double all = 0;
+  for (const double partial : partials) all += partial;
+  return std::sqrt(all);
 }
 
 }  // namespace stagedtrain::train

@@ -12,6 +12,7 @@
 #include "eval/sample.h"
 #include "train/live_state.h"
 #include "train/measure.h"
+#include "train/rank_of_process.h"
 #include "train/run.h"
 #include "train/sample_text.h"
 
@@ -147,7 +148,11 @@ VerifyResult verify(const VerifyRequest& request) {
 }
 
 RunResult run_at_door(const plan::RunPlan& plan, const RunRequest& request) {
-  return at_door([&] { return run(plan, request); });
+  try {
+    return at_door([&] { return run(plan, request); });
+  } catch (const Error& error) {
+    throw ending_of(error);
+  }
 }
 
 std::vector<plan::Measurement> measure_at_door(

@@ -90,6 +90,7 @@ bool EventLog::is_in_place() const {
 }
 
 void EventLog::write(const Json& event) {
+  if (file_.empty()) return;
   const std::scoped_lock lock(mutex_);
   const std::string line = json_text(event, -1) + "\n";
   if (!out_) {

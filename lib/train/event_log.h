@@ -20,6 +20,7 @@ namespace stagedtrain::train {
 // with the start event of this process. sync() may be called from another thread.
 class EventLog {
  public:
+  // An empty path: writes nothing, as on all ranks but the first.
   explicit EventLog(Path file);
   void write(const Json& event);
   // Returns once the lines written so far are on the disk.

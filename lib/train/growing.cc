@@ -6,6 +6,7 @@
 #include "arch/cost.h"
 #include "base/text.h"
 #include "plan/resolve_files.h"
+#include "train/shared_evaluation.h"
 
 namespace stagedtrain::train {
 namespace {
@@ -61,12 +62,14 @@ grow::GrowthRecipe recipe_in(const RunContext& run, const plan::StagePlan& stage
 
 LiveState grow_into(RunContext& run, LiveState from, std::size_t index) {
   const plan::StagePlan& stage = run.plan.stages[index];
+  run.ranks.stands("growing into stage " + stage.name);
   const Path source = run.folder.stage_file(run.plan.stages[index - 1].name);
   const double before = batch_loss(run, from);
   const auto start = std::chrono::steady_clock::now();
-  LiveState grown =
-      grow_live(recipe_in(run, stage), std::move(from), "stages/" + source.filename().string(),
-                state::CheckpointReader(source).identity());
+  LiveState grown = grow_live(
+      recipe_in(run, stage), std::move(from), "stages/" + source.filename().string(),
+      run.ranks.from_first(run.ranks.first() ? state::CheckpointReader(source).identity() : ""));
+  run.ranks.barrier();  // a stop request waits until all have the larger state
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   enter_stage(stage, index, grown.header.progress);
   tell(run, stage, grown.header.progress, before, batch_loss(run, grown), seconds.count());

@@ -90,8 +90,8 @@ std::string progress_text(const plan::RunPlan& plan, const state::Progress& p,
   return text;
 }
 
-ProgressLine::ProgressLine(const plan::RunPlan& plan, double interval)
-    : plan_(plan), interval_(interval), terminal_(::isatty(STDERR_FILENO) == 1) {
+ProgressLine::ProgressLine(const plan::RunPlan& plan, double interval, bool quiet)
+    : plan_(plan), interval_(interval), terminal_(::isatty(STDERR_FILENO) == 1), quiet_(quiet) {
   if (terminal_) interval_ = kTerminalInterval;
 }
 
@@ -112,6 +112,7 @@ Speed ProgressLine::speed_since_mark(const state::Progress& p) {
 }
 
 void ProgressLine::step(const state::Progress& progress, const StepNumbers& numbers) {
+  if (quiet_) return;
   const auto now = Clock::now();
   const bool first = !marked_ || progress.stage != mark_.stage;
   if (first) speed_since_mark(progress);
@@ -134,6 +135,7 @@ void ProgressLine::clear() {
 }
 
 void ProgressLine::say(const std::string& text) {
+  if (quiet_) return;
   clear();
   std::fprintf(stderr, "%s\n", for_terminal(text).c_str());
 }

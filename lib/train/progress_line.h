@@ -37,8 +37,9 @@ std::uint64_t resident_bytes();
 // Writes to stderr. Not for two threads.
 class ProgressLine {
  public:
-  // interval: seconds between lines where stderr is no terminal.
-  ProgressLine(const plan::RunPlan& plan, double interval);
+  // interval: seconds between lines where stderr is no terminal. quiet: says nothing, as on all
+  // ranks but the first.
+  ProgressLine(const plan::RunPlan& plan, double interval, bool quiet = false);
   ~ProgressLine();  // ends an open line
   void step(const state::Progress& progress, const StepNumbers& numbers);
   // A line that stays, above the progress line.
@@ -50,7 +51,7 @@ class ProgressLine {
   void clear();
   const plan::RunPlan& plan_;
   double interval_;
-  bool terminal_, open_ = false, marked_ = false;
+  bool terminal_, quiet_, open_ = false, marked_ = false;
   Clock::time_point shown_{};
   state::Progress mark_;
   Speed speed_;

@@ -7,7 +7,10 @@
 #include "base/signals.h"
 #include "base/text.h"
 #include "train/growing.h"
+#include "train/rank_of_process.h"
+#include "train/replicas.h"
 #include "train/run_outcome.h"
+#include "train/same_everywhere.h"
 #include "train/take_up.h"
 
 namespace stagedtrain::train {
@@ -61,7 +64,7 @@ void run_stages(RunContext& run, LiveState& live, const std::string& only) {
     auto index = static_cast<std::size_t>(at.stage_index);
     if (at.stage_done && index >= last) return;
     if (at.stage_done) {
-      keep_end_of_stage(run, live);
+      if (run.ranks.first()) keep_end_of_stage(run, live);
       live = grow_into(run, std::move(live), ++index);
     }
     const eval::EvalReport report = run_stage(run, live);
@@ -111,16 +114,29 @@ RunFolder::Mode mode_of(const RunRequest& request) {
   return request.replan ? RunFolder::Mode::replan : RunFolder::Mode::go_on;
 }
 
+// What ranks but the first do: the same training, of which they tell and write nothing.
+void train_along(RunContext& run, const RunRequest& request, TakenUp& taken) {
+  if (has_work(run.plan, request.stage, taken.live.header.progress))
+    run_stages(run, taken.live, request.stage);
+}
+
+void add_ranks(const dist::Ranks& ranks, Json& start) {
+  if (ranks.alone()) return;
+  start["ranks"] = {
+      {"count", ranks.size()}, {"backend", ranks.backend()}, {"launcher", ranks.place().launcher}};
+}
+
 void train(RunContext& run, const RunRequest& request, TakenUp& taken) {
   std::vector<std::string> words;
   const std::optional<runlog::Run> log = read_own_log(run.folder, words);
   if (!log && words.empty() && !taken.from.empty() && taken.from != request.branch_of)
     words.push_back("warning: run.jsonl is not there; it is begun anew, without what came before");
   for (std::string& word : words) taken.words.push_back(std::move(word));
-  const Json start = start_event(
+  Json start = start_event(
       run.plan,
       {taken.live.options.device.str(), taken.live.model->kernels_name(), at::get_num_threads()},
       run.data);
+  add_ranks(run.ranks, start);
   run.process = process_of(start);
   const bool work = has_work(run.plan, request.stage, taken.live.header.progress);
   if (work) {
@@ -177,16 +193,27 @@ model::ModelOptions options_of(const plan::RunPlan& plan, const DeviceRequest& r
 }
 
 RunResult run(const plan::RunPlan& plan, const RunRequest& request) {
-  const model::ModelOptions options = options_of(plan, request.device);
+  const model::ModelOptions options = options_of(plan, device_of_rank(request.device));
+  dist::Ranks& ranks = ranks_of_process(options.device);
   if (!request.stage.empty()) stage_index(plan, request.stage);
   const RunData data = open_data(plan);
-  const RunFolder folder(request.out, plan, mode_of(request));
-  EventLog log(folder.log());
-  ProgressLine line(plan, plan.schedule.log.seconds);
-  RunContext run{
-      plan, folder, data, log, line, KeptCheckpoints(folder, plan.schedule.checkpoint.keep), {}};
+  ProgressLine line(plan, plan.schedule.log.seconds, !ranks.first());
+  if (!ranks.alone()) line.say(launch_text(ranks, options.device, at::get_num_threads()));
+  refuse_other_ranks(ranks, plan, data);
+  const RunFolder folder(request.out, plan,
+                         ranks.first() ? mode_of(request) : RunFolder::Mode::look);
+  EventLog log(ranks.first() ? folder.log() : Path());
+  RunContext run{plan, folder, data,
+                 log,  line,   KeptCheckpoints(folder, plan.schedule.checkpoint.keep),
+                 {},   ranks,  shards_optimizer()};
   try {
+    ranks.stands("loading");
     TakenUp taken = take_up(request, options, run);
+    check_replicas(ranks, taken.live);
+    if (!ranks.first()) {
+      train_along(run, request, taken);
+      return {.done = true};
+    }
     train(run, request, taken);
     return outcome(plan, folder, taken.live.header.progress);
   } catch (const Error& error) {

@@ -6,7 +6,8 @@
 
 namespace stagedtrain::train {
 
-// Throws Error; see engine.h and stage.h.
+// Throws Error; see engine.h and stage.h. On a rank that is not the first: done, with no stages,
+// for the first tells what came of it.
 RunResult run(const plan::RunPlan& plan, const RunRequest& request);
 
 // Options of a model for a request: device, kernels; sets the number of threads. Throws

@@ -60,12 +60,13 @@ bool further(const Candidate& a, const Candidate& b) {
 }  // namespace
 
 RunFolder::RunFolder(const Path& folder, const plan::RunPlan& plan, Mode mode) : folder_(folder) {
+  for (const plan::StagePlan& stage : plan.stages) stages_.push_back(stage.name);
+  if (mode == Mode::look) return;
   std::error_code none;
   if (std::filesystem::exists(folder, none) && !std::filesystem::is_directory(folder, none))
     throw usage_error("--out {}: is a file, expected a folder", folder.string());
   for (const char* part : {"checkpoints", "stages"}) make_folders(folder / part);
   lock_.emplace(folder);
-  for (const plan::StagePlan& stage : plan.stages) stages_.push_back(stage.name);
   for (const char* part : {"checkpoints", "stages", "."}) remove_leftovers(folder / part);
   const Path file = folder / "schedule.yaml";
   const std::string yaml = plan::resolved_yaml(plan);

@@ -38,8 +38,9 @@ class RunFolder {
  public:
   // go_on: the schedule must be the run's. fresh: there must be no run yet. replan: stages that
   // have not ended may have other lengths, and those that have not begun other keys. extend: the
-  // run has ended, and its last stage is to be longer.
-  enum class Mode { go_on, fresh, replan, extend };
+  // run has ended, and its last stage is to be longer. look: another process of the same run has the
+  // folder; nothing in it is compared, locked or changed.
+  enum class Mode { go_on, fresh, replan, extend, look };
   // Makes the folder or takes up the run in it, and locks it; with replan and extend the new
   // schedule is recorded at once. Throws Error(locked) if another process has it, Error(usage) if
   // the schedule differs in more than the mode allows (naming the keys), or if the folder holds any
@@ -65,7 +66,9 @@ class RunFolder {
   Path set_aside(const Path& file, const std::string& why) const;
   // Throws Error(locked) if the lock file is no longer the one that was locked: somebody removed
   // it, and another run may be writing here. Cheap; to be called before every save.
-  void check_lock() const { lock_->check(); }
+  void check_lock() const {
+    if (lock_) lock_->check();
+  }
 
  private:
   void compare_schedule(const plan::RunPlan& plan, Mode mode, const std::string& yaml,

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "plan/decay.h"
 #include "train/checkpoint_match.h"
+#include "train/shared_evaluation.h"
 
 namespace stagedtrain::train {
 namespace {

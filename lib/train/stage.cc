@@ -15,11 +15,17 @@
 #include "train/checkpoint_saver.h"
 #include "train/decisions.h"
 #include "train/gradients.h"
+#include "train/optimizer_shards.h"
+#include "train/replicas.h"
+#include "train/same_everywhere.h"
+#include "train/shared_evaluation.h"
 
 namespace stagedtrain::train {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+constexpr std::int64_t kCheckEvery = 100;  // steps between comparisons of the ranks' copies
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -41,42 +47,61 @@ class StageLoop {
               [this] { run_.data.train->check_unchanged(run_.data.train_fingerprint); }),
         validation_(run.data.validation, stage_.model.context, stage_.model.vocab,
                     schedule_.evaluate.tokens),
+        gradient_(run.ranks),
+        shards_(gradient_, run.ranks, run.shard_optimizer),
         logged_(progress_),
         saved_seconds_(progress_.seconds) {
-    if (stage_.until_slope) watch_slope();
+    if (stage_.until_slope && run_.ranks.first()) watch_slope();
   }
 
   eval::EvalReport run() {
-    if (!run_.plan.checkpoint_every.only_at_ends() || run_.plan.checkpoint_seconds > 0)
-      saver_.prepare(live_.header);
+    const bool saves =
+        !run_.plan.checkpoint_every.only_at_ends() || run_.plan.checkpoint_seconds > 0;
+    if (saves && run_.ranks.first()) saver_.prepare(live_.header);
     std::optional<eval::EvalReport> report;
     freeze_what_is_not_trained();
+    shards_.begin(*live_.model);
     for (;;) {
-      stop_point("training");
+      run_.ranks.stop_point("training");
       tell_saved(saver_.completed());
       report.reset();
       if (progress_.stage_step > 0 && is_due_now(run_.plan.evaluate_every))
         report = evaluate("evaluate");
       if (progress_.stage_step >= stage_.steps) break;
-      if (report && may_grow(*report)) break;
+      if (report && may_grow_anywhere(*report)) break;
       lift_mask();
       step();
+      if (is_due(progress_.step, kCheckEvery)) check_replicas(run_.ranks, live_, shards_.shared());
       run_.kept.came_to(progress_.step);
       keep_what_is_due();
     }
     return finish(report);
   }
 
-  // Saves before it returns, and says so to the log.
+  // Saves before it returns, on any rank, and says so to the log. The stage's loop is over: every
+  // rank has the whole state again.
   void save(const Path& file) {
+    run_.ranks.stands("saving " + file.filename().string());
+    shards_.gather(*live_.model);
+    check_replicas(run_.ranks, live_);
+    if (run_.ranks.first()) save_here(file);
+    run_.ranks.barrier();
+  }
+
+ private:
+  void save_here(const Path& file) {
     save_with([&] { saver_.save(file, live_, [this] { run_.log.sync(); }); });
     tell_saved(saver_.completed());
   }
 
- private:
   // Begins to save; training goes on once the state is copied.
   void start_saving(const Path& file) {
+    check_replicas(run_.ranks, live_, shards_.shared());
+    saved_seconds_ = progress_.seconds;
+    shards_.gather_at_first(*live_.model);
+    if (!run_.ranks.first()) return;
     save_with([&] { saver_.start(file, live_, [this] { run_.log.sync(); }); });
+    shards_.begin(*live_.model);
   }
 
   // The log is on the disk before a checkpoint that it should tell of.
@@ -87,9 +112,8 @@ class StageLoop {
       save();
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::diverged) throw;
-      refuse(error.what());
+      throw refusal(error.what());
     }
-    saved_seconds_ = progress_.seconds;
   }
 
   void tell_saved(const std::vector<SavedCheckpoint>& saved) {
@@ -110,18 +134,24 @@ class StageLoop {
                         plan::tokens_at(schedule_, stage_.model, progress_.step - 1));
   }
 
-  // The training diverged; says which checkpoint is left.
-  [[noreturn]] void refuse(const std::string& what) {
+  // The training diverged, as every rank finds; says which checkpoint is left.
+  [[noreturn]] void refuse_everywhere(const std::string& what) {
+    if (!run_.ranks.first()) throw run_.ranks.agreed(make_error(ErrorKind::diverged, "{}", what));
+    throw run_.ranks.agreed(refusal(what));
+  }
+
+  Error refusal(const std::string& what) {
     tell_saved(saver_.wait());
-    run_.kept.came_to(progress_.step);  // a save that took long may be of a step before the last good one
+    run_.kept.came_to(
+        progress_.step);  // a save that took long may be of a step before the last good one
     std::string hint;
     for (const Path& file : run_.kept.set_aside_diverged())
       hint += fmt::format("the state saved just before is kept as {}; ", file.string());
     const Path& good = run_.kept.last_good();
-    throw Error(ErrorKind::diverged, what,
-                hint + fmt::format("nothing was saved over the last good checkpoint ({}); try a "
-                                   "lower lr.peak or a longer lr.warmup in a new folder",
-                                   good.empty() ? "there is none yet" : good.string()));
+    return Error(ErrorKind::diverged, what,
+                 hint + fmt::format("nothing was saved over the last good checkpoint ({}); try a "
+                                    "lower lr.peak or a longer lr.warmup in a new folder",
+                                    good.empty() ? "there is none yet" : good.string()));
   }
 
   // What the log tells of this stage; the run's start event is in it already.
@@ -158,6 +188,13 @@ class StageLoop {
     return true;
   }
 
+  // As the first rank decides, which reads the log.
+  bool may_grow_anywhere(const eval::EvalReport& report) {
+    std::vector<double> grows{run_.ranks.first() && may_grow(report) ? 1.0 : 0.0};
+    run_.ranks.sum(grows);
+    return grows[0] > 0;
+  }
+
   void tell_why(const Json& numbers, const std::string& why) {
     Json event = place_event("until", progress_);
     event.update(numbers);
@@ -176,8 +213,10 @@ class StageLoop {
     const state::MaskRamp& mask = live_.header.mask;
     if (mask.steps == 0) return;
     if (progress_.step >= mask.start + mask.steps) {
+      shards_.gather(*live_.model);
       end_mask(live_);
       freeze_what_is_not_trained();
+      shards_.begin(*live_.model);
     } else {
       show_through_mask(live_, progress_.step + 1);
     }
@@ -188,19 +227,25 @@ class StageLoop {
     const auto start = Clock::now();
     const double lr = plan::learning_rate(run_.plan, stage_, progress_.step, progress_.stage_step,
                                           progress_.total_steps);
+    run_.ranks.stands(
+        fmt::format("training, step {} of stage {}", progress_.stage_step + 1, progress_.stage));
     const DeviceBatch batch = feed_.take(shape_at(progress_.step));
-    const GradientPasses passes{rows_at_once(run_.plan) * stage_.model.context / batch.length(),
-                                live_.header.seed, progress_.step};
-    const at::Tensor loss_there = accumulate_gradients(*live_.model, batch.tokens_BS, passes);
-    const at::Tensor norm_there = gradient_norm(live_.model->params());
+    const GradientPasses passes{
+        rows_of_pass(run_.plan, batch.rows(), stage_.model.context / batch.length(),
+                     run_.ranks.size()),
+        live_.header.seed, progress_.step};
+    const at::Tensor loss_there =
+        gradient_.add_up(*live_.model, batch.tokens_BS, passes, shards_.shared());
+    const at::Tensor norm_there = shards_.norm(*live_.model);
     if (progress_.stage_step + 1 < stage_.steps) feed_.prepare(shape_at(progress_.step + 1));
     const double loss = loss_there.item<double>(), norm = norm_there.item<double>();
     refuse_divergence(loss, norm);
     const schedule::OptimizerSpec& o = schedule_.optimizer;
-    adamw_step(live_.model->params(), {o.betas[0], o.betas[1], o.eps, o.weight_decay}, lr,
-               progress_.step + 1, clip_factor(norm, o.clip));
+    const AdamWOptions adamw{o.betas[0], o.betas[1], o.eps, o.weight_decay};
+    shards_.step(*live_.model, adamw, lr, progress_.step + 1, clip_factor(norm, o.clip));
     advance(batch, lr);
-    progress_.seconds += seconds_since(start);
+    // The first rank's clock is everyone's: checkpoints may be due by it.
+    progress_.seconds += run_.ranks.from_first(seconds_since(start));
     tell(loss, norm);
   }
 
@@ -211,7 +256,7 @@ class StageLoop {
   void refuse_divergence(double loss, double norm) {
     const RunningStats losses{progress_.loss_mean, progress_.loss_var};
     if (!diverged(loss, norm, losses, schedule_.guard.rise)) return;
-    refuse(fmt::format(
+    refuse_everywhere(fmt::format(
         "stage {}, step {}: diverged: loss {:.4g} (running mean {:.4g}), gradient norm {:.4g}",
         progress_.stage, progress_.step + 1, loss, losses.mean, norm));
   }
@@ -250,6 +295,7 @@ class StageLoop {
                   {"tokens_per_second", speed.tokens_per_second},
                   {"flops_per_second", speed.flops_per_second},
                   {"memory_bytes", resident_bytes()}});
+    if (!run_.ranks.alone()) event["communication_seconds"] = run_.ranks.take_seconds();
     run_.log.write(event);
     if (slope_) slope_->add({static_cast<double>(progress_.step), numbers.lr, loss});
     logged_ = progress_;
@@ -262,14 +308,15 @@ class StageLoop {
     const bool due = is_due_now(run_.plan.checkpoint_every) ||
                      (run_.plan.checkpoint_seconds > 0 && unsaved >= run_.plan.checkpoint_seconds);
     if (at_end || !due) return;
-    run_.data.check_unchanged();
+    check_unchanged(run_.ranks, run_.data);
     start_saving(run_.folder.step_file(progress_.step));
   }
 
   eval::EvalReport evaluate(const char* kind) {
-    run_.data.check_unchanged();
-    const eval::EvalReport report =
-        eval::evaluate(*live_.model, validation_, rows_at_once(run_.plan));
+    run_.ranks.stands(
+        fmt::format("evaluating after step {} of stage {}", progress_.stage_step, progress_.stage));
+    check_unchanged(run_.ranks, run_.data);
+    const eval::EvalReport report = evaluate_on_ranks(run_, live_, validation_);
     log_report(kind, report);
     run_.line.say(fmt::format("{} step {}: validation loss {}{}", progress_.stage,
                               grouped(progress_.stage_step),
@@ -292,7 +339,7 @@ class StageLoop {
   eval::EvalReport finish(std::optional<eval::EvalReport> report) {
     if (!report) report = evaluate("evaluate");
     if (!std::isfinite(report->loss))
-      refuse(
+      refuse_everywhere(
           fmt::format("stage {}: diverged: the validation loss is not a number", progress_.stage));
     log_report("stage_end", *report);
     progress_.stage_done = true;
@@ -314,6 +361,8 @@ class StageLoop {
   const plan::StagePlan& stage_;
   BatchFeed feed_;
   data::EvaluationSet validation_;
+  StepGradient gradient_;
+  OptimizerShards shards_;
   state::Progress logged_;  // as of the last line of the log
   double saved_seconds_;    // training time at the last save
   std::optional<plan::SlopeWatch> slope_;
@@ -321,11 +370,6 @@ class StageLoop {
 };
 
 }  // namespace
-
-std::int64_t rows_at_once(const plan::RunPlan& plan) {
-  const schedule::BatchSpec& batch = plan.schedule.batch;
-  return batch.micro ? batch.micro : batch.sequences;
-}
 
 eval::EvalReport run_stage(RunContext& run, LiveState& live) {
   StageLoop loop(run, live);
@@ -335,6 +379,7 @@ eval::EvalReport run_stage(RunContext& run, LiveState& live) {
     // A signal, or token files that can no longer be read: the state itself is good.
     if (error.kind() != ErrorKind::interrupted && error.kind() != ErrorKind::input) throw;
     const state::Progress& at = live.header.progress;
+    if (!run.ranks.all_throw(error)) throw;
     const Path file = run.folder.step_file(at.step);
     if (at.step > 0) loop.save(file);
     const bool interrupted = error.kind() == ErrorKind::interrupted;

@@ -1,6 +1,7 @@
 // One stage, from wherever its state stands to its end: the training loop.
 #pragma once
 
+#include "dist/ranks.h"
 #include "eval/evaluate.h"
 #include "train/event_log.h"
 #include "train/kept_checkpoints.h"
@@ -19,7 +20,9 @@ struct RunContext {
   EventLog& log;
   ProgressLine& line;
   KeptCheckpoints kept;
-  Json process;  // version, time, device, kernels, threads: what stage_end and end say
+  Json process;        // version, time, device, kernels, threads: what stage_end and end say
+  dist::Ranks& ranks;  // only the first writes into folder and log
+  bool shard_optimizer = false;  // each rank keeps its own part of the moments (ZeRO-1)
 };
 
 // Trains until the stage's steps are done or its loss is reached; evaluates, logs and saves on the
@@ -28,8 +31,5 @@ struct RunContext {
 // Error(locked) if the folder's lock was lost, Error(input) after a save if a token file has
 // changed since it was opened. Returns the last evaluation.
 eval::EvalReport run_stage(RunContext& run, LiveState& live);
-
-// Windows that fit one pass.
-std::int64_t rows_at_once(const plan::RunPlan& plan);
 
 }  // namespace stagedtrain::train

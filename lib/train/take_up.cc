@@ -174,17 +174,48 @@ void warn_of_rates(const plan::RunPlan& plan, TakenUp& taken) {
       format_number(at.learning_rate), format_number(planned)));
 }
 
+TakenUp start(const plan::RunPlan& plan, const model::ModelOptions& options) {
+  return {
+      plan.schedule.from.empty() ? start_fresh(plan, options) : start_from_weights(plan, options),
+      {},
+      {}};
+}
+
+TakenUp find(const RunRequest& request, const model::ModelOptions& options, RunContext& run) {
+  std::optional<TakenUp> taken = Search(run.folder, run.plan, options).find();
+  if (!taken && request.branch_of) taken = from_branch(*request.branch_of, run.plan, options);
+  return taken ? std::move(*taken) : start(run.plan, options);
+}
+
+// The other ranks' state is the first one's; a file of the same path may be another on their host.
+TakenUp follow_first(std::optional<TakenUp> taken, const model::ModelOptions& options,
+                     RunContext& run) {
+  const auto identity = [](const Path& file) { return state::CheckpointReader(file).identity(); };
+  std::string choice;
+  if (taken && !taken->from.empty() && !run.ranks.alone())
+    choice = fmt::format("{}\n{}", identity(taken->from),
+                         std::filesystem::absolute(taken->from).string());
+  choice = run.ranks.from_first(choice);
+  if (taken) return std::move(*taken);
+  if (choice.empty()) return start(run.plan, options);
+  const std::size_t end = choice.find('\n');
+  const std::string expected = choice.substr(0, end);
+  const Path file = choice.substr(end + 1);
+  if (const std::string found = identity(file); found != expected)
+    throw usage_error(
+        "{}: rank 0 goes on from a file of this path with checksum {}; here it has {}",
+        file.string(), expected, found)
+        .with_hint("give all ranks the same folder, on a file system that they share");
+  return {load_live(file, options), file, {}};
+}
+
 }  // namespace
 
 TakenUp take_up(const RunRequest& request, const model::ModelOptions& options, RunContext& run) {
   const plan::RunPlan& plan = run.plan;
-  std::optional<TakenUp> taken = Search(run.folder, plan, options).find();
-  if (!taken && request.branch_of) taken = from_branch(*request.branch_of, plan, options);
-  if (!taken)
-    taken = TakenUp{
-        plan.schedule.from.empty() ? start_fresh(plan, options) : start_from_weights(plan, options),
-        {},
-        {}};
+  std::optional<TakenUp> taken;
+  if (run.ranks.first()) taken = find(request, options, run);
+  taken = follow_first(std::move(taken), options, run);
   state::StateHeader& header = taken->live.header;
   if (!taken->from.empty()) {
     run.data.check_same(header.run.data_fingerprint);

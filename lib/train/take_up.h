@@ -17,6 +17,7 @@ struct TakenUp {
 
 // The furthest checkpoint of the folder that verifies and is of this plan; else the branch of a
 // shorter run that the request names; else the weights of the schedule's `from`, or fresh ones.
+// The first rank looks, and the others take the same state, from the same file.
 // Damaged checkpoints are set aside once there is another to go on from. Throws Error(input) if the
 // folder has checkpoints and none can be used, or if the token files are not those of the run.
 TakenUp take_up(const RunRequest& request, const model::ModelOptions& options, RunContext& run);

@@ -1,0 +1,186 @@
+// Meeting, and the collective calls that every part of a run shares.
+#include "dist/ranks.h"
+
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <cstring>
+#include <thread>
+#include <utility>
+
+#include "base/signals.h"
+#include "base/text.h"
+
+namespace stagedtrain::dist {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::milliseconds kPoll{5};
+
+std::string here_key(int rank) { return "here/" + std::to_string(rank); }
+
+}  // namespace
+
+Ranks::Ranks(const Place& place, const at::Device& device) : place_(place) {
+  store_ = connect(place, place.join_timeout);
+  stops_.emplace();
+  meet(place.join_timeout);
+  watch_ = std::make_unique<Watch>(place, store_->another(), place.lost_after);
+  call([&] {
+    control_ = make_backend(place, at::kCPU, "control", *store_);
+    if (device.is_cuda()) data_ = make_backend(place, device, "data", *store_);
+  });
+}
+
+Ranks::~Ranks() { part(); }
+
+// Rank 0 counts who comes, and tells the others that all are there or who is missing.
+void Ranks::meet(double seconds) {
+  const auto start = Clock::now();
+  store_->set(here_key(place_.rank), "");
+  const auto waited = [&] { return std::chrono::duration<double>(Clock::now() - start).count(); };
+  std::vector<std::string> missing;
+  if (place_.rank == 0) {
+    for (int rank = 1; rank < place_.size; ++rank) {
+      while (!store_->get(here_key(rank)) && waited() < seconds) {
+        if (stop_requested()) throw make_error(ErrorKind::interrupted, "stopped while ranks met");
+        std::this_thread::sleep_for(kPoll);
+      }
+      if (!store_->get(here_key(rank))) missing.push_back(std::to_string(rank));
+    }
+    store_->set("met", join(missing, ", "));
+  } else {
+    std::optional<std::string> met;
+    // Rank 0 waits as long, and may have begun later.
+    while (!(met = store_->get("met")) && waited() < 2 * seconds + 1)
+      std::this_thread::sleep_for(kPoll);
+    if (met && met->empty()) return;
+    missing = {met.value_or("0")};
+  }
+  if (missing.empty()) return;
+  if (place_.rank == 0) std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  throw make_error(ErrorKind::peer, "waited {:.3g} s for {} ranks at {}:{}; rank{} {} did not come",
+                   waited(), place_.size, place_.address, place_.port,
+                   missing.size() > 1 ? "s" : "", join(missing, ", "))
+      .with_hint(
+          "see what those processes say, or whether they were started at all; "
+          "--join-timeout says how long to wait");
+}
+
+template <class F>
+void Ranks::call(F f) {
+  const auto start = Clock::now();
+  try {
+    f();
+    seconds_ += std::chrono::duration<double>(Clock::now() - start).count();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::peer) throw;
+    watch_->failed(error);
+  }
+}
+
+void Ranks::stands(const std::string& phase) {
+  if (watch_) watch_->stands(phase);
+}
+
+// The watch ends this process if whoever is waited for is lost.
+std::string Ranks::await(const std::string& key) {
+  for (;;) {
+    if (auto text = store_->get(key)) return *text;
+    std::this_thread::sleep_for(kPoll);
+  }
+}
+
+std::vector<std::string> Ranks::gather(const std::string& text) {
+  if (alone()) return {text};
+  const std::string key = fmt::format("text/{}/", ++texts_);
+  std::vector<std::string> all;
+  call([&] {
+    store_->set(key + std::to_string(place_.rank), text);
+    for (int rank = 0; rank < place_.size; ++rank) all.push_back(await(key + std::to_string(rank)));
+  });
+  return all;
+}
+
+std::string Ranks::from_first(const std::string& text) {
+  if (alone()) return text;
+  const std::string key = fmt::format("text/{}", ++texts_);
+  std::string first = text;
+  call([&] {
+    if (place_.rank == 0) {
+      store_->set(key, text);
+    } else {
+      first = await(key);
+    }
+  });
+  return first;
+}
+
+double Ranks::from_first(double number) {
+  std::vector<double> values{first() ? number : 0};
+  sum(values);
+  return values[0];
+}
+
+// Behind the values: how many ranks have a signal, and the sum of their numbers.
+void Ranks::sum(std::vector<double>& values) {
+  if (alone()) return;
+  const int signal = stop_requested();
+  std::vector<double> all = values;
+  all.push_back(signal ? 1 : 0);
+  all.push_back(signal);
+  const auto count = static_cast<std::int64_t>(all.size());
+  call([&] { control_->sum(at::from_blob(all.data(), {count}, at::kDouble)); });
+  const double stopped = all[values.size()];
+  if (stopped > 0) stop_signal_ = static_cast<int>(std::lround(all.back() / stopped));
+  std::copy_n(all.begin(), values.size(), values.begin());
+}
+
+void Ranks::stop_point(const char* what) {
+  if (alone()) return stagedtrain::stop_point(what);
+  if (!stop_signal_) return;
+  const char* name = ::sigabbrev_np(stop_signal_);
+  const std::string by = fmt::format("stopped by SIG{}", name ? name : "?");
+  throw agreed(make_error(ErrorKind::interrupted, "{} while {}",
+                          stop_signal_ == SIGINT ? "interrupted" : by, what));
+}
+
+void Ranks::barrier() {
+  std::vector<double> nothing;
+  sum(nothing);
+}
+
+void Ranks::all_to_all(const at::Tensor& out, const at::Tensor& in,
+                       const std::vector<std::int64_t>& out_counts,
+                       const std::vector<std::int64_t>& in_counts) {
+  call([&] { (data_ ? data_ : control_)->all_to_all(out, in, out_counts, in_counts); });
+}
+
+void Ranks::all_gather(const at::Tensor& whole, const at::Tensor& part) {
+  call([&] { (data_ ? data_ : control_)->all_gather(whole, part); });
+}
+
+double Ranks::take_seconds() { return std::exchange(seconds_, 0); }
+
+Error Ranks::agreed(Error error) {
+  agreed_ = error.kind();
+  return error;
+}
+
+bool Ranks::all_throw(const Error& error) const { return alone() || agreed_ == error.kind(); }
+
+bool Ranks::end_by(const Error& error) {
+  if (alone()) return true;
+  if (all_throw(error)) {
+    part();
+    return first();
+  }
+  if (watch_) watch_->tell(error);
+  return true;
+}
+
+void Ranks::part() {
+  if (watch_) watch_->part();
+}
+
+}  // namespace stagedtrain::dist

@@ -1,0 +1,249 @@
+// Heartbeats and the verdict.
+#include "dist/watch.h"
+
+#include <unistd.h>
+
+#include <chrono>
+
+#include "base/signals.h"
+#include "base/text.h"
+
+namespace stagedtrain::dist {
+namespace {
+
+constexpr double kBeat = 0.25;
+// Once a collective call failed somewhere, a rank without a heartbeat for so long is the reason.
+constexpr double kSilent = 1.2;
+// And if all ranks still beat after so long, the connection between two of them is.
+constexpr double kNobodySilent = 3;
+constexpr double kLinger = 2, kPart = 10;
+constexpr char kVerdict[] = "verdict", kHeeded[] = "heeded", kParted[] = "parted";
+constexpr const char* kRerun = "what was saved before is kept: run the same command again to go on";
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+std::string host_name() {
+  char name[256] = "";
+  return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
+}
+
+std::string beat_key(int rank) { return "beat/" + std::to_string(rank); }
+
+}  // namespace
+
+Watch::Watch(const Place& place, std::unique_ptr<Store> store, double lost_after)
+    : place_(place),
+      lost_after_(lost_after),
+      store_(std::move(store)),
+      host_(host_name()),
+      beaten_(Clock::now()),
+      seen_(static_cast<std::size_t>(place.size)) {
+  for (Seen& one : seen_) one.changed = Clock::now();
+  beat(0);
+  beating_ = std::thread([this] { beat_until_end(); });
+  guarding_ = std::thread([this] { guard_until_end(); });
+}
+
+Watch::~Watch() { part(); }
+
+void Watch::stands(const std::string& phase) {
+  const std::scoped_lock lock(mutex_);
+  phase_ = phase;
+}
+
+// Returns whether the watch still goes on.
+bool Watch::sleep(double seconds) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, std::chrono::duration<double>(seconds), [&] { return ended_; });
+  return !ended_;
+}
+
+// count, phase, host, failure: a line each.
+void Watch::beat(std::int64_t count) {
+  std::string text;
+  {
+    const std::scoped_lock lock(mutex_);
+    text = fmt::format("{}\n{}\n{} (process {})\n{}", count, phase_, host_, ::getpid(), failure_);
+  }
+  store_->set(beat_key(place_.rank), text);
+}
+
+void Watch::beat_until_end() {
+  try {
+    for (std::int64_t count = 1; sleep(kBeat); ++count) {
+      const std::scoped_lock lock(store_mutex_);
+      beat(count);
+      heed_verdict();
+      look_at_others();
+      beaten_ = Clock::now();
+    }
+  } catch (const Error& error) {
+    {
+      const std::scoped_lock lock(mutex_);
+      if (ended_ || leaving_) return;
+    }
+    leave(fmt::format("{}\n{}\n{}", static_cast<int>(ErrorKind::peer),
+                      lost_text(0, "its store cannot be reached"), kRerun));
+  }
+}
+
+void Watch::guard_until_end() {
+  while (sleep(kBeat)) {
+    if (seconds_since(beaten_) < lost_after_ + 2 * kBeat) continue;
+    leave(fmt::format("{}\n{}\n{}", static_cast<int>(ErrorKind::peer),
+                      lost_text(0, fmt::format("its store has not answered for {:.3g} s",
+                                               seconds_since(beaten_))),
+                      kRerun));
+  }
+}
+
+std::string Watch::lost_text(int rank, const std::string& why) const {
+  const Seen& seen = seen_[static_cast<std::size_t>(rank)];
+  return fmt::format("rank {} on {} was lost while {}: {}", rank,
+                     seen.host.empty() ? "an unknown host" : seen.host,
+                     seen.phase.empty() ? "starting" : seen.phase, why);
+}
+
+void Watch::look_at(int rank) {
+  Seen& seen = seen_[static_cast<std::size_t>(rank)];
+  const std::optional<std::string> text = store_->get(beat_key(rank));
+  if (text && *text != seen.beat) {
+    seen.beat = *text;
+    seen.changed = Clock::now();
+    const std::vector<std::string> lines = split(*text, '\n');
+    if (lines.size() >= 4) {
+      seen.phase = lines[1];
+      seen.host = lines[2];
+      seen.failure = lines[3];
+    }
+    if (!seen.failure.empty() && !first_failure_) first_failure_ = Clock::now();
+    seen.parted = seen.phase == kParted;
+  }
+  const double silent = seconds_since(seen.changed);
+  if (seen.parted || silent < (first_failure_ ? std::min(kSilent, lost_after_) : lost_after_))
+    return;
+  speak(ErrorKind::peer, lost_text(rank, fmt::format("no sign of life for {:.1f} s", silent)),
+        kRerun);
+}
+
+// Many ranks look at one, and one looks at many: no store is asked for more.
+void Watch::look_at_others() {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!failure_.empty() && !first_failure_) first_failure_ = Clock::now();
+  }
+  if (place_.rank != 0) return look_at(0);
+  for (int rank = 1; rank < place_.size; ++rank) look_at(rank);
+  if (!first_failure_ || seconds_since(*first_failure_) < kNobodySilent) return;
+  std::string failure = failure_;
+  int failed = 0;
+  for (int rank = 1; rank < place_.size && failure.empty(); ++rank) {
+    failure = seen_[static_cast<std::size_t>(rank)].failure;
+    failed = rank;
+  }
+  speak(ErrorKind::peer,
+        fmt::format("rank {}: a connection to another rank broke, though all ranks are alive: {}",
+                    failed, failure),
+        kRerun);
+}
+
+// The first verdict holds. author, kind, message, hint: a line each.
+void Watch::speak(ErrorKind kind, const std::string& message, const std::string& hint) {
+  store_->set_once(kVerdict, fmt::format("{}\n{}\n{}", static_cast<int>(kind), message, hint));
+  heed_verdict();
+}
+
+void Watch::heed_verdict() {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (leaving_) return;
+  }
+  if (const auto verdict = store_->get(kVerdict)) leave(*verdict);
+}
+
+// Rank 0 takes the store with it: it waits until the others have read the verdict.
+void Watch::linger() {
+  const auto start = Clock::now();
+  store_->add(kHeeded, 1);
+  if (place_.rank != 0 || place_.others_store) return;
+  while (store_->add(kHeeded, 0) < place_.size && seconds_since(start) < kLinger)
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+}
+
+void Watch::leave(const std::string& verdict) {
+  {
+    const std::scoped_lock lock(mutex_);
+    leaving_ = true;
+  }
+  const std::vector<std::string> lines = split(verdict, '\n');
+  const int code = std::atoi(lines[0].c_str());
+  const std::string self = fmt::format("stagedtrain: rank {}: ", place_.rank);
+  const std::string message = lines.size() > 1 ? lines[1] : "",
+                    hint = lines.size() > 2 ? lines[2] : "";
+  try {
+    if (seconds_since(beaten_) < lost_after_) linger();
+  } catch (const Error&) {  // the store has gone, which the verdict may be about
+  }
+  say_and_leave({self.c_str(), message.c_str(), hint.empty() ? "" : "\n  ", hint.c_str(), "\n"},
+                code ? code : static_cast<int>(ErrorKind::peer));
+}
+
+void Watch::failed(const Error& error) {
+  {
+    const std::scoped_lock lock(mutex_);
+    failure_ = error.what();
+  }
+  sleep(lost_after_ + kNobodySilent + kLinger);
+  throw error;
+}
+
+void Watch::stop() {
+  {
+    const std::scoped_lock lock(mutex_);
+    ended_ = leaving_ = true;
+  }
+  changed_.notify_all();
+  if (beating_.joinable()) beating_.join();
+  if (guarding_.joinable()) guarding_.join();
+}
+
+void Watch::tell(const Error& error) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (leaving_) return;
+    leaving_ = true;
+  }
+  try {
+    const std::scoped_lock lock(store_mutex_);
+    store_->set_once(kVerdict,
+                     fmt::format("{}\nrank {} on {} ended while {}: {}\n{}", error.exit_code(),
+                                 place_.rank, host_, phase_, error.what(), error.hint()));
+    linger();
+  } catch (const Error&) {  // nobody is left to tell
+  }
+  stop();
+}
+
+void Watch::part() {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (leaving_) return;
+    leaving_ = true;
+    phase_ = kParted;
+  }
+  try {
+    const std::scoped_lock lock(store_mutex_);
+    beat(-1);
+    const auto start = Clock::now();
+    store_->add(kParted, 1);
+    while (place_.rank == 0 && store_->add(kParted, 0) < place_.size &&
+           seconds_since(start) < kPart)
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  } catch (const Error&) {  // the store has gone with rank 0, which had waited long enough
+  }
+  stop();
+}
+
+}  // namespace stagedtrain::dist

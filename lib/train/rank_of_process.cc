@@ -1,0 +1,47 @@
+// The one Ranks of a process.
+#include "train/rank_of_process.h"
+
+#include <cstdlib>
+#include <memory>
+#include <string>
+
+#include "model/model.h"
+
+namespace stagedtrain::train {
+namespace {
+
+std::unique_ptr<dist::Ranks> g_ranks;
+
+}  // namespace
+
+dist::Ranks& ranks_of_process(const at::Device& device) {
+  if (g_ranks) return *g_ranks;
+  const dist::Place place = dist::place_of_this_process();
+  g_ranks = place.alone() ? std::make_unique<dist::Ranks>()
+                          : std::make_unique<dist::Ranks>(place, device);
+  return *g_ranks;
+}
+
+bool shards_optimizer() {
+  const char* word = std::getenv("STAGEDTRAIN_SHARDING");
+  return word && std::string(word) == "optimizer";
+}
+
+DeviceRequest device_of_rank(DeviceRequest request) {
+  const dist::Place place = dist::place_of_this_process();
+  if (place.alone() || (request.device != "auto" && request.device != "cuda")) return request;
+  const at::Device device = model::parse_device(request.device);
+  if (device.is_cuda()) request.device = "cuda:" + std::to_string(place.local_rank);
+  return request;
+}
+
+Error ending_of(const Error& error) {
+  if (!g_ranks || g_ranks->alone()) return error;
+  const bool agreed = g_ranks->all_throw(error);
+  if (!g_ranks->end_by(error)) return Error(error.kind(), "");
+  if (agreed) return error;
+  return Error(error.kind(), fmt::format("rank {}: {}", g_ranks->rank(), error.what()),
+               error.hint());
+}
+
+}  // namespace stagedtrain::train

@@ -1,0 +1,74 @@
+// Checksums of tensors, compared over the ranks.
+#include "train/replicas.h"
+
+#include <algorithm>
+#include <span>
+
+#include "base/crc32c.h"
+#include "base/text.h"
+
+namespace stagedtrain::train {
+namespace {
+
+// One checksum for each tensor of each kind.
+std::vector<double> checksums(LiveState& live, bool weights_only) {
+  model::ParamBuffer& params = live.model->params();
+  std::vector<double> sums;
+  at::Tensor room;
+  for (const state::Kind kind : state::kKinds) {
+    if (weights_only && kind != state::Kind::weights) continue;
+    for (std::size_t i = 0; i < params.table().size(); ++i)
+      sums.push_back(crc32c(params.get(kind, i, room)));
+  }
+  return sums;
+}
+
+std::vector<double> from_all(dist::Ranks& ranks, const std::vector<double>& own) {
+  std::vector<double> all(own.size() * static_cast<std::size_t>(ranks.size()));
+  std::ranges::copy(own, all.begin() + static_cast<std::ptrdiff_t>(own.size()) * ranks.rank());
+  ranks.sum(all);
+  return all;
+}
+
+// The ranks whose number is not what most have (of two, not what rank 0 has).
+std::vector<std::string> odd_ranks(const std::vector<double>& all, std::size_t stride,
+                                   std::size_t at) {
+  std::vector<double> values;
+  for (std::size_t i = at; i < all.size(); i += stride) values.push_back(all[i]);
+  const auto most = std::ranges::max_element(
+      values, {}, [&](double value) { return std::ranges::count(values, value); });
+  std::vector<std::string> odd;
+  for (std::size_t rank = 0; rank < values.size(); ++rank)
+    if (values[rank] != *most) odd.push_back(std::to_string(rank));
+  return odd;
+}
+
+std::string tensor_name(LiveState& live, std::size_t index) {
+  const arch::ParamTable& table = live.model->params().table();
+  const auto kind = state::kKinds[index / table.size()];
+  return fmt::format("{} of {}", kind_name(kind), table[index % table.size()].name);
+}
+
+}  // namespace
+
+void check_replicas(dist::Ranks& ranks, LiveState& live, bool weights_only) {
+  if (ranks.alone()) return;
+  const std::vector<double> own = checksums(live, weights_only);
+  const double whole = crc32c(std::as_bytes(std::span(own)));
+  const std::vector<double> wholes = from_all(ranks, {whole});
+  if (std::ranges::all_of(wholes, [&](double other) { return other == wholes[0]; })) return;
+  const std::vector<double> all = from_all(ranks, own);
+  for (std::size_t i = 0; i < own.size(); ++i) {
+    const std::vector<std::string> odd = odd_ranks(all, own.size(), i);
+    if (odd.empty()) continue;
+    throw ranks.agreed(
+        resource_error("after step {}: {} is not the same on all ranks: it differs on rank {} from "
+                       "the others",
+                       live.header.progress.step, tensor_name(live, i), join(odd, ", "))
+            .with_hint("a fault of memory or processor, or different libraries, on that rank's "
+                       "host; nothing was saved from this state; run the same command again, "
+                       "without that host, to go on from the checkpoint before"));
+  }
+}
+
+}  // namespace stagedtrain::train

@@ -1,0 +1,20 @@
+// Ranks that would train different things are refused before the first step.
+#pragma once
+
+#include "dist/ranks.h"
+#include "plan/run_plan.h"
+#include "train/run_data.h"
+
+namespace stagedtrain::train {
+
+// Compares program, schedule and tokens of all ranks. Throws Error(usage), the same on every rank,
+// that names both sides. Does nothing alone.
+void refuse_other_ranks(dist::Ranks& ranks, const plan::RunPlan& plan, const RunData& data);
+
+// Throws as RunData's: the same on every rank, by what the first finds.
+void check_unchanged(dist::Ranks& ranks, const RunData& data);
+
+// "launched by torchrun: 2 ranks on 1 host (node7), cpu with 4 threads each, by gloo".
+std::string launch_text(dist::Ranks& ranks, const at::Device& device, int threads);
+
+}  // namespace stagedtrain::train

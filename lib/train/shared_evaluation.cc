@@ -1,0 +1,25 @@
+// Sharing out rows and passes.
+#include "train/shared_evaluation.h"
+
+namespace stagedtrain::train {
+
+std::int64_t rows_at_once(const plan::RunPlan& plan, std::int64_t ranks) {
+  const schedule::BatchSpec& batch = plan.schedule.batch;
+  return batch.micro ? batch.micro : (batch.sequences + ranks - 1) / ranks;
+}
+
+std::int64_t rows_of_pass(const plan::RunPlan& plan, std::int64_t rows, std::int64_t pieces,
+                          std::int64_t ranks) {
+  const std::int64_t micro = plan.schedule.batch.micro;
+  return micro ? micro * pieces : (rows + ranks - 1) / ranks;
+}
+
+eval::EvalReport evaluate_on_ranks(RunContext& run, LiveState& live,
+                                   const data::EvaluationSet& set) {
+  dist::Ranks& ranks = run.ranks;
+  const auto sum = [&ranks](std::vector<double>& losses) { ranks.sum(losses); };
+  return eval::evaluate(*live.model, set, rows_at_once(run.plan, ranks.size()),
+                        {ranks.rank(), ranks.size(), sum});
+}
+
+}  // namespace stagedtrain::train

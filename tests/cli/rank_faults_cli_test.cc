@@ -1,0 +1,231 @@
+// What goes wrong with several processes: every rank ends, says why, and nothing that was saved is
+// lost.
+#include <arpa/inet.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <fstream>
+
+#include "support/catch.h"
+#include "support/ranks.h"
+
+using namespace stagedtrain;
+using test::comes_true;
+using test::contains;
+
+namespace {
+
+// How long the others may take to notice, with --lost-after 3 and a busy machine.
+constexpr double kNoticed = 10;
+const std::vector<std::string> kLong = {"--set", "stages.small.for=1000000"};
+
+std::vector<pid_t> children_of(pid_t process) {
+  std::ifstream file("/proc/" + std::to_string(process) + "/task/" + std::to_string(process) +
+                     "/children");
+  std::vector<pid_t> children;
+  for (pid_t child; file >> child;) children.push_back(child);
+  return children;
+}
+
+bool has_step(const std::string& folder, int step) {
+  return contains(test::read_text(folder + "/run.jsonl"), "\"step\":" + std::to_string(step) + ",");
+}
+
+// A long run on several ranks that has come to its 20th step, and the processes of its ranks.
+struct LongRun {
+  test::RanksRun run;
+  std::string folder = run.folder("run");
+  test::RunningCommand running;
+  std::vector<pid_t> ranks;
+
+  explicit LongRun(int count) : running(with_processes(count)) {
+    REQUIRE(comes_true([&] { return has_step(folder, 20); }));
+    ranks = children_of(running.pid());
+    REQUIRE(ranks.size() == static_cast<std::size_t>(count));
+  }
+  test::Command with_processes(int count) const {
+    std::vector<std::string> more = kLong;
+    more.insert(more.end(), {"--processes", std::to_string(count)});
+    return run.command("run", more);
+  }
+  // Seconds from now until it has ended.
+  std::pair<test::CommandResult, double> end() {
+    const auto start = std::chrono::steady_clock::now();
+    const auto result = running.wait();
+    return {result,
+            std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a rank that is killed ends all others, and the same command goes on") {
+  const int killed = GENERATE(0, 1, 2);
+  LongRun run(3);
+  ::kill(run.ranks[static_cast<std::size_t>(killed)], SIGKILL);
+  const auto [result, seconds] = run.end();
+  INFO(result.err);
+  CHECK(result.exit_code == 6);
+  CHECK(seconds < kNoticed);
+  const std::string rank = "rank " + std::to_string(killed);
+  CHECK(contains(result.err, rank + " on "));
+  CHECK(contains(result.err, " was lost while training, step "));
+  CHECK(contains(result.err, "of stage small"));
+  CHECK(contains(result.err, "was killed by signal 9"));
+  test::RunningCommand again(run.with_processes(3));
+  REQUIRE(comes_true([&] { return contains(again.err(), "going on from"); }));
+  again.send(SIGTERM);
+  CHECK(again.wait().exit_code == 85);
+}
+
+TEST_CASE("a rank that hangs is found by its heartbeat") {
+  const int hanging = GENERATE(0, 1);
+  LongRun run(2);
+  ::kill(run.ranks[static_cast<std::size_t>(hanging)], SIGSTOP);
+  const auto [result, seconds] = run.end();
+  INFO(result.err);
+  CHECK(result.exit_code == 6);
+  CHECK(seconds < kNoticed + 10);
+  CHECK(contains(result.err, "rank " + std::to_string(hanging) + " on "));
+  CHECK(contains(result.err, "training, step"));
+}
+
+TEST_CASE("a signal to one rank stops all at the same step, after one save") {
+  const auto [asked, signal] = GENERATE(table<int, int>({{0, SIGUSR1}, {1, SIGTERM}}));
+  LongRun run(2);
+  ::kill(run.ranks[static_cast<std::size_t>(asked)], signal);
+  const auto [result, seconds] = run.end();
+  INFO(result.err);
+  CHECK(result.exit_code == 85);
+  CHECK(contains(result.err,
+                 std::string("stopped by SIG") + ::sigabbrev_np(signal) + " while training"));
+  CHECK(contains(result.err, "saved " + run.folder + "/checkpoints/step-"));
+  CHECK(result.err.find("saved ") == result.err.rfind("saved "));
+}
+
+TEST_CASE("a signal to the launcher reaches all ranks") {
+  LongRun run(2);
+  run.running.send(SIGTERM);
+  const auto [result, seconds] = run.end();
+  INFO(result.err);
+  CHECK(result.exit_code == 85);
+  CHECK(contains(result.err, "saved " + run.folder + "/checkpoints/step-"));
+}
+
+TEST_CASE("--restart starts all again after one was lost") {
+  test::RanksRun plain;
+  std::vector<std::string> more = kLong;
+  more.insert(more.end(), {"--processes", "2", "--restart", "1"});
+  test::RunningCommand running(plain.command("run", more));
+  const std::string folder = plain.folder("run");
+  REQUIRE(comes_true([&] { return has_step(folder, 20); }));
+  const auto ranks = children_of(running.pid());
+  ::kill(ranks.at(1), SIGKILL);
+  REQUIRE(comes_true([&] { return contains(running.err(), "going on from"); }));
+  CHECK(contains(running.err(), "starting all again (1 of 1 restarts)"));
+  const auto others = children_of(running.pid());
+  REQUIRE(others.size() == 2);
+  CHECK(others != ranks);
+  running.send(SIGTERM);
+  CHECK(running.wait().exit_code == 85);
+}
+
+TEST_CASE("a port in use, a wrong address and a missing rank are told in time") {
+  const test::RanksRun run;
+  const std::vector<std::string> soon = {"--join-timeout", "2"};
+  SECTION("a port in use") {
+    const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_ANY);
+    socklen_t size = sizeof address;
+    auto* plain = reinterpret_cast<sockaddr*>(&address);
+    REQUIRE(::bind(socket, plain, size) == 0);
+    REQUIRE(::listen(socket, 1) == 0);
+    REQUIRE(::getsockname(socket, plain, &size) == 0);
+    const int port = ntohs(address.sin_port);
+    const auto result = test::run(run.rank("run", 0, 2, port, soon));
+    ::close(socket);
+    INFO(result.err);
+    CHECK(result.exit_code == 4);
+    CHECK(contains(result.err, "port " + std::to_string(port) + " of this host is in use"));
+  }
+  SECTION("nobody at the address") {
+    const auto result = test::run(run.rank("run", 1, 2, test::free_port(), soon));
+    INFO(result.err);
+    CHECK(result.exit_code == 6);
+    CHECK(contains(result.err, "rank 1: waited 2 s for rank 0 at 127.0.0.1:"));
+  }
+  SECTION("a rank that does not come") {
+    const auto result = test::run(run.rank("run", 0, 3, test::free_port(), soon));
+    INFO(result.err);
+    CHECK(result.exit_code == 6);
+    CHECK(contains(result.err, "ranks 1, 2 did not come"));
+  }
+  CHECK_FALSE(std::filesystem::exists(run.folder("run") + "/run.jsonl"));
+}
+
+TEST_CASE("a full disk leaves no new checkpoint, and every rank says so") {
+  const test::RanksRun run;
+  test::Command command = run.command("run", {"--processes", "2"});
+  const std::vector<std::string> words = command.arguments;
+  command.arguments = {"/bin/sh", "-c", "ulimit -f 60; exec \"$@\"", "sh"};
+  command.arguments.insert(command.arguments.end(), words.begin(), words.end());
+  const auto result = test::run(command);
+  INFO(result.err);
+  CHECK(result.exit_code == 4);
+  CHECK(contains(result.err, "rank 0: "));
+  CHECK(contains(result.err, "rank 1: rank 0 on "));
+  for (const char* part : {"/checkpoints", "/stages"})
+    CHECK(std::filesystem::is_empty(run.folder("run") + part));
+}
+
+TEST_CASE("a run that diverges is ended by all ranks together, and told once") {
+  const test::RanksRun run;
+  const auto result = run.train("run", 2, {"--set", "lr.peak=10", "--set", "guard.rise=0.01"});
+  INFO(result.err);
+  CHECK(result.exit_code == 5);
+  CHECK(contains(result.err, "diverged: loss"));
+  CHECK(result.err.find("diverged: loss") == result.err.rfind("diverged: loss"));
+}
+
+TEST_CASE("ranks that would not train the same are refused, naming both") {
+  const test::RanksRun run;
+  const int port = test::free_port();
+  test::Command other = run.rank("run", 1, 2, port);
+  std::string says;
+  SECTION("another schedule") {
+    other.arguments.insert(other.arguments.end(), {"--set", "lr.peak=0.02"});
+    says = "lr.peak: 0.01, there 0.02";
+  }
+  SECTION("another text") {
+    test::write_text(run.tiny / "other.txt", std::string(30000, 'x'));
+    const std::string data = (run.tiny / "other").string();
+    REQUIRE(
+        test::stagedtrain({"data", (run.tiny / "other.txt").string(), "--out", data}).exit_code ==
+        0);
+    other.arguments.insert(other.arguments.end(), {"--set", "data.train=" + data + "/train.bin"});
+    says = "the tokens are others";
+  }
+  SECTION("another program") {
+    const auto copy = run.tiny / "stagedtrain";
+    const std::filesystem::path here = test::program();
+    std::filesystem::copy_file(here, copy);
+    std::ofstream(copy, std::ios::app) << "x";
+    other.environment.emplace_back("STAGEDTRAIN_MODULE",
+                                   here.parent_path() / "libstagedtrain_torch.so");
+    other.arguments[0] = copy.string();
+    says = "the program is another one";
+  }
+  test::RunningCommand second(other);
+  const auto first = test::run(run.rank("run", 0, 2, port));
+  const auto result = second.wait();
+  INFO(first.err << result.err);
+  CHECK(first.exit_code == 2);
+  CHECK(result.exit_code == 2);
+  CHECK(contains(first.err, "rank 0 on "));
+  CHECK(contains(first.err, "rank 1 on "));
+  CHECK(contains(first.err, says));
+}

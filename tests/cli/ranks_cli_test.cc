@@ -1,0 +1,125 @@
+// Training on several processes: the same numbers as one, to the bit.
+#include <unistd.h>
+
+#include "base/json.h"
+#include "runlog/run_log.h"
+#include "support/catch.h"
+#include "support/ranks.h"
+
+using namespace stagedtrain;
+using test::contains;
+using test::first_difference;
+
+namespace {
+
+const std::vector<std::string> kEnds = {"/stages/small.h5", "/stages/full.h5"};
+
+void check_same_ends(const test::RanksRun& run, const std::string& one, const std::string& other) {
+  for (const std::string& end : kEnds) {
+    INFO(other << end);
+    CHECK(first_difference(run.folder(one) + end, run.folder(other) + end) == "");
+  }
+}
+
+std::vector<double> losses(const std::string& folder) {
+  std::vector<double> all;
+  const runlog::Run log = runlog::read_log(folder + "/run.jsonl", folder);
+  for (const runlog::StepPoint& step : log.steps) all.push_back(step.loss);
+  for (const runlog::Evaluation& evaluation : log.evaluations) all.push_back(evaluation.loss);
+  return all;
+}
+
+void require_done(const test::CommandResult& result) {
+  INFO(result.err);
+  REQUIRE(result.exit_code == 0);
+}
+
+}  // namespace
+
+TEST_CASE("1, 2, 3 and 4 ranks make the same losses and states, to the bit, and grow them") {
+  const std::string model =
+      GENERATE("architecture: gpt2", "architecture: llama, kv_heads: 1",
+               "architecture: gpt2, experts: 2, experts_per_token: 1",
+               "architecture: llama, experts: 4, experts_per_token: 2, router_loss: 0.01");
+  INFO(model);
+  const test::RanksRun run(model);
+  // Experts compute by LibTorch's kernels, whose last digits depend on the threads of a process.
+  const bool experts = contains(model, "experts");
+  require_done(run.train("one", 1, {"--threads", experts ? "1" : "2"}));
+  for (const int ranks : {2, 3, 4}) {
+    const std::string name = "ranks-" + std::to_string(ranks);
+    const auto result = run.train(name, ranks, {"--threads", "1"});
+    require_done(result);
+    CHECK(contains(result.err,
+                   "launched by --processes: " + std::to_string(ranks) + " ranks on 1 host"));
+    CHECK(contains(result.err, "cpu with 1 thread each, by gloo"));
+    check_same_ends(run, "one", name);
+    CHECK(losses(run.folder(name)) == losses(run.folder("one")));
+  }
+}
+
+TEST_CASE("a run stopped on two ranks goes on on one, three and four, to the bit") {
+  const test::RanksRun run;
+  require_done(run.train("whole", 1));
+  const int ranks = GENERATE(1, 3, 4);
+  INFO(ranks);
+  const std::string folder = run.folder("stopped");
+  // Stops at step 4 of the first stage: an earlier checkpoint is what a kill would leave.
+  require_done(run.train("stopped", 2));
+  std::filesystem::remove_all(folder + "/stages");
+  std::filesystem::remove(folder + "/checkpoints/step-00000008.h5");
+  for (const char* late : {"12", "16"})
+    std::filesystem::remove(folder + "/checkpoints/step-000000" + late + ".h5");
+  const auto result = run.train("stopped", ranks);
+  require_done(result);
+  check_same_ends(run, "whole", "stopped");
+}
+
+TEST_CASE("only the first rank prints results") {
+  const test::RanksRun run;
+  const auto result = run.train("run", 2, {"--json"});
+  require_done(result);
+  const Json json = parse_json(result.out, "train");
+  CHECK(json["done"] == true);
+  CHECK(json["stages"].size() == 2);
+  const auto again = run.train("run", 2, {"--json"});
+  require_done(again);
+  CHECK(parse_json(again.out, "train")["stages"] == json["stages"]);
+}
+
+TEST_CASE("ranks that another launcher starts find each other by its variables") {
+  const test::RanksRun run;
+  const int port = test::free_port();
+  test::RunningCommand second(run.rank("run", 1, 2, port));
+  const auto first = test::run(run.rank("run", 0, 2, port));
+  const auto other = second.wait();
+  INFO(other.err);
+  require_done(first);
+  CHECK(contains(first.err, "launched by RANK and WORLD_SIZE: 2 ranks"));
+  CHECK(other.exit_code == 0);
+  CHECK(other.out == "");
+  CHECK(other.err == "");
+}
+
+TEST_CASE("srun's variables do the same") {
+  const test::RanksRun run;
+  const auto task = [&](int rank) {
+    test::Command command = run.command("run");
+    command.environment = {{"SLURM_PROCID", std::to_string(rank)},
+                           {"SLURM_NTASKS", "2"},
+                           {"SLURM_STEP_NUM_TASKS", "2"},
+                           {"SLURM_LOCALID", std::to_string(rank)},
+                           {"SLURM_STEP_TASKS_PER_NODE", "2"},
+                           {"SLURM_STEP_NODELIST", "localhost"},
+                           {"SLURM_JOB_ID", std::to_string(::getpid() % 10000)},
+                           {"OMP_NUM_THREADS", "1"}};
+    return command;
+  };
+  test::RunningCommand second(task(1));
+  const auto first = test::run(task(0));
+  const auto other = second.wait();
+  INFO(other.err);
+  require_done(first);
+  CHECK(contains(first.err, "launched by srun: 2 ranks"));
+  CHECK(other.exit_code == 0);
+}

@@ -1,0 +1,84 @@
+// Runs of several processes, and whether two runs came to the same state.
+#pragma once
+
+#include <chrono>
+#include <thread>
+
+#include "state/checkpoint.h"
+#include "support/catch.h"
+#include "support/command.h"
+#include "support/text_file.h"
+#include "support/tiny_run.h"
+
+namespace stagedtrain::test {
+
+// 20 steps of 8 sequences, in 8 passes: 10 of one layer x 32, grown into two layers for 10 more.
+// model: more keys of it.
+struct RanksRun {
+  TinyRun tiny;
+  std::vector<std::string> edits;
+
+  explicit RanksRun(const std::string& model = "architecture: gpt2") {
+    write_text(tiny / "tiny.yaml", tiny.yaml());
+    edits = {"model={layers: 2, width: 32, heads: 2, context: 16, vocab: 256, " + model + "}",
+             "batch={sequences: 8, micro: 1}", "stages.small.for=10", "stages.full.for=10",
+             "checkpoint.every=4"};
+  }
+
+  std::string folder(const std::string& name) const { return (tiny / name).string(); }
+
+  // A command that trains into folder(name).
+  Command command(const std::string& name, std::vector<std::string> more = {}) const {
+    std::vector<std::string> words = {program(), "train",      (tiny / "tiny.yaml").string(),
+                                      "--out",   folder(name), "--lost-after",
+                                      "3"};
+    for (const std::string& edit : edits) words.insert(words.end(), {"--set", edit});
+    words.insert(words.end(), more.begin(), more.end());
+    return {.arguments = std::move(words), .timeout_seconds = 300};
+  }
+  CommandResult train(const std::string& name, int processes,
+                      std::vector<std::string> more = {}) const {
+    if (processes > 1) more.insert(more.end(), {"--processes", std::to_string(processes)});
+    return run(command(name, std::move(more)));
+  }
+  // One rank as another launcher would start it.
+  Command rank(const std::string& name, int rank, int size, int port,
+               std::vector<std::string> more = {}) const {
+    Command one = command(name, std::move(more));
+    one.environment = {{"RANK", std::to_string(rank)},
+                       {"WORLD_SIZE", std::to_string(size)},
+                       {"LOCAL_RANK", std::to_string(rank)},
+                       {"LOCAL_WORLD_SIZE", std::to_string(size)},
+                       {"MASTER_ADDR", "127.0.0.1"},
+                       {"MASTER_PORT", std::to_string(port)},
+                       {"OMP_NUM_THREADS", "1"}};
+    return one;
+  }
+};
+
+// The first tensor in which two checkpoints differ in any bit; empty if there is none.
+inline std::string first_difference(const std::filesystem::path& a,
+                                    const std::filesystem::path& b) {
+  const state::CheckpointReader one(a), other(b);
+  if (one.table().size() != other.table().size()) return "the number of tensors";
+  for (const state::Kind kind : state::kKinds)
+    for (std::size_t i = 0; i < one.table().size(); ++i)
+      if (!std::ranges::equal(one.view(kind, i), other.view(kind, i)))
+        return std::string(kind_name(kind)) + " of " + one.table()[i].name;
+  return one.header().progress.step == other.header().progress.step ? "" : "the step";
+}
+
+template <class Condition>
+bool comes_true(Condition condition, double seconds = 60) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
+  while (std::chrono::steady_clock::now() < end) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return false;
+}
+
+// A port that nobody listens on just now.
+int free_port();
+
+}  // namespace stagedtrain::test
