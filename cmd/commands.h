@@ -13,6 +13,7 @@ void add_grow(CLI::App& app);
 void add_train(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_docs(CLI::App& app);  // hidden: makes pages of docs/; reads the whole app when it runs
+void add_help(CLI::App& app);  // reads the whole app when it runs
 void add_report(CLI::App& app);
 void add_show(CLI::App& app);
 void add_import(CLI::App& app);

@@ -1,37 +1,50 @@
 // `stagedtrain data`: text to token files.
-#include <map>
 #include <memory>
 
 #include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/output.h"
+#include "cmd/progress.h"
 #include "data/escapes.h"
 #include "data/prepare.h"
 
 namespace stagedtrain::cmd {
 namespace {
 
+constexpr std::int64_t kMostThreads = 1024;
+
 struct DataArguments {
   data::PrepareOptions options;
-  std::string folder, validation = "1%", split = "auto", separator;
+  std::string folder, validation = "1%", split = "auto", separator, format = "stagedtrain", field;
   bool json = false;
 };
 
 constexpr const char* kFooter = R"(
+Inputs. A folder stands for all files in it, in the order of their names, hidden ones left out; a
+pattern in quotes ('web/*.jsonl.gz') for all files that match. Files whose names end with .jsonl or
+.ndjson (before .gz or .zst) hold one JSON object a line, whose --field is a document; all others are
+text. Compressed files are told by their first bytes. JSON lines, compressed files and standard input
+are written out beside the token files while they are read: they need that much room on the disk.
+
 How text is split. With enough documents (at least one for validation, as 100 for 1%) whole
 documents go to one side: of each 100 in turn one is for validation, chosen by --seed. A file is a
 document, or each part of it that ends with --separator. Otherwise, or with --split fraction, the
 text is cut at line ends into blocks (1 to 64 KiB), and of each 100 blocks in turn one is for
-validation. Nothing is left out, repeated or reordered within a side.
+validation. Nothing is left out, repeated or reordered within a side. --separator is put behind each
+document of JSON lines, so that they are kept apart; a model whose tokenizer has an end-of-text token
+wants that one.
 
-Token files carry their tokenizer (docs/token-format.md). With a model text is encoded in pieces of
-about 64 KiB that end at line ends.
+Token files carry their tokenizer (docs/token-format.md), but for those written with --format: llmc
+is the format of llm.c, nanogpt bare numbers of 16 bits; their files are train.bin and val.bin. With a
+model text is encoded in pieces of about 64 KiB that end at line ends, on all cores; the files do not
+depend on how many there are.
 
 Examples:
   stagedtrain data book.txt --out data/book
   stagedtrain data a.txt b.txt --out data/ab --validation 5% --tokenizer words.model
   stagedtrain data book.txt --out data/smol --tokenizer SmolLM2-135M/tokenizer.json
   stagedtrain data stories.txt --out data/stories --separator '<|endoftext|>\n'
+  stagedtrain data 'web/*.jsonl.zst' --out data/web --separator '<|endoftext|>' --tokenizer gpt2.json
   zcat /usr/share/dictd/gcide.dict.dz | stagedtrain data - --out data/gcide)";
 
 data::SplitRule parse_split(const std::string& text) {
@@ -41,13 +54,34 @@ data::SplitRule parse_split(const std::string& text) {
   throw usage_error("--split is '{}'{}", text, suggestion(text, {"auto", "document", "fraction"}));
 }
 
+data::TokenLayout parse_format(const std::string& text) {
+  if (text == "stagedtrain") return data::TokenLayout::stagedtrain;
+  if (text == "llmc") return data::TokenLayout::llmc;
+  if (text == "nanogpt") return data::TokenLayout::nanogpt;
+  throw usage_error("--format is '{}'{}", text,
+                    suggestion(text, {"stagedtrain", "llmc", "nanogpt"}));
+}
+
+std::string check_threads(const std::string& text) {
+  const auto count = parse_count(text);
+  if (count && *count >= 0 && *count <= kMostThreads) return "";
+  return fmt::format("found '{}'; expected 0 to {}", text, kMostThreads);
+}
+
 void run(DataArguments& arguments) {
   data::PrepareOptions& options = arguments.options;
   options.folder = arguments.folder;
   options.validation = data::parse_fraction(arguments.validation);
   options.split = parse_split(arguments.split);
   options.separator = data::unescaped(arguments.separator, "--separator");
+  options.format = parse_format(arguments.format);
+  if (!arguments.field.empty()) options.field = arguments.field;
+  ByteProgress progress;
+  options.progress = [&](const char* what, std::uint64_t done, std::uint64_t total) {
+    progress.tell(what, done, total);
+  };
   const data::PreparedData prepared = data::prepare(options);
+  progress.clear();
   for (const std::string& warning : prepared.warnings)
     tell(fmt::format("warning: {}\n", warning));
   const std::string text =
@@ -62,7 +96,10 @@ void add_data(CLI::App& app) {
   data::PrepareOptions& options = arguments->options;
   CLI::App* command = app.add_subcommand(
       "data", "Turns text into token files: DIR/train.bin and DIR/validation.bin");
-  command->add_option("text", options.inputs, "text files; - is standard input")
+  command
+      ->add_option("text", options.inputs,
+                   "text files, .jsonl files, either as .gz or .zst, folders or patterns; - is "
+                   "standard input")
       ->required()
       ->type_name("TEXT");
   command
@@ -71,8 +108,8 @@ void add_data(CLI::App& app) {
       ->type_name("DIR");
   command
       ->add_option("--tokenizer", options.tokenizer,
-                   "bytes, or the path of a SentencePiece model or of a tokenizer.json with "
-                   "byte-level BPE (default: bytes)")
+                   "bytes, or the path of a SentencePiece model, of a tokenizer.json with "
+                   "byte-level BPE, or of a rank file of tiktoken (default: bytes)")
       ->type_name("bytes|FILE");
   command
       ->add_option("--validation", arguments->validation,
@@ -85,9 +122,23 @@ void add_data(CLI::App& app) {
   command
       ->add_option(
           "--separator", arguments->separator,
-          "text that ends a document and stays part of it; \\n, \\r, \\t, \\0, \\\\ and \\xHH are "
+          "text that ends a document and stays part of it, put behind each document of JSON lines; "
+          "\\n, \\r, \\t, \\0, \\\\ and \\xHH are "
           "understood")
       ->type_name("TEXT");
+  command
+      ->add_option("--field", arguments->field,
+                   "field of JSON lines that holds the text (default: text); with it standard "
+                   "input is JSON lines too")
+      ->type_name("NAME");
+  command
+      ->add_option("--format", arguments->format,
+                   "of the token files: stagedtrain, llmc or nanogpt (default: stagedtrain)")
+      ->type_name("FORMAT");
+  command
+      ->add_option("--threads", options.threads, "how many encode (default: 0, all cores)")
+      ->check(check_threads)
+      ->type_name("N");
   command->add_option("--seed", options.seed, "which parts are for validation (default: 1)")
       ->type_name("N");
   command->add_flag("--force", options.force, "replace existing files");

@@ -1,11 +1,14 @@
-// `stagedtrain docs`: the generated pages docs/schedule-reference.md and docs/cli.md.
+// `stagedtrain docs`: what is generated: pages of docs/, completion, manual pages, a JSON Schema.
 #include <memory>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "cmd/commands.h"
+#include "cmd/docs.h"
 #include "cmd/output.h"
 #include "data/formats.h"
 #include "grow/operator.h"
+#include "schedule/json_schema.h"
 #include "schedule/schedule.h"
 
 namespace stagedtrain::cmd {
@@ -83,30 +86,40 @@ std::string option_row(const CLI::Option& option) {
 std::string command_section(const CLI::App& command) {
   std::string text = fmt::format("\n## stagedtrain {}\n{}.\n\n| option | meaning |\n|---|---|\n",
                                  command.get_name(), command.get_description());
-  for (const CLI::Option* option : command.get_options())
-    if (option != command.get_help_ptr() && !option->get_group().empty())
-      text += option_row(*option);
+  for (const CLI::Option* option : shown_options(command)) text += option_row(*option);
   return text + "\n```text" + command.get_footer() + "\n```\n";
 }
 
 std::string cli_page(const CLI::App& app) {
   std::string text = std::string(kRenew) + "# Command line\n" + app.get_description() +
                      "\n\n```text" + app.get_footer() + "\n```\n";
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
-    if (!command->get_group().empty()) text += command_section(*command);
+  for (const CLI::App* command : shown_commands(app)) text += command_section(*command);
   return text;
 }
 
 }  // namespace
 
 void add_docs(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("docs", "Prints a generated page of docs/");
+  CLI::App* command = app.add_subcommand(
+      "docs", "Prints what is made from the program's own tables: pages, completion, a schema");
   command->group("");
   command->require_subcommand(1);
   command->add_subcommand("schedule", "docs/schedule-reference.md")->callback([] {
     print(schedule_page());
   });
   command->add_subcommand("cli", "docs/cli.md")->callback([&app] { print(cli_page(app)); });
+  command->add_subcommand("schema", "the JSON Schema of a schedule, for editors")->callback([] {
+    print(json_text(schedule::json_schema()) + "\n");
+  });
+  CLI::App* completion = command->add_subcommand("completion", "completion for a shell");
+  completion->require_subcommand(1);
+  for (const char* shell : {"bash", "zsh", "fish"})
+    completion->add_subcommand(shell)->callback(
+        [&app, shell] { print(completion_script(app, shell)); });
+  auto page = std::make_shared<std::string>();
+  CLI::App* manual = command->add_subcommand("man", "a manual page: stagedtrain.1, or of a command");
+  manual->add_option("command", *page)->type_name("COMMAND");
+  manual->callback([&app, page] { print(manual_page(app, *page)); });
 }
 
 }  // namespace stagedtrain::cmd

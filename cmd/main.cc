@@ -60,6 +60,7 @@ void run(int argc, char** argv) {
   add_show(app);
   add_import(app);
   add_export(app);
+  add_help(app);
   check_command(app, argc, argv);
   check_set(argc, argv);
   try {

@@ -40,6 +40,7 @@ OWNERS = {
     "yaml-cpp": (r"yaml-cpp/", r"lib/schedule/\w+\.cc", 1),
     "SentencePiece": (r"sentencepiece\w*\.h", r"lib/data/\w+\.cc", 1),
     "PCRE2": (r"pcre2\w*\.h", r"lib/data/\w+\.cc", 1),
+    "zlib and libzstd": (r"(zlib|zstd)\.h", r"lib/data/\w+\.cc", 1),
     "nlohmann-json": (r"nlohmann/", r"lib/base/json\.h", 1),
     "CLI11": (r"CLI/", r"cmd/", None),
     "Highway": (r"hwy/", r"lib/kernels/", None),

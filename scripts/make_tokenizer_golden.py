@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes tests/golden/tokenizers.json: ids that the `tokenizers` library gives for random strings.
 
-usage: make_tokenizer_golden.py [--strings 60] [--tokenizer FILE.json] [--out FILE]   Needs `tokenizers`.
+usage: make_tokenizer_golden.py [--strings 200] [--tokenizer FILE.json] [--out FILE]   Needs `tokenizers`.
 
 A small byte-level BPE is trained on the project's own pages; or a real tokenizer.json is taken. The file
 holds the tokenizer.json and a list of splits {name, pre_tokenizer, cases: [[text, ids], ...]}. tests/data/bpe_tokenizer_test.cc reads it, or the file that STAGEDTRAIN_TOKENIZER_CASES
@@ -19,7 +19,11 @@ SPLIT = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}%s| ?[^\s\
          r"|\s+(?!\S)|\s+")
 PARTS = ["hello", "World", "growth", " the", " a", "'s", "'LL", "'ve", "don't", "1", "23", "4567890", "٣٤", "Ⅷ½", "\n", "\n\n", "\r\n",
          " ", "  ", "     ", "\t", " ", " ", "　", "\u180e", "é", "é", "ß", "Ж", "привет", "漢字", "かな", "한국어", "🙂", "👩‍👩‍👧", "‮", "{}",
-         "();", "==>", "...", "#!", "_", "-", "<|endoftext|>", "<|end", "<|im_start|>", "\x00", "\x7f", "´", "﷽", "𝒳", "²", "़", "हिन्दी"]
+         "();", "==>", "...", "#!", "_", "-", "<|endoftext|>", "<|end", "<|im_start|>", "\x00", "\x7f", "´", "﷽", "𝒳", "²", "़", "हिन्दी",
+         "שלום", "العربية", "ไทย", "ქართული", "Ελληνικά", "Ǆǅǆ", "ﬁ", "İı", "ﾊﾟ", "０１２", "𝟘𝟙", "१२३", "⅔", "①", "\u00a0", "\u0085", "\u2028",
+         "\u202f", "\u200b", "\u200d", "\ufeff", "\ufffd", "\u0301", "\u0345", "🏳️‍🌈", "👍🏽", "🇩🇪", "\U0010ffff", "\ue000", "def f(x):\n\treturn x",
+         "for (int i = 0; i < n; ++i)", "a->b::c", "/* */", "// ", "<p class=\"x\">", "''", '"', "I'Ll", "we'd", "´s", "’s", "'S", "'ſ", "x'", "\v", "\f",
+         "\r", "\r\n\r\n", " \n ", "\n  ", "\t\t", "1e-5", "3.14", "1,000", "0x7F", "$100", "50%", "C++", "naïve", "日本語123", "٪", "€"]
 
 
 def pre_tokenizer(kind):
@@ -54,7 +58,7 @@ def random_text(rng):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     root = pathlib.Path(__file__).resolve().parent.parent
-    parser.add_argument("--strings", type=int, default=60)
+    parser.add_argument("--strings", type=int, default=200)
     parser.add_argument("--tokenizer")
     parser.add_argument("--out", default=root / "tests/golden/tokenizers.json")
     options = parser.parse_args()

@@ -1,5 +1,7 @@
 // Files that are often found beside token files but are none: refused by their names, because
 // anything that no format recognises would be read as bare ids.
+#include "data/foreign.h"
+
 #include <algorithm>
 #include <array>
 #include <string_view>
@@ -62,6 +64,11 @@ const Foreign* foreign_kind(std::span<const std::byte> bytes) {
 }
 
 }  // namespace
+
+const char* foreign_name(std::span<const std::byte> bytes) {
+  const Foreign* kind = foreign_kind(bytes);
+  return kind ? kind->name : nullptr;
+}
 
 bool recognises_foreign(const Path&, std::span<const std::byte> bytes) {
   return foreign_kind(bytes);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -31,6 +32,9 @@ TokenFileInfo read_stagedtrain(const Path& path, std::span<const std::byte> byte
 // llmc.cc
 bool recognises_llmc(const Path& path, std::span<const std::byte> bytes);
 TokenFileInfo read_llmc(const Path& path, std::span<const std::byte> bytes);
+inline constexpr std::uint32_t kLlmcHeaderBytes = 256 * 4;
+// Of a file with so many tokens of 2 or 4 bytes.
+std::vector<std::byte> llmc_header(std::int32_t tokens, int bytes_per_token);
 // megatron.cc: a .bin file with an index, .idx, beside it
 bool recognises_megatron(const Path& path, std::span<const std::byte> bytes);
 TokenFileInfo read_megatron(const Path& path, std::span<const std::byte> bytes);

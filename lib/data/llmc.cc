@@ -11,8 +11,6 @@
 namespace stagedtrain::data {
 namespace {
 
-constexpr std::size_t kHeaderBytes = 256 * 4;
-
 struct Kind {
   std::int32_t magic, version;
   int bytes_per_token;
@@ -33,15 +31,25 @@ const Kind* kind_of(std::span<const std::byte> bytes) {
 // Whether the first 1024 bytes are such a header under a number that is not known: zeros behind the
 // first three words, and a count of tokens that fits the size. Read as bare ids, it would pass.
 bool has_unknown_magic(std::span<const std::byte> bytes) {
-  if (kind_of(bytes) || bytes.size() <= kHeaderBytes) return false;
-  const auto zeros = bytes.subspan(12, kHeaderBytes - 12);
+  if (kind_of(bytes) || bytes.size() <= kLlmcHeaderBytes) return false;
+  const auto zeros = bytes.subspan(12, kLlmcHeaderBytes - 12);
   const std::int64_t count = load<std::int32_t>(bytes, 8);
-  const auto left = static_cast<std::int64_t>(bytes.size() - kHeaderBytes);
+  const auto left = static_cast<std::int64_t>(bytes.size() - kLlmcHeaderBytes);
   return count > 0 && left % count == 0 && left / count <= 4 &&
          std::all_of(zeros.begin(), zeros.end(), [](std::byte b) { return b == std::byte{0}; });
 }
 
 }  // namespace
+
+std::vector<std::byte> llmc_header(std::int32_t tokens, int bytes_per_token) {
+  const auto* kind = std::find_if(kKinds.begin(), kKinds.end(), [&](const Kind& each) {
+    return each.bytes_per_token == bytes_per_token;
+  });
+  ST_CHECK(kind != kKinds.end(), "{} bytes a token", bytes_per_token);
+  std::array<std::int32_t, kLlmcHeaderBytes / 4> words{kind->magic, kind->version, tokens};
+  const auto bytes = std::as_bytes(std::span(words));
+  return {bytes.begin(), bytes.end()};
+}
 
 bool recognises_llmc(const Path&, std::span<const std::byte> bytes) {
   return kind_of(bytes) || has_unknown_magic(bytes);
@@ -55,15 +63,15 @@ TokenFileInfo read_llmc(const Path& path, std::span<const std::byte> bytes) {
         "20240520 (uint16 tokens) or 20240801 (uint32)")
         .with_hint("the file is damaged, or of a kind that this version does not read");
   const Kind& kind = *kind_of(bytes);
-  if (bytes.size() < kHeaderBytes)
+  if (bytes.size() < kLlmcHeaderBytes)
     throw input_error("{}: {} bytes, expected an llm.c header of {}: the file is cut short",
-                      path.string(), bytes.size(), kHeaderBytes);
+                      path.string(), bytes.size(), kLlmcHeaderBytes);
   const auto version = load<std::int32_t>(bytes, 4);
   if (version != kind.version)
     throw input_error("{}: llm.c token file of version {}, expected version {} (uint{} tokens)",
                       path.string(), version, kind.version, 8 * kind.bytes_per_token);
   const std::int64_t count = load<std::int32_t>(bytes, 8);
-  const auto expected = static_cast<std::int64_t>(kHeaderBytes) + kind.bytes_per_token * count;
+  const auto expected = static_cast<std::int64_t>(kLlmcHeaderBytes) + kind.bytes_per_token * count;
   if (count <= 0 || expected != static_cast<std::int64_t>(bytes.size()))
     throw input_error("{}: its llm.c header promises {} tokens ({} bytes in all), found {} bytes",
                       path.string(), count, expected, bytes.size())
@@ -71,7 +79,7 @@ TokenFileInfo read_llmc(const Path& path, std::span<const std::byte> bytes) {
   TokenFileInfo info;
   info.count = count;
   info.bytes_per_token = kind.bytes_per_token;
-  info.first_byte = kHeaderBytes;
+  info.first_byte = kLlmcHeaderBytes;
   info.note = kind.note;
   return info;
 }

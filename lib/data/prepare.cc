@@ -1,15 +1,18 @@
-// Preparing token files: one pass over mapped texts, unit by unit, into two writers.
+// Preparing token files: one pass to count documents, one to encode them into two writers.
 #include "data/prepare.h"
 
 #include <algorithm>
 #include <cmath>
 #include <memory>
 #include <optional>
+#include <thread>
+#include <utility>
 
 #include "base/error.h"
 #include "base/signals.h"
 #include "base/text.h"
 #include "data/escapes.h"
+#include "data/parallel_encoder.h"
 #include "data/sources.h"
 #include "data/token_writer.h"
 #include "data/tokenizer.h"
@@ -19,6 +22,12 @@ namespace stagedtrain::data {
 namespace {
 
 constexpr std::size_t kPieceBytes = std::size_t{1} << 16;  // of text, encoded at once
+constexpr std::size_t kRowBytes = std::size_t{1} << 20;    // of text for each thread in one row
+
+int threads_of(const PrepareOptions& options) {
+  const auto cores = static_cast<int>(std::thread::hardware_concurrency());
+  return options.threads > 0 ? options.threads : std::max(1, cores);
+}
 
 void count_documents(const Sources& sources, const std::string& separator, PreparedData& data) {
   data.documents = 0;
@@ -43,6 +52,15 @@ void add_warnings(const Sources& sources, const PrepareOptions& options, Prepare
     data.warnings.push_back(
         fmt::format("--separator '{}' occurs 0 times in the text, so each file is one document",
                     escaped(options.separator)));
+  if (sources.without_text() > 0)
+    data.warnings.push_back(fmt::format("{} line{} without text in '{}' left out",
+                                        grouped(sources.without_text()),
+                                        sources.without_text() == 1 ? "" : "s",
+                                        options.field.value_or("text")));
+  if (sources.have_lines() && options.separator.empty())
+    data.warnings.push_back(
+        "the documents of JSON lines follow one another without a mark: give --separator, such as "
+        "'<|endoftext|>' where the tokenizer has that token or '\\n' for bytes");
   if (!data.lossless)
     data.warnings.push_back(
         "the tokenizer does not keep all of the text (most SentencePiece models fold spaces and "
@@ -63,46 +81,67 @@ bool splits_by_document(const PrepareOptions& options, std::int64_t documents) {
   return options.split == SplitRule::document;
 }
 
-void require_utf8(const Source& source, std::size_t first, std::string_view piece) {
-  const auto bad = first_bad_utf8(piece);
-  if (!bad) return;
-  const std::size_t offset = first + *bad;
-  const auto line = std::count(source.text().begin(),
-                               source.text().begin() + static_cast<std::ptrdiff_t>(offset), '\n');
-  throw input_error("{}:{}: byte {} (0x{:02x}) is not UTF-8, which this tokenizer expects",
-                    source.name, line + 1, offset,
-                    static_cast<unsigned char>(source.text()[offset]))
-      .with_hint(
-          "convert the text (as iconv -f LATIN1 -t UTF-8 does), or give --tokenizer bytes, which "
-          "takes any");
-}
-
-// Encodes one unit into a writer, piece by piece.
-void add_unit(const Unit& unit, const Tokenizer& tokenizer, TokenWriter& writer,
-              PreparedData& data) {
-  for (std::size_t done = 0; done < unit.size;) {
-    stop_point("preparing data");
-    const std::string_view rest = unit.text().substr(done);
-    const std::string_view piece = rest.substr(0, cut_near(rest, kPieceBytes));
-    if (tokenizer.needs_utf8()) require_utf8(*unit.source, unit.first + done, piece);
-    const std::vector<std::int32_t> ids = tokenizer.encode(piece);
-    writer.append(ids);
-    // Up to the first piece that does not come back: of a lossy tokenizer, soon.
-    data.lossless = data.lossless && tokenizer.decode(ids) == piece;
-    done += piece.size();
+// The pieces of all units, in order, each with its side.
+class PieceWalk {
+ public:
+  PieceWalk(const Sources& sources, const PrepareOptions& options, PreparedData& data)
+      : walk_(sources, data.by_document ? options.separator : "", data.block_bytes),
+        chooser_(options.validation, options.seed),
+        data_(data) {}
+  // About so many bytes of text; empty at the end.
+  std::vector<Piece> next(std::size_t bytes) {
+    std::vector<Piece> pieces;
+    for (std::size_t size = 0; size < bytes; size += pieces.back().text.size()) {
+      if (done_ == unit_.size && !next_unit()) break;
+      const std::string_view rest = unit_.text().substr(done_);
+      const std::string_view text = rest.substr(0, cut_near(rest, kPieceBytes));
+      pieces.push_back({unit_.source, unit_.first + done_, text, validates_, {}});
+      done_ += text.size();
+    }
+    return pieces;
   }
-}
 
+ private:
+  bool next_unit() {
+    std::optional<Unit> unit = walk_.next();
+    if (!unit) return false;
+    unit_ = std::move(*unit);
+    done_ = 0;
+    validates_ = chooser_.next_is_validation();
+    PreparedFile& file = validates_ ? data_.validation : data_.train;
+    ++file.units;
+    file.text_bytes += unit_.size;
+    return true;
+  }
+  UnitWalk walk_;
+  SplitChooser chooser_;
+  PreparedData& data_;
+  Unit unit_;
+  std::size_t done_ = 0;
+  bool validates_ = false;
+};
+
+// While one row of pieces is encoded, the row before is written and the next one collected.
 void write_split(const Sources& sources, const PrepareOptions& options, const Tokenizer& tokenizer,
                  TokenWriter& train_writer, TokenWriter& validation_writer, PreparedData& data) {
-  UnitWalk walk(sources, data.by_document ? options.separator : "", data.block_bytes);
-  SplitChooser chooser(options.validation, options.seed);
-  while (const std::optional<Unit> unit = walk.next()) {
-    const bool validates = chooser.next_is_validation();
-    add_unit(*unit, tokenizer, validates ? validation_writer : train_writer, data);
-    PreparedFile& file = validates ? data.validation : data.train;
-    ++file.units;
-    file.text_bytes += unit->size;
+  std::vector<Piece> before, now, next;
+  ParallelEncoder encoder(tokenizer, threads_of(options));
+  PieceWalk walk(sources, options, data);
+  const std::size_t row = kRowBytes * static_cast<std::size_t>(encoder.threads());
+  std::uint64_t encoded = 0;
+  now = walk.next(row);
+  while (!now.empty() || !before.empty()) {
+    stop_point("preparing data");
+    encoder.start(now);
+    for (const Piece& piece : before) {
+      (piece.validates ? validation_writer : train_writer).append(piece.ids);
+      data.lossless = data.lossless && piece.lossless;
+      encoded += piece.text.size();
+    }
+    if (options.progress) options.progress("encoded", encoded, data.text_bytes);
+    next = walk.next(row);
+    encoder.wait();
+    before = std::exchange(now, std::exchange(next, {}));
   }
 }
 
@@ -143,29 +182,37 @@ class FolderUnlessEmpty {
 
 }  // namespace
 
+SourceOptions source_options(const PrepareOptions& options) {
+  return {.field = options.field.value_or("text"),
+          .stdin_has_lines = options.field.has_value(),
+          .separator = options.separator,
+          .progress = options.progress};
+}
+
 PreparedData prepare(const PrepareOptions& options) {
+  const bool own = options.format == TokenLayout::stagedtrain;
   const Path train_path = options.folder / "train.bin",
-             validation_path = options.folder / "validation.bin";
+             validation_path = options.folder / (own ? "validation.bin" : "val.bin");
   refuse_overwrite(train_path, options.force);
   refuse_overwrite(validation_path, options.force);
   const std::string spec = read_tokenizer_spec(options.tokenizer);
   const auto tokenizer = Tokenizer::from_spec(spec, options.tokenizer);
   const FolderUnlessEmpty folder(options.folder);
-  const Sources sources(options.inputs, options.folder);
+  const Sources sources(options.inputs, options.folder, source_options(options));
   make_folders(options.folder);
 
   PreparedData data;
   data.tokenizer = tokenizer->name();
   data.vocab = tokenizer->vocab();
-  data.files = static_cast<std::int64_t>(sources.all().size());
+  data.files = static_cast<std::int64_t>(sources.count());
   data.text_bytes = sources.bytes();
   count_documents(sources, options.separator, data);
   data.by_document = splits_by_document(options, data.documents);
   if (!data.by_document) data.block_bytes = block_bytes(data.text_bytes, options.validation);
 
   const Replace replace = options.force ? Replace::yes : Replace::no;
-  TokenWriter train(train_path, *tokenizer, replace);
-  TokenWriter validation(validation_path, *tokenizer, replace);
+  TokenWriter train(train_path, *tokenizer, replace, options.format);
+  TokenWriter validation(validation_path, *tokenizer, replace, options.format);
   data.bytes_per_token = train.bytes_per_token();
   write_split(sources, options, *tokenizer, train, validation, data);
   add_warnings(sources, options, data);

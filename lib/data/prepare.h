@@ -2,22 +2,32 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/file.h"
 #include "base/json.h"
+#include "data/sources.h"
 #include "data/split.h"
+#include "data/token_writer.h"
 
 namespace stagedtrain::data {
 
 struct PrepareOptions {
-  std::vector<std::string> inputs;  // paths of text files; "-" is standard input
-  Path folder;                      // gets train.bin and validation.bin; made if it is not there
+  // Files, folders and patterns of text, JSON lines, or either compressed; "-" is standard input.
+  std::vector<std::string> inputs;
+  Path folder;  // gets train.bin and validation.bin (val.bin in the layouts of others)
+  std::optional<std::string> field;  // of JSON lines, default "text"; if set, "-" is JSON lines too
+  TokenLayout format = TokenLayout::stagedtrain;
+  int threads = 0;        // 0: all cores
+  TellProgress progress;  // may be empty
   std::string tokenizer = "bytes";  // or the path of a tokenizer.json or .model
   double validation = 0.01;  // share of the text, in bytes or documents; above 0, at most 0.5
   SplitRule split = SplitRule::automatic;
-  std::string separator;   // ends a document, and stays part of it; empty: a file is a document
+  // Ends a document and stays part of it; put behind each document of JSON lines. Empty: a file or
+  // a line is a document.
+  std::string separator;
   std::uint64_t seed = 1;  // which parts are chosen for validation
   bool force = false;      // replace existing files
 };

@@ -1,4 +1,4 @@
-// Writes a token file of this project's own format, whole or not at all.
+// Writes a token file, whole or not at all.
 #pragma once
 
 #include <cstdint>
@@ -12,12 +12,18 @@
 
 namespace stagedtrain::data {
 
+// stagedtrain: this project's own (docs/token-format.md), which records the tokenizer; 1 byte a token
+// up to 256 ids, 2 up to 65,536, else 4. llmc: that of llm.c; 2 bytes up to 65,536 ids, else 4.
+// nanogpt: bare ids of 2 bytes.
+enum class TokenLayout { stagedtrain, llmc, nanogpt };
+
 class TokenWriter {
  public:
-  // Width and vocabulary follow the tokenizer: 1 byte a token up to 256 ids, 2 up to 65,536,
-  // else 4.
-  TokenWriter(Path target, const Tokenizer& tokenizer, Replace replace = Replace::yes);
-  // Requires that every id is below the tokenizer's vocabulary.
+  // Throws Error(input) if the layout has no room for the tokenizer's ids.
+  TokenWriter(Path target, const Tokenizer& tokenizer, Replace replace = Replace::yes,
+              TokenLayout layout = TokenLayout::stagedtrain);
+  // Requires that every id is below the tokenizer's vocabulary. Throws Error(input) if there are
+  // more tokens than the layout can count.
   void append(std::span<const std::int32_t> ids);
   std::int64_t count() const { return static_cast<std::int64_t>(header_.count); }
   const Path& target() const { return target_; }
@@ -27,13 +33,15 @@ class TokenWriter {
     return header_.header_bytes + header_.count * header_.bytes_per_token;
   }
   // Writes what is left and the header: metadata (at most 4032 bytes as text) with "tokenizer"
-  // added. Requires count() > 0. Then commit() makes the file appear under its name.
+  // added; only this project's own layout has room for it. Requires count() > 0. Then commit() makes the file appear under its name.
   void finish(Json metadata);
   void commit() { file_.commit(); }
 
  private:
   void flush();
+  std::vector<std::byte> header(Json metadata);
   Path target_;
+  TokenLayout layout_;
   AtomicFile file_;
   OutputFile out_;
   TokenHeader header_;

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "data/bpe_tokenizer.h"
 #include "data/charsmap.h"
+#include "data/tiktoken_ranks.h"
 #include "data/tokenizer_json.h"
 
 namespace stagedtrain::data {
@@ -45,7 +46,8 @@ class SentencePiece final : public Tokenizer {
     if (!parsed || processor_.GetPieceSize() <= 0)
       throw input_error("{}: not a SentencePiece model (found {} bytes that {})", where,
                         model_.size(), parsed ? "name no pieces" : "do not read as one")
-          .with_hint("give --tokenizer bytes, a tokenizer.json, or a .model file that spm_train wrote");
+          .with_hint("give --tokenizer bytes, a tokenizer.json, a rank file of tiktoken, or a .model "
+                     "file that spm_train wrote");
   }
   std::string name() const override { return "SentencePiece"; }
   const std::string& spec() const override { return model_; }
@@ -84,7 +86,9 @@ std::unique_ptr<const Tokenizer> Tokenizer::from_spec(const std::string& spec,
 std::string read_tokenizer_spec(const std::string& option) {
   constexpr std::uint64_t kMaxModelBytes = std::uint64_t{256} << 20;
   if (option == "bytes") return option;
-  return read_text_file(option, kMaxModelBytes);
+  const std::string text = read_text_file(option, kMaxModelBytes);
+  // Rank files are carried as the tokenizer.json that says the same.
+  return is_rank_file(text) ? to_tokenizer_json(parse_rank_file(text, option)) : text;
 }
 
 }  // namespace stagedtrain::data

@@ -32,7 +32,8 @@ class Tokenizer {
   virtual std::string decode(std::span<const std::int32_t> ids) const = 0;
 };
 
-// The spec that an option names: "bytes", or the content of the model file. Throws Error(input) if
+// The spec that an option names: "bytes", or the content of the model file (of a rank file of
+// tiktoken, the tokenizer.json that says the same). Throws Error(input) if
 // there is no such file.
 std::string read_tokenizer_spec(const std::string& option);
 
