@@ -7,6 +7,7 @@
 #include "report/fairness.h"
 #include "report/page.h"
 #include "report/results.h"
+#include "runlog/branches.h"
 
 namespace stagedtrain::cmd {
 namespace {
@@ -34,7 +35,8 @@ their standard error.
 A log that is damaged is read as far as it can be; the report says what is missing.
 
 The report also prints what each growth kept of the smaller model (rho), how long it took to mix,
-and what the decay gained. --learn adds these numbers to ~/.cache/stagedtrain/learned.json, where
+and what the decay gained, from differences between the staged run and one from scratch at equal
+steps; what cannot be learnt is said with the reason. --learn adds these numbers to ~/.cache/stagedtrain/learned.json, where
 later plans find them; without it, report writes nothing but the page. rho of the growth into the
 last stage needs a run from scratch of the final model, and with more than two stages one of each
 size between (train the size alone at the same peak rate, and name its folder too). Where the
@@ -48,24 +50,28 @@ Examples:
   stagedtrain report runs/staged runs/scratch --out report.html --force
   stagedtrain report runs/demo --json | jq '.comparisons[0].savings.flops.saving.value')";
 
-// The longest run from scratch that the staged one is compared with, and runs of other sizes.
+// The runs from scratch that the staged one is compared with, and runs of other sizes.
+// runs: those of the report, branches joined.
 std::vector<const runlog::Run*> scratch_of(const report::Report& report,
-                                           const report::Comparison& comparison) {
+                                           const report::Comparison& comparison,
+                                           const std::vector<runlog::Run>& runs) {
   const runlog::Run& staged = report.runs[comparison.staged];
   std::vector<const runlog::Run*> scratch;
-  if (!comparison.ends.empty()) scratch.push_back(&report.runs[comparison.ends.back()]);
-  for (const runlog::Run& run : report.runs)
-    if (!run.stages.empty() && !(run.stages[0].model == staged.final_model) && &run != &staged &&
-        report::differences(run, staged).size() <= 1)
-      scratch.push_back(&run);
+  for (auto end = comparison.ends.rbegin(); end != comparison.ends.rend(); ++end)
+    scratch.push_back(&runs[*end]);
+  for (std::size_t i = 0; i < runs.size(); ++i)
+    if (!runs[i].stages.empty() && !(runs[i].stages[0].model == staged.final_model) &&
+        i != comparison.staged && report::differences(report.runs[i], staged).size() <= 1)
+      scratch.push_back(&runs[i]);
   return scratch;
 }
 
 std::vector<plan::LearnedGrowth> learned_from(const report::Report& report) {
   std::vector<plan::LearnedGrowth> learned;
+  const std::vector<runlog::Run> runs = runlog::joined(report.runs);
   for (const report::Comparison& comparison : report.comparisons)
     for (plan::LearnedGrowth& growth :
-         plan::growths_of(report.runs[comparison.staged], scratch_of(report, comparison)))
+         plan::growths_of(runs[comparison.staged], scratch_of(report, comparison, runs)))
       learned.push_back(std::move(growth));
   return learned;
 }

@@ -11,7 +11,7 @@ namespace stagedtrain::law {
 namespace {
 
 constexpr std::array kShares{0.5, 0.7, 1.0};
-constexpr std::size_t kFewest = 8;
+constexpr std::size_t kFewest = 8, kLawParameters = 5;
 constexpr double kLastPart = 0.95, kParameters = 4;
 
 double quantile(std::span<const double> sorted, double share) {
@@ -27,6 +27,14 @@ double quantile(std::span<const double> sorted, double share) {
 double lost_in_fit(std::size_t count, std::size_t block) {
   const auto n = static_cast<double>(count);
   return std::sqrt(n / (n - kParameters * static_cast<double>(block)));
+}
+
+// What makes drawn residuals as wide as the runs' noise may be: the fit has taken part of it, and of
+// few runs it is itself known badly (Student's t).
+double noise_scale(std::size_t count, std::size_t left, const CounterRng& rng) {
+  double chi = 0;
+  for (std::size_t j = 0; j < left; ++j) chi += std::pow(rng.normal(count + j), 2);
+  return std::sqrt(static_cast<double>(count) / chi);
 }
 
 // As many residuals, in blocks that begin anywhere and wrap around. Their mean is taken out.
@@ -67,10 +75,14 @@ std::vector<Chinchilla> bootstrap_chinchilla(std::span<const RunPoint> points,
                                              const ChinchillaFit& fit,
                                              const BootstrapOptions& options) {
   std::vector<Chinchilla> laws;
-  std::vector<RunPoint> drawn(points.size());
+  std::vector<RunPoint> drawn(points.begin(), points.end());
+  const std::size_t count = points.size(), left = count - kLawParameters;
   for (int k = 0; k < options.resamples; ++k) {
     const CounterRng rng(options.seed, static_cast<std::uint64_t>(k));
-    for (std::size_t i = 0; i < drawn.size(); ++i) drawn[i] = points[rng.below(i, points.size())];
+    const double scale = noise_scale(count, left, rng);
+    for (std::size_t i = 0; i < count; ++i)
+      drawn[i].loss = fit.law.loss(points[i].parameters, points[i].tokens) *
+                      std::exp(-scale * fit.residuals[rng.below(i, count)]);
     const ChinchillaFit refit = refit_chinchilla(drawn, fit);
     if (refit.converged) laws.push_back(refit.law);
   }

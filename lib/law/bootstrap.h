@@ -24,8 +24,9 @@ struct Interval {
 // The 10% and 90% points, linear between values. Requires at least one value; sorts them.
 Interval interval(std::vector<double> values);
 
-// Runs are drawn with replacement and the law is fitted again. Fits that do not converge are left
-// out.
+// The fit's residuals are drawn and put on its law, which is fitted again. They are made wider by the
+// degrees of freedom that the fit has taken, and by how badly few runs tell their own noise. Fits
+// that do not converge are left out.
 std::vector<Chinchilla> bootstrap_chinchilla(std::span<const RunPoint> points,
                                              const ChinchillaFit& fit,
                                              const BootstrapOptions& options = {});

@@ -3,9 +3,6 @@
 
 #include <cmath>
 
-#include "base/error.h"
-#include "base/text.h"
-
 namespace stagedtrain::law {
 
 double Chinchilla::loss(double parameters, double tokens) const {
@@ -28,15 +25,6 @@ const std::vector<ChinchillaConstants>& chinchilla_constants() {
        {1.6934, 406.4, 410.7, 0.3392, 0.2849}},
   };
   return table;
-}
-
-const ChinchillaConstants& find_chinchilla(const std::string& name) {
-  std::vector<std::string> names;
-  for (const ChinchillaConstants& constants : chinchilla_constants()) {
-    if (constants.name == name) return constants;
-    names.push_back(constants.name);
-  }
-  throw usage_error("unknown constants '{}' of Chinchilla's law{}", name, suggestion(name, names));
 }
 
 }  // namespace stagedtrain::law

@@ -25,7 +25,5 @@ struct ChinchillaConstants {
   Chinchilla law;
 };
 const std::vector<ChinchillaConstants>& chinchilla_constants();
-// Throws Error(usage) with the nearest name.
-const ChinchillaConstants& find_chinchilla(const std::string& name);
 
 }  // namespace stagedtrain::law

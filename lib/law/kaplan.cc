@@ -41,11 +41,4 @@ double KaplanCurve::loss(double tokens) const {
   return floor_ + std::exp(u);
 }
 
-// Credits add up along the ladder; each earlier growth is the last one in a smaller world, where
-// cost and tokens of the same relative loss are smaller by this power of the factor.
-double endless_ladder(const Kaplan& law, double factor, double last_saving) {
-  const double power = 1 + law.aN / law.aB + law.aN / law.aS;
-  return last_saving / (1 - std::pow(factor, -power));
-}
-
 }  // namespace stagedtrain::law

@@ -38,8 +38,4 @@ class KaplanCurve final : public LossCurve {
   double floor_;
 };
 
-// The saving of an endless ladder of sizes, each factor times the one before, given the saving of
-// its last growth alone; for runs that end at a multiple of the floor, and cost as their size.
-double endless_ladder(const Kaplan& law, double factor, double last_saving);
-
 }  // namespace stagedtrain::law

@@ -23,8 +23,10 @@ RuleAnswer at_slope(const RuleQuestion& q, double slope, const char* name) {
   if (!q.small) throw usage_error("{}: needs the curve of the smaller size", name);
   const double tokens = tokens_at_slope(*q.small->curve, slope);
   if (tokens >= q.run.tokens - q.run.decay)
-    throw usage_error("{}: the slope comes to {} after {} tokens, but the rate decays from {} on",
-                      name, slope, short_count(tokens), short_count(q.run.tokens - q.run.decay))
+    throw usage_error("{}: the slope comes to {} after {} tokens, but {} {}", name, slope,
+                      short_count(tokens),
+                      q.run.decay > 0 ? "the rate decays from" : "the run ends after",
+                      short_count(q.run.tokens - q.run.decay))
         .with_hint("the run is too short for this rule; let the planner choose");
   RuleAnswer answer = grown_after(q, tokens);
   answer.warnings.push_back(

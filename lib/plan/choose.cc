@@ -76,6 +76,7 @@ class Chooser {
       choice_.end_losses.clear();
     } else {
       choice_.predicted_by = fmt::format("the law {}; {}", law_.name, assumption_name(assumption_));
+      if (sizes_.size() > 1) choice_.predicted_by += predicted_saving();
       take_decay_off();
     }
     if (lengths) {
@@ -154,11 +155,20 @@ class Chooser {
   // What the decay of the newest run of about this size gained, for laws that know no decay.
   void find_decay_drop(const Learned& learned) {
     const double flops = arch::flops_per_token(plan_.final_model);
-    if (law_.end != "a constant rate" || asked_.lr.curve != "wsd") return;
+    if (law_.end != kConstantRate || asked_.lr.curve != "wsd") return;
     for (const LearnedGrowth& growth : learned.all()) {
       const double factor = arch::flops_per_token(growth.to) / flops;
       if (growth.decay_drop > 0 && factor > 0.5 && factor < 2) decay_drop_ = &growth;
     }
+  }
+
+  // Against the run from scratch to the loss that this one is to end at.
+  std::string predicted_saving() const {
+    const double tokens = sizes_.back().curve->tokens(choice_.end_losses.back());
+    if (!std::isfinite(tokens)) return "";
+    return fmt::format("; it saves {:.1f}% of the {}",
+                       100 * (1 - cost_ / (tokens * sizes_.back().cost)),
+                       asked_.plan.cost == "flops" ? "FLOPs" : "seconds");
   }
 
   void take_decay_off() {

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "plan/csv_table.h"
+#include "runlog/branches.h"
 
 namespace stagedtrain::plan {
 namespace {
@@ -75,6 +76,7 @@ LoggedEnds read_ends(const CsvTable& csv) {
 // Where the log tells of this step: file:line, or the file alone.
 std::string line_of(const Path& log, double step) {
   std::size_t number = 0, found = 0;
+  if (std::error_code none; !std::filesystem::is_regular_file(log, none)) return log.string();
   for (const std::string& line : split(read_text_file(log), '\n')) {
     ++number;
     const std::optional<Json> event = try_parse_json(line, log.string());
@@ -138,21 +140,22 @@ void read_csv(const std::string& text, const std::string& name, LoggedRuns& into
 
 void read_run(const runlog::Run& run, const Path& log, LoggedRuns& into) {
   for (const runlog::Stage& stage : run.stages) into.curves.push_back(stage_curve(run, stage, log));
+  if (run.stages.size() == 1 && run.from.empty() && run.comparable() && run.end->at.tokens > 0 &&
+      run.end->loss > 0 && run.params() > 0)
+    into.ends.push_back({run.name, {{run.params(), run.end->at.tokens, run.end->loss}}, true});
 }
 
 LoggedRuns read_curves(const std::vector<std::string>& paths) {
   LoggedRuns logged;
-  for (const std::string& path : paths) {
-    if (lower(Path(path).extension().string()) == ".csv") {
+  std::vector<std::string> folders;
+  for (const std::string& path : paths)
+    if (lower(Path(path).extension().string()) == ".csv")
       read_csv(read_text_file(path), path, logged);
-      continue;
-    }
-    for (const runlog::Run& run : runlog::read_runs({path})) {
-      const Path given(path);
-      const bool is_file = std::filesystem::is_regular_file(given);
-      read_run(run, is_file ? given : Path(run.name) / "run.jsonl", logged);
-    }
-  }
+    else
+      folders.push_back(path);
+  if (folders.empty()) return logged;
+  for (const runlog::Run& run : runlog::joined(runlog::read_runs(folders)))
+    read_run(run, run.folder / "run.jsonl", logged);
   return logged;
 }
 

@@ -22,6 +22,7 @@ struct LoggedCurve {
 struct LoggedEnds {
   std::string name;
   std::vector<law::RunPoint> points;
+  bool of_runs = false;  // of a run folder: that they are few is no fault of the file
 };
 
 struct LoggedRuns {
@@ -34,10 +35,12 @@ struct LoggedRuns {
 // Throws Error(input) with file:line.
 void read_csv(const std::string& text, const std::string& name, LoggedRuns& into);
 
-// Each stage of a run is a curve. Throws Error(input) with the line of a loss that is no number.
+// Each stage of a run is a curve, and the end of a run that had one stage, fresh weights and a rate
+// that has decayed is an end. Throws Error(input) with the line of a loss that is no number.
 void read_run(const runlog::Run& run, const Path& log, LoggedRuns& into);
 
-// A path ending in .csv is a CSV file; any other is a run folder or its run.jsonl.
+// A path ending in .csv is a CSV file; any other is a run folder or its run.jsonl. Branches are joined
+// to the runs that they began in (runlog/branches.h).
 LoggedRuns read_curves(const std::vector<std::string>& paths);
 
 }  // namespace stagedtrain::plan

@@ -11,6 +11,7 @@ namespace stagedtrain::plan {
 namespace {
 
 constexpr std::size_t kFewestPoints = 30;
+constexpr std::size_t kMostNames = 4;
 constexpr double kLeastWarmups = 3;
 
 // How far from 0 x0 may likely be: the abscissa counts warm-up at half, of which a part may have
@@ -85,6 +86,39 @@ void note_curve(const FittedCurve& curve, FittedLaws& laws) {
                                      curve.agreeing_starts, curve.starts));
 }
 
+void note_ends(const FittedChinchilla& ends, FittedLaws& laws) {
+  if (ends.pulled)
+    laws.notes.push_back(fmt::format(
+        "{}: {} runs do not fix Chinchilla's law: a parameter that would have run away was held; "
+        "trust it between these sizes and lengths alone, and add runs",
+        ends.name, ends.points));
+}
+
+// All finished runs as one set, named in a few words.
+LoggedEnds joined_ends(const std::vector<LoggedEnds>& several) {
+  LoggedEnds all{several.size() > kMostNames ? fmt::format("{} and {} more", several[0].name,
+                                                           several.size() - 1)
+                                             : "",
+                 {}, true};
+  for (const LoggedEnds& ends : several) {
+    if (several.size() <= kMostNames) all.name += (all.name.empty() ? "" : ", ") + ends.name;
+    all.points.insert(all.points.end(), ends.points.begin(), ends.points.end());
+    all.of_runs = all.of_runs && ends.of_runs;
+  }
+  return all;
+}
+
+// Folders are given for their curves too, so that their ends fix no law is a note.
+void fit_ends(const LoggedEnds& ends, const FitOptions& options, FittedLaws& laws) {
+  try {
+    laws.chinchilla = fit_logged_ends(ends, options);
+    note_ends(*laws.chinchilla, laws);
+  } catch (const Error& error) {
+    if (!ends.of_runs || laws.curves.empty() || error.kind() != ErrorKind::input) throw;
+    laws.notes.push_back(fmt::format("no law of finished runs: {}", error.what()));
+  }
+}
+
 }  // namespace
 
 FittedCurve fit_logged_curve(const LoggedCurve& curve, const FitOptions& options) {
@@ -130,14 +164,15 @@ FittedChinchilla fit_logged_ends(const LoggedEnds& ends, const FitOptions& optio
   std::vector<law::RunPoint> points = ends.points;
   std::ranges::stable_sort(points, {}, &law::RunPoint::loss);
   points.resize(points.size() - std::min(options.drop_highest, points.size()));
-  const law::ChinchillaFit fit =
-      law::fit_chinchilla(points, options.huber > 0 ? options.huber : 1e-3);
+  const law::ChinchillaFit fit = law::fit_chinchilla(points, options.huber);
   FittedChinchilla result;
   result.name = ends.name;
   result.law = fit.law;
   result.samples = law::bootstrap_chinchilla(
       points, fit, {.resamples = options.resamples, .seed = options.seed});
   check_converged(ends.name, fit.converged, result.samples.size());
+  result.noise = fit.noise;
+  result.pulled = fit.pulled;
   using law::Chinchilla;
   intervals(result.samples, result.low, result.high, &Chinchilla::E, &Chinchilla::A, &Chinchilla::B,
             &Chinchilla::a, &Chinchilla::b);
@@ -168,12 +203,7 @@ FittedLaws fit_laws(const LoggedRuns& logged, const FitOptions& options) {
       laws.notes.push_back(fmt::format("not fitted: {}", error.what()));
     }
   }
-  LoggedEnds all;
-  for (const LoggedEnds& ends : logged.ends) {
-    all.name += (all.name.empty() ? "" : ", ") + ends.name;
-    all.points.insert(all.points.end(), ends.points.begin(), ends.points.end());
-  }
-  if (!all.name.empty()) laws.chinchilla = fit_logged_ends(all, options);
+  if (!logged.ends.empty()) fit_ends(joined_ends(logged.ends), options, laws);
   if (laws.curves.empty() && !laws.chinchilla) {
     if (refusal) throw *refusal;
     throw input_error("found no curves and no finished runs to fit");

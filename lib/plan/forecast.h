@@ -7,7 +7,7 @@
 
 namespace stagedtrain::plan {
 
-// A loss with the range that 80 % of the law's bootstraps give, if it has any.
+// A loss with its 80% interval, which holds 80% of the law's bootstraps, if it has any.
 struct LossRange {
   double loss = 0;
   std::optional<std::array<double, 2>> range;
@@ -35,6 +35,7 @@ struct Forecast {
   // The final model from scratch: tokens to the same loss, and its loss for the same FLOPs.
   double scratch_tokens = 0, scratch_loss = 0;
   Savings savings;
+  std::optional<std::array<double, 2>> flops_range;  // 80% interval of savings.flops
 };
 
 // When growing into a stage is best under loss-state, in steps of the run.
@@ -48,6 +49,7 @@ struct GrowthWindow {
 // What the law says, or why it says nothing.
 struct Outlook {
   std::string law, source, end;
+  bool published = false;  // the law is of others' runs
   std::vector<Forecast> forecasts;  // what was asked for, then floor and ceiling if they are others
   std::vector<GrowthWindow> windows;  // of the growths, if there is a forecast under loss-state
   std::string nothing;                // the reason, if there is no forecast
@@ -63,9 +65,15 @@ Outlook forecast(const RunPlan& plan, const RunCost& cost, const PlanningLaw& la
 std::vector<std::string> law_warnings(const PlanningLaw& law, const std::string& name,
                                       const arch::ParamCount& params, double tokens);
 
+// That own curves do not know the decay of this plan; "" where they need not.
+std::string before_decay(const PlanningLaw& law, const RunPlan& plan);
+
 // That a run reads its text so often.
 std::string epochs_warning(double times);
 
+std::string to_text(const GrowthWindow& window);
+// What floor and ceiling assume, in indented lines.
+std::string assumptions_text();
 std::string to_text(const RunPlan& plan, const Outlook& outlook);
 Json to_json(const RunPlan& plan, const Outlook& outlook);
 

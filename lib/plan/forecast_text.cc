@@ -19,7 +19,7 @@ std::string range_text(const LossRange& loss) {
 std::string losses_text(const RunPlan& plan, const Forecast& f) {
   const bool ranges = f.stages[0].end.range.has_value();
   std::vector<std::vector<std::string>> rows = {{"losses", "goes on as after", "from", "to"}};
-  if (ranges) rows[0].insert(rows[0].end(), {"80% from", "80% to"});
+  if (ranges) rows[0].insert(rows[0].end(), {"80% of from", "80% of to"});
   rows[0].push_back("slope");
   for (std::size_t i = 0; i < f.stages.size(); ++i) {
     const StageForecast& s = f.stages[i];
@@ -75,6 +75,8 @@ Json forecast_json(const RunPlan& plan, const Forecast& f) {
                {"scratch_tokens", f.scratch_tokens},
                {"scratch_loss_for_same_flops", f.scratch_loss},
                {"saving_flops", s.flops},
+               {"saving_flops_low", f.flops_range ? Json((*f.flops_range)[0]) : Json(nullptr)},
+               {"saving_flops_high", f.flops_range ? Json((*f.flops_range)[1]) : Json(nullptr)},
                {"saving_causal_flops", s.causal_flops},
                {"saving_parameters", s.parameters},
                {"saving_non_embedding", s.non_embedding},
@@ -91,7 +93,14 @@ Json forecast_json(const RunPlan& plan, const Forecast& f) {
   return json;
 }
 
-std::string window_text(const GrowthWindow& w) {
+Json window_json(const GrowthWindow& w) {
+  return {{"stage", w.stage},    {"planned_step", w.planned},   {"pays", w.pays},
+          {"best_step", w.best}, {"earliest_step", w.earliest}, {"latest_step", w.latest}};
+}
+
+}  // namespace
+
+std::string to_text(const GrowthWindow& w) {
   if (!w.pays) return wrapped(fmt::format("growing into {} saves nothing by this law", w.stage));
   const char* verdict = w.planned < w.earliest ? ", which is early"
                         : w.planned > w.latest ? ", which is late"
@@ -103,34 +112,31 @@ std::string window_text(const GrowthWindow& w) {
       w.stage, step(w.planned), verdict, step(w.best), step(w.earliest), step(w.latest)));
 }
 
-Json window_json(const GrowthWindow& w) {
-  return {{"stage", w.stage},    {"planned_step", w.planned},   {"pays", w.pays},
-          {"best_step", w.best}, {"earliest_step", w.earliest}, {"latest_step", w.latest}};
+std::string assumptions_text() {
+  return "  floor: a grown model stands where its own curve has the same loss. An assumption, not a "
+         "bound:\n  five of five measured runs saved a little less. ceiling: it soon stands where it "
+         "would from\n  scratch. One measured run tells (stagedtrain report).\n";
 }
 
-}  // namespace
-
 std::string to_text(const RunPlan& plan, const Outlook& o) {
-  if (!o.nothing.empty()) return wrapped("losses: no forecast: " + o.nothing);
+  if (!o.nothing.empty()) return wrapped("losses: no forecast. " + o.nothing);
   const bool staged = plan.stages.size() > 1;
   std::string text = losses_text(plan, o.forecasts[0]);
   std::string about = fmt::format("law {}: {}; its losses are of {}", o.law, o.source, o.end);
   if (o.forecasts[0].stages[0].end.range)
-    about += "; 80% of the fit's bootstraps lie in the intervals: the noise of its data alone";
+    about += "; an 80% interval holds 80% of the fit's bootstraps: the noise of its data alone";
   else
     about +=
         "; published constants have no interval: how far off they are here, only own runs tell";
+  about += "; slope is d ln loss / d ln tokens at a stage's end";
   if (staged)
     about += fmt::format("; the table is {}", law::assumption_name(o.forecasts[0].assumption));
   text += wrapped(about);
-  for (const GrowthWindow& window : o.windows) text += window_text(window);
+  for (const GrowthWindow& window : o.windows) text += to_text(window);
   if (staged) text += "\nagainst the final model from scratch\n";
   if (staged)
     for (const Forecast& f : o.forecasts) text += against_scratch(plan, f);
-  if (staged)
-    text +=
-        "  floor: a grown model stands where its own curve has the same loss; ceiling: it soon "
-        "stands\n  where it would from scratch. One measured run tells (stagedtrain report).\n";
+  if (staged) text += assumptions_text();
   return text;
 }
 

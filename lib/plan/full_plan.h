@@ -10,6 +10,12 @@ struct FullPlan {
   std::vector<RunPlan> scratch;
   RunCost cost;
   Outlook outlook;
+  // What other published laws would have this very plan save of the FLOPs, at the floor.
+  struct Other {
+    std::string law;
+    double floor = 0;
+  };
+  std::vector<Other> others;
 };
 
 // Throws as resolve_scratch, run_cost and forecast do.

@@ -38,6 +38,7 @@ void members(V& v, FittedChinchilla& c) {
   v("points", c.points), v("dropped", c.dropped);
   v("agreeing_starts", c.agreeing_starts), v("starts", c.starts);
   v("largest_parameters", c.largest_parameters), v("most_tokens", c.most_tokens);
+  v("noise", c.noise);
   v("samples", c.samples);
 }
 template <class V>

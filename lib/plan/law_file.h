@@ -40,6 +40,9 @@ struct FittedChinchilla {
   double huber = 0, objective = 0, gradient = 0;
   double points = 0, dropped = 0, agreeing_starts = 0, starts = 0;
   double largest_parameters = 0, most_tokens = 0;
+  // Of one run, relative; nothing in files of older versions.
+  std::optional<double> noise;
+  bool pulled = false;  // a parameter was held from running away; not in the file
 };
 
 struct FittedLaws {

@@ -4,16 +4,28 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/rng.h"
 #include "base/text.h"
 #include "law/bootstrap.h"
 #include "plan/fit_laws.h"
+#include "plan/paired.h"
 
 namespace stagedtrain::plan {
 namespace {
 
 using runlog::kUnknown;
-constexpr std::size_t kFewestLines = 4, kWindow = 10;
-constexpr double kLastShare = 0.05;
+constexpr std::size_t kFewestLines = 4;
+// A lag is worked out at so many places, by so many halvings; a model may be this far ahead.
+constexpr std::size_t kPlaces = 24;
+constexpr int kHalvings = 50;
+constexpr double kMostLead = 3;
+// A head start is read off the last part of the time at the peak rate; the loss that a decay came to
+// off the last part of the run.
+constexpr double kWindow = 0.5, kLastShare = 0.05;
+// Two estimates of a head start may differ by so many standard errors and so much of the tokens.
+constexpr double kErrors = 3, kSlack = 0.1;
+// A mixing time asks for differences that are known to this part of the loss.
+constexpr double kFinest = 2.5e-3;
 
 double median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
@@ -21,97 +33,173 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-// A stage's logged curve with its fit; nothing where it cannot be fitted.
-struct Fitted {
+std::string step_text(double step) { return grouped(std::llround(step)); }
+
+LoggedCurve logged_curve(const runlog::Run& run, std::size_t stage) {
+  LoggedRuns logged;
+  read_run(run, run.name, logged);
+  return logged.curves.at(stage);
+}
+
+// What is known of a number, or why nothing is.
+struct Found {
+  double value = kUnknown, low = kUnknown, high = kUnknown;
+  std::string why;
+};
+
+// A size from scratch: its log, and the curve fitted to it.
+struct Scratch {
+  const runlog::Run* run = nullptr;
   LoggedCurve logged;
   FittedCurve fit;
+  double lost() const { return fit.last_step - fit.last_x; }  // steps, to the warm-up
 };
-std::optional<Fitted> fitted(const runlog::Run& run, std::size_t stage) {
-  try {
-    LoggedRuns logged;
-    read_run(run, run.name, logged);
-    const LoggedCurve& curve = logged.curves.at(stage);
-    return Fitted{curve, fit_logged_curve(curve, {})};
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::input) throw;
-    return {};
+
+// By how many steps at the peak a model is behind one from scratch at the same step: the value, and
+// draws of its paired losses' error and of the curve's bootstraps.
+struct Lag {
+  double steps = kUnknown;
+  std::vector<double> samples;
+};
+
+// The lag at which this curve has this mean difference over these places; NaN if there is none.
+double lag_on(const law::StageCurve& law, const std::vector<double>& x, double difference) {
+  const auto excess = [&](double lag) {
+    double sum = 0;
+    for (const double at : x) sum += law.loss(at - lag) - law.loss(at);
+    return sum / static_cast<double>(x.size()) - difference;
+  };
+  double low = -kMostLead * x.back(), high = x.front() + std::min(0.0, law.x0);
+  high -= 1e-6 * std::fabs(high);
+  if (!(excess(low) < 0 && excess(high) > 0)) return kUnknown;
+  for (int i = 0; i < kHalvings; ++i) {
+    const double middle = (low + high) / 2;
+    (excess(middle) < 0 ? low : high) = middle;
   }
+  return low;
 }
 
-double drop_of(const Fitted& last) {
-  const std::vector<law::LoggedStep>& steps = last.logged.steps;
-  const double end = steps.back().step;
-  if (!(end > last.fit.last_step)) return kUnknown;  // no decay
-  const double from = end - kLastShare * (end - last.fit.begin);
-  double sum = 0, count = 0;
-  for (const law::LoggedStep& step : steps)
-    if (step.step > from) sum += step.loss, ++count;
-  return last.fit.law.loss(last.fit.last_x + end - last.fit.last_step) - sum / count;
+Lag lag_of(const PairedLosses& pairs, const PairedMean& mean, const Scratch& own) {
+  std::vector<double> x;
+  const std::size_t stride = std::max<std::size_t>(1, pairs.size() / kPlaces);
+  for (std::size_t i = stride / 2; i < pairs.size(); i += stride)
+    x.push_back(pairs.steps[i] - own.lost());
+  Lag found{lag_on(own.fit.law, x, mean.difference), {}};
+  const CounterRng rng(1, 0);
+  for (std::size_t i = 0; i < own.fit.samples.size(); ++i)
+    found.samples.push_back(
+        lag_on(own.fit.samples[i], x, mean.difference + mean.error * rng.normal(i)));
+  std::erase_if(found.samples, [](double steps) { return !std::isfinite(steps); });
+  return found;
 }
 
-// Where a curve comes to a loss, in steps at its peak; NaN if never.
-double x_at(const law::StageCurve& law, double loss) {
-  return loss > law.E ? std::pow(law.B / (loss - law.E), 1 / law.b) - law.x0 : kUnknown;
-}
-
-// Where a stage stood on its size's curve from scratch, in steps at the peak: of the fit, and of
-// its bootstraps. Empty where that is not known.
+// Where a stage stood on its size's curve from scratch, in steps at the peak: the value, and draws
+// of it. Empty where that is not known.
 struct Stand {
   double at = kUnknown;
   std::vector<double> samples;
 };
 
-// Of a grown stage at its begin: where its size from scratch comes to the loss that it ended with,
-// less what it trained itself.
-Stand begin_of(const Fitted& grown, const Fitted& own) {
-  const double trained = grown.fit.last_x;
-  const auto start = [&](const law::StageCurve& a, const law::StageCurve& b) {
-    return x_at(b, a.loss(trained)) - trained;
-  };
-  Stand stand{start(grown.fit.law, own.fit.law), {}};
-  const std::size_t count = std::min(grown.fit.samples.size(), own.fit.samples.size());
-  for (std::size_t i = 0; i < count; ++i)
-    stand.samples.push_back(start(grown.fit.samples[i], own.fit.samples[i]));
+Stand moved(const Lag& lag, double x) {
+  Stand stand{x - lag.steps, lag.samples};
+  for (double& sample : stand.samples) sample = x - sample;
   return stand;
 }
 
-// After `trained` steps more.
-Stand after(Stand stand, double trained) {
-  stand.at += trained;
-  for (double& sample : stand.samples) sample += trained;
-  return stand;
-}
-
-void find_rho(const Stand& before, const Stand& begin, LearnedGrowth& growth) {
-  if (!(begin.at > 0 && before.at > 0)) return;
+Found rho_of(const Stand& before, const Stand& begin) {
+  if (!(before.at > 0)) return {.why = "where the stage before stood on its own curve is not known"};
+  if (!(begin.at > 0) || begin.samples.empty())
+    return {.why = "the grown model is behind what any number of tokens of its size comes to"};
   std::vector<double> rhos;
   for (std::size_t i = 0; i < begin.samples.size(); ++i) {
     const double from =
         before.samples.empty() ? before.at : before.samples[i % before.samples.size()];
     if (begin.samples[i] > 0 && from > 0) rhos.push_back(from / begin.samples[i]);
   }
-  if (rhos.empty()) return;
-  growth.rho = before.at / begin.at;
-  const law::Interval interval = law::interval(std::move(rhos));
-  growth.rho_low = interval.low;
-  growth.rho_high = interval.high;
+  if (rhos.empty()) return {.why = "the losses are too noisy to tell"};
+  const law::Interval range = law::interval(std::move(rhos));
+  const Found rho{before.at / begin.at, range.low, range.high, ""};
+  if (!is_likely_rho(rho.value))
+    return {.why = fmt::format("rho {:.2f} is not between {} and {}", rho.value, kLeastLearnedRho,
+                               kMostLearnedRho)};
+  return rho;
 }
 
-double mixing_time(const Fitted& grown, const Fitted& scratch) {
-  const std::vector<law::LoggedStep>& steps = grown.logged.steps;
-  const double lost = scratch.fit.last_step - scratch.fit.last_x;  // to the warm-up
-  const double noise = grown.fit.noise / std::sqrt(double{kWindow});
-  for (std::size_t i = 0; i + kWindow <= steps.size(); ++i) {
-    if (steps[i + kWindow - 1].step > grown.fit.last_step) break;
-    double loss = 0, at = 0;
-    for (std::size_t j = i; j < i + kWindow; ++j) {
-      loss += steps[j].loss / kWindow;
-      at += steps[j].step / kWindow;
-    }
-    if (loss < scratch.fit.law.loss(at - lost) * (1 + 2 * noise))
-      return (at - grown.fit.begin) * grown.logged.tokens_per_step;
+// The same from validation losses, which share their text: a second opinion. "" if they agree.
+std::string disagreement(const runlog::Run& staged, const Scratch& own, const PairedMean& mean,
+                         const Lag& lag, double from, double to, double tokens_before) {
+  const PairedLosses pairs = paired_evaluations(staged, *own.run, from, to);
+  if (pairs.size() < 2) return "";
+  double difference = 0;
+  for (const double each : pairs.difference) difference += each / static_cast<double>(pairs.size());
+  const Lag other = lag_of(pairs, {0, difference, mean.error}, own);
+  const law::Interval range = law::interval(lag.samples);
+  const double allowed = kErrors * (range.high - range.low) / 2 + kSlack * tokens_before;
+  if (std::fabs(other.steps - lag.steps) <= allowed) return "";
+  return fmt::format(
+      "training losses put the grown model {} steps behind the run from scratch, validation losses "
+      "{}: they must agree",
+      step_text(lag.steps), std::isfinite(other.steps) ? step_text(other.steps) : "endlessly many");
+}
+
+// The first pair from which on, to the last, the mean difference is 0 within two standard errors.
+Found mixing_of(const PairedLosses& pairs, double begin, const LoggedCurve& grown) {
+  const auto rest = mean_of(pairs, pairs.size() / 2);
+  if (!rest) return {.why = "too few steps are in both logs"};
+  const double loss = grown.steps.back().loss;
+  if (rest->error > kFinest * loss) return {.why = "the losses are too noisy to tell"};
+  if (rest->difference > 2 * rest->error)
+    return {.why = fmt::format("not met within {} steps: {:.4f} nats (standard error {:.4f}) above "
+                               "the run from scratch",
+                               step_text(pairs.steps.back() - begin), rest->difference,
+                               rest->error)};
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    const auto mean = mean_of(pairs, i);
+    if (!mean) break;
+    if (mean->difference <= 2 * mean->error)
+      return {(pairs.steps[i] - begin) * grown.tokens_per_step, 0, 0, ""};
   }
-  return kUnknown;
+  return {.why = "the losses are too noisy to tell"};
+}
+
+// What the decay gained: the losses of its last twentieth, against those of the same steps in a run
+// that was still at the peak rate, or else against the curve before the decay carried on.
+Found drop_of(const LoggedCurve& last, const std::vector<Scratch>& others,
+              const std::optional<FittedCurve>& own) {
+  const law::CurvePoints peak = law::near_peak(last.steps, last.begin);
+  const double end = last.steps.back().step, from = end - kLastShare * (end - last.begin);
+  if (!(end > peak.last_step)) return {.why = "the rate did not decay"};
+  for (const Scratch& other : others) {
+    if (other.fit.last_step < end) continue;
+    if (const auto mean = mean_of(paired_losses(other.logged, last, from, end)))
+      return {mean->difference, mean->difference - 1.28 * mean->error,
+              mean->difference + 1.28 * mean->error, ""};
+  }
+  if (!own) return {.why = "the losses before the decay do not make a curve"};
+  double sum = 0, count = 0;
+  for (const law::LoggedStep& step : last.steps)
+    if (step.step > from) sum += step.loss, ++count;
+  const double x = own->last_x + (1 - kLastShare / 2) * (end - last.begin) -
+                   (own->last_step - last.begin);
+  std::vector<double> drops;
+  for (const law::StageCurve& sample : own->samples) drops.push_back(sample.loss(x) - sum / count);
+  const law::Interval range = law::interval(std::move(drops));
+  const Found drop{own->law.loss(x) - sum / count, range.low, range.high, ""};
+  if (!(range.high - range.low < drop.value / 2))
+    return {.why = fmt::format("the curve before the decay is known too badly ({:.3f} to {:.3f} "
+                               "nats)",
+                               range.low, range.high)};
+  return drop;
+}
+
+std::optional<FittedCurve> fitted(const LoggedCurve& curve, std::string& why) {
+  try {
+    return fit_logged_curve(curve, {});
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::input) throw;
+    why = error.what();
+    return {};
+  }
 }
 
 bool starts_fresh(const runlog::Run& run) {
@@ -120,17 +208,41 @@ bool starts_fresh(const runlog::Run& run) {
   return first <= 2 * (second - first);
 }
 
-// The longest first stage of this model out of fresh weights, at this peak rate.
-std::optional<Fitted> from_scratch(const std::vector<const runlog::Run*>& runs,
-                                   const arch::ModelConfig& model, double peak) {
-  std::optional<Fitted> longest;
+bool same_data(const runlog::Run& a, const runlog::Run& b) {
+  return a.train_fingerprint == b.train_fingerprint && a.seed == b.seed;
+}
+
+// First stages of this model out of fresh weights, at this peak rate and with these batches, the
+// longest first; why is the reason of the last that will not do.
+std::vector<Scratch> from_scratch(const runlog::Run& staged,
+                                  const std::vector<const runlog::Run*>& runs,
+                                  const arch::ModelConfig& model, const LoggedCurve& grown,
+                                  std::string& why) {
+  std::vector<Scratch> found;
+  const double peak = law::near_peak(grown.steps, grown.begin).peak;
+  why = "no run of this size from scratch was named";
   for (const runlog::Run* run : runs) {
-    if (!starts_fresh(*run) || !(run->stages[0].model == model)) continue;
-    auto found = fitted(*run, 0);
-    if (!found || found->fit.peak_rate != peak) continue;
-    if (!longest || found->fit.last_x > longest->fit.last_x) longest = std::move(found);
+    if (run->stages.empty() || !(run->stages[0].model == model)) continue;
+    if (!starts_fresh(*run)) {
+      why = run->name + " goes on from another run, whose log was not found";
+    } else if (!same_data(*run, staged)) {
+      why = run->name + " saw other data or another order";
+    } else {
+      LoggedCurve logged = logged_curve(*run, 0);
+      std::string not_fitted;
+      const auto fit = fitted(logged, not_fitted);
+      if (!fit)
+        why = not_fitted;
+      else if (fit->peak_rate != peak)
+        why = run->name + " has another peak learning rate";
+      else if (std::fabs(logged.tokens_per_step / grown.tokens_per_step - 1) > 1e-6)
+        why = run->name + " has other batches";
+      else
+        found.push_back({run, std::move(logged), *fit});
+    }
   }
-  return longest;
+  std::ranges::stable_sort(found, std::greater<>(), [](const Scratch& s) { return s.fit.last_x; });
+  return found;
 }
 
 // Follows the stages along their sizes' own curves, as far as these are known.
@@ -138,25 +250,67 @@ class Walk {
  public:
   Walk(const runlog::Run& staged, const std::vector<const runlog::Run*>& scratch)
       : staged_(staged), scratch_(scratch) {
-    if (scratch.empty()) return;
-    if (const auto first = fitted(staged, 0)) stand_ = {first->fit.last_x, {}};
+    if (staged.steps.empty()) return;
+    const law::CurvePoints points = law::near_peak(logged_curve(staged, 0).steps, 0);
+    if (!points.points.empty()) stand_ = {points.points.back().x, {}};
   }
+
   // Into stage i, after all the stages before it.
   void learn(std::size_t i, LearnedGrowth& growth) {
     const Stand before = std::exchange(stand_, {});
-    if (scratch_.empty()) return;
-    const auto grown = fitted(staged_, i);
-    if (!grown) return;
-    const auto own = from_scratch(scratch_, staged_.stages[i].model, grown->fit.peak_rate);
-    if (!own) return;
-    growth.mixing_tokens = mixing_time(*grown, *own);
-    const Stand begin = begin_of(*grown, *own);
-    find_rho(before, begin, growth);
-    if (i > 1 && before.at > 0) growth.tokens_before = before.at * grown->logged.tokens_per_step;
-    stand_ = after(begin, grown->fit.last_x);
+    const LoggedCurve grown = logged_curve(staged_, i);
+    if (grown.steps.size() < kFewestLines) return growth.why.push_back("its log has too few steps");
+    std::string why;
+    const std::vector<Scratch> own =
+        from_scratch(staged_, scratch_, staged_.stages[i].model, grown, why);
+    learn_drop(i, grown, own, growth);
+    if (own.empty()) return growth.why.push_back("rho and mixing time: " + why);
+    learn_pairs(i, grown, own[0], before, growth);
   }
 
  private:
+  void learn_drop(std::size_t i, const LoggedCurve& grown, const std::vector<Scratch>& own,
+                  LearnedGrowth& growth) {
+    if (i + 1 != staged_.stages.size() || !staged_.end || !staged_.end->decayed) return;
+    std::string why;
+    const Found drop = drop_of(grown, own, fitted(grown, why));
+    if (drop.why.empty() && is_likely_drop(drop.value))
+      growth.decay_drop = drop.value;
+    else
+      growth.why.push_back("decay: " + (drop.why.empty() ? "it gained nothing" : drop.why));
+  }
+
+  void learn_pairs(std::size_t i, const LoggedCurve& grown, const Scratch& own,
+                   const Stand& before, LearnedGrowth& growth) {
+    const law::CurvePoints peak = law::near_peak(grown.steps, grown.begin);
+    const double end = std::min(peak.last_step, own.fit.last_step);
+    const PairedLosses pairs = paired_losses(grown, own.logged, grown.begin + 1, end);
+    const Found mixing = mixing_of(pairs, grown.begin, grown);
+    if (mixing.why.empty())
+      growth.mixing_tokens = mixing.value;
+    else
+      growth.why.push_back("mixing time: " + mixing.why);
+    const double from = grown.begin + kWindow * (end - grown.begin);
+    const PairedLosses late = paired_losses(grown, own.logged, from, end);
+    const auto mean = mean_of(late);
+    if (!mean)
+      return growth.why.push_back(fmt::format(
+          "rho: {} steps at the peak rate are in both logs after the growth, expected more; the run "
+          "from scratch is at its peak to step {}",
+          pairs.size(), step_text(own.fit.last_step)));
+    const Lag lag = lag_of(late, *mean, own);
+    const Stand begin = moved(lag, grown.begin - own.lost());
+    Found rho = rho_of(before, begin);
+    if (rho.why.empty())
+      rho.why = disagreement(staged_, own, *mean, lag, from, end, before.at);
+    if (!rho.why.empty()) return growth.why.push_back("rho: " + rho.why);
+    growth.rho = rho.value;
+    growth.rho_low = rho.low;
+    growth.rho_high = rho.high;
+    if (i > 1) growth.tokens_before = before.at * grown.tokens_per_step;
+    stand_ = moved(lag, peak.last_step - own.lost());
+  }
+
   const runlog::Run& staged_;
   const std::vector<const runlog::Run*>& scratch_;
   Stand stand_;  // of the stage before, at its end
@@ -217,8 +371,6 @@ std::vector<LearnedGrowth> growths_of(const runlog::Run& staged,
                       .tokens_before = growth->at.tokens,
                       .mixing_tokens = kUnknown,
                       .decay_drop = kUnknown};
-    if (i + 1 == staged.stages.size() && staged.end && staged.end->decayed)
-      if (const auto last = fitted(staged, i)) one.decay_drop = drop_of(*last);
     walk.learn(i, one);
     learned.push_back(std::move(one));
   }
@@ -239,6 +391,8 @@ std::vector<std::string> words_of(const std::vector<LearnedGrowth>& growths) {
                                   short_count(g.mixing_tokens)));
     if (std::isfinite(g.decay_drop))
       words.push_back(fmt::format("the decay gained {:.4f} nats", g.decay_drop));
+    for (const std::string& why : g.why)
+      words.push_back(fmt::format("{}: not learnt: {}", name, why));
   }
   return words;
 }

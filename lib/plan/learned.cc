@@ -6,6 +6,7 @@
 
 #include "grow/operator.h"
 #include "plan/json_members.h"
+#include "runlog/run_log.h"
 
 namespace stagedtrain::plan {
 
@@ -71,6 +72,10 @@ const LearnedGrowth* Learned::mixing_of(const std::string& operators, const arch
 }
 
 void Learned::put(LearnedGrowth growth) {
+  const double unknown = runlog::kUnknown;
+  if (!is_likely_rho(growth.rho)) growth.rho = growth.rho_low = growth.rho_high = unknown;
+  if (!(growth.mixing_tokens >= 0)) growth.mixing_tokens = unknown;
+  if (!is_likely_drop(growth.decay_drop)) growth.decay_drop = unknown;
   const auto old = std::ranges::find_if(all_, [&](const LearnedGrowth& other) {
     return other.run == growth.run && other.stage == growth.stage;
   });

@@ -19,7 +19,14 @@ struct LearnedGrowth {
   double tokens_before = 0;  // where the smaller model stood on its own curve
   double mixing_tokens = 0;                   // until it met the run from scratch
   double decay_drop = 0;                      // nats: the decay's end against the curve before it
+  std::vector<std::string> why = {};          // what is not known, and the reason; not kept
 };
+
+// What a growth can have done; a number outside of these is a slip of the measurement and is not
+// kept: it would spoil every later plan. The drop is in nats.
+inline constexpr double kLeastLearnedRho = 0.5, kMostLearnedRho = 10, kMostDrop = 1;
+inline bool is_likely_rho(double rho) { return rho >= kLeastLearnedRho && rho <= kMostLearnedRho; }
+inline bool is_likely_drop(double drop) { return drop > 0 && drop <= kMostDrop; }
 
 class Learned {
  public:

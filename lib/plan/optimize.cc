@@ -94,6 +94,15 @@ double warmup_saved(const Problem& problem, const Solution& solution) {
   return static_cast<double>(problem.base.warmup_steps) / 2 * (1 - ratio);
 }
 
+// The forecast goes with the schedule: train foretells by the same law and assumption.
+void remember(const OptimizeOptions& options, double scratch_tokens, schedule::PlanSpec& plan) {
+  plan.law = options.law.name;
+  plan.transfer = word_of(options.transfer);
+  plan.scratch = Duration{std::round(scratch_tokens), DurationUnit::tokens};
+  if (options.transfer.mixing_tokens > 0)
+    plan.mixing = Duration{options.transfer.mixing_tokens, DurationUnit::tokens};
+}
+
 Optimum solved(const RunPlan& base, const Problem& problem, const DataFacts& facts,
                double most_seconds = 0) {
   const OptimizeOptions& options = problem.options;
@@ -106,6 +115,7 @@ Optimum solved(const RunPlan& base, const Problem& problem, const DataFacts& fac
   optimum.scratch_flops = solution.run.tokens * problem.sizes.back().flops_per_token;
   fill_stages(problem, solution, optimum);
   optimum.schedule = with_stages(base.schedule, chosen(optimum.stages));
+  remember(options, solution.run.tokens, optimum.schedule.plan);
   optimum.full = make_full_plan(resolve(optimum.schedule, facts), options.law, options.transfer,
                                 options.known);
   optimum.planned = savings_of(optimum);
@@ -117,6 +127,7 @@ Optimum solved(const RunPlan& base, const Problem& problem, const DataFacts& fac
         options.law.endless(problem.sizes.back().parameters).credit / solution.run.tokens;
   optimum.warmup_steps_saved = warmup_saved(problem, solution);
   optimum.warnings = warnings_of(optimum, problem.notes);
+  optimum.full.outlook.warnings.clear();  // the same, less well ordered
   return optimum;
 }
 

@@ -72,6 +72,8 @@ struct Optimum {
 Optimum optimize(const schedule::Schedule& schedule, const OptimizeOptions& options,
                  const DataFacts& facts = {});
 
+// The answer in 40 lines (see answer.h), and everything.
+std::string short_text(const Optimum& optimum);
 std::string to_text(const Optimum& optimum);
 Json to_json(const Optimum& optimum);
 

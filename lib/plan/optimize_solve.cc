@@ -52,18 +52,11 @@ struct Limits {
   }
 };
 
-// A law far outside of what it was fitted to can be plain nonsense.
-void check_end(const Problem& problem, double end_loss, double tokens) {
-  const auto vocab = problem.base.final_model.vocab;
-  const double knows_nothing = std::log(static_cast<double>(vocab));
-  if (end_loss < knows_nothing) return;
-  throw usage_error(
-      "the law {} sees {} come to a loss of {:.2f} after {} tokens, expected less than {:.2f}, "
-      "that of a guess among {} ids",
-      problem.options.law.name, problem.final_size().name, end_loss, short_count(tokens),
-      knows_nothing, grouped(vocab))
-      .with_hint(
-          "published laws are of larger models and of word pieces, not bytes; fit your own runs");
+void check_end(const Problem& problem, double end_loss) {
+  const arch::ModelConfig& model = problem.base.final_model;
+  if (end_loss >= guess_loss(model))
+    throw usage_error("{}", not_covered(problem.options.law, model, end_loss))
+        .with_hint(kFitOwnRuns);
 }
 
 // own_tokens: of the staged run, whose decay is a part of its own length, not of the scratch run's.
@@ -290,7 +283,7 @@ Solution solve_for(const Problem& problem, double tokens, const Limits& limits) 
   Solution solution;
   whole_steps(tokens / problem.step_tokens);  // refuses what no run can have
   solution.end_loss = problem.final_size().curve->loss(tokens);
-  check_end(problem, solution.end_loss, tokens);
+  check_end(problem, solution.end_loss);
   const law::Ladders ladders = solve_length(problem, tokens, limits, solution);
   limits.check(problem, solution.ladder, tokens);
   const auto stages = static_cast<std::size_t>(problem.options.most_stages);

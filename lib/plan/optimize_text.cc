@@ -1,5 +1,6 @@
 // An optimised plan as a table with its assumptions in words, and as JSON.
 #include "base/text.h"
+#include "plan/answer.h"
 #include "plan/optimize.h"
 #include "plan/text_table.h"
 
@@ -62,7 +63,7 @@ std::string savings_text(const Optimum& o) {
                                  law::assumption_name(o.options.transfer.assumption));
   text += fmt::format("between, in {} {}:\n", unit, end);
   text += line("floor (loss-state)", o.floor,
-               "a grown model stands where its own curve has the same loss");
+               "assumes that a grown model stands where its own curve has that loss");
   text += line("ceiling (mixing)", o.ceiling,
                "this plan, if a grown model soon stands where it would from scratch");
   text += line("more stages", o.all_sizes, "the floor with as many stages as there are sizes");
@@ -100,13 +101,20 @@ Json stage_json(const OptimizedStage& stage) {
 
 }  // namespace
 
+std::string short_text(const Optimum& o) {
+  const std::string middle =
+      fmt::format("more stages would bring the floor to {}{}\n", percent(o.all_sizes),
+                        o.endless ? fmt::format(", endlessly many to {}", percent(*o.endless)) : "");
+  return short_text(o.full, o.warnings, middle);
+}
+
 std::string to_text(const Optimum& o) {
   std::string text = wrapped(fmt::format("law         {}: {}", o.law.name, o.law.source));
   text += fmt::format("its losses  {}, of {} to {} parameters; {}\nassumption  {}\n\n", o.law.end,
                       short_count(o.law.least_parameters), short_count(o.law.most_parameters),
                       o.law.samples.empty() ? "published, so without intervals" : "intervals below",
                       law::assumption_name(o.options.transfer.assumption));
-  text += stages_text(o) + "\n" + growths_text(o) + "\n" + savings_text(o) + "\n";
+  text += stages_text(o) + "  slope is d ln loss / d ln tokens at a stage's end\n\n" + growths_text(o) + "\n" + savings_text(o) + "\n";
   text += to_text(o.full.plan, o.full.cost);
   if (!o.law.samples.empty()) text += "\n" + to_text(o.full.plan, o.full.outlook);
   for (const std::string& warning : o.warnings) text += warning_text(warning);

@@ -44,7 +44,10 @@ void about_mixing(const Optimum& o, Lines& lines) {
 void about_growths(const Optimum& o, Lines& lines) {
   for (std::size_t i = 1; i < o.stages.size(); ++i) {
     const OptimizedStage &from = o.stages[i - 1], &to = o.stages[i];
-    if (auto line = growth_strain(from.name, to.name, to.size.parameters / from.size.parameters))
+    if (auto line = embedding_strain(from.name, from.size.params);
+        line && o.law.published && o.law.name != "kaplan")
+      lines.push_back(std::move(*line));
+    if (auto line = growth_strain(from.name, to.name, growth_factor(from.size.params, to.size.params)))
       lines.push_back(std::move(*line));
   }
 }
@@ -69,12 +72,15 @@ void about_data(const Optimum& o, Lines& lines) {
 }  // namespace
 
 std::vector<std::string> warnings_of(const Optimum& o, const std::vector<std::string>& notes) {
-  Lines lines = notes;
+  Lines lines;
+  if (std::string line = before_decay(o.law, o.full.plan); !line.empty())
+    lines.push_back(std::move(line));
+  lines.insert(lines.end(), notes.begin(), notes.end());
   const law::Assumption assumption = o.options.transfer.assumption;
   if (o.stages.size() == 1)
     lines.push_back("no growth pays under this assumption: the plan is the final model alone");
-  about_law(o, lines);
   about_growths(o, lines);
+  about_law(o, lines);
   if (assumption == Assumption::loss_state) about_loss_state(o, lines);
   if (assumption == Assumption::mixing) about_mixing(o, lines);
   if (assumption == Assumption::measured && o.stages.size() > 1)

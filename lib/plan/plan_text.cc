@@ -45,7 +45,7 @@ std::string stage_notes(const RunPlan& plan, const StagePlan& stage) {
   if (stage.until_loss)
     text += fmt::format("; ends sooner at a validation loss of {}", *stage.until_loss);
   if (stage.until_slope)
-    text += fmt::format("; ends sooner where its curve has the slope {:.4g}", *stage.until_slope);
+    text += fmt::format("; ends sooner where d ln loss / d ln tokens of its curve is {:.4g}", *stage.until_slope);
   if (stage.rewarm_steps)
     text += fmt::format("; learning rate rises anew over {} steps", grouped(stage.rewarm_steps));
   return text + "\n";

@@ -18,9 +18,10 @@ CurveOf curves_of(const law::Chinchilla& chinchilla) {
 
 double all_parameters(const arch::ParamCount& count) { return static_cast<double>(count.total); }
 
-PlanningLaw chinchilla_law(const law::ChinchillaConstants& constants) {
+PlanningLaw chinchilla_law(const law::ChinchillaConstants& constants, const std::string& name) {
   PlanningLaw planning;
-  planning.name = constants.name;
+  planning.name = name;
+  planning.published = true;
   planning.source = constants.source;
   planning.end = "decayed ends";
   planning.least_parameters = 44e6;
@@ -36,8 +37,9 @@ PlanningLaw chinchilla_law(const law::ChinchillaConstants& constants) {
 PlanningLaw kaplan_law() {
   PlanningLaw planning;
   planning.name = "kaplan";
+  planning.published = true;
   planning.source = "Kaplan et al. 2020 (arXiv 2001.08361), at the critical batch";
-  planning.end = "a constant rate";
+  planning.end = kConstantRate;
   planning.least_parameters = 768;
   planning.most_parameters = 1.5e9;
   planning.parameters = [](const arch::ParamCount& count) {
@@ -110,9 +112,6 @@ void note_curves(const CurveTable& table, PlanningLaw& planning) {
                       curve.name));
   }
   planning.source = "own curves: " + planning.source;
-  planning.notes.push_back(
-      "own curves are of a rate near its peak: the decay lowers every loss further, from scratch "
-      "and staged alike");
 }
 
 PlanningLaw fitted_curves(const FittedLaws& laws, const std::string& name) {
@@ -122,7 +121,7 @@ PlanningLaw fitted_curves(const FittedLaws& laws, const std::string& name) {
                       name, laws.curves.size())
         .with_hint("fit run folders, not CSV files of steps and losses alone");
   PlanningLaw planning;
-  planning.end = "a constant rate";
+  planning.end = kConstantRate;
   planning.least_parameters = table->begin()->first;
   planning.most_parameters = table->rbegin()->first;
   planning.parameters = all_parameters;
@@ -156,24 +155,30 @@ PlanningLaw find_planning_law(const std::string& name) {
   if (name == "kaplan") return kaplan_law();
   std::vector<std::string> names = {"chinchilla", "kaplan"};
   for (const law::ChinchillaConstants& constants : law::chinchilla_constants()) {
-    if (name == constants.name || name == "chinchilla") return chinchilla_law(constants);
+    if (name == constants.name || name == "chinchilla") return chinchilla_law(constants, name);
     names.push_back(constants.name);
   }
   throw usage_error("unknown law '{}'{}", name, suggestion(name, names))
       .with_hint("a file of own laws has a name with '/' or .json: stagedtrain plan --fit RUN...");
 }
 
+double guess_loss(const arch::ModelConfig& model) {
+  return std::log(static_cast<double>(model.vocab));
+}
+
+std::string not_covered(const PlanningLaw& law, const arch::ModelConfig& model, double loss) {
+  return fmt::format(
+      "The {} law {} does not cover this model (it predicts {:.2f} nats for {} x {}; guessing among "
+      "{} ids is {:.2f}).",
+      law.published ? "published" : "fitted", law.name, loss, model.layers, model.width,
+      grouped(model.vocab), guess_loss(model));
+}
+
 void refuse_nonsense(const PlanningLaw& law, const law::Size& size, const arch::ModelConfig& model,
                      double tokens) {
-  const double knows_nothing = std::log(static_cast<double>(model.vocab));
   const double loss = size.curve->loss(tokens);
-  if (loss < knows_nothing) return;
-  throw usage_error(
-      "the law {} sees {} come to a loss of {:.2f} after {} tokens, expected less than {:.2f}, "
-      "that of a guess among {} ids",
-      law.name, size.name, loss, short_count(tokens), knows_nothing, grouped(model.vocab))
-      .with_hint(
-          "published laws are of larger models and of word pieces, not bytes; fit your own runs");
+  if (loss >= guess_loss(model))
+    throw usage_error("{}", not_covered(law, model, loss)).with_hint(kFitOwnRuns);
 }
 
 }  // namespace stagedtrain::plan

@@ -12,12 +12,15 @@
 
 namespace stagedtrain::plan {
 
+inline constexpr const char* kConstantRate = "a constant rate";
+
 // The curve of a size; null for one that the law has none of.
 using CurveOf = std::function<std::shared_ptr<const law::LossCurve>(double parameters)>;
 
 // How the loss of any size falls. Each law counts parameters in its own way.
 struct PlanningLaw {
-  std::string name, source;
+  std::string name, source;  // the name as the user gave it
+  bool published = false;    // of others' runs; else fitted to own ones
   std::string end;  // what its losses are: "decayed ends", "a constant rate"
   double least_parameters = 0, most_parameters = 0;  // of the models that it was fitted to
   std::function<double(const arch::ParamCount&)> parameters;
@@ -39,8 +42,13 @@ PlanningLaw find_planning_law(const std::string& name);
 // its size. Throws Error(input) if no curve says of what size it is.
 PlanningLaw planning_law(const FittedLaws& laws, const std::string& name);
 
-// A law far outside of what it was fitted to can be plain nonsense. Throws Error(usage) if it sees
-// the size end above the loss of a guess.
+// A law far outside of what it was fitted to can be plain nonsense: a loss above guess_loss(), which
+// is that of a guess among all ids. not_covered() says so, kFitOwnRuns what to do.
+double guess_loss(const arch::ModelConfig& model);
+std::string not_covered(const PlanningLaw& law, const arch::ModelConfig& model, double loss);
+inline constexpr const char* kFitOwnRuns =
+    "Fit your own runs: stagedtrain plan --fit RUN... --out laws.json";
+// Throws Error(usage) with both if the law has the size end above that loss.
 void refuse_nonsense(const PlanningLaw& law, const law::Size& size, const arch::ModelConfig& model,
                      double tokens);
 

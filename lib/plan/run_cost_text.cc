@@ -27,7 +27,7 @@ std::vector<std::string> cost_row(const std::string& name, const Costs& c, doubl
 
 std::string costs_text(const RunPlan& plan, const RunCost& cost) {
   Rows rows = {
-      {"costs", "FLOPs", "causal", "6 N D", "non-emb.", "training", "evaluating", "saving"}};
+      {"costs", "FLOPs", "causal", "6 N D", "non-emb.", "training", "evaluating", "checkpoints"}};
   if (cost.price_per_hour > 0) rows[0].push_back("money");
   for (std::size_t i = 0; i < plan.stages.size(); ++i)
     rows.push_back(cost_row(plan.stages[i].name, cost.stages[i].costs, cost.price_per_hour));

@@ -1,12 +1,14 @@
 // The words.
 #include "plan/strains.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 
 namespace stagedtrain::plan {
 namespace {
 
-constexpr double kTokensPerParameter = 20, kMostGrowth = 4;
+constexpr double kTokensPerParameter = 20, kMostGrowth = 4, kMostEmbeddings = 2.0 / 3;
 
 }  // namespace
 
@@ -35,11 +37,28 @@ std::vector<std::string> mixing_strains(const schedule::Schedule& schedule,
   return lines;
 }
 
+double growth_factor(const arch::ParamCount& from, const arch::ParamCount& to) {
+  return static_cast<double>(to.non_embedding) /
+         static_cast<double>(std::max<std::int64_t>(1, from.non_embedding));
+}
+
+std::optional<std::string> embedding_strain(const std::string& name,
+                                            const arch::ParamCount& params) {
+  const double share =
+      1 - static_cast<double>(params.non_embedding) / static_cast<double>(params.total);
+  if (!(share > kMostEmbeddings)) return {};
+  return fmt::format(
+      "{}: {:.0f}% of its parameters are embeddings, which the law counts like layers: so shallow a "
+      "model may learn less than the law says",
+      name, 100 * share);
+}
+
 std::optional<std::string> growth_strain(const std::string& from, const std::string& to,
                                          double factor) {
   if (factor <= kMostGrowth * (1 + 1e-9)) return {};
   return fmt::format(
-      "{} to {}: {:.3g} times the parameters; growths beyond 4 have done worse than planned", from,
+      "{} to {}: {:.3g} times the parameters without embeddings; growths beyond 4 have done worse "
+      "than planned", from,
       to, factor);
 }
 

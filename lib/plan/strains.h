@@ -15,7 +15,14 @@ std::optional<std::string> long_run_strain(double tokens, const arch::ParamCount
 std::vector<std::string> mixing_strains(const schedule::Schedule& schedule,
                                         const Transfer& transfer);
 
-// A growth beyond four times the parameters (as the law counts them); nothing for others.
+// How much larger a model is without its embeddings.
+double growth_factor(const arch::ParamCount& from, const arch::ParamCount& to);
+
+// A model of which more than two thirds are embeddings; nothing for others.
+std::optional<std::string> embedding_strain(const std::string& name,
+                                            const arch::ParamCount& params);
+
+// A growth beyond four times the parameters without embeddings; nothing for others.
 std::optional<std::string> growth_strain(const std::string& from, const std::string& to,
                                          double factor);
 

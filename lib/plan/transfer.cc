@@ -6,6 +6,12 @@
 
 namespace stagedtrain::plan {
 
+std::string word_of(const Transfer& transfer) {
+  if (transfer.assumption == law::Assumption::loss_state) return "loss-state";
+  if (transfer.assumption == law::Assumption::mixing) return "mixing";
+  return "rho=" + format_number(transfer.rho);
+}
+
 Transfer read_transfer(const std::string& where, const std::string& word, const char* expected) {
   Transfer transfer;
   if (word == "loss-state") return transfer;

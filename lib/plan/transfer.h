@@ -17,6 +17,9 @@ struct Transfer {
 // that a grown model has learnt a billion times more than the small one has seen.
 inline constexpr double kLeastRho = 0.1, kMostRho = 100;
 
+// As read_transfer reads it.
+std::string word_of(const Transfer& transfer);
+
 // loss-state, mixing or rho=X; mixing_tokens stays 0. where begins the message of Error(usage).
 Transfer read_transfer(const std::string& where, const std::string& word,
                        const char* expected = "loss-state, mixing or rho=X");

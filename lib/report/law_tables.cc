@@ -22,7 +22,7 @@ std::vector<std::string> parameter_row(const char* name, double value, double lo
 
 Table parameter_table(std::string title) {
   return {std::move(title),
-          {{"parameter", false}, {"value", true}, {"80% from", true}, {"to", true}},
+          {{"parameter", false}, {"value", true}, {"80% low", true}, {"80% high", true}},
           {}};
 }
 

@@ -20,6 +20,15 @@ Table without(Table table, const std::vector<std::string>& titles) {
   return table;
 }
 
+// By what the losses were predicted, and what saving.
+std::string predictors_text(const Report& report) {
+  std::string text;
+  for (const runlog::Run& run : report.runs)
+    if (!run.predicted_by.empty() && run.staged())
+      text += wrapped(fmt::format("{} was predicted by {}", run.name, run.predicted_by));
+  return text;
+}
+
 // Each line made safe for a terminal: names come from logs.
 std::string terminal_lines(const std::string& text) {
   std::string safe;
@@ -46,7 +55,8 @@ std::string to_text(const Report& report) {
     for (const std::string& note : comparison.notes) text += wrapped(note);
   }
   if (const Table predictions = predictions_table(report); !predictions.rows.empty())
-    text += "\n" + to_text(without(predictions, {"predicted by", "ended early because"}));
+    text += "\n" + to_text(without(predictions, {"predicted by", "ended early because"})) +
+            predictors_text(report);
   if (const Table seeds = seeds_table(report); !seeds.rows.empty()) text += "\n" + to_text(seeds);
   return terminal_lines(text);
 }

@@ -133,6 +133,10 @@ void add_event(const JsonReader& event, Run& run) {
   } else if (kind == "stage_end") {
     replace_stage(run.stage_ends, read_evaluation(event));
   } else if (kind == "resume") {
+    if (run.steps.empty() && event.number("step") > 0) {
+      run.branch_step = event.number("step");
+      run.branch_file = event.text("file");
+    }
     resume(run, event.number("step"));
   } else if (kind == "end") {
     run.end = RunEnd{read_place(event),     event.number("loss"),

@@ -92,6 +92,9 @@ struct Run : RunFacts {
   std::string name;              // the folder as given
   std::string label;             // a shorter name for people, if one was given to the run
   Path folder;                   // of the log
+  // Where the log begins at a step of another run: that step, and the checkpoint's file.
+  double branch_step = 0;
+  std::string branch_file;
   bool moved = false;            // processes on different devices or numbers of threads took steps
   std::vector<Sample> samples;   // of a mean over seeds; empty for a log
   std::vector<StepPoint> steps;  // by rising step

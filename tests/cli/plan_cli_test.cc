@@ -65,7 +65,7 @@ TEST_CASE("plan counts epochs in the training file") {
                 "two.yaml:10:5: stages.1.for: '2 epochs'");
   test::write_text(data, std::string(25600, '\0'));
   const auto result = test::stagedtrain(
-      {"plan", path, "--set", "stages.full.for=2 epochs", "--set", "data.train=" + data});
+      {"plan", path, "--details", "--set", "stages.full.for=2 epochs", "--set", "data.train=" + data});
   CHECK(result.exit_code == 0);
   CHECK(contains(result.out, "times"));
   test::write_text(data, "odd");
@@ -128,7 +128,7 @@ TEST_CASE("plan --optimize refuses what it cannot plan") {
 TEST_CASE("plan prices a schedule and foretells its losses") {
   const std::string path = (test::source_folder() / "schedules" / "gpt2-124m.yaml").string();
   const auto text = test::stagedtrain(
-      {"plan", path, "--set", "machine={flops: 312T, price_per_hour: 2}", "--transfer", "rho=1.3"});
+      {"plan", path, "--details", "--set", "machine={flops: 312T, price_per_hour: 2}", "--transfer", "rho=1.3"});
   INFO(text.err);
   REQUIRE(text.exit_code == 0);
   for (const char* part : {"costs", "money", "memory", "losses", "measured: loss",
@@ -139,6 +139,26 @@ TEST_CASE("plan prices a schedule and foretells its losses") {
   CHECK(Json::parse(json.out)["outlook"]["law"] == "hoffmann");
   check_refused(test::stagedtrain({"plan", path, "--set", "machine.memory=1G"}), 2,
                 "expected at most machine.memory");
+}
+
+TEST_CASE("plan answers in 40 lines, and says the rest with --details") {
+  const std::string path = (test::source_folder() / "schedules" / "gpt2-124m.yaml").string();
+  const auto lines = [](const std::string& text) { return std::ranges::count(text, '\n'); };
+  for (std::vector<std::string> words : {std::vector<std::string>{"plan", path},
+                                         {"plan", path, "--optimize"},
+                                         {"plan", path, "--rule", "prop-1", "--stages", "4"}}) {
+    const auto brief = test::stagedtrain(words);
+    INFO(brief.out << brief.err);
+    REQUIRE(brief.exit_code == 0);
+    CHECK(lines(brief.out) <= 40);
+    CHECK(contains(brief.out, "--details"));
+    words.push_back("--details");
+    const auto whole = test::stagedtrain(words);
+    CHECK(lines(whole.out) > 45);
+    CHECK(whole.out.starts_with(brief.out.substr(0, brief.out.find("\n\n"))));
+    CHECK(contains(whole.out, "non-emb."));
+  }
+  check_refused(test::stagedtrain({"plan", path, "--details", "--json"}), 2, "--details");
 }
 
 TEST_CASE("plan --rule prints a schedule that runs, or why the rule does not hold") {

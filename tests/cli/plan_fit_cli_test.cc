@@ -37,7 +37,7 @@ TEST_CASE("plan --fit prints parameters, intervals and prefix refits") {
   const auto result = test::stagedtrain({"plan", "--fit", curve_in(folder)});
   INFO(result.out << result.err);
   CHECK(result.exit_code == 0);
-  for (const char* part : {"curve.csv", "80% from", "first 50%", "first 70%", "Huber", "E  "})
+  for (const char* part : {"curve.csv", "80% low", "first 50%", "first 70%", "Huber", "E  "})
     CHECK(contains(result.out, part));
 }
 

@@ -96,24 +96,6 @@ TEST_CASE("growths of random laws save as much as brute force finds", "[T11]") {
   }
 }
 
-TEST_CASE("an endless ladder is its last growth, times a closed form, for any constants", "[T11]") {
-  Dice dice(3);
-  for (int i = 0; i < 10; ++i) {
-    const Kaplan law = random_kaplan(dice);
-    const double factor = dice.between(2, 6), size = 1e9;
-    const double end = law.floor(size) * law.best_end();
-    const double whole = size * KaplanCurve(law, size).tokens(end);
-    double credits = 0, last = 0, large = size;
-    for (int rung = 0; rung < 25; ++rung, large /= factor) {
-      const Growth growth =
-          best_growth(kaplan_size(large / factor, law), kaplan_size(large, law), 1);
-      credits += growth.credit * large / whole;
-      if (rung == 0) last = credits;
-    }
-    CHECK(endless_ladder(law, factor, last) == Approx(credits).epsilon(1e-6));
-  }
-}
-
 TEST_CASE("under Chinchilla's law rho knows neither size nor length, and tokens are what is saved",
           "[T11]") {
   Dice dice(4);

@@ -5,8 +5,10 @@
 #include <cmath>
 
 #include "arch/cost.h"
+#include "base/rng.h"
 #include "base/text.h"
 #include "support/catch.h"
+#include "support/text_file.h"
 
 using namespace stagedtrain;
 using runlog::Run;
@@ -127,8 +129,9 @@ TEST_CASE("the decay's drop needs no run from scratch") {
   CHECK(learned[0].decay_drop == Approx(0.0975).margin(0.01));  // the last twentieth, not the end
   CHECK(std::isnan(learned[0].rho));
   const auto words = plan::words_of(learned);
-  REQUIRE(words.size() == 1);
+  REQUIRE(words.size() == 2);
   CHECK(words[0].starts_with("the decay gained 0."));
+  CHECK(test::contains(words[1], "no run of this size from scratch was named"));
 }
 
 TEST_CASE("a log tells the seconds of a token, stage by stage") {
@@ -150,9 +153,75 @@ TEST_CASE("a log tells the seconds of a token, stage by stage") {
   CHECK(speeds[1].source == "made");
 }
 
-TEST_CASE("a log too short for a fit teaches nothing, and says so by silence") {
+TEST_CASE("a log too short for a fit teaches nothing, and says why") {
   const Run staged = made(30, 60, 1), scratch = made(0, 60, 1);
   const auto learned = plan::growths_of(staged, {&scratch});
   REQUIRE(learned.size() == 1);
-  CHECK(plan::words_of(learned).empty());
+  CHECK(std::isnan(learned[0].rho));
+  const auto words = plan::words_of(learned);
+  REQUIRE(words.size() >= 1);
+  for (const std::string& line : words) CHECK(test::contains(line, "not learnt: "));
+}
+
+TEST_CASE("what is not learnt is said with its reason") {
+  const Run staged = made(1000, 3000, 1.5);
+  const auto why = [&](const Run& scratch) {
+    return join(plan::words_of(plan::growths_of(staged, {&scratch})), "\n");
+  };
+  Run other = made(0, 3000, 1);
+  other.train_fingerprint = "else";
+  CHECK(test::contains(why(other), "saw other data or another order"));
+  Run rate = made(0, 3000, 1);
+  for (runlog::StepPoint& point : rate.steps) point.lr *= 2;
+  CHECK(test::contains(why(rate), "another peak learning rate"));
+  Run later = made(0, 3000, 1);
+  std::erase_if(later.steps, [](const runlog::StepPoint& p) { return p.at.step < 900; });
+  CHECK(test::contains(why(later), "goes on from another run"));
+  CHECK(test::contains(why(made(0, 1200, 1)), "from scratch is at its peak to step 9"));
+}
+
+TEST_CASE("noise of batches that both runs saw does not blur rho") {
+  const CounterRng rng(5, 0);
+  Run staged = made(1000, 3000, 1.4), scratch = made(0, 3000, 1);
+  for (Run* run : {&staged, &scratch})
+    for (runlog::StepPoint& point : run->steps) {
+      const auto step = static_cast<std::uint64_t>(point.at.step);
+      const std::uint64_t own = run == &staged ? 1u << 20 : 1u << 21;
+      point.loss += 0.05 * rng.normal(step) + 0.005 * rng.normal(step + own);
+    }
+  const auto learned = plan::growths_of(staged, {&scratch});
+  REQUIRE(learned.size() == 1);
+  INFO(join(plan::words_of(learned), "\n"));
+  CHECK(learned[0].rho == Approx(1.4).epsilon(0.08));
+  CHECK(learned[0].rho_low > 1.2);
+  CHECK(learned[0].rho_high < 1.7);
+  CHECK(learned[0].rho_low <= 1.42);
+  CHECK(learned[0].rho_high >= 1.38);
+  CHECK(std::isnan(learned[0].mixing_tokens));
+  CHECK(test::contains(join(plan::words_of(learned), "\n"), "not met within"));
+  SECTION("validation losses that tell another story keep it from being learnt") {
+    for (double at = 1100; at < 2400; at += 100) {
+      staged.evaluations.push_back({.at = {.step = at}, .loss = 3});
+      scratch.evaluations.push_back({.at = {.step = at}, .loss = 2.5});
+    }
+    const auto doubted = plan::growths_of(staged, {&scratch});
+    CHECK(std::isnan(doubted[0].rho));
+    CHECK(test::contains(join(plan::words_of(doubted), "\n"), "they must agree"));
+  }
+}
+
+TEST_CASE("a decay after too few steps at the peak has no drop, unless a run at the peak shows it") {
+  // The grown model trains 150 steps before its decay: its own curve bears no forecast.
+  const CounterRng rng(6, 0);
+  const auto noisy = [&](Run run) {
+    for (runlog::StepPoint& point : run.steps)
+      point.loss += 0.05 * rng.normal(static_cast<std::uint64_t>(point.at.step));
+    return run;
+  };
+  const Run staged = noisy(made(1850, 2500, 1)), longer = noisy(made(0, 4000, 1));
+  const auto alone = plan::growths_of(staged);
+  CHECK(std::isnan(alone[0].decay_drop));
+  CHECK(test::contains(join(plan::words_of(alone), "\n"), "decay: "));
+  const auto paired = plan::growths_of(staged, {&longer});
+  CHECK(paired[0].decay_drop == Approx(0.0975).margin(0.01));
 }

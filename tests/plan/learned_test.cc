@@ -67,3 +67,19 @@ TEST_CASE("a bad file of what was learnt is refused") {
   CHECK(test::contains(test::refusal(ErrorKind::input, [&] { plan::read_learned(dir / "l.json"); }),
                        "version 2"));
 }
+
+TEST_CASE("an outcome that cannot be is neither kept nor read back") {
+  plan::Learned known;
+  LearnedGrowth wrong = learned(1.5);
+  wrong.rho = 31.4;
+  wrong.decay_drop = -0.2;
+  wrong.mixing_tokens = -5;
+  known.put(wrong);
+  const grow::GrowthRecipe same = growth();
+  CHECK(known.rho_of(same.operators(), same.from, same.to) == nullptr);
+  CHECK(std::isnan(known.all()[0].decay_drop));
+  CHECK(std::isnan(known.all()[0].mixing_tokens));
+  known.put(learned(1.5));
+  known.put(wrong);  // and does not displace what is known
+  CHECK(known.all()[0].rho == 1.5);
+}

@@ -56,8 +56,8 @@ TEST_CASE("own curves plan the sizes that they are of") {
   const LossRange end = optimum.full.outlook.forecasts[0].stages[1].end;
   REQUIRE(end.range);
   CHECK((*end.range)[0] < end.loss);
-  CHECK(contains(to_text(optimum), "80% to"));
-  CHECK(contains(to_text(optimum), "own curves are of a rate near its peak"));
+  CHECK(contains(to_text(optimum), "80% of to"));
+  CHECK(contains(to_text(optimum), "before the decay"));
 }
 
 TEST_CASE("a curve of the final model and of every stage is needed") {
