@@ -18,12 +18,12 @@ LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
 def prose_lines(text):
-    """(number, line) of everything that is not in a code block."""
+    """(number, line) of everything that is not in a code block, fenced or indented."""
     in_code = False
     for number, line in enumerate(text.splitlines(), 1):
         if line.lstrip().startswith("```"):
             in_code = not in_code
-        elif not in_code:
+        elif not in_code and not line.startswith("    "):
             yield number, line
 
 
