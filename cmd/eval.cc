@@ -1,4 +1,4 @@
-// `stagedtrain eval`: the loss of a checkpoint, and text that it writes.
+// `stagedtrain eval`: the loss of a checkpoint, tasks that it solves, and text that it writes.
 #include <memory>
 
 #include "base/error_bar.h"
@@ -12,7 +12,7 @@ namespace stagedtrain::cmd {
 namespace {
 
 struct EvalArguments {
-  std::string checkpoint, data, tokens, tokenizer;
+  std::string checkpoint, data, tokens, tokenizer, tasks;
   train::EvalRequest eval;
   train::SampleRequest sample;
   train::DeviceRequest device;
@@ -25,13 +25,25 @@ in nats per token; its standard error is over windows, so it needs two of them. 
 file made by 'stagedtrain data', which knows the length of its text. The file must have been made
 with the tokenizer of the checkpoint, where both are recorded.
 
-The same seed writes the same text. Temperature 0 takes the likeliest token each time. A checkpoint
+Tasks are lines {"context": TEXT, "continuations": [TEXT, ...], "gold": INDEX from 0}, or {"text":
+TEXT} for its last word. They are counted as lm-evaluation-harness counts them. Of several
+continuations the one of the highest log-likelihood is chosen (acc); of the highest log-likelihood per
+character (acc_norm) or per byte (acc_bytes) of the continuation, without the one space before it. Of
+a single one (last word) every token must be the model's first choice (acc), and perplexity is exp of
+minus the mean log-likelihood. Continuations are written with the space before them; context and
+continuation are encoded together, without a token before them; a text that is longer than the model's
+context loses its beginning. --json adds the log-likelihood of every continuation.
+
+The same seed writes the same text. Samples keep the keys and values of what was read, so that a token
+takes one pass over the weights; beyond the context the last tokens are read anew for each, which is
+slower. Temperature 0 takes the likeliest token each time. A checkpoint
 that was trained on files without a header does not record its tokenizer: give --tokenizer, or the
 sample is printed as token ids, and so is --prompt read ("17 4 256").
 
 Examples:
   stagedtrain eval runs/first/stages/full.h5 --data data/book/validation.bin
   stagedtrain eval runs/first/stages/full.h5 --data data/book/validation.bin --tokens 64K --json
+  stagedtrain eval runs/first/stages/full.h5 --tasks arc.jsonl
   stagedtrain eval runs/first/stages/full.h5 --sample 300 --prompt "Light" --temperature 0.8)";
 
 constexpr const char* kLossy =
@@ -81,6 +93,56 @@ void score(EvalArguments& a, Json& json) {
   }
 }
 
+Json tasks_json(const train::TaskResult& r) {
+  Json json = {{"seconds", r.seconds}};
+  if (r.choices > 0)
+    json["multiple_choice"] = {{"examples", r.choices},
+                               {"acc", r.acc},
+                               {"acc_stderr", r.acc_stderr},  // NaN becomes null
+                               {"acc_norm", r.acc_norm},
+                               {"acc_norm_stderr", r.acc_norm_stderr},
+                               {"acc_bytes", r.acc_bytes},
+                               {"acc_bytes_stderr", r.acc_bytes_stderr}};
+  if (r.last_words > 0)
+    json["last_word"] = {{"examples", r.last_words},
+                         {"acc", r.exact},
+                         {"acc_stderr", r.exact_stderr},
+                         {"perplexity", r.perplexity}};
+  json["log_likelihoods"] = r.log_likelihoods;
+  return json;
+}
+
+std::string share_line(const char* name, double value, double error) {
+  return fmt::format("  {:<12} {}\n", name, with_error(value, error, 4));
+}
+
+std::string tasks_text(const train::TaskResult& r) {
+  std::string text;
+  if (r.choices > 0)
+    text += fmt::format("multiple choice, {} example{}\n", grouped(r.choices),
+                        r.choices == 1 ? "" : "s") +
+            share_line("acc", r.acc, r.acc_stderr) +
+            share_line("acc_norm", r.acc_norm, r.acc_norm_stderr) +
+            share_line("acc_bytes", r.acc_bytes, r.acc_bytes_stderr);
+  if (r.last_words > 0)
+    text += fmt::format("last word, {} example{}\n", grouped(r.last_words),
+                        r.last_words == 1 ? "" : "s") +
+            share_line("acc", r.exact, r.exact_stderr) +
+            fmt::format("  {:<12} {:.4f}\n", "perplexity", r.perplexity);
+  return text;
+}
+
+void solve_tasks(EvalArguments& a, Json& json) {
+  train::TaskRequest request{a.checkpoint, a.tasks, {}, a.device};
+  if (!a.tokenizer.empty()) request.tokenizer = data::read_tokenizer_spec(a.tokenizer);
+  const train::TaskResult result = engine().score_tasks(request);
+  if (a.json) {
+    json["tasks"] = tasks_json(result);
+  } else {
+    print(tasks_text(result));
+  }
+}
+
 void write_text(EvalArguments& a, Json& json) {
   a.sample.checkpoint = a.checkpoint;
   a.sample.device = a.device;
@@ -106,11 +168,13 @@ void write_text(EvalArguments& a, Json& json) {
 }
 
 void run(EvalArguments& a) {
-  if (a.data.empty() && a.sample.tokens == 0)
+  if (a.data.empty() && a.tasks.empty() && a.sample.tokens == 0)
     throw usage_error(
-        "nothing to do: give --data TOKENS for the loss, --sample N for text, or both");
+        "nothing to do: give --data TOKENS for the loss, --tasks FILE for tasks, or --sample N for "
+        "text");
   Json json = Json::object();
   if (!a.data.empty()) score(a, json);
+  if (!a.tasks.empty()) solve_tasks(a, json);
   if (a.sample.tokens > 0) write_text(a, json);
   if (a.json) print(json_text(json) + "\n");
 }
@@ -155,20 +219,24 @@ void add_sample_options(CLI::App& command, train::SampleRequest& sample) {
 void add_eval(CLI::App& app) {
   auto a = std::make_shared<EvalArguments>();
   CLI::App* command =
-      app.add_subcommand("eval", "Scores a checkpoint on a token file, or writes text with it");
+      app.add_subcommand("eval", "Scores a checkpoint on a token file or tasks, or writes text");
   command->add_option("checkpoint", a->checkpoint, "a checkpoint")
       ->required()
       ->type_name("CHECKPOINT");
   command->add_option("--data", a->data, "token file to score it on")->type_name("TOKENS");
   command->add_option("--tokens", a->tokens, "score on about this many tokens (default: all)")
       ->type_name("COUNT");
+  command
+      ->add_option("--tasks", a->tasks,
+                   "tasks as JSON lines: multiple choice and last words (see below)")
+      ->type_name("FILE.jsonl");
   add_sample_options(*command, a->sample);
   command
       ->add_option(
           "--tokenizer", a->tokenizer,
-          "tokenizer of --sample, for a checkpoint that does not record its own: bytes, or "
-          "the path of a SentencePiece model")
-      ->type_name("bytes|FILE.model");
+          "tokenizer of --sample and --tasks, for a checkpoint that does not record its own: bytes, "
+          "or a file as 'stagedtrain data' takes it")
+      ->type_name("bytes|FILE");
   add_device_options(*command, a->device);
   command->add_flag("--json", a->json, "print the results as JSON");
   command->footer(kFooter);

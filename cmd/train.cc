@@ -258,6 +258,9 @@ void add_train(CLI::App& app) {
       ->add_option("--set", a->edits, "edit the schedule first: lr.peak=1e-3, stages.full.for=900")
       ->type_name("PATH=VALUE")
       ->allow_extra_args(false);
+  command->add_flag("--tensorboard", a->request.tensorboard,
+                    "write RUN/tensorboard/events.out.tfevents.* too: losses, learning rate, "
+                    "gradient norm, speed and growths for TensorBoard");
   add_device_options(*command, a->request.device);
   add_rank_options(*command, *a);
   command->add_flag("--json", a->json, "print the results as JSON");

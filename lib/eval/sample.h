@@ -17,7 +17,9 @@ struct SampleOptions {
 };
 
 // Appends options.tokens ids to `prompt` (at least one id; the last context ids of it are read) and
-// calls emit with each as it is chosen. Polls for a stop request.
+// calls emit with each as it is chosen. While the text fits into the context, a token costs one pass
+// over the weights, if the model can make a decoder (model/decoder.h); beyond it, and without one, the
+// last context ids are read anew for each. Polls for a stop request.
 void sample(model::Model& model, std::vector<std::int64_t> prompt, const SampleOptions& options,
             const std::function<void(std::int64_t)>& emit);
 

@@ -65,11 +65,15 @@ class Gpt2Reference final : public ReferenceModel {
     return {sum, ReferenceMask::over(y, mask_.residual_C)};
   }
 
+  at::Tensor attention(const at::Tensor& qkv, std::size_t i, const ReferencePass& pass) const {
+    return pass.cache ? attend_on(qkv, config_, {}, i, *pass.cache) : attend(qkv, config_);
+  }
+
   Stream run_block(std::size_t i, const Stream& in, const ReferencePass& pass) const {
     const Block& b = blocks_[i];
     const Summed first = add_norm(in.x, in.branch, b.norm_1);
     const at::Tensor qkv = at::linear(first.normed, b.qkv_weight, b.qkv_bias);
-    const at::Tensor heads = ReferenceMask::over(attend(qkv, config_), mask_.heads_X);
+    const at::Tensor heads = ReferenceMask::over(attention(qkv, i, pass), mask_.heads_X);
     const at::Tensor attended =
         added(pass.drop(at::linear(heads, b.output_weight, b.output_bias)), i);
     const Summed second = add_norm(first.sum, attended, b.norm_2);
@@ -78,7 +82,7 @@ class Gpt2Reference final : public ReferenceModel {
 
   at::Tensor features(const at::Tensor& tokens_BT, const ReferencePass& pass) const override {
     const at::Tensor x_BTC = ReferenceMask::over(
-        pass.drop(at::embedding(token_, tokens_BT) + position_.narrow(0, 0, tokens_BT.size(1))),
+        pass.drop(at::embedding(token_, tokens_BT) + position_.narrow(0, pass.first_place(), tokens_BT.size(1))),
         mask_.residual_C);
     Stream stream{x_BTC, {}};
     for (std::size_t i = 0; i < blocks_.size(); ++i)

@@ -61,11 +61,16 @@ class LlamaReference final : public ReferenceModel {
     return {sum, ReferenceMask::over(y, mask_.residual_C)};
   }
 
+  at::Tensor attention(const at::Tensor& qkv, std::size_t i, const ReferencePass& pass) const {
+    return pass.cache ? attend_on(qkv, config_, rotary_, i, *pass.cache)
+                      : attend(qkv, config_, rotary_);
+  }
+
   Stream run_block(std::size_t i, const Stream& in, const ReferencePass& pass) const {
     const Block& b = blocks_[i];
     const Summed first = add_norm(in.x, in.branch, b.norm_1);
     const at::Tensor qkv = at::linear(first.normed, b.qkv);
-    const at::Tensor heads = ReferenceMask::over(attend(qkv, config_, rotary_), mask_.heads_X);
+    const at::Tensor heads = ReferenceMask::over(attention(qkv, i, pass), mask_.heads_X);
     const at::Tensor attended = added(pass.drop(at::linear(heads, b.output)), i);
     const Summed second = add_norm(first.sum, attended, b.norm_2);
     return {second.sum, added(pass.drop(feed_forward(second.normed, b, pass)), i)};

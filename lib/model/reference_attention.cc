@@ -1,15 +1,18 @@
 // Rotation, groups, attention.
 #include "model/reference_attention.h"
 
+#include <cmath>
+
 namespace stagedtrain::model {
 namespace {
 
 // In the tables' type: in bfloat16 an angle would lose most of its digits.
-at::Tensor rotated(const at::Tensor& x_BHTD, const RotaryTables& tables) {
+// The first token is at this place.
+at::Tensor rotated(const at::Tensor& x_BHTD, const RotaryTables& tables, std::int64_t place) {
   const std::int64_t length = x_BHTD.size(2), half = x_BHTD.size(3) / 2;
   const at::Tensor x = x_BHTD.to(tables.cos.scalar_type());
   const at::Tensor turned = at::cat({-x.narrow(3, half, half), x.narrow(3, 0, half)}, 3);
-  return (x * tables.cos.narrow(0, 0, length) + turned * tables.sin.narrow(0, 0, length))
+  return (x * tables.cos.narrow(0, place, length) + turned * tables.sin.narrow(0, place, length))
       .to(x_BHTD.scalar_type());
 }
 
@@ -20,6 +23,37 @@ at::Tensor for_queries(const at::Tensor& x_BKTD, std::int64_t heads) {
   return x_BKTD.unsqueeze(2)
       .expand({-1, -1, heads / groups, -1, -1})
       .reshape({x_BKTD.size(0), heads, x_BKTD.size(2), x_BKTD.size(3)});
+}
+
+// Heads of a packed projection, rotated. Legend: H heads, K kv_heads.
+struct Heads {
+  at::Tensor query_BHTD, key_BKTD, value_BKTD;
+};
+
+Heads heads_of(const at::Tensor& qkv_BTX, const arch::ModelConfig& config,
+               const RotaryTables& rotary, std::int64_t place) {
+  const std::int64_t rows = qkv_BTX.size(0), length = qkv_BTX.size(1);
+  const std::int64_t heads = config.heads, groups = config.kv_heads;
+  const auto part = [&](std::int64_t begin, std::int64_t count, std::int64_t size) {
+    return qkv_BTX.narrow(2, begin, count * size).view({rows, length, count, size}).transpose(1, 2);
+  };
+  const std::int64_t turned = (heads + groups) * config.head_dim;
+  at::Tensor turning = part(0, heads + groups, config.head_dim);
+  if (rotary.cos.defined()) turning = rotated(turning, rotary, place);
+  return {turning.narrow(1, 0, heads), turning.narrow(1, heads, groups),
+          part(turned, groups, config.value_dim)};
+}
+
+// One query per head. The queries of a group are a matrix, so that its keys are read once and never
+// copied. Sums and softmax in float32 at least.
+at::Tensor attend_one(const at::Tensor& query_H1D, const KeyValueCache::Seen& seen) {
+  const at::ScalarType type = query_H1D.scalar_type();
+  const at::ScalarType wide = type == at::kBFloat16 ? at::kFloat : type;
+  const std::int64_t groups = seen.keys_GSD.size(0), dim = query_H1D.size(2);
+  const at::Tensor query_GRD = query_H1D.reshape({groups, -1, dim});
+  const at::Tensor scores_GRS = at::bmm(query_GRD, seen.keys_GSD.transpose(1, 2)).to(wide);
+  const at::Tensor weights_GRS = at::softmax(scores_GRS / std::sqrt(static_cast<double>(dim)), 2);
+  return at::bmm(weights_GRS.to(type), seen.values_GSD).reshape({query_H1D.size(0), 1, -1});
 }
 
 }  // namespace
@@ -38,19 +72,30 @@ RotaryTables::RotaryTables(const arch::ModelConfig& config, at::TensorOptions li
 
 at::Tensor attend(const at::Tensor& qkv_BTX, const arch::ModelConfig& config,
                   const RotaryTables& rotary) {
-  const std::int64_t rows = qkv_BTX.size(0), length = qkv_BTX.size(1);
-  const std::int64_t heads = config.heads, groups = config.kv_heads;
-  const auto heads_of = [&](std::int64_t begin, std::int64_t count, std::int64_t size) {
-    return qkv_BTX.narrow(2, begin, count * size).view({rows, length, count, size}).transpose(1, 2);
-  };
-  const std::int64_t turned = (heads + groups) * config.head_dim;
-  at::Tensor turning = heads_of(0, heads + groups, config.head_dim);
-  if (rotary.cos.defined()) turning = rotated(turning, rotary);
-  const at::Tensor query = turning.narrow(1, 0, heads);
-  const at::Tensor key = for_queries(turning.narrow(1, heads, groups), heads);
-  const at::Tensor value = for_queries(heads_of(turned, groups, config.value_dim), heads);
-  const at::Tensor y_BHTD = at::scaled_dot_product_attention(query, key, value, {}, 0.0, true);
-  return y_BHTD.transpose(1, 2).reshape({rows, length, heads * config.value_dim});
+  const Heads x = heads_of(qkv_BTX, config, rotary, 0);
+  const at::Tensor y_BHTD = at::scaled_dot_product_attention(
+      x.query_BHTD, for_queries(x.key_BKTD, config.heads), for_queries(x.value_BKTD, config.heads),
+      {}, 0.0, true);
+  return y_BHTD.transpose(1, 2).reshape(
+      {qkv_BTX.size(0), qkv_BTX.size(1), config.heads * config.value_dim});
+}
+
+at::Tensor attend_on(const at::Tensor& qkv_1TX, const arch::ModelConfig& config,
+                     const RotaryTables& rotary, std::size_t layer, KeyValueCache& cache) {
+  const std::int64_t place = cache.length(), length = qkv_1TX.size(1);
+  const Heads x = heads_of(qkv_1TX, config, rotary, place);
+  const KeyValueCache::Seen seen = cache.append(layer, x.key_BKTD[0], x.value_BKTD[0]);
+  if (length == 1)
+    return attend_one(x.query_BHTD[0], seen).view({1, 1, config.heads * config.value_dim});
+  // A new token sees all that were there, and of the new ones those up to itself.
+  at::Tensor mask_TS;
+  if (place > 0)
+    mask_TS = at::ones({length, place + length}, qkv_1TX.options().dtype(at::kBool)).tril(place);
+  const at::Tensor y_1HTD = at::scaled_dot_product_attention(
+      x.query_BHTD, for_queries(seen.keys_GSD.unsqueeze(0), config.heads),
+      for_queries(seen.values_GSD.unsqueeze(0), config.heads),
+      place > 0 ? std::optional(mask_TS) : std::nullopt, 0.0, place == 0);
+  return y_1HTD.transpose(1, 2).reshape({1, length, config.heads * config.value_dim});
 }
 
 }  // namespace stagedtrain::model

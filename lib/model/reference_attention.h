@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 
 #include "arch/model_config.h"
+#include "model/key_value_cache.h"
 
 namespace stagedtrain::model {
 
@@ -19,5 +20,9 @@ struct RotaryTables {
 // [B, T, heads x head_dim]. With tables, dimension i of a query or key turns with i + head_dim / 2.
 at::Tensor attend(const at::Tensor& qkv_BTX, const arch::ModelConfig& config,
                   const RotaryTables& rotary = {});
+
+// The same for one row that goes on from what the cache holds of this layer; adds to it.
+at::Tensor attend_on(const at::Tensor& qkv_1TX, const arch::ModelConfig& config,
+                     const RotaryTables& rotary, std::size_t layer, KeyValueCache& cache);
 
 }  // namespace stagedtrain::model

@@ -102,4 +102,13 @@ at::Tensor ReferenceModel::logits(const at::Tensor& tokens_BT) {
   return scores(features(tokens_BT, {}));
 }
 
+at::Tensor ReferenceModel::read(const at::Tensor& tokens_T, std::int64_t last,
+                                KeyValueCache& cache) const {
+  const at::NoGradGuard no_grad;
+  const std::int64_t length = tokens_T.size(0);
+  const at::Tensor x_TC = features(tokens_T.unsqueeze(0), {.cache = &cache})[0];
+  cache.set_length(cache.length() + length);
+  return scores(x_TC.narrow(0, length - last, last));
+}
+
 }  // namespace stagedtrain::model

@@ -6,6 +6,7 @@
 
 #include "model/block_again.h"
 #include "model/block_ops.h"
+#include "model/key_value_cache.h"
 #include "model/model.h"
 #include "model/reference_experts.h"
 #include "model/reference_mask.h"
@@ -16,6 +17,9 @@ namespace stagedtrain::model {
 struct ReferencePass {
   double dropout = 0;
   RouterLoads* loads = nullptr;  // of all layers, or null: not asked for
+  KeyValueCache* cache = nullptr;  // of the one row that is read on, or null: rows from their start
+
+  std::int64_t first_place() const { return cache ? cache->length() : 0; }
 
   at::Tensor drop(const at::Tensor& x) const {
     return dropout > 0 ? at::dropout(x, dropout, true) : x;
@@ -33,6 +37,8 @@ class ReferenceModel : public Model {
                                std::uint64_t random_seed) override;
   at::Tensor row_losses(const at::Tensor& tokens_BS) override;
   at::Tensor logits(const at::Tensor& tokens_BT) override;
+  // Decoder::read, which see.
+  at::Tensor read(const at::Tensor& tokens_T, std::int64_t last, KeyValueCache& cache) const;
 
  protected:
   ReferenceModel(const arch::ModelConfig& config, const ModelOptions& options);

@@ -10,6 +10,7 @@
 #include "data/tokenizer.h"
 #include "eval/evaluate.h"
 #include "eval/sample.h"
+#include "eval/tasks.h"
 #include "train/live_state.h"
 #include "train/measure.h"
 #include "train/rank_of_process.h"
@@ -101,10 +102,9 @@ EvalResult evaluate(const EvalRequest& request) {
 }
 
 // The checkpoint's tokenizer, or the one that was given; null if neither is known.
-std::unique_ptr<const data::Tokenizer> tokenizer_of(const SampleRequest& request,
+std::unique_ptr<const data::Tokenizer> tokenizer_of(const Path& path, const std::string& given,
                                                     const std::string& recorded) {
-  const std::string& given = request.tokenizer;
-  const std::string checkpoint = request.checkpoint.string();
+  const std::string checkpoint = path.string();
   if (!given.empty() && !recorded.empty() && given != recorded)
     throw usage_error("--tokenizer: found {}, but {} was trained with {}",
                       data::describe_tokenizer(given), checkpoint,
@@ -114,11 +114,21 @@ std::unique_ptr<const data::Tokenizer> tokenizer_of(const SampleRequest& request
   return given.empty() ? nullptr : data::Tokenizer::from_spec(given, "--tokenizer");
 }
 
+// Fused CPU kernels keep no keys and values for the next token: where they were not asked for by
+// name, the others serve.
+DeviceRequest for_decoding(DeviceRequest device) {
+  if (device.kernels == "auto" && model::parse_device(device.device).is_cpu())
+    device.kernels = "reference";
+  return device;
+}
+
 SampleUnit sample(const SampleRequest& request,
                   const std::function<void(const std::string&)>& emit) {
   return at_door([&] {
-    LiveState live = open_checkpoint(request.checkpoint, request.device);
-    SampleText text(tokenizer_of(request, live.header.run.tokenizer), live.header.model.vocab);
+    LiveState live = open_checkpoint(request.checkpoint, for_decoding(request.device));
+    SampleText text(
+        tokenizer_of(request.checkpoint, request.tokenizer, live.header.run.tokenizer),
+        live.header.model.vocab);
     const std::vector<std::int64_t> prompt = text.begin(request.prompt);
     bool begun = false;  // the prompt is printed with the first token: refusals come before it
     eval::sample(*live.model, prompt,
@@ -129,6 +139,33 @@ SampleUnit sample(const SampleRequest& request,
                    emit(text.add(id));
                  });
     return text.as_ids() ? SampleUnit::ids : SampleUnit::text;
+  });
+}
+
+TaskResult score_tasks(const TaskRequest& request) {
+  return at_door([&] {
+    const std::vector<eval::TaskExample> examples = eval::read_task_file(request.file);
+    LiveState live = open_checkpoint(request.checkpoint, for_decoding(request.device));
+    const auto tokenizer =
+        tokenizer_of(request.checkpoint, request.tokenizer, live.header.run.tokenizer);
+    if (!tokenizer)
+      throw usage_error("{}: does not record its tokenizer, which tasks need",
+                        request.checkpoint.string())
+          .with_hint("give --tokenizer bytes or --tokenizer FILE");
+    eval::TaskReport report = eval::score_tasks(*live.model, *tokenizer, examples);
+    return TaskResult{.choices = report.choices,
+                      .last_words = report.last_words,
+                      .acc = report.accuracy.value,
+                      .acc_stderr = report.accuracy.standard_error,
+                      .acc_norm = report.by_characters.value,
+                      .acc_norm_stderr = report.by_characters.standard_error,
+                      .acc_bytes = report.by_bytes.value,
+                      .acc_bytes_stderr = report.by_bytes.standard_error,
+                      .exact = report.exact.value,
+                      .exact_stderr = report.exact.standard_error,
+                      .perplexity = report.perplexity,
+                      .seconds = report.seconds,
+                      .log_likelihoods = std::move(report.log_likelihoods)};
   });
 }
 
@@ -161,7 +198,8 @@ std::vector<plan::Measurement> measure_at_door(
   return at_door([&] { return measure(plan, request, tell); });
 }
 
-constexpr Engine kEngine{door_stamp(), run_at_door, evaluate, sample, verify, measure_at_door};
+constexpr Engine kEngine{door_stamp(), run_at_door, evaluate,       sample,
+                         score_tasks,  verify,      measure_at_door};
 
 }  // namespace
 }  // namespace stagedtrain::train

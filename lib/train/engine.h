@@ -25,6 +25,7 @@ struct RunRequest {
   bool fresh = false;
   bool replan = false;  // stages that have not ended may have other lengths (run_folder.h)
   bool extend = false;  // the run has ended and its last stage is to be longer
+  bool tensorboard = false;  // event files in out/tensorboard
   std::optional<Path> branch_of;  // checkpoint of a shorter run, to go on from with its progress
   DeviceRequest device;
 };
@@ -70,6 +71,21 @@ struct SampleRequest {
 
 enum class SampleUnit { text, ids };
 
+struct TaskRequest {
+  Path checkpoint, file;
+  std::string tokenizer;  // as of SampleRequest
+  DeviceRequest device;
+};
+// What eval::TaskReport says. Shares have a standard error, NaN for a single example.
+struct TaskResult {
+  std::int64_t choices = 0, last_words = 0;
+  double acc = 0, acc_stderr = 0, acc_norm = 0, acc_norm_stderr = 0;  // of multiple choice
+  double acc_bytes = 0, acc_bytes_stderr = 0;
+  double exact = 0, exact_stderr = 0, perplexity = 0;  // of last words
+  double seconds = 0;
+  std::vector<std::vector<double>> log_likelihoods;
+};
+
 struct VerifyRequest {
   Path before, after, data;
   DeviceRequest device;
@@ -92,7 +108,8 @@ constexpr std::uint64_t door_stamp() {
   for (const std::uint64_t size :
        {sizeof(plan::RunPlan), sizeof(plan::StagePlan), sizeof(plan::Measurement),
         sizeof(RunRequest), sizeof(RunResult), sizeof(EvalRequest), sizeof(EvalResult),
-        sizeof(SampleRequest), sizeof(VerifyRequest), sizeof(MeasureRequest),
+        sizeof(SampleRequest), sizeof(TaskRequest), sizeof(TaskResult), sizeof(VerifyRequest),
+        sizeof(MeasureRequest),
         sizeof(state::TrainingState), sizeof(arch::ModelConfig)})
     stamp = stamp * 1099511628211u + size;
   return stamp;
@@ -106,6 +123,7 @@ struct Engine {
   // emit gets the prompt first, once everything about the request is known to be right. ids where
   // no tokenizer is known: then prompt and sample are numbers (train/sample_text.h).
   SampleUnit (*sample)(const SampleRequest&, const std::function<void(const std::string&)>& emit);
+  TaskResult (*score_tasks)(const TaskRequest&);
   VerifyResult (*verify)(const VerifyRequest&);
   // One for each stage, in order. tell gets a stage's name when it begins.
   std::vector<plan::Measurement> (*measure)(const plan::RunPlan&, const MeasureRequest&,

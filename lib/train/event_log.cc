@@ -101,6 +101,7 @@ void EventLog::write(const Json& event) {
   }
   if (event.contains("event") && event["event"] == "start") start_ = line;
   out_->append(line);
+  if (board_) board_->add(event);
 }
 
 void EventLog::sync() {

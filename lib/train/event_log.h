@@ -4,11 +4,13 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "base/file.h"
 #include "base/json.h"
 #include "plan/run_plan.h"
+#include "runlog/tensorboard.h"
 #include "state/training_state.h"
 #include "train/engine.h"
 #include "train/run_data.h"
@@ -23,6 +25,8 @@ class EventLog {
   // An empty path: writes nothing, as on all ranks but the first.
   explicit EventLog(Path file);
   void write(const Json& event);
+  // From here on the numbers go to TensorBoard too.
+  void add_tensorboard(Path folder) { board_.emplace(std::move(folder)); }
   // Returns once the lines written so far are on the disk.
   void sync();
 
@@ -34,6 +38,7 @@ class EventLog {
   std::mutex mutex_;
   std::shared_ptr<OutputFile> out_;
   std::string start_;  // this process's start event
+  std::optional<runlog::TensorboardWriter> board_;
 };
 
 // What every event of a place begins with: event, stage, step, tokens, flops, seconds.

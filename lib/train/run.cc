@@ -203,6 +203,7 @@ RunResult run(const plan::RunPlan& plan, const RunRequest& request) {
   const RunFolder folder(request.out, plan,
                          ranks.first() ? mode_of(request) : RunFolder::Mode::look);
   EventLog log(ranks.first() ? folder.log() : Path());
+  if (request.tensorboard && ranks.first()) log.add_tensorboard(request.out / "tensorboard");
   RunContext run{plan, folder, data,
                  log,  line,   KeptCheckpoints(folder, plan.schedule.checkpoint.keep),
                  {},   ranks,  shards_optimizer()};

@@ -192,3 +192,53 @@ TEST_CASE("folders given to eval for the checkpoint or the data are answered wit
                 "give " + data + "/train.bin");
   check_refused(test::stagedtrain({"eval", file, "--data", file}), 3, "is an HDF5 file");
 }
+
+TEST_CASE("eval --tasks counts multiple choice and last words, as text and as JSON") {
+  const test::TinyRun tiny;
+  const std::string file = checkpoint(tiny, "bytes");
+  const std::string tasks = (tiny / "tasks.jsonl").string();
+  test::write_text(tasks,
+                   "{\"context\":\"One\",\"continuations\":[\" two\",\" b\"],\"gold\":0}\n"
+                   "{\"context\":\"One\",\"continuations\":[\" two\",\" b\"],\"gold\":1}\n"
+                   "{\"text\":\"One two three\"}\n");
+  const auto text = test::stagedtrain({"eval", file, "--tasks", tasks, "--threads", "1"});
+  INFO(text.err);
+  CHECK(text.exit_code == 0);
+  CHECK(contains(text.out, "multiple choice, 2 examples\n  acc          0.5000 ± 0.5000\n"));
+  CHECK(contains(text.out, "last word, 1 example\n"));
+  const auto result =
+      test::stagedtrain({"eval", file, "--tasks", tasks, "--json", "--threads", "1"});
+  const Json json = parse_json(result.out, "stdout")["tasks"];
+  CHECK(json["multiple_choice"]["acc_norm"] == 0.5);  // one of the two, whichever is likelier
+  CHECK(json["multiple_choice"]["acc_bytes"] == 0.5);
+  CHECK(json["last_word"]["acc_stderr"].is_null());
+  CHECK(json["last_word"]["perplexity"].get<double>() > 1);
+  CHECK(json["log_likelihoods"].size() == 3);
+  CHECK(json["log_likelihoods"][0] == json["log_likelihoods"][1]);
+}
+
+TEST_CASE("eval --tasks refuses bad lines by file and line, and models without a tokenizer") {
+  const test::TinyRun tiny;
+  const std::string tasks = (tiny / "tasks.jsonl").string();
+  test::write_text(tasks, "{\"text\":\"One two\"}\n{\"context\":\"One\"}\n");
+  check_refused(test::stagedtrain({"eval", checkpoint(tiny, "bytes"), "--tasks", tasks}), 3,
+                "tasks.jsonl:2: expected {\"context\"");
+  test::write_text(tasks, "{\"text\":\"One two\"}\n");
+  check_refused(test::stagedtrain({"eval", checkpoint(tiny, ""), "--tasks", tasks}), 2,
+                "does not record its tokenizer, which tasks need");
+  CHECK(test::stagedtrain({"eval", (tiny / "a.h5").string(), "--tasks", tasks, "--tokenizer",
+                           "bytes"})
+            .exit_code == 0);
+}
+
+TEST_CASE("a sample is the same with the key-value cache and without") {
+  const test::TinyRun tiny;
+  const std::string file = checkpoint(tiny, "bytes");
+  for (const char* temperature : {"0", "0.9"}) {
+    const auto with = sampled(file, {"--prompt", "Light", "--temperature", temperature});
+    const auto without = sampled(
+        file, {"--prompt", "Light", "--temperature", temperature, "--kernels", "fused"});
+    CHECK(with.exit_code == 0);
+    CHECK(with.out == without.out);
+  }
+}

@@ -230,3 +230,24 @@ TEST_CASE("without the module, train says what is missing and how to get it") {
                  .environment = {{"STAGEDTRAIN_MODULE", "/nowhere/module.so"}}});
   check_refused(result, 4, "scripts/setup.sh");
 }
+
+TEST_CASE("train --tensorboard writes event files, one for each call") {
+  const test::TinyRun tiny;
+  test::write_text(tiny / "s.yaml", tiny.yaml());
+  const std::string out = (tiny / "run").string();
+  for (const char* stage : {"small", "full"}) {
+    const auto result = test::stagedtrain({"train", (tiny / "s.yaml").string(), "--out", out,
+                                           "--stage", stage, "--tensorboard"});
+    INFO(result.err);
+    REQUIRE(result.exit_code == 0);
+  }
+  std::string all;
+  int files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(tiny / "run/tensorboard")) {
+    ++files;
+    all += test::read_text(entry.path());
+  }
+  CHECK(files == 2);
+  for (const char* tag : {"train/loss", "train/lr", "val/loss", "growth/operators"})
+    CHECK(contains(all, tag));
+}

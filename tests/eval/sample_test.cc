@@ -6,6 +6,7 @@
 #include <map>
 
 #include "arch/architectures.h"
+#include "model/decoder.h"
 #include "state/training_state.h"
 #include "support/catch.h"
 #include "support/errors.h"
@@ -86,4 +87,45 @@ TEST_CASE("a sample is as long as asked for, beyond the context too, and the see
   for (const std::int64_t id : first) CHECK((id >= 0 && id < config.vocab));
   CHECK(write(1) == first);
   CHECK(write(2) != first);
+}
+
+TEST_CASE("a sample is the same with the key-value cache and without, beyond the context too") {
+  for (const char* architecture : {"gpt2", "llama"}) {
+    arch::ModelConfig config = test::tiny_model();
+    config.architecture = architecture;
+    config = arch::resolved(config);
+    std::vector<std::vector<std::int64_t>> samples;
+    for (const auto kernels : {model::Kernels::reference, model::Kernels::fused}) {
+      const auto model = model::make_model(config, {.kernels = kernels});
+      model->params().load(state::fresh(config, 1));
+      model->weights_changed();
+      REQUIRE((model::make_decoder(*model) != nullptr) == (kernels == model::Kernels::reference));
+      for (const double temperature : {0.0, 1.0})
+        eval::sample(*model, {1, 2, 3},
+                     {.tokens = 2 * config.context, .temperature = temperature, .seed = 5},
+                     [&, &ids = samples.emplace_back()](std::int64_t id) { ids.push_back(id); });
+    }
+    CHECK(samples[0] == samples[2]);
+    CHECK(samples[1] == samples[3]);
+    CHECK(samples[1] != samples[0]);
+  }
+}
+
+TEST_CASE("of many tokens the same one is chosen as if all were put in order") {
+  std::vector<double> logits(5000);
+  for (std::size_t i = 0; i < logits.size(); ++i) logits[i] = static_cast<double>(i * 7919 % 5000);
+  // In order: 4999, 4998, ... with weights falling by exp(-1 / temperature).
+  for (const std::int64_t top_k : {0, 3000, 100}) {
+    const double temperature = 400, ratio = std::exp(-1 / temperature);
+    const double kept = top_k ? static_cast<double>(top_k) : 5000;
+    const double all = (1 - std::pow(ratio, kept)) / (1 - ratio);
+    for (const int place : {0, 63, 64, 99, 1023, 1024, 2900}) {
+      if (top_k && place >= top_k) continue;
+      const double before = (1 - std::pow(ratio, place)) / (1 - ratio);
+      const double uniform = (before + 0.5 * std::pow(ratio, place)) / all;
+      const std::int64_t id =
+          choose_token(logits, {.temperature = temperature, .top_k = top_k}, uniform);
+      CHECK(logits[static_cast<std::size_t>(id)] == 4999 - place);
+    }
+  }
 }

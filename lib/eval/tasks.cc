@@ -1,0 +1,161 @@
+// Log-likelihoods of continuations; what examples share is read once.
+#include "eval/tasks.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <limits>
+
+#include "base/error.h"
+#include "base/signals.h"
+#include "data/utf8.h"
+#include "model/decoder.h"
+
+namespace stagedtrain::eval {
+namespace {
+
+using Ids = std::vector<std::int64_t>;
+
+struct Likelihood {
+  double value = 0;     // nats
+  bool greedy = false;  // each token is the likeliest
+};
+
+class Scorer {
+ public:
+  explicit Scorer(model::Model& model) : model_(model), decoder_(model::make_decoder(model)) {}
+  // Of the last `count` tokens, given those before.
+  Likelihood operator()(const Ids& tokens, std::int64_t count) {
+    const Ids read(tokens.begin(), tokens.end() - 1);
+    const at::Tensor logits_nV = at::log_softmax(behind(read, count).to(at::kDouble), 1);
+    const at::Tensor wanted_n =
+        tensor_of({tokens.end() - count, tokens.end()}).to(logits_nV.device());
+    const at::Tensor each = logits_nV.gather(1, wanted_n.unsqueeze(1));
+    return {each.sum().item<double>(), logits_nV.argmax(1).equal(wanted_n)};
+  }
+
+ private:
+  static at::Tensor tensor_of(const Ids& ids) {
+    const at::Tensor tensor = at::empty({static_cast<std::int64_t>(ids.size())}, at::kLong);
+    std::copy(ids.begin(), ids.end(), tensor.data_ptr<std::int64_t>());
+    return tensor;
+  }
+  at::Tensor behind(const Ids& read, std::int64_t count) {
+    const auto size = static_cast<std::int64_t>(read.size());
+    if (!decoder_) {
+      const at::Tensor all = model_.logits(on_device(read).unsqueeze(0))[0];
+      return all.narrow(0, size - count, count);
+    }
+    const auto differ = std::mismatch(read.begin(), read.end() - count, read_.begin(), read_.end());
+    const auto same = differ.first - read.begin();
+    decoder_->go_back(same);
+    read_ = read;
+    return decoder_->read(on_device({read.begin() + same, read.end()}), count);
+  }
+  at::Tensor on_device(const Ids& ids) const {
+    return tensor_of(ids).to(model_.options().device);
+  }
+  model::Model& model_;
+  std::unique_ptr<model::Decoder> decoder_;
+  Ids read_;
+};
+
+std::vector<std::int32_t> encoded(const data::Tokenizer& tokenizer, const std::string& text) {
+  return tokenizer.encode(text);  // JSON is UTF-8 already
+}
+
+Likelihood likelihood(Scorer& score, const model::Model& model, const data::Tokenizer& tokenizer,
+                      const TaskExample& example, const std::string& continuation) {
+  const auto context = encoded(tokenizer, example.context);
+  const auto all = encoded(tokenizer, example.context + continuation);
+  const auto count = static_cast<std::int64_t>(all.size()) - static_cast<std::int64_t>(context.size());
+  const std::int64_t most = model.config().context;
+  if (count < 1 || context.empty() || count > most)
+    throw input_error("{}: a continuation takes {} tokens, expected 1 to {} (the model's context)",
+                      example.place, count, most);
+  const auto unknown = std::ranges::find_if(all, [&](auto id) { return id >= model.config().vocab; });
+  if (unknown != all.end())
+    throw input_error("{}: has the token id {}, but the model knows ids below {}", example.place,
+                      *unknown, model.config().vocab);
+  const auto kept = std::min<std::int64_t>(static_cast<std::int64_t>(all.size()), most + 1);
+  return score(Ids(all.end() - kept, all.end()), count);
+}
+
+Share share_of(std::int64_t hits, std::int64_t count) {
+  if (count == 0) return {};
+  const double n = static_cast<double>(count), p = static_cast<double>(hits) / n;
+  return {p, count > 1 ? std::sqrt(p * (1 - p) / (n - 1)) : std::numeric_limits<double>::quiet_NaN()};
+}
+
+// The first of the largest, each divided by what size says of its continuation.
+template <class Size>
+std::size_t best(const TaskExample& example, const std::vector<double>& likelihoods, Size size) {
+  std::size_t found = 0;
+  double most = -std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i < likelihoods.size(); ++i) {
+    std::string_view text = example.continuations[i];
+    if (text.starts_with(' ')) text.remove_prefix(1);
+    const double value = likelihoods[i] / static_cast<double>(size(text));
+    if (value > most) {
+      most = value;
+      found = i;
+    }
+  }
+  return found;
+}
+
+std::size_t characters(std::string_view text) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+struct Hits {
+  std::int64_t plain = 0, by_characters = 0, by_bytes = 0, exact = 0;
+  double last_word_likelihood = 0;
+};
+
+}  // namespace
+
+TaskReport score_tasks(model::Model& model, const data::Tokenizer& tokenizer,
+                       const std::vector<TaskExample>& examples) {
+  const auto start = std::chrono::steady_clock::now();
+  Scorer score(model);
+  TaskReport report;
+  Hits hits;
+  for (const TaskExample& example : examples) {
+    stop_point("scoring tasks");
+    std::vector<double>& values = report.log_likelihoods.emplace_back();
+    bool greedy = false;
+    for (const std::string& continuation : example.continuations) {
+      const Likelihood found = likelihood(score, model, tokenizer, example, continuation);
+      if (!std::isfinite(found.value))
+        throw Error(ErrorKind::diverged,
+                    example.place + ": its log-likelihood is not finite: weights of the "
+                                    "checkpoint are not finite, or too large",
+                    "'stagedtrain show CHECKPOINT --tensors' lists the weights that are not finite");
+      values.push_back(found.value);
+      greedy = found.greedy;
+    }
+    if (example.is_choice()) {
+      ++report.choices;
+      hits.plain += best(example, values, [](auto) { return 1; }) == example.gold;
+      hits.by_characters += best(example, values, characters) == example.gold;
+      hits.by_bytes += best(example, values, [](auto text) { return text.size(); }) == example.gold;
+    } else {
+      ++report.last_words;
+      hits.exact += greedy;
+      hits.last_word_likelihood += values[0];
+    }
+  }
+  report.accuracy = share_of(hits.plain, report.choices);
+  report.by_characters = share_of(hits.by_characters, report.choices);
+  report.by_bytes = share_of(hits.by_bytes, report.choices);
+  report.exact = share_of(hits.exact, report.last_words);
+  if (report.last_words > 0)
+    report.perplexity =
+        std::exp(-hits.last_word_likelihood / static_cast<double>(report.last_words));
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return report;
+}
+
+}  // namespace stagedtrain::eval
