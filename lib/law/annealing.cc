@@ -1,9 +1,17 @@
-// Both sums in one walk over the steps.
+// The sums in one walk over the steps.
 #include "law/annealing.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace stagedtrain::law {
+namespace {
+
+constexpr std::size_t kFewest = 6;
+constexpr double kComesDown = 0.5, kFalls = 0.98;
+
+}  // namespace
 
 // The double sum of the paper, sum_i sum_{k<=i} (r_(k-1) - r_k) lambda^(i-k), with its inner sum
 // carried along.
@@ -19,14 +27,40 @@ std::vector<double> annealing_areas(std::span<const double> rates, double lambda
   return areas;
 }
 
-std::vector<double> Annealing::losses(std::span<const double> rates) const {
-  std::vector<double> losses = annealing_areas(rates, lambda);
-  double sum = 0;
-  for (std::size_t i = 0; i < rates.size(); ++i) {
-    sum += rates[i];
-    losses[i] = L0 + A * std::pow(sum, -alpha) - C * losses[i];
+std::vector<double> rates_of(std::span<const LoggedStep> steps, double begin) {
+  double peak = 0;
+  for (const LoggedStep& s : steps) peak = std::max(peak, s.rate);
+  std::vector<double> rates;
+  LoggedStep last{begin, 0, 0};
+  for (const LoggedStep& s : steps) {
+    const auto count = std::llround(s.step - last.step);
+    for (std::int64_t i = 1; i <= count; ++i) {
+      const double part = static_cast<double>(i) / static_cast<double>(count);
+      rates.push_back((last.rate + part * (s.rate - last.rate)) / peak);
+    }
+    last = s;
   }
-  return losses;
+  return rates;
+}
+
+double annealing_strength(const StageCurve& curve, std::span<const LoggedStep> steps,
+                          double begin) {
+  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+  const std::vector<double> rates = rates_of(steps, begin);
+  if (rates.empty() || rates.back() > kComesDown) return kNone;
+  const std::vector<double> areas = annealing_areas(rates), spent = learning_spent(rates, 1);
+  double products = 0, squares = 0;
+  std::size_t points = 0;
+  for (const LoggedStep& s : steps) {
+    const std::int64_t at = std::llround(s.step - begin) - 1;
+    if (at < 0 || at >= static_cast<std::int64_t>(rates.size())) continue;
+    const auto i = static_cast<std::size_t>(at);
+    if (areas[i] <= 0 || rates[i] > kFalls) continue;
+    products += (curve.loss(spent[i]) - s.loss) * areas[i];
+    squares += areas[i] * areas[i];
+    ++points;
+  }
+  return points >= kFewest && products > 0 ? products / squares : kNone;
 }
 
 }  // namespace stagedtrain::law

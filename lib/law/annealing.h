@@ -1,26 +1,34 @@
-// The annealing law: the loss after any course of the learning rate, in five values.
+// The annealing law: how far a falling learning rate brings the loss below a curve at the peak rate.
 #pragma once
 
 #include <span>
 #include <vector>
+
+#include "law/curve_points.h"
+#include "law/stage_curve.h"
 
 namespace stagedtrain::law {
 
 // Tissue et al. 2024 (arXiv 2408.11029): L(s) = L0 + A S1^-alpha - C S2, with S1 the sum of the
 // rates up to step s and S2 the annealing area: the sum over the steps i up to s of a momentum
 //   m_i = lambda m_(i-1) + (r_(i-1) - r_i).
-// The rise of the warm-up is left out: m is 0 up to the first peak; a later rise counts back. Valid
-// for one size and one peak; from constant and cosine runs it misses the end of a WSD run by .0004
-// to .033 nats.
-struct Annealing {
-  double L0 = 0, A = 0, alpha = 0, C = 0;
-  double lambda = 0.999;
+// Here rates are parts of the peak, the power law is a stage's curve, whose x is S1, and C is the
+// strength. The rise of the warm-up is left out: m is 0 up to the first peak; a later rise counts
+// back. lambda is the paper's: one decayed run fixes C, but not both. Valid for one size and one
+// peak. The multi-power law (arXiv 2503.12811) has seven values, which a constant and a cosine run
+// do not fix.
+inline constexpr double kAnnealing = 0.999;
 
-  // rates of every step from the first; the loss after each step.
-  std::vector<double> losses(std::span<const double> rates) const;
-};
+// S2 after each step; rates of every step from the first.
+std::vector<double> annealing_areas(std::span<const double> rates, double lambda = kAnnealing);
 
-// S2 after each step: what the fit needs, which is linear in C for a given lambda.
-std::vector<double> annealing_areas(std::span<const double> rates, double lambda);
+// The rate of every step from begin + 1 to the last logged one, as parts of the highest: between two
+// logged steps as on a line, before the first as a rise from 0.
+std::vector<double> rates_of(std::span<const LoggedStep> steps, double begin);
+
+// C: by how much the losses lie below the curve, per annealing area; least squares over the logged
+// steps after the peak. NaN for fewer than six of them, for a rate that does not come down to half of
+// its peak, and for losses that lie above the curve.
+double annealing_strength(const StageCurve& curve, std::span<const LoggedStep> steps, double begin);
 
 }  // namespace stagedtrain::law

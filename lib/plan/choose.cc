@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "law/pair.h"
+#include "plan/annealed_end.h"
 #include "plan/planning_law.h"
 #include "plan/transfer.h"
 
@@ -43,6 +44,7 @@ class Chooser {
   Chooser(const Schedule& s, const DataFacts& facts, const Measurements& measurements,
           const Learned& learned)
       : asked_(s),
+        facts_(facts),
         plan_(resolve(with_placeholders(s), facts)),
         law_(find_planning_law(s.plan.law)),
         step_tokens_(static_cast<double>(s.batch.sequences * plan_.final_model.context)) {
@@ -171,7 +173,14 @@ class Chooser {
                        asked_.plan.cost == "flops" ? "FLOPs" : "seconds");
   }
 
+  // From the own decays of the law's runs, or else from what growths have taught.
   void take_decay_off() {
+    const RunPlan plan = resolve(with_placeholders(choice_.schedule), facts_);
+    if (const auto gain = decay_gain(plan, law_, *sizes_.back().curve, end_tokens_)) {
+      choice_.end_losses.back() -= *gain;
+      choice_.predicted_by += fmt::format("; less {:.4f} nats, as own decays gained", *gain);
+      return;
+    }
     if (!decay_drop_) return;
     choice_.end_losses.back() -= decay_drop_->decay_drop;
     choice_.predicted_by += fmt::format("; less {:.4f} nats, the gain of the decay of {}",
@@ -261,6 +270,7 @@ class Chooser {
       steps_ += tokens / tokens_of_step(i);
       cost_ += tokens * sizes_[i].cost;
       choice_.end_losses.push_back(sizes_[i].curve->loss(at + tokens));
+      if (last) end_tokens_ = at + tokens;
       if (!last) at = resume_at(i + 1, at + tokens);
     }
   }
@@ -331,6 +341,7 @@ class Chooser {
   }
 
   const Schedule& asked_;
+  const DataFacts& facts_;
   RunPlan plan_;  // with placeholders: models and given lengths are right
   PlanningLaw law_;
   double step_tokens_;  // of a step of the final model
@@ -338,6 +349,7 @@ class Chooser {
   law::RunLength run_;
   double end_loss_ = 0;
   double steps_ = 0, cost_ = 0;    // of all stages
+  double end_tokens_ = 0;          // of the last one, on its own curve
   std::optional<Error> nonsense_;  // what the law says of the end is none
   Assumption assumption_ = Assumption::loss_state;
   std::vector<double> rho_;  // of the growth into each stage

@@ -2,9 +2,11 @@
 #include "plan/fit_laws.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "base/text.h"
+#include "law/annealing.h"
 #include "law/bootstrap.h"
 
 namespace stagedtrain::plan {
@@ -114,7 +116,7 @@ void fit_ends(const LoggedEnds& ends, const FitOptions& options, FittedLaws& law
     laws.chinchilla = fit_logged_ends(ends, options);
     note_ends(*laws.chinchilla, laws);
   } catch (const Error& error) {
-    if (!ends.of_runs || laws.curves.empty() || error.kind() != ErrorKind::input) throw;
+    if (!ends.of_runs || error.kind() != ErrorKind::input) throw;
     laws.notes.push_back(fmt::format("no law of finished runs: {}", error.what()));
   }
 }
@@ -128,7 +130,7 @@ FittedCurve fit_logged_curve(const LoggedCurve& curve, const FitOptions& options
                                          .offset_spread = offset_spread(curve, points)};
   const law::CurveFit fit = law::fit_curve(points.points, fit_options);
   check_falls(curve, fit);
-  if (!fit.floor_found)
+  if (options.needs_floor && !fit.floor_found)
     throw input_error("{}: the losses do not bend towards a floor (E went to 0)", curve.name)
         .with_hint("the log is too short for a forecast: train longer before fitting");
   FittedCurve result;
@@ -157,6 +159,8 @@ FittedCurve fit_logged_curve(const LoggedCurve& curve, const FitOptions& options
   result.warmup_steps = points.warmup;
   result.peak_rate = points.peak;
   result.prefixes = prefix_refits(points, fit_options);
+  const double strength = law::annealing_strength(fit.law, curve.steps, curve.begin);
+  if (std::isfinite(strength)) result.annealing = strength;
   return result;
 }
 

@@ -12,6 +12,7 @@ struct FitOptions {
   double huber = 0;              // of ln(predicted / measured); 0: each law's own default
   std::size_t drop_highest = 0;  // finished runs of the highest losses that are left out
   int resamples = 400;
+  bool needs_floor = true;  // without one a curve tells what lies within its log, and no more
   std::uint64_t seed = 1;
 };
 

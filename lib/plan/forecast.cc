@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "law/bootstrap.h"
 #include "law/pair.h"
+#include "plan/annealed_end.h"
 #include "plan/strains.h"
 
 namespace stagedtrain::plan {
@@ -79,6 +80,16 @@ Savings savings(const RunPlan& plan, const RunCost& cost, double scratch_tokens)
   return s;
 }
 
+// The decay's gain, which scratch and staged run share.
+void take_off(double gain, Forecast& forecast) {
+  LossRange& end = forecast.stages.back().end;
+  end.loss -= gain;
+  forecast.scratch_loss -= gain;
+  if (end.range)
+    end.range = std::array{(*end.range)[0] - (1 + kGainError) * gain,
+                           (*end.range)[1] - (1 - kGainError) * gain};
+}
+
 Forecast made(const RunPlan& plan, const RunCost& cost, const PlanningLaw& law,
               const Transfer& transfer, const Walk& best) {
   std::vector<Walk> samples;
@@ -110,6 +121,9 @@ Forecast made(const RunPlan& plan, const RunCost& cost, const PlanningLaw& law,
     saved.push_back(1 - cost.total.flops /
                             (arch::flops_per_token(last.model) * sample.scratch_tokens));
   forecast.flops_range = ranged(forecast.savings.flops, std::move(saved)).range;
+  const Curve curve = law.curve(law.parameters(last.params));
+  if (const auto gain = decay_gain(plan, law, *curve, best.scratch_tokens))
+    take_off(*gain, forecast);
   return forecast;
 }
 
@@ -227,6 +241,7 @@ std::vector<std::string> law_warnings(const PlanningLaw& law, const std::string&
 
 std::string before_decay(const PlanningLaw& law, const RunPlan& plan) {
   if (law.published || law.end != kConstantRate || !plan.decayed) return "";
+  if (law.annealing && decay_effect(plan)) return "";
   return "these losses and intervals are of the peak rate, before the decay: it lowers every end by "
          "what the curves cannot tell (.06 to .25 nats where it was measured); savings change "
          "little";
@@ -240,7 +255,10 @@ std::string epochs_warning(double times) {
 
 Outlook forecast(const RunPlan& plan, const RunCost& cost, const PlanningLaw& law,
                  const Transfer& transfer) {
-  Outlook outlook{law.name, law.source, law.end, law.published, {}, {}, "", {}};
+  const bool annealed = law.annealing && decay_effect(plan);
+  Outlook outlook{law.name, law.source,
+                  annealed ? "a constant rate, the last one after the decay as own decays gained"
+                           : law.end, law.published, {}, {}, "", {}};
   if (!plan.schedule.from.empty()) {
     outlook.nothing = fmt::format("the run starts from {}, which no law knows", plan.schedule.from);
     return outlook;

@@ -29,7 +29,7 @@ void members(V& v, FittedCurve& c) {
   v("agreeing_starts", c.agreeing_starts), v("starts", c.starts);
   v("begin", c.begin), v("first_step", c.first_step), v("last_step", c.last_step);
   v("last_x", c.last_x), v("warmup_steps", c.warmup_steps), v("peak_rate", c.peak_rate);
-  v("prefixes", c.prefixes), v("samples", c.samples);
+  v("prefixes", c.prefixes), v("samples", c.samples), v("annealing", c.annealing);
 }
 template <class V>
 void members(V& v, FittedChinchilla& c) {

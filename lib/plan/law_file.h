@@ -30,6 +30,9 @@ struct FittedCurve {
   double points = 0, spikes = 0, agreeing_starts = 0, starts = 0;
   double begin = 0, first_step = 0, last_step = 0, last_x = 0, warmup_steps = 0, peak_rate = 0;
   std::vector<PrefixRefit> prefixes;
+  // Strength of the annealing law (law/annealing.h), if the log shows a decay after these points;
+  // nothing in files of older versions.
+  std::optional<double> annealing;
 };
 
 // Chinchilla's law of finished runs.

@@ -192,9 +192,9 @@ Found drop_of(const LoggedCurve& last, const std::vector<Scratch>& others,
   return drop;
 }
 
-std::optional<FittedCurve> fitted(const LoggedCurve& curve, std::string& why) {
+std::optional<FittedCurve> fitted(const LoggedCurve& curve, bool needs_floor, std::string& why) {
   try {
-    return fit_logged_curve(curve, {});
+    return fit_logged_curve(curve, {.needs_floor = needs_floor});
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::input) throw;
     why = error.what();
@@ -230,7 +230,7 @@ std::vector<Scratch> from_scratch(const runlog::Run& staged,
     } else {
       LoggedCurve logged = logged_curve(*run, 0);
       std::string not_fitted;
-      const auto fit = fitted(logged, not_fitted);
+      const auto fit = fitted(logged, false, not_fitted);
       if (!fit)
         why = not_fitted;
       else if (fit->peak_rate != peak)
@@ -273,7 +273,7 @@ class Walk {
                   LearnedGrowth& growth) {
     if (i + 1 != staged_.stages.size() || !staged_.end || !staged_.end->decayed) return;
     std::string why;
-    const Found drop = drop_of(grown, own, fitted(grown, why));
+    const Found drop = drop_of(grown, own, fitted(grown, true, why));
     if (drop.why.empty() && is_likely_drop(drop.value))
       growth.decay_drop = drop.value;
     else

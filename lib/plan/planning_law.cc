@@ -10,6 +10,9 @@
 namespace stagedtrain::plan {
 namespace {
 
+// A decay gains so much more for each fourfold size (public runs of 25M and 400M).
+constexpr double kGainBySize = 1.15;
+
 CurveOf curves_of(const law::Chinchilla& chinchilla) {
   return [chinchilla](double parameters) {
     return std::make_shared<law::PowerCurve>(chinchilla.curve(parameters));
@@ -102,6 +105,22 @@ CurveOf curves_of(std::shared_ptr<const CurveTable> table, std::optional<std::si
   };
 }
 
+// Strengths by parameters; that of the nearest size, made larger or smaller as gains of decays were.
+std::function<double(double)> annealing_of(const std::vector<FittedCurve>& curves) {
+  std::map<double, double> known;
+  for (const FittedCurve& curve : curves)
+    if (curve.annealing && curve.model_parameters > 0)
+      known[std::log(curve.model_parameters)] = *curve.annealing;
+  if (known.empty()) return {};
+  return [known](double parameters) {
+    const double at = std::log(parameters);
+    auto nearest = known.begin();
+    for (auto i = known.begin(); i != known.end(); ++i)
+      if (std::fabs(i->first - at) < std::fabs(nearest->first - at)) nearest = i;
+    return nearest->second * std::pow(kGainBySize, (at - nearest->first) / std::log(4.0));
+  };
+}
+
 void note_curves(const CurveTable& table, PlanningLaw& planning) {
   for (const auto& [parameters, curve] : table) {
     planning.source += fmt::format("{}{} ({} parameters)", planning.source.empty() ? "" : ", ",
@@ -126,6 +145,7 @@ PlanningLaw fitted_curves(const FittedLaws& laws, const std::string& name) {
   planning.most_parameters = table->rbegin()->first;
   planning.parameters = all_parameters;
   planning.curve = curves_of(table, std::nullopt);
+  planning.annealing = annealing_of(laws.curves);
   std::size_t samples = SIZE_MAX;
   for (const auto& [parameters, curve] : *table) samples = std::min(samples, curve.samples.size());
   for (std::size_t i = 0; i < samples; ++i) planning.samples.push_back(curves_of(table, i));

@@ -25,6 +25,9 @@ struct PlanningLaw {
   double least_parameters = 0, most_parameters = 0;  // of the models that it was fitted to
   std::function<double(const arch::ParamCount&)> parameters;
   CurveOf curve;
+  // Strength of the annealing law for a size, from own decayed runs of it or of others; null where no
+  // decay was seen, or where the losses are of decayed ends anyway.
+  std::function<double(double parameters)> annealing;
   std::vector<CurveOf> samples;  // of the fit's bootstrap; none: no intervals
   // Tokens of the fit's data, for a size; 0: not known. Beyond three times it a forecast is a
   // guess.

@@ -3,8 +3,11 @@
 
 #include <cmath>
 
+#include "plan/fit_laws.h"
 #include "support/catch.h"
+#include "support/shared_data.h"
 
+using namespace stagedtrain;
 using namespace stagedtrain::law;
 
 TEST_CASE("the annealing area is the double sum of the paper") {
@@ -21,14 +24,47 @@ TEST_CASE("the annealing area is the double sum of the paper") {
   }
 }
 
-TEST_CASE("warm-up and a constant rate leave the power law, a decay goes below it") {
-  const Annealing law{2, 1, 0.5, 0.4, 0.99};
-  std::vector<double> rates = {0.25, 0.5, 0.75};
-  rates.resize(200, 1);
-  const std::vector<double> constant = law.losses(rates);
-  CHECK(constant[199] == Approx(2 + std::pow(1.5 + 197, -0.5)).epsilon(1e-14));
-  for (std::size_t i = 150; i < 200; ++i) rates[i] = 1 - static_cast<double>(i - 149) / 50;
-  const std::vector<double> decayed = law.losses(rates);
-  CHECK(decayed[149] == constant[149]);
-  CHECK(decayed[199] < constant[199]);
+TEST_CASE("the strength of a decay comes back from a log with one line in ten steps") {
+  const StageCurve curve{2, 8, 0.45, 0};
+  std::vector<double> rates;
+  for (int step = 1; step <= 3000; ++step)
+    rates.push_back(step < 100 ? step / 100.0 : step <= 2400 ? 1 : 1 - (step - 2400) / 700.0);
+  const std::vector<double> areas = annealing_areas(rates), spent = learning_spent(rates, 1);
+  std::vector<LoggedStep> log;
+  for (std::size_t i = 9; i < 3000; i += 10)
+    log.push_back({static_cast<double>(i + 1), 3e-4 * rates[i],
+                   curve.loss(spent[i]) - 4e-4 * areas[i]});
+  CHECK(annealing_strength(curve, log, 0) == Approx(4e-4).epsilon(0.01));
+  log.resize(235);  // before the decay
+  CHECK(std::isnan(annealing_strength(curve, log, 0)));
+}
+
+// Issue 15's bar: fitted on a constant and a cosine run, the ends of two decays within .010 nats.
+TEST_CASE("a constant and a cosine run foretell the ends of two other decays", "[T8]") {
+  double errors = 0, ends = 0;
+  for (const char* size : {"25", "400"}) {
+    const auto log = [&](const char* name) {
+      const auto path = test::shared_data(fmt::format("scaling/curves_{}/{}.csv", size, name));
+      return path ? plan::read_curves({path->string()}).curves.at(0) : plan::LoggedCurve();
+    };
+    const plan::LoggedCurve constant = log("constant_24000"), cosine = log("cosine_24000");
+    if (constant.steps.empty()) return;
+    const plan::FittedCurve fit = plan::fit_logged_curve(constant, {.resamples = 20});
+    const double strength = annealing_strength(fit.law, cosine.steps, 0);
+    for (const char* name : {"wsd_20000_24000", "wsdld_20000_24000"}) {
+      const plan::LoggedCurve decayed = log(name);
+      const std::vector<double> rates = rates_of(decayed.steps, 0);
+      const std::vector<double> spent = learning_spent(rates, 1), areas = annealing_areas(rates);
+      double predicted = 0, measured = 0;  // over the last eight lines, 1,000 steps
+      for (std::size_t i = decayed.steps.size() - 8; i < decayed.steps.size(); ++i) {
+        const auto at = static_cast<std::size_t>(decayed.steps[i].step) - 1;
+        predicted += (fit.law.loss(spent[at]) - strength * areas[at]) / 8;
+        measured += decayed.steps[i].loss / 8;
+      }
+      UNSCOPED_INFO(fmt::format("{}M {}: {:.4f}, measured {:.4f}", size, name, predicted, measured));
+      errors += std::fabs(predicted - measured);
+      ++ends;
+    }
+  }
+  CHECK(errors / ends <= 0.0105);
 }

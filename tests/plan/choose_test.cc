@@ -151,7 +151,7 @@ TEST_CASE("what cannot be chosen is refused with the reason") {
   CHECK(contains(refused({"plan.law=kaplam"}), "did you mean 'kaplan'"));
   CHECK(contains(refused({"plan.transfer=rho=x"}), "rho=1.4"));
   CHECK(contains(refused({"plan.transfer=sometimes"}), "loss-state"));
-  CHECK(contains(refused({"model.vocab=2", "plan.scratch=10"}), "that of a guess"));
+  CHECK(contains(refused({"model.vocab=2", "plan.scratch=10"}), "guessing among"));
   CHECK(contains(refused({"from=some.h5"}), "expected fresh weights"));
   CHECK(contains(refused({"plan.transfer=mixing", "plan.scratch=100", "plan.mixing=90"}),
                  "expected something left"));

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/rng.h"
+#include "law/annealing.h"
 #include "law/bootstrap.h"
 #include "support/catch.h"
 #include "support/errors.h"
@@ -123,6 +124,22 @@ TEST_CASE("folders of few finished runs give their curves, and say why there is 
   CHECK(contains(laws.notes.back(), "no law of finished runs: found 2 runs of 2 sizes"));
   logged.ends[0].of_runs = false;  // a file of finished runs is another matter
   CHECK_THROWS_AS(fit_laws(logged, {.resamples = 20}), Error);
+}
+
+TEST_CASE("a finished, decayed run shows how much its decay gained") {
+  LoggedCurve curve = made_curve(3000, 50);
+  for (law::LoggedStep& s : curve.steps) s.rate = s.step > 2400 ? (3000 - s.step) / 600 : s.rate;
+  const std::vector<double> rates = law::rates_of(curve.steps, 0);
+  const std::vector<double> areas = law::annealing_areas(rates),
+                            spent = law::learning_spent(rates, 1);
+  for (law::LoggedStep& s : curve.steps) {
+    const auto at = static_cast<std::size_t>(s.step) - 1;
+    s.loss = 2 + 20 * std::pow(spent[at] + 50, -0.5) - 3e-4 * areas[at];
+  }
+  const FittedCurve fit = fit_logged_curve(curve, {.resamples = 20});
+  REQUIRE(fit.annealing);
+  CHECK(*fit.annealing == Approx(3e-4).epsilon(0.1));
+  CHECK_FALSE(fit_logged_curve(made_curve(3000, 50), {.resamples = 20}).annealing);
 }
 
 TEST_CASE("the public Chinchilla points give the five known parameters", "[T4]") {

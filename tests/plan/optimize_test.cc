@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "grow/operator.h"
+#include "plan/resolve_files.h"
 #include "support/catch.h"
 #include "support/errors.h"
 #include "support/schedules.h"
@@ -178,4 +179,41 @@ TEST_CASE("a schedule that starts from a checkpoint and an unknown law are refus
                  "starts from a.h5, expected fresh weights | remove the key from"));
   CHECK(contains(test::refusal(ErrorKind::usage, [] { find_planning_law("kaplen"); }),
                  "did you mean 'kaplan'?"));
+}
+
+TEST_CASE("law, assumption and forecast go with the schedule that is printed") {
+  OptimizeOptions options;
+  options.law = find_planning_law("hoffmann");
+  options.transfer = {law::Assumption::measured, 1.2, 0};
+  const Optimum optimum = optimize(test::gpt2_124m(), options);
+  const schedule::Schedule again = schedule::parse(resolved_yaml(optimum.full.plan), "again.yaml");
+  CHECK(again.plan.law == "hoffmann");
+  CHECK(again.plan.transfer == "rho=1.2");
+  REQUIRE(again.plan.scratch);
+  CHECK(again.plan.scratch->amount == Approx(optimum.scratch_tokens).epsilon(1e-9));
+  const RunPlan run = resolve_files(again);
+  REQUIRE(run.stages.back().predicted_loss);
+  CHECK(*run.stages.back().predicted_loss == Approx(optimum.end_loss).margin(2e-3));
+  CHECK(contains(run.predicted_by, "the law hoffmann; measured; it saves "));
+  OptimizeOptions mixing;
+  mixing.transfer = {law::Assumption::mixing, 1, 1e8};
+  const schedule::PlanSpec plan = optimize(test::gpt2_124m(), mixing).schedule.plan;
+  CHECK(plan.transfer == "mixing");
+  CHECK(plan.mixing->amount == 1e8);
+}
+
+TEST_CASE("shallow models, large growths and laws that disagree are seen") {
+  const Optimum optimum = optimize(test::gpt2_124m(), {});
+  REQUIRE(optimum.stages.size() == 2);
+  const OptimizedStage& small = optimum.stages[0];
+  const double share = 1 - static_cast<double>(small.size.params.non_embedding) /
+                               static_cast<double>(small.size.params.total);
+  CHECK(warns(optimum, "of its parameters are embeddings") == (share > 2.0 / 3));
+  CHECK(share > 2.0 / 3);  // the fault: a model of embeddings looks able
+  // The factor is that of the parameters that learn.
+  CHECK(warns(optimum, "times the parameters without embeddings"));
+  REQUIRE(optimum.full.others.size() == 2);
+  CHECK(optimum.full.others[0].law == "hoffmann");
+  CHECK(optimum.full.others[1].law == "kaplan");
+  CHECK(optimum.full.others[0].floor != Approx(optimum.planned.flops).margin(1e-3));
 }

@@ -3,6 +3,8 @@
 
 #include <cmath>
 
+#include "law/annealing.h"
+#include "plan/decay.h"
 #include "plan/optimize.h"
 #include "support/catch.h"
 #include "support/errors.h"
@@ -58,6 +60,44 @@ TEST_CASE("own curves plan the sizes that they are of") {
   CHECK((*end.range)[0] < end.loss);
   CHECK(contains(to_text(optimum), "80% of to"));
   CHECK(contains(to_text(optimum), "before the decay"));
+}
+
+TEST_CASE("a decay that own runs showed is taken off the end, for other sizes and lengths too") {
+  FittedLaws laws = two_curves();
+  laws.curves[0].annealing = 2e-4;
+  const PlanningLaw law = planning_law(laws, "own.json");
+  const RunPlan plan = resolve(test::two_stages());
+  const FullPlan without = make_full_plan(plan, planning_law(two_curves(), "own.json"));
+  const FullPlan with = make_full_plan(plan, law);
+  const LossRange before = without.outlook.forecasts[0].stages[1].end,
+                  after = with.outlook.forecasts[0].stages[1].end;
+  // 600 steps straight down.
+  std::vector<double> rates = {1};
+  double lost = 0;
+  for (int i = 0; i < 600; ++i) {
+    rates.push_back(learning_rate(plan, plan.stages[1], 2400 + i, 1000, 3000) / 3e-3);
+    lost += 1 - rates.back();
+  }
+  const double size = plan.stages[1].params.total / static_cast<double>(plan.stages[0].params.total);
+  const double gain =
+      2e-4 * std::pow(1.15, std::log(size) / std::log(4.0)) * law::annealing_areas(rates).back();
+  // The falling rate teaches less besides.
+  const auto curve = law.curve(static_cast<double>(plan.stages[1].params.total));
+  const double tokens = without.outlook.forecasts[0].scratch_tokens;
+  const double not_taught = curve->loss(tokens - lost * 2048) - curve->loss(tokens);
+  CHECK(not_taught > 0);
+  CHECK(before.loss - after.loss == Approx(gain - not_taught).epsilon(1e-6));
+  CHECK((*after.range)[1] - (*after.range)[0] ==
+        Approx((*before.range)[1] - (*before.range)[0] + 0.4 * (before.loss - after.loss)));
+  CHECK(with.outlook.forecasts[0].savings.flops ==
+        Approx(without.outlook.forecasts[0].savings.flops));
+  CHECK_FALSE(contains(to_text(with), "before the decay"));
+  CHECK(contains(to_text(without), "before the decay"));
+  SECTION("and it comes back from a file") {
+    const FittedLaws again = laws_from_json(to_json(laws), "laws.json");
+    CHECK(*again.curves[0].annealing == 2e-4);
+    CHECK_FALSE(again.curves[1].annealing);
+  }
 }
 
 TEST_CASE("a curve of the final model and of every stage is needed") {
