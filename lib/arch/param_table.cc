@@ -43,13 +43,13 @@ std::int64_t ParamTable::total_count() const {
 
 const char* axis_name(Axis axis) {
   constexpr const char* kNames[] = {"vocab", "position", "residual", "query",  "key",
-                                    "value", "heads",    "ffn",      "experts"};
+                                    "value", "heads",    "ffn",      "experts", "entry"};
   return kNames[static_cast<int>(axis)];
 }
 
 const char* role_name(Role role) {
   constexpr const char* kNames[] = {"embed", "head",       "matrix",      "bias",
-                                    "norm",  "final_norm", "residual_out"};
+                                    "norm",  "final_norm", "residual_out", "branch_norm", "head_norm"};
   return kNames[static_cast<int>(role)];
 }
 
