@@ -22,14 +22,17 @@ struct ImportArguments {
 constexpr const char* kFooter = R"(
 SOURCE is one of
   a Hugging Face folder   config.json with model.safetensors, or shards and their index;
-                          model types gpt2, llama (SmolLM2, TinyLlama), mistral, mixtral
-  a .gguf file            architectures gpt2 and llama; F32, F16, BF16, Q8_0, Q4_0, Q4_1
+                          model types gpt2, llama (SmolLM2, TinyLlama), mistral, mixtral, qwen2,
+                          qwen3, qwen3_moe, olmo2, gpt_neox (Pythia)
+  a .gguf file            architectures gpt2, llama, qwen2, qwen3, olmo2, gptneox; weights in F32,
+                          F16, BF16, Q8_0, Q4_0, Q4_1
   an llm.c model (.bin)   versions 3 (float32) and 5 (bfloat16)
 
 The weights become float32. The moments of the optimizer begin at zero, as in a fresh run. The
 model's tokenizer (tokenizer.json with byte-level BPE, tokenizer.model, a GGUF's own) is kept in the
 checkpoint. What would make the model compute something else here is refused with the key that says
-so: sliding windows, scaled rope, biases, K-quants. Pickles (.pt, .bin) are never opened.
+so: sliding windows, rope types but linear and llama3, other biases, K-quants. Pickles (.pt, .bin)
+are never opened.
 
 Examples:
   stagedtrain import SmolLM2-135M/ smol.h5
@@ -103,7 +106,7 @@ void add_import(CLI::App& app) {
   command
       ->add_option("--context", a->options.context,
                    "longest sequence of the checkpoint, in tokens, at most the model's own "
-                   "(default: the model's own; llama only)")
+                   "(default: the model's own; not for gpt2)")
       ->type_name("N")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24));
   command->add_flag("--force", a->force, "replace OUT.h5");

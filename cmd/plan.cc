@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "cmd/commands.h"
+#include "cmd/foreign_from.h"
 #include "cmd/output.h"
 #include "cmd/plan_choice.h"
 #include "cmd/plan_fit.h"
@@ -164,6 +165,7 @@ std::string full_plan(const PlanArguments& a, const plan::RunPlan& plan,
 // What is planned from a schedule.
 std::string from_schedule(const PlanArguments& a) {
   const schedule::Schedule schedule = schedule::load(a.schedule, a.edits);
+  refuse_foreign_from(schedule);
   if (a.probe > 0)
     return probe_result({a.probe, a.ways, a.fit.out, a.json, a.print_schedule}, schedule);
   if (a.choice.optimize) return optimized(a, schedule);

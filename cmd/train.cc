@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/engine.h"
+#include "cmd/foreign_from.h"
 #include "cmd/launch.h"
 #include "cmd/output.h"
 #include "cmd/teach.h"
@@ -30,6 +31,9 @@ newest few) and stages/NAME.h5 (the end of each stage). The same command goes on
 stopped, from the newest checkpoint that is whole, with the same bits as if it had not stopped.
 Damaged checkpoints are passed over and renamed to NAME.h5.damaged. The data may lie elsewhere by
 then, and batch.micro may have changed: the tokens must be the same, the path need not be.
+
+Where the schedule's `from` is a Hugging Face folder, a GGUF or an llm.c model, it is imported first
+(RUN/imported-NAME.h5), cut to the schedule's context if its positions are rotary.
 
 --replan goes on with other lengths of the stages that have not ended, and any other keys of those
 that have not begun. --extend goes on with a run that has ended, its last stage made longer:
@@ -173,6 +177,7 @@ plan::RunPlan plan_of(const TrainArguments& a) {
   std::error_code none;
   if (plan::asks_planner(schedule) && !a.request.replan && std::filesystem::exists(record, none))
     schedule = plan::as_recorded(schedule, read_text_file(record, 1 << 20));
+  import_foreign_from(schedule, a.out);
   return plan::resolve_files(schedule);
 }
 

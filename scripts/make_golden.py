@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Makes tests/golden/*.golden: what PyTorch and `transformers` compute for small GPT-2 and LLaMA models,
-both also with experts (Mixtral; GPT-2's feed-forwards behind Mixtral's router).
+"""Makes tests/golden/*.golden: what PyTorch and `transformers` compute for a small model of each
+architecture, some also with experts (Mixtral; GPT-2's feed-forwards behind Mixtral's router).
 
 Needs torch, transformers and numpy:  python scripts/make_golden.py [--out tests/golden] [--only llama]
 Versions and figures of the run are in each file's header. The same machine and versions give the
@@ -65,6 +65,23 @@ VARIANTS = {
     "llama_tied": dict(architecture="llama", layers=1, width=21, heads=3, kv_heads=1, head_dim=8, ffn=27,
                        vocab=41, context=24, tied=True, norm_eps=1e-4, rope_theta=1e4, batch=2, length=17,
                        clip=2.0, seed=1),
+    "llama_linear": dict(architecture="llama", layers=1, width=14, heads=2, kv_heads=1, head_dim=6, ffn=19,
+                         vocab=31, context=22, tied=True, norm_eps=1e-5, rope_theta=300.0, rope_scaling="linear",
+                         rope_factor=2.5, batch=2, length=22, clip=2.0, seed=1),
+    "llama3": dict(architecture="llama", layers=1, width=18, heads=3, kv_heads=3, head_dim=12, ffn=23, vocab=31,
+                   context=26, tied=False, norm_eps=1e-5, rope_theta=200.0, rope_scaling="llama3", rope_factor=4.0,
+                   rope_low=0.5, rope_high=2.0, rope_original=13, batch=2, length=26, clip=2.0, seed=1),
+    "qwen2": dict(architecture="qwen2", layers=2, width=20, heads=5, kv_heads=1, head_dim=4, ffn=27, vocab=47,
+                  context=19, tied=True, norm_eps=1e-4, rope_theta=900.0, batch=3, length=18, clip=2.0, seed=1),
+    "qwen3": dict(architecture="qwen3", layers=2, width=18, heads=4, kv_heads=2, head_dim=10, ffn=25, vocab=43,
+                  context=21, tied=False, norm_eps=1e-3, rope_theta=700.0, batch=2, length=20, clip=2.0, seed=2),
+    "qwen3_experts": dict(architecture="qwen3", layers=2, width=14, heads=2, kv_heads=1, head_dim=6, ffn=11,
+                          vocab=37, context=16, tied=True, norm_eps=1e-4, rope_theta=500.0, experts=4,
+                          experts_per_token=2, router_loss=0.03, batch=2, length=16, clip=1.6, seed=1),
+    "olmo2": dict(architecture="olmo2", layers=2, width=24, heads=4, kv_heads=2, head_dim=6, ffn=33, vocab=41,
+                  context=18, tied=False, norm_eps=1e-3, rope_theta=600.0, batch=3, length=17, clip=2.0, seed=1),
+    "neox": dict(architecture="neox", layers=2, width=24, heads=3, ffn=50, vocab=45, context=20, tied=False,
+                 norm_eps=1e-4, rope_theta=400.0, rotary_share=0.5, batch=3, length=19, clip=2.0, seed=1),
     "mixtral": dict(architecture="llama", layers=2, width=16, heads=4, kv_heads=2, head_dim=4, ffn=21,
                     vocab=43, context=18, tied=False, norm_eps=1e-5, rope_theta=2e3, experts=5,
                     experts_per_token=2, router_loss=0.05, batch=3, length=18, clip=1.4, seed=1),
@@ -85,20 +102,44 @@ class Exact(TorchFunctionMode):
         return func(*[wide(a) for a in args], **{k: wide(a) for k, a in (kwargs or {}).items()})
 
 
+def rope_of(v):
+    rope = {"rope_type": v.get("rope_scaling", "default"), "rope_theta": v["rope_theta"]}
+    if "rope_factor" in v:
+        rope["factor"] = v["rope_factor"]
+    if "rope_low" in v:
+        rope |= {"low_freq_factor": v["rope_low"], "high_freq_factor": v["rope_high"],
+                 "original_max_position_embeddings": v["rope_original"]}
+    return rope
+
+
 def build_llama(v, dtype):
     common = dict(
         vocab_size=v["vocab"], max_position_embeddings=v["context"], hidden_size=v["width"],
         intermediate_size=v["ffn"], num_hidden_layers=v["layers"], num_attention_heads=v["heads"],
         num_key_value_heads=v["kv_heads"], head_dim=v["head_dim"], rms_norm_eps=v["norm_eps"],
-        rope_parameters={"rope_type": "default", "rope_theta": v["rope_theta"]}, use_cache=False,
-        tie_word_embeddings=v["tied"], attn_implementation="eager", bos_token_id=0, eos_token_id=0)
-    if "experts" not in v:
-        return transformers.LlamaForCausalLM(transformers.LlamaConfig(**common)).to(dtype).train()
-    config = transformers.MixtralConfig(
-        num_local_experts=v["experts"], num_experts_per_tok=v["experts_per_token"],
-        router_aux_loss_coef=v["router_loss"], output_router_logits=True,
-        experts_implementation="eager", **common)
-    return transformers.MixtralForCausalLM(config).to(dtype).train()
+        rope_parameters=rope_of(v), use_cache=False,
+        tie_word_embeddings=v["tied"], attn_implementation="eager", bos_token_id=0, eos_token_id=0,
+        pad_token_id=None)  # else the row of that token has no gradient
+    kind = {"llama": "Llama", "qwen2": "Qwen2", "qwen3": "Qwen3", "olmo2": "Olmo2"}[v["architecture"]]
+    if "experts" in v:
+        kind = {"Llama": "Mixtral", "Qwen3": "Qwen3Moe"}[kind]
+        common |= dict(num_experts_per_tok=v["experts_per_token"], router_aux_loss_coef=v["router_loss"],
+                       output_router_logits=True, experts_implementation="eager")
+        common |= dict(num_local_experts=v["experts"]) if kind == "Mixtral" else dict(
+            num_experts=v["experts"], moe_intermediate_size=v["ffn"], norm_topk_prob=True)
+    config = getattr(transformers, kind + "Config")(**common)
+    return getattr(transformers, kind + "ForCausalLM")(config).to(dtype).train()
+
+
+def build_neox(v, dtype):
+    config = transformers.GPTNeoXConfig(
+        vocab_size=v["vocab"], max_position_embeddings=v["context"], hidden_size=v["width"],
+        intermediate_size=v["ffn"], num_hidden_layers=v["layers"], num_attention_heads=v["heads"],
+        layer_norm_eps=v["norm_eps"], hidden_act="gelu", use_cache=False, tie_word_embeddings=v["tied"],
+        rope_parameters={"rope_type": "default", "rope_theta": v["rope_theta"],
+                         "partial_rotary_factor": v["rotary_share"]},
+        attn_implementation="eager", bos_token_id=0, eos_token_id=0)
+    return transformers.GPTNeoXForCausalLM(config).to(dtype).train()
 
 
 class Gpt2Experts(torch.nn.Module):
@@ -173,16 +214,23 @@ def make_tokens(v):
 
 
 def renamed_llama(t, v):
-    """The tensors of LlamaForCausalLM or MixtralForCausalLM by our names."""
+    """The tensors of LlamaForCausalLM and its kin by our names."""
     out = {"embed.token": t["model.embed_tokens.weight"], "final_norm.weight": t["model.norm.weight"]}
-    keys = {"input_layernorm": "norm_1", "post_attention_layernorm": "norm_2",
-            "self_attn.q_proj": "attention.query", "self_attn.k_proj": "attention.key",
+    keys = {"self_attn.q_proj": "attention.query", "self_attn.k_proj": "attention.key",
             "self_attn.v_proj": "attention.value", "self_attn.o_proj": "attention.output"}
+    keys |= ({"post_attention_layernorm": "norm_1", "post_feedforward_layernorm": "norm_2"}
+             if v["architecture"] == "olmo2" else
+             {"input_layernorm": "norm_1", "post_attention_layernorm": "norm_2"})
+    if v["architecture"] in ("qwen3", "olmo2"):
+        keys |= {"self_attn.q_norm": "attention.query_norm", "self_attn.k_norm": "attention.key_norm"}
     keys |= {"mlp.gate": "mlp.router"} if "experts" in v else {
         f"mlp.{part}_proj": f"mlp.{part}" for part in ("gate", "up", "down")}
     for i in range(v["layers"]):
         theirs, ours = f"model.layers.{i}.", f"layers.{i}."
         out |= {f"{ours}{key}.weight": t[f"{theirs}{hf}.weight"] for hf, key in keys.items()}
+        if v["architecture"] == "qwen2":
+            out |= {f"{ours}attention.{key}.bias": t[f"{theirs}self_attn.{key[0]}_proj.bias"]
+                    for key in ("query", "key", "value")}
         for e in range(v.get("experts", 0)):
             gate, up = np.split(t[theirs + "mlp.experts.gate_up_proj"][e], 2)
             down = t[theirs + "mlp.experts.down_proj"][e]
@@ -222,8 +270,34 @@ def renamed_gpt2(tensors, v):
     return out
 
 
+def renamed_neox(t, v):
+    """GPTNeoXForCausalLM's tensors by our names; query, key and value alternate head by head."""
+    out = {"embed.token": t["gpt_neox.embed_in.weight"]}
+    for i in range(v["layers"]):
+        theirs, ours = f"gpt_neox.layers.{i}.", f"layers.{i}."
+        for kind in ("weight", "bias"):
+            packed = t[theirs + f"attention.query_key_value.{kind}"]
+            parts = packed.reshape(v["heads"], 3, v["width"] // v["heads"], -1)
+            for j, part in enumerate(("query", "key", "value")):
+                shape = (v["width"],) + packed.shape[1:]
+                out[ours + f"attention.{part}.{kind}"] = parts[:, j].reshape(shape)
+            for hf, key in (("input_layernorm", "norm_1"), ("post_attention_layernorm", "norm_2"),
+                            ("attention.dense", "attention.output"), ("mlp.dense_h_to_4h", "mlp.up"),
+                            ("mlp.dense_4h_to_h", "mlp.down")):
+                out[ours + f"{key}.{kind}"] = t[theirs + f"{hf}.{kind}"]
+    for kind in ("weight", "bias"):
+        out[f"final_norm.{kind}"] = t[f"gpt_neox.final_layer_norm.{kind}"]
+    if not v["tied"]:
+        out["head.weight"] = t.get("embed_out.weight", t.get("lm_head.weight"))
+    return out
+
+
+RENAMED = {"gpt2": renamed_gpt2, "neox": renamed_neox}
+BUILD = {"gpt2": build_gpt2, "neox": build_neox}
+
+
 def snapshot(model, v, of):
-    renamed = {"gpt2": renamed_gpt2, "llama": renamed_llama}[v["architecture"]]
+    renamed = RENAMED.get(v["architecture"], renamed_llama)
     return renamed({n: of(p).detach().numpy().copy() for n, p in model.named_parameters()}, v)
 
 
@@ -237,7 +311,7 @@ def make_optimizer(model):
 
 def run(v, tokens, dtype):
     """Everything that is stored, as arrays of this dtype."""
-    model = {"gpt2": build_gpt2, "llama": build_llama}[v["architecture"]](v, dtype)
+    model = BUILD.get(v["architecture"], build_llama)(v, dtype)
     fill(model, v["seed"])
     optimizer = make_optimizer(model)
     results = {f"weights/{n}": a for n, a in snapshot(model, v, lambda p: p).items()}

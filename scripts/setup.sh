@@ -10,7 +10,8 @@ usage: scripts/setup.sh [--cuda] [--nvcc] [--tests] [--quiet] [--list]
 Installs what is missing; needs root or sudo only if Debian packages are missing.
   --cuda   the full LibTorch set, with CUDA (chosen by itself where an NVIDIA GPU is present), and nvcc
   --nvcc   the compiler for own CUDA kernels, where none is on the PATH or in /usr/local/cuda
-  --tests  also what the tests need; nvcc too, since they link the kernels even without a GPU
+  --tests  also what the tests need; nvcc too, since they link the kernels even without a GPU, and
+           the Python readers of exported models
   --quiet  print nothing where nothing was missing
   --list   only print the Debian packages, one a line
 A LibTorch that CMAKE_PREFIX_PATH names is used as it is; else one is put into .deps/libtorch.
@@ -30,6 +31,9 @@ cpu_set=("torch==$torch_version" 'nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupt
 cuda_set=("torch==$torch_version" 'nvidia-cuda-crt==13.0.*')
 nvcc_folder=.deps/nvcc
 nvcc_set=('nvidia-cuda-nvcc==13.0.*' 'nvidia-cuda-crt==13.0.*' 'nvidia-nvvm==13.0.*')
+# Real readers of what import and export handle, for tests/hub/real_readers.py.
+readers_folder=.deps/readers
+readers_set=('gguf==0.19.0' 'safetensors==0.8.0' 'tokenizers==0.23.3' numpy pyyaml)
 
 quiet=0
 note() { ((quiet)) || say "$@"; }
@@ -215,8 +219,24 @@ set_up_nvcc() {
   exec 9>&-
 }
 
+# For tests only: one that finds them missing is skipped.
+set_up_readers() {
+  mkdir -p .deps
+  exec 9>.deps/lock
+  flock 9
+  if [[ -e $readers_folder/tokenizers ]]; then
+    note "readers: in $readers_folder"
+  else
+    say "Installing the readers of safetensors, GGUF and tokenizer.json into $readers_folder (25 MB to download)"
+    download "$readers_folder" --no-deps "${readers_set[@]}" ||
+      say "pip could not install them: the test of real readers will be skipped"
+  fi
+  exec 9>&-
+}
+
 cuda=0
 nvcc=0
+readers=0
 list=0
 wanted=("${packages[@]}")
 for argument in "$@"; do
@@ -226,6 +246,7 @@ for argument in "$@"; do
     --tests)
       wanted+=("${test_packages[@]}")
       nvcc=1
+      readers=1
       ;;
     --quiet) quiet=1 ;;
     --list) list=1 ;;
@@ -241,3 +262,4 @@ if gpu_present; then cuda=1; fi
 set_up_packages "${wanted[@]}"
 set_up_torch
 if ((cuda || nvcc)); then set_up_nvcc; fi
+if ((readers)); then set_up_readers; fi

@@ -1,8 +1,7 @@
-// LLaMA: rotary positions, pre-RMSNorm blocks without biases, SwiGLU, grouped queries. RMSNorm has
-// weights only. Rotation is that of `transformers`: dimension i of a head turns with dimension
+// LLaMA and those that differ from it in norms and biases only (Qwen 2 and 3, OLMo 2): rotary
+// positions, RMSNorm, SwiGLU, grouped queries. RMSNorm has weights only. Rotation is that of `transformers`: dimension i of a head turns with dimension
 // i + head_dim / 2 (halves, not neighbours), by position * rope_theta^(-2i / head_dim).
 #include "arch/architectures.h"
-#include "arch/table_builder.h"
 #include "base/error.h"
 
 namespace stagedtrain::arch {
@@ -13,26 +12,16 @@ void check_llama(const ModelConfig& config) {
                       config.heads)
         .with_hint("each head of keys and values serves equally many query heads");
   if (config.head_dim % 2 != 0)
-    throw usage_error("model.head_dim is {}, expected an even number: llama turns pairs",
-                      config.head_dim)
+    throw usage_error("model.head_dim is {}, expected an even number: {} turns pairs",
+                      config.head_dim, config.architecture)
         .with_hint("choose other heads, or give head_dim");
+  if (config.rotary_share != 1)
+    throw usage_error("model.rotary_share is {}, expected 1: {} turns all of a head",
+                      config.rotary_share, config.architecture)
+        .with_hint("leave it out, or choose architecture: neox");
 }
 
 // Proportional to width, so that the default of a wider model is what a narrow one grows into.
 std::int64_t llama_ffn(std::int64_t width) { return (43 * width + 15) / 16; }
-
-ParamTable llama_table(const ModelConfig& c) {
-  TableBuilder b(c, {.gated = true});
-  b.embed_tokens();
-  for (int layer = 0; layer < c.layers; ++layer) {
-    b.norm(layer, "norm_1");
-    b.attention(layer);
-    b.norm(layer, "norm_2");
-    b.feed_forward(layer);
-  }
-  b.norm(-1, "final_norm", Role::final_norm);
-  b.head();
-  return std::move(b).table();
-}
 
 }  // namespace stagedtrain::arch

@@ -5,6 +5,7 @@
 
 #include "arch/architectures.h"
 #include "base/error.h"
+#include "base/text.h"
 
 namespace stagedtrain::arch {
 namespace {
@@ -50,6 +51,29 @@ void check_experts(const ModelConfig& c) {
                       c.experts_per_token, c.experts);
 }
 
+// Only keys that the scaling reads may differ from their defaults, so that equal models are described
+// alike.
+void check_rope(const ModelConfig& c) {
+  const ModelConfig plain;
+  const bool llama3 = c.rope_scaling == "llama3";
+  const std::vector<std::string> kinds{"none", "linear", "llama3"};
+  if (std::find(kinds.begin(), kinds.end(), c.rope_scaling) == kinds.end())
+    throw usage_error("model.rope_scaling is '{}'{}", c.rope_scaling,
+                      suggestion(c.rope_scaling, kinds));
+  if (c.rope_scaling == "none" && c.rope_factor != 1)
+    throw usage_error("model.rope_factor is {}, expected 1: there is no rope_scaling",
+                      format_number(c.rope_factor));
+  if (!llama3 && (c.rope_low != plain.rope_low || c.rope_high != plain.rope_high ||
+                  c.rope_original != plain.rope_original))
+    throw usage_error(
+        "model.rope_low, rope_high and rope_original are read with rope_scaling: llama3 only, "
+        "found {}",
+        c.rope_scaling);
+  if (llama3 && c.rope_high <= c.rope_low)
+    throw usage_error("model.rope_high is {}, expected above rope_low {}",
+                      format_number(c.rope_high), format_number(c.rope_low));
+}
+
 // What is not default, each part after a comma.
 std::string particulars(const ModelConfig& c) {
   const ModelConfig plain;
@@ -57,6 +81,9 @@ std::string particulars(const ModelConfig& c) {
   if (c.norm_eps != plain.norm_eps) text += ", norm eps " + format_number(c.norm_eps);
   if (c.value_dim != c.head_dim) text += fmt::format(", values of {}", c.value_dim);
   if (c.rope_theta != plain.rope_theta) text += ", rope theta " + format_number(c.rope_theta);
+  if (c.rotary_share != 1) text += ", rotary share " + format_number(c.rotary_share);
+  if (c.rope_scaling != "none")
+    text += fmt::format(", rope scaling {} {}", c.rope_scaling, format_number(c.rope_factor));
   if (c.logit_scale != plain.logit_scale) text += ", logit scale " + format_number(c.logit_scale);
   if (c.experts == 0) return text;
   text += fmt::format(", {} expert{} ({} a token", c.experts, c.experts == 1 ? "" : "s",
@@ -87,6 +114,7 @@ ModelConfig resolved(ModelConfig config) {
   if (config.ffn == 0) config.ffn = architecture.default_ffn(config.width);
   check_size(config);
   check_experts(config);
+  check_rope(config);
   architecture.check(config);
   return config;
 }

@@ -23,7 +23,14 @@ struct ModelConfig {
   std::int64_t context = 0;    // longest sequence, in tokens
   bool tied = true;            // the head's weight is the token embedding
   double norm_eps = 1e-5;      // inside the square root of a norm
-  double rope_theta = 1e4;     // base of the rotary embedding's wavelengths; llama only
+  double rope_theta = 1e4;     // base of the rotary embedding's wavelengths
+  double rotary_share = 1;     // how much of a query and of a key is turned; neox only
+  // How a model trained on shorter texts reads longer ones. linear: all rotary frequencies are
+  // divided by rope_factor. llama3: those that turn fewer than rope_low times in rope_original
+  // tokens are, those that turn more than rope_high times are not, with a blend between.
+  std::string rope_scaling = "none";
+  double rope_factor = 1, rope_low = 1, rope_high = 4;
+  std::int64_t rope_original = 8192;
   double logit_scale = 1;      // the logits are multiplied by it
   std::int64_t experts = 0;    // feed-forwards of a block, behind a router; 0: one, without router
   std::int64_t experts_per_token = 2;  // experts that a token goes through
@@ -44,7 +51,9 @@ std::string describe(const ModelConfig& config);
 template <class V>
 void ModelConfig::fields(V& v) {
   const double most = 1 << 24;
-  v("architecture", architecture, {.doc = "the kind of transformer", .choices = {"gpt2", "llama"}});
+  v("architecture", architecture,
+    {.doc = "the kind of transformer",
+     .choices = {"gpt2", "llama", "qwen2", "qwen3", "olmo2", "neox"}});
   v("layers", layers, {.doc = "transformer blocks", .min = 0, .max = 65536});
   v("width", width, {.doc = "size of the residual stream", .min = 0, .max = most});
   v("heads", heads, {.doc = "query heads", .min = 0, .max = most});
@@ -55,7 +64,7 @@ void ModelConfig::fields(V& v) {
   v("value_dim", value_dim,
     {.doc = "size of a head's value; 0 means as head_dim", .min = 0, .max = most});
   v("ffn", ffn,
-    {.doc = "hidden units of a feed-forward; 0 means 4 * width for gpt2, and for llama 43/16 * "
+    {.doc = "hidden units of a feed-forward; 0 means 4 * width for gpt2 and neox, else 43/16 * "
             "width, rounded up (11008 for 4096; about 8/3, and it grows as width does)",
      .min = 0,
      .max = most});
@@ -65,7 +74,33 @@ void ModelConfig::fields(V& v) {
   v("norm_eps", norm_eps,
     {.doc = "added inside the square root of a norm", .min = 0, .max = 1, .above_min = true});
   v("rope_theta", rope_theta,
-    {.doc = "base of the wavelengths of the rotary embedding; llama only", .min = 1, .max = 1e12});
+    {.doc = "base of the wavelengths of the rotary embedding; not for gpt2, which has none",
+     .min = 1,
+     .max = 1e12});
+  v("rotary_share", rotary_share,
+    {.doc = "how much of each query and key is turned by its position, the rest staying as it is; "
+            "neox only",
+     .min = 0,
+     .max = 1,
+     .above_min = true});
+  v("rope_scaling", rope_scaling,
+    {.doc = "lower rotary frequencies, for texts longer than those of the first training. linear: "
+            "all of them; llama3: the low ones",
+     .choices = {"none", "linear", "llama3"}});
+  v("rope_factor", rope_factor,
+    {.doc = "what rope_scaling divides frequencies by", .min = 1, .max = 1e6});
+  v("rope_low", rope_low,
+    {.doc = "llama3: frequencies of fewer turns in rope_original tokens are divided",
+     .min = 0,
+     .max = 1e6,
+     .above_min = true});
+  v("rope_high", rope_high,
+    {.doc = "llama3: frequencies of more turns in rope_original tokens stay as they are",
+     .min = 0,
+     .max = 1e6,
+     .above_min = true});
+  v("rope_original", rope_original,
+    {.doc = "llama3: context of the first training, in tokens", .min = 1, .max = most});
   v("logit_scale", logit_scale,
     {.doc = "the logits are multiplied by it", .min = 0, .max = 1e6, .above_min = true});
   v("experts", experts,

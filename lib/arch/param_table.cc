@@ -43,7 +43,7 @@ std::int64_t ParamTable::total_count() const {
 
 const char* role_name(Role role) {
   constexpr const char* kNames[] = {"embed", "head",       "matrix",      "bias",
-                                    "norm",  "final_norm", "residual_out"};
+                                    "norm",  "final_norm", "residual_out", "branch_norm", "head_norm"};
   return kNames[static_cast<int>(role)];
 }
 

@@ -10,12 +10,25 @@
 namespace stagedtrain::arch {
 
 // What an index of a tensor's dimension counts. query is heads x head_dim, key kv_heads x head_dim,
-// value kv_heads x value_dim; heads is what attention gives to its output, heads x value_dim.
-enum class Axis { vocab, position, residual, query, key, value, heads, ffn, experts };
-inline constexpr int kNumAxes = 9;
+// value kv_heads x value_dim; heads is what attention gives to its output, heads x value_dim; entry
+// is the place within one query or key, head_dim.
+enum class Axis { vocab, position, residual, query, key, value, heads, ffn, experts, entry };
+inline constexpr int kNumAxes = 10;
 // What a tensor does. A router is a matrix (experts, residual). residual_out writes into the
 // residual stream (its bias too); head is the untied output head; final_norm the norm before it.
-enum class Role { embed, head, matrix, bias, norm, final_norm, residual_out };
+// branch_norm is a norm of what a branch adds to the residual stream, head_norm one of queries or
+// keys.
+enum class Role {
+  embed,
+  head,
+  matrix,
+  bias,
+  norm,
+  final_norm,
+  residual_out,
+  branch_norm,
+  head_norm
+};
 
 struct AxisSize {
   Axis axis;

@@ -12,7 +12,7 @@ constexpr Init kOne{Init::Kind::constant, 1.0}, kZero{Init::Kind::constant, 0.0}
 
 }  // namespace
 
-TableBuilder::TableBuilder(const ModelConfig& config, TableStyle style)
+TableBuilder::TableBuilder(const ModelConfig& config, const BlockStyle& style)
     : c_(config),
       style_(style),
       residual_{Axis::residual, config.width},
@@ -21,7 +21,8 @@ TableBuilder::TableBuilder(const ModelConfig& config, TableStyle style)
       value_{Axis::value, config.kv_heads * config.value_dim},
       heads_{Axis::heads, config.heads * config.value_dim},
       ffn_{Axis::ffn, config.ffn},
-      vocab_{Axis::vocab, config.vocab} {}
+      vocab_{Axis::vocab, config.vocab},
+      entry_{Axis::entry, config.head_dim} {}
 
 void TableBuilder::add(int layer, const std::string& key, Role role, std::vector<AxisSize> axes,
                        Init init) {
@@ -30,11 +31,12 @@ void TableBuilder::add(int layer, const std::string& key, Role role, std::vector
   specs_.push_back({name, key, layer, role, std::move(axes), decays, init, expert_});
 }
 
-void TableBuilder::linear(int layer, const std::string& key, Role role, AxisSize out, AxisSize in) {
+void TableBuilder::linear(int layer, const std::string& key, Role role, AxisSize out, AxisSize in,
+                          bool bias) {
   const double layers = static_cast<double>(c_.layers);
   const double std = role == Role::residual_out ? kInitStd / std::sqrt(2.0 * layers) : kInitStd;
   add(layer, key + ".weight", role, {out, in}, {Init::Kind::normal, std});
-  if (style_.biases)
+  if (bias)
     add(layer, key + ".bias", role == Role::matrix ? Role::bias : role, {out}, kZero);
 }
 
@@ -52,17 +54,27 @@ void TableBuilder::norm(int layer, const std::string& key, Role role) {
 }
 
 void TableBuilder::attention(int layer) {
-  linear(layer, "attention.query", Role::matrix, query_, residual_);
-  linear(layer, "attention.key", Role::matrix, key_, residual_);
-  linear(layer, "attention.value", Role::matrix, value_, residual_);
-  linear(layer, "attention.output", Role::residual_out, residual_, heads_);
+  const bool biases = style_.biases || style_.qkv_biases;
+  linear(layer, "attention.query", Role::matrix, query_, residual_, biases);
+  linear(layer, "attention.key", Role::matrix, key_, residual_, biases);
+  linear(layer, "attention.value", Role::matrix, value_, residual_, biases);
+  if (style_.head_norms != HeadNorms::none) {
+    head_norm(layer, "attention.query_norm", query_);
+    head_norm(layer, "attention.key_norm", key_);
+  }
+  linear(layer, "attention.output", output_role(), residual_, heads_, style_.biases);
+}
+
+void TableBuilder::head_norm(int layer, const std::string& key, AxisSize all) {
+  const AxisSize axis = style_.head_norms == HeadNorms::each ? entry_ : all;
+  add(layer, key + ".weight", Role::head_norm, {axis}, kOne);
 }
 
 void TableBuilder::expert(int layer, int number, const std::string& prefix) {
   expert_ = number;
-  if (style_.gated) linear(layer, prefix + "gate", Role::matrix, ffn_, residual_);
-  linear(layer, prefix + "up", Role::matrix, ffn_, residual_);
-  linear(layer, prefix + "down", Role::residual_out, residual_, ffn_);
+  if (style_.gated) linear(layer, prefix + "gate", Role::matrix, ffn_, residual_, style_.biases);
+  linear(layer, prefix + "up", Role::matrix, ffn_, residual_, style_.biases);
+  linear(layer, prefix + "down", output_role(), residual_, ffn_, style_.biases);
   expert_ = -1;
 }
 
@@ -74,6 +86,24 @@ void TableBuilder::feed_forward(int layer) {
 
 void TableBuilder::head() {
   if (!c_.tied) add(-1, "head.weight", Role::head, {vocab_, residual_}, kNormal);
+}
+
+void TableBuilder::block(int layer) {
+  const Role role = style_.norms_after ? Role::branch_norm : Role::norm;
+  norm(layer, "norm_1", role);
+  attention(layer);
+  norm(layer, "norm_2", role);
+  feed_forward(layer);
+}
+
+ParamTable transformer_table(const ModelConfig& config, const BlockStyle& style) {
+  TableBuilder builder(config, style);
+  builder.embed_tokens();
+  if (!style.rotary) builder.embed_positions();
+  for (int layer = 0; layer < config.layers; ++layer) builder.block(layer);
+  builder.norm(-1, "final_norm", Role::final_norm);
+  builder.head();
+  return std::move(builder).table();
 }
 
 }  // namespace stagedtrain::arch

@@ -6,6 +6,7 @@
 #include "base/crc32c.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "data/tokenizer_json.h"
 
 namespace stagedtrain::data {
 
@@ -20,7 +21,10 @@ std::string describe_tokenizer(const std::string& spec) {
 
 void require_same_tokenizer(const std::string& where, const std::string& spec,
                             const std::string& other_where, const std::string& other_spec) {
-  if (spec.empty() || other_spec.empty() || spec == other_spec) return;
+  if (spec.empty() || other_spec.empty()) return;
+  // Which ids begin and end a text is known of an imported model, not of its tokenizer.json alone;
+  // the ids of a text are the same.
+  if (without_special_ids(spec) == without_special_ids(other_spec)) return;
   throw input_error("{}: its tokenizer is {}, but that of {} is {}", where,
                     describe_tokenizer(spec), other_where, describe_tokenizer(other_spec))
       .with_hint(

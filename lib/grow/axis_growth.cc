@@ -107,6 +107,19 @@ class TensorRule {
     return recipe_;
   }
 
+  // Gains of queries or keys, or of one head's. Rows that make queries and keys carry the root of the
+  // share, since these norms add the same eps (head_growth.cc); the gains do not.
+  TensorRecipe head_norm() {
+    const double share =
+        target_.axes[0].axis == arch::Axis::entry ? 1 : std::sqrt(growth_.norm_share);
+    for (const Piece& p : rows_map_.pieces) {
+      copy(recipe_.value, p, {}, p.write / share);
+      copy(recipe_.gradient, p, {}, p.read * share);
+    }
+    set_scales(1, dual(rows_map_) * share);
+    return recipe_;
+  }
+
  private:
   static double dual(const AxisMap& map) {
     return map.even() ? map.pieces[0].read : 1 / map.copies;
@@ -259,7 +272,10 @@ TensorRecipe tensor_by_axes(const AxisGrowth& growth, const arch::ParamSpec& tar
     case Role::embed:
       return rule.embedding();
     case Role::norm:
+    case Role::branch_norm:
       return rule.norm(false);
+    case Role::head_norm:
+      return rule.head_norm();
     case Role::final_norm:
       return rule.norm(tied);
     case Role::head:

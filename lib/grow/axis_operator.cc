@@ -25,11 +25,11 @@ void check_blocks(const AxisGrowth& growth, const arch::ParamTable& targets) {
 
 void check_identity(const arch::ParamTable& sources) {
   const bool biases = std::any_of(sources.begin(), sources.end(), [](const arch::ParamSpec& spec) {
-    return spec.role == arch::Role::bias;
+    return spec.role == arch::Role::bias && spec.axes[0].axis == arch::Axis::ffn;
   });
   if (!biases)
     throw usage_error(
-        "new_layers: identity in a model without biases: such layers have no "
+        "new_layers: identity in a model without biases in its feed-forwards: such layers have no "
         "gradient, and would stay as they are for ever")
         .with_hint("use zero_output");
 }

@@ -8,6 +8,24 @@
 namespace stagedtrain::grow {
 namespace {
 
+// Norms of queries and keys see all entries that they are of. Those of each head take no others;
+// those of all heads together only whole copies of all.
+void check_norms(const arch::ModelConfig& from, const arch::ModelConfig& to, const AxisMap& queries,
+                 const AxisMap& groups) {
+  const arch::HeadNorms norms = arch::block_style(from).head_norms;
+  if (norms == arch::HeadNorms::none) return;
+  if (to.head_dim != from.head_dim)
+    throw usage_error("head_dim {} of {}, before {}: its norms of queries and keys would see the "
+                      "new entries",
+                      to.head_dim, from.architecture, from.head_dim)
+        .with_hint("add heads instead");
+  if (norms == arch::HeadNorms::together && !(queries.even() && groups.even()))
+    throw usage_error("{} heads ({} of keys and values) of {}, before {} ({}): its norms see all "
+                      "heads together, expected whole copies of all",
+                      to.heads, to.kv_heads, from.architecture, from.heads, from.kv_heads)
+        .with_hint("multiply heads by a whole number, with an operator that copies them");
+}
+
 struct HeadSources {
   std::vector<std::int64_t> query, group;  // by new head; -1: a new one
 };
@@ -73,6 +91,7 @@ void grow_heads(AxisGrowth& growth, const arch::ModelConfig& from, const arch::M
   const std::int64_t stride = stride_of(from, to, turned);
   const AxisMap queries = map_units(sources.query, from.heads),
                 groups = map_units(sources.group, from.kv_heads);
+  check_norms(from, to, queries, groups);
   const auto widened = [](AxisMap map, Rest rest) {
     map.rest = rest;
     return map;
@@ -85,6 +104,12 @@ void grow_heads(AxisGrowth& growth, const arch::ModelConfig& from, const arch::M
       widened(widened_units(queries, from.value_dim, to.value_dim, 1), Rest::zero);
   AxisMap& query = growth.of(arch::Axis::query) =
       widened(widened_units(queries, from.head_dim, to.head_dim, stride), Rest::random);
+  if (arch::block_style(from).head_norms != arch::HeadNorms::none)
+    for (const arch::Axis axis : {arch::Axis::query, arch::Axis::key})
+      for (Piece& piece : growth.of(axis).pieces) {
+        piece.write *= std::sqrt(growth.norm_share);
+        piece.read /= std::sqrt(growth.norm_share);
+      }
   if (from.head_dim == to.head_dim) return;
   // A query's new entries multiply a key's random ones, so they are zero. In a new head all are.
   query.rest = Rest::zero;

@@ -11,7 +11,8 @@ namespace stagedtrain::grow {
 // queries that read it. Larger heads: new entries of queries are zero, those of keys and values
 // random; queries are scaled so that the softmax sees what it saw. turned: positions are turned
 // into queries and keys (RoPE), so head_dim grows by whole factors, each old frequency kept.
-// Throws Error(usage) with what would be possible.
+// Where queries and keys are normalised, growth.norm_share is set before: their rows carry its root,
+// since norm_eps is the same for all norms. Throws Error(usage) with what would be possible.
 void grow_heads(AxisGrowth& growth, const arch::ModelConfig& from, const arch::ModelConfig& to,
                 bool copied, bool turned);
 // True if kv_heads alone grows: the loss is kept, but a key's gradient is shared out unevenly.

@@ -36,7 +36,7 @@ Block fresh_block(const arch::ParamSpec& target, std::int64_t seed) {
 
 bool is_silent(const arch::ParamSpec& target, NewLayers new_layers) {
   if (new_layers != NewLayers::zero_output && new_layers != NewLayers::identity) return false;
-  return target.role == Role::residual_out ||
+  return target.role == Role::residual_out || target.role == Role::branch_norm ||
          (target.role == Role::norm && new_layers == NewLayers::identity);
 }
 

@@ -78,6 +78,17 @@ const SortedJson* ConfigReader::object(const char* key) {
   return value;
 }
 
+std::vector<std::string> ConfigReader::texts(const char* key) {
+  const SortedJson* value = find(key);
+  std::vector<std::string> texts;
+  if (!value) return texts;
+  const auto is_text = [](const SortedJson& item) { return item.is_string(); };
+  if (!value->is_array() || !std::ranges::all_of(*value, is_text))
+    throw input_error("{}: {} is {}, expected a list of texts", where_, key, shown(*value));
+  for (const SortedJson& item : *value) texts.push_back(item.get<std::string>());
+  return texts;
+}
+
 void ConfigReader::require(const char* key, std::initializer_list<SortedJson> allowed,
                            const char* why) {
   const SortedJson* value = find(key);

@@ -23,6 +23,7 @@ class ConfigReader {
   bool flag(const char* key, bool otherwise);
   std::string text(const char* key, const std::string& otherwise);
   const SortedJson* object(const char* key);  // null if missing
+  std::vector<std::string> texts(const char* key);  // a list; empty if missing
   // Refuses any other value; one that is missing stands for the first.
   void require(const char* key, std::initializer_list<SortedJson> allowed, const char* why);
   // Keys that say nothing about what the model computes.

@@ -64,6 +64,8 @@ ExportResult export_model(const state::CheckpointReader& from, const Path& targe
 ExportResult export_gguf(const state::CheckpointReader& from, const arch::ModelConfig& model,
                          const Path& target, const ExportOptions& options) {
   refuse_overwrite(target, options.force);
+  GgufHeader header;
+  add_gguf_config(header, model, options.element, target.stem().string());
   const ForeignWeights weights(from, gguf_names(model), model);
   std::vector<TensorOutline> outlines;
   int fallbacks = 0;
@@ -72,8 +74,6 @@ ExportResult export_gguf(const state::CheckpointReader& from, const arch::ModelC
     fallbacks += element == Element::f16 && options.element == Element::q8_0;
     outlines.push_back({tensor.name, element, tensor.shape});
   }
-  GgufHeader header;
-  add_gguf_config(header, model, options.element, target.stem().string());
   add_gguf_tokenizer(header, from.header().run.tokenizer, model.vocab);
   const std::string head = header.bytes(outlines);
   AtomicFile atomic(target, options.force ? Replace::yes : Replace::no);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "arch/architectures.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "data/tokenizer.h"
@@ -23,7 +24,9 @@ constexpr std::uint64_t kMostConfigBytes = std::uint64_t{16} << 20;
 // head that was stored all the same is the embedding again.)
 bool holds_no_weights(const std::string& name, bool tied) {
   return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias") ||
-         name.ends_with(".rotary_emb.inv_freq") || (tied && name == "lm_head.weight");
+         name.ends_with(".attention.bias") || name.ends_with(".attention.masked_bias") ||
+         name.ends_with(".rotary_emb.inv_freq") ||
+         (tied && (name == "lm_head.weight" || name == "embed_out.weight"));
 }
 
 // Before a table of the model is made, whose size a few numbers in a header decide.
@@ -56,7 +59,7 @@ void check_tensors(const ForeignModel& found) {
 
 // Rotary positions hold for any length up to the one that the model was trained for.
 void shorten_context(arch::ModelConfig& model, std::int64_t context) {
-  if (model.architecture == "gpt2" && context != model.context)
+  if (!arch::block_style(model).rotary && context != model.context)
     throw usage_error("--context {}: gpt2 has a learned vector for each of its {} positions",
                       context, model.context);
   if (context > model.context)
@@ -132,7 +135,7 @@ ForeignModel open_folder(const Path& folder) {
   const HubConfig config = read_hf_config(json, where);
   ForeignModel found{"Hugging Face " + config.model.architecture, config.model, config.names,
                      read_hf_weights(folder), "", {}};
-  if (config.names == &hf_gpt2_names()) found.tensors = with_prefix(std::move(found.tensors));
+  if (config.model.architecture == "gpt2") found.tensors = with_prefix(std::move(found.tensors));
   if (!config.unknown_keys.empty())
     found.notes.push_back("Keys of config.json that are unknown here were not read: " +
                           join(config.unknown_keys, ", ") + ".");
@@ -191,6 +194,16 @@ ForeignModel open_kind(const Path& source) {
 }
 
 }  // namespace
+
+bool is_foreign_model(const Path& source) {
+  std::error_code none;
+  if (std::filesystem::is_directory(source, none)) return true;
+  if (!std::filesystem::is_regular_file(source, none) ||
+      std::filesystem::file_size(source, none) == 0)
+    return false;
+  const MappedFile file(source);
+  return begins_with(file.bytes(), "GGUF") || is_llmc(file.bytes());
+}
 
 ForeignModel open_foreign_model(const Path& source, const OpenOptions& options) try {
   ForeignModel found = open_kind(source);

@@ -24,6 +24,10 @@ struct ForeignModel {
   std::vector<std::string> notes;  // what a user should know, in whole sentences
 };
 
+// Whether a path is a folder, or a file that begins as a GGUF or an llm.c model does; false if it is
+// not there.
+bool is_foreign_model(const Path& source);
+
 // Opens a Hugging Face folder, a .gguf or an llm.c model, and checks that every tensor that the
 // configuration needs is there with its shape, and that none is left over. Tensor values are not read.
 // Throws Error(input), and for a pickle tells how to convert it; Error(usage) for a context that the

@@ -1,9 +1,13 @@
-// Keys of the architectures that ggml calls gpt2 and llama.
+// Keys of the architectures as ggml names them.
 #include "hub/gguf_config.h"
 
+#include <algorithm>
 #include <set>
 
+#include "arch/architectures.h"
+#include "arch/rotary.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "hub/checked_config.h"
 
 namespace stagedtrain::hub {
@@ -22,54 +26,79 @@ std::int64_t vocab_of(const GgufKeys& keys, const std::string& prefix) {
   return keys.count(prefix + "vocab_size", tokens);
 }
 
-HubConfig read_llama(const GgufKeys& keys, bool tied) {
-  const std::string p = "llama.";
-  refuse_unknown(keys, p,
-                 {"context_length", "embedding_length", "block_count", "feed_forward_length",
-                  "vocab_size", "attention.head_count", "attention.head_count_kv",
-                  "attention.layer_norm_rms_epsilon", "attention.key_length",
-                  "attention.value_length", "rope.dimension_count", "rope.freq_base",
-                  "expert_count", "expert_used_count", "tensor_data_layout"});
+// ggml's names of the architectures, and what tells their keys apart.
+struct GgufArchitecture {
+  const char *own, *theirs;
+};
+constexpr GgufArchitecture kArchitectures[] = {{"gpt2", "gpt2"},   {"llama", "llama"},
+                                               {"qwen2", "qwen2"}, {"qwen3", "qwen3"},
+                                               {"olmo2", "olmo2"}, {"neox", "gptneox"}};
+
+const char* eps_key(const arch::ModelConfig& model) {
+  return arch::block_style(model).biases ? "attention.layer_norm_epsilon"
+                                         : "attention.layer_norm_rms_epsilon";
+}
+
+void read_rope(const GgufKeys& keys, const std::string& p, arch::ModelConfig& model) {
+  model.rope_theta = keys.number(p + "rope.freq_base", 1e4);
+  const std::string scaling = keys.text(p + "rope.scaling.type", "none");
+  if (scaling != "none" && scaling != "linear")
+    throw input_error("{}: {}rope.scaling.type is '{}', expected none or linear", keys.where(), p,
+                      printable(scaling));
+  model.rope_scaling = scaling;
+  if (scaling == "linear") model.rope_factor = keys.number(p + "rope.scaling.factor", 1);
+}
+
+// How much of a head turns, once its size is known.
+void read_share(const GgufKeys& keys, const std::string& p, arch::ModelConfig& model) {
+  const std::int64_t whole = model.head_dim > 0 ? model.head_dim : model.width / model.heads;
+  const std::int64_t turned = keys.count(p + "rope.dimension_count", whole);
+  if (turned == whole) return;
+  if (model.architecture != "neox" || turned > whole)
+    throw input_error("{}: {}rope.dimension_count is {}, expected {} (all of a head)", keys.where(),
+                      p, turned, whole);
+  model.rotary_share = static_cast<double>(turned) / static_cast<double>(whole);
+}
+
+HubConfig read_architecture(const GgufKeys& keys, const GgufArchitecture& architecture, bool tied) {
+  const std::string p = std::string(architecture.theirs) + ".";
+  std::set<std::string> known = {
+      "context_length", "embedding_length", "block_count", "feed_forward_length", "vocab_size",
+      "attention.head_count", "attention.head_count_kv", "attention.causal"};
   arch::ModelConfig model;
-  model.architecture = "llama";
+  model.architecture = architecture.own;
+  const bool rotary = arch::block_style(model).rotary, experts = model.architecture == "llama";
+  known.insert(eps_key(model));
+  if (rotary)
+    known.insert({"attention.key_length", "attention.value_length", "rope.dimension_count",
+                  "rope.freq_base", "rope.scaling.type", "rope.scaling.factor",
+                  "tensor_data_layout"});
+  if (model.architecture == "neox") known.insert("use_parallel_residual");
+  if (experts) known.insert({"expert_count", "expert_used_count"});
+  refuse_unknown(keys, p, known);
   model.layers = keys.count(p + "block_count");
   model.width = keys.count(p + "embedding_length");
   model.heads = keys.count(p + "attention.head_count");
-  model.kv_heads = keys.count(p + "attention.head_count_kv", model.heads);
-  model.head_dim = keys.count(p + "attention.key_length", 0);
-  model.value_dim = keys.count(p + "attention.value_length", 0);
-  model.ffn = keys.count(p + "feed_forward_length");
+  if (model.heads == 0) throw input_error("{}: {}attention.head_count is 0", keys.where(), p);
+  if (rotary) {
+    model.kv_heads = keys.count(p + "attention.head_count_kv", model.heads);
+    model.head_dim = keys.count(p + "attention.key_length", 0);
+    model.value_dim = keys.count(p + "attention.value_length", 0);
+    read_rope(keys, p, model);
+    read_share(keys, p, model);
+  }
+  if (!keys.flag(p + "use_parallel_residual", true))
+    throw input_error("{}: {}use_parallel_residual is false, expected true", keys.where(), p);
+  model.ffn = rotary ? keys.count(p + "feed_forward_length")
+                     : keys.count(p + "feed_forward_length", 4 * model.width);
   model.context = keys.count(p + "context_length");
   model.vocab = vocab_of(keys, p);
-  model.norm_eps = keys.number(p + "attention.layer_norm_rms_epsilon", 1e-5);
-  model.rope_theta = keys.number(p + "rope.freq_base", 1e4);
-  model.experts = keys.count(p + "expert_count", 0);
+  model.norm_eps = keys.number(p + eps_key(model), 1e-5);
+  if (experts) model.experts = keys.count(p + "expert_count", 0);
   if (model.experts > 0) model.experts_per_token = keys.count(p + "expert_used_count");
   model.tied = tied;
   model = checked(model, keys.where());
-  if (keys.count(p + "rope.dimension_count", model.head_dim) != model.head_dim)
-    throw input_error("{}: llama.rope.dimension_count is {}, expected {} (all of a head)",
-                      keys.where(), keys.count(p + "rope.dimension_count"), model.head_dim);
-  return {model, &gguf_llama_names(), {}};
-}
-
-HubConfig read_gpt2(const GgufKeys& keys, bool tied) {
-  const std::string p = "gpt2.";
-  refuse_unknown(keys, p,
-                 {"context_length", "embedding_length", "block_count", "feed_forward_length",
-                  "vocab_size", "attention.head_count", "attention.head_count_kv",
-                  "attention.layer_norm_epsilon", "attention.causal"});
-  arch::ModelConfig model;
-  model.architecture = "gpt2";
-  model.layers = keys.count(p + "block_count");
-  model.width = keys.count(p + "embedding_length");
-  model.heads = keys.count(p + "attention.head_count");
-  model.ffn = keys.count(p + "feed_forward_length", 4 * model.width);
-  model.context = keys.count(p + "context_length");
-  model.vocab = vocab_of(keys, p);
-  model.norm_eps = keys.number(p + "attention.layer_norm_epsilon", 1e-5);
-  model.tied = tied;
-  return {checked(model, keys.where()), &gguf_gpt2_names(), {}};
+  return {model, &gguf_names(model), {}};
 }
 
 std::uint32_t file_type(Element element) {
@@ -86,26 +115,30 @@ std::uint32_t u32(std::int64_t value) { return static_cast<std::uint32_t>(value)
 }  // namespace
 
 HubConfig read_gguf_config(const GgufKeys& keys, bool tied) {
-  const std::string architecture = keys.text("general.architecture", "");
-  if (architecture == "llama") return read_llama(keys, tied);
-  if (architecture == "gpt2") return read_gpt2(keys, tied);
-  throw input_error("{}: general.architecture is '{}', expected gpt2 or llama", keys.where(),
-                    printable(architecture));
-}
-
-const NameTable& gguf_names(const arch::ModelConfig& model) {
-  return model.architecture == "gpt2" ? gguf_gpt2_names() : gguf_llama_names();
+  const std::string name = keys.text("general.architecture", "");
+  std::vector<std::string> names;
+  for (const GgufArchitecture& architecture : kArchitectures) {
+    if (name == architecture.theirs) return read_architecture(keys, architecture, tied);
+    names.push_back(architecture.theirs);
+  }
+  throw input_error("{}: general.architecture is '{}', expected one of {}", keys.where(),
+                    printable(name), join(names, ", "));
 }
 
 void add_gguf_config(GgufHeader& header, const arch::ModelConfig& m, Element element,
                      const std::string& name) {
-  const bool gpt2 = m.architecture == "gpt2";
-  const std::string p = m.architecture + ".";
-  if (gpt2 && (m.head_dim * m.heads != m.width || m.value_dim != m.head_dim))
-    throw usage_error("model.head_dim is {}: a gpt2 GGUF has width / heads", m.head_dim);
-  if (gpt2 && m.experts > 0)
-    throw usage_error("model.experts is {}: a gpt2 GGUF has none", m.experts);
-  header.add("general.architecture", std::string_view(m.architecture));
+  const arch::BlockStyle& style = arch::block_style(m);
+  const auto* found = std::ranges::find(kArchitectures, m.architecture, &GgufArchitecture::own);
+  ST_CHECK(found != std::end(kArchitectures), "no GGUF of {}", m.architecture);
+  const std::string theirs = found->theirs, p = theirs + ".";
+  if (style.biases && (m.head_dim * m.heads != m.width || m.value_dim != m.head_dim))
+    throw usage_error("model.head_dim is {}: a {} GGUF has width / heads", m.head_dim, theirs);
+  if (m.architecture != "llama" && m.experts > 0)
+    throw usage_error("model.experts is {}: a {} GGUF has none", m.experts, theirs);
+  if (m.rope_scaling == "llama3")
+    throw usage_error("model.rope_scaling is llama3: GGUF export does not write it yet")
+        .with_hint("--to hf writes it");
+  header.add("general.architecture", std::string_view(theirs));
   header.add("general.name", std::string_view(name));
   header.add("general.file_type", file_type(element));
   if (element == Element::q8_0) header.add("general.quantization_version", std::uint32_t{2});
@@ -115,14 +148,18 @@ void add_gguf_config(GgufHeader& header, const arch::ModelConfig& m, Element ele
   header.add(p + "block_count", u32(m.layers));
   header.add(p + "vocab_size", u32(m.vocab));
   header.add(p + "attention.head_count", u32(m.heads));
-  const auto eps = static_cast<float>(m.norm_eps);
-  if (gpt2) return header.add(p + "attention.layer_norm_epsilon", eps);
+  header.add(p + eps_key(m), static_cast<float>(m.norm_eps));
+  if (!style.rotary) return;
   header.add(p + "attention.head_count_kv", u32(m.kv_heads));
-  header.add(p + "attention.layer_norm_rms_epsilon", eps);
   header.add(p + "attention.key_length", u32(m.head_dim));
   header.add(p + "attention.value_length", u32(m.value_dim));
-  header.add(p + "rope.dimension_count", u32(m.head_dim));
+  header.add(p + "rope.dimension_count", u32(arch::rotary_entries(m)));
   header.add(p + "rope.freq_base", static_cast<float>(m.rope_theta));
+  if (m.rope_scaling == "linear") {
+    header.add(p + "rope.scaling.type", std::string_view("linear"));
+    header.add(p + "rope.scaling.factor", static_cast<float>(m.rope_factor));
+  }
+  if (style.parallel) header.add(p + "use_parallel_residual", true);
   if (m.experts == 0) return;
   header.add(p + "expert_count", u32(m.experts));
   header.add(p + "expert_used_count", u32(m.experts_per_token));

@@ -6,12 +6,12 @@
 
 namespace stagedtrain::hub {
 
-// Reads the architectures gpt2 and llama (with experts too). Throws Error(input) that names the key.
+// Reads gpt2, llama (with experts too), qwen2, qwen3, olmo2 and gptneox. Throws Error(input) that
+// names the key.
 // tied: whether the file has no output head of its own.
 HubConfig read_gguf_config(const GgufKeys& keys, bool tied);
 // general.* and the architecture's keys. Throws Error(usage) that names what GGUF cannot say.
 void add_gguf_config(GgufHeader& header, const arch::ModelConfig& model, Element element,
                      const std::string& name);
-const NameTable& gguf_names(const arch::ModelConfig& model);
 
 }  // namespace stagedtrain::hub

@@ -1,4 +1,4 @@
-// Which keys of config.json are read, which must have one value, and which say nothing here.
+// Reading config.json: which keys are read, which must have one value, which say nothing here.
 #include "hub/hf_config.h"
 
 #include "base/error.h"
@@ -26,26 +26,62 @@ void ignore_common(ConfigReader& in) {
   in.require("add_cross_attention", {false}, "there is no cross-attention here");
 }
 
-double rope_theta(ConfigReader& in) {
-  constexpr const char* kWhy = "no other kind of rope is supported";
-  const double theta = in.number("rope_theta", 1e4);
-  const auto of_object = [&](const char* key) {
-    const SortedJson* object = in.object(key);
-    if (!object) return theta;
-    ConfigReader rope(*object, in.where() + ": " + key);
-    rope.require("rope_type", {"default"}, kWhy);
-    rope.require("type", {"default"}, kWhy);
-    rope.require("partial_rotary_factor", {1, 1.0}, "all of a head is turned here");
-    return rope.number("rope_theta", theta);
-  };
-  of_object("rope_scaling");
-  return of_object("rope_parameters");
+// Rope's scaling, from an object that may say it; factors are those of its type.
+void read_scaling(ConfigReader& rope, arch::ModelConfig& model) {
+  const std::string type = rope.text("rope_type", rope.text("type", "default"));
+  rope.ignore({"rope_type", "type"});
+  if (type == "default") return;
+  if (type != "linear" && type != "llama3")
+    throw input_error("{}: rope_type is '{}', expected default, linear or llama3", rope.where(),
+                      printable(type));
+  model.rope_scaling = type;
+  model.rope_factor = rope.number("factor", 1);
+  if (type == "linear") return;
+  model.rope_low = rope.number("low_freq_factor", 1);
+  model.rope_high = rope.number("high_freq_factor", 4);
+  model.rope_original = rope.count("original_max_position_embeddings");
 }
 
-// Llama, Mistral and Mixtral.
-HubConfig read_llama(ConfigReader& in, bool experts) {
+// The base, the share and the scaling of rotary positions: as keys of their own in older files, in
+// rope_parameters where transformers 5 wrote it.
+void read_rope(ConfigReader& in, arch::ModelConfig& model, const char* base, const char* share,
+               double usual_share) {
+  model.rope_theta = in.number(base, 1e4);
+  model.rotary_share = in.number(share, usual_share);
+  for (const char* key : {"rope_scaling", "rope_parameters"}) {
+    const SortedJson* object = in.object(key);
+    if (!object) continue;
+    ConfigReader rope(*object, in.where() + ": " + key);
+    model.rope_theta = rope.number("rope_theta", model.rope_theta);
+    model.rotary_share = rope.number("partial_rotary_factor", model.rotary_share);
+    read_scaling(rope, model);
+  }
+  in.require("rope_interleaved", {false}, "rope turns halves here");
+}
+
+// A list that names the attention of each layer.
+void read_layer_types(ConfigReader& in) {
+  for (const std::string& type : in.texts("layer_types"))
+    if (type != "full_attention")
+      throw input_error("{}: layer_types has '{}', expected full_attention: attention sees the "
+                        "whole context here", in.where(), printable(type));
+}
+
+// Some files name a window and switch it off.
+void read_window(ConfigReader& in) {
+  constexpr const char* kWhy = "attention sees the whole context here";
+  if (in.has("use_sliding_window") && !in.flag("use_sliding_window", false)) {
+    in.ignore({"sliding_window"});
+    return;
+  }
+  in.require("sliding_window", {nullptr}, kWhy);
+  in.require("use_sliding_window", {false}, kWhy);
+}
+
+// What models of llama's kind have in common.
+arch::ModelConfig read_decoder(ConfigReader& in, const char* architecture, double norm_eps) {
   arch::ModelConfig model;
-  model.architecture = "llama";
+  model.architecture = architecture;
   model.width = in.count("hidden_size");
   model.layers = in.count("num_hidden_layers");
   model.heads = in.count("num_attention_heads");
@@ -54,29 +90,78 @@ HubConfig read_llama(ConfigReader& in, bool experts) {
   model.ffn = in.count("intermediate_size");
   model.vocab = in.count("vocab_size");
   model.context = in.count("max_position_embeddings", 2048);
-  model.norm_eps = in.number("rms_norm_eps", experts ? 1e-5 : 1e-6);
-  model.rope_theta = rope_theta(in);
+  model.norm_eps = in.number("rms_norm_eps", norm_eps);
   model.tied = in.flag("tie_word_embeddings", false);
+  read_rope(in, model, "rope_theta", "partial_rotary_factor", 1);
+  if (model.rotary_share != 1)
+    throw input_error("{}: partial_rotary_factor is {}, expected 1: all of a head is turned here",
+                      in.where(), model.rotary_share);
+  read_window(in);
+  read_layer_types(in);
   in.require("hidden_act", {"silu", "swish"}, "the gate of a feed-forward is SiLU here");
-  in.require("attention_bias", {false}, "llama has no biases here");
-  in.require("mlp_bias", {false}, "llama has no biases here");
-  in.require("sliding_window", {nullptr}, "attention sees the whole context here");
-  in.require("use_sliding_window", {false}, "attention sees the whole context here");
-  in.require("layer_types", {nullptr}, "all layers are alike here");
-  in.require("rope_interleaved", {false}, "rope turns halves here");
-  in.require("partial_rotary_factor", {1, 1.0}, "all of a head is turned here");
+  in.require("attention_bias", {false}, "no such biases here");
+  in.require("mlp_bias", {false}, "no such biases here");
   in.require("pretraining_tp", {1}, "weights in slices are not read");
-  if (experts) {
-    model.experts = in.count("num_local_experts");
-    model.experts_per_token = in.count("num_experts_per_tok", 2);
-    model.router_loss = in.number("router_aux_loss_coef", 0.001);
-  } else {
-    in.require("num_local_experts", {nullptr, 0, 1}, "model_type mixtral has experts, llama none");
-  }
-  return {checked(model, in.where()), experts ? &hf_mixtral_names() : &hf_llama_names(), {}};
+  in.require("clip_qkv", {nullptr}, "queries, keys and values are not clipped here");
+  return model;
 }
 
-HubConfig read_gpt2(ConfigReader& in) {
+arch::ModelConfig read_llama(ConfigReader& in) {
+  in.require("num_local_experts", {nullptr, 0, 1}, "model_type mixtral has experts, llama none");
+  return read_decoder(in, "llama", 1e-6);
+}
+
+arch::ModelConfig read_mixtral(ConfigReader& in) {
+  arch::ModelConfig model = read_decoder(in, "llama", 1e-5);
+  model.experts = in.count("num_local_experts");
+  model.experts_per_token = in.count("num_experts_per_tok", 2);
+  model.router_loss = in.number("router_aux_loss_coef", 0.001);
+  return model;
+}
+
+arch::ModelConfig read_qwen2(ConfigReader& in) { return read_decoder(in, "qwen2", 1e-6); }
+arch::ModelConfig read_olmo2(ConfigReader& in) { return read_decoder(in, "olmo2", 1e-5); }
+
+arch::ModelConfig read_qwen3(ConfigReader& in) {
+  arch::ModelConfig model = read_decoder(in, "qwen3", 1e-6);
+  if (model.head_dim == 0) model.head_dim = 128;
+  return model;
+}
+
+arch::ModelConfig read_qwen3_moe(ConfigReader& in) {
+  arch::ModelConfig model = read_decoder(in, "qwen3", 1e-6);
+  model.ffn = in.count("moe_intermediate_size");
+  model.experts = in.count("num_experts", in.count("num_local_experts", 128));
+  model.experts_per_token = in.count("num_experts_per_tok", 8);
+  model.router_loss = in.number("router_aux_loss_coef", 0.001);
+  if (!in.flag("norm_topk_prob", false))
+    throw input_error("{}: norm_topk_prob is false, expected true: the shares of the chosen experts "
+                      "add up to 1 here", in.where());
+  in.require("decoder_sparse_step", {1}, "all layers have experts here");
+  in.require("mlp_only_layers", {nullptr, SortedJson::array()}, "all layers have experts here");
+  return model;
+}
+
+arch::ModelConfig read_neox(ConfigReader& in) {
+  arch::ModelConfig model;
+  model.architecture = "neox";
+  model.width = in.count("hidden_size");
+  model.layers = in.count("num_hidden_layers");
+  model.heads = in.count("num_attention_heads");
+  model.ffn = in.count("intermediate_size");
+  model.vocab = in.count("vocab_size");
+  model.context = in.count("max_position_embeddings", 2048);
+  model.norm_eps = in.number("layer_norm_eps", 1e-5);
+  model.tied = in.flag("tie_word_embeddings", false);
+  read_rope(in, model, "rotary_emb_base", "rotary_pct", 0.25);
+  in.require("hidden_act", {"gelu"}, "neox has GELU (by the error function) here");
+  in.require("use_parallel_residual", {true}, "both branches read the same residual stream here");
+  in.require("attention_bias", {true}, "neox has biases here");
+  in.ignore({"classifier_dropout"});
+  return model;
+}
+
+arch::ModelConfig read_gpt2(ConfigReader& in) {
   arch::ModelConfig model;
   model.architecture = "gpt2";
   model.width = in.count("n_embd");
@@ -93,110 +178,38 @@ HubConfig read_gpt2(ConfigReader& in) {
   in.ignore({"reorder_and_upcast_attn", "attn_pdrop", "embd_pdrop", "resid_pdrop",
              "summary_activation", "summary_first_dropout", "summary_proj_to_labels",
              "summary_type", "summary_use_proj"});
-  return {checked(model, in.where()), &hf_gpt2_names(), {}};
+  return model;
 }
 
-std::string dtype_of(Element element) {
-  return element == Element::f32 ? "float32" : element == Element::f16 ? "float16" : "bfloat16";
-}
-
-void refuse(bool wrong, const char* key, const std::string& found, const std::string& why) {
-  if (wrong) throw usage_error("model.{} is {}: {}", key, found, why);
-}
-
-Json gpt2_json(const arch::ModelConfig& m) {
-  refuse(m.head_dim * m.heads != m.width, "head_dim", std::to_string(m.head_dim),
-         "a Hugging Face gpt2 has width / heads");
-  return {{"architectures", {"GPT2LMHeadModel"}},
-          {"model_type", "gpt2"},
-          {"vocab_size", m.vocab},
-          {"n_positions", m.context},
-          {"n_ctx", m.context},
-          {"n_embd", m.width},
-          {"n_layer", m.layers},
-          {"n_head", m.heads},
-          {"n_inner", m.ffn == 4 * m.width ? Json(nullptr) : Json(m.ffn)},
-          {"activation_function", "gelu_new"},
-          {"layer_norm_epsilon", m.norm_eps},
-          {"attn_pdrop", 0.0},
-          {"embd_pdrop", 0.0},
-          {"resid_pdrop", 0.0},
-          {"scale_attn_weights", true},
-          {"scale_attn_by_inverse_layer_idx", false},
-          {"reorder_and_upcast_attn", false},
-          {"initializer_range", 0.02}};
-}
-
-Json llama_json(const arch::ModelConfig& m) {
-  const bool experts = m.experts > 0;
-  Json json = {{"architectures", {experts ? "MixtralForCausalLM" : "LlamaForCausalLM"}},
-               {"model_type", experts ? "mixtral" : "llama"},
-               {"vocab_size", m.vocab},
-               {"hidden_size", m.width},
-               {"intermediate_size", m.ffn},
-               {"num_hidden_layers", m.layers},
-               {"num_attention_heads", m.heads},
-               {"num_key_value_heads", m.kv_heads},
-               {"head_dim", m.head_dim},
-               {"hidden_act", "silu"},
-               {"max_position_embeddings", m.context},
-               {"rms_norm_eps", m.norm_eps},
-               {"rope_theta", m.rope_theta},
-               {"rope_parameters", {{"rope_type", "default"}, {"rope_theta", m.rope_theta}}},
-               {"attention_bias", false},
-               {"mlp_bias", false},
-               {"attention_dropout", 0.0},
-               {"initializer_range", 0.02}};
-  if (experts) {
-    json["num_local_experts"] = m.experts;
-    json["num_experts_per_tok"] = m.experts_per_token;
-    json["router_aux_loss_coef"] = m.router_loss;
-    json["output_router_logits"] = false;
-    json["sliding_window"] = nullptr;
-  }
-  return json;
-}
+struct ModelType {
+  const char* name;
+  arch::ModelConfig (*read)(ConfigReader& in);
+};
+constexpr ModelType kModelTypes[] = {
+    {"gpt2", read_gpt2},       {"gpt_neox", read_neox}, {"llama", read_llama},
+    {"mistral", read_llama},   {"mixtral", read_mixtral}, {"olmo2", read_olmo2},
+    {"qwen2", read_qwen2},     {"qwen3", read_qwen3},   {"qwen3_moe", read_qwen3_moe},
+};
 
 }  // namespace
 
+std::string hf_model_types() {
+  std::vector<std::string> names;
+  for (const ModelType& type : kModelTypes) names.push_back(type.name);
+  return join(names, ", ");
+}
+
 HubConfig read_hf_config(const SortedJson& json, const std::string& where) {
   ConfigReader in(json, where);
-  const std::string type = in.text("model_type", "");
+  const std::string name = in.text("model_type", "");
   ignore_common(in);
-  HubConfig config;
-  if (type == "gpt2") {
-    config = read_gpt2(in);
-  } else if (type == "llama" || type == "mistral") {
-    config = read_llama(in, false);
-  } else if (type == "mixtral") {
-    config = read_llama(in, true);
-  } else {
-    throw input_error("{}: model_type is '{}', expected one of gpt2, llama, mistral, mixtral", where,
-                      printable(type));
+  for (const ModelType& type : kModelTypes) {
+    if (name != type.name) continue;
+    const arch::ModelConfig model = checked(type.read(in), where);
+    return {model, &hf_names(model), in.unread()};
   }
-  config.unknown_keys = in.unread();
-  return config;
-}
-
-const NameTable& hf_names(const arch::ModelConfig& model) {
-  if (model.architecture == "gpt2") return hf_gpt2_names();
-  return model.experts > 0 ? hf_mixtral_names() : hf_llama_names();
-}
-
-Json hf_config(const arch::ModelConfig& m, Element element, const SpecialTokens& tokens) {
-  refuse(m.value_dim != m.head_dim, "value_dim", std::to_string(m.value_dim),
-         "Hugging Face models have values as large as keys");
-  refuse(m.architecture == "gpt2" && m.experts > 0, "experts", std::to_string(m.experts),
-         "a Hugging Face gpt2 has none");
-  Json json = m.architecture == "gpt2" ? gpt2_json(m) : llama_json(m);
-  json["tie_word_embeddings"] = m.tied;
-  json["bos_token_id"] = tokens.begin < 0 ? Json(nullptr) : Json(tokens.begin);
-  json["eos_token_id"] = tokens.end < 0 ? Json(nullptr) : Json(tokens.end);
-  json["pad_token_id"] = tokens.pad < 0 ? Json(nullptr) : Json(tokens.pad);
-  json["use_cache"] = true;
-  json["torch_dtype"] = dtype_of(element);
-  json["dtype"] = dtype_of(element);
-  return json;
+  throw input_error("{}: model_type is '{}', expected one of {}", where, printable(name),
+                    hf_model_types());
 }
 
 }  // namespace stagedtrain::hub

@@ -18,10 +18,13 @@ struct HubConfig {
   std::vector<std::string> unknown_keys;  // that were not read; a caller may say so
 };
 
-// Reads gpt2, llama, mistral and mixtral. Throws Error(input) that names where and the key: for a
+// Reads the model types of hf_model_types(). Throws Error(input) that names where and the key: for a
 // missing size, and for whatever would make the model compute something that ours does not
-// (sliding windows, other rope types, biases, quantised weights).
+// (sliding windows, other rope types, other biases, quantised weights).
 HubConfig read_hf_config(const SortedJson& json, const std::string& where);
+
+// "gpt2, llama, ..."
+std::string hf_model_types();
 
 // Ids of special tokens; -1: unknown.
 struct SpecialTokens {
@@ -30,7 +33,5 @@ struct SpecialTokens {
 // Every field written out, since readers' defaults differ; rope both as transformers 5 and as other
 // readers want it. Throws Error(usage) that names what the format cannot say.
 Json hf_config(const arch::ModelConfig& model, Element element, const SpecialTokens& tokens);
-// The names that belong to it.
-const NameTable& hf_names(const arch::ModelConfig& model);
 
 }  // namespace stagedtrain::hub

@@ -18,6 +18,15 @@ std::int64_t neighbour_row(std::int64_t row, std::int64_t head_dim) {
   return head * head_dim + inside % half * 2 + inside / half;
 }
 
+// Where row `row` of part `part` stands among the rows of a stack of `parts`.
+std::int64_t foreign_row(Layout layout, std::int64_t row, std::int64_t part, std::int64_t parts,
+                         std::int64_t rows, std::int64_t head_dim) {
+  if (layout == Layout::rotary) return part * rows + neighbour_row(row, head_dim);
+  if (layout == Layout::by_head)
+    return (row / head_dim * parts + part) * head_dim + row % head_dim;
+  return part * rows + row;
+}
+
 std::span<const std::byte> numbers_of(const StoredTensor& stored, std::int64_t first,
                                       std::int64_t count) {
   const std::int64_t per_block = block_numbers(stored.element), bytes = block_bytes(stored.element);
@@ -55,9 +64,13 @@ void read_part(const StoredTensor& stored, const MappedTensor& mapped, std::size
   const auto bytes =
       numbers_of(stored, first_row * matrix.columns, matrix.rows * matrix.columns);
   if (mapped.layout == Layout::plain) return decode(stored.element, bytes, out);
+  const auto parts = static_cast<std::int64_t>(mapped.own.size());
   for (std::int64_t row = 0; row < matrix.rows; ++row)
     decode(stored.element,
-           numbers_of(stored, (first_row + neighbour_row(row, head_dim)) * matrix.columns,
+           numbers_of(stored,
+                      foreign_row(mapped.layout, row, static_cast<std::int64_t>(part), parts,
+                                  matrix.rows, head_dim) *
+                          matrix.columns,
                       matrix.columns),
            out.subspan(static_cast<std::size_t>(row * matrix.columns),
                        static_cast<std::size_t>(matrix.columns)));
@@ -79,8 +92,10 @@ std::vector<float> stack_parts(const MappedTensor& mapped,
           out[static_cast<std::size_t>(c * wide + first + row)] = from[c];
         continue;
       }
-      const std::int64_t to = mapped.layout == Layout::rotary ? neighbour_row(row, head_dim) : row;
-      std::copy_n(from, matrix.columns, out.begin() + (first + to) * matrix.columns);
+      const std::int64_t to =
+          foreign_row(mapped.layout, row, static_cast<std::int64_t>(part),
+                      static_cast<std::int64_t>(parts.size()), matrix.rows, head_dim);
+      std::copy_n(from, matrix.columns, out.begin() + to * matrix.columns);
     }
   }
   return out;

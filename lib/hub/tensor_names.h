@@ -12,7 +12,8 @@ namespace stagedtrain::hub {
 
 // plain: (out, in) as here. transposed: (in, out), as GPT-2's Conv1D has it. rotary: rows of each
 // head reordered from halves (i, i + d/2 turn together) to neighbours (2i, 2i + 1), as ggml wants.
-enum class Layout { plain, transposed, rotary };
+// by_head: a stack whose parts alternate head by head, as GPT-NeoX has query, key and value.
+enum class Layout { plain, transposed, rotary, by_head };
 
 // own: a key of the parameter table, {e} for the number of an expert; foreign: the other name, {l}
 // for the layer. Several own tensors with one foreign name are stacked along its rows, in the order
@@ -29,11 +30,8 @@ struct NameTable {
   std::vector<NameRule> rules;
 };
 
-const NameTable& hf_gpt2_names();
-const NameTable& hf_llama_names();
-const NameTable& hf_mixtral_names();
-const NameTable& gguf_gpt2_names();
-const NameTable& gguf_llama_names();
+const NameTable& hf_names(const arch::ModelConfig& model);
+const NameTable& gguf_names(const arch::ModelConfig& model);
 const NameTable& llmc_names();
 
 // A foreign tensor and the tensors of the parameter table that it is made of.

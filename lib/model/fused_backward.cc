@@ -191,8 +191,8 @@ void attention(const Backward& b, std::int64_t i) {
   b.clear_sums();
   for_rows(a.plan, [&](const RowWork& rows) {
     rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t part) {
-      if (g.qkv_bias) kernels::bias_backward(a.dqkv, begin, end, qkv, b.sums(part, 0));
       if (b.run.rotation.cos) kernels::rotate(b.run.rotation, begin, end, true, a.dqkv);
+      if (g.qkv_bias) kernels::bias_backward(a.dqkv, begin, end, qkv, b.sums(part, 0));
     });
     rows.multiply(packed, a.dqkv, a.branch);
     if (a.recompute != Recompute::none) remake_norm_1(b.run, i, rows);

@@ -1,6 +1,7 @@
 // A transformer with an own forward and backward on the CPU in fp32: fused kernels, one arena.
 #include <cmath>
 
+#include "arch/rotary.h"
 #include "base/error.h"
 #include "model/fused_passes.h"
 #include "model/models.h"
@@ -75,11 +76,9 @@ class FusedModel final : public Model {
 
   // Angles as the reference has them (reference_attention.cc).
   void make_rotation() {
-    const std::int64_t half = sizes_.head_dim / 2;
+    const std::vector<double> turns = arch::rotary_frequencies(config_);
     for (std::int64_t t = 0; t < config_.context; ++t)
-      for (std::int64_t i = 0; i < half; ++i) {
-        const double turn = std::pow(config_.rope_theta, -2.0 * static_cast<double>(i) /
-                                                             static_cast<double>(sizes_.head_dim));
+      for (const double turn : turns) {
         cos_.push_back(static_cast<float>(std::cos(static_cast<double>(t) * turn)));
         sin_.push_back(static_cast<float>(std::sin(static_cast<double>(t) * turn)));
       }

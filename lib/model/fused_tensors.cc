@@ -1,14 +1,13 @@
 // Finding each tensor of a transformer in a flat buffer.
 #include "model/fused_tensors.h"
 
-#include "base/error.h"
+#include "arch/architectures.h"
 #include "model/param_buffer.h"
 
 namespace stagedtrain::model {
 
 FusedSizes sizes_of(const arch::ModelConfig& c) {
-  ST_CHECK(c.architecture == "gpt2" || c.architecture == "llama", "no fused {}", c.architecture);
-  return {c.architecture == "llama" ? BlockForm::llama : BlockForm::gpt2,
+  return {arch::block_style(c).gated ? BlockForm::llama : BlockForm::gpt2,
           c.layers,
           c.width,
           c.heads,
@@ -44,7 +43,7 @@ FusedTensors tensors_of(const ParamBuffer& params, const at::Tensor& flat,
       return packed(
           {"attention.query." + kind, "attention.key." + kind, "attention.value." + kind});
     };
-    const bool gated = config.architecture == "llama";
+    const bool gated = arch::block_style(config).gated;
     t.layers.push_back({in("norm_1.weight"), in("norm_1.bias"), qkv("weight"), qkv("bias"),
                         in("attention.output.weight"), in("attention.output.bias"),
                         in("norm_2.weight"), in("norm_2.bias"),

@@ -15,7 +15,7 @@ namespace stagedtrain::model {
 class ParamBuffer;
 
 // What an architecture's blocks are made of. GPT-2: layer norms, biases, GELU, learnt positions.
-// LLaMA: RMS norms, no biases, SwiGLU, rotary positions.
+// LLaMA: RMS norms, SwiGLU, rotary positions, no biases but, in Qwen 2, those of qkv.
 enum class BlockForm { gpt2, llama };
 
 struct FusedSizes {

@@ -1,5 +1,7 @@
-// GPT-2 by ATen operators and autograd: the reference on every device and in every precision.
+// GPT-2 and GPT-NeoX by ATen operators and autograd: the reference on every device and in every
+// precision.
 // Legend: B rows, T length, C width.
+#include "arch/architectures.h"
 #include "model/models.h"
 #include "model/reference_attention.h"
 #include "model/reference_model.h"
@@ -12,8 +14,10 @@ struct Norm {
 };
 struct FeedForward {
   at::Tensor up_weight, up_bias, down_weight, down_bias;
+  bool exact_gelu = false;
   at::Tensor operator()(const at::Tensor& x, const ReferenceMask& mask, const BlockOps& ops) const {
-    const at::Tensor hidden = ops.linear_gelu(x, up_weight, up_bias);
+    const at::Tensor hidden = exact_gelu ? at::gelu(at::linear(x, up_weight, up_bias))
+                                         : ops.linear_gelu(x, up_weight, up_bias);
     return at::linear(ReferenceMask::over(hidden, mask.ffn_F), down_weight, down_bias);
   }
 };
@@ -29,7 +33,9 @@ class Gpt2Reference final : public ReferenceModel {
  public:
   Gpt2Reference(const arch::ModelConfig& config, const ModelOptions& options)
       : ReferenceModel(config, options),
-        position_(leaf({"embed.position"})),
+        style_(arch::block_style(config)),
+        position_(style_.rotary ? at::Tensor() : leaf({"embed.position"})),
+        rotary_(style_.rotary ? RotaryTables(config, params_.weights().options()) : RotaryTables()),
         final_norm_{leaf({"final_norm.weight"}), leaf({"final_norm.bias"})} {
     for (int i = 0; i < config.layers; ++i) blocks_.push_back(make_block(i));
   }
@@ -37,7 +43,8 @@ class Gpt2Reference final : public ReferenceModel {
  private:
   FeedForward make_feed_forward(int layer, const std::string& prefix) const {
     return {leaf(layer, prefix + "up.weight"), leaf(layer, prefix + "up.bias"),
-            leaf(layer, prefix + "down.weight"), leaf(layer, prefix + "down.bias")};
+            leaf(layer, prefix + "down.weight"), leaf(layer, prefix + "down.bias"),
+            style_.exact_gelu};
   }
 
   Block make_block(int i) const {
@@ -66,7 +73,8 @@ class Gpt2Reference final : public ReferenceModel {
   }
 
   at::Tensor attention(const at::Tensor& qkv, std::size_t i, const ReferencePass& pass) const {
-    return pass.cache ? attend_on(qkv, config_, {}, i, *pass.cache) : attend(qkv, config_);
+    return pass.cache ? attend_on(qkv, config_, rotary_, {}, i, *pass.cache)
+                      : attend(qkv, config_, rotary_);
   }
 
   Stream run_block(std::size_t i, const Stream& in, const ReferencePass& pass) const {
@@ -76,14 +84,19 @@ class Gpt2Reference final : public ReferenceModel {
     const at::Tensor heads = ReferenceMask::over(attention(qkv, i, pass), mask_.heads_X);
     const at::Tensor attended =
         added(pass.drop(at::linear(heads, b.output_weight, b.output_bias)), i);
+    if (style_.parallel) {
+      const at::Tensor x = add_norm(first.sum, {}, b.norm_2).normed;
+      return {first.sum, attended + added(pass.drop(feed_forward(x, b, pass)), i)};
+    }
     const Summed second = add_norm(first.sum, attended, b.norm_2);
     return {second.sum, added(pass.drop(feed_forward(second.normed, b, pass)), i)};
   }
 
   at::Tensor features(const at::Tensor& tokens_BT, const ReferencePass& pass) const override {
-    const at::Tensor x_BTC = ReferenceMask::over(
-        pass.drop(at::embedding(token_, tokens_BT) + position_.narrow(0, pass.first_place(), tokens_BT.size(1))),
-        mask_.residual_C);
+    at::Tensor embedded = at::embedding(token_, tokens_BT);
+    if (!style_.rotary)
+      embedded = embedded + position_.narrow(0, pass.first_place(), tokens_BT.size(1));
+    const at::Tensor x_BTC = ReferenceMask::over(pass.drop(embedded), mask_.residual_C);
     Stream stream{x_BTC, {}};
     for (std::size_t i = 0; i < blocks_.size(); ++i)
       stream = through(
@@ -91,7 +104,9 @@ class Gpt2Reference final : public ReferenceModel {
     return add_norm(stream.x, stream.branch, final_norm_).normed;
   }
 
+  const arch::BlockStyle& style_;
   at::Tensor position_;
+  RotaryTables rotary_;
   Norm final_norm_;
   std::vector<Block> blocks_;
 };

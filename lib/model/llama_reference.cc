@@ -1,5 +1,7 @@
-// LLaMA by ATen operators and autograd: the reference on every device and in every precision.
+// LLaMA and its kin (Qwen 2 and 3, OLMo 2) by ATen operators and autograd: the reference on every
+// device and in every precision.
 // Legend: B rows, T length, C width.
+#include "arch/architectures.h"
 #include "model/models.h"
 #include "model/reference_attention.h"
 #include "model/reference_model.h"
@@ -16,9 +18,10 @@ struct FeedForward {
   }
 };
 // The leaves of one block; packed query, key and value. Without experts there is one feed-forward
-// and no router.
+// and no router; qkv_bias and the norms of heads are undefined where the architecture has none.
 struct Block {
-  at::Tensor norm_1, norm_2, qkv, output, router;
+  at::Tensor norm_1, norm_2, qkv, qkv_bias, output, router;
+  HeadNormGains head_norms;
   std::vector<FeedForward> feed_forwards;
 };
 
@@ -26,6 +29,7 @@ class LlamaReference final : public ReferenceModel {
  public:
   LlamaReference(const arch::ModelConfig& config, const ModelOptions& options)
       : ReferenceModel(config, options),
+        style_(arch::block_style(config)),
         rotary_(config, params_.weights().options()),
         final_norm_(leaf({"final_norm.weight"})) {
     for (int i = 0; i < config.layers; ++i) blocks_.push_back(make_block(i));
@@ -39,12 +43,14 @@ class LlamaReference final : public ReferenceModel {
   }
 
   Block make_block(int i) const {
-    Block b{leaf(i, "norm_1.weight"),
-            leaf(i, "norm_2.weight"),
-            qkv_leaf(i, "weight"),
-            leaf(i, "attention.output.weight"),
-            {},
-            {}};
+    Block b;
+    b.norm_1 = leaf(i, "norm_1.weight");
+    b.norm_2 = leaf(i, "norm_2.weight");
+    b.qkv = qkv_leaf(i, "weight");
+    b.output = leaf(i, "attention.output.weight");
+    if (style_.qkv_biases) b.qkv_bias = qkv_leaf(i, "bias");
+    if (style_.head_norms != arch::HeadNorms::none)
+      b.head_norms = {leaf(i, "attention.query_norm.weight"), leaf(i, "attention.key_norm.weight")};
     if (config_.experts > 0) b.router = leaf(i, "mlp.router.weight");
     for (const std::string& prefix : feed_forward_prefixes(config_))
       b.feed_forwards.push_back(make_feed_forward(i, prefix));
@@ -61,19 +67,33 @@ class LlamaReference final : public ReferenceModel {
     return {sum, ReferenceMask::over(y, mask_.residual_C)};
   }
 
-  at::Tensor attention(const at::Tensor& qkv, std::size_t i, const ReferencePass& pass) const {
-    return pass.cache ? attend_on(qkv, config_, rotary_, i, *pass.cache)
-                      : attend(qkv, config_, rotary_);
+  at::Tensor attention(const at::Tensor& x_BTC, std::size_t i, const ReferencePass& pass) const {
+    const Block& b = blocks_[i];
+    const at::Tensor qkv = at::linear(x_BTC, b.qkv, b.qkv_bias);
+    const at::Tensor heads =
+        pass.cache ? attend_on(qkv, config_, rotary_, b.head_norms, i, *pass.cache)
+                   : attend(qkv, config_, rotary_, b.head_norms);
+    return at::linear(ReferenceMask::over(heads, mask_.heads_X), b.output);
   }
 
   Stream run_block(std::size_t i, const Stream& in, const ReferencePass& pass) const {
     const Block& b = blocks_[i];
+    if (style_.norms_after) return run_block_of_norms_after(i, in, pass);
     const Summed first = add_norm(in.x, in.branch, b.norm_1);
-    const at::Tensor qkv = at::linear(first.normed, b.qkv);
-    const at::Tensor heads = ReferenceMask::over(attention(qkv, i, pass), mask_.heads_X);
-    const at::Tensor attended = added(pass.drop(at::linear(heads, b.output)), i);
+    const at::Tensor attended = added(pass.drop(attention(first.normed, i, pass)), i);
     const Summed second = add_norm(first.sum, attended, b.norm_2);
     return {second.sum, added(pass.drop(feed_forward(second.normed, b, pass)), i)};
+  }
+
+  Stream run_block_of_norms_after(std::size_t i, const Stream& in,
+                                  const ReferencePass& pass) const {
+    const Block& b = blocks_[i];
+    const auto normed = [&](const at::Tensor& branch, const at::Tensor& weight) {
+      return added(pass.drop(add_norm(branch, {}, weight).normed), i);
+    };
+    const at::Tensor x = in.branch.defined() ? in.x + in.branch : in.x;
+    const at::Tensor sum = x + normed(attention(x, i, pass), b.norm_1);
+    return {sum, normed(feed_forward(sum, b, pass), b.norm_2)};
   }
 
   at::Tensor features(const at::Tensor& tokens_BT, const ReferencePass& pass) const override {
@@ -86,6 +106,7 @@ class LlamaReference final : public ReferenceModel {
     return add_norm(stream.x, stream.branch, final_norm_).normed;
   }
 
+  const arch::BlockStyle& style_;
   RotaryTables rotary_;
   at::Tensor final_norm_;
   std::vector<Block> blocks_;

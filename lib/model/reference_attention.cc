@@ -3,17 +3,39 @@
 
 #include <cmath>
 
+#include "arch/architectures.h"
+#include "arch/rotary.h"
+
 namespace stagedtrain::model {
 namespace {
 
 // In the tables' type: in bfloat16 an angle would lose most of its digits.
 // The first token is at this place.
 at::Tensor rotated(const at::Tensor& x_BHTD, const RotaryTables& tables, std::int64_t place) {
-  const std::int64_t length = x_BHTD.size(2), half = x_BHTD.size(3) / 2;
-  const at::Tensor x = x_BHTD.to(tables.cos.scalar_type());
+  const std::int64_t length = x_BHTD.size(2), entries = tables.cos.size(1), half = entries / 2;
+  const std::int64_t rest = x_BHTD.size(3) - entries;
+  const at::Tensor x = x_BHTD.narrow(3, 0, entries).to(tables.cos.scalar_type());
   const at::Tensor turned = at::cat({-x.narrow(3, half, half), x.narrow(3, 0, half)}, 3);
-  return (x * tables.cos.narrow(0, place, length) + turned * tables.sin.narrow(0, place, length))
-      .to(x_BHTD.scalar_type());
+  const at::Tensor y =
+      (x * tables.cos.narrow(0, place, length) + turned * tables.sin.narrow(0, place, length))
+          .to(x_BHTD.scalar_type());
+  return rest == 0 ? y : at::cat({y, x_BHTD.narrow(3, entries, rest)}, 3);
+}
+
+// Queries of all heads, then keys, normalised.
+at::Tensor normed(const at::Tensor& qkv_BTX, const arch::ModelConfig& config,
+                  const HeadNormGains& norms, at::ScalarType wide) {
+  const bool each = arch::block_style(config).head_norms == arch::HeadNorms::each;
+  const auto part = [&](std::int64_t first, std::int64_t heads, const at::Tensor& gain) {
+    const at::Tensor x_BTX = qkv_BTX.narrow(2, first * config.head_dim, heads * config.head_dim);
+    const at::Tensor x = each ? x_BTX.unflatten(2, {heads, config.head_dim}) : x_BTX;
+    const at::Tensor y = rms_norm(x, gain, config.norm_eps, wide);
+    return each ? y.flatten(2, 3) : y;
+  };
+  const std::int64_t values = (config.heads + config.kv_heads) * config.head_dim;
+  return at::cat({part(0, config.heads, norms.query), part(config.heads, config.kv_heads, norms.key),
+                  qkv_BTX.narrow(2, values, qkv_BTX.size(2) - values)},
+                 2);
 }
 
 // Each of the kv_heads once for every query head that reads it.
@@ -25,13 +47,15 @@ at::Tensor for_queries(const at::Tensor& x_BKTD, std::int64_t heads) {
       .reshape({x_BKTD.size(0), heads, x_BKTD.size(2), x_BKTD.size(3)});
 }
 
-// Heads of a packed projection, rotated. Legend: H heads, K kv_heads.
+// Heads of a packed projection, normalised and rotated. Legend: H heads, K kv_heads.
 struct Heads {
   at::Tensor query_BHTD, key_BKTD, value_BKTD;
 };
 
-Heads heads_of(const at::Tensor& qkv_BTX, const arch::ModelConfig& config,
-               const RotaryTables& rotary, std::int64_t place) {
+Heads heads_of(const at::Tensor& raw_BTX, const arch::ModelConfig& config,
+               const RotaryTables& rotary, const HeadNormGains& norms, std::int64_t place) {
+  const at::Tensor qkv_BTX =
+      norms.query.defined() ? normed(raw_BTX, config, norms, rotary.cos.scalar_type()) : raw_BTX;
   const std::int64_t rows = qkv_BTX.size(0), length = qkv_BTX.size(1);
   const std::int64_t heads = config.heads, groups = config.kv_heads;
   const auto part = [&](std::int64_t begin, std::int64_t count, std::int64_t size) {
@@ -60,9 +84,8 @@ at::Tensor attend_one(const at::Tensor& query_H1D, const KeyValueCache::Seen& se
 
 RotaryTables::RotaryTables(const arch::ModelConfig& config, at::TensorOptions like) {
   const auto exact = like.dtype(at::kDouble);
-  const auto dim = static_cast<double>(config.head_dim);
   const at::Tensor frequencies =
-      at::pow(config.rope_theta, at::arange(0, config.head_dim, 2, exact) / -dim);
+      at::tensor(arch::rotary_frequencies(config), at::kDouble).to(like.device());
   const at::Tensor angles = at::outer(at::arange(config.context, exact), frequencies);
   const at::Tensor both = at::cat({angles, angles}, 1);
   const at::ScalarType type = c10::typeMetaToScalarType(like.dtype());
@@ -70,9 +93,15 @@ RotaryTables::RotaryTables(const arch::ModelConfig& config, at::TensorOptions li
   sin = both.sin().to(type);
 }
 
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& gain, double eps, at::ScalarType wide) {
+  const at::Tensor exact = x.to(wide);
+  const at::Tensor scale = (exact.square().mean(-1, true) + eps).rsqrt();
+  return (exact * scale).to(x.scalar_type()) * gain;
+}
+
 at::Tensor attend(const at::Tensor& qkv_BTX, const arch::ModelConfig& config,
-                  const RotaryTables& rotary) {
-  const Heads x = heads_of(qkv_BTX, config, rotary, 0);
+                  const RotaryTables& rotary, const HeadNormGains& norms) {
+  const Heads x = heads_of(qkv_BTX, config, rotary, norms, 0);
   const at::Tensor y_BHTD = at::scaled_dot_product_attention(
       x.query_BHTD, for_queries(x.key_BKTD, config.heads), for_queries(x.value_BKTD, config.heads),
       {}, 0.0, true);
@@ -81,9 +110,10 @@ at::Tensor attend(const at::Tensor& qkv_BTX, const arch::ModelConfig& config,
 }
 
 at::Tensor attend_on(const at::Tensor& qkv_1TX, const arch::ModelConfig& config,
-                     const RotaryTables& rotary, std::size_t layer, KeyValueCache& cache) {
+                     const RotaryTables& rotary, const HeadNormGains& norms, std::size_t layer,
+                     KeyValueCache& cache) {
   const std::int64_t place = cache.length(), length = qkv_1TX.size(1);
-  const Heads x = heads_of(qkv_1TX, config, rotary, place);
+  const Heads x = heads_of(qkv_1TX, config, rotary, norms, place);
   const KeyValueCache::Seen seen = cache.append(layer, x.key_BKTD[0], x.value_BKTD[0]);
   if (length == 1)
     return attend_one(x.query_BHTD[0], seen).view({1, 1, config.heads * config.value_dim});

@@ -2,6 +2,7 @@
 #include "state/metadata.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -19,9 +20,25 @@ const FieldInfo kSteps{.max = 1e12}, kTokens{.max = 1e18}, kStages{.max = 1e6};
 const FieldInfo kAmount{.min = 0, .max = kLargest};
 const FieldInfo kFactor{.min = 0, .max = kLargest, .above_min = true};
 
+// Keys that came after the first files of this format: written where they are not default, so that
+// older programs read every model that they can run.
+template <class V>
+struct ModelKeys {
+  static bool is_newer(std::string_view key) {
+    constexpr std::array kNewer{"rotary_share", "rope_scaling", "rope_factor",
+                                "rope_low",     "rope_high",    "rope_original"};
+    return std::find(kNewer.begin(), kNewer.end(), key) != kNewer.end();
+  }
+  V& v;
+  template <class T>
+  void operator()(const char* key, T& value, const FieldInfo& info) {
+    v(key, value, info, is_newer(key));
+  }
+};
 template <class V>
 void visit(V& v, arch::ModelConfig& model) {
-  model.fields(v);
+  ModelKeys<V> keys{v};
+  model.fields(keys);
 }
 template <class V>
 void visit(V& v, Progress& p) {
@@ -133,7 +150,7 @@ class Writer {
  public:
   Json json = Json::object();
   template <class T>
-  void operator()(const char* key, T& value, const FieldInfo& = {}) {
+  void operator()(const char* key, T& value, const FieldInfo& = {}, bool = false) {
     json[key] = write(value);
   }
 
@@ -154,6 +171,16 @@ class Writer {
     for (T& entry : entries) list.push_back(write(entry));
     return list;
   }
+  // Without the newer keys where all are default.
+  static Json write(arch::ModelConfig& model) {
+    Writer whole, plain;
+    visit(whole, model);
+    arch::ModelConfig defaults;
+    visit(plain, defaults);
+    for (const auto& [key, value] : plain.json.items())
+      if (ModelKeys<Writer>::is_newer(key) && whole.json[key] == value) whole.json.erase(key);
+    return whole.json;
+  }
   template <class T>
   static Json write(T& value) {
     if constexpr (std::is_integral_v<T>) {
@@ -173,10 +200,11 @@ class Reader {
     if (!json.is_object()) throw fail(path_, json, "keys and values");
   }
   template <class T>
-  void operator()(const char* key, T& value, const FieldInfo& info = {}) {
+  void operator()(const char* key, T& value, const FieldInfo& info = {}, bool may_miss = false) {
     known_.push_back(key);
     const std::string path = path_.empty() ? key : path_ + "." + key;
     const auto found = json_.find(key);
+    if (found == json_.end() && may_miss) return;
     if (found == json_.end()) throw input_error("{}: is missing", path);
     read(*found, value, info, path);
   }

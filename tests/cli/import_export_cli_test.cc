@@ -8,6 +8,7 @@
 #include "support/command.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
+#include "support/tiny_run.h"
 
 using namespace stagedtrain;
 using test::contains;
@@ -100,4 +101,45 @@ TEST_CASE("pickles in a folder and paths out of it are refused") {
   std::filesystem::remove(index);
   check_refused({"import", out, back}, 3, "safe_serialization");
   CHECK_FALSE(std::filesystem::exists(back));
+}
+
+TEST_CASE("train begins with a foreign folder or GGUF: it imports it into the run folder") {
+  const test::TinyRun tiny;
+  const arch::ModelConfig model = arch::resolved({.architecture = "qwen2",
+                                                  .layers = 1,
+                                                  .width = 16,
+                                                  .heads = 2,
+                                                  .vocab = 256,
+                                                  .context = 48});
+  state::TrainingState state = test::random_model(model);
+  state.run.tokenizer = "bytes";
+  state::save(tiny / "a.h5", state);
+  for (const std::string format : {"hf", "gguf"}) {
+    const std::string source = (tiny / ("model-" + format)).string();
+    output({"export", (tiny / "a.h5").string(), source, "--to", format});
+    const std::string schedule = (tiny / (format + ".yaml")).string();
+    test::write_text(schedule,
+                     fmt::format("from: {}\n"
+                                 "data: {{train: {}, validation: {}}}\n"
+                                 "model: {{architecture: qwen2, layers: 2, width: 16, heads: 2, "
+                                 "context: 16, vocab: 256}}\n"
+                                 "batch: {{sequences: 2}}\n"
+                                 "stages:\n"
+                                 "  - {{name: full, grow: [{{operator: depth, layers: 2}}], for: 3}}\n",
+                                 source, (tiny / "data/train.bin").string(),
+                                 (tiny / "data/validation.bin").string()));
+    const std::string run = (tiny / ("run-" + format)).string();
+    const auto trained = test::stagedtrain({"train", schedule, "--out", run});
+    INFO(trained.err);
+    REQUIRE(trained.exit_code == 0);
+    CHECK(contains(trained.err, "importing " + source));
+    CHECK(contains(trained.err, "qwen2, 1 layer x 16"));
+    const std::string imported = run + "/imported-model-" + format + ".h5";
+    CHECK(contains(output({"show", imported}), "context 16"));
+    // Again: what is there is taken.
+    const auto again = test::stagedtrain({"train", schedule, "--out", run});
+    CHECK(again.exit_code == 0);
+    CHECK(!contains(again.err, "importing"));
+    CHECK(contains(test::stagedtrain({"plan", schedule}).err, "stagedtrain import"));
+  }
 }

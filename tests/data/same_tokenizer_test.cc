@@ -1,6 +1,7 @@
 // Two tokenizers are compared, and named when they differ.
 #include "data/same_tokenizer.h"
 
+#include "data/tokenizer_json.h"
 #include "support/catch.h"
 #include "support/errors.h"
 #include "support/sentencepiece_model.h"
@@ -17,6 +18,15 @@ TEST_CASE("the same tokenizer passes, and so does one that is not recorded") {
   CHECK_NOTHROW(require_same_tokenizer("a", words, "b", words));
   CHECK_NOTHROW(require_same_tokenizer("a", "", "b", words));
   CHECK_NOTHROW(require_same_tokenizer("a", "bytes", "b", ""));
+}
+
+TEST_CASE("a tokenizer.json is the same with and without the ids that begin and end a text") {
+  const std::string plain = R"({"model":{"type":"BPE"}})", other = R"({"model":{"type":"BPE2"}})";
+  const std::string with = data::with_special_ids(plain, 1, 2, -1);
+  CHECK(with != plain);
+  CHECK_NOTHROW(require_same_tokenizer("a", plain, "b", with));
+  CHECK_NOTHROW(require_same_tokenizer("a", with, "b", data::with_special_ids(plain, 0, 2, 3)));
+  test::refusal(ErrorKind::input, [&] { require_same_tokenizer("a", other, "b", with); });
 }
 
 TEST_CASE("two tokenizers that differ are both named") {

@@ -42,15 +42,18 @@ TEST_CASE("SmolLM2's config.json is read") {
 
 TEST_CASE("what would compute something else is refused by its key") {
   CHECK(contains(refused("rope_scaling", {{"rope_type", "llama3"}, {"factor", 8.0}}),
-                 "rope_scaling: rope_type is \"llama3\""));
-  CHECK(contains(refused("rope_scaling", {{"type", "yarn"}}), "rope_scaling: type is \"yarn\""));
-  CHECK(contains(refused("rope_parameters", {{"rope_type", "linear"}}), "rope_parameters"));
+                 "rope_scaling: original_max_position_embeddings is missing"));
+  CHECK(contains(refused("rope_scaling", {{"type", "yarn"}}), "rope_scaling: rope_type is 'yarn'"));
+  CHECK(contains(refused("rope_parameters", {{"rope_type", "dynamic"}}), "rope_parameters"));
+  CHECK(contains(refused("partial_rotary_factor", 0.5), "partial_rotary_factor is 0.5"));
+  CHECK(contains(refused("layer_types", {"full_attention", "sliding_attention"}),
+                 "layer_types has 'sliding_attention'"));
   CHECK(contains(refused("sliding_window", 4096), "sliding_window is 4096"));
   CHECK(contains(refused("attention_bias", true), "attention_bias is true"));
   CHECK(contains(refused("mlp_bias", true), "mlp_bias"));
   CHECK(contains(refused("hidden_act", "gelu"), "hidden_act is \"gelu\""));
   CHECK(contains(refused("quantization_config", {{"bits", 4}}), "quantization_config"));
-  CHECK(contains(refused("model_type", "qwen3"), "model_type is 'qwen3'"));
+  CHECK(contains(refused("model_type", "falcon"), "model_type is 'falcon'"));
   CHECK(contains(refused("num_hidden_layers", "30"), "num_hidden_layers is \"30\""));
   CHECK(contains(refused("num_key_value_heads", 4u), "kv_heads"));
   CHECK(contains(refused("hidden_size", -1), "hidden_size is -1"));
@@ -59,6 +62,47 @@ TEST_CASE("what would compute something else is refused by its key") {
   json.erase("intermediate_size");
   CHECK(contains(refused(json), "intermediate_size is missing"));
   CHECK(contains(refused(SortedJson::array()), "expected a JSON object"));
+}
+
+TEST_CASE("what the other model types would compute differently is refused by its key") {
+  const auto with = [](const char* type, const char* key, const SortedJson& value) {
+    SortedJson json = llama();
+    json["model_type"] = type;
+    if (type == std::string("gpt_neox")) json["hidden_act"] = "gelu";
+    json[key] = value;
+    return refused(json);
+  };
+  CHECK(contains(with("gpt_neox", "use_parallel_residual", false), "use_parallel_residual"));
+  CHECK(contains(with("gpt_neox", "hidden_act", "gelu_new"), "hidden_act"));
+  CHECK(contains(with("qwen2", "use_sliding_window", true), "use_sliding_window is true"));
+  CHECK(contains(with("olmo2", "clip_qkv", 8.0), "clip_qkv"));
+  SortedJson moe = llama();
+  moe["model_type"] = "qwen3_moe";
+  moe["moe_intermediate_size"] = 64u;
+  moe["num_experts"] = 4u;
+  CHECK(contains(refused(moe), "norm_topk_prob is false"));
+  moe["norm_topk_prob"] = true;
+  moe["mlp_only_layers"] = {0};
+  CHECK(contains(refused(moe), "mlp_only_layers"));
+}
+
+TEST_CASE("a window that is switched off is none; Llama 3.1's scaling is read") {
+  SortedJson json = llama();
+  json["model_type"] = "qwen2";
+  json["sliding_window"] = 32768u;
+  json["use_sliding_window"] = false;
+  json["layer_types"] = {"full_attention", "full_attention"};
+  CHECK(hub::read_hf_config(json, "x").model.architecture == "qwen2");
+  json = llama();
+  json["rope_scaling"] = {{"rope_type", "llama3"},
+                          {"factor", 32.0},
+                          {"low_freq_factor", 1.0},
+                          {"high_freq_factor", 4.0},
+                          {"original_max_position_embeddings", 8192u}};
+  const arch::ModelConfig model = hub::read_hf_config(json, "x").model;
+  CHECK(model.rope_scaling == "llama3");
+  CHECK(model.rope_factor == 32);
+  CHECK(model.rope_original == 8192);
 }
 
 TEST_CASE("keys that are unknown are told") {
@@ -71,7 +115,10 @@ TEST_CASE("keys that are unknown are told") {
 TEST_CASE("a configuration that is written reads back as the same model") {
   for (const arch::ModelConfig& model :
        {test::small_llama(), test::small_llama(false), test::small_llama(true, 3),
-        test::small_gpt2(), test::small_gpt2(false)}) {
+        test::small_gpt2(), test::small_gpt2(false), test::small_scaled("linear"),
+        test::small_scaled("llama3"), test::small_of("qwen2"), test::small_of("qwen3"),
+        test::small_of("qwen3", true, 4), test::small_of("olmo2", false),
+        test::small_of("neox")}) {
     const Json json = hub::hf_config(model, hub::Element::f32, {});
     const hub::HubConfig back = hub::read_hf_config(SortedJson::parse(json.dump()), "x");
     CHECK(back.model == model);

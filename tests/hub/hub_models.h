@@ -40,6 +40,29 @@ inline arch::ModelConfig small_gpt2(bool tied = true) {
   return arch::resolved(model);
 }
 
+inline arch::ModelConfig small_of(const std::string& architecture, bool tied = true,
+                                  std::int64_t experts = 0) {
+  arch::ModelConfig model = small_llama(tied, experts);
+  model.architecture = architecture;
+  if (architecture == "neox") {  // heads as large as width says, without groups
+    model.head_dim = model.value_dim = 8;
+    model.kv_heads = model.heads;
+    model.rotary_share = 0.5;
+  }
+  return arch::resolved(model);
+}
+inline arch::ModelConfig small_scaled(const std::string& scaling) {
+  arch::ModelConfig model = small_llama();
+  model.rope_scaling = scaling;
+  model.rope_factor = 4;
+  if (scaling == "llama3") {
+    model.rope_low = 0.5;
+    model.rope_high = 3;
+    model.rope_original = 12;
+  }
+  return arch::resolved(model);
+}
+
 // Every number of every tensor is another one, norms included.
 inline state::TrainingState random_model(const arch::ModelConfig& model, std::uint64_t seed = 1) {
   state::TrainingState state = state::fresh(model, seed);

@@ -33,8 +33,15 @@ state::TrainingState round_trip(const state::TrainingState& original, const Expo
 
 std::vector<arch::ModelConfig> models_of(ExportFormat format) {
   if (format == ExportFormat::llmc) return {test::small_gpt2()};
-  return {test::small_llama(), test::small_llama(false), test::small_llama(true, 3),
-          test::small_gpt2(), test::small_gpt2(false)};
+  std::vector<arch::ModelConfig> models{test::small_llama(true, 3), test::small_gpt2(),
+                                        test::small_gpt2(false), test::small_scaled("linear")};
+  for (const char* architecture : {"llama", "qwen2", "qwen3", "olmo2", "neox"})
+    for (const bool tied : {true, false}) models.push_back(test::small_of(architecture, tied));
+  if (format == ExportFormat::hf) {  // what GGUF export does not write
+    models.push_back(test::small_scaled("llama3"));
+    models.push_back(test::small_of("qwen3", true, 3));
+  }
+  return models;
 }
 
 }  // namespace
@@ -123,9 +130,14 @@ TEST_CASE("what a format cannot say is refused, and nothing is written") {
   CHECK(contains(refused(model, {.element = Element::q8_0}), "q8_0"));
   model.value_dim = 5;
   CHECK(contains(refused(model, {}), "model.value_dim is 5"));
-  model = test::small_gpt2();
-  model.experts = 2;
-  CHECK(contains(refused(model, {}), "model.experts is 2"));
+  for (const char* architecture : {"gpt2", "qwen2", "olmo2", "neox"}) {
+    model = architecture == std::string("gpt2") ? test::small_gpt2() : test::small_of(architecture);
+    model.experts = 2;
+    CHECK(contains(refused(model, {}), "model.experts is 2"));
+    CHECK(contains(refused(model, {.format = ExportFormat::gguf}), "model.experts is 2"));
+  }
+  CHECK(contains(refused(test::small_scaled("llama3"), {.format = ExportFormat::gguf}),
+                 "rope_scaling is llama3"));
 }
 
 TEST_CASE("a folder or file that is there is replaced only by force, other folders never") {

@@ -18,8 +18,8 @@
 namespace stagedtrain::test {
 
 // Options as YAML; $k stands for the factor, $other for a file with another state of the model.
-// Each list covers every choice of every option. "llama|" stands before those of that architecture
-// alone (grouped queries).
+// Each list covers every choice of every option. "grouped|" stands before those of models with grouped
+// queries alone.
 inline const std::map<std::string, std::vector<std::string>>& operator_options() {
   static const std::map<std::string, std::vector<std::string>> options = {
       {"width",
@@ -54,12 +54,12 @@ inline const std::map<std::string, std::vector<std::string>>& operator_options()
         "width: 24, dynamics: exact"}},
       {"expand",
        {"ffn: 27", "heads: 8", "width: 17", "head_dim: 12", "value_dim: 7",
-        "llama|head_dim: 8, value_dim: 4", "layers: 4", "llama|kv_heads: 4, heads: 12",
-        "llama|kv_heads: 4", "llama|heads: 8, kv_heads: 2",
+        "grouped|head_dim: 8, value_dim: 4", "layers: 4", "grouped|kv_heads: 4, heads: 12",
+        "grouped|kv_heads: 4", "grouped|heads: 8, kv_heads: 2",
         "width: 19, ffn: 21, heads: 8, head_dim: 12, layers: 3"}},
       {"mask",
        {"width: 19", "ffn: 27", "heads: 8", "layers: 3", "value_dim: 9",
-        "width: 24, heads: 8, ffn: 31, layers: 3, steps: 4", "llama|heads: 8, kv_heads: 2"}},
+        "width: 24, heads: 8, ffn: 31, layers: 3, steps: 4", "grouped|heads: 8, kv_heads: 2"}},
       {"upcycle", {"experts: 4", "experts: 3, experts_per_token: 1, symmetry: {noise: 0.1}"}},
       {"merge", {"with: [$other]", "with: [$other, $other], moments: reset"}},
       {"coalesce", {"width: 2, layers: 2", "layers: 2", "width: 2, layers: 1, moments: copy"}},
@@ -122,8 +122,22 @@ inline std::string growth_list(const std::string& name, const std::string& optio
 inline bool applies(const std::string& name, const std::string& options,
                     const arch::ModelConfig& model) {
   const std::size_t bar = options.find('|');
-  return (bar == std::string::npos || options.substr(0, bar) == model.architecture) &&
+  return (bar == std::string::npos || model.kv_heads < model.heads) &&
          !(name == "upcycle" && model.experts > 0);
+}
+
+// Growths that norms of queries and keys would see (head_growth.h).
+inline bool refused(const std::string& name, const std::string& options,
+                    const arch::ModelConfig& model) {
+  const arch::HeadNorms norms = arch::block_style(model).head_norms;
+  if (norms == arch::HeadNorms::none) return false;
+  const auto has = [&](const std::string& key) {
+    return options.starts_with(key) || options.find("|" + key) != std::string::npos ||
+           options.find(" " + key) != std::string::npos;
+  };
+  if (has("head_dim:")) return true;
+  return norms == arch::HeadNorms::together && has("heads:") &&
+         (name == "expand" || name == "mask");
 }
 
 // Grouped queries where there are such; routers of four experts, of which a token has two. The
@@ -141,11 +155,15 @@ inline arch::ModelConfig law_model(const std::string& architecture, bool tied,
   model.tied = tied;
   model.experts = experts;
   model.router_loss = 0;
-  if (architecture == "llama") {
+  if (architecture != "gpt2") {
     model.heads = 4;
-    model.kv_heads = 2;
     model.head_dim = 4;
     model.rope_theta = 100;
+  }
+  if (architecture == "neox") {
+    model.rotary_share = 0.5;
+  } else if (architecture != "gpt2") {
+    model.kv_heads = 2;
   }
   return model;
 }
@@ -165,13 +183,14 @@ inline std::vector<arch::ModelConfig> law_models(double norm_eps = 1e-2) {
   return models;
 }
 
-inline std::vector<GrowthCase> growth_cases(double norm_eps = 1e-2) {
+inline std::vector<GrowthCase> growth_cases(double norm_eps = 1e-2, bool refused_ones = false) {
   std::vector<GrowthCase> cases;
   for (const auto& [name, all] : operator_options())
     for (const std::string& options : all)
       for (const arch::ModelConfig& model : law_models(norm_eps))
         for (const int k : {2, 3})
-          if (applies(name, options, model) && (k == 2 || options.find("$k") != std::string::npos))
+          if (applies(name, options, model) && refused(name, options, model) == refused_ones &&
+              (k == 2 || options.find("$k") != std::string::npos))
             cases.push_back({growth_list(name, options, k), model});
   return cases;
 }

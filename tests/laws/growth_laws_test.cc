@@ -9,6 +9,7 @@
 #include "model/model.h"
 #include "state/checkpoint.h"
 #include "support/catch.h"
+#include "support/errors.h"
 #include "support/temp_dir.h"
 #include "train/adamw.h"
 #include "train/live_state.h"
@@ -154,6 +155,15 @@ TEST_CASE("every operator of the table has cases") {
   for (const auto& [name, options] : test::operator_options())
     if (!options.empty()) tested.insert(name);
   CHECK(listed == tested);
+}
+
+TEST_CASE("growth that norms of queries and keys would see is refused") {
+  const std::vector<GrowthCase> cases = test::growth_cases(1e-2, true);
+  CHECK(cases.size() > 20);
+  for (const GrowthCase& c : cases) {
+    CAPTURE(c.name());
+    CHECK(test::refusal(ErrorKind::usage, [&] { c.recipe(); }).find("norms") != std::string::npos);
+  }
 }
 
 TEST_CASE("law 1: a recipe makes every tensor of the larger model, each entry once at most") {

@@ -41,6 +41,8 @@ TEST_CASE("a list that ends in mask keeps the loss if the others do") {
       for (const arch::ModelConfig& model : test::law_models()) {
         const GrowthCase c{fmt::format("[{{operator: {}}}, {{operator: mask, {}}}]", before, mask),
                            model};
+        const bool heads = c.list.find(" heads:") != std::string::npos;
+        if (heads && test::refused("mask", "heads: 8", model)) continue;
         CAPTURE(c.name());
         const grow::GrowthRecipe recipe = c.recipe();
         REQUIRE(recipe.exact());

@@ -58,6 +58,12 @@ arch::ModelConfig read_model(const Json& json) {
   model.kv_heads = json.value("kv_heads", model.heads);
   model.head_dim = json.value("head_dim", model.width / model.heads);
   model.rope_theta = json.value("rope_theta", model.rope_theta);
+  model.rotary_share = json.value("rotary_share", model.rotary_share);
+  model.rope_scaling = json.value("rope_scaling", model.rope_scaling);
+  model.rope_factor = json.value("rope_factor", model.rope_factor);
+  model.rope_low = json.value("rope_low", model.rope_low);
+  model.rope_high = json.value("rope_high", model.rope_high);
+  model.rope_original = json.value("rope_original", model.rope_original);
   model.experts = json.value("experts", model.experts);
   model.experts_per_token = json.value("experts_per_token", model.experts_per_token);
   model.router_loss = json.value("router_loss", model.router_loss);

@@ -1,0 +1,23 @@
+// GPT-NeoX, of which Pythia is one: LayerNorms and biases as GPT-2, but both branches of a block read
+// the same residual stream, and positions turn the first part of each query and key.
+#include "arch/architectures.h"
+#include "arch/rotary.h"
+#include "base/error.h"
+
+namespace stagedtrain::arch {
+
+void check_neox(const ModelConfig& config) {
+  if (config.kv_heads != config.heads)
+    throw usage_error(
+        "model.kv_heads is {}, expected {} (as many as heads): neox has no grouped queries",
+        config.kv_heads, config.heads);
+  const std::int64_t turned = rotary_entries(config);
+  if (turned < 2 || turned % 2 != 0)
+    throw usage_error(
+        "model.rotary_share {} of head_dim {} is {} entries, expected an even number: neox turns "
+        "pairs",
+        config.rotary_share, config.head_dim, turned)
+        .with_hint("choose another rotary_share, or give head_dim");
+}
+
+}  // namespace stagedtrain::arch

@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+"""Compares imported and exported models of each architecture with transformers: losses and weights.
+
+No test of ctest: it needs a venv with torch, which is large. Golden files hold what it computes.
+  python3 -m venv venv && venv/bin/pip install torch transformers safetensors gguf
+  venv/bin/python tests/hub/with_transformers.py --program build/test/stagedtrain [--only NAME]
+
+Each check prints one line with its figure; the exit code is 1 if one is over its limit.
+"""
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import gguf
+import numpy
+import safetensors.numpy
+import torch
+import transformers
+
+FAILED = []
+PROGRAM = ""
+
+
+def check(what, value, limit):
+    good = value <= limit
+    print(f"{'ok  ' if good else 'FAIL'} {what}: {value:.3g} (at most {limit:g})", flush=True)
+    if not good:
+        FAILED.append(what)
+
+
+def program(*arguments):
+    done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(map(str, arguments))}: exit {done.returncode}\n{done.stderr}")
+    return done.stdout
+
+
+def models():
+    """Random models of odd sizes, by name."""
+    torch.manual_seed(7)
+    llama = dict(vocab_size=261, hidden_size=36, intermediate_size=52, num_hidden_layers=3, num_attention_heads=6,
+                 num_key_value_heads=2, max_position_embeddings=23, rms_norm_eps=3e-5,
+                 rope_parameters={"rope_type": "default", "rope_theta": 7000.0})
+    gpt2 = dict(vocab_size=263, n_positions=21, n_embd=20, n_layer=3, n_head=5, attn_pdrop=0, embd_pdrop=0,
+                resid_pdrop=0)
+    t = transformers
+    scaled = {key: value for key, value in llama.items() if key != "rope_parameters"}
+    linear = {"rope_type": "linear", "rope_theta": 7000.0, "factor": 2.5}
+    llama3 = {"rope_type": "llama3", "rope_theta": 7000.0, "factor": 4.0, "low_freq_factor": 0.5,
+              "high_freq_factor": 2.0, "original_max_position_embeddings": 12}
+    yield "llama tied", t.LlamaForCausalLM(t.LlamaConfig(**llama, tie_word_embeddings=True))
+    yield "llama untied", t.LlamaForCausalLM(t.LlamaConfig(**llama, tie_word_embeddings=False))
+    yield "llama head_dim", t.LlamaForCausalLM(t.LlamaConfig(**llama, head_dim=10))
+    yield "llama linear rope", t.LlamaForCausalLM(t.LlamaConfig(**scaled, rope_parameters=linear))
+    yield "llama llama3 rope", t.LlamaForCausalLM(t.LlamaConfig(**scaled, rope_parameters=llama3))
+    yield "qwen2", t.Qwen2ForCausalLM(t.Qwen2Config(**llama))
+    yield "qwen3", t.Qwen3ForCausalLM(t.Qwen3Config(**llama, head_dim=8, tie_word_embeddings=True))
+    yield "qwen3_moe", t.Qwen3MoeForCausalLM(t.Qwen3MoeConfig(
+        **llama, head_dim=8, num_experts=3, num_experts_per_tok=2, moe_intermediate_size=20, norm_topk_prob=True))
+    yield "olmo2", t.Olmo2ForCausalLM(t.Olmo2Config(**llama))
+    yield "gpt_neox", t.GPTNeoXForCausalLM(t.GPTNeoXConfig(
+        vocab_size=261, hidden_size=40, intermediate_size=52, num_hidden_layers=3, num_attention_heads=5,
+        max_position_embeddings=23, layer_norm_eps=3e-5, tie_word_embeddings=False,
+        rope_parameters={"rope_type": "default", "rope_theta": 7000.0, "partial_rotary_factor": 0.5}))
+    yield "mistral", t.MistralForCausalLM(t.MistralConfig(**llama, sliding_window=None))
+    yield "mixtral", t.MixtralForCausalLM(t.MixtralConfig(**llama, num_local_experts=3, num_experts_per_tok=2,
+                                                           sliding_window=None))
+    yield "gpt2", t.GPT2LMHeadModel(t.GPT2Config(**gpt2))
+    yield "gpt2 untied, ffn 30", t.GPT2LMHeadModel(t.GPT2Config(**gpt2, n_inner=30, tie_word_embeddings=False))
+
+
+def context_of(model):
+    return getattr(model.config, "max_position_embeddings", None) or model.config.n_positions
+
+
+def transformers_loss(model, ids):
+    with torch.no_grad():
+        logits = model(torch.tensor(ids[None, :-1], dtype=torch.long)).logits[0].double()
+    return float(torch.nn.functional.cross_entropy(logits, torch.tensor(ids[1:], dtype=torch.long)))
+
+
+def our_loss(checkpoint, tokens):
+    return json.loads(program("eval", checkpoint, "--data", tokens, "--json"))["loss"]
+
+
+def randomise(model):
+    """Norms and biases too are random, so that a mixed-up one is seen."""
+    with torch.no_grad():
+        for name, tensor in model.named_parameters():
+            noise = torch.randn_like(tensor)
+            tensor.copy_(1 + 0.3 * noise if tensor.dim() == 1 and "weight" in name else 0.2 * noise)
+
+
+def check_model(name, model, folder):
+    randomise(model)
+    model.eval()
+    ids = numpy.random.default_rng(3).integers(0, 256, context_of(model) + 1).astype(numpy.uint16)
+    ids.tofile(folder / "tokens.bin")
+    theirs = transformers_loss(model, ids)
+    model.save_pretrained(folder / "hf", max_shard_size="20KB")
+    program("import", folder / "hf", folder / "a.h5")
+    check(f"{name}: import, loss against transformers", abs(our_loss(folder / "a.h5", folder / "tokens.bin") - theirs),
+          1e-5)
+    program("export", folder / "a.h5", folder / "back", "--to", "hf", "--shard-size", "20K")
+    back, report = transformers.AutoModelForCausalLM.from_pretrained(folder / "back", output_loading_info=True)
+    check(f"{name}: export hf, tensors that are missing or left over",
+          sum(len(report[key]) for key in ("missing_keys", "unexpected_keys", "mismatched_keys")), 0)
+    before = model.state_dict()
+    check(f"{name}: export hf, largest difference of a weight",
+          max(float((tensor - before[key]).abs().max()) for key, tensor in back.state_dict().items()), 0)
+    program("export", folder / "a.h5", folder / "bf16", "--to", "hf", "--dtype", "bf16")
+    rounded = transformers.AutoModelForCausalLM.from_pretrained(folder / "bf16", dtype=torch.float32)
+    check(f"{name}: export hf bf16, weights against torch's rounding",
+          max(float((tensor - before[key].bfloat16().float()).abs().max())
+              for key, tensor in rounded.state_dict().items()), 0)
+    if name not in NOT_AS_GGUF:
+        check_gguf(name, folder, ids, theirs)
+
+
+QUANTS = {"f32": gguf.GGMLQuantizationType.F32, "f16": gguf.GGMLQuantizationType.F16,
+          "bf16": gguf.GGMLQuantizationType.BF16, "q8_0": gguf.GGMLQuantizationType.Q8_0}
+
+
+# What GGUF export refuses.
+NOT_AS_GGUF = ("llama llama3 rope", "qwen3_moe")
+
+
+def check_gguf(name, folder, ids, theirs):
+    program("export", folder / "a.h5", folder / "f32.gguf", "--to", "gguf")
+    program("import", folder / "f32.gguf", folder / "b.h5")
+    check(f"{name}: export gguf and import, loss", abs(our_loss(folder / "b.h5", folder / "tokens.bin") - theirs), 1e-5)
+    exact = {t.name: gguf.quants.dequantize(t.data, t.tensor_type) for t in gguf.GGUFReader(folder / "f32.gguf").tensors}
+    for dtype, kind in QUANTS.items():
+        path = folder / f"{dtype}.gguf"
+        program("export", folder / "a.h5", path, "--to", "gguf", "--dtype", dtype, "--force")
+        wrong = 0
+        for tensor in gguf.GGUFReader(path).tensors:
+            wanted = gguf.quants.quantize(exact[tensor.name], tensor.tensor_type)
+            wrong += int((wanted.view(numpy.uint8).ravel() != tensor.data.view(numpy.uint8).ravel()).sum())
+        check(f"{name}: gguf {dtype}, bytes that differ from gguf's own", wrong, 0)
+
+
+def main():
+    global PROGRAM
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", required=True)
+    parser.add_argument("--only", default="", help="models whose name begins so")
+    options = parser.parse_args()
+    PROGRAM = options.program
+    torch.set_num_threads(1)
+    transformers.logging.set_verbosity_error()
+    with tempfile.TemporaryDirectory() as top:
+        for number, (name, model) in enumerate(models()):
+            if not name.startswith(options.only):
+                continue
+            folder = pathlib.Path(top) / str(number)
+            folder.mkdir()
+            check_model(name, model, folder)
+    print(f"{len(FAILED)} checks failed" if FAILED else "all checks passed")
+    return 1 if FAILED else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
