@@ -23,17 +23,13 @@ with the tensors
   losses            (steps), each before its update, a new batch in each step; without load-balancing
   norms             (steps), global gradient norms before clipping
   final/NAME        the weights after the last step
-All results are computed in float64 from float32 weights and rounded to the stored type. scale is what a
-relative difference is relative to: the tensor's largest magnitude. fp32_deviation is the largest
-difference of the same run in float32, divided by scale: how far a correct float32 implementation may be
-expected to stray. Both are null for inputs.
+All results are computed in float64 from float32 weights and rounded to the stored type. scale is the
+tensor's largest magnitude; fp32_deviation is the largest difference of the same run in float32, divided
+by scale: how far a correct float32 implementation may stray. Both are null for inputs.
 
-One tensor is special: softmax ignores what a key's bias adds, so that bias has no gradient at all and
-any computed value is rounding noise. Its scale is that of the query bias beside it, and as AdamW turns
-noise into steps of full size, final/ leaves it out.
-
-`transformers` computes norms, rotations and routers of LLaMA in float32 even where all else is float64;
-Exact lifts that, so that the code that runs is theirs, in float64 throughout.
+Softmax ignores what a key's bias adds, so the gradient of that bias is rounding noise. Its scale is that
+of the query bias beside it, and final/ leaves it out. `transformers` computes norms, rotations and
+routers in float32 even where all else is float64; Exact makes the same code run in float64.
 """
 import argparse
 import json

@@ -11,9 +11,8 @@
 namespace stagedtrain::state {
 namespace {
 
-// ---- Members, in the order of the file, with what a value may be. Beyond these counts the
-// arithmetic of a run would overflow; no run comes near. Running means and variances may be
-// anything.
+// ---- Members, in the order of the file, with what a value may be. Beyond these counts a run's
+// arithmetic would overflow. Running means and variances may be anything.
 
 constexpr double kLargest = std::numeric_limits<double>::max();
 const FieldInfo kSteps{.max = 1e12}, kTokens{.max = 1e18}, kStages{.max = 1e6};
