@@ -4,9 +4,7 @@ architecture, some also with experts (Mixtral; GPT-2's feed-forwards behind Mixt
 
 Needs torch, transformers and numpy:  python scripts/make_golden.py [--out tests/golden] [--only llama]
 Versions and figures of the run are in each file's header. The same machine and versions give the
-same bytes again (numpy's PCG64 makes weights and tokens; one thread).
-
-A golden file is one line of JSON, padded with spaces so that the data begin at a multiple of 64 bytes,
+same bytes again (numpy's PCG64 makes weights and tokens; one thread). A golden file is one line of JSON, padded with spaces so that the data begin at a multiple of 64 bytes,
 and then raw little-endian arrays. The line holds
   format      "stagedtrain golden 1"
   model       the keys of arch::ModelConfig
@@ -18,8 +16,7 @@ with the tensors
   tokens            (steps, batch, length + 1): inputs are [:-1], targets [1:] of each row
   weights/NAME      before the first step; NAME and shape as in lib/arch, a matrix is (out, in)
   logits            (batch, length, vocab) of batch 0
-  gradients/NAME    of the mean loss over batch 0 (with experts, of it and the load-balancing loss), before
-                    clipping
+  gradients/NAME    of batch 0's mean loss (and the load-balancing loss, with experts), before clipping
   losses            (steps), each before its update, a new batch in each step; without load-balancing
   norms             (steps), global gradient norms before clipping
   final/NAME        the weights after the last step
