@@ -51,9 +51,9 @@ TEST_CASE("any number of ranks makes the same additions") {
 TEST_CASE("ranks that divide the leaves evenly add up one node each") {
   for (std::int64_t ranks : {1, 2, 4, 8})
     for (std::int64_t rank = 0; rank < ranks; ++rank)
-      CHECK(nodes_of(8, rank, ranks) == std::vector<Range>{part_of(8, rank, ranks)});
-  CHECK(nodes_of(8, 0, 3) == std::vector<Range>{{0, 2}});
-  CHECK(nodes_of(8, 1, 3) == std::vector<Range>{{2, 4}, {4, 5}});
+      CHECK((nodes_of(8, rank, ranks) == std::vector<Range>{part_of(8, rank, ranks)}));
+  CHECK((nodes_of(8, 0, 3) == std::vector<Range>{{0, 2}}));
+  CHECK((nodes_of(8, 1, 3) == std::vector<Range>{{2, 4}, {4, 5}}));
 }
 
 TEST_CASE("leaves are as many as passes, up to eight or the ranks") {
