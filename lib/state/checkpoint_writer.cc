@@ -83,7 +83,8 @@ struct CheckpointWriter::Impl {
   // read back.
   void check_metadata() const try {
     ST_CHECK(metadata.size() <= kMostMetadata, "{} bytes of metadata", metadata.size());
-    parse_histories(parse_metadata(metadata).histories, table, header.progress.step);
+    const Metadata read = parse_metadata(metadata);
+    parse_histories(read.histories, table, read.header.progress.step);
   } catch (const Error& error) {
     throw make_error(ErrorKind::bug, "{}: was not written: metadata: {}", where, error.what());
   }
