@@ -1,12 +1,12 @@
 // `stagedtrain import`: a model in a foreign format becomes a checkpoint.
 #include <chrono>
-#include <cstdio>
 #include <memory>
 
 #include "arch/cost.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "cmd/commands.h"
+#include "cmd/output.h"
 #include "hub/import.h"
 #include "plan/run_plan.h"
 
@@ -71,21 +71,21 @@ void print_result(const ImportArguments& a, const hub::ForeignModel& source, dou
                        {"notes", source.notes},
                        {"bytes", bytes},
                        {"seconds", seconds}};
-    std::fputs((json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n").c_str(), stdout);
+    print(json_text(json) + "\n");
     return;
   }
-  fmt::print("model       {}: {}\nparameters  {}\ntokenizer   {}\nwritten     {}: {} in {}\n",
+  print(fmt::format("model       {}: {}\nparameters  {}\ntokenizer   {}\nwritten     {}: {} in {}\n",
              source.format, describe(source.model), grouped(parameters),
              tokenizer_words(source.tokenizer), a.target, short_bytes(static_cast<double>(bytes)),
-             short_seconds(seconds));
-  for (const std::string& note : source.notes) std::fputs(wrapped(note).c_str(), stderr);
+             short_seconds(seconds)));
+  for (const std::string& note : source.notes) tell(wrapped(note));
 }
 
 void run(const ImportArguments& a) {
   check_target(a);
   const double start = seconds_now();
   const hub::ForeignModel source = hub::open_foreign_model(a.source, a.options);
-  hub::import_model(source, a.target);
+  hub::import_model(source, a.target, a.force ? Replace::yes : Replace::no);
   print_result(a, source, seconds_now() - start);
 }
 

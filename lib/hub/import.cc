@@ -66,13 +66,13 @@ void write_moments(const arch::ParamTable& table, state::CheckpointWriter& write
 
 }  // namespace
 
-void import_model(const ForeignModel& source, const Path& target) {
+void import_model(const ForeignModel& source, const Path& target, Replace replace) {
   const arch::ParamTable table = arch::param_table(source.model);
   state::StateHeader header;
   header.model = source.model;
   header.histories.resize(table.size());
   header.run.tokenizer = source.tokenizer;
-  state::CheckpointWriter writer(target, header);
+  state::CheckpointWriter writer(target, header, replace);
   write_weights(source, table, writer);
   write_moments(table, writer);
   writer.commit();

@@ -27,6 +27,26 @@ std::size_t temporary_files(const std::filesystem::path& folder) {
   return count;
 }
 
+// Runs the command so often at the same time: one succeeds, the others are told of its result.
+void check_one_wins(int times, std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), test::program());
+  std::vector<std::unique_ptr<test::RunningCommand>> running;
+  for (int i = 0; i < times; ++i)
+    running.push_back(
+        std::make_unique<test::RunningCommand>(test::Command{.arguments = arguments}));
+  int won = 0;
+  for (const auto& command : running) {
+    const auto result = command->wait();
+    INFO(result.err);
+    won += result.exit_code == 0;
+    if (result.exit_code != 0) {
+      CHECK(result.exit_code == 2);
+      CHECK(contains(result.err, "exists already"));
+    }
+  }
+  CHECK(won == 1);
+}
+
 }  // namespace
 
 TEST_CASE("the next command to the same target removes what a killed one left") {
@@ -75,43 +95,22 @@ TEST_CASE("of several that prepare data in one folder at once one wins, the othe
   const test::TinyRun tiny;
   const std::string text = (tiny / "text").string(), out = (tiny / "new").string();
   test::write_text(text, test::made_up_text(4 << 20));
-  std::vector<std::unique_ptr<test::RunningCommand>> running;
-  for (int i = 0; i < 6; ++i)
-    running.push_back(std::make_unique<test::RunningCommand>(
-        test::Command{.arguments = {test::program(), "data", text, "--out", out}}));
-  int won = 0;
-  for (const auto& command : running) {
-    const auto result = command->wait();
-    INFO(result.err);
-    won += result.exit_code == 0;
-    if (result.exit_code != 0) {
-      CHECK(result.exit_code == 2);
-      CHECK(contains(result.err, "exists already"));
-    }
-  }
-  CHECK(won == 1);
+  check_one_wins(6, {"data", text, "--out", out});
   CHECK(temporary_files(tiny.path()) == 0);
 }
 
-TEST_CASE("of ten that grow into one new file at once one wins, nine are refused") {
+TEST_CASE("of several that write one new file at once one wins, the others are refused") {
   const test::TinyRun tiny;
   const std::string from = (tiny / "a.h5").string(), to = (tiny / "b.h5").string();
   state::save(from, state::fresh(tiny.plan().stages[0].model, 1));
-  std::vector<std::unique_ptr<test::RunningCommand>> running;
-  for (int i = 0; i < 10; ++i)
-    running.push_back(std::make_unique<test::RunningCommand>(test::Command{
-        .arguments = {test::program(), "grow", from, to, "--operator", "depth", "--layers", "2"}}));
-  int won = 0;
-  for (const auto& command : running) {
-    const auto result = command->wait();
-    INFO(result.err);
-    won += result.exit_code == 0;
-    if (result.exit_code != 0) {
-      CHECK(result.exit_code == 2);
-      CHECK(contains(result.err, "exists already"));
-    }
+  SECTION("grow") { check_one_wins(10, {"grow", from, to, "--operator", "depth", "--layers", "2"}); }
+  SECTION("export to a file") { check_one_wins(6, {"export", from, to + ".gguf", "--to", "gguf"}); }
+  SECTION("export to a folder") { check_one_wins(6, {"export", from, to + ".hf", "--to", "hf"}); }
+  SECTION("import") {
+    const std::string model = (tiny / "model").string();
+    REQUIRE(test::stagedtrain({"export", from, model, "--to", "hf"}).exit_code == 0);
+    check_one_wins(6, {"import", model, to});
   }
-  CHECK(won == 1);
-  CHECK_NOTHROW(state::load(to));
+  if (std::filesystem::exists(to)) CHECK_NOTHROW(state::load(to));
   CHECK(temporary_files(tiny.path()) == 0);
 }
