@@ -62,7 +62,7 @@ TEST_CASE("a token costs its own experts and the router, however many there are"
     CHECK(many - few == 6.0 * 2 * (12 - 3) * 16);
     CHECK(count_params(resolved(config)).active == count_params(resolved(config)).total);
     config.experts = 0;
-    const double matrices = architecture.name == std::string("llama") ? 3 : 2;
+    const double matrices = architecture.style.gated ? 3 : 2;
     CHECK(few - flops_per_token(resolved(config)) == 6.0 * 2 * (3 * 16 + 2 * matrices * 16 * 24));
   }
 }
