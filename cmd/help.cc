@@ -50,14 +50,15 @@ std::string key_text(const FieldRow& key, const std::vector<FieldRow>& rows) {
   return text;
 }
 
-// Keys whose path, or whose last word, is this.
+// The key of this path, then those whose last word it is.
 std::vector<FieldRow> find_keys(const std::string& word, const std::vector<FieldRow>& rows) {
-  std::vector<FieldRow> exact, by_last;
-  for (const FieldRow& row : rows) {
-    if (plain_path(row.path) == plain_path(word)) exact.push_back(row);
-    if (plain_path(last_word(row.path)) == word) by_last.push_back(row);
-  }
-  return exact.empty() ? by_last : exact;
+  std::vector<FieldRow> found;
+  for (const FieldRow& row : rows)
+    if (plain_path(row.path) == plain_path(word)) found.push_back(row);
+  for (const FieldRow& row : rows)
+    if (plain_path(last_word(row.path)) == word && plain_path(row.path) != word)
+      found.push_back(row);
+  return found;
 }
 
 std::string help_text(const CLI::App& app, const std::string& word) {
