@@ -163,6 +163,17 @@ void check(std::span<const RunPoint> points) {
         .with_hint("add finished runs of other sizes and lengths, or use published constants");
 }
 
+// The noise of a run, the tenth of them that are farthest off left out.
+double noise_without_wild(std::vector<double> residuals) {
+  for (double& r : residuals) r *= r;
+  std::ranges::sort(residuals);
+  residuals.resize(residuals.size() - residuals.size() / 10);
+  double squares = 0;
+  for (const double square : residuals) squares += square;
+  const std::size_t left = std::max<std::size_t>(1, residuals.size() - kParameters);
+  return std::sqrt(squares / static_cast<double>(left));
+}
+
 }  // namespace
 
 ChinchillaFit fit_chinchilla(std::span<const RunPoint> given, double huber) {
@@ -170,7 +181,7 @@ ChinchillaFit fit_chinchilla(std::span<const RunPoint> given, double huber) {
   const Points points(given);
   ChinchillaFit best = best_fit(points, huber > 0 ? huber : kLeastHuber);
   find_residuals(given, best);
-  const double wider = kNoises * best.noise;
+  const double wider = kNoises * noise_without_wild(best.residuals);
   if (huber > 0 || given.size() >= kMany || wider <= best.huber) return best;
   best = best_fit(points, wider);
   find_residuals(given, best);
