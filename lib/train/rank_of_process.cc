@@ -5,8 +5,6 @@
 #include <memory>
 #include <string>
 
-#include "model/model.h"
-
 namespace stagedtrain::train {
 namespace {
 
@@ -22,9 +20,9 @@ dist::Ranks& ranks_of_process(const at::Device& device) {
   return *g_ranks;
 }
 
-bool shards_optimizer() {
+bool shards_optimizer(model::Precision precision) {
   const char* word = std::getenv("STAGEDTRAIN_SHARDING");
-  return word && std::string(word) == "optimizer";
+  return word && std::string(word) == "optimizer" && precision != model::Precision::fp64;
 }
 
 DeviceRequest device_of_rank(DeviceRequest request) {

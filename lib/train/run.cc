@@ -206,7 +206,7 @@ RunResult run(const plan::RunPlan& plan, const RunRequest& request) {
   if (request.tensorboard && ranks.first()) log.add_tensorboard(request.out / "tensorboard");
   RunContext run{plan, folder, data,
                  log,  line,   KeptCheckpoints(folder, plan.schedule.checkpoint.keep),
-                 {},   ranks,  shards_optimizer()};
+                 {},   ranks,  shards_optimizer(options.precision)};
   try {
     ranks.stands("loading");
     TakenUp taken = take_up(request, options, run);
