@@ -22,20 +22,20 @@ at::Tensor rotated(const at::Tensor& x_BHTD, const RotaryTables& tables, std::in
   return rest == 0 ? y : at::cat({y, x_BHTD.narrow(3, entries, rest)}, 3);
 }
 
-// Queries of all heads, then keys, normalised.
-at::Tensor normed(const at::Tensor& qkv_BTX, const arch::ModelConfig& config,
+// Queries of all heads, then keys, normalised; in `wide`, so that they are rounded only once, after
+// the rotation.
+at::Tensor normed(const at::Tensor& raw_BTX, const arch::ModelConfig& config,
                   const HeadNormGains& norms, at::ScalarType wide) {
+  const at::Tensor qk_BTX = raw_BTX.to(wide);
   const bool each = arch::block_style(config).head_norms == arch::HeadNorms::each;
   const auto part = [&](std::int64_t first, std::int64_t heads, const at::Tensor& gain) {
-    const at::Tensor x_BTX = qkv_BTX.narrow(2, first * config.head_dim, heads * config.head_dim);
+    const at::Tensor x_BTX = qk_BTX.narrow(2, first * config.head_dim, heads * config.head_dim);
     const at::Tensor x = each ? x_BTX.unflatten(2, {heads, config.head_dim}) : x_BTX;
-    const at::Tensor y = rms_norm(x, gain, config.norm_eps, wide);
+    const at::Tensor y = rms_norm(x, gain.to(wide), config.norm_eps, wide);
     return each ? y.flatten(2, 3) : y;
   };
-  const std::int64_t values = (config.heads + config.kv_heads) * config.head_dim;
-  return at::cat({part(0, config.heads, norms.query), part(config.heads, config.kv_heads, norms.key),
-                  qkv_BTX.narrow(2, values, qkv_BTX.size(2) - values)},
-                 2);
+  return at::cat(
+      {part(0, config.heads, norms.query), part(config.heads, config.kv_heads, norms.key)}, 2);
 }
 
 // Each of the kv_heads once for every query head that reads it.
@@ -52,20 +52,21 @@ struct Heads {
   at::Tensor query_BHTD, key_BKTD, value_BKTD;
 };
 
-Heads heads_of(const at::Tensor& raw_BTX, const arch::ModelConfig& config,
+Heads heads_of(const at::Tensor& qkv_BTX, const arch::ModelConfig& config,
                const RotaryTables& rotary, const HeadNormGains& norms, std::int64_t place) {
-  const at::Tensor qkv_BTX =
-      norms.query.defined() ? normed(raw_BTX, config, norms, rotary.cos.scalar_type()) : raw_BTX;
   const std::int64_t rows = qkv_BTX.size(0), length = qkv_BTX.size(1);
   const std::int64_t heads = config.heads, groups = config.kv_heads;
-  const auto part = [&](std::int64_t begin, std::int64_t count, std::int64_t size) {
-    return qkv_BTX.narrow(2, begin, count * size).view({rows, length, count, size}).transpose(1, 2);
+  const auto by_head = [&](const at::Tensor& x, std::int64_t count, std::int64_t size) {
+    return x.view({rows, length, count, size}).transpose(1, 2);
   };
   const std::int64_t turned = (heads + groups) * config.head_dim;
-  at::Tensor turning = part(0, heads + groups, config.head_dim);
+  at::Tensor turning = qkv_BTX.narrow(2, 0, turned);
+  if (norms.query.defined()) turning = normed(turning, config, norms, rotary.cos.scalar_type());
+  turning = by_head(turning, heads + groups, config.head_dim);
   if (rotary.cos.defined()) turning = rotated(turning, rotary, place);
+  turning = turning.to(qkv_BTX.scalar_type());
   return {turning.narrow(1, 0, heads), turning.narrow(1, heads, groups),
-          part(turned, groups, config.value_dim)};
+          by_head(qkv_BTX.narrow(2, turned, groups * config.value_dim), groups, config.value_dim)};
 }
 
 // One query per head. The queries of a group are a matrix, so that its keys are read once and never

@@ -14,8 +14,8 @@ struct DecayEffect {
   double lost_tokens = 0, area = 0;
 };
 
-// How far a decayed end lies from the curve at the peak rate: predictions missed measured gains by
-// this part of them in 8 of 10 public cases.
+// By how much of a predicted gain the interval of a decayed end is widened: an assumption, not a
+// measurement.
 inline constexpr double kGainError = 0.2;
 
 // Nothing for a plan that does not end decayed, and for one of more than ten million steps.

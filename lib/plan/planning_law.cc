@@ -10,7 +10,7 @@
 namespace stagedtrain::plan {
 namespace {
 
-// A decay gains so much more for each fourfold size (public runs of 25M and 400M).
+// How much more a decay gains for each fourfold size: an assumption, not fitted here.
 constexpr double kGainBySize = 1.15;
 
 CurveOf curves_of(const law::Chinchilla& chinchilla) {

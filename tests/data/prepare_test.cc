@@ -156,8 +156,9 @@ TEST_CASE(
   CHECK(contains(refused(options), "text.txt: empty"));
   options.inputs = {(folder / "none.txt").string()};
   CHECK(contains(refused(options), "none.txt: cannot read: No such file"));
-  options.inputs = {folder.path().string()};
-  CHECK(contains(refused(options), "not a regular file"));
+  std::filesystem::create_directory(folder / "nothing");
+  options.inputs = {(folder / "nothing").string()};
+  CHECK(contains(refused(options), "is a folder without files"));
   options.inputs = {"-", "-"};
   CHECK(contains(refused(options, ErrorKind::usage), "given twice"));
   CHECK(outputs(options) == 0);
