@@ -104,7 +104,7 @@ std::vector<std::string> all_warnings(const FullPlan& full,
 std::string standing_warning(const FullPlan& full) {
   if (!full.outlook.nothing.empty() || full.plan.stages.size() == 1) return "";
   return full.outlook.published
-             ? "others' data; and the floor is an assumption: five of five runs saved a little less"
+             ? "a law of other runs; the floor is an assumption: five of five runs saved a little less"
              : "the floor is an assumption: five of five measured runs saved a little less";
 }
 
