@@ -35,13 +35,14 @@ std::string_view target_of(std::string_view name) {
   return name.substr(0, mark);
 }
 
-// Removes a temporary file or folder unless a process holds its lock.
-void remove_if_left(const Path& path) {
+// Removes a temporary file unless a process holds its lock; a folder too, but only one whose name
+// nobody else would choose.
+void remove_if_left(const Path& path, bool may_be_folder) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
   if (fd < 0) return;
   struct stat status {};
   std::error_code ignored;
-  if (::fstat(fd, &status) == 0 && (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) &&
+  if (::fstat(fd, &status) == 0 && (S_ISREG(status.st_mode) || (may_be_folder && S_ISDIR(status.st_mode))) &&
       ::flock(fd, LOCK_EX | LOCK_NB) == 0)
     std::filesystem::remove_all(path, ignored);
   ::close(fd);
@@ -54,7 +55,9 @@ void remove_leftovers_in(const Path& folder, const std::string& target) try {
   for (; !error && entries != end; entries.increment(error)) {
     const std::string name = entries->path().filename().string();
     const std::string_view found = target_of(name);
-    if (!found.empty() && (target.empty() || found == target)) remove_if_left(entries->path());
+    const bool is_random = name.find('-', found.size() + kMark.size()) == std::string::npos;
+    if (!found.empty() && (target.empty() || found == target))
+      remove_if_left(entries->path(), is_random);
   }
 } catch (const std::exception&) {
   // The next command can remove them instead.

@@ -133,8 +133,8 @@ struct CheckpointReader::Impl {
       throw bad("{} holds a NaN or an infinity (in its block {}, at byte {} of the file)",
                 extent.path, index, row.offset);
     if (values == Values::finite_and_not_negative && !all_finite_and_not_negative(bytes, header.dtype))
-      throw bad("{} holds a NaN, an infinity or a negative number (in its block {}, at byte {} of "
-                "the file)",
+      throw bad("{} holds a NaN or an infinity, or a number below zero (in its block {}, at byte {} "
+                "of the file)",
                 extent.path, index, row.offset);
   }
   // What a dataset may hold: a run never saves a number that it could not go on with.

@@ -45,7 +45,10 @@ TEST_CASE("experts are tensors of their own behind a router, in every architectu
     CHECK(up.key == "mlp.experts.11.up.weight");
     CHECK(up.expert == 11);
     CHECK(up.shape() == std::vector<std::int64_t>{24, 16});
-    CHECK(at("layers.0.mlp.experts.0.down.weight").role == Role::residual_out);
+    // Where a norm follows the branch, that norm is what is added to the residual stream.
+    const bool norm_follows = block_style(experts(architecture.name)).norms_after;
+    CHECK(at("layers.0.mlp.experts.0.down.weight").role ==
+          (norm_follows ? Role::matrix : Role::residual_out));
     CHECK(at("layers.1.norm_1.weight").expert == -1);
     CHECK(table.index("layers.0.mlp.up.weight") == -1);
     CHECK(table.index("layers.0.mlp.experts.12.up.weight") == -1);

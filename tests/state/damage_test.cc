@@ -265,5 +265,20 @@ TEST_CASE("a NaN or an infinity in weights or moments is refused, with its tenso
   CHECK(
       contains(says, "a.h5: " + std::string(kind_name(kind)) + "/" + name + " holds a NaN or an"));
   CHECK_NOTHROW(reader.view(kind, 1));
-  CHECK_NOTHROW(reader.verify());  // nothing is damaged
+  // `show` says so too: no byte is damaged, but nobody could go on from there.
+  CHECK(test::refusal(ErrorKind::input, [&] { reader.verify(); }) == says);
+}
+
+TEST_CASE("a negative second moment is refused, which AdamW would take the root of") {
+  const test::TempDir dir;
+  const auto dtype = GENERATE(state::DType::f32, state::DType::f64);
+  auto broken = test::tiny_state(1, dtype);
+  broken.of(state::Kind::exp_avg)[2].set(3, -1e-30);
+  broken.of(state::Kind::exp_avg_sq)[2].set(3, -1e-30);
+  test::CraftedCheckpoint(broken).write(dir / "a.h5");
+  const state::CheckpointReader reader(dir / "a.h5");
+  CHECK_NOTHROW(reader.view(state::Kind::exp_avg, 2));
+  CHECK(contains(test::refusal(ErrorKind::input,
+                               [&] { static_cast<void>(reader.view(state::Kind::exp_avg_sq, 2)); }),
+                 "or a number below zero"));
 }
