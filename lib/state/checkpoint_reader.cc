@@ -245,8 +245,7 @@ HostTensor CheckpointReader::read(Kind kind, std::size_t index) const {
 
 void CheckpointReader::verify(std::uint64_t about) const {
   if (about == kEverything) {
-    for (std::size_t i = 0; i < impl_->datasets.size(); ++i)
-      impl_->check_blocks(impl_->datasets[i], impl_->values_of(i));
+    for (const Extent& extent : impl_->datasets) impl_->check_blocks(extent, Values::any);
     return;
   }
   std::uint64_t bytes = 0;
