@@ -36,15 +36,26 @@ AtomicFolder::AtomicFolder(Path target, Replace replace)
     : target_(std::move(target)), replace_(replace) {
   if (!target_.has_filename()) target_ = target_.parent_path();  // "out/"
   remove_leftovers_of(target_);
-  do {
-    if (descriptor_ >= 0) ::close(descriptor_);
-    temporary_ = temporary_name(target_);
-    std::error_code code;
-    if (!std::filesystem::create_directory(temporary_, code))
-      throw resource_error("{}: cannot make the folder: {}", temporary_.string(),
-                           code ? code.message() : "it exists");
-    descriptor_ = ::open(temporary_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  } while (descriptor_ >= 0 && !hold_temporary(descriptor_));
+  while (!make_and_hold()) continue;
+}
+
+// Returns false if another process took the new folder for a leftover before it was locked.
+bool AtomicFolder::make_and_hold() {
+  temporary_ = temporary_name(target_);
+  std::error_code code;
+  if (!std::filesystem::create_directory(temporary_, code))
+    throw resource_error("{}: cannot make the folder: {}", temporary_.string(),
+                         code ? code.message() : "it exists");
+  descriptor_ = ::open(temporary_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor_ < 0 && errno != ENOENT) {
+    const std::string why = std::strerror(errno);
+    std::filesystem::remove(temporary_, code);
+    throw resource_error("{}: cannot open the folder: {}", temporary_.string(), why);
+  }
+  if (descriptor_ >= 0 && hold_temporary(descriptor_)) return true;
+  if (descriptor_ >= 0) ::close(descriptor_);
+  descriptor_ = -1;
+  return false;
 }
 
 // The temporary name now refers to an unfinished folder, or to the one that was replaced.

@@ -29,6 +29,8 @@ class AtomicFolder {
   void commit();
 
  private:
+  bool make_and_hold();
+
   Path target_, temporary_;
   Replace replace_;
   int descriptor_ = -1;  // of the temporary folder, locked while it is written

@@ -197,7 +197,8 @@ ForeignModel open_kind(const Path& source) {
 
 bool is_foreign_model(const Path& source) {
   std::error_code none;
-  if (std::filesystem::is_directory(source, none)) return true;
+  if (std::filesystem::is_directory(source, none))
+    return std::filesystem::exists(source / "config.json", none);
   if (!std::filesystem::is_regular_file(source, none) ||
       std::filesystem::file_size(source, none) == 0)
     return false;

@@ -24,8 +24,8 @@ struct ForeignModel {
   std::vector<std::string> notes;  // what a user should know, in whole sentences
 };
 
-// Whether a path is a folder, or a file that begins as a GGUF or an llm.c model does; false if it is
-// not there.
+// Whether a path is a folder with a config.json, or a file that begins as a GGUF or an llm.c model
+// does; false if it is not there.
 bool is_foreign_model(const Path& source);
 
 // Opens a Hugging Face folder, a .gguf or an llm.c model, and checks that every tensor that the

@@ -22,20 +22,22 @@ at::Tensor rotated(const at::Tensor& x_BHTD, const RotaryTables& tables, std::in
   return rest == 0 ? y : at::cat({y, x_BHTD.narrow(3, entries, rest)}, 3);
 }
 
-// Queries of all heads, then keys, normalised; in `wide`, so that they are rounded only once, after
-// the rotation.
+// Queries of all heads, then keys, normalised. With a norm for each head they stay in `wide`, so
+// that they are rounded only once, after the rotation. (In bfloat16, Qwen 3's gradients are closer to
+// exact ones so, OLMo 2's are not.)
 at::Tensor normed(const at::Tensor& raw_BTX, const arch::ModelConfig& config,
                   const HeadNormGains& norms, at::ScalarType wide) {
-  const at::Tensor qk_BTX = raw_BTX.to(wide);
   const bool each = arch::block_style(config).head_norms == arch::HeadNorms::each;
+  const at::Tensor qk_BTX = each ? raw_BTX.to(wide) : raw_BTX;
   const auto part = [&](std::int64_t first, std::int64_t heads, const at::Tensor& gain) {
     const at::Tensor x_BTX = qk_BTX.narrow(2, first * config.head_dim, heads * config.head_dim);
     const at::Tensor x = each ? x_BTX.unflatten(2, {heads, config.head_dim}) : x_BTX;
-    const at::Tensor y = rms_norm(x, gain.to(wide), config.norm_eps, wide);
+    const at::Tensor y = rms_norm(x, gain.to(x.scalar_type()), config.norm_eps, wide);
     return each ? y.flatten(2, 3) : y;
   };
-  return at::cat(
+  const at::Tensor both = at::cat(
       {part(0, config.heads, norms.query), part(config.heads, config.kv_heads, norms.key)}, 2);
+  return each ? both : both.to(raw_BTX.scalar_type());
 }
 
 // Each of the kv_heads once for every query head that reads it.

@@ -31,7 +31,7 @@ TEST_CASE("plan and train begin with a grown checkpoint") {
   state::save(small, state::fresh(tiny.plan().stages[0].model, 1));
   test::write_text(file, schedule_of(tiny, small, kGrown));
 
-  const auto plan = test::stagedtrain({"plan", file});
+  const auto plan = test::stagedtrain({"plan", file, "--details"});
   INFO(plan.err);
   CHECK(plan.exit_code == 0);
   CHECK(contains(plan.out, "starts from " + small));
@@ -61,7 +61,7 @@ TEST_CASE("a first stage that grows needs a checkpoint, and has its model from t
   state::save(small, state::fresh(tiny.plan().stages[0].model, 1));
   const auto refused = [&](const std::string& from, const std::string& stage) {
     test::write_text(file, schedule_of(tiny, from, stage));
-    const auto plan = test::stagedtrain({"plan", file});
+    const auto plan = test::stagedtrain({"plan", file, "--details"});
     CHECK(plan.exit_code == 2);
     return plan.err;
   };

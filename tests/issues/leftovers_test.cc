@@ -60,7 +60,7 @@ TEST_CASE("the next command to the same target removes what a killed one left") 
     CHECK(result.exit_code == 0);
   }
   SECTION("data") {
-    for (const char* name : {"train.bin", "validation.bin", "stdin"})
+    for (const char* name : {"train.bin", "validation.bin", "text", "ends"})
       leave_beside(tiny / "new" / name);
     const auto result =
         test::run({.arguments = {test::program(), "data", "-", "--out", (tiny / "new").string()},

@@ -33,8 +33,8 @@ TEST_CASE("the line has stage, steps, tokens, loss, norm, rate, speed and time l
   // Half of the small stage is left, and all of the large one.
   says(300, "left in stage, 4 min in run");
   at.stage_step = 0;
-  says(12000, "in this stage, 3 h 20 min in the run");
-  says(190800, "in this stage, 2 d 5 h in the run");
+  says(12000, "in stage, 3 h 20 min in run");
+  says(190800, "in stage, 2 d 5 h in run");
 }
 
 TEST_CASE("time left follows FLOPs, so later, larger stages count as what they cost") {

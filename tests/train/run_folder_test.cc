@@ -1,6 +1,7 @@
 // The folder of a run: who may use it, and what it goes on from.
 #include "train/run_folder.h"
 
+#include "arch/cost.h"
 #include "support/catch.h"
 #include "support/errors.h"
 #include "support/text_file.h"
@@ -23,12 +24,14 @@ void save_at(const test::TinyRun& tiny, const Path& file, std::int64_t stage, st
   state::TrainingState state = state::fresh(of.model, 3);
   state.progress = {.step = step,
                     .tokens = step * 64,
+                    .flops = static_cast<double>(step * 64) * arch::flops_per_token(of.model),
                     .stage = of.name,
                     .stage_index = stage,
                     .stage_step = step - of.first_step,
                     .stage_done = done,
                     .total_steps = 12};
   state.data = {.seed = 3, .index = step * 4};
+  if (of.growth) state.lineage.push_back({.model = of.growth->from});
   state.run.schedule = plan::resolved_yaml(plan);
   state::save(file, state);
 }
