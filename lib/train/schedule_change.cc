@@ -122,14 +122,14 @@ std::vector<std::string> refuse_extension(const Path& folder, const std::string&
     throw usage_error("--extend: the run in {} has not ended", folder.string())
         .with_hint("--replan goes on with other lengths of the stages that have not ended");
   const std::string last = standing.plan.stages.back().name;
+  std::erase_if(found,
+                [&](const Difference& one) { return one.is_length() && one.stage() == last; });
+  if (!found.empty()) refuse(folder, found);
   const std::int64_t made = standing.progress->stage_step, asked = plan.stages.back().steps;
   if (asked <= made)
     throw usage_error("--extend: stage {} has made {} steps, and the schedule asks for {}", last,
                       grouped(made), grouped(asked))
         .with_hint(fmt::format("give it more, as with --set stages.{}.for={}", last, 2 * made));
-  std::erase_if(found,
-                [&](const Difference& one) { return one.is_length() && one.stage() == last; });
-  if (!found.empty()) refuse(folder, found);
   return notes;
 }
 
