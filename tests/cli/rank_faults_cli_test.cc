@@ -7,6 +7,7 @@
 
 #include <cstring>
 #include <fstream>
+#include <thread>
 
 #include "support/catch.h"
 #include "support/ranks.h"
@@ -44,6 +45,8 @@ struct LongRun {
     REQUIRE(comes_true([&] { return has_step(folder, 20); }));
     ranks = children_of(running.pid());
     REQUIRE(ranks.size() == static_cast<std::size_t>(count));
+    // Every rank has heard of the others by then: heartbeats come four times a second.
+    std::this_thread::sleep_for(std::chrono::seconds(2));
   }
   test::Command with_processes(int count) const {
     std::vector<std::string> more = kLong;
