@@ -99,6 +99,21 @@ std::string cli_page(const CLI::App& app) {
 
 }  // namespace
 
+std::vector<const CLI::App*> shown_commands(const CLI::App& app) {
+  std::vector<const CLI::App*> commands;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    if (!command->get_group().empty()) commands.push_back(command);
+  return commands;
+}
+
+std::vector<const CLI::Option*> shown_options(const CLI::App& command) {
+  std::vector<const CLI::Option*> options;
+  for (const CLI::Option* option : command.get_options())
+    if (option != command.get_help_ptr() && !option->get_group().empty())
+      options.push_back(option);
+  return options;
+}
+
 void add_docs(CLI::App& app) {
   CLI::App* command = app.add_subcommand(
       "docs", "Prints what is made from the program's own tables: pages, completion, a schema");

@@ -5,6 +5,7 @@
 
 #include "arch/cost.h"
 #include "base/json.h"
+#include "base/stopwatch.h"
 #include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/output.h"
@@ -35,11 +36,6 @@ Examples:
   stagedtrain export runs/first/stages/full.h5 full-hf --to hf --dtype bf16
   stagedtrain export runs/first/stages/full.h5 full.gguf --to gguf --dtype q8_0
   stagedtrain export gpt2.h5 gpt2_124M.bin --to llmc)";
-
-double seconds_now() {
-  using Clock = std::chrono::steady_clock;
-  return std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
-}
 
 hub::ExportOptions options_of(const ExportArguments& a) {
   static const std::map<std::string, hub::ExportFormat> kFormats = {
@@ -89,13 +85,13 @@ void print_result(const ExportArguments& a, const hub::ExportResult& result, dou
 
 void run(const ExportArguments& a) {
   const hub::ExportOptions options = options_of(a);
-  const double start = seconds_now();
+  const auto start = std::chrono::steady_clock::now();
   const state::CheckpointReader from(a.checkpoint);
   const Path folder = Path(a.target).parent_path();
   if (!folder.empty() && !std::filesystem::is_directory(folder))
     throw usage_error("{}: there is no folder {}", a.target, folder.string());
   const hub::ExportResult result = hub::export_model(from, a.target, options);
-  print_result(a, result, seconds_now() - start);
+  print_result(a, result, seconds_since(start));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 
+#include "base/stopwatch.h"
 #include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/engine.h"
@@ -224,19 +225,14 @@ void check_promise(const GrowArguments& arguments, const Verdict& verdict,
         .with_hint("the file is whole, and was kept; please report this");
 }
 
-double seconds_now() {
-  using Clock = std::chrono::steady_clock;
-  return std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
-}
-
 // ---- The command.
 
 void write_grown(const GrowArguments& arguments, const grow::GrowthRecipe& recipe,
                  const state::CheckpointReader& from) {
-  const double start = seconds_now();
+  const auto start = std::chrono::steady_clock::now();
   grow::apply_file(recipe, from, arguments.source, arguments.target,
                    arguments.force ? Replace::yes : Replace::no);
-  const double seconds = seconds_now() - start;
+  const double seconds = seconds_since(start);
   const auto bytes = std::filesystem::file_size(arguments.target);
   std::optional<Verdict> verdict;
   if (!arguments.tokens.empty()) verdict = verify(arguments);

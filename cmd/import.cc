@@ -4,6 +4,7 @@
 
 #include "arch/cost.h"
 #include "base/json.h"
+#include "base/stopwatch.h"
 #include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/output.h"
@@ -38,11 +39,6 @@ Examples:
   stagedtrain import SmolLM2-135M/ smol.h5
   stagedtrain import SmolLM2-135M-Instruct.Q4_1.gguf smol.h5 --context 1024
   stagedtrain import gpt2_124M.bin gpt2.h5 --tokenizer tokenizer.json)";
-
-double seconds_now() {
-  using Clock = std::chrono::steady_clock;
-  return std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
-}
 
 void check_target(const ImportArguments& a) {
   const Path target = a.target, folder = target.parent_path();
@@ -83,10 +79,10 @@ void print_result(const ImportArguments& a, const hub::ForeignModel& source, dou
 
 void run(const ImportArguments& a) {
   check_target(a);
-  const double start = seconds_now();
+  const auto start = std::chrono::steady_clock::now();
   const hub::ForeignModel source = hub::open_foreign_model(a.source, a.options);
   hub::import_model(source, a.target, a.force ? Replace::yes : Replace::no);
-  print_result(a, source, seconds_now() - start);
+  print_result(a, source, seconds_since(start));
 }
 
 }  // namespace

@@ -5,8 +5,6 @@ usage: log_to_mlflow.py RUN [--experiment stagedtrain] [--name NAME]   Needs `pi
 
 MLFLOW_TRACKING_URI says where; sqlite:///FILE needs no server (but sqlalchemy and alembic).
 """
-import argparse
-import pathlib
 
 import mlflow
 from mlflow.entities import Metric
@@ -24,11 +22,7 @@ def find_run(client, experiment, path):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=pathlib.Path)
-    parser.add_argument("--experiment", default="stagedtrain")
-    parser.add_argument("--name")
-    options = parser.parse_args()
+    options = run_metrics.arguments(__doc__, "--experiment")
     path = options.run.resolve()
     experiment = mlflow.set_experiment(options.experiment).experiment_id
     client = MlflowClient()

@@ -5,9 +5,7 @@ usage: log_to_wandb.py RUN [--project stagedtrain] [--name NAME]   Needs `pip in
 
 WANDB_MODE=offline writes into ./wandb, for `wandb sync`.
 """
-import argparse
 import hashlib
-import pathlib
 
 import wandb
 
@@ -15,11 +13,7 @@ import run_metrics
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=pathlib.Path)
-    parser.add_argument("--project", default="stagedtrain")
-    parser.add_argument("--name")
-    options = parser.parse_args()
+    options = run_metrics.arguments(__doc__, "--project")
     path = options.run.resolve()
     identity = hashlib.sha1(str(path).encode()).hexdigest()[:12]  # the same run when called again
     run = wandb.init(project=options.project, name=options.name or path.name, id=identity, resume="allow",

@@ -1,4 +1,5 @@
 """What a run.jsonl tells other trackers: names and numbers over steps. Shared by log_to_wandb.py and log_to_mlflow.py."""
+import argparse
 import pathlib
 import sys
 
@@ -41,3 +42,12 @@ def settings(run):
     start = dict(starts[-1])
     start.update(start.pop("settings", {}))
     return {key: value for key, value in start.items() if key != "event"}
+
+
+def arguments(description, group):
+    """Options of a script: the run, the name it gets, and the tracker's word for what runs belong to."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=pathlib.Path)
+    parser.add_argument(group, default="stagedtrain")
+    parser.add_argument("--name")
+    return parser.parse_args()

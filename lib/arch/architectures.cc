@@ -44,4 +44,11 @@ ParamTable param_table(const ModelConfig& config) {
   return transformer_table(config, block_style(config));
 }
 
+void refuse_grouped_queries(const ModelConfig& config) {
+  if (config.kv_heads != config.heads)
+    throw usage_error(
+        "model.kv_heads is {}, expected {} (as many as heads): {} has no grouped queries",
+        config.kv_heads, config.heads, config.architecture);
+}
+
 }  // namespace stagedtrain::arch

@@ -29,6 +29,9 @@ const BlockStyle& block_style(const ModelConfig& config);
 // The tensors of a resolved configuration.
 ParamTable param_table(const ModelConfig& config);
 
+// Throws Error(usage) unless every head has keys and values of its own.
+void refuse_grouped_queries(const ModelConfig& config);
+
 // gpt2.cc
 void check_gpt2(const ModelConfig& config);
 std::int64_t gpt2_ffn(std::int64_t width);

@@ -7,10 +7,7 @@
 namespace stagedtrain::arch {
 
 void check_gpt2(const ModelConfig& config) {
-  if (config.kv_heads != config.heads)
-    throw usage_error(
-        "model.kv_heads is {}, expected {} (as many as heads): gpt2 has no grouped queries",
-        config.kv_heads, config.heads);
+  refuse_grouped_queries(config);
   if (config.rope_theta != ModelConfig().rope_theta)
     throw usage_error("model.rope_theta is {}: gpt2 has learned positions, none that rotate",
                       format_number(config.rope_theta))

@@ -7,10 +7,7 @@
 namespace stagedtrain::arch {
 
 void check_neox(const ModelConfig& config) {
-  if (config.kv_heads != config.heads)
-    throw usage_error(
-        "model.kv_heads is {}, expected {} (as many as heads): neox has no grouped queries",
-        config.kv_heads, config.heads);
+  refuse_grouped_queries(config);
   const std::int64_t turned = rotary_entries(config);
   if (turned < 2 || turned % 2 != 0)
     throw usage_error(

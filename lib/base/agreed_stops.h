@@ -14,4 +14,7 @@ class StopsAreAgreed {
   StopsAreAgreed& operator=(const StopsAreAgreed&) = delete;
 };
 
+// "stopped by SIGTERM", "interrupted": what a person is told of a signal that asks to stop.
+const char* stop_words(int signal);
+
 }  // namespace stagedtrain

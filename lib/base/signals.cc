@@ -34,13 +34,6 @@ std::int64_t milliseconds_now() {
   return static_cast<std::int64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1000000;
 }
 
-const char* signal_word(int signal) {
-  if (signal == SIGINT) return "interrupted";
-  if (signal == SIGTERM) return "stopped by SIGTERM";
-  if (signal == SIGHUP) return "stopped by SIGHUP";
-  return "stopped by SIGUSR1";
-}
-
 void remove_files() {
   if (g_process != ::getpid()) return;
   for (const std::atomic<const char*>& path : g_removed)
@@ -72,7 +65,7 @@ void on_stop_signal(int signal) {
     ::alarm(kGraceSeconds);
   } else if (now - g_stop_time > (signal == SIGINT ? kSameInterrupt : kSameRequest)) {
     remove_files();
-    say({"stagedtrain: ", signal_word(signal),
+    say({"stagedtrain: ", stop_words(signal),
          " a second time: ended at once; what was saved before is kept\n"});
     end_by(signal);
   }
@@ -83,7 +76,7 @@ void on_stop_signal(int signal) {
 void on_alarm(int) {
   if (g_stop_signal == 0 || g_stop_points_only > 0 || g_is_leaving) return;
   remove_files();
-  say({"stagedtrain: ", signal_word(g_stop_signal),
+  say({"stagedtrain: ", stop_words(g_stop_signal),
        "; nothing was written\n  run the same command again\n"});
   ::_exit(static_cast<int>(ErrorKind::interrupted));
 }
@@ -111,6 +104,13 @@ void install_stop_signals() {
   for (int signal : {SIGPIPE, SIGXFSZ}) std::signal(signal, SIG_IGN);
 }
 
+const char* stop_words(int signal) {
+  if (signal == SIGINT) return "interrupted";
+  if (signal == SIGTERM) return "stopped by SIGTERM";
+  if (signal == SIGHUP) return "stopped by SIGHUP";
+  return "stopped by SIGUSR1";
+}
+
 int stop_requested() { return g_stop_signal; }
 void reset_stop_request(int signal) {
   g_stop_signal = signal;
@@ -121,7 +121,7 @@ void stop_point(const char* what) {
   const int signal = g_stops_are_agreed > 0 ? 0 : static_cast<int>(g_stop_signal);
   if (signal == SIGINT) throw make_error(ErrorKind::interrupted, "interrupted while {}", what);
   if (signal)
-    throw make_error(ErrorKind::interrupted, "{} while {}", signal_word(signal), what);
+    throw make_error(ErrorKind::interrupted, "{} while {}", stop_words(signal), what);
 }
 
 StopPointsOnly::StopPointsOnly() { ++g_stop_points_only; }

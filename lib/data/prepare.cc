@@ -11,12 +11,12 @@
 #include "base/error.h"
 #include "base/signals.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "data/escapes.h"
 #include "data/parallel_encoder.h"
 #include "data/sources.h"
 #include "data/token_writer.h"
 #include "data/tokenizer.h"
-#include "data/utf8.h"
 
 namespace stagedtrain::data {
 namespace {

@@ -9,12 +9,12 @@
 
 #include "base/error.h"
 #include "base/signals.h"
+#include "base/utf8.h"
 #include "data/decompress.h"
 #include "data/foreign.h"
 #include "data/input_names.h"
 #include "data/json_lines.h"
 #include "data/token_header.h"
-#include "data/utf8.h"
 
 namespace stagedtrain::data {
 namespace {

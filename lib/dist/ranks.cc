@@ -3,8 +3,6 @@
 
 #include <chrono>
 #include <cmath>
-#include <csignal>
-#include <cstring>
 #include <thread>
 #include <utility>
 
@@ -139,10 +137,7 @@ void Ranks::sum(std::vector<double>& values) {
 void Ranks::stop_point(const char* what) {
   if (alone()) return stagedtrain::stop_point(what);
   if (!stop_signal_) return;
-  const char* name = ::sigabbrev_np(stop_signal_);
-  const std::string by = fmt::format("stopped by SIG{}", name ? name : "?");
-  throw agreed(make_error(ErrorKind::interrupted, "{} while {}",
-                          stop_signal_ == SIGINT ? "interrupted" : by, what));
+  throw agreed(make_error(ErrorKind::interrupted, "{} while {}", stop_words(stop_signal_), what));
 }
 
 void Ranks::barrier() {

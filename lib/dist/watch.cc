@@ -5,7 +5,9 @@
 
 #include <chrono>
 
+#include "base/host_name.h"
 #include "base/signals.h"
+#include "base/stopwatch.h"
 #include "base/text.h"
 
 namespace stagedtrain::dist {
@@ -20,13 +22,9 @@ constexpr double kLinger = 2, kPart = 10;
 constexpr char kVerdict[] = "verdict", kHeeded[] = "heeded", kParted[] = "parted";
 constexpr const char* kRerun = "what was saved before is kept: run the same command again to go on";
 
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-std::string host_name() {
-  char name[256] = "";
-  return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
+// Code, message, hint: a line each.
+std::string verdict_text(ErrorKind kind, const std::string& message, const std::string& hint) {
+  return fmt::format("{}\n{}\n{}", static_cast<int>(kind), message, hint);
 }
 
 std::string beat_key(int rank) { return "beat/" + std::to_string(rank); }
@@ -84,19 +82,20 @@ void Watch::beat_until_end() {
       const std::scoped_lock lock(mutex_);
       if (ended_ || leaving_) return;
     }
-    leave(fmt::format("{}\n{}\n{}", static_cast<int>(ErrorKind::peer),
-                      lost_text(0, "its store cannot be reached"), kRerun));
+    leave_without_store("its store cannot be reached");
   }
 }
 
 void Watch::guard_until_end() {
   while (sleep(kBeat)) {
     if (seconds_since(beaten_) < lost_after_ + 2 * kBeat) continue;
-    leave(fmt::format("{}\n{}\n{}", static_cast<int>(ErrorKind::peer),
-                      lost_text(0, fmt::format("its store has not answered for {:.3g} s",
-                                               seconds_since(beaten_))),
-                      kRerun));
+    leave_without_store(
+        fmt::format("its store has not answered for {:.3g} s", seconds_since(beaten_)));
   }
+}
+
+void Watch::leave_without_store(const std::string& why) {
+  leave(verdict_text(ErrorKind::peer, lost_text(0, why), kRerun));
 }
 
 std::string Watch::lost_text(int rank, const std::string& why) const {
@@ -149,9 +148,9 @@ void Watch::look_at_others() {
         kRerun);
 }
 
-// The first verdict holds. author, kind, message, hint: a line each.
+// The first verdict holds.
 void Watch::speak(ErrorKind kind, const std::string& message, const std::string& hint) {
-  store_->set_once(kVerdict, fmt::format("{}\n{}\n{}", static_cast<int>(kind), message, hint));
+  store_->set_once(kVerdict, verdict_text(kind, message, hint));
   heed_verdict();
 }
 
@@ -217,9 +216,9 @@ void Watch::tell(const Error& error) {
   }
   try {
     const std::scoped_lock lock(store_mutex_);
-    store_->set_once(kVerdict,
-                     fmt::format("{}\nrank {} on {} ended while {}: {}\n{}", error.exit_code(),
-                                 place_.rank, host_, phase_, error.what(), error.hint()));
+    const std::string message = fmt::format("rank {} on {} ended while {}: {}", place_.rank, host_,
+                                            phase_, error.what());
+    store_->set_once(kVerdict, verdict_text(error.kind(), message, error.hint()));
     linger();
   } catch (const Error&) {  // nobody is left to tell
   }

@@ -49,6 +49,8 @@ class Watch {
   void speak(ErrorKind kind, const std::string& message, const std::string& hint);
   void heed_verdict();
   [[noreturn]] void leave(const std::string& verdict);
+  // Rank 0 is lost, or the way to it: there is nobody to ask.
+  [[noreturn]] void leave_without_store(const std::string& why);
   void linger();
   void stop();
   std::string lost_text(int rank, const std::string& why) const;

@@ -64,7 +64,6 @@ class GgufHeader {
   void add(const std::string& key, std::string_view value);
   void add(const std::string& key, const std::vector<std::string>& values);
   void add(const std::string& key, const std::vector<std::int32_t>& values);
-  void add(const std::string& key, const std::vector<float>& values);
   // Ends with padding; the tensors follow in this order, each padded with zeros to kAlignment.
   std::string bytes(const std::vector<TensorOutline>& tensors) const;
 

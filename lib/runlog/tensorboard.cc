@@ -10,6 +10,7 @@
 #include <span>
 
 #include "base/crc32c.h"
+#include "base/host_name.h"
 
 namespace stagedtrain::runlog {
 namespace {
@@ -61,11 +62,6 @@ std::uint32_t masked_crc(std::string_view text) {
 }
 
 std::int64_t step_of(const Json& event) { return event.value("step", std::int64_t{0}); }
-
-std::string host_name() {
-  char name[256] = {};
-  return ::gethostname(name, sizeof name - 1) == 0 && *name ? name : "localhost";
-}
 
 }  // namespace
 

@@ -12,16 +12,13 @@
 
 #include "arch/architectures.h"
 #include "base/parallel.h"
+#include "base/stopwatch.h"
 #include "state/finite.h"
 
 namespace stagedtrain::train {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // Memory that can be had without pushing out anybody; a lot where nobody says.
 std::uint64_t free_memory() {

@@ -12,6 +12,7 @@
 
 #include "base/rng.h"
 #include "base/signals.h"
+#include "base/stopwatch.h"
 #include "base/text.h"
 #include "train/adamw.h"
 #include "train/gradients.h"
@@ -27,10 +28,6 @@ using Clock = std::chrono::steady_clock;
 constexpr std::int64_t kFewest = 3;
 // On a GPU the fourth pass is recorded (model/recorded_passes.cc).
 std::int64_t warm_up(at::Device device) { return device.is_cpu() ? 2 : 5; }
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // Makes the kernel forget the highest memory of this process; where it does not, the peak is that
 // of all stages so far.

@@ -2,12 +2,12 @@
 #include "train/same_everywhere.h"
 
 #include <dlfcn.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <set>
 
 #include "base/crc32c.h"
+#include "base/host_name.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "schedule/differences.h"
@@ -15,11 +15,6 @@
 
 namespace stagedtrain::train {
 namespace {
-
-std::string host_name() {
-  char name[256] = "";
-  return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
-}
 
 // Of the program and of this module.
 std::string program_checksum() {

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "data/utf8.h"
+#include "base/utf8.h"
 
 namespace stagedtrain::train {
 namespace {
@@ -34,7 +34,7 @@ SampleText::SampleText(std::unique_ptr<const data::Tokenizer> tokenizer, std::in
 
 std::vector<std::int32_t> SampleText::ids_of(const std::string& prompt) const {
   if (!tokenizer_) return parse_ids(prompt);
-  if (const auto bad = tokenizer_->needs_utf8() ? data::first_bad_utf8(prompt) : std::nullopt)
+  if (const auto bad = tokenizer_->needs_utf8() ? first_bad_utf8(prompt) : std::nullopt)
     throw usage_error("--prompt: byte {} is not UTF-8, which a SentencePiece model expects", *bad);
   return tokenizer_->encode(prompt);
 }

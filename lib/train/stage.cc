@@ -8,6 +8,7 @@
 #include "arch/cost.h"
 #include "base/error_bar.h"
 #include "base/signals.h"
+#include "base/stopwatch.h"
 #include "base/text.h"
 #include "plan/slope_watch.h"
 #include "train/adamw.h"
@@ -26,10 +27,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::int64_t kCheckEvery = 100;  // steps between comparisons of the ranks' copies
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 class StageLoop {
  public:

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-namespace stagedtrain::data {
+namespace stagedtrain {
 
 // The offset of the first byte that is not part of a well-formed character (RFC 3629: shortest
 // forms only, no surrogates, at most U+10FFFF), or nothing.
@@ -17,4 +17,4 @@ std::optional<std::size_t> first_bad_utf8(std::string_view text);
 // wanted >= 4.
 std::size_t cut_near(std::string_view text, std::size_t wanted);
 
-}  // namespace stagedtrain::data
+}  // namespace stagedtrain

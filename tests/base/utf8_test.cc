@@ -1,9 +1,9 @@
 // Where UTF-8 breaks, and where text is cut.
-#include "data/utf8.h"
+#include "base/utf8.h"
 
 #include "support/catch.h"
 
-using namespace stagedtrain::data;
+using namespace stagedtrain;
 
 TEST_CASE("well-formed text has no bad byte") {
   for (const char* text : {"", "plain", "a\u00e9\u20ac\U0001f408z",

@@ -1,11 +1,11 @@
 // UTF-8 checks by the table of RFC 3629, section 4.
-#include "data/utf8.h"
+#include "base/utf8.h"
 
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
 
-namespace stagedtrain::data {
+namespace stagedtrain {
 namespace {
 
 unsigned char byte_at(std::string_view text, std::size_t i) {
@@ -65,4 +65,4 @@ std::size_t cut_near(std::string_view text, std::size_t wanted) {
   return (byte_at(text, cut) & 0xc0) == 0x80 ? limit : cut;
 }
 
-}  // namespace stagedtrain::data
+}  // namespace stagedtrain
