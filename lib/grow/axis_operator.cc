@@ -34,6 +34,17 @@ void check_identity(const arch::ParamTable& sources) {
         .with_hint("use zero_output");
 }
 
+// What the tensor would be as a copy of the layer above its own, for new layers that are means.
+std::vector<Block> values_above(const WholeGrowth& growth, const GrowthContext& context,
+                                const arch::ParamSpec& target, LayerSource layer) {
+  if (!layer.is_new || growth.new_layers.kind != NewLayers::mean ||
+      ++layer.layer >= context.from.layers)
+    return {};
+  const auto source =
+      static_cast<std::size_t>(context.sources.index(source_name(target, layer)));
+  return tensor_by_axes(growth.axes, target, context.sources, source, context.from.tied).value;
+}
+
 }  // namespace
 
 WholeGrowth growth_of_axes(AxisGrowth axes, const GrowthContext& context) {
@@ -66,19 +77,21 @@ GrowthStep step_by_axes(const WholeGrowth& growth, const GrowthContext& context,
     step.tensors.push_back(std::move(made));
   }
   apply_rule(rule, step);
-  for (std::size_t i = 0; i < targets.size(); ++i)
-    begin_layer(step.tensors[i], targets[i], source_layer(growth.layers, targets[i]),
-                growth.new_layers, axes.seed);
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    const LayerSource layer = source_layer(growth.layers, targets[i]);
+    begin_layer(step.tensors[i], targets[i], layer, growth.new_layers, axes.seed,
+                values_above(growth, context, targets[i], layer));
+  }
   return step;
 }
 
-GrowthStep step_by_layers(const LayerMap& layers, NewLayers new_layers, std::int64_t seed,
+GrowthStep step_by_layers(const LayerMap& layers, const LayerStart& start, std::int64_t seed,
                           const GrowthContext& context, const StateRule& rule) {
-  if (new_layers == NewLayers::identity) check_identity(context.sources);
+  if (start.kind == NewLayers::identity) check_identity(context.sources);
   WholeGrowth growth = growth_of_axes(unchanged_axes(context.from), context);
   growth.axes.seed = seed;
   growth.layers = layers;
-  growth.new_layers = new_layers;
+  growth.new_layers = start;
   return step_by_axes(growth, context, rule);
 }
 

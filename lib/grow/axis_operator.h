@@ -17,7 +17,7 @@ enum class GrowingAxis { residual, heads, ffn };
 struct WholeGrowth {
   AxisGrowth axes;
   LayerMap layers;
-  NewLayers new_layers = NewLayers::zero_output;
+  LayerStart new_layers;
   bool exact = true;  // whether the maps of the axes keep the loss
   // False if something other than noise, a rest or unbalanced mixing breaks the gradient's law.
   bool equivariant = true;
@@ -32,7 +32,7 @@ GrowthStep step_by_axes(const WholeGrowth& growth, const GrowthContext& context,
 
 // Returns the step of a growth of layers alone. `seed` is for random layers. Throws Error(usage) if
 // identity layers could never train: without biases all their gradients stay zero.
-GrowthStep step_by_layers(const LayerMap& layers, NewLayers new_layers, std::int64_t seed,
+GrowthStep step_by_layers(const LayerMap& layers, const LayerStart& start, std::int64_t seed,
                           const GrowthContext& context, const StateRule& rule);
 
 // Returns whether queries and keys are rotated by their positions (RoPE), as opposed to learned

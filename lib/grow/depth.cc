@@ -12,7 +12,9 @@ struct DepthOptions {
   Tree layers;
   std::optional<std::int64_t> factor;
   LayerOrder order = LayerOrder::alternate;
+  std::optional<std::int64_t> block;
   NewLayers new_layers = NewLayers::zero_output;
+  std::optional<double> scale;
   std::int64_t seed = 7;
   StateRule state{Moments::reset_new};
   template <class V>
@@ -25,11 +27,23 @@ struct DepthOptions {
     v("order", order,
       {.doc =
            "alternate: each new layer follows the layer it copies; append: new layers follow all "
-           "old ones, in the old order; last: they are copies of the last one"});
+           "old ones, in the old order; last: the last block of layers once more at the end "
+           "(gradual stacking); middle: the middle block once more behind itself (MIDAS)"});
+    v("block", block,
+      {.doc = "layers that order last or middle repeats together (default: 1 for last, all new "
+              "layers for middle)",
+       .min = 1,
+       .max = 65536});
     v("new_layers", new_layers,
       {.doc = "zero_output: copies whose outputs into the residual stream are zero, so the loss is "
-              "kept; identity: their norms are zero too; copied: plain copies, the loss changes; "
-              "random: fresh layers, the loss changes"});
+              "kept; identity: their norms are zero too; copied: copies, the loss changes; "
+              "mean: the mean of the layers below and above, the loss changes; random: fresh "
+              "layers, the loss changes"});
+    v("scale", scale,
+      {.doc = "factor of the outputs of copied layers into the residual stream: 1 is plain "
+              "stacking, 0 is zero_output (default: 1)",
+       .min = 0,
+       .max = 2});
     v("seed", seed, {.doc = "seed of random layers", .min = 0});
     state.fields(v);
   }
@@ -38,6 +52,10 @@ struct DepthOptions {
 class Depth final : public GrowthOperator {
  public:
   explicit Depth(const DepthOptions& options) : options_(options) {
+    if (options.block && options.order != LayerOrder::last && options.order != LayerOrder::middle)
+      throw usage_error("depth takes block only with order last or middle");
+    if (options.scale && options.new_layers != NewLayers::copied)
+      throw usage_error("depth takes scale only with new_layers copied");
     if (options.layers.kind == Tree::Kind::list) {
       read_value(options.layers, list_, {.min = 0, .max = 65536}, "depth.layers");
     } else if (options.layers.kind != Tree::Kind::none) {
@@ -57,9 +75,11 @@ class Depth final : public GrowthOperator {
 
   GrowthStep step(const GrowthContext& context) const override {
     const std::int64_t from = context.from.layers;
-    const LayerMap layers = list_.empty() ? ordered_layers(from, context.to.layers, options_.order)
+    const LayerMap layers = list_.empty() ? ordered_layers(from, context.to.layers, options_.order,
+                                                           options_.block.value_or(0))
                                           : listed_layers(from, list_);
-    return step_by_layers(layers, options_.new_layers, options_.seed, context, options_.state);
+    return step_by_layers(layers, {options_.new_layers, options_.scale.value_or(1)}, options_.seed, context,
+                          options_.state);
   }
 
  private:

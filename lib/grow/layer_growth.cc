@@ -34,21 +34,62 @@ Block fresh_block(const arch::ParamSpec& target, std::int64_t seed) {
   return block;
 }
 
+// Whether the tensor writes into the residual stream. Where a norm stands behind the branch, its
+// gain does, whatever stands before it.
+bool is_output(const arch::ParamSpec& target) {
+  return target.role == Role::residual_out || target.role == Role::branch_norm;
+}
+
 bool is_silent(const arch::ParamSpec& target, NewLayers new_layers) {
   if (new_layers != NewLayers::zero_output && new_layers != NewLayers::identity) return false;
-  return target.role == Role::residual_out || target.role == Role::branch_norm ||
-         (target.role == Role::norm && new_layers == NewLayers::identity);
+  return is_output(target) || (target.role == Role::norm && new_layers == NewLayers::identity);
+}
+
+void add_half(std::vector<Block>& value, const std::vector<Block>& above) {
+  for (Block& block : value) block.scale /= 2;
+  for (Block block : above) {
+    block.scale /= 2;
+    block.add = true;
+    value.push_back(block);
+  }
+}
+
+void check_block(std::int64_t from, std::int64_t to, std::int64_t block, bool whole) {
+  if (block > from)
+    throw usage_error("block: found {}, expected at most the source's {} layers", block, from);
+  if (whole && (from % block != 0 || to % block != 0))
+    throw usage_error(
+        "order: middle from {} to {} layers: expected whole multiples of the block of {}", from, to,
+        block)
+        .with_hint("give --block N that divides both, or another order");
+}
+
+LayerMap repeated_middle(std::int64_t from, std::int64_t to, std::int64_t block) {
+  LayerMap layers;
+  for (std::int64_t t = 0; t < from; ++t) layers.push_back({t, false});
+  while (static_cast<std::int64_t>(layers.size()) < to) {
+    const std::int64_t blocks = static_cast<std::int64_t>(layers.size()) / block;
+    const auto begin = layers.begin() + ((blocks + 1) / 2 - 1) * block, end = begin + block;
+    LayerMap copies(begin, end);
+    for (LayerSource& copy : copies) copy.is_new = true;
+    layers.insert(end, copies.begin(), copies.end());
+  }
+  return layers;
 }
 
 }  // namespace
 
-LayerMap ordered_layers(std::int64_t from, std::int64_t to, LayerOrder order) {
+LayerMap ordered_layers(std::int64_t from, std::int64_t to, LayerOrder order, std::int64_t block) {
+  const bool middle = order == LayerOrder::middle;
+  if (block == 0) block = middle ? std::max<std::int64_t>(1, to - from) : 1;
+  check_block(from, to, block, middle);
+  if (middle) return repeated_middle(from, to, block);
   LayerMap layers;
   for (std::int64_t t = 0; t < to; ++t) {
     if (order == LayerOrder::append) {
       layers.push_back({t % from, t >= from});
     } else if (order == LayerOrder::last) {
-      layers.push_back({std::min(t, from - 1), t >= from});
+      layers.push_back({t < from ? t : from - block + (t - from) % block, t >= from});
     } else {
       const std::int64_t source = t * from / to;
       layers.push_back({source, t > 0 && (t - 1) * from / to == source});
@@ -79,19 +120,23 @@ std::string source_name(const arch::ParamSpec& target, const LayerSource& layer)
 }
 
 void begin_layer(TensorRecipe& made, const arch::ParamSpec& target, const LayerSource& layer,
-                 NewLayers new_layers, std::int64_t seed) {
+                 const LayerStart& start, std::int64_t seed, const std::vector<Block>& above) {
   if (!layer.is_new) return;
   made.is_new = true;
-  if (new_layers == NewLayers::random) {
+  if (start.kind == NewLayers::random) {
     made.value = {fresh_block(target, seed)};
     made.gradient.clear();
-  } else if (is_silent(target, new_layers)) {
+  } else if (is_silent(target, start.kind)) {
     made.value.clear();
+  } else if (start.kind == NewLayers::mean && !above.empty()) {
+    add_half(made.value, above);
+  } else if (start.kind == NewLayers::copied && is_output(target)) {
+    for (Block& block : made.value) block.scale *= start.scale;
   }
 }
 
-bool keeps_function(const LayerMap& layers, NewLayers new_layers, std::int64_t from) {
-  const bool quiet = new_layers == NewLayers::zero_output || new_layers == NewLayers::identity;
+bool keeps_function(const LayerMap& layers, const LayerStart& start, std::int64_t from) {
+  const bool quiet = start.kind == NewLayers::zero_output || start.kind == NewLayers::identity;
   return keeps_order(layers, from) && (quiet || !has_new(layers));
 }
 

@@ -11,11 +11,20 @@
 
 namespace stagedtrain::grow {
 
-enum class LayerOrder { alternate, append, last };
+enum class LayerOrder { alternate, append, last, middle };
 // How new layers begin. zero_output: as copies whose contribution to the residual stream is zero;
-// identity: their norms are zero too (Staged Training); copied: as plain copies; random: as fresh
-// layers.
-enum class NewLayers { zero_output, identity, copied, random };
+// identity: their norms are zero too (Staged Training); copied: as copies, whose outputs may be
+// scaled; mean: as the mean of the layers below and above (STEP, arXiv 2504.04151); random: as
+// fresh layers.
+enum class NewLayers { zero_output, identity, copied, mean, random };
+
+struct LayerStart {
+  NewLayers kind = NewLayers::zero_output;
+  // What the outputs of copied layers into the residual stream are multiplied by. 1 is stacking,
+  // 0 is zero_output, and between them lies the extrapolation of accelerated gradient descent
+  // (arXiv 2403.04978, which calls it beta).
+  double scale = 1;
+};
 
 struct LayerSource {
   std::int64_t layer = 0;
@@ -25,8 +34,13 @@ using LayerMap = std::vector<LayerSource>;
 
 // Returns where each layer of the larger model comes from. alternate: new layers are spread evenly,
 // each directly after the old one that it copies; append: the old layers are repeated in their
-// order; last: new layers are copies of the last layer.
-LayerMap ordered_layers(std::int64_t from, std::int64_t to, LayerOrder order);
+// order; last: the last `block` layers are repeated at the end (gradual stacking, arXiv 1907.05843
+// and 2309.12344); middle: a model of k blocks gets block ceil(k/2) once more, directly behind
+// itself, until it is large enough (MIDAS, arXiv 2409.19044). A block of 0 layers is chosen: 1 for
+// last, to - from for middle. Throws Error(usage) unless `from` has a block to repeat, and middle
+// unless both numbers are whole multiples of it.
+LayerMap ordered_layers(std::int64_t from, std::int64_t to, LayerOrder order,
+                        std::int64_t block = 0);
 // Returns the map in which layer i is a copy of old layer list[i]. The first copy of a layer is the
 // old one, and the others are new. Throws Error(usage) if a number is not an old layer.
 LayerMap listed_layers(std::int64_t from, const std::vector<std::int64_t>& list);
@@ -36,11 +50,12 @@ LayerMap listed_layers(std::int64_t from, const std::vector<std::int64_t>& list)
 LayerSource source_layer(const LayerMap& layers, const arch::ParamSpec& target);
 // Returns the name of the tensor in the smaller model.
 std::string source_name(const arch::ParamSpec& target, const LayerSource& layer);
-// If the layer is new, turns the recipe of a copy into that of a new layer's tensor.
+// If the layer is new, turns the recipe of a copy into that of a new layer's tensor. `above` are the
+// values of a copy of the layer above the source, for new layers that are means; none at the top.
 void begin_layer(TensorRecipe& made, const arch::ParamSpec& target, const LayerSource& layer,
-                 NewLayers new_layers, std::int64_t seed);
+                 const LayerStart& start, std::int64_t seed, const std::vector<Block>& above = {});
 // Returns whether all old layers are kept in their order and the new ones change nothing.
-bool keeps_function(const LayerMap& layers, NewLayers new_layers, std::int64_t from);
+bool keeps_function(const LayerMap& layers, const LayerStart& start, std::int64_t from);
 
 // Throws Error(usage) unless the options of the operator `name` have exactly one of layers and
 // factor.
@@ -55,10 +70,10 @@ std::int64_t asked_layers(const char* name, const std::optional<std::int64_t>& l
 namespace stagedtrain {
 template <>
 struct EnumNames<grow::LayerOrder> {
-  static constexpr std::array names{"alternate", "append", "last"};
+  static constexpr std::array names{"alternate", "append", "last", "middle"};
 };
 template <>
 struct EnumNames<grow::NewLayers> {
-  static constexpr std::array names{"zero_output", "identity", "copied", "random"};
+  static constexpr std::array names{"zero_output", "identity", "copied", "mean", "random"};
 };
 }  // namespace stagedtrain

@@ -42,7 +42,7 @@ class LlamaPro final : public GrowthOperator {
       for (std::int64_t n = 0; n < options_.per_group && (i + 1) % size == 0; ++n)
         layers.push_back({i, true});
     }
-    return step_by_layers(layers, NewLayers::zero_output, 0, context, options_.state);
+    return step_by_layers(layers, {}, 0, context, options_.state);
   }
 
  private:

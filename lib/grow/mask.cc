@@ -41,7 +41,7 @@ class Mask final : public GrowthOperator {
     axes.seed = options_.seed;
     WholeGrowth growth = growth_of_axes(std::move(axes), context);
     growth.layers = ordered_layers(from.layers, to.layers, LayerOrder::append);
-    growth.new_layers = NewLayers::random;
+    growth.new_layers = {NewLayers::random};
     GrowthStep step = step_by_axes(growth, context, options_.state);
     // What is behind the mask has no gradient at the growth.
     step.exact = true;

@@ -36,7 +36,7 @@ class Stack final : public GrowthOperator {
   GrowthStep step(const GrowthContext& context) const override {
     return step_by_layers(
         ordered_layers(context.from.layers, context.to.layers, LayerOrder::append),
-        options_.new_layers, 0, context, options_.state);
+        {options_.new_layers}, 0, context, options_.state);
   }
 
  private:

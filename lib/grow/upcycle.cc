@@ -56,7 +56,7 @@ class Upcycle final : public GrowthOperator {
     const std::int64_t source = context.sources.index(dense_name(target));
     if (source < 0) {  // the router has no source
       TensorRecipe made;
-      begin_layer(made, target, {0, true}, NewLayers::random, options_.symmetry.seed);
+      begin_layer(made, target, {0, true}, {NewLayers::random}, options_.symmetry.seed);
       return made;
     }
     const Block whole = whole_of(context.sources, static_cast<std::size_t>(source));

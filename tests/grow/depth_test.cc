@@ -39,7 +39,17 @@ TEST_CASE("layers are mapped by alternate and append, to any larger number") {
       LayerMap{1, "layers: 4", {0, 0, 0, 0}, {0}}, LayerMap{2, "layers: 2", {0, 1}, {0, 1}},
       LayerMap{2, "factor: 2, order: append", {0, 1, 0, 1}, {0, 1}},
       LayerMap{3, "layers: 5, order: append", {0, 1, 2, 0, 1}, {0, 1, 2}},
-      LayerMap{2, "layers: 7, order: append", {0, 1, 0, 1, 0, 1, 0}, {0, 1}});
+      LayerMap{2, "layers: 7, order: append", {0, 1, 0, 1, 0, 1, 0}, {0, 1}},
+      LayerMap{2, "layers: 4, order: last", {0, 1, 1, 1}, {0, 1}},
+      // Gradual stacking: new layer i copies layer 2 L_now - L_new + i of the old ones.
+      LayerMap{4, "layers: 6, order: last, block: 2", {0, 1, 2, 3, 2, 3}, {0, 1, 2, 3}},
+      LayerMap{4, "layers: 8, order: last, block: 2", {0, 1, 2, 3, 2, 3, 2, 3}, {0, 1, 2, 3}},
+      // MIDAS: block ceil(k/2), counted from 1, once more behind itself.
+      LayerMap{1, "layers: 2, order: middle", {0, 0}, {0}},
+      LayerMap{2, "layers: 4, order: middle", {0, 1, 0, 1}, {0, 1}},
+      LayerMap{4, "layers: 6, order: middle", {0, 1, 0, 1, 2, 3}, {0, 1, 4, 5}},
+      LayerMap{6, "layers: 8, order: middle", {0, 1, 2, 3, 2, 3, 4, 5}, {0, 1, 2, 3, 6, 7}},
+      LayerMap{4, "layers: 8, order: middle, block: 2", {0, 1, 0, 1, 0, 1, 2, 3}, {0, 1, 6, 7}});
   CAPTURE(map.options);
   const auto model = test::tiny_model(map.from);
   const TrainingState small = test::tiny_state(1, state::DType::f32, model);
@@ -121,6 +131,57 @@ TEST_CASE("depth refuses what it cannot do, and says what it could") {
   CHECK(contains(says("layers: 0"), "depth.layers: found '0', expected from 1 to 65536"));
   CHECK(contains(says("layers: six"), "found 'six', expected a whole number"));
   CHECK(contains(says("layers: 6, new_layers: zero"),
-                 "found 'zero'; expected one of zero_output, identity, copied, random"));
+                 "found 'zero'; expected one of zero_output, identity, copied, mean, random"));
+  CHECK(contains(says("layers: 4, block: 1"), "block only with order last or middle"));
+  CHECK(contains(says("layers: 4, scale: 0.5"), "scale only with new_layers copied"));
+  CHECK(contains(says("layers: 4, order: last, block: 4"),
+                 "block: found 4, expected at most the source's 3 layers"));
+  CHECK(contains(says("layers: 5, order: middle"), "expected whole multiples of the block of 2"));
   CHECK(contains(says("factor: 1024, layer: 2"), "did you mean 'layers'?"));
+}
+
+TEST_CASE("copied layers may be scaled: only their outputs into the residual stream are") {
+  const auto model = test::tiny_model();
+  const TrainingState small = test::tiny_state(),
+                      large = test::grown(depth("layers: 4, new_layers: copied, scale: 0.25", model),
+                                          small);
+  for (const arch::ParamSpec& spec : arch::param_table(large.model)) {
+    if (spec.layer != 3) continue;
+    CAPTURE(spec.name);
+    const auto& made = test::tensor(large, Kind::weights, spec.name);
+    const auto& source = test::tensor(small, Kind::weights, arch::layer_name(1, spec.key));
+    const double factor = spec.role == Role::residual_out ? 0.25 : 1;
+    for (std::int64_t i = 0; i < made.count(); ++i)
+      REQUIRE(made.at(i) == Approx(factor * source.at(i)).epsilon(1e-6));
+  }
+  // The ends of the family are the two that have names.
+  const auto of = [&](const std::string& options) { return test::grown(depth(options, model), small); };
+  CHECK(test::difference_in_values(of("layers: 4, new_layers: copied, scale: 1"),
+                                   of("layers: 4, new_layers: copied")) == "");
+  const TrainingState zero_scale = of("layers: 4, new_layers: copied, scale: 0"),
+                      silent = of("layers: 4, new_layers: zero_output");
+  for (const arch::ParamSpec& spec : arch::param_table(silent.model)) {
+    const auto &a = test::tensor(zero_scale, Kind::weights, spec.name),
+               &b = test::tensor(silent, Kind::weights, spec.name);
+    for (std::int64_t i = 0; i < a.count(); ++i) REQUIRE(a.at(i) == b.at(i));
+  }
+}
+
+TEST_CASE("new layers may be means of the layers below and above; the highest copies the last") {
+  const auto model = test::tiny_model(2);
+  const TrainingState small = test::tiny_state(1, state::DType::f32, model),
+                      large = test::grown(depth("layers: 4, new_layers: mean", model), small);
+  for (const arch::ParamSpec& spec : arch::param_table(large.model)) {
+    if (spec.layer != 1 && spec.layer != 3) continue;
+    CAPTURE(spec.name);
+    const auto source = [&](int layer) -> const state::HostTensor& {
+      return test::tensor(small, Kind::weights, arch::layer_name(layer, spec.key));
+    };
+    const auto& made = test::tensor(large, Kind::weights, spec.name);
+    for (std::int64_t i = 0; i < made.count(); ++i) {
+      const double expected =
+          spec.layer == 3 ? source(1).at(i) : (source(0).at(i) + source(1).at(i)) / 2;
+      REQUIRE(made.at(i) == Approx(expected).margin(1e-7));
+    }
+  }
 }
