@@ -1,5 +1,6 @@
 // `stagedtrain data`: text to token files.
 #include <memory>
+#include <optional>
 
 #include "base/text.h"
 #include "cmd/commands.h"
@@ -15,7 +16,8 @@ constexpr std::int64_t kMostThreads = 1024;
 
 struct DataArguments {
   data::PrepareOptions options;
-  std::string folder, validation = "1%", split = "auto", separator, format = "stagedtrain", field;
+  std::string folder, validation = "1%", split = "auto", format = "stagedtrain", field;
+  std::optional<std::string> separator;
   bool json = false;
 };
 
@@ -73,7 +75,12 @@ void run(DataArguments& arguments) {
   options.folder = arguments.folder;
   options.validation = data::parse_fraction(arguments.validation);
   options.split = parse_split(arguments.split);
-  options.separator = data::unescaped(arguments.separator, "--separator");
+  if (arguments.separator) {
+    options.separator = data::unescaped(*arguments.separator, "--separator");
+    if (options.separator.empty())
+      throw usage_error("--separator is empty, expected the text that ends a document")
+          .with_hint("leave it out if each file is one document");
+  }
   options.format = parse_format(arguments.format);
   if (!arguments.field.empty()) options.field = arguments.field;
   ByteProgress progress;

@@ -1,4 +1,6 @@
 // `stagedtrain eval`: the loss of a checkpoint, tasks that it solves, and text that it writes.
+#include <unistd.h>
+
 #include <memory>
 
 #include "base/error_bar.h"
@@ -148,10 +150,16 @@ void write_text(EvalArguments& a, Json& json) {
   a.sample.device = a.device;
   if (!a.tokenizer.empty()) a.sample.tokenizer = data::read_tokenizer_spec(a.tokenizer);
   std::string text;
+  // A pipe gets the model's own bytes; a terminal must not obey what a model or a prompt says.
+  const bool terminal = ::isatty(STDOUT_FILENO) == 1;
   const train::SampleUnit unit = engine().sample(a.sample, [&](const std::string& piece) {
     text += piece;
     if (a.json) return;
-    print_bytes(piece);
+    if (terminal) {
+      print(piece);
+    } else {
+      print_bytes(piece);
+    }
   });
   const bool ids = unit == train::SampleUnit::ids;
   if (a.json) {

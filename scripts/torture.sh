@@ -8,9 +8,9 @@ usage() {
   cat <<'TEXT'
 usage: scripts/torture.sh [--quick] [PART...]
 Runs the campaign and prints one table: how often, what came of it, and every fault that was found.
-Parts: kills, calls, schedules, files, flips, limits (default: all). --quick runs a twentieth of it.
+Parts: kills, calls, saves, schedules, files, flips, limits (default: all). --quick runs a twentieth of it.
 Builds the program, and once more under the address and undefined-behaviour sanitizers for schedules and files.
-Needs strace for the part `calls`. Takes about an hour on two cores; everything happens in build/torture.
+Needs strace for the parts `calls` and `saves`. Takes about an hour on two cores; everything happens in build/torture.
 TEXT
 }
 [[ ${1:-} != -h && ${1:-} != --help ]] || { usage && exit 0; }
@@ -22,4 +22,4 @@ say "Building it under the sanitizers (about 8 minutes the first time)"
 logged build/sanitized/configure.log cmake -G Ninja -S . -B build/sanitized -DCMAKE_BUILD_TYPE=Debug \
   -DSTAGEDTRAIN_SANITIZE=address,undefined -DTORCH_INCLUDE=
 logged build/sanitized/build.log cmake --build build/sanitized --target stagedtrain --parallel "$(compile_jobs)"
-exec python3 scripts/torture.py "$@"
+exec python3 scripts/torture/campaign.py "$@"

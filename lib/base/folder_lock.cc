@@ -53,10 +53,12 @@ FolderLock::FolderLock(const Path& folder) : folder_(folder) {
         throw make_error(ErrorKind::locked, "{}: another run is using this folder (process {})",
                          folder.string(), holder)
             .with_hint("wait for it, stop it, or give another --out");
-      throw resource_error("{}: cannot lock: {}", path.string(), std::strerror(code))
-          .with_hint(
-              "this file system has no locks (flock), so two runs could destroy each other's "
-              "files; choose an --out on another file system, such as a local disk");
+      Error error = resource_error("{}: cannot lock: {}", path.string(), std::strerror(code));
+      if (code == ENOLCK || code == EOPNOTSUPP || code == ENOSYS)
+        error = error.with_hint(
+            "this file system has no locks (flock), so two runs could destroy each other's "
+            "files; choose an --out on another file system, such as a local disk");
+      throw error;
     }
   } while (!is_in_place());
   const std::string self = std::to_string(::getpid()) + "\n";
@@ -70,8 +72,11 @@ FolderLock::~FolderLock() { ::close(fd_); }
 bool FolderLock::is_in_place() const {
   struct stat held {
   }, named{};
-  return ::fstat(fd_, &held) == 0 && ::stat((folder_ / "lock").c_str(), &named) == 0 &&
-         held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+  const Path path = folder_ / "lock";
+  const bool known = ::fstat(fd_, &held) == 0, there = known && ::stat(path.c_str(), &named) == 0;
+  if (!there && errno != ENOENT && errno != ENOTDIR)
+    throw resource_error("{}: cannot look at the lock: {}", path.string(), std::strerror(errno));
+  return there && held.st_dev == named.st_dev && held.st_ino == named.st_ino;
 }
 
 void FolderLock::check() const {

@@ -75,15 +75,22 @@ Error read_failure(const Path& path, const char* what, int code) {
                     path.string(), what, std::strerror(code));
 }
 
-int open_regular(const Path& path) {
+struct OpenFile {
+  int fd = -1;
+  std::uint64_t size = 0;
+};
+
+OpenFile open_regular(const Path& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) throw read_failure(path, "read", errno);
   struct stat status {};
-  if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+  const int code = ::fstat(fd, &status) == 0 ? 0 : errno;
+  if (code != 0 || !S_ISREG(status.st_mode)) {
     ::close(fd);
+    if (code != 0) throw read_failure(path, "read", code);
     throw input_error("{}: cannot read: not a regular file", path.string());
   }
-  return fd;
+  return {fd, static_cast<std::uint64_t>(status.st_size)};
 }
 
 }  // namespace
@@ -96,7 +103,7 @@ void guard_mapped_files() {
   ::sigaction(SIGBUS, &action, nullptr);
 }
 
-InputFile::InputFile(Path path) : path_(std::move(path)), fd_(open_regular(path_)) {}
+InputFile::InputFile(Path path) : path_(std::move(path)), fd_(open_regular(path_).fd) {}
 InputFile::~InputFile() { ::close(fd_); }
 
 std::uint64_t InputFile::size() const {
@@ -133,10 +140,8 @@ std::string read_text_file(const Path& path, std::uint64_t max_bytes) {
 }
 
 MappedFile::MappedFile(const Path& path) {
-  const int fd = open_regular(path);
-  struct stat status {};
-  ::fstat(fd, &status);
-  size_ = static_cast<std::size_t>(status.st_size);
+  const auto [fd, size] = open_regular(path);
+  size_ = static_cast<std::size_t>(size);
   void* place = size_ ? ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd, 0) : nullptr;
   const int code = errno;
   ::close(fd);

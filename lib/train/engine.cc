@@ -72,7 +72,7 @@ eval::EvalReport score(const Path& path, LiveState& live,
     throw make_error(ErrorKind::diverged,
                      "{}: its loss on {} is {}, expected a finite number: weights of the "
                      "checkpoint are not finite, or too large",
-                     path.string(), file->path().string(), report.loss)
+                     path.string(), file->path().string(), std::abs(report.loss))  // not "-nan"
         .with_hint(
             "'stagedtrain show CHECKPOINT --tensors' lists the weights that are not finite; "
             "choose an earlier checkpoint of the run");

@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <span>
 
 #include "arch/cost.h"
@@ -14,9 +15,9 @@ namespace {
 
 bool ends_in_mid_line(const Path& file) {
   std::error_code none;
-  if (!std::filesystem::exists(file, none) || std::filesystem::file_size(file, none) == 0)
-    return false;
-  return MappedFile(file).bytes().back() != std::byte{'\n'};
+  if (!std::filesystem::exists(file, none)) return false;
+  const MappedFile log(file);
+  return !log.bytes().empty() && log.bytes().back() != std::byte{'\n'};
 }
 
 Json stage_event(const plan::StagePlan& stage) {
@@ -85,8 +86,9 @@ void EventLog::open() {
 bool EventLog::is_in_place() const {
   struct stat named {
   }, held{};
-  return ::stat(file_.c_str(), &named) == 0 && ::fstat(out_->descriptor(), &held) == 0 &&
-         named.st_dev == held.st_dev && named.st_ino == held.st_ino;
+  if (::stat(file_.c_str(), &named) != 0 || ::fstat(out_->descriptor(), &held) != 0)
+    return errno != ENOENT && errno != ENOTDIR;  // what the system does not tell has not changed
+  return named.st_dev == held.st_dev && named.st_ino == held.st_ino;
 }
 
 void EventLog::write(const Json& event) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The campaign of scripts/torture.sh: each part breaks one thing many times and counts what comes of it.
 
-usage: torture.py [--quick] [PART...]
+usage: campaign.py [--quick] [PART...]
 
 A fault is: an exit code that is not documented, a crash or a sanitizer's report, more than 10 seconds where the
 whole command takes less than one, a file that is neither the old nor the new one, training that is lost.
@@ -9,124 +9,17 @@ Exits with 1 if there was any fault.
 """
 
 import argparse
-import concurrent.futures
 import json
 import os
 import random
-import re
 import resource
 import shutil
-import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-PROGRAM = ROOT / "build/release/stagedtrain"
-SANITIZED = ROOT / "build/sanitized/stagedtrain"
-WORK = ROOT / "build/torture"
-DOCUMENTED = {0, 2, 3, 4, 5, 6, 75, 85, 128 + signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGHUP}
-PATIENCE = 10.0  # seconds
-SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:")
-ENVIRONMENT = os.environ | {
-    "OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(WORK / "cache"),
-    # HDF5 itself keeps small blocks after a failure; only our own memory errors count.
-    "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=4096",
-}
-
-SCHEDULE = """\
-seed: 3
-data: {{train: {data}/train.bin, validation: {data}/validation.bin}}
-model: {{architecture: gpt2, layers: 4, width: 32, heads: 2, context: 32, vocab: 256}}
-batch: {{sequences: 4}}
-lr: {{curve: wsd, peak: 3e-3, warmup: 10 steps, decay: 20%}}
-stages:
-  - {{name: small, model: {{layers: 2}}, for: 300 steps}}
-  - {{name: full, grow: [{{operator: depth, layers: 4}}], for: 300 steps}}
-evaluate: {{every: 100 steps, tokens: 2K}}
-checkpoint: {{every: 10 steps, keep: 2}}
-"""
-
-
-class Outcome:
-    """How one command ended."""
-
-    def __init__(self, code, text, seconds):
-        self.code, self.text, self.seconds = code, text, seconds
-
-    def fault(self):
-        if self.seconds > PATIENCE:
-            return f"took {self.seconds:.0f} s"
-        if SANITIZER.search(self.text):
-            return SANITIZER.search(self.text).group(0)
-        if self.code not in DOCUMENTED:
-            return f"exit code {self.code}"
-        return None
-
-
-class Count:
-    """What a part did, for its line of the table."""
-
-    def __init__(self, name):
-        self.name, self.tries, self.codes, self.faults = name, 0, {}, []
-
-    def add(self, what, outcome, extra=None):
-        self.tries += 1
-        self.codes[outcome.code] = self.codes.get(outcome.code, 0) + 1
-        fault = outcome.fault() or extra
-        if fault:
-            self.faults.append(f"{what}: {fault}\n      {outcome.text.strip()[-300:]}")
-
-
-def run(*command, limit=None, user=None, timeout=PATIENCE + 5):
-    """Runs a command; a negative code of Python's becomes 128 + signal."""
-    start = time.monotonic()
-
-    def prepare():
-        if limit:
-            resource.setrlimit(*limit)
-        if user:
-            os.setgid(user)
-            os.setuid(user)
-
-    process = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, env=ENVIRONMENT, preexec_fn=prepare, start_new_session=True)
-    try:
-        text = process.communicate(timeout=timeout)[0]
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        text = process.communicate()[0]
-    code = process.returncode
-    return Outcome(128 - code if code < 0 else code, text.decode("utf-8", "replace"), time.monotonic() - start)
-
-
-def in_parallel(work, inputs):
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield from pool.map(work, inputs)
-
-
-def identity(checkpoint, of="tensors_identity"):
-    """The checksum over a checkpoint's tensors, or its whole content; None if it is not whole."""
-    shown = run(PROGRAM, "show", checkpoint, "--json")
-    return json.loads(shown.text)[of] if shown.code == 0 else None
-
-
-def prepare():
-    """A text, its tokens, a schedule, and a checkpoint with moments."""
-    shutil.rmtree(WORK, ignore_errors=True)
-    WORK.mkdir(parents=True)
-    text = WORK / "text.txt"
-    words = [bytes(random.choices(b"etaoinshrdlu", k=random.randint(2, 8))) for _ in range(300)]
-    text.write_bytes(b" ".join(random.choices(words, k=40000)))
-    must(run(PROGRAM, "data", text, "--out", WORK / "data"))
-    (WORK / "schedule.yaml").write_text(SCHEDULE.format(data=WORK / "data"))
-    must(run(PROGRAM, "train", WORK / "schedule.yaml", "--out", WORK / "whole", timeout=300))
-
-
-def must(outcome):
-    if outcome.code != 0:
-        sys.exit(f"torture: preparing failed with {outcome.code}:\n{outcome.text}")
+from calls import calls, saves
+from common import ENVIRONMENT, PROGRAM, ROOT, SANITIZED, WORK, Count, Outcome, identity, in_parallel, prepare, run
 
 
 # -- kills -----------------------------------------------------------------------------------------------
@@ -163,70 +56,6 @@ def kill_until_done(count, folder, most):
         count.add(f"{folder.name} after {killed} kills", Outcome(process.returncode, text, 0),
                   f"exit code {process.returncode}")
         return None
-
-
-# -- system calls ----------------------------------------------------------------------------------------
-CALLS = ("openat", "read", "pread64", "write", "pwrite64", "fsync", "fdatasync", "ftruncate", "fallocate", "rename",
-         "renameat2", "link", "unlink", "close", "mmap", "mprotect", "madvise", "flock", "lseek",
-         "newfstatat", "memfd_create", "clone3", "getrandom")
-# Not munmap: glibc itself aborts a process whose thread's stack cannot be unmapped, which no kernel refuses.
-WAYS = ("error=EIO", "error=ENOSPC", "error=ENOMEM", "retval=0", "retval=1")
-
-
-def calls(count, tries):
-    """Each system call of a growth fails once in each way: the target is the old file or the whole new one."""
-    source, old = WORK / "whole/stages/small.h5", WORK / "whole/stages/full.h5"
-    grown = WORK / "grown.h5"
-    must(run(PROGRAM, "grow", source, grown, "--operator", "depth", "--layers", "4"))
-    good = {identity(old), identity(grown)}
-    plans = list(call_plans(source))
-    random.shuffle(plans)
-
-    def one(plan):
-        call, way, number = plan
-        target = WORK / f"calls/{call}-{way}-{number}/out.h5"
-        target.parent.mkdir(parents=True)
-        shutil.copy(old, target)
-        outcome = run("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject={call}:{way}:when={number}", PROGRAM,
-                      "grow", source, target, "--operator", "depth", "--layers", "4", "--force", timeout=30)
-        left = [f.name for f in target.parent.iterdir() if f != target]
-        is_good = identity(target) in good
-        shutil.rmtree(target.parent)
-        return plan, outcome, is_good, left
-
-    for plan, outcome, is_good, left in in_parallel(one, plans[:tries]):
-        call, way, _ = plan
-        extra = None if is_good else "the target is neither the old nor the new file"
-        if left and outcome.code == 0 and call not in ("unlink", "close"):
-            extra = f"left behind: {left}"
-        # A loader that is told lies by the kernel before main() runs is not ours.
-        if outcome.code == 127 or "error while loading shared libraries" in outcome.text:
-            continue
-        count.add(" ".join(map(str, plan)), outcome, extra)
-
-
-def call_plans(source):
-    """(call, way, number) for every call that a growth makes after the loader's."""
-    log, target = WORK / "calls.log", WORK / "traced.h5"
-    subprocess.run(["strace", "-f", "-qq", "-o", log, PROGRAM, "grow", source, target, "--operator", "depth", "--layers",
-                    "4"], env=ENVIRONMENT, check=True, capture_output=True)
-    target.unlink()
-    (WORK / "calls").mkdir()
-    seen, ours = {}, False
-    for line in log.read_text(errors="replace").splitlines():
-        call = re.match(r"\d+ +(\w+)\(", line)
-        if not call or call.group(1) not in CALLS:
-            continue
-        name = call.group(1)
-        seen[name] = seen.get(name, 0) + 1
-        ours = ours or "rt_sigaction" in line or str(source) in line
-        if ours:
-            yield from ((name, way, seen[name]) for way in WAYS if sensible(name, way))
-
-
-def sensible(name, way):
-    """Lies are told of reading and writing only; a read that claims a byte it did not read would break any program."""
-    return way.startswith("error") or name in ("write", "pwrite64") or (way == "retval=0" and name in ("read", "pread64"))
 
 
 # -- damaged text and files ------------------------------------------------------------------------------
@@ -366,7 +195,8 @@ def open_to_all(folder):
         path.chmod(0o777 if path.is_dir() else 0o666)
 
 
-PARTS = {"kills": (kills, 400), "calls": (calls, 10**9), "schedules": (schedules, 3000), "files": (files, 2000),
+PARTS = {"kills": (kills, 400), "calls": (calls, 10**9), "saves": (saves, 10**9),
+         "schedules": (schedules, 3000), "files": (files, 2000),
          "flips": (flips, 10**9), "limits": (limits, 400)}
 
 
@@ -383,7 +213,7 @@ def main():
     for name in arguments.parts or PARTS:
         work, tries = PARTS[name]
         count, start = Count(work.__doc__.split(":")[0].rstrip(".")), time.monotonic()
-        work(count, min(tries, 100 if name in ("calls", "flips") else tries // 20) if arguments.quick else tries)
+        work(count, min(tries, 100 if name in ("calls", "saves", "flips") else tries // 20) if arguments.quick else tries)
         counts.append(count)
         print(f"{name}: {count.tries} tries, {len(count.faults)} faults, {time.monotonic() - start:.0f} s", file=sys.stderr)
     print("| what was broken | tries | exit codes | faults |\n|---|---|---|---|")

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -366,4 +367,19 @@ TEST_CASE("too few descriptors are no fault of the file that is read") {
           test::refusal(ErrorKind::resource, [&] { MappedFile file(folder / "a"); });
           return 0;
         }) == 0);
+}
+
+TEST_CASE("a file whose size the system does not tell is not read as if it were empty") {
+  const test::TempDir folder;
+  test::write_text(folder / "a", "x");
+  test::check_child(test::exit_code_of_child([&] {
+    test::refuse_call(SYS_newfstatat, ENOMEM);
+    for (const auto& read : {+[](const Path& path) { MappedFile file(path); },
+                             +[](const Path& path) { InputFile file(path); }}) {
+      const std::string message =
+          test::refusal(ErrorKind::resource, [&] { read(folder / "a"); });
+      if (!contains(message, "cannot read: Cannot allocate memory")) return 1;
+    }
+    return 0;
+  }));
 }

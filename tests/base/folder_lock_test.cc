@@ -65,3 +65,13 @@ TEST_CASE("a file system without locks is no other run: the reason is said") {
     return contains(message, "cannot lock: " + std::string(std::strerror(code))) ? 0 : 1;
   }));
 }
+
+TEST_CASE("a lock that the system does not let us look at is not taken for a lost one") {
+  const test::TempDir folder;
+  test::check_child(test::exit_code_of_child([&] {
+    const FolderLock lock(folder.path());
+    test::refuse_call(SYS_newfstatat, ENOMEM);
+    const std::string message = test::refusal(ErrorKind::resource, [&] { lock.check(); });
+    return contains(message, "cannot look at the lock") ? 0 : 1;
+  }));
+}
