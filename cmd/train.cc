@@ -10,6 +10,7 @@
 #include "cmd/foreign_from.h"
 #include "cmd/launch.h"
 #include "cmd/output.h"
+#include "cmd/seeds.h"
 #include "cmd/teach.h"
 #include "plan/choose.h"
 #include "plan/resolve_files.h"
@@ -18,7 +19,7 @@ namespace stagedtrain::cmd {
 namespace {
 
 struct TrainArguments {
-  std::string schedule, out, scratch_of;
+  std::string schedule, out, scratch_of, seeds;
   std::vector<std::string> edits;
   train::RunRequest request;
   bool scratch = false, json = false;
@@ -49,6 +50,10 @@ into RUN/budget-STEPS. Under wsd they share their stable part, so it is trained 
 are of the planned steps; --scratch-of STAGED makes them % of the steps that a staged run took,
 which are fewer where `until` ended a stage early.
 
+--seeds 3 does all of this three times, with seeds from the schedule's on, into OUT/seed-N, and
+prints the mean of the losses with its standard error over seeds; --seeds 1,5,9 names them. `report`
+takes runs that differ in their seed alone as one.
+
 What a finished run has shown (seconds per token, what the decay gained) is kept in
 ~/.cache/stagedtrain for later plans. Stages of length auto, and until: {slope: auto}, are decided
 by the planner before the first step; a run that goes on keeps what was decided.
@@ -63,6 +68,7 @@ Examples:
   stagedtrain train schedules/demo.yaml --out runs/staged
   stagedtrain train schedules/demo.yaml --out runs/staged --processes 2
   stagedtrain train schedules/demo.yaml --out runs/scratch --scratch
+  stagedtrain train schedules/demo.yaml --out runs/staged --seeds 3
   stagedtrain train big.yaml --out runs/big --stage full          # a batch job for each stage
   stagedtrain train big.yaml --out runs/try --set lr.peak=1e-3 --set stages.full.for='2e15 flops'
   stagedtrain report runs/staged runs/scratch --out report.html)";
@@ -118,14 +124,24 @@ void teach_from(const plan::RunPlan& plan, const Path& folder) {
   teach(plan::speeds_of(plan, log), plan::growths_of(log));
 }
 
-// Its results go into `results`.
+// What the runs of one command came to.
+struct Results {
+  Json json = Json::array();
+  EndLosses losses;  // of runs that have ended; by the name within their seed's folder
+};
+
 void run_one(const TrainArguments& a, const plan::RunPlan& plan, const train::RunRequest& request,
-             Json& results) {
+             Results& results) {
   const train::RunResult result = engine().run(plan, request);
   if (result.done && result.stages.empty()) return;  // another rank of the run tells
-  if (result.done) teach_from(plan, request.out);
+  if (result.done) {
+    teach_from(plan, request.out);
+    const std::string name = a.scratch ? request.out.filename().string() : "at the end";
+    if (std::isfinite(result.stages.back().loss))
+      results.losses[name].push_back(result.stages.back().loss);
+  }
   if (a.json) {
-    results.push_back(result_json(result, request.out));
+    results.json.push_back(result_json(result, request.out));
   } else {
     print(result_text(result, request.out));
   }
@@ -153,7 +169,7 @@ void warn_of_planned_budgets(const plan::RunPlan& plan) {
                     grouped(plan.total_steps)));
 }
 
-void run_scratch(const TrainArguments& a, plan::RunPlan plan, Json& results) {
+void run_scratch(const TrainArguments& a, plan::RunPlan plan, Results& results) {
   train::RunRequest request = a.request;
   if (a.scratch_of.empty()) {
     warn_of_planned_budgets(plan);
@@ -181,6 +197,23 @@ plan::RunPlan plan_of(const TrainArguments& a) {
   return plan::resolve_files(schedule);
 }
 
+// The command of each seed; this one alone without --seeds.
+std::vector<TrainArguments> for_each_seed(const TrainArguments& a) {
+  if (a.seeds.empty()) return {a};
+  std::vector<TrainArguments> all;
+  for (const std::int64_t seed :
+       read_seeds(a.seeds, schedule::load(a.schedule, a.edits).seed)) {
+    TrainArguments& one = all.emplace_back(a);
+    one.edits.push_back(fmt::format("seed={}", seed));
+    one.out = seed_folder(a.out, seed).string();
+    std::error_code none;
+    const Path staged = seed_folder(a.scratch_of, seed);
+    if (!a.scratch_of.empty() && std::filesystem::exists(staged, none))
+      one.scratch_of = staged.string();
+  }
+  return all;
+}
+
 void run(TrainArguments a) {
   tell_ranks(a.launch);
   a.scratch = a.scratch || !a.scratch_of.empty();
@@ -189,17 +222,24 @@ void run(TrainArguments a) {
     throw usage_error(
         "--extend: is not for --scratch; a longer budget is another entry of "
         "scratch.budgets");
-  const plan::RunPlan plan = plan_of(a);
+  const std::vector<TrainArguments> all = for_each_seed(a);
+  const plan::RunPlan first = plan_of(all[0]);
   if (!a.launch.processes.empty() && !is_launched()) return launch(a.launch);
-  Json results = Json::array();
-  if (a.scratch) {
-    run_scratch(a, plan, results);
-  } else {
-    train::RunRequest request = a.request;
-    request.out = a.out;
-    run_one(a, plan, request, results);
+  Results results;
+  for (const TrainArguments& one : all) {
+    if (!a.seeds.empty()) tell(fmt::format("\n{}, into {}\n", one.edits.back(), one.out));
+    const plan::RunPlan plan = &one == &all[0] ? first : plan_of(one);
+    if (a.scratch) {
+      run_scratch(one, plan, results);
+    } else {
+      train::RunRequest request = one.request;
+      request.out = one.out;
+      run_one(one, plan, request, results);
+    }
   }
-  if (a.json && !results.empty()) print(json_text(a.scratch ? results : results[0]) + "\n");
+  if (a.json && !results.json.empty())
+    print(json_text(all.size() > 1 || a.scratch ? results.json : results.json[0]) + "\n");
+  if (!a.json && all.size() > 1) print("\n" + mean_text(results.losses));
 }
 
 void add_rank_options(CLI::App& command, TrainArguments& a) {
@@ -253,6 +293,10 @@ void add_train(CLI::App& app) {
                    "as --scratch, with budgets in % of the steps that the staged run in this "
                    "folder took")
       ->type_name("STAGED");
+  command
+      ->add_option("--seeds", a->seeds,
+                   "train once for each of so many seeds, or of a list, into OUT/seed-N")
+      ->type_name("N|LIST");
   command->add_flag("--replan", a->request.replan,
                     "go on with other lengths of the stages that have not ended, and other keys "
                     "of those that have not begun");

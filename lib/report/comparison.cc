@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "report/fairness.h"
+#include "report/paired.h"
 #include "report/run_names.h"
 #include "report/seeds.h"
 
@@ -159,10 +160,12 @@ DecayedEnd decayed_end(const Run& run, Measure measure) {
 
 Report make_report(std::vector<Run> runs, Seeds seeds) {
   Report report;
-  report.runs = seeds == Seeds::averaged ? mean_over_seeds(std::move(runs)) : std::move(runs);
+  report.runs = seeds == Seeds::averaged ? mean_over_seeds(runs) : runs;
+  const bool has_means = report.runs.size() < runs.size();
   set_labels(report.runs);
   for (std::size_t i = 0; i < report.runs.size(); ++i)
     if (report.runs[i].staged()) report.comparisons.push_back(compare(report.runs, i));
+  if (has_means) pair_by_seed(report, make_report(std::move(runs), Seeds::apart));
   return report;
 }
 

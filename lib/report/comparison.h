@@ -29,7 +29,8 @@ struct MeasureResult {
   Measure measure;
   std::optional<Saving> saving;
   std::optional<LossGap> gap;
-  std::string reason;  // why there is no saving; empty when there is one
+  std::string reason;   // why there is no saving; empty when there is one
+  bool paired = false;  // the errors are those of differences within a seed (report/paired.h)
 };
 
 // One staged run. Its frontier and dominated scratch ends (in FLOPs) are indices into Report::runs.

@@ -132,7 +132,10 @@ Json names(const Report& report, const std::vector<std::size_t>& indices) {
 }
 
 Json result_json(const Report& report, const MeasureResult& result) {
-  Json json{{"saving", nullptr}, {"loss_gap", nullptr}, {"reason", result.reason}};
+  Json json{{"saving", nullptr},
+            {"loss_gap", nullptr},
+            {"reason", result.reason},
+            {"paired_by_seed", result.paired}};
   if (const auto& saving = result.saving)
     json["saving"] = {{"value", number(saving->value)},
                       {"stderr", number(saving->se)},

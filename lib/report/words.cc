@@ -103,6 +103,9 @@ std::string interpolation_sentence(const Report& report, const Saving& saving) {
 
 std::string error_sentence(const Report& report, const Comparison& comparison) {
   const Run& staged = report.runs[comparison.staged];
+  if (comparison[Measure::flops].paired)
+    return "± is one standard error over seeds; that of a saving is of the savings of single "
+           "seeds, each against scratch runs of the same seed.";
   if (!staged.samples.empty())
     return "± is one standard error of the mean over seeds, taken as independent for the staged "
            "and "

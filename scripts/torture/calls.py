@@ -104,22 +104,25 @@ def shuffled(plans):
 def call_plans(command, marker):
     """(call, way, number) for every call that the command makes from the first line on that names the marker.
 
-    strace counts the calls of each thread on its own, so one number stands for all threads that come to it.
+    strace counts the calls of each thread on its own, so one number stands for all threads that come to it. Numbers at
+    which the loader calls before main(), which begins by looking at the standard streams, are left out.
     """
     log = WORK / "calls.log"
     subprocess.run(["strace", "-f", "-qq", "-s", "4096", "-o", log, *map(str, command)], env=ENVIRONMENT, check=True,
                    capture_output=True)
-    seen, ours, given = {}, False, set()
+    seen, ours, given, loader = {}, False, set(), None
     for line in log.read_text(errors="replace").splitlines():
         call = re.match(r"(\d+) +(\w+)\(", line)
         if not call:
             continue
         ours = ours or marker in line
         thread, name = call.groups()
+        if loader is None and "fcntl(0, F_GETFD)" in line:
+            loader = {called: times for (_, called), times in seen.items()}
         if name not in CALLS:
             continue
         number = seen[thread, name] = seen.get((thread, name), 0) + 1
-        if ours and (name, number) not in given:
+        if ours and number > (loader or {}).get(name, 0) and (name, number) not in given:
             given.add((name, number))
             yield from ((name, way, number) for way in WAYS if sensible(name, way))
 

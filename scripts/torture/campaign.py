@@ -216,13 +216,12 @@ def main():
         work(count, min(tries, 100 if name in ("calls", "saves", "flips") else tries // 20) if arguments.quick else tries)
         counts.append(count)
         print(f"{name}: {count.tries} tries, {len(count.faults)} faults, {time.monotonic() - start:.0f} s", file=sys.stderr)
+        for fault in count.faults[:20]:
+            print(f"  {fault}", file=sys.stderr, flush=True)
     print("| what was broken | tries | exit codes | faults |\n|---|---|---|---|")
     for count in counts:
         codes = ", ".join(f"{code}: {times}" for code, times in sorted(count.codes.items()))
         print(f"| {count.name} | {count.tries:,} | {codes} | {len(count.faults)} |")
-    for count in counts:
-        for fault in count.faults[:20]:
-            print(f"\n{count.name}: {fault}", file=sys.stderr)
     return 1 if any(count.faults for count in counts) else 0
 
 

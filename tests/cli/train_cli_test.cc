@@ -251,3 +251,29 @@ TEST_CASE("train --tensorboard writes event files, one for each call") {
   for (const char* tag : {"train/loss", "train/lr", "val/loss", "growth/operators"})
     CHECK(contains(all, tag));
 }
+
+TEST_CASE("train --seeds makes a run for each seed, and report takes them as one") {
+  const Typed typed;
+  const auto result = typed.train({"--seeds", "2"});
+  INFO(result.err);
+  REQUIRE(result.exit_code == 0);
+  CHECK(contains(result.out, "at the end: validation loss"));
+  CHECK(contains(result.out, "over 2 seeds"));
+  const auto loss = [&](const std::string& folder) {
+    const auto again = test::stagedtrain({"train", folder + "/schedule.yaml", "--out", folder, "--json"});
+    INFO(again.err);
+    return parse_json(again.out, "stdout")["stages"].back()["loss"].get<double>();
+  };
+  const Json shown = parse_json(typed.train({"--seeds", "2", "--json"}).out, "stdout");
+  REQUIRE(shown.size() == 2);
+  const double first = loss(shown[0]["run"]), second = loss(shown[1]["run"]);
+  CHECK(first != second);
+  CHECK(contains(result.out, fmt::format("{:.4f} ± {:.4f} over 2 seeds", (first + second) / 2,
+                                         std::abs(first - second) / 2)));
+  const auto report = test::stagedtrain({"report", typed.out, "--json"});
+  INFO(report.err);
+  REQUIRE(report.exit_code == 0);
+  CHECK(parse_json(report.out, "stdout")["runs"].size() == 1);
+  for (const char* wrong : {"0", "two", "3,3", "1,,2", "-1", "1001"})
+    check_refused(typed.train({"--seeds", wrong}), 2, "--seeds: ");
+}

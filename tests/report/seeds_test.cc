@@ -60,6 +60,16 @@ TEST_CASE("the comparison is that of the means, and says so") {
   CHECK(report.comparisons[0].ends.size() == 2);
   REQUIRE(report.comparisons[0][Measure::flops].saving);
   CHECK(contains(verdict(report, report.comparisons[0]), "(mean of seeds 1, 2)"));
+  // One seed is worse than the other in every run alike, so the saving hardly depends on the seed.
+  std::vector<double> savings;
+  const Report apart = make_report(two_seeds(), Seeds::apart);
+  REQUIRE(apart.comparisons.size() == 2);
+  for (const Comparison& one : apart.comparisons)
+    savings.push_back(one[Measure::flops].saving->value);
+  const auto& flops = report.comparisons[0][Measure::flops];
+  CHECK(flops.paired);
+  CHECK(flops.saving->se == Approx(std::abs(savings[0] - savings[1]) / 2));
+  CHECK(flops.saving->value == Approx((savings[0] + savings[1]) / 2).margin(1e-3));
   std::string fine;
   for (const std::string& sentence : fine_print(report, report.comparisons[0])) fine += sentence;
   CHECK(contains(fine, "averaged (seeds 1, 2)"));
@@ -67,6 +77,14 @@ TEST_CASE("the comparison is that of the means, and says so") {
   const Json json = to_json(report);
   CHECK(json["runs"][0]["samples"].size() == 2);
   CHECK(contains(to_text(report), "seed-2/budget-1500"));
+}
+
+TEST_CASE("errors are paired only where every seed has scratch runs of its own") {
+  std::vector<Run> runs = two_seeds();
+  std::erase_if(runs, [](const Run& run) { return run.seed == 2.0 && !run.staged(); });
+  const Report report = make_report(runs);
+  REQUIRE(report.comparisons.size() == 1);
+  CHECK_FALSE(report.comparisons[0][Measure::flops].paired);
 }
 
 TEST_CASE("runs that differ in more than their seed, and runs of one seed, stay apart") {

@@ -1,0 +1,63 @@
+// Reads lists of seeds, and averages what their runs came to.
+#include "cmd/seeds.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/error.h"
+#include "base/error_bar.h"
+#include "base/text.h"
+
+namespace stagedtrain::cmd {
+namespace {
+
+constexpr std::int64_t kMostSeeds = 1000;
+
+std::int64_t read_seed(const std::string& text, const std::string& all) {
+  const auto seed = parse_count(text);
+  if (!seed || *seed < 0)
+    throw usage_error("--seeds: found '{}', expected how many, as 3, or a list, as 1,5,9", all);
+  return *seed;
+}
+
+}  // namespace
+
+std::vector<std::int64_t> read_seeds(const std::string& text, std::int64_t first) {
+  std::vector<std::int64_t> seeds;
+  if (text.find(',') == std::string::npos) {
+    const std::int64_t count = read_seed(text, text);
+    if (count < 1 || count > kMostSeeds)
+      throw usage_error("--seeds: found {}, expected 1 to {}", count, kMostSeeds)
+          .with_hint("one certain seed is --set seed=N");
+    for (std::int64_t i = 0; i < count; ++i) seeds.push_back(first + i);
+    return seeds;
+  }
+  for (const std::string& one : split(text, ',')) {
+    seeds.push_back(read_seed(one, text));
+    if (std::ranges::count(seeds, seeds.back()) > 1)
+      throw usage_error("--seeds: {} is there twice", seeds.back());
+  }
+  return seeds;
+}
+
+Path seed_folder(const Path& folder, std::int64_t seed) {
+  return folder / fmt::format("seed-{}", seed);
+}
+
+std::string mean_text(const EndLosses& losses) {
+  std::string text;
+  for (const auto& [name, all] : losses) {
+    const auto n = static_cast<double>(all.size());
+    double mean = 0, squares = 0;
+    for (const double loss : all) mean += loss / n;
+    for (const double loss : all) squares += (loss - mean) * (loss - mean);
+    const double error = all.size() > 1 ? std::sqrt(squares / (n - 1) / n)
+                                        : std::numeric_limits<double>::quiet_NaN();
+    text += fmt::format("{}: validation loss {} over {} seed{}\n", name,
+                        with_error(mean, error, 4), all.size(), all.size() == 1 ? "" : "s");
+  }
+  return text;
+}
+
+}  // namespace stagedtrain::cmd

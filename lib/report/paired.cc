@@ -1,0 +1,69 @@
+// Collects the savings of single seeds.
+#include "report/paired.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "report/seeds.h"
+
+namespace stagedtrain::report {
+namespace {
+
+// The comparison of this seed's staged run, if it is with scratch runs of the same seed alone.
+const Comparison* comparison_of(const Report& apart, const runlog::Sample& sample) {
+  for (const Comparison& one : apart.comparisons) {
+    const Run& staged = apart.runs[one.staged];
+    if (staged.name != sample.name) continue;
+    const bool paired = std::ranges::all_of(one.ends, [&](std::size_t end) {
+      return seeds_of(apart.runs[end]) == seeds_of(staged);
+    });
+    return paired ? &one : nullptr;
+  }
+  return nullptr;
+}
+
+double error_over_seeds(const std::vector<double>& values) {
+  const auto n = static_cast<double>(values.size());
+  double mean = 0, squares = 0;
+  for (const double value : values) mean += value / n;
+  for (const double value : values) squares += (value - mean) * (value - mean);
+  return std::sqrt(squares / (n - 1) / n);
+}
+
+// The values of `part` (saving or gap) in each seed; none if one of them has no value.
+template <class Part>
+std::vector<double> values_of(const std::vector<const Comparison*>& seeds, Measure measure,
+                              Part part) {
+  std::vector<double> values;
+  for (const Comparison* one : seeds) {
+    const auto& found = (*one)[measure].*part;
+    if (!found || found->reach == Reach::beyond || !std::isfinite(found->value)) return {};
+    values.push_back(found->value);
+  }
+  return values;
+}
+
+void pair_measure(const std::vector<const Comparison*>& seeds, MeasureResult& result) {
+  const auto savings = values_of(seeds, result.measure, &MeasureResult::saving);
+  if (!result.saving || savings.empty()) return;
+  result.saving->se = error_over_seeds(savings);
+  result.paired = true;
+  const auto gaps = values_of(seeds, result.measure, &MeasureResult::gap);
+  if (result.gap && !gaps.empty()) result.gap->se = error_over_seeds(gaps);
+}
+
+}  // namespace
+
+void pair_by_seed(Report& means, const Report& apart) {
+  for (Comparison& comparison : means.comparisons) {
+    const Run& staged = means.runs[comparison.staged];
+    if (staged.samples.size() < 2) continue;
+    std::vector<const Comparison*> seeds;
+    for (const runlog::Sample& sample : staged.samples)
+      seeds.push_back(comparison_of(apart, sample));
+    if (std::ranges::count(seeds, nullptr) > 0) continue;
+    for (MeasureResult& result : comparison.results) pair_measure(seeds, result);
+  }
+}
+
+}  // namespace stagedtrain::report
