@@ -13,6 +13,7 @@
 #include "cmd/seeds.h"
 #include "cmd/teach.h"
 #include "plan/choose.h"
+#include "plan/frontier.h"
 #include "plan/resolve_files.h"
 
 namespace stagedtrain::cmd {
@@ -22,7 +23,7 @@ struct TrainArguments {
   std::string schedule, out, scratch_of, seeds;
   std::vector<std::string> edits;
   train::RunRequest request;
-  bool scratch = false, json = false;
+  bool scratch = false, frontier = false, json = false;
   LaunchOptions launch;
 };
 
@@ -50,6 +51,11 @@ into RUN/budget-STEPS. Under wsd they share their stable part, so it is trained 
 are of the planned steps; --scratch-of STAGED makes them % of the steps that a staged run took,
 which are fewer where `until` ended a stage early.
 
+--frontier trains other sizes from scratch (scratch.frontier: half and twice the layers, and those of
+the earlier stages), each at about the FLOPs of the staged run, into RUN/LAYERSxWIDTH/budget-STEPS.
+`report` then says what staging saves against the best of all sizes too: a final model that is far
+from the best size for its FLOPs saves much against itself and little against that.
+
 --seeds 3 does all of this three times, with seeds from the schedule's on, into OUT/seed-N, and
 prints the mean of the losses with its standard error over seeds; --seeds 1,5,9 names them. `report`
 takes runs that differ in their seed alone as one.
@@ -68,6 +74,7 @@ Examples:
   stagedtrain train schedules/demo.yaml --out runs/staged
   stagedtrain train schedules/demo.yaml --out runs/staged --processes 2
   stagedtrain train schedules/demo.yaml --out runs/scratch --scratch
+  stagedtrain train schedules/demo.yaml --out runs/frontier --frontier
   stagedtrain train schedules/demo.yaml --out runs/staged --seeds 3
   stagedtrain train big.yaml --out runs/big --stage full          # a batch job for each stage
   stagedtrain train big.yaml --out runs/try --set lr.peak=1e-3 --set stages.full.for='2e15 flops'
@@ -136,7 +143,9 @@ void run_one(const TrainArguments& a, const plan::RunPlan& plan, const train::Ru
   if (result.done && result.stages.empty()) return;  // another rank of the run tells
   if (result.done) {
     teach_from(plan, request.out);
-    const std::string name = a.scratch ? request.out.filename().string() : "at the end";
+    const std::string size =
+        a.frontier ? request.out.parent_path().filename().string() + " " : std::string();
+    const std::string name = a.scratch ? size + request.out.filename().string() : "at the end";
     if (std::isfinite(result.stages.back().loss))
       results.losses[name].push_back(result.stages.back().loss);
   }
@@ -169,21 +178,32 @@ void warn_of_planned_budgets(const plan::RunPlan& plan) {
                     grouped(plan.total_steps)));
 }
 
-void run_scratch(const TrainArguments& a, plan::RunPlan plan, Results& results) {
+// Each budget in a folder of its own.
+void run_budgets(const TrainArguments& a, const std::vector<plan::RunPlan>& budgets,
+                 const Path& folder, Results& results) {
   train::RunRequest request = a.request;
-  if (a.scratch_of.empty()) {
-    warn_of_planned_budgets(plan);
-  } else {
-    plan.total_steps = steps_of_run(a.scratch_of);  // what budgets in % are of
-  }
-  for (const plan::RunPlan& budget : plan::resolve_scratch(plan)) {
-    request.out = Path(a.out) / fmt::format("budget-{}", budget.total_steps);
+  for (const plan::RunPlan& budget : budgets) {
+    request.out = folder / fmt::format("budget-{}", budget.total_steps);
     tell(fmt::format("\nfrom scratch, {} steps, into {}\n", grouped(budget.total_steps),
                      request.out.string()));
     run_one(a, budget, request, results);
     request.branch_of.reset();
     if (budget.branch_step) request.branch_of = request.out / "branch.h5";
   }
+}
+
+void run_frontier(const TrainArguments& a, const plan::RunPlan& plan, Results& results) {
+  for (const plan::SizeRuns& size : plan::resolve_frontier(plan))
+    run_budgets(a, size.budgets, Path(a.out) / size.name, results);
+}
+
+void run_scratch(const TrainArguments& a, plan::RunPlan plan, Results& results) {
+  if (a.scratch_of.empty()) {
+    warn_of_planned_budgets(plan);
+  } else {
+    plan.total_steps = steps_of_run(a.scratch_of);  // what budgets in % are of
+  }
+  run_budgets(a, plan::resolve_scratch(plan), a.out, results);
 }
 
 // A run that goes on keeps what was chosen for it when it began.
@@ -216,7 +236,9 @@ std::vector<TrainArguments> for_each_seed(const TrainArguments& a) {
 
 void run(TrainArguments a) {
   tell_ranks(a.launch);
-  a.scratch = a.scratch || !a.scratch_of.empty();
+  if (a.frontier && (a.scratch || !a.scratch_of.empty()))
+    throw usage_error("--frontier: trains other sizes, --scratch the final model; run both");
+  a.scratch = a.scratch || a.frontier || !a.scratch_of.empty();
   if (a.scratch && !a.request.stage.empty()) throw usage_error("--stage: --scratch has no stages");
   if (a.scratch && a.request.extend)
     throw usage_error(
@@ -229,7 +251,9 @@ void run(TrainArguments a) {
   for (const TrainArguments& one : all) {
     if (!a.seeds.empty()) tell(fmt::format("\n{}, into {}\n", one.edits.back(), one.out));
     const plan::RunPlan plan = &one == &all[0] ? first : plan_of(one);
-    if (a.scratch) {
+    if (a.frontier) {
+      run_frontier(one, plan, results);
+    } else if (a.scratch) {
       run_scratch(one, plan, results);
     } else {
       train::RunRequest request = one.request;
@@ -288,6 +312,8 @@ void add_train(CLI::App& app) {
                    "this stage alone; the stage before must have ended in RUN")
       ->type_name("NAME");
   command->add_flag("--scratch", a->scratch, "train the final model from scratch, for comparison");
+  command->add_flag("--frontier", a->frontier,
+                    "train other sizes from scratch, for comparison with the best of them");
   command
       ->add_option("--scratch-of", a->scratch_of,
                    "as --scratch, with budgets in % of the steps that the staged run in this "

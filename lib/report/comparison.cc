@@ -41,7 +41,7 @@ std::vector<std::size_t> partners(const std::vector<Run>& runs, const Run& stage
   std::vector<std::size_t> found, same_seed;
   std::string unknown;
   for (std::size_t i = 0; i < runs.size(); ++i) {
-    if (runs[i].staged()) continue;
+    if (runs[i].staged() || is_other_size(runs[i], staged)) continue;
     if (std::string why = mismatch(staged, runs[i]); !why.empty()) {
       notes.push_back("Not compared: " + why);
     } else {
@@ -135,6 +135,7 @@ Comparison compare(const std::vector<Run>& runs, std::size_t staged) {
         named(runs[i]))));
   for (Measure measure : kMeasures)
     comparison.results[static_cast<std::size_t>(measure)] = compare_in(measure, runs, comparison);
+  comparison.free_size = compare_with_sizes(runs, staged, comparison.ends);
   return comparison;
 }
 

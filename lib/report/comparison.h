@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "report/free_size.h"
 #include "report/savings.h"
 #include "runlog/run_log.h"
 
@@ -39,6 +40,7 @@ struct Comparison {
   std::vector<std::size_t> ends;       // decayed scratch ends compared with, by rising FLOPs
   std::vector<std::size_t> dominated;  // of these, those set aside: another costs less, loses less
   std::array<MeasureResult, 3> results;
+  std::optional<FreeSize> free_size;  // against the best of several sizes
   std::vector<std::string> notes;  // what else a reader must know, a sentence each
   const MeasureResult& operator[](Measure m) const { return results[static_cast<std::size_t>(m)]; }
 };

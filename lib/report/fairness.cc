@@ -64,10 +64,16 @@ void compare_tokens(const char* what, const std::string& path, const std::string
 }  // namespace
 
 std::vector<std::string> differences(const Run& run, const Run& reference) {
-  std::vector<std::string> found;
+  std::vector<std::string> found = differences_but_size(run, reference);
   if (!(run.final_model == reference.final_model))
-    found.push_back(fmt::format("it has another model ({}, not {})", describe(run.final_model),
-                                describe(reference.final_model)));
+    found.insert(found.begin(),
+                 fmt::format("it has another model ({}, not {})", describe(run.final_model),
+                             describe(reference.final_model)));
+  return found;
+}
+
+std::vector<std::string> differences_but_size(const Run& run, const Run& reference) {
+  std::vector<std::string> found;
   compare_tokens("it was trained on other data", run.train_data, run.train_fingerprint,
                  reference.train_data, reference.train_fingerprint, found);
   compare_tokens("it was scored on other validation data", run.validation_data,

@@ -131,19 +131,23 @@ Json names(const Report& report, const std::vector<std::size_t>& indices) {
   return list;
 }
 
+Json saving_json(const Report& report, const Saving& saving) {
+  return {{"value", number(saving.value)},
+          {"stderr", number(saving.se)},
+          {"reach", reach_key(saving.reach)},
+          {"scratch_cost", number(saving.scratch_cost)},
+          {"at_least", number(saving.at_least)},
+          {"at_most", number(saving.at_most)},
+          {"between", names(report, {saving.low, saving.high})}};
+}
+
 Json result_json(const Report& report, const MeasureResult& result) {
   Json json{{"saving", nullptr},
             {"loss_gap", nullptr},
             {"reason", result.reason},
             {"paired_by_seed", result.paired}};
   if (const auto& saving = result.saving)
-    json["saving"] = {{"value", number(saving->value)},
-                      {"stderr", number(saving->se)},
-                      {"reach", reach_key(saving->reach)},
-                      {"scratch_cost", number(saving->scratch_cost)},
-                      {"at_least", number(saving->at_least)},
-                      {"at_most", number(saving->at_most)},
-                      {"between", names(report, {saving->low, saving->high})}};
+    json["saving"] = saving_json(report, *saving);
   if (const auto& gap = result.gap)
     json["loss_gap"] = {{"value", number(gap->value)},
                         {"stderr", number(gap->se)},
@@ -151,6 +155,13 @@ Json result_json(const Report& report, const MeasureResult& result) {
                         {"scratch_loss", number(gap->scratch_loss)},
                         {"between", names(report, {gap->low, gap->high})}};
   return json;
+}
+
+Json free_size_json(const Report& report, const std::optional<FreeSize>& found) {
+  if (!found) return nullptr;
+  return {{"best", found->size},
+          {"sizes", found->sizes},
+          {"saving", saving_json(report, found->saving)}};
 }
 
 Json comparison_json(const Report& report, const Comparison& comparison) {
@@ -162,6 +173,7 @@ Json comparison_json(const Report& report, const Comparison& comparison) {
           {"dominated", names(report, comparison.dominated)},
           {"verdict", verdict(report, comparison)},
           {"savings", savings},
+          {"free_size", free_size_json(report, comparison.free_size)},
           {"notes", comparison.notes}};
 }
 

@@ -69,6 +69,21 @@ std::string insignificance(const MeasureResult& flops) {
                : "";
 }
 
+// The second meaning of a saving, or that it is not known.
+std::string free_size_words(const Comparison& comparison) {
+  if (!comparison.free_size)
+    return " Other sizes were not trained (train --frontier): against the best of them it may save "
+           "less.";
+  const FreeSize& free = *comparison.free_size;
+  const std::string sizes = join(free.sizes, ", ");
+  if (free.is_final_model)
+    return fmt::format(" No other size of {} does better from scratch, so it saves as much against "
+                       "the best of them.",
+                       sizes);
+  return fmt::format(" Against the best size of {} from scratch, {}, it took {}.", sizes, free.size,
+                     saving_words({.measure = Measure::flops, .saving = free.saving}));
+}
+
 std::string ends_sentence(const Report& report, const Comparison& comparison) {
   std::vector<std::string> costs;
   for (std::size_t i : comparison.ends) costs.push_back(flops_text(report.runs[i].end->at.flops));
@@ -269,7 +284,7 @@ std::string verdict(const Report& report, const Comparison& comparison) {
   if (flops.gap)
     if (const std::string words = gap_words(*flops.gap); !words.empty())
       text += "; at equal FLOPs its loss is " + words;
-  return text + "." + insignificance(flops);
+  return text + "." + insignificance(flops) + free_size_words(comparison);
 }
 
 std::string empty_verdict(const Report& report) {

@@ -175,13 +175,33 @@ struct StageSpec {
   }
 };
 
+struct FrontierSpec {
+  Tree sizes;
+  std::vector<Duration> budgets{{70, DurationUnit::percent},
+                                {100, DurationUnit::percent},
+                                {140, DurationUnit::percent}};
+  template <class V>
+  void fields(V& v) {
+    v("sizes", sizes,
+      {.doc = "the keys of model in which each size differs from the final one, as [{layers: 4}, "
+              "{layers: 24}] (default: those of earlier stages, half and twice the layers)",
+       .shape = "list of map"});
+    v("budgets", budgets,
+      {.doc = "lengths at which each size is decayed: % of the staged run's FLOPs, steps, tokens "
+              "or flops"});
+  }
+};
+
 struct ScratchSpec {
   std::vector<Duration> budgets{{60, DurationUnit::percent}, {100, DurationUnit::percent}};
+  FrontierSpec frontier;
   template <class V>
   void fields(V& v) {
     v("budgets", budgets,
       {.doc = "lengths at which `train --scratch` decays the final model trained from scratch: % "
               "of the staged run's steps, steps, tokens or flops"});
+    v("frontier", frontier,
+      {.doc = "other sizes than the final model's, which `train --frontier` trains from scratch"});
   }
 };
 

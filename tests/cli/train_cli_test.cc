@@ -277,3 +277,26 @@ TEST_CASE("train --seeds makes a run for each seed, and report takes them as one
   for (const char* wrong : {"0", "two", "3,3", "1,,2", "-1", "1001"})
     check_refused(typed.train({"--seeds", wrong}), 2, "--seeds: ");
 }
+
+TEST_CASE("train --frontier trains other sizes, and report compares with the best of all") {
+  const Typed typed;
+  REQUIRE(typed.train().exit_code == 0);
+  const auto trained = [&](const std::string& option) {
+    const auto result = test::stagedtrain(
+        {"train", typed.schedule, "--out", typed.out + option, option, "--json"});
+    INFO(result.err);
+    REQUIRE(result.exit_code == 0);
+    return parse_json(result.out, "stdout");
+  };
+  CHECK(trained("--scratch").size() == 2);
+  const Json sizes = trained("--frontier");
+  REQUIRE(sizes.size() == 6);  // 1 and 4 layers, three budgets each
+  CHECK(contains(sizes[0]["run"], "/1x16/budget-"));
+  CHECK(contains(sizes[3]["run"], "/4x16/budget-"));
+  const auto report = test::stagedtrain(
+      {"report", typed.out, typed.out + "--scratch", typed.out + "--frontier", "--json"});
+  INFO(report.err);
+  REQUIRE(report.exit_code == 0);
+  CHECK(parse_json(report.out, "stdout")["comparisons"][0]["free_size"]["sizes"].size() == 3);
+  check_refused(typed.train({"--frontier", "--scratch"}), 2, "--frontier: trains other sizes");
+}

@@ -1,0 +1,80 @@
+// From sizes and shares of FLOPs to plans from scratch.
+#include "plan/frontier.h"
+
+#include <algorithm>
+
+#include "plan/chosen_stages.h"
+
+namespace stagedtrain::plan {
+namespace {
+
+using schedule::Schedule;
+
+Tree layers_of(std::int64_t layers) {
+  Tree size = Tree::map();
+  size.set("layers", Tree::scalar(std::to_string(layers)));
+  return size;
+}
+
+// Stages that are wider or have other heads differ in more than their layers.
+Tree size_of(const arch::ModelConfig& model, const arch::ModelConfig& last) {
+  Tree size = layers_of(model.layers);
+  const auto set = [&](const char* key, std::int64_t own, std::int64_t of_last) {
+    if (own != of_last) size.set(key, Tree::scalar(std::to_string(own)));
+  };
+  set("width", model.width, last.width);
+  set("heads", model.heads, last.heads);
+  set("kv_heads", model.kv_heads, last.kv_heads);
+  set("head_dim", model.head_dim, last.head_dim);
+  set("ffn", model.ffn, last.ffn);
+  set("experts", model.experts, last.experts);
+  return size;
+}
+
+std::vector<Tree> default_sizes(const RunPlan& staged) {
+  std::vector<Tree> sizes;
+  const arch::ModelConfig& last = staged.final_model;
+  for (const StagePlan& stage : staged.stages)
+    if (stage.model.context == last.context) sizes.push_back(size_of(stage.model, last));
+  if (last.layers > 1) sizes.push_back(layers_of(last.layers / 2));
+  sizes.push_back(layers_of(2 * last.layers));
+  return sizes;
+}
+
+Schedule with_model(const Schedule& s, const Tree& size) {
+  Schedule one = s;
+  read_fields(size, one.model, "scratch.frontier.sizes");
+  one.scratch.budgets.clear();
+  return one;
+}
+
+}  // namespace
+
+std::vector<SizeRuns> resolve_frontier(const RunPlan& staged) {
+  const Schedule& s = staged.schedule;
+  const Tree& given = s.scratch.frontier.sizes;
+  const bool chosen = given.kind == Tree::Kind::none;
+  std::vector<SizeRuns> all;
+  for (const Tree& size : chosen ? default_sizes(staged) : given.items) {
+    RunPlan one = staged;
+    one.schedule = with_model(s, size);
+    one.final_model =
+        at_place(size, "scratch.frontier.sizes", [&] { return arch::resolved(one.schedule.model); });
+    const std::string name = size_name(one.final_model);
+    const bool again = std::ranges::find(all, name, &SizeRuns::name) != all.end();
+    if (one.final_model == staged.final_model || again) {
+      if (chosen) continue;
+      throw size.error("scratch.frontier.sizes: {} is {}", name,
+                       again ? "there twice" : "the final model, which --scratch trains");
+    }
+    for (Duration budget : s.scratch.frontier.budgets) {
+      if (budget.unit == DurationUnit::percent)
+        budget = {budget.amount / 100 * staged.flops, DurationUnit::flops};
+      one.schedule.scratch.budgets.push_back(budget);
+    }
+    all.push_back({name, resolve_scratch(one)});
+  }
+  return all;
+}
+
+}  // namespace stagedtrain::plan

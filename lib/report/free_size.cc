@@ -1,0 +1,62 @@
+// Interpolates within each size, and takes the size that needs the fewest FLOPs.
+#include "report/free_size.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <map>
+
+#include "report/comparison.h"
+#include "report/fairness.h"
+
+namespace stagedtrain::report {
+namespace {
+
+using Ends = std::vector<std::size_t>;
+
+std::optional<Saving> saving_of(const std::vector<Run>& runs, const Run& staged, const Ends& ends) {
+  std::vector<DecayedEnd> decayed;
+  for (const std::size_t i : ends) decayed.push_back(decayed_end(runs[i], Measure::flops));
+  std::optional<Saving> found = saving(decayed_end(staged, Measure::flops), decayed);
+  if (!found || found->reach == Reach::beyond) return {};
+  found->low = ends[found->low];
+  found->high = ends[found->high];
+  return found;
+}
+
+}  // namespace
+
+bool is_other_size(const Run& run, const Run& staged) {
+  const arch::ModelConfig &a = run.final_model, &b = staged.final_model;
+  return !run.staged() && !(a == b) && a.architecture == b.architecture && a.vocab == b.vocab &&
+         a.context == b.context && run.from.empty() && run.comparable() &&
+         differences_but_size(run, staged).empty();
+}
+
+std::string size_of(const Run& run) {
+  return fmt::format("{}x{}", run.final_model.layers, run.final_model.width);
+}
+
+std::optional<FreeSize> compare_with_sizes(const std::vector<Run>& runs, std::size_t index,
+                                           const Ends& own) {
+  const Run& staged = runs[index];
+  if (!staged.comparable()) return {};
+  std::map<std::string, Ends> by_size;
+  for (std::size_t i = 0; i < runs.size(); ++i)
+    if (is_other_size(runs[i], staged)) by_size[size_of(runs[i])].push_back(i);
+  if (by_size.empty()) return {};
+  const std::string own_size = size_of(staged);
+  by_size[own_size] = own;
+  std::optional<FreeSize> best;
+  std::vector<std::string> sizes;
+  for (const auto& [size, ends] : by_size) {
+    sizes.push_back(size);
+    const std::optional<Saving> found = saving_of(runs, staged, ends);
+    if (found && (!best || found->value < best->saving.value))
+      best = FreeSize{size, {}, *found, size == own_size};
+  }
+  if (best) best->sizes = sizes;
+  return best;
+}
+
+}  // namespace stagedtrain::report
