@@ -260,7 +260,8 @@ Outlook forecast(const RunPlan& plan, const RunCost& cost, const PlanningLaw& la
                   annealed ? "a constant rate, the last one after the decay as own decays gained"
                            : law.end, law.published, {}, {}, "", {}};
   if (!plan.schedule.from.empty()) {
-    outlook.nothing = fmt::format("the run starts from {}, which no law knows", plan.schedule.from);
+    outlook.nothing = fmt::format("the run starts from the checkpoint {}, whose history a scaling law cannot model",
+                                  plan.schedule.from);
     return outlook;
   }
   outlook.nothing = why_nothing(plan, law);

@@ -345,9 +345,9 @@ double tokens_to(const Problem& problem, double loss) {
   const double tokens = problem.final_size().curve->tokens(loss);
   if (std::isfinite(tokens) && tokens >= problem.step_tokens) return tokens;
   throw usage_error(
-      "a loss of {}: {} never falls below {:.4f} and {}", loss, problem.final_size().name,
-      problem.final_size().curve->floor(),
-      tokens < problem.step_tokens ? "has less before its first step" : "so never comes to it");
+      "a loss of {}: {} {}: its asymptote is {:.4f}", loss, problem.final_size().name,
+      tokens < problem.step_tokens ? "is below it before its first step" : "cannot reach it",
+      problem.final_size().curve->floor());
 }
 
 }  // namespace

@@ -125,7 +125,7 @@ struct PlanSpec {
       {.doc = "what a grown model remembers: loss-state, mixing, rho=X, or auto (rho, if earlier "
               "runs measured it for these operators, else loss-state)"});
     v("cost", cost,
-      {.doc = "what is to be small; seconds need plan --measure first",
+      {.doc = "what to minimize; seconds needs a plan --measure before",
        .choices = {"flops", "seconds"}});
     v("scratch", scratch,
       {.doc = "length of the run of the final model from scratch whose loss is to be reached: "

@@ -122,7 +122,7 @@ TEST_CASE("plan --optimize refuses what it cannot plan") {
   refused({"--optimize", "--transfer", "rho=1e-9"}, "found 'rho=1e-9', expected a number from 0.1");
   refused({"--optimize", "--tokens", "many"}, "expected tokens");
   refused({"--optimize", "--stages", "0"}, "--stages");
-  refused({"--optimize", "--transfer", "mixing", "--mixing", "3G"}, "expected something left");
+  refused({"--optimize", "--transfer", "mixing", "--mixing", "3G"}, "the run is too short to grow");
 }
 
 TEST_CASE("plan prices a schedule and foretells its losses") {

@@ -190,8 +190,8 @@ TEST_CASE("mixing saves the cost ratio's share of the time before the jump, in e
 TEST_CASE("growth under mixing is refused when it no longer fits before the decay") {
   const RunLength run{.tokens = 1e9, .decay = 2e8, .mixing = 9e8};
   CHECK(test::refusal(ErrorKind::usage, [&] { run.last_growth(); }) ==
-        "growth under mixing: 1G tokens less 200M of decay, 900M of mixing and 0 of margin, "
-        "expected something left | train longer, or give a shorter mixing time if one was "
+        "the run is too short to grow: it has 1G tokens, but decay takes 200M, mixing 900M and "
+        "margin 0 | train longer, or give a shorter mixing time if one was "
         "measured");
 }
 

@@ -154,7 +154,7 @@ TEST_CASE("what cannot be chosen is refused with the reason") {
   CHECK(contains(refused({"model.vocab=2", "plan.scratch=10"}), "guessing among"));
   CHECK(contains(refused({"from=some.h5"}), "expected fresh weights"));
   CHECK(contains(refused({"plan.transfer=mixing", "plan.scratch=100", "plan.mixing=90"}),
-                 "expected something left"));
+                 "the run is too short to grow"));
 }
 
 TEST_CASE("a run that goes on keeps what was chosen for it") {
