@@ -109,7 +109,7 @@ TEST_CASE("plan --optimize refuses what it cannot plan") {
   };
   refused({"--loss", "3"}, "--optimize");
   refused({"--optimize", "--loss", "3", "--cost", "1e18"}, "--cost");
-  refused({"--optimize", "--loss", "1"}, "never falls below");
+  refused({"--optimize", "--loss", "1"}, "its asymptote is");
   refused({"--optimize", "--cost", "much"}, "expected a number in the unit of --unit");
   refused({"--optimize", "--cost", "1e18", "--unit", "joules"}, "expected flops, seconds or money");
   refused({"--optimize", "--unit", "seconds"}, "--set machine.flops=312T");
