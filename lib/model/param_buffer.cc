@@ -3,6 +3,7 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include "arch/muon_matrices.h"
 #include "base/error.h"
 #include "base/memory_advice.h"
 
@@ -40,6 +41,24 @@ Segment part_of(const Segment& whole, const state::AgedRegion& region, std::int6
   return part;
 }
 
+// One segment for each region, or the whole tensor if it has none.
+std::vector<Segment> parts_of(const Segment& whole, const std::vector<state::AgedRegion>& regions,
+                              std::int64_t columns) {
+  if (regions.empty()) return {whole};
+  std::vector<Segment> parts;
+  for (const state::AgedRegion& region : regions) parts.push_back(part_of(whole, region, columns));
+  return parts;
+}
+
+// Adds a tensor's parts. A tensor of one part joins what lies before it if both are treated alike.
+void append(const std::vector<Segment>& parts, std::vector<Segment>& segments) {
+  if (parts.size() == 1 && !segments.empty() && joins(segments.back(), parts.front())) {
+    segments.back().count += parts.front().count;
+  } else {
+    segments.insert(segments.end(), parts.begin(), parts.end());
+  }
+}
+
 at::Tensor flat_zeros(std::int64_t size, const at::TensorOptions& options) {
   at::Tensor flat = at::empty({size}, options);
   if (flat.is_cpu()) prefer_huge_pages(flat.data_ptr(), flat.nbytes());
@@ -71,24 +90,24 @@ ParamBuffer::ParamBuffer(const arch::ParamTable& table, at::ScalarType master, a
 void ParamBuffer::set_histories(const std::vector<state::TensorHistory>& histories,
                                 std::int64_t train_from_generation) {
   segments_.clear();
+  other_segments_.clear();
+  matrices_.clear();
   for (const std::size_t i : order_) {
     const state::TensorHistory& h = histories[i];
-    Segment whole{offsets_[i], table_[i].count(), 1,
-                  0,           table_[i].decays,  h.generation < train_from_generation,
-                  h.age,       h.lr_scale,        h.decay_scale,
-                  h.eps_scale};
-    if (h.regions.empty()) {
-      if (!segments_.empty() && joins(segments_.back(), whole)) {
-        segments_.back().count += whole.count;
-      } else {
-        segments_.push_back(whole);
-      }
-      continue;
-    }
+    const Segment whole{offsets_[i], table_[i].count(), 1,
+                        0,           table_[i].decays,  h.generation < train_from_generation,
+                        h.age,       h.lr_scale,        h.decay_scale,
+                        h.eps_scale};
     const std::vector<std::int64_t> shape = table_[i].shape();
     const std::int64_t columns = shape.size() == 2 ? shape[1] : 1;
-    for (const state::AgedRegion& region : h.regions)
-      segments_.push_back(part_of(whole, region, columns));
+    const std::vector<Segment> parts = parts_of(whole, h.regions, columns);
+    append(parts, segments_);
+    if (arch::is_muon_matrix(table_[i])) {
+      matrices_.push_back(
+          {whole.offset, shape[0], columns, whole.frozen, h.lr_scale, h.eps_scale, parts});
+    } else {
+      append(parts, other_segments_);
+    }
   }
 }
 

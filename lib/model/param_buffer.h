@@ -20,6 +20,15 @@ struct Segment {
   double lr_scale = 1, decay_scale = 1, eps_scale = 1;
 };
 
+// A matrix of the blocks (arch::is_muon_matrix), which an optimizer may treat as a whole. Its parts
+// cover it once; their offsets are in the flat buffers, and their scales are the matrix's own.
+struct Matrix {
+  std::int64_t offset = 0, rows = 0, columns = 0;
+  bool frozen = false;
+  double lr_scale = 1, eps_scale = 1;
+  std::vector<Segment> parts;
+};
+
 // All four buffers are 1-D, of the master type (float32 or float64), on one device. Layout: tensors
 // that decay first, then the others, each in table order, so that query, key and value of a layer
 // form one packed matrix, and the optimizer needs few passes. Views share the buffers' memory.
@@ -32,7 +41,10 @@ class ParamBuffer {
   at::Tensor& grads() { return grads_; }
   at::Tensor& exp_avg() { return exp_avg_; }
   at::Tensor& exp_avg_sq() { return exp_avg_sq_; }
+  // All tensors; the matrices of the blocks; and all but these.
   const std::vector<Segment>& segments() const { return segments_; }
+  const std::vector<Matrix>& matrices() const { return matrices_; }
+  const std::vector<Segment>& other_segments() const { return other_segments_; }
 
   // The weights in bfloat16, of the same layout, for models that compute with those; undefined
   // where keep_copy was not called. Who changes the weights brings it up to date.
@@ -72,7 +84,8 @@ class ParamBuffer {
   std::vector<std::int64_t> offsets_;
   std::vector<std::size_t> order_;  // table indices in buffer order
   at::Tensor weights_, grads_, exp_avg_, exp_avg_sq_, copy_;
-  std::vector<Segment> segments_;
+  std::vector<Segment> segments_, other_segments_;
+  std::vector<Matrix> matrices_;
   bool own_cuda_ = false;
 };
 

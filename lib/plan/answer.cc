@@ -147,7 +147,7 @@ std::string stages_text(const FullPlan& full) {
                   short_count(plan.flops), "", ""});
   if (losses && all > 1) {
     const Forecast& f = full.outlook.forecasts[0];
-    const double flops = f.scratch_tokens * arch::flops_per_token(plan.stages.back().model);
+    const double flops = f.scratch_tokens * flops_per_token(plan.schedule, plan.stages.back().model);
     rows.push_back({"scratch", "", "", "", short_count(f.scratch_tokens), short_count(flops), "",
                     fmt::format("{:.4f}", f.stages.back().end.loss)});
   }

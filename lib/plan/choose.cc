@@ -101,7 +101,7 @@ class Chooser {
   }
 
   double cost(const StagePlan& stage, const Measurements& measurements) const {
-    if (asked_.plan.cost == "flops") return arch::flops_per_token(stage.model);
+    if (asked_.plan.cost == "flops") return flops_per_token(asked_, stage.model);
     const Measurement* found = measurements.find(measurement_key(plan_, stage));
     if (!found)
       throw usage_error("plan.cost: seconds, but stage {} was not measured", stage.name)
@@ -115,7 +115,7 @@ class Chooser {
     const Duration& length = *asked_.plan.scratch;
     if (length.unit == DurationUnit::tokens) return length.amount;
     if (length.unit == DurationUnit::flops)
-      return length.amount / arch::flops_per_token(plan_.final_model);
+      return length.amount / flops_per_token(asked_, plan_.final_model);
     return length.amount * step_tokens_;
   }
 

@@ -64,7 +64,7 @@ LossRange ranged(double loss, std::vector<double> sampled) {
 
 Savings savings(const RunPlan& plan, const RunCost& cost, double scratch_tokens) {
   const StagePlan& last = plan.stages.back();
-  const double full = arch::flops_per_token(last.model);
+  const double full = flops_per_token(plan.schedule, last.model);
   const double attention = arch::attention_flops_per_token(last.model);
   const auto saved = [&](double spent, double per_token) {
     return 1 - spent / (per_token * scratch_tokens);
@@ -114,12 +114,12 @@ Forecast made(const RunPlan& plan, const RunCost& cost, const PlanningLaw& law,
   const StagePlan& last = plan.stages.back();
   forecast.scratch_tokens = best.scratch_tokens;
   forecast.scratch_loss =
-      law.curve(law.parameters(last.params))->loss(plan.flops / arch::flops_per_token(last.model));
+      law.curve(law.parameters(last.params))->loss(plan.flops / flops_per_token(plan.schedule, last.model));
   forecast.savings = savings(plan, cost, best.scratch_tokens);
   std::vector<double> saved;
   for (const Walk& sample : samples)
     saved.push_back(1 - cost.total.flops /
-                            (arch::flops_per_token(last.model) * sample.scratch_tokens));
+                            (flops_per_token(plan.schedule, last.model) * sample.scratch_tokens));
   forecast.flops_range = ranged(forecast.savings.flops, std::move(saved)).range;
   const Curve curve = law.curve(law.parameters(last.params));
   if (const auto gain = decay_gain(plan, law, *curve, best.scratch_tokens))
@@ -169,7 +169,7 @@ std::vector<GrowthWindow> growth_windows(const RunPlan& plan, const PlanningLaw&
   for (std::size_t i = 1; i < plan.stages.size(); ++i) {
     const StagePlan &from = plan.stages[i - 1], &to = plan.stages[i];
     const auto size = [&](const StagePlan& stage) {
-      return law::Size{stage.name, arch::flops_per_token(stage.model),
+      return law::Size{stage.name, flops_per_token(plan.schedule, stage.model),
                        law.curve(law.parameters(stage.params))};
     };
     const double step_tokens = static_cast<double>(from.tokens) / static_cast<double>(from.steps);

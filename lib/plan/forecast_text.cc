@@ -49,7 +49,7 @@ namespace {
 // What the staged run is worth, in both directions.
 std::string against_scratch(const RunPlan& plan, const Forecast& f) {
   const double end = f.stages.back().end.loss;
-  const double per_token = arch::flops_per_token(plan.stages.back().model);
+  const double per_token = flops_per_token(plan.schedule, plan.stages.back().model);
   return fmt::format(
       "  {}: loss {:.4f}, which {} tokens ({} FLOPs) from scratch come to\n"
       "    saved there: {}\n    for the same FLOPs from scratch: loss {:.4f}, {:.4f} {} than "

@@ -15,7 +15,7 @@ template <class V>
 void members(V& v, MeasurementKey& k) {
   v("model", k.model), v("micro", k.micro), v("sequences", k.sequences);
   v("precision", k.precision), v("device", k.device), v("threads", k.threads);
-  v("recompute", k.recompute);
+  v("recompute", k.recompute), v("optimizer", k.optimizer);
 }
 template <class V>
 void members(V& v, Measurement& m) {
@@ -32,7 +32,7 @@ constexpr const char* kHint = "remove the file; stagedtrain plan --measure SCHED
 bool fits(const MeasurementKey& wanted, const MeasurementKey& found) {
   return wanted.model == found.model && wanted.micro == found.micro &&
          wanted.sequences == found.sequences && wanted.precision == found.precision &&
-         wanted.recompute == found.recompute &&
+         wanted.recompute == found.recompute && wanted.optimizer == found.optimizer &&
          (wanted.device.empty() || wanted.device == found.device) &&
          (wanted.threads == 0 || wanted.threads == found.threads);
 }
@@ -91,6 +91,8 @@ MeasurementKey measurement_key(const RunPlan& plan, const StagePlan& stage) {
                      .sequences = static_cast<double>(batch.sequences),
                      .precision = enum_name(plan.schedule.precision)};
   if (batch.recompute != schedule::Recompute::none) key.recompute = enum_name(batch.recompute);
+  const schedule::OptimizerName optimizer = plan.schedule.optimizer.name;
+  if (optimizer != schedule::OptimizerName::adamw) key.optimizer = enum_name(optimizer);
   return key;
 }
 

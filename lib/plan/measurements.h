@@ -25,6 +25,7 @@ struct MeasurementKey {
   std::string device;                    // as device_name() says it; empty: any
   double threads = 0;                    // on the CPU; 0: any
   std::optional<std::string> recompute;  // norms or blocks; none where it is missing
+  std::optional<std::string> optimizer;  // adamw where it is missing
 };
 
 struct Measurement {

@@ -42,6 +42,9 @@ std::string stage_notes(const RunPlan& plan, const StagePlan& stage) {
   }
   text += fmt::format("  {:.0f}% of the FLOPs; {} parameters without embeddings",
                       100 * stage.flops / plan.flops, count_text(stage.params.non_embedding));
+  if (const double optimizer = optimizer_flops(plan, stage); optimizer > 0)
+    text += fmt::format("; of its FLOPs {:.2g}% are Muon's Newton-Schulz iterations",
+                        100 * optimizer / stage.flops);
   if (stage.until_loss)
     text += fmt::format("; ends sooner at a validation loss of {}", *stage.until_loss);
   if (stage.until_slope)
@@ -111,7 +114,7 @@ std::string scratch_notes(const RunPlan& plan, const std::vector<RunPlan>& scrat
          "measures.\n";
 }
 
-Json stage_json(const StagePlan& stage) {
+Json stage_json(const RunPlan& plan, const StagePlan& stage) {
   return {{"name", stage.name},
           {"model", to_json(stage.model)},
           {"params", stage.params.total},
@@ -121,6 +124,7 @@ Json stage_json(const StagePlan& stage) {
           {"steps", stage.steps},
           {"tokens", stage.tokens},
           {"flops", stage.flops},
+          {"optimizer_flops", optimizer_flops(plan, stage)},
           {"peak_lr", stage.peak_lr},
           {"rewarm_steps", stage.rewarm_steps},
           {"until_loss", stage.until_loss ? Json(*stage.until_loss) : Json(nullptr)},
@@ -202,7 +206,7 @@ Json to_json(const RunPlan& plan, const std::vector<RunPlan>& scratch) {
                {"decayed", plan.decayed},
                {"epochs", epochs(plan) ? Json(*epochs(plan)) : Json(nullptr)}};
   json["stages"] = Json::array();
-  for (const StagePlan& stage : plan.stages) json["stages"].push_back(stage_json(stage));
+  for (const StagePlan& stage : plan.stages) json["stages"].push_back(stage_json(plan, stage));
   json["scratch"] = Json::array();
   for (const RunPlan& run : scratch)
     json["scratch"].push_back({{"steps", run.total_steps},

@@ -249,6 +249,10 @@ std::int64_t steps_before_end(const RunPlan& plan, const Duration& length) {
   return steps;
 }
 
+double optimizer_flops(const RunPlan& plan, const StagePlan& stage) {
+  return optimizer_flops_per_step(plan.schedule, stage.model) * static_cast<double>(stage.steps);
+}
+
 RunPlan resolve(const Schedule& s, const DataFacts& facts,
                 const std::optional<arch::ModelConfig>& start_model) {
   RunPlan plan;

@@ -24,12 +24,13 @@ std::int64_t times(const StagePlan& stage, const Every& every, std::int64_t toke
   return std::min(stage.steps, passed + (end % between ? 1 : 0));
 }
 
-void count_flops(const StagePlan& stage, Costs& costs) {
+void count_flops(const RunPlan& plan, const StagePlan& stage, Costs& costs) {
   const auto tokens = static_cast<double>(stage.tokens);
   const double matrices =
       arch::flops_per_token(stage.model) - arch::attention_flops_per_token(stage.model);
+  const double optimizer = optimizer_flops(plan, stage);
   costs.flops = stage.flops;
-  costs.causal_flops = stage.flops - (stage.flops - matrices * tokens) / 2;
+  costs.causal_flops = stage.flops - (stage.flops - matrices * tokens - optimizer) / 2;
   costs.parameters = 6 * static_cast<double>(stage.params.active) * tokens;
   costs.non_embedding = 6 * static_cast<double>(stage.params.non_embedding) * tokens;
 }
@@ -56,7 +57,7 @@ void count_time(const RunPlan& plan, const StagePlan& stage, StageCost& cost) {
 StageCost stage_cost(const RunPlan& plan, const StagePlan& stage, std::int64_t tokens_before,
                      const Measurements& known) {
   StageCost cost;
-  count_flops(stage, cost.costs);
+  count_flops(plan, stage, cost.costs);
   cost.memory = training_memory(plan.schedule, stage.model, stage.params.total);
   cost.lost_steps = (static_cast<double>(stage.first_step == 0 ? plan.warmup_steps : 0) +
                      static_cast<double>(stage.growth ? stage.rewarm_steps : 0)) /
@@ -124,7 +125,7 @@ std::optional<TokenTime> token_time(const RunPlan& plan, const StagePlan& stage,
   if (const Measurement* found = known.find(key))
     return TokenTime{found->seconds_per_token, true, found->peak_bytes, found->key.threads};
   if (machine.flops == 0) return std::nullopt;
-  const double flops = arch::flops_per_token(stage.model) +
+  const double flops = flops_per_token(plan.schedule, stage.model) +
                        recomputed_flops_per_token(stage.model, plan.schedule.batch.recompute);
   return TokenTime{flops / (machine.flops * machine.utilisation)};
 }

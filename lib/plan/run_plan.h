@@ -105,6 +105,9 @@ arch::ModelConfig source_model(const schedule::Schedule& schedule, std::size_t i
 // Runs of a wsd curve share their stable part: each but the last keeps a branch.
 std::vector<RunPlan> resolve_scratch(const RunPlan& staged);
 
+// The optimizer's part of a stage's FLOPs (optimizer_flops_per_step).
+double optimizer_flops(const RunPlan& plan, const StagePlan& stage);
+
 // The learning rate of a step of a stage, with the run's total as it is now known.
 double learning_rate(const RunPlan& plan, const StagePlan& stage, std::int64_t step,
                      std::int64_t stage_step, std::int64_t total_steps);

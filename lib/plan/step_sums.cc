@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "arch/cost.h"
+#include "arch/muon_matrices.h"
 
 namespace stagedtrain::plan {
 namespace {
@@ -67,12 +68,22 @@ std::int64_t tokens_at(const Schedule& s, const arch::ModelConfig& model, std::i
   return sequences_at(s, step) * model.context;
 }
 
+double optimizer_flops_per_step(const Schedule& s, const arch::ModelConfig& model) {
+  return s.optimizer.name == schedule::OptimizerName::muon ? arch::newton_schulz_flops(model) : 0;
+}
+
+double flops_per_token(const Schedule& s, const arch::ModelConfig& model) {
+  return arch::flops_per_token(model) + optimizer_flops_per_step(s, model) /
+                                            static_cast<double>(s.batch.sequences * model.context);
+}
+
 StepSums::StepSums(const Schedule& s, const arch::ModelConfig& model)
     : context_(model.context),
       sequences_(s.batch.sequences),
       start_(s.batch.size_warmup ? s.batch.size_warmup->start : sequences_),
       over_(s.batch.size_warmup ? s.batch.size_warmup->over : 0),
-      ramp_end_(over_) {
+      ramp_end_(over_),
+      optimizer_flops_(optimizer_flops_per_step(s, model)) {
   const double full = arch::flops_per_token(model);
   const auto& ramp = s.batch.length_warmup;
   if (!ramp || ramp->over == 0 || ramp->start >= context_) {
@@ -101,7 +112,7 @@ std::int64_t StepSums::tokens(std::int64_t first, std::int64_t last) const {
 }
 
 double StepSums::flops(std::int64_t first, std::int64_t last) const {
-  double sum = 0;
+  double sum = optimizer_flops_ * static_cast<double>(last - first);
   for (std::size_t i = 0; i < segments_.size(); ++i) {
     const std::int64_t from = std::max(first, segments_[i].first_step);
     const std::int64_t to =

@@ -22,6 +22,12 @@ std::int64_t length_at(const schedule::Schedule& schedule, const arch::ModelConf
 std::int64_t tokens_at(const schedule::Schedule& schedule, const arch::ModelConfig& model,
                        std::int64_t step);
 
+// FLOPs of the optimizer in one step, which the sums below and a run's log count: Muon's
+// Newton-Schulz iterations over all matrices of the blocks. Other optimizers count nothing.
+double optimizer_flops_per_step(const schedule::Schedule& schedule, const arch::ModelConfig& model);
+// FLOPs of a token in a whole step, the optimizer's share included.
+double flops_per_token(const schedule::Schedule& schedule, const arch::ModelConfig& model);
+
 // Sums over steps, in closed form: a ramp of a million steps costs no more than none. Batch sizes
 // rise as a line that is rounded down, whose sum is known; lengths are one of the few divisors of
 // the context.
@@ -52,6 +58,7 @@ class StepSums {
 
   std::int64_t context_, sequences_, start_, over_;  // of the batch-size warm-up
   std::int64_t ramp_end_;                            // of both warm-ups
+  double optimizer_flops_;                           // of a step
   std::vector<Segment> segments_;
 };
 

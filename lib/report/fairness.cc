@@ -34,8 +34,13 @@ std::string differing(const std::string& key, const std::string& here, const std
 
 void compare_settings(const Run& run, const Run& reference, std::vector<std::string>& found) {
   if (run.settings.empty() || reference.settings.empty()) return;
+  // Logs from before there was a choice do not name the optimizer.
+  const auto value = [](const Run& of, const std::string& key) {
+    const std::string found = of.setting(key);
+    return found.empty() && key == "optimizer.name" ? "adamw" : found;
+  };
   const auto add = [&](const std::string& key) {
-    const std::string here = run.setting(key), there = reference.setting(key);
+    const std::string here = value(run, key), there = value(reference, key);
     if (here != there && !may_differ(key)) found.push_back(differing(key, here, there));
   };
   for (const Setting& setting : run.settings) add(setting.key);

@@ -56,11 +56,27 @@ std::string rate_fact(const Run& run) {
   return text;
 }
 
+// Logs from before there was a choice do not name the optimizer: it was AdamW.
 std::string optimizer_fact(const Run& run) {
-  if (run.setting("optimizer.betas").empty()) return kNotLogged;
-  return fmt::format("AdamW, betas {}, eps {}, weight decay {}, clipping at {}",
-                     run.setting("optimizer.betas"), run.setting("optimizer.eps"),
-                     run.setting("optimizer.weight_decay"), run.setting("optimizer.clip"));
+  if (run.setting("optimizer.clip").empty()) return kNotLogged;
+  const std::string name = run.setting("optimizer.name");
+  std::string text = name == "muon"   ? "Muon, else AdamW"
+                     : name == "lion" ? "Lion"
+                     : name == "sgd"  ? "SGD"
+                                      : "AdamW";
+  const auto add = [&](const char* words, const char* key) {
+    if (const std::string value = run.setting(key); !value.empty())
+      text += fmt::format(", {} {}", words, value);
+  };
+  add("momentum", "optimizer.momentum");
+  add("Nesterov", "optimizer.nesterov");
+  add("update scale", "optimizer.update_scale");
+  add("AdamW's rate", "optimizer.adamw_lr");
+  add("betas", "optimizer.betas");
+  add("eps", "optimizer.eps");
+  add("weight decay", "optimizer.weight_decay");
+  add("clipping at", "optimizer.clip");
+  return text;
 }
 
 std::string precision_fact(const Run& run) {

@@ -163,16 +163,16 @@ void check_eps(const Schedule& s) {
   const bool fp64 = s.precision == Precision::fp64;
   const double least = fp64 ? std::numeric_limits<double>::min()
                             : static_cast<double>(std::numeric_limits<float>::min());
-  if (s.optimizer.eps < least)
+  if (s.optimizer.eps && *s.optimizer.eps < least)
     throw place(s, {"optimizer", "eps"})
         .error(
             "optimizer.eps: found {:g}, expected at least {:.3g}, the smallest number of full "
             "precision in {}",
-            s.optimizer.eps, least, fp64 ? "fp64" : "fp32");
+            *s.optimizer.eps, least, fp64 ? "fp64" : "fp32");
 }
 
 void validate(const Schedule& s) {
-  if (s.optimizer.betas.size() != 2)
+  if (s.optimizer.name != OptimizerName::sgd && s.optimizer.betas.size() != 2)
     throw place(s, {"optimizer", "betas"})
         .error("optimizer.betas: found {} numbers, expected 2", s.optimizer.betas.size());
   check_eps(s);
@@ -241,6 +241,7 @@ Schedule parse(const std::string& text, const std::string& file,
   schedule.name = Path(file).stem().string();
   refuse_misplaced(schedule.source);
   read_fields(schedule.source, schedule, "");
+  settle(schedule.optimizer, schedule.source.find("optimizer"));
   validate(schedule);
   return schedule;
 }

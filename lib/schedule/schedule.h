@@ -10,6 +10,7 @@
 #include "base/fields.h"
 #include "base/file.h"
 #include "schedule/lr_curves.h"
+#include "schedule/optimizer_spec.h"
 
 namespace stagedtrain::schedule {
 
@@ -79,20 +80,6 @@ struct LrSpec {
     v("decay", decay, {.doc = "length of the decay of wsd: steps, tokens or % of the run"});
     v("rewarm", rewarm,
       {.doc = "linear rise at the start of every grown stage: steps, tokens or % of the run"});
-  }
-};
-
-struct OptimizerSpec {
-  std::vector<double> betas{0.9, 0.95};
-  double eps = 1e-8, weight_decay = 0.1, clip = 1.0;
-  template <class V>
-  void fields(V& v) {
-    v("betas", betas, {.doc = "AdamW's decay rates of the two moments", .min = 0, .max = 0.999999});
-    v("eps", eps,
-      {.doc = "AdamW's term in the denominator", .min = 0, .max = 1, .above_min = true});
-    v("weight_decay", weight_decay,
-      {.doc = "decoupled decay, on matrices only", .min = 0, .max = 10});
-    v("clip", clip, {.doc = "largest global gradient norm; 0: no clipping", .min = 0});
   }
 };
 
@@ -323,7 +310,7 @@ void Schedule::fields(V& v) {
   v("model", model, {.doc = "the final model", .required = true});
   v("batch", batch, {.doc = "size of a step"});
   v("lr", lr, {.doc = "learning rate, over all stages together"});
-  v("optimizer", optimizer, {.doc = "AdamW"});
+  v("optimizer", optimizer, {.doc = "what makes steps of gradients: AdamW, Muon, Lion or SGD"});
   v("precision", precision,
     {.doc =
          "fp32; bf16: products in bfloat16, master weights and moments in fp32; fp64: for checks"});

@@ -10,6 +10,7 @@
 
 #include "kernels/adamw.h"
 #include "model/cuda_arrays.h"
+#include "train/segment_views.h"
 
 namespace stagedtrain::train {
 namespace {
@@ -22,10 +23,7 @@ bool own_kernels(model::ParamBuffer& params) {
 kernels::AdamWStep constants_of(const model::Segment& s, const AdamWOptions& o, double lr,
                                 std::int64_t step, double gradient_factor) {
   const auto age = static_cast<double>(step - s.age.start);
-  const double ramp = s.age.ramp_steps > 0 && age < static_cast<double>(s.age.ramp_steps)
-                          ? age / static_cast<double>(s.age.ramp_steps)
-                          : 1;
-  return {lr * s.lr_scale * ramp,
+  return {lr * s.lr_scale * ramp_at(s, step),
           o.beta1,
           o.beta2,
           o.eps * s.eps_scale,
@@ -50,10 +48,6 @@ void step_by_kernel(model::ParamBuffer& params, const model::Segment& s,
     for (std::int64_t row = begin; row < end; ++row)
       kernels::adamw(constants, row * s.stride, row * s.stride + s.count, true, w, g, m, v);
   });
-}
-
-at::Tensor part_of(const at::Tensor& flat, const model::Segment& s) {
-  return flat.as_strided({s.rows, s.count}, {std::max(s.stride, s.count), 1}, s.offset);
 }
 
 // The formula of kernels/adamw.h in whole-tensor operations: for parts that are not contiguous.
@@ -155,9 +149,8 @@ at::Tensor norm_by_segments(model::ParamBuffer& params) {
 
 }  // namespace
 
-static void step_segments(const std::vector<model::Segment>& segments, model::ParamBuffer& params,
-                          const AdamWOptions& o, double lr, std::int64_t step,
-                          double gradient_factor) {
+void adamw_step_on(const std::vector<model::Segment>& segments, model::ParamBuffer& params,
+                   const AdamWOptions& o, double lr, std::int64_t step, double gradient_factor) {
   const at::NoGradGuard no_grad;
   for (const model::Segment& segment : segments) {
     if (segment.frozen) {
@@ -177,7 +170,7 @@ static void step_segments(const std::vector<model::Segment>& segments, model::Pa
 
 void adamw_step(model::ParamBuffer& params, const AdamWOptions& o, double lr, std::int64_t step,
                 double gradient_factor) {
-  step_segments(params.segments(), params, o, lr, step, gradient_factor);
+  adamw_step_on(params.segments(), params, o, lr, step, gradient_factor);
   if (!params.own_cuda()) params.update_copy();
 }
 
@@ -186,7 +179,7 @@ void adamw_step_of(const std::vector<dist::Range>& parts, model::ParamBuffer& pa
   std::vector<model::Segment> cut;
   for (const dist::Range& part : parts)
     for (const model::Segment& segment : params.segments()) add_cut(segment, part, cut);
-  step_segments(cut, params, o, lr, step, gradient_factor);
+  adamw_step_on(cut, params, o, lr, step, gradient_factor);
   params.grads().zero_();
 }
 

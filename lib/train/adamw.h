@@ -21,6 +21,11 @@ struct AdamWOptions {
 // left at zero, ready for the next batch.
 void adamw_step(model::ParamBuffer& params, const AdamWOptions& options, double lr,
                 std::int64_t step, double gradient_factor);
+// The same for these segments alone; the 16-bit copy of the weights may stay as it was, and the
+// caller sees to it.
+void adamw_step_on(const std::vector<model::Segment>& segments, model::ParamBuffer& params,
+                   const AdamWOptions& options, double lr, std::int64_t step,
+                   double gradient_factor);
 // The same for these parts of the flat buffers alone, to the same bits; the 16-bit copy of the
 // weights stays as it was, and the caller sees to it.
 void adamw_step_of(const std::vector<dist::Range>& parts, model::ParamBuffer& params,

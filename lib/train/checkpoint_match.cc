@@ -101,13 +101,19 @@ class Comparison {
   // FLOPs of the steps so far, at the cheapest and at the dearest that any stage makes them.
   void compare_flops() {
     double least = std::numeric_limits<double>::infinity(), most = 0;
+    double least_of_steps = least, most_of_steps = 0;  // of the optimizer
     for (std::int64_t i = 0; i <= progress_.stage_index; ++i) {
       const arch::ModelConfig& model = plan_.stages[static_cast<std::size_t>(i)].model;
       least = std::min(least, arch::flops_per_token(model, 1));
       most = std::max(most, arch::flops_per_token(model, model.context));
+      const double of_step = plan::optimizer_flops_per_step(plan_.schedule, model);
+      least_of_steps = std::min(least_of_steps, of_step);
+      most_of_steps = std::max(most_of_steps, of_step);
     }
-    const double tokens = static_cast<double>(progress_.tokens), slack = 1 + 1e-6;
-    if (progress_.flops * slack < tokens * least || progress_.flops > tokens * most * slack)
+    const double tokens = static_cast<double>(progress_.tokens), slack = 1 + 1e-6,
+                 steps = static_cast<double>(progress_.step);
+    if (progress_.flops * slack < tokens * least + steps * least_of_steps ||
+        progress_.flops > (tokens * most + steps * most_of_steps) * slack)
       say("it says {} FLOPs, which {} tokens cannot be", short_count(progress_.flops),
           grouped(progress_.tokens));
   }

@@ -20,13 +20,14 @@ bool ends_in_mid_line(const Path& file) {
   return !log.bytes().empty() && log.bytes().back() != std::byte{'\n'};
 }
 
-Json stage_event(const plan::StagePlan& stage) {
+Json stage_event(const schedule::Schedule& schedule, const plan::StagePlan& stage) {
   return {{"name", stage.name},
           {"grow", stage.growth ? stage.growth->operators() : ""},
           {"model", plan::to_json(stage.model)},
           {"params", stage.params.total},
           {"non_embedding", stage.params.non_embedding},
           {"flops_per_token", arch::flops_per_token(stage.model)},
+          {"optimizer_flops_per_step", plan::optimizer_flops_per_step(schedule, stage.model)},
           {"steps", stage.steps},
           {"predicted_loss", stage.predicted_loss ? Json(*stage.predicted_loss) : Json(nullptr)}};
 }
@@ -141,7 +142,7 @@ Json start_event(const plan::RunPlan& plan, const Machine& machine, const RunDat
   event["predicted_by"] = plan.predicted_by;
   event["chosen"] = plan.chosen;
   event["stages"] = Json::array();
-  for (const plan::StagePlan& stage : plan.stages) event["stages"].push_back(stage_event(stage));
+  for (const plan::StagePlan& stage : plan.stages) event["stages"].push_back(stage_event(plan.schedule, stage));
   return event;
 }
 

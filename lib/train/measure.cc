@@ -14,9 +14,9 @@
 #include "base/signals.h"
 #include "base/stopwatch.h"
 #include "base/text.h"
-#include "train/adamw.h"
 #include "train/gradients.h"
 #include "train/live_state.h"
+#include "train/optimizer.h"
 #include "train/run.h"
 #include "train/shared_evaluation.h"
 #include "train/stage.h"
@@ -61,12 +61,11 @@ data::Batch made_up_batch(const plan::RunPlan& plan, const arch::ModelConfig& mo
 
 // As run_stage's step, at learning rate 0: moments move, weights stay.
 void take_step(const plan::RunPlan& plan, LiveState& live, StepGradient& gradient,
-               const data::Batch& batch, std::int64_t step) {
+               Optimizer& optimizer, const data::Batch& batch, std::int64_t step) {
   const at::Tensor tokens_BS = model::to_device(batch, live.options.device);
   gradient.add_up(*live.model, tokens_BS, {rows_at_once(plan), live.header.seed, step});
   gradient_norm(live.model->params()).item<double>();
-  const schedule::OptimizerSpec& o = plan.schedule.optimizer;
-  adamw_step(live.model->params(), {o.betas[0], o.betas[1], o.eps, o.weight_decay}, 0, step + 1, 1);
+  optimizer.step(live.model->params(), 0, step + 1, 1);
 }
 
 double median(std::vector<double> values) {
@@ -82,13 +81,14 @@ plan::Measurement measure_stage(const plan::RunPlan& plan, const plan::StagePlan
   const data::Batch batch = made_up_batch(plan, stage.model);
   dist::Ranks alone;
   StepGradient gradient(alone);
+  Optimizer optimizer(plan.schedule);
   std::vector<double> seconds;
   const std::int64_t first = warm_up(options.device);
   const auto begin = Clock::now();
   for (std::int64_t step = 0; step < first + request.steps; ++step) {
     stop_point("measuring");
     const auto start = Clock::now();
-    take_step(plan, live, gradient, batch, step);
+    take_step(plan, live, gradient, optimizer, batch, step);
     if (step >= first) seconds.push_back(seconds_since(start));
     const bool enough = static_cast<std::int64_t>(seconds.size()) >= kFewest;
     if (enough && seconds_since(begin) > request.most_seconds) break;

@@ -48,11 +48,11 @@ at::Tensor OptimizerShards::norm(model::Model& model) {
   return gradient_norm(model.params());
 }
 
-void OptimizerShards::step(model::Model& model, const AdamWOptions& options, double lr,
-                           std::int64_t step, double gradient_factor) {
-  if (!shared_) return adamw_step(model.params(), options, lr, step, gradient_factor);
+void OptimizerShards::step(model::Model& model, Optimizer& optimizer, double lr, std::int64_t step,
+                           double gradient_factor) {
+  if (!shared_) return optimizer.step(model.params(), lr, step, gradient_factor);
   dist::FlatExchange& exchange = gradient_.exchange_of(model);
-  adamw_step_of(exchange.own(), model.params(), options, lr, step, gradient_factor);
+  adamw_step_of(exchange.own(), model.params(), optimizer.adamw(), lr, step, gradient_factor);
   exchange.gather(model.params().weights());
   model.weights_changed();
 }

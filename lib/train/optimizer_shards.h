@@ -1,9 +1,9 @@
-// AdamW on one rank or several; with ZeRO-1 each rank keeps the moments of its own part of the flat
-// buffers, and makes AdamW's step there.
+// The optimizer on one rank or several; with ZeRO-1, which only AdamW allows (refuse_to_share), each
+// rank keeps the moments of its own part of the flat buffers, and makes AdamW's step there.
 #pragma once
 
-#include "train/adamw.h"
 #include "train/gradients.h"
+#include "train/optimizer.h"
 
 namespace stagedtrain::train {
 
@@ -27,8 +27,8 @@ class OptimizerShards {
   // The norm of the gradient that StepGradient has added up, the same to the bit however many ranks
   // share it: 0-dim, float64.
   at::Tensor norm(model::Model& model);
-  // As adamw_step; then all ranks have all weights.
-  void step(model::Model& model, const AdamWOptions& options, double lr, std::int64_t step,
+  // As Optimizer::step; then all ranks have all weights.
+  void step(model::Model& model, Optimizer& optimizer, double lr, std::int64_t step,
             double gradient_factor);
 
  private:

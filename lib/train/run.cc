@@ -7,6 +7,7 @@
 #include "base/signals.h"
 #include "base/text.h"
 #include "train/growing.h"
+#include "train/optimizer.h"
 #include "train/rank_of_process.h"
 #include "train/replicas.h"
 #include "train/run_outcome.h"
@@ -194,6 +195,8 @@ model::ModelOptions options_of(const plan::RunPlan& plan, const DeviceRequest& r
 
 RunResult run(const plan::RunPlan& plan, const RunRequest& request) {
   const model::ModelOptions options = options_of(plan, device_of_rank(request.device));
+  const bool shards = shards_optimizer(options.precision);
+  if (shards) refuse_to_share(plan.schedule.optimizer.name);
   dist::Ranks& ranks = ranks_of_process(options.device);
   if (!request.stage.empty()) stage_index(plan, request.stage);
   const RunData data = open_data(plan);
@@ -206,7 +209,7 @@ RunResult run(const plan::RunPlan& plan, const RunRequest& request) {
   if (request.tensorboard && ranks.first()) log.add_tensorboard(request.out / "tensorboard");
   RunContext run{plan, folder, data,
                  log,  line,   KeptCheckpoints(folder, plan.schedule.checkpoint.keep),
-                 {},   ranks,  shards_optimizer(options.precision)};
+                 {},   ranks,  shards};
   try {
     ranks.stands("loading");
     TakenUp taken = take_up(request, options, run);

@@ -11,7 +11,6 @@
 #include "base/stopwatch.h"
 #include "base/text.h"
 #include "plan/slope_watch.h"
-#include "train/adamw.h"
 #include "train/batch_feed.h"
 #include "train/checkpoint_saver.h"
 #include "train/decisions.h"
@@ -45,6 +44,7 @@ class StageLoop {
         validation_(run.data.validation, stage_.model.context, stage_.model.vocab,
                     schedule_.evaluate.tokens),
         gradient_(run.ranks),
+        optimizer_(schedule_),
         shards_(gradient_, run.ranks, run.shard_optimizer),
         logged_(progress_),
         saved_seconds_(progress_.seconds) {
@@ -237,9 +237,8 @@ class StageLoop {
     if (progress_.stage_step + 1 < stage_.steps) feed_.prepare(shape_at(progress_.step + 1));
     const double loss = loss_there.item<double>(), norm = norm_there.item<double>();
     refuse_divergence(loss, norm);
-    const schedule::OptimizerSpec& o = schedule_.optimizer;
-    const AdamWOptions adamw{o.betas[0], o.betas[1], o.eps, o.weight_decay};
-    shards_.step(*live_.model, adamw, lr, progress_.step + 1, clip_factor(norm, o.clip));
+    shards_.step(*live_.model, optimizer_, lr, progress_.step + 1,
+                 clip_factor(norm, schedule_.optimizer.clip));
     advance(batch, lr);
     // The first rank's clock is everyone's: checkpoints may be due by it.
     progress_.seconds += run_.ranks.from_first(seconds_since(start));
@@ -264,7 +263,8 @@ class StageLoop {
     const std::int64_t tokens = batch.rows() * batch.length();
     progress_.tokens += tokens;
     progress_.flops +=
-        static_cast<double>(tokens) * arch::flops_per_token(stage_.model, batch.length());
+        static_cast<double>(tokens) * arch::flops_per_token(stage_.model, batch.length()) +
+        plan::optimizer_flops_per_step(schedule_, stage_.model);
     progress_.learning_rate = lr;
     live_.header.data.index = batch.next;
   }
@@ -359,6 +359,7 @@ class StageLoop {
   BatchFeed feed_;
   data::EvaluationSet validation_;
   StepGradient gradient_;
+  Optimizer optimizer_;
   OptimizerShards shards_;
   state::Progress logged_;  // as of the last line of the log
   double saved_seconds_;    // training time at the last save

@@ -1,18 +1,13 @@
 // The laws of docs/growth.md over every operator, architecture, tied and untied, in float64.
-#include <ATen/Parallel.h>
-
 #include <cmath>
 #include <set>
 
-#include "grow/apply.h"
-#include "laws/growth_cases.h"
-#include "model/model.h"
+#include "laws/running_state.h"
 #include "state/checkpoint.h"
 #include "support/catch.h"
 #include "support/errors.h"
 #include "support/temp_dir.h"
 #include "train/adamw.h"
-#include "train/live_state.h"
 
 using namespace stagedtrain;
 using model::Precision;
@@ -20,81 +15,21 @@ using state::HostTensor;
 using state::Kind;
 using state::TrainingState;
 using test::GrowthCase;
+using test::OneThread;
+using test::batch;
+using test::grown;
+using test::largest;
+using test::largest_difference;
+using test::loss_of;
+using test::put_gradient;
+using test::running;
 
 namespace {
 
-// These models are so small that a second thread costs a hundred times what it gives.
-class OneThread {
- public:
-  OneThread() { at::set_num_threads(1); }
-  ~OneThread() { at::set_num_threads(before_); }
-
- private:
-  int before_ = at::get_num_threads();
-};
-
-std::unique_ptr<model::Model> running(const TrainingState& state,
-                                      Precision precision = Precision::fp64) {
-  auto model = model::make_model(state.model,
-                                 {.precision = precision, .kernels = model::Kernels::reference});
-  model->params().load(state);
-  model->weights_changed();
-  if (state.mask.steps > 0) model->set_mask({train::model_before_mask(header_of(state)), 0});
-  return model;
-}
-
-// Tokens [4, context + 1], other ones for each step.
-at::Tensor batch(const arch::ModelConfig& model, std::int64_t step = 0) {
-  const CounterRng rng(5, static_cast<std::uint64_t>(step));
-  at::Tensor tokens_BS = at::empty({4, model.context + 1}, at::kLong);
-  for (std::int64_t i = 0; i < tokens_BS.numel(); ++i)
-    tokens_BS.data_ptr<std::int64_t>()[i] = static_cast<std::int64_t>(
-        rng.below(static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(model.vocab)));
-  return tokens_BS;
-}
-
-double loss_of(const TrainingState& state, Precision precision = Precision::fp64) {
-  return running(state, precision)->row_losses(batch(state.model)).mean().item<double>();
-}
-
-// Replaces the moments by the gradient on one batch and its square.
-void put_gradient(TrainingState& state) {
-  const auto model = running(state);
-  model->loss_and_backward(batch(state.model), 1.0, 0);
-  model::ParamBuffer& params = model->params();
-  params.exp_avg().copy_(params.grads());
-  params.exp_avg_sq().copy_(params.grads().square());
-  params.store(state);
-}
-
-TrainingState grown(const grow::GrowthRecipe& recipe, const TrainingState& from) {
-  return grow::apply(recipe, test::clone(from));
-}
-
-double largest(const HostTensor& x) {
-  double most = 0;
-  for (std::int64_t i = 0; i < x.count(); ++i) most = std::max(most, std::abs(x.at(i)));
-  return most;
-}
-double largest_difference(const HostTensor& a, const HostTensor& b) {
-  double most = 0;
-  for (std::int64_t i = 0; i < a.count(); ++i) most = std::max(most, std::abs(a.at(i) - b.at(i)));
-  return most;
-}
 // The laws look at lists of one operator.
 const std::vector<grow::TensorRecipe>& tensors_of(const grow::GrowthRecipe& recipe) {
   REQUIRE(recipe.steps.size() == 1);
   return recipe.steps.front().tensors;
-}
-double largest(const std::vector<HostTensor>& tensors) {
-  double most = 0;
-  for (const HostTensor& x : tensors) most = std::max(most, largest(x));
-  return most;
-}
-double largest_difference(const std::vector<HostTensor>& a, const std::vector<HostTensor>& b) {
-  double most = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) most = std::max(most, largest_difference(a[i], b[i]));
-  return most;
 }
 
 bool is_random(const grow::GrowthRecipe& recipe) {

@@ -69,19 +69,21 @@ TEST_CASE("a new measurement replaces the one of the same key") {
   CHECK(known.find(again[0].key)->seconds_per_token == 3e-5);
 }
 
-TEST_CASE("recomputing has measurements of its own, and none where a file does not know it") {
+TEST_CASE("recomputing and optimizers have measurements of their own, unknown to older files") {
   const test::TempDir dir;
   const Path file = dir / "m.json";
   plan::add_measurements(file, measured());
   std::string text = read_text_file(file, 1 << 20);
-  for (std::size_t at; (at = text.find("\"recompute\": null,")) != std::string::npos;)
-    text.erase(at, std::string("\"recompute\": null,").size());
+  for (const std::string key : {"\"recompute\": null,", "\"optimizer\": null,"})
+    for (std::size_t at; (at = text.find(key)) != std::string::npos;) text.erase(at, key.size());
   test::write_text(file, text);  // as before there was the key
   const plan::RunPlan run = plan::resolve(test::two_stages());
-  const plan::RunPlan again = plan::resolve(test::two_stages({"batch.recompute=blocks"}));
   const plan::Measurements known = plan::read_measurements(file);
   CHECK(known.find(plan::measurement_key(run, run.stages[0])));
-  CHECK(known.find(plan::measurement_key(again, again.stages[0])) == nullptr);
+  for (const char* edit : {"batch.recompute=blocks", "optimizer.name=muon"}) {
+    const plan::RunPlan again = plan::resolve(test::two_stages({edit}));
+    CHECK(known.find(plan::measurement_key(again, again.stages[0])) == nullptr);
+  }
 }
 
 TEST_CASE("a bad file of measurements is refused with what to do") {

@@ -1,4 +1,5 @@
-// One step before and one after every growth of schedules/operators, as `train` does it.
+// One step before and one after every growth of schedules/operators and schedules/optimizers, as
+// `train` does it.
 #include <set>
 
 #include "base/text.h"
@@ -55,4 +56,17 @@ TEST_CASE("every operator has a schedule that trains, grows and trains on") {
     CAPTURE(entry.name);
     CHECK(shown.contains(entry.name));
   }
+}
+
+TEST_CASE("every optimizer has a schedule that trains, grows and trains on") {
+  std::set<std::string> shown{"adamw"};  // of schedules/operators
+  for (const auto& file : test::example_schedules("optimizers")) {
+    CAPTURE(file.string());
+    const test::TinyRun tiny;
+    const schedule::Schedule s = schedule::load(file);
+    CHECK(run(file, short_edits(tiny, s), tiny / "run").done);
+    CHECK(enum_name(s.optimizer.name) == file.stem());
+    shown.insert(enum_name(s.optimizer.name));
+  }
+  for (const std::string& name : enum_choices<schedule::OptimizerName>()) CHECK(shown.contains(name));
 }

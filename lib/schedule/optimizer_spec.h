@@ -1,0 +1,79 @@
+// The optimizer as a schedule asks for it: which one, and the options that it has.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <vector>
+
+#include "base/fields.h"
+
+namespace stagedtrain::schedule {
+
+enum class OptimizerName { adamw, muon, lion, sgd };
+enum class UpdateScale { spectral, original, match_rms_adamw };
+
+}  // namespace stagedtrain::schedule
+
+namespace stagedtrain {
+template <>
+struct EnumNames<schedule::OptimizerName> {
+  static constexpr std::array names{"adamw", "muon", "lion", "sgd"};
+};
+template <>
+struct EnumNames<schedule::UpdateScale> {
+  static constexpr std::array names{"spectral", "original", "match_rms_adamw"};
+};
+}  // namespace stagedtrain
+
+namespace stagedtrain::schedule {
+
+// After settle(), exactly the options that the optimizer has hold a value (betas: two), so that a
+// dump shows no option that does nothing.
+struct OptimizerSpec {
+  OptimizerName name = OptimizerName::adamw;
+  std::vector<double> betas{0.9, 0.95};
+  std::optional<double> eps = 1e-8;
+  double weight_decay = 0.1, clip = 1.0;
+  std::optional<double> momentum;
+  std::optional<bool> nesterov;
+  std::optional<UpdateScale> update_scale;
+  std::optional<double> adamw_lr;
+
+  template <class V>
+  void fields(V& v) {
+    v("name", name,
+      {.doc = "adamw; muon: matrices of the blocks by Muon, all else by AdamW; lion; sgd "
+              "(docs/optimizers.md)"});
+    v("betas", betas,
+      {.doc = "AdamW's decay rates of the two moments; Lion's, of the update and of the momentum, "
+              "are [0.9, 0.99] by default; sgd has none",
+       .min = 0,
+       .max = 0.999999});
+    v("eps", eps,
+      {.doc = "AdamW's term in the denominator", .min = 0, .max = 1, .above_min = true});
+    v("weight_decay", weight_decay,
+      {.doc = "decay on matrices only: decoupled, but for sgd, which adds it to the gradient",
+       .min = 0,
+       .max = 10});
+    v("clip", clip, {.doc = "largest global gradient norm; 0: no clipping", .min = 0});
+    v("momentum", momentum,
+      {.doc = "of muon (default 0.95) and of sgd (default 0.9)", .min = 0, .max = 0.999999});
+    v("nesterov", nesterov,
+      {.doc = "Nesterov's momentum in muon (default true) and in sgd (default false)"});
+    v("update_scale", update_scale,
+      {.doc = "what muon multiplies the update of an out x in matrix by. spectral, the default: "
+              "sqrt(out/in); original: sqrt(max(1, out/in)); match_rms_adamw: 0.2 sqrt(max(out, "
+              "in)), which suits learning rates that were tuned for AdamW"});
+    v("adamw_lr", adamw_lr,
+      {.doc = "learning rate of what muon leaves to AdamW (embeddings, head, norms, biases, "
+              "routers) where the curve is at lr.peak, which is Muon's own; default 0.003",
+       .min = 0,
+       .max = 10});
+  }
+};
+
+// Fills in the defaults of the optimizer that is named, and takes out the options that it does not
+// have. written: the map in the document, or null. Throws Error(usage) if that has such an option.
+void settle(OptimizerSpec& spec, const Tree* written);
+
+}  // namespace stagedtrain::schedule
