@@ -160,7 +160,7 @@ static void step_segments(const std::vector<model::Segment>& segments, model::Pa
                           double gradient_factor) {
   const at::NoGradGuard no_grad;
   for (const model::Segment& segment : segments) {
-    if (segment.frozen) {
+    if (segment.frozen || segment.idle) {
       part_of(params.grads(), segment).zero_();
       continue;
     }
