@@ -7,6 +7,7 @@
 
 #include "arch/cost.h"
 #include "base/crc32c.h"
+#include "plan/layer_policy.h"
 #include "plan/measurements.h"
 
 namespace stagedtrain::train {
@@ -26,6 +27,9 @@ Json stage_event(const plan::StagePlan& stage) {
           {"params", stage.params.total},
           {"non_embedding", stage.params.non_embedding},
           {"flops_per_token", arch::flops_per_token(stage.model)},
+          {"expected_flops_per_token", plan::expected_flops_per_token(stage).total},
+          {"train_only", stage.train_only_new ? "new" : "all"},
+          {"policy", plan::layer_policy(stage) ? plan::layer_policy(stage)->key : ""},
           {"steps", stage.steps},
           {"predicted_loss", stage.predicted_loss ? Json(*stage.predicted_loss) : Json(nullptr)}};
 }
