@@ -1,5 +1,7 @@
 // The backward pass, last block first. A phase over rows leaves gradients of activations; a phase
-// over weights, between two of them, adds the products that sum over all rows.
+// over weights, between two of them, adds the products that sum over all rows. Where a gradient is
+// not wanted (its pointer is null) its product is not made, and below the lowest wanted gradient
+// nothing is.
 #include <cstring>
 
 #include "kernels/bias.h"
@@ -40,9 +42,12 @@ struct Backward {
     const std::int64_t count = acts().plan.parts * acts().sums_stride;
     std::memset(acts().sums, 0, static_cast<std::size_t>(count) * sizeof(float));
   }
-  // to null: nothing was summed.
-  void add_sums(std::int64_t offset, std::int64_t count, float* to) const {
+  // to null: nothing was summed, or it is not wanted.
+  void add_sums(std::int64_t offset, std::int64_t count, float* to, float scale = 1) const {
     if (to == nullptr) return;
+    if (scale != 1)
+      for (std::int64_t part = 0; part < acts().plan.parts; ++part)
+        for (std::int64_t c = 0; c < count; ++c) sums(part, offset)[c] *= scale;
     kernels::add_partial_sums(acts().sums + offset, acts().plan.parts, acts().sums_stride, 0, count,
                               to);
   }
@@ -53,7 +58,8 @@ struct Backward {
 struct NormStep {
   const NormActivations& norm;
   const float* gamma;
-  float *dgamma, *dbeta, *dbranch_bias;  // dbranch_bias null: nothing was added before
+  float *dgamma, *dbeta, *dbranch_bias;  // null: not wanted, or nothing was added before
+  float branch_scale = 1;                // of the branch that was added before
   bool first = false;                    // dx is written, not added to
 };
 
@@ -74,25 +80,53 @@ void add_norm_sums(const Backward& b, const NormStep& step) {
   const std::int64_t width = b.s().width;
   b.add_sums(0, width, step.dgamma);
   b.add_sums(width, width, step.dbeta);
-  b.add_sums(2 * width, width, step.dbranch_bias);
+  b.add_sums(2 * width, width, step.dbranch_bias, step.branch_scale);
 }
 
 // The norm that follows block i: norm_1 of the next, or the final one. i = -1: after embedding.
 NormStep norm_after(const Backward& b, std::int64_t i) {
   float* dbias = i < 0 ? nullptr : b.grads_of(i).down_bias;
+  const float scale = i < 0 ? 1 : b.weights(i).branch_scale;
   if (i + 1 == b.s().layers)
     return {b.acts().final_norm,
             b.run.weights.final_weight,
             b.grads.final_weight,
             b.grads.final_bias,
             dbias,
+            scale,
             true};
-  return {b.acts(i + 1).norm_1, b.weights(i + 1).norm_1_weight, b.grads_of(i + 1).norm_1_weight,
-          b.grads_of(i + 1).norm_1_bias, dbias};
+  return {b.acts(i + 1).norm_1,
+          b.weights(i + 1).norm_1_weight,
+          b.grads_of(i + 1).norm_1_weight,
+          b.grads_of(i + 1).norm_1_bias,
+          dbias,
+          scale};
 }
 NormStep second_norm(const Backward& b, std::int64_t i) {
-  return {b.acts(i).norm_2, b.weights(i).norm_2_weight, b.grads_of(i).norm_2_weight,
-          b.grads_of(i).norm_2_bias, b.grads_of(i).output_bias};
+  return {b.acts(i).norm_2,
+          b.weights(i).norm_2_weight,
+          b.grads_of(i).norm_2_weight,
+          b.grads_of(i).norm_2_bias,
+          b.grads_of(i).output_bias,
+          b.weights(i).branch_scale};
+}
+
+// Whether any gradient of a block is wanted.
+bool trains(const FusedLayer& grads) {
+  for (const float* gradient :
+       {grads.norm_1_weight, grads.norm_1_bias, grads.qkv_weight, grads.qkv_bias,
+        grads.output_weight, grads.output_bias, grads.norm_2_weight, grads.norm_2_bias,
+        grads.up_weight, grads.up_bias, grads.down_weight, grads.down_bias})
+    if (gradient) return true;
+  return false;
+}
+
+// The first block of the backward pass's end: below it no gradient is wanted.
+std::int64_t lowest_block(const Backward& b) {
+  if (b.grads.token || b.grads.position) return 0;
+  std::int64_t lowest = 0;
+  while (lowest < b.s().layers && !trains(b.grads_of(lowest))) ++lowest;
+  return lowest;
 }
 
 // Logits, losses, their gradient, and the gradient of the final norm's output (in branch).
@@ -148,7 +182,7 @@ void feed_forward(const Backward& b, std::int64_t i) {
   b.clear_sums();
   for_rows(a.plan, [&](const RowWork& rows) {
     norm_backward(b, norm, rows);
-    rows.multiply(down, a.dx, a.dhidden);
+    rows.multiply(down, a.dx, a.dhidden, {.scale = w.branch_scale});
     activation(b, i, rows);
     rows.multiply(up, a.dup, a.branch);
     if (a.recompute == Recompute::norms) remake_norm_2(b.run, i, rows);
@@ -157,7 +191,7 @@ void feed_forward(const Backward& b, std::int64_t i) {
   b.add_sums(3 * width, up_width, g.up_bias);
   add_weight_gradients(a.plan.room,
                        {{a.rows, a.dup, up_width, b.acts(i).norm_2.y, width, g.up_weight},
-                        {a.rows, a.dx, width, a.hidden, ffn, g.down_weight}});
+                        {a.rows, a.dx, width, a.hidden, ffn, g.down_weight, w.branch_scale}});
 }
 
 void attention_units(const Backward& b, const LayerActivations& layer) {
@@ -181,7 +215,7 @@ void attention(const Backward& b, std::int64_t i) {
   b.clear_sums();
   for_rows(a.plan, [&](const RowWork& rows) {
     norm_backward(b, norm, rows);
-    rows.multiply(output, a.dx, a.dattended);
+    rows.multiply(output, a.dx, a.dattended, {.scale = w.branch_scale});
   });
   add_norm_sums(b, norm);
   attention_units(b, layer);
@@ -200,7 +234,8 @@ void attention(const Backward& b, std::int64_t i) {
   b.add_sums(0, qkv, g.qkv_bias);
   add_weight_gradients(a.plan.room,
                        {{a.rows, a.dqkv, qkv, layer.norm_1.y, width, g.qkv_weight},
-                        {a.rows, a.dx, width, layer.attended, heads, g.output_weight}});
+                        {a.rows, a.dx, width, layer.attended, heads, g.output_weight,
+                         w.branch_scale}});
 }
 
 // From dx to the tables. One thread for the tokens of a small model, all for those of a wide one.
@@ -210,10 +245,10 @@ void embedding(const Backward& b) {
   const std::int64_t parts = width >= 512 ? num_workers() : 1;
   for_units(parts + 1, [&](std::int64_t i, std::int64_t) {
     const Range columns = part_of(width, parts, 16, i);
-    if (i < parts)
+    if (i < parts && b.grads.token)
       kernels::token_embedding_backward(b.run.inputs(), a.dx, a.rows, width, columns.begin,
                                         columns.end, b.grads.token);
-    else if (b.grads.position)
+    if (i == parts && b.grads.position)
       kernels::position_embedding_backward(a.dx, a.sequences, a.length, width, 0, a.length,
                                            b.grads.position);
   });
@@ -225,15 +260,16 @@ void backward_pass(const FusedRun& run, const FusedTensors& grads, float gradien
                    float z_loss) {
   const Backward b{run, grads, gradient_scale, z_loss};
   classifier(b);
-  for (std::int64_t i = run.sizes.layers - 1; i >= 0; --i) {
+  const std::int64_t lowest = lowest_block(b);
+  for (std::int64_t i = run.sizes.layers - 1; i >= lowest; --i) {
     feed_forward(b, i);
     attention(b, i);
   }
-  const NormStep norm = norm_after(b, -1);
+  const NormStep norm = norm_after(b, lowest - 1);
   b.clear_sums();
   for_rows(run.acts.plan, [&](const RowWork& rows) { norm_backward(b, norm, rows); });
   add_norm_sums(b, norm);
-  embedding(b);
+  if (b.grads.token || b.grads.position) embedding(b);
 }
 
 }  // namespace stagedtrain::model

@@ -117,11 +117,11 @@ void finish_block(const FusedRun& run, std::int64_t i) {
   const Weight qkv = more ? qkv_weight(run, i + 1, weights) : Weight{};
   weights.pack();
   for_rows(run.acts.plan, [&](const RowWork& rows) {
-    rows.multiply(output, a.attended, run.acts.branch);
+    rows.multiply(output, a.attended, run.acts.branch, {.scale = w.branch_scale});
     add_branch(run, a.norm_1.x, run.acts.branch, w.output_bias,
                {a.norm_2, w.norm_2_weight, w.norm_2_bias}, rows);
     project_up(run, i, up, rows);
-    rows.multiply(down, run.acts.hidden, run.acts.branch);
+    rows.multiply(down, run.acts.hidden, run.acts.branch, {.scale = w.branch_scale});
     add_branch(run, a.norm_2.x, run.acts.branch, w.down_bias, norm_after(run, i), rows);
     if (more) project_qkv(run, i + 1, qkv, rows);
   });
@@ -184,7 +184,7 @@ void remake_block(const FusedRun& run, std::int64_t i) {
   const Weight up = to_hidden.forward(w.up_weight, s.width, s.up_width());
   to_hidden.pack();
   for_rows(run.acts.plan, [&](const RowWork& rows) {
-    rows.multiply(output, a.attended, run.acts.spare);
+    rows.multiply(output, a.attended, run.acts.spare, {.scale = w.branch_scale});
     add_branch(run, a.norm_1.x, run.acts.spare, w.output_bias,
                {a.norm_2, w.norm_2_weight, w.norm_2_bias}, rows);
     rows.multiply(up, a.norm_2.y, a.up, {.bias = w.up_bias});

@@ -14,18 +14,19 @@ class FusedModel final : public Model {
   FusedModel(const arch::ModelConfig& config, const ModelOptions& options)
       : Model(config, options),
         sizes_(sizes_of(config)),
-        weights_(tensors_of(params_, params_.weights(), config)),
-        grads_(tensors_of(params_, params_.grads(), config)) {
+        weights_(tensors_of(params_, params_.weights(), config)) {
     if (sizes_.form == BlockForm::llama) make_rotation();
   }
   const char* kernels_name() const override { return "fused"; }
 
   at::Tensor loss_and_backward(const at::Tensor& tokens_BS, double scale,
                                std::uint64_t /*random_seed: there is no dropout*/) override {
-    const FusedRun run = start(tokens_BS, 1, {.recompute = options_.recompute});
+    const FusedRun whole = start(tokens_BS, 1, {.recompute = options_.recompute});
+    const Executed executed = executed_layers();
+    const FusedRun run{executed.sizes, executed.weights, acts_, whole.ids_stride, whole.rotation};
     forward_pass(run);
     const double rows = static_cast<double>(acts_.rows);
-    backward_pass(run, grads_, static_cast<float>(scale / rows),
+    backward_pass(run, executed.grads, static_cast<float>(scale / rows),
                   static_cast<float>(options_.z_loss));
     return at::scalar_tensor(sum_of_losses(0, acts_.rows) / rows, at::kDouble);
   }
@@ -74,6 +75,42 @@ class FusedModel final : public Model {
     return {sizes_, weights_, acts_, tokens.size(1), rotation};
   }
 
+  // The model that a training pass runs: the layers of work_ alone, with the gradients that are
+  // wanted. It uses the activations of the first layers.
+  struct Executed {
+    FusedSizes sizes;
+    FusedTensors weights, grads;
+    std::vector<std::vector<float>> scaled_biases;  // that weights point to
+  };
+  Executed executed_layers() {
+    if (frozen_ != params_.frozen()) {
+      frozen_ = params_.frozen();
+      grads_ = trained_tensors_of(params_, params_.grads(), config_);
+    }
+    Executed e{sizes_, weights_, grads_, {}};
+    if (work_.is_whole()) return e;
+    std::vector<FusedLayer> grads;
+    e.weights.layers.clear();
+    for (std::int64_t i = 0; i < sizes_.layers; ++i) {
+      if (!work_.runs(i)) continue;
+      FusedLayer layer = weights_.layers[static_cast<std::size_t>(i)];
+      layer.branch_scale = static_cast<float>(work_.branch_scale(i));
+      layer.output_bias = scaled(layer.output_bias, layer.branch_scale, e);
+      layer.down_bias = scaled(layer.down_bias, layer.branch_scale, e);
+      e.weights.layers.push_back(layer);
+      grads.push_back(e.grads.layers[static_cast<std::size_t>(i)]);
+    }
+    e.grads.layers = std::move(grads);
+    e.sizes.layers = static_cast<std::int64_t>(e.weights.layers.size());
+    return e;
+  }
+  float* scaled(float* bias, float scale, Executed& executed) const {
+    if (bias == nullptr || scale == 1) return bias;
+    std::vector<float>& kept = executed.scaled_biases.emplace_back(bias, bias + sizes_.width);
+    for (float& value : kept) value *= scale;
+    return kept.data();
+  }
+
   // Angles as the reference has them (reference_attention.cc).
   void make_rotation() {
     const std::vector<double> turns = arch::rotary_frequencies(config_);
@@ -101,6 +138,7 @@ class FusedModel final : public Model {
 
   FusedSizes sizes_;
   FusedTensors weights_, grads_;
+  std::vector<bool> frozen_;  // that grads_ leaves out
   Arena arena_;
   FusedActivations acts_;
   std::vector<float> cos_, sin_;  // [context, head_dim / 2], where positions turn

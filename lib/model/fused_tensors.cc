@@ -19,38 +19,57 @@ FusedSizes sizes_of(const arch::ModelConfig& c) {
           static_cast<float>(c.logit_scale)};
 }
 
-FusedTensors tensors_of(const ParamBuffer& params, const at::Tensor& flat,
-                        const arch::ModelConfig& config) {
-  const auto at = [&](const std::string& name) -> float* {
-    return params.table().index(name) < 0 ? nullptr : params.view(flat, name).data_ptr<float>();
+namespace {
+
+// wanted(index) says whether a tensor of the table is wanted; packed tensors are if one of them is.
+template <class Wanted>
+FusedTensors pointers_to(const ParamBuffer& params, const at::Tensor& flat,
+                         const arch::ModelConfig& config, const Wanted& wanted) {
+  // The first of tensors that lie side by side; packed_view checks that they do.
+  const auto packed = [&](const std::vector<std::string>& names) -> float* {
+    bool any = false;
+    for (const std::string& name : names) {
+      const std::int64_t index = params.table().index(name);
+      any = any || (index >= 0 && wanted(static_cast<std::size_t>(index)));
+    }
+    return any ? params.packed_view(flat, names).data_ptr<float>() : nullptr;
   };
+  const auto at = [&](const std::string& name) { return packed({name}); };
   FusedTensors t{at("embed.token"),
                  at("embed.position"),
                  at("final_norm.weight"),
                  at("final_norm.bias"),
                  config.tied ? at("embed.token") : at("head.weight"),
                  {}};
+  const bool gated = arch::block_style(config).gated;
   for (int i = 0; i < config.layers; ++i) {
     const auto in = [&](const char* key) { return at(arch::layer_name(i, key)); };
-    // The first of tensors that lie side by side; packed_view checks that they do.
-    const auto packed = [&](const std::vector<std::string>& keys) -> float* {
-      std::vector<std::string> names;
-      for (const std::string& key : keys) names.push_back(arch::layer_name(i, key));
-      if (params.table().index(names[0]) < 0) return nullptr;
-      return params.packed_view(flat, names).data_ptr<float>();
-    };
     const auto qkv = [&](const std::string& kind) {
-      return packed(
-          {"attention.query." + kind, "attention.key." + kind, "attention.value." + kind});
+      return packed({arch::layer_name(i, "attention.query." + kind),
+                     arch::layer_name(i, "attention.key." + kind),
+                     arch::layer_name(i, "attention.value." + kind)});
     };
-    const bool gated = arch::block_style(config).gated;
     t.layers.push_back({in("norm_1.weight"), in("norm_1.bias"), qkv("weight"), qkv("bias"),
                         in("attention.output.weight"), in("attention.output.bias"),
                         in("norm_2.weight"), in("norm_2.bias"),
-                        gated ? packed({"mlp.gate.weight", "mlp.up.weight"}) : in("mlp.up.weight"),
+                        gated ? packed({arch::layer_name(i, "mlp.gate.weight"),
+                                        arch::layer_name(i, "mlp.up.weight")})
+                              : in("mlp.up.weight"),
                         in("mlp.up.bias"), in("mlp.down.weight"), in("mlp.down.bias")});
   }
   return t;
+}
+
+}  // namespace
+
+FusedTensors tensors_of(const ParamBuffer& params, const at::Tensor& flat,
+                        const arch::ModelConfig& config) {
+  return pointers_to(params, flat, config, [](std::size_t) { return true; });
+}
+
+FusedTensors trained_tensors_of(const ParamBuffer& params, const at::Tensor& flat,
+                                const arch::ModelConfig& config) {
+  return pointers_to(params, flat, config, [&](std::size_t i) { return !params.frozen()[i]; });
 }
 
 }  // namespace stagedtrain::model

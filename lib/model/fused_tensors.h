@@ -30,10 +30,13 @@ struct FusedSizes {
 FusedSizes sizes_of(const arch::ModelConfig& config);
 
 // One block. Query, key and value are packed: their rows one after another; so are a gated
-// feed-forward's gate and up. Biases are null where there are none.
+// feed-forward's gate and up. Biases are null where there are none, and a gradient is null where it
+// is not wanted. branch_scale multiplies what either branch adds to the residual stream; biases of
+// the branches' outputs are scaled already.
 struct FusedLayer {
   float *norm_1_weight, *norm_1_bias, *qkv_weight, *qkv_bias, *output_weight, *output_bias;
   float *norm_2_weight, *norm_2_bias, *up_weight, *up_bias, *down_weight, *down_bias;
+  float branch_scale = 1;
 };
 
 // Of the weights, or of the gradients. head is token where they are tied; position may be null.
@@ -44,5 +47,8 @@ struct FusedTensors {
 // flat: float32 on the CPU, of the layout of params; it must outlive the pointers.
 FusedTensors tensors_of(const ParamBuffer& params, const at::Tensor& flat,
                         const arch::ModelConfig& config);
+// The same, but null where params trains none of the tensors that a pointer stands for.
+FusedTensors trained_tensors_of(const ParamBuffer& params, const at::Tensor& flat,
+                                const arch::ModelConfig& config);
 
 }  // namespace stagedtrain::model

@@ -83,13 +83,13 @@ class Gpt2Reference final : public ReferenceModel {
     const at::Tensor qkv = at::linear(first.normed, b.qkv_weight, b.qkv_bias);
     const at::Tensor heads = ReferenceMask::over(attention(qkv, i, pass), mask_.heads_X);
     const at::Tensor attended =
-        added(pass.drop(at::linear(heads, b.output_weight, b.output_bias)), i);
+        added(pass.drop(at::linear(heads, b.output_weight, b.output_bias)), i, pass);
     if (style_.parallel) {
       const at::Tensor x = add_norm(first.sum, {}, b.norm_2).normed;
-      return {first.sum, attended + added(pass.drop(feed_forward(x, b, pass)), i)};
+      return {first.sum, attended + added(pass.drop(feed_forward(x, b, pass)), i, pass)};
     }
     const Summed second = add_norm(first.sum, attended, b.norm_2);
-    return {second.sum, added(pass.drop(feed_forward(second.normed, b, pass)), i)};
+    return {second.sum, added(pass.drop(feed_forward(second.normed, b, pass)), i, pass)};
   }
 
   at::Tensor features(const at::Tensor& tokens_BT, const ReferencePass& pass) const override {
@@ -99,8 +99,9 @@ class Gpt2Reference final : public ReferenceModel {
     const at::Tensor x_BTC = ReferenceMask::over(pass.drop(embedded), mask_.residual_C);
     Stream stream{x_BTC, {}};
     for (std::size_t i = 0; i < blocks_.size(); ++i)
-      stream = through(
-          pass, [this, i, pass](const Stream& in) { return run_block(i, in, pass); }, stream);
+      if (pass.runs(i))
+        stream = through(
+            pass, [this, i, pass](const Stream& in) { return run_block(i, in, pass); }, stream);
     return add_norm(stream.x, stream.branch, final_norm_).normed;
   }
 

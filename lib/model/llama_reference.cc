@@ -80,16 +80,16 @@ class LlamaReference final : public ReferenceModel {
     const Block& b = blocks_[i];
     if (style_.norms_after) return run_block_of_norms_after(i, in, pass);
     const Summed first = add_norm(in.x, in.branch, b.norm_1);
-    const at::Tensor attended = added(pass.drop(attention(first.normed, i, pass)), i);
+    const at::Tensor attended = added(pass.drop(attention(first.normed, i, pass)), i, pass);
     const Summed second = add_norm(first.sum, attended, b.norm_2);
-    return {second.sum, added(pass.drop(feed_forward(second.normed, b, pass)), i)};
+    return {second.sum, added(pass.drop(feed_forward(second.normed, b, pass)), i, pass)};
   }
 
   Stream run_block_of_norms_after(std::size_t i, const Stream& in,
                                   const ReferencePass& pass) const {
     const Block& b = blocks_[i];
     const auto normed = [&](const at::Tensor& branch, const at::Tensor& weight) {
-      return added(pass.drop(add_norm(branch, {}, weight).normed), i);
+      return added(pass.drop(add_norm(branch, {}, weight).normed), i, pass);
     };
     const at::Tensor x = in.branch.defined() ? in.x + in.branch : in.x;
     const at::Tensor sum = x + normed(attention(x, i, pass), b.norm_1);
@@ -101,8 +101,9 @@ class LlamaReference final : public ReferenceModel {
         ReferenceMask::over(pass.drop(at::embedding(token_, tokens_BT)), mask_.residual_C);
     Stream stream{x_BTC, {}};
     for (std::size_t i = 0; i < blocks_.size(); ++i)
-      stream = through(
-          pass, [this, i, pass](const Stream& in) { return run_block(i, in, pass); }, stream);
+      if (pass.runs(i))
+        stream = through(
+            pass, [this, i, pass](const Stream& in) { return run_block(i, in, pass); }, stream);
     return add_norm(stream.x, stream.branch, final_norm_).normed;
   }
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "arch/model_config.h"
+#include "arch/step_work.h"
 #include "base/error.h"
 #include "data/batch_stream.h"
 #include "model/param_buffer.h"
@@ -56,7 +57,9 @@ class Model {
  public:
   virtual ~Model() = default;
   // Adds scale * dL/dw to params().grads() and returns L, the mean loss over the batch in nats per
-  // token, as a detached 0-dim tensor on the device (no synchronisation). tokens_BS: int64,
+  // token, as a detached 0-dim tensor on the device (no synchronisation). Gradients of tensors that
+  // params() has frozen may be left out, and no backward pass goes below the lowest that is
+  // trained; those of the others are the same to the bit. tokens_BS: int64,
   // B x (T + 1), on the device. With dropout the masks are a pure function of random_seed.
   virtual at::Tensor loss_and_backward(const at::Tensor& tokens_BS, double scale,
                                        std::uint64_t random_seed) = 0;
@@ -64,6 +67,14 @@ class Model {
   virtual at::Tensor row_losses(const at::Tensor& tokens_BS) = 0;
   // Logits [B, T, V] in the master type for int64 tokens [B, T]; no gradient.
   virtual at::Tensor logits(const at::Tensor& tokens_BT) = 0;
+  // What loss_and_backward runs from now on; the other calls always run the whole model. Layers
+  // that do not run cost nothing and get no gradient.
+  void set_work(arch::StepWork work) {
+    ST_CHECK(work.branch_scales.empty() ||
+                 static_cast<std::int64_t>(work.branch_scales.size()) == config_.layers,
+             "work of {} layers for a model of {}", work.branch_scales.size(), config_.layers);
+    work_ = work.is_whole() ? arch::StepWork{} : std::move(work);
+  }
   // To be called by who changes params().weights(), but for the optimizer, which sees to it.
   void weights_changed() { params_.update_copy(); }
   // Only reference kernels know masks.
@@ -82,6 +93,7 @@ class Model {
   arch::ModelConfig config_;
   ModelOptions options_;
   ParamBuffer params_;
+  arch::StepWork work_;  // empty where it is the whole model
 };
 
 // Throws Error(usage) if the options ask for what this architecture or device cannot do.

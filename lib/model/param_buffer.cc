@@ -21,7 +21,8 @@ at::Tensor host_view(const state::HostTensor& tensor) {
 
 bool joins(const Segment& before, const Segment& next) {
   return before.rows == 1 && before.offset + before.count == next.offset &&
-         before.decays == next.decays && before.frozen == next.frozen && before.age == next.age &&
+         before.decays == next.decays && before.frozen == next.frozen &&
+         before.idle == next.idle && before.age == next.age &&
          before.lr_scale == next.lr_scale && before.decay_scale == next.decay_scale &&
          before.eps_scale == next.eps_scale;
 }
@@ -88,23 +89,34 @@ ParamBuffer::ParamBuffer(const arch::ParamTable& table, at::ScalarType master, a
 }
 
 void ParamBuffer::set_histories(const std::vector<state::TensorHistory>& histories,
-                                std::int64_t train_from_generation) {
+                                std::int64_t train_from_generation,
+                                const std::vector<bool>& idle_layers) {
   segments_.clear();
   other_segments_.clear();
   matrices_.clear();
+  frozen_.assign(table_.size(), false);
   for (const std::size_t i : order_) {
     const state::TensorHistory& h = histories[i];
-    const Segment whole{offsets_[i], table_[i].count(), 1,
-                        0,           table_[i].decays,  h.generation < train_from_generation,
-                        h.age,       h.lr_scale,        h.decay_scale,
-                        h.eps_scale};
+    frozen_[i] = h.generation < train_from_generation;
+    const int layer = table_[i].layer;
+    const bool idle =
+        !idle_layers.empty() && layer >= 0 && idle_layers[static_cast<std::size_t>(layer)];
+    const Segment whole{.offset = offsets_[i],
+                        .count = table_[i].count(),
+                        .decays = table_[i].decays,
+                        .frozen = frozen_[i],
+                        .idle = idle,
+                        .age = h.age,
+                        .lr_scale = h.lr_scale,
+                        .decay_scale = h.decay_scale,
+                        .eps_scale = h.eps_scale};
     const std::vector<std::int64_t> shape = table_[i].shape();
     const std::int64_t columns = shape.size() == 2 ? shape[1] : 1;
     const std::vector<Segment> parts = parts_of(whole, h.regions, columns);
     append(parts, segments_);
     if (arch::is_muon_matrix(table_[i])) {
       matrices_.push_back(
-          {whole.offset, shape[0], columns, whole.frozen, h.lr_scale, h.eps_scale, parts});
+          {whole.offset, shape[0], columns, whole.frozen, idle, h.lr_scale, h.eps_scale, parts});
     } else {
       append(parts, other_segments_);
     }

@@ -15,7 +15,9 @@ namespace stagedtrain::model {
 // one run's begin to the next. Whole tensors that lie side by side are one run.
 struct Segment {
   std::int64_t offset = 0, count = 0, rows = 1, stride = 0;
-  bool decays = false, frozen = false;
+  bool decays = false;
+  bool frozen = false;  // never trained in this stage
+  bool idle = false;    // did not run in this step: the optimizer leaves it as it is
   state::MomentAge age;
   double lr_scale = 1, decay_scale = 1, eps_scale = 1;
 };
@@ -24,7 +26,7 @@ struct Segment {
 // cover it once; their offsets are in the flat buffers, and their scales are the matrix's own.
 struct Matrix {
   std::int64_t offset = 0, rows = 0, columns = 0;
-  bool frozen = false;
+  bool frozen = false, idle = false;  // as a Segment's
   double lr_scale = 1, eps_scale = 1;
   std::vector<Segment> parts;
 };
@@ -67,9 +69,13 @@ class ParamBuffer {
   // the buffer or room changes.
   std::span<const std::byte> get(state::Kind kind, std::size_t index, at::Tensor& room);
   // How the optimizer is to treat each tensor of the table. Those that came in before
-  // train_from_generation are frozen.
+  // train_from_generation are frozen: models need not compute their gradients. Those of idle_layers
+  // (empty: none; else one entry for each layer) did not run in the step at hand.
   void set_histories(const std::vector<state::TensorHistory>& histories,
-                     std::int64_t train_from_generation = 0);
+                     std::int64_t train_from_generation = 0,
+                     const std::vector<bool>& idle_layers = {});
+  // Which tensors of the table are frozen.
+  const std::vector<bool>& frozen() const { return frozen_; }
 
   // Whether the optimizer may use own CUDA kernels on these buffers.
   bool own_cuda() const { return own_cuda_; }
@@ -86,6 +92,7 @@ class ParamBuffer {
   at::Tensor weights_, grads_, exp_avg_, exp_avg_sq_, copy_;
   std::vector<Segment> segments_, other_segments_;
   std::vector<Matrix> matrices_;
+  std::vector<bool> frozen_;  // by index of the table
   bool own_cuda_ = false;
 };
 

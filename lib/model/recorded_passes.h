@@ -40,6 +40,8 @@ class RecordedPasses {
 
   // pass(tokens_BS, scale), perhaps by a graph.
   at::Tensor run(const at::Tensor& tokens_BS, double scale, const Pass& pass);
+  // Drops the graphs: passes are another work from now on.
+  void forget() { recordings_.clear(); }
 
  private:
   struct Recording {

@@ -1,6 +1,8 @@
 // Losses and their gradients by autograd.
 #include "model/reference_model.h"
 
+#include <algorithm>
+
 #include "model/cuda_check.h"
 
 namespace stagedtrain::model {
@@ -25,7 +27,20 @@ void ReferenceModel::set_mask(const ModelMask& mask) {
 at::Tensor ReferenceModel::leaf(const std::vector<std::string>& names) const {
   at::Tensor leaf = params_.packed_view(compute_, names).detach().requires_grad_(true);
   leaf.mutable_grad() = params_.packed_view(compute_grads_, names);
+  Leaf& kept = leaves_.emplace_back(leaf);
+  for (const std::string& name : names)
+    kept.tensors.push_back(static_cast<std::size_t>(params_.table().index(name)));
   return leaf;
+}
+
+// Autograd then makes no gradient of a frozen tensor, and no pass below the lowest that is trained.
+void ReferenceModel::leave_out_frozen() {
+  if (frozen_ == params_.frozen()) return;
+  frozen_ = params_.frozen();
+  recorded_.forget();
+  for (Leaf& one : leaves_)
+    one.leaf.set_requires_grad(std::ranges::any_of(
+        one.tensors, [&](std::size_t i) { return !params_.frozen()[i]; }));
 }
 
 at::Tensor ReferenceModel::leaf(int layer, const std::string& key) const {
@@ -56,6 +71,7 @@ at::Tensor ReferenceModel::scores(const at::Tensor& features) const {
 at::Tensor ReferenceModel::loss_and_backward(const at::Tensor& tokens_BS, double scale,
                                              std::uint64_t random_seed) {
   if (options_.dropout > 0) at::manual_seed(random_seed);
+  leave_out_frozen();
   if (!can_be_recorded()) return pass(tokens_BS, scale);
   return recorded_.run(tokens_BS, scale, [this](const at::Tensor& tokens, double factor) {
     return pass(tokens, factor);
@@ -69,7 +85,9 @@ at::Tensor ReferenceModel::pass(const at::Tensor& tokens_BS, double scale) {
   RouterLoads loads;
   const bool balanced = config_.experts > 0 && config_.router_loss > 0;
   const at::Tensor x_NC =
-      features(tokens_BS.narrow(1, 0, length), {options_.dropout, balanced ? &loads : nullptr})
+      features(tokens_BS.narrow(1, 0, length), {.dropout = options_.dropout,
+                                                .loads = balanced ? &loads : nullptr,
+                                                .work = work_.is_whole() ? nullptr : &work_})
           .flatten(0, 1);
   const Loss loss = ops_.classifier_loss(x_NC, head_, tokens_BS.narrow(1, 1, length).flatten(),
                                          {config_.logit_scale, options_.z_loss, scale});

@@ -17,10 +17,17 @@ namespace stagedtrain::model {
 struct ReferencePass {
   double dropout = 0;
   RouterLoads* loads = nullptr;  // of all layers, or null: not asked for
+  const arch::StepWork* work = nullptr;  // of a training pass, or null: the whole model
   KeyValueCache* cache = nullptr;  // of the one row that is read on, or null: rows from their start
 
   std::int64_t first_place() const { return cache ? cache->length() : 0; }
 
+  bool runs(std::size_t layer) const {
+    return !work || work->runs(static_cast<std::int64_t>(layer));
+  }
+  double branch_scale(std::size_t layer) const {
+    return work ? work->branch_scale(static_cast<std::int64_t>(layer)) : 1;
+  }
   at::Tensor drop(const at::Tensor& x) const {
     return dropout > 0 ? at::dropout(x, dropout, true) : x;
   }
@@ -49,14 +56,17 @@ class ReferenceModel : public Model {
   // several names: tensors side by side as one.
   at::Tensor leaf(const std::vector<std::string>& names) const;
   at::Tensor leaf(int layer, const std::string& key) const;
-  // What a layer adds to the residual stream, behind the mask if there is one.
-  at::Tensor added(const at::Tensor& y_BTC, std::size_t layer) const {
-    const double factor = mask_.of_layer(static_cast<std::int64_t>(layer));
+  // What a layer adds to the residual stream: times its scale, behind the mask if there is one.
+  at::Tensor added(const at::Tensor& y_BTC, std::size_t layer, const ReferencePass& pass) const {
+    const double factor =
+        mask_.of_layer(static_cast<std::int64_t>(layer)) * pass.branch_scale(layer);
     return ReferenceMask::over(factor == 1 ? y_BTC : y_BTC * factor, mask_.residual_C);
   }
   // One block of a pass; where options().recompute says so, it is made again in the backward.
   Stream through(const ReferencePass& pass, const BlockBody& block, const Stream& in) const {
-    const bool again = options_.recompute == Recompute::blocks && at::GradMode::is_enabled();
+    const bool wanted = in.x.requires_grad() || (in.branch.defined() && in.branch.requires_grad());
+    const bool again =
+        options_.recompute == Recompute::blocks && at::GradMode::is_enabled() && wanted;
     return again ? run_again_later(block, in, pass.dropout > 0) : block(in);
   }
   // Query, key and value of a layer's attention. kind: "weight" or "bias".
@@ -79,12 +89,19 @@ class ReferenceModel : public Model {
   bool mixed() const { return options_.precision == Precision::bf16; }
   // Whether a pass is the same work every time: nothing random, no sizes that depend on numbers.
   bool can_be_recorded() const {
-    return options_.dropout == 0 && config_.experts == 0 && !mask_.active();
+    return options_.dropout == 0 && config_.experts == 0 && !mask_.active() && work_.is_whole();
   }
+  void leave_out_frozen();
   at::Tensor pass(const at::Tensor& tokens_BS, double scale);
   at::Tensor scores(const at::Tensor& features) const;
 
+  struct Leaf {
+    at::Tensor leaf;
+    std::vector<std::size_t> tensors;  // of the table
+  };
   at::Tensor compute_, compute_grads_;
+  mutable std::vector<Leaf> leaves_;
+  std::vector<bool> frozen_;  // that leaves_ leave out
   RecordedPasses recorded_;
 
  protected:

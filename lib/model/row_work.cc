@@ -110,6 +110,7 @@ void add_weight_gradients(const ProductRoom& room,
   };
   std::vector<Unit> units;
   for (const kernels::OuterProduct& p : products) {
+    if (p.dw == nullptr) continue;
     const std::int64_t across = parts_of(p.ins, kernels::kMostIns);
     const std::int64_t down = other_parts(across, p.outs, kPieceRows);
     for (std::int64_t i = 0; i < across * down; ++i)

@@ -136,7 +136,7 @@ void for_rows(const RowPlan& plan, const Body& body) {
   });
 }
 
-// dw += scale dy^T x over all rows, for several weights at once.
+// dw += scale dy^T x over all rows, for several weights at once; where dw is null, nothing is made.
 void add_weight_gradients(const ProductRoom& room,
                           std::initializer_list<kernels::OuterProduct> products);
 

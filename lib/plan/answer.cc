@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "plan/layer_policy.h"
 #include "plan/text_table.h"
 
 namespace stagedtrain::plan {
@@ -28,20 +29,27 @@ std::string size_of(const RunPlan& plan, const StagePlan& stage) {
   return fmt::format("{} x {}", stage.model.layers, stage.model.width);
 }
 
+// The stage's policy by its key in the schedule.
+std::string policy_of(const StagePlan& stage) {
+  if (const LayerPolicy* policy = layer_policy(stage)) return fmt::format(" with {}", policy->key);
+  return stage.train_only_new ? " with train_only: new" : "";
+}
+
 std::string action(const RunPlan& plan) {
   const StagePlan &first = plan.stages.front(), &last = plan.stages.back();
   if (plan.stages.size() == 1)
-    return fmt::format("train {} for {} steps, without growing", size_of(plan, first),
-                       grouped(first.steps));
+    return fmt::format("train {} for {} steps{}, without growing", size_of(plan, first),
+                       grouped(first.steps), policy_of(first));
   if (plan.stages.size() > kStagesInWords)
     return fmt::format("train {} sizes, {} grown step by step into {}, for {} steps in all",
                        plan.stages.size(), size_of(plan, first), size_of(plan, last),
                        grouped(plan.total_steps));
   std::string text =
-      fmt::format("train {} for {} steps", size_of(plan, first), grouped(first.steps));
+      fmt::format("train {} for {} steps{}", size_of(plan, first), grouped(first.steps),
+                  policy_of(first));
   for (std::size_t i = 1; i < plan.stages.size(); ++i)
-    text += fmt::format(", grow it into {} for {}", size_of(plan, plan.stages[i]),
-                        grouped(plan.stages[i].steps));
+    text += fmt::format(", grow it into {} for {}{}", size_of(plan, plan.stages[i]),
+                        grouped(plan.stages[i].steps), policy_of(plan.stages[i]));
   return text;
 }
 

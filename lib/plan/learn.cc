@@ -339,7 +339,7 @@ std::vector<Measurement> speeds_of(const RunPlan& plan, const runlog::Run& run) 
       if (tokens > 0) each.push_back((point.at.seconds - before->at.seconds) / tokens);
       before = &point;
     }
-    if (each.size() + 1 < kFewestLines) continue;
+    if (each.size() + 1 < kFewestLines || !stage.is_whole()) continue;
     Measurement speed{.key = measurement_key(plan, stage), .peak_bytes = kUnknown};
     speed.key.device = device_name(run.device);
     speed.key.threads = run.device == "cpu" ? run.threads.value_or(0) : 0;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "plan/layer_policy.h"
 #include "plan/run_plan.h"
 #include "plan/text_table.h"
 
@@ -17,13 +18,26 @@ std::string stage_table(const RunPlan& plan) {
                                                  "checkpoint"}};
   for (const StagePlan& stage : plan.stages)
     rows.push_back({stage.name, fmt::format("{} x {}", stage.model.layers, stage.model.width),
-                    count_text(stage.params.total), short_count(arch::flops_per_token(stage.model)),
+                    count_text(stage.params.total), short_count(expected_flops_per_token(stage).total),
                     grouped(stage.steps), count_text(stage.tokens), short_count(stage.flops),
                     format_number(stage.peak_lr), bytes_text(stage.memory_bytes),
                     bytes_text(stage.checkpoint_bytes)});
   rows.push_back({"total", "", "", "", grouped(plan.total_steps), count_text(plan.tokens),
                   short_count(plan.flops), "", "", ""});
   return text_table(rows, 2, "");
+}
+
+// What a stage leaves out, and what that saves.
+std::string policy_notes(const StagePlan& stage) {
+  if (stage.is_whole()) return "";
+  std::string text = "  ";
+  if (const LayerPolicy* policy = layer_policy(stage))
+    text += stagedtrain::wrapped(policy->words(stage), 96, "  ");
+  else
+    text += "only what the growth added is trained\n";
+  return text + fmt::format("  a token costs {} FLOPs, {:.1f}% less than with all layers trained\n",
+                            short_count(expected_flops_per_token(stage).total),
+                            100 * (1 - flops_share(stage)));
 }
 
 // What a stage is and how it comes to be, in lines of their own.
@@ -40,6 +54,7 @@ std::string stage_notes(const RunPlan& plan, const StagePlan& stage) {
     text += plan.schedule.from.empty() ? "  starts from fresh weights\n"
                                        : fmt::format("  starts from {}\n", plan.schedule.from);
   }
+  text += policy_notes(stage);
   text += fmt::format("  {:.0f}% of the FLOPs; {} parameters without embeddings",
                       100 * stage.flops / plan.flops, count_text(stage.params.non_embedding));
   if (const double optimizer = optimizer_flops(plan, stage); optimizer > 0)
@@ -120,6 +135,9 @@ Json stage_json(const RunPlan& plan, const StagePlan& stage) {
           {"params", stage.params.total},
           {"non_embedding", stage.params.non_embedding},
           {"flops_per_token", arch::flops_per_token(stage.model)},
+          {"expected_flops_per_token", expected_flops_per_token(stage).total},
+          {"train_only", stage.train_only_new ? "new" : "all"},
+          {"policy", layer_policy(stage) ? layer_policy(stage)->key : ""},
           {"first_step", stage.first_step},
           {"steps", stage.steps},
           {"tokens", stage.tokens},

@@ -6,6 +6,7 @@
 #include "data/batch_stream.h"
 #include "grow/operator.h"
 #include "plan/decay.h"
+#include "plan/layer_policy.h"
 #include "plan/memory.h"
 #include "plan/run_plan.h"
 #include "state/checkpoint.h"
@@ -36,7 +37,10 @@ arch::ModelConfig first_model(const Schedule& s) {
 
 // Fills steps, tokens and flops of a stage that lasts `amount` of unit, from its first step on.
 void measure(const Schedule& s, StagePlan& stage, double amount, DurationUnit unit) {
-  const StepSums sums(s, stage.model);
+  const auto flops_per_token = [&](std::int64_t length) {
+    return expected_flops_per_token(stage, length).total;
+  };
+  const StepSums sums(s, stage.model, flops_per_token);
   const double steps = unit == DurationUnit::steps ? std::ceil(amount * (1 - 1e-12))
                        : unit == DurationUnit::flops
                            ? sums.steps_for_flops(stage.first_step, amount)
@@ -44,7 +48,7 @@ void measure(const Schedule& s, StagePlan& stage, double amount, DurationUnit un
   stage.steps = whole_steps(steps);
   const std::int64_t end = stage.first_step + stage.steps;
   stage.tokens = sums.tokens(stage.first_step, end);
-  stage.flops = sums.flops(stage.first_step, end);
+  stage.flops = StepSums(s, stage.model, flops_per_token).flops(stage.first_step, end);
   if (static_cast<double>(stage.tokens) > kMaxTokens)
     throw usage_error("{:.3g} tokens, expected at most {:.0e}", static_cast<double>(stage.tokens),
                       kMaxTokens);
@@ -126,6 +130,21 @@ void check_train_only(const Schedule& s, std::size_t i, const StagePlan& stage) 
         "stages.{}.train_only: new, but this stage adds no layer and no expert: nothing would be "
         "trained",
         i);
+}
+
+// Which tensors of the grown model the growth did not add, by their index. As grow::grown_header
+// gives them their generations.
+std::vector<bool> not_added_by(const grow::GrowthRecipe& growth) {
+  std::vector<bool> old;
+  for (const grow::GrowthStep& step : growth.steps) {
+    std::vector<bool> next;
+    for (const grow::TensorRecipe& made : step.tensors) {
+      const bool heir_of_added = made.heir_of && !old.empty() && !old[*made.heir_of];
+      next.push_back(!made.is_new && !heir_of_added);
+    }
+    old = std::move(next);
+  }
+  return old;
 }
 
 void add_warnings(RunPlan& plan) {
@@ -268,10 +287,13 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
     fill_model(s, i, before, stage);
     check_step_tokens(s, stage.model);
     fill_costs(s, stage);
-    at_place(stage_place(s, i), "stages." + std::to_string(i) + ".for",
-             [&] { measure_stage(s, s.stages[i].length, facts, stage); });
     stage.train_only_new = s.stages[i].train_only == schedule::TrainOnly::only_new;
     check_train_only(s, i, stage);
+    if (stage.train_only_new)
+      stage.trained = arch::trained_parts(stage.model, not_added_by(*stage.growth));
+    set_layer_policy(s, i, stage);
+    at_place(stage_place(s, i), "stages." + std::to_string(i) + ".for",
+             [&] { measure_stage(s, s.stages[i].length, facts, stage); });
     if (const auto& until = s.stages[i].until) {
       stage.until_loss = until->loss;
       stage.until_slope = parse_number(until->slope);

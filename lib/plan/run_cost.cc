@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/text.h"
+#include "plan/layer_policy.h"
 
 namespace stagedtrain::plan {
 namespace {
@@ -26,8 +27,8 @@ std::int64_t times(const StagePlan& stage, const Every& every, std::int64_t toke
 
 void count_flops(const RunPlan& plan, const StagePlan& stage, Costs& costs) {
   const auto tokens = static_cast<double>(stage.tokens);
-  const double matrices =
-      arch::flops_per_token(stage.model) - arch::attention_flops_per_token(stage.model);
+  const arch::TokenFlops each = expected_flops_per_token(stage);
+  const double matrices = each.total - each.attention;
   const double optimizer = optimizer_flops(plan, stage);
   costs.flops = stage.flops;
   costs.causal_flops = stage.flops - (stage.flops - matrices * tokens - optimizer) / 2;
@@ -123,11 +124,13 @@ std::optional<TokenTime> token_time(const RunPlan& plan, const StagePlan& stage,
   MeasurementKey key = measurement_key(plan, stage);
   key.device = machine.device;
   if (const Measurement* found = known.find(key))
-    return TokenTime{found->seconds_per_token, true, found->peak_bytes, found->key.threads};
+    return TokenTime{found->seconds_per_token * flops_share(stage), true, found->peak_bytes,
+                     found->key.threads};
   if (machine.flops == 0) return std::nullopt;
   const double flops = flops_per_token(plan.schedule, stage.model) +
                        recomputed_flops_per_token(stage.model, plan.schedule.batch.recompute);
-  return TokenTime{flops / (machine.flops * machine.utilisation)};
+  const double share = flops_share(stage);
+  return TokenTime{flops * share / (machine.flops * machine.utilisation)};
 }
 
 RunCost run_cost(const RunPlan& plan, const Measurements& known) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "arch/cost.h"
+#include "arch/step_flops.h"
 #include "base/json.h"
 #include "grow/recipe.h"
 #include "plan/step_sums.h"
@@ -25,10 +26,13 @@ struct StagePlan {
   arch::ModelConfig model;
   arch::ParamCount params;
   bool train_only_new = false;               // what the growth before did not add stays as it is
+  arch::TrainedParts trained;                // by train_only
+  std::optional<schedule::LayerDropoutSpec> layer_dropout;
+  std::optional<schedule::LayerPathSpec> layer_path;
   std::optional<grow::GrowthRecipe> growth;  // from the stage before, or from the checkpoint `from`
   std::int64_t first_step = 0, steps = 0;    // as planned; `until` may end the stage sooner
   std::int64_t tokens = 0;
-  double flops = 0;
+  double flops = 0;  // as executed: expected, where a policy draws what runs
   double peak_lr = 0;
   std::int64_t rewarm_steps = 0;
   std::optional<double> until_loss, until_slope;
@@ -36,6 +40,9 @@ struct StagePlan {
   std::uint64_t memory_bytes = 0;  // estimate: weights, gradients, moments, activations, logits
   std::uint64_t growth_memory_bytes = 0;  // both states during the growth, 0 without one
   std::uint64_t checkpoint_bytes = 0;
+
+  // Whether every step runs and trains the whole model.
+  bool is_whole() const { return !train_only_new && !layer_dropout && !layer_path; }
 };
 
 // Facts that only the token file knows; without them durations in epochs are refused.

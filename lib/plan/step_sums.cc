@@ -78,25 +78,27 @@ double flops_per_token(const Schedule& s, const arch::ModelConfig& model) {
 }
 
 StepSums::StepSums(const Schedule& s, const arch::ModelConfig& model)
+    : StepSums(s, model, [&](std::int64_t length) { return arch::flops_per_token(model, length); }) {
+}
+
+StepSums::StepSums(const Schedule& s, const arch::ModelConfig& model,
+                   const FlopsPerToken& flops_per_token)
     : context_(model.context),
       sequences_(s.batch.sequences),
       start_(s.batch.size_warmup ? s.batch.size_warmup->start : sequences_),
       over_(s.batch.size_warmup ? s.batch.size_warmup->over : 0),
       ramp_end_(over_),
       optimizer_flops_(optimizer_flops_per_step(s, model)) {
-  const double full = arch::flops_per_token(model);
   const auto& ramp = s.batch.length_warmup;
   if (!ramp || ramp->over == 0 || ramp->start >= context_) {
-    segments_ = {{0, full}};
+    segments_ = {{0, flops_per_token(context_)}};
     return;
   }
   ramp_end_ = std::max(over_, ramp->over);
-  const double attention_of_one = arch::attention_flops_per_token(model, 1);
   for (std::int64_t length : divisors(context_)) {
     const std::int64_t step = first_step_of(*ramp, context_, length);
     if (!segments_.empty() && segments_.back().first_step == step) segments_.pop_back();
-    segments_.push_back(
-        {step, full - attention_of_one * static_cast<double>(context_ - length)});
+    segments_.push_back({step, flops_per_token(length)});
   }
 }
 

@@ -147,6 +147,7 @@ Table stages_table(const Report& report) {
                           {"model"},
                           {"parameters", true},
                           {"compute per token", true},
+                          {"executed per token", true},
                           {"steps", true},
                           {"tokens", true},
                           {"compute", true},
@@ -161,7 +162,8 @@ Table stages_table(const Report& report) {
       const StageCost& cost = costs[i];
       table.rows.push_back({run_prefix(report, run) + stage.name, model_words(stage.model),
                             whole_text(stage.params), flops_text(stage.flops_per_token),
-                            whole_text(cost.steps), count_text(cost.tokens), flops_text(cost.flops),
+                            flops_text(cost.flops / cost.tokens), whole_text(cost.steps),
+                            count_text(cost.tokens), flops_text(cost.flops),
                             seconds_text(cost.seconds), loss_text(cost.loss, cost.se)});
     }
   }

@@ -38,6 +38,7 @@ Json stage_json(const Stage& stage, const StageCost& cost) {
           {"model", model_json(stage.model)},
           {"params", number(stage.params)},
           {"flops_per_token", number(stage.flops_per_token)},
+          {"executed_flops_per_token", number(cost.flops / cost.tokens)},
           {"planned_steps", number(stage.steps)},
           {"predicted_loss", number(stage.predicted_loss)},
           {"steps", number(cost.steps)},

@@ -9,6 +9,7 @@
 #include "arch/model_config.h"
 #include "base/fields.h"
 #include "base/file.h"
+#include "schedule/layer_policies.h"
 #include "schedule/lr_curves.h"
 #include "schedule/optimizer_spec.h"
 
@@ -141,6 +142,8 @@ struct StageSpec {
   std::optional<UntilSpec> until;
   std::optional<StageLrSpec> lr;
   TrainOnly train_only = TrainOnly::all;
+  std::optional<LayerDropoutSpec> layer_dropout;
+  std::optional<LayerPathSpec> layer_path;
   template <class V>
   void fields(V& v) {
     v("name", name, {.doc = "names the stage in logs, files and --stage", .required = true});
@@ -159,6 +162,12 @@ struct StageSpec {
     v("train_only", train_only,
       {.doc = "new: all but the layers and experts that this stage's growth adds stay as they are "
               "(LLaMA-Pro)"});
+    v("layer_dropout", layer_dropout,
+      {.doc = "layers are left out at random, less and less towards the stage's end; evaluation "
+              "runs all (docs/policies.md)"});
+    v("layer_path", layer_path,
+      {.doc = "every step runs a random path through the layers (RaPTr); evaluation runs all "
+              "(docs/policies.md)"});
   }
 };
 

@@ -153,7 +153,7 @@ void adamw_step_on(const std::vector<model::Segment>& segments, model::ParamBuff
                    const AdamWOptions& o, double lr, std::int64_t step, double gradient_factor) {
   const at::NoGradGuard no_grad;
   for (const model::Segment& segment : segments) {
-    if (segment.frozen) {
+    if (segment.frozen || segment.idle) {
       part_of(params.grads(), segment).zero_();
       continue;
     }

@@ -16,9 +16,9 @@ struct AdamWOptions {
 
 // AdamW (Loshchilov and Hutter, arXiv 1711.05101), decoupled decay on the tensors that decay, as
 // torch.optim.AdamW. step counts from 1; moments that were zeroed at step s are bias-corrected by
-// step - s. Each segment's own scales and ramp apply; frozen ones stay as they are. Gradients are
-// multiplied by gradient_factor. Weights, their copy and moments change in place; gradients are
-// left at zero, ready for the next batch.
+// step - s. Each segment's own scales and ramp apply; frozen and idle ones keep their weights and
+// moments. Gradients are multiplied by gradient_factor. Weights, their copy and moments change in
+// place; gradients are left at zero, ready for the next batch.
 void adamw_step(model::ParamBuffer& params, const AdamWOptions& options, double lr,
                 std::int64_t step, double gradient_factor);
 // The same for these segments alone; the 16-bit copy of the weights may stay as it was, and the

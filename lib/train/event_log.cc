@@ -8,6 +8,7 @@
 
 #include "arch/cost.h"
 #include "base/crc32c.h"
+#include "plan/layer_policy.h"
 #include "plan/measurements.h"
 
 namespace stagedtrain::train {
@@ -27,6 +28,9 @@ Json stage_event(const schedule::Schedule& schedule, const plan::StagePlan& stag
           {"params", stage.params.total},
           {"non_embedding", stage.params.non_embedding},
           {"flops_per_token", arch::flops_per_token(stage.model)},
+          {"expected_flops_per_token", plan::expected_flops_per_token(stage).total},
+          {"train_only", stage.train_only_new ? "new" : "all"},
+          {"policy", plan::layer_policy(stage) ? plan::layer_policy(stage)->key : ""},
           {"optimizer_flops_per_step", plan::optimizer_flops_per_step(schedule, stage.model)},
           {"steps", stage.steps},
           {"predicted_loss", stage.predicted_loss ? Json(*stage.predicted_loss) : Json(nullptr)}};

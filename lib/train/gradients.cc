@@ -39,6 +39,9 @@ at::Tensor StepGradient::leaf(Step& step, std::int64_t leaf) {
     const double share = static_cast<double>(rows) / static_cast<double>(step.rows);
     const auto index =
         static_cast<std::uint64_t>(step.options.step) << 20 | static_cast<std::uint64_t>(pass);
+    step.model.set_work(step.options.work.empty()
+                            ? arch::StepWork{}
+                            : step.options.work[static_cast<std::size_t>(pass)]);
     const at::Tensor part = step.model.loss_and_backward(step.tokens_BS.narrow(0, first, rows),
                                                          share, seeds.bits(index));
     const at::Tensor weighted = part.to(at::kDouble) * share;

@@ -9,11 +9,12 @@
 
 namespace stagedtrain::train {
 
-// rows: of a pass. seed and step decide the dropout.
+// rows: of a pass. seed and step decide the dropout. work: what each pass runs; empty: all.
 struct GradientPasses {
   std::int64_t rows = 1;
   std::uint64_t seed = 0;
   std::int64_t step = 0;
+  std::vector<arch::StepWork> work = {};
 };
 
 // On a CPU the order of sums does not depend on the number of ranks (dist/sum_order.h), for which

@@ -110,7 +110,7 @@ void Muon::step(model::ParamBuffer& params, double lr, std::int64_t step, double
     const Rooms& rooms = rooms_[static_cast<std::size_t>(thread)];
     for (std::int64_t i = begin; i < end; ++i) {
       const model::Matrix& matrix = params.matrices()[static_cast<std::size_t>(i)];
-      if (matrix.frozen) {
+      if (matrix.frozen || matrix.idle) {
         matrix_of(params.grads(), matrix).zero_();
       } else {
         step_matrix(params, matrix, rooms, lr, step, gradient_factor);

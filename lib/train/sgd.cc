@@ -12,7 +12,7 @@ void sgd_step(model::ParamBuffer& params, const SgdOptions& o, double lr, std::i
   const at::NoGradGuard no_grad;
   for (const model::Segment& s : params.segments()) {
     at::Tensor gradient = part_of(params.grads(), s);
-    if (!s.frozen) {
+    if (!s.frozen && !s.idle) {
       const double rate = lr * s.lr_scale / s.eps_scale * ramp_at(s, step);
       at::Tensor weights = part_of(params.weights(), s), momentum = part_of(params.exp_avg(), s);
       if (gradient_factor != 1) gradient.mul_(gradient_factor);

@@ -5,7 +5,6 @@
 #include <chrono>
 #include <optional>
 
-#include "arch/cost.h"
 #include "base/error_bar.h"
 #include "base/signals.h"
 #include "base/stopwatch.h"
@@ -14,6 +13,7 @@
 #include "train/batch_feed.h"
 #include "train/checkpoint_saver.h"
 #include "train/decisions.h"
+#include "train/executed_work.h"
 #include "train/gradients.h"
 #include "train/optimizer_shards.h"
 #include "train/replicas.h"
@@ -200,9 +200,11 @@ class StageLoop {
     run_.line.say(fmt::format("{} ends: {}", progress_.stage, why));
   }
 
-  void freeze_what_is_not_trained() {
+  // idle_layers: those that do not run in the step at hand.
+  void freeze_what_is_not_trained(const std::vector<bool>& idle_layers = {}) {
     const auto newest = static_cast<std::int64_t>(live_.header.lineage.size());
-    live_.model->params().set_histories(live_.header.histories, stage_.train_only_new ? newest : 0);
+    live_.model->params().set_histories(live_.header.histories, stage_.train_only_new ? newest : 0,
+                                        idle_layers);
   }
 
   // A mask of the growth before rises with every step, until it is gone.
@@ -227,19 +229,26 @@ class StageLoop {
     run_.ranks.stands(
         fmt::format("training, step {} of stage {}", progress_.stage_step + 1, progress_.stage));
     const DeviceBatch batch = feed_.take(shape_at(progress_.step));
+    const std::int64_t rows = rows_of_pass(
+        run_.plan, batch.rows(), stage_.model.context / batch.length(), run_.ranks.size());
     const GradientPasses passes{
-        rows_of_pass(run_.plan, batch.rows(), stage_.model.context / batch.length(),
-                     run_.ranks.size()),
-        live_.header.seed, progress_.step};
+        rows, live_.header.seed, progress_.step,
+        passes_of_step(run_.plan, stage_, progress_, (batch.rows() + rows - 1) / rows)};
+    const ExecutedWork work =
+        executed_work(stage_, passes.work, batch.rows(), rows, batch.length());
     const at::Tensor loss_there =
         gradient_.add_up(*live_.model, batch.tokens_BS, passes, shards_.shared());
     const at::Tensor norm_there = shards_.norm(*live_.model);
     if (progress_.stage_step + 1 < stage_.steps) feed_.prepare(shape_at(progress_.step + 1));
     const double loss = loss_there.item<double>(), norm = norm_there.item<double>();
     refuse_divergence(loss, norm);
+    const bool idle = !work.idle_layers.empty();
+    if (idle) freeze_what_is_not_trained(work.idle_layers);
     shards_.step(*live_.model, optimizer_, lr, progress_.step + 1,
                  clip_factor(norm, schedule_.optimizer.clip));
-    advance(batch, lr);
+    keep_age(live_.model->params().table(), work.idle_layers, live_.header.histories);
+    if (idle) freeze_what_is_not_trained();
+    advance(batch, lr, work);
     // The first rank's clock is everyone's: checkpoints may be due by it.
     progress_.seconds += run_.ranks.from_first(seconds_since(start));
     tell(loss, norm);
@@ -257,14 +266,12 @@ class StageLoop {
         progress_.stage, progress_.step + 1, loss, losses.mean, norm));
   }
 
-  void advance(const DeviceBatch& batch, double lr) {
+  void advance(const DeviceBatch& batch, double lr, const ExecutedWork& work) {
     ++progress_.step;
     ++progress_.stage_step;
-    const std::int64_t tokens = batch.rows() * batch.length();
-    progress_.tokens += tokens;
-    progress_.flops +=
-        static_cast<double>(tokens) * arch::flops_per_token(stage_.model, batch.length()) +
-        plan::optimizer_flops_per_step(schedule_, stage_.model);
+    progress_.tokens += batch.rows() * batch.length();
+    progress_.flops += work.flops + plan::optimizer_flops_per_step(schedule_, stage_.model);
+    layers_run_ = work.layers;
     progress_.learning_rate = lr;
     live_.header.data.index = batch.next;
   }
@@ -292,6 +299,7 @@ class StageLoop {
                   {"tokens_per_second", speed.tokens_per_second},
                   {"flops_per_second", speed.flops_per_second},
                   {"memory_bytes", resident_bytes()}});
+    if (plan::layer_policy(stage_)) event["layers_run"] = layers_run_;
     if (!run_.ranks.alone()) event["communication_seconds"] = run_.ranks.take_seconds();
     run_.log.write(event);
     if (slope_) slope_->add({static_cast<double>(progress_.step), numbers.lr, loss});
@@ -363,6 +371,7 @@ class StageLoop {
   OptimizerShards shards_;
   state::Progress logged_;  // as of the last line of the log
   double saved_seconds_;    // training time at the last save
+  double layers_run_ = 0;   // in the last step, mean over its tokens
   std::optional<plan::SlopeWatch> slope_;
   CheckpointSaver saver_;  // ends first: what it writes and prunes is the run's
 };

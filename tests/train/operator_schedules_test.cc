@@ -1,9 +1,10 @@
-// One step before and one after every growth of schedules/operators and schedules/optimizers, as
-// `train` does it.
+// One step before and one after every growth of schedules/operators and schedules/optimizers, and
+// one of each stage of schedules/policies, as `train` does it.
 #include <set>
 
 #include "base/text.h"
 #include "grow/operator.h"
+#include "plan/layer_policy.h"
 #include "plan/resolve_files.h"
 #include "support/catch.h"
 #include "support/schedules.h"
@@ -18,7 +19,7 @@ namespace {
 std::vector<std::string> short_edits(const test::TinyRun& tiny, const schedule::Schedule& s) {
   std::vector<std::string> edits = {"data.train=" + tiny.plan().schedule.data.train,
                                     "data.validation=" + tiny.plan().schedule.data.validation,
-                                    "batch.sequences=1", "evaluate.tokens=128", "lr.warmup=0"};
+                                    "batch={sequences: 1}", "evaluate.tokens=128", "lr.warmup=0"};
   for (const schedule::StageSpec& stage : s.stages)
     edits.push_back("stages." + stage.name + ".for=1 steps");
   return edits;
@@ -69,4 +70,23 @@ TEST_CASE("every optimizer has a schedule that trains, grows and trains on") {
     shown.insert(enum_name(s.optimizer.name));
   }
   for (const std::string& name : enum_choices<schedule::OptimizerName>()) CHECK(shown.contains(name));
+}
+
+TEST_CASE("every policy has a schedule that trains") {
+  std::set<std::string> shown;
+  for (const auto& file : test::example_schedules("policies")) {
+    CAPTURE(file.string());
+    const test::TinyRun tiny;
+    const schedule::Schedule s = schedule::load(file);
+    CHECK(run(file, short_edits(tiny, s), tiny / "run").done);
+    for (const plan::StagePlan& stage : plan::resolve(s).stages) {
+      if (const plan::LayerPolicy* policy = plan::layer_policy(stage)) shown.insert(policy->key);
+      if (stage.train_only_new) shown.insert("train_only");
+    }
+  }
+  for (const plan::LayerPolicy* policy : plan::layer_policies()) {
+    CAPTURE(policy->key);
+    CHECK(shown.contains(policy->key));
+  }
+  CHECK(shown.contains("train_only"));
 }

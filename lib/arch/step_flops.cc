@@ -1,0 +1,91 @@
+// Sums over the layers that run; what is left out counts nothing.
+#include "arch/step_flops.h"
+
+#include <algorithm>
+
+#include "arch/architectures.h"
+#include "arch/cost.h"
+
+namespace stagedtrain::arch {
+namespace {
+
+struct ForwardFlops {
+  double matrices = 0, attention = 0;  // of one layer
+  double head = 0;
+};
+
+// A forward pass is a third of a step that trains everything.
+ForwardFlops forward_flops(const ModelConfig& config, std::int64_t length) {
+  ForwardFlops forward;
+  forward.head = 2 * static_cast<double>(config.vocab) * static_cast<double>(config.width);
+  if (config.layers == 0) return forward;
+  const auto layers = static_cast<double>(config.layers);
+  forward.attention = attention_flops_per_token(config, length) / 3 / layers;
+  forward.matrices =
+      (flops_per_token(config, length) / 3 - forward.head) / layers - forward.attention;
+  return forward;
+}
+
+bool is_in_block(const ParamSpec& spec) { return spec.layer >= 0 && spec.axes.size() == 2; }
+
+// The share of a tensor that a token goes through: of the experts, only those chosen.
+double active_share(const ModelConfig& config, const ParamSpec& spec) {
+  if (spec.expert < 0) return 1;
+  return static_cast<double>(std::min(config.experts, config.experts_per_token)) /
+         static_cast<double>(config.experts);
+}
+
+}  // namespace
+
+TrainedParts trained_parts(const ModelConfig& config, const std::vector<bool>& frozen) {
+  TrainedParts parts{std::vector<double>(static_cast<std::size_t>(config.layers)), false, false};
+  std::vector<double> all(parts.layers.size());
+  const ParamTable table = param_table(config);
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    const ParamSpec& spec = table[i];
+    if (is_in_block(spec)) {
+      const auto layer = static_cast<std::size_t>(spec.layer);
+      const double weights = static_cast<double>(spec.count()) * active_share(config, spec);
+      all[layer] += weights;
+      if (!frozen[i]) parts.layers[layer] += weights;
+    } else if (!frozen[i] && spec.layer < 0 && spec.role == Role::embed) {
+      parts.below_layers = true;
+      if (config.tied && spec.name == "embed.token") parts.head = true;
+    } else if (!frozen[i] && spec.role == Role::head) {
+      parts.head = true;
+    }
+  }
+  for (std::size_t layer = 0; layer < all.size(); ++layer)
+    if (all[layer] > 0) parts.layers[layer] /= all[layer];
+  return parts;
+}
+
+TokenFlops step_flops_per_token(const ModelConfig& config, const StepWork& work,
+                                const TrainedParts& trained, std::int64_t length) {
+  if (work.is_whole() && trained == TrainedParts{})
+    return {flops_per_token(config, length), attention_flops_per_token(config, length)};
+  const ForwardFlops forward = forward_flops(config, length);
+  TokenFlops sum;
+  bool backward = trained.below_layers;
+  for (std::int64_t layer = 0; layer < config.layers; ++layer) {
+    if (!work.runs(layer)) continue;
+    const double share =
+        trained.layers.empty() ? 1 : trained.layers[static_cast<std::size_t>(layer)];
+    backward = backward || share > 0;
+    const double b = backward ? 1 : 0;
+    sum.total += forward.matrices * (1 + b + share);
+    sum.attention += forward.attention * (1 + 2 * b);
+  }
+  sum.total += sum.attention + forward.head * (1 + (backward ? 1 : 0) + (trained.head ? 1 : 0));
+  return sum;
+}
+
+TokenFlops mean_flops_per_token(const ModelConfig& config, double layers, std::int64_t length) {
+  if (layers == static_cast<double>(config.layers))
+    return {flops_per_token(config, length), attention_flops_per_token(config, length)};
+  const ForwardFlops forward = forward_flops(config, length);
+  const double attention = 3 * layers * forward.attention;
+  return {3 * (layers * forward.matrices + forward.head) + attention, attention};
+}
+
+}  // namespace stagedtrain::arch

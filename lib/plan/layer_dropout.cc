@@ -1,0 +1,58 @@
+// Layer dropout with a falling rate (Don't Drop Dropout, arXiv 2609.05275): layer l of L is left out
+// of step t of T with the probability
+//   p(l, t) = max * l / (L - 1) * (1 - t / (T - 1)),
+// which has the mean max / 4, and what it adds is multiplied by 1 / (1 - p) where it runs. So each
+// branch keeps its mean, but a later layer's input does not have the distribution that the whole
+// model gives it: the mean of a product of two branches' scales is not the product of the means.
+//
+// The paper draws for each sequence. Here all rows of a micro-batch share a draw, because a batch
+// whose rows take different ways saves no work in matrix products.
+#include <algorithm>
+
+#include "base/text.h"
+#include "plan/layer_policy.h"
+
+namespace stagedtrain::plan {
+namespace {
+
+double rate(const StagePlan& stage, std::int64_t layer, std::int64_t stage_step) {
+  const auto last_layer = static_cast<double>(stage.model.layers - 1);
+  const auto last_step = static_cast<double>(std::max<std::int64_t>(stage.steps - 1, 1));
+  const double left = std::max(0.0, 1 - static_cast<double>(stage_step) / last_step);
+  return stage.layer_dropout->max * static_cast<double>(layer) / last_layer * left;
+}
+
+double mean_layers(const StagePlan& stage) {
+  const double mean_over_steps = stage.steps == 1 ? 1 : 0.5;
+  const double mean_rate = stage.layer_dropout->max / 2 * mean_over_steps;
+  return static_cast<double>(stage.model.layers) * (1 - mean_rate);
+}
+
+std::string words(const StagePlan& stage) {
+  return fmt::format("layer dropout: layers are left out with a probability of 0 (first layer) to "
+                     "{} (last layer), which falls to 0 over the stage",
+                     format_number(stage.layer_dropout->max));
+}
+
+}  // namespace
+
+const LayerPolicy& layer_dropout() {
+  static const LayerPolicy policy = {
+      .key = "layer_dropout",
+      .is_on = [](const StagePlan& stage) { return stage.layer_dropout.has_value(); },
+      .keep = [](const StagePlan& stage, std::int64_t layer,
+                 std::int64_t step) { return 1 - rate(stage, layer, step); },
+      .mean_layers = mean_layers,
+      .is_scaled = [](const StagePlan&) { return true; },
+      .draw = [](const StagePlan& stage) { return stage.layer_dropout->draw; },
+      .refusal = [](const StagePlan& stage) -> std::string {
+        if (stage.model.layers >= 2) return "";
+        return fmt::format("found in a stage of {} layer{}, expected at least 2 layers, because "
+                           "the first is never left out",
+                           stage.model.layers, stage.model.layers == 1 ? "" : "s");
+      },
+      .words = words};
+  return policy;
+}
+
+}  // namespace stagedtrain::plan

@@ -1,0 +1,104 @@
+// Random paths through the layers (RaPTr, progressive subnetworks, arXiv 2402.05913): the kept layers
+// always run, and each other layer with one probability, such that `layers` run on average. Layers
+// that do not run are the identity. The number rises from part to part of the stage (`then`); in the
+// paper's schedule the last part runs all layers.
+#include <algorithm>
+
+#include "base/text.h"
+#include "plan/layer_policy.h"
+
+namespace stagedtrain::plan {
+namespace {
+
+bool keeps(const StagePlan& stage, const char* which) {
+  return std::ranges::find(stage.layer_path->keep, which) != stage.layer_path->keep.end();
+}
+
+bool is_kept(const StagePlan& stage, std::int64_t layer) {
+  return (layer == 0 && keeps(stage, "first")) ||
+         (layer == stage.model.layers - 1 && keeps(stage, "last"));
+}
+
+std::int64_t count_kept(const StagePlan& stage) {
+  std::int64_t kept = is_kept(stage, 0) ? 1 : 0;
+  if (stage.model.layers > 1 && is_kept(stage, stage.model.layers - 1)) ++kept;
+  return kept;
+}
+
+std::int64_t count_parts(const StagePlan& stage) {
+  return 1 + static_cast<std::int64_t>(stage.layer_path->then.size());
+}
+
+double layers_in_part(const StagePlan& stage, std::int64_t part) {
+  return part == 0 ? stage.layer_path->layers
+                   : stage.layer_path->then[static_cast<std::size_t>(part - 1)];
+}
+
+double layers_at(const StagePlan& stage, std::int64_t stage_step) {
+  const std::int64_t last = count_parts(stage) - 1;
+  return layers_in_part(stage, std::min(stage_step * (last + 1) / stage.steps, last));
+}
+
+double keep(const StagePlan& stage, std::int64_t layer, std::int64_t stage_step) {
+  if (is_kept(stage, layer)) return 1;
+  const auto kept = static_cast<double>(count_kept(stage));
+  return (layers_at(stage, stage_step) - kept) / (static_cast<double>(stage.model.layers) - kept);
+}
+
+// Before the stage's steps are known its parts are taken to be equal, which they are but for
+// rounding.
+double mean_layers(const StagePlan& stage) {
+  const std::int64_t parts = count_parts(stage);
+  const std::int64_t steps = stage.steps > 0 ? stage.steps : parts;
+  const auto begin = [&](std::int64_t part) { return (part * steps + parts - 1) / parts; };
+  double sum = 0;
+  for (std::int64_t part = 0; part < parts; ++part)
+    sum += layers_in_part(stage, part) * static_cast<double>(begin(part + 1) - begin(part));
+  return sum / static_cast<double>(steps);
+}
+
+std::string refusal(const StagePlan& stage) {
+  const std::int64_t kept = count_kept(stage), layers = stage.model.layers;
+  if (stage.layer_path->keep.empty())
+    return "keep: found no layer, expected first, last, or both: some layer must always run";
+  for (std::int64_t part = 0; part < count_parts(stage); ++part) {
+    const double number = layers_in_part(stage, part);
+    if (number >= static_cast<double>(kept) && number <= static_cast<double>(layers)) continue;
+    return fmt::format("{}: found {}, expected {} (the layers that keep names) to {} (the layers of "
+                       "this stage's model)",
+                       part == 0 ? "layers" : "then", format_number(number), kept, layers);
+  }
+  return "";
+}
+
+std::string words(const StagePlan& stage) {
+  std::vector<std::string> numbers;
+  for (std::int64_t part = 0; part < count_parts(stage); ++part)
+    numbers.push_back(format_number(layers_in_part(stage, part)));
+  std::string text = fmt::format("random layer paths: {} of {} layers run on average, always the {}",
+                                 join(numbers, ", then "), stage.model.layers,
+                                 join(stage.layer_path->keep, " and the "));
+  if (stage.layer_path->scale == schedule::PathScale::inverse_keep)
+    text += "; branches are divided by the probability that they run";
+  return text;
+}
+
+}  // namespace
+
+const LayerPolicy& layer_path() {
+  static const LayerPolicy policy = {
+      .key = "layer_path",
+      .is_on = [](const StagePlan& stage) { return stage.layer_path.has_value(); },
+      .keep = keep,
+      .mean_layers = mean_layers,
+      .is_scaled =
+          [](const StagePlan& stage) {
+            return stage.layer_path->scale == schedule::PathScale::inverse_keep;
+          },
+      .draw = [](const StagePlan& stage) { return stage.layer_path->draw; },
+      .refusal = refusal,
+      .words = words};
+  return policy;
+}
+
+}  // namespace stagedtrain::plan

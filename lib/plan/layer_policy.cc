@@ -1,0 +1,71 @@
+// Drawing layers, and pricing what is drawn.
+#include "plan/layer_policy.h"
+
+#include "base/rng.h"
+
+namespace stagedtrain::plan {
+
+const std::vector<const LayerPolicy*>& layer_policies() {
+  static const std::vector<const LayerPolicy*> policies = {&layer_dropout(), &layer_path()};
+  return policies;
+}
+
+const LayerPolicy* layer_policy(const StagePlan& stage) {
+  for (const LayerPolicy* policy : layer_policies())
+    if (policy->is_on(stage)) return policy;
+  return nullptr;
+}
+
+arch::StepWork step_work(const RunPlan& plan, const StagePlan& stage, std::int64_t step,
+                         std::int64_t stage_step, std::int64_t pass) {
+  const LayerPolicy* policy = layer_policy(stage);
+  if (!policy) return {};
+  // Where batch.micro is 0, the number of passes is that of the ranks, and draws must not be.
+  const bool each_pass =
+      policy->draw(stage) == schedule::LayerDraw::micro && plan.schedule.batch.micro > 0;
+  const CounterRng steps(static_cast<std::uint64_t>(plan.schedule.seed), hash_name("layer policy"));
+  const auto index = static_cast<std::uint64_t>(step) << 20 |
+                     static_cast<std::uint64_t>(each_pass ? pass : 0);
+  const CounterRng draws(steps.bits(index), 0);
+  arch::StepWork work;
+  for (std::int64_t layer = 0; layer < stage.model.layers; ++layer) {
+    const double keep = policy->keep(stage, layer, stage_step);
+    const bool runs = draws.uniform(static_cast<std::uint64_t>(layer)) < keep;
+    const double scale = policy->is_scaled(stage) ? 1 / keep : 1;
+    work.branch_scales.push_back(runs ? scale : 0);
+  }
+  return work;
+}
+
+arch::TokenFlops expected_flops_per_token(const StagePlan& stage, std::int64_t length) {
+  const LayerPolicy* policy = layer_policy(stage);
+  if (!policy) return arch::step_flops_per_token(stage.model, {}, stage.trained, length);
+  return arch::mean_flops_per_token(stage.model, policy->mean_layers(stage), length);
+}
+
+double flops_share(const StagePlan& stage) {
+  return expected_flops_per_token(stage).total / arch::flops_per_token(stage.model);
+}
+
+void set_layer_policy(const schedule::Schedule& s, std::size_t i, StagePlan& stage) {
+  stage.layer_dropout = s.stages[i].layer_dropout;
+  stage.layer_path = s.stages[i].layer_path;
+  const LayerPolicy* policy = layer_policy(stage);
+  if (!policy) return;
+  const auto refuse = [&](const std::string& what, const std::string& hint) {
+    const Tree& place = s.source.find("stages")->items[i];
+    const Tree* at = place.find(policy->key);
+    return (at ? *at : place).error("stages.{}.{}: {}", i, policy->key, what).with_hint(hint);
+  };
+  if (s.stages[i].layer_dropout && s.stages[i].layer_path)
+    throw refuse("found beside layer_path, expected one of them in a stage",
+                 "remove one of them, or give each a stage of its own");
+  if (stage.train_only_new)
+    throw refuse("found with train_only: new, expected train_only: all",
+                 "in steps that leave out the new layers nothing would be trained; remove one of "
+                 "the two keys");
+  if (const std::string what = policy->refusal(stage); !what.empty())
+    throw refuse(what, "docs/policies.md describes the policy");
+}
+
+}  // namespace stagedtrain::plan

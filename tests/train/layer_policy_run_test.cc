@@ -1,0 +1,199 @@
+// Runs under training policies: resumed to the last bit, plain where nothing is left out, and layers
+// that do not run keep weights, moments and age.
+#include "arch/architectures.h"
+#include "base/signals.h"
+#include "model/running_model.h"
+#include "plan/layer_policy.h"
+#include "runlog/run_log.h"
+#include "state/checkpoint.h"
+#include "support/errors.h"
+#include "support/file_fault.h"
+#include "support/tiny_run.h"
+#include "support/tiny_state.h"
+#include "train/adamw.h"
+#include "train/run.h"
+
+using namespace stagedtrain;
+
+namespace {
+
+using Edits = std::vector<std::string>;
+
+// One layer for 6 steps, then five for 10, with a policy there.
+Edits edits_with(const std::string& policy, const Edits& more = {}) {
+  Edits edits = {"model.layers=5", "stages.full.grow=[{operator: depth, layers: 5}]",
+                 "stages.full.for=10"};
+  if (!policy.empty()) edits.push_back("stages.full." + policy);
+  edits.insert(edits.end(), more.begin(), more.end());
+  return edits;
+}
+
+void run_in(const test::TinyRun& tiny, const std::string& name, const Edits& edits) {
+  REQUIRE(train::run(tiny.plan(edits), {.out = tiny / name}).done);
+}
+
+// A state without what the clock, the folder's name and the schedule's text put into it.
+state::TrainingState end_of(const test::TinyRun& tiny, const std::string& name,
+                            const char* stage = "full") {
+  state::TrainingState state = state::load(tiny / name / "stages" / (std::string(stage) + ".h5"));
+  state.progress.seconds = 0;
+  state.run.schedule.clear();
+  for (state::LineageEntry& entry : state.lineage) entry.source_crc.clear();
+  return state;
+}
+
+// While it lives, the line'th line of a log asks the run to stop.
+class StopAtLine {
+ public:
+  explicit StopAtLine(int line)
+      : fault_([line, seen = 0](FileOperation operation, const Path& path) mutable {
+          const bool counts = operation == FileOperation::write &&
+                              path.string().find("run.jsonl") != std::string::npos;
+          if (counts && ++seen == line) reset_stop_request(15);
+          return 0;
+        }) {}
+  ~StopAtLine() { reset_stop_request(); }
+
+ private:
+  test::Fault fault_;
+};
+
+// In how many of the plan's steps each layer of the last stage runs.
+std::vector<std::int64_t> steps_run(const plan::RunPlan& p, std::int64_t passes) {
+  const plan::StagePlan& stage = p.stages.back();
+  std::vector<std::int64_t> count(static_cast<std::size_t>(stage.model.layers));
+  for (std::int64_t t = 0; t < stage.steps; ++t)
+    for (std::size_t layer = 0; layer < count.size(); ++layer) {
+      bool runs = false;
+      for (std::int64_t pass = 0; pass < passes; ++pass)
+        runs = runs || plan::step_work(p, stage, stage.first_step + t, t, pass)
+                           .runs(static_cast<std::int64_t>(layer));
+      count[layer] += runs ? 1 : 0;
+    }
+  return count;
+}
+
+}  // namespace
+
+TEST_CASE("stopped anywhere under a policy and run again, a run ends with the same bits") {
+  const test::TinyRun tiny;
+  const auto [policy, micro] = GENERATE(
+      std::pair("layer_dropout={max: 0.9}", "batch.micro=2"),
+      std::pair("layer_dropout={max: 0.9, draw: step}", "batch.micro=2"),
+      std::pair("layer_path={layers: 3, then: [4]}", "batch.micro=0"),
+      std::pair("layer_path={layers: 2.5, keep: [last], scale: inverse_keep}", "batch.micro=2"));
+  const Edits edits = edits_with(policy, {micro});
+  run_in(tiny, "whole", edits);
+  const int line = GENERATE(14, 20);
+  CAPTURE(edits, line);
+  {
+    const StopAtLine stop(line);
+    test::refusal(ErrorKind::interrupted,
+                  [&] { train::run(tiny.plan(edits), {.out = tiny / "stopped"}); });
+  }
+  run_in(tiny, "stopped", edits);
+  CHECK(test::difference(end_of(tiny, "whole"), end_of(tiny, "stopped")) == "");
+}
+
+TEST_CASE("a policy that leaves out nothing is the plain run to the bit") {
+  const test::TinyRun tiny;
+  run_in(tiny, "plain", edits_with(""));
+  for (const char* policy : {"layer_dropout={max: 0}", "layer_path={layers: 5}"}) {
+    run_in(tiny, policy, edits_with(policy));
+    CHECK(test::difference(end_of(tiny, "plain"), end_of(tiny, policy)) == "");
+  }
+  run_in(tiny, "dropout", edits_with("layer_dropout={max: 0.9}"));
+  CHECK(test::difference(end_of(tiny, "plain"), end_of(tiny, "dropout")) != "");
+}
+
+TEST_CASE("layers that never run keep their weights, moments and age to the bit") {
+  const test::TinyRun tiny;
+  run_in(tiny, "run", edits_with("layer_path={layers: 2}"));
+  const state::TrainingState after = end_of(tiny, "run"),
+                             before = state::load(tiny / "run/checkpoints/step-00000008.h5");
+  REQUIRE(before.model == after.model);
+  const arch::ParamTable table = arch::param_table(after.model);
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    CAPTURE(table[i].name);
+    const bool ran = table[i].layer < 1 || table[i].layer > 3;
+    if (ran && table[i].layer >= 0 && table[i].axes.size() == 2)
+      CHECK_FALSE(std::ranges::equal(after.of(state::Kind::weights)[i].bytes(),
+                                     before.of(state::Kind::weights)[i].bytes()));
+    if (ran) continue;
+    for (const state::Kind kind : state::kKinds)
+      CHECK(std::ranges::equal(after.of(kind)[i].bytes(), before.of(kind)[i].bytes()));
+    CHECK(after.progress.step - after.histories[i].age.start ==
+          before.progress.step - before.histories[i].age.start);
+  }
+}
+
+TEST_CASE("the age of a layer's moments counts the steps in which it ran") {
+  const test::TinyRun tiny;
+  for (const std::string policy : {"layer_dropout={max: 0.9}", "layer_path={layers: 3}"}) {
+    const std::string micro = GENERATE("batch.micro=0", "batch.micro=2");
+    const Edits edits = edits_with(policy, {micro, "stages.full.grow=[{operator: depth, layers: 5, new_layers: random}]"});
+    const std::string name = policy.substr(0, 13) + micro;
+    run_in(tiny, name, edits);
+    const state::TrainingState end = end_of(tiny, name);
+    const std::vector<std::int64_t> ran =
+        steps_run(tiny.plan(edits), micro == "batch.micro=2" ? 2 : 1);
+    const arch::ParamTable table = arch::param_table(end.model);
+    int skipped = 0;
+    for (std::size_t i = 0; i < table.size(); ++i) {
+      if (table[i].layer < 1) continue;
+      CAPTURE(policy, micro, table[i].name);
+      const std::int64_t expected = ran[static_cast<std::size_t>(table[i].layer)];
+      CHECK(end.progress.step - end.histories[i].age.start == expected);
+      if (expected < 10) ++skipped;
+    }
+    CHECK(skipped > 0);
+  }
+}
+
+TEST_CASE("the log tells executed FLOPs and layers, and evaluation runs all layers") {
+  const test::TinyRun tiny;
+  const Edits edits = edits_with("layer_path={layers: 2}");
+  run_in(tiny, "run", edits);
+  const plan::RunPlan p = tiny.plan(edits);
+  const state::TrainingState end = end_of(tiny, "run");
+  CHECK(end.progress.flops == Approx(p.flops).epsilon(1e-12));
+  const runlog::Run log = runlog::read_log(tiny / "run/run.jsonl", "run");
+  REQUIRE(log.growths.size() == 1);
+  CHECK(log.growths[0].loss_after == Approx(log.growths[0].loss_before).epsilon(1e-6));
+  CHECK(log.steps.back().at.flops - log.steps[5].at.flops ==
+        Approx(10.0 * 64 * arch::mean_flops_per_token(p.final_model, 2).total));
+}
+
+TEST_CASE("training a path of the first and the last layer is training these two layers alone") {
+  const arch::ModelConfig whole = arch::resolved(
+      {.layers = 4, .width = 32, .heads = 4, .vocab = 61, .context = 24});
+  arch::ModelConfig two = whole;
+  two.layers = 2;
+  for (const model::Kernels kernels : {model::Kernels::fused, model::Kernels::reference}) {
+    const auto model = test::make_filled(whole, {.kernels = kernels});
+    const auto alone = model::make_model(two, {.kernels = kernels});
+    model::ParamBuffer &params = model->params(), &others = alone->params();
+    const auto name_in_whole = [&](const arch::ParamSpec& spec) {
+      return spec.layer < 0 ? spec.name : arch::layer_name(spec.layer * 3, spec.key);
+    };
+    for (std::size_t i = 0; i < others.table().size(); ++i)
+      others.view(others.weights(), i)
+          .copy_(params.view(params.weights(), name_in_whole(others.table()[i])));
+    std::vector<state::TensorHistory> none(params.table().size());
+    params.set_histories(none, 0, {false, true, true, false});
+    model->set_work({{1, 0, 0, 1}});
+    for (std::int64_t step = 1; step <= 5; ++step) {
+      const at::Tensor tokens = test::random_tokens(61, 4, 25, static_cast<std::uint64_t>(step));
+      model->loss_and_backward(tokens, 1, 1);
+      alone->loss_and_backward(tokens, 1, 1);
+      train::adamw_step(params, {}, 0.01, step, 1);
+      train::adamw_step(others, {}, 0.01, step, 1);
+    }
+    for (std::size_t i = 0; i < others.table().size(); ++i) {
+      const std::string name = name_in_whole(others.table()[i]);
+      CAPTURE(name);
+      CHECK(params.view(params.weights(), name).equal(others.view(others.weights(), i)));
+      CHECK(params.view(params.exp_avg_sq(), name).equal(others.view(others.exp_avg_sq(), i)));
+    }
+  }
+}
