@@ -57,8 +57,8 @@ std::vector<state::TensorHistory> every_fourth(const arch::ParamTable& table) {
 
 struct Kind {
   const char* name;
-  bool frozen = false;          // three of four layers, embeddings and head
-  bool all_gradients = false;   // are made, though the optimizer uses those of trained tensors only
+  bool frozen = false;         // three of four layers, embeddings and head
+  bool all_gradients = false;  // are made, though the optimizer uses those of trained tensors only
   arch::StepWork work = {};
   double flops = 0;
   std::vector<double> seconds = {};
@@ -107,7 +107,8 @@ void run(const Options& o) {
   const auto model = model::make_model(o.model, {});
   at::manual_seed(1);
   model->params().weights().normal_(0, 0.02);
-  const at::Tensor tokens_BS = at::randint(o.model.vocab, {o.batch, o.model.context + 1}, at::kLong);
+  const at::Tensor tokens_BS =
+      at::randint(o.model.vocab, {o.batch, o.model.context + 1}, at::kLong);
   std::vector<Kind> kinds = kinds_of(o.model);
   std::int64_t step = 0;
   for (std::int64_t round = 0; round <= o.rounds; ++round)

@@ -1,5 +1,5 @@
-// Layer dropout with a falling rate (Don't Drop Dropout, arXiv 2609.05275): layer l of L is left out
-// of step t of T with the probability
+// Layer dropout with a falling rate (Don't Drop Dropout, arXiv 2609.05275): layer l of L is left
+// out of step t of T with the probability
 //   p(l, t) = max * l / (L - 1) * (1 - t / (T - 1)),
 // which has the mean max / 4, and what it adds is multiplied by 1 / (1 - p) where it runs. So each
 // branch keeps its mean, but a later layer's input does not have the distribution that the whole
@@ -29,9 +29,10 @@ double mean_layers(const StagePlan& stage) {
 }
 
 std::string words(const StagePlan& stage) {
-  return fmt::format("layer dropout: layers are left out with a probability of 0 (first layer) to "
-                     "{} (last layer), which falls to 0 over the stage",
-                     format_number(stage.layer_dropout->max));
+  return fmt::format(
+      "layer dropout: layers are left out with a probability of 0 (first layer) to "
+      "{} (last layer), which falls to 0 over the stage",
+      format_number(stage.layer_dropout->max));
 }
 
 }  // namespace
@@ -47,9 +48,10 @@ const LayerPolicy& layer_dropout() {
       .draw = [](const StagePlan& stage) { return stage.layer_dropout->draw; },
       .refusal = [](const StagePlan& stage) -> std::string {
         if (stage.model.layers >= 2) return "";
-        return fmt::format("found in a stage of {} layer{}, expected at least 2 layers, because "
-                           "the first is never left out",
-                           stage.model.layers, stage.model.layers == 1 ? "" : "s");
+        return fmt::format(
+            "found in a stage of {} layer{}, expected at least 2 layers, because "
+            "the first is never left out",
+            stage.model.layers, stage.model.layers == 1 ? "" : "s");
       },
       .words = words};
   return policy;

@@ -1,7 +1,7 @@
-// Random paths through the layers (RaPTr, progressive subnetworks, arXiv 2402.05913): the kept layers
-// always run, and each other layer with one probability, such that `layers` run on average. Layers
-// that do not run are the identity. The number rises from part to part of the stage (`then`); in the
-// paper's schedule the last part runs all layers.
+// Random paths through the layers (RaPTr, progressive subnetworks, arXiv 2402.05913): the kept
+// layers always run, and each other layer with one probability, such that `layers` run on average.
+// Layers that do not run are the identity. The number rises from part to part of the stage
+// (`then`); in the paper's schedule the last part runs all layers.
 #include <algorithm>
 
 #include "base/text.h"
@@ -64,9 +64,10 @@ std::string refusal(const StagePlan& stage) {
   for (std::int64_t part = 0; part < count_parts(stage); ++part) {
     const double number = layers_in_part(stage, part);
     if (number >= static_cast<double>(kept) && number <= static_cast<double>(layers)) continue;
-    return fmt::format("{}: found {}, expected {} (the layers that keep names) to {} (the layers of "
-                       "this stage's model)",
-                       part == 0 ? "layers" : "then", format_number(number), kept, layers);
+    return fmt::format(
+        "{}: found {}, expected {} (the layers that keep names) to {} (the layers of "
+        "this stage's model)",
+        part == 0 ? "layers" : "then", format_number(number), kept, layers);
   }
   return "";
 }
@@ -75,9 +76,9 @@ std::string words(const StagePlan& stage) {
   std::vector<std::string> numbers;
   for (std::int64_t part = 0; part < count_parts(stage); ++part)
     numbers.push_back(format_number(layers_in_part(stage, part)));
-  std::string text = fmt::format("random layer paths: {} of {} layers run on average, always the {}",
-                                 join(numbers, ", then "), stage.model.layers,
-                                 join(stage.layer_path->keep, " and the "));
+  std::string text = fmt::format(
+      "random layer paths: {} of {} layers run on average, always the {}", join(numbers, ", then "),
+      stage.model.layers, join(stage.layer_path->keep, " and the "));
   if (stage.layer_path->scale == schedule::PathScale::inverse_keep)
     text += "; branches are divided by the probability that they run";
   return text;

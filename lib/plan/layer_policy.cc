@@ -24,8 +24,8 @@ arch::StepWork step_work(const RunPlan& plan, const StagePlan& stage, std::int64
   const bool each_pass =
       policy->draw(stage) == schedule::LayerDraw::micro && plan.schedule.batch.micro > 0;
   const CounterRng steps(static_cast<std::uint64_t>(plan.schedule.seed), hash_name("layer policy"));
-  const auto index = static_cast<std::uint64_t>(step) << 20 |
-                     static_cast<std::uint64_t>(each_pass ? pass : 0);
+  const auto index =
+      static_cast<std::uint64_t>(step) << 20 | static_cast<std::uint64_t>(each_pass ? pass : 0);
   const CounterRng draws(steps.bits(index), 0);
   arch::StepWork work;
   for (std::int64_t layer = 0; layer < stage.model.layers; ++layer) {

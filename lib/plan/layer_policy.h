@@ -1,11 +1,12 @@
-// Training policies that leave out layers: which layers a pass of a stage runs, and what that costs.
+// Training policies that leave out layers: which layers a pass of a stage runs, and what that
+// costs.
 //
-// A policy is one file with a LayerPolicy, its options in schedule/layer_policies.h, and one line of
-// the table in layer_policy.cc. It gives the probability at which each layer runs at each step; the
-// draw, the cost and the refusals are the same for all.
+// A policy is one file with a LayerPolicy, its options in schedule/layer_policies.h, and one line
+// of the table in layer_policy.cc. It gives the probability at which each layer runs at each step;
+// the draw, the cost and the refusals are the same for all.
 //
-// Draws are a function of (seed, step, pass, layer) alone, so a run that is resumed, or shared among
-// ranks, runs the same layers.
+// Draws are a function of (seed, step, pass, layer) alone, so a run that is resumed, or shared
+// among ranks, runs the same layers.
 #pragma once
 
 #include "arch/step_flops.h"

@@ -21,8 +21,8 @@ struct ExecutedWork {
 ExecutedWork executed_work(const plan::StagePlan& stage, const std::vector<arch::StepWork>& passes,
                            std::int64_t rows, std::int64_t rows_of_pass, std::int64_t length);
 
-// The moments of layers that did not run are as old after the step as before: Adam's bias correction
-// counts the steps in which a tensor ran.
+// The moments of layers that did not run are as old after the step as before: Adam's bias
+// correction counts the steps in which a tensor ran.
 void keep_age(const arch::ParamTable& table, const std::vector<bool>& idle_layers,
               std::vector<state::TensorHistory>& histories);
 

@@ -11,7 +11,8 @@ namespace {
 
 // Four layers of 12 x 8 x 8 weights; attention of 2 x 2 heads x (4 + 4) x 10 FLOPs a token forward.
 arch::ModelConfig model(bool tied = true) {
-  return arch::resolved({.layers = 4, .width = 8, .heads = 2, .vocab = 100, .context = 10, .tied = tied});
+  return arch::resolved(
+      {.layers = 4, .width = 8, .heads = 2, .vocab = 100, .context = 10, .tied = tied});
 }
 constexpr double kMatrices = 2 * 12 * 8 * 8, kAttention = 2 * 2 * (4 + 4) * 10, kHead = 2 * 100 * 8;
 
@@ -31,8 +32,7 @@ TEST_CASE("all layers, all trained: the model's own count, to the bit") {
     CHECK(flops.attention == arch::attention_flops_per_token(model(), length));
     CHECK(arch::mean_flops_per_token(model(), 4, length).total == flops.total);
   }
-  CHECK(arch::step_flops_per_token(model()).total ==
-        4 * 3 * (kMatrices + kAttention) + 3 * kHead);
+  CHECK(arch::step_flops_per_token(model()).total == 4 * 3 * (kMatrices + kAttention) + 3 * kHead);
   CHECK(arch::step_flops_per_token(model(), {{1, 1, 1, 1}}).total ==
         arch::flops_per_token(model()));
 }
@@ -78,8 +78,12 @@ TEST_CASE("a tied head is trained with the token embedding, and then the pass go
 }
 
 TEST_CASE("of experts, those that a token goes through count") {
-  const arch::ModelConfig config = arch::resolved({.layers = 2, .width = 8, .heads = 2, .vocab = 9,
-                                                   .context = 4, .experts = 4,
+  const arch::ModelConfig config = arch::resolved({.layers = 2,
+                                                   .width = 8,
+                                                   .heads = 2,
+                                                   .vocab = 9,
+                                                   .context = 4,
+                                                   .experts = 4,
                                                    .experts_per_token = 2});
   std::vector<bool> none(arch::param_table(config).size()), new_experts;
   for (const arch::ParamSpec& spec : arch::param_table(config))

@@ -11,13 +11,12 @@ using test::first_difference;
 namespace {
 
 // Twenty steps in passes of one sequence; five layers in the last ten.
-test::RanksRun run_with(const std::string& policy) {
-  test::RanksRun run;
-  run.edits.insert(run.edits.end(),
-                   {"model.layers=5", "stages.full.grow=[{operator: depth, layers: 5}]",
-                    "stages.full." + policy});
-  return run;
-}
+struct PolicyRun : test::RanksRun {
+  explicit PolicyRun(const std::string& policy) {
+    edits.insert(edits.end(), {"model.layers=5", "stages.full.grow=[{operator: depth, layers: 5}]",
+                               "stages.full." + policy});
+  }
+};
 
 void require_done(const test::CommandResult& result) {
   INFO(result.err);
@@ -31,23 +30,25 @@ double flops_of(const std::string& folder) {
 }  // namespace
 
 TEST_CASE("a run under a policy, stopped and resumed on other ranks, ends as one that was not") {
-  const test::RanksRun run = run_with(GENERATE("layer_dropout={max: 0.8}", "layer_path={layers: 3}"));
+  const PolicyRun run(GENERATE("layer_dropout={max: 0.8}", "layer_path={layers: 3}"));
   require_done(run.train("whole", 1));
   const std::string folder = run.folder("stopped");
-  const std::vector<std::string> shard = GENERATE(std::vector<std::string>{},
-                                                  std::vector<std::string>{"--sharding", "optimizer"});
+  const std::vector<std::string> shard =
+      GENERATE(std::vector<std::string>{}, std::vector<std::string>{"--sharding", "optimizer"});
   require_done(run.train("stopped", 2, shard));
-  CHECK(first_difference(run.folder("whole") + "/stages/full.h5", folder + "/stages/full.h5") == "");
+  CHECK(first_difference(run.folder("whole") + "/stages/full.h5", folder + "/stages/full.h5") ==
+        "");
   std::filesystem::remove(folder + "/stages/full.h5");
   std::filesystem::remove(folder + "/checkpoints/step-00000016.h5");
   std::filesystem::remove(folder + "/run.jsonl");
   require_done(run.train("stopped", GENERATE(1, 3)));
-  CHECK(first_difference(run.folder("whole") + "/stages/full.h5", folder + "/stages/full.h5") == "");
+  CHECK(first_difference(run.folder("whole") + "/stages/full.h5", folder + "/stages/full.h5") ==
+        "");
   CHECK(flops_of(folder) == flops_of(run.folder("whole")));
 }
 
 TEST_CASE("plan tells a policy and its cost; a bad one is refused with its place") {
-  const test::RanksRun run = run_with("layer_path={layers: 3}");
+  const PolicyRun run("layer_path={layers: 3}");
   std::vector<std::string> words = {test::program(), "plan", (run.tiny / "tiny.yaml").string()};
   for (const std::string& edit : run.edits) words.insert(words.end(), {"--set", edit});
   const auto shown = test::run({.arguments = words});

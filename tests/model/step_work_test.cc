@@ -46,7 +46,8 @@ template <class Body>
 void for_models(const Body& body) {
   for (const arch::ModelConfig& config : configs())
     for (const Way& way : ways()) {
-      const std::string name = fmt::format("{}, tied {}, {}", config.architecture, config.tied, way.name);
+      const std::string name =
+          fmt::format("{}, tied {}, {}", config.architecture, config.tied, way.name);
       CAPTURE(name);
       body(config, way.options);
     }
@@ -124,9 +125,8 @@ std::unique_ptr<model::Model> with_layers(model::Model& from, const std::vector<
   for (std::size_t i = 0; i < params.table().size(); ++i) {
     const arch::ParamSpec& spec = params.table()[i];
     const std::string source =
-        spec.layer < 0
-            ? spec.name
-            : arch::layer_name(layers[static_cast<std::size_t>(spec.layer)], spec.key);
+        spec.layer < 0 ? spec.name
+                       : arch::layer_name(layers[static_cast<std::size_t>(spec.layer)], spec.key);
     params.view(params.weights(), i).copy_(from.params().view(from.params().weights(), source));
   }
   model->weights_changed();

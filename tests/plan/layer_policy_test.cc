@@ -57,7 +57,8 @@ TEST_CASE("layer dropout leaves out later layers more often, and less and less")
   REQUIRE(policy);
   for (std::int64_t layer = 0; layer < 8; ++layer)
     for (const std::int64_t step : {0, 100, 399}) {
-      const double rate = 0.6 * static_cast<double>(layer) / 7 * (1 - static_cast<double>(step) / 399);
+      const double rate =
+          0.6 * static_cast<double>(layer) / 7 * (1 - static_cast<double>(step) / 399);
       CHECK(policy->keep(p.stages[0], layer, step) == Approx(1 - rate));
     }
   CHECK(policy->keep(p.stages[0], 7, 500) == 1);  // beyond the planned end
@@ -79,8 +80,7 @@ TEST_CASE("branches of layers that run under dropout are divided by the probabil
     for (std::int64_t l = 0; l < 8; ++l) {
       if (!work.runs(l)) ++left_out;
       if (work.runs(l))
-        CHECK(work.branch_scale(l) ==
-              1 / plan::layer_dropout().keep(p.stages[0], l, step));
+        CHECK(work.branch_scale(l) == 1 / plan::layer_dropout().keep(p.stages[0], l, step));
     }
   }
   CHECK(left_out > 50);
@@ -92,7 +92,8 @@ TEST_CASE("a path keeps its fixed layers and every other with one probability") 
   CHECK(share[0] == 1);
   CHECK(share[7] == 1);
   for (std::size_t l = 1; l < 7; ++l) CHECK(share[l] == Approx(0.5).margin(bound(0.5, 4000)));
-  const plan::RunPlan first = planned("layer_path: {layers: 4.5, keep: [first], scale: inverse_keep}");
+  const plan::RunPlan first =
+      planned("layer_path: {layers: 4.5, keep: [first], scale: inverse_keep}");
   const std::vector<double> rest = run_share(first, 0, 4000);
   CHECK(rest[0] == 1);
   CHECK(rest[7] == Approx(0.5).margin(bound(0.5, 4000)));
@@ -162,7 +163,8 @@ TEST_CASE("expected FLOPs have a closed form, and the plan tells them everywhere
   const plan::RunCost cost = plan::run_cost(path);
   CHECK(cost.total.flops == path.flops);
   CHECK(path.flops - cost.total.causal_flops == Approx(tokens * 5 * 6 * 4 * 64 * 128 / 2));
-  CHECK(contains(plan::to_text(path), "5 of 8 layers run on average, always the first and the last"));
+  CHECK(
+      contains(plan::to_text(path), "5 of 8 layers run on average, always the first and the last"));
   CHECK(contains(plan::to_text(dropout), "layer dropout"));
   const Json json = plan::to_json(path);
   CHECK(json["stages"][0]["policy"] == "layer_path");
@@ -172,8 +174,7 @@ TEST_CASE("expected FLOPs have a closed form, and the plan tells them everywhere
 }
 
 TEST_CASE("the sum of executed FLOPs comes to what was expected, within sampling error") {
-  for (const char* policy :
-       {"layer_dropout: {max: 0.8}", "layer_path: {layers: 3, draw: micro}"}) {
+  for (const char* policy : {"layer_dropout: {max: 0.8}", "layer_path: {layers: 3, draw: micro}"}) {
     const plan::RunPlan p = planned(policy, {"batch.micro=1"});
     double sum = 0;
     for (std::int64_t step = 0; step < 400; ++step)
@@ -186,16 +187,15 @@ TEST_CASE("the sum of executed FLOPs comes to what was expected, within sampling
 }
 
 TEST_CASE("a length in FLOPs is one of executed FLOPs") {
-  const plan::RunPlan p =
-      planned("layer_path: {layers: 4}", {"stages.whole.for=1T flops"});
+  const plan::RunPlan p = planned("layer_path: {layers: 4}", {"stages.whole.for=1T flops"});
   CHECK(static_cast<double>(p.total_steps) ==
         std::ceil(1e12 / (2048.0 * (4 * kBlock + kHead)) * (1 - 1e-12)));
 }
 
 TEST_CASE("train_only: new is priced by what is trained") {
-  const plan::RunPlan p = plan::resolve(test::two_stages(
-      {"model.layers=4", "stages.1.grow=[{operator: llama_pro, groups: 2}]",
-       "stages.1.train_only=new"}));
+  const plan::RunPlan p = plan::resolve(
+      test::two_stages({"model.layers=4", "stages.1.grow=[{operator: llama_pro, groups: 2}]",
+                        "stages.1.train_only=new"}));
   // The new layers stand second... in groups of one: layers 1 and 3 of 4.
   CHECK(p.stages[1].trained.layers == std::vector<double>{0, 1, 0, 1});
   const double matrices = 2 * 12 * 128 * 128, attention = 2 * 4 * 64 * 128, head = 2 * 256 * 128;
@@ -206,9 +206,11 @@ TEST_CASE("train_only: new is priced by what is trained") {
 }
 
 TEST_CASE("what makes no sense is refused with what was found and expected") {
-  check_refused("layer_path: {layers: 9}", "layers: found 9, expected 2 (the layers that keep names) to 8");
+  check_refused("layer_path: {layers: 9}",
+                "layers: found 9, expected 2 (the layers that keep names) to 8");
   check_refused("layer_path: {layers: 1}", "layers: found 1, expected 2");
-  check_refused("layer_path: {layers: 4, keep: []}", "keep: found no layer, expected first, last, or both");
+  check_refused("layer_path: {layers: 4, keep: []}",
+                "keep: found no layer, expected first, last, or both");
   check_refused("layer_path: {layers: 4, keep: [middle]}", "middle");
   check_refused("layer_path: {layers: 4, then: [8, 12]}", "then: found 12, expected 2");
   check_refused("layer_path: {}", "layers");
@@ -217,7 +219,8 @@ TEST_CASE("what makes no sense is refused with what was found and expected") {
   check_refused("layer_dropout: {}, layer_path: {layers: 4}", "expected one of them");
   check_refused("layer_dropout: {}", "expected at least 2 layers", {"model.layers=1"});
   const std::string said = test::refusal(ErrorKind::usage, [] {
-    plan::resolve(test::two_stages({"stages.1.train_only=new", "stages.1.layer_dropout={max: 0.5}"}));
+    plan::resolve(
+        test::two_stages({"stages.1.train_only=new", "stages.1.layer_dropout={max: 0.5}"}));
   });
   CHECK(contains(said, "stages.1.layer_dropout: found with train_only: new"));
 }

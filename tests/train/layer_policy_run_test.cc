@@ -1,5 +1,5 @@
-// Runs under training policies: resumed to the last bit, plain where nothing is left out, and layers
-// that do not run keep weights, moments and age.
+// Runs under training policies: resumed to the last bit, plain where nothing is left out, and
+// layers that do not run keep weights, moments and age.
 #include "arch/architectures.h"
 #include "base/signals.h"
 #include "model/running_model.h"
@@ -131,7 +131,8 @@ TEST_CASE("the age of a layer's moments counts the steps in which it ran") {
   const test::TinyRun tiny;
   for (const std::string policy : {"layer_dropout={max: 0.9}", "layer_path={layers: 3}"}) {
     const std::string micro = GENERATE("batch.micro=0", "batch.micro=2");
-    const Edits edits = edits_with(policy, {micro, "stages.full.grow=[{operator: depth, layers: 5, new_layers: random}]"});
+    const Edits edits = edits_with(
+        policy, {micro, "stages.full.grow=[{operator: depth, layers: 5, new_layers: random}]"});
     const std::string name = policy.substr(0, 13) + micro;
     run_in(tiny, name, edits);
     const state::TrainingState end = end_of(tiny, name);
@@ -165,8 +166,8 @@ TEST_CASE("the log tells executed FLOPs and layers, and evaluation runs all laye
 }
 
 TEST_CASE("training a path of the first and the last layer is training these two layers alone") {
-  const arch::ModelConfig whole = arch::resolved(
-      {.layers = 4, .width = 32, .heads = 4, .vocab = 61, .context = 24});
+  const arch::ModelConfig whole =
+      arch::resolved({.layers = 4, .width = 32, .heads = 4, .vocab = 61, .context = 24});
   arch::ModelConfig two = whole;
   two.layers = 2;
   for (const model::Kernels kernels : {model::Kernels::fused, model::Kernels::reference}) {
