@@ -51,8 +51,10 @@ TEST_CASE("plan tells a policy and its cost; a bad one is refused with its place
   const PolicyRun run("layer_path={layers: 3}");
   std::vector<std::string> words = {test::program(), "plan", (run.tiny / "tiny.yaml").string()};
   for (const std::string& edit : run.edits) words.insert(words.end(), {"--set", edit});
+  words.push_back("--details");
   const auto shown = test::run({.arguments = words});
   require_done(shown);
+  CHECK(contains(shown.out, "with layer_path"));
   CHECK(contains(shown.out, "random layer paths: 3 of 5 layers run on average"));
   words.insert(words.end(), {"--set", "stages.full.layer_path.layers=7"});
   const auto refused = test::run({.arguments = words});

@@ -77,12 +77,13 @@ std::vector<std::int64_t> steps_run(const plan::RunPlan& p, std::int64_t passes)
 
 TEST_CASE("stopped anywhere under a policy and run again, a run ends with the same bits") {
   const test::TinyRun tiny;
-  const auto [policy, micro] = GENERATE(
+  const auto [policy, more] = GENERATE(
       std::pair("layer_dropout={max: 0.9}", "batch.micro=2"),
       std::pair("layer_dropout={max: 0.9, draw: step}", "batch.micro=2"),
       std::pair("layer_path={layers: 3, then: [4]}", "batch.micro=0"),
+      std::pair("layer_path={layers: 3}", "optimizer={name: muon}"),
       std::pair("layer_path={layers: 2.5, keep: [last], scale: inverse_keep}", "batch.micro=2"));
-  const Edits edits = edits_with(policy, {micro});
+  const Edits edits = edits_with(policy, {more});
   run_in(tiny, "whole", edits);
   const int line = GENERATE(14, 20);
   CAPTURE(edits, line);
