@@ -4,6 +4,7 @@
 #include "support/catch.h"
 #include "support/errors.h"
 #include "support/schedules.h"
+#include "support/text_file.h"
 
 using namespace stagedtrain;
 using schedule::OptimizerName;

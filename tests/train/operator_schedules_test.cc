@@ -66,7 +66,7 @@ TEST_CASE("every optimizer has a schedule that trains, grows and trains on") {
     const test::TinyRun tiny;
     const schedule::Schedule s = schedule::load(file);
     CHECK(run(file, short_edits(tiny, s), tiny / "run").done);
-    CHECK(enum_name(s.optimizer.name) == file.stem());
+    CHECK(enum_name(s.optimizer.name) == file.stem().string());
     shown.insert(enum_name(s.optimizer.name));
   }
   for (const std::string& name : enum_choices<schedule::OptimizerName>()) CHECK(shown.contains(name));
