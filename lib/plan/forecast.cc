@@ -197,8 +197,7 @@ void shape_warnings(const RunPlan& plan, const PlanningLaw& law, std::vector<std
 }
 
 // What strains the assumption of the first forecast.
-void assumption_warnings(const RunPlan& plan, const PlanningLaw& law, const Transfer& transfer,
-                         Outlook& outlook) {
+void assumption_warnings(const RunPlan& plan, const Transfer& transfer, Outlook& outlook) {
   const Forecast& asked = outlook.forecasts[0];
   for (std::size_t i = 1; i < plan.stages.size(); ++i) {
     const StagePlan &from = plan.stages[i - 1], &to = plan.stages[i];
@@ -299,7 +298,7 @@ Outlook forecast(const RunPlan& plan, const RunCost& cost, const PlanningLaw& la
   if (plan.stages.size() > 1 && law.published) shape_warnings(plan, law, outlook.warnings);
   if (plan.stages.size() > 1) {
     mixing_warnings(plan, transfer, outlook.warnings);
-    assumption_warnings(plan, law, transfer, outlook);
+    assumption_warnings(plan, transfer, outlook);
   }
   return outlook;
 }
