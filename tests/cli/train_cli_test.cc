@@ -291,8 +291,8 @@ TEST_CASE("train --frontier trains other sizes, and report compares with the bes
   CHECK(trained("--scratch").size() == 2);
   const Json sizes = trained("--frontier");
   REQUIRE(sizes.size() == 6);  // 1 and 4 layers, three budgets each
-  CHECK(contains(sizes[0]["run"], "/1x16/budget-"));
-  CHECK(contains(sizes[3]["run"], "/4x16/budget-"));
+  CHECK(contains(sizes[0]["run"].get<std::string>(), "/1x16/budget-"));
+  CHECK(contains(sizes[3]["run"].get<std::string>(), "/4x16/budget-"));
   const auto report = test::stagedtrain(
       {"report", typed.out, typed.out + "--scratch", typed.out + "--frontier", "--json"});
   INFO(report.err);
