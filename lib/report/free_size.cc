@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <limits>
 #include <map>
 
 #include "report/comparison.h"
@@ -18,10 +19,16 @@ std::optional<Saving> saving_of(const std::vector<Run>& runs, const Run& staged,
   std::vector<DecayedEnd> decayed;
   for (const std::size_t i : ends) decayed.push_back(decayed_end(runs[i], Measure::flops));
   std::optional<Saving> found = saving(decayed_end(staged, Measure::flops), decayed);
-  if (!found || found->reach == Reach::beyond) return {};
+  if (!found) return {};
   found->low = ends[found->low];
   found->high = ends[found->high];
   return found;
+}
+
+// At most this much is saved against the size; infinity where no end of it came to the loss.
+double most_saved(const Saving& saving) {
+  if (saving.reach != Reach::beyond) return saving.value;
+  return saving.at_most.value_or(std::numeric_limits<double>::infinity());
 }
 
 }  // namespace
@@ -47,15 +54,21 @@ std::optional<FreeSize> compare_with_sizes(const std::vector<Run>& runs, std::si
   if (by_size.empty()) return {};
   const std::string own_size = size_of(staged);
   by_size[own_size] = own;
+  std::map<std::string, std::optional<Saving>> savings;
   std::optional<FreeSize> best;
-  std::vector<std::string> sizes;
   for (const auto& [size, ends] : by_size) {
-    sizes.push_back(size);
-    const std::optional<Saving> found = saving_of(runs, staged, ends);
-    if (found && (!best || found->value < best->saving.value))
-      best = FreeSize{size, {}, *found, size == own_size};
+    const std::optional<Saving> found = savings[size] = saving_of(runs, staged, ends);
+    if (!found || !std::isfinite(most_saved(*found))) continue;
+    if (!best || most_saved(*found) < most_saved(best->saving))
+      best = FreeSize{size, {}, {}, *found, size == own_size};
   }
-  if (best) best->sizes = sizes;
+  if (!best) return {};
+  for (const auto& [size, found] : savings) {
+    // A size that did not come to the loss for less than what the best one needs is worse.
+    const bool decided = found && (std::isfinite(most_saved(*found)) ||
+                                   found->at_least.value_or(-1) >= most_saved(best->saving));
+    (decided ? best->sizes : best->undecided).push_back(size);
+  }
   return best;
 }
 

@@ -16,8 +16,11 @@ namespace stagedtrain::report {
 // staged loss with the fewest FLOPs.
 struct FreeSize {
   std::string size;                 // the best one, as "4x128"
-  std::vector<std::string> sizes;   // all that were tried, the final model's among them
-  Saving saving;                    // of FLOPs; low and high are indices of runs
+  std::vector<std::string> sizes;   // those that were tried, the final model's among them
+  // Those of which it is not known, since all their budgets end above the staged loss and cost less
+  // than what the best one needs for it, or only one ended.
+  std::vector<std::string> undecided;
+  Saving saving;  // of FLOPs; low and high are indices of runs
   bool is_final_model = false;      // the best size is the final model's own
 };
 
@@ -26,7 +29,7 @@ struct FreeSize {
 bool is_other_size(const runlog::Run& run, const runlog::Run& staged);
 
 // Compares run `staged` with the scratch ends `own` of its own model and with decayed scratch ends
-// of other sizes. Nothing where no other size was trained, or none has a value.
+// of other sizes. Nothing where no other size was trained, or none comes to the staged loss.
 std::optional<FreeSize> compare_with_sizes(const std::vector<runlog::Run>& runs,
                                            std::size_t staged,
                                            const std::vector<std::size_t>& own);

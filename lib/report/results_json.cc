@@ -162,6 +162,7 @@ Json free_size_json(const Report& report, const std::optional<FreeSize>& found) 
   if (!found) return nullptr;
   return {{"best", found->size},
           {"sizes", found->sizes},
+          {"undecided", found->undecided},
           {"saving", saving_json(report, found->saving)}};
 }
 

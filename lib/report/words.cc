@@ -75,13 +75,18 @@ std::string free_size_words(const Comparison& comparison) {
     return " Other sizes were not trained (train --frontier): against the best of them it may save "
            "less.";
   const FreeSize& free = *comparison.free_size;
-  const std::string sizes = join(free.sizes, ", ");
-  if (free.is_final_model)
-    return fmt::format(" No other size of {} does better from scratch, so it saves as much against "
-                       "the best of them.",
-                       sizes);
-  return fmt::format(" Against the best size of {} from scratch, {}, it took {}.", sizes, free.size,
-                     saving_words({.measure = Measure::flops, .saving = free.saving}));
+  std::string text =
+      free.is_final_model
+          ? fmt::format(" Of the sizes {} its own is the best from scratch, so it saves as much "
+                        "against all.",
+                        join(free.sizes, ", "))
+          : fmt::format(" Against the best of the sizes {} from scratch, {}, it took {}.",
+                        join(free.sizes, ", "), free.size,
+                        saving_words({.measure = Measure::flops, .saving = free.saving}));
+  if (!free.undecided.empty())
+    text += fmt::format(" Not decided for {}: larger budgets are needed.",
+                        join(free.undecided, ", "));
+  return text;
 }
 
 std::string ends_sentence(const Report& report, const Comparison& comparison) {

@@ -96,7 +96,8 @@ TEST_CASE("every file of schedules/ plans without warnings") {
     const RunPlan p = plan::resolve(schedule::load(file));
     CHECK(p.warnings.empty());
     CHECK(p.decayed);
-    CHECK(p.stages.size() >= 2);
+    const bool grows = file.parent_path().filename() != "policies";
+    CHECK((p.stages.size() >= 2 || !grows));
     CHECK(plan::resolve_scratch(p).size() >= 2);
   }
 }

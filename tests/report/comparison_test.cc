@@ -93,7 +93,7 @@ TEST_CASE("scratch runs that differ in more than their budget are not compared")
     return notes_of(runs);
   };
   using test::contains;
-  CHECK(contains(changed([](Run& run) { run.final_model.layers = 7; }), "has another model"));
+  CHECK(contains(changed([](Run& run) { run.final_model.vocab = 7; }), "has another model"));
   CHECK(contains(changed([](Run& run) { run.validation_fingerprint = "b"; }),
                  "scored on other validation data"));
   CHECK(contains(changed([](Run& run) { run.train_fingerprint = "b"; }), "trained on other data"));

@@ -20,6 +20,7 @@ Run run_of(std::string role, int layers, double flops, double loss) {
   run.name = fmt::format("{}-{}-{}", role, layers, flops);
   run.role = role;
   run.settings = {{"lr.peak", "0.003"}};
+  run.train_fingerprint = "1234abcd";
   run.final_model.layers = layers;
   run.final_model.width = 64;
   run.stages = {{.name = "full", .params = 1000}};
@@ -50,13 +51,14 @@ TEST_CASE("the best size is the one that comes to the staged loss with the fewes
   CHECK(comparison[Measure::flops].saving->value == Approx(1 - 120 / 200.0));
   REQUIRE(comparison.free_size);
   CHECK(comparison.free_size->size == "4x64");
-  CHECK(comparison.free_size->sizes == std::vector<std::string>{"12x64", "24x64", "4x64"});
+  CHECK(comparison.free_size->sizes == std::vector<std::string>{"12x64", "4x64"});
+  CHECK(comparison.free_size->undecided == std::vector<std::string>{"24x64"});  // ends at 140 FLOPs
   CHECK(comparison.free_size->saving.value == Approx(1 - 120 / 160.0));
   CHECK(comparison.free_size->saving.low == 3);
   CHECK_FALSE(comparison.free_size->is_final_model);
   CHECK(contains(verdict(report, comparison),
-                 "Against the best size of 12x64, 24x64, 4x64 from scratch, 4x64, it took 25% fewer "
-                 "FLOPs."));
+                 "Against the best of the sizes 12x64, 4x64 from scratch, 4x64, it took 25% fewer "
+                 "FLOPs. Not decided for 24x64"));
   const Json json = to_json(report)["comparisons"][0]["free_size"];
   CHECK(json["best"] == "4x64");
   CHECK(json["saving"]["value"].get<double>() == Approx(0.25));
@@ -71,6 +73,25 @@ TEST_CASE("a final model that is the best size saves as much against all") {
   CHECK(report.comparisons[0].free_size->is_final_model);
   CHECK(report.comparisons[0].free_size->saving.value ==
         Approx(report.comparisons[0][Measure::flops].saving->value));
+}
+
+TEST_CASE("a size is worse once it has cost more than the best one needs, and one end tells nothing") {
+  std::vector<Run> runs = three_sizes();
+  runs.push_back(run_of("scratch", 24, 200, 2.6));
+  runs.push_back(run_of("scratch", 3, 100, 1.9));
+  const Report report = make_report(runs);
+  CHECK(report.comparisons[0].free_size->sizes ==
+        std::vector<std::string>{"12x64", "24x64", "4x64"});
+  CHECK(report.comparisons[0].free_size->undecided == std::vector<std::string>{"3x64"});
+}
+
+TEST_CASE("a size whose cheapest end is better already bounds the saving") {
+  std::vector<Run> runs = three_sizes();
+  for (Run& run : runs)
+    if (run.final_model.layers == 4) run.end->loss -= 0.5;
+  const Report report = make_report(runs);
+  CHECK(report.comparisons[0].free_size->size == "4x64");
+  CHECK(contains(verdict(report, report.comparisons[0]), "4x64, it took at least 50% more FLOPs"));
 }
 
 TEST_CASE("without other sizes a report says that the second saving is not known") {
