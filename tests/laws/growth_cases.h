@@ -44,7 +44,7 @@ inline const std::map<std::string, std::vector<std::string>>& operator_options()
         "layers: [0, 0, 1, 1, 1]", "layers: 3, new_layers: random",
         "layers: 4, order: middle", "layers: 6, order: last, block: 2, moments: copy",
         "layers: 5, new_layers: mean, moments: copy",
-        "factor: $k, new_layers: copied, scale: 0.5, moments: copy"}},
+        "layers: 5, new_layers: copied, scale: 0.5, moments: copy"}},
       {"stack", {"factor: $k", "layers: 5, new_layers: zero_output", "layers: 5, moments: copy"}},
       {"llama_pro", {"groups: 2", "groups: 1, per_group: $k"}},
       {"rms_copy",
