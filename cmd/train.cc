@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
 
 #include "base/error_bar.h"
 #include "base/text.h"
@@ -20,7 +21,8 @@ namespace stagedtrain::cmd {
 namespace {
 
 struct TrainArguments {
-  std::string schedule, out, scratch_of, seeds;
+  std::string schedule, out, scratch_of;
+  std::optional<std::string> seeds;
   std::vector<std::string> edits;
   train::RunRequest request;
   bool scratch = false, frontier = false, json = false;
@@ -219,10 +221,10 @@ plan::RunPlan plan_of(const TrainArguments& a) {
 
 // The command of each seed; this one alone without --seeds.
 std::vector<TrainArguments> for_each_seed(const TrainArguments& a) {
-  if (a.seeds.empty()) return {a};
+  if (!a.seeds) return {a};
   std::vector<TrainArguments> all;
   for (const std::int64_t seed :
-       read_seeds(a.seeds, schedule::load(a.schedule, a.edits).seed)) {
+       read_seeds(*a.seeds, schedule::load(a.schedule, a.edits).seed)) {
     TrainArguments& one = all.emplace_back(a);
     one.edits.push_back(fmt::format("seed={}", seed));
     one.out = seed_folder(a.out, seed).string();
@@ -249,7 +251,7 @@ void run(TrainArguments a) {
   if (!a.launch.processes.empty() && !is_launched()) return launch(a.launch);
   Results results;
   for (const TrainArguments& one : all) {
-    if (!a.seeds.empty()) tell(fmt::format("\n{}, into {}\n", one.edits.back(), one.out));
+    if (a.seeds) tell(fmt::format("\n{}, into {}\n", one.edits.back(), one.out));
     const plan::RunPlan plan = &one == &all[0] ? first : plan_of(one);
     if (a.frontier) {
       run_frontier(one, plan, results);

@@ -102,6 +102,8 @@ std::string first_host(const std::string& list) {
 Place place_in(const Variable& variable) {
   const auto rank = number(variable, "RANK", 0, kMostRanks);
   Place place = rank ? from_torchrun(variable, *rank) : from_srun(variable);
+  // A minimal system may have no /etc/hosts to find this name in.
+  if (place.address == "localhost") place.address = "127.0.0.1";
   const auto seconds = [&](const char* name, double other) {
     return parse_number(text_or(variable, name, "")).value_or(other);
   };

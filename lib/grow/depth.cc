@@ -37,11 +37,11 @@ struct DepthOptions {
     v("new_layers", new_layers,
       {.doc = "zero_output: copies whose outputs into the residual stream are zero, so the loss is "
               "kept; identity: their norms are zero too; copied: copies, the loss changes; "
-              "mean: the mean of the layers below and above, the loss changes; random: fresh "
-              "layers, the loss changes"});
+              "mean: the mean of the layer that it would copy and the next old one, the loss "
+              "changes; random: fresh layers, the loss changes"});
     v("scale", scale,
       {.doc = "factor of the outputs of copied layers into the residual stream: 1 is plain "
-              "stacking, 0 is zero_output (default: 1)",
+              "stacking, 0 makes the weights of zero_output (default: 1)",
        .min = 0,
        .max = 2});
     v("seed", seed, {.doc = "seed of random layers", .min = 0});

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "plan/chosen_stages.h"
+#include "arch/size_text.h"
 
 namespace stagedtrain::plan {
 namespace {
@@ -48,19 +48,33 @@ Schedule with_model(const Schedule& s, const Tree& size) {
   return one;
 }
 
+// Other contexts, vocabularies or architectures are other tasks, not other sizes.
+void check_rest(const arch::ModelConfig& model, const arch::ModelConfig& last, const Tree& size) {
+  if (model.context != last.context || model.vocab != last.vocab ||
+      model.architecture != last.architecture)
+    throw size.error(
+        "scratch.frontier.sizes: found another architecture, context or vocab, expected those of "
+        "the final model");
+}
+
 }  // namespace
 
 std::vector<SizeRuns> resolve_frontier(const RunPlan& staged) {
   const Schedule& s = staged.schedule;
   const Tree& given = s.scratch.frontier.sizes;
   const bool chosen = given.kind == Tree::Kind::none;
+  if (!chosen && given.items.empty())
+    throw given.error("scratch.frontier.sizes: found none, expected at least one");
+  if (s.scratch.frontier.budgets.empty())
+    throw s.source.error("scratch.frontier.budgets: found none, expected at least one");
   std::vector<SizeRuns> all;
   for (const Tree& size : chosen ? default_sizes(staged) : given.items) {
     RunPlan one = staged;
     one.schedule = with_model(s, size);
     one.final_model =
         at_place(size, "scratch.frontier.sizes", [&] { return arch::resolved(one.schedule.model); });
-    const std::string name = size_name(one.final_model);
+    check_rest(one.final_model, staged.final_model, size);
+    const std::string name = arch::size_text(one.final_model, staged.final_model);
     const bool again = std::ranges::find(all, name, &SizeRuns::name) != all.end();
     if (one.final_model == staged.final_model || again) {
       if (chosen) continue;
@@ -68,6 +82,9 @@ std::vector<SizeRuns> resolve_frontier(const RunPlan& staged) {
                        again ? "there twice" : "the final model, which --scratch trains");
     }
     for (Duration budget : s.scratch.frontier.budgets) {
+      if (!(budget.amount > 0))
+        throw s.source.error("scratch.frontier.budgets: found '{}', expected more than 0",
+                             to_string(budget));
       if (budget.unit == DurationUnit::percent)
         budget = {budget.amount / 100 * staged.flops, DurationUnit::flops};
       one.schedule.scratch.budgets.push_back(budget);

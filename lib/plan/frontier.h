@@ -9,7 +9,7 @@
 namespace stagedtrain::plan {
 
 struct SizeRuns {
-  std::string name;              // "4x128": layers and width; names the runs' folder
+  std::string name;              // arch::size_text, which names the runs' folder
   std::vector<RunPlan> budgets;  // as resolve_scratch has them, shortest first
 };
 

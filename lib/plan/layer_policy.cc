@@ -1,9 +1,32 @@
 // Drawing layers, and pricing what is drawn.
 #include "plan/layer_policy.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "base/rng.h"
+#include "plan/step_sums.h"
 
 namespace stagedtrain::plan {
+
+// The probability that a layer runs in at least one pass of a step, mean over the stage's steps. Of
+// a long stage the mean is over steps that are spread evenly.
+static double mean_chance(const schedule::Schedule& s, const StagePlan& stage,
+                          const LayerPolicy& policy, std::int64_t layer) {
+  constexpr std::int64_t kMostSteps = 1000;
+  const bool each_pass = policy.draw(stage) == schedule::LayerDraw::micro && s.batch.micro > 0;
+  const double passes =
+      each_pass ? std::ceil(static_cast<double>(s.batch.sequences) / static_cast<double>(s.batch.micro))
+                : 1;
+  const std::int64_t steps = std::max<std::int64_t>(1, stage.steps),
+                     looked = std::min(steps, kMostSteps);
+  double sum = 0;
+  for (std::int64_t i = 0; i < looked; ++i) {
+    const std::int64_t step = looked > 1 ? i * (steps - 1) / (looked - 1) : 0;
+    sum += 1 - std::pow(1 - policy.keep(stage, layer, step), passes);
+  }
+  return sum / static_cast<double>(looked);
+}
 
 const std::vector<const LayerPolicy*>& layer_policies() {
   static const std::vector<const LayerPolicy*> policies = {&layer_dropout(), &layer_path()};
@@ -41,6 +64,20 @@ arch::TokenFlops expected_flops_per_token(const StagePlan& stage, std::int64_t l
   const LayerPolicy* policy = layer_policy(stage);
   if (!policy) return arch::step_flops_per_token(stage.model, {}, stage.trained, length);
   return arch::mean_flops_per_token(stage.model, policy->mean_layers(stage), length);
+}
+
+double expected_optimizer_flops(const schedule::Schedule& s, const StagePlan& stage) {
+  const double whole = optimizer_flops_per_step(s, stage.model);
+  if (whole == 0) return 0;
+  const std::int64_t layers = stage.model.layers;
+  const LayerPolicy* policy = layer_policy(stage);
+  double moved = 0;  // layers whose matrices move
+  for (std::int64_t layer = 0; layer < layers; ++layer) {
+    const auto& trained = stage.trained.layers;
+    const double share = trained.empty() ? 1 : trained[static_cast<std::size_t>(layer)];
+    moved += share * (policy ? mean_chance(s, stage, *policy, layer) : 1);
+  }
+  return whole * moved / static_cast<double>(layers);
 }
 
 double flops_share(const StagePlan& stage) {

@@ -41,7 +41,10 @@ arch::StepWork step_work(const RunPlan& plan, const StagePlan& stage, std::int64
 // For a token of the stage, mean over its steps, with what it trains and runs. A batch-size warm-up
 // is not weighed in.
 arch::TokenFlops expected_flops_per_token(const StagePlan& stage, std::int64_t length = 0);
-// These, as a share of what the whole model costs when all of it is trained.
+// FLOPs of the optimizer in a step, mean over the stage's steps: Muon's, over the matrices of layers
+// that are trained and ran in one of the step's passes.
+double expected_optimizer_flops(const schedule::Schedule& schedule, const StagePlan& stage);
+// The FLOPs of a token, as a share of what the whole model costs when all of it is trained.
 double flops_share(const StagePlan& stage);
 
 // Fills in what stage i of the schedule says. Throws Error(usage) at its place.

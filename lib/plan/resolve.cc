@@ -40,7 +40,10 @@ void measure(const Schedule& s, StagePlan& stage, double amount, DurationUnit un
   const auto flops_per_token = [&](std::int64_t length) {
     return expected_flops_per_token(stage, length).total;
   };
-  const StepSums sums(s, stage.model, flops_per_token);
+  // Means over a stage hardly depend on its length, which is not known yet; this one can be cut
+  // into 1 to 12 equal parts.
+  stage.steps = 27720;
+  const StepSums sums(s, stage.model, flops_per_token, expected_optimizer_flops(s, stage));
   const double steps = unit == DurationUnit::steps ? std::ceil(amount * (1 - 1e-12))
                        : unit == DurationUnit::flops
                            ? sums.steps_for_flops(stage.first_step, amount)
@@ -48,7 +51,8 @@ void measure(const Schedule& s, StagePlan& stage, double amount, DurationUnit un
   stage.steps = whole_steps(steps);
   const std::int64_t end = stage.first_step + stage.steps;
   stage.tokens = sums.tokens(stage.first_step, end);
-  stage.flops = StepSums(s, stage.model, flops_per_token).flops(stage.first_step, end);
+  stage.flops = StepSums(s, stage.model, flops_per_token, expected_optimizer_flops(s, stage))
+                    .flops(stage.first_step, end);
   if (static_cast<double>(stage.tokens) > kMaxTokens)
     throw usage_error("{:.3g} tokens, expected at most {:.0e}", static_cast<double>(stage.tokens),
                       kMaxTokens);
@@ -269,7 +273,7 @@ std::int64_t steps_before_end(const RunPlan& plan, const Duration& length) {
 }
 
 double optimizer_flops(const RunPlan& plan, const StagePlan& stage) {
-  return optimizer_flops_per_step(plan.schedule, stage.model) * static_cast<double>(stage.steps);
+  return expected_optimizer_flops(plan.schedule, stage) * static_cast<double>(stage.steps);
 }
 
 RunPlan resolve(const Schedule& s, const DataFacts& facts,

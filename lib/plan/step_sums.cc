@@ -78,17 +78,18 @@ double flops_per_token(const Schedule& s, const arch::ModelConfig& model) {
 }
 
 StepSums::StepSums(const Schedule& s, const arch::ModelConfig& model)
-    : StepSums(s, model, [&](std::int64_t length) { return arch::flops_per_token(model, length); }) {
-}
+    : StepSums(
+          s, model, [&](std::int64_t length) { return arch::flops_per_token(model, length); },
+          optimizer_flops_per_step(s, model)) {}
 
 StepSums::StepSums(const Schedule& s, const arch::ModelConfig& model,
-                   const FlopsPerToken& flops_per_token)
+                   const FlopsPerToken& flops_per_token, double optimizer_flops_per_step)
     : context_(model.context),
       sequences_(s.batch.sequences),
       start_(s.batch.size_warmup ? s.batch.size_warmup->start : sequences_),
       over_(s.batch.size_warmup ? s.batch.size_warmup->over : 0),
       ramp_end_(over_),
-      optimizer_flops_(optimizer_flops_per_step(s, model)) {
+      optimizer_flops_(optimizer_flops_per_step) {
   const auto& ramp = s.batch.length_warmup;
   if (!ramp || ramp->over == 0 || ramp->start >= context_) {
     segments_ = {{0, flops_per_token(context_)}};

@@ -35,11 +35,11 @@ double flops_per_token(const schedule::Schedule& schedule, const arch::ModelConf
 class StepSums {
  public:
   StepSums(const schedule::Schedule& schedule, const arch::ModelConfig& model);
-  // The same where a token of a sequence of some length costs other FLOPs than those of the whole
-  // model.
+  // The same where a token of a sequence of some length, or the optimizer, costs other FLOPs than
+  // those of the whole model.
   using FlopsPerToken = std::function<double(std::int64_t length)>;
   StepSums(const schedule::Schedule& schedule, const arch::ModelConfig& model,
-           const FlopsPerToken& flops_per_token);
+           const FlopsPerToken& flops_per_token, double optimizer_flops_per_step);
 
   // Of the steps from first to before last.
   std::int64_t tokens(std::int64_t first, std::int64_t last) const;

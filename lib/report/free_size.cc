@@ -1,12 +1,11 @@
 // Interpolates within each size, and takes the size that needs the fewest FLOPs.
 #include "report/free_size.h"
 
-#include <fmt/format.h>
-
 #include <cmath>
 #include <limits>
 #include <map>
 
+#include "arch/size_text.h"
 #include "report/comparison.h"
 #include "report/fairness.h"
 
@@ -40,19 +39,16 @@ bool is_other_size(const Run& run, const Run& staged) {
          differences_but_size(run, staged).empty();
 }
 
-std::string size_of(const Run& run) {
-  return fmt::format("{}x{}", run.final_model.layers, run.final_model.width);
-}
-
 std::optional<FreeSize> compare_with_sizes(const std::vector<Run>& runs, std::size_t index,
                                            const Ends& own) {
   const Run& staged = runs[index];
   if (!staged.comparable()) return {};
   std::map<std::string, Ends> by_size;
   for (std::size_t i = 0; i < runs.size(); ++i)
-    if (is_other_size(runs[i], staged)) by_size[size_of(runs[i])].push_back(i);
+    if (is_other_size(runs[i], staged))
+      by_size[arch::size_text(runs[i].final_model, staged.final_model)].push_back(i);
   if (by_size.empty()) return {};
-  const std::string own_size = size_of(staged);
+  const std::string own_size = arch::size_text(staged.final_model, staged.final_model);
   by_size[own_size] = own;
   std::map<std::string, std::optional<Saving>> savings;
   std::optional<FreeSize> best;

@@ -15,7 +15,7 @@ namespace stagedtrain::report {
 // sizes (train --frontier) are a baseline of their own: of all sizes, the one that comes to the
 // staged loss with the fewest FLOPs.
 struct FreeSize {
-  std::string size;                 // the best one, as "4x128"
+  std::string size;                 // the best one (arch::size_text)
   std::vector<std::string> sizes;   // those that were tried, the final model's among them
   // Those of which it is not known, since all their budgets end above the staged loss and cost less
   // than what the best one needs for it, or only one ended.
@@ -33,8 +33,5 @@ bool is_other_size(const runlog::Run& run, const runlog::Run& staged);
 std::optional<FreeSize> compare_with_sizes(const std::vector<runlog::Run>& runs,
                                            std::size_t staged,
                                            const std::vector<std::size_t>& own);
-
-// "4x128": layers and width.
-std::string size_of(const runlog::Run& run);
 
 }  // namespace stagedtrain::report

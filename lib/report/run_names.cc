@@ -68,7 +68,7 @@ void name_mean(runlog::Run& run) {
   Parts shared(reversed.front().begin(),
                reversed.front().begin() + static_cast<std::ptrdiff_t>(common_parts(reversed)));
   std::ranges::reverse(shared);
-  const std::string what = shared.empty() ? run.role : joined_from(shared, shared.size() - 1);
+  const std::string what = shared.empty() ? run.role : joined_from(shared, 0);
   run.label = fmt::format("{}, mean of {} seeds", what, run.samples.size());
   run.name = run.label;
 }

@@ -76,13 +76,18 @@ std::string free_size_words(const Comparison& comparison) {
            "less.";
   const FreeSize& free = *comparison.free_size;
   std::string text =
-      free.is_final_model
+      free.sizes.size() < 2 ? " Against other sizes nothing can be said yet."
+      : free.is_final_model
           ? fmt::format(" Of the sizes {} its own is the best from scratch, so it saves as much "
                         "against all.",
                         join(free.sizes, ", "))
           : fmt::format(" Against the best of the sizes {} from scratch, {}, it took {}.",
                         join(free.sizes, ", "), free.size,
                         saving_words({.measure = Measure::flops, .saving = free.saving}));
+  if (!free.is_final_model && free.saving.reach != Reach::beyond &&
+      !(std::abs(free.saving.value) >= 2 * free.saving.se))
+    text += " That difference is within twice its standard error, or its error is unknown: it may "
+            "be none.";
   if (!free.undecided.empty())
     text += fmt::format(" Not decided for {}: larger budgets are needed.",
                         join(free.undecided, ", "));
@@ -319,7 +324,7 @@ std::vector<std::string> fine_print(const Report& report, const Comparison& comp
   sentences.push_back(size_sentence(report, comparison));
   sentences.push_back(
       "FLOPs count every matrix product forward and backward, the output head and full (unmasked) "
-      "attention included; embedding look-ups, norms and the optimizer are not counted. "
+      "attention included, and Muon's own; embedding look-ups, norms and AdamW are not counted. "
       "K, M, G, T, P and E stand for 10³, 10⁶, 10⁹, 10¹², 10¹⁵ and 10¹⁸: 1 TFLOPs is 10¹² FLOPs, "
       "an amount of work, not a rate.");
   sentences.push_back(clock_sentence(report, comparison));

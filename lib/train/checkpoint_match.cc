@@ -7,6 +7,7 @@
 
 #include "arch/cost.h"
 #include "base/text.h"
+#include "plan/layer_policy.h"
 #include "schedule/differences.h"
 
 namespace stagedtrain::train {
@@ -103,11 +104,14 @@ class Comparison {
     double least = std::numeric_limits<double>::infinity(), most = 0;
     double least_of_steps = least, most_of_steps = 0;  // of the optimizer
     for (std::int64_t i = 0; i <= progress_.stage_index; ++i) {
-      const arch::ModelConfig& model = plan_.stages[static_cast<std::size_t>(i)].model;
-      least = std::min(least, arch::flops_per_token(model, 1));
+      const plan::StagePlan& stage = plan_.stages[static_cast<std::size_t>(i)];
+      const arch::ModelConfig& model = stage.model;
+      // Of how little a step may run of a stage with a policy, or trains of one, nothing is said.
+      const bool whole = !stage.train_only_new && !plan::layer_policy(stage);
+      least = whole ? std::min(least, arch::flops_per_token(model, 1)) : 0;
       most = std::max(most, arch::flops_per_token(model, model.context));
       const double of_step = plan::optimizer_flops_per_step(plan_.schedule, model);
-      least_of_steps = std::min(least_of_steps, of_step);
+      least_of_steps = whole ? std::min(least_of_steps, of_step) : 0;
       most_of_steps = std::max(most_of_steps, of_step);
     }
     const double tokens = static_cast<double>(progress_.tokens), slack = 1 + 1e-6,

@@ -14,6 +14,14 @@ std::vector<arch::StepWork> passes_of_step(const plan::RunPlan& plan, const plan
   return work;
 }
 
+static double moved_share(const plan::StagePlan& stage, const std::vector<bool>& idle) {
+  double moved = 0;
+  for (std::size_t layer = 0; layer < static_cast<std::size_t>(stage.model.layers); ++layer)
+    if (idle.empty() || !idle[layer])
+      moved += stage.trained.layers.empty() ? 1 : stage.trained.layers[layer];
+  return moved / static_cast<double>(stage.model.layers);
+}
+
 ExecutedWork executed_work(const plan::StagePlan& stage, const std::vector<arch::StepWork>& passes,
                            std::int64_t rows, std::int64_t rows_of_pass, std::int64_t length) {
   const std::int64_t layers = stage.model.layers;
@@ -21,7 +29,8 @@ ExecutedWork executed_work(const plan::StagePlan& stage, const std::vector<arch:
     const auto tokens = static_cast<double>(rows * length);
     return {tokens * arch::step_flops_per_token(stage.model, {}, stage.trained, length).total,
             static_cast<double>(layers),
-            {}};
+            {},
+            moved_share(stage, {})};
   }
   ExecutedWork sum;
   sum.idle_layers.assign(static_cast<std::size_t>(layers), true);
@@ -37,6 +46,7 @@ ExecutedWork executed_work(const plan::StagePlan& stage, const std::vector<arch:
     }
   }
   if (std::ranges::find(sum.idle_layers, true) == sum.idle_layers.end()) sum.idle_layers.clear();
+  sum.moved = moved_share(stage, sum.idle_layers);
   return sum;
 }
 

@@ -17,6 +17,7 @@ struct ExecutedWork {
   double flops = 0;
   double layers = 0;              // that ran, mean over tokens
   std::vector<bool> idle_layers;  // that ran in no pass; empty: none
+  double moved = 0;               // share of the layers' matrices that the optimizer moves
 };
 ExecutedWork executed_work(const plan::StagePlan& stage, const std::vector<arch::StepWork>& passes,
                            std::int64_t rows, std::int64_t rows_of_pass, std::int64_t length);

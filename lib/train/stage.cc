@@ -270,7 +270,7 @@ class StageLoop {
     ++progress_.step;
     ++progress_.stage_step;
     progress_.tokens += batch.rows() * batch.length();
-    progress_.flops += work.flops + plan::optimizer_flops_per_step(schedule_, stage_.model);
+    progress_.flops += work.flops + work.moved * plan::optimizer_flops_per_step(schedule_, stage_.model);
     layers_run_ = work.layers;
     progress_.learning_rate = lr;
     live_.header.data.index = batch.next;

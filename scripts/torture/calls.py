@@ -10,6 +10,9 @@ from common import ENVIRONMENT, PATIENCE, PROGRAM, WORK, identity, in_parallel, 
 CALLS = ("openat", "read", "pread64", "write", "pwrite64", "fsync", "fdatasync", "ftruncate", "fallocate", "rename",
          "renameat2", "link", "unlink", "close", "mmap", "mprotect", "madvise", "flock", "lseek",
          "newfstatat", "memfd_create", "clone3", "getrandom")
+# Those that the loader and LibTorch make while they start; LibTorch's reader of /sys/devices/system/cpu crashes when
+# one of its reads fails.
+STARTING = ("openat", "read", "close", "mmap", "mprotect", "madvise", "lseek", "newfstatat", "getrandom")
 # Not munmap: glibc itself aborts a process whose thread's stack cannot be unmapped, which no kernel refuses.
 WAYS = ("error=EIO", "error=ENOSPC", "error=ENOMEM", "retval=0", "retval=1")
 
@@ -78,7 +81,7 @@ def saves(count, tries):
 
     traced = WORK / "saves/traced"
     shutil.copytree(begun, traced)
-    plans = shuffled(call_plans(training(traced), f"{traced}/checkpoints/step-"))
+    plans = shuffled(call_plans(training(traced), ".h5.tmp-"))
     for plan, outcome, extra in in_parallel(one, plans[:tries]):
         add(count, plan, outcome, extra)
 
@@ -104,8 +107,9 @@ def shuffled(plans):
 def call_plans(command, marker):
     """(call, way, number) for every call that the command makes from the first line on that names the marker.
 
-    strace counts the calls of each thread on its own, so one number stands for all threads that come to it. Numbers at
-    which the loader calls before main(), which begins by looking at the standard streams, are left out.
+    strace counts the calls of each thread on its own, so one number stands for all threads that come to it. Left out
+    are numbers at which the loader calls before main(), which begins by looking at the standard streams, and at which
+    LibTorch starts.
     """
     log = WORK / "calls.log"
     subprocess.run(["strace", "-f", "-qq", "-s", "4096", "-o", log, *map(str, command)], env=ENVIRONMENT, check=True,
@@ -119,6 +123,8 @@ def call_plans(command, marker):
         thread, name = call.groups()
         if loader is None and "fcntl(0, F_GETFD)" in line:
             loader = {called: times for (_, called), times in seen.items()}
+        if loader is not None and not ours and "/sys/devices/system/cpu" in line:
+            loader |= {called: times for (_, called), times in seen.items() if called in STARTING}
         if name not in CALLS:
             continue
         number = seen[thread, name] = seen.get((thread, name), 0) + 1

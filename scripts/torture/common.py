@@ -81,8 +81,12 @@ def run(*command, limit=None, user=None, timeout=PATIENCE + 5, patience=PATIENCE
             os.setgid(user)
             os.setuid(user)
 
-    process = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, env=ENVIRONMENT, preexec_fn=prepare, start_new_session=True)
+    try:
+        process = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, env=ENVIRONMENT, preexec_fn=prepare,
+                                   start_new_session=True)
+    except OSError as error:  # the limit did not let the program start
+        return Outcome(127, str(error), 0)
     try:
         text = process.communicate(timeout=timeout)[0]
     except subprocess.TimeoutExpired:

@@ -32,6 +32,11 @@ TEST_CASE("without a launcher a process is alone") {
   CHECK(place({{"MASTER_PORT", "1234"}, {"SLURM_NTASKS", "1"}, {"SLURM_PROCID", "0"}}).alone());
 }
 
+TEST_CASE("localhost needs no file of hosts") {
+  CHECK(place({{"RANK", "0"}, {"WORLD_SIZE", "2"}, {"MASTER_ADDR", "localhost"}}).address ==
+        "127.0.0.1");
+}
+
 TEST_CASE("torchrun's variables say rank, size and where to meet") {
   const Place found = place({{"RANK", "3"},
                              {"WORLD_SIZE", "4"},

@@ -59,4 +59,19 @@ TEST_CASE("sizes and budgets may be given; a size that is the final model or no 
   CHECK(contains(says("[{layers: 2}, {layers: 2}]"), "2x128 is there twice"));
   CHECK(contains(says("[{width: 63}]"), "scratch.frontier.sizes"));
   CHECK(contains(says("[{layer: 2}]"), "layer"));
+  CHECK(contains(says("[{context: 64}]"), "found another architecture, context or vocab"));
+  CHECK(contains(says("[]"), "scratch.frontier.sizes: found none"));
+  const auto with_budgets = [&](const std::string& given) {
+    return test::refusal(ErrorKind::usage, [&] { sizes({"scratch.frontier.budgets=" + given}); });
+  };
+  CHECK(contains(with_budgets("[]"), "scratch.frontier.budgets: found none"));
+  CHECK(contains(with_budgets("[0%]"), "scratch.frontier.budgets: found '0%'"));
+}
+
+TEST_CASE("sizes that differ in other things than layers and width have names of their own") {
+  const auto all = sizes({"scratch.frontier.sizes=[{ffn: 64}, {layers: 2}, {layers: 2, ffn: 64}]"});
+  REQUIRE(all.size() == 3);
+  CHECK(all[0].name == "6x128-ffn64");
+  CHECK(all[1].name == "2x128");
+  CHECK(all[2].name == "2x128-ffn64");
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "plan/run_cost.h"
+#include "plan/step_sums.h"
 #include "support/catch.h"
 #include "support/errors.h"
 #include "support/schedules.h"
@@ -223,4 +224,25 @@ TEST_CASE("what makes no sense is refused with what was found and expected") {
         test::two_stages({"stages.1.train_only=new", "stages.1.layer_dropout={max: 0.5}"}));
   });
   CHECK(contains(said, "stages.1.layer_dropout: found with train_only: new"));
+}
+
+TEST_CASE("Muon's FLOPs are those of the matrices that it moves") {
+  const auto share = [](const plan::RunPlan& p) {
+    return plan::expected_optimizer_flops(p.schedule, p.stages.back()) /
+           plan::optimizer_flops_per_step(p.schedule, p.stages.back().model);
+  };
+  const std::string muon = "optimizer={name: muon}";
+  CHECK(share(planned("", {muon})) == 1);
+  CHECK(share(planned("layer_path: {layers: 4, draw: step}", {muon})) == Approx(0.5));
+  // Of 8 layers and 4 passes: first and last always, the others in at least one pass of four.
+  CHECK(share(planned("layer_path: {layers: 5, draw: micro}", {muon, "batch.micro=4"})) ==
+        Approx((2 + 6 * (1 - std::pow(0.5, 4))) / 8));
+  CHECK(share(planned("layer_dropout: {max: 0.5, draw: step}", {muon})) == Approx(1 - 0.5 / 4));
+  const plan::RunPlan frozen = plan::resolve(test::two_stages({muon, "stages.full.train_only=new"}));
+  CHECK(share(frozen) == Approx(4 / 6.0));
+  CHECK(frozen.stages[1].flops ==
+        Approx(plan::expected_flops_per_token(frozen.stages[1]).total *
+                   static_cast<double>(frozen.stages[1].tokens) +
+               900 * plan::expected_optimizer_flops(frozen.schedule, frozen.stages[1])));
+  CHECK(plan::expected_optimizer_flops(planned("").schedule, planned("").stages[0]) == 0);
 }

@@ -114,3 +114,24 @@ TEST_CASE("sizes that differ in more than their size are no baseline") {
     CHECK_FALSE(make_report(runs).comparisons[0].free_size);
   }
 }
+
+TEST_CASE("models of as many layers and the same width may be of different sizes") {
+  std::vector<Run> runs = three_sizes();
+  for (Run& run : runs)
+    if (run.final_model.layers == 4) run.final_model.layers = 12, run.final_model.ffn = 64;
+  const Report report = make_report(runs);
+  REQUIRE(report.comparisons[0].free_size);
+  CHECK(report.comparisons[0].free_size->size == "12x64-ffn64");
+  CHECK_FALSE(report.comparisons[0].free_size->is_final_model);
+  CHECK(contains(verdict(report, report.comparisons[0]), "12x64-ffn64, it took 25% fewer FLOPs"));
+}
+
+TEST_CASE("a difference to the best size within its error is said to be perhaps none") {
+  std::vector<Run> runs = three_sizes();
+  CHECK_FALSE(contains(verdict(make_report(runs), make_report(runs).comparisons[0]), "be none"));
+  for (Run& run : runs)
+    if (run.final_model.layers == 4) run.end->se = 0.2;
+  const Report report = make_report(runs);
+  CHECK(contains(verdict(report, report.comparisons[0]),
+                 "That difference is within twice its standard error"));
+}

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "arch/cost.h"
+#include "plan/layer_policy.h"
 #include "support/catch.h"
 #include "support/text_file.h"
 #include "support/tiny_run.h"
@@ -143,4 +144,28 @@ TEST_CASE("a state of another schedule, or of none, is told apart and the reason
     CHECK(test::contains(said, one.says));
     CHECK(said.find('\x1b') == std::string::npos);
   }
+}
+
+TEST_CASE("a run that leaves out most layers has fewer FLOPs than its model's, and is whole") {
+  const test::TinyRun tiny;
+  const plan::RunPlan plan = tiny.plan(
+      {"model.layers=8", "stages=[{name: whole, for: 12 steps, layer_path: {layers: 2}}]"});
+  state::StateHeader header;
+  header.model = plan.stages[0].model;
+  const double flops = 9 * 64 * plan::expected_flops_per_token(plan.stages[0]).total;
+  REQUIRE(flops < 9 * 64 * arch::flops_per_token(plan.stages[0].model, 1));
+  header.progress = {.step = 9,
+                     .tokens = 9 * 64,
+                     .flops = flops,
+                     .seconds = 1,
+                     .stage = "whole",
+                     .stage_index = 0,
+                     .stage_step = 9,
+                     .total_steps = 12};
+  header.data = {.seed = 3, .index = 36};
+  header.seed = 3;
+  header.run.schedule = plan::resolved_yaml(plan);
+  CHECK(train::mismatches(header, plan).empty());
+  header.progress.flops = -1;
+  CHECK_FALSE(train::mismatches(header, plan).empty());
 }
