@@ -109,8 +109,7 @@ std::vector<const CLI::App*> shown_commands(const CLI::App& app) {
 std::vector<const CLI::Option*> shown_options(const CLI::App& command) {
   std::vector<const CLI::Option*> options;
   for (const CLI::Option* option : command.get_options())
-    if (option != command.get_help_ptr() && !option->get_group().empty())
-      options.push_back(option);
+    if (option != command.get_help_ptr() && !option->get_group().empty()) options.push_back(option);
   return options;
 }
 

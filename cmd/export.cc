@@ -1,4 +1,6 @@
 // `stagedtrain export`: a checkpoint's model in a format that other programs read.
+#include "hub/export.h"
+
 #include <chrono>
 #include <map>
 #include <memory>
@@ -9,7 +11,6 @@
 #include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/output.h"
-#include "hub/export.h"
 #include "plan/run_plan.h"
 
 namespace stagedtrain::cmd {

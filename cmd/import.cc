@@ -1,4 +1,6 @@
 // `stagedtrain import`: a model in a foreign format becomes a checkpoint.
+#include "hub/import.h"
+
 #include <chrono>
 #include <memory>
 
@@ -8,7 +10,6 @@
 #include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/output.h"
-#include "hub/import.h"
 #include "plan/run_plan.h"
 
 namespace stagedtrain::cmd {

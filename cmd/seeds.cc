@@ -2,11 +2,10 @@
 #include "cmd/seeds.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 
 #include "base/error.h"
 #include "base/error_bar.h"
+#include "base/mean.h"
 #include "base/text.h"
 
 namespace stagedtrain::cmd {
@@ -48,14 +47,10 @@ Path seed_folder(const Path& folder, std::int64_t seed) {
 std::string mean_text(const EndLosses& losses) {
   std::string text;
   for (const auto& [name, all] : losses) {
-    const auto n = static_cast<double>(all.size());
-    double mean = 0, squares = 0;
-    for (const double loss : all) mean += loss / n;
-    for (const double loss : all) squares += (loss - mean) * (loss - mean);
-    const double error = all.size() > 1 ? std::sqrt(squares / (n - 1) / n)
-                                        : std::numeric_limits<double>::quiet_NaN();
-    text += fmt::format("{}: validation loss {} over {} seed{}\n", name,
-                        with_error(mean, error, 4), all.size(), all.size() == 1 ? "" : "s");
+    const Mean mean = mean_of(all);
+    text +=
+        fmt::format("{}: validation loss {} over {} seed{}\n", name,
+                    with_error(mean.value, mean.error, 4), all.size(), all.size() == 1 ? "" : "s");
   }
   return text;
 }

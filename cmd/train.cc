@@ -223,8 +223,7 @@ plan::RunPlan plan_of(const TrainArguments& a) {
 std::vector<TrainArguments> for_each_seed(const TrainArguments& a) {
   if (!a.seeds) return {a};
   std::vector<TrainArguments> all;
-  for (const std::int64_t seed :
-       read_seeds(*a.seeds, schedule::load(a.schedule, a.edits).seed)) {
+  for (const std::int64_t seed : read_seeds(*a.seeds, schedule::load(a.schedule, a.edits).seed)) {
     TrainArguments& one = all.emplace_back(a);
     one.edits.push_back(fmt::format("seed={}", seed));
     one.out = seed_folder(a.out, seed).string();

@@ -69,8 +69,7 @@ TokenFlops step_flops_per_token(const ModelConfig& config, const StepWork& work,
   bool backward = trained.below_layers;
   for (std::int64_t layer = 0; layer < config.layers; ++layer) {
     if (!work.runs(layer)) continue;
-    const double share =
-        trained.layers.empty() ? 1 : trained.layers[static_cast<std::size_t>(layer)];
+    const double share = trained.share(layer);
     backward = backward || share > 0;
     const double b = backward ? 1 : 0;
     sum.total += forward.matrices * (1 + b + share);

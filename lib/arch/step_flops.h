@@ -15,6 +15,9 @@ struct TrainedParts {
   std::vector<double> layers;
   bool below_layers = true;  // embeddings are trained
   bool head = true;          // a tied head is the token embedding
+  double share(std::int64_t layer) const {
+    return layers.empty() ? 1 : layers[static_cast<std::size_t>(layer)];
+  }
   bool operator==(const TrainedParts&) const = default;
 };
 // frozen: by index of param_table(config).

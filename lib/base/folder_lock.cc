@@ -3,13 +3,13 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
 #include "base/error.h"
+#include "base/open_file_name.h"
 #include "base/text.h"
 
 namespace stagedtrain {
@@ -70,13 +70,11 @@ FolderLock::FolderLock(const Path& folder) : folder_(folder) {
 FolderLock::~FolderLock() { ::close(fd_); }
 
 bool FolderLock::is_in_place() const {
-  struct stat held {
-  }, named{};
   const Path path = folder_ / "lock";
-  const bool known = ::fstat(fd_, &held) == 0, there = known && ::stat(path.c_str(), &named) == 0;
-  if (!there && errno != ENOENT && errno != ENOTDIR)
+  const std::optional<bool> in_place = names_open_file(path, fd_);
+  if (!in_place)
     throw resource_error("{}: cannot look at the lock: {}", path.string(), std::strerror(errno));
-  return there && held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+  return *in_place;
 }
 
 void FolderLock::check() const {

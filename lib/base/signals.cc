@@ -120,8 +120,7 @@ void reset_stop_request(int signal) {
 void stop_point(const char* what) {
   const int signal = g_stops_are_agreed > 0 ? 0 : static_cast<int>(g_stop_signal);
   if (signal == SIGINT) throw make_error(ErrorKind::interrupted, "interrupted while {}", what);
-  if (signal)
-    throw make_error(ErrorKind::interrupted, "{} while {}", stop_words(signal), what);
+  if (signal) throw make_error(ErrorKind::interrupted, "{} while {}", stop_words(signal), what);
 }
 
 StopPointsOnly::StopPointsOnly() { ++g_stop_points_only; }

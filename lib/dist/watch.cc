@@ -216,8 +216,8 @@ void Watch::tell(const Error& error) {
   }
   try {
     const std::scoped_lock lock(store_mutex_);
-    const std::string message = fmt::format("rank {} on {} ended while {}: {}", place_.rank, host_,
-                                            phase_, error.what());
+    const std::string message =
+        fmt::format("rank {} on {} ended while {}: {}", place_.rank, host_, phase_, error.what());
     store_->set_once(kVerdict, verdict_text(error.kind(), message, error.hint()));
     linger();
   } catch (const Error&) {  // nobody is left to tell

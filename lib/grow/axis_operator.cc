@@ -40,8 +40,7 @@ std::vector<Block> values_above(const WholeGrowth& growth, const GrowthContext& 
   if (!layer.is_new || growth.new_layers.kind != NewLayers::mean ||
       ++layer.layer >= context.from.layers)
     return {};
-  const auto source =
-      static_cast<std::size_t>(context.sources.index(source_name(target, layer)));
+  const auto source = static_cast<std::size_t>(context.sources.index(source_name(target, layer)));
   return tensor_by_axes(growth.axes, target, context.sources, source, context.from.tied).value;
 }
 

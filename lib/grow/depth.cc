@@ -78,8 +78,8 @@ class Depth final : public GrowthOperator {
     const LayerMap layers = list_.empty() ? ordered_layers(from, context.to.layers, options_.order,
                                                            options_.block.value_or(0))
                                           : listed_layers(from, list_);
-    return step_by_layers(layers, {options_.new_layers, options_.scale.value_or(1)}, options_.seed, context,
-                          options_.state);
+    return step_by_layers(layers, {options_.new_layers, options_.scale.value_or(1)}, options_.seed,
+                          context, options_.state);
   }
 
  private:

@@ -50,8 +50,9 @@ LayerMap listed_layers(std::int64_t from, const std::vector<std::int64_t>& list)
 LayerSource source_layer(const LayerMap& layers, const arch::ParamSpec& target);
 // Returns the name of the tensor in the smaller model.
 std::string source_name(const arch::ParamSpec& target, const LayerSource& layer);
-// If the layer is new, turns the recipe of a copy into that of a new layer's tensor. `above` are the
-// values of a copy of the layer above the source, for new layers that are means; none at the top.
+// If the layer is new, turns the recipe of a copy into that of a new layer's tensor. `above` are
+// the values of a copy of the layer above the source, for new layers that are means; none at the
+// top.
 void begin_layer(TensorRecipe& made, const arch::ParamSpec& target, const LayerSource& layer,
                  const LayerStart& start, std::int64_t seed, const std::vector<Block>& above = {});
 // Returns whether all old layers are kept in their order and the new ones change nothing.

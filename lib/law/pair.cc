@@ -161,7 +161,8 @@ double RunLength::last_growth() const {
   const double last = tokens - decay - mixing - margin;
   if (!(last > 0))
     throw usage_error(
-        "the run is too short to grow: it has {} tokens, but decay takes {}, mixing {} and margin {}",
+        "the run is too short to grow: it has {} tokens, but decay takes {}, mixing {} and margin "
+        "{}",
         short_count(tokens), short_count(decay), short_count(mixing), short_count(margin))
         .with_hint("train longer, or give a shorter mixing time if one was measured");
   return last;

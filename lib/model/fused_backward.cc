@@ -103,12 +103,8 @@ NormStep norm_after(const Backward& b, std::int64_t i) {
           scale};
 }
 NormStep second_norm(const Backward& b, std::int64_t i) {
-  return {b.acts(i).norm_2,
-          b.weights(i).norm_2_weight,
-          b.grads_of(i).norm_2_weight,
-          b.grads_of(i).norm_2_bias,
-          b.grads_of(i).output_bias,
-          b.weights(i).branch_scale};
+  return {b.acts(i).norm_2,          b.weights(i).norm_2_weight, b.grads_of(i).norm_2_weight,
+          b.grads_of(i).norm_2_bias, b.grads_of(i).output_bias,  b.weights(i).branch_scale};
 }
 
 // Whether any gradient of a block is wanted.
@@ -232,10 +228,9 @@ void attention(const Backward& b, std::int64_t i) {
     if (a.recompute != Recompute::none) remake_norm_1(b.run, i, rows);
   });
   b.add_sums(0, qkv, g.qkv_bias);
-  add_weight_gradients(a.plan.room,
-                       {{a.rows, a.dqkv, qkv, layer.norm_1.y, width, g.qkv_weight},
-                        {a.rows, a.dx, width, layer.attended, heads, g.output_weight,
-                         w.branch_scale}});
+  add_weight_gradients(
+      a.plan.room, {{a.rows, a.dqkv, qkv, layer.norm_1.y, width, g.qkv_weight},
+                    {a.rows, a.dx, width, layer.attended, heads, g.output_weight, w.branch_scale}});
 }
 
 // From dx to the tables. One thread for the tokens of a small model, all for those of a wide one.

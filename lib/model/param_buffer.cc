@@ -21,10 +21,9 @@ at::Tensor host_view(const state::HostTensor& tensor) {
 
 bool joins(const Segment& before, const Segment& next) {
   return before.rows == 1 && before.offset + before.count == next.offset &&
-         before.decays == next.decays && before.frozen == next.frozen &&
-         before.idle == next.idle && before.age == next.age &&
-         before.lr_scale == next.lr_scale && before.decay_scale == next.decay_scale &&
-         before.eps_scale == next.eps_scale;
+         before.decays == next.decays && before.frozen == next.frozen && before.idle == next.idle &&
+         before.age == next.age && before.lr_scale == next.lr_scale &&
+         before.decay_scale == next.decay_scale && before.eps_scale == next.eps_scale;
 }
 
 // A region of a tensor with this many columns; whole rows are one run.

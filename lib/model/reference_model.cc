@@ -39,8 +39,8 @@ void ReferenceModel::leave_out_frozen() {
   frozen_ = params_.frozen();
   recorded_.forget();
   for (Leaf& one : leaves_)
-    one.leaf.set_requires_grad(std::ranges::any_of(
-        one.tensors, [&](std::size_t i) { return !params_.frozen()[i]; }));
+    one.leaf.set_requires_grad(
+        std::ranges::any_of(one.tensors, [&](std::size_t i) { return !params_.frozen()[i]; }));
 }
 
 at::Tensor ReferenceModel::leaf(int layer, const std::string& key) const {

@@ -31,7 +31,7 @@ std::string size_of(const RunPlan& plan, const StagePlan& stage) {
 
 // The stage's policy by its key in the schedule.
 std::string policy_of(const StagePlan& stage) {
-  if (const LayerPolicy* policy = layer_policy(stage)) return fmt::format(" with {}", policy->key);
+  if (const std::string key = policy_key(stage); !key.empty()) return " with " + key;
   return stage.train_only_new ? " with train_only: new" : "";
 }
 
@@ -44,9 +44,8 @@ std::string action(const RunPlan& plan) {
     return fmt::format("train {} sizes, {} grown step by step into {}, for {} steps in all",
                        plan.stages.size(), size_of(plan, first), size_of(plan, last),
                        grouped(plan.total_steps));
-  std::string text =
-      fmt::format("train {} for {} steps{}", size_of(plan, first), grouped(first.steps),
-                  policy_of(first));
+  std::string text = fmt::format("train {} for {} steps{}", size_of(plan, first),
+                                 grouped(first.steps), policy_of(first));
   for (std::size_t i = 1; i < plan.stages.size(); ++i)
     text += fmt::format(", grow it into {} for {}{}", size_of(plan, plan.stages[i]),
                         grouped(plan.stages[i].steps), policy_of(plan.stages[i]));
@@ -155,7 +154,8 @@ std::string stages_text(const FullPlan& full) {
                   short_count(plan.flops), "", ""});
   if (losses && all > 1) {
     const Forecast& f = full.outlook.forecasts[0];
-    const double flops = f.scratch_tokens * flops_per_token(plan.schedule, plan.stages.back().model);
+    const double flops =
+        f.scratch_tokens * flops_per_token(plan.schedule, plan.stages.back().model);
     rows.push_back({"scratch", "", "", "", short_count(f.scratch_tokens), short_count(flops), "",
                     fmt::format("{:.4f}", f.stages.back().end.loss)});
   }

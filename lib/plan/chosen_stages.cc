@@ -15,16 +15,15 @@ std::optional<schedule::StageLrSpec> rate_of(const ChosenStage& stage,
   return lr;
 }
 
-// The keys in which the first stage's model differs from the final one.
-Tree own_keys(const arch::ModelConfig& first, const arch::ModelConfig& last) {
+}  // namespace
+
+Tree own_keys(const arch::ModelConfig& model, const arch::ModelConfig& last) {
   const Tree final_keys = write_fields(last);
   Tree keys = Tree::map();
-  for (const TreeEntry& entry : write_fields(first).entries)
+  for (const TreeEntry& entry : write_fields(model).entries)
     if (final_keys.find(entry.key)->text != entry.value.text) keys.set(entry.key, entry.value);
   return keys;
 }
-
-}  // namespace
 
 schedule::Schedule with_stages(schedule::Schedule s, const std::vector<ChosenStage>& stages) {
   std::vector<schedule::StageSpec> specs;

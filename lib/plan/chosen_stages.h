@@ -21,6 +21,9 @@ struct ChosenStage {
 // that of the new last stage.
 schedule::Schedule with_stages(schedule::Schedule schedule, const std::vector<ChosenStage>& stages);
 
+// The keys in which a stage's model differs from the final one.
+Tree own_keys(const arch::ModelConfig& model, const arch::ModelConfig& last);
+
 // "6x768": layers and width.
 std::string size_name(const arch::ModelConfig& model);
 

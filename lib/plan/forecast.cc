@@ -113,8 +113,8 @@ Forecast made(const RunPlan& plan, const RunCost& cost, const PlanningLaw& law,
   }
   const StagePlan& last = plan.stages.back();
   forecast.scratch_tokens = best.scratch_tokens;
-  forecast.scratch_loss =
-      law.curve(law.parameters(last.params))->loss(plan.flops / flops_per_token(plan.schedule, last.model));
+  forecast.scratch_loss = law.curve(law.parameters(last.params))
+                              ->loss(plan.flops / flops_per_token(plan.schedule, last.model));
   forecast.savings = savings(plan, cost, best.scratch_tokens);
   std::vector<double> saved;
   for (const Walk& sample : samples)
@@ -259,8 +259,9 @@ Outlook forecast(const RunPlan& plan, const RunCost& cost, const PlanningLaw& la
                   annealed ? "a constant rate, the last one after the decay as own decays gained"
                            : law.end, law.published, {}, {}, "", {}};
   if (!plan.schedule.from.empty()) {
-    outlook.nothing = fmt::format("the run starts from the checkpoint {}, whose history a scaling law cannot model",
-                                  plan.schedule.from);
+    outlook.nothing = fmt::format(
+        "the run starts from the checkpoint {}, whose history a scaling law cannot model",
+        plan.schedule.from);
     return outlook;
   }
   outlook.nothing = why_nothing(plan, law);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "arch/size_text.h"
+#include "plan/chosen_stages.h"
 
 namespace stagedtrain::plan {
 namespace {
@@ -16,26 +17,11 @@ Tree layers_of(std::int64_t layers) {
   return size;
 }
 
-// Stages that are wider or have other heads differ in more than their layers.
-Tree size_of(const arch::ModelConfig& model, const arch::ModelConfig& last) {
-  Tree size = layers_of(model.layers);
-  const auto set = [&](const char* key, std::int64_t own, std::int64_t of_last) {
-    if (own != of_last) size.set(key, Tree::scalar(std::to_string(own)));
-  };
-  set("width", model.width, last.width);
-  set("heads", model.heads, last.heads);
-  set("kv_heads", model.kv_heads, last.kv_heads);
-  set("head_dim", model.head_dim, last.head_dim);
-  set("ffn", model.ffn, last.ffn);
-  set("experts", model.experts, last.experts);
-  return size;
-}
-
 std::vector<Tree> default_sizes(const RunPlan& staged) {
   std::vector<Tree> sizes;
   const arch::ModelConfig& last = staged.final_model;
   for (const StagePlan& stage : staged.stages)
-    if (stage.model.context == last.context) sizes.push_back(size_of(stage.model, last));
+    if (stage.model.context == last.context) sizes.push_back(own_keys(stage.model, last));
   if (last.layers > 1) sizes.push_back(layers_of(last.layers / 2));
   sizes.push_back(layers_of(2 * last.layers));
   return sizes;
@@ -71,8 +57,8 @@ std::vector<SizeRuns> resolve_frontier(const RunPlan& staged) {
   for (const Tree& size : chosen ? default_sizes(staged) : given.items) {
     RunPlan one = staged;
     one.schedule = with_model(s, size);
-    one.final_model =
-        at_place(size, "scratch.frontier.sizes", [&] { return arch::resolved(one.schedule.model); });
+    one.final_model = at_place(size, "scratch.frontier.sizes",
+                               [&] { return arch::resolved(one.schedule.model); });
     check_rest(one.final_model, staged.final_model, size);
     const std::string name = arch::size_text(one.final_model, staged.final_model);
     const bool again = std::ranges::find(all, name, &SizeRuns::name) != all.end();

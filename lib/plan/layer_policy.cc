@@ -9,15 +9,21 @@
 
 namespace stagedtrain::plan {
 
+// Where batch.micro is 0, the number of passes is that of the ranks, and draws must not be.
+static bool draws_each_pass(const schedule::Schedule& s, const StagePlan& stage,
+                            const LayerPolicy& policy) {
+  return policy.draw(stage) == schedule::LayerDraw::micro && s.batch.micro > 0;
+}
+
 // The probability that a layer runs in at least one pass of a step, mean over the stage's steps. Of
 // a long stage the mean is over steps that are spread evenly.
 static double mean_chance(const schedule::Schedule& s, const StagePlan& stage,
                           const LayerPolicy& policy, std::int64_t layer) {
   constexpr std::int64_t kMostSteps = 1000;
-  const bool each_pass = policy.draw(stage) == schedule::LayerDraw::micro && s.batch.micro > 0;
   const double passes =
-      each_pass ? std::ceil(static_cast<double>(s.batch.sequences) / static_cast<double>(s.batch.micro))
-                : 1;
+      draws_each_pass(s, stage, policy)
+          ? std::ceil(static_cast<double>(s.batch.sequences) / static_cast<double>(s.batch.micro))
+          : 1;
   const std::int64_t steps = std::max<std::int64_t>(1, stage.steps),
                      looked = std::min(steps, kMostSteps);
   double sum = 0;
@@ -39,13 +45,16 @@ const LayerPolicy* layer_policy(const StagePlan& stage) {
   return nullptr;
 }
 
+std::string policy_key(const StagePlan& stage) {
+  const LayerPolicy* policy = layer_policy(stage);
+  return policy ? policy->key : "";
+}
+
 arch::StepWork step_work(const RunPlan& plan, const StagePlan& stage, std::int64_t step,
                          std::int64_t stage_step, std::int64_t pass) {
   const LayerPolicy* policy = layer_policy(stage);
   if (!policy) return {};
-  // Where batch.micro is 0, the number of passes is that of the ranks, and draws must not be.
-  const bool each_pass =
-      policy->draw(stage) == schedule::LayerDraw::micro && plan.schedule.batch.micro > 0;
+  const bool each_pass = draws_each_pass(plan.schedule, stage, *policy);
   const CounterRng steps(static_cast<std::uint64_t>(plan.schedule.seed), hash_name("layer policy"));
   const auto index =
       static_cast<std::uint64_t>(step) << 20 | static_cast<std::uint64_t>(each_pass ? pass : 0);
@@ -72,11 +81,8 @@ double expected_optimizer_flops(const schedule::Schedule& s, const StagePlan& st
   const std::int64_t layers = stage.model.layers;
   const LayerPolicy* policy = layer_policy(stage);
   double moved = 0;  // layers whose matrices move
-  for (std::int64_t layer = 0; layer < layers; ++layer) {
-    const auto& trained = stage.trained.layers;
-    const double share = trained.empty() ? 1 : trained[static_cast<std::size_t>(layer)];
-    moved += share * (policy ? mean_chance(s, stage, *policy, layer) : 1);
-  }
+  for (std::int64_t layer = 0; layer < layers; ++layer)
+    moved += stage.trained.share(layer) * (policy ? mean_chance(s, stage, *policy, layer) : 1);
   return whole * moved / static_cast<double>(layers);
 }
 

@@ -33,6 +33,8 @@ const LayerPolicy& layer_path();     // layer_path.cc
 const std::vector<const LayerPolicy*>& layer_policies();
 // The one that is on in a stage, or null.
 const LayerPolicy* layer_policy(const StagePlan& stage);
+// Its key, or "".
+std::string policy_key(const StagePlan& stage);
 
 // What pass `pass` of a step runs. step counts over the run. Of a stage without a policy: all.
 arch::StepWork step_work(const RunPlan& plan, const StagePlan& stage, std::int64_t step,
@@ -41,8 +43,8 @@ arch::StepWork step_work(const RunPlan& plan, const StagePlan& stage, std::int64
 // For a token of the stage, mean over its steps, with what it trains and runs. A batch-size warm-up
 // is not weighed in.
 arch::TokenFlops expected_flops_per_token(const StagePlan& stage, std::int64_t length = 0);
-// FLOPs of the optimizer in a step, mean over the stage's steps: Muon's, over the matrices of layers
-// that are trained and ran in one of the step's passes.
+// FLOPs of the optimizer in a step, mean over the stage's steps: Muon's, over the matrices of
+// layers that are trained and ran in one of the step's passes.
 double expected_optimizer_flops(const schedule::Schedule& schedule, const StagePlan& stage);
 // The FLOPs of a token, as a share of what the whole model costs when all of it is trained.
 double flops_share(const StagePlan& stage);

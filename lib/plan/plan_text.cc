@@ -18,8 +18,9 @@ std::string stage_table(const RunPlan& plan) {
                                                  "checkpoint"}};
   for (const StagePlan& stage : plan.stages)
     rows.push_back({stage.name, fmt::format("{} x {}", stage.model.layers, stage.model.width),
-                    count_text(stage.params.total), short_count(expected_flops_per_token(stage).total),
-                    grouped(stage.steps), count_text(stage.tokens), short_count(stage.flops),
+                    count_text(stage.params.total),
+                    short_count(expected_flops_per_token(stage).total), grouped(stage.steps),
+                    count_text(stage.tokens), short_count(stage.flops),
                     format_number(stage.peak_lr), bytes_text(stage.memory_bytes),
                     bytes_text(stage.checkpoint_bytes)});
   rows.push_back({"total", "", "", "", grouped(plan.total_steps), count_text(plan.tokens),
@@ -137,7 +138,7 @@ Json stage_json(const RunPlan& plan, const StagePlan& stage) {
           {"flops_per_token", arch::flops_per_token(stage.model)},
           {"expected_flops_per_token", expected_flops_per_token(stage).total},
           {"train_only", stage.train_only_new ? "new" : "all"},
-          {"policy", layer_policy(stage) ? layer_policy(stage)->key : ""},
+          {"policy", policy_key(stage)},
           {"first_step", stage.first_step},
           {"steps", stage.steps},
           {"tokens", stage.tokens},

@@ -37,13 +37,16 @@ arch::ModelConfig first_model(const Schedule& s) {
 
 // Fills steps, tokens and flops of a stage that lasts `amount` of unit, from its first step on.
 void measure(const Schedule& s, StagePlan& stage, double amount, DurationUnit unit) {
-  const auto flops_per_token = [&](std::int64_t length) {
-    return expected_flops_per_token(stage, length).total;
+  const auto step_sums = [&] {  // by what is known of the stage's length
+    return StepSums(
+        s, stage.model,
+        [&](std::int64_t length) { return expected_flops_per_token(stage, length).total; },
+        expected_optimizer_flops(s, stage));
   };
   // Means over a stage hardly depend on its length, which is not known yet; this one can be cut
   // into 1 to 12 equal parts.
   stage.steps = 27720;
-  const StepSums sums(s, stage.model, flops_per_token, expected_optimizer_flops(s, stage));
+  const StepSums sums = step_sums();
   const double steps = unit == DurationUnit::steps ? std::ceil(amount * (1 - 1e-12))
                        : unit == DurationUnit::flops
                            ? sums.steps_for_flops(stage.first_step, amount)
@@ -51,8 +54,7 @@ void measure(const Schedule& s, StagePlan& stage, double amount, DurationUnit un
   stage.steps = whole_steps(steps);
   const std::int64_t end = stage.first_step + stage.steps;
   stage.tokens = sums.tokens(stage.first_step, end);
-  stage.flops = StepSums(s, stage.model, flops_per_token, expected_optimizer_flops(s, stage))
-                    .flops(stage.first_step, end);
+  stage.flops = step_sums().flops(stage.first_step, end);
   if (static_cast<double>(stage.tokens) > kMaxTokens)
     throw usage_error("{:.3g} tokens, expected at most {:.0e}", static_cast<double>(stage.tokens),
                       kMaxTokens);

@@ -92,8 +92,7 @@ MeasureResult compare_in(Measure measure, const std::vector<Run>& runs,
                          const Comparison& comparison) {
   MeasureResult result{.measure = measure};
   const Run& staged = runs[comparison.staged];
-  std::vector<DecayedEnd> ends;
-  for (std::size_t i : comparison.ends) ends.push_back(decayed_end(runs[i], measure));
+  const std::vector<DecayedEnd> ends = decayed_ends(runs, comparison.ends, measure);
   if (measure == Measure::seconds) result.reason = other_machine(runs, staged, comparison.ends);
   if (staged.comparable() && result.reason.empty()) {
     result.saving = saving(decayed_end(staged, measure), ends);
@@ -114,9 +113,7 @@ MeasureResult compare_in(Measure measure, const std::vector<Run>& runs,
 // The ends that another end beats, as the frontier in FLOPs sees them.
 std::vector<std::size_t> dominated_ends(const std::vector<Run>& runs,
                                         const std::vector<std::size_t>& all) {
-  std::vector<DecayedEnd> ends;
-  for (std::size_t i : all) ends.push_back(decayed_end(runs[i], Measure::flops));
-  const std::vector<std::size_t> line = frontier(ends);
+  const std::vector<std::size_t> line = frontier(decayed_ends(runs, all, Measure::flops));
   std::vector<std::size_t> rest;
   for (std::size_t i = 0; i < all.size(); ++i)
     if (std::ranges::find(line, i) == line.end()) rest.push_back(all[i]);
@@ -157,6 +154,13 @@ const char* measure_key(Measure measure) {
 
 DecayedEnd decayed_end(const Run& run, Measure measure) {
   return {cost(run.end->at, measure), run.end->loss, run.end->se};
+}
+
+std::vector<DecayedEnd> decayed_ends(const std::vector<Run>& runs,
+                                     const std::vector<std::size_t>& indices, Measure measure) {
+  std::vector<DecayedEnd> ends;
+  for (const std::size_t i : indices) ends.push_back(decayed_end(runs[i], measure));
+  return ends;
 }
 
 Report make_report(std::vector<Run> runs, Seeds seeds) {

@@ -24,6 +24,8 @@ double cost(const Place& at, Measure measure);
 const char* measure_name(Measure measure);  // "FLOPs", "tokens", "wall-clock time"
 const char* measure_key(Measure measure);   // "flops", "tokens", "seconds": the keys of --json
 DecayedEnd decayed_end(const Run& run, Measure measure);  // requires run.end
+std::vector<DecayedEnd> decayed_ends(const std::vector<Run>& runs,
+                                     const std::vector<std::size_t>& indices, Measure measure);
 
 // low and high of the results are indices into Report::runs.
 struct MeasureResult {

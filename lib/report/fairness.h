@@ -22,8 +22,7 @@ namespace stagedtrain::report {
 // What differs, a phrase each: "lr.peak is 0.01, not 0.003". The first value is that of run.
 std::vector<std::string> differences(const runlog::Run& run, const runlog::Run& reference);
 // The same for runs whose models may differ in their size.
-std::vector<std::string> differences_but_size(const runlog::Run& run,
-                                              const runlog::Run& reference);
+std::vector<std::string> differences_but_size(const runlog::Run& run, const runlog::Run& reference);
 // What the logs do not record, so that differences() cannot see it; "" if they record everything.
 std::string unchecked(const runlog::Run& run, const runlog::Run& reference);
 

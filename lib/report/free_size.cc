@@ -15,9 +15,8 @@ namespace {
 using Ends = std::vector<std::size_t>;
 
 std::optional<Saving> saving_of(const std::vector<Run>& runs, const Run& staged, const Ends& ends) {
-  std::vector<DecayedEnd> decayed;
-  for (const std::size_t i : ends) decayed.push_back(decayed_end(runs[i], Measure::flops));
-  std::optional<Saving> found = saving(decayed_end(staged, Measure::flops), decayed);
+  std::optional<Saving> found =
+      saving(decayed_end(staged, Measure::flops), decayed_ends(runs, ends, Measure::flops));
   if (!found) return {};
   found->low = ends[found->low];
   found->high = ends[found->high];

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/mean.h"
 #include "report/seeds.h"
 
 namespace stagedtrain::report {
@@ -14,20 +15,11 @@ const Comparison* comparison_of(const Report& apart, const runlog::Sample& sampl
   for (const Comparison& one : apart.comparisons) {
     const Run& staged = apart.runs[one.staged];
     if (staged.name != sample.name) continue;
-    const bool paired = std::ranges::all_of(one.ends, [&](std::size_t end) {
-      return seeds_of(apart.runs[end]) == seeds_of(staged);
-    });
+    const bool paired = std::ranges::all_of(
+        one.ends, [&](std::size_t end) { return seeds_of(apart.runs[end]) == seeds_of(staged); });
     return paired ? &one : nullptr;
   }
   return nullptr;
-}
-
-double error_over_seeds(const std::vector<double>& values) {
-  const auto n = static_cast<double>(values.size());
-  double mean = 0, squares = 0;
-  for (const double value : values) mean += value / n;
-  for (const double value : values) squares += (value - mean) * (value - mean);
-  return std::sqrt(squares / (n - 1) / n);
 }
 
 // The values of `part` (saving or gap) in each seed; none if one of them has no value.
@@ -46,10 +38,10 @@ std::vector<double> values_of(const std::vector<const Comparison*>& seeds, Measu
 void pair_measure(const std::vector<const Comparison*>& seeds, MeasureResult& result) {
   const auto savings = values_of(seeds, result.measure, &MeasureResult::saving);
   if (!result.saving || savings.empty()) return;
-  result.saving->se = error_over_seeds(savings);
+  result.saving->se = mean_of(savings).error;
   result.paired = true;
   const auto gaps = values_of(seeds, result.measure, &MeasureResult::gap);
-  if (result.gap && !gaps.empty()) result.gap->se = error_over_seeds(gaps);
+  if (result.gap && !gaps.empty()) result.gap->se = mean_of(gaps).error;
 }
 
 }  // namespace

@@ -147,8 +147,7 @@ Json result_json(const Report& report, const MeasureResult& result) {
             {"loss_gap", nullptr},
             {"reason", result.reason},
             {"paired_by_seed", result.paired}};
-  if (const auto& saving = result.saving)
-    json["saving"] = saving_json(report, *saving);
+  if (const auto& saving = result.saving) json["saving"] = saving_json(report, *saving);
   if (const auto& gap = result.gap)
     json["loss_gap"] = {{"value", number(gap->value)},
                         {"stderr", number(gap->se)},

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/mean.h"
 #include "report/fairness.h"
 #include "report/run_names.h"
 
@@ -16,20 +17,19 @@ using runlog::Evaluation, runlog::kUnknown, runlog::Place, runlog::Run, runlog::
     runlog::StepPoint;
 using Members = std::vector<const Run*>;
 
-struct Mean {
-  double value = 0, se = kUnknown;
-};
+// Runs that agree in every digit tell no error.
+Mean mean_of_samples(const std::vector<double>& values) {
+  Mean mean = mean_of(values);
+  if (mean.error == 0) mean.error = kUnknown;
+  return mean;
+}
 
 // The mean of a value of every member, with its standard error over the members.
 template <class Value>
 Mean mean(const Members& members, Value value) {
-  const auto n = static_cast<double>(members.size());
-  Mean result;
-  for (const Run* member : members) result.value += value(*member) / n;
-  double squares = 0;
-  for (const Run* member : members) squares += std::pow(value(*member) - result.value, 2);
-  if (squares > 0) result.se = std::sqrt(squares / (n - 1) / n);
-  return result;
+  std::vector<double> values;
+  for (const Run* member : members) values.push_back(value(*member));
+  return mean_of_samples(values);
 }
 
 template <class At>
@@ -72,19 +72,15 @@ std::vector<Point> mean_points(const Members& members, std::vector<Point> Run::*
 
 template <class Point>
 Mean mean_of(const std::vector<const Point*>& all, double Point::*part) {
-  const auto n = static_cast<double>(all.size());
-  Mean result;
-  for (const Point* point : all) result.value += point->*part / n;
-  double squares = 0;
-  for (const Point* point : all) squares += std::pow(point->*part - result.value, 2);
-  if (squares > 0) result.se = std::sqrt(squares / (n - 1) / n);
-  return result;
+  std::vector<double> values;
+  for (const Point* point : all) values.push_back(point->*part);
+  return mean_of_samples(values);
 }
 
 void fill_evaluation(Evaluation& point, const std::vector<const Evaluation*>& all) {
   const Mean loss = mean_of(all, &Evaluation::loss);
   point.loss = loss.value;
-  point.se = loss.se;
+  point.se = loss.error;
 }
 
 void fill_step(StepPoint& point, const std::vector<const StepPoint*>& all) {
@@ -103,7 +99,7 @@ Run mean_run(const Members& members) {
   result.seed.reset();
   const Mean loss = mean(members, [](const Run& run) { return run.end->loss; });
   result.end->loss = loss.value;
-  result.end->se = loss.se;
+  result.end->se = loss.error;
   result.end->bits_per_byte =
       mean(members, [](const Run& run) { return run.end->bits_per_byte; }).value;
   result.end->at = mean_place(members, [](const Run& run) { return run.end->at; });

@@ -60,13 +60,13 @@ std::string why_nothing(const Report& report, const Comparison& comparison) {
          " Run it to the end, with a learning-rate curve that decays (wsd, cosine or linear).";
 }
 
-std::string insignificance(const MeasureResult& flops) {
-  if (flops.saving->reach != Reach::beyond && !std::isfinite(flops.saving->se))
+// what: the difference, as a sentence begins with it.
+std::string insignificance(const Saving& saving, const char* what) {
+  if (saving.reach == Reach::beyond) return "";
+  if (!std::isfinite(saving.se))
     return " Its standard error is unknown, so the difference may be chance.";
-  const bool small =
-      flops.saving->reach != Reach::beyond && std::abs(flops.saving->value) < 2 * flops.saving->se;
-  return small ? " The difference in FLOPs is within twice its standard error: it may be none."
-               : "";
+  if (std::abs(saving.value) >= 2 * saving.se) return "";
+  return fmt::format(" {} is within twice its standard error: it may be none.", what);
 }
 
 // The second meaning of a saving, or that it is not known.
@@ -78,19 +78,17 @@ std::string free_size_words(const Comparison& comparison) {
   std::string text =
       free.sizes.size() < 2 ? " Against other sizes nothing can be said yet."
       : free.is_final_model
-          ? fmt::format(" Of the sizes {} its own is the best from scratch, so it saves as much "
-                        "against all.",
-                        join(free.sizes, ", "))
+          ? fmt::format(
+                " Of the sizes {} its own is the best from scratch, so it saves as much "
+                "against all.",
+                join(free.sizes, ", "))
           : fmt::format(" Against the best of the sizes {} from scratch, {}, it took {}.",
                         join(free.sizes, ", "), free.size,
                         saving_words({.measure = Measure::flops, .saving = free.saving}));
-  if (!free.is_final_model && free.saving.reach != Reach::beyond &&
-      !(std::abs(free.saving.value) >= 2 * free.saving.se))
-    text += " That difference is within twice its standard error, or its error is unknown: it may "
-            "be none.";
+  if (!free.is_final_model) text += insignificance(free.saving, "That difference");
   if (!free.undecided.empty())
-    text += fmt::format(" Not decided for {}: larger budgets are needed.",
-                        join(free.undecided, ", "));
+    text +=
+        fmt::format(" Not decided for {}: larger budgets are needed.", join(free.undecided, ", "));
   return text;
 }
 
@@ -294,7 +292,8 @@ std::string verdict(const Report& report, const Comparison& comparison) {
   if (flops.gap)
     if (const std::string words = gap_words(*flops.gap); !words.empty())
       text += "; at equal FLOPs its loss is " + words;
-  return text + "." + insignificance(flops) + free_size_words(comparison);
+  return text + "." + insignificance(*flops.saving, "The difference in FLOPs") +
+         free_size_words(comparison);
 }
 
 std::string empty_verdict(const Report& report) {

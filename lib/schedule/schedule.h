@@ -173,9 +173,8 @@ struct StageSpec {
 
 struct FrontierSpec {
   Tree sizes;
-  std::vector<Duration> budgets{{70, DurationUnit::percent},
-                                {100, DurationUnit::percent},
-                                {140, DurationUnit::percent}};
+  std::vector<Duration> budgets{
+      {70, DurationUnit::percent}, {100, DurationUnit::percent}, {140, DurationUnit::percent}};
   template <class V>
   void fields(V& v) {
     v("sizes", sizes,

@@ -1,13 +1,11 @@
 // Lines of run.jsonl.
 #include "train/event_log.h"
 
-#include <sys/stat.h>
-
-#include <cerrno>
 #include <span>
 
 #include "arch/cost.h"
 #include "base/crc32c.h"
+#include "base/open_file_name.h"
 #include "plan/layer_policy.h"
 #include "plan/measurements.h"
 
@@ -30,7 +28,7 @@ Json stage_event(const schedule::Schedule& schedule, const plan::StagePlan& stag
           {"flops_per_token", arch::flops_per_token(stage.model)},
           {"expected_flops_per_token", plan::expected_flops_per_token(stage).total},
           {"train_only", stage.train_only_new ? "new" : "all"},
-          {"policy", plan::layer_policy(stage) ? plan::layer_policy(stage)->key : ""},
+          {"policy", plan::policy_key(stage)},
           {"optimizer_flops_per_step", plan::optimizer_flops_per_step(schedule, stage.model)},
           {"steps", stage.steps},
           {"predicted_loss", stage.predicted_loss ? Json(*stage.predicted_loss) : Json(nullptr)}};
@@ -89,11 +87,8 @@ void EventLog::open() {
 }
 
 bool EventLog::is_in_place() const {
-  struct stat named {
-  }, held{};
-  if (::stat(file_.c_str(), &named) != 0 || ::fstat(out_->descriptor(), &held) != 0)
-    return errno != ENOENT && errno != ENOTDIR;  // what the system does not tell has not changed
-  return named.st_dev == held.st_dev && named.st_ino == held.st_ino;
+  // What the system does not tell has not changed.
+  return names_open_file(file_, out_->descriptor()).value_or(true);
 }
 
 void EventLog::write(const Json& event) {
@@ -146,7 +141,8 @@ Json start_event(const plan::RunPlan& plan, const Machine& machine, const RunDat
   event["predicted_by"] = plan.predicted_by;
   event["chosen"] = plan.chosen;
   event["stages"] = Json::array();
-  for (const plan::StagePlan& stage : plan.stages) event["stages"].push_back(stage_event(plan.schedule, stage));
+  for (const plan::StagePlan& stage : plan.stages)
+    event["stages"].push_back(stage_event(plan.schedule, stage));
   return event;
 }
 

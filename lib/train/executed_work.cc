@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "plan/step_sums.h"
+
 namespace stagedtrain::train {
 
 std::vector<arch::StepWork> passes_of_step(const plan::RunPlan& plan, const plan::StagePlan& stage,
@@ -14,23 +16,25 @@ std::vector<arch::StepWork> passes_of_step(const plan::RunPlan& plan, const plan
   return work;
 }
 
-static double moved_share(const plan::StagePlan& stage, const std::vector<bool>& idle) {
-  double moved = 0;
-  for (std::size_t layer = 0; layer < static_cast<std::size_t>(stage.model.layers); ++layer)
-    if (idle.empty() || !idle[layer])
-      moved += stage.trained.layers.empty() ? 1 : stage.trained.layers[layer];
-  return moved / static_cast<double>(stage.model.layers);
+static double optimizer_flops(const schedule::Schedule& schedule, const plan::StagePlan& stage,
+                              const std::vector<bool>& idle) {
+  double moved = 0;  // layers
+  for (std::int64_t layer = 0; layer < stage.model.layers; ++layer)
+    if (idle.empty() || !idle[static_cast<std::size_t>(layer)]) moved += stage.trained.share(layer);
+  return moved / static_cast<double>(stage.model.layers) *
+         plan::optimizer_flops_per_step(schedule, stage.model);
 }
 
-ExecutedWork executed_work(const plan::StagePlan& stage, const std::vector<arch::StepWork>& passes,
-                           std::int64_t rows, std::int64_t rows_of_pass, std::int64_t length) {
+ExecutedWork executed_work(const schedule::Schedule& schedule, const plan::StagePlan& stage,
+                           const std::vector<arch::StepWork>& passes, std::int64_t rows,
+                           std::int64_t rows_of_pass, std::int64_t length) {
   const std::int64_t layers = stage.model.layers;
   if (passes.empty()) {
     const auto tokens = static_cast<double>(rows * length);
-    return {tokens * arch::step_flops_per_token(stage.model, {}, stage.trained, length).total,
+    return {tokens * arch::step_flops_per_token(stage.model, {}, stage.trained, length).total +
+                optimizer_flops(schedule, stage, {}),
             static_cast<double>(layers),
-            {},
-            moved_share(stage, {})};
+            {}};
   }
   ExecutedWork sum;
   sum.idle_layers.assign(static_cast<std::size_t>(layers), true);
@@ -46,7 +50,7 @@ ExecutedWork executed_work(const plan::StagePlan& stage, const std::vector<arch:
     }
   }
   if (std::ranges::find(sum.idle_layers, true) == sum.idle_layers.end()) sum.idle_layers.clear();
-  sum.moved = moved_share(stage, sum.idle_layers);
+  sum.flops += optimizer_flops(schedule, stage, sum.idle_layers);
   return sum;
 }
 

@@ -14,13 +14,13 @@ std::vector<arch::StepWork> passes_of_step(const plan::RunPlan& plan, const plan
 
 // Of a step of `rows` sequences of `length` tokens, `rows_of_pass` in each pass but the last.
 struct ExecutedWork {
-  double flops = 0;
+  double flops = 0;  // of the passes, and the optimizer's over the matrices that it moves
   double layers = 0;              // that ran, mean over tokens
   std::vector<bool> idle_layers;  // that ran in no pass; empty: none
-  double moved = 0;               // share of the layers' matrices that the optimizer moves
 };
-ExecutedWork executed_work(const plan::StagePlan& stage, const std::vector<arch::StepWork>& passes,
-                           std::int64_t rows, std::int64_t rows_of_pass, std::int64_t length);
+ExecutedWork executed_work(const schedule::Schedule& schedule, const plan::StagePlan& stage,
+                           const std::vector<arch::StepWork>& passes, std::int64_t rows,
+                           std::int64_t rows_of_pass, std::int64_t length);
 
 // The moments of layers that did not run are as old after the step as before: Adam's bias
 // correction counts the steps in which a tensor ran.

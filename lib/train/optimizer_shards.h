@@ -1,5 +1,5 @@
-// The optimizer on one rank or several; with ZeRO-1, which only AdamW allows (refuse_to_share), each
-// rank keeps the moments of its own part of the flat buffers, and makes AdamW's step there.
+// The optimizer on one rank or several; with ZeRO-1, which only AdamW allows (refuse_to_share),
+// each rank keeps the moments of its own part of the flat buffers, and makes AdamW's step there.
 #pragma once
 
 #include "train/gradients.h"

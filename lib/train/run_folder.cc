@@ -95,7 +95,7 @@ RunFolder::RunFolder(const Path& folder, const plan::RunPlan& plan, Mode mode) :
 void RunFolder::compare_schedule(const plan::RunPlan& plan, Mode mode, const std::string& yaml,
                                  const std::string& before) {
   if (mode == Mode::go_on) {
-    notes_ = refuse_other_schedule(folder_, yaml, before);
+    notes_ = refuse_other_schedule(folder_, plan, yaml, before);
     return;
   }
   std::vector<Unusable> damaged;

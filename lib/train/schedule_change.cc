@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "plan/layer_policy.h"
 #include "schedule/differences.h"
 #include "train/checkpoint_match.h"
 #include "train/run_folder.h"
@@ -18,27 +19,25 @@ constexpr const char* kOtherFolder =
     "lengths of the stages that have not ended, and other keys of those that have not begun; "
     "--extend trains a run that has ended further";
 
-bool draws_for_micro_batches(const std::string& yaml) {
-  using schedule::LayerDraw;
-  const schedule::Schedule now = schedule::parse(yaml, "the schedule");
-  return std::ranges::any_of(now.stages, [](const schedule::StageSpec& stage) {
-    return (stage.layer_dropout && stage.layer_dropout->draw == LayerDraw::micro) ||
-           (stage.layer_path && stage.layer_path->draw == LayerDraw::micro);
+bool draws_for_micro_batches(const plan::RunPlan& plan) {
+  return std::ranges::any_of(plan.stages, [](const plan::StagePlan& stage) {
+    const plan::LayerPolicy* policy = plan::layer_policy(stage);
+    return policy && policy->draw(stage) == schedule::LayerDraw::micro;
   });
 }
 
 // Takes out the differences that never matter, and says them.
-std::vector<std::string> take_harmless(std::vector<Difference>& found, const std::string& yaml) {
+std::vector<std::string> take_harmless(std::vector<Difference>& found, const plan::RunPlan& plan) {
   std::vector<std::string> notes;
   std::erase_if(found, [&](const Difference& one) {
     if (one.key == "data.train" || one.key == "data.validation") {
       notes.push_back(fmt::format("{} is {} now, {} before: the same text, or this run is refused",
                                   one.key, one.here, one.there));
     } else if (one.key == "batch.micro") {
-      notes.push_back(fmt::format(
-          "batch.micro is {} now, {} before: {}", one.here, one.there,
-          draws_for_micro_batches(yaml) ? "other layers are left out from here on"
-                                        : "the results are the same but for rounding"));
+      notes.push_back(fmt::format("batch.micro is {} now, {} before: {}", one.here, one.there,
+                                  draws_for_micro_batches(plan)
+                                      ? "other layers are left out from here on"
+                                      : "the results are the same but for rounding"));
     } else if (one.key == "batch.recompute") {
       notes.push_back(
           fmt::format("batch.recompute is {} now, {} before: the results are the same to the bit",
@@ -95,10 +94,10 @@ Standing standing_of(const std::string& schedule_yaml, const plan::RunPlan& plan
   return standing;
 }
 
-std::vector<std::string> refuse_other_schedule(const Path& folder, const std::string& yaml,
-                                               const std::string& before) {
+std::vector<std::string> refuse_other_schedule(const Path& folder, const plan::RunPlan& plan,
+                                               const std::string& yaml, const std::string& before) {
   std::vector<Difference> found = schedule::key_differences(yaml, before);
-  std::vector<std::string> notes = take_harmless(found, yaml);
+  std::vector<std::string> notes = take_harmless(found, plan);
   if (!found.empty()) refuse(folder, found);
   return notes;
 }
@@ -107,7 +106,7 @@ std::vector<std::string> refuse_replan(const Path& folder, const plan::RunPlan& 
                                        const std::string& yaml, const std::string& before,
                                        const Standing& standing) {
   std::vector<Difference> found = schedule::key_differences(yaml, before);
-  std::vector<std::string> notes = take_harmless(found, yaml);
+  std::vector<std::string> notes = take_harmless(found, plan);
   if (!found.empty() && standing.run_has_ended())
     throw usage_error("--replan: the run in {} has ended: {}", folder.string(), to_text(found))
         .with_hint("--extend trains the last stage further");
@@ -126,7 +125,7 @@ std::vector<std::string> refuse_extension(const Path& folder, const std::string&
                                           const std::string& before, const Standing& standing,
                                           const plan::RunPlan& plan) {
   std::vector<Difference> found = schedule::key_differences(yaml, before);
-  std::vector<std::string> notes = take_harmless(found, yaml);
+  std::vector<std::string> notes = take_harmless(found, plan);
   if (found.empty()) return notes;  // extended before: goes on
   if (!standing.run_has_ended())
     throw usage_error("--extend: the run in {} has not ended", folder.string())

@@ -27,8 +27,8 @@ Standing standing_of(const std::string& schedule_yaml, const plan::RunPlan& plan
 // Each throws Error(usage) that names the keys which may not differ, and returns what is to be said
 // of those that may: the data under another path (its fingerprint is compared when it is opened),
 // batch.micro and batch.recompute.
-std::vector<std::string> refuse_other_schedule(const Path& folder, const std::string& yaml,
-                                               const std::string& before);
+std::vector<std::string> refuse_other_schedule(const Path& folder, const plan::RunPlan& plan,
+                                               const std::string& yaml, const std::string& before);
 // Stages that have not ended may have other lengths; those that have not begun, any other keys.
 std::vector<std::string> refuse_replan(const Path& folder, const plan::RunPlan& plan,
                                        const std::string& yaml, const std::string& before,

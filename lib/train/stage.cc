@@ -235,7 +235,7 @@ class StageLoop {
         rows, live_.header.seed, progress_.step,
         passes_of_step(run_.plan, stage_, progress_, (batch.rows() + rows - 1) / rows)};
     const ExecutedWork work =
-        executed_work(stage_, passes.work, batch.rows(), rows, batch.length());
+        executed_work(schedule_, stage_, passes.work, batch.rows(), rows, batch.length());
     const at::Tensor loss_there =
         gradient_.add_up(*live_.model, batch.tokens_BS, passes, shards_.shared());
     const at::Tensor norm_there = shards_.norm(*live_.model);
@@ -270,7 +270,7 @@ class StageLoop {
     ++progress_.step;
     ++progress_.stage_step;
     progress_.tokens += batch.rows() * batch.length();
-    progress_.flops += work.flops + work.moved * plan::optimizer_flops_per_step(schedule_, stage_.model);
+    progress_.flops += work.flops;
     layers_run_ = work.layers;
     progress_.learning_rate = lr;
     live_.header.data.index = batch.next;
