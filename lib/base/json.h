@@ -19,9 +19,9 @@ inline constexpr int kMostJsonLevels = 64;
 // Parses JSON. Code outside base uses this, or the parsers in sorted_json.h and strict_json.h.
 // Throws Error(input) "where: not valid JSON: ...", or that it is nested too deep.
 Json parse_json(std::string_view text, const std::string& where);
-// Does the same, but returns nothing for text that is not JSON, such as a line that a crash cut
-// short.
-std::optional<Json> try_parse_json(std::string_view text, const std::string& where);
+// Does the same, but returns nothing for text that parse_json would refuse, such as a line that a
+// crash cut short.
+std::optional<Json> try_parse_json(std::string_view text);
 // Prints JSON, on one line if indent is negative, and without a newline at the end. A byte that is
 // not UTF-8, as paths may hold, becomes the text "\xff" (with its value), so that names stay
 // distinct. Control characters are escaped.

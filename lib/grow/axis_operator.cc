@@ -9,17 +9,11 @@
 namespace stagedtrain::grow {
 namespace {
 
-// More blocks than any real growth has; it would take minutes to write them down.
-constexpr std::size_t kMostBlocks = 1 << 18;
-
 void check_blocks(const AxisGrowth& growth, const arch::ParamTable& targets) {
   for (const arch::ParamSpec& target : targets) {
     std::size_t blocks = 1;
     for (const arch::AxisSize& axis : target.axes) blocks *= growth.of(axis.axis).pieces.size();
-    if (blocks > kMostBlocks)
-      throw usage_error("{} would have {} blocks, expected at most {}", target.name, blocks,
-                        kMostBlocks)
-          .with_hint("grow by a smaller factor");
+    check_block_count(target.name, blocks);
   }
 }
 
@@ -45,6 +39,13 @@ std::vector<Block> values_above(const WholeGrowth& growth, const GrowthContext& 
 }
 
 }  // namespace
+
+void check_block_count(const std::string& tensor, std::size_t blocks) {
+  constexpr std::size_t kMost = 1 << 18;
+  if (blocks > kMost)
+    throw usage_error("{} would have {} blocks, expected at most {}", tensor, blocks, kMost)
+        .with_hint("grow by a smaller factor");
+}
 
 WholeGrowth growth_of_axes(AxisGrowth axes, const GrowthContext& context) {
   WholeGrowth growth;

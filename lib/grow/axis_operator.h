@@ -22,6 +22,10 @@ struct WholeGrowth {
   // False if something other than noise, a rest or unbalanced mixing breaks the gradient's law.
   bool equivariant = true;
 };
+// Throws Error(usage) if a tensor would be made of more blocks than any real growth has, which
+// would take minutes to write down. Call it before making a map whose pieces are one a row.
+void check_block_count(const std::string& tensor, std::size_t blocks);
+
 // Returns a growth of these axes that leaves the layers as they are.
 WholeGrowth growth_of_axes(AxisGrowth axes, const GrowthContext& context);
 

@@ -44,6 +44,7 @@ struct ContextOptions {
 
 // Row i is interpolated between the old rows next to i * (from - 1) / (to - 1).
 AxisMap stretched(std::int64_t from, std::int64_t to) {
+  check_block_count("embed.position", static_cast<std::size_t>(to));
   AxisMap map;
   map.from = from;
   map.to = to;

@@ -79,7 +79,7 @@ std::string line_of(const Path& log, double step) {
   if (std::error_code none; !std::filesystem::is_regular_file(log, none)) return log.string();
   for (const std::string& line : split(read_text_file(log), '\n')) {
     ++number;
-    const std::optional<Json> event = try_parse_json(line, log.string());
+    const std::optional<Json> event = try_parse_json(line);
     if (event && event->is_object() && event->value("event", "") == "step" &&
         event->value("step", -1.0) == step)
       found = number;

@@ -34,9 +34,9 @@ std::vector<Line> lines_of(std::string_view text) {
 
 // A crash may cut the line being written: it is the last of the log, or the last before the run was
 // continued.
-bool cut_by_crash(const std::vector<Line>& lines, std::size_t i, const std::string& where) {
+bool cut_by_crash(const std::vector<Line>& lines, std::size_t i) {
   if (i + 1 == lines.size()) return true;
-  const std::optional<Json> next = try_parse_json(lines[i + 1].text, where);
+  const std::optional<Json> next = try_parse_json(lines[i + 1].text);
   if (!next || !next->is_object() || !next->contains("event")) return false;
   return (*next)["event"] == "start" || (*next)["event"] == "resume";
 }
@@ -68,8 +68,8 @@ Error not_a_log(const Path& log) {
 // The event of a line; nothing if a crash cut it. Throws Error(input) for a line that is bad.
 std::optional<Json> parsed_line(const std::vector<Line>& lines, std::size_t i,
                                 const std::string& where) {
-  std::optional<Json> event = try_parse_json(lines[i].text, where);
-  if (!event && !cut_by_crash(lines, i, where)) return parse_json(lines[i].text, where);
+  std::optional<Json> event = try_parse_json(lines[i].text);
+  if (!event && !cut_by_crash(lines, i)) return parse_json(lines[i].text, where);
   return event;
 }
 

@@ -29,15 +29,15 @@ TEST_CASE("JSON nested deeper than the limit is refused, whoever reads it") {
   CHECK(test::refusal(ErrorKind::input, [&] {
           parse_json(deep, "laws.json");
         }).starts_with("laws.json: JSON nested deeper than 64 levels"));
-  test::refusal(ErrorKind::input, [&] { try_parse_json(deep, "laws.json"); });
+  CHECK_FALSE(try_parse_json(deep));
   const std::string allowed = std::string(64, '[') + std::string(64, ']');
   CHECK(json_text(parse_json(allowed, "here"), -1) == allowed);
   CHECK(parse_json("[\"" + std::string(1000, '[') + "\\\"[[\"]", "here")[0].is_string());
 }
 
 TEST_CASE("a line that was cut short is nothing rather than an error") {
-  CHECK_FALSE(try_parse_json("{\"event\":\"st", "run.jsonl:3"));
-  CHECK(try_parse_json("{}", "run.jsonl:3").value() == Json::object());
+  CHECK_FALSE(try_parse_json("{\"event\":\"st"));
+  CHECK(try_parse_json("{}").value() == Json::object());
 }
 
 TEST_CASE("JSON is printed whatever bytes are in it, without control characters") {

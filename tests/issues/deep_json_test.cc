@@ -20,9 +20,10 @@ TEST_CASE("deep JSON is refused with code 3 in every file, never a stack that ov
     const auto report = test::stagedtrain({"report", (tiny / "run").string()});
     INFO(report.out << report.err);
     CHECK((report.exit_code == 0 || report.exit_code == 3));  // a bad line is skipped, and said
-    CHECK((test::contains(report.out, "skipped") || test::contains(report.err, says)));
+    const std::string why = more.empty() ? "found no start event" : says;  // as if a crash cut it
+    CHECK((test::contains(report.out, "skipped") || test::contains(report.err, why)));
     test::check_refused(test::stagedtrain({"plan", "--fit", (tiny / "run/run.jsonl").string()}), 3,
-                        says);
+                        why);
   }
   SECTION("a law file") {
     test::write_text(tiny / "law.json", text);
