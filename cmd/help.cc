@@ -50,7 +50,14 @@ std::string key_text(const FieldRow& key, const std::vector<FieldRow>& rows) {
   return text;
 }
 
-// The key of this path, then those whose last word it is.
+// Whether the word is one of a key's choices, which its type lists.
+bool is_choice(const std::string& word, const FieldRow& row) {
+  std::vector<std::string> choices;
+  for (const std::string& choice : split(row.type, ',')) choices.emplace_back(trim(choice));
+  return choices.size() > 1 && std::ranges::find(choices, word) != choices.end();
+}
+
+// The key of this path, then those whose last word it is, then those that offer it as a choice.
 std::vector<FieldRow> find_keys(const std::string& word, const std::vector<FieldRow>& rows) {
   std::vector<FieldRow> found;
   for (const FieldRow& row : rows)
@@ -58,6 +65,8 @@ std::vector<FieldRow> find_keys(const std::string& word, const std::vector<Field
   for (const FieldRow& row : rows)
     if (plain_path(last_word(row.path)) == word && plain_path(row.path) != word)
       found.push_back(row);
+  for (const FieldRow& row : rows)
+    if (is_choice(word, row)) found.push_back(row);
   return found;
 }
 
@@ -83,8 +92,9 @@ std::string help_text(const CLI::App& app, const std::string& word) {
   std::ranges::sort(words);
   words.erase(std::unique(words.begin(), words.end()), words.end());
   const auto near = nearest_word(word, words);
-  throw usage_error("help: '{}' is no key of the schedule, operator or command{}", word,
-                    near ? fmt::format("; did you mean '{}'?", *near) : "")
+  throw usage_error(
+      "help: '{}' is no key of the schedule or choice of one, no operator and no command{}", word,
+      near ? fmt::format("; did you mean '{}'?", *near) : "")
       .with_hint("stagedtrain help lists the keys; docs/schedule-reference.md has them all");
 }
 

@@ -58,6 +58,8 @@ class Depth final : public GrowthOperator {
       throw usage_error("depth takes scale only with new_layers copied");
     if (options.layers.kind == Tree::Kind::list) {
       read_value(options.layers, list_, {.min = 0, .max = 65536}, "depth.layers");
+      if (options.order != LayerOrder::alternate)
+        throw usage_error("depth takes order only with a number of layers: the list is an order");
     } else if (options.layers.kind != Tree::Kind::none) {
       std::int64_t layers = 0;
       read_value(options.layers, layers, {.min = 1, .max = 65536}, "depth.layers");

@@ -61,6 +61,11 @@ std::string refusal(const StagePlan& stage) {
   const std::int64_t kept = count_kept(stage), layers = stage.model.layers;
   if (stage.layer_path->keep.empty())
     return "keep: found no layer, expected first, last, or both: some layer must always run";
+  if (std::ranges::count(stage.layer_path->keep, stage.layer_path->keep.front()) > 1)
+    return fmt::format("keep: found {} twice, expected each once", stage.layer_path->keep.front());
+  if (stage.steps > 0 && stage.steps < count_parts(stage))
+    return fmt::format("then: found {} parts in all, expected at most {}, the steps of this stage",
+                       count_parts(stage), stage.steps);
   for (std::int64_t part = 0; part < count_parts(stage); ++part) {
     const double number = layers_in_part(stage, part);
     if (number >= static_cast<double>(kept) && number <= static_cast<double>(layers)) continue;

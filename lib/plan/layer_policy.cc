@@ -93,6 +93,10 @@ double flops_share(const StagePlan& stage) {
 void set_layer_policy(const schedule::Schedule& s, std::size_t i, StagePlan& stage) {
   stage.layer_dropout = s.stages[i].layer_dropout;
   stage.layer_path = s.stages[i].layer_path;
+  check_layer_policy(s, i, stage);
+}
+
+void check_layer_policy(const schedule::Schedule& s, std::size_t i, const StagePlan& stage) {
   const LayerPolicy* policy = layer_policy(stage);
   if (!policy) return;
   const auto refuse = [&](const std::string& what, const std::string& hint) {

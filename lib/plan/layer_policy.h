@@ -51,5 +51,8 @@ double flops_share(const StagePlan& stage);
 
 // Fills in what stage i of the schedule says. Throws Error(usage) at its place.
 void set_layer_policy(const schedule::Schedule& schedule, std::size_t i, StagePlan& stage);
+// Throws Error(usage) at its place if the policy cannot be followed, as far as that is known: call
+// it again when the stage's steps are.
+void check_layer_policy(const schedule::Schedule& schedule, std::size_t i, const StagePlan& stage);
 
 }  // namespace stagedtrain::plan

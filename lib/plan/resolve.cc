@@ -300,6 +300,7 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
     set_layer_policy(s, i, stage);
     at_place(stage_place(s, i), "stages." + std::to_string(i) + ".for",
              [&] { measure_stage(s, s.stages[i].length, facts, stage); });
+    check_layer_policy(s, i, stage);
     if (const auto& until = s.stages[i].until) {
       stage.until_loss = until->loss;
       stage.until_slope = parse_number(until->slope);

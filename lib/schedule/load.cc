@@ -174,7 +174,7 @@ void check_eps(const Schedule& s) {
 void validate(const Schedule& s) {
   if (s.optimizer.name != OptimizerName::sgd && s.optimizer.betas.size() != 2)
     throw place(s, {"optimizer", "betas"})
-        .error("optimizer.betas: found {} numbers, expected 2", s.optimizer.betas.size());
+        .error("optimizer.betas: found a list of {}, expected 2 numbers", s.optimizer.betas.size());
   check_eps(s);
   if (s.batch.micro > s.batch.sequences)
     throw place(s, {"batch", "micro"})

@@ -35,8 +35,8 @@ void refuse_options_of_others(OptimizerName name, const Tree& written) {
     throw Error(ErrorKind::usage,
                 to_string(entry.mark) +
                     fmt::format("optimizer.{}: found an option that {} does not have, expected it "
-                                "with optimizer.name: {} only; remove it, or name that optimizer",
-                                entry.key, enum_name(name), join(owners, " or ")));
+                                "only where optimizer.name is {}; remove it, or change the name",
+                                entry.key, enum_name(name), join(owners, ", ")));
   }
 }
 

@@ -14,10 +14,10 @@ namespace {
 
 using schedule::Difference;
 
-constexpr const char* kOtherFolder =
-    "choose another --out, or remove the folder to start again; --replan goes on with other "
-    "lengths of the stages that have not ended, and other keys of those that have not begun; "
-    "--extend trains a run that has ended further";
+constexpr const char* kOtherFolder = "choose another --out, or remove the folder to start again";
+constexpr const char* kWhatMayChange =
+    "; --replan goes on with other lengths of the stages that have not ended, and other keys of "
+    "those that have not begun; --extend trains a run that has ended further";
 
 bool draws_for_micro_batches(const plan::RunPlan& plan) {
   return std::ranges::any_of(plan.stages, [](const plan::StagePlan& stage) {
@@ -50,8 +50,14 @@ std::vector<std::string> take_harmless(std::vector<Difference>& found, const pla
   return notes;
 }
 
-[[noreturn]] void refuse(const Path& folder, const std::vector<Difference>& found) {
-  throw usage_error("{}: holds a run of another schedule: {}", folder.string(), to_text(found))
+Error other_schedule(const Path& folder, const std::vector<Difference>& found) {
+  return usage_error("{}: holds a run of another schedule: {}", folder.string(), to_text(found));
+}
+
+// For --replan and --extend.
+Error may_not_change(const char* option, const Path& folder, const std::vector<Difference>& found) {
+  return usage_error("{}: {} holds a run in which this may not change any more: {}", option,
+                     folder.string(), to_text(found))
       .with_hint(kOtherFolder);
 }
 
@@ -98,7 +104,8 @@ std::vector<std::string> refuse_other_schedule(const Path& folder, const plan::R
                                                const std::string& yaml, const std::string& before) {
   std::vector<Difference> found = schedule::key_differences(yaml, before);
   std::vector<std::string> notes = take_harmless(found, plan);
-  if (!found.empty()) refuse(folder, found);
+  if (!found.empty())
+    throw other_schedule(folder, found).with_hint(std::string(kOtherFolder) + kWhatMayChange);
   return notes;
 }
 
@@ -117,7 +124,7 @@ std::vector<std::string> refuse_replan(const Path& folder, const plan::RunPlan& 
     if (stage.empty()) return false;
     return one.is_length() ? !standing.has_ended(stage) : !standing.has_begun(stage);
   });
-  if (!found.empty()) refuse(folder, found);
+  if (!found.empty()) throw may_not_change("--replan", folder, found);
   return notes;
 }
 
@@ -133,7 +140,7 @@ std::vector<std::string> refuse_extension(const Path& folder, const std::string&
   const std::string last = standing.plan.stages.back().name;
   std::erase_if(found,
                 [&](const Difference& one) { return one.is_length() && one.stage() == last; });
-  if (!found.empty()) refuse(folder, found);
+  if (!found.empty()) throw may_not_change("--extend", folder, found);
   const std::int64_t made = standing.progress->stage_step, asked = plan.stages.back().steps;
   if (asked <= made)
     throw usage_error("--extend: stage {} has made {} steps, and the schedule asks for {}", last,

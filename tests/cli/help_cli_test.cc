@@ -27,6 +27,7 @@ TEST_CASE("help explains maps with their keys, operators with their options, and
   CHECK(contains(test::stagedtrain({"help", "width"}).out, "model.width\n"));
   CHECK(contains(test::stagedtrain({"help", "width"}).out, "--factor"));
   CHECK(contains(test::stagedtrain({"help", "show"}).out, "CHECKPOINT"));
+  CHECK(test::stagedtrain({"help", "muon"}).out.starts_with("optimizer.name\n"));
   CHECK(contains(test::stagedtrain({"help"}).out, "  lr.peak\n"));
 }
 

@@ -214,6 +214,9 @@ TEST_CASE("what makes no sense is refused with what was found and expected") {
                 "keep: found no layer, expected first, last, or both");
   check_refused("layer_path: {layers: 4, keep: [middle]}", "middle");
   check_refused("layer_path: {layers: 4, then: [8, 12]}", "then: found 12, expected 2");
+  check_refused("layer_path: {layers: 4, keep: [first, first]}", "keep: found first twice");
+  check_refused("layer_path: {layers: 4, then: [6, 8]}",
+                "then: found 3 parts in all, expected at most 2", {"stages.0.for=2 steps"});
   check_refused("layer_path: {}", "layers");
   check_refused("layer_dropout: {max: 1}", "max");
   check_refused("layer_dropout: {max: -0.1}", "max");

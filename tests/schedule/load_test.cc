@@ -121,7 +121,8 @@ TEST_CASE("values out of range are refused with the range") {
 }
 
 TEST_CASE("rules between fields are checked") {
-  check_refused({"optimizer.betas=[0.9]"}, "optimizer.betas: found 1 numbers, expected 2");
+  check_refused({"optimizer.betas=[0.9]"},
+                "optimizer.betas: found a list of 1, expected 2 numbers");
   check_refused({"batch.micro=32"}, "batch.micro 32 is more than batch.sequences 16");
   check_refused({"batch.size_warmup={start: 17, over: 10}"}, "batch.size_warmup.start 17");
   check_refused({"batch.length_warmup={start: 129, over: 10}"}, "batch.length_warmup.start 129");

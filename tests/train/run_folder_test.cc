@@ -118,6 +118,9 @@ TEST_CASE("a folder is made once, taken up again, and refused to another schedul
   const std::string other = refused(tiny, {"lr.peak=0.02"}, Mode::go_on);
   CHECK(contains(other, "another schedule"));
   CHECK(contains(other, "lr.peak: 0.02, the run has 0.01"));
+  const std::string replanned = refused(tiny, {"optimizer.name=lion"}, Mode::replan);
+  CHECK(contains(replanned, "--replan: " + out.string() + " holds a run in which this may not"));
+  CHECK_FALSE(contains(replanned, "--replan goes on"));
   CHECK(contains(refused(tiny, {}, Mode::fresh), "holds a run already"));
 }
 
