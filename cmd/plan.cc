@@ -25,7 +25,8 @@ struct PlanArguments {
   MeasureArguments measure;
   ChoiceArguments choice;
   std::string from;
-  std::int64_t probe = 0, ways = 8;
+  std::int64_t probe = 0, ways = 8, processes = 1;
+  std::string sharding = "none";
   bool json = false, print_schedule = false, force = false, details = false;
 };
 
@@ -75,6 +76,10 @@ then other options, --ways in all; and run.sh, which trains them. The loss right
 tells little, that some hundred steps later a lot. The same command, given again when the runs have
 ended, ranks them and plans with the best.
 
+--processes N plans for train --processes N: memory of each process, what it sends in a step, and how
+long a step takes where the time of one process is known (--measure or machine.flops, which are each
+process's own) and machine.bandwidth is given; gradients are sent after the backward pass.
+
 --slurm writes schedule.yaml, a script for each job and submit.sh, which chains them (afterok). A
 job is a stage, or a --slice of time; the same script starts and goes on. Jobs ask for the planned
 time and the CPUs that were measured, as far as they are known, and call this program by its path;
@@ -86,6 +91,7 @@ Examples:
   stagedtrain plan schedules/gpt2-124m.yaml --set machine.flops=312T --json
   stagedtrain plan schedules/demo.yaml --print-schedule > complete.yaml
   stagedtrain plan schedules/demo.yaml --measure --threads 2
+  stagedtrain plan schedules/gpt2-124m.yaml --set batch.micro=8 --processes 8 --sharding optimizer
   stagedtrain plan schedules/gpt2-124m.yaml --optimize --stages 3
   stagedtrain plan schedules/gpt2-124m.yaml --optimize --loss 3.3 --most-tokens 3G
   stagedtrain plan schedules/gpt2-124m.yaml --optimize --transfer mixing --mixing 100M
@@ -143,8 +149,10 @@ std::string optimized(const PlanArguments& a, const schedule::Schedule& schedule
 std::string full_plan(const PlanArguments& a, const plan::RunPlan& plan,
                       const std::optional<plan::RulePlan>& rule) {
   const ChoiceArguments defaults;
-  plan::FullPlan full =
-      plan::make_full_plan(plan, law_of(a, plan.schedule), transfer_of(a.choice), measured(a));
+  const plan::Processes processes = {a.processes, a.sharding == "optimizer"};
+  if (processes.shared_optimizer) plan::refuse_to_share(plan.schedule.optimizer.name);
+  plan::FullPlan full = plan::make_full_plan(plan, law_of(a, plan.schedule), transfer_of(a.choice),
+                                             measured(a), processes);
   if (a.choice.law != defaults.law) full.plan.schedule.plan.law = a.choice.law;
   if (a.choice.transfer != defaults.transfer) full.plan.schedule.plan.transfer = a.choice.transfer;
   const std::vector<std::string> warnings = rule ? rule->warnings : std::vector<std::string>();
@@ -189,6 +197,24 @@ std::string result_of(PlanArguments& a) {
   return from_schedule(a);
 }
 
+void add_processes(CLI::App& command, PlanArguments& arguments) {
+  CLI::Option* processes =
+      command
+          .add_option("--processes", arguments.processes,
+                      "plan for so many processes, which share the batch (default: 1)")
+          ->check(CLI::Range(1, 1 << 16))
+          ->type_name("N");
+  command
+      .add_option("--sharding", arguments.sharding,
+                  "with --processes: what they share out besides the batch, none or optimizer, as "
+                  "of train (default: none)")
+      ->check(CLI::IsMember({"none", "optimizer"}))
+      ->type_name("KIND")
+      ->needs(processes);
+  for (const char* other : {"--optimize", "--slurm", "--measure", "--print-schedule"})
+    processes->excludes(command.get_option(other));
+}
+
 // --probe and --from.
 void add_probe(CLI::App& command, PlanArguments& arguments) {
   CLI::Option* probe =
@@ -198,7 +224,7 @@ void add_probe(CLI::App& command, PlanArguments& arguments) {
                       "when they have ended, rank them by their loss after K steps and plan")
           ->check(CLI::Range(1, 1000000))
           ->type_name("K");
-  for (const char* other : {"--optimize", "--rule", "--slurm", "--measure"})
+  for (const char* other : {"--optimize", "--rule", "--slurm", "--measure", "--processes"})
     probe->excludes(command.get_option(other));
   command
       .add_option("--ways", arguments.ways,
@@ -211,8 +237,8 @@ void add_probe(CLI::App& command, PlanArguments& arguments) {
           .add_option("--from", arguments.from,
                       "plan the rest of a run that is under way: when to grow, how long to go on")
           ->type_name("RUN");
-  for (const char* other :
-       {"schedule", "--optimize", "--rule", "--slurm", "--measure", "--probe", "--details"})
+  for (const char* other : {"schedule", "--optimize", "--rule", "--slurm", "--measure", "--probe",
+                            "--processes", "--details"})
     from->excludes(command.get_option(other));
 }
 
@@ -248,10 +274,12 @@ void add_plan(CLI::App& app) {
   CLI::Option* measure = add_measure_options(*command, arguments->measure);
   for (const char* other : {"--print-schedule", "--optimize", "--rule", "--slurm", "--details"})
     measure->excludes(command->get_option(other));
+  add_processes(*command, *arguments);
   add_probe(*command, *arguments);
   CLI::Option* fit = add_fit_options(*command, arguments->fit);
-  for (const char* other : {"schedule", "--set", "--print-schedule", "--optimize", "--rule",
-                            "--slurm", "--measure", "--from", "--probe", "--details"})
+  for (const char* other :
+       {"schedule", "--set", "--print-schedule", "--optimize", "--rule", "--slurm", "--measure",
+        "--from", "--probe", "--processes", "--details"})
     fit->excludes(command->get_option(other));
   command->footer(kFooter);
   command->callback([arguments] { print(result_of(*arguments)); });

@@ -91,6 +91,7 @@ std::string cost(const FullPlan& full) {
                        static_cast<double>(plan.stages[i].growth_memory_bytes)});
   std::string text = fmt::format("{} FLOPs, {} tokens, {} of memory", short_count(plan.flops),
                                  count(plan.tokens), short_bytes(memory));
+  if (run.processes.count > 1) text += fmt::format(" in each of {} processes", run.processes.count);
   if (!run.timed) return text + "; time not known (plan --measure)";
   text += ", " + short_seconds(run.total.seconds());
   if (run.total.money > 0) text += fmt::format(", {:.2f} in money", run.total.money);
@@ -223,8 +224,9 @@ std::string answer_text(const FullPlan& full, const std::vector<std::string>& mo
 std::string short_text(const FullPlan& full, const std::vector<std::string>& more,
                        const std::string& middle) {
   std::string text = answer_text(full, more);
-  std::vector<std::string> sections = {stages_text(full), chosen_text(full.plan), middle,
-                                       windows_text(full), equal_tokens_text(full),
+  std::vector<std::string> sections = {stages_text(full),      processes_text(full.plan, full.cost),
+                                       chosen_text(full.plan), middle,
+                                       windows_text(full),     equal_tokens_text(full),
                                        basis_text(full)};
   std::vector<std::string> warnings = all_warnings(full, more);
   for (std::size_t i = 1; i < warnings.size(); ++i) sections.push_back(warning_text(warnings[i]));

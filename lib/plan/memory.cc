@@ -16,35 +16,40 @@ double compute_bytes(const schedule::Schedule& s) {
   return s.precision == Precision::bf16 ? 2 : number_bytes(s);
 }
 
-double micro_rows(const schedule::Schedule& s, const arch::ModelConfig& m) {
-  return static_cast<double>((s.batch.micro ? s.batch.micro : s.batch.sequences) * m.context);
+// Tokens of a pass.
+double pass_tokens(const schedule::Schedule& s, const arch::ModelConfig& m,
+                   const Processes& processes) {
+  return static_cast<double>(step_share(s, processes).rows * m.context);
 }
 
 }  // namespace
 
 MemoryParts training_memory(const schedule::Schedule& s, const arch::ModelConfig& m,
-                            std::int64_t parameters) {
+                            std::int64_t parameters, const Processes& processes) {
   const double bytes = number_bytes(s);
   const bool half = s.precision == Precision::bf16;
   const auto params = static_cast<double>(parameters);
   MemoryParts parts;
   parts.weights = parts.gradients = (bytes + (half ? 2 : 0)) * params;
   parts.moments = 2 * bytes * params;
-  parts.activations = activation_memory(s, m, s.batch.recompute);
-  parts.logits =
-      2 * micro_rows(s, m) * static_cast<double>(m.vocab) * std::max(compute_bytes(s), 4.0);
+  if (processes.shared_optimizer && s.precision != Precision::fp64)
+    parts.moments /= static_cast<double>(processes.count);
+  parts.sums = bytes * params * static_cast<double>(step_share(s, processes).partial_sums);
+  parts.activations = activation_memory(s, m, s.batch.recompute, processes);
+  parts.logits = 2 * pass_tokens(s, m, processes) * static_cast<double>(m.vocab) *
+                 std::max(compute_bytes(s), 4.0);
   return parts;
 }
 
 double activation_memory(const schedule::Schedule& s, const arch::ModelConfig& m,
-                         schedule::Recompute recompute) {
+                         schedule::Recompute recompute, const Processes& processes) {
   const std::int64_t hidden = m.experts > 0 ? m.experts_per_token * m.ffn : m.ffn;
   const std::int64_t inside = 6 * m.width + m.heads * (m.head_dim + m.value_dim) +
                               m.kv_heads * (m.head_dim + m.value_dim) + 2 * hidden;
   std::int64_t kept = m.layers * inside + 2 * m.width;
   if (recompute == schedule::Recompute::norms) kept -= (2 * m.layers - 1) * m.width;
   if (recompute == schedule::Recompute::blocks) kept = (m.layers + 2) * m.width + inside;
-  return micro_rows(s, m) * static_cast<double>(kept) * compute_bytes(s);
+  return pass_tokens(s, m, processes) * static_cast<double>(kept) * compute_bytes(s);
 }
 
 double recomputed_flops_per_token(const arch::ModelConfig& m, schedule::Recompute recompute) {

@@ -1,24 +1,26 @@
 // What training and growing hold in memory, part by part.
 #pragma once
 
-#include "schedule/schedule.h"
+#include "plan/processes.h"
 
 namespace stagedtrain::plan {
 
-// Bytes while a model trains: an estimate, which `plan --measure` replaces by a measurement.
+// Bytes that each process holds while a model trains: an estimate, which for one process
+// `plan --measure` replaces by a measurement.
 struct MemoryParts {
   double weights = 0, gradients = 0;  // of bf16 with their 16-bit copies
   double moments = 0;
+  double sums = 0;         // gradients kept to add up the passes of a step (StepShare)
   double activations = 0;  // of a micro-batch
   double logits = 0;       // of a micro-batch, with their gradient
-  double total() const { return weights + gradients + moments + activations + logits; }
+  double total() const { return weights + gradients + moments + sums + activations + logits; }
 };
 MemoryParts training_memory(const schedule::Schedule& schedule, const arch::ModelConfig& model,
-                            std::int64_t parameters);
+                            std::int64_t parameters, const Processes& processes = {});
 
 // What batch.recompute keeps of a micro-batch, in bytes, and what it computes again for a token.
 double activation_memory(const schedule::Schedule& schedule, const arch::ModelConfig& model,
-                         schedule::Recompute recompute);
+                         schedule::Recompute recompute, const Processes& processes = {});
 double recomputed_flops_per_token(const arch::ModelConfig& model, schedule::Recompute recompute);
 
 // Bytes of weights and moments of the old and the new model, which stand beside each other.

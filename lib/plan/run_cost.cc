@@ -55,20 +55,32 @@ void count_time(const RunPlan& plan, const StagePlan& stage, StageCost& cost) {
   cost.costs.money = cost.costs.seconds() / 3600 * s.machine.price_per_hour;
 }
 
+// A token's time where several processes share each step.
+double shared_time(const RunPlan& plan, const StagePlan& stage, double alone, double sent,
+                   const Processes& processes) {
+  if (processes.count == 1) return alone;
+  const schedule::Schedule& s = plan.schedule;
+  const double sending = s.machine.bandwidth > 0 ? sent / s.machine.bandwidth : 0;
+  const auto step_tokens = static_cast<double>(s.batch.sequences * stage.model.context);
+  return alone * step_share(s, processes).work + sending / step_tokens;
+}
+
 StageCost stage_cost(const RunPlan& plan, const StagePlan& stage, std::int64_t tokens_before,
-                     const Measurements& known) {
+                     const Measurements& known, const Processes& processes) {
   StageCost cost;
   count_flops(plan, stage, cost.costs);
-  cost.memory = training_memory(plan.schedule, stage.model, stage.params.total);
+  cost.memory = training_memory(plan.schedule, stage.model, stage.params.total, processes);
+  cost.sent_bytes = sent_bytes(plan.schedule, stage.params.total, processes);
   cost.lost_steps = (static_cast<double>(stage.first_step == 0 ? plan.warmup_steps : 0) +
                      static_cast<double>(stage.growth ? stage.rewarm_steps : 0)) /
                     2;
   cost.evaluations = times(stage, plan.evaluate_every, tokens_before);
   if (const auto time = token_time(plan, stage, known)) {
-    cost.seconds_per_token = time->seconds;
+    cost.seconds_alone = time->seconds;
+    cost.seconds_per_token = shared_time(plan, stage, time->seconds, cost.sent_bytes, processes);
     cost.measured = time->measured;
     cost.threads = time->threads;
-    if (time->peak_bytes > 0) cost.measured_bytes = time->peak_bytes;
+    if (time->peak_bytes > 0 && processes.count == 1) cost.measured_bytes = time->peak_bytes;
   }
   cost.checkpoints = saves(plan, stage, tokens_before,
                            cost.seconds_per_token * static_cast<double>(stage.tokens));
@@ -133,13 +145,14 @@ std::optional<TokenTime> token_time(const RunPlan& plan, const StagePlan& stage,
   return TokenTime{flops * share / (machine.flops * machine.utilisation)};
 }
 
-RunCost run_cost(const RunPlan& plan, const Measurements& known) {
+RunCost run_cost(const RunPlan& plan, const Measurements& known, const Processes& processes) {
   RunCost cost;
+  cost.processes = processes;
   cost.timed = true;
   cost.price_per_hour = plan.schedule.machine.price_per_hour;
   std::int64_t tokens_before = 0;
   for (const StagePlan& stage : plan.stages) {
-    cost.stages.push_back(stage_cost(plan, stage, tokens_before, known));
+    cost.stages.push_back(stage_cost(plan, stage, tokens_before, known, processes));
     tokens_before += stage.tokens;
     cost.total += cost.stages.back().costs;
     cost.timed = cost.timed && cost.stages.back().seconds_per_token > 0;

@@ -23,7 +23,9 @@ struct StageCost {
   Costs costs;
   MemoryParts memory;
   std::optional<double> measured_bytes;  // at the peak, where it was measured
+  double sent_bytes = 0;                 // in a step, by each of several processes
   double seconds_per_token = 0;          // 0: not known
+  double seconds_alone = 0;              // the same, of one process
   bool measured = false;                 // that number
   double threads = 0;                    // that it was measured with; 0: not known, or on a GPU
   std::int64_t evaluations = 0, checkpoints = 0;
@@ -34,6 +36,7 @@ struct StageCost {
 struct RunCost {
   std::vector<StageCost> stages;
   Costs total;
+  Processes processes;  // memory and bytes sent are of each
   bool timed = false;  // seconds are known for every stage
   double price_per_hour = 0;
   std::string time_source;  // in words: what seconds come from, or how to have them
@@ -50,10 +53,15 @@ struct TokenTime {
 std::optional<TokenTime> token_time(const RunPlan& plan, const StagePlan& stage,
                                     const Measurements& known);
 
-// Throws Error(usage) where training needs more memory than schedule.machine has.
-RunCost run_cost(const RunPlan& plan, const Measurements& known = {});
+// On several processes a step takes as long as the busiest one needs for its share, at the speed of
+// one process, and for sending at machine.bandwidth; where that is 0, sending takes no time. Throws
+// Error(usage) where training needs more memory than schedule.machine has.
+RunCost run_cost(const RunPlan& plan, const Measurements& known = {},
+                 const Processes& processes = {});
 
 std::string to_text(const RunPlan& plan, const RunCost& cost);
+// What each of several processes does in a step, or "".
+std::string processes_text(const RunPlan& plan, const RunCost& cost);
 Json to_json(const RunPlan& plan, const RunCost& cost);
 
 }  // namespace stagedtrain::plan

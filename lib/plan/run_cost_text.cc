@@ -45,19 +45,23 @@ std::string costs_text(const RunPlan& plan, const RunCost& cost) {
 
 std::string memory_text(const RunPlan& plan, const RunCost& cost) {
   const auto bytes = [](double amount) { return amount > 0 ? short_bytes(amount) : ""; };
-  Rows rows = {{"memory", "weights", "gradients", "moments", "activations", "logits", "peak",
-                "at growth", "checkpoint"}};
+  Rows rows = {{"memory", "weights", "gradients", "moments", "sums", "activations", "logits",
+                "peak", "at growth", "checkpoint"}};
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     const StagePlan& stage = plan.stages[i];
     const StageCost& c = cost.stages[i];
     rows.push_back(
         {stage.name, bytes(c.memory.weights), bytes(c.memory.gradients), bytes(c.memory.moments),
-         bytes(c.memory.activations), bytes(c.memory.logits),
+         bytes(c.memory.sums), bytes(c.memory.activations), bytes(c.memory.logits),
          bytes(c.measured_bytes.value_or(c.memory.total())) + (c.measured_bytes ? " measured" : ""),
          bytes(static_cast<double>(stage.growth_memory_bytes)),
          bytes(static_cast<double>(stage.checkpoint_bytes))});
   }
-  return text_table(rows, 1, "");
+  const bool sums = std::ranges::any_of(
+      cost.stages, [](const StageCost& stage) { return stage.memory.sums > 0; });
+  return text_table(rows, 1, "") +
+         (sums ? "  sums: gradients kept on a CPU to add up the passes of a step in a fixed order\n"
+               : "");
 }
 
 // What recomputing would change in the largest stage, memory against time.
@@ -118,6 +122,7 @@ Json memory_json(const RunPlan& plan, const StagePlan& stage, const StageCost& c
   return {{"weights", c.memory.weights},
           {"gradients", c.memory.gradients},
           {"moments", c.memory.moments},
+          {"sums", c.memory.sums},
           {"activations", c.memory.activations},
           {"logits", c.memory.logits},
           {"total", c.memory.total()},
@@ -131,14 +136,43 @@ Json memory_json(const RunPlan& plan, const StagePlan& stage, const StageCost& c
 
 }  // namespace
 
+std::string processes_text(const RunPlan& plan, const RunCost& cost) {
+  const Processes& processes = cost.processes;
+  if (processes.count == 1) return "";
+  Rows rows = {{"stage", "memory of each", "it sends in a step", "a step takes", "speed-up"}};
+  for (std::size_t i = 0; i < plan.stages.size(); ++i) {
+    const StageCost& c = cost.stages[i];
+    const auto tokens =
+        static_cast<double>(plan.schedule.batch.sequences * plan.stages[i].model.context);
+    const double each = c.seconds_per_token;
+    rows.push_back({plan.stages[i].name, short_bytes(c.memory.total()), short_bytes(c.sent_bytes),
+                    time_text(each * tokens),
+                    each > 0 ? fmt::format("{:.2f}", c.seconds_alone / each) : "?"});
+  }
+  std::string text =
+      fmt::format("\non {} processes, {}\n", processes.count,
+                  processes.shared_optimizer ? "moments and AdamW shared out (--sharding optimizer)"
+                                             : "each with all weights, gradients and moments") +
+      text_table(rows, 1, "");
+  if (plan.schedule.machine.bandwidth == 0)
+    text += "  sending is not timed: give machine.bandwidth\n";
+  if (const std::int64_t idle = step_share(plan.schedule, processes).idle; idle > 0)
+    text += warning_text(fmt::format(
+        "{} of {} processes have no work: a step has {} passes; make batch.micro smaller", idle,
+        processes.count, processes.count - idle));
+  return text;
+}
+
 std::string to_text(const RunPlan& plan, const RunCost& cost) {
   return costs_text(plan, cost) + warmup_text(plan, cost) + "\n" + memory_text(plan, cost) +
-         recompute_text(plan);
+         recompute_text(plan) + processes_text(plan, cost);
 }
 
 Json to_json(const RunPlan& plan, const RunCost& cost) {
   Json json = {{"time_source", cost.time_source},
                {"price_per_hour", cost.price_per_hour},
+               {"processes", cost.processes.count},
+               {"sharding", cost.processes.shared_optimizer ? "optimizer" : "none"},
                {"total", costs_json(cost.total, cost.timed)}};
   json["stages"] = Json::array();
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
@@ -147,6 +181,8 @@ Json to_json(const RunPlan& plan, const RunCost& cost) {
     const bool timed = c.seconds_per_token > 0;
     stage.update(costs_json(c.costs, timed));
     stage["seconds_per_token"] = timed ? Json(c.seconds_per_token) : Json(nullptr);
+    stage["seconds_per_token_alone"] = c.seconds_alone > 0 ? Json(c.seconds_alone) : Json(nullptr);
+    stage["sent_bytes_per_step"] = c.sent_bytes;
     stage["measured"] = c.measured;
     stage["evaluations"] = c.evaluations;
     stage["checkpoints"] = c.checkpoints;

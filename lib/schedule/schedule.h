@@ -251,7 +251,7 @@ struct GuardSpec {
 
 // What a run's time, money and memory are planned with; training does not read it.
 struct MachineSpec {
-  double flops = 0, utilisation = 0.4, memory = 0, disk = 1e9, price_per_hour = 0;
+  double flops = 0, utilisation = 0.4, memory = 0, bandwidth = 0, disk = 1e9, price_per_hour = 0;
   std::string device;
   template <class V>
   void fields(V& v) {
@@ -261,7 +261,12 @@ struct MachineSpec {
        .min = 0});
     v("utilisation", utilisation,
       {.doc = "share of the peak that training reaches", .min = 0, .max = 1, .above_min = true});
-    v("memory", memory, {.doc = "bytes that training may take, as 80G; 0: unknown", .min = 0});
+    v("memory", memory,
+      {.doc = "bytes that training may take in each process, as 80G; 0: unknown", .min = 0});
+    v("bandwidth", bandwidth,
+      {.doc = "bytes a second that each of several processes sends to the others, as 10G (plan "
+              "--processes); 0: unknown",
+       .min = 0});
     v("disk", disk,
       {.doc = "bytes a second that checkpoints are written with", .min = 0, .above_min = true});
     v("price_per_hour", price_per_hour, {.doc = "of the machine, in any currency", .min = 0});

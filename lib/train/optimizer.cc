@@ -52,13 +52,4 @@ void Optimizer::step(model::ParamBuffer& params, double lr, std::int64_t step,
   params.update_copy();
 }
 
-void refuse_to_share(OptimizerName name) {
-  if (name == OptimizerName::adamw) return;
-  throw usage_error(
-      "--sharding optimizer: found optimizer.name: {}, expected adamw, whose steps alone can be "
-      "made on parts of tensors",
-      enum_name(name))
-      .with_hint("leave --sharding out; every process then keeps all moments");
-}
-
 }  // namespace stagedtrain::train

@@ -28,8 +28,4 @@ class Optimizer {
   std::optional<Muon> muon_;
 };
 
-// Throws Error(usage) if the optimizer cannot make its steps on parts of tensors, as ranks that
-// share it out would have to (--sharding optimizer).
-void refuse_to_share(schedule::OptimizerName name);
-
 }  // namespace stagedtrain::train

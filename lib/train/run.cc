@@ -196,7 +196,7 @@ model::ModelOptions options_of(const plan::RunPlan& plan, const DeviceRequest& r
 RunResult run(const plan::RunPlan& plan, const RunRequest& request) {
   const model::ModelOptions options = options_of(plan, device_of_rank(request.device));
   const bool shards = shards_optimizer(options.precision);
-  if (shards) refuse_to_share(plan.schedule.optimizer.name);
+  if (shards) plan::refuse_to_share(plan.schedule.optimizer.name);
   dist::Ranks& ranks = ranks_of_process(options.device);
   if (!request.stage.empty()) stage_index(plan, request.stage);
   const RunData data = open_data(plan);

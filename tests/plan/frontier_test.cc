@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "plan/full_plan.h"
 #include "support/catch.h"
 #include "support/errors.h"
 #include "support/schedules.h"
@@ -66,6 +67,22 @@ TEST_CASE("sizes and budgets may be given; a size that is the final model or no 
   };
   CHECK(contains(with_budgets("[]"), "scratch.frontier.budgets: found none"));
   CHECK(contains(with_budgets("[0%]"), "scratch.frontier.budgets: found '0%'"));
+}
+
+TEST_CASE("plan prices the sizes that a schedule names, and refuses the wrong ones") {
+  const auto full = [](const std::string& given) {
+    return plan::make_full_plan(
+        plan::resolve(test::two_stages({"scratch.frontier.sizes=" + given})),
+        plan::find_planning_law("chinchilla"));
+  };
+  const plan::FullPlan named = full("[{layers: 2}]");
+  const Json runs = plan::to_json(named)["frontier"];
+  REQUIRE(runs.size() == 3);  // 70%, 100% and 140% of the FLOPs
+  CHECK(runs[1]["model"] == "2x128");
+  CHECK(runs[1]["flops"].get<double>() == Approx(named.plan.flops).epsilon(0.01));
+  CHECK(contains(plan::to_text(named), "other sizes from scratch, for comparison"));
+  CHECK(contains(test::refusal(ErrorKind::usage, [&] { full("[{width: 63}]"); }),
+                 "scratch.frontier.sizes"));
 }
 
 TEST_CASE("sizes that differ in other things than layers and width have names of their own") {

@@ -3,7 +3,6 @@
 
 #include "arch/architectures.h"
 #include "support/catch.h"
-#include "support/errors.h"
 
 using namespace stagedtrain;
 using schedule::OptimizerName;
@@ -126,16 +125,4 @@ TEST_CASE("Muon uses no second moment on its matrices, and orthogonalizes each m
     CHECK(values.max().item<double>() < 1.25);
   }
   CHECK(matrices == 2 * 6);
-}
-
-TEST_CASE("only AdamW may be shared out over ranks") {
-  for (const OptimizerName name : all_optimizers()) {
-    if (name == OptimizerName::adamw) {
-      CHECK_NOTHROW(train::refuse_to_share(name));
-    } else {
-      CHECK(test::refusal(ErrorKind::usage, [&] {
-              train::refuse_to_share(name);
-            }).find(enum_name(name)) != std::string::npos);
-    }
-  }
 }

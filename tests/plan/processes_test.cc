@@ -1,0 +1,92 @@
+// How a step is shared out over processes: work, partial sums, what is sent, memory, time.
+#include "plan/processes.h"
+
+#include "plan/memory.h"
+#include "plan/run_cost.h"
+#include "support/catch.h"
+#include "support/errors.h"
+#include "support/schedules.h"
+#include "support/text_file.h"
+
+using namespace stagedtrain;
+using namespace stagedtrain::plan;
+using test::contains;
+
+namespace {
+
+schedule::Schedule batch_of(std::int64_t sequences, std::int64_t micro) {
+  return test::two_stages({fmt::format("batch={{sequences: {}, micro: {}}}", sequences, micro)});
+}
+
+}  // namespace
+
+TEST_CASE("one process keeps as many partial sums as the tree of its passes is deep") {
+  const auto sums = [](std::int64_t sequences, std::int64_t micro) {
+    return step_share(batch_of(sequences, micro)).partial_sums;
+  };
+  CHECK(sums(16, 0) == 0);
+  CHECK(sums(16, 16) == 0);
+  CHECK(sums(16, 8) == 1);
+  CHECK(sums(12, 4) == 2);
+  CHECK(sums(16, 4) == 2);
+  CHECK(sums(15, 3) == 3);
+  CHECK(sums(16, 1) == 3);  // 16 passes in 8 leaves
+  schedule::Schedule half = batch_of(16, 1);
+  half.precision = schedule::Precision::bf16;
+  CHECK(step_share(half).partial_sums == 0);
+}
+
+TEST_CASE("the busiest process decides: whole leaves, whole passes") {
+  CHECK(step_share(batch_of(16, 2), {4}).work == 0.25);
+  CHECK(step_share(batch_of(16, 2), {4}).sent == 1);
+  CHECK(step_share(batch_of(16, 2), {3}).work == 0.375);  // leaves 0-1, 2-4, 5-7
+  CHECK(step_share(batch_of(16, 2), {3}).sent == 2);
+  CHECK(step_share(batch_of(10, 0), {4}).work == Approx(0.3));  // 3, 3, 3, 1 sequences
+  CHECK(step_share(batch_of(10, 0), {4}).rows == 3);
+  CHECK(step_share(batch_of(16, 8), {4}).idle == 2);
+  CHECK(step_share(batch_of(16, 8), {4}).work == 0.5);
+}
+
+TEST_CASE("a process sends the parts of others, and its part to all") {
+  const schedule::Schedule s = batch_of(16, 2);
+  CHECK(sent_bytes(s, 1000, {}) == 0);
+  CHECK(sent_bytes(s, 1000, {2}) == 4000.0 / 2 * 2);
+  CHECK(sent_bytes(s, 1000, {4}) == 4000.0 * 3 / 4 * 2);
+  CHECK(sent_bytes(s, 1000, {3}) == Approx(4000.0 * 2 / 3 * 3));  // two nodes of the tree
+}
+
+TEST_CASE("processes share moments with --sharding optimizer, and rows where micro is not given") {
+  const RunPlan p = resolve(batch_of(16, 0));
+  const auto& model = p.stages[0].model;
+  const std::int64_t params = p.stages[0].params.total;
+  const MemoryParts one = training_memory(p.schedule, model, params);
+  const MemoryParts four = training_memory(p.schedule, model, params, {4, true});
+  CHECK(four.moments == one.moments / 4);
+  CHECK(four.activations == one.activations / 4);
+  CHECK(four.weights == one.weights);
+  CHECK(training_memory(p.schedule, model, params, {4, false}).moments == one.moments);
+}
+
+TEST_CASE("a step of several processes takes their share of it, and sending") {
+  const RunPlan p = resolve(test::two_stages(
+      {"batch={sequences: 16, micro: 2}", "machine={flops: 1T, bandwidth: 1G, memory: 1G}"}));
+  const RunCost one = run_cost(p), four = run_cost(p, {}, {4});
+  const StageCost &alone = one.stages[1], &shared = four.stages[1];
+  const double tokens = 16.0 * static_cast<double>(p.stages[1].model.context);
+  CHECK(shared.seconds_alone == alone.seconds_per_token);
+  CHECK(shared.seconds_per_token * tokens ==
+        Approx(alone.seconds_per_token * tokens / 4 + shared.sent_bytes / 1e9));
+  CHECK(contains(processes_text(p, four), "on 4 processes"));
+  CHECK(processes_text(p, one).empty());
+  CHECK(to_json(p, four)["processes"] == 4);
+  CHECK(contains(processes_text(resolve(batch_of(16, 8)), run_cost(resolve(batch_of(16, 8)), {}, {4})),
+                 "2 of 4 processes have no work"));
+}
+
+TEST_CASE("only AdamW may be shared out over processes") {
+  using schedule::OptimizerName;
+  CHECK_NOTHROW(refuse_to_share(OptimizerName::adamw));
+  for (const OptimizerName name : {OptimizerName::muon, OptimizerName::lion, OptimizerName::sgd})
+    CHECK(contains(test::refusal(ErrorKind::usage, [&] { refuse_to_share(name); }),
+                   enum_name(name)));
+}
