@@ -4,7 +4,7 @@
 // Layout: tensors that decay come first, then the others, each group in the order of the table. As
 // a result,
 // - query, key and value of a layer are adjacent, so that packed_view gives one product's weight;
-// - adjacent tensors that the optimizer treats the same are one Segment, so a step takes few passes;
+// - adjacent tensors that the optimizer treats the same are one Segment, so a step is few passes;
 // - the gradient norm, and the exchange between ranks, work on one array.
 //
 // Invariant: segments() covers every element once, and so do matrices() and other_segments()
