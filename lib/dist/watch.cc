@@ -13,9 +13,8 @@
 // not with their square.
 //
 // Invariant: the watch makes no collective call, so it works while the main thread hangs in one.
-// That is why it ends the process from its own threads. A timeout of the collective calls could not
-// name the rank that was lost, and a rank that computes for long would look the same as one that
-// hangs.
+// That is why it ends the process from its own threads. With a timeout of the collective calls
+// instead, a rank that computes for long would look the same as one that hangs.
 //
 // Rank 0's process keeps the store, unless torchrun does. So rank 0 waits, for a few seconds at
 // most, until the others have read the verdict or reached the end.

@@ -11,9 +11,9 @@ namespace stagedtrain::eval {
 
 struct SampleOptions {
   std::int64_t tokens = 200;  // how many to generate
-  double temperature = 0.8;  // 0: always the likeliest token
-  std::int64_t top_k = 0;  // sample among the k likeliest tokens; 0: among all
-  std::uint64_t seed = 1;  // the same seed gives the same text on the same device
+  double temperature = 0.8;   // 0: always the likeliest token
+  std::int64_t top_k = 0;     // sample among the k likeliest tokens; 0: among all
+  std::uint64_t seed = 1;     // the same seed gives the same text on the same device
 };
 
 // Appends options.tokens ids to `prompt` and calls emit with each of them. prompt needs at least

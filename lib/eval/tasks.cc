@@ -18,7 +18,7 @@ namespace {
 using Ids = std::vector<std::int64_t>;
 
 struct Likelihood {
-  double value = 0;  // in nats
+  double value = 0;     // in nats
   bool greedy = false;  // whether each token is the likeliest one
 };
 

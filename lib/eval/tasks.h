@@ -18,12 +18,12 @@ struct Share {
 
 struct TaskReport {
   std::int64_t choices = 0;  // multiple-choice examples; if there are none, the shares are 0
-  Share accuracy;  // gold has the highest log-likelihood ("acc")
+  Share accuracy;            // gold has the highest log-likelihood ("acc")
   // The same by log-likelihood per character ("acc_norm") and per UTF-8 byte ("acc_bytes") of the
   // continuation, not counting one leading space.
   Share by_characters, by_bytes;
   std::int64_t last_words = 0;
-  Share exact;  // every token of the continuation is the likeliest one
+  Share exact;            // every token of the continuation is the likeliest one
   double perplexity = 0;  // exp of minus the mean log-likelihood of a continuation
   double seconds = 0;
   // In nats, for every continuation of every example, in order.

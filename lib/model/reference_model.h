@@ -16,7 +16,7 @@ namespace stagedtrain::model {
 // The settings of one pass through the layers. Shapes: B rows, T length, C width, V vocab.
 struct ReferencePass {
   double dropout = 0;
-  RouterLoads* loads = nullptr;  // sums over all layers; null: not needed
+  RouterLoads* loads = nullptr;          // sums over all layers; null: not needed
   const arch::StepWork* work = nullptr;  // of a training pass; null: the whole model
   KeyValueCache* cache = nullptr;  // of the one sequence being decoded; null: all rows start at 0
 
