@@ -33,8 +33,9 @@ inline std::int64_t leaves_of(std::int64_t passes, std::int64_t ranks,
   return std::min(passes, std::max(most, ranks));
 }
 
-// Returns where the node [begin, end) of the tree is divided: its left child has as many leaves as
-// the largest power of two that leaves one for the right child. Requires at least two leaves.
+// Returns where the node [begin, end) of the tree is divided. The number of leaves of the left
+// child is the largest power of two below the number of leaves of the node. Requires at least two
+// leaves.
 inline std::int64_t middle_of(const Range& node) {
   return node.begin +
          static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(node.size() - 1)));

@@ -30,8 +30,8 @@ struct TaskReport {
   std::vector<std::vector<double>> log_likelihoods;
 };
 
-// Context and continuation are encoded as one text, which is cut after as many tokens as the
-// context has by itself. Of a text that is longer than the model's context, only the end is used.
+// Context and continuation are encoded as one text. The continuation starts after as many tokens as
+// the context alone has. Of a text that is longer than the model's context, only the end is used.
 // Throws Error(input) that names an example that cannot be encoded or does not fit. Polls for a
 // stop request.
 TaskReport score_tasks(model::Model& model, const data::Tokenizer& tokenizer,

@@ -180,7 +180,7 @@ void activation(const Backward& b, std::int64_t i, const RowWork& rows) {
   });
 }
 
-// Goes back through the norm after block i and the feed-forward, to the gradient of norm_2's
+// Backpropagates through the norm after block i and the feed-forward, to the gradient of norm_2's
 // output.
 void feed_forward(const Backward& b, std::int64_t i) {
   const FusedActivations& a = b.acts();
@@ -215,7 +215,7 @@ void attention_units(const Backward& b, const LayerActivations& layer) {
   });
 }
 
-// Goes back through norm_2 and the attention of block i, to the gradient of norm_1's output.
+// Backpropagates through norm_2 and the attention of block i, to the gradient of norm_1's output.
 void attention(const Backward& b, std::int64_t i) {
   const FusedActivations& a = b.acts();
   const LayerActivations& layer = b.acts(i);
@@ -250,8 +250,8 @@ void attention(const Backward& b, std::int64_t i) {
                     {a.rows, a.dx, width, layer.attended, heads, g.output_weight, w.branch_scale}});
 }
 
-// Adds dx to the gradients of the embeddings. One thread does the tokens of a narrow model. For a
-// wide one, all threads share them by columns.
+// Adds dx to the gradients of the embeddings. One thread processes the tokens of a narrow model.
+// For a wide one, all threads share them by columns.
 void embedding(const Backward& b) {
   const FusedActivations& a = b.acts();
   const std::int64_t width = b.s().width;

@@ -5,8 +5,8 @@
 // matrix. The inverse permutation brings the outputs back to [N, k, C], and a sum over k weighted
 // by the gates mixes them:  y[n] = sum over j of gates[n, j] * expert(chosen[n, j], x[n]).
 //
-// Adding each expert's outputs to its tokens by scattered additions would need no way back, but
-// these additions have no fixed order. Here every sum has one.
+// Adding each expert's outputs to its tokens by scattered additions would need no inverse
+// permutation, but these additions have no fixed order. Here every sum has a fixed order.
 //
 // The number of tokens of each expert is read on the host, so a pass waits for the device once per
 // layer. That is one reason why passes with experts are not recorded as CUDA graphs.

@@ -33,7 +33,8 @@ at::Tensor ReferenceModel::leaf(const std::vector<std::string>& names) const {
   return leaf;
 }
 
-// Autograd then computes no gradient of a frozen tensor, and stops at the lowest trained one.
+// Turns gradients off for leaves whose tensors are all frozen, and on for the others. Autograd then
+// stops at the lowest trained tensor.
 void ReferenceModel::leave_out_frozen() {
   if (frozen_ == params_.frozen()) return;
   frozen_ = params_.frozen();

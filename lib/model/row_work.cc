@@ -1,4 +1,4 @@
-// Chooses chunks and pieces of the work on rows, by measurements in bench/README.md.
+// Chooses how the work on rows is cut into chunks and pieces, by measurements (bench/README.md).
 #include "model/row_work.h"
 
 #include <ATen/Parallel.h>
@@ -19,7 +19,8 @@ constexpr std::int64_t kPieceDepth = 1024, kPieceColumns = 64, kPieceRows = 96;
 
 std::int64_t parts_of(std::int64_t size, std::int64_t part) { return (size + part - 1) / part; }
 
-// Cuts the other dimension so that every worker gets about two units, of at least `smallest` each.
+// Returns into how many parts to cut the other dimension so that every worker gets about two units.
+// Parts have a size of at least `smallest`.
 std::int64_t other_parts(std::int64_t parts, std::int64_t size, std::int64_t smallest) {
   return std::clamp<std::int64_t>(parts_of(2 * num_workers(), parts), 1,
                                   std::max<std::int64_t>(1, size / smallest));

@@ -45,7 +45,7 @@ class CheckpointSaver {
   // Returns the checkpoints that were completed since the last call, oldest first. Throws the Error
   // of a save that failed.
   std::vector<SavedCheckpoint> completed();
-  // Waits for the current save, and then does the same.
+  // Waits for the current save, and then returns what completed() returns.
   std::vector<SavedCheckpoint> wait();
 
  private:

@@ -19,7 +19,7 @@ class OptimizerShards {
 
   // Whether gradients and moments are valid only in the parts that a rank owns.
   bool shared() const { return shared_; }
-  // Returns the memory of moments that other ranks own to the system.
+  // Gives the memory of moments that other ranks own back to the system.
   void begin(model::Model& model);
   // Gather all moments on the first rank, or on all ranks, for saving and growing.
   void gather_at_first(model::Model& model);

@@ -51,7 +51,7 @@ class RunFolder {
   Path step_file(std::int64_t step) const;
   Path branch_file() const { return folder_ / "branch.h5"; }
   const Path& path() const { return folder_; }
-  // Messages on permitted differences from the recorded schedule, such as paths of data or
+  // Messages about permitted differences from the recorded schedule, such as paths of data or
   // batch.micro.
   const std::vector<std::string>& notes() const { return notes_; }
 
