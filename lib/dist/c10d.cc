@@ -1,5 +1,5 @@
-// Store and backends by c10d, LibTorch's own communication: the only file that knows it, since its
-// signatures change between releases.
+// Implements store and backends with c10d, LibTorch's communication library. Only this file
+// includes c10d, whose signatures change between releases.
 #define USE_C10D_GLOO
 #include <ATen/ATen.h>
 
@@ -23,12 +23,12 @@ namespace {
 using Milliseconds = std::chrono::milliseconds;
 using C10dStore = c10::intrusive_ptr<c10d::Store>;
 
-// Lost ranks are found by their heartbeats (watch.h), long before this.
+// The watch finds lost ranks by their heartbeats long before this (watch.h).
 constexpr std::chrono::hours kCollectiveTimeout{24};
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
-// Runs f; what LibTorch throws becomes Error(peer).
+// Runs f and turns LibTorch's exceptions into Error(peer).
 template <class F>
 auto as_peer_error(const char* what, F f) {
   try {
@@ -37,7 +37,7 @@ auto as_peer_error(const char* what, F f) {
     throw;
   } catch (const c10::Error& error) {
     throw make_error(ErrorKind::peer, "{}: {}", what, first_line(error.what_without_backtrace()));
-  } catch (const std::exception& error) {  // Gloo's own
+  } catch (const std::exception& error) {  // thrown by Gloo itself
     throw make_error(ErrorKind::peer, "{}: {}", what, first_line(error.what()));
   }
 }
@@ -70,7 +70,7 @@ class StoreOfC10d : public Store {
   C10dStore store_;
 };
 
-// Gloo moves host memory; tensors of a GPU pass through it.
+// Gloo exchanges host memory only, so GPU tensors are copied to the host and back.
 class Gloo : public Backend {
  public:
   Gloo(const Place& place, const C10dStore& store) {
@@ -154,7 +154,8 @@ c10d::TCPStoreOptions options_of(const Place& place, double seconds) {
   c10d::TCPStoreOptions options;
   options.port = static_cast<std::uint16_t>(place.port);
   options.isServer = place.rank == 0 && !place.others_store;
-  options.waitWorkers = false;  // who is missing is found out by name (ranks.cc)
+  // Ranks::meet waits instead, since it can name those that are missing
+  options.waitWorkers = false;
   options.timeout = Milliseconds(static_cast<std::int64_t>(seconds * 1000));
   if (options.isServer && place.listening >= 0) options.masterListenFd = place.listening;
   return options;

@@ -1,4 +1,16 @@
-// All-to-all of slices, a sum in the order of the tree, all-gather.
+// Adds flat buffers over ranks by a reduce-scatter and an all-gather with a fixed order of
+// additions.
+//
+// add() takes the buckets one by one. An all-to-all sends each rank the slices that it owns, of
+// every node of the tree (sum_order.h) that a rank has summed by itself. The owner adds these nodes
+// in the order of the tree. gather() then distributes the sums by an all-gather.
+//
+// Invariant: an element is summed by one rank, in an order that depends on the number of leaves
+// alone. The all-reduce of a backend would be one call, but its order of additions depends on the
+// number of ranks, and the losses of a run would depend on it too.
+//
+// If the leaves do not divide evenly among the ranks, some ranks have several nodes. Then there are
+// several rounds, and round r exchanges the r-th node of every rank.
 #include "dist/flat_exchange.h"
 
 #include <map>
@@ -6,14 +18,16 @@
 namespace stagedtrain::dist {
 namespace {
 
-// Elements of a bucket, about: large enough that latency does not count.
+// The number of elements of a bucket, rounded up to whole slices; large enough that latency does
+// not matter.
 constexpr std::int64_t kBucket = 1 << 23;
 
 std::int64_t rounded_up(std::int64_t number, std::int64_t unit) {
   return (number + unit - 1) / unit * unit;
 }
 
-// What the ranks have added up, by the first leaf of each node; becomes the sum of the node.
+// Returns the sum of a node. pieces holds the nodes that ranks have summed, by their first leaf,
+// and is overwritten by partial sums.
 at::Tensor add_up(const Range& node, std::map<std::int64_t, std::pair<Range, at::Tensor>>& pieces) {
   const auto piece = pieces.find(node.begin);
   if (piece != pieces.end() && piece->second.first == node) return piece->second.second;
@@ -57,7 +71,7 @@ void FlatExchange::add_bucket(const Bucket& bucket, const at::Tensor& flat,
   std::map<std::int64_t, std::pair<Range, at::Tensor>> pieces;
   std::int64_t used = 0;
   const at::Tensor received = room(received_, (leaves + size) * bucket.slice, flat);
-  for (std::size_t round = 0; round < rounds; ++round) {  // one, where leaves divide evenly
+  for (std::size_t round = 0; round < rounds; ++round) {  // one round if the leaves divide evenly
     const bool sends = round < nodes.size();
     std::vector<std::int64_t> in_counts, out_counts;
     const std::int64_t begin = used;

@@ -1,4 +1,4 @@
-// Sums of flat buffers over ranks, in a fixed order, and who owns which part of the result.
+// Sums flat buffers over ranks in a fixed order, and decides which rank owns which part of the sum.
 #pragma once
 
 #include <vector>
@@ -8,26 +8,26 @@
 
 namespace stagedtrain::dist {
 
-// A flat buffer is cut into buckets, each bucket into one equal slice for each rank: the slices of
-// a rank are its own. Slices begin at multiples of kSliceUnit. Buffers for one bucket are all the
-// memory that this takes.
+// A flat buffer is cut into buckets, and each bucket into one slice for each rank, all of the same
+// size except at the end of the buffer. A rank owns its slice of every bucket. Slices begin at
+// multiples of kSliceUnit. Work buffers are for one bucket at a time.
 class FlatExchange {
  public:
   static constexpr std::int64_t kSliceUnit = 16384;  // kernels::kSumBlock
 
-  // For buffers of `size` elements. ranks must outlive it.
+  // For buffers of `size` elements. ranks must outlive this object.
   FlatExchange(Ranks& ranks, std::int64_t size);
 
   std::int64_t size() const { return size_; }
   const std::vector<Range>& own() const { return own_; }
 
-  // nodes: what this rank has added up for each of nodes_of(leaves, rank, ranks), in their order.
-  // The own parts of `flat` become the sum over all leaves, in the order of the tree; what is in
-  // its other parts is of no use then. flat may be one of the nodes.
+  // nodes[i] is this rank's sum of node i of nodes_of(leaves, rank, ranks). Replaces the parts of
+  // `flat` that this rank owns by the sum over all leaves, in the order of the tree. The other
+  // parts are undefined afterwards. flat may be one of the nodes.
   void add(const at::Tensor& flat, const std::vector<at::Tensor>& nodes, std::int64_t leaves);
-  // Every rank's own parts of `flat` come to all.
+  // Copies the parts of `flat` that each rank owns to all ranks.
   void gather(const at::Tensor& flat);
-  // The same, but to rank 0 alone.
+  // Does the same, but to rank 0 only.
   void gather_at_first(const at::Tensor& flat);
 
  private:

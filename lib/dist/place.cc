@@ -1,4 +1,4 @@
-// Environment variables of the launchers.
+// Reads a process's rank from the environment variables of its launcher.
 #include "dist/place.h"
 
 #include <cstdlib>
@@ -55,7 +55,7 @@ Place from_torchrun(const Variable& variable, int rank) {
   return place;
 }
 
-// A batch script has the variables of its job, but is itself no task of it.
+// A batch script has the variables of its job, but it is not one of the job's tasks.
 bool is_batch_script(const Variable& variable) {
   return text_or(variable, "ENVIRONMENT", "") == "BATCH" && !variable("SLURM_STEP_NUM_TASKS");
 }
@@ -72,13 +72,14 @@ Place from_srun(const Variable& variable) {
   place.local_rank = number(variable, "SLURM_LOCALID", 0, kMostRanks).value_or(*rank);
   const std::string each = text_or(variable, "SLURM_STEP_TASKS_PER_NODE",
                                    text_or(variable, "SLURM_NTASKS_PER_NODE", ""));
-  place.local_size = std::max(1, std::atoi(each.c_str()));  // "2(x3),1" begins with this node's
+  // "2(x3),1" starts with the number of this node
+  place.local_size = std::max(1, std::atoi(each.c_str()));
   for (const char* name : {"SLURM_STEP_NODELIST", "SLURM_JOB_NODELIST", "SLURM_NODELIST"})
     if (const std::string list = text_or(variable, name, ""); !list.empty()) {
       place.address = first_host(list);
       break;
     }
-  // Jobs that share a node meet at different ports.
+  // A different port for each job, since jobs can share a node.
   const std::string job = text_or(variable, "SLURM_JOB_ID", "0");
   place.port = 20000 + std::atoi(job.c_str()) % 10000;
   read_address(variable, place);
@@ -102,7 +103,7 @@ std::string first_host(const std::string& list) {
 Place place_in(const Variable& variable) {
   const auto rank = number(variable, "RANK", 0, kMostRanks);
   Place place = rank ? from_torchrun(variable, *rank) : from_srun(variable);
-  // A minimal system may have no /etc/hosts to find this name in.
+  // A minimal system may have no /etc/hosts to resolve this name.
   if (place.address == "localhost") place.address = "127.0.0.1";
   const auto seconds = [&](const char* name, double other) {
     return parse_number(text_or(variable, name, "")).value_or(other);

@@ -1,4 +1,5 @@
-// Meeting, and the collective calls that every part of a run shares.
+// Brings the ranks of a run together, and implements the collective calls that all parts of a run
+// share.
 #include "dist/ranks.h"
 
 #include <chrono>
@@ -32,7 +33,7 @@ Ranks::Ranks(const Place& place, const at::Device& device) : place_(place) {
 
 Ranks::~Ranks() { part(); }
 
-// Rank 0 counts who comes, and tells the others that all are there or who is missing.
+// Rank 0 waits for all other ranks, and then tells them that all have come or which are missing.
 void Ranks::meet(double seconds) {
   const auto start = Clock::now();
   store_->set(here_key(place_.rank), "");
@@ -49,7 +50,7 @@ void Ranks::meet(double seconds) {
     store_->set("met", join(missing, ", "));
   } else {
     std::optional<std::string> met;
-    // Rank 0 waits as long, and may have begun later.
+    // Rank 0 waits for the same time, and may have started later.
     while (!(met = store_->get("met")) && waited() < 2 * seconds + 1)
       std::this_thread::sleep_for(kPoll);
     if (met && met->empty()) return;
@@ -81,7 +82,7 @@ void Ranks::stands(const std::string& phase) {
   if (watch_) watch_->stands(phase);
 }
 
-// The watch ends this process if whoever is waited for is lost.
+// Polls the store for a key. If the rank that should set it is lost, the watch ends this process.
 std::string Ranks::await(const std::string& key) {
   for (;;) {
     if (auto text = store_->get(key)) return *text;
@@ -120,7 +121,8 @@ double Ranks::from_first(double number) {
   return values[0];
 }
 
-// Behind the values: how many ranks have a signal, and the sum of their numbers.
+// Two more values follow the given ones: how many ranks received a signal, and the sum of the
+// signal numbers.
 void Ranks::sum(std::vector<double>& values) {
   if (alone()) return;
   const int signal = stop_requested();

@@ -1,5 +1,5 @@
-// The ranks of a run, as the trainer sees them. One process alone is one rank, for which every call
-// here does nothing.
+// Gives the trainer the ranks of a run. A process that trains alone is one rank, for which these
+// calls do nothing.
 #pragma once
 
 #include <memory>
@@ -14,12 +14,12 @@
 
 namespace stagedtrain::dist {
 
-// All calls are collective and for one thread, unless they say otherwise. A rank that is lost ends
-// this process with code 6 (watch.h) or makes a call throw Error(peer).
+// All calls are collective and for one thread, unless they say otherwise. If a rank is lost, this
+// process ends with exit code 6 (watch.h) or the call throws Error(peer).
 class Ranks {
  public:
-  Ranks() = default;  // one process
-  // Waits for all ranks. Throws Error(peer) that names those that did not come in time,
+  Ranks() = default;  // a process that trains alone
+  // Waits for all ranks. Throws Error(peer) that names those that did not come in time, and
   // Error(resource) if the port is taken.
   Ranks(const Place& place, const at::Device& device);
   ~Ranks();
@@ -33,40 +33,42 @@ class Ranks {
   const Place& place() const { return place_; }
   const char* backend() const { return data_ ? data_->name() : control_->name(); }
 
-  // What the heartbeat of this rank says from now on. Not collective.
+  // Sets the phase that this rank's heartbeat reports. Not collective.
   void stands(const std::string& phase);
-  // Every rank's text, in order; a text without a line break costs nothing to compare.
+  // Returns every rank's text, in the order of ranks.
   std::vector<std::string> gather(const std::string& text);
-  // Rank 0's text or number.
+  // Returns rank 0's text or number.
   std::string from_first(const std::string& text);
   double from_first(double number);
-  // Adds each value over all ranks, in no fixed order: exact where all but one rank give 0. Also
-  // tells all ranks whether a signal asked any of them to stop.
+  // Adds each value over all ranks, in no fixed order. The sums are exact if all ranks but one pass
+  // 0. Also tells all ranks whether any of them received a signal to stop.
   void sum(std::vector<double>& values);
-  // The signal that any rank had when sum() was last called, or 0. Not collective.
+  // The signal that any rank had received at the last sum(), or 0. Not collective.
   int stop_signal() const { return stop_signal_; }
-  // Throws Error(interrupted) at the same call everywhere; as base's stop_point when alone. Goes by
-  // the last sum(). Not collective.
+  // Throws Error(interrupted) if any rank had received a signal at the last sum(), hence at the
+  // same call on every rank. If alone, it is stop_point of base/signals.h. Not collective.
   void stop_point(const char* what);
   void barrier();
 
-  // As Backend's, on tensors of the device.
+  // The calls of Backend, on tensors of the device.
   void all_to_all(const at::Tensor& out, const at::Tensor& in,
                   const std::vector<std::int64_t>& out_counts,
                   const std::vector<std::int64_t>& in_counts);
   void all_gather(const at::Tensor& whole, const at::Tensor& part);
 
-  // Seconds that this rank spent in collective calls since this was last asked. Not collective.
+  // Returns the seconds that this rank has spent in collective calls since the last call of this
+  // function. Not collective.
   double take_seconds();
 
-  // An error that every rank throws at the same place, from the same numbers: nobody need be told.
+  // Marks an error that every rank throws at the same place, from the same numbers, so that no rank
+  // needs to tell the others. Returns it.
   Error agreed(Error error);
-  // Whether it is such an error, or there is nobody else. Not collective.
+  // Whether the error is marked so, or this process is alone. Not collective.
   bool all_throw(const Error& error) const;
-  // This process ends by an error: tells the others, unless they agreed on it. Returns whether this
-  // rank is to tell the user. Not collective.
+  // To be called when this process ends by an error. Tells the other ranks, unless the error is
+  // marked as agreed. Returns whether this rank should print it. Not collective.
   bool end_by(const Error& error);
-  // The run is over. Waits for the others, so that none seems lost.
+  // Ends the run: waits for the other ranks, so that none of them seems lost.
   void part();
 
  private:
@@ -78,7 +80,7 @@ class Ranks {
   Place place_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<Watch> watch_;
-  std::unique_ptr<Backend> control_, data_;  // data_: null where control_ serves
+  std::unique_ptr<Backend> control_, data_;  // data_: null if control_ serves for the device, too
   std::optional<StopsAreAgreed> stops_;
   std::int64_t texts_ = 0;
   int stop_signal_ = 0;

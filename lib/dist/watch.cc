@@ -1,4 +1,23 @@
-// Heartbeats and the verdict.
+// Finds lost ranks by heartbeats in the store, and ends all ranks with the same verdict.
+//
+// Keys of the store, one line for each field:
+//   beat/RANK   count, phase, host and process, failure; rewritten every kBeat seconds
+//   verdict     exit code, message, hint; set at most once, so that all ranks report the same cause
+//   heeded      how many ranks have read the verdict
+//   parted      how many ranks have reached the end of the run
+//
+// A rank counts as lost if its heartbeat has not changed for lost_after seconds, or for kSilent
+// seconds once a collective call has failed on a rank. If a call failed but all ranks still beat
+// after kNobodySilent seconds, the connection between two of them broke. Rank 0 watches all other
+// ranks, and they watch rank 0 only, so the number of requests to the store grows with the ranks,
+// not with their square.
+//
+// Invariant: the watch makes no collective call, so it works while the main thread hangs in one.
+// That is why it ends the process from its own threads. With a timeout of the collective calls
+// instead, a rank that computes for long would look the same as one that hangs.
+//
+// Rank 0's process keeps the store, unless torchrun does. So rank 0 waits, for a few seconds at
+// most, until the others have read the verdict or reached the end.
 #include "dist/watch.h"
 
 #include <unistd.h>
@@ -14,15 +33,16 @@ namespace stagedtrain::dist {
 namespace {
 
 constexpr double kBeat = 0.25;
-// Once a collective call failed somewhere, a rank without a heartbeat for so long is the reason.
+// After a collective call failed, a rank whose heartbeat is this old is taken for the cause.
 constexpr double kSilent = 1.2;
-// And if all ranks still beat after so long, the connection between two of them is.
+// If all ranks still beat this long after the failure, the connection between two of them is the
+// cause.
 constexpr double kNobodySilent = 3;
 constexpr double kLinger = 2, kPart = 10;
 constexpr char kVerdict[] = "verdict", kHeeded[] = "heeded", kParted[] = "parted";
 constexpr const char* kRerun = "what was saved before is kept: run the same command again to go on";
 
-// Code, message, hint: a line each.
+// Code, message and hint, one on each line.
 std::string verdict_text(ErrorKind kind, const std::string& message, const std::string& hint) {
   return fmt::format("{}\n{}\n{}", static_cast<int>(kind), message, hint);
 }
@@ -51,14 +71,14 @@ void Watch::stands(const std::string& phase) {
   phase_ = phase;
 }
 
-// Returns whether the watch still goes on.
+// Returns false once the watch has ended.
 bool Watch::sleep(double seconds) {
   std::unique_lock lock(mutex_);
   changed_.wait_for(lock, std::chrono::duration<double>(seconds), [&] { return ended_; });
   return !ended_;
 }
 
-// count, phase, host, failure: a line each.
+// Count, phase, host and failure, one on each line.
 void Watch::beat(std::int64_t count) {
   std::string text;
   {
@@ -127,7 +147,6 @@ void Watch::look_at(int rank) {
         kRerun);
 }
 
-// Many ranks look at one, and one looks at many: no store is asked for more.
 void Watch::look_at_others() {
   {
     const std::scoped_lock lock(mutex_);
@@ -148,7 +167,7 @@ void Watch::look_at_others() {
         kRerun);
 }
 
-// The first verdict holds.
+// Only the first verdict counts.
 void Watch::speak(ErrorKind kind, const std::string& message, const std::string& hint) {
   store_->set_once(kVerdict, verdict_text(kind, message, hint));
   heed_verdict();
@@ -162,7 +181,7 @@ void Watch::heed_verdict() {
   if (const auto verdict = store_->get(kVerdict)) leave(*verdict);
 }
 
-// Rank 0 takes the store with it: it waits until the others have read the verdict.
+// The store ends with rank 0, which therefore waits until the others have read the verdict.
 void Watch::linger() {
   const auto start = Clock::now();
   store_->add(kHeeded, 1);
@@ -183,7 +202,7 @@ void Watch::leave(const std::string& verdict) {
                     hint = lines.size() > 2 ? lines[2] : "";
   try {
     if (seconds_since(beaten_) < lost_after_) linger();
-  } catch (const Error&) {  // the store has gone, which the verdict may be about
+  } catch (const Error&) {  // the store is gone, and the verdict may say so
   }
   say_and_leave({self.c_str(), message.c_str(), hint.empty() ? "" : "\n  ", hint.c_str(), "\n"},
                 code ? code : static_cast<int>(ErrorKind::peer));
@@ -220,7 +239,7 @@ void Watch::tell(const Error& error) {
         fmt::format("rank {} on {} ended while {}: {}", place_.rank, host_, phase_, error.what());
     store_->set_once(kVerdict, verdict_text(error.kind(), message, error.hint()));
     linger();
-  } catch (const Error&) {  // nobody is left to tell
+  } catch (const Error&) {  // the store is gone, so no rank can be told
   }
   stop();
 }
@@ -240,7 +259,7 @@ void Watch::part() {
     while (place_.rank == 0 && store_->add(kParted, 0) < place_.size &&
            seconds_since(start) < kPart)
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  } catch (const Error&) {  // the store has gone with rank 0, which had waited long enough
+  } catch (const Error&) {  // the store ended with rank 0, which waited for kPart seconds
   }
   stop();
 }

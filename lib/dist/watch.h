@@ -1,5 +1,5 @@
-// Watching over the other ranks while a run goes on: a heartbeat of each in the store, and one
-// verdict that ends them all.
+// Watches the other ranks while a run goes on. Each rank has a heartbeat in the store, and one
+// verdict ends them all.
 #pragma once
 
 #include <atomic>
@@ -14,29 +14,30 @@
 
 namespace stagedtrain::dist {
 
-// Two threads. One tells the store every quarter of a second where this rank stands, and reads
-// whether a verdict has been spoken; rank 0 also reads where all others stand, and speaks the
-// verdict over one whose heartbeat has not changed for `lost_after` seconds, the others look at
-// rank 0's. The second thread ends this process when the first hangs in the store, which means that
-// the host of rank 0 or the way to it is gone. Each ends the process at once, with exit code 6 or
-// that of the error that another rank told: the main thread may hang in a collective call.
+// Runs two threads. Every quarter of a second, the first one writes this rank's heartbeat and reads
+// whether there is a verdict. On rank 0 it also reads all other heartbeats, and passes the verdict
+// on a rank whose heartbeat has not changed for `lost_after` seconds; on the others it reads rank
+// 0's. The second thread ends this process if the first one hangs in the store, which means that
+// rank 0's host or the network is down. Both end the process at once, because the main thread may
+// hang in a collective call. The exit code is 6, or that of the error that another rank reported.
 class Watch {
  public:
   Watch(const Place& place, std::unique_ptr<Store> store, double lost_after);
-  ~Watch();  // as part()
+  ~Watch();  // does what part() does
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
 
-  // What the heartbeat says: "training, step 12 of stage full". For the main thread.
+  // Sets the phase that the heartbeat reports, such as "training, step 12 of stage full". For the
+  // main thread.
   void stands(const std::string& phase);
-  // A collective call failed in this rank. Waits for the verdict on why, which ends the process;
-  // throws `error` if none comes.
+  // To be called when a collective call failed on this rank. Waits for the verdict on the cause,
+  // which ends the process. Throws `error` if there is none.
   [[noreturn]] void failed(const Error& error);
-  // This rank ends by an error of its own: the others end with its message and exit code. Returns
-  // once they had the time to read it.
+  // Ends the other ranks with this error's message and exit code. Returns once they have had the
+  // time to read it.
   void tell(const Error& error);
-  // This rank leaves, and that is no loss. Waits until all have said so, for some seconds, since
-  // rank 0 may take the store with it.
+  // Leaves the run without counting as lost. Waits some seconds for all ranks to do the same,
+  // because the store may end with rank 0.
   void part();
 
  private:
@@ -49,7 +50,7 @@ class Watch {
   void speak(ErrorKind kind, const std::string& message, const std::string& hint);
   void heed_verdict();
   [[noreturn]] void leave(const std::string& verdict);
-  // Rank 0 is lost, or the way to it: there is nobody to ask.
+  // Ends the process when the store, and so rank 0, cannot be reached.
   [[noreturn]] void leave_without_store(const std::string& why);
   void linger();
   void stop();
@@ -59,8 +60,8 @@ class Watch {
   const Place place_;
   const double lost_after_;
   std::unique_ptr<Store> store_;
-  std::mutex store_mutex_;  // the beating thread's, and main's at the end
-  std::mutex mutex_;        // of what follows
+  std::mutex store_mutex_;  // held by the beating thread, and by the main thread at the end
+  std::mutex mutex_;        // guards phase_, failure_, ended_ and leaving_
   std::condition_variable changed_;
   std::string phase_ = "starting", host_, failure_;
   bool ended_ = false, leaving_ = false;

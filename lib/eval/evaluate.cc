@@ -1,4 +1,4 @@
-// Means and errors over windows.
+// Computes a model's mean loss over windows, and its standard error.
 #include "eval/evaluate.h"
 
 #include <algorithm>

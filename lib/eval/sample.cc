@@ -1,4 +1,4 @@
-// Temperature, top-k and the choice.
+// Chooses tokens by temperature and top-k, and generates text with them.
 #include "eval/sample.h"
 
 #include <algorithm>
@@ -14,7 +14,8 @@ namespace stagedtrain::eval {
 
 namespace {
 
-// Fewer than all ids are put in order while they hold enough of the probability.
+// The number of ids that are sorted first. More are sorted only if these hold too little of the
+// probability.
 constexpr std::size_t kFirstOrdered = 64;
 
 }  // namespace
@@ -51,11 +52,11 @@ std::int64_t choose_token(const std::vector<double>& logits, const SampleOptions
 
 namespace {
 
-// The logits behind a text that grows by a token at a time.
+// Computes the logits after a text that grows by one token at a time.
 class NextLogits {
  public:
   explicit NextLogits(model::Model& model) : model_(model), decoder_(model::make_decoder(model)) {}
-  // ids: those of the call before and one more.
+  // ids: those of the previous call and one more.
   std::vector<double> behind(const std::vector<std::int64_t>& ids) {
     const std::int64_t context = model_.config().context;
     const auto size = static_cast<std::int64_t>(ids.size());

@@ -1,4 +1,4 @@
-// Generating text, one token after another.
+// Generates text, one token after another.
 #pragma once
 
 #include <cstdint>
@@ -10,20 +10,20 @@
 namespace stagedtrain::eval {
 
 struct SampleOptions {
-  std::int64_t tokens = 200;  // how many to add
+  std::int64_t tokens = 200;  // how many to generate
   double temperature = 0.8;   // 0: always the likeliest token
-  std::int64_t top_k = 0;     // only the k likeliest tokens; 0: all
-  std::uint64_t seed = 1;     // the same seed gives the same text on one device
+  std::int64_t top_k = 0;     // sample among the k likeliest tokens; 0: among all
+  std::uint64_t seed = 1;     // the same seed gives the same text on the same device
 };
 
-// Appends options.tokens ids to `prompt` (at least one id; the last context ids of it are read) and
-// calls emit with each as it is chosen. While the text fits into the context, a token costs one pass
-// over the weights, if the model can make a decoder (model/decoder.h); beyond it, and without one, the
-// last context ids are read anew for each. Polls for a stop request.
+// Appends options.tokens ids to `prompt` and calls emit with each of them. prompt needs at least
+// one id, and the model reads the last `context` ids. While the text fits into the context and the
+// model has a decoder (model/decoder.h), a token costs one pass over the weights. Otherwise the
+// last `context` ids are read again for each token. Polls for a stop request.
 void sample(model::Model& model, std::vector<std::int64_t> prompt, const SampleOptions& options,
             const std::function<void(std::int64_t)>& emit);
 
-// The token chosen from logits with a uniform number in [0, 1). Ties go to the smaller id.
+// Returns the token that a uniform number in [0, 1) selects. Ties go to the smaller id.
 std::int64_t choose_token(const std::vector<double>& logits, const SampleOptions& options,
                           double uniform);
 

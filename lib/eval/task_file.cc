@@ -1,4 +1,4 @@
-// Reading task files strictly: an example that is left out would change the result.
+// Reads task files strictly, because skipping an example would change the score.
 #include "eval/task_file.h"
 
 #include "base/error.h"
@@ -53,7 +53,8 @@ TaskExample example_of(const SortedJson& json, const std::string& place) {
   return example;
 }
 
-// A tokenizer puts a space before the word that follows it.
+// Moves spaces at the end of the context to the continuations: tokenizers attach a space to the
+// word after it.
 void move_spaces(TaskExample& example) {
   const std::size_t end = example.context.find_last_not_of(" \t\r\n") + 1;
   const std::string spaces = example.context.substr(end);

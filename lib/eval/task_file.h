@@ -1,4 +1,4 @@
-// Tasks with known answers, as JSON lines.
+// Reads tasks with known answers from JSON lines.
 #pragma once
 
 #include <cstddef>
@@ -9,8 +9,8 @@
 
 namespace stagedtrain::eval {
 
-// One example. With one continuation it is a last-word task: is that what the model would write?
-// With more it is multiple choice: is the likeliest the one at gold?
+// An example. With one continuation it is a last-word task: would the model write this
+// continuation? With several it is multiple choice: is the one at index gold the likeliest?
 struct TaskExample {
   std::string context;
   std::vector<std::string> continuations;
@@ -21,9 +21,9 @@ struct TaskExample {
 };
 
 // Each line is {"context": TEXT, "continuations": [TEXT, ...], "gold": INDEX from 0}, or {"text":
-// TEXT} for the last word of a text that is cut at its last space. Other members are ignored. gold
-// may be left out where there is one continuation. As in lm-evaluation-harness, spaces at the end of
-// a context belong to its continuations. Throws Error(input) that names file:line.
+// TEXT}, whose last word is the continuation. Other members are ignored. gold may be missing if
+// there is one continuation. As in lm-evaluation-harness, spaces at the end of a context belong to
+// its continuations. Throws Error(input) that names file:line.
 std::vector<TaskExample> read_task_file(const Path& path);
 
 }  // namespace stagedtrain::eval

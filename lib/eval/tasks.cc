@@ -1,4 +1,5 @@
-// Log-likelihoods of continuations; what examples share is read once.
+// Computes log-likelihoods of continuations. With a decoder, tokens that examples share are read
+// once.
 #include "eval/tasks.h"
 
 #include <algorithm>
@@ -17,14 +18,14 @@ namespace {
 using Ids = std::vector<std::int64_t>;
 
 struct Likelihood {
-  double value = 0;     // nats
-  bool greedy = false;  // each token is the likeliest
+  double value = 0;     // in nats
+  bool greedy = false;  // whether each token is the likeliest one
 };
 
 class Scorer {
  public:
   explicit Scorer(model::Model& model) : model_(model), decoder_(model::make_decoder(model)) {}
-  // Of the last `count` tokens, given those before.
+  // Returns the likelihood of the last `count` tokens, given those before them.
   Likelihood operator()(const Ids& tokens, std::int64_t count) {
     const Ids read(tokens.begin(), tokens.end() - 1);
     const at::Tensor logits_nV = at::log_softmax(behind(read, count).to(at::kDouble), 1);
@@ -61,7 +62,7 @@ class Scorer {
 };
 
 std::vector<std::int32_t> encoded(const data::Tokenizer& tokenizer, const std::string& text) {
-  return tokenizer.encode(text);  // JSON is UTF-8 already
+  return tokenizer.encode(text);  // the file was read as JSON, so the text is valid UTF-8
 }
 
 Likelihood likelihood(Scorer& score, const model::Model& model, const data::Tokenizer& tokenizer,
@@ -87,7 +88,7 @@ Share share_of(std::int64_t hits, std::int64_t count) {
   return {p, count > 1 ? std::sqrt(p * (1 - p) / (n - 1)) : std::numeric_limits<double>::quiet_NaN()};
 }
 
-// The first of the largest, each divided by what size says of its continuation.
+// Returns the first continuation with the largest likelihood per size(continuation).
 template <class Size>
 std::size_t best(const TaskExample& example, const std::vector<double>& likelihoods, Size size) {
   std::size_t found = 0;

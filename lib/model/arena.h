@@ -1,4 +1,4 @@
-// One piece of memory that all activations lie in: laid out once per batch shape.
+// Allocates all activations of a batch shape in one block of memory.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,8 @@
 
 namespace stagedtrain::model {
 
-// Hands out pieces that start on cache lines. With base null it only counts.
+// Hands out consecutive arrays, each aligned to a cache line. If base is null, it only counts
+// bytes.
 class Carver {
  public:
   explicit Carver(std::byte* base) : base_(base) {}
@@ -29,10 +30,11 @@ class Carver {
   std::size_t used_ = 0;
 };
 
-// Grows when a layout needs more and never shrinks; contents are lost at each layout.
+// Owns the memory. It grows when a layout needs more and never shrinks. Each layout invalidates the
+// contents and all pointers from the previous one.
 class Arena {
  public:
-  // layout(Carver&) takes all pieces; it runs twice, to count and to place.
+  // layout(Carver&) takes all arrays. It is called twice: to count bytes, and to place the arrays.
   template <class Layout>
   void lay_out(const Layout& layout) {
     Carver counter(nullptr);

@@ -1,4 +1,14 @@
-// A node of autograd that keeps a block's inputs and the block.
+// Implements activation checkpointing for one block as an autograd node.
+//
+// Forward runs the block without a graph and keeps only its inputs. Backward runs it again on
+// detached copies of the inputs with gradients enabled, and calls backward on that small graph with
+// the incoming gradients. The node has edges to the block's inputs only: gradients of the block's
+// parameters accumulate in the leaves' own buffers during the inner backward.
+//
+// Invariant: the second run computes the same bits as the first. Its inputs are the same tensors,
+// and if the block draws random numbers (dropout), it starts from the state that the generator had
+// before the first run. Afterwards the generator gets its own state back, so that recomputation
+// does not change any later draw.
 #include "model/block_again.h"
 
 #include <torch/csrc/autograd/autograd.h>
@@ -55,7 +65,7 @@ struct BlockAgain final : torch::autograd::Node {
 
   BlockBody block;
   at::Tensor x, branch;
-  at::Tensor state;  // of the random numbers, where the block draws some
+  at::Tensor state;  // the generator's state before the first run; undefined if random is false
 };
 
 }  // namespace

@@ -1,10 +1,10 @@
-// By ATen.
+// Implements the operations of a block with ATen.
 #include "model/block_ops.h"
 
 namespace stagedtrain::model {
 namespace {
 
-// Statistics in float32 at least, as `transformers` has them.
+// The statistics are computed in float32 for bfloat16 inputs, as in Hugging Face transformers.
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps) {
   const at::Tensor wide = x.scalar_type() == at::kBFloat16 ? x.to(at::kFloat) : x;
   const at::Tensor mean = wide.square().mean(-1, true);
@@ -47,7 +47,7 @@ const BlockOps& aten_ops() {
 }
 
 std::int64_t rows_of_logits(std::int64_t vocab) {
-  constexpr std::int64_t kNumbers = 1 << 27, kWhole = 128;  // 256 MiB of bfloat16
+  constexpr std::int64_t kNumbers = 1 << 27, kWhole = 128;  // 2^27 logits are 256 MiB in bfloat16
   return std::max(kNumbers / vocab / kWhole, std::int64_t{1}) * kWhole;
 }
 

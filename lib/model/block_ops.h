@@ -1,11 +1,12 @@
-// What a block does besides matrix products and attention: by ATen, or by own CUDA kernels.
+// Defines the operations of a block besides matrix products and attention. There are two
+// implementations: ATen, and the project's CUDA kernels.
 #pragma once
 
 #include <ATen/ATen.h>
 
 namespace stagedtrain::model {
 
-// Legend: N rows (tokens), C width, F hidden units, V vocab.
+// Shapes: N rows (tokens), C width, F hidden units, V vocab.
 
 struct Summed {
   at::Tensor sum, normed;
@@ -13,37 +14,41 @@ struct Summed {
 
 struct LossTerms {
   double logit_scale = 1;
-  double z_loss = 0;              // coefficient of mean(logsumexp^2)
-  double scale = 1;               // of the objective
-  std::int64_t rows_at_once = 0;  // whose logits are held, where not all are; 0: rows_of_logits
+  double z_loss = 0;  // coefficient of mean(logsumexp^2)
+  double scale = 1;   // multiplies the objective
+  // an upper bound of the rows whose logits exist at a time (CUDA only); 0: rows_of_logits(V)
+  std::int64_t rows_at_once = 0;
 };
 struct Loss {
   at::Tensor mean;       // cross-entropy in nats per token, detached
-  at::Tensor objective;  // scale * (mean + z_loss term), the root of the graph
+  at::Tensor objective;  // scale * (mean + z-loss term), the root of the graph
 };
 
-// One way to do each; all are differentiable by autograd.
+// A table of implementations. Autograd can differentiate all of them.
 struct BlockOps {
   const char* name;
-  // sum = x + added (x, where added is undefined); normed = LayerNorm(sum), or RMSNorm (statistics
-  // in float32 at least) where bias is undefined. Any shape [.., C].
+  // Computes sum = x + added (sum = x if added is undefined) and normed = LayerNorm(sum), or normed
+  // = RMSNorm(sum) if bias is undefined. Statistics are in float32 or wider. Inputs have any shape
+  // [.., C].
   Summed (*add_norm)(const at::Tensor& x, const at::Tensor& added, const at::Tensor& weight,
                      const at::Tensor& bias, double eps);
-  // gelu(x weight^T + bias), GELU by tanh.
+  // Computes gelu(x weight^T + bias) with GELU's tanh form.
   at::Tensor (*linear_gelu)(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
-  // silu(gate) * up of gate_up [.., 2F].
+  // Computes silu(gate) * up for gate_up [.., 2F], whose first F columns are gate.
   at::Tensor (*swiglu)(const at::Tensor& gate_up);
-  // Cross-entropy of the logits x weight^T: x [N, C], weight [V, C], targets [N]. objective's
-  // gradient must be asked for with a gradient of 1.
+  // Computes the cross-entropy of the logits x weight^T, with x [N, C], weight [V, C] and targets
+  // [N]. objective.backward() must be called with a gradient of 1.
   Loss (*classifier_loss)(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& targets,
                           const LossTerms&);
 };
 
-// How many rows of logits are worth holding at once: enough for a product to fill a processor.
+// The default for rows_at_once: a multiple of 128 rows, with at most 2^27 logits unless 128 rows
+// have more.
 std::int64_t rows_of_logits(std::int64_t vocab);
 
 const BlockOps& aten_ops();
-// By kernels/cuda; float32 and bfloat16. Requires kernels::cuda::built() for the device.
+// The implementation in kernels/cuda, for float32 and bfloat16. kernels::cuda::built() must match
+// the device.
 const BlockOps& cuda_ops();
 
 }  // namespace stagedtrain::model

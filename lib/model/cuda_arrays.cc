@@ -1,4 +1,4 @@
-// Pointers, streams and scratch.
+// Passes LibTorch's tensors and streams to the CUDA kernels for AdamW and for norms.
 #include "model/cuda_arrays.h"
 
 #include <c10/core/impl/VirtualGuardImpl.h>

@@ -1,4 +1,5 @@
-// Tensors as own CUDA kernels take them, and the optimizer's part of those kernels.
+// Converts tensors to the pointers, types and streams that the project's CUDA kernels take, and
+// runs the optimizer's kernels on flat buffers.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -7,8 +8,8 @@
 
 namespace stagedtrain::model {
 
-// The stream that LibTorch's own work on this tensor's device goes to; null on a CPU, where the
-// tests' emulated kernels run.
+// Returns LibTorch's current stream on the tensor's device. Returns null for a CPU tensor, because
+// tests run emulated kernels there.
 void* stream_of(const at::Tensor& x);
 
 template <class T>
@@ -20,7 +21,8 @@ struct TensorScalar<kernels::cuda::BFloat16> {
   using Type = at::BFloat16;
 };
 
-// f with a number of the kernels' type for x.
+// Calls f with a value of the kernels' type for x's elements. Throws c10::Error for types other
+// than float32 and bfloat16.
 template <class F>
 void with_type_of(const at::Tensor& x, F f) {
   if (x.scalar_type() == at::kBFloat16) return f(kernels::cuda::BFloat16{});
@@ -28,12 +30,12 @@ void with_type_of(const at::Tensor& x, F f) {
   f(float{});
 }
 
-// float32, on x's device.
+// Returns an uninitialized float32 tensor on x's device.
 inline at::Tensor floats(const at::Tensor& x, at::IntArrayRef sizes) {
   return at::empty(sizes, x.options().dtype(at::kFloat));
 }
 
-// The numbers of a contiguous tensor; null where it is undefined.
+// Return the data of a contiguous tensor, or null if it is undefined.
 template <class T>
 const T* read_by(const at::Tensor& x) {
   using Scalar = typename TensorScalar<T>::Type;
@@ -45,15 +47,17 @@ T* written_by(const at::Tensor& x) {
   return x.defined() ? reinterpret_cast<T*>(x.mutable_data_ptr<Scalar>()) : nullptr;
 }
 
-// `rows` runs of `count` numbers of flat buffers, `stride` from one's begin to the next.
+// `rows` runs of `count` elements each in flat buffers. The starts of two runs are `stride` apart.
 struct FlatRuns {
   std::int64_t offset = 0, rows = 1, count = 0, stride = 0;
 };
-// kernels/cuda/launch.h's AdamW on runs of flat float32 buffers; copy: bfloat16, or undefined.
+// Applies AdamW (kernels/cuda/launch.h) to the given runs of flat float32 buffers. copy is a flat
+// bfloat16 buffer, or undefined.
 void cuda_adamw(const kernels::AdamWStep& step, const at::Tensor& w, const at::Tensor& g,
                 const at::Tensor& m, const at::Tensor& v, const at::Tensor& copy,
                 const FlatRuns& runs);
-// The Euclidean norm of a contiguous float32 tensor, 0-dim, float64, on its device.
+// Returns the Euclidean norm of a contiguous float32 tensor as a 0-dim float64 tensor on its
+// device.
 at::Tensor cuda_norm(const at::Tensor& x);
 
 }  // namespace stagedtrain::model

@@ -1,4 +1,4 @@
-// The same work twice, and how far the results are apart.
+// Runs every CUDA kernel and its ATen counterpart on the same small batch and compares the results.
 #include "model/cuda_check.h"
 
 #include <ATen/core/grad_mode.h>
@@ -14,10 +14,11 @@
 namespace stagedtrain::model {
 namespace {
 
-// Odd sizes: the last block of threads is never full.
+// Odd sizes, so that the last thread block is never full.
 constexpr std::int64_t kRows = 77, kWidth = 261, kHidden = 323, kVocab = 517;
 
-// An operation of some leaves, to one result.
+// A computation on leaf tensors that returns a scalar. Its gradients with respect to the leaves are
+// compared as well.
 struct Case {
   const char* name;
   std::vector<std::vector<std::int64_t>> leaves;
@@ -81,7 +82,7 @@ double difference_of(const at::Tensor& found, const at::Tensor& expected) {
   return (found.to(at::kDouble) - wide).abs().max().item<double>() / scale;
 }
 
-// The larger one, NaN if either is.
+// Returns the larger number, or NaN if either is NaN.
 double worse(double a, double b) { return std::isnan(a) || a >= b ? a : b; }
 
 OpCheck check_case(const Case& c, const BlockOps& own, at::TensorOptions options, double allowed) {
@@ -96,7 +97,7 @@ OpCheck check_case(const Case& c, const BlockOps& own, at::TensorOptions options
   return check;
 }
 
-// The formula of kernels/adamw.h by ATen, in float64, against the kernel.
+// Compares the kernel with the formula of kernels/adamw.h, computed by ATen in float64.
 OpCheck check_adamw(at::Device device) {
   const at::NoGradGuard no_grad;
   const kernels::AdamWStep step{1e-2, 0.9, 0.95, 1e-8, 0.1, 0.19, 0.0975, 0.5};

@@ -1,4 +1,5 @@
-// Own CUDA kernels must agree with LibTorch's on the very card before a run may use them.
+// Checks that the project's CUDA kernels agree with LibTorch's on the actual GPU before a run uses
+// them.
 #pragma once
 
 #include <string>
@@ -9,26 +10,27 @@
 
 namespace stagedtrain::model {
 
-// How far two ways to compute may be apart, relative to the largest number. In bfloat16 gradients
-// are sums of many rounded numbers.
+// Returns the largest allowed difference between two computations, relative to the largest element.
+// It is wide for bfloat16, where gradients are sums of many rounded numbers.
 double allowed_difference(at::ScalarType products);
 
 struct OpCheck {
   std::string name;
-  double difference = 0;  // the largest, relative to the largest expected number; NaN counts as bad
+  // the largest difference relative to the largest expected element; NaN fails
+  double difference = 0;
   double allowed = 0;
   bool passed() const { return difference <= allowed; }
 };
 
-// Every operation and its gradients by `own` and by ATen, then an AdamW step and a gradient norm by
-// own kernels, all on one small random batch. dtype: float32 or bfloat16.
+// Compares every operation of `own` and its gradients with ATen's, and then one AdamW step and one
+// gradient norm of the CUDA kernels, on a small random batch. dtype is float32 or bfloat16.
 std::vector<OpCheck> check_cuda_kernels(const BlockOps& own, at::Device device,
                                         at::ScalarType dtype);
 
 bool has_gpu_kernels();
 
-// Own operations for this CUDA device, or null where this build has none or they failed the check.
-// Checks once for each device and type, and says on stderr how that went.
+// Returns the CUDA operations for this device, or null if this build has none or they failed the
+// check. Checks once for each device and type, and prints the outcome to stderr.
 const BlockOps* checked_cuda_ops(at::Device device, at::ScalarType dtype);
 
 }  // namespace stagedtrain::model

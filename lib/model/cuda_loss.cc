@@ -1,4 +1,12 @@
-// Product, loss and both gradients, chunk after chunk of rows.
+// Computes logits, loss and gradients of the classifier chunk by chunk.
+//
+// For each chunk of n rows: logits = x W^T; the kernel computes the losses and overwrites the
+// logits with their gradient; then dx = dlogits W and dW += dlogits^T x. So one buffer [n, V]
+// replaces the logits [N, V] and their gradient.
+//
+// The gradients are computed in forward, where the logits exist, and backward only returns them. So
+// backward ignores its incoming gradient, which must be 1; terms.scale takes its place. dW
+// accumulates in the type of the weight, so in bfloat16 it is rounded once more for each chunk.
 #include "model/cuda_loss.h"
 
 #include <torch/csrc/autograd/custom_function.h>
@@ -12,7 +20,7 @@ using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::tensor_list;
 
-// Legend: N rows, C width, V vocab, n rows at once.
+// Shapes: N rows, C width, V vocab, n rows of a chunk.
 struct Chunks {
   at::Tensor x_NC, weight_VC, targets_N;
   LossTerms terms;
@@ -38,7 +46,7 @@ struct Chunks {
     dweight_VC.addmm_(logits_nV.t(), x_nC, first > 0 ? 1 : 0);
   }
 
-  // Losses of these rows, and the gradient over their logits.
+  // Writes the losses of these rows and replaces their logits by the gradient.
   void write_gradient(const at::Tensor& logits_nV, std::int64_t first) {
     const double gradient = terms.scale / static_cast<double>(x_NC.size(0));
     with_type_of(logits_nV, [&]<class T>(T) {
@@ -52,7 +60,6 @@ struct Chunks {
   }
 };
 
-// The gradients are there when forward returns; backward hands them on.
 struct ClassifierLoss : Function<ClassifierLoss> {
   static tensor_list forward(AutogradContext* context, const at::Tensor& x,
                              const at::Tensor& weight, const at::Tensor& targets,

@@ -1,12 +1,12 @@
-// The classifier and its loss by own CUDA kernels, whole logits never held.
+// Computes the classifier's loss with CUDA kernels, without ever holding the logits of all rows.
 #pragma once
 
 #include "model/block_ops.h"
 
 namespace stagedtrain::model {
 
-// BlockOps::classifier_loss; float32 and bfloat16. Logits are made terms.rows_at_once rows at a
-// time, and the gradients from them at once, in the order of rows.
+// Implements BlockOps::classifier_loss for float32 and bfloat16. It computes the logits of
+// terms.rows_at_once rows at a time, in order, and their gradients right after them.
 Loss cuda_classifier_loss(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& targets,
                           const LossTerms& terms);
 

@@ -1,4 +1,5 @@
-// By own CUDA kernels: each operation and its gradient as one autograd function.
+// Implements the operations of a block with CUDA kernels. Each operation and its gradient form one
+// autograd function.
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "model/block_ops.h"
@@ -17,7 +18,7 @@ at::Tensor contiguous(const at::Tensor& x) { return x.defined() ? x.contiguous()
 std::int64_t rows_of(const at::Tensor& x) { return x.numel() / x.size(-1); }
 
 struct AddNorm : Function<AddNorm> {
-  using Maybe = std::optional<at::Tensor>;  // what autograd wants for a tensor that may be absent
+  using Maybe = std::optional<at::Tensor>;  // how autograd passes a tensor that may be undefined
   static tensor_list forward(AutogradContext* context, const at::Tensor& given, const Maybe& branch,
                              const at::Tensor& weight, const Maybe& bias_or_none, double eps) {
     const at::Tensor x = given.contiguous(), added = branch ? branch->contiguous() : at::Tensor();

@@ -1,4 +1,4 @@
-// Decoding with the reference kernels.
+// Decodes with the reference model and its key-value cache.
 #include "model/decoder.h"
 
 #include "base/error.h"

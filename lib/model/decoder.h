@@ -1,4 +1,4 @@
-// A model that reads a text token by token.
+// Reads a text token by token with a key-value cache.
 #pragma once
 
 #include <memory>
@@ -10,17 +10,17 @@ namespace stagedtrain::model {
 
 class ReferenceModel;
 
-// Reads on from where it is; what was read stays in a key-value cache, so that a token costs one
-// pass over the weights however long the text is.
+// Continues from the tokens that it has read. Their keys and values are cached, so a new token
+// costs one pass over the weights, however long the text is.
 class Decoder {
  public:
   explicit Decoder(const ReferenceModel& model);
-  // Reads int64 tokens [T], T >= 1, on the model's device, and returns the logits [last, V], in the
-  // master type, behind the last so many of them. Requires length() + T <= context.
+  // Reads int64 tokens [T], T >= 1, on the model's device. Returns the logits [last, V] after each
+  // of the last `last` tokens, in the master type. Requires last <= T and length() + T <= context.
   at::Tensor read(const at::Tensor& tokens_T, std::int64_t last = 1);
-  // Tokens read so far.
+  // The number of tokens read so far.
   std::int64_t length() const { return cache_.length(); }
-  // Forgets the tokens from this place on. Requires length <= length().
+  // Forgets all tokens from this position on. Requires 0 <= length <= length().
   void go_back(std::int64_t length);
 
  private:
@@ -28,7 +28,8 @@ class Decoder {
   KeyValueCache cache_;
 };
 
-// Null for fused CPU kernels, which always compute whole rows. The model must outlive it.
+// Returns null for the fused CPU kernels, which have no key-value cache. The model must outlive the
+// decoder.
 std::unique_ptr<Decoder> make_decoder(const Model& model);
 
 }  // namespace stagedtrain::model

@@ -1,4 +1,4 @@
-// Placing the activations of one batch shape in the arena.
+// Places the activations and buffers of one batch shape in the arena.
 #include "model/fused_activations.h"
 
 #include <cmath>
@@ -6,11 +6,12 @@
 namespace stagedtrain::model {
 namespace {
 
-// Logits that are there at a time, at most (64 MiB): a small vocabulary is done at once.
+// An upper bound of the logits that exist at a time (64 MiB), unless kFewestLogitRows rows have
+// more.
 constexpr std::int64_t kMostLogits = std::int64_t{1} << 24;
 constexpr std::int64_t kFewestLogitRows = 64;
 
-// y: of several norms, one after the other; null: its own.
+// y is an output buffer that several norms share, or null for a buffer of its own.
 NormActivations take_norm(Carver& carver, std::int64_t rows, std::int64_t width, float* y) {
   float* x = carver.take<float>(rows * width);
   return {x, y ? y : carver.take<float>(rows * width), carver.take<float>(rows),
@@ -62,14 +63,15 @@ void place_buffers(FusedActivations& a, const FusedSizes& s, const Purpose& purp
   a.sums = carver.take<float>(a.plan.parts * a.sums_stride);
 }
 
-// Groups of equal size, as few as the limit allows.
+// Cuts the rows into the fewest groups that respect the limit, of equal size except for the last.
 std::int64_t group_rows(std::int64_t rows, std::int64_t vocab) {
   const std::int64_t most = std::max(kFewestLogitRows, kMostLogits / vocab);
   const std::int64_t groups = (rows + most - 1) / most;
   return (rows + groups - 1) / groups;
 }
 
-// Room for the packed weights of the phase that has most of them, where rows go in chunks.
+// The size of the buffer for packed weights: that of the phase that packs the most. Phases that
+// work on all rows at once (RowPlan::wide) do not use it.
 std::int64_t packed_floats(const FusedSizes& s, const RowPlan& layers, const RowPlan& head) {
   using kernels::packed_size;
   const std::int64_t forward = packed_size(s.heads_width(), s.width) +

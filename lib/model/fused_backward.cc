@@ -1,7 +1,20 @@
-// The backward pass, last block first. A phase over rows leaves gradients of activations; a phase
-// over weights, between two of them, adds the products that sum over all rows. Where a gradient is
-// not wanted (its pointer is null) its product is not made, and below the lowest wanted gradient
-// nothing is.
+// Computes the backward pass of the fused model, from the classifier down to the embeddings.
+//
+// For block i, with dx the gradient of the residual stream (names as in fused_forward.cc):
+//   norm after block i:  dx += its gradient, from branch
+//   feed-forward:        dhidden = dx W_down    dup = activation'(dhidden)    branch = dup W_up
+//   norm_2:              dx += its gradient, from branch
+//   attention:           dattended = dx W_output    dqkv = attention'(dattended)
+//                        branch = dqkv W_qkv
+// and for each weight, with y = x W^T, dW += dy^T x.
+//
+// A phase over rows computes gradients of activations: each row depends on its own row only.
+// Between two such phases, a phase over weights adds the products dy^T x, which sum over all rows.
+// Biases and gains of norms are also sums over rows: each part of the rows has partial sums of its
+// own, which are added in a fixed order. So no gradient depends on the number of threads.
+//
+// A null pointer in grads means that a gradient is not needed. Its product is then skipped, and
+// below the lowest block that needs one nothing is computed.
 #include <cstring>
 
 #include "kernels/bias.h"
@@ -34,7 +47,7 @@ struct Backward {
     return grads.layers[static_cast<std::size_t>(i)];
   }
 
-  // Partial sums of a phase: pieces of one row of acts().sums for each part.
+  // Partial sums of the current phase. Each part has a row of acts().sums.
   float* sums(std::int64_t part, std::int64_t offset) const {
     return acts().sums + part * acts().sums_stride + offset;
   }
@@ -42,7 +55,7 @@ struct Backward {
     const std::int64_t count = acts().plan.parts * acts().sums_stride;
     std::memset(acts().sums, 0, static_cast<std::size_t>(count) * sizeof(float));
   }
-  // to null: nothing was summed, or it is not wanted.
+  // Adds the partial sums to `to`. Does nothing if `to` is null.
   void add_sums(std::int64_t offset, std::int64_t count, float* to, float scale = 1) const {
     if (to == nullptr) return;
     if (scale != 1)
@@ -53,14 +66,15 @@ struct Backward {
   }
 };
 
-// A norm's backward: its gradient arrives in branch, the residual stream's in dx. The partial sums
-// are those of weight, bias, and the bias of the branch that was added before it, in this order.
+// The backward pass of a norm. branch holds the gradient of the norm's output, and dx that of the
+// residual stream. The partial sums are those of the norm's weight, its bias, and the bias of the
+// branch that was added before the norm, in this order.
 struct NormStep {
   const NormActivations& norm;
   const float* gamma;
-  float *dgamma, *dbeta, *dbranch_bias;  // null: not wanted, or nothing was added before
-  float branch_scale = 1;                // of the branch that was added before
-  bool first = false;                    // dx is written, not added to
+  float *dgamma, *dbeta, *dbranch_bias;  // null: not needed, or no branch was added
+  float branch_scale = 1;                // of the branch that was added before the norm
+  bool first = false;                    // whether dx is written or added to
 };
 
 void norm_backward(const Backward& b, const NormStep& step, const RowWork& rows) {
@@ -83,7 +97,8 @@ void add_norm_sums(const Backward& b, const NormStep& step) {
   b.add_sums(2 * width, width, step.dbranch_bias, step.branch_scale);
 }
 
-// The norm that follows block i: norm_1 of the next, or the final one. i = -1: after embedding.
+// The norm that follows block i: norm_1 of the next block, or the final norm. i = -1 stands for the
+// embeddings.
 NormStep norm_after(const Backward& b, std::int64_t i) {
   float* dbias = i < 0 ? nullptr : b.grads_of(i).down_bias;
   const float scale = i < 0 ? 1 : b.weights(i).branch_scale;
@@ -107,7 +122,7 @@ NormStep second_norm(const Backward& b, std::int64_t i) {
           b.grads_of(i).norm_2_bias, b.grads_of(i).output_bias,  b.weights(i).branch_scale};
 }
 
-// Whether any gradient of a block is wanted.
+// Returns whether any gradient of a block is needed.
 bool trains(const FusedLayer& grads) {
   for (const float* gradient :
        {grads.norm_1_weight, grads.norm_1_bias, grads.qkv_weight, grads.qkv_bias,
@@ -117,7 +132,7 @@ bool trains(const FusedLayer& grads) {
   return false;
 }
 
-// The first block of the backward pass's end: below it no gradient is wanted.
+// The block at which the backward pass ends, because no gradient below it is needed.
 std::int64_t lowest_block(const Backward& b) {
   if (b.grads.token || b.grads.position) return 0;
   std::int64_t lowest = 0;
@@ -125,7 +140,8 @@ std::int64_t lowest_block(const Backward& b) {
   return lowest;
 }
 
-// Logits, losses, their gradient, and the gradient of the final norm's output (in branch).
+// Computes logits, losses and their gradient, and the gradient of the final norm's output (in
+// branch).
 void classifier(const Backward& b) {
   const FusedActivations& a = b.acts();
   const std::int64_t width = b.s().width, vocab = b.s().vocab;
@@ -151,7 +167,7 @@ void classifier(const Backward& b) {
   }
 }
 
-// From dhidden to dup, and the hidden units again.
+// Computes dup from dhidden, and recomputes the hidden units.
 void activation(const Backward& b, std::int64_t i, const RowWork& rows) {
   const FusedActivations& a = b.acts();
   const std::int64_t ffn = b.s().ffn;
@@ -164,7 +180,8 @@ void activation(const Backward& b, std::int64_t i, const RowWork& rows) {
   });
 }
 
-// The norm after block i, and back through its feed-forward to norm_2's output.
+// Backpropagates through the norm after block i and the feed-forward, to the gradient of norm_2's
+// output.
 void feed_forward(const Backward& b, std::int64_t i) {
   const FusedActivations& a = b.acts();
   const FusedLayer &w = b.weights(i), &g = b.grads_of(i);
@@ -198,7 +215,7 @@ void attention_units(const Backward& b, const LayerActivations& layer) {
   });
 }
 
-// norm_2 of block i, and back through its attention to norm_1's output.
+// Backpropagates through norm_2 and the attention of block i, to the gradient of norm_1's output.
 void attention(const Backward& b, std::int64_t i) {
   const FusedActivations& a = b.acts();
   const LayerActivations& layer = b.acts(i);
@@ -233,7 +250,8 @@ void attention(const Backward& b, std::int64_t i) {
                     {a.rows, a.dx, width, layer.attended, heads, g.output_weight, w.branch_scale}});
 }
 
-// From dx to the tables. One thread for the tokens of a small model, all for those of a wide one.
+// Adds dx to the gradients of the embeddings. One thread processes the tokens of a narrow model.
+// For a wide one, all threads share them by columns.
 void embedding(const Backward& b) {
   const FusedActivations& a = b.acts();
   const std::int64_t width = b.s().width;

@@ -1,4 +1,17 @@
-// The forward pass: for each block, rows up to attention, attention, rows after it.
+// Computes the forward pass of the fused model, and repeats parts of it for the backward pass.
+//
+// Attention is the only operation in which a row depends on other rows. So a phase runs from one
+// attention to the next, and takes a chunk of rows through all of these steps while they are in the
+// cache (row_work.h):
+//   attended = attention(qkv)                                            [R, A]
+//   norm_2.x = norm_1.x + attended W_output^T + bias                     [R, C]
+//   norm_2.y = norm(norm_2.x)                                            [R, C]
+//   up       = norm_2.y W_up^T + bias        hidden = activation(up)     [R, U], [R, F]
+//   norm.x   = norm_2.x + hidden W_down^T + bias    (norm_1 of the next block, or the final norm)
+//   qkv      = norm.y W_qkv^T + bias, then the rotary embedding          [R, Q]
+//
+// Residual additions are fused with the norm that follows. Therefore the stream between blocks is
+// not stored by itself: it is the input x of a norm.
 #include "kernels/embedding.h"
 #include "kernels/layer_norm.h"
 #include "kernels/rms_norm.h"
@@ -19,7 +32,7 @@ const LayerActivations& acts_of(const FusedRun& run, std::int64_t i) {
 Weight qkv_weight(const FusedRun& run, std::int64_t i, PhaseWeights& weights) {
   return weights.forward(weights_of(run, i).qkv_weight, run.sizes.width, run.sizes.qkv_width());
 }
-// norm_1 of layer i is made; on to its queries, keys and values.
+// Computes the queries, keys and values of layer i from the output of norm_1.
 void project_qkv(const FusedRun& run, std::int64_t i, const Weight& weight, const RowWork& rows) {
   const LayerActivations& a = acts_of(run, i);
   rows.multiply(weight, a.norm_1.y, a.qkv, {.bias = weights_of(run, i).qkv_bias});
@@ -29,7 +42,7 @@ void project_qkv(const FusedRun& run, std::int64_t i, const Weight& weight, cons
     });
 }
 
-// A norm (its input is the residual stream) with its weights.
+// A norm and its parameters. Its input is the residual stream.
 struct NextNorm {
   const NormActivations& norm;
   const float *gamma, *beta;
@@ -41,7 +54,7 @@ NextNorm norm_after(const FusedRun& run, std::int64_t i) {
   return {acts_of(run, i + 1).norm_1, w.norm_1_weight, w.norm_1_bias};
 }
 
-// Rows [begin, end) of a norm whose input is there.
+// Computes rows [begin, end) of a norm from its input.
 void normalise(const FusedRun& run, const NextNorm& next, std::int64_t begin, std::int64_t end) {
   const FusedSizes& s = run.sizes;
   const NormActivations& n = next.norm;
@@ -70,14 +83,14 @@ void embed_rows(const FusedRun& run) {
 
 void attend(const FusedRun& run, const LayerActivations& a) {
   const kernels::AttentionShape& shape = run.acts.attention;
-  const std::int64_t group = shape.heads / shape.kv_heads;  // of heads that share a key head
+  const std::int64_t group = shape.heads / shape.kv_heads;  // query heads that share a key head
   for_units(shape.backward_units(), [&](std::int64_t unit, std::int64_t worker) {
     kernels::attention_forward(shape, a.qkv, unit * group, (unit + 1) * group, a.attended, a.lse,
                                run.acts.scratch_of(worker));
   });
 }
 
-// The norm that comes after a branch was added to x.
+// Adds a branch and its bias to the residual stream x, and computes the norm of the sum.
 void add_branch(const FusedRun& run, const float* x, const float* branch, const float* bias,
                 const NextNorm& next, const RowWork& rows) {
   const FusedSizes& s = run.sizes;
@@ -92,7 +105,7 @@ void add_branch(const FusedRun& run, const float* x, const float* branch, const 
   });
 }
 
-// From the norm to the hidden units, both before and after their activation.
+// Computes the feed-forward's hidden units, both before (up) and after (hidden) the activation.
 void project_up(const FusedRun& run, std::int64_t i, const Weight& up, const RowWork& rows) {
   const LayerActivations& a = acts_of(run, i);
   if (!run.sizes.gated())
@@ -104,7 +117,7 @@ void project_up(const FusedRun& run, std::int64_t i, const Weight& up, const Row
   });
 }
 
-// From attention's output to the next block's queries, keys and values.
+// Computes the rest of block i after its attention, and the next block's queries, keys and values.
 void finish_block(const FusedRun& run, std::int64_t i) {
   const FusedSizes& s = run.sizes;
   const FusedLayer& w = weights_of(run, i);
@@ -127,14 +140,14 @@ void finish_block(const FusedRun& run, std::int64_t i) {
   });
 }
 
-// The output of a norm, again.
+// Recomputes the output of a norm.
 void remake_norm(const FusedRun& run, const NextNorm& norm, const RowWork& rows) {
   rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t) {
     normalise(run, norm, begin, end);
   });
 }
 
-// Logits of rows [first, first + count) into logits, and what follows for the same rows.
+// Computes the logits of rows [first, first + count), and then calls `then` on the same rows.
 template <class Then>
 void head(const FusedRun& run, std::int64_t first, std::int64_t count, float* logits,
           const Then& then) {

@@ -1,4 +1,4 @@
-// A transformer with an own forward and backward on the CPU in fp32: fused kernels, one arena.
+// Runs GPT-2, LLaMA and Qwen 2 on the CPU in fp32 with fused kernels and hand-written gradients.
 #include <cmath>
 
 #include "arch/rotary.h"
@@ -52,8 +52,8 @@ class FusedModel final : public Model {
   }
 
  private:
-  // Lays out the activations of a batch and takes its ids. extra: ids of a sequence beyond its
-  // inputs.
+  // Lays out the activations of a batch and copies its token ids. extra is the number of ids of a
+  // sequence beyond its inputs (1 if there are targets).
   FusedRun start(const at::Tensor& tokens, std::int64_t extra, const Purpose& purpose) {
     ST_CHECK(tokens.dim() == 2 && tokens.scalar_type() == at::kLong && tokens.is_cpu(),
              "tokens must be an int64 matrix on the CPU");
@@ -75,12 +75,13 @@ class FusedModel final : public Model {
     return {sizes_, weights_, acts_, tokens.size(1), rotation};
   }
 
-  // The model that a training pass runs: the layers of work_ alone, with the gradients that are
-  // wanted. It uses the activations of the first layers.
+  // The model that a training pass runs: only the layers that work_ runs, and only the gradients
+  // that are needed. Its layers are numbered from 0, so it uses the activations of the first
+  // layers.
   struct Executed {
     FusedSizes sizes;
     FusedTensors weights, grads;
-    std::vector<std::vector<float>> scaled_biases;  // that weights point to
+    std::vector<std::vector<float>> scaled_biases;  // weights points to them
   };
   Executed executed_layers() {
     if (frozen_ != params_.frozen()) {
@@ -111,7 +112,7 @@ class FusedModel final : public Model {
     return kept.data();
   }
 
-  // Angles as the reference has them (reference_attention.cc).
+  // The same angles as in the reference (reference_attention.cc).
   void make_rotation() {
     const std::vector<double> turns = arch::rotary_frequencies(config_);
     for (std::int64_t t = 0; t < config_.context; ++t)
@@ -138,10 +139,10 @@ class FusedModel final : public Model {
 
   FusedSizes sizes_;
   FusedTensors weights_, grads_;
-  std::vector<bool> frozen_;  // that grads_ leaves out
+  std::vector<bool> frozen_;  // the frozen tensors that grads_ leaves out
   Arena arena_;
   FusedActivations acts_;
-  std::vector<float> cos_, sin_;  // [context, head_dim / 2], where positions turn
+  std::vector<float> cos_, sin_;  // [context, head_dim / 2]; empty without rotary embedding
   std::int64_t workers_ = 0;
   Purpose purpose_;
   bool laid_out_ = false;

@@ -1,4 +1,5 @@
-// Forward and backward of a transformer as phases over the rows of a batch, on raw pointers.
+// Declares the fused model's forward and backward passes, which work on raw pointers in phases over
+// the rows of a batch.
 #pragma once
 
 #include "kernels/rotary.h"
@@ -13,23 +14,24 @@ struct FusedRun {
   kernels::TokenView inputs() const { return {acts.ids, acts.length, ids_stride}; }
   kernels::TokenView targets() const { return {acts.ids + 1, acts.length, ids_stride}; }
   std::int64_t ids_stride;     // from one sequence to the next in acts.ids
-  kernels::Rotation rotation;  // of queries and keys; without tables where positions are learnt
+  kernels::Rotation rotation;  // of queries and keys; without tables if positions are learned
 };
 
-// From acts.ids to the output of the final norm.
+// Computes everything from acts.ids to the output of the final norm.
 void forward_pass(const FusedRun& run);
-// After forward_pass, where recompute says so, for the backward pass of layer i: all that lies
-// between the inputs of its two norms and its hidden units; the output of norm_1 or norm_2 (on some
-// rows). The same bits as before.
+// Recompute activations of layer i during the backward pass, as acts.recompute requires.
+// remake_block recomputes everything between the inputs of the two norms and the hidden units
+// before their activation. remake_norm_1 and remake_norm_2 recompute a norm's output on some rows.
+// All of them reproduce the bits of forward_pass, which must have run before.
 void remake_block(const FusedRun& run, std::int64_t i);
 void remake_norm_1(const FusedRun& run, std::int64_t i, const RowWork& rows);
 void remake_norm_2(const FusedRun& run, std::int64_t i, const RowWork& rows);
-// logits [R, V] of all rows.
+// Writes the logits [R, V] of all rows, after forward_pass.
 void write_logits(const FusedRun& run, float* logits);
-// acts.losses of all rows, without gradient.
+// Writes acts.losses of all rows, after forward_pass. Computes no gradient.
 void write_losses(const FusedRun& run);
-// After forward_pass: acts.losses, and the gradients of gradient_scale * sum(losses + z_loss *
-// lse^2) are added to grads.
+// Writes acts.losses, and adds the gradients of gradient_scale * sum(losses + z_loss * lse^2) to
+// grads. Requires that forward_pass ran before.
 void backward_pass(const FusedRun& run, const FusedTensors& grads, float gradient_scale,
                    float z_loss);
 

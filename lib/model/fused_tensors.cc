@@ -1,4 +1,4 @@
-// Finding each tensor of a transformer in a flat buffer.
+// Finds the tensors of a transformer in a flat buffer.
 #include "model/fused_tensors.h"
 
 #include "arch/architectures.h"
@@ -21,11 +21,12 @@ FusedSizes sizes_of(const arch::ModelConfig& c) {
 
 namespace {
 
-// wanted(index) says whether a tensor of the table is wanted; packed tensors are if one of them is.
+// wanted(index) returns whether tensor `index` of the table is needed. A packed matrix is needed if
+// any of its tensors is.
 template <class Wanted>
 FusedTensors pointers_to(const ParamBuffer& params, const at::Tensor& flat,
                          const arch::ModelConfig& config, const Wanted& wanted) {
-  // The first of tensors that lie side by side; packed_view checks that they do.
+  // Points to the first of several adjacent tensors. packed_view checks that they are adjacent.
   const auto packed = [&](const std::vector<std::string>& names) -> float* {
     bool any = false;
     for (const std::string& name : names) {

@@ -1,4 +1,5 @@
-// The tensors of a transformer as raw pointers into a flat buffer, and the sizes that go with them.
+// Gives the fused kernels a transformer's tensors as raw pointers into a flat buffer, with its
+// sizes.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +15,8 @@ namespace stagedtrain::model {
 
 class ParamBuffer;
 
-// What an architecture's blocks are made of. GPT-2: layer norms, biases, GELU, learnt positions.
-// LLaMA: RMS norms, SwiGLU, rotary positions, no biases but, in Qwen 2, those of qkv.
+// What the blocks of an architecture consist of. gpt2: LayerNorm, biases, GELU, learned positions.
+// llama: RMSNorm, SwiGLU, rotary embedding, and no biases except those of qkv in Qwen 2.
 enum class BlockForm { gpt2, llama };
 
 struct FusedSizes {
@@ -29,25 +30,26 @@ struct FusedSizes {
 };
 FusedSizes sizes_of(const arch::ModelConfig& config);
 
-// One block. Query, key and value are packed: their rows one after another; so are a gated
-// feed-forward's gate and up. Biases are null where there are none, and a gradient is null where it
-// is not wanted. branch_scale multiplies what either branch adds to the residual stream; biases of
-// the branches' outputs are scaled already.
+// The tensors of one block. Query, key and value are packed into one matrix, one after the other.
+// So are gate and up of a gated feed-forward. Biases are null if the architecture has none, and
+// gradients are null if they are not needed. branch_scale multiplies the output of both branches.
+// The biases output_bias and down_bias already include it.
 struct FusedLayer {
   float *norm_1_weight, *norm_1_bias, *qkv_weight, *qkv_bias, *output_weight, *output_bias;
   float *norm_2_weight, *norm_2_bias, *up_weight, *up_bias, *down_weight, *down_bias;
   float branch_scale = 1;
 };
 
-// Of the weights, or of the gradients. head is token where they are tied; position may be null.
+// The weights or the gradients of a model. head equals token if they are tied. position may be
+// null.
 struct FusedTensors {
   float *token, *position, *final_weight, *final_bias, *head;
   std::vector<FusedLayer> layers;
 };
-// flat: float32 on the CPU, of the layout of params; it must outlive the pointers.
+// Points into flat, a float32 CPU buffer with the layout of params, which must outlive the result.
 FusedTensors tensors_of(const ParamBuffer& params, const at::Tensor& flat,
                         const arch::ModelConfig& config);
-// The same, but null where params trains none of the tensors that a pointer stands for.
+// Does the same, but a pointer is null if all of its tensors are frozen in params.
 FusedTensors trained_tensors_of(const ParamBuffer& params, const at::Tensor& flat,
                                 const arch::ModelConfig& config);
 

@@ -1,6 +1,5 @@
-// GPT-2 and GPT-NeoX by ATen operators and autograd: the reference on every device and in every
-// precision.
-// Legend: B rows, T length, C width.
+// Implements GPT-2 and GPT-NeoX with ATen and autograd, on every device and in every precision.
+// Shapes: B rows, T length, C width.
 #include "arch/architectures.h"
 #include "model/models.h"
 #include "model/reference_attention.h"
@@ -21,8 +20,8 @@ struct FeedForward {
     return at::linear(ReferenceMask::over(hidden, mask.ffn_F), down_weight, down_bias);
   }
 };
-// The leaves of one block; packed query, key and value. Without experts there is one feed-forward
-// and no router.
+// The leaves of one block, with query, key and value packed. Without experts there is one
+// feed-forward and no router.
 struct Block {
   Norm norm_1, norm_2;
   at::Tensor qkv_weight, qkv_bias, output_weight, output_bias, router;
@@ -62,7 +61,7 @@ class Gpt2Reference final : public ReferenceModel {
     return b;
   }
 
-  // The residual stream with what a branch adds, and its norm.
+  // Adds a branch to the residual stream, and computes the norm of the sum.
   Summed add_norm(const at::Tensor& x, const at::Tensor& branch, const Norm& norm) const {
     if (!mask_.active()) return ops_.add_norm(x, branch, norm.weight, norm.bias, config_.norm_eps);
     const at::Tensor sum = branch.defined() ? x + branch : x;

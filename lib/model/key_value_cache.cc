@@ -1,4 +1,5 @@
-// Room doubles when it is used up.
+// Stores the keys and values of all tokens read so far. A full buffer is replaced by one of twice
+// the size.
 #include "model/key_value_cache.h"
 
 #include <algorithm>

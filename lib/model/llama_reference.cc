@@ -1,6 +1,5 @@
-// LLaMA and its kin (Qwen 2 and 3, OLMo 2) by ATen operators and autograd: the reference on every
-// device and in every precision.
-// Legend: B rows, T length, C width.
+// Implements LLaMA, Qwen 2 and 3 and OLMo 2 with ATen and autograd, on every device and in every
+// precision. Shapes: B rows, T length, C width.
 #include "arch/architectures.h"
 #include "model/models.h"
 #include "model/reference_attention.h"
@@ -9,7 +8,7 @@
 namespace stagedtrain::model {
 namespace {
 
-// SwiGLU: gate and up are one matrix, gate's rows first.
+// A SwiGLU feed-forward. Gate and up are one matrix, with gate's rows first.
 struct FeedForward {
   at::Tensor gate_up, down;
   at::Tensor operator()(const at::Tensor& x, const ReferenceMask& mask, const BlockOps& ops) const {
@@ -17,8 +16,8 @@ struct FeedForward {
     return at::linear(ReferenceMask::over(hidden, mask.ffn_F), down);
   }
 };
-// The leaves of one block; packed query, key and value. Without experts there is one feed-forward
-// and no router; qkv_bias and the norms of heads are undefined where the architecture has none.
+// The leaves of one block, with query, key and value packed. Without experts there is one
+// feed-forward and no router. qkv_bias and head_norms are undefined if the architecture has none.
 struct Block {
   at::Tensor norm_1, norm_2, qkv, qkv_bias, output, router;
   HeadNormGains head_norms;
@@ -57,7 +56,7 @@ class LlamaReference final : public ReferenceModel {
     return b;
   }
 
-  // The residual stream with what a branch adds, and its norm.
+  // Adds a branch to the residual stream, and computes the norm of the sum.
   Summed add_norm(const at::Tensor& x, const at::Tensor& branch, const at::Tensor& weight) const {
     if (!mask_.active()) return ops_.add_norm(x, branch, weight, {}, config_.norm_eps);
     const at::Tensor sum = branch.defined() ? x + branch : x;

@@ -1,4 +1,5 @@
-// A model that runs: forward and backward on a device, over one flat ParamBuffer.
+// Defines the interface of a model that runs: its forward and backward passes on a device, over one
+// flat ParamBuffer.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -15,20 +16,22 @@
 
 namespace stagedtrain::model {
 
-// fp32: everything float32. bf16: products in bfloat16, master weights, moments and the loss in
-// float32. fp64: everything float64 (for laws and checks).
+// fp32: everything is float32. bf16: products are computed in bfloat16; master weights, moments and
+// the loss are float32. fp64: everything is float64 (for tests and checks).
 enum class Precision { fp32, bf16, fp64 };
 at::ScalarType master_type(Precision precision);
 state::DType state_dtype(Precision precision);
 
-// reference: ATen operators and autograd, on any device and precision. fused: own kernels; on a CPU
-// for forward and backward, fp32 only, no experts; on a GPU for all but products and attention, not
-// in fp64, and with graphs. automatic: fused where it can be, else reference.
+// reference: ATen and autograd, on any device and in any precision. fused: the project's kernels.
+// On a CPU they compute forward and backward, in fp32 only and without experts. On a GPU they
+// compute all but products and attention, in fp32 and bf16, with CUDA graphs. automatic: fused if
+// possible, else reference.
 enum class Kernels { automatic, reference, fused };
 
-// What the backward pass makes again instead of keeping it; results are the same to the bit. norms:
-// their outputs, by fused kernels on a CPU; reference kernels keep them. blocks: all within a
-// block; only what enters it is kept. Not for experts with a balancing loss.
+// What the backward pass recomputes instead of storing it. Results are the same, to the bit. norms:
+// the outputs of norms (fused CPU kernels only; reference kernels ignore it). blocks: everything
+// inside a block, so that only its inputs are stored. blocks does not support experts with a
+// balancing loss.
 enum class Recompute { none, norms, blocks };
 
 struct BlockOps;
@@ -39,45 +42,49 @@ struct ModelOptions {
   Kernels kernels = Kernels::automatic;
   double dropout = 0;  // on embeddings and both residual branches, in training only
   Recompute recompute = Recompute::none;
-  double z_loss = 0;   // coefficient of mean(logsumexp(logits)^2), added to the training loss
-  // How the reference computes what is neither product nor attention; null: by ATen.
+  // coefficient of mean(logsumexp(logits)^2), which is added to the training loss
+  double z_loss = 0;
+  // The reference's operations besides products and attention. Null: ATen.
   const BlockOps* ops = nullptr;
-  // Makes graphs for the reference's passes; empty: they run plainly.
+  // Creates CUDA graphs for the reference's passes. Empty: passes run without graphs.
   MakeGraph make_graph = {};
 };
 
-// What the model has beyond `old` counts `visible`, from 0 (as if it were not there) to 1.
+// Scales everything that the model has beyond `old` by `visible`, from 0 (as if it did not exist)
+// to 1.
 struct ModelMask {
   arch::ModelConfig old;
   double visible = 0;
 };
 
-// Legend: B rows, T length, V vocab.
+// Shapes: B rows, T length, S = T + 1, V vocab.
 class Model {
  public:
   virtual ~Model() = default;
-  // Adds scale * dL/dw to params().grads() and returns L, the mean loss over the batch in nats per
-  // token, as a detached 0-dim tensor on the device (no synchronisation). Gradients of tensors that
-  // params() has frozen may be left out, and no backward pass goes below the lowest that is
-  // trained; those of the others are the same to the bit. tokens_BS: int64,
-  // B x (T + 1), on the device. With dropout the masks are a pure function of random_seed.
+  // Adds scale * dL/dw to params().grads(). Returns L, the mean loss over the batch in nats per
+  // token, as a detached 0-dim tensor on the device, without synchronization. tokens_BS are int64
+  // and on the device. The model may skip the gradients of tensors that params() has frozen, and
+  // the backward pass stops at the lowest trained tensor; the other gradients are the same, to the
+  // bit. Dropout masks are a pure function of random_seed.
   virtual at::Tensor loss_and_backward(const at::Tensor& tokens_BS, double scale,
                                        std::uint64_t random_seed) = 0;
-  // The mean loss of each row, [B], float64 on the device; no gradient, no dropout, no z-loss.
+  // Returns the mean loss of each row, [B], in float64 on the device. Computes no gradient, and
+  // applies neither dropout nor z-loss.
   virtual at::Tensor row_losses(const at::Tensor& tokens_BS) = 0;
-  // Logits [B, T, V] in the master type for int64 tokens [B, T]; no gradient.
+  // Returns the logits [B, T, V] in the master type for int64 tokens [B, T]. Computes no gradient.
   virtual at::Tensor logits(const at::Tensor& tokens_BT) = 0;
-  // What loss_and_backward runs from now on; the other calls always run the whole model. Layers
-  // that do not run cost nothing and get no gradient.
+  // Sets which layers loss_and_backward runs from now on. The other calls always run the whole
+  // model. Layers that do not run cost nothing and get no gradient.
   void set_work(arch::StepWork work) {
     ST_CHECK(work.branch_scales.empty() ||
                  static_cast<std::int64_t>(work.branch_scales.size()) == config_.layers,
              "work of {} layers for a model of {}", work.branch_scales.size(), config_.layers);
     work_ = work.is_whole() ? arch::StepWork{} : std::move(work);
   }
-  // To be called by who changes params().weights(), but for the optimizer, which sees to it.
+  // To be called after any change to params().weights(), except by the optimizer, which updates the
+  // copy itself.
   void weights_changed() { params_.update_copy(); }
-  // Only reference kernels know masks.
+  // Only reference kernels support masks.
   virtual void set_mask(const ModelMask&) {
     ST_CHECK(false, "{} kernels with a mask", kernels_name());
   }
@@ -85,7 +92,7 @@ class Model {
   ParamBuffer& params() { return params_; }
   const arch::ModelConfig& config() const { return config_; }
   const ModelOptions& options() const { return options_; }
-  // "reference", "fused", or "cuda" for the reference with own CUDA kernels.
+  // "reference", "fused", or "cuda" (the reference with the project's CUDA kernels).
   virtual const char* kernels_name() const = 0;
 
  protected:
@@ -93,15 +100,15 @@ class Model {
   arch::ModelConfig config_;
   ModelOptions options_;
   ParamBuffer params_;
-  arch::StepWork work_;  // empty where it is the whole model
+  arch::StepWork work_;  // empty if the whole model runs
 };
 
-// Throws Error(usage) if the options ask for what this architecture or device cannot do.
+// Throws Error(usage) if the architecture or the device does not support the options.
 std::unique_ptr<Model> make_model(const arch::ModelConfig& config, const ModelOptions& options);
 
-// A batch as int64 tokens [rows, length + 1] on a device.
+// Copies a batch to a device as int64 tokens [rows, length + 1].
 at::Tensor to_device(const data::Batch& batch, at::Device device);
-// "auto", "cpu", "cuda", "cuda:1" -> device; throws Error(usage) with what is there.
+// Parses "auto", "cpu", "cuda" or "cuda:1". Throws Error(usage) if there is no such device.
 at::Device parse_device(const std::string& name);
 
 }  // namespace stagedtrain::model

@@ -1,4 +1,4 @@
-// The table of running models.
+// Lists which implementations each architecture has.
 #include "model/models.h"
 
 namespace stagedtrain::model {

@@ -1,4 +1,4 @@
-// Making models, and what all of them share.
+// Chooses and makes the implementation that a model's options ask for.
 #include "model/models.h"
 
 #include <ATen/detail/CUDAHooksInterface.h>
@@ -25,10 +25,12 @@ Model::Model(const arch::ModelConfig& config, const ModelOptions& options)
 
 namespace {
 
-// On a GPU, with own kernels and graphs where they may be used.
+// Makes a reference model on a GPU, with the project's CUDA kernels and with graphs if the options
+// and the build allow them.
 std::unique_ptr<Model> make_on_gpu(const ModelKind& kind, const arch::ModelConfig& config,
                                    ModelOptions options) {
-  c10::impl::VirtualGuardImpl(options.device.type()).setDevice(options.device);  // for launches
+  // kernels launch on the current device
+  c10::impl::VirtualGuardImpl(options.device.type()).setDevice(options.device);
   const bool wide = options.precision == Precision::fp64, possible = !wide && has_gpu_kernels();
   if (options.kernels == Kernels::fused && !possible)
     throw usage_error("{}", has_gpu_kernels() ? "own CUDA kernels know no fp64"
@@ -69,7 +71,8 @@ std::unique_ptr<Model> make_model(const arch::ModelConfig& config, const ModelOp
 }
 
 at::Tensor to_device(const data::Batch& batch, at::Device device) {
-  // Pinned memory is copied while the GPU works; LibTorch keeps it until that is done.
+  // The copy from pinned memory runs while the GPU works. LibTorch keeps that memory until it is
+  // done.
   const bool pinned = device.is_cuda();
   at::Tensor host =
       at::empty({batch.rows, batch.length + 1}, at::TensorOptions(at::kLong).pinned_memory(pinned));

@@ -1,4 +1,4 @@
-// The table of running models: one line per architecture.
+// Declares the table of model implementations, with one line per architecture.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,5 @@
-// Laying tensors out in flat buffers and copying them in and out.
+// Lays tensors out in flat buffers, groups them into segments for the optimizer, and copies them
+// between host and device.
 #include "model/param_buffer.h"
 
 #include <ATen/core/grad_mode.h>
@@ -26,7 +27,7 @@ bool joins(const Segment& before, const Segment& next) {
          before.decay_scale == next.decay_scale && before.eps_scale == next.eps_scale;
 }
 
-// A region of a tensor with this many columns; whole rows are one run.
+// Returns a region of a tensor with this many columns. A region of whole rows is one run.
 Segment part_of(const Segment& whole, const state::AgedRegion& region, std::int64_t columns) {
   Segment part = whole;
   part.offset += region.row * columns + region.column;
@@ -41,7 +42,7 @@ Segment part_of(const Segment& whole, const state::AgedRegion& region, std::int6
   return part;
 }
 
-// One segment for each region, or the whole tensor if it has none.
+// Returns one segment for each region, or the whole tensor if it has no regions.
 std::vector<Segment> parts_of(const Segment& whole, const std::vector<state::AgedRegion>& regions,
                               std::int64_t columns) {
   if (regions.empty()) return {whole};
@@ -50,7 +51,8 @@ std::vector<Segment> parts_of(const Segment& whole, const std::vector<state::Age
   return parts;
 }
 
-// Adds a tensor's parts. A tensor of one part joins what lies before it if both are treated alike.
+// Adds a tensor's parts. A tensor with a single part is merged into the segment before it if the
+// optimizer treats both the same.
 void append(const std::vector<Segment>& parts, std::vector<Segment>& segments) {
   if (parts.size() == 1 && !segments.empty() && joins(segments.back(), parts.front())) {
     segments.back().count += parts.front().count;

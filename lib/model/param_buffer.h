@@ -1,4 +1,15 @@
-// The running weights: one flat buffer each for weights, gradients and both Adam moments.
+// Stores the parameters of a running model in four flat buffers: weights, gradients, and the two
+// moments of Adam.
+//
+// Layout: tensors that decay come first, then the others, each group in the order of the table. As
+// a result,
+// - query, key and value of a layer are adjacent, so that packed_view gives one product's weight;
+// - adjacent tensors that the optimizer treats the same are one Segment, so a step is few passes;
+// - the gradient norm, and the exchange between ranks, work on one array.
+//
+// Invariant: segments() covers every element once, and so do matrices() and other_segments()
+// together. A growth leaves some tensors with moments of several ages (state/tensor_history.h);
+// each rectangle of one age is a segment of its own.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -11,29 +22,29 @@
 
 namespace stagedtrain::model {
 
-// Numbers of equal optimizer treatment: `rows` runs of `count` in the flat buffers, `stride` from
-// one run's begin to the next. Whole tensors that lie side by side are one run.
+// A set of elements that the optimizer treats the same: `rows` runs of `count` elements in the flat
+// buffers. The starts of two runs are `stride` apart. Adjacent whole tensors form one run.
 struct Segment {
   std::int64_t offset = 0, count = 0, rows = 1, stride = 0;
   bool decays = false;
-  bool frozen = false;  // never trained in this stage
-  bool idle = false;    // did not run in this step: the optimizer leaves it as it is
+  bool frozen = false;  // not trained in this stage
+  bool idle = false;    // its layer did not run in this step, so the optimizer skips it
   state::MomentAge age;
   double lr_scale = 1, decay_scale = 1, eps_scale = 1;
 };
 
 // A matrix of the blocks (arch::is_muon_matrix), which an optimizer may treat as a whole. Its parts
-// cover it once; their offsets are in the flat buffers, and their scales are the matrix's own.
+// cover it exactly once. Their offsets count from the start of the flat buffers, and they all have
+// the scales of the matrix.
 struct Matrix {
   std::int64_t offset = 0, rows = 0, columns = 0;
-  bool frozen = false, idle = false;  // as a Segment's
+  bool frozen = false, idle = false;  // as in Segment
   double lr_scale = 1, eps_scale = 1;
   std::vector<Segment> parts;
 };
 
-// All four buffers are 1-D, of the master type (float32 or float64), on one device. Layout: tensors
-// that decay first, then the others, each in table order, so that query, key and value of a layer
-// form one packed matrix, and the optimizer needs few passes. Views share the buffers' memory.
+// All buffers are 1-D, of the master type (float32 or float64), and on one device. Views share
+// their memory.
 class ParamBuffer {
  public:
   ParamBuffer(const arch::ParamTable& table, at::ScalarType master, at::Device device);
@@ -43,45 +54,46 @@ class ParamBuffer {
   at::Tensor& grads() { return grads_; }
   at::Tensor& exp_avg() { return exp_avg_; }
   at::Tensor& exp_avg_sq() { return exp_avg_sq_; }
-  // All tensors; the matrices of the blocks; and all but these.
+  // The segments of all tensors, the matrices of the blocks, and the segments of all other tensors.
   const std::vector<Segment>& segments() const { return segments_; }
   const std::vector<Matrix>& matrices() const { return matrices_; }
   const std::vector<Segment>& other_segments() const { return other_segments_; }
 
-  // The weights in bfloat16, of the same layout, for models that compute with those; undefined
-  // where keep_copy was not called. Who changes the weights brings it up to date.
+  // A bfloat16 copy of the weights with the same layout, for models that compute in bfloat16. It is
+  // undefined unless keep_copy was called. Whoever changes the weights must update it.
   const at::Tensor& copy() const { return copy_; }
   void keep_copy();
   void update_copy();
 
   std::int64_t offset(std::size_t index) const { return offsets_[index]; }
-  // A view of tensor index within any flat buffer of this layout, in the tensor's shape.
+  // Returns a view of tensor `index` in any flat buffer of this layout, in the tensor's shape.
   at::Tensor view(const at::Tensor& flat, std::size_t index) const;
-  // The named tensors, seen as one with their rows one after another. Requires that they lie side
-  // by side and are equal but for their rows.
+  // Returns a view of several tensors as one, with the rows of each after those of the one before.
+  // Requires that they are adjacent and have equal shapes except for the number of rows.
   at::Tensor packed_view(const at::Tensor& flat, const std::vector<std::string>& names) const;
   at::Tensor view(const at::Tensor& flat, const std::string& name) const;
 
   at::Tensor& of(state::Kind kind);
-  // One tensor's bytes from host memory, of the master type.
+  // Copies one tensor from host memory. bytes must have the master type.
   void set(state::Kind kind, std::size_t index, std::span<const std::byte> bytes);
-  // One tensor's bytes in host memory: the buffer's own on a CPU, else a copy in room. Valid until
-  // the buffer or room changes.
+  // Returns one tensor in host memory: the buffer's own memory on a CPU, else a copy in room. The
+  // bytes are valid until the buffer or room changes.
   std::span<const std::byte> get(state::Kind kind, std::size_t index, at::Tensor& room);
-  // How the optimizer is to treat each tensor of the table. Those that came in before
-  // train_from_generation are frozen: models need not compute their gradients. Those of idle_layers
-  // (empty: none; else one entry for each layer) did not run in the step at hand.
+  // Sets how the optimizer treats each tensor of the table. Tensors whose generation is below
+  // train_from_generation are frozen, and models need not compute their gradients. Tensors of
+  // idle_layers (empty, or one entry for each layer) did not run in the current step.
   void set_histories(const std::vector<state::TensorHistory>& histories,
                      std::int64_t train_from_generation = 0,
                      const std::vector<bool>& idle_layers = {});
-  // Which tensors of the table are frozen.
+  // Whether each tensor of the table is frozen.
   const std::vector<bool>& frozen() const { return frozen_; }
 
-  // Whether the optimizer may use own CUDA kernels on these buffers.
+  // Whether the optimizer may use the project's CUDA kernels on these buffers.
   bool own_cuda() const { return own_cuda_; }
   void set_own_cuda(bool own) { own_cuda_ = own; }
 
-  // Copies between host state and device. load takes the histories too.
+  // Copy all tensors between a state on the host and the device. load also takes the histories, and
+  // sets the gradients to zero.
   void load(const state::TrainingState& from);
   void store(state::TrainingState& to) const;
 
@@ -92,7 +104,7 @@ class ParamBuffer {
   at::Tensor weights_, grads_, exp_avg_, exp_avg_sq_, copy_;
   std::vector<Segment> segments_, other_segments_;
   std::vector<Matrix> matrices_;
-  std::vector<bool> frozen_;  // by index of the table
+  std::vector<bool> frozen_;  // by table index
   bool own_cuda_ = false;
 };
 

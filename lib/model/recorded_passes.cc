@@ -1,4 +1,16 @@
-// Which passes are recorded, and whether a graph may be trusted.
+// Decides which passes are recorded as a graph, and checks every graph before it is used.
+//
+// A pass consists of hundreds of small kernels, whose launches a graph replaces by one. A graph
+// repeats the same work on the same memory. It reads its tokens from r.tokens and writes its loss
+// to r.loss; scale is fixed, so passes with another scale or shape need a graph of their own.
+//
+// The check: record a pass with all tokens zero, run a plain pass on the batch, negate its
+// gradients, and replay the graph on the batch, which adds its own. What is left in the buffer is
+// the difference of the two, so no second gradient buffer is needed for the comparison. Recording
+// with other tokens than the batch's exposes a graph that does not read its input. The gradients
+// that were there before the check are restored from a copy.
+//
+// Invariant: if recording or the check fails, the results of the run are those of plain passes.
 #include "model/recorded_passes.h"
 
 #include <ATen/core/grad_mode.h>
@@ -12,9 +24,11 @@
 namespace stagedtrain::model {
 namespace {
 
-// Passes of a shape before it is recorded: shapes of a ramp never are.
+// The number of plain passes of a shape before it is recorded. Shapes of a batch-size ramp change
+// too often to reach it.
 constexpr std::int64_t kPlainPasses = 3;
-// Whole micro-batches, and the rest of a batch. Each graph keeps its activations.
+// One shape for full micro-batches, and one for the rest of a batch. Each graph keeps its
+// activations.
 constexpr std::size_t kMostShapes = 2;
 
 double largest(const at::Tensor& x) {
@@ -54,7 +68,7 @@ RecordedPasses::Recording& RecordedPasses::recording_of(const at::Tensor& tokens
   return recordings_.back();
 }
 
-// Leaves the gradients as they were.
+// Records a graph and compares it with a plain pass. Leaves the gradients as they were.
 bool RecordedPasses::record(Recording& r, const at::Tensor& tokens_BS, const Pass& pass) {
   const at::NoGradGuard no_grad;
   at::Tensor before;
@@ -62,7 +76,7 @@ bool RecordedPasses::record(Recording& r, const at::Tensor& tokens_BS, const Pas
     before = grads_.clone();
     const double difference = difference_of(r, tokens_BS, pass);
     grads_.copy_(before);
-    const bool agrees = difference <= allowed_;  // not if it is no number
+    const bool agrees = difference <= allowed_;  // false for NaN
     if (agrees) {
       fmt::print(stderr,
                  "passes of {} x {} tokens run as one graph: {:.2g} apart, {:.2g} allowed\n",
@@ -80,8 +94,7 @@ bool RecordedPasses::record(Recording& r, const at::Tensor& tokens_BS, const Pas
   }
 }
 
-// Records, and takes the plain pass from the replayed one: with one buffer of gradients. Other
-// tokens are recorded than replayed, so that a graph that does not read them shows.
+// Records a graph and returns how far its loss and gradients are from those of a plain pass.
 double RecordedPasses::difference_of(Recording& r, const at::Tensor& tokens_BS, const Pass& pass) {
   r.loss = at::zeros_like(pass(tokens_BS, r.scale));
   r.graph = make_(tokens_BS.device());
@@ -93,7 +106,7 @@ double RecordedPasses::difference_of(Recording& r, const at::Tensor& tokens_BS, 
   grads_.neg_();
   const double replayed = replay(r, tokens_BS).item<double>();
   const double of_loss = std::abs(replayed - loss), of_gradients = largest(grads_) / scale;
-  return of_loss + of_gradients;  // no number if either is none
+  return of_loss + of_gradients;  // NaN if either is NaN
 }
 
 at::Tensor RecordedPasses::replay(Recording& r, const at::Tensor& tokens_BS) {

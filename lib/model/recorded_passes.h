@@ -1,5 +1,4 @@
-// Training passes by a graph of device work that was recorded once: one launch in place of
-// hundreds.
+// Runs training passes as recorded graphs of device work: one launch instead of hundreds.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -11,42 +10,42 @@
 
 namespace stagedtrain::model {
 
-// Device work on fixed memory, recorded to run again.
+// Work on fixed device memory that is recorded once and can be replayed.
 class DeviceGraph {
  public:
   virtual ~DeviceGraph() = default;
-  // Runs work once to warm up, then records what it would do, without doing it. Throws c10::Error
-  // where that cannot be; the device works on.
+  // Runs work once to warm up, then records it without executing it. Throws c10::Error if it cannot
+  // be recorded; the device remains usable.
   virtual void record(const std::function<void()>& work) = 0;
   virtual void replay() = 0;
 };
 using MakeGraph = std::function<std::unique_ptr<DeviceGraph>(at::Device)>;
 
-// Graphs of CUDA; empty where this build has none.
+// Returns a maker of CUDA graphs, or an empty function if this build has none.
 MakeGraph cuda_graphs();
 
-// Runs passes of one model, those of a shape that comes often by a graph. A graph is used only
-// after its replay gave the same loss and gradients as the plain pass, on the batch at hand; the
-// first that fails in this, or in being recorded, is the last: a warning, and all passes run
-// plainly.
+// Runs the passes of one model, and replays a graph for shapes that recur. A graph is used only if
+// its replay reproduced the loss and the gradients of a plain pass on the current batch. After the
+// first failure of this check or of recording, it prints a warning and runs all passes without
+// graphs.
 class RecordedPasses {
  public:
-  // Adds scale times the gradients of a batch to the buffer and returns the loss; waits for no
-  // result of the device and asks for nothing random.
+  // Adds scale times the gradients of a batch to the gradient buffer and returns the loss. Must
+  // neither wait for the device nor draw random numbers.
   using Pass = std::function<at::Tensor(const at::Tensor& tokens_BS, double scale)>;
-  // make: may be empty. grads: what passes add to. allowed: the largest difference of a loss, or
-  // of a gradient relative to the largest.
+  // make may be empty. grads is the buffer that passes add to. allowed bounds the sum of the
+  // differences of the loss and of the gradients, the latter relative to the largest gradient.
   RecordedPasses(MakeGraph make, at::Tensor grads, double allowed);
 
-  // pass(tokens_BS, scale), perhaps by a graph.
+  // Runs pass(tokens_BS, scale), as a graph if there is one.
   at::Tensor run(const at::Tensor& tokens_BS, double scale, const Pass& pass);
-  // Drops the graphs: passes are another work from now on.
+  // Drops all graphs. To be called when passes change.
   void forget() { recordings_.clear(); }
 
  private:
   struct Recording {
     double scale;
-    at::Tensor tokens, loss;  // what the graph reads and writes
+    at::Tensor tokens, loss;  // the graph's input and output
     std::int64_t passes = 0;
     std::unique_ptr<DeviceGraph> graph;
   };
@@ -58,7 +57,7 @@ class RecordedPasses {
   MakeGraph make_;
   at::Tensor grads_;
   double allowed_;
-  std::vector<Recording> recordings_;  // the last used stands last
+  std::vector<Recording> recordings_;  // the most recently used is last
 };
 
 }  // namespace stagedtrain::model

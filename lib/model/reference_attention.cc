@@ -1,4 +1,4 @@
-// Rotation, groups, attention.
+// Implements causal attention with grouped queries and rotary embedding in ATen operators.
 #include "model/reference_attention.h"
 
 #include <cmath>
@@ -9,8 +9,8 @@
 namespace stagedtrain::model {
 namespace {
 
-// In the tables' type: in bfloat16 an angle would lose most of its digits.
-// The first token is at this place.
+// Rotates queries and keys, the first of which are at position `place`. It computes in the tables'
+// type, because in bfloat16 the rotation would lose most of its digits.
 at::Tensor rotated(const at::Tensor& x_BHTD, const RotaryTables& tables, std::int64_t place) {
   const std::int64_t length = x_BHTD.size(2), entries = tables.cos.size(1), half = entries / 2;
   const std::int64_t rest = x_BHTD.size(3) - entries;
@@ -22,9 +22,9 @@ at::Tensor rotated(const at::Tensor& x_BHTD, const RotaryTables& tables, std::in
   return rest == 0 ? y : at::cat({y, x_BHTD.narrow(3, entries, rest)}, 3);
 }
 
-// Queries of all heads, then keys, normalised. With a norm for each head they stay in `wide`, so
-// that they are rounded only once, after the rotation. (In bfloat16, Qwen 3's gradients are closer to
-// exact ones so, OLMo 2's are not.)
+// Normalizes the queries of all heads, and then the keys. With a norm for each head they stay in
+// `wide`, so that they are rounded only once, after the rotation. (In bfloat16, this brings Qwen
+// 3's gradients closer to the exact ones, but not OLMo 2's.)
 at::Tensor normed(const at::Tensor& raw_BTX, const arch::ModelConfig& config,
                   const HeadNormGains& norms, at::ScalarType wide) {
   const bool each = arch::block_style(config).head_norms == arch::HeadNorms::each;
@@ -40,7 +40,7 @@ at::Tensor normed(const at::Tensor& raw_BTX, const arch::ModelConfig& config,
   return each ? both : both.to(raw_BTX.scalar_type());
 }
 
-// Each of the kv_heads once for every query head that reads it.
+// Repeats each of the kv_heads for every query head that reads it.
 at::Tensor for_queries(const at::Tensor& x_BKTD, std::int64_t heads) {
   const std::int64_t groups = x_BKTD.size(1);
   if (groups == heads) return x_BKTD;
@@ -49,7 +49,7 @@ at::Tensor for_queries(const at::Tensor& x_BKTD, std::int64_t heads) {
       .reshape({x_BKTD.size(0), heads, x_BKTD.size(2), x_BKTD.size(3)});
 }
 
-// Heads of a packed projection, normalised and rotated. Legend: H heads, K kv_heads.
+// The heads of a packed projection, normalized and rotated. Shapes: H heads, K kv_heads.
 struct Heads {
   at::Tensor query_BHTD, key_BKTD, value_BKTD;
 };
@@ -71,8 +71,8 @@ Heads heads_of(const at::Tensor& qkv_BTX, const arch::ModelConfig& config,
           by_head(qkv_BTX.narrow(2, turned, groups * config.value_dim), groups, config.value_dim)};
 }
 
-// One query per head. The queries of a group are a matrix, so that its keys are read once and never
-// copied. Sums and softmax in float32 at least.
+// Computes the attention of one new token. The queries of a group form a matrix (G groups of R
+// queries), so its keys are read once and never copied. Scores and softmax are in float32 or wider.
 at::Tensor attend_one(const at::Tensor& query_H1D, const KeyValueCache::Seen& seen) {
   const at::ScalarType type = query_H1D.scalar_type();
   const at::ScalarType wide = type == at::kBFloat16 ? at::kFloat : type;
@@ -120,7 +120,7 @@ at::Tensor attend_on(const at::Tensor& qkv_1TX, const arch::ModelConfig& config,
   const KeyValueCache::Seen seen = cache.append(layer, x.key_BKTD[0], x.value_BKTD[0]);
   if (length == 1)
     return attend_one(x.query_BHTD[0], seen).view({1, 1, config.heads * config.value_dim});
-  // A new token sees all that were there, and of the new ones those up to itself.
+  // A new token attends to all cached tokens, and to the new ones up to itself.
   at::Tensor mask_TS;
   if (place > 0)
     mask_TS = at::ones({length, place + length}, qkv_1TX.options().dtype(at::kBool)).tril(place);

@@ -1,4 +1,5 @@
-// Causal attention by ATen operators, with grouped queries and, where asked for, rotary positions.
+// Declares causal attention with grouped queries, optional norms of queries and keys, and an
+// optional rotary embedding, in ATen operators.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -8,31 +9,34 @@
 
 namespace stagedtrain::model {
 
-// Cosines and sines of the rotation at every position of the context, [context, entries that turn],
-// each half of the columns the same. Computed in float64 and rounded once.
+// Cosines and sines of the rotary angles at every position, [context, n] for n rotated dimensions.
+// The two halves of the columns are equal. Computed in float64 and rounded once.
 struct RotaryTables {
-  RotaryTables() = default;  // nothing turns
+  RotaryTables() = default;  // no rotation
   RotaryTables(const arch::ModelConfig& config, at::TensorOptions like);
   at::Tensor cos, sin;
 };
 
-// Gains of the RMSNorms of queries and of keys: of one head, or of all heads. Undefined: no norms.
+// Gains of the RMSNorms of queries and keys, either of one head or of all heads. Undefined: no
+// norms.
 struct HeadNormGains {
   at::Tensor query, key;
 };
 
-// qkv_BTX: queries of all heads, then keys, then values of all kv_heads, head by head. Returns
-// [B, T, heads x head_dim]. With tables of n columns, dimension i of a query or key turns with
-// i + n / 2; those from n on stay.
+// qkv_BTX holds the queries of all heads, then the keys and then the values of all kv_heads, head
+// by head. Returns [B, T, heads x value_dim]. With tables of n columns, dimension i < n / 2 of a
+// query or key is rotated together with dimension i + n / 2, and dimensions from n on are not
+// rotated.
 at::Tensor attend(const at::Tensor& qkv_BTX, const arch::ModelConfig& config,
                   const RotaryTables& rotary = {}, const HeadNormGains& norms = {});
 
-// The same for one row that goes on from what the cache holds of this layer; adds to it.
+// Does the same for one sequence that continues after the tokens in the cache, and adds its keys
+// and values to the cache.
 at::Tensor attend_on(const at::Tensor& qkv_1TX, const arch::ModelConfig& config,
                      const RotaryTables& rotary, const HeadNormGains& norms, std::size_t layer,
                      KeyValueCache& cache);
 
-// RMSNorm over the last axis, its statistics in `wide`.
+// RMSNorm over the last axis, with statistics in `wide`.
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& gain, double eps, at::ScalarType wide);
 
 }  // namespace stagedtrain::model

@@ -1,5 +1,15 @@
-// Tokens are put in the order of their experts, so that each expert sees one matrix and every sum
-// has a fixed order: no scattered additions.
+// Computes a mixture of experts by sorting tokens by expert.
+//
+// Each token appears k times, once for each of its experts. A stable argsort of the chosen experts
+// puts the N x k copies in the order of the experts, so that each expert reads one contiguous
+// matrix. The inverse permutation brings the outputs back to [N, k, C], and a sum over k weighted
+// by the gates mixes them:  y[n] = sum over j of gates[n, j] * expert(chosen[n, j], x[n]).
+//
+// Adding each expert's outputs to its tokens by scattered additions would need no inverse
+// permutation, but these additions have no fixed order. Here every sum has a fixed order.
+//
+// The number of tokens of each expert is read on the host, so a pass waits for the device once per
+// layer. That is one reason why passes with experts are not recorded as CUDA graphs.
 #include "model/reference_experts.h"
 
 #include <vector>

@@ -1,17 +1,17 @@
-// Factors from the two models' sizes.
+// Computes the mask's factors from the sizes of the two models.
 #include "model/reference_mask.h"
 
 namespace stagedtrain::model {
 namespace {
 
-// 1 below `old`, `visible` from there on.
+// Returns 1 for indices below `old`, and `visible` from there on.
 at::Tensor step_at(std::int64_t old, std::int64_t size, double visible) {
   at::Tensor factors = at::ones({size}, at::kDouble);
   factors.narrow(0, old, size - old).fill_(visible);
   return factors;
 }
 
-// New heads stand behind the old ones, new queries of a group behind its old ones (head_growth.h).
+// New heads come after the old ones, and new queries of a group after its old ones (head_growth.h).
 at::Tensor head_factors(const arch::ModelConfig& config, const ModelMask& mask) {
   const arch::ModelConfig& old = mask.old;
   const std::int64_t group = config.heads / config.kv_heads, old_group = old.heads / old.kv_heads;

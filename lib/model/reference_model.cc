@@ -1,4 +1,4 @@
-// Losses and their gradients by autograd.
+// Computes losses and their gradients with ATen and autograd.
 #include "model/reference_model.h"
 
 #include <algorithm>
@@ -33,7 +33,8 @@ at::Tensor ReferenceModel::leaf(const std::vector<std::string>& names) const {
   return leaf;
 }
 
-// Autograd then makes no gradient of a frozen tensor, and no pass below the lowest that is trained.
+// Turns gradients off for leaves whose tensors are all frozen, and on for the others. Autograd then
+// stops at the lowest trained tensor.
 void ReferenceModel::leave_out_frozen() {
   if (frozen_ == params_.frozen()) return;
   frozen_ = params_.frozen();
@@ -61,7 +62,7 @@ std::vector<std::string> feed_forward_prefixes(const arch::ModelConfig& config) 
   return prefixes;
 }
 
-// Logits [.., V] in the master type for features [.., C].
+// Returns the logits [.., V] in the master type for features [.., C].
 at::Tensor ReferenceModel::scores(const at::Tensor& features) const {
   const at::Tensor logits = at::linear(features, head_);
   const at::Tensor scores = mixed() ? logits.to(at::kFloat) : logits;

@@ -1,5 +1,5 @@
-// What all models by ATen operators and autograd share: leaves over the flat buffers, the head, the
-// losses. An architecture adds its layers.
+// Provides what all ATen models share: leaves over the flat buffers, the head, and the losses. An
+// architecture adds its layers.
 #pragma once
 
 #include <ATen/core/grad_mode.h>
@@ -13,12 +13,12 @@
 
 namespace stagedtrain::model {
 
-// One way through the layers. Legend: B rows, T length, C width, V vocab.
+// The settings of one pass through the layers. Shapes: B rows, T length, C width, V vocab.
 struct ReferencePass {
   double dropout = 0;
-  RouterLoads* loads = nullptr;  // of all layers, or null: not asked for
-  const arch::StepWork* work = nullptr;  // of a training pass, or null: the whole model
-  KeyValueCache* cache = nullptr;  // of the one row that is read on, or null: rows from their start
+  RouterLoads* loads = nullptr;          // sums over all layers; null: not needed
+  const arch::StepWork* work = nullptr;  // of a training pass; null: the whole model
+  KeyValueCache* cache = nullptr;  // of the one sequence being decoded; null: all rows start at 0
 
   std::int64_t first_place() const { return cache ? cache->length() : 0; }
 
@@ -33,7 +33,8 @@ struct ReferencePass {
   }
 };
 
-// "mlp.", or "mlp.experts.E." for each expert: where a block's feed-forwards have their tensors.
+// Returns the prefixes of the feed-forwards' tensor names in a block: "mlp.", or "mlp.experts.E."
+// for each expert.
 std::vector<std::string> feed_forward_prefixes(const arch::ModelConfig& config);
 
 class ReferenceModel : public Model {
@@ -44,35 +45,36 @@ class ReferenceModel : public Model {
                                std::uint64_t random_seed) override;
   at::Tensor row_losses(const at::Tensor& tokens_BS) override;
   at::Tensor logits(const at::Tensor& tokens_BT) override;
-  // Decoder::read, which see.
+  // Implements Decoder::read.
   at::Tensor read(const at::Tensor& tokens_T, std::int64_t last, KeyValueCache& cache) const;
 
  protected:
   ReferenceModel(const arch::ModelConfig& config, const ModelOptions& options);
-  // The output of the final norm, [B, T, C].
+  // Returns the output of the final norm, [B, T, C].
   virtual at::Tensor features(const at::Tensor& tokens_BT, const ReferencePass& pass) const = 0;
 
-  // A leaf over the compute buffer whose gradient accumulates in place in the gradient buffer;
-  // several names: tensors side by side as one.
+  // Returns a leaf over the compute buffer, whose gradient accumulates in place in the gradient
+  // buffer. Several names make one leaf of adjacent tensors.
   at::Tensor leaf(const std::vector<std::string>& names) const;
   at::Tensor leaf(int layer, const std::string& key) const;
-  // What a layer adds to the residual stream: times its scale, behind the mask if there is one.
+  // Applies the layer's branch scale and the mask to what it adds to the residual stream.
   at::Tensor added(const at::Tensor& y_BTC, std::size_t layer, const ReferencePass& pass) const {
     const double factor =
         mask_.of_layer(static_cast<std::int64_t>(layer)) * pass.branch_scale(layer);
     return ReferenceMask::over(factor == 1 ? y_BTC : y_BTC * factor, mask_.residual_C);
   }
-  // One block of a pass; where options().recompute says so, it is made again in the backward.
+  // Runs one block of a pass. With Recompute::blocks the backward pass recomputes it, unless no
+  // input needs a gradient: autograd would then never reach the node that recomputes.
   Stream through(const ReferencePass& pass, const BlockBody& block, const Stream& in) const {
     const bool wanted = in.x.requires_grad() || (in.branch.defined() && in.branch.requires_grad());
     const bool again =
         options_.recompute == Recompute::blocks && at::GradMode::is_enabled() && wanted;
     return again ? run_again_later(block, in, pass.dropout > 0) : block(in);
   }
-  // Query, key and value of a layer's attention. kind: "weight" or "bias".
+  // Query, key and value of a layer's attention as one leaf. kind: "weight" or "bias".
   at::Tensor qkv_leaf(int layer, const std::string& kind) const;
 
-  // Block has feed_forwards, one or as many as experts, and their router.
+  // Block has a member feed_forwards, with one element or as many as experts, and a router.
   template <class Block>
   at::Tensor feed_forward(const at::Tensor& x_BTC, const Block& block,
                           const ReferencePass& pass) const {
@@ -87,7 +89,8 @@ class ReferenceModel : public Model {
 
  private:
   bool mixed() const { return options_.precision == Precision::bf16; }
-  // Whether a pass is the same work every time: nothing random, no sizes that depend on numbers.
+  // A pass can be recorded if it does the same work every time: nothing is random, and no size
+  // depends on the data.
   bool can_be_recorded() const {
     return options_.dropout == 0 && config_.experts == 0 && !mask_.active() && work_.is_whole();
   }
@@ -97,16 +100,16 @@ class ReferenceModel : public Model {
 
   struct Leaf {
     at::Tensor leaf;
-    std::vector<std::size_t> tensors;  // of the table
+    std::vector<std::size_t> tensors;  // table indices
   };
   at::Tensor compute_, compute_grads_;
   mutable std::vector<Leaf> leaves_;
-  std::vector<bool> frozen_;  // that leaves_ leave out
+  std::vector<bool> frozen_;  // the frozen tensors when leaves_ were last updated
   RecordedPasses recorded_;
 
  protected:
   const BlockOps& ops_;
-  at::Tensor token_, head_;  // after the buffers that they are views of
+  at::Tensor token_, head_;  // declared after the buffers that they view
   ReferenceMask mask_;
 };
 

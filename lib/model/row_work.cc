@@ -1,4 +1,4 @@
-// How many chunks, which pieces: measured choices, see bench/README.md.
+// Chooses how the work on rows is cut into chunks and pieces, by measurements (bench/README.md).
 #include "model/row_work.h"
 
 #include <ATen/Parallel.h>
@@ -6,19 +6,21 @@
 namespace stagedtrain::model {
 namespace {
 
-constexpr std::int64_t kWide = 400'000;  // weights larger than this leave the cache too soon
-// Of a chunk: a whole number of every processor's tiles; what it leaves fits the second-level
-// cache. It does not depend on the number of threads, and so no sum over rows does.
+constexpr std::int64_t kWide = 400'000;  // in floats; larger weights do not stay in the cache
+// The rows of a chunk: a multiple of the tile height on every processor, and small enough that a
+// chunk's results fit into the second-level cache. Since it does not depend on the number of
+// threads, neither does the order of any sum over rows.
 constexpr std::int64_t kChunkRows = 96;
 constexpr std::int64_t kGrain = kernels::kPackGrain;
 
-// A piece of a weight that is packed at once, and fits the second-level cache; and the rows that
-// pay for packing it.
+// The size of a piece of a weight that is packed at once, which fits into the second-level cache,
+// and the least number of rows for which packing it is worthwhile.
 constexpr std::int64_t kPieceDepth = 1024, kPieceColumns = 64, kPieceRows = 96;
 
 std::int64_t parts_of(std::int64_t size, std::int64_t part) { return (size + part - 1) / part; }
 
-// Parts of the other side, so that every worker has two units.
+// Returns into how many parts to cut the other dimension so that every worker gets about two units.
+// Parts have a size of at least `smallest`.
 std::int64_t other_parts(std::int64_t parts, std::int64_t size, std::int64_t smallest) {
   return std::clamp<std::int64_t>(parts_of(2 * num_workers(), parts), 1,
                                   std::max<std::int64_t>(1, size / smallest));
@@ -30,7 +32,7 @@ kernels::Factor piece_of(const Weight& w, std::int64_t p, std::int64_t column) {
           f.transposed};
 }
 
-// Some rows of some columns of a product whose weight is not packed yet.
+// Multiplies a range of rows by a range of columns of a weight that is not packed yet.
 void multiply_piece(const Weight& w, const kernels::PackedProduct& product, Range rows,
                     Range columns, float* scratch) {
   for (std::int64_t first = 0; first < w.depth; first += kPieceDepth) {

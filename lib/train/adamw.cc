@@ -1,4 +1,4 @@
-// AdamW by our kernels on the CPU in fp32 and on a GPU, by ATen elsewhere.
+// Runs AdamW with the project's kernels on a CPU in fp32 and on a GPU, and with ATen elsewhere.
 #include "train/adamw.h"
 
 #include <ATen/Parallel.h>
@@ -19,7 +19,7 @@ bool own_kernels(model::ParamBuffer& params) {
   return params.weights().is_cpu() && params.weights().scalar_type() == at::kFloat;
 }
 
-// One step's constants for one segment.
+// Returns the constants of one step for one segment.
 kernels::AdamWStep constants_of(const model::Segment& s, const AdamWOptions& o, double lr,
                                 std::int64_t step, double gradient_factor) {
   const auto age = static_cast<double>(step - s.age.start);
@@ -50,7 +50,8 @@ void step_by_kernel(model::ParamBuffer& params, const model::Segment& s,
   });
 }
 
-// The formula of kernels/adamw.h in whole-tensor operations: for parts that are not contiguous.
+// Computes the formula of kernels/adamw.h in whole-tensor operations, for segments that are not
+// contiguous.
 void step_by_operations(model::ParamBuffer& params, const model::Segment& s,
                         const kernels::AdamWStep& c) {
   at::Tensor w = part_of(params.weights(), s), g = part_of(params.grads(), s),
@@ -85,8 +86,8 @@ void step_by_aten(model::ParamBuffer& params, const model::Segment& s, const ker
   gradient.zero_();
 }
 
-// What a segment's squared gradients count in the norm: under exact dynamics a grown tensor counts
-// as the smaller one did.
+// The factor of a segment's squared gradients in the norm. Under exact dynamics, a grown tensor
+// then contributes as much as the smaller one did.
 double norm_weight(const model::Segment& s) { return s.lr_scale / s.eps_scale; }
 
 bool all_count_alike(model::ParamBuffer& params) {
@@ -95,10 +96,10 @@ bool all_count_alike(model::ParamBuffer& params) {
   return true;
 }
 
-// What of a segment lies within a range, in at most three segments.
+// Adds the part of a segment that lies within a range, as at most three segments.
 void add_cut(const model::Segment& s, const dist::Range& range, std::vector<model::Segment>& cut) {
   const std::int64_t stride = std::max(s.stride, s.count);
-  const auto first_row = [&](std::int64_t behind) {  // that ends behind this element
+  const auto first_row = [&](std::int64_t behind) {  // the first row that ends after this element
     const std::int64_t before = behind - s.offset - s.count;
     return before < 0 ? 0 : std::min(s.rows, before / stride + 1);
   };
@@ -115,7 +116,7 @@ void add_cut(const model::Segment& s, const dist::Range& range, std::vector<mode
     const std::int64_t at = s.offset + row * stride;
     if (at >= range.end) break;
     if (range.begin <= at && at + s.count <= range.end) {
-      // Rows between the first and the last that lie in the range are whole.
+      // Add all rows up to the last one that ends within the range as one segment.
       const std::int64_t end = std::min(s.rows, (range.end - s.offset - s.count) / stride + 1);
       add(0, s.count, row, end - row);
       row = end - 1;

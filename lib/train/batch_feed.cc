@@ -1,4 +1,5 @@
-// A stream of its own for copies, and events that the step waits for.
+// Copies batches on a CUDA stream of its own. The step waits for an event that marks the end of the
+// copy.
 #include "train/batch_feed.h"
 
 #include <c10/core/StreamGuard.h>
@@ -37,7 +38,8 @@ DeviceBatch BatchFeed::take(const BatchShape& shape) {
   if (prepared_->copied) {
     const c10::Stream stream = c10::impl::VirtualGuardImpl(device_.type()).getStream(device_);
     prepared_->copied->block(stream);
-    prepared_->batch.tokens_BS.record_stream(stream);  // its memory is the step's until that ends
+    // keeps its memory until the step's work is done
+    prepared_->batch.tokens_BS.record_stream(stream);
   }
   const DeviceBatch batch = std::move(prepared_->batch);
   prepared_.reset();

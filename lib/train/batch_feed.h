@@ -1,4 +1,4 @@
-// Batches on the device: while a step runs, the next one's is read and copied.
+// Provides batches on the device. The next batch is read and copied while a step runs.
 #pragma once
 
 #include <c10/core/Event.h>
@@ -12,42 +12,42 @@
 namespace stagedtrain::train {
 
 struct BatchShape {
-  std::int64_t sequences = 0, length = 0;  // as BatchStream::next takes them
+  std::int64_t sequences = 0, length = 0;  // as in BatchStream::next
   bool operator==(const BatchShape&) const = default;
 };
 
 struct DeviceBatch {
   at::Tensor tokens_BS;   // int64, [rows, length + 1], on the device
-  std::int64_t next = 0;  // the index of the first sequence after it
+  std::int64_t next = 0;  // index of the first sequence after this batch
   std::int64_t rows() const { return tokens_BS.size(0); }
   std::int64_t length() const { return tokens_BS.size(1) - 1; }
 };
 
 class BatchFeed {
  public:
-  // check is called after every read, before the batch is used. It throws if the file no longer
-  // holds what it held, so that no step is ever made on other tokens.
+  // check is called after every read, before the batch is used. It must throw if the token file has
+  // changed, so that no step uses other tokens than the run's.
   BatchFeed(data::BatchStream stream, at::Device device, std::function<void()> check);
 
-  // The batch after the last one taken; at once if it was prepared. Throws as BatchStream::next and
-  // as check do.
+  // Returns the next batch, without a wait if it was prepared. Throws what BatchStream::next and
+  // check throw.
   DeviceBatch take(const BatchShape& shape);
-  // Reads the batch that the next call of take will ask for. On a GPU it is copied from pinned
-  // memory beside whatever work the device has. Throws as BatchStream::next.
+  // Reads the batch that the next call of take will return. On a GPU, it is copied from pinned
+  // memory while the device does other work. Throws what BatchStream::next and check throw.
   void prepare(const BatchShape& shape);
 
  private:
   struct Prepared {
     BatchShape shape;
     DeviceBatch batch;
-    std::optional<c10::Event> copied;  // on a GPU
+    std::optional<c10::Event> copied;  // only on a GPU
   };
   DeviceBatch read(const BatchShape& shape);
 
   data::BatchStream stream_;
   at::Device device_;
   std::function<void()> check_;
-  std::optional<c10::Stream> side_;  // copies, on a GPU
+  std::optional<c10::Stream> side_;  // for copies, only on a GPU
   std::optional<Prepared> prepared_;
 };
 

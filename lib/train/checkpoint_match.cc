@@ -1,4 +1,19 @@
-// Comparing what a checkpoint says of itself with a plan.
+// Decides whether a checkpoint can have come from a run of this plan.
+//
+// Valid checksums prove that a file is undamaged. They do not prove that it belongs to this run: it
+// may be of another one, or made by hand. So the header is compared with the plan:
+// - stage, model, precision and seed are those of the plan;
+// - every earlier stage took at least one step, and this one no more than its length, unless that
+//   was changed;
+// - a stage is done only after its last step, unless `until` or a changed length ended it earlier;
+// - data.index is the number of sequences that so many steps read, including the batch-size ramp;
+// - tokens and FLOPs are between those of the cheapest and of the most expensive stage so far, as
+// far
+//   as the plan knows them;
+// - a mask can only follow a growth;
+// - the recorded schedule has the same values, except for keys that a run may change.
+//
+// No tensor is read, so a run can refuse a file before it loads gigabytes.
 #include "train/checkpoint_match.h"
 
 #include <algorithm>
@@ -16,7 +31,7 @@ namespace {
 constexpr std::int64_t kMaxSteps = 1'000'000'000;
 constexpr double kMaxTokens = 1e18;
 
-// Text of a file, quoted and without control characters.
+// Returns text of a file in quotes, shortened, with control characters escaped.
 std::string in_quotes(const std::string& text) {
   const std::string shown = text.size() > 60 ? text.substr(0, 60) + "..." : text;
   return Json(shown).dump(-1, ' ', true, Json::error_handler_t::replace);
@@ -75,7 +90,7 @@ class Comparison {
           dtype_name(dtype));
   }
 
-  // Every stage before this one took at least one step.
+  // Every earlier stage took at least one step.
   void compare_steps() {
     const std::int64_t before = progress_.step - progress_.stage_step;
     const bool first = progress_.stage_index == 0;
@@ -89,7 +104,7 @@ class Comparison {
           grouped(stage_->steps));
   }
 
-  // A stage ends at its last step, unless `until` ended it or its length was changed since.
+  // A stage ends at its last step, unless `until` ended it or its length has been changed since.
   void compare_end() {
     if (progress_.stage_done && progress_.stage_step < stage_->steps && !stage_->until_loss &&
         !stage_->until_slope && !length_was_changed(header_, plan_))
@@ -99,14 +114,15 @@ class Comparison {
       say("it says that it never grew, and stage {} begins with a growth", stage_->name);
   }
 
-  // FLOPs of the steps so far, at the cheapest and at the dearest that any stage makes them.
+  // FLOPs must lie between the steps so far at the price of the cheapest and of the most expensive
+  // stage.
   void compare_flops() {
     double least = std::numeric_limits<double>::infinity(), most = 0;
     double least_of_steps = least, most_of_steps = 0;  // of the optimizer
     for (std::int64_t i = 0; i <= progress_.stage_index; ++i) {
       const plan::StagePlan& stage = plan_.stages[static_cast<std::size_t>(i)];
       const arch::ModelConfig& model = stage.model;
-      // Of how little a step may run of a stage with a policy, or trains of one, nothing is said.
+      // A layer policy, or training only new layers, has no lower bound on its FLOPs.
       const bool whole = !stage.train_only_new && !plan::layer_policy(stage);
       least = whole ? std::min(least, arch::flops_per_token(model, 1)) : 0;
       most = std::max(most, arch::flops_per_token(model, model.context));
@@ -134,7 +150,7 @@ class Comparison {
       most = std::max(most, context);
     }
     const double count = static_cast<double>(sequences);
-    // What the run of the checkpoint `from` cost counts too, and only that file knows it.
+    // With `from`, the tokens of that checkpoint's run count too, and only its file knows them.
     const double highest =
         plan_.schedule.from.empty() ? count * static_cast<double>(most) : kMaxTokens;
     const double tokens = static_cast<double>(progress_.tokens);
@@ -144,7 +160,7 @@ class Comparison {
     if (!std::isfinite(progress_.flops) || !(progress_.seconds >= 0) ||
         !std::isfinite(progress_.seconds))
       say("it says {} FLOPs and {} seconds", progress_.flops, progress_.seconds);
-    else if (plan_.schedule.from.empty())  // else only that file knows what its run cost
+    else if (plan_.schedule.from.empty())  // with `from`, only that file knows what its run cost
       compare_flops();
   }
 
@@ -163,8 +179,8 @@ class Comparison {
     return false;
   }
 
-  // The models were compared as such; the files' names do not matter, and neither does how many
-  // sequences go through the model at once.
+  // Models are compared in compare_stage. Paths of data, the micro-batch and recomputation do not
+  // change what is trained.
   bool matters(const schedule::Difference& one) const {
     if (one.is_length() || one.is_model() || comes_later(one.stage())) return false;
     for (const char* key : {"data.", "batch.micro", "batch.recompute"})
@@ -204,7 +220,7 @@ bool length_was_changed(const state::StateHeader& header, const plan::RunPlan& p
          schedule::key_differences(plan::resolved_yaml(plan), header.run.schedule))
       if (one.is_length() && one.stage() == header.progress.stage) return true;
   } catch (const Error&) {
-    // Whatever is recorded there, it is no length.
+    // The recorded schedule cannot be read, so no length is known.
   }
   return false;
 }

@@ -1,4 +1,4 @@
-// Whether a checkpoint belongs to a schedule.
+// Decides whether a checkpoint belongs to a run of a schedule.
 #pragma once
 
 #include <string>
@@ -9,14 +9,13 @@
 
 namespace stagedtrain::train {
 
-// What speaks against going on with this state under this plan, in words; empty if the state can
-// have come out of a run of it. A file whose checksums hold may still be of another run, or made by
-// hand: this is the one place that compares stage, model, precision, seed, place in the data,
-// counts of steps and tokens, mask and recorded schedule with the plan. Lengths of stages, and all
-// keys of stages that come later, may differ: --replan changes them. Costs no tensor.
+// Returns the reasons against continuing from this state under this plan, as text. Empty if the
+// state can have come from a run of the plan. Compares stage, model, precision, seed, position in
+// the data, counts of steps, tokens and FLOPs, mask, and the recorded schedule. Lengths of stages,
+// and all keys of later stages, may differ, because --replan changes them. Reads no tensor.
 std::vector<std::string> mismatches(const state::StateHeader& header, const plan::RunPlan& plan);
 
-// Whether the state's stage was given another length than the plan gives it now.
+// Returns whether the length of the state's stage has changed since the state was saved.
 bool length_was_changed(const state::StateHeader& header, const plan::RunPlan& plan);
 
 }  // namespace stagedtrain::train

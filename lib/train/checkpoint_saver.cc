@@ -1,4 +1,4 @@
-// Copying a state into the room kept for it, and the thread that writes it.
+// Copies a state into buffers that are kept for it, and writes the copy on a thread.
 #include "train/checkpoint_saver.h"
 
 #include <ATen/Parallel.h>
@@ -20,7 +20,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Memory that can be had without pushing out anybody; a lot where nobody says.
+// Returns the memory that is available without swapping, or a very large number if that is unknown.
 std::uint64_t free_memory() {
   std::ifstream info("/proc/meminfo");
   for (std::string key, rest; info >> key && std::getline(info, rest);)
@@ -38,15 +38,15 @@ void make_room(state::TrainingState& state, const state::StateHeader& header) {
   for (const state::Kind kind : state::kKinds)
     for (const arch::ParamSpec& spec : arch::param_table(header.model)) {
       state::HostTensor& tensor = state.of(kind).emplace_back(header.dtype, spec.shape());
-      // Pages that were touched cost nothing when training stands still.
+      // Touch every page now, so that page faults do not lengthen the pause of training.
       for (std::size_t i = 0; i < tensor.byte_size(); i += 4096) tensor.bytes()[i] = std::byte{1};
     }
 }
 
-// Copies a tensor; returns whether all its numbers are finite. Each part is checked while it is in
-// the cache, so the check costs no further pass over memory.
+// Copies a tensor and returns whether all its numbers are finite. Each part is checked while it is
+// in the cache, so the check needs no further pass over memory.
 bool copy_finite(std::span<const std::byte> from, std::span<std::byte> to, state::DType dtype) {
-  constexpr std::int64_t kPart = 1 << 15;  // bytes, a multiple of every type's size
+  constexpr std::int64_t kPart = 1 << 15;  // in bytes; a multiple of every type's size
   const auto size = static_cast<std::int64_t>(from.size());
   std::atomic<bool> finite = true;
   at::parallel_for(0, (size + kPart - 1) / kPart, 32, [&](std::int64_t begin, std::int64_t end) {
@@ -75,12 +75,12 @@ void CheckpointSaver::prepare(const state::StateHeader& header) {
     try {
       make_room(copy_, header);
     } catch (const std::bad_alloc&) {
-      copy_ = {};  // the first save will ask again
+      copy_ = {};  // the first save will try again
     }
   });
 }
 
-// What a thread left is read only after its end.
+// Waits for the thread. Its results may be read only after that.
 void CheckpointSaver::join() {
   if (thread_.joinable()) thread_.join();
   if (!std::exchange(under_way_, false)) return;
@@ -129,7 +129,7 @@ void CheckpointSaver::start(const Path& file, LiveState& live, std::function<voi
   under_way_ = true;
   current_.stood_still = seconds_since(start);
   thread_ = try_thread([this, first] { write(first); });
-  if (!thread_.joinable()) write(first);  // no thread can be had: training waits
+  if (!thread_.joinable()) write(first);  // no thread is available, so training waits
 }
 
 void CheckpointSaver::save(const Path& file, LiveState& live, const std::function<void()>& first) {

@@ -1,5 +1,5 @@
-// Checkpoints on the way: training goes on as soon as the state is copied; the copy is written
-// meanwhile.
+// Saves checkpoints during training. Training pauses only while the state is copied; a thread
+// writes the copy.
 #pragma once
 
 #include <atomic>
@@ -12,39 +12,40 @@
 
 namespace stagedtrain::train {
 
-// One checkpoint that is in its place.
+// A checkpoint whose file is complete.
 struct SavedCheckpoint {
   Path file;
-  state::Progress progress;  // of the state that it holds
+  state::Progress progress;  // of the saved state
   std::uint64_t bytes = 0;
-  // Seconds that training stood still for it (waiting for the one before, copying), and that
-  // writing took, from the copy to the file in its place.
+  // Seconds that training paused (waiting for the previous save, and copying), and seconds from the
+  // copy to the complete file.
   double stood_still = 0, writing = 0;
 };
 
-// Keeps room for a copy of the state, 12 bytes a parameter (24 in fp64), from the first save to its
-// own end. Where that is more than half of the memory that is free, there is no copy, and training
-// stands still until the file is there. Used from one thread.
+// Keeps a copy of the state, 12 bytes for each parameter (24 in fp64), from the first save on. If
+// that is more than half of the available memory, it makes no copy, and training pauses until the
+// file is written. For one thread.
 class CheckpointSaver {
  public:
   CheckpointSaver() = default;
-  // Waits for a file being written.
+  // Waits for a file that is being written.
   ~CheckpointSaver() = default;
   CheckpointSaver(const CheckpointSaver&) = delete;
   CheckpointSaver& operator=(const CheckpointSaver&) = delete;
 
-  // Makes the room ahead, on a thread, for states like this one.
+  // Allocates the copy for states like this one ahead of the first save, on a thread.
   void prepare(const state::StateHeader& header);
-  // Begins to save; the state may change when this returns. Waits for the save before. `first` runs
-  // before anything is written, on the writing thread. Throws Error(diverged), and writes nothing,
-  // if a number of the state is not finite: looked for while the state is copied.
+  // Starts a save. The state may change as soon as this returns. Waits for the previous save.
+  // `first` runs on the writing thread, before anything is written. Throws Error(diverged), and
+  // writes nothing, if the state has a number that is not finite. Throws the Error of a previous
+  // save that failed.
   void start(const Path& file, LiveState& live, std::function<void()> first = {});
-  // Saves before it returns, without a copy. Throws as start does.
+  // Saves without a copy, and returns when the file is complete. Throws as start() does.
   void save(const Path& file, LiveState& live, const std::function<void()>& first = {});
-  // The checkpoints that were completed since the last call, oldest first. Throws the Error of one
-  // that failed, as save() and start() do for the one before.
+  // Returns the checkpoints that were completed since the last call, oldest first. Throws the Error
+  // of a save that failed.
   std::vector<SavedCheckpoint> completed();
-  // The same after all are completed.
+  // Waits for the current save, and then returns what completed() returns.
   std::vector<SavedCheckpoint> wait();
 
  private:
@@ -57,8 +58,8 @@ class CheckpointSaver {
   std::vector<SavedCheckpoint> completed_;
   std::exception_ptr failure_;
   bool under_way_ = false;
-  std::atomic<bool> done_ = false;  // the writing thread came to its end
-  std::jthread thread_;             // writes, or makes room
+  std::atomic<bool> done_ = false;  // the writing thread is done
+  std::jthread thread_;             // writes a checkpoint, or allocates the copy
 };
 
 }  // namespace stagedtrain::train

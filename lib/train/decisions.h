@@ -1,4 +1,4 @@
-// The decisions of the training loop, as free functions of numbers.
+// Defines the decisions of the training loop as functions of numbers.
 #pragma once
 
 #include <cmath>
@@ -6,16 +6,16 @@
 
 namespace stagedtrain::train {
 
-// Whether something that happens every `every` steps (0: never) happens after `step` steps.
+// Returns whether something that happens every `every` steps (0: never) is due after `step` steps.
 inline bool is_due(std::int64_t step, std::int64_t every) { return every > 0 && step % every == 0; }
 
-// What gradients are multiplied by so that their norm is at most clip (0: no clipping).
+// Returns the factor that limits a gradient norm to clip (0: no clipping).
 inline double clip_factor(double norm, double clip) {
   return clip > 0 && norm > clip ? clip / (norm + 1e-6) : 1.0;
 }
 
-// A running mean and variance with exponential forgetting, for z-scores: plain numbers, so that
-// they can live in a checkpoint.
+// A running mean and variance with exponential decay, for z-scores. Plain numbers, because
+// checkpoints store them.
 struct RunningStats {
   double mean = 0, variance = 0;
   bool started() const { return mean != 0 || variance != 0; }
@@ -31,7 +31,8 @@ struct RunningStats {
   }
 };
 
-// A loss or gradient norm that is not a number, or a loss far above its running mean.
+// Returns whether the loss or the gradient norm is not finite, or the loss exceeds its running mean
+// by more than `rise`.
 inline bool diverged(double loss, double norm, const RunningStats& losses, double rise) {
   return !std::isfinite(loss) || !std::isfinite(norm) ||
          (losses.started() && loss > losses.mean + rise);

@@ -1,4 +1,5 @@
-// The module's door: calls come in, results go out, LibTorch's exceptions become Errors.
+// Implements the functions that the executable calls in the LibTorch module, and turns LibTorch's
+// exceptions into Errors.
 #include "train/engine.h"
 
 #include <c10/util/Exception.h>
@@ -22,7 +23,7 @@ namespace {
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
-// LibTorch says "out of memory" on a GPU, "can't allocate memory" on a CPU.
+// LibTorch reports "out of memory" on a GPU and "can't allocate memory" on a CPU.
 Error translated(const std::string& what) {
   const bool memory = what.find("out of memory") != std::string::npos ||
                       what.find("can't allocate memory") != std::string::npos;
@@ -46,7 +47,7 @@ auto at_door(F f) {
   }
 }
 
-// A checkpoint, ready to be scored, in the precision that it was kept in.
+// Loads a checkpoint for scoring, in the precision in which it was saved.
 LiveState open_checkpoint(const Path& path, const DeviceRequest& device) {
   const state::DType dtype = state::CheckpointReader(path).header().dtype;
   const auto precision =
@@ -54,7 +55,7 @@ LiveState open_checkpoint(const Path& path, const DeviceRequest& device) {
   return load_live(path, model_options(device, precision));
 }
 
-// Before the weights are loaded, which may take long.
+// Runs before the weights are loaded, which can take long.
 void check_tokenizer(const Path& checkpoint, const data::TokenFile& file) {
   data::require_same_tokenizer(file.path().string(), file.info().tokenizer, checkpoint.string(),
                                state::CheckpointReader(checkpoint).header().run.tokenizer);
@@ -72,7 +73,8 @@ eval::EvalReport score(const Path& path, LiveState& live,
     throw make_error(ErrorKind::diverged,
                      "{}: its loss on {} is {}, expected a finite number: weights of the "
                      "checkpoint are not finite, or too large",
-                     path.string(), file->path().string(), std::abs(report.loss))  // not "-nan"
+                     // prints "nan", not "-nan"
+                     path.string(), file->path().string(), std::abs(report.loss))
         .with_hint(
             "'stagedtrain show CHECKPOINT --tensors' lists the weights that are not finite; "
             "choose an earlier checkpoint of the run");
@@ -84,7 +86,7 @@ EvalResult evaluate(const EvalRequest& request) {
     const auto file = std::make_shared<const data::TokenFile>(request.data);
     check_tokenizer(request.checkpoint, *file);
     LiveState live = open_checkpoint(request.checkpoint, request.device);
-    file->check_vocab(live.header.model.vocab);  // its checksum too
+    file->check_vocab(live.header.model.vocab);  // also verifies the file's checksum
     const eval::EvalReport report =
         score(request.checkpoint, live, file, request.tokens, request.rows);
     const data::TokenFileInfo& info = file->info();
@@ -101,7 +103,7 @@ EvalResult evaluate(const EvalRequest& request) {
   });
 }
 
-// The checkpoint's tokenizer, or the one that was given; null if neither is known.
+// Returns the checkpoint's tokenizer, or the given one, or null if neither is known.
 std::unique_ptr<const data::Tokenizer> tokenizer_of(const Path& path, const std::string& given,
                                                     const std::string& recorded) {
   const std::string checkpoint = path.string();
@@ -114,8 +116,8 @@ std::unique_ptr<const data::Tokenizer> tokenizer_of(const Path& path, const std:
   return given.empty() ? nullptr : data::Tokenizer::from_spec(given, "--tokenizer");
 }
 
-// Fused CPU kernels keep no keys and values for the next token: where they were not asked for by
-// name, the others serve.
+// Selects the reference kernels on a CPU unless fused ones were asked for by name: only the
+// reference has a key-value cache.
 DeviceRequest for_decoding(DeviceRequest device) {
   if (device.kernels == "auto" && model::parse_device(device.device).is_cpu())
     device.kernels = "reference";
@@ -130,7 +132,7 @@ SampleUnit sample(const SampleRequest& request,
         tokenizer_of(request.checkpoint, request.tokenizer, live.header.run.tokenizer),
         live.header.model.vocab);
     const std::vector<std::int64_t> prompt = text.begin(request.prompt);
-    bool begun = false;  // the prompt is printed with the first token: refusals come before it
+    bool begun = false;  // the prompt is printed with the first token, after all checks have passed
     eval::sample(*live.model, prompt,
                  {request.tokens, request.temperature, request.top_k, request.seed},
                  [&](std::int64_t id) {

@@ -1,4 +1,4 @@
-// The door to the upper floor: what the executable calls in the module that it loads on demand.
+// Declares the interface between the executable and the LibTorch module, which it loads on demand.
 // This header includes no LibTorch.
 #pragma once
 
@@ -23,25 +23,25 @@ struct RunRequest {
   Path out;
   std::string stage;  // one stage only; empty: all
   bool fresh = false;
-  bool replan = false;  // stages that have not ended may have other lengths (run_folder.h)
-  bool extend = false;  // the run has ended and its last stage is to be longer
-  bool tensorboard = false;  // event files in out/tensorboard
-  std::optional<Path> branch_of;  // checkpoint of a shorter run, to go on from with its progress
+  bool replan = false;       // stages that have not ended may change their lengths (run_folder.h)
+  bool extend = false;       // the run has ended, and its last stage becomes longer
+  bool tensorboard = false;  // write event files to out/tensorboard
+  std::optional<Path> branch_of;  // a shorter run's checkpoint to continue, with its progress
   DeviceRequest device;
 };
 
-// Where a stage ended. Totals count from the first step of the run.
+// The end of a stage. Totals count from the first step of the run.
 struct StageResult {
   std::string name;
-  state::Progress progress;             // step 0: neither the log nor a checkpoint says
+  state::Progress progress;             // step 0: neither the log nor a checkpoint has it
   double loss = 0, standard_error = 0;  // on the validation windows, nats per token; NaN: unknown
-  Path checkpoint;                      // empty: is no longer there
+  Path checkpoint;                      // empty: no longer there
   bool is_known() const { return progress.step > 0; }
 };
 struct RunResult {
-  std::vector<StageResult> stages;  // those that have ended, now or in an earlier call
+  std::vector<StageResult> stages;  // that have ended, now or in an earlier call
   bool done = false;                // the last stage of the schedule has ended
-  double bits_per_byte = 0;         // of the last stage; 0: the length of the text is unknown
+  double bits_per_byte = 0;         // of the last stage; 0: the size of the text is unknown
 };
 
 struct EvalRequest {
@@ -51,18 +51,18 @@ struct EvalRequest {
   DeviceRequest device;
 };
 struct EvalResult {
-  double loss = 0, standard_error = 0;       // NaN: the error of a single window is unknown
-  double perplexity = 0, bits_per_byte = 0;  // 0 bits: unknown
+  double loss = 0, standard_error = 0;       // NaN for a single window
+  double perplexity = 0, bits_per_byte = 0;  // bits_per_byte 0: unknown
   bool lossy = false;  // the tokenizer drops part of the text that bits_per_byte counts
   std::int64_t windows = 0, tokens = 0;
   double seconds = 0;
-  std::string taken_for, warning;  // what the file says of itself: data::TokenFileInfo
+  std::string taken_for, warning;  // as in data::TokenFileInfo
 };
 
 struct SampleRequest {
   Path checkpoint;
-  std::string prompt;     // empty: the model begins by itself
-  std::string tokenizer;  // a spec (data/tokenizer.h), where the checkpoint does not record one
+  std::string prompt;     // empty: the model starts by itself
+  std::string tokenizer;  // a spec (data/tokenizer.h), if the checkpoint records none
   std::int64_t tokens = 0, top_k = 0;
   double temperature = 0.8;
   std::uint64_t seed = 1;
@@ -73,10 +73,10 @@ enum class SampleUnit { text, ids };
 
 struct TaskRequest {
   Path checkpoint, file;
-  std::string tokenizer;  // as of SampleRequest
+  std::string tokenizer;  // as in SampleRequest
   DeviceRequest device;
 };
-// What eval::TaskReport says. Shares have a standard error, NaN for a single example.
+// The values of eval::TaskReport. Standard errors are NaN for a single example.
 struct TaskResult {
   std::int64_t choices = 0, last_words = 0;
   double acc = 0, acc_stderr = 0, acc_norm = 0, acc_norm_stderr = 0;  // of multiple choice
@@ -95,14 +95,16 @@ struct VerifyResult {
   std::int64_t tokens = 0;
 };
 
-// What a stage costs on this machine: a few optimizer steps of its model on made-up tokens.
+// Measures the cost of a stage on this machine: a few optimizer steps of its model on random
+// tokens.
 struct MeasureRequest {
-  std::int64_t steps = 20;   // that count, after two that warm up
-  double most_seconds = 60;  // a stage stops sooner after so long, with at least 3 steps
+  std::int64_t steps = 20;   // timed steps, after a warm-up
+  double most_seconds = 60;  // a stage stops earlier after this long, with at least 3 steps
   DeviceRequest device;
 };
 
-// A stamp of what crosses the door: an executable and a module of different builds differ in it.
+// A stamp of the types in this interface. An executable and a module of different builds usually
+// differ in it.
 constexpr std::uint64_t door_stamp() {
   std::uint64_t stamp = 1;
   for (const std::uint64_t size :
@@ -115,22 +117,23 @@ constexpr std::uint64_t door_stamp() {
   return stamp;
 }
 
-// Each throws Error. emit gets pieces of text as they are generated.
+// Every function reports errors as an exception of type Error.
 struct Engine {
   std::uint64_t stamp;  // door_stamp() of the module's build; read before anything else
   RunResult (*run)(const plan::RunPlan&, const RunRequest&);
   EvalResult (*evaluate)(const EvalRequest&);
-  // emit gets the prompt first, once everything about the request is known to be right. ids where
-  // no tokenizer is known: then prompt and sample are numbers (train/sample_text.h).
+  // emit receives pieces of text as they are generated. The first is the prompt, once all of the
+  // request has been checked. Without a known tokenizer the result is ids, and prompt and sample
+  // are numbers (train/sample_text.h).
   SampleUnit (*sample)(const SampleRequest&, const std::function<void(const std::string&)>& emit);
   TaskResult (*score_tasks)(const TaskRequest&);
   VerifyResult (*verify)(const VerifyRequest&);
-  // One for each stage, in order. tell gets a stage's name when it begins.
+  // Returns one measurement for each stage, in order. tell receives a stage's name when it begins.
   std::vector<plan::Measurement> (*measure)(const plan::RunPlan&, const MeasureRequest&,
                                             const std::function<void(const std::string&)>& tell);
 };
 
 }  // namespace stagedtrain::train
 
-// The module's one exported name.
+// The only name that the module exports.
 extern "C" const stagedtrain::train::Engine* stagedtrain_engine();

@@ -1,4 +1,5 @@
-// Passes, leaves of passes, and their sums in the order of the tree.
+// Computes the gradient of a step: passes over micro-batches, their leaves, and the sum of the
+// leaves in the order of the tree.
 #include "train/gradients.h"
 
 #include <ATen/core/grad_mode.h>
@@ -13,12 +14,12 @@ struct StepGradient::Step {
   const at::Tensor& tokens_BS;
   const GradientPasses& options;
   std::int64_t rows, passes, leaves;
-  std::vector<at::Tensor> losses;  // of leaves; undefined where another rank has it
+  std::vector<at::Tensor> losses;  // of leaves; undefined for those of other ranks
 };
 
 namespace {
 
-// Sums of losses in the order that gradients are added in.
+// Adds losses in the same order as gradients.
 at::Tensor sum_of(const std::vector<at::Tensor>& losses, const dist::Range& node) {
   if (node.size() == 1) return losses[static_cast<std::size_t>(node.begin)];
   const std::int64_t middle = dist::middle_of(node);
@@ -27,7 +28,8 @@ at::Tensor sum_of(const std::vector<at::Tensor>& losses, const dist::Range& node
 
 }  // namespace
 
-// The passes of a leaf are added by the products that make them.
+// Runs the passes of a leaf. Each pass adds its gradients to the model's buffer, so the passes of
+// one leaf need no buffers of their own. Returns the leaf's share of the mean loss.
 at::Tensor StepGradient::leaf(Step& step, std::int64_t leaf) {
   const CounterRng seeds(step.options.seed, hash_name("dropout"));
   const dist::Range passes = dist::part_of(step.passes, leaf, step.leaves);
@@ -59,7 +61,7 @@ at::Tensor StepGradient::set_aside(const at::Tensor& grads) {
   return kept;
 }
 
-// The model's gradients, zero before, become the node's.
+// Replaces the model's gradients, which must be zero, by those of the node.
 at::Tensor StepGradient::node(Step& step, const dist::Range& node) {
   if (node.size() == 1) {
     step.losses[static_cast<std::size_t>(node.begin)] = leaf(step, node.begin);

@@ -1,4 +1,5 @@
-// The gradient of one optimizer step, in passes over micro-batches, on one rank or several.
+// Computes the gradient of one optimizer step, in passes over micro-batches, on one or several
+// ranks.
 #pragma once
 
 #include <optional>
@@ -9,7 +10,8 @@
 
 namespace stagedtrain::train {
 
-// rows: of a pass. seed and step decide the dropout. work: what each pass runs; empty: all.
+// rows is the size of a pass. seed and step determine the dropout masks. work is what each pass
+// runs; empty: the whole model.
 struct GradientPasses {
   std::int64_t rows = 1;
   std::uint64_t seed = 0;
@@ -17,23 +19,24 @@ struct GradientPasses {
   std::vector<arch::StepWork> work = {};
 };
 
-// On a CPU the order of sums does not depend on the number of ranks (dist/sum_order.h), for which
-// it keeps buffers for partial sums from step to step: as many flat gradients as the tree is deep
-// (none for one pass, 1 for two, 2 for up to four, 3 for more). On a GPU, where memory is scarce
-// and NCCL keeps no order either, every rank adds up its passes one after the other.
+// On a CPU the order of additions does not depend on the number of ranks (dist/sum_order.h). This
+// takes buffers for partial sums, which are kept between steps: as many flat gradients as the tree
+// is deep (0 for one pass, 1 for two, 2 for up to four, 3 for more). On a GPU memory is scarce, and
+// NCCL keeps no order either, so each rank adds its passes one after the other.
 class StepGradient {
  public:
-  // ranks must outlive it.
+  // ranks must outlive this object.
   explicit StepGradient(dist::Ranks& ranks) : ranks_(ranks) {}
 
-  // Returns the mean loss of the batch, float64; alone, on the device, without waiting for it. The
-  // model's gradients, zero before, become the batch's, the same to the bit on every rank: this
-  // rank makes the passes that are its share. own_only: only in the parts that exchange().own()
-  // names. Polls for a stop request between passes and throws Error(interrupted), leaving part of
-  // a gradient.
+  // Runs this rank's share of the passes. Replaces the model's gradients, which must be zero, by
+  // those of the batch, with the same bits on every rank. If own_only is set, they are valid only
+  // in the parts that exchange_of(model).own() lists. Returns the mean loss of the batch in
+  // float64. On a single rank the loss is on the device, and the call does not wait for it. Polls
+  // for a stop request between passes and then throws Error(interrupted), leaving a part of the
+  // gradient.
   at::Tensor add_up(model::Model& model, const at::Tensor& tokens_BS, const GradientPasses& passes,
                     bool own_only = false);
-  // Who owns what of the model's flat buffers.
+  // Returns the exchange that says which rank owns which part of the model's flat buffers.
   dist::FlatExchange& exchange_of(model::Model& model);
 
  private:

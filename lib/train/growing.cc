@@ -1,4 +1,4 @@
-// Growing between stages.
+// Grows the state of a run from one stage into the next.
 #include "train/growing.h"
 
 #include <chrono>
@@ -11,7 +11,7 @@
 namespace stagedtrain::train {
 namespace {
 
-// Mean loss on one batch of the validation windows, the same before and after.
+// Returns the mean loss on one batch of validation windows, the same before and after the growth.
 double batch_loss(const RunContext& run, LiveState& live) {
   const arch::ModelConfig& model = live.header.model;
   const data::EvaluationSet set(run.data.validation, model.context, model.vocab,
@@ -49,7 +49,7 @@ void tell(RunContext& run, const plan::StagePlan& stage, const state::Progress& 
       grouped(stage.params.total), recipe.asked(), before, after, after - before));
 }
 
-// The stage's recipe, with the paths of states that this run made.
+// Returns the stage's recipe with full paths to the states that this run has saved.
 grow::GrowthRecipe recipe_in(const RunContext& run, const plan::StagePlan& stage) {
   grow::GrowthRecipe recipe = *stage.growth;
   for (grow::GrowthStep& step : recipe.steps)
@@ -69,7 +69,7 @@ LiveState grow_into(RunContext& run, LiveState from, std::size_t index) {
   LiveState grown = grow_live(
       recipe_in(run, stage), std::move(from), "stages/" + source.filename().string(),
       run.ranks.from_first(run.ranks.first() ? state::CheckpointReader(source).identity() : ""));
-  run.ranks.barrier();  // a stop request waits until all have the larger state
+  run.ranks.barrier();  // a stop request waits until all ranks have the larger state
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   enter_stage(stage, index, grown.header.progress);
   tell(run, stage, grown.header.progress, before, batch_loss(run, grown), seconds.count());

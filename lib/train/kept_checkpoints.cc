@@ -1,4 +1,4 @@
-// Files that wait for the next step, and those that are good.
+// Tracks which checkpoints still wait for the next step to confirm them.
 #include "train/kept_checkpoints.h"
 
 namespace stagedtrain::train {

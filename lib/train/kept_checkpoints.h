@@ -1,4 +1,4 @@
-// Which checkpoints of a run are known to be good, and which go when newer ones are there.
+// Decides which checkpoints of a run are known to be good, and which may be removed.
 #pragma once
 
 #include <set>
@@ -10,21 +10,21 @@
 
 namespace stagedtrain::train {
 
-// A checkpoint holds finite numbers, but whether its state still trains shows only in the next
-// step: an update that was far too large gives finite weights and a loss that is not. So a file
-// that was saved waits until a step from its state came out well. Until then it is not the last
-// good one, and nothing older is removed for it.
+// Every saved number is finite, but only the next step shows whether the state still trains: an
+// update that was far too large yields finite weights and an infinite loss. So a new file waits
+// until a step from its state has succeeded. Until then it does not count as the last good
+// checkpoint, and no older one is removed for it.
 class KeptCheckpoints {
  public:
   KeptCheckpoints(const RunFolder& folder, std::int64_t keep) : folder_(folder), keep_(keep) {}
-  // The run went on from this file, which was read whole.
+  // To be called when the run continues from this file, which was read as a whole.
   void went_on_from(const Path& file);
   void saved(const SavedCheckpoint& checkpoint);
-  // A run that has taken so many steps without diverging: what was saved before is good. Removes
-  // step files beyond the newest `keep` that are good.
+  // To be called after `step` steps without divergence: files saved before that step are good.
+  // Removes step files beyond the newest `keep` good ones.
   void came_to(std::int64_t step);
-  // The run diverged: gives the files whose states it diverged from the ending .diverged. Returns
-  // their new names.
+  // To be called when the run diverged. Adds the suffix .diverged to the files that are still
+  // waiting, and returns their new names.
   std::vector<Path> set_aside_diverged();
   // Empty if there is none.
   const Path& last_good() const { return last_good_; }

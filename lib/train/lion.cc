@@ -1,4 +1,4 @@
-// Lion in whole-tensor operations.
+// Implements Lion in whole-tensor operations.
 #include "train/lion.h"
 
 #include "train/segment_views.h"

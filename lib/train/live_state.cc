@@ -1,4 +1,4 @@
-// Tensors between files, host and device, one at a time.
+// Moves the tensors of a training state between checkpoints, host and device, one at a time.
 #include "train/live_state.h"
 
 #include <algorithm>
@@ -27,8 +27,8 @@ LiveState make_live(state::StateHeader header, const model::ModelOptions& asked)
 
 }  // namespace
 
-// The lineage keeps the operators as they were read, so the recipe can be made again, and the state
-// need not hold one more model.
+// The lineage stores the operators as they were written. The recipe can be made from them again, so
+// the state need not store one more model.
 arch::ModelConfig model_before_mask(const state::StateHeader& header) {
   const auto refused = [](const std::string& found) {
     return input_error("mask: rises, but the newest growth of the lineage is {}, expected one that "

@@ -1,4 +1,12 @@
-// A training state on the device: everything that a checkpoint holds, in a form that runs.
+// Defines a training state on the device: everything that a checkpoint holds, as a model that runs.
+//
+// Loading, saving and growing move one tensor at a time between file, host and device, so they
+// never hold a second copy of a whole state. A growth holds the smaller and the larger state until
+// it ends.
+//
+// Invariant: header and model belong together. The model's parameters are the tensors of the state,
+// the header holds everything else, and the model's mask and histories follow the header. In bf16,
+// the copy of the weights is updated after tensors have been set.
 #pragma once
 
 #include <memory>
@@ -12,36 +20,38 @@
 
 namespace stagedtrain::train {
 
-// The tensors are the model's own (model->params()); the header is all the rest. Movable. Tensors
-// are read, written and grown one at a time: no second copy of the whole state is ever made.
+// The tensors are those of model->params(). The header is everything else.
 struct LiveState {
   state::StateHeader header;
   std::unique_ptr<model::Model> model;
-  model::ModelOptions options;  // as asked for; behind a mask the model has reference kernels
-  std::optional<arch::ModelConfig> before_mask;  // while a mask rises: what it does not cover
+  model::ModelOptions options;  // as asked for; under a mask the model uses reference kernels
+  // while a mask rises: the model that it leaves unchanged
+  std::optional<arch::ModelConfig> before_mask;
 };
 
-// The model that a rising mask leaves as it is: the one before the operator `mask`, which stands
-// last in the newest growth; other operators of that growth come before it and are not masked.
-// Requires header.mask.steps > 0. Throws Error(input) if the lineage tells of no such growth.
+// Returns the model that a rising mask leaves unchanged: the model before the operator `mask`,
+// which is the last operator of the newest growth. The operators before it are not masked. Requires
+// header.mask.steps > 0. Throws Error(input) if the lineage has no such growth.
 arch::ModelConfig model_before_mask(const state::StateHeader& header);
 
-// Freshly initialised weights (state::fresh), moments zero.
+// Returns freshly initialized weights (state::fresh), with zero moments. The whole state exists on
+// the host until this returns.
 LiveState fresh_live(const arch::ModelConfig& config, std::uint64_t seed,
                      const model::ModelOptions& options);
-// A checkpoint, every checksum verified. Throws Error(input) if it is bad, Error(usage) if its
-// numbers are of another type than options.precision keeps.
+// Loads a checkpoint and verifies every checksum. Throws Error(input) if the file is bad, and
+// Error(usage) if its number type is not that of options.precision.
 LiveState load_live(const Path& path, const model::ModelOptions& options);
-// Sets how much of what is behind the mask of the growth before, if there is one, shows at a step.
+// Sets the mask to its value at a step. Does nothing without a mask.
 void show_through_mask(LiveState& live, std::int64_t step);
-// Takes the mask away when it has risen to 1; the kernels may then be others.
+// Removes the mask after it has risen to 1. The model may then use other kernels. Holds a second
+// model until it returns.
 void end_mask(LiveState& live);
-// Writes a checkpoint, whole or not at all. Throws as refuse_not_finite does.
+// Writes a checkpoint, as a whole or not at all. Throws as refuse_not_finite does.
 void save_live(const Path& path, LiveState& live);
-// Throws Error(diverged) that names the state's place and the tensor.
+// Throws Error(diverged) that names stage, step and tensor.
 [[noreturn]] void refuse_not_finite(const LiveState& live, state::Kind kind, std::size_t index);
-// The larger state; the smaller one is freed at the end. source names the file it was, source_crc
-// that file's identity. Polls for a stop request.
+// Returns the larger state. The smaller one is freed when this returns. source names the file of
+// the smaller state, and source_crc is its identity. Polls for a stop request.
 LiveState grow_live(const grow::GrowthRecipe& recipe, LiveState from, const std::string& source,
                     const std::string& source_crc);
 

@@ -1,4 +1,4 @@
-// Timing steps and watching memory.
+// Times optimizer steps, and measures the peak of memory.
 #include "train/measure.h"
 
 #include <ATen/Parallel.h>
@@ -26,11 +26,12 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr std::int64_t kFewest = 3;
-// On a GPU the fourth pass is recorded (model/recorded_passes.cc).
+// On a GPU the fourth pass is recorded as a graph (model/recorded_passes.cc), which belongs to the
+// warm-up.
 std::int64_t warm_up(at::Device device) { return device.is_cpu() ? 2 : 5; }
 
-// Makes the kernel forget the highest memory of this process; where it does not, the peak is that
-// of all stages so far.
+// Resets the kernel's record of this process's peak memory. If that fails, the peak is that of all
+// stages so far.
 void forget_host_peak() { std::ofstream("/proc/self/clear_refs") << "5"; }
 double host_peak() {
   std::ifstream status("/proc/self/status");
@@ -59,7 +60,7 @@ data::Batch made_up_batch(const plan::RunPlan& plan, const arch::ModelConfig& mo
   return batch;
 }
 
-// As run_stage's step, at learning rate 0: moments move, weights stay.
+// Takes the step of run_stage at learning rate 0: moments change, weights do not.
 void take_step(const plan::RunPlan& plan, LiveState& live, StepGradient& gradient,
                Optimizer& optimizer, const data::Batch& batch, std::int64_t step) {
   const at::Tensor tokens_BS = model::to_device(batch, live.options.device);

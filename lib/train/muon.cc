@@ -1,4 +1,4 @@
-// Muon by ATen's matrix products, one matrix after another.
+// Implements Muon with ATen's matrix products, one matrix after another.
 #include "train/muon.h"
 
 #include <ATen/Parallel.h>
@@ -13,8 +13,8 @@
 namespace stagedtrain::train {
 namespace {
 
-// The polynomial a x + b x^3 + c x^5 of the singular values, and the smallest norm that is divided
-// by: Jordan's, which torch.optim.Muon has too.
+// Coefficients of the polynomial a x + b x^3 + c x^5, and the smallest norm to divide by: those of
+// Jordan, which torch.optim.Muon uses too.
 constexpr double kA = 3.4445, kB = -4.7750, kC = 2.0315, kEps = 1e-7;
 
 at::ScalarType computing_type(model::ParamBuffer& params) {
@@ -30,9 +30,9 @@ at::Tensor room_of(const at::Tensor& room, std::int64_t rows, std::int64_t colum
   return room.narrow(0, 0, rows * columns).view({rows, columns});
 }
 
-// With X of singular values s, one iteration makes them a s + b s^3 + c s^5. The Gram matrix is of
-// the shorter side: X X^T from the left, or X^T X from the right. Changes all its arguments, and
-// returns one of the first two.
+// Each iteration maps every singular value s of x to a s + b s^3 + c s^5. The Gram matrix is that
+// of the shorter side: X X^T, applied from the left, or X^T X, from the right. Overwrites all
+// arguments and returns one of the first two.
 at::Tensor orthogonalized(at::Tensor x, at::Tensor next, at::Tensor gram, at::Tensor polynomial) {
   const bool tall = x.size(0) > x.size(1);
   x.div_(at::linalg_vector_norm(x).clamp_min_(kEps));
@@ -47,9 +47,9 @@ at::Tensor orthogonalized(at::Tensor x, at::Tensor next, at::Tensor gram, at::Te
 
 }  // namespace
 
-// lr_scale is 1 / c_in and eps_scale 1 / c_out of a matrix that grew with dynamics: exact, else
-// both are 1. The update is scaled as that of the matrix before its growth, and then as the weights
-// grew. For the spectral scale the factors cancel.
+// lr_scale is 1 / c_in and eps_scale is 1 / c_out for a matrix that grew with dynamics: exact, else
+// both are 1. The update gets the scale of the matrix before its growth, times the factor that
+// makes it grow as the weights did. For the spectral scale these factors cancel.
 double muon_scale(schedule::UpdateScale scale, const model::Matrix& matrix) {
   const double out = static_cast<double>(matrix.rows), in = static_cast<double>(matrix.columns);
   if (scale == schedule::UpdateScale::spectral) return std::sqrt(out / in);
@@ -105,7 +105,7 @@ void Muon::step_matrix(model::ParamBuffer& params, const model::Matrix& matrix, 
 void Muon::step(model::ParamBuffer& params, double lr, std::int64_t step, double gradient_factor) {
   make_rooms(params);
   const auto step_some = [&](std::int64_t begin, std::int64_t end) {
-    const at::NoGradGuard no_grad;  // holds for one thread
+    const at::NoGradGuard no_grad;  // applies to one thread only
     const int thread = params.weights().is_cpu() ? at::get_thread_num() : 0;
     const Rooms& rooms = rooms_[static_cast<std::size_t>(thread)];
     for (std::int64_t i = begin; i < end; ++i) {

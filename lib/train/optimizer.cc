@@ -1,4 +1,4 @@
-// One line for each optimizer.
+// Makes the step of the optimizer that a schedule names.
 #include "train/optimizer.h"
 
 #include "base/error.h"

@@ -1,4 +1,4 @@
-// The optimizer that a schedule names.
+// Declares the optimizer that a schedule names.
 #pragma once
 
 #include <optional>
@@ -14,17 +14,17 @@ class Optimizer {
   explicit Optimizer(const schedule::Schedule& schedule);
 
   // Makes step `step`, which counts from 1. lr is the learning rate of the curve. Weights, their
-  // 16-bit copy and moments change in place; gradients are multiplied by gradient_factor first and
-  // left at zero.
+  // bfloat16 copy and moments change in place. Gradients are multiplied by gradient_factor before
+  // the step, and set to zero after it.
   void step(model::ParamBuffer& params, double lr, std::int64_t step, double gradient_factor);
 
-  // Of AdamW, alone or beside Muon.
+  // The options of AdamW, which runs alone or beside Muon.
   const AdamWOptions& adamw() const { return adamw_; }
 
  private:
   schedule::OptimizerSpec spec_;
   AdamWOptions adamw_;
-  double adamw_share_;  // of the curve's learning rate, beside Muon
+  double adamw_share_;  // AdamW's learning rate beside Muon, as a share of the curve's
   std::optional<Muon> muon_;
 };
 

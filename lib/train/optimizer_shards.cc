@@ -1,4 +1,4 @@
-// Own parts of moments, gathered where the whole is needed.
+// Steps on the parts of the moments that this rank owns, and gathers them where all are needed.
 #include "train/optimizer_shards.h"
 
 #include "base/given_back.h"

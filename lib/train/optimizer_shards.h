@@ -1,5 +1,6 @@
-// The optimizer on one rank or several; with ZeRO-1, which only AdamW allows (refuse_to_share),
-// each rank keeps the moments of its own part of the flat buffers, and makes AdamW's step there.
+// Runs the optimizer on one or several ranks, optionally with ZeRO-1: each rank then keeps the
+// moments of its own part of the flat buffers, and steps there. Only AdamW allows that
+// (refuse_to_share).
 #pragma once
 
 #include "train/gradients.h"
@@ -7,27 +8,27 @@
 
 namespace stagedtrain::train {
 
-// Where nothing is shared, begin() and the gathers do nothing. Else only the own parts of a model's
-// moments hold numbers from begin() to gather(), and on a CPU the memory of the others is given
-// back. All calls but begin() are collective.
+// Without sharding, begin() and the gathers do nothing. With it, only the parts of the moments that
+// this rank owns are valid from begin() to gather(), and on a CPU the memory of the others is
+// returned to the system. All calls but begin() are collective.
 class OptimizerShards {
  public:
-  // gradient and ranks must outlive it.
+  // gradient and ranks must outlive this object.
   OptimizerShards(StepGradient& gradient, dist::Ranks& ranks, bool shared)
       : gradient_(gradient), ranks_(ranks), shared_(shared && !ranks.alone()) {}
 
-  // Whether ranks have gradients and moments of their own parts alone.
+  // Whether gradients and moments are valid only in the parts that a rank owns.
   bool shared() const { return shared_; }
-  // Gives back what other ranks keep.
+  // Gives the memory of moments that other ranks own back to the system.
   void begin(model::Model& model);
-  // Brings all moments to the first rank, or to all, for saving and growing.
+  // Gather all moments on the first rank, or on all ranks, for saving and growing.
   void gather_at_first(model::Model& model);
   void gather(model::Model& model);
 
-  // The norm of the gradient that StepGradient has added up, the same to the bit however many ranks
-  // share it: 0-dim, float64.
+  // Returns the norm of the gradient that StepGradient has computed, as a 0-dim float64 tensor. It
+  // has the same bits with and without sharding.
   at::Tensor norm(model::Model& model);
-  // As Optimizer::step; then all ranks have all weights.
+  // Does what Optimizer::step does. Afterwards all ranks have all weights.
   void step(model::Model& model, Optimizer& optimizer, double lr, std::int64_t step,
             double gradient_factor);
 

@@ -1,4 +1,4 @@
-// The progress line and its arithmetic.
+// Prints the progress line, and computes the speeds and times in it.
 #include "train/progress_line.h"
 
 #include <sys/ioctl.h>
@@ -21,7 +21,7 @@ std::size_t terminal_columns() {
   return 80;
 }
 
-// "40 s", "4 min", "3 h 20 min", "2 d 5 h": as exact as a forecast deserves.
+// "40 s", "4 min", "3 h 20 min" or "2 d 5 h", which is as precise as a forecast can be.
 std::string rough_time(double seconds) {
   if (!std::isfinite(seconds)) return "?";
   if (seconds < 1) return "under 1 s";
@@ -76,7 +76,7 @@ std::uint64_t resident_bytes() {
 std::string progress_text(const plan::RunPlan& plan, const state::Progress& p,
                           const StepNumbers& step, const Speed& speed) {
   const plan::StagePlan& stage = plan.stages[static_cast<std::size_t>(p.stage_index)];
-  // A terminal may cut the line, so what people look for comes first.
+  // The most important numbers come first, since a terminal may cut the line.
   std::string text =
       fmt::format("{} {}/{}  loss {:.3f} (z {:+.1f})", p.stage, grouped(p.stage_step),
                   grouped(stage.steps), step.loss, step.loss_z);
@@ -97,7 +97,8 @@ ProgressLine::ProgressLine(const plan::RunPlan& plan, double interval, bool quie
 
 ProgressLine::~ProgressLine() { clear(); }
 
-// Over steps since the last reading of the same stage: a growth changes the speed at once.
+// Returns the speed over the steps since the last mark within the stage. A growth changes the speed
+// at once, so a new stage starts a new mark.
 Speed ProgressLine::speed_since_mark(const state::Progress& p) {
   const double seconds = p.seconds - mark_.seconds;
   if (!marked_ || p.stage != mark_.stage) {

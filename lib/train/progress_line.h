@@ -1,4 +1,5 @@
-// What a person sees while a run trains: one line that renews itself, or a line now and then.
+// Shows the progress of training: one line that is rewritten on a terminal, or a new line now and
+// then elsewhere.
 #pragma once
 
 #include <chrono>
@@ -10,13 +11,13 @@
 
 namespace stagedtrain::train {
 
-// The numbers of one line. loss in nats per token; z: distance from the running mean in standard
-// deviations.
+// The numbers of one line. loss is in nats per token. z is the distance from the running mean in
+// standard deviations.
 struct StepNumbers {
   double loss = 0, loss_z = 0, grad_norm = 0, grad_norm_z = 0, lr = 0;
 };
 
-// Speed over some steps; 0 where no time has passed.
+// The speed over some steps; 0 if no time has passed.
 struct Speed {
   double tokens_per_second = 0, flops_per_second = 0;
 };
@@ -26,23 +27,23 @@ Speed speed_between(const state::Progress& from, const state::Progress& to);
 // "full 2,100/3,000  loss 1.612 (z -0.4)  4 min left in stage, 12 min in run  norm ..."
 std::string progress_text(const plan::RunPlan& plan, const state::Progress& progress,
                           const StepNumbers& step, const Speed& speed);
-// Seconds that the rest of a stage and of the run take at a speed in FLOPs per second.
+// Return the seconds that the rest of a stage or of the run takes at a speed in FLOPs per second.
 double stage_seconds_left(const plan::RunPlan& plan, const state::Progress& p,
                           double flops_per_second);
 double run_seconds_left(const plan::RunPlan& plan, const state::Progress& p,
                         double flops_per_second);
-// Resident memory of this process, in bytes; 0 where it is not known.
+// Returns the resident memory of this process in bytes, or 0 if it is unknown.
 std::uint64_t resident_bytes();
 
-// Writes to stderr. Not for two threads.
+// Writes to stderr. For one thread.
 class ProgressLine {
  public:
-  // interval: seconds between lines where stderr is no terminal. quiet: says nothing, as on all
-  // ranks but the first.
+  // interval is the number of seconds between lines if stderr is no terminal. quiet suppresses all
+  // output, as on all ranks but the first.
   ProgressLine(const plan::RunPlan& plan, double interval, bool quiet = false);
-  ~ProgressLine();  // ends an open line
+  ~ProgressLine();  // clears an open line
   void step(const state::Progress& progress, const StepNumbers& numbers);
-  // A line that stays, above the progress line.
+  // Prints a line that stays, above the progress line.
   void say(const std::string& text);
 
  private:

@@ -1,4 +1,4 @@
-// The one Ranks of a process.
+// Holds the Ranks of this process.
 #include "train/rank_of_process.h"
 
 #include <cstdlib>

@@ -1,4 +1,4 @@
-// This process as a rank of its run: joined once, told of at the end.
+// Joins this process to the ranks of its run, and tells them when it ends.
 #pragma once
 
 #include "dist/ranks.h"
@@ -7,16 +7,16 @@
 
 namespace stagedtrain::train {
 
-// The ranks that the environment tells of; this process joins them at the first call. Throws as
+// Returns the ranks that the environment describes. Joins them at the first call. Throws as
 // dist::Ranks does.
 dist::Ranks& ranks_of_process(const at::Device& device);
-// Whether ranks share out moments and the work of AdamW: --sharding, through the environment. Not
-// in fp64, where LibTorch's AdamW has other last digits in parts than in one go.
+// Whether ranks share the moments and the steps of AdamW, as --sharding asks through the
+// environment. Never in fp64, where LibTorch's AdamW rounds differently on parts of a tensor.
 bool shards_optimizer(model::Precision precision);
-// With several ranks on a host, "auto" and "cuda" mean the GPU of this rank's number.
+// With several ranks, replaces "auto" and "cuda" by the GPU whose number is this rank's local rank.
 DeviceRequest device_of_rank(DeviceRequest request);
-// What the user is to be told of an error that ends this process: the error, with the rank in front
-// where there are several; without a message if another rank tells it. Ends the others.
+// Ends the other ranks. Returns the error to print: with this rank's number if there are several
+// ranks, and without a message if another rank prints it.
 Error ending_of(const Error& error);
 
 }  // namespace stagedtrain::train

@@ -1,4 +1,4 @@
-// Checksums of tensors, compared over the ranks.
+// Compares checksums of tensors over ranks.
 #include "train/replicas.h"
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 namespace stagedtrain::train {
 namespace {
 
-// One checksum for each tensor of each kind.
+// Returns one checksum for each tensor of each kind.
 std::vector<double> checksums(LiveState& live, bool weights_only) {
   model::ParamBuffer& params = live.model->params();
   std::vector<double> sums;
@@ -30,7 +30,8 @@ std::vector<double> from_all(dist::Ranks& ranks, const std::vector<double>& own)
   return all;
 }
 
-// The ranks whose number is not what most have (of two, not what rank 0 has).
+// Returns the ranks whose value differs from the most frequent one. Of two equally frequent values,
+// that of the lower rank counts.
 std::vector<std::string> odd_ranks(const std::vector<double>& all, std::size_t stride,
                                    std::size_t at) {
   std::vector<double> values;

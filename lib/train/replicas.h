@@ -1,4 +1,4 @@
-// What every rank holds a copy of must stay the same on all of them.
+// Checks that tensors of which every rank holds a copy are the same on all ranks.
 #pragma once
 
 #include "dist/ranks.h"
@@ -7,8 +7,8 @@
 namespace stagedtrain::train {
 
 // Compares checksums of all replicated tensors over the ranks. Throws Error(resource), the same on
-// every rank, that names the first tensor that differs and the ranks that have it otherwise. Does
-// nothing alone. weights_only: the moments are shared out.
+// every rank, that names the first tensor that differs and the ranks on which it does. Does nothing
+// on a single rank. If weights_only is set, moments are sharded and not compared.
 void check_replicas(dist::Ranks& ranks, LiveState& live, bool weights_only = false);
 
 }  // namespace stagedtrain::train

@@ -1,4 +1,4 @@
-// Finding where a run stands, and taking it from stage to stage.
+// Finds where a run stands, and takes it from stage to stage.
 #include "train/run.h"
 
 #include <ATen/Parallel.h>
@@ -28,7 +28,8 @@ std::size_t stage_index(const plan::RunPlan& plan, const std::string& name) {
   throw usage_error("--stage: the schedule has no stage '{}'{}", name, suggestion(name, names));
 }
 
-// Refuses a stage whose source has not ended. Returns whether there is anything to do.
+// Returns whether stage `wanted` has anything left to train. Throws Error(usage) if the stage
+// before it has not ended.
 bool may_run(const plan::RunPlan& plan, std::size_t wanted, const state::Progress& at) {
   const auto current = static_cast<std::size_t>(at.stage_index);
   if (current > wanted || (current == wanted && at.stage_done)) return false;
@@ -38,13 +39,13 @@ bool may_run(const plan::RunPlan& plan, std::size_t wanted, const state::Progres
       .with_hint(fmt::format("run --stage {} first", plan.stages[current].name));
 }
 
-// Whether the request leaves anything to train. Throws as may_run does.
+// Returns whether the request leaves anything to train. Throws as may_run does.
 bool has_work(const plan::RunPlan& plan, const std::string& only, const state::Progress& at) {
   if (!only.empty()) return may_run(plan, stage_index(plan, only), at);
   return static_cast<std::size_t>(at.stage_index) + 1 < plan.stages.size() || !at.stage_done;
 }
 
-// Growing reads the stage's end as a file, which may have been removed or damaged since.
+// Saves the end of the stage again if its file is missing or damaged, because growing reads it.
 void keep_end_of_stage(const RunContext& run, LiveState& live) {
   const Path file = run.folder.stage_file(live.header.progress.stage);
   try {
@@ -56,7 +57,7 @@ void keep_end_of_stage(const RunContext& run, LiveState& live) {
   }
 }
 
-// Trains what is to be trained, into the log; requires that there is work.
+// Trains the remaining stages and logs them. Requires that there is work.
 void run_stages(RunContext& run, LiveState& live, const std::string& only) {
   const std::size_t count = run.plan.stages.size();
   const std::size_t last = only.empty() ? count - 1 : stage_index(run.plan, only);
@@ -74,8 +75,8 @@ void run_stages(RunContext& run, LiveState& live, const std::string& only) {
   }
 }
 
-// What a person should know before the first step: the whole plan of a run that begins, one line
-// of one that goes on.
+// Prints what a user should know before the first step: the whole plan of a new run, or one line of
+// a run that continues.
 void say_where(RunContext& run, const TakenUp& taken) {
   for (const std::string& note : notes_on(run.data)) run.line.say(note);
   for (const std::string& note : run.folder.notes()) run.line.say(note);
@@ -88,7 +89,7 @@ void say_where(RunContext& run, const TakenUp& taken) {
                            at.stage_done ? ", done" : ""));
 }
 
-// An extended run's end is replaced by a later one; the earlier is kept beside it.
+// Keeps the end of a run that is extended under another name, because its file will be replaced.
 void keep_extended_end(const RunContext& run, const TakenUp& taken) {
   const state::Progress& at = taken.live.header.progress;
   const Path end = run.folder.stage_file(at.stage);
@@ -115,7 +116,7 @@ RunFolder::Mode mode_of(const RunRequest& request) {
   return request.replan ? RunFolder::Mode::replan : RunFolder::Mode::go_on;
 }
 
-// What ranks but the first do: the same training, of which they tell and write nothing.
+// Trains on a rank that is not the first: it does the same work, but prints and writes nothing.
 void train_along(RunContext& run, const RunRequest& request, TakenUp& taken) {
   if (has_work(run.plan, request.stage, taken.live.header.progress))
     run_stages(run, taken.live, request.stage);
@@ -154,8 +155,8 @@ void train(RunContext& run, const RunRequest& request, TakenUp& taken) {
   run_stages(run, taken.live, request.stage);
 }
 
-// OpenMP ends the process when it cannot start a thread, so it is given only as many as can be had.
-// asked: 0 for as many as OpenMP would take.
+// OpenMP ends the process if it cannot start a thread, so it gets only as many as the system
+// grants. asked: 0 for OpenMP's own choice.
 void use_threads_to_be_had(int asked) {
   const int wanted = asked > 0 ? asked : at::get_num_threads();
   const int had = threads_to_be_had(wanted);

@@ -1,4 +1,4 @@
-// A whole run: stages one after the other, growing between them, from wherever its folder stands.
+// Runs all stages of a plan, and the growths between them, from wherever the run's folder stands.
 #pragma once
 
 #include "model/model.h"
@@ -6,14 +6,14 @@
 
 namespace stagedtrain::train {
 
-// Throws Error; see engine.h and stage.h. On a rank that is not the first: done, with no stages,
-// for the first tells what came of it.
+// Throws Error; see engine.h and stage.h. Ranks other than the first return done without stages,
+// because the first one reports the result.
 RunResult run(const plan::RunPlan& plan, const RunRequest& request);
 
-// Options of a model for a request: device, kernels; sets the number of threads. Throws
-// Error(usage) at a word or device that is not there.
+// Returns the options of a model for a request's device and kernels, and sets the number of
+// threads. Throws Error(usage) if a name or a device does not exist.
 model::ModelOptions model_options(const DeviceRequest& request, model::Precision precision);
-// The same, with what else a plan says of the model: precision, dropout, z-loss.
+// Does the same, and adds the plan's precision, dropout, z-loss and recomputation.
 model::ModelOptions options_of(const plan::RunPlan& plan, const DeviceRequest& request);
 
 }  // namespace stagedtrain::train

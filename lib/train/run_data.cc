@@ -1,4 +1,4 @@
-// Opening and checking the token files.
+// Opens and checks the token files of a run.
 #include "train/run_data.h"
 
 #include "base/error.h"
@@ -10,7 +10,7 @@
 namespace stagedtrain::train {
 namespace {
 
-// Weights that begin with another run's go on reading the ids that they know.
+// Weights from another run know the ids of its tokenizer, so this run must use the same one.
 void check_tokenizer_of_from(const schedule::Schedule& schedule, const std::string& tokenizer) {
   if (schedule.from.empty()) return;
   const std::string before = state::CheckpointReader(schedule.from).header().run.tokenizer;

@@ -1,4 +1,4 @@
-// The token files of a run, opened and found fit before anything is trained.
+// Opens the token files of a run, and checks them before anything is trained.
 #pragma once
 
 #include <memory>
@@ -14,26 +14,27 @@ namespace stagedtrain::train {
 struct RunData {
   std::shared_ptr<const data::TokenFile> train, validation;
   std::string tokenizer;            // "bytes", a SentencePiece model's bytes, or "" if unknown
-  std::string fingerprint;          // of the training and the validation tokens, hexadecimal
+  std::string fingerprint;          // of training and validation tokens, hexadecimal
   double text_bytes_per_token = 0;  // of the validation text; 0 if unknown
 
   std::uint32_t train_fingerprint = 0, validation_fingerprint = 0;
 
   state::RunInfo info(const plan::RunPlan& plan) const;
-  // Throws Error(input) that names the file if one is no longer what was opened. Cheap: asks for
-  // size, time and inode, and reads the file again only where these differ.
+  // Throws Error(input) that names a file that has changed since it was opened. Cheap: compares
+  // size, time and inode, and reads the file again only if they differ.
   void check_unchanged() const;
-  // Throws Error(input) that names the file if a state was trained on other tokens, or measured on
-  // others. recorded: fingerprint of that run; older ones know the training tokens alone.
+  // Throws Error(input) that names the file if a state was trained or evaluated on other tokens.
+  // recorded is that state's fingerprint; older states have that of the training tokens only.
   void check_same(const std::string& recorded) const;
 };
 
-// What a person should know of the two files: what one with little or no header was taken for, and
-// why it may not be what it seems. A line each, with its path; none for files that say it all.
+// Returns notes for the user on the two files, one line each, with its path: what a file with
+// little or no header was taken for, and why that may be wrong. Returns nothing for files with a
+// complete header.
 std::vector<std::string> notes_on(const RunData& data);
 
-// Throws as plan::open_data does, and Error(input) at a file made with another tokenizer than the
-// other, or with an id that the vocabulary of the model does not have.
+// Throws as plan::open_data does, and Error(input) if the two files have different tokenizers, or
+// if a file has an id outside the model's vocabulary.
 RunData open_data(const plan::RunPlan& plan);
 
 }  // namespace stagedtrain::train

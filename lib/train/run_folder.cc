@@ -1,4 +1,4 @@
-// Taking up a folder, finding its checkpoints, removing old ones.
+// Opens a run's folder, finds its checkpoints, and removes old ones.
 #include "train/run_folder.h"
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 namespace stagedtrain::train {
 namespace {
 
-// The number of a file that step_file() names; nothing for any other.
+// Returns the step of a file that step_file() names, or nothing for any other file.
 std::optional<std::int64_t> step_of(const RunFolder& folder, const Path& file) {
   const std::string name = file.filename().string();
   if (!name.starts_with("step-") || !name.ends_with(".h5")) return {};
@@ -28,7 +28,7 @@ struct StepFile {
   Path file;
 };
 
-// By rising step.
+// In increasing order of steps.
 std::vector<StepFile> step_files(const RunFolder& folder) {
   std::vector<StepFile> files;
   std::error_code none;

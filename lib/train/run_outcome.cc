@@ -1,4 +1,4 @@
-// Reading and mending the log of a run by its checkpoints.
+// Reads the log of a run, and repairs it from checkpoints.
 #include "train/run_outcome.h"
 
 #include <algorithm>
@@ -18,7 +18,8 @@ const runlog::Evaluation* end_of(const std::optional<runlog::Run>& log, const st
   return found == log->stage_ends.end() ? nullptr : &*found;
 }
 
-// Where a stage ended, by its checkpoint; nothing if that is gone or is another's.
+// Returns where a stage ended, from its checkpoint, or nothing if the file is missing, damaged or
+// of another run.
 std::optional<state::Progress> saved_end(const plan::RunPlan& plan, const RunFolder& folder,
                                          const std::string& stage) {
   const Path file = folder.stage_file(stage);
@@ -108,7 +109,7 @@ StageResult logged_result(const runlog::Evaluation& end, const Path& file) {
   result.checkpoint = file;
   try {
     result.progress = state::CheckpointReader(file).header().progress;
-  } catch (const Error& error) {  // damaged since: the log's numbers stand
+  } catch (const Error& error) {  // damaged since then, so the log's numbers are used
     if (error.kind() != ErrorKind::input) throw;
   }
   return result;
@@ -137,14 +138,14 @@ void repair_log(RunContext& run, LiveState& live, const std::optional<runlog::Ru
       "warning: run.jsonl does not tell how every stage ended; what the checkpoints and another "
       "evaluation say is added");
   if (!log && !log_started) run.log.write(start);
-  // Also ends a line that a crash cut.
+  // This also terminates a line that a crash has cut.
   if (!log_started) run.log.write(place_event("resume", live.header.progress));
   for (const Json& event : missing) run.log.write(event);
   run.log.sync();
 }
 
-// Also looks at the rates of the steps before, as far as the log tells them: a run that was cut
-// short has made its last steps at a low rate, and all others at the peak.
+// Also compares the logged learning rates of earlier steps with the curve: a run that was cut short
+// made only its last steps at a low rate, and all others at the peak.
 static bool had_decayed(const RunContext& run, const state::Progress& at) {
   const plan::RunPlan& plan = run.plan;
   if (!plan::ends_decayed(plan, at.step, at.learning_rate)) return false;
@@ -171,7 +172,7 @@ Json end_event(const RunContext& run, const state::Progress& at, const eval::Eva
 
 RunResult outcome(const plan::RunPlan& plan, const RunFolder& folder, const state::Progress& at) {
   RunResult result;
-  std::vector<std::string> words;  // the log is this process's own by now
+  std::vector<std::string> words;  // ignored: by now the log is this process's own
   const std::optional<runlog::Run> log = read_own_log(folder, words);
   for (std::size_t i = 0; i < stages_ended(at); ++i) {
     const std::string& stage = plan.stages[i].name;

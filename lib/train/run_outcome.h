@@ -1,4 +1,4 @@
-// What a run has come to: from its log, and where the log does not say, from its checkpoints.
+// Tells what a run has achieved, from its log, or from its checkpoints where the log does not say.
 #pragma once
 
 #include <optional>
@@ -9,22 +9,23 @@
 
 namespace stagedtrain::train {
 
-// The log of the folder; nothing if there is none, or none that can be read: that one is then set
-// aside, and words says so.
+// Returns the log of the folder, or nothing if there is none. An unreadable log is set aside, and a
+// message is added to words.
 std::optional<runlog::Run> read_own_log(const RunFolder& folder, std::vector<std::string>& words);
 
-// Writes the lines that the log should have and has not, after a crash took its tail or somebody
-// moved it away: the ends of the stages that lie behind `live`, by the places in their checkpoints,
-// and if the last stage has ended the end of the run, measured again. `log`: what the log holds.
-// A log that is complete is left as it is. start: this process's start event, written first where
-// there is no log at all; log_started: it has been written.
+// Writes the events that are missing from the log because a crash cut it or somebody moved it: the
+// ends of the stages before `live`, with the positions of their checkpoints, and, if the last stage
+// has ended, the end of the run, which is evaluated again. log is what the log holds; a complete
+// log is not changed. start is this process's start event, which is written first if there is no
+// log. log_started: it has been written already.
 void repair_log(RunContext& run, LiveState& live, const std::optional<runlog::Run>& log,
                 const Json& start, bool log_started);
 
-// The event of a run's end.
+// Returns the event of a run's end.
 Json end_event(const RunContext& run, const state::Progress& at, const eval::EvalReport& report);
 
-// The stages that have ended, by the log and the files of the folder. at: where the run stands.
+// Returns the stages that have ended, from the log and the files of the folder. at is where the run
+// stands.
 RunResult outcome(const plan::RunPlan& plan, const RunFolder& folder, const state::Progress& at);
 
 }  // namespace stagedtrain::train

@@ -1,4 +1,4 @@
-// What ranks say of themselves, side by side.
+// Compares the program, schedule and tokens of all ranks.
 #include "train/same_everywhere.h"
 
 #include <dlfcn.h>
@@ -16,7 +16,7 @@
 namespace stagedtrain::train {
 namespace {
 
-// Of the program and of this module.
+// Returns checksums of the executable and of this module.
 std::string program_checksum() {
   Dl_info module{};
   std::string text = fmt::format("{:08x}", crc32c(MappedFile("/proc/self/exe").bytes()));
@@ -25,7 +25,7 @@ std::string program_checksum() {
   return text;
 }
 
-// The schedule without where the tokens lie: hosts may keep them in different places.
+// Returns the schedule without the paths of the tokens, which may differ between hosts.
 std::string schedule_text(const plan::RunPlan& plan) {
   schedule::Schedule schedule = schedule::parse(plan::resolved_yaml(plan), "the schedule");
   schedule.data.train = schedule.data.validation = "tokens";

@@ -1,4 +1,4 @@
-// Ranks that would train different things are refused before the first step.
+// Refuses ranks that would train different things, before the first step.
 #pragma once
 
 #include "dist/ranks.h"
@@ -8,10 +8,10 @@
 namespace stagedtrain::train {
 
 // Compares program, schedule and tokens of all ranks. Throws Error(usage), the same on every rank,
-// that names both sides. Does nothing alone.
+// that names both sides. Does nothing on a single rank.
 void refuse_other_ranks(dist::Ranks& ranks, const plan::RunPlan& plan, const RunData& data);
 
-// Throws as RunData's: the same on every rank, by what the first finds.
+// Throws as RunData::check_unchanged does, on every rank, according to what the first rank finds.
 void check_unchanged(dist::Ranks& ranks, const RunData& data);
 
 // "launched by torchrun: 2 ranks on 1 host (node7), cpu with 4 threads each, by gloo".

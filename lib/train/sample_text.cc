@@ -1,4 +1,4 @@
-// Encoding prompts and decoding samples.
+// Encodes prompts, and decodes samples token by token.
 #include "train/sample_text.h"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
-// Text in and out of a model that is sampled: by its tokenizer, or as bare ids where none is known.
+// Converts between text and ids for a model that generates: with its tokenizer, or as plain ids if
+// none is known.
 #pragma once
 
 #include <cstdint>
@@ -10,21 +11,22 @@
 
 namespace stagedtrain::train {
 
-// With a tokenizer, a prompt is text and so is what is added. Without one (a model that was trained
-// on token files without a header), a prompt is ids between spaces or commas, and every id that is
-// added comes as a number behind a space.
+// With a tokenizer, the prompt and all additions are text. Without one (the model was trained on
+// token files without a header), the prompt is a list of ids separated by spaces or commas, and
+// each new id is printed as a number after a space.
 class SampleText {
  public:
-  // tokenizer: null for bare ids. vocab: ids of the prompt must be below it.
+  // tokenizer: null for plain ids. vocab: ids of the prompt must be below it.
   SampleText(std::unique_ptr<const data::Tokenizer> tokenizer, std::int64_t vocab);
 
-  // The ids that the model begins with, at least one. Call once, first. Throws Error(usage) for a
-  // prompt that is no list of ids where ids are expected, not UTF-8 where the tokenizer wants it,
-  // or that has an id beyond the vocabulary.
+  // Returns the ids that the model starts from, at least one. Call once, before add(). Throws
+  // Error(usage) if a prompt of ids is not a list of ids, if a prompt of text is not UTF-8 although
+  // the tokenizer requires it, or if an id is outside the vocabulary.
   std::vector<std::int64_t> begin(const std::string& prompt);
-  // What is printed of the prompt: the text as it was given, or the ids that were read.
+  // The prompt as it is printed: the given text, or the ids that were read.
   const std::string& said() const { return said_; }
-  // What this id adds to the text. May be empty: a character can take several tokens.
+  // Returns the text that this id adds. It may be empty, because a character can take several
+  // tokens.
   std::string add(std::int64_t id);
   bool as_ids() const { return !tokenizer_; }
 

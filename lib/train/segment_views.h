@@ -1,4 +1,5 @@
-// A segment as a matrix of the flat buffers, its learning-rate ramp, and a walk over all that move.
+// Gives optimizers a segment as a matrix, its learning-rate ramp, and a loop over the segments that
+// they move.
 #pragma once
 
 #include <ATen/core/grad_mode.h>
@@ -9,22 +10,22 @@
 
 namespace stagedtrain::train {
 
-// The segment's rows and columns in a buffer of the layout; begin is the buffer's own place in it.
+// Returns the rows and columns of a segment as a matrix. flat is a buffer of the layout, or a part
+// of one that starts at element `begin`.
 inline at::Tensor part_of(const at::Tensor& flat, const model::Segment& s, std::int64_t begin = 0) {
   return flat.as_strided({s.rows, s.count}, {std::max(s.stride, s.count), 1},
                          flat.storage_offset() + s.offset - begin);
 }
 
-// The share of the learning rate that the segment's numbers get in step `step`, which counts
-// from 1.
+// Returns the share of the learning rate that the segment gets in step `step`, which counts from 1.
 inline double ramp_at(const model::Segment& s, std::int64_t step) {
   const auto age = static_cast<double>(step - s.age.start);
   const auto ramp_steps = static_cast<double>(s.age.ramp_steps);
   return ramp_steps > 0 && age < ramp_steps ? age / ramp_steps : 1;
 }
 
-// Calls body(segment, gradient) for every segment that an optimizer moves, its gradient multiplied
-// by gradient_factor first. Leaves all gradients at zero.
+// Calls body(segment, gradient) for every segment that is neither frozen nor idle, after
+// multiplying its gradient by gradient_factor. Sets all gradients to zero.
 template <class Body>
 void for_moving_segments(model::ParamBuffer& params, double gradient_factor, const Body& body) {
   const at::NoGradGuard no_grad;

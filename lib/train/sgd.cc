@@ -1,4 +1,4 @@
-// SGD in whole-tensor operations.
+// Implements SGD in whole-tensor operations.
 #include "train/sgd.h"
 
 #include "train/segment_views.h"

@@ -1,13 +1,14 @@
 // Stochastic gradient descent with momentum, as torch.optim.SGD computes it. With gradient g and
 // momentum m, which exp_avg holds:
-//   g = g + weight_decay * w        where the tensor decays
+//   g = g + weight_decay * w        if the tensor decays
 //   m = momentum * m + g
 //   w = w - lr * (g + momentum * m with Nesterov's momentum, else m)
-// exp_avg_sq stays as it is (zero).
+// exp_avg_sq is not used and stays zero.
 //
-// Growth: where weights become their tiling / c_in, gradients become theirs / c_out. So steps are
-// c_out / c_in times as large with dynamics: exact, and the decay, which is part of the gradient,
-// is multiplied by c_in / c_out. The scales of the growth hold 1 / c_in, c_in and 1 / c_out.
+// Growth: where weights become their tiling / c_in, gradients become theirs / c_out. So with
+// dynamics: exact, steps are c_out / c_in times as large, and the decay, which is a part of the
+// gradient, is multiplied by c_in / c_out. lr_scale, decay_scale and eps_scale of the growth are 1
+// / c_in, c_in and 1 / c_out.
 #pragma once
 
 #include "model/param_buffer.h"
@@ -19,8 +20,8 @@ struct SgdOptions {
   bool nesterov = false;
 };
 
-// Moves all tensors that are not frozen, and leaves gradients at zero. Arguments as in adamw_step;
-// the 16-bit copy of the weights stays as it was.
+// Moves all segments that are neither frozen nor idle, and sets all gradients to zero. Arguments
+// are as in adamw_step. The caller must update the bfloat16 copy of the weights afterwards.
 void sgd_step(model::ParamBuffer& params, const SgdOptions& options, double lr, std::int64_t step,
               double gradient_factor);
 

@@ -1,4 +1,4 @@
-// Sharing out rows and passes.
+// Divides the rows of a step and the passes of an evaluation among ranks.
 #include "train/shared_evaluation.h"
 
 namespace stagedtrain::train {

@@ -1,4 +1,20 @@
-// Looking through a folder for the state to go on from.
+// Finds the state that a run starts or continues from.
+//
+// The order is:
+//  1. the furthest checkpoint of the folder that belongs to the plan (checkpoint_match.h) and whose
+//     checksums all verify;
+//  2. the branch checkpoint of a shorter run, if the request names one;
+//  3. the weights of the schedule's `from`, or fresh weights.
+// The first rank makes this choice. The others receive path and checksum of its file and load the
+// same file. The checksum is compared because the path may be another file on their host.
+//
+// Invariant: damaged files are renamed only after a good one has been loaded. A folder in which all
+// checkpoints are damaged stays as it is and is an error. If they had been renamed, the next call
+// would find no checkpoint and start the training again from nothing.
+//
+// The length of the learning-rate curve is computed anew: the steps taken so far, and the planned
+// steps from the current stage on. This holds for stages that ended early, for branches and for
+// changed plans.
 #include "train/take_up.h"
 
 #include <algorithm>
@@ -12,7 +28,7 @@
 namespace stagedtrain::train {
 namespace {
 
-// A state that has trained nothing in this run yet.
+// Marks a state as one that has trained nothing in this run.
 void begin(const plan::RunPlan& plan, LiveState& live) {
   live.header.progress.stage = plan.stages[0].name;
   live.header.seed = live.header.data.seed = static_cast<std::uint64_t>(plan.schedule.seed);
@@ -25,8 +41,9 @@ LiveState start_fresh(const plan::RunPlan& plan, const model::ModelOptions& opti
   return live;
 }
 
-// The weights of another run's checkpoint, with zero moments, at the start of the curve and of the
-// data; grown, if the first stage has a growth. What that run cost still counts.
+// Starts with the weights of another run's checkpoint, zero moments, and the beginning of the curve
+// and of the data. Grows them if the first stage has a growth. Tokens, FLOPs and seconds of that
+// run still count.
 LiveState start_from_weights(const plan::RunPlan& plan, const model::ModelOptions& options) {
   const Path path = plan.schedule.from;
   LiveState live = load_live(path, options);
@@ -56,7 +73,7 @@ std::string not_of_this_schedule(const Path& file, const std::vector<std::string
   return fmt::format("{}: not of this schedule ({})", file.string(), join(reasons, "; "));
 }
 
-// Looks for the furthest checkpoint that can be used.
+// Searches for the furthest usable checkpoint.
 class Search {
  public:
   Search(const RunFolder& folder, const plan::RunPlan& plan, const model::ModelOptions& options)
@@ -89,8 +106,7 @@ class Search {
     }
   }
 
-  // Only now, with a good one found: a folder whose checkpoints are all damaged must not look like
-  // one where nothing was trained.
+  // To be called only after a good checkpoint has been loaded (see the top of this file).
   std::vector<std::string> passed_over() const {
     std::vector<std::string> words;
     for (const std::string& other : others_) words.push_back("skipped: " + other);
@@ -107,7 +123,8 @@ class Search {
   std::vector<std::string> others_;
 };
 
-// A branch can be trained again, so one that is gone or damaged is only said.
+// Starts from a branch. Since a branch can be trained again, a missing or damaged one is not an
+// error.
 TakenUp from_branch(const Path& branch, const plan::RunPlan& plan,
                     const model::ModelOptions& options) {
   TakenUp taken{.live = {}, .from = {}, .words = {}};
@@ -126,9 +143,8 @@ TakenUp from_branch(const Path& branch, const plan::RunPlan& plan,
   return taken;
 }
 
-// The length of the curve: what was trained up to the present stage, and what is planned from it
-// on. Stages that ended early, branches of shorter runs and plans made anew all come out right; a
-// stage that has more steps than it is planned to have now keeps them.
+// Returns the length of the curve. A stage that has already taken more steps than are now planned
+// keeps them.
 std::int64_t total_steps(const plan::RunPlan& plan, const state::Progress& at) {
   if (at.stage.empty()) return plan.total_steps;
   const auto index = static_cast<std::size_t>(at.stage_index);
@@ -138,7 +154,7 @@ std::int64_t total_steps(const plan::RunPlan& plan, const state::Progress& at) {
   return steps;
 }
 
-// A run whose last stage was made longer after its end goes on in that stage.
+// Continues in the last stage of a run that had ended if this stage has been made longer.
 void reopen_extended(const plan::RunPlan& plan, TakenUp& taken) {
   state::Progress& at = taken.live.header.progress;
   const auto index = static_cast<std::size_t>(at.stage_index);
@@ -150,8 +166,8 @@ void reopen_extended(const plan::RunPlan& plan, TakenUp& taken) {
                                     grouped(at.stage_step), grouped(plan.stages[index].steps)));
 }
 
-// A run that was planned anew may not decay, or go up again; whoever asked for that should know
-// before it is trained.
+// Warns if the learning rate will not have decayed at the end of the run, or rises again, as can
+// happen after --replan and --extend.
 void warn_of_rates(const plan::RunPlan& plan, TakenUp& taken) {
   const state::Progress& at = taken.live.header.progress;
   const auto index = static_cast<std::size_t>(at.stage_index);
@@ -164,7 +180,7 @@ void warn_of_rates(const plan::RunPlan& plan, TakenUp& taken) {
         "warning: the learning rate will not have decayed when the run ends after {} steps: it "
         "was {} in step {}; its end must not be compared",
         grouped(at.total_steps), format_number(at.learning_rate), grouped(at.step)));
-  // As planned now, the step before was to have a higher rate than it had.
+  // The rate that the previous step would have had under the present plan.
   const double planned =
       plan::learning_rate(plan, stage, at.step - 1, at.stage_step - 1, at.total_steps);
   if (over || planned <= at.learning_rate * (1 + 1e-9)) return;
@@ -187,7 +203,7 @@ TakenUp find(const RunRequest& request, const model::ModelOptions& options, RunC
   return taken ? std::move(*taken) : start(run.plan, options);
 }
 
-// The other ranks' state is the first one's; a file of the same path may be another on their host.
+// Makes the other ranks load the first rank's choice.
 TakenUp follow_first(std::optional<TakenUp> taken, const model::ModelOptions& options,
                      RunContext& run) {
   const auto identity = [](const Path& file) { return state::CheckpointReader(file).identity(); };

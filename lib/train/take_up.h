@@ -1,4 +1,4 @@
-// Where a run begins or goes on: the state that its next step is taken from.
+// Finds where a run starts or continues: the state before its next step.
 #pragma once
 
 #include "train/engine.h"
@@ -9,17 +9,17 @@ namespace stagedtrain::train {
 
 struct TakenUp {
   LiveState live;
-  Path from;  // the checkpoint it goes on from; empty if it begins
-  // What is to be said: checkpoints that were passed over, rates that jump. "warning: " in front
-  // where it is one.
+  Path from;  // the checkpoint it continues from; empty for a new run
+  // Messages for the user, such as skipped checkpoints and jumps of the learning rate. Warnings
+  // start with "warning: ".
   std::vector<std::string> words;
 };
 
-// The furthest checkpoint of the folder that verifies and is of this plan; else the branch of a
-// shorter run that the request names; else the weights of the schedule's `from`, or fresh ones.
-// The first rank looks, and the others take the same state, from the same file.
-// Damaged checkpoints are set aside once there is another to go on from. Throws Error(input) if the
-// folder has checkpoints and none can be used, or if the token files are not those of the run.
+// Returns the furthest checkpoint of the folder that verifies and belongs to this plan; else the
+// branch of a shorter run that the request names; else the weights of the schedule's `from`, or
+// fresh ones. The first rank chooses, and the others load the same file. Damaged checkpoints are
+// set aside once a good one has been found. Throws Error(input) if the folder has checkpoints but
+// none can be used, or if the token files are not those of the run.
 TakenUp take_up(const RunRequest& request, const model::ModelOptions& options, RunContext& run);
 
 }  // namespace stagedtrain::train

@@ -1,4 +1,5 @@
-// A build without CUDA graphs: LibTorch is not linked with CUDA, or CUDA's headers were not found.
+// Stands in for graph.cc in builds without CUDA graphs: LibTorch has no CUDA, or CUDA's headers
+// were not found.
 #include "model/recorded_passes.h"
 
 namespace stagedtrain::model {

@@ -1,4 +1,4 @@
-// CUDA graphs by LibTorch.
+// Records and replays device work as CUDA graphs through LibTorch.
 #include <ATen/core/CachingHostAllocator.h>
 #include <ATen/cuda/CUDAGraph.h>
 #include <c10/cuda/CUDACachingAllocator.h>
@@ -13,8 +13,8 @@ class CudaGraph final : public DeviceGraph {
  public:
   explicit CudaGraph(at::Device device) : device_(device), pool_(at::cuda::graph_pool_handle()) {}
 
-  // On a stream of its own, as a capture must be; what the warm-up leaves cached there is freed,
-  // since the graph's memory comes from a pool of its own.
+  // Capture must not use the default stream, so work runs on a stream from the pool. The graph
+  // allocates from its own memory pool, so the cached memory of the warm-up is freed first.
   void record(const std::function<void()>& work) override {
     c10::cuda::getCurrentCUDAStream(device_.index()).synchronize();
     const c10::cuda::CUDAStreamGuard side(c10::cuda::getStreamFromPool(false, device_.index()));
@@ -34,17 +34,18 @@ class CudaGraph final : public DeviceGraph {
   void replay() override { graph_.replay(); }
 
  private:
-  // LibTorch leaves a failed capture half open: allocations would go on to ask for its stream.
+  // LibTorch leaves a failed capture half open: its allocators would go on checking every
+  // allocation against the capture's stream.
   void abandon() {
     try {
       return graph_.capture_end();
-    } catch (const c10::Error&) {  // as it must, for one that failed
+    } catch (const c10::Error&) {  // expected after a failed capture
     }
     try {
       c10::cuda::CUDACachingAllocator::endAllocateToPool(device_.index(), pool_);
       c10::cuda::CUDACachingAllocator::releasePool(device_.index(), pool_);
       at::getHostAllocator(at::kCUDA)->end_allocate_to_pool(pool_);
-    } catch (const c10::Error&) {  // capture_end had come as far as this
+    } catch (const c10::Error&) {  // capture_end already released the pool
     }
   }
 

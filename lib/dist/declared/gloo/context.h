@@ -1,5 +1,5 @@
-// The few names of Gloo that c10d's header mentions. LibTorch has Gloo inside, but not its headers;
-// these declarations stand in for them, since we call c10d and never Gloo itself.
+// Declares the few names of Gloo that c10d's headers mention. LibTorch contains Gloo but not its
+// headers. These declarations suffice because this project calls c10d and never Gloo itself.
 #pragma once
 
 #include <chrono>

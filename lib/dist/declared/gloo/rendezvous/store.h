@@ -1,4 +1,4 @@
-// Gloo's store, as far as c10d's header derives from it (see ../context.h).
+// Declares as much of Gloo's store as c10d's headers need to derive from it (see ../context.h).
 #pragma once
 
 #include <chrono>
