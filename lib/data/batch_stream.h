@@ -16,8 +16,8 @@ struct Cursor {
   bool operator==(const Cursor&) const = default;
 };
 
-// Token ids of shape [rows, length + 1], row-major: columns [0, length) are the inputs, columns [1,
-// length + 1) the targets.
+// Token ids of shape [rows, length + 1], row-major. The first `length` columns are the inputs, the
+// last `length` columns the targets.
 struct Batch {
   std::int64_t rows = 0, length = 0;
   std::vector<std::int32_t> tokens;
