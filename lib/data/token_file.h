@@ -21,8 +21,8 @@ struct TokenFileInfo {
   // Bytes of source text per token, which bits per byte need; 0 if unknown.
   double text_bytes_per_token = 0;
   std::string tokenizer;  // a spec for Tokenizer::from_spec; "" if unknown
+  // crc32c of all token bytes, if the format stores one.
   std::optional<std::uint32_t> tokens_crc =
-      // crc32c of all token bytes, if the format stores one.
       {};
   // Whether decoding the tokens gives back the text, byte for byte. If not (most SentencePiece
   // models fold spaces and rewrite letters), bits per byte count bytes that the model never saw.
