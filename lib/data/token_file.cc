@@ -111,8 +111,7 @@ std::uint32_t TokenFile::fingerprint() const {
   if (tokens <= kPages * kPage) return checksum(info_.first_byte, tokens, crc);
   for (std::uint64_t i = 0; i < kPages; ++i) {
     // The last of these pages ends with the last token.
-    const std::uint64_t start =
-        (tokens - kPage) * i / (kPages - 1);
+    const std::uint64_t start = (tokens - kPage) * i / (kPages - 1);
     crc = checksum(info_.first_byte + start, kPage, crc);
   }
   return crc;

@@ -22,8 +22,7 @@ struct TokenFileInfo {
   double text_bytes_per_token = 0;
   std::string tokenizer;  // a spec for Tokenizer::from_spec; "" if unknown
   // crc32c of all token bytes, if the format stores one.
-  std::optional<std::uint32_t> tokens_crc =
-      {};
+  std::optional<std::uint32_t> tokens_crc = {};
   // Whether decoding the tokens gives back the text, byte for byte. If not (most SentencePiece
   // models fold spaces and rewrite letters), bits per byte count bytes that the model never saw.
   // Empty if the file does not say.
