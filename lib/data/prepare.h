@@ -45,7 +45,7 @@ struct PreparedFile {
 };
 
 struct PreparedData {
-  std::string tokenizer;  // the tokenizer's name
+  std::string tokenizer;  // Tokenizer::name()
   std::int64_t vocab = 0;
   int bytes_per_token = 1;                // in the token files
   std::int64_t files = 0, documents = 0;  // files counts non-empty inputs only

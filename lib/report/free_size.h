@@ -16,7 +16,7 @@ namespace stagedtrain::report {
 // the fewest FLOPs.
 struct FreeSize {
   std::string size;                // the best size (arch::size_text)
-  std::vector<std::string> sizes;  // all sizes that were compared, including the final model's
+  std::vector<std::string> sizes;  // the best size and those that are known to be no better
   // Sizes that could still be better: all their budgets end above the staged loss and cost less
   // than the best size needs for it, or only one of their runs has ended.
   std::vector<std::string> undecided;

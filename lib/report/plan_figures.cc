@@ -80,8 +80,8 @@ Axis percent_axis(const char* title, double low, double high) {
 
 Axis log_axis(const Unit& unit, double low, double high) { return cost_axis(unit, low, high); }
 
-// Returns the largest share that the plan's own sizes can save of a scratch run of this many
-// tokens.
+// Returns the largest share of a scratch run of this many tokens that the plan's own sizes can save,
+// or, for a plan with one stage, all sizes.
 double saved_by_own(const PlanPicture& picture, double tokens) {
   law::Family own;
   for (const PathStage& stage : picture.path) own.push_back(stage.size);
