@@ -1,5 +1,5 @@
-// Completion for bash, zsh and fish: commands, their options, keys of the schedule behind --set, and
-// files.
+// Generates completion scripts for bash, zsh and fish: commands, options, schedule keys after
+// --set, and files.
 #include "base/text.h"
 #include "cmd/docs.h"
 #include "schedule/schedule.h"
@@ -7,7 +7,7 @@
 namespace stagedtrain::cmd {
 namespace {
 
-// What may stand behind an option: the words in lower case of a type such as bytes|FILE.
+// Returns the fixed values of an option: the lower-case words of a type such as bytes|FILE.
 std::vector<std::string> words_of(const CLI::Option& option) {
   std::vector<std::string> words;
   for (const std::string& word : split(option.get_type_name(), '|'))
@@ -26,7 +26,7 @@ std::string long_names(const CLI::App& command) {
   return names;
 }
 
-// Keys that --set takes; what stands for each item of a list is left to the user.
+// Returns the keys that --set accepts. Keys of list items are left out.
 std::string schedule_keys(const char* between) {
   std::string keys;
   for (const FieldRow& row : schedule::document())
@@ -79,14 +79,14 @@ complete -F _stagedtrain stagedtrain
                      names_of_commands(app), schedule_keys(" "), values, cases);
 }
 
-// In single quotes, for sh and zsh.
+// Puts a text in single quotes, for sh and zsh.
 std::string shell_quoted(const std::string& text) {
   std::string result = "'";
   for (const char c : text) result += c == '\'' ? "'\\''" : std::string(1, c);
   return result + "'";
 }
 
-// zsh: colons and brackets of a description would end it.
+// Escapes colons and brackets, which would end a description in zsh.
 std::string zsh_description(const std::string& text) {
   std::string result;
   for (const char c : text) {

@@ -1,4 +1,4 @@
-// `stagedtrain data`: text to token files.
+// Implements `stagedtrain data`: text becomes token files.
 #include <memory>
 #include <optional>
 

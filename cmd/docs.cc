@@ -1,4 +1,5 @@
-// `stagedtrain docs`: what is generated: pages of docs/, completion, manual pages, a JSON Schema.
+// Implements `stagedtrain docs`, which prints generated material: pages of docs/, shell completion,
+// manual pages and a JSON Schema.
 #include <memory>
 
 #include "base/json.h"
@@ -31,8 +32,8 @@ A schedule is one YAML file that describes an experiment; [schedules/](../schedu
 - Unknown keys are refused. Of YAML: one document, at most 1 MiB, 32 levels, 20,000 values, no key twice.
 )";
 
-// A cell of a table: a bar in it would end it, and a backslash needs one before it. code: text
-// between backticks, where backslashes stand for themselves.
+// Escapes a table cell: a bar would end it, and a backslash must be doubled. code: the text is
+// between backticks, where backslashes need no escape.
 std::string cell(const std::string& text, bool code = false) {
   std::string result;
   for (char c : text) {

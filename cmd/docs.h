@@ -1,4 +1,4 @@
-// Pages that are made from the option tables.
+// How documentation is generated from the tables of options.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -7,15 +7,15 @@
 
 namespace stagedtrain::cmd {
 
-// The commands that --help lists.
+// Returns the commands that --help lists.
 std::vector<const CLI::App*> shown_commands(const CLI::App& app);
-// The options of a command that its help lists, without --help.
+// Returns the options that a command's help lists, without --help.
 std::vector<const CLI::Option*> shown_options(const CLI::App& command);
 
-// A script for the shell: "bash", "zsh" or "fish".
+// Returns the completion script for a shell: "bash", "zsh" or "fish".
 std::string completion_script(const CLI::App& app, const std::string& shell);
-// A manual page in troff: of the program, or of one command. Throws Error(usage) with the nearest
-// name.
+// Returns a manual page in troff for one command, or for the program if `command` is "". Throws
+// Error(usage) with the nearest name if there is no such command.
 std::string manual_page(const CLI::App& app, const std::string& command);
 
 }  // namespace stagedtrain::cmd

@@ -1,4 +1,4 @@
-// Opening the LibTorch module with dlopen.
+// Opens the LibTorch module with dlopen.
 #include "cmd/engine.h"
 
 #include <dlfcn.h>
@@ -26,7 +26,7 @@ std::vector<Path> candidates() {
   return {folder / kModule, folder / "../lib" / kModule, folder / "../lib/stagedtrain" / kModule};
 }
 
-// LibTorch allocates while it is loaded, and no caller can catch what it throws then.
+// LibTorch allocates while it is being loaded, and no caller can catch what it throws then.
 [[noreturn]] void end_for_want_of_memory() {
   say_and_leave({"stagedtrain: out of memory while LibTorch was loaded\n"
                  "  it needs about 0.5 GB of address space and 0.2 GB of memory (ulimit -v, cgroups)\n"},
@@ -53,7 +53,7 @@ const train::Engine* open_module(const Path& path) {
   return entry();
 }
 
-// oneMKL ends the process where it cannot ask for the current folder.
+// oneMKL ends the process if it cannot determine the current folder.
 void require_current_folder() {
   std::error_code error;
   const Path folder = std::filesystem::current_path(error);
@@ -62,8 +62,8 @@ void require_current_folder() {
         .with_hint("it was removed or moved: cd to a folder that exists, and run this again");
 }
 
-// More threads than a few times the cores only wait for each other: thousands take minutes to
-// start.
+// Rejects more threads than a few times the number of cores: they only wait for each other, and
+// thousands take minutes to start.
 std::string check_threads(const std::string& text) {
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
   const int most = std::max(16, 4 * cores);
@@ -82,7 +82,7 @@ const train::Engine* find_module() {
   throw resource_error("{}: not found", candidates().front().string()).with_hint(kHint);
 }
 
-// Which devices are there only LibTorch knows; what they are called is known here.
+// Checks a device's name. Whether the device exists is known only to LibTorch.
 std::string known_device(const std::string& name) {
   if (name == "auto" || name == "cpu" || name == "cuda" || name.starts_with("cuda:")) return "";
   const std::string said = lower(name);

@@ -1,4 +1,4 @@
-// The stairs: finds and opens the module that computes, when a command needs it.
+// How a command gets the LibTorch module: it is found and loaded on first use.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -8,11 +8,12 @@
 
 namespace stagedtrain::cmd {
 
-// The module is looked for as $STAGEDTRAIN_MODULE, then beside the program, then in ../lib and
-// ../lib/stagedtrain. Opened once. Throws Error(resource) if it is not there or cannot be loaded.
+// Returns the module's functions. Looks for the module at $STAGEDTRAIN_MODULE, or, if that is not
+// set, beside the program, in ../lib and in ../lib/stagedtrain. Loads it once. Throws
+// Error(resource) if it is missing, cannot be loaded or is of another build.
 const train::Engine& engine();
 
-// --device, --threads and --kernels, which it returns.
+// Adds --device, --threads and --kernels, and returns them.
 std::vector<CLI::Option*> add_device_options(CLI::App& command, train::DeviceRequest& device);
 
 }  // namespace stagedtrain::cmd

@@ -1,4 +1,5 @@
-// `stagedtrain eval`: the loss of a checkpoint, tasks that it solves, and text that it writes.
+// Implements `stagedtrain eval`: the loss of a checkpoint, its scores on tasks, and text sampled
+// from it.
 #include <unistd.h>
 
 #include <memory>
@@ -53,7 +54,7 @@ constexpr const char* kLossy =
 
 Json loss_json(const train::EvalResult& r) {
   return {{"loss", r.loss},
-          {"stderr", r.standard_error},  // JSON has no NaN: null
+          {"stderr", r.standard_error},  // NaN becomes null
           {"perplexity", r.perplexity},
           {"bits_per_byte", r.bits_per_byte > 0 ? Json(r.bits_per_byte) : Json(nullptr)},
           {"lossy_tokenizer", r.lossy},
@@ -150,7 +151,8 @@ void write_text(EvalArguments& a, Json& json) {
   a.sample.device = a.device;
   if (!a.tokenizer.empty()) a.sample.tokenizer = data::read_tokenizer_spec(a.tokenizer);
   std::string text;
-  // A pipe gets the model's own bytes; a terminal must not obey what a model or a prompt says.
+  // A pipe gets the model's bytes unchanged. On a terminal, control characters from the model or
+  // the prompt must not take effect.
   const bool terminal = ::isatty(STDOUT_FILENO) == 1;
   const train::SampleUnit unit = engine().sample(a.sample, [&](const std::string& piece) {
     text += piece;
@@ -187,7 +189,7 @@ void run(EvalArguments& a) {
   if (a.json) print(json_text(json) + "\n");
 }
 
-// An option that takes a number. CLI11's own range check takes "nan" for one inside any range.
+// Adds an option that takes a whole number. CLI11's own range check accepts "nan" in any range.
 void add_count(CLI::App& command, const std::string& name, const char* help, const char* type,
                std::int64_t least, std::int64_t most, std::int64_t& value) {
   const auto read = [name, least, most, &value](const std::string& text) {

@@ -1,4 +1,5 @@
-// `stagedtrain export`: a checkpoint's model in a format that other programs read.
+// Implements `stagedtrain export`: writes a checkpoint's model in a format that other programs
+// read.
 #include "hub/export.h"
 
 #include <chrono>

@@ -1,4 +1,4 @@
-// Importing a model on the fly.
+// Imports the foreign model that a schedule's `from` names.
 #include "cmd/foreign_from.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// `from:` of a schedule may name a model in a foreign format.
+// What happens if `from` in a schedule names a model in a foreign format.
 #pragma once
 
 #include "base/file.h"
@@ -6,11 +6,13 @@
 
 namespace stagedtrain::cmd {
 
-// Where schedule.from is a Hugging Face folder, a GGUF or an llm.c model: imports it into the run
-// folder, as imported-NAME.h5, unless that is there already, and lets `from` name that file. Rotary
-// models are cut to the schedule's context. Throws Error(input) for what cannot be read.
+// If schedule.from is a Hugging Face folder, a GGUF file or an llm.c model, imports it into the run
+// folder as imported-NAME.h5, unless that file exists, and makes `from` name that file. The context
+// of a rotary model is shortened to the schedule's. Throws Error(input) if the model cannot be
+// read.
 void import_foreign_from(schedule::Schedule& schedule, const Path& run);
-// For commands that write nothing: Error(usage) that tells how to import it first.
+// Throws Error(usage), which says how to import a foreign `from` first. For commands that write
+// nothing.
 void refuse_foreign_from(const schedule::Schedule& schedule);
 
 }  // namespace stagedtrain::cmd

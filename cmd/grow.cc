@@ -1,4 +1,4 @@
-// `stagedtrain grow`: a checkpoint to a larger one.
+// Implements `stagedtrain grow`: grows a checkpoint into a larger one.
 #include <chrono>
 #include <cmath>
 #include <map>
@@ -26,22 +26,22 @@ namespace {
 
 struct GrowArguments {
   std::string source, target, name, schedule, stage, tokens;
-  train::DeviceRequest device;  // of --verify
+  train::DeviceRequest device;  // for --verify
   std::vector<std::string> edits;
-  std::map<std::string, std::string> options;  // of the operator, by their paths
+  std::map<std::string, std::string> options;  // of the operator, by path
   bool dry_run = false, force = false, list = false, json = false;
 };
 
-// A list of operators and where it stands, for errors.
+// A list of operators, and its path in the schedule for errors.
 struct Growth {
   Tree list;
   std::string path;
-  std::optional<arch::ModelConfig> from;  // the only model that it grows, if that is known
+  std::optional<arch::ModelConfig> from;  // the only model that it can grow, if known
 };
 
-// ---- What is to be grown.
+// ---- What is grown.
 
-// The row of an option of this operator; refuses one that another operator has.
+// Returns the row of an option. Throws if the operator has no such option.
 FieldRow find_option(const grow::OperatorEntry& entry, const std::string& path) {
   std::vector<std::string> own;
   for (const FieldRow& row : entry.document()) {
@@ -52,7 +52,7 @@ FieldRow find_option(const grow::OperatorEntry& entry, const std::string& path) 
                     join(own, ", "));
 }
 
-// YAML where it looks like it; a list may also be written as a,b,c.
+// Parses a value as YAML if it looks like YAML; a list may also be written as a,b,c.
 Tree option_value(const std::string& path, const std::string& text, const FieldRow& row) {
   if (text.starts_with("[") || text.starts_with("{"))
     return schedule::parse_yaml(text, "--" + path);
@@ -89,8 +89,8 @@ Growth growth_of_operator(const GrowArguments& arguments) {
   return {Tree::list({map}), "", {}};
 }
 
-// The model that stage i grows out of. That of a schedule which begins with a grown checkpoint is
-// known only if the checkpoint is there.
+// Returns the model that stage i grows from. If the schedule begins by growing a checkpoint, the
+// model is known only if that checkpoint exists.
 std::optional<arch::ModelConfig> source_of_stage(const schedule::Schedule& schedule,
                                                  std::size_t i) {
   if (schedule.stages[0].grow.kind == Tree::Kind::none) return plan::source_model(schedule, i);
@@ -134,7 +134,7 @@ Growth growth_of(const GrowArguments& arguments) {
   return arguments.schedule.empty() ? growth_of_operator(arguments) : growth_of_stage(arguments);
 }
 
-// ---- Where it goes.
+// ---- Where the result goes.
 
 bool same_file(const Path& a, const Path& b) {
   std::error_code none;
@@ -157,9 +157,9 @@ void check_target(const GrowArguments& arguments) {
     throw usage_error("{}: there is no folder {}", arguments.target, folder.string());
 }
 
-// ---- What is said.
+// ---- What is printed.
 
-// Everything that is known before a byte is written.
+// Returns everything that is known before anything is written.
 Json json_of(const GrowArguments& arguments, const grow::GrowthRecipe& recipe) {
   return {
       {"source", arguments.source},
@@ -179,7 +179,7 @@ void print_recipe(const GrowArguments& arguments, const grow::GrowthRecipe& reci
     Json json = json_of(arguments, recipe);
     json["bytes"] = bytes;
     std::string head = json_text(json);
-    head.resize(head.size() - 2);  // its last line and brace stay open
+    head.resize(head.size() - 2);  // leaves the object open, without its last newline and brace
     print(head + ",\n  \"steps\": ");
     grow::print_steps(recipe, print);
     return print("\n}\n");
@@ -190,12 +190,12 @@ void print_recipe(const GrowArguments& arguments, const grow::GrowthRecipe& reci
                     short_bytes(static_cast<double>(bytes))));
 }
 
-// What --verify found.
+// The result of --verify.
 struct Verdict {
   double before = 0, after = 0;
   std::int64_t tokens = 0;
   double change() const { return (after - before) / before; }
-  // NaN is never kept.
+  // Returns false for NaN.
   bool kept() const { return std::abs(change()) <= 1e-5; }
 };
 
@@ -267,7 +267,7 @@ void run(const GrowArguments& arguments) {
     throw usage_error("--verify needs the grown file, which --dry-run does not write");
   if (!arguments.dry_run) check_target(arguments);
   const state::CheckpointReader from(arguments.source);
-  if (!arguments.tokens.empty()) {  // what would fail later fails now
+  if (!arguments.tokens.empty()) {  // fail now instead of after the growth
     const data::TokenFile tokens(arguments.tokens);
     data::require_same_tokenizer(arguments.tokens, tokens.info().tokenizer, arguments.source,
                                  from.header().run.tokenizer);
@@ -286,7 +286,7 @@ void run(const GrowArguments& arguments) {
   write_grown(arguments, recipe, from);
 }
 
-// The options of all operators; those of the same name are one. Their help is in the footer.
+// Adds the options of all operators, each name once. The footer documents them.
 void add_operator_options(CLI::App& command, const std::shared_ptr<GrowArguments>& arguments) {
   std::set<std::string> added;
   for (const grow::OperatorEntry& entry : grow::operators())

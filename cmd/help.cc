@@ -1,4 +1,4 @@
-// `stagedtrain help WORD`: a key of the schedule, a growth operator, or a command.
+// Implements `stagedtrain help WORD`: explains a schedule key, a growth operator or a command.
 #include <algorithm>
 #include <memory>
 
@@ -13,7 +13,7 @@
 namespace stagedtrain::cmd {
 namespace {
 
-// The path without its items: stages[].for and stages.full.for are both stages.for.
+// Returns a path without list brackets: stages[].for becomes stages.for.
 std::string plain_path(const std::string& path) {
   std::string plain;
   for (std::size_t i = 0; i < path.size(); ++i)
@@ -37,7 +37,7 @@ std::string row_text(const FieldRow& row) {
   return fmt::format("{}\n  {}\n  {}{}\n", row.path, row.doc, row.type, fallback);
 }
 
-// A key and, of a map, all keys in it.
+// Describes a key and, for a map, all keys in it.
 std::string key_text(const FieldRow& key, const std::vector<FieldRow>& rows) {
   std::string text = row_text(key);
   for (const FieldRow& row : rows)
@@ -50,6 +50,7 @@ std::string key_text(const FieldRow& key, const std::vector<FieldRow>& rows) {
   return text;
 }
 
+<<<<<<< HEAD
 // Whether the word is one of a key's choices, which its type lists.
 bool is_choice(const std::string& word, const FieldRow& row) {
   std::vector<std::string> choices;
@@ -58,6 +59,9 @@ bool is_choice(const std::string& word, const FieldRow& row) {
 }
 
 // The key of this path, then those whose last word it is, then those that offer it as a choice.
+=======
+// Returns the key with this path, followed by all keys that end with this word.
+>>>>>>> prose2
 std::vector<FieldRow> find_keys(const std::string& word, const std::vector<FieldRow>& rows) {
   std::vector<FieldRow> found;
   for (const FieldRow& row : rows)

@@ -1,4 +1,4 @@
-// `stagedtrain import`: a model in a foreign format becomes a checkpoint.
+// Implements `stagedtrain import`: a model in a foreign format becomes a checkpoint.
 #include "hub/import.h"
 
 #include <chrono>

@@ -1,4 +1,4 @@
-// Ranks as child processes.
+// Starts the ranks of a run as child processes and supervises them.
 #include "cmd/launch.h"
 
 #include <arpa/inet.h>
@@ -53,7 +53,7 @@ int process_count(const std::string& text) {
   return static_cast<int>(*count);
 }
 
-// What all processes together compute on.
+// Returns the number of threads that all processes together may use.
 int all_threads() {
   if (const char* text = std::getenv("OMP_NUM_THREADS"))
     if (const auto count = parse_count(text); count && *count >= 1)
@@ -63,7 +63,7 @@ int all_threads() {
   return ::sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
 }
 
-// A socket that listens on a free port of this machine: nobody else can take it meanwhile.
+// A socket that listens on a free local port, so that no other process can take the port meanwhile.
 class Listener {
  public:
   Listener() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
@@ -129,7 +129,7 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 struct Child {
   int rank = 0;
   pid_t process = 0;
-  std::optional<int> status;  // as waitpid's
+  std::optional<int> status;  // as waitpid returns it
 };
 
 class Job {
@@ -170,8 +170,10 @@ class Job {
       children_.push_back({rank, process, {}});
       return;
     }
-    ::setpgid(0, 0);  // a terminal's signal reaches the launcher alone, which passes it on once
-    ::prctl(PR_SET_PDEATHSIG, SIGTERM);  // ranks without their launcher save and leave
+    // A signal from the terminal then reaches only the launcher, which passes it on once.
+    ::setpgid(0, 0);
+    // If the launcher dies, the ranks save and exit.
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (::getppid() != parent) ::_exit(static_cast<int>(ErrorKind::interrupted));
     if (rank == 0) ::fcntl(listener.socket(), F_SETFD, 0);
     ::execve("/proc/self/exe", argv.data(), environment_pointers.data());
@@ -216,7 +218,7 @@ class Job {
     if (!kill_at_ || end < *kill_at_) kill_at_ = end;
   }
 
-  // One that was stopped, or hangs: the others have left already.
+  // Kills ranks that were stopped or hang after the others have exited.
   void kill_what_is_left_over() {
     if (!kill_at_ || Clock::now() < *kill_at_) return;
     killing_ = true;
@@ -226,7 +228,7 @@ class Job {
 
   double lost_after_;
   std::vector<Child> children_;
-  int code_ = 0;  // the first that is neither 0 nor 6
+  int code_ = 0;  // the first exit code that is neither 0 nor ErrorKind::peer
   bool lost_ = false, passed_on_ = false, killing_ = false;
   std::optional<Clock::time_point> kill_at_;
 };
@@ -234,7 +236,7 @@ class Job {
 }  // namespace
 
 void tell_ranks(const LaunchOptions& options) {
-  ::setenv("TORCH_CPP_LOG_LEVEL", "FATAL", 0);  // c10d writes of every attempt to connect
+  ::setenv("TORCH_CPP_LOG_LEVEL", "FATAL", 0);  // c10d logs every attempt to connect
   ::setenv("STAGEDTRAIN_SHARDING", options.sharding.c_str(), 1);
   ::setenv("STAGEDTRAIN_JOIN_TIMEOUT", format_number(options.join_timeout).c_str(), 1);
   ::setenv("STAGEDTRAIN_LOST_AFTER", format_number(options.lost_after).c_str(), 1);

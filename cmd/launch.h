@@ -1,4 +1,4 @@
-// Starting this command once more for each rank of a run, on this machine.
+// How a run's ranks are started on this machine: this command is run once more for each of them.
 #pragma once
 
 #include <string>
@@ -6,23 +6,23 @@
 namespace stagedtrain::cmd {
 
 struct LaunchOptions {
-  std::string processes;  // a number, or "gpus": one for each GPU; empty: this process alone
-  int restarts = 0;       // how often a run that lost a rank is started again
-  std::string sharding = "none";  // or "optimizer"
+  std::string processes;          // a number, or "gpus": one per GPU; empty: this process only
+  int restarts = 0;               // how often a run that lost a rank is restarted
+  std::string sharding = "none";  // "none" or "optimizer"
   double join_timeout = 60;       // seconds that ranks wait for each other at the start
-  double lost_after = 30;         // seconds without a sign of life after which a rank is lost
+  double lost_after = 30;         // seconds without a sign of life until a rank counts as lost
 };
 
-// Puts the last three where the module reads them, with all else that says how ranks find and watch
-// each other (dist/place.h): the environment.
+// Writes the last three options to environment variables, from which the module reads them, as it
+// reads everything about how ranks find and watch each other (dist/place.h).
 void tell_ranks(const LaunchOptions& options);
 
-// Whether this process is one that launch() started.
+// Returns whether launch() started this process.
 bool is_launched();
-// Runs the command line of this process in so many processes, which find their place in the
-// environment (dist/place.h), with the threads of this one shared out, and waits for them. Signals
-// that ask to stop are passed on; a rank that is left over after others were lost is killed. Throws
-// Error with the exit code of the run, and without a message where a rank has told it.
+// Runs this process's command line in several processes, which find their ranks in the environment
+// (dist/place.h), and waits for them. They share this process's threads. Signals that ask for a
+// stop are passed on. A rank that is still running some time after another was lost is killed.
+// Throws Error with the run's exit code; its message is empty if a rank has already printed one.
 void launch(const LaunchOptions& options);
 
 }  // namespace stagedtrain::cmd

@@ -1,4 +1,4 @@
-// The program: finds the subcommand, runs it, and turns trouble into a message and an exit code.
+// The program: runs the subcommand and turns errors into a message and an exit code.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -30,14 +30,14 @@ Exit codes: 0 done, 1 bug, 2 usage or schedule, 3 bad file, 4 disk, memory or li
 6 another process of the run was lost, 75 folder in use, 85 interrupted (what was trained is saved; run the same command again).
 'stagedtrain COMMAND --help' has each command's options, units and examples.)";
 
-// Descriptors 0, 1 and 2 lead somewhere from now on. A closed one would be given to the next file
-// that is opened, and every line meant for the terminal would be written into that file.
+// Opens descriptors 0, 1 and 2 if they are closed. Otherwise the next file that is opened would get
+// one of them, and output meant for the terminal would be written into that file.
 void open_standard_streams() {
   for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
     if (::fcntl(descriptor, F_GETFD) < 0 && ::open("/dev/null", O_RDWR) != descriptor) ::_exit(4);
 }
 
-// --help and --version. CLI11 would print them itself, and not notice a full disk.
+// Prints --help and --version. CLI11 would print them itself, and would not notice a full disk.
 void print_help(const CLI::ParseError& error, const CLI::App& app) {
   std::ostringstream text;
   app.exit(error, text, text);
@@ -71,7 +71,7 @@ void run(int argc, char** argv) {
   }
 }
 
-// No message: another process of the same run tells it.
+// Prints an error. The message is empty if another process of the same run has printed it.
 int complain(const std::string& message, const std::string& hint, ErrorKind kind) {
   if (message.empty()) return static_cast<int>(kind);
   tell("stagedtrain: " + message + "\n" + (hint.empty() ? "" : "  " + hint + "\n"));

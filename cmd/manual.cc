@@ -1,4 +1,4 @@
-// Manual pages in troff's man macros.
+// Generates manual pages with troff's man macros.
 #include "base/error.h"
 #include "base/text.h"
 #include "cmd/docs.h"
@@ -6,7 +6,8 @@
 namespace stagedtrain::cmd {
 namespace {
 
-// Text that troff prints as it is: backslashes and hyphens escaped, no line that begins a request.
+// Escapes backslashes and hyphens, and characters at the start of a line that would begin a
+// request.
 std::string plain(const std::string& text) {
   std::string result;
   bool line_begins = true;
@@ -29,7 +30,7 @@ std::string title(const std::string& name, const std::string& does) {
                      plain(name), plain(name), plain(does));
 }
 
-// The end of a help text, line by line as it stands there.
+// Returns a help text's footer with its line breaks.
 std::string as_it_stands(const std::string& text) {
   return ".nf\n" + plain(text.substr(text.find_first_not_of('\n'))) + "\n.fi\n";
 }

@@ -1,4 +1,4 @@
-// Guesses from the schedule's keys, the command's options and their nearest words.
+// Guesses what was meant from schedule keys, the command's options and their nearest words.
 #include "cmd/mistakes.h"
 
 #include <algorithm>
@@ -25,7 +25,7 @@ std::vector<std::string> option_names(const CLI::App& command) {
   return names;
 }
 
-// Options of other programs that are keys of the schedule here.
+// Maps options of other programs to schedule keys.
 constexpr std::pair<const char*, const char*> kKeys[] = {
     {"lr", "lr.peak"},           {"learning_rate", "lr.peak"},  {"max_lr", "lr.peak"},
     {"batch", "batch.sequences"}, {"batch_size", "batch.sequences"}, {"bs", "batch.sequences"},
@@ -36,7 +36,7 @@ constexpr std::pair<const char*, const char*> kKeys[] = {
     {"save_every", "checkpoint.every"}, {"warmup", "lr.warmup"}, {"data", "data.train"},
     {"bf16", "precision"},       {"dtype", "precision"}};
 
-// The key of the schedule that an option's name is or resembles; "" if there is none.
+// Returns the schedule key that an option's name equals or resembles, or "".
 std::string schedule_key(std::string name) {
   std::ranges::replace(name, '-', '_');
   for (const auto& [other, key] : kKeys)
@@ -106,7 +106,8 @@ void check_set(int argc, char** argv) {
     if (option == "--") return;
     if (option != "--set" || edit.find('=') != std::string_view::npos || next.starts_with("--"))
       continue;
-    if (edit.find_first_of(" :") != std::string_view::npos) continue;  // its reader says more
+    // The function that applies edits reports these with a better message.
+    if (edit.find_first_of(" :") != std::string_view::npos) continue;
     throw usage_error("--set {}: expected path=value", edit)
         .with_hint(fmt::format("write --set {}={}, without a space", edit, next));
   }

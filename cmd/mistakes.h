@@ -1,4 +1,4 @@
-// What a person probably meant by a command line that cannot be read.
+// What the user probably meant by an invalid command line.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -7,13 +7,14 @@
 
 namespace stagedtrain::cmd {
 
-// Throws Error(usage) if the first word is no command: the nearest one, or what a file there needs.
+// Throws Error(usage) if the first word is not a command; the hint names the nearest command, or
+// the command for a schedule file.
 void check_command(const CLI::App& app, int argc, char** argv);
 
-// Throws Error(usage) for `--set lr.peak 1e-3`: the parser would take the value for a file.
+// Throws Error(usage) for `--set lr.peak 1e-3`, where the parser would take the value for a file.
 void check_set(int argc, char** argv);
 
-// What the parser found wrong, in the words of every other error.
+// Converts a parser's error to an Error(usage) with the usual form of message.
 Error usage_of(const CLI::ParseError& error, const CLI::App& app);
 
 }  // namespace stagedtrain::cmd

@@ -1,4 +1,4 @@
-// Operators and their options as text.
+// Formats operators and their options as text and JSON.
 #include "cmd/operators_help.h"
 
 #include "base/json.h"
@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t kIndent = 30, kWidth = 100;
 
-// Words from column kIndent on, in lines of at most kWidth.
+// Wraps words to kWidth columns, starting at column kIndent.
 std::string wrapped(const std::string& words) {
   std::string text;
   std::size_t column = kIndent;
@@ -40,7 +40,7 @@ Json option_json(const FieldRow& row) {
   return {{"option", row.path}, {"type", row.type}, {"default", row.fallback}, {"help", row.doc}};
 }
 
-// The operators that do nothing but grow, or all others.
+// Lists the operators that only grow a model, or all others.
 std::string operator_lines(bool only_grow) {
   std::string text;
   for (const grow::OperatorEntry& entry : grow::operators())

@@ -1,17 +1,18 @@
-// The table of growth operators for people and machines, made from the operators' own fields.
+// How growth operators are listed for users and programs, from the operators' own tables of fields.
 #pragma once
 
 #include <string>
 
 namespace stagedtrain::cmd {
 
-// A line for each operator: what grows, whether it is exact, its source.
+// Returns one line per operator: what it grows, whether it is exact, its source.
 std::string operators_table();
-// One operator, its options with their defaults. Throws Error(usage) with the nearest name.
+// Returns one operator with its options and their defaults. Throws Error(usage) with the nearest
+// name if there is no such operator.
 std::string operator_text(const std::string& name);
-// All operators with their options.
+// Returns all operators with their options.
 std::string operators_json();
-// The end of `grow --help`.
+// Returns the footer of `grow --help`.
 std::string grow_footer();
 
 }  // namespace stagedtrain::cmd

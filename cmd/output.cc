@@ -1,5 +1,5 @@
-// Writing results and words straight to their descriptors: nothing is buffered, so nothing is lost
-// unseen when the process ends.
+// Writes output directly to file descriptors. Nothing is buffered, so no failed write goes
+// unnoticed at the end of the process.
 #include "cmd/output.h"
 
 #include <unistd.h>
@@ -13,7 +13,7 @@
 namespace stagedtrain::cmd {
 namespace {
 
-// 0, or the errno of what failed.
+// Returns 0 or the errno of the failed write.
 int write_all(int descriptor, std::string_view text) {
   while (!text.empty()) {
     const ssize_t written = ::write(descriptor, text.data(), text.size());

@@ -1,18 +1,18 @@
-// What every command prints: results on standard output, words on standard error.
+// How commands print: results to standard output, messages to standard error.
 #pragma once
 
 #include <string_view>
 
 namespace stagedtrain::cmd {
 
-// A result, text or JSON. Control characters of file names, tensor names and metadata never reach a
-// terminal. Throws Error(resource) if not all of it could be written; a reader that has gone
-// (`| head`) is no error.
+// Prints a result, as text or JSON. Escapes control characters, which may come from file names,
+// tensor names and metadata. Throws Error(resource) if the text cannot be written completely; a
+// reader that has closed the pipe (`| head`) is not an error.
 void print(std::string_view text);
-// A result byte by byte, as sampled text is.
+// Prints a result byte by byte, for sampled text.
 void print_bytes(std::string_view bytes);
-// Progress, warnings and errors, with control characters escaped. Never throws for a stream that
-// cannot be written.
+// Prints progress, warnings and errors to stderr, with control characters escaped. Ignores write
+// errors.
 void tell(std::string_view text);
 
 }  // namespace stagedtrain::cmd

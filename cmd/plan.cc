@@ -1,4 +1,4 @@
-// `stagedtrain plan`: what a schedule comes to, before anything runs.
+// Implements `stagedtrain plan`: what a schedule amounts to, before anything runs.
 #include <memory>
 
 #include "base/text.h"
@@ -104,7 +104,7 @@ Examples:
   stagedtrain plan --fit runs/first --out laws.json
   stagedtrain plan --fit finished.csv --drop-highest 5)";
 
-// A plan in the form that was asked for; text and json are of its makers.
+// Returns a plan in the requested form. text() and json() produce the two common forms.
 template <class Text, class Make>
 std::string printed(const PlanArguments& a, const plan::FullPlan& full, Text text, Make json) {
   if (!a.choice.slurm.empty()) return plan::write_slurm(full, slurm_options(a.choice, a.force));
@@ -116,13 +116,13 @@ plan::Measurements measured(const PlanArguments& a) {
   return plan::known_measurements(a.measure.file);
 }
 
-// --law, or else the schedule's own.
+// Returns the scaling law of --law, or the schedule's if that is not given.
 plan::PlanningLaw law_of(const PlanArguments& a, const schedule::Schedule& schedule) {
   const bool given = a.choice.law != ChoiceArguments().law;
   return plan::find_planning_law(given ? a.choice.law : schedule.plan.law);
 }
 
-// Writes the page of --report, if it is asked for; text is what the terminal says.
+// Writes the page of --report, if requested. `text` is the terminal's output.
 void write_page(const PlanArguments& a, const plan::FullPlan& full, const plan::Optimum* optimum,
                 const std::string& text) {
   if (a.fit.page.empty()) return;
@@ -170,7 +170,7 @@ std::string full_plan(const PlanArguments& a, const plan::RunPlan& plan,
       });
 }
 
-// What is planned from a schedule.
+// Plans from a schedule.
 std::string from_schedule(const PlanArguments& a) {
   const schedule::Schedule schedule = schedule::load(a.schedule, a.edits);
   refuse_foreign_from(schedule);
@@ -197,6 +197,7 @@ std::string result_of(PlanArguments& a) {
   return from_schedule(a);
 }
 
+<<<<<<< HEAD
 void add_processes(CLI::App& command, PlanArguments& arguments) {
   CLI::Option* processes =
       command
@@ -216,6 +217,9 @@ void add_processes(CLI::App& command, PlanArguments& arguments) {
 }
 
 // --probe and --from.
+=======
+// Adds --probe and --from, with their options.
+>>>>>>> prose2
 void add_probe(CLI::App& command, PlanArguments& arguments) {
   CLI::Option* probe =
       command

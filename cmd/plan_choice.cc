@@ -1,4 +1,4 @@
-// The words of the options of `stagedtrain plan`, read into the planner's own options.
+// Parses the options of `stagedtrain plan` into the planner's options.
 #include "cmd/plan_choice.h"
 
 #include "base/text.h"

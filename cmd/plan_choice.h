@@ -1,4 +1,4 @@
-// `stagedtrain plan --optimize`, `--rule` and `--slurm`: choosing stages, and writing jobs.
+// How the options --optimize, --rule and --slurm of `stagedtrain plan` are read.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -10,7 +10,7 @@
 
 namespace stagedtrain::cmd {
 
-// As typed; words are read by the functions below.
+// Options as typed; the functions below parse them.
 struct ChoiceArguments {
   bool optimize = false;
   std::string rule;
@@ -21,10 +21,10 @@ struct ChoiceArguments {
   std::string slurm, slice;
 };
 
-// Adds the options; --optimize is returned.
+// Adds the options and returns --optimize.
 CLI::Option* add_choice_options(CLI::App& command, ChoiceArguments& arguments);
 
-// Each throws Error(usage) naming the option.
+// Each throws Error(usage) that names the option.
 plan::Transfer transfer_of(const ChoiceArguments& arguments);
 plan::OptimizeOptions optimize_options(const ChoiceArguments& arguments);
 plan::RuleOptions rule_options(const ChoiceArguments& arguments);

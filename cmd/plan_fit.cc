@@ -1,4 +1,4 @@
-// `stagedtrain plan --fit`: reads, fits, writes the law file, prints.
+// Implements `stagedtrain plan --fit`: reads logs, fits scaling laws, writes the law file, prints.
 #include "cmd/plan_fit.h"
 
 #include "plan/fit_laws.h"

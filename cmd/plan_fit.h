@@ -1,4 +1,4 @@
-// `stagedtrain plan --fit`: laws fitted to own logs.
+// How `stagedtrain plan --fit` fits scaling laws to the user's own logs.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -9,17 +9,17 @@ namespace stagedtrain::cmd {
 
 struct FitArguments {
   std::vector<std::string> inputs;  // run folders, run.jsonl and CSV files
-  std::string out;                  // the law file, or empty
-  double huber = 0;                 // 0: the law's own default
+  std::string out;                  // the law file; empty: none
+  double huber = 0;                 // 0: the default of the law
   std::size_t drop_highest = 0;
-  std::string page;  // an HTML page, or empty
+  std::string page;  // an HTML page; empty: none
   bool force = false, json = false;
 };
 
-// Adds --fit, which it returns, and the options that need it.
+// Adds --fit and the options that need it, and returns --fit.
 CLI::Option* add_fit_options(CLI::App& command, FitArguments& arguments);
 
-// What is printed. Writes the law file if there is a name for it.
+// Returns what is printed. Writes the law file and the page if they are named.
 std::string fit_result(const FitArguments& arguments);
 
 }  // namespace stagedtrain::cmd

@@ -1,4 +1,4 @@
-// `stagedtrain plan --from`: reads a run's folder and plans what is left.
+// Implements `stagedtrain plan --from`: reads a run folder and plans the rest of the run.
 #include "cmd/plan_from.h"
 
 #include "plan/caches.h"

@@ -1,4 +1,4 @@
-// `stagedtrain plan --from RUN`: the rest of a run that is under way.
+// How `stagedtrain plan --from RUN` plans the rest of a run that is in progress.
 #pragma once
 
 #include <string>
@@ -7,12 +7,12 @@
 namespace stagedtrain::cmd {
 
 struct FromArguments {
-  std::string run;                 // its folder
-  std::vector<std::string> edits;  // of its schedule, as --set
+  std::string run;                 // the run folder
+  std::vector<std::string> edits;  // edits of its schedule, as in --set
   bool json = false, print_schedule = false;
 };
 
-// What is printed.
+// Returns what is printed.
 std::string from_result(const FromArguments& arguments);
 
 }  // namespace stagedtrain::cmd

@@ -1,4 +1,4 @@
-// `stagedtrain plan --measure`: loads LibTorch, times steps, keeps the numbers.
+// Implements `stagedtrain plan --measure`: loads LibTorch, times steps, stores the measurements.
 #include "cmd/plan_measure.h"
 
 #include "cmd/engine.h"
@@ -23,7 +23,7 @@ CLI::Option* add_measure_options(CLI::App& command, MeasureArguments& arguments)
 std::string measure_result(const MeasureArguments& arguments, const plan::RunPlan& plan,
                            bool json) {
   const Path file = plan::measurements_file(arguments.file);
-  plan::known_measurements(arguments.file);  // a bad file is told of before the work
+  plan::known_measurements(arguments.file);  // reports a bad file before the work
   const std::vector<plan::Measurement> measured = engine().measure(
       plan, arguments.request, [](const std::string& stage) { tell("measuring " + stage + "\n"); });
   plan::keep_measurements(arguments.file, measured);

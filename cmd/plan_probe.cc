@@ -1,4 +1,4 @@
-// The files of a probe: written once, read again when its runs have ended.
+// Manages the files of a probe: written once, and read again when its runs have ended.
 #include "cmd/plan_probe.h"
 
 #include <algorithm>
@@ -11,8 +11,8 @@
 namespace stagedtrain::cmd {
 namespace {
 
-// Files that are there must be these; the others are written. The script is written anew, as a
-// larger probe goes on with a smaller one's runs.
+// Writes the files that do not exist yet. Existing files must have the same content, except the
+// script, which is rewritten, because a larger probe continues with a smaller one's runs.
 void write_files(const std::vector<plan::ProbeFile>& files, const Path& folder) {
   std::error_code none;
   for (const plan::ProbeFile& file : files) {
@@ -28,7 +28,7 @@ void write_files(const std::vector<plan::ProbeFile>& files, const Path& folder) 
       write_file_atomically(folder / file.name, file.text);
 }
 
-// How many ways are tried, and what that takes.
+// Describes how many ways are tried, and what that costs.
 std::string extent_text(const std::vector<plan::ProbeCandidate>& tried, std::size_t all,
                         const plan::RunPlan& plan) {
   std::string text =

@@ -1,4 +1,4 @@
-// `stagedtrain plan --probe K SCHEDULE --out DIR`: writes short runs, then ranks them.
+// How `stagedtrain plan --probe K SCHEDULE --out DIR` writes short trial runs and ranks them.
 #pragma once
 
 #include "schedule/schedule.h"
@@ -6,14 +6,14 @@
 namespace stagedtrain::cmd {
 
 struct ProbeArguments {
-  std::int64_t steps = 0;  // after the growth; 0: no probe
-  std::int64_t ways = 8;   // to grow that are tried, at most
-  std::string folder;      // of the probe's files
+  std::int64_t steps = 0;  // steps after the growth; 0: no probe
+  std::int64_t ways = 8;   // most ways to grow that are tried
+  std::string folder;      // folder of the probe's files
   bool json = false, print_schedule = false;
 };
 
-// Writes what is not there yet; once all runs have ended, ranks them and plans with the best.
-// Returns what is printed. Throws Error(usage) if the folder holds a probe of something else.
+// Writes the files that do not exist yet. Once all runs have ended, ranks them and plans with the
+// best. Returns what is printed. Throws Error(usage) if the folder holds another probe.
 std::string probe_result(const ProbeArguments& arguments, const schedule::Schedule& schedule);
 
 }  // namespace stagedtrain::cmd

@@ -1,4 +1,4 @@
-// Where this program lies, for scripts that start it again.
+// Where this program is, for scripts that start it again.
 #pragma once
 
 #include <string>
@@ -7,7 +7,8 @@
 
 namespace stagedtrain::cmd {
 
-// Absolute, so that a script finds it in any folder; the bare name where the system does not tell.
+// Returns the absolute path, so that a script can start the program from any folder, or the bare
+// name if the system does not provide the path.
 inline std::string program_path() {
   std::error_code failed;
   const Path self = std::filesystem::read_symlink("/proc/self/exe", failed);

@@ -1,4 +1,4 @@
-// Progress on standard error.
+// Prints progress to standard error.
 #include "cmd/progress.h"
 
 #include <unistd.h>

@@ -1,5 +1,5 @@
-// How far a long command has come: one line on a terminal, rewritten; a line every 20 seconds in a
-// log.
+// How the progress of a long command is printed: on a terminal as one line that is rewritten, in a
+// log as one line every 20 seconds.
 #pragma once
 
 #include <chrono>
@@ -10,10 +10,10 @@ namespace stagedtrain::cmd {
 
 class ByteProgress {
  public:
-  // Prints "encoded 1.2 GB of 4 GB (30%), 45 MB/s, 62 s left", at most five times a second, and
-  // nothing in the first second. what begins a new count when it changes.
+  // Prints, for instance, "encoded 1.2 GB of 4 GB (30%), 45 MB/s, 62 s left". On a terminal, at
+  // most five times a second and not in the first second. A new `what` restarts the count.
   void tell(const char* what, std::uint64_t done, std::uint64_t total);
-  // Removes the line from the terminal, before anything else is printed.
+  // Removes the line from the terminal. Call it before printing anything else.
   void clear();
   ~ByteProgress() { clear(); }
 

@@ -1,4 +1,4 @@
-// `stagedtrain report`: what runs have shown, as a page, a table or JSON.
+// Implements `stagedtrain report`: what runs have shown, as a page, text or JSON.
 #include <memory>
 
 #include "cmd/commands.h"
@@ -50,8 +50,8 @@ Examples:
   stagedtrain report runs/staged runs/scratch --out report.html --force
   stagedtrain report runs/demo --json | jq '.comparisons[0].savings.flops.saving.value')";
 
-// The runs from scratch that the staged one is compared with, and runs of other sizes.
-// runs: those of the report, branches joined.
+// Returns the scratch runs that the staged run is compared with, and runs of other sizes. `runs`
+// are the report's runs with branches joined.
 std::vector<const runlog::Run*> scratch_of(const report::Report& report,
                                            const report::Comparison& comparison,
                                            const std::vector<runlog::Run>& runs) {
@@ -76,7 +76,7 @@ std::vector<plan::LearnedGrowth> learned_from(const report::Report& report) {
   return learned;
 }
 
-// What the growths did, and whether later plans will know of it.
+// Describes what the growths did, and whether later plans will use it.
 std::string learned_text(const std::vector<plan::LearnedGrowth>& learned, const Path& kept_in) {
   std::string text;
   for (const std::string& line : plan::words_of(learned)) text += "  " + line + "\n";
@@ -86,7 +86,7 @@ std::string learned_text(const std::vector<plan::LearnedGrowth>& learned, const 
                          : fmt::format("\nmeasured, and added to {}\n{}", kept_in.string(), text);
 }
 
-// A word of a command as a shell reads it back.
+// Quotes a word for a shell if needed.
 std::string shell_word(const std::string& word) {
   const bool plain = !word.empty() && word.find_first_not_of(
                                           "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"

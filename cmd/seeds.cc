@@ -1,4 +1,4 @@
-// Reads lists of seeds, and averages what their runs came to.
+// Parses lists of seeds and averages the losses of their runs.
 #include "cmd/seeds.h"
 
 #include <algorithm>

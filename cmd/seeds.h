@@ -1,4 +1,4 @@
-// Training a schedule once for each of several seeds.
+// How a schedule is trained once for each of several seeds.
 #pragma once
 
 #include <cstdint>
@@ -10,15 +10,15 @@
 
 namespace stagedtrain::cmd {
 
-// Reads --seeds: "3" is three seeds from `first` on, "1,5,9" are these. Throws Error(usage) for
-// anything else, and for a seed that is named twice.
+// Parses --seeds: "3" means three seeds starting at `first`, "1,5,9" means these. Throws
+// Error(usage) for anything else and for a seed that is listed twice.
 std::vector<std::int64_t> read_seeds(const std::string& text, std::int64_t first);
-// The folder of a seed's run, or runs from scratch, in the folder that was named.
+// Returns the folder for a seed's run, or for its scratch runs, inside `folder`.
 Path seed_folder(const Path& folder, std::int64_t seed);
 
-// The losses with which the runs of all seeds ended, by what the runs are called.
+// The final losses of the runs of all seeds, by the name of the run.
 using EndLosses = std::map<std::string, std::vector<double>>;
-// Returns their means with the standard errors over seeds, one line for each name.
+// Returns their means with standard errors over seeds, one line per name.
 std::string mean_text(const EndLosses& losses);
 
 }  // namespace stagedtrain::cmd

@@ -1,4 +1,4 @@
-// `stagedtrain show`: what a file is, every checksum verified.
+// Implements `stagedtrain show`: describes a file and verifies all of its checksums.
 #include <cstring>
 #include <memory>
 
@@ -68,13 +68,14 @@ Json token_file_json(const data::TokenFile& file) {
           {"fingerprint", fmt::format("{:08x}", file.fingerprint())}};
 }
 
-// By its name, or by the first bytes of every HDF5 file. All other files are taken for token files,
-// which need not have a header.
+// Decides by the file's name, or by the first bytes of an HDF5 file. All other files are taken for
+// token files, which need not have a header.
 bool is_checkpoint(const Path& path) {
   if (path.extension() == ".h5") return true;
   constexpr std::string_view kHdf5 = "\x89HDF";
   std::error_code none;
-  if (!std::filesystem::is_regular_file(path, none)) return true;  // says what is wrong with it
+  // CheckpointReader then reports what the path is.
+  if (!std::filesystem::is_regular_file(path, none)) return true;
   const MappedFile file(path);
   const auto bytes = file.bytes();
   return bytes.size() >= kHdf5.size() && std::memcmp(bytes.data(), kHdf5.data(), kHdf5.size()) == 0;

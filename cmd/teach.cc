@@ -1,4 +1,4 @@
-// Adding to the files of measurements and of what was learnt.
+// Adds to the user's files of measurements and growth outcomes.
 #include "cmd/teach.h"
 
 #include "cmd/output.h"
@@ -8,7 +8,7 @@ namespace stagedtrain::cmd {
 
 bool teach(const std::vector<plan::Measurement>& speeds,
            const std::vector<plan::LearnedGrowth>& growths) {
-  if (plan::measurements_file("").empty()) return false;  // no HOME: nowhere to keep it
+  if (plan::measurements_file("").empty()) return false;  // HOME is not set
   try {
     plan::keep_measurements("", speeds);
     plan::keep_growths(growths);

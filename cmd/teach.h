@@ -1,12 +1,12 @@
-// What runs have shown goes into this user's files, for the plans to come.
+// How results of runs are stored in this user's files for later plans.
 #pragma once
 
 #include "plan/learn.h"
 
 namespace stagedtrain::cmd {
 
-// Whether they were kept. Never fails: where a file cannot be read or written, a line on stderr
-// says so.
+// Returns whether the results were stored. Never throws an Error: if a file cannot be read or
+// written, prints a line to stderr.
 bool teach(const std::vector<plan::Measurement>& speeds,
            const std::vector<plan::LearnedGrowth>& growths);
 

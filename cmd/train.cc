@@ -1,4 +1,5 @@
-// `stagedtrain train`: runs a schedule, or the same final model from scratch for comparison.
+// Implements `stagedtrain train`: runs a schedule, or trains the final model from scratch for
+// comparison.
 #include <algorithm>
 #include <cmath>
 #include <memory>
@@ -125,7 +126,7 @@ std::string result_text(const train::RunResult& result, const Path& folder) {
   return text;
 }
 
-// A finished run's speeds and growths, for later plans; none if somebody took its log away.
+// Stores a finished run's speeds and growth outcomes for later plans, unless its log was removed.
 void teach_from(const plan::RunPlan& plan, const Path& folder) {
   std::error_code none;
   if (!std::filesystem::exists(folder / "run.jsonl", none)) return;
@@ -133,16 +134,16 @@ void teach_from(const plan::RunPlan& plan, const Path& folder) {
   teach(plan::speeds_of(plan, log), plan::growths_of(log));
 }
 
-// What the runs of one command came to.
+// The results of all runs of one command.
 struct Results {
   Json json = Json::array();
-  EndLosses losses;  // of runs that have ended; by the name within their seed's folder
+  EndLosses losses;  // of finished runs, by the name within their seed's folder
 };
 
 void run_one(const TrainArguments& a, const plan::RunPlan& plan, const train::RunRequest& request,
              Results& results) {
   const train::RunResult result = engine().run(plan, request);
-  if (result.done && result.stages.empty()) return;  // another rank of the run tells
+  if (result.done && result.stages.empty()) return;  // another rank reports the result
   if (result.done) {
     teach_from(plan, request.out);
     const std::string size =
@@ -158,7 +159,7 @@ void run_one(const TrainArguments& a, const plan::RunPlan& plan, const train::Ru
   }
 }
 
-// The steps that a staged run took.
+// Returns the number of steps that a staged run took.
 std::int64_t steps_of_run(const Path& folder) {
   const runlog::Run log = runlog::read_log(folder / "run.jsonl", folder.string());
   if (!log.end || !std::isfinite(log.end->at.step))
@@ -180,7 +181,7 @@ void warn_of_planned_budgets(const plan::RunPlan& plan) {
                     grouped(plan.total_steps)));
 }
 
-// Each budget in a folder of its own.
+// Trains each budget in its own folder.
 void run_budgets(const TrainArguments& a, const std::vector<plan::RunPlan>& budgets,
                  const Path& folder, Results& results) {
   train::RunRequest request = a.request;
@@ -203,12 +204,12 @@ void run_scratch(const TrainArguments& a, plan::RunPlan plan, Results& results) 
   if (a.scratch_of.empty()) {
     warn_of_planned_budgets(plan);
   } else {
-    plan.total_steps = steps_of_run(a.scratch_of);  // what budgets in % are of
+    plan.total_steps = steps_of_run(a.scratch_of);  // budgets in % refer to this
   }
   run_budgets(a, plan::resolve_scratch(plan), a.out, results);
 }
 
-// A run that goes on keeps what was chosen for it when it began.
+// Returns the plan. A resumed run keeps what the planner chose when it began.
 plan::RunPlan plan_of(const TrainArguments& a) {
   schedule::Schedule schedule = schedule::load(a.schedule, a.edits);
   const Path record = Path(a.out) / "schedule.yaml";
@@ -219,7 +220,7 @@ plan::RunPlan plan_of(const TrainArguments& a) {
   return plan::resolve_files(schedule);
 }
 
-// The command of each seed; this one alone without --seeds.
+// Returns the arguments for each seed, or only these without --seeds.
 std::vector<TrainArguments> for_each_seed(const TrainArguments& a) {
   if (!a.seeds) return {a};
   std::vector<TrainArguments> all;

@@ -1,4 +1,4 @@
-// The table of architectures.
+// Lists the architectures.
 #include "arch/architectures.h"
 
 #include "arch/table_builder.h"

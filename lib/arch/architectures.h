@@ -1,4 +1,4 @@
-// The table of architectures: a new one is one file and one line.
+// Which architectures there are. A new one is one .cc file and one line in the table.
 #pragma once
 
 #include <string>
@@ -14,22 +14,22 @@ struct Architecture {
   const char* name;
   const char* help;
   BlockStyle style;
-  // Rules of this architecture alone; throws Error(usage).
+  // Checks the rules of this architecture only. Throws Error(usage).
   void (*check)(const ModelConfig&);
-  // Hidden units of a feed-forward where the configuration names none.
+  // Returns the hidden size of a feed-forward if the configuration does not give one.
   std::int64_t (*default_ffn)(std::int64_t width);
 };
 
 const std::vector<Architecture>& architectures();
-// Throws Error(usage) with the nearest name.
+// Throws Error(usage) with the nearest name if there is no such architecture.
 const Architecture& find_architecture(const std::string& name);
 
-// How the blocks of a configuration's architecture are built.
+// Returns the block style of a configuration's architecture.
 const BlockStyle& block_style(const ModelConfig& config);
-// The tensors of a resolved configuration.
+// Returns the tensors of a resolved configuration.
 ParamTable param_table(const ModelConfig& config);
 
-// Throws Error(usage) unless every head has keys and values of its own.
+// Throws Error(usage) unless kv_heads equals heads.
 void refuse_grouped_queries(const ModelConfig& config);
 
 // gpt2.cc

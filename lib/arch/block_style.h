@@ -1,21 +1,21 @@
-// What tells the architectures' blocks apart, as data: the tables of tensors, growth and the running
-// models read it.
+// How the blocks of the architectures differ, as data. Parameter tables, growth and the running
+// models all read it.
 #pragma once
 
 namespace stagedtrain::arch {
 
-// RMSNorms of queries and of keys before they are turned: of each head by itself with one gain for
-// all heads, or of all heads together.
+// RMSNorms of queries and keys, applied before the rotary embedding. each: one norm per head, with
+// one gain vector shared by all heads. together: one norm over all heads.
 enum class HeadNorms { none, each, together };
 
 struct BlockStyle {
-  bool biases = false;       // of every linear map and norm; the norms are then LayerNorms
-  bool qkv_biases = false;   // of queries, keys and values
-  bool gated = false;        // SwiGLU, with mlp.gate beside mlp.up; else GELU
-  bool rotary = false;       // positions are turned into queries and keys; else they are learned
-  bool norms_after = false;  // the norms are of what a branch gives, none is before it
-  bool parallel = false;     // both branches read the same residual stream
-  bool exact_gelu = false;   // GELU by the error function; else its tanh form
+  bool biases = false;       // every linear map and norm has a bias; the norms are then LayerNorms
+  bool qkv_biases = false;   // queries, keys and values have biases
+  bool gated = false;        // SwiGLU, with mlp.gate beside mlp.up; otherwise GELU
+  bool rotary = false;       // rotary position embedding; otherwise learned positions
+  bool norms_after = false;  // the norms follow the branches instead of preceding them
+  bool parallel = false;     // attention and feed-forward read the same residual stream
+  bool exact_gelu = false;   // GELU with the error function; otherwise its tanh approximation
   HeadNorms head_norms = HeadNorms::none;
 };
 

@@ -1,4 +1,5 @@
-// Counting over the different tensors, so that a new architecture is counted the day it is listed.
+// Counts parameters and FLOPs from the parameter table, so every architecture in the table is
+// covered.
 #include "arch/cost.h"
 
 #include "arch/distinct_tensors.h"
@@ -23,7 +24,7 @@ double attention_flops_per_token(const ModelConfig& c, std::int64_t length) {
 }
 
 double flops_per_token(const ModelConfig& c, std::int64_t length) {
-  double weights = static_cast<double>(c.vocab) * static_cast<double>(c.width);  // the head
+  double weights = static_cast<double>(c.vocab) * static_cast<double>(c.width);  // the output head
   for (const DistinctTensor& tensor : distinct_tensors(c))
     if (tensor.spec.layer >= 0 && tensor.spec.axes.size() == 2)
       weights += static_cast<double>(tensor.active * tensor.spec.count());

@@ -1,4 +1,4 @@
-// One layer with one expert stands for all.
+// Builds the table of a model with one layer and one expert, and multiplies.
 #include "arch/distinct_tensors.h"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// GPT-2: learned positions, pre-LayerNorm blocks with biases, GELU (tanh), tied head by default.
-// Initialisation of the GPT-2 paper and code.
+// Defines GPT-2: learned positions, pre-LayerNorm blocks with biases, GELU (tanh), tied head by
+// default, initialized as in the GPT-2 paper and code.
 #include "arch/architectures.h"
 #include "base/error.h"
 #include "base/text.h"

@@ -1,6 +1,7 @@
-// LLaMA and those that differ from it in norms and biases only (Qwen 2 and 3, OLMo 2): rotary
-// positions, RMSNorm, SwiGLU, grouped queries. RMSNorm has weights only. Rotation is that of `transformers`: dimension i of a head turns with dimension
-// i + head_dim / 2 (halves, not neighbours), by position * rope_theta^(-2i / head_dim).
+// Defines LLaMA and the architectures that differ from it only in norms and biases (Qwen 2 and 3,
+// OLMo 2): rotary positions, RMSNorm without biases, SwiGLU, grouped queries. The rotary embedding
+// follows `transformers`: dimension i of a head is rotated together with dimension i + head_dim / 2
+// (halves, not neighbours), by the angle position * rope_theta^(-2i / head_dim).
 #include "arch/architectures.h"
 #include "base/error.h"
 
@@ -21,7 +22,7 @@ void check_llama(const ModelConfig& config) {
         .with_hint("leave it out, or choose architecture: neox");
 }
 
-// Proportional to width, so that the default of a wider model is what a narrow one grows into.
+// Proportional to the width, so that growing a model's width keeps the default ratio.
 std::int64_t llama_ffn(std::int64_t width) { return (43 * width + 15) / 16; }
 
 }  // namespace stagedtrain::arch

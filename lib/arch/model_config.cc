@@ -1,4 +1,4 @@
-// The rules that sizes obey.
+// Checks the rules for a model's sizes and fills in the derived ones.
 #include "arch/model_config.h"
 
 #include <algorithm>
@@ -14,7 +14,8 @@ void require(std::int64_t value, const char* key) {
   if (value <= 0) throw usage_error("model.{} is {}, expected at least 1", key, value);
 }
 
-// The ranges of the fields list, for sizes that no document was read for: those of grown models.
+// Checks the ranges in the fields list, for sizes that no schedule reader has checked, such as
+// those of grown models.
 struct RangeCheck {
   template <class T>
   void operator()(const char* key, T& value, const FieldInfo& info) {
@@ -30,7 +31,7 @@ struct RangeCheck {
   }
 };
 
-// Counts of a model must fit their types; no real one comes near.
+// Rejects sizes whose parameter count could overflow; no real model comes close.
 void check_size(const ModelConfig& c) {
   constexpr double kMost = 1e15;
   const double sizes = static_cast<double>(c.head_dim) + static_cast<double>(c.value_dim);
@@ -51,8 +52,8 @@ void check_experts(const ModelConfig& c) {
                       c.experts_per_token, c.experts);
 }
 
-// Only keys that the scaling reads may differ from their defaults, so that equal models are described
-// alike.
+// Requires the rope keys that the chosen scaling does not read to keep their defaults, so that
+// equal models have equal configurations.
 void check_rope(const ModelConfig& c) {
   const ModelConfig plain;
   const bool llama3 = c.rope_scaling == "llama3";
@@ -74,7 +75,7 @@ void check_rope(const ModelConfig& c) {
                       format_number(c.rope_high), format_number(c.rope_low));
 }
 
-// What is not default, each part after a comma.
+// Describes every field that differs from its default, each with a leading comma.
 std::string particulars(const ModelConfig& c) {
   const ModelConfig plain;
   std::string text = c.tied ? "" : ", untied head";

@@ -1,4 +1,4 @@
-// What a model is, as numbers: the description that every room shares.
+// What shape a model has, as numbers that all parts of the program share.
 #pragma once
 
 #include <cstdint>
@@ -8,32 +8,33 @@
 
 namespace stagedtrain::arch {
 
-// The shape of a model. In a schedule 0 means "derive": see resolved(). All other rooms see
-// resolved configurations only.
+// The shape of a model. In a schedule 0 means "derive": see resolved(). All other code sees only
+// resolved configurations.
 struct ModelConfig {
   std::string architecture = "gpt2";
   std::int64_t layers = 0;     // transformer blocks
-  std::int64_t width = 0;      // size of the residual stream
+  std::int64_t width = 0;      // width of the residual stream
   std::int64_t heads = 0;      // query heads
-  std::int64_t kv_heads = 0;   // key and value heads; 0: as heads
-  std::int64_t head_dim = 0;   // size of a query and of a key; 0: width / heads
-  std::int64_t value_dim = 0;  // size of a value; 0: as head_dim
-  std::int64_t ffn = 0;        // hidden units of a feed-forward; 0: the architecture's own
+  std::int64_t kv_heads = 0;   // key and value heads; 0: same as heads
+  std::int64_t head_dim = 0;   // size of one query or key; 0: width / heads
+  std::int64_t value_dim = 0;  // size of one value; 0: same as head_dim
+  std::int64_t ffn = 0;        // hidden size of a feed-forward; 0: the architecture's default
   std::int64_t vocab = 0;      // token ids are below it
   std::int64_t context = 0;    // longest sequence, in tokens
   bool tied = true;            // the head's weight is the token embedding
-  double norm_eps = 1e-5;      // inside the square root of a norm
-  double rope_theta = 1e4;     // base of the rotary embedding's wavelengths
-  double rotary_share = 1;     // how much of a query and of a key is turned; neox only
-  // How a model trained on shorter texts reads longer ones. linear: all rotary frequencies are
-  // divided by rope_factor. llama3: those that turn fewer than rope_low times in rope_original
-  // tokens are, those that turn more than rope_high times are not, with a blend between.
+  double norm_eps = 1e-5;      // added inside the square root of a norm
+  double rope_theta = 1e4;     // base of the rotary wavelengths
+  double rotary_share = 1;     // share of a query's and key's entries that rotate; neox only
+  // Rescales rotary frequencies for contexts longer than those of the first training. linear
+  // divides all of them by rope_factor. llama3 divides those that turn fewer than rope_low times in
+  // rope_original tokens, keeps those that turn more than rope_high times, and interpolates in
+  // between.
   std::string rope_scaling = "none";
   double rope_factor = 1, rope_low = 1, rope_high = 4;
   std::int64_t rope_original = 8192;
-  double logit_scale = 1;      // the logits are multiplied by it
-  std::int64_t experts = 0;    // feed-forwards of a block, behind a router; 0: one, without router
-  std::int64_t experts_per_token = 2;  // experts that a token goes through
+  double logit_scale = 1;              // the logits are multiplied by it
+  std::int64_t experts = 0;            // feed-forwards per block, chosen by a router; 0: one dense
+  std::int64_t experts_per_token = 2;  // experts that each token uses
   double router_loss = 0.01;           // coefficient of the load-balancing loss, in training
 
   bool operator==(const ModelConfig&) const = default;
@@ -42,10 +43,11 @@ struct ModelConfig {
   void fields(V& v);
 };
 
-// Every derived size filled in and every rule checked. Throws Error(usage) that names the rule
-// (heads that do not divide width, sizes that are missing or out of range).
+// Returns the configuration with all derived sizes filled in. Throws Error(usage), naming the rule,
+// if a size is missing, out of range or inconsistent (heads that do not divide width).
 ModelConfig resolved(ModelConfig config);
-// "gpt2, 6 layers x 128, 4 heads of 32, ffn 512, context 128, vocab 256", and what is not default.
+// Returns, for instance, "gpt2, 6 layers x 128, 4 heads of 32, ffn 512, context 128, vocab 256",
+// plus every field that differs from its default.
 std::string describe(const ModelConfig& config);
 
 template <class V>

@@ -1,4 +1,4 @@
-// Sums over the different tensors of a model.
+// Sums Newton-Schulz FLOPs over the distinct tensors of a model.
 #include "arch/muon_matrices.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Which tensors Muon orthogonalizes, and what that costs.
+// Which tensors Muon orthogonalizes, and how many FLOPs that costs.
 #pragma once
 
 #include "arch/model_config.h"
@@ -6,13 +6,14 @@
 
 namespace stagedtrain::arch {
 
-// The matrices of the blocks: queries, keys, values, the output of attention, and every matrix of
-// the feed-forward, each expert's for itself. A router has a row for each expert, as a head has one
-// for each token, so it is left to AdamW, like embeddings, head, norms and biases.
+// Returns whether a tensor is a matrix of a block: queries, keys, values, the attention output, or
+// a matrix of the feed-forward (of each expert separately). A router has one row per expert, as the
+// head has one per token, so it is left to AdamW together with embeddings, head, norms and biases.
 bool is_muon_matrix(const ParamSpec& spec);
 
-// FLOPs of one step's Newton-Schulz iterations over all these matrices. One iteration of an m x n
-// matrix, m <= n, is X X^T (2 m^2 n), its square (2 m^3) and a product with X (2 m^2 n).
+// Returns the FLOPs of one step's Newton-Schulz iterations over all these matrices. One iteration
+// on an m x n matrix X, m <= n, computes X X^T (2 m^2 n), its square (2 m^3) and a product with X
+// (2 m^2 n).
 inline constexpr int kNewtonSchulzSteps = 5;
 double newton_schulz_flops(const ModelConfig& config);
 

@@ -1,5 +1,6 @@
-// GPT-NeoX, of which Pythia is one: LayerNorms and biases as GPT-2, but both branches of a block read
-// the same residual stream, and positions turn the first part of each query and key.
+// Defines GPT-NeoX, the architecture of Pythia: LayerNorms and biases as in GPT-2, but attention
+// and feed-forward read the same residual stream, and only the first part of each query and key
+// rotates.
 #include "arch/architectures.h"
 #include "arch/rotary.h"
 #include "base/error.h"

@@ -1,4 +1,4 @@
-// Lookups and counts over the table of tensors.
+// Looks up and counts the tensors of a parameter table.
 #include "arch/param_table.h"
 
 #include <algorithm>

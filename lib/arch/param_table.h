@@ -1,4 +1,5 @@
-// A model as a table of tensors: what checkpoints, growth, the running model and tests walk.
+// Which tensors a model has: a table that checkpoints, growth, the running model and tests iterate
+// over.
 #pragma once
 
 #include <cstdint>
@@ -9,15 +10,15 @@
 
 namespace stagedtrain::arch {
 
-// What an index of a tensor's dimension counts. query is heads x head_dim, key kv_heads x head_dim,
-// value kv_heads x value_dim; heads is what attention gives to its output, heads x value_dim; entry
-// is the place within one query or key, head_dim.
+// What the index along a tensor's axis counts. Sizes: query is heads x head_dim, key is kv_heads x
+// head_dim, value is kv_heads x value_dim, heads (the input of the attention output) is heads x
+// value_dim, and entry (within one query or key) is head_dim.
 enum class Axis { vocab, position, residual, query, key, value, heads, ffn, experts, entry };
 inline constexpr int kNumAxes = 10;
-// What a tensor does. A router is a matrix (experts, residual). residual_out writes into the
-// residual stream (its bias too); head is the untied output head; final_norm the norm before it.
-// branch_norm is a norm of what a branch adds to the residual stream, head_norm one of queries or
-// keys.
+// What a tensor does. residual_out writes into the residual stream (its bias too); head is the
+// untied output head; final_norm is the norm before the head; branch_norm normalises what a branch
+// adds to the residual stream; head_norm normalises queries or keys. A router is a matrix of shape
+// (experts, residual).
 enum class Role {
   embed,
   head,
@@ -36,21 +37,21 @@ struct AxisSize {
   bool operator==(const AxisSize&) const = default;
 };
 
-// How a fresh tensor is filled: normal with this deviation, or one constant.
+// How a fresh tensor is initialized: normal with standard deviation `value`, or constant `value`.
 struct Init {
   enum class Kind { normal, constant } kind = Kind::constant;
   double value = 0;
 };
 
-// One tensor. A matrix has axes (out, in), as y = W x + b. name is unique in a table; layer is -1
-// outside the blocks, and key is the name within the layer (or the whole name). expert is the
-// number of the expert that it belongs to, or -1.
+// One tensor. A matrix has the axes (out, in), as in y = W x + b. name is unique in a table. layer
+// is -1 outside the blocks. key is the name within the layer, or the whole name outside the blocks.
+// expert is the index of the expert that the tensor belongs to, or -1.
 struct ParamSpec {
   std::string name, key;
   int layer = -1;
   Role role = Role::matrix;
   std::vector<AxisSize> axes;  // one or two
-  bool decays = false;         // weight decay applies (matrices only)
+  bool decays = false;         // weight decay applies (to tensors with two axes)
   Init init;
   int expert = -1;
 
@@ -58,7 +59,7 @@ struct ParamSpec {
   std::vector<std::int64_t> shape() const;
 };
 
-// All tensors of one model, in the architecture's order; names are unique.
+// All tensors of one model, in the architecture's order. Names are unique.
 class ParamTable {
  public:
   explicit ParamTable(std::vector<ParamSpec> specs);
@@ -67,7 +68,7 @@ class ParamTable {
   auto end() const { return specs_.end(); }
   std::size_t size() const { return specs_.size(); }
   const ParamSpec& operator[](std::size_t i) const { return specs_[i]; }
-  // The index of a tensor by name, or -1.
+  // Returns the index of the tensor with this name, or -1.
   std::int64_t index(const std::string& name) const;
   std::int64_t total_count() const;
 
@@ -77,7 +78,7 @@ class ParamTable {
 };
 
 const char* role_name(Role role);
-// "layers.3.attention.query.weight"
+// Returns, for instance, "layers.3.attention.query.weight".
 std::string layer_name(int layer, const std::string& key);
 
 }  // namespace stagedtrain::arch

@@ -1,4 +1,4 @@
-// Powers of the base, lowered where the configuration says so.
+// Computes rotary frequencies as powers of rope_theta, rescaled if the configuration says so.
 #include "arch/rotary.h"
 
 #include <cmath>
@@ -7,7 +7,8 @@
 namespace stagedtrain::arch {
 namespace {
 
-// Llama 3.1's rule. turns: how often a pair goes round within the context of the first training.
+// Applies the configured scaling. The llama3 rule is that of Llama 3.1; turns is the number of full
+// rotations of a pair within the context of the first training.
 double scaled(double frequency, const ModelConfig& c) {
   if (c.rope_scaling == "linear") return frequency / c.rope_factor;
   if (c.rope_scaling != "llama3") return frequency;

@@ -1,4 +1,4 @@
-// The frequencies of rotary positions.
+// At which frequencies the entries of queries and keys rotate.
 #pragma once
 
 #include <cstdint>
@@ -8,9 +8,10 @@
 
 namespace stagedtrain::arch {
 
-// How many entries of a query or key are turned, from the first on: floor(head_dim * rotary_share).
+// Returns how many leading entries of a query or key rotate: floor(head_dim * rotary_share).
 std::int64_t rotary_entries(const ModelConfig& config);
-// Radians per position of pair i: entries i and i + rotary_entries / 2 turn together.
+// Returns the frequency of each pair i, in radians per position. Entries i and i + rotary_entries /
+// 2 rotate together.
 std::vector<double> rotary_frequencies(const ModelConfig& config);
 
 }  // namespace stagedtrain::arch

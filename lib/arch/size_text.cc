@@ -1,4 +1,4 @@
-// Compares proportions.
+// Formats a model's size and compares its proportions with a reference.
 #include "arch/size_text.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,4 @@
-// Names the size of a model among others of its family.
+// How a model's size is named among other models of its family.
 #pragma once
 
 #include <string>
@@ -7,9 +7,10 @@
 
 namespace stagedtrain::arch {
 
-// "4x128": layers and width, and what else of its shape is not in proportion to the width as it is
-// in the reference: "4x128-ffn256". Models of one architecture that differ
-// in layers, width, heads, ffn, head_dim or experts have different names.
+// Returns the layers and width, such as "4x128", followed by every size that is not in the
+// reference's proportion to the width, such as "4x128-ffn256". Models of one architecture that
+// differ in layers, width, heads, kv_heads, ffn, head_dim, value_dim or experts have different
+// names.
 std::string size_text(const ModelConfig& config, const ModelConfig& reference);
 
 }  // namespace stagedtrain::arch

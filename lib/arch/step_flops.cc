@@ -1,4 +1,4 @@
-// Sums over the layers that run; what is left out counts nothing.
+// Sums FLOPs over the layers that run; skipped layers cost nothing.
 #include "arch/step_flops.h"
 
 #include <algorithm>
@@ -14,7 +14,7 @@ struct ForwardFlops {
   double head = 0;
 };
 
-// A forward pass is a third of a step that trains everything.
+// A forward pass costs a third of a step that trains everything.
 ForwardFlops forward_flops(const ModelConfig& config, std::int64_t length) {
   ForwardFlops forward;
   forward.head = 2 * static_cast<double>(config.vocab) * static_cast<double>(config.width);
@@ -28,7 +28,7 @@ ForwardFlops forward_flops(const ModelConfig& config, std::int64_t length) {
 
 bool is_in_block(const ParamSpec& spec) { return spec.layer >= 0 && spec.axes.size() == 2; }
 
-// The share of a tensor that a token goes through: of the experts, only those chosen.
+// Returns the share of a tensor that one token uses: less than 1 only for experts.
 double active_share(const ModelConfig& config, const ParamSpec& spec) {
   if (spec.expert < 0) return 1;
   return static_cast<double>(std::min(config.experts, config.experts_per_token)) /

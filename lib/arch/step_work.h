@@ -1,6 +1,6 @@
-// What a pass of a training step runs: which layers, and by how much their branches count.
+// Which layers one pass of a training step runs, and how much their branches are scaled.
 //
-// A training policy (plan/layer_policy.h) decides it as a pure function of the plan, the step and
+// A training policy (plan/layer_policy.h) computes it as a pure function of the plan, the step and
 // the seed. The model, the optimizer, the FLOP counter and the run log read the same value.
 #pragma once
 
@@ -10,12 +10,14 @@
 
 namespace stagedtrain::arch {
 
-// branch_scales: for each layer the factor of what its two branches add to the residual stream. A
-// layer of factor 0 is the identity and is not run at all. Empty: all layers run with factor 1.
+// branch_scales holds, for each layer, the factor of what its two branches add to the residual
+// stream. A layer with factor 0 is the identity and is not run at all. Empty: all layers run with
+// factor 1.
 struct StepWork {
   std::vector<double> branch_scales;
 
-  // Whether this is the whole model, unscaled: every result is then the same to the bit.
+  // Returns whether this is the whole, unscaled model; results are then bit-identical to a run
+  // without any policy.
   bool is_whole() const {
     return std::ranges::all_of(branch_scales, [](double scale) { return scale == 1; });
   }

@@ -1,4 +1,4 @@
-// Tensors of blocks, one after another.
+// Adds the tensors of a transformer in the order of its parameter table.
 #include "arch/table_builder.h"
 
 #include <cmath>

@@ -1,5 +1,5 @@
-// What the tables of all architectures share: linear maps, attention, and a feed-forward that is
-// dense or made of experts.
+// How the parameter table of a transformer is built: embeddings, attention, a feed-forward that is
+// dense or made of experts, norms and head.
 #pragma once
 
 #include <string>
@@ -11,12 +11,13 @@
 
 namespace stagedtrain::arch {
 
-// The tensors of a transformer whose blocks are of this style.
+// Returns the tensors of a transformer with blocks of this style.
 ParamTable transformer_table(const ModelConfig& config, const BlockStyle& style);
 
-// Adds tensors in the order of the table. Matrices start with the GPT-2 paper's deviation of 0.02,
-// those that write into the residual stream with 0.02 / sqrt(2 * layers). Names follow
-// y = W x + b with W (out, in); query, key and value stand side by side, as do gate and up.
+// Adds tensors in the order of the table. Matrices are initialized with the GPT-2 paper's standard
+// deviation of 0.02; those that write into the residual stream with 0.02 / sqrt(2 * layers). A
+// weight W has the axes (out, in), as in y = W x + b. Query, key and value follow one another, and
+// so do gate and up.
 class TableBuilder {
  public:
   TableBuilder(const ModelConfig& config, const BlockStyle& style);
@@ -26,21 +27,22 @@ class TableBuilder {
   void norm(int layer, const std::string& key, Role role);
   void attention(int layer);
   void feed_forward(int layer);
-  void head();  // none where it is tied
+  void head();  // adds nothing if the head is tied
   ParamTable table() && { return ParamTable(std::move(specs_)); }
 
  private:
   void add(int layer, const std::string& key, Role role, std::vector<AxisSize> axes, Init init);
   void linear(int layer, const std::string& key, Role role, AxisSize out, AxisSize in, bool bias);
   void head_norm(int layer, const std::string& key, AxisSize all);
-  // What writes into the residual stream, where no norm stands between.
+  // The role of a matrix that ends a branch: it writes into the residual stream unless a norm
+  // follows.
   Role output_role() const { return style_.norms_after ? Role::matrix : Role::residual_out; }
   void expert(int layer, int number, const std::string& prefix);
 
   const ModelConfig& c_;
   const BlockStyle& style_;
   AxisSize residual_, query_, key_, value_, heads_, ffn_, vocab_, entry_;
-  int expert_ = -1;  // that the tensors being added belong to
+  int expert_ = -1;  // the expert whose tensors are being added, or -1
   std::vector<ParamSpec> specs_;
 };
 

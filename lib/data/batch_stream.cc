@@ -1,4 +1,4 @@
-// Windows of a token file: shuffled for training, evenly spread for evaluation.
+// Cuts a token file into windows: shuffled for training, evenly spaced for evaluation.
 #include "data/batch_stream.h"
 
 #include <algorithm>
@@ -22,8 +22,8 @@ void require_window(const TokenFile& file, std::int64_t context) {
 
 }  // namespace
 
-// So many windows of context + 1 tokens that they fit behind every offset below context; in a file
-// shorter than two contexts one window, behind fewer offsets.
+// Leaves out at least one window, so that an epoch fits behind any offset in [0, context). A file
+// shorter than two contexts gives one window, and window_start() then draws from fewer offsets.
 std::int64_t windows_per_epoch(std::int64_t tokens, std::int64_t context) {
   if (tokens <= context) return 0;
   return std::max<std::int64_t>(1, tokens / context - 1);
@@ -79,7 +79,7 @@ Batch EvaluationSet::batch(std::int64_t first, std::int64_t rows) const {
   const auto row = static_cast<std::size_t>(context_ + 1);
   batch.tokens.resize(static_cast<std::size_t>(rows) * row);
   for (std::int64_t i = 0; i < rows; ++i) {
-    // Window w starts at the w-th of windows_ even steps through the available places.
+    // The windows_ windows are spaced evenly over the available_ disjoint positions.
     const auto place =
         static_cast<std::int64_t>(static_cast<__int128>(first + i) * available_ / windows_);
     file_->read(place * context_,

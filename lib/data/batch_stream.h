@@ -1,4 +1,4 @@
-// Batches in an order that is a pure function of (seed, index): two integers say where it stands.
+// Which tokens are in a batch: a pure function of (seed, index), so two integers save the position.
 #pragma once
 
 #include <cstdint>
@@ -9,34 +9,38 @@
 
 namespace stagedtrain::data {
 
-// Where a stream stands: sequences handed out so far.
+// The position of a stream: index counts the sequences that it has returned so far.
 struct Cursor {
   std::uint64_t seed = 0;
   std::int64_t index = 0;
   bool operator==(const Cursor&) const = default;
 };
 
-// rows x (length + 1) token ids, row by row: inputs are [0, length), targets [1, length + 1).
+// Token ids of shape [rows, length + 1], row-major. The first `length` columns are the inputs, the
+// last `length` columns the targets.
 struct Batch {
   std::int64_t rows = 0, length = 0;
   std::vector<std::int32_t> tokens;
 };
 
-// How many windows an epoch has in a file of so many tokens; 0 if it is too short for one.
+// Returns the number of windows in an epoch over a file of this many tokens, or 0 if the file is
+// too short for one.
 std::int64_t windows_per_epoch(std::int64_t tokens, std::int64_t context);
 
-// Training sequences of context + 1 tokens cut from a token file. Each epoch cuts the file at an
-// offset of its own and visits every window once in a pseudo-random order (a keyed permutation), so
-// staged and scratch runs of one seed see the same data in the same order whatever their stages.
+// Cuts training sequences of context + 1 tokens from a token file. Each epoch draws its own offset
+// at which the windows start, then visits every window once in a pseudo-random order (a keyed
+// permutation). The order does not depend on stages, so staged and scratch runs with the same seed
+// see the same data in the same order.
 class BatchStream {
  public:
-  // vocab: every id must be below it. Throws Error(input) if the file is too short for one window.
+  // Every token id must be below vocab. Throws Error(input) if the file is too short for one
+  // window.
   BatchStream(std::shared_ptr<const TokenFile> file, std::int64_t context, std::int64_t vocab,
               Cursor start);
 
-  // The next sequences, each of context tokens, cut into pieces of length tokens (length divides
-  // context): sequences * context / length rows. Throws Error(input) at an id that is not below
-  // vocab; the cursor then stays where it was.
+  // Returns the next `sequences` sequences of context tokens, cut into rows of `length` tokens;
+  // length must divide context. The batch has sequences * context / length rows. Throws
+  // Error(input) if an id is not below vocab; the cursor then does not move.
   Batch next(std::int64_t sequences, std::int64_t length);
   Cursor cursor() const { return cursor_; }
   std::int64_t windows_per_epoch() const { return windows_; }
@@ -48,17 +52,17 @@ class BatchStream {
   Cursor cursor_;
 };
 
-// Windows spread evenly over a file, always the same ones: the fixed set that losses are measured
-// on. At most `tokens` predictions, but at least two windows, so that the error of their mean can
-// be estimated (one where the file is too short for two). None is predicted twice.
+// A fixed set of windows spread evenly over a file, on which evaluation losses are measured. It
+// holds at most `tokens` predictions, but at least two windows (one if the file is too short for
+// two), so that the standard error of the mean can be estimated. No token is predicted twice.
 class EvaluationSet {
  public:
   // Throws Error(input) if the file is too short for one window.
   EvaluationSet(std::shared_ptr<const TokenFile> file, std::int64_t context, std::int64_t vocab,
                 std::int64_t tokens);
   std::int64_t windows() const { return windows_; }
-  // Windows [first, first + rows), each context + 1 tokens. Throws Error(input) as BatchStream
-  // does.
+  // Returns windows [first, first + rows), each of context + 1 tokens. Throws Error(input) as
+  // BatchStream::next does.
   Batch batch(std::int64_t first, std::int64_t rows) const;
 
  private:

@@ -1,4 +1,5 @@
-// Merging by a queue of candidates over a linked list of symbols.
+// Applies byte-pair merges to one word: a priority queue of merge candidates over a linked list of
+// symbols, O(n log n) in the length of the word.
 #include "data/bpe.h"
 
 #include <algorithm>
@@ -14,9 +15,11 @@ namespace stagedtrain::data {
 namespace {
 
 struct Symbol {
-  std::int32_t id, previous, next;  // places in the list, -1 at its ends; id -1: merged away
+  // id is -1 once the symbol has been merged into its left neighbour; previous and next are indices,
+  // or -1 at either end.
+  std::int32_t id, previous, next;
 };
-// Two neighbours that may become one; stale if either changed since.
+// A pair of neighbours that can be merged. It is stale, and skipped, if either has changed since.
 struct Candidate {
   std::int32_t rank, place, left, right, id;
   bool operator>(const Candidate& other) const {
@@ -38,11 +41,11 @@ BytePairMerger::BytePairMerger(const BpeDescription& d, const std::string& where
   }
   for (int byte = 0; byte < 256; ++byte) {
     const auto found = ids_.find(std::string(1, static_cast<char>(byte)));
-    // SmolLM2's vocabulary lacks some control bytes; a text that holds one is refused.
+    // SmolLM2's vocabulary lacks some control bytes; merge() refuses text that contains one.
     byte_ids_[static_cast<std::size_t>(byte)] = found == ids_.end() ? -1 : found->second;
   }
   merges_.resize(std::bit_ceil(2 * d.merges.size() + 2));
-  std::unordered_map<std::string_view, std::int32_t> written;  // ids by the token as written
+  std::unordered_map<std::string_view, std::int32_t> written;  // token as written -> id
   for (std::size_t id = 0; id < d.tokens.size(); ++id)
     if (!d.tokens[id].empty()) written.emplace(d.tokens[id], static_cast<std::int32_t>(id));
   for (std::size_t rank = 0; rank < d.merges.size(); ++rank) {
@@ -61,7 +64,7 @@ void BytePairMerger::add_merge(std::int32_t left, std::int32_t right, std::int32
   std::size_t place = mix64(pair) & (merges_.size() - 1);
   while (merges_[place].pair != kNone && merges_[place].pair != pair)
     place = (place + 1) & (merges_.size() - 1);
-  merges_[place] = {pair, rank, id};  // of a pair that is listed twice the last counts
+  merges_[place] = {pair, rank, id};  // if a pair is listed twice, the last one wins
 }
 
 const BytePairMerger::Merge* BytePairMerger::find(std::int32_t left, std::int32_t right) const {

@@ -1,4 +1,4 @@
-// Byte-pair merges within one word.
+// Encodes one word by byte-pair merges, as byte-level BPE does after pre-tokenization.
 #pragma once
 
 #include <array>
@@ -12,16 +12,18 @@
 
 namespace stagedtrain::data {
 
-// A word begins as its bytes; then, again and again, the neighbours whose merge comes first in the
-// list become one token (the leftmost of equals). Immutable; may be used by several threads.
+// A word starts as its bytes. The adjacent pair with the lowest merge rank is then merged
+// repeatedly, the leftmost first among equal ranks, until no pair has a merge. Immutable and
+// thread-safe.
 class BytePairMerger {
  public:
-  // Throws Error(input), beginning with where, unless all 256 bytes are tokens, and both parts and
-  // the result of every merge.
+  // Throws Error(input), with a message that starts with `where`, unless every token is written in
+  // the byte alphabet and both parts and the result of every merge are tokens.
   BytePairMerger(const BpeDescription& description, const std::string& where);
-  // Appends the ids of a word. Time n log n in its length.
+  // Appends the ids of a word, in O(n log n) of its length. Throws Error(input) if the word
+  // contains a byte that has no token.
   void encode(std::string_view word, std::vector<std::int32_t>& ids) const;
-  // The bytes of a token; "" where the id has none.
+  // Returns the bytes of a token, or "" if the id has none. Requires 0 <= id < tokens().
   const std::string& bytes(std::int32_t id) const { return bytes_[static_cast<std::size_t>(id)]; }
   std::int64_t tokens() const { return static_cast<std::int64_t>(bytes_.size()); }
 
@@ -36,10 +38,11 @@ class BytePairMerger {
   void merge(std::string_view word, std::vector<std::int32_t>& ids) const;
 
   bool ignore_merges_;
-  std::vector<std::string> bytes_;                      // by id
-  std::unordered_map<std::string, std::int32_t> ids_;   // by bytes
+  std::vector<std::string> bytes_;                     // indexed by id
+  std::unordered_map<std::string, std::int32_t> ids_;  // bytes -> id
   std::array<std::int32_t, 256> byte_ids_{};
-  std::vector<Merge> merges_;  // open addressing; a power of two, at most half full
+  // A hash table with open addressing; its size is a power of two, and at most half of it is used.
+  std::vector<Merge> merges_;
 };
 
 }  // namespace stagedtrain::data

@@ -1,4 +1,5 @@
-// Text to ids: added tokens first, then words, then merges; words that come again are remembered.
+// Encodes text with byte-level BPE: finds added tokens, splits the rest into words, merges each
+// word.
 #include "data/bpe_tokenizer.h"
 
 #include <algorithm>
@@ -11,7 +12,7 @@
 namespace stagedtrain::data {
 namespace {
 
-// Finds added tokens in text: the leftmost, and of those at one place the longest.
+// Finds added tokens in text: the leftmost first, and the longest where several start at one place.
 class AddedTokens {
  public:
   explicit AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)) {
@@ -20,7 +21,7 @@ class AddedTokens {
     for (const AddedToken& token : tokens_)
       begins_[static_cast<unsigned char>(token.content[0])] = true;
   }
-  // Calls text(part) for what lies between, and token(id).
+  // Calls token(id) for each added token and text(part) for the text between them, in order.
   template <class Text, class Token>
   void walk(std::string_view all, Text text, Token token) const {
     std::size_t done = 0;
@@ -48,7 +49,7 @@ class AddedTokens {
   std::array<bool, 256> begins_{};
 };
 
-// The ids of words seen in one text. Each word is a view into that text.
+// Caches the ids of the words of one text. The keys are views into that text.
 class WordCache {
  public:
   explicit WordCache(const BytePairMerger& merger) : merger_(merger) {}
@@ -66,7 +67,7 @@ class WordCache {
   }
 
  private:
-  static constexpr std::size_t kLongest = 64;  // longer words seldom come again
+  static constexpr std::size_t kLongest = 64;  // longer words seldom recur
   struct Stretch {
     std::size_t first = 0, count = 0;
   };
@@ -121,7 +122,7 @@ class BpeTokenizer final : public Tokenizer {
   BytePairMerger merger_;
   PreSplitter splitter_;
   AddedTokens added_;
-  std::unordered_map<std::int32_t, std::string> contents_;  // of added tokens
+  std::unordered_map<std::int32_t, std::string> contents_;  // id of an added token -> its text
 };
 
 }  // namespace

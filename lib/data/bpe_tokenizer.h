@@ -1,4 +1,4 @@
-// The tokenizer that a tokenizer.json describes: byte-level BPE.
+// Makes the tokenizer that a tokenizer.json describes, if it is byte-level BPE.
 #pragma once
 
 #include <memory>
@@ -8,7 +8,8 @@
 
 namespace stagedtrain::data {
 
-// spec: a tokenizer.json. Throws Error(input), beginning with where, for what is not supported.
+// spec is the text of a tokenizer.json. Throws Error(input), with a message that starts with
+// `where`, if it uses a feature that is not supported.
 std::unique_ptr<const Tokenizer> make_bpe_tokenizer(const std::string& spec,
                                                     const std::string& where);
 

@@ -1,4 +1,4 @@
-// The table of 256 characters, made once.
+// Maps bytes to the characters of GPT-2's byte alphabet and back, through a table built once.
 #include "data/byte_alphabet.h"
 
 #include <array>
@@ -12,9 +12,10 @@ bool stands_for_itself(unsigned byte) {
   return (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
 }
 
+// bytes is indexed by code point and holds -1 for a character outside the alphabet.
 struct Alphabet {
   std::array<std::string, 256> characters;
-  std::array<int, kLast + 1> bytes;  // by code point; -1: none
+  std::array<int, kLast + 1> bytes;
   Alphabet() {
     bytes.fill(-1);
     unsigned next = 0x100;
@@ -40,7 +41,7 @@ std::optional<std::string> bytes_of_characters(std::string_view text) {
   std::string bytes;
   for (std::size_t i = 0; i < text.size(); ++i) {
     auto code = static_cast<unsigned>(static_cast<unsigned char>(text[i]));
-    if (code >= 0x80) {  // all characters of the alphabet have one or two bytes
+    if (code >= 0x80) {  // every character of the alphabet has one or two bytes in UTF-8
       if ((code & 0xe0) != 0xc0 || i + 1 == text.size()) return {};
       const auto low = static_cast<unsigned char>(text[++i]);
       if ((low & 0xc0) != 0x80) return {};

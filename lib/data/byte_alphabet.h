@@ -1,5 +1,5 @@
-// GPT-2's byte alphabet: each byte as one printable character, in which byte-level BPE vocabularies
-// are written.
+// What GPT-2's byte alphabet is: one printable character for each byte. Byte-level BPE vocabularies
+// are written in it.
 #pragma once
 
 #include <optional>
@@ -8,12 +8,12 @@
 
 namespace stagedtrain::data {
 
-// The character of a byte, in UTF-8: bytes 33 to 126, 161 to 172 and 174 to 255 stand for
-// themselves, the other 68 are U+0100 to U+0143 in order.
+// Returns the character of a byte, in UTF-8. Bytes 33 to 126, 161 to 172 and 174 to 255 map to the
+// code point of the same number; the other 68 map to U+0100 to U+0143, in order.
 const std::string& character_of_byte(unsigned char byte);
-// The bytes that such characters stand for, or nothing if there is another character.
+// Inverts characters_of_bytes; returns nothing if text contains a character outside the alphabet.
 std::optional<std::string> bytes_of_characters(std::string_view text);
-// The other way round.
+// Returns one character of the alphabet for each byte.
 std::string characters_of_bytes(std::string_view bytes);
 
 }  // namespace stagedtrain::data

@@ -1,4 +1,5 @@
-// Walking the few protobuf records around a precompiled character map, and every unit of its trie.
+// Checks a SentencePiece model's character maps: finds them in the protobuf and bounds-checks every
+// unit of their tries.
 #include "data/charsmap.h"
 
 #include <cstdint>
@@ -8,7 +9,7 @@
 namespace stagedtrain::data {
 namespace {
 
-// Numbers of the fields in sentencepiece_model.proto.
+// Field numbers in sentencepiece_model.proto.
 constexpr std::uint64_t kNormalizer = 3, kDenormalizer = 5, kCharsmap = 2;
 
 std::optional<std::uint64_t> take_varint(std::string_view& rest) {
@@ -22,8 +23,8 @@ std::optional<std::uint64_t> take_varint(std::string_view& rest) {
   return {};
 }
 
-// Calls f(number, content) for each field of a record that has content; false where it cannot be
-// read.
+// Calls f(number, content) for each length-delimited field of a protobuf message. Returns false if
+// the message is malformed or f returns false.
 template <class F>
 bool each_record(std::string_view rest, F f) {
   while (!rest.empty()) {
@@ -62,9 +63,10 @@ std::uint32_t word_at(std::string_view text, std::size_t index) {
   return word;
 }
 
-// map: uint32 size of the trie, the trie (uint32 units), replacements that end in NUL. A unit that
-// may match a byte has bit 31 clear; from it the walk goes to unit (place ^ offset) ^ byte, and,
-// where bit 8 is set, takes a place among the replacements from unit place ^ offset.
+// Layout of a map: the size of the trie in bytes (uint32), the trie (units of uint32), then
+// replacement strings that each end in NUL. A unit with bit 31 clear can be followed: the child for
+// a byte is unit (place ^ offset) ^ byte. If bit 8 is set, unit place ^ offset holds the position
+// of a replacement string.
 bool charsmap_is_sound(std::string_view map) {
   if (map.empty()) return true;
   if (map.size() < 4) return false;

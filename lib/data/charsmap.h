@@ -1,14 +1,14 @@
-// The one part of a SentencePiece model that the library follows without checking.
+// Whether a SentencePiece model's character maps are safe to load; the library does not check them.
 #pragma once
 
 #include <string_view>
 
 namespace stagedtrain::data {
 
-// Whether the tables of character replacements in a serialized model lead nowhere outside
-// themselves (true for a model without one). The library walks such a table, a double-array trie,
-// by the offsets that it finds in it, so a damaged one would be read out of bounds. model need not
-// be a model at all.
+// Returns whether every character map in a serialized model points only inside itself (true for a
+// model without one). The library follows the offsets in such a map, a double-array trie, without
+// bounds checks, so a damaged one would make it read out of bounds. `model` may be any bytes at
+// all.
 bool charsmaps_are_sound(std::string_view model);
 
 }  // namespace stagedtrain::data

@@ -1,4 +1,4 @@
-// Decompression; the only file that sees zlib and libzstd.
+// Decompresses gzip and zstd. This is the only file that includes zlib and libzstd.
 #include "data/decompress.h"
 
 #include <zlib.h>
@@ -15,7 +15,8 @@ namespace stagedtrain::data {
 namespace {
 
 constexpr std::size_t kPartBytes = std::size_t{1} << 18;
-constexpr int kLargestWindowLog = 31;  // that of `zstd --long=31`; memory is taken only if needed
+// The window of `zstd --long=31`; memory is allocated only for frames that need it.
+constexpr int kLargestWindowLog = 31;
 
 using Use = std::function<void(std::string_view)>;
 using Done = std::function<void(std::size_t)>;
@@ -39,20 +40,20 @@ void read_gzip(std::span<const std::byte> file, const std::string& where, const 
   if (inflateInit2(fresh, 16 + MAX_WBITS) != Z_OK) throw std::bad_alloc();
   std::vector<char> part(kPartBytes);
   std::size_t given = 0;
-  bool in_member = true, full = false;  // full: there may be more output for the same input
+  bool in_member = true, full = false;  // full: the same input may produce more output
   while (in_member || given < file.size() || stream->avail_in > 0) {
     stop_point("reading compressed text");
     if (stream->avail_in == 0 && !full) {
       const std::size_t size = std::min(kPartBytes, file.size() - given);
       if (size == 0) refuse(where, "gzip", "it ends before its last member does");
-      // zlib's interface is not const, but it does not write here.
+      // zlib's interface is not const-correct; inflate does not write through next_in.
       stream->next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(file.data() + given));
       stream->avail_in = static_cast<uInt>(size);
       done(given += size);
     }
     if (!in_member) {
       full = false;
-      if (*stream->next_in == 0) {  // padding with zeros, as tapes have it
+      if (*stream->next_in == 0) {  // trailing zero padding, as on tapes
         ++stream->next_in;
         --stream->avail_in;
         continue;
@@ -82,8 +83,8 @@ void read_zstd(std::span<const std::byte> file, const std::string& where, const 
   ZSTD_DCtx_setParameter(context.get(), ZSTD_d_windowLogMax, kLargestWindowLog);
   std::vector<char> part(kPartBytes);
   ZSTD_inBuffer in{file.data(), 0, 0};
-  std::size_t left = 1;  // 0: a frame has ended
-  bool full = false;     // there may be more output for the same input
+  std::size_t left = 1;  // 0: a frame has just ended
+  bool full = false;     // the same input may produce more output
   while (full || in.pos < file.size()) {
     stop_point("reading compressed text");
     in.size = std::min(file.size(), in.pos + kPartBytes);

@@ -1,4 +1,4 @@
-// gzip and zstd files, read as a stream.
+// How gzip and zstd files are read: as a stream, in constant memory.
 #pragma once
 
 #include <cstddef>
@@ -11,13 +11,13 @@ namespace stagedtrain::data {
 
 enum class Compression { none, gzip, zstd };
 
-// Told by the first bytes, whatever the file is called.
+// Detects the compression by the first bytes; the file's name does not matter.
 Compression compression_of(std::span<const std::byte> file);
 
-// Hands the content over piece by piece, in memory that does not depend on its length. Several
-// members (gzip) or frames (zstd) that follow one another are one content. done is told how many
-// compressed bytes have been read so far. Requires that the compression is not none. Throws
-// Error(input), beginning with where, if the data is damaged or cut short.
+// Calls use(piece) for the decompressed content, piece by piece, in memory that does not depend on
+// its length. Consecutive members (gzip) or frames (zstd) are concatenated. Calls done(bytes) with
+// the number of compressed bytes read so far. Requires compression_of(file) != none. Throws
+// Error(input), with a message that starts with `where`, if the data is damaged or truncated.
 void decompress(std::span<const std::byte> file, const std::string& where,
                 const std::function<void(std::string_view)>& use,
                 const std::function<void(std::size_t)>& done);

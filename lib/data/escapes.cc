@@ -1,4 +1,4 @@
-// Reading and writing escapes.
+// Converts backslash escapes in the text of an option to bytes, and back.
 #include "data/escapes.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Escapes in an option's text, for characters that a shell passes on badly or not at all.
+// Which backslash escapes an option accepts, for characters that are hard to pass through a shell.
 #pragma once
 
 #include <string>
@@ -6,11 +6,12 @@
 
 namespace stagedtrain::data {
 
-// \n, \r, \t, \0, \\ and \xHH (any byte, two hexadecimal digits) become the byte that they name.
-// Throws Error(usage), naming the option and listing these, for any other backslash.
+// Replaces \n, \r, \t, \0, \\ and \xHH (any byte, as two hexadecimal digits) with the byte that
+// they stand for. Throws Error(usage), which names the option and lists these, at any other
+// backslash.
 std::string unescaped(std::string_view text, std::string_view option);
 
-// The other way round, for messages: control characters and bytes beyond ASCII become escapes.
+// Inverts unescaped, for use in messages: control characters and non-ASCII bytes become escapes.
 std::string escaped(std::string_view text);
 
 }  // namespace stagedtrain::data

@@ -1,4 +1,4 @@
-// Asking the file system which file a path names.
+// Reads a file's identity with stat(2).
 #include "data/file_identity.h"
 
 #include <sys/stat.h>

@@ -1,4 +1,4 @@
-// Which file a path names at this moment, cheap enough to ask before every save.
+// Whether a path still names the same, unmodified file; cheap enough to ask before every save.
 #pragma once
 
 #include <cstdint>
@@ -8,16 +8,16 @@
 
 namespace stagedtrain::data {
 
-// Two equal identities mean the same file, not written to in between. A file that is replaced
-// (renamed over) gets another inode; one that is overwritten in place gets another time of its last
-// write, in nanoseconds. A write that restores size and time on purpose is not seen.
+// Equal identities mean that a path names the same file and that it was not written in between.
+// Replacing the file by a rename changes the inode; overwriting it in place changes the
+// modification time. A write that then restores both size and modification time is not detected.
 struct FileIdentity {
   std::uint64_t device = 0, inode = 0, size = 0;
-  std::int64_t modified_ns = 0;  // since 1970
+  std::int64_t modified_ns = 0;  // modification time since 1970
   bool operator==(const FileIdentity&) const = default;
 };
 
-// Nothing if there is no such file, or if it cannot be asked about.
+// Returns nothing if the file does not exist or stat fails.
 std::optional<FileIdentity> file_identity(const Path& path);
 
 }  // namespace stagedtrain::data

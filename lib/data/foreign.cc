@@ -1,5 +1,5 @@
-// Files that are often found beside token files but are none: refused by their names, because
-// anything that no format recognises would be read as bare ids.
+// Recognises files that are often found beside token files but are not token files. They are
+// refused by name, because a file that no format recognises would be read as raw token ids.
 #include "data/foreign.h"
 
 #include <algorithm>
@@ -15,7 +15,7 @@ namespace {
 using namespace std::string_view_literals;
 
 struct Foreign {
-  std::string_view start;  // the first bytes of every such file
+  std::string_view start;  // the magic bytes that every such file starts with
   const char* name;
   const char* hint;
 };
@@ -33,7 +33,7 @@ constexpr std::array kForeign = {
     Foreign{"\x89staged-state"sv, "an HDF5 file, a checkpoint of stagedtrain",
             "'stagedtrain show' describes checkpoints; token files are made by: stagedtrain data TEXT "
             "--out DIR"},
-    // llm.c begins each of its files with a date as an int32.
+    // llm.c starts each kind of file with a date written as an int32.
     Foreign{"\x8a\xd8\x34\x01"sv, "an evaluation file of llm.c (HellaSwag or MMLU)",
             "its header is that of multiple-choice tasks; training and eval --data need tokens"},
     Foreign{"\xc6\xd7\x34\x01"sv, "a model of llm.c", kText},

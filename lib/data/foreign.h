@@ -1,4 +1,4 @@
-// Files of other kinds, told by their first bytes.
+// Which kind of non-token file a file is, by its first bytes.
 #pragma once
 
 #include <cstddef>
@@ -6,7 +6,7 @@
 
 namespace stagedtrain::data {
 
-// "a Parquet file", or null where the first bytes are of no kind that is known here.
+// Returns, for instance, "a Parquet file", or null if the first bytes match no known kind.
 const char* foreign_name(std::span<const std::byte> bytes);
 
 }  // namespace stagedtrain::data

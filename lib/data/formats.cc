@@ -1,4 +1,4 @@
-// The table of token file formats.
+// Lists the token file formats in the order in which they are tried.
 #include "data/formats.h"
 
 namespace stagedtrain::data {

@@ -1,4 +1,4 @@
-// Walking over folders, and glob(3).
+// Expands folders by walking them, and patterns with glob(3).
 #include "data/input_names.h"
 
 #include <glob.h>

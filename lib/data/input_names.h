@@ -1,4 +1,4 @@
-// The files that the inputs of `stagedtrain data` name: files, folders and patterns.
+// Which files the inputs of `stagedtrain data` stand for: each is a file, a folder or a pattern.
 #pragma once
 
 #include <string>
@@ -6,10 +6,11 @@
 
 namespace stagedtrain::data {
 
-// A folder stands for all files in it and in its folders, but for hidden ones (their names begin
-// with a dot); a name with *, ? or [ that is no file stands for all files that match. Both in the
-// order of their names, byte by byte. "-" and names of files stay as they are. Throws Error(input)
-// for a folder without files and a pattern that matches nothing.
+// Expands folders and patterns. A folder stands for all files below it, except hidden files and
+// folders, whose names begin with a dot. A name that contains *, ? or [ and does not exist stands
+// for all files that match it. Each expansion is sorted by name, byte by byte. "-" and names of
+// files stay as they are. Throws Error(input) for a folder without files and for a pattern without
+// matches.
 std::vector<std::string> expand_inputs(const std::vector<std::string>& names);
 
 }  // namespace stagedtrain::data

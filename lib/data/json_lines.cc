@@ -1,4 +1,4 @@
-// Lines are put together from pieces, then read strictly.
+// Assembles lines from pieces of a file and parses each one strictly.
 #include "data/json_lines.h"
 
 #include "base/printable.h"
@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kLongestLine = std::size_t{1} << 30;
 
-// "its fields are 'id' and 'body'"; the first few of many.
+// Returns the names of an object's fields, such as "'id', 'body'"; at most eight of them.
 std::string fields_of(const SortedJson& line) {
   std::string text;
   int shown = 0;

@@ -1,4 +1,4 @@
-// JSON lines: one object a line, of which one field is the text of a document.
+// How documents are read from JSON lines: one object per line, one of whose fields is the text.
 #pragma once
 
 #include <cstdint>
@@ -8,24 +8,24 @@
 
 namespace stagedtrain::data {
 
-// Takes the file in pieces of any size and hands over the text of each line's field. Lines of spaces
-// are skipped, and so are documents without text, which are counted.
+// Takes a file in pieces of any size and calls use(text) with the chosen field of each line. Blank
+// lines are skipped. Documents with empty text are skipped and counted.
 class JsonLines {
  public:
   using Use = std::function<void(std::string_view)>;
   JsonLines(std::string name, std::string field, Use use)
       : name_(std::move(name)), field_(std::move(field)), use_(std::move(use)) {}
-  // Both throw Error(input), beginning with name:line, for a line that is not an object in JSON with
-  // that field, or whose field is not a string.
+  // Both throw Error(input), with a message that starts with name:line, if a line is not a JSON
+  // object with that field or if the field is not a string.
   void feed(std::string_view piece);
-  void finish();  // the last line may lack its line end
+  void finish();  // the last line may lack its newline
   std::int64_t without_text() const { return without_text_; }
 
  private:
   void take(std::string_view line);
   std::string name_, field_;
   Use use_;
-  std::string begun_;  // the start of a line whose end has not come yet
+  std::string begun_;  // the start of a line whose end has not been fed yet
   std::int64_t line_ = 0, without_text_ = 0;
 };
 

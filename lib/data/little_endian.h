@@ -1,4 +1,4 @@
-// Whole numbers in files: unsigned, little endian, at any alignment.
+// How integers are read from and written to files: little endian, at any alignment.
 #pragma once
 
 #include <bit>
@@ -11,7 +11,7 @@ namespace stagedtrain::data {
 
 static_assert(std::endian::native == std::endian::little, "token files are mapped as they are");
 
-// Requires offset + sizeof(T) <= bytes.size().
+// Reads a T at byte `offset`. Requires offset + sizeof(T) <= bytes.size().
 template <class T>
 T load(std::span<const std::byte> bytes, std::size_t offset) {
   T value;

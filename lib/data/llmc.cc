@@ -1,5 +1,5 @@
-// llm.c's token files: 256 int32 of header (magic, version, token count, zeros), then the tokens:
-// uint16 of GPT-2's tokenizer, or uint32 of Llama 3's.
+// Reads llm.c's token files: a header of 256 int32 (magic, version, token count, zeros), then the
+// tokens, as uint16 (GPT-2's tokenizer) or uint32 (Llama 3's).
 #include <algorithm>
 #include <array>
 
@@ -28,8 +28,9 @@ const Kind* kind_of(std::span<const std::byte> bytes) {
   return found == kKinds.end() ? nullptr : found;
 }
 
-// Whether the first 1024 bytes are such a header under a number that is not known: zeros behind the
-// first three words, and a count of tokens that fits the size. Read as bare ids, it would pass.
+// Returns whether the first 1024 bytes look like an llm.c header with an unknown magic number:
+// zeros after the first three words, and a token count that fits the file's size. Without this
+// check the header would be read as raw token ids.
 bool has_unknown_magic(std::span<const std::byte> bytes) {
   if (kind_of(bytes) || bytes.size() <= kLlmcHeaderBytes) return false;
   const auto zeros = bytes.subspan(12, kLlmcHeaderBytes - 12);

@@ -1,14 +1,16 @@
-// Megatron's indexed data sets: NAME.bin holds bare ids, NAME.idx beside it says all about them.
-// An index as megatron/core/datasets/indexed_dataset.py writes it, all of it little endian:
+// Reads Megatron's indexed data sets: NAME.bin holds raw token ids, and NAME.idx beside it
+// describes them.
+//
+// The layout of the index, as megatron/core/datasets/indexed_dataset.py writes it (little endian):
 //   9 bytes    "MMIDIDX\0\0"
 //   uint64     version, 1
-//   uint8      type of a token
+//   uint8      token type, a code of kTypes
 //   uint64     S, the number of sequences
-//   uint64     D, one more than the number of documents
+//   uint64     D, the number of documents plus one
 //   int32[S]   length of each sequence, in tokens
-//   int64[S]   where each begins in the .bin, in bytes
-//   int64[D]   the first sequence of each document, and S at the end
-//   int8[S]    only in data sets of several kinds of input
+//   int64[S]   offset of each sequence in NAME.bin, in bytes
+//   int64[D]   the first sequence of each document, then S
+//   int8[S]    modality of each sequence; only in multimodal data sets
 #include <array>
 #include <cstring>
 
@@ -21,14 +23,14 @@
 namespace stagedtrain::data {
 namespace {
 
-constexpr char kMagic[] = "MMIDIDX\0";  // nine bytes with the one that ends the literal
+constexpr char kMagic[] = "MMIDIDX\0";  // nine bytes, counting the literal's own terminator
 constexpr std::size_t kMagicBytes = 9, kHeaderBytes = 34;
 constexpr std::uint64_t kVersion = 1;
 
 struct TokenType {
   std::uint8_t code;
   const char* name;
-  int width;  // 0: cannot hold ids, or none that are read here
+  int width;  // bytes per token; 0: a type that is not supported
 };
 constexpr std::array kTypes = {TokenType{1, "uint8", 1},   TokenType{2, "int8", 0},
                                TokenType{3, "int16", 0},   TokenType{4, "int32", 4},
@@ -49,7 +51,7 @@ class Index {
     check_documents();
   }
 
-  // Bytes of a token.
+  // Returns the number of bytes per token.
   int width() const {
     const auto code = load<std::uint8_t>(bytes(), 17);
     for (const TokenType& type : kTypes) {
@@ -64,7 +66,8 @@ class Index {
   std::uint64_t documents() const { return places_ - 1; }
   std::uint64_t sequences() const { return sequences_; }
 
-  // All tokens: the sequences must follow each other without a gap from the first byte on.
+  // Returns the number of tokens. Requires the sequences to be contiguous in NAME.bin, starting at
+  // byte 0; throws Error(input) if they are not.
   std::uint64_t tokens(std::uint64_t bytes_per_token) const {
     std::uint64_t tokens = 0;
     for (std::uint64_t i = 0; i < sequences_; ++i) {

@@ -1,4 +1,4 @@
-// Threads take pieces off a row until there is none left.
+// Encodes a batch of text pieces on several threads, which claim pieces through an atomic counter.
 #include "data/parallel_encoder.h"
 
 #include <algorithm>
@@ -43,7 +43,7 @@ void ParallelEncoder::work(std::vector<Piece>& pieces) {
         failed_ = i;
         fault_ = std::current_exception();
       }
-      next_ = pieces.size();  // pieces before this one are taken already
+      next_ = pieces.size();  // pieces before this one have already been claimed
     }
   }
 }

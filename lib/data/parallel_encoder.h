@@ -1,4 +1,4 @@
-// Encoding many pieces of text on several threads, in order.
+// How many pieces of text are encoded on several threads while their order is kept.
 #pragma once
 
 #include <atomic>
@@ -15,27 +15,30 @@
 
 namespace stagedtrain::data {
 
-// A part of a unit, small enough to be encoded at once.
+// A part of a unit, small enough to be encoded in one call.
 struct Piece {
   std::shared_ptr<const OpenText> source;
-  std::size_t first = 0;  // in the source
+  std::size_t first = 0;  // offset in the source's text
   std::string_view text;
   bool validates = false;
-  // Filled in by the encoder.
+  // The encoder fills these in.
   std::vector<std::int32_t> ids;
-  bool lossless = true;  // decoding the ids gives back the text; not looked at once a piece failed
+  // Whether decoding the ids gives back the text. The encoder stops checking after the first piece
+  // for which it does not.
+  bool lossless = true;
 };
 
-// Works on one row of pieces at a time, in the background, so that the caller can write the row
-// before and collect the next.
+// Encodes one batch of pieces at a time in the background, so that the caller can meanwhile write
+// the previous batch and read the next one.
 class ParallelEncoder {
  public:
   // threads: at least 1.
   ParallelEncoder(const Tokenizer& tokenizer, int threads)
       : tokenizer_(tokenizer), threads_(threads) {}
-  // pieces must live until wait() returns.
+  // Starts encoding. `pieces` must stay alive and unmoved until wait() returns.
   void start(std::vector<Piece>& pieces);
-  // Throws what encoding threw: of several pieces that failed, the fault of the first.
+  // Waits for all pieces. If encoding failed, rethrows the exception of the first piece that
+  // failed.
   void wait();
   int threads() const { return threads_; }
 
@@ -47,8 +50,8 @@ class ParallelEncoder {
   std::atomic<std::size_t> next_ = 0;
   std::atomic<bool> lossless_ = true;
   std::mutex mutex_;
-  std::size_t failed_ = 0;    // the first piece that failed
-  std::exception_ptr fault_;  // and how
+  std::size_t failed_ = 0;    // index of the first piece that failed
+  std::exception_ptr fault_;  // its exception
   std::vector<std::jthread> workers_;
 };
 

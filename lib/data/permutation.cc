@@ -1,4 +1,4 @@
-// The keyed permutation.
+// Computes a pseudo-random permutation with a Feistel network and cycle walking.
 #include "data/permutation.h"
 
 #include "base/error.h"
@@ -13,8 +13,8 @@ Permutation::Permutation(std::int64_t size, std::uint64_t key)
 }
 
 std::uint64_t Permutation::mix(std::uint64_t value) const {
-  constexpr std::uint64_t kRounds =
-      8;  // four suffice for large domains; small ones need more to look random
+  // Four rounds suffice for large domains; small domains need more to look random.
+  constexpr std::uint64_t kRounds = 8;
   const std::uint64_t mask = (std::uint64_t{1} << half_bits_) - 1;
   std::uint64_t left = value >> half_bits_, right = value & mask;
   for (std::uint64_t round = 0; round < kRounds; ++round) {

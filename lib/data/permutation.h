@@ -1,12 +1,13 @@
-// A pseudo-random order of [0, size) that needs no memory.
+// In which pseudo-random order the indices [0, size) are visited, in constant memory.
 #pragma once
 
 #include <cstdint>
 
 namespace stagedtrain::data {
 
-// A keyed bijection of [0, size): a Feistel network over the next even power of two, walked along
-// its cycle until it lands inside (Black and Rogaway, Ciphers with Arbitrary Finite Domains, 2002).
+// A keyed bijection of [0, size). A Feistel network permutes the smallest domain of size 2^(2k), k
+// >= 1, that holds `size` values; it is applied repeatedly until the value is below size (cycle
+// walking: Black and Rogaway, Ciphers with Arbitrary Finite Domains, 2002).
 class Permutation {
  public:
   // Requires 1 <= size <= 2^62.

@@ -1,5 +1,6 @@
-// Splitting by PCRE2; the only file that sees it. Character classes are those of Unicode, and \s is
-// spelt out, since engines disagree on it (PCRE2's also holds U+180E).
+// Splits text into words with PCRE2; no other file includes it. Character classes follow Unicode.
+// The code point lists replace \s and \S, because engines disagree on them (PCRE2's \s also matches
+// U+180E).
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "data/pre_split.h"
 
@@ -22,8 +23,9 @@ constexpr const char* kQwen2 =
 
 struct Row {
   PreSplit split;
-  const char* pattern;  // of a Split pre-tokenizer
-  const char* matched;  // what is matched here
+  const char* pattern;  // the Split pre-tokenizer's Regex in tokenizer.json, or ""
+  const char* matched;  // what PCRE2 matches here
+  // the value of tokenizer.ggml.pre in GGUF
   const char* ggml;
 };
 constexpr Row kRows[] = {{PreSplit::none, "", "", "default"},
@@ -37,7 +39,7 @@ const Row& row_of(PreSplit split) { return *std::ranges::find(kRows, split, &Row
 constexpr std::string_view kSpace =
     R"(\x{9}-\x{d} \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
 
-// The pattern with \s and \S spelt out, inside classes and outside.
+// Replaces \s and \S by explicit code point lists, inside and outside of bracketed classes.
 std::string spelt_out(std::string_view pattern) {
   std::string text;
   bool inside = false;
@@ -74,13 +76,14 @@ Code compile(std::string_view pattern) {
   Code code(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(),
                           PCRE2_UTF | PCRE2_UCP | PCRE2_NO_UTF_CHECK, &fault, &place, nullptr));
   ST_CHECK(code, "pattern {}: fault {} at {}", text, fault, place);
-  pcre2_jit_compile(code.get(), PCRE2_JIT_COMPLETE);  // slower without, but the same
+  // Matching works without JIT too, only slower, so its result is ignored.
+  pcre2_jit_compile(code.get(), PCRE2_JIT_COMPLETE);
   return code;
 }
 
 using Use = std::function<void(std::string_view)>;
 
-// Hands over matches and what lies between them.
+// Calls use() for every match and between() for the non-empty text between matches, in order.
 void split_by(const pcre2_code* code, std::string_view text, const Use& use, const Use& between) {
   const std::unique_ptr<pcre2_match_data, FreeMatch> match(
       pcre2_match_data_create_from_pattern(code, nullptr));
@@ -119,7 +122,7 @@ void PreSplitter::split(std::string_view text, const Use& use) const {
   if (!impl_->words) return use(text);
   const Use words = [&](std::string_view part) { split_by(impl_->words.get(), part, use, use); };
   if (!impl_->digits) return words(text);
-  // Between digits is a text of its own: a look-ahead does not see the digit behind it.
+  // The text between two digits is split on its own, so a look-ahead does not see the next digit.
   split_by(impl_->digits.get(), text, use, words);
 }
 

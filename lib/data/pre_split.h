@@ -1,4 +1,4 @@
-// How text is cut into words before byte-pair merges: the patterns that models were trained with.
+// How text is split into words before byte-pair merges, by the patterns of published models.
 #pragma once
 
 #include <cstddef>
@@ -10,25 +10,27 @@
 
 namespace stagedtrain::data {
 
-// none: no split. smollm splits off each digit, then as gpt2.
+// none: the text is one word. smollm: each digit is a word, and the text between them is split as
+// by gpt2.
 enum class PreSplit { none, gpt2, llama3, qwen2, smollm };
 
-// The pattern of a Split pre-tokenizer in a tokenizer.json ("" for none and those that are built of
-// others: gpt2 is ByteLevel's own, smollm begins with Digits).
+// Returns the Regex of a tokenizer.json's Split pre-tokenizer. Returns "" for none, gpt2 and
+// smollm, which use no Split (gpt2's pattern is built into ByteLevel, and smollm starts with
+// Digits).
 const char* split_pattern(PreSplit split);
-// The split whose Split pattern this is.
+// Returns the split with this Regex, or nothing if the pattern is unknown.
 std::optional<PreSplit> find_split_pattern(std::string_view pattern);
-// As GGUF's tokenizer.ggml.pre names it.
+// Returns the name of a split in GGUF's tokenizer.ggml.pre; find_ggml_pre inverts it.
 const char* ggml_pre_name(PreSplit split);
 std::optional<PreSplit> find_ggml_pre(std::string_view name);
 
-// Cuts text; may be used by several threads.
+// Splits text into words. Thread-safe.
 class PreSplitter {
  public:
   explicit PreSplitter(PreSplit split);
   ~PreSplitter();
-  // Calls use with every word in order; together they are the text. Requires well-formed UTF-8.
-  // Throws Error(input) where the pattern cannot be matched within its limits.
+  // Calls use(word) for every word in order; the words concatenated are the text. Requires
+  // well-formed UTF-8. Throws Error(input) if PCRE2 cannot match the pattern within its limits.
   void split(std::string_view text, const std::function<void(std::string_view)>& use) const;
 
  private:

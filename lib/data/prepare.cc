@@ -1,4 +1,4 @@
-// Preparing token files: one pass to count documents, one to encode them into two writers.
+// Prepares token files from text: one pass counts documents, a second encodes them into two files.
 #include "data/prepare.h"
 
 #include <algorithm>
@@ -21,8 +21,8 @@
 namespace stagedtrain::data {
 namespace {
 
-constexpr std::size_t kPieceBytes = std::size_t{1} << 16;  // of text, encoded at once
-constexpr std::size_t kRowBytes = std::size_t{1} << 20;    // of text for each thread in one row
+constexpr std::size_t kPieceBytes = std::size_t{1} << 16;  // bytes of text encoded in one call
+constexpr std::size_t kRowBytes = std::size_t{1} << 20;    // bytes of text per thread in one batch
 
 int threads_of(const PrepareOptions& options) {
   const auto cores = static_cast<int>(std::thread::hardware_concurrency());
@@ -67,7 +67,8 @@ void add_warnings(const Sources& sources, const PrepareOptions& options, Prepare
         "line ends), so bits per byte will come out too low");
 }
 
-// By document where asked, or where one group of the chooser has that many.
+// Decides whether to split by document: if asked to, or, for SplitRule::automatic, if there are
+// enough documents for at least one to be chosen for validation.
 bool splits_by_document(const PrepareOptions& options, std::int64_t documents) {
   const bool enough = static_cast<double>(documents) * options.validation >= 1;
   if (options.split == SplitRule::automatic) return enough;
@@ -81,14 +82,15 @@ bool splits_by_document(const PrepareOptions& options, std::int64_t documents) {
   return options.split == SplitRule::document;
 }
 
-// The pieces of all units, in order, each with its side.
+// Walks over the pieces of all units in order and assigns each to the training or validation file.
 class PieceWalk {
  public:
   PieceWalk(const Sources& sources, const PrepareOptions& options, PreparedData& data)
       : walk_(sources, data.by_document ? options.separator : "", data.block_bytes),
         chooser_(options.validation, options.seed),
         data_(data) {}
-  // About so many bytes of text; empty at the end.
+  // Returns the next pieces, at least `bytes` bytes of text in all unless the text ends; empty at
+  // the end.
   std::vector<Piece> next(std::size_t bytes) {
     std::vector<Piece> pieces;
     for (std::size_t size = 0; size < bytes; size += pieces.back().text.size()) {
@@ -121,7 +123,7 @@ class PieceWalk {
   bool validates_ = false;
 };
 
-// While one row of pieces is encoded, the row before is written and the next one collected.
+// While one batch of pieces is encoded, writes the previous batch and reads the next one.
 void write_split(const Sources& sources, const PrepareOptions& options, const Tokenizer& tokenizer,
                  TokenWriter& train_writer, TokenWriter& validation_writer, PreparedData& data) {
   std::vector<Piece> before, now, next;
@@ -164,7 +166,7 @@ void finish(TokenWriter& writer, const PreparedData& data, const char* split, Pr
   file.file_bytes = writer.file_bytes();
 }
 
-// A folder that was made for nothing goes again: one that holds anything stays.
+// On destruction, removes a folder that did not exist before, unless something is in it.
 class FolderUnlessEmpty {
  public:
   explicit FolderUnlessEmpty(Path folder)

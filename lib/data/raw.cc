@@ -1,4 +1,4 @@
-// Token files without a header: nanoGPT's uint16, and uint32 for larger vocabularies.
+// Reads token files without a header: nanoGPT's uint16, and uint32 for larger vocabularies.
 #include "base/error.h"
 #include "base/text.h"
 #include "data/formats.h"

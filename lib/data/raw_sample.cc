@@ -1,4 +1,4 @@
-// Counting the ids, halves and bytes of a sample.
+// Judges the width of headerless token ids from statistics of a sample of the file.
 #include "data/raw_sample.h"
 
 #include <algorithm>
@@ -16,12 +16,13 @@ namespace stagedtrain::data {
 namespace {
 
 constexpr std::size_t kStretch = 8192, kStretches = 64;
-constexpr std::size_t kLeastBytes = 32;   // fewer tell nothing about the width
-constexpr std::uint16_t kMostUpper = 15;  // upper halves of ids below 2^20
+constexpr std::size_t kLeastBytes = 32;   // a smaller file says nothing about the width
+constexpr std::uint16_t kMostUpper = 15;  // upper half of the largest id below 2^20
 
 using Stretches = std::vector<std::span<const std::byte>>;
 
-// Each begins at a multiple of 8, so that every width can be read from it.
+// Returns the parts of the file to sample. Each starts at a multiple of 8 bytes, so that ids of
+// every width can be read from it.
 Stretches stretches_of(std::span<const std::byte> file) {
   if (file.size() <= kStretch * kStretches) return {file};
   Stretches stretches;
@@ -32,7 +33,7 @@ Stretches stretches_of(std::span<const std::byte> file) {
   return stretches;
 }
 
-// One of the four 16-bit numbers of every group of 8 bytes.
+// Statistics of one of the four 16-bit numbers in every group of 8 bytes.
 struct Place {
   std::bitset<65536> values;
   std::uint16_t largest = 0;
@@ -42,7 +43,7 @@ struct Place {
   }
 };
 
-// 16-bit ids are the four places taken together.
+// If ids have 16 bits, every one of the four places holds ids.
 void count_narrow_ids(const std::array<Place, 4>& places, const Stretches& stretches,
                       RawSample& sample) {
   std::bitset<65536> values;
@@ -62,7 +63,7 @@ std::array<Place, 4> places_of(const Stretches& stretches) {
   return places;
 }
 
-// Whether `upper` holds the upper halves of the ids whose lower halves are in `lower`.
+// Returns whether `upper` holds the upper halves of the ids whose lower halves are in `lower`.
 bool is_upper_half(const Place& upper, const Place& lower) {
   if (upper.largest == 0) return lower.values.count() >= 2;
   return upper.largest <= kMostUpper && lower.values.count() >= 8 * upper.values.count();
@@ -97,8 +98,9 @@ void count_wide_ids(const Stretches& stretches, RawSample& sample) {
   sample.distinct = static_cast<std::int64_t>(distinct.size());
 }
 
-// Of n random 16-bit numbers, 65536 (1 - (1 - 1/65536)^n) are different on average. Tokens of text
-// stay far below that: a few frequent ids make up most of it.
+// n uniformly random 16-bit numbers have 65536 (1 - (1 - 1/65536)^n) distinct values in
+// expectation. Token ids of text stay far below that, because a few frequent ids make up most of
+// the text.
 bool is_noise(const RawSample& sample) {
   constexpr double kAll = 65536;
   const double expected = kAll * -std::expm1(-static_cast<double>(sample.ids) / kAll);

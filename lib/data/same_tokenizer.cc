@@ -1,4 +1,4 @@
-// Comparing and naming tokenizers by their specs.
+// Compares and describes tokenizers by their specs.
 #include "data/same_tokenizer.h"
 
 #include <span>
@@ -22,8 +22,9 @@ std::string describe_tokenizer(const std::string& spec) {
 void require_same_tokenizer(const std::string& where, const std::string& spec,
                             const std::string& other_where, const std::string& other_spec) {
   if (spec.empty() || other_spec.empty()) return;
-  // Which ids begin and end a text is known of an imported model, not of its tokenizer.json alone;
-  // the ids of a text are the same.
+  // The special ids (begin and end of text) come from an imported model and are missing from its
+  // bare tokenizer.json. They do not change how text is encoded, so they are left out of the
+  // comparison.
   if (without_special_ids(spec) == without_special_ids(other_spec)) return;
   throw input_error("{}: its tokenizer is {}, but that of {} is {}", where,
                     describe_tokenizer(spec), other_where, describe_tokenizer(other_spec))

@@ -1,4 +1,5 @@
-// Opening texts, writing out those that cannot be mapped, and cutting them into units.
+// Opens input texts, spools those that cannot be mapped to temporary files, and splits texts into
+// units.
 #include "data/sources.h"
 
 #include <unistd.h>
@@ -36,7 +37,7 @@ void read_stdin(const Use& use) {
   }
 }
 
-// Whether a file holds JSON lines, by its name; that of a compressed one has one more ending.
+// Returns whether a file holds JSON lines, by its name without the suffix of a compression.
 bool holds_lines(std::string_view name) {
   for (const std::string_view ending : {".gz", ".zst", ".zstd"})
     if (name.ends_with(ending)) {
@@ -46,8 +47,8 @@ bool holds_lines(std::string_view name) {
   return name.ends_with(".jsonl") || name.ends_with(".ndjson");
 }
 
-// Calls read with a function that takes the text of an input, and writes it into the spool: as it
-// is, or the documents of its lines. Returns how many of those had no text.
+// Calls read(use), where use(piece) writes a piece of the input to the spool, either as it is or as
+// the documents of its JSON lines. Returns the number of documents without text.
 template <class Read>
 std::int64_t fill(TextSpool& spool, const std::string& name, bool lines,
                   const SourceOptions& options, Read read) {
@@ -65,7 +66,7 @@ std::int64_t fill(TextSpool& spool, const std::string& name, bool lines,
   return documents.without_text();
 }
 
-// A mapped file in pieces, so that a signal is heeded and progress is told.
+// Reads a mapped file in pieces, so that signals are handled and progress is reported in between.
 void read_plain(std::string_view text, const Use& use, const std::function<void(std::size_t)>& done) {
   constexpr std::size_t kPart = std::size_t{1} << 20;
   for (std::size_t place = 0; place < text.size(); place += kPart) {

@@ -1,4 +1,4 @@
-// The choice of validation units.
+// Chooses the validation units and the sizes of blocks.
 #include "data/split.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Which parts of a text go to the validation file.
+// Which parts of a text go into the validation file.
 #pragma once
 
 #include <cstdint>
@@ -9,9 +9,9 @@ namespace stagedtrain::data {
 
 enum class SplitRule { automatic, document, fraction };
 
-// Says unit by unit, in order, whether it is for validation: of each 1/fraction consecutive units
-// one, at a place that the seed chooses. So the share is exact to one unit, and spread over the
-// text.
+// Decides for one unit after another whether it is for validation. In each group of 1/fraction
+// consecutive units exactly one is chosen, at a position drawn from the seed, so the share is exact
+// to one unit and the validation units are spread over the whole text.
 class SplitChooser {
  public:
   // Requires 0 < fraction <= 0.5.
@@ -25,11 +25,11 @@ class SplitChooser {
   std::int64_t unit_ = 0, group_ = 0, chosen_ = 0;
 };
 
-// "1%" or "0.01" -> 0.01. Throws Error(usage) unless it is above 0 and at most 50%.
+// Parses "1%" or "0.01" as 0.01. Throws Error(usage) unless the result is above 0 and at most 0.5.
 double parse_fraction(std::string_view text);
-// Size of the blocks that a text of this many bytes is cut into for SplitRule::fraction, before
-// each is stretched to the next line end: small enough that validation comes from 64 places, within
-// 1 to 64 KiB.
+// Returns the size of the blocks into which SplitRule::fraction cuts a text of this many bytes,
+// before each block is extended to the next line end. It aims at 64 validation blocks, within 1 to
+// 64 KiB per block.
 std::size_t block_bytes(std::uint64_t text_bytes, double fraction);
 
 }  // namespace stagedtrain::data

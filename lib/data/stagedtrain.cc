@@ -1,4 +1,4 @@
-// This project's own token files, as the table of formats wants them.
+// Reads this project's own token files.
 #include "base/json.h"
 #include "data/formats.h"
 #include "data/token_header.h"

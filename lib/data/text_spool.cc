@@ -1,4 +1,4 @@
-// Writing through a buffer, then mapping.
+// Writes spooled text through a buffer, then maps it.
 #include "data/text_spool.h"
 
 namespace stagedtrain::data {

@@ -1,5 +1,5 @@
-// Texts that are no plain files (standard input, compressed files, JSON lines), written out beside
-// the results so that they can be mapped and read twice.
+// How texts that are not plain files (standard input, compressed files, JSON lines) are kept in
+// temporary files beside the outputs, so that they can be mapped and read twice.
 #pragma once
 
 #include <cstdint>
@@ -11,26 +11,29 @@
 
 namespace stagedtrain::data {
 
-// A part of the spool: its bytes, and which of its documents' ends are its own (none: the text has
-// not been cut into documents yet).
+// One input in the spool: its bytes, and its range of document ends. If `ends` is 0, the text is
+// not split into documents yet.
 struct SpooledText {
   std::uint64_t first = 0, size = 0;
   std::size_t first_end = 0, ends = 0;
 };
 
-// Two temporary files, text and ends of documents; neither is ever committed, so both go with this
-// object.
+// Two temporary files, one for texts and one for document ends. Neither is ever committed, so both
+// disappear with this object.
 class TextSpool {
  public:
   explicit TextSpool(const Path& folder);
+  // Appends to the current input.
   void append(std::string_view text);
+  // Marks the end of a document of the current input.
   void end_document();
-  // What was written since the last call.
+  // Ends the current input and returns what was written since the last call.
   SpooledText take();
-  // No more is written from here on; the views live as long as this object.
+  // Maps both files. Nothing may be written afterwards; the views below are valid as long as this
+  // object.
   void map();
   std::string_view text(const SpooledText& part) const;
-  // Each counts from the start of the part.
+  // Returns the ends of the part's documents, as offsets from its start.
   std::span<const std::uint64_t> ends(const SpooledText& part) const;
 
  private:

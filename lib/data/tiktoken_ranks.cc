@@ -1,4 +1,4 @@
-// Ranks to merges.
+// Converts tiktoken ranks to byte-pair merges.
 #include "data/tiktoken_ranks.h"
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 namespace stagedtrain::data {
 namespace {
 
-// What is known of a vocabulary by the number of its ranks.
+// A published vocabulary, recognised by the number of its ranks.
 struct Known {
   std::size_t ranks;
   PreSplit split;
@@ -73,8 +73,8 @@ std::optional<Line> parse_line(std::string_view line) {
   return Line{*token, std::stoll(std::string(digits))};
 }
 
-// Every way to put a token together of two others. tiktoken merges whatever two neighbours make up
-// the token of the lowest rank, so all of them are merges of that rank.
+// Adds every split of a token into two tokens as a merge. tiktoken merges whichever two neighbours
+// form the token with the lowest rank, so all of these splits have that token's rank.
 void add_merges(const std::string& token,
                 const std::unordered_map<std::string, std::size_t>& ids, BpeDescription& found) {
   for (std::size_t cut = 1; cut < token.size(); ++cut) {

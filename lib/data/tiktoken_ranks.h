@@ -1,4 +1,4 @@
-// The rank files of the tiktoken library: byte-level BPE as lines of "base64(token) rank".
+// How rank files of the tiktoken library are read: byte-level BPE as lines of "base64(token) rank".
 #pragma once
 
 #include <string>
@@ -8,12 +8,13 @@
 
 namespace stagedtrain::data {
 
-// Whether the first line is such a one.
+// Returns whether the first line has that form.
 bool is_rank_file(std::string_view text);
 
-// The file names neither the pattern that cuts text into words nor special tokens; both are known
-// for the sizes of published vocabularies (GPT-2's r50k, cl100k, Llama 3, Qwen), and others are
-// refused. Throws Error(input), beginning with where and the line.
+// A rank file contains neither the pattern that splits text into words nor the special tokens. Both
+// are known for published vocabularies (GPT-2's r50k, cl100k, Llama 3, Qwen), which are recognised
+// by their size; other sizes are refused. Throws Error(input), with a message that starts with
+// `where`.
 BpeDescription parse_rank_file(std::string_view text, const std::string& where);
 
 }  // namespace stagedtrain::data

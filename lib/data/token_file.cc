@@ -1,4 +1,4 @@
-// Reading token files through the table of formats.
+// Reads token files of every format, and checks their ids, checksums and identity.
 #include "data/token_file.h"
 
 #include <algorithm>
@@ -14,7 +14,7 @@
 namespace stagedtrain::data {
 namespace {
 
-// Before the file is opened, which would only say that it is no regular file.
+// Runs before the file is opened, which would only report that it is not a regular file.
 const Path& not_a_folder(const Path& path) {
   refuse_folder_of_tokens(path);
   return path;
@@ -53,7 +53,7 @@ std::uint32_t copy_any(int width, std::span<const std::byte> from, std::span<std
 
 TokenFile::TokenFile(const Path& path)
     : path_(not_a_folder(path)), identity_(file_identity(path)), file_(path) {
-  const MappedFile whole(path);  // its formats look at a few places of it
+  const MappedFile whole(path);  // formats read only a few places of it
   file_bytes_ = whole.bytes().size();
   info_ = read_info(path, whole.bytes());
 }
@@ -63,7 +63,8 @@ void TokenFile::read(std::int64_t first, std::span<std::int32_t> out, std::int64
   ST_CHECK(first >= 0 && size <= count() && first <= count() - size, "tokens [{}, {}) of {}", first,
            first + size, count());
   const auto width = static_cast<std::size_t>(info_.bytes_per_token);
-  // Behind the place of the ids that are made of them: no other memory is needed.
+  // The stored ids go into the end of `out` and are widened in place from the front, so no other
+  // memory is needed.
   const auto room = std::as_writable_bytes(out);
   const auto bytes = room.last(out.size() * width);
   file_.read_at(info_.first_byte + static_cast<std::uint64_t>(first) * width, bytes);
@@ -109,8 +110,8 @@ std::uint32_t TokenFile::fingerprint() const {
   const std::uint64_t tokens = bytes_of_tokens();
   if (tokens <= kPages * kPage) return checksum(info_.first_byte, tokens, crc);
   for (std::uint64_t i = 0; i < kPages; ++i) {
-    const std::uint64_t start =
-        (tokens - kPage) * i / (kPages - 1);  // the last page is the last one
+    // The last of these pages ends with the last token.
+    const std::uint64_t start = (tokens - kPage) * i / (kPages - 1);
     crc = checksum(info_.first_byte + start, kPage, crc);
   }
   return crc;

@@ -1,4 +1,4 @@
-// Looking into a folder for the token file that was meant.
+// Explains which file in a folder was probably meant as a token file.
 #include "data/token_folder.h"
 
 #include "base/error.h"

@@ -1,4 +1,4 @@
-// Packing and checking the header of this project's token files.
+// Packs and validates the header of this project's token files.
 #include "data/token_header.h"
 
 #include <algorithm>
@@ -14,7 +14,7 @@ namespace {
 constexpr unsigned char kMagic[16] = {0x89, 's', 't', 'a',  'g',  'e',  'd',  '-',
                                       't',  'o', 'k', '\r', '\n', 0x1a, '\n', 0};
 constexpr std::size_t kPage = 4096, kFixedBytes = 64, kMaxHeader = std::size_t{1} << 30;
-// Offsets of the fields behind the magic.
+// Offsets of the fields after the magic, in bytes.
 enum : std::size_t {
   kVersionAt = 16,
   kHeaderBytesAt = 20,

@@ -1,4 +1,4 @@
-// The header of this project's token files, field by field (docs/token-format.md).
+// What the header of this project's token files holds, field by field (docs/token-format.md).
 #pragma once
 
 #include <cstddef>
@@ -13,10 +13,10 @@ namespace stagedtrain::data {
 
 inline constexpr std::uint32_t kTokenFileVersion = 1;
 
-// What a header holds. metadata is JSON text; tokenizer a serialized SentencePiece model, or empty
-// where the tokenizer is "bytes" (metadata names which).
+// The fields of a header. metadata is JSON text. tokenizer is a spec for Tokenizer::from_spec, or
+// empty if the tokenizer is "bytes"; metadata names the kind of tokenizer.
 struct TokenHeader {
-  std::uint32_t header_bytes = 0;  // where the tokens start, a multiple of 4096
+  std::uint32_t header_bytes = 0;  // offset of the first token, a multiple of 4096
   std::uint64_t count = 0;         // tokens
   std::uint32_t bytes_per_token = 1;
   std::uint32_t vocab = 0;
@@ -24,15 +24,16 @@ struct TokenHeader {
   std::string metadata, tokenizer;
 };
 
-// Bytes to keep for a header with a tokenizer of this size and up to max_metadata bytes of JSON.
+// Returns the number of bytes to reserve for a header with a tokenizer of this size and up to
+// max_metadata bytes of JSON.
 std::uint32_t header_room(std::size_t tokenizer_bytes, std::size_t max_metadata = 4032);
-// Exactly header.header_bytes bytes, checksum included. Requires that everything fits.
+// Returns header.header_bytes bytes, checksum included. Requires that all fields fit.
 std::vector<std::byte> pack_header(const TokenHeader& header);
-// Throws Error(input) unless every field and the checksum are right and file is as long as
-// promised.
+// Throws Error(input) unless every field and the checksum are valid and the file has the length
+// that the header states.
 TokenHeader unpack_header(const Path& path, std::span<const std::byte> file);
-// Whether the file starts as ours do, or nearly so (a damaged magic is a damaged file, not another
-// format).
+// Returns whether at least half of the magic bytes match. A file with a damaged magic is reported
+// as damaged, not read as another format.
 bool looks_like_header(std::span<const std::byte> file);
 
 }  // namespace stagedtrain::data

@@ -1,4 +1,4 @@
-// Writing token files: tokens in blocks, then the header in front of them.
+// Writes token files: first the tokens, block by block, then the header in front of them.
 #include "data/token_writer.h"
 
 #include <cstring>

@@ -1,4 +1,4 @@
-// Writes a token file, whole or not at all.
+// How a token file is written: it appears whole, or not at all.
 #pragma once
 
 #include <cstdint>
@@ -12,28 +12,29 @@
 
 namespace stagedtrain::data {
 
-// stagedtrain: this project's own (docs/token-format.md), which records the tokenizer; 1 byte a token
-// up to 256 ids, 2 up to 65,536, else 4. llmc: that of llm.c; 2 bytes up to 65,536 ids, else 4.
-// nanogpt: bare ids of 2 bytes.
+// stagedtrain: this project's own format (docs/token-format.md), which records the tokenizer; 1
+// byte per token up to 256 ids, 2 up to 65,536, otherwise 4. llmc: llm.c's format; 2 bytes up to
+// 65,536 ids, otherwise 4. nanogpt: raw ids of 2 bytes.
 enum class TokenLayout { stagedtrain, llmc, nanogpt };
 
 class TokenWriter {
  public:
-  // Throws Error(input) if the layout has no room for the tokenizer's ids.
+  // Throws Error(input) if the layout cannot hold the tokenizer's ids.
   TokenWriter(Path target, const Tokenizer& tokenizer, Replace replace = Replace::yes,
               TokenLayout layout = TokenLayout::stagedtrain);
-  // Requires that every id is below the tokenizer's vocabulary. Throws Error(input) if there are
-  // more tokens than the layout can count.
+  // Requires every id to be below the tokenizer's vocabulary. Throws Error(input) if the layout's
+  // header cannot hold the token count.
   void append(std::span<const std::int32_t> ids);
   std::int64_t count() const { return static_cast<std::int64_t>(header_.count); }
   const Path& target() const { return target_; }
   int bytes_per_token() const { return static_cast<int>(header_.bytes_per_token); }
-  // Bytes of the file as it is so far.
+  // Returns the size of the file so far, in bytes.
   std::uint64_t file_bytes() const {
     return header_.header_bytes + header_.count * header_.bytes_per_token;
   }
-  // Writes what is left and the header: metadata (at most 4032 bytes as text) with "tokenizer"
-  // added; only this project's own layout has room for it. Requires count() > 0. Then commit() makes the file appear under its name.
+  // Writes the remaining tokens and the header. Only this project's own layout stores metadata (at
+  // most 4032 bytes as text), to which "tokenizer" is added. Requires count() > 0. commit() then
+  // makes the file appear under its name.
   void finish(Json metadata);
   void commit() { file_.commit(); }
 

@@ -1,4 +1,5 @@
-// The tokenizers; the only file that sees SentencePiece.
+// Implements the byte and SentencePiece tokenizers. This is the only file that includes
+// SentencePiece.
 #include "data/tokenizer.h"
 
 #include <sentencepiece_processor.h>
@@ -87,7 +88,8 @@ std::string read_tokenizer_spec(const std::string& option) {
   constexpr std::uint64_t kMaxModelBytes = std::uint64_t{256} << 20;
   if (option == "bytes") return option;
   const std::string text = read_text_file(option, kMaxModelBytes);
-  // Rank files are carried as the tokenizer.json that says the same.
+  // A rank file is converted to an equivalent tokenizer.json, which token files and checkpoints
+  // carry.
   return is_rank_file(text) ? to_tokenizer_json(parse_rank_file(text, option)) : text;
 }
 

@@ -1,4 +1,4 @@
-// Reading and writing tokenizer.json.
+// Parses and writes tokenizer.json.
 #include "data/tokenizer_json.h"
 
 #include <algorithm>
@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kMostHoles = 1 << 16;  // ids without a token
 constexpr int kMostDepth = 12;
 
-// Refuses a member that is there, not null, and not of this value.
+// Throws unless the member is absent, null or equal to this value.
 void require(const SortedJson& json, const char* key, const SortedJson& value,
              const std::string& where) {
   const auto found = json.find(key);
@@ -28,7 +28,8 @@ std::string type_of(const SortedJson& json) {
   return typed ? json["type"].get<std::string>() : "";
 }
 
-// entries: of the vocabulary; memory is taken for all ids up to the largest.
+// entries is the number of vocabulary entries. It bounds the id, because memory is allocated for
+// all ids up to the largest.
 std::int32_t id_of(const SortedJson& json, std::size_t entries, const std::string& where) {
   const std::size_t most = std::min(entries + kMostHoles, std::size_t{1} << 24);
   if (!json.is_number_unsigned() || json.get<std::uint64_t>() >= most)
@@ -37,7 +38,7 @@ std::int32_t id_of(const SortedJson& json, std::size_t entries, const std::strin
   return json.get<std::int32_t>();
 }
 
-// ---- The pre-tokenizer.
+// ---- Pre-tokenizer.
 
 [[noreturn]] void refuse_split(const SortedJson& json, const std::string& where) {
   throw input_error("{}: pre_tokenizer {} is not supported", where, printable(json.dump()))
@@ -66,7 +67,7 @@ PreSplit split_of(const SortedJson& json, const std::string& where) try {
   const auto found = find_split_pattern(first["pattern"].value("Regex", ""));
   if (!found) refuse_split(first["pattern"], where);
   return *found;
-} catch (const nlohmann::json::exception&) {  // a member of another type
+} catch (const nlohmann::json::exception&) {  // a member has another type
   refuse_split(json, where);
 }
 
@@ -89,7 +90,7 @@ SortedJson split_json(PreSplit split) {
           {"pretokenizers", {first, byte_level(split == PreSplit::smollm)}}};
 }
 
-// ---- The model.
+// ---- Model.
 
 std::pair<std::string, std::string> merge_of(const SortedJson& json, const std::string& where) {
   if (json.is_array() && json.size() == 2 && json[0].is_string() && json[1].is_string())
@@ -146,7 +147,7 @@ void read_added(const SortedJson& json, BpeDescription& found, const std::string
       throw input_error("{}: the id {} is there twice", where, found.added[i].id);
 }
 
-// ---- Ids of special tokens.
+// ---- Special token ids.
 
 constexpr std::string_view kSpecialKey = R"({"stagedtrain_special_ids":[)";
 
@@ -221,7 +222,7 @@ std::string to_tokenizer_json(const BpeDescription& d) {
                       {"fuse_unk", false},
                       {"byte_fallback", false},
                       {"ignore_merges", d.ignore_merges}};
-  // The large parts are sorted JSON, spliced in.
+  // The large parts are sorted JSON, so they are inserted as text.
   std::string model_text = model.dump();
   model_text.back() = ',';
   model_text += "\"vocab\":" + vocab.dump() + ",\"merges\":" + merges.dump() + "}";

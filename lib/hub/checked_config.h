@@ -1,4 +1,4 @@
-// A model's sizes as a foreign file gives them, checked as those of a schedule are.
+// How a model's sizes from a foreign file are checked: by the same rules as those of a schedule.
 #pragma once
 
 #include <string>
@@ -9,7 +9,8 @@
 
 namespace stagedtrain::hub {
 
-// arch::resolved(model). Sizes that do not fit together are a fault of the file: Error(input).
+// Returns arch::resolved(model). Inconsistent sizes are a fault of the file, so they throw
+// Error(input).
 inline arch::ModelConfig checked(arch::ModelConfig model, const std::string& where) {
   try {
     return arch::resolved(std::move(model));

@@ -1,4 +1,4 @@
-// Reading keys one by one.
+// Reads the keys of a JSON object one by one.
 #include "hub/config_reader.h"
 
 #include <algorithm>

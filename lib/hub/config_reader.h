@@ -1,4 +1,4 @@
-// Typed reading of one foreign JSON object that remembers which keys were asked for.
+// How a foreign JSON object is read with types, while remembering which keys were read.
 #pragma once
 
 #include <cstdint>
@@ -11,23 +11,25 @@
 
 namespace stagedtrain::hub {
 
-// A key that is missing and one that is null are the same. Errors are Error(input) "where: key: ...".
+// Treats a null value like a missing key. Errors are Error(input), with a message that starts with
+// `where` and names the key.
 class ConfigReader {
  public:
-  // Throws Error(input) unless json is an object. json outlives the reader.
+  // Throws Error(input) unless json is an object. json must outlive the reader.
   ConfigReader(const SortedJson& json, std::string where);
   bool has(const char* key) const;
-  std::int64_t count(const char* key);  // at least 1, and must be there
+  std::int64_t count(const char* key);  // required; at least 1
   std::int64_t count(const char* key, std::int64_t otherwise);
   double number(const char* key, double otherwise);
   bool flag(const char* key, bool otherwise);
   std::string text(const char* key, const std::string& otherwise);
-  const SortedJson* object(const char* key);  // null if missing
-  std::vector<std::string> texts(const char* key);  // a list; empty if missing
-  // Refuses any other value; one that is missing stands for the first.
+  const SortedJson* object(const char* key);        // null if missing
+  std::vector<std::string> texts(const char* key);  // a list of strings; empty if missing
+  // Throws unless the value is one of `allowed`. A missing key passes.
   void require(const char* key, std::initializer_list<SortedJson> allowed, const char* why);
-  // Keys that say nothing about what the model computes.
+  // Marks keys as read that do not change what the model computes.
   void ignore(std::initializer_list<const char*> keys);
+  // Returns the keys that were neither read nor ignored.
   std::vector<std::string> unread() const;
   const std::string& where() const { return where_; }
 

@@ -1,6 +1,8 @@
-// Packing and unpacking numbers. The block formats are ggml's (ggml-quants.c): 32 numbers share a
-// scale d, a half; q8_0 is d * q with signed bytes, q4_0 is d * (q - 8) and q4_1 is d * q + m with
-// nibbles, of which the low ones are the first 16 numbers and the high ones the last 16.
+// Encodes and decodes numbers of foreign element types.
+//
+// The block formats are ggml's (ggml-quants.c): 32 numbers share a scale d, stored as a half. q8_0
+// is d * q with signed bytes q; q4_0 is d * (q - 8) and q4_1 is d * q + m with 4-bit q. The low
+// nibbles hold the first 16 numbers, the high nibbles the last 16.
 #include "hub/element.h"
 
 #include <algorithm>
@@ -14,8 +16,8 @@
 namespace stagedtrain::hub {
 namespace {
 
-constexpr std::int64_t kBlock = 32;       // numbers in a block
-constexpr std::int64_t kPiece = 1 << 16;  // numbers that one thread takes at a time
+constexpr std::int64_t kBlock = 32;       // numbers per block
+constexpr std::int64_t kPiece = 1 << 16;  // numbers that one thread claims at a time
 
 struct Info {
   const char* name;
@@ -48,7 +50,7 @@ std::uint16_t float_to_bfloat(float value) {
   return static_cast<std::uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
-// ---- One block.
+// ---- Single blocks.
 
 void decode_q8(const std::byte* in, float* out) {
   const float d = half_to_float(load<std::uint16_t>(in));
@@ -62,7 +64,7 @@ void decode_q4(const std::byte* nibbles, float d, float shift, float m, float* o
   }
 }
 
-// ggml rounds halves away from zero. What is not finite has no code and becomes 0.
+// Rounds halves away from zero, as ggml does. Non-finite numbers have no code and become 0.
 void encode_q8(const float* in, std::byte* out) {
   float largest = 0;
   for (int i = 0; i < kBlock; ++i) largest = std::max(largest, std::fabs(in[i]));
@@ -75,7 +77,7 @@ void encode_q8(const float* in, std::byte* out) {
   }
 }
 
-// ---- A stretch of numbers, of whole blocks.
+// ---- Ranges of whole blocks.
 
 void decode_some(Element element, const std::byte* in, float* out, std::int64_t count) {
   switch (element) {
@@ -179,7 +181,7 @@ void encode(Element element, std::span<const float> in, std::span<std::byte> out
 float half_to_float(std::uint16_t half) {
   const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000) << 16;
   const std::uint32_t exponent = (half >> 10) & 31, mantissa = half & 0x3ff;
-  if (exponent == 0) {  // zero and subnormal numbers: multiples of 2^-24
+  if (exponent == 0) {  // zero and subnormals: multiples of 2^-24
     const float value = static_cast<float>(mantissa) * 0x1p-24f;
     return sign ? -value : value;
   }
@@ -193,7 +195,7 @@ std::uint16_t float_to_half(float value) {
   std::uint32_t bits = all & 0x7fffffff;
   if (bits > 0x7f800000)  // NaN
     return static_cast<std::uint16_t>(sign | 0x7e00 | ((bits >> 13) & 0x3ff));
-  if (bits >= 0x477ff000) return sign | 0x7c00;  // from 65520 on: infinity
+  if (bits >= 0x477ff000) return sign | 0x7c00;  // 65520 and above round to infinity
   if (bits < 0x38800000)                         // below 2^-14: a multiple of 2^-24
     return static_cast<std::uint16_t>(sign | std::lrint(std::fabs(value) * 0x1p24f));
   bits += 0xfff + ((bits >> 13) & 1);

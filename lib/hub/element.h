@@ -1,4 +1,4 @@
-// The element types of foreign model files: how numbers are packed, and how they are read as float.
+// Which element types foreign model files use, and how they are converted to and from float.
 #pragma once
 
 #include <cstddef>
@@ -12,32 +12,33 @@
 
 namespace stagedtrain::hub {
 
-// q8_0, q4_0 and q4_1 are ggml's block formats. other: a type that is known by its size only, of
-// tensors that are skipped (integers, masks).
+// q8_0, q4_0 and q4_1 are ggml's block formats. other is any type whose size alone is known; only
+// skipped tensors (integers, masks) have it.
 enum class Element { f64, f32, f16, bf16, q8_0, q4_0, q4_1, other };
 
-// "f32", "bf16", "q8_0": as --dtype writes it.
+// Returns the name that --dtype uses, such as "f32", "bf16" or "q8_0".
 const char* element_name(Element element);
-// Numbers in a block and the bytes of a block; 1 and the element's size where there are no blocks.
-// Requires element != other.
+// Return the numbers per block and the bytes per block; for types without blocks, 1 and the size of
+// one element. Require element != other.
 std::int64_t block_numbers(Element element);
 std::int64_t block_bytes(Element element);
 
-// Bytes of so many numbers; nothing where they are no whole blocks or the product overflows.
+// Returns the bytes of this many numbers, or nothing if they do not fill whole blocks or the result
+// overflows.
 std::optional<std::uint64_t> encoded_bytes(Element element, std::uint64_t numbers);
-// The product of the sizes, or nothing where it does not fit into 62 bits. Sizes are at least 0.
+// Returns the product of the sizes, or nothing if a size is negative or the product exceeds 2^62.
 std::optional<std::uint64_t> product(std::span<const std::int64_t> shape);
 
-// Requires whole blocks: in holds exactly encoded_bytes(element, out.size()). All cores.
+// Decodes on all cores. Requires in.size() == encoded_bytes(element, out.size()).
 void decode(Element element, std::span<const std::byte> in, std::span<float> out);
-// Requires f32, f16, bf16 or q8_0, whole blocks, and out of the right size. Rounds to nearest even;
-// q8_0 gives the very bytes of ggml's reference quantiser. All cores.
+// Encodes on all cores. Requires f32, f16, bf16 or q8_0, whole blocks, and out of the right size.
+// Rounds to nearest even, except q8_0, which gives exactly the bytes of ggml's reference quantiser.
 void encode(Element element, std::span<const float> in, std::span<std::byte> out);
 
 float half_to_float(std::uint16_t half);
 std::uint16_t float_to_half(float value);
 
-// "[49152, 576]"
+// Returns, for instance, "[49152, 576]".
 std::string shape_text(std::span<const std::int64_t> shape);
 
 }  // namespace stagedtrain::hub

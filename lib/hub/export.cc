@@ -1,4 +1,5 @@
-// What all formats share, and the single files GGUF and llm.c.
+// Exports checkpoints: the steps that all formats share, and the single-file formats GGUF and
+// llm.c.
 #include "hub/export.h"
 
 #include <algorithm>
@@ -15,13 +16,14 @@
 namespace stagedtrain::hub {
 namespace {
 
-// ggml's converter keeps f16 where a row is no whole number of blocks.
+// Like ggml's converter, uses f16 for rows that do not fill whole blocks.
 Element gguf_element(const MappedTensor& tensor, Element element) {
   if (tensor.keeps_f32 || tensor.shape.size() == 1) return Element::f32;
   return tensor.shape.back() % block_numbers(element) == 0 ? element : Element::f16;
 }
 
-// The model as it is written: without rows that no token has, logit_scale folded into a norm.
+// Returns the configuration to write: without vocabulary rows that no token uses, and with
+// logit_scale 1, because the scale is folded into the final norm.
 arch::ModelConfig written_model(const state::StateHeader& header) {
   arch::ModelConfig model = header.model;
   model.logit_scale = 1;
@@ -84,7 +86,7 @@ ExportResult export_gguf(const state::CheckpointReader& from, const arch::ModelC
     weights.write(weights.tensors()[i], outlines[i].element, out, place);
     place += gguf_padded(outlines[i].bytes());
   }
-  out.truncate(place);  // the last tensor's padding
+  out.truncate(place);  // adds the last tensor's padding
   out.close();
   atomic.commit();
   ExportResult result{model, {target.filename().string()}, place, {}};

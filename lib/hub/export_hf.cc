@@ -1,4 +1,4 @@
-// A Hugging Face folder: config.json, weights in one file or in shards, and the tokenizer.
+// Exports a Hugging Face folder: config.json, weights in one file or in shards, and the tokenizer.
 #include <algorithm>
 
 #include "base/atomic_folder.h"
@@ -12,7 +12,7 @@
 namespace stagedtrain::hub {
 namespace {
 
-// What a folder that may be replaced holds at most: what an export writes.
+// Lists the files that an export writes. A folder may be replaced only if it holds nothing else.
 const std::vector<std::string> kOwnNames = {kHfConfig, "generation_config.json", kHfIndex,
                                             "tokenizer.json", "tokenizer_config.json",
                                             "special_tokens_map.json", "tokenizer.model"};
@@ -30,7 +30,7 @@ TensorOutline outline(const MappedTensor& tensor, Element element) {
   return {tensor.name, element, tensor.shape};
 }
 
-// In the order of names, each filled until the next tensor would not fit.
+// Fills shards in the order of tensor names, starting a new one if the next tensor does not fit.
 std::vector<Shard> make_shards(const std::vector<MappedTensor>& tensors,
                                const ExportOptions& options) {
   std::vector<const MappedTensor*> order;
@@ -63,7 +63,7 @@ std::uint64_t write_shard(const ForeignWeights& weights, const Shard& shard, Ele
   return place;
 }
 
-// Writes texts into the folder and remembers what was written.
+// Writes text files into a folder and records what was written.
 class FolderFiles {
  public:
   FolderFiles(Path folder, ExportResult& result) : folder_(std::move(folder)), result_(result) {}

@@ -1,4 +1,5 @@
-// Finding out what a path is, opening it, and checking it against its own configuration.
+// Detects the format of a foreign model, opens it, and checks its tensors against its
+// configuration.
 #include "hub/foreign_model.h"
 
 #include <algorithm>
@@ -20,8 +21,8 @@ namespace {
 
 constexpr std::uint64_t kMostConfigBytes = std::uint64_t{16} << 20;
 
-// Tensors of older files that hold no weights: causal masks and the wavelengths of rope. (A tied
-// head that was stored all the same is the embedding again.)
+// Returns whether a tensor can be ignored: causal masks and rotary frequencies of older files, and
+// a stored copy of a tied head.
 bool holds_no_weights(const std::string& name, bool tied) {
   return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias") ||
          name.ends_with(".attention.bias") || name.ends_with(".attention.masked_bias") ||
@@ -29,9 +30,9 @@ bool holds_no_weights(const std::string& name, bool tied) {
          (tied && (name == "lm_head.weight" || name == "embed_out.weight"));
 }
 
-// Before a table of the model is made, whose size a few numbers in a header decide.
+// Runs before the parameter table is built, because a few numbers in the header decide its size.
 void check_counts(const ForeignModel& found) {
-  constexpr std::int64_t kMostExperts = 1 << 20;  // of all layers together
+  constexpr std::int64_t kMostExperts = 1 << 20;  // over all layers
   const auto stored = static_cast<std::int64_t>(found.tensors.all().size());
   if (found.model.layers > stored || found.model.layers * found.model.experts > kMostExperts)
     throw input_error("{}: has {} tensors, too few for {}", found.tensors.where(), stored,
@@ -57,7 +58,8 @@ void check_tensors(const ForeignModel& found) {
                         found.tensors.where(), printable(name), describe(found.model));
 }
 
-// Rotary positions hold for any length up to the one that the model was trained for.
+// Shortens the context. A model with rotary positions works at any length up to the one that it was
+// trained for.
 void shorten_context(arch::ModelConfig& model, std::int64_t context) {
   if (!arch::block_style(model).rotary && context != model.context)
     throw usage_error("--context {}: gpt2 has a learned vector for each of its {} positions",
@@ -68,7 +70,7 @@ void shorten_context(arch::ModelConfig& model, std::int64_t context) {
   model.context = context;
 }
 
-// The original GPT-2 files have names without "transformer.".
+// Adds "transformer." to tensor names, which the original GPT-2 files lack.
 StoredTensors with_prefix(StoredTensors tensors) {
   const bool bare = tensors.find("wte.weight") && !tensors.find("transformer.wte.weight");
   if (bare) tensors.add_prefix("transformer.", {"lm_head.weight"});
@@ -77,7 +79,7 @@ StoredTensors with_prefix(StoredTensors tensors) {
 
 // ---- Tokenizers.
 
-// The id that config.json gives under this key, or -1. Of a list the first counts.
+// Returns the id under this key of config.json, or -1. Of a list, the first id counts.
 std::int32_t special_id(const SortedJson& config, const char* key, std::int64_t vocab) {
   const auto found = config.find(key);
   if (found == config.end() || (found->is_array() && found->empty())) return -1;
@@ -86,7 +88,7 @@ std::int32_t special_id(const SortedJson& config, const char* key, std::int64_t 
   return sound ? id.get<std::int32_t>() : -1;
 }
 
-// tokenizer.json does not say which tokens begin and end a text; config.json does.
+// Adds the ids of special tokens, which config.json names and tokenizer.json does not.
 std::string with_ids(const std::string& spec, const SortedJson& config) {
   if (!data::is_tokenizer_json(spec)) return spec;
   const data::BpeDescription found = data::parse_tokenizer_json(spec, "tokenizer.json");
@@ -97,7 +99,7 @@ std::string with_ids(const std::string& spec, const SortedJson& config) {
                                 special_id(config, "pad_token_id", vocab));
 }
 
-// The tokenizer of a folder; what is not supported becomes a note.
+// Returns the tokenizer of a folder. If it is not supported, adds a note and returns "".
 std::string folder_tokenizer(const Path& folder, std::vector<std::string>& notes) {
   for (const char* name : {"tokenizer.json", "tokenizer.model"}) {
     const std::string path = (folder / name).string();
@@ -127,7 +129,7 @@ void choose_tokenizer(ForeignModel& found, const std::string& file) {
                       found.model.vocab);
 }
 
-// ---- The kinds of sources.
+// ---- Formats.
 
 ForeignModel open_folder(const Path& folder) {
   const std::string where = (folder / kHfConfig).string();
@@ -212,7 +214,7 @@ ForeignModel open_foreign_model(const Path& source, const OpenOptions& options) 
   check_tensors(found);
   choose_tokenizer(found, options.tokenizer_file);
   return found;
-} catch (const Json::exception& error) {  // a tokenizer's pieces become JSON, which has to be UTF-8
+} catch (const Json::exception& error) {  // tokens become JSON, which must be UTF-8
   throw input_error("{}: holds text that is not UTF-8: {}", source.string(), error.what());
 }
 

@@ -1,4 +1,4 @@
-// A model in a foreign format, opened and checked: its configuration, its tensors, its tokenizer.
+// How a model in a foreign format is opened and checked: its configuration, tensors and tokenizer.
 #pragma once
 
 #include <string>
@@ -11,27 +11,27 @@
 namespace stagedtrain::hub {
 
 struct OpenOptions {
-  std::string tokenizer_file;  // replaces the model's own tokenizer; "" keeps that
-  std::int64_t context = 0;    // a shorter longest sequence, for rotary positions; 0: the model's
+  std::string tokenizer_file;  // replaces the model's own tokenizer; "": keep it
+  std::int64_t context = 0;    // a shorter context, for rotary positions; 0: the model's
 };
 
 struct ForeignModel {
-  std::string format;       // "Hugging Face llama", "GGUF", "llm.c"
+  std::string format;       // "Hugging Face llama", "GGUF" or "llm.c"
   arch::ModelConfig model;  // resolved
   const NameTable* names;
   StoredTensors tensors;
-  std::string tokenizer;           // as checkpoints carry it; "" if it has none that is supported
-  std::vector<std::string> notes;  // what a user should know, in whole sentences
+  std::string tokenizer;           // a spec for data::Tokenizer; "" if none is supported
+  std::vector<std::string> notes;  // what the user should know, in whole sentences
 };
 
-// Whether a path is a folder with a config.json, or a file that begins as a GGUF or an llm.c model
-// does; false if it is not there.
+// Returns whether a path is a folder with a config.json, or a file that begins like a GGUF or an
+// llm.c model. Returns false if the path does not exist.
 bool is_foreign_model(const Path& source);
 
-// Opens a Hugging Face folder, a .gguf or an llm.c model, and checks that every tensor that the
-// configuration needs is there with its shape, and that none is left over. Tensor values are not read.
-// Throws Error(input), and for a pickle tells how to convert it; Error(usage) for a context that the
-// model does not allow.
+// Opens a Hugging Face folder, a GGUF file or an llm.c model. Checks that every tensor that the
+// configuration needs is present with its shape, and that no other tensor is. Does not read tensor
+// values. Throws Error(input); for a pickle, the hint says how to convert it. Throws Error(usage)
+// if the model does not allow the requested context.
 ForeignModel open_foreign_model(const Path& source, const OpenOptions& options = {});
 
 }  // namespace stagedtrain::hub

@@ -1,4 +1,4 @@
-// From the mapped checkpoint through a foreign layout to a file, in pieces.
+// Converts the weights of a mapped checkpoint to a foreign layout and writes them piece by piece.
 #include "hub/foreign_weights.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// The weights of a checkpoint in a foreign layout, written one tensor at a time.
+// How a checkpoint's weights are written in a foreign layout, one tensor at a time.
 #pragma once
 
 #include <vector>
@@ -11,18 +11,19 @@ namespace stagedtrain::hub {
 
 class ForeignWeights {
  public:
-  // model: that of the checkpoint with perhaps a smaller vocabulary, whose further rows are left
-  // out. logit_scale is folded into the final norm. from outlives this. Throws Error(usage) as
-  // map_tensors does.
+  // model is the checkpoint's configuration, possibly with a smaller vocabulary, whose extra rows
+  // are then left out. logit_scale is folded into the final norm. `from` must outlive this object.
+  // Throws Error(usage) as map_tensors does.
   ForeignWeights(const state::CheckpointReader& from, const NameTable& names,
                  const arch::ModelConfig& model);
   const std::vector<MappedTensor>& tensors() const { return mapped_; }
-  // Writes one tensor at this place and returns its bytes. At most two tensors are in memory, and
-  // one where it is laid out as ours is.
+  // Writes one tensor at this offset and returns its size in bytes. Holds at most two tensors in
+  // memory, or one if the foreign layout is the same as ours.
   std::uint64_t write(const MappedTensor& tensor, Element element, OutputFile& out,
                       std::uint64_t offset) const;
 
  private:
+  // Returns tensor `own` of the parameter table as f32.
   std::vector<float> floats(std::size_t own) const;
 
   const state::CheckpointReader& from_;

@@ -1,4 +1,4 @@
-// Keys of the architectures as ggml names them.
+// Maps the keys of ggml's architectures to ModelConfig and back.
 #include "hub/gguf_config.h"
 
 #include <algorithm>
@@ -26,7 +26,7 @@ std::int64_t vocab_of(const GgufKeys& keys, const std::string& prefix) {
   return keys.count(prefix + "vocab_size", tokens);
 }
 
-// ggml's names of the architectures, and what tells their keys apart.
+// An architecture's name in this project and in ggml, which prefixes its keys with it.
 struct GgufArchitecture {
   const char *own, *theirs;
 };
@@ -49,7 +49,7 @@ void read_rope(const GgufKeys& keys, const std::string& p, arch::ModelConfig& mo
   if (scaling == "linear") model.rope_factor = keys.number(p + "rope.scaling.factor", 1);
 }
 
-// How much of a head turns, once its size is known.
+// Reads how much of a head rotates. Requires the head's size to be known.
 void read_share(const GgufKeys& keys, const std::string& p, arch::ModelConfig& model) {
   const std::int64_t whole = model.head_dim > 0 ? model.head_dim : model.width / model.heads;
   const std::int64_t turned = keys.count(p + "rope.dimension_count", whole);

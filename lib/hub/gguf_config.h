@@ -1,4 +1,4 @@
-// A model's keys in a GGUF, to and from a ModelConfig.
+// How a model's configuration is stored in GGUF keys.
 #pragma once
 
 #include "hub/gguf.h"
@@ -6,11 +6,11 @@
 
 namespace stagedtrain::hub {
 
-// Reads gpt2, llama (with experts too), qwen2, qwen3, olmo2 and gptneox. Throws Error(input) that
-// names the key.
-// tied: whether the file has no output head of its own.
+// Reads gpt2, llama (also with experts), qwen2, qwen3, olmo2 and gptneox. `tied` says that the file
+// has no separate output head. Throws Error(input) that names the key.
 HubConfig read_gguf_config(const GgufKeys& keys, bool tied);
-// general.* and the architecture's keys. Throws Error(usage) that names what GGUF cannot say.
+// Adds general.* and the architecture's keys. Throws Error(usage) that names what GGUF cannot
+// express.
 void add_gguf_config(GgufHeader& header, const arch::ModelConfig& model, Element element,
                      const std::string& name);
 

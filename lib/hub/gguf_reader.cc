@@ -1,4 +1,4 @@
-// Reading GGUF. Every count is held against the bytes that are left before anything is allocated.
+// Reads GGUF files. Every count is checked against the remaining bytes before memory is allocated.
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -10,14 +10,14 @@
 namespace stagedtrain::hub {
 namespace {
 
-// The numbers of value types, as ggml numbers them.
+// Value types, by ggml's numbers.
 enum class Type : std::uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean, text, list, u64, i64, f64 };
 
 struct TypeName {
   std::uint32_t number;
   const char* name;
 };
-// All tensor types that ggml has had; those with an Element are read.
+// All tensor types that ggml has ever had. Only those with an Element can be read.
 constexpr TypeName kTensorTypes[] = {
     {0, "F32"},      {1, "F16"},      {2, "Q4_0"},     {3, "Q4_1"},    {6, "Q5_0"},
     {7, "Q5_1"},     {8, "Q8_0"},     {9, "Q8_1"},     {10, "Q2_K"},   {11, "Q3_K"},
@@ -50,7 +50,7 @@ Element element_of(std::uint32_t number, const std::string& where) {
                  "llama-quantize --allow-requantize IN.gguf OUT.gguf F16");
 }
 
-// A place in the file that only moves forward and never leaves it.
+// A position in the file that only moves forward and never leaves the file.
 class Cursor {
  public:
   Cursor(const Path& path, std::span<const std::byte> bytes) : path_(path.string()), bytes_(bytes) {}
@@ -80,7 +80,7 @@ class Cursor {
     const auto bytes = take(size, what);
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
   }
-  // A count of things of which each takes at least so many bytes.
+  // Reads a count of items that take at least least_bytes each.
   std::uint64_t bounded_count(const char* what, std::uint64_t least_bytes) {
     const auto count = number<std::uint64_t>(what);
     if (count > left() / least_bytes)
@@ -122,7 +122,7 @@ bool boolean(Cursor& in) {
                       in.place() - 1, value);
   return value == 1;
 }
-// A float stands for the shortest decimal number that rounds to it: 1e-5, not 9.99999975e-6.
+// Converts a float to the double that its shortest decimal form denotes: 1e-5, not 9.99999975e-6.
 double real(Cursor& in, Type type) {
   if (type == Type::f64) return in.number<double>("a value");
   const auto value = in.number<float>("a value");
@@ -184,7 +184,7 @@ std::map<std::string, GgufValue, std::less<>> read_keys(Cursor& in, std::uint64_
   return values;
 }
 
-// A tensor as the header tells it; its bytes are found later.
+// A tensor as the header describes it; find_bytes() adds its bytes.
 struct TensorEntry {
   StoredTensor tensor;
   std::uint64_t offset = 0, bytes = 0;
@@ -201,7 +201,8 @@ TensorEntry read_entry(Cursor& in) {
     const auto size = in.number<std::uint64_t>("a tensor's size");
     if (size < 1 || size >> 62)
       throw input_error("{}: a size is {}, expected 1 to 2^62", where, size);
-    tensor.shape.insert(tensor.shape.begin(), static_cast<std::int64_t>(size));  // fastest first
+    // GGUF lists the fastest axis first.
+    tensor.shape.insert(tensor.shape.begin(), static_cast<std::int64_t>(size));
   }
   const auto type = in.number<std::uint32_t>("a tensor's type");
   tensor.element = element_of(type, where);
@@ -232,7 +233,8 @@ std::uint64_t padded(std::uint64_t size, std::uint64_t alignment) {
   return (size + alignment - 1) / alignment * alignment;
 }
 
-// Each tensor begins where the one before ends, padded; the last one's padding may be missing.
+// Each tensor must begin where the previous one ends, after padding. The last one's padding may be
+// missing.
 void find_bytes(std::vector<TensorEntry>& entries, const Path& path,
                 std::span<const std::byte> data, std::uint64_t alignment) {
   std::uint64_t next = 0;
@@ -284,7 +286,7 @@ GgufFile read_gguf(const Path& path, const MappedFile& file) {
   return found;
 }
 
-// ---- Look-up.
+// ---- Typed access.
 
 template <class T>
 const T* GgufKeys::find(const std::string& key, const char* expected) const {

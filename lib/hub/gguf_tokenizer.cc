@@ -1,4 +1,4 @@
-// tokenizer.ggml.* keys.
+// Converts GGUF's tokenizer.ggml.* keys to a tokenizer spec and back.
 #include "hub/gguf_tokenizer.h"
 
 #include <algorithm>
@@ -14,7 +14,7 @@ namespace {
 using data::AddedToken;
 using data::BpeDescription;
 
-// Token types, as ggml numbers them.
+// Token types, by ggml's numbers.
 constexpr std::int32_t kNormal = 1, kControl = 3, kUserDefined = 4, kUnused = 5;
 
 std::int32_t special_id(const GgufKeys& keys, const char* name) {
@@ -44,11 +44,11 @@ void read_tokens(const GgufKeys& keys, BpeDescription& found) {
 
 void read_merges(const GgufKeys& keys, BpeDescription& found) {
   for (const std::string_view merge : keys.texts("tokenizer.ggml.merges")) {
-    const std::size_t space = merge.find(' ', 1);  // the first token may begin with anything
+    const std::size_t space = merge.find(' ', 1);  // the first token may begin with a space
     if (space == std::string_view::npos)
       throw input_error("{}: the merge '{}' has no space", keys.where(), printable(merge));
     const std::string_view left = merge.substr(0, space), right = merge.substr(space + 1);
-    // One that stands for no bytes can never be used: see byte_description().
+    // A merge of characters that stand for no bytes never applies: see byte_description().
     if (data::bytes_of_characters(left) && data::bytes_of_characters(right))
       found.merges.emplace_back(left, right);
   }
@@ -56,8 +56,8 @@ void read_merges(const GgufKeys& keys, BpeDescription& found) {
 
 // ---- Export.
 
-// Every byte a token of that id. llama.cpp refuses a vocabulary without merges, so there is one of
-// characters that stand for no byte, which can never be used.
+// Returns a vocabulary in which each byte is the token of that id. llama.cpp refuses a vocabulary
+// without merges, so it has one merge of characters that stand for no byte, which never applies.
 BpeDescription byte_description() {
   BpeDescription bytes;
   for (int byte = 0; byte < 256; ++byte)

@@ -1,4 +1,5 @@
-// The tokenizer in a GGUF's keys, to and from the form that checkpoints carry.
+// How a tokenizer is stored in GGUF keys, and how it is converted to the spec that checkpoints
+// carry.
 #pragma once
 
 #include <string>
@@ -8,12 +9,12 @@
 
 namespace stagedtrain::hub {
 
-// A tokenizer.json made from the keys (byte-level BPE), "bytes" where every id is its byte, or "" if
-// the file has no tokenizer. Throws
-// Error(input) that names what is not supported.
+// Returns a tokenizer.json for byte-level BPE, "bytes" if the token of every id is the byte of that
+// value, or "" if the file has no tokenizer. Throws Error(input) that names what is not supported.
 std::string gguf_tokenizer(const GgufKeys& keys);
-// Adds tokenizer.ggml.* for a vocabulary of so many rows; ids without a token become unused ones.
-// spec: as checkpoints carry it; "" adds nothing. Throws Error(usage) for one that GGUF cannot say.
+// Adds tokenizer.ggml.* for a vocabulary of this many rows; ids without a token become unused
+// tokens. spec is what checkpoints carry; "" adds nothing. Throws Error(usage) if GGUF cannot
+// express it.
 void add_gguf_tokenizer(GgufHeader& header, const std::string& spec, std::int64_t vocab);
 
 }  // namespace stagedtrain::hub

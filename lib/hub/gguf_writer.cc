@@ -1,4 +1,4 @@
-// The bytes of a GGUF header, version 3.
+// Writes GGUF headers, version 3.
 #include "base/error.h"
 #include "hub/gguf.h"
 

@@ -1,4 +1,4 @@
-// Reading config.json: which keys are read, which must have one value, which say nothing here.
+// Reads config.json: which keys are used, which must have one value, and which are ignored.
 #include "hub/hf_config.h"
 
 #include "base/error.h"
@@ -9,7 +9,7 @@
 namespace stagedtrain::hub {
 namespace {
 
-// Training, generation and housekeeping: no effect on the logits of a text.
+// Ignores keys for training, generation and housekeeping, which do not affect the logits.
 void ignore_common(ConfigReader& in) {
   in.ignore({"architectures", "model_type", "torch_dtype", "dtype", "transformers_version",
              "_name_or_path", "use_cache", "initializer_range", "bos_token_id", "eos_token_id",
@@ -26,7 +26,7 @@ void ignore_common(ConfigReader& in) {
   in.require("add_cross_attention", {false}, "there is no cross-attention here");
 }
 
-// Rope's scaling, from an object that may say it; factors are those of its type.
+// Reads the rope scaling from an object that may contain it, with the factors that its type uses.
 void read_scaling(ConfigReader& rope, arch::ModelConfig& model) {
   const std::string type = rope.text("rope_type", rope.text("type", "default"));
   rope.ignore({"rope_type", "type"});
@@ -42,8 +42,8 @@ void read_scaling(ConfigReader& rope, arch::ModelConfig& model) {
   model.rope_original = rope.count("original_max_position_embeddings");
 }
 
-// The base, the share and the scaling of rotary positions: as keys of their own in older files, in
-// rope_parameters where transformers 5 wrote it.
+// Reads the base, share and scaling of the rotary embedding. Older files have them as top-level
+// keys; transformers 5 writes them into rope_parameters.
 void read_rope(ConfigReader& in, arch::ModelConfig& model, const char* base, const char* share,
                double usual_share) {
   model.rope_theta = in.number(base, 1e4);
@@ -59,7 +59,7 @@ void read_rope(ConfigReader& in, arch::ModelConfig& model, const char* base, con
   in.require("rope_interleaved", {false}, "rope turns halves here");
 }
 
-// A list that names the attention of each layer.
+// Requires every layer to have full attention.
 void read_layer_types(ConfigReader& in) {
   for (const std::string& type : in.texts("layer_types"))
     if (type != "full_attention")
@@ -67,7 +67,7 @@ void read_layer_types(ConfigReader& in) {
                         "whole context here", in.where(), printable(type));
 }
 
-// Some files name a window and switch it off.
+// Accepts a sliding window only if it is switched off.
 void read_window(ConfigReader& in) {
   constexpr const char* kWhy = "attention sees the whole context here";
   if (in.has("use_sliding_window") && !in.flag("use_sliding_window", false)) {
@@ -78,7 +78,7 @@ void read_window(ConfigReader& in) {
   in.require("use_sliding_window", {false}, kWhy);
 }
 
-// What models of llama's kind have in common.
+// Reads the keys that llama-like models share.
 arch::ModelConfig read_decoder(ConfigReader& in, const char* architecture, double norm_eps) {
   arch::ModelConfig model;
   model.architecture = architecture;

@@ -1,4 +1,4 @@
-// Writing config.json.
+// Writes config.json.
 #include "base/error.h"
 #include "hub/hf_config.h"
 
@@ -36,7 +36,8 @@ Json gpt2_json(const arch::ModelConfig& m) {
           {"initializer_range", 0.02}};
 }
 
-// The object that transformers 5 calls rope_parameters, older readers rope_scaling.
+// Returns the object that transformers 5 reads as rope_parameters and older readers as
+// rope_scaling.
 Json rope_json(const arch::ModelConfig& m) {
   Json rope = {{"rope_type", m.rope_scaling == "none" ? "default" : m.rope_scaling},
                {"rope_theta", m.rope_theta}};
@@ -49,7 +50,7 @@ Json rope_json(const arch::ModelConfig& m) {
   return rope;
 }
 
-// Sizes by the names that all but gpt2 use.
+// Returns the sizes, under the key names that all architectures but gpt2 use.
 Json sizes_json(const arch::ModelConfig& m, const char* type, const char* model_class) {
   return {{"architectures", {model_class}},
           {"model_type", type},

@@ -1,4 +1,4 @@
-// Opening the weights of a folder.
+// Opens the weights of a Hugging Face folder.
 #include "hub/hf_folder.h"
 
 #include <map>
@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::uint64_t kMostIndexBytes = std::uint64_t{64} << 20;
 
-// The tensors of each file, as an index tells them.
+// The tensors of each file, according to the index.
 using FileNames = std::map<std::string, std::set<std::string>>;
 
 FileNames read_index(const Path& path) {

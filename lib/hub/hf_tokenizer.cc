@@ -1,4 +1,4 @@
-// tokenizer.json and tokenizer_config.json.
+// Writes tokenizer.json, tokenizer.model and tokenizer_config.json.
 #include "hub/hf_tokenizer.h"
 
 #include <algorithm>
@@ -19,7 +19,7 @@ BpeDescription byte_description() {
   return bytes;
 }
 
-// The text of a special token, or null.
+// Returns the text of a special token, or null.
 Json content_of(const BpeDescription& d, std::int32_t id) {
   const auto found = std::ranges::find(d.added, id, &data::AddedToken::id);
   return found == d.added.end() ? Json(nullptr) : Json(found->content);

@@ -1,4 +1,4 @@
-// The files that hold a tokenizer in a Hugging Face folder.
+// Which files hold a tokenizer in a Hugging Face folder.
 #pragma once
 
 #include <string>
@@ -13,8 +13,8 @@ struct HfTokenizer {
   std::vector<std::pair<std::string, std::string>> files;  // name, content
   SpecialTokens special;
 };
-// spec: as checkpoints carry it; "" gives no files. context: the longest text, in tokens. Bytes
-// become a byte-level BPE without merges, whose ids are the bytes.
+// spec is what checkpoints carry; "" gives no files. context is the longest sequence, in tokens.
+// The tokenizer "bytes" becomes a byte-level BPE without merges, whose ids are the bytes.
 HfTokenizer hf_tokenizer(const std::string& spec, std::int64_t context);
 
 }  // namespace stagedtrain::hub

@@ -1,4 +1,4 @@
-// Tensor by tensor from the mapped source to the checkpoint.
+// Imports a foreign model, tensor by tensor, from mapped files into a checkpoint.
 #include "hub/import.h"
 
 #include <algorithm>
@@ -51,7 +51,7 @@ void write_weights(const ForeignModel& source, const arch::ParamTable& table,
   }
 }
 
-// One zeroed tensor, never touched, stands for all: its pages cost no memory.
+// All moments share one zeroed tensor whose pages are never touched, so they take no memory.
 void write_moments(const arch::ParamTable& table, state::CheckpointWriter& writer) {
   std::int64_t most = 0;
   for (const arch::ParamSpec& spec : table) most = std::max(most, spec.count());

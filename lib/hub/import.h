@@ -1,14 +1,14 @@
-// Importing: a foreign model becomes a training state with fresh moments.
+// How a foreign model becomes a training state: its weights with zeroed moments.
 #pragma once
 
 #include "hub/foreign_model.h"
 
 namespace stagedtrain::hub {
 
-// Writes the checkpoint, whole or not at all. Weights are widened to f32; both moments are zero and
-// of age 0, and no step has been taken. Streams: beside mapped pages, two tensors are in memory.
-// Polls for a stop request. Throws Error(resource) as CheckpointWriter does.
-// With Replace::no, throws Error(usage) if the target exists by the time all is written.
+// Writes the checkpoint, which appears whole or not at all. Weights are widened to f32; both
+// moments are zero and of age 0, and the step count is 0. Besides mapped pages, at most two tensors
+// are in memory. Polls for a stop request. Throws Error(resource) as CheckpointWriter does, and
+// Error(usage) if replace is Replace::no and the target exists once everything is written.
 void import_model(const ForeignModel& source, const Path& target, Replace replace = Replace::yes);
 
 }  // namespace stagedtrain::hub

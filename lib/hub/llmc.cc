@@ -1,4 +1,4 @@
-// Sizes of llm.c's tensors in its order (train_gpt2.py, write_tensors).
+// Reads and writes llm.c's tensors in its order (write_tensors in train_gpt2.py).
 #include "hub/llmc.h"
 
 #include <array>
@@ -16,9 +16,9 @@ using Header = std::array<std::int32_t, kHeaderInts>;
 
 struct Kind {
   const char* name;
-  std::int64_t rows, columns;  // in widths
+  std::int64_t rows, columns;  // in multiples of the width
 };
-// Those of a block.
+// The tensors of a block.
 constexpr Kind kKinds[] = {{"ln1w", 1, 0}, {"ln1b", 1, 0}, {"qkvw", 3, 1},     {"qkvb", 3, 0},
                            {"attprojw", 1, 1}, {"attprojb", 1, 0}, {"ln2w", 1, 0}, {"ln2b", 1, 0},
                            {"fcw", 4, 1},  {"fcb", 4, 0},  {"fcprojw", 1, 4},  {"fcprojb", 1, 0}};
@@ -33,7 +33,7 @@ std::string layer_tensor(const char* kind, std::int64_t layer) {
   return fmt::format("{}.{}", kind, layer);
 }
 
-// Cuts tensors off the front of the data, each checked to be there.
+// Cuts tensors off the front of the data and checks that each one fits.
 class Cutter {
  public:
   Cutter(const Path& path, std::span<const std::byte> data, Element element)

@@ -1,4 +1,5 @@
-// llm.c's model files: 256 int32 of header, then all tensors of one kind together, without names.
+// How llm.c's model files are laid out: a header of 256 int32, then all tensors of one kind after
+// another, without names.
 #pragma once
 
 #include <vector>
@@ -10,20 +11,22 @@
 namespace stagedtrain::hub {
 
 struct LlmcModel {
-  arch::ModelConfig model;            // resolved
-  std::vector<StoredTensor> tensors;  // named as llmc_names() does; padded rows of wte are left out
+  arch::ModelConfig model;  // resolved
+  // Named as in llmc_names(). The padding rows of wte are left out.
+  std::vector<StoredTensor> tensors;
 };
-// Versions 3 (float32) and 5 (bfloat16). The file must have exactly the size that its header says.
-// Throws Error(input).
+// Reads versions 3 (float32) and 5 (bfloat16). Throws Error(input) unless the file has exactly the
+// size that its header implies.
 bool is_llmc(std::span<const std::byte> bytes);
 LlmcModel read_llmc(const Path& path, const MappedFile& file);
 
-// The header of a file, version 3 or 5 by element. Throws Error(usage) for a model that llm.c does
-// not have (anything but a tied gpt2 with ffn 4 * width).
+// Returns the header, of version 3 or 5 depending on element. Throws Error(usage) if llm.c cannot
+// represent the model: it must be a tied gpt2 with ffn 4 * width, head_dim width / heads and
+// norm_eps 1e-5.
 std::string llmc_header(const arch::ModelConfig& model, Element element);
-// The names of all tensors in the file's order.
+// Returns the names of all tensors in the file's order.
 std::vector<std::string> llmc_order(std::int64_t layers);
-// The vocabulary that a file has rows for: the next multiple of 128.
+// Returns the number of embedding rows in a file: vocab rounded up to a multiple of 128.
 std::int64_t llmc_padded_vocab(std::int64_t vocab);
 
 }  // namespace stagedtrain::hub

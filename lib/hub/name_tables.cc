@@ -1,4 +1,4 @@
-// The tables of names: Hugging Face, GGUF and llm.c, by architecture.
+// Lists the tensor names of Hugging Face, GGUF and llm.c, by architecture.
 #include <map>
 
 #include "base/error.h"
@@ -98,7 +98,7 @@ const Rules kHfNeox = {
     {"head.weight", "embed_out.weight"}};
 #undef LAYER
 
-// ---- GGUF. Of llama alone, the rows of queries and keys are in ggml's order.
+// ---- GGUF. Only llama has the rows of queries and keys in ggml's rotary order.
 
 constexpr NameRule in_f32(const char* own, const char* foreign) {
   return {own, foreign, Layout::plain, true};
@@ -191,7 +191,7 @@ const NameTable& gguf_names(const arch::ModelConfig& model) {
   return named(tables, model.architecture);
 }
 
-// llm.c's files have no names; these are made by its reader and writer (llmc.h).
+// llm.c's files contain no names; its reader and writer (llmc.h) generate these.
 const NameTable& llmc_names() {
   static const NameTable table{"an llm.c model",
                                {{"embed.token", "wte"},

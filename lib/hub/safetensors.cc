@@ -1,4 +1,4 @@
-// Reading and writing the header; every size is checked before it is used.
+// Reads and writes safetensors headers. Every size is checked before it is used.
 #include "hub/safetensors.h"
 
 #include <algorithm>
@@ -63,7 +63,8 @@ class HeaderReader {
     return tensor;
   }
 
-  // The intervals, in order, must leave no hole, not overlap, and end where the file does.
+  // Requires the tensors, sorted by offset, to leave no gap, not to overlap, and to end at the
+  // file's end.
   void check_tiling(std::vector<StoredTensor>& tensors) const {
     std::ranges::stable_sort(tensors, [](const StoredTensor& a, const StoredTensor& b) {
       return std::pair(a.bytes.data(), a.bytes.size()) < std::pair(b.bytes.data(), b.bytes.size());

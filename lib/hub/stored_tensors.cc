@@ -1,4 +1,4 @@
-// Finding tensors by name.
+// Finds the tensors of a foreign model by name.
 #include "hub/stored_tensors.h"
 
 #include "base/error.h"

@@ -1,4 +1,4 @@
-// The tensors of a foreign model, by name, where they lie in mapped files.
+// Where the tensors of a foreign model are in its mapped files, by name.
 #pragma once
 
 #include <cstdint>
@@ -14,12 +14,12 @@
 
 namespace stagedtrain::hub {
 
-// One tensor. shape is row-major, the slowest axis first, whatever order the file writes. bytes are
-// exactly those of shape and element, and live as long as the file that they lie in.
+// One tensor. shape is row-major, slowest axis first, whatever order the file uses. bytes has
+// exactly the size of shape and element, and is valid as long as the mapped file.
 struct StoredTensor {
   std::string name;
   Element element = Element::f32;
-  std::string type;  // as the file names it, for messages: "BF16", "Q4_1", "I64"
+  std::string type;  // the file's name of the type, for messages: "BF16", "Q4_1", "I64"
   std::vector<std::int64_t> shape;
   std::span<const std::byte> bytes;
 };
@@ -27,19 +27,20 @@ struct StoredTensor {
 // All tensors of a model. Names are unique.
 class StoredTensors {
  public:
-  // where names the model in errors.
+  // `where` names the model in errors.
   explicit StoredTensors(std::string where) : where_(std::move(where)) {}
-  // Takes the file and the tensors that lie in it. Throws Error(input) at a name that is there.
+  // Adds a file and its tensors, and shares ownership of the file. Throws Error(input) if a name is
+  // already present.
   void add(std::shared_ptr<const MappedFile> file, std::vector<StoredTensor> tensors);
-  // Null if there is none.
+  // Returns null if there is no such tensor.
   const StoredTensor* find(const std::string& name) const;
-  // Throws Error(input) if there is none.
+  // Throws Error(input) if there is no such tensor.
   const StoredTensor& at(const std::string& name) const;
   const std::map<std::string, StoredTensor>& all() const { return tensors_; }
   const std::string& where() const { return where_; }
-  // Puts a prefix before every name but these.
+  // Prepends a prefix to every name except those in `but`.
   void add_prefix(const std::string& prefix, const std::set<std::string>& but);
-  // Says that a tensor will not be read again soon: its pages may leave memory.
+  // Tells the kernel that a tensor will not be read again soon, so that its pages may be evicted.
   void release(const StoredTensor& tensor) const;
 
  private:

@@ -1,4 +1,4 @@
-// Stacking, transposing, and the order of rotary rows.
+// Stacks and transposes tensors, and reorders rotary rows.
 #include "hub/tensor_layout.h"
 
 #include <algorithm>
@@ -9,16 +9,16 @@
 namespace stagedtrain::hub {
 namespace {
 
-constexpr std::int64_t kRows = 64;  // that are turned at a time
+constexpr std::int64_t kRows = 64;  // rows transposed at a time
 
-// The row in ggml's order of a row in ours: within a head of size d, row half * d/2 + i becomes
-// 2i + half (llama.cpp's conversion: reshape(heads, 2, d/2).swapaxes(1, 2)).
+// Returns the row in ggml's order of a row in ours. Within a head of size d, row half * d/2 + i
+// becomes row 2i + half (llama.cpp's conversion: reshape(heads, 2, d/2).swapaxes(1, 2)).
 std::int64_t neighbour_row(std::int64_t row, std::int64_t head_dim) {
   const std::int64_t head = row / head_dim, inside = row % head_dim, half = head_dim / 2;
   return head * head_dim + inside % half * 2 + inside / half;
 }
 
-// Where row `row` of part `part` stands among the rows of a stack of `parts`.
+// Returns where row `row` of part `part` is in a stack of `parts` tensors with `rows` rows each.
 std::int64_t foreign_row(Layout layout, std::int64_t row, std::int64_t part, std::int64_t parts,
                          std::int64_t rows, std::int64_t head_dim) {
   if (layout == Layout::rotary) return part * rows + neighbour_row(row, head_dim);
@@ -36,7 +36,7 @@ std::span<const std::byte> numbers_of(const StoredTensor& stored, std::int64_t f
                               static_cast<std::size_t>(count / per_block * bytes));
 }
 
-// out (rows, columns) from the columns [first, first + rows) of a stored (columns, wide).
+// Fills out (rows, columns) from columns [first, first + rows) of a stored matrix (columns, wide).
 void read_transposed(const StoredTensor& stored, std::int64_t first, std::int64_t wide,
                      const Matrix& matrix, std::span<float> out) {
   in_parallel(matrix.columns, kRows, [&](std::int64_t begin, std::int64_t end) {

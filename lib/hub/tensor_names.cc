@@ -1,4 +1,4 @@
-// Tables of names, expanded over layers and experts.
+// Expands the tables of names over layers and experts.
 #include "hub/tensor_names.h"
 
 #include <map>
@@ -22,7 +22,7 @@ const NameRule& rule_for(const NameTable& names, const arch::ParamSpec& spec) {
   throw usage_error("{} has no place for the tensor {}", names.format, spec.name);
 }
 
-// The shape of a stack of `parts` tensors.
+// Returns the shape of a stack of `parts` tensors.
 std::vector<std::int64_t> stacked_shape(const arch::ParamSpec& spec, const NameRule& rule,
                                         std::int64_t parts) {
   std::vector<std::int64_t> shape = spec.shape();

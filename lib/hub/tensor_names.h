@@ -1,5 +1,5 @@
-// How foreign formats name and lay out the tensors of a model: one table for each format and
-// architecture, read for import and for export.
+// How foreign formats name and lay out the tensors of a model: one table per format and
+// architecture, used for both import and export.
 #pragma once
 
 #include <string>
@@ -10,14 +10,15 @@
 
 namespace stagedtrain::hub {
 
-// plain: (out, in) as here. transposed: (in, out), as GPT-2's Conv1D has it. rotary: rows of each
-// head reordered from halves (i, i + d/2 turn together) to neighbours (2i, 2i + 1), as ggml wants.
-// by_head: a stack whose parts alternate head by head, as GPT-NeoX has query, key and value.
+// plain: (out, in), as here. transposed: (in, out), as in GPT-2's Conv1D. rotary: the rows of each
+// head are reordered from halves (i and i + d/2 rotate together) to neighbours (2i and 2i + 1), as
+// in ggml. by_head: the stacked parts alternate head by head, as query, key and value do in
+// GPT-NeoX.
 enum class Layout { plain, transposed, rotary, by_head };
 
-// own: a key of the parameter table, {e} for the number of an expert; foreign: the other name, {l}
-// for the layer. Several own tensors with one foreign name are stacked along its rows, in the order
-// of the table; where own has {e} and foreign has not, the experts are stacked along a new axis.
+// own is a key of the parameter table, with {e} for the expert's index; foreign is the other name,
+// with {l} for the layer. Own tensors with the same foreign name are stacked along the rows, in the
+// order of the table. If only own has {e}, the experts are stacked along a new axis.
 struct NameRule {
   const char* own;
   const char* foreign;
@@ -37,14 +38,14 @@ const NameTable& llmc_names();
 // A foreign tensor and the tensors of the parameter table that it is made of.
 struct MappedTensor {
   std::string name;
-  std::vector<std::int64_t> shape;  // as the foreign file has it, row-major
-  std::vector<std::size_t> own;     // stacked in this order; all of one shape
+  std::vector<std::int64_t> shape;  // as in the foreign file, row-major
+  std::vector<std::size_t> own;     // stacked in this order; all have the same shape
   Layout layout = Layout::plain;
   bool keeps_f32 = false;
 };
 
-// Every tensor of the model, once, in the parameter table's order (that of the first of a stack).
-// Throws Error(usage) if the format has no place for one.
+// Returns every tensor of the model once, in the order of the parameter table (for a stack, that of
+// its first part). Throws Error(usage) if the format has no name for a tensor.
 std::vector<MappedTensor> map_tensors(const NameTable& names, const arch::ModelConfig& model);
 
 }  // namespace stagedtrain::hub

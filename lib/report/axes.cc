@@ -1,4 +1,4 @@
-// Units and axes.
+// Chooses units and builds the axes of the report's figures.
 #include "report/axes.h"
 
 namespace stagedtrain::report {

@@ -1,4 +1,5 @@
-// Axes of the report's figures: ranges, and units that keep the numbers short.
+// How the axes of the report's figures are scaled: their ranges, and units that keep the numbers
+// short.
 #pragma once
 
 #include <algorithm>
@@ -20,22 +21,22 @@ struct Range {
   bool empty() const { return !(low <= high); }
 };
 
-// A cost axis's values are divided by size; its title names the unit.
+// The values of a cost axis are divided by size; title names the unit.
 struct Unit {
   double size;
   std::string title;
 };
-// The largest unit in which most is at least 1.
+// Returns the largest unit in which `most` is at least 1.
 Unit unit_of(Measure measure, double most);
-// The same for FLOPs, named as in "12.3 TFLOPs".
+// The same for FLOPs, with the unit's name as in "12.3 TFLOPs".
 struct FlopsUnit {
   double size;
   const char* name;
 };
 FlopsUnit flops_unit(double most);
-// A log axis over these costs; its title says that the scale is logarithmic.
+// Returns a log axis over these costs. Its title says that the scale is logarithmic.
 Axis cost_axis(const Unit& unit, double low, double high);
-// A linear axis over the range, with margins as shares of its span.
+// Returns a linear axis over the range, with margins given as shares of the range's span.
 Axis loss_axis(const char* title, Range range, double margin_below, double margin_above);
 
 }  // namespace stagedtrain::report

@@ -1,4 +1,5 @@
-// Pairing staged runs with the scratch ends that may be compared with them.
+// Pairs each staged run with the scratch runs that it may be compared with, and computes the
+// savings.
 #include "report/comparison.h"
 
 #include <fmt/format.h>
@@ -17,7 +18,7 @@ namespace {
 
 std::string named(const Run& run) { return "the scratch run " + run.label; }
 
-// Why this scratch run may not be compared with the staged one, or nothing.
+// Returns why this scratch run may not be compared with the staged one, or "".
 std::string mismatch(const Run& staged, const Run& scratch) {
   if (const auto found = differences(scratch, staged); !found.empty())
     return fmt::format("{} differs from the staged run: {}.", named(scratch), join(found, "; "));
@@ -35,7 +36,7 @@ std::string capital(std::string text) {
   return text;
 }
 
-// The scratch runs to compare with; what was left out goes to notes.
+// Returns the scratch runs to compare with, and notes which ones were left out.
 std::vector<std::size_t> partners(const std::vector<Run>& runs, const Run& staged,
                                   std::vector<std::string>& notes) {
   std::vector<std::size_t> found, same_seed;
@@ -62,7 +63,7 @@ std::vector<std::size_t> partners(const std::vector<Run>& runs, const Run& stage
   return found;
 }
 
-// Why wall-clock seconds of these runs are not one measure, or nothing.
+// Returns why the wall-clock times of these runs are not comparable, or "".
 std::string other_machine(const std::vector<Run>& runs, const Run& staged,
                           const std::vector<std::size_t>& ends) {
   if (staged.moved)
@@ -110,7 +111,7 @@ MeasureResult compare_in(Measure measure, const std::vector<Run>& runs,
   return result;
 }
 
-// The ends that another end beats, as the frontier in FLOPs sees them.
+// Returns the ends that are not on the frontier in FLOPs, because another end is better.
 std::vector<std::size_t> dominated_ends(const std::vector<Run>& runs,
                                         const std::vector<std::size_t>& all) {
   const std::vector<std::size_t> line = frontier(decayed_ends(runs, all, Measure::flops));

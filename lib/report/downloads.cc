@@ -1,4 +1,4 @@
-// CSV, stand-alone SVG, and data: links.
+// Makes CSV, stand-alone SVG and the data: links that save them.
 #include "report/downloads.h"
 
 #include <fmt/format.h>
@@ -25,7 +25,7 @@ std::string base64(const std::string& bytes) {
   return text;
 }
 
-// In quotes, on one line.
+// Quotes a CSV cell and keeps it on one line.
 std::string cell(const std::string& text) {
   std::string result = "\"";
   for (const char c : text) {
@@ -45,7 +45,7 @@ void add_rows(const std::string& series, const std::vector<XY>& points,
   }
 }
 
-// "Loss against FLOPs" -> "loss-against-flops".
+// Turns a title into a file name: "Loss against FLOPs" becomes "loss-against-flops".
 std::string file_name(const std::string& title) {
   std::string name;
   for (const char c : title) {

@@ -1,4 +1,4 @@
-// Figures as files that a reader can save from the page: the picture, and its numbers.
+// How a reader can save a figure from the page: the picture and its numbers.
 #pragma once
 
 #include <string>
@@ -7,13 +7,13 @@
 
 namespace stagedtrain::report {
 
-// The numbers behind a figure: "series,X,Y,standard error", a line for each point of each named
-// series, in the units of the axes. Series begin with our own words, so that no cell is a formula
-// to a spreadsheet.
+// Returns the numbers behind a figure in the units of its axes: "series,X,Y,standard error", then
+// one line per point of each named series. Series names begin with fixed words of our own, so a
+// spreadsheet takes no cell for a formula.
 std::string to_csv(const Figure& figure);
-// gnuplot's picture as a file of its own, with the light colours.
+// Returns gnuplot's picture as a stand-alone file, with the light colours.
 std::string standalone_svg(const std::string& svg);
-// Two links that save the picture and the numbers, which lie in the page itself.
+// Returns two links that save the picture and the numbers; both are embedded in the page.
 std::string download_links(const Figure& figure, const std::string& svg);
 
 }  // namespace stagedtrain::report

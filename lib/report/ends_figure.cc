@@ -1,4 +1,4 @@
-// The figure of what is compared: the decayed ends.
+// Draws the decayed ends that are compared, with the interpolation and the savings.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,10 +11,10 @@
 namespace stagedtrain::report {
 namespace {
 
-// Room for labels at each side, as a share of the width between the outermost ends.
+// Margin for labels on each side, as a share of the width between the outermost ends.
 constexpr double kLabelRoom = 0.3;
 
-// What the figure has to hold.
+// The ranges that the figure must cover.
 struct Extent {
   Range costs, losses;
 };
@@ -62,7 +62,8 @@ void add_scratch_ends(const Report& report, const Comparison& comparison, const 
   figure.points.push_back(std::move(aside));
 }
 
-// The two ends interpolated between, joined up to where the staged loss meets their line.
+// Draws the line between the two ends that the staged loss is interpolated from, extended to where
+// it reaches that loss.
 void add_interpolation(const Report& report, const MeasureResult& flops, const Unit& unit,
                        Figure& figure) {
   const Saving& saving = *flops.saving;
@@ -78,7 +79,8 @@ void add_interpolation(const Report& report, const MeasureResult& flops, const U
       {.points = {at(costs.low), at(costs.high)}, .colour = {Ink::scratch}, .width = 2.5});
 }
 
-// The arrow from scratch to the staged end; its words only where it is long enough to carry them.
+// Draws the arrow from scratch to the staged end. Its label is drawn only if the arrow is long
+// enough.
 void add_arrow(XY from, XY to, Label words, bool better, bool room, Figure& figure) {
   words.colour = {better ? Ink::good : Ink::muted};
   figure.arrows.push_back({.from = from, .to = to, .colour = words.colour});
@@ -101,7 +103,8 @@ void add_saving(const MeasureResult& flops, XY at, const Unit& unit, const Exten
   if (flops.gap && flops.gap->reach != Reach::beyond) {
     const XY from{at.x, flops.gap->scratch_loss};
     const double share = std::abs(flops.gap->value) / (extent.losses.high - extent.losses.low);
-    // The room beside the arrow is narrow; the page says beside the figure what was extrapolated.
+    // The space beside the arrow is narrow, so the label omits what the page says about
+    // extrapolation.
     const std::string words = gap_words(*flops.gap);
     add_arrow(from, at,
               {.at = {at.x, (from.y + at.y) / 2},
@@ -112,7 +115,7 @@ void add_saving(const MeasureResult& flops, XY at, const Unit& unit, const Exten
   }
 }
 
-// A staged end: named on the side of it where no line is.
+// Draws a staged end, with its label on the side away from the interpolation line.
 void add_staged_end(const Report& report, const Comparison& comparison, const Unit& unit,
                     const Extent& extent, Figure& figure) {
   const MeasureResult& flops = comparison[Measure::flops];
@@ -149,7 +152,7 @@ std::optional<Figure> ends_figure(const Report& report) {
                     "staged end, and arrows from that line to it.",
                 .width = 960,
                 .height = 360};
-  // Room for the labels at both sides.
+  // Leaves space for the labels on both sides.
   const double margin = std::pow(std::max(costs.high / costs.low, 1.1), kLabelRoom);
   figure.x = cost_axis(unit, costs.low / margin, costs.high * margin);
   for (const Comparison& comparison : report.comparisons) {

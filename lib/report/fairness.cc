@@ -1,4 +1,4 @@
-// Comparing what two logs say of their runs, key by key.
+// Compares what two logs record about their runs, key by key.
 #include "report/fairness.h"
 
 #include <fmt/format.h>
@@ -15,7 +15,7 @@ namespace {
 
 using runlog::Run, runlog::Setting;
 
-// Keys of the schedule that may differ; one that ends in a point stands for all keys below it.
+// Keys of the schedule that may differ. A key that ends with a dot stands for all keys below it.
 constexpr std::array<std::string_view, 7> kMayDiffer{
     "batch.micro", "batch.recompute", "lr.rewarm", "evaluate.every", "checkpoint.",
     "log.",        "guard."};
@@ -34,7 +34,7 @@ std::string differing(const std::string& key, const std::string& here, const std
 
 void compare_settings(const Run& run, const Run& reference, std::vector<std::string>& found) {
   if (run.settings.empty() || reference.settings.empty()) return;
-  // Logs from before there was a choice do not name the optimizer.
+  // Logs from before the optimizer could be chosen do not name it: it was AdamW.
   const auto value = [](const Run& of, const std::string& key) {
     const std::string found = of.setting(key);
     return found.empty() && key == "optimizer.name" ? "adamw" : found;
@@ -53,7 +53,7 @@ std::string same_path(const std::string& path) {
   return std::filesystem::path(path).lexically_normal().string();
 }
 
-// Fingerprints decide where both logs have them, paths otherwise.
+// Compares fingerprints if both logs have them, otherwise paths.
 void compare_tokens(const char* what, const std::string& path, const std::string& fingerprint,
                     const std::string& other_path, const std::string& other_fingerprint,
                     std::vector<std::string>& found) {

@@ -1,4 +1,4 @@
-// Figures as gnuplot scripts.
+// Writes figures as gnuplot scripts.
 #include "report/figure.h"
 
 #include <fmt/format.h>
@@ -11,7 +11,8 @@
 namespace stagedtrain::report {
 namespace {
 
-// gnuplot is given one odd colour for each of ours: red and green 1, blue from kFirstBlue.
+// gnuplot draws with one placeholder colour per page colour: red and green are 1, blue counts up
+// from kFirstBlue. inline_svg() replaces them with variables.
 constexpr int kFirstBlue = 16;
 constexpr double kArrowHead = 11;  // pixels
 
@@ -25,7 +26,8 @@ int code(Colour colour) {
 
 std::string rgb(Colour colour) { return fmt::format("rgb '#0101{:02x}'", code(colour)); }
 
-// Single-quoted: gnuplot expands nothing inside. Control characters become spaces.
+// Quotes a text for gnuplot, which expands nothing in single quotes. Control characters become
+// spaces.
 std::string quoted(const std::string& text) {
   std::string result = "'";
   for (char c : text) {
@@ -36,7 +38,7 @@ std::string quoted(const std::string& text) {
   return result + "'";
 }
 
-// The text of a tick is a format to gnuplot.
+// gnuplot reads the text of a tick as a format.
 std::string tick_text(const std::string& text) {
   std::string result;
   for (const char c : text) result += c == '%' ? std::string("%%") : std::string(1, c);
@@ -55,7 +57,7 @@ std::string axis_script(char name, const Axis& axis, double pixels) {
   return script + fmt::format(") textcolor {}\n", rgb({Ink::muted}));
 }
 
-// The frame is fixed, so that labels can be placed in pixels.
+// Fixes the frame, so that labels can be placed in pixels.
 std::string margins_script(const Figure& figure, const Frame& frame) {
   return fmt::format(
       "set lmargin at screen {}\nset rmargin at screen {}\nset tmargin at screen {}\n"
@@ -71,8 +73,8 @@ std::string label_script(const PlacedLabel& label, const Figure& figure) {
                      aligns[static_cast<int>(label.align)], rgb(label.colour));
 }
 
-// Heads of the same size in small and large figures, and shorter on short arrows. Where no head
-// fits there is nothing to see: the two ends touch.
+// Draws an arrow whose head has the same size in small and large figures, and a smaller one on
+// short arrows. An arrow too short for any head is not drawn: its two ends touch.
 std::string arrow_script(const Arrow& arrow, const Figure& figure, const Frame& frame) {
   const double dx = (share_of(figure.x, arrow.to.x) - share_of(figure.x, arrow.from.x)) *
                     (frame.right - frame.left);
@@ -103,7 +105,7 @@ std::string line_clause(const Line& line, const std::string& data) {
                      line.width, line.dashed ? "(6,5)" : "1");
 }
 
-// Bars from value - error to value + error; points without an error have none.
+// Bars from value - error to value + error. Points without an error have no bar.
 std::string bars_block(const std::string& name, const Points& points) {
   std::string script = "$" + name + " << END\n";
   for (std::size_t i = 0; i < points.points.size() && i < points.errors.size(); ++i) {
@@ -126,7 +128,7 @@ std::string points_clause(const Points& points, const std::string& data) {
 
 std::string fixed(double value, double step) {
   const int digits = std::max(0, static_cast<int>(std::ceil(-std::log10(step) - 1e-9)));
-  const double shown = std::abs(value) < 1e-6 * step ? 0 : value;  // never -0
+  const double shown = std::abs(value) < 1e-6 * step ? 0 : value;  // avoids -0
   return fmt::format("{:.{}f}", shown, std::min(digits, 12));
 }
 
@@ -193,7 +195,7 @@ std::string gnuplot_script(const Figure& figure, const std::string& svg) {
             axis_script('y', figure.y, frame.bottom - frame.top);
   for (const Arrow& arrow : figure.arrows) script += arrow_script(arrow, figure, frame);
   for (const PlacedLabel& label : place_labels(figure)) script += label_script(label, figure);
-  std::string clauses = "NaN";  // draws nothing: a figure may be empty
+  std::string clauses = "NaN";  // draws nothing, because a figure may be empty
   int num_blocks = 0;
   const auto add = [&](const std::vector<XY>& points, auto clause) {
     if (points.empty()) return;
@@ -218,7 +220,7 @@ std::string gnuplot_script(const Figure& figure, const std::string& svg) {
 
 std::string inline_svg(const std::string& svg, const std::string& prefix, const std::string& alt) {
   std::string text = svg.substr(std::min(svg.find("<svg"), svg.size()));
-  for (const char* part : {"<title>", "<desc>"}) {  // tool tips that say nothing
+  for (const char* part : {"<title>", "<desc>"}) {  // tool tips without content
     const std::string close = std::string("</") + (part + 1);
     for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at))
       text.erase(at, std::min(text.find(close, at), text.size()) + close.size() - at);

@@ -1,4 +1,5 @@
-// A plot as data: axes, lines, points, labels and arrows; written out as a gnuplot script.
+// What a plot consists of, as data: axes, lines, points, labels and arrows. It is written as a
+// gnuplot script.
 #pragma once
 
 #include <string>
@@ -6,15 +7,16 @@
 
 namespace stagedtrain::report {
 
-// Colours by meaning; the page's style sheet gives each a light and a dark value.
+// Colours by meaning. The page's style sheet gives each a light and a dark value.
 enum class Ink { ink, muted, grid, paper, good, scratch, scratch_soft, staged, staged_soft };
-inline constexpr int kStagedShades = 4;  // staged runs take turns
+inline constexpr int kStagedShades = 4;  // staged runs cycle through these
 
-// The style sheet's variable of an ink: "--staged-2". shade: which staged run, 0 for other inks.
+// A colour. shade distinguishes staged runs and is 0 for other inks.
 struct Colour {
   Ink ink = Ink::ink;
   int shade = 0;
 };
+// Returns the style sheet's variable of a colour, such as "--staged-2".
 std::string variable(Colour colour);
 std::vector<Colour> all_colours();
 
@@ -23,7 +25,7 @@ struct XY {
 };
 
 struct Area {
-  std::vector<XY> outline;  // finite, closed by itself
+  std::vector<XY> outline;  // finite; closed implicitly
   Colour colour;
 };
 struct Line {
@@ -31,7 +33,7 @@ struct Line {
   Colour colour;
   double width = 1.5;
   bool dashed = false;
-  std::string series = "";  // what the numbers are, for the download; "": not in it
+  std::string series = "";  // what the numbers are, in the download; "": left out of it
 };
 enum class Shape { disc, ring, triangle };
 struct Points {
@@ -39,8 +41,8 @@ struct Points {
   Colour colour;
   Shape shape = Shape::disc;
   double size = 0.9;
-  std::vector<double> errors = {};  // half the length of each point's error bar; NaN: none
-  std::string series = "";          // as for lines
+  std::vector<double> errors = {};  // standard error of each point, drawn to each side; NaN: none
+  std::string series = "";          // as in Line
 };
 enum class Align { left, center, right };
 struct Label {
@@ -48,7 +50,7 @@ struct Label {
   std::string text;
   Colour colour;
   Align align = Align::left;
-  double dx = 0, dy = 0;  // where it should stand, in characters; dy is upward
+  double dx = 0, dy = 0;  // preferred offset, in characters; dy is upward
 };
 struct Arrow {
   XY from, to;
@@ -67,26 +69,27 @@ struct Axis {
 };
 struct Figure {
   std::string title;              // heading above it, plain text
-  std::string alt;                // what it shows, for those who do not see it
+  std::string alt;                // description for screen readers
   int width = 480, height = 320;  // pixels at full size
   Axis x, y;
-  std::vector<Area> areas;  // below all lines
+  std::vector<Area> areas;  // drawn below all lines
   std::vector<Line> lines;
   std::vector<Points> points;
   std::vector<Arrow> arrows;
   std::vector<Label> labels;
 };
 
-// About count round values in [low, high], with just the digits that they need.
+// Returns about `count` round values in [low, high], each with only the digits that it needs.
 std::vector<Tick> linear_ticks(double low, double high, int count);
-// Round values for a log axis (1, 2, 5 and so on; linear ones where the range is too short).
+// Returns round values for a log axis (1, 2, 5 and so on), or linear ones if the range is too
+// short.
 std::vector<Tick> log_ticks(double low, double high);
 
-// The gnuplot commands that draw the figure into the file svg (relative to its working folder).
-// Text is written so that gnuplot takes none of it as a command.
+// Returns the gnuplot commands that draw the figure into the file `svg`. Texts are quoted so that
+// gnuplot executes nothing in them.
 std::string gnuplot_script(const Figure& figure, const std::string& svg);
-// gnuplot's picture made part of a page: no prolog, ids of its own (prefix), colours as variables.
-// alt is already escaped for HTML.
+// Prepares gnuplot's picture for inclusion in a page: without prolog, with ids that begin with
+// `prefix`, and with colours as variables. alt must already be escaped for HTML.
 std::string inline_svg(const std::string& svg, const std::string& prefix, const std::string& alt);
 
 }  // namespace stagedtrain::report

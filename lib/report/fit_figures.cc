@@ -1,4 +1,4 @@
-// The figures of fits.
+// Draws the figures of fitted scaling laws.
 #include "report/fit_figures.h"
 
 #include <fmt/format.h>
@@ -14,8 +14,9 @@ namespace stagedtrain::report {
 namespace {
 
 constexpr int kPoints = 120, kWidth = 480, kHeight = 340;
-constexpr double kForecast = 3;   // of the steps fitted
-constexpr double kMostApart = 8;  // times the residuals: what parts further leaves the picture
+constexpr double kForecast = 3;  // multiple of the last fitted step
+// Limit of the residual axis, as a multiple of the largest residual; curves beyond it are cut off.
+constexpr double kMostApart = 8;
 constexpr Colour kStaged{Ink::staged, 0}, kSoft{Ink::staged_soft, 0}, kScratch{Ink::scratch, 0},
     kMuted{Ink::muted, 0}, kGrid{Ink::grid, 0};
 
@@ -82,7 +83,7 @@ Figure law_figure(const plan::FittedCurve& fit, const std::vector<law::CurvePoin
   return figure;
 }
 
-// 80% of the bootstraps, as parts of the fit.
+// The range of 80% of the bootstrap samples, in percent above the fit.
 Area band(const plan::FittedCurve& fit, double low, double high) {
   std::vector<XY> below, above;
   for (const XY& at : curve_over(low, high, [](double) { return 0.0; })) {
@@ -99,7 +100,7 @@ Area band(const plan::FittedCurve& fit, double low, double high) {
   return {below, kSoft};
 }
 
-// Lines of the refits with their names at the right end, the highest above its line.
+// Draws the refits, labelled at their right ends; the highest label is above its line.
 void add_refits(const plan::FittedCurve& fit, double low, double high, Figure& figure) {
   std::vector<std::pair<double, std::string>> ends;
   for (const plan::PrefixRefit& refit : fit.prefixes) {

@@ -1,4 +1,4 @@
-// What a fit's page draws: data, law, what the law leaves, and how far it can be trusted.
+// What the page of a fit shows: data, fitted law, residuals, and how far the fit can be trusted.
 #pragma once
 
 #include <vector>
@@ -9,10 +9,11 @@
 
 namespace stagedtrain::report {
 
-// A fitted curve with its points and a forecast to three times its steps; and its residuals, with
-// the refits to the first parts of the log and the bootstraps' 80%, all as parts of the fit.
+// Draws the fitted curve with its points and a forecast to three times the fitted steps, and the
+// residuals with the refits to the first parts of the log and the 80% range of the bootstraps, in
+// percent of the fit.
 std::vector<Figure> fit_figures(const plan::FittedCurve& fit, const plan::LoggedCurve& logged);
-// Chinchilla's law with the finished runs that it was fitted to, and what it leaves of them.
+// Draws the Chinchilla law with the finished runs that it was fitted to, and its residuals.
 std::vector<Figure> fit_figures(const plan::FittedChinchilla& fit,
                                 const std::vector<law::RunPoint>& runs);
 

@@ -1,4 +1,4 @@
-// Interpolates within each size, and takes the size that needs the fewest FLOPs.
+// Interpolates within each size, and chooses the size that needs the fewest FLOPs.
 #include "report/free_size.h"
 
 #include <cmath>
@@ -23,7 +23,8 @@ std::optional<Saving> saving_of(const std::vector<Run>& runs, const Run& staged,
   return found;
 }
 
-// At most this much is saved against the size; infinity where no end of it came to the loss.
+// Returns an upper bound of what is saved against a size; infinity if no end of that size reached
+// the loss.
 double most_saved(const Saving& saving) {
   if (saving.reach != Reach::beyond) return saving.value;
   return saving.at_most.value_or(std::numeric_limits<double>::infinity());
@@ -59,7 +60,8 @@ std::optional<FreeSize> compare_with_sizes(const std::vector<Run>& runs, std::si
   }
   if (!best) return {};
   for (const auto& [size, found] : savings) {
-    // A size that did not come to the loss for less than what the best one needs is worse.
+    // A size is decided, and worse, if it did not reach the loss with as many FLOPs as the best one
+    // needs.
     const bool decided = found && (std::isfinite(most_saved(*found)) ||
                                    found->at_least.value_or(-1) >= most_saved(best->saving));
     (decided ? best->sizes : best->undecided).push_back(size);

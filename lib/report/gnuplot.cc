@@ -1,4 +1,4 @@
-// Running gnuplot as a child process.
+// Runs gnuplot as a child process.
 #include "report/gnuplot.h"
 
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 namespace stagedtrain::report {
 namespace {
 
-// A private folder that is removed with everything in it.
+// A private temporary folder that is removed with its content.
 class WorkFolder {
  public:
   WorkFolder() {
@@ -46,7 +46,8 @@ void write_whole(const Path& path, const std::string& text) {
   file.close();
 }
 
-// Runs the program on the script with both outputs into the log; returns its wait status.
+// Runs the program on the script with stdout and stderr redirected to the log, and returns its wait
+// status.
 int run_program(const std::string& program, const Path& script, const Path& log) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);

@@ -1,4 +1,4 @@
-// Running gnuplot: figures in, pictures out.
+// How figures become pictures: by running gnuplot.
 #pragma once
 
 #include <string>
@@ -8,9 +8,9 @@
 
 namespace stagedtrain::report {
 
-// Each figure as the text of an SVG file, in order. Runs the program once, without a shell and
-// without the user's gnuplot settings, in a temporary folder that is removed. Throws
-// Error(resource) if the program is missing (naming the package) or fails (with its message).
+// Returns each figure as the text of an SVG file, in order. Runs the program once, without a shell
+// and without the user's gnuplot settings, in a temporary folder that is then removed. Throws
+// Error(resource) if the program is missing (naming the package) or fails (with its output).
 std::vector<std::string> draw(const std::vector<Figure>& figures,
                               const std::string& program = "gnuplot");
 

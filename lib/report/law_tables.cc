@@ -1,4 +1,4 @@
-// What `plan --fit` prints.
+// Formats what `plan --fit` prints.
 #include "report/law_tables.h"
 
 #include <cmath>

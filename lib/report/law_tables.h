@@ -1,4 +1,4 @@
-// Fitted laws as tables of a terminal.
+// How fitted scaling laws are printed on a terminal.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace stagedtrain::report {
 
-// Parameters with intervals, how good the fit is, prefix refits, and the notes.
+// Returns the parameters with their intervals, the quality of the fit, prefix refits, and notes.
 std::string to_text(const plan::FittedLaws& laws);
 
 }  // namespace stagedtrain::report

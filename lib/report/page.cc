@@ -1,4 +1,4 @@
-// The page, part by part from the verdict down to the fine print.
+// Builds the report's page from the verdict down to the fine print.
 #include "report/page.h"
 
 #include <fmt/format.h>
@@ -17,7 +17,7 @@
 namespace stagedtrain::report {
 namespace {
 
-// What the arrows of the ends figure show, where it has any.
+// Explains the arrows of the ends figure; "" if it has none.
 std::string arrows_sentence(const Report& report) {
   bool better = false, worse = false;
   for (const Comparison& comparison : report.comparisons) {
@@ -59,7 +59,7 @@ std::vector<Section> sections_of(const Report& report) {
   return sections;
 }
 
-// ---- what the colours and marks mean
+// ---- The legend of colours and marks.
 
 std::string legend_item(const std::string& mark, const std::string& text) {
   return fmt::format("<li><svg viewBox=\"0 0 26 12\" aria-hidden=\"true\">{}</svg>{}</li>\n", mark,
@@ -97,7 +97,7 @@ std::string legend_html(const Report& report) {
   return "<ul class=\"legend\">\n" + items + "</ul>\n";
 }
 
-// ---- the head
+// ---- The head of the page.
 
 std::string card(const std::string& number, const std::string& meaning, bool good) {
   return fmt::format("<li{}><b>{}</b><span>{}</span></li>\n", good ? " class=\"good\"" : "",
@@ -151,7 +151,7 @@ std::string with_name(const Report& report, const std::string& text) {
   return name.empty() ? text : name + ": " + text;
 }
 
-// "demo: 23% fewer FLOPs - stagedtrain report".
+// Returns a page title such as "demo: 23% fewer FLOPs - stagedtrain report".
 std::string title_of(const Report& report) {
   std::string text = "staged training compared with training from scratch";
   if (report.comparisons.size() == 1 && report.comparisons[0][Measure::flops].saving)

@@ -1,4 +1,4 @@
-// The report as one HTML page.
+// How a report becomes one HTML page.
 #pragma once
 
 #include <string>
@@ -8,16 +8,16 @@
 
 namespace stagedtrain::report {
 
-// What the page says of itself: the command that made it and the date, "" to leave them out.
+// The command that made the page and its date; "" omits them.
 struct PageOrigin {
   std::string command, date;
 };
-// The whole page. It needs nothing else: no script, no font, no picture, no address. All text that
-// comes from logs is escaped. Runs gnuplot, so it throws Error(resource) where draw() does.
+// Returns the whole page. It is self-contained: it loads no script, font, picture or other address.
+// All text from logs is escaped. Runs gnuplot, so it throws Error(resource) as draw() does.
 std::string make_page(const Report& report, const PageOrigin& origin = {},
                       const std::string& gnuplot = "gnuplot");
-// make_page as a file, atomically. Throws Error(usage) before any work if the file is there and
-// force is not.
+// Writes make_page() to a file atomically. Throws Error(usage) before any work if the file exists
+// and force is not set.
 void write_page(const Report& report, const Path& path, bool force, const PageOrigin& origin = {});
 
 }  // namespace stagedtrain::report

@@ -1,4 +1,4 @@
-// Collects the savings of single seeds.
+// Computes standard errors of savings from per-seed comparisons.
 #include "report/paired.h"
 
 #include <algorithm>
@@ -10,7 +10,8 @@
 namespace stagedtrain::report {
 namespace {
 
-// The comparison of this seed's staged run, if it is with scratch runs of the same seed alone.
+// Returns the comparison of this seed's staged run, or null if it also uses scratch runs of other
+// seeds.
 const Comparison* comparison_of(const Report& apart, const runlog::Sample& sample) {
   for (const Comparison& one : apart.comparisons) {
     const Run& staged = apart.runs[one.staged];
@@ -22,7 +23,7 @@ const Comparison* comparison_of(const Report& apart, const runlog::Sample& sampl
   return nullptr;
 }
 
-// The values of `part` (saving or gap) in each seed; none if one of them has no value.
+// Returns the value of `part` (saving or gap) for each seed; empty if one of them has no value.
 template <class Part>
 std::vector<double> values_of(const std::vector<const Comparison*>& seeds, Measure measure,
                               Part part) {

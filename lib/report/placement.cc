@@ -1,5 +1,5 @@
-// A greedy search for free places, label by label. Figures have few labels, so a search over some
-// hundred places for each is instant, and an optimum over all labels together is not needed.
+// Places labels by a greedy search, one label after another. Figures have few labels, so trying
+// some hundred positions for each is instant, and a joint optimum is not needed.
 #include "report/placement.h"
 
 #include <algorithm>
@@ -9,9 +9,10 @@
 namespace stagedtrain::report {
 namespace {
 
-constexpr double kCharacter = 7.6;  // pixels, of most letters of most sans-serif fonts at 13 px
-constexpr double kGap = 3;          // pixels that a label keeps from others
-constexpr double kSample = 5;       // pixels between the points that stand for a line
+// Pixels per character; an upper estimate for most letters of most sans-serif fonts at 13 px.
+constexpr double kCharacter = 7.6;
+constexpr double kGap = 3;     // pixels between a label and its neighbours
+constexpr double kSample = 5;  // pixels between the sample points of a line
 
 struct Spot {
   double x, y;
@@ -68,7 +69,7 @@ class Search {
     }
   }
 
-  // Clouds of small points are drawn over; marks are not.
+  // Labels may cover clouds of small points, but not marks.
   void add_marks(const Points& points) {
     if (points.size < 0.6) return;
     for (std::size_t i = 0; i < points.points.size(); ++i) {
@@ -110,7 +111,7 @@ class Search {
            std::max(0.0, frame_.top - 6 - box.top) + std::max(0.0, box.bottom - frame_.bottom);
   }
 
-  // From the label's nearer end to its point, in pixels.
+  // Returns the distance in pixels from the label's nearer end to its point.
   double distance(const PlacedLabel& label, Spot at) const {
     const Box box = box_of(label);
     return std::hypot(std::max({0.0, box.left - at.x, at.x - box.right}), label.y - at.y);

@@ -1,4 +1,4 @@
-// The figures of a plan.
+// Draws the figures of a plan's page.
 #include "report/plan_figures.h"
 
 #include <fmt/format.h>
@@ -26,7 +26,7 @@ std::vector<XY> finite(std::vector<XY> points) {
   return points;
 }
 
-// A size's own run, over what it costs in FLOPs.
+// Draws the loss of a size that is trained from scratch, against its FLOPs.
 std::vector<XY> own_run(const law::Size& size, double low, double high, const Unit& unit) {
   std::vector<XY> points;
   for (int i = 0; i <= kPoints; ++i) {
@@ -36,13 +36,14 @@ std::vector<XY> own_run(const law::Size& size, double low, double high, const Un
   return finite(points);
 }
 
-// A stage as it is trained: its own curve, moved to where the run stands.
+// Draws a stage: a section of its model's own curve, shifted to the FLOPs that the run has spent.
 std::vector<XY> stage_run(const PathStage& stage, double low, const Unit& unit) {
   std::vector<XY> points;
   const double length = stage.end - stage.begin;
   for (int i = 0; i <= kPoints; ++i) {
     const double share = static_cast<double>(i) / kPoints;
-    const double tokens = stage.begin + length * share * share * share;  // dense where it is steep
+    // The cube puts more points where the curve is steep.
+    const double tokens = stage.begin + length * share * share * share;
     const double cost = stage.cost_before + stage.cost * share * share * share;
     if (cost >= low) points.push_back({cost / unit.size, stage.size.curve->loss(tokens)});
   }
@@ -79,7 +80,8 @@ Axis percent_axis(const char* title, double low, double high) {
 
 Axis log_axis(const Unit& unit, double low, double high) { return cost_axis(unit, low, high); }
 
-// The most that the plan's own sizes save in a run of so many tokens from scratch.
+// Returns the largest share of a scratch run of this many tokens that the plan's own sizes can save,
+// or, for a plan with one stage, all sizes.
 double saved_by_own(const PlanPicture& picture, double tokens) {
   law::Family own;
   for (const PathStage& stage : picture.path) own.push_back(stage.size);
@@ -253,7 +255,7 @@ Figure length_figure(const PlanPicture& picture) {
 
 namespace {
 
-// Where it is not as good as the best of its number of stages.
+// Marks the plan if it saves less than the best plan with as many stages.
 void mark_plan(const PlanPicture& picture, const std::vector<XY>& best, Figure& figure) {
   const std::size_t stages = picture.path.size();
   const double saved = 100 * saved_by_plan(picture);

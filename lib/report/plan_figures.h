@@ -1,5 +1,5 @@
-// What a plan's page draws. Losses and savings are the law's, under the assumption that each figure
-// names.
+// What the page of a plan shows. Losses and savings are predicted by the scaling law, under the
+// assumption that each figure names.
 #pragma once
 
 #include <vector>
@@ -9,16 +9,18 @@
 
 namespace stagedtrain::report {
 
-// Loss against compute: every size, the staged path with its growths, the run from scratch.
+// Draws loss against compute: every size, the staged path with its growths, and the run from
+// scratch.
 Figure path_figure(const PlanPicture& picture);
-// For each growth of the path: what it saves against when it comes, with the range that keeps 95%.
+// Draws, for each growth of the path, what it saves depending on when it happens, with the range
+// that keeps 95% of the best.
 std::vector<Figure> timing_figures(const PlanPicture& picture);
-// What the plan's sizes save against the length of the run from scratch: floor and ceiling.
+// Draws what the plan's sizes save depending on the length of the scratch run: floor and ceiling.
 Figure length_figure(const PlanPicture& picture);
-// The best saving of any sizes against the number of stages, what endlessly many save, and the
+// Draws the best saving for each number of stages, the limit of infinitely many stages, and the
 // plan.
 Figure stages_figure(const PlanPicture& picture);
-// The jobs one after the other, with the memory that each needs.
+// Draws the jobs one after another, with the memory that each needs.
 Figure jobs_figure(const PlanPicture& picture);
 
 }  // namespace stagedtrain::report

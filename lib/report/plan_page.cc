@@ -1,4 +1,4 @@
-// Sections of a plan's page, and their words.
+// Builds the pages of plans and fits: their sections and texts.
 #include "report/plan_page.h"
 
 #include <algorithm>
@@ -73,7 +73,7 @@ std::vector<Section> sections_of(const PlanPicture& picture) {
   return sections;
 }
 
-// Lines stay lines.
+// Keeps line breaks.
 std::string preformatted(const std::string& text) {
   std::string html = "<div class=\"scroll\"><pre>";
   for (const std::string& line : split(text, '\n')) html += escaped(line) + "\n";
@@ -112,7 +112,7 @@ std::string verdict_of(const plan::FittedChinchilla& fit) {
       escaped(fit.name), fit.points, fit.law.E, fit.law.A, fit.law.a, fit.law.B, fit.law.b);
 }
 
-// The runs of the fit: all but the highest losses that it dropped.
+// Returns the runs used by the fit, without those with the highest losses, which it dropped.
 std::vector<law::RunPoint> kept_runs(const plan::FittedChinchilla& fit,
                                      const plan::LoggedRuns& logged) {
   std::vector<law::RunPoint> runs;

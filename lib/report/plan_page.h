@@ -1,4 +1,4 @@
-// A plan, and a fit, as one HTML page.
+// How a plan, or a fitted scaling law, becomes one HTML page.
 #pragma once
 
 #include "report/fit_figures.h"
@@ -6,12 +6,12 @@
 
 namespace stagedtrain::report {
 
-// text: what the terminal says of the plan, put at the end as it is. Runs gnuplot; throws
-// Error(resource) where draw() does. The page needs nothing else.
+// Returns the self-contained page of a plan. `text` is the terminal's output for the plan, appended
+// verbatim. Runs gnuplot, so it throws Error(resource) as draw() does.
 std::string plan_page(const PlanPicture& picture, const std::string& text,
                       const std::string& gnuplot = "gnuplot");
 
-// Each law fitted to what was logged here, with what the terminal says of the fit.
+// Returns the page of all fitted laws and the logged data, with the terminal's output for the fit.
 std::string fit_page(const plan::FittedLaws& laws, const plan::LoggedRuns& logged,
                      const std::string& text, const std::string& gnuplot = "gnuplot");
 

@@ -1,4 +1,4 @@
-// Collecting what a plan's page draws.
+// Collects the numbers that a plan's page draws.
 #include "report/plan_picture.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// A plan as the numbers that its page draws.
+// Which numbers of a plan its page draws.
 #pragma once
 
 #include <string>
@@ -9,42 +9,43 @@
 
 namespace stagedtrain::report {
 
-// One stage of the plan, on its own curve. Tokens are those of the stage's own curve.
+// One stage of the plan, as a section of the curve of its own model.
 struct PathStage {
   std::string name;
   law::Size size;
-  double begin = 0, end = 0;  // tokens; begin is where it goes on, 0 for fresh weights
-  double cost_before = 0;     // FLOPs of the run when it begins
-  double cost = 0;            // its own FLOPs
+  double begin = 0, end = 0;  // tokens on that curve; begin is 0 for fresh weights
+  double cost_before = 0;     // FLOPs that the run has spent when the stage begins
+  double cost = 0;            // FLOPs of the stage
 };
 
-// A job of the time line.
+// One job on the time axis.
 struct PictureJob {
   std::string name;
-  double begin = 0, length = 0;          // seconds, or FLOPs where times are not known
-  double memory = 0, growth_memory = 0;  // bytes; growth_memory 0: nothing grows
-  bool measured = false;                 // the memory was
+  double begin = 0, length = 0;          // seconds, or FLOPs if times are unknown
+  double memory = 0, growth_memory = 0;  // bytes; growth_memory 0: no growth
+  bool measured = false;                 // whether memory was measured, not estimated
 };
 
 struct PlanPicture {
   std::string title, law, assumption;
   law::Family sizes;       // every size that could be a stage
-  law::FamilyPairs pairs;  // of these that the operators connect
+  law::FamilyPairs pairs;  // pairs of sizes that growth operators connect
   std::vector<PathStage> path;
-  double lost_tokens = 0;  // of the larger size, by the re-warm-up of a growth
+  double lost_tokens = 0;  // by the re-warm-up after a growth, on the larger size's curve
   law::RunLength run;      // of the final size from scratch
   double end_loss = 0;
-  double endless = 0;  // share that endlessly many stages save; 0: not known
+  double endless = 0;  // share that infinitely many stages save; 0: unknown
   std::vector<PictureJob> jobs;
   bool in_seconds = false;
-  std::string time_source;         // of the seconds, in words
-  double most_memory = 0;          // of the machine, bytes; 0: not known
+  std::string time_source;         // where the seconds come from
+  double most_memory = 0;          // memory of the machine in bytes; 0: unknown
   std::vector<std::string> words;  // what a reader must know
 };
 
-// The plan's stages under loss-state by this law. A plan that --optimize made goes on where that
-// says; any other where the next size has the loss that its stage before ends with.
-// Throws Error(usage) if the law sees only nonsense (plan::refuse_nonsense).
+// Collects the plan's stages under this scaling law, assuming loss-state. In a plan made by
+// --optimize, each stage continues at the optimizer's position on its curve; in any other plan,
+// where its curve has the loss that the previous stage ends with. Throws Error(usage) if the law's
+// predictions are unusable (plan::refuse_nonsense) or if it has no curve for a stage.
 PlanPicture picture_of(const plan::FullPlan& full, const plan::PlanningLaw& law,
                        const plan::Optimum* optimum = nullptr);
 

@@ -1,4 +1,4 @@
-// The report's figures from its runs.
+// Draws the report's figures from its runs.
 #include "report/plots.h"
 
 #include <fmt/format.h>
@@ -13,9 +13,9 @@
 namespace stagedtrain::report {
 namespace {
 
-constexpr std::size_t kSmoothPoints = 160;  // of a training curve
+constexpr std::size_t kSmoothPoints = 160;  // points of a smoothed training curve
 constexpr std::size_t kNeighbours = 40;     // logged losses that each of these is fitted to
-constexpr std::size_t kMostPoints = 800;    // of any other
+constexpr std::size_t kMostPoints = 800;    // points of any other curve
 
 std::vector<XY> path(const Run& run, Measure measure, const Unit& unit) {
   std::vector<XY> points;
@@ -34,7 +34,7 @@ std::vector<XY> training_path(const Run& run, Measure measure, const Unit& unit)
   return smoothed(bucket_means(points, kMostPoints), kNeighbours, kSmoothPoints);
 }
 
-// The path's height at x, between its neighbours; NaN outside.
+// Returns the curve's height at x, interpolated linearly; NaN outside of it.
 double height(const std::vector<XY>& points, double x) {
   for (std::size_t i = 1; i < points.size(); ++i) {
     const XY &a = points[i - 1], &b = points[i];
@@ -44,7 +44,7 @@ double height(const std::vector<XY>& points, double x) {
   return kUnknown;
 }
 
-// Staged runs last, so that they lie on top.
+// Returns staged runs last, so that they are drawn on top.
 std::vector<std::size_t> drawing_order(const Report& report) {
   std::vector<std::size_t> order;
   for (const bool staged : {false, true})
@@ -53,9 +53,10 @@ std::vector<std::size_t> drawing_order(const Report& report) {
   return order;
 }
 
-// ---- the paths
+// ---- Loss curves.
 
-// What a path figure shows: from well before the cheapest end, or from before the last growth.
+// Returns where the x axis of a loss figure starts: well before the cheapest end and before every
+// growth, but at no less than a 40th of the most expensive end.
 double first_cost(const Report& report, Measure measure, double most) {
   double first = most;
   for (const Run& run : report.runs) {
@@ -66,14 +67,14 @@ double first_cost(const Report& report, Measure measure, double most) {
   return std::max(first, most / 40);
 }
 
-// The loss just before the growth, as its curve shows it.
+// Returns the loss just before the growth, on the drawn curve if it covers the growth.
 double growth_height(const Run& run, const Growth& growth, Measure measure, const Unit& unit) {
   const std::vector<XY> line = path(run, measure, unit);
   const double y = height(line, cost(growth.at, measure) / unit.size);
   return std::isfinite(y) ? y : growth.loss_before;
 }
 
-// The run's name at the end of its line.
+// Labels the end of a run's line with its name.
 void add_name(const Report& report, std::size_t index, XY at, Figure& figure) {
   if (!std::isfinite(at.x) || !std::isfinite(at.y)) return;
   figure.labels.push_back({.at = at,
@@ -115,7 +116,7 @@ void add_run(const Report& report, std::size_t index, Measure measure, const Uni
                              .size = 0.9});
 }
 
-// The lines' heights within the figure's x range.
+// Returns the range of the lines' heights within the figure's x range, thin lines excluded.
 Range heights(const Figure& figure) {
   Range range;
   for (const Line& line : figure.lines)
@@ -148,9 +149,9 @@ std::optional<Figure> path_figure(const Report& report, Measure measure) {
   return figure;
 }
 
-// ---- the optimizer
+// ---- Optimizer curves.
 
-// Where a curve leaves its highest value for good.
+// Returns the last point at which a curve has its maximum.
 XY last_peak(const std::vector<XY>& points) {
   XY peak = points.front();
   for (const XY& point : points)
@@ -187,7 +188,7 @@ std::optional<Figure> step_figure(const Report& report, const char* title, const
   const double top = y.high > y.low ? y.high : y.low + std::abs(y.low) + 1e-12;
   figure.y = {.title = std::string(y_title) + (log ? " (log scale)" : ""),
               .low = log ? y.low / 1.1 : std::min(0.0, y.low),
-              .high = top * (log ? 1.1 : 1.35),  // room for names above the peaks
+              .high = top * (log ? 1.1 : 1.35),  // leaves space for names above the peaks
               .log = log};
   figure.y.ticks =
       log ? log_ticks(figure.y.low, figure.y.high) : linear_ticks(figure.y.low, figure.y.high, 4);

@@ -1,4 +1,4 @@
-// The report's tables from its runs.
+// Fills the report's tables from its runs.
 #include "report/report_tables.h"
 
 #include <fmt/format.h>
@@ -36,7 +36,7 @@ std::string gap_cell(const MeasureResult& result) {
   return result.gap->reach == Reach::inside ? text : text + ", extrapolated";
 }
 
-// "decayed", "not decayed", "not ended: step 1,860 of 3,000".
+// Returns, for instance, "decayed", "not decayed" or "not ended: step 1,860 of 3,000".
 std::string state_of(const Run& run) {
   if (run.end && !std::isfinite(run.end->loss)) return "ended without a loss";
   if (run.end) return run.comparable() ? "decayed" : "not decayed";
@@ -45,7 +45,7 @@ std::string state_of(const Run& run) {
   return text;
 }
 
-// The loss that a run ended with, or the last that is known.
+// Returns the loss at the run's end, or the last one that was logged.
 Evaluation last_loss(const Run& run) {
   if (run.end) return {.at = run.end->at, .loss = run.end->loss, .se = run.end->se};
   return run.evaluations.empty() ? Evaluation{} : run.evaluations.back();
@@ -62,7 +62,8 @@ StageCost between(const Place& from, const Place& to) {
           .seconds = to.seconds - from.seconds};
 }
 
-// Where the stage stopped and its loss there; nothing if no line tells of it.
+// Returns where the stage stopped and its loss there; nothing if no line of the log is from the
+// stage.
 std::optional<Evaluation> stage_end(const Run& run, const std::string& stage, bool last) {
   const auto of_stage = [&](const auto& point) { return point.stage == stage; };
   if (auto found = std::ranges::find_if(run.stage_ends, of_stage); found != run.stage_ends.end())

@@ -1,4 +1,4 @@
-// The report's tables, the same on the page and on the terminal.
+// Which tables a report has; the page and the terminal show the same ones.
 #pragma once
 
 #include <vector>
@@ -8,27 +8,28 @@
 
 namespace stagedtrain::report {
 
-// What one stage of a run cost by itself, and how it ended.
+// What one stage of a run cost and how it ended.
 struct StageCost {
   double steps = kUnknown, tokens = kUnknown, flops = kUnknown, seconds = kUnknown;
   double loss = kUnknown, se = kUnknown;
   bool ended = false;
 };
-// One for each of run.stages; NaN throughout for those that have not begun.
+// Returns one entry per element of run.stages; all NaN for stages that have not begun.
 std::vector<StageCost> stage_costs(const Run& run);
 
-// Each measure: what staged and scratch cost at the same loss, the saving, the gap at equal cost.
+// For each measure: the cost of the staged run and of scratch at the same loss, the saving, and the
+// loss gap at equal cost.
 Table savings_table(const Report& report, const Comparison& comparison);
-// Every run: how far it came and the loss it ended with.
+// For each run: how far it got and its final loss.
 Table runs_table(const Report& report);
-// Every stage of every staged run, or of every run where none is staged.
+// Every stage of every staged run, or of every run if none is staged.
 Table stages_table(const Report& report);
-// The runs behind each mean over seeds; no rows where nothing was averaged.
+// The runs behind each mean over seeds; no rows if nothing was averaged.
 Table seeds_table(const Report& report);
-// The loss at the end of each stage as the planner predicted it and as it was measured, and why a
-// stage ended early; no rows where nothing was predicted and none ended early.
+// For each stage: its final loss as the planner predicted it and as measured, and why it ended
+// early. No rows if nothing was predicted and no stage ended early.
 Table predictions_table(const Report& report);
-// Every growth, with the losses on the same batch before and after it.
+// For each growth: the losses on the same batch before and after it.
 Table growths_table(const Report& report);
 
 }  // namespace stagedtrain::report

@@ -1,4 +1,4 @@
-// What a report found, as text for a terminal and as JSON for programs.
+// How a report's results are printed on a terminal and as JSON.
 #pragma once
 
 #include <string>
@@ -8,9 +8,10 @@
 
 namespace stagedtrain::report {
 
-// The verdicts, the runs and the savings: ends with a line end.
+// Returns verdicts, runs and savings, ending with a newline.
 std::string to_text(const Report& report);
-// {"runs": [...], "comparisons": [...]}; what is not known is null. docs/run-log.md has the keys.
+// Returns {"runs": [...], "comparisons": [...]}. Unknown values are null; docs/run-log.md lists the
+// keys.
 Json to_json(const Report& report);
 
 }  // namespace stagedtrain::report

@@ -1,4 +1,4 @@
-// What the names of runs have in common, folder by folder.
+// Shortens the names of runs by what they have in common, folder by folder.
 #include "report/run_names.h"
 
 #include <fmt/format.h>
@@ -19,7 +19,7 @@ Parts parts_of(const std::string& name) {
   return parts;
 }
 
-// How many parts all begin with, but never a whole name.
+// Returns how many leading parts all names share, without using up a whole name.
 std::size_t common_parts(const std::vector<Parts>& all) {
   std::size_t count = 0;
   const auto shared = [&] {

@@ -1,4 +1,4 @@
-// Short names of runs, for people.
+// How runs are named for people: by short labels.
 #pragma once
 
 #include <string>
@@ -8,12 +8,13 @@
 
 namespace stagedtrain::report {
 
-// Each name without the folders that all of them begin with; the last folder of a name alone.
+// Returns each name without the folders that all of them begin with. Keeps at least a name's last
+// folder.
 std::vector<std::string> without_common_folders(const std::vector<std::string>& names);
 // Sets each run's label: its name without the folders that all names begin with. A mean over seeds
 // keeps its label.
 void set_labels(std::vector<runlog::Run>& runs);
-// Names a mean over seeds after what the names of its samples have in common.
+// Names a mean over seeds after what its samples' names have in common.
 void name_mean(runlog::Run& run);
 
 }  // namespace stagedtrain::report

@@ -1,4 +1,4 @@
-// Frame, sections and their figures as HTML.
+// Writes page frames, sections and figures as HTML.
 #include "report/sections.h"
 
 #include <fmt/format.h>

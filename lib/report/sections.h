@@ -1,4 +1,4 @@
-// The parts that every page is made of: its frame, and sections of figures under a heading.
+// What every page consists of: a frame, and sections of figures under headings.
 #pragma once
 
 #include <string>
@@ -8,21 +8,23 @@
 
 namespace stagedtrain::report {
 
-// Figures of one section; drawn together with all others, since gnuplot runs once. Plain text.
+// Figures under one heading; title and about are plain text. All figures of a page are drawn
+// together, because gnuplot runs once.
 struct Section {
   std::string title, about;
   std::vector<Figure> figures;
   bool legend = false;
 };
 
-// Everything of a page before and after its content.
+// Return everything before and after a page's content.
 std::string page_begin(const std::string& title);
 std::string page_end();
 
-// What gnuplot has to draw, in order: a wide figure twice, for wide screens and for phones.
+// Returns the figures to draw, in order. A wide figure appears twice, for wide screens and for
+// phones.
 std::vector<Figure> to_draw(const std::vector<Section>& sections);
-// One section with its pictures, of which `next` is the first in `drawn`; moves on `next`. legend:
-// HTML that is put above the figures of sections that want it.
+// Returns the HTML of one section. Its pictures start at drawn[next]; advances `next` past them.
+// legend is HTML that precedes the figures of sections with a legend.
 std::string section_html(const Section& section, const std::string& legend,
                          const std::vector<std::string>& drawn, std::size_t& next);
 

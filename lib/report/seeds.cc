@@ -1,4 +1,4 @@
-// Grouping runs by everything but their seed, and the mean of a group.
+// Groups runs by everything except their seed, and averages each group.
 #include "report/seeds.h"
 
 #include <fmt/format.h>
@@ -17,14 +17,14 @@ using runlog::Evaluation, runlog::kUnknown, runlog::Place, runlog::Run, runlog::
     runlog::StepPoint;
 using Members = std::vector<const Run*>;
 
-// Runs that agree in every digit tell no error.
+// If all values agree in every digit, the standard error is unknown, not 0.
 Mean mean_of_samples(const std::vector<double>& values) {
   Mean mean = mean_of(values);
   if (mean.error == 0) mean.error = kUnknown;
   return mean;
 }
 
-// The mean of a value of every member, with its standard error over the members.
+// Returns the mean of a value over the members, with its standard error.
 template <class Value>
 Mean mean(const Members& members, Value value) {
   std::vector<double> values;
@@ -40,7 +40,7 @@ Place mean_place(const Members& members, At at) {
   return {part(&Place::step), part(&Place::tokens), part(&Place::flops), part(&Place::seconds)};
 }
 
-// The point of the run at the same step and stage, or null.
+// Returns the run's point at the same step and stage, or null.
 template <class Point>
 const Point* same_point(const std::vector<Point>& points, const Point& wanted) {
   const auto first = std::ranges::lower_bound(points, wanted.at.step, {},
@@ -50,7 +50,7 @@ const Point* same_point(const std::vector<Point>& points, const Point& wanted) {
   return nullptr;
 }
 
-// The points that every member has, each as the mean of all.
+// Returns the points that every member has, each averaged over the members.
 template <class Point>
 std::vector<Point> mean_points(const Members& members, std::vector<Point> Run::*points,
                                void (*fill)(Point& point, const std::vector<const Point*>& all)) {

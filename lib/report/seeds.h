@@ -1,4 +1,4 @@
-// Runs that differ in their seed alone, as one run: their mean.
+// How runs that differ only in their seed are averaged into one run.
 #pragma once
 
 #include <vector>
@@ -7,12 +7,12 @@
 
 namespace stagedtrain::report {
 
-// Replaces runs that ended decayed and differ in nothing but their seed by one run whose losses are
-// their means and whose standard errors are those over seeds; Run::samples names them. A run whose
-// seed is not known, or is that of another run of the group, stays by itself.
+// Replaces runs that ended fully decayed and differ only in their seed by one run, whose losses are
+// means and whose standard errors are those over seeds; Run::samples lists the averaged runs. A run
+// stays separate if its seed is unknown or already in the group.
 std::vector<runlog::Run> mean_over_seeds(std::vector<runlog::Run> runs);
 
-// The seeds behind a run: one for a log that records it, several for a mean.
+// Returns the seeds behind a run: one for a log that records it, several for a mean.
 std::vector<double> seeds_of(const runlog::Run& run);
 
 }  // namespace stagedtrain::report

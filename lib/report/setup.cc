@@ -1,4 +1,4 @@
-// Facts of the runs, grouped by their value.
+// Collects facts about the runs and groups the runs by value.
 #include "report/setup.h"
 
 #include <fmt/format.h>
@@ -56,7 +56,7 @@ std::string rate_fact(const Run& run) {
   return text;
 }
 
-// Logs from before there was a choice do not name the optimizer: it was AdamW.
+// Logs from before the optimizer could be chosen do not name it: it was AdamW.
 std::string optimizer_fact(const Run& run) {
   if (run.setting("optimizer.clip").empty()) return kNotLogged;
   const std::string name = run.setting("optimizer.name");
@@ -94,7 +94,7 @@ std::string version_fact(const Run& run) {
 }
 std::string date_fact(const Run& run) { return or_not_logged(run.time.substr(0, 10)); }
 
-// "0.003", or "0.003 (staged, budget-700); 0.01 (budget-1400)".
+// Returns, for instance, "0.003", or "0.003 (staged, budget-700); 0.01 (budget-1400)".
 template <class ValueOf>
 std::string grouped_values(const Report& report, ValueOf value_of) {
   std::vector<std::pair<std::string, std::vector<std::string>>> groups;

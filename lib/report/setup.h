@@ -1,4 +1,4 @@
-// What the runs of a report had in common, and on what they ran.
+// What the runs of a report have in common, and which machine they ran on.
 #pragma once
 
 #include <string>
@@ -11,12 +11,12 @@ namespace stagedtrain::report {
 struct Fact {
   std::string what, value;
 };
-// Model, data, tokenizer, batch, learning rate, optimizer, seeds, machine, dates and version, as
-// the logs record them. Where runs differ, each value names its runs.
+// Returns model, data, tokenizer, batch, learning rate, optimizer, precision, seeds, machine, dates
+// and version, as the logs record them. If runs differ, each value is followed by its runs.
 std::vector<Fact> setup_facts(const Report& report);
-// The schedule's name if all runs have the same, else "".
+// Returns the schedule's name if it is the same for all runs, otherwise "".
 std::string schedule_name(const Report& report);
-// The facts as an HTML table of two columns; long paths may break after a slash.
+// Returns the facts as an HTML table with two columns. Long paths may break after a slash.
 std::string setup_html(const std::vector<Fact>& facts);
 
 }  // namespace stagedtrain::report

@@ -1,4 +1,4 @@
-// Local linear regression in log x.
+// Smooths curves by local linear regression in log x.
 #include "report/smoothing.h"
 
 #include <algorithm>
@@ -7,9 +7,9 @@
 namespace stagedtrain::report {
 namespace {
 
-constexpr double kLeastSpan = 0.1;  // in log x, to each side
+constexpr double kLeastSpan = 0.1;  // smallest half-width of a window, in log x
 
-// Half the width of the window around x: to the farthest of the nearest points.
+// Returns half the width of the window around x, which holds the nearest `neighbours` points.
 double half_width(const std::vector<XY>& points, double x, std::size_t neighbours) {
   std::vector<double> distances;
   for (const XY& point : points) distances.push_back(std::abs(point.x - x));
@@ -18,7 +18,7 @@ double half_width(const std::vector<XY>& points, double x, std::size_t neighbour
   return std::max(distances[rank], kLeastSpan) * (1 + 1e-9);
 }
 
-// The weighted least-squares line through the points, at x.
+// Returns the value at x of the weighted least-squares line through the points.
 double local_line(const std::vector<XY>& points, double x, double half) {
   double w = 0, wx = 0, wy = 0, wxx = 0, wxy = 0;
   for (const XY& point : points) {

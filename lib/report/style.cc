@@ -1,4 +1,4 @@
-// The style sheet.
+// Contains the style sheet.
 #include "report/style.h"
 
 namespace stagedtrain::report {

@@ -1,4 +1,4 @@
-// The look of the report's page.
+// How the report's pages look: their style sheet and colours.
 #pragma once
 
 #include <string>
@@ -8,9 +8,10 @@
 
 namespace stagedtrain::report {
 
-// CSS, with a light and a dark value for every colour of figure.h. No url(), no @import.
+// Returns CSS with a light and a dark value for every colour of figure.h. It contains no url() and
+// no @import.
 std::string_view style_sheet();
-// A colour's light value: "#1c2126".
+// Returns a colour's light value, such as "#1c2126".
 std::string light_value(Colour colour);
 
 }  // namespace stagedtrain::report

@@ -1,4 +1,4 @@
-// Tables as HTML and as text.
+// Writes tables as HTML and as text.
 #include "report/table.h"
 
 #include <fmt/format.h>
@@ -8,10 +8,11 @@
 namespace stagedtrain::report {
 namespace {
 
-// A table of this many columns fits a phone.
+// A table with at most this many columns fits on a phone.
 constexpr std::size_t kNarrowColumns = 2;
 
-// Places on a terminal: one for each code point, which is true of all that the report writes.
+// Returns the width on a terminal: one column per code point, which holds for all that a report
+// prints.
 std::size_t width_of(std::string_view text) {
   return static_cast<std::size_t>(std::ranges::count_if(
       text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
@@ -64,7 +65,7 @@ std::string printable(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto c = static_cast<unsigned char>(text[i]);
     const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
-    if (c == 0xC2 && next >= 0x80 && next < 0xA0) {  // U+0080 to U+009F are control characters too
+    if (c == 0xC2 && next >= 0x80 && next < 0xA0) {  // U+0080 to U+009F are control characters, too
       result += ' ';
       ++i;
     } else {

@@ -1,4 +1,4 @@
-// A table as data, written as HTML or as lines of a terminal.
+// What a table is, as data, and how it is written as HTML or as text for a terminal.
 #pragma once
 
 #include <string>
@@ -9,23 +9,24 @@ namespace stagedtrain::report {
 
 struct Column {
   std::string title;    // with its unit
-  bool number = false;  // aligned to the right
-  bool prose = false;   // long text, which the page breaks into lines
+  bool number = false;  // right-aligned
+  bool prose = false;   // long text, which the page wraps
 };
-// Cells are plain text; every row has as many as there are columns.
+// Cells are plain text. Every row has one cell per column.
 struct Table {
   std::string title;
   std::vector<Column> columns;
   std::vector<std::vector<std::string>> rows;
 };
 
-// Text made safe for HTML, between tags and in quoted attributes; control characters become spaces.
+// Escapes text for HTML, between tags and in quoted attributes. Control characters become spaces.
 std::string escaped(std::string_view text);
-// Text made safe for a terminal: control characters become spaces.
+// Makes text safe for a terminal: control characters become spaces.
 std::string printable(std::string_view text);
-// <table>, with the title as its caption. "" for a table without rows.
+// Returns a <table> with the title as its caption, or "" for a table without rows.
 std::string to_html(const Table& table);
-// The header and a line for each row, columns two spaces apart. "" for a table without rows.
+// Returns the header and one line per row, with two spaces between columns, or "" for a table
+// without rows.
 std::string to_text(const Table& table);
 
 }  // namespace stagedtrain::report

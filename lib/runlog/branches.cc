@@ -1,4 +1,5 @@
-// Looking for the run that a branch began in; the branch's own lines win where both have one.
+// Finds the run in which a branch began and prepends what it logged. Where both logged a step, the
+// branch's own line wins.
 #include "runlog/branches.h"
 
 #include <algorithm>
@@ -6,20 +7,21 @@
 namespace stagedtrain::runlog {
 namespace {
 
-constexpr int kMostBranches = 32;  // one from the other
+constexpr int kMostBranches = 32;  // length of a chain of branches
 
-// Whether one may have shared the other's first steps.
+// Returns whether two runs could share their first steps.
 bool is_kin(const Run& run, const Run& other) {
   return other.final_model == run.final_model && other.seed == run.seed &&
          other.train_fingerprint == run.train_fingerprint;
 }
 
+// Returns whether `run` could have branched off a step that `other` logged.
 bool reaches(const Run& run, const Run& other) {
   return is_kin(run, other) && !other.steps.empty() && other.branch_step < run.branch_step &&
          other.steps.back().at.step >= run.branch_step;
 }
 
-// The log of a folder, if there is one that can be read and fits.
+// Returns the log in a folder if it can be read and `run` could have branched off it.
 std::optional<Run> read_if_kin(const Run& run, const Path& folder) {
   const Path log = folder / "run.jsonl";
   std::error_code none;

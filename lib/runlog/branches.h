@@ -1,15 +1,15 @@
-// Runs that went on from a checkpoint of another one, joined to what that one logged before.
+// What a run that continues another run's checkpoint looks like when joined with that run's log.
 #pragma once
 
 #include "runlog/run_log.h"
 
 namespace stagedtrain::runlog {
 
-// The same runs in the same order. A run that began at another's checkpoint (a longer budget from
-// scratch, that shares the stable part of a shorter one) gets the other's steps, evaluations and
-// growths up to there. The other has the same final model, seed and data; it is one of those given,
-// or lies beside the run, or where the log says that the checkpoint was. Where it is not found the
-// run stays as it is.
+// Returns the same runs in the same order. A run that started from another run's checkpoint (such
+// as a longer scratch run that shares the stable phase of a shorter one) gets the other's steps,
+// evaluations and growths up to that checkpoint. The other run must have the same final model, seed
+// and training data. It is looked up among `runs`, beside the run, and in the folder that the log
+// names. A run whose parent is not found stays as it is.
 std::vector<Run> joined(std::vector<Run> runs);
 
 }  // namespace stagedtrain::runlog

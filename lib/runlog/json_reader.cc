@@ -1,4 +1,4 @@
-// Typed reading of one JSON object from a log.
+// Reads one JSON object of a log with types.
 #include "runlog/json_reader.h"
 
 #include <cmath>
@@ -13,7 +13,7 @@ const Json& empty_object() {
   return empty;
 }
 
-// Sets the members of a struct with fields from the keys that are there.
+// Sets the members of a struct from the keys that are present. Numbers out of range are ignored.
 struct ModelFiller {
   const JsonReader& reader;
   template <class T>

@@ -1,5 +1,5 @@
-// Typed reading of one JSON object from a log: what is missing is unknown, what has the wrong type
-// is refused with its place.
+// How a JSON object of a log is read with types: missing values are unknown, and values of the
+// wrong type are errors that say where they are.
 #pragma once
 
 #include <optional>
@@ -14,20 +14,23 @@ namespace stagedtrain::runlog {
 
 class JsonReader {
  public:
-  // Throws Error(input) unless json is an object. json outlives the reader.
+  // Throws Error(input) unless json is an object. json must outlive the reader.
   JsonReader(const Json& json, std::string where);
 
-  bool has(const char* key) const;  // there and not null
-  // NaN when missing or null (a NaN is written as null). Throws Error(input) if it is not a number.
+  bool has(const char* key) const;  // present and not null
+  // Returns NaN if the key is missing or null (a NaN is written as null). Throws Error(input) if
+  // the value is not a number.
   double number(const char* key) const;
+  // Returns nothing if number() is not finite.
   std::optional<double> maybe(const char* key) const;
-  std::string text(const char* key) const;   // "" when missing
-  bool flag(const char* key) const;          // false when missing
-  JsonReader object(const char* key) const;  // empty when missing
+  std::string text(const char* key) const;   // "" if missing
+  bool flag(const char* key) const;          // false if missing
+  JsonReader object(const char* key) const;  // empty if missing
+  // Returns a list of objects; empty if missing.
   std::vector<JsonReader> list(const char* key) const;
-  // All keys with their values, in the log's order.
+  // Returns all keys with their values, in the log's order.
   std::vector<std::pair<std::string, Json>> members() const;
-  // A model's fields; those that are missing keep their defaults.
+  // Returns a model's configuration. Fields that are missing keep their defaults.
   arch::ModelConfig model(const char* key) const;
 
  private:

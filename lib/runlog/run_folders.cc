@@ -1,4 +1,4 @@
-// Finding the logs of runs in folders, and what their folders lack.
+// Finds the logs of runs in folders, and checks run folders for missing files.
 #include <algorithm>
 
 #include "runlog/run_log.h"
@@ -6,9 +6,9 @@
 namespace stagedtrain::runlog {
 namespace {
 
-constexpr int kDeepest = 4;  // sub-folders that are searched for runs
+constexpr int kDeepest = 4;  // depth to which subfolders are searched for runs
 
-// The path's text with its numbers padded, so that budget-900 sorts before budget-1500.
+// Returns a path's text with its numbers zero-padded, so that budget-900 sorts before budget-1500.
 std::string natural_key(const std::string& text) {
   std::string key, digits;
   const auto flush = [&] {
@@ -28,7 +28,7 @@ std::string natural_key(const std::string& text) {
   return key;
 }
 
-// What one argument stands for: logs, and folders of runs whose log is missing.
+// What one argument stands for: logs, and run folders whose log is missing.
 struct Found {
   std::vector<Path> logs, without_log;
 };
@@ -72,7 +72,7 @@ Error no_log(const Path& path, const Found& found) {
       .with_hint("report knows a run by its log alone; put run.jsonl back into the folder");
 }
 
-// Every log of the paths, once each.
+// Calls each(log, name) once for every log of the paths, and no_log_of(path, found) for every path.
 template <class Each, class NoLog>
 void for_each_log(const std::vector<std::string>& paths, Each each, NoLog no_log_of) {
   std::vector<Path> seen;
@@ -88,8 +88,8 @@ void for_each_log(const std::vector<std::string>& paths, Each each, NoLog no_log
   }
 }
 
-// Ends of stages that the log tells of and the folder lacks, or the other way round. Nothing for a
-// log that was copied out of its folder.
+// Reports stages whose end is in the log but whose checkpoint is not in the folder, and the
+// reverse. Skips logs that were copied out of their run folder.
 void check_stage_files(const Run& run, std::vector<std::string>& problems) {
   if (!is_file(run.folder / "schedule.yaml")) return;
   for (const Stage& stage : run.stages) {
@@ -110,7 +110,7 @@ void check_stage_files(const Run& run, std::vector<std::string>& problems) {
   }
 }
 
-// Reads what can be read of the log; says what cannot.
+// Reads a log, skipping damaged lines, and reports what was skipped.
 void read_past_damage(const Path& log, const std::string& name, RunLogs& logs) {
   BadLines bad;
   try {

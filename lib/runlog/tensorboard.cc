@@ -1,4 +1,5 @@
-// Protocol buffers by hand: a handful of fields, in messages Event, Summary and TensorProto.
+// Writes TensorBoard event files, encoding the few protocol buffer fields of Event, Summary and
+// TensorProto by hand.
 #include "runlog/tensorboard.h"
 
 #include <unistd.h>

@@ -1,4 +1,4 @@
-// The numbers of a run for TensorBoard: event files made from the events of run.jsonl.
+// How a run's numbers reach TensorBoard: as event files that are made from the events of run.jsonl.
 #pragma once
 
 #include <cstdint>
@@ -10,19 +10,20 @@
 
 namespace stagedtrain::runlog {
 
-// Writes one event file for each process, beside which those of earlier processes stay. A record is
-//   u64 size, u32 masked crc of these 8 bytes, the bytes, u32 masked crc of the bytes
-// (crc32c, little endian), and its bytes are an Event in protocol buffers' encoding. Every record is
-// one write: a crash loses at most the one being written, which readers ignore.
+// Writes one event file per process; the files of earlier processes stay beside it. A record is
+//   u64 size, u32 masked crc of these 8 bytes, the event, u32 masked crc of the event
+// with crc32c, little endian; the event is an Event in the encoding of protocol buffers. Each
+// record is written with one call, so a crash loses at most the last record, and readers ignore an
+// incomplete one.
 //
-// After a resume a session begins at the step behind it; readers then drop what older files hold
-// from there on, as a `resume` in run.jsonl voids it.
+// A resume writes a session start for the step after the resumed one. Readers then drop what older
+// files hold from that step on, just as `resume` in run.jsonl voids later lines.
 class TensorboardWriter {
  public:
-  // folder: made with the first event.
+  // The folder is created with the first event.
   explicit TensorboardWriter(Path folder) : folder_(std::move(folder)) {}
-  // An event as docs/run-log.md describes it. Kinds that have no numbers for TensorBoard are
-  // ignored. Throws Error(resource) if it cannot be written.
+  // Adds an event as docs/run-log.md describes it. Kinds without numbers for TensorBoard are
+  // ignored. Throws Error(resource) if writing fails.
   void add(const Json& event);
 
  private:
