@@ -63,14 +63,16 @@ void FlatExchange::add_bucket(const Bucket& bucket, const at::Tensor& flat,
   const int size = ranks_.size();
   const Range own = slice_of(bucket, ranks_.rank());
   std::vector<std::vector<Range>> of_ranks;
-  std::size_t rounds = 0;
+  std::size_t rounds = 0, all_nodes = 0;
   for (int rank = 0; rank < size; ++rank) {
     of_ranks.push_back(nodes_of(leaves, rank, size));
     rounds = std::max(rounds, of_ranks.back().size());
+    all_nodes += of_ranks.back().size();
   }
   std::map<std::int64_t, std::pair<Range, at::Tensor>> pieces;
   std::int64_t used = 0;
-  const at::Tensor received = room(received_, (leaves + size) * bucket.slice, flat);
+  const at::Tensor received =
+      room(received_, static_cast<std::int64_t>(all_nodes) * bucket.slice, flat);
   for (std::size_t round = 0; round < rounds; ++round) {  // one round if the leaves divide evenly
     const bool sends = round < nodes.size();
     std::vector<std::int64_t> in_counts, out_counts;

@@ -22,6 +22,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "base/host_name.h"
@@ -42,9 +43,15 @@ constexpr double kLinger = 2, kPart = 10;
 constexpr char kVerdict[] = "verdict", kHeeded[] = "heeded", kParted[] = "parted";
 constexpr const char* kRerun = "what was saved before is kept: run the same command again to go on";
 
+// What the store holds is cut at line ends.
+std::string one_line(std::string text) {
+  std::ranges::replace(text, '\n', ' ');
+  return text;
+}
+
 // Code, message and hint, one on each line.
 std::string verdict_text(ErrorKind kind, const std::string& message, const std::string& hint) {
-  return fmt::format("{}\n{}\n{}", static_cast<int>(kind), message, hint);
+  return fmt::format("{}\n{}\n{}", static_cast<int>(kind), one_line(message), one_line(hint));
 }
 
 std::string beat_key(int rank) { return "beat/" + std::to_string(rank); }
@@ -148,14 +155,15 @@ void Watch::look_at(int rank) {
 }
 
 void Watch::look_at_others() {
+  std::string failure;
   {
     const std::scoped_lock lock(mutex_);
-    if (!failure_.empty() && !first_failure_) first_failure_ = Clock::now();
+    failure = failure_;
+    if (!failure.empty() && !first_failure_) first_failure_ = Clock::now();
   }
   if (place_.rank != 0) return look_at(0);
   for (int rank = 1; rank < place_.size; ++rank) look_at(rank);
   if (!first_failure_ || seconds_since(*first_failure_) < kNobodySilent) return;
-  std::string failure = failure_;
   int failed = 0;
   for (int rank = 1; rank < place_.size && failure.empty(); ++rank) {
     failure = seen_[static_cast<std::size_t>(rank)].failure;
@@ -211,7 +219,7 @@ void Watch::leave(const std::string& verdict) {
 void Watch::failed(const Error& error) {
   {
     const std::scoped_lock lock(mutex_);
-    failure_ = error.what();
+    failure_ = one_line(error.what());
   }
   sleep(lost_after_ + kNobodySilent + kLinger);
   throw error;

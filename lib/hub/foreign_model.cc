@@ -173,7 +173,9 @@ bool begins_with(std::span<const std::byte> bytes, std::string_view text) {
 }
 
 [[noreturn]] void refuse_file(const Path& path, std::span<const std::byte> bytes) {
-  if (begins_with(bytes, "PK\x03\x04") || begins_with(bytes, "\x80\x02"))
+  const bool pickle = bytes.size() > 1 && bytes[0] == std::byte{0x80} && bytes[1] >= std::byte{2} &&
+                      bytes[1] <= std::byte{5};  // its protocol
+  if (pickle || begins_with(bytes, "PK\x03\x04"))
     throw input_error("{}: is a pickle (.pt, .bin), which can run any code and is never opened",
                       path.string())
         .with_hint("convert it where you trust it, then import the folder, with config.json in it:\n"

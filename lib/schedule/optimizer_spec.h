@@ -52,7 +52,8 @@ struct OptimizerSpec {
     v("eps", eps,
       {.doc = "AdamW's term in the denominator", .min = 0, .max = 1, .above_min = true});
     v("weight_decay", weight_decay,
-      {.doc = "decay on matrices only: decoupled, but for sgd, which adds it to the gradient",
+      {.doc = "decay on matrices and embeddings only: decoupled, but for sgd, which adds it to the "
+              "gradient",
        .min = 0,
        .max = 10});
     v("clip", clip, {.doc = "largest global gradient norm; 0: no clipping", .min = 0});
