@@ -65,9 +65,10 @@ class Gpt2Reference final : public ReferenceModel {
   Summed add_norm(const at::Tensor& x, const at::Tensor& branch, const Norm& norm) const {
     if (!mask_.active()) return ops_.add_norm(x, branch, norm.weight, norm.bias, config_.norm_eps);
     const at::Tensor sum = branch.defined() ? x + branch : x;
-    const at::Tensor centered = sum - mask_.mean(sum);
+    const at::Tensor wide = sum.to(master_type(options_.precision));
+    const at::Tensor centered = wide - mask_.mean(wide);
     const at::Tensor deviation = (mask_.mean(centered.square()) + config_.norm_eps).sqrt();
-    const at::Tensor y = centered / deviation * norm.weight + norm.bias;
+    const at::Tensor y = (centered / deviation).to(sum.scalar_type()) * norm.weight + norm.bias;
     return {sum, ReferenceMask::over(y, mask_.residual_C)};
   }
 

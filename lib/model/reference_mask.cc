@@ -33,7 +33,8 @@ ReferenceMask::ReferenceMask(const arch::ModelConfig& config, const ModelMask& m
       visible(mask.visible) {}
 
 at::Tensor ReferenceMask::mean(const at::Tensor& x_BTC) const {
-  return over(x_BTC, residual_C).sum(-1, true) / residual_C.sum().to(x_BTC.scalar_type());
+  const at::Tensor weights = residual_C.to(x_BTC.scalar_type());
+  return (x_BTC * weights).sum(-1, true) / weights.sum();
 }
 
 }  // namespace stagedtrain::model

@@ -163,4 +163,26 @@ TEST_CASE("row losses are means over each row, and their mean is the loss") {
   }
 }
 
+TEST_CASE("a mask that shows everything is no mask, in bfloat16 too") {
+  for (const arch::ModelConfig& config : reference_models()) {
+    CAPTURE(describe(config));
+    arch::ModelConfig old = config;
+    old.ffn = config.ffn / 2;
+    const auto loss_of = [&](Precision precision, bool masked) {
+      const auto model = reference(config, {.precision = precision});
+      model::ParamBuffer& params = model->params();
+      const std::int64_t token = params.table().index("embed.token");
+      // A large mean beside a small deviation: rounded statistics would show.
+      params.view(params.weights(), static_cast<std::size_t>(token)).add_(20);
+      model->weights_changed();
+      if (masked) model->set_mask({.old = old, .visible = 1});
+      return model->row_losses(tiny_batch()).mean().item<double>();
+    };
+    const double exact = loss_of(Precision::fp64, false);
+    CHECK(loss_of(Precision::fp64, true) == Approx(exact).epsilon(1e-12));
+    const double rounded = std::abs(loss_of(Precision::bf16, false) - exact);
+    CHECK(std::abs(loss_of(Precision::bf16, true) - exact) <= 2 * rounded + 0.01);
+  }
+}
+
 }  // namespace stagedtrain::test
