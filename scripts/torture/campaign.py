@@ -113,7 +113,7 @@ def files(count, tries):
          lambda f: (SANITIZED, "grow", f, f.with_name("out.h5"), "--operator", "depth", "--layers", "4")),
         (WORK / "data/train.bin", "train.bin", lambda f: (SANITIZED, "show", f)),
         (run_folder / "run.jsonl", "run.jsonl",
-         lambda f: (SANITIZED, "report", f.parent, "--out", f.parent / "page.html")),
+         lambda f: (SANITIZED, "report", f.parent, "--json")),
         (run_folder / "run.jsonl", "run.jsonl", lambda f: (SANITIZED, "plan", "--fit", f)),
     ]
     inputs = [(n, *random.choice(kinds)) for n in range(tries)]
