@@ -1,4 +1,5 @@
-// `stagedtrain plan --optimize`, `--rule` and `--slurm`: choosing stages, and writing jobs.
+// `stagedtrain plan --optimize`, `--rule`, `--preset` and `--slurm`: choosing stages, and writing
+// jobs.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -13,7 +14,7 @@ namespace stagedtrain::cmd {
 // As typed; words are read by the functions below.
 struct ChoiceArguments {
   bool optimize = false;
-  std::string rule;
+  std::string rule, preset;
   std::string law = "chinchilla", transfer = "loss-state", mixing;
   std::string tokens, loss, cost, unit = "flops";
   std::string most_tokens, most_time, shortest_stage;
