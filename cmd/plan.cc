@@ -12,6 +12,7 @@
 #include "cmd/plan_probe.h"
 #include "plan/answer.h"
 #include "plan/caches.h"
+#include "plan/presets.h"
 #include "plan/resolve_files.h"
 #include "report/plan_page.h"
 
@@ -51,6 +52,10 @@ a cost comes to (--cost). schedule.machine.memory and the limits below are kept,
 --rule keeps the run's tokens and the schedule's stages, and sets their lengths: paper-depth,
 paper-width (grow at a slope), g-stack, prop-1, prop-2, equal, one-jump. With --stages, or for a
 schedule of one stage, the sizes are the rule's own. Outside its range a rule is refused.
+
+--preset keeps the run's tokens and final model, and writes its stages: one block of layers first,
+and one block more in each stage, --stages in all (4). midas copies the middle block and takes prop-1
+for the lengths, gradual copies the last one and takes equal; --rule sets others.
 
 --fit takes run folders (or run.jsonl) and CSV files instead of a schedule, and fits the laws that
 tell how losses fall. A curve, or each stage of a run, becomes loss = E + B (x + x0)^-b, x in steps
@@ -100,6 +105,7 @@ Examples:
   stagedtrain plan --probe 200 schedules/demo.yaml --out probes/demo
   stagedtrain plan --from runs/first --print-schedule > rest.yaml
   stagedtrain plan schedules/gpt2-124m.yaml --rule prop-1 --stages 4
+  stagedtrain plan schedules/gpt2-124m.yaml --preset midas --print-schedule > midas.yaml
   stagedtrain plan schedules/gpt2-124m.yaml --set machine.flops=312T --slurm jobs --slice 4h
   stagedtrain plan --fit runs/first --out laws.json
   stagedtrain plan --fit finished.csv --drop-highest 5)";
@@ -179,8 +185,13 @@ std::string from_schedule(const PlanArguments& a) {
   if (a.choice.optimize) return optimized(a, schedule);
   const plan::RunPlan plan = plan::resolve_files(schedule, a.measure.file);
   if (a.measure.measure) return measure_result(a.measure, plan, a.json);
-  if (a.choice.rule.empty()) return full_plan(a, plan, std::nullopt);
-  const plan::RulePlan rule = plan::plan_by_rule(plan.schedule, rule_options(a.choice), plan.facts);
+  if (a.choice.rule.empty() && a.choice.preset.empty()) return full_plan(a, plan, std::nullopt);
+  const plan::RuleOptions options = rule_options(a.choice);
+  const plan::RulePlan rule =
+      a.choice.preset.empty()
+          ? plan::plan_by_rule(plan.schedule, options, plan.facts)
+          : plan::plan_by_preset(plan.schedule, plan::find_preset(a.choice.preset), options,
+                                 plan.facts);
   return full_plan(a, plan::resolve_files(rule.schedule), rule);
 }
 
@@ -228,7 +239,11 @@ void add_probe(CLI::App& command, PlanArguments& arguments) {
                       "when they have ended, rank them by their loss after K steps and plan")
           ->check(CLI::Range(1, 1000000))
           ->type_name("K");
+<<<<<<< HEAD
   for (const char* other : {"--optimize", "--rule", "--slurm", "--measure", "--processes"})
+=======
+  for (const char* other : {"--optimize", "--rule", "--preset", "--slurm", "--measure"})
+>>>>>>> growth
     probe->excludes(command.get_option(other));
   command
       .add_option("--ways", arguments.ways,
@@ -241,8 +256,13 @@ void add_probe(CLI::App& command, PlanArguments& arguments) {
           .add_option("--from", arguments.from,
                       "plan the rest of a run that is under way: when to grow, how long to go on")
           ->type_name("RUN");
+<<<<<<< HEAD
   for (const char* other : {"schedule", "--optimize", "--rule", "--slurm", "--measure", "--probe",
                             "--processes", "--details"})
+=======
+  for (const char* other : {"schedule", "--optimize", "--rule", "--preset", "--slurm", "--measure",
+                            "--probe", "--details"})
+>>>>>>> growth
     from->excludes(command.get_option(other));
 }
 
@@ -276,14 +296,20 @@ void add_plan(CLI::App& app) {
       ->type_name("FILE.html");
   add_choice_options(*command, arguments->choice);
   CLI::Option* measure = add_measure_options(*command, arguments->measure);
-  for (const char* other : {"--print-schedule", "--optimize", "--rule", "--slurm", "--details"})
+  for (const char* other :
+       {"--print-schedule", "--optimize", "--rule", "--preset", "--slurm", "--details"})
     measure->excludes(command->get_option(other));
   add_processes(*command, *arguments);
   add_probe(*command, *arguments);
   CLI::Option* fit = add_fit_options(*command, arguments->fit);
+<<<<<<< HEAD
   for (const char* other :
        {"schedule", "--set", "--print-schedule", "--optimize", "--rule", "--slurm", "--measure",
         "--from", "--probe", "--processes", "--details"})
+=======
+  for (const char* other : {"schedule", "--set", "--print-schedule", "--optimize", "--rule",
+                            "--preset", "--slurm", "--measure", "--from", "--probe", "--details"})
+>>>>>>> growth
     fit->excludes(command->get_option(other));
   command->footer(kFooter);
   command->callback([arguments] { print(result_of(*arguments)); });

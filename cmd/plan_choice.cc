@@ -75,6 +75,11 @@ CLI::Option* add_choice_options(CLI::App& command, ChoiceArguments& a) {
       ->type_name("NAME")
       ->excludes(optimize);
   command
+      .add_option("--preset", a.preset,
+                  "stages by a recipe of the literature: midas, or gradual (stacking)")
+      ->type_name("NAME")
+      ->excludes(optimize);
+  command
       .add_option("--law", a.law,
                   "how losses fall: chinchilla, hoffmann, kaplan or a file of --fit (chinchilla)")
       ->type_name("LAW");
@@ -82,7 +87,9 @@ CLI::Option* add_choice_options(CLI::App& command, ChoiceArguments& a) {
       ->type_name("WHAT");
   command.add_option("--mixing", a.mixing, "tokens that a growth takes to mix")
       ->type_name("TOKENS");
-  command.add_option("--stages", a.stages, "--optimize: at most so many (2); --rule: so many")
+  command
+      .add_option("--stages", a.stages,
+                  "--optimize: at most so many (2); --rule, --preset: so many")
       ->check(CLI::Range(1, 64))
       ->type_name("N");
   add_optimize_options(command, optimize, a);

@@ -1,4 +1,9 @@
+<<<<<<< HEAD
 // How the options --optimize, --rule and --slurm of `stagedtrain plan` are read.
+=======
+// `stagedtrain plan --optimize`, `--rule`, `--preset` and `--slurm`: choosing stages, and writing
+// jobs.
+>>>>>>> growth
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -13,7 +18,7 @@ namespace stagedtrain::cmd {
 // Options as typed; the functions below parse them.
 struct ChoiceArguments {
   bool optimize = false;
-  std::string rule;
+  std::string rule, preset;
   std::string law = "chinchilla", transfer = "loss-state", mixing;
   std::string tokens, loss, cost, unit = "flops";
   std::string most_tokens, most_time, shortest_stage;

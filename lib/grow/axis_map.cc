@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/rng.h"
 
 namespace stagedtrain::grow {
 namespace {
@@ -67,11 +68,27 @@ AxisMap map_units(const std::vector<std::int64_t>& sources, std::int64_t old_uni
   return map;
 }
 
-AxisMap repeated(std::int64_t from, std::int64_t to, std::int64_t unit) {
-  std::vector<std::int64_t> sources;
-  for (std::int64_t i = 0; i < to / unit; ++i) sources.push_back(i % (from / unit));
-  return map_units(sources, from / unit, unit);
+std::int64_t in_turn(std::int64_t unit, std::int64_t old_units, const std::string&) {
+  return unit % old_units;
 }
+
+UnitChoice at_random(std::int64_t seed) {
+  return [seed](std::int64_t unit, std::int64_t old_units, const std::string& what) {
+    if (unit < old_units) return unit;
+    const CounterRng rng(hash_name(fmt::format("copies of {} {}", what, seed)), 0);
+    return static_cast<std::int64_t>(
+        rng.below(static_cast<std::uint64_t>(unit), static_cast<std::uint64_t>(old_units)));
+  };
+}
+
+AxisMap chosen(std::int64_t from, std::int64_t to, const UnitChoice& choose,
+               const std::string& what) {
+  std::vector<std::int64_t> sources;
+  for (std::int64_t i = 0; i < to; ++i) sources.push_back(choose(i, from, what));
+  return map_units(sources, from);
+}
+
+AxisMap repeated(std::int64_t from, std::int64_t to) { return chosen(from, to, in_turn, ""); }
 
 AxisMap merged(std::int64_t from, std::int64_t to) {
   AxisMap map;

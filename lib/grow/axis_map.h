@@ -25,6 +25,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <string>
 #include <vector>
 
 namespace stagedtrain::grow {
@@ -61,8 +63,20 @@ AxisMap unchanged(std::int64_t size);
 // `unit` indices. Every old unit must have a copy. Readers are split evenly among copies.
 AxisMap map_units(const std::vector<std::int64_t>& sources, std::int64_t old_units,
                   std::int64_t unit = 1);
-// Copies old units in turn: whole copies as long as they fit, then the first units once more.
-AxisMap repeated(std::int64_t from, std::int64_t to, std::int64_t unit = 1);
+// Returns which old unit, of old_units, a new one copies. `what` names the units, for random
+// choices. The first old_units are themselves.
+using UnitChoice =
+    std::function<std::int64_t(std::int64_t unit, std::int64_t old_units, const std::string& what)>;
+// unit mod old_units.
+std::int64_t in_turn(std::int64_t unit, std::int64_t old_units, const std::string& what);
+// Each old unit with the same probability (Net2Net, arXiv 1511.05641), a function of the arguments
+// and the seed.
+UnitChoice at_random(std::int64_t seed);
+// Returns the map in which each new index is the old one that `choose` says.
+AxisMap chosen(std::int64_t from, std::int64_t to, const UnitChoice& choose,
+               const std::string& what);
+// Copies old indices in turn: whole copies as long as they fit, then the first ones once more.
+AxisMap repeated(std::int64_t from, std::int64_t to);
 // Makes at most `tiles` whole copies, followed by a rest.
 AxisMap padded(std::int64_t from, std::int64_t to, std::int64_t tiles, Rest rest,
                bool rest_is_read);

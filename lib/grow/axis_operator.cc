@@ -13,7 +13,14 @@ void check_blocks(const AxisGrowth& growth, const arch::ParamTable& targets) {
   for (const arch::ParamSpec& target : targets) {
     std::size_t blocks = 1;
     for (const arch::AxisSize& axis : target.axes) blocks *= growth.of(axis.axis).pieces.size();
+<<<<<<< HEAD
     check_block_count(target.name, blocks);
+=======
+    if (blocks > kMostBlocks)
+      throw usage_error("{} would have {} blocks, expected at most {}", target.name, blocks,
+                        kMostBlocks)
+          .with_hint("grow by a smaller factor, or with copies in turn");
+>>>>>>> growth
   }
 }
 
@@ -28,14 +35,28 @@ void check_identity(const arch::ParamTable& sources) {
         .with_hint("use zero_output");
 }
 
-// What the tensor would be as a copy of the layer above its own, for new layers that are means.
+// What the tensor would be as a copy of the layer above its own, for new layers between the two.
 std::vector<Block> values_above(const WholeGrowth& growth, const GrowthContext& context,
                                 const arch::ParamSpec& target, LayerSource layer) {
-  if (!layer.is_new || growth.new_layers.kind != NewLayers::mean ||
-      ++layer.layer >= context.from.layers)
-    return {};
+  const bool between =
+      growth.new_layers.kind == NewLayers::mean || growth.new_layers.kind == NewLayers::slerp;
+  if (!layer.is_new || !between || ++layer.layer >= context.from.layers) return {};
   const auto source = static_cast<std::size_t>(context.sources.index(source_name(target, layer)));
   return tensor_by_axes(growth.axes, target, context.sources, source, context.from.tied).value;
+}
+
+// Lets the copies of rows come from the same tensor of the layer above, weights and moments alike.
+// The highest layer has none above and copies its own; norms do too.
+void take_from_above(TensorRecipe& made, const arch::ParamSpec& target, LayerSource layer,
+                     const GrowthContext& context) {
+  using arch::Role;
+  const bool takes =
+      target.role == Role::matrix || target.role == Role::residual_out || target.role == Role::bias;
+  if (!takes || target.layer < 0 || ++layer.layer >= context.from.layers) return;
+  const auto above = static_cast<std::size_t>(context.sources.index(source_name(target, layer)));
+  for (std::vector<Block>* blocks : {&made.value, &made.gradient})
+    for (Block& block : *blocks)
+      if (block.kind == Block::Kind::copy && block.tile[0] > 0) block.source = above;
 }
 
 }  // namespace
@@ -74,6 +95,7 @@ GrowthStep step_by_axes(const WholeGrowth& growth, const GrowthContext& context,
     TensorRecipe made = tensor_by_axes(axes, target, context.sources,
                                        static_cast<std::size_t>(source), context.from.tied);
     made.is_new = layer.is_new;
+    if (growth.next_layer) take_from_above(made, target, layer, context);
     step.tensors.push_back(std::move(made));
   }
   apply_rule(rule, step);

@@ -19,6 +19,8 @@ struct WholeGrowth {
   LayerMap layers;
   LayerStart new_layers;
   bool exact = true;  // whether the maps of the axes keep the loss
+  // New rows of matrices and biases are copies of the layer above's (Copies::next_layer).
+  bool next_layer = false;
   // False if something other than noise, a rest or unbalanced mixing breaks the gradient's law.
   bool equivariant = true;
 };

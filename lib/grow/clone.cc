@@ -12,6 +12,7 @@ namespace {
 struct CloneOptions {
   Widening widening;
   Tree mixing;
+  Copies copies = Copies::in_turn;
   Symmetry symmetry;
   StateRule state{Moments::reset_new};  // the best measured: docs/log.md
   template <class V>
@@ -22,7 +23,8 @@ struct CloneOptions {
            "factor x factor coefficients of the blocks of matrices whose two axes grow, each row "
            "with sum 1, as [[0.7, 0.3], [0.3, 0.7]]; not given: all 1 / factor",
        .shape = "list of list of number"});
-    v("symmetry", symmetry, {.doc = "the break between the copies"});
+    v("copies", copies, {.doc = kCopiesDoc});
+    v("symmetry", symmetry, {.doc = "the break between the copies, and the seed of random ones"});
     state.fields(v);
   }
 };
@@ -53,7 +55,12 @@ Mixing read_mixing(const Tree& tree, std::int64_t factor) {
 class Clone final : public GrowthOperator {
  public:
   explicit Clone(const CloneOptions& options)
-      : options_(options), mixing_(read_mixing(options.mixing, options.widening.factor)) {}
+      : options_(options), mixing_(read_mixing(options.mixing, options.widening.factor)) {
+    if (options.copies == Copies::random && mixing_.kind == Mixing::Kind::matrix)
+      throw usage_error(
+          "clone takes mixing only with whole copies, found copies: random, expected in_turn or "
+          "next_layer");
+  }
 
   arch::ModelConfig grown(const arch::ModelConfig& from) const override {
     return options_.widening.grown(from);
@@ -61,9 +68,10 @@ class Clone final : public GrowthOperator {
   Tree options() const override { return write_fields(options_); }
 
   GrowthStep step(const GrowthContext& context) const override {
-    AxisGrowth growth = copied_axes(context, options_.symmetry);
-    growth.mixing = mixing_;
-    return step_by_axes(growth_of_axes(std::move(growth), context), context, options_.state);
+    AxisGrowth axes = copied_axes(context, options_.symmetry, options_.copies);
+    axes.mixing = mixing_;
+    return step_by_axes(growth_by_copies(std::move(axes), context, options_.copies), context,
+                        options_.state);
   }
 
  private:

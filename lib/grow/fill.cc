@@ -85,6 +85,8 @@ class BlockFiller {
         return mean_rows(block, read(block));
       case Block::Kind::mean_columns:
         return mean_columns(block, read(block));
+      case Block::Kind::slerp:
+        return bend_halfway(block, read(block));
       case Block::Kind::noise:
         return random(block, block.scale * noise_size(block), true,
                       [](const CounterRng& rng, std::uint64_t i) { return rng.quick_normal(i); });
@@ -146,6 +148,43 @@ class BlockFiller {
       for (std::int64_t c = 0; c < block.extent[1]; ++c)
         out[c] = static_cast<T>(f(r, c)) + (block.add ? out[c] : T{0});
     });
+  }
+
+  // With a there and b read, spherical interpolation halfway gives sin(t/2) / sin(t) (a + b) =
+  // (a + b) / sqrt(2 + 2 cos(t)), t the angle between them. If both are equally long, so is the
+  // result, where their mean would be shorter. Opposite directions and zeros have no such arc.
+  void bend_halfway(const Block& block, const Matrix<const T>& source) const {
+    const double cosine = cosine_with(block, source);
+    const T factor = static_cast<T>(cosine > -0.9995 ? 1 / std::sqrt(2 + 2 * cosine) : 0.5);
+    each_row(block, [&](std::int64_t r) {
+      const T* in = source.at(block.from[0] + r, block.from[1]);
+      T* out = target_.at(block.to[0] + r, block.to[1]);
+      for (std::int64_t c = 0; c < block.extent[1]; ++c) out[c] = factor * (out[c] + in[c]);
+    });
+  }
+
+  // Returns the cosine of the angle between what is there and what the block reads, or -1 if one of
+  // them is zero. Sums are formed row by row, for any number of threads.
+  double cosine_with(const Block& block, const Matrix<const T>& source) const {
+    std::vector<std::array<double, 3>> rows(static_cast<std::size_t>(block.extent[0]));
+    each_row(block, [&](std::int64_t r) {
+      const T* in = source.at(block.from[0] + r, block.from[1]);
+      const T* out = target_.at(block.to[0] + r, block.to[1]);
+      for (std::int64_t c = 0; c < block.extent[1]; ++c) {
+        const auto a = static_cast<double>(out[c]), b = static_cast<double>(in[c]);
+        auto& [aa, ab, bb] = rows[static_cast<std::size_t>(r)];
+        aa += a * a;
+        ab += a * b;
+        bb += b * b;
+      }
+    });
+    double aa = 0, ab = 0, bb = 0;
+    for (const auto& row : rows) {
+      aa += row[0];
+      ab += row[1];
+      bb += row[2];
+    }
+    return aa == 0 || bb == 0 ? -1 : ab / std::sqrt(aa * bb);
   }
 
   void mean_rows(const Block& block, const Matrix<const T>& source) const {

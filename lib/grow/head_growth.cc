@@ -49,7 +49,9 @@ void check(const arch::ModelConfig& from, const arch::ModelConfig& to) {
                                before * to.kv_heads, to.kv_heads, from.kv_heads, from.heads));
 }
 
-HeadSources sources_of(const arch::ModelConfig& from, const arch::ModelConfig& to, bool copied) {
+// All copies of a group have the same queries, so that a key's gradient is shared out evenly.
+HeadSources sources_of(const arch::ModelConfig& from, const arch::ModelConfig& to, bool copied,
+                       const UnitChoice& choose) {
   HeadSources sources;
   const std::int64_t before = from.heads / from.kv_heads, after = to.heads / to.kv_heads;
   if (splits_groups(from, to)) {
@@ -60,10 +62,13 @@ HeadSources sources_of(const arch::ModelConfig& from, const arch::ModelConfig& t
   }
   for (std::int64_t g = 0; g < to.kv_heads; ++g) {
     const bool is_new = g >= from.kv_heads;
-    sources.group.push_back(is_new && !copied ? -1 : g % from.kv_heads);
+    const std::int64_t group = choose(g, from.kv_heads, "groups");
+    sources.group.push_back(is_new && !copied ? -1 : group);
     for (std::int64_t i = 0; i < after; ++i)
       sources.query.push_back(
-          (is_new || i >= before) && !copied ? -1 : g % from.kv_heads * before + i % before);
+          (is_new || i >= before) && !copied
+              ? -1
+              : group * before + choose(i, before, fmt::format("queries of group {}", group)));
   }
   return sources;
 }
@@ -85,9 +90,9 @@ bool splits_groups(const arch::ModelConfig& from, const arch::ModelConfig& to) {
 }
 
 void grow_heads(AxisGrowth& growth, const arch::ModelConfig& from, const arch::ModelConfig& to,
-                bool copied, bool turned) {
+                bool copied, bool turned, const UnitChoice& choose) {
   check(from, to);
-  const HeadSources sources = sources_of(from, to, copied);
+  const HeadSources sources = sources_of(from, to, copied, choose);
   const std::int64_t stride = stride_of(from, to, turned);
   const AxisMap queries = map_units(sources.query, from.heads),
                 groups = map_units(sources.group, from.kv_heads);

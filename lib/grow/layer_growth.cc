@@ -54,6 +54,14 @@ void add_half(std::vector<Block>& value, const std::vector<Block>& above) {
   }
 }
 
+// Returns the midpoint of the arc from the layer to the one above.
+void bend_halfway(std::vector<Block>& value, const std::vector<Block>& above) {
+  for (Block block : above) {
+    block.kind = Block::Kind::slerp;
+    value.push_back(block);
+  }
+}
+
 void check_block(std::int64_t from, std::int64_t to, std::int64_t block, bool whole) {
   if (block > from)
     throw usage_error("block: found {}, expected at most the source's {} layers", block, from);
@@ -77,6 +85,19 @@ LayerMap repeated_middle(std::int64_t from, std::int64_t to, std::int64_t block)
   return layers;
 }
 
+// Two copies of the model, of which the first lacks its last layers and the second its first.
+LayerMap overlapping(std::int64_t from, std::int64_t to) {
+  if (to > from && (to % 2 != 0 || to > 2 * from))
+    throw usage_error(
+        "order: overlap from {} to {} layers: expected an even number, at most {}: two copies of "
+        "the model, each without as many layers",
+        from, to, 2 * from);
+  std::vector<std::int64_t> list;
+  const std::int64_t half = (to + 1) / 2;
+  for (std::int64_t t = 0; t < to; ++t) list.push_back(t < half ? t : from - to + t);
+  return listed_layers(from, list);
+}
+
 }  // namespace
 
 LayerMap ordered_layers(std::int64_t from, std::int64_t to, LayerOrder order, std::int64_t block) {
@@ -84,6 +105,7 @@ LayerMap ordered_layers(std::int64_t from, std::int64_t to, LayerOrder order, st
   if (block == 0) block = middle ? std::max<std::int64_t>(1, to - from) : 1;
   check_block(from, to, block, middle);
   if (middle) return repeated_middle(from, to, block);
+  if (order == LayerOrder::overlap) return overlapping(from, to);
   LayerMap layers;
   for (std::int64_t t = 0; t < to; ++t) {
     if (order == LayerOrder::append) {
@@ -130,6 +152,8 @@ void begin_layer(TensorRecipe& made, const arch::ParamSpec& target, const LayerS
     made.value.clear();
   } else if (start.kind == NewLayers::mean && !above.empty()) {
     add_half(made.value, above);
+  } else if (start.kind == NewLayers::slerp && !above.empty()) {
+    bend_halfway(made.value, above);
   } else if (start.kind == NewLayers::copied && is_output(target)) {
     for (Block& block : made.value) block.scale *= start.scale;
   }

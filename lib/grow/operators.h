@@ -25,6 +25,8 @@ std::unique_ptr<GrowthOperator> make_llama_pro(const Tree& options);
 std::vector<FieldRow> document_llama_pro();
 std::unique_ptr<GrowthOperator> make_upcycle(const Tree& options);
 std::vector<FieldRow> document_upcycle();
+std::unique_ptr<GrowthOperator> make_experts(const Tree& options);
+std::vector<FieldRow> document_experts();
 std::unique_ptr<GrowthOperator> make_merge(const Tree& options);
 std::vector<FieldRow> document_merge();
 std::unique_ptr<GrowthOperator> make_coalesce(const Tree& options);

@@ -22,12 +22,15 @@ bool overlap(const Block& a, const Block& b) {
   return true;
 }
 
-bool adds(const Block& block) { return block.add || block.kind == Block::Kind::noise; }
+bool adds(const Block& block) {
+  return block.add || block.kind == Block::Kind::noise || block.kind == Block::Kind::slerp;
+}
 
 // Returns the extent of what the block reads from its source.
 Corner read_extent(const Block& block) {
   switch (block.kind) {
     case Block::Kind::copy:
+    case Block::Kind::slerp:
       return block.extent;
     case Block::Kind::mean_rows:
       return {block.span, block.extent[1]};
@@ -80,7 +83,8 @@ void check_step(const GrowthStep& step) {
       check_overlaps(*blocks, targets[i]);
     }
     for (const Block& block : step.tensors[i].gradient)
-      ST_CHECK(reads_source(block), "{}: a gradient that is made of no source", targets[i].name);
+      ST_CHECK(reads_source(block) && block.kind != Block::Kind::slerp,
+               "{}: a gradient that is not made of copies and means", targets[i].name);
   }
 }
 
@@ -100,7 +104,7 @@ std::string listed(const GrowthRecipe& recipe, std::string GrowthStep::*words) {
 
 bool reads_source(const Block& block) {
   return block.kind == Block::Kind::copy || block.kind == Block::Kind::mean_rows ||
-         block.kind == Block::Kind::mean_columns;
+         block.kind == Block::Kind::mean_columns || block.kind == Block::Kind::slerp;
 }
 
 Corner corner_of(const arch::ParamSpec& spec) {

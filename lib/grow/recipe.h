@@ -38,14 +38,16 @@ using Corner = std::array<std::int64_t, 2>;
 //   mean_rows     scale * the mean of `span` rows of the source, beginning at row from[0] and at
 //                 column from[1]; the same in every row of the block
 //   mean_columns  the same over columns
+//   slerp         the midpoint of the arc between what is there and the source's entries at `from`,
+//                 (a + b) / sqrt(2 + 2 cos(a, b)); their mean where there is no such arc
 //   noise         scale * the root mean square of the source tensor * numbers of mean 0 and
 //                 variance 1 (CounterRng::quick_normal)
 //   normal        scale * standard normal numbers
 //   constant      scale
 // Random numbers are a function of stream and index = row * noise_columns + column, counted from
-// `from`. Noise is always added to what is there; other kinds are added if `add` is set.
+// `from`. Noise and slerp change what is there; other kinds are added to it if `add` is set.
 struct Block {
-  enum class Kind { copy, mean_rows, mean_columns, noise, normal, constant };
+  enum class Kind { copy, mean_rows, mean_columns, noise, normal, constant, slerp };
   Kind kind = Kind::copy;
   std::size_t state = 0;   // 0: the state that grows; i: the i-th of GrowthStep::others
   std::size_t source = 0;  // index in the smaller model's table

@@ -62,8 +62,8 @@ void print_step(const GrowthStep& step, const Print& print) {
 }  // namespace
 
 const char* kind_name(Block::Kind kind) {
-  constexpr const char* kNames[] = {"copy",  "mean_rows", "mean_columns",
-                                    "noise", "normal",    "constant"};
+  constexpr const char* kNames[] = {"copy",   "mean_rows", "mean_columns", "noise",
+                                    "normal", "constant",  "slerp"};
   return kNames[static_cast<int>(kind)];
 }
 

@@ -44,7 +44,7 @@ std::string blocks_text(const std::vector<Block>& blocks, const arch::ParamSpec&
       others.insert(block.kind == Block::Kind::noise && block.scale == 1 ? "random"
                                                                          : kind_name(block.kind));
     }
-    if (block.kind != Block::Kind::noise && !block.add)
+    if (block.kind != Block::Kind::noise && block.kind != Block::Kind::slerp && !block.add)
       covered += block.extent[0] * block.extent[1];
   }
   if (blocks.empty()) return "zero";

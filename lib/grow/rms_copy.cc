@@ -14,6 +14,7 @@ namespace {
 
 struct RmsCopyOptions {
   std::optional<std::int64_t> width, heads, ffn;
+  Copies copies = Copies::in_turn;
   Symmetry symmetry{0, 7};
   StateRule state{Moments::reset_new, Dynamics::plain, 100};
   template <class V>
@@ -22,7 +23,9 @@ struct RmsCopyOptions {
     v("width", width, {.doc = "size of the residual stream after the growth", .max = most});
     v("heads", heads, {.doc = "query heads after it", .max = most});
     v("ffn", ffn, {.doc = "hidden units of the feed-forward after it", .max = most});
-    v("symmetry", symmetry, {.doc = "a further break between the copies"});
+    v("copies", copies, {.doc = kCopiesDoc});
+    v("symmetry", symmetry,
+      {.doc = "a further break between the copies, and the seed of random ones"});
     state.fields(v);
   }
 };
@@ -41,10 +44,9 @@ class RmsCopy final : public GrowthOperator {
   Tree options() const override { return write_fields(options_); }
 
   GrowthStep step(const GrowthContext& context) const override {
-    const arch::ModelConfig &from = context.from, &to = context.to;
-    WholeGrowth growth = growth_of_axes(copied_axes(context, options_.symmetry), context);
-    growth.exact = to.width % from.width == 0;
-    return step_by_axes(growth, context, options_.state);
+    AxisGrowth axes = copied_axes(context, options_.symmetry, options_.copies);
+    return step_by_axes(growth_by_copies(std::move(axes), context, options_.copies), context,
+                        options_.state);
   }
 
  private:

@@ -1,17 +1,18 @@
 // Builds the maps of a growth by copies, for width, clone, rms_copy, merge and decoalesce.
 //
-// New index i of the residual stream and of the hidden units is old index i mod old size. Heads are
-// copied whole, together with the group of keys and values that they read (head_growth.h). If an
-// index has c copies, each is read with 1/c of the weight, so S D = I for any sizes. How a matrix
-// between two axes with copies is spread over its blocks is decided elsewhere: any choice whose
-// rows of blocks sum to W keeps the loss (Mixing: diagonal in Staged Training, uniform in
-// HyperCloning).
+// New index i of the residual stream and of the hidden units is old index i mod old size, or a
+// random one (Copies). Heads are copied whole, together with the group of keys and values that they
+// read (head_growth.h). If an index has c copies, each is read with 1/c of the weight, so S D = I
+// for any sizes. How a matrix between two axes with copies is spread over its blocks is decided
+// elsewhere: any choice whose rows of blocks sum to W keeps the loss (Mixing: diagonal in Staged
+// Training, uniform in HyperCloning).
 //
 // Invariant: tile t of an axis holds the t-th copies of old indices, in their order, and tile 0 is
 // the old place. The break of the symmetry and `moments: reset_new` rely on it.
 #include "grow/widening.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "grow/head_growth.h"
 
@@ -29,14 +30,23 @@ arch::ModelConfig Widening::grown(const arch::ModelConfig& from) const {
   return arch::resolved(to);
 }
 
-AxisGrowth copied_axes(const GrowthContext& context, const Symmetry& symmetry) {
+AxisGrowth copied_axes(const GrowthContext& context, const Symmetry& symmetry, Copies copies) {
   const arch::ModelConfig &from = context.from, &to = context.to;
+  const UnitChoice choose = copies == Copies::random ? at_random(symmetry.seed) : in_turn;
   AxisGrowth growth = unchanged_axes(from);
-  growth.of(arch::Axis::residual) = repeated(from.width, to.width);
-  growth.of(arch::Axis::ffn) = repeated(from.ffn, to.ffn);
-  grow_heads(growth, from, to, true, false);
+  growth.of(arch::Axis::residual) = chosen(from.width, to.width, choose, "residual");
+  growth.of(arch::Axis::ffn) = chosen(from.ffn, to.ffn, choose, "ffn");
+  grow_heads(growth, from, to, true, false, choose);
   growth.noise = symmetry.noise;
   growth.seed = symmetry.seed;
+  return growth;
+}
+
+WholeGrowth growth_by_copies(AxisGrowth axes, const GrowthContext& context, Copies copies) {
+  WholeGrowth growth = growth_of_axes(std::move(axes), context);
+  growth.next_layer = copies == Copies::next_layer && context.from.layers > 1;
+  growth.exact = growth.axes.of(arch::Axis::residual).even() && !growth.next_layer;
+  growth.equivariant = !growth.next_layer;
   return growth;
 }
 

@@ -7,6 +7,15 @@
 
 namespace stagedtrain::grow {
 
+// What new units copy. in_turn: old units, one after the other; random: old units, each with the
+// same probability (Net2Net, arXiv 1511.05641); next_layer: as in_turn, but the rows of matrices
+// and biases come from the layer above (AKI of bert2BERT, arXiv 2110.07143).
+enum class Copies { in_turn, random, next_layer };
+inline constexpr const char* kCopiesDoc =
+    "what new units copy. in_turn: old ones, one after the other; random: old ones, each with the "
+    "same probability (Net2Net), the loss is kept if the residual stream stays as wide as it is; "
+    "next_layer: rows of the layer above (AKI), the loss changes";
+
 struct Widening {
   std::int64_t factor = 2;
   std::vector<GrowingAxis> axes;  // empty: all
@@ -22,8 +31,19 @@ struct Widening {
   arch::ModelConfig grown(const arch::ModelConfig& from) const;
 };
 
-// Returns maps that copy old indices of residual stream, heads and ffn in turn and split readers
-// among the copies, with the seeded break of the symmetry.
-AxisGrowth copied_axes(const GrowthContext& context, const Symmetry& symmetry);
+// Returns maps that copy old indices of residual stream, heads and ffn and split readers among the
+// copies, with the seeded break of the symmetry.
+AxisGrowth copied_axes(const GrowthContext& context, const Symmetry& symmetry,
+                       Copies copies = Copies::in_turn);
+// Returns the growth by such maps. It keeps the loss if all indices of the residual stream have as
+// many copies, and none comes from the layer above.
+WholeGrowth growth_by_copies(AxisGrowth axes, const GrowthContext& context, Copies copies);
 
 }  // namespace stagedtrain::grow
+
+namespace stagedtrain {
+template <>
+struct EnumNames<grow::Copies> {
+  static constexpr std::array names{"in_turn", "random", "next_layer"};
+};
+}  // namespace stagedtrain

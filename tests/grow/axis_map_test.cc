@@ -48,6 +48,7 @@ TEST_CASE("readers of any map undo its writers") {
       CHECK(off_identity(grow::repeated(from, to)) <= 1e-15);
       CHECK(off_identity(grow::padded(from, to, 100, grow::Rest::zero, true)) <= 1e-15);
       CHECK(off_identity(grow::padded(from, to, 1, grow::Rest::mean, false)) <= 1e-15);
+      CHECK(off_identity(grow::chosen(from, to, grow::at_random(3), "ffn")) <= 1e-15);
       CHECK(grow::repeated(from, to).even() == (to % from == 0));
     }
   CHECK(off_identity(grow::map_units({0, 1, 1, -1, 0}, 2, 3)) <= 1e-15);

@@ -1,4 +1,6 @@
 // Depth growth: layer maps, silent new layers, moments.
+#include <cmath>
+
 #include "grow/grow_support.h"
 #include "support/errors.h"
 #include "support/text_file.h"
@@ -49,7 +51,12 @@ TEST_CASE("layers are mapped by alternate and append, to any larger number") {
       LayerMap{2, "layers: 4, order: middle", {0, 1, 0, 1}, {0, 1}},
       LayerMap{4, "layers: 6, order: middle", {0, 1, 0, 1, 2, 3}, {0, 1, 4, 5}},
       LayerMap{6, "layers: 8, order: middle", {0, 1, 2, 3, 2, 3, 4, 5}, {0, 1, 2, 3, 6, 7}},
-      LayerMap{4, "layers: 8, order: middle, block: 2", {0, 1, 0, 1, 0, 1, 2, 3}, {0, 1, 6, 7}});
+      LayerMap{4, "layers: 8, order: middle, block: 2", {0, 1, 0, 1, 0, 1, 2, 3}, {0, 1, 6, 7}},
+      // SOLAR: layers 0 to L-m-1, then m to L-1; L = 4 with m = 1 and 0, L = 5 with m = 2.
+      LayerMap{4, "layers: 6, order: overlap", {0, 1, 2, 1, 2, 3}, {0, 1, 2, 5}},
+      LayerMap{4, "layers: 8, order: overlap", {0, 1, 2, 3, 0, 1, 2, 3}, {0, 1, 2, 3}},
+      LayerMap{5, "layers: 6, order: overlap", {0, 1, 2, 2, 3, 4}, {0, 1, 2, 4, 5}},
+      LayerMap{3, "layers: 3, order: overlap", {0, 1, 2}, {0, 1, 2}});
   CAPTURE(map.options);
   const auto model = test::tiny_model(map.from);
   const TrainingState small = test::tiny_state(1, state::DType::f32, model);
@@ -109,6 +116,21 @@ TEST_CASE("moments of new layers are copied where that is asked for, silent outp
   CHECK(large.histories[test::index_of(large.model, "layers.3.mlp.down.weight")].age.start == 0);
 }
 
+TEST_CASE(
+    "SOLAR's layers: 32 without the last 8 and without the first 8 are 48, old ones in order") {
+  const auto model = test::tiny_model(32);
+  const auto recipe = depth("layers: 48, order: overlap", model);
+  CHECK(recipe.exact());
+  for (const arch::ParamSpec& spec : arch::param_table(recipe.to)) {
+    if (spec.layer < 0) continue;
+    CAPTURE(spec.name);
+    const grow::TensorRecipe& made = recipe.steps[0].tensors[test::index_of(recipe.to, spec.name)];
+    const int source = spec.layer < 24 ? spec.layer : spec.layer - 16;
+    CHECK(*made.heir_of == test::index_of(model, arch::layer_name(source, spec.key)));
+    CHECK(made.is_new == (spec.layer >= 24 && source < 24));
+  }
+}
+
 TEST_CASE("growing to as many layers changes no bit") {
   const TrainingState small = test::tiny_state();
   const char* options = GENERATE("factor: 1", "layers: 2", "layers: 2, order: append");
@@ -130,14 +152,17 @@ TEST_CASE("depth refuses what it cannot do, and says what it could") {
   CHECK(contains(says("layers: 4, factor: 2"), "depth takes --layers or --factor, not both"));
   CHECK(contains(says("layers: 0"), "depth.layers: found '0', expected from 1 to 65536"));
   CHECK(contains(says("layers: six"), "found 'six', expected a whole number"));
-  CHECK(contains(says("layers: 6, new_layers: zero"),
-                 "found 'zero'; expected one of zero_output, identity, copied, mean, random"));
+  CHECK(
+      contains(says("layers: 6, new_layers: zero"),
+               "found 'zero'; expected one of zero_output, identity, copied, mean, slerp, random"));
   CHECK(contains(says("layers: 4, block: 1"), "block only with order last or middle"));
   CHECK(contains(says("layers: 4, scale: 0.5"), "scale only with new_layers copied"));
   CHECK(contains(says("layers: 4, order: last, block: 4"),
                  "block: found 4, expected at most the source's 3 layers"));
   CHECK(contains(says("layers: 5, order: middle"), "expected whole multiples of the block of 2"));
   CHECK(contains(says("layers: [0, 1, 2, 2], order: append"), "the list is an order"));
+  CHECK(contains(says("layers: 5, order: overlap"), "expected an even number, at most 6"));
+  CHECK(contains(says("layers: 8, order: overlap"), "expected an even number, at most 6"));
   CHECK(contains(says("factor: 1024, layer: 2"), "did you mean 'layers'?"));
 }
 
@@ -185,4 +210,67 @@ TEST_CASE("new layers may be means of the layers below and above; the highest co
       REQUIRE(made.at(i) == Approx(expected).margin(1e-7));
     }
   }
+}
+
+namespace {
+
+// Spherical interpolation as its definition has it, halfway: both weights sin(t/2) / sin(t).
+std::vector<double> midpoint_of_arc(const state::HostTensor& a, const state::HostTensor& b) {
+  double aa = 0, ab = 0, bb = 0;
+  for (std::int64_t i = 0; i < a.count(); ++i) {
+    aa += a.at(i) * a.at(i);
+    ab += a.at(i) * b.at(i);
+    bb += b.at(i) * b.at(i);
+  }
+  const double angle = std::acos(ab / std::sqrt(aa * bb)),
+               weight = aa * bb > 0 && angle > 0 ? std::sin(angle / 2) / std::sin(angle) : 0.5;
+  std::vector<double> points;
+  for (std::int64_t i = 0; i < a.count(); ++i) points.push_back(weight * (a.at(i) + b.at(i)));
+  return points;
+}
+
+state::HostTensor& tensor_of(TrainingState& state, const std::string& name) {
+  return state.of(Kind::weights)[test::index_of(state.model, name)];
+}
+
+}  // namespace
+
+TEST_CASE("new layers may lie halfway on the arc between the layers below and above") {
+  const auto model = test::tiny_model(2);
+  const TrainingState small = test::tiny_state(1, state::DType::f64, model),
+                      large = test::grown(depth("layers: 4, new_layers: slerp", model), small);
+  for (const arch::ParamSpec& spec : arch::param_table(large.model)) {
+    if (spec.layer != 1 && spec.layer != 3) continue;
+    CAPTURE(spec.name);
+    const auto source = [&](int layer) -> const state::HostTensor& {
+      return test::tensor(small, Kind::weights, arch::layer_name(layer, spec.key));
+    };
+    const auto& made = test::tensor(large, Kind::weights, spec.name);
+    const std::vector<double> expected = midpoint_of_arc(source(spec.layer / 2), source(1));
+    for (std::int64_t i = 0; i < made.count(); ++i)
+      REQUIRE(made.at(i) ==
+              Approx(expected[static_cast<std::size_t>(i)]).epsilon(1e-12).margin(1e-15));
+  }
+}
+
+TEST_CASE("the arc between equally long tensors keeps their length; equal ones are a copy") {
+  const auto model = test::tiny_model(2);
+  const std::string key = "mlp.down.weight", below = arch::layer_name(0, key),
+                    above = arch::layer_name(1, key);
+  TrainingState small = test::tiny_state(1, state::DType::f64, model);
+  const double a = GENERATE(-1.0, 0.0, 0.6, 1.0);  // the cosine; -1 has no arc: the mean, zero
+  state::HostTensor &first = tensor_of(small, below), &second = tensor_of(small, above);
+  for (std::int64_t i = 0; i < first.count(); ++i) {
+    const bool even = i % 2 == 0;
+    first.set(i, even ? 2 : 0);
+    second.set(i, even ? 2 * a : 2 * std::sqrt(1 - a * a));
+  }
+  const TrainingState large = test::grown(depth("layers: 4, new_layers: slerp", model), small);
+  const auto& made = test::tensor(large, Kind::weights, arch::layer_name(1, key));
+  double squares = 0, expected = 0;
+  for (std::int64_t i = 0; i < made.count(); ++i) {
+    squares += made.at(i) * made.at(i);
+    expected += first.at(i) * first.at(i);
+  }
+  CHECK(squares == Approx(a == -1 ? 0 : expected).margin(1e-12));
 }

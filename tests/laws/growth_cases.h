@@ -36,20 +36,26 @@ inline const std::map<std::string, std::vector<std::string>>& operator_options()
         "factor: 2, symmetry: {noise: 0}, mixing: [[0.75, 0.25], [0.25, 0.75]], moments: "
         "equivariant",
         "factor: 2, symmetry: {noise: 0}, mixing: [[0.75, 0.25], [0.5, 0.5]], moments: "
-        "equivariant"}},
+        "equivariant",
+        "factor: 2, copies: random, axes: [ffn], symmetry: {noise: 0}, moments: equivariant",
+        "factor: 3, copies: random, axes: [ffn, heads], symmetry: {noise: 0}, moments: equivariant",
+        "factor: 2, copies: random", "factor: 2, copies: next_layer, symmetry: {noise: 0}",
+        "factor: 3, copies: next_layer, axes: [ffn], moments: copy"}},
       {"depth",
        {"factor: $k", "factor: $k, moments: copy", "factor: $k, order: append", "layers: 5",
         "layers: 5, order: append, moments: copy", "factor: $k, new_layers: copied",
         "layers: 5, new_layers: copied, order: append, moments: copy", "layers: 5, order: last",
-        "layers: [0, 0, 1, 1, 1]", "layers: 3, new_layers: random",
-        "layers: 4, order: middle", "layers: 6, order: last, block: 2, moments: copy",
-        "layers: 5, new_layers: mean, moments: copy",
+        "layers: [0, 0, 1, 1, 1]", "layers: 3, new_layers: random", "layers: 4, order: middle",
+        "layers: 6, order: last, block: 2, moments: copy",
+        "layers: 5, new_layers: mean, moments: copy", "layers: 4, order: overlap",
+        "layers: 5, new_layers: slerp, moments: copy", "layers: 4, new_layers: slerp",
         "layers: 5, new_layers: copied, scale: 0.5, moments: copy"}},
       {"stack", {"factor: $k", "layers: 5, new_layers: zero_output", "layers: 5, moments: copy"}},
       {"llama_pro", {"groups: 2", "groups: 1, per_group: $k"}},
       {"rms_copy",
        {"width: 24, heads: 8, ffn: 40", "width: 31, ramp: 3", "ffn: 33", "heads: 8",
-        "width: 36, symmetry: {noise: 0.02}, moments: equivariant"}},
+        "width: 36, symmetry: {noise: 0.02}, moments: equivariant",
+        "ffn: 47, copies: random, moments: equivariant", "width: 31, ffn: 33, copies: next_layer"}},
       {"lemon",
        {"width: 24, heads: 8, ffn: 40, layers: 3, symmetry: {noise: 0}", "width: 31", "ffn: 47",
         "width: 41, ffn: 47, layers: 5, heads: 12", "width: 13, symmetry: {noise: 0}",
@@ -64,6 +70,13 @@ inline const std::map<std::string, std::vector<std::string>>& operator_options()
        {"width: 19", "ffn: 27", "heads: 8", "layers: 3", "value_dim: 9",
         "width: 24, heads: 8, ffn: 31, layers: 3, steps: 4", "grouped|heads: 8, kv_heads: 2"}},
       {"upcycle", {"experts: 4", "experts: 3, experts_per_token: 1, symmetry: {noise: 0.1}"}},
+      {"experts",
+       {"factor: $k, symmetry: {noise: 0}, moments: equivariant",
+        "factor: 2, experts_per_token: 4, symmetry: {noise: 0}, moments: equivariant",
+        "factor: 3, experts_per_token: 6, symmetry: {noise: 0}, moments: equivariant",
+        "factor: 2, experts_per_token: 4, symmetry: {noise: 0}, moments: reset_new",
+        "factor: 2, experts_per_token: 3, symmetry: {noise: 0}", "factor: 2",
+        "factor: 2, experts_per_token: 4"}},
       {"merge", {"with: [$other]", "with: [$other, $other], moments: reset"}},
       {"coalesce", {"width: 2, layers: 2", "layers: 2", "width: 2, layers: 1, moments: copy"}},
       {"decoalesce",
@@ -121,12 +134,12 @@ inline std::string growth_list(const std::string& name, const std::string& optio
   return "[{operator: " + name + ", " + replaced(own, "$k", std::to_string(k)) + "}]";
 }
 
-// Experts are made of dense models only.
+// Experts are made of dense models only, and multiplied where there are some.
 inline bool applies(const std::string& name, const std::string& options,
                     const arch::ModelConfig& model) {
   const std::size_t bar = options.find('|');
   return (bar == std::string::npos || model.kv_heads < model.heads) &&
-         !(name == "upcycle" && model.experts > 0);
+         !(name == "upcycle" && model.experts > 0) && !(name == "experts" && model.experts == 0);
 }
 
 // Growths that norms of queries and keys would see (head_growth.h).
@@ -139,6 +152,8 @@ inline bool refused(const std::string& name, const std::string& options,
            options.find(" " + key) != std::string::npos;
   };
   if (has("head_dim:")) return true;
+  if (has("copies: random") && norms == arch::HeadNorms::together)
+    return name == "clone" && !has("axes: [ffn],");
   return norms == arch::HeadNorms::together && has("heads:") &&
          (name == "expand" || name == "mask");
 }

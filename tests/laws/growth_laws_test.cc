@@ -1,4 +1,5 @@
 // The laws of docs/growth.md over every operator, architecture, tied and untied, in float64.
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -194,7 +195,10 @@ TEST_CASE("law 4: copies part under AdamW where the symmetry is broken, and only
 TEST_CASE("law 5: growing, saving and loading commute to the last bit, and so do repetitions") {
   const test::TempDir dir;
   for (const auto& [name, all] : test::operator_options()) {
-    const GrowthCase c{test::growth_list(name, all.front(), 3), test::law_models().front()};
+    const std::vector<arch::ModelConfig> models = test::law_models();
+    const auto model = std::ranges::find_if(
+        models, [&](const auto& m) { return test::applies(name, all.front(), m); });
+    const GrowthCase c{test::growth_list(name, all.front(), 3), *model};
     CAPTURE(c.name());
     const TrainingState small = test::law_state(c.from), large = grown(c.recipe(), small);
     state::save(dir / "small.h5", small);
@@ -236,9 +240,13 @@ TEST_CASE("law 7: with exact dynamics training and growing commute") {
             "width",
             "factor: $k, axes: [ffn], symmetry: {noise: 0}, moments: equivariant, dynamics: exact"},
         std::pair{"clone",
-                  "factor: $k, symmetry: {noise: 0}, moments: equivariant, dynamics: exact"}})
+                  "factor: $k, symmetry: {noise: 0}, moments: equivariant, dynamics: exact"},
+        std::pair{"experts",
+                  "factor: 2, experts_per_token: 4, symmetry: {noise: 0}, moments: equivariant, "
+                  "dynamics: exact"}})
     for (const arch::ModelConfig& model : test::law_models())
       for (const int k : {2, 3}) {
+        if (!test::applies(name, options, model)) continue;
         const GrowthCase c{test::growth_list(name, options, k), model};
         CAPTURE(c.name());
         TrainingState small = test::law_state(model);
@@ -291,6 +299,7 @@ TEST_CASE("law 8: a factor of 1 changes no bit, and twice 2 is 4 where nothing i
     for (const std::string& options : all) {
       if (options.find("factor: $k") == std::string::npos) continue;
       for (const arch::ModelConfig& model : test::law_models()) {
+        if (!test::applies(name, options, model)) continue;
         const GrowthCase once{test::growth_list(name, options, 1), model},
             twice{test::growth_list(name, options, 2), model},
             four{test::growth_list(name, options, 4), model};

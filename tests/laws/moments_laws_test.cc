@@ -29,15 +29,24 @@ namespace {
 const std::map<std::string, std::vector<std::string>>& moment_options() {
   static const std::map<std::string, std::vector<std::string>> options = {
       {"width", {"factor: 2", "factor: 3, axes: [ffn]", "symmetry: {noise: 0}"}},
-      {"clone", {"factor: 3", "factor: 2, mixing: [[0.75, 0.25], [0.5, 0.5]]"}},
-      {"depth", {"factor: 2, new_layers: copied", "factor: 2", "layers: 3, new_layers: random"}},
+      {"clone",
+       {"factor: 3", "factor: 2, mixing: [[0.75, 0.25], [0.5, 0.5]]",
+        "factor: 2, copies: random, axes: [ffn], symmetry: {noise: 0}",
+        "factor: 3, copies: next_layer"}},
+      {"depth",
+       {"factor: 2, new_layers: copied", "factor: 2", "layers: 3, new_layers: random",
+        "factor: 2, new_layers: mean", "factor: 2, new_layers: slerp",
+        "layers: 4, order: overlap, new_layers: copied"}},
       {"stack", {"factor: 2", "factor: 2, new_layers: zero_output"}},
       {"llama_pro", {"groups: 2"}},
-      {"rms_copy", {"width: 31, ffn: 33", "heads: 8"}},
+      {"rms_copy",
+       {"width: 31, ffn: 33", "heads: 8", "ffn: 47, copies: random",
+        "width: 31, copies: next_layer"}},
       {"lemon", {"width: 24, heads: 8, ffn: 40, layers: 4", "width: 31, ffn: 47", "head_dim: 12"}},
       {"expand", {"width: 17, ffn: 27, layers: 3", "head_dim: 12", "grouped|kv_heads: 4"}},
       {"mask", {"width: 24, heads: 8, ffn: 31, layers: 3"}},
       {"upcycle", {"experts: 3", "experts: 3, symmetry: {noise: 0.1}"}},
+      {"experts", {"factor: 3", "factor: 2, experts_per_token: 4, symmetry: {noise: 0}"}},
       {"merge", {"with: [$other]"}},
       {"coalesce", {"width: 2, layers: 2", "width: 2, layers: 1", "width: 1, layers: 2"}},
       {"decoalesce", {"width: 2, layers: 1", "width: 1, layers: 2", "width: 3, layers: 2"}},
@@ -144,11 +153,13 @@ double label(const TrainingState& state, std::size_t i, std::int64_t j) {
 }
 
 // Layers whose output is silenced have zero weights; what would be there is what the layer has that
-// they copy, which stands before them in the cases above (but for `stack`: `layers` before).
+// they copy, which stands before them in the cases above (but for `stack`: `layers` before). Layers
+// between two take the moments of the one below.
 std::size_t stand_in(const arch::ParamTable& table, std::size_t i, const grow::GrowthRecipe& recipe,
                      const MomentCase& c) {
   const std::vector<grow::TensorRecipe>& made = recipe.steps.front().tensors;
-  if (!made[i].is_new || table[i].layer < 0 || !made[i].value.empty()) return i;
+  const bool between = c.options.ends_with("mean") || c.options.ends_with("slerp");
+  if (!made[i].is_new || table[i].layer < 0 || !(made[i].value.empty() || between)) return i;
   int layer = table[i].layer;
   if (c.name == "stack") layer %= static_cast<int>(c.from.layers);
   for (;; --layer) {
@@ -185,15 +196,25 @@ Numbers carried(const Box& box, Filling filling, const arch::ParamTable& table,
   return result;
 }
 
+// The tensors that may have copies of the same entries: of all layers, or of all experts.
+std::string group_of(const arch::ParamSpec& spec, const MomentCase& c, bool from_above) {
+  const bool all_layers = c.name == "decoalesce" || from_above;
+  std::string group = all_layers && spec.layer >= 0 ? spec.key : spec.name;
+  const std::string part = fmt::format("experts.{}.", spec.expert);
+  if (c.name == "experts" && spec.expert >= 0) group.erase(group.find(part), part.size());
+  return group;
+}
+
 // The equivariant moments where an entry is old; the rest zero.
 Numbers kept_where_old(const Box& box, Kind kind, const arch::ParamTable& table,
                        const MomentCase& c) {
   Numbers moments = box.grown("equivariant", kind);
   const Numbers sum = box.linear(label), ones = box.linear(one);
-  std::map<std::string, std::set<std::int64_t>> seen;  // of decoalesce: over all layers
-  for (std::size_t i = 0; i < moments.size(); ++i) {
-    std::string group = table[i].name;
-    if (c.name == "decoalesce" && table[i].layer >= 0) group = table[i].key;
+  std::map<std::string, std::set<std::int64_t>> seen;  // by group of tensors that share entries
+  const bool from_above = c.options.find("next_layer") != std::string::npos;
+  for (std::size_t n = 0; n < moments.size(); ++n) {
+    const std::size_t i = from_above ? moments.size() - 1 - n : n;  // old places first
+    const std::string group = group_of(table[i], c, from_above);
     for (std::size_t j = 0; j < moments[i].size(); ++j) {
       const bool made = std::abs(ones[i][j]) > 1e-9;
       const auto which = made ? std::llround(1e9 * sum[i][j] / ones[i][j]) : 0;

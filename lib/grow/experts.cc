@@ -1,0 +1,135 @@
+// The operator experts multiplies the experts of every layer by copies (Expert Upcycling, arXiv
+// 2604.19835).
+//
+// Expert e and its row of the router become `factor` = m copies each. The copies of an expert have
+// equal logits, so they are chosen one after the other. The gates are the softmax over the chosen
+// logits. If m times as many experts are chosen as before, these are all copies of the old choice,
+// each with 1/m of the old gate, and the copies of an expert add up to it:
+//   sum over m copies of exp(z) / (m Z) E(x) = exp(z) / Z E(x)
+// So the loss is kept, every copy of an expert and of a router's row has 1/m of the old gradient,
+// and moments grow with 1/m and 1/m^2. The price is m times the FLOPs of the feed-forward.
+//
+// The paper keeps the number of chosen experts k, and with it the FLOPs. Then the copies of the
+// best experts displace the others, and the loss changes; it is kept only for k = 1, where the
+// chosen copy has the gate 1. Noise on the rows of the new copies lets a token choose among copies;
+// the paper adds it to biases, which our routers do not have.
+//
+// Rejected: more copies of experts whose gradients are large. It needs gradients, which a state at
+// rest does not have.
+#include "base/error.h"
+#include "base/rng.h"
+#include "grow/axis_growth.h"
+#include "grow/operators.h"
+#include "grow/state_rule.h"
+
+namespace stagedtrain::grow {
+namespace {
+
+struct ExpertsOptions {
+  std::int64_t factor = 2;
+  std::optional<std::int64_t> experts_per_token;
+  Symmetry symmetry;
+  StateRule state{Moments::copy};
+  template <class V>
+  void fields(V& v) {
+    v("factor", factor, {.doc = "how many times as many experts", .min = 1, .max = 1024});
+    v("experts_per_token", experts_per_token,
+      {.doc = "experts that a token goes through after the growth (default: as many as before). "
+              "factor times as many as before keep the loss, without noise",
+       .min = 1,
+       .max = 65536});
+    v("symmetry", symmetry,
+      {.doc = "noise on the router's rows of new copies, after which the loss changes; 0: copies "
+              "that are always chosen together stay equal for ever"});
+    state.fields(v);
+  }
+};
+
+// Returns the name of the tensor in the smaller model: the same, of the expert that is copied.
+std::string source_name(const arch::ParamSpec& target, std::int64_t experts) {
+  if (target.expert < 0) return target.name;
+  std::string name = target.name;
+  const std::string part = fmt::format("experts.{}.", target.expert);
+  return name.replace(name.find(part), part.size(),
+                      fmt::format("experts.{}.", target.expert % experts));
+}
+
+class Experts final : public GrowthOperator {
+ public:
+  explicit Experts(const ExpertsOptions& options) : options_(options) {}
+
+  arch::ModelConfig grown(const arch::ModelConfig& from) const override {
+    if (from.experts == 0)
+      throw usage_error("experts multiplies experts, but the source has a dense feed-forward")
+          .with_hint("--operator upcycle makes experts of it");
+    arch::ModelConfig to = from;
+    to.experts *= options_.factor;
+    to.experts_per_token = options_.experts_per_token.value_or(from.experts_per_token);
+    return arch::resolved(to);
+  }
+  Tree options() const override { return write_fields(options_); }
+
+  GrowthStep step(const GrowthContext& context) const override {
+    const std::int64_t before = context.from.experts_per_token,
+                       chosen = context.to.experts_per_token, copies = options_.factor;
+    const bool quiet = options_.symmetry.noise == 0 || copies == 1;
+    GrowthStep step;
+    step.equivariant = quiet && chosen == copies * before;
+    step.exact = step.equivariant || (quiet && before == 1 && chosen <= copies);
+    step.symmetric = quiet && copies > 1 && chosen % copies == 0;
+    AxisGrowth axes = unchanged_axes(context.from);
+    axes.of(arch::Axis::experts) = repeated(context.from.experts, context.to.experts);
+    for (const arch::ParamSpec& target : arch::param_table(context.to))
+      step.tensors.push_back(tensor(axes, target, context));
+    apply_rule(options_.state, step);
+    return step;
+  }
+
+ private:
+  TensorRecipe tensor(const AxisGrowth& axes, const arch::ParamSpec& target,
+                      const GrowthContext& context) const {
+    const std::int64_t source = context.sources.index(source_name(target, context.from.experts));
+    ST_CHECK(source >= 0, "{}: the smaller model has no such tensor", target.name);
+    TensorRecipe made = tensor_by_axes(axes, target, context.sources,
+                                       static_cast<std::size_t>(source), context.from.tied);
+    if (target.expert >= 0) share_gradient(made, target.expert / context.from.experts);
+    if (target.axes[0].axis == arch::Axis::experts && options_.factor > 1)
+      add_noise(made, target, context.from.experts);
+    return made;
+  }
+
+  // Each copy of an expert has an equal share of its gradient. `copy` is this copy's number.
+  void share_gradient(TensorRecipe& made, std::int64_t copy) const {
+    const double share = 1 / static_cast<double>(options_.factor);
+    for (std::vector<Block>* blocks : {&made.value, &made.gradient})
+      for (Block& block : *blocks) block.tile = {copy, 0};
+    for (Block& block : made.gradient) block.scale *= share;
+    made.eps_scale *= share;
+  }
+
+  // The rows of old experts stay as they are.
+  void add_noise(TensorRecipe& made, const arch::ParamSpec& router, std::int64_t experts) const {
+    if (options_.symmetry.noise == 0) return;
+    const Corner size = corner_of(router);
+    Block noise;
+    noise.kind = Block::Kind::noise;
+    noise.source = *made.heir_of;
+    noise.from = noise.to = {experts, 0};
+    noise.extent = {size[0] - experts, size[1]};
+    noise.scale = options_.symmetry.noise;
+    noise.stream = hash_name(fmt::format("{} {}", router.name, options_.symmetry.seed));
+    noise.noise_columns = size[1];
+    made.value.push_back(noise);
+  }
+
+  ExpertsOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<GrowthOperator> make_experts(const Tree& options) {
+  return make_operator<Experts, ExpertsOptions>(options, "experts");
+}
+std::vector<FieldRow> document_experts() { return document_fields<ExpertsOptions>(); }
+
+}  // namespace stagedtrain::grow
