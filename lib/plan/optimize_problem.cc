@@ -85,7 +85,8 @@ double lost_in_rewarm(const Problem& problem) {
 void add_sizes(Problem& problem, bool measured) {
   const bool timed = needs_time(problem.options);
   std::size_t unknown = 0, too_large = 0;
-  for (const Candidate& size : candidates(problem.base.final_model, problem.options.law)) {
+  for (const Candidate& size : candidates(problem.base.final_model, problem.options.law,
+                                          &problem.notes)) {
     const bool is_last = size.model == problem.base.final_model;
     const auto curve = problem.options.law.curve(size.parameters);
     const auto seconds = timed ? seconds_of(problem, size, measured) : std::optional<double>();
@@ -150,7 +151,7 @@ Problem make_problem(const RunPlan& base, const OptimizeOptions& options) {
   problem.lost_tokens = lost_in_rewarm(problem);
   for (const law::Size& size : problem.family) problem.costs.push_back(size.cost);
   problem.pairs = law::pairs_of(problem.family, [&](std::size_t a, std::size_t b) {
-    return connected(problem.sizes[a].model, problem.sizes[b].model);
+    return may_grow(problem.sizes[a], problem.sizes[b]);
   });
   return problem;
 }
