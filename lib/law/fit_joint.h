@@ -49,7 +49,7 @@ struct JointFit {
 // What is known before any run. Without it three sizes do not fix an exponent in N, and two leave it
 // undetermined: then the interval of a larger size is as wide as this prior makes it.
 inline constexpr double kPriorExponent = 0.34;  // published fits of Chinchilla's law: .339 and .348
-inline constexpr double kPriorExponentSpread = 0.3;  // of ln a
+inline constexpr double kPriorExponentSpread = 0.4;  // of ln a: a factor of 1.5
 inline constexpr double kPriorScatter = 0.0025;      // of ln loss, between seeds
 inline constexpr double kPriorScatterFreedom = 4;
 
@@ -58,7 +58,9 @@ inline constexpr double kPriorScatterFreedom = 4;
 // are estimated along with the law (the scatter by expectation maximisation). The sums run over runs
 // and points as given, so a fit gives the same bits again. samples are fits to
 // residuals with noise added, more of it where neighbouring residuals are alike and where few runs
-// tell the scatter; those that do not converge are left out. Requires two sizes or more, five points or more in all, positive x and losses.
+// tell the scatter. None is left out for slow convergence: along the flattest directions, which make
+// the interval, a fit is slowest. Requires two sizes or more, five points or more in all, positive x
+// and losses.
 JointFit fit_joint(std::span<const JointRun> runs, const JointFitOptions& options = {});
 
 // What makes an interval of a normal distribution one of Student's t, at 80%.

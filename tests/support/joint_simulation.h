@@ -1,6 +1,7 @@
 // Runs of several sizes by a joint law that is drawn at random: what fits are judged by.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/rng.h"
@@ -24,7 +25,7 @@ struct JointSimulation {
     };
     law = {.E = between(0, 1.2, 2.2),
            .A = between(1, .4, 1.2),
-           .a = law::kPriorExponent * std::exp(law::kPriorExponentSpread * rng.normal(800'000)),
+           .a = .34 * std::exp(.3 * rng.normal(800'000)),
            .B = between(2, .3, .9),
            .b = between(3, .3, .6),
            .beta = between(4, -.05, .1),
