@@ -105,49 +105,57 @@ void residuals_at(const Problem& problem, std::span<const double> p, std::span<d
   }
 }
 
-// A fit's end: weighted residuals' Jacobian, and the inverse of the curvature applied to a vector.
+// A fit's end: its residuals, their weighted Jacobian, and the covariance of the parameters.
 struct End {
   std::size_t width;
-  std::vector<double> residuals, jacobian, curvature;
+  std::vector<double> residuals, jacobian, covariance;
 
   End(const Problem& problem, std::span<const double> p)
       : width(problem.parameters()),
         residuals(problem.residuals()),
         jacobian(problem.residuals() * width),
-        curvature(width * width) {
+        covariance(width * width) {
     residuals_at(problem, p, residuals, jacobian);
+    std::vector<double> curvature(width * width);
     for (std::size_t i = 0; i < residuals.size(); ++i) {
+      double* const row = &jacobian[i * width];
       const double size = std::fabs(residuals[i]);
       if (size > kHuber)
-        for (std::size_t j = 0; j < width; ++j) jacobian[i * width + j] *= std::sqrt(kHuber / size);
-      const double* row = &jacobian[i * width];
+        for (std::size_t j = 0; j < width; ++j) row[j] *= std::sqrt(kHuber / size);
       for (std::size_t j = 0; j < width; ++j)
         for (std::size_t k = 0; k <= j; ++k) curvature[j * width + k] += row[j] * row[k];
     }
+    for (std::size_t j = 0; j < width; ++j) {
+      std::vector<double> matrix = curvature;
+      const std::span<double> column(&covariance[j * width], width);
+      column[j] = 1;
+      const bool regular = solve_positive(matrix, column);
+      ST_CHECK(regular, "priors on all parameters, yet a singular curvature");
+    }
   }
-  std::vector<double> solve(std::vector<double> rhs) const {
-    std::vector<double> matrix = curvature;
-    const bool regular = solve_positive(matrix, rhs);
-    ST_CHECK(regular, "priors on all parameters, yet a singular curvature");
-    return rhs;
-  }
-  double variance(std::size_t j) const {
-    std::vector<double> unit(width, 0.0);
-    unit[j] = 1;
-    return solve(std::move(unit))[j];
+  // How many degrees of freedom of the fit hang on this residual.
+  double leverage(std::size_t i) const {
+    const double* const row = &jacobian[i * width];
+    double sum = 0;
+    for (std::size_t j = 0; j < width; ++j)
+      for (std::size_t k = 0; k < width; ++k) sum += row[j] * covariance[j * width + k] * row[k];
+    return sum;
   }
 };
 
-// Robust deviation and correlation of neighbours of one class of residuals.
-JointNoise noise_of(const Problem& problem, std::span<const double> residuals, bool training) {
+// Robust deviation and correlation of neighbours of one class of residuals. What the fit has taken of
+// them is given back: offsets and exponents follow the few validation losses closely.
+JointNoise noise_of(const Problem& problem, const End& end, bool training) {
   std::vector<double> all;
-  double products = 0, squares = 0;
+  double products = 0, squares = 0, taken = 0;
   std::size_t row = 0;
   for (const JointRun& run : problem.runs) {
     double last = 0;
     for (const JointPoint& point : run.points) {
-      const double r = residuals[row++] * problem.noise(point);
+      const double r = end.residuals[row] * problem.noise(point);
+      const std::size_t at = row++;
       if (point.training != training) continue;
+      taken += end.leverage(at);
       all.push_back(r);
       const double bound = kHuber * (training ? problem.training : problem.validation).deviation;
       const double kept = std::clamp(r, -bound, bound);
@@ -157,7 +165,9 @@ JointNoise noise_of(const Problem& problem, std::span<const double> residuals, b
     }
   }
   if (all.empty()) return {kFirstNoise, 0};
-  return {std::max(kLeastNoise, robust_deviation(all)),
+  const auto count = static_cast<double>(all.size());
+  const double given_back = std::sqrt(count / std::max(count - taken, 0.25 * count));
+  return {std::max(kLeastNoise, given_back * robust_deviation(all)),
           squares > 0 ? std::clamp(products / squares, 0.0, kMostCorrelation) : 0};
 }
 
@@ -165,7 +175,7 @@ JointNoise noise_of(const Problem& problem, std::span<const double> residuals, b
 void learn_scatter(const End& end, std::span<const double> p, Problem& problem, JointFit& fit) {
   double squares = kPriorScatterFreedom * kPriorScatter * kPriorScatter, known = 0;
   for (std::size_t k = kShared; k < end.width; ++k) {
-    const double variance = end.variance(k);
+    const double variance = end.covariance[k * end.width + k];
     squares += p[k] * p[k] + variance;
     known += std::max(0.0, 1 - variance / (problem.scatter * problem.scatter));
   }
@@ -217,8 +227,8 @@ JointFit fit_joint(std::span<const JointRun> runs, const JointFitOptions& option
     p = descent.parameters;
     if (round + 1 == kRounds) break;
     const End end(problem, p);
-    const JointNoise training = noise_of(problem, end.residuals, true);
-    problem.validation = noise_of(problem, end.residuals, false);
+    const JointNoise training = noise_of(problem, end, true);
+    problem.validation = noise_of(problem, end, false);
     problem.training = training;
     learn_scatter(end, p, problem, fit);
   }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "base/text.h"
 #include "law/annealing.h"
 #include "plan/forecast.h"
 #include "plan/full_plan.h"
@@ -160,7 +161,7 @@ TEST_CASE("three sizes in a file plan a fourth, with an interval and a word on h
   CHECK(end.loss < (*end.range)[1]);
   const double n = law.parameters(plan.stages[1].params);
   CHECK(n > 4 * 2e5);
-  const std::string text = to_text(full);
+  const std::string text = join(full.outlook.warnings, "\n");
   INFO(text);
   CHECK(contains(text, "were never trained: the forecast extrapolates from 50K, 100K, 200K"));
   CHECK(contains(text, "beyond 4 times it is a guess"));
