@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "law/annealing.h"
+#include "law/fit_joint.h"
 #include "plan/forecast.h"
 #include "plan/full_plan.h"
 #include "support/catch.h"
