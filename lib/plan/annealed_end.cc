@@ -27,13 +27,18 @@ std::optional<DecayEffect> decay_effect(const RunPlan& plan) {
   return effect;
 }
 
+std::optional<double> decay_gain(const DecayEffect& effect, double strength,
+                                 const law::LossCurve& curve, double tokens) {
+  if (!(effect.lost_tokens < tokens)) return {};
+  return curve.loss(tokens) - curve.loss(tokens - effect.lost_tokens) + strength * effect.area;
+}
+
 std::optional<double> decay_gain(const RunPlan& plan, const PlanningLaw& law,
                                  const law::LossCurve& curve, double tokens) {
   if (!law.annealing) return {};
   const auto effect = decay_effect(plan);
-  if (!effect || !(effect->lost_tokens < tokens)) return {};
-  const double strength = law.annealing(law.parameters(plan.stages.back().params));
-  return curve.loss(tokens) - curve.loss(tokens - effect->lost_tokens) + strength * effect->area;
+  if (!effect) return {};
+  return decay_gain(*effect, law.annealing(law.parameters(plan.stages.back().params)), curve, tokens);
 }
 
 }  // namespace stagedtrain::plan

@@ -57,6 +57,14 @@ LoggedCurve read_curve(const CsvTable& csv) {
   if (const auto tokens = csv.find("tokens"); tokens && csv.size() > 1)
     curve.tokens_per_step = (csv.number(csv.size() - 1, *tokens) - csv.number(0, *tokens)) /
                             (curve.steps.back().step - curve.steps.front().step);
+  if (const auto parameters = csv.find("parameters"))
+    for (std::size_t row = 0; row < csv.size(); ++row) {
+      const double count = positive(csv, row, *parameters);
+      if (row > 0 && count != curve.parameters)
+        throw input_error("{}: parameters is {}, but {} before; expected one model in a curve",
+                          csv.where(row), count, curve.parameters);
+      curve.parameters = curve.non_embedding = count;
+    }
   return curve;
 }
 
@@ -103,6 +111,7 @@ LoggedCurve stage_curve(const runlog::Run& run, const runlog::Stage& stage, cons
   LoggedCurve curve;
   curve.name = run.stages.size() > 1 ? run.name + ":" + stage.name : run.name;
   curve.parameters = stage.params;
+  curve.non_embedding = stage.non_embedding;
   curve.begin = begin_of(run, stage.name);
   const runlog::StepPoint *first = nullptr, *last = nullptr;
   for (const runlog::StepPoint& point : run.steps) {
@@ -116,6 +125,9 @@ LoggedCurve stage_curve(const runlog::Run& run, const runlog::Stage& stage, cons
     last = &point;
     curve.steps.push_back({point.at.step, point.lr, point.loss});
   }
+  for (const runlog::Evaluation& evaluation : run.evaluations)
+    if (evaluation.stage == stage.name && evaluation.loss > 0 && evaluation.at.step > curve.begin)
+      curve.validations.push_back({evaluation.at.step, 0, evaluation.loss});
   if (first != last)
     curve.tokens_per_step = (last->at.tokens - first->at.tokens) / (last->at.step - first->at.step);
   return curve;

@@ -14,8 +14,10 @@ namespace stagedtrain::plan {
 struct LoggedCurve {
   std::string name;  // the file, or folder:stage
   double parameters = runlog::kUnknown, tokens_per_step = runlog::kUnknown;
+  double non_embedding = runlog::kUnknown;  // parameters without embeddings
   double begin = 0;  // the step at which this model began to train
   std::vector<law::LoggedStep> steps;
+  std::vector<law::LoggedStep> validations;  // losses of the validation set; their rate is not set
 };
 
 // Finished runs as one file tells them.
@@ -30,8 +32,8 @@ struct LoggedRuns {
   std::vector<LoggedEnds> ends;
 };
 
-// CSV text with a header, either a curve: step, lr, loss and perhaps tokens (of the run so far); or
-// finished runs: parameters, loss, and tokens or training_flop (then tokens = FLOP / 6 parameters).
+// CSV text with a header, either a curve: step, lr, loss and perhaps tokens (of the run so far) and
+// parameters (of the model, without embeddings, the same in every row); or finished runs: parameters, loss, and tokens or training_flop (then tokens = FLOP / 6 parameters).
 // Throws Error(input) with file:line.
 void read_csv(const std::string& text, const std::string& name, LoggedRuns& into);
 

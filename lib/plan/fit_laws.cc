@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "law/annealing.h"
 #include "law/bootstrap.h"
+#include "plan/fit_joint_law.h"
 
 namespace stagedtrain::plan {
 namespace {
@@ -207,8 +208,9 @@ FittedLaws fit_laws(const LoggedRuns& logged, const FitOptions& options) {
       laws.notes.push_back(fmt::format("not fitted: {}", error.what()));
     }
   }
+  laws.joint = fit_joint_law(logged.curves, options, laws.notes);
   if (!logged.ends.empty()) fit_ends(joined_ends(logged.ends), options, laws);
-  if (laws.curves.empty() && !laws.chinchilla) {
+  if (laws.curves.empty() && !laws.joint && !laws.chinchilla) {
     if (refusal) throw *refusal;
     throw input_error("found no curves and no finished runs to fit");
   }

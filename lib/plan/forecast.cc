@@ -15,12 +15,13 @@ namespace {
 
 using law::Assumption;
 using Curve = std::shared_ptr<const law::LossCurve>;
-constexpr double kMostExtrapolation = 3, kMostRepeats = 4;
+constexpr double kMostExtrapolation = 3, kMostRepeats = 4, kMostSizeFactor = 4;
 
 // Where a stage begins and ends on its own size's curve.
 struct Walk {
   std::vector<double> resume, begin, end;
-  double scratch_tokens = 0;
+  double last = 0;            // where the final model ends on its curve
+  double scratch_tokens = 0;  // of a run from scratch to there
 };
 
 double resumed(const Transfer& transfer, const law::LossCurve& curve, double loss, double seen) {
@@ -28,12 +29,29 @@ double resumed(const Transfer& transfer, const law::LossCurve& curve, double los
   return transfer.assumption == Assumption::mixing ? seen : seen / transfer.rho;
 }
 
-// What a re-warm-up fails to teach: half of its tokens.
-double lost_tokens(const StagePlan& stage) {
-  if (!stage.growth) return 0;
-  const double length = static_cast<double>(std::min(stage.rewarm_steps, stage.steps));
-  return length / 2 * static_cast<double>(stage.tokens) / static_cast<double>(stage.steps);
+double step_tokens(const StagePlan& stage) {
+  return static_cast<double>(stage.tokens) / static_cast<double>(std::max<std::int64_t>(1, stage.steps));
 }
+
+// What a re-warm-up fails to teach: half of its tokens. For laws that count the rate the warm-up of
+// fresh weights is like it; those of whole runs have it in their tokens.
+double lost_tokens(const RunPlan& plan, const PlanningLaw& law, const StagePlan& stage) {
+  if (!stage.growth && !law.counts_rate) return 0;
+  const std::int64_t warm = stage.growth ? stage.rewarm_steps : plan.warmup_steps;
+  return static_cast<double>(std::min(warm, stage.steps)) / 2 * step_tokens(stage);
+}
+
+// Of a run of the final model from scratch.
+double lost_from_scratch(const RunPlan& plan, const PlanningLaw& law) {
+  if (!law.counts_rate) return 0;
+  return static_cast<double>(plan.warmup_steps) / 2 * step_tokens(plan.stages.back());
+}
+
+// The same along one of the laws that the data allow.
+struct SampledWalk {
+  const LawSample* sample;
+  Walk walk;
+};
 
 // Nothing if a curve is missing or the grown model can never stand where it is said to.
 std::optional<Walk> walk(const RunPlan& plan, const PlanningLaw& law, const CurveOf& curve_of,
@@ -48,10 +66,11 @@ std::optional<Walk> walk(const RunPlan& plan, const PlanningLaw& law, const Curv
     if (!std::isfinite(resume)) return std::nullopt;
     walk.resume.push_back(resume);
     walk.begin.push_back(curve->loss(resume));
-    seen = resume + static_cast<double>(stage.tokens) - lost_tokens(stage);
+    seen = resume + static_cast<double>(stage.tokens) - lost_tokens(plan, law, stage);
     walk.end.push_back(curve->loss(seen));
   }
-  walk.scratch_tokens = seen;  // on the final model's curve
+  walk.last = seen;
+  walk.scratch_tokens = seen + lost_from_scratch(plan, law);
   return walk;
 }
 
@@ -80,24 +99,45 @@ Savings savings(const RunPlan& plan, const RunCost& cost, double scratch_tokens)
   return s;
 }
 
-// The decay's gain, which scratch and staged run share.
-void take_off(double gain, Forecast& forecast) {
+// The interval with other sources of error, which are independent, so that squares add.
+void widen(LossRange& end, double half_width) {
+  if (!end.range) return;
+  const auto& [low, high] = *end.range;
+  end.range = std::array{end.loss - std::hypot(std::max(0.0, end.loss - low), half_width),
+                         end.loss + std::hypot(std::max(0.0, high - end.loss), half_width)};
+}
+
+// Takes the decay's gain off, which scratch and staged run share, and adds to the interval how far one
+// run lies from the law.
+void finish_end(const RunPlan& plan, const PlanningLaw& law, const Walk& best,
+                const std::vector<SampledWalk>& samples, Forecast& forecast) {
+  const double parameters = law.parameters(plan.stages.back().params);
+  const auto gain = decay_gain(plan, law, *law.curve(parameters), best.last);
   LossRange& end = forecast.stages.back().end;
-  end.loss -= gain;
-  forecast.scratch_loss -= gain;
-  if (end.range)
-    end.range = std::array{(*end.range)[0] - (1 + kGainError) * gain,
-                           (*end.range)[1] - (1 - kGainError) * gain};
+  if (gain) {
+    const DecayEffect effect = *decay_effect(plan);
+    std::vector<double> losses;
+    for (const auto& [sample, walk] : samples) {
+      const AnnealingOf& strength = sample->annealing ? sample->annealing : law.annealing;
+      const auto own =
+          decay_gain(effect, strength(parameters), *sample->curve(parameters), walk.last);
+      if (own) losses.push_back(walk.end.back() - *own);
+    }
+    end = ranged(end.loss - *gain, std::move(losses));
+    forecast.scratch_loss -= *gain;
+  }
+  widen(end, std::hypot(gain ? kGainError * *gain : 0, law.run_scatter * end.loss));
 }
 
 Forecast made(const RunPlan& plan, const RunCost& cost, const PlanningLaw& law,
               const Transfer& transfer, const Walk& best) {
-  std::vector<Walk> samples;
-  for (const CurveOf& sample : law.samples)
-    if (auto walked = walk(plan, law, sample, transfer)) samples.push_back(std::move(*walked));
+  std::vector<SampledWalk> samples;
+  for (const LawSample& sample : law.samples)
+    if (auto walked = walk(plan, law, sample.curve, transfer))
+      samples.push_back({&sample, std::move(*walked)});
   const auto range = [&](std::vector<double> Walk::*losses, std::size_t i) {
     std::vector<double> values;
-    for (const Walk& sample : samples) values.push_back((sample.*losses)[i]);
+    for (const SampledWalk& sample : samples) values.push_back((sample.walk.*losses)[i]);
     return ranged((best.*losses)[i], std::move(values));
   };
   Forecast forecast;
@@ -114,16 +154,15 @@ Forecast made(const RunPlan& plan, const RunCost& cost, const PlanningLaw& law,
   const StagePlan& last = plan.stages.back();
   forecast.scratch_tokens = best.scratch_tokens;
   forecast.scratch_loss = law.curve(law.parameters(last.params))
-                              ->loss(plan.flops / flops_per_token(plan.schedule, last.model));
+                              ->loss(plan.flops / flops_per_token(plan.schedule, last.model) -
+                                     lost_from_scratch(plan, law));
   forecast.savings = savings(plan, cost, best.scratch_tokens);
   std::vector<double> saved;
-  for (const Walk& sample : samples)
-    saved.push_back(1 - cost.total.flops /
-                            (flops_per_token(plan.schedule, last.model) * sample.scratch_tokens));
+  for (const SampledWalk& sample : samples)
+    saved.push_back(1 - cost.total.flops / (flops_per_token(plan.schedule, last.model) *
+                                            sample.walk.scratch_tokens));
   forecast.flops_range = ranged(forecast.savings.flops, std::move(saved)).range;
-  const Curve curve = law.curve(law.parameters(last.params));
-  if (const auto gain = decay_gain(plan, law, *curve, best.scratch_tokens))
-    take_off(*gain, forecast);
+  finish_end(plan, law, best, samples, forecast);
   return forecast;
 }
 
@@ -153,12 +192,10 @@ void mixing_warnings(const RunPlan& plan, const Transfer& transfer,
                      std::vector<std::string>& lines) {
   const StagePlan& last = plan.stages.back();
   const std::int64_t before_decay = plan.total_steps - plan.decay_steps - last.first_step;
-  const double step_tokens =
-      static_cast<double>(last.tokens) / static_cast<double>(std::max<std::int64_t>(1, last.steps));
-  if (static_cast<double>(before_decay) * step_tokens < transfer.mixing_tokens)
+  if (static_cast<double>(before_decay) * step_tokens(last) < transfer.mixing_tokens)
     lines.push_back(fmt::format(
         "{} grows {} tokens before the decay, less than the {} that mixing takes", last.name,
-        short_count(std::max(0.0, static_cast<double>(before_decay) * step_tokens)),
+        short_count(std::max(0.0, static_cast<double>(before_decay) * step_tokens(last))),
         short_count(transfer.mixing_tokens)));
 }
 
@@ -172,14 +209,13 @@ std::vector<GrowthWindow> growth_windows(const RunPlan& plan, const PlanningLaw&
       return law::Size{stage.name, flops_per_token(plan.schedule, stage.model),
                        law.curve(law.parameters(stage.params))};
     };
-    const double step_tokens = static_cast<double>(from.tokens) / static_cast<double>(from.steps);
     const std::int64_t decays = std::min(plan.decay_steps, to.steps - 1);
-    const double until = walk.resume[i] + static_cast<double>(to.steps - decays) * step_tokens;
+    const double until = walk.resume[i] + static_cast<double>(to.steps - decays) * step_tokens(from);
     const law::Size large = size(to);
     const law::Growth best = law::best_growth(size(from), large, large.curve->loss(until));
     const auto step = [&](double tokens) {
       return static_cast<double>(from.first_step) +
-             (tokens - walk.resume[i - 1] + lost_tokens(from)) / step_tokens;
+             (tokens - walk.resume[i - 1] + lost_tokens(plan, law, from)) / step_tokens(from);
     };
     windows.push_back({to.name, static_cast<double>(to.first_step), best.pays(),
                        step(best.small_tokens), step(best.earliest), step(best.latest)});
@@ -217,13 +253,34 @@ void assumption_warnings(const RunPlan& plan, const Transfer& transfer, Outlook&
     outlook.warnings.push_back(std::move(line));
 }
 
+// How far a law of several sizes is taken beyond them.
+std::string extrapolation(const PlanningLaw& law, const std::string& name, double parameters) {
+  if (law.trained_sizes.empty()) return "";
+  const double largest = law.trained_sizes.back(), smallest = law.trained_sizes.front();
+  if (parameters <= largest && parameters >= smallest) return "";
+  std::vector<std::string> sizes;
+  for (const double size : law.trained_sizes) sizes.push_back(short_count(size));
+  const bool above = parameters > largest;
+  const double factor = above ? parameters / largest : smallest / parameters;
+  return fmt::format(
+      "{}: {} parameters without embeddings were never trained: the forecast extrapolates from {}, "
+      "to {:.3g} times {}{}",
+      name, short_count(parameters), join(sizes, ", "), above ? factor : 1 / factor,
+      above ? "the largest" : "the smallest",
+      factor > kMostSizeFactor
+          ? fmt::format("; beyond {} times it is a guess: train a size between", kMostSizeFactor)
+          : "");
+}
+
 }  // namespace
 
 std::vector<std::string> law_warnings(const PlanningLaw& law, const std::string& name,
                                       const arch::ParamCount& params, double tokens) {
   std::vector<std::string> lines;
   const double n = law.parameters(params);
-  if (n < law.least_parameters || n > law.most_parameters)
+  if (auto line = extrapolation(law, name, n); !line.empty())
+    lines.push_back(std::move(line));
+  else if (n < law.least_parameters || n > law.most_parameters)
     lines.push_back(
         fmt::format("{}: {} parameters, but the law {} was fitted to {} to {}; fit "
                     "your own runs",

@@ -16,6 +16,23 @@ void members(V& v, law::Chinchilla& l) {
   v("E", l.E), v("A", l.A), v("B", l.B), v("a", l.a), v("b", l.b);
 }
 template <class V>
+void members(V& v, law::JointLaw& l) {
+  v("E", l.E), v("A", l.A), v("a", l.a), v("B", l.B), v("b", l.b), v("beta", l.beta);
+  v("C", l.C), v("gamma", l.gamma), v("x0", l.x0), v("size", l.size), v("tokens", l.tokens);
+}
+template <class V>
+void members(V& v, FittedJoint::Size& s) {
+  v("parameters", s.parameters), v("runs", s.runs), v("most_tokens", s.most_tokens);
+}
+template <class V>
+void members(V& v, FittedJoint& j) {
+  v("parameters", j.law), v("low", j.low), v("high", j.high), v("sizes", j.sizes);
+  v("scatter", j.scatter), v("freedom", j.freedom), v("gap", j.gap);
+  v("training_noise", j.training_noise), v("validation_noise", j.validation_noise);
+  v("points", j.points), v("objective", j.objective), v("gradient", j.gradient);
+  v("decayed", j.decayed), v("samples", j.samples);
+}
+template <class V>
 void members(V& v, PrefixRefit& p) {
   v("share", p.share), v("parameters", p.law), v("end_error", p.end_error);
 }
@@ -43,7 +60,7 @@ void members(V& v, FittedChinchilla& c) {
 }
 template <class V>
 void members(V& v, FittedLaws& l) {
-  v("curves", l.curves), v("chinchilla", l.chinchilla), v("notes", l.notes);
+  v("curves", l.curves), v("joint", l.joint), v("chinchilla", l.chinchilla), v("notes", l.notes);
 }
 
 namespace {
@@ -64,6 +81,17 @@ void check_law(const law::Chinchilla& l, const std::string& where) {
         std::isfinite(l.E + l.A + l.B + l.a + l.b)))
     throw input_error("{}: E {}, A {}, B {}, a {}, b {}, expected finite numbers above 0", where,
                       l.E, l.A, l.B, l.a, l.b)
+        .with_hint(kHint);
+}
+void check_law(const law::JointLaw& l, const std::string& where) {
+  const bool positive = l.E > 0 && l.A > 0 && l.a > 0 && l.B > 0 && l.b > 0 && l.C >= 0 &&
+                        l.size > 0 && l.tokens > 0;
+  if (!(positive && std::isfinite(l.E + l.A + l.a + l.B + l.b + l.beta + l.C + l.gamma + l.x0 +
+                                  l.size + l.tokens)))
+    throw input_error(
+        "{}: E {}, A {}, a {}, B {}, b {}, beta {}, C {}, gamma {}, x0 {}, size {}, tokens {}, "
+        "expected finite numbers, all but C, beta, gamma and x0 above 0",
+        where, l.E, l.A, l.a, l.B, l.b, l.beta, l.C, l.gamma, l.x0, l.size, l.tokens)
         .with_hint(kHint);
 }
 template <class Fitted>
@@ -87,6 +115,14 @@ FittedLaws laws_from_json(const Json& json, const std::string& where) {
   members(reader, laws);
   reader.refuse_others();
   for (const FittedCurve& curve : laws.curves) check_all(curve, where + ": " + curve.name);
+  if (laws.joint) {
+    check_all(*laws.joint, where + ": joint");
+    if (laws.joint->sizes.size() < 2 || !(laws.joint->freedom > 0 && laws.joint->scatter >= 0))
+      throw input_error("{}: joint: {} sizes, scatter {} of {} degrees of freedom; expected 2 sizes "
+                        "or more, and a scatter of more than 0 degrees",
+                        where, laws.joint->sizes.size(), laws.joint->scatter, laws.joint->freedom)
+          .with_hint(kHint);
+  }
   if (laws.chinchilla) check_all(*laws.chinchilla, where + ": chinchilla");
   return laws;
 }

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "law/chinchilla.h"
+#include "law/joint_law.h"
 #include "law/stage_curve.h"
 
 namespace stagedtrain::plan {
@@ -48,10 +49,27 @@ struct FittedChinchilla {
   bool pulled = false;  // a parameter was held from running away; not in the file
 };
 
+// The joint law of models of several sizes (law/joint_law.h).
+struct FittedJoint {
+  struct Size {
+    double parameters = 0, runs = 0, most_tokens = 0;  // parameters without embeddings
+  };
+  law::JointLaw law, low, high;
+  std::vector<law::JointLaw> samples;
+  std::vector<Size> sizes;  // smallest first
+  // Standard deviation of ln loss between seeds of a size, and the degrees of freedom behind it.
+  double scatter = 0, freedom = 0;
+  // Of points around their run's law; training losses lie exp(gap) times the validation losses.
+  double training_noise = 0, validation_noise = 0, gap = 0;
+  double points = 0, objective = 0, gradient = 0;
+  bool decayed = false;  // some run showed a decay; else C is 0
+};
+
 struct FittedLaws {
   std::vector<FittedCurve> curves;
   std::optional<FittedChinchilla> chinchilla;
   std::vector<std::string> notes;  // what a reader must know, a sentence each
+  std::optional<FittedJoint> joint;  // nothing in files of older versions
 };
 
 Json to_json(const FittedLaws& laws);

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/text.h"
+#include "law/fit_joint.h"
 
 namespace stagedtrain::plan {
 namespace {
@@ -57,6 +58,54 @@ PlanningLaw kaplan_law() {
   return planning;
 }
 
+constexpr double kChinchillaParameters = 5, kNormal80 = 1.2816;
+
+// Half of the 80% interval of one run, whose deviation is known with so many degrees of freedom.
+double run_scatter(double deviation, double freedom) {
+  return kNormal80 * law::student_widening(freedom) * deviation;
+}
+
+LawSample sample_of(const law::JointLaw& joint, bool decayed) {
+  LawSample sample;
+  sample.curve = [joint](double parameters) {
+    return std::make_shared<law::PowerCurve>(joint.curve(parameters));
+  };
+  if (decayed) sample.annealing = [joint](double n) { return joint.annealing(n); };
+  return sample;
+}
+
+PlanningLaw fitted_joint(const FittedJoint& joint) {
+  PlanningLaw planning;
+  std::vector<std::string> sizes;
+  double runs = 0;
+  for (const FittedJoint::Size& size : joint.sizes) {
+    planning.trained_sizes.push_back(size.parameters);
+    sizes.push_back(short_count(size.parameters));
+    runs += size.runs;
+  }
+  planning.source = fmt::format("own runs: one law of {} runs of {} parameters without embeddings",
+                                runs, join(sizes, ", "));
+  planning.end = kConstantRate;
+  planning.counts_rate = true;
+  planning.least_parameters = joint.sizes.front().parameters;
+  planning.most_parameters = joint.sizes.back().parameters;
+  planning.parameters = [](const arch::ParamCount& count) {
+    return static_cast<double>(count.non_embedding);
+  };
+  const LawSample best = sample_of(joint.law, joint.decayed);
+  planning.curve = best.curve;
+  planning.annealing = best.annealing;
+  for (const law::JointLaw& sample : joint.samples)
+    planning.samples.push_back(sample_of(sample, joint.decayed));
+  planning.run_scatter = run_scatter(joint.scatter, joint.freedom);
+  planning.known_tokens = [sizes = joint.sizes](double) {
+    double most = 0;
+    for (const FittedJoint::Size& size : sizes) most = std::max(most, size.most_tokens);
+    return most;
+  };
+  return planning;
+}
+
 PlanningLaw fitted_chinchilla(const FittedChinchilla& fitted) {
   PlanningLaw planning;
   planning.source =
@@ -66,7 +115,10 @@ PlanningLaw fitted_chinchilla(const FittedChinchilla& fitted) {
   planning.parameters = all_parameters;
   planning.curve = curves_of(fitted.law);
   for (const law::Chinchilla& sample : fitted.samples)
-    planning.samples.push_back(curves_of(sample));
+    planning.samples.push_back({curves_of(sample), {}});
+  if (fitted.noise && fitted.points > kChinchillaParameters)
+    planning.run_scatter =
+        run_scatter(*fitted.noise, fitted.points - kChinchillaParameters);
   planning.known_tokens = [most = fitted.most_tokens](double) { return most; };
   planning.endless = [chinchilla = fitted.law](double parameters) {
     return law::endless_stages(chinchilla, parameters);
@@ -141,6 +193,7 @@ PlanningLaw fitted_curves(const FittedLaws& laws, const std::string& name) {
         .with_hint("fit run folders, not CSV files of steps and losses alone");
   PlanningLaw planning;
   planning.end = kConstantRate;
+  planning.counts_rate = true;
   planning.least_parameters = table->begin()->first;
   planning.most_parameters = table->rbegin()->first;
   planning.parameters = all_parameters;
@@ -148,7 +201,7 @@ PlanningLaw fitted_curves(const FittedLaws& laws, const std::string& name) {
   planning.annealing = annealing_of(laws.curves);
   std::size_t samples = SIZE_MAX;
   for (const auto& [parameters, curve] : *table) samples = std::min(samples, curve.samples.size());
-  for (std::size_t i = 0; i < samples; ++i) planning.samples.push_back(curves_of(table, i));
+  for (std::size_t i = 0; i < samples; ++i) planning.samples.push_back({curves_of(table, i), {}});
   planning.known_tokens = [table](double parameters) {
     const auto found = table->find(parameters);
     return found == table->end() ? 0.0 : found->second.last_x * found->second.tokens_per_step;
@@ -164,8 +217,9 @@ bool names_file(const std::string& name) {
 }  // namespace
 
 PlanningLaw planning_law(const FittedLaws& laws, const std::string& name) {
-  PlanningLaw planning =
-      laws.chinchilla ? fitted_chinchilla(*laws.chinchilla) : fitted_curves(laws, name);
+  PlanningLaw planning = laws.joint        ? fitted_joint(*laws.joint)
+                         : laws.chinchilla ? fitted_chinchilla(*laws.chinchilla)
+                                           : fitted_curves(laws, name);
   planning.name = name;
   return planning;
 }

@@ -85,12 +85,43 @@ std::string chinchilla_text(const plan::FittedChinchilla& c) {
       about, to_text(table));
 }
 
+std::string joint_text(const plan::FittedJoint& j) {
+  const law::JointLaw &l = j.law, &low = j.low, &high = j.high;
+  Table table = parameter_table("");
+  table.rows = {parameter_row("E", l.E, low.E, high.E),
+                parameter_row("A", l.A, low.A, high.A),
+                parameter_row("a", l.a, low.a, high.a),
+                parameter_row("B", l.B, low.B, high.B),
+                parameter_row("b", l.b, low.b, high.b),
+                parameter_row("beta", l.beta, low.beta, high.beta)};
+  if (j.decayed) {
+    table.rows.push_back(parameter_row("1000 C", 1e3 * l.C, 1e3 * low.C, 1e3 * high.C));
+    table.rows.push_back(parameter_row("gamma", l.gamma, low.gamma, high.gamma));
+  }
+  double runs = 0;
+  std::vector<std::string> sizes;
+  for (const plan::FittedJoint::Size& size : j.sizes) {
+    runs += size.runs;
+    sizes.push_back(short_count(size.parameters));
+  }
+  const std::string about = wrapped(fmt::format(
+      "{} runs of {} parameters without embeddings, {} points; seeds of a size differ by {:.2f}%, "
+      "with {:.1f} degrees of freedom; gradient {:.0e}",
+      runs, join(sizes, ", "), j.points, 100 * j.scatter, j.freedom, j.gradient));
+  return fmt::format(
+      "One law of all sizes: loss = E + A n^-a + B n^beta x^-b{}\n"
+      "n: parameters / {}; x: text weighted by learning rate / peak, / {} tokens{}\n{}\n{}",
+      j.decayed ? " - C n^gamma S" : "", short_count(l.size), short_count(l.tokens),
+      j.decayed ? "; S: annealing area" : "", about, to_text(table));
+}
+
 }  // namespace
 
 std::string to_text(const plan::FittedLaws& laws) {
   std::string text;
   for (const plan::FittedCurve& curve : laws.curves)
     text += (text.empty() ? "" : "\n") + curve_text(curve);
+  if (laws.joint) text += (text.empty() ? "" : "\n") + joint_text(*laws.joint);
   if (laws.chinchilla) text += (text.empty() ? "" : "\n") + chinchilla_text(*laws.chinchilla);
   if (!laws.notes.empty()) text += "\n";
   for (const std::string& note : laws.notes) text += note + "\n";

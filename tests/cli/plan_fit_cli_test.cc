@@ -78,3 +78,39 @@ TEST_CASE("plan --fit refuses what it cannot fit, with the line and what to do")
   check_refused(test::stagedtrain({"plan", "--out", "x.json", "a.yaml"}), 2, "--fit");
   check_refused(test::stagedtrain({"plan"}), 2, "SCHEDULE");
 }
+
+TEST_CASE("logs of three sizes plan a fourth, and the plan says from which sizes and how far") {
+  const test::TempDir folder;
+  std::vector<std::string> arguments = {"plan", "--fit"};
+  for (const double size : {5e4, 1e5, 2e5}) {
+    std::string text = "step,lr,loss,tokens,parameters\n";
+    for (int s = 10; s <= 3000; s += 10)
+      text += fmt::format("{},{},{},{},{}\n", s, std::min(1.0, s / 100.0) * 3e-3,
+                          1 + .5 * std::pow(size / 1e5, -.34) + .6 * std::pow(s / 1500., -.4) +
+                              1e-3 * std::sin(s * size),
+                          s * 2048, size);
+    const auto file = folder / fmt::format("{:.0f}.csv", size);
+    test::write_text(file, text);
+    arguments.push_back(file.string());
+  }
+  const std::string out = (folder / "laws.json").string();
+  arguments.insert(arguments.end(), {"--out", out});
+  const auto fit = test::stagedtrain(arguments);
+  INFO(fit.err << fit.out);
+  REQUIRE(fit.exit_code == 0);
+  CHECK(contains(fit.out, "One law of all sizes"));
+  CHECK(contains(fit.out, "do not show how much two seeds of a size differ"));
+  test::write_text(folder / "plan.yaml",
+                   "data: {train: a.bin, validation: b.bin}\n"
+                   "model: {architecture: gpt2, layers: 4, width: 96, heads: 4, context: 128, vocab: "
+                   "256}\n"
+                   "batch: {sequences: 16}\n"
+                   "lr: {curve: constant, peak: 3e-3, warmup: 100 steps}\n"
+                   "stages: [{name: whole, for: 3000 steps}]\n");
+  const auto plan =
+      test::stagedtrain({"plan", (folder / "plan.yaml").string(), "--law", out, "--json"});
+  INFO(plan.err << plan.out);
+  CHECK(plan.exit_code == 0);
+  CHECK(contains(plan.out, "442K parameters without embeddings were never trained"));
+  CHECK(contains(plan.out, "from 50K, 100K, 200K"));
+}

@@ -42,6 +42,15 @@ TEST_CASE("a curve is read, columns in any order") {
   CHECK(std::isnan(read("step,lr,loss\n1,1,1\n").curves[0].tokens_per_step));
 }
 
+TEST_CASE("a curve may say of how many parameters its model is, and of one model alone") {
+  const LoggedCurve curve = read("step,lr,loss,parameters\n1,1,3,5e6\n2,1,2,5e6\n").curves.at(0);
+  CHECK(curve.parameters == 5e6);
+  CHECK(curve.non_embedding == 5e6);
+  CHECK(std::isnan(read("step,lr,loss\n1,1,1\n").curves[0].non_embedding));
+  check_refused("step,lr,loss,parameters\n1,1,3,5e6\n2,1,2,6e6\n", "c.csv:3: parameters is 6");
+  check_refused("step,lr,loss,parameters\n1,1,3,0\n", "c.csv:2: parameters is 0");
+}
+
 TEST_CASE("finished runs are read, by tokens or by FLOP") {
   CHECK(read("parameters,tokens,loss\n1e6,2e7,3\n").ends[0].points[0].tokens == 2e7);
   CHECK(read("parameters,training_flop,loss\n1e6,6e13,3\n").ends[0].points[0].tokens == 1e7);

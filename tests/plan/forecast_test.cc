@@ -127,11 +127,12 @@ TEST_CASE("a run of one stage has one forecast and is its own comparison") {
 TEST_CASE("bootstraps give losses a range") {
   PlanningLaw law = made_law();
   for (double shift : {-0.02, -0.01, 0.0, 0.01, 0.02})
-    law.samples.push_back([shift](double parameters) {
-      law::Chinchilla one = law::chinchilla_constants().at(0).law;
-      one.E += shift;
-      return std::make_shared<law::PowerCurve>(one.curve(parameters));
-    });
+    law.samples.push_back({[shift](double parameters) {
+                             law::Chinchilla one = law::chinchilla_constants().at(0).law;
+                             one.E += shift;
+                             return std::make_shared<law::PowerCurve>(one.curve(parameters));
+                           },
+                           {}});
   const RunPlan plan = plan_of(2, .5);
   const Outlook outlook = outlook_of(plan, law);
   const LossRange end = outlook.forecasts[0].stages[1].end;

@@ -47,6 +47,33 @@ TEST_CASE("a law file comes back as it was") {
   CHECK(back.notes == laws.notes);
 }
 
+TEST_CASE("a joint law comes back, files without one are read, and broken ones are refused") {
+  FittedLaws laws = made_laws();
+  CHECK_FALSE(laws_from_json(to_json(laws), "l.json").joint);
+  Json old = to_json(laws);
+  old.erase("joint");  // as older versions wrote it
+  CHECK_NOTHROW(laws_from_json(old, "l.json"));
+  FittedJoint& joint = laws.joint.emplace();
+  joint.law = {.E = 1, .A = .5, .a = .34, .B = .6, .b = .4, .beta = .1, .C = 1e-4, .gamma = -.1,
+               .x0 = -3, .size = 1e6, .tokens = 1e7};
+  joint.low = joint.high = joint.law;
+  joint.samples = {joint.law};
+  joint.sizes = {{1e6, 1, 1e8}, {4e6, 2, 2e8}};
+  joint.scatter = .0025;
+  joint.freedom = 4;
+  joint.decayed = true;
+  const FittedJoint back = *laws_from_json(to_json(laws), "l.json").joint;
+  CHECK(back.law.gamma == -.1);
+  CHECK(back.sizes[1].runs == 2);
+  CHECK(to_json(laws) == to_json(laws_from_json(to_json(laws), "l.json")));
+  Json bad = to_json(laws);
+  bad["joint"]["samples"][0]["B"] = nullptr;
+  CHECK(contains(refused(bad), "l.json: joint: samples: E 1, A 0.5"));
+  bad = to_json(laws);
+  bad["joint"]["sizes"].erase(1);
+  CHECK(contains(refused(bad), "l.json: joint: 1 sizes"));
+}
+
 TEST_CASE("a law file is not replaced silently") {
   const test::TempDir folder;
   write_law_file(made_laws(), folder / "l.json", false);

@@ -1,0 +1,109 @@
+// From logged runs of several sizes to the joint law in a file.
+#include "plan/fit_joint_law.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "law/bootstrap.h"
+#include "plan/joint_runs.h"
+
+namespace stagedtrain::plan {
+namespace {
+
+constexpr std::size_t kFewestPoints = 10;  // of a run
+constexpr std::size_t kFewestSizes = 3;
+constexpr int kMostResamples = 200;
+
+std::vector<FittedJoint::Size> sizes_of(const JointRuns& found) {
+  std::map<double, FittedJoint::Size> sizes;
+  for (std::size_t i = 0; i < found.runs.size(); ++i) {
+    FittedJoint::Size& size = sizes[found.runs[i].parameters];
+    size.parameters = found.runs[i].parameters;
+    ++size.runs;
+    size.most_tokens = std::max(size.most_tokens, found.most_tokens[i]);
+  }
+  std::vector<FittedJoint::Size> list;
+  for (const auto& [parameters, size] : sizes) list.push_back(size);
+  return list;
+}
+
+void leave_out_short(JointRuns& found) {
+  for (std::size_t i = found.runs.size(); i-- > 0;) {
+    if (found.runs[i].points.size() >= kFewestPoints) continue;
+    found.left_out.push_back(fmt::format("{}: it has {} logged losses after the warm-up, expected "
+                                         "at least {}",
+                                         found.names[i], found.runs[i].points.size(),
+                                         kFewestPoints));
+    const auto at = static_cast<std::ptrdiff_t>(i);
+    found.runs.erase(found.runs.begin() + at);
+    found.names.erase(found.names.begin() + at);
+    found.most_tokens.erase(found.most_tokens.begin() + at);
+  }
+}
+
+void intervals(FittedJoint& joint) {
+  using law::JointLaw;
+  joint.low = joint.high = joint.law;
+  for (double JointLaw::*m : {&JointLaw::E, &JointLaw::A, &JointLaw::a, &JointLaw::B, &JointLaw::b,
+                              &JointLaw::beta, &JointLaw::C, &JointLaw::gamma, &JointLaw::x0}) {
+    std::vector<double> values;
+    for (const JointLaw& sample : joint.samples) values.push_back(sample.*m);
+    const law::Interval found = law::interval(std::move(values));
+    joint.low.*m = found.low;
+    joint.high.*m = found.high;
+  }
+}
+
+void add_notes(const FittedJoint& joint, const JointRuns& found, std::vector<std::string>& notes) {
+  for (const std::string& line : found.left_out)
+    notes.push_back("not in the joint law: " + line);
+  if (joint.sizes.size() < kFewestSizes)
+    notes.push_back(fmt::format(
+        "two sizes do not fix how the loss falls with size: the exponent a is held near {}, that of "
+        "published runs, within a factor of {:.2g}; train a third size to measure it",
+        law::kPriorExponent, std::exp(law::kPriorExponentSpread)));
+  if (joint.freedom < law::kPriorScatterFreedom + 1)
+    notes.push_back(fmt::format(
+        "{} runs of {} sizes do not show how much two seeds of a size differ: {:.2g}% is assumed; "
+        "train a size with a second seed to measure it",
+        found.runs.size(), joint.sizes.size(), 100 * law::kPriorScatter));
+}
+
+}  // namespace
+
+std::optional<FittedJoint> fit_joint_law(const std::vector<LoggedCurve>& curves,
+                                         const FitOptions& options,
+                                         std::vector<std::string>& notes) {
+  JointRuns found = joint_runs(curves);
+  leave_out_short(found);
+  FittedJoint joint;
+  joint.sizes = sizes_of(found);
+  if (joint.sizes.size() < 2) return {};
+  law::JointFit fit =
+      law::fit_joint(found.runs, {.offset_spread = found.warmup_tokens / 4,
+                                  .resamples = std::min(options.resamples, kMostResamples),
+                                  .seed = options.seed});
+  if (!fit.converged || fit.samples.empty()) {
+    notes.push_back("no joint law of the sizes: the fit does not settle");
+    return {};
+  }
+  joint.law = fit.law;
+  joint.samples = std::move(fit.samples);
+  joint.scatter = fit.scatter;
+  joint.freedom = fit.freedom;
+  joint.training_noise = fit.training.deviation;
+  joint.validation_noise = fit.validation.deviation;
+  joint.gap = fit.gap;
+  joint.points = static_cast<double>(fit.points);
+  joint.objective = fit.objective;
+  joint.gradient = fit.gradient;
+  joint.decayed = fit.decayed;
+  intervals(joint);
+  add_notes(joint, found, notes);
+  return joint;
+}
+
+}  // namespace stagedtrain::plan
