@@ -50,18 +50,15 @@ std::string key_text(const FieldRow& key, const std::vector<FieldRow>& rows) {
   return text;
 }
 
-<<<<<<< HEAD
-// Whether the word is one of a key's choices, which its type lists.
+// Returns whether the word is one of a key's choices, which its type lists.
 bool is_choice(const std::string& word, const FieldRow& row) {
   std::vector<std::string> choices;
   for (const std::string& choice : split(row.type, ',')) choices.emplace_back(trim(choice));
   return choices.size() > 1 && std::ranges::find(choices, word) != choices.end();
 }
 
-// The key of this path, then those whose last word it is, then those that offer it as a choice.
-=======
-// Returns the key with this path, followed by all keys that end with this word.
->>>>>>> prose2
+// Returns the key with this path, then all keys that end with this word, then those that offer it
+// as a choice.
 std::vector<FieldRow> find_keys(const std::string& word, const std::vector<FieldRow>& rows) {
   std::vector<FieldRow> found;
   for (const FieldRow& row : rows)

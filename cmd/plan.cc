@@ -208,7 +208,7 @@ std::string result_of(PlanArguments& a) {
   return from_schedule(a);
 }
 
-<<<<<<< HEAD
+// Adds --processes and --sharding.
 void add_processes(CLI::App& command, PlanArguments& arguments) {
   CLI::Option* processes =
       command
@@ -227,10 +227,7 @@ void add_processes(CLI::App& command, PlanArguments& arguments) {
     processes->excludes(command.get_option(other));
 }
 
-// --probe and --from.
-=======
 // Adds --probe and --from, with their options.
->>>>>>> prose2
 void add_probe(CLI::App& command, PlanArguments& arguments) {
   CLI::Option* probe =
       command
@@ -239,11 +236,8 @@ void add_probe(CLI::App& command, PlanArguments& arguments) {
                       "when they have ended, rank them by their loss after K steps and plan")
           ->check(CLI::Range(1, 1000000))
           ->type_name("K");
-<<<<<<< HEAD
-  for (const char* other : {"--optimize", "--rule", "--slurm", "--measure", "--processes"})
-=======
-  for (const char* other : {"--optimize", "--rule", "--preset", "--slurm", "--measure"})
->>>>>>> growth
+  for (const char* other :
+       {"--optimize", "--rule", "--preset", "--slurm", "--measure", "--processes"})
     probe->excludes(command.get_option(other));
   command
       .add_option("--ways", arguments.ways,
@@ -256,13 +250,8 @@ void add_probe(CLI::App& command, PlanArguments& arguments) {
           .add_option("--from", arguments.from,
                       "plan the rest of a run that is under way: when to grow, how long to go on")
           ->type_name("RUN");
-<<<<<<< HEAD
-  for (const char* other : {"schedule", "--optimize", "--rule", "--slurm", "--measure", "--probe",
-                            "--processes", "--details"})
-=======
   for (const char* other : {"schedule", "--optimize", "--rule", "--preset", "--slurm", "--measure",
-                            "--probe", "--details"})
->>>>>>> growth
+                            "--probe", "--processes", "--details"})
     from->excludes(command.get_option(other));
 }
 
@@ -302,14 +291,9 @@ void add_plan(CLI::App& app) {
   add_processes(*command, *arguments);
   add_probe(*command, *arguments);
   CLI::Option* fit = add_fit_options(*command, arguments->fit);
-<<<<<<< HEAD
   for (const char* other :
-       {"schedule", "--set", "--print-schedule", "--optimize", "--rule", "--slurm", "--measure",
-        "--from", "--probe", "--processes", "--details"})
-=======
-  for (const char* other : {"schedule", "--set", "--print-schedule", "--optimize", "--rule",
-                            "--preset", "--slurm", "--measure", "--from", "--probe", "--details"})
->>>>>>> growth
+       {"schedule", "--set", "--print-schedule", "--optimize", "--rule", "--preset", "--slurm",
+        "--measure", "--from", "--probe", "--processes", "--details"})
     fit->excludes(command->get_option(other));
   command->footer(kFooter);
   command->callback([arguments] { print(result_of(*arguments)); });

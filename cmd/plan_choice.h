@@ -1,9 +1,4 @@
-<<<<<<< HEAD
-// How the options --optimize, --rule and --slurm of `stagedtrain plan` are read.
-=======
-// `stagedtrain plan --optimize`, `--rule`, `--preset` and `--slurm`: choosing stages, and writing
-// jobs.
->>>>>>> growth
+// How the options --optimize, --rule, --preset and --slurm of `stagedtrain plan` are read.
 #pragma once
 
 #include <CLI/CLI.hpp>

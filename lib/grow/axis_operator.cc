@@ -13,14 +13,7 @@ void check_blocks(const AxisGrowth& growth, const arch::ParamTable& targets) {
   for (const arch::ParamSpec& target : targets) {
     std::size_t blocks = 1;
     for (const arch::AxisSize& axis : target.axes) blocks *= growth.of(axis.axis).pieces.size();
-<<<<<<< HEAD
     check_block_count(target.name, blocks);
-=======
-    if (blocks > kMostBlocks)
-      throw usage_error("{} would have {} blocks, expected at most {}", target.name, blocks,
-                        kMostBlocks)
-          .with_hint("grow by a smaller factor, or with copies in turn");
->>>>>>> growth
   }
 }
 
@@ -65,7 +58,7 @@ void check_block_count(const std::string& tensor, std::size_t blocks) {
   constexpr std::size_t kMost = 1 << 18;
   if (blocks > kMost)
     throw usage_error("{} would have {} blocks, expected at most {}", tensor, blocks, kMost)
-        .with_hint("grow by a smaller factor");
+        .with_hint("grow by a smaller factor, or with copies in turn");
 }
 
 WholeGrowth growth_of_axes(AxisGrowth axes, const GrowthContext& context) {
