@@ -22,24 +22,25 @@ struct DataArguments {
 };
 
 constexpr const char* kFooter = R"(
-Inputs. A folder stands for all files in it, in the order of their names, hidden ones left out; a
-pattern in quotes ('web/*.jsonl.gz') for all files that match. Files whose names end with .jsonl or
-.ndjson (before .gz or .zst) hold one JSON object a line, whose --field is a document; all others are
-text. Compressed files are told by their first bytes. JSON lines, compressed files and standard input
-are written out beside the token files while they are read: they need that much room on the disk.
+Inputs. A folder stands for all files in it, sorted by name, without hidden ones; a pattern in
+quotes ('web/*.jsonl.gz') stands for all files that match. Files whose names end with .jsonl or
+.ndjson (before .gz or .zst) hold one JSON object per line, whose --field is a document; all others
+are text. Compressed files are recognised by their first bytes. The text of JSON lines, compressed
+files and standard input is written beside the token files while it is read, and needs that much
+disk space.
 
-How text is split. With enough documents (at least one for validation, as 100 for 1%) whole
-documents go to one side: of each 100 in turn one is for validation, chosen by --seed. A file is a
-document, or each part of it that ends with --separator. Otherwise, or with --split fraction, the
-text is cut at line ends into blocks (1 to 64 KiB), and of each 100 blocks in turn one is for
-validation. Nothing is left out, repeated or reordered within a side. --separator is put behind each
-document of JSON lines, so that they are kept apart; a model whose tokenizer has an end-of-text token
-wants that one.
+How text is split. If there are enough documents (at least one for validation, as 100 for 1%), each
+document goes to one side as a whole: one of every 100 consecutive documents is for validation,
+chosen by --seed. A document is a file, or each part of it that ends with --separator. Otherwise, or
+with --split fraction, the text is cut at line ends into blocks (1 to 64 KiB), and one of every 100
+consecutive blocks is for validation. Nothing is left out, repeated or reordered within a side.
+--separator is added after each document of JSON lines to keep documents apart; if the tokenizer has
+an end-of-text token, give that token.
 
-Token files carry their tokenizer (docs/token-format.md), but for those written with --format: llmc
-is the format of llm.c, nanogpt bare numbers of 16 bits; their files are train.bin and val.bin. With a
-model text is encoded in pieces of about 64 KiB that end at line ends, on all cores; the files do not
-depend on how many there are.
+Token files contain their tokenizer (docs/token-format.md), unless they are written with --format
+llmc (the format of llm.c) or nanogpt (16-bit ids without a header); these are called train.bin and
+val.bin. With a tokenizer model, text is encoded on all cores, in pieces of about 64 KiB that end at
+line ends; the files do not depend on the number of cores.
 
 Examples:
   stagedtrain data book.txt --out data/book
@@ -105,12 +106,13 @@ void add_data(CLI::App& app) {
       "data", "Turns text into token files: DIR/train.bin and DIR/validation.bin");
   command
       ->add_option("text", options.inputs,
-                   "text files, .jsonl files, either as .gz or .zst, folders or patterns; - is "
-                   "standard input")
+                   "text or .jsonl files, plain or compressed (.gz, .zst), folders or patterns; - "
+                   "is standard input")
       ->required()
       ->type_name("TEXT");
   command
-      ->add_option("--out", arguments->folder, "folder for the two files; made if it is not there")
+      ->add_option("--out", arguments->folder,
+                   "folder for the two files; created if it does not exist")
       ->required()
       ->type_name("DIR");
   command
@@ -120,33 +122,31 @@ void add_data(CLI::App& app) {
       ->type_name("bytes|FILE");
   command
       ->add_option("--validation", arguments->validation,
-                   "share for validation, above 0 and at most 50% (default: 1%)")
+                   "share of the text for validation, above 0 and at most 50% (default: 1%)")
       ->type_name("SHARE");
   command
       ->add_option("--split", arguments->split,
                    "auto, document or fraction (default: auto, see below)")
       ->type_name("RULE");
   command
-      ->add_option(
-          "--separator", arguments->separator,
-          "text that ends a document and stays part of it, put behind each document of JSON lines; "
-          "\\n, \\r, \\t, \\0, \\\\ and \\xHH are "
-          "understood")
+      ->add_option("--separator", arguments->separator,
+                   "text that ends a document and stays part of it, added after each document of "
+                   "JSON lines; \\n, \\r, \\t, \\0, \\\\ and \\xHH are understood")
       ->type_name("TEXT");
   command
       ->add_option("--field", arguments->field,
-                   "field of JSON lines that holds the text (default: text); with it standard "
-                   "input is JSON lines too")
+                   "field of JSON lines that holds the text (default: text); if given, standard "
+                   "input is read as JSON lines too")
       ->type_name("NAME");
   command
       ->add_option("--format", arguments->format,
-                   "of the token files: stagedtrain, llmc or nanogpt (default: stagedtrain)")
+                   "format of the token files: stagedtrain, llmc or nanogpt (default: stagedtrain)")
       ->type_name("FORMAT");
-  command
-      ->add_option("--threads", options.threads, "how many encode (default: 0, all cores)")
+  command->add_option("--threads", options.threads, "threads that encode (default: 0, all cores)")
       ->check(check_threads)
       ->type_name("N");
-  command->add_option("--seed", options.seed, "which parts are for validation (default: 1)")
+  command
+      ->add_option("--seed", options.seed, "seed that chooses what is for validation (default: 1)")
       ->type_name("N");
   command->add_flag("--force", options.force, "replace existing files");
   command->add_flag("--json", arguments->json, "print the counts as JSON");

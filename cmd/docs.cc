@@ -19,17 +19,18 @@ constexpr const char* kRenew = "<!-- Made by scripts/make_docs.sh; do not edit. 
 
 constexpr const char* kScheduleIntro = R"(
 A schedule is one YAML file that describes an experiment; [schedules/](../schedules) has examples, and
-`stagedtrain plan SCHEDULE` shows what it comes to.
+`stagedtrain plan SCHEDULE` shows its models, steps, FLOPs and memory.
 
 - Numbers may be written 1e6, 1_000_000, 64K, 50M, 2.5G, 1T (powers of 1000) or 4Ki, 1Mi (powers of 1024).
 - Durations are a number and a unit: `2100 steps`, `10M tokens`, `3e15 flops`, `2 epochs`, `20%` (of the
-  run's steps). A bare number is steps, but not one with a suffix: `10M` needs its unit. Each key says
-  which units it takes. Tokens are those of the steps that are counted: each stage has its own context,
-  and warm-ups of batch and length count as they are.
-- A path in `--set path=value` has dots between keys; an item of a list goes by its number from 0 or by
-  its name: `--set lr.peak=1e-3 --set stages.full.for=900 --set stages.1.grow.0.layers=12`.
-- Paths of files start at the folder in which the command runs.
-- Unknown keys are refused. Of YAML: one document, at most 1 MiB, 32 levels, 20,000 values, no key twice.
+  run's steps). A bare number means steps, unless it has a suffix: `10M` needs its unit. Each key
+  says which units it takes. Tokens are those that the steps really have: each stage has its own
+  context, and warm-ups of batch size and sequence length are taken into account.
+- A path in `--set path=value` has dots between keys; an item of a list is given by its number from
+  0 or by its name: `--set lr.peak=1e-3 --set stages.full.for=900 --set stages.1.grow.0.layers=12`.
+- Paths of files are relative to the folder in which the command runs.
+- Unknown keys are refused. The YAML must be one document of at most 1 MiB, 32 levels and 20,000
+  values, without duplicate keys.
 )";
 
 // Escapes a table cell: a bar would end it, and a backslash must be doubled. code: the text is
@@ -58,7 +59,7 @@ std::string schedule_page() {
       "heads and context\nmust be given; vocab comes from `data.train` if it is missing. A stage's "
       "`model` takes the same keys,\nnone of which it requires.\n\n";
   text += field_table(schedule::document());
-  text += "\n## Learning-rate curves\n| `lr.curve` | course |\n|---|---|\n";
+  text += "\n## Learning-rate curves\n| `lr.curve` | shape |\n|---|---|\n";
   for (const schedule::LrCurve& curve : schedule::lr_curves())
     text += fmt::format("| `{}` | {} |\n", curve.name, curve.help);
   text +=
@@ -116,7 +117,8 @@ std::vector<const CLI::Option*> shown_options(const CLI::App& command) {
 
 void add_docs(CLI::App& app) {
   CLI::App* command = app.add_subcommand(
-      "docs", "Prints what is made from the program's own tables: pages, completion, a schema");
+      "docs",
+      "Prints what is generated from the program's own tables: pages, completion, a schema");
   command->group("");
   command->require_subcommand(1);
   command->add_subcommand("schedule", "docs/schedule-reference.md")->callback([] {
@@ -132,7 +134,8 @@ void add_docs(CLI::App& app) {
     completion->add_subcommand(shell)->callback(
         [&app, shell] { print(completion_script(app, shell)); });
   auto page = std::make_shared<std::string>();
-  CLI::App* manual = command->add_subcommand("man", "a manual page: stagedtrain.1, or of a command");
+  CLI::App* manual =
+      command->add_subcommand("man", "the manual page of stagedtrain, or of one of its commands");
   manual->add_option("command", *page)->type_name("COMMAND");
   manual->callback([&app, page] { print(manual_page(app, *page)); });
 }

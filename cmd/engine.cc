@@ -17,7 +17,8 @@ namespace {
 
 constexpr const char* kModule = "libstagedtrain_torch.so";
 constexpr const char* kHint =
-    "train, eval and grow --verify need LibTorch: scripts/setup.sh installs it, then build again";
+    "train, eval and grow --verify need LibTorch: run scripts/setup.sh to install it, then build "
+    "again";
 
 std::vector<Path> candidates() {
   if (const char* given = std::getenv("STAGEDTRAIN_MODULE")) return {given};
@@ -28,8 +29,8 @@ std::vector<Path> candidates() {
 
 // LibTorch allocates while it is being loaded, and no caller can catch what it throws then.
 [[noreturn]] void end_for_want_of_memory() {
-  say_and_leave({"stagedtrain: out of memory while LibTorch was loaded\n"
-                 "  it needs about 0.5 GB of address space and 0.2 GB of memory (ulimit -v, cgroups)\n"},
+  say_and_leave({"stagedtrain: out of memory while loading LibTorch\n  it needs about 0.5 GB of "
+                 "address space and 0.2 GB of memory (ulimit -v, cgroups)\n"},
                 static_cast<int>(ErrorKind::resource));
 }
 
@@ -48,8 +49,8 @@ const train::Engine* open_module(const Path& path) {
   if (!entry)
     throw resource_error("{}: is not a module of stagedtrain", path.string()).with_hint(kHint);
   if (entry()->stamp != train::door_stamp())
-    throw resource_error("{}: is of another build than this stagedtrain", path.string())
-        .with_hint("build both anew, or remove the older one");
+    throw resource_error("{}: is from a different build than this stagedtrain", path.string())
+        .with_hint("build both again, or remove the older one");
   return entry();
 }
 
@@ -105,12 +106,12 @@ std::vector<CLI::Option*> add_device_options(CLI::App& command, train::DeviceReq
           ->check(known_device),
       command
           .add_option("--threads", device.threads,
-                      "threads on the CPU (default: OMP_NUM_THREADS, or the cores)")
+                      "CPU threads (default: OMP_NUM_THREADS, or the number of cores)")
           ->type_name("N")
           ->check(check_threads),
       command
           .add_option("--kernels", device.kernels,
-                      "auto, fused (own code) or reference (LibTorch's) (default: auto)")
+                      "auto, fused (stagedtrain's) or reference (LibTorch's) (default: auto)")
           ->type_name("KIND")};
 }
 

@@ -23,25 +23,25 @@ struct EvalArguments {
 };
 
 constexpr const char* kFooter = R"(
-The loss is the mean over windows of context tokens, spread evenly over the file and always the same,
-in nats per token; its standard error is over windows, so it needs two of them. Bits per byte need a
-file made by 'stagedtrain data', which knows the length of its text. The file must have been made
-with the tokenizer of the checkpoint, where both are recorded.
+The loss, in nats per token, is the mean over windows of context tokens, which are spread evenly
+over the file and always the same; its standard error is over windows, so it needs at least two.
+Bits per byte need a file made by 'stagedtrain data', which records the length of its text. The
+file must have been made with the tokenizer of the checkpoint; this is checked if both record it.
 
 Tasks are lines {"context": TEXT, "continuations": [TEXT, ...], "gold": INDEX from 0}, or {"text":
-TEXT} for its last word. They are counted as lm-evaluation-harness counts them. Of several
-continuations the one of the highest log-likelihood is chosen (acc); of the highest log-likelihood per
-character (acc_norm) or per byte (acc_bytes) of the continuation, without the one space before it. Of
-a single one (last word) every token must be the model's first choice (acc), and perplexity is exp of
-minus the mean log-likelihood. Continuations are written with the space before them; context and
-continuation are encoded together, without a token before them; a text that is longer than the model's
-context loses its beginning. --json adds the log-likelihood of every continuation.
+TEXT} to predict its last word. They are scored as in lm-evaluation-harness. Of several
+continuations, the one with the highest log-likelihood is chosen (acc), or the one with the highest
+log-likelihood per character (acc_norm) or per byte (acc_bytes), not counting the one space before
+it. Of a single continuation (last word), every token must be the model's first choice (acc), and
+perplexity is exp of minus the mean log-likelihood. Continuations include the space before them;
+context and continuation are encoded together, without a token before them; a text that is longer
+than the model's context loses its beginning. --json adds the log-likelihood of every continuation.
 
-The same seed writes the same text. Samples keep the keys and values of what was read, so that a token
-takes one pass over the weights; beyond the context the last tokens are read anew for each, which is
-slower. Temperature 0 takes the likeliest token each time. A checkpoint
-that was trained on files without a header does not record its tokenizer: give --tokenizer, or the
-sample is printed as token ids, and so is --prompt read ("17 4 256").
+The same seed gives the same text. Sampling keeps the keys and values of earlier tokens, so that a
+token takes one pass over the weights; beyond the context, the last tokens are read again for each
+new token, which is slower. Temperature 0 always takes the likeliest token. A checkpoint that was
+trained on files without a header does not record its tokenizer: give --tokenizer, or the sample is
+printed as token ids, and --prompt is read as token ids ("17 4 256").
 
 Examples:
   stagedtrain eval runs/first/stages/full.h5 --data data/book/validation.bin
@@ -68,7 +68,7 @@ std::string loss_text(const train::EvalResult& r) {
                                  with_error(r.loss, r.standard_error, 5), r.perplexity);
   text += r.bits_per_byte > 0
               ? fmt::format("bits per byte  {:.5f}{}\n", r.bits_per_byte, r.lossy ? kLossy : "")
-              : "bits per byte  unknown: the file does not know its text\n";
+              : "bits per byte  unknown: the file does not record the length of its text\n";
   return text + fmt::format("over           {} tokens in {} window{}, {}\n", grouped(r.tokens),
                             grouped(r.windows),
                             r.windows == 1 ? ": the error of a single one is unknown" : "s",
@@ -205,7 +205,7 @@ void add_count(CLI::App& command, const std::string& name, const char* help, con
 void add_sample_options(CLI::App& command, train::SampleRequest& sample) {
   add_count(command, "--sample", "write this many tokens of text", "N", 1, std::int64_t{1} << 24,
             sample.tokens);
-  command.add_option("--prompt", sample.prompt, "text that the sample goes on from")
+  command.add_option("--prompt", sample.prompt, "text that the sample continues")
       ->type_name("TEXT");
   const auto read_temperature = [&value = sample.temperature](const std::string& text) {
     const auto number = parse_number(text);
@@ -215,21 +215,21 @@ void add_sample_options(CLI::App& command, train::SampleRequest& sample) {
     value = *number;
   };
   command
-      .add_option_function<std::string>("--temperature", read_temperature,
-                                        "0 to 100, how freely tokens are chosen; 0 is always the "
-                                        "likeliest (default: 0.8)")
+      .add_option_function<std::string>(
+          "--temperature", read_temperature,
+          "temperature, 0 to 100; 0 always takes the likeliest token (default: 0.8)")
       ->type_name("T");
-  add_count(command, "--top-k", "only the K likeliest tokens (default: 0, all)", "K", 0,
+  add_count(command, "--top-k", "sample from only the K likeliest tokens (default: 0, all)", "K", 0,
             std::int64_t{1} << 30, sample.top_k);
-  command.add_option("--seed", sample.seed, "of the sample (default: 1)")->type_name("N");
+  command.add_option("--seed", sample.seed, "seed of the sample (default: 1)")->type_name("N");
 }
 
 }  // namespace
 
 void add_eval(CLI::App& app) {
   auto a = std::make_shared<EvalArguments>();
-  CLI::App* command =
-      app.add_subcommand("eval", "Scores a checkpoint on a token file or tasks, or writes text");
+  CLI::App* command = app.add_subcommand(
+      "eval", "Scores a checkpoint on a token file or on tasks, or samples text from it");
   command->add_option("checkpoint", a->checkpoint, "a checkpoint")
       ->required()
       ->type_name("CHECKPOINT");
@@ -238,14 +238,13 @@ void add_eval(CLI::App& app) {
       ->type_name("COUNT");
   command
       ->add_option("--tasks", a->tasks,
-                   "tasks as JSON lines: multiple choice and last words (see below)")
+                   "tasks as JSON lines: multiple choice or last words (see below)")
       ->type_name("FILE.jsonl");
   add_sample_options(*command, a->sample);
   command
-      ->add_option(
-          "--tokenizer", a->tokenizer,
-          "tokenizer of --sample and --tasks, for a checkpoint that does not record its own: bytes, "
-          "or a file as 'stagedtrain data' takes it")
+      ->add_option("--tokenizer", a->tokenizer,
+                   "tokenizer of --sample and --tasks, for a checkpoint that does not record its "
+                   "own: bytes, or a file that 'stagedtrain data' accepts")
       ->type_name("bytes|FILE");
   add_device_options(*command, a->device);
   command->add_flag("--json", a->json, "print the results as JSON");

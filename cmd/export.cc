@@ -23,16 +23,16 @@ struct ExportArguments {
 };
 
 constexpr const char* kFooter = R"(
-  --to hf     a folder that transformers opens as it is: AutoModelForCausalLM.from_pretrained and
+  --to hf     a folder that transformers can open: AutoModelForCausalLM.from_pretrained and
               AutoTokenizer; config.json, safetensors, tokenizer.json
   --to gguf   a file that llama.cpp runs
   --to llmc   a model file of llm.c, version 3 (f32) or 5 (bf16); gpt2 with a tied head only
 
-The weights are written, not the moments; the checkpoint stays as it is. Rows of a padded vocabulary
-that no token has are left out. In a GGUF, norms and biases stay float32 whatever --dtype says. The
-folder or file appears whole or not at all.
+Only the weights are written, not the moments; the checkpoint does not change. Rows of a padded
+vocabulary that belong to no token are left out. In a GGUF, norms and biases stay float32, whatever
+--dtype says. The folder or file appears whole or not at all.
 
---shard-size is in bytes: 5G, 500M, 1Gi. Each shard holds at most so much, or one tensor.
+--shard-size is in bytes: 5G, 500M, 1Gi. Each shard holds at most this much, or a single tensor.
 
 Examples:
   stagedtrain export runs/first/stages/full.h5 full-hf --to hf --dtype bf16
@@ -117,7 +117,7 @@ void add_export(CLI::App& app) {
       ->type_name("TYPE");
   command
       ->add_option("--shard-size", a->shard_size,
-                   "most bytes of weights in one file of a folder (default: 5G)")
+                   "maximum bytes of weights in one file of a folder (default: 5G)")
       ->type_name("BYTES");
   command->add_flag("--force", a->force, "replace OUT");
   command->add_flag("--json", a->json, "print the result as JSON");

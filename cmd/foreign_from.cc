@@ -31,10 +31,10 @@ void import_foreign_from(schedule::Schedule& schedule, const Path& run) {
 
 void refuse_foreign_from(const schedule::Schedule& schedule) {
   if (schedule.from.empty() || !hub::is_foreign_model(schedule.from)) return;
-  throw usage_error("from: {} is a model in a foreign format, which train alone imports by itself",
+  throw usage_error("from: {} is a model in a foreign format, which only train imports by itself",
                     schedule.from)
-      .with_hint(fmt::format("import it first, and let from name the checkpoint:\n"
-                             "  stagedtrain import {} model.h5 --context {}",
+      .with_hint(fmt::format("import it first, and set from to the checkpoint:\n  stagedtrain "
+                             "import {} model.h5 --context {}",
                              schedule.from, schedule.model.context));
 }
 

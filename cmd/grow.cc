@@ -48,7 +48,7 @@ FieldRow find_option(const grow::OperatorEntry& entry, const std::string& path) 
     if (row.path == path) return row;
     if (row.type != "map") own.push_back("--" + row.path);
   }
-  throw usage_error("--{} is no option of {}; its options are {}", path, entry.name,
+  throw usage_error("--{} is not an option of {}; its options are {}", path, entry.name,
                     join(own, ", "));
 }
 
@@ -107,7 +107,7 @@ Growth growth_of_stage(const GrowArguments& arguments) {
     names.push_back(stage.name);
     if (stage.name != arguments.stage) continue;
     if (stage.grow.kind == Tree::Kind::none)
-      throw usage_error("--stage {}: is the first stage of {}, which grows from nothing",
+      throw usage_error("--stage {}: is the first stage of {}, which has nothing to grow from",
                         arguments.stage, arguments.schedule)
           .with_hint("give a later stage");
     return {stage.grow, fmt::format("stages.{}.grow", i), source_of_stage(schedule, i)};
@@ -117,9 +117,9 @@ Growth growth_of_stage(const GrowArguments& arguments) {
 
 Growth growth_of(const GrowArguments& arguments) {
   if (!arguments.name.empty() && !arguments.schedule.empty())
-    throw usage_error("--operator and --schedule exclude each other: give one of them");
+    throw usage_error("--operator and --schedule cannot be combined: give one of them");
   if (arguments.schedule.empty() && !arguments.stage.empty())
-    throw usage_error("--stage {} needs --schedule FILE, the schedule that has it",
+    throw usage_error("--stage {} needs --schedule FILE, the schedule that contains it",
                       arguments.stage);
   if (arguments.name.empty() && arguments.schedule.empty())
     throw usage_error("grow needs --operator NAME, or --schedule FILE with --stage NAME")
@@ -127,10 +127,10 @@ Growth growth_of(const GrowArguments& arguments) {
   if (!arguments.schedule.empty() && arguments.stage.empty())
     throw usage_error("--schedule needs --stage NAME: which of its stages to grow into");
   if (!arguments.schedule.empty() && !arguments.options.empty())
-    throw usage_error("--{} goes with --operator; a stage's options stand in its schedule",
+    throw usage_error("--{} works only with --operator; a stage's options are in its schedule",
                       arguments.options.begin()->first);
   if (arguments.schedule.empty() && !arguments.edits.empty())
-    throw usage_error("--set goes with --schedule");
+    throw usage_error("--set works only with --schedule");
   return arguments.schedule.empty() ? growth_of_operator(arguments) : growth_of_stage(arguments);
 }
 
@@ -144,7 +144,8 @@ bool same_file(const Path& a, const Path& b) {
 
 void check_target(const GrowArguments& arguments) {
   if (arguments.target.empty())
-    throw usage_error("OUT.h5 is missing").with_hint("--dry-run shows the growth without one");
+    throw usage_error("OUT.h5 is missing")
+        .with_hint("--dry-run shows the growth without writing a file");
   const Path target = arguments.target, folder = target.parent_path();
   if (same_file(arguments.source, target))
     throw usage_error("{}: is the checkpoint to be grown; a growth never replaces its source",
@@ -222,7 +223,7 @@ void check_promise(const GrowArguments& arguments, const Verdict& verdict,
     throw make_error(ErrorKind::bug,
                      "{}: the growth promises to keep the loss, but it went from {:.7f} to {:.7f}",
                      arguments.target, verdict.before, verdict.after)
-        .with_hint("the file is whole, and was kept; please report this");
+        .with_hint("the file is complete and was kept; please report this");
 }
 
 // ---- The command.
@@ -275,11 +276,11 @@ void run(const GrowArguments& arguments) {
     engine();
   }
   if (growth.from && *growth.from != from.header().model)
-    throw usage_error("{}: holds {}; stage '{}' grows out of {}", arguments.source,
+    throw usage_error("{}: holds {}, but stage '{}' grows from {}", arguments.source,
                       describe(from.header().model), arguments.stage, describe(*growth.from))
         .with_hint(
-            "give the checkpoint at the end of the stage before, or for the first stage the "
-            "one that `from` names");
+            "give the checkpoint at the end of the previous stage, or for the first stage the one "
+            "that `from` names");
   const grow::GrowthRecipe recipe =
       grow::make_recipe(growth.list, from.header().model, growth.path);
   if (arguments.dry_run) return print_recipe(arguments, recipe, from);
@@ -307,7 +308,9 @@ void add_grow(CLI::App& app) {
       "grow", "Grows a checkpoint: weights, both Adam moments and everything else in it");
   command->add_option("in", arguments->source, "checkpoint to grow")->type_name("IN.h5");
   command->add_option("out", arguments->target, "checkpoint to write")->type_name("OUT.h5");
-  command->add_option("--operator", arguments->name, "how to grow; its options are listed below")
+  command
+      ->add_option("--operator", arguments->name,
+                   "operator to grow with; its options are listed below")
       ->type_name("NAME");
   command->add_option("--schedule", arguments->schedule, "grow as a stage of this schedule does")
       ->type_name("FILE");
@@ -318,13 +321,13 @@ void add_grow(CLI::App& app) {
                     "print how each tensor would be made, write nothing; OUT.h5 is not needed");
   command
       ->add_option("--verify", arguments->tokens,
-                   "then compare the losses of both models on this token file (needs LibTorch); "
-                   "leaves with 1 if a promise is broken")
+                   "afterwards, compare the losses of both models on this token file (needs "
+                   "LibTorch); exits with code 1 if a promise is broken")
       ->type_name("TOKENS");
   add_device_options(*command, arguments->device);
   command->add_flag("--force", arguments->force, "replace OUT.h5");
   command->add_flag("--list", arguments->list,
-                    "print the operators; with --operator, one's options");
+                    "print the operators; with --operator, the options of one");
   command->add_flag("--json", arguments->json, "print the result as JSON");
   add_operator_options(*command, arguments);
   command->footer(grow_footer());

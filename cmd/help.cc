@@ -94,13 +94,13 @@ std::string help_text(const CLI::App& app, const std::string& word) {
   words.erase(std::unique(words.begin(), words.end()), words.end());
   const auto near = nearest_word(word, words);
   throw usage_error(
-      "help: '{}' is no key of the schedule or choice of one, no operator and no command{}", word,
-      near ? fmt::format("; did you mean '{}'?", *near) : "")
+      "help: '{}' is not a key of the schedule or a choice of one, an operator or a command{}",
+      word, near ? fmt::format("; did you mean '{}'?", *near) : "")
       .with_hint("stagedtrain help lists the keys; docs/schedule-reference.md has them all");
 }
 
 std::string list_of_keys() {
-  std::string text = "Keys of the schedule; 'stagedtrain help KEY' says what each is:\n";
+  std::string text = "Keys of the schedule; 'stagedtrain help KEY' explains one:\n";
   for (const FieldRow& row : schedule::document())
     if (row.type != "map" && row.type != "list of map") text += "  " + row.path + "\n";
   return text;
@@ -112,7 +112,9 @@ void add_help(CLI::App& app) {
   auto word = std::make_shared<std::string>();
   CLI::App* command =
       app.add_subcommand("help", "Explains a key of the schedule, a growth operator or a command");
-  command->add_option("word", *word, "lr.peak, peak, stages.for, depth, train, ...; none lists keys")
+  command
+      ->add_option("word", *word,
+                   "lr.peak, peak, stages.for, depth, train, ...; without a word, lists the keys")
       ->type_name("WORD");
   command->footer(R"(
 Examples:

@@ -32,9 +32,9 @@ SOURCE is one of
 
 The weights become float32. The moments of the optimizer begin at zero, as in a fresh run. The
 model's tokenizer (tokenizer.json with byte-level BPE, tokenizer.model, a GGUF's own) is kept in the
-checkpoint. What would make the model compute something else here is refused with the key that says
-so: sliding windows, rope types but linear and llama3, other biases, K-quants. Pickles (.pt, .bin)
-are never opened.
+checkpoint. A model that stagedtrain would compute differently is refused, and the error names the
+key: sliding windows, rope types other than linear and llama3, other biases, K-quants. Pickles (.pt,
+.bin) are never opened.
 
 Examples:
   stagedtrain import SmolLM2-135M/ smol.h5
@@ -91,7 +91,7 @@ void run(const ImportArguments& a) {
 void add_import(CLI::App& app) {
   auto a = std::make_shared<ImportArguments>();
   CLI::App* command = app.add_subcommand(
-      "import", "Makes a checkpoint of a model from elsewhere: Hugging Face, GGUF or llm.c");
+      "import", "Makes a checkpoint from a model of another program: Hugging Face, GGUF or llm.c");
   command->add_option("source", a->source, "a folder, a .gguf or an llm.c model")
       ->required()
       ->type_name("SOURCE");

@@ -74,8 +74,7 @@ class Listener {
     auto* plain = reinterpret_cast<sockaddr*>(&address);
     if (socket_ < 0 || ::bind(socket_, plain, size) != 0 || ::listen(socket_, 1024) != 0 ||
         ::getsockname(socket_, plain, &size) != 0)
-      throw resource_error("no port of this machine can be had for the ranks: {}",
-                           std::strerror(errno));
+      throw resource_error("cannot get a free local port for the ranks: {}", std::strerror(errno));
     port_ = ntohs(address.sin_port);
   }
   ~Listener() { ::close(socket_); }
@@ -258,7 +257,7 @@ void launch(const LaunchOptions& options) {
     if (code == 0) return;
     const bool again = code == static_cast<int>(ErrorKind::peer) && restart < options.restarts;
     if (!again || stop_requested()) throw Error(static_cast<ErrorKind>(code), "");
-    tell(fmt::format("stagedtrain: a rank was lost; starting all again ({} of {} restarts)\n",
+    tell(fmt::format("stagedtrain: a rank was lost; starting all ranks again ({} of {} restarts)\n",
                      restart + 1, options.restarts));
   }
 }

@@ -27,8 +27,9 @@ A first run, from text to a grown, trained model:
   stagedtrain eval runs/first/stages/full.h5 --sample 200 --prompt "Light"
 
 Exit codes: 0 done, 1 bug, 2 usage or schedule, 3 bad file, 4 disk, memory or library, 5 diverged,
-6 another process of the run was lost, 75 folder in use, 85 interrupted (what was trained is saved; run the same command again).
-'stagedtrain COMMAND --help' has each command's options, units and examples.)";
+6 another process of the run was lost, 75 folder in use, 85 interrupted (what was trained is saved;
+run the same command again).
+'stagedtrain COMMAND --help' shows each command's options, units and examples.)";
 
 // Opens descriptors 0, 1 and 2 if they are closed. Otherwise the next file that is opened would get
 // one of them, and output meant for the terminal would be written into that file.
@@ -102,7 +103,7 @@ int main(int argc, char** argv) {
                          "(ulimit -a) or free some, then run the same command again",
                          ErrorKind::resource);
   } catch (const std::exception& error) {
-    return cmd::complain(error.what(), "this is a fault of stagedtrain; please report it",
+    return cmd::complain(error.what(), "this is a bug in stagedtrain; please report it",
                          ErrorKind::bug);
   }
 }

@@ -56,7 +56,7 @@ Error unknown_option(const std::string& text, const std::string& value, const CL
   const std::vector<std::string> known = option_names(command);
   const Error unknown = usage_error("{}: unknown option '{}'", command.get_name(), option);
   if (name == "resume" && command.get_name() == "train")
-    return unknown.with_hint("train goes on by itself: give the same command with the same --out");
+    return unknown.with_hint("train resumes by itself: run the same command with the same --out");
   if (std::ranges::find(known, "--set") != known.end()) {
     const std::string key = schedule_key(name);
     const std::string wanted = given.empty() || given.starts_with('-') ? "VALUE" : given;
@@ -76,9 +76,8 @@ Error unexpected(const std::vector<std::string>& words, const CLI::App& command)
   for (std::size_t i = 0; i < words.size(); ++i)
     if (words[i].starts_with("--") && words[i].size() > 2)
       return unknown_option(words[i], i + 1 < words.size() ? words[i + 1] : "", command);
-  return usage_error("{}: found the argument '{}' that nothing takes", command.get_name(),
-                     words.front())
-      .with_hint(fmt::format("stagedtrain {} --help says what it takes", command.get_name()));
+  return usage_error("{}: unexpected argument '{}'", command.get_name(), words.front())
+      .with_hint(fmt::format("stagedtrain {} --help shows its arguments", command.get_name()));
 }
 
 }  // namespace

@@ -16,7 +16,8 @@ constexpr std::int64_t kMostSeeds = 1000;
 std::int64_t read_seed(const std::string& text, const std::string& all) {
   const auto seed = parse_count(text);
   if (!seed || *seed < 0)
-    throw usage_error("--seeds: found '{}', expected how many, as 3, or a list, as 1,5,9", all);
+    throw usage_error("--seeds: found '{}', expected a number of seeds, as 3, or a list, as 1,5,9",
+                      all);
   return *seed;
 }
 
@@ -28,14 +29,14 @@ std::vector<std::int64_t> read_seeds(const std::string& text, std::int64_t first
     const std::int64_t count = read_seed(text, text);
     if (count < 1 || count > kMostSeeds)
       throw usage_error("--seeds: found {}, expected 1 to {}", count, kMostSeeds)
-          .with_hint("one certain seed is --set seed=N");
+          .with_hint("for one particular seed, give --set seed=N");
     for (std::int64_t i = 0; i < count; ++i) seeds.push_back(first + i);
     return seeds;
   }
   for (const std::string& one : split(text, ',')) {
     seeds.push_back(read_seed(one, text));
     if (std::ranges::count(seeds, seeds.back()) > 1)
-      throw usage_error("--seeds: {} is there twice", seeds.back());
+      throw usage_error("--seeds: {} appears twice", seeds.back());
   }
   return seeds;
 }

@@ -18,15 +18,17 @@ struct ShowArguments {
 };
 
 constexpr const char* kFooter = R"(
-Everything in the file is read and every checksum is verified before a word is printed, so a
-checkpoint that 'show' describes is whole; a damaged one is refused with exit code 3 and the place
-of the damage. Every token file that training reads is described too: those of 'stagedtrain data',
-llm.c's, and files of bare ids, with what they are taken for. What ends in .h5 is a checkpoint.
+The whole file is read and every checksum is verified before anything is printed, so a checkpoint
+that 'show' describes is whole; a damaged one is refused with exit code 3 and the place of the
+damage. Every token file that training can read is described too: those of 'stagedtrain data',
+those of llm.c, and files of bare ids, with the format that they are read as. A name that ends in
+.h5 means a checkpoint.
 
-Seconds are of training alone. "place in data" counts sequences of the training tokens; a resumed
-run goes on from there. "identity" is a checksum over the whole content: equal states have equal
-ones, and a grown checkpoint names its source by it. Two runs that computed the same differ in it by
-their seconds and names; the checksum over the tensors alone shows that they are the same.
+Seconds are those of training alone. "data position" counts sequences of the training tokens; a
+resumed run continues from there. "identity" is a checksum over the whole content: equal states
+have equal identities, and a grown checkpoint names its source by it. Two runs that computed the
+same still differ in it, because their seconds and names differ; the checksum over the tensors
+alone shows that they are the same.
 
 Examples:
   stagedtrain show runs/first/stages/full.h5
@@ -43,8 +45,8 @@ std::string token_file_text(const data::TokenFile& file) {
   text += fmt::format("tokenizer     {}\n", data::describe_tokenizer(info.tokenizer));
   if (info.vocab > 0) text += fmt::format("vocabulary    {} ids\n", grouped(info.vocab));
   if (info.text_bytes_per_token > 0)
-    text += fmt::format("text          {:.4g} bytes a token{}\n", info.text_bytes_per_token,
-                        info.lossless == false ? ", of which the tokenizer does not keep all" : "");
+    text += fmt::format("text          {:.4g} bytes per token{}\n", info.text_bytes_per_token,
+                        info.lossless == false ? ", not all of which the tokenizer keeps" : "");
   if (info.documents > 0) text += fmt::format("documents     {}\n", grouped(info.documents));
   if (!info.note.empty()) text += fmt::format("note          {}\n", info.note);
   if (!info.warning.empty()) text += fmt::format("warning       {}\n", info.warning);
@@ -97,9 +99,9 @@ std::string description(const ShowArguments& arguments) {
 
 void add_show(CLI::App& app) {
   auto arguments = std::make_shared<ShowArguments>();
-  CLI::App* command = app.add_subcommand("show",
-                                         "Says what a checkpoint is (model, progress, ancestors), "
-                                         "or a token file; verifies checksums");
+  CLI::App* command = app.add_subcommand(
+      "show",
+      "Describes a checkpoint (model, progress, ancestors) or a token file; verifies checksums");
   command->add_option("checkpoint", arguments->file, "a .h5 file, or a token file")
       ->required()
       ->type_name("CHECKPOINT");

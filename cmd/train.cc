@@ -31,47 +31,49 @@ struct TrainArguments {
 };
 
 constexpr const char* kFooter = R"(
-The run folder gets schedule.yaml (every default written), run.jsonl (the log), checkpoints/ (the
-newest few) and stages/NAME.h5 (the end of each stage). The same command goes on where a run
-stopped, from the newest checkpoint that is whole, with the same bits as if it had not stopped.
-Damaged checkpoints are passed over and renamed to NAME.h5.damaged. The data may lie elsewhere by
-then, and batch.micro may have changed: the tokens must be the same, the path need not be.
+The run folder contains schedule.yaml (with every default written out), run.jsonl (the log),
+checkpoints/ (the newest few) and stages/NAME.h5 (the end of each stage). The same command resumes a
+stopped run from its newest undamaged checkpoint; the results are the same to the bit as if it had
+not stopped. Damaged checkpoints are skipped and renamed to NAME.h5.damaged. The data may have moved
+by then, and batch.micro may have changed: the tokens must be the same, the path need not be.
 
-Where the schedule's `from` is a Hugging Face folder, a GGUF or an llm.c model, it is imported first
-(RUN/imported-NAME.h5), cut to the schedule's context if its positions are rotary.
+If the schedule's `from` is a Hugging Face folder, a GGUF or an llm.c model, it is imported first
+(RUN/imported-NAME.h5), with the schedule's context if its positions are rotary.
 
---replan goes on with other lengths of the stages that have not ended, and any other keys of those
-that have not begun. --extend goes on with a run that has ended, its last stage made longer:
+--replan resumes with different lengths of the stages that have not ended, and any other changes to
+those that have not begun. --extend resumes a run that has ended, with a longer last stage:
   stagedtrain train big.yaml --out runs/big --extend --set stages.full.for=3000
-The learning rate then goes up again from where it had decayed to; the earlier end is kept as
+The learning rate then rises again from the value that it had decayed to; the earlier end is kept as
 stages/NAME-ended-at-STEP.h5.
 
-Ctrl-C, SIGTERM, SIGHUP and SIGUSR1 save and leave with code 85; another one, more than a second
-later, leaves at once.
+Ctrl-C, SIGTERM, SIGHUP and SIGUSR1 save a checkpoint and exit with code 85; a second signal, more
+than a second later, exits at once.
 
---scratch trains the final model alone, once for each length in scratch.budgets, each fully decayed,
-into RUN/budget-STEPS. Under wsd they share their stable part, so it is trained once. Budgets in %
-are of the planned steps; --scratch-of STAGED makes them % of the steps that a staged run took,
-which are fewer where `until` ended a stage early.
+--scratch trains only the final model, from scratch, once for each length in scratch.budgets, each
+fully decayed, into RUN/budget-STEPS. With wsd the runs share their stable part, so it is trained
+once. Budgets in % refer to the planned steps; with --scratch-of STAGED, to the steps that a staged
+run took, which are fewer if `until` ended a stage early.
 
---frontier trains other sizes from scratch (scratch.frontier: half and twice the layers, and those of
-the earlier stages), each at about the FLOPs of the staged run, into RUN/LAYERSxWIDTH/budget-STEPS.
-`report` then says what staging saves against the best of all sizes too: a final model that is far
-from the best size for its FLOPs saves much against itself and little against that.
+--frontier trains other sizes from scratch (scratch.frontier: half and twice the layers, and those
+of the earlier stages), each at about the FLOPs of the staged run, into
+RUN/LAYERSxWIDTH/budget-STEPS. `report` then also says what staging saves compared with the best of
+all sizes: if the final model is far from the best size for its FLOPs, staging saves much compared
+with that model from scratch, and little compared with the best size.
 
---seeds 3 does all of this three times, with seeds from the schedule's on, into OUT/seed-N, and
-prints the mean of the losses with its standard error over seeds; --seeds 1,5,9 names them. `report`
-takes runs that differ in their seed alone as one.
+--seeds 3 does all of this three times, with consecutive seeds from the schedule's on, into
+OUT/seed-N, and prints the mean of the losses with its standard error over seeds; --seeds 1,5,9
+lists the seeds. `report` averages runs that differ only in their seed.
 
-What a finished run has shown (seconds per token, what the decay gained) is kept in
-~/.cache/stagedtrain for later plans. Stages of length auto, and until: {slope: auto}, are decided
-by the planner before the first step; a run that goes on keeps what was decided.
+What a finished run has measured (seconds per token, what the decay gained) is kept in
+~/.cache/stagedtrain for later plans. Before the first step, the planner decides the stages of
+length auto and until: {slope: auto}; a resumed run keeps what was decided.
 
---processes N trains on N processes of this machine, --processes gpus on one for each GPU; torchrun
---no-python and srun start this command on several machines (docs/cluster.md). batch.sequences stays
-the size of a step, of which each process takes its share; results are the same to the bit for 1, 2,
-4 or 8 processes where batch.micro is given. --threads is each process's; without it they share out
-OMP_NUM_THREADS or the cores. A process that is lost ends all others with code 6.
+--processes N trains with N processes on this machine, --processes gpus with one for each GPU;
+torchrun --no-python and srun start this command on several machines (docs/cluster.md). The size of
+a step stays batch.sequences, of which each process trains its share; results are the same to the
+bit for 1, 2, 4 or 8 processes if batch.micro is given. --threads is for each process; without it,
+the processes divide OMP_NUM_THREADS or the cores among them. If a process is lost, all others exit
+with code 6.
 
 Examples:
   stagedtrain train schedules/demo.yaml --out runs/staged
@@ -164,7 +166,7 @@ std::int64_t steps_of_run(const Path& folder) {
   const runlog::Run log = runlog::read_log(folder / "run.jsonl", folder.string());
   if (!log.end || !std::isfinite(log.end->at.step))
     throw usage_error("--scratch-of {}: that run has not ended", folder.string())
-        .with_hint("let it end first: its steps are what the budgets are % of");
+        .with_hint("let it end first: the budgets are % of its steps");
   return std::llround(log.end->at.step);
 }
 
@@ -176,8 +178,8 @@ void warn_of_planned_budgets(const plan::RunPlan& plan) {
   if (std::ranges::any_of(plan.schedule.scratch.budgets, in_percent) &&
       std::ranges::any_of(plan.stages, may_end_early))
     tell(
-        fmt::format("scratch.budgets: % of the {} planned steps; `until` may end the staged run "
-                    "sooner: --scratch-of RUN takes % of the steps that it took\n",
+        fmt::format("scratch.budgets: % of the {} planned steps, but `until` may end the staged "
+                    "run earlier; with --scratch-of RUN, they are % of the steps that it took\n",
                     grouped(plan.total_steps)));
 }
 
@@ -239,13 +241,15 @@ std::vector<TrainArguments> for_each_seed(const TrainArguments& a) {
 void run(TrainArguments a) {
   tell_ranks(a.launch);
   if (a.frontier && (a.scratch || !a.scratch_of.empty()))
-    throw usage_error("--frontier: trains other sizes, --scratch the final model; run both");
+    throw usage_error(
+        "--frontier: cannot be combined with --scratch; run both, one for the other sizes and one "
+        "for the final model");
   a.scratch = a.scratch || a.frontier || !a.scratch_of.empty();
-  if (a.scratch && !a.request.stage.empty()) throw usage_error("--stage: --scratch has no stages");
+  if (a.scratch && !a.request.stage.empty())
+    throw usage_error("--stage: runs from scratch have no stages");
   if (a.scratch && a.request.extend)
     throw usage_error(
-        "--extend: is not for --scratch; a longer budget is another entry of "
-        "scratch.budgets");
+        "--extend: does not work with --scratch; add a longer budget to scratch.budgets");
   const std::vector<TrainArguments> all = for_each_seed(a);
   const plan::RunPlan first = plan_of(all[0]);
   if (!a.launch.processes.empty() && !is_launched()) return launch(a.launch);
@@ -271,17 +275,19 @@ void run(TrainArguments a) {
 void add_rank_options(CLI::App& command, TrainArguments& a) {
   command
       .add_option("--processes", a.launch.processes,
-                  "train on so many processes of this machine, or on one for each GPU")
+                  "train with this many processes on this machine, or with one for each GPU")
       ->type_name("N|gpus");
   command
       .add_option("--restart", a.launch.restarts,
-                  "with --processes: how often to start all again after one was lost (default: 0)")
+                  "with --processes: how many times to start all processes again after one was "
+                  "lost (default: 0)")
       ->type_name("N")
       ->check(CLI::Range(0, 1000000));
   command
-      .add_option("--sharding", a.launch.sharding,
-                  "what processes share out besides the batch: none, or optimizer: moments and the "
-                  "work of AdamW (ZeRO-1); results are the same to the bit (default: none)")
+      .add_option(
+          "--sharding", a.launch.sharding,
+          "what processes divide among themselves besides the batch: none, or optimizer, the "
+          "moments and the work of AdamW (ZeRO-1); results are the same to the bit (default: none)")
       ->type_name("KIND")
       ->check(CLI::IsMember({"none", "optimizer"}));
   command
@@ -291,8 +297,9 @@ void add_rank_options(CLI::App& command, TrainArguments& a) {
       ->type_name("SECONDS")
       ->check(CLI::Range(0.1, 86400.0));
   command
-      .add_option("--lost-after", a.launch.lost_after,
-                  "seconds without a sign of life after which a process is lost (default: 30)")
+      .add_option(
+          "--lost-after", a.launch.lost_after,
+          "seconds without a sign of life after which a process counts as lost (default: 30)")
       ->type_name("SECONDS")
       ->check(CLI::Range(1.0, 86400.0));
 }
@@ -301,42 +308,45 @@ void add_rank_options(CLI::App& command, TrainArguments& a) {
 
 void add_train(CLI::App& app) {
   auto a = std::make_shared<TrainArguments>();
-  CLI::App* command =
-      app.add_subcommand("train", "Trains a schedule's stages, growing between them; resumes");
-  command->add_option("schedule", a->schedule, "the experiment: docs/schedule-reference.md")
+  CLI::App* command = app.add_subcommand(
+      "train", "Trains the stages of a schedule, growing the model between them; resumes");
+  command
+      ->add_option("schedule", a->schedule,
+                   "the schedule, a YAML file (docs/schedule-reference.md)")
       ->required()
       ->type_name("SCHEDULE");
-  command->add_option("--out", a->out, "folder of the run; made, or gone on in")
+  command->add_option("--out", a->out, "folder of the run; created, or resumed if it holds the run")
       ->required()
       ->type_name("RUN");
   command
       ->add_option("--stage", a->request.stage,
-                   "this stage alone; the stage before must have ended in RUN")
+                   "train only this stage; the previous stage must have ended in RUN")
       ->type_name("NAME");
   command->add_flag("--scratch", a->scratch, "train the final model from scratch, for comparison");
   command->add_flag("--frontier", a->frontier,
                     "train other sizes from scratch, for comparison with the best of them");
   command
-      ->add_option("--scratch-of", a->scratch_of,
-                   "as --scratch, with budgets in % of the steps that the staged run in this "
-                   "folder took")
+      ->add_option(
+          "--scratch-of", a->scratch_of,
+          "like --scratch, with budgets in % of the steps that the staged run in this folder took")
       ->type_name("STAGED");
   command
-      ->add_option("--seeds", a->seeds,
-                   "train once for each of so many seeds, or of a list, into OUT/seed-N")
+      ->add_option(
+          "--seeds", a->seeds,
+          "train N times with different seeds, or once for each seed of a list, into OUT/seed-N")
       ->type_name("N|LIST");
   command->add_flag("--replan", a->request.replan,
-                    "go on with other lengths of the stages that have not ended, and other keys "
-                    "of those that have not begun");
+                    "resume with different lengths of the stages that have not ended, and any "
+                    "other changes to those that have not begun");
   command->add_flag("--extend", a->request.extend,
-                    "go on with a run that has ended, its last stage made longer");
-  command->add_flag("--fresh", a->request.fresh, "refuse a folder that holds a run already");
+                    "resume a run that has ended, with a longer last stage");
+  command->add_flag("--fresh", a->request.fresh, "refuse a folder that already holds a run");
   command
       ->add_option("--set", a->edits, "edit the schedule first: lr.peak=1e-3, stages.full.for=900")
       ->type_name("PATH=VALUE")
       ->allow_extra_args(false);
   command->add_flag("--tensorboard", a->request.tensorboard,
-                    "write RUN/tensorboard/events.out.tfevents.* too: losses, learning rate, "
+                    "also write RUN/tensorboard/events.out.tfevents.*: losses, learning rate, "
                     "gradient norm, speed and growths for TensorBoard");
   add_device_options(*command, a->request.device);
   add_rank_options(*command, *a);

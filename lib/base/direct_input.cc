@@ -27,7 +27,7 @@ std::span<const std::byte> DirectInput::read(std::uint64_t offset, std::size_t s
                                              Room& room) const {
   const std::uint64_t start = down_to_unit(offset), before = offset - start;
   const std::size_t wanted = up_to_unit(before + size);
-  ST_CHECK(wanted <= room.size_, "{} bytes into a room of {}", wanted, room.size_);
+  ST_CHECK(wanted <= room.size_, "{} bytes into a buffer of {}", wanted, room.size_);
   std::size_t done = 0;
   while (done < before + size) {
     const ssize_t got =

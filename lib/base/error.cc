@@ -12,7 +12,7 @@ Error::~Error() = default;
 void check_failed(const char* condition, const char* file, int line, const std::string& message) {
   throw Error(
       ErrorKind::bug, fmt::format("{}:{}: {} (expected: {})", file, line, message, condition),
-      "this is a fault of stagedtrain, not of your input; please report it with the command line");
+      "this is a bug in stagedtrain, not in your input; please report it with the command line");
 }
 
 }  // namespace stagedtrain

@@ -51,7 +51,7 @@ int attempt(FileOperation operation, const Path& path, Call call) {
   if (code == EFBIG)
     throw error.with_hint(
         "this process may not write larger files: raise the limit (ulimit -f unlimited), or use a "
-        "file system that takes files of this size");
+        "file system that allows files of this size");
   throw error;
 }
 

@@ -56,8 +56,8 @@ FolderLock::FolderLock(const Path& folder) : folder_(folder) {
       Error error = resource_error("{}: cannot lock: {}", path.string(), std::strerror(code));
       if (code == ENOLCK || code == EOPNOTSUPP || code == ENOSYS)
         error = error.with_hint(
-            "this file system has no locks (flock), so two runs could destroy each other's "
-            "files; choose an --out on another file system, such as a local disk");
+            "this file system does not support locks (flock), so two runs could destroy each "
+            "other's files; choose an --out on another file system, such as a local disk");
       throw error;
     }
   } while (!is_in_place());
@@ -73,7 +73,7 @@ bool FolderLock::is_in_place() const {
   const Path path = folder_ / "lock";
   const std::optional<bool> in_place = names_open_file(path, fd_);
   if (!in_place)
-    throw resource_error("{}: cannot look at the lock: {}", path.string(), std::strerror(errno));
+    throw resource_error("{}: cannot check the lock: {}", path.string(), std::strerror(errno));
   return *in_place;
 }
 

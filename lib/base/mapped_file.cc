@@ -61,8 +61,8 @@ void on_bus_error(int, siginfo_t* info, void*) {
     const std::byte* data = mapping.data;
     if (!data || place < data || place >= data + mapping.size) continue;
     say_and_leave({"stagedtrain: ", mapping.name.data(),
-                   ": cannot be read any more: it was shortened, or the disk failed, while it was "
-                   "in use\n  give the whole file, then run the same command again\n"},
+                   ": can no longer be read: it was shortened, or the disk failed, while it was in "
+                   "use\n  restore the whole file, then run the same command again\n"},
                   static_cast<int>(ErrorKind::input));
   }
   ::signal(SIGBUS, SIG_DFL);  // not a mapped file: the fault recurs and ends the process
@@ -119,9 +119,10 @@ void InputFile::read_at(std::uint64_t offset, std::span<std::byte> bytes) const 
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) throw read_failure(path_, "read", errno);
     if (got == 0)
-      throw input_error("{}: has {} bytes, expected at least {}: it was shortened while it was in use",
-                        path_.string(), size(), offset + bytes.size())
-          .with_hint("give the whole file again, then run the same command again");
+      throw input_error(
+          "{}: has {} bytes, expected at least {}: it was shortened while it was in use",
+          path_.string(), size(), offset + bytes.size())
+          .with_hint("restore the whole file, then run the same command again");
     bytes = bytes.subspan(static_cast<std::size_t>(got));
     offset += static_cast<std::uint64_t>(got);
   }

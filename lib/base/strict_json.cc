@@ -29,7 +29,7 @@ class Checker final : public nlohmann::json_sax<SortedJson> {
   }
   bool key(string_t& key) override {
     if (objects_.back().insert(key).second) return true;
-    fault_ = "the key '" + printable(key) + "' stands twice, expected once";
+    fault_ = "the key '" + printable(key) + "' appears twice, expected once";
     return false;
   }
   bool end_object() override {

@@ -18,7 +18,7 @@ void UnitRoom::begin(std::uint64_t offset) {
 
 void UnitRoom::add(std::uint64_t offset, std::span<const std::byte> bytes) {
   ST_CHECK(offset >= end_ && offset + bytes.size() <= start_ + size_,
-           "{} bytes at {}, behind {}, in a room of {} from {}", bytes.size(), offset, end_, size_,
+           "{} bytes at {}, after {}, in a buffer of {} from {}", bytes.size(), offset, end_, size_,
            start_);
   std::memset(at(end_), 0, offset - end_);
   std::memcpy(at(offset), bytes.data(), bytes.size());

@@ -52,7 +52,7 @@ BytePairMerger::BytePairMerger(const BpeDescription& d, const std::string& where
     const auto& [a, b] = d.merges[rank];
     const auto left = written.find(a), right = written.find(b), both = written.find(a + b);
     if (left == written.end() || right == written.end() || both == written.end())
-      throw input_error("{}: merge {} ('{}' and '{}') names a token that the vocabulary has not",
+      throw input_error("{}: merge {} ('{}' and '{}') uses a token that is not in the vocabulary",
                         where, rank, printable(a), printable(b));
     add_merge(left->second, right->second, static_cast<std::int32_t>(rank), both->second);
   }

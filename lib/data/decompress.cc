@@ -23,7 +23,7 @@ using Done = std::function<void(std::size_t)>;
 
 [[noreturn]] void refuse(const std::string& where, const char* kind, const std::string& fault) {
   throw input_error("{}: its {} data cannot be read: {}", where, kind, fault)
-      .with_hint("the file is damaged or was not copied to its end; copy or make it again");
+      .with_hint("the file is damaged or incomplete; copy or make it again");
 }
 
 struct EndInflate {
@@ -45,7 +45,7 @@ void read_gzip(std::span<const std::byte> file, const std::string& where, const 
     stop_point("reading compressed text");
     if (stream->avail_in == 0 && !full) {
       const std::size_t size = std::min(kPartBytes, file.size() - given);
-      if (size == 0) refuse(where, "gzip", "it ends before its last member does");
+      if (size == 0) refuse(where, "gzip", "it ends inside its last member");
       // zlib's interface is not const-correct; inflate does not write through next_in.
       stream->next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(file.data() + given));
       stream->avail_in = static_cast<uInt>(size);
@@ -95,7 +95,7 @@ void read_zstd(std::span<const std::byte> file, const std::string& where, const 
     full = out.pos == out.size && left != 0;
     done(in.pos);
   }
-  if (left != 0) refuse(where, "zstd", "it ends before its last frame does");
+  if (left != 0) refuse(where, "zstd", "it ends inside its last frame");
 }
 
 bool starts_with(std::span<const std::byte> file, std::string_view magic) {

@@ -30,9 +30,10 @@ constexpr std::array kForeign = {
     Foreign{"\x89HDF\r\n\x1a\n"sv, "an HDF5 file, as checkpoints are",
             "token files are made by: stagedtrain data TEXT --out DIR; 'stagedtrain show' "
             "describes checkpoints"},
-    Foreign{"\x89staged-state"sv, "an HDF5 file, a checkpoint of stagedtrain",
-            "'stagedtrain show' describes checkpoints; token files are made by: stagedtrain data TEXT "
-            "--out DIR"},
+    Foreign{
+        "\x89staged-state"sv, "an HDF5 file, a checkpoint of stagedtrain",
+        "'stagedtrain show' describes checkpoints; token files are made by: stagedtrain data TEXT "
+        "--out DIR"},
     // llm.c starts each kind of file with a date written as an int32.
     Foreign{"\x8a\xd8\x34\x01"sv, "an evaluation file of llm.c (HellaSwag or MMLU)",
             "its header is that of multiple-choice tasks; training and eval --data need tokens"},
@@ -43,7 +44,7 @@ constexpr std::array kForeign = {
     Foreign{"MMIDIDX\0\0"sv, "the index of a Megatron data set", "name the .bin file beside it"},
     Foreign{"\x93NUMPY"sv, "a NumPy .npy file", kNumpy},
     Foreign{"\x80\x04\x95"sv, "a Python pickle", kText},
-    Foreign{"PK\x03\x04"sv, "a zip archive (.npz and .pt files are such)", kUnpack},
+    Foreign{"PK\x03\x04"sv, "a zip archive (as .npz and .pt files are)", kUnpack},
     Foreign{"\x1f\x8b\x08"sv, "a gzip file", kUnpack},
     Foreign{"\x28\xb5\x2f\xfd"sv, "a zstd file", kUnpack},
     Foreign{"\xfd"

@@ -5,7 +5,8 @@ namespace stagedtrain::data {
 
 const std::vector<TokenFormat>& token_formats() {
   static const std::vector<TokenFormat> table = {
-      {"other", "a file of another kind, refused by its name", recognises_foreign, refuse_foreign},
+      {"other", "a known kind of file that holds no tokens; the error names it", recognises_foreign,
+       refuse_foreign},
       {"stagedtrain", "written by `stagedtrain data`: header, tokenizer, 1, 2 or 4 bytes a token",
        recognises_stagedtrain, read_stagedtrain},
       {"llm.c",

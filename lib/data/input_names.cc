@@ -40,7 +40,7 @@ std::vector<std::string> files_of_pattern(const std::string& pattern) {
   ::globfree(&found);
   if (files.empty())
     throw input_error("{}: matches no file", pattern)
-        .with_hint("look at the pattern with: ls " + pattern);
+        .with_hint("see what the pattern matches with: ls " + pattern);
   std::sort(files.begin(), files.end());
   return files;
 }

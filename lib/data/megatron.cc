@@ -95,7 +95,7 @@ class Index {
     const bool sane = sequences_ <= size / 12 && places_ <= size / 8 && places_ >= 1;
     const std::uint64_t expected = sane ? kHeaderBytes + 12 * sequences_ + 8 * places_ : 0;
     if (!sane || (size != expected && size != expected + sequences_))
-      throw damaged(fmt::format("{} sequences and {} places of documents do not make {} bytes",
+      throw damaged(fmt::format("{} sequences and {} document positions do not make up {} bytes",
                                 sequences_, places_, size));
   }
 

@@ -75,7 +75,7 @@ Code compile(std::string_view pattern) {
   PCRE2_SIZE place = 0;
   Code code(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(),
                           PCRE2_UTF | PCRE2_UCP | PCRE2_NO_UTF_CHECK, &fault, &place, nullptr));
-  ST_CHECK(code, "pattern {}: fault {} at {}", text, fault, place);
+  ST_CHECK(code, "pattern {}: error {} at {}", text, fault, place);
   // Matching works without JIT too, only slower, so its result is ignored.
   pcre2_jit_compile(code.get(), PCRE2_JIT_COMPLETE);
   return code;
@@ -95,7 +95,7 @@ void split_by(const pcre2_code* code, std::string_view text, const Use& use, con
                                   match.get(), nullptr);
     if (found == PCRE2_ERROR_NOMATCH) break;
     if (found < 0)
-      throw input_error("the text at byte {} cannot be split into words (PCRE2 fault {})", place,
+      throw input_error("the text at byte {} cannot be split into words (PCRE2 error {})", place,
                         found);
     const PCRE2_SIZE* ends = pcre2_get_ovector_pointer(match.get());
     if (ends[0] > place) between(text.substr(place, ends[0] - place));

@@ -44,7 +44,7 @@ void add_warnings(const Sources& sources, const PrepareOptions& options, Prepare
   const std::size_t more = data.skipped.size() - 1;
   if (!data.skipped.empty())
     data.warnings.push_back(fmt::format(
-        "{}: empty, and left out{}", data.skipped.front(),
+        "{}: empty, so it is skipped{}", data.skipped.front(),
         data.skipped.size() == 1 ? ""
                                  : fmt::format("; so {} {} other input{}", more == 1 ? "is" : "are",
                                                more, more == 1 ? "" : "s")));
@@ -53,14 +53,14 @@ void add_warnings(const Sources& sources, const PrepareOptions& options, Prepare
         fmt::format("--separator '{}' occurs 0 times in the text, so each file is one document",
                     escaped(options.separator)));
   if (sources.without_text() > 0)
-    data.warnings.push_back(fmt::format("{} line{} without text in '{}' left out",
-                                        grouped(sources.without_text()),
-                                        sources.without_text() == 1 ? "" : "s",
-                                        options.field.value_or("text")));
+    data.warnings.push_back(
+        fmt::format("skipped {} line{} without text in '{}'", grouped(sources.without_text()),
+                    sources.without_text() == 1 ? "" : "s", options.field.value_or("text")));
   if (sources.have_lines() && options.separator.empty())
     data.warnings.push_back(
-        "the documents of JSON lines follow one another without a mark: give --separator, such as "
-        "'<|endoftext|>' where the tokenizer has that token or '\\n' for bytes");
+        "nothing marks where one document of JSON lines ends and the next begins: give "
+        "--separator, such as '<|endoftext|>' where the tokenizer has that token or '\\n' for "
+        "bytes");
   if (!data.lossless)
     data.warnings.push_back(
         "the tokenizer does not keep all of the text (most SentencePiece models fold spaces and "
@@ -149,7 +149,7 @@ void write_split(const Sources& sources, const PrepareOptions& options, const To
 
 void finish(TokenWriter& writer, const PreparedData& data, const char* split, PreparedFile& file) {
   if (writer.count() == 0)
-    throw input_error("{}: would be empty: {} of text, in {} unit{}, are too few to split",
+    throw input_error("{}: would be empty: {} of text in {} unit{} is too little to split",
                       writer.target().string(), short_bytes(static_cast<double>(data.text_bytes)),
                       data.train.units + data.validation.units,
                       data.train.units + data.validation.units == 1 ? "" : "s")

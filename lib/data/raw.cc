@@ -14,7 +14,7 @@ TokenFileInfo raw_info(std::size_t file_bytes, int width, const RawSample& sampl
   TokenFileInfo info;
   info.count = static_cast<std::int64_t>(file_bytes) / width;
   info.bytes_per_token = width;
-  info.note = fmt::format("no header was found; taken for ids of {} bytes each{}: {}", width, why,
+  info.note = fmt::format("no header was found; read as ids of {} bytes each{}: {}", width, why,
                           sample.describe());
   return info;
 }

@@ -88,7 +88,7 @@ void TokenFile::check_vocab(std::int64_t vocab, std::uint64_t max_bytes) const {
     read(first, std::span(part).first(std::min(part.size(), left)), vocab);
   }
   if (info_.tokens_crc && checksum(info_.first_byte, bytes_of_tokens(), 0) != *info_.tokens_crc)
-    throw input_error("{}: damaged: its tokens do not have the checksum that the header says",
+    throw input_error("{}: damaged: the checksum of its tokens does not match the header",
                       path_.string())
         .with_hint("make it again: stagedtrain data TEXT --out DIR --force");
 }

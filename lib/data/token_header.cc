@@ -63,7 +63,7 @@ void check_fixed_fields(const Path& path, std::span<const std::byte> file) {
     throw damaged(path, fmt::format("cut short at {} bytes, inside the header of {}", file.size(),
                                     header_bytes));
   if (load<std::uint32_t>(file, kHeaderCrcAt) != header_crc(file.first(header_bytes)))
-    throw damaged(path, "its header does not have the checksum that it says");
+    throw damaged(path, "its header does not match its checksum");
 }
 
 }  // namespace

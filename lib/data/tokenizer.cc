@@ -46,9 +46,10 @@ class SentencePiece final : public Tokenizer {
         charsmaps_are_sound(model_) && processor_.LoadFromSerializedProto(model_).ok();
     if (!parsed || processor_.GetPieceSize() <= 0)
       throw input_error("{}: not a SentencePiece model (found {} bytes that {})", where,
-                        model_.size(), parsed ? "name no pieces" : "do not read as one")
-          .with_hint("give --tokenizer bytes, a tokenizer.json, a rank file of tiktoken, or a .model "
-                     "file that spm_train wrote");
+                        model_.size(), parsed ? "contain no pieces" : "cannot be read as one")
+          .with_hint(
+              "give --tokenizer bytes, a tokenizer.json, a rank file of tiktoken, or a .model "
+              "file that spm_train wrote");
   }
   std::string name() const override { return "SentencePiece"; }
   const std::string& spec() const override { return model_; }

@@ -144,7 +144,7 @@ void read_added(const SortedJson& json, BpeDescription& found, const std::string
   std::ranges::sort(found.added, {}, &AddedToken::id);
   for (std::size_t i = 1; i < found.added.size(); ++i)
     if (found.added[i - 1].id == found.added[i].id)
-      throw input_error("{}: the id {} is there twice", where, found.added[i].id);
+      throw input_error("{}: the id {} appears twice", where, found.added[i].id);
 }
 
 // ---- Special token ids.

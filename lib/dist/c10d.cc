@@ -172,8 +172,8 @@ c10d::TCPStoreOptions options_of(const Place& place, double seconds) {
                    "nothing answered: {}",
                    place.rank, seconds, place.address, place.port, what)
       .with_hint(
-          "see that rank 0 was started, that the address is its host's, and that no "
-          "firewall lies between; --join-timeout says how long to wait");
+          "check that rank 0 was started, that the address is its host's, and that no firewall "
+          "blocks the port; --join-timeout sets how long to wait");
 }
 
 }  // namespace

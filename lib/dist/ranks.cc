@@ -42,7 +42,8 @@ void Ranks::meet(double seconds) {
   if (place_.rank == 0) {
     for (int rank = 1; rank < place_.size; ++rank) {
       while (!store_->get(here_key(rank)) && waited() < seconds) {
-        if (stop_requested()) throw make_error(ErrorKind::interrupted, "stopped while ranks met");
+        if (stop_requested())
+          throw make_error(ErrorKind::interrupted, "stopped while connecting all ranks");
         std::this_thread::sleep_for(kPoll);
       }
       if (!store_->get(here_key(rank))) missing.push_back(std::to_string(rank));
@@ -58,12 +59,12 @@ void Ranks::meet(double seconds) {
   }
   if (missing.empty()) return;
   if (place_.rank == 0) std::this_thread::sleep_for(std::chrono::milliseconds(300));
-  throw make_error(ErrorKind::peer, "waited {:.3g} s for {} ranks at {}:{}; rank{} {} did not come",
-                   waited(), place_.size, place_.address, place_.port,
-                   missing.size() > 1 ? "s" : "", join(missing, ", "))
+  throw make_error(
+      ErrorKind::peer, "waited {:.3g} s for {} ranks at {}:{}; rank{} {} did not connect", waited(),
+      place_.size, place_.address, place_.port, missing.size() > 1 ? "s" : "", join(missing, ", "))
       .with_hint(
-          "see what those processes say, or whether they were started at all; "
-          "--join-timeout says how long to wait");
+          "check the output of those processes, and whether they were started at all; "
+          "--join-timeout sets how long to wait");
 }
 
 template <class F>

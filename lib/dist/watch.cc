@@ -41,7 +41,8 @@ constexpr double kSilent = 1.2;
 constexpr double kNobodySilent = 3;
 constexpr double kLinger = 2, kPart = 10;
 constexpr char kVerdict[] = "verdict", kHeeded[] = "heeded", kParted[] = "parted";
-constexpr const char* kRerun = "what was saved before is kept: run the same command again to go on";
+constexpr const char* kRerun =
+    "what was saved before is kept: run the same command again to continue";
 
 // What the store holds is cut at line ends.
 std::string one_line(std::string text) {

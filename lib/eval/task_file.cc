@@ -19,8 +19,8 @@ TaskExample last_word(const std::string& text, const std::string& place) {
   const std::size_t end = text.find_last_not_of(' ');
   const std::size_t space = end == std::string::npos ? end : text.find_last_of(' ', end);
   if (space == std::string::npos || space == 0)
-    throw input_error("{}: text has no second word, expected one to predict and others before it",
-                      place);
+    throw input_error(
+        "{}: text has fewer than two words, expected one to predict and others before it", place);
   return {text.substr(0, space), {text.substr(space, end + 1 - space)}, 0, place};
 }
 

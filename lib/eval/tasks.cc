@@ -72,12 +72,13 @@ Likelihood likelihood(Scorer& score, const model::Model& model, const data::Toke
   const auto count = static_cast<std::int64_t>(all.size()) - static_cast<std::int64_t>(context.size());
   const std::int64_t most = model.config().context;
   if (count < 1 || context.empty() || count > most)
-    throw input_error("{}: a continuation takes {} tokens, expected 1 to {} (the model's context)",
+    throw input_error("{}: a continuation has {} tokens, expected 1 to {} (the model's context)",
                       example.place, count, most);
   const auto unknown = std::ranges::find_if(all, [&](auto id) { return id >= model.config().vocab; });
   if (unknown != all.end())
-    throw input_error("{}: has the token id {}, but the model knows ids below {}", example.place,
-                      *unknown, model.config().vocab);
+    throw input_error(
+        "{}: found the token id {}, expected ids below {}, the size of the vocabulary",
+        example.place, *unknown, model.config().vocab);
   const auto kept = std::min<std::int64_t>(static_cast<std::int64_t>(all.size()), most + 1);
   return score(Ids(all.end() - kept, all.end()), count);
 }

@@ -67,7 +67,7 @@ std::string ConfigReader::text(const char* key, const std::string& otherwise) {
   const SortedJson* value = find(key);
   if (!value) return otherwise;
   if (!value->is_string())
-    throw input_error("{}: {} is {}, expected a text", where_, key, shown(*value));
+    throw input_error("{}: {} is {}, expected a string", where_, key, shown(*value));
   return value->get<std::string>();
 }
 
@@ -84,7 +84,7 @@ std::vector<std::string> ConfigReader::texts(const char* key) {
   if (!value) return texts;
   const auto is_text = [](const SortedJson& item) { return item.is_string(); };
   if (!value->is_array() || !std::ranges::all_of(*value, is_text))
-    throw input_error("{}: {} is {}, expected a list of texts", where_, key, shown(*value));
+    throw input_error("{}: {} is {}, expected a list of strings", where_, key, shown(*value));
   for (const SortedJson& item : *value) texts.push_back(item.get<std::string>());
   return texts;
 }

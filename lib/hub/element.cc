@@ -111,7 +111,7 @@ void decode_some(Element element, const std::byte* in, float* out, std::int64_t 
     case Element::other:
       break;
   }
-  ST_CHECK(false, "decoding a type that is none");
+  ST_CHECK(false, "decoding an unknown type");
 }
 
 void encode_some(Element element, const float* in, std::byte* out, std::int64_t count) {

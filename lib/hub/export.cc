@@ -39,7 +39,7 @@ void check_exportable(const state::StateHeader& header) {
   if (header.mask.steps > 0 && header.progress.step < full)
     throw usage_error("the mask of the last growth rises until step {}; this is step {}", full,
                       header.progress.step)
-        .with_hint("train on until the mask is 1: other programs know no masks");
+        .with_hint("train until the mask is 1: other programs do not support masks");
 }
 
 }  // namespace
@@ -48,7 +48,7 @@ ExportResult export_model(const state::CheckpointReader& from, const Path& targe
                           const ExportOptions& options) {
   check_exportable(from.header());
   if (options.element == Element::q8_0 && options.format != ExportFormat::gguf)
-    throw usage_error("--dtype q8_0 goes with --to gguf only");
+    throw usage_error("--dtype q8_0 works only with --to gguf");
   const arch::ModelConfig model = written_model(from.header());
   ExportResult result = options.format == ExportFormat::hf ? export_hf(from, model, target, options)
                         : options.format == ExportFormat::gguf
@@ -91,8 +91,9 @@ ExportResult export_gguf(const state::CheckpointReader& from, const arch::ModelC
   atomic.commit();
   ExportResult result{model, {target.filename().string()}, place, {}};
   if (fallbacks > 0)
-    result.notes.push_back(fmt::format("{} tensors are f16: their rows are no multiple of 32, "
-                                       "which q8_0 needs.", fallbacks));
+    result.notes.push_back(fmt::format(
+        "{} tensors are f16: the length of their rows is not a multiple of 32, as q8_0 requires.",
+        fallbacks));
   return result;
 }
 

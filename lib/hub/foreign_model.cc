@@ -54,8 +54,8 @@ void check_tensors(const ForeignModel& found) {
   }
   for (const auto& [name, stored] : found.tensors.all())
     if (!needed.contains(name) && !holds_no_weights(name, found.model.tied))
-      throw input_error("{}: holds the tensor '{}', for which {} has no place",
-                        found.tensors.where(), printable(name), describe(found.model));
+      throw input_error("{}: holds the tensor '{}', which is not part of {}", found.tensors.where(),
+                        printable(name), describe(found.model));
 }
 
 // Shortens the context. A model with rotary positions works at any length up to the one that it was
@@ -118,8 +118,9 @@ std::string folder_tokenizer(const Path& folder, std::vector<std::string>& notes
 void choose_tokenizer(ForeignModel& found, const std::string& file) {
   if (!file.empty()) found.tokenizer = data::read_tokenizer_spec(file);
   if (found.tokenizer.empty()) {
-    found.notes.push_back("The model has no tokenizer; give one with --tokenizer, or text cannot "
-                          "be sampled from the checkpoint.");
+    found.notes.push_back(
+        "The model has no tokenizer; give one with --tokenizer, or the checkpoint cannot sample "
+        "text.");
     return;
   }
   const std::string where = file.empty() ? found.tensors.where() : file;
@@ -139,8 +140,8 @@ ForeignModel open_folder(const Path& folder) {
                      read_hf_weights(folder), "", {}};
   if (config.model.architecture == "gpt2") found.tensors = with_prefix(std::move(found.tensors));
   if (!config.unknown_keys.empty())
-    found.notes.push_back("Keys of config.json that are unknown here were not read: " +
-                          join(config.unknown_keys, ", ") + ".");
+    found.notes.push_back(
+        "Unknown keys of config.json were ignored: " + join(config.unknown_keys, ", ") + ".");
   found.tokenizer = with_ids(folder_tokenizer(folder, found.notes), json);
   return found;
 }
@@ -176,14 +177,15 @@ bool begins_with(std::span<const std::byte> bytes, std::string_view text) {
   const bool pickle = bytes.size() > 1 && bytes[0] == std::byte{0x80} && bytes[1] >= std::byte{2} &&
                       bytes[1] <= std::byte{5};  // its protocol
   if (pickle || begins_with(bytes, "PK\x03\x04"))
-    throw input_error("{}: is a pickle (.pt, .bin), which can run any code and is never opened",
-                      path.string())
-        .with_hint("convert it where you trust it, then import the folder, with config.json in it:\n"
-                   "  import torch, safetensors.torch as st; c = torch.load('ckpt.pt', 'cpu')\n"
-                   "  st.save_file({k: v.contiguous() for k, v in c['model'].items()}, "
-                   "'folder/model.safetensors')");
+    throw input_error(
+        "{}: is a pickle (.pt, .bin), which can run arbitrary code and is never opened",
+        path.string())
+        .with_hint(
+            "if you trust it, convert it, then import the folder with config.json in it:\n  import "
+            "torch, safetensors.torch as st; c = torch.load('ckpt.pt', 'cpu')\n  st.save_file({k: "
+            "v.contiguous() for k, v in c['model'].items()}, 'folder/model.safetensors')");
   if (path.extension() == ".safetensors")
-    throw input_error("{}: safetensors hold no configuration", path.string())
+    throw input_error("{}: a .safetensors file holds no configuration", path.string())
         .with_hint("give the folder that holds it and config.json");
   throw input_error("{}: expected a Hugging Face folder, a GGUF file or an llm.c model",
                     path.string());

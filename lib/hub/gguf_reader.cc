@@ -142,7 +142,7 @@ GgufValue::List read_list(Cursor& in) {
   const Type type = value_type(in, true);
   if (type == Type::text) {
     std::vector<std::string_view> texts(in.bounded_count("a list's length", 8));
-    for (std::string_view& text : texts) text = in.text("a text of a list", kMostTextBytes);
+    for (std::string_view& text : texts) text = in.text("a string in a list", kMostTextBytes);
     return texts;
   }
   const std::uint64_t count = in.bounded_count("a list's length", 1);
@@ -167,7 +167,8 @@ GgufValue read_value(Cursor& in) {
     case Type::f32:
     case Type::f64: return {real(in, type)};
     case Type::boolean: return {boolean(in)};
-    case Type::text: return {in.text("a text", kMostTextBytes)};
+    case Type::text:
+      return {in.text("a string", kMostTextBytes)};
     case Type::list: return {read_list(in)};
     default: return {whole(in, type)};
   }
@@ -178,7 +179,7 @@ std::map<std::string, GgufValue, std::less<>> read_keys(Cursor& in, std::uint64_
   for (std::uint64_t i = 0; i < count; ++i) {
     const std::string key(in.text("a key", kMostKeyBytes));
     if (values.contains(key))
-      throw input_error("{}: the key '{}' stands twice, expected once", in.path(), printable(key));
+      throw input_error("{}: the key '{}' appears twice, expected once", in.path(), printable(key));
     values.emplace(key, read_value(in));
   }
   return values;
@@ -210,10 +211,10 @@ TensorEntry read_entry(Cursor& in) {
   const auto count = product(tensor.shape);
   const auto bytes = count ? encoded_bytes(tensor.element, *count) : std::nullopt;
   if (!bytes || tensor.shape.back() % block_numbers(tensor.element) != 0)
-    throw input_error("{}: shape {} is no size in bytes of {}", where, shape_text(tensor.shape),
-                      tensor.type);
+    throw input_error("{}: shape {} has no valid size in bytes for type {}", where,
+                      shape_text(tensor.shape), tensor.type);
   entry.bytes = *bytes;
-  entry.offset = in.number<std::uint64_t>("a tensor's place");
+  entry.offset = in.number<std::uint64_t>("a tensor's offset");
   return entry;
 }
 
@@ -223,7 +224,7 @@ std::vector<TensorEntry> read_entries(Cursor& in, std::uint64_t count) {
   for (std::uint64_t i = 0; i < count; ++i) {
     entries.push_back(read_entry(in));
     if (!names.insert(entries.back().tensor.name).second)
-      throw input_error("{}: the tensor '{}' stands twice, expected once", in.path(),
+      throw input_error("{}: the tensor '{}' appears twice, expected once", in.path(),
                         printable(entries.back().tensor.name));
   }
   return entries;
@@ -251,8 +252,7 @@ void find_bytes(std::vector<TensorEntry>& entries, const Path& path,
     next = padded(next + entry.bytes, alignment);
   }
   if (data.size() > next)
-    throw input_error("{}: {} bytes stand behind the last tensor", path.string(),
-                      data.size() - next);
+    throw input_error("{}: {} bytes follow the last tensor", path.string(), data.size() - next);
 }
 
 std::uint64_t alignment_of(const GgufKeys& keys) {
@@ -322,7 +322,7 @@ bool GgufKeys::flag(const std::string& key, bool otherwise) const {
 }
 
 std::string GgufKeys::text(const std::string& key, const std::string& otherwise) const {
-  const std::string_view* value = find<std::string_view>(key, "a text");
+  const std::string_view* value = find<std::string_view>(key, "a string");
   return value ? std::string(*value) : otherwise;
 }
 
@@ -330,7 +330,7 @@ std::vector<std::string_view> GgufKeys::texts(const std::string& key) const {
   const auto* list = find<GgufValue::List>(key, "a list");
   if (!list) return {};
   const auto* texts = std::get_if<std::vector<std::string_view>>(list);
-  if (!texts) throw input_error("{}: {}: expected a list of texts", where_, key);
+  if (!texts) throw input_error("{}: {}: expected a list of strings", where_, key);
   return *texts;
 }
 

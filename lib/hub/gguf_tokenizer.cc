@@ -109,7 +109,8 @@ void add_gguf_tokenizer(GgufHeader& header, const std::string& spec, std::int64_
                                ? byte_description()
                                : data::parse_tokenizer_json(spec, "the checkpoint's tokenizer");
   if (d.split == data::PreSplit::none)
-    throw usage_error("the checkpoint's tokenizer does not split words; llama.cpp knows none so");
+    throw usage_error(
+        "the checkpoint's tokenizer does not split words, which llama.cpp does not support");
   std::vector<std::string> tokens;
   std::vector<std::int32_t> types;
   for (std::int64_t id = 0; id < vocab; ++id) {

@@ -20,10 +20,10 @@ void ignore_common(ConfigReader& in) {
              "attn_implementation", "is_llama_config", "transformers.js_config",
              "chunk_size_feed_forward", "problem_type", "tokenizer_class", "pad_token",
              "auto_map", "max_window_layers", "router_jitter_noise"});
-  in.require("quantization_config", {nullptr}, "quantised weights are not read");
+  in.require("quantization_config", {nullptr}, "quantised weights are not supported");
   in.require("is_decoder", {false, true}, "expected a boolean");
-  in.require("is_encoder_decoder", {false}, "only decoders are read");
-  in.require("add_cross_attention", {false}, "there is no cross-attention here");
+  in.require("is_encoder_decoder", {false}, "only decoders are supported");
+  in.require("add_cross_attention", {false}, "cross-attention is not supported");
 }
 
 // Reads the rope scaling from an object that may contain it, with the factors that its type uses.
@@ -56,20 +56,22 @@ void read_rope(ConfigReader& in, arch::ModelConfig& model, const char* base, con
     model.rotary_share = rope.number("partial_rotary_factor", model.rotary_share);
     read_scaling(rope, model);
   }
-  in.require("rope_interleaved", {false}, "rope turns halves here");
+  in.require("rope_interleaved", {false}, "only RoPE on halves is supported");
 }
 
 // Requires every layer to have full attention.
 void read_layer_types(ConfigReader& in) {
   for (const std::string& type : in.texts("layer_types"))
     if (type != "full_attention")
-      throw input_error("{}: layer_types has '{}', expected full_attention: attention sees the "
-                        "whole context here", in.where(), printable(type));
+      throw input_error(
+          "{}: layer_types has '{}', expected full_attention: only attention over the whole "
+          "context is supported",
+          in.where(), printable(type));
 }
 
 // Accepts a sliding window only if it is switched off.
 void read_window(ConfigReader& in) {
-  constexpr const char* kWhy = "attention sees the whole context here";
+  constexpr const char* kWhy = "only attention over the whole context is supported";
   if (in.has("use_sliding_window") && !in.flag("use_sliding_window", false)) {
     in.ignore({"sliding_window"});
     return;
@@ -94,20 +96,22 @@ arch::ModelConfig read_decoder(ConfigReader& in, const char* architecture, doubl
   model.tied = in.flag("tie_word_embeddings", false);
   read_rope(in, model, "rope_theta", "partial_rotary_factor", 1);
   if (model.rotary_share != 1)
-    throw input_error("{}: partial_rotary_factor is {}, expected 1: all of a head is turned here",
-                      in.where(), model.rotary_share);
+    throw input_error(
+        "{}: partial_rotary_factor is {}, expected 1: only RoPE on all of a head is supported",
+        in.where(), model.rotary_share);
   read_window(in);
   read_layer_types(in);
-  in.require("hidden_act", {"silu", "swish"}, "the gate of a feed-forward is SiLU here");
-  in.require("attention_bias", {false}, "no such biases here");
-  in.require("mlp_bias", {false}, "no such biases here");
-  in.require("pretraining_tp", {1}, "weights in slices are not read");
-  in.require("clip_qkv", {nullptr}, "queries, keys and values are not clipped here");
+  in.require("hidden_act", {"silu", "swish"}, "only SiLU gates are supported");
+  in.require("attention_bias", {false}, "such biases are not supported");
+  in.require("mlp_bias", {false}, "such biases are not supported");
+  in.require("pretraining_tp", {1}, "sliced weights are not supported");
+  in.require("clip_qkv", {nullptr}, "clipping queries, keys and values is not supported");
   return model;
 }
 
 arch::ModelConfig read_llama(ConfigReader& in) {
-  in.require("num_local_experts", {nullptr, 0, 1}, "model_type mixtral has experts, llama none");
+  in.require("num_local_experts", {nullptr, 0, 1},
+             "model_type mixtral has experts, llama has none");
   return read_decoder(in, "llama", 1e-6);
 }
 
@@ -135,10 +139,12 @@ arch::ModelConfig read_qwen3_moe(ConfigReader& in) {
   model.experts_per_token = in.count("num_experts_per_tok", 8);
   model.router_loss = in.number("router_aux_loss_coef", 0.001);
   if (!in.flag("norm_topk_prob", false))
-    throw input_error("{}: norm_topk_prob is false, expected true: the shares of the chosen experts "
-                      "add up to 1 here", in.where());
-  in.require("decoder_sparse_step", {1}, "all layers have experts here");
-  in.require("mlp_only_layers", {nullptr, SortedJson::array()}, "all layers have experts here");
+    throw input_error(
+        "{}: norm_topk_prob is false, expected true: the weights of the chosen experts must add up "
+        "to 1",
+        in.where());
+  in.require("decoder_sparse_step", {1}, "all layers must have experts");
+  in.require("mlp_only_layers", {nullptr, SortedJson::array()}, "all layers must have experts");
   return model;
 }
 
@@ -154,9 +160,10 @@ arch::ModelConfig read_neox(ConfigReader& in) {
   model.norm_eps = in.number("layer_norm_eps", 1e-5);
   model.tied = in.flag("tie_word_embeddings", false);
   read_rope(in, model, "rotary_emb_base", "rotary_pct", 0.25);
-  in.require("hidden_act", {"gelu"}, "neox has GELU (by the error function) here");
-  in.require("use_parallel_residual", {true}, "both branches read the same residual stream here");
-  in.require("attention_bias", {true}, "neox has biases here");
+  in.require("hidden_act", {"gelu"}, "only GELU by the error function is supported");
+  in.require("use_parallel_residual", {true},
+             "only branches that read the same residual stream are supported");
+  in.require("attention_bias", {true}, "only neox with biases is supported");
   in.ignore({"classifier_dropout"});
   return model;
 }
@@ -172,9 +179,11 @@ arch::ModelConfig read_gpt2(ConfigReader& in) {
   model.context = in.count("n_positions", in.count("n_ctx", 1024));
   model.norm_eps = in.number("layer_norm_epsilon", 1e-5);
   model.tied = in.flag("tie_word_embeddings", true);
-  in.require("activation_function", {"gelu_new", "gelu_pytorch_tanh"}, "gpt2 has GELU (tanh) here");
-  in.require("scale_attn_weights", {true}, "attention is scaled here");
-  in.require("scale_attn_by_inverse_layer_idx", {false}, "all layers are alike here");
+  in.require("activation_function", {"gelu_new", "gelu_pytorch_tanh"},
+             "only GELU (tanh) is supported");
+  in.require("scale_attn_weights", {true}, "only scaled attention is supported");
+  in.require("scale_attn_by_inverse_layer_idx", {false},
+             "only the same scale in all layers is supported");
   in.ignore({"reorder_and_upcast_attn", "attn_pdrop", "embd_pdrop", "resid_pdrop",
              "summary_activation", "summary_first_dropout", "summary_proj_to_labels",
              "summary_type", "summary_use_proj"});

@@ -93,7 +93,8 @@ constexpr ModelClass kClasses[] = {
 const ModelClass& class_of(const std::string& architecture) {
   for (const ModelClass& one : kClasses)
     if (architecture == one.architecture) return one;
-  throw usage_error("model.architecture is {}: Hugging Face export does not know it", architecture);
+  throw usage_error("model.architecture is {}: Hugging Face export does not support it",
+                    architecture);
 }
 
 void add_experts(Json& json, const arch::ModelConfig& m) {
@@ -135,7 +136,7 @@ Json decoder_json(const arch::ModelConfig& m) {
 
 Json hf_config(const arch::ModelConfig& m, Element element, const SpecialTokens& tokens) {
   refuse(m.value_dim != m.head_dim, "value_dim", std::to_string(m.value_dim),
-         "Hugging Face models have values as large as keys");
+         "Hugging Face models have values of the size of keys");
   refuse((m.architecture == "gpt2" || m.architecture == "neox") && m.experts > 0, "experts",
          std::to_string(m.experts), fmt::format("a Hugging Face {} has none", m.architecture));
   Json json = m.architecture == "gpt2"   ? gpt2_json(m)

@@ -20,7 +20,7 @@ FileNames read_index(const Path& path) {
   const std::string where = path.string();
   const SortedJson json = parse_strict_json(read_text_file(path, kMostIndexBytes), where);
   if (!json.is_object() || !json.contains("weight_map") || !json["weight_map"].is_object())
-    throw input_error("{}: has no object weight_map", where);
+    throw input_error("{}: has no weight_map object", where);
   FileNames files;
   for (const auto& [tensor, file] : json["weight_map"].items()) {
     const std::string name = file.is_string() ? file.get<std::string>() : "";

@@ -43,7 +43,7 @@ class Cutter {
     const auto count = product(shape);
     const auto bytes = count ? encoded_bytes(element_, *count) : std::nullopt;
     if (!bytes || *bytes > data_.size())
-      throw input_error("{}: {} of {} does not fit into the {} bytes that are left", path_, name,
+      throw input_error("{}: {} of {} does not fit in the {} bytes that are left", path_, name,
                         shape_text(shape), data_.size());
     StoredTensor tensor{std::move(name), element_, element_name(element_), std::move(shape),
                         data_.first(*bytes)};
@@ -52,7 +52,7 @@ class Cutter {
   }
   void finish() const {
     if (!data_.empty())
-      throw input_error("{}: {} bytes stand behind the last tensor", path_, data_.size());
+      throw input_error("{}: {} bytes follow the last tensor", path_, data_.size());
   }
 
  private:
@@ -123,12 +123,14 @@ std::string llmc_header(const arch::ModelConfig& m, Element element) {
   const bool plain = m.architecture == "gpt2" && m.tied && m.ffn == 4 * m.width && m.experts == 0 &&
                      m.head_dim * m.heads == m.width && m.value_dim == m.head_dim;
   if (!plain)
-    throw usage_error("llm.c has only gpt2 with a tied head, ffn 4 * width and heads of width / "
-                      "heads; this is {}", describe(m));
+    throw usage_error(
+        "llm.c supports only gpt2 with a tied head, ffn 4 * width and heads of width / heads; this "
+        "is {}",
+        describe(m));
   if (m.norm_eps != 1e-5)
-    throw usage_error("model.norm_eps is {}: llm.c has 1e-5 only", m.norm_eps);
+    throw usage_error("model.norm_eps is {}: llm.c supports only 1e-5", m.norm_eps);
   if (element != Element::f32 && element != Element::bf16)
-    throw usage_error("--dtype {}: llm.c has f32 and bf16 only", element_name(element));
+    throw usage_error("--dtype {}: llm.c supports only f32 and bf16", element_name(element));
   Header header{};
   const std::int64_t sizes[] = {m.context, m.vocab, m.layers, m.heads, m.width,
                                 llmc_padded_vocab(m.vocab)};

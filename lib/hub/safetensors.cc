@@ -48,7 +48,7 @@ class HeaderReader {
       throw input_error("{}: expected exactly the keys dtype, shape and data_offsets", where);
     for (const char* key : {"dtype", "shape", "data_offsets"})
       if (!json.contains(key)) throw input_error("{}: has no '{}'", where, key);
-    if (!json["dtype"].is_string()) throw input_error("{}: dtype is not a text", where);
+    if (!json["dtype"].is_string()) throw input_error("{}: dtype is not a string", where);
     StoredTensor tensor;
     tensor.name = name;
     tensor.type = printable(json["dtype"].get<std::string>());
@@ -98,7 +98,7 @@ class HeaderReader {
                                  const std::string& where) {
     const auto count = product(shape);
     if (!count || *count > (std::uint64_t{1} << 62) / type.bits || *count * type.bits % 8 != 0)
-      throw input_error("{}: shape {} of {} is no size in bytes", where, shape_text(shape),
+      throw input_error("{}: shape {} of {} has no valid size in bytes", where, shape_text(shape),
                         type.name);
     return *count * type.bits / 8;
   }
@@ -123,7 +123,8 @@ void check_metadata(const SortedJson& json, const Path& path) {
   if (texts)
     for (const SortedJson& value : json) texts = texts && value.is_string();
   if (!texts)
-    throw input_error("{}: __metadata__: expected an object whose values are texts", path.string());
+    throw input_error("{}: __metadata__: expected an object whose values are strings",
+                      path.string());
 }
 
 }  // namespace

@@ -10,7 +10,7 @@ void StoredTensors::add(std::shared_ptr<const MappedFile> file, std::vector<Stor
   for (StoredTensor& tensor : tensors) {
     const std::string name = tensor.name;
     if (!tensors_.emplace(name, std::move(tensor)).second)
-      throw input_error("{}: the tensor '{}' is there twice, expected once", where_,
+      throw input_error("{}: the tensor '{}' appears twice, expected once", where_,
                         printable(name));
   }
 }

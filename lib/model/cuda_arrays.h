@@ -26,7 +26,7 @@ struct TensorScalar<kernels::cuda::BFloat16> {
 template <class F>
 void with_type_of(const at::Tensor& x, F f) {
   if (x.scalar_type() == at::kBFloat16) return f(kernels::cuda::BFloat16{});
-  TORCH_CHECK(x.scalar_type() == at::kFloat, "own CUDA kernels are for float32 and bfloat16");
+  TORCH_CHECK(x.scalar_type() == at::kFloat, "the fused CUDA kernels are for float32 and bfloat16");
   f(float{});
 }
 

@@ -129,13 +129,14 @@ std::string describe(const std::vector<OpCheck>& checks, at::Device device, at::
   for (const OpCheck& check : checks) {
     if (!check.passed())
       return fmt::format(
-          "warning: own CUDA kernels do not agree with LibTorch's on {} ({}: {:.2g} apart, {:.2g} "
-          "allowed); LibTorch's are used",
+          "warning: the fused CUDA kernels do not agree with LibTorch's on {} ({}: {:.2g} apart, "
+          "{:.2g} allowed); LibTorch's are used",
           where, check.name, check.difference, check.allowed);
     share = std::max(share, check.difference / check.allowed);
   }
-  return fmt::format("own CUDA kernels agree with LibTorch's on {}: {:.0f}% of the tolerance used",
-                     where, 100 * share);
+  return fmt::format(
+      "the fused CUDA kernels agree with LibTorch's on {}: {:.0f}% of the tolerance used", where,
+      100 * share);
 }
 
 }  // namespace

@@ -33,9 +33,9 @@ std::unique_ptr<Model> make_on_gpu(const ModelKind& kind, const arch::ModelConfi
   c10::impl::VirtualGuardImpl(options.device.type()).setDevice(options.device);
   const bool wide = options.precision == Precision::fp64, possible = !wide && has_gpu_kernels();
   if (options.kernels == Kernels::fused && !possible)
-    throw usage_error("{}", has_gpu_kernels() ? "own CUDA kernels know no fp64"
-                                              : "this build has no own CUDA kernels")
-        .with_hint("give --kernels reference; scripts/setup.sh --nvcc and building anew make them");
+    throw usage_error("{}", has_gpu_kernels() ? "the fused CUDA kernels do not support fp64"
+                                              : "this build has no fused CUDA kernels")
+        .with_hint("give --kernels reference, or run scripts/setup.sh --nvcc and build again");
   if (options.kernels != Kernels::reference && possible) {
     const bool bf16 = options.precision == Precision::bf16;
     options.ops = checked_cuda_ops(options.device, bf16 ? at::kBFloat16 : at::kFloat);
@@ -60,8 +60,8 @@ std::unique_ptr<Model> make_model(const arch::ModelConfig& config, const ModelOp
           .with_hint("give --kernels reference");
     if (options.kernels == Kernels::fused && !can_fuse)
       throw usage_error(
-          "fused kernels run {} on the CPU in fp32 only, without dropout, experts or a "
-          "value_dim of its own",
+          "fused kernels run {} on the CPU in fp32 only, without dropout, experts or a value_dim "
+          "other than head_dim",
           config.architecture)
           .with_hint("give --kernels reference");
     return options.kernels != Kernels::reference && can_fuse ? kind.make_fused(config, options)

@@ -36,7 +36,7 @@ double largest(const at::Tensor& x) {
 }
 
 void warn(const std::string& why) {
-  fmt::print(stderr, "warning: {}; passes run without a graph\n", why);
+  fmt::print(stderr, "warning: {}; passes run without a CUDA graph\n", why);
 }
 
 }  // namespace
@@ -79,7 +79,7 @@ bool RecordedPasses::record(Recording& r, const at::Tensor& tokens_BS, const Pas
     const bool agrees = difference <= allowed_;  // false for NaN
     if (agrees) {
       fmt::print(stderr,
-                 "passes of {} x {} tokens run as one graph: {:.2g} apart, {:.2g} allowed\n",
+                 "passes of {} x {} tokens run as one CUDA graph: {:.2g} apart, {:.2g} allowed\n",
                  tokens_BS.size(0), tokens_BS.size(1) - 1, difference, allowed_);
     } else {
       warn(fmt::format("a recorded pass is {:.2g} apart from a plain one, {:.2g} allowed",

@@ -20,15 +20,15 @@ struct LayerDropoutSpec {
   template <class V>
   void fields(V& v) {
     v("max", max,
-      {.doc = "probability at which the last layer is left out at the stage's first step. The "
-              "first layer is never left out; the probability rises linearly from layer to layer "
-              "and falls linearly to 0 at the stage's last step. The branches of layers that run "
-              "are multiplied by 1 / (1 - probability)",
+      {.doc = "probability that the last layer is left out at the stage's first step. The first "
+              "layer is never left out; the probability rises linearly from layer to layer and "
+              "falls linearly to 0 at the stage's last step. The branches of layers that run are "
+              "multiplied by 1 / (1 - probability)",
        .min = 0,
        .max = 0.9});
     v("draw", draw,
-      {.doc = "when layers are drawn anew: micro, for every micro-batch (batch.micro; for every "
-              "step where that is 0); step, for every step"});
+      {.doc = "how often layers are drawn: micro, once for each micro-batch (batch.micro; once for "
+              "each step if that is 0); step, once for each step"});
   }
 };
 
@@ -41,22 +41,22 @@ struct LayerPathSpec {
   template <class V>
   void fields(V& v) {
     v("layers", layers,
-      {.doc = "mean number of layers that run; the kept ones always run, and each of the others "
+      {.doc = "mean number of layers that run; the layers of keep always run, each of the others "
               "with the same probability",
        .min = 1,
        .max = 1e6,
        .required = true});
     v("then", then,
-      {.doc = "the same for later parts of the stage, which is cut into equal parts: {layers: 6, "
-              "then: [8, 10, 12]} has four",
+      {.doc = "values of layers for the later parts of the stage, which is divided into equal "
+              "parts: {layers: 6, then: [8, 10, 12]} has four",
        .min = 1,
        .max = 1e6});
     v("keep", keep,
       {.doc = "layers that always run: first, last, or both", .choices = {"first", "last"}});
     v("scale", scale,
-      {.doc = "what the branches of a layer that runs are multiplied by: none, 1; inverse_keep, 1 "
-              "/ its probability of running"});
-    v("draw", draw, {.doc = "when layers are drawn anew, as layer_dropout.draw"});
+      {.doc = "factor on the branches of a layer that runs: none, 1; inverse_keep, 1 / its "
+              "probability of running"});
+    v("draw", draw, {.doc = "how often layers are drawn, as in layer_dropout.draw"});
   }
 };
 

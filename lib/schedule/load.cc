@@ -108,7 +108,7 @@ void check_durations(const Schedule& s) {
                "%, steps, tokens or flops");
     if (budget.amount <= 0)
       throw place(s, {"scratch", "budgets"})
-          .error("scratch.budgets: '{}' is nothing", to_string(budget));
+          .error("scratch.budgets: found '{}', expected more than 0", to_string(budget));
   }
 }
 
@@ -129,15 +129,15 @@ void check_stage(const Schedule& s, std::size_t i, std::set<std::string>& names)
   if (stage.name.empty() ||
       stage.name.find_first_not_of(
           "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != std::string::npos)
-    refuse(
-        fmt::format("name '{}': expected letters, digits, _ and - (it names files)", stage.name));
+    refuse(fmt::format("name '{}': expected letters, digits, _ and - (files are named after it)",
+                       stage.name));
   constexpr std::size_t kLongestName = 100;  // a file of this name has a temporary one beside it
   if (stage.name.size() > kLongestName)
-    refuse(fmt::format("name: found {} letters, expected at most {} (it names files)",
+    refuse(fmt::format("name: found {} letters, expected at most {} (files are named after it)",
                        stage.name.size(), kLongestName));
   if (!names.insert(stage.name).second) refuse(fmt::format("name '{}' is used twice", stage.name));
   if (stage.length.amount <= 0 && stage.length.unit != DurationUnit::automatic)
-    refuse(fmt::format("for: '{}' is nothing", to_string(stage.length)));
+    refuse(fmt::format("for: found '{}', expected more than 0", to_string(stage.length)));
   if (stage.length.unit == DurationUnit::percent || stage.length.unit == DurationUnit::seconds)
     refuse(fmt::format("for: found '{}', expected steps, tokens, flops, epochs or auto",
                        at.find("for")->text));
@@ -147,7 +147,7 @@ void check_stage(const Schedule& s, std::size_t i, std::set<std::string>& names)
         "grow: the first stage has nothing to grow; give from: FILE (the checkpoint that grows), "
         "or remove grow to start from fresh weights");
   if (i > 0 && stage.grow.kind == Tree::Kind::none)
-    refuse("grow: is missing; a later stage grows out of the one before");
+    refuse("grow: is missing; a later stage grows from the previous one");
   if ((i > 0 || stage.grow.kind != Tree::Kind::none) && stage.model.kind != Tree::Kind::none)
     refuse("model: a grown stage's model follows from grow; remove the key");
   if (stage.lr && stage.lr->rewarm && stage.lr->rewarm->unit != DurationUnit::steps &&
@@ -166,8 +166,7 @@ void check_eps(const Schedule& s) {
   if (s.optimizer.eps && *s.optimizer.eps < least)
     throw place(s, {"optimizer", "eps"})
         .error(
-            "optimizer.eps: found {:g}, expected at least {:.3g}, the smallest number of full "
-            "precision in {}",
+            "optimizer.eps: found {:g}, expected at least {:.3g}, the smallest normal number in {}",
             *s.optimizer.eps, least, fp64 ? "fp64" : "fp32");
 }
 
@@ -190,8 +189,8 @@ void validate(const Schedule& s) {
                s.batch.length_warmup->start, s.model.context);
   if (s.batch.recompute == Recompute::blocks && s.model.experts > 0 && s.model.router_loss > 0)
     throw place(s, {"batch", "recompute"})
-        .error("batch.recompute: blocks is not for experts with a router_loss above 0")
-        .with_hint("use batch.micro to need less memory");
+        .error("batch.recompute: blocks does not work for experts with a router_loss above 0")
+        .with_hint("set batch.micro to use less memory");
   check_durations(s);
   if (s.stages.empty()) throw place(s, {"stages"}).error("stages: is empty, expected at least one");
   std::set<std::string> names;
@@ -220,10 +219,11 @@ void refuse_misplaced(const Tree& source) {
                                           fmt::format("unknown key '{}'; did you mean '{}'?",
                                                       entry.key, row.path));
     if (dot != std::string::npos && is_key(entry.key.substr(0, dot)))
-      throw Error(ErrorKind::usage,
-                  to_string(entry.mark) +
-                      fmt::format("unknown key '{}'; write '{}: {{{}: ...}}', dots are for --set",
-                                  entry.key, entry.key.substr(0, dot), entry.key.substr(dot + 1)));
+      throw Error(
+          ErrorKind::usage,
+          to_string(entry.mark) +
+              fmt::format("unknown key '{}'; write '{}: {{{}: ...}}'; dots work only in --set",
+                          entry.key, entry.key.substr(0, dot), entry.key.substr(dot + 1)));
   }
 }
 

@@ -35,7 +35,7 @@ void refuse_options_of_others(OptimizerName name, const Tree& written) {
     throw Error(ErrorKind::usage,
                 to_string(entry.mark) +
                     fmt::format("optimizer.{}: found an option that {} does not have, expected it "
-                                "only where optimizer.name is {}; remove it, or change the name",
+                                "only if optimizer.name is {}; remove it, or change optimizer.name",
                                 entry.key, enum_name(name), join(owners, ", ")));
   }
 }

@@ -42,32 +42,34 @@ struct OptimizerSpec {
   template <class V>
   void fields(V& v) {
     v("name", name,
-      {.doc = "adamw; muon: matrices of the blocks by Muon, all else by AdamW; lion; sgd "
-              "(docs/optimizers.md)"});
+      {.doc = "adamw; muon: Muon for the matrices of the blocks, AdamW for all other tensors; "
+              "lion; sgd (docs/optimizers.md)"});
     v("betas", betas,
-      {.doc = "AdamW's decay rates of the two moments; Lion's, of the update and of the momentum, "
-              "are [0.9, 0.99] by default; sgd has none",
+      {.doc = "decay rates of AdamW's two moments, or of Lion's update and momentum (default for "
+              "Lion: [0.9, 0.99]); sgd has none",
        .min = 0,
        .max = 0.999999});
     v("eps", eps,
-      {.doc = "AdamW's term in the denominator", .min = 0, .max = 1, .above_min = true});
+      {.doc = "term added to AdamW's denominator", .min = 0, .max = 1, .above_min = true});
     v("weight_decay", weight_decay,
-      {.doc = "decay on matrices and embeddings only: decoupled, but for sgd, which adds it to the "
-              "gradient",
+      {.doc = "weight decay, on matrices and embeddings only; decoupled, except for sgd, which "
+              "adds it to the gradient",
        .min = 0,
        .max = 10});
     v("clip", clip, {.doc = "largest global gradient norm; 0: no clipping", .min = 0});
     v("momentum", momentum,
-      {.doc = "of muon (default 0.95) and of sgd (default 0.9)", .min = 0, .max = 0.999999});
+      {.doc = "momentum of muon (default 0.95) and of sgd (default 0.9)",
+       .min = 0,
+       .max = 0.999999});
     v("nesterov", nesterov,
-      {.doc = "Nesterov's momentum in muon (default true) and in sgd (default false)"});
+      {.doc = "Nesterov momentum in muon (default true) and in sgd (default false)"});
     v("update_scale", update_scale,
-      {.doc = "what muon multiplies the update of an out x in matrix by. spectral, the default: "
+      {.doc = "factor on muon's update of an (out x in) matrix. spectral, the default: "
               "sqrt(out/in); original: sqrt(max(1, out/in)); match_rms_adamw: 0.2 sqrt(max(out, "
               "in)), which suits learning rates that were tuned for AdamW"});
     v("adamw_lr", adamw_lr,
-      {.doc = "learning rate of what muon leaves to AdamW (embeddings, head, norms, biases, "
-              "routers) where the curve is at lr.peak, which is Muon's own; default 0.003",
+      {.doc = "highest learning rate of the tensors that muon leaves to AdamW (embeddings, head, "
+              "norms, biases, routers); that of Muon's own tensors is lr.peak; default 0.003",
        .min = 0,
        .max = 10});
   }

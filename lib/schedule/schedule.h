@@ -27,7 +27,7 @@ struct DataSpec {
       {.doc = "token file to train on (stagedtrain data, nanoGPT's raw uint16, llm.c's)",
        .required = true});
     v("validation", validation,
-      {.doc = "token file that losses are measured on", .required = true});
+      {.doc = "token file on which validation losses are measured", .required = true});
   }
 };
 
@@ -55,14 +55,14 @@ struct BatchSpec {
        .max = 1 << 24});
     v("recompute", recompute,
       {.doc =
-           "what the backward pass makes again instead of keeping it, memory against time: none; "
-           "norms, the outputs of norms (fused kernels on a CPU); blocks, all within a block. "
-           "Results are the same to the bit"});
+           "what the backward pass recomputes instead of storing it (activation checkpointing), to "
+           "save memory at the cost of time: none; norms, the outputs of norms (fused kernels on a "
+           "CPU); blocks, everything within a block. Results are the same to the bit"});
     v("size_warmup", size_warmup,
       {.doc = "batch-size warm-up: sequences rise linearly from start"});
     v("length_warmup", length_warmup,
-      {.doc = "sequence-length warm-up: sequences are cut into pieces, of start tokens at first; "
-              "the tokens of a step stay the same"});
+      {.doc = "sequence-length warm-up: sequences are cut into pieces, at first of start tokens; "
+              "the number of tokens in a step stays the same"});
   }
 };
 
@@ -74,7 +74,7 @@ struct LrSpec {
   template <class V>
   void fields(V& v) {
     v("curve", curve,
-      {.doc = "course of the learning rate over all stages together", .choices = lr_curve_names()});
+      {.doc = "shape of the learning rate over all stages together", .choices = lr_curve_names()});
     v("peak", peak, {.doc = "highest learning rate", .min = 0, .max = 10, .above_min = true});
     v("floor", floor, {.doc = "where a decay ends, as a fraction of the peak", .min = 0, .max = 1});
     v("warmup", warmup, {.doc = "linear rise at the start: steps, tokens or % of the run"});
@@ -94,9 +94,9 @@ struct UntilSpec {
        .min = 0,
        .above_min = true});
     v("slope", slope,
-      {.doc = "the stage ends when the curve fitted to its logged losses is this flat, d ln loss / "
-              "d ln tokens, at two evaluations one after the other; auto: as flat as the planner's "
-              "law says growing is best",
+      {.doc = "the stage ends when the curve fitted to its logged losses is as flat as this slope, "
+              "d ln loss / d ln tokens, at two evaluations in a row; auto: the slope at which the "
+              "planner's scaling law says it is best to grow",
        .shape = "auto or a number below 0"});
   }
 };
@@ -108,18 +108,19 @@ struct PlanSpec {
   template <class V>
   void fields(V& v) {
     v("law", law,
-      {.doc = "how losses fall: chinchilla, hoffmann, kaplan, or a file of plan --fit"});
+      {.doc = "scaling law: chinchilla, hoffmann, kaplan, or a file written by plan --fit"});
     v("transfer", transfer,
-      {.doc = "what a grown model remembers: loss-state, mixing, rho=X, or auto (rho, if earlier "
-              "runs measured it for these operators, else loss-state)"});
+      {.doc = "assumption about how much a grown model keeps of its earlier training: loss-state, "
+              "mixing, rho=X, or auto (rho if earlier runs measured it for these operators, else "
+              "loss-state)"});
     v("cost", cost,
-      {.doc = "what to minimize; seconds needs a plan --measure before",
+      {.doc = "what to minimize; seconds requires a prior plan --measure",
        .choices = {"flops", "seconds"}});
     v("scratch", scratch,
-      {.doc = "length of the run of the final model from scratch whose loss is to be reached: "
+      {.doc = "the loss to reach is that of a from-scratch run of the final model of this length: "
               "steps, tokens or flops (default: 20 tokens for each parameter)"});
     v("mixing", mixing,
-      {.doc = "what a grown model takes to mix: steps or tokens (default: as measured, or 0)"});
+      {.doc = "how long a grown model needs to mix: steps or tokens (default: as measured, or 0)"});
   }
 };
 
@@ -129,8 +130,11 @@ struct StageLrSpec {
   template <class V>
   void fields(V& v) {
     v("peak", peak,
-      {.doc = "peak of this stage, in place of lr.peak", .min = 0, .max = 10, .above_min = true});
-    v("rewarm", rewarm, {.doc = "re-warm-up of this stage, in place of lr.rewarm"});
+      {.doc = "peak learning rate of this stage, instead of lr.peak",
+       .min = 0,
+       .max = 10,
+       .above_min = true});
+    v("rewarm", rewarm, {.doc = "re-warm-up of this stage, instead of lr.rewarm"});
   }
 };
 
@@ -149,25 +153,24 @@ struct StageSpec {
     v("name", name, {.doc = "names the stage in logs, files and --stage", .required = true});
     v("model", model, {.doc = "first stage: the keys of model that differ from the final model"});
     v("grow", grow,
-      {.doc = "growth operators, applied in order to the stage before; in the first stage to the "
-              "checkpoint that from names",
+      {.doc = "growth operators, applied in order to the end of the previous stage; in the first "
+              "stage, to the checkpoint named by from",
        .shape = "list of map"});
     v("for", length,
-      {.doc =
-           "length: steps, tokens, flops, epochs, or auto: chosen by the planner; with until, the "
-           "longest",
+      {.doc = "length: steps, tokens, flops, epochs, or auto (chosen by the planner); with until, "
+              "the maximum length",
        .required = true});
     v("until", until, {.doc = "ends the stage early"});
     v("lr", lr, {.doc = "learning rate of this stage"});
     v("train_only", train_only,
-      {.doc = "new: all but the layers and experts that this stage's growth adds stay as they are "
+      {.doc = "new: only the layers and experts that this stage's growth adds are trained "
               "(LLaMA-Pro)"});
     v("layer_dropout", layer_dropout,
-      {.doc = "layers are left out at random, less and less towards the stage's end; evaluation "
-              "runs all (docs/policies.md)"});
+      {.doc = "layers are left out at random, less often towards the end of the stage; evaluation "
+              "runs all layers (docs/policies.md)"});
     v("layer_path", layer_path,
       {.doc = "every step runs a random path through the layers (RaPTr); evaluation runs all "
-              "(docs/policies.md)"});
+              "layers (docs/policies.md)"});
   }
 };
 
@@ -178,8 +181,8 @@ struct FrontierSpec {
   template <class V>
   void fields(V& v) {
     v("sizes", sizes,
-      {.doc = "the keys of model in which each size differs from the final one, as [{layers: 4}, "
-              "{layers: 24}] (default: those of earlier stages, half and twice the layers)",
+      {.doc = "for each size, the keys of model that differ from the final model, as [{layers: 4}, "
+              "{layers: 24}] (default: the sizes of earlier stages, and half and twice the layers)",
        .shape = "list of map"});
     v("budgets", budgets,
       {.doc = "lengths at which each size is decayed: % of the staged run's FLOPs, steps, tokens "
@@ -196,7 +199,7 @@ struct ScratchSpec {
       {.doc = "lengths at which `train --scratch` decays the final model trained from scratch: % "
               "of the staged run's steps, steps, tokens or flops"});
     v("frontier", frontier,
-      {.doc = "other sizes than the final model's, which `train --frontier` trains from scratch"});
+      {.doc = "sizes other than the final model's, which `train --frontier` trains from scratch"});
   }
 };
 
@@ -222,7 +225,7 @@ struct CheckpointSpec {
       {.doc = "how often the whole state is saved: steps, tokens or training time (30m, 2h); 0: at "
               "the end of stages only"});
     v("keep", keep,
-      {.doc = "how many of these are kept; ends of stages are kept always", .min = 1});
+      {.doc = "how many of these are kept; the ends of stages are always kept", .min = 1});
   }
 };
 
@@ -242,8 +245,8 @@ struct GuardSpec {
   template <class V>
   void fields(V& v) {
     v("rise", rise,
-      {.doc = "training stops as diverged when a step's loss lies this many nats above its running "
-              "mean",
+      {.doc =
+           "training stops as diverged when a step's loss is this many nats above its running mean",
        .min = 0,
        .above_min = true});
   }
@@ -256,20 +259,22 @@ struct MachineSpec {
   template <class V>
   void fields(V& v) {
     v("flops", flops,
-      {.doc = "peak FLOPs a second at this precision, as 312T; 0: unknown, time is planned only "
-              "where it was measured",
+      {.doc = "peak FLOPs per second at this precision, as 312T; 0: unknown, so that time is "
+              "planned only if it was measured",
        .min = 0});
     v("utilisation", utilisation,
-      {.doc = "share of the peak that training reaches", .min = 0, .max = 1, .above_min = true});
+      {.doc = "fraction of the peak that training reaches", .min = 0, .max = 1, .above_min = true});
     v("memory", memory,
-      {.doc = "bytes that training may take in each process, as 80G; 0: unknown", .min = 0});
+      {.doc = "bytes of memory that training may use in each process, as 80G; 0: unknown",
+       .min = 0});
     v("bandwidth", bandwidth,
-      {.doc = "bytes a second that each of several processes sends to the others, as 10G (plan "
+      {.doc = "bytes per second that each of several processes sends to the others, as 10G (plan "
               "--processes); 0: unknown",
        .min = 0});
     v("disk", disk,
-      {.doc = "bytes a second that checkpoints are written with", .min = 0, .above_min = true});
-    v("price_per_hour", price_per_hour, {.doc = "of the machine, in any currency", .min = 0});
+      {.doc = "bytes per second at which checkpoints are written", .min = 0, .above_min = true});
+    v("price_per_hour", price_per_hour,
+      {.doc = "price of the machine per hour, in any currency", .min = 0});
     v("device", device,
       {.doc = "name of the hardware whose measurements are used (plan --measure prints it); empty: "
               "the newest of any"});
@@ -314,34 +319,31 @@ std::vector<FieldRow> document();
 
 template <class V>
 void Schedule::fields(V& v) {
-  v("seed", seed, {.doc = "of initial weights, data order and dropout", .min = 0});
+  v("seed", seed, {.doc = "seed of initial weights, data order and dropout", .min = 0});
   v("from", from,
-    {.doc =
-         "checkpoint whose weights the first stage starts from, in place of fresh ones; they may "
-         "be grown first, by the grow of that stage"});
+    {.doc = "checkpoint whose weights the first stage starts from, instead of fresh weights; if "
+            "that stage has a grow, it is applied to them first"});
   v("data", data, {.doc = "token files", .required = true});
   v("model", model, {.doc = "the final model", .required = true});
   v("batch", batch, {.doc = "size of a step"});
   v("lr", lr, {.doc = "learning rate, over all stages together"});
-  v("optimizer", optimizer, {.doc = "what makes steps of gradients: AdamW, Muon, Lion or SGD"});
+  v("optimizer", optimizer, {.doc = "the optimizer: AdamW, Muon, Lion or SGD"});
   v("precision", precision,
     {.doc =
          "fp32; bf16: products in bfloat16, master weights and moments in fp32; fp64: for checks"});
   v("dropout", dropout,
-    {.doc = "probability of dropping, on embeddings and both residual branches",
-     .min = 0,
-     .max = 0.9});
+    {.doc = "dropout probability, on embeddings and both residual branches", .min = 0, .max = 0.9});
   v("z_loss", z_loss,
     {.doc = "coefficient of the mean squared log-partition added to the loss", .min = 0, .max = 1});
   v("stages", stages,
-    {.doc = "one after the other, each growing out of the one before", .required = true});
-  v("plan", plan, {.doc = "what the planner goes by where a stage says auto"});
-  v("scratch", scratch, {.doc = "the comparison from scratch"});
+    {.doc = "the stages in order, each grown from the previous one", .required = true});
+  v("plan", plan, {.doc = "what the planner assumes and minimizes if a stage says auto"});
+  v("scratch", scratch, {.doc = "the runs from scratch for comparison"});
   v("evaluate", evaluate, {.doc = "validation"});
   v("checkpoint", checkpoint, {.doc = "saving"});
   v("log", log, {.doc = "logging"});
   v("guard", guard, {.doc = "stopping a diverging run"});
-  v("machine", machine, {.doc = "what plan counts time, money and memory with"});
+  v("machine", machine, {.doc = "the machine for which plan computes time, money and memory"});
 }
 
 }  // namespace stagedtrain::schedule

@@ -142,7 +142,7 @@ class TreeBuilder final : public YAML::EventHandler {
       throw tree.error("found {} as a key, expected a word", tree.describe());
     for (const TreeEntry& entry : map.tree.entries)
       if (entry.key == tree.text)
-        throw tree.error("key '{}' twice; it stands at line {} already", tree.text,
+        throw tree.error("key '{}' appears twice; the first is at line {}", tree.text,
                          entry.mark.line);
     map.has_key = true;
     map.key = tree.text;

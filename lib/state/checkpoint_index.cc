@@ -60,7 +60,7 @@ void add_rows(std::vector<IndexRow>& rows, const std::string& path, std::uint64_
 Error foreign(std::span<const std::byte> file, const std::string& where) {
   if (file.empty()) return input_error("{}: is empty", where).with_hint(kCopyAgain);
   if (!begins_with(file, kHdf5Signature))
-    return input_error("{}: is not a checkpoint (it does not begin as one does)", where)
+    return input_error("{}: is not a checkpoint (it does not begin like one)", where)
         .with_hint(kWhatItIs);
   // A file of format 1 has its name in its first object.
   const auto beginning = file.first(std::min<std::size_t>(file.size(), 64 << 10));
@@ -160,7 +160,7 @@ std::vector<Extent> read_index(std::span<const std::byte> file, const std::strin
     const std::string_view path(row.dataset, ::strnlen(row.dataset, sizeof row.dataset));
     const bool continued = !extents.empty() && extents.back().path == path;
     if (!lies_inside(row, file.size()) || (continued && !follows(row, extents.back())))
-      throw input_error("{}: row {} of its index ({} bytes at byte {}) cannot be", where, i,
+      throw input_error("{}: row {} of its index ({} bytes at byte {}) is not valid", where, i,
                         row.bytes, row.offset);
     if (!continued) extents.push_back({std::string(path), row.offset, 0, rows.subspan(i, 0)});
     if (extents.size() > kMostDatasets)

@@ -39,7 +39,7 @@ void check_fits(const arch::ModelConfig& model, std::uint64_t file_bytes, std::s
                     model.vocab <= most && model.context <= most &&
                     model.heads <= most / model.head_dim && model.kv_heads <= most / model.head_dim;
   if (!fits)
-    throw input_error("model: {} cannot be in a file of {} bytes", arch::describe(model),
+    throw input_error("model: {} does not fit in a file of {} bytes", arch::describe(model),
                       file_bytes);
 }
 
@@ -52,7 +52,7 @@ struct CheckpointReader::Impl {
     for (Extent& extent : read_index(file.bytes(), where)) {
       std::string name = extent.path;
       if (!by_path.emplace(std::move(name), std::move(extent)).second)
-        throw bad("its index has a dataset twice");
+        throw bad("its index lists a dataset twice");
     }
     check_blocks(take("dataset", kStructure), Values::any);
     const Extent metadata = take("dataset", kMetadata);

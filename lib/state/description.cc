@@ -99,7 +99,7 @@ Json tensor_list(const CheckpointReader& reader) {
 
 // Mentions the parameters that one token uses, if these are not all of them.
 std::string active_words(const arch::ParamCount& count) {
-  return count.active == count.total ? "" : fmt::format(", {} for a token", grouped(count.active));
+  return count.active == count.total ? "" : fmt::format(", {} per token", grouped(count.active));
 }
 
 std::string model_lines(const StateHeader& header) {
@@ -109,7 +109,7 @@ std::string model_lines(const StateHeader& header) {
                                         grouped(count.non_embedding), active_words(count),
                                         dtype_name(header.dtype),
                                         header.model.tied ? ", the head is the token embedding"
-                                                          : ", with a head of its own"));
+                                                          : ", the head is a separate matrix"));
 }
 
 std::string progress_lines(const Progress& p) {
@@ -136,9 +136,9 @@ std::string data_lines(const StateHeader& header) {
                             run.tokenizer.front() == '{' ? "byte-level BPE" : "SentencePiece model",
                             short_bytes(static_cast<double>(run.tokenizer.size())));
   if (run.text_bytes_per_token > 0)
-    tokenizer += fmt::format(", {:.4g} bytes of text a token", run.text_bytes_per_token);
+    tokenizer += fmt::format(", {:.4g} bytes of text per token", run.text_bytes_per_token);
   return line("data", data) +
-         line("place in data", fmt::format("{} sequences handed out, order of seed {}",
+         line("data position", fmt::format("{} sequences read, in the order of seed {}",
                                            grouped(header.data.index), header.data.seed)) +
          line("tokenizer", tokenizer) + line("seed", std::to_string(header.seed)) +
          line("schedule", run.schedule.empty() ? "not recorded" : "recorded; --json prints it");
@@ -160,9 +160,10 @@ std::string history_lines(const StateHeader& header) {
   std::string text;
   const MaskRamp& mask = header.mask;
   if (mask.steps > 0)
-    text += line("mask", fmt::format("what the last growth added rises to full over {} steps, from "
-                                     "step {}",
-                                     grouped(mask.steps), grouped(mask.start)));
+    text += line(
+        "mask",
+        fmt::format("what the last growth added rises to full strength over {} steps, from step {}",
+                    grouped(mask.steps), grouped(mask.start)));
   const auto count = [&](auto property) {
     return std::count_if(header.histories.begin(), header.histories.end(), property);
   };

@@ -139,7 +139,7 @@ std::string from_hex(const std::string& hex, const std::string& path) {
   std::string text;
   for (std::size_t i = 0; i < hex.size(); i += 2) {
     const int high = nibble(hex[i]), low = i + 1 < hex.size() ? nibble(hex[i + 1]) : -1;
-    if (high < 0 || low < 0) throw input_error("{}: found a hex text with a fault at {}", path, i);
+    if (high < 0 || low < 0) throw input_error("{}: found invalid hex digits at {}", path, i);
     text += static_cast<char>(high * 16 + low);
   }
   return text;
@@ -313,7 +313,7 @@ void check_model(const arch::ModelConfig& model, const std::string& path) {
     throw input_error("{}: {}", path, error.what());
   }
   if (!(complete == model))
-    throw input_error("{}: has sizes of 0, expected every size in full", path);
+    throw input_error("{}: found sizes of 0, expected every size written out", path);
 }
 
 // Regions lie within their tensor and have its size in all; those of a sound file do not overlap.
@@ -329,7 +329,7 @@ void check_regions(const std::vector<AgedRegion>& regions, const arch::ParamSpec
     if (!inside) throw input_error("{}.regions: one lies outside the tensor", path);
     left -= r.rows * r.columns;
   }
-  if (left != 0) throw input_error("{}.regions: do not cover the tensor once", path);
+  if (left != 0) throw input_error("{}.regions: do not cover the tensor exactly once", path);
 }
 
 // Moments cannot have been zeroed after the state's last step.
@@ -383,7 +383,7 @@ Metadata parse_metadata(std::string_view text) {
 
 std::vector<TensorHistory> parse_histories(const SortedJson& json, const arch::ParamTable& table,
                                            std::int64_t step) {
-  if (!json.is_object()) throw input_error("histories: is not keys and values");
+  if (!json.is_object()) throw input_error("histories: expected keys and values");
   std::vector<TensorHistory> histories(table.size());
   for (const auto& entry : json.items()) {
     const std::string path = "histories." + entry.key();

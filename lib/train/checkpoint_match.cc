@@ -53,8 +53,8 @@ class Comparison {
   std::vector<std::string> reasons() {
     const auto count = static_cast<std::int64_t>(plan_.stages.size());
     if (progress_.stage_index < 0 || progress_.stage_index >= count) {
-      say("it is of stage {} of its run, the schedule has {}", grouped(progress_.stage_index + 1),
-          count);
+      say("it is from stage {} of its run, but the schedule has {}",
+          grouped(progress_.stage_index + 1), count);
       return reasons_;
     }
     stage_ = &plan_.stages[static_cast<std::size_t>(progress_.stage_index)];
@@ -77,11 +77,11 @@ class Comparison {
     if (progress_.stage != stage_->name)
       say("its stage is {}, expected {}", in_quotes(progress_.stage), in_quotes(stage_->name));
     if (!(header_.model == stage_->model))
-      say("it holds {}, stage {} is {}", describe(header_.model), stage_->name,
+      say("it holds {}, but stage {} is {}", describe(header_.model), stage_->name,
           describe(stage_->model));
     const auto seed = static_cast<std::uint64_t>(plan_.schedule.seed);
     if (header_.seed != seed || header_.data.seed != seed)
-      say("its seed is {}, the schedule's is {}",
+      say("its seed is {}, but the schedule's is {}",
           header_.seed != seed ? header_.seed : header_.data.seed, seed);
     const bool fp64 = plan_.schedule.precision == schedule::Precision::fp64;
     const state::DType dtype = fp64 ? state::DType::f64 : state::DType::f32;
@@ -97,10 +97,10 @@ class Comparison {
     if (progress_.step < 0 || progress_.step > kMaxSteps || progress_.stage_step < 0 ||
         (first ? before != 0 : before < progress_.stage_index) ||
         progress_.step > progress_.total_steps)
-      say("step {} of {}, step {} of stage {}: no run comes there", grouped(progress_.step),
+      say("no run reaches step {} of {} with step {} of stage {}", grouped(progress_.step),
           grouped(progress_.total_steps), grouped(progress_.stage_step), progress_.stage_index + 1);
     else if (progress_.stage_step > stage_->steps && !length_was_changed(header_, plan_))
-      say("step {} of its stage, which has {}", grouped(progress_.stage_step),
+      say("it is at step {} of its stage, which has only {}", grouped(progress_.stage_step),
           grouped(stage_->steps));
   }
 
@@ -108,10 +108,10 @@ class Comparison {
   void compare_end() {
     if (progress_.stage_done && progress_.stage_step < stage_->steps && !stage_->until_loss &&
         !stage_->until_slope && !length_was_changed(header_, plan_))
-      say("it says that stage {} ended after {} steps, which has {}", stage_->name,
+      say("it says that stage {} ended after {} steps, but the stage has {}", stage_->name,
           grouped(progress_.stage_step), grouped(stage_->steps));
     if (stage_->growth && header_.lineage.empty())
-      say("it says that it never grew, and stage {} begins with a growth", stage_->name);
+      say("it says that it never grew, but stage {} begins with a growth", stage_->name);
   }
 
   // FLOPs must lie between the steps so far at the price of the cheapest and of the most expensive
@@ -134,7 +134,7 @@ class Comparison {
                  steps = static_cast<double>(progress_.step);
     if (progress_.flops * slack < tokens * least + steps * least_of_steps ||
         progress_.flops > (tokens * most + steps * most_of_steps) * slack)
-      say("it says {} FLOPs, which {} tokens cannot be", short_count(progress_.flops),
+      say("it says {} FLOPs, which cannot be the cost of {} tokens", short_count(progress_.flops),
           grouped(progress_.tokens));
   }
 
@@ -155,11 +155,11 @@ class Comparison {
         plan_.schedule.from.empty() ? count * static_cast<double>(most) : kMaxTokens;
     const double tokens = static_cast<double>(progress_.tokens);
     if (tokens < count * static_cast<double>(least) || tokens > highest)
-      say("it has trained on {} tokens, which {} steps cannot be", grouped(progress_.tokens),
-          grouped(progress_.step));
+      say("it says that it was trained on {} tokens, which does not match {} steps",
+          grouped(progress_.tokens), grouped(progress_.step));
     if (!std::isfinite(progress_.flops) || !(progress_.seconds >= 0) ||
         !std::isfinite(progress_.seconds))
-      say("it says {} FLOPs and {} seconds", progress_.flops, progress_.seconds);
+      say("it says {} FLOPs and {} seconds, which cannot be", progress_.flops, progress_.seconds);
     else if (plan_.schedule.from.empty())  // with `from`, only that file knows what its run cost
       compare_flops();
   }
@@ -170,7 +170,7 @@ class Comparison {
                           header_.lineage.back().model == stage_->growth->from;
     if (!grown_so || header_.mask.start < 0 || header_.mask.start > progress_.step ||
         header_.mask.steps < 0)
-      say("it is behind a mask that stage {} does not make", stage_->name);
+      say("it has a mask that stage {} does not create", stage_->name);
   }
 
   bool comes_later(const std::string& name) const {

@@ -111,7 +111,7 @@ std::unique_ptr<const data::Tokenizer> tokenizer_of(const Path& path, const std:
     throw usage_error("--tokenizer: found {}, but {} was trained with {}",
                       data::describe_tokenizer(given), checkpoint,
                       data::describe_tokenizer(recorded))
-        .with_hint("leave the option out: the checkpoint brings its tokenizer");
+        .with_hint("leave the option out: the checkpoint contains its tokenizer");
   if (!recorded.empty()) return data::Tokenizer::from_spec(recorded, checkpoint);
   return given.empty() ? nullptr : data::Tokenizer::from_spec(given, "--tokenizer");
 }

@@ -31,9 +31,10 @@ LiveState make_live(state::StateHeader header, const model::ModelOptions& asked)
 // the state need not store one more model.
 arch::ModelConfig model_before_mask(const state::StateHeader& header) {
   const auto refused = [](const std::string& found) {
-    return input_error("mask: rises, but the newest growth of the lineage is {}, expected one that "
-                       "ends in the operator mask and makes this model",
-                       found);
+    return input_error(
+        "mask: is still rising, but the newest growth of the lineage is {}, expected one that ends "
+        "in the operator mask and makes this model",
+        found);
   };
   if (header.lineage.empty()) throw refused("none");
   const state::LineageEntry& last = header.lineage.back();
@@ -81,7 +82,8 @@ LiveState load_live(const Path& path, const model::ModelOptions& options) {
     throw usage_error("{}: holds {}, expected {} for this precision", path.string(),
                       dtype_name(reader.header().dtype), dtype_name(state_dtype(options.precision)))
         .with_hint(
-            "precision fp64 and the others keep different numbers; use the one it was made with");
+            "fp64 and the other precisions store different types; use the precision that it was "
+            "made with");
   LiveState live = make_live(reader.header(), options);
   for (const state::Kind kind : state::kKinds)
     for (std::size_t i = 0; i < reader.table().size(); ++i)

@@ -66,9 +66,9 @@ void check_replicas(dist::Ranks& ranks, LiveState& live, bool weights_only) {
         resource_error("after step {}: {} is not the same on all ranks: it differs on rank {} from "
                        "the others",
                        live.header.progress.step, tensor_name(live, i), join(odd, ", "))
-            .with_hint("a fault of memory or processor, or different libraries, on that rank's "
-                       "host; nothing was saved from this state; run the same command again, "
-                       "without that host, to go on from the checkpoint before"));
+            .with_hint("that rank's host has faulty memory, a faulty processor or different "
+                       "libraries; nothing was saved from this state; run the same command again, "
+                       "without that host, to continue from the last checkpoint"));
   }
 }
 

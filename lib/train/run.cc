@@ -17,7 +17,7 @@
 namespace stagedtrain::train {
 namespace {
 
-constexpr const char* kRerun = "run the same command again to go on";
+constexpr const char* kRerun = "run the same command again to continue";
 
 std::size_t stage_index(const plan::RunPlan& plan, const std::string& name) {
   std::vector<std::string> names;
@@ -34,7 +34,7 @@ bool may_run(const plan::RunPlan& plan, std::size_t wanted, const state::Progres
   const auto current = static_cast<std::size_t>(at.stage_index);
   if (current > wanted || (current == wanted && at.stage_done)) return false;
   if (current == wanted || (current + 1 == wanted && at.stage_done)) return true;
-  throw usage_error("--stage {}: it grows out of '{}', which has not ended here",
+  throw usage_error("--stage {}: it grows from '{}', which has not ended in this run",
                     plan.stages[wanted].name, plan.stages[wanted - 1].name)
       .with_hint(fmt::format("run --stage {} first", plan.stages[current].name));
 }
@@ -83,7 +83,7 @@ void say_where(RunContext& run, const TakenUp& taken) {
   for (const std::string& word : taken.words) run.line.say(word);
   if (taken.from.empty()) return run.line.say(plan::to_text(run.plan));
   const state::Progress& at = taken.live.header.progress;
-  run.line.say(fmt::format("going on from {} (stage {}, step {} of {}{})", taken.from.string(),
+  run.line.say(fmt::format("resuming from {} (stage {}, step {} of {}{})", taken.from.string(),
                            at.stage, grouped(at.stage_step),
                            grouped(run.plan.stages[static_cast<std::size_t>(at.stage_index)].steps),
                            at.stage_done ? ", done" : ""));
@@ -110,7 +110,7 @@ void begin_log(RunContext& run, const TakenUp& taken, const Json& start) {
 
 RunFolder::Mode mode_of(const RunRequest& request) {
   if (request.fresh + request.replan + request.extend > 1)
-    throw usage_error("--fresh, --replan and --extend exclude each other: give one of them");
+    throw usage_error("--fresh, --replan and --extend cannot be combined: give one of them");
   if (request.fresh) return RunFolder::Mode::fresh;
   if (request.extend) return RunFolder::Mode::extend;
   return request.replan ? RunFolder::Mode::replan : RunFolder::Mode::go_on;
@@ -132,7 +132,8 @@ void train(RunContext& run, const RunRequest& request, TakenUp& taken) {
   std::vector<std::string> words;
   const std::optional<runlog::Run> log = read_own_log(run.folder, words);
   if (!log && words.empty() && !taken.from.empty() && taken.from != request.branch_of)
-    words.push_back("warning: run.jsonl is not there; it is begun anew, without what came before");
+    words.push_back(
+        "warning: run.jsonl is missing; a new one is started, without the earlier events");
   for (std::string& word : words) taken.words.push_back(std::move(word));
   Json start = start_event(
       run.plan,

@@ -79,9 +79,8 @@ RunFolder::RunFolder(const Path& folder, const plan::RunPlan& plan, Mode mode) :
       compare_schedule(plan, mode, yaml, before);
     } else {
       notes_.push_back(
-          fmt::format("warning: {} cannot be read and is set aside as {}; every checkpoint says "
-                      "itself of which "
-                      "schedule it is",
+          fmt::format("warning: {} cannot be read and is set aside as {}; every checkpoint records "
+                      "its own schedule",
                       file.string(), set_aside(file, "damaged").filename().string()));
       write_file_atomically(file, yaml);
     }

@@ -135,8 +135,8 @@ void repair_log(RunContext& run, LiveState& live, const std::optional<runlog::Ru
   const std::vector<Json> missing = Repair(run, live, log).missing();
   if (missing.empty()) return;
   run.line.say(
-      "warning: run.jsonl does not tell how every stage ended; what the checkpoints and another "
-      "evaluation say is added");
+      "warning: run.jsonl does not say how every stage ended; this is added from the checkpoints "
+      "and another evaluation");
   if (!log && !log_started) run.log.write(start);
   // This also terminates a line that a crash has cut.
   if (!log_started) run.log.write(place_event("resume", live.header.progress));

@@ -45,18 +45,18 @@ std::string difference(const Json& first, const Json& other) {
     return facts[key].get<std::string>();
   };
   if (first["program"] != other["program"])
-    return fmt::format("the program is another one (checksums {}, there {})",
-                       text(first, "program"), text(other, "program"));
+    return fmt::format("the programs differ (checksums {} and {})", text(first, "program"),
+                       text(other, "program"));
   if (first["schedule"] != other["schedule"]) {
     const auto keys = schedule::key_differences(text(first, "schedule"), text(other, "schedule"));
     std::vector<std::string> words;
     for (const auto& key : keys)
-      words.push_back(fmt::format("{}: {}, there {}", key.key, key.here, key.there));
-    return "the schedule is another one (" +
+      words.push_back(fmt::format("{}: {} and {}", key.key, key.here, key.there));
+    return "the schedules differ (" +
            (words.empty() ? "in keys that do not change what is trained" : join(words, "; ")) + ")";
   }
   if (first["tokens"] != other["tokens"])
-    return fmt::format("the tokens are others ({} has fingerprint {}, there {} has {})",
+    return fmt::format("the tokens differ ({} has fingerprint {}, and {} has {})",
                        text(first, "train"), text(first, "tokens"), text(other, "train"),
                        text(other, "tokens"));
   return "";
@@ -73,7 +73,7 @@ void refuse_other_ranks(dist::Ranks& ranks, const plan::RunPlan& plan, const Run
     const std::string what = difference(facts[0], facts[rank]);
     if (what.empty()) continue;
     throw ranks.agreed(
-        usage_error("rank 0 on {} and rank {} on {} would not train the same: {}",
+        usage_error("rank 0 on {} and rank {} on {} would not train the same run: {}",
                     facts[0]["host"].get<std::string>(), rank,
                     facts[rank]["host"].get<std::string>(), what)
             .with_hint("start all ranks with the same program, schedule and token files"));

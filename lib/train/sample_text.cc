@@ -45,8 +45,9 @@ std::vector<std::int64_t> SampleText::begin(const std::string& prompt) {
   if (ids_.empty()) ids_ = {0};
   for (const std::int32_t id : ids_)
     if (id >= vocab_)
-      throw usage_error("--prompt: it has the token id {}, but the model knows ids below {}", id,
-                        vocab_);
+      throw usage_error(
+          "--prompt: found the token id {}, expected ids below {}, the size of the vocabulary", id,
+          vocab_);
   if (tokenizer_) {
     said_ = prompt;
     decoded_ = tokenizer_->decode(ids_);

@@ -16,8 +16,8 @@ using schedule::Difference;
 
 constexpr const char* kOtherFolder = "choose another --out, or remove the folder to start again";
 constexpr const char* kWhatMayChange =
-    "; --replan goes on with other lengths of the stages that have not ended, and other keys of "
-    "those that have not begun; --extend trains a run that has ended further";
+    "; --replan resumes with different lengths of the stages that have not ended, and any other "
+    "changes to those that have not begun; --extend trains a finished run further";
 
 bool draws_for_micro_batches(const plan::RunPlan& plan) {
   return std::ranges::any_of(plan.stages, [](const plan::StagePlan& stage) {
@@ -31,13 +31,14 @@ std::vector<std::string> take_harmless(std::vector<Difference>& found, const pla
   std::vector<std::string> notes;
   std::erase_if(found, [&](const Difference& one) {
     if (one.key == "data.train" || one.key == "data.validation") {
-      notes.push_back(fmt::format("{} is {} now, {} before: the same text, or this run is refused",
-                                  one.key, one.here, one.there));
+      notes.push_back(fmt::format(
+          "{} is {} now, {} before: it must hold the same tokens, or the run is refused", one.key,
+          one.here, one.there));
     } else if (one.key == "batch.micro") {
       notes.push_back(fmt::format("batch.micro is {} now, {} before: {}", one.here, one.there,
                                   draws_for_micro_batches(plan)
-                                      ? "other layers are left out from here on"
-                                      : "the results are the same but for rounding"));
+                                      ? "different layers are left out from here on"
+                                      : "the results are the same except for rounding"));
     } else if (one.key == "batch.recompute") {
       notes.push_back(
           fmt::format("batch.recompute is {} now, {} before: the results are the same to the bit",
@@ -56,7 +57,7 @@ Error other_schedule(const Path& folder, const std::vector<Difference>& found) {
 
 // For --replan and --extend.
 Error may_not_change(const char* option, const Path& folder, const std::vector<Difference>& found) {
-  return usage_error("{}: {} holds a run in which this may not change any more: {}", option,
+  return usage_error("{}: {} holds a run in which this can no longer change: {}", option,
                      folder.string(), to_text(found))
       .with_hint(kOtherFolder);
 }
@@ -136,16 +137,17 @@ std::vector<std::string> refuse_extension(const Path& folder, const std::string&
   if (found.empty()) return notes;  // extended before: goes on
   if (!standing.run_has_ended())
     throw usage_error("--extend: the run in {} has not ended", folder.string())
-        .with_hint("--replan goes on with other lengths of the stages that have not ended");
+        .with_hint("--replan changes the lengths of the stages that have not ended");
   const std::string last = standing.plan.stages.back().name;
   std::erase_if(found,
                 [&](const Difference& one) { return one.is_length() && one.stage() == last; });
   if (!found.empty()) throw may_not_change("--extend", folder, found);
   const std::int64_t made = standing.progress->stage_step, asked = plan.stages.back().steps;
   if (asked <= made)
-    throw usage_error("--extend: stage {} has made {} steps, and the schedule asks for {}", last,
-                      grouped(made), grouped(asked))
-        .with_hint(fmt::format("give it more, as with --set stages.{}.for={}", last, 2 * made));
+    throw usage_error(
+        "--extend: stage {} has trained {} steps already, and the schedule asks for {}", last,
+        grouped(made), grouped(asked))
+        .with_hint(fmt::format("make it longer, as with --set stages.{}.for={}", last, 2 * made));
   return notes;
 }
 

@@ -52,7 +52,7 @@ LiveState start_from_weights(const plan::RunPlan& plan, const model::ModelOption
   if (header.progress.step < header.mask.start + header.mask.steps)
     throw usage_error("from: {}: the mask of its last growth rises until step {}; this is step {}",
                       path.string(), header.mask.start + header.mask.steps, header.progress.step)
-        .with_hint("take a checkpoint of a later step");
+        .with_hint("use a checkpoint of a later step");
   if (header.mask.steps > 0) end_mask(live);
   header.lineage.push_back(
       {path.string(), identity, "weights alone", header.progress.step, header.model});
@@ -81,7 +81,7 @@ class Search {
 
   std::optional<TakenUp> find() {
     for (const Candidate& one : folder_.candidates(damaged_)) {
-      stop_point("looking for a checkpoint to go on from");
+      stop_point("looking for a checkpoint to resume from");
       if (const auto reasons = mismatches(one.header, plan_); !reasons.empty()) {
         others_.push_back(not_of_this_schedule(one.file, reasons));
       } else if (std::optional<LiveState> live = load(one.file)) {
@@ -90,7 +90,7 @@ class Search {
     }
     if (damaged_.empty() && others_.empty()) return {};
     for (const Unusable& one : damaged_) others_.push_back(one.why);
-    throw input_error("{}: has checkpoints, and none can be used: {}", folder_.path().string(),
+    throw input_error("{}: has checkpoints, but none can be used: {}", folder_.path().string(),
                       join(others_, "; "))
         .with_hint("choose another --out, or remove the folder to start again");
   }
@@ -137,7 +137,7 @@ TakenUp from_branch(const Path& branch, const plan::RunPlan& plan,
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::input) throw;
     taken.words.push_back(
-        fmt::format("what both runs share is trained again, since {}", error.what()));
+        fmt::format("the part that both runs share is trained again: {}", error.what()));
     taken.live = start_fresh(plan, options);
   }
   return taken;
@@ -162,7 +162,7 @@ void reopen_extended(const plan::RunPlan& plan, TakenUp& taken) {
   if (at.stage_step >= plan.stages[index].steps || !length_was_changed(taken.live.header, plan))
     return;
   at.stage_done = false;
-  taken.words.push_back(fmt::format("{} had ended after {} steps; it goes on to {}", at.stage,
+  taken.words.push_back(fmt::format("{} had ended after {} steps; it now continues to {}", at.stage,
                                     grouped(at.stage_step), grouped(plan.stages[index].steps)));
 }
 
@@ -176,17 +176,17 @@ void warn_of_rates(const plan::RunPlan& plan, TakenUp& taken) {
   const bool over = at.step >= at.total_steps;
   const bool cut = !plan::fits_decay(plan, stage, at.step - 1, at.learning_rate, at.total_steps);
   if (cut || !plan::ends_decayed(plan, at.total_steps, over ? at.learning_rate : 0))
-    taken.words.push_back(fmt::format(
-        "warning: the learning rate will not have decayed when the run ends after {} steps: it "
-        "was {} in step {}; its end must not be compared",
-        grouped(at.total_steps), format_number(at.learning_rate), grouped(at.step)));
+    taken.words.push_back(
+        fmt::format("warning: the learning rate will not have decayed when the run ends after {} "
+                    "steps: it was {} in step {}; do not compare the end of this run with others",
+                    grouped(at.total_steps), format_number(at.learning_rate), grouped(at.step)));
   // The rate that the previous step would have had under the present plan.
   const double planned =
       plan::learning_rate(plan, stage, at.step - 1, at.stage_step - 1, at.total_steps);
   if (over || planned <= at.learning_rate * (1 + 1e-9)) return;
   taken.words.push_back(fmt::format(
       "warning: the learning rate goes up from {} to about {}: it had begun to decay when the run "
-      "was made longer; going on from a checkpoint before the decay would be better",
+      "was made longer; resuming from a checkpoint before the decay would be better",
       format_number(at.learning_rate), format_number(planned)));
 }
 
@@ -219,7 +219,7 @@ TakenUp follow_first(std::optional<TakenUp> taken, const model::ModelOptions& op
   const Path file = choice.substr(end + 1);
   if (const std::string found = identity(file); found != expected)
     throw usage_error(
-        "{}: rank 0 goes on from a file of this path with checksum {}; here it has {}",
+        "{}: on rank 0, which resumes from this file, its checksum is {}; here it is {}",
         file.string(), expected, found)
         .with_hint("give all ranks the same folder, on a file system that they share");
   return {load_live(file, options), file, {}};

@@ -354,7 +354,7 @@ TEST_CASE(
         }) == 3);
   const std::string words = test::read_text(folder / "words");
   INFO(words);
-  CHECK(contains(words, (folder / "a").string() + ": cannot be read any more"));
+  CHECK(contains(words, (folder / "a").string() + ": can no longer be read"));
   CHECK(files_in(folder.path()) == 2);
 }
 

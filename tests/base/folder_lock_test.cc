@@ -72,6 +72,6 @@ TEST_CASE("a lock that the system does not let us look at is not taken for a los
     const FolderLock lock(folder.path());
     test::refuse_call(SYS_newfstatat, ENOMEM);
     const std::string message = test::refusal(ErrorKind::resource, [&] { lock.check(); });
-    return contains(message, "cannot look at the lock") ? 0 : 1;
+    return contains(message, "cannot check the lock") ? 0 : 1;
   }));
 }

@@ -23,12 +23,12 @@ TEST_CASE("strict JSON reads what is sound") {
 }
 
 TEST_CASE("strict JSON refuses duplicates, depth and what is no JSON") {
-  CHECK(contains(refused(R"({"a": 1, "b": {"a": 2, "a": 3}})"), "'a' stands twice"));
+  CHECK(contains(refused(R"({"a": 1, "b": {"a": 2, "a": 3}})"), "'a' appears twice"));
   CHECK(contains(refused(std::string(9, '[') + std::string(9, ']')), "deeper than 8"));
   CHECK(contains(refused(std::string(200000, '[')), "deeper than 8"));
   CHECK(contains(refused(R"({"a": 1)"), "x.json: not valid JSON"));
   CHECK(contains(refused("{} {}"), "not valid JSON"));
   CHECK(contains(refused("\"\xff\""), "not valid JSON"));
   CHECK(contains(refused("{\"\x1b[2J\": 1, \"\x1b[2J\": 1}"), "not valid JSON"));
-  CHECK(contains(refused(R"({"\u001b": 1, "\u001b": 1})"), "'\\x1b' stands twice"));
+  CHECK(contains(refused(R"({"\u001b": 1, "\u001b": 1})"), "'\\x1b' appears twice"));
 }

@@ -115,7 +115,7 @@ TEST_CASE("data leaves out an empty file among others with a warning") {
                          "--out", (folder / "out").string()});
   CHECK(result.exit_code == 0);
   CHECK(contains(result.err, "warning: "));
-  CHECK(contains(result.err, "empty.txt: empty, and left out"));
+  CHECK(contains(result.err, "empty.txt: empty, so it is skipped"));
 }
 
 TEST_CASE("data refuses bad files with 3") {

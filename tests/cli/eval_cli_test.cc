@@ -112,7 +112,7 @@ TEST_CASE("eval says what a file without a header was taken for") {
   const auto result =
       test::stagedtrain({"eval", checkpoint(tiny, "bytes"), "--data", (tiny / "raw.bin").string()});
   CHECK(result.exit_code == 0);
-  CHECK(contains(result.err, "raw.bin: no header was found; taken for ids of 2 bytes each"));
+  CHECK(contains(result.err, "raw.bin: no header was found; read as ids of 2 bytes each"));
 }
 
 TEST_CASE("bits per byte of a tokenizer that does not keep the text are marked") {

@@ -177,7 +177,7 @@ TEST_CASE("grow refuses bad command lines with 2") {
   refused({in, "--operator", "width"}, "OUT.h5 is missing");
   refused({in, out, "--operator", "widht"}, "unknown operator 'widht'; did you mean 'width'?");
   refused({in, out, "--operator", "width", "--layers", "4"},
-          "--layers is no option of width; its options are --factor, --axes, --symmetry.noise, "
+          "--layers is not an option of width; its options are --factor, --axes, --symmetry.noise, "
           "--symmetry.seed");
   refused({in, out, "--operator", "width", "--faktor", "4"}, "--faktor");
   refused({in, out, "--operator", "width", "--factor", "0"},
@@ -199,16 +199,16 @@ TEST_CASE("grow refuses bad command lines with 2") {
   refused({in, out, "--operator", "vocabulary"}, "vocabulary needs --size");
   refused({in, out, "--operator", "context"}, "context needs --length");
   refused({in, out, "--operator", "width", "--schedule", place.schedule, "--stage", "full"},
-          "--operator and --schedule exclude each other");
+          "--operator and --schedule cannot be combined");
   refused({in, out, "--schedule", place.schedule}, "--schedule needs --stage NAME");
   refused({in, out, "--stage", "full"}, "--stage full needs --schedule FILE");
   refused({in, out, "--schedule", place.schedule, "--stage", "ful"}, "did you mean 'full'?");
   refused({in, out, "--schedule", place.schedule, "--stage", "small"}, "is the first stage");
   refused({in, out, "--schedule", place.schedule, "--stage", "full", "--factor", "2"},
-          "--factor goes with --operator");
+          "--factor works only with --operator");
   refused({in, out, "--schedule", place.schedule, "--stage", "odd"},
-          "stage 'odd' grows out of gpt2, 4 layers x 16");
-  refused({in, out, "--operator", "width", "--set", "a=b"}, "--set goes with --schedule");
+          "stage 'odd' grows from gpt2, 4 layers x 16");
+  refused({in, out, "--operator", "width", "--set", "a=b"}, "--set works only with --schedule");
   refused({in, (place.folder / "none/large.h5").string(), "--operator", "width"},
           "there is no folder");
   refused({in, place.folder.path().string(), "--operator", "width", "--force"}, "is a folder");

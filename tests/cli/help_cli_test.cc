@@ -34,5 +34,5 @@ TEST_CASE("help explains maps with their keys, operators with their options, and
 TEST_CASE("help names the nearest word for a typing error") {
   test::check_refused(test::stagedtrain({"help", "lr.peek"}), 2, "did you mean 'lr.peak'?");
   test::check_refused(test::stagedtrain({"help", "lemn"}), 2, "did you mean 'lemon'?");
-  test::check_refused(test::stagedtrain({"help", "qqqqqqqq"}), 2, "is no key of the schedule");
+  test::check_refused(test::stagedtrain({"help", "qqqqqqqq"}), 2, "is not a key of the schedule");
 }

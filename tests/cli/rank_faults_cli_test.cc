@@ -78,7 +78,7 @@ TEST_CASE("a rank that is killed ends all others, and the same command goes on")
   CHECK(contains(result.err, "of stage small"));
   CHECK(contains(result.err, "was killed by signal 9"));
   test::RunningCommand again(run.with_processes(3));
-  REQUIRE(comes_true([&] { return contains(again.err(), "going on from"); }));
+  REQUIRE(comes_true([&] { return contains(again.err(), "resuming from"); }));
   again.send(SIGTERM);
   CHECK(again.wait().exit_code == 85);
 }
@@ -126,8 +126,8 @@ TEST_CASE("--restart starts all again after one was lost") {
   REQUIRE(comes_true([&] { return has_step(folder, 20); }));
   const auto ranks = children_of(running.pid());
   ::kill(ranks.at(1), SIGKILL);
-  REQUIRE(comes_true([&] { return contains(running.err(), "going on from"); }));
-  CHECK(contains(running.err(), "starting all again (1 of 1 restarts)"));
+  REQUIRE(comes_true([&] { return contains(running.err(), "resuming from"); }));
+  CHECK(contains(running.err(), "starting all ranks again (1 of 1 restarts)"));
   const auto others = children_of(running.pid());
   REQUIRE(others.size() == 2);
   CHECK(others != ranks);
@@ -165,7 +165,7 @@ TEST_CASE("a port in use, a wrong address and a missing rank are told in time") 
     const auto result = test::run(run.rank("run", 0, 3, test::free_port(), soon));
     INFO(result.err);
     CHECK(result.exit_code == 6);
-    CHECK(contains(result.err, "ranks 1, 2 did not come"));
+    CHECK(contains(result.err, "ranks 1, 2 did not connect"));
   }
   CHECK_FALSE(std::filesystem::exists(run.folder("run") + "/run.jsonl"));
 }
@@ -210,7 +210,7 @@ TEST_CASE("ranks that would not train the same are refused, naming both") {
         test::stagedtrain({"data", (run.tiny / "other.txt").string(), "--out", data}).exit_code ==
         0);
     other.arguments.insert(other.arguments.end(), {"--set", "data.train=" + data + "/train.bin"});
-    says = "the tokens are others";
+    says = "the tokens differ";
   }
   SECTION("another program") {
     const auto copy = run.tiny / "stagedtrain";
@@ -220,7 +220,7 @@ TEST_CASE("ranks that would not train the same are refused, naming both") {
     other.environment.emplace_back("STAGEDTRAIN_MODULE",
                                    here.parent_path() / "libstagedtrain_torch.so");
     other.arguments[0] = copy.string();
-    says = "the program is another one";
+    says = "the programs differ";
   }
   test::RunningCommand second(other);
   const auto first = test::run(run.rank("run", 0, 2, port));

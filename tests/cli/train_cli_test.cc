@@ -132,7 +132,7 @@ TEST_CASE("a run that goes on, or is refused, does not print the plan again") {
   INFO(again.err);
   REQUIRE(again.exit_code == 0);
   CHECK_FALSE(contains(again.err, "FLOPs/tok"));
-  CHECK(contains(again.err, "going on from " + typed.out + "/stages/small.h5"));
+  CHECK(contains(again.err, "resuming from " + typed.out + "/stages/small.h5"));
 }
 
 TEST_CASE("a run that is made longer while the rate decays says that it goes up") {
@@ -149,7 +149,7 @@ TEST_CASE("a run is extended after its end, with a word on the rate") {
   const Typed typed;
   REQUIRE(typed.train().exit_code == 0);
   check_refused(typed.train({"--replan", "--set", "stages.full.for=9"}), 2, "--extend");
-  check_refused(typed.train({"--extend", "--replan"}), 2, "exclude each other");
+  check_refused(typed.train({"--extend", "--replan"}), 2, "cannot be combined");
   const auto longer = typed.train({"--extend", "--set", "stages.full.for=9"});
   INFO(longer.err);
   CHECK(longer.exit_code == 0);
@@ -217,7 +217,8 @@ TEST_CASE("words that train and eval do not know are refused with what they do")
   check_refused(typed.train({"--device", "gpu"}), 2, "--device: found 'gpu'");
   check_refused(typed.train({"--kernels", "fusd"}), 2, "did you mean 'fused'");
   check_refused(typed.train({"--stage", "ful"}), 2, "did you mean 'full'");
-  check_refused(typed.train({"--stage", "full", "--scratch"}), 2, "--scratch has no stages");
+  check_refused(typed.train({"--stage", "full", "--scratch"}), 2,
+                "runs from scratch have no stages");
   check_refused(test::stagedtrain({"eval", "none.h5"}), 2, "nothing to do");
   check_refused(test::stagedtrain({"eval", "none.h5", "--sample", "5"}), 3, "none.h5");
   check_refused(test::stagedtrain({"trian", "x"}), 2, "did you mean 'train'");
@@ -298,5 +299,6 @@ TEST_CASE("train --frontier trains other sizes, and report compares with the bes
   INFO(report.err);
   REQUIRE(report.exit_code == 0);
   CHECK(parse_json(report.out, "stdout")["comparisons"][0]["free_size"]["sizes"].size() == 3);
-  check_refused(typed.train({"--frontier", "--scratch"}), 2, "--frontier: trains other sizes");
+  check_refused(typed.train({"--frontier", "--scratch"}), 2,
+                "--frontier: cannot be combined with --scratch");
 }

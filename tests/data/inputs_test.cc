@@ -69,10 +69,10 @@ TEST_CASE("a separator inside a document of JSON lines does not cut it") {
   const PreparedData data = prepare(options);
   CHECK(data.documents == 2);
   REQUIRE(data.warnings.size() == 1);
-  CHECK(contains(data.warnings[0], "1 line without text in 'body' left out"));
+  CHECK(contains(data.warnings[0], "skipped 1 line without text in 'body'"));
   options.separator = "";
   options.force = true;
-  CHECK(contains(prepare(options).warnings[1], "without a mark: give --separator"));
+  CHECK(contains(prepare(options).warnings[1], "the next begins: give --separator"));
 }
 
 TEST_CASE("compressed text gives the files that plain text gives") {

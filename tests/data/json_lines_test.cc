@@ -46,7 +46,7 @@ TEST_CASE("lines that are no documents are named by file and line") {
   const std::string missing = refused(good + "{\"body\": \"x\", \"id\": 1}\n");
   CHECK(contains(missing, "web.jsonl:3: has no field 'text'"));
   CHECK(contains(missing, "its fields are 'body', 'id'; name the one to read with --field"));
-  CHECK(contains(refused("{\"text\": \"a\", \"text\": \"b\"}\n"), "stands twice"));
+  CHECK(contains(refused("{\"text\": \"a\", \"text\": \"b\"}\n"), "appears twice"));
   CHECK(contains(refused("{\"text\": \"caf\xe9\"}\n"), "web.jsonl:1: not valid JSON"));
   CHECK(contains(refused("{\"text\": \"\\ud800\"}\n"), "web.jsonl:1: not valid JSON"));
   CHECK(contains(refused("{\"text\": \"a\", \"m\": " + std::string(100, '[') + "\n"), "deeper"));

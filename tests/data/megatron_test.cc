@@ -79,7 +79,7 @@ TEST_CASE("types that hold no ids, and indexes that do not fit, are refused") {
   CHECK(contains(DataSet(index_of({5, 95}, 9, 4), tokens).refused(), "type of tokens is 9"));
   CHECK(contains(DataSet(good, tokens_of(99, 2)).refused(),
                  "promises 100 tokens (200 bytes), found 198 bytes"));
-  CHECK(contains(DataSet(good.substr(0, good.size() - 1), tokens).refused(), "do not make"));
+  CHECK(contains(DataSet(good.substr(0, good.size() - 1), tokens).refused(), "do not make up"));
   CHECK(contains(DataSet(good.substr(0, 20), tokens).refused(), "expected a header of 34"));
   std::string other = good;
   other[9] = 2;

@@ -240,7 +240,7 @@ TEST_CASE("an empty file among many is left out, and said") {
   CHECK(data.documents == 1);
   REQUIRE(data.skipped.size() == 2);
   REQUIRE(data.warnings.size() == 1);
-  CHECK(contains(data.warnings[0], "empty.txt: empty, and left out; so is 1 other input"));
+  CHECK(contains(data.warnings[0], "empty.txt: empty, so it is skipped; so is 1 other input"));
   options.inputs = {(folder / "empty.txt").string(), (folder / "empty2.txt").string()};
   options.force = true;
   CHECK(contains(refused(options), "empty.txt: empty, expected text | so are all other inputs"));

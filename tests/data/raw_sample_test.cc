@@ -107,13 +107,13 @@ TEST_CASE("a raw file says what it was taken for, and is read in that width") {
     return static_cast<std::uint64_t>(a) == b;
   }));
   INFO(wide.info().note);
-  CHECK(contains(wide.info().note, "taken for ids of 4 bytes each because their upper halves"));
+  CHECK(contains(wide.info().note, "read as ids of 4 bytes each because their upper halves"));
   CHECK(contains(wide.info().note, "largest id 128,255"));
 
   test::write_text(folder / "raw.bin", bytes_of<std::uint16_t>(text_ids(5000, 50257)));
   const TokenFile raw(folder / "raw.bin");
   CHECK(raw.info().format == "raw uint16");
-  CHECK(contains(raw.info().note, "taken for ids of 2 bytes each: largest id 50,256"));
+  CHECK(contains(raw.info().note, "read as ids of 2 bytes each: largest id 50,256"));
   CHECK(raw.info().warning.empty());
 
   test::write_text(folder / "noise.bin", random_bytes(200000));

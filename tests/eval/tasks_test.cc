@@ -149,12 +149,12 @@ TEST_CASE("lines that are no examples are named by file and line") {
                    "expected a whole number from 0 to 1"));
   CHECK(contains(refused("{\"context\":\"a\",\"continuations\":[\"b\",\"c\"]}"), "gold is missing"));
   CHECK(contains(refused("{\"context\":\" \\n\",\"continuations\":[\"b\"]}"), "context is empty"));
-  CHECK(contains(refused("{\"text\":\"one\"}"), "no second word"));
+  CHECK(contains(refused("{\"text\":\"one\"}"), "fewer than two words"));
   CHECK(contains(refused("\n\n"), "holds no examples"));
   const auto running = byte_model(model::Kernels::reference);
   const auto tokenizer = data::Tokenizer::from_spec("bytes", "");
   const auto too_long = test::refusal(ErrorKind::input, [&] {
     eval::score_tasks(*running, *tokenizer, {{"a", {std::string(25, 'x')}, 0, "t.jsonl:7"}});
   });
-  CHECK(contains(too_long, "t.jsonl:7: a continuation takes 25 tokens, expected 1 to 24"));
+  CHECK(contains(too_long, "t.jsonl:7: a continuation has 25 tokens, expected 1 to 24"));
 }

@@ -126,7 +126,7 @@ TEST_CASE("what a format cannot say is refused, and nothing is written") {
     return says;
   };
   arch::ModelConfig model = test::small_llama();
-  CHECK(contains(refused(model, {.format = ExportFormat::llmc}), "llm.c has only gpt2"));
+  CHECK(contains(refused(model, {.format = ExportFormat::llmc}), "llm.c supports only gpt2"));
   CHECK(contains(refused(model, {.element = Element::q8_0}), "q8_0"));
   model.value_dim = 5;
   CHECK(contains(refused(model, {}), "model.value_dim is 5"));

@@ -55,15 +55,15 @@ TEST_CASE("safetensors files that lie are refused with the place") {
   CHECK(contains(refused(file_of("{" + entry("a", "[2]", 4, 12) + "}", 12)), "expected 0"));
   CHECK(contains(refused(file_of("{" + a + "}", 9)), "end at 8 of 9"));
   CHECK(contains(refused(file_of("{" + a + "}", 7)), "within the 7 bytes"));
-  CHECK(contains(refused(file_of("{" + a + "," + a + "}", 8)), "'a' stands twice"));
+  CHECK(contains(refused(file_of("{" + a + "," + a + "}", 8)), "'a' appears twice"));
   CHECK(contains(refused(file_of("{" + entry("a", "[3]", 0, 8) + "}", 8)), "need 12"));
   CHECK(contains(refused(file_of("{" + entry("a", "[4294967296,4294967296]", 0, 0) + "}", 0)),
-                 "no size in bytes"));
+                 "no valid size in bytes"));
   CHECK(contains(refused(file_of("{" + entry("a", "[-2]", 0, 8) + "}", 8)), "whole numbers"));
   CHECK(contains(refused(file_of("{" + entry("a", "[2.0]", 0, 8) + "}", 8)), "whole numbers"));
   CHECK(contains(refused(file_of("{" + entry("a", "[2]", 8, 0) + "}", 8)), "[begin, end]"));
   CHECK(contains(refused(file_of("{" + entry("a", "[2]", 0, 8, "F33") + "}", 8)), "F33"));
-  CHECK(contains(refused(file_of("{" + entry("a", "[3]", 0, 1, "F4") + "}", 1)), "no size"));
+  CHECK(contains(refused(file_of("{" + entry("a", "[3]", 0, 1, "F4") + "}", 1)), "no valid size"));
   CHECK(contains(refused(file_of(R"({"__metadata__":{"a":1}})", 0)), "__metadata__"));
   CHECK(contains(refused(file_of(R"({"a":{"dtype":"F32","shape":[2]}})", 0)), "exactly the keys"));
   CHECK(contains(refused(file_of(" {}", 0)), "does not begin with"));

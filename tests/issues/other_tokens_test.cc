@@ -68,7 +68,7 @@ TEST_CASE("files of 4-byte ids are trained on as such, and said to be") {
   INFO(result.err);
   CHECK(result.exit_code == 0);
   CHECK(contains(result.err, llama ? "train.bin: llm.c writes this header for Llama 3's tokenizer"
-                                   : "train.bin: no header was found; taken for ids of 4 bytes"));
+                                   : "train.bin: no header was found; read as ids of 4 bytes"));
   const Json json = shown(tiny / "data/train.bin");
   CHECK(json["kind"] == "tokens");
   CHECK(json["tokens"] == 2000);

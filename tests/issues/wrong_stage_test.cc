@@ -21,7 +21,7 @@ TEST_CASE("grow --stage takes only the model that the stage grows out of") {
   const auto refused = grow(full);
   INFO(refused.err);
   CHECK(refused.exit_code == 2);
-  CHECK(test::contains(refused.err, "stage 'full' grows out of gpt2, 1 layer"));
+  CHECK(test::contains(refused.err, "stage 'full' grows from gpt2, 1 layer"));
   CHECK_FALSE(std::filesystem::exists(tiny / "out.h5"));
   CHECK(grow(small).exit_code == 0);
 }

@@ -62,10 +62,10 @@ TEST_CASE("a mask that no growth explains is refused as a damaged file") {
     other.lineage.back().operators = operators;
     CAPTURE(operators);
     CHECK(test::contains(test::refusal(ErrorKind::input, [&] { loss_of(other); }),
-                         "mask: rises, but the newest growth of the lineage is"));
+                         "mask: is still rising, but the newest growth of the lineage is"));
   }
   TrainingState orphan = test::clone(masked);
   orphan.lineage.clear();
   CHECK(test::contains(test::refusal(ErrorKind::input, [&] { loss_of(orphan); }),
-                       "mask: rises, but the newest growth of the lineage is none"));
+                       "mask: is still rising, but the newest growth of the lineage is none"));
 }

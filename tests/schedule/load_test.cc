@@ -131,14 +131,14 @@ TEST_CASE("rules between fields are checked") {
   check_refused({"evaluate.every=10%"}, "evaluate.every: found '10%', expected steps or tokens");
   check_refused({"checkpoint.every=1 epoch"}, "expected steps, tokens or a time (30m)");
   check_refused({"scratch.budgets=[1 epoch]"}, "%, steps, tokens or flops");
-  check_refused({"scratch.budgets=[0%]"}, "'0%' is nothing");
+  check_refused({"scratch.budgets=[0%]"}, "found '0%', expected more than 0");
 }
 
 TEST_CASE("rules of stages are checked") {
   check_refused({"stages=[]"}, "stages: is empty");
   check_refused({"stages.full.name=shallow"}, "stages.1: name 'shallow' is used twice");
   check_refused({"stages.full.name=a/b"}, "name 'a/b': expected letters, digits, _ and -");
-  check_refused({"stages.full.for=0"}, "stages.1: for: '0 steps' is nothing");
+  check_refused({"stages.full.for=0"}, "stages.1: for: found '0 steps', expected more than 0");
   check_refused({"stages.full.for=20%"}, "expected steps, tokens, flops, epochs or auto");
   check_refused({"stages.0.grow=[{operator: depth, factor: 2}]"}, "has nothing to grow; give from: FILE");
   check_refused({"stages.full.grow=~"}, "grow: is missing");

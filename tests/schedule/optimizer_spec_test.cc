@@ -66,13 +66,12 @@ TEST_CASE("a dump shows the options that the optimizer has, and loads as the sam
 TEST_CASE("options of another optimizer are refused with whose they are") {
   CHECK(contains(refusal("{name: sgd, betas: [0.9, 0.95]}"),
                  "optimizer.betas: found an option that sgd does not have, expected it "
-                 "only where optimizer.name is adamw, muon, lion"));
+                 "only if optimizer.name is adamw, muon, lion"));
   CHECK(contains(refusal("{momentum: 0.9}"), "optimizer.momentum: found an option that adamw"));
-  CHECK(contains(refusal("{name: lion, eps: 1e-8}"), "only where optimizer.name is adamw, muon;"));
-  CHECK(contains(refusal("{name: sgd, adamw_lr: 1e-3}"), "only where optimizer.name is muon"));
-  CHECK(
-      contains(refusal("{name: lion, nesterov: true}"), "only where optimizer.name is muon, sgd;"));
-  CHECK(contains(refusal("{update_scale: spectral}"), "only where optimizer.name is muon"));
+  CHECK(contains(refusal("{name: lion, eps: 1e-8}"), "only if optimizer.name is adamw, muon;"));
+  CHECK(contains(refusal("{name: sgd, adamw_lr: 1e-3}"), "only if optimizer.name is muon"));
+  CHECK(contains(refusal("{name: lion, nesterov: true}"), "only if optimizer.name is muon, sgd;"));
+  CHECK(contains(refusal("{update_scale: spectral}"), "only if optimizer.name is muon"));
 }
 
 TEST_CASE("misspelt names and values of optimizers are refused with the nearest") {

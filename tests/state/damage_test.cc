@@ -219,7 +219,7 @@ TEST_CASE("metadata that lies is refused") {
   }
   SECTION("a model too large for any file") {
     metadata.replace(metadata.find("\"vocab\":32"), 10, "\"vocab\":999999999");
-    says = "cannot be in a file of";
+    says = "does not fit in a file of";
   }
   SECTION("no JSON") {
     metadata[0] = '[';

@@ -77,7 +77,7 @@ TEST_CASE("text that is not UTF-8 is written as hex") {
   CHECK(contains(refused([](Json& j) {
                    j["run"]["data_path"] = {{"hex", "6"}};
                  }),
-                 "run.data_path: found a hex text with a fault at 0"));
+                 "run.data_path: found invalid hex digits at 0"));
   CHECK(contains(refused([](Json& j) { j["run"]["data_path"] = {{"hex", "61zz"}}; }), "at 2"));
 }
 
@@ -103,7 +103,7 @@ TEST_CASE("histories are listed by name where a tensor has one") {
   bad[table[4].name]["regions"][0]["rows"] = 9u;
   CHECK(contains(refusal(bad), "outside the tensor"));
   bad[table[4].name]["regions"][0]["rows"] = 7u;
-  CHECK(contains(refusal(bad), "do not cover the tensor once"));
+  CHECK(contains(refusal(bad), "do not cover the tensor exactly once"));
   bad = json;
   bad[table[4].name]["lr_scale"] = 0;
   CHECK(contains(refusal(bad), "lr_scale"));
@@ -164,7 +164,8 @@ TEST_CASE("wrong types and values out of range are refused with what was expecte
 
 TEST_CASE("a model that its architecture refuses, or that is not complete, is refused") {
   CHECK(contains(refused([](Json& j) { j["model"]["heads"] = 3; }), "model: "));
-  CHECK(contains(refused([](Json& j) { j["model"]["ffn"] = 0; }), "expected every size in full"));
+  CHECK(
+      contains(refused([](Json& j) { j["model"]["ffn"] = 0; }), "expected every size written out"));
   CHECK(contains(refused([](Json& j) { j["model"]["architecture"] = "gpt9"; }), "gpt9"));
   CHECK(contains(refused([](Json& j) { j["model"]["layers"] = 70000; }), "model.layers"));
   CHECK(contains(refused([](Json& j) { j["lineage"][0]["model"]["heads"] = 3; }),

@@ -152,7 +152,7 @@ TEST_CASE("an extension that was stopped goes on without being asked for again")
                            train::run(tiny.plan({"stages.full.for=5"}),
                                       {.out = tiny / "run", .extend = true});
                          }),
-                 "stage full has made 6 steps, and the schedule asks for 5"));
+                 "stage full has trained 6 steps already, and the schedule asks for 5"));
   const plan::RunPlan longer = tiny.plan({"stages.full.for=12"});
   {
     const Fault fault([](FileOperation operation, const Path& path) {

@@ -87,15 +87,15 @@ TEST_CASE("a state of another schedule, or of none, is told apart and the reason
       {"it holds gpt2", [](auto& h) { h.model.vocab = 300; }},
       {"it holds gpt2", [](auto& h) { h.model.norm_eps = 1e-3; }},
       {"it holds float64", [](auto& h) { h.dtype = state::DType::f64; }},
-      {"its seed is 4, the schedule's is 3", [](auto& h) { h.seed = 4; }},
+      {"its seed is 4, but the schedule's is 3", [](auto& h) { h.seed = 4; }},
       {"its seed is 9", [](auto& h) { h.data.seed = 9; }},
       {"step 1,000,000 of stage 2", [](auto& h) { h.progress.stage_step = 1000000; }},
-      {"no run comes there", [](auto& h) { h.progress.stage_step = -1; }},
-      {"no run comes there", [](auto& h) { h.progress.stage_step = 9; }},
-      {"no run comes there", [](auto& h) { h.progress.step = -1; }},
-      {"no run comes there", [](auto& h) { h.progress.step = std::int64_t{1} << 60; }},
-      {"no run comes there", [](auto& h) { h.progress.total_steps = 5; }},
-      {"step 8 of its stage, which has 6",
+      {"no run reaches step", [](auto& h) { h.progress.stage_step = -1; }},
+      {"no run reaches step", [](auto& h) { h.progress.stage_step = 9; }},
+      {"no run reaches step", [](auto& h) { h.progress.step = -1; }},
+      {"no run reaches step", [](auto& h) { h.progress.step = std::int64_t{1} << 60; }},
+      {"no run reaches step", [](auto& h) { h.progress.total_steps = 5; }},
+      {"step 8 of its stage, which has only 6",
        [](auto& h) {
          h.progress.step = 11;
          h.progress.stage_step = 8;
@@ -108,17 +108,18 @@ TEST_CASE("a state of another schedule, or of none, is told apart and the reason
       {"trained on 0 tokens", [](auto& h) { h.progress.tokens = 0; }},
       {"trained on 1,000,000,000,000 tokens", [](auto& h) { h.progress.tokens = 1000000000000; }},
       {"FLOPs", [=](auto& h) { h.progress.flops = kNaN; }},
-      {"1 FLOPs, which 576 tokens cannot be", [](auto& h) { h.progress.flops = 1; }},
-      {"FLOPs, which 576 tokens cannot be", [](auto& h) { h.progress.flops *= 2; }},
-      {"stage full ended after 3 steps, which has 6", [](auto& h) { h.progress.stage_done = true; }},
+      {"1 FLOPs, which cannot be the cost of 576 tokens", [](auto& h) { h.progress.flops = 1; }},
+      {"FLOPs, which cannot be the cost of 576 tokens", [](auto& h) { h.progress.flops *= 2; }},
+      {"stage full ended after 3 steps, but the stage has 6",
+       [](auto& h) { h.progress.stage_done = true; }},
       {"it never grew", [](auto& h) { h.lineage.clear(); }},
       {"seconds", [](auto& h) { h.progress.seconds = -5; }},
-      {"behind a mask",
+      {"it has a mask",
        [](auto& h) {
          h.mask.steps = 5;
          h.lineage.clear();
        }},
-      {"behind a mask",
+      {"it has a mask",
        [](auto& h) {
          h.mask.steps = 5;
          h.mask.start = 1000;

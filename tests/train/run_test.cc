@@ -311,7 +311,7 @@ TEST_CASE("a bad checkpoint is passed over for the one before it") {
   for (const auto& entry : std::filesystem::recursive_directory_iterator(tiny / "run"))
     if (entry.path().extension() == ".h5") test::write_text(entry.path(), "bad");
   CHECK(contains(test::refusal(ErrorKind::input, [&] { run_in(tiny, "run"); }),
-                 "has checkpoints, and none can be used"));
+                 "has checkpoints, but none can be used"));
 }
 
 TEST_CASE("tokens that changed under a run are refused") {
