@@ -33,6 +33,8 @@ arch::ModelConfig Widening::grown(const arch::ModelConfig& from) const {
 AxisGrowth copied_axes(const GrowthContext& context, const Symmetry& symmetry, Copies copies) {
   const arch::ModelConfig &from = context.from, &to = context.to;
   const UnitChoice choose = copies == Copies::random ? at_random(symmetry.seed) : in_turn;
+  if (copies == Copies::random)  // a piece for each unit
+    check_block_count("the matrices of ffn", static_cast<std::size_t>(to.ffn));
   AxisGrowth growth = unchanged_axes(from);
   growth.of(arch::Axis::residual) = chosen(from.width, to.width, choose, "residual");
   growth.of(arch::Axis::ffn) = chosen(from.ffn, to.ffn, choose, "ffn");
