@@ -111,6 +111,6 @@ TEST_CASE("logs of three sizes plan a fourth, and the plan says from which sizes
       test::stagedtrain({"plan", (folder / "plan.yaml").string(), "--law", out, "--json"});
   INFO(plan.err << plan.out);
   CHECK(plan.exit_code == 0);
-  CHECK(contains(plan.out, "442K parameters without embeddings were never trained"));
+  CHECK(contains(plan.out, "448K parameters without embeddings were never trained"));
   CHECK(contains(plan.out, "from 50K, 100K, 200K"));
 }

@@ -105,10 +105,3 @@ TEST_CASE("80% intervals hold one run of a size four times as large") {
   for (const auto& [sizes, runs] : {std::pair{3, 1}, {3, 2}, {4, 1}})
     CHECK(coverage(sizes, runs, .0025, 40, 40) == Approx(.8).margin(.18));
 }
-
-TEST_CASE("the table of docs/planning.md", "[.coverage]") {
-  for (const double seeds : {.0025, .005})
-    for (const auto& [sizes, runs] :
-         {std::pair{2, 2}, {3, 1}, {3, 2}, {3, 4}, {4, 1}, {4, 2}, {5, 1}})
-      CHECK(coverage(sizes, runs, seeds, 150, 80) == Approx(.8).margin(.1));
-}
