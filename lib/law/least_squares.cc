@@ -113,7 +113,10 @@ LeastSquaresFit least_squares(const Residuals& residuals, std::size_t count,
   ST_CHECK(n > 0 && count > 0 && options.huber > 0, "{} parameters, {} residuals", n, count);
   Place here{std::move(start), std::vector<double>(count), std::vector<double>(count * n)};
   measure(residuals, options.huber, here);
-  ST_CHECK(std::isfinite(here.objective), "a start where the residuals are not finite");
+  if (!std::isfinite(here.objective))
+    throw input_error(
+        "found values that overflow where the fit starts, expected losses, steps and "
+        "rates of a real run");
   Place there = here;
   Normal normal(here, options.huber);
   std::vector<double> step(n);

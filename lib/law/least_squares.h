@@ -34,7 +34,8 @@ double huber_loss(double residual, double delta);
 // Whether an objective of so many residuals is the best one, but for rounding and the last steps.
 bool same_minimum(double objective, double best, std::size_t count);
 
-// Descends from start. Requires finite residuals there, and at least one.
+// Descends from start. Requires at least one residual. Throws Error(input) if those at the start
+// are not finite.
 LeastSquaresFit least_squares(const Residuals& residuals, std::size_t count,
                               std::vector<double> start, const LeastSquaresOptions& options);
 

@@ -17,6 +17,7 @@ class JsonReader {
   // Throws Error(input) unless json is an object. json must outlive the reader.
   JsonReader(const Json& json, std::string where);
 
+  const std::string& where() const { return where_; }
   bool has(const char* key) const;  // present and not null
   // Returns NaN if the key is missing or null (a NaN is written as null). Throws Error(input) if
   // the value is not a number.

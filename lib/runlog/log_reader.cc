@@ -118,6 +118,9 @@ void resume(Run& run, double step) {
 
 void add_event(const JsonReader& event, Run& run) {
   const std::string kind = event.text("event");
+  if ((kind == "step" || kind == "evaluate") && !event.has("step"))
+    throw input_error("{}: found no 'step', expected the step that the losses are of",
+                      event.where());
   if (kind == "step") {
     StepPoint point{read_place(event), event.text("stage"), event.number("loss"),
                     event.number("grad_norm"), event.number("lr")};

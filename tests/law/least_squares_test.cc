@@ -5,6 +5,8 @@
 #include <cmath>
 
 #include "support/catch.h"
+#include "support/errors.h"
+#include "support/text_file.h"
 
 using namespace stagedtrain::law;
 
@@ -66,6 +68,17 @@ TEST_CASE("places that cannot be are not entered") {
   };
   const LeastSquaresFit fit = least_squares(root, 1, {1}, {.huber = 10, .tolerance = 0});
   CHECK(fit.parameters[0] == Approx(1e-4).epsilon(1e-6));
+}
+
+TEST_CASE("a start where residuals overflow is refused, for numbers come from files") {
+  const auto overflowing = [](std::span<const double> p, std::span<double> r, std::span<double> J) {
+    for (std::size_t i = 0; i < r.size(); ++i) r[i] = 1e308 * 10 * p[0];
+    for (double& j : J) j = 1;
+  };
+  CHECK(stagedtrain::test::contains(
+      stagedtrain::test::refusal(stagedtrain::ErrorKind::input,
+                                 [&] { least_squares(overflowing, 3, {1}, {}); }),
+      "values that overflow"));
 }
 
 TEST_CASE("huber's loss is a square within delta and straight beyond") {

@@ -154,6 +154,8 @@ TEST_CASE("a bad line is refused with its file and line") {
                        "run.jsonl:3: found array, expected a JSON object"));
   CHECK(test::contains(refused(kStart + R"({"event":"step","step":"one"})"),
                        "run.jsonl:2: 'step' is of type string, expected a number"));
+  CHECK(test::contains(refused(kStart + R"({"event":"step","stttep":3,"loss":2})"),
+                       "run.jsonl:2: found no 'step'"));
   CHECK(
       test::contains(refused(kStart + R"({"event":"end","decayed":1})"), "expected true or false"));
   CHECK(test::contains(refused(R"({"event":"start","stages":{}})"),
