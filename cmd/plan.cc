@@ -41,7 +41,7 @@ from scratch to the same loss. Losses are a law's, under an assumption about gro
               assumption, not a bound: five of five measured runs saved a little less
   mixing      it soon stands where it would from scratch: the ceiling; give --mixing if it is known
   rho=X       measured: it stands where it would after 1/X of the tokens before
-A slope is d ln loss / d ln tokens. An 80% interval holds 80% of a fit's bootstraps.
+A slope is d ln loss / d ln tokens. An 80% interval holds 80% of a fit's draws.
 Laws: chinchilla (Besiroglu's constants), hoffmann, kaplan, or the file of plan --fit --out.
 
 --optimize plans anew: of the schedule's stages only their tokens together count. The answer is the

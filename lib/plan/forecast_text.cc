@@ -124,7 +124,8 @@ std::string to_text(const RunPlan& plan, const Outlook& o) {
   std::string text = losses_text(plan, o.forecasts[0]);
   std::string about = fmt::format("law {}: {}; its losses are of {}", o.law, o.source, o.end);
   if (o.forecasts[0].stages[0].end.range)
-    about += "; an 80% interval holds 80% of the fit's bootstraps: the noise of its data alone";
+    about +=
+        "; an 80% interval holds 80% of the fit's draws; that the law itself is wrong is not in it";
   else
     about +=
         "; published constants have no interval: how far off they are here, only own runs tell";
