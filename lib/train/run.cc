@@ -6,6 +6,7 @@
 #include "base/parallel.h"
 #include "base/signals.h"
 #include "base/text.h"
+#include "plan/processes.h"
 #include "train/growing.h"
 #include "train/optimizer.h"
 #include "train/rank_of_process.h"
