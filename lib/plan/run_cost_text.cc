@@ -12,6 +12,11 @@ using Rows = std::vector<std::vector<std::string>>;
 
 std::string time_text(double seconds) { return seconds > 0 ? short_seconds(seconds) : "?"; }
 
+// Steps may be short.
+std::string step_text(double seconds) {
+  return seconds > 0 && seconds < 1 ? fmt::format("{:.3g} ms", 1000 * seconds) : time_text(seconds);
+}
+
 std::vector<std::string> cost_row(const std::string& name, const Costs& c, double price) {
   std::vector<std::string> row = {name,
                                   short_count(c.flops),
@@ -146,7 +151,7 @@ std::string processes_text(const RunPlan& plan, const RunCost& cost) {
         static_cast<double>(plan.schedule.batch.sequences * plan.stages[i].model.context);
     const double each = c.seconds_per_token;
     rows.push_back({plan.stages[i].name, short_bytes(c.memory.total()), short_bytes(c.sent_bytes),
-                    time_text(each * tokens),
+                    step_text(each * tokens),
                     each > 0 ? fmt::format("{:.2f}", c.seconds_alone / each) : "?"});
   }
   std::string text =
