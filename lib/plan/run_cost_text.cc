@@ -50,23 +50,23 @@ std::string costs_text(const RunPlan& plan, const RunCost& cost) {
 
 std::string memory_text(const RunPlan& plan, const RunCost& cost) {
   const auto bytes = [](double amount) { return amount > 0 ? short_bytes(amount) : ""; };
-  Rows rows = {{"memory", "weights", "gradients", "moments", "sums", "activations", "logits",
-                "peak", "at growth", "checkpoint"}};
+  Rows rows = {{"memory", "weights", "gradients", "moments", "activations", "logits", "peak",
+                "at growth", "checkpoint"}};
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     const StagePlan& stage = plan.stages[i];
     const StageCost& c = cost.stages[i];
     rows.push_back(
-        {stage.name, bytes(c.memory.weights), bytes(c.memory.gradients), bytes(c.memory.moments),
-         bytes(c.memory.sums), bytes(c.memory.activations), bytes(c.memory.logits),
+        {stage.name, bytes(c.memory.weights), bytes(c.memory.gradients + c.memory.sums),
+         bytes(c.memory.moments), bytes(c.memory.activations), bytes(c.memory.logits),
          bytes(c.measured_bytes.value_or(c.memory.total())) + (c.measured_bytes ? " measured" : ""),
          bytes(static_cast<double>(stage.growth_memory_bytes)),
          bytes(static_cast<double>(stage.checkpoint_bytes))});
   }
   const bool sums = std::ranges::any_of(
       cost.stages, [](const StageCost& stage) { return stage.memory.sums > 0; });
-  return text_table(rows, 1, "") +
-         (sums ? "  sums: gradients kept on a CPU to add up the passes of a step in a fixed order\n"
-               : "");
+  return text_table(rows, 1, "") + (sums ? "  gradients: with those that a CPU keeps to add up a "
+                                           "step's passes in a fixed order\n"
+                                         : "");
 }
 
 // What recomputing would change in the largest stage, memory against time.

@@ -114,7 +114,7 @@ TEST_CASE("a recipe with a fault is refused") {
   }
   SECTION("noise in the gradient") {
     made.gradient.push_back(made.value.back());
-    says = "a gradient that is made of no source";
+    says = "a gradient that is not made of copies and means";
   }
   SECTION("growths that do not meet") {
     recipe.steps.push_back(recipe.steps[0]);
