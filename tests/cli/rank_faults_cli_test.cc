@@ -201,7 +201,7 @@ TEST_CASE("ranks that would not train the same are refused, naming both") {
   std::string says;
   SECTION("another schedule") {
     other.arguments.insert(other.arguments.end(), {"--set", "lr.peak=0.02"});
-    says = "lr.peak: 0.01, there 0.02";
+    says = "lr.peak: 0.01 and 0.02";
   }
   SECTION("another text") {
     test::write_text(run.tiny / "other.txt", std::string(30000, 'x'));

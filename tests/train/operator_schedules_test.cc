@@ -78,7 +78,12 @@ TEST_CASE("every policy has a schedule that trains") {
     CAPTURE(file.string());
     const test::TinyRun tiny;
     const schedule::Schedule s = schedule::load(file);
-    CHECK(run(file, short_edits(tiny, s), tiny / "run").done);
+    std::vector<std::string> edits = short_edits(tiny, s);
+    for (const schedule::StageSpec& stage : s.stages)  // every part of a path takes a step
+      if (stage.layer_path)
+        edits.push_back(
+            fmt::format("stages.{}.for={}", stage.name, 1 + stage.layer_path->then.size()));
+    CHECK(run(file, edits, tiny / "run").done);
     for (const plan::StagePlan& stage : plan::resolve(s).stages) {
       if (const plan::LayerPolicy* policy = plan::layer_policy(stage)) shown.insert(policy->key);
       if (stage.train_only_new) shown.insert("train_only");
