@@ -11,8 +11,10 @@
 //
 // The paper keeps the number of chosen experts k, and with it the FLOPs. Then the copies of the
 // best experts displace the others, and the loss changes; it is kept only for k = 1, where the
-// chosen copy has the gate 1. Noise on the rows of the new copies lets a token choose among copies;
-// the paper adds it to biases, which our routers do not have.
+// chosen copy has the gate 1. With fewer than m chosen these are copies of one expert, so their
+// gates have no gradient, the router's rows stay equal for ever and the other copies are never
+// chosen. Noise on the rows of the new copies lets a token choose among copies; the paper adds it
+// to biases, which our routers do not have.
 //
 // Rejected: more copies of experts whose gradients are large. It needs gradients, which a state at
 // rest does not have.
@@ -76,7 +78,7 @@ class Experts final : public GrowthOperator {
     GrowthStep step;
     step.equivariant = quiet && chosen == copies * before;
     step.exact = step.equivariant || (quiet && before == 1 && chosen <= copies);
-    step.symmetric = quiet && copies > 1 && chosen % copies == 0;
+    step.symmetric = quiet && copies > 1 && (chosen % copies == 0 || chosen < copies);
     AxisGrowth axes = unchanged_axes(context.from);
     axes.of(arch::Axis::experts) = repeated(context.from.experts, context.to.experts);
     for (const arch::ParamSpec& target : arch::param_table(context.to))

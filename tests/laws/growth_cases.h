@@ -38,7 +38,8 @@ inline const std::map<std::string, std::vector<std::string>>& operator_options()
         "factor: 2, symmetry: {noise: 0}, mixing: [[0.75, 0.25], [0.5, 0.5]], moments: "
         "equivariant",
         "factor: 2, copies: random, axes: [ffn], symmetry: {noise: 0}, moments: equivariant",
-        "factor: 3, copies: random, axes: [ffn, heads], symmetry: {noise: 0}, moments: equivariant",
+        "factor: 3, copies: random, axes: [ffn, heads], symmetry: {noise: 0, seed: 1}, moments: "
+        "equivariant",  // of another seed copies may be even, which norms allow
         "factor: 2, copies: random", "factor: 2, copies: next_layer, symmetry: {noise: 0}",
         "factor: 3, copies: next_layer, axes: [ffn], moments: copy"}},
       {"depth",
