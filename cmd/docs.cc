@@ -28,7 +28,8 @@ A schedule is one YAML file that describes an experiment; [schedules/](../schedu
   context, and warm-ups of batch size and sequence length are taken into account.
 - A path in `--set path=value` has dots between keys; an item of a list is given by its number from
   0 or by its name: `--set lr.peak=1e-3 --set stages.full.for=900 --set stages.1.grow.0.layers=12`.
-- Paths of files are relative to the folder in which the command runs.
+- Paths of files are relative to the folder in which the command runs; a file that is not there is
+  looked for from the folder of the schedule, then from those above it.
 - Unknown keys are refused. The YAML must be one document of at most 1 MiB, 32 levels and 20,000
   values, without duplicate keys.
 )";

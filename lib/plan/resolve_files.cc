@@ -18,6 +18,26 @@ bool is_there(const std::string& path) {
   return std::filesystem::exists(path, ignored);
 }
 
+// Returns where the file of a relative path is: in the current folder, else in the folder of the
+// schedule or one above it, so that a schedule, and the copy of it that a run keeps, serve in any
+// working directory. A run compares fingerprints with its own data.
+std::string found_path(const std::string& path, const Mark& schedule) {
+  if (path.empty() || Path(path).is_absolute() || is_there(path) || !schedule.file) return path;
+  std::error_code ignored;
+  Path folder = std::filesystem::absolute(*schedule.file, ignored).parent_path();
+  for (; !ignored && !folder.empty(); folder = folder.parent_path()) {
+    if (const Path found = folder / path; is_there(found.string())) return found.string();
+    if (folder == folder.root_path()) break;
+  }
+  return path;
+}
+
+Schedule with_files_found(Schedule s) {
+  for (std::string* path : {&s.data.train, &s.data.validation, &s.from})
+    *path = found_path(*path, s.source.mark);
+  return s;
+}
+
 // The error of a file that is not there, at the value that names it.
 Error not_there(const Schedule& s, std::initializer_list<const char*> keys, const std::string& path,
                 const char* hint) {
@@ -42,7 +62,8 @@ std::shared_ptr<const data::TokenFile> open_tokens(const Schedule& s, const char
   if (!is_there(path))
     throw not_there(
         s, {"data", key}, path,
-        "`stagedtrain data TEXT --out DIR` makes it; paths start at the current folder");
+        "`stagedtrain data TEXT --out DIR` makes it; paths start at the current folder, or at that "
+        "of the schedule or one above it");
   auto file = std::make_shared<const data::TokenFile>(path);
   // Throws if the file is too short for one window.
   data::BatchStream(file, s.model.context, s.model.vocab, {});
@@ -56,7 +77,7 @@ std::shared_ptr<const data::TokenFile> open_tokens(const Schedule& s, const char
 }  // namespace
 
 RunPlan resolve_files(const Schedule& written, const std::string& measurements) {
-  const Schedule s = with_vocab_of_data(written);
+  const Schedule s = with_vocab_of_data(with_files_found(written));
   DataFacts facts;
   if (s.model.context > 0 && is_there(s.data.train))
     facts.train_tokens = open_tokens(s, "train", s.data.train)->count();

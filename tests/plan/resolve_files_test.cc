@@ -70,6 +70,23 @@ TEST_CASE("a run's token files are opened, or refused at the key that names them
   CHECK(contains(said, "stagedtrain data TEXT --out DIR"));
 }
 
+TEST_CASE("files are found from the schedule's folder, or one above it, in any working directory") {
+  const test::TempDir folder;
+  with_data(folder, 1000);
+  const std::vector<std::string> edits = {"data.train=train.bin", "data.validation=validation.bin"};
+  for (const char* place : {"a.yaml", "runs/x/schedule.yaml"}) {
+    const Path file = folder / place;
+    std::filesystem::create_directories(file.parent_path());
+    test::write_text(file, schedule::dump(test::two_stages(edits)));
+    const plan::RunPlan plan = plan::resolve_files(schedule::load(file));
+    CHECK(plan.facts.train_tokens == 1000);
+    CHECK(plan::open_data(plan.schedule).train->path() == folder / "train.bin");
+  }
+  test::write_text(folder / "runs/train.bin", std::string(4000, '\0'));  // the nearest one counts
+  CHECK(plan::resolve_files(schedule::load(folder / "runs/x/schedule.yaml")).facts.train_tokens ==
+        2000);
+}
+
 TEST_CASE("a checkpoint to start from is read for its model alone") {
   const test::TempDir folder;
   const std::string from = (folder / "from.h5").string();
