@@ -57,8 +57,7 @@ const Preset& find_preset(const std::string& name) {
     if (preset.name == name) return preset;
     names.push_back(preset.name);
   }
-  throw usage_error("unknown preset '{}'{}", name, suggestion(name, names))
-      .with_hint("expected one of " + join(names, ", "));
+  throw usage_error("--preset: found '{}'{}", name, suggestion(name, names));
 }
 
 RulePlan plan_by_preset(const schedule::Schedule& schedule, const Preset& preset,

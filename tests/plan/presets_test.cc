@@ -64,7 +64,7 @@ TEST_CASE("each stage of a preset adds one block, by the order that it is named 
 
 TEST_CASE("unknown presets and stages that do not divide the layers are refused") {
   CHECK(contains(test::refusal(ErrorKind::usage, [] { find_preset("midass"); }),
-                 "unknown preset 'midass'"));
+                 "--preset: found 'midass'; did you mean 'midas'?"));
   CHECK(contains(test::refusal(ErrorKind::usage, [] { planned("midas", 5); }),
                  "midas: 12 layers in 5 stages"));
 }
