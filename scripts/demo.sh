@@ -126,7 +126,16 @@ train() {
     --set "data.validation=$data/validation.bin" "$@"
 }
 
-report() { "$program" report "$runs/staged" "$runs/scratch" --out "$runs/report.html" --force; }
+report() {
+  "$program" report "$runs/staged" "$runs/scratch" --out "$runs/report.html" --force
+  save_picture loss-against-flops
+}
+
+# save_picture NAME: a figure of the page as a file, on white; docs/demo.svg is one.
+save_picture() {
+  sed -n 's/.*download="'"$1"'\.svg" href="data:[^,]*,\([^"]*\)".*/\1/p' "$runs/report.html" |
+    base64 -d | sed '0,/fill="none"/s//fill="white"/' >"$runs/$1.svg"
+}
 
 sample() {
   "$program" eval "$runs/staged/stages/full.h5" --sample 300 --prompt "$prompt" --temperature 0.8 \
@@ -144,6 +153,7 @@ part "report" report
 part "a sample of the grown model" sample
 say "" "Time spent:" "${parts[@]}" "" \
   "Report:      $runs/report.html (runs/demo leads there)" \
+  "Picture:     $runs/loss-against-flops.svg" \
   "Checkpoint:  $runs/staged/stages/full.h5" \
   "Try next:    $program show $runs/staged/stages/full.h5" \
   "             $program plan $schedule" \
