@@ -3,8 +3,8 @@
 
 #include <vector>
 
+#include "base/sum_order.h"
 #include "dist/ranks.h"
-#include "dist/sum_order.h"
 
 namespace stagedtrain::dist {
 

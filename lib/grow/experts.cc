@@ -19,8 +19,8 @@
 // Rejected: more copies of experts whose gradients are large. It needs gradients, which a state at
 // rest does not have.
 #include "base/error.h"
-#include "base/rng.h"
 #include "grow/axis_growth.h"
+#include "grow/expert_copies.h"
 #include "grow/operators.h"
 #include "grow/state_rule.h"
 
@@ -46,15 +46,6 @@ struct ExpertsOptions {
     state.fields(v);
   }
 };
-
-// Returns the name of the tensor in the smaller model: the same, of the expert that is copied.
-std::string source_name(const arch::ParamSpec& target, std::int64_t experts) {
-  if (target.expert < 0) return target.name;
-  std::string name = target.name;
-  const std::string part = fmt::format("experts.{}.", target.expert);
-  return name.replace(name.find(part), part.size(),
-                      fmt::format("experts.{}.", target.expert % experts));
-}
 
 class Experts final : public GrowthOperator {
  public:
@@ -90,7 +81,8 @@ class Experts final : public GrowthOperator {
  private:
   TensorRecipe tensor(const AxisGrowth& axes, const arch::ParamSpec& target,
                       const GrowthContext& context) const {
-    const std::int64_t source = context.sources.index(source_name(target, context.from.experts));
+    const std::int64_t source = context.sources.index(
+        named_instead(target, fmt::format("experts.{}.", target.expert % context.from.experts)));
     ST_CHECK(source >= 0, "{}: the smaller model has no such tensor", target.name);
     TensorRecipe made = tensor_by_axes(axes, target, context.sources,
                                        static_cast<std::size_t>(source), context.from.tied);
@@ -113,15 +105,11 @@ class Experts final : public GrowthOperator {
   void add_noise(TensorRecipe& made, const arch::ParamSpec& router, std::int64_t experts) const {
     if (options_.symmetry.noise == 0) return;
     const Corner size = corner_of(router);
-    Block noise;
-    noise.kind = Block::Kind::noise;
-    noise.source = *made.heir_of;
-    noise.from = noise.to = {experts, 0};
-    noise.extent = {size[0] - experts, size[1]};
-    noise.scale = options_.symmetry.noise;
-    noise.stream = hash_name(fmt::format("{} {}", router.name, options_.symmetry.seed));
-    noise.noise_columns = size[1];
-    made.value.push_back(noise);
+    Block rows;
+    rows.source = *made.heir_of;
+    rows.from = rows.to = {experts, 0};
+    rows.extent = {size[0] - experts, size[1]};
+    made.value.push_back(noise_on(rows, router, options_.symmetry));
   }
 
   ExpertsOptions options_;

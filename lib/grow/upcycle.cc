@@ -2,8 +2,8 @@
 // arXiv 2212.05055). Without noise the loss is kept, because all experts are equal and the gates of
 // the chosen ones sum to 1.
 #include "base/error.h"
-#include "base/rng.h"
 #include "base/signals.h"
+#include "grow/expert_copies.h"
 #include "grow/layer_growth.h"
 #include "grow/operators.h"
 
@@ -53,7 +53,7 @@ class Upcycle final : public GrowthOperator {
  private:
   TensorRecipe tensor(const arch::ParamSpec& target, const GrowthContext& context) const {
     stop_point("growing");
-    const std::int64_t source = context.sources.index(dense_name(target));
+    const std::int64_t source = context.sources.index(named_instead(target, ""));
     if (source < 0) {  // the router has no source
       TensorRecipe made;
       begin_layer(made, target, {0, true}, {NewLayers::random}, options_.symmetry.seed);
@@ -63,21 +63,9 @@ class Upcycle final : public GrowthOperator {
     TensorRecipe made{.value = {whole}, .gradient = {whole}, .heir_of = whole.source};
     made.is_new = target.expert > 0;
     if (target.expert >= 0 && target.axes.size() == 2 && options_.symmetry.noise > 0) {
-      Block noise = whole;
-      noise.kind = Block::Kind::noise;
-      noise.scale = options_.symmetry.noise;
-      noise.stream = hash_name(fmt::format("{} {}", target.name, options_.symmetry.seed));
-      noise.noise_columns = whole.extent[1];
-      made.value.push_back(noise);
+      made.value.push_back(noise_on(whole, target, options_.symmetry));
     }
     return made;
-  }
-
-  static std::string dense_name(const arch::ParamSpec& target) {
-    std::string name = target.name;
-    const std::string part = fmt::format("experts.{}.", target.expert);
-    if (target.expert >= 0) name.erase(name.find(part), part.size());
-    return name;
   }
 
   UpcycleOptions options_;

@@ -235,7 +235,6 @@ JointFit fit_joint(std::span<const JointRun> runs, const JointFitOptions& option
   draw_samples(p, problem, options, fit);
   fit.law = joint_law(p, problem.units);
   if (!problem.decayed) fit.law.C = 0;
-  fit.offsets.assign(p.begin() + kShared, p.end());
   fit.scatter = problem.scatter;
   fit.gap = p[kGap];
   fit.training = problem.training;

@@ -35,10 +35,10 @@ struct JointNoise {
 struct JointFit {
   JointLaw law;  // of validation losses if there are any, else of training losses
   std::vector<JointLaw> samples;
-  std::vector<double> offsets;  // ln(predicted / measured) of each run as a whole
-  double scatter = 0;           // standard deviation of these: how two seeds of one size differ
-  double freedom = 0;           // degrees of freedom that the scatter is known with
-  double gap = 0;               // ln(training loss / validation loss), of all runs
+  // Standard deviation of the runs' offsets, ln(predicted / measured): how two seeds of a size
+  // differ; and the degrees of freedom that it is known with.
+  double scatter = 0, freedom = 0;
+  double gap = 0;  // ln(training loss / validation loss), of all runs
   JointNoise training, validation;
   bool decayed = false;  // some point has an annealing area; else C is 0
   std::size_t sizes = 0, points = 0;

@@ -112,15 +112,18 @@ void widen(LossRange& end, double half_width) {
 void finish_end(const RunPlan& plan, const PlanningLaw& law, const Walk& best,
                 const std::vector<SampledWalk>& samples, Forecast& forecast) {
   const double parameters = law.parameters(plan.stages.back().params);
-  const auto gain = decay_gain(plan, law, *law.curve(parameters), best.last);
+  const std::optional<DecayEffect> effect =
+      law.annealing ? decay_effect(plan) : std::optional<DecayEffect>();
+  std::optional<double> gain;
+  if (effect)
+    gain = decay_gain(*effect, law.annealing(parameters), *law.curve(parameters), best.last);
   LossRange& end = forecast.stages.back().end;
   if (gain) {
-    const DecayEffect effect = *decay_effect(plan);
     std::vector<double> losses;
     for (const auto& [sample, walk] : samples) {
       const AnnealingOf& strength = sample->annealing ? sample->annealing : law.annealing;
       const auto own =
-          decay_gain(effect, strength(parameters), *sample->curve(parameters), walk.last);
+          decay_gain(*effect, strength(parameters), *sample->curve(parameters), walk.last);
       if (own) losses.push_back(walk.end.back() - *own);
     }
     end = ranged(end.loss - *gain, std::move(losses));

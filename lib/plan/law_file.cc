@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "base/text.h"
 #include "plan/json_members.h"
 
 namespace stagedtrain::plan {
@@ -101,6 +102,16 @@ void check_all(const Fitted& fitted, const std::string& where) {
 }
 
 }  // namespace
+
+std::string runs_text(const FittedJoint& joint) {
+  double runs = 0;
+  std::vector<std::string> sizes;
+  for (const FittedJoint::Size& size : joint.sizes) {
+    runs += size.runs;
+    sizes.push_back(short_count(size.parameters));
+  }
+  return fmt::format("{} runs of {} parameters without embeddings", runs, join(sizes, ", "));
+}
 
 Json to_json(const FittedLaws& laws) {
   Json json = {{"format", kFormat}, {"version", kVersion}};

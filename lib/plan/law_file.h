@@ -64,6 +64,8 @@ struct FittedJoint {
   double points = 0, objective = 0, gradient = 0;
   bool decayed = false;  // some run showed a decay; else C is 0
 };
+// What it is of, as "6 runs of 25K, 55K parameters without embeddings".
+std::string runs_text(const FittedJoint& joint);
 
 struct FittedLaws {
   std::vector<FittedCurve> curves;

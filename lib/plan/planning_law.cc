@@ -76,15 +76,9 @@ LawSample sample_of(const law::JointLaw& joint, bool decayed) {
 
 PlanningLaw fitted_joint(const FittedJoint& joint) {
   PlanningLaw planning;
-  std::vector<std::string> sizes;
-  double runs = 0;
-  for (const FittedJoint::Size& size : joint.sizes) {
+  for (const FittedJoint::Size& size : joint.sizes)
     planning.trained_sizes.push_back(size.parameters);
-    sizes.push_back(short_count(size.parameters));
-    runs += size.runs;
-  }
-  planning.source = fmt::format("own runs: one law of {} runs of {} parameters without embeddings",
-                                runs, join(sizes, ", "));
+  planning.source = "own runs: one law of " + runs_text(joint);
   planning.end = kConstantRate;
   planning.counts_rate = true;
   planning.least_parameters = joint.sizes.front().parameters;

@@ -18,7 +18,7 @@ struct StepShare {
   std::int64_t sent = 0;          // flat gradients of which it sends the parts of others
   std::int64_t idle = 0;          // processes for which a step has no pass
 };
-// Passes are added in the order of lib/dist/sum_order.h. In bf16, which is for GPUs, every process
+// Passes are added in the order of base/sum_order.h. In bf16, which is for GPUs, every process
 // adds up its passes one after the other and keeps no partial sums.
 StepShare step_share(const schedule::Schedule& schedule, const Processes& processes = {});
 

@@ -98,16 +98,10 @@ std::string joint_text(const plan::FittedJoint& j) {
     table.rows.push_back(parameter_row("1000 C", 1e3 * l.C, 1e3 * low.C, 1e3 * high.C));
     table.rows.push_back(parameter_row("gamma", l.gamma, low.gamma, high.gamma));
   }
-  double runs = 0;
-  std::vector<std::string> sizes;
-  for (const plan::FittedJoint::Size& size : j.sizes) {
-    runs += size.runs;
-    sizes.push_back(short_count(size.parameters));
-  }
   const std::string about = wrapped(fmt::format(
-      "{} runs of {} parameters without embeddings, {} points; seeds of a size differ by {:.2f}%, "
-      "with {:.1f} degrees of freedom; gradient {:.0e}",
-      runs, join(sizes, ", "), j.points, 100 * j.scatter, j.freedom, j.gradient));
+      "{}, {} points; seeds of a size differ by {:.2f}%, with {:.1f} degrees of freedom; gradient "
+      "{:.0e}",
+      plan::runs_text(j), j.points, 100 * j.scatter, j.freedom, j.gradient));
   return fmt::format(
       "One law of all sizes: loss = E + A n^-a + B n^beta x^-b{}\n"
       "n: parameters / {}; x: text weighted by learning rate / peak, / {} tokens{}\n{}\n{}",

@@ -97,7 +97,7 @@ bool all_count_alike(model::ParamBuffer& params) {
 }
 
 // Adds the part of a segment that lies within a range, as at most three segments.
-void add_cut(const model::Segment& s, const dist::Range& range, std::vector<model::Segment>& cut) {
+void add_cut(const model::Segment& s, const Range& range, std::vector<model::Segment>& cut) {
   const std::int64_t stride = std::max(s.stride, s.count);
   const auto first_row = [&](std::int64_t behind) {  // the first row that ends after this element
     const std::int64_t before = behind - s.offset - s.count;
@@ -175,10 +175,10 @@ void adamw_step(model::ParamBuffer& params, const AdamWOptions& o, double lr, st
   if (!params.own_cuda()) params.update_copy();
 }
 
-void adamw_step_of(const std::vector<dist::Range>& parts, model::ParamBuffer& params,
+void adamw_step_of(const std::vector<Range>& parts, model::ParamBuffer& params,
                    const AdamWOptions& o, double lr, std::int64_t step, double gradient_factor) {
   std::vector<model::Segment> cut;
-  for (const dist::Range& part : parts)
+  for (const Range& part : parts)
     for (const model::Segment& segment : params.segments()) add_cut(segment, part, cut);
   adamw_step_on(cut, params, o, lr, step, gradient_factor);
   params.grads().zero_();
@@ -192,14 +192,13 @@ at::Tensor gradient_norm(model::ParamBuffer& params) {
   return at::scalar_tensor(norm_by_kernel(params), at::kDouble);
 }
 
-std::optional<double> gradient_norm_of(const std::vector<dist::Range>& parts,
-                                       model::ParamBuffer& params,
+std::optional<double> gradient_norm_of(const std::vector<Range>& parts, model::ParamBuffer& params,
                                        const std::function<void(std::vector<double>&)>& sum) {
   if (!all_count_alike(params) || params.own_cuda() || !own_kernels(params)) return {};
   const std::int64_t size = params.grads().numel();
   std::vector<double> partials(static_cast<std::size_t>(kernels::num_sum_blocks(size)));
   const float* g = params.grads().data_ptr<float>();
-  for (const dist::Range& part : parts)
+  for (const Range& part : parts)
     at::parallel_for(part.begin / kernels::kSumBlock, kernels::num_sum_blocks(part.end), 2,
                      [&](std::int64_t begin, std::int64_t end) {
                        kernels::sum_of_squares(g, size, begin, end, partials.data());

@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "dist/sum_order.h"
+#include "base/sum_order.h"
 #include "model/param_buffer.h"
 
 namespace stagedtrain::train {
@@ -29,7 +29,7 @@ void adamw_step_on(const std::vector<model::Segment>& segments, model::ParamBuff
                    double gradient_factor);
 // Does the same for these parts of the flat buffers only, with the same bits, and sets all
 // gradients to zero. The caller must update the bfloat16 copy of the weights afterwards.
-void adamw_step_of(const std::vector<dist::Range>& parts, model::ParamBuffer& params,
+void adamw_step_of(const std::vector<Range>& parts, model::ParamBuffer& params,
                    const AdamWOptions& options, double lr, std::int64_t step,
                    double gradient_factor);
 
@@ -40,8 +40,7 @@ at::Tensor gradient_norm(model::ParamBuffer& params);
 // Returns the same number, to the bit, from gradients that this rank knows in these parts only,
 // which begin at multiples of kernels::kSumBlock. sum adds each number over all ranks. Returns
 // nothing if the norm is not a plain sum over blocks; the caller then needs the whole gradient.
-std::optional<double> gradient_norm_of(const std::vector<dist::Range>& parts,
-                                       model::ParamBuffer& params,
+std::optional<double> gradient_norm_of(const std::vector<Range>& parts, model::ParamBuffer& params,
                                        const std::function<void(std::vector<double>&)>& sum);
 
 }  // namespace stagedtrain::train

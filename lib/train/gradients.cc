@@ -20,9 +20,9 @@ struct StepGradient::Step {
 namespace {
 
 // Adds losses in the same order as gradients.
-at::Tensor sum_of(const std::vector<at::Tensor>& losses, const dist::Range& node) {
+at::Tensor sum_of(const std::vector<at::Tensor>& losses, const Range& node) {
   if (node.size() == 1) return losses[static_cast<std::size_t>(node.begin)];
-  const std::int64_t middle = dist::middle_of(node);
+  const std::int64_t middle = middle_of(node);
   return sum_of(losses, {node.begin, middle}) + sum_of(losses, {middle, node.end});
 }
 
@@ -32,7 +32,7 @@ at::Tensor sum_of(const std::vector<at::Tensor>& losses, const dist::Range& node
 // one leaf need no buffers of their own. Returns the leaf's share of the mean loss.
 at::Tensor StepGradient::leaf(Step& step, std::int64_t leaf) {
   const CounterRng seeds(step.options.seed, hash_name("dropout"));
-  const dist::Range passes = dist::part_of(step.passes, leaf, step.leaves);
+  const Range passes = part_of(step.passes, leaf, step.leaves);
   at::Tensor loss;
   for (std::int64_t pass = passes.begin; pass < passes.end; ++pass) {
     if (pass > 0) stop_point("training");
@@ -62,12 +62,12 @@ at::Tensor StepGradient::set_aside(const at::Tensor& grads) {
 }
 
 // Replaces the model's gradients, which must be zero, by those of the node.
-at::Tensor StepGradient::node(Step& step, const dist::Range& node) {
+at::Tensor StepGradient::node(Step& step, const Range& node) {
   if (node.size() == 1) {
     step.losses[static_cast<std::size_t>(node.begin)] = leaf(step, node.begin);
     return step.model.params().grads();
   }
-  const std::int64_t middle = dist::middle_of(node);
+  const std::int64_t middle = middle_of(node);
   const at::Tensor left = set_aside(this->node(step, {node.begin, middle}));
   const at::Tensor sum = this->node(step, {middle, node.end}).add_(left);
   spare_.push_back(left);
@@ -75,7 +75,7 @@ at::Tensor StepGradient::node(Step& step, const dist::Range& node) {
 }
 
 at::Tensor StepGradient::mean_loss(const Step& step) {
-  const dist::Range all{0, step.leaves};
+  const Range all{0, step.leaves};
   if (ranks_.alone()) return sum_of(step.losses, all);
   std::vector<double> values(step.losses.size());
   for (std::size_t i = 0; i < values.size(); ++i)
@@ -96,11 +96,11 @@ at::Tensor StepGradient::add_up(model::Model& model, const at::Tensor& tokens_BS
                                 const GradientPasses& passes, bool own_only) {
   Step step{model, tokens_BS, passes, tokens_BS.size(0), 0, 0, {}};
   step.passes = (step.rows + passes.rows - 1) / passes.rows;
-  const std::int64_t most = model.options().device.is_cpu() ? dist::kMostLeaves : 1;
-  step.leaves = dist::leaves_of(step.passes, ranks_.size(), most);
+  const std::int64_t most = model.options().device.is_cpu() ? kMostLeaves : 1;
+  step.leaves = leaves_of(step.passes, ranks_.size(), most);
   step.losses.resize(static_cast<std::size_t>(step.leaves));
   const at::NoGradGuard no_grad;
-  const std::vector<dist::Range> nodes = dist::nodes_of(step.leaves, ranks_.rank(), ranks_.size());
+  const std::vector<Range> nodes = nodes_of(step.leaves, ranks_.rank(), ranks_.size());
   std::vector<at::Tensor> sums;
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     const at::Tensor sum = node(step, nodes[i]);

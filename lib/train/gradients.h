@@ -19,7 +19,7 @@ struct GradientPasses {
   std::vector<arch::StepWork> work = {};
 };
 
-// On a CPU the order of additions does not depend on the number of ranks (dist/sum_order.h). This
+// On a CPU the order of additions does not depend on the number of ranks (base/sum_order.h). This
 // takes buffers for partial sums, which are kept between steps: as many flat gradients as the tree
 // is deep (0 for one pass, 1 for two, 2 for up to four, 3 for more). On a GPU memory is scarce, and
 // NCCL keeps no order either, so each rank adds its passes one after the other.
@@ -41,7 +41,7 @@ class StepGradient {
 
  private:
   struct Step;
-  at::Tensor node(Step& step, const dist::Range& node);
+  at::Tensor node(Step& step, const Range& node);
   at::Tensor leaf(Step& step, std::int64_t leaf);
   at::Tensor set_aside(const at::Tensor& grads);
   at::Tensor mean_loss(const Step& step);

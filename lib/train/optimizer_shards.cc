@@ -18,7 +18,7 @@ void OptimizerShards::begin(model::Model& model) {
   if (!shared_) return;
   for (const at::Tensor& flat : {model.params().exp_avg(), model.params().exp_avg_sq()}) {
     std::int64_t done = 0;
-    for (const dist::Range& own : gradient_.exchange_of(model).own()) {
+    for (const Range& own : gradient_.exchange_of(model).own()) {
       give_back_part(flat, done, own.begin);
       done = own.end;
     }

@@ -7,7 +7,6 @@
 #include "support/ranks.h"
 
 using namespace stagedtrain;
-using dist::Range;
 
 namespace {
 
@@ -22,7 +21,7 @@ at::Tensor leaf(std::int64_t index) {
 
 at::Tensor node_sum(const Range& node) {
   if (node.size() == 1) return leaf(node.begin);
-  const std::int64_t middle = dist::middle_of(node);
+  const std::int64_t middle = middle_of(node);
   return node_sum({node.begin, middle}) + node_sum({middle, node.end});
 }
 
@@ -53,8 +52,7 @@ TEST_CASE("a sum over ranks is that of the tree, to the bit, and comes to all") 
     dist::FlatExchange exchange(ranks, kSize);
     at::Tensor flat = at::zeros({kSize});
     std::vector<at::Tensor> nodes;
-    for (const Range& node : dist::nodes_of(leaves, ranks.rank(), size))
-      nodes.push_back(node_sum(node));
+    for (const Range& node : nodes_of(leaves, ranks.rank(), size)) nodes.push_back(node_sum(node));
     if (!nodes.empty()) {
       flat.copy_(nodes.back());
       nodes.back() = flat;

@@ -193,23 +193,36 @@ TEST_CASE("copied layers may be scaled: only their outputs into the residual str
   }
 }
 
-TEST_CASE("new layers may be means of the layers below and above; the highest copies the last") {
-  const auto model = test::tiny_model(2);
-  const TrainingState small = test::tiny_state(1, state::DType::f32, model),
-                      large = test::grown(depth("layers: 4, new_layers: mean", model), small);
+namespace {
+
+// Calls check(layer, below, above, made) for every tensor of the new layers 1 and 3 of a model that
+// grew from 2 layers to 4. The highest has no layer above, so `above` is the one below.
+template <class Check>
+void for_new_layers(const TrainingState& small, const TrainingState& large, const Check& check) {
   for (const arch::ParamSpec& spec : arch::param_table(large.model)) {
     if (spec.layer != 1 && spec.layer != 3) continue;
     CAPTURE(spec.name);
     const auto source = [&](int layer) -> const state::HostTensor& {
       return test::tensor(small, Kind::weights, arch::layer_name(layer, spec.key));
     };
-    const auto& made = test::tensor(large, Kind::weights, spec.name);
-    for (std::int64_t i = 0; i < made.count(); ++i) {
-      const double expected =
-          spec.layer == 3 ? source(1).at(i) : (source(0).at(i) + source(1).at(i)) / 2;
-      REQUIRE(made.at(i) == Approx(expected).margin(1e-7));
-    }
+    check(spec.layer, source(spec.layer / 2), source(1),
+          test::tensor(large, Kind::weights, spec.name));
   }
+}
+
+}  // namespace
+
+TEST_CASE("new layers may be means of the layers below and above; the highest copies the last") {
+  const auto model = test::tiny_model(2);
+  const TrainingState small = test::tiny_state(1, state::DType::f32, model),
+                      large = test::grown(depth("layers: 4, new_layers: mean", model), small);
+  for_new_layers(
+      small, large, [](int layer, const auto& below, const auto& above, const auto& made) {
+        for (std::int64_t i = 0; i < made.count(); ++i) {
+          const double expected = layer == 3 ? above.at(i) : (below.at(i) + above.at(i)) / 2;
+          REQUIRE(made.at(i) == Approx(expected).margin(1e-7));
+        }
+      });
 }
 
 namespace {
@@ -239,18 +252,12 @@ TEST_CASE("new layers may lie halfway on the arc between the layers below and ab
   const auto model = test::tiny_model(2);
   const TrainingState small = test::tiny_state(1, state::DType::f64, model),
                       large = test::grown(depth("layers: 4, new_layers: slerp", model), small);
-  for (const arch::ParamSpec& spec : arch::param_table(large.model)) {
-    if (spec.layer != 1 && spec.layer != 3) continue;
-    CAPTURE(spec.name);
-    const auto source = [&](int layer) -> const state::HostTensor& {
-      return test::tensor(small, Kind::weights, arch::layer_name(layer, spec.key));
-    };
-    const auto& made = test::tensor(large, Kind::weights, spec.name);
-    const std::vector<double> expected = midpoint_of_arc(source(spec.layer / 2), source(1));
+  for_new_layers(small, large, [](int, const auto& below, const auto& above, const auto& made) {
+    const std::vector<double> expected = midpoint_of_arc(below, above);
     for (std::int64_t i = 0; i < made.count(); ++i)
       REQUIRE(made.at(i) ==
               Approx(expected[static_cast<std::size_t>(i)]).epsilon(1e-12).margin(1e-15));
-  }
+  });
 }
 
 TEST_CASE("the arc between equally long tensors keeps their length; equal ones are a copy") {

@@ -1,6 +1,7 @@
 // How a step is shared out over processes: work, partial sums, what is sent, memory, time.
 #include "plan/processes.h"
 
+#include "base/sum_order.h"
 #include "plan/memory.h"
 #include "plan/run_cost.h"
 #include "support/catch.h"
@@ -16,6 +17,13 @@ namespace {
 
 schedule::Schedule batch_of(std::int64_t sequences, std::int64_t micro) {
   return test::two_stages({fmt::format("batch={{sequences: {}, micro: {}}}", sequences, micro)});
+}
+
+// Flat gradients that are set aside while the sum over a node is made.
+std::int64_t set_aside_in(const Range& node) {
+  if (node.size() == 1) return 0;
+  const std::int64_t middle = middle_of(node);
+  return std::max(set_aside_in({node.begin, middle}), 1 + set_aside_in({middle, node.end}));
 }
 
 }  // namespace
@@ -45,6 +53,26 @@ TEST_CASE("the busiest process decides: whole leaves, whole passes") {
   CHECK(step_share(batch_of(10, 0), {4}).rows == 3);
   CHECK(step_share(batch_of(16, 8), {4}).idle == 2);
   CHECK(step_share(batch_of(16, 8), {4}).work == 0.5);
+}
+
+TEST_CASE("the planner counts the nodes of a rank, and no fewer partial sums than it keeps") {
+  for (std::int64_t passes = 1; passes <= 20; ++passes)
+    for (std::int64_t ranks = 1; ranks <= 20; ++ranks) {
+      const std::int64_t leaves = leaves_of(passes, ranks);
+      std::int64_t most_nodes = 0, most_kept = 0;
+      for (std::int64_t rank = 0; rank < ranks; ++rank) {
+        const std::vector<Range> nodes = nodes_of(leaves, rank, ranks);
+        const auto count = static_cast<std::int64_t>(nodes.size());
+        most_nodes = std::max(most_nodes, count);
+        for (std::int64_t i = 0; i < count; ++i)
+          most_kept = std::max(most_kept, i + set_aside_in(nodes[static_cast<std::size_t>(i)]));
+      }
+      const StepShare share = step_share(batch_of(passes, 1), {ranks});
+      CAPTURE(passes, ranks);
+      CHECK(share.sent == most_nodes);
+      CHECK(share.partial_sums >= most_kept);
+      CHECK(share.partial_sums <= most_kept + 1);
+    }
 }
 
 TEST_CASE("a process sends the parts of others, and its part to all") {

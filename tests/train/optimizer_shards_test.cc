@@ -5,7 +5,6 @@
 #include "train/live_state.h"
 
 using namespace stagedtrain;
-using dist::Range;
 
 namespace {
 

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace stagedtrain::dist {
+namespace stagedtrain {
 
 inline constexpr std::int64_t kMostLeaves = 8;
 
@@ -61,4 +61,4 @@ inline std::vector<Range> nodes_of(std::int64_t leaves, std::int64_t rank, std::
   return nodes;
 }
 
-}  // namespace stagedtrain::dist
+}  // namespace stagedtrain

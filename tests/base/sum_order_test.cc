@@ -1,16 +1,14 @@
 // The tree of sums over leaves, and how ranks share it.
-#include "dist/sum_order.h"
+#include "base/sum_order.h"
 
 #include <cmath>
 #include <functional>
 #include <map>
 #include <random>
 
-#include "plan/processes.h"
 #include "support/catch.h"
-#include "support/schedules.h"
 
-using namespace stagedtrain::dist;
+using namespace stagedtrain;
 
 namespace {
 
@@ -65,33 +63,4 @@ TEST_CASE("leaves are as many as passes, up to eight or the ranks") {
   CHECK(leaves_of(64, 16) == 16);
   CHECK(leaves_of(64, 1, 1) == 1);
   CHECK(leaves_of(64, 4, 1) == 4);
-}
-
-// Flat gradients that are set aside while the sum over a node is made.
-static std::int64_t set_aside_in(const Range& node) {
-  if (node.size() == 1) return 0;
-  const std::int64_t middle = middle_of(node);
-  return std::max(set_aside_in({node.begin, middle}), 1 + set_aside_in({middle, node.end}));
-}
-
-TEST_CASE("the planner counts the nodes of a rank, and no fewer partial sums than it keeps") {
-  for (std::int64_t passes = 1; passes <= 20; ++passes)
-    for (std::int64_t ranks = 1; ranks <= 20; ++ranks) {
-      const auto schedule = stagedtrain::test::two_stages(
-          {"batch={sequences: " + std::to_string(passes) + ", micro: 1}"});
-      const std::int64_t leaves = leaves_of(passes, ranks);
-      std::int64_t most_nodes = 0, most_kept = 0;
-      for (std::int64_t rank = 0; rank < ranks; ++rank) {
-        const std::vector<Range> nodes = nodes_of(leaves, rank, ranks);
-        const auto count = static_cast<std::int64_t>(nodes.size());
-        most_nodes = std::max(most_nodes, count);
-        for (std::int64_t i = 0; i < count; ++i)
-          most_kept = std::max(most_kept, i + set_aside_in(nodes[static_cast<std::size_t>(i)]));
-      }
-      const stagedtrain::plan::StepShare share = stagedtrain::plan::step_share(schedule, {ranks});
-      CAPTURE(passes, ranks);
-      CHECK(share.sent == most_nodes);
-      CHECK(share.partial_sums >= most_kept);
-      CHECK(share.partial_sums <= most_kept + 1);
-    }
 }

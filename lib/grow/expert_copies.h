@@ -1,0 +1,30 @@
+// What the operators that copy feed-forwards into experts share: names and noise.
+#pragma once
+
+#include <string>
+
+#include "arch/param_table.h"
+#include "base/rng.h"
+#include "grow/recipe.h"
+#include "grow/state_rule.h"
+
+namespace stagedtrain::grow {
+
+// Returns the name of an expert's tensor with `other` in place of "experts.E."; other tensors keep
+// theirs.
+inline std::string named_instead(const arch::ParamSpec& target, const std::string& other) {
+  std::string name = target.name;
+  const std::string part = fmt::format("experts.{}.", target.expert);
+  return target.expert < 0 ? name : name.replace(name.find(part), part.size(), other);
+}
+
+// Returns noise on the entries that `copied` makes, a function of the target's name and the seed.
+inline Block noise_on(Block copied, const arch::ParamSpec& target, const Symmetry& symmetry) {
+  copied.kind = Block::Kind::noise;
+  copied.scale = symmetry.noise;
+  copied.stream = hash_name(fmt::format("{} {}", target.name, symmetry.seed));
+  copied.noise_columns = copied.extent[1];
+  return copied;
+}
+
+}  // namespace stagedtrain::grow
