@@ -1,10 +1,12 @@
 // The rules, each a few lines of arithmetic and its refusals.
 #include "law/rules.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "law/kaplan.h"
 
 namespace stagedtrain::law {
 namespace {
@@ -21,7 +23,11 @@ RuleAnswer grown_after(const RuleQuestion& q, double tokens) {
 RuleAnswer at_slope(const RuleQuestion& q, double slope, const char* name) {
   require_two_stages(q, name);
   if (!q.small) throw usage_error("{}: needs the curve of the smaller size", name);
-  const double tokens = tokens_at_slope(*q.small->curve, slope);
+  const double by_curve = tokens_at_slope(*q.small->curve, slope);
+  const bool scales = q.small_inner > 0 && q.final_inner > q.small_inner;
+  const double scaled =
+      scales ? q.run.tokens * share_at_slopes(q.small_inner, q.final_inner, slope) : kInfinity;
+  const double tokens = std::min(by_curve, scaled);
   if (tokens >= q.run.tokens - q.run.decay)
     throw usage_error("{}: the slope comes to {} after {} tokens, but {} {}", name, slope,
                       short_count(tokens),
@@ -29,6 +35,11 @@ RuleAnswer at_slope(const RuleQuestion& q, double slope, const char* name) {
                       short_count(q.run.tokens - q.run.decay))
         .with_hint("the run is too short for this rule; let the planner choose");
   RuleAnswer answer = grown_after(q, tokens);
+  if (scaled < by_curve)
+    answer.warnings.push_back(fmt::format(
+        "{}: the law comes to the slope {} only after {} tokens; so the growth stands where it would "
+        "in a run that ends, as the paper's did, at the slope {}",
+        name, slope, short_count(by_curve), kEndSlope));
   answer.warnings.push_back(
       "the threshold was found for Kaplan's law at its critical batch; the planner's own time "
       "comes from your law and costs");
@@ -123,6 +134,29 @@ const Rule& find_rule(const std::string& name) {
     names.push_back(rule.name);
   }
   throw usage_error("unknown rule '{}'{}", name, suggestion(name, names));
+}
+
+namespace {
+
+// Steps to a loss, in any unit: Smin of the law.
+double steps_to(const Kaplan& law, double parameters, double loss) {
+  return std::pow(loss - law.floor(parameters), -1 / law.aS);
+}
+
+// d ln L/d ln C = -1 / (L/(L - floor)/aS + 1/aB), solved for L.
+double loss_at_slope(const Kaplan& law, double parameters, double slope) {
+  const double excesses = law.aS * (-1 / slope - 1 / law.aB);  // L over L - floor
+  return law.floor(parameters) / (1 - 1 / excesses);
+}
+
+}  // namespace
+
+double share_at_slopes(double small_inner, double final_inner, double slope) {
+  const Kaplan law;
+  const double growth = loss_at_slope(law, small_inner, slope);
+  const double end = loss_at_slope(law, final_inner, kEndSlope);
+  const double before = steps_to(law, small_inner, growth);
+  return before / (before + steps_to(law, final_inner, end) - steps_to(law, final_inner, growth));
 }
 
 // Slopes of laws with a floor rise from steep to flat; those of curves with warm-up start at

@@ -15,6 +15,9 @@ struct RuleQuestion {
   double parameters = 0;  // of the final size, all of them
   RunLength run;
   std::optional<Size> small;  // the first size, with its curve
+  // Parameters without embeddings of the first and of the final size. 0 where the curve is of own
+  // logs, which says itself when a run of this batch comes to a slope.
+  double small_inner = 0, final_inner = 0;
 };
 
 // How a rule divides the tokens of the run, and what the user should know.
@@ -39,6 +42,13 @@ const Rule& find_rule(const std::string& name);
 // were found by hand, and are near the optimum of Kaplan's law: -0.05975 for doubled depth,
 // -0.05191 for doubled width. Those follow from the law alone, for any size.
 constexpr double kDepthSlope = -0.0575, kWidthSlope = -0.0475;
+// The paper's runs ended where the slope of the grown model had risen to this.
+constexpr double kEndSlope = -0.052;
+
+// The part of a run's steps before the growth of a run that grows and ends at these slopes by
+// Kaplan's law. It hangs on the ratio of both sizes alone, not on how long the run is: the law's own
+// tokens are of the critical batch, six to ten times those of the paper's runs of 0.5M tokens a step.
+double share_at_slopes(double small_inner, double final_inner, double slope);
 
 // The tokens after which a curve's slope has risen to this. Throws Error(usage) if it never does.
 double tokens_at_slope(const LossCurve& curve, double slope);

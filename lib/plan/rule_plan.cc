@@ -102,6 +102,11 @@ law::RuleAnswer answer_of(const law::Rule& rule, const RunPlan& base, const Rule
   const arch::ParamCount small = arch::count_params(stages[0].model);
   if (auto curve = options.law.curve(options.law.parameters(small)))
     question.small = {stages[0].name, arch::flops_per_token(stages[0].model), std::move(curve)};
+  if (options.law.published) {
+    question.small_inner = static_cast<double>(small.non_embedding);
+    question.final_inner =
+        static_cast<double>(arch::count_params(base.final_model).non_embedding);
+  }
   return rule.answer(question);
 }
 

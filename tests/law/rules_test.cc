@@ -113,6 +113,49 @@ TEST_CASE("the paper's rule divides a run that is long enough and refuses a shor
   CHECK_THROWS_AS(find_rule("paper-depth").answer(q), Error);
 }
 
+// notebooks/remove_oracle.ipynb of allenai/staged-training: steps before the growth, where the grown
+// model went on, and where training from scratch came to the slope -0.052, at 512 x 1,024 tokens a
+// step. Base and large have 85M and 680M parameters without embeddings.
+TEST_CASE("the paper's rules come to the growth points of its own four runs") {
+  struct PaperRun {
+    const char* rule;
+    double small, before, resumed, scratch;
+  };
+  const PaperRun runs[] = {{"paper-depth", 42.5e6, 2949, 2149, 5099},
+                           {"paper-depth", 339.7e6, 6799, 4549, 7749},
+                           {"paper-width", 21.2e6, 3799, 2049, 5099},
+                           {"paper-width", 169.9e6, 6299, 3549, 7749}};
+  double measured = 0, ruled = 0;
+  for (const PaperRun& run : runs) {
+    const double steps = run.before + run.scratch - run.resumed;
+    const bool depth = std::string(run.rule) == "paper-depth";
+    const double large = depth ? 2 * run.small : 4 * run.small;
+    RuleQuestion q = question(2, large, steps * 512 * 1024);
+    q.small_inner = run.small;
+    q.final_inner = large;
+    q.small = test::kaplan_size(run.small);
+    const RuleAnswer answer = find_rule(run.rule).answer(q);
+    CHECK(answer.shares[0] == Approx(depth ? 0.5922 : 0.6248).margin(5e-4));
+    CHECK(answer.shares[0] * steps == Approx(run.before).epsilon(0.19));
+    measured += run.before / steps / 4;
+    ruled += answer.shares[0] / 4;
+    REQUIRE(answer.warnings.size() == 2);
+    CHECK(answer.warnings[0].find("as the paper's did, at the slope -0.052") != std::string::npos);
+  }
+  CHECK(ruled == Approx(measured).epsilon(0.05));
+}
+
+TEST_CASE("a paper's rule speaks of the decay only where the rate decays") {
+  RuleQuestion q = question(2, 3e8, 1e9);
+  q.small = test::kaplan_size(1.5e8);
+  const auto refused = [&] {
+    return test::refusal(ErrorKind::usage, [&] { find_rule("paper-depth").answer(q); });
+  };
+  CHECK(refused().find("but the run ends after 1G") != std::string::npos);
+  q.run.decay = 2e8;
+  CHECK(refused().find("but the rate decays from 800M") != std::string::npos);
+}
+
 TEST_CASE("a slope that a curve never has is refused") {
   const PowerCurve no_floor(0, 5, 0.1);  // its slope is -0.1 everywhere
   CHECK(test::refusal(ErrorKind::usage, [&] { tokens_at_slope(no_floor, -0.05); }) ==
