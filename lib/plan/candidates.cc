@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/signals.h"
+#include "plan/strains.h"
 
 namespace stagedtrain::plan {
 namespace {
@@ -25,10 +26,32 @@ std::vector<std::int64_t> width_factors(const arch::ModelConfig& m) {
   return found;
 }
 
+double aspect(const arch::ModelConfig& m) {
+  return static_cast<double>(m.width) / static_cast<double>(m.layers);
+}
+
+bool has_likely_shape(const arch::ModelConfig& model, const arch::ModelConfig& final_model) {
+  const double ratio = aspect(model) / aspect(final_model);
+  return std::max(ratio, 1 / ratio) <= kMostAspect * (1 + 1e-9);
+}
+
+// Whether the law takes embeddings, which most of this model is, for what layers are.
+bool looks_abler(const Candidate& size, const PlanningLaw& law) {
+  const bool counts_all = size.parameters > static_cast<double>(size.params.non_embedding);
+  return law.published && counts_all && embedding_strain("", size.params);
+}
+
+void note(std::size_t count, const char* why, std::vector<std::string>* notes) {
+  if (notes && count > 0)
+    notes->push_back(fmt::format("{} sizes were left out: {}", count, why));
+}
+
 }  // namespace
 
-std::vector<Candidate> candidates(const arch::ModelConfig& final_model, const PlanningLaw& law) {
+std::vector<Candidate> candidates(const arch::ModelConfig& final_model, const PlanningLaw& law,
+                                  std::vector<std::string>* notes) {
   std::vector<Candidate> found;
+  std::size_t odd_shapes = 0, embeddings = 0;
   for (std::int64_t layers : depths(final_model)) {
     stop_point("planning");
     for (std::int64_t k : width_factors(final_model)) {
@@ -42,12 +65,25 @@ std::vector<Candidate> candidates(const arch::ModelConfig& final_model, const Pl
       candidate.params = arch::count_params(candidate.model);
       candidate.flops_per_token = arch::flops_per_token(candidate.model);
       candidate.parameters = law.parameters(candidate.params);
-      found.push_back(candidate);
+      const bool is_last = candidate.model == final_model;
+      if (!is_last && !has_likely_shape(candidate.model, final_model)) {
+        ++odd_shapes;
+      } else if (!is_last && looks_abler(candidate, law)) {
+        ++embeddings;
+      } else {
+        found.push_back(candidate);
+      }
     }
   }
   std::sort(found.begin(), found.end(), [](const Candidate& a, const Candidate& b) {
     return a.flops_per_token < b.flops_per_token;
   });
+  note(odd_shapes,
+       "their width to depth is more than 4 times that of the final model, or less than a quarter",
+       notes);
+  note(embeddings,
+       "more than two thirds of their parameters are embeddings, which the law counts like layers",
+       notes);
   return found;
 }
 
@@ -55,7 +91,9 @@ bool connected(const arch::ModelConfig& from, const arch::ModelConfig& to) {
   const std::int64_t k = to.width / from.width;
   return from.layers <= to.layers && k >= 1 && k <= kMostFactor && from.width * k == to.width &&
          from.heads * k == to.heads && from.kv_heads * k == to.kv_heads && from.ffn * k == to.ffn &&
-         from.head_dim == to.head_dim;
+         from.head_dim == to.head_dim &&
+         growth_factor(arch::count_params(from), arch::count_params(to)) <=
+             kMostGrowthFactor * (1 + 1e-9);
 }
 
 Tree growth_between(const arch::ModelConfig& from, const arch::ModelConfig& to) {

@@ -85,7 +85,8 @@ double lost_in_rewarm(const Problem& problem) {
 void add_sizes(Problem& problem, bool measured) {
   const bool timed = needs_time(problem.options);
   std::size_t unknown = 0, too_large = 0;
-  for (const Candidate& size : candidates(problem.base.final_model, problem.options.law)) {
+  for (const Candidate& size : candidates(problem.base.final_model, problem.options.law,
+                                          &problem.notes)) {
     const bool is_last = size.model == problem.base.final_model;
     const auto curve = problem.options.law.curve(size.parameters);
     const auto seconds = timed ? seconds_of(problem, size, measured) : std::optional<double>();

@@ -76,10 +76,11 @@ law::Ladders loss_state_ladders(const Problem& problem, const law::RunLength& ru
                        .prices = std::move(prices)});
 }
 
-// One growth from a size straight into the final one.
+// One growth from a size straight into the final one, if there is such a growth and it pays.
 Ladder one_jump(const Problem& problem, std::size_t from, const law::Growth& growth,
                 const law::RunLength& run) {
   const std::size_t last = problem.family.size() - 1;
+  if (!connected(problem.sizes[from].model, problem.sizes[last].model)) return {{last}, {}, 0, 0};
   const double credit = growth.credit - problem.lost_tokens;
   const double shortest = problem.options.shortest_stage;
   if (credit <= 0 || growth.small_tokens < shortest || run.tokens - growth.resume_tokens < shortest)
@@ -147,6 +148,18 @@ double cost_of(const Problem& problem, const Ladder& ladder, double end_tokens) 
   return sum_over(problem, ladder, end_tokens, problem.costs);
 }
 
+// Three more between each two: where a re-warm-up takes up most of what a limit leaves, the losses
+// that keep it may all lie between two of the grid.
+std::vector<double> with_places_between(const std::vector<double>& losses) {
+  constexpr int kParts = 4;
+  std::vector<double> all;
+  for (std::size_t i = 0; i < losses.size(); ++i)
+    for (int part = 0; part < (i + 1 < losses.size() ? kParts : 1); ++part)
+      all.push_back(part == 0 ? losses[i]
+                              : losses[i] + (losses[i + 1] - losses[i]) * part / kParts);
+  return all;
+}
+
 // Of one growth straight into the final size, the cheapest ladder that keeps the limits, for one
 // size. On the way from high losses to low ones the growth costs more and more tokens, so that where
 // the best one takes too many, the best that is left lies at the limit.
@@ -168,6 +181,7 @@ class LimitedJump {
     if (std::isfinite(small.curve->tokens(lowest))) losses.push_back(lowest);
     losses.push_back(law::best_growth(small, problem_.final_size(), before_decay_).loss);
     std::ranges::sort(losses, std::greater());
+    losses = with_places_between(losses);
     for (std::size_t i = 0; i < losses.size(); ++i) {
       const bool fits = consider(from, losses[i]);
       if (i > 0 && fits != fitted_before_) search_limit(from, losses[i - 1], losses[i]);

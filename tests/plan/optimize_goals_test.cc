@@ -83,7 +83,10 @@ TEST_CASE("cost in seconds is measured or assumed, never both") {
   const Optimum measured = optimize(test::gpt2_124m({"machine.flops=100T"}), options);
   CHECK(measured.floor < assumed.floor / 3);
   for (const OptimizedStage& stage : measured.stages) CHECK(stage.size.model.layers >= 6);
-  CHECK(contains(measured.warnings[0], "34 sizes were left out"));
+  const std::size_t all = candidates(base.final_model, options.law).size();
+  const std::string said = fmt::format("{} sizes were left out: the law has no curve", all - 2);
+  CHECK(std::ranges::any_of(measured.warnings,
+                            [&](const std::string& line) { return contains(line, said); }));
 
   options.unit = CostUnit::money;
   CHECK(contains(refused(test::gpt2_124m(), options), "machine.price_per_hour is 0"));

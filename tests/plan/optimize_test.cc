@@ -37,15 +37,18 @@ double curve_loss(const Optimum& optimum, const OptimizedStage& stage, double to
 TEST_CASE("candidates are what the operators can grow, cheapest first and the final model last") {
   const RunPlan plan = resolve(test::gpt2_124m());
   const std::vector<Candidate> found = candidates(plan.final_model, find_planning_law("kaplan"));
-  CHECK(found.size() == 36);
+  CHECK(found.size() == 30);
   CHECK(found.back().model == plan.final_model);
   CHECK(found.back().parameters == static_cast<double>(found.back().params.non_embedding));
   for (std::size_t i = 0; i + 1 < found.size(); ++i) {
     CHECK(found[i].flops_per_token <= found[i + 1].flops_per_token);
-    REQUIRE(connected(found[i].model, plan.final_model));
+    CHECK_FALSE(connected(plan.final_model, found[i].model));
+    const double factor = static_cast<double>(found.back().params.non_embedding) /
+                          static_cast<double>(found[i].params.non_embedding);
+    REQUIRE(connected(found[i].model, plan.final_model) == (factor <= kMostGrowthFactor));
+    if (factor > kMostGrowthFactor) continue;
     const Tree grow = growth_between(found[i].model, plan.final_model);
     CHECK(grow::make_recipe(grow, found[i].model, "grow").to == plan.final_model);
-    CHECK_FALSE(connected(plan.final_model, found[i].model));
   }
 }
 
@@ -205,15 +208,34 @@ TEST_CASE("law, assumption and forecast go with the schedule that is printed") {
 TEST_CASE("shallow models, large growths and laws that disagree are seen") {
   const Optimum optimum = optimize(test::gpt2_124m(), {});
   REQUIRE(optimum.stages.size() == 2);
-  const OptimizedStage& small = optimum.stages[0];
-  const double share = 1 - static_cast<double>(small.size.params.non_embedding) /
-                               static_cast<double>(small.size.params.total);
-  CHECK(warns(optimum, "of its parameters are embeddings") == (share > 2.0 / 3));
-  CHECK(share > 2.0 / 3);  // the fault: a model of embeddings looks able
-  // The factor is that of the parameters that learn.
-  CHECK(warns(optimum, "times the parameters without embeddings"));
+  CHECK(warns(optimum, "sizes were left out: more than two thirds of their parameters are embeddings"));
   REQUIRE(optimum.full.others.size() == 2);
   CHECK(optimum.full.others[0].law == "hoffmann");
   CHECK(optimum.full.others[1].law == "kaplan");
   CHECK(optimum.full.others[0].floor != Approx(optimum.planned.flops).margin(1e-3));
+}
+
+// 1 x 64 saved 77% once, and 1 x 768 7%: 98 and 85% of them are embeddings.
+TEST_CASE("no stage has a shape that no law knows, whatever is asked for") {
+  const arch::ModelConfig whole = resolve(test::gpt2_124m()).final_model;
+  for (const char* law : {"chinchilla", "hoffmann", "kaplan"})
+    for (const Transfer& transfer : {Transfer{}, Transfer{law::Assumption::mixing, 1, 1e8},
+                                     Transfer{law::Assumption::measured, 1.43, 0}})
+      for (const std::int64_t stages : {2, 3, 6}) {
+        INFO(law << ", " << word_of(transfer) << ", " << stages << " stages");
+        OptimizeOptions options;
+        options.law = find_planning_law(law);
+        options.transfer = transfer;
+        options.most_stages = stages;
+        const Optimum optimum = optimize(test::gpt2_124m(), options);
+        for (std::size_t i = 0; i + 1 < optimum.stages.size(); ++i) {
+          const Candidate &size = optimum.stages[i].size, &next = optimum.stages[i + 1].size;
+          const double aspect = static_cast<double>(size.model.width * whole.layers) /
+                                static_cast<double>(size.model.layers * whole.width);
+          CHECK(std::max(aspect, 1 / aspect) <= 4 * (1 + 1e-9));
+          CHECK(next.params.non_embedding <= 8.01 * static_cast<double>(size.params.non_embedding));
+          if (options.law.name != "kaplan")
+            CHECK(3 * size.params.non_embedding >= size.params.total);
+        }
+      }
 }
