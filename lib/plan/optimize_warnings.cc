@@ -75,7 +75,6 @@ std::vector<std::string> warnings_of(const Optimum& o, const std::vector<std::st
   Lines lines;
   if (std::string line = before_decay(o.law, o.full.plan); !line.empty())
     lines.push_back(std::move(line));
-  lines.insert(lines.end(), notes.begin(), notes.end());
   const law::Assumption assumption = o.options.transfer.assumption;
   if (o.stages.size() == 1)
     lines.push_back("no growth pays under this assumption: the plan is the final model alone");
@@ -88,6 +87,7 @@ std::vector<std::string> warnings_of(const Optimum& o, const std::vector<std::st
         "rho is taken to hold until the last moment before the decay; it was measured at one time");
   about_last_stage(o, lines);
   about_data(o, lines);
+  lines.insert(lines.end(), notes.begin(), notes.end());
   return lines;
 }
 
