@@ -87,13 +87,16 @@ std::vector<Candidate> candidates(const arch::ModelConfig& final_model, const Pl
   return found;
 }
 
+bool may_grow(const Candidate& from, const Candidate& to) {
+  return connected(from.model, to.model) &&
+         growth_factor(from.params, to.params) <= kMostGrowthFactor * (1 + 1e-9);
+}
+
 bool connected(const arch::ModelConfig& from, const arch::ModelConfig& to) {
   const std::int64_t k = to.width / from.width;
   return from.layers <= to.layers && k >= 1 && k <= kMostFactor && from.width * k == to.width &&
          from.heads * k == to.heads && from.kv_heads * k == to.kv_heads && from.ffn * k == to.ffn &&
-         from.head_dim == to.head_dim &&
-         growth_factor(arch::count_params(from), arch::count_params(to)) <=
-             kMostGrowthFactor * (1 + 1e-9);
+         from.head_dim == to.head_dim;
 }
 
 Tree growth_between(const arch::ModelConfig& from, const arch::ModelConfig& to) {

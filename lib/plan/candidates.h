@@ -30,7 +30,9 @@ inline constexpr double kMostGrowthFactor = 8;
 std::vector<Candidate> candidates(const arch::ModelConfig& final_model, const PlanningLaw& law,
                                   std::vector<std::string>* notes = nullptr);
 
-// Whether the operators width and depth lead from one to the other, within kMostGrowthFactor.
+// Whether a plan may grow one into the other: connected, and within kMostGrowthFactor.
+bool may_grow(const Candidate& from, const Candidate& to);
+// Whether the operators width and depth lead from one to the other.
 bool connected(const arch::ModelConfig& from, const arch::ModelConfig& to);
 // The growth between two connected models, as a stage's `grow`.
 Tree growth_between(const arch::ModelConfig& from, const arch::ModelConfig& to);

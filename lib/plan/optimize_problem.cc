@@ -151,7 +151,7 @@ Problem make_problem(const RunPlan& base, const OptimizeOptions& options) {
   problem.lost_tokens = lost_in_rewarm(problem);
   for (const law::Size& size : problem.family) problem.costs.push_back(size.cost);
   problem.pairs = law::pairs_of(problem.family, [&](std::size_t a, std::size_t b) {
-    return connected(problem.sizes[a].model, problem.sizes[b].model);
+    return may_grow(problem.sizes[a], problem.sizes[b]);
   });
   return problem;
 }

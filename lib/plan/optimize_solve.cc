@@ -80,7 +80,7 @@ law::Ladders loss_state_ladders(const Problem& problem, const law::RunLength& ru
 Ladder one_jump(const Problem& problem, std::size_t from, const law::Growth& growth,
                 const law::RunLength& run) {
   const std::size_t last = problem.family.size() - 1;
-  if (!connected(problem.sizes[from].model, problem.sizes[last].model)) return {{last}, {}, 0, 0};
+  if (!may_grow(problem.sizes[from], problem.sizes[last])) return {{last}, {}, 0, 0};
   const double credit = growth.credit - problem.lost_tokens;
   const double shortest = problem.options.shortest_stage;
   if (credit <= 0 || growth.small_tokens < shortest || run.tokens - growth.resume_tokens < shortest)

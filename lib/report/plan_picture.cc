@@ -19,15 +19,15 @@ law::Size size_of(const arch::ModelConfig& model, const plan::PlanningLaw& law) 
 }
 
 void add_sizes(const plan::RunPlan& plan, const plan::PlanningLaw& law, PlanPicture& picture) {
-  std::vector<arch::ModelConfig> models;
+  std::vector<plan::Candidate> sizes;
   for (const plan::Candidate& candidate : plan::candidates(plan.final_model, law)) {
     const law::Size size = size_of(candidate.model, law);
     if (!size.curve) continue;
-    models.push_back(candidate.model);
+    sizes.push_back(candidate);
     picture.sizes.push_back(size);
   }
   picture.pairs = law::pairs_of(picture.sizes, [&](std::size_t a, std::size_t b) {
-    return plan::connected(models[a], models[b]);
+    return plan::may_grow(sizes[a], sizes[b]);
   });
 }
 
