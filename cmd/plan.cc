@@ -10,6 +10,7 @@
 #include "cmd/plan_from.h"
 #include "cmd/plan_measure.h"
 #include "cmd/plan_probe.h"
+#include "cmd/plan_score.h"
 #include "plan/answer.h"
 #include "plan/caches.h"
 #include "plan/resolve_files.h"
@@ -26,6 +27,7 @@ struct PlanArguments {
   ChoiceArguments choice;
   std::string from;
   std::int64_t probe = 0, ways = 8;
+  ScoreArguments score;
   bool json = false, print_schedule = false, force = false, details = false;
 };
 
@@ -75,6 +77,12 @@ then other options, --ways in all; and run.sh, which trains them. The loss right
 tells little, that some hundred steps later a lot. The same command, given again when the runs have
 ended, ranks them and plans with the best.
 
+--score prints how well earlier runs were foretold: predicted against measured loss, saving and time.
+train keeps what was foretold in the run's log; the end of the run, and report --learn with runs from
+scratch, add the score to ~/.cache/stagedtrain/scores.json. Runs that are named are scored too, but
+not kept. From three predictions with an interval on, the intervals of later plans are wider by the
+root mean square of z, the error in standard deviations; never narrower.
+
 --slurm writes schedule.yaml, a script for each job and submit.sh, which chains them (afterok). A
 job is a stage, or a --slice of time; the same script starts and goes on. Jobs ask for the planned
 time and the CPUs that were measured, as far as they are known, and call this program by its path;
@@ -95,6 +103,8 @@ Examples:
   stagedtrain plan --from runs/first --print-schedule > rest.yaml
   stagedtrain plan schedules/gpt2-124m.yaml --rule prop-1 --stages 4
   stagedtrain plan schedules/gpt2-124m.yaml --set machine.flops=312T --slurm jobs --slice 4h
+  stagedtrain plan --score
+  stagedtrain plan --score runs/first --json
   stagedtrain plan --fit runs/first --out laws.json
   stagedtrain plan --fit finished.csv --drop-highest 5)";
 
@@ -113,7 +123,7 @@ plan::Measurements measured(const PlanArguments& a) {
 // --law, or else the schedule's own.
 plan::PlanningLaw law_of(const PlanArguments& a, const schedule::Schedule& schedule) {
   const bool given = a.choice.law != ChoiceArguments().law;
-  return plan::find_planning_law(given ? a.choice.law : schedule.plan.law);
+  return plan::scored_law(given ? a.choice.law : schedule.plan.law);
 }
 
 // Writes the page of --report, if it is asked for; text is what the terminal says.
@@ -180,6 +190,7 @@ std::string result_of(PlanArguments& a) {
   a.fit.json = a.json;
   a.fit.force = a.force;
   if (!a.fit.inputs.empty()) return fit_result(a.fit);
+  if (a.score.asked()) return score_result(a.score, a.json);
   if (!a.from.empty()) return from_result({a.from, a.edits, a.json, a.print_schedule});
   if ((a.probe > 0) != !a.fit.out.empty())
     throw usage_error("--out: goes with --fit and --probe, and --probe needs it")
@@ -253,6 +264,10 @@ void add_plan(CLI::App& app) {
   for (const char* other : {"schedule", "--set", "--print-schedule", "--optimize", "--rule",
                             "--slurm", "--measure", "--from", "--probe", "--details"})
     fit->excludes(command->get_option(other));
+  CLI::Option* score = add_score_options(*command, arguments->score);
+  for (const char* other : {"schedule", "--set", "--print-schedule", "--optimize", "--rule",
+                            "--slurm", "--measure", "--from", "--probe", "--fit", "--details"})
+    score->excludes(command->get_option(other));
   command->footer(kFooter);
   command->callback([arguments] { print(result_of(*arguments)); });
 }

@@ -15,6 +15,8 @@
 #include "cmd/teach.h"
 #include "plan/choose.h"
 #include "plan/frontier.h"
+#include "plan/caches.h"
+#include "plan/predict.h"
 #include "plan/resolve_files.h"
 
 namespace stagedtrain::cmd {
@@ -125,12 +127,14 @@ std::string result_text(const train::RunResult& result, const Path& folder) {
   return text;
 }
 
-// A finished run's speeds and growths, for later plans; none if somebody took its log away.
+// A finished run's speeds, growths and score, for later plans; none if somebody took its log away.
 void teach_from(const plan::RunPlan& plan, const Path& folder) {
   std::error_code none;
   if (!std::filesystem::exists(folder / "run.jsonl", none)) return;
   const runlog::Run log = runlog::read_log(folder / "run.jsonl", folder.string());
-  teach(plan::speeds_of(plan, log), plan::growths_of(log));
+  std::vector<plan::ScoredRun> scores;
+  if (auto score = plan::score_of(log)) scores.push_back(std::move(*score));
+  teach(plan::speeds_of(plan, log), plan::growths_of(log), scores);
 }
 
 // What the runs of one command came to.
@@ -139,8 +143,16 @@ struct Results {
   EndLosses losses;  // of runs that have ended; by the name within their seed's folder
 };
 
-void run_one(const TrainArguments& a, const plan::RunPlan& plan, const train::RunRequest& request,
+// With what is foretold of it, which the run's log keeps.
+plan::RunPlan foretold(plan::RunPlan plan) {
+  plan.prediction = plan::predict(plan, plan::scored_law(plan.schedule.plan.law), plan.transfer,
+                                  plan::known_measurements());
+  return plan;
+}
+
+void run_one(const TrainArguments& a, const plan::RunPlan& asked, const train::RunRequest& request,
              Results& results) {
+  const plan::RunPlan plan = foretold(asked);
   const train::RunResult result = engine().run(plan, request);
   if (result.done && result.stages.empty()) return;  // another rank of the run tells
   if (result.done) {

@@ -114,8 +114,11 @@ LoggedCurve stage_curve(const runlog::Run& run, const runlog::Stage& stage, cons
     if (point.at.step <= curve.begin) continue;
     first = first ? first : &point;
     last = &point;
-    curve.steps.push_back({point.at.step, point.lr, point.loss});
+    curve.steps.push_back({point.at.step, point.lr, point.loss, point.loss_steps});
   }
+  for (const runlog::Evaluation& evaluation : run.evaluations)
+    if (evaluation.stage == stage.name && evaluation.loss > 0 && evaluation.at.step > curve.begin)
+      curve.validations.push_back({evaluation.at.step, 0, evaluation.loss});
   if (first != last)
     curve.tokens_per_step = (last->at.tokens - first->at.tokens) / (last->at.step - first->at.step);
   return curve;

@@ -16,6 +16,7 @@ struct LoggedCurve {
   double parameters = runlog::kUnknown, tokens_per_step = runlog::kUnknown;
   double begin = 0;  // the step at which this model began to train
   std::vector<law::LoggedStep> steps;
+  std::vector<law::LoggedStep> validations;  // losses of the validation set; their rate is not set
 };
 
 // Finished runs as one file tells them.

@@ -23,9 +23,11 @@ struct Walk {
   double scratch_tokens = 0;
 };
 
-double resumed(const Transfer& transfer, const law::LossCurve& curve, double loss, double seen) {
+// The stage's place on its own curve, after one that had seen so much of its own and had this loss.
+double resumed(const Transfer& transfer, std::size_t stage, const law::LossCurve& curve, double loss,
+               double seen) {
   if (transfer.assumption == Assumption::loss_state) return curve.tokens(loss);
-  return transfer.assumption == Assumption::mixing ? seen : seen / transfer.rho;
+  return transfer.assumption == Assumption::mixing ? seen : seen / transfer.rho_of(stage);
 }
 
 // What a re-warm-up fails to teach: half of its tokens.
@@ -44,7 +46,7 @@ std::optional<Walk> walk(const RunPlan& plan, const PlanningLaw& law, const Curv
     const Curve curve = curve_of(law.parameters(stage.params));
     if (!curve) return std::nullopt;
     double resume = 0;
-    if (!walk.end.empty()) resume = resumed(transfer, *curve, walk.end.back(), seen);
+    if (!walk.end.empty()) resume = resumed(transfer, walk.end.size(), *curve, walk.end.back(), seen);
     if (!std::isfinite(resume)) return std::nullopt;
     walk.resume.push_back(resume);
     walk.begin.push_back(curve->loss(resume));
@@ -55,11 +57,12 @@ std::optional<Walk> walk(const RunPlan& plan, const PlanningLaw& law, const Curv
   return walk;
 }
 
-LossRange ranged(double loss, std::vector<double> sampled) {
+LossRange ranged(double loss, std::vector<double> sampled, double widening) {
   std::erase_if(sampled, [](double value) { return !std::isfinite(value); });
   if (sampled.empty()) return {loss, std::nullopt};
   const law::Interval range = law::interval(std::move(sampled));
-  return {loss, std::array{range.low, range.high}};
+  return {loss, std::array{loss - widening * (loss - range.low),
+                           loss + widening * (range.high - loss)}};
 }
 
 Savings savings(const RunPlan& plan, const RunCost& cost, double scratch_tokens) {
@@ -81,13 +84,13 @@ Savings savings(const RunPlan& plan, const RunCost& cost, double scratch_tokens)
 }
 
 // The decay's gain, which scratch and staged run share.
-void take_off(double gain, Forecast& forecast) {
+void take_off(double gain, double widening, Forecast& forecast) {
   LossRange& end = forecast.stages.back().end;
   end.loss -= gain;
   forecast.scratch_loss -= gain;
   if (end.range)
-    end.range = std::array{(*end.range)[0] - (1 + kGainError) * gain,
-                           (*end.range)[1] - (1 - kGainError) * gain};
+    end.range = std::array{(*end.range)[0] - (1 + widening * kGainError) * gain,
+                           (*end.range)[1] - (1 - widening * kGainError) * gain};
 }
 
 Forecast made(const RunPlan& plan, const RunCost& cost, const PlanningLaw& law,
@@ -98,7 +101,7 @@ Forecast made(const RunPlan& plan, const RunCost& cost, const PlanningLaw& law,
   const auto range = [&](std::vector<double> Walk::*losses, std::size_t i) {
     std::vector<double> values;
     for (const Walk& sample : samples) values.push_back((sample.*losses)[i]);
-    return ranged((best.*losses)[i], std::move(values));
+    return ranged((best.*losses)[i], std::move(values), law.loss_widening);
   };
   Forecast forecast;
   forecast.assumption = transfer.assumption;
@@ -120,10 +123,10 @@ Forecast made(const RunPlan& plan, const RunCost& cost, const PlanningLaw& law,
   for (const Walk& sample : samples)
     saved.push_back(1 - cost.total.flops /
                             (flops_per_token(plan.schedule, last.model) * sample.scratch_tokens));
-  forecast.flops_range = ranged(forecast.savings.flops, std::move(saved)).range;
+  forecast.flops_range = ranged(forecast.savings.flops, std::move(saved), law.saving_widening).range;
   const Curve curve = law.curve(law.parameters(last.params));
   if (const auto gain = decay_gain(plan, law, *curve, best.scratch_tokens))
-    take_off(*gain, forecast);
+    take_off(*gain, law.loss_widening, forecast);
   return forecast;
 }
 

@@ -30,6 +30,7 @@ void members(V& v, FittedCurve& c) {
   v("begin", c.begin), v("first_step", c.first_step), v("last_step", c.last_step);
   v("last_x", c.last_x), v("warmup_steps", c.warmup_steps), v("peak_rate", c.peak_rate);
   v("prefixes", c.prefixes), v("samples", c.samples), v("annealing", c.annealing);
+  v("validation_gap", c.validation_gap);
 }
 template <class V>
 void members(V& v, FittedChinchilla& c) {

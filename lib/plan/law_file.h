@@ -33,6 +33,9 @@ struct FittedCurve {
   // Strength of the annealing law (law/annealing.h), if the log shows a decay after these points;
   // nothing in files of older versions.
   std::optional<double> annealing;
+  // By how much validation losses lie above the curve, which is of training losses. Forecasts are of
+  // validation losses. Nothing where the log has fewer than three at these points.
+  std::optional<double> validation_gap;
 };
 
 // Chinchilla's law of finished runs.

@@ -74,9 +74,10 @@ PlanningLaw fitted_chinchilla(const FittedChinchilla& fitted) {
   return planning;
 }
 
-// The same curve without what a grown stage had learnt before it.
+// The same curve of validation losses, without what a grown stage had learnt before it.
 law::StageCurve own_curve(law::StageCurve curve, const FittedCurve& fitted) {
   if (fitted.begin > 0) curve.x0 = 0;
+  curve.E = std::max(0.0, curve.E + fitted.validation_gap.value_or(0));
   return curve;
 }
 

@@ -29,6 +29,8 @@ struct PlanningLaw {
   // decay was seen, or where the losses are of decayed ends anyway.
   std::function<double(double parameters)> annealing;
   std::vector<CurveOf> samples;  // of the fit's bootstrap; none: no intervals
+  // By how much earlier runs that missed their intervals make those of losses and savings wider.
+  double loss_widening = 1, saving_widening = 1;
   // Tokens of the fit's data, for a size; 0: not known. Beyond three times it a forecast is a
   // guess.
   std::function<double(double parameters)> known_tokens = [](double) { return 0.0; };

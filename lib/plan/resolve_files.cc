@@ -64,6 +64,7 @@ RunPlan resolve_files(const Schedule& written, const std::string& measurements) 
   if (!asks_planner(s) && !foretold) return resolve(s, facts, model_of_from(s));
   const Choice choice = choose(s, facts, known_measurements(measurements), known_growths());
   RunPlan plan = resolve(choice.schedule, facts);
+  plan.transfer = choice.transfer;
   plan.chosen = choice.words;
   plan.predicted_by = choice.predicted_by;
   for (std::size_t i = 0; i < choice.end_losses.size(); ++i)

@@ -11,6 +11,8 @@
 #include "base/json.h"
 #include "grow/recipe.h"
 #include "plan/step_sums.h"
+#include "plan/transfer.h"
+#include "runlog/prediction.h"
 #include "schedule/schedule.h"
 
 namespace stagedtrain::plan {
@@ -87,6 +89,8 @@ struct RunPlan {
   std::optional<std::int64_t> branch_step;
   bool decayed = false;             // the curve ends fully decayed
   std::string predicted_by;         // law and assumption of the predicted losses
+  Transfer transfer;                // that assumption; loss-state where the schedule names none
+  runlog::Prediction prediction;    // of the whole run; made by predict() (plan/predict.h)
   std::vector<std::string> chosen;  // what the planner chose where the schedule said auto, and why
   std::vector<std::string> warnings;
 };

@@ -185,7 +185,8 @@ std::string tables_html(const Report& report) {
           "its loss was higher.</p>\n";
   }
   return html + to_html(runs_table(report)) + to_html(seeds_table(report)) +
-         to_html(stages_table(report)) + to_html(predictions_table(report)) +
+         to_html(stages_table(report)) + to_html(foretold_table(report)) +
+         to_html(predictions_table(report)) +
          to_html(growths_table(report));
 }
 

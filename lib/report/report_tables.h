@@ -28,6 +28,9 @@ Table seeds_table(const Report& report);
 // The loss at the end of each stage as the planner predicted it and as it was measured, and why a
 // stage ended early; no rows where nothing was predicted and none ended early.
 Table predictions_table(const Report& report);
+// Of every staged run, and of every other one that was foretold: validation loss, saving and time as
+// predicted and as measured, or why there is no prediction.
+Table foretold_table(const Report& report);
 // Every growth, with the losses on the same batch before and after it.
 Table growths_table(const Report& report);
 

@@ -29,6 +29,14 @@ std::string predictors_text(const Report& report) {
   return text;
 }
 
+// By what each run was foretold, or why it was not.
+std::string makers_text(const Table& foretold) {
+  std::string text;
+  for (const std::vector<std::string>& row : foretold.rows)
+    if (!row.back().empty()) text += wrapped(fmt::format("{}: {}", row.front(), row.back()));
+  return text;
+}
+
 // Each line made safe for a terminal: names come from logs.
 std::string terminal_lines(const std::string& text) {
   std::string safe;
@@ -54,6 +62,8 @@ std::string to_text(const Report& report) {
     }
     for (const std::string& note : comparison.notes) text += wrapped(note);
   }
+  if (const Table foretold = foretold_table(report); !foretold.rows.empty())
+    text += "\n" + to_text(without(foretold, {"by"})) + makers_text(foretold);
   if (const Table predictions = predictions_table(report); !predictions.rows.empty())
     text += "\n" + to_text(without(predictions, {"predicted by", "ended early because"})) +
             predictors_text(report);
