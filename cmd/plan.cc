@@ -10,6 +10,7 @@
 #include "cmd/plan_from.h"
 #include "cmd/plan_measure.h"
 #include "cmd/plan_probe.h"
+#include "cmd/plan_score.h"
 #include "plan/answer.h"
 #include "plan/caches.h"
 #include "plan/presets.h"
@@ -28,6 +29,7 @@ struct PlanArguments {
   std::string from;
   std::int64_t probe = 0, ways = 8, processes = 1;
   std::string sharding = "none";
+  ScoreArguments score;
   bool json = false, print_schedule = false, force = false, details = false;
 };
 
@@ -85,6 +87,12 @@ ended, ranks them and plans with the best.
 long a step takes where the time of one process is known (--measure or machine.flops, which are each
 process's own) and machine.bandwidth is given; gradients are sent after the backward pass.
 
+--score prints how well earlier runs were predicted: predicted against measured loss, saving and time.
+train keeps the prediction of a run in the run's log; the end of the run, and report --learn with runs
+from scratch, add its score to ~/.cache/stagedtrain/scores.json. Runs that are named are scored too,
+but not kept. Once three predictions with an interval have been scored, the intervals of later plans
+are multiplied by the root mean square of z (the error in standard deviations), but never narrowed.
+
 --slurm writes schedule.yaml, a script for each job and submit.sh, which chains them (afterok). A
 job is a stage, or a --slice of time; the same script starts and goes on. Jobs ask for the planned
 time and the CPUs that were measured, as far as they are known, and call this program by its path;
@@ -107,6 +115,8 @@ Examples:
   stagedtrain plan schedules/gpt2-124m.yaml --rule prop-1 --stages 4
   stagedtrain plan schedules/gpt2-124m.yaml --preset midas --print-schedule > midas.yaml
   stagedtrain plan schedules/gpt2-124m.yaml --set machine.flops=312T --slurm jobs --slice 4h
+  stagedtrain plan --score
+  stagedtrain plan --score runs/first --json
   stagedtrain plan --fit runs/first --out laws.json
   stagedtrain plan --fit finished.csv --drop-highest 5)";
 
@@ -125,7 +135,7 @@ plan::Measurements measured(const PlanArguments& a) {
 // Returns the scaling law of --law, or the schedule's if that is not given.
 plan::PlanningLaw law_of(const PlanArguments& a, const schedule::Schedule& schedule) {
   const bool given = a.choice.law != ChoiceArguments().law;
-  return plan::find_planning_law(given ? a.choice.law : schedule.plan.law);
+  return plan::scored_law(given ? a.choice.law : schedule.plan.law);
 }
 
 // Writes the page of --report, if requested. `text` is the terminal's output.
@@ -199,6 +209,7 @@ std::string result_of(PlanArguments& a) {
   a.fit.json = a.json;
   a.fit.force = a.force;
   if (!a.fit.inputs.empty()) return fit_result(a.fit);
+  if (a.score.asked()) return score_result(a.score, a.json);
   if (!a.from.empty()) return from_result({a.from, a.edits, a.json, a.print_schedule});
   if ((a.probe > 0) != !a.fit.out.empty())
     throw usage_error("--out: goes with --fit and --probe, and --probe needs it")
@@ -295,6 +306,10 @@ void add_plan(CLI::App& app) {
        {"schedule", "--set", "--print-schedule", "--optimize", "--rule", "--preset", "--slurm",
         "--measure", "--from", "--probe", "--processes", "--details"})
     fit->excludes(command->get_option(other));
+  CLI::Option* score = add_score_options(*command, arguments->score);
+  for (const char* other : {"schedule", "--set", "--print-schedule", "--optimize", "--rule",
+                            "--slurm", "--measure", "--from", "--probe", "--fit", "--details"})
+    score->excludes(command->get_option(other));
   command->footer(kFooter);
   command->callback([arguments] { print(result_of(*arguments)); });
 }

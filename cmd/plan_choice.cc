@@ -111,7 +111,7 @@ plan::Transfer transfer_of(const ChoiceArguments& a) {
 
 plan::OptimizeOptions optimize_options(const ChoiceArguments& a) {
   plan::OptimizeOptions options;
-  options.law = plan::find_planning_law(a.law);
+  options.law = plan::scored_law(a.law);
   options.transfer = transfer_of(a);
   options.goal = goal_of(a);
   options.unit = unit_of(a);

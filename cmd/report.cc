@@ -3,6 +3,7 @@
 
 #include "cmd/commands.h"
 #include "cmd/output.h"
+#include "cmd/plan_score.h"
 #include "cmd/teach.h"
 #include "report/fairness.h"
 #include "report/page.h"
@@ -106,15 +107,15 @@ std::string command_of(const ReportArguments& arguments) {
 void run(const ReportArguments& arguments) {
   if (!arguments.out.empty()) refuse_overwrite(arguments.out, arguments.force);
   runlog::RunLogs logs = runlog::read_what_is_there(arguments.runs);
-  const std::vector<plan::LearnedGrowth> learned =
-      learned_from(report::make_report(logs.runs, report::Seeds::apart));
+  const report::Report apart = report::make_report(logs.runs, report::Seeds::apart);
+  const std::vector<plan::LearnedGrowth> learned = learned_from(apart);
   report::Report report = report::make_report(std::move(logs.runs));
   report.problems = std::move(logs.problems);
   if (!arguments.out.empty())
     report::write_page(report, arguments.out, arguments.force,
                        {command_of(arguments), plan::time_now()});
   Path kept_in;
-  if (arguments.learn && teach({}, learned)) kept_in = plan::learned_file("");
+  if (arguments.learn && teach({}, learned, scores_of(apart))) kept_in = plan::learned_file("");
   std::string text;
   if (arguments.json) {
     Json json = report::to_json(report);

@@ -7,11 +7,13 @@
 namespace stagedtrain::cmd {
 
 bool teach(const std::vector<plan::Measurement>& speeds,
-           const std::vector<plan::LearnedGrowth>& growths) {
+           const std::vector<plan::LearnedGrowth>& growths,
+           const std::vector<plan::ScoredRun>& scores) {
   if (plan::measurements_file("").empty()) return false;  // HOME is not set
   try {
     plan::keep_measurements("", speeds);
     plan::keep_growths(growths);
+    plan::keep_scores(scores);
     return true;
   } catch (const Error& error) {
     tell(fmt::format("nothing was kept for later plans: {}\n", error.what()));

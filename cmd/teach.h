@@ -2,12 +2,14 @@
 #pragma once
 
 #include "plan/learn.h"
+#include "plan/scores.h"
 
 namespace stagedtrain::cmd {
 
 // Returns whether the results were stored. Never throws an Error: if a file cannot be read or
 // written, prints a line to stderr.
 bool teach(const std::vector<plan::Measurement>& speeds,
-           const std::vector<plan::LearnedGrowth>& growths);
+           const std::vector<plan::LearnedGrowth>& growths,
+           const std::vector<plan::ScoredRun>& scores);
 
 }  // namespace stagedtrain::cmd

@@ -14,8 +14,10 @@
 #include "cmd/output.h"
 #include "cmd/seeds.h"
 #include "cmd/teach.h"
+#include "plan/caches.h"
 #include "plan/choose.h"
 #include "plan/frontier.h"
+#include "plan/predict.h"
 #include "plan/resolve_files.h"
 
 namespace stagedtrain::cmd {
@@ -128,12 +130,15 @@ std::string result_text(const train::RunResult& result, const Path& folder) {
   return text;
 }
 
-// Stores a finished run's speeds and growth outcomes for later plans, unless its log was removed.
+// Stores a finished run's speeds, growth outcomes and score for later plans, unless its log was
+// removed.
 void teach_from(const plan::RunPlan& plan, const Path& folder) {
   std::error_code none;
   if (!std::filesystem::exists(folder / "run.jsonl", none)) return;
   const runlog::Run log = runlog::read_log(folder / "run.jsonl", folder.string());
-  teach(plan::speeds_of(plan, log), plan::growths_of(log));
+  std::vector<plan::ScoredRun> scores;
+  if (auto score = plan::score_of(log)) scores.push_back(std::move(*score));
+  teach(plan::speeds_of(plan, log), plan::growths_of(log), scores);
 }
 
 // The results of all runs of one command.
@@ -142,8 +147,16 @@ struct Results {
   EndLosses losses;  // of finished runs, by the name within their seed's folder
 };
 
-void run_one(const TrainArguments& a, const plan::RunPlan& plan, const train::RunRequest& request,
+// Returns the plan with its prediction, which the run's log stores.
+plan::RunPlan with_prediction(plan::RunPlan plan) {
+  plan.prediction = plan::predict(plan, plan::scored_law(plan.schedule.plan.law), plan.transfer,
+                                  plan::known_measurements());
+  return plan;
+}
+
+void run_one(const TrainArguments& a, const plan::RunPlan& asked, const train::RunRequest& request,
              Results& results) {
+  const plan::RunPlan plan = with_prediction(asked);
   const train::RunResult result = engine().run(plan, request);
   if (result.done && result.stages.empty()) return;  // another rank reports the result
   if (result.done) {

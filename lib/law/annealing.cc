@@ -52,7 +52,7 @@ double annealing_strength(const StageCurve& curve, std::span<const LoggedStep> s
   double products = 0, squares = 0;
   std::size_t points = 0;
   for (const LoggedStep& s : steps) {
-    const std::int64_t at = std::llround(s.step - begin) - 1;
+    const std::int64_t at = std::llround(s.step - (s.steps - 1) / 2 - begin) - 1;
     if (at < 0 || at >= static_cast<std::int64_t>(rates.size())) continue;
     const auto i = static_cast<std::size_t>(at);
     if (areas[i] <= 0 || rates[i] > kFalls) continue;

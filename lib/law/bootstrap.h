@@ -36,7 +36,7 @@ std::vector<Chinchilla> bootstrap_chinchilla(std::span<const RunPoint> points,
 std::vector<StageCurve> bootstrap_curve(const CurveFit& fit, double offset_spread,
                                         const BootstrapOptions& options = {});
 
-// The fit to the first part of the points, and how it foretells the last of them all.
+// The fit to the first part of the points, and how well it predicts the last point.
 struct PrefixFit {
   double share = 1;  // of x
   CurveFit fit;

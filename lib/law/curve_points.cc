@@ -29,7 +29,8 @@ CurvePoints near_peak(std::span<const LoggedStep> steps, double begin) {
     if (!warm || curve.in_decay > 0) continue;
     if (curve.points.empty()) curve.first_step = s.step;
     curve.last_step = s.step;
-    curve.points.push_back({x, s.loss});
+    curve.last_x = x;
+    curve.points.push_back({x - (s.steps - 1) / 2 * s.rate / curve.peak, s.loss});
   }
   return curve;
 }

@@ -7,9 +7,10 @@
 
 namespace stagedtrain::law {
 
-// One logged step: rate is the learning rate of the step, loss in nats.
+// A line of a log: rate is the learning rate of its step; loss, in nats, is the mean over the last
+// `steps` steps, this one included.
 struct LoggedStep {
-  double step = 0, rate = 0, loss = 0;
+  double step = 0, rate = 0, loss = 0, steps = 1;
 };
 
 // x is the learning rate spent so far over the highest (steps at peak, planning.md's S1).
@@ -22,13 +23,15 @@ struct CurvePoints {
   double peak = 0;                          // the highest learning rate
   double warmup = 0;                        // steps until the rate is at its peak, 0 for none seen
   double first_step = 0, last_step = 0;     // of the points
+  double last_x = 0;                        // at last_step
   std::size_t in_warmup = 0, in_decay = 0;  // steps left out
 };
 
 // begin: the step where this model began to train (0, or where it was grown). Before the first
 // logged step the rate is taken to rise from 0, which counts half; between two it is the mean of
-// both. Steps before the peak is reached are left out, and all from the first step on whose rate is
-// below 98% of the peak. Requires rising steps beyond begin, positive rates and finite losses.
+// both. A mean over several steps stands at their middle. Steps before the peak is reached are left
+// out, and all from the first step on whose rate is below 98% of the peak. Requires rising steps
+// beyond begin, positive rates and finite losses.
 CurvePoints near_peak(std::span<const LoggedStep> steps, double begin);
 
 // At most this many points: the means of bins that are equally wide in ln x.

@@ -46,6 +46,16 @@ Measurements known_measurements(const std::string& given) {
 
 Learned known_growths() { return read_cache(learned_file(""), read_learned); }
 
+Scores known_scores() { return read_cache(scores_file(""), read_scores); }
+
+PlanningLaw scored_law(const std::string& name) {
+  PlanningLaw law = find_planning_law(name);
+  const Scores scores = known_scores();
+  law.loss_widening = scores.loss_widening();
+  law.saving_widening = scores.saving_widening();
+  return law;
+}
+
 void keep_measurements(const std::string& given, const std::vector<Measurement>& measured) {
   const Path path = measurements_file(given);
   if (given.empty() && !measured.empty()) set_aside_if_damaged(path, read_measurements);
@@ -56,6 +66,12 @@ void keep_growths(const std::vector<LearnedGrowth>& growths) {
   const Path path = learned_file("");
   if (!growths.empty()) set_aside_if_damaged(path, read_learned);
   add_learned(path, growths);
+}
+
+void keep_scores(const std::vector<ScoredRun>& runs) {
+  const Path path = scores_file("");
+  if (!runs.empty()) set_aside_if_damaged(path, read_scores);
+  add_scores(path, runs);
 }
 
 }  // namespace stagedtrain::plan

@@ -7,15 +7,21 @@
 
 #include "plan/learned.h"
 #include "plan/measurements.h"
+#include "plan/planning_law.h"
+#include "plan/scores.h"
 
 namespace stagedtrain::plan {
 
 // given: the file that the command line names; empty: the cache's own.
 Measurements known_measurements(const std::string& given = "");
 Learned known_growths();
+Scores known_scores();
+// Like find_planning_law, with intervals widened by the scores of earlier runs.
+PlanningLaw scored_law(const std::string& name);
 
 // Adds to the cache files. Throws Error(resource) where they cannot be written.
 void keep_measurements(const std::string& given, const std::vector<Measurement>& measured);
 void keep_growths(const std::vector<LearnedGrowth>& growths);
+void keep_scores(const std::vector<ScoredRun>& runs);
 
 }  // namespace stagedtrain::plan

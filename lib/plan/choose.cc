@@ -66,7 +66,7 @@ class Chooser {
   Choice choose() {
     choice_.schedule = asked_;
     const bool lengths = std::ranges::any_of(asked_.stages, is_auto);
-    choice_.assumption = assumption_;
+    choice_.transfer = {assumption_, rho_.back(), run_.mixing, rho_};
     // Without loss-state lengths do not depend on losses.
     if (nonsense_ && lengths && assumption_ == Assumption::loss_state) throw *nonsense_;
     for (int pass = 1; pass < kPasses; ++pass) {

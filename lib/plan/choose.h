@@ -2,8 +2,8 @@
 // first step.
 #pragma once
 
-#include "law/assumption.h"
 #include "plan/learned.h"
+#include "plan/transfer.h"
 
 namespace stagedtrain::plan {
 
@@ -15,7 +15,7 @@ struct Choice {
   std::vector<std::string> words;  // what was chosen, why, and under which assumption
   std::vector<double> end_losses;  // of the stages; none if the law sees nonsense for such sizes
   std::string predicted_by;        // that law, and the assumption
-  law::Assumption assumption = law::Assumption::loss_state;
+  Transfer transfer;               // that assumption, with its numbers
 };
 
 // Each stage of length auto trains until growing is best: under loss-state where both models pay

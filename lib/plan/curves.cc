@@ -112,6 +112,7 @@ LoggedCurve stage_curve(const runlog::Run& run, const runlog::Stage& stage, cons
   curve.name = run.stages.size() > 1 ? run.name + ":" + stage.name : run.name;
   curve.parameters = stage.params;
   curve.non_embedding = stage.non_embedding;
+  curve.data = run.train_fingerprint;
   curve.begin = begin_of(run, stage.name);
   const runlog::StepPoint *first = nullptr, *last = nullptr;
   for (const runlog::StepPoint& point : run.steps) {
@@ -123,7 +124,7 @@ LoggedCurve stage_curve(const runlog::Run& run, const runlog::Stage& stage, cons
     if (point.at.step <= curve.begin) continue;
     first = first ? first : &point;
     last = &point;
-    curve.steps.push_back({point.at.step, point.lr, point.loss});
+    curve.steps.push_back({point.at.step, point.lr, point.loss, point.loss_steps});
   }
   for (const runlog::Evaluation& evaluation : run.evaluations)
     if (evaluation.stage == stage.name && evaluation.loss > 0 && evaluation.at.step > curve.begin)

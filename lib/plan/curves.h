@@ -15,6 +15,7 @@ struct LoggedCurve {
   std::string name;  // the file, or folder:stage
   double parameters = runlog::kUnknown, tokens_per_step = runlog::kUnknown;
   double non_embedding = runlog::kUnknown;  // parameters without embeddings
+  std::string data;                         // fingerprint of the training tokens; "": unknown
   double begin = 0;  // the step at which this model began to train
   std::vector<law::LoggedStep> steps;
   std::vector<law::LoggedStep> validations;  // losses of the validation set; their rate is not set

@@ -9,12 +9,13 @@
 #include "law/annealing.h"
 #include "law/bootstrap.h"
 #include "plan/fit_joint_law.h"
+#include "plan/recipe.h"
 
 namespace stagedtrain::plan {
 namespace {
 
 constexpr std::size_t kFewestPoints = 30;
-constexpr std::size_t kMostNames = 4;
+constexpr std::size_t kMostNames = 4, kFewestValidations = 3;
 constexpr double kLeastWarmups = 3;
 
 // How far from 0 x0 may likely be: the abscissa counts warm-up at half, of which a part may have
@@ -81,6 +82,19 @@ std::vector<PrefixRefit> prefix_refits(const law::CurvePoints& points,
   for (const law::PrefixFit& prefix : law::prefix_fits(points.points, options))
     refits.push_back({prefix.share, prefix.fit.law, prefix.error});
   return refits;
+}
+
+// Near the peak one step advances x by 1. The median is robust to an evaluation at a spike.
+std::optional<double> validation_gap(const LoggedCurve& curve, const law::CurvePoints& points,
+                                     const law::StageCurve& law) {
+  std::vector<double> gaps;
+  for (const law::LoggedStep& v : curve.validations)
+    if (v.step >= points.first_step && v.step <= points.last_step)
+      gaps.push_back(v.loss - law.loss(points.last_x - (points.last_step - v.step)));
+  if (gaps.size() < kFewestValidations) return {};
+  const auto middle = gaps.begin() + static_cast<std::ptrdiff_t>(gaps.size() / 2);
+  std::ranges::nth_element(gaps, middle);
+  return *middle;
 }
 
 void note_curve(const FittedCurve& curve, FittedLaws& laws) {
@@ -156,12 +170,13 @@ FittedCurve fit_logged_curve(const LoggedCurve& curve, const FitOptions& options
   result.begin = curve.begin;
   result.first_step = points.first_step;
   result.last_step = points.last_step;
-  result.last_x = points.points.back().x;
+  result.last_x = points.last_x;
   result.warmup_steps = points.warmup;
   result.peak_rate = points.peak;
   result.prefixes = prefix_refits(points, fit_options);
   const double strength = law::annealing_strength(fit.law, curve.steps, curve.begin);
   if (std::isfinite(strength)) result.annealing = strength;
+  result.validation_gap = validation_gap(curve, points, fit.law);
   return result;
 }
 
@@ -208,6 +223,7 @@ FittedLaws fit_laws(const LoggedRuns& logged, const FitOptions& options) {
       laws.notes.push_back(fmt::format("not fitted: {}", error.what()));
     }
   }
+  laws.recipe = recipe_of(logged.curves);
   laws.joint = fit_joint_law(logged.curves, options, laws.notes);
   if (!logged.ends.empty()) fit_ends(joined_ends(logged.ends), options, laws);
   if (laws.curves.empty() && !laws.joint && !laws.chinchilla) {

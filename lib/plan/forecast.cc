@@ -8,6 +8,7 @@
 #include "law/bootstrap.h"
 #include "law/pair.h"
 #include "plan/annealed_end.h"
+#include "plan/recipe.h"
 #include "plan/strains.h"
 
 namespace stagedtrain::plan {
@@ -24,9 +25,11 @@ struct Walk {
   double scratch_tokens = 0;  // of a run from scratch to there
 };
 
-double resumed(const Transfer& transfer, const law::LossCurve& curve, double loss, double seen) {
+// The stage's place on its own curve, after one that had seen so much of its own and had this loss.
+double resumed(const Transfer& transfer, std::size_t stage, const law::LossCurve& curve,
+               double loss, double seen) {
   if (transfer.assumption == Assumption::loss_state) return curve.tokens(loss);
-  return transfer.assumption == Assumption::mixing ? seen : seen / transfer.rho;
+  return transfer.assumption == Assumption::mixing ? seen : seen / transfer.rho_of(stage);
 }
 
 double step_tokens(const StagePlan& stage) {
@@ -62,7 +65,8 @@ std::optional<Walk> walk(const RunPlan& plan, const PlanningLaw& law, const Curv
     const Curve curve = curve_of(law.parameters(stage.params));
     if (!curve) return std::nullopt;
     double resume = 0;
-    if (!walk.end.empty()) resume = resumed(transfer, *curve, walk.end.back(), seen);
+    if (!walk.end.empty())
+      resume = resumed(transfer, walk.end.size(), *curve, walk.end.back(), seen);
     if (!std::isfinite(resume)) return std::nullopt;
     walk.resume.push_back(resume);
     walk.begin.push_back(curve->loss(resume));
@@ -74,11 +78,12 @@ std::optional<Walk> walk(const RunPlan& plan, const PlanningLaw& law, const Curv
   return walk;
 }
 
-LossRange ranged(double loss, std::vector<double> sampled) {
+LossRange ranged(double loss, std::vector<double> sampled, double widening) {
   std::erase_if(sampled, [](double value) { return !std::isfinite(value); });
   if (sampled.empty()) return {loss, std::nullopt};
   const law::Interval range = law::interval(std::move(sampled));
-  return {loss, std::array{range.low, range.high}};
+  return {loss,
+          std::array{loss - widening * (loss - range.low), loss + widening * (range.high - loss)}};
 }
 
 Savings savings(const RunPlan& plan, const RunCost& cost, double scratch_tokens) {
@@ -126,10 +131,11 @@ void finish_end(const RunPlan& plan, const PlanningLaw& law, const Walk& best,
           decay_gain(*effect, strength(parameters), *sample->curve(parameters), walk.last);
       if (own) losses.push_back(walk.end.back() - *own);
     }
-    end = ranged(end.loss - *gain, std::move(losses));
+    end = ranged(end.loss - *gain, std::move(losses), law.loss_widening);
     forecast.scratch_loss -= *gain;
   }
-  widen(end, std::hypot(gain ? kGainError * *gain : 0, law.run_scatter * end.loss));
+  widen(end,
+        law.loss_widening * std::hypot(gain ? kGainError * *gain : 0, law.run_scatter * end.loss));
 }
 
 Forecast made(const RunPlan& plan, const RunCost& cost, const PlanningLaw& law,
@@ -141,7 +147,7 @@ Forecast made(const RunPlan& plan, const RunCost& cost, const PlanningLaw& law,
   const auto range = [&](std::vector<double> Walk::*losses, std::size_t i) {
     std::vector<double> values;
     for (const SampledWalk& sample : samples) values.push_back((sample.walk.*losses)[i]);
-    return ranged((best.*losses)[i], std::move(values));
+    return ranged((best.*losses)[i], std::move(values), law.loss_widening);
   };
   Forecast forecast;
   forecast.assumption = transfer.assumption;
@@ -164,7 +170,8 @@ Forecast made(const RunPlan& plan, const RunCost& cost, const PlanningLaw& law,
   for (const SampledWalk& sample : samples)
     saved.push_back(1 - cost.total.flops / (flops_per_token(plan.schedule, last.model) *
                                             sample.walk.scratch_tokens));
-  forecast.flops_range = ranged(forecast.savings.flops, std::move(saved)).range;
+  forecast.flops_range =
+      ranged(forecast.savings.flops, std::move(saved), law.saving_widening).range;
   finish_end(plan, law, best, samples, forecast);
   return forecast;
 }
@@ -350,6 +357,10 @@ Outlook forecast(const RunPlan& plan, const RunCost& cost, const PlanningLaw& la
           std::max(tokens, f.stages[i].resume_tokens + static_cast<double>(plan.stages[i].tokens));
     for (std::string& line : law_warnings(law, plan.stages[i].name, plan.stages[i].params, tokens))
       outlook.warnings.push_back(std::move(line));
+  }
+  if (law.recipe) {
+    const std::vector<std::string> lines = recipe_warnings(*law.recipe, plan);
+    outlook.warnings.insert(outlook.warnings.begin(), lines.begin(), lines.end());
   }
   if (const std::string line = before_decay(law, plan); !line.empty())
     outlook.warnings.insert(outlook.warnings.begin(), line);

@@ -1,4 +1,4 @@
-// The losses that a law foretells for a plan's stages, and what a run from scratch would cost.
+// The losses that a law predicts for a plan's stages, and what a run from scratch would cost.
 #pragma once
 
 #include "plan/planning_law.h"

@@ -27,7 +27,8 @@ struct Sums {
     warmup = law::near_peak(curve.steps, 0).warmup;
   }
   law::JointPoint at(const law::LoggedStep& step, double tokens_per_step, bool training) const {
-    const auto i = static_cast<std::size_t>(std::llround(step.step)) - 1;
+    // The mean over several steps stands at their middle.
+    const auto i = static_cast<std::size_t>(std::llround(step.step - (step.steps - 1) / 2)) - 1;
     return {spent[i] * tokens_per_step, areas[i], step.loss, training};
   }
 };

@@ -48,6 +48,7 @@ void members(V& v, FittedCurve& c) {
   v("begin", c.begin), v("first_step", c.first_step), v("last_step", c.last_step);
   v("last_x", c.last_x), v("warmup_steps", c.warmup_steps), v("peak_rate", c.peak_rate);
   v("prefixes", c.prefixes), v("samples", c.samples), v("annealing", c.annealing);
+  v("validation_gap", c.validation_gap);
 }
 template <class V>
 void members(V& v, FittedChinchilla& c) {
@@ -60,7 +61,12 @@ void members(V& v, FittedChinchilla& c) {
   v("samples", c.samples);
 }
 template <class V>
+void members(V& v, FittedRecipe& r) {
+  v("data", r.data), v("tokens_per_step", r.tokens_per_step), v("peak_rate", r.peak_rate);
+}
+template <class V>
 void members(V& v, FittedLaws& l) {
+  v("recipe", l.recipe);
   v("curves", l.curves), v("joint", l.joint), v("chinchilla", l.chinchilla), v("notes", l.notes);
 }
 

@@ -34,6 +34,9 @@ struct FittedCurve {
   // Strength of the annealing law (law/annealing.h), if the log shows a decay after these points;
   // nothing in files of older versions.
   std::optional<double> annealing;
+  // By how much validation losses exceed the curve, which is fitted to training losses; added to
+  // forecasts. Nothing if the log has fewer than three evaluations at these points.
+  std::optional<double> validation_gap;
 };
 
 // Chinchilla's law of finished runs.
@@ -67,11 +70,18 @@ struct FittedJoint {
 // What it is of, as "6 runs of 25K, 55K parameters without embeddings".
 std::string runs_text(const FittedJoint& joint);
 
+// How the runs of a law were trained, as far as it is the same in all of them.
+struct FittedRecipe {
+  std::string data;  // fingerprint of the training tokens; "": unknown or not the same
+  double tokens_per_step = 0, peak_rate = 0;  // NaN: unknown or not the same
+};
+
 struct FittedLaws {
   std::vector<FittedCurve> curves;
   std::optional<FittedChinchilla> chinchilla;
   std::vector<std::string> notes;  // what a reader must know, a sentence each
-  std::optional<FittedJoint> joint;  // nothing in files of older versions
+  std::optional<FittedJoint> joint;    // nothing in files of older versions
+  std::optional<FittedRecipe> recipe;  // likewise
 };
 
 Json to_json(const FittedLaws& laws);

@@ -252,7 +252,7 @@ class Walk {
       : staged_(staged), scratch_(scratch) {
     if (staged.steps.empty()) return;
     const law::CurvePoints points = law::near_peak(logged_curve(staged, 0).steps, 0);
-    if (!points.points.empty()) stand_ = {points.points.back().x, {}};
+    if (!points.points.empty()) stand_ = {points.last_x, {}};
   }
 
   // Into stage i, after all the stages before it.

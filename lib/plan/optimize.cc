@@ -94,7 +94,7 @@ double warmup_saved(const Problem& problem, const Solution& solution) {
   return static_cast<double>(problem.base.warmup_steps) / 2 * (1 - ratio);
 }
 
-// The forecast goes with the schedule: train foretells by the same law and assumption.
+// The forecast goes with the schedule: train predicts by the same law and assumption.
 void remember(const OptimizeOptions& options, double scratch_tokens, schedule::PlanSpec& plan) {
   plan.law = options.law.name;
   plan.transfer = word_of(options.transfer);

@@ -9,9 +9,9 @@ namespace {
 
 constexpr std::size_t kMostBlocks = 8, kFewest = 6;
 
-template <class Points, class StepOf, class LossOf>
+template <class Points, class StepOf, class LossOf, class Alike>
 PairedLosses pairs_of(const Points& a, const Points& b, double from, double to, StepOf step,
-                      LossOf loss) {
+                      LossOf loss, Alike alike) {
   PairedLosses pairs;
   for (auto i = a.begin(), j = b.begin(); i != a.end() && j != b.end();) {
     if (step(*i) < step(*j)) {
@@ -19,7 +19,7 @@ PairedLosses pairs_of(const Points& a, const Points& b, double from, double to, 
     } else if (step(*j) < step(*i)) {
       ++j;
     } else {
-      if (step(*i) >= from && step(*i) <= to) {
+      if (step(*i) >= from && step(*i) <= to && alike(*i, *j)) {
         pairs.steps.push_back(step(*i));
         pairs.difference.push_back(loss(*i) - loss(*j));
       }
@@ -34,14 +34,16 @@ PairedLosses pairs_of(const Points& a, const Points& b, double from, double to, 
 PairedLosses paired_losses(const LoggedCurve& a, const LoggedCurve& b, double from, double to) {
   return pairs_of(
       a.steps, b.steps, from, to, [](const law::LoggedStep& s) { return s.step; },
-      [](const law::LoggedStep& s) { return s.loss; });
+      [](const law::LoggedStep& s) { return s.loss; },
+      [](const law::LoggedStep& s, const law::LoggedStep& t) { return s.steps == t.steps; });
 }
 
 PairedLosses paired_evaluations(const runlog::Run& a, const runlog::Run& b, double from,
                                 double to) {
   return pairs_of(
       a.evaluations, b.evaluations, from, to, [](const runlog::Evaluation& e) { return e.at.step; },
-      [](const runlog::Evaluation& e) { return e.loss; });
+      [](const runlog::Evaluation& e) { return e.loss; },
+      [](const runlog::Evaluation&, const runlog::Evaluation&) { return true; });
 }
 
 std::optional<PairedMean> mean_of(const PairedLosses& pairs, std::size_t first) {

@@ -14,7 +14,7 @@ struct PairedLosses {
   std::size_t size() const { return steps.size(); }
 };
 
-// The steps that both logged, from <= step <= to.
+// Pairs the lines that both logged at the same step and over as many steps; from <= step <= to.
 PairedLosses paired_losses(const LoggedCurve& a, const LoggedCurve& b, double from, double to);
 // The same of validation losses.
 PairedLosses paired_evaluations(const runlog::Run& a, const runlog::Run& b, double from, double to);

@@ -120,9 +120,10 @@ PlanningLaw fitted_chinchilla(const FittedChinchilla& fitted) {
   return planning;
 }
 
-// The same curve without what a grown stage had learnt before it.
+// The same curve of validation losses, without what a grown stage had learnt before it.
 law::StageCurve own_curve(law::StageCurve curve, const FittedCurve& fitted) {
   if (fitted.begin > 0) curve.x0 = 0;
+  curve.E = std::max(0.0, curve.E + fitted.validation_gap.value_or(0));
   return curve;
 }
 
@@ -204,22 +205,23 @@ PlanningLaw fitted_curves(const FittedLaws& laws, const std::string& name) {
   return planning;
 }
 
-bool names_file(const std::string& name) {
+}  // namespace
+
+bool names_law_file(const std::string& name) {
   return name.find('/') != std::string::npos || name.ends_with(".json");
 }
-
-}  // namespace
 
 PlanningLaw planning_law(const FittedLaws& laws, const std::string& name) {
   PlanningLaw planning = laws.joint        ? fitted_joint(*laws.joint)
                          : laws.chinchilla ? fitted_chinchilla(*laws.chinchilla)
                                            : fitted_curves(laws, name);
   planning.name = name;
+  planning.recipe = laws.recipe;
   return planning;
 }
 
 PlanningLaw find_planning_law(const std::string& name) {
-  if (names_file(name)) return planning_law(read_law_file(name), name);
+  if (names_law_file(name)) return planning_law(read_law_file(name), name);
   if (name == "kaplan") return kaplan_law();
   std::vector<std::string> names = {"chinchilla", "kaplan"};
   for (const law::ChinchillaConstants& constants : law::chinchilla_constants()) {

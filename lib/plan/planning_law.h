@@ -33,6 +33,7 @@ struct PlanningLaw {
   bool published = false;    // of others' runs; else fitted to own ones
   std::string end;  // what its losses are: "decayed ends", "a constant rate"
   double least_parameters = 0, most_parameters = 0;  // of the models that it was fitted to
+  std::optional<FittedRecipe> recipe;                // of the runs that it was fitted to
   std::function<double(const arch::ParamCount&)> parameters;
   CurveOf curve;
   bool counts_rate = false;  // its tokens count as learning rate / peak, so a warm-up as half
@@ -45,6 +46,8 @@ struct PlanningLaw {
   double run_scatter = 0;
   // Sizes (as parameters() counts them) of a law that forecasts others from them; else empty.
   std::vector<double> trained_sizes;
+  // Factors by which earlier runs that missed their intervals widen those of losses and savings.
+  double loss_widening = 1, saving_widening = 1;
   // Tokens of the fit's data, for a size; 0: not known. Beyond three times it a forecast is a
   // guess.
   std::function<double(double parameters)> known_tokens = [](double) { return 0.0; };
@@ -52,6 +55,9 @@ struct PlanningLaw {
   std::function<law::Limit(double parameters)> endless;
   std::vector<std::string> notes;  // what a reader must know, a sentence each
 };
+
+// Whether the name of a law is that of a file: it has a '/' or the ending .json.
+bool names_law_file(const std::string& name);
 
 // "besiroglu" (also "chinchilla"), "hoffmann" or "kaplan"; or a law file, known by a '/' or the
 // ending .json. Throws Error(usage) with the nearest, and as read_law_file does.

@@ -99,7 +99,7 @@ class Replanner {
     const double slope = *parse_number(choice.schedule.stages[index_].until->slope);
     out_.growth = time_of(fit, slope, out_.step);
     chooses_rest_ = schedule_.plan.scratch && !choice.end_losses.empty();
-    if (choice.assumption != law::Assumption::loss_state) wait_for_decay(fit.begin);
+    if (choice.transfer.assumption != law::Assumption::loss_state) wait_for_decay(fit.begin);
     const double seen = out_.step - fit.begin;
     if (out_.growth->high - fit.begin > kTrusted * seen)
       out_.warnings.push_back(fmt::format(

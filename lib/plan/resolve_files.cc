@@ -35,6 +35,7 @@ std::string found_path(const std::string& path, const Mark& schedule) {
 Schedule with_files_found(Schedule s) {
   for (std::string* path : {&s.data.train, &s.data.validation, &s.from})
     *path = found_path(*path, s.source.mark);
+  if (names_law_file(s.plan.law)) s.plan.law = found_path(s.plan.law, s.source.mark);
   return s;
 }
 
@@ -79,12 +80,16 @@ std::shared_ptr<const data::TokenFile> open_tokens(const Schedule& s, const char
 RunPlan resolve_files(const Schedule& written, const std::string& measurements) {
   const Schedule s = with_vocab_of_data(with_files_found(written));
   DataFacts facts;
-  if (s.model.context > 0 && is_there(s.data.train))
-    facts.train_tokens = open_tokens(s, "train", s.data.train)->count();
-  const bool foretold = s.source.find("plan") && s.from.empty();
-  if (!asks_planner(s) && !foretold) return resolve(s, facts, model_of_from(s));
+  if (s.model.context > 0 && is_there(s.data.train)) {
+    const auto train = open_tokens(s, "train", s.data.train);
+    facts.train_tokens = train->count();
+    facts.train_fingerprint = fmt::format("{:08x}", train->fingerprint());
+  }
+  const bool names_law = s.source.find("plan") && s.from.empty();
+  if (!asks_planner(s) && !names_law) return resolve(s, facts, model_of_from(s));
   const Choice choice = choose(s, facts, known_measurements(measurements), known_growths());
   RunPlan plan = resolve(choice.schedule, facts);
+  plan.transfer = choice.transfer;
   plan.chosen = choice.words;
   plan.predicted_by = choice.predicted_by;
   for (std::size_t i = 0; i < choice.end_losses.size(); ++i)

@@ -11,6 +11,8 @@
 #include "base/json.h"
 #include "grow/recipe.h"
 #include "plan/step_sums.h"
+#include "plan/transfer.h"
+#include "runlog/prediction.h"
 #include "schedule/schedule.h"
 
 namespace stagedtrain::plan {
@@ -48,6 +50,7 @@ struct StagePlan {
 // Facts that only the token file knows; without them durations in epochs are refused.
 struct DataFacts {
   std::optional<std::int64_t> train_tokens;  // in the whole file
+  std::string train_fingerprint;             // hexadecimal, as in run.jsonl; "": unknown
 };
 // Tokens that one epoch trains on at this context: whole windows. Nothing if the file is unknown.
 std::optional<double> epoch_tokens(const DataFacts& facts, std::int64_t context);
@@ -87,6 +90,8 @@ struct RunPlan {
   std::optional<std::int64_t> branch_step;
   bool decayed = false;             // the curve ends fully decayed
   std::string predicted_by;         // law and assumption of the predicted losses
+  Transfer transfer;                // that assumption; loss-state if the schedule names none
+  runlog::Prediction prediction;    // of the whole run; set by predict() (plan/predict.h)
   std::vector<std::string> chosen;  // what the planner chose where the schedule said auto, and why
   std::vector<std::string> warnings;
 };

@@ -81,7 +81,7 @@ LoggedCurve curve_so_far(const Path& log, const std::string& stage, std::int64_t
   for (const runlog::StepPoint& point : runlog::read_log(log, log.string()).steps)
     if (point.stage == stage && point.at.step > curve.begin &&
         point.at.step <= static_cast<double>(step))
-      curve.steps.push_back({point.at.step, point.lr, point.loss});
+      curve.steps.push_back({point.at.step, point.lr, point.loss, point.loss_steps});
   return curve;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "law/assumption.h"
 
@@ -11,6 +12,8 @@ struct Transfer {
   law::Assumption assumption = law::Assumption::loss_state;
   double rho = 1;            // of measured
   double mixing_tokens = 0;  // that a growth takes to mix; 0: not known
+  std::vector<double> rhos = {};  // rho of the growth into each stage, if they differ; else empty
+  double rho_of(std::size_t stage) const { return rhos.empty() ? rho : rhos.at(stage); }
 };
 
 // rho has been measured between 1 and 2. Far outside of that it is a slip of the pen: 1e-9 would say

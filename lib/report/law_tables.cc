@@ -64,7 +64,7 @@ std::string curve_text(const plan::FittedCurve& c) {
       starts_text(c.agreeing_starts, c.starts, c.gradient)));
   return fmt::format(
       "{}{}\nloss = E + B (x + x0)^-b, x in steps at peak learning rate ({})\n{}\n{}\n"
-      "How it foretells its own end (trust it to 2 or 3 times the steps fitted):\n{}",
+      "How well it predicts its own end (trust it to 2 or 3 times the steps fitted):\n{}",
       c.name, model, format_number(c.peak_rate), about, to_text(table), prefix_text(c));
 }
 

@@ -101,7 +101,7 @@ std::string verdict_of(const plan::FittedCurve& fit) {
                                  fit.law.E, fit.low.E, fit.high.E);
   for (const plan::PrefixRefit& refit : fit.prefixes)
     if (refit.share < 0.6)
-      text += fmt::format("; its first half foretold its end {:+.4f} nats off", refit.end_error);
+      text += fmt::format("; its first half predicted its end {:+.4f} nats off", refit.end_error);
   return fmt::format("<p class=\"verdict\">{}.</p>\n", escaped(text));
 }
 

@@ -29,6 +29,9 @@ Table seeds_table(const Report& report);
 // For each stage: its final loss as the planner predicted it and as measured, and why it ended
 // early. No rows if nothing was predicted and no stage ended early.
 Table predictions_table(const Report& report);
+// For every staged run, and for every other run that has a prediction: validation loss, saving and
+// time as predicted and as measured, or why there is no prediction.
+Table run_predictions_table(const Report& report);
 // For each growth: the losses on the same batch before and after it.
 Table growths_table(const Report& report);
 

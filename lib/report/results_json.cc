@@ -110,6 +110,7 @@ Json run_json(const Run& run) {
             {"loss", number(run.end ? run.end->loss : kUnknown)},
             {"stderr", number(run.end ? run.end->se : kUnknown)},
             {"bits_per_byte", number(run.end ? run.end->bits_per_byte : kUnknown)},
+            {"prediction", runlog::to_json(run.prediction)},
             {"samples", samples_json(run)},
             {"stages", Json::array()},
             {"growths", Json::array()}};

@@ -29,6 +29,14 @@ std::string predictors_text(const Report& report) {
   return text;
 }
 
+// Which law predicted each run, or why there is no prediction.
+std::string makers_text(const Table& predictions) {
+  std::string text;
+  for (const std::vector<std::string>& row : predictions.rows)
+    if (!row.back().empty()) text += wrapped(fmt::format("{}: {}", row.front(), row.back()));
+  return text;
+}
+
 // Each line made safe for a terminal: names come from logs.
 std::string terminal_lines(const std::string& text) {
   std::string safe;
@@ -54,6 +62,8 @@ std::string to_text(const Report& report) {
     }
     for (const std::string& note : comparison.notes) text += wrapped(note);
   }
+  if (const Table runs = run_predictions_table(report); !runs.rows.empty())
+    text += "\n" + to_text(without(runs, {"by"})) + makers_text(runs);
   if (const Table predictions = predictions_table(report); !predictions.rows.empty())
     text += "\n" + to_text(without(predictions, {"predicted by", "ended early because"})) +
             predictors_text(report);

@@ -62,6 +62,7 @@ std::vector<Setting> read_settings(const JsonReader& event) {
 RunFacts read_facts(const JsonReader& event) {
   RunFacts facts{.role = event.text("role"),
                  .predicted_by = event.text("predicted_by"),
+                 .prediction = read_prediction(event.object("prediction")),
                  .schedule = event.text("schedule"),
                  .version = event.text("version"),
                  .time = event.text("time"),
@@ -122,8 +123,9 @@ void add_event(const JsonReader& event, Run& run) {
     throw input_error("{}: found no 'step', expected the step that the losses are of",
                       event.where());
   if (kind == "step") {
-    StepPoint point{read_place(event), event.text("stage"), event.number("loss"),
-                    event.number("grad_norm"), event.number("lr")};
+    StepPoint point{read_place(event),    event.text("stage"),
+                    event.number("loss"), event.number("grad_norm"),
+                    event.number("lr"),   event.maybe("loss_steps").value_or(1)};
     drop_from(run.steps, point.at.step);
     if (run.end && point.at.step > run.end->at.step) run.end.reset();  // trained further
     run.steps.push_back(std::move(point));
@@ -171,6 +173,8 @@ void LogReader::add(const JsonReader& event) {
 void LogReader::take_facts() {
   const bool other = waiting_->device != run_.device || waiting_->threads != run_.threads;
   run_.moved = run_.moved || (trained_ && other);
+  // The prediction of the first process counts: later ones were made with the run half done.
+  if (trained_) waiting_->prediction = run_.prediction;
   trained_ = true;
   static_cast<RunFacts&>(run_) = std::move(*waiting_);
   waiting_.reset();

@@ -8,6 +8,7 @@
 
 #include "arch/model_config.h"
 #include "base/file.h"
+#include "runlog/prediction.h"
 
 namespace stagedtrain::runlog {
 
@@ -23,6 +24,7 @@ struct StepPoint {
   Place at;
   std::string stage;
   double loss = kUnknown, grad_norm = kUnknown, lr = kUnknown;  // loss in nats per token
+  double loss_steps = 1;  // number of steps over which loss is the mean, this one last
 };
 
 // A loss on the fixed validation set, in nats per token, with its standard error.
@@ -69,6 +71,7 @@ struct Setting {
 struct RunFacts {
   std::string role;          // "staged" or "scratch"
   std::string predicted_by;  // law and assumption of the stages' predicted losses
+  Prediction prediction;     // of the whole run
   std::string schedule, version, time, curve, from;
   std::string device, hardware;  // "cpu", "cuda:0"; the hardware's own name
   // Token files as they were named, and what is the same for the same tokens wherever they lie; ""

@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "arch/architectures.h"
 
@@ -39,22 +40,21 @@ void visit(V& v, arch::ModelConfig& model) {
   ModelKeys<V> keys{v};
   model.fields(keys);
 }
+class Reader;
 template <class V>
 void visit(V& v, Progress& p) {
-  v("step", p.step, kSteps);
-  v("tokens", p.tokens, kTokens);
-  v("flops", p.flops, kAmount);
-  v("seconds", p.seconds, kAmount);
-  v("stage", p.stage);
-  v("stage_index", p.stage_index, kStages);
-  v("stage_step", p.stage_step, kSteps);
-  v("stage_done", p.stage_done);
-  v("total_steps", p.total_steps, kSteps);
-  v("learning_rate", p.learning_rate, kAmount);
-  v("loss_mean", p.loss_mean);
-  v("loss_var", p.loss_var);
-  v("norm_mean", p.norm_mean);
-  v("norm_var", p.norm_var);
+  v("step", p.step, kSteps), v("tokens", p.tokens, kTokens);
+  v("flops", p.flops, kAmount), v("seconds", p.seconds, kAmount);
+  v("stage", p.stage), v("stage_index", p.stage_index, kStages);
+  v("stage_step", p.stage_step, kSteps), v("stage_done", p.stage_done);
+  v("total_steps", p.total_steps, kSteps), v("learning_rate", p.learning_rate, kAmount);
+  v("loss_mean", p.loss_mean), v("loss_var", p.loss_var);
+  v("norm_mean", p.norm_mean), v("norm_var", p.norm_var);
+  // Added after the first release of the format: left out if zero.
+  if (std::is_same_v<V, Reader> || p.loss_steps > 0) {
+    v("loss_sum", p.loss_sum, FieldInfo(), true);
+    v("loss_steps", p.loss_steps, kSteps, true);
+  }
 }
 template <class V>
 void visit(V& v, DataPosition& data) {

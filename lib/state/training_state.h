@@ -31,6 +31,9 @@ struct Progress {
   std::int64_t total_steps = 0;  // length of the learning-rate curve, in steps, as planned
   double learning_rate = 0;      // of the last step
   double loss_mean = 0, loss_var = 0, norm_mean = 0, norm_var = 0;  // running, for the z-scores
+  // Sum and number of the losses since the last line of the log; the next line is their mean.
+  double loss_sum = 0;
+  std::int64_t loss_steps = 0;
   bool operator==(const Progress&) const = default;
 };
 

@@ -139,6 +139,7 @@ Json start_event(const plan::RunPlan& plan, const Machine& machine, const RunDat
                 {"data", data_event(s.data, data)},
                 {"settings", settings_of(s)}};
   event["predicted_by"] = plan.predicted_by;
+  event["prediction"] = runlog::to_json(plan.prediction);
   event["chosen"] = plan.chosen;
   event["stages"] = Json::array();
   for (const plan::StagePlan& stage : plan.stages)

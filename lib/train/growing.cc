@@ -25,6 +25,8 @@ void enter_stage(const plan::StagePlan& stage, std::size_t index, state::Progres
   progress.stage_step = 0;
   progress.stage_done = false;
   progress.loss_mean = progress.loss_var = progress.norm_mean = progress.norm_var = 0;
+  progress.loss_sum = 0;
+  progress.loss_steps = 0;
 }
 
 void tell(RunContext& run, const plan::StagePlan& stage, const state::Progress& progress,

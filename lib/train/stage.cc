@@ -19,6 +19,7 @@
 #include "train/replicas.h"
 #include "train/same_everywhere.h"
 #include "train/shared_evaluation.h"
+#include "train/step_log.h"
 
 namespace stagedtrain::train {
 namespace {
@@ -46,7 +47,7 @@ class StageLoop {
         gradient_(run.ranks),
         optimizer_(schedule_),
         shards_(gradient_, run.ranks, run.shard_optimizer),
-        logged_(progress_),
+        log_(run, stage_, progress_),
         saved_seconds_(progress_.seconds) {
     if (stage_.until_slope && run_.ranks.first()) watch_slope();
   }
@@ -251,7 +252,8 @@ class StageLoop {
     advance(batch, lr, work);
     // The first rank's clock is everyone's: checkpoints may be due by it.
     progress_.seconds += run_.ranks.from_first(seconds_since(start));
-    tell(loss, norm);
+    const auto line = log_.add(loss, norm, work.layers);
+    if (line && slope_) slope_->add(*line);
   }
 
   BatchShape shape_at(std::int64_t step) const {
@@ -271,39 +273,8 @@ class StageLoop {
     ++progress_.stage_step;
     progress_.tokens += batch.rows() * batch.length();
     progress_.flops += work.flops;
-    layers_run_ = work.layers;
     progress_.learning_rate = lr;
     live_.header.data.index = batch.next;
-  }
-
-  // Running means, the progress line and, when it is due, a line of the log.
-  void tell(double loss, double norm) {
-    RunningStats losses{progress_.loss_mean, progress_.loss_var};
-    RunningStats norms{progress_.norm_mean, progress_.norm_var};
-    const StepNumbers numbers{loss, losses.z(loss), norm, norms.z(norm), progress_.learning_rate};
-    losses.add(loss);
-    norms.add(norm);
-    progress_.loss_mean = losses.mean;
-    progress_.loss_var = losses.variance;
-    progress_.norm_mean = norms.mean;
-    progress_.norm_var = norms.variance;
-    run_.line.step(progress_, numbers);
-    if (!is_due(progress_.step, schedule_.log.every)) return;
-    const Speed speed = speed_between(logged_, progress_);
-    Json event = place_event("step", progress_);
-    event.update({{"loss", loss},
-                  {"loss_z", numbers.loss_z},
-                  {"grad_norm", norm},
-                  {"grad_norm_z", numbers.grad_norm_z},
-                  {"lr", numbers.lr},
-                  {"tokens_per_second", speed.tokens_per_second},
-                  {"flops_per_second", speed.flops_per_second},
-                  {"memory_bytes", resident_bytes()}});
-    if (plan::layer_policy(stage_)) event["layers_run"] = layers_run_;
-    if (!run_.ranks.alone()) event["communication_seconds"] = run_.ranks.take_seconds();
-    run_.log.write(event);
-    if (slope_) slope_->add({static_cast<double>(progress_.step), numbers.lr, loss});
-    logged_ = progress_;
   }
 
   void keep_what_is_due() {
@@ -369,9 +340,8 @@ class StageLoop {
   StepGradient gradient_;
   Optimizer optimizer_;
   OptimizerShards shards_;
-  state::Progress logged_;  // as of the last line of the log
-  double saved_seconds_;    // training time at the last save
-  double layers_run_ = 0;   // in the last step, mean over its tokens
+  StepLog log_;
+  double saved_seconds_;  // training time at the last save
   std::optional<plan::SlopeWatch> slope_;
   CheckpointSaver saver_;  // ends first: what it writes and prunes is the run's
 };

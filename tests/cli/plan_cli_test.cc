@@ -125,7 +125,7 @@ TEST_CASE("plan --optimize refuses what it cannot plan") {
   refused({"--optimize", "--transfer", "mixing", "--mixing", "3G"}, "the run is too short to grow");
 }
 
-TEST_CASE("plan prices a schedule and foretells its losses") {
+TEST_CASE("plan prices a schedule and predicts its losses") {
   const std::string path = (test::source_folder() / "schedules" / "gpt2-124m.yaml").string();
   const auto text = test::stagedtrain(
       {"plan", path, "--details", "--set", "machine={flops: 312T, price_per_hour: 2}", "--transfer", "rho=1.3"});

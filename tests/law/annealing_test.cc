@@ -40,7 +40,7 @@ TEST_CASE("the strength of a decay comes back from a log with one line in ten st
 }
 
 // Issue 15's bar: fitted on a constant and a cosine run, the ends of two decays within .010 nats.
-TEST_CASE("a constant and a cosine run foretell the ends of two other decays", "[T8]") {
+TEST_CASE("a constant and a cosine run predict the ends of two other decays", "[T8]") {
   double errors = 0, ends = 0;
   for (const char* size : {"25", "400"}) {
     const auto log = [&](const char* name) {

@@ -37,7 +37,7 @@ TEST_CASE("80% intervals of white noise hold the truth in about 80 of 100 logs",
   CHECK(held <= 54);  // 90%
 }
 
-TEST_CASE("refits to the first half and to 70% say how they foretell the end") {
+TEST_CASE("refits to the first half and to 70% say how well they predict the end") {
   const auto points = test::noisy_curve(.2, 2, 5e-4, 1);
   const auto fits = prefix_fits(points, {.offset_spread = .05});
   REQUIRE(fits.size() == 3);

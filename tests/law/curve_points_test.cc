@@ -17,6 +17,21 @@ TEST_CASE("the abscissa is the learning rate spent, warm-up counts half") {
   CHECK(curve.points.back().x == Approx(350));
 }
 
+TEST_CASE("a mean over several steps stands at their middle") {
+  std::vector<LoggedStep> single, means;
+  for (int s = 1; s <= 400; ++s) single.push_back({s * 1.0, 1e-3, 5 - 0.01 * s});
+  for (int s = 10; s <= 400; s += 10) means.push_back({s * 1.0, 1e-3, 5 - 0.01 * (s - 4.5), 10});
+  const CurvePoints exact = near_peak(single, 0), curve = near_peak(means, 0);
+  // On a straight line the mean is the loss at the middle, so both logs show one line. The first
+  // interval of a log counts half: .5 steps are lost to it here, 5 where a line comes every tenth.
+  for (const CurvePoint& point : curve.points)
+    CHECK(point.loss == Approx(5 - 0.01 * (point.x + 5)).epsilon(1e-9));
+  for (const CurvePoint& point : exact.points)
+    CHECK(point.loss == Approx(5 - 0.01 * (point.x + 0.5)).epsilon(1e-9));
+  CHECK(curve.last_step == 400);
+  CHECK(curve.last_x - curve.points.back().x == Approx(4.5));
+}
+
 TEST_CASE("a log that begins after warm-up, or after growth, counts the gap at half") {
   const std::vector<LoggedStep> steps{{2000, 1, 4}, {2100, 1, 3.9}};
   CHECK(near_peak(steps, 0).points.front().x == 1000);

@@ -57,6 +57,12 @@ TEST_CASE("a damaged cache counts as empty, and the next write sets it aside") {
     plan::LearnedGrowth growth;
     growth.run = "r";
     growth.from = growth.to = measured().key.model;
+    test::write_text(cache.file("scores.json"), damage);
+    CHECK(plan::known_scores().all().empty());
+    plan::ScoredRun score{.run = "r", .loss = {.predicted = 2, .measured = 2.1}};
+    plan::keep_scores({score});
+    CHECK(plan::known_scores().all().size() == 1);
+    CHECK(test::read_text(cache.file("scores.json.damaged")) == damage);
     plan::keep_growths({growth});
     CHECK(plan::known_growths().all().size() == 1);
     CHECK(test::read_text(cache.file("learned.json.damaged")) == damage);

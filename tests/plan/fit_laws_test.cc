@@ -142,6 +142,18 @@ TEST_CASE("a finished, decayed run shows how much its decay gained") {
   CHECK_FALSE(fit_logged_curve(made_curve(3000, 50), {.resamples = 20}).annealing);
 }
 
+TEST_CASE("validation losses say how far above its training losses a run is judged") {
+  LoggedCurve curve = made_curve(3000, 50);
+  CHECK_FALSE(fit_logged_curve(curve, {.resamples = 20}).validation_gap);
+  const law::StageCurve law = fit_logged_curve(curve, {.resamples = 20}).law;
+  for (int step = 20; step <= 3000; step += 200)  // the first comes in the warm-up; one is a spike
+    curve.validations.push_back({step * 1.0, 0, law.loss(step - 25) + (step == 1020 ? 3 : 0.05)});
+  const FittedCurve fit = fit_logged_curve(curve, {.resamples = 20});
+  REQUIRE(fit.validation_gap);
+  CHECK(*fit.validation_gap == Approx(0.05).margin(1e-4));
+  CHECK(fit.law.E == law.E);  // the curve itself is of training losses
+}
+
 TEST_CASE("the public Chinchilla points give the five known parameters", "[T4]") {
   const auto path = test::shared_data("scaling/chinchilla_points.csv");
   if (!path) return;
@@ -161,7 +173,7 @@ TEST_CASE("the public Chinchilla points give the five known parameters", "[T4]")
   CHECK(fit.gradient <= 1e-9);
 }
 
-TEST_CASE("8,000 steps of a real run foretell the loss at 16,000 within 0.01 nats", "[T13]") {
+TEST_CASE("8,000 steps of a real run predict the loss at 16,000 within 0.01 nats", "[T13]") {
   for (const char* size : {"25", "100", "400"}) {
     const auto path = test::shared_data(fmt::format("scaling/curves_{}/constant_72000.csv", size));
     if (!path) return;

@@ -1,4 +1,4 @@
-// Losses foretold for a given schedule, under every assumption (C4 of planning.md, as a plan).
+// Losses predicted for a given schedule, under every assumption (C4 of planning.md, as a plan).
 #include "plan/forecast.h"
 
 #include <algorithm>

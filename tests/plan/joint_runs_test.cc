@@ -60,6 +60,15 @@ TEST_CASE("points say the learning spent and the annealing area, from a tenth of
   CHECK(end.area == Approx(100 / 2).epsilon(.1));
 }
 
+TEST_CASE("a mean over several steps stands at their middle") {
+  LoggedCurve singles = log_of("singles", 400, 300), means = singles;
+  for (law::LoggedStep& step : means.steps) step.steps = 9;
+  const auto first_of = [](const LoggedCurve& curve) {
+    return joint_runs({curve}).runs.at(0).points.at(0);
+  };
+  CHECK(first_of(means).x == Approx(first_of(singles).x - 4 * 100));
+}
+
 TEST_CASE("logs that are no run of a known size are left out, with the reason") {
   LoggedCurve grown = log_of("grown", 400, 300), unknown = log_of("unknown", 400, 300),
               tokens = log_of("tokens", 400, 300);

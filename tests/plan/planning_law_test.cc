@@ -46,6 +46,18 @@ FittedLaws two_curves() {
 
 }  // namespace
 
+TEST_CASE("forecasts of own curves are of validation losses") {
+  FittedLaws laws = two_curves();
+  const PlanningLaw training = planning_law(laws, "own.json");
+  laws.curves[0].validation_gap = 0.04;
+  const test::TempDir dir;
+  write_law_file(laws, dir / "laws.json", false);
+  const PlanningLaw judged = find_planning_law((dir / "laws.json").string());
+  const double parameters = laws.curves[0].model_parameters;
+  CHECK(judged.curve(parameters)->loss(1e6) ==
+        Approx(training.curve(parameters)->loss(1e6) + 0.04));
+}
+
 TEST_CASE("own curves plan the sizes that they are of") {
   OptimizeOptions options;
   options.law = planning_law(two_curves(), "own.json");

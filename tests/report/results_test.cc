@@ -58,6 +58,27 @@ TEST_CASE("text has the verdict, the runs and the savings, in lines of a termina
   CHECK(text.ends_with("\n"));
 }
 
+TEST_CASE("every staged run has its prediction beside what came out, or why there is none") {
+  Report report = made_report();
+  CHECK(contains(to_text(report), "no prediction, because its log holds no prediction"));
+  Run& staged = report.runs[report.comparisons.at(0).staged];
+  staged.prediction = {"laws.json", "measured", {1.5, 1.4, 1.6}, {0.12, 0.05, 0.2}, {}, ""};
+  const Table table = run_predictions_table(report);
+  REQUIRE(table.rows.size() == 2);
+  CHECK(table.rows[0][2] == "1.5000");
+  CHECK(table.rows[0][3] == "1.4000 to 1.6000");
+  CHECK(table.rows[1][1] == "saving of FLOPs");
+  CHECK(table.rows[1][2] == "12.0%");
+  CHECK(table.rows[1][4].ends_with("%"));
+  const std::string text = to_text(report);
+  INFO(text);
+  CHECK(contains(text, "the law laws.json, measured"));
+  const Json json = to_json(report);
+  CHECK(json["runs"][3]["prediction"]["saving"]["value"] == 0.12);
+  staged.prediction.why_not = "the law does not cover it";
+  CHECK(contains(to_text(report), "no prediction, because the law does not cover it"));
+}
+
 TEST_CASE("JSON has runs, comparisons and savings under stable keys") {
   const Report report = made_report();
   const Json json = parse_json(to_json(report).dump(), "json");

@@ -1,0 +1,52 @@
+// `stagedtrain plan --score`: prints the stored scores, and scores the runs that are named.
+#include "cmd/plan_score.h"
+
+#include "cmd/output.h"
+#include "plan/caches.h"
+
+namespace stagedtrain::cmd {
+namespace {
+
+// Returns the measured saving of FLOPs, if the report has one that is not extrapolated.
+std::optional<plan::MeasuredSaving> saving_of(const report::Report& report, std::size_t run) {
+  for (const report::Comparison& comparison : report.comparisons) {
+    const auto& saving = comparison[report::Measure::flops].saving;
+    if (comparison.staged == run && saving && saving->reach != report::Reach::beyond)
+      return plan::MeasuredSaving{saving->value, saving->se};
+  }
+  return {};
+}
+
+}  // namespace
+
+CLI::Option* add_score_options(CLI::App& command, ScoreArguments& arguments) {
+  CLI::Option* score =
+      command
+          .add_option("--score", arguments.runs,
+                      "print how well earlier runs were predicted, and these runs too")
+          ->type_name("[RUN...]")
+          ->expected(0, CLI::detail::expected_max_vector_size);
+  arguments.option = score;
+  return score;
+}
+
+std::vector<plan::ScoredRun> scores_of(const report::Report& report) {
+  std::vector<plan::ScoredRun> scores;
+  for (std::size_t i = 0; i < report.runs.size(); ++i)
+    if (auto score = plan::score_of(report.runs[i], saving_of(report, i)))
+      scores.push_back(std::move(*score));
+  return scores;
+}
+
+std::string score_result(const ScoreArguments& arguments, bool json) {
+  plan::Scores scores = plan::known_scores();
+  std::vector<std::string> runs = arguments.runs;
+  std::erase(runs, "");  // CLI11 passes one empty string if no run is given
+  if (!runs.empty())
+    for (plan::ScoredRun& run :
+         scores_of(report::make_report(report::read_runs(runs), report::Seeds::apart)))
+      scores.put(std::move(run));
+  return json ? json_text(plan::to_json(scores)) + "\n" : plan::to_text(scores);
+}
+
+}  // namespace stagedtrain::cmd

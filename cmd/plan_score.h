@@ -1,0 +1,28 @@
+// `stagedtrain plan --score`: how well earlier runs were predicted.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+#include "plan/scores.h"
+#include "report/comparison.h"
+
+namespace stagedtrain::cmd {
+
+struct ScoreArguments {
+  std::vector<std::string> runs;  // scored in addition to the stored ones, but not stored
+  const CLI::Option* option = nullptr;
+  bool asked() const { return option && option->count() > 0; }
+};
+
+// Adds --score and returns it.
+CLI::Option* add_score_options(CLI::App& command, ScoreArguments& arguments);
+
+// Returns the text or JSON to print.
+std::string score_result(const ScoreArguments& arguments, bool json);
+
+// Returns the score of each run of the report that has a prediction, with its measured saving.
+std::vector<plan::ScoredRun> scores_of(const report::Report& report);
+
+}  // namespace stagedtrain::cmd

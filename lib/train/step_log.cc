@@ -1,0 +1,58 @@
+// Computes running means and writes the step lines of run.jsonl.
+#include "train/step_log.h"
+
+#include "plan/layer_policy.h"
+#include "train/decisions.h"
+
+namespace stagedtrain::train {
+namespace {
+
+// Compares the step with the running means, then adds it to them.
+StepNumbers numbers_of(double loss, double norm, state::Progress& progress) {
+  RunningStats losses{progress.loss_mean, progress.loss_var};
+  RunningStats norms{progress.norm_mean, progress.norm_var};
+  const StepNumbers numbers{loss, losses.z(loss), norm, norms.z(norm), progress.learning_rate};
+  losses.add(loss);
+  norms.add(norm);
+  progress.loss_mean = losses.mean;
+  progress.loss_var = losses.variance;
+  progress.norm_mean = norms.mean;
+  progress.norm_var = norms.variance;
+  return numbers;
+}
+
+}  // namespace
+
+std::optional<law::LoggedStep> StepLog::add(double loss, double norm, double layers_run) {
+  const StepNumbers numbers = numbers_of(loss, norm, progress_);
+  progress_.loss_sum += loss;
+  ++progress_.loss_steps;
+  run_.line.step(progress_, numbers);
+  if (!is_due(progress_.step, run_.plan.schedule.log.every)) return {};
+  const auto steps = static_cast<double>(progress_.loss_steps);
+  const double mean = progress_.loss_sum / steps;
+  write(mean, numbers, layers_run);
+  progress_.loss_sum = 0;
+  progress_.loss_steps = 0;
+  logged_ = progress_;
+  return law::LoggedStep{static_cast<double>(progress_.step), numbers.lr, mean, steps};
+}
+
+void StepLog::write(double mean_loss, const StepNumbers& numbers, double layers_run) {
+  const Speed speed = speed_between(logged_, progress_);
+  Json event = place_event("step", progress_);
+  event.update({{"loss", mean_loss},
+                {"loss_steps", progress_.loss_steps},
+                {"loss_z", numbers.loss_z},
+                {"grad_norm", numbers.grad_norm},
+                {"grad_norm_z", numbers.grad_norm_z},
+                {"lr", numbers.lr},
+                {"tokens_per_second", speed.tokens_per_second},
+                {"flops_per_second", speed.flops_per_second},
+                {"memory_bytes", resident_bytes()}});
+  if (plan::layer_policy(stage_)) event["layers_run"] = layers_run;
+  if (!run_.ranks.alone()) event["communication_seconds"] = run_.ranks.take_seconds();
+  run_.log.write(event);
+}
+
+}  // namespace stagedtrain::train

@@ -1,0 +1,32 @@
+// Reports each step: running means, the progress line, and a line of run.jsonl when one is due.
+#pragma once
+
+#include <optional>
+
+#include "law/curve_points.h"
+#include "train/progress_line.h"
+#include "train/stage.h"
+
+namespace stagedtrain::train {
+
+// Serves one stage. The loss of a line is the mean over the steps since the previous line, or since
+// the stage began. Checkpoints contain the partial sum, so a run that is stopped and resumed writes
+// bitwise the same means as an uninterrupted one.
+class StepLog {
+ public:
+  StepLog(RunContext& run, const plan::StagePlan& stage, state::Progress& progress)
+      : run_(run), stage_(stage), progress_(progress), logged_(progress) {}
+  // Call after each step, once `progress` counts it. layers_run: the number of layers that ran,
+  // mean over the step's tokens. Returns the line that was written to the log, if one was due.
+  std::optional<law::LoggedStep> add(double loss, double norm, double layers_run);
+
+ private:
+  void write(double mean_loss, const StepNumbers& numbers, double layers_run);
+
+  RunContext& run_;
+  const plan::StagePlan& stage_;
+  state::Progress& progress_;
+  state::Progress logged_;  // as of the last line of the log
+};
+
+}  // namespace stagedtrain::train
