@@ -85,12 +85,12 @@ TEST_CASE("sizes that cannot be are refused with what could") {
   CHECK(contains(refused("[{operator: depth, layers: [0, 1, 2]}]"),
                  "layers: found 2, expected numbers from 0 to 1"));
   CHECK(contains(refused("[{operator: depth, factor: 2, new_layers: identity}]", llama()),
-                 "would stay as they are for ever"));
+                 "such layers are zero and they would never train"));
 }
 
 TEST_CASE("operators that contradict each other are refused with the reason") {
   CHECK(contains(refused("[{operator: upcycle, experts: 2}, {operator: upcycle, experts: 4}]"),
                  "grow.1: the source has 2 experts already"));
   CHECK(contains(refused("[{operator: mask, ffn: 40}, {operator: depth, layers: 3}]"),
-                 "grow.1: what mask adds stands behind its mask: no operator may follow it"));
+                 "grow.1: found an operator after mask, expected mask to be the last of a growth"));
 }
