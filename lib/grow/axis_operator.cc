@@ -44,8 +44,7 @@ std::vector<Block> values_above(const WholeGrowth& growth, const GrowthContext& 
 }
 
 // Makes the copies of rows (tiles above 0) copies of the same tensor in the layer above, weights
-// and moments alike. The top layer copies its own rows, and so do norms and embeddings in any
-// layer.
+// and moments alike. The top layer copies its own rows, and norms and embeddings always do.
 void take_from_above(TensorRecipe& made, const arch::ParamSpec& target, LayerSource layer,
                      const GrowthContext& context) {
   using arch::Role;
