@@ -1,4 +1,4 @@
-// Lists the architectures.
+// Lists the architectures in one table, and finds one by its name.
 #include "arch/architectures.h"
 
 #include "arch/table_builder.h"

@@ -9,11 +9,11 @@ namespace stagedtrain::arch {
 void check_gpt2(const ModelConfig& config) {
   refuse_grouped_queries(config);
   if (config.rope_theta != ModelConfig().rope_theta)
-    throw usage_error("model.rope_theta is {}: gpt2 has learned positions, none that rotate",
+    throw usage_error("model.rope_theta is {}: gpt2 has learned positions, not rotary ones",
                       format_number(config.rope_theta))
         .with_hint("leave it out, or choose architecture: llama");
   if (config.rotary_share != 1 || config.rope_scaling != "none")
-    throw usage_error("model.{}: gpt2 has learned positions, none that rotate",
+    throw usage_error("model.{}: gpt2 has learned positions, not rotary ones",
                       config.rotary_share != 1 ? "rotary_share" : "rope_scaling")
         .with_hint("leave it out, or choose architecture: llama");
 }

@@ -14,8 +14,8 @@ void require(std::int64_t value, const char* key) {
   if (value <= 0) throw usage_error("model.{} is {}, expected at least 1", key, value);
 }
 
-// Checks the ranges in the fields list, for sizes that no schedule reader has checked, such as
-// those of grown models.
+// Checks the ranges in the fields list. Sizes that come from a schedule have passed this check
+// already; those of grown and of foreign models have not.
 struct RangeCheck {
   template <class T>
   void operator()(const char* key, T& value, const FieldInfo& info) {
@@ -31,7 +31,8 @@ struct RangeCheck {
   }
 };
 
-// Rejects sizes whose parameter count could overflow; no real model comes close.
+// Rejects sizes whose parameter count could overflow. The limit is far above that of any real
+// model.
 void check_size(const ModelConfig& c) {
   constexpr double kMost = 1e15;
   const double sizes = static_cast<double>(c.head_dim) + static_cast<double>(c.value_dim);
@@ -62,7 +63,7 @@ void check_rope(const ModelConfig& c) {
     throw usage_error("model.rope_scaling is '{}'{}", c.rope_scaling,
                       suggestion(c.rope_scaling, kinds));
   if (c.rope_scaling == "none" && c.rope_factor != 1)
-    throw usage_error("model.rope_factor is {}, expected 1: there is no rope_scaling",
+    throw usage_error("model.rope_factor is {}, expected 1: rope_scaling is none",
                       format_number(c.rope_factor));
   if (!llama3 && (c.rope_low != plain.rope_low || c.rope_high != plain.rope_high ||
                   c.rope_original != plain.rope_original))

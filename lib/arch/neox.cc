@@ -12,8 +12,8 @@ void check_neox(const ModelConfig& config) {
   const std::int64_t turned = rotary_entries(config);
   if (turned < 2 || turned % 2 != 0)
     throw usage_error(
-        "model.rotary_share {} of head_dim {} is {} entries, expected an even number: neox turns "
-        "pairs",
+        "model.rotary_share {} of head_dim {} is {} entries, expected an even number above 0: neox "
+        "rotates pairs of entries",
         config.rotary_share, config.head_dim, turned)
         .with_hint("choose another rotary_share, or give head_dim");
 }

@@ -1,21 +1,22 @@
 // Applies a recipe to a training state, in memory or from file to file, one tensor at a time.
 //
-// Goal: growing a state that is larger than memory, at the speed of copying a file. grow_tensors
-// has a StepView for each operator. A view makes a tensor when it is asked for it, from the tensors
-// of the view below it, which makes those in turn; the lowest view reads the source. So a list of
-// operators needs one tensor for each of them in memory, and no state in between exists.
+// Goal: to grow a state that is larger than memory, at the speed of copying a file. grow_tensors
+// stacks one StepView per operator. A view makes a tensor on demand from the tensors of the view
+// below it, which makes those on demand in turn; the lowest view reads the source. So a list of
+// operators needs one tensor per operator in memory, and no intermediate state exists.
 //
 // Invariants:
-// - A tensor's bits do not depend on the path: memory, file and trainer all use fill() (fill.h).
-// - Whatever is a plain copy through all operators is never copied in memory: its bytes are the
-//   source's own, and apply_file hands them to the writer.
-// - Pages of a mapped source are released once the tensors made of them are written.
+// - The bits of a tensor do not depend on where it is made: memory, file and trainer all use fill()
+//   (fill.h).
+// - A tensor that is a plain copy through all operators is never copied in memory: its bytes are
+//   the source's own, and apply_file passes them to the writer.
+// - Pages of a mapped source are released once the tensors made from them are written.
 //
 // A growth may read further states (merge, interpolate). They must have the model, the precision
 // and the optimizer scales of the state that grows, because the result has one of each.
 //
-// Rejected: a whole intermediate state for each operator, which would need memory or disk space for
-// all of them. Only apply(), in memory, works that way, and frees each tensor after its last use.
+// Rejected: a whole intermediate state per operator, which needs memory or disk space for each.
+// Only apply(), which works in memory, does that, and it frees each tensor after its last use.
 #include "grow/apply.h"
 
 #include <algorithm>
@@ -33,22 +34,21 @@ using state::DType;
 using state::HostTensor;
 using state::Kind;
 
-// Throws Error(usage) if the state's mask still rises. The tensors of a masked model are used in
-// part only, and a larger model could not represent that part. `where` is the beginning of the
-// message.
+// Throws Error(usage) if the state's mask still rises. While it does, the new parts count only in
+// part, which the weights of a larger model could not express. `where` starts the message.
 void check_mask(const state::StateHeader& header, const std::string& where) {
   const std::int64_t end = header.mask.start + header.mask.steps, now = header.progress.step;
   if (header.mask.steps > 0 && now < end)
-    throw usage_error("{}the mask of the growth before rises until step {}; this is step {}", where,
-                      end, now)
-        .with_hint("let it rise to 1 before the next growth");
+    throw usage_error("{}the mask of the previous growth rises until step {}; this is step {}",
+                      where, end, now)
+        .with_hint("train until the mask has risen to 1 before the next growth");
 }
 
-// Reads the further states of a step.
+// The further states of a step, whose checkpoints stay open.
 class OtherStates {
  public:
-  // Throws Error(usage) if a file does not hold a state of step.from in this precision, or if its
-  // mask still rises.
+  // Throws Error(usage) if a checkpoint holds another model than step.from or another precision, or
+  // if its mask still rises.
   OtherStates(const GrowthStep& step, DType dtype) {
     for (const std::string& path : step.others) {
       files_.push_back(std::make_unique<state::CheckpointReader>(path));
@@ -65,8 +65,8 @@ class OtherStates {
   std::span<const std::byte> view(std::size_t state, Kind kind, std::size_t tensor) const {
     return files_[state - 1]->view(kind, tensor);
   }
-  // Throws Error(usage) if a tensor has other scales than in the state that grows, since the result
-  // has only one set for each tensor.
+  // Throws Error(usage) if a tensor has other optimizer scales than in the state that grows
+  // (`from`), because the result has only one set of scales per tensor.
   void check_scales(const GrowthStep& step, const Histories& from) const {
     const arch::ParamTable table = arch::param_table(step.from);
     for (std::size_t s = 0; s < files_.size(); ++s)
@@ -75,22 +75,22 @@ class OtherStates {
         if (other.lr_scale != from[i].lr_scale || other.decay_scale != from[i].decay_scale ||
             other.eps_scale != from[i].eps_scale)
           throw usage_error(
-              "{}: {} has a learning-rate scale of {}, in the state that grows {}; expected the "
-              "same scales of learning rate, decay and eps",
+              "{}: {} has a learning-rate scale of {}, but {} in the state that grows; expected "
+              "the same scales of learning rate, decay and eps in both",
               step.others[s], table[i].name, other.lr_scale, from[i].lr_scale)
               .with_hint(
-                  "only one of the two states was grown with dynamics: exact; grow both, or "
-                  "neither, in that way");
+                  "only one of the two states was grown with dynamics: exact; use it for both or "
+                  "for neither");
       }
   }
-  // Returns their histories, with ages as seen by a state that has taken `now` steps.
+  // Returns their histories on the clock of a state that has taken `now` steps (counted_from).
   std::vector<Histories> histories(std::int64_t now) const {
     std::vector<Histories> all;
     for (const auto& file : files_)
       all.push_back(counted_from(file->header().histories, file->header().progress.step, now));
     return all;
   }
-  // Adds the FLOPs and seconds that were spent on them.
+  // Adds the FLOPs and seconds that were spent on these states to `progress`.
   void add_costs(state::Progress& progress) const {
     for (const auto& file : files_) {
       progress.flops += file->header().progress.flops;
@@ -102,11 +102,11 @@ class OtherStates {
   std::vector<std::unique_ptr<state::CheckpointReader>> files_;
 };
 
-// Provides the tensors of the state after one step. Each is made when it is requested.
+// Provides the tensors of the state after one step. Each is made on demand.
 class StepView {
  public:
-  // `below` reads the tensors of step.from. `previous` is the view of the step before, if there is
-  // one.
+  // `below` reads the tensors of the state before this step. `previous` is the view of the previous
+  // step, or null for the first. `step` and `previous` must outlive this view.
   StepView(const GrowthStep& step, DType dtype, StateView below, StepView* previous)
       : step_(step),
         dtype_(dtype),
@@ -116,8 +116,8 @@ class StepView {
         below_(std::move(below)),
         previous_(previous) {}
 
-  // Returns a tensor, valid until the next call. A plain copy is returned as the source's own
-  // bytes.
+  // Returns the bytes of a tensor, valid until the next call. Those of a plain copy are the
+  // source's own.
   std::span<const std::byte> view(Kind kind, std::size_t i) {
     const TensorRecipe& made = step_.tensors[i];
     if (const Block* block = plain_copy(made, targets_[i], sources_, kind))
@@ -134,7 +134,7 @@ class StepView {
     return std::as_const(made_).bytes();
   }
 
-  // Returns the same, for the caller to keep.
+  // Returns the same tensor and passes ownership of it to the caller, unless it is a plain copy.
   MadeTensor take(Kind kind, std::size_t i) {
     const Block* block = plain_copy(step_.tensors[i], targets_[i], sources_, kind);
     if (block && block->state == 0 && previous_) return previous_->take(kind, block->source);
@@ -161,7 +161,7 @@ class StepView {
   std::size_t index_ = 0;
 };
 
-// Counts how often each source tensor is still to be read.
+// Returns how many blocks read each source tensor.
 std::vector<int> count_uses(const GrowthStep& step, Kind kind, std::size_t sources) {
   std::vector<int> uses(sources, 0);
   for (const TensorRecipe& made : step.tensors)
@@ -244,7 +244,7 @@ state::TrainingState apply(const GrowthRecipe& recipe, state::TrainingState from
 
 void apply_file(const GrowthRecipe& recipe, const state::CheckpointReader& from,
                 const Path& source_path, const Path& target, Replace replace) {
-  std::vector<std::pair<Kind, std::size_t>> read;  // those that were read for the current tensor
+  std::vector<std::pair<Kind, std::size_t>> read;  // source tensors read for the current one
   const StateView view = [&](Kind kind, std::size_t i) {
     read.emplace_back(kind, i);
     return from.view(kind, i);

@@ -1,19 +1,28 @@
-// How any tensor grows, given how its axes do.
+// How a tensor grows, given how its axes grow: the rule that every operator of width uses.
 //
-// An axis grows by a pair of matrices (AxisMap): D (new x old) says how an old activation appears
-// in the larger model, S (old x new, S D = I) how a reader splits its weight. A matrix W from axis
-// `in` to axis `out` becomes W' = D_out W S_in, and its gradient grows by the duals, dL/dW' =
-// S_out^T G D_in^T (docs/growth.md, "Two equations"). A piece of a map is a run of indices with one
-// entry of D (`write`) and one of S (`read`), so for a matrix
+// Each axis has a pair of matrices (axis_map.h): D (new x old) maps old activations to new ones,
+// and S (old x new, S D = I) splits the weights of readers. For a matrix W (out x in) with gradient
+// G = dL/dW, the grown model has
+//   W' = D_out W S_in        dL/dW' = S_out^T G D_in^T
+// (docs/growth.md, "Two equations"). A piece of a map is a run of indices with one entry of D
+// (`write`) and one of S (`read`), so each pair of pieces p of the rows and q of the columns gives
 //   value     block (p, q) = p.write * q.read  * W[p.from, q.from]
 //   gradient  block (p, q) = p.read  * q.write * G[p.from, q.from]
-// An embedding writes its columns; biases and norms write their only axis; the final norm before a
-// tied head *reads* in its place, since the head is the embedding and cannot carry the split.
+// The other roles are special cases. An embedding writes its columns and has no reader in a
+// product. Biases and norms write their only axis. The final norm before a tied head *reads* it
+// instead: logits are E y, and E is the embedding, which must keep writing the old values, so the
+// split into 1/k is put into the gain and the bias of the norm.
 //
-// Invariant: every block of a list covers entries that no other covers, unless it is added.
-// Roles decide, never names, so a new architecture gets every operator. Rejected: a dense D and S
-// for each axis and two matrix products for each tensor. It would need no blocks, but a growth of
-// gigabytes is bound by memory, and copies of rows are all that nearly every operator needs.
+// Each tensor also gets its optimizer scales for `dynamics: exact` (state_rule.h): with c_in copies
+// of the inputs and c_out of the outputs, lr_scale = 1 / c_in, decay_scale = c_in, eps_scale = 1 /
+// c_out.
+//
+// Invariants: no two blocks of a list cover the same entry, unless the later one is added. The rule
+// depends on roles and axes, never on names, so every architecture gets every operator.
+//
+// Rejected: dense matrices D and S and two matrix products for each tensor. That would need no
+// blocks, but growing gigabytes is bound by memory bandwidth, and nearly all products would only
+// copy rows.
 #include "grow/axis_growth.h"
 
 #include <algorithm>
@@ -32,7 +41,7 @@ bool starts_at_one(const arch::ParamSpec& spec) {
   return spec.init.kind == arch::Init::Kind::constant && spec.init.value == 1;
 }
 
-// Makes one tensor.
+// Makes the recipe of one tensor. Each public function is the rule of one group of roles.
 class TensorRule {
  public:
   TensorRule(const AxisGrowth& growth, const arch::ParamSpec& target,
@@ -46,7 +55,7 @@ class TensorRule {
     recipe_.heir_of = source;
   }
 
-  // y = W x: rows are written, columns read.
+  // A matrix, y = W x, writes its rows and reads its columns.
   TensorRecipe matrix() {
     for (const Piece& p : rows_map_.pieces)
       for (const Piece& q : columns_map_.pieces) {
@@ -59,7 +68,7 @@ class TensorRule {
     return recipe_;
   }
 
-  // A lookup: columns are written; rows are looked up, or read by a tied head.
+  // An embedding writes its columns. Its rows are looked up, and a tied head reads them.
   TensorRecipe embedding() {
     for (const Piece& p : rows_map_.pieces)
       for (const Piece& q : columns_map_.pieces) {
@@ -90,8 +99,9 @@ class TensorRule {
     return recipe_;
   }
 
-  // A padded residual stream has a smaller mean square, which the gain makes up for. The gain of
-  // new indices multiplies zero. Before a tied head the norm carries the head's split.
+  // If the residual stream is padded, its mean square falls by the factor norm_share, so the gain
+  // is multiplied by the root of it. The gains of new indices multiply zeros; they start at the
+  // root too, as a fresh gain of 1 would. Before a tied head the norm reads its axis (see the top).
   TensorRecipe norm(bool before_tied_head) {
     const bool gain = starts_at_one(target_);
     const double share = gain ? std::sqrt(growth_.norm_share) : 1;
@@ -107,8 +117,9 @@ class TensorRule {
     return recipe_;
   }
 
-  // Gains of queries or keys, or of one head's. Rows that make queries and keys carry the root of the
-  // share, since these norms add the same eps (head_growth.cc); the gains do not.
+  // The gain of a norm of queries or keys. In a padded model, grow_heads multiplies the rows that
+  // produce queries and keys by the root of norm_share, because these norms use the same scaled
+  // eps. The gain itself stays as it is, so the factor is divided out where the axis carries it.
   TensorRecipe head_norm() {
     const double share =
         target_.axes[0].axis == arch::Axis::entry ? 1 : std::sqrt(growth_.norm_share);
@@ -152,6 +163,9 @@ class TensorRule {
     block.add = (rows_map_.merges && p.tile > 0) || (columns_map_.merges && q.tile > 0);
   }
 
+  // Returns what block (p, q) of the values is multiplied by besides p.write. The mixing applies to
+  // matrices both of whose axes have the same whole number of copies; in all others, readers are
+  // split evenly.
   double coefficient(const Piece& p, const Piece& q) const {
     const bool square = rows_map_.even() && columns_map_.even() && rows_map_.duplicates() &&
                         rows_map_.tiles() == columns_map_.tiles();
@@ -203,9 +217,10 @@ class TensorRule {
           random({p.to, run.begin}, {p.count, run.count}, 1, "columns");
   }
 
-  // Each copy i of the outputs gets fresh numbers, +N_i at one copy of the inputs and -N_i at the
-  // next: rows stay balanced, so equal inputs cancel them; columns do not, so the copies' gradients
-  // differ.
+  // Breaks the symmetry between copies (docs/growth.md, "Symmetry, and breaking it"). Copy i of the
+  // outputs draws fresh numbers N_i and adds +N_i at one copy of the inputs and -N_i at the next.
+  // Each row of blocks still sums to W, so equal inputs cancel the noise and the loss is kept. The
+  // columns of blocks do not, so the copies receive different gradients.
   void add_noise() {
     const std::int64_t tiles = columns_map_.tiles();
     if (tiles < 2) return;

@@ -1,4 +1,5 @@
-// Turns maps of axes into recipes of tensors, with one rule for every architecture.
+// How the maps of a model's axes determine the recipe of every tensor, by one rule for all
+// architectures.
 #pragma once
 
 #include <array>
@@ -10,37 +11,40 @@
 
 namespace stagedtrain::grow {
 
-// How a matrix is spread over the blocks (i, j), which connect copy i of its outputs to copy j of
-// its inputs. The coefficients of every row sum to 1, so the loss is kept (docs/growth.md, "Two
-// equations").
+// The coefficients c_ij of a matrix W that grows in both axes: block (i, j), which connects copy j
+// of the inputs to copy i of the outputs, is c_ij W. The coefficients of every row sum to 1, so the
+// loss is kept (docs/growth.md, "Two equations"). With k copies, uniform is c_ij = 1/k, and
+// diagonal is the unit matrix.
 struct Mixing {
   enum class Kind { uniform, diagonal, matrix } kind = Kind::uniform;
-  std::vector<std::vector<double>> coefficients;  // for Kind::matrix
-  // Whether every column sums to 1 too, so that copies stay equal for ever.
+  std::vector<std::vector<double>> coefficients;  // k x k, for Kind::matrix only
+  // Returns whether the columns sum to 1 as well (to 1e-12), so that copies receive equal
+  // gradients.
   bool balanced() const;
 };
 
-// A growth of a model's axes, which is the same in all layers.
+// The growth of all axes of a model. It is the same in all layers.
 struct AxisGrowth {
   std::array<AxisMap, arch::kNumAxes> maps;  // indexed by Axis
   Mixing mixing;
-  double noise = 0;  // relative to each matrix's root mean square
+  double noise = 0;  // breaks the symmetry; relative to each matrix's root mean square
   std::int64_t seed = 0;
-  double rest_noise = 0;  // added to rows that begin as a mean
+  double rest_noise = 0;  // noise on new rows that start as a mean, relative in the same way
   // The mean square of the new residual stream divided by that of the old one. It is below 1 if the
-  // stream is padded.
+  // stream is padded (padding.h).
   double norm_share = 1;
 
   AxisMap& of(arch::Axis axis) { return maps[static_cast<std::size_t>(axis)]; }
   const AxisMap& of(arch::Axis axis) const { return maps[static_cast<std::size_t>(axis)]; }
-  bool duplicates() const;  // some index has several copies
-  bool pads() const;        // some new index is not a copy
+  bool duplicates() const;  // whether any index has several copies
+  bool pads() const;        // whether any new index is not a copy
 };
 
-// Returns a growth in which no axis grows.
+// Returns the growth of a model in which no axis grows.
 AxisGrowth unchanged_axes(const arch::ModelConfig& config);
-// Returns how `target` is made of tensor `source` of the smaller model. `tied` says that the head
-// is the embedding. Polls for a stop request, since a model may have a million tensors.
+// Returns the recipe that makes `target` from tensor `source` of the table `sources`. `tied` means
+// that the output head is the token embedding. Polls for a stop request, since a model may have a
+// million tensors.
 TensorRecipe tensor_by_axes(const AxisGrowth& growth, const arch::ParamSpec& target,
                             const arch::ParamTable& sources, std::size_t source, bool tied);
 

@@ -1,4 +1,4 @@
-// Builds axis maps out of runs of indices.
+// Builds the maps of axes: copies, padding, means and larger units.
 #include "grow/axis_map.h"
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 namespace stagedtrain::grow {
 namespace {
 
-// Extends the last piece by `next` if it continues there; otherwise adds a new piece.
+// Adds `next` to the last piece if it continues that piece; otherwise adds it as a new piece.
 void append(std::vector<Piece>& pieces, const Piece& next) {
   if (!pieces.empty()) {
     Piece& last = pieces.back();

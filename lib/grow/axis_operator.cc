@@ -1,4 +1,8 @@
-// From an axis growth to a step.
+// Builds the step of a growth from its maps of axes and layers, and derives what it promises.
+//
+// The order of the three passes matters: tensor_by_axes makes every tensor as a copy of its source
+// layer, apply_rule derives the moments from these blocks, and begin_layer then changes the weights
+// of new layers. So `moments: copy` gives a silent layer the moments of the layer that it copies.
 #include "grow/axis_operator.h"
 
 #include <algorithm>
@@ -23,12 +27,13 @@ void check_identity(const arch::ParamTable& sources) {
   });
   if (!biases)
     throw usage_error(
-        "new_layers: identity in a model without biases in its feed-forwards: such layers have no "
-        "gradient, and would stay as they are for ever")
+        "new_layers: found identity, expected another choice: the feed-forwards of this model have "
+        "no biases, so all gradients of such layers are zero and they would never train")
         .with_hint("use zero_output");
 }
 
-// What the tensor would be as a copy of the layer above its own, for new layers between the two.
+// Returns the values that the tensor would have as a copy of the layer above its source, if new
+// layers start between the two (mean, slerp); nothing otherwise, or if the source is the top layer.
 std::vector<Block> values_above(const WholeGrowth& growth, const GrowthContext& context,
                                 const arch::ParamSpec& target, LayerSource layer) {
   const bool between =
@@ -38,8 +43,8 @@ std::vector<Block> values_above(const WholeGrowth& growth, const GrowthContext& 
   return tensor_by_axes(growth.axes, target, context.sources, source, context.from.tied).value;
 }
 
-// Lets the copies of rows come from the same tensor of the layer above, weights and moments alike.
-// The highest layer has none above and copies its own; norms do too.
+// Makes the copies of rows (tiles above 0) copies of the same tensor in the layer above, weights
+// and moments alike. The top layer copies its own rows, and norms and embeddings always do.
 void take_from_above(TensorRecipe& made, const arch::ParamSpec& target, LayerSource layer,
                      const GrowthContext& context) {
   using arch::Role;
@@ -57,8 +62,10 @@ void take_from_above(TensorRecipe& made, const arch::ParamSpec& target, LayerSou
 void check_block_count(const std::string& tensor, std::size_t blocks) {
   constexpr std::size_t kMost = 1 << 18;
   if (blocks > kMost)
-    throw usage_error("{} would have {} blocks, expected at most {}", tensor, blocks, kMost)
-        .with_hint("grow by a smaller factor, or with copies in turn");
+    throw usage_error("{}: found {} blocks after the growth, expected at most {}", tensor, blocks,
+                      kMost)
+        .with_hint(
+            "grow by a smaller factor; copies: in_turn and positions: tile need the fewest blocks");
 }
 
 WholeGrowth growth_of_axes(AxisGrowth axes, const GrowthContext& context) {

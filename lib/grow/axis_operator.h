@@ -1,4 +1,5 @@
-// Makes the steps of operators that grow axes or layers, such as width, lemon, expand and depth.
+// How a growth of axes and layers becomes a step: a recipe for every tensor, and the promises that
+// hold. Operators such as width, lemon, expand and depth are built on it.
 #pragma once
 
 #include <vector>
@@ -10,41 +11,46 @@
 
 namespace stagedtrain::grow {
 
-// The axes that a growth may be restricted to.
+// The axes that the option `axes` of an operator of width can select.
 enum class GrowingAxis { residual, heads, ffn };
 
-// A growth of axes together with a growth of layers.
+// A growth of axes together with a growth of layers. The operator states here what the maps do not
+// show; step_by_axes adds what follows from the maps.
 struct WholeGrowth {
   AxisGrowth axes;
   LayerMap layers;
   LayerStart new_layers;
   bool exact = true;  // whether the maps of the axes keep the loss
-  // New rows of matrices and biases are copies of the layer above's (Copies::next_layer).
+  // Whether new rows of matrices and biases are copies of rows of the layer above
+  // (Copies::next_layer).
   bool next_layer = false;
-  // False if something other than noise, a rest or unbalanced mixing breaks the gradient's law.
+  // Must be false if the gradient of the grown model differs from the grown gradient for a reason
+  // other than noise, a rest, uneven copies of the residual axis or unbalanced mixing.
   bool equivariant = true;
 };
-// Throws Error(usage) if a tensor would be made of more blocks than any real growth has, which
-// would take minutes to write down. Call it before making a map whose pieces are one a row.
+// Throws Error(usage) if `tensor` would consist of more than 2^18 blocks, because building such a
+// recipe would take minutes. Call it before building a map with one piece for each row.
 void check_block_count(const std::string& tensor, std::size_t blocks);
 
-// Returns a growth of these axes that leaves the layers as they are.
+// Returns the growth of these axes that keeps the layers as they are.
 WholeGrowth growth_of_axes(AxisGrowth axes, const GrowthContext& context);
 
-// Returns how every tensor of the larger model is made, and what that promises, except for what
-// `rule` breaks.
+// Returns the step of a growth: the recipe of every tensor of context.to, in the order of its
+// table, with moments and optimizer scales by `rule`, and the promises that hold after `rule` is
+// applied. Throws Error(usage) if a tensor would consist of too many blocks.
 GrowthStep step_by_axes(const WholeGrowth& growth, const GrowthContext& context,
                         const StateRule& rule);
 
-// Returns the step of a growth of layers alone. `seed` is for random layers. Throws Error(usage) if
-// identity layers could never train: without biases all their gradients stay zero.
+// Returns the step of a growth of layers alone. `seed` is the seed of random layers. Throws
+// Error(usage) for identity layers in a model whose feed-forwards have no biases: all gradients of
+// such layers are zero, so they would never train.
 GrowthStep step_by_layers(const LayerMap& layers, const LayerStart& start, std::int64_t seed,
                           const GrowthContext& context, const StateRule& rule);
 
-// Returns whether queries and keys are rotated by their positions (RoPE), as opposed to learned
-// positions.
+// Returns whether positions are encoded by rotating queries and keys (RoPE), not by learned
+// embeddings.
 bool turns_positions(const arch::ParamTable& table);
-// Returns whether norms subtract the mean (LayerNorm), so that only padding with the mean keeps
+// Returns whether the norms subtract the mean (LayerNorm). If so, only padding with the mean keeps
 // their outputs.
 bool centers_norms(const arch::ParamTable& table);
 

@@ -1,5 +1,8 @@
-// The operator clone grows axes k-fold and spreads every matrix evenly over its blocks, W / k
-// (HyperCloning, arXiv 2409.12903), or by any matrix whose rows sum to 1.
+// The operator clone multiplies axes by k and spreads every matrix W over all k x k blocks: W / k
+// in each (HyperCloning, arXiv 2409.12903), or c_ij W in block (i, j) with given coefficients.
+//
+// The rows of coefficients must sum to 1, which keeps the loss. If the columns do not, the copies
+// receive different gradients, which breaks the symmetry without noise (docs/growth.md).
 #include <cmath>
 
 #include "base/error.h"
@@ -14,7 +17,7 @@ struct CloneOptions {
   Tree mixing;
   Copies copies = Copies::in_turn;
   Symmetry symmetry;
-  StateRule state{Moments::reset_new};  // the best measured: docs/log.md
+  StateRule state{Moments::reset_new};  // the best choice in the measurements of docs/log.md
   template <class V>
   void fields(V& v) {
     widening.fields(v);

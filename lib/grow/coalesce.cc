@@ -1,10 +1,11 @@
-// The operator coalesce makes a large state small, and decoalesce is the way back (multi-level
-// framework, arXiv 2404.07999).
+// The operators coalesce, which makes a state smaller, and decoalesce, which makes it larger again
+// (multi-level framework, arXiv 2404.07999).
 //
-// coalesce makes layers and indices the means of those that they replace, and adds readers.
-// decoalesce copies them and divides readers. Weights and exp_avg are the same after decoalesce and
-// coalesce; exp_avg_sq becomes smaller, because scales are squared as if the averaged terms were
-// independent (docs/growth.md, "Two equations").
+// coalesce replaces groups of indices and of layers by their means, and adds up the weights of the
+// indices' readers. decoalesce copies indices and layers, and divides the weights of readers by the
+// number of copies. decoalesce followed by coalesce gives back the weights and exp_avg. exp_avg_sq
+// comes back smaller, because the scales of a mean are squared as if its terms were independent,
+// although copies are equal (docs/growth.md, "Two equations").
 #include <algorithm>
 
 #include "base/error.h"
@@ -50,9 +51,10 @@ struct DecoalesceOptions {
 
 void divide(std::int64_t& size, std::int64_t factor, const char* name) {
   if (size % factor != 0)
-    throw usage_error("coalesce divides {} by {}: the source has {}, which is no multiple of it",
-                      name, factor, size)
-        .with_hint("--width and --layers are the factors by which the model shrinks; 1 leaves it");
+    throw usage_error(
+        "coalesce divides {} by {}: the source has {}, expected a multiple of the factor", name,
+        factor, size)
+        .with_hint("--width and --layers are factors to shrink by; 1 keeps the size");
   size /= factor;
 }
 
@@ -83,6 +85,7 @@ class Coalesce final : public GrowthOperator {
   }
 
  private:
+  // Returns the maps that merge the indices of every axis that becomes smaller.
   static AxisGrowth small_axes(const GrowthContext& context) {
     AxisGrowth axes = unchanged_axes(context.from);
     for (const arch::ParamSpec& spec : arch::param_table(context.to))
@@ -93,7 +96,8 @@ class Coalesce final : public GrowthOperator {
     return axes;
   }
 
-  // Returns the mean over the old layers that the new one replaces.
+  // Returns the recipe of the mean over the old layers that the layer of `target` replaces. It
+  // inherits the optimizer scales of the first of them.
   TensorRecipe mean_of_layers(const AxisGrowth& axes, const arch::ParamSpec& target,
                               const GrowthContext& context) const {
     const std::int64_t group = target.layer < 0 ? 1 : options_.factors.layers;
@@ -115,6 +119,7 @@ class Coalesce final : public GrowthOperator {
     return made;
   }
 
+  // Adds the blocks of layer i of a group to the mean.
   static void take(std::vector<Block>& all, std::vector<Block>& part, std::int64_t i,
                    std::int64_t group) {
     for (Block& block : part) {
@@ -144,7 +149,7 @@ class Decoalesce final : public GrowthOperator {
     const arch::ModelConfig &from = context.from, &to = context.to;
     WholeGrowth growth = growth_of_axes(copied_axes(context, options_.symmetry), context);
     growth.layers = ordered_layers(from.layers, to.layers, LayerOrder::alternate);
-    for (LayerSource& layer : growth.layers) layer.is_new = false;  // copies of a layer are alike
+    for (LayerSource& layer : growth.layers) layer.is_new = false;  // no copy of a layer is new
     GrowthStep step = step_by_axes(growth, context, options_.state);
     if (options_.state.moments == Moments::reset_new && options_.factors.layers > 1)
       forget_copies(context, step);
@@ -152,7 +157,8 @@ class Decoalesce final : public GrowthOperator {
   }
 
  private:
-  // reset_new also resets the copies of a layer, which no tile identifies.
+  // Zeroes the moments of repeated layers for reset_new, which knows copies by their tiles and so
+  // misses copies of whole layers.
   void forget_copies(const GrowthContext& context, GrowthStep& step) const {
     const arch::ParamTable targets = arch::param_table(context.to);
     for (std::size_t i = 0; i < targets.size(); ++i)

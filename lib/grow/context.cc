@@ -1,5 +1,6 @@
 // The operator context allows longer sequences. Learned positions get new rows; rotary positions
-// (RoPE) have none. The loss changes, because longer windows are other windows.
+// (RoPE) have no weights, so nothing but the configuration changes. No loss is promised, because
+// longer windows are other data, and interpolated positions differ from the old ones.
 #include <cmath>
 
 #include "base/error.h"
@@ -42,7 +43,8 @@ struct ContextOptions {
   }
 };
 
-// Row i is interpolated between the old rows next to i * (from - 1) / (to - 1).
+// Returns the map in which new row i is interpolated linearly between the two old rows next to
+//   i * (from - 1) / (to - 1)
 AxisMap stretched(std::int64_t from, std::int64_t to) {
   check_block_count("embed.position", static_cast<std::size_t>(to));
   AxisMap map;
@@ -67,7 +69,7 @@ class Context final : public GrowthOperator {
   explicit Context(const ContextOptions& options) : options_(options) {}
   arch::ModelConfig grown(const arch::ModelConfig& from) const override {
     if (options_.length < from.context)
-      throw usage_error("length: {}, but the source has {}, expected at least as many",
+      throw usage_error("length: found {}, but the source has {}; expected at least as many",
                         options_.length, from.context);
     arch::ModelConfig to = from;
     to.context = options_.length;
@@ -82,7 +84,7 @@ class Context final : public GrowthOperator {
     WholeGrowth growth = growth_of_axes(std::move(axes), context);
     growth.exact = growth.equivariant = from == to;
     GrowthStep step = step_by_axes(growth, context, options_.state);
-    step.symmetric = false;  // rows of positions are never used together
+    step.symmetric = false;  // different positions receive different gradients
     return step;
   }
 
@@ -93,7 +95,7 @@ class Context final : public GrowthOperator {
         return from == to ? unchanged(from) : stretched(from, to);
       case NewPositions::tile: {
         AxisMap map = repeated(from, to);
-        for (Piece& piece : map.pieces) piece.read = 1;  // no reader adds them up
+        for (Piece& piece : map.pieces) piece.read = 1;  // no reader sums over positions
         return map;
       }
       case NewPositions::random:

@@ -1,6 +1,6 @@
-// The operator depth adds layers in any order (Staged Training, arXiv 2203.06211, section 3.1). New
-// layers have zeroed outputs instead of the paper's zeroed norms, for the reasons in
-// docs/growth.md.
+// The operator depth adds layers in any order (Staged Training, arXiv 2203.06211, section 3.1). By
+// default new layers have zero outputs instead of the paper's zero norms, which take a step longer
+// to train and never train without biases (docs/growth.md, "Operators of depth").
 #include "base/error.h"
 #include "grow/axis_operator.h"
 #include "grow/operators.h"
@@ -62,7 +62,8 @@ class Depth final : public GrowthOperator {
     if (options.layers.kind == Tree::Kind::list) {
       read_value(options.layers, list_, {.min = 0, .max = 65536}, "depth.layers");
       if (options.order != LayerOrder::alternate)
-        throw usage_error("depth takes order only with a number of layers: the list is an order");
+        throw usage_error(
+            "depth takes order only with a number of layers: a list already gives the order");
     } else if (options.layers.kind != Tree::Kind::none) {
       std::int64_t layers = 0;
       read_value(options.layers, layers, {.min = 1, .max = 65536}, "depth.layers");
@@ -89,8 +90,8 @@ class Depth final : public GrowthOperator {
 
  private:
   DepthOptions options_;
-  std::optional<std::int64_t> layers_;
-  std::vector<std::int64_t> list_;
+  std::optional<std::int64_t> layers_;  // if options_.layers is a number
+  std::vector<std::int64_t> list_;      // if it is a list
 };
 
 }  // namespace

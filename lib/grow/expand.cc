@@ -1,6 +1,15 @@
 // The operator expand implements the composable expansions of Gesmundo and Maile (arXiv
-// 2308.06103), alone or together. It adds hidden units, heads, larger heads, residual width and
-// layers. New weights are zero where the loss requires it, and random elsewhere.
+// 2308.06103), alone or together: more hidden units, heads, residual width or layers, and larger
+// heads.
+//
+// Of each new unit, one side is zero, so that it adds nothing, and the other side is random, so
+// that the zeros have a gradient:
+//   hidden units and heads   random rows, read with zeros
+//   residual indices         written with zeros (with the mean under LayerNorm), read at random
+//   larger heads             zeros in queries and in readers of values, random keys and values
+//   layers                   copies with zero outputs
+// Nothing is copied within a layer, except groups of keys and values if kv_heads alone grows, and
+// these are read by different queries. So no symmetry has to be broken.
 #include "grow/axis_operator.h"
 #include "grow/head_growth.h"
 #include "grow/operators.h"

@@ -1,4 +1,4 @@
-// What the operators that copy feed-forwards into experts share: names and noise.
+// How upcycle and experts name the tensors that they copy into experts, and add noise to them.
 #pragma once
 
 #include <string>
@@ -10,15 +10,16 @@
 
 namespace stagedtrain::grow {
 
-// Returns the name of an expert's tensor with `other` in place of "experts.E."; other tensors keep
-// theirs.
+// Returns the name of an expert's tensor with `other` in place of "experts.E.", where E is the
+// expert's index. Returns the names of other tensors unchanged.
 inline std::string named_instead(const arch::ParamSpec& target, const std::string& other) {
   std::string name = target.name;
   const std::string part = fmt::format("experts.{}.", target.expert);
   return target.expert < 0 ? name : name.replace(name.find(part), part.size(), other);
 }
 
-// Returns noise on the entries that `copied` makes, a function of the target's name and the seed.
+// Returns the block that adds noise of size symmetry.noise to the entries of the block `copied`.
+// The noise is a pure function of the target's name and the seed.
 inline Block noise_on(Block copied, const arch::ParamSpec& target, const Symmetry& symmetry) {
   copied.kind = Block::Kind::noise;
   copied.scale = symmetry.noise;

@@ -1,23 +1,24 @@
 // The operator experts multiplies the experts of every layer by copies (Expert Upcycling, arXiv
 // 2604.19835).
 //
-// Expert e and its row of the router become `factor` = m copies each. The copies of an expert have
-// equal logits, so they are chosen one after the other. The gates are the softmax over the chosen
-// logits. If m times as many experts are chosen as before, these are all copies of the old choice,
-// each with 1/m of the old gate, and the copies of an expert add up to it:
+// Each expert E and its row of the router become `factor` = m copies. A token chooses the k experts
+// with the largest logits z, and the gates are the softmax over the k chosen logits, exp(z) / Z.
+// Copies of an expert have equal logits, so they follow one another in the order of choice. If m k
+// experts are chosen, these are all copies of the k that were chosen before, each with 1/m of the
+// old gate, and the copies of an expert add up to it:
 //   sum over m copies of exp(z) / (m Z) E(x) = exp(z) / Z E(x)
-// So the loss is kept, every copy of an expert and of a router's row has 1/m of the old gradient,
-// and moments grow with 1/m and 1/m^2. The price is m times the FLOPs of the feed-forward.
+// So the loss is kept, every copy of an expert and of a row has 1/m of the old gradient, and
+// moments grow by 1/m and 1/m^2. The price is m times the FLOPs of the feed-forward.
 //
-// The paper keeps the number of chosen experts k, and with it the FLOPs. Then the copies of the
-// best experts displace the others, and the loss changes; it is kept only for k = 1, where the
-// chosen copy has the gate 1. With fewer than m chosen these are copies of one expert, so their
-// gates have no gradient, the router's rows stay equal for ever and the other copies are never
-// chosen. Noise on the rows of the new copies lets a token choose among copies; the paper adds it
-// to biases, which our routers do not have.
+// The paper keeps k, and with it the FLOPs. Then copies of the best experts displace the other
+// experts, and the loss changes, except for k = 1: only copies of one expert are chosen then, and
+// their gates sum to 1. If fewer than m experts are chosen, a token always gets the first copies of
+// one expert. Their gates have no gradient, so the rows of all copies stay equal and the other
+// copies are never chosen, unless the load-balancing loss (router_loss) separates the rows. Noise
+// on the rows of the new copies lets tokens choose different copies. The paper adds it to biases,
+// which our routers do not have.
 //
-// Rejected: more copies of experts whose gradients are large. It needs gradients, which a state at
-// rest does not have.
+// Rejected: more copies of experts with large gradients. A state at rest has no gradients.
 #include "base/error.h"
 #include "grow/axis_growth.h"
 #include "grow/expert_copies.h"
@@ -92,7 +93,7 @@ class Experts final : public GrowthOperator {
     return made;
   }
 
-  // Each copy of an expert has an equal share of its gradient. `copy` is this copy's number.
+  // Gives this copy of an expert its share of the gradient, 1 / factor. `copy` is its number.
   void share_gradient(TensorRecipe& made, std::int64_t copy) const {
     const double share = 1 / static_cast<double>(options_.factor);
     for (std::vector<Block>* blocks : {&made.value, &made.gradient})
@@ -101,7 +102,7 @@ class Experts final : public GrowthOperator {
     made.eps_scale *= share;
   }
 
-  // The rows of old experts stay as they are.
+  // Adds noise to the router's rows of the new copies. Those of the first copies stay as they are.
   void add_noise(TensorRecipe& made, const arch::ParamSpec& router, std::int64_t experts) const {
     if (options_.symmetry.noise == 0) return;
     const Corner size = corner_of(router);

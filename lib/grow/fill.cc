@@ -1,17 +1,18 @@
 // Computes the entries of one grown tensor from its blocks.
 //
 // Blocks are filled in the order of their list, each one row by row on all cores. Entries that no
-// block covers stay zero. A copy multiplies by its scale, and for exp_avg_sq by the square of its
-// scale, because that is an average of squared gradients; with `moments: copy` both moments keep
-// the weights' scale. Noise is scale * rms(source) * n(i), where rms is taken over the whole source
-// tensor and n(i) is a function of (stream, index of the entry) alone.
+// block covers stay zero. A copy is multiplied by the block's scale. For exp_avg_sq, an average of
+// squared gradients, it is multiplied by the square of the scale; `moments: copy` uses the scale as
+// it is for both moments (state_rule.cc). Noise is scale * rms(source) * n(i), where the root mean
+// square is taken over the whole source tensor, and n(i) depends on the stream and the index i of
+// the entry alone.
 //
 // Invariant: the bits do not depend on the number of threads, on the order in which tensors are
-// made, or on whether the source is in memory or in a file. So random numbers come from a counter
-// and not from a generator with state, and sums of squares are formed in pieces of fixed size.
+// made, or on whether the source is in memory or in a file. So random numbers come from a counter,
+// not from a generator with state, and every sum has a fixed order.
 //
-// Rejected: one task for each block. A tensor is often a single block, and a recipe with thousands
-// of blocks has small ones; rows are split evenly in both cases.
+// Rejected: one task per block. Many tensors are a single block, and where there are thousands,
+// they are small. Splitting the rows of each block among threads suits both cases.
 #include "grow/fill.h"
 
 #include <algorithm>
@@ -35,8 +36,8 @@ std::span<const T> values(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T)};
 }
 
-// The number of entries that a thread takes at a time. Sums are formed in these pieces for any
-// number of threads.
+// The number of entries that a thread processes at a time. Sums of squares are formed in pieces of
+// this size for any number of threads.
 constexpr std::int64_t kAtOnce = 1 << 18;
 
 template <class T>
@@ -59,7 +60,7 @@ double root_mean_square(std::span<const T> x) {
   return x.empty() ? 0 : std::sqrt(sum / static_cast<double>(x.size()));
 }
 
-// The entries of a tensor in row-major order.
+// A view of a tensor's entries in row-major order.
 template <class T>
 struct Matrix {
   std::span<T> values;
@@ -69,10 +70,11 @@ struct Matrix {
   }
 };
 
+// Computes the blocks of one target tensor.
 template <class T>
 class BlockFiller {
  public:
-  // `squares` says that scales are squared, since the result is an average of squares.
+  // `squares`: the scales of copies are squared, because the result is an average of squares.
   BlockFiller(const arch::ParamTable& sources, Kind kind, bool squares, const SourceView& source,
               Matrix<T> target)
       : sources_(sources), kind_(kind), squares_(squares), source_(source), target_(target) {}
@@ -104,8 +106,8 @@ class BlockFiller {
             corner_of(sources_[block.source])[1]};
   }
 
-  // Returns the root mean square of the block's source. Consecutive blocks mostly have the same
-  // source, so the last result is kept.
+  // Returns the root mean square of the block's source. The last result is kept, because
+  // consecutive blocks mostly have the same source.
   double noise_size(const Block& block) {
     if (block.source != sized_ || block.state != sized_state_) {
       size_ = root_mean_square(read(block).values);
@@ -131,7 +133,7 @@ class BlockFiller {
     });
   }
 
-  // Calls f for each row of a block, on all cores.
+  // Calls f(row) for each row of the block, counted from its corner, on all cores.
   template <class F>
   void each_row(const Block& block, F f) const {
     const std::int64_t rows = kAtOnce / std::max<std::int64_t>(block.extent[1], 1) + 1;
@@ -140,7 +142,8 @@ class BlockFiller {
     });
   }
 
-  // Sets each entry to f(row, column), which count from the block's corner.
+  // Sets each entry to f(row, column), or adds that to it if the block is added. Rows and columns
+  // count from the block's corner.
   template <class F>
   void for_each(const Block& block, F f) const {
     each_row(block, [&](std::int64_t r) {
@@ -150,9 +153,12 @@ class BlockFiller {
     });
   }
 
-  // With a there and b read, spherical interpolation halfway gives sin(t/2) / sin(t) (a + b) =
-  // (a + b) / sqrt(2 + 2 cos(t)), t the angle between them. If both are equally long, so is the
-  // result, where their mean would be shorter. Opposite directions and zeros have no such arc.
+  // Spherical interpolation halfway between a, what is there, and b, what the block reads. With the
+  // angle t between them it is
+  //   sin(t/2) / sin(t) (a + b) = (a + b) / sqrt(2 + 2 cos(t))
+  // If a and b have the same length, the result has it too, whereas their mean would be shorter. If
+  // one of them is zero or their directions are nearly opposite, no arc is defined, and the result
+  // is their mean.
   void bend_halfway(const Block& block, const Matrix<const T>& source) const {
     const double cosine = cosine_with(block, source);
     const T factor = static_cast<T>(cosine > -0.9995 ? 1 / std::sqrt(2 + 2 * cosine) : 0.5);
@@ -164,7 +170,7 @@ class BlockFiller {
   }
 
   // Returns the cosine of the angle between what is there and what the block reads, or -1 if one of
-  // them is zero. Sums are formed row by row, for any number of threads.
+  // them is zero. Sums are formed row by row, so they do not depend on the number of threads.
   double cosine_with(const Block& block, const Matrix<const T>& source) const {
     std::vector<std::array<double, 3>> rows(static_cast<std::size_t>(block.extent[0]));
     each_row(block, [&](std::int64_t r) {
@@ -211,7 +217,7 @@ class BlockFiller {
     });
   }
 
-  // Sets each entry to size * number(rng, index).
+  // Sets each entry to size * number(rng, index), or adds that to it if `add` is set.
   template <class F>
   void random(const Block& block, double size, bool add, F number) const {
     const CounterRng rng(block.stream, 0);

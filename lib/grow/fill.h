@@ -1,4 +1,4 @@
-// Makes one tensor from the blocks of its recipe.
+// How one tensor is computed from the blocks of its recipe.
 #pragma once
 
 #include <cstddef>
@@ -10,21 +10,24 @@
 
 namespace stagedtrain::grow {
 
-// Returns the bytes of a tensor of a source state, in the dtype of the growth, valid at least until
-// the next call. State 0 is the one that grows; state i is the i-th of GrowthStep::others.
+// Returns the bytes of a tensor of a source state, in the dtype of the growth. They stay valid at
+// least until the next call. State 0 is the state that grows; state i is the i-th of
+// GrowthStep::others.
 using SourceView =
     std::function<std::span<const std::byte>(std::size_t state, state::Kind, std::size_t tensor)>;
 
-// Makes the tensor `target` of this kind by the recipe `made`.
+// Returns tensor `target` of this kind (weights, exp_avg or exp_avg_sq), computed by the recipe
+// `made` on all cores. `sources` is the table of the source states, whose tensors `source` reads.
+// Polls for a stop request.
 state::HostTensor fill(const TensorRecipe& made, const arch::ParamSpec& target,
                        const arch::ParamTable& sources, state::Kind kind, state::DType dtype,
                        const SourceView& source);
-// Returns the block of the source tensor that the target equals in this kind, or null if it is not
-// a plain copy of one.
+// Returns the only block of this kind if it is an unscaled copy of one whole source tensor, or
+// null. The tensor's bytes are then the source's own. The pointer is into `made`.
 const Block* plain_copy(const TensorRecipe& made, const arch::ParamSpec& target,
                         const arch::ParamTable& sources, state::Kind kind);
 
-// Returns the blocks of which a kind is made.
+// Returns the blocks that a kind is made of.
 inline const std::vector<Block>& blocks_of(const TensorRecipe& made, state::Kind kind) {
   return kind == state::Kind::weights ? made.value : made.gradient;
 }

@@ -1,4 +1,4 @@
-// Maps of heads, then of the entries within them.
+// Builds the maps of attention's axes: first of heads as units, then of the entries within them.
 #include "grow/head_growth.h"
 
 #include <cmath>
@@ -8,48 +8,51 @@
 namespace stagedtrain::grow {
 namespace {
 
-// Norms of queries and keys see all entries that they are of. Those of each head take no others;
-// those of all heads together only whole copies of all.
+// Refuses growths that norms of queries and keys would notice. A norm of each head allows no new
+// entries within a head. A norm of all heads together allows only whole copies of all heads.
 void check_norms(const arch::ModelConfig& from, const arch::ModelConfig& to, const AxisMap& queries,
                  const AxisMap& groups) {
   const arch::HeadNorms norms = arch::block_style(from).head_norms;
   if (norms == arch::HeadNorms::none) return;
   if (to.head_dim != from.head_dim)
-    throw usage_error("head_dim {} of {}, before {}: its norms of queries and keys would see the "
-                      "new entries",
-                      to.head_dim, from.architecture, from.head_dim)
+    throw usage_error(
+        "head_dim: found {} in {}, expected {} as before: its norms of queries and "
+        "keys would see the new entries",
+        to.head_dim, from.architecture, from.head_dim)
         .with_hint("add heads instead");
   if (norms == arch::HeadNorms::together && !(queries.even() && groups.even()))
-    throw usage_error("{} heads ({} of keys and values) of {}, before {} ({}): its norms see all "
-                      "heads together, expected whole copies of all",
-                      to.heads, to.kv_heads, from.architecture, from.heads, from.kv_heads)
+    throw usage_error(
+        "heads: found {} ({} of keys and values) in {}, expected whole copies of all "
+        "{} ({}): its norms see all heads together",
+        to.heads, to.kv_heads, from.architecture, from.heads, from.kv_heads)
         .with_hint("multiply heads by a whole number, with an operator that copies them");
 }
 
 struct HeadSources {
-  std::vector<std::int64_t> query, group;  // by new head; -1: a new one
+  std::vector<std::int64_t> query, group;  // the old head that each new one copies; -1: none
 };
 
 void check(const arch::ModelConfig& from, const arch::ModelConfig& to) {
   if (to.heads < from.heads || to.kv_heads < from.kv_heads || to.head_dim < from.head_dim ||
       to.value_dim < from.value_dim)
     throw usage_error(
-        "{} heads ({} of keys and values) of {}: the source has {} ({}) of {}, expected at least "
-        "as many",
+        "heads: found {} ({} of keys and values) with head_dim {}, but the source has {} ({}) with "
+        "{}; expected at least as many, at least as large",
         to.heads, to.kv_heads, to.head_dim, from.heads, from.kv_heads, from.head_dim);
   const std::int64_t before = from.heads / from.kv_heads;
   if (to.heads % to.kv_heads != 0)
     throw usage_error("kv_heads {} does not divide heads {}", to.kv_heads, to.heads);
   const std::int64_t after = to.heads / to.kv_heads;
   if (splits_groups(from, to) ? to.kv_heads % from.kv_heads != 0 : after < before)
-    throw usage_error("{} queries for each key head, before {}, expected at least as many", after,
+    throw usage_error("query heads per key head: found {}, expected at least {} as before", after,
                       before)
-        .with_hint(fmt::format("possible: heads {} with kv_heads {}; or kv_heads alone, to a "
-                               "multiple of {} that divides {}",
+        .with_hint(fmt::format("give heads {} with kv_heads {}; or kv_heads alone, as a multiple "
+                               "of {} that divides {}",
                                before * to.kv_heads, to.kv_heads, from.kv_heads, from.heads));
 }
 
-// All copies of a group have the same queries, so that a key's gradient is shared out evenly.
+// Returns which old heads the new ones copy. All copies of a group have copies of the same queries,
+// so the gradient of a key is split evenly between its copies.
 HeadSources sources_of(const arch::ModelConfig& from, const arch::ModelConfig& to, bool copied,
                        const UnitChoice& choose) {
   HeadSources sources;
@@ -116,7 +119,8 @@ void grow_heads(AxisGrowth& growth, const arch::ModelConfig& from, const arch::M
         piece.read /= std::sqrt(growth.norm_share);
       }
   if (from.head_dim == to.head_dim) return;
-  // A query's new entries multiply a key's random ones, so they are zero. In a new head all are.
+  // The new entries of queries are zero, because they multiply random new entries of keys. In new
+  // heads that are not copies, all entries of queries are.
   query.rest = Rest::zero;
   const double scale =
       std::sqrt(static_cast<double>(to.head_dim) / static_cast<double>(from.head_dim));

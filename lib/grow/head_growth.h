@@ -1,22 +1,28 @@
-// Growing attention: more query heads, more key-value heads, larger heads.
+// How the heads of attention grow: more query heads, more heads of keys and values, or larger
+// heads.
 #pragma once
 
 #include "grow/axis_growth.h"
 
 namespace stagedtrain::grow {
 
-// Grows the axes query, key, value and heads of `growth` from one model's heads to the other's.
-// With `copied` new heads are copies, each with the group that it reads, of those that `choose`
-// says; otherwise they are rest: random inside, and not read. Where only kv_heads grows, each group
-// is copied for the queries that read it. Larger heads: new entries of queries are zero, those of
-// keys and values random; queries are scaled so that the softmax sees what it saw. turned:
-// positions are turned into queries and keys (RoPE), so head_dim grows by whole factors, each old
-// frequency kept. Where queries and keys are normalised, growth.norm_share is set before: their
-// rows carry its root, since norm_eps is the same for all norms. Throws Error(usage) with what
-// would be possible.
+// Sets the axes query, key, value and heads of `growth` for the growth from one model's heads to
+// the other's. A group is a head of keys and values with the query heads that read it.
+// - More heads: if `copied`, new groups and new queries of a group are copies of the old ones that
+//   `choose` returns; otherwise they are rest, which is random and which the attention output reads
+//   with zeros.
+// - Only more kv_heads: each group is copied for a part of the queries that read it.
+// - Larger heads: new entries of queries are zero, those of keys and values random. Queries are
+//   multiplied by sqrt(new / old head_dim), because scores are divided by sqrt(head_dim).
+// - `turned` (RoPE): head_dim grows by a whole factor k, and old pair i becomes pair k i, which has
+//   the same frequency.
+// - Norms of queries or keys: the rows before them are multiplied by the root of growth.norm_share,
+//   because these norms share norm_eps with the norms of the residual stream. Set norm_share first.
+// Throws Error(usage) if the sizes do not fit together; the message or its hint names some that do.
 void grow_heads(AxisGrowth& growth, const arch::ModelConfig& from, const arch::ModelConfig& to,
                 bool copied, bool turned, const UnitChoice& choose = in_turn);
-// True if kv_heads alone grows: the loss is kept, but a key's gradient is shared out unevenly.
+// Returns whether kv_heads alone grows. Such a growth keeps the loss, but the gradient of a key is
+// split unevenly between its copies, because each copy is read by other queries.
 bool splits_groups(const arch::ModelConfig& from, const arch::ModelConfig& to);
 
 }  // namespace stagedtrain::grow

@@ -1,24 +1,25 @@
-// Computes the ages of moments after a growth: an entry's moments are as old as what they are made
-// of.
+// Computes the ages of moments after a growth: the moments of an entry are as old as the moments
+// that they are made of.
 //
 // Adam divides a moment by 1 - beta^t, where t is the number of steps since the moment was zero. A
-// growth zeroes some entries and keeps others, so one tensor may hold several ages. They are kept
-// as rectangles (AgedRegion). A gradient block carries the regions of its source to its own place;
-// entries that no block covers were zeroed now.
+// growth zeroes the moments of some entries and keeps those of others, so one tensor may have
+// several ages. They are stored as rectangles (AgedRegion). A gradient block carries the regions of
+// its source to its own place. Entries that no block covers have just been zeroed.
 //
-// Where an entry averages moments of different ages (interpolate; coalesce and context, if an
-// earlier growth left regions), no t is right for every beta. With weights w of sum 1, the average
-// of v needs
-//   1 - beta2^t = sum_i w_i (1 - beta2^t_i),   so   t = log(sum_i w_i beta2^t_i) / log(beta2).
-// The growth does not know the optimizer, so beta2 is taken as 0.999, Adam's default. With a
-// smaller beta2 the bias corrections differ at few ages only, and there the errors of both moments
-// nearly cancel in the step.
+// Where an entry averages moments of different ages (interpolate; coalesce and context after an
+// earlier growth that left regions), no t is right for every beta. With weights w_i that sum to 1,
+// the average of exp_avg_sq needs
+//   1 - beta2^t = sum_i w_i (1 - beta2^t_i),   so   t = log(sum_i w_i beta2^t_i) / log(beta2)
+// A growth does not know the optimizer, so beta2 is taken to be 0.999, Adam's default. With a
+// smaller beta2, bias correction ends earlier, so the error affects only young moments, and there
+// the errors of the two moments nearly cancel in the update.
 //
-// Invariant: the regions of a tensor cover it exactly once, and equal ages stay as they are, to the
-// step.
+// Invariant: the regions of a tensor cover it exactly once, and an average of equal ages has
+// exactly that age.
 //
-// Rejected: the mean of the ages. For 5,000 and 100 steps it is 2,550, which treats v as complete
-// and makes the next updates 1.3 times as large as they should be.
+// Rejected: the mean of the ages. For 5,000 and 100 steps with equal weights it is 2,550, at which
+// exp_avg_sq counts as almost complete although half of it is young. The next updates would be 1.3
+// times too large.
 #include "grow/histories.h"
 
 #include <algorithm>
@@ -34,10 +35,10 @@ using state::AgedRegion;
 using state::MomentAge;
 using state::TensorHistory;
 
-// The beta2 of the formula above.
+// The beta2 in the formula above.
 constexpr double kBeta2 = 0.999;
 
-// The moments in a rectangle of the result, alone or as a term of an average.
+// Moments of one age in a rectangle of the result, either alone or as a term of an average.
 struct Term {
   AgedRegion region;
   double weight = 1;
@@ -48,9 +49,9 @@ std::vector<AgedRegion> regions_of(const TensorHistory& history, const Corner& s
   return {{0, 0, size[0], size[1], history.age}};
 }
 
-// Returns whether a part of a source's region lies in the block, and sets `out` to its place in the
-// result. Along a dimension that the block averages, the part covers the whole block and its weight
-// is its share of the average.
+// Returns whether the block reads a part of this region of its source. If so, sets out.region to
+// the place of that part in the result. Along a dimension that the block averages, the part covers
+// the whole block, and out.weight is multiplied by its share of the average.
 bool carried(const Block& block, const AgedRegion& region, Term& out) {
   const Corner at{region.row, region.column}, extent{region.rows, region.columns};
   Corner begin, size;
@@ -72,6 +73,7 @@ bool carried(const Block& block, const AgedRegion& region, Term& out) {
   return true;
 }
 
+// Returns 0, `size`, and every row (or column) at which a term begins or ends, in ascending order.
 std::vector<std::int64_t> cuts(const std::vector<Term>& terms, std::int64_t size,
                                std::int64_t AgedRegion::*begin, std::int64_t AgedRegion::*count) {
   std::vector<std::int64_t> at{0, size};
@@ -96,8 +98,8 @@ std::vector<std::vector<const Term*>> terms_by_band(const std::vector<Term>& ter
   return bands;
 }
 
-// Returns the age of the entries of a band that begin at `column`, or `rest` if no term covers
-// them.
+// Returns the age of the entries of a band in the interval of columns that begins at `column`, or
+// `rest` if no term covers them.
 MomentAge age_at(const std::vector<const Term*>& band, std::int64_t column, const MomentAge& rest,
                  std::int64_t now) {
   std::vector<AgedTerm> here;
@@ -107,7 +109,7 @@ MomentAge age_at(const std::vector<const Term*>& band, std::int64_t column, cons
   return here.empty() ? rest : mixed_age(here, now);
 }
 
-// Joins a region to the previous one of its row if they have the same age.
+// Adds a region to its band, or extends the previous region if that has the same age.
 void append(std::vector<AgedRegion>& row, const AgedRegion& next) {
   if (!row.empty() && row.back().age == next.age) {
     row.back().columns += next.columns;
@@ -122,8 +124,8 @@ bool same_columns(const std::vector<AgedRegion>& a, const std::vector<AgedRegion
   });
 }
 
-// Returns the ages of the terms, and `rest` everywhere else, as few rectangles that cover the
-// tensor exactly once.
+// Returns the ages of the terms, and `rest` where there is none, as rectangles that cover the
+// tensor exactly once. Neighbours of the same age are joined, so that there are few.
 std::vector<AgedRegion> partition(const std::vector<Term>& terms, const Corner& size,
                                   const MomentAge& rest, std::int64_t now) {
   const auto rows = cuts(terms, size[0], &AgedRegion::row, &AgedRegion::rows),
@@ -147,7 +149,7 @@ std::vector<AgedRegion> partition(const std::vector<Term>& terms, const Corner& 
   return all;
 }
 
-// The terms of an entry are weighted by their scales in exp_avg_sq.
+// Returns the moments that the blocks of a tensor carry, weighted by their scales in exp_avg_sq.
 std::vector<Term> terms_of(const TensorRecipe& made, const arch::ParamTable& sources,
                            const std::vector<Histories>& states) {
   std::vector<Term> terms;
@@ -168,7 +170,7 @@ bool one_age(const std::vector<Term>& terms) {
                      [&](const Term& term) { return term.region.age == terms.front().region.age; });
 }
 
-// Returns the number of entries that the gradient's blocks cover.
+// Returns the number of entries that the blocks of the gradient cover.
 std::int64_t covered(const TensorRecipe& made) {
   std::int64_t count = 0;
   for (const Block& block : made.gradient)
@@ -208,7 +210,7 @@ MomentAge mixed_age(const std::vector<AgedTerm>& terms, std::int64_t now) {
   const auto same = [&](const AgedTerm& term) { return term.age == terms.front().age; };
   if (std::all_of(terms.begin(), terms.end(), same)) return terms.front().age;
   MomentAge mixed = terms.front().age;
-  double total = 0, left = 0;  // left: the mean of beta2^(t_i - t of the youngest)
+  double total = 0, left = 0;  // left: the mean of beta2^(t_i - t), where t is the lowest age
   for (const AgedTerm& term : terms) {
     mixed.start = std::max(mixed.start, term.age.start);
     mixed.ramp_steps = std::min(mixed.ramp_steps, term.age.ramp_steps);

@@ -1,4 +1,5 @@
-// Computes what a growth does to the histories of tensors: ages by region, scales, generations.
+// How a growth changes the histories of tensors: the ages of moments by region, the optimizer
+// scales and the generations (state/tensor_history.h).
 #pragma once
 
 #include <vector>
@@ -8,25 +9,28 @@
 
 namespace stagedtrain::grow {
 
-// The histories of one of the states that a step grows, in the order of its table.
+// The histories of all tensors of one state, in the order of its parameter table.
 using Histories = std::vector<state::TensorHistory>;
 
-// Returns the histories after a step that grows at optimizer step `now`. states are the histories
-// of the state that grows, then those of step.others, all with ages that count from `now` (see
-// counted_from). generation is given to tensors that are new.
+// Returns the histories of the grown state, in the order of param_table(step.to). `states` holds
+// the histories of the state that grows and then those of step.others, all on the clock of the
+// state that grows, which has taken `now` optimizer steps (see counted_from). New tensors get the
+// number `generation`. Polls for a stop request.
 Histories grown_histories(const GrowthStep& step, const std::vector<Histories>& states,
                           std::int64_t now, std::int64_t generation);
 
-// Converts the histories of a state that has taken `steps` steps to those of a state that has taken
-// `now`. Every age keeps its length, so the step at which it began moves, below zero if necessary.
+// Moves the histories of a state that has taken `steps` steps to the clock of a state that has
+// taken `now`. Every age keeps its number of steps, so the step at which it began shifts, below
+// zero if necessary.
 Histories counted_from(Histories histories, std::int64_t steps, std::int64_t now);
 
-// Returns the age of an average of moments. Terms are weights (of exp_avg_sq, at least one above 0)
-// and ages. histories.cc has the formula.
+// One term of an average of moments, with its weight in exp_avg_sq and its age.
 struct AgedTerm {
   double weight = 1;
   state::MomentAge age;
 };
+// Returns the age of the average of these moments at step `now`, by the formula in histories.cc,
+// and the shortest of their ramps. Requires a weight above 0.
 state::MomentAge mixed_age(const std::vector<AgedTerm>& terms, std::int64_t now);
 
 }  // namespace stagedtrain::grow

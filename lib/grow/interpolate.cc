@@ -1,5 +1,6 @@
-// The operator interpolate makes a weighted mean of two states of the same model, weights and
-// moments alike (multi-level framework, arXiv 2404.07999).
+// The operator interpolate mixes two states of the same model (multi-level framework, arXiv
+// 2404.07999). Weights and exp_avg are (1 - share) * own + share * other. exp_avg_sq is mixed with
+// the squares of these factors, or with the factors themselves if `moments: copy`.
 #include "grow/layer_growth.h"
 #include "grow/operators.h"
 
@@ -8,7 +9,7 @@ namespace {
 
 struct InterpolateOptions {
   std::string with;
-  double share = 0.25;  // the best measured: docs/log.md
+  double share = 0.25;  // the best choice in the measurements of docs/log.md
   StateRule state;
   template <class V>
   void fields(V& v) {

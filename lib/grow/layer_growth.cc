@@ -1,4 +1,4 @@
-// Layers by a map.
+// Builds the maps of layers, and the recipes that the tensors of new layers start with.
 #include "grow/layer_growth.h"
 
 #include <algorithm>
@@ -22,7 +22,7 @@ bool has_new(const LayerMap& layers) {
   return std::any_of(layers.begin(), layers.end(), [](const LayerSource& l) { return l.is_new; });
 }
 
-// As a fresh model has it.
+// Returns the block that fills the tensor with the initial values of a fresh model.
 Block fresh_block(const arch::ParamSpec& target, std::int64_t seed) {
   Block block;
   const bool normal = target.init.kind == arch::Init::Kind::normal;
@@ -34,17 +34,19 @@ Block fresh_block(const arch::ParamSpec& target, std::int64_t seed) {
   return block;
 }
 
-// Whether the tensor writes into the residual stream. Where a norm stands behind the branch, its
-// gain does, whatever stands before it.
+// Returns whether the tensor scales what a branch adds to the residual stream. If a norm follows
+// the branch, only its gain does, because it normalises everything before it.
 bool is_output(const arch::ParamSpec& target) {
   return target.role == Role::residual_out || target.role == Role::branch_norm;
 }
 
+// Returns whether the tensor is zero in new layers that start as the identity.
 bool is_silent(const arch::ParamSpec& target, NewLayers new_layers) {
   if (new_layers != NewLayers::zero_output && new_layers != NewLayers::identity) return false;
   return is_output(target) || (target.role == Role::norm && new_layers == NewLayers::identity);
 }
 
+// Replaces the values by their mean with those of the layer above.
 void add_half(std::vector<Block>& value, const std::vector<Block>& above) {
   for (Block& block : value) block.scale /= 2;
   for (Block block : above) {
@@ -54,7 +56,7 @@ void add_half(std::vector<Block>& value, const std::vector<Block>& above) {
   }
 }
 
-// Returns the midpoint of the arc from the layer to the one above.
+// Replaces the values by the midpoint of the arc from them to those of the layer above.
 void bend_halfway(std::vector<Block>& value, const std::vector<Block>& above) {
   for (Block block : above) {
     block.kind = Block::Kind::slerp;
@@ -85,12 +87,13 @@ LayerMap repeated_middle(std::int64_t from, std::int64_t to, std::int64_t block)
   return layers;
 }
 
-// Two copies of the model, of which the first lacks its last layers and the second its first.
+// Returns the map of two copies of the model, the first without its last layers and the second
+// without its first ones.
 LayerMap overlapping(std::int64_t from, std::int64_t to) {
   if (to > from && (to % 2 != 0 || to > 2 * from))
     throw usage_error(
-        "order: overlap from {} to {} layers: expected an even number, at most {}: two copies of "
-        "the model, each without as many layers",
+        "order: overlap from {} to {} layers: expected an even number, at most {}, because it "
+        "removes the same number of layers from two copies of the model",
         from, to, 2 * from);
   std::vector<std::int64_t> list;
   const std::int64_t half = (to + 1) / 2;

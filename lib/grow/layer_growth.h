@@ -1,4 +1,4 @@
-// Describes growth in depth: which old layer each new layer comes from, and how new layers begin.
+// How a model grows in depth: which old layer each layer comes from, and what new layers start as.
 #pragma once
 
 #include <array>
@@ -11,60 +11,72 @@
 
 namespace stagedtrain::grow {
 
+// Where new layers are put; see ordered_layers.
 enum class LayerOrder { alternate, append, last, middle, overlap };
-// How new layers begin. zero_output: as copies whose contribution to the residual stream is zero;
-// identity: their norms are zero too (Staged Training); copied: as copies, whose outputs may be
-// scaled; mean: as the mean of the layers below and above (STEP, arXiv 2504.04151); slerp: halfway
-// between these two on the arc that joins them (DLO, arXiv 2407.11030); random: as fresh layers.
+// What new layers start as.
+//   zero_output  copies whose outputs into the residual stream are zero
+//   identity     the same, with zero norms as well (Staged Training, arXiv 2203.06211)
+//   copied       copies, whose outputs may be scaled
+//   mean         the mean of the layer that they would copy and the next old one (STEP, arXiv
+//                2504.04151)
+//   slerp        halfway between these two on the arc that joins them (DLO, arXiv 2407.11030)
+//   random       layers of a fresh model
 enum class NewLayers { zero_output, identity, copied, mean, slerp, random };
 
 struct LayerStart {
   NewLayers kind = NewLayers::zero_output;
-  // What the outputs of copied layers into the residual stream are multiplied by. 1 is stacking,
-  // 0 is zero_output, and between them lies the extrapolation of accelerated gradient descent
-  // (arXiv 2403.04978, which calls it beta).
+  // The factor on the outputs of copied layers into the residual stream. 1 is stacking, 0 is
+  // zero_output, and values in between are the extrapolation of accelerated gradient descent (arXiv
+  // 2403.04978, where it is beta).
   double scale = 1;
 };
 
+// The old layer that a layer comes from. A new layer starts as NewLayers describes; any other is
+// that old layer itself.
 struct LayerSource {
   std::int64_t layer = 0;
   bool is_new = false;
 };
+// Indexed by the layers of the larger model, from the lowest.
 using LayerMap = std::vector<LayerSource>;
 
-// Returns where each layer of the larger model comes from. alternate: new layers are spread evenly,
-// each directly after the old one that it copies; append: the old layers are repeated in their
-// order; last: the last `block` layers are repeated at the end (gradual stacking, arXiv 1907.05843
-// and 2309.12344); middle: a model of k blocks gets block ceil(k/2) once more, directly behind
-// itself, until it is large enough (MIDAS, arXiv 2409.19044); overlap: two copies of the model, the
-// first without its last m layers and the second without its first m, m = from - to / 2 (SOLAR,
-// arXiv 2312.15166). A block of 0 layers is chosen: 1 for last, to - from for middle. Throws
-// Error(usage) unless `from` has a block to repeat, middle unless both numbers are whole multiples
-// of it, and overlap unless `to` is even and at most 2 * from.
+// Returns the map from `from` old layers to `to` layers in this order.
+//   alternate  new layers are spread evenly, each directly after the old layer that it copies
+//   append     the old layers are repeated after themselves, in their order
+//   last       the last `block` layers are repeated at the end (gradual stacking, arXiv 2309.12344)
+//   middle     a model of k blocks gets block ceil(k/2) once more, directly after itself, until it
+//              is large enough (MIDAS, arXiv 2409.19044)
+//   overlap    two copies of the model, the first without its last m layers and the second without
+//              its first m, where m = from - to / 2 (SOLAR, arXiv 2312.15166)
+// block = 0 means 1 layer for last and to - from layers for middle. Throws Error(usage) if `from`
+// is smaller than a block, if middle does not have whole blocks before and after, or if overlap has
+// to reach an odd number or more than 2 * from.
 LayerMap ordered_layers(std::int64_t from, std::int64_t to, LayerOrder order,
                         std::int64_t block = 0);
-// Returns the map in which layer i is a copy of old layer list[i]. The first copy of a layer is the
-// old one, and the others are new. Throws Error(usage) if a number is not an old layer.
+// Returns the map in which layer i comes from old layer list[i]. Where an old layer first appears
+// it is kept, and its repetitions are new layers. Throws Error(usage) if an entry is not an old
+// layer.
 LayerMap listed_layers(std::int64_t from, const std::vector<std::int64_t>& list);
 
-// Returns the layer that a tensor comes from. Tensors outside the layers come from one that is not
-// new.
+// Returns the source of the layer that a tensor belongs to. A tensor outside the layers counts as
+// not new.
 LayerSource source_layer(const LayerMap& layers, const arch::ParamSpec& target);
-// Returns the name of the tensor in the smaller model.
+// Returns the name, in the old model, of the tensor that `target` comes from.
 std::string source_name(const arch::ParamSpec& target, const LayerSource& layer);
-// If the layer is new, turns the recipe of a copy into that of a new layer's tensor. `above` are
-// the values of a copy of the layer above the source, for new layers that lie between two; none at
-// the top.
+// If the layer is new, changes `made`, the recipe of a copy, to what the tensor of a new layer
+// starts as. `above` holds the value blocks of a copy of the layer above the source, which mean and
+// slerp need; where it is empty (at the top), they copy. `seed` is the seed of random layers.
 void begin_layer(TensorRecipe& made, const arch::ParamSpec& target, const LayerSource& layer,
                  const LayerStart& start, std::int64_t seed, const std::vector<Block>& above = {});
-// Returns whether all old layers are kept in their order and the new ones change nothing.
+// Returns whether the growth keeps the function: all `from` old layers are there in their order,
+// and new layers add nothing to the residual stream.
 bool keeps_function(const LayerMap& layers, const LayerStart& start, std::int64_t from);
 
-// Throws Error(usage) unless the options of the operator `name` have exactly one of layers and
-// factor.
+// Throws Error(usage) unless the options of the operator `name` contain exactly one of `layers` and
+// `factor`.
 void check_layers_or_factor(const char* name, const Tree& options);
-// Returns the number of layers that layers or factor asks of the operator `name`. Throws
-// Error(usage) if it is below the source's.
+// Returns the number of layers that the option `layers` or `factor` of the operator `name` asks
+// for. Requires one of them. Throws Error(usage) if that is fewer than `from` has.
 std::int64_t asked_layers(const char* name, const std::optional<std::int64_t>& layers,
                           const std::optional<std::int64_t>& factor, const arch::ModelConfig& from);
 

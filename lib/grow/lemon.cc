@@ -1,22 +1,25 @@
-// The operator lemon reaches any larger width and depth exactly (LEMON, arXiv 2310.07999).
+// The operator lemon reaches any larger width and depth without changing the loss (LEMON, arXiv
+// 2310.07999; docs/growth.md, "Operators of width").
 //
-// The residual stream, from d to d', gets as many whole copies as fit, floor(d' / d), and padding
-// after them: the mean of the old indices under LayerNorm, zeros under RMSNorm. In both cases the
-// output of a norm is zero there. The old indices then hold only a share of the mean square m that
-// a norm sees, s = d floor(d' / d) / d'. Multiplying gains by sqrt(s) and eps by s makes up for it
-// exactly:
-//   x sqrt(s) / sqrt(s m + s eps) = x / sqrt(m + eps)        (padding.h)
-// Heads and hidden units are copied in turn, and each reader is divided by the number of copies. No
-// norm sees them, so any number of copies is exact.
+// A residual stream that grows from d to d' indices gets k = floor(d' / d) whole copies, as many as
+// fit, and then padding: zeros under RMSNorm, the mean of the old indices under LayerNorm. Either
+// way the output of a norm is zero in the padding, so its readers may have any weights and start
+// random. The mean square that a norm sees falls from m to s m, where s = k d / d' is the share of
+// indices that are copies. Multiplying gains by sqrt(s) and eps by s compensates exactly:
+//   x sqrt(s) / sqrt(s m + s eps) = x / sqrt(m + eps)        (norm_share in padding.h)
+// Heads and hidden units are copied in turn, and the weights of their readers are divided by the
+// number of copies. Norms of the residual stream do not see them, so any number of copies is exact
+// (head_growth.cc refuses heads that norms of queries and keys would notice). New layers have zero
+// outputs.
 //
 // Invariant: the loss is kept at every size. The price is that the larger model has another
-// norm_eps.
+// norm_eps, which it keeps in its configuration.
 //
 // Rejected:
-// - Copies in turn on the residual axis too: a norm would then count the indices with one more copy
-//   more often than others. The operator rms_copy accepts that.
+// - Copies in turn on the residual axis too: norms would weigh indices with one copy more than the
+//   others too highly. The operator rms_copy accepts that.
 // - Zeros under LayerNorm: they move the mean. The error was 0.4 in a small model.
-// - Keeping eps: the error was 1e-5, about as large as eps is relative to the mean square.
+// - Keeping eps: the error was 1e-5, about the size of eps relative to the mean square.
 #include "grow/axis_operator.h"
 #include "grow/head_growth.h"
 #include "grow/operators.h"
@@ -31,7 +34,7 @@ constexpr std::int64_t kAllTiles = 1 << 24;
 struct LemonOptions {
   TargetSizes sizes;
   Symmetry symmetry;
-  StateRule state{Moments::reset_new};  // the best measured: docs/log.md
+  StateRule state{Moments::reset_new};  // the best choice in the measurements of docs/log.md
   template <class V>
   void fields(V& v) {
     sizes.fields(v);

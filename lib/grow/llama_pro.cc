@@ -1,5 +1,5 @@
-// The operator llama_pro adds layers with zeroed outputs after each group of old ones (LLaMA-Pro,
-// arXiv 2401.02415). With `train_only: new` in the stage, the old layers are not trained.
+// The operator llama_pro adds layers with zero outputs after each group of old layers (LLaMA-Pro,
+// arXiv 2401.02415). As in the paper, a stage with `train_only: new` trains only the new layers.
 #include "base/error.h"
 #include "grow/axis_operator.h"
 #include "grow/operators.h"

@@ -1,6 +1,14 @@
-// The operator mask adds fresh dimensions and layers behind a mask that rises from 0 to 1 over the
-// first steps of the next stage (MSG, arXiv 2305.02869). The loss is kept at the growth, because
-// neither readers nor norms see what is masked.
+// The operator mask adds random dimensions and layers, which a mask fades in from 0 to 1 over the
+// first steps of the next stage (MSG, arXiv 2305.02869).
+//
+// At the growth the mask is 0. Neither readers nor norms see what is masked, so the loss is kept,
+// and new weights have no gradient yet. Unlike in `expand`, new hidden units, heads and residual
+// indices are random on both sides, in writers and readers. Only the new query entries of larger
+// heads are zero, because no mask covers them. model/reference_mask.h applies the mask in the
+// running model.
+//
+// While the mask rises, new parts count only in part, which the weights alone do not express. So
+// such a state cannot grow again until the mask is 1 (apply.cc), and no operator may follow mask.
 #include "grow/axis_operator.h"
 #include "grow/head_growth.h"
 #include "grow/operators.h"
@@ -43,7 +51,7 @@ class Mask final : public GrowthOperator {
     growth.layers = ordered_layers(from.layers, to.layers, LayerOrder::append);
     growth.new_layers = {NewLayers::random};
     GrowthStep step = step_by_axes(growth, context, options_.state);
-    // What is behind the mask has no gradient at the growth.
+    // step_by_axes does not know the mask, under which new parts change neither loss nor gradient.
     step.exact = true;
     step.equivariant = options_.state.moments == Moments::equivariant;
     step.mask_steps = options_.steps;

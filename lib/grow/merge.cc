@@ -1,6 +1,7 @@
-// The operator merge puts several states of the same model side by side in a larger one (Deep
-// Fusion, arXiv 2306.11903). Each becomes a block on the diagonal of every matrix, and the logits
-// are averaged. The loss changes, because each norm sees all states together.
+// The operator merge puts several states of the same model side by side in a wider one (Deep
+// Fusion, arXiv 2306.11903). Each state becomes a block on the diagonal of every matrix, and the
+// logits are averaged. The loss changes, because each norm takes its statistics over all states
+// together.
 #include <algorithm>
 
 #include "base/error.h"
@@ -23,7 +24,8 @@ struct MergeOptions {
   }
 };
 
-// Takes block (i, i) from state i and drops the blocks that connect two states.
+// Takes the blocks of copy i from state i, and drops the blocks that connect two states. rows_merge
+// and columns_merge are true for axes that hold the states side by side.
 void take_from_each(std::vector<Block>& blocks, bool rows_merge, bool columns_merge) {
   std::vector<Block> kept;
   for (Block block : blocks) {
@@ -49,8 +51,8 @@ class Merge final : public GrowthOperator {
   GrowthStep step(const GrowthContext& context) const override {
     AxisGrowth axes = copied_axes(context, {0, 0});
     axes.mixing.kind = Mixing::Kind::diagonal;
-    // Exact dynamics keep every scale here; the requested rule is applied below to the remaining
-    // blocks.
+    // This rule keeps all moments and optimizer scales. The requested one is applied below, once
+    // only the blocks of single states are left.
     GrowthStep step = step_by_axes(growth_of_axes(axes, context), context,
                                    {Moments::equivariant, Dynamics::exact});
     step.exact = step.equivariant = step.symmetric = false;

@@ -1,4 +1,5 @@
-// A growth operator is a set of rules over roles and axes, which work for every architecture.
+// What a growth operator is: rules over the roles and axes of tensors, which therefore hold for
+// every architecture.
 #pragma once
 
 #include <memory>
@@ -11,7 +12,8 @@
 
 namespace stagedtrain::grow {
 
-// The two models of a growth, and the parameter table of the smaller one.
+// The models before and after one operator, and the parameter table of `from`. It holds references
+// only, so it must not outlive what they refer to.
 struct GrowthContext {
   const arch::ModelConfig& from;
   const arch::ModelConfig& to;
@@ -21,36 +23,41 @@ struct GrowthContext {
 class GrowthOperator {
  public:
   virtual ~GrowthOperator() = default;
-  // Returns the larger model. Throws Error(usage) that says which sizes are possible.
+  // Returns the configuration that the operator makes of `from`. Throws Error(usage) if the options
+  // do not fit `from`; the message names the sizes that would.
   virtual arch::ModelConfig grown(const arch::ModelConfig& from) const = 0;
-  // Returns how every tensor of the larger model is made, in the order of its table, and what is
-  // promised. The caller fills in from, to, operators and asked.
+  // Returns a recipe for every tensor of context.to, in the order of its parameter table, and the
+  // promises that hold. make_recipe fills in from, to, operators and asked. Throws Error(usage) if
+  // this model cannot be grown in this way, for instance if its norms would see new entries.
   virtual GrowthStep step(const GrowthContext& context) const = 0;
-  // Returns every option with its value, for the lineage.
+  // Returns every option with its value, defaults included. The lineage records them.
   virtual Tree options() const = 0;
 };
 
-// One row of the table of operators. `options` is the map in the schedule without the key
-// `operator`.
+// One row of the table of operators. `make` takes the operator's map in a schedule without the key
+// `operator`, and throws Error(usage) if an option is unknown or its value is not allowed.
 struct OperatorEntry {
   const char* name;
-  const char* effect;  // on the model: grows, shrinks or mixes
-  const char* grows;   // what changes: axes or states
-  const char* exact;
+  const char* effect;  // what it does to the model: grows, shrinks or mixes
+  const char* grows;   // the axes or states that change
+  const char* exact;   // when the loss is kept
   const char* source;  // the paper
-  const char* help;
+  const char* help;    // one line
   std::unique_ptr<GrowthOperator> (*make)(const Tree& options);
   std::vector<FieldRow> (*document)();
 };
 const std::vector<OperatorEntry>& operators();
-// Throws Error(usage) that suggests the nearest name.
+// Returns the operator of this name. Throws Error(usage) with the nearest name if there is none.
 const OperatorEntry& find_operator(const std::string& name);
 
-// Returns the recipe of a growth that is written as a list of {operator: NAME, options...}, applied
-// in order. path is the list's place in the document, for error messages; it may be empty.
+// Returns the checked recipe of a list of {operator: NAME, options...}, which are applied in order
+// to the model `from`. Throws Error(usage) at the place of the fault if the list is empty, an
+// operator cannot be applied to the model that it gets, or one follows mask. `path` is the path of
+// the list in its document and starts the messages; it may be empty.
 GrowthRecipe make_recipe(const Tree& list, const arch::ModelConfig& from, const std::string& path);
 
-// Makes an operator whose constructor takes its options.
+// Reads the options of the operator `name` and constructs it from them. Throws Error(usage) for
+// unknown options and wrong values.
 template <class Operator, class Options>
 std::unique_ptr<GrowthOperator> make_operator(const Tree& tree, const char* name) {
   Options options;

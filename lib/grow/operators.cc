@@ -1,4 +1,4 @@
-// Lists all growth operators, and makes one recipe from a list of them.
+// Lists all growth operators, and turns a schedule's list of operators into one recipe.
 #include "grow/operators.h"
 
 #include "base/error.h"
@@ -11,7 +11,7 @@ std::string one_line(const char* name, const Tree& options) {
   Tree whole = Tree::map();
   whole.set("operator", Tree::scalar(name));
   const std::string list = to_yaml(Tree::list({overlay(whole, options)}));
-  return list.substr(1, list.size() - 3);  // without the list's brackets and the newline
+  return list.substr(1, list.size() - 3);  // removes the list's brackets and the newline
 }
 
 GrowthStep make_step(const GrowthOperator& op, const arch::ModelConfig& from) {
@@ -118,7 +118,8 @@ GrowthRecipe make_recipe(const Tree& list, const arch::ModelConfig& from, const 
   for (std::size_t i = 0; i < list.items.size(); ++i) {
     if (i > 0 && recipe.steps.back().mask_steps > 0)
       throw list.items[i].error(
-          "{}.{}: what mask adds stands behind its mask: no operator may follow it in one growth",
+          "{}.{}: found an operator after mask, expected mask to be the last of a growth: what it "
+          "adds cannot grow before its mask has risen to 1",
           path, i);
     recipe.steps.push_back(
         read_step(list.items[i], recipe.to, path.empty() ? "" : fmt::format("{}.{}", path, i)));

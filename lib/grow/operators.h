@@ -1,4 +1,5 @@
-// Makes and documents each operator. operators.cc lists these functions in one table.
+// Which growth operators there are: for each, a function that makes it from its options and one
+// that documents these options. operators.cc lists them in one table.
 #pragma once
 
 #include "grow/operator.h"

@@ -1,4 +1,4 @@
-// Grows the residual stream by whole copies and padding.
+// Computes the maps of a residual stream that consists of whole copies and padding.
 #include "grow/padding.h"
 
 #include <algorithm>

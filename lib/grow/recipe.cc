@@ -26,7 +26,7 @@ bool adds(const Block& block) {
   return block.add || block.kind == Block::Kind::noise || block.kind == Block::Kind::slerp;
 }
 
-// Returns the extent of what the block reads from its source.
+// Returns the numbers of rows and columns that the block reads from its source.
 Corner read_extent(const Block& block) {
   switch (block.kind) {
     case Block::Kind::copy:
@@ -51,15 +51,15 @@ void check_block(const Block& block, const GrowthStep& step, const arch::ParamSp
              "{}: a block reads outside {}", target.name, sources[block.source].name);
 }
 
-// Checks two blocks in the order of their list. If they share entries, the first would be lost
-// unless the second is added.
+// Checks two blocks in the order of their list. If they share entries, the second must add to the
+// first; otherwise it would overwrite what the first wrote.
 void check_pair(const Block& first, const Block& second, const arch::ParamSpec& target) {
   ST_CHECK(adds(second) || !overlap(first, second), "{}: {}", target.name,
            adds(first) ? "what was added is overwritten" : "written twice");
 }
 
-// Compares only blocks that are near each other when sorted by row, since a recipe may have
-// thousands.
+// Sorts the blocks by row and compares each only with those that begin before its last row, because
+// a recipe may have thousands.
 void check_overlaps(const std::vector<Block>& blocks, const arch::ParamSpec& target) {
   std::vector<const Block*> sorted;
   for (const Block& block : blocks) sorted.push_back(&block);

@@ -1,4 +1,4 @@
-// Converts blocks to JSON and prints a recipe tensor by tensor.
+// Converts blocks to JSON, and prints a recipe as JSON tensor by tensor.
 #include "grow/recipe_json.h"
 
 #include "arch/architectures.h"

@@ -1,4 +1,4 @@
-// Prints a recipe as JSON, for `grow --dry-run --json`.
+// How a recipe is printed as JSON, for `grow --dry-run --json`.
 #pragma once
 
 #include "base/json.h"
@@ -6,14 +6,15 @@
 
 namespace stagedtrain::grow {
 
-// Prints for every operator its text, promises and model, and for every tensor of that model its
-// name, shape, whether it is new, the optimizer scales, and the blocks of its weights ("value") and
-// of its exp_avg ("gradient"). exp_avg_sq uses the same blocks with squared scales, unless
-// "moments_copied". The text is passed to `print` piece by piece, one tensor a line. Polls for a
-// stop request.
+// Prints a JSON list with one object for each operator: its text, its promises, the model that it
+// produces, and the tensors of that model. Each tensor has its name and shape, whether it is new,
+// its optimizer scales, and the blocks of its weights ("value") and of exp_avg ("gradient").
+// exp_avg_sq uses the blocks of exp_avg with squared scales, or with the same scales if
+// "moments_copied" is true. The text is passed to `print` piece by piece, one tensor per line.
+// Polls for a stop request.
 void print_steps(const GrowthRecipe& recipe, const Print& print);
 
-// Returns "copy", "mean_rows", ...
+// Returns the name of a kind of block, such as "copy" or "mean_rows".
 const char* kind_name(Block::Kind kind);
 
 }  // namespace stagedtrain::grow

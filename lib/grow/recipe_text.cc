@@ -1,4 +1,4 @@
-// Prints a recipe as text, for `grow --dry-run`.
+// How a recipe is printed as text: the summary, and the table of tensors of `grow --dry-run`.
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -19,7 +19,7 @@ std::string shape_text(const arch::ParamSpec& spec) {
   return join(sizes, "x");
 }
 
-// Returns nothing if all scales are 1, otherwise " x 0.5" or " x 0.25 to 1".
+// Returns the scales of the copies, such as " x 0.5" or " x 0.25 to 1"; empty if all are 1.
 std::string scales_text(const std::vector<Block>& blocks) {
   double low = HUGE_VAL, high = -HUGE_VAL;
   for (const Block& block : blocks)
@@ -31,7 +31,8 @@ std::string scales_text(const std::vector<Block>& blocks) {
   return fmt::format(" x {:.4g} to {:.4g}", low, high);
 }
 
-// Returns "copy", "4 blocks x 0.5", "2 blocks (50%, rest zero) + noise", "zero" or the like.
+// Describes the blocks of a tensor, for instance as "copy", "4 blocks x 0.5", "2 blocks (50%, rest
+// zero) + noise" or "zero".
 std::string blocks_text(const std::vector<Block>& blocks, const arch::ParamSpec& target) {
   std::int64_t covered = 0, count = 0;
   std::set<std::string> others;
@@ -73,7 +74,7 @@ std::string row_text(const auto&... cells) {
   return line + "\n";
 }
 
-// Returns the scales unless they are 1, as "; lr x 0.5, decay x 2, eps x 0.5".
+// Returns the optimizer scales, such as "; lr x 0.5, decay x 2, eps x 0.5"; empty if they are 1.
 std::string dynamics_text(const TensorRecipe& made) {
   if (made.lr_scale == 1 && made.eps_scale == 1) return "";
   return fmt::format("; lr x {:.4g}, decay x {:.4g}, eps x {:.4g}", made.lr_scale, made.decay_scale,
@@ -119,8 +120,8 @@ std::string summary(const GrowthRecipe& recipe) {
       short_count(grown_flops), ratio(flops, grown_flops));
   if (recipe.symmetric())
     text +=
-        "warning          the copies stay equal for ever, unless dropout tells them apart: give "
-        "symmetry.noise, or moments: reset_new\n";
+        "warning          copies receive identical gradients, so the larger model never gains "
+        "capacity unless dropout separates them: set symmetry.noise, or moments: reset_new\n";
   return text;
 }
 

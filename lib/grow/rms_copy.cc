@@ -1,9 +1,11 @@
-// The operator rms_copy reaches any larger width by copies in turn (SPARKLING, arXiv 2602.02472).
+// The operator rms_copy reaches any larger width with copies (SPARKLING, arXiv 2602.02472).
 //
-// The readers of an index are divided among its copies, so activations keep their root mean square.
-// The moments of copies are zero and their learning rate rises from 0 again, which breaks the
-// symmetry. The loss is kept where the residual stream grows by whole multiples. At other widths
-// norms count some indices more often than others.
+// The weights of readers are divided by the number of copies of each index, and the root mean
+// square of the residual stream stays about what it was. By default the moments of copies start at
+// zero and their learning rate rises again over 100 steps, which breaks the symmetry without noise.
+// The loss is kept if the residual stream grows by whole multiples. At other widths it changes,
+// because norms weigh the indices that have one copy more than others too highly; lemon avoids that
+// by padding.
 #include "grow/axis_operator.h"
 #include "grow/operators.h"
 #include "grow/target_sizes.h"

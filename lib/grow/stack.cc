@@ -1,6 +1,6 @@
 // The operator stack repeats the old layers on top of themselves (G_stack, arXiv 2405.15319), or
-// does so with zeroed outputs (the paper's G_zero). The paper's fresh optimizer is `moments:
-// reset`.
+// does so with zero outputs (G_zero in the paper). The paper restarts the optimizer, which is
+// `moments: reset` here.
 #include "grow/axis_operator.h"
 #include "grow/operators.h"
 
@@ -10,7 +10,7 @@ namespace {
 struct StackOptions {
   std::optional<std::int64_t> layers, factor;
   NewLayers new_layers = NewLayers::copied;
-  StateRule state{Moments::reset_new};  // the best measured: docs/log.md
+  StateRule state{Moments::reset_new};  // the best choice in the measurements of docs/log.md
   template <class V>
   void fields(V& v) {
     v("layers", layers,

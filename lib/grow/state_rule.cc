@@ -1,4 +1,4 @@
-// Applies the rule for moments and dynamics to every tensor of a step.
+// Applies the rule for moments and dynamics to the recipes of a step.
 #include "grow/state_rule.h"
 
 #include <algorithm>
@@ -8,9 +8,10 @@
 namespace stagedtrain::grow {
 namespace {
 
-// Returns the moments that go with the weights. A weight is made of old entries, and its moments
-// are the mean of theirs in the same proportions. So a copy has the old moments, unscaled, whatever
-// its weight is multiplied by. The terms of one sum cover the same entries.
+// Returns the blocks of `moments: copy`. Where a weight is a sum of a_i w_i over old entries w_i
+// with moments m_i, its moments are (sum of a_i m_i) / (sum of a_i). So a copy gets the old moments
+// unscaled, whatever its weight is multiplied by. The terms of one sum are blocks with the same
+// place and extent.
 std::vector<Block> carried_moments(const std::vector<Block>& weights) {
   std::map<std::pair<Corner, Corner>, double> totals;
   std::vector<Block> blocks;

@@ -1,24 +1,29 @@
-// Defines what all operators do besides growing weights: the symmetry between copies, Adam's
-// moments, and the dynamics of later steps (docs/growth.md, "Moments" and "Symmetry, and breaking
-// it").
+// What every operator does to the optimizer state: Adam's moments, the break of the symmetry
+// between copies, and the dynamics of later steps (docs/growth.md, "Moments", "Symmetry, and
+// breaking it").
 //
-// With the maps D and S of a tensor's axes, the exact moments are
+// Let D and S be the maps of a tensor's axes (axis_map.h). Moments are averages of gradients and of
+// their squares, so if each new entry comes from one old entry, they grow as these do:
 //   exp_avg' = S_out^T exp_avg D_in^T        exp_avg_sq' = (S_out^T)^2 exp_avg_sq (D_in^T)^2
-// with squares taken entry by entry, if each new entry comes from one old entry. That is `moments:
-// equivariant`; the other choices zero some entries or copy them unscaled.
+// with squares taken entry by entry. That is `moments: equivariant`. The other choices zero some
+// entries, or copy the moments unscaled.
 //
-// Adam ignores the size of a gradient, so exact moments do not yet give the same training: each of
-// k blocks in a row would be moved by a whole update. `dynamics: exact` also multiplies, for a
-// tensor whose inputs have c_in copies and outputs c_out, the learning rate by 1 / c_in, the decay
-// by c_in and eps by 1 / c_out. Training and growing then commute (law 7 in tests/laws).
+// Exact moments do not yet give the same training, because Adam divides out the scale of the
+// gradient: each of the k blocks in a row of blocks would get a whole update, and the function
+// would change k times as fast. For a tensor with c_in copies of its inputs and c_out of its
+// outputs, `dynamics: exact` multiplies
+//   the learning rate by 1 / c_in,   the decay by c_in,   eps by 1 / c_out
+// after which training and growing commute (law 7 in tests/laws).
 //
-// Invariant: a rule is independent of operator and architecture, and apply_rule takes back every
-// promise that it breaks.
+// Invariant: a rule depends neither on the operator nor on the architecture, and apply_rule
+// withdraws every promise that the rule breaks.
 //
-// Rejected as defaults, by the measurements in docs/log.md: equivariant moments where entries are
-// copied (reset_new also separates the copies, at no cost), and exact dynamics, which trained worse
-// in short runs. The code of the Staged Training paper fills only the diagonal blocks of the
-// moments; zero blocks have gradients as well, so that is not offered.
+// Rejected:
+// - Equivariant moments as the default where entries are copied: reset_new separates the copies at
+//   no cost, and trained at least as well (docs/log.md).
+// - Exact dynamics as the default: they trained worse in short runs (docs/log.md).
+// - The moments of the Staged Training paper's code, which fills only diagonal blocks: blocks whose
+//   weights are zero have gradients too.
 #pragma once
 
 #include <array>
@@ -29,8 +34,9 @@
 
 namespace stagedtrain::grow {
 
-// A seeded break of the symmetry between copies that keeps the loss: noise whose rows of blocks sum
-// to zero, but whose columns do not.
+// A seeded break of the symmetry between copies: noise whose rows of blocks sum to zero, which
+// keeps the loss, and whose columns do not, which makes the copies' gradients differ. The operators
+// vocabulary, upcycle and experts use the same options for noise of their own.
 struct Symmetry {
   double noise = 0.01;
   std::int64_t seed = 7;
@@ -86,9 +92,10 @@ struct StateRule {
   }
 };
 
-// Applies the rule to a step whose tensors have grown gradients and, in new layers, still the
-// weights of the layer that they come from: `copy` takes the moments that belong to these weights,
-// whatever begin_layer makes of them afterwards. Takes back the promises that the rule breaks.
+// Applies the rule to every tensor of the step and withdraws the promises that it breaks. On entry,
+// `gradient` must hold the grown gradient of each tensor, and `value` the weights before
+// begin_layer changes them: `moments: copy` takes the moments that belong to the source layer's
+// weights, even where those of the new layer become zero.
 void apply_rule(const StateRule& rule, GrowthStep& step);
 
 }  // namespace stagedtrain::grow

@@ -6,11 +6,13 @@
 namespace stagedtrain::grow {
 namespace {
 
+// Sets `size` to the size that was asked for, if there is one. Throws Error(usage) if it is
+// smaller.
 void take(std::int64_t& size, const std::optional<std::int64_t>& asked, const char* name) {
   if (!asked) return;
   if (*asked < size)
-    throw usage_error("{}: {}, but the source has {}, expected at least as many", name, *asked,
-                      size)
+    throw usage_error("{}: found {}, but the source has {}; expected at least as many", name,
+                      *asked, size)
         .with_hint(fmt::format("give --{} {} or more; --operator coalesce makes a model smaller",
                                name, size));
   size = *asked;
@@ -38,9 +40,9 @@ arch::ModelConfig TargetSizes::grown(const arch::ModelConfig& from, const std::s
   } else {
     const std::int64_t group = from.heads / from.kv_heads;
     if (to.heads % group != 0)
-      throw usage_error("heads: {}, expected a multiple of {}, the queries that share a key head",
+      throw usage_error("heads: found {}, expected a multiple of {}, the query heads per key head",
                         to.heads, group)
-          .with_hint("or give kv_heads");
+          .with_hint("or give kv_heads too");
     to.kv_heads = to.heads / group;
   }
   return arch::resolved(to);

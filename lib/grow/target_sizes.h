@@ -1,4 +1,4 @@
-// TargetSizes are the sizes that a growth must reach. Those that are not given stay as they are.
+// Which sizes a growth shall reach. Sizes that are not given stay as they are.
 #pragma once
 
 #include <cstdint>
@@ -30,8 +30,9 @@ struct TargetSizes {
        .max = most});
     v("ffn", ffn, {.doc = "hidden units of the feed-forward after it", .min = 1, .max = most});
   }
-  // Returns the larger model. `name` is the operator's, for errors. Throws Error(usage) if no size
-  // is given, or one is smaller than the source's.
+  // Returns the larger model, with kv_heads and value_dim derived if they are not given. `name` is
+  // the operator's, for messages. Throws Error(usage) if no size is given, if one is smaller than
+  // that of `from`, or if the sizes do not fit together.
   arch::ModelConfig grown(const arch::ModelConfig& from, const std::string& name) const;
 };
 

@@ -1,6 +1,6 @@
 // The operator upcycle turns a dense feed-forward into experts behind a router (Sparse Upcycling,
-// arXiv 2212.05055). Without noise the loss is kept, because all experts are equal and the gates of
-// the chosen ones sum to 1.
+// arXiv 2212.05055). Every expert is a copy of the feed-forward, and the router is fresh. Without
+// noise the loss is kept, because the experts are equal and the gates of the chosen ones sum to 1.
 #include "base/error.h"
 #include "base/signals.h"
 #include "grow/expert_copies.h"
@@ -54,7 +54,7 @@ class Upcycle final : public GrowthOperator {
   TensorRecipe tensor(const arch::ParamSpec& target, const GrowthContext& context) const {
     stop_point("growing");
     const std::int64_t source = context.sources.index(named_instead(target, ""));
-    if (source < 0) {  // the router has no source
+    if (source < 0) {  // a router has no source
       TensorRecipe made;
       begin_layer(made, target, {0, true}, {NewLayers::random}, options_.symmetry.seed);
       return made;

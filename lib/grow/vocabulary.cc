@@ -1,4 +1,5 @@
-// The operator vocabulary adds token ids. The loss changes, because new tokens take probability.
+// The operator vocabulary adds token ids. Their rows in the embedding and in an untied head start
+// as the mean of the old rows, plus noise. The loss changes, because new tokens take probability.
 #include "base/error.h"
 #include "grow/axis_operator.h"
 #include "grow/operators.h"
@@ -24,7 +25,7 @@ class Vocabulary final : public GrowthOperator {
   explicit Vocabulary(const VocabularyOptions& options) : options_(options) {}
   arch::ModelConfig grown(const arch::ModelConfig& from) const override {
     if (options_.size < from.vocab)
-      throw usage_error("size: {}, but the source has {} tokens, expected at least as many",
+      throw usage_error("size: found {}, but the source has {} tokens; expected at least as many",
                         options_.size, from.vocab);
     arch::ModelConfig to = from;
     to.vocab = options_.size;

@@ -1,14 +1,14 @@
 // Builds the maps of a growth by copies, for width, clone, rms_copy, merge and decoalesce.
 //
-// New index i of the residual stream and of the hidden units is old index i mod old size, or a
-// random one (Copies). Heads are copied whole, together with the group of keys and values that they
-// read (head_growth.h). If an index has c copies, each is read with 1/c of the weight, so S D = I
-// for any sizes. How a matrix between two axes with copies is spread over its blocks is decided
-// elsewhere: any choice whose rows of blocks sum to W keeps the loss (Mixing: diagonal in Staged
-// Training, uniform in HyperCloning).
+// New index i of the residual stream and of the hidden units is a copy of old index i mod old size,
+// or of a random one (Copies). Heads are copied whole, together with the group of keys and values
+// that they read (head_growth.h). If an index has c copies, each is read with 1/c of the weight, so
+// S D = I for any sizes. The maps do not decide how a matrix is spread over the blocks between two
+// axes with copies. Any choice whose rows of blocks sum to W keeps the loss (Mixing: diagonal in
+// Staged Training, uniform in HyperCloning).
 //
-// Invariant: tile t of an axis holds the t-th copies of old indices, in their order, and tile 0 is
-// the old place. The break of the symmetry and `moments: reset_new` rely on it.
+// Invariant: tile t of an axis consists of the t-th copies of old indices, and tile 0 is the old
+// place. The break of the symmetry and `moments: reset_new` rely on it.
 #include "grow/widening.h"
 
 #include <algorithm>
@@ -33,7 +33,7 @@ arch::ModelConfig Widening::grown(const arch::ModelConfig& from) const {
 AxisGrowth copied_axes(const GrowthContext& context, const Symmetry& symmetry, Copies copies) {
   const arch::ModelConfig &from = context.from, &to = context.to;
   const UnitChoice choose = copies == Copies::random ? at_random(symmetry.seed) : in_turn;
-  if (copies == Copies::random)  // a piece for each unit
+  if (copies == Copies::random)  // the map will have one piece per unit
     check_block_count("the matrices of ffn", static_cast<std::size_t>(to.ffn));
   AxisGrowth growth = unchanged_axes(from);
   growth.of(arch::Axis::residual) = chosen(from.width, to.width, choose, "residual");

@@ -1,4 +1,4 @@
-// Widens the residual stream, the heads and the feed-forward, or some of them, by copies.
+// How the residual stream, the heads and the feed-forward, or some of them, are widened by copies.
 #pragma once
 
 #include <vector>
@@ -16,9 +16,10 @@ inline constexpr const char* kCopiesDoc =
     "same probability (Net2Net), the loss is kept if the residual stream stays as wide as it is; "
     "next_layer: rows of the layer above (AKI), the loss changes";
 
+// The options of operators that multiply axes by a factor.
 struct Widening {
   std::int64_t factor = 2;
-  std::vector<GrowingAxis> axes;  // empty: all
+  std::vector<GrowingAxis> axes;  // empty means all
 
   template <class V>
   void fields(V& v) {
@@ -28,15 +29,18 @@ struct Widening {
               "kv_heads; ffn: the hidden units",
        .shape = "list of residual, heads, ffn"});
   }
+  // Returns the widened model. Throws Error(usage) if its sizes are out of range.
   arch::ModelConfig grown(const arch::ModelConfig& from) const;
 };
 
-// Returns maps that copy old indices of residual stream, heads and ffn and split readers among the
-// copies, with the seeded break of the symmetry.
+// Returns maps that copy old indices of the residual stream, heads and ffn and split the weights of
+// readers evenly among the copies, together with the noise that breaks the symmetry. Throws
+// Error(usage) if random copies would need too many blocks, or if norms of queries and keys do not
+// allow the heads (head_growth.h).
 AxisGrowth copied_axes(const GrowthContext& context, const Symmetry& symmetry,
                        Copies copies = Copies::in_turn);
-// Returns the growth by such maps. It keeps the loss if all indices of the residual stream have as
-// many copies, and none comes from the layer above.
+// Returns the growth by such maps. It promises the loss if all indices of the residual stream have
+// equally many copies and no copies come from the layer above.
 WholeGrowth growth_by_copies(AxisGrowth axes, const GrowthContext& context, Copies copies);
 
 }  // namespace stagedtrain::grow

@@ -1,5 +1,11 @@
-// The operator width grows axes k-fold with block-diagonal matrices (Staged Training, arXiv
-// 2203.06211, section 3.2), exact moments and a seeded break of the symmetry.
+// The operator width multiplies axes by k with block-diagonal matrices (Staged Training, arXiv
+// 2203.06211, section 3.2).
+//
+// With k = 2, embeddings, norms and biases are tiled, and a matrix W whose two axes grow becomes
+//   [ W 0 ; 0 W ]   plus the noise of add_noise in axis_growth.cc
+// Readers of k copies without copies of their own outputs, such as the head, get [ W/k ... W/k ].
+// Gradients are not block-diagonal: all k x k blocks get 1/k of the old gradient. So the optimizer
+// state has to grow in all blocks, unlike in the paper's code (state_rule.h).
 #include "grow/operators.h"
 #include "grow/widening.h"
 
@@ -9,7 +15,7 @@ namespace {
 struct WidthOptions {
   Widening widening;
   Symmetry symmetry;
-  StateRule state{Moments::reset_new};  // the best measured: docs/log.md
+  StateRule state{Moments::reset_new};  // the best choice in the measurements of docs/log.md
   template <class V>
   void fields(V& v) {
     widening.fields(v);

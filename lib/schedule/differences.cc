@@ -1,4 +1,4 @@
-// Walking two documents side by side.
+// Compares two schedules key by key, with defaults filled in.
 #include "schedule/differences.h"
 
 #include "base/text.h"
@@ -11,18 +11,18 @@ constexpr std::size_t kLongest = 60, kMostNamed = 5;
 
 std::string text_of(const Tree* tree) {
   if (!tree || tree->kind == Tree::Kind::none) return "none";
-  Tree given = *tree;  // without keys that have no value
+  Tree given = *tree;  // loses the keys without a value below
   std::erase_if(given.entries, [](const TreeEntry& entry) {
     return entry.value.kind == Tree::Kind::scalar && entry.value.text.empty();
   });
-  const std::string line = to_yaml(Tree::list({given}));  // in a list a map stays on one line
+  const std::string line = to_yaml(Tree::list({given}));  // a map within a list is on one line
   const std::string text = line.substr(1, line.size() - 3);
   return text.size() <= kLongest ? text : text.substr(0, kLongest) + "...";
 }
 
 std::string whole_text(const Tree& tree) { return to_yaml(Tree::list({tree})); }
 
-// The name of a list's item (a stage), or its number.
+// Returns the name of an item of a list (a stage), or its number if it has no name.
 std::string name_of(const Tree& item, std::size_t index) {
   const Tree* name = item.find("name");
   return name ? name->text : std::to_string(index);
@@ -34,10 +34,12 @@ std::string names_of(const Tree& list) {
   return join(names, ", ");
 }
 
+// Collects the keys in which two documents differ.
 class Collector {
  public:
   std::vector<Difference> found;
 
+  // Compares two values at `path`. A null pointer is a missing value.
   void compare(const Tree* here, const Tree* there, const std::string& path) {
     if (here && there && here->kind == there->kind && here->kind == Tree::Kind::map)
       return compare_maps(*here, *there, path);
@@ -67,6 +69,8 @@ class Collector {
       if (!here.find(entry.key)) compare(nullptr, &entry.value, inner(entry.key));
   }
 
+  // Compares lists of maps, such as stages, item by item if they have the same names in the same
+  // order. Otherwise reports only the lists' names.
   void compare_lists(const Tree& here, const Tree& there, const std::string& path) {
     if (here.items.size() != there.items.size() || names_of(here) != names_of(there)) {
       const bool named = here.items[0].find("name") && there.items[0].find("name");
@@ -79,8 +83,8 @@ class Collector {
   }
 };
 
-// The schedule without the keys that do not change what is trained. Defaults are filled in, so that
-// a key that came into the program later is no difference.
+// Returns the schedule without the keys that do not affect training. Defaults are filled in, so a
+// key that is newer than the run's schedule does not count as a difference.
 Tree what_is_trained(const std::string& yaml, const char* name) {
   Tree tree = write_fields(parse(yaml, name));
   for (const char* key : {"evaluate", "checkpoint", "log", "guard", "machine", "plan", "scratch"})

@@ -1,5 +1,4 @@
-// In which keys two schedules differ, for telling a person and for deciding whether a run may go
-// on.
+// Which keys of two schedules differ, both for messages and for deciding whether a run may resume.
 #pragma once
 
 #include <string>
@@ -7,29 +6,31 @@
 
 namespace stagedtrain::schedule {
 
-// One key with its value in either schedule; "none" where a schedule does not have the key. A stage
-// is named by its name: stages.full.for. Values longer than 60 bytes are cut.
+// One key that differs, with its value in each schedule, or "none" if a schedule does not have the
+// key. `here` is the schedule that was given, `there` that of the run. Stages are addressed by
+// name, as in stages.full.for. Values longer than 60 bytes are cut.
 struct Difference {
   std::string key, here, there;
-  // "stages.full.for: 200 steps, the run has 150 steps"
+  // Returns, for instance, "stages.full.for: 200 steps, the run has 150 steps".
   std::string text() const { return key + ": " + here + ", the run has " + there; }
-  // The name of the stage that the key belongs to, or "".
+  // Returns the name of the stage that the key belongs to, or "" if it belongs to none.
   std::string stage() const;
-  // The key within its stage, or the whole key: "for" in stages.full.for.
+  // Returns the key within its stage, such as "for" in stages.full.for, or else the whole key.
   std::string key_in_stage() const;
-  // Whether it says how long a stage lasts: for, until.
+  // Returns whether the key sets the length of a stage (for, until).
   bool is_length() const;
-  // Whether it says what the model is, of the run or of a stage.
+  // Returns whether the key belongs to the model, of the run or of a stage.
   bool is_model() const;
 };
 
-// The keys that say what is trained, in which two schedules (as dump() writes them) differ. Keys
-// that only say what is measured, kept, planned or told are left out. Throws Error(usage) if a text
-// is no schedule.
+// Returns the keys that affect training in which two schedules differ. Both are texts as dump()
+// writes them. Left out are evaluate, checkpoint, log, guard, machine, plan and scratch, which
+// change only what is measured, saved, logged or planned. Throws Error(usage) if a text is not a
+// schedule.
 std::vector<Difference> key_differences(const std::string& yaml_here,
                                         const std::string& yaml_there);
 
-// Their texts as one: five at most, then how many more there are.
+// Returns the texts of at most five differences, joined by semicolons, and how many more there are.
 std::string to_text(const std::vector<Difference>& differences);
 
 }  // namespace stagedtrain::schedule

@@ -1,4 +1,4 @@
-// A visitor of the fields that writes a schema for each.
+// Generates the JSON Schema with a visitor that makes a schema of each field.
 #include "schedule/json_schema.h"
 
 #include <cmath>
@@ -9,9 +9,10 @@
 namespace stagedtrain::schedule {
 namespace {
 
-// Numbers as parse_number and parse_count take them, where YAML sees text: 1_000_000, 64K, 4Ki, 1e6.
+// Matches the numbers that parse_number and parse_count accept but YAML reads as text: 1_000_000,
+// 64K, 4Ki, 1e6.
 constexpr const char* kNumber = R"(^\s*[-+]?[0-9._]+([eE][-+]?[0-9]+)?\s*([kKMGTPE]i?)?\s*$)";
-// An amount with its unit, or auto.
+// Matches an amount with its unit, or auto.
 constexpr const char* kDuration =
     R"(^\s*(auto|[0-9._]+([eE][-+]?[0-9]+)?\s*([kKMGTPE]i?)?\s*(%|[a-zA-Z]+)?)\s*$)";
 
@@ -23,6 +24,7 @@ void add_bounds(const FieldInfo& info, Json& schema) {
   if (std::isfinite(info.max)) schema["maximum"] = info.max;
 }
 
+// Visits a fields list and builds the schema of an object with these keys.
 class SchemaMaker {
  public:
   template <class T>
@@ -54,7 +56,7 @@ class SchemaMaker {
       typename ElementOf<T>::type item{};
       return {{"type", "array"}, {"items", schema_of(item, info)}};
     } else if constexpr (std::same_as<T, Tree>) {
-      return Json::object();  // anything; see json_schema()
+      return Json::object();  // accepts anything; json_schema() replaces some of these
     } else if constexpr (HasFields<T>) {
       return of(value);
     } else {
@@ -82,8 +84,8 @@ class SchemaMaker {
   std::vector<std::string> required_;
 };
 
-// One operator with its options. Their rows say what they are in words only; options with options
-// of their own are written as maps.
+// Returns the schema of one operator with its options. The rows of the options give their types as
+// prose, so values are not checked. Options of options are left out, since their parent is a map.
 Json operator_schema(const grow::OperatorEntry& entry) {
   Json properties = {{"operator", {{"const", entry.name}, {"description", entry.help}}}};
   for (const FieldRow& row : entry.document())
@@ -109,7 +111,8 @@ Json json_schema() {
   Json schema = {{"$schema", "https://json-schema.org/draft/2020-12/schema"},
                  {"title", "A schedule of stagedtrain"}};
   schema.update(SchemaMaker::of(defaults));
-  // Sizes are required of the whole model; of a stage's only what differs is written.
+  // The final model requires its sizes, except for vocab, which may come from the training tokens.
+  // The model of a stage has only the keys that differ.
   Json& model = schema["properties"]["model"];
   Json part = model;
   part.erase("required");

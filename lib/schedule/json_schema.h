@@ -1,12 +1,13 @@
-// The JSON Schema of a schedule, for editors that check YAML while it is written.
+// What the JSON Schema of a schedule is, which editors use to check YAML while it is written.
 #pragma once
 
 #include "base/json.h"
 
 namespace stagedtrain::schedule {
 
-// Draft 2020-12, made from the same list of fields that reads a schedule. It accepts every schedule
-// that the program accepts; rules between keys (heads that divide width) are left to the program.
+// Returns the schema (draft 2020-12), which is generated from the same fields list that reads a
+// schedule. It accepts every schedule that the program accepts. It does not express rules between
+// keys, such as that heads divide width, which only the program checks.
 Json json_schema();
 
 }  // namespace stagedtrain::schedule

@@ -1,4 +1,4 @@
-// The options of training policies that leave out layers: which layers a pass of a stage runs.
+// Which options the training policies have that leave out layers at random (docs/policies.md).
 #pragma once
 
 #include <array>
@@ -9,8 +9,9 @@
 
 namespace stagedtrain::schedule {
 
-// How often layers are drawn: once for each micro-batch (for each step where batch.micro is 0), or
-// once for each step. Drawing for each sequence is not offered: the rows of a batch run together.
+// How often layers are drawn: once for each micro-batch (for each step if batch.micro is 0), or
+// once for each step. Drawing for each sequence is not offered, because a layer runs all rows of a
+// batch together.
 enum class LayerDraw { micro, step };
 enum class PathScale { none, inverse_keep };
 

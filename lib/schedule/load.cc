@@ -1,5 +1,5 @@
 // Reads a schedule: parses the document, applies --set edits, reads the fields and checks them
-// against each other. Also writes a schedule back.
+// against each other. Also writes a schedule back as YAML.
 #include <algorithm>
 #include <limits>
 #include <set>
@@ -11,8 +11,8 @@
 namespace stagedtrain::schedule {
 namespace {
 
-// Returns the list item that a word of a path refers to, by its number or by the value of its key
-// `name`.
+// Returns the item of a list that a word of a path refers to by its number or by its key `name`, or
+// null if there is none.
 Tree* find_item(Tree& list, const std::string& word) {
   if (const auto index = parse_count(word))
     return *index >= 0 && *index < static_cast<std::int64_t>(list.items.size())
@@ -31,6 +31,7 @@ std::string space_hint(const std::string& edit) {
   return value.empty() ? "" : fmt::format("write --set {}={}", edit.substr(0, end), value);
 }
 
+// Returns the error for an edit whose path names a missing item of a list, with the existing names.
 Error no_such_item(const std::string& edit, const std::string& item, const Tree& list) {
   std::vector<std::string> names;
   for (const Tree& one : list.items)
@@ -71,7 +72,8 @@ void apply_edit(Tree& root, const std::string& edit) {
   }
 }
 
-// Returns the place of a key in the document, or of the document itself if the key was not written.
+// Returns the value at a path in the document, for the place of an error; if it was not written,
+// the innermost value on the path that was.
 const Tree& place(const Schedule& s, std::initializer_list<const char*> path) {
   const Tree* at = &s.source;
   for (const char* key : path)
@@ -79,6 +81,7 @@ const Tree& place(const Schedule& s, std::initializer_list<const char*> path) {
   return *at;
 }
 
+// Throws Error(usage) unless the unit of group.key is one of `units`, which `expected` lists.
 void check_unit(const Schedule& s, const Duration& d, const char* group, const char* key,
                 std::set<DurationUnit> units, const char* expected) {
   if (!units.contains(d.unit))
@@ -131,7 +134,7 @@ void check_stage(const Schedule& s, std::size_t i, std::set<std::string>& names)
           "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != std::string::npos)
     refuse(fmt::format("name '{}': expected letters, digits, _ and - (files are named after it)",
                        stage.name));
-  constexpr std::size_t kLongestName = 100;  // a file of this name has a temporary one beside it
+  constexpr std::size_t kLongestName = 100;  // shorter than a file name may be, for suffixes
   if (stage.name.size() > kLongestName)
     refuse(fmt::format("name: found {} letters, expected at most {} (files are named after it)",
                        stage.name.size(), kLongestName));
@@ -157,8 +160,9 @@ void check_stage(const Schedule& s, std::size_t i, std::set<std::string>& names)
                        to_string(*stage.lr->rewarm)));
 }
 
-// The optimizer computes in fp32, or in fp64 if that is the precision. A smaller eps would be 0
-// there, and a weight whose gradient is 0 would become 0 / 0.
+// Throws Error(usage) if optimizer.eps is not a normal number in the optimizer's arithmetic, which
+// is fp32, or fp64 if that is the precision. It could become 0 there, and the update of a weight
+// whose gradient is 0 would be 0 / 0.
 void check_eps(const Schedule& s) {
   const bool fp64 = s.precision == Precision::fp64;
   const double least = fp64 ? std::numeric_limits<double>::min()
@@ -197,8 +201,8 @@ void validate(const Schedule& s) {
   for (std::size_t i = 0; i < s.stages.size(); ++i) check_stage(s, i, names);
 }
 
-// Refuses a key that belongs in a group, and a group that was given a value of its own. Other
-// unknown keys are refused when the fields are read.
+// Throws Error(usage) for a key outside the group that it belongs to, and for a group that was
+// given a value instead of keys. Other unknown keys are refused when the fields are read.
 void refuse_misplaced(const Tree& source) {
   constexpr std::pair<const char*, const char*> kMainKeys[] = {
       {"lr", "peak"}, {"batch", "sequences"}, {"evaluate", "every"}, {"checkpoint", "every"}};
@@ -266,8 +270,9 @@ Schedule load(const Path& path, const std::vector<std::string>& edits) {
 
 std::string dump(const Schedule& schedule) { return to_yaml(write_fields(schedule)); }
 
-// A size of 0 in the struct means that it was not given. Resolving the model refuses it, so the
-// reference calls these sizes required.
+// In ModelConfig a size of 0 means that it was not given. Resolving the model refuses that for
+// these five sizes, so the reference calls them required. A missing vocab is accepted only if the
+// training tokens record it (plan/data_vocab.h).
 std::vector<FieldRow> document() {
   std::vector<FieldRow> rows = document_fields<Schedule>();
   for (FieldRow& row : rows)

@@ -52,8 +52,7 @@ double lr_at(const LrShape& s, std::int64_t step) {
   const double span = static_cast<double>(std::max<std::int64_t>(1, s.total - s.warmup));
   const double progress = std::min(span, static_cast<double>(step - s.warmup));
   const double low = s.peak * s.floor;
-  // A decay that is longer than what the warm-up leaves starts at the end of the warm-up, at the
-  // peak.
+  // A decay that is longer than the steps after the warm-up starts at the peak, directly after it.
   const double decay = std::min(span, static_cast<double>(s.decay));
   return low + (s.peak - low) * find_lr_curve(s.curve).factor(progress, span, decay);
 }

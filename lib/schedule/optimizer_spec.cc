@@ -1,4 +1,4 @@
-// Which optimizer has which options, and with which defaults.
+// Lists which optimizers have which options, and fills in their defaults.
 #include "schedule/optimizer_spec.h"
 
 #include <algorithm>
@@ -9,11 +9,12 @@ namespace {
 
 using enum OptimizerName;
 
+// An option, and the optimizers that have it.
 struct Option {
   std::string_view key;
   std::vector<OptimizerName> of;
 };
-// weight_decay and clip belong to every optimizer.
+// Lists the options that not every optimizer has. weight_decay and clip belong to all.
 const std::vector<Option>& options() {
   static const std::vector<Option> all{{"betas", {adamw, muon, lion}}, {"eps", {adamw, muon}},
                                        {"momentum", {muon, sgd}},      {"nesterov", {muon, sgd}},

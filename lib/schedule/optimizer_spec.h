@@ -1,4 +1,4 @@
-// The optimizer as a schedule asks for it: which one, and the options that it has.
+// Which optimizer a schedule asks for, and with which options.
 #pragma once
 
 #include <array>
@@ -27,8 +27,8 @@ struct EnumNames<schedule::UpdateScale> {
 
 namespace stagedtrain::schedule {
 
-// After settle(), exactly the options that the optimizer has hold a value (betas: two), so that a
-// dump shows no option that does nothing.
+// The options of all optimizers. After settle(), exactly those that the chosen optimizer has hold a
+// value (two values for betas), so a dump shows no option without an effect.
 struct OptimizerSpec {
   OptimizerName name = OptimizerName::adamw;
   std::vector<double> betas{0.9, 0.95};
@@ -75,8 +75,9 @@ struct OptimizerSpec {
   }
 };
 
-// Fills in the defaults of the optimizer that is named, and takes out the options that it does not
-// have. written: the map in the document, or null. Throws Error(usage) if that has such an option.
+// Fills in the defaults of the chosen optimizer and clears the options that it does not have.
+// `written` is the value of `optimizer` in the document, or null. Throws Error(usage) if it is a
+// map with an option that the optimizer does not have.
 void settle(OptimizerSpec& spec, const Tree* written);
 
 }  // namespace stagedtrain::schedule

@@ -1,4 +1,5 @@
-// The schedule as written: what the user asked for, defaults filled in, nothing decided yet.
+// What a schedule asks for: every key of the document with its default. plan::resolve turns it into
+// a RunPlan, in which every number is decided.
 #pragma once
 
 #include <array>
@@ -31,7 +32,7 @@ struct DataSpec {
   }
 };
 
-// A ramp over the first steps of the run.
+// A linear rise over the first steps of the run.
 struct RampSpec {
   std::int64_t start = 1, over = 0;
   template <class V>
@@ -101,7 +102,7 @@ struct UntilSpec {
   }
 };
 
-// What the planner goes by where a schedule says auto.
+// The planner's assumptions and goal, which matter where a schedule says auto.
 struct PlanSpec {
   std::string law = "chinchilla", transfer = "auto", cost = "flops";
   std::optional<Duration> scratch, mixing;
@@ -140,8 +141,8 @@ struct StageLrSpec {
 
 struct StageSpec {
   std::string name;
-  Tree model;  // keys that differ from the final model
-  Tree grow;   // list of operators
+  Tree model;  // the keys that differ from the final model
+  Tree grow;   // a list of operators
   Duration length;
   std::optional<UntilSpec> until;
   std::optional<StageLrSpec> lr;
@@ -252,7 +253,7 @@ struct GuardSpec {
   }
 };
 
-// What a run's time, money and memory are planned with; training does not read it.
+// The machine for which a run's time, cost and memory are planned. Training does not read it.
 struct MachineSpec {
   double flops = 0, utilisation = 0.4, memory = 0, bandwidth = 0, disk = 1e9, price_per_hour = 0;
   std::string device;
@@ -282,7 +283,7 @@ struct MachineSpec {
 };
 
 struct Schedule {
-  std::string name;  // of the file, without its folder and ending; not a key
+  std::string name;  // the file's name without folder and extension; not a key
   std::int64_t seed = 1;
   std::string from;
   DataSpec data;
@@ -300,21 +301,23 @@ struct Schedule {
   LogSpec log;
   GuardSpec guard;
   MachineSpec machine;
-  Tree source;  // the document it was read from, for the places of errors
+  Tree source;  // the document, edits applied, from which messages take line and column
 
   template <class V>
   void fields(V& v);
 };
 
-// Reads a schedule, edits applied first. edits: "path=value" (path as lr.peak or stages.full.for,
-// value as YAML). Checks keys, types, ranges and rules between fields; stages and files are checked
-// by plan::resolve. Throws Error(usage) with file:line:column.
+// Reads a schedule from a file, or from the text of the file called `file`. edits are "path=value"
+// pairs, which change the document before it is read; a path is written as lr.peak or
+// stages.full.for, and a value is YAML. Checks keys, types, ranges and rules between fields;
+// plan::resolve checks grown models and files. Throws Error(usage), with file:line:column where the
+// fault has a place.
 Schedule load(const Path& path, const std::vector<std::string>& edits = {});
 Schedule parse(const std::string& text, const std::string& file,
                const std::vector<std::string>& edits = {});
-// Every key with its value, as YAML that loads as the same schedule.
+// Returns every key with its value, as YAML that loads as the same schedule.
 std::string dump(const Schedule& schedule);
-// The rows of the reference, in document order.
+// Returns the rows of the reference (docs/schedule-reference.md), in document order.
 std::vector<FieldRow> document();
 
 template <class V>

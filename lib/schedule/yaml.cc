@@ -1,4 +1,4 @@
-// Parses YAML with yaml-cpp, whose events become a Tree, and adds the limits that yaml-cpp lacks.
+// Parses YAML with yaml-cpp, builds a Tree of its events, and adds the limits that yaml-cpp lacks.
 #include "schedule/yaml.h"
 
 #include <yaml-cpp/eventhandler.h>
@@ -18,7 +18,8 @@ constexpr std::size_t kMaxBytes = 1 << 20;
 constexpr std::size_t kMaxDepth = 32;
 constexpr std::size_t kMaxValues = 20000;
 
-// Returns how much of the limit an alias to this value uses up. Long texts count as several values.
+// Returns how much an alias to this value adds to the number of values. Long texts count as
+// several.
 std::size_t count_values(const Tree& tree) {
   std::size_t count = 1 + tree.text.size() / 64;
   for (const Tree& item : tree.items) count += count_values(item);
@@ -28,11 +29,12 @@ std::size_t count_values(const Tree& tree) {
 
 using Name = std::shared_ptr<const std::string>;  // the file's name, for messages
 
+// Builds the Tree of a document from the events of yaml-cpp.
 class TreeBuilder final : public YAML::EventHandler {
  public:
   explicit TreeBuilder(std::shared_ptr<const std::string> file) : file_(std::move(file)) {}
   Tree take() { return std::move(root_); }
-  // Returns where the last quoted text starts. Only that one can be unclosed at the end.
+  // Returns where the last quoted text starts. Only that one can lack its closing quote.
   const YAML::Mark& last_quote() const { return last_quote_; }
 
   void OnDocumentStart(const YAML::Mark& at) override {
@@ -56,7 +58,8 @@ class TreeBuilder final : public YAML::EventHandler {
   void OnAlias(const YAML::Mark& at, YAML::anchor_t anchor) override {
     const auto known = anchors_.find(anchor);
     if (known == anchors_.end())
-      throw make(Tree::Kind::none, at).error("an alias inside the value that it names");
+      throw make(Tree::Kind::none, at)
+          .error("found an alias inside the value that it names, expected it only outside");
     values_ += count_values(known->second);
     put(known->second, 0);
   }
@@ -72,6 +75,7 @@ class TreeBuilder final : public YAML::EventHandler {
   void OnMapEnd() override { close(); }
 
  private:
+  // A list or map whose end has not been reached, and the key whose value comes next.
   struct Open {
     Tree tree;
     YAML::anchor_t anchor;
@@ -90,7 +94,7 @@ class TreeBuilder final : public YAML::EventHandler {
   // yaml-cpp's own tags are "?" and, for quoted text, "!". Any other tag was written by the user.
   static void refuse_tag(const Tree& at, const std::string& tag) {
     if (!tag.empty() && tag != "?" && tag != "!")
-      throw at.error("a tag ({}), expected plain values", tag);
+      throw at.error("found a tag ({}), expected plain values", tag);
   }
 
   void open(Tree tree, const std::string& tag, YAML::anchor_t anchor) {
@@ -106,7 +110,8 @@ class TreeBuilder final : public YAML::EventHandler {
     put(std::move(done.tree), done.anchor);
   }
 
-  // In {peak: 0,003} YAML sees a key 003 without a value.
+  // Refuses numbers with a decimal comma: YAML reads {peak: 0,003} as two keys, of which 003 has no
+  // value.
   static void refuse_decimal_comma(const Tree& map) {
     for (std::size_t i = 1; i < map.entries.size(); ++i) {
       const TreeEntry &before = map.entries[i - 1], &entry = map.entries[i];
@@ -158,8 +163,8 @@ class TreeBuilder final : public YAML::EventHandler {
   Tree root_;
 };
 
-// Returns whether the quoted text that starts at pos is closed. If not, yaml-cpp takes the rest of
-// the file as text.
+// Returns whether the quoted text that starts at pos has a closing quote. Without one, yaml-cpp
+// silently takes the rest of the file as text.
 bool is_closed(std::string_view text, int pos) {
   const auto start = static_cast<std::size_t>(pos);
   if (pos < 0 || start >= text.size()) return true;
@@ -175,8 +180,8 @@ bool is_closed(std::string_view text, int pos) {
   return false;
 }
 
-// Editors show a tab like the spaces that YAML requires, and yaml-cpp only says that something is
-// illegal.
+// Returns an error that points to the first tab in the indentation, or nothing if there is none. A
+// tab looks like the spaces that YAML requires, and yaml-cpp's own message does not name it.
 std::optional<Error> tab_in_indentation(std::string_view text, const Name& name) {
   int number = 0;
   for (const std::string& line : split(text, '\n')) {

@@ -1,4 +1,5 @@
-// Parses strict YAML: one document, no duplicate keys, and limits on size, nesting and aliases.
+// How a document is parsed as strict YAML: one document, no duplicate keys, no tags, and limits on
+// size, nesting and aliases.
 #pragma once
 
 #include <string>
@@ -8,10 +9,10 @@
 
 namespace stagedtrain::schedule {
 
-// Parses YAML into a Tree whose scalars are text, which their fields parse later. Throws
-// Error(usage) with file:line:column for a syntax error, a duplicate key, a second document, a tag,
-// a key that is not text, nesting beyond 32, more than 20,000 values (aliases expanded), or text
-// beyond 1 MiB. `file` is the name in messages.
+// Parses YAML into a Tree whose scalars are text; the fields that read them parse them later.
+// `file` is the name in messages. Throws Error(usage) with file:line:column for a syntax error, a
+// duplicate key, a second document, a tag, a key that is not text, nesting deeper than 32 levels,
+// more than 20,000 values (with aliases expanded), or more than 1 MiB of text.
 Tree parse_yaml(std::string_view text, const std::string& file);
 
 }  // namespace stagedtrain::schedule

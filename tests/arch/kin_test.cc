@@ -105,7 +105,7 @@ TEST_CASE("what an architecture cannot be is refused") {
   CHECK(test::contains(refused(config), "is 3 entries, expected an even number"));
   config = model("qwen3", 1, 16, 2, 2, 8, 24, 11, true);
   config.rotary_share = 0.5;
-  CHECK(test::contains(refused(config), "qwen3 turns all of a head"));
+  CHECK(test::contains(refused(config), "qwen3 rotates whole heads"));
   config = model("llama", 1, 16, 2, 2, 8, 24, 11, true);
   config.rope_factor = 2;
   CHECK(test::contains(refused(config), "model.rope_factor is 2, expected 1"));

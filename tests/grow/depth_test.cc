@@ -160,7 +160,7 @@ TEST_CASE("depth refuses what it cannot do, and says what it could") {
   CHECK(contains(says("layers: 4, order: last, block: 4"),
                  "block: found 4, expected at most the source's 3 layers"));
   CHECK(contains(says("layers: 5, order: middle"), "expected whole multiples of the block of 2"));
-  CHECK(contains(says("layers: [0, 1, 2, 2], order: append"), "the list is an order"));
+  CHECK(contains(says("layers: [0, 1, 2, 2], order: append"), "a list already gives the order"));
   CHECK(contains(says("layers: 5, order: overlap"), "expected an even number, at most 6"));
   CHECK(contains(says("layers: 8, order: overlap"), "expected an even number, at most 6"));
   CHECK(contains(says("factor: 1024, layer: 2"), "did you mean 'layers'?"));

@@ -227,11 +227,11 @@ TEST_CASE("states that cannot be joined are refused, and the message says why") 
     std::string text = list;
     text.replace(text.find('$'), 1, masked);
     CHECK(test::contains(says(text),
-                         masked + ": the mask of the growth before rises until step 70; this is "
+                         masked + ": the mask of the previous growth rises until step 70; this is "
                                   "step 40"));
   }
   const std::string scaled =
       other_file(dir, [](TrainingState& other) { other.histories[3].lr_scale = 0.5; });
   CHECK(test::contains(says("[{operator: interpolate, with: \"" + scaled + "\"}]"),
-                       "has a learning-rate scale of 0.5, in the state that grows 1"));
+                       "has a learning-rate scale of 0.5, but 1 in the state that grows"));
 }

@@ -48,7 +48,7 @@ TEST_CASE("queries that share a key head grow with it, or alone, or the keys do"
   CHECK(heads("kv_heads: 4") == std::pair<std::int64_t, std::int64_t>{4, 4});
   CHECK(contains(refused("[{operator: expand, heads: 7}]", llama()), "expected a multiple of 2"));
   CHECK(contains(refused("[{operator: expand, heads: 6, kv_heads: 6}]", llama()),
-                 "1 queries for each key head, before 2"));
+                 "query heads per key head: found 1, expected at least 2 as before"));
 }
 
 TEST_CASE("head_dim takes the values with it, unless they have a size of their own") {
@@ -72,7 +72,7 @@ TEST_CASE("a long context has many rows, and is no growth of too many blocks") {
 TEST_CASE("sizes that cannot be are refused with what could") {
   CHECK(contains(refused("[{operator: lemon}]"), "lemon needs a size to reach"));
   CHECK(contains(refused("[{operator: lemon, width: 7}]"),
-                 "width: 7, but the source has 8, expected at least as many"));
+                 "width: found 7, but the source has 8; expected at least as many"));
   CHECK(contains(refused("[{operator: llama_pro, groups: 3}]"),
                  "groups: 3 does not divide the source's 2 layers"));
   CHECK(contains(refused("[{operator: coalesce, layers: 2, width: 3}]"),
@@ -85,12 +85,12 @@ TEST_CASE("sizes that cannot be are refused with what could") {
   CHECK(contains(refused("[{operator: depth, layers: [0, 1, 2]}]"),
                  "layers: found 2, expected numbers from 0 to 1"));
   CHECK(contains(refused("[{operator: depth, factor: 2, new_layers: identity}]", llama()),
-                 "would stay as they are for ever"));
+                 "such layers are zero and they would never train"));
 }
 
 TEST_CASE("operators that contradict each other are refused with the reason") {
   CHECK(contains(refused("[{operator: upcycle, experts: 2}, {operator: upcycle, experts: 4}]"),
                  "grow.1: the source has 2 experts already"));
   CHECK(contains(refused("[{operator: mask, ffn: 40}, {operator: depth, layers: 3}]"),
-                 "grow.1: what mask adds stands behind its mask: no operator may follow it"));
+                 "grow.1: found an operator after mask, expected mask to be the last of a growth"));
 }

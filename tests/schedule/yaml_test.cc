@@ -91,7 +91,7 @@ TEST_CASE("keys are words, and tags are refused") {
   check_refused("[1, 2]: 3\n", "x.yaml:1:1: found a list of 2 as a key, expected a word");
   check_refused("~: 3\n", "found nothing as a key");
   check_refused("a: !!binary aGk=\n", "a tag (tag:yaml.org,2002:binary), expected plain values");
-  check_refused("a: !x [1]\n", "x.yaml:1:4: a tag (!x)");
+  check_refused("a: !x [1]\n", "x.yaml:1:4: found a tag (!x)");
   check_refused("a: !x {b: 1}\n", "a tag (!x)");
 }
 
@@ -113,7 +113,7 @@ TEST_CASE("aliases cannot make a small file large") {
   check_refused(laughs, "more than 20000 values (aliases count each time)");
   const std::string one_long = "a: &x \"" + std::string(500000, 'x') + "\"\nb: [*x";
   check_refused(one_long + repeated(", *x", 20000) + "]\n", "more than 20000 values");
-  check_refused("a: &x [*x]\n", "x.yaml:1:8: an alias inside the value that it names");
+  check_refused("a: &x [*x]\n", "x.yaml:1:8: found an alias inside the value that it names");
 }
 
 TEST_CASE("too much, and what is not text, is refused") {
