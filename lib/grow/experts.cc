@@ -70,7 +70,8 @@ class Experts final : public GrowthOperator {
     GrowthStep step;
     step.equivariant = quiet && chosen == copies * before;
     step.exact = step.equivariant || (quiet && before == 1 && chosen <= copies);
-    step.symmetric = quiet && copies > 1 && (chosen % copies == 0 || chosen < copies);
+    const bool always_first = chosen < copies && context.to.router_loss == 0;
+    step.symmetric = quiet && copies > 1 && (chosen % copies == 0 || always_first);
     AxisGrowth axes = unchanged_axes(context.from);
     axes.of(arch::Axis::experts) = repeated(context.from.experts, context.to.experts);
     for (const arch::ParamSpec& target : arch::param_table(context.to))
