@@ -159,7 +159,7 @@ TEST_CASE("a paper's rule speaks of the decay only where the rate decays") {
 TEST_CASE("a slope that a curve never has is refused") {
   const PowerCurve no_floor(0, 5, 0.1);  // its slope is -0.1 everywhere
   CHECK(test::refusal(ErrorKind::usage, [&] { tokens_at_slope(no_floor, -0.05); }) ==
-        "the slope of the loss never comes to -0.05 | ");
+        "the slope of the loss never reaches -0.05 | ");
   CHECK_THROWS_AS(tokens_at_slope(PowerCurve(2, 1, 0.04), -0.05), Error);
   CHECK_THROWS_AS(tokens_at_slope(no_floor, 0.1), Error);
 }
