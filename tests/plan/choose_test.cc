@@ -184,11 +184,11 @@ TEST_CASE("the words say what decided when a stage grows") {
   // A decay that begins before both would pay the same.
   const std::string clamped = word({"plan.scratch=5000", "lr.decay=70%"});
   INFO(clamped);
-  CHECK(contains(clamped, "the last moment before the decay"));
+  CHECK(contains(clamped, "the latest time before the decay"));
   CHECK_FALSE(contains(clamped, "pay the same"));
   const std::string unknown = word({"plan.scratch=5000", "plan.transfer=mixing"});
   INFO(unknown);
-  CHECK(contains(unknown, "how long a growth takes to mix is not known"));
+  CHECK(contains(unknown, "the mixing time of the growth is not known"));
   CHECK_FALSE(contains(unknown, "leaves"));
   CHECK(contains(word({"plan.scratch=5000", "plan.transfer=mixing", "plan.mixing=200"}),
                  "leaves 98.3M tokens to mix before the decay"));
