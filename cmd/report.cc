@@ -37,11 +37,12 @@ A log that is damaged is read as far as it can be; the report says what is missi
 
 The report also prints what each growth kept of the smaller model (rho), how long it took to mix,
 and what the decay gained, from differences between the staged run and one from scratch at equal
-steps; what cannot be learnt is said with the reason. --learn adds these numbers to ~/.cache/stagedtrain/learned.json, where
-later plans find them; without it, report writes nothing but the page. rho of the growth into the
-last stage needs a run from scratch of the final model, and with more than two stages one of each
-size between (train the size alone at the same peak rate, and name its folder too). Where the
-schedule named a law (key plan), the predicted loss of each stage stands beside the measured one.
+steps; for a number that the logs do not show, it prints the reason. --learn adds these numbers to
+~/.cache/stagedtrain/learned.json for later plans; without it, report writes nothing but the page.
+rho of the growth into the last stage needs a run from scratch of the final model, and with more
+than two stages one of each size between (train the size alone at the same peak rate, and name its
+folder too). Where the schedule named a law (key plan), the predicted loss of each stage is printed
+beside the measured one.
 
 The page is one file that needs nothing else. Its plots are drawn with gnuplot (Debian's package
 gnuplot-nox). Without --out only the table (or the JSON) is printed, and gnuplot is not needed.
