@@ -140,7 +140,8 @@ TEST_CASE("the paper's rules come to the growth points of its own four runs") {
     measured += run.before / steps / 4;
     ruled += answer.shares[0] / 4;
     REQUIRE(answer.warnings.size() == 2);
-    CHECK(answer.warnings[0].find("as the paper's did, at the slope -0.052") != std::string::npos);
+    CHECK(answer.warnings[0].find("like those of the paper, at the slope -0.052") !=
+          std::string::npos);
   }
   CHECK(ruled == Approx(measured).epsilon(0.05));
 }

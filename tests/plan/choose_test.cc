@@ -133,7 +133,7 @@ TEST_CASE("a slope of auto becomes that of the best growth") {
   CHECK(*slope > -0.2);
   const plan::RunPlan run = plan::resolve(choice.schedule);
   CHECK(run.stages[0].until_slope == slope);
-  CHECK(contains(refused({"stages.full.until={slope: auto}"}), "nothing grows from here"));
+  CHECK(contains(refused({"stages.full.until={slope: auto}"}), "the last stage does not grow"));
 }
 
 TEST_CASE("costs in seconds need measurements and use them") {
