@@ -17,8 +17,8 @@ double number_of(const char* option, const std::string& text, const char* expect
 
 double tokens_of(const char* option, const std::string& text) {
   if (text.empty()) return 0;
-  const double tokens = number_of(option, text, "tokens, as 2.5G");
-  if (tokens < 1) throw usage_error("{} {}: expected tokens, as 2.5G", option, text);
+  const double tokens = number_of(option, text, "tokens, such as 2.5G");
+  if (tokens < 1) throw usage_error("{} {}: expected tokens, such as 2.5G", option, text);
   return tokens;
 }
 
@@ -29,16 +29,17 @@ double seconds_of(const char* option, const std::string& text) {
     if (duration.unit == DurationUnit::seconds && duration.amount > 0) return duration.amount;
   } catch (const Error&) {
   }
-  throw usage_error("{} {}: expected a time, as 30m, 4h or 2d", option, text);
+  throw usage_error("{} {}: expected a time, such as 30m, 4h or 2d", option, text);
 }
 
 plan::Goal goal_of(const ChoiceArguments& a) {
   using Kind = plan::Goal::Kind;
-  if (!a.loss.empty()) return {Kind::loss, number_of("--loss", a.loss, "nats per token, as 2.9")};
+  if (!a.loss.empty())
+    return {Kind::loss, number_of("--loss", a.loss, "nats per token, such as 2.9")};
   if (a.cost.empty()) return {Kind::tokens, tokens_of("--tokens", a.tokens)};
   if (a.unit == "seconds" && !parse_number(a.cost))
     return {Kind::cost, seconds_of("--cost", a.cost)};
-  return {Kind::cost, number_of("--cost", a.cost, "a number in the unit of --unit, as 1e20")};
+  return {Kind::cost, number_of("--cost", a.cost, "a number in the unit of --unit, such as 1e20")};
 }
 
 plan::CostUnit unit_of(const ChoiceArguments& a) {

@@ -83,8 +83,9 @@ std::string learned_text(const std::vector<plan::LearnedGrowth>& learned, const 
   std::string text;
   for (const std::string& line : plan::words_of(learned)) text += "  " + line + "\n";
   if (text.empty())
-    return kept_in.empty() ? "" : "\nthese runs do not show what their growths did: nothing new to keep\n";
-  return kept_in.empty() ? fmt::format("\nmeasured (--learn keeps this for later plans)\n{}", text)
+    return kept_in.empty() ? ""
+                           : "\nthese runs show no outcome of a growth, so nothing was stored\n";
+  return kept_in.empty() ? fmt::format("\nmeasured (--learn stores this for later plans)\n{}", text)
                          : fmt::format("\nmeasured, and added to {}\n{}", kept_in.string(), text);
 }
 

@@ -168,7 +168,7 @@ std::string basis_text(const FullPlan& full) {
   const Outlook& o = full.outlook;
   if (!o.nothing.empty()) return "";
   std::string text = "\n";
-  text += labelled("law", fmt::format("{}: {}; its losses are of {}", o.law, o.source, o.end));
+  text += labelled("law", fmt::format("{}: {}; its losses are for {}", o.law, o.source, o.end));
   if (full.plan.stages.size() == 1) return text;
   text += labelled("floor",
                    "assumes that a grown model continues where its own curve has the same loss");

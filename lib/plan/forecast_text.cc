@@ -123,7 +123,7 @@ std::string to_text(const RunPlan& plan, const Outlook& o) {
   if (!o.nothing.empty()) return wrapped("losses: no forecast. " + o.nothing);
   const bool staged = plan.stages.size() > 1;
   std::string text = losses_text(plan, o.forecasts[0]);
-  std::string about = fmt::format("law {}: {}; its losses are of {}", o.law, o.source, o.end);
+  std::string about = fmt::format("law {}: {}; its losses are for {}", o.law, o.source, o.end);
   if (o.forecasts[0].stages[0].end.range)
     about +=
         "; an 80% interval holds 80% of the fit's samples and does not include errors of the law "

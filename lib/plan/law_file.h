@@ -71,7 +71,7 @@ struct FittedJoint {
 // Returns a description such as "6 runs of 25K, 55K parameters without embeddings".
 std::string runs_text(const FittedJoint& joint);
 
-// How the runs of a law were trained, as far as it is the same in all of them.
+// How the runs of a law were trained, as far as all of them were trained in the same way.
 struct FittedRecipe {
   std::string data;  // fingerprint of the training tokens; "": unknown or not the same
   double tokens_per_step = 0, peak_rate = 0;  // NaN: unknown or not the same
@@ -80,9 +80,9 @@ struct FittedRecipe {
 struct FittedLaws {
   std::vector<FittedCurve> curves;
   std::optional<FittedChinchilla> chinchilla;
-  std::vector<std::string> notes;  // what a reader must know, a sentence each
-  std::optional<FittedJoint> joint;    // nothing in files of older versions
-  std::optional<FittedRecipe> recipe;  // likewise
+  std::vector<std::string> notes;      // warnings for the reader, a sentence each
+  std::optional<FittedJoint> joint;    // missing in files of older versions
+  std::optional<FittedRecipe> recipe;  // missing in files of older versions
 };
 
 Json to_json(const FittedLaws& laws);
@@ -92,6 +92,7 @@ FittedLaws laws_from_json(const Json& json, const std::string& where);
 
 // Writes the file atomically. Throws Error(usage) rather than replace a file, unless `force`.
 void write_law_file(const FittedLaws& laws, const Path& path, bool force);
+// Reads a law file. Throws as read_text_file() and laws_from_json() do.
 FittedLaws read_law_file(const Path& path);
 
 }  // namespace stagedtrain::plan

@@ -101,7 +101,7 @@ fi
                       quoted((folder / "run").string()), more);
   return text + R"SH(training=$!
 trap 'kill -USR1 "$training"' USR1 TERM
-# A wait that a signal ended did not see how training ends; the last one does.
+# A signal ends a wait before training ends, so wait again until it has.
 wait "$training" || true
 while kill -0 "$training" 2>/dev/null; do wait "$training" || true; done
 code=0
@@ -116,9 +116,9 @@ double stage_wall(const StageCost& cost) {
 
 std::string submit_script(const std::vector<std::string>& jobs) {
   std::string text = R"SH(#!/usr/bin/env bash
-# Submits the jobs of this folder, each after the one before has ended well. Arguments go to sbatch:
+# Submits the jobs of this folder, each after the one before succeeded. Arguments go to sbatch:
 #   ./submit.sh --partition=gpu --gres=gpu:1
-# Submit again to go on with a run that stopped.
+# Submit again to continue a run that stopped.
 set -euo pipefail
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 options=("$@")
@@ -143,7 +143,7 @@ std::vector<SlurmFile> stage_jobs(const FullPlan& full, const SlurmOptions& opti
     const std::string name = fmt::format("{}-{}.sh", i + 1, stage);
     files.push_back(
         {name,
-         job_script(options, fmt::format("Trains stage {}: starts it, or goes on with it.", stage),
+         job_script(options, fmt::format("Trains stage {}: starts it, or continues it.", stage),
                     job_name(full, stage),
                     {stage_wall(full.cost.stages[i]), full.cost.stages[i].threads},
                     " --stage " + quoted(stage), "exit \"$code\"\n")});
@@ -169,13 +169,14 @@ std::vector<SlurmFile> slice_jobs(const FullPlan& full, const SlurmOptions& opti
             "machine.flops=312T");
   const std::int64_t count = jobs_needed(full.cost.total.seconds(), options.slice);
   const std::string ending =
-      "# Code 85 is a slice that ended after a save: all but the last are to go on.\n"
+      "# Code 85: the slice ended after a save, as planned for all slices but the last.\n"
       "if [[ $code == 85 && ${1:-1} -lt ${2:-1} ]]; then exit 0; fi\nexit \"$code\"\n";
   std::vector<SlurmFile> files = {
       {"slice.sh",
-       job_script(options,
-                  "Trains for one slice of time, number $1 of $2; goes on where it stopped.",
-                  job_name(full, "slice"), {options.slice, most_threads(full)}, "", ending)}};
+       job_script(
+           options,
+           "Trains for one slice of time, number $1 of $2, from where the slice before it stopped.",
+           job_name(full, "slice"), {options.slice, most_threads(full)}, "", ending)}};
   std::vector<std::string> jobs;
   for (std::int64_t i = 1; i <= count; ++i) jobs.push_back(fmt::format("slice.sh {} {}", i, count));
   files.push_back({"submit.sh", submit_script(jobs)});
