@@ -1,6 +1,5 @@
 // Which parameters minimize Huber's loss of given residuals? Levenberg-Marquardt for a few
-// parameters. A library such as Ceres would bring some 27 packages for the 3 to 9 parameters of a
-// law.
+// parameters. A library such as Ceres would bring some 27 packages for the few parameters of a law.
 #pragma once
 
 #include <functional>

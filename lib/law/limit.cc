@@ -14,7 +14,7 @@
 // From there on the staged run and the run from scratch are the same. The derivation is our own;
 // tests/law/chinchilla_test.cc and kaplan_test.cc compare it with paths of many sizes.
 //
-// Rejected: a growth path over a fine grid of sizes. Its sum converges slowly and was truncated.
+// Rejected: a growth path over a fine grid of sizes. Its sum converges slowly and gives no bound.
 #include "law/limit.h"
 
 #include <cmath>

@@ -1,6 +1,6 @@
 // Measures speeds and the outcomes of growths from logs; learn.h defines the numbers. Losses are
 // compared at equal steps of two runs on the same batches, so the noise of the batches cancels
-// (paired.h). Rejected: separate fits of both curves, whose errors hide the difference.
+// (paired.h). Rejected: separate fits of both curves, in which it would not.
 #include "plan/learn.h"
 
 #include <algorithm>

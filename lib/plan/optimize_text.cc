@@ -63,7 +63,7 @@ std::string savings_text(const Optimum& o) {
                                  law::assumption_name(o.options.transfer.assumption));
   text += fmt::format("between, in {} {}:\n", unit, end);
   text += line("floor (loss-state)", o.floor,
-               "assumes that a grown model continues where its own curve has that loss");
+               "if a grown model continues where its own curve has that loss");
   text += line("ceiling (mixing)", o.ceiling,
                "this plan, if a grown model soon catches up with a run from scratch");
   text += line("more stages", o.all_sizes, "the floor with as many stages as there are sizes");
