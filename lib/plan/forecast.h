@@ -53,8 +53,7 @@ struct Outlook {
   std::string law, source, end;
   bool published = false;           // the law was fitted to runs of others
   std::vector<Forecast> forecasts;  // the requested assumption, then floor and ceiling if different
-  std::vector<GrowthWindow>
-      windows;  // one for each growth, if there is a forecast under loss-state
+  std::vector<GrowthWindow> windows;  // one for each growth, if loss-state has a forecast
   std::string nothing;                // the reason, if there is no forecast
   std::vector<std::string> warnings;
 };

@@ -36,8 +36,7 @@ struct PlanningLaw {
   std::optional<FittedRecipe> recipe;                // how these runs were trained
   std::function<double(const arch::ParamCount&)> parameters;  // the parameters that the law counts
   CurveOf curve;
-  bool counts_rate =
-      false;  // tokens are weighted by learning rate / peak, so a warm-up counts half
+  bool counts_rate = false;  // tokens count as learning rate / peak, so a warm-up counts half
   // The strength of the annealing law for a size, from own decayed runs of any size. Null if there
   // were none, or if the law's losses are those of decayed ends.
   AnnealingOf annealing;
