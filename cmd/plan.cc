@@ -37,35 +37,36 @@ constexpr const char* kFooter = R"(
 It works before there is data; only durations in epochs need the file data.train. K, M, G, T, P are
 powers of 1000. Time is that of plan --measure, or FLOPs over what schedule.machine says; money is
 time at machine.price_per_hour. The answer comes first: what to do, what it saves, what it costs,
-the strongest warning; --details prints the rest. A saving is a part of the cost of the final model
-from scratch to the same loss. Losses are a law's, under an assumption about growing:
-  loss-state  a grown model stands where its own curve has the same loss: the floor. It is an
-              assumption, not a bound: five of five measured runs saved a little less
-  mixing      it soon stands where it would from scratch: the ceiling; give --mixing if it is known
-  rho=X       measured: it stands where it would after 1/X of the tokens before
-A slope is d ln loss / d ln tokens. An 80% interval holds 80% of a fit's draws.
+the most important warning; --details prints the rest. A saving is a share of the cost of the final
+model from scratch to the same loss. Losses are predicted by a scaling law, under an assumption
+about growing:
+  loss-state  a grown model continues where its own curve has the same loss: the floor. This is no
+              bound: five of five measured runs saved a little less
+  mixing      it soon catches up with a run from scratch: the ceiling; give --mixing if it is known
+  rho=X       measured: it continues as if after 1/X of the tokens that the smaller model has seen
+A slope is d ln loss / d ln tokens. An 80% interval holds 80% of a fit's samples.
 Laws: chinchilla (Besiroglu's constants), hoffmann, kaplan, or the file of plan --fit --out.
 
---optimize plans anew: of the schedule's stages only their tokens together count. The answer is the
-cheapest way to a loss, through sizes that the operators width and depth grow into the final model:
-to that of so many tokens from scratch (--tokens), to a given one (--loss), or to the least one that
-a cost comes to (--cost). schedule.machine.memory and the limits below are kept, or refused.
+--optimize chooses new stages; of the schedule's own stages only the sum of their tokens matters.
+The answer is the cheapest way to a loss, through sizes that the operators width and depth grow into
+the final model: to the loss of so many tokens from scratch (--tokens), to a given loss (--loss), or
+to the lowest loss for a cost (--cost). Sizes that need more than machine.memory are left out. The
+limits below are kept; if no plan can keep them, the command says so and fails.
 
 --rule keeps the run's tokens and the schedule's stages, and sets their lengths: paper-depth,
 paper-width (grow at a slope), g-stack, prop-1, prop-2, equal, one-jump. With --stages, or for a
 schedule of one stage, the sizes are the rule's own. Outside its range a rule is refused.
 
---preset keeps the run's tokens and final model, and writes its stages: one block of layers first,
-and one block more in each stage, --stages in all (4). midas copies the middle block and takes prop-1
-for the lengths, gradual copies the last one and takes equal; --rule sets others.
+--preset keeps the run's tokens and final model, and writes its stages: the first has one block of
+layers, and each further stage one block more; --stages in all (4). midas copies the middle block,
+with lengths by prop-1; gradual copies the last block, with equal lengths; --rule sets others.
 
---fit takes run folders (or run.jsonl) and CSV files instead of a schedule, and fits the laws that
-tell how losses fall. A curve, or each stage of a run, becomes loss = E + B (x + x0)^-b, x in steps
-at peak learning rate: warm-up, the decay and spikes are left out; it needs 30 logged steps and
-three times the warm-up. Finished runs become Chinchilla's law. CSV columns: step, lr, loss (and
-tokens), or parameters, loss, and tokens or training_flop; other columns are left alone. Intervals
-are of 80% of 400 bootstraps of the noise alone; the refits to the first 50 and 70% say how far to
-trust a forecast.
+--fit takes run folders (or run.jsonl) and CSV files instead of a schedule, and fits scaling laws to
+their losses. A curve, or each stage of a run, becomes loss = E + B (x + x0)^-b, x in steps at peak
+learning rate: warm-up, the decay and spikes are left out; it needs 30 logged steps and three times
+the warm-up. Finished runs become Chinchilla's law. CSV columns: step, lr, loss (and tokens), or
+parameters, loss, and tokens or training_flop; other columns are ignored. Intervals hold 80% of 400
+bootstraps of the noise alone; the refits to the first 50% and 70% show how far to trust a forecast.
 
 --measure loads LibTorch and times real steps of every stage's model on this machine, on made-up
 tokens, so it needs no data. The numbers go into a file of this user (--measurements), keyed by
@@ -75,27 +76,28 @@ Where a stage says `for: auto` or `until: {slope: auto}`, the planner decides, a
 what it chose, why, and under which assumption; the schedule's key plan names law and assumption.
 
 --from reads the log of a run that is under way, fits the curve of its present stage, says when to
-grow, and chooses the lengths of what follows; `train --replan` goes on with them.
+grow, and chooses the lengths of the later stages; `train --replan` continues with them.
 
 --probe writes schedules into --out: the first stage as planned, then K steps of the second at a
 constant rate, once for each way that makes the same model: the schedule's own, the other operators,
 then other options, --ways in all; and run.sh, which trains them. The loss right after a growth
-tells little, that some hundred steps later a lot. The same command, given again when the runs have
-ended, ranks them and plans with the best.
+predicts little; the loss some hundred steps later predicts much. The same command, given again
+after the runs have ended, ranks them and plans with the best.
 
---processes N plans for train --processes N: memory of each process, what it sends in a step, and how
-long a step takes where the time of one process is known (--measure or machine.flops, which are each
-process's own) and machine.bandwidth is given; gradients are sent after the backward pass.
+--processes N plans for train --processes N: memory of each process, what it sends in a step, and
+how long a step takes where the time of one process is known (--measure or machine.flops, which are
+each process's own) and machine.bandwidth is given; gradients are sent after the backward pass.
 
---score prints how well earlier runs were predicted: predicted against measured loss, saving and time.
-train keeps the prediction of a run in the run's log; the end of the run, and report --learn with runs
-from scratch, add its score to ~/.cache/stagedtrain/scores.json. Runs that are named are scored too,
-but not kept. Once three predictions with an interval have been scored, the intervals of later plans
-are multiplied by the root mean square of z (the error in standard deviations), but never narrowed.
+--score prints how well earlier runs were predicted: predicted against measured loss, saving and
+time. train keeps the prediction of a run in the run's log; the end of the run, and report --learn
+with runs from scratch, add its score to ~/.cache/stagedtrain/scores.json. Runs that are named are
+scored too, but not kept. Once three predictions with an interval have been scored, the intervals of
+later plans are multiplied by the root mean square of z (the error in standard deviations), but
+never narrowed.
 
 --slurm writes schedule.yaml, a script for each job and submit.sh, which chains them (afterok). A
-job is a stage, or a --slice of time; the same script starts and goes on. Jobs ask for the planned
-time and the CPUs that were measured, as far as they are known, and call this program by its path;
+job is a stage, or a --slice of time; the same script starts and continues it. Jobs request the
+planned time and the measured number of CPUs, if they are known, and call this program by its path;
 $STAGEDTRAIN names another one.
 
 Examples:
@@ -229,8 +231,8 @@ void add_processes(CLI::App& command, PlanArguments& arguments) {
           ->type_name("N");
   command
       .add_option("--sharding", arguments.sharding,
-                  "with --processes: what they share out besides the batch, none or optimizer, as "
-                  "of train (default: none)")
+                  "with --processes: what they divide besides the batch, none or optimizer, as in "
+                  "train (default: none)")
       ->check(CLI::IsMember({"none", "optimizer"}))
       ->type_name("KIND")
       ->needs(processes);
@@ -258,8 +260,9 @@ void add_probe(CLI::App& command, PlanArguments& arguments) {
       ->needs(probe);
   CLI::Option* from =
       command
-          .add_option("--from", arguments.from,
-                      "plan the rest of a run that is under way: when to grow, how long to go on")
+          .add_option(
+              "--from", arguments.from,
+              "plan the rest of a run that is under way: when to grow, and the later lengths")
           ->type_name("RUN");
   for (const char* other : {"schedule", "--optimize", "--rule", "--preset", "--slurm", "--measure",
                             "--probe", "--processes", "--details"})
@@ -270,8 +273,8 @@ void add_probe(CLI::App& command, PlanArguments& arguments) {
 
 void add_plan(CLI::App& app) {
   auto arguments = std::make_shared<PlanArguments>();
-  CLI::App* command =
-      app.add_subcommand("plan", "Says what a schedule comes to: models, steps, FLOPs, memory");
+  CLI::App* command = app.add_subcommand(
+      "plan", "Says what a schedule costs and predicts: models, steps, FLOPs, memory, losses");
   command->add_option("schedule", arguments->schedule, "the schedule, a YAML file")
       ->type_name("SCHEDULE");
   command

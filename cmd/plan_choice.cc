@@ -17,8 +17,8 @@ double number_of(const char* option, const std::string& text, const char* expect
 
 double tokens_of(const char* option, const std::string& text) {
   if (text.empty()) return 0;
-  const double tokens = number_of(option, text, "tokens, as 2.5G");
-  if (tokens < 1) throw usage_error("{} {}: expected tokens, as 2.5G", option, text);
+  const double tokens = number_of(option, text, "tokens, such as 2.5G");
+  if (tokens < 1) throw usage_error("{} {}: expected tokens, such as 2.5G", option, text);
   return tokens;
 }
 
@@ -29,16 +29,17 @@ double seconds_of(const char* option, const std::string& text) {
     if (duration.unit == DurationUnit::seconds && duration.amount > 0) return duration.amount;
   } catch (const Error&) {
   }
-  throw usage_error("{} {}: expected a time, as 30m, 4h or 2d", option, text);
+  throw usage_error("{} {}: expected a time, such as 30m, 4h or 2d", option, text);
 }
 
 plan::Goal goal_of(const ChoiceArguments& a) {
   using Kind = plan::Goal::Kind;
-  if (!a.loss.empty()) return {Kind::loss, number_of("--loss", a.loss, "nats per token, as 2.9")};
+  if (!a.loss.empty())
+    return {Kind::loss, number_of("--loss", a.loss, "nats per token, such as 2.9")};
   if (a.cost.empty()) return {Kind::tokens, tokens_of("--tokens", a.tokens)};
   if (a.unit == "seconds" && !parse_number(a.cost))
     return {Kind::cost, seconds_of("--cost", a.cost)};
-  return {Kind::cost, number_of("--cost", a.cost, "a number in the unit of --unit, as 1e20")};
+  return {Kind::cost, number_of("--cost", a.cost, "a number in the unit of --unit, such as 1e20")};
 }
 
 plan::CostUnit unit_of(const ChoiceArguments& a) {
@@ -53,25 +54,25 @@ void add_optimize_options(CLI::App& command, CLI::Option* optimize, ChoiceArgume
     return command.add_option(name, value, help)->needs(optimize)->type_name(type);
   };
   CLI::Option* tokens =
-      add("--tokens", a.tokens, "come to the loss of so many tokens from scratch (the schedule's)",
+      add("--tokens", a.tokens, "goal: the loss of so many tokens from scratch (the schedule's)",
           "TOKENS");
-  CLI::Option* loss = add("--loss", a.loss, "come to this loss", "NATS");
+  CLI::Option* loss = add("--loss", a.loss, "goal: this loss", "NATS");
   CLI::Option* cost =
-      add("--cost", a.cost, "come to the least loss for this cost: 1e20, 4h, 200", "COST");
+      add("--cost", a.cost, "goal: the lowest loss for this cost: 1e20, 4h, 200", "COST");
   tokens->excludes(loss)->excludes(cost);
   loss->excludes(cost);
-  add("--unit", a.unit, "what cost is: flops, seconds or money (flops)", "UNIT");
+  add("--unit", a.unit, "unit of costs: flops, seconds or money (flops)", "UNIT");
   add("--most-tokens", a.most_tokens, "limit: tokens of all stages together", "TOKENS");
-  add("--most-time", a.most_time, "limit: time of the whole run, as 24h", "TIME");
-  add("--shortest-stage", a.shortest_stage, "limit: tokens of every stage", "TOKENS");
+  add("--most-time", a.most_time, "limit: time of the whole run, such as 24h", "TIME");
+  add("--shortest-stage", a.shortest_stage, "limit: the fewest tokens of a stage", "TOKENS");
 }
 
 }  // namespace
 
 CLI::Option* add_choice_options(CLI::App& command, ChoiceArguments& a) {
   CLI::Option* optimize = command.add_flag("--optimize", a.optimize,
-                                           "choose the stages that come to the loss cheapest");
-  command.add_option("--rule", a.rule, "lengths by a rule of the literature")
+                                           "choose the stages that reach a loss at the least cost");
+  command.add_option("--rule", a.rule, "lengths of stages by a rule of the literature")
       ->type_name("NAME")
       ->excludes(optimize);
   command
@@ -85,11 +86,13 @@ CLI::Option* add_choice_options(CLI::App& command, ChoiceArguments& a) {
       ->type_name("LAW");
   command.add_option("--transfer", a.transfer, "loss-state, mixing or rho=X (loss-state)")
       ->type_name("WHAT");
-  command.add_option("--mixing", a.mixing, "tokens that a growth takes to mix")
+  command
+      .add_option("--mixing", a.mixing,
+                  "tokens until a grown model has caught up with one from scratch")
       ->type_name("TOKENS");
   command
       .add_option("--stages", a.stages,
-                  "--optimize: at most so many (2); --rule, --preset: so many")
+                  "number of stages: with --optimize at most (2), with --rule and --preset exactly")
       ->check(CLI::Range(1, 64))
       ->type_name("N");
   add_optimize_options(command, optimize, a);
@@ -97,7 +100,9 @@ CLI::Option* add_choice_options(CLI::App& command, ChoiceArguments& a) {
       command
           .add_option("--slurm", a.slurm, "write the run into a folder, as a chain of batch jobs")
           ->type_name("DIR");
-  command.add_option("--slice", a.slice, "one job for each such time, as 4h (one for each stage)")
+  command
+      .add_option("--slice", a.slice,
+                  "one job for each slice of time, such as 4h (one for each stage)")
       ->type_name("TIME")
       ->needs(slurm);
   return optimize;

@@ -37,11 +37,12 @@ A log that is damaged is read as far as it can be; the report says what is missi
 
 The report also prints what each growth kept of the smaller model (rho), how long it took to mix,
 and what the decay gained, from differences between the staged run and one from scratch at equal
-steps; what cannot be learnt is said with the reason. --learn adds these numbers to ~/.cache/stagedtrain/learned.json, where
-later plans find them; without it, report writes nothing but the page. rho of the growth into the
-last stage needs a run from scratch of the final model, and with more than two stages one of each
-size between (train the size alone at the same peak rate, and name its folder too). Where the
-schedule named a law (key plan), the predicted loss of each stage stands beside the measured one.
+steps; for a number that the logs do not show, it prints the reason. --learn adds these numbers to
+~/.cache/stagedtrain/learned.json for later plans; without it, report writes nothing but the page.
+rho of the growth into the last stage needs a run from scratch of the final model, and with more
+than two stages one of each size between (train the size alone at the same peak rate, and name its
+folder too). Where the schedule named a law (key plan), the predicted loss of each stage is printed
+beside the measured one.
 
 The page is one file that needs nothing else. Its plots are drawn with gnuplot (Debian's package
 gnuplot-nox). Without --out only the table (or the JSON) is printed, and gnuplot is not needed.
@@ -82,8 +83,9 @@ std::string learned_text(const std::vector<plan::LearnedGrowth>& learned, const 
   std::string text;
   for (const std::string& line : plan::words_of(learned)) text += "  " + line + "\n";
   if (text.empty())
-    return kept_in.empty() ? "" : "\nthese runs do not show what their growths did: nothing new to keep\n";
-  return kept_in.empty() ? fmt::format("\nmeasured (--learn keeps this for later plans)\n{}", text)
+    return kept_in.empty() ? ""
+                           : "\nthese runs show no outcome of a growth, so nothing was stored\n";
+  return kept_in.empty() ? fmt::format("\nmeasured (--learn stores this for later plans)\n{}", text)
                          : fmt::format("\nmeasured, and added to {}\n{}", kept_in.string(), text);
 }
 

@@ -16,7 +16,7 @@ bool teach(const std::vector<plan::Measurement>& speeds,
     plan::keep_scores(scores);
     return true;
   } catch (const Error& error) {
-    tell(fmt::format("nothing was kept for later plans: {}\n", error.what()));
+    tell(fmt::format("nothing was stored for later plans: {}\n", error.what()));
     return false;
   }
 }

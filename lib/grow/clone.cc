@@ -27,7 +27,8 @@ struct CloneOptions {
            "with sum 1, as [[0.7, 0.3], [0.3, 0.7]]; not given: all 1 / factor",
        .shape = "list of list of number"});
     v("copies", copies, {.doc = kCopiesDoc});
-    v("symmetry", symmetry, {.doc = "the break between the copies, and the seed of random ones"});
+    v("symmetry", symmetry,
+      {.doc = "noise that breaks the symmetry between copies, and the seed of random copies"});
     state.fields(v);
   }
 };

@@ -21,9 +21,9 @@ struct Factors {
   template <class V>
   void fields(V& v) {
     v("width", width,
-      {.doc = "factor of width, heads, kv_heads and ffn; 1: as they are", .min = 1, .max = 64});
+      {.doc = "factor of width, heads, kv_heads and ffn; 1: unchanged", .min = 1, .max = 64});
     v("layers", layers,
-      {.doc = "factor of the number of layers; 1: as it is", .min = 1, .max = 64});
+      {.doc = "factor of the number of layers; 1: unchanged", .min = 1, .max = 64});
   }
 };
 
@@ -44,7 +44,7 @@ struct DecoalesceOptions {
   template <class V>
   void fields(V& v) {
     factors.fields(v);
-    v("symmetry", symmetry, {.doc = "the break between the copies"});
+    v("symmetry", symmetry, {.doc = "noise that breaks the symmetry between copies"});
     state.fields(v);
   }
 };

@@ -26,7 +26,7 @@ struct ExpandOptions {
   template <class V>
   void fields(V& v) {
     sizes.fields(v);
-    v("seed", seed, {.doc = "seed of all that is random", .min = 0});
+    v("seed", seed, {.doc = "seed of everything random", .min = 0});
     state.fields(v);
   }
 };

@@ -35,7 +35,7 @@ struct ExpertsOptions {
   StateRule state{Moments::copy};
   template <class V>
   void fields(V& v) {
-    v("factor", factor, {.doc = "how many times as many experts", .min = 1, .max = 1024});
+    v("factor", factor, {.doc = "factor of the number of experts", .min = 1, .max = 1024});
     v("experts_per_token", experts_per_token,
       {.doc = "experts that a token goes through after the growth (default: as many as before). "
               "factor times as many as before keep the loss, without noise",

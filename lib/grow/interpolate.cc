@@ -14,7 +14,7 @@ struct InterpolateOptions {
   template <class V>
   void fields(V& v) {
     v("with", with, {.doc = "checkpoint of the same model", .required = true});
-    v("share", share, {.doc = "how much of it the mixture has", .min = 0, .max = 1});
+    v("share", share, {.doc = "share of that checkpoint in the mixture", .min = 0, .max = 1});
     state.fields(v);
   }
 };

@@ -39,7 +39,7 @@ struct LemonOptions {
   void fields(V& v) {
     sizes.fields(v);
     v("symmetry", symmetry,
-      {.doc = "the break between the copies, and the seed of random readers"});
+      {.doc = "noise that breaks the symmetry between copies, and the seed of random readers"});
     state.fields(v);
   }
 };

@@ -25,7 +25,7 @@ struct MaskOptions {
   void fields(V& v) {
     sizes.fields(v);
     v("steps", steps, {.doc = "steps over which the mask rises", .min = 1, .max = 1e9});
-    v("seed", seed, {.doc = "seed of all that is new", .min = 0});
+    v("seed", seed, {.doc = "seed of everything new", .min = 0});
     state.fields(v);
   }
 };

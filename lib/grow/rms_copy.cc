@@ -23,11 +23,12 @@ struct RmsCopyOptions {
   void fields(V& v) {
     const double most = 1 << 24;
     v("width", width, {.doc = "size of the residual stream after the growth", .max = most});
-    v("heads", heads, {.doc = "query heads after it", .max = most});
-    v("ffn", ffn, {.doc = "hidden units of the feed-forward after it", .max = most});
+    v("heads", heads, {.doc = "query heads after the growth", .max = most});
+    v("ffn", ffn, {.doc = "hidden units of the feed-forward after the growth", .max = most});
     v("copies", copies, {.doc = kCopiesDoc});
     v("symmetry", symmetry,
-      {.doc = "a further break between the copies, and the seed of random ones"});
+      {.doc =
+           "noise that breaks the symmetry between copies further, and the seed of random copies"});
     state.fields(v);
   }
 };

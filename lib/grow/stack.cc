@@ -17,9 +17,8 @@ struct StackOptions {
       {.doc = "number of layers after the growth; or give factor", .min = 1, .max = 65536});
     v("factor", factor, {.doc = "how many times deeper; or give layers", .min = 1, .max = 1024});
     v("new_layers", new_layers,
-      {.doc =
-           "copied: G_stack, the loss changes; zero_output: G_zero, the loss is kept; or as depth "
-           "has it"});
+      {.doc = "copied: G_stack, the loss changes; zero_output: G_zero, the loss is kept; "
+              "others: as in depth"});
     state.fields(v);
   }
 };

@@ -43,11 +43,11 @@ struct Symmetry {
   template <class V>
   void fields(V& v) {
     v("noise", noise,
-      {.doc = "size of the break, relative to each matrix's root mean square; 0: none, and copies "
-              "stay equal for ever unless moments tell them apart",
+      {.doc = "size of the noise that breaks the symmetry, relative to each matrix's root mean "
+              "square; 0: no noise, so copies stay equal unless their moments differ",
        .min = 0,
        .max = 1});
-    v("seed", seed, {.doc = "seed of all that is random", .min = 0});
+    v("seed", seed, {.doc = "seed of everything random", .min = 0});
   }
 };
 
@@ -77,14 +77,13 @@ struct StateRule {
   template <class V>
   void fields(V& v) {
     v("moments", moments,
-      {.doc =
-           "Adam moments. equivariant: as the gradient grows, new layers zero; reset_new: kept "
-           "where a number is the first copy of an old one, or made of several, zero elsewhere; "
-           "reset: all zero; copy: as the weights are, unscaled; the mean where a weight is made "
-           "of several. What is zero starts its bias correction over"});
+      {.doc = "Adam moments. equivariant: transformed like the gradient, zero in new layers; "
+              "reset_new: kept where a number is the first copy of an old one, or made of several, "
+              "zero elsewhere; reset: all zero; copy: copied like the weights, unscaled; the mean "
+              "where a weight is made of several. Moments of zero restart their bias correction"});
     v("dynamics", dynamics,
       {.doc = "exact: learning rate, decay and eps of each tensor scaled so that the grown model "
-              "trains as the small one would; plain: as they are"});
+              "trains as the small one would; plain: unchanged"});
     v("ramp", ramp,
       {.doc = "steps over which the learning rate rises for numbers whose moments were zeroed",
        .min = 0,

@@ -17,18 +17,23 @@ struct TargetSizes {
   void fields(V& v) {
     const double most = 1 << 24;
     v("layers", layers, {.doc = "number of layers after the growth", .min = 1, .max = 65536});
-    v("width", width, {.doc = "size of the residual stream after it", .min = 1, .max = most});
-    v("heads", heads, {.doc = "query heads after it", .min = 1, .max = most});
+    v("width", width,
+      {.doc = "size of the residual stream after the growth", .min = 1, .max = most});
+    v("heads", heads, {.doc = "query heads after the growth", .min = 1, .max = most});
     v("kv_heads", kv_heads,
-      {.doc = "key and value heads after it; not given: as many queries share one as before",
+      {.doc =
+           "key and value heads after the growth; not given: as many queries share one as before",
        .min = 1,
        .max = most});
-    v("head_dim", head_dim, {.doc = "size of queries and keys after it", .min = 1, .max = most});
+    v("head_dim", head_dim,
+      {.doc = "size of queries and keys after the growth", .min = 1, .max = most});
     v("value_dim", value_dim,
-      {.doc = "size of values after it; not given: as head_dim, if it was so before",
+      {.doc = "size of values after the growth; not given: that of head_dim, if they were equal "
+              "before",
        .min = 1,
        .max = most});
-    v("ffn", ffn, {.doc = "hidden units of the feed-forward after it", .min = 1, .max = most});
+    v("ffn", ffn,
+      {.doc = "hidden units of the feed-forward after the growth", .min = 1, .max = most});
   }
   // Returns the larger model, with kv_heads and value_dim derived if they are not given. `name` is
   // the operator's, for messages. Throws Error(usage) if no size is given, if one is smaller than

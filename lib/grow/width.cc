@@ -19,7 +19,7 @@ struct WidthOptions {
   template <class V>
   void fields(V& v) {
     widening.fields(v);
-    v("symmetry", symmetry, {.doc = "the break between the copies"});
+    v("symmetry", symmetry, {.doc = "noise that breaks the symmetry between copies"});
     state.fields(v);
   }
 };

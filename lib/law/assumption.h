@@ -1,17 +1,18 @@
-// What is assumed about the state after a growth: every saving is a saving under one of these.
+// What does a plan assume about the state of a grown model? Every saving holds only under one of
+// these assumptions (docs/planning.md, "One question").
 #pragma once
 
 namespace stagedtrain::law {
 
-// Let the grown model go on as if it had seen D/rho tokens of its own curve, D being what the
-// smaller one saw.
+// The smaller model has seen D tokens. The grown model is assumed to continue as if it had seen
+// D/rho tokens of its own curve from scratch.
 enum class Assumption {
-  loss_state,  // it stands where its own curve has the same loss: rho > 1, the floor of savings
-  mixing,      // it soon stands where it would from scratch: rho = 1, the ceiling
-  measured,    // rho was measured, on this operator and at about this time
+  loss_state,  // it continues where its own curve has the same loss: rho > 1, the floor of savings
+  mixing,      // it soon catches up with a run from scratch: rho = 1, the ceiling of savings
+  measured,    // rho was measured, for this operator and for a growth at about this time
 };
 
-// "floor (loss-state)", "ceiling (mixing)", "measured".
+// Returns "floor (loss-state)", "ceiling (mixing)" or "measured".
 constexpr const char* assumption_name(Assumption assumption) {
   constexpr const char* kNames[] = {"floor (loss-state)", "ceiling (mixing)", "measured"};
   return kNames[static_cast<int>(assumption)];

@@ -1,4 +1,4 @@
-// Chinchilla's law and the constants that were published for it.
+// Evaluates Chinchilla's scaling law, and lists the constants that were published for it.
 #include "law/chinchilla.h"
 
 #include <cmath>
@@ -13,8 +13,9 @@ PowerCurve Chinchilla::curve(double parameters) const {
   return PowerCurve(E + A * std::pow(parameters, -a), B, b);
 }
 
-// Hoffmann's exponents are those of the paper's source; its text rounds them to .34 and .28, which
-// moves a loss of 2.8 by 0.05. Their fit stopped short of the optimum, which besiroglu found.
+// `hoffmann` has the exponents of the paper's TeX source. The text of the paper rounds them to .34
+// and .28, which changes a loss of 2.8 by 0.05. Hoffmann's fit stopped before the optimum;
+// `besiroglu` is the optimum for the same data.
 const std::vector<ChinchillaConstants>& chinchilla_constants() {
   static const std::vector<ChinchillaConstants> table = {
       {"besiroglu",

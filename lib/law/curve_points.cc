@@ -1,4 +1,4 @@
-// Which points of a log a stage's curve is fitted to.
+// Selects the points of a log that a stage's curve is fitted to, and thins them.
 #include "law/curve_points.h"
 
 #include <algorithm>
@@ -7,7 +7,9 @@
 namespace stagedtrain::law {
 namespace {
 
-// Shares of the peak rate. Even the first tenth of a cosine bends a curve: its floor is lost.
+// Shares of the peak learning rate: warm-up ends at the first, and the decay begins below the
+// second. The bounds are tight because even the first tenth of a cosine decay bends the curve so
+// much that a fit loses its floor.
 constexpr double kAtPeak = 0.99, kDecaying = 0.98;
 
 }  // namespace
@@ -43,7 +45,7 @@ std::vector<CurvePoint> thinned(std::span<const CurvePoint> points, std::size_t 
   std::size_t i = 0;
   const auto bin_of = [&](const CurvePoint& point) {
     const double bin = std::floor((std::log(point.x) - first) / width);
-    return std::min(bin, static_cast<double>(most - 1));  // the last point ends the last bin
+    return std::min(bin, static_cast<double>(most - 1));  // the last point lies on the last edge
   };
   while (i < points.size()) {
     const double bin = bin_of(points[i]);

@@ -1,4 +1,23 @@
-// The fit of Chinchilla's law: variable projection for starts, then one robust descent from each.
+// Which constants of Chinchilla's law fit a set of finished runs best?
+//
+// The fit minimizes  sum_i Huber_delta(ln(L(N_i, D_i) / L_i)),  L(N, D) = E + A N^-a + B D^-b
+// (Hoffmann et al., arXiv 2203.15556, section 3.3), over the logarithms of E, a, b and of the terms
+// A N^-a and B D^-b at the geometric means of N and D. So all constants stay positive, and the
+// parameters are nearly independent.
+//
+// Starts come from variable projection: for each of 6 x 6 pairs of exponents, E, A and B are a
+// linear least-squares problem without negative solutions. Levenberg-Marquardt descends from the
+// best 4.
+//
+// With fewer than 50 runs, delta is at least twice the noise of a run. A smaller delta would let as
+// many runs as there are parameters determine the law, and the others would not count. Exponents
+// outside of .1 to 1, E below 1% and terms below .1% of the lowest loss are pulled back as strongly
+// as one run pulls; inside these bounds only the data count.
+//
+// Rejected: hundreds of starts with L-BFGS, as in the paper. A quarter of them reach the minimum,
+// and Besiroglu et al. (arXiv 2404.10102) showed that the published constants come from a descent
+// that stopped early, because the mean of the losses was minimized with the default tolerance. The
+// sum, exact derivatives and a test of the gradient avoid that.
 #include "law/fit_chinchilla.h"
 
 #include <algorithm>
@@ -15,19 +34,17 @@ namespace {
 constexpr std::size_t kFewest = 6, kMany = 50, kParameters = 5;
 constexpr std::array kExponents{0.15, 0.25, 0.35, 0.5, 0.7, 1.0};
 constexpr std::size_t kStarts = 4;
-// Few runs let exponents run away. Beyond these bounds they are pulled back, as strongly as one run
-// pulls; within, the fit is the data's alone. The three terms are kept from 0 in the same way.
+// The bounds beyond which parameters are pulled back. kLowFloor (of E) and kLowTerm (of both power
+// terms) are shares of the lowest loss.
 constexpr double kLowExponent = 0.1, kHighExponent = 1.0, kLowFloor = 0.01, kLowTerm = 1e-3;
 constexpr std::size_t kPulls = 5;
-// With few runs a delta below their noise would leave the law to as many of them as it has
-// parameters, and the others without a say.
+// The smallest delta, and for few runs the least delta as a multiple of their noise.
 constexpr double kLeastHuber = 1e-3, kNoises = 2;
 
-// Logarithms of the points; N and D relative to their means, so that the scales E, A n^-a, B d^-b
-// are alike and the parameters nearly independent.
+// The logarithms of the points. N and D are relative to their means.
 struct Points {
   std::vector<double> n, d, loss;
-  double mean_n = 0, mean_d = 0, least = 0;  // least: the logarithm of the lowest loss
+  double mean_n = 0, mean_d = 0, least = 0;  // least is the logarithm of the lowest loss
 
   explicit Points(std::span<const RunPoint> points) {
     const double count = static_cast<double>(points.size());
@@ -45,9 +62,9 @@ struct Points {
   std::size_t count() const { return loss.size() + kPulls; }
 };
 
-using Parameters = std::array<double, 5>;  // logarithms of E, A, B (at the means), a, b
+using Parameters = std::array<double, 5>;  // ln E, ln of both terms at the means, ln a, ln b
 
-// A residual for each point, then the pulls.
+// Fills in one residual for each point, followed by those that pull parameters back.
 void residuals_at(const Points& points, double huber, std::span<const double> p,
                   std::span<double> r, std::span<double> J) {
   const double E = std::exp(p[0]), a = std::exp(p[3]), b = std::exp(p[4]);
@@ -81,7 +98,7 @@ struct Start {
   Parameters parameters;
 };
 
-// The best E, A, B for these exponents, by relative squares.
+// Returns the E, A and B that minimize the squared relative errors for these exponents.
 Start start_at(const Points& points, double a, double b) {
   const std::size_t count = points.loss.size();
   std::vector<std::vector<double>> columns(3, std::vector<double>(count));
@@ -135,7 +152,7 @@ ChinchillaFit best_fit(const Points& points, double huber) {
   best.agreeing = static_cast<int>(std::ranges::count_if(fits, [&](const ChinchillaFit& fit) {
     return fit.converged && same_minimum(fit.objective, best.objective, points.loss.size());
   }));
-  best.converged = best.agreeing > 0;  // the lowest may lack its last step where another has it
+  best.converged = best.agreeing > 0;  // another start may have converged to the same minimum
   return best;
 }
 
@@ -157,13 +174,13 @@ void check(std::span<const RunPoint> points) {
   const bool enough = points.size() >= kFewest && sizes.size() >= 3 && tokens.size() >= 3;
   if (!enough)
     throw input_error(
-        "found {} runs of {} sizes and {} numbers of tokens, expected at least {} of 3 each to "
-        "fit the five parameters of Chinchilla's law",
+        "found {} runs of {} sizes and {} numbers of tokens; Chinchilla's law has five parameters "
+        "and needs at least {} runs, of 3 sizes and 3 numbers of tokens",
         points.size(), sizes.size(), tokens.size(), kFewest)
         .with_hint("add finished runs of other sizes and lengths, or use published constants");
 }
 
-// The noise of a run, the tenth of them that are farthest off left out.
+// Returns the standard deviation of the residuals, without the largest tenth of them.
 double noise_without_wild(std::vector<double> residuals) {
   for (double& r : residuals) r *= r;
   std::ranges::sort(residuals);

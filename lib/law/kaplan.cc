@@ -1,4 +1,4 @@
-// Kaplan's law: tokens and slope are closed form, the loss is Newton's on a concave function.
+// Evaluates Kaplan's scaling law: tokens and slope in closed form, the loss by Newton's method.
 #include "law/kaplan.h"
 
 #include <cmath>
@@ -14,7 +14,8 @@ double Kaplan::best_end() const { return 1 + aN / aS; }
 KaplanCurve::KaplanCurve(const Kaplan& law, double parameters)
     : law_(law), floor_(law.floor(parameters)) {
   if (!(parameters > 0) || !std::isfinite(floor_))
-    throw usage_error("a size of {} parameters, expected more than 0", parameters);
+    throw usage_error("Kaplan's law: found a size of {} parameters, expected more than 0",
+                      parameters);
 }
 
 double KaplanCurve::tokens(double loss) const {
@@ -27,7 +28,8 @@ double KaplanCurve::tokens_slope(double loss) const {
   return -tokens(loss) * (1 / (law_.aB * loss) + 1 / (law_.aS * (loss - floor_)));
 }
 
-// ln D is a concave falling function of u = ln(L - floor), so Newton's steps come from one side.
+// ln D is a falling, concave function of u = ln(L - floor), so from the second step on Newton's
+// method approaches the root from one side.
 double KaplanCurve::loss(double tokens) const {
   if (tokens <= 0) return kInfinity;
   double u = 0;

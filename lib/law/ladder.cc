@@ -1,5 +1,23 @@
-// The path of most credit over the growths that pay, each coming at a lower loss than the one
-// before.
+// Which sizes should be trained one after the other to reach a loss at the least cost?
+//
+// Under loss-state, growing a into b at the loss L saves
+//   credit(a, b) = D_b(L) - (c_a / c_b) D_a(L)
+// tokens of b (pair.cc). Along a path of sizes these savings add up:
+//   tokens of c saved by a -> b -> c  =  credit(b, c) + (c_b / c_c) credit(a, b),
+// provided that each growth comes at a lower loss than the one before (docs/planning.md, "What
+// follows"). So the best time of a growth does not depend on the other growths, and the best stages
+// are a longest path. Its edges are the growths that save something, each worth its credit times
+// the cost of a token of b, after the tokens that the re-warm-up loses.
+//
+// The search runs over edges, not over sizes: whether a growth may follow another one depends on
+// the losses of both. After k rounds each edge knows the most valuable path of at most k + 1
+// growths that ends with it, so the result is exact for any limit on the number of stages.
+//
+// Invariant: along the result losses fall, and no stage is shorter than
+// LadderRules::shortest_stage.
+//
+// Rejected: optimizing all growth times together by a numerical method. It is slower, depends on
+// its start, and cannot find more, since the times are independent.
 #include "law/ladder.h"
 
 #include <algorithm>
@@ -38,11 +56,12 @@ Ladders::Ladders(Family family, const FamilyPairs& pairs, double end_loss, Ladde
       end_loss_(end_loss),
       rules_(std::move(rules)),
       into_(family_.size()) {
-  ST_CHECK(!family_.empty(), "a family without sizes");
+  ST_CHECK(!family_.empty(), "the family has no sizes");
   const Size& last = family_.back();
   if (!(end_loss > last.curve->floor()))
-    throw usage_error("the end is a loss of {}, expected more than {}, which {} never falls below",
-                      end_loss, last.curve->floor(), last.name);
+    throw usage_error(
+        "the run cannot end at a loss of {}, expected more than {}, the asymptote of {}", end_loss,
+        last.curve->floor(), last.name);
   for (std::size_t i = 0; i < rules_.prices.size(); ++i) family_[i].cost += rules_.prices[i];
   const double end_tokens = last.curve->tokens(end_loss);
   for (const auto& [from, to, large_tokens] : pairs.pairs) {
@@ -58,14 +77,14 @@ Ladders::Ladders(Family family, const FamilyPairs& pairs, double end_loss, Ladde
   }
 }
 
-// At a lower loss, and after a stage that is long enough.
+// Whether a growth may follow another one: at a lower loss, and after a stage that is long enough.
 bool Ladders::follows(const Edge& before, const Edge& edge) const {
   return before.to == edge.from && before.growth.loss > edge.growth.loss &&
          edge.growth.small_tokens - before.growth.resume_tokens >= rules_.shortest_stage;
 }
 
-// After k rounds worth[i] is the most that a path of at most k + 1 growths with growth i as its
-// last can save, and before[k][i] its growth but one.
+// After k rounds worth[i] is the most that a path of at most k + 1 growths can save if edge i is
+// its last, and before[k][i] is the edge before it.
 Ladder Ladders::best(std::size_t most_stages) const {
   std::vector<double> worth;
   for (const Edge& edge : edges_) worth.push_back(edge.worth);
@@ -97,7 +116,8 @@ bool Ladders::extend(std::vector<double>& worth,
 }
 
 Ladder Ladders::through(const std::vector<std::size_t>& sizes) const {
-  ST_CHECK(!sizes.empty() && sizes.back() + 1 == family_.size(), "a ladder to another size");
+  ST_CHECK(!sizes.empty() && sizes.back() + 1 == family_.size(),
+           "the path does not end at the final size");
   std::vector<const Edge*> path;
   for (std::size_t i = 0; i + 1 < sizes.size(); ++i) {
     const auto edge = std::find_if(edges_.begin(), edges_.end(), [&](const Edge& e) {
@@ -107,7 +127,7 @@ Ladder Ladders::through(const std::vector<std::size_t>& sizes) const {
     if (edge == edges_.end()) throw usage_error("growing {} into {} saves nothing", a, b);
     if (!path.empty() && path.back()->growth.loss <= edge->growth.loss)
       throw usage_error(
-          "growing {} into {} is best at a loss of {:.4f}, before {} is reached at "
+          "growing {} into {} is best at a loss of {:.4f}, but {} is reached only at a loss of "
           "{:.4f}",
           a, b, edge->growth.loss, a, path.back()->growth.loss)
           .with_hint("leave out " + a);

@@ -1,4 +1,5 @@
-// Levenberg-Marquardt with Huber's loss, in double precision to the last digits.
+// Minimizes Huber's loss of residuals by Levenberg-Marquardt, to the last digits of double
+// precision.
 #include "law/least_squares.h"
 
 #include <algorithm>
@@ -12,11 +13,12 @@
 namespace stagedtrain::law {
 namespace {
 
-// Beyond delta Huber's loss has no curvature. A little keeps the matrix regular where almost all
-// residuals are there; the minimum is the same, as the gradient stays exact.
+// Huber's loss has no curvature beyond delta. This share of the weight is used there instead, so
+// that the matrix stays regular where almost all residuals are beyond delta. The minimum does not
+// change, because the gradient stays exact.
 constexpr double kCurvatureBeyond = 0.02;
 constexpr double kLargestDamping = 1e12;
-// Residuals of this size (root of the mean square) are rounding: there is nothing left to fit.
+// Residuals with this root mean square are rounding errors: nothing is left to fit.
 constexpr double kRounding = 1e-13;
 
 struct Place {
@@ -32,7 +34,8 @@ void measure(const Residuals& f, double delta, Place& place) {
     if (!std::isfinite(j)) place.objective = std::numeric_limits<double>::infinity();
 }
 
-// What one step needs of a place.
+// The gradient and the matrix of the quadratic model at a place. `cosine` is
+// LeastSquaresFit::gradient.
 struct Normal {
   std::vector<double> gradient, curvature, diagonal;
   double cosine = 0;
@@ -65,19 +68,19 @@ struct Normal {
   }
 };
 
-// The step for this damping; false if the matrix is singular.
+// Computes the step for this damping. Returns false if the matrix is singular.
 bool solve_step(const Normal& normal, double damping, std::vector<double>& step) {
   const std::size_t n = normal.gradient.size();
   std::vector<double> matrix = normal.curvature;
   for (std::size_t j = 0; j < n; ++j) {
     matrix[j * n + j] += damping * normal.diagonal[j];
-    if (normal.diagonal[j] == 0) matrix[j * n + j] = 1;  // nothing depends on it: it stays
+    if (normal.diagonal[j] == 0) matrix[j * n + j] = 1;  // no residual depends on it: it stays
     step[j] = -normal.gradient[j];
   }
   return solve_positive(matrix, step);
 }
 
-// What the quadratic model promises of a step.
+// Returns the decrease of the objective that the quadratic model predicts for a step.
 double promised(const Normal& normal, const std::vector<double>& step) {
   const std::size_t n = step.size();
   double gain = 0;
@@ -88,7 +91,8 @@ double promised(const Normal& normal, const std::vector<double>& step) {
   return gain;
 }
 
-// Near the minimum the objective's change drowns in rounding; there the gradient decides.
+// Whether `to` is better than `from`. Near the minimum the change of the objective is smaller than
+// its rounding error; there the gradient decides.
 bool better(const Place& from, const Place& to, double delta, const Normal& normal) {
   if (!std::isfinite(to.objective)) return false;
   const double rounding = 1e-13 * from.objective;
@@ -115,8 +119,8 @@ LeastSquaresFit least_squares(const Residuals& residuals, std::size_t count,
   measure(residuals, options.huber, here);
   if (!std::isfinite(here.objective))
     throw input_error(
-        "found values that overflow where the fit starts, expected losses, steps and "
-        "rates of a real run");
+        "the fit cannot start: it found values that overflow, expected the losses, steps and "
+        "learning rates of a real run");
   Place there = here;
   Normal normal(here, options.huber);
   std::vector<double> step(n);

@@ -1,4 +1,4 @@
-// What endlessly many stages could save: the bound that shows whether one more stage is worth it.
+// How much could endlessly many stages save? The bound shows whether one more stage is worthwhile.
 #pragma once
 
 #include "law/chinchilla.h"
@@ -6,14 +6,16 @@
 
 namespace stagedtrain::law {
 
-// Growth without steps, under loss-state, where a token costs in proportion to the parameters: at
-// every loss the cheapest size trains, until it is the final one.
+// The limit of many stages under loss-state, if growth costs nothing and a token costs in
+// proportion to the parameters as the law counts them: the cheapest size trains at every loss,
+// until it is the final one.
 struct Limit {
-  double share = 0;   // Chinchilla: A N^-a of L - E, Kaplan: L - floor of L, while growing
-  double loss = 0;    // where the final size is reached
-  double credit = 0;  // tokens of the final size that are saved
+  double share = 0;   // constant while growing: A N^-a / (L - E), for Kaplan (L - floor) / L
+  double loss = 0;    // the loss at which the final size is reached
+  double credit = 0;  // tokens saved, in tokens of the final size
 };
 
+// `parameters` are those of the final size.
 Limit endless_stages(const Chinchilla& law, double parameters);
 Limit endless_stages(const Kaplan& law, double parameters);
 

@@ -1,4 +1,4 @@
-// Cholesky's method for the few unknowns of a law.
+// Solves small positive definite systems by Cholesky factorization.
 #include "law/linear_solve.h"
 
 #include <cmath>

@@ -1,4 +1,5 @@
-// How the loss of one model size falls with tokens, and a family of sizes with their costs.
+// The interface of a loss curve (how the loss of one model size falls with tokens), and families of
+// sizes with their costs.
 #pragma once
 
 #include <limits>
@@ -10,32 +11,33 @@ namespace stagedtrain::law {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// The loss of one size along its own run from scratch: a strictly falling function of the tokens
-// seen, with its inverse. Losses are in nats. Tokens may stand for anything that adds up along a
-// run (steps, steps of peak learning rate) as long as Size::cost is per the same unit.
+// The loss of one size along a run from scratch: a strictly falling function of the tokens seen,
+// with its inverse. Losses are in nats. "Tokens" may be any quantity that adds up along a run
+// (steps, or steps at the peak learning rate), as long as Size::cost is for the same unit.
 class LossCurve {
  public:
   virtual ~LossCurve() = default;
   virtual double loss(double tokens) const = 0;
-  // The inverse; infinity at the floor and below it, 0 at the start and above it.
+  // The inverse. Returns infinity at the floor and below it, and 0 at the start and above it.
   virtual double tokens(double loss) const = 0;
-  // dD/dL at a loss above the floor: negative, tokens for a nat.
+  // Returns dD/dL in tokens per nat, a negative number. Requires a loss above the floor.
   virtual double tokens_slope(double loss) const = 0;
-  // What the loss never falls below, and where it starts (may be infinity).
+  // The asymptote of the loss, and the loss at 0 tokens (may be infinity).
   virtual double floor() const = 0;
   virtual double start() const { return kInfinity; }
 
-  // d ln L / d ln C at a loss, along this size alone (its cost per token cancels).
+  // Returns d ln L / d ln C of this size at a loss, where C is its compute. The cost of a token
+  // cancels, so this is also d ln L / d ln D.
   double log_slope(double loss) const { return tokens(loss) / (loss * tokens_slope(loss)); }
 };
 
-// A model size as planning sees it.
+// A model size with all that the choice of stages needs to know.
 struct Size {
   std::string name;
-  double cost = 0;  // of one token: FLOPs, seconds or money, but the same for all sizes
+  double cost = 0;  // the cost of a token in FLOPs, seconds or money; one unit for all sizes
   std::shared_ptr<const LossCurve> curve;
 };
-// Smallest first.
+// Sizes in order, smallest first. The last is the final size.
 using Family = std::vector<Size>;
 
 }  // namespace stagedtrain::law

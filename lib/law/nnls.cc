@@ -1,4 +1,4 @@
-// Non-negative least squares by enumeration: with three columns there are eight sets to try.
+// Solves non-negative least squares by trying every set of columns; three columns have only 8 sets.
 #include "law/nnls.h"
 
 #include <algorithm>
@@ -16,7 +16,7 @@ double dot(std::span<const double> a, std::span<const double> b) {
   return sum;
 }
 
-// Products of all columns, scaled to length 1, with each other and with the target.
+// The dot products of all columns, scaled to length 1, with each other and with the target.
 struct Products {
   std::size_t n;
   std::vector<double> scale, gram, right;
@@ -33,7 +33,8 @@ struct Products {
   }
 };
 
-// The unconstrained fit of the columns in a set (bit i: column i), if it has no negative one.
+// Fits the columns of a set (bit i stands for column i) without constraints. Returns false if a
+// coefficient is negative or the columns are dependent.
 bool fit_set(const Products& p, unsigned set, NonNegativeFit& fit) {
   std::vector<std::size_t> chosen;
   for (std::size_t i = 0; i < p.n; ++i)
@@ -62,7 +63,7 @@ NonNegativeFit non_negative_fit(const std::vector<std::vector<double>>& columns,
                                 std::span<const double> target) {
   ST_CHECK(!columns.empty() && columns.size() <= 4, "{} columns", columns.size());
   for (const auto& column : columns)
-    ST_CHECK(column.size() == target.size(), "{} rows, {} wanted", column.size(), target.size());
+    ST_CHECK(column.size() == target.size(), "{} rows, expected {}", column.size(), target.size());
   const Products products(columns, target);
   NonNegativeFit best{std::vector<double>(columns.size(), 0), products.target};
   for (unsigned set = 1; set < 1u << columns.size(); ++set) {

@@ -1,4 +1,5 @@
-// Linear least squares with coefficients that are not negative: the linear part of a law.
+// Which non-negative coefficients fit a linear combination of columns best? The starts of the fits
+// of laws need this for the constants that a law is linear in.
 #pragma once
 
 #include <span>
@@ -8,11 +9,11 @@ namespace stagedtrain::law {
 
 struct NonNegativeFit {
   std::vector<double> coefficients;  // one for each column, 0 or more
-  double squares = 0;                // sum of squared differences
+  double squares = 0;                // the sum of squared differences
 };
 
-// The best target ~ sum of coefficient x column, by trying every set of columns: exact, for at most
-// four. Requires columns of the target's length.
+// Minimizes the squared differences between target and the sum of coefficient x column. The result
+// is exact, because every set of columns is tried. Requires 1 to 4 columns of the target's length.
 NonNegativeFit non_negative_fit(const std::vector<std::vector<double>>& columns,
                                 std::span<const double> target);
 

@@ -1,4 +1,25 @@
-// The optimum is looked for on a grid of losses, then its slopes are made equal to the last bit.
+// When should one size be grown into the next, and how many tokens does that save?
+//
+// Under loss-state the larger size b continues at D_b(L) tokens of its own curve, after the smaller
+// size a has trained to the loss L with D_a(L) tokens. In tokens of b this saves
+//   credit(L) = D_b(L) - r D_a(L),   r = c_a / c_b, the ratio of the costs of a token.
+// It is greatest where both sizes pay the same for the next bit of loss:
+//   c_b dD_b/dL = c_a dD_a/dL.
+// Source: docs/planning.md, "One question"; the condition is that of Staged Training (Shen et al.,
+// arXiv 2203.06211) in linear units, for any two curves and costs.
+//
+// best_growth() evaluates the credit on a grid of losses that does not depend on the end of the
+// run, so paths of any end and price share it (ladder.cc). If the slopes are equal between the
+// neighbours of the best point, Ridders' method finds that loss to the last bits. Otherwise the
+// best point is an end of the range: growing at once, or at end_loss. Curves of one shape have a
+// closed form, which tests compare with the search (tests/law/random_laws_test.cc).
+//
+// Invariant: the credit of best_growth() is at least 0 and at least that of every point of the grid
+// above end_loss.
+//
+// Rejected: solving for equal slopes alone. Curves of different exponents can have equal slopes at
+// several losses, and one may be a minimum. Also rejected: the paper's fixed thresholds for d ln L
+// / d ln C, which hold for one law and one ratio of costs (rules.h keeps them as rules).
 #include "law/pair.h"
 
 #include <algorithm>
@@ -12,7 +33,8 @@
 namespace stagedtrain::law {
 namespace {
 
-// Losses are looked at from this far above the lowest one, in nats, up to where nothing is learnt.
+// The grid of losses extends from kLeastExcess to kMostExcess nats above the floor of the smaller
+// size.
 constexpr double kLeastExcess = 1e-9, kMostExcess = 1e6;
 constexpr int kGridPoints = 75;
 
@@ -27,14 +49,14 @@ Growth growth_at(const Size& small, const Size& large, double loss) {
   return growth;
 }
 
-// What the smaller size pays for the next bit of loss less what the larger one does.
+// Returns what the smaller size pays for the next bit of loss, minus what the larger one pays.
 double overpaid(const Size& small, const Size& large, double loss) {
   return large.cost * large.curve->tokens_slope(loss) -
          small.cost * small.curve->tokens_slope(loss);
 }
 
-// Where f changes its sign between low and high, to the last bits: Ridders' method, which keeps the
-// change between its ends. Requires values of different sign there.
+// Returns the root of f between low and high to the last bits, by Ridders' method, which keeps the
+// root bracketed. Requires values of different sign at low and high.
 template <class F>
 double root(double low, double high, F f) {
   double at_low = f(low), at_high = f(high), found = high;
@@ -58,8 +80,8 @@ double root(double low, double high, F f) {
   return found;
 }
 
-// The tokens of the smaller size at which the credit, from `inside` on to `outside` (losses, either
-// way), falls to `wanted`.
+// Returns the tokens of the smaller size at which the credit falls to `wanted` on the way from the
+// loss `inside` to the loss `outside`, which may be higher or lower.
 double plateau_end(const Size& small, const Size& large, double inside, double outside,
                    double wanted) {
   const auto missing = [&](double loss) { return wanted - growth_at(small, large, loss).credit; };
@@ -67,14 +89,14 @@ double plateau_end(const Size& small, const Size& large, double inside, double o
   return small.curve->tokens(root(std::min(inside, outside), std::max(inside, outside), missing));
 }
 
-// The loss above which the smaller size stops: that of the end, or just above what both can reach.
+// Returns the lowest loss for a growth: end_loss, or just above the floors of both sizes.
 double lowest(const Size& small, const Size& large, double end_loss) {
   return std::max(end_loss, std::max(small.curve->floor(), large.curve->floor()) + kLeastExcess);
 }
 
 void check_costs(const Size& small, const Size& large) {
-  ST_CHECK(small.cost > 0 && large.cost > 0 && small.curve && large.curve, "{} to {} without cost",
-           small.name, large.name);
+  ST_CHECK(small.cost > 0 && large.cost > 0 && small.curve && large.curve,
+           "{} to {}: a cost or a curve is missing", small.name, large.name);
 }
 
 }  // namespace
@@ -105,7 +127,8 @@ LossGrid loss_grid(const LossCurve& curve) {
   return grid;
 }
 
-// The best point of the grid above the end, or the end, made exact between its neighbours.
+// Takes the best point of the grid above the end, or the end itself, and finds the exact optimum
+// between its neighbours.
 Growth best_growth(const Size& small, const Size& large, double end_loss, const LossGrid& grid,
                    std::span<const double> large_tokens) {
   check_costs(small, large);
@@ -143,8 +166,8 @@ Growth with_plateau(const Size& small, const Size& large, double end_loss, Growt
   return growth;
 }
 
-// With r = c_a/c_b, kappa = r^(b/(1+b)) and Delta = E_a - E_b the equal slopes read
-// L - E_b = Delta / (1 - kappa).
+// With r = c_a/c_b, kappa = r^(b/(1+b)) and Delta = E_a - E_b, the slopes are equal at
+//   L = E_b + Delta / (1 - kappa).
 Growth best_growth(const SharedExponent& pair) {
   const double r = pair.cost_ratio, b = pair.exponent;
   const double kappa = std::pow(r, b / (1 + b)), delta = pair.small_floor - pair.large_floor;
@@ -181,7 +204,7 @@ Growth measured_growth(const Size& small, const Size& large, double small_tokens
   growth.assumption = Assumption::measured;
   growth.loss = small.curve->loss(small_tokens);
   growth.small_tokens = growth.latest = small_tokens;
-  growth.earliest = kPlateau * small_tokens;  // the credit is a line through 0
+  growth.earliest = kPlateau * small_tokens;  // the credit is proportional to small_tokens
   growth.resume_tokens = small_tokens / rho;
   growth.credit = small_tokens * (1 / rho - cost_ratio(small, large));
   return growth;

@@ -1,4 +1,4 @@
-// The power law with a floor: every line of it is closed form.
+// Evaluates the power law with a floor; loss, tokens and slope are in closed form.
 #include "law/power_curve.h"
 
 #include <algorithm>

@@ -1,12 +1,12 @@
-// The power law with a floor, the shape that most laws share for one size.
+// The power law with a floor: the loss curve of one size under most scaling laws.
 #pragma once
 
 #include "law/loss_law.h"
 
 namespace stagedtrain::law {
 
-// E + B (x + offset)^-b: a size of Chinchilla's law, or a stage's own fitted curve. A negative
-// offset is what warm-up lost: until then the loss is infinity.
+// L(x) = E + B (x + offset)^-b: one size of Chinchilla's law, or the fitted curve of a stage. A
+// negative offset stands for tokens that the warm-up lost; up to them the loss is infinity.
 class PowerCurve final : public LossCurve {
  public:
   // Throws Error(usage) unless B and b are positive and all are finite.

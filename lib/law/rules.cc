@@ -1,4 +1,4 @@
-// The rules, each a few lines of arithmetic and its refusals.
+// When does each rule of the literature grow, and for which runs is it refused?
 #include "law/rules.h"
 
 #include <algorithm>
@@ -29,7 +29,7 @@ RuleAnswer at_slope(const RuleQuestion& q, double slope, const char* name) {
       scales ? q.run.tokens * share_at_slopes(q.small_inner, q.final_inner, slope) : kInfinity;
   const double tokens = std::min(by_curve, scaled);
   if (tokens >= q.run.tokens - q.run.decay)
-    throw usage_error("{}: the slope comes to {} after {} tokens, but {} {}", name, slope,
+    throw usage_error("{}: the slope reaches {} after {} tokens, but {} {}", name, slope,
                       short_count(tokens),
                       q.run.decay > 0 ? "the rate decays from" : "the run ends after",
                       short_count(q.run.tokens - q.run.decay))
@@ -37,20 +37,20 @@ RuleAnswer at_slope(const RuleQuestion& q, double slope, const char* name) {
   RuleAnswer answer = grown_after(q, tokens);
   if (scaled < by_curve)
     answer.warnings.push_back(fmt::format(
-        "{}: the law comes to the slope {} only after {} tokens; so the growth stands where it would "
-        "in a run that ends, as the paper's did, at the slope {}",
+        "{}: by the law the slope reaches {} only after {} tokens; the growth is placed "
+        "as in a run that ends, like those of the paper, at the slope {}",
         name, slope, short_count(by_curve), kEndSlope));
   answer.warnings.push_back(
-      "the threshold was found for Kaplan's law at its critical batch; the planner's own time "
-      "comes from your law and costs");
+      "the threshold was found for Kaplan's law at its critical batch; --optimize derives the time "
+      "from your own law and costs");
   return answer;
 }
 
 RuleAnswer paper_depth(const RuleQuestion& q) { return at_slope(q, kDepthSlope, "paper-depth"); }
 RuleAnswer paper_width(const RuleQuestion& q) { return at_slope(q, kWidthSlope, "paper-width"); }
 
-// Its points: final sizes of 410M to 7B, runs of up to 750B tokens. Short runs of small models get
-// more tokens than the whole run.
+// G_stack's law was fitted to final sizes of 410M to 7B and runs of up to 750B tokens. For short
+// runs of small models it gives more tokens than the whole run has.
 RuleAnswer g_stack(const RuleQuestion& q) {
   require_two_stages(q, "g-stack");
   const double flops = 6 * q.parameters * q.run.tokens;
@@ -67,11 +67,11 @@ RuleAnswer g_stack(const RuleQuestion& q) {
         fmt::format("g-stack: {} parameters, fitted on 400M to 7G", short_count(q.parameters)));
   if (flops < 1e20 || flops > 1e24)
     answer.warnings.push_back(
-        fmt::format("g-stack: {} FLOPs, believed from 1e20 to 1e24", short_count(flops)));
+        fmt::format("g-stack: {} FLOPs, assumed valid from 1e20 to 1e24", short_count(flops)));
   return answer;
 }
 
-// T_i = T i^power / sum_j j^power.
+// Stage i of k gets T i^power / sum_j j^power of the T tokens.
 RuleAnswer proportional(const RuleQuestion& q, double power) {
   if (q.stages < 1) throw usage_error("0 stages, expected at least 1");
   RuleAnswer answer;
@@ -97,7 +97,8 @@ RuleAnswer one_jump(const RuleQuestion& q) {
     answer.warnings.push_back(
         "one-jump: without a measured mixing time the growth comes directly before the decay");
   if (q.run.decay == 0)
-    answer.warnings.push_back("one-jump: the rule is for a rate that holds and then decays (wsd)");
+    answer.warnings.push_back(
+        "one-jump: the rule is for a learning rate that stays constant and then decays (wsd)");
   return answer;
 }
 
@@ -106,11 +107,11 @@ RuleAnswer one_jump(const RuleQuestion& q) {
 const std::vector<Rule>& rules() {
   static const std::vector<Rule> table = {
       {"paper-depth", "Shen et al. 2022, arXiv 2203.06211",
-       "double the layers where d ln L / d ln C comes to -0.0575",
-       "a run long enough to come there; a curve of the smaller size", paper_depth},
+       "double the layers where d ln L / d ln C reaches -0.0575",
+       "a run long enough to reach it; a curve of the smaller size", paper_depth},
       {"paper-width", "Shen et al. 2022, arXiv 2203.06211",
-       "double the width where d ln L / d ln C comes to -0.0475",
-       "a run long enough to come there; a curve of the smaller size", paper_width},
+       "double the width where d ln L / d ln C reaches -0.0475",
+       "a run long enough to reach it; a curve of the smaller size", paper_width},
       {"g-stack", "Du et al. 2024, arXiv 2405.15319",
        "stack after log10 d = 0.88 log10 N + 163.27 / log10 C - 5.74 tokens",
        "400M to 7G parameters, 1e20 to 1e24 FLOPs, d less than half of the run", g_stack},
@@ -122,7 +123,8 @@ const std::vector<Rule>& rules() {
        "any number of stages", equal},
       {"one-jump", "arXiv 2511.04981",
        "grow once, as late as the mixing time before the decay allows",
-       "a rate that holds and then decays; a mixing time measured on a pilot", one_jump},
+       "a learning rate that stays constant and then decays; a mixing time from a pilot run",
+       one_jump},
   };
   return table;
 }
@@ -138,14 +140,14 @@ const Rule& find_rule(const std::string& name) {
 
 namespace {
 
-// Steps to a loss, in any unit: Smin of the law.
+// Returns the law's Smin to reach a loss, in arbitrary units.
 double steps_to(const Kaplan& law, double parameters, double loss) {
   return std::pow(loss - law.floor(parameters), -1 / law.aS);
 }
 
-// d ln L/d ln C = -1 / (L/(L - floor)/aS + 1/aB), solved for L.
+// Solves d ln L / d ln C = -1 / (L / (L - floor) / aS + 1/aB) for L.
 double loss_at_slope(const Kaplan& law, double parameters, double slope) {
-  const double excesses = law.aS * (-1 / slope - 1 / law.aB);  // L over L - floor
+  const double excesses = law.aS * (-1 / slope - 1 / law.aB);  // L / (L - floor)
   return law.floor(parameters) / (1 - 1 / excesses);
 }
 
@@ -159,14 +161,14 @@ double share_at_slopes(double small_inner, double final_inner, double slope) {
   return before / (before + steps_to(law, final_inner, end) - steps_to(law, final_inner, growth));
 }
 
-// Slopes of laws with a floor rise from steep to flat; those of curves with warm-up start at
-// -infinity. So the first time is found by going down in loss.
+// A law with a floor is flat near it and steeper above. The search starts at the floor, goes up in
+// loss until the slope is at most the threshold, and halves the interval.
 double tokens_at_slope(const LossCurve& curve, double slope) {
   if (!(slope < 0)) throw usage_error("slope is {}, expected less than 0", slope);
   const double floor = curve.floor();
   double low = 1e-9 * (1 + std::abs(floor)), high = low;  // losses above the floor
   if (!(curve.log_slope(floor + low) >= slope))
-    throw usage_error("the slope of the loss never comes to {}", slope);
+    throw usage_error("the slope of the loss never reaches {}", slope);
   const double most = std::isfinite(curve.start()) ? curve.start() - floor : 1e6;
   while (curve.log_slope(floor + high) > slope && high < most) high *= 2;
   if (high >= most) throw usage_error("the slope of the loss is above {} from the start", slope);

@@ -1,4 +1,4 @@
-// The curve of one stage, over the learning rate spent so far: what a log at constant rate shows.
+// How does the loss fall within one stage? A power law of the learning rate spent so far.
 #pragma once
 
 #include <span>
@@ -8,18 +8,21 @@
 
 namespace stagedtrain::law {
 
-// L(x) = E + B (x + x0)^-b, x the sum of learning rate / peak over the steps. With x0 = 0 on this
-// abscissa warm-up is already counted at half; a free x0 takes what is left. Valid while the rate
-// is near its peak, and to 2 or 3 times the steps it was fitted on; it knows nothing of a decay.
+// L(x) = E + B (x + x0)^-b, where x is the sum of learning rate / peak over the steps. On this axis
+// a linear warm-up counts as half of its steps even with x0 = 0; a fitted x0 takes up the rest. The
+// law is valid near the peak rate, up to 2 or 3 times the steps that it was fitted to. It does not
+// describe a decay.
 struct StageCurve {
   double E = 0, B = 0, b = 0, x0 = 0;
 
   double loss(double x) const;
-  // As tokens: x times tokens_per_x, the tokens of a step.
+  // Returns the curve over tokens, x times tokens_per_x (the tokens of a step). Throws Error(usage)
+  // as PowerCurve does.
   PowerCurve curve(double tokens_per_x) const;
 };
 
-// The abscissa of each step: sums of rate / peak, the first element after the first step.
+// Returns x of each step: the running sum of rate / peak, including the step itself. Requires a
+// peak above 0.
 std::vector<double> learning_spent(std::span<const double> rates, double peak);
 
 }  // namespace stagedtrain::law

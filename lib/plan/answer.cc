@@ -1,4 +1,4 @@
-// Five lines that answer, then as many sections as fit.
+// Prints the answer of a plan in five lines, and as many further sections as fit on the screen.
 #include "plan/answer.h"
 
 #include <algorithm>
@@ -20,7 +20,7 @@ std::string percent(double part) { return fmt::format("{:.1f}%", 100 * part); }
 std::string count(std::int64_t n) { return short_count(static_cast<double>(n)); }
 std::ptrdiff_t lines_of(const std::string& text) { return std::ranges::count(text, '\n'); }
 
-// Layers x width; the stage's name where that would not tell two stages apart.
+// Returns layers x width, or the stage's name if another stage has the same layers and width.
 std::string size_of(const RunPlan& plan, const StagePlan& stage) {
   const auto same = [&](const StagePlan& other) {
     return other.model.layers == stage.model.layers && other.model.width == stage.model.width;
@@ -29,7 +29,7 @@ std::string size_of(const RunPlan& plan, const StagePlan& stage) {
   return fmt::format("{} x {}", stage.model.layers, stage.model.width);
 }
 
-// The stage's policy by its key in the schedule.
+// Returns the stage's training policy, by its key in the schedule.
 std::string policy_of(const StagePlan& stage) {
   if (const std::string key = policy_key(stage); !key.empty()) return " with " + key;
   return stage.train_only_new ? " with train_only: new" : "";
@@ -98,7 +98,7 @@ std::string cost(const FullPlan& full) {
   return text;
 }
 
-// All warnings, the strongest first.
+// Returns all warnings without duplicates, the most important first.
 std::vector<std::string> all_warnings(const FullPlan& full,
                                       const std::vector<std::string>& more) {
   std::vector<std::string> all = full.plan.warnings;
@@ -108,11 +108,12 @@ std::vector<std::string> all_warnings(const FullPlan& full,
   return all;
 }
 
-// Holds of every forecast, so it is the last to be named.
+// Returns the warning that applies to every forecast. It is shown only if there is no other one.
 std::string standing_warning(const FullPlan& full) {
   if (!full.outlook.nothing.empty() || full.plan.stages.size() == 1) return "";
   return full.outlook.published
-             ? "a law of other runs; the floor is an assumption: five of five runs saved a little less"
+             ? "a law from other runs; the floor is an assumption: five of five runs saved a "
+               "little less"
              : "the floor is an assumption: five of five measured runs saved a little less";
 }
 
@@ -120,7 +121,7 @@ std::string labelled(const std::string& label, const std::string& words) {
   return stagedtrain::wrapped(fmt::format("{:<9}{}", label, words), kColumns, "         ");
 }
 
-// The words in at most so many lines, cut at a word.
+// Returns the text in at most `lines` lines, cut after a whole word.
 std::string cut(const std::string& label, std::string words, std::ptrdiff_t lines) {
   while (lines_of(labelled(label, words)) > lines)
     words = words.substr(0, words.find_last_of(' ', words.size() - 5)) + " ...";
@@ -167,20 +168,22 @@ std::string basis_text(const FullPlan& full) {
   const Outlook& o = full.outlook;
   if (!o.nothing.empty()) return "";
   std::string text = "\n";
-  text += labelled("law", fmt::format("{}: {}; its losses are of {}", o.law, o.source, o.end));
+  text += labelled("law", fmt::format("{}: {}; its losses are for {}", o.law, o.source, o.end));
   if (full.plan.stages.size() == 1) return text;
-  text += labelled("floor", "a grown model stands where its own curve has the same loss: assumed");
+  text += labelled("floor",
+                   "assumes that a grown model continues where its own curve has the same loss");
   if (!full.others.empty()) {
     std::vector<std::string> each;
     for (const FullPlan::Other& other : full.others)
       each.push_back(fmt::format("{} {}", other.law, percent(other.floor)));
     text += labelled("others", "the floor of this plan by other laws: " + join(each, ", "));
   }
-  text += labelled("ceiling", "it soon stands where it would from scratch: assumed");
-  text += labelled("measured", under(o, Assumption::measured)
-                                   ? "by the rho that was given or that earlier runs showed"
-                                   : "stagedtrain report of a staged run and one from scratch tells");
-  text += labelled("losses", fmt::format("of the table: {}",
+  text += labelled("ceiling", "assumes that it soon catches up with a run from scratch");
+  text += labelled("measured",
+                   under(o, Assumption::measured)
+                       ? "by the rho that was given or that earlier runs measured"
+                       : "stagedtrain report of a staged run and one from scratch shows it");
+  text += labelled("losses", fmt::format("the table is for {}",
                                          law::assumption_name(o.forecasts[0].assumption)));
   return text;
 }
@@ -198,14 +201,15 @@ std::string chosen_text(const RunPlan& plan) {
   return text;
 }
 
-// How much of the run of as many tokens from scratch, where no law speaks of equal losses.
+// Compares the cost with that of the longest scratch run, if there is no forecast of equal losses.
 std::string equal_tokens_text(const FullPlan& full) {
   if (full.outlook.nothing.empty() || full.scratch.empty()) return "";
   const RunPlan& scratch = full.scratch.back();
-  return "\n" + wrapped(fmt::format(
-                    "It costs {:.1f}% of {} tokens of the final model from scratch; equal lengths are "
-                    "not equal losses: what staging saves, stagedtrain report measures.",
-                    100 * full.plan.flops / scratch.flops, count(scratch.tokens)));
+  return "\n" +
+         wrapped(fmt::format(
+             "It costs {:.1f}% of {} tokens of the final model from scratch. Equal lengths are "
+             "not equal losses: stagedtrain report measures what staging saves.",
+             100 * full.plan.flops / scratch.flops, count(scratch.tokens)));
 }
 
 }  // namespace

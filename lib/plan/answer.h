@@ -1,17 +1,17 @@
-// The answer of a plan, for a reader with one minute: what to do, what it saves, what it costs, and
-// what to beware of.
+// What does a plan say to a reader with one minute? What to do, what it saves, what it costs, and
+// the most important warning.
 #pragma once
 
 #include "plan/full_plan.h"
 
 namespace stagedtrain::plan {
 
-// At most five lines of 100 columns. warnings: those that the plan's own and its outlook's do not
-// have, the strongest first.
+// Returns the answer in at most five lines of 100 columns. `warnings` are added to those of the
+// plan and before those of its outlook.
 std::string answer_text(const FullPlan& full, const std::vector<std::string>& warnings = {});
 
-// The answer, the stages and what it rests on, in at most 40 lines of 100 columns; middle is put
-// after the stages. The rest is in to_text(FullPlan).
+// Returns the answer, the stages and the basis of the forecast in at most 40 lines of 100 columns.
+// `middle` is inserted after the planner's choices. to_text(FullPlan) has everything.
 std::string short_text(const FullPlan& full, const std::vector<std::string>& warnings = {},
                        const std::string& middle = "");
 

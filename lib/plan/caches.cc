@@ -1,4 +1,4 @@
-// Damaged caches are warned about, set aside and made anew.
+// Reads and updates the cache files. Damaged ones are reported, set aside and created again.
 #include "plan/caches.h"
 
 #include <cstdio>
@@ -7,7 +7,7 @@
 namespace stagedtrain::plan {
 namespace {
 
-// One warning for each file, however often it is asked for.
+// Warns at most once for each file.
 void warn_once(const Path& path, const std::string& what) {
   static std::set<Path> told;
   if (told.insert(path).second) std::fprintf(stderr, "warning: %s\n", what.c_str());
@@ -24,7 +24,7 @@ auto read_cache(const Path& path, Read read) {
   }
 }
 
-// A damaged file keeps its contents under a name that says so.
+// Renames a damaged file to NAME.damaged, with its contents, and warns.
 template <class Read>
 void set_aside_if_damaged(const Path& path, Read read) {
   try {

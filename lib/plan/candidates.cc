@@ -1,4 +1,21 @@
-// Divisors of the final model, for depth and for width.
+// Which smaller models may be stages before the final one?
+//
+// Candidates have the final model's layers divided by a whole number, and its width, heads,
+// kv_heads and ffn divided by another (the same one for all, at most kMostFactor). So the operators
+// width and depth lead from any candidate to any larger one whose sizes are multiples of its own.
+// All other keys, head_dim, vocab and context among them, are the final model's.
+//
+// Scaling laws count parameters and do not see shapes, so a search over all divisors would choose
+// models that the law only believes to be good. gpt2-124m.yaml once was to begin with 1 x 768, of
+// whose parameters 85% are embeddings, and under mixing with 1 x 64 (docs/planning.md, "Measured,
+// chosen, learnt"). Therefore left out are
+//   - shapes whose width / depth differs from the final model's by more than kMostAspect;
+//   - for published laws that count embeddings, models of mostly embeddings (strains.h);
+//   - growths by more than kMostGrowthFactor (may_grow()).
+// Own curves are of sizes that were trained, so the second bound does not apply to them.
+//
+// Rejected: a list of sizes in the schedule. It would have to be written for every final model, and
+// a search over the divisors takes milliseconds.
 #include "plan/candidates.h"
 
 #include <algorithm>
@@ -9,7 +26,7 @@
 namespace stagedtrain::plan {
 namespace {
 
-constexpr std::int64_t kMostFactor = 64;  // of the operator width
+constexpr std::int64_t kMostFactor = 64;  // the largest factor of the operator width
 
 std::vector<std::int64_t> depths(const arch::ModelConfig& model) {
   std::vector<std::int64_t> found;
@@ -35,7 +52,8 @@ bool has_likely_shape(const arch::ModelConfig& model, const arch::ModelConfig& f
   return std::max(ratio, 1 / ratio) <= kMostAspect * (1 + 1e-9);
 }
 
-// Whether the law takes embeddings, which most of this model is, for what layers are.
+// Whether the law overestimates a model because most of its parameters are embeddings, which the
+// law counts like layers.
 bool looks_abler(const Candidate& size, const PlanningLaw& law) {
   const bool counts_all = size.parameters > static_cast<double>(size.params.non_embedding);
   return law.published && counts_all && embedding_strain("", size.params);
@@ -79,7 +97,8 @@ std::vector<Candidate> candidates(const arch::ModelConfig& final_model, const Pl
     return a.flops_per_token < b.flops_per_token;
   });
   note(odd_shapes,
-       "their width to depth is more than 4 times that of the final model, or less than a quarter",
+       "their ratio of width to depth is over 4 times that of the final model, or under a quarter "
+       "of it",
        notes);
   note(embeddings,
        "more than two thirds of their parameters are embeddings, which the law counts like layers",

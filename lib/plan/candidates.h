@@ -1,4 +1,4 @@
-// The smaller models that growth operators can grow into a given one.
+// Which smaller models can be grown into a given one, and by which operators?
 #pragma once
 
 #include <vector>
@@ -12,29 +12,31 @@ struct Candidate {
   arch::ModelConfig model;
   arch::ParamCount params;
   double flops_per_token = 0;
-  double parameters = 0;  // as the law counts them
+  double parameters = 0;  // as the law counts them (PlanningLaw::parameters)
 };
 
-// What may be a stage before the final model. Laws count parameters and know no shape, so a shape far
-// from those that they were fitted to looks abler than it is. Depth to width may differ by so much
-// from the final model's (Kaplan's runs lost 3% of the loss at about 10 times)...
+// By which factor the ratio of width to depth may differ from the final model's. Laws count
+// parameters and do not see shapes, so they overestimate shapes unlike those of their fit. Kaplan's
+// runs lost 3% of the loss at about 10 times.
 inline constexpr double kMostAspect = 4;
-// ... and a growth may multiply the parameters without embeddings by so much: a doubled depth and a
-// doubled width together. Warned of beyond 4.
+// By which factor a growth may multiply the parameters without embeddings: doubled depth and
+// doubled width together. Beyond 4 there is a warning (growth_strain()).
 inline constexpr double kMostGrowthFactor = 8;
 
-// Models whose layers divide the final one's, and whose width, heads and ffn are its own divided by
-// one number; cheapest first, the final model last. Left out are shapes beyond kMostAspect, and for
-// published laws that count embeddings, models that are mostly embeddings (embedding_strain()); the
-// numbers of both are said in notes.
+// Returns the models whose layers divide the final model's, and whose width, heads, kv_heads and
+// ffn are the final model's divided by one number: cheapest first, the final model last. Shapes
+// beyond kMostAspect are left out, and for published laws that count embeddings also models of
+// mostly embeddings (embedding_strain()). `notes`, if not null, gets a message with the number of
+// each.
 std::vector<Candidate> candidates(const arch::ModelConfig& final_model, const PlanningLaw& law,
                                   std::vector<std::string>* notes = nullptr);
 
-// Whether a plan may grow one into the other: connected, and within kMostGrowthFactor.
+// Whether a plan may grow `from` into `to`: they are connected, and the factor is at most
+// kMostGrowthFactor.
 bool may_grow(const Candidate& from, const Candidate& to);
-// Whether the operators width and depth lead from one to the other.
+// Whether the operators width and depth lead from `from` to `to`.
 bool connected(const arch::ModelConfig& from, const arch::ModelConfig& to);
-// The growth between two connected models, as a stage's `grow`.
+// Returns the growth between two connected models, in the form of a stage's key `grow`.
 Tree growth_between(const arch::ModelConfig& from, const arch::ModelConfig& to);
 
 }  // namespace stagedtrain::plan

@@ -1,4 +1,16 @@
-// From auto to numbers: one walk over the stages, each standing somewhere on its own curve.
+// Which lengths and slopes replace `auto` in a schedule?
+//
+// A stage is at a position on its size's own loss curve, in tokens. A growth maps the position t in
+// size a to one in size b: D_b(L_a(t)), where the loss is the same, under loss-state; t / rho with
+// a rho, which is 1 under mixing (docs/planning.md, "One question"). The targets of auto:
+//   - the last one: the tokens of the scratch run, so that both end at the same loss;
+//   - others under loss-state: the best growth into the next stage (law/pair.h) before the decay;
+//   - others with a rho: the latest position. The last growth leaves the decay and the mixing time
+//     to the final size, an earlier one the mixing time to the stage that it leads to.
+// A decay in % is a share of the run that results, so the walk over the stages is repeated.
+//
+// Invariant: a given length is never changed. Rejected: optimizing all lengths together, as
+// --optimize does. Sizes are given here, so a best growth follows from two neighbours alone.
 #include "plan/choose.h"
 
 #include <algorithm>
@@ -16,7 +28,7 @@ namespace {
 using law::Assumption;
 using schedule::Schedule;
 constexpr double kTokensPerParameter = 20;
-constexpr int kPasses = 4;  // a decay in % is of the run that comes out
+constexpr int kPasses = 4;  // a decay in % depends on the length of the run that results
 
 bool is_auto(const schedule::StageSpec& stage) {
   return stage.length.unit == DurationUnit::automatic;
@@ -25,7 +37,7 @@ bool has_auto_slope(const schedule::StageSpec& stage) {
   return stage.until && stage.until->slope == "auto";
 }
 
-// The schedule with a step for every auto, so that its models can be resolved.
+// Returns the schedule with one step for every auto, so that its models can be resolved.
 Schedule with_placeholders(Schedule s) {
   for (schedule::StageSpec& stage : s.stages) {
     if (is_auto(stage)) stage.length = {1, DurationUnit::steps};
@@ -38,7 +50,7 @@ Error refusal(const Schedule& s, std::size_t i, const std::string& what) {
   return s.source.find("stages")->items[i].error("stages.{}: {}", i, what);
 }
 
-// All that the walk needs, worked out once.
+// Computes what the walk needs once, and then walks.
 class Chooser {
  public:
   Chooser(const Schedule& s, const DataFacts& facts, const Measurements& measurements,
@@ -67,7 +79,7 @@ class Chooser {
     choice_.schedule = asked_;
     const bool lengths = std::ranges::any_of(asked_.stages, is_auto);
     choice_.transfer = {assumption_, rho_.back(), run_.mixing, rho_};
-    // Without loss-state lengths do not depend on losses.
+    // Only under loss-state do lengths depend on losses.
     if (nonsense_ && lengths && assumption_ == Assumption::loss_state) throw *nonsense_;
     for (int pass = 1; pass < kPasses; ++pass) {
       walk();
@@ -94,7 +106,7 @@ class Chooser {
   std::shared_ptr<const law::LossCurve> curve_of(const StagePlan& stage) const {
     auto curve = law_.curve(law_.parameters(stage.params));
     if (!curve)
-      throw usage_error("the law {} has no curve of {} parameters, those of stage {}", law_.name,
+      throw usage_error("the law {} has no curve of {} parameters, which stage {} has", law_.name,
                         grouped(stage.params.total), stage.name)
           .with_hint("fit a run of that size too: stagedtrain plan --fit RUN... --out FILE.json");
     return curve;
@@ -104,8 +116,8 @@ class Chooser {
     if (asked_.plan.cost == "flops") return flops_per_token(asked_, stage.model);
     const Measurement* found = measurements.find(measurement_key(plan_, stage));
     if (!found)
-      throw usage_error("plan.cost: seconds, but stage {} was not measured", stage.name)
-          .with_hint("stagedtrain plan --measure SCHEDULE measures every stage; or cost: flops");
+      throw usage_error("plan.cost: found seconds, but stage {} was not measured", stage.name)
+          .with_hint("measure the stages with plan --measure SCHEDULE, or use cost: flops");
     return found->seconds_per_token;
   }
 
@@ -119,7 +131,7 @@ class Chooser {
     return length.amount * step_tokens_;
   }
 
-  // Of a run of so many steps, whose last steps are of the final model.
+  // Returns the tokens of the decay in a run of so many steps.
   double decay_tokens(double steps) const {
     const schedule::LrSpec& lr = asked_.lr;
     if (lr.curve != "wsd") return 0;
@@ -127,7 +139,7 @@ class Chooser {
     return lr.decay.amount * (lr.decay.unit == DurationUnit::steps ? step_tokens_ : 1);
   }
 
-  // rho of each growth, if the plan is to go by it; else loss-state.
+  // Sets the assumption and the rho of each growth from the schedule's plan.transfer.
   void choose_transfer(const Learned& learned) {
     const std::string& word = asked_.plan.transfer;
     rho_.assign(sizes_.size(), 1);
@@ -140,7 +152,7 @@ class Chooser {
     rho_.assign(sizes_.size(), transfer.rho);
   }
 
-  // Every growth must have been measured; one that was not makes the whole plan loss-state.
+  // Uses measured rhos. If one is missing or saves nothing, the plan is made under loss-state.
   void take_learned(const Learned& learned) {
     for (std::size_t i = 1; i < sizes_.size(); ++i) {
       const grow::GrowthRecipe& growth = *plan_.stages[i].growth;
@@ -154,7 +166,7 @@ class Chooser {
     }
   }
 
-  // What the decay of the newest run of about this size gained, for laws that know no decay.
+  // Finds what the decay gained in the newest run of about this size, for laws of a constant rate.
   void find_decay_drop(const Learned& learned) {
     const double flops = arch::flops_per_token(plan_.final_model);
     if (law_.end != kConstantRate || asked_.lr.curve != "wsd") return;
@@ -164,7 +176,7 @@ class Chooser {
     }
   }
 
-  // Against the run from scratch to the loss that this one is to end at.
+  // Describes the saving against the run from scratch that ends at the same loss.
   std::string predicted_saving() const {
     const double tokens = sizes_.back().curve->tokens(choice_.end_losses.back());
     if (!std::isfinite(tokens)) return "";
@@ -173,12 +185,12 @@ class Chooser {
                        asked_.plan.cost == "flops" ? "FLOPs" : "seconds");
   }
 
-  // From the own decays of the law's runs, or else from what growths have taught.
+  // Subtracts the decay's gain: from the law's own runs, or else from an earlier staged run.
   void take_decay_off() {
     const RunPlan plan = resolve(with_placeholders(choice_.schedule), facts_);
     if (const auto gain = decay_gain(plan, law_, *sizes_.back().curve, end_tokens_)) {
       choice_.end_losses.back() -= *gain;
-      choice_.predicted_by += fmt::format("; less {:.4f} nats, as own decays gained", *gain);
+      choice_.predicted_by += fmt::format("; less {:.4f} nats, the gain of own decays", *gain);
       return;
     }
     if (!decay_drop_) return;
@@ -199,17 +211,17 @@ class Chooser {
     return most;
   }
 
-  // Without loss-state later is better. What ends that.
+  // Says why a growth comes no later. Except under loss-state, later is always better.
   std::string why_so_late() const {
     const std::string end = run_.decay > 0 ? "the decay" : "the end";
     if (run_.mixing > 0)
-      return fmt::format("the last moment that leaves {} tokens to mix before {}",
+      return fmt::format("the latest time that leaves {} tokens to mix before {}",
                          short_count(run_.mixing), end);
     return fmt::format(
-        "the last moment before {}; how long a growth takes to mix is not known (plan.mixing)", end);
+        "the latest time before {}; the mixing time of the growth is not known (plan.mixing)", end);
   }
 
-  // Where on stage i's own curve growing into the next is best, and why in a few words.
+  // Returns the tokens on stage i's own curve at which growing is best. Sets `why` to the reason.
   double best_until(std::size_t i, std::string& why) const {
     if (assumption_ != Assumption::loss_state) {
       double target = run_.last_growth();
@@ -225,12 +237,12 @@ class Chooser {
                     fmt::format("growing {} into {} saves nothing by the law {}", sizes_[i].name,
                                 sizes_[i + 1].name, law_.name))
           .with_hint("give the stage's length as a number, or leave it out");
-    // A growth that lies at the bound is there because of the bound, whatever the sizes pay.
+    // At the bound the reason is the bound, not that both sizes pay the same.
     if (growth.loss <= before_decay * (1 + 1e-9)) {
       why = fmt::format(
-          "the last moment before {} ends the run: {} still pays less for the next bit of loss than "
-          "{}, but no growth may come later",
-          run_.decay > 0 ? "the decay" : "the final model", sizes_[i].name, sizes_[i + 1].name);
+          "the latest time before {}: {} still pays less for the next bit of loss than {}, but no "
+          "growth may come later",
+          run_.decay > 0 ? "the decay" : "the end", sizes_[i].name, sizes_[i + 1].name);
       return growth.small_tokens;
     }
     why = fmt::format(
@@ -252,12 +264,12 @@ class Chooser {
     choice_.words.clear();
     choice_.end_losses.clear();
     steps_ = cost_ = 0;
-    double at = 0;  // on the stage's own curve
+    double at = 0;  // tokens on the stage's own curve
     for (std::size_t i = 0; i < sizes_.size(); ++i) {
       const bool last = i + 1 == sizes_.size();
       double tokens = given_tokens(i);
       if (is_auto(asked_.stages[i])) {
-        std::string why = "to the loss that is aimed at";
+        std::string why = "to reach the target loss";
         const double until = last ? run_.tokens : best_until(i, why);
         if (!(until > at))
           throw refusal(asked_, i,
@@ -275,7 +287,7 @@ class Chooser {
     }
   }
 
-  // After the batch-size warm-up, at the stage's own context.
+  // Returns the tokens of a step after the batch-size warm-up, at the stage's own context.
   double tokens_of_step(std::size_t i) const {
     return static_cast<double>(asked_.batch.sequences * plan_.stages[i].model.context);
   }
@@ -292,14 +304,14 @@ class Chooser {
 
   std::string assumption_words() const {
     if (assumption_ == Assumption::loss_state)
-      return "a grown model stands where its own curve has the same loss";
+      return "a grown model continues where its own curve has the same loss";
     if (assumption_ == Assumption::mixing)
-      return fmt::format("a grown model soon stands where it would from scratch, within {} tokens",
+      return fmt::format("a grown model catches up with a run from scratch within {} tokens",
                          short_count(run_.mixing));
     std::vector<std::string> each;
     for (std::size_t i = 1; i < rho_.size(); ++i) each.push_back(fmt::format("{:.3g}", rho_[i]));
     return fmt::format("rho {}{}{}", join(each, ", "),
-                       learned_from_.empty() ? "" : ", learnt from ", join(learned_from_, ", "));
+                       learned_from_.empty() ? "" : ", measured in ", join(learned_from_, ", "));
   }
 
   void tell_whole() {
@@ -307,7 +319,7 @@ class Chooser {
     const std::string loss =
         nonsense_ ? "" : fmt::format(", which is {:.4f} by the law {}", end_loss_, law_.name);
     choice_.words.push_back(fmt::format(
-        "together they come to the loss of {} tokens from scratch ({:.3g} for each parameter){}, "
+        "together they reach the loss of {} tokens from scratch ({:.3g} for each parameter){}, "
         "for {:.1f}% of its {}; assumption: {}: {}",
         short_count(run_.tokens),
         run_.tokens / static_cast<double>(plan_.stages.back().params.total), loss,
@@ -318,43 +330,42 @@ class Chooser {
   void choose_slope(std::size_t i) {
     if (i + 1 == sizes_.size())
       throw refusal(asked_, i,
-                    "until.slope: auto is where growing is best; nothing grows from here")
-          .with_hint("give a number");
-    // Kaplan's slopes follow from the ratios of sizes and costs, whatever his losses.
+                    "until.slope: auto is where growing is best, but the last stage does not grow")
+          .with_hint("give a number such as -0.06");
+    // The slopes of Kaplan's law depend only on the ratios of sizes and costs, not on its losses.
     if (nonsense_ && law_.name != "kaplan")
-      throw nonsense_->with_hint("plan: {law: kaplan} has slopes that hold for any size");
+      throw nonsense_->with_hint("use plan: {law: kaplan}, whose slopes are valid for any size");
     const law::Growth growth =
         law::best_growth(sizes_[i], sizes_[i + 1], sizes_[i + 1].curve->floor());
     if (!growth.pays())
       throw refusal(asked_, i,
                     fmt::format("until.slope: growing {} saves nothing by the law {}",
                                 sizes_[i].name, law_.name))
-          .with_hint("give a number, as -0.06");
+          .with_hint("give a number such as -0.06");
     const double slope = sizes_[i].curve->log_slope(growth.loss);
     choice_.schedule.stages[i].until->slope = fmt::format("{:.6g}", slope);
     choice_.words.push_back(fmt::format(
-        "{}: ends when d ln loss / d ln tokens of its fitted curve has risen to {:.4f}, at two "
-        "evaluations one after the other; there growing into {} is best by the law {}; assumption: "
-        "{}",
+        "{}: ends when d ln loss / d ln tokens of its fitted curve has risen to {:.4f} at two "
+        "evaluations in a row, where growing into {} is best by the law {}; assumption: {}",
         sizes_[i].name, slope, sizes_[i + 1].name, law_.name,
         assumption_name(Assumption::loss_state)));
   }
 
   const Schedule& asked_;
   const DataFacts& facts_;
-  RunPlan plan_;  // with placeholders: models and given lengths are right
+  RunPlan plan_;  // with placeholders: its models and given lengths are final
   PlanningLaw law_;
-  double step_tokens_;  // of a step of the final model
-  law::Family sizes_;  // of the stages
+  double step_tokens_;  // tokens of a step of the final model
+  law::Family sizes_;   // one for each stage
   law::RunLength run_;
   double end_loss_ = 0;
-  double steps_ = 0, cost_ = 0;    // of all stages
-  double end_tokens_ = 0;          // of the last one, on its own curve
-  std::optional<Error> nonsense_;  // what the law says of the end is none
+  double steps_ = 0, cost_ = 0;    // the sums over all stages
+  double end_tokens_ = 0;          // where the last stage ends on its own curve
+  std::optional<Error> nonsense_;  // set if the law predicts an end loss worse than guessing
   Assumption assumption_ = Assumption::loss_state;
-  std::vector<double> rho_;  // of the growth into each stage
+  std::vector<double> rho_;  // for the growth into each stage
   std::vector<std::string> learned_from_;
-  const LearnedGrowth* decay_drop_ = nullptr;  // null: not known, or the law's losses have it
+  const LearnedGrowth* decay_drop_ = nullptr;  // null: not known, or already in the law's losses
   Choice choice_;
 };
 
@@ -370,7 +381,7 @@ Choice choose(const Schedule& s, const DataFacts& facts, const Measurements& mea
               const Learned& learned) {
   if (!s.from.empty())
     throw usage_error("for: auto: the schedule starts from {}, expected fresh weights", s.from)
-        .with_hint("the planner does not know what that model has seen; give lengths as numbers");
+        .with_hint("the planner does not know how that model was trained; give lengths as numbers");
   return Chooser(s, facts, measurements, learned).choose();
 }
 

@@ -1,4 +1,4 @@
-// From chosen stages to the schedule's list of them.
+// Writes chosen stages into a schedule: its list of stages, and the tree that it was read from.
 #include "plan/chosen_stages.h"
 
 namespace stagedtrain::plan {

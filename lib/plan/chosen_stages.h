@@ -1,4 +1,4 @@
-// Stages that a planner chose, as a schedule's own.
+// How are stages that a planner chose written into a schedule?
 #pragma once
 
 #include <string>
@@ -11,20 +11,20 @@ namespace stagedtrain::plan {
 struct ChosenStage {
   std::string name;
   arch::ModelConfig model;
-  Tree grow;  // from the stage before; nothing for the first
+  Tree grow;  // the growth from the stage before; empty for the first stage
   std::int64_t steps = 0;
-  double tokens = 0;  // counts in place of steps where the batch has a warm-up
+  double tokens = 0;  // the length, in place of steps, if the batch size has a warm-up
 };
 
-// The schedule with these stages in place of its own; the tree that it was read from is made to
-// match. What the last stage had of its own stays: its re-warm-up becomes every growth's, its peak
-// that of the new last stage.
+// Returns the schedule with these stages in place of its own, also in the tree that it was read
+// from. The settings of the old last stage are kept: every growth gets its re-warm-up, and the new
+// last stage its peak learning rate.
 schedule::Schedule with_stages(schedule::Schedule schedule, const std::vector<ChosenStage>& stages);
 
-// The keys in which a stage's model differs from the final one.
+// Returns the keys, with values, in which a stage's model differs from the final one.
 Tree own_keys(const arch::ModelConfig& model, const arch::ModelConfig& last);
 
-// "6x768": layers and width.
+// Returns layers and width, as "6x768".
 std::string size_name(const arch::ModelConfig& model);
 
 }  // namespace stagedtrain::plan

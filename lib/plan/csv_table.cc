@@ -1,4 +1,4 @@
-// Splitting lines into cells, and cells into numbers.
+// Splits CSV text into lines and cells, and parses cells as numbers.
 #include "plan/csv_table.h"
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 namespace stagedtrain::plan {
 namespace {
 
-// Cells of a line without the spaces around them. Nothing for a quote that is never closed.
+// Returns the cells of a line without surrounding spaces, or nothing if a quote is never closed.
 std::optional<std::vector<std::string>> cells_of(const std::string& line) {
   std::vector<std::string> cells;
   std::string cell;
@@ -44,7 +44,7 @@ std::optional<std::vector<std::string>> cells_of(const std::string& line) {
   return cells;
 }
 
-// Lines that end with LF, CRLF or CR alone.
+// Splits text into lines, which may end with LF, CRLF or CR alone. Drops a byte order mark.
 std::vector<std::string> lines_of(const std::string& text) {
   constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
   std::string all = text.starts_with(kByteOrderMark) ? text.substr(kByteOrderMark.size()) : text;
@@ -66,7 +66,7 @@ CsvTable::CsvTable(const std::string& text, const std::string& name) : name_(nam
     auto cells = cells_of(line);
     if (!cells)
       throw input_error("{}:{}: a quote is never closed in this line", name, number)
-          .with_hint("cells may be quoted, but must end in their line");
+          .with_hint("a quoted cell must end on its own line");
     if (columns_.empty()) {
       for (const std::string& column : *cells) columns_.push_back(lower(trim(column)));
     } else if (cells->size() != columns_.size()) {

@@ -1,4 +1,5 @@
-// Reading curves; every refusal says file, line, what was found and what was expected.
+// Reads logged curves and finished runs, from CSV files and run folders. Each error names file and
+// line.
 #include "plan/curves.h"
 
 #include <algorithm>
@@ -28,7 +29,7 @@ double positive(const CsvTable& csv, std::size_t row, std::size_t column) {
   return value;
 }
 
-// The abscissa of a curve is steps at the peak rate, so there must be one.
+// Refuses curves without a learning rate: x counts steps at the peak rate, so there must be one.
 void check_rates(const CsvTable& csv, const LoggedCurve& curve) {
   const auto is_zero = [](const law::LoggedStep& step) { return step.rate == 0; };
   if (!curve.steps.empty() && std::ranges::all_of(curve.steps, is_zero))
@@ -81,7 +82,7 @@ LoggedEnds read_ends(const CsvTable& csv) {
   return ends;
 }
 
-// Where the log tells of this step: file:line, or the file alone.
+// Returns file:line of the log's line about this step, or the file alone if it is not found.
 std::string line_of(const Path& log, double step) {
   std::size_t number = 0, found = 0;
   if (std::error_code none; !std::filesystem::is_regular_file(log, none)) return log.string();
@@ -95,7 +96,7 @@ std::string line_of(const Path& log, double step) {
   return found ? fmt::format("{}:{}", log.string(), found) : log.string();
 }
 
-// The step at which a stage's model began to train.
+// Returns the step at which a stage's model began to train.
 double begin_of(const runlog::Run& run, const std::string& stage) {
   for (const runlog::Growth& growth : run.growths)
     if (growth.stage == stage) return growth.at.step;
@@ -118,9 +119,10 @@ LoggedCurve stage_curve(const runlog::Run& run, const runlog::Stage& stage, cons
   for (const runlog::StepPoint& point : run.steps) {
     if (point.stage != stage.name) continue;
     if (!(std::isfinite(point.loss) && point.loss > 0 && point.lr >= 0))
-      throw input_error("{}: the loss of step {} is no number above 0, or it has no learning rate",
-                        line_of(log, point.at.step), point.at.step)
-          .with_hint("the run diverged there: fit a log that ends before it");
+      throw input_error(
+          "{}: the loss of step {} is not a number above 0, or its learning rate is missing",
+          line_of(log, point.at.step), point.at.step)
+          .with_hint("the run diverged there; fit a log that ends before it");
     if (point.at.step <= curve.begin) continue;
     first = first ? first : &point;
     last = &point;

@@ -1,4 +1,5 @@
-// Reads what laws are fitted to: the stages of run folders, curves and finished runs in CSV files.
+// Which data are scaling laws fitted to? The stages of run folders, and CSV files of curves or of
+// finished runs.
 #pragma once
 
 #include <string>
@@ -10,7 +11,7 @@
 
 namespace stagedtrain::plan {
 
-// The logged steps of one model. NaN: not known.
+// The logged steps of one model. Numbers that are not known are NaN.
 struct LoggedCurve {
   std::string name;  // the file, or folder:stage
   double parameters = runlog::kUnknown, tokens_per_step = runlog::kUnknown;
@@ -18,14 +19,14 @@ struct LoggedCurve {
   std::string data;                         // fingerprint of the training tokens; "": unknown
   double begin = 0;  // the step at which this model began to train
   std::vector<law::LoggedStep> steps;
-  std::vector<law::LoggedStep> validations;  // losses of the validation set; their rate is not set
+  std::vector<law::LoggedStep> validations;  // losses of the validation set; their rate is 0
 };
 
-// Finished runs as one file tells them.
+// The finished runs of one file.
 struct LoggedEnds {
   std::string name;
   std::vector<law::RunPoint> points;
-  bool of_runs = false;  // of a run folder: that they are few is no fault of the file
+  bool of_runs = false;  // from a run folder, so it is no error if there are too few for a fit
 };
 
 struct LoggedRuns {
@@ -33,17 +34,20 @@ struct LoggedRuns {
   std::vector<LoggedEnds> ends;
 };
 
-// CSV text with a header, either a curve: step, lr, loss and perhaps tokens (of the run so far) and
-// parameters (of the model, without embeddings, the same in every row); or finished runs: parameters, loss, and tokens or training_flop (then tokens = FLOP / 6 parameters).
-// Throws Error(input) with file:line.
+// Adds the contents of CSV text with a header. A curve has the columns step, lr and loss, and
+// optionally tokens (of the run so far) and parameters (of the model without embeddings, the same
+// in every row). Finished runs have the columns parameters, loss, and tokens or training_flop (then
+// tokens = FLOP / 6 parameters). Throws Error(input) with file:line.
 void read_csv(const std::string& text, const std::string& name, LoggedRuns& into);
 
-// Each stage of a run is a curve, and the end of a run that had one stage, fresh weights and a rate
-// that has decayed is an end. Throws Error(input) with the line of a loss that is no number.
+// Adds each stage of a run as a curve. A run of one stage from fresh weights whose learning rate
+// has decayed is also added as a finished run. `log` is the file named in errors. Throws
+// Error(input) with the line of a loss that is not a positive number.
 void read_run(const runlog::Run& run, const Path& log, LoggedRuns& into);
 
-// A path ending in .csv is a CSV file; any other is a run folder or its run.jsonl. Branches are joined
-// to the runs that they began in (runlog/branches.h).
+// Reads all paths. One ending in .csv is a CSV file; any other is a run folder or its run.jsonl.
+// Branches are joined to the runs that they began in (runlog/branches.h). Throws Error(input) as
+// above.
 LoggedRuns read_curves(const std::vector<std::string>& paths);
 
 }  // namespace stagedtrain::plan

@@ -1,4 +1,4 @@
-// Asking the training tokens for their vocabulary.
+// Takes the model's vocabulary from the training tokens.
 #include "plan/data_vocab.h"
 
 #include "data/token_file.h"
@@ -19,8 +19,10 @@ schedule::Schedule with_vocab_of_data(schedule::Schedule schedule) {
   std::error_code none;
   if (!std::filesystem::exists(path, none))
     throw model_place(schedule)
-        .error("model.vocab is missing, and there is no file '{}' (data.train) to take it from",
-               path)
+        .error(
+            "model.vocab is missing, and the file '{}' (data.train) that would give it does not "
+            "exist",
+            path)
         .with_hint(
             "set model.vocab (bytes need 256), or make the file first: stagedtrain data TEXT "
             "--out DIR");

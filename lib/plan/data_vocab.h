@@ -1,12 +1,13 @@
-// The vocabulary of a model whose schedule does not give one.
+// Which vocabulary does a model have if its schedule does not give one?
 #pragma once
 
 #include "schedule/schedule.h"
 
 namespace stagedtrain::plan {
 
-// The schedule with model.vocab filled in from the training tokens, where it is missing. Throws
-// Error(usage) at the model's place if the file is not there, or does not record its vocabulary.
+// Returns the schedule with a missing model.vocab filled in from the training tokens. Throws
+// Error(usage) at the position of the model if the file does not exist or does not record its
+// vocabulary, and Error(input) if it is damaged.
 schedule::Schedule with_vocab_of_data(schedule::Schedule schedule);
 
 }  // namespace stagedtrain::plan

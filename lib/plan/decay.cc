@@ -1,4 +1,4 @@
-// The learning rate along a run, and whether it had decayed at the end.
+// Computes the learning rate of each step, and whether it had decayed at the end of a run.
 #include "plan/decay.h"
 
 #include <algorithm>
@@ -9,13 +9,14 @@ namespace {
 
 constexpr double kRounding = 1 + 1e-9;
 
-// What is given in % is of the run as it is now known: `until` may have ended a stage early.
+// Returns a length in steps. One in % is a share of the run as it is now known, since `until` may
+// have ended a stage early.
 std::int64_t steps_now(const Duration& length, std::int64_t planned, std::int64_t total_steps) {
   if (length.unit != DurationUnit::percent) return planned;
   return std::llround(length.amount * static_cast<double>(total_steps) / 100);
 }
 
-// The curve alone, without re-warm-ups.
+// Returns the learning rate by the curve alone, without re-warm-ups.
 double curve_at(const RunPlan& plan, const StagePlan& stage, std::int64_t step,
                 std::int64_t total_steps) {
   const schedule::LrSpec& lr = plan.schedule.lr;
@@ -25,7 +26,7 @@ double curve_at(const RunPlan& plan, const StagePlan& stage, std::int64_t step,
                          step);
 }
 
-// Steps of a run of this length in which the rate falls.
+// Returns the number of steps in which the learning rate falls, for a run of total_steps.
 std::int64_t decay_length(const RunPlan& plan, std::int64_t total_steps) {
   const schedule::LrSpec& lr = plan.schedule.lr;
   const std::int64_t most = std::max<std::int64_t>(0, total_steps - plan.warmup_steps);
@@ -34,7 +35,7 @@ std::int64_t decay_length(const RunPlan& plan, std::int64_t total_steps) {
 }
 
 std::int64_t rewarm_now(const RunPlan& plan, const StagePlan& stage, std::int64_t total_steps) {
-  if (!stage.growth || stage.first_step == 0) return 0;  // the first stage has the warm-up
+  if (!stage.growth || stage.first_step == 0) return 0;  // the first stage has the warm-up instead
   const auto& specs = plan.schedule.stages;
   const auto spec = std::ranges::find(specs, stage.name, &schedule::StageSpec::name);
   const bool own = spec != specs.end() && spec->lr && spec->lr->rewarm;

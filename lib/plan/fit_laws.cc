@@ -1,4 +1,5 @@
-// From logged curves to fitted laws.
+// Fits laws to logged curves and finished runs, with intervals, and refuses data that do not
+// suffice.
 #include "plan/fit_laws.h"
 
 #include <algorithm>
@@ -18,13 +19,14 @@ constexpr std::size_t kFewestPoints = 30;
 constexpr std::size_t kMostNames = 4, kFewestValidations = 3;
 constexpr double kLeastWarmups = 3;
 
-// How far from 0 x0 may likely be: the abscissa counts warm-up at half, of which a part may have
-// been lost or won; a grown model has all that was learnt before it as a head start.
+// Returns the likely distance of x0 from 0. x counts half of the warm-up, which may be too little
+// or too much. A grown model has all the steps before its growth as a possible head start.
 double offset_spread(const LoggedCurve& curve, const law::CurvePoints& points) {
   return curve.begin > 0 ? curve.begin : points.warmup / 4;
 }
 
-// A falling curve has B > 0, and falls by more between its ends than the noise of their mean.
+// Refuses curves that do not fall: B must be positive, and the law must fall by more than 1e-4 of
+// the last loss.
 void check_falls(const LoggedCurve& curve, const law::CurveFit& fit) {
   const std::vector<law::CurvePoint>& points = fit.points;
   const double first = points.front().loss, last = points.back().loss;
@@ -34,7 +36,7 @@ void check_falls(const LoggedCurve& curve, const law::CurveFit& fit) {
       "{}: the losses do not fall: {:.4f} at step {}, {:.4f} at step {}; expected a falling curve",
       curve.name, first, format_number(curve.steps.front().step), last,
       format_number(curve.steps.back().step))
-      .with_hint("check that the column holds training losses in the order of the steps");
+      .with_hint("check that the column has training losses in the order of the steps");
 }
 
 void check_length(const LoggedCurve& curve, const law::CurvePoints& points) {
@@ -50,14 +52,13 @@ void check_length(const LoggedCurve& curve, const law::CurvePoints& points) {
         .with_hint("log more often, train longer, or fit a run at constant learning rate");
   if (seen < kLeastWarmups * points.warmup)
     throw input_error(
-        "{}: found {} steps, {} until the learning rate was at its peak (or first logged); "
-        "expected "
-        "at least {} times as many",
+        "{}: found {} steps, {} of them until the learning rate reached its peak (or was first "
+        "logged); expected at least {} times as many",
         curve.name, format_number(seen), format_number(points.warmup), kLeastWarmups)
         .with_hint("train longer before fitting, or shorten lr.warmup");
 }
 
-// The 80% intervals of each member.
+// Computes the 80% interval of each member over the samples.
 template <class Law, class... Members>
 void intervals(const std::vector<Law>& samples, Law& low, Law& high, Members... member) {
   const auto one = [&](double Law::*m) {
@@ -72,8 +73,8 @@ void intervals(const std::vector<Law>& samples, Law& low, Law& high, Members... 
 
 void check_converged(const std::string& name, bool converged, std::size_t samples) {
   if (!converged || samples == 0)
-    throw input_error("{}: the fit does not settle: these losses do not follow the law", name)
-        .with_hint("look at the curve; more points, or a longer log, may settle it");
+    throw input_error("{}: the fit does not converge: these losses do not follow the law", name)
+        .with_hint("plot the curve; more points or a longer log may help");
 }
 
 std::vector<PrefixRefit> prefix_refits(const law::CurvePoints& points,
@@ -84,7 +85,8 @@ std::vector<PrefixRefit> prefix_refits(const law::CurvePoints& points,
   return refits;
 }
 
-// Near the peak one step advances x by 1. The median is robust to an evaluation at a spike.
+// Returns the median difference between validation losses and the curve, or nothing if there are
+// too few. Near the peak one step advances x by 1. A median ignores an evaluation at a spike.
 std::optional<double> validation_gap(const LoggedCurve& curve, const law::CurvePoints& points,
                                      const law::StageCurve& law) {
   std::vector<double> gaps;
@@ -105,13 +107,13 @@ void note_curve(const FittedCurve& curve, FittedLaws& laws) {
 
 void note_ends(const FittedChinchilla& ends, FittedLaws& laws) {
   if (ends.pulled)
-    laws.notes.push_back(fmt::format(
-        "{}: {} runs do not fix Chinchilla's law: a parameter that would have run away was held; "
-        "trust it between these sizes and lengths alone, and add runs",
-        ends.name, ends.points));
+    laws.notes.push_back(
+        fmt::format("{}: {} runs do not fix Chinchilla's law: a parameter was held within its "
+                    "bounds; trust the law only between these sizes and lengths, and add runs",
+                    ends.name, ends.points));
 }
 
-// All finished runs as one set, named in a few words.
+// Joins all finished runs into one set, with a short name.
 LoggedEnds joined_ends(const std::vector<LoggedEnds>& several) {
   LoggedEnds all{several.size() > kMostNames ? fmt::format("{} and {} more", several[0].name,
                                                            several.size() - 1)
@@ -125,7 +127,8 @@ LoggedEnds joined_ends(const std::vector<LoggedEnds>& several) {
   return all;
 }
 
-// Folders are given for their curves too, so that their ends fix no law is a note.
+// Fits the finished runs. Run folders may have been given for their curves alone, so too few
+// finished runs in them are a note and no error.
 void fit_ends(const LoggedEnds& ends, const FitOptions& options, FittedLaws& laws) {
   try {
     laws.chinchilla = fit_logged_ends(ends, options);

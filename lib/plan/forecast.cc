@@ -1,4 +1,14 @@
-// Following a plan's stages along the curves of a law.
+// Which losses does a scaling law predict for the stages of a plan?
+//
+// A stage begins at a position on its size's own curve, in tokens, advances by its tokens less
+// those that re-warm-ups lose, and hands a position to the next stage by the assumption
+// (resumed()). The final position is the length of the scratch run to the same loss, so the saving
+// follows from the costs of both. Intervals repeat the walk with each sample of the law (LawSample)
+// and hold 80% of the results. Further errors are added in quadrature: of the decay's gain, and of
+// one run against the law.
+//
+// Invariant: a law that cannot predict the plan gives Outlook::nothing, with the reason, and no
+// loss.
 #include "plan/forecast.h"
 
 #include <algorithm>
@@ -18,14 +28,15 @@ using law::Assumption;
 using Curve = std::shared_ptr<const law::LossCurve>;
 constexpr double kMostExtrapolation = 3, kMostRepeats = 4, kMostSizeFactor = 4;
 
-// Where a stage begins and ends on its own size's curve.
+// The positions and losses of the stages on the curves of their sizes, one element for each stage.
 struct Walk {
   std::vector<double> resume, begin, end;
   double last = 0;            // where the final model ends on its curve
-  double scratch_tokens = 0;  // of a run from scratch to there
+  double scratch_tokens = 0;  // the length of a run from scratch to there
 };
 
-// The stage's place on its own curve, after one that had seen so much of its own and had this loss.
+// Returns the position of a stage on its own curve when it begins. The stage before it ended at the
+// position `seen` of its curve, with this loss.
 double resumed(const Transfer& transfer, std::size_t stage, const law::LossCurve& curve,
                double loss, double seen) {
   if (transfer.assumption == Assumption::loss_state) return curve.tokens(loss);
@@ -36,27 +47,28 @@ double step_tokens(const StagePlan& stage) {
   return static_cast<double>(stage.tokens) / static_cast<double>(std::max<std::int64_t>(1, stage.steps));
 }
 
-// What a re-warm-up fails to teach: half of its tokens. For laws that count the rate the warm-up of
-// fresh weights is like it; those of whole runs have it in their tokens.
+// Returns the tokens that a re-warm-up loses, half of its length. For laws that count the learning
+// rate the first warm-up loses as much; the tokens of other laws include it.
 double lost_tokens(const RunPlan& plan, const PlanningLaw& law, const StagePlan& stage) {
   if (!stage.growth && !law.counts_rate) return 0;
   const std::int64_t warm = stage.growth ? stage.rewarm_steps : plan.warmup_steps;
   return static_cast<double>(std::min(warm, stage.steps)) / 2 * step_tokens(stage);
 }
 
-// Of a run of the final model from scratch.
+// The same for a run of the final model from scratch.
 double lost_from_scratch(const RunPlan& plan, const PlanningLaw& law) {
   if (!law.counts_rate) return 0;
   return static_cast<double>(plan.warmup_steps) / 2 * step_tokens(plan.stages.back());
 }
 
-// The same along one of the laws that the data allow.
+// A walk along one sample of the law.
 struct SampledWalk {
   const LawSample* sample;
   Walk walk;
 };
 
-// Nothing if a curve is missing or the grown model can never stand where it is said to.
+// Walks along the stages. Returns nothing if a curve is missing, or if a stage would begin at a
+// loss that its size cannot reach.
 std::optional<Walk> walk(const RunPlan& plan, const PlanningLaw& law, const CurveOf& curve_of,
                          const Transfer& transfer) {
   Walk walk;
@@ -104,7 +116,7 @@ Savings savings(const RunPlan& plan, const RunCost& cost, double scratch_tokens)
   return s;
 }
 
-// The interval with other sources of error, which are independent, so that squares add.
+// Widens the interval by an independent error with this half-width (80%); the squares add.
 void widen(LossRange& end, double half_width) {
   if (!end.range) return;
   const auto& [low, high] = *end.range;
@@ -112,8 +124,8 @@ void widen(LossRange& end, double half_width) {
                          end.loss + std::hypot(std::max(0.0, high - end.loss), half_width)};
 }
 
-// Takes the decay's gain off, which scratch and staged run share, and adds to the interval how far one
-// run lies from the law.
+// Subtracts the decay's gain, which the scratch run has too, and widens the interval by the error
+// of the gain and by the scatter of one run around the law.
 void finish_end(const RunPlan& plan, const PlanningLaw& law, const Walk& best,
                 const std::vector<SampledWalk>& samples, Forecast& forecast) {
   const double parameters = law.parameters(plan.stages.back().params);
@@ -209,7 +221,8 @@ void mixing_warnings(const RunPlan& plan, const Transfer& transfer,
         short_count(transfer.mixing_tokens)));
 }
 
-// Each growth, the ones before it as planned; at the latest where the decay begins.
+// Finds the best time of each growth, with the growths before it as planned. No growth comes later
+// than the beginning of the decay.
 std::vector<GrowthWindow> growth_windows(const RunPlan& plan, const PlanningLaw& law,
                                          const Walk& walk) {
   std::vector<GrowthWindow> windows;
@@ -233,7 +246,7 @@ std::vector<GrowthWindow> growth_windows(const RunPlan& plan, const PlanningLaw&
   return windows;
 }
 
-// Where the law's count of parameters makes a stage look abler than it is.
+// Warns about stages that the law overestimates because it counts their embeddings like layers.
 void shape_warnings(const RunPlan& plan, const PlanningLaw& law, std::vector<std::string>& lines) {
   for (const StagePlan& stage : plan.stages) {
     const bool counts_all = law.parameters(stage.params) > static_cast<double>(stage.params.non_embedding);
@@ -242,7 +255,7 @@ void shape_warnings(const RunPlan& plan, const PlanningLaw& law, std::vector<std
   }
 }
 
-// What strains the assumption of the first forecast.
+// Warns where the assumption of the first forecast is doubtful.
 void assumption_warnings(const RunPlan& plan, const Transfer& transfer, Outlook& outlook) {
   const Forecast& asked = outlook.forecasts[0];
   for (std::size_t i = 1; i < plan.stages.size(); ++i) {
@@ -263,7 +276,7 @@ void assumption_warnings(const RunPlan& plan, const Transfer& transfer, Outlook&
     outlook.warnings.push_back(std::move(line));
 }
 
-// How far a law of several sizes is taken beyond them.
+// Says how far a law of several sizes is extrapolated; "" within them.
 std::string extrapolation(const PlanningLaw& law, const std::string& name, double parameters) {
   if (law.trained_sizes.empty()) return "";
   const double largest = law.trained_sizes.back(), smallest = law.trained_sizes.front();
@@ -273,12 +286,12 @@ std::string extrapolation(const PlanningLaw& law, const std::string& name, doubl
   const bool above = parameters > largest;
   const double factor = above ? parameters / largest : smallest / parameters;
   return fmt::format(
-      "{}: {} parameters without embeddings were never trained: the forecast extrapolates from {}, "
+      "{}: {} parameters without embeddings were never trained: the forecast extrapolates from {} "
       "to {:.3g} times {}{}",
       name, short_count(parameters), join(sizes, ", "), above ? factor : 1 / factor,
       above ? "the largest" : "the smallest",
       factor > kMostSizeFactor
-          ? fmt::format("; beyond {} times it is a guess: train a size between", kMostSizeFactor)
+          ? fmt::format("; beyond {} times it is a guess: train a size in between", kMostSizeFactor)
           : "");
 }
 
@@ -308,23 +321,29 @@ std::vector<std::string> law_warnings(const PlanningLaw& law, const std::string&
 std::string before_decay(const PlanningLaw& law, const RunPlan& plan) {
   if (law.published || law.end != kConstantRate || !plan.decayed) return "";
   if (law.annealing && decay_effect(plan)) return "";
-  return "these losses and intervals are of the peak rate, before the decay: it lowers every end by "
-         "what the curves cannot tell (.06 to .25 nats where it was measured); savings change "
-         "little";
+  return "these losses and intervals are for the peak rate, before the decay, whose gain the "
+         "curves do not show (.06 to .25 nats where it was measured); savings change little";
 }
 
 std::string epochs_warning(double times) {
-  return fmt::format(
-      "the run reads its text {:.3g} times, but laws count fresh tokens{}", times,
-      times > kMostRepeats ? "; beyond about 4 times they teach much less (arXiv 2305.16264)" : "");
+  return fmt::format("the run reads its text {:.3g} times, but laws count fresh tokens{}", times,
+                     times > kMostRepeats
+                         ? "; beyond about 4 times repeats help much less (arXiv 2305.16264)"
+                         : "");
 }
 
 Outlook forecast(const RunPlan& plan, const RunCost& cost, const PlanningLaw& law,
                  const Transfer& transfer) {
   const bool annealed = law.annealing && decay_effect(plan);
-  Outlook outlook{law.name, law.source,
-                  annealed ? "a constant rate, the last one after the decay as own decays gained"
-                           : law.end, law.published, {}, {}, "", {}};
+  Outlook outlook{
+      law.name,
+      law.source,
+      annealed ? "a constant rate, the last one after a decay by own decayed runs" : law.end,
+      law.published,
+      {},
+      {},
+      "",
+      {}};
   if (!plan.schedule.from.empty()) {
     outlook.nothing = fmt::format(
         "the run starts from the checkpoint {}, whose history a scaling law cannot model",
@@ -341,9 +360,9 @@ Outlook forecast(const RunPlan& plan, const RunCost& cost, const PlanningLaw& la
       if (one.assumption == Assumption::loss_state)
         outlook.windows = growth_windows(plan, law, *walked);
     } else {
-      outlook.warnings.push_back(
-          fmt::format("{}: a stage begins at a loss that its size never falls to: no forecast",
-                      law::assumption_name(one.assumption)));
+      outlook.warnings.push_back(fmt::format(
+          "{}: no forecast, because a stage begins at a loss that its size cannot reach",
+          law::assumption_name(one.assumption)));
     }
   }
   if (outlook.forecasts.empty()) {

@@ -1,4 +1,4 @@
-// A forecast as tables with its assumptions in words, and as JSON.
+// Prints a forecast as tables with its assumptions, and as JSON.
 #include <algorithm>
 #include <cmath>
 
@@ -18,7 +18,7 @@ std::string range_text(const LossRange& loss) {
 
 std::string losses_text(const RunPlan& plan, const Forecast& f) {
   const bool ranges = f.stages[0].end.range.has_value();
-  std::vector<std::vector<std::string>> rows = {{"losses", "goes on as after", "from", "to"}};
+  std::vector<std::vector<std::string>> rows = {{"losses", "resumes at", "from", "to"}};
   if (ranges) rows[0].insert(rows[0].end(), {"80% of from", "80% of to"});
   rows[0].push_back("slope");
   for (std::size_t i = 0; i < f.stages.size(); ++i) {
@@ -46,14 +46,14 @@ std::string savings_words(const Savings& s) {
 
 namespace {
 
-// What the staged run is worth, in both directions.
+// Compares with a scratch run in both directions: at the same loss, and for the same FLOPs.
 std::string against_scratch(const RunPlan& plan, const Forecast& f) {
   const double end = f.stages.back().end.loss;
   const double per_token = flops_per_token(plan.schedule, plan.stages.back().model);
   return fmt::format(
-      "  {}: loss {:.4f}, which {} tokens ({} FLOPs) from scratch come to\n"
-      "    saved there: {}\n    for the same FLOPs from scratch: loss {:.4f}, {:.4f} {} than "
-      "staged\n",
+      "  {}: loss {:.4f}, which {} tokens ({} FLOPs) from scratch reach\n"
+      "    saved at that loss: {}\n"
+      "    from scratch for the same FLOPs: loss {:.4f}, {:.4f} {} than staged\n",
       law::assumption_name(f.assumption), end, short_count(f.scratch_tokens),
       short_count(f.scratch_tokens * per_token), savings_words(f.savings), f.scratch_loss,
       std::abs(f.scratch_loss - end), f.scratch_loss >= end ? "worse" : "better");
@@ -113,25 +113,26 @@ std::string to_text(const GrowthWindow& w) {
 }
 
 std::string assumptions_text() {
-  return "  floor: a grown model stands where its own curve has the same loss. An assumption, not a "
-         "bound:\n  five of five measured runs saved a little less. ceiling: it soon stands where it "
-         "would from\n  scratch. One measured run tells (stagedtrain report).\n";
+  return "  floor: assumes that a grown model continues where its own curve has the same loss. It\n"
+         "  is no bound: five of five measured runs saved a little less. ceiling: assumes that it\n"
+         "  soon catches up with a run from scratch. A measured run shows which is closer\n"
+         "  (stagedtrain report).\n";
 }
 
 std::string to_text(const RunPlan& plan, const Outlook& o) {
   if (!o.nothing.empty()) return wrapped("losses: no forecast. " + o.nothing);
   const bool staged = plan.stages.size() > 1;
   std::string text = losses_text(plan, o.forecasts[0]);
-  std::string about = fmt::format("law {}: {}; its losses are of {}", o.law, o.source, o.end);
+  std::string about = fmt::format("law {}: {}; its losses are for {}", o.law, o.source, o.end);
   if (o.forecasts[0].stages[0].end.range)
     about +=
-        "; an 80% interval holds 80% of the fit's draws; that the law itself is wrong is not in it";
+        "; an 80% interval holds 80% of the fit's samples and does not include errors of the law "
+        "itself";
   else
-    about +=
-        "; published constants have no interval: how far off they are here, only own runs tell";
+    about += "; published constants have no interval; only own runs show how far off they are here";
   about += "; slope is d ln loss / d ln tokens at a stage's end";
   if (staged)
-    about += fmt::format("; the table is {}", law::assumption_name(o.forecasts[0].assumption));
+    about += fmt::format("; the table is for {}", law::assumption_name(o.forecasts[0].assumption));
   text += wrapped(about);
   for (const GrowthWindow& window : o.windows) text += to_text(window);
   if (staged) text += "\nagainst the final model from scratch\n";

@@ -1,4 +1,4 @@
-// From sizes and shares of FLOPs to plans from scratch.
+// Makes plans from scratch for other sizes, each with shares of the staged run's FLOPs.
 #include "plan/frontier.h"
 
 #include <algorithm>
@@ -34,7 +34,7 @@ Schedule with_model(const Schedule& s, const Tree& size) {
   return one;
 }
 
-// Other contexts, vocabularies or architectures are other tasks, not other sizes.
+// Refuses sizes of another context, vocabulary or architecture, whose losses cannot be compared.
 void check_rest(const arch::ModelConfig& model, const arch::ModelConfig& last, const Tree& size) {
   if (model.context != last.context || model.vocab != last.vocab ||
       model.architecture != last.architecture)

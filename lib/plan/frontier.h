@@ -1,4 +1,4 @@
-// The runs of `train --frontier`: other sizes than the final model, from scratch.
+// Which runs does `train --frontier` make? Sizes other than the final model, from scratch.
 #pragma once
 
 #include <string>
@@ -9,14 +9,15 @@
 namespace stagedtrain::plan {
 
 struct SizeRuns {
-  std::string name;              // arch::size_text, which names the runs' folder
-  std::vector<RunPlan> budgets;  // as resolve_scratch has them, shortest first
+  std::string name;              // by arch::size_text; also the name of the runs' folder
+  std::vector<RunPlan> budgets;  // in the form of resolve_scratch, shortest first
 };
 
-// One entry for each size of scratch.frontier, or by default for the sizes of the staged run's
-// earlier stages, half and twice the final model's layers. Budgets in % are of the FLOPs of the
-// staged run. Throws Error(usage) at the place in the schedule: a size that is the final model, or
-// is no model, or a budget that is less than a step.
+// Returns one entry for each size of scratch.frontier; by default for the sizes of the staged run's
+// earlier stages, and for half and twice the final model's layers. Budgets in % are shares of the
+// staged run's FLOPs. Throws Error(usage) at the position in the schedule for a size that is the
+// final model, occurs twice or is no valid model, for a budget of less than a step, and for empty
+// lists.
 std::vector<SizeRuns> resolve_frontier(const RunPlan& staged);
 
 }  // namespace stagedtrain::plan

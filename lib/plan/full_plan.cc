@@ -1,4 +1,4 @@
-// Puts plan, costs and forecast together, and prints them one after the other.
+// Combines a plan with its costs and its forecast, and prints them one after the other.
 #include "plan/full_plan.h"
 
 #include "base/text.h"

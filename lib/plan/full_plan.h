@@ -1,4 +1,4 @@
-// All that `stagedtrain plan SCHEDULE` says: the plan, its comparisons, its costs, its losses.
+// Everything that `stagedtrain plan SCHEDULE` prints: the plan, its comparisons, costs and losses.
 #pragma once
 
 #include "plan/forecast.h"
@@ -9,10 +9,10 @@ namespace stagedtrain::plan {
 struct FullPlan {
   RunPlan plan;
   std::vector<RunPlan> scratch;
-  std::vector<SizeRuns> sizes;  // if the schedule names some; those by default may not fit it
+  std::vector<SizeRuns> sizes;  // only those that the schedule names; the default ones may not fit
   RunCost cost;
   Outlook outlook;
-  // What other published laws would have this very plan save of the FLOPs, at the floor.
+  // The floor of this plan's saving of FLOPs by other published laws.
   struct Other {
     std::string law;
     double floor = 0;
@@ -20,7 +20,8 @@ struct FullPlan {
   std::vector<Other> others;
 };
 
-// Throws as resolve_scratch, resolve_frontier, run_cost and forecast do.
+// Computes costs, comparisons and the forecast of a plan. Throws as resolve_scratch,
+// resolve_frontier, run_cost and forecast do.
 FullPlan make_full_plan(RunPlan plan, const PlanningLaw& law, const Transfer& transfer = {},
                         const Measurements& known = {}, const Processes& processes = {});
 

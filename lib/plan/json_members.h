@@ -1,8 +1,9 @@
-// JSON files of own structs: one list of members for each struct both writes and reads it.
+// How are own structs written to JSON files and read back? One list of members serves both.
 //
-// A struct has the members that   template <class V> void members(V& v, Struct& s)   gives to
-// v("key", s.member). It is found through namespace plan. Members may be double (NaN is null),
-// bool, text, a model, structs with members, and vector<> or optional<> of these.
+// The list of a struct is a function in namespace plan,
+//   template <class V> void members(V& v, Struct& s),
+// which calls v("key", s.member) for each member. Members may be double (NaN is written as null),
+// bool, text, a model, structs with a list of their own, and vector<> or optional<> of these.
 #pragma once
 
 #include <algorithm>
@@ -58,8 +59,9 @@ inline constexpr bool kIsOptional = false;
 template <class T>
 inline constexpr bool kIsOptional<std::optional<T>> = true;
 
-// Strict: every key there (an optional one may be missing), of its type, none unknown. Throws
-// Error(input) naming where and the key, with the hint.
+// A strict reader: every key must be present (except optional ones) with its type, and no other key
+// may be. Throws Error(input) that names `where` and the key, with the hint. Keeps a reference to
+// the JSON.
 class MemberReader {
  public:
   MemberReader(const Json& json, std::string where, const char* hint)
@@ -83,7 +85,7 @@ class MemberReader {
     reader.refuse_others();
     return value;
   }
-  // Reads the keys "format" and "version" and refuses any but these.
+  // Reads the keys "format" and "version", and throws Error(input) unless they have these values.
   void expect_format(const std::string& name, double version) {
     std::string found;
     double found_version = 0;
@@ -94,6 +96,7 @@ class MemberReader {
                         found_version, name, version)
           .with_hint(hint_);
   }
+  // Throws Error(input) if the object has a key that was not read.
   void refuse_others() const {
     for (const auto& [key, value] : json_.items())
       if (std::find(keys_.begin(), keys_.end(), key) == keys_.end())

@@ -1,4 +1,4 @@
-// The law file: one list of members for each struct both writes and reads it.
+// Writes and reads the law file, by one list of members for each struct.
 #include "plan/law_file.h"
 
 #include <cmath>
@@ -7,7 +7,8 @@
 #include "plan/json_members.h"
 
 namespace stagedtrain::plan {
-// Found by MemberWriter and MemberReader, so not in a namespace without a name.
+// MemberWriter and MemberReader must find these functions, so they are not in an anonymous
+// namespace.
 template <class V>
 void members(V& v, law::StageCurve& l) {
   v("E", l.E), v("B", l.B), v("b", l.b), v("x0", l.x0);
@@ -76,7 +77,8 @@ constexpr const char* kFormat = "stagedtrain laws";
 constexpr int kVersion = 1;
 constexpr const char* kHint = "write it again with stagedtrain plan --fit RUN... --out FILE";
 
-// A law that planning can use: finite, and with positive parts.
+// Refuses laws that planning cannot use: all numbers must be finite, and scales and exponents
+// positive.
 void check_law(const law::StageCurve& l, const std::string& where) {
   if (!(l.E >= 0 && l.B > 0 && l.b > 0 && std::isfinite(l.B + l.b + l.E + l.x0)))
     throw input_error("{}: E {}, B {}, b {}, x0 {}, expected finite numbers, B and b above 0",
@@ -135,9 +137,10 @@ FittedLaws laws_from_json(const Json& json, const std::string& where) {
   if (laws.joint) {
     check_all(*laws.joint, where + ": joint");
     if (laws.joint->sizes.size() < 2 || !(laws.joint->freedom > 0 && laws.joint->scatter >= 0))
-      throw input_error("{}: joint: {} sizes, scatter {} of {} degrees of freedom; expected 2 sizes "
-                        "or more, and a scatter of more than 0 degrees",
-                        where, laws.joint->sizes.size(), laws.joint->scatter, laws.joint->freedom)
+      throw input_error(
+          "{}: joint: {} sizes, scatter {} with {} degrees of freedom; expected 2 or more sizes, a "
+          "scatter of 0 or more, and degrees of freedom above 0",
+          where, laws.joint->sizes.size(), laws.joint->scatter, laws.joint->freedom)
           .with_hint(kHint);
   }
   if (laws.chinchilla) check_all(*laws.chinchilla, where + ": chinchilla");

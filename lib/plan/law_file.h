@@ -1,4 +1,4 @@
-// Fitted laws with what they came from: what `plan --fit` finds, writes, and later plans read.
+// Which laws did `plan --fit` find, and from which data? The law file, which later plans read.
 #pragma once
 
 #include <optional>
@@ -13,33 +13,33 @@
 
 namespace stagedtrain::plan {
 
-// A law refitted to the first part of its data.
+// A curve refitted to the first part of its data.
 struct PrefixRefit {
-  double share = 1;  // of the learning rate spent
+  double share = 1;  // the part of the data, as a share of the learning rate spent
   law::StageCurve law;
-  double end_error = 0;  // predicted - measured at the end of all data, nats
+  double end_error = 0;  // predicted - measured at the end of all data, in nats
 };
 
-// One model's curve over x, the steps at peak learning rate. Numbers that are not known are NaN
-// (null in the file). low and high: 80% of the bootstraps of each parameter lie between.
+// The curve of one model over x, in steps at the peak learning rate. Numbers that are not known are
+// NaN (null in the file). 80% of the bootstraps of each parameter are between low and high.
 struct FittedCurve {
   std::string name;
   double model_parameters = 0, tokens_per_step = 0;
   law::StageCurve law, low, high;
-  std::vector<law::StageCurve> samples;  // of the bootstrap, for intervals of anything else
+  std::vector<law::StageCurve> samples;  // the bootstraps, for intervals of derived quantities
   double huber = 0, noise = 0, objective = 0, gradient = 0;
   double points = 0, spikes = 0, agreeing_starts = 0, starts = 0;
   double begin = 0, first_step = 0, last_step = 0, last_x = 0, warmup_steps = 0, peak_rate = 0;
   std::vector<PrefixRefit> prefixes;
-  // Strength of the annealing law (law/annealing.h), if the log shows a decay after these points;
-  // nothing in files of older versions.
+  // The strength of the annealing law (law/annealing.h), if the log has a decay after these points.
+  // Missing in files of older versions.
   std::optional<double> annealing;
-  // By how much validation losses exceed the curve, which is fitted to training losses; added to
-  // forecasts. Nothing if the log has fewer than three evaluations at these points.
+  // By how many nats validation losses exceed the curve, which is fitted to training losses.
+  // Forecasts add it. Empty if the log has fewer than three evaluations at these points.
   std::optional<double> validation_gap;
 };
 
-// Chinchilla's law of finished runs.
+// Chinchilla's law, fitted to finished runs.
 struct FittedChinchilla {
   std::string name;
   law::Chinchilla law, low, high;
@@ -47,9 +47,9 @@ struct FittedChinchilla {
   double huber = 0, objective = 0, gradient = 0;
   double points = 0, dropped = 0, agreeing_starts = 0, starts = 0;
   double largest_parameters = 0, most_tokens = 0;
-  // Of one run, relative; nothing in files of older versions.
+  // The relative standard deviation of one run. Missing in files of older versions.
   std::optional<double> noise;
-  bool pulled = false;  // a parameter was held from running away; not in the file
+  bool pulled = false;  // a parameter was held within its bounds; not in the file
 };
 
 // The joint law of models of several sizes (law/joint_law.h).
@@ -60,17 +60,18 @@ struct FittedJoint {
   law::JointLaw law, low, high;
   std::vector<law::JointLaw> samples;
   std::vector<Size> sizes;  // smallest first
-  // Standard deviation of ln loss between seeds of a size, and the degrees of freedom behind it.
+  // The standard deviation of ln loss between seeds of a size, and its degrees of freedom.
   double scatter = 0, freedom = 0;
-  // Of points around their run's law; training losses lie exp(gap) times the validation losses.
+  // The noise of points around the law of their run. Training losses are exp(gap) times the
+  // validation losses.
   double training_noise = 0, validation_noise = 0, gap = 0;
   double points = 0, objective = 0, gradient = 0;
-  bool decayed = false;  // some run showed a decay; else C is 0
+  bool decayed = false;  // whether a run showed a decay; otherwise C is 0
 };
-// What it is of, as "6 runs of 25K, 55K parameters without embeddings".
+// Returns a description such as "6 runs of 25K, 55K parameters without embeddings".
 std::string runs_text(const FittedJoint& joint);
 
-// How the runs of a law were trained, as far as it is the same in all of them.
+// How the runs of a law were trained, as far as all of them were trained in the same way.
 struct FittedRecipe {
   std::string data;  // fingerprint of the training tokens; "": unknown or not the same
   double tokens_per_step = 0, peak_rate = 0;  // NaN: unknown or not the same
@@ -79,17 +80,19 @@ struct FittedRecipe {
 struct FittedLaws {
   std::vector<FittedCurve> curves;
   std::optional<FittedChinchilla> chinchilla;
-  std::vector<std::string> notes;  // what a reader must know, a sentence each
-  std::optional<FittedJoint> joint;    // nothing in files of older versions
-  std::optional<FittedRecipe> recipe;  // likewise
+  std::vector<std::string> notes;      // warnings for the reader, a sentence each
+  std::optional<FittedJoint> joint;    // missing in files of older versions
+  std::optional<FittedRecipe> recipe;  // missing in files of older versions
 };
 
 Json to_json(const FittedLaws& laws);
-// Strict: every key of its type, none unknown. Throws Error(input) naming where and the key.
+// Reads strictly. Throws Error(input) that names `where` and the key for a missing or unknown key,
+// a wrong type or version, and a law whose numbers cannot be used.
 FittedLaws laws_from_json(const Json& json, const std::string& where);
 
-// Atomically; refuses to replace a file unless force.
+// Writes the file atomically. Throws Error(usage) rather than replace a file, unless `force`.
 void write_law_file(const FittedLaws& laws, const Path& path, bool force);
+// Reads a law file. Throws as read_text_file() and laws_from_json() do.
 FittedLaws read_law_file(const Path& path);
 
 }  // namespace stagedtrain::plan

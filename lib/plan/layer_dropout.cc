@@ -1,12 +1,14 @@
-// Layer dropout with a falling rate (Don't Drop Dropout, arXiv 2609.05275): layer l of L is left
-// out of step t of T with the probability
-//   p(l, t) = max * l / (L - 1) * (1 - t / (T - 1)),
-// which has the mean max / 4, and what it adds is multiplied by 1 / (1 - p) where it runs. So each
-// branch keeps its mean, but a later layer's input does not have the distribution that the whole
-// model gives it: the mean of a product of two branches' scales is not the product of the means.
+// The policy layer_dropout: drops layers at random, at a rate that falls over the stage (Don't Drop
+// Dropout, arXiv 2609.05275).
 //
-// The paper draws for each sequence. Here all rows of a micro-batch share a draw, because a batch
-// whose rows take different ways saves no work in matrix products.
+// Layer l of L is left out of step t of T with the probability
+//   p(l, t) = max * l / (L - 1) * (1 - t / (T - 1)),
+// whose mean is max / 4. If the layer runs, its output is multiplied by 1 / (1 - p), so each branch
+// keeps its mean. The input of a later layer still has another distribution than in the whole
+// model, because the mean of a product of scales is not the product of their means.
+//
+// The paper draws for each sequence. Here all rows of a micro-batch share a draw: if its rows ran
+// different layers, matrix products would save no work.
 #include <algorithm>
 
 #include "base/text.h"

@@ -1,7 +1,10 @@
-// Random paths through the layers (RaPTr, progressive subnetworks, arXiv 2402.05913): the kept
-// layers always run, and each other layer with one probability, such that `layers` run on average.
-// Layers that do not run are the identity. The number rises from part to part of the stage
-// (`then`); in the paper's schedule the last part runs all layers.
+// The policy layer_path: trains random paths through the layers (RaPTr, progressive subnetworks,
+// arXiv 2402.05913).
+//
+// The layers named by `keep` always run. All others run with one probability, chosen so that
+// `layers` layers run on average; a layer that does not run is the identity. A stage has equal
+// parts, whose number of layers is given by `layers` and `then`. In the paper's schedule it rises,
+// and the last part runs all layers.
 #include <algorithm>
 
 #include "base/text.h"
@@ -45,8 +48,8 @@ double keep(const StagePlan& stage, std::int64_t layer, std::int64_t stage_step)
   return (layers_at(stage, stage_step) - kept) / (static_cast<double>(stage.model.layers) - kept);
 }
 
-// Before the stage's steps are known its parts are taken to be equal, which they are but for
-// rounding.
+// Returns the mean number of layers that run. Until the stage's steps are known, its parts count as
+// equal, which they are except for rounding.
 double mean_layers(const StagePlan& stage) {
   const std::int64_t parts = count_parts(stage);
   const std::int64_t steps = stage.steps > 0 ? stage.steps : parts;
@@ -60,7 +63,8 @@ double mean_layers(const StagePlan& stage) {
 std::string refusal(const StagePlan& stage) {
   const std::int64_t kept = count_kept(stage), layers = stage.model.layers;
   if (stage.layer_path->keep.empty())
-    return "keep: found no layer, expected first, last, or both: some layer must always run";
+    return "keep: found no layer, expected first, last, or both: at least one layer must always "
+           "run";
   if (std::ranges::count(stage.layer_path->keep, stage.layer_path->keep.front()) > 1)
     return fmt::format("keep: found {} twice, expected each once", stage.layer_path->keep.front());
   if (stage.steps > 0 && stage.steps < count_parts(stage))

@@ -1,4 +1,4 @@
-// Drawing layers, and pricing what is drawn.
+// Draws the layers that a pass runs, and computes their expected cost.
 #include "plan/layer_policy.h"
 
 #include <algorithm>
@@ -9,14 +9,15 @@
 
 namespace stagedtrain::plan {
 
-// Where batch.micro is 0, the number of passes is that of the ranks, and draws must not be.
+// Whether each pass draws anew. If batch.micro is 0, the number of passes depends on the number of
+// ranks, and draws must not, so all passes of a step share one.
 static bool draws_each_pass(const schedule::Schedule& s, const StagePlan& stage,
                             const LayerPolicy& policy) {
   return policy.draw(stage) == schedule::LayerDraw::micro && s.batch.micro > 0;
 }
 
-// The probability that a layer runs in at least one pass of a step, mean over the stage's steps. Of
-// a long stage the mean is over steps that are spread evenly.
+// Returns the probability that a layer runs in at least one pass of a step, averaged over the
+// stage's steps. For a long stage the average is over kMostSteps evenly spread steps.
 static double mean_chance(const schedule::Schedule& s, const StagePlan& stage,
                           const LayerPolicy& policy, std::int64_t layer) {
   constexpr std::int64_t kMostSteps = 1000;
@@ -80,7 +81,7 @@ double expected_optimizer_flops(const schedule::Schedule& s, const StagePlan& st
   if (whole == 0) return 0;
   const std::int64_t layers = stage.model.layers;
   const LayerPolicy* policy = layer_policy(stage);
-  double moved = 0;  // layers whose matrices move
+  double moved = 0;  // the number of layers whose matrices are updated
   for (std::int64_t layer = 0; layer < layers; ++layer)
     moved += stage.trained.share(layer) * (policy ? mean_chance(s, stage, *policy, layer) : 1);
   return whole * moved / static_cast<double>(layers);
@@ -105,12 +106,12 @@ void check_layer_policy(const schedule::Schedule& s, std::size_t i, const StageP
     return (at ? *at : place).error("stages.{}.{}: {}", i, policy->key, what).with_hint(hint);
   };
   if (s.stages[i].layer_dropout && s.stages[i].layer_path)
-    throw refuse("found beside layer_path, expected one of them in a stage",
+    throw refuse("found together with layer_path, expected only one of them in a stage",
                  "remove one of them, or give each a stage of its own");
   if (stage.train_only_new)
     throw refuse("found with train_only: new, expected train_only: all",
-                 "in steps that leave out the new layers nothing would be trained; remove one of "
-                 "the two keys");
+                 "a step that leaves out the new layers would train nothing; remove one of the two "
+                 "keys");
   if (const std::string what = policy->refusal(stage); !what.empty())
     throw refuse(what, "docs/policies.md describes the policy");
 }

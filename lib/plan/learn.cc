@@ -1,4 +1,6 @@
-// Speeds, head starts and drops, out of logs.
+// Measures speeds and the outcomes of growths from logs; learn.h defines the numbers. Losses are
+// compared at equal steps of two runs on the same batches, so the noise of the batches cancels
+// (paired.h). Rejected: separate fits of both curves, in which it would not.
 #include "plan/learn.h"
 
 #include <algorithm>
@@ -15,16 +17,15 @@ namespace {
 
 using runlog::kUnknown;
 constexpr std::size_t kFewestLines = 4;
-// A lag is worked out at so many places, by so many halvings; a model may be this far ahead.
+// A lag is found by halving, over kPlaces steps. A model may be ahead by kMostLead times its steps.
 constexpr std::size_t kPlaces = 24;
 constexpr int kHalvings = 50;
 constexpr double kMostLead = 3;
-// A head start is read off the last part of the time at the peak rate; the loss that a decay came to
-// off the last part of the run.
+// The last parts of the time at the peak rate, and of the run, that rho and the drop are read from.
 constexpr double kWindow = 0.5, kLastShare = 0.05;
-// Two estimates of a head start may differ by so many standard errors and so much of the tokens.
+// Two estimates of a lag may differ by so many standard errors, plus this share of the tokens.
 constexpr double kErrors = 3, kSlack = 0.1;
-// A mixing time asks for differences that are known to this part of the loss.
+// A mixing time needs differences that are known to this share of the loss.
 constexpr double kFinest = 2.5e-3;
 
 double median(std::vector<double> values) {
@@ -41,28 +42,28 @@ LoggedCurve logged_curve(const runlog::Run& run, std::size_t stage) {
   return logged.curves.at(stage);
 }
 
-// What is known of a number, or why nothing is.
+// A measured number with its 80% interval, or the reason why it is not known.
 struct Found {
   double value = kUnknown, low = kUnknown, high = kUnknown;
   std::string why;
 };
 
-// A size from scratch: its log, and the curve fitted to it.
+// A run of one size from scratch: its log, and the curve fitted to it.
 struct Scratch {
   const runlog::Run* run = nullptr;
   LoggedCurve logged;
   FittedCurve fit;
-  double lost() const { return fit.last_step - fit.last_x; }  // steps, to the warm-up
+  double lost() const { return fit.last_step - fit.last_x; }  // the steps that its warm-up lost
 };
 
-// By how many steps at the peak a model is behind one from scratch at the same step: the value, and
-// draws of its paired losses' error and of the curve's bootstraps.
+// By how many steps at the peak a model is behind one from scratch at the same step. The samples
+// cover the error of the paired losses and the curve's bootstraps.
 struct Lag {
   double steps = kUnknown;
   std::vector<double> samples;
 };
 
-// The lag at which this curve has this mean difference over these places; NaN if there is none.
+// Returns the lag at which the curve has this mean difference over these x; NaN if there is none.
 double lag_on(const law::StageCurve& law, const std::vector<double>& x, double difference) {
   const auto excess = [&](double lag) {
     double sum = 0;
@@ -93,8 +94,7 @@ Lag lag_of(const PairedLosses& pairs, const PairedMean& mean, const Scratch& own
   return found;
 }
 
-// Where a stage stood on its size's curve from scratch, in steps at the peak: the value, and draws
-// of it. Empty where that is not known.
+// The position of a stage on its size's curve from scratch, in steps at the peak. NaN: not known.
 struct Stand {
   double at = kUnknown;
   std::vector<double> samples;
@@ -107,16 +107,16 @@ Stand moved(const Lag& lag, double x) {
 }
 
 Found rho_of(const Stand& before, const Stand& begin) {
-  if (!(before.at > 0)) return {.why = "where the stage before stood on its own curve is not known"};
+  if (!(before.at > 0)) return {.why = "the stage before has no known position on its curve"};
   if (!(begin.at > 0) || begin.samples.empty())
-    return {.why = "the grown model is behind what any number of tokens of its size comes to"};
+    return {.why = "after the growth the model was behind fresh weights of its size"};
   std::vector<double> rhos;
   for (std::size_t i = 0; i < begin.samples.size(); ++i) {
     const double from =
         before.samples.empty() ? before.at : before.samples[i % before.samples.size()];
     if (begin.samples[i] > 0 && from > 0) rhos.push_back(from / begin.samples[i]);
   }
-  if (rhos.empty()) return {.why = "the losses are too noisy to tell"};
+  if (rhos.empty()) return {.why = "the losses are too noisy"};
   const law::Interval range = law::interval(std::move(rhos));
   const Found rho{before.at / begin.at, range.low, range.high, ""};
   if (!is_likely_rho(rho.value))
@@ -125,7 +125,7 @@ Found rho_of(const Stand& before, const Stand& begin) {
   return rho;
 }
 
-// The same from validation losses, which share their text: a second opinion. "" if they agree.
+// Measures the lag again, from validation losses. Returns "" if they agree with training losses.
 std::string disagreement(const runlog::Run& staged, const Scratch& own, const PairedMean& mean,
                          const Lag& lag, double from, double to, double tokens_before) {
   const PairedLosses pairs = paired_evaluations(staged, *own.run, from, to);
@@ -142,28 +142,28 @@ std::string disagreement(const runlog::Run& staged, const Scratch& own, const Pa
       step_text(lag.steps), std::isfinite(other.steps) ? step_text(other.steps) : "endlessly many");
 }
 
-// The first pair from which on, to the last, the mean difference is 0 within two standard errors.
+// Finds the first pair after which the mean difference is 0 within two standard errors.
 Found mixing_of(const PairedLosses& pairs, double begin, const LoggedCurve& grown) {
   const auto rest = mean_of(pairs, pairs.size() / 2);
   if (!rest) return {.why = "too few steps are in both logs"};
   const double loss = grown.steps.back().loss;
-  if (rest->error > kFinest * loss) return {.why = "the losses are too noisy to tell"};
+  if (rest->error > kFinest * loss) return {.why = "the losses are too noisy"};
   if (rest->difference > 2 * rest->error)
-    return {.why = fmt::format("not met within {} steps: {:.4f} nats (standard error {:.4f}) above "
-                               "the run from scratch",
-                               step_text(pairs.steps.back() - begin), rest->difference,
-                               rest->error)};
+    return {.why =
+                fmt::format("not mixed within {} steps: {:.4f} nats (standard error {:.4f}) "
+                            "above the run from scratch",
+                            step_text(pairs.steps.back() - begin), rest->difference, rest->error)};
   for (std::size_t i = 0; i < pairs.size(); ++i) {
     const auto mean = mean_of(pairs, i);
     if (!mean) break;
     if (mean->difference <= 2 * mean->error)
       return {(pairs.steps[i] - begin) * grown.tokens_per_step, 0, 0, ""};
   }
-  return {.why = "the losses are too noisy to tell"};
+  return {.why = "the losses are too noisy"};
 }
 
-// What the decay gained: the losses of its last twentieth, against those of the same steps in a run
-// that was still at the peak rate, or else against the curve before the decay carried on.
+// Measures what the decay gained: its last losses against those of a run that was still at the peak
+// rate at these steps, or else against the extrapolated curve before the decay.
 Found drop_of(const LoggedCurve& last, const std::vector<Scratch>& others,
               const std::optional<FittedCurve>& own) {
   const law::CurvePoints peak = law::near_peak(last.steps, last.begin);
@@ -175,7 +175,7 @@ Found drop_of(const LoggedCurve& last, const std::vector<Scratch>& others,
       return {mean->difference, mean->difference - 1.28 * mean->error,
               mean->difference + 1.28 * mean->error, ""};
   }
-  if (!own) return {.why = "the losses before the decay do not make a curve"};
+  if (!own) return {.why = "no curve could be fitted to the losses before the decay"};
   double sum = 0, count = 0;
   for (const law::LoggedStep& step : last.steps)
     if (step.step > from) sum += step.loss, ++count;
@@ -186,7 +186,7 @@ Found drop_of(const LoggedCurve& last, const std::vector<Scratch>& others,
   const law::Interval range = law::interval(std::move(drops));
   const Found drop{own->law.loss(x) - sum / count, range.low, range.high, ""};
   if (!(range.high - range.low < drop.value / 2))
-    return {.why = fmt::format("the curve before the decay is known too badly ({:.3f} to {:.3f} "
+    return {.why = fmt::format("the curve before the decay is too uncertain ({:.3f} to {:.3f} "
                                "nats)",
                                range.low, range.high)};
   return drop;
@@ -212,8 +212,8 @@ bool same_data(const runlog::Run& a, const runlog::Run& b) {
   return a.train_fingerprint == b.train_fingerprint && a.seed == b.seed;
 }
 
-// First stages of this model out of fresh weights, at this peak rate and with these batches, the
-// longest first; why is the reason of the last that will not do.
+// Returns the first stages of this model from fresh weights, with the same peak rate and batches,
+// the longest first. Sets `why` to the reason for the last rejected run.
 std::vector<Scratch> from_scratch(const runlog::Run& staged,
                                   const std::vector<const runlog::Run*>& runs,
                                   const arch::ModelConfig& model, const LoggedCurve& grown,
@@ -224,9 +224,9 @@ std::vector<Scratch> from_scratch(const runlog::Run& staged,
   for (const runlog::Run* run : runs) {
     if (run->stages.empty() || !(run->stages[0].model == model)) continue;
     if (!starts_fresh(*run)) {
-      why = run->name + " goes on from another run, whose log was not found";
+      why = run->name + " continues another run, whose log was not found";
     } else if (!same_data(*run, staged)) {
-      why = run->name + " saw other data or another order";
+      why = run->name + " saw other data or another order of it";
     } else {
       LoggedCurve logged = logged_curve(*run, 0);
       std::string not_fitted;
@@ -245,7 +245,7 @@ std::vector<Scratch> from_scratch(const runlog::Run& staged,
   return found;
 }
 
-// Follows the stages along their sizes' own curves, as far as these are known.
+// Follows the stages along the curves of their sizes from scratch, as far as these are known.
 class Walk {
  public:
   Walk(const runlog::Run& staged, const std::vector<const runlog::Run*>& scratch)
@@ -255,7 +255,7 @@ class Walk {
     if (!points.points.empty()) stand_ = {points.last_x, {}};
   }
 
-  // Into stage i, after all the stages before it.
+  // Measures the growth into stage i. Call it for the stages in order.
   void learn(std::size_t i, LearnedGrowth& growth) {
     const Stand before = std::exchange(stand_, {});
     const LoggedCurve grown = logged_curve(staged_, i);
@@ -313,7 +313,7 @@ class Walk {
 
   const runlog::Run& staged_;
   const std::vector<const runlog::Run*>& scratch_;
-  Stand stand_;  // of the stage before, at its end
+  Stand stand_;  // the position at the end of the stage before
 };
 
 const runlog::Growth* growth_into(const runlog::Run& run, const std::string& stage) {
@@ -387,12 +387,12 @@ std::vector<std::string> words_of(const std::vector<LearnedGrowth>& growths) {
                                   short_count(g.tokens_before),
                                   short_count(g.tokens_before / g.rho)));
     if (std::isfinite(g.mixing_tokens))
-      words.push_back(fmt::format("{}: it met the run from scratch after {} tokens", name,
-                                  short_count(g.mixing_tokens)));
+      words.push_back(fmt::format("{}: it caught up with the run from scratch after {} tokens",
+                                  name, short_count(g.mixing_tokens)));
     if (std::isfinite(g.decay_drop))
       words.push_back(fmt::format("the decay gained {:.4f} nats", g.decay_drop));
     for (const std::string& why : g.why)
-      words.push_back(fmt::format("{}: not learnt: {}", name, why));
+      words.push_back(fmt::format("{}: not stored: {}", name, why));
   }
   return words;
 }

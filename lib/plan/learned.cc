@@ -1,4 +1,4 @@
-// The file of what growths have taught.
+// Reads and writes learned.json, the measured outcomes of growths, and looks them up.
 #include "plan/learned.h"
 
 #include <algorithm>
@@ -23,8 +23,8 @@ namespace {
 
 constexpr const char* kFormat = "stagedtrain learned";
 constexpr int kVersion = 1;
-constexpr const char* kHint = "remove the file; train and report make it anew";
-constexpr double kAlike = 0.25;  // of the growth's factor
+constexpr const char* kHint = "remove the file; train and report --learn create it again";
+constexpr double kAlike = 0.25;  // relative difference of two growths' factors of FLOPs
 
 double factor(const arch::ModelConfig& from, const arch::ModelConfig& to) {
   return arch::flops_per_token(to) / arch::flops_per_token(from);

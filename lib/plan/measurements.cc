@@ -1,4 +1,4 @@
-// The file of measurements, and the names of machines.
+// Reads and writes measurements.json, looks measurements up, and finds the names of devices.
 #include "plan/measurements.h"
 
 #include <algorithm>
@@ -27,7 +27,8 @@ namespace {
 
 constexpr const char* kFormat = "stagedtrain measurements";
 constexpr int kVersion = 1;
-constexpr const char* kHint = "remove the file; stagedtrain plan --measure SCHEDULE makes it anew";
+constexpr const char* kHint =
+    "remove the file; stagedtrain plan --measure SCHEDULE creates it again";
 
 bool fits(const MeasurementKey& wanted, const MeasurementKey& found) {
   return wanted.model == found.model && wanted.micro == found.micro &&
@@ -37,7 +38,7 @@ bool fits(const MeasurementKey& wanted, const MeasurementKey& found) {
          (wanted.threads == 0 || wanted.threads == found.threads);
 }
 
-// The value of the first "name: value" line of a file of the system; "" if there is none.
+// Returns the value of the first line "name: value" of a system file; "" if there is none.
 std::string system_value(const Path& file, const std::string& name) {
   std::ifstream in(file);
   for (std::string line; std::getline(in, line);) {
@@ -122,7 +123,7 @@ Path cache_file(const std::string& given, const char* name) {
     const char* value = std::getenv(key);
     return std::string(value ? value : "");
   };
-  // The standard of these folders says that a relative path counts as none.
+  // By the XDG standard a relative path is invalid and must be ignored.
   if (const std::string xdg = variable("XDG_CACHE_HOME"); xdg.starts_with('/'))
     return Path(xdg) / "stagedtrain" / name;
   const std::string home = variable("HOME");
@@ -149,8 +150,8 @@ Measurements read_measurements(const Path& path) {
 void add_measurements(const Path& path, const std::vector<Measurement>& measured) {
   if (measured.empty()) return;
   if (path.empty())
-    throw usage_error("there is no HOME for the file of measurements")
-        .with_hint("name it with --measurements FILE");
+    throw usage_error("cannot write the measurements: neither HOME nor XDG_CACHE_HOME is set")
+        .with_hint("give a file with --measurements FILE");
   Measurements known = read_measurements(path);
   for (const Measurement& m : measured) known.put(m);
   if (path.has_parent_path()) make_folders(path.parent_path());

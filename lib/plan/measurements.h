@@ -1,12 +1,12 @@
-// What training costs on real machines, measured: seconds for a token and memory, kept in a file
-// that later plans read. `plan --measure` and the end of every run of `train` write it.
+// What does training cost on a real machine? Measured seconds per token and memory, in a file that
+// `plan --measure` and the end of every run of `train` write, and that later plans read.
 //
-// A plan asks so:
+// Usage:
 //   const Measurements known = read_measurements(measurements_file(given));
 //   if (const Measurement* m = known.find(measurement_key(run_plan, stage))) ...
 //   m->seconds_per_token
-// For another machine than this one set key.device (device_name says how one is called); an empty
-// device or 0 threads mean any, and the newest measurement is the answer.
+// For another machine than this one, set key.device to its name (see device_name). An empty device
+// or 0 threads match any; find() returns the newest match.
 #pragma once
 
 #include <string>
@@ -16,33 +16,33 @@
 
 namespace stagedtrain::plan {
 
-// What the cost of a token depends on.
+// Everything that the cost of a token depends on.
 struct MeasurementKey {
   arch::ModelConfig model;
   double micro = 0;                      // sequences in one pass
-  double sequences = 0;                  // in one optimizer step
+  double sequences = 0;                  // sequences in one optimizer step
   std::string precision;                 // fp32, bf16 or fp64
-  std::string device;                    // as device_name() says it; empty: any
+  std::string device;                    // by device_name(); empty: any
   double threads = 0;                    // on the CPU; 0: any
-  std::optional<std::string> recompute;  // norms or blocks; none where it is missing
-  std::optional<std::string> optimizer;  // adamw where it is missing
+  std::optional<std::string> recompute;  // norms or blocks; missing means none
+  std::optional<std::string> optimizer;  // missing means adamw
 };
 
 struct Measurement {
   MeasurementKey key;
   std::string kernels;           // reference or fused
-  double seconds_per_token = 0;  // median over the steps, whole optimizer steps
-  double peak_bytes = 0;         // of the process or of the GPU; NaN: not known
-  double steps = 0;              // that the median is of
-  std::string time, source;      // when, UTC; by "plan --measure" or by which run
+  double seconds_per_token = 0;  // the median over whole optimizer steps
+  double peak_bytes = 0;         // memory of the process or of the GPU; NaN: not known
+  double steps = 0;              // how many steps were measured
+  std::string time, source;      // UTC, and "plan --measure" or the name of a run
 };
 
 class Measurements {
  public:
-  // The newest one that fits, or null; it lives until the next put.
+  // Returns the newest match, or null. The pointer is valid until the next put().
   const Measurement* find(const MeasurementKey& key) const;
-  // Replaces an earlier one of the same key, of which it keeps a memory that it does not know
-  // itself.
+  // Adds a measurement, or replaces an earlier one of the same key, whose peak_bytes and kernels it
+  // keeps if it does not know them itself.
   void put(Measurement measurement);
   const std::vector<Measurement>& all() const { return all_; }  // oldest first
 
@@ -50,26 +50,29 @@ class Measurements {
   std::vector<Measurement> all_;
 };
 
-// Of a stage, on any device with any threads.
+// Returns the key of a stage, for any device and any number of threads.
 MeasurementKey measurement_key(const RunPlan& plan, const StagePlan& stage);
 
-// The hardware's own name: "cpu", "cuda:0" -> "Intel(R) Xeon(R) ...", "NVIDIA H100 80GB HBM3".
-// Where the system does not tell, the word itself. GPUs are taken in the order of their bus.
+// Returns the hardware's own name: "Intel(R) Xeon(R) ..." for "cpu", "NVIDIA H100 80GB HBM3" for
+// "cuda:0". If the system does not report a name, returns `device`. GPUs are counted in bus order.
 std::string device_name(const std::string& device);
 
-// UTC, as "2026-11-25T18:42:40Z".
+// Returns the present time in UTC, as "2026-11-25T18:42:40Z".
 std::string time_now();
 
-// given, or else $XDG_CACHE_HOME/stagedtrain/NAME, ~/.cache/stagedtrain/NAME; empty without a HOME.
+// Returns `given` if it is not empty; else $XDG_CACHE_HOME/stagedtrain/NAME or, if that is not set,
+// ~/.cache/stagedtrain/NAME. Returns an empty path if HOME is not set either.
 Path cache_file(const std::string& given, const char* name);
 inline Path measurements_file(const std::string& given) {
   return cache_file(given, "measurements.json");
 }
 
-// None for an empty path and for a file that is not there. Throws Error(input) for a bad one.
+// Returns no measurements for an empty path and for a file that does not exist. Throws Error(input)
+// for a damaged file.
 Measurements read_measurements(const Path& path);
-// Reads the file anew, puts these into it and writes it whole; makes its folder. Of two programs
-// that do so in the same moment, one may be lost.
+// Reads the file, adds these measurements and writes it atomically; creates its folder. If two
+// programs do so at the same time, the additions of one may be lost. Throws Error(usage) for an
+// empty path, Error(input) for a damaged file, and Error(resource) if the file cannot be written.
 void add_measurements(const Path& path, const std::vector<Measurement>& measured);
 
 Json to_json(const std::vector<Measurement>& measured);

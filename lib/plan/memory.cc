@@ -1,4 +1,4 @@
-// Counts of what the engine keeps.
+// Counts the bytes that the engine keeps while it trains or grows a model.
 #include "plan/memory.h"
 
 #include <algorithm>
@@ -16,7 +16,7 @@ double compute_bytes(const schedule::Schedule& s) {
   return s.precision == Precision::bf16 ? 2 : number_bytes(s);
 }
 
-// Tokens of a pass.
+// Returns the tokens of one pass.
 double pass_tokens(const schedule::Schedule& s, const arch::ModelConfig& m,
                    const Processes& processes) {
   return static_cast<double>(step_share(s, processes).rows * m.context);

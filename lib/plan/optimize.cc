@@ -1,4 +1,4 @@
-// The best ladder over the candidates as stages of whole steps.
+// Turns the best growth path over the candidates into a schedule with stages of whole steps.
 #include "plan/optimize.h"
 
 #include <algorithm>
@@ -12,7 +12,7 @@
 namespace stagedtrain::plan {
 namespace {
 
-// Position on the run of a time on the stage's own curve.
+// Converts a position on the stage's own curve, in tokens, into a step of the run.
 std::int64_t step_at(const OptimizedStage& stage, double own_tokens, double step_tokens) {
   const double tokens = own_tokens - stage.resume_tokens + stage.lost_tokens;
   return stage.first_step + std::max<std::int64_t>(1, whole_steps(tokens / step_tokens));
@@ -53,7 +53,8 @@ std::vector<ChosenStage> chosen(const std::vector<OptimizedStage>& stages) {
   return list;
 }
 
-// 1 - cost of the stages / cost of the run from scratch, when a token costs as `cost` says.
+// Returns 1 - cost of the stages / cost of the run from scratch, where cost(size) is that of a
+// token.
 template <class F>
 double saved(const Optimum& optimum, F cost) {
   double sum = 0;
@@ -88,13 +89,13 @@ void fill_stages(const Problem& problem, const Solution& solution, Optimum& opti
   }
 }
 
-// What the small model's initial warm-up saves of steps of the final one.
+// Returns the steps of the final model that are saved because the smaller model does the warm-up.
 double warmup_saved(const Problem& problem, const Solution& solution) {
   const double ratio = problem.family[solution.ladder.sizes[0]].cost / problem.final_size().cost;
   return static_cast<double>(problem.base.warmup_steps) / 2 * (1 - ratio);
 }
 
-// The forecast goes with the schedule: train predicts by the same law and assumption.
+// Writes the law and the assumption into the schedule, so that `train` predicts by the same ones.
 void remember(const OptimizeOptions& options, double scratch_tokens, schedule::PlanSpec& plan) {
   plan.law = options.law.name;
   plan.transfer = word_of(options.transfer);
@@ -127,11 +128,12 @@ Optimum solved(const RunPlan& base, const Problem& problem, const DataFacts& fac
         options.law.endless(problem.sizes.back().parameters).credit / solution.run.tokens;
   optimum.warmup_steps_saved = warmup_saved(problem, solution);
   optimum.warnings = warnings_of(optimum, problem.notes);
-  optimum.full.outlook.warnings.clear();  // the same, less well ordered
+  optimum.full.outlook.warnings.clear();  // optimum.warnings has the same ones, in a better order
   return optimum;
 }
 
-// Evaluating and saving take time too; how much, only a whole plan tells.
+// Evaluations and saves take time too, and only a complete plan shows how much. So the limit of
+// training is lowered until the whole run keeps its limit.
 Optimum solved_in_time(const RunPlan& base, const Problem& problem, const DataFacts& facts) {
   const double most = problem.options.most_seconds;
   Optimum optimum = solved(base, problem, facts);
@@ -145,7 +147,7 @@ Optimum solved_in_time(const RunPlan& base, const Problem& problem, const DataFa
   }
   if (optimum.full.cost.total.seconds() > most)
     throw usage_error(
-        "the plan takes {}, of which {} are not training, expected at most {}",
+        "the plan takes {}, of which {} are evaluations and saves, expected at most {}",
         short_seconds(optimum.full.cost.total.seconds()),
         short_seconds(optimum.full.cost.total.seconds() - optimum.full.cost.total.training_seconds),
         short_seconds(most))

@@ -1,4 +1,4 @@
-// The stages that reach a loss at the least cost: sizes, growth times and operators.
+// Which stages (sizes, growth times and operators) reach a loss at the least cost?
 #pragma once
 
 #include "law/ladder.h"
@@ -7,18 +7,18 @@
 
 namespace stagedtrain::plan {
 
-// What is given; the rest is chosen. Whatever it is, the answer is the cheapest way to some loss.
+// The goal of a plan. For every kind of goal the answer is the cheapest way to some loss.
 struct Goal {
   enum class Kind {
-    tokens,  // the loss that so many tokens of the final model from scratch come to
-    loss,    // this loss
-    cost,    // the least loss that this cost, in the options' unit, comes to
+    tokens,  // reach the loss of so many tokens of the final model from scratch
+    loss,    // reach this loss, in nats
+    cost,    // reach the lowest loss for this cost, in OptimizeOptions::unit
   };
   Kind kind = Kind::tokens;
-  double amount = 0;  // of tokens: 0 means as many as the schedule has
+  double amount = 0;  // for tokens, 0 means as many as the schedule has
 };
 
-// seconds are of training, money is their price.
+// `seconds` are seconds of training; `money` is their price by machine.price_per_hour.
 enum class CostUnit { flops, seconds, money };
 
 struct OptimizeOptions {
@@ -27,52 +27,54 @@ struct OptimizeOptions {
   Goal goal;
   CostUnit unit = CostUnit::flops;
   std::int64_t most_stages = 2;
-  // Limits; 0: none. Tokens of all stages together, seconds of the whole run, tokens of a stage.
-  // The memory is schedule.machine's.
+  // Limits, where 0 means none: tokens of all stages together, seconds of the whole run, and the
+  // least tokens of a stage. The limit of memory is machine.memory of the schedule.
   double most_tokens = 0, most_seconds = 0, shortest_stage = 0;
   Measurements known;
 };
 
-// One stage of the plan, tokens in whole steps. Losses are the law's, not promises.
+// One stage of the plan. `tokens` is a whole number of steps. Losses are predictions by the law.
 struct OptimizedStage {
   std::string name;
   Candidate size;
   Tree grow;  // from the stage before
   std::int64_t first_step = 0, steps = 0;
   double tokens = 0, flops = 0;
-  double resume_tokens = 0;          // where it stands on its own curve when it begins
-  double lost_tokens = 0;            // of re-warm-up
-  std::optional<double> begin_loss;  // nothing for fresh weights
+  double resume_tokens = 0;          // its position on its own curve when it begins
+  double lost_tokens = 0;            // tokens that its re-warm-up loses
+  std::optional<double> begin_loss;  // empty for fresh weights
   double end_loss = 0, end_slope = 0;
-  // Steps of the run between which the growth into the next stage keeps 95 % of what it saves.
+  // The range of steps of the run in which the growth into the next stage keeps 95% of its saving.
   std::optional<std::array<std::int64_t, 2>> plateau;
 };
 
 struct Optimum {
   schedule::Schedule schedule;  // with these stages; resolve() accepts it
-  FullPlan full;                // of that schedule
+  FullPlan full;                // the plan of that schedule
   PlanningLaw law;
   OptimizeOptions options;
   std::vector<OptimizedStage> stages;
-  double end_loss = 0;                           // that all of this is about
-  double scratch_tokens = 0, scratch_flops = 0;  // of the final model alone, to the same loss
+  double end_loss = 0;                           // the loss at which the plan ends
+  double scratch_tokens = 0, scratch_flops = 0;  // the final model from scratch to that loss
   double tokens = 0, flops = 0;
-  Savings planned;                // under the assumption that was planned for
+  Savings planned;                // under the assumption of options.transfer
   double floor = 0, ceiling = 0;  // in the unit: best under loss-state; this plan under mixing
-  double all_sizes = 0;           // floor, with as many stages as there are sizes
-  std::optional<double> endless;  // floor, with endlessly many sizes that cost as their parameters
-  // Steps of the final model that the small one's initial warm-up saves besides, as it costs less.
+  double all_sizes = 0;           // the floor with as many stages as there are sizes
+  std::optional<double> endless;  // the floor with endlessly many stages (law/limit.h)
+  // Further steps of the final model that are saved because the smaller model does the warm-up.
   double warmup_steps_saved = 0;
   std::vector<std::string> warnings;
 };
 
-// Plans the schedule's final model anew; of its own stages only their length together counts, and
-// only if the goal is 0 tokens. Throws Error(usage) for a schedule that starts from a checkpoint,
-// for limits that cannot be kept, and as resolve() does.
+// Plans new stages for the schedule's final model. Its own stages matter only for the goal of 0
+// tokens, which means their tokens together, and for the settings of the last one (re-warm-up,
+// peak). Throws Error(usage) for a schedule that starts from a checkpoint, for limits that no plan
+// keeps, for a loss that the final model cannot reach or that is worse than guessing, as
+// make_problem() and resolve() do.
 Optimum optimize(const schedule::Schedule& schedule, const OptimizeOptions& options,
                  const DataFacts& facts = {});
 
-// The answer in 40 lines (see answer.h), and everything.
+// Returns the answer in at most 40 lines (answer.h); to_text() and to_json() return everything.
 std::string short_text(const Optimum& optimum);
 std::string to_text(const Optimum& optimum);
 Json to_json(const Optimum& optimum);

@@ -1,4 +1,4 @@
-// Sizes that can be trained and priced.
+// Which sizes can be stages, and what does a token of each one cost?
 #include "plan/optimize_problem.h"
 
 #include <algorithm>
@@ -23,33 +23,36 @@ std::optional<TokenTime> time_of(const RunPlan& base, const arch::ModelConfig& m
   return token_time(base, stage, known);
 }
 
-// Measured and assumed seconds are not mixed: small models use a machine worse than assumed, so a
-// mixture would make them look cheap.
+// Returns the seconds of a token, if they are known in the wanted way. Measured and assumed seconds
+// are not mixed: small models use a machine less well than assumed, so a mixture would make them
+// look cheap.
 std::optional<double> seconds_of(const Problem& problem, const Candidate& size, bool measured) {
   const auto time = time_of(problem.base, size.model, problem.options.known);
   if (!time || time->measured != measured) return std::nullopt;
   return time->seconds;
 }
 
-// The cost of a token in the unit.
+// Returns the cost of a token in the unit of the options.
 double price(const Problem& problem, const Candidate& size, std::optional<double> seconds) {
   if (problem.options.unit == CostUnit::flops) return size.flops_per_token;
   if (problem.options.unit == CostUnit::seconds) return *seconds;
   return *seconds / 3600 * problem.base.schedule.machine.price_per_hour;
 }
 
-// Whether the seconds of a token are measured, if the plan needs them.
+// Returns whether the seconds of a token are measured, if the plan needs seconds. Throws
+// Error(usage) if the cost of a token is not known.
 bool check_unit(const RunPlan& base, const OptimizeOptions& options) {
   if (!needs_time(options)) return false;
   const auto time = time_of(base, base.final_model, options.known);
   if (!time)
-    throw usage_error(
-        "{}: the seconds of a token of {} are not known",
-        options.unit == CostUnit::flops ? "a limit of time" : "cost in seconds or money",
-        size_name(base.final_model))
-        .with_hint("stagedtrain plan --measure SCHEDULE times it, or --set machine.flops=312T");
+    throw usage_error("{}: the seconds of a token of {} are not known",
+                      options.unit == CostUnit::flops ? "--most-time" : "--unit seconds or money",
+                      size_name(base.final_model))
+        .with_hint(
+            "measure them with stagedtrain plan --measure SCHEDULE, or give --set "
+            "machine.flops=312T");
   if (options.unit == CostUnit::money && base.schedule.machine.price_per_hour == 0)
-    throw usage_error("cost in money: machine.price_per_hour is 0, expected a price")
+    throw usage_error("--unit money: machine.price_per_hour is 0, expected a price")
         .with_hint("--set machine.price_per_hour=2.5");
   return time->measured;
 }
@@ -59,7 +62,7 @@ bool fits_memory(const RunPlan& base, const Candidate& size) {
   return most == 0 || training_memory(base.schedule, size.model, size.params.total).total() <= most;
 }
 
-// About how many tokens the run from scratch has that the goal amounts to.
+// Estimates the tokens of the run from scratch that corresponds to the goal.
 double goal_tokens(const Problem& problem) {
   const Goal& goal = problem.options.goal;
   if (goal.kind == Goal::Kind::cost) return goal.amount / problem.final_size().cost;
@@ -70,8 +73,9 @@ double goal_tokens(const Problem& problem) {
   return std::isfinite(tokens) ? tokens : static_cast<double>(problem.base.tokens);
 }
 
-// Half of a re-warm-up of the last grown stage, or of the run's: of this run, whose length is not
-// that of the schedule's own stages.
+// Returns the tokens that a re-warm-up loses: half of its length. The re-warm-up is that of the
+// schedule's last stage, or else lr.rewarm. One in % is a share of this run, not of the schedule's
+// own stages.
 double lost_in_rewarm(const Problem& problem) {
   const RunPlan& base = problem.base;
   Duration rewarm = base.schedule.lr.rewarm;
@@ -95,7 +99,8 @@ void add_sizes(Problem& problem, bool measured) {
     } else if (!curve && is_last) {
       throw usage_error("{} has no curve of the final model {} ({} parameters)",
                         problem.options.law.name, size_name(size.model), grouped(size.params.total))
-          .with_hint("train a short run of it from scratch, and stagedtrain plan --fit both");
+          .with_hint(
+              "train a short run of it from scratch, and fit both with stagedtrain plan --fit");
     } else if (!curve || (timed && !seconds)) {
       ++unknown;
     } else {
@@ -106,7 +111,7 @@ void add_sizes(Problem& problem, bool measured) {
   }
   if (unknown)
     problem.notes.push_back(fmt::format(
-        "{} sizes were left out: the law has no curve of them, or their time is not measured",
+        "{} sizes were left out: the law has no curve of them, or their time was not measured",
         unknown));
   if (too_large)
     problem.notes.push_back(
@@ -135,11 +140,11 @@ double tail_tokens(const Problem& problem, double run_tokens) {
     decay = share * run_tokens;
     if (lr.decay.unit == DurationUnit::steps) decay = lr.decay.amount * problem.step_tokens;
     if (lr.decay.unit == DurationUnit::tokens) decay = lr.decay.amount;
-    // Each stage and the decay are rounded to whole steps, by half a step at most.
+    // Rounding to whole steps changes each stage and the decay by at most half a step.
     decay += problem.step_tokens *
              (1 + share * static_cast<double>(problem.options.most_stages) / 2);
   }
-  const double twice_rewarm = 4 * problem.lost_tokens;  // of which half is lost
+  const double twice_rewarm = 4 * problem.lost_tokens;  // half of a re-warm-up is lost
   return std::max({decay, kLeastLastStage * run_tokens, twice_rewarm});
 }
 

@@ -1,4 +1,17 @@
-// Which sizes to train one after the other: the cheapest ladder to a loss, within limits.
+// Which growth path is the cheapest one to a loss, within limits of tokens and time?
+//
+// The path depends on the assumption. Under loss-state it is the longest path of law/ladder.h;
+// under mixing the best single growth, at the latest time; with a measured rho the pair that is
+// best under loss-state, grown at the latest time. A goal of cost is a search for the end that
+// costs so much.
+//
+// A path that breaks a limit is searched for again with a price on each token or second, which
+// rises until the limit is kept (a Lagrange multiplier). Paths change in jumps as the price rises
+// and can pass over plans just at the limit. So one growth from each size into the final one is
+// tried there too, and the cheapest plan wins. It is within 1% of an exhaustive search over two
+// stages, which was rejected as it cannot do more (tests/plan/optimize_limits_test.cc).
+//
+// Invariant: the result keeps all limits, and no growth comes after the decay begins.
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -14,7 +27,7 @@ namespace {
 using law::Assumption;
 using law::Ladder;
 
-// What the whole run may take; 0: no limit. A part in a million more is rounding.
+// Limits of the whole run, where 0 means none. One part in a million more counts as rounding.
 struct Limits {
   double most_tokens = 0, most_seconds = 0;
 
@@ -28,12 +41,12 @@ struct Limits {
   bool keeps(const Problem& problem, const Ladder& ladder, double end) const {
     return !too_many_tokens(problem, ladder, end) && !too_long(problem, ladder, end);
   }
-  // Throws Error(usage) for a ladder that does not keep them.
+  // Throws Error(usage) for a path that does not keep the limits.
   void check(const Problem& problem, const Ladder& ladder, double end) const {
     if (too_many_tokens(problem, ladder, end))
       throw usage_error(
-          "{} tokens from scratch come to this loss, and the plan takes {} in all, "
-          "expected at most {} in all",
+          "{} tokens from scratch reach this loss, and the plan needs {} in all, expected at most "
+          "{} in all",
           short_count(end), short_count(tokens_of(problem, ladder, end)), short_count(most_tokens))
           .with_hint("accept a higher loss, or read the data more than once");
     if (too_long(problem, ladder, end))
@@ -41,7 +54,7 @@ struct Limits {
                         short_seconds(seconds_of(problem, ladder, end)),
                         short_seconds(problem.options.most_seconds))
           .with_hint(fmt::format(
-              "--unit seconds --cost {:.0f}s finds the least loss that this time comes to",
+              "--unit seconds --cost {:.0f}s finds the lowest loss that this time can reach",
               std::floor(problem.options.most_seconds)));
   }
   static double tokens_of(const Problem& problem, const Ladder& ladder, double end) {
@@ -59,14 +72,15 @@ void check_end(const Problem& problem, double end_loss) {
         .with_hint(kFitOwnRuns);
 }
 
-// own_tokens: of the staged run, whose decay is a part of its own length, not of the scratch run's.
+// Returns the scratch run of `tokens` tokens, with the decay of the staged run. own_tokens is the
+// length of the staged run, of which a decay in % is a share.
 law::RunLength run_of(const Problem& problem, double tokens, double own_tokens) {
   return {.tokens = tokens,
           .decay = std::min(tail_tokens(problem, own_tokens), tokens),
           .mixing = problem.options.transfer.mixing_tokens};
 }
 
-// Every growth comes before the rate comes down.
+// Finds all growths that save something and come before the learning rate decays.
 law::Ladders loss_state_ladders(const Problem& problem, const law::RunLength& run,
                                 std::vector<double> prices = {}) {
   const double before_decay = problem.final_size().curve->loss(run.tokens - run.decay);
@@ -76,7 +90,8 @@ law::Ladders loss_state_ladders(const Problem& problem, const law::RunLength& ru
                        .prices = std::move(prices)});
 }
 
-// One growth from a size straight into the final one, if there is such a growth and it pays.
+// Returns the path of one growth from a size straight into the final one. If that growth is not
+// possible or saves nothing, returns the final size alone.
 Ladder one_jump(const Problem& problem, std::size_t from, const law::Growth& growth,
                 const law::RunLength& run) {
   const std::size_t last = problem.family.size() - 1;
@@ -93,7 +108,7 @@ Ladder mixing_jump(const Problem& problem, std::size_t from, const law::RunLengt
                   law::mixing_growth(problem.family[from], problem.final_size(), run), run);
 }
 
-// Of all jumps under mixing, and none at all, the cheapest that keeps the limits.
+// Returns the cheapest plan under mixing within the limits: one growth, or the final size alone.
 Ladder best_jump(const Problem& problem, const law::RunLength& run, const Limits& limits) {
   const Ladder alone = one_jump(problem, 0, {}, run);
   std::optional<Ladder> best;
@@ -107,8 +122,9 @@ Ladder best_jump(const Problem& problem, const law::RunLength& run, const Limits
   return best ? *best : mixing_jump(problem, 0, run);
 }
 
-// A constant rho lets the growth wait until the resume point is the last moment before the decay.
-// Sizes are chosen under loss-state: rho was measured for one pair and says nothing of others.
+// With a constant rho the growth is best at the latest time: when the larger size resumes at
+// run.last_growth(). The sizes are chosen under loss-state, because a measured rho belongs to one
+// pair and cannot compare pairs.
 Ladder measured_ladder(const Problem& problem, const law::Ladders& ladders,
                        const law::RunLength& run) {
   const Ladder chosen = ladders.best(2);
@@ -121,8 +137,8 @@ Ladder measured_ladder(const Problem& problem, const law::Ladders& ladders,
                   run);
 }
 
-// A price on what is limited takes the advantage of sizes that use much of it, until the ladder
-// fits.
+// Puts a price on what is limited (`weights` is its amount for a token of each size), and finds the
+// lowest price at which the path keeps the limits.
 Ladder within(const Problem& problem, const law::RunLength& run, const Limits& limits,
               const std::vector<double>& weights) {
   const auto stages = static_cast<std::size_t>(problem.options.most_stages);
@@ -148,8 +164,8 @@ double cost_of(const Problem& problem, const Ladder& ladder, double end_tokens) 
   return sum_over(problem, ladder, end_tokens, problem.costs);
 }
 
-// Three more between each two: where a re-warm-up takes up most of what a limit leaves, the losses
-// that keep it may all lie between two of the grid.
+// Inserts three losses between each two. If a re-warm-up uses up most of what a limit leaves, all
+// losses that keep the limit may lie between two losses of the grid.
 std::vector<double> with_places_between(const std::vector<double>& losses) {
   constexpr int kParts = 4;
   std::vector<double> all;
@@ -160,9 +176,9 @@ std::vector<double> with_places_between(const std::vector<double>& losses) {
   return all;
 }
 
-// Of one growth straight into the final size, the cheapest ladder that keeps the limits, for one
-// size. On the way from high losses to low ones the growth costs more and more tokens, so that where
-// the best one takes too many, the best that is left lies at the limit.
+// Finds, for one size, the cheapest plan with one growth straight into the final size that keeps
+// the limits. The later the growth (the lower its loss), the more tokens the run needs. So if the
+// best time needs too many, the best remaining time lies at the limit.
 class LimitedJump {
  public:
   LimitedJump(const Problem& problem, const law::RunLength& run, const Limits& limits)
@@ -205,7 +221,7 @@ class LimitedJump {
       best_ = ladder;
     return true;
   }
-  // Between a loss that fits and one that does not.
+  // Finds the limit between a loss that keeps it and one that does not, by halving.
   void search_limit(std::size_t from, double high, double low) {
     for (int i = 0; i < 40 && high > low; ++i) {
       const double middle = (low + high) / 2;
@@ -221,8 +237,8 @@ class LimitedJump {
   std::optional<Ladder> best_;
 };
 
-// The cheapest plan within the limits. Prices on what is limited find ladders of any length, but
-// jump over those that lie at the limit; jumps from every size into the final one find these.
+// Returns the cheapest plan within the limits: of the path that prices found, and of plans with one
+// growth from every size into the final one.
 Ladder limited(const Problem& problem, const law::RunLength& run, const Limits& limits,
                const Ladder& priced) {
   std::vector<Ladder> found = {priced, one_jump(problem, 0, {}, run)};
@@ -242,14 +258,15 @@ double saved(const Problem& problem, const Ladder& ladder, double end_tokens) {
   return 1 - cost_of(problem, ladder, end_tokens) / (end_tokens * problem.final_size().cost);
 }
 
-// If the plan's growths mixed, the run would stand where as many tokens from scratch do.
+// Returns the saving of this plan under mixing, where it would end like as many tokens from
+// scratch.
 double ceiling_of(const Problem& problem, const Ladder& ladder, double end_tokens) {
   const double lost = problem.lost_tokens * static_cast<double>(ladder.growths.size());
   const double seen = Limits::tokens_of(problem, ladder, end_tokens) - lost;
   return 1 - cost_of(problem, ladder, end_tokens) / (seen * problem.final_size().cost);
 }
 
-// The cheapest ladder, before it is known whether it keeps the limits.
+// Returns the cheapest path. It may break the limits if no path keeps them.
 Ladder cheapest(const Problem& problem, const law::RunLength& run, const law::Ladders& ladders,
                 const Limits& limits) {
   const OptimizeOptions& options = problem.options;
@@ -265,16 +282,17 @@ Ladder cheapest(const Problem& problem, const law::RunLength& run, const law::La
   return limited(problem, run, limits, ladder);
 }
 
-// Whether the last growth comes before the end that tail_tokens() keeps free. Without a growth the
-// rate may fall as it likes.
+// Whether the last growth leaves the tail_tokens() of the run to the final size. A run without a
+// growth always does.
 bool leaves_tail(const Problem& problem, const Ladder& ladder, double end_tokens) {
   if (ladder.growths.empty()) return true;
   const double last = end_tokens - ladder.growths.back().resume_tokens + problem.lost_tokens;
   return last >= tail_tokens(problem, Limits::tokens_of(problem, ladder, end_tokens)) * (1 - 1e-9);
 }
 
-// Finds the ladder, and with it the run's own length, of which the decay is a part: the longer the
-// run, the earlier its last growth, and the shorter the run again.
+// Finds the path together with the length of the staged run, of which the decay may be a share. A
+// longer run has a longer decay, so its last growth comes earlier, which makes the run shorter
+// again. If no length fits in kRounds rounds, the plan is the final size alone.
 law::Ladders solve_length(const Problem& problem, double tokens, const Limits& limits,
                           Solution& solution) {
   constexpr int kRounds = 12;
@@ -295,7 +313,7 @@ law::Ladders solve_length(const Problem& problem, double tokens, const Limits& l
 
 Solution solve_for(const Problem& problem, double tokens, const Limits& limits) {
   Solution solution;
-  whole_steps(tokens / problem.step_tokens);  // refuses what no run can have
+  whole_steps(tokens / problem.step_tokens);  // throws if no run can have so many steps
   solution.end_loss = problem.final_size().curve->loss(tokens);
   check_end(problem, solution.end_loss);
   const law::Ladders ladders = solve_length(problem, tokens, limits, solution);
@@ -308,7 +326,8 @@ Solution solve_for(const Problem& problem, double tokens, const Limits& limits) 
   return solution;
 }
 
-// What a ladder saves hardly depends on the end, so cost is nearly a line in tokens: secants.
+// Finds the end of the run at which the path costs `wanted`. The tokens that a path saves hardly
+// depend on the end, so the cost is nearly linear in the tokens, and a few secants suffice.
 Solution solve_for_cost(const Problem& problem, double wanted, const Limits& limits) {
   const auto missing = [&](const Solution& s) {
     return sum_over(problem, s.ladder, s.run.tokens, problem.costs) - wanted;
@@ -327,15 +346,15 @@ Solution solve_for_cost(const Problem& problem, double wanted, const Limits& lim
   return solution;
 }
 
-// The most tokens from scratch whose loss this time comes to.
+// Returns the most tokens from scratch whose loss a plan can reach in this time.
 double most_tokens_in(Problem problem, double seconds, const Limits& limits) {
   for (std::size_t i = 0; i < problem.family.size(); ++i)
     problem.family[i].cost = problem.costs[i] = problem.seconds[i];
   return solve_for_cost(problem, seconds, limits).run.tokens;
 }
 
-// The least loss of a cost and of a time is the higher one of both, and where the way to it that
-// keeps the time costs too much, one above it.
+// Finds the lowest loss that keeps both a cost and a time. It is the higher one of the losses that
+// each of them allows; if the plan to it that keeps the time costs too much, a still higher one.
 Solution solve_for_both(const Problem& problem, double wanted, const Limits& limits) {
   const Limits no_clock{limits.most_tokens, 0};
   const Solution free = solve_for_cost(problem, wanted, no_clock);
@@ -358,10 +377,9 @@ Solution solve_for_both(const Problem& problem, double wanted, const Limits& lim
 double tokens_to(const Problem& problem, double loss) {
   const double tokens = problem.final_size().curve->tokens(loss);
   if (std::isfinite(tokens) && tokens >= problem.step_tokens) return tokens;
-  throw usage_error(
-      "a loss of {}: {} {}: its asymptote is {:.4f}", loss, problem.final_size().name,
-      tokens < problem.step_tokens ? "is below it before its first step" : "cannot reach it",
-      problem.final_size().curve->floor());
+  throw usage_error("a loss of {}: {} {}: its asymptote is {:.4f}", loss, problem.final_size().name,
+                    tokens < problem.step_tokens ? "is below it after one step" : "cannot reach it",
+                    problem.final_size().curve->floor());
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// An optimised plan as a table with its assumptions in words, and as JSON.
+// Prints an optimized plan as tables with its assumptions, and as JSON.
 #include "base/text.h"
 #include "plan/answer.h"
 #include "plan/optimize.h"
@@ -53,7 +53,7 @@ const char* unit_name(CostUnit unit) {
 }
 
 std::string savings_text(const Optimum& o) {
-  const std::string end = fmt::format("at a loss of {}, which {} tokens from scratch come to",
+  const std::string end = fmt::format("at a loss of {}, which {} tokens from scratch reach",
                                       loss_text(o.end_loss), short_count(o.scratch_tokens));
   const std::string unit = unit_name(o.options.unit);
   const auto line = [](const char* name, double part, const char* says) {
@@ -63,17 +63,18 @@ std::string savings_text(const Optimum& o) {
                                  law::assumption_name(o.options.transfer.assumption));
   text += fmt::format("between, in {} {}:\n", unit, end);
   text += line("floor (loss-state)", o.floor,
-               "assumes that a grown model stands where its own curve has that loss");
+               "if a grown model continues where its own curve has that loss");
   text += line("ceiling (mixing)", o.ceiling,
-               "this plan, if a grown model soon stands where it would from scratch");
+               "this plan, if a grown model soon catches up with a run from scratch");
   text += line("more stages", o.all_sizes, "the floor with as many stages as there are sizes");
   if (o.endless)
     text += line("endless stages", *o.endless,
-                 "the floor, if any size could be had and cost as its parameters");
+                 "the floor, if any size were possible and cost as its parameters");
   if (o.stages.size() > 1 && o.warmup_steps_saved > 0)
     text += fmt::format(
-        "not counted: the initial warm-up is the small model's; without a re-warm-up that saves "
-        "{:.0f}\nsteps of the final model more\n",
+        "not counted: the small model does the initial warm-up; without a re-warm-up that saves "
+        "{:.0f} more\n"
+        "steps of the final model\n",
         o.warmup_steps_saved);
   return text;
 }

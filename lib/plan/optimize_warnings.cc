@@ -1,4 +1,4 @@
-// One line for each assumption that this plan strains.
+// Collects the warnings about an optimized plan: one for each assumption that is doubtful for it.
 #include "plan/optimize_warnings.h"
 
 #include "base/text.h"
@@ -18,10 +18,10 @@ void about_law(const Optimum& o, Lines& lines) {
       lines.push_back(std::move(line));
   lines.insert(lines.end(), o.law.notes.begin(), o.law.notes.end());
   if (o.law.name == "kaplan")
-    lines.push_back("kaplan: its runs have a constant rate and the critical batch of their loss");
+    lines.push_back("kaplan: the law is for a constant learning rate at the critical batch size");
 }
 
-// The time of the tokens that staging saves at most, where time is known.
+// Returns the time that staging saves at most, if time is known.
 std::string worth(const Optimum& o) {
   const double each = o.full.cost.stages.back().seconds_per_token;
   if (each == 0) return "";
@@ -52,15 +52,15 @@ void about_growths(const Optimum& o, Lines& lines) {
   }
 }
 
-// Where nothing but the bound keeps the last growth from coming later.
+// Warns if only the bound on the last stage keeps the last growth from coming later.
 void about_last_stage(const Optimum& o, Lines& lines) {
   if (o.stages.size() < 2 || o.full.plan.decay_steps > 0) return;
   const double share = static_cast<double>(o.stages.back().steps) /
                        static_cast<double>(o.full.plan.total_steps);
   if (share > 1.1 * kLeastLastStage) return;
   lines.push_back(fmt::format(
-      "the last stage is as short as a plan makes it, {:.0f}% of the run: by this law {} alone "
-      "nearly comes to that loss",
+      "the last stage is as short as a plan allows, {:.0f}% of the run: by this law {} alone "
+      "nearly reaches that loss",
       100 * share, o.stages[o.stages.size() - 2].name));
 }
 
@@ -84,7 +84,7 @@ std::vector<std::string> warnings_of(const Optimum& o, const std::vector<std::st
   if (assumption == Assumption::mixing) about_mixing(o, lines);
   if (assumption == Assumption::measured && o.stages.size() > 1)
     lines.push_back(
-        "rho is taken to hold until the last moment before the decay; it was measured at one time");
+        "rho is assumed to hold until the decay begins, but was measured for one time of growth");
   about_last_stage(o, lines);
   about_data(o, lines);
   lines.insert(lines.end(), notes.begin(), notes.end());

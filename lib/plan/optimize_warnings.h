@@ -1,11 +1,11 @@
-// What a reader of an optimised plan must know before trusting it.
+// Which warnings does a reader need before trusting an optimized plan?
 #pragma once
 
 #include "plan/optimize.h"
 
 namespace stagedtrain::plan {
 
-// notes: what was found on the way.
+// Returns the warnings, the most important first. `notes` are those of the search (Problem::notes).
 std::vector<std::string> warnings_of(const Optimum& optimum, const std::vector<std::string>& notes);
 
 }  // namespace stagedtrain::plan

@@ -1,4 +1,4 @@
-// Pairs are found by walking both logs side by side.
+// Pairs the losses of two logs by walking along both, and averages the differences.
 #include "plan/paired.h"
 
 #include <algorithm>

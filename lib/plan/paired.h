@@ -1,5 +1,5 @@
-// Two runs at the same steps: both saw the same batches, so their losses' difference has little of
-// the noise that each has.
+// By how much do the losses of two runs differ at equal steps? Both saw the same batches there, so
+// the difference has much less noise than each loss.
 #pragma once
 
 #include <optional>
@@ -10,21 +10,22 @@
 namespace stagedtrain::plan {
 
 struct PairedLosses {
-  std::vector<double> steps, difference;  // a - b, by rising step
+  std::vector<double> steps, difference;  // loss of a - loss of b in nats, by rising step
   std::size_t size() const { return steps.size(); }
 };
 
-// Pairs the lines that both logged at the same step and over as many steps; from <= step <= to.
+// Pairs the lines that both runs logged at the same step, as means over equally many steps, with
+// from <= step <= to.
 PairedLosses paired_losses(const LoggedCurve& a, const LoggedCurve& b, double from, double to);
-// The same of validation losses.
+// The same for validation losses.
 PairedLosses paired_evaluations(const runlog::Run& a, const runlog::Run& b, double from, double to);
 
-// A mean with its standard error, from the means of at most eight blocks of neighbours, which may be
-// correlated. step: the mean of the steps.
+// A mean difference with its standard error, computed from the means of at most eight blocks of
+// neighbours, since neighbours may be correlated. `step` is the mean of the steps.
 struct PairedMean {
   double step = 0, difference = 0, error = 0;
 };
-// Of the pairs from index `first` on; nothing for fewer than six.
+// Averages the pairs from index `first` on. Returns nothing for fewer than six pairs.
 std::optional<PairedMean> mean_of(const PairedLosses& pairs, std::size_t first = 0);
 
 }  // namespace stagedtrain::plan

@@ -1,4 +1,4 @@
-// A plan as a table, as JSON and as a complete schedule.
+// Prints a plan as a table, as JSON, and as a complete schedule.
 #include <algorithm>
 
 #include "base/text.h"
@@ -28,7 +28,7 @@ std::string stage_table(const RunPlan& plan) {
   return text_table(rows, 2, "");
 }
 
-// What a stage leaves out, and what that saves.
+// Describes what a stage leaves out, and what that saves.
 std::string policy_notes(const StagePlan& stage) {
   if (stage.is_whole()) return "";
   std::string text = "  ";
@@ -41,7 +41,7 @@ std::string policy_notes(const StagePlan& stage) {
                             100 * (1 - flops_share(stage)));
 }
 
-// What a stage is and how it comes to be, in lines of their own.
+// Describes a stage's model, where it comes from, and when it ends.
 std::string stage_notes(const RunPlan& plan, const StagePlan& stage) {
   std::string text = fmt::format("\n{}: {}\n", stage.name, describe(stage.model));
   if (stage.growth) {
@@ -66,7 +66,7 @@ std::string stage_notes(const RunPlan& plan, const StagePlan& stage) {
   if (stage.until_slope)
     text += fmt::format("; ends sooner where d ln loss / d ln tokens of its curve is {:.4g}", *stage.until_slope);
   if (stage.rewarm_steps)
-    text += fmt::format("; learning rate rises anew over {} steps", grouped(stage.rewarm_steps));
+    text += fmt::format("; learning rate re-warms over {} steps", grouped(stage.rewarm_steps));
   return text + "\n";
 }
 
@@ -94,7 +94,7 @@ std::string every_text(const Every& every) {
   return "at the end of each stage";
 }
 
-// What holds for the run as a whole.
+// Describes the run as a whole.
 std::string run_notes(const RunPlan& plan) {
   const auto& batch = plan.schedule.batch;
   const std::int64_t context = plan.final_model.context;
@@ -126,8 +126,8 @@ std::string scratch_notes(const RunPlan& plan, const std::vector<RunPlan>& scrat
                     fmt::format("{:.1f}% of it", 100 * plan.flops / run.flops)});
   return "\nthe same model from scratch, for comparison (stagedtrain train --scratch)\n" +
          text_table(rows, 0, "  ") +
-         "  Equal lengths are not equal losses: what staging saved, `stagedtrain report` "
-         "measures.\n";
+         "  Equal lengths are not equal losses: `stagedtrain report` measures what staging "
+         "saved.\n";
 }
 
 Json stage_json(const RunPlan& plan, const StagePlan& stage) {
@@ -156,7 +156,7 @@ Json stage_json(const RunPlan& plan, const StagePlan& stage) {
           {"exact", stage.growth ? Json(stage.growth->exact()) : Json(nullptr)}};
 }
 
-// The keys in which a model differs from another, with its values.
+// Returns the keys, with the model's values, in which a model differs from another one.
 Tree difference(const arch::ModelConfig& model, const arch::ModelConfig& other) {
   Tree keys = write_fields(model);
   const Tree others = write_fields(other);
@@ -165,7 +165,7 @@ Tree difference(const arch::ModelConfig& model, const arch::ModelConfig& other) 
   return keys;
 }
 
-// Writes a struct's fields into a JSON object, numbers and truths as such.
+// Writes a struct's fields into a JSON object, with numbers and booleans as such.
 struct JsonWriter {
   Json json = Json::object();
   template <class T>
@@ -241,7 +241,8 @@ std::string resolved_yaml(const RunPlan& plan) {
   schedule::Schedule complete = plan.schedule;
   complete.model = plan.final_model;
   if (complete.batch.micro == 0) complete.batch.micro = complete.batch.sequences;
-  // Sizes that the final model derives must not pass for written ones in a smaller first stage.
+  // The first stage must not inherit sizes that were derived for the final model, as if they had
+  // been written.
   if (complete.stages[0].model.kind == Tree::Kind::map)
     complete.stages[0].model = difference(plan.stages[0].model, plan.final_model);
   return schedule::dump(complete);

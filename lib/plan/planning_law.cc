@@ -1,4 +1,4 @@
-// The laws of the room law and of law files, each with the count of parameters that it is about.
+// Makes a PlanningLaw of each published law and of fitted laws, with the parameters that it counts.
 #include "plan/planning_law.h"
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 namespace stagedtrain::plan {
 namespace {
 
-// How much more a decay gains for each fourfold size: an assumption, not fitted here.
+// By which factor the gain of a decay grows for four times the size. This is an assumption.
 constexpr double kGainBySize = 1.15;
 
 CurveOf curves_of(const law::Chinchilla& chinchilla) {
@@ -60,7 +60,8 @@ PlanningLaw kaplan_law() {
 
 constexpr double kChinchillaParameters = 5, kNormal80 = 1.2816;
 
-// Half of the 80% interval of one run, whose deviation is known with so many degrees of freedom.
+// Returns the half-width of the 80% interval of one run. Its standard deviation is known with
+// `freedom` degrees of freedom.
 double run_scatter(double deviation, double freedom) {
   return kNormal80 * law::student_widening(freedom) * deviation;
 }
@@ -120,7 +121,8 @@ PlanningLaw fitted_chinchilla(const FittedChinchilla& fitted) {
   return planning;
 }
 
-// The same curve of validation losses, without what a grown stage had learnt before it.
+// Returns the curve of validation losses from scratch: raised by the gap between validation and
+// training losses, and without the head start of a grown stage.
 law::StageCurve own_curve(law::StageCurve curve, const FittedCurve& fitted) {
   if (fitted.begin > 0) curve.x0 = 0;
   curve.E = std::max(0.0, curve.E + fitted.validation_gap.value_or(0));
@@ -129,7 +131,7 @@ law::StageCurve own_curve(law::StageCurve curve, const FittedCurve& fitted) {
 
 using CurveTable = std::map<double, FittedCurve>;  // by parameters
 
-// Of two curves of one size that of fresh weights, then that of more steps.
+// Selects one curve for each size: from fresh weights rather than grown, then with more steps.
 CurveTable best_curves(const std::vector<FittedCurve>& curves) {
   const auto rank = [](const FittedCurve& c) { return std::pair(c.begin == 0, c.last_x); };
   CurveTable table;
@@ -152,7 +154,8 @@ CurveOf curves_of(std::shared_ptr<const CurveTable> table, std::optional<std::si
   };
 }
 
-// Strengths by parameters; that of the nearest size, made larger or smaller as gains of decays were.
+// Returns the annealing strength as a function of parameters: that of the nearest size, scaled by
+// kGainBySize.
 std::function<double(double)> annealing_of(const std::vector<FittedCurve>& curves) {
   std::map<double, double> known;
   for (const FittedCurve& curve : curves)
@@ -174,7 +177,7 @@ void note_curves(const CurveTable& table, PlanningLaw& planning) {
                                    curve.name, short_count(parameters));
     if (curve.begin > 0)
       planning.notes.push_back(
-          fmt::format("{}: a grown stage's curve, taken as that of its size without the head start",
+          fmt::format("{}: the curve of a grown stage is used for its size, without its head start",
                       curve.name));
   }
   planning.source = "own curves: " + planning.source;
@@ -183,7 +186,7 @@ void note_curves(const CurveTable& table, PlanningLaw& planning) {
 PlanningLaw fitted_curves(const FittedLaws& laws, const std::string& name) {
   const auto table = std::make_shared<const CurveTable>(best_curves(laws.curves));
   if (table->empty())
-    throw input_error("{}: none of its {} curves says of how many parameters and tokens it is",
+    throw input_error("{}: for none of its {} curves are parameters and tokens per step known",
                       name, laws.curves.size())
         .with_hint("fit run folders, not CSV files of steps and losses alone");
   PlanningLaw planning;
@@ -229,7 +232,7 @@ PlanningLaw find_planning_law(const std::string& name) {
     names.push_back(constants.name);
   }
   throw usage_error("unknown law '{}'{}", name, suggestion(name, names))
-      .with_hint("a file of own laws has a name with '/' or .json: stagedtrain plan --fit RUN...");
+      .with_hint("the name of a file of stagedtrain plan --fit must contain '/' or end in .json");
 }
 
 double guess_loss(const arch::ModelConfig& model) {

@@ -1,4 +1,4 @@
-// The table of presets, and their stages as a schedule's own.
+// The table of presets, and how their stages are written into a schedule.
 #include "plan/presets.h"
 
 #include <algorithm>
@@ -20,13 +20,13 @@ Tree growth(const Preset& preset, std::int64_t layers, std::int64_t block) {
   return Tree::list({depth});
 }
 
-// Stages of i = 1 to k blocks, of equal lengths.
+// Returns k stages of 1 to k blocks, of equal lengths.
 std::vector<ChosenStage> stages_of(const Preset& preset, const RunPlan& base, std::int64_t k) {
   arch::ModelConfig model = base.final_model;
   if (model.layers % k != 0)
     throw usage_error(
-        "{}: {} layers in {} stages of one more block each, expected stages that "
-        "divide the layers",
+        "{}: found {} layers and {} stages that add one block each, expected a number of stages "
+        "that divides the layers",
         preset.name, model.layers, k)
         .with_hint("give another --stages");
   const std::int64_t block = model.layers / k;

@@ -1,5 +1,5 @@
-// Growth paths of the literature, by name: stages of equal steps of depth that a schedule of one
-// final model is cut into.
+// Which published growth path divides a run into stages? Presets by name, with equal steps of
+// depth.
 #pragma once
 
 #include <string>
@@ -9,21 +9,22 @@
 
 namespace stagedtrain::plan {
 
-// A model of k blocks begins with one block, and each stage adds one.
+// The run of a model of k blocks begins with one block, and each stage adds a block.
 struct Preset {
   const char* name;
   const char* source;
-  const char* order;    // of the operator depth: which block each stage repeats, and where
-  const char* moments;  // those of the new layers
-  const char* rule;     // lengths of the stages, where the user gives none (law/rules.h)
+  const char* order;    // the option of the operator depth: which block a stage repeats, and where
+  const char* moments;  // the option of the operator depth: the moments of new layers
+  const char* rule;  // the rule for the lengths of stages (law/rules.h), unless the user gives one
 };
 const std::vector<Preset>& presets();
-// Throws Error(usage) with the nearest name.
+// Throws Error(usage), with the nearest name, for an unknown name.
 const Preset& find_preset(const std::string& name);
 
-// The run keeps its tokens and its final model. Its stages are the preset's, options.stages of them
-// (0: four), and as long as options.rule says (empty: the preset's rule). Throws Error(usage)
-// unless the number of stages divides the final model's layers, and as plan_by_rule() does.
+// Replaces the stages of a schedule by options.stages stages of the preset (0 means four), with
+// lengths by options.rule (empty means the preset's rule). The run keeps its tokens and its final
+// model. Throws Error(usage) unless the number of stages divides the final model's layers, and as
+// plan_by_rule() does.
 RulePlan plan_by_preset(const schedule::Schedule& schedule, const Preset& preset,
                         RuleOptions options, const DataFacts& facts = {});
 

@@ -1,4 +1,4 @@
-// Candidates by trying out; files; ranking.
+// Finds the ways to make a growth, writes the files of a probe, and ranks the results.
 #include "plan/probe.h"
 
 #include <algorithm>
@@ -15,7 +15,7 @@ namespace {
 
 using schedule::Schedule;
 
-// One item of a growth's list, written anew.
+// Another way to make one item of a growth's list.
 struct Way {
   std::string name;
   Tree item;
@@ -35,7 +35,7 @@ Tree one_option(const char* key, std::int64_t value) {
   return options;
 }
 
-// The words that an option may have; none for one that takes numbers or free text.
+// Returns the words that an option accepts; none for an option that takes numbers or free text.
 std::vector<std::string> words_of_type(const std::string& type) {
   std::vector<std::string> words;
   for (const std::string& part : split(type, ',')) words.emplace_back(trim(part));
@@ -46,7 +46,8 @@ std::vector<std::string> words_of_type(const std::string& type) {
   return words;
 }
 
-// Sizes that might lead from one model to the other, as the operators name them.
+// Returns options of sizes that might lead from one model to the other, in the operators' own
+// terms.
 std::vector<Tree> sizes_between(const arch::ModelConfig& from, const arch::ModelConfig& to) {
   std::vector<Tree> sizes;
   if (to.layers > from.layers) sizes.push_back(one_option("layers", to.layers));
@@ -58,7 +59,7 @@ std::vector<Tree> sizes_between(const arch::ModelConfig& from, const arch::Model
   return sizes;
 }
 
-// The item's recipe, if it makes this model.
+// Returns the item's recipe, if it makes the model `to`.
 std::optional<grow::GrowthRecipe> leads_to(const Tree& item, const arch::ModelConfig& from,
                                            const arch::ModelConfig& to) {
   try {
@@ -76,8 +77,8 @@ bool equal(const grow::TensorRecipe& a, const grow::TensorRecipe& b) {
          a.eps_scale == b.eps_scale && a.ramp_steps == b.ramp_steps;
 }
 
-// Whether both make the same state, whatever their operators and options are called: their runs
-// would end at the same loss to the last digit.
+// Whether both recipes make the same state, whatever the names of their operators and options.
+// Their runs would end at the same loss to the last digit.
 bool equal(const grow::GrowthRecipe& a, const grow::GrowthRecipe& b) {
   return std::ranges::equal(a.steps, b.steps, [](const auto& x, const auto& y) {
     return x.mask_steps == y.mask_steps && x.others == y.others &&
@@ -89,7 +90,7 @@ bool equal(const grow::GrowthRecipe& a, const grow::GrowthRecipe& b) {
 // Collects ways that make different recipes.
 class Ways {
  public:
-  // own: the schedule's item.
+  // `own` is the schedule's own item.
   Ways(const Tree& own, const arch::ModelConfig& from, const arch::ModelConfig& to)
       : own_(own.find("operator")->text), from_(from), to_(to) {
     add("own", own, 0);
@@ -101,7 +102,8 @@ class Ways {
     seen_.push_back(std::move(*recipe));
     ways_.push_back({name, item, rank});
   }
-  // The operator with these sizes, and each other word of each option. Whether it leads there.
+  // Adds an operator with these sizes, and with each word of each of its options. Returns false if
+  // the operator does not make the model `to`.
   bool add_all(const grow::OperatorEntry& entry, const Tree& sizes) {
     const Tree plain = item_of(entry.name, sizes);
     if (!leads_to(plain, from_, to_)) return false;
@@ -119,7 +121,7 @@ class Ways {
   const std::vector<Way>& all() const { return ways_; }
 
  private:
-  std::string own_;  // its operator
+  std::string own_;  // the operator of the schedule's own item
   const arch::ModelConfig &from_, &to_;
   std::vector<grow::GrowthRecipe> seen_;
   std::vector<Way> ways_;
@@ -165,10 +167,10 @@ std::string quoted(const std::string& word) {
 
 std::vector<ProbeCandidate> probe_candidates(const RunPlan& plan, std::int64_t steps) {
   if (plan.stages.size() < 2)
-    throw usage_error("plan --probe: the schedule has one stage, expected a growth to try");
+    throw usage_error("plan --probe: the schedule has one stage, expected a second one that grows");
   const Tree& written = plan.schedule.stages[1].grow;
   std::vector<std::pair<int, ProbeCandidate>> found;
-  // Of a list of operators one is changed at a time; the models between stay as they are.
+  // In a list of operators one is changed at a time; the models in between stay the same.
   arch::ModelConfig from = plan.stages[0].model;
   for (std::size_t i = 0; i < written.items.size(); ++i) {
     const arch::ModelConfig to = grow::make_recipe(Tree::list({written.items[i]}), from, "").to;
@@ -205,9 +207,14 @@ std::vector<ProbeFile> probe_files(const std::vector<ProbeCandidate>& candidates
   std::vector<ProbeFile> files;
   const std::string small = candidates.front().schedule.stages[0].name;
   std::string script = fmt::format(
-      "#!/bin/sh\n# Trains every candidate of this probe; run again, it goes on where it stopped.\n"
-      "set -e\ntrain() {{ {} train \"$@\"; }}\n\n# what all of them share\n"
-      "train {} --out {} --stage {}\n\n",
+      "#!/bin/sh\n"
+      "# Trains every candidate of this probe. Run it again to continue where it stopped.\n"
+      "set -e\n"
+      "train() {{ {} train \"$@\"; }}\n"
+      "\n"
+      "# the first stage, which all candidates share\n"
+      "train {} --out {} --stage {}\n"
+      "\n",
       quoted(program), in(candidates.front().name + ".yaml"), in("runs/shared"), small);
   for (const ProbeCandidate& candidate : candidates) {
     files.push_back({candidate.name + ".yaml",

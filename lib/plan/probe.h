@@ -1,5 +1,5 @@
-// Short runs that try every way to make a growth, and their ranking: the loss right after a growth
-// tells little, the loss some steps later a lot (LAG, arXiv 2406.02469).
+// Which way of making a growth is best? Short runs try each one and are ranked by their losses some
+// steps later, which predict more than the loss right after the growth (LAG, arXiv 2406.02469).
 #pragma once
 
 #include <optional>
@@ -12,23 +12,23 @@ namespace stagedtrain::plan {
 
 // One way to grow the first stage of a schedule into its second.
 struct ProbeCandidate {
-  std::string name;    // of its files: "depth", "depth-copied"
+  std::string name;    // of its files, as "depth" or "depth-new_layers-copied"
   std::string growth;  // every option, as YAML in one line
   schedule::Schedule schedule;
 };
 
-// Every operator, and every choice among words of its options, that leads to the same larger model,
-// the most different ones first: the schedule's own way, the other operators as they come, other
-// words of the own operator's options, then of the others'. The runs are the first stage as
-// planned, then `steps` of the second, at a constant rate. Throws Error(usage) for a schedule of
-// one stage.
+// Returns every operator, and every word of its options, that leads to the same larger model by
+// another recipe. The most different ones come first: the schedule's own way, the other operators
+// with their defaults, other words of the own operator's options, then of the other operators'. A
+// run consists of the first stage as planned and `steps` steps of the second, at a constant rate
+// after the warm-up. Throws Error(usage) for a schedule of one stage.
 std::vector<ProbeCandidate> probe_candidates(const RunPlan& plan, std::int64_t steps);
 
-// What a probe of these trains: FLOPs of all, the part that they share counted once.
+// Returns the FLOPs of all candidates; the first stage, which they share, counts once.
 double probe_flops(const std::vector<ProbeCandidate>& candidates);
 
-// Files of a probe by name: NAME.yaml for each candidate, and run.sh, which trains what they share
-// once. folder is where they will lie; program is the command that trains.
+// The files of a probe: NAME.yaml for each candidate, and run.sh, which trains the shared first
+// stage once. `folder` is where the files will be written; `program` is the command that trains.
 struct ProbeFile {
   std::string name, text;
 };
@@ -37,16 +37,17 @@ std::vector<ProbeFile> probe_files(const std::vector<ProbeCandidate>& candidates
 
 struct ProbeResult {
   std::string name, growth;
-  double loss_after = 0;              // right after the growth, on one batch; NaN: not known
-  std::optional<double> loss, error;  // on the validation text, after the steps
+  double loss_after = 0;              // loss of a batch right after the growth; NaN: not known
+  std::optional<double> loss, error;  // validation loss after the steps, with its standard error
 };
-// In the order of the candidates.
+// Reads the results from the runs' logs, in the order of the candidates. Runs that have not ended
+// have no loss. Throws Error(input) for a damaged log.
 std::vector<ProbeResult> probe_results(const std::vector<ProbeCandidate>& candidates,
                                        const Path& folder);
-// Finished ones first, by rising loss.
+// Sorts results: finished runs first, by rising loss.
 std::vector<ProbeResult> ranked(std::vector<ProbeResult> results);
 
-// The schedule with the best candidate's growth; it may still say auto.
+// Returns the schedule with this growth into the second stage; it may still contain auto.
 schedule::Schedule with_growth(schedule::Schedule schedule, const Tree& grow);
 
 std::string to_text(const std::vector<ProbeResult>& ranking, std::int64_t steps);

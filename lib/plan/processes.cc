@@ -1,4 +1,4 @@
-// Counts of passes, and of the nodes of the tree that adds them up.
+// Counts the passes of each process, and the nodes of the tree that sums their gradients.
 #include "plan/processes.h"
 
 #include <algorithm>
@@ -41,10 +41,10 @@ double sent_bytes(const schedule::Schedule& s, std::int64_t parameters,
 void refuse_to_share(schedule::OptimizerName name) {
   if (name == schedule::OptimizerName::adamw) return;
   throw usage_error(
-      "--sharding optimizer: found optimizer.name: {}, expected adamw, whose steps alone can be "
-      "made on parts of tensors",
+      "--sharding optimizer: found optimizer.name: {}, expected adamw, the only one that can "
+      "update parts of tensors",
       enum_name(name))
-      .with_hint("leave --sharding out; every process then keeps all moments");
+      .with_hint("leave out --sharding; every process then keeps all moments");
 }
 
 }  // namespace stagedtrain::plan

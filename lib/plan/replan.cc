@@ -1,4 +1,4 @@
-// Fitting the stage under way and choosing what follows.
+// Fits the curve of the stage that a run is training, and chooses the lengths of the rest.
 #include "plan/replan.h"
 
 #include <algorithm>
@@ -13,15 +13,15 @@ namespace stagedtrain::plan {
 namespace {
 
 using schedule::Schedule;
-constexpr double kTrusted = 3;  // times the fitted steps
+constexpr double kTrusted = 3;  // a curve is trusted up to so many times the fitted steps
 
-// The stage that is being trained, or comes next.
+// Returns the stage that is being trained, or comes next. Throws Error(usage) if the run has ended.
 std::size_t current_stage(const runlog::Run& run) {
   const auto ended = [&](const std::string& name) {
     return std::ranges::find(run.stage_ends, name, &runlog::Evaluation::stage) !=
            run.stage_ends.end();
   };
-  // A log that was lost and made again may lack the end of a stage, not that of the run.
+  // If a lost log was reconstructed, it may lack the end of a stage, but not that of the run.
   for (std::size_t i = 0; i < run.stages.size() && !run.end; ++i)
     if (!ended(run.stages[i].name)) return i;
   throw usage_error("plan --from: {} has ended; there is nothing left to plan", run.name);
@@ -33,7 +33,7 @@ LoggedCurve curve_of(const runlog::Run& run, std::size_t stage) {
   return logged.curves.at(stage);
 }
 
-// The steps at the peak after which a curve's slope has risen to this.
+// Returns the steps at the peak after which a curve's slope has risen to `slope`.
 double x_at_slope(const law::StageCurve& law, double slope) {
   const double t = -slope;
   if (t >= law.b) return -law.x0;  // it was never steeper
@@ -67,7 +67,7 @@ class Replanner {
     if (run.stages.size() != now_.stages.size())
       throw input_error("{}: its log has {} stages, its schedule {}", run.name, run.stages.size(),
                         now_.stages.size())
-          .with_hint("is this the schedule.yaml of that run?");
+          .with_hint("use the schedule.yaml in that run's folder");
   }
 
   Replan plan() {
@@ -91,7 +91,8 @@ class Replanner {
  private:
   Choice chosen(const Schedule& s) const { return choose(s, facts_, measurements_, learned_); }
 
-  // The slope at which the law grows this stage, and what the assumption makes of its length.
+  // Finds the slope at which growing is best by the law, and the time of growth under the
+  // assumption.
   void set_growth(const FittedCurve& fit) {
     Schedule asked = schedule_;
     asked.stages[index_].until = schedule::UntilSpec{.loss = {}, .slope = "auto"};
@@ -103,18 +104,19 @@ class Replanner {
     const double seen = out_.step - fit.begin;
     if (out_.growth->high - fit.begin > kTrusted * seen)
       out_.warnings.push_back(fmt::format(
-          "the growth lies beyond {} times the {} steps that were fitted; plan again later",
+          "the growth is later than {} times the {} steps that were fitted; plan again later",
           kTrusted, grouped_number(seen)));
   }
 
-  // Without loss-state the slope does not matter.
+  // Moves the growth to the latest time before the decay. Except under loss-state, the slope does
+  // not matter.
   void wait_for_decay(double begin) {
     Schedule asked = schedule_;
     asked.stages[index_].length = {0, DurationUnit::automatic};
     asked.stages[index_].until.reset();
     chooses_rest_ = schedule_.plan.scratch.has_value();
     if (chooses_rest_) leave_rest_open(asked);
-    // Its length may be in tokens: the planner's words, this function's steps.
+    // The planner may give the length in tokens; resolve() converts it into steps.
     const RunPlan plan = resolve(chosen(asked).schedule, facts_);
     const double step = begin + static_cast<double>(plan.stages[index_].steps);
     GrowthTime& growth = *out_.growth;
@@ -122,13 +124,14 @@ class Replanner {
     growth.now = step <= out_.step;
   }
 
-  // The decay is a part of the run that comes out, so later lengths must not be those of before.
+  // Lets the planner choose all later lengths: the decay is a share of the resulting run, so old
+  // lengths would make it wrong.
   void leave_rest_open(Schedule& asked) const {
     for (std::size_t i = index_ + 1; i < asked.stages.size(); ++i)
       asked.stages[i].length = {0, DurationUnit::automatic};
   }
 
-  // begin: the step at which the stage began.
+  // Chooses the lengths of this and the later stages. `begin` is the step at which the stage began.
   void choose_rest(double begin) {
     Schedule asked = schedule_;
     const double steps = std::max(1.0, std::round(out_.growth->step - begin));
@@ -140,9 +143,8 @@ class Replanner {
     out_.words = choice.words;
     if (out_.words.empty())
       out_.words.push_back(
-          "later stages keep their lengths: the schedule names no run from scratch that is aimed "
-          "at "
-          "(plan.scratch), or the law cannot say how losses of such models fall");
+          "later stages keep their lengths: the schedule has no target (plan.scratch), or the law "
+          "does not cover models of these sizes");
   }
 
   const runlog::Run& run_;
@@ -161,9 +163,9 @@ std::string growth_text(const Replan& r) {
   if (g.now)
     return fmt::format("grow now: the slope is {:.4f}, and growing is best at {:.4f}\n",
                        r.reading.slope, g.slope);
-  return fmt::format("grow after step {} (80%: {} to {}), where the slope comes to {:.4f}\n",
-                     grouped_number(g.step), grouped_number(g.low),
-                     grouped_number(g.high), g.slope);
+  return fmt::format("grow after step {} (80%: {} to {}), where the slope reaches {:.4f}\n",
+                     grouped_number(g.step), grouped_number(g.low), grouped_number(g.high),
+                     g.slope);
 }
 
 }  // namespace
@@ -184,17 +186,18 @@ std::string to_text(const Replan& r) {
   if (r.growth) {
     text += growth_text(r);
   } else {
-    text += "this is the last stage: nothing grows from here\n";
+    text += "this is the last stage: no growth follows\n";
   }
   for (std::size_t i = r.first_new; i < r.old_steps.size(); ++i)
-    text +=
-        fmt::format("  {}: {} in place of {}\n", r.schedule.stages[i].name,
-                    to_string(r.schedule.stages[i].length), grouped_number(r.old_steps[i]));
+    text += fmt::format("  {}: {} instead of {} steps\n", r.schedule.stages[i].name,
+                        to_string(r.schedule.stages[i].length), grouped_number(r.old_steps[i]));
   for (const std::string& words : r.words) text += "  " + stagedtrain::wrapped(words, 96, "  ");
   for (const std::string& warning : r.warnings) text += "\nwarning: " + warning + "\n";
   if (r.growth)
     text += fmt::format(
-        "\nto go on so:\n  stagedtrain plan --from {0} --print-schedule > rest.yaml\n"
+        "\n"
+        "to continue with this plan:\n"
+        "  stagedtrain plan --from {0} --print-schedule > rest.yaml\n"
         "  stagedtrain train rest.yaml --out {0} --replan\n",
         r.run);
   return text;

@@ -1,4 +1,4 @@
-// From a schedule to a plan: models, recipes, steps.
+// Decides every number of a schedule: models, recipes, steps, and the costs of stages.
 #include <algorithm>
 #include <cmath>
 
@@ -26,7 +26,7 @@ arch::ModelConfig final_model(const Schedule& s) {
   return at_place(at ? *at : s.source, "model", [&] { return arch::resolved(s.model); });
 }
 
-// The first stage's model: the final one with the stage's keys put over it.
+// Returns the first stage's model: the final model with the stage's own keys.
 arch::ModelConfig first_model(const Schedule& s) {
   const Tree& over = s.stages[0].model;
   if (over.kind == Tree::Kind::none) return final_model(s);
@@ -35,15 +35,15 @@ arch::ModelConfig first_model(const Schedule& s) {
   return at_place(over, "stages.0.model", [&] { return arch::resolved(model); });
 }
 
-// Fills steps, tokens and flops of a stage that lasts `amount` of unit, from its first step on.
+// Fills in steps, tokens and flops of a stage whose length is `amount` in `unit`.
 void measure(const Schedule& s, StagePlan& stage, double amount, DurationUnit unit) {
-  const auto step_sums = [&] {  // by what is known of the stage's length
+  const auto step_sums = [&] {  // for the stage's length as it is now known
     return StepSums(
         s, stage.model,
         [&](std::int64_t length) { return expected_flops_per_token(stage, length).total; },
         expected_optimizer_flops(s, stage));
   };
-  // Means over a stage hardly depend on its length, which is not known yet; this one can be cut
+  // The length is not known yet, but means over a stage hardly depend on it. 27720 can be divided
   // into 1 to 12 equal parts.
   stage.steps = 27720;
   const StepSums sums = step_sums();
@@ -78,7 +78,7 @@ void check_step_tokens(const Schedule& s, const arch::ModelConfig& model) {
                          s.batch.sequences, model.context, grouped(kMaxStepTokens));
 }
 
-// An estimate may exceed the type; then it is the most that the type holds.
+// Converts an estimate to an integer; one that is too large becomes 2^63.
 std::uint64_t whole_bytes(double bytes) {
   return static_cast<std::uint64_t>(std::min(bytes, 0x1p63));
 }
@@ -94,7 +94,7 @@ void fill_costs(const Schedule& s, StagePlan& stage) {
         growth_memory(s, arch::count_params(stage.growth->from).total, stage.params.total));
 }
 
-// Model and growth of stage i, given the model before it (none: fresh).
+// Fills in model and growth of stage i. `before` is the model before it, if there is one.
 void fill_model(const Schedule& s, std::size_t i, const std::optional<arch::ModelConfig>& before,
                 StagePlan& stage) {
   const std::string path = "stages." + std::to_string(i);
@@ -116,8 +116,8 @@ const Tree& budgets_place(const Schedule& s) {
   return budgets ? *budgets : s.source;
 }
 
-// A growth that pads the residual stream changes norm_eps with it (docs/growth.md); nobody should
-// have to compute that.
+// Whether two models are the same except for norm_eps. A growth that pads the residual stream
+// changes norm_eps (docs/growth.md), which users should not have to compute.
 bool same_sizes(arch::ModelConfig grown, const arch::ModelConfig& asked) {
   grown.norm_eps = asked.norm_eps;
   return grown == asked;
@@ -133,13 +133,13 @@ void check_train_only(const Schedule& s, std::size_t i, const StagePlan& stage) 
       });
   if (!adds)
     throw stage_place(s, i).error(
-        "stages.{}.train_only: new, but this stage adds no layer and no expert: nothing would be "
-        "trained",
+        "stages.{}.train_only: found new, but this stage adds no layer and no expert: it would "
+        "train nothing",
         i);
 }
 
-// Which tensors of the grown model the growth did not add, by their index. As grow::grown_header
-// gives them their generations.
+// Returns, for each tensor of the grown model, whether it was there before the growth. The rule is
+// the one by which grow::grown_header() assigns generations.
 std::vector<bool> not_added_by(const grow::GrowthRecipe& growth) {
   std::vector<bool> old;
   for (const grow::GrowthStep& step : growth.steps) {
@@ -163,8 +163,8 @@ void add_warnings(RunPlan& plan) {
   for (const StagePlan& stage : plan.stages)
     if (stage.growth && stage.growth->symmetric() && s.dropout == 0)
       plan.warnings.push_back(
-          fmt::format("stage {}: copies stay equal for ever, so the larger model remains the small "
-                      "one in disguise; give symmetry.noise, or moments: reset_new",
+          fmt::format("stage {}: copies receive identical gradients and stay equal, so the larger "
+                      "model never gains capacity; give symmetry.noise, or moments: reset_new",
                       stage.name));
   const std::int64_t decay_begin = plan.total_steps - plan.decay_steps;
   for (const StagePlan& stage : plan.stages)
@@ -179,7 +179,7 @@ void add_warnings(RunPlan& plan) {
                     plan.warmup_steps, plan.decay_steps, plan.total_steps));
   if (!plan.decayed)
     plan.warnings.push_back(
-        "the learning rate never decays: the end of such a run must not be compared (a decay needs "
+        "the learning rate never decays, so the end of this run cannot be compared (a decay needs "
         "lr.curve linear, cosine or wsd, lr.floor below 1, and at least 2 steps after the "
         "warm-up)");
 }
@@ -196,7 +196,7 @@ void resolve_lr(RunPlan& plan) {
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     const auto& own = s.stages[i].lr;
     plan.stages[i].peak_lr = own && own->peak ? *own->peak : s.lr.peak;
-    if (i > 0 && plan.stages[i].growth)  // the first stage has the warm-up
+    if (i > 0 && plan.stages[i].growth)  // the first stage has the warm-up instead
       plan.stages[i].rewarm_steps =
           steps_along(plan, own && own->rewarm ? *own->rewarm : s.lr.rewarm,
                       plan.stages[i].first_step);
@@ -237,7 +237,7 @@ std::int64_t last_due(const Every& every, const StepSums& sums, std::int64_t fir
   return last - back;
 }
 
-// What no run can reach stays just that.
+// A length that no run can reach becomes 2 kMaxSteps.
 std::int64_t steps_along(const RunPlan& plan, const Duration& length, std::int64_t first_step) {
   const auto whole = [](double steps) { return std::llround(std::min(steps, 2 * kMaxSteps)); };
   if (length.unit == DurationUnit::percent)
@@ -331,8 +331,8 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
   for (std::size_t i = 0; i < plan.stages.size(); ++i)
     if (plan.stages[i].until_slope && plan.evaluate_every.only_at_ends())
       throw stage_place(s, i).error(
-          "stages.{}: until.slope is looked at when the validation loss "
-          "is measured; evaluate.every is 0",
+          "stages.{}: until.slope is checked when the validation loss is measured, but "
+          "evaluate.every is 0",
           i);
   add_warnings(plan);
   return plan;
@@ -375,7 +375,8 @@ std::vector<RunPlan> resolve_scratch(const RunPlan& staged) {
   std::sort(plans.begin(), plans.end(),
             [](const RunPlan& a, const RunPlan& b) { return a.total_steps < b.total_steps; });
   for (std::size_t i = 0; i + 1 < plans.size(); ++i) {
-    // Until both decay, a shorter and a longer wsd run with one warm-up are the same run.
+    // A shorter and a longer wsd run with the same warm-up are identical until the shorter one
+    // decays.
     const bool shared = s.lr.curve == "wsd" && plans[i].warmup_steps == plans[i + 1].warmup_steps;
     if (shared) plans[i].branch_step = plans[i].total_steps - plans[i].decay_steps;
   }

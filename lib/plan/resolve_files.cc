@@ -1,4 +1,4 @@
-// Opening the files that a schedule names.
+// Opens the files that a schedule names, and resolves the schedule with what they contain.
 #include "plan/resolve_files.h"
 
 #include "base/text.h"
@@ -18,9 +18,9 @@ bool is_there(const std::string& path) {
   return std::filesystem::exists(path, ignored);
 }
 
-// Returns where the file of a relative path is: in the current folder, else in the folder of the
-// schedule or one above it, so that a schedule, and the copy of it that a run keeps, serve in any
-// working directory. A run compares fingerprints with its own data.
+// Returns where the file of a relative path is: in the current folder, or else in the folder of the
+// schedule or one above it. So a schedule, and the copy of it in a run's folder, work in any
+// working directory. A run checks the data by fingerprint.
 std::string found_path(const std::string& path, const Mark& schedule) {
   if (path.empty() || Path(path).is_absolute() || is_there(path) || !schedule.file) return path;
   std::error_code ignored;
@@ -39,7 +39,7 @@ Schedule with_files_found(Schedule s) {
   return s;
 }
 
-// The error of a file that is not there, at the value that names it.
+// Returns the error for a missing file, at the position of the value that names it.
 Error not_there(const Schedule& s, std::initializer_list<const char*> keys, const std::string& path,
                 const char* hint) {
   const Tree* place = &s.source;
@@ -63,13 +63,13 @@ std::shared_ptr<const data::TokenFile> open_tokens(const Schedule& s, const char
   if (!is_there(path))
     throw not_there(
         s, {"data", key}, path,
-        "`stagedtrain data TEXT --out DIR` makes it; paths start at the current folder, or at that "
-        "of the schedule or one above it");
+        "make it with `stagedtrain data TEXT --out DIR`; relative paths start at the current "
+        "folder, the folder of the schedule, or one above it");
   auto file = std::make_shared<const data::TokenFile>(path);
-  // Throws if the file is too short for one window.
+  // This throws if the file is too short for one window.
   data::BatchStream(file, s.model.context, s.model.vocab, {});
   if (file->info().vocab > s.model.vocab)
-    throw input_error("{}: its tokenizer has {} ids, model.vocab is {}", path,
+    throw input_error("{}: its tokenizer has {} ids, but model.vocab is {}", path,
                       grouped(file->info().vocab), grouped(s.model.vocab))
         .with_hint(fmt::format("set model.vocab to {} or more", file->info().vocab));
   return file;
@@ -112,8 +112,8 @@ void check_other_states(const RunPlan& plan) {
         if (!is_there(path))
           throw usage_error("stage {}: there is no file '{}'", stage.name, path)
               .with_hint(
-                  "train it first; or give a path that begins with stages/ for the end of "
-                  "an earlier stage of this run");
+                  "train it first, or give a path that begins with stages/ for the end of an "
+                  "earlier stage of this run");
         const arch::ModelConfig& found = state::CheckpointReader(path).header().model;
         if (!(found == step.from))
           throw usage_error("stage {}: {} holds {}, expected {}", stage.name, path, describe(found),

@@ -1,4 +1,4 @@
-// The files that a schedule names: what they know for the plan, and the token files of a run.
+// What does a plan take from the files that a schedule names? Also opens the token files of a run.
 #pragma once
 
 #include <memory>
@@ -8,12 +8,12 @@
 
 namespace stagedtrain::plan {
 
-// resolve() with what the schedule's files know: the model of the checkpoint `from`, and the
-// windows and the vocabulary of data.train. What it says is auto is chosen first, with what this
-// user has measured and learnt; measurements names another file than the usual one. `from` must be
-// there. A plan can be made before there is data: without the file only durations in epochs are
-// refused. Throws as resolve does; Error(usage) at the key for a `from` that is not there,
-// Error(input) for a file that is bad.
+// Calls resolve() with what the schedule's files contain: the model of the checkpoint `from`, and
+// the number of tokens and the vocabulary of data.train. First it replaces every auto by numbers,
+// using the caches of this user; `measurements`, if not empty, names a file to use instead of the
+// cache of measurements. data.train may be missing if model.vocab is given; then only durations in
+// epochs are refused. Throws as resolve() and choose() do, Error(usage) at the key if `from` does
+// not exist, and Error(input) for a damaged file.
 RunPlan resolve_files(const schedule::Schedule& schedule, const std::string& measurements = "");
 
 // The token files of a run, both long enough for one window. Paths are relative to the current
@@ -21,14 +21,15 @@ RunPlan resolve_files(const schedule::Schedule& schedule, const std::string& mea
 struct DataFiles {
   std::shared_ptr<const data::TokenFile> train, validation;
 };
-// Throws Error(usage) at the key for a file that is not there; Error(input) for a bad or too short
-// one, and for one whose tokenizer has more ids than model.vocab.
+// Throws Error(usage) at the key for a file that does not exist; Error(input) for a damaged or too
+// short file, and for one whose tokenizer has more ids than model.vocab.
 DataFiles open_data(const schedule::Schedule& schedule);
 
-// A path of a growth's further states: one that begins with "stages/" lies in the run's own folder.
+// Whether the path of a growth's second state is in the run's own folder: it begins with "stages/".
 bool in_run_folder(const std::string& path);
-// Checks the further states that growths of the plan name, all but those that the run itself makes:
-// what would fail at the growth fails now. Throws Error(usage).
+// Checks the other states that growths of the plan read, except those that the run itself makes, so
+// that a wrong one fails now and not at the growth. Throws Error(usage) if a file is missing or has
+// another model, and Error(input) if it is damaged.
 void check_other_states(const RunPlan& plan);
 
 }  // namespace stagedtrain::plan

@@ -1,4 +1,4 @@
-// Sizes of a rule's own, and the rule's shares of the run as whole steps.
+// Sets the stages of a schedule by a rule: its sizes, and its shares of the run in whole steps.
 #include "plan/rule_plan.h"
 
 #include <algorithm>
@@ -24,7 +24,8 @@ ChosenStage first_stage(const arch::ModelConfig& model) {
   return {size_name(model), model, {}, 0, 0};
 }
 
-// Stacking puts copies of all layers on top of them, changing the loss; other growth keeps it.
+// Returns a stage of more layers. Stacking appends copies of all layers and changes the loss; the
+// other growth keeps it.
 ChosenStage deeper_stage(const arch::ModelConfig& model, bool stacked) {
   Tree depth = operation("depth", "layers", model.layers);
   if (stacked) {
@@ -34,7 +35,7 @@ ChosenStage deeper_stage(const arch::ModelConfig& model, bool stacked) {
   return {size_name(model), model, Tree::list({depth}), 0, 0};
 }
 
-// Stages whose layers are these, the last the final model's.
+// Returns stages with these numbers of layers; the last one is the final model's.
 std::vector<ChosenStage> by_depth(arch::ModelConfig model, const std::vector<std::int64_t>& layers,
                                   bool stacked) {
   std::vector<ChosenStage> stages;
@@ -47,7 +48,7 @@ std::vector<ChosenStage> by_depth(arch::ModelConfig model, const std::vector<std
 
 std::vector<ChosenStage> equal_depths(const arch::ModelConfig& model, std::int64_t stages) {
   if (model.layers % stages != 0)
-    throw usage_error("{} layers in {} equal steps of depth, expected stages that divide them",
+    throw usage_error("{} layers in {} equal steps of depth, expected a number that divides them",
                       model.layers, stages)
         .with_hint("give another --stages, or write the stages into the schedule");
   std::vector<std::int64_t> layers;
@@ -76,7 +77,8 @@ std::vector<ChosenStage> rules_own(const arch::ModelConfig& model, const RuleOpt
   if (rule == "g-stack") {
     std::int64_t factor = std::min(kMostStacking, layers);
     while (layers % factor != 0) --factor;
-    if (factor < 2) throw usage_error("g-stack: {} layers cannot be a stack of fewer", layers);
+    if (factor < 2)
+      throw usage_error("g-stack: {} layers are no stack of 2 to 4 equal parts", layers);
     return by_depth(model, {layers / factor, layers}, true);
   }
   return equal_depths(model, options.stages ? options.stages : kStagesOfProportional);
@@ -110,12 +112,12 @@ law::RuleAnswer answer_of(const law::Rule& rule, const RunPlan& base, const Rule
   return rule.answer(question);
 }
 
-// Whole steps: each growth at the step nearest to its share.
+// Sets lengths in whole steps: each growth comes at the step nearest to its share.
 void set_lengths(const RunPlan& base, const std::vector<double>& shares,
                  std::vector<ChosenStage>& stages) {
   if (base.total_steps < static_cast<std::int64_t>(stages.size()))
-    throw usage_error("{} steps for {} stages, expected at least one for each", base.total_steps,
-                      stages.size());
+    throw usage_error("{} steps for {} stages, expected at least one step for each",
+                      base.total_steps, stages.size());
   double sum = 0;
   std::int64_t before = 0;
   for (std::size_t i = 0; i < stages.size(); ++i) {
@@ -138,11 +140,11 @@ void check_sizes(const std::string& rule, const std::vector<ChosenStage>& stages
   const bool deeper = b.layers == 2 * a.layers && b.width == a.width;
   const bool wider = b.layers == a.layers && b.width == 2 * a.width;
   if ((rule == "paper-depth" && !deeper) || (rule == "paper-width" && !wider))
-    warnings.push_back(fmt::format("{}: was found for doubled {}, here {} grows into {}", rule,
+    warnings.push_back(fmt::format("{}: the rule is for doubled {}, but {} grows into {}", rule,
                                    rule == "paper-depth" ? "depth" : "width", size_name(a),
                                    size_name(b)));
   if (rule == "g-stack" && b.layers > kMostStacking * a.layers)
-    warnings.push_back(fmt::format("g-stack: {} times the layers; its authors advise 4",
+    warnings.push_back(fmt::format("g-stack: {} times the layers; its authors recommend 4",
                                    b.layers / std::max<std::int64_t>(1, a.layers)));
 }
 

@@ -1,4 +1,4 @@
-// A schedule's stages as long as a rule of the literature says.
+// How long are a schedule's stages by a rule of the literature?
 #pragma once
 
 #include "law/rules.h"
@@ -8,10 +8,10 @@
 namespace stagedtrain::plan {
 
 struct RuleOptions {
-  std::string rule;          // of law::rules()
+  std::string rule;          // the name of a rule in law::rules()
   std::int64_t stages = 0;   // 0: the schedule's own, if it has two or more, else the rule's
   double mixing_tokens = 0;  // for one-jump
-  PlanningLaw law = find_planning_law("chinchilla");  // for the paper's thresholds
+  PlanningLaw law = find_planning_law("chinchilla");  // for rules by a slope
 };
 
 struct RulePlan {
@@ -20,10 +20,11 @@ struct RulePlan {
   std::vector<std::string> warnings;
 };
 
-// The run keeps its tokens; its stages keep sizes and operators, or, where their number is given or
-// the schedule has but one, are the rule's: equal steps of depth, half the depth or width, a
-// quarter of the layers for stacking, one layer for the one jump. Throws Error(usage) with the
-// reason where the rule does not hold, and as resolve() does.
+// Sets the lengths of a schedule's stages by a rule; the run keeps its tokens. Stages keep their
+// sizes and operators. If the number of stages is given, or the schedule has only one, the stages
+// are the rule's: equal steps of depth, half the depth or width, a quarter of the layers for
+// stacking, or one layer for one-jump. Throws Error(usage), with the reason, if the rule does not
+// apply, for a schedule that starts from a checkpoint, and as resolve() does.
 RulePlan plan_by_rule(const schedule::Schedule& schedule, const RuleOptions& options,
                       const DataFacts& facts = {});
 

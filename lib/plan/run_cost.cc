@@ -1,4 +1,4 @@
-// Costs stage by stage, from counts and, where there are any, measurements.
+// Computes the costs of each stage, from counts and from measurements if there are any.
 #include "plan/run_cost.h"
 
 #include <algorithm>
@@ -13,8 +13,8 @@ namespace {
 // A forward pass is a third of a training step.
 constexpr double kForwardShare = 1.0 / 3;
 
-// How often something that happens again and again, and at the end of the stage, does in a stage.
-// tokens_before: of the run before the stage.
+// Returns how often something happens in a stage, if it also happens at the end of the stage.
+// tokens_before are the run's tokens before the stage.
 std::int64_t times(const StagePlan& stage, const Every& every, std::int64_t tokens_before) {
   if (every.only_at_ends()) return 1;
   const bool by_tokens = every.tokens > 0;
@@ -48,14 +48,14 @@ void count_time(const RunPlan& plan, const StagePlan& stage, StageCost& cost) {
   cost.costs.training_seconds = each * static_cast<double>(stage.tokens);
   cost.costs.evaluation_seconds = each * kForwardShare * static_cast<double>(cost.evaluations) *
                                   static_cast<double>(s.evaluate.tokens);
-  // A growth is taken to last as long as writing the larger state once.
+  // A growth is assumed to take as long as writing the larger state once.
   const std::int64_t written = cost.checkpoints + (stage.growth ? 1 : 0);
   cost.costs.saving_seconds =
       static_cast<double>(written) * static_cast<double>(stage.checkpoint_bytes) / s.machine.disk;
   cost.costs.money = cost.costs.seconds() / 3600 * s.machine.price_per_hour;
 }
 
-// A token's time where several processes share each step.
+// Returns the seconds of a token if several processes share each step.
 double shared_time(const RunPlan& plan, const StagePlan& stage, double alone, double sent,
                    const Processes& processes) {
   if (processes.count == 1) return alone;
@@ -95,10 +95,10 @@ std::string source_of_time(const RunPlan& plan, const RunCost& cost) {
   const std::string assumed = fmt::format("FLOPs at {:.0f}% of {}FLOPs a second",
                                           100 * machine.utilisation, short_count(machine.flops));
   if (!cost.timed)
-    return "not known: stagedtrain plan --measure SCHEDULE times it, or give machine.flops";
+    return "not known: measure it with stagedtrain plan --measure SCHEDULE, or give machine.flops";
   if (measured == 0) return assumed;
   if (measured == cost.stages.size()) return "measured";
-  return fmt::format("measured for {} of {} stages, for the others {}", measured,
+  return fmt::format("measured for {} of {} stages; for the others {}", measured,
                      cost.stages.size(), assumed);
 }
 
@@ -109,10 +109,9 @@ void check_memory(const RunPlan& plan, const RunCost& cost) {
     const StageCost& stage = cost.stages[i];
     const double needed = stage.measured_bytes.value_or(stage.memory.total());
     if (needed > most)
-      throw usage_error("{}: training takes {}, expected at most machine.memory, {}",
+      throw usage_error("{}: training takes {} of memory, expected at most machine.memory, {}",
                         plan.stages[i].name, short_bytes(needed), short_bytes(most))
-          .with_hint(
-              "make batch.micro smaller, or use batch.recompute: blocks, or precision: bf16");
+          .with_hint("use a smaller batch.micro, batch.recompute: blocks, or precision: bf16");
   }
 }
 

@@ -1,4 +1,4 @@
-// What a plan costs as tables, and as JSON.
+// Prints the costs of a plan as tables, and as JSON.
 #include <algorithm>
 
 #include "base/text.h"
@@ -12,7 +12,7 @@ using Rows = std::vector<std::vector<std::string>>;
 
 std::string time_text(double seconds) { return seconds > 0 ? short_seconds(seconds) : "?"; }
 
-// Steps may be short.
+// Prints the time of a step, which may be below a second.
 std::string step_text(double seconds) {
   return seconds > 0 && seconds < 1 ? fmt::format("{:.3g} ms", 1000 * seconds) : time_text(seconds);
 }
@@ -44,8 +44,10 @@ std::string costs_text(const RunPlan& plan, const RunCost& cost) {
   text += fmt::format("  time: {}", cost.time_source);
   if (cost.timed) text += fmt::format("; {} in all", short_seconds(total.seconds()));
   return text +
-         "\n  causal: attention to earlier tokens only; 6 N D: 6 x parameters x tokens; non-emb.: "
-         "the\n  same without embeddings. A saving differs between these four ways of counting.\n";
+         "\n"
+         "  causal: attention to earlier tokens only; 6 N D: 6 x parameters x tokens; non-emb.: "
+         "the\n"
+         "  same without embeddings. Savings differ between these four ways of counting.\n";
 }
 
 std::string memory_text(const RunPlan& plan, const RunCost& cost) {
@@ -64,12 +66,12 @@ std::string memory_text(const RunPlan& plan, const RunCost& cost) {
   }
   const bool sums = std::ranges::any_of(
       cost.stages, [](const StageCost& stage) { return stage.memory.sums > 0; });
-  return text_table(rows, 1, "") + (sums ? "  gradients: with those that a CPU keeps to add up a "
-                                           "step's passes in a fixed order\n"
+  return text_table(rows, 1, "") + (sums ? "  gradients: include the partial sums that a CPU keeps "
+                                           "to sum passes in a fixed order\n"
                                          : "");
 }
 
-// What recomputing would change in the largest stage, memory against time.
+// Compares the ways of recomputing for the largest stage: memory against time.
 std::string recompute_text(const RunPlan& plan) {
   const auto largest = std::ranges::max_element(
       plan.stages, {}, [](const StagePlan& stage) { return stage.params.total; });
@@ -91,7 +93,7 @@ std::string warmup_text(const RunPlan& plan, const RunCost& cost) {
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     const double lost = cost.stages[i].lost_steps;
     if (lost == 0) continue;
-    text += fmt::format("  {}: {} steps of {} teach as much as {} at the peak\n",
+    text += fmt::format("  {}: {} steps of {} count like {} at the peak rate\n",
                         plan.stages[i].name, grouped_number(2 * lost),
                         i == 0 ? "warm-up" : "re-warm-up", format_number(lost));
   }
@@ -111,7 +113,8 @@ Json costs_json(const Costs& c, bool timed) {
           {"money", known(c.money)}};
 }
 
-// Of each way to recompute: activations in bytes, FLOPs of a token beside those of a step.
+// Returns, for each way of recomputing, the bytes of activations and the additional FLOPs of a
+// token.
 Json recompute_json(const RunPlan& plan, const StagePlan& stage) {
   using schedule::Recompute;
   Json ways = Json::object();
@@ -154,13 +157,13 @@ std::string processes_text(const RunPlan& plan, const RunCost& cost) {
                     step_text(each * tokens),
                     each > 0 ? fmt::format("{:.2f}", c.seconds_alone / each) : "?"});
   }
-  std::string text =
-      fmt::format("\non {} processes, {}\n", processes.count,
-                  processes.shared_optimizer ? "moments and AdamW shared out (--sharding optimizer)"
-                                             : "each with all weights, gradients and moments") +
-      text_table(rows, 1, "");
+  std::string text = fmt::format("\non {} processes, {}\n", processes.count,
+                                 processes.shared_optimizer
+                                     ? "which divide moments and AdamW (--sharding optimizer)"
+                                     : "each with all weights, gradients and moments") +
+                     text_table(rows, 1, "");
   if (plan.schedule.machine.bandwidth == 0)
-    text += "  sending is not timed: give machine.bandwidth\n";
+    text += "  the time of sending is not included: give machine.bandwidth\n";
   if (const std::int64_t idle = step_share(plan.schedule, processes).idle; idle > 0)
     text += warning_text(fmt::format(
         "{} of {} processes have no work: a step has {} passes; make batch.micro smaller", idle,

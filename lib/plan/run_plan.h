@@ -1,4 +1,4 @@
-// What will happen: a schedule with every number decided.
+// What will a run do? A schedule with every number decided.
 #pragma once
 
 #include <cstdint>
@@ -17,28 +17,28 @@
 
 namespace stagedtrain::plan {
 
-// The longest stage or run that is planned.
+// The longest stage or run that can be planned.
 inline constexpr double kMaxSteps = 1e9, kMaxTokens = 1e15;
-// The nearest whole number of steps. Throws Error(usage) for more than kMaxSteps and for what is no
-// number: what people give may come to anything.
+// Returns the nearest whole number of steps. Throws Error(usage) for more than kMaxSteps and for
+// NaN, which a user's lengths may result in.
 std::int64_t whole_steps(double steps);
 
 struct StagePlan {
   std::string name;
   arch::ModelConfig model;
   arch::ParamCount params;
-  bool train_only_new = false;               // what the growth before did not add stays as it is
-  arch::TrainedParts trained;                // by train_only
+  bool train_only_new = false;  // trains only what its growth added
+  arch::TrainedParts trained;   // the parts that train_only trains
   std::optional<schedule::LayerDropoutSpec> layer_dropout;
   std::optional<schedule::LayerPathSpec> layer_path;
   std::optional<grow::GrowthRecipe> growth;  // from the stage before, or from the checkpoint `from`
   std::int64_t first_step = 0, steps = 0;    // as planned; `until` may end the stage sooner
   std::int64_t tokens = 0;
-  double flops = 0;  // as executed: expected, where a policy draws what runs
+  double flops = 0;  // as executed; the expected value if a policy draws layers
   double peak_lr = 0;
   std::int64_t rewarm_steps = 0;
   std::optional<double> until_loss, until_slope;
-  std::optional<double> predicted_loss;  // at its end, by the law of schedule.plan
+  std::optional<double> predicted_loss;  // nats at its end, by the law of schedule.plan
   std::uint64_t memory_bytes = 0;  // estimate: weights, gradients, moments, activations, logits
   std::uint64_t growth_memory_bytes = 0;  // both states during the growth, 0 without one
   std::uint64_t checkpoint_bytes = 0;
@@ -47,26 +47,27 @@ struct StagePlan {
   bool is_whole() const { return !train_only_new && !layer_dropout && !layer_path; }
 };
 
-// Facts that only the token file knows; without them durations in epochs are refused.
+// Facts from the token file. Without them, durations in epochs are refused.
 struct DataFacts {
   std::optional<std::int64_t> train_tokens;  // in the whole file
   std::string train_fingerprint;             // hexadecimal, as in run.jsonl; "": unknown
 };
-// Tokens that one epoch trains on at this context: whole windows. Nothing if the file is unknown.
+// Returns the tokens of one epoch at this context, in whole windows; nothing if the file is not
+// known or too short for one window.
 std::optional<double> epoch_tokens(const DataFacts& facts, std::int64_t context);
 
-// How often something happens: after so many steps of the run, or whenever the run's tokens have
-// passed another multiple of `tokens`. Both 0: at the end of stages only.
+// How often something happens: every `steps` steps of the run, or whenever the run's tokens pass a
+// multiple of `tokens`. If both are 0, only at the ends of stages.
 struct Every {
   std::int64_t steps = 0, tokens = 0;
   bool operator==(const Every&) const = default;
   bool only_at_ends() const { return steps == 0 && tokens == 0; }
 };
-// Whether it happens after this step: `step` steps and `tokens` tokens are behind the run, the last
-// step had last_tokens of them.
+// Whether it happens after a step. The run has made `step` steps with `tokens` tokens, of which the
+// last step had last_tokens.
 bool is_due(const Every& every, std::int64_t step, std::int64_t tokens, std::int64_t last_tokens);
-// The last step before `step` after which it was due, at the earliest the stage's first step.
-// tokens: of the run up to `step`; sums: of the stage's steps.
+// Returns the last step before `step` after which it was due, or the stage's first step if there is
+// none. `tokens` are those of the run up to `step`; `sums` are those of the stage's steps.
 std::int64_t last_due(const Every& every, const StepSums& sums, std::int64_t first_step,
                       std::int64_t step, std::int64_t tokens);
 
@@ -85,55 +86,58 @@ struct RunPlan {
   std::int64_t warmup_steps = 0, decay_steps = 0;
   Every evaluate_every, checkpoint_every;
   double checkpoint_seconds = 0;  // of training, in place of checkpoint_every; 0: not by time
-  // Steps whose state `train` keeps in RUN/branch.h5, for a longer run to start from (scratch
-  // only).
+  // The step whose state `train` keeps in RUN/branch.h5 for a longer scratch run to start from.
   std::optional<std::int64_t> branch_step;
   bool decayed = false;             // the curve ends fully decayed
-  std::string predicted_by;         // law and assumption of the predicted losses
+  std::string predicted_by;         // the law and the assumption of the predicted losses
   Transfer transfer;                // that assumption; loss-state if the schedule names none
   runlog::Prediction prediction;    // of the whole run; set by predict() (plan/predict.h)
-  std::vector<std::string> chosen;  // what the planner chose where the schedule said auto, and why
+  std::vector<std::string> chosen;  // messages: what the planner chose for each auto, and why
   std::vector<std::string> warnings;
 };
 
-// Decides every number; the schedule says auto nowhere (see choose.h). Throws Error(usage) at the
-// place in the schedule: models that do not resolve, stages that do not grow into the final model,
-// durations that come to nothing. start_model: the model of the checkpoint `from`, if there is one.
+// Decides every number. The schedule must not contain auto (choose.h replaces it). start_model is
+// the model of the checkpoint `from`, if there is one. Throws Error(usage) at the position in the
+// schedule for models that do not resolve, stages that do not grow into the final model, and
+// lengths that cannot be converted into steps.
 RunPlan resolve(const schedule::Schedule& schedule, const DataFacts& facts = {},
                 const std::optional<arch::ModelConfig>& start_model = {});
 
-// The steps of a length in steps, tokens or % of the run's steps, counted from first_step on. Each
-// step has its own stage's context and batch; beyond the plan's end the last stage goes on.
+// Converts a length in steps, tokens or % of the run's steps into steps, counted from first_step
+// on. Each step has the context and the batch of its own stage; the last stage is extended beyond
+// the plan's end.
 std::int64_t steps_along(const RunPlan& plan, const Duration& length, std::int64_t first_step);
-// The same counted back from the run's end: at most all its steps.
+// The same counted back from the run's end; at most all of its steps.
 std::int64_t steps_before_end(const RunPlan& plan, const Duration& length);
 
-// The model that stage `index` grows out of. Looks at the stages before it alone. start_model: that
-// of the checkpoint `from`; needed where the first stage has a `grow`.
+// Returns the model that stage `index` grows out of, from the stages before it alone. start_model
+// is that of the checkpoint `from`; it is required if the first stage has a `grow`.
 arch::ModelConfig source_model(const schedule::Schedule& schedule, std::size_t index,
                                const std::optional<arch::ModelConfig>& start_model = {});
 
-// The runs of `train --scratch`: the final model alone, one plan for each budget, shortest first.
-// Runs of a wsd curve share their stable part: each but the last keeps a branch.
+// Returns the plans of `train --scratch`: the final model alone, one plan for each budget, shortest
+// first. Runs with a wsd curve share their stable part, so each but the last has a branch_step.
+// Throws Error(usage) for a budget of less than a step.
 std::vector<RunPlan> resolve_scratch(const RunPlan& staged);
 
-// The optimizer's part of a stage's FLOPs (optimizer_flops_per_step).
+// Returns the optimizer's part of a stage's FLOPs (optimizer_flops_per_step).
 double optimizer_flops(const RunPlan& plan, const StagePlan& stage);
 
-// The learning rate of a step of a stage, with the run's total as it is now known.
+// Returns the learning rate of a step of a stage. `step` counts over the run and stage_step over
+// the stage; total_steps is the length of the run as it is now known.
 double learning_rate(const RunPlan& plan, const StagePlan& stage, std::int64_t step,
                      std::int64_t stage_step, std::int64_t total_steps);
 
-// The table for people, and all numbers for machines. sections: text put before the comparison
-// from scratch; warnings: lines after the plan's own.
+// Prints the plan as text, and all numbers as JSON. `sections` is text inserted before the
+// comparison with runs from scratch; `warnings` are printed after the plan's own.
 std::string to_text(const RunPlan& plan, const std::vector<RunPlan>& scratch = {},
                     const std::string& sections = "",
                     const std::vector<std::string>& warnings = {});
 Json to_json(const RunPlan& plan, const std::vector<RunPlan>& scratch = {});
 Json to_json(const arch::ModelConfig& model);
-// How often the run reads the whole training text; nothing if that is not known.
+// Returns how often the run reads the whole training text; nothing if that is not known.
 std::optional<double> epochs(const RunPlan& plan);
-// The schedule with every default and every resolved size, as YAML.
+// Returns the schedule with every default and every resolved size, as YAML.
 std::string resolved_yaml(const RunPlan& plan);
 
 }  // namespace stagedtrain::plan

@@ -1,4 +1,4 @@
-// Scores as a table for the terminal.
+// Prints scores as a table.
 #include <cmath>
 
 #include "base/text.h"

@@ -1,4 +1,4 @@
-// Fitting what was logged, again at every check.
+// Fits the stage's logged curve at every check, and compares its slope with the threshold.
 #include "plan/slope_watch.h"
 
 #include <algorithm>
@@ -19,7 +19,7 @@ double slope_at(const law::StageCurve& law, double x) {
   return -law.b * power / (law.E + power);
 }
 
-// The curve's steps up to one.
+// Returns the curve with its steps up to `step` only.
 LoggedCurve until(LoggedCurve curve, double step) {
   std::erase_if(curve.steps, [&](const law::LoggedStep& s) { return s.step > step; });
   return curve;
@@ -60,7 +60,7 @@ std::string SlopeDecision::why() const {
 
 SlopeWatch::SlopeWatch(double threshold, LoggedCurve so_far, std::int64_t last_check)
     : threshold_(threshold), curve_(std::move(so_far)) {
-  ST_CHECK(threshold < 0, "a slope of {}", threshold);
+  ST_CHECK(threshold < 0, "the threshold is {}", threshold);
   before_ = read_slope(until(curve_, static_cast<double>(last_check)));
 }
 

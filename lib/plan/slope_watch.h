@@ -1,6 +1,5 @@
-// Deciding, while a stage trains, whether its curve has become so flat that the model should grow.
-// Pure arithmetic on what the run's log holds, so that a run that was stopped and resumed decides
-// at the same step.
+// Has the curve of a training stage become so flat that the model should grow? The decision is a
+// function of the run's log alone, so a run that was stopped and resumed decides at the same step.
 #pragma once
 
 #include <optional>
@@ -11,36 +10,37 @@
 
 namespace stagedtrain::plan {
 
-// The curve of a stage as fitted to its logged losses so far.
+// The curve fitted to a stage's logged losses so far, and its slope.
 struct SlopeReading {
   law::StageCurve law;
-  double step = 0, slope = 0;  // d ln loss / d ln tokens at the end of the points
-  double low = 0, high = 0;    // 80% of the bootstraps of the noise lie between
+  double step = 0, slope = 0;  // the last fitted step, and d ln loss / d ln tokens there
+  double low = 0, high = 0;    // the 80% interval of the slope, over bootstraps of the noise
 };
 
-// Nothing while the log does not carry a fit (plan::fit_logged_curve says when).
+// Returns nothing while the log does not suffice for a fit (see plan::fit_logged_curve).
 std::optional<SlopeReading> read_slope(const LoggedCurve& curve);
 
-// A hit: the slope has risen to the threshold, and its interval is narrower than the threshold is
-// far from 0, so that the fit knows where it is.
+// Whether the slope has risen to the threshold, and is certain enough: its interval must be
+// narrower than |threshold|.
 bool is_hit(const std::optional<SlopeReading>& reading, double threshold);
 
-// Two hits one after the other.
+// Two hits at successive checks, which end the stage.
 struct SlopeDecision {
   SlopeReading before, now;
   double threshold = 0;
   std::string why() const;
 };
 
-// Checks whenever the validation loss is measured.
+// Watches a stage. check() is called whenever the validation loss is measured.
 class SlopeWatch {
  public:
-  // so_far: what the log holds of the stage up to where the run stands. last_check: the step of the
-  // check before the next one (plan::last_due); a run that resumes at a check makes it again.
+  // so_far is the stage's log up to the present step. last_check is the step of the check before
+  // the next one (plan::last_due); a run that resumes at a check repeats it. Requires a threshold
+  // below 0.
   SlopeWatch(double threshold, LoggedCurve so_far, std::int64_t last_check);
-  // A logged step, in order.
+  // Adds a logged step. Steps must rise.
   void add(const law::LoggedStep& step);
-  // At a step at which a check is due.
+  // Checks the slope; returns the decision if this check and the one before are hits.
   std::optional<SlopeDecision> check();
 
  private:
@@ -49,7 +49,8 @@ class SlopeWatch {
   std::optional<SlopeReading> before_;
 };
 
-// What a run's log holds of a stage up to a step. begin: the step where the stage began.
+// Reads the curve of a stage up to a step from a run's log. `begin` is the step at which the stage
+// began.
 LoggedCurve curve_so_far(const Path& log, const std::string& stage, std::int64_t begin,
                          std::int64_t step);
 

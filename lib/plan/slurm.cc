@@ -1,4 +1,5 @@
-// The scripts of a chain of jobs: the same script starts a job's work and goes on with it.
+// Writes the scripts of a chain of Slurm jobs. The same script starts a job's work and continues
+// it.
 #include "plan/slurm.h"
 
 #include <algorithm>
@@ -9,10 +10,10 @@
 namespace stagedtrain::plan {
 namespace {
 
-constexpr double kSlack = 1.25;  // on planned time, for jobs of whole stages
+constexpr double kSlack = 1.25;  // requested time / planned time, for jobs of whole stages
 
-// As bash reads it back. No control character of a path gets into a script, where it could end a
-// line or hide what a terminal shows: such a path is written as $'...' with escapes.
+// Quotes text for bash. Control characters of a path could end a line of the script or hide text in
+// a terminal, so such a path is written as $'...' with escapes.
 std::string quoted(const std::string& text) {
   const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
   if (std::ranges::any_of(text, is_control)) {
@@ -31,14 +32,15 @@ std::string quoted(const std::string& text) {
   return out + "'";
 }
 
-// HH:MM:SS, whole minutes up.
+// Returns HH:MM:SS, rounded up to whole minutes.
 std::string wall_text(double seconds) {
-  constexpr double kMost = 1e9;  // 30 years; a limit of a partition is far below
+  constexpr double kMost = 1e9;  // 30 years, far above the limits of partitions
   const auto minutes = static_cast<std::int64_t>(std::ceil(std::min(seconds, kMost) / 60));
   return fmt::format("{:02}:{:02}:00", minutes / 60, minutes % 60);
 }
 
-// sbatch and its tools take letters, digits, '.', '_' and '-'; a file may be named otherwise.
+// Returns a job's name. sbatch and its tools accept letters, digits, '.', '_' and '-'; other
+// characters of the schedule's name become '_'.
 std::string job_name(const FullPlan& full, const std::string& what) {
   constexpr std::size_t kMost = 64;
   std::string name;
@@ -52,9 +54,9 @@ std::string job_name(const FullPlan& full, const std::string& what) {
   return (name.empty() ? std::string("stagedtrain") : name.substr(0, kMost)) + "-" + what;
 }
 
-// What Slurm is asked for.
+// The resources that a job requests.
 struct Resources {
-  double seconds = 0;  // of wall-clock time; 0: not known
+  double seconds = 0;  // wall-clock time; 0: not known
   double threads = 0;  // 0: not known
 };
 
@@ -63,17 +65,20 @@ std::string resource_lines(const Resources& asked) {
   if (asked.seconds > 0) {
     text += fmt::format("#SBATCH --time={}\n", wall_text(asked.seconds));
   } else {
-    text += "# No time is asked for: the plan does not know it (stagedtrain plan --measure, or machine.flops).\n";
+    text +=
+        "# No time is requested: the plan does not know it (stagedtrain plan --measure, or "
+        "machine.flops).\n";
   }
   if (asked.threads > 0) {
     text += fmt::format("#SBATCH --cpus-per-task={:.0f}\n", asked.threads);
   } else {
-    text += "# No CPUs are asked for: nothing was measured on CPUs (stagedtrain plan --measure).\n";
+    text += "# No CPUs are requested: nothing was measured on CPUs (stagedtrain plan --measure).\n";
   }
   return text;
 }
 
-// Slurm warns the job's shell, which passes it on; `train` then saves and leaves with 85.
+// Slurm signals the job's shell before the end, and the shell passes the signal on. `train` then
+// saves and exits with code 85.
 std::string job_script(const SlurmOptions& options, const std::string& about,
                        const std::string& name, const Resources& asked, const std::string& more,
                        const std::string& ending) {
@@ -96,7 +101,7 @@ fi
                       quoted((folder / "run").string()), more);
   return text + R"SH(training=$!
 trap 'kill -USR1 "$training"' USR1 TERM
-# A wait that a signal ended did not see how training ends; the last one does.
+# A signal ends a wait before training ends, so wait again until it has.
 wait "$training" || true
 while kill -0 "$training" 2>/dev/null; do wait "$training" || true; done
 code=0
@@ -111,9 +116,9 @@ double stage_wall(const StageCost& cost) {
 
 std::string submit_script(const std::vector<std::string>& jobs) {
   std::string text = R"SH(#!/usr/bin/env bash
-# Submits the jobs of this folder, each after the one before has ended well. Arguments go to sbatch:
+# Submits the jobs of this folder, each after the one before succeeded. Arguments go to sbatch:
 #   ./submit.sh --partition=gpu --gres=gpu:1
-# Submit again to go on with a run that stopped.
+# Submit again to continue a run that stopped.
 set -euo pipefail
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 options=("$@")
@@ -138,7 +143,7 @@ std::vector<SlurmFile> stage_jobs(const FullPlan& full, const SlurmOptions& opti
     const std::string name = fmt::format("{}-{}.sh", i + 1, stage);
     files.push_back(
         {name,
-         job_script(options, fmt::format("Trains stage {}: starts it, or goes on with it.", stage),
+         job_script(options, fmt::format("Trains stage {}: starts it, or continues it.", stage),
                     job_name(full, stage),
                     {stage_wall(full.cost.stages[i]), full.cost.stages[i].threads},
                     " --stage " + quoted(stage), "exit \"$code\"\n")});
@@ -154,35 +159,39 @@ double most_threads(const FullPlan& full) {
   return most;
 }
 
-// An interrupted slice is as planned, unless it is the last one.
+// Makes one script for all slices. An interrupted slice counts as success, unless it is the last
+// one.
 std::vector<SlurmFile> slice_jobs(const FullPlan& full, const SlurmOptions& options) {
   if (!full.cost.timed)
     throw usage_error("--slice: the seconds of a token are not known")
-        .with_hint("stagedtrain plan --measure SCHEDULE times it, or --set machine.flops=312T");
+        .with_hint(
+            "measure them with stagedtrain plan --measure SCHEDULE, or give --set "
+            "machine.flops=312T");
   const std::int64_t count = jobs_needed(full.cost.total.seconds(), options.slice);
   const std::string ending =
-      "# Code 85 is a slice that ended after a save: all but the last are to go on.\n"
+      "# Code 85: the slice ended after a save, as planned for all slices but the last.\n"
       "if [[ $code == 85 && ${1:-1} -lt ${2:-1} ]]; then exit 0; fi\nexit \"$code\"\n";
   std::vector<SlurmFile> files = {
       {"slice.sh",
-       job_script(options,
-                  "Trains for one slice of time, number $1 of $2; goes on where it stopped.",
-                  job_name(full, "slice"), {options.slice, most_threads(full)}, "", ending)}};
+       job_script(
+           options,
+           "Trains for one slice of time, number $1 of $2, from where the slice before it stopped.",
+           job_name(full, "slice"), {options.slice, most_threads(full)}, "", ending)}};
   std::vector<std::string> jobs;
   for (std::int64_t i = 1; i <= count; ++i) jobs.push_back(fmt::format("slice.sh {} {}", i, count));
   files.push_back({"submit.sh", submit_script(jobs)});
   return files;
 }
 
-// What the jobs ask Slurm for, and where that comes from.
+// Describes the resources that the jobs request, and where the numbers come from.
 std::string request_words(const FullPlan& full, const SlurmOptions& options) {
   std::string text;
   if (options.slice == 0)
-    text += full.cost.timed
-                ? fmt::format("--time is the planned time and a quarter more ({})\n",
-                              full.cost.time_source)
-                : "--time is not set: the plan's time is not known; give it to submit.sh, or run "
-                  "stagedtrain plan --measure first\n";
+    text +=
+        full.cost.timed
+            ? fmt::format("--time is the planned time plus a quarter ({})\n", full.cost.time_source)
+            : "--time is not set: the plan's time is not known; give it to submit.sh, or run "
+              "stagedtrain plan --measure first\n";
   const double threads = most_threads(full);
   return text + (threads > 0
                      ? fmt::format("--cpus-per-task is {:.0f}, as measured\n", threads)
@@ -197,7 +206,7 @@ std::int64_t jobs_needed(double seconds, double wall, const JobTimes& times) {
   if (!(each > 0))
     throw usage_error("--slice {}: start, save and margin take {}, expected a longer slice",
                       short_seconds(wall), short_seconds(times.all()));
-  constexpr double kMostJobs = 10000;  // more than a queue takes
+  constexpr double kMostJobs = 10000;  // more than a queue accepts
   const double jobs = std::max(1.0, std::ceil(seconds / each));
   if (!(jobs <= kMostJobs))
     throw usage_error("--slice {}: {:.3g} jobs, expected at most {}", short_seconds(wall), jobs,

@@ -1,27 +1,28 @@
-// A plan as a chain of batch jobs for Slurm.
+// How is a plan run as a chain of batch jobs under Slurm?
 #pragma once
 
 #include "plan/full_plan.h"
 
 namespace stagedtrain::plan {
 
-// Seconds that a job's wall-clock time holds besides training.
+// Seconds of a job's wall-clock time that are not training.
 struct JobTimes {
   double start = 120;   // until the first step
-  double save = 30;     // of the state when it is interrupted
-  double margin = 300;  // before the end, when Slurm warns
+  double save = 30;     // for saving the state when the job is interrupted
+  double margin = 300;  // from Slurm's signal to the end of the job
   double all() const { return start + save + margin; }
 };
 
-// Jobs of `wall` seconds for so much training. Throws Error(usage) if nothing is left to train in.
+// Returns how many jobs of `wall` seconds of wall-clock time are needed for `seconds` of training.
+// Throws Error(usage) if no time is left to train, and for more than 10,000 jobs.
 std::int64_t jobs_needed(double seconds, double wall, const JobTimes& times = {});
 
 struct SlurmOptions {
-  Path folder;       // for the scripts; the run goes into its folder `run`
+  Path folder;       // for the scripts; the run goes into its subfolder `run`
   double slice = 0;  // seconds of wall-clock time of every job; 0: one job for each stage
   bool force = false;
-  Path work_folder;  // where the jobs run, so that the schedule's paths are found; absolute
-  // That trains, absolute; $STAGEDTRAIN names another one when the job runs.
+  Path work_folder;  // the working folder of the jobs, absolute, so that relative paths are found
+  // The absolute path of the program that trains. $STAGEDTRAIN overrides it when the job runs.
   std::string program = "stagedtrain";
 };
 
@@ -29,10 +30,12 @@ struct SlurmFile {
   std::string name, text;
 };
 
-// schedule.yaml, the jobs and submit.sh. Throws Error(usage) for slices of a plan without times.
+// Returns schedule.yaml, the scripts of the jobs and submit.sh. Throws Error(usage) if slices are
+// requested and the plan's time is not known, and as jobs_needed() does.
 std::vector<SlurmFile> slurm_files(const FullPlan& full, const SlurmOptions& options);
 
-// Writes them, and says in words what to do. Refuses to replace any of them unless force.
+// Writes these files and returns a message with their paths and what to do next. Throws
+// Error(usage) rather than replace a file, unless `force`.
 std::string write_slurm(const FullPlan& full, const SlurmOptions& options);
 
 }  // namespace stagedtrain::plan

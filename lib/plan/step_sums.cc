@@ -1,4 +1,5 @@
-// Closed sums over ramps, and the steps at which they reach an amount.
+// Sums tokens and FLOPs over ramps in closed form, and finds the steps at which they reach an
+// amount.
 #include "plan/step_sums.h"
 
 #include <algorithm>
@@ -12,8 +13,8 @@ namespace {
 
 using schedule::Schedule;
 
-// Sum of floor(i * rise / over) for i from 0 to n - 1, by the Euclidean algorithm, as lattice
-// points below a line: O(log over).
+// Returns the sum of floor(i * rise / over) for i from 0 to n - 1. It counts lattice points below a
+// line by the Euclidean algorithm, in O(log over).
 std::int64_t floor_sum(std::int64_t n, std::int64_t over, std::int64_t rise) {
   __int128 sum = 0, a = rise, m = over, b = 0, count = n;
   for (;;) {
@@ -28,7 +29,7 @@ std::int64_t floor_sum(std::int64_t n, std::int64_t over, std::int64_t rise) {
   }
 }
 
-// The divisors of n, ascending.
+// Returns the divisors of n in ascending order.
 std::vector<std::int64_t> divisors(std::int64_t n) {
   std::vector<std::int64_t> low, high;
   for (std::int64_t d = 1; d * d <= n; ++d) {
@@ -40,7 +41,7 @@ std::vector<std::int64_t> divisors(std::int64_t n) {
   return low;
 }
 
-// The step from which on the length warm-up allows pieces of this length.
+// Returns the first step at which the length warm-up allows pieces of this length.
 std::int64_t first_step_of(const schedule::RampSpec& ramp, std::int64_t context,
                            std::int64_t length) {
   if (length <= ramp.start || ramp.over == 0) return 0;
@@ -126,8 +127,8 @@ double StepSums::flops(std::int64_t first, std::int64_t last) const {
   return sum;
 }
 
-// Sums rise with the number of steps, so inside the ramps the step is found by halving; behind
-// them all steps are alike.
+// Sums rise with the number of steps, so within the ramps the step is found by halving. After them
+// all steps are equal.
 template <class Sum>
 double StepSums::steps_for(std::int64_t first, double amount, Sum sum) const {
   constexpr double kRounding = 1 - 1e-12;

@@ -1,7 +1,7 @@
-// Tokens and FLOPs of a run's steps, batch-size and length warm-ups included.
+// How many tokens and FLOPs do a run's steps have, including batch-size and length warm-ups?
 //
-// A step trains on sequences_at(step) sequences of the stage's own context, whatever pieces the
-// length warm-up cuts them into. Everything that turns tokens into steps asks here, so that a
+// A step trains on sequences_at(step) sequences of the stage's own context, into whatever pieces
+// the length warm-up cuts them. All conversions between tokens and steps use this file, so that a
 // length in tokens means the same for a stage, a warm-up, a decay, an evaluation and a save.
 #pragma once
 
@@ -13,47 +13,47 @@
 
 namespace stagedtrain::plan {
 
-// Sequences of context tokens in a step of the run.
+// Returns the number of sequences in a step of the run.
 std::int64_t sequences_at(const schedule::Schedule& schedule, std::int64_t step);
-// The length of the pieces they are cut into: the largest divisor of the context that the length
-// warm-up allows.
+// Returns the length of the pieces into which sequences are cut: the largest divisor of the context
+// that the length warm-up allows.
 std::int64_t length_at(const schedule::Schedule& schedule, const arch::ModelConfig& model,
                        std::int64_t step);
-// Tokens of a step in a stage with this model.
+// Returns the tokens of a step in a stage with this model.
 std::int64_t tokens_at(const schedule::Schedule& schedule, const arch::ModelConfig& model,
                        std::int64_t step);
 
-// FLOPs of the optimizer in one step, which the sums below and a run's log count: Muon's
-// Newton-Schulz iterations over all matrices of the blocks. Other optimizers count nothing.
+// Returns the FLOPs of the optimizer in one step, which the sums below and a run's log include:
+// Muon's Newton-Schulz iterations for all matrices of the blocks. Other optimizers count 0.
 double optimizer_flops_per_step(const schedule::Schedule& schedule, const arch::ModelConfig& model);
-// FLOPs of a token in a whole step, the optimizer's share included.
+// Returns the FLOPs of a token, including its share of the optimizer's FLOPs.
 double flops_per_token(const schedule::Schedule& schedule, const arch::ModelConfig& model);
 
-// Sums over steps, in closed form: a ramp of a million steps costs no more than none. Batch sizes
-// rise as a line that is rounded down, whose sum is known; lengths are one of the few divisors of
-// the context.
+// Sums over steps in closed form, so a ramp of a million steps takes no longer than none. The batch
+// size rises as a line that is rounded down, whose sum is known. Lengths are divisors of the
+// context, of which there are few.
 class StepSums {
  public:
   StepSums(const schedule::Schedule& schedule, const arch::ModelConfig& model);
-  // The same where a token of a sequence of some length, or the optimizer, costs other FLOPs than
-  // those of the whole model.
+  // The same with other FLOPs of a token (given the length of its sequence) and of the optimizer
+  // than those of the whole model.
   using FlopsPerToken = std::function<double(std::int64_t length)>;
   StepSums(const schedule::Schedule& schedule, const arch::ModelConfig& model,
            const FlopsPerToken& flops_per_token, double optimizer_flops_per_step);
 
-  // Of the steps from first to before last.
+  // Return the sums over the steps from `first` up to but not including `last`.
   std::int64_t tokens(std::int64_t first, std::int64_t last) const;
   double flops(std::int64_t first, std::int64_t last) const;
-  // The fewest steps from `first` on that come to so many tokens or FLOPs (to 1 part in 1e12).
-  // Not rounded to an integer type, which a person's number may exceed.
+  // Return the fewest steps from `first` on that reach so many tokens or FLOPs (to 1 part in 1e12).
+  // The result is a double because a user's number may exceed integer types.
   double steps_for_tokens(std::int64_t first, double tokens) const;
   double steps_for_flops(std::int64_t first, double flops) const;
-  // How many of the last steps before `last` hold so many tokens: all from `first` on if even
-  // these hold fewer.
+  // Returns how many of the last steps before `last` have so many tokens together; all steps from
+  // `first` on if even these have fewer.
   std::int64_t steps_before(std::int64_t first, std::int64_t last, double tokens) const;
 
  private:
-  // Steps from first_step on whose pieces have this length.
+  // The steps from first_step on, in which sequences have one length.
   struct Segment {
     std::int64_t first_step;
     double flops_per_token;
@@ -62,9 +62,9 @@ class StepSums {
   template <class Sum>
   double steps_for(std::int64_t first, double amount, Sum sum) const;
 
-  std::int64_t context_, sequences_, start_, over_;  // of the batch-size warm-up
-  std::int64_t ramp_end_;                            // of both warm-ups
-  double optimizer_flops_;                           // of a step
+  std::int64_t context_, sequences_, start_, over_;  // start_ and over_: the batch-size warm-up
+  std::int64_t ramp_end_;                            // the end of both warm-ups
+  double optimizer_flops_;                           // in one step
   std::vector<Segment> segments_;
 };
 

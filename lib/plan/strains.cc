@@ -1,4 +1,4 @@
-// The words.
+// The texts of the assumption warnings, and the thresholds beyond which they are given.
 #include "plan/strains.h"
 
 #include <algorithm>
@@ -17,8 +17,8 @@ std::optional<std::string> long_run_strain(double tokens, const arch::ParamCount
   const double each = tokens / static_cast<double>(params.total);
   if (!(each > kTokensPerParameter)) return {};
   return fmt::format(
-      "{:.3g} tokens for each parameter: under loss-state the tokens saved stay the same as runs "
-      "grow, so the percentage falls; {}",
+      "{:.3g} tokens for each parameter: under loss-state the tokens saved do not grow with the "
+      "length of the run, so the percentage falls; {}",
       each, most);
 }
 
@@ -27,12 +27,12 @@ std::vector<std::string> mixing_strains(const schedule::Schedule& schedule,
   std::vector<std::string> lines;
   if (transfer.mixing_tokens == 0)
     lines.push_back(
-        "the mixing time is not known and was taken as 0: measure it on a pilot, from the growth "
-        "to where the grown run meets one from scratch");
+        "the mixing time is not known and was assumed to be 0: measure it in a pilot run, from the "
+        "growth until the grown run has caught up with one from scratch");
   if (schedule.lr.curve != "wsd")
     lines.push_back(
-        fmt::format("the learning rate ({}) falls all along: mixing was seen at a rate "
-                    "that holds until a late decay (wsd)",
+        fmt::format("the learning rate ({}) falls from the start: mixing was observed at a rate "
+                    "that stays constant until a late decay (wsd)",
                     schedule.lr.curve));
   return lines;
 }
@@ -48,8 +48,8 @@ std::optional<std::string> embedding_strain(const std::string& name,
       1 - static_cast<double>(params.non_embedding) / static_cast<double>(params.total);
   if (!(share > kMostEmbeddings)) return {};
   return fmt::format(
-      "{}: {:.0f}% of its parameters are embeddings, which the law counts like layers: so shallow a "
-      "model may learn less than the law says",
+      "{}: {:.0f}% of its parameters are embeddings, which the law counts like layers: so shallow "
+      "a model may reach a higher loss than the law predicts",
       name, 100 * share);
 }
 

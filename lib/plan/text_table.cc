@@ -1,4 +1,4 @@
-// Two spaces between columns, none at the ends of lines.
+// Formats tables with two spaces between columns and none at the ends of lines.
 #include "plan/text_table.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,4 @@
-// Rows of cells as a table for people, and warnings in lines.
+// How are tables, warnings and long lines printed?
 #pragma once
 
 #include <string>
@@ -6,17 +6,18 @@
 
 namespace stagedtrain::plan {
 
-// Columns as wide as their longest cell; the first `left` of them stand to the left. Every row has
-// as many cells as the first.
+// Returns a table whose columns are as wide as their longest cell. The first `left` columns are
+// aligned to the left, the others to the right. Requires a row, and as many cells in every row as
+// in the first.
 std::string text_table(const std::vector<std::vector<std::string>>& rows, std::size_t left,
                        const std::string& indent);
 
-// A number from a fit, rounded: 1234.4 -> "1,234"; "?" for what no count can be.
+// Returns a rounded number: "1,234" for 1234.4, and "?" for 1e18 or more and for NaN.
 std::string grouped_number(double value);
 
-// The words in lines of at most 100 columns, all but the first indented.
+// Wraps text at 100 columns; all lines but the first are indented.
 std::string wrapped(const std::string& words);
-// "\nwarning: ...\n", wrapped.
+// Returns "\nwarning: ...\n", wrapped.
 std::string warning_text(const std::string& warning);
 
 }  // namespace stagedtrain::plan

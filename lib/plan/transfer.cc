@@ -1,4 +1,4 @@
-// Reading an assumption.
+// Reads and prints the assumption about grown models.
 #include "plan/transfer.h"
 
 #include "base/error.h"
@@ -23,10 +23,10 @@ Transfer read_transfer(const std::string& where, const std::string& word, const 
     throw usage_error("{}: found '{}', expected {}", where, word, expected);
   const auto rho = parse_number(word.substr(4));
   if (!rho || !(*rho >= kLeastRho && *rho <= kMostRho))
-    throw usage_error("{}: found '{}', expected a number from {} to {}, as rho=1.4", where, word,
-                      kLeastRho, kMostRho)
+    throw usage_error("{}: found '{}', expected a number from {} to {}, such as rho=1.4", where,
+                      word, kLeastRho, kMostRho)
         .with_hint(
-            "a grown model stands where it would after 1/rho of the tokens; runs measured 1 to 2");
+            "a grown model continues as if after 1/rho of its tokens; measured values are 1 to 2");
   transfer.assumption = law::Assumption::measured;
   transfer.rho = *rho;
   return transfer;

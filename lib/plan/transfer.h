@@ -1,4 +1,4 @@
-// What grown models are taken to remember, as people write it.
+// Which assumption about grown models does a plan use, and how do users write it?
 #pragma once
 
 #include <string>
@@ -10,20 +10,21 @@ namespace stagedtrain::plan {
 
 struct Transfer {
   law::Assumption assumption = law::Assumption::loss_state;
-  double rho = 1;            // of measured
-  double mixing_tokens = 0;  // that a growth takes to mix; 0: not known
+  double rho = 1;                 // for Assumption::measured
+  double mixing_tokens = 0;       // how long a growth takes to mix; 0: not known
   std::vector<double> rhos = {};  // rho of the growth into each stage, if they differ; else empty
   double rho_of(std::size_t stage) const { return rhos.empty() ? rho : rhos.at(stage); }
 };
 
-// rho has been measured between 1 and 2. Far outside of that it is a slip of the pen: 1e-9 would say
-// that a grown model has learnt a billion times more than the small one has seen.
+// The accepted range of rho. Measured values are between 1 and 2; values far outside are typing
+// errors.
 inline constexpr double kLeastRho = 0.1, kMostRho = 100;
 
-// As read_transfer reads it.
+// Returns the assumption in the form that read_transfer() reads.
 std::string word_of(const Transfer& transfer);
 
-// loss-state, mixing or rho=X; mixing_tokens stays 0. where begins the message of Error(usage).
+// Reads "loss-state", "mixing" or "rho=X"; mixing_tokens stays 0. Throws Error(usage), whose
+// message begins with `where` and names `expected`, for anything else.
 Transfer read_transfer(const std::string& where, const std::string& word,
                        const char* expected = "loss-state, mixing or rho=X");
 

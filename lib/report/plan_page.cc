@@ -61,9 +61,9 @@ std::vector<Section> sections_of(const PlanPicture& picture) {
          timing});
   sections.push_back(
       {"How much, and how sure",
-       "What is saved depends on what a grown model remembers. Floor: it stands where its own "
-       "curve has the same loss; then the tokens saved stay the same, and the share falls as runs "
-       "grow. Ceiling: it soon stands where it would from scratch. A measured run tells which.",
+       "What is saved depends on what a grown model keeps. Floor: it continues where its own curve "
+       "has the same loss; then the tokens saved stay the same, and the share falls as runs grow. "
+       "Ceiling: it soon catches up with a run from scratch. A measured run shows which.",
        {length_figure(picture), stages_figure(picture)}});
   sections.push_back(
       {"Time and memory",

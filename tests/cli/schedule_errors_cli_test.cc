@@ -223,7 +223,8 @@ TEST_CASE("typical mistakes on the command line are told with what to type") {
       {{"train", file, "other", "--out", out}, "unexpected argument 'other'"},
       {{"train", file}, "--out"},
       {{"plan", file, "--optimize", "--tokens", "10 M"}, "--tokens 10 M: expected tokens"},
-      {{"plan", file, "--slurm", out, "--slice", "4 hours"}, "expected a time, as 30m, 4h or 2d"},
+      {{"plan", file, "--slurm", out, "--slice", "4 hours"},
+       "expected a time, such as 30m, 4h or 2d"},
   };
   for (const auto& [arguments, says] : mistakes) {
     const auto result = test::stagedtrain(arguments);

@@ -140,7 +140,8 @@ TEST_CASE("the paper's rules come to the growth points of its own four runs") {
     measured += run.before / steps / 4;
     ruled += answer.shares[0] / 4;
     REQUIRE(answer.warnings.size() == 2);
-    CHECK(answer.warnings[0].find("as the paper's did, at the slope -0.052") != std::string::npos);
+    CHECK(answer.warnings[0].find("like those of the paper, at the slope -0.052") !=
+          std::string::npos);
   }
   CHECK(ruled == Approx(measured).epsilon(0.05));
 }
@@ -159,7 +160,7 @@ TEST_CASE("a paper's rule speaks of the decay only where the rate decays") {
 TEST_CASE("a slope that a curve never has is refused") {
   const PowerCurve no_floor(0, 5, 0.1);  // its slope is -0.1 everywhere
   CHECK(test::refusal(ErrorKind::usage, [&] { tokens_at_slope(no_floor, -0.05); }) ==
-        "the slope of the loss never comes to -0.05 | ");
+        "the slope of the loss never reaches -0.05 | ");
   CHECK_THROWS_AS(tokens_at_slope(PowerCurve(2, 1, 0.04), -0.05), Error);
   CHECK_THROWS_AS(tokens_at_slope(no_floor, 0.1), Error);
 }

@@ -133,7 +133,7 @@ TEST_CASE("a slope of auto becomes that of the best growth") {
   CHECK(*slope > -0.2);
   const plan::RunPlan run = plan::resolve(choice.schedule);
   CHECK(run.stages[0].until_slope == slope);
-  CHECK(contains(refused({"stages.full.until={slope: auto}"}), "nothing grows from here"));
+  CHECK(contains(refused({"stages.full.until={slope: auto}"}), "the last stage does not grow"));
 }
 
 TEST_CASE("costs in seconds need measurements and use them") {
@@ -184,11 +184,11 @@ TEST_CASE("the words say what decided when a stage grows") {
   // A decay that begins before both would pay the same.
   const std::string clamped = word({"plan.scratch=5000", "lr.decay=70%"});
   INFO(clamped);
-  CHECK(contains(clamped, "the last moment before the decay"));
+  CHECK(contains(clamped, "the latest time before the decay"));
   CHECK_FALSE(contains(clamped, "pay the same"));
   const std::string unknown = word({"plan.scratch=5000", "plan.transfer=mixing"});
   INFO(unknown);
-  CHECK(contains(unknown, "how long a growth takes to mix is not known"));
+  CHECK(contains(unknown, "the mixing time of the growth is not known"));
   CHECK_FALSE(contains(unknown, "leaves"));
   CHECK(contains(word({"plan.scratch=5000", "plan.transfer=mixing", "plan.mixing=200"}),
                  "leaves 98.3M tokens to mix before the decay"));

@@ -44,7 +44,7 @@ TEST_CASE("without a file, or with one that does not record it, the key is asked
   const std::string none = refused((tiny / "none.bin").string());
   INFO(none);
   CHECK(contains(none, "tiny.yaml:3"));
-  CHECK(contains(none, "model.vocab is missing, and there is no file '"));
+  CHECK(contains(none, "model.vocab is missing, and the file '"));
   test::write_text(tiny / "raw.bin", std::string(4000, '\1'));
   const std::string raw = refused((tiny / "raw.bin").string());
   INFO(raw);

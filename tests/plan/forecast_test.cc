@@ -179,7 +179,7 @@ TEST_CASE("what strains an assumption is said of a plan that is only priced, too
   CHECK(warns(outlook_of(plan_of(2, .5), law, {Assumption::mixing}), "mixing time is not known"));
   CHECK(warns(outlook_of(plan_of(2, .2), law), "the percentage falls; here it is"));
   plan.schedule.lr.curve = "cosine";
-  CHECK(warns(outlook_of(plan, law, {Assumption::mixing}), "(cosine) falls all along"));
+  CHECK(warns(outlook_of(plan, law, {Assumption::mixing}), "(cosine) falls from the start"));
   CHECK(warns(outlook_of(plan_of(2, .5), law), "the percentage falls; here nothing is saved"));
 }
 

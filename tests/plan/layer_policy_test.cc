@@ -220,7 +220,7 @@ TEST_CASE("what makes no sense is refused with what was found and expected") {
   check_refused("layer_path: {}", "layers");
   check_refused("layer_dropout: {max: 1}", "max");
   check_refused("layer_dropout: {max: -0.1}", "max");
-  check_refused("layer_dropout: {}, layer_path: {layers: 4}", "expected one of them");
+  check_refused("layer_dropout: {}, layer_path: {layers: 4}", "expected only one of them");
   check_refused("layer_dropout: {}", "expected at least 2 layers", {"model.layers=1"});
   const std::string said = test::refusal(ErrorKind::usage, [] {
     plan::resolve(

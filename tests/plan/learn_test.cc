@@ -169,17 +169,17 @@ TEST_CASE("losses that show no floor yet still tell where a grown model stands")
   CHECK(learned[0].rho == Approx(1.3).epsilon(0.05));
 }
 
-TEST_CASE("a log too short for a fit teaches nothing, and says why") {
+TEST_CASE("a log too short for a fit gives no outcome, and says why") {
   const Run staged = made(30, 60, 1), scratch = made(0, 60, 1);
   const auto learned = plan::growths_of(staged, {&scratch});
   REQUIRE(learned.size() == 1);
   CHECK(std::isnan(learned[0].rho));
   const auto words = plan::words_of(learned);
   REQUIRE(words.size() >= 1);
-  for (const std::string& line : words) CHECK(test::contains(line, "not learnt: "));
+  for (const std::string& line : words) CHECK(test::contains(line, "not stored: "));
 }
 
-TEST_CASE("what is not learnt is said with its reason") {
+TEST_CASE("an outcome that is not stored is reported with its reason") {
   const Run staged = made(1000, 3000, 1.5);
   const auto why = [&](const Run& scratch) {
     return join(plan::words_of(plan::growths_of(staged, {&scratch})), "\n");
@@ -192,7 +192,7 @@ TEST_CASE("what is not learnt is said with its reason") {
   CHECK(test::contains(why(rate), "another peak learning rate"));
   Run later = made(0, 3000, 1);
   std::erase_if(later.steps, [](const runlog::StepPoint& p) { return p.at.step < 900; });
-  CHECK(test::contains(why(later), "goes on from another run"));
+  CHECK(test::contains(why(later), "continues another run"));
   CHECK(test::contains(why(made(0, 1200, 1)), "from scratch is at its peak to step 9"));
 }
 
@@ -214,7 +214,7 @@ TEST_CASE("noise of batches that both runs saw does not blur rho") {
   CHECK(learned[0].rho_low <= 1.42);
   CHECK(learned[0].rho_high >= 1.38);
   CHECK(std::isnan(learned[0].mixing_tokens));
-  CHECK(test::contains(join(plan::words_of(learned), "\n"), "not met within"));
+  CHECK(test::contains(join(plan::words_of(learned), "\n"), "not mixed within"));
   SECTION("validation losses that tell another story keep it from being learnt") {
     for (double at = 1100; at < 2400; at += 100) {
       staged.evaluations.push_back({.at = {.step = at}, .loss = 3});

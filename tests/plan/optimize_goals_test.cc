@@ -226,7 +226,8 @@ TEST_CASE("an optimised plan's text fits 100 columns and has its costs") {
     INFO(line);
     CHECK(line.size() <= 100);
   }
-  for (const char* part : {"costs", "money", "memory", "training time", "not counted: the initial"})
+  for (const char* part :
+       {"costs", "money", "memory", "training time", "not counted: the small model"})
     CHECK(contains(text, part));
   CHECK(to_json(optimum)["plan"]["costs"]["stages"].size() == optimum.stages.size());
 }

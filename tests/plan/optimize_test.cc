@@ -118,7 +118,8 @@ TEST_CASE("under mixing one jump comes as late as the decay allows") {
   CHECK_FALSE(warns(optimum, "the mixing time is not known"));
   options.transfer.mixing_tokens = 0;
   CHECK(warns(optimize(test::gpt2_124m(), options), "the mixing time is not known"));
-  CHECK(warns(optimize(test::gpt2_124m({"lr.curve=cosine"}), options), "(cosine) falls all along"));
+  CHECK(warns(optimize(test::gpt2_124m({"lr.curve=cosine"}), options),
+              "(cosine) falls from the start"));
 }
 
 TEST_CASE("a measured rho saves between floor and ceiling, and nothing beyond the cost ratio") {
@@ -142,7 +143,7 @@ TEST_CASE("a plan names its assumption, its end and what strains them") {
   const Optimum optimum = planned(2);
   const std::string text = to_text(optimum);
   CHECK(contains(text, "assumption  floor (loss-state)"));
-  CHECK(contains(text, "which 2.5G tokens from scratch come to"));
+  CHECK(contains(text, "which 2.5G tokens from scratch reach"));
   CHECK(contains(text, "ceiling (mixing)"));
   CHECK(contains(text, "keeps 95% of what it saves"));
   OptimizeOptions options;

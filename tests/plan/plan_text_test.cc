@@ -25,7 +25,7 @@ TEST_CASE("the table has a line for each stage and one for their sum") {
         "shallow: gpt2, 2 layers x 128, 4 heads of 32, ffn 512, context 128, vocab 256\n"
         "  starts from fresh weights\n",
         "grown by {operator: depth, layers: 6, new_layers: zero_output}\n  the loss is kept",
-        "ends sooner at a validation loss of 1.8", "learning rate rises anew over 1,200 steps",
+        "ends sooner at a validation loss of 1.8", "learning rate re-warms over 1,200 steps",
         "wsd: 100 steps up, 2,300 at the peak, 600 down to 0",
         "16 sequences of 128 tokens = 2,048 tokens", "every 200 steps", "read 1.6 times",
         "from scratch", "1,800"})

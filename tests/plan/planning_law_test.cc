@@ -127,7 +127,7 @@ TEST_CASE("a curve of the final model and of every stage is needed") {
   CHECK(contains(forecast(plan, run_cost(plan), law, {}).nothing, "own.json has no curve of full"));
   laws.curves[0].model_parameters = NAN;
   CHECK(contains(test::refusal(ErrorKind::input, [&] { planning_law(laws, "own.json"); }),
-                 "none of its 1 curves says of how many parameters"));
+                 "for none of its 1 curves are parameters and tokens per step known"));
 }
 
 TEST_CASE("of two curves of one size that of fresh weights is taken, then the longer one") {

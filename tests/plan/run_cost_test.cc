@@ -164,7 +164,7 @@ TEST_CASE("a run that needs more memory than the machine has is refused") {
   const RunPlan plan = resolve(test::two_stages({"machine.memory=20M"}));
   const std::string said = test::refusal(ErrorKind::usage, [&] { run_cost(plan); });
   CHECK(contains(said, "shallow: training takes"));
-  CHECK(contains(said, "make batch.micro smaller"));
+  CHECK(contains(said, "use a smaller batch.micro"));
 }
 
 TEST_CASE("costs as text fit 100 columns, and as JSON have all digits") {

@@ -97,8 +97,8 @@ TEST_CASE("jobs ask for the time and the CPUs that the plan knows, and say what 
   CHECK(contains(job, "#SBATCH --cpus-per-task=6\n"));
   CHECK(contains(job, "#SBATCH --time=00:17:00\n"));  // 430 s and a quarter more, 450 s around it
   const std::string unknown = text_of(slurm_files(full_plan(), options_of("jobs")), "1-shallow.sh");
-  CHECK(contains(unknown, "# No time is asked for: the plan does not know it"));
-  CHECK(contains(unknown, "# No CPUs are asked for: nothing was measured"));
+  CHECK(contains(unknown, "# No time is requested: the plan does not know it"));
+  CHECK(contains(unknown, "# No CPUs are requested: nothing was measured"));
   const test::TempDir folder;
   const std::string said = write_slurm(full_plan(), options_of(folder / "jobs"));
   CHECK(contains(said, "--time is not set"));
