@@ -103,6 +103,7 @@ TEST_CASE("a finished run is scored by the prediction in its log, another is not
   const auto score = score_of(run, MeasuredSaving{0.15, 0.02});
   REQUIRE(score);
   CHECK(score->loss.measured == 2.1);
+  CHECK(std::isnan(score->loss.error));  // the pilots were judged on the same windows
   CHECK(score->saving.measured == 0.15);
   CHECK(score->saving.error == 0.02);
   CHECK(score->seconds.predicted == 4);
