@@ -47,6 +47,10 @@ struct FittedChinchilla {
   // Of one run, relative; nothing in files of older versions.
   std::optional<double> noise;
   bool pulled = false;  // a parameter was held from running away; not in the file
+  // How each sample bends off beyond the largest size (law/discrepancy.h); nothing in files of older
+  // versions. How many laws of smaller sizes they were learnt from is not in the file.
+  std::optional<std::vector<double>> tilts;
+  std::size_t held_out = 0;
 };
 
 // The joint law of models of several sizes (law/joint_law.h).
@@ -63,6 +67,9 @@ struct FittedJoint {
   double training_noise = 0, validation_noise = 0, gap = 0;
   double points = 0, objective = 0, gradient = 0;
   bool decayed = false;  // some run showed a decay; else C is 0
+  // How each sample bends off beyond the largest size (law/discrepancy.h); nothing in files of older
+  // versions.
+  std::optional<std::vector<double>> tilts;
 };
 // What it is of, as "6 runs of 25K, 55K parameters without embeddings".
 std::string runs_text(const FittedJoint& joint);
