@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "law/bootstrap.h"
+#include "law/held_out.h"
 #include "plan/joint_runs.h"
 
 namespace stagedtrain::plan {
@@ -63,7 +64,8 @@ void add_notes(const FittedJoint& joint, const JointRuns& found, std::vector<std
   if (joint.sizes.size() < kFewestSizes)
     notes.push_back(fmt::format(
         "two sizes do not fix how the loss falls with size: the exponent a is held near {}, that of "
-        "published runs, within a factor of {:.2g}; train a third size to measure it",
+        "published runs, within a factor of {:.2g}, and how far the law is wrong beyond the larger "
+        "one is assumed; train a third size to measure both",
         law::kPriorExponent, std::exp(law::kPriorExponentSpread)));
   if (joint.freedom < law::kPriorScatterFreedom + 1)
     notes.push_back(fmt::format(
@@ -82,16 +84,19 @@ std::optional<FittedJoint> fit_joint_law(const std::vector<LoggedCurve>& curves,
   FittedJoint joint;
   joint.sizes = sizes_of(found);
   if (joint.sizes.size() < 2) return {};
-  law::JointFit fit =
-      law::fit_joint(found.runs, {.offset_spread = found.warmup_tokens / 4,
-                                  .resamples = std::min(options.resamples, kMostResamples),
-                                  .seed = options.seed});
+  const law::JointFitOptions fit_options{
+      .offset_spread = found.warmup_tokens / 4,
+      .resamples = std::min(options.resamples, kMostResamples),
+      .seed = options.seed};
+  law::JointFit fit = law::fit_joint(found.runs, fit_options);
   if (!fit.converged || fit.samples.empty()) {
     notes.push_back("no joint law of the sizes: the fit does not settle");
     return {};
   }
   joint.law = fit.law;
   joint.samples = std::move(fit.samples);
+  joint.tilts = law::tilt_draws(law::held_out_tilts(found.runs, fit_options), joint.samples.size(),
+                                options.seed);
   joint.scatter = fit.scatter;
   joint.freedom = fit.freedom;
   joint.training_noise = fit.training.deviation;

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "law/annealing.h"
 #include "law/bootstrap.h"
+#include "law/held_out.h"
 #include "plan/fit_joint_law.h"
 #include "plan/recipe.h"
 
@@ -111,6 +112,11 @@ void note_ends(const FittedChinchilla& ends, FittedLaws& laws) {
         fmt::format("{}: {} runs do not fix Chinchilla's law: a parameter was held within its "
                     "bounds; trust the law only between these sizes and lengths, and add runs",
                     ends.name, ends.points));
+  if (ends.held_out == 0)
+    laws.notes.push_back(fmt::format(
+        "{}: {} runs are too few to hold the larger ones out, so the error of the law beyond them is "
+        "assumed, not measured; intervals of larger sizes are wide",
+        ends.name, ends.points));
 }
 
 // Joins all finished runs into one set, with a short name.
@@ -196,6 +202,9 @@ FittedChinchilla fit_logged_ends(const LoggedEnds& ends, const FitOptions& optio
   check_converged(ends.name, fit.converged, result.samples.size());
   result.noise = fit.noise;
   result.pulled = fit.pulled;
+  const auto tilts = law::held_out_tilts(points, options.huber, options.seed);
+  result.held_out = tilts.size();
+  result.tilts = law::tilt_draws(tilts, result.samples.size(), options.seed);
   using law::Chinchilla;
   intervals(result.samples, result.low, result.high, &Chinchilla::E, &Chinchilla::A, &Chinchilla::B,
             &Chinchilla::a, &Chinchilla::b);

@@ -1,6 +1,7 @@
 // Writes and reads the law file, by one list of members for each struct.
 #include "plan/law_file.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/text.h"
@@ -32,7 +33,7 @@ void members(V& v, FittedJoint& j) {
   v("scatter", j.scatter), v("freedom", j.freedom), v("gap", j.gap);
   v("training_noise", j.training_noise), v("validation_noise", j.validation_noise);
   v("points", j.points), v("objective", j.objective), v("gradient", j.gradient);
-  v("decayed", j.decayed), v("samples", j.samples);
+  v("decayed", j.decayed), v("samples", j.samples), v("tilts", j.tilts);
 }
 template <class V>
 void members(V& v, PrefixRefit& p) {
@@ -59,7 +60,7 @@ void members(V& v, FittedChinchilla& c) {
   v("agreeing_starts", c.agreeing_starts), v("starts", c.starts);
   v("largest_parameters", c.largest_parameters), v("most_tokens", c.most_tokens);
   v("noise", c.noise);
-  v("samples", c.samples);
+  v("samples", c.samples), v("tilts", c.tilts);
 }
 template <class V>
 void members(V& v, FittedRecipe& r) {
@@ -108,6 +109,16 @@ void check_all(const Fitted& fitted, const std::string& where) {
   check_law(fitted.law, where + ": parameters");
   for (const auto& sample : fitted.samples) check_law(sample, where + ": samples");
 }
+// A finite tilt for each sample.
+template <class Fitted>
+void check_tilts(const Fitted& fitted, const std::string& where) {
+  if (!fitted.tilts) return;
+  const bool finite = std::ranges::all_of(*fitted.tilts, [](double t) { return std::isfinite(t); });
+  if (finite && fitted.tilts->size() == fitted.samples.size()) return;
+  throw input_error("{}: found {} tilts{}, expected a finite one for each of the {} samples", where,
+                    fitted.tilts->size(), finite ? "" : ", not all finite", fitted.samples.size())
+      .with_hint(kHint);
+}
 
 }  // namespace
 
@@ -136,6 +147,7 @@ FittedLaws laws_from_json(const Json& json, const std::string& where) {
   for (const FittedCurve& curve : laws.curves) check_all(curve, where + ": " + curve.name);
   if (laws.joint) {
     check_all(*laws.joint, where + ": joint");
+    check_tilts(*laws.joint, where + ": joint");
     if (laws.joint->sizes.size() < 2 || !(laws.joint->freedom > 0 && laws.joint->scatter >= 0))
       throw input_error(
           "{}: joint: {} sizes, scatter {} with {} degrees of freedom; expected 2 or more sizes, a "
@@ -143,7 +155,10 @@ FittedLaws laws_from_json(const Json& json, const std::string& where) {
           where, laws.joint->sizes.size(), laws.joint->scatter, laws.joint->freedom)
           .with_hint(kHint);
   }
-  if (laws.chinchilla) check_all(*laws.chinchilla, where + ": chinchilla");
+  if (laws.chinchilla) {
+    check_all(*laws.chinchilla, where + ": chinchilla");
+    check_tilts(*laws.chinchilla, where + ": chinchilla");
+  }
   return laws;
 }
 

@@ -50,6 +50,10 @@ struct FittedChinchilla {
   // The relative standard deviation of one run. Missing in files of older versions.
   std::optional<double> noise;
   bool pulled = false;  // a parameter was held within its bounds; not in the file
+  // How each sample deviates beyond the largest size (law/discrepancy.h). Missing in files of older
+  // versions. held_out, the number of laws of smaller sizes behind them, is not in the file.
+  std::optional<std::vector<double>> tilts;
+  std::size_t held_out = 0;
 };
 
 // The joint law of models of several sizes (law/joint_law.h).
@@ -67,6 +71,9 @@ struct FittedJoint {
   double training_noise = 0, validation_noise = 0, gap = 0;
   double points = 0, objective = 0, gradient = 0;
   bool decayed = false;  // whether a run showed a decay; otherwise C is 0
+  // How each sample deviates beyond the largest size (law/discrepancy.h). Missing in files of older
+  // versions.
+  std::optional<std::vector<double>> tilts;
 };
 // Returns a description such as "6 runs of 25K, 55K parameters without embeddings".
 std::string runs_text(const FittedJoint& joint);

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/text.h"
+#include "law/discrepancy.h"
 #include "law/fit_joint.h"
 
 namespace stagedtrain::plan {
@@ -66,6 +67,22 @@ double run_scatter(double deviation, double freedom) {
   return kNormal80 * law::student_widening(freedom) * deviation;
 }
 
+// The same curves, bent off beyond the largest size as one sample may be.
+template <class Law>
+CurveOf tilted_curves_of(const Law& law, double tilt, double largest) {
+  return [law, tilt, largest](double parameters) {
+    const law::PowerCurve curve = law.curve(parameters);
+    const double factor = law::tilt_factor(tilt, parameters, largest);
+    return std::make_shared<law::PowerCurve>(factor * curve.floor(), factor * curve.scale(),
+                                             curve.exponent(), curve.offset());
+  };
+}
+
+template <class Fitted>
+double tilt_of(const Fitted& fitted, std::size_t sample) {
+  return fitted.tilts ? (*fitted.tilts)[sample] : 0;
+}
+
 LawSample sample_of(const law::JointLaw& joint, bool decayed) {
   LawSample sample;
   sample.curve = [joint](double parameters) {
@@ -90,8 +107,11 @@ PlanningLaw fitted_joint(const FittedJoint& joint) {
   const LawSample best = sample_of(joint.law, joint.decayed);
   planning.curve = best.curve;
   planning.annealing = best.annealing;
-  for (const law::JointLaw& sample : joint.samples)
-    planning.samples.push_back(sample_of(sample, joint.decayed));
+  for (std::size_t i = 0; i < joint.samples.size(); ++i) {
+    planning.samples.push_back(sample_of(joint.samples[i], joint.decayed));
+    planning.samples.back().curve =
+        tilted_curves_of(joint.samples[i], tilt_of(joint, i), planning.most_parameters);
+  }
   planning.run_scatter = run_scatter(joint.scatter, joint.freedom);
   planning.known_tokens = [sizes = joint.sizes](double) {
     double most = 0;
@@ -109,8 +129,9 @@ PlanningLaw fitted_chinchilla(const FittedChinchilla& fitted) {
   planning.most_parameters = fitted.largest_parameters;
   planning.parameters = all_parameters;
   planning.curve = curves_of(fitted.law);
-  for (const law::Chinchilla& sample : fitted.samples)
-    planning.samples.push_back({curves_of(sample), {}});
+  for (std::size_t i = 0; i < fitted.samples.size(); ++i)
+    planning.samples.push_back(
+        {tilted_curves_of(fitted.samples[i], tilt_of(fitted, i), fitted.largest_parameters), {}});
   if (fitted.noise && fitted.points > kChinchillaParameters)
     planning.run_scatter =
         run_scatter(*fitted.noise, fitted.points - kChinchillaParameters);

@@ -2,13 +2,19 @@
 #include "law/annealing.h"
 
 #include <cmath>
+#include <cstdio>
 
+#include "plan/annealed_end.h"
 #include "plan/fit_laws.h"
 #include "support/catch.h"
 #include "support/shared_data.h"
 
 using namespace stagedtrain;
 using namespace stagedtrain::law;
+
+namespace {
+constexpr double kWarmup = 2160;  // steps, of the public curves
+}
 
 TEST_CASE("the annealing area is the double sum of the paper") {
   std::vector<double> rates = {0.5, 1, 1};  // warm-up, peak
@@ -39,9 +45,13 @@ TEST_CASE("the strength of a decay comes back from a log with one line in ten st
   CHECK(std::isnan(annealing_strength(curve, log, 0)));
 }
 
-// Issue 15's bar: fitted on a constant and a cosine run, the ends of two decays within .010 nats.
+// Issue 15's bar: fitted on a constant and a cosine run, the ends of two decays within .010 nats in the
+// mean, and 70 to 90% of them in 80% intervals. The error of a gain that an interval assumes was chosen
+// when these ends had been seen, so it is also taken from the other size alone, by Student's t.
 TEST_CASE("a constant and a cosine run predict the ends of two other decays", "[T8]") {
-  double errors = 0, ends = 0;
+  double errors = 0, ends = 0, held = 0;
+  std::vector<double> missed[2];  // parts of the gain, by size
+  int at_size = 0;
   for (const char* size : {"25", "400"}) {
     const auto log = [&](const char* name) {
       const auto path = test::shared_data(fmt::format("scaling/curves_{}/{}.csv", size, name));
@@ -62,9 +72,26 @@ TEST_CASE("a constant and a cosine run predict the ends of two other decays", "[
         measured += decayed.steps[i].loss / 8;
       }
       UNSCOPED_INFO(fmt::format("{}M {}: {:.4f}, measured {:.4f}", size, name, predicted, measured));
+      const double gain = fit.law.loss(static_cast<double>(rates.size()) - kWarmup / 2) - predicted;
       errors += std::fabs(predicted - measured);
+      held += std::fabs(predicted - measured) <= plan::kGainError * gain;
+      missed[at_size].push_back((predicted - measured) / gain);
+      std::printf("%sM %s: predicted %.4f +- %.4f, measured %.4f\n", size, name, predicted,
+                  plan::kGainError * gain, measured);
       ++ends;
     }
+    ++at_size;
   }
-  CHECK(errors / ends <= 0.0105);
+  double held_by_other = 0;
+  for (int one = 0; one < 2; ++one) {
+    const std::vector<double>& other = missed[1 - one];
+    const double half = 1.886 * std::sqrt((other[0] * other[0] + other[1] * other[1]) / 2);
+    for (const double part : missed[one]) held_by_other += std::fabs(part) <= half;
+  }
+  std::printf("mean error %.4f nats; %g of %g held, %g by an error of gains that the other size shows\n",
+              errors / ends, held, ends, held_by_other);
+  CHECK(errors / ends <= 0.010);
+  CHECK(held >= .7 * ends);
+  CHECK(held_by_other >= .7 * ends);
+  CHECK(held_by_other <= .9 * ends);
 }
