@@ -63,6 +63,7 @@ Problem::Problem(std::span<const JointRun> given, const JointFitOptions& options
   }
   ST_CHECK(different.size() >= 2 && points >= 5, "{} sizes, {} points", different.size(), points);
   decayed = area > 0;
+  units.lambda = options.lambda;
   units.size = std::exp(sizes / static_cast<double>(points));
   units.tokens = std::exp(tokens / static_cast<double>(points));
   const double spread = options.offset_spread > 0 ? options.offset_spread / units.tokens : 0.1;
@@ -206,6 +207,17 @@ void draw_samples(std::span<const double> p, const Problem& problem, const Joint
   }
 }
 
+// The objective is of residuals in units of their noise, so the noise's own size is added.
+double misfit_of(const Problem& problem, double objective) {
+  double sum = objective + static_cast<double>(problem.runs.size()) * std::log(problem.scatter);
+  for (const JointRun& run : problem.runs)
+    for (const JointPoint& point : run.points) {
+      const JointNoise& n = point.training ? problem.training : problem.validation;
+      sum += (1 - n.correlation) / (1 + n.correlation) * std::log(n.deviation);
+    }
+  return sum;
+}
+
 std::vector<double> start_of(const Problem& problem) {
   std::vector<double> start(problem.parameters(), 0.0);
   for (std::size_t j = 0; j < kShared; ++j) start[j] = problem.priors[j].mean;
@@ -246,6 +258,7 @@ JointFit fit_joint(std::span<const JointRun> runs, const JointFitOptions& option
   fit.sizes = sizes.size();
   fit.objective = descent.objective;
   fit.gradient = descent.gradient;
+  fit.misfit = misfit_of(problem, descent.objective);
   fit.converged = descent.converged;
   return fit;
 }

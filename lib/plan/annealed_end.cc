@@ -1,6 +1,9 @@
 // The rate of each step, summed up as the annealing law does.
 #include "plan/annealed_end.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "law/annealing.h"
 #include "plan/decay.h"
 
@@ -11,7 +14,7 @@ constexpr std::int64_t kMostSteps = 10'000'000;
 
 }  // namespace
 
-std::optional<DecayEffect> decay_effect(const RunPlan& plan) {
+std::optional<DecayEffect> decay_effect(const RunPlan& plan, double lambda) {
   if (!plan.decayed || plan.total_steps > kMostSteps) return {};
   const StagePlan& last = plan.stages.back();
   DecayEffect effect;
@@ -23,8 +26,17 @@ std::optional<DecayEffect> decay_effect(const RunPlan& plan) {
     effect.lost_tokens += 1 - rates.back();
   }
   effect.lost_tokens *= static_cast<double>(last.tokens) / static_cast<double>(last.steps);
-  effect.area = law::annealing_areas(rates).back();
+  effect.area = law::annealing_areas(rates, lambda).back();
   return effect;
+}
+
+double decay_stretch(const DecayEffect& effect, const PlanningLaw& law) {
+  if (!(law.most_decay > 0) || !(effect.lost_tokens > 0)) return 1;
+  return std::max({1.0, effect.lost_tokens / law.most_decay, law.least_decay / effect.lost_tokens});
+}
+
+double gain_error(const DecayEffect& effect, const PlanningLaw& law) {
+  return kGainError * (1 + std::log(decay_stretch(effect, law)));
 }
 
 std::optional<double> decay_gain(const DecayEffect& effect, double strength,
@@ -36,7 +48,7 @@ std::optional<double> decay_gain(const DecayEffect& effect, double strength,
 std::optional<double> decay_gain(const RunPlan& plan, const PlanningLaw& law,
                                  const law::LossCurve& curve, double tokens) {
   if (!law.annealing) return {};
-  const auto effect = decay_effect(plan);
+  const auto effect = decay_effect(plan, law.lambda);
   if (!effect) return {};
   return decay_gain(*effect, law.annealing(law.parameters(plan.stages.back().params)), curve, tokens);
 }

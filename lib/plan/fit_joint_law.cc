@@ -74,27 +74,85 @@ void add_notes(const FittedJoint& joint, const JointRuns& found, std::vector<std
         found.runs.size(), joint.sizes.size(), 100 * law::kPriorScatter));
 }
 
+// The runs as a choice of lambda sees them, with the fit to them; no samples yet.
+struct Candidate {
+  double lambda;
+  JointRuns found;
+  law::JointFitOptions options;
+  law::JointFit fit;
+};
+
+Candidate candidate(const std::vector<LoggedCurve>& curves, const FitOptions& options,
+                    double lambda) {
+  Candidate made{lambda, joint_runs(curves, lambda), {}, {}};
+  leave_out_short(made.found);
+  made.options = {.offset_spread = made.found.warmup_tokens / 4,
+                  .resamples = 0,
+                  .seed = options.seed,
+                  .lambda = lambda};
+  return made;
+}
+
+// Fits with every lambda, the best one first. Runs without a decay have no lambda to choose.
+std::vector<Candidate> candidates(const std::vector<LoggedCurve>& curves,
+                                  const FitOptions& options) {
+  std::vector<Candidate> all;
+  for (const double lambda : law::kAnnealingChoices) {
+    Candidate made = candidate(curves, options, lambda);
+    if (sizes_of(made.found).size() < 2) return {};
+    made.fit = law::fit_joint(made.found.runs, made.options);
+    const bool decayed = made.fit.decayed;
+    if (made.fit.converged) all.push_back(std::move(made));
+    if (!decayed) break;
+  }
+  std::ranges::stable_sort(all, {}, [](const Candidate& c) { return c.fit.misfit; });
+  return all;
+}
+
+// Draws laws of every lambda, as many as its likelihood deserves.
+void draw_samples(std::vector<Candidate>& all, int count, FittedJoint& joint) {
+  std::vector<double> weights;
+  double sum = 0;
+  for (const Candidate& c : all)
+    sum += weights.emplace_back(std::exp(all.front().fit.misfit - c.fit.misfit));
+  double given = 0, due = 0;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    due += weights[i] / sum * count;
+    all[i].options.resamples = static_cast<int>(std::llround(due) - std::llround(given));
+    all[i].options.seed += i;
+    given = due;
+    if (all[i].options.resamples == 0) continue;
+    const law::JointFit fit = law::fit_joint(all[i].found.runs, all[i].options);
+    joint.samples.insert(joint.samples.end(), fit.samples.begin(), fit.samples.end());
+  }
+}
+
+void add_decays(const std::vector<double>& decays, FittedJoint& joint) {
+  if (decays.empty()) return;
+  const auto [least, most] = std::ranges::minmax(decays);
+  joint.least_decay = least;
+  joint.most_decay = most;
+}
+
 }  // namespace
 
 std::optional<FittedJoint> fit_joint_law(const std::vector<LoggedCurve>& curves,
                                          const FitOptions& options,
                                          std::vector<std::string>& notes) {
-  JointRuns found = joint_runs(curves);
-  leave_out_short(found);
-  FittedJoint joint;
-  joint.sizes = sizes_of(found);
-  if (joint.sizes.size() < 2) return {};
-  const law::JointFitOptions fit_options{
-      .offset_spread = found.warmup_tokens / 4,
-      .resamples = std::min(options.resamples, kMostResamples),
-      .seed = options.seed};
-  law::JointFit fit = law::fit_joint(found.runs, fit_options);
-  if (!fit.converged || fit.samples.empty()) {
-    notes.push_back("no joint law of the sizes: the fit does not settle");
+  std::vector<Candidate> all = candidates(curves, options);
+  if (all.empty()) {
+    if (sizes_of(joint_runs(curves)).size() >= 2)
+      notes.push_back("no joint law of the sizes: the fit does not settle");
     return {};
   }
+  FittedJoint joint;
+  const JointRuns& found = all.front().found;
+  const law::JointFit& fit = all.front().fit;
+  joint.sizes = sizes_of(found);
   joint.law = fit.law;
-  joint.samples = std::move(fit.samples);
+  draw_samples(all, std::min(options.resamples, kMostResamples), joint);
+  const law::JointFitOptions& fit_options = all.front().options;
+  add_decays(found.decays, joint);
   joint.tilts = law::tilt_draws(law::held_out_tilts(found.runs, fit_options), joint.samples.size(),
                                 options.seed);
   joint.scatter = fit.scatter;

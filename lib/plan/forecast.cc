@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "base/text.h"
 #include "law/bootstrap.h"
@@ -27,6 +28,7 @@ namespace {
 using law::Assumption;
 using Curve = std::shared_ptr<const law::LossCurve>;
 constexpr double kMostExtrapolation = 3, kMostRepeats = 4, kMostSizeFactor = 4;
+constexpr double kMostDecayStretch = 2;
 
 // The positions and losses of the stages on the curves of their sizes, one element for each stage.
 struct Walk {
@@ -124,13 +126,29 @@ void widen(LossRange& end, double half_width) {
                          end.loss + std::hypot(std::max(0.0, high - end.loss), half_width)};
 }
 
+// The decay's effect with each lambda that is asked for, computed once.
+class DecayEffects {
+ public:
+  explicit DecayEffects(const RunPlan& plan) : plan_(plan) {}
+  const std::optional<DecayEffect>& at(double lambda) {
+    const auto [known, is_new] = effects_.try_emplace(lambda);
+    if (is_new) known->second = decay_effect(plan_, lambda);
+    return known->second;
+  }
+
+ private:
+  const RunPlan& plan_;
+  std::map<double, std::optional<DecayEffect>> effects_;
+};
+
 // Subtracts the decay's gain, which the scratch run has too, and widens the interval by the error
 // of the gain and by the scatter of one run around the law.
 void finish_end(const RunPlan& plan, const PlanningLaw& law, const Walk& best,
                 const std::vector<SampledWalk>& samples, Forecast& forecast) {
   const double parameters = law.parameters(plan.stages.back().params);
+  DecayEffects effects(plan);
   const std::optional<DecayEffect> effect =
-      law.annealing ? decay_effect(plan) : std::optional<DecayEffect>();
+      law.annealing ? effects.at(law.lambda) : std::optional<DecayEffect>();
   std::optional<double> gain;
   if (effect)
     gain = decay_gain(*effect, law.annealing(parameters), *law.curve(parameters), best.last);
@@ -139,15 +157,16 @@ void finish_end(const RunPlan& plan, const PlanningLaw& law, const Walk& best,
     std::vector<double> losses;
     for (const auto& [sample, walk] : samples) {
       const AnnealingOf& strength = sample->annealing ? sample->annealing : law.annealing;
-      const auto own =
-          decay_gain(*effect, strength(parameters), *sample->curve(parameters), walk.last);
+      const double lambda = sample->annealing ? sample->lambda : law.lambda;
+      const auto own = decay_gain(*effects.at(lambda), strength(parameters),
+                                  *sample->curve(parameters), walk.last);
       if (own) losses.push_back(walk.end.back() - *own);
     }
     end = ranged(end.loss - *gain, std::move(losses), law.loss_widening);
     forecast.scratch_loss -= *gain;
   }
-  widen(end,
-        law.loss_widening * std::hypot(gain ? kGainError * *gain : 0, law.run_scatter * end.loss));
+  const double of_gain = gain ? gain_error(*effect, law) * *gain : 0;
+  widen(end, law.loss_widening * std::hypot(of_gain, law.run_scatter * end.loss));
 }
 
 Forecast made(const RunPlan& plan, const RunCost& cost, const PlanningLaw& law,
@@ -318,6 +337,17 @@ std::vector<std::string> law_warnings(const PlanningLaw& law, const std::string&
   return lines;
 }
 
+std::string other_decay(const PlanningLaw& law, const RunPlan& plan) {
+  const auto effect = law.annealing ? decay_effect(plan, law.lambda) : std::nullopt;
+  if (!effect || decay_stretch(*effect, law) <= kMostDecayStretch) return "";
+  const bool longer = effect->lost_tokens > law.most_decay;
+  return fmt::format(
+      "the decay of this plan is {:.2g} times {} than any that the law's runs had, so what it "
+      "gains is "
+      "uncertain; train a pilot with this learning-rate curve",
+      decay_stretch(*effect, law), longer ? "longer" : "shorter");
+}
+
 std::string before_decay(const PlanningLaw& law, const RunPlan& plan) {
   if (law.published || law.end != kConstantRate || !plan.decayed) return "";
   if (law.annealing && decay_effect(plan)) return "";
@@ -381,6 +411,8 @@ Outlook forecast(const RunPlan& plan, const RunCost& cost, const PlanningLaw& la
     const std::vector<std::string> lines = recipe_warnings(*law.recipe, plan);
     outlook.warnings.insert(outlook.warnings.begin(), lines.begin(), lines.end());
   }
+  if (const std::string line = other_decay(law, plan); !line.empty())
+    outlook.warnings.insert(outlook.warnings.begin(), line);
   if (const std::string line = before_decay(law, plan); !line.empty())
     outlook.warnings.insert(outlook.warnings.begin(), line);
   outlook.warnings.insert(outlook.warnings.end(), law.notes.begin(), law.notes.end());

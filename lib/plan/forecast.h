@@ -68,6 +68,11 @@ Outlook forecast(const RunPlan& plan, const RunCost& cost, const PlanningLaw& la
 std::vector<std::string> law_warnings(const PlanningLaw& law, const std::string& name,
                                       const arch::ParamCount& params, double tokens);
 
+// Returns a warning if the plan's decay is much longer or shorter than those of the law's runs;
+// else
+// "".
+std::string other_decay(const PlanningLaw& law, const RunPlan& plan);
+
 // Returns the warning that losses by own curves are before the decay; "" if the plan does not
 // decay, or if the decay's gain is known.
 std::string before_decay(const PlanningLaw& law, const RunPlan& plan);

@@ -19,12 +19,14 @@ constexpr double kWarmups = 2, kFirstShare = 0.1;
 // Learning spent and annealing area at every step of a log.
 struct Sums {
   std::vector<double> spent, areas;
-  double warmup = 0;
-  explicit Sums(const LoggedCurve& curve) {
+  double warmup = 0, decay = 0;  // steps; steps that the falling rate failed to teach
+  Sums(const LoggedCurve& curve, double lambda) {
     const std::vector<double> rates = law::rates_of(curve.steps, 0);
     spent = law::learning_spent(rates, 1);
-    areas = law::annealing_areas(rates);
+    areas = law::annealing_areas(rates, lambda);
     warmup = law::near_peak(curve.steps, 0).warmup;
+    for (std::size_t i = 0; i < rates.size(); ++i)
+      if (areas[i] > 0) decay += 1 - rates[i];
   }
   law::JointPoint at(const law::LoggedStep& step, double tokens_per_step, bool training) const {
     // The mean over several steps stands at their middle.
@@ -72,8 +74,8 @@ std::size_t run_of(const LoggedCurve& curve, const Seen& seen, JointRuns& found)
   return found.runs.size() - 1;
 }
 
-void add(const LoggedCurve& curve, Seen& seen, JointRuns& found) {
-  const Sums sums(curve);
+void add(const LoggedCurve& curve, double lambda, Seen& seen, JointRuns& found) {
+  const Sums sums(curve, lambda);
   const double last = curve.steps.back().step;
   const double first = std::max(kWarmups * sums.warmup, kFirstShare * last);
   const std::size_t run = run_of(curve, seen, found);
@@ -90,17 +92,18 @@ void add(const LoggedCurve& curve, Seen& seen, JointRuns& found) {
   for (const law::LoggedStep& step : curve.validations)
     if (is_new(step)) points.push_back(sums.at(step, curve.tokens_per_step, false));
   found.most_tokens[run] = std::max(found.most_tokens[run], last * curve.tokens_per_step);
+  if (sums.decay > 0) found.decays.push_back(sums.decay * curve.tokens_per_step);
   found.warmup_tokens = std::max(found.warmup_tokens, sums.warmup * curve.tokens_per_step);
 }
 
 }  // namespace
 
-JointRuns joint_runs(const std::vector<LoggedCurve>& curves) {
+JointRuns joint_runs(const std::vector<LoggedCurve>& curves, double lambda) {
   JointRuns found;
   Seen seen;
   for (const LoggedCurve& curve : curves)
     if (const std::string why = why_not(curve); why.empty())
-      add(curve, seen, found);
+      add(curve, lambda, seen, found);
     else
       found.left_out.push_back(fmt::format("{}: {}", curve.name, why));
   return found;

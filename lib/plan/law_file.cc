@@ -22,6 +22,7 @@ template <class V>
 void members(V& v, law::JointLaw& l) {
   v("E", l.E), v("A", l.A), v("a", l.a), v("B", l.B), v("b", l.b), v("beta", l.beta);
   v("C", l.C), v("gamma", l.gamma), v("x0", l.x0), v("size", l.size), v("tokens", l.tokens);
+  v("lambda", l.lambda);
 }
 template <class V>
 void members(V& v, FittedJoint::Size& s) {
@@ -33,6 +34,7 @@ void members(V& v, FittedJoint& j) {
   v("scatter", j.scatter), v("freedom", j.freedom), v("gap", j.gap);
   v("training_noise", j.training_noise), v("validation_noise", j.validation_noise);
   v("points", j.points), v("objective", j.objective), v("gradient", j.gradient);
+  v("least_decay", j.least_decay), v("most_decay", j.most_decay);
   v("decayed", j.decayed), v("samples", j.samples), v("tilts", j.tilts);
 }
 template <class V>
@@ -95,13 +97,13 @@ void check_law(const law::Chinchilla& l, const std::string& where) {
 }
 void check_law(const law::JointLaw& l, const std::string& where) {
   const bool positive = l.E > 0 && l.A > 0 && l.a > 0 && l.B > 0 && l.b > 0 && l.C >= 0 &&
-                        l.size > 0 && l.tokens > 0;
+                        l.size > 0 && l.tokens > 0 && l.lambda >= 0 && l.lambda < 1;
   if (!(positive && std::isfinite(l.E + l.A + l.a + l.B + l.b + l.beta + l.C + l.gamma + l.x0 +
                                   l.size + l.tokens)))
     throw input_error(
         "{}: E {}, A {}, a {}, B {}, b {}, beta {}, C {}, gamma {}, x0 {}, size {}, tokens {}, "
-        "expected finite numbers, all but C, beta, gamma and x0 above 0",
-        where, l.E, l.A, l.a, l.B, l.b, l.beta, l.C, l.gamma, l.x0, l.size, l.tokens)
+        "lambda {}, expected finite numbers, all but C, beta, gamma and x0 above 0, lambda below 1",
+        where, l.E, l.A, l.a, l.B, l.b, l.beta, l.C, l.gamma, l.x0, l.size, l.tokens, l.lambda)
         .with_hint(kHint);
 }
 template <class Fitted>

@@ -88,6 +88,7 @@ LawSample sample_of(const law::JointLaw& joint, bool decayed) {
   sample.curve = [joint](double parameters) {
     return std::make_shared<law::PowerCurve>(joint.curve(parameters));
   };
+  sample.lambda = joint.lambda;
   if (decayed) sample.annealing = [joint](double n) { return joint.annealing(n); };
   return sample;
 }
@@ -107,6 +108,9 @@ PlanningLaw fitted_joint(const FittedJoint& joint) {
   const LawSample best = sample_of(joint.law, joint.decayed);
   planning.curve = best.curve;
   planning.annealing = best.annealing;
+  planning.lambda = best.lambda;
+  planning.least_decay = joint.least_decay;
+  planning.most_decay = joint.most_decay;
   for (std::size_t i = 0; i < joint.samples.size(); ++i) {
     planning.samples.push_back(sample_of(joint.samples[i], joint.decayed));
     planning.samples.back().curve =

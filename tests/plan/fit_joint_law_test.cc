@@ -23,10 +23,11 @@ using test::contains;
 
 namespace {
 
-// Runs of three sizes by one law: 3,000 steps, the last 600 a decay.
-std::vector<LoggedCurve> made_logs(const std::vector<double>& sizes) {
-  const law::JointLaw law{.E = 1, .A = .5, .a = .34, .B = .6, .b = .4, .C = 2e-4, .size = 1e5,
-                          .tokens = 3e6};
+// Runs of several sizes by one law: 3,000 steps, the last 600 a decay.
+const law::JointLaw kMadeLaw{
+    .E = 1, .A = .5, .a = .34, .B = .6, .b = .4, .C = 2e-4, .size = 1e5, .tokens = 3e6};
+std::vector<LoggedCurve> made_logs(const std::vector<double>& sizes,
+                                   const law::JointLaw& law = kMadeLaw, double decay = 600) {
   std::vector<LoggedCurve> logs;
   for (const double size : sizes) {
     LoggedCurve& log = logs.emplace_back();
@@ -34,9 +35,9 @@ std::vector<LoggedCurve> made_logs(const std::vector<double>& sizes) {
     log.parameters = log.non_embedding = size;
     log.tokens_per_step = 2048;
     for (int s = 10; s <= 3000; s += 10)
-      log.steps.push_back({1.0 * s, std::min({1.0, s / 100.0, (3001 - s) / 600.0}), 1});
+      log.steps.push_back({1.0 * s, std::min({1.0, s / 100.0, (3001 - s) / decay}), 1});
     const std::vector<double> rates = law::rates_of(log.steps, 0),
-                              areas = law::annealing_areas(rates),
+                              areas = law::annealing_areas(rates, law.lambda),
                               spent = law::learning_spent(rates, 1);
     for (law::LoggedStep& step : log.steps) {
       const auto at = static_cast<std::size_t>(step.step) - 1;
@@ -58,32 +59,56 @@ LoggedCurve public_curve(const std::string& size, const std::string& name) {
 
 // The mean of the last eight lines of a run, and the law's.
 struct End {
-  double parameters, x, area, measured;
-  explicit End(const LoggedCurve& curve) : parameters(curve.parameters) {
-    const std::vector<double> rates = law::rates_of(curve.steps, 0);
-    x = law::learning_spent(rates, 1).back();
-    area = law::annealing_areas(rates).back();
+  double parameters, x, measured;
+  std::vector<double> rates;
+  explicit End(const LoggedCurve& curve)
+      : parameters(curve.parameters), rates(law::rates_of(curve.steps, 0)) {
+    x = law::learning_spent(rates, 1).back() * curve.tokens_per_step;
     measured = curve.steps.back().loss;
+  }
+  double area(double lambda) const { return law::annealing_areas(rates, lambda).back(); }
+  double predicted(const law::JointLaw& law) const {
+    return law.loss(parameters, x, area(law.lambda));
   }
 };
 
 // Half of an interval: the law's draws, one run's scatter, and the error of a gain.
 bool holds(const FittedJoint& joint, const End& end) {
-  const double best = joint.law.loss(end.parameters, end.x, end.area);
+  const double best = end.predicted(joint.law);
   std::vector<double> errors;
   for (std::size_t i = 0; i < joint.samples.size(); ++i)
-    errors.push_back(std::fabs(joint.samples[i].loss(end.parameters, end.x, end.area) *
-                                   law::tilt_factor((*joint.tilts)[i], end.parameters,
-                                                    joint.sizes.back().parameters) -
-                               best));
+    errors.push_back(std::fabs(
+        end.predicted(joint.samples[i]) *
+            law::tilt_factor((*joint.tilts)[i], end.parameters, joint.sizes.back().parameters) -
+        best));
   std::ranges::sort(errors);
   const double of_law = errors[errors.size() * 4 / 5];
   const double of_run = 1.2816 * law::student_widening(joint.freedom) * joint.scatter * best;
-  const double of_gain = .2 * joint.law.annealing(end.parameters) * end.area;
+  const double of_gain = .2 * joint.law.annealing(end.parameters) * end.area(joint.law.lambda);
   return std::fabs(best - end.measured) <= std::hypot(of_law, std::hypot(of_run, of_gain));
 }
 
 }  // namespace
+
+TEST_CASE("a fit chooses over how many steps a fall of the rate lowers the loss") {
+  law::JointLaw truth = kMadeLaw;
+  truth.C = 4e-3;
+  truth.lambda = 0.97;
+  std::vector<std::string> notes;
+  const auto joint = fit_joint_law(made_logs({5e4, 1e5, 2e5}, truth), {.resamples = 40}, notes);
+  REQUIRE(joint);
+  CHECK(joint->law.lambda == 0.97);
+  CHECK(joint->least_decay == Approx(joint->most_decay));
+  CHECK(joint->most_decay == Approx(300 * 2048).epsilon(0.02));
+  // A decay of another length; what it gains is not in proportion to its steps.
+  const End other(made_logs({1e5}, truth, 1800).at(0));
+  CHECK(std::fabs(other.predicted(joint->law) - other.measured) < 0.01);
+  law::JointLaw slow = joint->law;
+  slow.C *= End(made_logs({1e5}, truth).at(0)).area(0.97) /
+            End(made_logs({1e5}, truth).at(0)).area(0.999);
+  slow.lambda = 0.999;
+  CHECK(std::fabs(other.predicted(slow) - other.measured) > 0.05);
+}
 
 TEST_CASE("runs of 25M and 100M tell those of 400M, and say that two sizes are few") {
   std::vector<LoggedCurve> pilots;
@@ -103,7 +128,7 @@ TEST_CASE("runs of 25M and 100M tell those of 400M, and say that two sizes are f
   for (const char* name : {"constant_24000", "constant_72000", "cosine_24000", "cosine_72000",
                            "wsd_20000_24000", "wsdld_20000_24000"}) {
     const End end(public_curve("400", name));
-    const double predicted = joint->law.loss(4e8, end.x, end.area);
+    const double predicted = end.predicted(joint->law);
     std::printf("400M %s: predicted %.4f, measured %.4f\n", name, predicted, end.measured);
     errors += std::fabs(predicted - end.measured);
     held += holds(*joint, end);
