@@ -33,7 +33,8 @@ Tilt tilt_of(std::span<const HeldOutRun> runs, double scatter);
 
 // Before any run, the standard deviation of tilts is half-normal with this scale: a size ten times the
 // largest is then off by some 2% of its loss. Chosen with simulated runs of laws that are right, that
-// bend, and whose sizes are each a little off; docs/planning.md has the table.
+// bend, and whose sizes are each a little off, and with Chinchilla's larger runs in view (docs/planning.md
+// has the tables), so these are no independent check of it.
 inline constexpr double kPriorTilt = 0.01;
 
 // Tilts that a law may have beyond all of its runs: normal, each with a standard deviation drawn from
