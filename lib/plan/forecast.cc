@@ -15,20 +15,19 @@
 #include <cmath>
 #include <map>
 
+#include "base/rng.h"
 #include "base/text.h"
 #include "law/bootstrap.h"
 #include "law/pair.h"
 #include "plan/annealed_end.h"
-#include "plan/recipe.h"
-#include "plan/strains.h"
+#include "plan/forecast_warnings.h"
 
 namespace stagedtrain::plan {
 namespace {
 
 using law::Assumption;
 using Curve = std::shared_ptr<const law::LossCurve>;
-constexpr double kMostExtrapolation = 3, kMostRepeats = 4, kMostSizeFactor = 4;
-constexpr double kMostDecayStretch = 2;
+constexpr double kNormal80 = 1.2816;
 
 // The positions and losses of the stages on the curves of their sizes, one element for each stage.
 struct Walk {
@@ -169,6 +168,22 @@ void finish_end(const RunPlan& plan, const PlanningLaw& law, const Walk& best,
   widen(end, law.loss_widening * std::hypot(of_gain, law.run_scatter * end.loss));
 }
 
+// Returns the tokens of the last stage until the loss of its end, by each sample, for one run that
+// scatters around the law.
+std::vector<double> last_tokens(const RunPlan& plan, const PlanningLaw& law, const Walk& best,
+                                const std::vector<SampledWalk>& samples) {
+  const CounterRng rng(1, hash_name("scatter"));
+  const StagePlan& last = plan.stages.back();
+  std::vector<double> tokens;
+  for (const auto& [sample, walk] : samples) {
+    const double scatter = law.run_scatter / kNormal80 * rng.normal(tokens.size());
+    tokens.push_back(
+        sample->curve(law.parameters(last.params))->tokens(best.end.back() * (1 + scatter)) -
+        walk.resume.back() + lost_tokens(plan, law, last));
+  }
+  return tokens;
+}
+
 Forecast made(const RunPlan& plan, const RunCost& cost, const PlanningLaw& law,
               const Transfer& transfer, const Walk& best) {
   std::vector<SampledWalk> samples;
@@ -197,12 +212,18 @@ Forecast made(const RunPlan& plan, const RunCost& cost, const PlanningLaw& law,
                               ->loss(plan.flops / flops_per_token(plan.schedule, last.model) -
                                      lost_from_scratch(plan, law));
   forecast.savings = savings(plan, cost, best.scratch_tokens);
-  std::vector<double> saved;
-  for (const SampledWalk& sample : samples)
-    saved.push_back(1 - cost.total.flops / (flops_per_token(plan.schedule, last.model) *
-                                            sample.walk.scratch_tokens));
-  forecast.flops_range =
-      ranged(forecast.savings.flops, std::move(saved), law.saving_widening).range;
+  const auto saved_range = [&](double value, double spent, double per_token) {
+    std::vector<double> saved;
+    for (const SampledWalk& sample : samples)
+      saved.push_back(1 - spent / (per_token * sample.walk.scratch_tokens));
+    return ranged(value, std::move(saved), law.saving_widening).range;
+  };
+  forecast.flops_range = saved_range(forecast.savings.flops, cost.total.flops,
+                                     flops_per_token(plan.schedule, last.model));
+  if (cost.timed)
+    forecast.seconds_range = saved_range(*forecast.savings.seconds, cost.total.training_seconds,
+                                         cost.stages.back().seconds_per_token);
+  forecast.to_end = cost_to_end(plan, cost, last_tokens(plan, law, best, samples));
   finish_end(plan, law, best, samples, forecast);
   return forecast;
 }
@@ -229,27 +250,16 @@ std::vector<Transfer> transfers_of(const Transfer& asked) {
   return transfers;
 }
 
-void mixing_warnings(const RunPlan& plan, const Transfer& transfer,
-                     std::vector<std::string>& lines) {
-  const StagePlan& last = plan.stages.back();
-  const std::int64_t before_decay = plan.total_steps - plan.decay_steps - last.first_step;
-  if (static_cast<double>(before_decay) * step_tokens(last) < transfer.mixing_tokens)
-    lines.push_back(fmt::format(
-        "{} grows {} tokens before the decay, less than the {} that mixing takes", last.name,
-        short_count(std::max(0.0, static_cast<double>(before_decay) * step_tokens(last))),
-        short_count(transfer.mixing_tokens)));
-}
-
 // Finds the best time of each growth, with the growths before it as planned. No growth comes later
 // than the beginning of the decay.
 std::vector<GrowthWindow> growth_windows(const RunPlan& plan, const PlanningLaw& law,
-                                         const Walk& walk) {
+                                         const CurveOf& curve_of, const Walk& walk) {
   std::vector<GrowthWindow> windows;
   for (std::size_t i = 1; i < plan.stages.size(); ++i) {
     const StagePlan &from = plan.stages[i - 1], &to = plan.stages[i];
     const auto size = [&](const StagePlan& stage) {
       return law::Size{stage.name, flops_per_token(plan.schedule, stage.model),
-                       law.curve(law.parameters(stage.params))};
+                       curve_of(law.parameters(stage.params))};
     };
     const std::int64_t decays = std::min(plan.decay_steps, to.steps - 1);
     const double until = walk.resume[i] + static_cast<double>(to.steps - decays) * step_tokens(from);
@@ -259,108 +269,32 @@ std::vector<GrowthWindow> growth_windows(const RunPlan& plan, const PlanningLaw&
       return static_cast<double>(from.first_step) +
              (tokens - walk.resume[i - 1] + lost_tokens(plan, law, from)) / step_tokens(from);
     };
-    windows.push_back({to.name, static_cast<double>(to.first_step), best.pays(),
-                       step(best.small_tokens), step(best.earliest), step(best.latest)});
+    windows.push_back({to.name,
+                       static_cast<double>(to.first_step),
+                       best.pays(),
+                       step(best.small_tokens),
+                       step(best.earliest),
+                       step(best.latest),
+                       {}});
   }
   return windows;
 }
 
-// Warns about stages that the law overestimates because it counts their embeddings like layers.
-void shape_warnings(const RunPlan& plan, const PlanningLaw& law, std::vector<std::string>& lines) {
-  for (const StagePlan& stage : plan.stages) {
-    const bool counts_all = law.parameters(stage.params) > static_cast<double>(stage.params.non_embedding);
-    if (auto line = embedding_strain(stage.name, stage.params); counts_all && line)
-      lines.push_back(std::move(*line));
-  }
-}
-
-// Warns where the assumption of the first forecast is doubtful.
-void assumption_warnings(const RunPlan& plan, const Transfer& transfer, Outlook& outlook) {
-  const Forecast& asked = outlook.forecasts[0];
-  for (std::size_t i = 1; i < plan.stages.size(); ++i) {
-    const StagePlan &from = plan.stages[i - 1], &to = plan.stages[i];
-    if (auto line = growth_strain(from.name, to.name, growth_factor(from.params, to.params)))
-      outlook.warnings.push_back(std::move(*line));
-  }
-  const double tokens = asked.scratch_tokens, saved = asked.savings.flops;
-  const std::string most = saved > 0
-                               ? fmt::format("here it is {:.1f}%, {} tokens of the final model",
-                                             100 * saved, short_count(saved * tokens))
-                               : std::string("here nothing is saved");
-  if (asked.assumption == Assumption::loss_state)
-    if (auto line = long_run_strain(tokens, plan.stages.back().params, most))
-      outlook.warnings.push_back(std::move(*line));
-  if (asked.assumption != Assumption::mixing) return;
-  for (std::string& line : mixing_strains(plan.schedule, transfer))
-    outlook.warnings.push_back(std::move(line));
-}
-
-// Says how far a law of several sizes is extrapolated; "" within them.
-std::string extrapolation(const PlanningLaw& law, const std::string& name, double parameters) {
-  if (law.trained_sizes.empty()) return "";
-  const double largest = law.trained_sizes.back(), smallest = law.trained_sizes.front();
-  if (parameters <= largest && parameters >= smallest) return "";
-  std::vector<std::string> sizes;
-  for (const double size : law.trained_sizes) sizes.push_back(short_count(size));
-  const bool above = parameters > largest;
-  const double factor = above ? parameters / largest : smallest / parameters;
-  return fmt::format(
-      "{}: {} parameters without embeddings were never trained: the forecast extrapolates from {} "
-      "to {:.3g} times {}{}",
-      name, short_count(parameters), join(sizes, ", "), above ? factor : 1 / factor,
-      above ? "the largest" : "the smallest",
-      factor > kMostSizeFactor
-          ? fmt::format("; beyond {} times it is a guess: train a size in between", kMostSizeFactor)
-          : "");
+// Adds the 80% interval of each best time, over the law's samples by which the growth pays.
+void add_ranges(const RunPlan& plan, const PlanningLaw& law, const Transfer& transfer,
+                std::vector<GrowthWindow>& windows) {
+  std::vector<std::vector<double>> best(windows.size());
+  for (const LawSample& sample : law.samples)
+    if (const auto walked = walk(plan, law, sample.curve, transfer)) {
+      const auto sampled = growth_windows(plan, law, sample.curve, *walked);
+      for (std::size_t i = 0; i < windows.size(); ++i)
+        if (sampled[i].pays) best[i].push_back(sampled[i].best);
+    }
+  for (std::size_t i = 0; i < windows.size(); ++i)
+    windows[i].best_range = ranged(windows[i].best, std::move(best[i]), 1).range;
 }
 
 }  // namespace
-
-std::vector<std::string> law_warnings(const PlanningLaw& law, const std::string& name,
-                                      const arch::ParamCount& params, double tokens) {
-  std::vector<std::string> lines;
-  const double n = law.parameters(params);
-  if (auto line = extrapolation(law, name, n); !line.empty())
-    lines.push_back(std::move(line));
-  else if (n < law.least_parameters || n > law.most_parameters)
-    lines.push_back(
-        fmt::format("{}: {} parameters, but the law {} was fitted to {} to {}; fit "
-                    "your own runs",
-                    name, short_count(n), law.name, short_count(law.least_parameters),
-                    short_count(law.most_parameters)));
-  const double known = law.known_tokens(n);
-  if (known > 0 && tokens > kMostExtrapolation * known)
-    lines.push_back(fmt::format(
-        "{}: the forecast goes to {} tokens, {:.3g} times the data of the fit; beyond {} times it "
-        "is a guess",
-        name, short_count(tokens), tokens / known, kMostExtrapolation));
-  return lines;
-}
-
-std::string other_decay(const PlanningLaw& law, const RunPlan& plan) {
-  const auto effect = law.annealing ? decay_effect(plan, law.lambda) : std::nullopt;
-  if (!effect || decay_stretch(*effect, law) <= kMostDecayStretch) return "";
-  const bool longer = effect->lost_tokens > law.most_decay;
-  return fmt::format(
-      "the decay of this plan is {:.2g} times {} than any that the law's runs had, so what it "
-      "gains is "
-      "uncertain; train a pilot with this learning-rate curve",
-      decay_stretch(*effect, law), longer ? "longer" : "shorter");
-}
-
-std::string before_decay(const PlanningLaw& law, const RunPlan& plan) {
-  if (law.published || law.end != kConstantRate || !plan.decayed) return "";
-  if (law.annealing && decay_effect(plan)) return "";
-  return "these losses and intervals are for the peak rate, before the decay, whose gain the "
-         "curves do not show (.06 to .25 nats where it was measured); savings change little";
-}
-
-std::string epochs_warning(double times) {
-  return fmt::format("the run reads its text {:.3g} times, but laws count fresh tokens{}", times,
-                     times > kMostRepeats
-                         ? "; beyond about 4 times repeats help much less (arXiv 2305.16264)"
-                         : "");
-}
 
 Outlook forecast(const RunPlan& plan, const RunCost& cost, const PlanningLaw& law,
                  const Transfer& transfer) {
@@ -387,8 +321,10 @@ Outlook forecast(const RunPlan& plan, const RunCost& cost, const PlanningLaw& la
   for (const Transfer& one : asked) {
     if (const auto walked = walk(plan, law, law.curve, one)) {
       outlook.forecasts.push_back(made(plan, cost, law, one, *walked));
-      if (one.assumption == Assumption::loss_state)
-        outlook.windows = growth_windows(plan, law, *walked);
+      if (one.assumption == Assumption::loss_state) {
+        outlook.windows = growth_windows(plan, law, law.curve, *walked);
+        add_ranges(plan, law, one, outlook.windows);
+      }
     } else {
       outlook.warnings.push_back(fmt::format(
           "{}: no forecast, because a stage begins at a loss that its size cannot reach",
@@ -399,30 +335,7 @@ Outlook forecast(const RunPlan& plan, const RunCost& cost, const PlanningLaw& la
     outlook.nothing = outlook.warnings.back();
     return outlook;
   }
-  for (std::size_t i = 0; i < plan.stages.size(); ++i) {
-    double tokens = 0;
-    for (const Forecast& f : outlook.forecasts)
-      tokens =
-          std::max(tokens, f.stages[i].resume_tokens + static_cast<double>(plan.stages[i].tokens));
-    for (std::string& line : law_warnings(law, plan.stages[i].name, plan.stages[i].params, tokens))
-      outlook.warnings.push_back(std::move(line));
-  }
-  if (law.recipe) {
-    const std::vector<std::string> lines = recipe_warnings(*law.recipe, plan);
-    outlook.warnings.insert(outlook.warnings.begin(), lines.begin(), lines.end());
-  }
-  if (const std::string line = other_decay(law, plan); !line.empty())
-    outlook.warnings.insert(outlook.warnings.begin(), line);
-  if (const std::string line = before_decay(law, plan); !line.empty())
-    outlook.warnings.insert(outlook.warnings.begin(), line);
-  outlook.warnings.insert(outlook.warnings.end(), law.notes.begin(), law.notes.end());
-  if (const auto times = epochs(plan); times && *times > 1)
-    outlook.warnings.push_back(epochs_warning(*times));
-  if (plan.stages.size() > 1 && law.published) shape_warnings(plan, law, outlook.warnings);
-  if (plan.stages.size() > 1) {
-    mixing_warnings(plan, transfer, outlook.warnings);
-    assumption_warnings(plan, transfer, outlook);
-  }
+  add_warnings(plan, law, transfer, outlook);
   return outlook;
 }
 

@@ -2,6 +2,7 @@
 // cost?
 #pragma once
 
+#include "plan/cost_to_end.h"
 #include "plan/planning_law.h"
 #include "plan/run_cost.h"
 #include "plan/transfer.h"
@@ -38,6 +39,8 @@ struct Forecast {
   double scratch_tokens = 0, scratch_loss = 0;
   Savings savings;
   std::optional<std::array<double, 2>> flops_range;  // 80% interval of savings.flops
+  std::optional<std::array<double, 2>> seconds_range;  // 80% interval of savings.seconds
+  std::optional<CostToEnd> to_end;                     // nothing if the law has no samples
 };
 
 // When is growing into a stage best under loss-state? In steps of the run.
@@ -46,6 +49,7 @@ struct GrowthWindow {
   double planned = 0;                         // when the schedule grows
   bool pays = false;                          // whether growing saves anything at any time
   double best = 0, earliest = 0, latest = 0;  // the last two keep 95% of the saving
+  std::optional<std::array<double, 2>> best_range;  // 80% interval of best, if the law has samples
 };
 
 // The predictions of a law, or the reason why it has none.
@@ -63,22 +67,6 @@ struct Outlook {
 // of one stage has only the forecast of the requested assumption.
 Outlook forecast(const RunPlan& plan, const RunCost& cost, const PlanningLaw& law,
                  const Transfer& transfer);
-
-// Returns warnings about sizes and tokens far from those that the law was fitted to.
-std::vector<std::string> law_warnings(const PlanningLaw& law, const std::string& name,
-                                      const arch::ParamCount& params, double tokens);
-
-// Returns a warning if the plan's decay is much longer or shorter than those of the law's runs;
-// else
-// "".
-std::string other_decay(const PlanningLaw& law, const RunPlan& plan);
-
-// Returns the warning that losses by own curves are before the decay; "" if the plan does not
-// decay, or if the decay's gain is known.
-std::string before_decay(const PlanningLaw& law, const RunPlan& plan);
-
-// Returns the warning that a run reads its text so many times.
-std::string epochs_warning(double times);
 
 std::string to_text(const GrowthWindow& window);
 // Explains the assumptions of floor and ceiling, in indented lines.

@@ -68,6 +68,18 @@ Json range_json(const LossRange& loss) {
   return json;
 }
 
+// Returns one end of the interval; null if there is no interval, or if the end is infinite.
+Json end_of(const std::optional<std::array<double, 2>>& range, std::size_t i) {
+  return range && std::isfinite((*range)[i]) ? Json((*range)[i]) : Json(nullptr);
+}
+
+Json to_end_json(const std::optional<CostToEnd>& cost) {
+  if (!cost) return nullptr;
+  return {{"flops_low", end_of(cost->flops, 0)},     {"flops_high", end_of(cost->flops, 1)},
+          {"seconds_low", end_of(cost->seconds, 0)}, {"seconds_high", end_of(cost->seconds, 1)},
+          {"money_low", end_of(cost->money, 0)},     {"money_high", end_of(cost->money, 1)}};
+}
+
 Json forecast_json(const RunPlan& plan, const Forecast& f) {
   const Savings& s = f.savings;
   Json json = {{"assumption", law::assumption_name(f.assumption)},
@@ -80,7 +92,10 @@ Json forecast_json(const RunPlan& plan, const Forecast& f) {
                {"saving_causal_flops", s.causal_flops},
                {"saving_parameters", s.parameters},
                {"saving_non_embedding", s.non_embedding},
-               {"saving_seconds", s.seconds ? Json(*s.seconds) : Json(nullptr)}};
+               {"saving_seconds", s.seconds ? Json(*s.seconds) : Json(nullptr)},
+               {"saving_seconds_low", end_of(f.seconds_range, 0)},
+               {"saving_seconds_high", end_of(f.seconds_range, 1)},
+               {"cost_to_end_loss", to_end_json(f.to_end)}};
   json["stages"] = Json::array();
   for (std::size_t i = 0; i < f.stages.size(); ++i) {
     const StageForecast& stage = f.stages[i];
@@ -94,8 +109,14 @@ Json forecast_json(const RunPlan& plan, const Forecast& f) {
 }
 
 Json window_json(const GrowthWindow& w) {
-  return {{"stage", w.stage},    {"planned_step", w.planned},   {"pays", w.pays},
-          {"best_step", w.best}, {"earliest_step", w.earliest}, {"latest_step", w.latest}};
+  return {{"stage", w.stage},
+          {"planned_step", w.planned},
+          {"pays", w.pays},
+          {"best_step", w.best},
+          {"earliest_step", w.earliest},
+          {"latest_step", w.latest},
+          {"best_step_low", end_of(w.best_range, 0)},
+          {"best_step_high", end_of(w.best_range, 1)}};
 }
 
 }  // namespace
@@ -107,9 +128,13 @@ std::string to_text(const GrowthWindow& w) {
                                                : "";
   const auto step = [](double at) { return grouped_number(std::max(0.0, at)); };
   return wrapped(fmt::format(
-      "growing into {}: after step {}{}; best after {}, and {} to {} keep 95% of what it saves "
+      "growing into {}: after step {}{}; best after {}{}, and {} to {} keep 95% of what it saves "
       "(loss-state)",
-      w.stage, step(w.planned), verdict, step(w.best), step(w.earliest), step(w.latest)));
+      w.stage, step(w.planned), verdict, step(w.best),
+      w.best_range
+          ? fmt::format(" (80% from {} to {})", step((*w.best_range)[0]), step((*w.best_range)[1]))
+          : "",
+      step(w.earliest), step(w.latest)));
 }
 
 std::string assumptions_text() {
@@ -126,14 +151,18 @@ std::string to_text(const RunPlan& plan, const Outlook& o) {
   std::string about = fmt::format("law {}: {}; its losses are for {}", o.law, o.source, o.end);
   if (o.forecasts[0].stages[0].end.range)
     about +=
-        "; an 80% interval holds 80% of the fit's samples and does not include errors of the law "
-        "itself";
+        "; an 80% interval contains the noise of runs, the uncertainty of the fit and, beyond the "
+        "largest size, how far laws of the smaller sizes missed larger ones; it does not contain "
+        "errors in the form of the law";
   else
     about += "; published constants have no interval; only own runs show how far off they are here";
   about += "; slope is d ln loss / d ln tokens at a stage's end";
   if (staged)
     about += fmt::format("; the table is for {}", law::assumption_name(o.forecasts[0].assumption));
   text += wrapped(about);
+  if (o.forecasts[0].to_end)
+    text += wrapped("cost until this end loss is reached, by a longer or shorter last stage: " +
+                    to_text(*o.forecasts[0].to_end));
   for (const GrowthWindow& window : o.windows) text += to_text(window);
   if (staged) text += "\nagainst the final model from scratch\n";
   if (staged)

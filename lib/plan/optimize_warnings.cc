@@ -2,6 +2,7 @@
 #include "plan/optimize_warnings.h"
 
 #include "base/text.h"
+#include "plan/forecast_warnings.h"
 #include "plan/optimize_problem.h"
 #include "plan/strains.h"
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "plan/forecast.h"
+#include "plan/forecast_warnings.h"
 #include "support/catch.h"
 #include "support/schedules.h"
 #include "support/text_file.h"

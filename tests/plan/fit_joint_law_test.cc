@@ -11,6 +11,7 @@
 #include "law/discrepancy.h"
 #include "law/fit_joint.h"
 #include "plan/forecast.h"
+#include "plan/forecast_warnings.h"
 #include "plan/full_plan.h"
 #include "support/catch.h"
 #include "support/errors.h"
@@ -211,6 +212,14 @@ TEST_CASE("three sizes in a file plan a fourth, with an interval and a word on h
   CHECK(end.loss < (*end.range)[1]);
   const double n = law.parameters(plan.stages[1].params);
   CHECK(n > 4 * 2e5);
+  REQUIRE(full.outlook.forecasts[0].to_end);
+  CHECK(full.outlook.forecasts[0].to_end->flops[0] < plan.flops);
+  CHECK(full.outlook.forecasts[0].to_end->flops[1] > plan.flops);
+  for (const GrowthWindow& window : full.outlook.windows)
+    if (window.pays) {
+      REQUIRE(window.best_range);
+      CHECK((*window.best_range)[0] < (*window.best_range)[1]);
+    }
   const std::string text = join(full.outlook.warnings, "\n");
   INFO(text);
   CHECK(contains(text, "were never trained: the forecast extrapolates from 50K, 100K, 200K"));

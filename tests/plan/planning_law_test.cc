@@ -5,6 +5,7 @@
 
 #include "law/annealing.h"
 #include "plan/decay.h"
+#include "plan/forecast_warnings.h"
 #include "plan/optimize.h"
 #include "support/catch.h"
 #include "support/errors.h"
