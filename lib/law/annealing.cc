@@ -1,4 +1,4 @@
-// The sums in one walk over the steps.
+// Computes annealing areas in one walk over the steps.
 #include "law/annealing.h"
 
 #include <algorithm>
@@ -11,18 +11,41 @@ namespace {
 constexpr std::size_t kFewest = 6;
 constexpr double kComesDown = 0.5, kFalls = 0.98;
 
+// (1 + u)^-1/2 is the mean of exp(-s u) over a gamma distribution of s. With a few values of s the
+// sum over all falls becomes a few running sums, in one walk over the steps. Values are even in ln
+// s, where the trapezoidal rule is accurate to 1e-4 for u up to 1e4.
+struct Decays {
+  std::vector<double> rates, weights;
+  Decays() {
+    double sum = 0;
+    for (double at = kLowest; at <= kHighest; at += kSpacing) {
+      rates.push_back(std::exp(at));
+      weights.push_back(std::sqrt(rates.back()) * std::exp(-rates.back()));
+      sum += weights.back();
+    }
+    for (double& weight : weights) weight /= sum;
+  }
+
+ private:
+  static constexpr double kLowest = -15, kHighest = 2.5, kSpacing = 0.7;
+};
+
 }  // namespace
 
-// The double sum of the paper, sum_i sum_{k<=i} (r_(k-1) - r_k) lambda^(i-k), with its inner sum
-// carried along.
-std::vector<double> annealing_areas(std::span<const double> rates, double lambda) {
-  std::vector<double> areas(rates.size(), 0.0);
+std::vector<double> annealing_areas(std::span<const double> rates, double relaxation) {
+  static const Decays decays;
+  std::vector<double> areas(rates.size(), 0.0), remaining(decays.rates.size(), 0.0);
   std::size_t peak = 0;
   while (peak + 1 < rates.size() && rates[peak + 1] >= rates[peak]) ++peak;
-  double momentum = 0, area = 0;
+  double falls = 0;
   for (std::size_t i = peak + 1; i < rates.size(); ++i) {
-    momentum = lambda * momentum + (rates[i - 1] - rates[i]);
-    areas[i] = area += momentum;
+    const double fall = rates[i - 1] - rates[i];
+    falls += fall;
+    areas[i] = falls;
+    for (std::size_t j = 0; j < remaining.size(); ++j) {
+      remaining[j] = (remaining[j] + fall) * std::exp(-decays.rates[j] * relaxation * rates[i]);
+      areas[i] -= decays.weights[j] * remaining[j];
+    }
   }
   return areas;
 }

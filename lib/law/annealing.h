@@ -10,23 +10,28 @@
 
 namespace stagedtrain::law {
 
-// Tissue et al. 2024 (arXiv 2408.11029): L(s) = L0 + A S1^-alpha - C S2, with S1 the sum of the
-// rates up to step s and S2 the annealing area: the sum over the steps i up to s of a momentum
-//   m_i = lambda m_(i-1) + (r_(i-1) - r_i).
-// Here rates are parts of the peak, the power law is a stage's curve, whose x is S1, and C is the
-// strength. The rise of the warm-up is left out: m is 0 up to the first peak; a later rise counts
-// back. lambda is the paper's: one decayed run fixes C, but not both. Valid for one size and one
-// peak. The multi-power law (arXiv 2503.12811) has seven values, which a constant and a cosine run
-// do not fix.
-inline constexpr double kAnnealing = 0.999;
-// The values among which a fit to several runs chooses. 1 / (1 - lambda) is the number of steps
-// over which a fall of the rate goes on lowering the loss. The paper's runs took 20,000 steps or
-// more; byte models of 1,400 steps had 20 to 100.
-inline constexpr std::array kAnnealingChoices = {0.999, 0.998, 0.996, 0.992,
-                                                 0.985, 0.97,  0.94,  0.9};
+// L(t) = L0 + A x^-alpha - C S. x is the learning rate spent up to step t, in steps at the peak
+// rate; the power law is a stage's curve. S is the annealing area, the falls of the rate so far (as
+// parts of the peak), each weighted by how much of its effect it has had:
+//   S(t) = sum over k <= t of (r_(k-1) - r_k) (1 - (1 + c (x_t - x_(k-1)))^-1/2)
+// This is the form of the multi-power law (arXiv 2503.12811) with its exponent fixed at 1/2 and
+// without its dependence on the rate after the fall. c is the relaxation. The warm-up's rise is
+// left out; a later rise counts back. Valid for one size and one peak, since C is a fitted
+// strength.
+//
+// Two properties were measured (docs/planning.md). The effect of a fall saturates: it grows with
+// the steps after it and ends near C times the fall. And c hardly depends on the run: about .01 for
+// public curves of 24,000 steps and .03 for byte models of 1,400.
+//
+// Rejected: Tissue et al. (arXiv 2408.11029), whose momentum has one memory, lambda = .999. Byte
+// models would need .98, and no lambda fits short and long decays of one model together: ends of
+// cosine runs were predicted .07 to .4 nats off from runs with short decays.
+inline constexpr double kRelaxation = 0.015;
+// The values among which a fit to several runs chooses.
+inline constexpr std::array kRelaxations = {0.004, 0.008, 0.015, 0.03, 0.06, 0.12};
 
-// S2 after each step; rates of every step from the first.
-std::vector<double> annealing_areas(std::span<const double> rates, double lambda = kAnnealing);
+// Returns S after each step; rates of every step from the first, as parts of the peak.
+std::vector<double> annealing_areas(std::span<const double> rates, double relaxation = kRelaxation);
 
 // The rate of every step from begin + 1 to the last logged one, as parts of the highest: between two
 // logged steps as on a line, before the first as a rise from 0.

@@ -22,7 +22,7 @@ namespace stagedtrain::law {
 struct JointLaw {
   double E = 0, A = 0, a = 0, B = 0, b = 0, beta = 0, C = 0, gamma = 0, x0 = 0;
   double size = 1, tokens = 1;
-  double lambda = kAnnealing;  // of the annealing area S
+  double relaxation = kRelaxation;  // of the annealing area S
 
   double loss(double parameters, double x, double area) const;
   // The losses of one size over tokens at the peak rate (area 0).
@@ -35,7 +35,7 @@ struct JointLaw {
 inline constexpr std::size_t kJointParameters = 9;
 using JointParameters = std::array<double, kJointParameters>;
 
-// size, tokens and lambda are taken from units.
+// size, tokens and relaxation are taken from units.
 JointLaw joint_law(std::span<const double> parameters, const JointLaw& units);
 // d loss / d parameter for each of the parameters of joint_law().
 JointParameters joint_gradient(const JointLaw& law, double parameters, double x, double area);

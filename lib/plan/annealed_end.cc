@@ -14,7 +14,7 @@ constexpr std::int64_t kMostSteps = 10'000'000;
 
 }  // namespace
 
-std::optional<DecayEffect> decay_effect(const RunPlan& plan, double lambda) {
+std::optional<DecayEffect> decay_effect(const RunPlan& plan, double relaxation) {
   if (!plan.decayed || plan.total_steps > kMostSteps) return {};
   const StagePlan& last = plan.stages.back();
   DecayEffect effect;
@@ -26,7 +26,7 @@ std::optional<DecayEffect> decay_effect(const RunPlan& plan, double lambda) {
     effect.lost_tokens += 1 - rates.back();
   }
   effect.lost_tokens *= static_cast<double>(last.tokens) / static_cast<double>(last.steps);
-  effect.area = law::annealing_areas(rates, lambda).back();
+  effect.area = law::annealing_areas(rates, relaxation).back();
   return effect;
 }
 
@@ -48,7 +48,7 @@ std::optional<double> decay_gain(const DecayEffect& effect, double strength,
 std::optional<double> decay_gain(const RunPlan& plan, const PlanningLaw& law,
                                  const law::LossCurve& curve, double tokens) {
   if (!law.annealing) return {};
-  const auto effect = decay_effect(plan, law.lambda);
+  const auto effect = decay_effect(plan, law.relaxation);
   if (!effect) return {};
   return decay_gain(*effect, law.annealing(law.parameters(plan.stages.back().params)), curve, tokens);
 }

@@ -15,18 +15,18 @@ struct DecayEffect {
   double lost_tokens = 0, area = 0;
 };
 
-// Half of the 80% interval of a gain, as a part of it. Measured: on public curves the annealing law
-// misses gains of .08 to .1 nats by up to .02, depending on the shape of the decay.
+// Half of the 80% interval of a gain C S, as a part of it. Measured: on public curves the annealing
+// law misses gains of .08 to .1 nats by up to .02, depending on the shape of the decay.
 inline constexpr double kGainError = 0.2;
 
-// Nothing for a plan that does not end decayed, and for one of more than ten million steps. lambda
-// is that of the annealing area.
-std::optional<DecayEffect> decay_effect(const RunPlan& plan, double lambda = law::kAnnealing);
+// Nothing for a plan that does not end decayed, and for one of more than ten million steps.
+// relaxation is that of the annealing area.
+std::optional<DecayEffect> decay_effect(const RunPlan& plan, double relaxation = law::kRelaxation);
 
 // How many times longer or shorter the decay is than those of the law's runs; 1 within their range,
 // and if it is unknown.
 double decay_stretch(const DecayEffect& effect, const PlanningLaw& law);
-// Half of the 80% interval of a gain, as a part of it: kGainError, more for a decay of another
+// Half of the 80% interval of a gain C S, as a part of it: kGainError, more for a decay of another
 // length than the law's runs had. Measured on byte models of 1,400 steps and on public curves of
 // 24,000: laws of runs with short decays miss gains of cosines, whose decays are five times as
 // long, by up to half.

@@ -17,6 +17,7 @@ namespace {
 constexpr std::size_t kFewestPoints = 10;  // of a run
 constexpr std::size_t kFewestSizes = 3;
 constexpr int kMostResamples = 200;
+constexpr double kRelaxationSpread = 0.9;  // of its logarithm, before any run: a factor of 2.5
 
 std::vector<FittedJoint::Size> sizes_of(const JointRuns& found) {
   std::map<double, FittedJoint::Size> sizes;
@@ -74,34 +75,35 @@ void add_notes(const FittedJoint& joint, const JointRuns& found, std::vector<std
         found.runs.size(), joint.sizes.size(), 100 * law::kPriorScatter));
 }
 
-// The runs as a choice of lambda sees them, with the fit to them; no samples yet.
+// The runs with annealing areas by one relaxation, and the fit to them, without samples.
 struct Candidate {
-  double lambda;
+  double relaxation;
   JointRuns found;
   law::JointFitOptions options;
   law::JointFit fit;
 };
 
 Candidate candidate(const std::vector<LoggedCurve>& curves, const FitOptions& options,
-                    double lambda) {
-  Candidate made{lambda, joint_runs(curves, lambda), {}, {}};
+                    double relaxation) {
+  Candidate made{relaxation, joint_runs(curves, relaxation), {}, {}};
   leave_out_short(made.found);
   made.options = {.offset_spread = made.found.warmup_tokens / 4,
                   .resamples = 0,
                   .seed = options.seed,
-                  .lambda = lambda};
+                  .relaxation = relaxation};
   return made;
 }
 
-// Fits with every lambda, the best one first. Runs without a decay have no lambda to choose.
+// Fits with every relaxation, the likeliest first. Runs without a decay have none to choose.
 std::vector<Candidate> candidates(const std::vector<LoggedCurve>& curves,
                                   const FitOptions& options) {
   std::vector<Candidate> all;
-  for (const double lambda : law::kAnnealingChoices) {
-    Candidate made = candidate(curves, options, lambda);
+  for (const double relaxation : law::kRelaxations) {
+    Candidate made = candidate(curves, options, relaxation);
     if (sizes_of(made.found).size() < 2) return {};
     made.fit = law::fit_joint(made.found.runs, made.options);
     const bool decayed = made.fit.decayed;
+    made.fit.misfit += std::pow(std::log(relaxation / law::kRelaxation) / kRelaxationSpread, 2) / 2;
     if (made.fit.converged) all.push_back(std::move(made));
     if (!decayed) break;
   }
@@ -109,7 +111,7 @@ std::vector<Candidate> candidates(const std::vector<LoggedCurve>& curves,
   return all;
 }
 
-// Draws laws of every lambda, as many as its likelihood deserves.
+// Draws laws of every relaxation, in proportion to its likelihood.
 void draw_samples(std::vector<Candidate>& all, int count, FittedJoint& joint) {
   std::vector<double> weights;
   double sum = 0;

@@ -125,13 +125,13 @@ void widen(LossRange& end, double half_width) {
                          end.loss + std::hypot(std::max(0.0, high - end.loss), half_width)};
 }
 
-// The decay's effect with each lambda that is asked for, computed once.
+// The decay's effect with each relaxation that is asked for, computed once.
 class DecayEffects {
  public:
   explicit DecayEffects(const RunPlan& plan) : plan_(plan) {}
-  const std::optional<DecayEffect>& at(double lambda) {
-    const auto [known, is_new] = effects_.try_emplace(lambda);
-    if (is_new) known->second = decay_effect(plan_, lambda);
+  const std::optional<DecayEffect>& at(double relaxation) {
+    const auto [known, is_new] = effects_.try_emplace(relaxation);
+    if (is_new) known->second = decay_effect(plan_, relaxation);
     return known->second;
   }
 
@@ -147,7 +147,7 @@ void finish_end(const RunPlan& plan, const PlanningLaw& law, const Walk& best,
   const double parameters = law.parameters(plan.stages.back().params);
   DecayEffects effects(plan);
   const std::optional<DecayEffect> effect =
-      law.annealing ? effects.at(law.lambda) : std::optional<DecayEffect>();
+      law.annealing ? effects.at(law.relaxation) : std::optional<DecayEffect>();
   std::optional<double> gain;
   if (effect)
     gain = decay_gain(*effect, law.annealing(parameters), *law.curve(parameters), best.last);
@@ -156,15 +156,16 @@ void finish_end(const RunPlan& plan, const PlanningLaw& law, const Walk& best,
     std::vector<double> losses;
     for (const auto& [sample, walk] : samples) {
       const AnnealingOf& strength = sample->annealing ? sample->annealing : law.annealing;
-      const double lambda = sample->annealing ? sample->lambda : law.lambda;
-      const auto own = decay_gain(*effects.at(lambda), strength(parameters),
+      const double relaxation = sample->annealing ? sample->relaxation : law.relaxation;
+      const auto own = decay_gain(*effects.at(relaxation), strength(parameters),
                                   *sample->curve(parameters), walk.last);
       if (own) losses.push_back(walk.end.back() - *own);
     }
     end = ranged(end.loss - *gain, std::move(losses), law.loss_widening);
     forecast.scratch_loss -= *gain;
   }
-  const double of_gain = gain ? gain_error(*effect, law) * *gain : 0;
+  const double of_gain =
+      gain ? gain_error(*effect, law) * law.annealing(parameters) * effect->area : 0;
   widen(end, law.loss_widening * std::hypot(of_gain, law.run_scatter * end.loss));
 }
 

@@ -105,7 +105,7 @@ std::vector<std::string> law_warnings(const PlanningLaw& law, const std::string&
 }
 
 std::string other_decay(const PlanningLaw& law, const RunPlan& plan) {
-  const auto effect = law.annealing ? decay_effect(plan, law.lambda) : std::nullopt;
+  const auto effect = law.annealing ? decay_effect(plan, law.relaxation) : std::nullopt;
   if (!effect || decay_stretch(*effect, law) <= kMostDecayStretch) return "";
   const bool longer = effect->lost_tokens > law.most_decay;
   return fmt::format(

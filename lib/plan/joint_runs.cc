@@ -20,10 +20,10 @@ constexpr double kWarmups = 2, kFirstShare = 0.1;
 struct Sums {
   std::vector<double> spent, areas;
   double warmup = 0, decay = 0;  // steps; steps that the falling rate failed to teach
-  Sums(const LoggedCurve& curve, double lambda) {
+  Sums(const LoggedCurve& curve, double relaxation) {
     const std::vector<double> rates = law::rates_of(curve.steps, 0);
     spent = law::learning_spent(rates, 1);
-    areas = law::annealing_areas(rates, lambda);
+    areas = law::annealing_areas(rates, relaxation);
     warmup = law::near_peak(curve.steps, 0).warmup;
     for (std::size_t i = 0; i < rates.size(); ++i)
       if (areas[i] > 0) decay += 1 - rates[i];
@@ -74,8 +74,8 @@ std::size_t run_of(const LoggedCurve& curve, const Seen& seen, JointRuns& found)
   return found.runs.size() - 1;
 }
 
-void add(const LoggedCurve& curve, double lambda, Seen& seen, JointRuns& found) {
-  const Sums sums(curve, lambda);
+void add(const LoggedCurve& curve, double relaxation, Seen& seen, JointRuns& found) {
+  const Sums sums(curve, relaxation);
   const double last = curve.steps.back().step;
   const double first = std::max(kWarmups * sums.warmup, kFirstShare * last);
   const std::size_t run = run_of(curve, seen, found);
@@ -98,12 +98,12 @@ void add(const LoggedCurve& curve, double lambda, Seen& seen, JointRuns& found) 
 
 }  // namespace
 
-JointRuns joint_runs(const std::vector<LoggedCurve>& curves, double lambda) {
+JointRuns joint_runs(const std::vector<LoggedCurve>& curves, double relaxation) {
   JointRuns found;
   Seen seen;
   for (const LoggedCurve& curve : curves)
     if (const std::string why = why_not(curve); why.empty())
-      add(curve, lambda, seen, found);
+      add(curve, relaxation, seen, found);
     else
       found.left_out.push_back(fmt::format("{}: {}", curve.name, why));
   return found;

@@ -22,7 +22,7 @@ struct JointRuns {
 // even in ln x. A log that repeats steps of an earlier one (a branch, or the same seed with another
 // length) is the same run: what it repeats is counted once.
 //
-// lambda is that of the annealing areas.
-JointRuns joint_runs(const std::vector<LoggedCurve>& curves, double lambda = law::kAnnealing);
+// relaxation is that of the annealing areas.
+JointRuns joint_runs(const std::vector<LoggedCurve>& curves, double relaxation = law::kRelaxation);
 
 }  // namespace stagedtrain::plan

@@ -22,7 +22,7 @@ template <class V>
 void members(V& v, law::JointLaw& l) {
   v("E", l.E), v("A", l.A), v("a", l.a), v("B", l.B), v("b", l.b), v("beta", l.beta);
   v("C", l.C), v("gamma", l.gamma), v("x0", l.x0), v("size", l.size), v("tokens", l.tokens);
-  v("lambda", l.lambda);
+  v("relaxation", l.relaxation);
 }
 template <class V>
 void members(V& v, FittedJoint::Size& s) {
@@ -51,7 +51,7 @@ void members(V& v, FittedCurve& c) {
   v("agreeing_starts", c.agreeing_starts), v("starts", c.starts);
   v("begin", c.begin), v("first_step", c.first_step), v("last_step", c.last_step);
   v("last_x", c.last_x), v("warmup_steps", c.warmup_steps), v("peak_rate", c.peak_rate);
-  v("prefixes", c.prefixes), v("samples", c.samples), v("annealing", c.annealing);
+  v("prefixes", c.prefixes), v("samples", c.samples), v("annealing_gain", c.annealing);
   v("validation_gap", c.validation_gap);
 }
 template <class V>
@@ -97,13 +97,13 @@ void check_law(const law::Chinchilla& l, const std::string& where) {
 }
 void check_law(const law::JointLaw& l, const std::string& where) {
   const bool positive = l.E > 0 && l.A > 0 && l.a > 0 && l.B > 0 && l.b > 0 && l.C >= 0 &&
-                        l.size > 0 && l.tokens > 0 && l.lambda >= 0 && l.lambda < 1;
+                        l.size > 0 && l.tokens > 0 && l.relaxation > 0;
   if (!(positive && std::isfinite(l.E + l.A + l.a + l.B + l.b + l.beta + l.C + l.gamma + l.x0 +
                                   l.size + l.tokens)))
     throw input_error(
         "{}: E {}, A {}, a {}, B {}, b {}, beta {}, C {}, gamma {}, x0 {}, size {}, tokens {}, "
-        "lambda {}, expected finite numbers, all but C, beta, gamma and x0 above 0, lambda below 1",
-        where, l.E, l.A, l.a, l.B, l.b, l.beta, l.C, l.gamma, l.x0, l.size, l.tokens, l.lambda)
+        "relaxation {}, expected finite numbers, all but C, beta, gamma and x0 above 0",
+        where, l.E, l.A, l.a, l.B, l.b, l.beta, l.C, l.gamma, l.x0, l.size, l.tokens, l.relaxation)
         .with_hint(kHint);
 }
 template <class Fitted>

@@ -16,17 +16,22 @@ namespace {
 constexpr double kWarmup = 2160;  // steps, of the public curves
 }
 
-TEST_CASE("the annealing area is the double sum of the paper") {
+TEST_CASE("the annealing area is the sum over all falls of the rate, as defined") {
   std::vector<double> rates = {0.5, 1, 1};  // warm-up, peak
-  for (int i = 0; i < 40; ++i) rates.push_back(1 - 0.02 * i);
-  const double lambda = 0.9;
-  const std::vector<double> areas = annealing_areas(rates, lambda);
-  for (std::size_t s : {2, 10, 42}) {
-    double area = 0;
-    for (std::size_t i = 3; i <= s; ++i)
-      for (std::size_t k = 3; k <= i; ++k)
-        area += (rates[k - 1] - rates[k]) * std::pow(lambda, static_cast<double>(i - k));
-    CHECK(areas[s] == Approx(area).margin(1e-12));
+  for (int i = 0; i < 2000; ++i) rates.push_back(1 - 0.0004 * i);
+  for (int i = 0; i < 100; ++i) rates.push_back(0.3);  // rises a little, then stays
+  for (const double relaxation : {0.004, 0.12, 3.0}) {
+    const std::vector<double> areas = annealing_areas(rates, relaxation);
+    CHECK(areas[2] == 0);
+    for (const std::size_t s : {3, 10, 500, 2002, 2102}) {
+      double area = 0;
+      for (std::size_t k = 3; k <= s; ++k) {
+        double spent = 0;
+        for (std::size_t i = k; i <= s; ++i) spent += rates[i];
+        area += (rates[k - 1] - rates[k]) * (1 - 1 / std::sqrt(1 + relaxation * spent));
+      }
+      CHECK(areas[s] == Approx(area).margin(2e-4));
+    }
   }
 }
 
@@ -38,9 +43,9 @@ TEST_CASE("the strength of a decay comes back from a log with one line in ten st
   const std::vector<double> areas = annealing_areas(rates), spent = learning_spent(rates, 1);
   std::vector<LoggedStep> log;
   for (std::size_t i = 9; i < 3000; i += 10)
-    log.push_back({static_cast<double>(i + 1), 3e-4 * rates[i],
-                   curve.loss(spent[i]) - 4e-4 * areas[i]});
-  CHECK(annealing_strength(curve, log, 0) == Approx(4e-4).epsilon(0.01));
+    log.push_back(
+        {static_cast<double>(i + 1), 3e-4 * rates[i], curve.loss(spent[i]) - 0.2 * areas[i]});
+  CHECK(annealing_strength(curve, log, 0) == Approx(0.2).epsilon(0.01));
   log.resize(235);  // before the decay
   CHECK(std::isnan(annealing_strength(curve, log, 0)));
 }

@@ -27,7 +27,7 @@ namespace {
 
 // Runs of several sizes by one law: 3,000 steps, the last 600 a decay.
 const law::JointLaw kMadeLaw{
-    .E = 1, .A = .5, .a = .34, .B = .6, .b = .4, .C = 2e-4, .size = 1e5, .tokens = 3e6};
+    .E = 1, .A = .5, .a = .34, .B = .6, .b = .4, .C = .08, .size = 1e5, .tokens = 3e6};
 std::vector<LoggedCurve> made_logs(const std::vector<double>& sizes,
                                    const law::JointLaw& law = kMadeLaw, double decay = 600) {
   std::vector<LoggedCurve> logs;
@@ -39,7 +39,7 @@ std::vector<LoggedCurve> made_logs(const std::vector<double>& sizes,
     for (int s = 10; s <= 3000; s += 10)
       log.steps.push_back({1.0 * s, std::min({1.0, s / 100.0, (3001 - s) / decay}), 1});
     const std::vector<double> rates = law::rates_of(log.steps, 0),
-                              areas = law::annealing_areas(rates, law.lambda),
+                              areas = law::annealing_areas(rates, law.relaxation),
                               spent = law::learning_spent(rates, 1);
     for (law::LoggedStep& step : log.steps) {
       const auto at = static_cast<std::size_t>(step.step) - 1;
@@ -68,9 +68,9 @@ struct End {
     x = law::learning_spent(rates, 1).back() * curve.tokens_per_step;
     measured = curve.steps.back().loss;
   }
-  double area(double lambda) const { return law::annealing_areas(rates, lambda).back(); }
+  double area(double relaxation) const { return law::annealing_areas(rates, relaxation).back(); }
   double predicted(const law::JointLaw& law) const {
-    return law.loss(parameters, x, area(law.lambda));
+    return law.loss(parameters, x, area(law.relaxation));
   }
 };
 
@@ -86,7 +86,7 @@ double half_width(const FittedJoint& joint, const End& end) {
   std::ranges::sort(errors);
   const double of_law = errors[errors.size() * 4 / 5];
   const double of_run = 1.2816 * law::student_widening(joint.freedom) * joint.scatter * best;
-  const double of_gain = .2 * joint.law.annealing(end.parameters) * end.area(joint.law.lambda);
+  const double of_gain = .2 * joint.law.annealing(end.parameters) * end.area(joint.law.relaxation);
   return std::hypot(of_law, std::hypot(of_run, of_gain));
 }
 
@@ -94,22 +94,22 @@ double half_width(const FittedJoint& joint, const End& end) {
 
 TEST_CASE("a fit chooses over how many steps a fall of the rate lowers the loss") {
   law::JointLaw truth = kMadeLaw;
-  truth.C = 4e-3;
-  truth.lambda = 0.97;
+  truth.C = .2;
+  truth.relaxation = 0.06;
   std::vector<std::string> notes;
   const auto joint = fit_joint_law(made_logs({5e4, 1e5, 2e5}, truth), {.resamples = 40}, notes);
   REQUIRE(joint);
-  CHECK(joint->law.lambda == 0.97);
+  CHECK(joint->law.relaxation == 0.06);
   CHECK(joint->least_decay == Approx(joint->most_decay));
   CHECK(joint->most_decay == Approx(300 * 2048).epsilon(0.02));
   // A decay of another length; what it gains is not in proportion to its steps.
   const End other(made_logs({1e5}, truth, 1800).at(0));
   CHECK(std::fabs(other.predicted(joint->law) - other.measured) < 0.01);
   law::JointLaw slow = joint->law;
-  slow.C *= End(made_logs({1e5}, truth).at(0)).area(0.97) /
-            End(made_logs({1e5}, truth).at(0)).area(0.999);
-  slow.lambda = 0.999;
-  CHECK(std::fabs(other.predicted(slow) - other.measured) > 0.05);
+  slow.C *= End(made_logs({1e5}, truth).at(0)).area(0.06) /
+            End(made_logs({1e5}, truth).at(0)).area(0.004);
+  slow.relaxation = 0.004;
+  CHECK(std::fabs(other.predicted(slow) - other.measured) > 0.03);
 }
 
 TEST_CASE("runs of 25M and 100M tell those of 400M, and say that two sizes are few") {

@@ -134,11 +134,11 @@ TEST_CASE("a finished, decayed run shows how much its decay gained") {
                             spent = law::learning_spent(rates, 1);
   for (law::LoggedStep& s : curve.steps) {
     const auto at = static_cast<std::size_t>(s.step) - 1;
-    s.loss = 2 + 20 * std::pow(spent[at] + 50, -0.5) - 3e-4 * areas[at];
+    s.loss = 2 + 20 * std::pow(spent[at] + 50, -0.5) - 0.1 * areas[at];
   }
   const FittedCurve fit = fit_logged_curve(curve, {.resamples = 20});
   REQUIRE(fit.annealing);
-  CHECK(*fit.annealing == Approx(3e-4).epsilon(0.1));
+  CHECK(*fit.annealing == Approx(0.1).epsilon(0.1));
   CHECK_FALSE(fit_logged_curve(made_curve(3000, 50), {.resamples = 20}).annealing);
 }
 

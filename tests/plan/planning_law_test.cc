@@ -77,7 +77,7 @@ TEST_CASE("own curves plan the sizes that they are of") {
 
 TEST_CASE("a decay that own runs showed is taken off the end, for other sizes and lengths too") {
   FittedLaws laws = two_curves();
-  laws.curves[0].annealing = 2e-4;
+  laws.curves[0].annealing = 0.06;
   const PlanningLaw law = planning_law(laws, "own.json");
   const RunPlan plan = resolve(test::two_stages());
   const FullPlan without = make_full_plan(plan, planning_law(two_curves(), "own.json"));
@@ -93,7 +93,7 @@ TEST_CASE("a decay that own runs showed is taken off the end, for other sizes an
   }
   const double size = plan.stages[1].params.total / static_cast<double>(plan.stages[0].params.total);
   const double gain =
-      2e-4 * std::pow(1.15, std::log(size) / std::log(4.0)) * law::annealing_areas(rates).back();
+      0.06 * std::pow(1.15, std::log(size) / std::log(4.0)) * law::annealing_areas(rates).back();
   // The falling rate teaches less besides.
   const auto curve = law.curve(static_cast<double>(plan.stages[1].params.total));
   const double tokens = without.outlook.forecasts[0].scratch_tokens -
@@ -104,14 +104,14 @@ TEST_CASE("a decay that own runs showed is taken off the end, for other sizes an
   // The error of the gain is independent of the fit's, so squares add.
   for (const std::size_t side : {0, 1})
     CHECK(std::fabs((*after.range)[side] - after.loss) ==
-          Approx(std::hypot((*before.range)[side] - before.loss, 0.2 * (before.loss - after.loss))));
+          Approx(std::hypot((*before.range)[side] - before.loss, 0.2 * gain)));
   CHECK(with.outlook.forecasts[0].savings.flops ==
         Approx(without.outlook.forecasts[0].savings.flops));
   CHECK_FALSE(contains(to_text(with), "before the decay"));
   CHECK(contains(to_text(without), "before the decay"));
   SECTION("and it comes back from a file") {
     const FittedLaws again = laws_from_json(to_json(laws), "laws.json");
-    CHECK(*again.curves[0].annealing == 2e-4);
+    CHECK(*again.curves[0].annealing == 0.06);
     CHECK_FALSE(again.curves[1].annealing);
   }
 }

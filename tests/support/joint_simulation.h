@@ -16,7 +16,7 @@ struct JointSimulation {
   law::JointLaw law;
   std::vector<law::JointRun> runs;
   // One more run: four times the largest size, twice the text of the longest.
-  double parameters = 0, tokens = 0, area = 500, loss = 0;
+  double parameters = 0, tokens = 0, area = 0.9, loss = 0;
 
   JointSimulation(int sizes, int runs_of_each, double seed_scatter, std::uint64_t seed) {
     const CounterRng rng(11, seed);
@@ -29,7 +29,7 @@ struct JointSimulation {
            .B = between(2, .3, .9),
            .b = between(3, .3, .6),
            .beta = between(4, -.05, .1),
-           .C = between(5, .5, 1.2) * 1e-4,
+           .C = between(5, .05, .12),
            .gamma = between(6, 0, .2),
            .size = 1e6,
            .tokens = 1e8};
