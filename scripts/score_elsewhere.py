@@ -4,11 +4,15 @@
   score_elsewhere.py IDS.bin --context T --folder FOLDER    by transformers (needs torch)
   score_elsewhere.py IDS.bin --context T --gguf FILE        by llama.cpp (needs xllamacpp)
 
-Prints the mean loss in nats per token over consecutive windows of T predictions.
+Prints the mean loss in nats per token over consecutive windows of T predictions. Uses two threads, or as many as
+OMP_NUM_THREADS says.
 """
 import argparse
+import os
 
 import numpy
+
+THREADS = int(os.environ.get("OMP_NUM_THREADS", 2))
 
 
 def windows(path, context):
@@ -21,7 +25,7 @@ def windows(path, context):
 def transformers_losses(folder):
     import torch
     import transformers
-    torch.set_num_threads(2)
+    torch.set_num_threads(THREADS)
     model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
 
     def losses(ids, targets):
@@ -40,7 +44,7 @@ def llama_cpp_losses(path, context):
     settings.n_parallel = 1
     settings.warmup = False
     settings.verbosity = -1
-    settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = 2
+    settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = THREADS
     server = xllamacpp.Server(settings)
 
     def loss(before, target):
