@@ -37,7 +37,7 @@ while (($#)); do
   shift 2
 done
 
-context=256 windows=4 learning_tokens=4K
+context=256 windows=2 learning_tokens=4K
 losses=$out/losses.tsv # rows of model, program, loss
 step() { say "" "== $* ($SECONDS s)"; }
 stagedtrain() { "$program" "$@"; }
@@ -202,7 +202,7 @@ if ((steps > 0)); then
   for checkpoint in model.h5 run-fp32/stages/deeper.h5; do
     stagedtrain eval "$out/$checkpoint" --sample 48 --prompt "Light" --temperature 0
     echo
-  done | tee "$out/samples.txt"
+  done >"$out/samples.txt"
   stagedtrain report "$out/run-fp32" "$out/run-bf16" --out "$out/training.html" --force >"$out/training.txt"
 fi
 
