@@ -42,11 +42,14 @@ if command -v dpkg-shlibdeps >/dev/null; then
   runs "$out/deb/usr"
 fi
 
-# pip builds in the folder it is given, so it gets a copy. Without setuptools it would need the network.
+# pip builds in the folder it is given, so it gets a copy. Without setuptools and wheel it fetches them.
 cp -r "$source/python" "$out/python"
-if python3 -c 'import setuptools, pip' 2>/dev/null; then
-  python3 -m pip install -q --no-input --no-deps --no-build-isolation --target "$out/pip" "$out/python"
+isolated=()
+if python3 -c 'import setuptools, wheel' 2>/dev/null; then isolated=(--no-build-isolation); fi
+if python3 -m pip install -q --no-input --no-deps "${isolated[@]}" --target "$out/pip" "$out/python" >"$out/pip.log" 2>&1; then
   [[ -e $out/pip/stagedtrain_h5.py && -d $(echo "$out"/pip/stagedtrain_h5-*.dist-info) ]]
+elif ((${#isolated[@]})) || ! grep -qE 'Connection|resolution|No matching' "$out/pip.log"; then
+  cat "$out/pip.log" && exit 1
 else
-  echo "pip install ./python: skipped, python3 has no setuptools"
+  echo "pip install ./python: skipped, there is no network"
 fi
