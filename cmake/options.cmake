@@ -1,6 +1,7 @@
 # Language, build type, warnings, ccache, sanitizers.
 option(STAGEDTRAIN_TESTS "build the tests" OFF)
 option(STAGEDTRAIN_BENCH "build the benchmarks" OFF)
+option(STAGEDTRAIN_FUZZ "build the fuzz targets, with clang (scripts/fuzz.sh)" OFF)
 set(STAGEDTRAIN_SANITIZE "" CACHE STRING "sanitizers for -fsanitize=, as address,undefined")
 
 set(CMAKE_CXX_STANDARD 20)

@@ -15,6 +15,10 @@
 #include "cmd/mistakes.h"
 #include "cmd/output.h"
 
+#ifndef STAGEDTRAIN_REVISION
+#define STAGEDTRAIN_REVISION ""  // not built from a git checkout
+#endif
+
 namespace stagedtrain::cmd {
 namespace {
 
@@ -48,7 +52,7 @@ void print_help(const CLI::ParseError& error, const CLI::App& app) {
 void run(int argc, char** argv) {
   CLI::App app("Trains language models in stages: a small one first, grown into larger ones.",
                "stagedtrain");
-  app.set_version_flag("--version", "stagedtrain " STAGEDTRAIN_VERSION);
+  app.set_version_flag("--version", "stagedtrain " STAGEDTRAIN_VERSION STAGEDTRAIN_REVISION);
   app.footer(kFooter);
   app.require_subcommand(1);
   add_data(app);

@@ -53,12 +53,29 @@ TaskExample example_of(const SortedJson& json, const std::string& place) {
   return example;
 }
 
-// Moves spaces at the end of the context to the continuations: tokenizers attach a space to the
-// word after it.
+// White space beyond ASCII, as str.isspace of Python counts it, in UTF-8. The harness takes the
+// end off a context by str.rstrip.
+constexpr std::string_view kWideSpaces[] = {
+    "\u0085", "\u00a0", "\u1680", "\u2000", "\u2001", "\u2002", "\u2003", "\u2004", "\u2005", "\u2006",
+    "\u2007", "\u2008", "\u2009", "\u200a", "\u2028", "\u2029", "\u202f", "\u205f", "\u3000"};
+
+std::string_view without_spaces_at_end(std::string_view text) {
+  for (;;) {
+    const std::size_t before = text.size();
+    text = text.substr(0, text.find_last_not_of(" \t\n\v\f\r\x1c\x1d\x1e\x1f") + 1);
+    for (const std::string_view space : kWideSpaces)
+      if (text.ends_with(space)) text.remove_suffix(space.size());
+    if (text.size() == before) return text;
+  }
+}
+
+// Moves white space at the end of the context to the continuations: tokenizers attach a space to
+// the word after it.
 void move_spaces(TaskExample& example) {
-  const std::size_t end = example.context.find_last_not_of(" \t\r\n") + 1;
+  const std::size_t end = without_spaces_at_end(example.context).size();
   const std::string spaces = example.context.substr(end);
   example.context.resize(end);
+  example.moved = spaces.size();
   for (std::string& continuation : example.continuations) continuation = spaces + continuation;
   if (example.context.empty())
     throw input_error("{}: the context is empty, expected text before the continuations",

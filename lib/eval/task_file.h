@@ -16,14 +16,17 @@ struct TaskExample {
   std::vector<std::string> continuations;
   std::size_t gold = 0;
   std::string place;  // file:line, for errors
+  // Bytes at the front of each continuation that were the white space at the end of the context.
+  // They are scored, but do not count when a likelihood is divided by the length of its choice.
+  std::size_t moved = 0;
 
   bool is_choice() const { return continuations.size() > 1; }
 };
 
 // Each line is {"context": TEXT, "continuations": [TEXT, ...], "gold": INDEX from 0}, or {"text":
 // TEXT}, whose last word is the continuation. Other members are ignored. gold may be missing if
-// there is one continuation. As in lm-evaluation-harness, spaces at the end of a context belong to
-// its continuations. Throws Error(input) that names file:line.
+// there is one continuation. As in lm-evaluation-harness, white space at the end of a context (what
+// Python's str.rstrip removes) belongs to its continuations. Throws Error(input) that names file:line.
 std::vector<TaskExample> read_task_file(const Path& path);
 
 }  // namespace stagedtrain::eval

@@ -96,6 +96,7 @@ std::size_t best(const TaskExample& example, const std::vector<double>& likeliho
   double most = -std::numeric_limits<double>::infinity();
   for (std::size_t i = 0; i < likelihoods.size(); ++i) {
     std::string_view text = example.continuations[i];
+    text.remove_prefix(example.moved);
     if (text.starts_with(' ')) text.remove_prefix(1);
     const double value = likelihoods[i] / static_cast<double>(size(text));
     if (value > most) {

@@ -60,10 +60,10 @@ Json settings_of(const schedule::Schedule& schedule) {
   return settings;
 }
 
-// A SentencePiece model is long and binary: its checksum stands for it.
+// A BPE's tokenizer.json and a SentencePiece model are long: the checksum stands for them.
 std::string tokenizer_name(const std::string& tokenizer) {
   if (tokenizer.empty() || tokenizer == "bytes") return tokenizer;
-  return fmt::format("SentencePiece {:08x}",
+  return fmt::format("{} {:08x}", tokenizer.front() == '{' ? "BPE" : "SentencePiece",
                      crc32c(std::as_bytes(std::span(tokenizer.data(), tokenizer.size()))));
 }
 

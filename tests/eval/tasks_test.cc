@@ -37,6 +37,11 @@ std::vector<eval::TaskExample> read(const std::string& text) {
   test::write_text(folder / "t.jsonl", text);
   return eval::read_task_file(folder / "t.jsonl");
 }
+// As the inside of a JSON string.
+std::string escaped(const std::string& text) {
+  const std::string quoted = Json(text).dump();
+  return quoted.substr(1, quoted.size() - 2);
+}
 std::string refused(const std::string& text) {
   return test::refusal(ErrorKind::input, [&] { read(text); });
 }
@@ -131,6 +136,31 @@ TEST_CASE("a last word counts where every token is the model's first choice") {
   };
   CHECK(exact(end) == 1);
   CHECK(exact(wrong) == 0);
+}
+
+TEST_CASE("white space at the end of a context is scored with the choice but not in its length") {
+  for (const std::string spaces : {" ", "\n\n", "\v", "\u00a0", "\u3000 ", "\u2028\t"}) {
+    const auto examples = read("{\"context\": \"Q:" + escaped(spaces) +
+                               "\", \"continuations\": [\" a\", \"bc\"], \"gold\": 1}\n");
+    CHECK(examples[0].context == "Q:");
+    CHECK(examples[0].continuations == std::vector<std::string>{spaces + " a", spaces + "bc"});
+    CHECK(examples[0].moved == spaces.size());
+  }
+  const auto running = byte_model(model::Kernels::reference);
+  const auto tokenizer = data::Tokenizer::from_spec("bytes", "");
+  std::string lines;
+  for (char letter = 'a'; letter <= 'z'; ++letter)
+    lines += fmt::format(
+        R"({{"context": "Q:\n\n\n\n", "continuations": ["{}", "{}bcd"], "gold": 1}})" "\n", letter, letter);
+  const auto report = eval::score_tasks(*running, *tokenizer, read(lines));
+  double hits = 0, with_newlines = 0;
+  for (const auto& values : report.log_likelihoods) {
+    hits += values[1] / 4 > values[0];
+    with_newlines += values[1] / 8 > values[0] / 5;
+  }
+  CHECK(report.by_characters.value == Approx(hits / 26));
+  CHECK(report.by_bytes.value == Approx(hits / 26));
+  CHECK(hits != with_newlines);
 }
 
 TEST_CASE("lines that are no examples are named by file and line") {

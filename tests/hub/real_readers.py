@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Compares import and export with the real readers of safetensors, GGUF and tokenizer.json.
 
-  real_readers.py --program build/test/stagedtrain [--mutations 300] [--seed 1]
+  real_readers.py --program build/test/stagedtrain [--mutations 150] [--seed 1] [--architectures llama]
+
+MUTATIONS in the environment is another default of --mutations, for ctest.
 
 Needs gguf, safetensors, tokenizers and numpy (scripts/setup.sh --tests puts them into .deps/readers);
 leaves with 77, skipped, where they are missing. Every check that fails is printed.
@@ -9,6 +11,7 @@ tests/hub/with_transformers.py compares losses too, which needs torch and transf
 """
 import argparse
 import json
+import os
 import pathlib
 import random
 import subprocess
@@ -261,7 +264,8 @@ def main():
     global PROGRAM
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", required=True)
-    parser.add_argument("--mutations", type=int, default=150, help="of each format (10000: about ten minutes)")
+    parser.add_argument("--mutations", type=int, default=int(os.environ.get("MUTATIONS", 150)),
+                        help="of each format (10000: about ten minutes)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--architectures", default=",".join(ARCHITECTURES))
     options = parser.parse_args()

@@ -79,3 +79,16 @@ TEST_CASE("a start event holds what decides whether runs may be compared") {
   CHECK(run.tokenizer == data.tokenizer);
   CHECK_FALSE(run.hardware.empty());
 }
+
+TEST_CASE("a start event names the kind of a long tokenizer and its checksum") {
+  const test::TinyRun tiny;
+  const plan::RunPlan plan = tiny.plan();
+  RunData data = open_data(plan);
+  const auto named = [&](const std::string& tokenizer) {
+    data.tokenizer = tokenizer;
+    return start_event(plan, {"cpu", "fused", 2}, data)["data"]["tokenizer"].get<std::string>();
+  };
+  CHECK(named("bytes") == "bytes");
+  CHECK(named("{\"model\": {}}").starts_with("BPE "));
+  CHECK(named("\n\x0e\n\x05").starts_with("SentencePiece "));
+}
