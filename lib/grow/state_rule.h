@@ -84,7 +84,8 @@ struct StateRule {
            "of several. What is zero starts its bias correction over"});
     v("dynamics", dynamics,
       {.doc = "exact: learning rate, decay and eps of each tensor scaled so that the grown model "
-              "trains as the small one would; plain: as they are"});
+              "trains as the small one would; plain: as they are. A schedule's parameterization "
+              "sets them whichever is given"});
     v("ramp", ramp,
       {.doc = "steps over which the learning rate rises for numbers whose moments were zeroed",
        .min = 0,
