@@ -76,6 +76,25 @@ void check_rope(const ModelConfig& c) {
                       format_number(c.rope_high), format_number(c.rope_low));
 }
 
+void check_parameterization(const Parameterization& p) {
+  if (p.base_width < 0 || p.base_layers < 0 || p.final_layers < 0)
+    throw usage_error("parameterization: found {}, {} and {}, expected no number below 0",
+                      p.base_width, p.base_layers, p.final_layers);
+  if (p.base_layers > 0 && (p.base_width == 0 || p.final_layers == 0))
+    throw usage_error(
+        "parameterization: found base_layers {} with base_width {} and final_layers {}, expected "
+        "both above 0",
+        p.base_layers, p.base_width, p.final_layers);
+}
+
+// Describes a parameterization as ", scaled from 64 x 2 layers for 12 layers".
+std::string scaling(const Parameterization& p) {
+  if (!p.scales_width()) return "";
+  if (!p.scales_depth()) return fmt::format(", scaled from width {}", p.base_width);
+  return fmt::format(", scaled from {} x {}, for {} layers", p.base_layers, p.base_width,
+                     p.final_layers);
+}
+
 // Describes every field that differs from its default, each with a leading comma.
 std::string particulars(const ModelConfig& c) {
   const ModelConfig plain;
@@ -87,6 +106,7 @@ std::string particulars(const ModelConfig& c) {
   if (c.rope_scaling != "none")
     text += fmt::format(", rope scaling {} {}", c.rope_scaling, format_number(c.rope_factor));
   if (c.logit_scale != plain.logit_scale) text += ", logit scale " + format_number(c.logit_scale);
+  text += scaling(c.parameterization);
   if (c.experts == 0) return text;
   text += fmt::format(", {} expert{} ({} a token", c.experts, c.experts == 1 ? "" : "s",
                       c.experts_per_token);
@@ -117,6 +137,7 @@ ModelConfig resolved(ModelConfig config) {
   check_size(config);
   check_experts(config);
   check_rope(config);
+  check_parameterization(config.parameterization);
   architecture.check(config);
   return config;
 }

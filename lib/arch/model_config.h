@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <string>
 
+#include "arch/parameterization.h"
 #include "base/fields.h"
 
 namespace stagedtrain::arch {
 
 // The shape of a model. In a schedule 0 means "derive": see resolved(). All other code sees only
-// resolved configurations.
+// resolved configurations. parameterization is not a key of `model`: a schedule has it at its top,
+// for all stages.
 struct ModelConfig {
   std::string architecture = "gpt2";
   std::int64_t layers = 0;     // transformer blocks
@@ -36,6 +38,7 @@ struct ModelConfig {
   std::int64_t experts = 0;            // feed-forwards per block, chosen by a router; 0: one dense
   std::int64_t experts_per_token = 2;  // experts that each token uses
   double router_loss = 0.01;           // coefficient of the load-balancing loss, in training
+  Parameterization parameterization;   // how initial values and optimizer steps depend on the size
 
   bool operator==(const ModelConfig&) const = default;
 

@@ -43,9 +43,16 @@ struct Init {
   double value = 0;
 };
 
+// Factors on the learning rate, the weight decay and eps of the optimizer for a tensor.
+struct StepScales {
+  double lr = 1, decay = 1, eps = 1;
+  bool operator==(const StepScales&) const = default;
+};
+
 // One tensor. A matrix has the axes (out, in), as in y = W x + b. name is unique in a table. layer
 // is -1 outside the blocks. key is the name within the layer, or the whole name outside the blocks.
-// expert is the index of the expert that the tensor belongs to, or -1.
+// expert is the index of the expert that the tensor belongs to, or -1. scales are those of a fresh
+// model: 1 unless it has a parameterization.
 struct ParamSpec {
   std::string name, key;
   int layer = -1;
@@ -54,6 +61,7 @@ struct ParamSpec {
   bool decays = false;         // weight decay applies (to tensors with two axes)
   Init init;
   int expert = -1;
+  StepScales scales = {};
 
   std::int64_t count() const;
   std::vector<std::int64_t> shape() const;

@@ -3,6 +3,8 @@
 
 #include <cmath>
 
+#include "arch/parameter_scales.h"
+
 namespace stagedtrain::arch {
 namespace {
 
@@ -29,11 +31,12 @@ void TableBuilder::add(int layer, const std::string& key, Role role, std::vector
   const bool decays = axes.size() == 2;
   const std::string name = layer < 0 ? key : layer_name(layer, key);
   specs_.push_back({name, key, layer, role, std::move(axes), decays, init, expert_});
+  parameterize(c_, specs_.back());
 }
 
 void TableBuilder::linear(int layer, const std::string& key, Role role, AxisSize out, AxisSize in,
                           bool bias) {
-  const double layers = static_cast<double>(c_.layers);
+  const double layers = static_cast<double>(initial_layers(c_));
   const double std = role == Role::residual_out ? kInitStd / std::sqrt(2.0 * layers) : kInitStd;
   add(layer, key + ".weight", role, {out, in}, {Init::Kind::normal, std});
   if (bias)

@@ -16,8 +16,8 @@ ParamTable transformer_table(const ModelConfig& config, const BlockStyle& style)
 
 // Adds tensors in the order of the table. Matrices are initialized with the GPT-2 paper's standard
 // deviation of 0.02; those that write into the residual stream with 0.02 / sqrt(2 * layers). A
-// weight W has the axes (out, in), as in y = W x + b. Query, key and value follow one another, and
-// so do gate and up.
+// parameterization scales these numbers (parameter_scales.h). A weight W has the axes (out, in), as
+// in y = W x + b. Query, key and value follow one another, and so do gate and up.
 class TableBuilder {
  public:
   TableBuilder(const ModelConfig& config, const BlockStyle& style);

@@ -37,8 +37,9 @@ namespace {
 
 using arch::Role;
 
-bool starts_at_one(const arch::ParamSpec& spec) {
-  return spec.init.kind == arch::Init::Kind::constant && spec.init.value == 1;
+// Gains start at 1, or at another number if the model has a parameterization; biases start at 0.
+bool is_gain(const arch::ParamSpec& spec) {
+  return spec.init.kind == arch::Init::Kind::constant && spec.init.value != 0;
 }
 
 // Makes the recipe of one tensor. Each public function is the rule of one group of roles.
@@ -101,9 +102,9 @@ class TensorRule {
 
   // If the residual stream is padded, its mean square falls by the factor norm_share, so the gain
   // is multiplied by the root of it. The gains of new indices multiply zeros; they start at the
-  // root too, as a fresh gain of 1 would. Before a tied head the norm reads its axis (see the top).
+  // root too, as a fresh gain would. Before a tied head the norm reads its axis (see the top).
   TensorRecipe norm(bool before_tied_head) {
-    const bool gain = starts_at_one(target_);
+    const bool gain = is_gain(target_);
     const double share = gain ? std::sqrt(growth_.norm_share) : 1;
     for (const Piece& p : rows_map_.pieces) {
       copy(recipe_.value, p, {}, share * (before_tied_head ? p.read : p.write));
@@ -111,7 +112,8 @@ class TensorRule {
     }
     if (gain)
       for (const Run& run : rest_of(rows_map_))
-        add(recipe_.value, Block::Kind::constant, {run.begin, 0}, {run.count, 1}, share);
+        add(recipe_.value, Block::Kind::constant, {run.begin, 0}, {run.count, 1},
+            share * target_.init.value);
     set_scales(share / (before_tied_head ? rows_map_.copies : 1),
                (before_tied_head ? 1 : dual(rows_map_)) / share);
     return recipe_;

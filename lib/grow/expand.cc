@@ -10,10 +10,13 @@
 //   layers                   copies with zero outputs
 // Nothing is copied within a layer, except groups of keys and values if kv_heads alone grows, and
 // these are read by different queries. So no symmetry has to be broken.
+//
+// `shrink` and `noise` make a warm start of it that does not keep the loss (shrink_perturb.h).
 #include "grow/axis_operator.h"
 #include "grow/head_growth.h"
 #include "grow/operators.h"
 #include "grow/padding.h"
+#include "grow/shrink_perturb.h"
 #include "grow/target_sizes.h"
 
 namespace stagedtrain::grow {
@@ -21,11 +24,13 @@ namespace {
 
 struct ExpandOptions {
   TargetSizes sizes;
+  ShrinkPerturb warm_start;
   std::int64_t seed = 7;
   StateRule state;
   template <class V>
   void fields(V& v) {
     sizes.fields(v);
+    warm_start.fields(v);
     v("seed", seed, {.doc = "seed of everything random", .min = 0});
     state.fields(v);
   }
@@ -52,7 +57,9 @@ class Expand final : public GrowthOperator {
     WholeGrowth growth = growth_of_axes(std::move(axes), context);
     growth.layers = ordered_layers(from.layers, to.layers, LayerOrder::alternate);
     growth.equivariant = !splits_groups(from, to);
-    return step_by_axes(growth, context, options_.state);
+    GrowthStep step = step_by_axes(growth, context, options_.state);
+    shrink_and_perturb(options_.warm_start, arch::param_table(to), options_.seed, step);
+    return step;
   }
 
  private:

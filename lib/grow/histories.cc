@@ -229,18 +229,17 @@ Histories grown_histories(const GrowthStep& step, const std::vector<Histories>& 
   const Histories& from = states.front();
   const arch::ParamTable sources = arch::param_table(step.from),
                          targets = arch::param_table(step.to);
+  const TensorHistory none;
   Histories histories(targets.size());
   for (std::size_t i = 0; i < targets.size(); ++i) {
     stop_point("growing");
     const TensorRecipe& made = step.tensors[i];
     TensorHistory& history = histories[i];
-    if (made.heir_of) {
-      const TensorHistory& source = from[*made.heir_of];
-      history.generation = source.generation;
-      history.lr_scale = source.lr_scale * made.lr_scale;
-      history.decay_scale = source.decay_scale * made.decay_scale;
-      history.eps_scale = source.eps_scale * made.eps_scale;
-    }
+    const TensorHistory& source = made.heir_of ? from[*made.heir_of] : none;
+    history.generation = source.generation;
+    history.lr_scale = source.lr_scale * made.lr_scale;
+    history.decay_scale = source.decay_scale * made.decay_scale;
+    history.eps_scale = source.eps_scale * made.eps_scale;
     if (made.is_new) history.generation = generation;
     set_ages(history, made, targets[i], sources, states, {now, made.ramp_steps});
   }

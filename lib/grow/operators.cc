@@ -2,6 +2,7 @@
 #include "grow/operators.h"
 
 #include "base/error.h"
+#include "grow/parameterized.h"
 
 namespace stagedtrain::grow {
 namespace {
@@ -20,6 +21,7 @@ GrowthStep make_step(const GrowthOperator& op, const arch::ModelConfig& from) {
   GrowthStep step = op.step({from, to, sources});
   step.from = from;
   step.to = to;
+  follow_parameterization(step);
   return step;
 }
 

@@ -83,7 +83,8 @@ struct StateRule {
               "where a weight is made of several. Moments of zero restart their bias correction"});
     v("dynamics", dynamics,
       {.doc = "exact: learning rate, decay and eps of each tensor scaled so that the grown model "
-              "trains as the small one would; plain: unchanged"});
+              "trains as the small one would; plain: unchanged. A schedule's parameterization sets "
+              "them whichever is given"});
     v("ramp", ramp,
       {.doc = "steps over which the learning rate rises for numbers whose moments were zeroed",
        .min = 0,

@@ -5,6 +5,7 @@
 
 #include "arch/size_text.h"
 #include "plan/chosen_stages.h"
+#include "plan/parameterization.h"
 
 namespace stagedtrain::plan {
 namespace {
@@ -58,7 +59,7 @@ std::vector<SizeRuns> resolve_frontier(const RunPlan& staged) {
     RunPlan one = staged;
     one.schedule = with_model(s, size);
     one.final_model = at_place(size, "scratch.frontier.sizes",
-                               [&] { return arch::resolved(one.schedule.model); });
+                               [&] { return parameterized(one.schedule, one.schedule.model); });
     check_rest(one.final_model, staged.final_model, size);
     const std::string name = arch::size_text(one.final_model, staged.final_model);
     const bool again = std::ranges::find(all, name, &SizeRuns::name) != all.end();

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "plan/layer_policy.h"
+#include "plan/parameterization.h"
 #include "plan/run_plan.h"
 #include "plan/text_table.h"
 
@@ -98,9 +99,10 @@ std::string every_text(const Every& every) {
 std::string run_notes(const RunPlan& plan) {
   const auto& batch = plan.schedule.batch;
   const std::int64_t context = plan.final_model.context;
-  std::string text = fmt::format(
-      "\nlearning rate  {}\na step         {} sequences of {} tokens = {}", rate_text(plan),
-      grouped(batch.sequences), grouped(context), grouped(batch.sequences * context));
+  std::string text =
+      fmt::format("\nlearning rate  {}\n{}a step         {} sequences of {} tokens = {}",
+                  rate_text(plan), parameterization_notes(plan), grouped(batch.sequences),
+                  grouped(context), grouped(batch.sequences * context));
   text += batch.size_warmup || batch.length_warmup ? " tokens, after the warm-up" : " tokens";
   if (batch.micro && batch.micro < batch.sequences)
     text += fmt::format(", {} sequences at a time", grouped(batch.micro));

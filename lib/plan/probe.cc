@@ -139,6 +139,7 @@ std::vector<Way> ways_between(const Tree& own, const arch::ModelConfig& from,
 Schedule probe_schedule(const RunPlan& plan, const Tree& grow, std::int64_t steps) {
   Schedule s = plan.schedule;
   s.model = plan.stages[1].model;
+  if (s.parameterization) s.parameterization = s.model.parameterization;
   s.stages.resize(2);
   s.source.find("stages")->items.resize(2);
   s.stages[0].length = {static_cast<double>(plan.stages[0].steps), DurationUnit::steps};

@@ -8,6 +8,7 @@
 #include "plan/decay.h"
 #include "plan/layer_policy.h"
 #include "plan/memory.h"
+#include "plan/parameterization.h"
 #include "plan/run_plan.h"
 #include "state/checkpoint.h"
 
@@ -23,7 +24,7 @@ const Tree& stage_place(const Schedule& s, std::size_t i) {
 
 arch::ModelConfig final_model(const Schedule& s) {
   const Tree* at = s.source.find("model");
-  return at_place(at ? *at : s.source, "model", [&] { return arch::resolved(s.model); });
+  return at_place(at ? *at : s.source, "model", [&] { return parameterized(s, s.model); });
 }
 
 // Returns the first stage's model: the final model with the stage's own keys.
@@ -32,7 +33,7 @@ arch::ModelConfig first_model(const Schedule& s) {
   if (over.kind == Tree::Kind::none) return final_model(s);
   arch::ModelConfig model = s.model;
   read_fields(over, model, "stages.0.model");
-  return at_place(over, "stages.0.model", [&] { return arch::resolved(model); });
+  return at_place(over, "stages.0.model", [&] { return parameterized(s, model); });
 }
 
 // Fills in steps, tokens and flops of a stage whose length is `amount` in `unit`.

@@ -174,11 +174,29 @@ void check_eps(const Schedule& s) {
             *s.optimizer.eps, least, fp64 ? "fp64" : "fp32");
 }
 
+void check_parameterization(const Schedule& s) {
+  if (!s.parameterization) return;
+  if (s.parameterization->scales_depth() && s.optimizer.name == OptimizerName::muon)
+    throw place(s, {"parameterization", "base_layers"})
+        .error(
+            "parameterization.base_layers: found {} with optimizer muon, expected 0: the "
+            "multiplier "
+            "of residual branches is folded into learning rates of single matrices, which muon "
+            "does not have",
+            s.parameterization->base_layers)
+        .with_hint("leave base_layers out; base_width works with muon");
+  if (s.parameterization->final_layers > 0 && !s.parameterization->scales_depth())
+    throw place(s, {"parameterization", "final_layers"})
+        .error("parameterization.final_layers: found {} without base_layers, expected both or none",
+               s.parameterization->final_layers);
+}
+
 void validate(const Schedule& s) {
   if (s.optimizer.name != OptimizerName::sgd && s.optimizer.betas.size() != 2)
     throw place(s, {"optimizer", "betas"})
         .error("optimizer.betas: found a list of {}, expected 2 numbers", s.optimizer.betas.size());
   check_eps(s);
+  check_parameterization(s);
   if (s.batch.micro > s.batch.sequences)
     throw place(s, {"batch", "micro"})
         .error("batch.micro {} is more than batch.sequences {}", s.batch.micro, s.batch.sequences);

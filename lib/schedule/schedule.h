@@ -291,6 +291,7 @@ struct Schedule {
   BatchSpec batch;
   LrSpec lr;
   OptimizerSpec optimizer;
+  std::optional<arch::Parameterization> parameterization;
   Precision precision = Precision::fp32;
   double dropout = 0, z_loss = 0;
   std::vector<StageSpec> stages;
@@ -331,6 +332,10 @@ void Schedule::fields(V& v) {
   v("batch", batch, {.doc = "size of a step"});
   v("lr", lr, {.doc = "learning rate, over all stages together"});
   v("optimizer", optimizer, {.doc = "the optimizer: AdamW, Muon, Lion or SGD"});
+  v("parameterization", parameterization,
+    {.doc = "scales initial values, learning rates, weight decay and eps of each tensor by the "
+            "model's size (muP, CompleteP), so that the lr.peak tuned on a small model suits a "
+            "larger one; growth keeps it (docs/growth.md, Parameterization)"});
   v("precision", precision,
     {.doc =
          "fp32; bf16: products in bfloat16, master weights and moments in fp32; fp64: for checks"});

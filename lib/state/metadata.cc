@@ -26,7 +26,8 @@ template <class V>
 struct ModelKeys {
   static bool is_newer(std::string_view key) {
     constexpr std::array kNewer{"rotary_share", "rope_scaling", "rope_factor",
-                                "rope_low",     "rope_high",    "rope_original"};
+                                "rope_low",     "rope_high",    "rope_original",
+                                "base_width",   "base_layers",  "final_layers"};
     return std::find(kNewer.begin(), kNewer.end(), key) != kNewer.end();
   }
   V& v;
@@ -39,6 +40,7 @@ template <class V>
 void visit(V& v, arch::ModelConfig& model) {
   ModelKeys<V> keys{v};
   model.fields(keys);
+  model.parameterization.fields(keys);
 }
 class Reader;
 template <class V>
@@ -89,10 +91,8 @@ void visit(V& v, MomentAge& age) {
 }
 template <class V>
 void visit(V& v, AgedRegion& region) {
-  v("row", region.row);
-  v("column", region.column);
-  v("rows", region.rows);
-  v("columns", region.columns);
+  v("row", region.row), v("column", region.column);
+  v("rows", region.rows), v("columns", region.columns);
   v("age", region.age);
 }
 template <class V>

@@ -39,9 +39,18 @@ TrainingState fresh(const arch::ModelConfig& model, std::uint64_t seed, DType dt
     } else {
       fill(weight.as<double>(), spec.init, rng);
     }
-    state.histories.emplace_back();
   }
+  state.histories = fresh_histories(model);
   return state;
+}
+
+std::vector<TensorHistory> fresh_histories(const arch::ModelConfig& model) {
+  std::vector<TensorHistory> histories;
+  for (const arch::ParamSpec& spec : arch::param_table(model))
+    histories.push_back({.lr_scale = spec.scales.lr,
+                         .decay_scale = spec.scales.decay,
+                         .eps_scale = spec.scales.eps});
+  return histories;
 }
 
 }  // namespace stagedtrain::state

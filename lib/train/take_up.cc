@@ -59,7 +59,7 @@ LiveState start_from_weights(const plan::RunPlan& plan, const model::ModelOption
   const state::Progress before = header.progress;
   header.progress = {.tokens = before.tokens, .flops = before.flops, .seconds = before.seconds};
   header.data = {};
-  std::fill(header.histories.begin(), header.histories.end(), state::TensorHistory{});
+  header.histories = state::fresh_histories(header.model);
   live.model->params().set_histories(header.histories);
   live.model->params().exp_avg().zero_();
   live.model->params().exp_avg_sq().zero_();

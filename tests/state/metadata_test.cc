@@ -141,7 +141,8 @@ TEST_CASE("a llama with experts comes back whole") {
                                   .logit_scale = 0.125,
                                   .experts = 3,
                                   .experts_per_token = 1,
-                                  .router_loss = 0.3});
+                                  .router_loss = 0.3,
+                                  .parameterization = {4, 2, 6}});
   written.histories.assign(arch::param_table(written.model).size(), {});
   CHECK(back(written).model == written.model);
 }

@@ -1,0 +1,37 @@
+// Resolves and describes parameterizations (arch/parameter_scales.h).
+#include "plan/parameterization.h"
+
+#include "base/text.h"
+
+namespace stagedtrain::plan {
+
+arch::ModelConfig parameterized(const schedule::Schedule& s, arch::ModelConfig model) {
+  if (s.parameterization) {
+    arch::Parameterization& p = model.parameterization;
+    p = *s.parameterization;
+    if (p.scales_depth() && p.final_layers == 0) p.final_layers = s.model.layers;
+  }
+  return arch::resolved(std::move(model));
+}
+
+std::string parameterization_notes(const RunPlan& plan) {
+  const arch::Parameterization& p = plan.final_model.parameterization;
+  if (!p.scales_width()) return "";
+  std::string rates;
+  for (const StagePlan& stage : plan.stages)
+    rates += fmt::format("{}x {:.3g} in {}", rates.empty() ? "" : ", ",
+                         static_cast<double>(p.base_width) / static_cast<double>(stage.model.width),
+                         stage.name);
+  const std::string indent(15, ' ');
+  std::string text = fmt::format(
+      "scaled from    width {} (muP): learning rate of matrices that read the residual stream\n"
+      "{}{}",
+      p.base_width, indent, stagedtrain::wrapped(rates, 85, indent));
+  if (p.scales_depth())
+    text += fmt::format(
+        "               {} layers (CompleteP): residual branches x {} / {} in every stage\n",
+        p.base_layers, p.base_layers, p.final_layers);
+  return text;
+}
+
+}  // namespace stagedtrain::plan

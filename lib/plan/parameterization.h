@@ -1,0 +1,17 @@
+// Puts a schedule's parameterization into its models, and says what it does.
+#pragma once
+
+#include <string>
+
+#include "plan/run_plan.h"
+
+namespace stagedtrain::plan {
+
+// Returns the resolved model with the parameterization of the schedule, whose final_layers is that
+// of the schedule's final model unless it is written. Throws as arch::resolved does.
+arch::ModelConfig parameterized(const schedule::Schedule& schedule, arch::ModelConfig model);
+
+// Returns lines for the plan's table, or "" without a parameterization.
+std::string parameterization_notes(const RunPlan& plan);
+
+}  // namespace stagedtrain::plan
