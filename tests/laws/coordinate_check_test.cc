@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include <map>
+#include <algorithm>
 
 #include "arch/architectures.h"
 #include "laws/running_state.h"
@@ -20,10 +20,11 @@ namespace {
 
 constexpr std::int64_t kVocab = 64, kContext = 16;
 
-// The mean absolute value of what each block adds to the residual stream, and of the logits.
+// The mean absolute value of what each block adds to the residual stream, of the stream behind the
+// last block, and of the logits.
 struct Activations {
   std::vector<double> blocks;
-  double logits = 0;
+  double stream = 0, logits = 0;
 };
 
 double mean_size(const at::Tensor& x) { return x.abs().mean().item<double>(); }
@@ -60,13 +61,15 @@ Activations activations(model::Model& model, const at::Tensor& tokens_BT) {
   }
   const at::Tensor logits = at::linear(norm(x, "final_norm"), w("embed.token"));
   REQUIRE(test::error_of(logits, model.logits(tokens_BT)) < 1e-4);  // this pass is the model's
+  found.stream = mean_size(x);
   found.logits = mean_size(logits);
   return found;
 }
 
 // A fresh GPT-2 with heads of 32 after a few steps of AdamW on one batch.
-Activations after_training(std::int64_t width, arch::Parameterization parameterization) {
-  const arch::ModelConfig config = arch::resolved({.layers = 2,
+Activations after_training(std::int64_t layers, std::int64_t width,
+                           arch::Parameterization parameterization) {
+  const arch::ModelConfig config = arch::resolved({.layers = layers,
                                                    .width = width,
                                                    .heads = width / 32,
                                                    .vocab = kVocab,
@@ -92,7 +95,7 @@ double ratio(const std::vector<double>& sizes) {
 std::vector<double> spreads(arch::Parameterization parameterization) {
   std::vector<std::vector<double>> sizes(3);
   for (const std::int64_t width : {64, 128, 256, 512}) {
-    const Activations found = after_training(width, parameterization);
+    const Activations found = after_training(2, width, parameterization);
     sizes[0].push_back(found.logits);
     for (std::size_t i = 0; i < 2; ++i) sizes[1 + i].push_back(found.blocks[i]);
   }
@@ -106,6 +109,20 @@ std::vector<double> spreads(arch::Parameterization parameterization) {
 TEST_CASE("coordinate check: with muP, activations after training do not depend on the width") {
   for (const double spread : spreads({.base_width = 64})) CHECK(spread < 2);
   for (const double spread : spreads({})) CHECK(spread > 2);
+}
+
+TEST_CASE("coordinate check: with CompleteP, the stream does not grow with the depth") {
+  const auto spread = [](bool scaled) {
+    std::vector<double> streams;
+    for (const std::int64_t layers : {2, 4, 8, 16})
+      streams.push_back(after_training(layers, 64,
+                                       scaled ? arch::Parameterization{64, 2, layers}
+                                              : arch::Parameterization{})
+                            .stream);
+    return ratio(streams);
+  };
+  CHECK(spread(true) < 1.5);
+  CHECK(spread(false) > 2);
 }
 
 namespace {

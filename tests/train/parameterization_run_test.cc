@@ -84,6 +84,18 @@ TEST_CASE("stopped under a parameterization and run again, a run ends with the s
   }
 }
 
+TEST_CASE("a model of the base size trains as it would without a parameterization, to the bit") {
+  const test::TinyRun tiny;
+  const Edits one = {"stages=[{name: full, for: 8}]"};
+  run_in(tiny, "plain", one);
+  run_in(tiny, "scaled",
+         {one[0], "parameterization={base_width: 16, base_layers: 2, final_layers: 2}"});
+  state::TrainingState plain = end_of(tiny, "plain"), scaled = end_of(tiny, "scaled");
+  CHECK_FALSE(plain.model == scaled.model);
+  scaled.model.parameterization = {};
+  CHECK(test::difference(plain, scaled) == "");
+}
+
 TEST_CASE("a run from a checkpoint's weights has the scales of its model") {
   const test::TinyRun tiny;
   run_in(tiny, "first", scaled_edits());
