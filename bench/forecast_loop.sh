@@ -75,3 +75,6 @@ all <<RUNS
 6x128-1400 6 128 1400 wsd 8 "$law"
 RUNS
 "$program" plan --score "$out"/2x*-{700,cosine,2000,linear} "$out"/{4,6}x128-1400
+# All 18 runs together are the law of schedules/demo.yaml (schedules/laws/dictionary.json: this file's joint
+# law, without the single curves and with half of the samples).
+"$program" plan --fit "$out"/2x*-{1,2,700,2000,cosine,linear} "$out"/{4,6}x128-1400 --out "$out/all.json" --force

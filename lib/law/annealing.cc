@@ -9,9 +9,10 @@ namespace stagedtrain::law {
 namespace {
 
 constexpr std::size_t kFewest = 6;
+constexpr double kExponent = 0.3;  // of the power law; larger ones fitted byte models worse
 constexpr double kComesDown = 0.5, kFalls = 0.98;
 
-// (1 + u)^-1/2 is the mean of exp(-s u) over a gamma distribution of s. With a few values of s the
+// (1 + u)^-0.3 is the mean of exp(-s u) over a gamma distribution of s. With a few values of s the
 // sum over all falls becomes a few running sums, in one walk over the steps. Values are even in ln
 // s, where the trapezoidal rule is accurate to 1e-4 for u up to 1e4.
 struct Decays {
@@ -20,14 +21,14 @@ struct Decays {
     double sum = 0;
     for (double at = kLowest; at <= kHighest; at += kSpacing) {
       rates.push_back(std::exp(at));
-      weights.push_back(std::sqrt(rates.back()) * std::exp(-rates.back()));
+      weights.push_back(std::pow(rates.back(), kExponent) * std::exp(-rates.back()));
       sum += weights.back();
     }
     for (double& weight : weights) weight /= sum;
   }
 
  private:
-  static constexpr double kLowest = -15, kHighest = 2.5, kSpacing = 0.7;
+  static constexpr double kLowest = -20, kHighest = 2.5, kSpacing = 0.75;
 };
 
 }  // namespace

@@ -13,8 +13,8 @@ namespace stagedtrain::law {
 // L(t) = L0 + A x^-alpha - C S. x is the learning rate spent up to step t, in steps at the peak
 // rate; the power law is a stage's curve. S is the annealing area, the falls of the rate so far (as
 // parts of the peak), each weighted by how much of its effect it has had:
-//   S(t) = sum over k <= t of (r_(k-1) - r_k) (1 - (1 + c (x_t - x_(k-1)))^-1/2)
-// This is the form of the multi-power law (arXiv 2503.12811) with its exponent fixed at 1/2 and
+//   S(t) = sum over k <= t of (r_(k-1) - r_k) (1 - (1 + c (x_t - x_(k-1)))^-0.3)
+// This is the form of the multi-power law (arXiv 2503.12811) with its exponent fixed at 0.3 and
 // without its dependence on the rate after the fall. c is the relaxation. The warm-up's rise is
 // left out; a later rise counts back. Valid for one size and one peak, since C is a fitted
 // strength.

@@ -51,9 +51,9 @@ std::vector<std::string> recipe_warnings(const FittedRecipe& recipe, const RunPl
   const double tokens = static_cast<double>(last.tokens) / static_cast<double>(last.steps);
   if (has_other_data(recipe, plan))
     lines.push_back(fmt::format(
-        "the law was fitted to runs on other data (fingerprint {}, not {}): its losses do not hold "
-        "here; fit runs on this data",
-        recipe.data, plan.facts.train_fingerprint));
+        "the law was fitted on other data, so its losses do not hold here; fit runs on this data "
+        "(fingerprint {}, not {})",
+        plan.facts.train_fingerprint, recipe.data));
   if (differ(recipe.tokens_per_step, tokens))
     lines.push_back(fmt::format(
         "the law was fitted to runs of {} tokens a step, this plan has {}: losses at equal tokens "

@@ -52,7 +52,7 @@ TEST_CASE("a plan with other data, another batch or another peak rate is told so
   CHECK(recipe_warnings({"", std::nan(""), std::nan("")}, plan).empty());
   const auto data = recipe_warnings({"0000abce", own.tokens_per_step, own.peak_rate}, plan);
   REQUIRE(data.size() == 1);
-  CHECK(contains(data[0], "other data (fingerprint 0000abce, not 0000abcd)"));
+  CHECK(contains(data[0], "(fingerprint 0000abcd, not 0000abce)"));
   const auto batch = recipe_warnings({"0000abcd", 2 * own.tokens_per_step, own.peak_rate}, plan);
   REQUIRE(batch.size() == 1);
   CHECK(contains(batch[0], "tokens a step"));
