@@ -79,7 +79,7 @@ def room_of(name):
 def check_form(name, text, faults):
     lines = text.split("\n")
     first = lines[1] if lines[0].startswith("#!") and len(lines) > 1 else lines[0]
-    if not first.startswith(COMMENT.get(Path(name).suffix, "#")):
+    if Path(name).suffix != ".json" and not first.startswith(COMMENT.get(Path(name).suffix, "#")):  # JSON has none
         faults.append(f"{name}:1: the first line is not a comment that says what the file is")
     if len(lines) - 1 > MOST_LINES:
         faults.append(f"{name}: {len(lines) - 1} lines; a file stops at {MOST_LINES}")
