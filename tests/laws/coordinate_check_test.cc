@@ -1,6 +1,7 @@
 // What a parameterization is for: activations and updates of the same size at every width, and
 // multipliers that are folded into weights without any difference.
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
 #include <algorithm>
