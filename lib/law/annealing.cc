@@ -18,7 +18,10 @@ constexpr double kComesDown = 0.5, kFalls = 0.98;
 struct Decays {
   std::vector<double> rates, weights;
   Decays() {
-    double sum = 0;
+    // What lies below the lowest value decays too slowly to matter.
+    double sum = std::exp(kExponent * (kLowest - kSpacing / 2)) / kExponent / kSpacing;
+    rates.push_back(0);
+    weights.push_back(sum);
     for (double at = kLowest; at <= kHighest; at += kSpacing) {
       rates.push_back(std::exp(at));
       weights.push_back(std::pow(rates.back(), kExponent) * std::exp(-rates.back()));
@@ -28,7 +31,7 @@ struct Decays {
   }
 
  private:
-  static constexpr double kLowest = -20, kHighest = 2.5, kSpacing = 0.75;
+  static constexpr double kLowest = -16, kHighest = 2.5, kSpacing = 0.75;
 };
 
 }  // namespace

@@ -190,7 +190,7 @@ TEST_CASE("8,000 steps of a real run predict the loss at 16,000 within 0.01 nats
 
 TEST_CASE("logs that are too short are refused, with what to do") {
   check_refused(made_curve(250, 0), "found 25 logged steps near the peak");
-  check_refused(made_curve(1000, 500), "found 1000 steps, 500 until the learning rate");
+  check_refused(made_curve(1000, 500), "found 1000 steps, 500 of them until the learning rate");
   check_refused(made_curve(1000, 20, 0.2), "from where it falls");
 }
 

@@ -144,7 +144,7 @@ TEST_CASE("of two curves of one size that of fresh weights is taken, then the lo
   const PlanningLaw law = planning_law(laws, "own");
   CHECK(law.curve(size)->floor() == Approx(0.5));
   CHECK(law.curve(size)->loss(2048) == Approx(0.5 + 20));  // no head start
-  CHECK(contains(law.notes[0], "a grown stage's curve"));
+  CHECK(contains(law.notes[0], "the curve of a grown stage"));
   CHECK(law.known_tokens(size) == 9000 * 2048.0);
 }
 

@@ -66,5 +66,5 @@ TEST_CASE("unknown presets and stages that do not divide the layers are refused"
   CHECK(contains(test::refusal(ErrorKind::usage, [] { find_preset("midass"); }),
                  "--preset: found 'midass'; did you mean 'midas'?"));
   CHECK(contains(test::refusal(ErrorKind::usage, [] { planned("midas", 5); }),
-                 "midas: 12 layers in 5 stages"));
+                 "midas: found 12 layers and 5 stages"));
 }

@@ -78,7 +78,7 @@ TEST_CASE("under mixing the growth waits for the last moment, whatever the slope
   REQUIRE(r.growth);
   CHECK(r.growth->step == 6000 - 1200 - 300);
   CHECK(r.growth->low == r.growth->step);
-  CHECK(contains(r.warnings.at(0), "beyond 3 times"));
+  CHECK(contains(r.warnings.at(0), "later than 3 times"));
 }
 
 TEST_CASE("later stages keep their lengths unless the aim is named") {
