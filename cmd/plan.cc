@@ -136,8 +136,7 @@ plan::Measurements measured(const PlanArguments& a) {
 
 // Returns the scaling law of --law, or the schedule's if that is not given.
 plan::PlanningLaw law_of(const PlanArguments& a, const schedule::Schedule& schedule) {
-  const bool given = a.choice.law != ChoiceArguments().law;
-  return plan::scored_law(given ? a.choice.law : schedule.plan.law);
+  return plan::scored_law(law_name(a.choice, schedule));
 }
 
 // Writes the page of --report, if requested. `text` is the terminal's output.
@@ -154,7 +153,7 @@ void write_page(const PlanArguments& a, const plan::FullPlan& full, const plan::
 std::string optimized(const PlanArguments& a, const schedule::Schedule& schedule) {
   const plan::RunPlan asked = plan::resolve_files(schedule, a.measure.file);
   const plan::Optimum optimum =
-      plan::optimize(asked.schedule, optimize_options(a.choice), asked.facts);
+      plan::optimize(asked.schedule, optimize_options(a.choice, asked.schedule), asked.facts);
   const std::string details =
       plan::answer_text(optimum.full, optimum.warnings) + "\n" + plan::to_text(optimum);
   write_page(a, optimum.full, &optimum, details);
@@ -171,7 +170,7 @@ std::string full_plan(const PlanArguments& a, const plan::RunPlan& plan,
   if (processes.shared_optimizer) plan::refuse_to_share(plan.schedule.optimizer.name);
   plan::FullPlan full = plan::make_full_plan(plan, law_of(a, plan.schedule), transfer_of(a.choice),
                                              measured(a), processes);
-  if (a.choice.law != defaults.law) full.plan.schedule.plan.law = a.choice.law;
+  full.plan.schedule.plan.law = law_name(a.choice, plan.schedule);
   if (a.choice.transfer != defaults.transfer) full.plan.schedule.plan.transfer = a.choice.transfer;
   const std::vector<std::string> warnings = rule ? rule->warnings : std::vector<std::string>();
   const std::string ruled = rule ? "\n" + plan::to_text(*rule) : "";
@@ -198,7 +197,7 @@ std::string from_schedule(const PlanArguments& a) {
   const plan::RunPlan plan = plan::resolve_files(schedule, a.measure.file);
   if (a.measure.measure) return measure_result(a.measure, plan, a.json);
   if (a.choice.rule.empty() && a.choice.preset.empty()) return full_plan(a, plan, std::nullopt);
-  const plan::RuleOptions options = rule_options(a.choice);
+  const plan::RuleOptions options = rule_options(a.choice, plan.schedule);
   const plan::RulePlan rule =
       a.choice.preset.empty()
           ? plan::plan_by_rule(plan.schedule, options, plan.facts)

@@ -82,7 +82,8 @@ CLI::Option* add_choice_options(CLI::App& command, ChoiceArguments& a) {
       ->excludes(optimize);
   command
       .add_option("--law", a.law,
-                  "how losses fall: chinchilla, hoffmann, kaplan or a file of --fit (chinchilla)")
+                  "how losses fall: chinchilla, hoffmann, kaplan or a file of --fit (default: the "
+                  "schedule's plan.law, which is chinchilla if not given)")
       ->type_name("LAW");
   command.add_option("--transfer", a.transfer, "loss-state, mixing or rho=X (loss-state)")
       ->type_name("WHAT");
@@ -114,9 +115,14 @@ plan::Transfer transfer_of(const ChoiceArguments& a) {
   return transfer;
 }
 
-plan::OptimizeOptions optimize_options(const ChoiceArguments& a) {
+std::string law_name(const ChoiceArguments& a, const schedule::Schedule& schedule) {
+  return a.law.empty() ? schedule.plan.law : a.law;
+}
+
+plan::OptimizeOptions optimize_options(const ChoiceArguments& a,
+                                       const schedule::Schedule& schedule) {
   plan::OptimizeOptions options;
-  options.law = plan::scored_law(a.law);
+  options.law = plan::scored_law(law_name(a, schedule));
   options.transfer = transfer_of(a);
   options.goal = goal_of(a);
   options.unit = unit_of(a);
@@ -128,8 +134,9 @@ plan::OptimizeOptions optimize_options(const ChoiceArguments& a) {
   return options;
 }
 
-plan::RuleOptions rule_options(const ChoiceArguments& a) {
-  return {a.rule, a.stages, tokens_of("--mixing", a.mixing), plan::find_planning_law(a.law)};
+plan::RuleOptions rule_options(const ChoiceArguments& a, const schedule::Schedule& schedule) {
+  return {a.rule, a.stages, tokens_of("--mixing", a.mixing),
+          plan::find_planning_law(law_name(a, schedule))};
 }
 
 plan::SlurmOptions slurm_options(const ChoiceArguments& a, bool force) {

@@ -42,11 +42,18 @@ std::string score_result(const ScoreArguments& arguments, bool json) {
   plan::Scores scores = plan::known_scores();
   std::vector<std::string> runs = arguments.runs;
   std::erase(runs, "");  // CLI11 passes one empty string if no run is given
-  if (!runs.empty())
-    for (plan::ScoredRun& run :
-         scores_of(report::make_report(report::read_runs(runs), report::Seeds::apart)))
-      scores.put(std::move(run));
-  return json ? json_text(plan::to_json(scores)) + "\n" : plan::to_text(scores);
+  std::string without;   // the runs that cannot be scored, with the reason
+  if (!runs.empty()) {
+    const report::Report report =
+        report::make_report(report::read_runs(runs), report::Seeds::apart);
+    for (plan::ScoredRun& run : scores_of(report)) scores.put(std::move(run));
+    for (const runlog::Run& run : report.runs)
+      if (!run.end)
+        without += fmt::format("{}: not scored, because it has not ended\n", run.name);
+      else if (!run.prediction.made())
+        without += fmt::format("{}: no prediction, because {}\n", run.name, run.prediction.why_not);
+  }
+  return json ? json_text(plan::to_json(scores)) + "\n" : plan::to_text(scores) + without;
 }
 
 }  // namespace stagedtrain::cmd

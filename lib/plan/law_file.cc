@@ -77,8 +77,11 @@ void members(V& v, FittedLaws& l) {
 namespace {
 
 constexpr const char* kFormat = "stagedtrain laws";
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;  // 1: another annealing law
 constexpr const char* kHint = "write it again with stagedtrain plan --fit RUN... --out FILE";
+
+// No law of losses in nats comes near these.
+constexpr double kMostExponent = 10, kMostLoss = 1000, kMostRelaxation = 100, kMostCount = 1e18;
 
 // Refuses laws that planning cannot use: all numbers must be finite, and scales and exponents
 // positive.
@@ -98,12 +101,21 @@ void check_law(const law::Chinchilla& l, const std::string& where) {
 void check_law(const law::JointLaw& l, const std::string& where) {
   const bool positive = l.E > 0 && l.A > 0 && l.a > 0 && l.B > 0 && l.b > 0 && l.C >= 0 &&
                         l.size > 0 && l.tokens > 0 && l.relaxation > 0;
-  if (!(positive && std::isfinite(l.E + l.A + l.a + l.B + l.b + l.beta + l.C + l.gamma + l.x0 +
-                                  l.size + l.tokens)))
+  const bool likely = l.a < kMostExponent && l.b < kMostExponent &&
+                      std::fabs(l.beta) < kMostExponent && std::fabs(l.gamma) < kMostExponent &&
+                      l.relaxation < kMostRelaxation && l.E + l.A + l.B + l.C < kMostLoss &&
+                      l.x0 > -l.tokens && l.size < kMostCount && l.tokens < kMostCount &&
+                      l.size >= 1 && l.tokens >= 1 && l.C <= l.E + l.A + l.B;
+  if (!(positive && likely &&
+        std::isfinite(l.E + l.A + l.a + l.B + l.b + l.beta + l.C + l.gamma + l.x0 + l.size +
+                      l.tokens)))
     throw input_error(
         "{}: E {}, A {}, a {}, B {}, b {}, beta {}, C {}, gamma {}, x0 {}, size {}, tokens {}, "
-        "relaxation {}, expected finite numbers, all but C, beta, gamma and x0 above 0",
-        where, l.E, l.A, l.a, l.B, l.b, l.beta, l.C, l.gamma, l.x0, l.size, l.tokens, l.relaxation)
+        "relaxation {}, expected a law of losses in nats: numbers above 0 but for C, "
+        "beta, gamma and x0, exponents below {}, C at most E + A + B, that below {}, x0 above "
+        "-tokens",
+        where, l.E, l.A, l.a, l.B, l.b, l.beta, l.C, l.gamma, l.x0, l.size, l.tokens, l.relaxation,
+        kMostExponent, kMostLoss)
         .with_hint(kHint);
 }
 template <class Fitted>
@@ -111,14 +123,27 @@ void check_all(const Fitted& fitted, const std::string& where) {
   check_law(fitted.law, where + ": parameters");
   for (const auto& sample : fitted.samples) check_law(sample, where + ": samples");
 }
-// A finite tilt for each sample.
+// Whether sizes ascend, each has a run, and the range of decays is one.
+bool describes_runs(const FittedJoint& joint) {
+  double last = 0;
+  for (const FittedJoint::Size& size : joint.sizes) {
+    if (!(size.parameters > last && size.parameters < kMostCount && size.runs >= 1 &&
+          size.most_tokens > 0 && size.most_tokens < kMostCount))
+      return false;
+    last = size.parameters;
+  }
+  return joint.least_decay >= 0 && joint.least_decay <= joint.most_decay &&
+         joint.most_decay < kMostCount;
+}
+// A tilt between -1 and 1 for each sample.
 template <class Fitted>
 void check_tilts(const Fitted& fitted, const std::string& where) {
   if (!fitted.tilts) return;
-  const bool finite = std::ranges::all_of(*fitted.tilts, [](double t) { return std::isfinite(t); });
+  const bool finite = std::ranges::all_of(*fitted.tilts, [](double t) { return std::fabs(t) < 1; });
   if (finite && fitted.tilts->size() == fitted.samples.size()) return;
-  throw input_error("{}: found {} tilts{}, expected a finite one for each of the {} samples", where,
-                    fitted.tilts->size(), finite ? "" : ", not all finite", fitted.samples.size())
+  throw input_error(
+      "{}: found {} tilts{}, expected one between -1 and 1 for each of the {} samples", where,
+      fitted.tilts->size(), finite ? "" : ", not all between -1 and 1", fitted.samples.size())
       .with_hint(kHint);
 }
 
@@ -157,6 +182,13 @@ FittedLaws laws_from_json(const Json& json, const std::string& where) {
           where, laws.joint->sizes.size(), laws.joint->scatter, laws.joint->freedom)
           .with_hint(kHint);
   }
+  if (laws.joint && !describes_runs(*laws.joint))
+    throw input_error(
+        "{}: joint: expected sizes with ascending parameters, runs and tokens above 0, and "
+        "least_decay "
+        "at most most_decay",
+        where)
+        .with_hint(kHint);
   if (laws.chinchilla) {
     check_all(*laws.chinchilla, where + ": chinchilla");
     check_tilts(*laws.chinchilla, where + ": chinchilla");
@@ -171,6 +203,13 @@ void write_law_file(const FittedLaws& laws, const Path& path, bool force) {
 }
 
 FittedLaws read_law_file(const Path& path) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored))
+    throw input_error("{}: there is no such law file", path.string())
+        .with_hint(
+            "a schedule's plan.law is looked for from the current folder, then from the "
+            "schedule's folder up; `--law chinchilla` or `--set plan.law=chinchilla` does "
+            "without the file");
   return laws_from_json(parse_json(read_text_file(path), path.string()), path.string());
 }
 

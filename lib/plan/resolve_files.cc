@@ -3,9 +3,11 @@
 
 #include "base/text.h"
 #include "data/batch_stream.h"
+#include "plan/annealed_end.h"
 #include "plan/caches.h"
 #include "plan/choose.h"
 #include "plan/data_vocab.h"
+#include "plan/forecast.h"
 #include "state/checkpoint.h"
 
 namespace stagedtrain::plan {
@@ -75,6 +77,16 @@ std::shared_ptr<const data::TokenFile> open_tokens(const Schedule& s, const char
   return file;
 }
 
+// A law that knows what the plan's decay gains predicts the stages itself; the choice of lengths
+// does without the warm-up and the decay.
+void predict_stages(const PlanningLaw& law, RunPlan& plan) {
+  if (!law.annealing || !decay_effect(plan)) return;
+  const Outlook outlook = forecast(plan, run_cost(plan), law, plan.transfer);
+  if (outlook.forecasts.empty()) return;
+  for (std::size_t i = 0; i < plan.stages.size(); ++i)
+    plan.stages[i].predicted_loss = outlook.forecasts[0].stages[i].end.loss;
+}
+
 }  // namespace
 
 RunPlan resolve_files(const Schedule& written, const std::string& measurements) {
@@ -94,6 +106,7 @@ RunPlan resolve_files(const Schedule& written, const std::string& measurements) 
   plan.predicted_by = choice.predicted_by;
   for (std::size_t i = 0; i < choice.end_losses.size(); ++i)
     plan.stages[i].predicted_loss = choice.end_losses[i];
+  predict_stages(find_planning_law(choice.schedule.plan.law), plan);
   return plan;
 }
 

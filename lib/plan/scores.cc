@@ -26,7 +26,7 @@ constexpr int kVersion = 1;
 constexpr const char* kHint = "remove the file; train and report --learn make it anew";
 constexpr std::size_t kMostRuns = 1000;
 constexpr double kDeviations80 = 1.2815515655446004;  // half of an 80% interval of a normal
-constexpr double kMostZ = 100, kMostLoss = 1000, kLeastSaving = -100;
+constexpr double kMostZ = 100, kMostLoss = 1000, kLeastSaving = -100, kMostSeconds = 1e10;
 
 // Drops numbers outside the range: one impossible value would spoil every later interval.
 void keep_likely(ScoredNumber& n, double least, double most) {
@@ -78,7 +78,7 @@ double ScoredNumber::z() const {
 void Scores::put(ScoredRun run) {
   keep_likely(run.loss, 0, kMostLoss);
   keep_likely(run.saving, kLeastSaving, 1);
-  keep_likely(run.seconds, 0, HUGE_VAL);
+  keep_likely(run.seconds, 0, kMostSeconds);
   const auto old = std::ranges::find(all_, run.run, &ScoredRun::run);
   if (old != all_.end()) {
     keep_known(run.loss, old->loss);

@@ -42,8 +42,8 @@ std::string widening_words(const char* what, std::size_t count, double factor) {
         "{}: {} predictions with an interval; from {} on they can widen later intervals", what,
         count, kFewestScores);
   return fmt::format(
-      "{}: {} predictions with an interval; later intervals are {:.2f} times as wide", what, count,
-      factor);
+      "{}: {} predictions with an interval; stored, they make later intervals {:.2f} times as wide",
+      what, count, factor);
 }
 
 }  // namespace

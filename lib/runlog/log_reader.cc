@@ -117,15 +117,24 @@ void resume(Run& run, double step) {
   if (run.end && run.end->at.step > step) run.end.reset();
 }
 
+// Returns the number of steps over which a step's loss is the mean; 1 in logs of older versions.
+double read_loss_steps(const JsonReader& event) {
+  const double steps = event.maybe("loss_steps").value_or(1), at = event.number("step");
+  if (!(steps >= 1 && steps <= std::max(1.0, at) && steps == std::floor(steps)))
+    throw input_error("{}: found loss_steps {}, expected a whole number from 1 to the step, {}",
+                      event.where(), steps, at)
+        .with_hint("the line is damaged: remove it, or fit another run");
+  return steps;
+}
+
 void add_event(const JsonReader& event, Run& run) {
   const std::string kind = event.text("event");
   if ((kind == "step" || kind == "evaluate") && !event.has("step"))
     throw input_error("{}: found no 'step', expected the step that the losses are of",
                       event.where());
   if (kind == "step") {
-    StepPoint point{read_place(event),    event.text("stage"),
-                    event.number("loss"), event.number("grad_norm"),
-                    event.number("lr"),   event.maybe("loss_steps").value_or(1)};
+    StepPoint point{read_place(event),         event.text("stage"), event.number("loss"),
+                    event.number("grad_norm"), event.number("lr"),  read_loss_steps(event)};
     drop_from(run.steps, point.at.step);
     if (run.end && point.at.step > run.end->at.step) run.end.reset();  // trained further
     run.steps.push_back(std::move(point));
