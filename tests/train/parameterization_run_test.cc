@@ -106,8 +106,8 @@ TEST_CASE("a run from a checkpoint's weights has the scales of its model") {
   // Weights of another parameterization mean another model.
   Edits other = once;
   other[1] = "parameterization={base_width: 16}";
-  const std::string message =
-      test::refusal(ErrorKind::usage, [&] { run_in(tiny, "third", other); });
+  const std::string message = test::refusal(
+      ErrorKind::usage, [&] { train::run(tiny.plan(other), {.out = tiny / "third"}); });
   CHECK(message.find("scaled from 1 x 8, for 2 layers") != std::string::npos);
 }
 
