@@ -174,8 +174,8 @@ void check(std::span<const RunPoint> points) {
   const bool enough = points.size() >= kFewest && sizes.size() >= 3 && tokens.size() >= 3;
   if (!enough)
     throw input_error(
-        "found {} runs of {} sizes and {} numbers of tokens; Chinchilla's law has five parameters "
-        "and needs at least {} runs, of 3 sizes and 3 numbers of tokens",
+        "found {} runs of {} sizes and {} lengths; Chinchilla's law has five parameters "
+        "and needs at least {} runs, of 3 sizes and 3 lengths",
         points.size(), sizes.size(), tokens.size(), kFewest)
         .with_hint("add finished runs of other sizes and lengths, or use published constants");
 }

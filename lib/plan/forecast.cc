@@ -300,15 +300,16 @@ void add_ranges(const RunPlan& plan, const PlanningLaw& law, const Transfer& tra
 Outlook forecast(const RunPlan& plan, const RunCost& cost, const PlanningLaw& law,
                  const Transfer& transfer) {
   const bool annealed = law.annealing && decay_effect(plan);
-  Outlook outlook{
-      law.name,
-      law.source,
-      annealed ? "a constant rate, the last one after a decay by own decayed runs" : law.end,
-      law.published,
-      {},
-      {},
-      "",
-      {}};
+  Outlook outlook{law.name,
+                  law.source,
+                  annealed ? "a constant rate; the last one includes the gain of the decay, as "
+                             "decayed runs showed it"
+                           : law.end,
+                  law.published,
+                  {},
+                  {},
+                  "",
+                  {}};
   if (!plan.schedule.from.empty()) {
     outlook.nothing = fmt::format(
         "the run starts from the checkpoint {}, whose history a scaling law cannot model",

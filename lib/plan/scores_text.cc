@@ -39,7 +39,7 @@ std::size_t with_intervals(const Scores& scores, ScoredNumber ScoredRun::*number
 std::string widening_words(const char* what, std::size_t count, double factor) {
   if (count < kFewestScores)
     return fmt::format(
-        "{}: {} predictions with an interval; from {} on they can widen later intervals", what,
+        "{}: {} predictions with an interval; from {} on, misses widen later intervals", what,
         count, kFewestScores);
   return fmt::format(
       "{}: {} predictions with an interval; stored, they make later intervals {:.2f} times as wide",
