@@ -34,7 +34,7 @@ mkdir "$out/tgz"
 tar -xf "$out"/packed/*.tar.gz -C "$out/tgz" --strip-components=1
 runs "$out/tgz"
 
-if command -v dpkg-shlibdeps >/dev/null; then
+if command -v dpkg-shlibdeps >/dev/null && command -v file >/dev/null; then  # cpack needs both
   (cd "$build" && cpack -G DEB -B "$out/packed" >/dev/null 2>"$out/cpack.log") || { cat "$out/cpack.log"; exit 1; }
   dpkg-deb --field "$out"/packed/*.deb Package Version Depends
   dpkg-deb --field "$out"/packed/*.deb Depends | grep -q libsentencepiece
