@@ -67,6 +67,8 @@ inline constexpr double kPriorScatterFreedom = 4;
 // and losses.
 JointFit fit_joint(std::span<const JointRun> runs, const JointFitOptions& options = {});
 
+// Half of the 80% interval of a normal distribution, in standard deviations.
+inline constexpr double kNormal80 = 1.2816;
 // What makes an interval of a normal distribution one of Student's t, at 80%.
 double student_widening(double freedom);
 

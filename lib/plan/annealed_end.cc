@@ -6,6 +6,7 @@
 
 #include "law/annealing.h"
 #include "plan/decay.h"
+#include "plan/step_tokens.h"
 
 namespace stagedtrain::plan {
 namespace {
@@ -14,8 +15,12 @@ constexpr std::int64_t kMostSteps = 10'000'000;
 
 }  // namespace
 
+bool has_decay_effect(const RunPlan& plan) {
+  return plan.decayed && plan.total_steps <= kMostSteps;
+}
+
 std::optional<DecayEffect> decay_effect(const RunPlan& plan, double relaxation) {
-  if (!plan.decayed || plan.total_steps > kMostSteps) return {};
+  if (!has_decay_effect(plan)) return {};
   const StagePlan& last = plan.stages.back();
   DecayEffect effect;
   std::vector<double> rates = {1};
@@ -25,7 +30,7 @@ std::optional<DecayEffect> decay_effect(const RunPlan& plan, double relaxation) 
     rates.push_back(learning_rate(plan, last, step, stage_step, plan.total_steps) / last.peak_lr);
     effect.lost_tokens += 1 - rates.back();
   }
-  effect.lost_tokens *= static_cast<double>(last.tokens) / static_cast<double>(last.steps);
+  effect.lost_tokens *= step_tokens(last);
   effect.area = law::annealing_areas(rates, relaxation).back();
   return effect;
 }

@@ -19,6 +19,9 @@ struct DecayEffect {
 // law misses gains of .08 to .1 nats by up to .02, depending on the shape of the decay.
 inline constexpr double kGainError = 0.2;
 
+// Whether decay_effect() returns one, without computing it.
+bool has_decay_effect(const RunPlan& plan);
+
 // Nothing for a plan that does not end decayed, and for one of more than ten million steps.
 // relaxation is that of the annealing area.
 std::optional<DecayEffect> decay_effect(const RunPlan& plan, double relaxation = law::kRelaxation);

@@ -77,7 +77,6 @@ void add_notes(const FittedJoint& joint, const JointRuns& found, std::vector<std
 
 // The runs with annealing areas by one relaxation, and the fit to them, without samples.
 struct Candidate {
-  double relaxation;
   JointRuns found;
   law::JointFitOptions options;
   law::JointFit fit;
@@ -85,7 +84,7 @@ struct Candidate {
 
 Candidate candidate(const std::vector<LoggedCurve>& curves, const FitOptions& options,
                     double relaxation) {
-  Candidate made{relaxation, joint_runs(curves, relaxation), {}, {}};
+  Candidate made{joint_runs(curves, relaxation), {}, {}};
   leave_out_short(made.found);
   made.options = {.offset_spread = made.found.warmup_tokens / 4,
                   .resamples = 0,

@@ -18,16 +18,17 @@
 #include "base/rng.h"
 #include "base/text.h"
 #include "law/bootstrap.h"
+#include "law/fit_joint.h"
 #include "law/pair.h"
 #include "plan/annealed_end.h"
 #include "plan/forecast_warnings.h"
+#include "plan/step_tokens.h"
 
 namespace stagedtrain::plan {
 namespace {
 
 using law::Assumption;
 using Curve = std::shared_ptr<const law::LossCurve>;
-constexpr double kNormal80 = 1.2816;
 
 // The positions and losses of the stages on the curves of their sizes, one element for each stage.
 struct Walk {
@@ -42,10 +43,6 @@ double resumed(const Transfer& transfer, std::size_t stage, const law::LossCurve
                double loss, double seen) {
   if (transfer.assumption == Assumption::loss_state) return curve.tokens(loss);
   return transfer.assumption == Assumption::mixing ? seen : seen / transfer.rho_of(stage);
-}
-
-double step_tokens(const StagePlan& stage) {
-  return static_cast<double>(stage.tokens) / static_cast<double>(std::max<std::int64_t>(1, stage.steps));
 }
 
 // Returns the tokens that a re-warm-up loses, half of its length. For laws that count the learning
@@ -177,7 +174,7 @@ std::vector<double> last_tokens(const RunPlan& plan, const PlanningLaw& law, con
   const StagePlan& last = plan.stages.back();
   std::vector<double> tokens;
   for (const auto& [sample, walk] : samples) {
-    const double scatter = law.run_scatter / kNormal80 * rng.normal(tokens.size());
+    const double scatter = law.run_scatter / law::kNormal80 * rng.normal(tokens.size());
     tokens.push_back(
         sample->curve(law.parameters(last.params))->tokens(best.end.back() * (1 + scatter)) -
         walk.resume.back() + lost_tokens(plan, law, last));
@@ -299,7 +296,7 @@ void add_ranges(const RunPlan& plan, const PlanningLaw& law, const Transfer& tra
 
 Outlook forecast(const RunPlan& plan, const RunCost& cost, const PlanningLaw& law,
                  const Transfer& transfer) {
-  const bool annealed = law.annealing && decay_effect(plan);
+  const bool annealed = law.annealing && has_decay_effect(plan);
   Outlook outlook{law.name,
                   law.source,
                   annealed ? "a constant rate; the last one includes the gain of the decay, as "

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "plan/annealed_end.h"
 #include "plan/recipe.h"
+#include "plan/step_tokens.h"
 #include "plan/strains.h"
 
 namespace stagedtrain::plan {
@@ -14,11 +15,6 @@ namespace {
 using law::Assumption;
 constexpr double kMostExtrapolation = 3, kMostRepeats = 4, kMostSizeFactor = 4;
 constexpr double kMostDecayStretch = 2;
-
-double step_tokens(const StagePlan& stage) {
-  return static_cast<double>(stage.tokens) /
-         static_cast<double>(std::max<std::int64_t>(1, stage.steps));
-}
 
 void mixing_warnings(const RunPlan& plan, const Transfer& transfer,
                      std::vector<std::string>& lines) {
@@ -110,14 +106,13 @@ std::string other_decay(const PlanningLaw& law, const RunPlan& plan) {
   const bool longer = effect->lost_tokens > law.most_decay;
   return fmt::format(
       "the decay of this plan is {:.2g} times {} than any that the law's runs had, so what it "
-      "gains is "
-      "uncertain; train a pilot with this learning-rate curve",
+      "gains is uncertain; train a pilot with this learning-rate curve",
       decay_stretch(*effect, law), longer ? "longer" : "shorter");
 }
 
 std::string before_decay(const PlanningLaw& law, const RunPlan& plan) {
   if (law.published || law.end != kConstantRate || !plan.decayed) return "";
-  if (law.annealing && decay_effect(plan)) return "";
+  if (law.annealing && has_decay_effect(plan)) return "";
   return "these losses and intervals are for the peak rate, before the decay, whose gain the "
          "curves do not show (.06 to .25 nats where it was measured); savings change little";
 }

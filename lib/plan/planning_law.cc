@@ -59,12 +59,12 @@ PlanningLaw kaplan_law() {
   return planning;
 }
 
-constexpr double kChinchillaParameters = 5, kNormal80 = 1.2816;
+constexpr double kChinchillaParameters = 5;
 
 // Returns the half-width of the 80% interval of one run. Its standard deviation is known with
 // `freedom` degrees of freedom.
 double run_scatter(double deviation, double freedom) {
-  return kNormal80 * law::student_widening(freedom) * deviation;
+  return law::kNormal80 * law::student_widening(freedom) * deviation;
 }
 
 // The same curves, bent off beyond the largest size as one sample may be.

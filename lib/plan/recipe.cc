@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/text.h"
+#include "plan/step_tokens.h"
 
 namespace stagedtrain::plan {
 namespace {
@@ -47,8 +48,7 @@ bool has_other_data(const FittedRecipe& recipe, const RunPlan& plan) {
 
 std::vector<std::string> recipe_warnings(const FittedRecipe& recipe, const RunPlan& plan) {
   std::vector<std::string> lines;
-  const StagePlan& last = plan.stages.back();
-  const double tokens = static_cast<double>(last.tokens) / static_cast<double>(last.steps);
+  const double tokens = step_tokens(plan.stages.back());
   if (has_other_data(recipe, plan))
     lines.push_back(fmt::format(
         "the law was fitted on other data, so its losses do not hold here; fit runs on this data "

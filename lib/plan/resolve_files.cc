@@ -80,7 +80,7 @@ std::shared_ptr<const data::TokenFile> open_tokens(const Schedule& s, const char
 // A law that knows what the plan's decay gains predicts the stages itself; the choice of lengths
 // does without the warm-up and the decay.
 void predict_stages(const PlanningLaw& law, RunPlan& plan) {
-  if (!law.annealing || !decay_effect(plan)) return;
+  if (!law.annealing || !has_decay_effect(plan)) return;
   const Outlook outlook = forecast(plan, run_cost(plan), law, plan.transfer);
   if (outlook.forecasts.empty()) return;
   for (std::size_t i = 0; i < plan.stages.size(); ++i)
