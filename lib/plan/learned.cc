@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "grow/operator.h"
-#include "plan/json_members.h"
+#include "plan/cache_list.h"
 #include "runlog/run_log.h"
 
 namespace stagedtrain::plan {
@@ -21,9 +21,8 @@ void members(V& v, LearnedGrowth& g) {
 
 namespace {
 
-constexpr const char* kFormat = "stagedtrain learned";
-constexpr int kVersion = 1;
-constexpr const char* kHint = "remove the file; train and report --learn create it again";
+constexpr CacheFormat kFormat = {"stagedtrain learned", 1, "growths",
+                                 "remove the file; train and report --learn create it again"};
 constexpr double kAlike = 0.25;  // relative difference of two growths' factors of FLOPs
 
 double factor(const arch::ModelConfig& from, const arch::ModelConfig& to) {
@@ -94,15 +93,8 @@ void Learned::put(LearnedGrowth growth) {
 
 Learned read_learned(const Path& path) {
   Learned known;
-  std::error_code none;
-  if (path.empty() || !std::filesystem::exists(path, none)) return known;
-  const Json json = parse_json(read_text_file(path, 1 << 26), path.string());
-  MemberReader reader(json, path.string(), kHint);
-  reader.expect_format(kFormat, kVersion);
-  std::vector<LearnedGrowth> all;
-  reader("growths", all);
-  reader.refuse_others();
-  for (LearnedGrowth& growth : all) known.put(std::move(growth));
+  for (LearnedGrowth& growth : read_list<LearnedGrowth>(path, kFormat))
+    known.put(std::move(growth));
   return known;
 }
 
@@ -110,16 +102,9 @@ void add_learned(const Path& path, const std::vector<LearnedGrowth>& growths) {
   if (growths.empty() || path.empty()) return;
   Learned known = read_learned(path);
   for (const LearnedGrowth& growth : growths) known.put(growth);
-  if (path.has_parent_path()) make_folders(path.parent_path());
-  Json json = {{"format", kFormat}, {"version", kVersion}};
-  json["growths"] = to_json(known.all());
-  write_file_atomically(path, json_text(json, 1) + "\n");
+  write_list(path, kFormat, known.all());
 }
 
-Json to_json(const std::vector<LearnedGrowth>& growths) {
-  Json list = Json::array();
-  for (const LearnedGrowth& growth : growths) list.push_back(MemberWriter::of(growth));
-  return list;
-}
+Json to_json(const std::vector<LearnedGrowth>& growths) { return list_json(growths); }
 
 }  // namespace stagedtrain::plan

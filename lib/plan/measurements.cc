@@ -6,7 +6,7 @@
 #include <ctime>
 #include <fstream>
 
-#include "plan/json_members.h"
+#include "plan/cache_list.h"
 #include "plan/text_table.h"
 
 namespace stagedtrain::plan {
@@ -25,10 +25,9 @@ void members(V& v, Measurement& m) {
 
 namespace {
 
-constexpr const char* kFormat = "stagedtrain measurements";
-constexpr int kVersion = 1;
 constexpr const char* kHint =
     "remove the file; stagedtrain plan --measure SCHEDULE creates it again";
+constexpr CacheFormat kFormat = {"stagedtrain measurements", 1, "measurements", kHint};
 
 bool fits(const MeasurementKey& wanted, const MeasurementKey& found) {
   return wanted.model == found.model && wanted.micro == found.micro &&
@@ -132,15 +131,7 @@ Path cache_file(const std::string& given, const char* name) {
 
 Measurements read_measurements(const Path& path) {
   Measurements known;
-  std::error_code none;
-  if (path.empty() || !std::filesystem::exists(path, none)) return known;
-  const Json json = parse_json(read_text_file(path, 1 << 26), path.string());
-  MemberReader reader(json, path.string(), kHint);
-  reader.expect_format(kFormat, kVersion);
-  std::vector<Measurement> all;
-  reader("measurements", all);
-  reader.refuse_others();
-  for (Measurement& m : all) {
+  for (Measurement& m : read_list<Measurement>(path, kFormat)) {
     check(m, path.string());
     known.put(std::move(m));
   }
@@ -154,17 +145,10 @@ void add_measurements(const Path& path, const std::vector<Measurement>& measured
         .with_hint("give a file with --measurements FILE");
   Measurements known = read_measurements(path);
   for (const Measurement& m : measured) known.put(m);
-  if (path.has_parent_path()) make_folders(path.parent_path());
-  Json json = {{"format", kFormat}, {"version", kVersion}};
-  json["measurements"] = to_json(known.all());
-  write_file_atomically(path, json_text(json, 1) + "\n");
+  write_list(path, kFormat, known.all());
 }
 
-Json to_json(const std::vector<Measurement>& measured) {
-  Json list = Json::array();
-  for (const Measurement& m : measured) list.push_back(MemberWriter::of(m));
-  return list;
-}
+Json to_json(const std::vector<Measurement>& measured) { return list_json(measured); }
 
 std::string to_text(const std::vector<Measurement>& measured) {
   std::vector<std::vector<std::string>> rows = {

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "plan/json_members.h"
+#include "plan/cache_list.h"
 
 namespace stagedtrain::plan {
 
@@ -21,9 +21,8 @@ void members(V& v, ScoredRun& r) {
 
 namespace {
 
-constexpr const char* kFormat = "stagedtrain scores";
-constexpr int kVersion = 1;
-constexpr const char* kHint = "remove the file; train and report --learn make it anew";
+constexpr CacheFormat kFormat = {"stagedtrain scores", 1, "runs",
+                                 "remove the file; train and report --learn make it anew"};
 constexpr std::size_t kMostRuns = 1000;
 constexpr double kDeviations80 = 1.2815515655446004;  // half of an 80% interval of a normal
 constexpr double kMostZ = 100, kMostLoss = 1000, kLeastSaving = -100, kMostSeconds = 1e10;
@@ -110,15 +109,7 @@ std::optional<ScoredRun> score_of(const runlog::Run& run,
 
 Scores read_scores(const Path& path) {
   Scores scores;
-  std::error_code none;
-  if (path.empty() || !std::filesystem::exists(path, none)) return scores;
-  const Json json = parse_json(read_text_file(path, 1 << 26), path.string());
-  MemberReader reader(json, path.string(), kHint);
-  reader.expect_format(kFormat, kVersion);
-  std::vector<ScoredRun> all;
-  reader("runs", all);
-  reader.refuse_others();
-  for (ScoredRun& run : all) scores.put(std::move(run));
+  for (ScoredRun& run : read_list<ScoredRun>(path, kFormat)) scores.put(std::move(run));
   return scores;
 }
 
@@ -126,11 +117,7 @@ void add_scores(const Path& path, const std::vector<ScoredRun>& runs) {
   if (runs.empty() || path.empty()) return;
   Scores scores = read_scores(path);
   for (const ScoredRun& run : runs) scores.put(run);
-  if (path.has_parent_path()) make_folders(path.parent_path());
-  Json json = {{"format", kFormat}, {"version", kVersion}};
-  json["runs"] = Json::array();
-  for (const ScoredRun& run : scores.all()) json["runs"].push_back(MemberWriter::of(run));
-  write_file_atomically(path, json_text(json, 1) + "\n");
+  write_list(path, kFormat, scores.all());
 }
 
 Json to_json(const Scores& scores) {
