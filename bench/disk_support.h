@@ -18,13 +18,13 @@
 
 #include "arch/architectures.h"
 #include "base/crc32c.h"
-#include "base/direct_input.h"
-#include "base/file.h"
-#include "base/memory_advice.h"
 #include "base/parallel.h"
-#include "base/stream_output.h"
-#include "base/text.h"
-#include "state/checkpoint.h"
+#include "checkpoint/checkpoint.h"
+#include "io/direct_input.h"
+#include "io/file.h"
+#include "io/memory_advice.h"
+#include "io/stream_output.h"
+#include "text/text.h"
 
 namespace stagedtrain::bench {
 

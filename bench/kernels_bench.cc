@@ -11,7 +11,7 @@
 #include <random>
 #include <vector>
 
-#include "base/memory_advice.h"
+#include "io/memory_advice.h"
 #include "kernels/adamw.h"
 #include "kernels/attention.h"
 #include "kernels/bias.h"

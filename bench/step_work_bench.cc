@@ -11,9 +11,9 @@
 #include "arch/architectures.h"
 #include "arch/cost.h"
 #include "arch/step_flops.h"
-#include "base/json.h"
 #include "model/model.h"
-#include "train/adamw.h"
+#include "optim/adamw.h"
+#include "text/json.h"
 #include "train/decisions.h"
 
 namespace stagedtrain {

@@ -15,9 +15,9 @@
 #include <numeric>
 
 #include "arch/architectures.h"
-#include "base/json.h"
 #include "model/model.h"
-#include "train/adamw.h"
+#include "optim/adamw.h"
+#include "text/json.h"
 #include "train/decisions.h"
 
 namespace stagedtrain {

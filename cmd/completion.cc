@@ -1,8 +1,8 @@
 // Generates completion scripts for bash, zsh and fish: commands, options, schedule keys after
 // --set, and files.
-#include "base/text.h"
 #include "cmd/docs.h"
 #include "schedule/schedule.h"
+#include "text/text.h"
 
 namespace stagedtrain::cmd {
 namespace {

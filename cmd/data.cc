@@ -2,12 +2,12 @@
 #include <memory>
 #include <optional>
 
-#include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/output.h"
 #include "cmd/progress.h"
-#include "data/escapes.h"
-#include "data/prepare.h"
+#include "prepare/escapes.h"
+#include "prepare/prepare.h"
+#include "text/text.h"
 
 namespace stagedtrain::cmd {
 namespace {

@@ -2,8 +2,6 @@
 // manual pages and a JSON Schema.
 #include <memory>
 
-#include "base/json.h"
-#include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/docs.h"
 #include "cmd/output.h"
@@ -11,6 +9,8 @@
 #include "grow/operator.h"
 #include "schedule/json_schema.h"
 #include "schedule/schedule.h"
+#include "text/json.h"
+#include "text/text.h"
 
 namespace stagedtrain::cmd {
 namespace {

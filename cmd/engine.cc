@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "base/signals.h"
-#include "base/text.h"
+#include "text/text.h"
 
 namespace stagedtrain::cmd {
 namespace {

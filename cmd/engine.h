@@ -4,7 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <vector>
 
-#include "train/engine.h"
+#include "engine/engine.h"
 
 namespace stagedtrain::cmd {
 

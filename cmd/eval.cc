@@ -4,12 +4,12 @@
 
 #include <memory>
 
-#include "base/error_bar.h"
-#include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/engine.h"
 #include "cmd/output.h"
-#include "data/tokenizer.h"
+#include "text/error_bar.h"
+#include "text/text.h"
+#include "tokenizers/tokenizer.h"
 
 namespace stagedtrain::cmd {
 namespace {

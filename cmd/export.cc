@@ -7,12 +7,12 @@
 #include <memory>
 
 #include "arch/cost.h"
-#include "base/json.h"
 #include "base/stopwatch.h"
-#include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/output.h"
 #include "plan/run_plan.h"
+#include "text/json.h"
+#include "text/text.h"
 
 namespace stagedtrain::cmd {
 namespace {

@@ -6,9 +6,9 @@
 
 #include "arch/architectures.h"
 #include "base/error.h"
-#include "base/text.h"
 #include "cmd/output.h"
 #include "hub/import.h"
+#include "text/text.h"
 
 namespace stagedtrain::cmd {
 

@@ -1,7 +1,7 @@
 // What happens if `from` in a schedule names a model in a foreign format.
 #pragma once
 
-#include "base/file.h"
+#include "io/file.h"
 #include "schedule/schedule.h"
 
 namespace stagedtrain::cmd {

@@ -6,20 +6,20 @@
 #include <optional>
 #include <set>
 
+#include "apply/apply.h"
 #include "base/stopwatch.h"
-#include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/engine.h"
 #include "cmd/operators_help.h"
 #include "cmd/output.h"
-#include "data/same_tokenizer.h"
 #include "data/token_file.h"
-#include "grow/apply.h"
 #include "grow/operator.h"
 #include "grow/recipe_json.h"
 #include "plan/data_vocab.h"
 #include "plan/run_plan.h"
 #include "schedule/yaml.h"
+#include "text/text.h"
+#include "tokenizers/same_tokenizer.h"
 
 namespace stagedtrain::cmd {
 namespace {

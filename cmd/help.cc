@@ -2,13 +2,13 @@
 #include <algorithm>
 #include <memory>
 
-#include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/docs.h"
 #include "cmd/operators_help.h"
 #include "cmd/output.h"
 #include "grow/operator.h"
 #include "schedule/schedule.h"
+#include "text/text.h"
 
 namespace stagedtrain::cmd {
 namespace {

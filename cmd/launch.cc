@@ -22,8 +22,8 @@
 
 #include "base/error.h"
 #include "base/signals.h"
-#include "base/text.h"
 #include "cmd/output.h"
+#include "text/text.h"
 
 extern char** environ;
 

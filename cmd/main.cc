@@ -8,12 +8,12 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/signals.h"
-#include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/mistakes.h"
 #include "cmd/output.h"
+#include "io/file.h"
+#include "text/text.h"
 
 #ifndef STAGEDTRAIN_REVISION
 #define STAGEDTRAIN_REVISION ""  // not built from a git checkout

@@ -1,7 +1,7 @@
 // Generates manual pages with troff's man macros.
 #include "base/error.h"
-#include "base/text.h"
 #include "cmd/docs.h"
+#include "text/text.h"
 
 namespace stagedtrain::cmd {
 namespace {

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <string_view>
 
-#include "base/file.h"
-#include "base/text.h"
 #include "cmd/docs.h"
+#include "io/file.h"
 #include "schedule/schedule.h"
+#include "text/text.h"
 
 namespace stagedtrain::cmd {
 namespace {

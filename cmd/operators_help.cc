@@ -1,10 +1,10 @@
 // Formats operators and their options as text and JSON.
 #include "cmd/operators_help.h"
 
-#include "base/json.h"
-#include "base/text.h"
 #include "grow/operator.h"
-#include "plan/text_table.h"
+#include "text/json.h"
+#include "text/text.h"
+#include "text/text_table.h"
 
 namespace stagedtrain::cmd {
 namespace {

@@ -8,7 +8,7 @@
 #include <cstring>
 
 #include "base/error.h"
-#include "base/text.h"
+#include "text/text.h"
 
 namespace stagedtrain::cmd {
 namespace {

@@ -1,7 +1,6 @@
 // Implements `stagedtrain plan`: what a schedule amounts to, before anything runs.
 #include <memory>
 
-#include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/foreign_from.h"
 #include "cmd/output.h"
@@ -11,11 +10,12 @@
 #include "cmd/plan_measure.h"
 #include "cmd/plan_probe.h"
 #include "cmd/plan_score.h"
-#include "plan/answer.h"
-#include "plan/caches.h"
-#include "plan/presets.h"
-#include "plan/resolve_files.h"
-#include "report/plan_page.h"
+#include "forecast/answer.h"
+#include "lengths/presets.h"
+#include "lengths/resolve_files.h"
+#include "outcomes/caches.h"
+#include "plan_report/plan_page.h"
+#include "text/text.h"
 
 namespace stagedtrain::cmd {
 namespace {

@@ -1,10 +1,10 @@
 // Parses the options of `stagedtrain plan` into the planner's options.
 #include "cmd/plan_choice.h"
 
-#include "base/text.h"
-#include "base/units.h"
 #include "cmd/program_path.h"
-#include "plan/caches.h"
+#include "outcomes/caches.h"
+#include "text/text.h"
+#include "text/units.h"
 
 namespace stagedtrain::cmd {
 namespace {

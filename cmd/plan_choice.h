@@ -4,9 +4,9 @@
 #include <CLI/CLI.hpp>
 #include <string>
 
-#include "plan/optimize.h"
-#include "plan/rule_plan.h"
-#include "plan/slurm.h"
+#include "jobs/slurm.h"
+#include "lengths/rule_plan.h"
+#include "optimize/optimize.h"
 
 namespace stagedtrain::cmd {
 

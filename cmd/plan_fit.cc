@@ -1,9 +1,9 @@
 // Implements `stagedtrain plan --fit`: reads logs, fits scaling laws, writes the law file, prints.
 #include "cmd/plan_fit.h"
 
-#include "plan/fit_laws.h"
-#include "report/law_tables.h"
-#include "report/plan_page.h"
+#include "fit/fit_laws.h"
+#include "plan_report/law_tables.h"
+#include "plan_report/plan_page.h"
 
 namespace stagedtrain::cmd {
 

@@ -1,9 +1,9 @@
 // Implements `stagedtrain plan --from`: reads a run folder and plans the rest of the run.
 #include "cmd/plan_from.h"
 
-#include "plan/caches.h"
-#include "plan/replan.h"
-#include "plan/resolve_files.h"
+#include "lengths/replan.h"
+#include "lengths/resolve_files.h"
+#include "outcomes/caches.h"
 
 namespace stagedtrain::cmd {
 

@@ -3,7 +3,7 @@
 
 #include "cmd/engine.h"
 #include "cmd/output.h"
-#include "plan/caches.h"
+#include "outcomes/caches.h"
 
 namespace stagedtrain::cmd {
 

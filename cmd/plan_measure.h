@@ -3,8 +3,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "engine/engine.h"
 #include "plan/run_plan.h"
-#include "train/engine.h"
 
 namespace stagedtrain::cmd {
 

@@ -3,10 +3,10 @@
 
 #include <algorithm>
 
-#include "base/text.h"
 #include "cmd/program_path.h"
-#include "plan/probe.h"
-#include "plan/resolve_files.h"
+#include "jobs/probe.h"
+#include "lengths/resolve_files.h"
+#include "text/text.h"
 
 namespace stagedtrain::cmd {
 namespace {

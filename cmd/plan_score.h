@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "plan/scores.h"
-#include "report/comparison.h"
+#include "compare/comparison.h"
+#include "outcomes/scores.h"
 
 namespace stagedtrain::cmd {
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "base/file.h"
+#include "io/file.h"
 
 namespace stagedtrain::cmd {
 

@@ -6,8 +6,8 @@
 #include <cstdio>
 
 #include "base/error.h"
-#include "base/text.h"
 #include "cmd/output.h"
+#include "text/text.h"
 
 namespace stagedtrain::cmd {
 

@@ -5,9 +5,9 @@
 #include "cmd/output.h"
 #include "cmd/plan_score.h"
 #include "cmd/teach.h"
-#include "report/fairness.h"
-#include "report/page.h"
-#include "report/results.h"
+#include "compare/fairness.h"
+#include "run_report/page.h"
+#include "run_report/results.h"
 #include "runlog/branches.h"
 
 namespace stagedtrain::cmd {

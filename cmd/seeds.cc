@@ -4,9 +4,9 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "base/error_bar.h"
 #include "base/mean.h"
-#include "base/text.h"
+#include "text/error_bar.h"
+#include "text/text.h"
 
 namespace stagedtrain::cmd {
 namespace {

@@ -2,12 +2,12 @@
 #include <cstring>
 #include <memory>
 
-#include "base/text.h"
+#include "checkpoint/description.h"
 #include "cmd/commands.h"
 #include "cmd/output.h"
-#include "data/same_tokenizer.h"
 #include "data/token_file.h"
-#include "state/description.h"
+#include "text/text.h"
+#include "tokenizers/same_tokenizer.h"
 
 namespace stagedtrain::cmd {
 namespace {

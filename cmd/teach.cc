@@ -2,7 +2,7 @@
 #include "cmd/teach.h"
 
 #include "cmd/output.h"
-#include "plan/caches.h"
+#include "outcomes/caches.h"
 
 namespace stagedtrain::cmd {
 

@@ -1,8 +1,8 @@
 // How results of runs are stored in this user's files for later plans.
 #pragma once
 
-#include "plan/learn.h"
-#include "plan/scores.h"
+#include "outcomes/learn.h"
+#include "outcomes/scores.h"
 
 namespace stagedtrain::cmd {
 

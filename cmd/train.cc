@@ -5,8 +5,6 @@
 #include <memory>
 #include <optional>
 
-#include "base/error_bar.h"
-#include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/engine.h"
 #include "cmd/foreign_from.h"
@@ -14,11 +12,13 @@
 #include "cmd/output.h"
 #include "cmd/seeds.h"
 #include "cmd/teach.h"
-#include "plan/caches.h"
-#include "plan/choose.h"
+#include "forecast/predict.h"
+#include "lengths/choose.h"
+#include "lengths/resolve_files.h"
+#include "outcomes/caches.h"
 #include "plan/frontier.h"
-#include "plan/predict.h"
-#include "plan/resolve_files.h"
+#include "text/error_bar.h"
+#include "text/text.h"
 
 namespace stagedtrain::cmd {
 namespace {

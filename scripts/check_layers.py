@@ -9,50 +9,84 @@ import sys
 from pathlib import Path
 
 # What each room may include, besides itself.
-GROUND = ["base", "arch", "data", "state", "hub", "grow", "schedule", "law", "runlog", "plan", "report"]
-UPPER = ["kernels", "dist", "model", "eval", "train"]
+BASE = ["base", "text", "io"]
+GROWTH = ["arch", "grow", "schedule", "runlog"]
+PLAN = [*BASE, *GROWTH, "scaling", "data", "plan"]
+COST = [*PLAN, "cost"]
+FIT = [*COST, "statistics", "fit"]
+FORECAST = [*FIT, "forecast"]
 MAY_INCLUDE = {
     "base": [],
-    "arch": ["base"],
-    "data": ["base"],
-    "state": ["arch", "base"],
-    "hub": ["state", "data", "arch", "base"],
-    "grow": ["state", "arch", "base"],
-    "schedule": ["grow", "data", "arch", "base"],
-    "law": ["base"],
-    "runlog": ["arch", "base"],
-    "plan": ["runlog", "law", "schedule", "grow", "data", "state", "arch", "base"],
-    "report": ["plan", "runlog", "law", "arch", "base"],
+    "text": ["base"],
+    "io": ["base", "text"],
+    "arch": ["base", "text"],
+    "data": BASE,
+    "tokenizers": BASE,
+    "prepare": [*BASE, "data", "tokenizers"],
+    "state": [*BASE, "arch"],
+    "checkpoint": [*BASE, "arch", "state"],
+    "modelfiles": [*BASE, "arch"],
+    "hub": [*BASE, "arch", "state", "checkpoint", "tokenizers", "modelfiles"],
+    "grow": ["base", "text", "arch"],
+    "operators": ["base", "text", "arch", "grow"],
+    "apply": [*BASE, "arch", "state", "checkpoint", "grow"],
+    "schedule": [*BASE, "arch", "grow"],
+    "scaling": ["base", "text"],
+    "statistics": ["base", "text", "scaling"],
+    "runlog": [*BASE, "arch"],
+    "plan": [*BASE, *GROWTH, "data", "checkpoint", "scaling"],
+    "cost": PLAN,
+    "fit": [*COST, "statistics"],
+    "outcomes": FIT,
+    "forecast": FIT,
+    "lengths": [*FORECAST, "outcomes", "checkpoint"],
+    "optimize": FORECAST,
+    "jobs": FORECAST,
+    "figures": BASE,
+    "compare": [*BASE, "arch", "runlog", "figures"],
+    "run_report": [*BASE, "arch", "runlog", "figures", "compare"],
+    "plan_report": [*FORECAST, "optimize", "figures", "compare"],
+    "engine": [*COST, "state"],
     "kernels": [],
-    "dist": ["base"],
-    "model": ["kernels", "state", "arch", "data", "base"],
-    "eval": ["model", "data", "state", "arch", "base"],
-    "train": GROUND + UPPER,
-    "cmd": GROUND + UPPER,
+    "cuda_kernels": ["kernels"],
+    "dist": ["base", "text"],
+    "model": [*BASE, "arch", "state", "data", "kernels", "cuda_kernels"],
+    "reference": [*BASE, "arch", "model"],
+    "fused": [*BASE, "arch", "kernels", "model"],
+    "eval": [*BASE, "data", "tokenizers", "model", "reference"],
+    "optim": [*BASE, "arch", "schedule", "kernels", "dist", "model"],
+    "runfolder": [*PLAN, "state", "checkpoint", "apply", "model"],
+    "record": [*FORECAST, "tokenizers", "state", "checkpoint", "outcomes", "lengths", "engine"],
 }
+GROUND = list(MAY_INCLUDE)[: list(MAY_INCLUDE).index("engine") + 1]
+UPPER = [*list(MAY_INCLUDE)[len(GROUND) :], "train"]
+# The training loop does not know the search for stages, nor the pages.
+NOT_TRAIN = ["hub", "modelfiles", "prepare", "optimize", "jobs", "figures", "compare", "run_report", "plan_report"]
+MAY_INCLUDE["train"] = [room for room in GROUND + UPPER if room not in NOT_TRAIN]
+MAY_INCLUDE["cmd"] = GROUND
 # Rooms that live without LibTorch: nothing they include may lead to it.
-WITHOUT_TORCH = GROUND + ["kernels", "cmd"]
+WITHOUT_TORCH = GROUND + ["kernels", "cuda_kernels", "cmd"]
 TORCH = r"(torch|ATen|c10|c10d)/"
 
 # Package: the includes that mean it, the files that may have them, and how many files may.
 OWNERS = {
-    "HDF5": (r"(hdf5|hdf5_hl|H5\w*)\.h", r"lib/state/\w+\.cc", 1),
+    "HDF5": (r"(hdf5|hdf5_hl|H5\w*)\.h", r"lib/checkpoint/\w+\.cc", 1),
     "yaml-cpp": (r"yaml-cpp/", r"lib/schedule/\w+\.cc", 1),
-    "SentencePiece": (r"sentencepiece\w*\.h", r"lib/data/\w+\.cc", 1),
-    "PCRE2": (r"pcre2\w*\.h", r"lib/data/\w+\.cc", 1),
-    "zlib and libzstd": (r"(zlib|zstd)\.h", r"lib/data/\w+\.cc", 1),
-    "nlohmann-json": (r"nlohmann/", r"lib/base/json\.h", 1),
+    "SentencePiece": (r"sentencepiece\w*\.h", r"lib/tokenizers/\w+\.cc", 1),
+    "PCRE2": (r"pcre2\w*\.h", r"lib/tokenizers/\w+\.cc", 1),
+    "zlib and libzstd": (r"(zlib|zstd)\.h", r"lib/prepare/\w+\.cc", 1),
+    "nlohmann-json": (r"nlohmann/", r"lib/text/json\.h", 1),
     "CLI11": (r"CLI/", r"cmd/", None),
     "Highway": (r"hwy/", r"lib/kernels/", None),
-    "CUDA": (r"(cuda|cublas|cudnn|nccl)\w*\.h", r"lib/kernels/", None),
-    "LibTorch": (TORCH, r"lib/(dist|model|eval|train)/", None),
+    "CUDA": (r"(cuda|cublas|cudnn|nccl)\w*\.h", r"lib/cuda_kernels/", None),
+    "LibTorch": (TORCH, r"lib/(dist|model|reference|fused|optim|runfolder|train)/", None),
     "c10d": (r"torch/csrc/distributed/", r"lib/dist/\w+\.cc", 1),
-    "mmap": (r"sys/mman\.h", r"lib/base/\w+\.cc", 2),
+    "mmap": (r"sys/mman\.h", r"lib/io/\w+\.cc", 2),
 }
 # Calls that belong to one room.
 CALLS = {
-    "the file seam of base": (r"(?:std::filesystem|fs)::rename\(|(?<![\w>.:])::(?:fsync|rename|mmap)\(", r"lib/base/"),
-    "the JSON of base, which limits its depth": (r"[Jj]son::parse\(", r"lib/base/"),
+    "the file seam of io": (r"(?:std::filesystem|fs)::rename\(|(?<![\w>.:])::(?:fsync|rename|mmap)\(", r"lib/io/"),
+    "the JSON of text, which limits its depth": (r"[Jj]son::parse\(", r"lib/text/"),
 }
 MOST_LINES = 400
 COMMENT = {".h": "//", ".cc": "//", ".cu": "//", ".py": ("#", '"""'), ".sh": "#", ".cmake": "#"}

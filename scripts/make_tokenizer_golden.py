@@ -4,7 +4,7 @@
 usage: make_tokenizer_golden.py [--strings 200] [--tokenizer FILE.json] [--out FILE]   Needs `tokenizers`.
 
 A small byte-level BPE is trained on the project's own pages; or a real tokenizer.json is taken. The file
-holds the tokenizer.json and a list of splits {name, pre_tokenizer, cases: [[text, ids], ...]}. tests/data/bpe_tokenizer_test.cc reads it, or the file that STAGEDTRAIN_TOKENIZER_CASES
+holds the tokenizer.json and a list of splits {name, pre_tokenizer, cases: [[text, ids], ...]}. tests/tokenizers/bpe_tokenizer_test.cc reads it, or the file that STAGEDTRAIN_TOKENIZER_CASES
 names; with --strings 10000 --out cases.json that is the long comparison.
 """
 import argparse

@@ -3,7 +3,7 @@
 
 #include "arch/table_builder.h"
 #include "base/error.h"
-#include "base/text.h"
+#include "text/text.h"
 
 namespace stagedtrain::arch {
 

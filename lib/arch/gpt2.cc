@@ -2,7 +2,7 @@
 // default, initialized as in the GPT-2 paper and code.
 #include "arch/architectures.h"
 #include "base/error.h"
-#include "base/text.h"
+#include "text/text.h"
 
 namespace stagedtrain::arch {
 

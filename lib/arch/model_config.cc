@@ -5,7 +5,7 @@
 
 #include "arch/architectures.h"
 #include "base/error.h"
-#include "base/text.h"
+#include "text/text.h"
 
 namespace stagedtrain::arch {
 namespace {

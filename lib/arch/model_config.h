@@ -5,7 +5,7 @@
 #include <string>
 
 #include "arch/parameterization.h"
-#include "base/fields.h"
+#include "text/fields.h"
 
 namespace stagedtrain::arch {
 

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "base/fields.h"
+#include "text/fields.h"
 
 namespace stagedtrain::arch {
 

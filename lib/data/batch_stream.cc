@@ -5,8 +5,8 @@
 
 #include "base/error.h"
 #include "base/rng.h"
-#include "base/text.h"
 #include "data/permutation.h"
+#include "text/text.h"
 
 namespace stagedtrain::data {
 namespace {

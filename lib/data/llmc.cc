@@ -4,9 +4,9 @@
 #include <array>
 
 #include "base/error.h"
-#include "base/text.h"
 #include "data/formats.h"
 #include "data/little_endian.h"
+#include "text/text.h"
 
 namespace stagedtrain::data {
 namespace {

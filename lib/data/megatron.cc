@@ -16,9 +16,9 @@
 
 #include "base/error.h"
 #include "base/signals.h"
-#include "base/text.h"
 #include "data/formats.h"
 #include "data/little_endian.h"
+#include "text/text.h"
 
 namespace stagedtrain::data {
 namespace {

@@ -1,8 +1,8 @@
 // Reads token files without a header: nanoGPT's uint16, and uint32 for larger vocabularies.
 #include "base/error.h"
-#include "base/text.h"
 #include "data/formats.h"
 #include "data/raw_sample.h"
+#include "text/text.h"
 
 namespace stagedtrain::data {
 namespace {

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/text.h"
 #include "data/little_endian.h"
+#include "text/text.h"
 
 namespace stagedtrain::data {
 namespace {

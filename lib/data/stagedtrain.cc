@@ -1,7 +1,7 @@
 // Reads this project's own token files.
-#include "base/json.h"
 #include "data/formats.h"
 #include "data/token_header.h"
+#include "text/json.h"
 
 namespace stagedtrain::data {
 

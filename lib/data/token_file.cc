@@ -6,10 +6,10 @@
 #include "base/crc32c.h"
 #include "base/error.h"
 #include "base/signals.h"
-#include "base/text.h"
 #include "data/formats.h"
 #include "data/little_endian.h"
 #include "data/token_folder.h"
+#include "text/text.h"
 
 namespace stagedtrain::data {
 namespace {

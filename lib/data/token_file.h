@@ -6,8 +6,8 @@
 #include <span>
 #include <string>
 
-#include "base/file.h"
 #include "data/file_identity.h"
+#include "io/file.h"
 
 namespace stagedtrain::data {
 

@@ -1,7 +1,7 @@
 // What the error says if a folder is given where a token file is expected.
 #pragma once
 
-#include "base/file.h"
+#include "io/file.h"
 
 namespace stagedtrain::data {
 

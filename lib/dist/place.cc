@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "base/error.h"
-#include "base/text.h"
+#include "text/text.h"
 
 namespace stagedtrain::dist {
 namespace {

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "base/signals.h"
-#include "base/text.h"
+#include "text/text.h"
 
 namespace stagedtrain::dist {
 namespace {

@@ -28,7 +28,7 @@
 #include "base/host_name.h"
 #include "base/signals.h"
 #include "base/stopwatch.h"
-#include "base/text.h"
+#include "text/text.h"
 
 namespace stagedtrain::dist {
 namespace {

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/rng.h"
 #include "base/signals.h"
-#include "model/decoder.h"
+#include "reference/decoder.h"
 
 namespace stagedtrain::eval {
 

@@ -18,7 +18,7 @@ struct SampleOptions {
 
 // Appends options.tokens ids to `prompt` and calls emit with each of them. prompt needs at least
 // one id, and the model reads the last `context` ids. While the text fits into the context and the
-// model has a decoder (model/decoder.h), a token costs one pass over the weights. Otherwise the
+// model has a decoder (reference/decoder.h), a token costs one pass over the weights. Otherwise the
 // last `context` ids are read again for each token. Polls for a stop request.
 void sample(model::Model& model, std::vector<std::int64_t> prompt, const SampleOptions& options,
             const std::function<void(std::int64_t)>& emit);

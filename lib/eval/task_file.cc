@@ -2,8 +2,8 @@
 #include "eval/task_file.h"
 
 #include "base/error.h"
-#include "base/strict_json.h"
-#include "base/text.h"
+#include "text/strict_json.h"
+#include "text/text.h"
 
 namespace stagedtrain::eval {
 namespace {

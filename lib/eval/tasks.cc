@@ -9,8 +9,8 @@
 
 #include "base/error.h"
 #include "base/signals.h"
-#include "base/utf8.h"
-#include "model/decoder.h"
+#include "reference/decoder.h"
+#include "text/utf8.h"
 
 namespace stagedtrain::eval {
 namespace {

@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "data/tokenizer.h"
 #include "eval/task_file.h"
 #include "model/model.h"
+#include "tokenizers/tokenizer.h"
 
 namespace stagedtrain::eval {
 

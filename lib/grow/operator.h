@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "arch/architectures.h"
-#include "base/fields.h"
 #include "grow/recipe.h"
+#include "text/fields.h"
 
 namespace stagedtrain::grow {
 

@@ -1,8 +1,8 @@
 // How a recipe is printed as JSON, for `grow --dry-run --json`.
 #pragma once
 
-#include "base/json.h"
 #include "grow/recipe.h"
+#include "text/json.h"
 
 namespace stagedtrain::grow {
 

@@ -6,9 +6,9 @@
 #include "arch/architectures.h"
 #include "arch/cost.h"
 #include "base/signals.h"
-#include "base/text.h"
 #include "grow/recipe.h"
 #include "grow/recipe_json.h"
+#include "text/text.h"
 
 namespace stagedtrain::grow {
 namespace {

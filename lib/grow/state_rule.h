@@ -29,8 +29,8 @@
 #include <array>
 #include <cstdint>
 
-#include "base/fields.h"
 #include "grow/recipe.h"
+#include "text/fields.h"
 
 namespace stagedtrain::grow {
 

@@ -6,12 +6,12 @@
 #include <map>
 
 #include "base/error.h"
-#include "base/text.h"
-#include "data/tokenizer.h"
 #include "hub/foreign_weights.h"
 #include "hub/gguf_config.h"
 #include "hub/gguf_tokenizer.h"
-#include "hub/llmc.h"
+#include "modelfiles/llmc.h"
+#include "text/text.h"
+#include "tokenizers/tokenizer.h"
 
 namespace stagedtrain::hub {
 namespace {

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "hub/element.h"
-#include "state/checkpoint.h"
+#include "checkpoint/checkpoint.h"
+#include "modelfiles/element.h"
 
 namespace stagedtrain::hub {
 

@@ -1,13 +1,13 @@
 // Exports a Hugging Face folder: config.json, weights in one file or in shards, and the tokenizer.
 #include <algorithm>
 
-#include "base/atomic_folder.h"
 #include "base/error.h"
 #include "hub/export.h"
 #include "hub/foreign_weights.h"
 #include "hub/hf_config.h"
-#include "hub/hf_folder.h"
 #include "hub/hf_tokenizer.h"
+#include "io/atomic_folder.h"
+#include "modelfiles/hf_folder.h"
 
 namespace stagedtrain::hub {
 namespace {

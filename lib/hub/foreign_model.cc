@@ -7,14 +7,14 @@
 
 #include "arch/architectures.h"
 #include "base/error.h"
-#include "base/text.h"
-#include "data/tokenizer.h"
-#include "data/tokenizer_json.h"
 #include "hub/gguf_config.h"
 #include "hub/gguf_tokenizer.h"
 #include "hub/hf_config.h"
-#include "hub/hf_folder.h"
-#include "hub/llmc.h"
+#include "modelfiles/hf_folder.h"
+#include "modelfiles/llmc.h"
+#include "text/text.h"
+#include "tokenizers/tokenizer.h"
+#include "tokenizers/tokenizer_json.h"
 
 namespace stagedtrain::hub {
 namespace {

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "arch/model_config.h"
-#include "hub/stored_tensors.h"
 #include "hub/tensor_names.h"
+#include "modelfiles/stored_tensors.h"
 
 namespace stagedtrain::hub {
 

@@ -3,9 +3,9 @@
 
 #include <vector>
 
-#include "hub/safetensors.h"
+#include "checkpoint/checkpoint.h"
 #include "hub/tensor_names.h"
-#include "state/checkpoint.h"
+#include "modelfiles/safetensors.h"
 
 namespace stagedtrain::hub {
 

@@ -7,8 +7,8 @@
 #include "arch/architectures.h"
 #include "arch/rotary.h"
 #include "base/error.h"
-#include "base/text.h"
-#include "hub/checked_config.h"
+#include "modelfiles/checked_config.h"
+#include "text/text.h"
 
 namespace stagedtrain::hub {
 namespace {

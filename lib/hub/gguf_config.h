@@ -1,8 +1,8 @@
 // How a model's configuration is stored in GGUF keys.
 #pragma once
 
-#include "hub/gguf.h"
 #include "hub/hf_config.h"
+#include "modelfiles/gguf.h"
 
 namespace stagedtrain::hub {
 

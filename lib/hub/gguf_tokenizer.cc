@@ -5,8 +5,8 @@
 #include <limits>
 
 #include "base/error.h"
-#include "data/byte_alphabet.h"
-#include "data/tokenizer_json.h"
+#include "tokenizers/byte_alphabet.h"
+#include "tokenizers/tokenizer_json.h"
 
 namespace stagedtrain::hub {
 namespace {

@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include "hub/gguf.h"
 #include "hub/hf_config.h"
+#include "modelfiles/gguf.h"
 
 namespace stagedtrain::hub {
 

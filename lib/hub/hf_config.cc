@@ -2,9 +2,9 @@
 #include "hub/hf_config.h"
 
 #include "base/error.h"
-#include "base/text.h"
-#include "hub/checked_config.h"
-#include "hub/config_reader.h"
+#include "modelfiles/checked_config.h"
+#include "modelfiles/config_reader.h"
+#include "text/text.h"
 
 namespace stagedtrain::hub {
 namespace {

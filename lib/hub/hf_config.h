@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "arch/model_config.h"
-#include "base/json.h"
-#include "hub/element.h"
-#include "base/strict_json.h"
 #include "hub/tensor_names.h"
+#include "modelfiles/element.h"
+#include "text/json.h"
+#include "text/strict_json.h"
 
 namespace stagedtrain::hub {
 

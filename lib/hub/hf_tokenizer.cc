@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "data/byte_alphabet.h"
-#include "data/tokenizer_json.h"
+#include "tokenizers/byte_alphabet.h"
+#include "tokenizers/tokenizer_json.h"
 
 namespace stagedtrain::hub {
 namespace {

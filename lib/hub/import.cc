@@ -6,11 +6,11 @@
 
 #include "arch/architectures.h"
 #include "base/error.h"
-#include "base/printable.h"
 #include "base/signals.h"
+#include "checkpoint/checkpoint.h"
 #include "hub/tensor_layout.h"
-#include "state/checkpoint.h"
 #include "state/finite.h"
+#include "text/printable.h"
 
 namespace stagedtrain::hub {
 namespace {

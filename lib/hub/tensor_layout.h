@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "arch/param_table.h"
-#include "hub/stored_tensors.h"
 #include "hub/tensor_names.h"
+#include "modelfiles/stored_tensors.h"
 
 namespace stagedtrain::hub {
 

@@ -4,7 +4,7 @@
 
 #include <ATen/ATen.h>
 
-#include "kernels/cuda/launch.h"
+#include "cuda_kernels/launch.h"
 
 namespace stagedtrain::model {
 
@@ -51,7 +51,7 @@ T* written_by(const at::Tensor& x) {
 struct FlatRuns {
   std::int64_t offset = 0, rows = 1, count = 0, stride = 0;
 };
-// Applies AdamW (kernels/cuda/launch.h) to the given runs of flat float32 buffers. copy is a flat
+// Applies AdamW (cuda_kernels/launch.h) to the given runs of flat float32 buffers. copy is a flat
 // bfloat16 buffer, or undefined.
 void cuda_adamw(const kernels::AdamWStep& step, const at::Tensor& w, const at::Tensor& g,
                 const at::Tensor& m, const at::Tensor& v, const at::Tensor& copy,

@@ -8,7 +8,7 @@
 #include <functional>
 #include <map>
 
-#include "kernels/cuda/launch.h"
+#include "cuda_kernels/launch.h"
 #include "model/cuda_arrays.h"
 
 namespace stagedtrain::model {

@@ -5,9 +5,9 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 #include "base/error.h"
-#include "base/text.h"
 #include "model/cuda_check.h"
 #include "model/model.h"
+#include "text/text.h"
 
 namespace stagedtrain::model {
 

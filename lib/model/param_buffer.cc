@@ -6,7 +6,7 @@
 
 #include "arch/muon_matrices.h"
 #include "base/error.h"
-#include "base/memory_advice.h"
+#include "io/memory_advice.h"
 
 namespace stagedtrain::model {
 namespace {

@@ -11,8 +11,8 @@
 // different layers, matrix products would save no work.
 #include <algorithm>
 
-#include "base/text.h"
 #include "plan/layer_policy.h"
+#include "text/text.h"
 
 namespace stagedtrain::plan {
 namespace {

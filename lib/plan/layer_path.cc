@@ -7,8 +7,8 @@
 // and the last part runs all layers.
 #include <algorithm>
 
-#include "base/text.h"
 #include "plan/layer_policy.h"
+#include "text/text.h"
 
 namespace stagedtrain::plan {
 namespace {

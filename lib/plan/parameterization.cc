@@ -1,7 +1,7 @@
 // Resolves and describes parameterizations (arch/parameter_scales.h).
 #include "plan/parameterization.h"
 
-#include "base/text.h"
+#include "text/text.h"
 
 namespace stagedtrain::plan {
 

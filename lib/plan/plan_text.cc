@@ -1,11 +1,11 @@
 // Prints a plan as a table, as JSON, and as a complete schedule.
 #include <algorithm>
 
-#include "base/text.h"
 #include "plan/layer_policy.h"
 #include "plan/parameterization.h"
 #include "plan/run_plan.h"
-#include "plan/text_table.h"
+#include "text/text.h"
+#include "text/text_table.h"
 
 namespace stagedtrain::plan {
 namespace {

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/text.h"
+#include "checkpoint/checkpoint.h"
 #include "data/batch_stream.h"
 #include "grow/operator.h"
 #include "plan/decay.h"
@@ -10,7 +10,7 @@
 #include "plan/memory.h"
 #include "plan/parameterization.h"
 #include "plan/run_plan.h"
-#include "state/checkpoint.h"
+#include "text/text.h"
 
 namespace stagedtrain::plan {
 namespace {

@@ -8,12 +8,12 @@
 
 #include "arch/cost.h"
 #include "arch/step_flops.h"
-#include "base/json.h"
 #include "grow/recipe.h"
 #include "plan/step_sums.h"
 #include "plan/transfer.h"
 #include "runlog/prediction.h"
 #include "schedule/schedule.h"
+#include "text/json.h"
 
 namespace stagedtrain::plan {
 
@@ -91,7 +91,7 @@ struct RunPlan {
   bool decayed = false;             // the curve ends fully decayed
   std::string predicted_by;         // the law and the assumption of the predicted losses
   Transfer transfer;                // that assumption; loss-state if the schedule names none
-  runlog::Prediction prediction;    // of the whole run; set by predict() (plan/predict.h)
+  runlog::Prediction prediction;    // of the whole run; set by predict() (forecast/predict.h)
   std::vector<std::string> chosen;  // messages: what the planner chose for each auto, and why
   std::vector<std::string> warnings;
 };

@@ -2,7 +2,7 @@
 #include "plan/transfer.h"
 
 #include "base/error.h"
-#include "base/text.h"
+#include "text/text.h"
 
 namespace stagedtrain::plan {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "law/assumption.h"
+#include "scaling/assumption.h"
 
 namespace stagedtrain::plan {
 

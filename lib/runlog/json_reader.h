@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "arch/model_config.h"
-#include "base/json.h"
+#include "text/json.h"
 
 namespace stagedtrain::runlog {
 

@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
-#include "base/text.h"
 #include "runlog/log_reader.h"
+#include "text/text.h"
 
 namespace stagedtrain::runlog {
 namespace {

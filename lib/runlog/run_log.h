@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "arch/model_config.h"
-#include "base/file.h"
+#include "io/file.h"
 #include "runlog/prediction.h"
 
 namespace stagedtrain::runlog {

@@ -5,8 +5,8 @@
 #include <memory>
 #include <string_view>
 
-#include "base/file.h"
-#include "base/json.h"
+#include "io/file.h"
+#include "text/json.h"
 
 namespace stagedtrain::runlog {
 

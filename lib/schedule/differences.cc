@@ -1,8 +1,8 @@
 // Compares two schedules key by key, with defaults filled in.
 #include "schedule/differences.h"
 
-#include "base/text.h"
 #include "schedule/schedule.h"
+#include "text/text.h"
 
 namespace stagedtrain::schedule {
 namespace {

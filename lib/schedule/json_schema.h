@@ -1,7 +1,7 @@
 // What the JSON Schema of a schedule is, which editors use to check YAML while it is written.
 #pragma once
 
-#include "base/json.h"
+#include "text/json.h"
 
 namespace stagedtrain::schedule {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "base/fields.h"
+#include "text/fields.h"
 
 namespace stagedtrain::schedule {
 

@@ -4,9 +4,9 @@
 #include <limits>
 #include <set>
 
-#include "base/text.h"
 #include "schedule/schedule.h"
 #include "schedule/yaml.h"
+#include "text/text.h"
 
 namespace stagedtrain::schedule {
 namespace {

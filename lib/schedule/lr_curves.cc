@@ -6,7 +6,7 @@
 #include <numbers>
 
 #include "base/error.h"
-#include "base/text.h"
+#include "text/text.h"
 
 namespace stagedtrain::schedule {
 namespace {

@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "arch/model_config.h"
-#include "base/fields.h"
-#include "base/file.h"
+#include "io/file.h"
 #include "schedule/layer_policies.h"
 #include "schedule/lr_curves.h"
 #include "schedule/optimizer_spec.h"
+#include "text/fields.h"
 
 namespace stagedtrain::schedule {
 

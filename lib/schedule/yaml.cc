@@ -9,7 +9,7 @@
 #include <optional>
 #include <sstream>
 
-#include "base/text.h"
+#include "text/text.h"
 
 namespace stagedtrain::schedule {
 namespace {

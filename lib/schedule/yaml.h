@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/tree.h"
+#include "text/tree.h"
 
 namespace stagedtrain::schedule {
 

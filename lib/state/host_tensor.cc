@@ -7,7 +7,7 @@
 #include <mutex>
 #include <new>
 
-#include "base/memory_advice.h"
+#include "io/memory_advice.h"
 
 namespace stagedtrain::state {
 namespace {

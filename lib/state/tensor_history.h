@@ -10,7 +10,7 @@
 // as the step at which they began, which can be negative for moments that come from another run.
 //
 // Rejected: an age for each entry would add a fourth number to every parameter. Growths act on
-// blocks, so rectangles describe the ages exactly. grow/histories.cc computes them.
+// blocks, so rectangles describe the ages exactly. apply/histories.cc computes them.
 #pragma once
 
 #include <cstdint>

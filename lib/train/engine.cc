@@ -1,22 +1,22 @@
 // Implements the functions that the executable calls in the LibTorch module, and turns LibTorch's
 // exceptions into Errors.
-#include "train/engine.h"
+#include "engine/engine.h"
 
 #include <c10/util/Exception.h>
 
 #include <cmath>
 #include <new>
 
-#include "data/same_tokenizer.h"
-#include "data/tokenizer.h"
 #include "eval/evaluate.h"
 #include "eval/sample.h"
+#include "eval/sample_text.h"
 #include "eval/tasks.h"
-#include "train/live_state.h"
+#include "runfolder/live_state.h"
+#include "tokenizers/same_tokenizer.h"
+#include "tokenizers/tokenizer.h"
 #include "train/measure.h"
 #include "train/rank_of_process.h"
 #include "train/run.h"
-#include "train/sample_text.h"
 
 namespace stagedtrain::train {
 namespace {

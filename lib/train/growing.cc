@@ -4,8 +4,8 @@
 #include <chrono>
 
 #include "arch/cost.h"
-#include "base/text.h"
-#include "plan/resolve_files.h"
+#include "lengths/resolve_files.h"
+#include "text/text.h"
 #include "train/shared_evaluation.h"
 
 namespace stagedtrain::train {

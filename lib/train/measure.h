@@ -1,7 +1,7 @@
 // Measures what a stage costs on this machine by timing a few real optimizer steps.
 #pragma once
 
-#include "train/engine.h"
+#include "engine/engine.h"
 
 namespace stagedtrain::train {
 

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "dist/ranks.h"
+#include "engine/engine.h"
 #include "model/model.h"
-#include "train/engine.h"
 
 namespace stagedtrain::train {
 

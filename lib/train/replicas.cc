@@ -5,7 +5,7 @@
 #include <span>
 
 #include "base/crc32c.h"
-#include "base/text.h"
+#include "text/text.h"
 
 namespace stagedtrain::train {
 namespace {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "dist/ranks.h"
-#include "train/live_state.h"
+#include "runfolder/live_state.h"
 
 namespace stagedtrain::train {
 

@@ -5,10 +5,10 @@
 
 #include "base/parallel.h"
 #include "base/signals.h"
-#include "base/text.h"
+#include "optim/optimizer.h"
 #include "plan/processes.h"
+#include "text/text.h"
 #include "train/growing.h"
-#include "train/optimizer.h"
 #include "train/rank_of_process.h"
 #include "train/replicas.h"
 #include "train/run_outcome.h"

@@ -1,8 +1,8 @@
 // Runs all stages of a plan, and the growths between them, from wherever the run's folder stands.
 #pragma once
 
+#include "engine/engine.h"
 #include "model/model.h"
-#include "train/engine.h"
 
 namespace stagedtrain::train {
 

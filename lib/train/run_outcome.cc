@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/text.h"
 #include "plan/decay.h"
-#include "train/checkpoint_match.h"
+#include "runfolder/checkpoint_match.h"
+#include "text/text.h"
 #include "train/shared_evaluation.h"
 
 namespace stagedtrain::train {

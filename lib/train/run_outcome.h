@@ -3,8 +3,8 @@
 
 #include <optional>
 
+#include "engine/engine.h"
 #include "runlog/run_log.h"
-#include "train/engine.h"
 #include "train/stage.h"
 
 namespace stagedtrain::train {

@@ -8,10 +8,10 @@
 
 #include "base/crc32c.h"
 #include "base/host_name.h"
-#include "base/json.h"
-#include "base/text.h"
+#include "engine/engine.h"
 #include "schedule/differences.h"
-#include "train/engine.h"
+#include "text/json.h"
+#include "text/text.h"
 
 namespace stagedtrain::train {
 namespace {

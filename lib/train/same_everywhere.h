@@ -3,7 +3,7 @@
 
 #include "dist/ranks.h"
 #include "plan/run_plan.h"
-#include "train/run_data.h"
+#include "record/run_data.h"
 
 namespace stagedtrain::train {
 

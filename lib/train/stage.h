@@ -3,12 +3,12 @@
 
 #include "dist/ranks.h"
 #include "eval/evaluate.h"
-#include "train/event_log.h"
-#include "train/kept_checkpoints.h"
-#include "train/live_state.h"
-#include "train/progress_line.h"
-#include "train/run_data.h"
-#include "train/run_folder.h"
+#include "record/event_log.h"
+#include "record/progress_line.h"
+#include "record/run_data.h"
+#include "runfolder/kept_checkpoints.h"
+#include "runfolder/live_state.h"
+#include "runfolder/run_folder.h"
 
 namespace stagedtrain::train {
 

@@ -3,8 +3,8 @@
 
 #include <optional>
 
-#include "law/curve_points.h"
-#include "train/progress_line.h"
+#include "record/progress_line.h"
+#include "scaling/curve_points.h"
 #include "train/stage.h"
 
 namespace stagedtrain::train {

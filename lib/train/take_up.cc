@@ -20,9 +20,9 @@
 #include <algorithm>
 
 #include "base/signals.h"
-#include "base/text.h"
 #include "plan/decay.h"
-#include "train/checkpoint_match.h"
+#include "runfolder/checkpoint_match.h"
+#include "text/text.h"
 #include "train/growing.h"
 
 namespace stagedtrain::train {

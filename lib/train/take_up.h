@@ -1,8 +1,8 @@
 // Finds where a run starts or continues: the state before its next step.
 #pragma once
 
-#include "train/engine.h"
-#include "train/live_state.h"
+#include "engine/engine.h"
+#include "runfolder/live_state.h"
 #include "train/stage.h"
 
 namespace stagedtrain::train {

@@ -8,7 +8,7 @@
 #include <csignal>
 #include <optional>
 
-#include "base/file.h"
+#include "io/file.h"
 #include "support/catch.h"
 #include "support/errors.h"
 #include "support/temp_dir.h"

@@ -1,7 +1,6 @@
 // `stagedtrain data` as a user types it.
 #include <algorithm>
 
-#include "base/json.h"
 #include "data/token_file.h"
 #include "support/catch.h"
 #include "support/command.h"
@@ -9,6 +8,7 @@
 #include "support/sentencepiece_model.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 using test::check_refused;

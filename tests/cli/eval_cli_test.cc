@@ -2,16 +2,16 @@
 #include <algorithm>
 #include <limits>
 
-#include "base/json.h"
-#include "data/prepare.h"
+#include "checkpoint/checkpoint.h"
 #include "data/token_file.h"
-#include "state/checkpoint.h"
+#include "prepare/prepare.h"
 #include "support/catch.h"
 #include "support/command.h"
 #include "support/refused.h"
 #include "support/sentencepiece_model.h"
 #include "support/text_file.h"
 #include "support/tiny_run.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 using test::check_refused;

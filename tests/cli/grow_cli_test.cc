@@ -4,9 +4,8 @@
 #include <csignal>
 #include <thread>
 
-#include "base/json.h"
+#include "apply/apply.h"
 #include "base/rng.h"
-#include "grow/apply.h"
 #include "grow/operator.h"
 #include "schedule/yaml.h"
 #include "support/catch.h"
@@ -16,6 +15,7 @@
 #include "support/text_file.h"
 #include "support/tiny_run.h"
 #include "support/tiny_state.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 using test::check_refused;

@@ -1,14 +1,14 @@
 // `stagedtrain import` and `export` as a user types them.
 #include <filesystem>
 
-#include "base/json.h"
+#include "checkpoint/checkpoint.h"
 #include "hub/hub_models.h"
-#include "state/checkpoint.h"
 #include "support/catch.h"
 #include "support/command.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
 #include "support/tiny_run.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 using test::contains;

@@ -2,12 +2,12 @@
 // run.
 #include <map>
 
-#include "base/json.h"
-#include "base/text.h"
 #include "support/catch.h"
 #include "support/command.h"
 #include "support/text_file.h"
 #include "support/tiny_run.h"
+#include "text/json.h"
+#include "text/text.h"
 
 using namespace stagedtrain;
 

@@ -1,9 +1,9 @@
 // Training with every optimizer as a user does: resuming, growing, FLOPs, and what is refused.
-#include "base/json.h"
 #include "runlog/run_log.h"
 #include "support/catch.h"
 #include "support/ranks.h"
 #include "support/refused.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 using test::check_refused;

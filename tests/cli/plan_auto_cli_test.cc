@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <sstream>
 
-#include "base/json.h"
 #include "support/catch.h"
 #include "support/command.h"
 #include "support/made_runs.h"
@@ -14,6 +13,7 @@
 #include "support/temp_dir.h"
 #include "support/text_file.h"
 #include "support/tiny_run.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 using test::check_refused;

@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/json.h"
 #include "support/catch.h"
 #include "support/command.h"
 #include "support/refused.h"
 #include "support/schedules.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 using test::check_refused;

@@ -1,12 +1,12 @@
 // `stagedtrain plan --fit` as a user types it.
 #include <cmath>
 
-#include "base/json.h"
 #include "support/catch.h"
 #include "support/command.h"
 #include "support/made_runs.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 using test::contains;

@@ -1,10 +1,10 @@
 // `stagedtrain plan --measure` as a user types it.
-#include "base/json.h"
 #include "support/catch.h"
 #include "support/command.h"
 #include "support/refused.h"
 #include "support/text_file.h"
 #include "support/tiny_run.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 using test::contains;

@@ -1,8 +1,8 @@
 // Training policies as a user runs them: stopped and resumed, on several ranks, refused.
-#include "base/json.h"
 #include "runlog/run_log.h"
 #include "support/catch.h"
 #include "support/ranks.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 using test::contains;

@@ -1,10 +1,10 @@
 // Training on several processes: the same numbers as one, to the bit.
 #include <unistd.h>
 
-#include "base/json.h"
 #include "runlog/run_log.h"
 #include "support/catch.h"
 #include "support/ranks.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 using test::contains;

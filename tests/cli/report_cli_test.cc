@@ -1,6 +1,5 @@
 // `stagedtrain report` as a user types it.
 #include <algorithm>
-#include "base/json.h"
 #include "support/catch.h"
 #include "support/command.h"
 #include "support/made_runs.h"
@@ -8,6 +7,7 @@
 #include "support/skip.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 using test::check_refused;

@@ -2,13 +2,13 @@
 #include <algorithm>
 #include <iterator>
 
-#include "base/file.h"
-#include "base/text.h"
+#include "io/file.h"
 #include "support/catch.h"
 #include "support/command.h"
 #include "support/schedules.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
+#include "text/text.h"
 
 using namespace stagedtrain;
 using test::contains;

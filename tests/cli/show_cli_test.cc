@@ -1,14 +1,14 @@
 // `stagedtrain show` as a user types it.
 #include <limits>
 
-#include "base/json.h"
-#include "state/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "support/catch.h"
 #include "support/command.h"
 #include "support/crafted_checkpoint.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
 #include "support/tiny_state.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 using test::contains;

@@ -3,12 +3,12 @@
 
 #include <thread>
 
-#include "base/json.h"
 #include "support/catch.h"
 #include "support/command.h"
 #include "support/refused.h"
 #include "support/text_file.h"
 #include "support/tiny_run.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 using test::check_refused;

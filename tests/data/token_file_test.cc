@@ -6,7 +6,7 @@
 #include "base/rng.h"
 #include "data/formats.h"
 #include "data/token_header.h"
-#include "data/token_writer.h"
+#include "prepare/token_writer.h"
 #include "support/catch.h"
 #include "support/errors.h"
 #include "support/sentencepiece_model.h"

@@ -6,7 +6,7 @@
 #include <map>
 
 #include "arch/architectures.h"
-#include "model/decoder.h"
+#include "reference/decoder.h"
 #include "state/training_state.h"
 #include "support/catch.h"
 #include "support/errors.h"

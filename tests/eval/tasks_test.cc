@@ -4,12 +4,12 @@
 #include <cmath>
 
 #include "arch/architectures.h"
-#include "base/json.h"
 #include "state/training_state.h"
 #include "support/catch.h"
 #include "support/errors.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 using test::contains;

@@ -4,19 +4,19 @@
 #include <numeric>
 
 #include "base/error.h"
-#include "base/file.h"
-#include "base/strict_json.h"
-#include "data/decompress.h"
-#include "data/json_lines.h"
-#include "data/tiktoken_ranks.h"
 #include "data/token_file.h"
-#include "data/tokenizer.h"
 #include "hub/foreign_model.h"
 #include "hub/hf_config.h"
-#include "hub/hf_folder.h"
-#include "hub/safetensors.h"
+#include "io/file.h"
+#include "modelfiles/hf_folder.h"
+#include "modelfiles/safetensors.h"
+#include "prepare/decompress.h"
+#include "prepare/json_lines.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
+#include "text/strict_json.h"
+#include "tokenizers/tiktoken_ranks.h"
+#include "tokenizers/tokenizer.h"
 
 namespace stagedtrain::test {
 namespace {

@@ -1,6 +1,6 @@
 // Ten clipped AdamW steps of every architecture against PyTorch (scripts/make_golden.py).
 #include "golden/golden_model.h"
-#include "train/adamw.h"
+#include "optim/adamw.h"
 #include "train/decisions.h"
 
 namespace stagedtrain::test {

@@ -1,7 +1,7 @@
 // Steps of Muon and SGD against PyTorch, on given gradients (scripts/make_optimizer_golden.py).
 #include "arch/architectures.h"
 #include "golden/golden_model.h"
-#include "train/optimizer.h"
+#include "optim/optimizer.h"
 
 namespace stagedtrain::test {
 namespace {

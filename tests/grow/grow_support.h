@@ -3,8 +3,8 @@
 
 #include <string>
 
+#include "apply/apply.h"
 #include "arch/architectures.h"
-#include "grow/apply.h"
 #include "grow/operator.h"
 #include "schedule/yaml.h"
 #include "support/catch.h"

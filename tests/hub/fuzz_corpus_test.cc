@@ -2,8 +2,8 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "base/file.h"
 #include "fuzz/readers.h"
+#include "io/file.h"
 #include "support/catch.h"
 #include "support/text_file.h"
 

@@ -1,5 +1,5 @@
 // Found 2026-11-25: eval scored a token file whose checksum no longer held.
-#include "state/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "support/catch.h"
 #include "support/command.h"
 #include "support/text_file.h"

@@ -1,6 +1,6 @@
 // Found 2026-11: a run folder or a data folder given where a file is expected was only called "not
 // a regular file".
-#include "state/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "support/catch.h"
 #include "support/command.h"
 #include "support/refused.h"

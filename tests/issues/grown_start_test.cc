@@ -1,11 +1,11 @@
 // Found 2026-11-28 (issue 14, C): a schedule could not begin with a grown checkpoint, as `grow` was
 // refused in the first stage even where `from` named what is to be grown.
-#include "base/json.h"
-#include "state/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "support/catch.h"
 #include "support/command.h"
 #include "support/text_file.h"
 #include "support/tiny_run.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 using test::contains;

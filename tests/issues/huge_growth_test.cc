@@ -4,7 +4,7 @@
 #include <csignal>
 #include <thread>
 
-#include "state/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "support/catch.h"
 #include "support/command.h"
 #include "support/temp_dir.h"

@@ -1,7 +1,7 @@
 // Issue 14, A7 and A12: temporary files of killed commands, and several commands for one target.
 #include <algorithm>
 
-#include "state/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "support/catch.h"
 #include "support/shell.h"
 #include "support/text_file.h"

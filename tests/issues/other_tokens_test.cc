@@ -2,15 +2,15 @@
 // trained on and scored without a word.
 #include <cstring>
 
-#include "base/json.h"
 #include "base/rng.h"
-#include "state/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "support/catch.h"
 #include "support/command.h"
 #include "support/refused.h"
 #include "support/sentencepiece_model.h"
 #include "support/text_file.h"
 #include "support/tiny_run.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 using test::check_refused;

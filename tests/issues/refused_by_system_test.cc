@@ -1,13 +1,13 @@
 // Issue 14, A2, A13 and A17: no threads, no large files, no current folder, absurd numbers.
 #include <unistd.h>
 
-#include "base/json.h"
-#include "state/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "support/catch.h"
 #include "support/refused.h"
 #include "support/refused_calls.h"
 #include "support/shell.h"
 #include "support/tiny_run.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 using test::contains;

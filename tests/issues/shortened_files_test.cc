@@ -2,7 +2,7 @@
 #include <chrono>
 #include <thread>
 
-#include "state/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "support/catch.h"
 #include "support/command.h"
 #include "support/text_file.h"

@@ -1,7 +1,7 @@
 // Found 2026-11-25: --force replaced a device or a pipe with a file.
 #include <sys/stat.h>
 
-#include "state/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "support/catch.h"
 #include "support/command.h"
 #include "support/text_file.h"

@@ -1,11 +1,11 @@
 // Issue 14, A5 and B15: closed standard streams, a full disk behind standard output, and control
 // characters on their way to a terminal.
-#include "base/json.h"
-#include "state/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "support/catch.h"
 #include "support/refused.h"
 #include "support/shell.h"
 #include "support/tiny_run.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 using test::contains;

@@ -1,5 +1,5 @@
 // Found 2026-11-25: grow --schedule --stage grew a checkpoint that the stage does not grow out of.
-#include "state/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "support/catch.h"
 #include "support/command.h"
 #include "support/text_file.h"

@@ -9,9 +9,9 @@
 #include "arch/architectures.h"
 #include "laws/running_state.h"
 #include "model/running_model.h"
+#include "optim/adamw.h"
 #include "state/training_state.h"
 #include "support/catch.h"
-#include "train/adamw.h"
 
 using namespace stagedtrain;
 using arch::Axis;

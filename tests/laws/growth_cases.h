@@ -9,9 +9,9 @@
 
 #include "arch/architectures.h"
 #include "base/rng.h"
+#include "checkpoint/checkpoint.h"
 #include "grow/operator.h"
 #include "schedule/yaml.h"
-#include "state/checkpoint.h"
 #include "support/temp_dir.h"
 #include "support/tiny_state.h"
 

@@ -3,12 +3,12 @@
 #include <cmath>
 #include <set>
 
+#include "checkpoint/checkpoint.h"
 #include "laws/running_state.h"
-#include "state/checkpoint.h"
+#include "optim/adamw.h"
 #include "support/catch.h"
 #include "support/errors.h"
 #include "support/temp_dir.h"
-#include "train/adamw.h"
 
 using namespace stagedtrain;
 using model::Precision;

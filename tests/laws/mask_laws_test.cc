@@ -1,13 +1,13 @@
 // Law 2 behind a mask: the trainer, which loads a grown state from its file, sees the old loss.
 #include <ATen/Parallel.h>
 
-#include "grow/apply.h"
+#include "apply/apply.h"
 #include "laws/growth_cases.h"
+#include "runfolder/live_state.h"
 #include "support/catch.h"
 #include "support/errors.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
-#include "train/live_state.h"
 
 using namespace stagedtrain;
 using state::TrainingState;

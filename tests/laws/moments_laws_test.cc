@@ -13,7 +13,7 @@
 #include <map>
 #include <set>
 
-#include "grow/apply.h"
+#include "apply/apply.h"
 #include "laws/growth_cases.h"
 #include "support/catch.h"
 #include "support/temp_dir.h"

@@ -1,9 +1,9 @@
 // Law 7 under every optimizer: training and growing commute, in float64, over every architecture.
 #include "arch/muon_matrices.h"
 #include "laws/running_state.h"
+#include "optim/optimizer.h"
 #include "support/catch.h"
 #include "train/decisions.h"
-#include "train/optimizer.h"
 
 using namespace stagedtrain;
 using schedule::OptimizerName;

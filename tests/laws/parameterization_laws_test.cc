@@ -1,8 +1,8 @@
 // Growth under a parameterization: every operator leads to the scales of a fresh model of the new
 // size, these are the factors of exact dynamics, and so training and growing commute.
 #include "laws/running_state.h"
+#include "optim/adamw.h"
 #include "support/catch.h"
-#include "train/adamw.h"
 #include "train/decisions.h"
 
 using namespace stagedtrain;

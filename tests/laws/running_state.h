@@ -8,10 +8,10 @@
 #include <cmath>
 #include <memory>
 
-#include "grow/apply.h"
+#include "apply/apply.h"
 #include "laws/growth_cases.h"
 #include "model/model.h"
-#include "train/live_state.h"
+#include "runfolder/live_state.h"
 
 namespace stagedtrain::test {
 

@@ -2,8 +2,8 @@
 // graph is the test's own, in gpu_tests a card's; without one those skip themselves.
 #include "model/recorded_passes.h"
 
+#include "cuda_kernels/launch.h"
 #include "golden/golden_model.h"
-#include "kernels/cuda/launch.h"
 #include "model/running_model.h"
 #include "support/tiny_state.h"
 

@@ -1,7 +1,7 @@
 // A schedule without model.vocab takes it from its training tokens.
 #include "plan/data_vocab.h"
 
-#include "plan/resolve_files.h"
+#include "lengths/resolve_files.h"
 #include "support/catch.h"
 #include "support/errors.h"
 #include "support/text_file.h"

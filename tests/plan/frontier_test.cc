@@ -3,7 +3,7 @@
 
 #include <array>
 
-#include "plan/full_plan.h"
+#include "forecast/full_plan.h"
 #include "support/catch.h"
 #include "support/errors.h"
 #include "support/schedules.h"

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "plan/run_cost.h"
+#include "cost/run_cost.h"
 #include "plan/step_sums.h"
 #include "support/catch.h"
 #include "support/errors.h"

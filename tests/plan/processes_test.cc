@@ -2,8 +2,8 @@
 #include "plan/processes.h"
 
 #include "base/sum_order.h"
+#include "cost/run_cost.h"
 #include "plan/memory.h"
-#include "plan/run_cost.h"
 #include "support/catch.h"
 #include "support/errors.h"
 #include "support/schedules.h"

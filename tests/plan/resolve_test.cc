@@ -1,6 +1,6 @@
 // From schedules to plans: models, lengths, ramps, costs, branches, and what is refused.
+#include "checkpoint/checkpoint.h"
 #include "plan/run_plan.h"
-#include "state/checkpoint.h"
 #include "support/catch.h"
 #include "support/errors.h"
 #include "support/schedules.h"

@@ -3,12 +3,12 @@
 
 #include <cmath>
 
-#include "base/text.h"
-#include "plan/fit_laws.h"
+#include "fit/fit_laws.h"
 #include "support/catch.h"
 #include "support/made_runs.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
+#include "text/text.h"
 
 using namespace stagedtrain;
 using runlog::Run;

@@ -5,11 +5,11 @@
 #include <cstdlib>
 #include <stdexcept>
 
-#include "base/text.h"
 #include "support/command.h"
 #include "support/skip.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
+#include "text/text.h"
 
 namespace stagedtrain::test {
 namespace {

@@ -7,8 +7,8 @@
 
 #include "arch/architectures.h"
 #include "base/crc32c.h"
-#include "state/hdf5_structure.h"
-#include "state/metadata.h"
+#include "checkpoint/hdf5_structure.h"
+#include "checkpoint/metadata.h"
 #include "support/text_file.h"
 
 namespace stagedtrain::test {

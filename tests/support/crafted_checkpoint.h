@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "state/checkpoint_index.h"
+#include "checkpoint/checkpoint_index.h"
 #include "state/training_state.h"
 
 namespace stagedtrain::test {

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <utility>
 
-#include "base/file.h"
+#include "io/file.h"
 
 namespace stagedtrain::test {
 

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "base/rng.h"
-#include "law/curve_points.h"
-#include "law/stage_curve.h"
+#include "scaling/curve_points.h"
+#include "scaling/stage_curve.h"
 
 namespace stagedtrain::test {
 

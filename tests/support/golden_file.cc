@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "base/json.h"
+#include "text/json.h"
 
 namespace stagedtrain::test {
 namespace {

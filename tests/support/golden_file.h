@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "arch/model_config.h"
-#include "base/file.h"
+#include "io/file.h"
 
 namespace stagedtrain::test {
 

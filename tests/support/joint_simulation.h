@@ -5,8 +5,8 @@
 #include <cmath>
 
 #include "base/rng.h"
-#include "law/annealing.h"
-#include "law/fit_joint.h"
+#include "scaling/annealing.h"
+#include "statistics/fit_joint.h"
 
 namespace stagedtrain::test {
 

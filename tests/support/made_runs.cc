@@ -5,9 +5,9 @@
 #include <cmath>
 
 #include "arch/cost.h"
-#include "base/json.h"
 #include "base/rng.h"
 #include "support/text_file.h"
+#include "text/json.h"
 
 namespace stagedtrain::test {
 namespace {

@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 
 #include "base/rng.h"
-#include "data/prepare.h"
-#include "plan/resolve_files.h"
+#include "lengths/resolve_files.h"
+#include "prepare/prepare.h"
 #include "support/text_file.h"
 
 namespace stagedtrain::test {

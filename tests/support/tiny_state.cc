@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "base/rng.h"
-#include "state/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 
 namespace stagedtrain::test {
 namespace {

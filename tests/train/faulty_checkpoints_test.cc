@@ -1,9 +1,9 @@
 // Runs whose folder holds damaged and foreign checkpoints, and states that are not finite.
 #include <limits>
 
+#include "runfolder/checkpoint_saver.h"
 #include "support/catch.h"
 #include "support/tiny_state.h"
-#include "train/checkpoint_saver.h"
 #include "train/faulty_run.h"
 
 using namespace stagedtrain;

@@ -7,13 +7,13 @@
 #include <string>
 #include <vector>
 
-#include "base/json.h"
 #include "base/signals.h"
-#include "state/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "support/errors.h"
 #include "support/file_fault.h"
 #include "support/text_file.h"
 #include "support/tiny_run.h"
+#include "text/json.h"
 #include "train/run.h"
 
 namespace stagedtrain::test {

@@ -2,15 +2,15 @@
 // layers that do not run keep weights, moments and age.
 #include "arch/architectures.h"
 #include "base/signals.h"
+#include "checkpoint/checkpoint.h"
 #include "model/running_model.h"
+#include "optim/adamw.h"
 #include "plan/layer_policy.h"
 #include "runlog/run_log.h"
-#include "state/checkpoint.h"
 #include "support/errors.h"
 #include "support/file_fault.h"
 #include "support/tiny_run.h"
 #include "support/tiny_state.h"
-#include "train/adamw.h"
 #include "train/run.h"
 
 using namespace stagedtrain;

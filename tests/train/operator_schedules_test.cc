@@ -2,14 +2,14 @@
 // one of each stage of schedules/policies, as `train` does it.
 #include <set>
 
-#include "base/text.h"
 #include "grow/operator.h"
+#include "lengths/resolve_files.h"
 #include "plan/layer_policy.h"
-#include "plan/resolve_files.h"
 #include "support/catch.h"
 #include "support/schedules.h"
 #include "support/text_file.h"
 #include "support/tiny_run.h"
+#include "text/text.h"
 #include "train/run.h"
 
 using namespace stagedtrain;

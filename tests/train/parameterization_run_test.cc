@@ -1,9 +1,9 @@
 // Runs under a parameterization: resumed to the last bit, grown into the scales of the final model,
 // and begun from a checkpoint's weights.
 #include "base/signals.h"
+#include "checkpoint/checkpoint.h"
+#include "lengths/resolve_files.h"
 #include "model/running_model.h"
-#include "plan/resolve_files.h"
-#include "state/checkpoint.h"
 #include "support/errors.h"
 #include "support/file_fault.h"
 #include "support/schedules.h"

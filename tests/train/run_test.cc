@@ -5,16 +5,16 @@
 #include <sstream>
 
 #include "arch/architectures.h"
-#include "base/json.h"
 #include "base/signals.h"
+#include "checkpoint/checkpoint.h"
 #include "runlog/run_log.h"
-#include "state/checkpoint.h"
 #include "support/catch.h"
 #include "support/errors.h"
 #include "support/file_fault.h"
 #include "support/text_file.h"
 #include "support/tiny_run.h"
 #include "support/tiny_state.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 using test::contains;

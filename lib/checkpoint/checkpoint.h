@@ -1,0 +1,112 @@
+// A checkpoint is a TrainingState in one HDF5 file (docs/checkpoint-format.md), written completely
+// or not at all.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "io/file.h"
+#include "state/training_state.h"
+
+namespace stagedtrain::state {
+
+inline constexpr int kFormatVersion = 2;
+
+// Everything in a training state except its tensors.
+struct StateHeader {
+  arch::ModelConfig model;
+  DType dtype = DType::f32;
+  std::vector<TensorHistory> histories;  // one for each tensor
+  MaskRamp mask;
+  Progress progress;
+  DataPosition data;
+  std::uint64_t seed = 0;
+  std::vector<LineageEntry> lineage;
+  RunInfo run;
+};
+StateHeader header_of(const TrainingState& state);
+// Returns a state with this header and without tensors.
+TrainingState state_of(const StateHeader& header);
+
+// Writes a checkpoint tensor by tensor, in any order. Large tensors bypass the page cache; threads
+// of the writer compute their checksums and write them.
+//
+// The target appears at commit(), which writes the rest, syncs the temporary file, reads it back
+// and verifies it (kVerified, CheckpointReader::verify), renames it and syncs the folder. Without
+// commit() nothing is left behind. An existing target is untouched until the rename.
+//
+// Throws Error(resource), with the bytes needed, if the disk is full. Throws Error(diverged), from
+// the same or a later call, if a tensor holds a value that is not finite: such a state cannot be
+// trained on, so it never replaces a good one.
+class CheckpointWriter {
+ public:
+  // Structure and metadata are always read back. Of the tensors, the writer verifies at least
+  // kVerified bytes or 1/64, whichever is larger, because reading everything would take as long as
+  // writing it did. `show` reads everything, and whoever uses a tensor verifies it first.
+  static constexpr std::uint64_t kVerified = 32 << 20;
+
+  // With Replace::no, commit() throws Error(usage) if the target exists by then.
+  CheckpointWriter(const Path& target, const StateHeader& header, Replace replace = Replace::yes);
+  ~CheckpointWriter();
+  // Writes one tensor. index refers to param_table(header.model), bytes must have the tensor's
+  // size, and each tensor must be written once. Returns when the caller may reuse the bytes.
+  void write(Kind kind, std::size_t index, std::span<const std::byte> bytes);
+  // Writes one tensor in the background and frees it afterwards, so the caller can make the next
+  // one meanwhile. At most the model's largest tensor, or 16 MiB, waits to be written.
+  void write(Kind kind, std::size_t index, HostTensor&& tensor);
+  // Writes bytes in the background that stay unchanged while owner is held. Without an owner they
+  // must stay unchanged as long as the writer exists.
+  void write(Kind kind, std::size_t index, std::span<const std::byte> bytes,
+             std::shared_ptr<const void> owner);
+  void commit();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Reads a checkpoint. The constructor verifies everything except the tensors: header block, index,
+// HDF5 structure, metadata, and that the datasets match the model. It reads no tensor value. For
+// any bytes whatsoever it either succeeds or throws Error(input), which says what is wrong with
+// which part, and it takes no more memory and time than a small multiple of the file's size.
+class CheckpointReader {
+ public:
+  explicit CheckpointReader(const Path& path);
+  ~CheckpointReader();
+  const StateHeader& header() const;
+  const arch::ParamTable& table() const;
+  // Returns a view of the mapped file, valid for the life of the reader. Throws Error(input) unless
+  // all of the tensor's checksums match and all its values are finite.
+  std::span<const std::byte> view(Kind kind, std::size_t index) const;
+  HostTensor read(Kind kind, std::size_t index) const;
+  // Returns the same view without any check, for code that describes a file after verify().
+  std::span<const std::byte> stored(Kind kind, std::size_t index) const;
+  // Declares that a view will not be needed soon, so its pages may leave memory. It stays valid.
+  void release(Kind kind, std::size_t index) const;
+  // Verifies the checksums of all tensors. If they have at least twice `about` bytes, verifies a
+  // sample of about that size instead: blocks spread evenly over the file, chosen by identity().
+  void verify(std::uint64_t about = ~std::uint64_t{0}) const;
+  // The number of checksums that verify() compares: one for each block of every dataset.
+  std::uint64_t blocks() const;
+  // The file's identity, 8 hexadecimal digits: a crc32c over the checksums of all tensors, metadata
+  // and tokenizer. States that differ in anything that is stored have different identities.
+  std::string identity() const;
+  // The same over the tensors alone. Two runs that computed the same have equal values, although
+  // their metadata differ in seconds and names.
+  std::string tensors_identity() const;
+  std::uint64_t file_bytes() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+void save(const Path& target, const TrainingState& state, Replace replace = Replace::yes);
+// Loads the whole state and verifies every checksum.
+TrainingState load(const Path& path);
+// Returns the size of a checkpoint of this model, without its metadata and tokenizer.
+std::uint64_t checkpoint_bytes(const arch::ModelConfig& model, DType dtype = DType::f32);
+
+}  // namespace stagedtrain::state

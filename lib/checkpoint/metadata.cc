@@ -1,0 +1,400 @@
+// One visitor writes and one reads; each struct's members are listed once for both.
+#include "checkpoint/metadata.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <type_traits>
+
+#include "arch/architectures.h"
+
+namespace stagedtrain::state {
+namespace {
+
+// ---- Members, in the order of the file, with what a value may be. Beyond these counts a run's
+// arithmetic would overflow. Running means and variances may be anything.
+
+constexpr double kLargest = std::numeric_limits<double>::max();
+const FieldInfo kSteps{.max = 1e12}, kTokens{.max = 1e18}, kStages{.max = 1e6};
+const FieldInfo kAmount{.min = 0, .max = kLargest};
+const FieldInfo kFactor{.min = 0, .max = kLargest, .above_min = true};
+
+// Keys that came after the first files of this format: written where they are not default, so that
+// older programs read every model that they can run.
+template <class V>
+struct ModelKeys {
+  static bool is_newer(std::string_view key) {
+    constexpr std::array kNewer{"rotary_share", "rope_scaling", "rope_factor",
+                                "rope_low",     "rope_high",    "rope_original",
+                                "base_width",   "base_layers",  "final_layers"};
+    return std::find(kNewer.begin(), kNewer.end(), key) != kNewer.end();
+  }
+  V& v;
+  template <class T>
+  void operator()(const char* key, T& value, const FieldInfo& info) {
+    v(key, value, info, is_newer(key));
+  }
+};
+template <class V>
+void visit(V& v, arch::ModelConfig& model) {
+  ModelKeys<V> keys{v};
+  model.fields(keys);
+  model.parameterization.fields(keys);
+}
+class Reader;
+template <class V>
+void visit(V& v, Progress& p) {
+  v("step", p.step, kSteps), v("tokens", p.tokens, kTokens);
+  v("flops", p.flops, kAmount), v("seconds", p.seconds, kAmount);
+  v("stage", p.stage), v("stage_index", p.stage_index, kStages);
+  v("stage_step", p.stage_step, kSteps), v("stage_done", p.stage_done);
+  v("total_steps", p.total_steps, kSteps), v("learning_rate", p.learning_rate, kAmount);
+  v("loss_mean", p.loss_mean), v("loss_var", p.loss_var);
+  v("norm_mean", p.norm_mean), v("norm_var", p.norm_var);
+  // Added after the first release of the format: left out if zero.
+  if (std::is_same_v<V, Reader> || p.loss_steps > 0) {
+    v("loss_sum", p.loss_sum, FieldInfo(), true);
+    v("loss_steps", p.loss_steps, kSteps, true);
+  }
+}
+template <class V>
+void visit(V& v, DataPosition& data) {
+  v("seed", data.seed);
+  v("index", data.index, kSteps);
+}
+template <class V>
+void visit(V& v, LineageEntry& entry) {
+  v("source", entry.source);
+  v("source_crc", entry.source_crc);
+  v("operators", entry.operators);
+  v("step", entry.step, kSteps);
+  v("model", entry.model);
+}
+template <class V>
+void visit(V& v, RunInfo& run) {
+  v("schedule", run.schedule);
+  v("tokenizer", run.tokenizer);
+  v("data_path", run.data_path);
+  v("data_fingerprint", run.data_fingerprint);
+  v("text_bytes_per_token", run.text_bytes_per_token, kAmount);
+}
+template <class V>
+void visit(V& v, MaskRamp& mask) {
+  v("start", mask.start, kSteps);
+  v("steps", mask.steps, kSteps);
+}
+template <class V>
+void visit(V& v, MomentAge& age) {
+  v("start", age.start, kSteps);
+  v("ramp_steps", age.ramp_steps, kSteps);
+}
+template <class V>
+void visit(V& v, AgedRegion& region) {
+  v("row", region.row), v("column", region.column);
+  v("rows", region.rows), v("columns", region.columns);
+  v("age", region.age);
+}
+template <class V>
+void visit(V& v, TensorHistory& history) {
+  v("age", history.age);
+  v("regions", history.regions);
+  v("generation", history.generation, kSteps);
+  v("lr_scale", history.lr_scale, kFactor);
+  v("decay_scale", history.decay_scale, kFactor);
+  v("eps_scale", history.eps_scale, kFactor);
+}
+template <class V>
+void visit(V& v, Metadata& m) {
+  StateHeader& header = m.header;
+  v("dtype", header.dtype);
+  v("model", header.model);
+  v("progress", header.progress);
+  v("seed", header.seed);
+  v("data", header.data);
+  v("run", header.run);
+  v("lineage", header.lineage);
+  v("mask", header.mask);
+  v("histories", m.histories);
+}
+
+// ---- Text and numbers that JSON alone would not keep.
+
+bool is_utf8(const std::string& text) {
+  try {
+    return !Json(text).dump().empty();
+  } catch (const Json::exception&) {
+    return false;
+  }
+}
+std::string to_hex(const std::string& text) {
+  std::string hex;
+  for (const unsigned char c : text) hex += fmt::format("{:02x}", c);
+  return hex;
+}
+int nibble(char c) {
+  return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+std::string from_hex(const std::string& hex, const std::string& path) {
+  std::string text;
+  for (std::size_t i = 0; i < hex.size(); i += 2) {
+    const int high = nibble(hex[i]), low = i + 1 < hex.size() ? nibble(hex[i + 1]) : -1;
+    if (high < 0 || low < 0) throw input_error("{}: found invalid hex digits at {}", path, i);
+    text += static_cast<char>(high * 16 + low);
+  }
+  return text;
+}
+
+class Writer {
+ public:
+  Json json = Json::object();
+  template <class T>
+  void operator()(const char* key, T& value, const FieldInfo& = {}, bool = false) {
+    json[key] = write(value);
+  }
+
+ private:
+  static Json write(double& value) {
+    if (std::isnan(value)) return "nan";
+    if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
+    return value;
+  }
+  static Json write(std::string& text) {
+    return is_utf8(text) ? Json(text) : Json{{"hex", to_hex(text)}};
+  }
+  static Json write(DType& dtype) { return dtype_name(dtype); }
+  static Json write(SortedJson& json) { return json; }
+  template <class T>
+  static Json write(std::vector<T>& entries) {
+    Json list = Json::array();
+    for (T& entry : entries) list.push_back(write(entry));
+    return list;
+  }
+  // Without the newer keys where all are default.
+  static Json write(arch::ModelConfig& model) {
+    Writer whole, plain;
+    visit(whole, model);
+    arch::ModelConfig defaults;
+    visit(plain, defaults);
+    for (const auto& [key, value] : plain.json.items())
+      if (ModelKeys<Writer>::is_newer(key) && whole.json[key] == value) whole.json.erase(key);
+    return whole.json;
+  }
+  template <class T>
+  static Json write(T& value) {
+    if constexpr (std::is_integral_v<T>) {
+      return value;
+    } else {
+      Writer inner;
+      visit(inner, value);
+      return inner.json;
+    }
+  }
+};
+
+class Reader {
+ public:
+  // Requires that json outlives the reader.
+  Reader(const SortedJson& json, std::string path) : json_(json), path_(std::move(path)) {
+    if (!json.is_object()) throw fail(path_, json, "keys and values");
+  }
+  template <class T>
+  void operator()(const char* key, T& value, const FieldInfo& info = {}, bool may_miss = false) {
+    known_.push_back(key);
+    const std::string path = path_.empty() ? key : path_ + "." + key;
+    const auto found = json_.find(key);
+    if (found == json_.end() && may_miss) return;
+    if (found == json_.end()) throw input_error("{}: is missing", path);
+    read(*found, value, info, path);
+  }
+  void finish() const {
+    for (const auto& entry : json_.items())
+      if (std::find(known_.begin(), known_.end(), entry.key()) == known_.end())
+        throw input_error("{}{}: unknown key", path_.empty() ? "" : path_ + ".", entry.key());
+  }
+
+ private:
+  static Error fail(const std::string& path, const SortedJson& json, const std::string& expected) {
+    std::string found = json_text(json, -1);
+    if (found.size() > 40) found = std::string("a JSON ") + json.type_name();
+    return input_error("{}: found {}, expected {}", path, found, expected);
+  }
+  static std::string range_text(const FieldInfo& info) {
+    if (info.max == kLargest)
+      return info.above_min ? "a finite number above 0" : "a finite number of at least 0";
+    return std::isfinite(info.min) ? fmt::format("a value from {} to {}", info.min, info.max)
+                                   : fmt::format("a whole number of at most {}", info.max);
+  }
+  static void check_range(double value, const FieldInfo& info, const std::string& path,
+                          const SortedJson& json) {
+    const bool bounded = std::isfinite(info.min) || std::isfinite(info.max);
+    const bool inside =
+        value >= info.min && value <= info.max && !(info.above_min && value == info.min);
+    if (bounded && !inside) throw fail(path, json, range_text(info));
+  }
+  static void read(const SortedJson& json, bool& value, const FieldInfo&, const std::string& path) {
+    if (!json.is_boolean()) throw fail(path, json, "true or false");
+    value = json.get<bool>();
+  }
+  // No count of a state is ever negative.
+  static void read(const SortedJson& json, std::int64_t& value, const FieldInfo& info,
+                   const std::string& path) {
+    if (!json.is_number_unsigned() ||
+        json.get<std::uint64_t>() >
+            static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+      throw fail(path, json, "a whole number of at least 0");
+    value = json.get<std::int64_t>();
+    check_range(static_cast<double>(value), info, path, json);
+  }
+  static void read(const SortedJson& json, std::uint64_t& value, const FieldInfo&,
+                   const std::string& path) {
+    if (!json.is_number_unsigned()) throw fail(path, json, "a whole number of at least 0");
+    value = json.get<std::uint64_t>();
+  }
+  static void read(const SortedJson& json, double& value, const FieldInfo& info,
+                   const std::string& path) {
+    if (json == "nan") {
+      value = std::numeric_limits<double>::quiet_NaN();
+    } else if (json == "inf" || json == "-inf") {
+      value = json == "inf" ? HUGE_VAL : -HUGE_VAL;
+    } else if (json.is_number()) {
+      value = json.get<double>();
+    } else {
+      throw fail(path, json, "a number");
+    }
+    check_range(value, info, path, json);
+  }
+  static void read(const SortedJson& json, std::string& value, const FieldInfo&,
+                   const std::string& path) {
+    const bool hex =
+        json.is_object() && json.size() == 1 && json.contains("hex") && json["hex"].is_string();
+    if (!hex && !json.is_string()) throw fail(path, json, "text");
+    value = hex ? from_hex(json["hex"].get<std::string>(), path) : json.get<std::string>();
+  }
+  static void read(const SortedJson& json, DType& value, const FieldInfo&,
+                   const std::string& path) {
+    if (json != dtype_name(DType::f32) && json != dtype_name(DType::f64))
+      throw fail(path, json, "\"float32\" or \"float64\"");
+    value = json == dtype_name(DType::f32) ? DType::f32 : DType::f64;
+  }
+  static void read(const SortedJson& json, SortedJson& value, const FieldInfo&,
+                   const std::string&) {
+    value = json;
+  }
+  template <class T>
+  static void read(const SortedJson& json, std::vector<T>& entries, const FieldInfo& info,
+                   const std::string& path) {
+    if (!json.is_array()) throw fail(path, json, "a list");
+    for (std::size_t i = 0; i < json.size(); ++i)
+      read(json[i], entries.emplace_back(), info, fmt::format("{}.{}", path, i));
+  }
+  template <class T>
+  static void read(const SortedJson& json, T& value, const FieldInfo&, const std::string& path) {
+    Reader inner(json, path);
+    visit(inner, value);
+    inner.finish();
+  }
+
+  const SortedJson& json_;
+  std::string path_;
+  std::vector<std::string> known_;
+
+  friend Metadata stagedtrain::state::parse_metadata(std::string_view text);
+  friend std::vector<TensorHistory> stagedtrain::state::parse_histories(
+      const SortedJson& json, const arch::ParamTable&, std::int64_t);
+};
+
+// A model as it must stand in a file: complete, and accepted by its architecture.
+void check_model(const arch::ModelConfig& model, const std::string& path) {
+  arch::ModelConfig complete;
+  try {
+    complete = arch::resolved(model);
+  } catch (const Error& error) {
+    throw input_error("{}: {}", path, error.what());
+  }
+  if (!(complete == model))
+    throw input_error("{}: found sizes of 0, expected every size written out", path);
+}
+
+// Regions lie within their tensor and have its size in all; those of a sound file do not overlap.
+void check_regions(const std::vector<AgedRegion>& regions, const arch::ParamSpec& spec,
+                   const std::string& path) {
+  if (regions.empty()) return;
+  const std::vector<std::int64_t> shape = spec.shape();
+  const std::int64_t rows = shape[0], columns = shape.size() == 2 ? shape[1] : 1;
+  std::int64_t left = spec.count();
+  for (const AgedRegion& r : regions) {
+    const bool inside = r.rows > 0 && r.columns > 0 && r.row < rows && r.column < columns &&
+                        r.rows <= rows - r.row && r.columns <= columns - r.column;
+    if (!inside) throw input_error("{}.regions: one lies outside the tensor", path);
+    left -= r.rows * r.columns;
+  }
+  if (left != 0) throw input_error("{}.regions: do not cover the tensor exactly once", path);
+}
+
+// Moments cannot have been zeroed after the state's last step.
+void check_ages(const TensorHistory& history, std::int64_t step, const std::string& path) {
+  std::int64_t latest = history.age.start;
+  for (const AgedRegion& region : history.regions) latest = std::max(latest, region.age.start);
+  if (latest > step)
+    throw input_error("{}.age.start: found {}, expected at most the state's step, {}", path, latest,
+                      step);
+}
+
+}  // namespace
+
+Json metadata_json(const StateHeader& header) {
+  Metadata metadata{header, {}, false};
+  std::string& tokenizer = metadata.header.run.tokenizer;
+  if (!tokenizer.empty() && tokenizer != "bytes") tokenizer = "dataset";
+  const arch::ParamTable table = arch::param_table(header.model);
+  ST_CHECK(header.histories.size() == table.size(), "{} histories for {} tensors",
+           header.histories.size(), table.size());
+  Json histories = Json::object();
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    if (header.histories[i] == TensorHistory{}) continue;
+    Writer history;
+    visit(history, metadata.header.histories[i]);
+    histories[table[i].name] = history.json;
+  }
+  Writer writer;
+  visit(writer, metadata);
+  writer.json["histories"] = std::move(histories);  // in the table's order
+  return writer.json;
+}
+
+Metadata parse_metadata(std::string_view text) {
+  const SortedJson json = parse_sorted_json(text, "metadata");
+  Metadata metadata;
+  Reader::read(json, metadata, {}, "");
+  check_model(metadata.header.model, "model");
+  for (std::size_t i = 0; i < metadata.header.lineage.size(); ++i)
+    check_model(metadata.header.lineage[i].model, fmt::format("lineage.{}.model", i));
+  const Progress& progress = metadata.header.progress;
+  if (progress.stage_step > progress.step)
+    throw input_error("progress.stage_step: found {}, expected at most progress.step, {}",
+                      progress.stage_step, progress.step);
+  std::string& tokenizer = metadata.header.run.tokenizer;
+  metadata.tokenizer_is_dataset = tokenizer == "dataset";
+  if (!metadata.tokenizer_is_dataset && !tokenizer.empty() && tokenizer != "bytes")
+    throw input_error("run.tokenizer: found '{}', expected 'bytes', 'dataset' or ''", tokenizer);
+  return metadata;
+}
+
+std::vector<TensorHistory> parse_histories(const SortedJson& json, const arch::ParamTable& table,
+                                           std::int64_t step) {
+  if (!json.is_object()) throw input_error("histories: expected keys and values");
+  std::vector<TensorHistory> histories(table.size());
+  for (const auto& entry : json.items()) {
+    const std::string path = "histories." + entry.key();
+    const std::int64_t index = table.index(entry.key());
+    if (index < 0) throw input_error("histories: the model has no tensor '{}'", entry.key());
+    TensorHistory& history = histories[static_cast<std::size_t>(index)];
+    Reader::read(entry.value(), history, {}, path);
+    check_regions(history.regions, table[static_cast<std::size_t>(index)], path);
+    check_ages(history, step, path);
+  }
+  return histories;
+}
+
+}  // namespace stagedtrain::state

@@ -1,0 +1,173 @@
+// From logged runs of several sizes to the joint law in a file.
+#include "fit/fit_joint_law.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "base/error.h"
+#include "fit/joint_runs.h"
+#include "statistics/bootstrap.h"
+#include "statistics/held_out.h"
+#include "text/text.h"
+
+namespace stagedtrain::plan {
+namespace {
+
+constexpr std::size_t kFewestPoints = 10;  // of a run
+constexpr std::size_t kFewestSizes = 3;
+constexpr int kMostResamples = 200;
+constexpr double kRelaxationSpread = 0.9;  // of its logarithm, before any run: a factor of 2.5
+
+std::vector<FittedJoint::Size> sizes_of(const JointRuns& found) {
+  std::map<double, FittedJoint::Size> sizes;
+  for (std::size_t i = 0; i < found.runs.size(); ++i) {
+    FittedJoint::Size& size = sizes[found.runs[i].parameters];
+    size.parameters = found.runs[i].parameters;
+    ++size.runs;
+    size.most_tokens = std::max(size.most_tokens, found.most_tokens[i]);
+  }
+  std::vector<FittedJoint::Size> list;
+  for (const auto& [parameters, size] : sizes) list.push_back(size);
+  return list;
+}
+
+void leave_out_short(JointRuns& found) {
+  for (std::size_t i = found.runs.size(); i-- > 0;) {
+    if (found.runs[i].points.size() >= kFewestPoints) continue;
+    found.left_out.push_back(fmt::format("{}: it has {} logged losses after the warm-up, expected "
+                                         "at least {}",
+                                         found.names[i], found.runs[i].points.size(),
+                                         kFewestPoints));
+    const auto at = static_cast<std::ptrdiff_t>(i);
+    found.runs.erase(found.runs.begin() + at);
+    found.names.erase(found.names.begin() + at);
+    found.most_tokens.erase(found.most_tokens.begin() + at);
+  }
+}
+
+void intervals(FittedJoint& joint) {
+  using law::JointLaw;
+  joint.low = joint.high = joint.law;
+  for (double JointLaw::*m : {&JointLaw::E, &JointLaw::A, &JointLaw::a, &JointLaw::B, &JointLaw::b,
+                              &JointLaw::beta, &JointLaw::C, &JointLaw::gamma, &JointLaw::x0}) {
+    std::vector<double> values;
+    for (const JointLaw& sample : joint.samples) values.push_back(sample.*m);
+    const law::Interval found = law::interval(std::move(values));
+    joint.low.*m = found.low;
+    joint.high.*m = found.high;
+  }
+}
+
+void add_notes(const FittedJoint& joint, const JointRuns& found, std::vector<std::string>& notes) {
+  for (const std::string& line : found.left_out)
+    notes.push_back("not in the joint law: " + line);
+  if (joint.sizes.size() < kFewestSizes)
+    notes.push_back(fmt::format(
+        "two sizes do not fix how the loss falls with size: the exponent a is held near {}, that of "
+        "published runs, within a factor of {:.2g}, and how far the law is wrong beyond the larger "
+        "one is assumed; train a third size to measure both",
+        law::kPriorExponent, std::exp(law::kPriorExponentSpread)));
+  if (joint.freedom < law::kPriorScatterFreedom + 1)
+    notes.push_back(fmt::format(
+        "{} runs of {} sizes do not show how much two seeds of a size differ: {:.2g}% is assumed; "
+        "train a size with a second seed to measure it",
+        found.runs.size(), joint.sizes.size(), 100 * law::kPriorScatter));
+}
+
+// The runs with annealing areas by one relaxation, and the fit to them, without samples.
+struct Candidate {
+  JointRuns found;
+  law::JointFitOptions options;
+  law::JointFit fit;
+};
+
+Candidate candidate(const std::vector<LoggedCurve>& curves, const FitOptions& options,
+                    double relaxation) {
+  Candidate made{joint_runs(curves, relaxation), {}, {}};
+  leave_out_short(made.found);
+  made.options = {.offset_spread = made.found.warmup_tokens / 4,
+                  .resamples = 0,
+                  .seed = options.seed,
+                  .relaxation = relaxation};
+  return made;
+}
+
+// Fits with every relaxation, the likeliest first. Runs without a decay have none to choose.
+std::vector<Candidate> candidates(const std::vector<LoggedCurve>& curves,
+                                  const FitOptions& options) {
+  std::vector<Candidate> all;
+  for (const double relaxation : law::kRelaxations) {
+    Candidate made = candidate(curves, options, relaxation);
+    if (sizes_of(made.found).size() < 2) return {};
+    made.fit = law::fit_joint(made.found.runs, made.options);
+    const bool decayed = made.fit.decayed;
+    made.fit.misfit += std::pow(std::log(relaxation / law::kRelaxation) / kRelaxationSpread, 2) / 2;
+    if (made.fit.converged) all.push_back(std::move(made));
+    if (!decayed) break;
+  }
+  std::ranges::stable_sort(all, {}, [](const Candidate& c) { return c.fit.misfit; });
+  return all;
+}
+
+// Draws laws of every relaxation, in proportion to its likelihood.
+void draw_samples(std::vector<Candidate>& all, int count, FittedJoint& joint) {
+  std::vector<double> weights;
+  double sum = 0;
+  for (const Candidate& c : all)
+    sum += weights.emplace_back(std::exp(all.front().fit.misfit - c.fit.misfit));
+  double given = 0, due = 0;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    due += weights[i] / sum * count;
+    all[i].options.resamples = static_cast<int>(std::llround(due) - std::llround(given));
+    all[i].options.seed += i;
+    given = due;
+    if (all[i].options.resamples == 0) continue;
+    const law::JointFit fit = law::fit_joint(all[i].found.runs, all[i].options);
+    joint.samples.insert(joint.samples.end(), fit.samples.begin(), fit.samples.end());
+  }
+}
+
+void add_decays(const std::vector<double>& decays, FittedJoint& joint) {
+  if (decays.empty()) return;
+  const auto [least, most] = std::ranges::minmax(decays);
+  joint.least_decay = least;
+  joint.most_decay = most;
+}
+
+}  // namespace
+
+std::optional<FittedJoint> fit_joint_law(const std::vector<LoggedCurve>& curves,
+                                         const FitOptions& options,
+                                         std::vector<std::string>& notes) {
+  std::vector<Candidate> all = candidates(curves, options);
+  if (all.empty()) {
+    if (sizes_of(joint_runs(curves)).size() >= 2)
+      notes.push_back("no joint law of the sizes: the fit does not settle");
+    return {};
+  }
+  FittedJoint joint;
+  const JointRuns& found = all.front().found;
+  const law::JointFit& fit = all.front().fit;
+  joint.sizes = sizes_of(found);
+  joint.law = fit.law;
+  draw_samples(all, std::min(options.resamples, kMostResamples), joint);
+  const law::JointFitOptions& fit_options = all.front().options;
+  add_decays(found.decays, joint);
+  joint.tilts = law::tilt_draws(law::held_out_tilts(found.runs, fit_options), joint.samples.size(),
+                                options.seed);
+  joint.scatter = fit.scatter;
+  joint.freedom = fit.freedom;
+  joint.training_noise = fit.training.deviation;
+  joint.validation_noise = fit.validation.deviation;
+  joint.gap = fit.gap;
+  joint.points = static_cast<double>(fit.points);
+  joint.objective = fit.objective;
+  joint.gradient = fit.gradient;
+  joint.decayed = fit.decayed;
+  intervals(joint);
+  add_notes(joint, found, notes);
+  return joint;
+}
+
+}  // namespace stagedtrain::plan

@@ -1,0 +1,112 @@
+// Points of whole runs: learning spent and annealing area at each logged loss.
+#include "fit/joint_runs.h"
+
+#include <cmath>
+#include <map>
+#include <tuple>
+
+#include "base/error.h"
+#include "scaling/annealing.h"
+
+namespace stagedtrain::plan {
+namespace {
+
+constexpr std::size_t kMostPoints = 60;
+// The law does not hold for the first steps after the warm-up: this many warm-ups are left out, and
+// this share of the run.
+constexpr double kWarmups = 2, kFirstShare = 0.1;
+
+// Learning spent and annealing area at every step of a log.
+struct Sums {
+  std::vector<double> spent, areas;
+  double warmup = 0, decay = 0;  // steps; steps that the falling rate failed to teach
+  Sums(const LoggedCurve& curve, double relaxation) {
+    const std::vector<double> rates = law::rates_of(curve.steps, 0);
+    spent = law::learning_spent(rates, 1);
+    areas = law::annealing_areas(rates, relaxation);
+    warmup = law::near_peak(curve.steps, 0).warmup;
+    for (std::size_t i = 0; i < rates.size(); ++i)
+      if (areas[i] > 0) decay += 1 - rates[i];
+  }
+  law::JointPoint at(const law::LoggedStep& step, double tokens_per_step, bool training) const {
+    // The mean over several steps stands at their middle.
+    const auto i = static_cast<std::size_t>(std::llround(step.step - (step.steps - 1) / 2)) - 1;
+    return {spent[i] * tokens_per_step, areas[i], step.loss, training};
+  }
+};
+
+// Means of bins, as law::thinned makes them.
+std::vector<law::JointPoint> means(const std::vector<law::JointPoint>& points) {
+  std::vector<law::CurvePoint> losses, areas;
+  for (const law::JointPoint& p : points) {
+    losses.push_back({p.x, p.loss});
+    areas.push_back({p.x, p.area});
+  }
+  losses = law::thinned(losses, kMostPoints);
+  areas = law::thinned(areas, kMostPoints);
+  std::vector<law::JointPoint> result;
+  for (std::size_t i = 0; i < losses.size(); ++i)
+    result.push_back({losses[i].x, areas[i].loss, losses[i].loss, true});
+  return result;
+}
+
+std::string why_not(const LoggedCurve& curve) {
+  if (curve.begin > 0) return "it began from a smaller model, which is no run of its size";
+  if (!(curve.non_embedding > 0)) return "its number of parameters is not known";
+  if (!(curve.tokens_per_step > 0)) return "its tokens in a step are not known";
+  if (curve.steps.empty() || !(law::near_peak(curve.steps, 0).peak > 0)) return "it has no steps";
+  return "";
+}
+
+using Seen = std::map<std::tuple<double, double, double>, std::size_t>;  // size, step, loss: run
+
+// The run that a log repeats steps of, else a new one.
+std::size_t run_of(const LoggedCurve& curve, const Seen& seen, JointRuns& found) {
+  for (const law::LoggedStep& step : curve.steps) {
+    const auto known = seen.find({curve.non_embedding, step.step, step.loss});
+    if (known == seen.end()) continue;
+    found.names[known->second] += ", " + curve.name;
+    return known->second;
+  }
+  found.runs.push_back({curve.non_embedding, {}});
+  found.names.push_back(curve.name);
+  found.most_tokens.push_back(0);
+  return found.runs.size() - 1;
+}
+
+void add(const LoggedCurve& curve, double relaxation, Seen& seen, JointRuns& found) {
+  const Sums sums(curve, relaxation);
+  const double last = curve.steps.back().step;
+  const double first = std::max(kWarmups * sums.warmup, kFirstShare * last);
+  const std::size_t run = run_of(curve, seen, found);
+  const auto is_new = [&](const law::LoggedStep& step) {
+    return seen.try_emplace({curve.non_embedding, step.step, step.loss}, run).second &&
+           step.step > first && step.step <= last;
+  };
+  std::vector<law::JointPoint> training;
+  for (const law::LoggedStep& step : curve.steps)
+    if (is_new(step)) training.push_back(sums.at(step, curve.tokens_per_step, true));
+  std::vector<law::JointPoint>& points = found.runs[run].points;
+  if (!training.empty())
+    for (const law::JointPoint& point : means(training)) points.push_back(point);
+  for (const law::LoggedStep& step : curve.validations)
+    if (is_new(step)) points.push_back(sums.at(step, curve.tokens_per_step, false));
+  found.most_tokens[run] = std::max(found.most_tokens[run], last * curve.tokens_per_step);
+  if (sums.decay > 0) found.decays.push_back(sums.decay * curve.tokens_per_step);
+  found.warmup_tokens = std::max(found.warmup_tokens, sums.warmup * curve.tokens_per_step);
+}
+
+}  // namespace
+
+JointRuns joint_runs(const std::vector<LoggedCurve>& curves, double relaxation) {
+  JointRuns found;
+  Seen seen;
+  for (const LoggedCurve& curve : curves)
+    if (const std::string why = why_not(curve); why.empty())
+      add(curve, relaxation, seen, found);
+    else
+      found.left_out.push_back(fmt::format("{}: {}", curve.name, why));
+  return found;
+}
+
+}  // namespace stagedtrain::plan

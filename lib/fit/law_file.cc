@@ -1,0 +1,216 @@
+// Writes and reads the law file, by one list of members for each struct.
+#include "fit/law_file.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "cost/json_members.h"
+#include "text/text.h"
+
+namespace stagedtrain::plan {
+// MemberWriter and MemberReader must find these functions, so they are not in an anonymous
+// namespace.
+template <class V>
+void members(V& v, law::StageCurve& l) {
+  v("E", l.E), v("B", l.B), v("b", l.b), v("x0", l.x0);
+}
+template <class V>
+void members(V& v, law::Chinchilla& l) {
+  v("E", l.E), v("A", l.A), v("B", l.B), v("a", l.a), v("b", l.b);
+}
+template <class V>
+void members(V& v, law::JointLaw& l) {
+  v("E", l.E), v("A", l.A), v("a", l.a), v("B", l.B), v("b", l.b), v("beta", l.beta);
+  v("C", l.C), v("gamma", l.gamma), v("x0", l.x0), v("size", l.size), v("tokens", l.tokens);
+  v("relaxation", l.relaxation);
+}
+template <class V>
+void members(V& v, FittedJoint::Size& s) {
+  v("parameters", s.parameters), v("runs", s.runs), v("most_tokens", s.most_tokens);
+}
+template <class V>
+void members(V& v, FittedJoint& j) {
+  v("parameters", j.law), v("low", j.low), v("high", j.high), v("sizes", j.sizes);
+  v("scatter", j.scatter), v("freedom", j.freedom), v("gap", j.gap);
+  v("training_noise", j.training_noise), v("validation_noise", j.validation_noise);
+  v("points", j.points), v("objective", j.objective), v("gradient", j.gradient);
+  v("least_decay", j.least_decay), v("most_decay", j.most_decay);
+  v("decayed", j.decayed), v("samples", j.samples), v("tilts", j.tilts);
+}
+template <class V>
+void members(V& v, PrefixRefit& p) {
+  v("share", p.share), v("parameters", p.law), v("end_error", p.end_error);
+}
+template <class V>
+void members(V& v, FittedCurve& c) {
+  v("name", c.name), v("model_parameters", c.model_parameters);
+  v("tokens_per_step", c.tokens_per_step);
+  v("parameters", c.law), v("low", c.low), v("high", c.high);
+  v("huber", c.huber), v("noise", c.noise), v("objective", c.objective);
+  v("gradient", c.gradient), v("points", c.points), v("spikes", c.spikes);
+  v("agreeing_starts", c.agreeing_starts), v("starts", c.starts);
+  v("begin", c.begin), v("first_step", c.first_step), v("last_step", c.last_step);
+  v("last_x", c.last_x), v("warmup_steps", c.warmup_steps), v("peak_rate", c.peak_rate);
+  v("prefixes", c.prefixes), v("samples", c.samples), v("annealing_gain", c.annealing);
+  v("validation_gap", c.validation_gap);
+}
+template <class V>
+void members(V& v, FittedChinchilla& c) {
+  v("name", c.name), v("parameters", c.law), v("low", c.low), v("high", c.high);
+  v("huber", c.huber), v("objective", c.objective), v("gradient", c.gradient);
+  v("points", c.points), v("dropped", c.dropped);
+  v("agreeing_starts", c.agreeing_starts), v("starts", c.starts);
+  v("largest_parameters", c.largest_parameters), v("most_tokens", c.most_tokens);
+  v("noise", c.noise);
+  v("samples", c.samples), v("tilts", c.tilts);
+}
+template <class V>
+void members(V& v, FittedRecipe& r) {
+  v("data", r.data), v("tokens_per_step", r.tokens_per_step), v("peak_rate", r.peak_rate);
+}
+template <class V>
+void members(V& v, FittedLaws& l) {
+  v("recipe", l.recipe);
+  v("curves", l.curves), v("joint", l.joint), v("chinchilla", l.chinchilla), v("notes", l.notes);
+}
+
+namespace {
+
+constexpr const char* kFormat = "stagedtrain laws";
+constexpr int kVersion = 2;  // 1: another annealing law
+constexpr const char* kHint = "write it again with stagedtrain plan --fit RUN... --out FILE";
+
+// No law of losses in nats comes near these.
+constexpr double kMostExponent = 10, kMostLoss = 1000, kMostRelaxation = 100, kMostCount = 1e18;
+
+// Refuses laws that planning cannot use: all numbers must be finite, and scales and exponents
+// positive.
+void check_law(const law::StageCurve& l, const std::string& where) {
+  if (!(l.E >= 0 && l.B > 0 && l.b > 0 && std::isfinite(l.B + l.b + l.E + l.x0)))
+    throw input_error("{}: E {}, B {}, b {}, x0 {}, expected finite numbers, B and b above 0",
+                      where, l.E, l.B, l.b, l.x0)
+        .with_hint(kHint);
+}
+void check_law(const law::Chinchilla& l, const std::string& where) {
+  if (!(l.E >= 0 && l.A > 0 && l.B > 0 && l.a > 0 && l.b > 0 &&
+        std::isfinite(l.E + l.A + l.B + l.a + l.b)))
+    throw input_error("{}: E {}, A {}, B {}, a {}, b {}, expected finite numbers above 0", where,
+                      l.E, l.A, l.B, l.a, l.b)
+        .with_hint(kHint);
+}
+void check_law(const law::JointLaw& l, const std::string& where) {
+  const bool positive = l.E > 0 && l.A > 0 && l.a > 0 && l.B > 0 && l.b > 0 && l.C >= 0 &&
+                        l.size > 0 && l.tokens > 0 && l.relaxation > 0;
+  const bool likely = l.a < kMostExponent && l.b < kMostExponent &&
+                      std::fabs(l.beta) < kMostExponent && std::fabs(l.gamma) < kMostExponent &&
+                      l.relaxation < kMostRelaxation && l.E + l.A + l.B + l.C < kMostLoss &&
+                      l.x0 > -l.tokens && l.size < kMostCount && l.tokens < kMostCount &&
+                      l.size >= 1 && l.tokens >= 1 && l.C <= l.E + l.A + l.B;
+  if (!(positive && likely &&
+        std::isfinite(l.E + l.A + l.a + l.B + l.b + l.beta + l.C + l.gamma + l.x0 + l.size +
+                      l.tokens)))
+    throw input_error(
+        "{}: E {}, A {}, a {}, B {}, b {}, beta {}, C {}, gamma {}, x0 {}, size {}, tokens {}, "
+        "relaxation {}, expected a law of losses in nats: numbers above 0 but for C, "
+        "beta, gamma and x0, exponents below {}, C at most E + A + B, that below {}, x0 above "
+        "-tokens",
+        where, l.E, l.A, l.a, l.B, l.b, l.beta, l.C, l.gamma, l.x0, l.size, l.tokens, l.relaxation,
+        kMostExponent, kMostLoss)
+        .with_hint(kHint);
+}
+template <class Fitted>
+void check_all(const Fitted& fitted, const std::string& where) {
+  check_law(fitted.law, where + ": parameters");
+  for (const auto& sample : fitted.samples) check_law(sample, where + ": samples");
+}
+// Whether sizes ascend, each has a run, and the range of decays is one.
+bool describes_runs(const FittedJoint& joint) {
+  double last = 0;
+  for (const FittedJoint::Size& size : joint.sizes) {
+    if (!(size.parameters > last && size.parameters < kMostCount && size.runs >= 1 &&
+          size.most_tokens > 0 && size.most_tokens < kMostCount))
+      return false;
+    last = size.parameters;
+  }
+  return joint.least_decay >= 0 && joint.least_decay <= joint.most_decay &&
+         joint.most_decay < kMostCount;
+}
+// A tilt between -1 and 1 for each sample.
+template <class Fitted>
+void check_tilts(const Fitted& fitted, const std::string& where) {
+  if (!fitted.tilts) return;
+  const bool finite = std::ranges::all_of(*fitted.tilts, [](double t) { return std::fabs(t) < 1; });
+  if (finite && fitted.tilts->size() == fitted.samples.size()) return;
+  throw input_error(
+      "{}: found {} tilts{}, expected one between -1 and 1 for each of the {} samples", where,
+      fitted.tilts->size(), finite ? "" : ", not all between -1 and 1", fitted.samples.size())
+      .with_hint(kHint);
+}
+
+}  // namespace
+
+std::string runs_text(const FittedJoint& joint) {
+  double runs = 0;
+  std::vector<std::string> sizes;
+  for (const FittedJoint::Size& size : joint.sizes) {
+    runs += size.runs;
+    sizes.push_back(short_count(size.parameters));
+  }
+  return fmt::format("{} runs of {} parameters without embeddings", runs, join(sizes, ", "));
+}
+
+Json to_json(const FittedLaws& laws) {
+  Json json = {{"format", kFormat}, {"version", kVersion}};
+  json.update(MemberWriter::of(laws));
+  return json;
+}
+
+FittedLaws laws_from_json(const Json& json, const std::string& where) {
+  FittedLaws laws;
+  MemberReader reader(json, where, kHint);
+  reader.expect_format(kFormat, kVersion);
+  members(reader, laws);
+  reader.refuse_others();
+  for (const FittedCurve& curve : laws.curves) check_all(curve, where + ": " + curve.name);
+  if (laws.joint) {
+    check_all(*laws.joint, where + ": joint");
+    check_tilts(*laws.joint, where + ": joint");
+    if (laws.joint->sizes.size() < 2 || !(laws.joint->freedom > 0 && laws.joint->scatter >= 0))
+      throw input_error(
+          "{}: joint: {} sizes, scatter {} with {} degrees of freedom; expected 2 or more sizes, a "
+          "scatter of 0 or more, and degrees of freedom above 0",
+          where, laws.joint->sizes.size(), laws.joint->scatter, laws.joint->freedom)
+          .with_hint(kHint);
+  }
+  if (laws.joint && !describes_runs(*laws.joint))
+    throw input_error(
+        "{}: joint: expected sizes with ascending parameters, runs and tokens above 0, and "
+        "least_decay "
+        "at most most_decay",
+        where)
+        .with_hint(kHint);
+  if (laws.chinchilla) {
+    check_all(*laws.chinchilla, where + ": chinchilla");
+    check_tilts(*laws.chinchilla, where + ": chinchilla");
+  }
+  return laws;
+}
+
+void write_law_file(const FittedLaws& laws, const Path& path, bool force) {
+  refuse_overwrite(path, force);
+  write_file_atomically(path, json_text(to_json(laws), 1) + "\n",
+                        force ? Replace::yes : Replace::no);
+}
+
+FittedLaws read_law_file(const Path& path) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored))
+    throw input_error("{}: there is no such law file", path.string())
+        .with_hint(
+            "a schedule's plan.law is looked for from the current folder, then from the "
+            "schedule's folder up; `--law chinchilla` or `--set plan.law=chinchilla` does "
+            "without the file");
+  return laws_from_json(parse_json(read_text_file(path), path.string()), path.string());
+}
+
+}  // namespace stagedtrain::plan

@@ -1,0 +1,69 @@
+// Compares the recipe of a law's runs with a plan.
+#include "fit/recipe.h"
+
+#include <cmath>
+
+#include "plan/step_tokens.h"
+#include "text/text.h"
+
+namespace stagedtrain::plan {
+namespace {
+
+constexpr double kSame = 1.01;  // rates and token counts within this factor are the same
+
+bool differ(double a, double b) {
+  return a > 0 && b > 0 && std::fabs(std::log(a / b)) > std::log(kSame);
+}
+
+// Returns the value that all have; unknown if they differ or one is unknown.
+double common(const std::vector<LoggedCurve>& curves, double (*of)(const LoggedCurve&)) {
+  const double first = of(curves.front());
+  for (const LoggedCurve& curve : curves)
+    if (!(of(curve) > 0) || differ(of(curve), first)) return runlog::kUnknown;
+  return first;
+}
+
+double peak_rate(const LoggedCurve& curve) {
+  double peak = 0;
+  for (const law::LoggedStep& step : curve.steps) peak = std::max(peak, step.rate);
+  return peak;
+}
+
+}  // namespace
+
+std::optional<FittedRecipe> recipe_of(const std::vector<LoggedCurve>& curves) {
+  if (curves.empty()) return {};
+  FittedRecipe recipe{.data = curves.front().data};
+  for (const LoggedCurve& curve : curves)
+    if (curve.data != recipe.data) recipe.data.clear();
+  recipe.tokens_per_step = common(curves, [](const LoggedCurve& c) { return c.tokens_per_step; });
+  recipe.peak_rate = common(curves, peak_rate);
+  return recipe;
+}
+
+bool has_other_data(const FittedRecipe& recipe, const RunPlan& plan) {
+  const std::string& data = plan.facts.train_fingerprint;
+  return !recipe.data.empty() && !data.empty() && recipe.data != data;
+}
+
+std::vector<std::string> recipe_warnings(const FittedRecipe& recipe, const RunPlan& plan) {
+  std::vector<std::string> lines;
+  const double tokens = step_tokens(plan.stages.back());
+  if (has_other_data(recipe, plan))
+    lines.push_back(fmt::format(
+        "the law was fitted on other data, so its losses do not hold here; fit runs on this data "
+        "(fingerprint {}, not {})",
+        plan.facts.train_fingerprint, recipe.data));
+  if (differ(recipe.tokens_per_step, tokens))
+    lines.push_back(fmt::format(
+        "the law was fitted to runs of {} tokens a step, this plan has {}: losses at equal tokens "
+        "depend on the batch",
+        short_count(recipe.tokens_per_step), short_count(tokens)));
+  if (differ(recipe.peak_rate, plan.schedule.lr.peak))
+    lines.push_back(fmt::format(
+        "the law was fitted to runs at a peak learning rate of {:.3g}, this plan has {:.3g}",
+        recipe.peak_rate, plan.schedule.lr.peak));
+  return lines;
+}
+
+}  // namespace stagedtrain::plan

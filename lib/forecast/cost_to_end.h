@@ -1,0 +1,27 @@
+// How much a run may cost until it reaches the loss that a law predicts for its end.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <vector>
+
+#include "cost/run_cost.h"
+
+namespace stagedtrain::plan {
+
+// 80% intervals of the cost of the whole run if its last stage is made as long as it takes to reach
+// the planned end loss. A high end may be infinite: then the run may never reach this loss.
+struct CostToEnd {
+  std::array<double, 2> flops{};
+  std::optional<std::array<double, 2>> seconds, money;  // of training, if they are known
+};
+
+// last_tokens: the tokens that the last stage needs to reach the loss, by each sample of the law.
+// Returns nothing if there are none.
+std::optional<CostToEnd> cost_to_end(const RunPlan& plan, const RunCost& cost,
+                                     std::vector<double> last_tokens);
+
+// "80% from 1.2E to 1.5E FLOPs, 3h to 4h".
+std::string to_text(const CostToEnd& cost);
+
+}  // namespace stagedtrain::plan

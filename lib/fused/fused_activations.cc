@@ -1,0 +1,114 @@
+// Places the activations and buffers of one batch shape in the arena.
+#include "fused/fused_activations.h"
+
+#include <cmath>
+
+namespace stagedtrain::model {
+namespace {
+
+// An upper bound of the logits that exist at a time (64 MiB), unless kFewestLogitRows rows have
+// more.
+constexpr std::int64_t kMostLogits = std::int64_t{1} << 24;
+constexpr std::int64_t kFewestLogitRows = 64;
+
+// y is an output buffer that several norms share, or null for a buffer of its own.
+NormActivations take_norm(Carver& carver, std::int64_t rows, std::int64_t width, float* y) {
+  float* x = carver.take<float>(rows * width);
+  return {x, y ? y : carver.take<float>(rows * width), carver.take<float>(rows),
+          carver.take<float>(rows)};
+}
+
+LayerActivations take_layer(const FusedActivations& a, const FusedSizes& s, float* y,
+                            Carver& carver) {
+  LayerActivations layer = {};
+  layer.norm_1 = take_norm(carver, a.rows, s.width, y);
+  layer.norm_2 = take_norm(carver, a.rows, s.width, y);
+  layer.qkv = carver.take<float>(a.rows * s.qkv_width());
+  layer.attended = carver.take<float>(a.rows * s.heads_width());
+  layer.lse = carver.take<float>(a.rows * s.heads);
+  layer.up = carver.take<float>(a.rows * s.up_width());
+  return layer;
+}
+
+void place_layers(FusedActivations& a, const FusedSizes& s, const Purpose& purpose,
+                  Carver& carver) {
+  a.layers.clear();
+  const bool blocks = a.recompute == Recompute::blocks;
+  float* y = a.recompute == Recompute::none ? nullptr : carver.take<float>(a.rows * s.width);
+  for (std::int64_t i = 0; i < s.layers; ++i) {
+    const bool shared = i > 0 && (blocks || purpose.forward_only);
+    a.layers.push_back(shared ? a.layers.front() : take_layer(a, s, y, carver));
+    if (shared && blocks) a.layers.back().norm_1 = take_norm(carver, a.rows, s.width, y);
+  }
+  a.final_norm = take_norm(carver, a.rows, s.width, nullptr);
+}
+
+void place_buffers(FusedActivations& a, const FusedSizes& s, const Purpose& purpose,
+                   Carver& carver) {
+  const std::int64_t rows = a.rows;
+  a.hidden = carver.take<float>(rows * s.ffn);
+  a.branch = carver.take<float>(rows * s.width);
+  a.logits = carver.take<float>(a.group * s.vocab);
+  a.losses = carver.take<double>(rows);
+  a.ids = carver.take<std::int32_t>(rows + a.sequences);
+  a.plan.room.packed = carver.take<float>(a.packed_floats);
+  a.plan.room.scratch = carver.take<float>(num_workers() * a.plan.room.scratch_stride);
+  if (purpose.forward_only) return;
+  if (a.recompute == Recompute::blocks) a.spare = carver.take<float>(rows * s.width);
+  a.dx = carver.take<float>(rows * s.width);
+  a.dattended = carver.take<float>(rows * s.heads_width());
+  a.dqkv = carver.take<float>(rows * s.qkv_width());
+  a.dhidden = carver.take<float>(rows * s.ffn);
+  a.dup = s.gated() ? carver.take<float>(rows * s.up_width()) : a.dhidden;
+  a.sums = carver.take<float>(a.plan.parts * a.sums_stride);
+}
+
+// Cuts the rows into the fewest groups that respect the limit, of equal size except for the last.
+std::int64_t group_rows(std::int64_t rows, std::int64_t vocab) {
+  const std::int64_t most = std::max(kFewestLogitRows, kMostLogits / vocab);
+  const std::int64_t groups = (rows + most - 1) / most;
+  return (rows + groups - 1) / groups;
+}
+
+// The size of the buffer for packed weights: that of the phase that packs the most. Phases that
+// work on all rows at once (RowPlan::wide) do not use it.
+std::int64_t packed_floats(const FusedSizes& s, const RowPlan& layers, const RowPlan& head) {
+  using kernels::packed_size;
+  const std::int64_t forward = packed_size(s.heads_width(), s.width) +
+                               packed_size(s.width, s.up_width()) + packed_size(s.ffn, s.width) +
+                               packed_size(s.width, s.qkv_width());
+  const std::int64_t backward = std::max(
+      packed_size(s.width, s.ffn) + packed_size(s.ffn, s.width),
+      std::max(packed_size(s.width, s.heads_width()), packed_size(s.qkv_width(), s.width)));
+  const std::int64_t both = packed_size(s.width, s.vocab) + packed_size(s.vocab, s.width);
+  return std::max(layers.wide ? 0 : std::max(forward, backward), head.wide ? 0 : both);
+}
+
+}  // namespace
+
+FusedActivations lay_out(Arena& arena, const FusedSizes& s, std::int64_t sequences,
+                         std::int64_t length, const Purpose& purpose) {
+  FusedActivations a;
+  if (!purpose.forward_only) a.recompute = purpose.recompute;
+  a.sequences = sequences;
+  a.length = length;
+  a.rows = sequences * length;
+  a.plan = plan_rows(a.rows, s.width * std::max(s.up_width(), s.qkv_width()));
+  a.group = group_rows(a.rows, s.vocab);
+  a.sums_stride = (std::max(3 * s.width + s.up_width(), s.qkv_width()) + 15) / 16 * 16;
+  const float scale = 1.0f / std::sqrt(static_cast<float>(s.head_dim));
+  a.attention = {sequences, length, s.heads, s.kv_heads, s.head_dim, scale};
+  a.plan.room.scratch_stride =
+      (std::max({kernels::attention_forward_scratch(a.attention),
+                 kernels::attention_backward_scratch(a.attention), product_scratch()}) +
+       31) /
+      16 * 16;
+  a.packed_floats = packed_floats(s, a.plan, plan_rows(a.group, s.vocab * s.width));
+  arena.lay_out([&](Carver& carver) {
+    place_layers(a, s, purpose, carver);
+    place_buffers(a, s, purpose, carver);
+  });
+  return a;
+}
+
+}  // namespace stagedtrain::model

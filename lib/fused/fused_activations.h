@@ -1,0 +1,68 @@
+// Lists what the fused model stores between forward and backward, and its work buffers.
+#pragma once
+
+#include <vector>
+
+#include "fused/arena.h"
+#include "fused/fused_tensors.h"
+#include "fused/row_work.h"
+#include "kernels/attention.h"
+#include "kernels/token_view.h"
+#include "model/model.h"
+
+namespace stagedtrain::model {
+
+// The input, output and statistics of a norm.
+struct NormActivations {
+  float *x, *y, *mean, *rstd;  // [R, C], [R, C], [R], [R]
+};
+// Shapes: R rows of the batch, B sequences, T length, H heads, C width, A heads x head_dim, Q
+// (heads + 2 kv_heads) x head_dim, F ffn, U ffn (gated: 2 x ffn), V vocab, G rows of a group of
+// logits.
+struct LayerActivations {
+  NormActivations norm_1, norm_2;
+  float *qkv, *attended, *lse;  // [R, Q], [R, A], [B, H, T]
+  float* up;                    // [R, U], before the activation
+};
+
+struct FusedActivations {
+  std::int64_t sequences = 0, length = 0, rows = 0;
+  RowPlan plan;  // for the layers; its room holds the scratch of all phases
+  std::vector<LayerActivations> layers;
+  NormActivations final_norm = {};
+  float* hidden = nullptr;  // [R, F], the output of the activation in the current layer
+  Recompute recompute = Recompute::none;
+  // [R, C] forward: the output of a residual branch; backward: the gradient of a norm's output
+  float* branch = nullptr;
+  float* dx = nullptr;          // [R, C], the gradient of the residual stream
+  float* spare = nullptr;       // [R, C], takes branch's place while a block is recomputed
+  float* dattended = nullptr;   // [R, A]
+  float* dqkv = nullptr;        // [R, Q]
+  float* dhidden = nullptr;     // [R, F]
+  float* dup = nullptr;         // [R, U]; equals dhidden if not gated
+  float* logits = nullptr;      // [G, V]
+  double* losses = nullptr;     // [R]
+  std::int32_t* ids = nullptr;  // [B, T + 1] with targets, else [B, T]
+  float* sums = nullptr;        // [plan.parts, sums_stride], partial sums over rows
+  std::int64_t sums_stride = 0;
+  std::int64_t group = 0;          // G, the number of rows whose logits exist at a time
+  std::int64_t packed_floats = 0;  // the size of the buffer for the packed weights of a phase
+  kernels::AttentionShape attention;
+
+  float* scratch_of(std::int64_t worker) const {
+    return plan.room.scratch + worker * plan.room.scratch_stride;
+  }
+};
+
+// What a batch is laid out for. If forward_only is set, all layers share their buffers and backward
+// has none. Otherwise a backward pass follows, which recomputes what `recompute` says.
+struct Purpose {
+  bool forward_only = false;
+  Recompute recompute = Recompute::none;
+  bool operator==(const Purpose&) const = default;
+};
+// Lays the arena out anew for this shape. The pointers are valid until the next layout.
+FusedActivations lay_out(Arena& arena, const FusedSizes& sizes, std::int64_t sequences,
+                         std::int64_t length, const Purpose& purpose);
+
+}  // namespace stagedtrain::model

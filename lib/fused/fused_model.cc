@@ -1,0 +1,157 @@
+// Runs GPT-2, LLaMA and Qwen 2 on the CPU in fp32 with fused kernels and hand-written gradients.
+#include <cmath>
+
+#include "arch/rotary.h"
+#include "base/error.h"
+#include "fused/fused_passes.h"
+#include "model/models.h"
+
+namespace stagedtrain::model {
+namespace {
+
+class FusedModel final : public Model {
+ public:
+  FusedModel(const arch::ModelConfig& config, const ModelOptions& options)
+      : Model(config, options),
+        sizes_(sizes_of(config)),
+        weights_(tensors_of(params_, params_.weights(), config)) {
+    if (sizes_.form == BlockForm::llama) make_rotation();
+  }
+  const char* kernels_name() const override { return "fused"; }
+
+  at::Tensor loss_and_backward(const at::Tensor& tokens_BS, double scale,
+                               std::uint64_t /*random_seed: there is no dropout*/) override {
+    const FusedRun whole = start(tokens_BS, 1, {.recompute = options_.recompute});
+    const Executed executed = executed_layers();
+    const FusedRun run{executed.sizes, executed.weights, acts_, whole.ids_stride, whole.rotation};
+    forward_pass(run);
+    const double rows = static_cast<double>(acts_.rows);
+    backward_pass(run, executed.grads, static_cast<float>(scale / rows),
+                  static_cast<float>(options_.z_loss));
+    return at::scalar_tensor(sum_of_losses(0, acts_.rows) / rows, at::kDouble);
+  }
+
+  at::Tensor row_losses(const at::Tensor& tokens_BS) override {
+    const FusedRun run = start(tokens_BS, 1, {.forward_only = true});
+    forward_pass(run);
+    write_losses(run);
+    at::Tensor means_B = at::empty({acts_.sequences}, at::kDouble);
+    for (std::int64_t b = 0; b < acts_.sequences; ++b)
+      means_B.data_ptr<double>()[b] =
+          sum_of_losses(b * acts_.length, acts_.length) / static_cast<double>(acts_.length);
+    return means_B;
+  }
+
+  at::Tensor logits(const at::Tensor& tokens_BT) override {
+    const FusedRun run = start(tokens_BT, 0, {.forward_only = true});
+    forward_pass(run);
+    at::Tensor logits_BTV =
+        at::empty({acts_.sequences, acts_.length, sizes_.vocab}, at::TensorOptions(at::kFloat));
+    write_logits(run, logits_BTV.data_ptr<float>());
+    return logits_BTV;
+  }
+
+ private:
+  // Lays out the activations of a batch and copies its token ids. extra is the number of ids of a
+  // sequence beyond its inputs (1 if there are targets).
+  FusedRun start(const at::Tensor& tokens, std::int64_t extra, const Purpose& purpose) {
+    ST_CHECK(tokens.dim() == 2 && tokens.scalar_type() == at::kLong && tokens.is_cpu(),
+             "tokens must be an int64 matrix on the CPU");
+    const std::int64_t length = tokens.size(1) - extra;
+    ST_CHECK(length >= 1 && length <= config_.context, "a sequence of {} tokens, context {}",
+             length, config_.context);
+    if (!laid_out_ || acts_.sequences != tokens.size(0) || acts_.length != length ||
+        purpose_ != purpose || workers_ != num_workers()) {
+      acts_ = lay_out(arena_, sizes_, tokens.size(0), length, purpose);
+      purpose_ = purpose;
+      workers_ = num_workers();
+      laid_out_ = true;
+    }
+    take_ids(tokens);
+    kernels::Rotation rotation;
+    if (!cos_.empty())
+      rotation = {cos_.data(),     sin_.data(),       length, sizes_.heads + sizes_.kv_heads,
+                  sizes_.head_dim, sizes_.qkv_width()};
+    return {sizes_, weights_, acts_, tokens.size(1), rotation};
+  }
+
+  // The model that a training pass runs: only the layers that work_ runs, and only the gradients
+  // that are needed. Its layers are numbered from 0, so it uses the activations of the first
+  // layers.
+  struct Executed {
+    FusedSizes sizes;
+    FusedTensors weights, grads;
+    std::vector<std::vector<float>> scaled_biases;  // weights points to them
+  };
+  Executed executed_layers() {
+    if (frozen_ != params_.frozen()) {
+      frozen_ = params_.frozen();
+      grads_ = trained_tensors_of(params_, params_.grads(), config_);
+    }
+    Executed e{sizes_, weights_, grads_, {}};
+    if (work_.is_whole()) return e;
+    std::vector<FusedLayer> grads;
+    e.weights.layers.clear();
+    for (std::int64_t i = 0; i < sizes_.layers; ++i) {
+      if (!work_.runs(i)) continue;
+      FusedLayer layer = weights_.layers[static_cast<std::size_t>(i)];
+      layer.branch_scale = static_cast<float>(work_.branch_scale(i));
+      layer.output_bias = scaled(layer.output_bias, layer.branch_scale, e);
+      layer.down_bias = scaled(layer.down_bias, layer.branch_scale, e);
+      e.weights.layers.push_back(layer);
+      grads.push_back(e.grads.layers[static_cast<std::size_t>(i)]);
+    }
+    e.grads.layers = std::move(grads);
+    e.sizes.layers = static_cast<std::int64_t>(e.weights.layers.size());
+    return e;
+  }
+  float* scaled(float* bias, float scale, Executed& executed) const {
+    if (bias == nullptr || scale == 1) return bias;
+    std::vector<float>& kept = executed.scaled_biases.emplace_back(bias, bias + sizes_.width);
+    for (float& value : kept) value *= scale;
+    return kept.data();
+  }
+
+  // The same angles as in the reference (reference_attention.cc).
+  void make_rotation() {
+    const std::vector<double> turns = arch::rotary_frequencies(config_);
+    for (std::int64_t t = 0; t < config_.context; ++t)
+      for (const double turn : turns) {
+        cos_.push_back(static_cast<float>(std::cos(static_cast<double>(t) * turn)));
+        sin_.push_back(static_cast<float>(std::sin(static_cast<double>(t) * turn)));
+      }
+  }
+
+  void take_ids(const at::Tensor& tokens) {
+    const at::Tensor whole = tokens.contiguous();
+    const std::int64_t* ids = whole.data_ptr<std::int64_t>();
+    for (std::int64_t i = 0; i < whole.numel(); ++i) {
+      ST_CHECK(ids[i] >= 0 && ids[i] < sizes_.vocab, "token {} of vocab {}", ids[i], sizes_.vocab);
+      acts_.ids[i] = static_cast<std::int32_t>(ids[i]);
+    }
+  }
+
+  double sum_of_losses(std::int64_t first, std::int64_t count) const {
+    double sum = 0;
+    for (std::int64_t i = 0; i < count; ++i) sum += acts_.losses[first + i];
+    return sum;
+  }
+
+  FusedSizes sizes_;
+  FusedTensors weights_, grads_;
+  std::vector<bool> frozen_;  // the frozen tensors that grads_ leaves out
+  Arena arena_;
+  FusedActivations acts_;
+  std::vector<float> cos_, sin_;  // [context, head_dim / 2]; empty without rotary embedding
+  std::int64_t workers_ = 0;
+  Purpose purpose_;
+  bool laid_out_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Model> make_fused(const arch::ModelConfig& config, const ModelOptions& options) {
+  return std::make_unique<FusedModel>(config, options);
+}
+
+}  // namespace stagedtrain::model

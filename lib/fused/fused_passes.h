@@ -1,0 +1,38 @@
+// Declares the fused model's forward and backward passes, which work on raw pointers in phases over
+// the rows of a batch.
+#pragma once
+
+#include "fused/fused_activations.h"
+#include "kernels/rotary.h"
+
+namespace stagedtrain::model {
+
+struct FusedRun {
+  const FusedSizes& sizes;
+  const FusedTensors& weights;
+  const FusedActivations& acts;
+  kernels::TokenView inputs() const { return {acts.ids, acts.length, ids_stride}; }
+  kernels::TokenView targets() const { return {acts.ids + 1, acts.length, ids_stride}; }
+  std::int64_t ids_stride;     // from one sequence to the next in acts.ids
+  kernels::Rotation rotation;  // of queries and keys; without tables if positions are learned
+};
+
+// Computes everything from acts.ids to the output of the final norm.
+void forward_pass(const FusedRun& run);
+// Recompute activations of layer i during the backward pass, as acts.recompute requires.
+// remake_block recomputes everything between the inputs of the two norms and the hidden units
+// before their activation. remake_norm_1 and remake_norm_2 recompute a norm's output on some rows.
+// All of them reproduce the bits of forward_pass, which must have run before.
+void remake_block(const FusedRun& run, std::int64_t i);
+void remake_norm_1(const FusedRun& run, std::int64_t i, const RowWork& rows);
+void remake_norm_2(const FusedRun& run, std::int64_t i, const RowWork& rows);
+// Writes the logits [R, V] of all rows, after forward_pass.
+void write_logits(const FusedRun& run, float* logits);
+// Writes acts.losses of all rows, after forward_pass. Computes no gradient.
+void write_losses(const FusedRun& run);
+// Writes acts.losses, and adds the gradients of gradient_scale * sum(losses + z_loss * lse^2) to
+// grads. Requires that forward_pass ran before.
+void backward_pass(const FusedRun& run, const FusedTensors& grads, float gradient_scale,
+                   float z_loss);
+
+}  // namespace stagedtrain::model

@@ -1,0 +1,26 @@
+// Whether an open file still has its name.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <optional>
+
+#include "io/file.h"
+
+namespace stagedtrain {
+
+// False if the path names another file or none. Nothing, with errno set, if the system does not
+// tell: that says neither.
+inline std::optional<bool> names_open_file(const Path& path, int fd) {
+  struct stat held {
+  }, named{};
+  if (::fstat(fd, &held) != 0) return {};
+  if (::stat(path.c_str(), &named) != 0) {
+    if (errno == ENOENT || errno == ENOTDIR) return false;
+    return {};
+  }
+  return held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+}
+
+}  // namespace stagedtrain

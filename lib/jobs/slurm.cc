@@ -1,0 +1,248 @@
+// Writes the scripts of a chain of Slurm jobs. The same script starts a job's work and continues
+// it.
+#include "jobs/slurm.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "text/text.h"
+
+namespace stagedtrain::plan {
+namespace {
+
+constexpr double kSlack = 1.25;  // requested time / planned time, for jobs of whole stages
+
+// Quotes text for bash. Control characters of a path could end a line of the script or hide text in
+// a terminal, so such a path is written as $'...' with escapes.
+std::string quoted(const std::string& text) {
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
+  if (std::ranges::any_of(text, is_control)) {
+    std::string out = "$'";
+    for (const char c : text) {
+      if (is_control(c)) {
+        out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+      } else {
+        out += c == '\'' || c == '\\' ? std::string("\\") + c : std::string(1, c);
+      }
+    }
+    return out + "'";
+  }
+  std::string out = "'";
+  for (char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
+// Returns HH:MM:SS, rounded up to whole minutes.
+std::string wall_text(double seconds) {
+  constexpr double kMost = 1e9;  // 30 years, far above the limits of partitions
+  const auto minutes = static_cast<std::int64_t>(std::ceil(std::min(seconds, kMost) / 60));
+  return fmt::format("{:02}:{:02}:00", minutes / 60, minutes % 60);
+}
+
+// Returns a job's name. sbatch and its tools accept letters, digits, '.', '_' and '-'; other
+// characters of the schedule's name become '_'.
+std::string job_name(const FullPlan& full, const std::string& what) {
+  constexpr std::size_t kMost = 64;
+  std::string name;
+  for (const char c : full.plan.schedule.name) {
+    const bool safe = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '.' || c == '_' || c == '-';
+    if (safe) name += c;
+    if (!safe && !name.ends_with('_')) name += '_';
+  }
+  name.erase(0, std::min(name.find_first_not_of("-._"), name.size()));
+  return (name.empty() ? std::string("stagedtrain") : name.substr(0, kMost)) + "-" + what;
+}
+
+// The resources that a job requests.
+struct Resources {
+  double seconds = 0;  // wall-clock time; 0: not known
+  double threads = 0;  // 0: not known
+};
+
+std::string resource_lines(const Resources& asked) {
+  std::string text;
+  if (asked.seconds > 0) {
+    text += fmt::format("#SBATCH --time={}\n", wall_text(asked.seconds));
+  } else {
+    text +=
+        "# No time is requested: the plan does not know it (stagedtrain plan --measure, or "
+        "machine.flops).\n";
+  }
+  if (asked.threads > 0) {
+    text += fmt::format("#SBATCH --cpus-per-task={:.0f}\n", asked.threads);
+  } else {
+    text += "# No CPUs are requested: nothing was measured on CPUs (stagedtrain plan --measure).\n";
+  }
+  return text;
+}
+
+// Slurm signals the job's shell before the end, and the shell passes the signal on. `train` then
+// saves and exits with code 85.
+std::string job_script(const SlurmOptions& options, const std::string& about,
+                       const std::string& name, const Resources& asked, const std::string& more,
+                       const std::string& ending) {
+  const Path folder = std::filesystem::absolute(options.folder).lexically_normal();
+  std::string text = fmt::format("#!/usr/bin/env bash\n# {}\n#SBATCH --job-name={}\n", about, name);
+  text += resource_lines(asked);
+  text += fmt::format("#SBATCH --signal=B:USR1@{:.0f}\nset -euo pipefail\n", JobTimes().margin);
+  text += fmt::format("cd -- {}\n", quoted(options.work_folder.string()));
+  text += fmt::format("program={}\nprogram=${{STAGEDTRAIN:-$program}}\n", quoted(options.program));
+  text += R"SH(if ! command -v "$program" >/dev/null; then
+  printf 'found no program %s; set STAGEDTRAIN to the path of stagedtrain\n' "$program" >&2
+  exit 127
+fi
+if [[ -n ${SLURM_CPUS_PER_TASK:-} ]]; then
+  export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$SLURM_CPUS_PER_TASK}"
+fi
+)SH";
+  text += fmt::format("\"$program\" train {} --out {}{} &\n",
+                      quoted((folder / "schedule.yaml").string()),
+                      quoted((folder / "run").string()), more);
+  return text + R"SH(training=$!
+trap 'kill -USR1 "$training"' USR1 TERM
+# A signal ends a wait before training ends, so wait again until it has.
+wait "$training" || true
+while kill -0 "$training" 2>/dev/null; do wait "$training" || true; done
+code=0
+wait "$training" || code=$?
+)SH" + ending;
+}
+
+double stage_wall(const StageCost& cost) {
+  if (cost.seconds_per_token == 0) return 0;
+  return kSlack * cost.costs.seconds() + JobTimes().all();
+}
+
+std::string submit_script(const std::vector<std::string>& jobs) {
+  std::string text = R"SH(#!/usr/bin/env bash
+# Submits the jobs of this folder, each after the one before succeeded. Arguments go to sbatch:
+#   ./submit.sh --partition=gpu --gres=gpu:1
+# Submit again to continue a run that stopped.
+set -euo pipefail
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+options=("$@")
+job=
+submit() {
+  local after=()
+  if [[ -n $job ]]; then after=(--dependency="afterok:$job" --kill-on-invalid-dep=yes); fi
+  job=$(sbatch --parsable --output="${here//%/%%}/%x-%j.log" "${after[@]}" "${options[@]}" "$@")
+  job=${job%%;*}
+  printf 'job %s: %s\n' "$job" "$*"
+}
+)SH";
+  for (const std::string& job : jobs) text += "submit \"$here\"/" + job + "\n";
+  return text;
+}
+
+std::vector<SlurmFile> stage_jobs(const FullPlan& full, const SlurmOptions& options) {
+  std::vector<SlurmFile> files;
+  std::vector<std::string> jobs;
+  for (std::size_t i = 0; i < full.plan.stages.size(); ++i) {
+    const std::string& stage = full.plan.stages[i].name;
+    const std::string name = fmt::format("{}-{}.sh", i + 1, stage);
+    files.push_back(
+        {name,
+         job_script(options, fmt::format("Trains stage {}: starts it, or continues it.", stage),
+                    job_name(full, stage),
+                    {stage_wall(full.cost.stages[i]), full.cost.stages[i].threads},
+                    " --stage " + quoted(stage), "exit \"$code\"\n")});
+    jobs.push_back(name);
+  }
+  files.push_back({"submit.sh", submit_script(jobs)});
+  return files;
+}
+
+double most_threads(const FullPlan& full) {
+  double most = 0;
+  for (const StageCost& stage : full.cost.stages) most = std::max(most, stage.threads);
+  return most;
+}
+
+// Makes one script for all slices. An interrupted slice counts as success, unless it is the last
+// one.
+std::vector<SlurmFile> slice_jobs(const FullPlan& full, const SlurmOptions& options) {
+  if (!full.cost.timed)
+    throw usage_error("--slice: the seconds of a token are not known")
+        .with_hint(
+            "measure them with stagedtrain plan --measure SCHEDULE, or give --set "
+            "machine.flops=312T");
+  const std::int64_t count = jobs_needed(full.cost.total.seconds(), options.slice);
+  const std::string ending =
+      "# Code 85: the slice ended after a save, as planned for all slices but the last.\n"
+      "if [[ $code == 85 && ${1:-1} -lt ${2:-1} ]]; then exit 0; fi\nexit \"$code\"\n";
+  std::vector<SlurmFile> files = {
+      {"slice.sh",
+       job_script(
+           options,
+           "Trains for one slice of time, number $1 of $2, from where the slice before it stopped.",
+           job_name(full, "slice"), {options.slice, most_threads(full)}, "", ending)}};
+  std::vector<std::string> jobs;
+  for (std::int64_t i = 1; i <= count; ++i) jobs.push_back(fmt::format("slice.sh {} {}", i, count));
+  files.push_back({"submit.sh", submit_script(jobs)});
+  return files;
+}
+
+// Describes the resources that the jobs request, and where the numbers come from.
+std::string request_words(const FullPlan& full, const SlurmOptions& options) {
+  std::string text;
+  if (options.slice == 0)
+    text +=
+        full.cost.timed
+            ? fmt::format("--time is the planned time plus a quarter ({})\n", full.cost.time_source)
+            : "--time is not set: the plan's time is not known; give it to submit.sh, or run "
+              "stagedtrain plan --measure first\n";
+  const double threads = most_threads(full);
+  return text + (threads > 0
+                     ? fmt::format("--cpus-per-task is {:.0f}, as measured\n", threads)
+                     : "--cpus-per-task is not set: no speed was measured on CPUs; give it to "
+                       "submit.sh\n");
+}
+
+}  // namespace
+
+std::int64_t jobs_needed(double seconds, double wall, const JobTimes& times) {
+  const double each = wall - times.all();
+  if (!(each > 0))
+    throw usage_error("--slice {}: start, save and margin take {}, expected a longer slice",
+                      short_seconds(wall), short_seconds(times.all()));
+  constexpr double kMostJobs = 10000;  // more than a queue accepts
+  const double jobs = std::max(1.0, std::ceil(seconds / each));
+  if (!(jobs <= kMostJobs))
+    throw usage_error("--slice {}: {:.3g} jobs, expected at most {}", short_seconds(wall), jobs,
+                      kMostJobs)
+        .with_hint("choose longer slices");
+  return static_cast<std::int64_t>(jobs);
+}
+
+std::vector<SlurmFile> slurm_files(const FullPlan& full, const SlurmOptions& options) {
+  auto files = options.slice > 0 ? slice_jobs(full, options) : stage_jobs(full, options);
+  files.insert(files.begin(), {"schedule.yaml", resolved_yaml(full.plan)});
+  return files;
+}
+
+std::string write_slurm(const FullPlan& full, const SlurmOptions& options) {
+  const std::vector<SlurmFile> files = slurm_files(full, options);
+  for (const SlurmFile& file : files) refuse_overwrite(options.folder / file.name, options.force);
+  make_folders(options.folder);
+  std::string text;
+  for (const SlurmFile& file : files) {
+    const Path path = options.folder / file.name;
+    write_file_atomically(path, file.text, options.force ? Replace::yes : Replace::no);
+    if (file.name.ends_with(".sh"))
+      std::filesystem::permissions(path, std::filesystem::perms::owner_exec,
+                                   std::filesystem::perm_options::add);
+    text += path.string() + "\n";
+  }
+  text += request_words(full, options);
+  if (options.slice > 0) {
+    const std::int64_t count = jobs_needed(full.cost.total.seconds(), options.slice);
+    text +=
+        fmt::format("{} jobs of {} for {} of training, {}\n", count, short_seconds(options.slice),
+                    short_seconds(full.cost.total.seconds()), full.cost.time_source);
+  }
+  return text + fmt::format("submit with {}; its arguments go to sbatch\n",
+                            (options.folder / "submit.sh").string());
+}
+
+}  // namespace stagedtrain::plan

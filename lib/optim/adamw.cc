@@ -1,0 +1,212 @@
+// Runs AdamW with the project's kernels on a CPU in fp32 and on a GPU, and with ATen elsewhere.
+#include "optim/adamw.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "kernels/adamw.h"
+#include "model/cuda_arrays.h"
+#include "optim/segment_views.h"
+
+namespace stagedtrain::train {
+namespace {
+
+bool own_kernels(model::ParamBuffer& params) {
+  return params.weights().is_cpu() && params.weights().scalar_type() == at::kFloat;
+}
+
+// Returns the constants of one step for one segment.
+kernels::AdamWStep constants_of(const model::Segment& s, const AdamWOptions& o, double lr,
+                                std::int64_t step, double gradient_factor) {
+  const auto age = static_cast<double>(step - s.age.start);
+  return {lr * s.lr_scale * ramp_at(s, step),
+          o.beta1,
+          o.beta2,
+          o.eps * s.eps_scale,
+          s.decays ? o.weight_decay * s.decay_scale : 0,
+          1 - std::pow(o.beta1, age),
+          1 - std::pow(o.beta2, age),
+          gradient_factor};
+}
+
+void step_by_kernel(model::ParamBuffer& params, const model::Segment& s,
+                    const kernels::AdamWStep& constants) {
+  const auto at = [&](at::Tensor& flat) { return flat.data_ptr<float>() + s.offset; };
+  float *w = at(params.weights()), *g = at(params.grads()), *m = at(params.exp_avg()),
+        *v = at(params.exp_avg_sq());
+  if (s.rows == 1) {
+    at::parallel_for(0, s.count, 1 << 15, [&](std::int64_t begin, std::int64_t end) {
+      kernels::adamw(constants, begin, end, true, w, g, m, v);
+    });
+    return;
+  }
+  at::parallel_for(0, s.rows, (1 << 15) / s.count + 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row)
+      kernels::adamw(constants, row * s.stride, row * s.stride + s.count, true, w, g, m, v);
+  });
+}
+
+// Computes the formula of kernels/adamw.h in whole-tensor operations, for segments that are not
+// contiguous.
+void step_by_operations(model::ParamBuffer& params, const model::Segment& s,
+                        const kernels::AdamWStep& c) {
+  at::Tensor w = part_of(params.weights(), s), g = part_of(params.grads(), s),
+             m = part_of(params.exp_avg(), s), v = part_of(params.exp_avg_sq(), s);
+  w.mul_(1 - c.lr * c.weight_decay);
+  m.lerp_(g, 1 - c.beta1);
+  v.mul_(c.beta2).addcmul_(g, g, 1 - c.beta2);
+  const at::Tensor denominator = v.sqrt().div_(std::sqrt(c.bias_correction2)).add_(c.eps);
+  w.addcdiv_(m, denominator, -c.lr / c.bias_correction1);
+}
+
+void step_by_cuda(model::ParamBuffer& params, const model::Segment& s,
+                  const kernels::AdamWStep& constants) {
+  model::cuda_adamw(constants, params.weights(), params.grads(), params.exp_avg(),
+                    params.exp_avg_sq(), params.copy(), {s.offset, s.rows, s.count, s.stride});
+}
+
+void step_by_aten(model::ParamBuffer& params, const model::Segment& s, const kernels::AdamWStep& c,
+                  std::int64_t age) {
+  at::Tensor gradient = part_of(params.grads(), s);
+  if (c.gradient_factor != 1) gradient.mul_(c.gradient_factor);
+  if (s.rows > 1) {
+    step_by_operations(params, s, c);
+  } else {
+    const auto part = [&](at::Tensor& flat) { return flat.narrow(0, s.offset, s.count); };
+    const at::Tensor steps = at::full({}, static_cast<double>(age),
+                                      at::TensorOptions(at::kFloat).device(gradient.device()));
+    at::_fused_adamw_({part(params.weights())}, {part(params.grads())}, {part(params.exp_avg())},
+                      {part(params.exp_avg_sq())}, {}, {steps}, c.lr, c.beta1, c.beta2,
+                      c.weight_decay, c.eps, false, false);
+  }
+  gradient.zero_();
+}
+
+// The factor of a segment's squared gradients in the norm. Under exact dynamics, a grown tensor
+// then contributes as much as the smaller one did.
+double norm_weight(const model::Segment& s) { return s.lr_scale / s.eps_scale; }
+
+bool all_count_alike(model::ParamBuffer& params) {
+  for (const model::Segment& s : params.segments())
+    if (s.frozen || norm_weight(s) != 1) return false;
+  return true;
+}
+
+// Adds the part of a segment that lies within a range, as at most three segments.
+void add_cut(const model::Segment& s, const Range& range, std::vector<model::Segment>& cut) {
+  const std::int64_t stride = std::max(s.stride, s.count);
+  const auto first_row = [&](std::int64_t behind) {  // the first row that ends after this element
+    const std::int64_t before = behind - s.offset - s.count;
+    return before < 0 ? 0 : std::min(s.rows, before / stride + 1);
+  };
+  const auto add = [&](std::int64_t begin, std::int64_t end, std::int64_t row, std::int64_t rows) {
+    if (rows <= 0 || begin >= end) return;
+    model::Segment part = s;
+    part.offset = s.offset + row * stride + begin;
+    part.count = end - begin;
+    part.rows = rows;
+    part.stride = rows > 1 ? stride : 0;
+    cut.push_back(part);
+  };
+  for (std::int64_t row = first_row(range.begin); row < s.rows; ++row) {
+    const std::int64_t at = s.offset + row * stride;
+    if (at >= range.end) break;
+    if (range.begin <= at && at + s.count <= range.end) {
+      // Add all rows up to the last one that ends within the range as one segment.
+      const std::int64_t end = std::min(s.rows, (range.end - s.offset - s.count) / stride + 1);
+      add(0, s.count, row, end - row);
+      row = end - 1;
+    } else {
+      add(std::max<std::int64_t>(0, range.begin - at), std::min(s.count, range.end - at), row, 1);
+    }
+  }
+}
+
+double norm_by_kernel(model::ParamBuffer& params) {
+  const std::int64_t size = params.grads().numel();
+  std::vector<double> partials(static_cast<std::size_t>(kernels::num_sum_blocks(size)));
+  const float* g = params.grads().data_ptr<float>();
+  at::parallel_for(0, static_cast<std::int64_t>(partials.size()), 2,
+                   [&](std::int64_t begin, std::int64_t end) {
+                     kernels::sum_of_squares(g, size, begin, end, partials.data());
+                   });
+  double sum = 0;
+  for (const double partial : partials) sum += partial;
+  return std::sqrt(sum);
+}
+
+at::Tensor norm_by_segments(model::ParamBuffer& params) {
+  at::Tensor sum = at::zeros({}, at::TensorOptions(at::kDouble).device(params.grads().device()));
+  for (const model::Segment& s : params.segments())
+    if (!s.frozen)
+      sum += norm_weight(s) *
+             at::linalg_vector_norm(part_of(params.grads(), s)).to(at::kDouble).square();
+  return sum.sqrt();
+}
+
+}  // namespace
+
+void adamw_step_on(const std::vector<model::Segment>& segments, model::ParamBuffer& params,
+                   const AdamWOptions& o, double lr, std::int64_t step, double gradient_factor) {
+  const at::NoGradGuard no_grad;
+  for (const model::Segment& segment : segments) {
+    if (segment.frozen || segment.idle) {
+      part_of(params.grads(), segment).zero_();
+      continue;
+    }
+    const kernels::AdamWStep constants = constants_of(segment, o, lr, step, gradient_factor);
+    if (params.own_cuda()) {
+      step_by_cuda(params, segment, constants);
+    } else if (own_kernels(params)) {
+      step_by_kernel(params, segment, constants);
+    } else {
+      step_by_aten(params, segment, constants, step - segment.age.start);
+    }
+  }
+}
+
+void adamw_step(model::ParamBuffer& params, const AdamWOptions& o, double lr, std::int64_t step,
+                double gradient_factor) {
+  adamw_step_on(params.segments(), params, o, lr, step, gradient_factor);
+  if (!params.own_cuda()) params.update_copy();
+}
+
+void adamw_step_of(const std::vector<Range>& parts, model::ParamBuffer& params,
+                   const AdamWOptions& o, double lr, std::int64_t step, double gradient_factor) {
+  std::vector<model::Segment> cut;
+  for (const Range& part : parts)
+    for (const model::Segment& segment : params.segments()) add_cut(segment, part, cut);
+  adamw_step_on(cut, params, o, lr, step, gradient_factor);
+  params.grads().zero_();
+}
+
+at::Tensor gradient_norm(model::ParamBuffer& params) {
+  const at::NoGradGuard no_grad;
+  if (!all_count_alike(params)) return norm_by_segments(params);
+  if (params.own_cuda()) return model::cuda_norm(params.grads());
+  if (!own_kernels(params)) return at::linalg_vector_norm(params.grads()).to(at::kDouble);
+  return at::scalar_tensor(norm_by_kernel(params), at::kDouble);
+}
+
+std::optional<double> gradient_norm_of(const std::vector<Range>& parts, model::ParamBuffer& params,
+                                       const std::function<void(std::vector<double>&)>& sum) {
+  if (!all_count_alike(params) || params.own_cuda() || !own_kernels(params)) return {};
+  const std::int64_t size = params.grads().numel();
+  std::vector<double> partials(static_cast<std::size_t>(kernels::num_sum_blocks(size)));
+  const float* g = params.grads().data_ptr<float>();
+  for (const Range& part : parts)
+    at::parallel_for(part.begin / kernels::kSumBlock, kernels::num_sum_blocks(part.end), 2,
+                     [&](std::int64_t begin, std::int64_t end) {
+                       kernels::sum_of_squares(g, size, begin, end, partials.data());
+                     });
+  sum(partials);
+  double all = 0;
+  for (const double partial : partials) all += partial;
+  return std::sqrt(all);
+}
+
+}  // namespace stagedtrain::train

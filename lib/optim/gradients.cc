@@ -1,0 +1,117 @@
+// Computes the gradient of a step: passes over micro-batches, their leaves, and the sum of the
+// leaves in the order of the tree.
+#include "optim/gradients.h"
+
+#include <ATen/core/grad_mode.h>
+
+#include "base/rng.h"
+#include "base/signals.h"
+
+namespace stagedtrain::train {
+
+struct StepGradient::Step {
+  model::Model& model;
+  const at::Tensor& tokens_BS;
+  const GradientPasses& options;
+  std::int64_t rows, passes, leaves;
+  std::vector<at::Tensor> losses;  // of leaves; undefined for those of other ranks
+};
+
+namespace {
+
+// Adds losses in the same order as gradients.
+at::Tensor sum_of(const std::vector<at::Tensor>& losses, const Range& node) {
+  if (node.size() == 1) return losses[static_cast<std::size_t>(node.begin)];
+  const std::int64_t middle = middle_of(node);
+  return sum_of(losses, {node.begin, middle}) + sum_of(losses, {middle, node.end});
+}
+
+}  // namespace
+
+// Runs the passes of a leaf. Each pass adds its gradients to the model's buffer, so the passes of
+// one leaf need no buffers of their own. Returns the leaf's share of the mean loss.
+at::Tensor StepGradient::leaf(Step& step, std::int64_t leaf) {
+  const CounterRng seeds(step.options.seed, hash_name("dropout"));
+  const Range passes = part_of(step.passes, leaf, step.leaves);
+  at::Tensor loss;
+  for (std::int64_t pass = passes.begin; pass < passes.end; ++pass) {
+    if (pass > 0) stop_point("training");
+    const std::int64_t first = pass * step.options.rows;
+    const std::int64_t rows = std::min(step.options.rows, step.rows - first);
+    const double share = static_cast<double>(rows) / static_cast<double>(step.rows);
+    const auto index =
+        static_cast<std::uint64_t>(step.options.step) << 20 | static_cast<std::uint64_t>(pass);
+    step.model.set_work(step.options.work.empty()
+                            ? arch::StepWork{}
+                            : step.options.work[static_cast<std::size_t>(pass)]);
+    const at::Tensor part = step.model.loss_and_backward(step.tokens_BS.narrow(0, first, rows),
+                                                         share, seeds.bits(index));
+    const at::Tensor weighted = part.to(at::kDouble) * share;
+    loss = loss.defined() ? loss + weighted : weighted;
+  }
+  return loss;
+}
+
+at::Tensor StepGradient::set_aside(const at::Tensor& grads) {
+  if (!spare_.empty() && spare_.back().sizes() != grads.sizes()) spare_.clear();
+  at::Tensor kept = spare_.empty() ? at::empty_like(grads) : spare_.back();
+  if (!spare_.empty()) spare_.pop_back();
+  kept.copy_(grads);
+  grads.zero_();
+  return kept;
+}
+
+// Replaces the model's gradients, which must be zero, by those of the node.
+at::Tensor StepGradient::node(Step& step, const Range& node) {
+  if (node.size() == 1) {
+    step.losses[static_cast<std::size_t>(node.begin)] = leaf(step, node.begin);
+    return step.model.params().grads();
+  }
+  const std::int64_t middle = middle_of(node);
+  const at::Tensor left = set_aside(this->node(step, {node.begin, middle}));
+  const at::Tensor sum = this->node(step, {middle, node.end}).add_(left);
+  spare_.push_back(left);
+  return sum;
+}
+
+at::Tensor StepGradient::mean_loss(const Step& step) {
+  const Range all{0, step.leaves};
+  if (ranks_.alone()) return sum_of(step.losses, all);
+  std::vector<double> values(step.losses.size());
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (step.losses[i].defined()) values[i] = step.losses[i].item<double>();
+  ranks_.sum(values);
+  std::vector<at::Tensor> losses;
+  for (const double value : values) losses.push_back(at::scalar_tensor(value, at::kDouble));
+  return sum_of(losses, all);
+}
+
+dist::FlatExchange& StepGradient::exchange_of(model::Model& model) {
+  const std::int64_t size = model.params().grads().numel();
+  if (!exchange_ || exchange_->size() != size) exchange_.emplace(ranks_, size);
+  return *exchange_;
+}
+
+at::Tensor StepGradient::add_up(model::Model& model, const at::Tensor& tokens_BS,
+                                const GradientPasses& passes, bool own_only) {
+  Step step{model, tokens_BS, passes, tokens_BS.size(0), 0, 0, {}};
+  step.passes = (step.rows + passes.rows - 1) / passes.rows;
+  const std::int64_t most = model.options().device.is_cpu() ? kMostLeaves : 1;
+  step.leaves = leaves_of(step.passes, ranks_.size(), most);
+  step.losses.resize(static_cast<std::size_t>(step.leaves));
+  const at::NoGradGuard no_grad;
+  const std::vector<Range> nodes = nodes_of(step.leaves, ranks_.rank(), ranks_.size());
+  std::vector<at::Tensor> sums;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const at::Tensor sum = node(step, nodes[i]);
+    sums.push_back(i + 1 < nodes.size() ? set_aside(sum) : sum);
+  }
+  const at::Tensor loss = mean_loss(step);
+  const at::Tensor& grads = model.params().grads();
+  exchange_of(model).add(grads, sums, step.leaves);
+  if (!own_only) exchange_of(model).gather(grads);
+  for (std::size_t i = 0; i + 1 < sums.size(); ++i) spare_.push_back(sums[i]);
+  return loss;
+}
+
+}  // namespace stagedtrain::train

@@ -1,0 +1,172 @@
+// Turns the best growth path over the candidates into a schedule with stages of whole steps.
+#include "optimize/optimize.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "optimize/optimize_problem.h"
+#include "optimize/optimize_warnings.h"
+#include "plan/chosen_stages.h"
+#include "text/text.h"
+
+namespace stagedtrain::plan {
+namespace {
+
+// Converts a position on the stage's own curve, in tokens, into a step of the run.
+std::int64_t step_at(const OptimizedStage& stage, double own_tokens, double step_tokens) {
+  const double tokens = own_tokens - stage.resume_tokens + stage.lost_tokens;
+  return stage.first_step + std::max<std::int64_t>(1, whole_steps(tokens / step_tokens));
+}
+
+OptimizedStage make_stage(const Problem& problem, const Solution& solution, std::size_t i,
+                          std::int64_t first_step) {
+  const law::Ladder& ladder = solution.ladder;
+  const law::LossCurve& curve = *problem.family[ladder.sizes[i]].curve;
+  OptimizedStage stage;
+  stage.size = problem.sizes[ladder.sizes[i]];
+  stage.name = problem.family[ladder.sizes[i]].name;
+  stage.first_step = first_step;
+  double until = solution.run.tokens;
+  if (i > 0) {
+    stage.grow = growth_between(problem.sizes[ladder.sizes[i - 1]].model, stage.size.model);
+    stage.resume_tokens = ladder.growths[i - 1].resume_tokens;
+    stage.lost_tokens = problem.lost_tokens;
+    stage.begin_loss = curve.loss(stage.resume_tokens);
+  }
+  if (i < ladder.growths.size()) {
+    until = ladder.growths[i].small_tokens;
+    stage.plateau = {step_at(stage, ladder.growths[i].earliest, problem.step_tokens),
+                     step_at(stage, ladder.growths[i].latest, problem.step_tokens)};
+  }
+  stage.steps = step_at(stage, until, problem.step_tokens) - first_step;
+  stage.tokens = static_cast<double>(stage.steps) * problem.step_tokens;
+  stage.flops = stage.tokens * stage.size.flops_per_token;
+  stage.end_loss = curve.loss(stage.resume_tokens + stage.tokens - stage.lost_tokens);
+  stage.end_slope = curve.log_slope(stage.end_loss);
+  return stage;
+}
+
+std::vector<ChosenStage> chosen(const std::vector<OptimizedStage>& stages) {
+  std::vector<ChosenStage> list;
+  for (const OptimizedStage& s : stages)
+    list.push_back({s.name, s.size.model, s.grow, s.steps, s.tokens});
+  return list;
+}
+
+// Returns 1 - cost of the stages / cost of the run from scratch, where cost(size) is that of a
+// token.
+template <class F>
+double saved(const Optimum& optimum, F cost) {
+  double sum = 0;
+  for (const OptimizedStage& stage : optimum.stages) sum += stage.tokens * cost(stage.size);
+  return 1 - sum / (optimum.scratch_tokens * cost(optimum.stages.back().size));
+}
+
+Savings savings_of(const Optimum& optimum) {
+  using C = const Candidate&;
+  const RunCost& cost = optimum.full.cost;
+  Savings savings;
+  savings.flops = saved(optimum, [](C c) { return c.flops_per_token; });
+  savings.causal_flops = saved(optimum, [](C c) {
+    return c.flops_per_token - arch::attention_flops_per_token(c.model) / 2;
+  });
+  savings.parameters = saved(optimum, [](C c) { return static_cast<double>(c.params.active); });
+  savings.non_embedding =
+      saved(optimum, [](C c) { return static_cast<double>(c.params.non_embedding); });
+  if (cost.timed)
+    savings.seconds = 1 - cost.total.training_seconds /
+                              (optimum.scratch_tokens * cost.stages.back().seconds_per_token);
+  return savings;
+}
+
+void fill_stages(const Problem& problem, const Solution& solution, Optimum& optimum) {
+  std::int64_t step = 0;
+  for (std::size_t i = 0; i < solution.ladder.sizes.size(); ++i) {
+    optimum.stages.push_back(make_stage(problem, solution, i, step));
+    step += optimum.stages.back().steps;
+    optimum.tokens += optimum.stages.back().tokens;
+    optimum.flops += optimum.stages.back().flops;
+  }
+}
+
+// Returns the steps of the final model that are saved because the smaller model does the warm-up.
+double warmup_saved(const Problem& problem, const Solution& solution) {
+  const double ratio = problem.family[solution.ladder.sizes[0]].cost / problem.final_size().cost;
+  return static_cast<double>(problem.base.warmup_steps) / 2 * (1 - ratio);
+}
+
+// Writes the law and the assumption into the schedule, so that `train` predicts by the same ones.
+void remember(const OptimizeOptions& options, double scratch_tokens, schedule::PlanSpec& plan) {
+  plan.law = options.law.name;
+  plan.transfer = word_of(options.transfer);
+  plan.scratch = Duration{std::round(scratch_tokens), DurationUnit::tokens};
+  if (options.transfer.mixing_tokens > 0)
+    plan.mixing = Duration{options.transfer.mixing_tokens, DurationUnit::tokens};
+}
+
+Optimum solved(const RunPlan& base, const Problem& problem, const DataFacts& facts,
+               double most_seconds = 0) {
+  const OptimizeOptions& options = problem.options;
+  const Solution solution = solve(problem, most_seconds);
+  Optimum optimum;
+  optimum.law = options.law;
+  optimum.options = options;
+  optimum.end_loss = solution.end_loss;
+  optimum.scratch_tokens = solution.run.tokens;
+  optimum.scratch_flops = solution.run.tokens * problem.sizes.back().flops_per_token;
+  fill_stages(problem, solution, optimum);
+  optimum.schedule = with_stages(base.schedule, chosen(optimum.stages));
+  remember(options, solution.run.tokens, optimum.schedule.plan);
+  optimum.full = make_full_plan(resolve(optimum.schedule, facts), options.law, options.transfer,
+                                options.known);
+  optimum.planned = savings_of(optimum);
+  optimum.floor = solution.floor;
+  optimum.ceiling = solution.ceiling;
+  optimum.all_sizes = solution.all_sizes;
+  if (options.law.endless)
+    optimum.endless =
+        options.law.endless(problem.sizes.back().parameters).credit / solution.run.tokens;
+  optimum.warmup_steps_saved = warmup_saved(problem, solution);
+  optimum.warnings = warnings_of(optimum, problem.notes);
+  optimum.full.outlook.warnings.clear();  // optimum.warnings has the same ones, in a better order
+  return optimum;
+}
+
+// Evaluations and saves take time too, and only a complete plan shows how much. So the limit of
+// training is lowered until the whole run keeps its limit.
+Optimum solved_in_time(const RunPlan& base, const Problem& problem, const DataFacts& facts) {
+  const double most = problem.options.most_seconds;
+  Optimum optimum = solved(base, problem, facts);
+  double training = most;
+  for (int i = 0; i < 3 && optimum.full.cost.total.seconds() > most; ++i) {
+    const Costs& total = optimum.full.cost.total;
+    training = std::min(most - (total.seconds() - total.training_seconds),
+                        i == 0 ? most : training - (total.seconds() - most));
+    if (!(training > 0)) break;
+    optimum = solved(base, problem, facts, training);
+  }
+  if (optimum.full.cost.total.seconds() > most)
+    throw usage_error(
+        "the plan takes {}, of which {} are evaluations and saves, expected at most {}",
+        short_seconds(optimum.full.cost.total.seconds()),
+        short_seconds(optimum.full.cost.total.seconds() - optimum.full.cost.total.training_seconds),
+        short_seconds(most))
+        .with_hint("evaluate and save less often, or accept a higher loss");
+  return optimum;
+}
+
+}  // namespace
+
+Optimum optimize(const schedule::Schedule& schedule, const OptimizeOptions& options,
+                 const DataFacts& facts) {
+  if (!schedule.from.empty())
+    throw usage_error("plan --optimize: the schedule starts from {}, expected fresh weights",
+                      schedule.from)
+        .with_hint("remove the key from");
+  const RunPlan base = resolve(schedule, facts);
+  const Problem problem = make_problem(base, options);
+  return options.most_seconds > 0 ? solved_in_time(base, problem, facts)
+                                  : solved(base, problem, facts);
+}
+
+}  // namespace stagedtrain::plan

@@ -1,0 +1,51 @@
+// The input of the search for stages: sizes with curves and costs, and the growths between them.
+#pragma once
+
+#include "optimize/optimize.h"
+
+namespace stagedtrain::plan {
+
+struct Problem {
+  const OptimizeOptions& options;
+  RunPlan base = {};  // the plan of the given schedule
+  std::vector<Candidate> sizes = {};
+  law::Family family = {};  // the same sizes, with curves and the cost of a token in the unit
+  // For a token of each size: that cost, and its seconds. Seconds are 0 if neither the unit nor a
+  // limit needs them.
+  std::vector<double> costs = {}, seconds = {};
+  law::FamilyPairs pairs = {};          // the growths that operators can make (may_grow())
+  double step_tokens = 0;               // tokens of a step after the batch-size warm-up
+  double lost_tokens = 0;               // tokens that the re-warm-up of a growth loses
+  std::vector<std::string> notes = {};  // which sizes were left out, and why
+
+  const law::Size& final_size() const { return family.back(); }
+};
+
+// `options` must outlive the result. Throws Error(usage) if the law has no curve of the final
+// model, or if the cost of a token in the unit is not known. Sizes other than the final model that
+// need more than machine.memory are left out; run_cost() checks the final model.
+Problem make_problem(const RunPlan& base, const OptimizeOptions& options);
+
+// The best stages of a run that ends at the loss of run.tokens tokens from scratch.
+struct Solution {
+  law::RunLength run;
+  double end_loss = 0;
+  law::Ladder ladder;                            // the growth path, under options.transfer
+  double floor = 0, all_sizes = 0, ceiling = 0;  // savings in the unit
+};
+// Finds the stages for the goal and the limits of the options. most_seconds limits the time of
+// training; 0 means no limit. Throws Error(usage) if no plan keeps the limits, if the final model
+// cannot reach the loss, or if the law predicts a loss worse than guessing.
+Solution solve(const Problem& problem, double most_seconds = 0);
+
+// Returns the tokens at the end of a run of run_tokens that are reserved for the final model: the
+// decay, at least kLeastLastStage of the run, and at least twice the re-warm-up. The result of a
+// shorter last stage would tell little about a model of that size.
+inline constexpr double kLeastLastStage = 0.05;
+double tail_tokens(const Problem& problem, double run_tokens);
+
+// Returns the tokens of each stage of a growth path times the weight of its size, summed.
+double sum_over(const Problem& problem, const law::Ladder& ladder, double end_tokens,
+                const std::vector<double>& weights);
+
+}  // namespace stagedtrain::plan

@@ -1,0 +1,133 @@
+// Computes losses and their gradients with ATen and autograd.
+#include "reference/reference_model.h"
+
+#include <algorithm>
+
+#include "model/cuda_check.h"
+
+namespace stagedtrain::model {
+
+ReferenceModel::ReferenceModel(const arch::ModelConfig& config, const ModelOptions& options)
+    : Model(config, options),
+      recorded_(options.make_graph, params_.grads(),
+                allowed_difference(mixed() ? at::kBFloat16 : at::kFloat)),
+      ops_(options.ops ? *options.ops : aten_ops()) {
+  if (mixed()) params_.keep_copy();
+  compute_ = mixed() ? params_.copy() : params_.weights();
+  compute_grads_ = mixed() ? at::zeros_like(compute_) : params_.grads();
+  token_ = leaf({"embed.token"});
+  head_ = config.tied ? token_ : leaf({"head.weight"});
+}
+
+void ReferenceModel::set_mask(const ModelMask& mask) {
+  mask_ = mask.visible < 1 ? ReferenceMask(config_, mask, params_.weights().options())
+                           : ReferenceMask();
+}
+
+at::Tensor ReferenceModel::leaf(const std::vector<std::string>& names) const {
+  at::Tensor leaf = params_.packed_view(compute_, names).detach().requires_grad_(true);
+  leaf.mutable_grad() = params_.packed_view(compute_grads_, names);
+  Leaf& kept = leaves_.emplace_back(leaf);
+  for (const std::string& name : names)
+    kept.tensors.push_back(static_cast<std::size_t>(params_.table().index(name)));
+  return leaf;
+}
+
+// Turns gradients off for leaves whose tensors are all frozen, and on for the others. Autograd then
+// stops at the lowest trained tensor.
+void ReferenceModel::leave_out_frozen() {
+  if (frozen_ == params_.frozen()) return;
+  frozen_ = params_.frozen();
+  recorded_.forget();
+  for (Leaf& one : leaves_)
+    one.leaf.set_requires_grad(
+        std::ranges::any_of(one.tensors, [&](std::size_t i) { return !params_.frozen()[i]; }));
+}
+
+at::Tensor ReferenceModel::leaf(int layer, const std::string& key) const {
+  return leaf({arch::layer_name(layer, key)});
+}
+
+at::Tensor ReferenceModel::qkv_leaf(int layer, const std::string& kind) const {
+  return leaf({arch::layer_name(layer, "attention.query." + kind),
+               arch::layer_name(layer, "attention.key." + kind),
+               arch::layer_name(layer, "attention.value." + kind)});
+}
+
+std::vector<std::string> feed_forward_prefixes(const arch::ModelConfig& config) {
+  if (config.experts == 0) return {"mlp."};
+  std::vector<std::string> prefixes;
+  for (std::int64_t i = 0; i < config.experts; ++i)
+    prefixes.push_back("mlp.experts." + std::to_string(i) + ".");
+  return prefixes;
+}
+
+// Returns the logits [.., V] in the master type for features [.., C].
+at::Tensor ReferenceModel::scores(const at::Tensor& features) const {
+  const at::Tensor logits = at::linear(features, head_);
+  const at::Tensor scores = mixed() ? logits.to(at::kFloat) : logits;
+  return config_.logit_scale == 1 ? scores : scores * config_.logit_scale;
+}
+
+at::Tensor ReferenceModel::loss_and_backward(const at::Tensor& tokens_BS, double scale,
+                                             std::uint64_t random_seed) {
+  if (options_.dropout > 0) at::manual_seed(random_seed);
+  leave_out_frozen();
+  if (!can_be_recorded()) return pass(tokens_BS, scale);
+  return recorded_.run(tokens_BS, scale, [this](const at::Tensor& tokens, double factor) {
+    return pass(tokens, factor);
+  });
+}
+
+at::Tensor ReferenceModel::pass(const at::Tensor& tokens_BS, double scale) {
+  const at::AutoGradMode grad_on(true);
+  if (mixed()) compute_grads_.zero_();
+  const std::int64_t length = tokens_BS.size(1) - 1;
+  RouterLoads loads;
+  const bool balanced = config_.experts > 0 && config_.router_loss > 0;
+  const at::Tensor x_NC =
+      features(tokens_BS.narrow(1, 0, length), {.dropout = options_.dropout,
+                                                .loads = balanced ? &loads : nullptr,
+                                                .work = work_.is_whole() ? nullptr : &work_})
+          .flatten(0, 1);
+  const Loss loss = ops_.classifier_loss(x_NC, head_, tokens_BS.narrow(1, 1, length).flatten(),
+                                         {config_.logit_scale, options_.z_loss, scale});
+  const at::Tensor objective =
+      balanced ? loss.objective + config_.router_loss * scale * loads.balancing_loss()
+               : loss.objective;
+  objective.backward();
+  if (mixed()) {
+    const at::NoGradGuard no_grad;
+    params_.grads().add_(compute_grads_);
+  }
+  return loss.mean;
+}
+
+at::Tensor ReferenceModel::row_losses(const at::Tensor& tokens_BS) {
+  const at::NoGradGuard no_grad;
+  const std::int64_t length = tokens_BS.size(1) - 1;
+  const std::int64_t rows = rows_of_logits(config_.vocab);
+  const auto features_nC = features(tokens_BS.narrow(1, 0, length), {}).flatten(0, 1).split(rows);
+  const auto targets_n = tokens_BS.narrow(1, 1, length).flatten().split(rows);
+  std::vector<at::Tensor> losses_n;
+  for (std::size_t i = 0; i < targets_n.size(); ++i)
+    losses_n.push_back(
+        at::cross_entropy_loss(scores(features_nC[i]), targets_n[i], {}, at::Reduction::None));
+  return at::cat(losses_n).to(at::kDouble).view({tokens_BS.size(0), length}).mean(1);
+}
+
+at::Tensor ReferenceModel::logits(const at::Tensor& tokens_BT) {
+  const at::NoGradGuard no_grad;
+  return scores(features(tokens_BT, {}));
+}
+
+at::Tensor ReferenceModel::read(const at::Tensor& tokens_T, std::int64_t last,
+                                KeyValueCache& cache) const {
+  const at::NoGradGuard no_grad;
+  const std::int64_t length = tokens_T.size(0);
+  const at::Tensor x_TC = features(tokens_T.unsqueeze(0), {.cache = &cache})[0];
+  cache.set_length(cache.length() + length);
+  return scores(x_TC.narrow(0, length - last, last));
+}
+
+}  // namespace stagedtrain::model

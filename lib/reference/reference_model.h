@@ -1,0 +1,116 @@
+// Provides what all ATen models share: leaves over the flat buffers, the head, and the losses. An
+// architecture adds its layers.
+#pragma once
+
+#include <ATen/core/grad_mode.h>
+
+#include "model/block_ops.h"
+#include "model/key_value_cache.h"
+#include "model/model.h"
+#include "reference/block_again.h"
+#include "reference/reference_experts.h"
+#include "reference/reference_mask.h"
+
+namespace stagedtrain::model {
+
+// The settings of one pass through the layers. Shapes: B rows, T length, C width, V vocab.
+struct ReferencePass {
+  double dropout = 0;
+  RouterLoads* loads = nullptr;          // sums over all layers; null: not needed
+  const arch::StepWork* work = nullptr;  // of a training pass; null: the whole model
+  KeyValueCache* cache = nullptr;  // of the one sequence being decoded; null: all rows start at 0
+
+  std::int64_t first_place() const { return cache ? cache->length() : 0; }
+
+  bool runs(std::size_t layer) const {
+    return !work || work->runs(static_cast<std::int64_t>(layer));
+  }
+  double branch_scale(std::size_t layer) const {
+    return work ? work->branch_scale(static_cast<std::int64_t>(layer)) : 1;
+  }
+  at::Tensor drop(const at::Tensor& x) const {
+    return dropout > 0 ? at::dropout(x, dropout, true) : x;
+  }
+};
+
+// Returns the prefixes of the feed-forwards' tensor names in a block: "mlp.", or "mlp.experts.E."
+// for each expert.
+std::vector<std::string> feed_forward_prefixes(const arch::ModelConfig& config);
+
+class ReferenceModel : public Model {
+ public:
+  const char* kernels_name() const override { return ops_.name; }
+  void set_mask(const ModelMask& mask) override;
+  at::Tensor loss_and_backward(const at::Tensor& tokens_BS, double scale,
+                               std::uint64_t random_seed) override;
+  at::Tensor row_losses(const at::Tensor& tokens_BS) override;
+  at::Tensor logits(const at::Tensor& tokens_BT) override;
+  // Implements Decoder::read.
+  at::Tensor read(const at::Tensor& tokens_T, std::int64_t last, KeyValueCache& cache) const;
+
+ protected:
+  ReferenceModel(const arch::ModelConfig& config, const ModelOptions& options);
+  // Returns the output of the final norm, [B, T, C].
+  virtual at::Tensor features(const at::Tensor& tokens_BT, const ReferencePass& pass) const = 0;
+
+  // Returns a leaf over the compute buffer, whose gradient accumulates in place in the gradient
+  // buffer. Several names make one leaf of adjacent tensors.
+  at::Tensor leaf(const std::vector<std::string>& names) const;
+  at::Tensor leaf(int layer, const std::string& key) const;
+  // Applies the layer's branch scale and the mask to what it adds to the residual stream.
+  at::Tensor added(const at::Tensor& y_BTC, std::size_t layer, const ReferencePass& pass) const {
+    const double factor =
+        mask_.of_layer(static_cast<std::int64_t>(layer)) * pass.branch_scale(layer);
+    return ReferenceMask::over(factor == 1 ? y_BTC : y_BTC * factor, mask_.residual_C);
+  }
+  // Runs one block of a pass. With Recompute::blocks the backward pass recomputes it, unless no
+  // input needs a gradient: autograd would then never reach the node that recomputes.
+  Stream through(const ReferencePass& pass, const BlockBody& block, const Stream& in) const {
+    const bool wanted = in.x.requires_grad() || (in.branch.defined() && in.branch.requires_grad());
+    const bool again =
+        options_.recompute == Recompute::blocks && at::GradMode::is_enabled() && wanted;
+    return again ? run_again_later(block, in, pass.dropout > 0) : block(in);
+  }
+  // Query, key and value of a layer's attention as one leaf. kind: "weight" or "bias".
+  at::Tensor qkv_leaf(int layer, const std::string& kind) const;
+
+  // Block has a member feed_forwards, with one element or as many as experts, and a router.
+  template <class Block>
+  at::Tensor feed_forward(const at::Tensor& x_BTC, const Block& block,
+                          const ReferencePass& pass) const {
+    if (config_.experts == 0) return block.feed_forwards[0](x_BTC, mask_, ops_);
+    const auto expert = [&](std::int64_t e, const at::Tensor& x_MC) {
+      return block.feed_forwards[static_cast<std::size_t>(e)](x_MC, mask_, ops_);
+    };
+    return mix_experts(x_BTC.flatten(0, 1), block.router, config_.experts_per_token, expert,
+                       pass.loads)
+        .view(x_BTC.sizes());
+  }
+
+ private:
+  bool mixed() const { return options_.precision == Precision::bf16; }
+  // A pass can be recorded if it does the same work every time: nothing is random, and no size
+  // depends on the data.
+  bool can_be_recorded() const {
+    return options_.dropout == 0 && config_.experts == 0 && !mask_.active() && work_.is_whole();
+  }
+  void leave_out_frozen();
+  at::Tensor pass(const at::Tensor& tokens_BS, double scale);
+  at::Tensor scores(const at::Tensor& features) const;
+
+  struct Leaf {
+    at::Tensor leaf;
+    std::vector<std::size_t> tensors;  // table indices
+  };
+  at::Tensor compute_, compute_grads_;
+  mutable std::vector<Leaf> leaves_;
+  std::vector<bool> frozen_;  // the frozen tensors when leaves_ were last updated
+  RecordedPasses recorded_;
+
+ protected:
+  const BlockOps& ops_;
+  at::Tensor token_, head_;  // declared after the buffers that they view
+  ReferenceMask mask_;
+};
+
+}  // namespace stagedtrain::model

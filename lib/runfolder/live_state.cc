@@ -1,0 +1,131 @@
+// Moves the tensors of a training state between checkpoints, host and device, one at a time.
+#include "runfolder/live_state.h"
+
+#include <algorithm>
+
+#include "apply/apply.h"
+#include "base/error.h"
+#include "grow/operator.h"
+#include "schedule/yaml.h"
+#include "state/finite.h"
+
+namespace stagedtrain::train {
+namespace {
+
+LiveState make_live(state::StateHeader header, const model::ModelOptions& asked) {
+  LiveState live{std::move(header), nullptr, asked, {}};
+  model::ModelOptions options = asked;
+  if (live.header.mask.steps > 0) {
+    options.kernels = model::Kernels::reference;
+    live.before_mask = model_before_mask(live.header);
+  }
+  live.model = model::make_model(live.header.model, options);
+  show_through_mask(live, live.header.progress.step);
+  live.model->params().set_histories(live.header.histories);
+  return live;
+}
+
+}  // namespace
+
+// The lineage stores the operators as they were written. The recipe can be made from them again, so
+// the state need not store one more model.
+arch::ModelConfig model_before_mask(const state::StateHeader& header) {
+  const auto refused = [](const std::string& found) {
+    return input_error(
+        "mask: is still rising, but the newest growth of the lineage is {}, expected one that ends "
+        "in the operator mask and makes this model",
+        found);
+  };
+  if (header.lineage.empty()) throw refused("none");
+  const state::LineageEntry& last = header.lineage.back();
+  try {
+    const Tree list = schedule::parse_yaml("[" + last.operators + "]", "lineage");
+    const grow::GrowthRecipe recipe = grow::make_recipe(list, last.model, "lineage");
+    if (recipe.to == header.model && recipe.steps.back().mask_steps > 0)
+      return recipe.steps.back().from;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::usage) throw;
+  }
+  throw refused(last.operators);
+}
+
+void show_through_mask(LiveState& live, std::int64_t step) {
+  const state::MaskRamp& mask = live.header.mask;
+  if (mask.steps == 0) return;
+  const double visible = static_cast<double>(step - mask.start) / static_cast<double>(mask.steps);
+  live.model->set_mask({*live.before_mask, std::clamp(visible, 0.0, 1.0)});
+}
+
+void end_mask(LiveState& live) {
+  live.header.mask = {};
+  LiveState bare = make_live(live.header, live.options);
+  at::Tensor room;
+  for (const state::Kind kind : state::kKinds)
+    for (std::size_t i = 0; i < bare.model->params().table().size(); ++i)
+      bare.model->params().set(kind, i, live.model->params().get(kind, i, room));
+  bare.model->weights_changed();
+  live.model = std::move(bare.model);
+}
+
+LiveState fresh_live(const arch::ModelConfig& config, std::uint64_t seed,
+                     const model::ModelOptions& options) {
+  const state::TrainingState fresh = state::fresh(config, seed, state_dtype(options.precision));
+  LiveState live = make_live(header_of(fresh), options);
+  live.model->params().load(fresh);
+  live.model->weights_changed();
+  return live;
+}
+
+LiveState load_live(const Path& path, const model::ModelOptions& options) {
+  const state::CheckpointReader reader(path);
+  if (reader.header().dtype != state_dtype(options.precision))
+    throw usage_error("{}: holds {}, expected {} for this precision", path.string(),
+                      dtype_name(reader.header().dtype), dtype_name(state_dtype(options.precision)))
+        .with_hint(
+            "fp64 and the other precisions store different types; use the precision that it was "
+            "made with");
+  LiveState live = make_live(reader.header(), options);
+  for (const state::Kind kind : state::kKinds)
+    for (std::size_t i = 0; i < reader.table().size(); ++i)
+      live.model->params().set(kind, i, reader.view(kind, i));
+  live.model->weights_changed();
+  return live;
+}
+
+void refuse_not_finite(const LiveState& live, state::Kind kind, std::size_t index) {
+  const state::Progress& at = live.header.progress;
+  throw make_error(ErrorKind::diverged,
+                   "stage {}, step {}: diverged: {} of {} has a number that is not finite",
+                   at.stage, at.step, kind_name(kind), live.model->params().table()[index].name);
+}
+
+void save_live(const Path& path, LiveState& live) {
+  state::CheckpointWriter writer(path, live.header);
+  model::ParamBuffer& params = live.model->params();
+  for (const state::Kind kind : state::kKinds)
+    for (std::size_t i = 0; i < params.table().size(); ++i) {
+      const auto room = std::make_shared<at::Tensor>();
+      const std::span<const std::byte> bytes = params.get(kind, i, *room);
+      if (!state::all_finite(bytes, live.header.dtype)) refuse_not_finite(live, kind, i);
+      writer.write(kind, i, bytes, room);
+    }
+  writer.commit();
+}
+
+LiveState grow_live(const grow::GrowthRecipe& recipe, LiveState from, const std::string& source,
+                    const std::string& source_crc) {
+  LiveState to =
+      make_live(grow::grown_header(recipe, from.header, source, source_crc), from.options);
+  at::Tensor room;
+  const grow::StateView view = [&](state::Kind kind, std::size_t i) {
+    return from.model->params().get(kind, i, room);
+  };
+  grow::grow_tensors(recipe, from.header.dtype, view,
+                     [&](state::Kind kind, std::size_t i, std::span<const std::byte> bytes) {
+                       to.model->params().set(kind, i, bytes);
+                     });
+  to.model->weights_changed();
+  return to;
+}
+
+}  // namespace stagedtrain::train

@@ -1,0 +1,58 @@
+// Defines a training state on the device: everything that a checkpoint holds, as a model that runs.
+//
+// Loading, saving and growing move one tensor at a time between file, host and device, so they
+// never hold a second copy of a whole state. A growth holds the smaller and the larger state until
+// it ends.
+//
+// Invariant: header and model belong together. The model's parameters are the tensors of the state,
+// the header holds everything else, and the model's mask and histories follow the header. In bf16,
+// the copy of the weights is updated after tensors have been set.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "checkpoint/checkpoint.h"
+#include "grow/recipe.h"
+#include "io/file.h"
+#include "model/model.h"
+
+namespace stagedtrain::train {
+
+// The tensors are those of model->params(). The header is everything else.
+struct LiveState {
+  state::StateHeader header;
+  std::unique_ptr<model::Model> model;
+  model::ModelOptions options;  // as asked for; under a mask the model uses reference kernels
+  // while a mask rises: the model that it leaves unchanged
+  std::optional<arch::ModelConfig> before_mask;
+};
+
+// Returns the model that a rising mask leaves unchanged: the model before the operator `mask`,
+// which is the last operator of the newest growth. The operators before it are not masked. Requires
+// header.mask.steps > 0. Throws Error(input) if the lineage has no such growth.
+arch::ModelConfig model_before_mask(const state::StateHeader& header);
+
+// Returns freshly initialized weights (state::fresh), with zero moments. The whole state exists on
+// the host until this returns.
+LiveState fresh_live(const arch::ModelConfig& config, std::uint64_t seed,
+                     const model::ModelOptions& options);
+// Loads a checkpoint and verifies every checksum. Throws Error(input) if the file is bad, and
+// Error(usage) if its number type is not that of options.precision.
+LiveState load_live(const Path& path, const model::ModelOptions& options);
+// Sets the mask to its value at a step. Does nothing without a mask.
+void show_through_mask(LiveState& live, std::int64_t step);
+// Removes the mask after it has risen to 1. The model may then use other kernels. Holds a second
+// model until it returns.
+void end_mask(LiveState& live);
+// Writes a checkpoint, as a whole or not at all. Throws as refuse_not_finite does.
+void save_live(const Path& path, LiveState& live);
+// Throws Error(diverged) that names stage, step and tensor.
+[[noreturn]] void refuse_not_finite(const LiveState& live, state::Kind kind, std::size_t index);
+// Returns the larger state. The smaller one is freed when this returns. source names the file of
+// the smaller state, and source_crc is its identity. Polls for a stop request.
+LiveState grow_live(const grow::GrowthRecipe& recipe, LiveState from, const std::string& source,
+                    const std::string& source_crc);
+
+}  // namespace stagedtrain::train

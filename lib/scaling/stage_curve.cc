@@ -1,0 +1,25 @@
+// Evaluates a stage's fitted curve, and converts it into a curve over tokens.
+#include "scaling/stage_curve.h"
+
+#include <cmath>
+
+#include "base/error.h"
+
+namespace stagedtrain::law {
+
+double StageCurve::loss(double x) const { return E + B * std::pow(x + x0, -b); }
+
+// With t tokens and u tokens per x, B (t/u + x0)^-b = B u^b (t + x0 u)^-b.
+PowerCurve StageCurve::curve(double tokens_per_x) const {
+  return PowerCurve(E, B * std::pow(tokens_per_x, b), b, x0 * tokens_per_x);
+}
+
+std::vector<double> learning_spent(std::span<const double> rates, double peak) {
+  ST_CHECK(peak > 0, "the peak learning rate is {}", peak);
+  std::vector<double> spent;
+  double sum = 0;
+  for (double rate : rates) spent.push_back(sum += rate / peak);
+  return spent;
+}
+
+}  // namespace stagedtrain::law

@@ -1,0 +1,153 @@
+// Minimizes Huber's loss of residuals by Levenberg-Marquardt, to the last digits of double
+// precision.
+#include "statistics/least_squares.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/error.h"
+#include "base/signals.h"
+#include "statistics/linear_solve.h"
+
+namespace stagedtrain::law {
+namespace {
+
+// Huber's loss has no curvature beyond delta. This share of the weight is used there instead, so
+// that the matrix stays regular where almost all residuals are beyond delta. The minimum does not
+// change, because the gradient stays exact.
+constexpr double kCurvatureBeyond = 0.02;
+constexpr double kLargestDamping = 1e12;
+// Residuals with this root mean square are rounding errors: nothing is left to fit.
+constexpr double kRounding = 1e-13;
+
+struct Place {
+  std::vector<double> parameters, residuals, jacobian;
+  double objective = 0;
+};
+
+void measure(const Residuals& f, double delta, Place& place) {
+  f(place.parameters, place.residuals, place.jacobian);
+  place.objective = 0;
+  for (double r : place.residuals) place.objective += huber_loss(r, delta);
+  for (double j : place.jacobian)
+    if (!std::isfinite(j)) place.objective = std::numeric_limits<double>::infinity();
+}
+
+// The gradient and the matrix of the quadratic model at a place. `cosine` is
+// LeastSquaresFit::gradient.
+struct Normal {
+  std::vector<double> gradient, curvature, diagonal;
+  double cosine = 0;
+
+  Normal(const Place& place, double delta) {
+    const std::size_t n = place.parameters.size();
+    gradient.assign(n, 0);
+    curvature.assign(n * n, 0);
+    diagonal.assign(n, 0);
+    double squares = 0;
+    for (std::size_t i = 0; i < place.residuals.size(); ++i)
+      add(place.residuals[i], &place.jacobian[i * n], delta, squares);
+    const double rounding = kRounding * kRounding * static_cast<double>(place.residuals.size());
+    for (std::size_t j = 0; j < n; ++j)
+      if (diagonal[j] > 0 && squares > rounding)
+        cosine = std::max(cosine, std::fabs(gradient[j]) / std::sqrt(diagonal[j] * squares));
+  }
+
+ private:
+  void add(double r, const double* row, double delta, double& squares) {
+    const std::size_t n = gradient.size();
+    const double size = std::fabs(r), weight = size <= delta ? 1 : delta / size;
+    const double curve = size <= delta ? 1 : kCurvatureBeyond * weight;
+    squares += weight * r * r;
+    for (std::size_t j = 0; j < n; ++j) {
+      gradient[j] += weight * r * row[j];
+      diagonal[j] += weight * row[j] * row[j];
+      for (std::size_t k = 0; k <= j; ++k) curvature[j * n + k] += curve * row[j] * row[k];
+    }
+  }
+};
+
+// Computes the step for this damping. Returns false if the matrix is singular.
+bool solve_step(const Normal& normal, double damping, std::vector<double>& step) {
+  const std::size_t n = normal.gradient.size();
+  std::vector<double> matrix = normal.curvature;
+  for (std::size_t j = 0; j < n; ++j) {
+    matrix[j * n + j] += damping * normal.diagonal[j];
+    if (normal.diagonal[j] == 0) matrix[j * n + j] = 1;  // no residual depends on it: it stays
+    step[j] = -normal.gradient[j];
+  }
+  return solve_positive(matrix, step);
+}
+
+// Returns the decrease of the objective that the quadratic model predicts for a step.
+double promised(const Normal& normal, const std::vector<double>& step) {
+  const std::size_t n = step.size();
+  double gain = 0;
+  for (std::size_t j = 0; j < n; ++j) {
+    gain -= step[j] * normal.gradient[j] + step[j] * step[j] * normal.curvature[j * n + j] / 2;
+    for (std::size_t k = 0; k < j; ++k) gain -= step[j] * step[k] * normal.curvature[j * n + k];
+  }
+  return gain;
+}
+
+// Whether `to` is better than `from`. Near the minimum the change of the objective is smaller than
+// its rounding error; there the gradient decides.
+bool better(const Place& from, const Place& to, double delta, const Normal& normal) {
+  if (!std::isfinite(to.objective)) return false;
+  const double rounding = 1e-13 * from.objective;
+  if (to.objective < from.objective - rounding) return true;
+  return to.objective <= from.objective + rounding && Normal(to, delta).cosine < normal.cosine;
+}
+
+}  // namespace
+
+double huber_loss(double residual, double delta) {
+  const double size = std::fabs(residual);
+  return size <= delta ? residual * residual / 2 : delta * (size - delta / 2);
+}
+
+bool same_minimum(double objective, double best, std::size_t count) {
+  return objective <= best * (1 + 1e-6) + 1e-20 * static_cast<double>(count);
+}
+
+LeastSquaresFit least_squares(const Residuals& residuals, std::size_t count,
+                              std::vector<double> start, const LeastSquaresOptions& options) {
+  const std::size_t n = start.size();
+  ST_CHECK(n > 0 && count > 0 && options.huber > 0, "{} parameters, {} residuals", n, count);
+  Place here{std::move(start), std::vector<double>(count), std::vector<double>(count * n)};
+  measure(residuals, options.huber, here);
+  if (!std::isfinite(here.objective))
+    throw input_error(
+        "the fit cannot start: it found values that overflow, expected the losses, steps and "
+        "learning rates of a real run");
+  Place there = here;
+  Normal normal(here, options.huber);
+  std::vector<double> step(n);
+  double damping = 1e-3;
+  int steps = 0;
+  while (normal.cosine > options.tolerance && steps < options.most_steps &&
+         damping < kLargestDamping) {
+    ++steps;
+    stop_point("fitting");
+    if (!solve_step(normal, damping, step)) {
+      damping *= 10;
+      continue;
+    }
+    for (std::size_t j = 0; j < n; ++j) there.parameters[j] = here.parameters[j] + step[j];
+    measure(residuals, options.huber, there);
+    if (!better(here, there, options.huber, normal)) {
+      damping *= 4;
+      continue;
+    }
+    const double ratio = (here.objective - there.objective) / promised(normal, step);
+    damping *= ratio > 0.75 ? 0.1 : ratio < 0.25 ? 2 : 0.5;
+    damping = std::max(damping, 1e-15);
+    std::swap(here, there);
+    normal = Normal(here, options.huber);
+  }
+  return {here.parameters, here.objective, normal.cosine, steps,
+          normal.cosine <= options.tolerance};
+}
+
+}  // namespace stagedtrain::law

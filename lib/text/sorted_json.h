@@ -1,0 +1,23 @@
+// SortedJson keeps the keys of each object sorted, for large files from elsewhere. Json compares
+// each new key of an object with all earlier ones, which takes hours if a hostile file has a
+// million.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "text/json.h"
+
+namespace stagedtrain {
+
+using SortedJson = nlohmann::json;
+
+// Throws Error(input) "where: not valid JSON: ...", or that it is nested deeper than
+// kMostJsonLevels.
+SortedJson parse_sorted_json(std::string_view text, const std::string& where);
+// Throws Error(input) if brackets are nested deeper than kMostJsonLevels.
+void refuse_deep_json(std::string_view text, const std::string& where);
+// Prints with this indentation, or on one line if it is negative, with control characters escaped.
+std::string json_text(const SortedJson& json, int indent);
+
+}  // namespace stagedtrain

@@ -1,0 +1,115 @@
+// The first lines of a plan answer a reader who has one minute; the whole fits on a screen.
+#include "forecast/answer.h"
+
+#include <algorithm>
+
+#include "optimize/optimize.h"
+#include "support/catch.h"
+#include "support/errors.h"
+#include "support/schedules.h"
+#include "support/text_file.h"
+#include "text/text.h"
+
+using namespace stagedtrain;
+using namespace stagedtrain::plan;
+using test::contains;
+
+namespace {
+
+FullPlan full_plan(const schedule::Schedule& schedule, const std::string& law = "chinchilla",
+                   const Transfer& transfer = {}) {
+  return make_full_plan(resolve(schedule), find_planning_law(law), transfer);
+}
+
+schedule::Schedule gpt2_file() {
+  return schedule::load(test::source_folder() / "schedules/gpt2-124m.yaml");
+}
+
+// 40 lines of 100 columns, whose first five begin with the four parts of the answer.
+void check_screen(const std::string& text) {
+  INFO(text);
+  std::vector<std::string> lines = split(text, '\n');
+  CHECK(lines.size() <= 41);  // the last is what follows the last line end
+  for (const std::string& line : lines) CHECK(line.size() <= 100);
+  lines.resize(5);
+  const std::string first = join(lines, "\n");
+  for (const char* part : {"do       train", "saves    ", "costs    "}) CHECK(contains(first, part));
+}
+
+}  // namespace
+
+TEST_CASE("every plan fits a screen and answers in five lines") {
+  for (const auto& file : test::example_schedules())
+    for (const char* law : {"chinchilla", "kaplan"}) {
+      INFO(file.string());
+      check_screen(short_text(full_plan(schedule::load(file), law)));
+    }
+  std::vector<std::string> many = {"model.layers=64", "stages.1.grow.0.layers=2"};
+  std::string stages = "stages=[{name: s1, model: {layers: 1}, for: 50}";
+  for (int i = 2; i <= 64; ++i)
+    stages += fmt::format(", {{name: s{0}, grow: [{{operator: depth, layers: {0}}}], for: 50}}", i);
+  check_screen(short_text(full_plan(test::two_stages({"model.layers=64", stages + "]"}))));
+  check_screen(short_text(full_plan(test::two_stages({fmt::format(
+      "stages.0.name={}", std::string(60, 'x'))}))));
+}
+
+TEST_CASE("the answer has floor, ceiling and measured saving, cost and the strongest warning") {
+  const std::string text = answer_text(full_plan(gpt2_file()));
+  INFO(text);
+  for (const char* part :
+       {"train 6 x 768 for 3,052 steps, grow it into 12 x 768 for 2,035",
+        "floor 5.2%, ceiling 21.1%, measured not yet; of the FLOPs from scratch to the same loss\n",
+        "1.67E FLOPs, 2.5G tokens, 13.6 GiB of memory; time not known (plan --measure)",
+        "beware   ", "the floor is an assumption: five of five runs saved a little less\n"})
+    CHECK(contains(text, part));
+  const FullPlan measured =
+      full_plan(gpt2_file(), "chinchilla", {law::Assumption::measured, 1.2, 0});
+  const double saved = measured.outlook.forecasts[0].savings.flops;
+  CHECK(saved > 0.052);
+  CHECK(saved < 0.211);
+  CHECK(contains(answer_text(measured), fmt::format("measured {:.1f}%", 100 * saved)));
+  const std::string timed = answer_text(full_plan(schedule::load(
+      test::source_folder() / "schedules/gpt2-124m.yaml",
+      {"machine={flops: 312T, price_per_hour: 2}"})));
+  CHECK(contains(timed, "3h58m"));
+  CHECK(contains(timed, "in money"));
+}
+
+TEST_CASE("an optimised plan answers in the same way, with this plan's own ceiling") {
+  for (const std::int64_t stages : {2, 3}) {
+    OptimizeOptions options;
+    options.most_stages = stages;
+    const Optimum optimum = optimize(gpt2_file(), options);
+    check_screen(short_text(optimum));
+    const Forecast& ceiling = optimum.full.outlook.forecasts[1];
+    REQUIRE(ceiling.assumption == law::Assumption::mixing);
+    // The saving of the very stages that are printed, were rho 1.
+    double spent = 0, tokens = 0;
+    for (const OptimizedStage& stage : optimum.stages) {
+      spent += stage.flops;
+      tokens += stage.tokens - stage.lost_tokens;
+    }
+    const double own = 1 - spent / (tokens * optimum.stages.back().size.flops_per_token);
+    CHECK(ceiling.savings.flops == Approx(own).margin(2e-3));
+    CHECK(optimum.ceiling == Approx(own).margin(2e-3));
+  }
+}
+
+TEST_CASE("a law keeps the name that it was asked for, and says where it does not hold") {
+  for (const char* name : {"chinchilla", "besiroglu", "hoffmann", "kaplan"})
+    CHECK(find_planning_law(name).name == name);
+  CHECK(contains(short_text(full_plan(gpt2_file())), "chinchilla: Besiroglu"));
+  const std::string small = answer_text(full_plan(test::two_stages()));
+  INFO(small);
+  CHECK(contains(small, "The published law chinchilla does not cover this model (it predicts "));
+  CHECK(contains(small, "guessing among 256 ids is 5.55). Fit your own runs: "));
+}
+
+TEST_CASE("one word has one meaning") {
+  const FullPlan full = full_plan(gpt2_file());
+  const std::string details = to_text(full);
+  CHECK(contains(details, "slope is d ln loss / d ln tokens"));
+  CHECK(contains(details, "is no bound: five of five measured runs"));
+  CHECK(contains(details, "evaluating  checkpoints"));
+  CHECK_FALSE(contains(details, "evaluating  saving"));
+}

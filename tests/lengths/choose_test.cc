@@ -1,0 +1,212 @@
+// Tests of lengths/choose.h: lengths and slopes that a schedule leaves to the planner.
+#include "lengths/choose.h"
+
+#include <cmath>
+
+#include "fit/planning_law.h"
+#include "lengths/resolve_files.h"
+#include "scaling/pair.h"
+#include "support/catch.h"
+#include "support/errors.h"
+#include "support/schedules.h"
+#include "support/text_file.h"
+
+using namespace stagedtrain;
+using plan::choose;
+using test::contains;
+
+namespace {
+
+// GPT-2 of 12 layers, grown out of 6.
+const std::string kGpt2 = R"(data: {train: t.bin, validation: v.bin}
+model: {layers: 12, width: 768, heads: 12, context: 1024, vocab: 50304}
+batch: {sequences: 480}
+lr: {decay: 20%}
+stages:
+  - {name: half, model: {layers: 6}, for: auto}
+  - {name: full, grow: [{operator: depth, layers: 12}], for: auto}
+)";
+
+schedule::Schedule gpt2(const std::vector<std::string>& edits = {}) {
+  return schedule::parse(kGpt2, "gpt2.yaml", edits);
+}
+plan::Choice chosen(const std::vector<std::string>& edits = {}, const plan::Learned& learned = {}) {
+  return choose(gpt2(edits), {}, {}, learned);
+}
+double steps(const plan::Choice& choice, std::size_t i) {
+  return choice.schedule.stages[i].length.amount;
+}
+std::string refused(const std::vector<std::string>& edits) {
+  return test::refusal(ErrorKind::usage, [&] { chosen(edits); });
+}
+
+}  // namespace
+
+TEST_CASE("auto lengths under loss-state end where both sizes pay the same") {
+  const plan::Choice choice = chosen({"plan.scratch=2.5G tokens"});
+  const plan::PlanningLaw law = plan::find_planning_law("chinchilla");
+  const plan::RunPlan run = plan::resolve(choice.schedule);
+  const auto size = [&](std::size_t i) {
+    return law::Size{run.stages[i].name, arch::flops_per_token(run.stages[i].model),
+                     law.curve(law.parameters(run.stages[i].params))};
+  };
+  const law::Growth growth = law::best_growth(size(0), size(1), size(1).curve->loss(0.8 * 2.5e9));
+  const double step = 480 * 1024;
+  CHECK(std::fabs(steps(choice, 0) - growth.small_tokens / step) <= 0.5);
+  CHECK(std::fabs(steps(choice, 1) - (2.5e9 - growth.resume_tokens) / step) <= 2);
+  REQUIRE(choice.words.size() == 3);
+  CHECK(contains(choice.words[0], "pay the same for the next bit of loss"));
+  CHECK(contains(choice.words[2], "floor (loss-state)"));
+  CHECK(contains(choice.words[2], "2.5G tokens from scratch"));
+}
+
+TEST_CASE("a length that is given is kept, and the rest follows it") {
+  const plan::Choice choice = chosen({"plan.scratch=2.5G tokens", "stages.half.for=1000"});
+  CHECK(steps(choice, 0) == 1000);
+  CHECK(steps(choice, 1) > 3500);
+  CHECK(steps(choice, 1) < 2.5e9 / (480 * 1024));
+}
+
+TEST_CASE("20 tokens for each parameter is the run from scratch that nobody named") {
+  const plan::RunPlan run = plan::resolve(chosen().schedule);
+  const double scratch = 20 * static_cast<double>(run.stages[1].params.total);
+  CHECK(static_cast<double>(run.tokens) > 0.9 * scratch);
+  CHECK(static_cast<double>(run.tokens) < 1.3 * scratch);
+}
+
+TEST_CASE("under mixing and with a rho the growth waits for the decay") {
+  const std::vector<std::string> scratch = {"plan.scratch=5000", "plan.mixing=200",
+                                            "lr.decay=1000"};
+  auto edits = scratch;
+  edits.push_back("plan.transfer=mixing");
+  const plan::Choice mixing = chosen(edits);
+  CHECK(steps(mixing, 0) == 5000 - 1000 - 200);
+  CHECK(steps(mixing, 1) == 1200);
+  CHECK(contains(mixing.words[2], "ceiling (mixing)"));
+  edits.back() = "plan.transfer=rho=1.25";
+  CHECK(steps(chosen(edits), 0) == 4750);
+  CHECK(contains(chosen(edits).words[2], "measured: rho 1.25"));
+}
+
+TEST_CASE("a decay in percent is of the run that comes out, and the growth comes before it") {
+  const plan::Choice choice =
+      chosen({"plan.scratch=5000", "plan.mixing=200", "plan.transfer=rho=1.25", "lr.decay=20%"});
+  const plan::RunPlan run = plan::resolve(choice.schedule);
+  CHECK(std::fabs(static_cast<double>(run.stages[1].steps - run.decay_steps) - 200) <= 2);
+}
+
+TEST_CASE("what earlier runs measured is used, and named") {
+  const grow::GrowthRecipe recipe = *plan::resolve(chosen().schedule).stages[1].growth;
+  plan::Learned learned;
+  learned.put({"runs/before", "full", "", recipe.operators(), recipe.from, recipe.to, 1.25, 1.2,
+               1.3, 1e9, 200 * 480 * 1024, 0.05});
+  const plan::Choice choice = chosen({"plan.scratch=5000", "lr.decay=1000"}, learned);
+  CHECK(steps(choice, 0) == 4750);
+  CHECK(contains(choice.words[2], "runs/before"));
+  const plan::Choice floor =
+      chosen({"plan.scratch=5000", "lr.decay=1000", "plan.transfer=loss-state"}, learned);
+  CHECK(steps(floor, 0) < 4750);
+}
+
+TEST_CASE("a law of a constant rate has the decay of an earlier run taken off its last loss") {
+  const plan::RunPlan run = plan::resolve(gpt2({"stages.half.for=9", "stages.full.for=9"}));
+  plan::Learned learned;
+  plan::LearnedGrowth earlier;
+  earlier.run = "earlier";
+  earlier.to = run.final_model;
+  earlier.decay_drop = 0.07;
+  learned.put(earlier);
+  const std::string kaplan = "plan.law=kaplan";
+  const plan::Choice plain = chosen({kaplan}), knows = chosen({kaplan}, learned);
+  CHECK(knows.end_losses.front() == plain.end_losses.front());
+  CHECK(knows.end_losses.back() == Approx(plain.end_losses.back() - 0.07));
+  CHECK(contains(knows.predicted_by, "less 0.0700 nats, the gain of the decay of earlier"));
+  CHECK(chosen({}, learned).end_losses == chosen().end_losses);
+}
+
+TEST_CASE("a slope of auto becomes that of the best growth") {
+  const plan::Choice choice =
+      chosen({"stages.half.until={slope: auto}", "plan.law=kaplan", "plan.scratch=1G tokens"});
+  const auto slope = parse_number(choice.schedule.stages[0].until->slope);
+  REQUIRE(slope);
+  CHECK(*slope < -0.02);
+  CHECK(*slope > -0.2);
+  const plan::RunPlan run = plan::resolve(choice.schedule);
+  CHECK(run.stages[0].until_slope == slope);
+  CHECK(contains(refused({"stages.full.until={slope: auto}"}), "the last stage does not grow"));
+}
+
+TEST_CASE("costs in seconds need measurements and use them") {
+  CHECK(contains(refused({"plan.cost=seconds"}), "plan --measure"));
+  const plan::RunPlan run = plan::resolve(chosen().schedule);
+  plan::Measurements known;
+  for (std::size_t i : {0, 1})
+    known.put({plan::measurement_key(run, run.stages[i]), "", i == 0 ? 2e-6 : 1e-5, 0, 20, "", ""});
+  const plan::Choice choice = choose(gpt2({"plan.cost=seconds"}), {}, known, {});
+  CHECK(steps(choice, 0) > 1.2 * steps(chosen(), 0));  // a fifth of the cost, not six tenths
+  CHECK(contains(choice.words.back(), "seconds"));
+}
+
+TEST_CASE("what cannot be chosen is refused with the reason") {
+  CHECK(contains(refused({"plan.law=kaplam"}), "did you mean 'kaplan'"));
+  CHECK(contains(refused({"plan.transfer=rho=x"}), "rho=1.4"));
+  CHECK(contains(refused({"plan.transfer=sometimes"}), "loss-state"));
+  CHECK(contains(refused({"model.vocab=2", "plan.scratch=10"}), "guessing among"));
+  CHECK(contains(refused({"from=some.h5"}), "expected fresh weights"));
+  CHECK(contains(refused({"plan.transfer=mixing", "plan.scratch=100", "plan.mixing=90"}),
+                 "the run is too short to grow"));
+}
+
+TEST_CASE("a run that goes on keeps what was chosen for it") {
+  const schedule::Schedule asked =
+      gpt2({"stages.half.until={slope: auto}", "plan.scratch=2.5G tokens"});
+  const plan::RunPlan first = plan::resolve(choose(asked, {}, {}, {}).schedule);
+  const std::string record = plan::resolved_yaml(first);
+  const schedule::Schedule again = plan::as_recorded(asked, record);
+  CHECK_FALSE(plan::asks_planner(again));
+  CHECK(plan::resolved_yaml(plan::resolve(again)) == record);
+}
+
+TEST_CASE("auto is understood where a length of a stage stands, and nowhere else") {
+  CHECK(plan::asks_planner(gpt2()));
+  CHECK_FALSE(plan::asks_planner(test::two_stages()));
+  const auto bad = [](const std::string& edit) {
+    return test::refusal(ErrorKind::usage, [&] { gpt2({edit}); });
+  };
+  CHECK(contains(bad("lr.warmup=auto"), "expected steps, tokens or %"));
+  CHECK(contains(bad("stages.half.until={slope: 3}"), "expected auto or a number below 0"));
+  CHECK(contains(bad("stages.half.until={}"), "expected loss or slope"));
+}
+
+TEST_CASE("the words say what decided when a stage grows") {
+  const auto word = [](const std::vector<std::string>& edits) { return chosen(edits).words[0]; };
+  CHECK(contains(word({"plan.scratch=5000"}), "pay the same for the next bit of loss"));
+  // A decay that begins before both would pay the same.
+  const std::string clamped = word({"plan.scratch=5000", "lr.decay=70%"});
+  INFO(clamped);
+  CHECK(contains(clamped, "the latest time before the decay"));
+  CHECK_FALSE(contains(clamped, "pay the same"));
+  const std::string unknown = word({"plan.scratch=5000", "plan.transfer=mixing"});
+  INFO(unknown);
+  CHECK(contains(unknown, "the mixing time of the growth is not known"));
+  CHECK_FALSE(contains(unknown, "leaves"));
+  CHECK(contains(word({"plan.scratch=5000", "plan.transfer=mixing", "plan.mixing=200"}),
+                 "leaves 98.3M tokens to mix before the decay"));
+}
+
+TEST_CASE("lengths are steps of the stage's own context") {
+  const plan::Choice choice =
+      chosen({"plan.scratch=2.5G tokens", "stages.half.model={layers: 6, context: 512}",
+              "stages.full.grow=[{operator: context, length: 1024}, {operator: depth, layers: 12}]"});
+  const plan::PlanningLaw law = plan::find_planning_law("chinchilla");
+  const plan::RunPlan run = plan::resolve(choice.schedule);
+  const auto size = [&](std::size_t i) {
+    return law::Size{run.stages[i].name, arch::flops_per_token(run.stages[i].model),
+                     law.curve(law.parameters(run.stages[i].params))};
+  };
+  // The decay is a part of the steps, all of which the final model would make.
+  const double before_decay = 2.5e9 - static_cast<double>(run.decay_steps) * 480 * 1024;
+  const law::Growth growth =
+      law::best_growth(size(0), size(1), size(1).curve->loss(before_decay));
+  CHECK(steps(choice, 0) == Approx(growth.small_tokens / (480 * 512)).epsilon(0.01));
+}

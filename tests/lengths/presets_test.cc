@@ -1,0 +1,70 @@
+// Growth paths of the literature as schedules that run.
+#include "lengths/presets.h"
+
+#include "support/catch.h"
+#include "support/errors.h"
+#include "support/schedules.h"
+#include "support/text_file.h"
+
+using namespace stagedtrain;
+using namespace stagedtrain::plan;
+using test::contains;
+
+namespace {
+
+RunPlan planned(const std::string& preset, std::int64_t stages, const std::string& rule = "") {
+  const schedule::Schedule s = test::two_stages(
+      {"model={layers: 12, width: 768, heads: 12, context: 1024, vocab: 50257}",
+       "batch={sequences: 480, micro: 16}", "stages=[{name: whole, for: 2.5G tokens}]"});
+  const RunPlan first =
+      resolve(plan_by_preset(s, find_preset(preset), {.rule = rule, .stages = stages}).schedule);
+  const RunPlan again = resolve(schedule::parse(resolved_yaml(first), "again.yaml"));
+  CHECK(to_json(again) == to_json(first));
+  return again;
+}
+
+// FLOPs of the blocks, as a share of those of the final model in all steps.
+double block_cost(const RunPlan& plan) {
+  double cost = 0;
+  for (const StagePlan& stage : plan.stages)
+    cost += static_cast<double>(stage.steps * stage.model.layers);
+  return cost / static_cast<double>(plan.total_steps * plan.final_model.layers);
+}
+
+}  // namespace
+
+TEST_CASE("MIDAS costs what its closed forms say, for lengths that rise as i and as i squared") {
+  for (const double k : {4.0, 6.0}) {
+    const auto stages = static_cast<std::int64_t>(k);
+    CHECK(block_cost(planned("midas", stages)) == Approx((2 * k + 1) / (3 * k)).margin(2e-4));
+    CHECK(block_cost(planned("midas", stages, "prop-2")) ==
+          Approx(3 * (k + 1) / (2 * (2 * k + 1))).margin(2e-4));
+  }
+  // The paper's 1.39 and 1.24 times fewer FLOPs of blocks.
+  CHECK(1 / block_cost(planned("midas", 6)) == Approx(1.39).margin(0.01));
+  CHECK(1 / block_cost(planned("midas", 6, "prop-2")) == Approx(1.24).margin(0.01));
+}
+
+TEST_CASE("each stage of a preset adds one block, by the order that it is named for") {
+  for (const auto& [name, order] : {std::pair{"midas", "middle"}, std::pair{"gradual", "last"}}) {
+    const RunPlan plan = planned(name, 0);
+    REQUIRE(plan.stages.size() == 4);
+    for (std::size_t i = 0; i < 4; ++i) {
+      CHECK(plan.stages[i].model.layers == 3 * static_cast<std::int64_t>(i + 1));
+      const Tree& growth = plan.schedule.stages[i].grow;
+      REQUIRE(growth.items.size() == (i > 0 ? 1 : 0));
+      if (i == 0) continue;
+      CHECK(growth.items[0].find("order")->text == order);
+      CHECK(growth.items[0].find("block")->text == "3");
+    }
+  }
+  const RunPlan equal = planned("gradual", 3);
+  CHECK(equal.stages[0].steps == Approx(equal.total_steps / 3.0).margin(1));
+}
+
+TEST_CASE("unknown presets and stages that do not divide the layers are refused") {
+  CHECK(contains(test::refusal(ErrorKind::usage, [] { find_preset("midass"); }),
+                 "--preset: found 'midass'; did you mean 'midas'?"));
+  CHECK(contains(test::refusal(ErrorKind::usage, [] { planned("midas", 5); }),
+                 "midas: found 12 layers and 5 stages"));
+}

@@ -1,0 +1,118 @@
+// The report as text and as JSON.
+#include "run_report/results.h"
+
+#include <cmath>
+
+#include "run_report/report_tables.h"
+#include "support/catch.h"
+#include "support/made_runs.h"
+#include "support/temp_dir.h"
+#include "support/text_file.h"
+
+using namespace stagedtrain;
+using namespace stagedtrain::report;
+using test::contains;
+
+namespace {
+
+Report made_report() {
+  const test::TempDir folder;
+  test::write_made_runs(folder.path());
+  return make_report(read_runs({folder.path().string()}));
+}
+
+}  // namespace
+
+TEST_CASE("the costs of the stages add up to the run") {
+  const Report report = made_report();
+  const Run& staged = report.runs[report.comparisons.at(0).staged];
+  const std::vector<StageCost> costs = stage_costs(staged);
+  REQUIRE(costs.size() == 2);
+  CHECK(costs[0].steps == 2100);
+  CHECK(costs[1].steps == 900);
+  CHECK(costs[0].tokens + costs[1].tokens == staged.end->at.tokens);
+  CHECK(costs[0].flops + costs[1].flops == Approx(staged.end->at.flops));
+  CHECK(costs[0].flops == Approx(staged.stages[0].flops_per_token * costs[0].tokens));
+  CHECK(costs[1].loss == Approx(staged.end->loss));
+  CHECK(costs[0].ended);
+}
+
+TEST_CASE("a stage that is still going has its cost so far, one to come has none") {
+  const test::TempDir folder;
+  test::write_run(folder.path(),
+                  {.role = "staged", .stages = {{"a", 2, 2100}, {"b", 6, 900}}, .stop = 1200});
+  const std::vector<StageCost> costs = stage_costs(runlog::read_log(folder / "run.jsonl", "r"));
+  REQUIRE(costs.size() == 2);
+  CHECK(costs[0].steps == 1200);
+  CHECK_FALSE(costs[0].ended);
+  CHECK(std::isnan(costs[1].steps));
+}
+
+TEST_CASE("text has the verdict, the runs and the savings, in lines of a terminal") {
+  const std::string text = to_text(made_report());
+  INFO(text);
+  CHECK(text.starts_with("The staged run reached"));
+  CHECK(contains(text, "\nscratch/budget-1500"));  // without the folder that all names share
+  CHECK(contains(text, "wall-clock time"));
+  CHECK(contains(text, "saved at the same loss"));
+  CHECK(text.ends_with("\n"));
+}
+
+TEST_CASE("every staged run has its prediction beside what came out, or why there is none") {
+  Report report = made_report();
+  CHECK(contains(to_text(report), "no prediction, because its log holds no prediction"));
+  Run& staged = report.runs[report.comparisons.at(0).staged];
+  staged.prediction = {"laws.json", "measured", {1.5, 1.4, 1.6}, {0.12, 0.05, 0.2}, {}, ""};
+  const Table table = run_predictions_table(report);
+  REQUIRE(table.rows.size() == 2);
+  CHECK(table.rows[0][2] == "1.5000");
+  CHECK(table.rows[0][3] == "1.4000 to 1.6000");
+  CHECK(table.rows[1][1] == "saving of FLOPs");
+  CHECK(table.rows[1][2] == "12.0%");
+  CHECK(table.rows[1][4].ends_with("%"));
+  const std::string text = to_text(report);
+  INFO(text);
+  CHECK(contains(text, "the law laws.json, measured"));
+  const Json json = to_json(report);
+  CHECK(json["runs"][3]["prediction"]["saving"]["value"] == 0.12);
+  staged.prediction.why_not = "the law does not cover it";
+  CHECK(contains(to_text(report), "no prediction, because the law does not cover it"));
+}
+
+TEST_CASE("JSON has runs, comparisons and savings under stable keys") {
+  const Report report = made_report();
+  const Json json = parse_json(to_json(report).dump(), "json");
+  REQUIRE(json["runs"].size() == 4);
+  const Json& staged = json["runs"][3];
+  CHECK(staged["role"] == "staged");
+  CHECK(staged["model"]["layers"] == 6);
+  CHECK(staged["step"] == 3000);
+  CHECK(staged["threads"].dump() == "2");  // whole numbers have no point
+  CHECK(staged["ended"] == true);
+  CHECK(staged["stages"][0]["steps"] == 2100);
+  CHECK(staged["growths"][0]["params_after"] == staged["params"]);
+  REQUIRE(json["comparisons"].size() == 1);
+  const Json& comparison = json["comparisons"][0];
+  CHECK(comparison["staged"] == staged["name"]);
+  CHECK(comparison["scratch"].size() == 3);
+  for (const char* measure : {"flops", "tokens", "seconds"}) {
+    INFO(measure);
+    const Json& result = comparison["savings"][measure];
+    CHECK(result["saving"]["reach"].is_string());
+    CHECK(result["saving"]["between"].size() == 2);
+    CHECK(result["loss_gap"].contains("scratch_loss"));
+    CHECK(result["reason"] == "");
+  }
+  CHECK(comparison["savings"]["flops"]["saving"]["value"] ==
+        report.comparisons[0][Measure::flops].saving->value);
+}
+
+TEST_CASE("JSON has null for what is not known") {
+  Run run;
+  run.role = "staged";
+  const Json json = to_json(make_report({run}));
+  CHECK(json["runs"][0]["loss"].is_null());
+  CHECK(json["runs"][0]["step"].is_null());
+  CHECK(json["comparisons"][0]["savings"]["flops"]["saving"].is_null());
+  CHECK(json["comparisons"][0]["savings"]["flops"]["reason"] == "the staged run has not ended");
+}
