@@ -94,7 +94,7 @@ inline void read_back(const Path& path) {
   const DirectInput input(path);
   const auto bytes = static_cast<std::int64_t>(std::filesystem::file_size(path));
   in_parallel(bytes, kPiece, 4, [&](std::int64_t begin, std::int64_t end) {
-    thread_local DirectInput::Room room(kPiece);
+    thread_local DirectInput::Buffer room(kPiece);
     const auto size = static_cast<std::size_t>(end - begin);
     static std::atomic<std::uint32_t> unused;
     unused += crc32c(input.read(static_cast<std::uint64_t>(begin), size, room));
@@ -167,7 +167,7 @@ inline void save_noise(const Path& path, const arch::ModelConfig& model) {
   header.histories.resize(table.size());
   state::CheckpointWriter writer(path, header);
   std::uint64_t seed = 0;
-  for (const state::Kind kind : state::kKinds)
+  for (const state::TensorKind kind : state::kTensorKinds)
     for (std::size_t i = 0; i < table.size(); ++i) writer.write(kind, i, noise(table[i], ++seed));
   writer.commit();
 }
@@ -176,10 +176,10 @@ inline state::TrainingState noisy_state(const arch::ModelConfig& model) {
   state::TrainingState state;
   state.model = model;
   std::uint64_t seed = 0;
-  for (const state::Kind kind : state::kKinds)
+  for (const state::TensorKind kind : state::kTensorKinds)
     for (const arch::ParamSpec& spec : arch::param_table(model)) {
       state.of(kind).push_back(noise(spec, ++seed));
-      if (kind == state::Kind::weights) state.histories.emplace_back();
+      if (kind == state::TensorKind::weights) state.histories.emplace_back();
     }
   return state;
 }

@@ -32,7 +32,7 @@ namespace {
 
 using state::DType;
 using state::HostTensor;
-using state::Kind;
+using state::TensorKind;
 
 // Throws Error(usage) if the state's mask still rises. While it does, the new parts count only in
 // part, which the weights of a larger model could not express. `where` starts the message.
@@ -62,7 +62,7 @@ class OtherStates {
       check_mask(header, path + ": ");
     }
   }
-  std::span<const std::byte> view(std::size_t state, Kind kind, std::size_t tensor) const {
+  std::span<const std::byte> view(std::size_t state, TensorKind kind, std::size_t tensor) const {
     return files_[state - 1]->view(kind, tensor);
   }
   // Throws Error(usage) if a tensor has other optimizer scales than in the state that grows
@@ -118,15 +118,15 @@ class StepView {
 
   // Returns the bytes of a tensor, valid until the next call. Those of a plain copy are the
   // source's own.
-  std::span<const std::byte> view(Kind kind, std::size_t i) {
+  std::span<const std::byte> view(TensorKind kind, std::size_t i) {
     const TensorRecipe& made = step_.tensors[i];
     if (const Block* block = plain_copy(made, targets_[i], sources_, kind))
       return source(block->state, kind, block->source);
     if (!is_made_ || kind != kind_ || i != index_) {
       made_ = HostTensor();
-      made_ =
-          fill(made, targets_[i], sources_, kind, dtype_,
-               [this](std::size_t state, Kind k, std::size_t t) { return source(state, k, t); });
+      made_ = fill(
+          made, targets_[i], sources_, kind, dtype_,
+          [this](std::size_t state, TensorKind k, std::size_t t) { return source(state, k, t); });
       is_made_ = true;
       kind_ = kind;
       index_ = i;
@@ -135,7 +135,7 @@ class StepView {
   }
 
   // Returns the same tensor and passes ownership of it to the caller, unless it is a plain copy.
-  MadeTensor take(Kind kind, std::size_t i) {
+  MadeTensor take(TensorKind kind, std::size_t i) {
     const Block* block = plain_copy(step_.tensors[i], targets_[i], sources_, kind);
     if (block && block->state == 0 && previous_) return previous_->take(kind, block->source);
     const std::span<const std::byte> bytes = view(kind, i);
@@ -145,7 +145,7 @@ class StepView {
   }
 
  private:
-  std::span<const std::byte> source(std::size_t state, Kind kind, std::size_t tensor) {
+  std::span<const std::byte> source(std::size_t state, TensorKind kind, std::size_t tensor) {
     return state == 0 ? below_(kind, tensor) : others_.view(state, kind, tensor);
   }
 
@@ -157,12 +157,12 @@ class StepView {
   StepView* previous_;
   HostTensor made_;
   bool is_made_ = false;
-  Kind kind_ = Kind::weights;
+  TensorKind kind_ = TensorKind::weights;
   std::size_t index_ = 0;
 };
 
 // Returns how many blocks read each source tensor.
-std::vector<int> count_uses(const GrowthStep& step, Kind kind, std::size_t sources) {
+std::vector<int> count_uses(const GrowthStep& step, TensorKind kind, std::size_t sources) {
   std::vector<int> uses(sources, 0);
   for (const TensorRecipe& made : step.tensors)
     for (const Block& block : blocks_of(made, kind)) ++uses[block.source];
@@ -172,12 +172,12 @@ std::vector<int> count_uses(const GrowthStep& step, Kind kind, std::size_t sourc
 void apply_step(const GrowthStep& step, state::TrainingState& from, state::TrainingState& to) {
   const arch::ParamTable sources = arch::param_table(step.from),
                          targets = arch::param_table(step.to);
-  const DType dtype = from.of(Kind::weights)[0].dtype();
+  const DType dtype = from.of(TensorKind::weights)[0].dtype();
   const OtherStates others(step, dtype);
-  const SourceView view = [&](std::size_t state, Kind kind, std::size_t i) {
+  const SourceView view = [&](std::size_t state, TensorKind kind, std::size_t i) {
     return state == 0 ? std::as_const(from.of(kind)[i]).bytes() : others.view(state, kind, i);
   };
-  for (const Kind kind : state::kKinds) {
+  for (const TensorKind kind : state::kTensorKinds) {
     std::vector<int> uses = count_uses(step, kind, sources.size());
     for (std::size_t i = 0; i < targets.size(); ++i) {
       stop_point("growing");
@@ -198,10 +198,12 @@ void grow_tensors(const GrowthRecipe& recipe, DType dtype, const StateView& sour
   for (const GrowthStep& step : recipe.steps) {
     StepView* previous = views.empty() ? nullptr : views.back().get();
     views.push_back(std::make_unique<StepView>(step, dtype, below, previous));
-    below = [view = views.back().get()](Kind kind, std::size_t i) { return view->view(kind, i); };
+    below = [view = views.back().get()](TensorKind kind, std::size_t i) {
+      return view->view(kind, i);
+    };
   }
   const std::size_t count = arch::param_table(recipe.to).size();
-  for (const Kind kind : state::kKinds)
+  for (const TensorKind kind : state::kTensorKinds)
     for (std::size_t i = 0; i < count; ++i) {
       stop_point("growing");
       use(kind, i, views.back()->take(kind, i));
@@ -244,14 +246,14 @@ state::TrainingState apply(const GrowthRecipe& recipe, state::TrainingState from
 
 void apply_file(const GrowthRecipe& recipe, const state::CheckpointReader& from,
                 const Path& source_path, const Path& target, Replace replace) {
-  std::vector<std::pair<Kind, std::size_t>> read;  // source tensors read for the current one
-  const StateView view = [&](Kind kind, std::size_t i) {
+  std::vector<std::pair<TensorKind, std::size_t>> read;  // source tensors read for the current one
+  const StateView view = [&](TensorKind kind, std::size_t i) {
     read.emplace_back(kind, i);
     return from.view(kind, i);
   };
   state::CheckpointWriter writer(
       target, grown_header(recipe, from.header(), source_path.string(), from.identity()), replace);
-  const auto write = [&](Kind kind, std::size_t i, MadeTensor made) {
+  const auto write = [&](TensorKind kind, std::size_t i, MadeTensor made) {
     // Releases the pages of the source once the tensor is written.
     const auto release = [&from, used = std::move(read)](const void*) {
       for (const auto& [k, tensor] : used) from.release(k, tensor);

@@ -12,7 +12,7 @@
 namespace stagedtrain::grow {
 
 // Returns the bytes of a tensor of the state that grows, by kind and index in its table.
-using StateView = std::function<std::span<const std::byte>(state::Kind, std::size_t)>;
+using StateView = std::function<std::span<const std::byte>(state::TensorKind, std::size_t)>;
 
 // A tensor of the larger state. Either `own` holds it, or it is a plain copy whose bytes belong to
 // a source state.
@@ -27,7 +27,7 @@ struct MadeTensor {
 // each to `use` before the next one is made. Holds at most one tensor per operator in memory,
 // besides those that `use` keeps. Bytes that the tensor does not own are valid until `use` returns.
 // Polls for a stop request. Throws Error(usage) if a further state does not match (see apply.cc).
-using TensorUse = std::function<void(state::Kind, std::size_t, MadeTensor)>;
+using TensorUse = std::function<void(state::TensorKind, std::size_t, MadeTensor)>;
 void grow_tensors(const GrowthRecipe& recipe, state::DType dtype, const StateView& source,
                   const TensorUse& use);
 

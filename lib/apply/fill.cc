@@ -29,7 +29,7 @@ namespace {
 
 using state::DType;
 using state::HostTensor;
-using state::Kind;
+using state::TensorKind;
 
 template <class T>
 std::span<const T> values(std::span<const std::byte> bytes) {
@@ -75,8 +75,8 @@ template <class T>
 class BlockFiller {
  public:
   // `squares`: the scales of copies are squared, because the result is an average of squares.
-  BlockFiller(const arch::ParamTable& sources, Kind kind, bool squares, const SourceView& source,
-              Matrix<T> target)
+  BlockFiller(const arch::ParamTable& sources, TensorKind kind, bool squares,
+              const SourceView& source, Matrix<T> target)
       : sources_(sources), kind_(kind), squares_(squares), source_(source), target_(target) {}
 
   void put(const Block& block) {
@@ -233,7 +233,7 @@ class BlockFiller {
   }
 
   const arch::ParamTable& sources_;
-  Kind kind_;
+  TensorKind kind_;
   bool squares_;
   const SourceView& source_;
   Matrix<T> target_;
@@ -243,8 +243,8 @@ class BlockFiller {
 
 template <class T>
 void fill_as(HostTensor& out, const TensorRecipe& made, const arch::ParamSpec& target,
-             const arch::ParamTable& sources, Kind kind, const SourceView& source) {
-  const bool squares = kind == Kind::exp_avg_sq && !made.moments_copied;
+             const arch::ParamTable& sources, TensorKind kind, const SourceView& source) {
+  const bool squares = kind == TensorKind::exp_avg_sq && !made.moments_copied;
   BlockFiller<T> filler(sources, kind, squares, source, {out.as<T>(), corner_of(target)[1]});
   for (const Block& block : blocks_of(made, kind)) {
     stop_point("growing");
@@ -255,7 +255,8 @@ void fill_as(HostTensor& out, const TensorRecipe& made, const arch::ParamSpec& t
 }  // namespace
 
 HostTensor fill(const TensorRecipe& made, const arch::ParamSpec& target,
-                const arch::ParamTable& sources, Kind kind, DType dtype, const SourceView& source) {
+                const arch::ParamTable& sources, TensorKind kind, DType dtype,
+                const SourceView& source) {
   HostTensor out(dtype, target.shape());
   if (dtype == DType::f32) {
     fill_as<float>(out, made, target, sources, kind, source);
@@ -266,7 +267,7 @@ HostTensor fill(const TensorRecipe& made, const arch::ParamSpec& target,
 }
 
 const Block* plain_copy(const TensorRecipe& made, const arch::ParamSpec& target,
-                        const arch::ParamTable& sources, Kind kind) {
+                        const arch::ParamTable& sources, TensorKind kind) {
   const std::vector<Block>& blocks = blocks_of(made, kind);
   if (blocks.size() != 1) return nullptr;
   const Block& block = blocks.front();

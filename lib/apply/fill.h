@@ -13,23 +13,23 @@ namespace stagedtrain::grow {
 // Returns the bytes of a tensor of a source state, in the dtype of the growth. They stay valid at
 // least until the next call. State 0 is the state that grows; state i is the i-th of
 // GrowthStep::others.
-using SourceView =
-    std::function<std::span<const std::byte>(std::size_t state, state::Kind, std::size_t tensor)>;
+using SourceView = std::function<std::span<const std::byte>(std::size_t state, state::TensorKind,
+                                                            std::size_t tensor)>;
 
 // Returns tensor `target` of this kind (weights, exp_avg or exp_avg_sq), computed by the recipe
 // `made` on all cores. `sources` is the table of the source states, whose tensors `source` reads.
 // Polls for a stop request.
 state::HostTensor fill(const TensorRecipe& made, const arch::ParamSpec& target,
-                       const arch::ParamTable& sources, state::Kind kind, state::DType dtype,
+                       const arch::ParamTable& sources, state::TensorKind kind, state::DType dtype,
                        const SourceView& source);
 // Returns the only block of this kind if it is an unscaled copy of one whole source tensor, or
 // null. The tensor's bytes are then the source's own. The pointer is into `made`.
 const Block* plain_copy(const TensorRecipe& made, const arch::ParamSpec& target,
-                        const arch::ParamTable& sources, state::Kind kind);
+                        const arch::ParamTable& sources, state::TensorKind kind);
 
 // Returns the blocks that a kind is made of.
-inline const std::vector<Block>& blocks_of(const TensorRecipe& made, state::Kind kind) {
-  return kind == state::Kind::weights ? made.value : made.gradient;
+inline const std::vector<Block>& blocks_of(const TensorRecipe& made, state::TensorKind kind) {
+  return kind == state::TensorKind::weights ? made.value : made.gradient;
 }
 
 }  // namespace stagedtrain::grow

@@ -7,7 +7,7 @@
 namespace stagedtrain::state {
 
 StateHeader header_of(const TrainingState& state) {
-  const std::vector<HostTensor>& weights = state.of(Kind::weights);
+  const std::vector<HostTensor>& weights = state.of(TensorKind::weights);
   ST_CHECK(!weights.empty(), "a state without tensors");
   return {state.model, weights.front().dtype(), state.histories,
           state.mask,  state.progress,          state.data,
@@ -29,10 +29,11 @@ TrainingState state_of(const StateHeader& header) {
 
 void save(const Path& target, const TrainingState& state, Replace replace) {
   CheckpointWriter writer(target, header_of(state), replace);
-  for (const Kind kind : kKinds)
+  for (const TensorKind kind : kTensorKinds)
     for (std::size_t i = 0; i < state.of(kind).size(); ++i) {
       const HostTensor& tensor = state.of(kind)[i];
-      ST_CHECK(tensor.dtype() == state.of(Kind::weights).front().dtype(), "tensors of mixed types");
+      ST_CHECK(tensor.dtype() == state.of(TensorKind::weights).front().dtype(),
+               "tensors of mixed types");
       writer.write(kind, i, tensor.bytes(), nullptr);
     }
   writer.commit();
@@ -41,7 +42,7 @@ void save(const Path& target, const TrainingState& state, Replace replace) {
 TrainingState load(const Path& path) {
   const CheckpointReader reader(path);
   TrainingState state = state_of(reader.header());
-  for (const Kind kind : kKinds)
+  for (const TensorKind kind : kTensorKinds)
     for (std::size_t i = 0; i < reader.table().size(); ++i)
       state.of(kind).push_back(reader.read(kind, i));
   return state;

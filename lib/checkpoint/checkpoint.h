@@ -52,13 +52,13 @@ class CheckpointWriter {
   ~CheckpointWriter();
   // Writes one tensor. index refers to param_table(header.model), bytes must have the tensor's
   // size, and each tensor must be written once. Returns when the caller may reuse the bytes.
-  void write(Kind kind, std::size_t index, std::span<const std::byte> bytes);
+  void write(TensorKind kind, std::size_t index, std::span<const std::byte> bytes);
   // Writes one tensor in the background and frees it afterwards, so the caller can make the next
   // one meanwhile. At most the model's largest tensor, or 16 MiB, waits to be written.
-  void write(Kind kind, std::size_t index, HostTensor&& tensor);
+  void write(TensorKind kind, std::size_t index, HostTensor&& tensor);
   // Writes bytes in the background that stay unchanged while owner is held. Without an owner they
   // must stay unchanged as long as the writer exists.
-  void write(Kind kind, std::size_t index, std::span<const std::byte> bytes,
+  void write(TensorKind kind, std::size_t index, std::span<const std::byte> bytes,
              std::shared_ptr<const void> owner);
   void commit();
 
@@ -79,12 +79,12 @@ class CheckpointReader {
   const arch::ParamTable& table() const;
   // Returns a view of the mapped file, valid for the life of the reader. Throws Error(input) unless
   // all of the tensor's checksums match and all its values are finite.
-  std::span<const std::byte> view(Kind kind, std::size_t index) const;
-  HostTensor read(Kind kind, std::size_t index) const;
+  std::span<const std::byte> view(TensorKind kind, std::size_t index) const;
+  HostTensor read(TensorKind kind, std::size_t index) const;
   // Returns the same view without any check, for code that describes a file after verify().
-  std::span<const std::byte> stored(Kind kind, std::size_t index) const;
+  std::span<const std::byte> stored(TensorKind kind, std::size_t index) const;
   // Declares that a view will not be needed soon, so its pages may leave memory. It stays valid.
-  void release(Kind kind, std::size_t index) const;
+  void release(TensorKind kind, std::size_t index) const;
   // Verifies the checksums of all tensors. If they have at least twice `about` bytes, verifies a
   // sample of about that size instead: blocks spread evenly over the file, chosen by identity().
   void verify(std::uint64_t about = ~std::uint64_t{0}) const;

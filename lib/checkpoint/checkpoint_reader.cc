@@ -141,9 +141,10 @@ struct CheckpointReader::Impl {
   // What a dataset may hold: a run never saves a number that it could not go on with.
   Values values_of(std::size_t dataset) const {
     const std::size_t tensors = table->size();
-    if (dataset >= std::size(kKinds) * tensors) return Values::any;
-    return dataset < dataset_index(Kind::exp_avg_sq, 0, tensors) ? Values::finite
-                                                                 : Values::finite_and_not_negative;
+    if (dataset >= std::size(kTensorKinds) * tensors) return Values::any;
+    return dataset < dataset_index(TensorKind::exp_avg_sq, 0, tensors)
+               ? Values::finite
+               : Values::finite_and_not_negative;
   }
   void check_blocks(const Extent& extent, Values values) const {
     file.prefetch(extent.offset, extent.bytes);
@@ -170,7 +171,7 @@ struct CheckpointReader::Impl {
     const DirectInput input(where);
     std::atomic<std::size_t> next = 0;
     in_parallel(kReaders, 1, kReaders, [&](std::int64_t, std::int64_t) {
-      DirectInput::Room room(kBlockBytes);
+      DirectInput::Buffer room(kBlockBytes);
       for (std::size_t i; (i = next++) < chosen.size();) {
         const auto& [extent, block] = chosen[i];
         const IndexRow& row = extent->blocks[block];
@@ -222,22 +223,22 @@ const StateHeader& CheckpointReader::header() const { return impl_->header; }
 const arch::ParamTable& CheckpointReader::table() const { return *impl_->table; }
 std::uint64_t CheckpointReader::file_bytes() const { return impl_->file.bytes().size(); }
 
-std::span<const std::byte> CheckpointReader::view(Kind kind, std::size_t index) const {
+std::span<const std::byte> CheckpointReader::view(TensorKind kind, std::size_t index) const {
   ST_CHECK(index < table().size(), "tensor {} of {}", index, table().size());
   return impl_->view(dataset_index(kind, index, table().size()));
 }
 
-std::span<const std::byte> CheckpointReader::stored(Kind kind, std::size_t index) const {
+std::span<const std::byte> CheckpointReader::stored(TensorKind kind, std::size_t index) const {
   ST_CHECK(index < table().size(), "tensor {} of {}", index, table().size());
   return impl_->bytes_of(impl_->datasets[dataset_index(kind, index, table().size())]);
 }
 
-void CheckpointReader::release(Kind kind, std::size_t index) const {
+void CheckpointReader::release(TensorKind kind, std::size_t index) const {
   const Extent& extent = impl_->datasets[dataset_index(kind, index, table().size())];
   impl_->file.release(extent.offset, extent.bytes);
 }
 
-HostTensor CheckpointReader::read(Kind kind, std::size_t index) const {
+HostTensor CheckpointReader::read(TensorKind kind, std::size_t index) const {
   const auto bytes = view(kind, index);
   HostTensor tensor(header().dtype, table()[index].shape());
   std::memcpy(tensor.bytes().data(), bytes.data(), bytes.size());
@@ -265,7 +266,7 @@ std::uint64_t CheckpointReader::blocks() const {
 std::string CheckpointReader::identity() const { return fmt::format("{:08x}", impl_->identity()); }
 
 std::string CheckpointReader::tensors_identity() const {
-  return fmt::format("{:08x}", impl_->identity_of(std::size(kKinds) * table().size()));
+  return fmt::format("{:08x}", impl_->identity_of(std::size(kTensorKinds) * table().size()));
 }
 
 }  // namespace stagedtrain::state

@@ -93,7 +93,7 @@ struct CheckpointWriter::Impl {
     return std::span(front.get(), layout.front_bytes).subspan(offset, bytes);
   }
   bool is_tensor(std::size_t dataset) const { return dataset < 3 * table.size(); }
-  std::size_t tensor(Kind kind, std::size_t index) const {
+  std::size_t tensor(TensorKind kind, std::size_t index) const {
     ST_CHECK(index < table.size(), "tensor {} of {}", index, table.size());
     return dataset_index(kind, index, table.size());
   }
@@ -184,18 +184,18 @@ CheckpointWriter::CheckpointWriter(const Path& target, const StateHeader& header
     : impl_(std::make_unique<Impl>(target, header, replace)) {}
 CheckpointWriter::~CheckpointWriter() = default;
 
-void CheckpointWriter::write(Kind kind, std::size_t index, std::span<const std::byte> bytes) {
+void CheckpointWriter::write(TensorKind kind, std::size_t index, std::span<const std::byte> bytes) {
   impl_->write(impl_->tensor(kind, index), bytes);
   impl_->stream.drain();
 }
 
-void CheckpointWriter::write(Kind kind, std::size_t index, HostTensor&& tensor) {
+void CheckpointWriter::write(TensorKind kind, std::size_t index, HostTensor&& tensor) {
   auto owner = std::make_shared<const HostTensor>(std::move(tensor));
   const std::span<const std::byte> bytes = owner->bytes();
   impl_->write(impl_->tensor(kind, index), bytes, std::move(owner));
 }
 
-void CheckpointWriter::write(Kind kind, std::size_t index, std::span<const std::byte> bytes,
+void CheckpointWriter::write(TensorKind kind, std::size_t index, std::span<const std::byte> bytes,
                              std::shared_ptr<const void> owner) {
   impl_->write(impl_->tensor(kind, index), bytes, std::move(owner));
 }

@@ -50,7 +50,7 @@ Summary summarize(std::span<const std::byte> bytes) {
 }
 
 Summary summary_of(const CheckpointReader& reader, std::size_t index) {
-  const auto bytes = reader.stored(Kind::weights, index);
+  const auto bytes = reader.stored(TensorKind::weights, index);
   return reader.header().dtype == DType::f32 ? summarize<float>(bytes) : summarize<double>(bytes);
 }
 
@@ -68,11 +68,12 @@ std::string tensor_table(const CheckpointReader& reader) {
   for (std::size_t i = 0; i < reader.table().size(); ++i) {
     const arch::ParamSpec& spec = reader.table()[i];
     const Summary s = summary_of(reader, i);
-    text += fmt::format("{:<{}}  {:>14} {:>10} {:>11.4g} {:>11.4g} {:>11.4g} {:>11.4g}{}\n",
-                        spec.name, widest, fmt::format("{}", fmt::join(spec.shape(), " x ")),
-                        short_bytes(static_cast<double>(reader.stored(Kind::weights, i).size())),
-                        s.mean, s.deviation, s.smallest, s.largest,
-                        s.not_finite ? fmt::format("  {} not finite", grouped(s.not_finite)) : "");
+    text +=
+        fmt::format("{:<{}}  {:>14} {:>10} {:>11.4g} {:>11.4g} {:>11.4g} {:>11.4g}{}\n", spec.name,
+                    widest, fmt::format("{}", fmt::join(spec.shape(), " x ")),
+                    short_bytes(static_cast<double>(reader.stored(TensorKind::weights, i).size())),
+                    s.mean, s.deviation, s.smallest, s.largest,
+                    s.not_finite ? fmt::format("  {} not finite", grouped(s.not_finite)) : "");
   }
   return text;
 }
@@ -85,7 +86,7 @@ Json tensor_list(const CheckpointReader& reader) {
     list.push_back({{"name", spec.name},
                     {"shape", spec.shape()},
                     {"role", arch::role_name(spec.role)},
-                    {"bytes", reader.stored(Kind::weights, i).size()},
+                    {"bytes", reader.stored(TensorKind::weights, i).size()},
                     {"mean", s.mean},
                     {"deviation", s.deviation},
                     {"smallest", s.smallest},

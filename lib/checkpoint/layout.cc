@@ -84,7 +84,7 @@ void place_section(Layout& layout, Section section) {
 std::vector<Dataset> tensor_datasets(const arch::ParamTable& table, DType dtype) {
   const ElementType type = dtype == DType::f32 ? ElementType::f32 : ElementType::f64;
   std::vector<Dataset> datasets;
-  for (const Kind kind : kKinds)
+  for (const TensorKind kind : kTensorKinds)
     for (const arch::ParamSpec& spec : table)
       set_bytes(datasets.emplace_back(Dataset{kind_name(kind), spec.name, type, spec.shape()}));
   return datasets;

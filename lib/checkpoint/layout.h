@@ -70,7 +70,7 @@ struct Layout {
 };
 
 // The index of a tensor among the datasets: kind by kind, in the order of the parameter table.
-constexpr std::size_t dataset_index(Kind kind, std::size_t tensor, std::size_t tensors) {
+constexpr std::size_t dataset_index(TensorKind kind, std::size_t tensor, std::size_t tensors) {
   return static_cast<std::size_t>(kind) * tensors + tensor;
 }
 // Returns the tensors of all kinds in that order, without places.

@@ -16,16 +16,16 @@ struct Kind {
   int bytes_per_token;
   const char* note;
 };
-constexpr std::array kKinds = {
+constexpr std::array kTensorKinds = {
     Kind{20240520, 1, 2, "llm.c writes this header for GPT-2's tokenizer (50,257 ids)"},
     Kind{20240801, 7, 4, "llm.c writes this header for Llama 3's tokenizer (128,256 ids)"}};
 
 const Kind* kind_of(std::span<const std::byte> bytes) {
   if (bytes.size() < 4) return nullptr;
   const auto magic = load<std::int32_t>(bytes, 0);
-  const auto* found = std::find_if(kKinds.begin(), kKinds.end(),
+  const auto* found = std::find_if(kTensorKinds.begin(), kTensorKinds.end(),
                                    [&](const Kind& kind) { return kind.magic == magic; });
-  return found == kKinds.end() ? nullptr : found;
+  return found == kTensorKinds.end() ? nullptr : found;
 }
 
 // Returns whether the first 1024 bytes look like an llm.c header with an unknown magic number:
@@ -43,10 +43,10 @@ bool has_unknown_magic(std::span<const std::byte> bytes) {
 }  // namespace
 
 std::vector<std::byte> llmc_header(std::int32_t tokens, int bytes_per_token) {
-  const auto* kind = std::find_if(kKinds.begin(), kKinds.end(), [&](const Kind& each) {
+  const auto* kind = std::find_if(kTensorKinds.begin(), kTensorKinds.end(), [&](const Kind& each) {
     return each.bytes_per_token == bytes_per_token;
   });
-  ST_CHECK(kind != kKinds.end(), "{} bytes a token", bytes_per_token);
+  ST_CHECK(kind != kTensorKinds.end(), "{} bytes a token", bytes_per_token);
   std::array<std::int32_t, kLlmcHeaderBytes / 4> words{kind->magic, kind->version, tokens};
   const auto bytes = std::as_bytes(std::span(words));
   return {bytes.begin(), bytes.end()};

@@ -5,7 +5,7 @@
 
 #include "fit/recipe.h"
 #include "forecast/annealed_end.h"
-#include "forecast/strains.h"
+#include "forecast/assumption_warnings.h"
 #include "plan/step_tokens.h"
 #include "text/text.h"
 
@@ -54,7 +54,7 @@ void assumption_warnings(const RunPlan& plan, const Transfer& transfer, Outlook&
     if (auto line = long_run_strain(tokens, plan.stages.back().params, most))
       outlook.warnings.push_back(std::move(*line));
   if (asked.assumption != Assumption::mixing) return;
-  for (std::string& line : mixing_strains(plan.schedule, transfer))
+  for (std::string& line : mixing_warnings(plan.schedule, transfer))
     outlook.warnings.push_back(std::move(line));
 }
 

@@ -12,7 +12,7 @@ namespace stagedtrain::hub {
 namespace {
 
 using state::DType;
-using state::Kind;
+using state::TensorKind;
 
 constexpr std::size_t kPiece = std::size_t{1} << 20;  // numbers encoded and written at a time
 
@@ -46,7 +46,7 @@ ForeignWeights::ForeignWeights(const state::CheckpointReader& from, const NameTa
       mapped_(map_tensors(names, model)) {}
 
 std::vector<float> ForeignWeights::floats(std::size_t own) const {
-  const std::span<const std::byte> bytes = from_.view(Kind::weights, own);
+  const std::span<const std::byte> bytes = from_.view(TensorKind::weights, own);
   std::vector<float> numbers(static_cast<std::size_t>(table_[own].count()));
   const bool wide = from_.header().dtype == DType::f64;
   decode(wide ? Element::f64 : Element::f32, bytes.first(numbers.size() * (wide ? 8 : 4)), numbers);
@@ -66,7 +66,7 @@ std::uint64_t ForeignWeights::write(const MappedTensor& tensor, Element element,
                              table_[own].role != arch::Role::final_norm;
       if (as_stored) {
         const auto* numbers =
-            reinterpret_cast<const float*>(from_.view(Kind::weights, own).data());
+            reinterpret_cast<const float*>(from_.view(TensorKind::weights, own).data());
         written += write_numbers({numbers, static_cast<std::size_t>(table_[own].count())}, element,
                                  out, offset + written);
       } else {
@@ -81,7 +81,7 @@ std::uint64_t ForeignWeights::write(const MappedTensor& tensor, Element element,
     written = write_numbers(stack_parts(tensor, views, matrix, model_.head_dim), element, out,
                             offset);
   }
-  for (const std::size_t own : tensor.own) from_.release(Kind::weights, own);
+  for (const std::size_t own : tensor.own) from_.release(TensorKind::weights, own);
   return written;
 }
 

@@ -17,7 +17,7 @@ namespace {
 
 using state::DType;
 using state::HostTensor;
-using state::Kind;
+using state::TensorKind;
 
 // Where a tensor of the parameter table comes from.
 struct Origin {
@@ -47,7 +47,7 @@ void write_weights(const ForeignModel& source, const arch::ParamTable& table,
       throw input_error("{}: tensor {} holds a NaN or an infinity, expected finite numbers",
                         source.tensors.where(), printable(map.name));
     if (from[i].part + 1 == map.own.size()) source.tensors.release(stored);
-    writer.write(Kind::weights, i, std::move(tensor));
+    writer.write(TensorKind::weights, i, std::move(tensor));
   }
 }
 
@@ -56,7 +56,7 @@ void write_moments(const arch::ParamTable& table, state::CheckpointWriter& write
   std::int64_t most = 0;
   for (const arch::ParamSpec& spec : table) most = std::max(most, spec.count());
   const auto zeros = std::make_shared<const HostTensor>(DType::f32, std::vector<std::int64_t>{most});
-  for (const Kind kind : {Kind::exp_avg, Kind::exp_avg_sq})
+  for (const TensorKind kind : {TensorKind::exp_avg, TensorKind::exp_avg_sq})
     for (std::size_t i = 0; i < table.size(); ++i) {
       stop_point("importing");
       writer.write(kind, i, zeros->bytes().first(static_cast<std::size_t>(table[i].count()) * 4),

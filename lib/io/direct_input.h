@@ -21,9 +21,9 @@ class DirectInput {
   DirectInput& operator=(const DirectInput&) = delete;
 
   // The buffer that read() fills. Each thread needs its own.
-  class Room {
+  class Buffer {
    public:
-    explicit Room(std::size_t most);  // the size of the longest read, in bytes
+    explicit Buffer(std::size_t most);  // the size of the longest read, in bytes
 
    private:
     friend class DirectInput;
@@ -32,7 +32,7 @@ class DirectInput {
   };
   // Reads any part of the file up to the buffer's size. The result stays in the buffer until its
   // next read. Throws Error(input) if the file ends earlier or the disk fails.
-  std::span<const std::byte> read(std::uint64_t offset, std::size_t size, Room& room) const;
+  std::span<const std::byte> read(std::uint64_t offset, std::size_t size, Buffer& buffer) const;
 
  private:
   Path path_;

@@ -56,7 +56,7 @@ void StreamOutput::write_at(FileRange range) {
   waiting_ += job.owned();
   ++unfinished_;
   queue_.push_back(std::make_shared<Job>(std::move(job)));
-  while (threads_.empty() && write_next(lock, own_room_)) continue;
+  while (threads_.empty() && write_next(lock, own_buffer_)) continue;
   lock.unlock();
   changed_.notify_all();
 }
@@ -72,14 +72,14 @@ void StreamOutput::rethrow() const {
 }
 
 void StreamOutput::work() {
-  Room room;
+  Buffer buffer;
   std::unique_lock lock(mutex_);
   do {
     changed_.wait(lock, [&] { return over_ || !queue_.empty(); });
-  } while (write_next(lock, room));
+  } while (write_next(lock, buffer));
 }
 
-bool StreamOutput::write_next(std::unique_lock<std::mutex>& lock, Room& room) {
+bool StreamOutput::write_next(std::unique_lock<std::mutex>& lock, Buffer& buffer) {
   if (queue_.empty()) return false;
   const std::shared_ptr<Job> job = queue_.front();
   const std::uint64_t start = std::exchange(job->taken, job->taken + kPiece);
@@ -88,7 +88,7 @@ bool StreamOutput::write_next(std::unique_lock<std::mutex>& lock, Room& room) {
   lock.unlock();
   std::exception_ptr failure;
   try {
-    if (!skip) write(*job, start, room);
+    if (!skip) write(*job, start, buffer);
   } catch (...) {
     failure = std::current_exception();
   }
@@ -97,17 +97,17 @@ bool StreamOutput::write_next(std::unique_lock<std::mutex>& lock, Room& room) {
   return true;
 }
 
-// From where it lies, or by way of the room. Behind all pieces but the last comes the next one.
-void StreamOutput::write(const Job& job, std::uint64_t start, Room& room) {
+// From where it lies, or by way of the buffer. Behind all pieces but the last comes the next one.
+void StreamOutput::write(const Job& job, std::uint64_t start, Buffer& buffer) {
   const FileRange& range = job.range;
   const auto piece = range.bytes.subspan(start, std::min(kPiece, job.size() - start));
   if (range.on_piece) range.on_piece(start, piece);
   const std::uint64_t offset = range.offset + start;
   if (lies_in_units(offset, piece)) return file_.write_direct(offset, piece);
-  if (!room) room.emplace(kPiece);
-  room->begin(offset);
-  room->add(offset, piece);
-  room->write(file_, start + piece.size() == job.size() ? range.rest : Rest::kept);
+  if (!buffer) buffer.emplace(kPiece);
+  buffer->begin(offset);
+  buffer->add(offset, piece);
+  buffer->write(file_, start + piece.size() == job.size() ? range.rest : Rest::kept);
 }
 
 void StreamOutput::end_piece(const std::shared_ptr<Job>& job, std::exception_ptr failure) {

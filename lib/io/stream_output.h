@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "io/file.h"
-#include "io/unit_room.h"
+#include "io/unit_buffer.h"
 
 namespace stagedtrain {
 
@@ -52,11 +52,11 @@ class StreamOutput {
 
  private:
   struct Job;
-  using Room = std::optional<UnitRoom>;
+  using Buffer = std::optional<UnitBuffer>;
   void work();
   // Takes a piece from the queue and writes it; false if there is none. Requires the lock.
-  bool write_next(std::unique_lock<std::mutex>& lock, Room& room);
-  void write(const Job& job, std::uint64_t start, Room& room);
+  bool write_next(std::unique_lock<std::mutex>& lock, Buffer& buffer);
+  void write(const Job& job, std::uint64_t start, Buffer& buffer);
   void end_piece(const std::shared_ptr<Job>& job, std::exception_ptr failure);
   void rethrow() const;
 
@@ -69,7 +69,7 @@ class StreamOutput {
   std::size_t unfinished_ = 0;              // jobs
   std::exception_ptr failure_;
   bool over_ = false;
-  Room own_room_;  // of the calling thread, where it has to write
+  Buffer own_buffer_;  // of the calling thread, where it has to write
   std::vector<std::jthread> threads_;
 };
 

@@ -159,12 +159,12 @@ void ParamBuffer::update_copy() {
   if (copy_.defined()) copy_.copy_(weights_);
 }
 
-at::Tensor& ParamBuffer::of(state::Kind kind) {
+at::Tensor& ParamBuffer::of(state::TensorKind kind) {
   at::Tensor* const buffers[] = {&weights_, &exp_avg_, &exp_avg_sq_};
   return *buffers[static_cast<int>(kind)];
 }
 
-void ParamBuffer::set(state::Kind kind, std::size_t index, std::span<const std::byte> bytes) {
+void ParamBuffer::set(state::TensorKind kind, std::size_t index, std::span<const std::byte> bytes) {
   const at::NoGradGuard no_grad;
   const at::Tensor to = view(of(kind), index);
   ST_CHECK(bytes.size() == to.nbytes(), "{}: {} bytes for {}", table_[index].name, bytes.size(),
@@ -173,14 +173,15 @@ void ParamBuffer::set(state::Kind kind, std::size_t index, std::span<const std::
   to.copy_(at::from_blob(data, to.sizes(), at::TensorOptions(to.scalar_type())));
 }
 
-std::span<const std::byte> ParamBuffer::get(state::Kind kind, std::size_t index, at::Tensor& room) {
+std::span<const std::byte> ParamBuffer::get(state::TensorKind kind, std::size_t index,
+                                            at::Tensor& room) {
   room = view(of(kind), index).to(at::kCPU);
   return {static_cast<const std::byte*>(room.const_data_ptr()), room.nbytes()};
 }
 
 void ParamBuffer::load(const state::TrainingState& from) {
   at::NoGradGuard no_grad;
-  for (state::Kind kind : state::kKinds)
+  for (state::TensorKind kind : state::kTensorKinds)
     for (std::size_t i = 0; i < table_.size(); ++i) set(kind, i, from.of(kind)[i].bytes());
   grads_.zero_();
   set_histories(from.histories);
@@ -189,7 +190,7 @@ void ParamBuffer::load(const state::TrainingState& from) {
 void ParamBuffer::store(state::TrainingState& to) const {
   at::NoGradGuard no_grad;
   const at::Tensor* sources[] = {&weights_, &exp_avg_, &exp_avg_sq_};
-  for (state::Kind kind : state::kKinds)
+  for (state::TensorKind kind : state::kTensorKinds)
     for (std::size_t i = 0; i < table_.size(); ++i)
       host_view(to.of(kind)[i]).copy_(view(*sources[static_cast<int>(kind)], i));
 }

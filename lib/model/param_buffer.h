@@ -73,12 +73,12 @@ class ParamBuffer {
   at::Tensor packed_view(const at::Tensor& flat, const std::vector<std::string>& names) const;
   at::Tensor view(const at::Tensor& flat, const std::string& name) const;
 
-  at::Tensor& of(state::Kind kind);
+  at::Tensor& of(state::TensorKind kind);
   // Copies one tensor from host memory. bytes must have the master type.
-  void set(state::Kind kind, std::size_t index, std::span<const std::byte> bytes);
+  void set(state::TensorKind kind, std::size_t index, std::span<const std::byte> bytes);
   // Returns one tensor in host memory: the buffer's own memory on a CPU, else a copy in room. The
   // bytes are valid until the buffer or room changes.
-  std::span<const std::byte> get(state::Kind kind, std::size_t index, at::Tensor& room);
+  std::span<const std::byte> get(state::TensorKind kind, std::size_t index, at::Tensor& room);
   // Sets how the optimizer treats each tensor of the table. Tensors whose generation is below
   // train_from_generation are frozen, and models need not compute their gradients. Tensors of
   // idle_layers (empty, or one entry for each layer) did not run in the current step.

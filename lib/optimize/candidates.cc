@@ -21,7 +21,7 @@
 #include <algorithm>
 
 #include "base/signals.h"
-#include "forecast/strains.h"
+#include "forecast/assumption_warnings.h"
 
 namespace stagedtrain::plan {
 namespace {

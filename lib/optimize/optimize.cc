@@ -20,23 +20,23 @@ std::int64_t step_at(const OptimizedStage& stage, double own_tokens, double step
 
 OptimizedStage make_stage(const Problem& problem, const Solution& solution, std::size_t i,
                           std::int64_t first_step) {
-  const law::Ladder& ladder = solution.ladder;
-  const law::LossCurve& curve = *problem.family[ladder.sizes[i]].curve;
+  const law::GrowthPath& growth_path = solution.growth_path;
+  const law::LossCurve& curve = *problem.family[growth_path.sizes[i]].curve;
   OptimizedStage stage;
-  stage.size = problem.sizes[ladder.sizes[i]];
-  stage.name = problem.family[ladder.sizes[i]].name;
+  stage.size = problem.sizes[growth_path.sizes[i]];
+  stage.name = problem.family[growth_path.sizes[i]].name;
   stage.first_step = first_step;
   double until = solution.run.tokens;
   if (i > 0) {
-    stage.grow = growth_between(problem.sizes[ladder.sizes[i - 1]].model, stage.size.model);
-    stage.resume_tokens = ladder.growths[i - 1].resume_tokens;
+    stage.grow = growth_between(problem.sizes[growth_path.sizes[i - 1]].model, stage.size.model);
+    stage.resume_tokens = growth_path.growths[i - 1].resume_tokens;
     stage.lost_tokens = problem.lost_tokens;
     stage.begin_loss = curve.loss(stage.resume_tokens);
   }
-  if (i < ladder.growths.size()) {
-    until = ladder.growths[i].small_tokens;
-    stage.plateau = {step_at(stage, ladder.growths[i].earliest, problem.step_tokens),
-                     step_at(stage, ladder.growths[i].latest, problem.step_tokens)};
+  if (i < growth_path.growths.size()) {
+    until = growth_path.growths[i].small_tokens;
+    stage.plateau = {step_at(stage, growth_path.growths[i].earliest, problem.step_tokens),
+                     step_at(stage, growth_path.growths[i].latest, problem.step_tokens)};
   }
   stage.steps = step_at(stage, until, problem.step_tokens) - first_step;
   stage.tokens = static_cast<double>(stage.steps) * problem.step_tokens;
@@ -81,7 +81,7 @@ Savings savings_of(const Optimum& optimum) {
 
 void fill_stages(const Problem& problem, const Solution& solution, Optimum& optimum) {
   std::int64_t step = 0;
-  for (std::size_t i = 0; i < solution.ladder.sizes.size(); ++i) {
+  for (std::size_t i = 0; i < solution.growth_path.sizes.size(); ++i) {
     optimum.stages.push_back(make_stage(problem, solution, i, step));
     step += optimum.stages.back().steps;
     optimum.tokens += optimum.stages.back().tokens;
@@ -91,7 +91,8 @@ void fill_stages(const Problem& problem, const Solution& solution, Optimum& opti
 
 // Returns the steps of the final model that are saved because the smaller model does the warm-up.
 double warmup_saved(const Problem& problem, const Solution& solution) {
-  const double ratio = problem.family[solution.ladder.sizes[0]].cost / problem.final_size().cost;
+  const double ratio =
+      problem.family[solution.growth_path.sizes[0]].cost / problem.final_size().cost;
   return static_cast<double>(problem.base.warmup_steps) / 2 * (1 - ratio);
 }
 
@@ -125,7 +126,7 @@ Optimum solved(const RunPlan& base, const Problem& problem, const DataFacts& fac
   optimum.all_sizes = solution.all_sizes;
   if (options.law.endless)
     optimum.endless =
-        options.law.endless(problem.sizes.back().parameters).credit / solution.run.tokens;
+        options.law.endless(problem.sizes.back().parameters).tokens_saved / solution.run.tokens;
   optimum.warmup_steps_saved = warmup_saved(problem, solution);
   optimum.warnings = warnings_of(optimum, problem.notes);
   optimum.full.outlook.warnings.clear();  // optimum.warnings has the same ones, in a better order

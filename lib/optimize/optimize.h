@@ -3,7 +3,7 @@
 
 #include "forecast/full_plan.h"
 #include "optimize/candidates.h"
-#include "scaling/ladder.h"
+#include "scaling/growth_path.h"
 
 namespace stagedtrain::plan {
 

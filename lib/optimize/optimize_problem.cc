@@ -10,7 +10,7 @@
 namespace stagedtrain::plan {
 namespace {
 
-using law::Ladder;
+using law::GrowthPath;
 
 bool needs_time(const OptimizeOptions& options) {
   return options.unit != CostUnit::flops || options.most_seconds > 0;
@@ -120,14 +120,14 @@ void add_sizes(Problem& problem, bool measured) {
 
 }  // namespace
 
-double sum_over(const Problem& problem, const Ladder& ladder, double end_tokens,
+double sum_over(const Problem& problem, const GrowthPath& growth_path, double end_tokens,
                 const std::vector<double>& weights) {
   double sum = 0;
-  for (std::size_t i = 0; i < ladder.sizes.size(); ++i) {
-    const bool is_last = i == ladder.growths.size();
-    const double until = is_last ? end_tokens : ladder.growths[i].small_tokens;
-    const double from = i ? ladder.growths[i - 1].resume_tokens - problem.lost_tokens : 0;
-    sum += weights[ladder.sizes[i]] * (until - from);
+  for (std::size_t i = 0; i < growth_path.sizes.size(); ++i) {
+    const bool is_last = i == growth_path.growths.size();
+    const double until = is_last ? end_tokens : growth_path.growths[i].small_tokens;
+    const double from = i ? growth_path.growths[i - 1].resume_tokens - problem.lost_tokens : 0;
+    sum += weights[growth_path.sizes[i]] * (until - from);
   }
   return sum;
 }

@@ -30,7 +30,7 @@ Problem make_problem(const RunPlan& base, const OptimizeOptions& options);
 struct Solution {
   law::RunLength run;
   double end_loss = 0;
-  law::Ladder ladder;                            // the growth path, under options.transfer
+  law::GrowthPath growth_path;                   // the growth path, under options.transfer
   double floor = 0, all_sizes = 0, ceiling = 0;  // savings in the unit
 };
 // Finds the stages for the goal and the limits of the options. most_seconds limits the time of
@@ -45,7 +45,7 @@ inline constexpr double kLeastLastStage = 0.05;
 double tail_tokens(const Problem& problem, double run_tokens);
 
 // Returns the tokens of each stage of a growth path times the weight of its size, summed.
-double sum_over(const Problem& problem, const law::Ladder& ladder, double end_tokens,
+double sum_over(const Problem& problem, const law::GrowthPath& growth_path, double end_tokens,
                 const std::vector<double>& weights);
 
 }  // namespace stagedtrain::plan

@@ -1,9 +1,9 @@
 // Which growth path is the cheapest one to a loss, within limits of tokens and time?
 //
-// The path depends on the assumption. Under loss-state it is the longest path of scaling/ladder.h;
-// under mixing the best single growth, at the latest time; with a measured rho the pair that is
-// best under loss-state, grown at the latest time. A goal of cost is a search for the end that
-// costs so much.
+// The path depends on the assumption. Under loss-state it is the longest path of
+// scaling/growth_path.h; under mixing the best single growth, at the latest time; with a measured
+// rho the pair that is best under loss-state, grown at the latest time. A goal of cost is a search
+// for the end that costs so much.
 //
 // A path that breaks a limit is searched for again with a price on each token or second, which
 // rises until the limit is kept (a Lagrange multiplier). Paths change in jumps as the price rises
@@ -25,43 +25,43 @@ namespace stagedtrain::plan {
 namespace {
 
 using law::Assumption;
-using law::Ladder;
+using law::GrowthPath;
 
 // Limits of the whole run, where 0 means none. One part in a million more counts as rounding.
 struct Limits {
   double most_tokens = 0, most_seconds = 0;
 
   static bool more(double taken, double most) { return most > 0 && taken > most * (1 + 1e-6); }
-  bool too_many_tokens(const Problem& problem, const Ladder& ladder, double end) const {
-    return more(tokens_of(problem, ladder, end), most_tokens);
+  bool too_many_tokens(const Problem& problem, const GrowthPath& path, double end) const {
+    return more(tokens_of(problem, path, end), most_tokens);
   }
-  bool too_long(const Problem& problem, const Ladder& ladder, double end) const {
-    return most_seconds > 0 && more(seconds_of(problem, ladder, end), most_seconds);
+  bool too_long(const Problem& problem, const GrowthPath& path, double end) const {
+    return most_seconds > 0 && more(seconds_of(problem, path, end), most_seconds);
   }
-  bool keeps(const Problem& problem, const Ladder& ladder, double end) const {
-    return !too_many_tokens(problem, ladder, end) && !too_long(problem, ladder, end);
+  bool keeps(const Problem& problem, const GrowthPath& path, double end) const {
+    return !too_many_tokens(problem, path, end) && !too_long(problem, path, end);
   }
   // Throws Error(usage) for a path that does not keep the limits.
-  void check(const Problem& problem, const Ladder& ladder, double end) const {
-    if (too_many_tokens(problem, ladder, end))
+  void check(const Problem& problem, const GrowthPath& path, double end) const {
+    if (too_many_tokens(problem, path, end))
       throw usage_error(
           "{} tokens from scratch reach this loss, and the plan needs {} in all, expected at most "
           "{} in all",
-          short_count(end), short_count(tokens_of(problem, ladder, end)), short_count(most_tokens))
+          short_count(end), short_count(tokens_of(problem, path, end)), short_count(most_tokens))
           .with_hint("accept a higher loss, or read the data more than once");
-    if (too_long(problem, ladder, end))
+    if (too_long(problem, path, end))
       throw usage_error("the fastest plan to this loss trains for {}, expected at most {} in all",
-                        short_seconds(seconds_of(problem, ladder, end)),
+                        short_seconds(seconds_of(problem, path, end)),
                         short_seconds(problem.options.most_seconds))
           .with_hint(fmt::format(
               "--unit seconds --cost {:.0f}s finds the lowest loss that this time can reach",
               std::floor(problem.options.most_seconds)));
   }
-  static double tokens_of(const Problem& problem, const Ladder& ladder, double end) {
-    return sum_over(problem, ladder, end, std::vector(problem.family.size(), 1.0));
+  static double tokens_of(const Problem& problem, const GrowthPath& path, double end) {
+    return sum_over(problem, path, end, std::vector(problem.family.size(), 1.0));
   }
-  static double seconds_of(const Problem& problem, const Ladder& ladder, double end) {
-    return sum_over(problem, ladder, end, problem.seconds);
+  static double seconds_of(const Problem& problem, const GrowthPath& path, double end) {
+    return sum_over(problem, path, end, problem.seconds);
   }
 };
 
@@ -81,42 +81,43 @@ law::RunLength run_of(const Problem& problem, double tokens, double own_tokens) 
 }
 
 // Finds all growths that save something and come before the learning rate decays.
-law::Ladders loss_state_ladders(const Problem& problem, const law::RunLength& run,
-                                std::vector<double> prices = {}) {
+law::GrowthPaths loss_state_growth_paths(const Problem& problem, const law::RunLength& run,
+                                         std::vector<double> prices = {}) {
   const double before_decay = problem.final_size().curve->loss(run.tokens - run.decay);
-  return law::Ladders(problem.family, problem.pairs, before_decay,
-                      {.lost_tokens = problem.lost_tokens,
-                       .shortest_stage = problem.options.shortest_stage,
-                       .prices = std::move(prices)});
+  return law::GrowthPaths(problem.family, problem.pairs, before_decay,
+                          {.lost_tokens = problem.lost_tokens,
+                           .shortest_stage = problem.options.shortest_stage,
+                           .prices = std::move(prices)});
 }
 
 // Returns the path of one growth from a size straight into the final one. If that growth is not
 // possible or saves nothing, returns the final size alone.
-Ladder one_jump(const Problem& problem, std::size_t from, const law::Growth& growth,
-                const law::RunLength& run) {
+GrowthPath one_jump(const Problem& problem, std::size_t from, const law::Growth& growth,
+                    const law::RunLength& run) {
   const std::size_t last = problem.family.size() - 1;
   if (!may_grow(problem.sizes[from], problem.sizes[last])) return {{last}, {}, 0, 0};
-  const double credit = growth.credit - problem.lost_tokens;
+  const double saved = growth.tokens_saved - problem.lost_tokens;
   const double shortest = problem.options.shortest_stage;
-  if (credit <= 0 || growth.small_tokens < shortest || run.tokens - growth.resume_tokens < shortest)
+  if (saved <= 0 || growth.small_tokens < shortest || run.tokens - growth.resume_tokens < shortest)
     return {{last}, {}, 0, 0};
-  return {{from, last}, {growth}, credit, credit / run.tokens};
+  return {{from, last}, {growth}, saved, saved / run.tokens};
 }
 
-Ladder mixing_jump(const Problem& problem, std::size_t from, const law::RunLength& run) {
+GrowthPath mixing_jump(const Problem& problem, std::size_t from, const law::RunLength& run) {
   return one_jump(problem, from,
                   law::mixing_growth(problem.family[from], problem.final_size(), run), run);
 }
 
 // Returns the cheapest plan under mixing within the limits: one growth, or the final size alone.
-Ladder best_jump(const Problem& problem, const law::RunLength& run, const Limits& limits) {
-  const Ladder alone = one_jump(problem, 0, {}, run);
-  std::optional<Ladder> best;
-  const auto cost = [&](const Ladder& l) {
+GrowthPath best_jump(const Problem& problem, const law::RunLength& run, const Limits& limits) {
+  const GrowthPath alone = one_jump(problem, 0, {}, run);
+  std::optional<GrowthPath> best;
+  const auto cost = [&](const GrowthPath& l) {
     return sum_over(problem, l, run.tokens, problem.costs);
   };
   for (std::size_t from = 0; from < problem.family.size(); ++from) {
-    const Ladder jump = from + 1 < problem.family.size() ? mixing_jump(problem, from, run) : alone;
+    const GrowthPath jump =
+        from + 1 < problem.family.size() ? mixing_jump(problem, from, run) : alone;
     if (limits.keeps(problem, jump, run.tokens) && (!best || cost(jump) < cost(*best))) best = jump;
   }
   return best ? *best : mixing_jump(problem, 0, run);
@@ -125,9 +126,9 @@ Ladder best_jump(const Problem& problem, const law::RunLength& run, const Limits
 // With a constant rho the growth is best at the latest time: when the larger size resumes at
 // run.last_growth(). The sizes are chosen under loss-state, because a measured rho belongs to one
 // pair and cannot compare pairs.
-Ladder measured_ladder(const Problem& problem, const law::Ladders& ladders,
-                       const law::RunLength& run) {
-  const Ladder chosen = ladders.best(2);
+GrowthPath measured_growth_path(const Problem& problem, const law::GrowthPaths& growth_paths,
+                                const law::RunLength& run) {
+  const GrowthPath chosen = growth_paths.best(2);
   if (chosen.growths.empty()) return chosen;
   const std::size_t from = chosen.sizes[0];
   const double rho = problem.options.transfer.rho;
@@ -139,29 +140,29 @@ Ladder measured_ladder(const Problem& problem, const law::Ladders& ladders,
 
 // Puts a price on what is limited (`weights` is its amount for a token of each size), and finds the
 // lowest price at which the path keeps the limits.
-Ladder within(const Problem& problem, const law::RunLength& run, const Limits& limits,
-              const std::vector<double>& weights) {
+GrowthPath within(const Problem& problem, const law::RunLength& run, const Limits& limits,
+                  const std::vector<double>& weights) {
   const auto stages = static_cast<std::size_t>(problem.options.most_stages);
   const auto at_price = [&](double log_price) {
     const double price = std::exp(log_price) * problem.final_size().cost / weights.back();
     std::vector<double> prices = weights;
     for (double& each : prices) each *= price;
-    return loss_state_ladders(problem, run, std::move(prices)).best(stages);
+    return loss_state_growth_paths(problem, run, std::move(prices)).best(stages);
   };
   double low = std::log(1e-3), high = std::log(1e6);
-  Ladder best = at_price(high);
+  GrowthPath best = at_price(high);
   for (int i = 0; i < 12; ++i) {
     const double middle = (low + high) / 2;
-    const Ladder ladder = at_price(middle);
-    const bool fits = limits.keeps(problem, ladder, run.tokens);
-    if (fits) best = ladder;
+    const GrowthPath path = at_price(middle);
+    const bool fits = limits.keeps(problem, path, run.tokens);
+    if (fits) best = path;
     (fits ? high : low) = middle;
   }
   return best;
 }
 
-double cost_of(const Problem& problem, const Ladder& ladder, double end_tokens) {
-  return sum_over(problem, ladder, end_tokens, problem.costs);
+double cost_of(const Problem& problem, const GrowthPath& path, double end_tokens) {
+  return sum_over(problem, path, end_tokens, problem.costs);
 }
 
 // Inserts three losses between each two. If a re-warm-up uses up most of what a limit leaves, all
@@ -187,7 +188,7 @@ class LimitedJump {
         limits_(limits),
         before_decay_(problem.final_size().curve->loss(run.tokens - run.decay)) {}
 
-  std::optional<Ladder> best_from(std::size_t from) {
+  std::optional<GrowthPath> best_from(std::size_t from) {
     best_.reset();
     const law::Size& small = problem_.family[from];
     const double lowest = std::max(before_decay_, small.curve->floor() * (1 + 1e-12));
@@ -207,18 +208,17 @@ class LimitedJump {
   }
 
  private:
-  Ladder ladder_at(std::size_t from, double loss) const {
+  GrowthPath growth_path_at(std::size_t from, double loss) const {
     const law::Size& small = problem_.family[from];
     return one_jump(problem_, from,
                     law::growth_after(small, problem_.final_size(), small.curve->tokens(loss)),
                     run_);
   }
   bool consider(std::size_t from, double loss) {
-    const Ladder ladder = ladder_at(from, loss);
-    if (ladder.growths.empty() || !limits_.keeps(problem_, ladder, run_.tokens)) return false;
-    if (!best_ ||
-        cost_of(problem_, ladder, run_.tokens) < cost_of(problem_, *best_, run_.tokens))
-      best_ = ladder;
+    const GrowthPath path = growth_path_at(from, loss);
+    if (path.growths.empty() || !limits_.keeps(problem_, path, run_.tokens)) return false;
+    if (!best_ || cost_of(problem_, path, run_.tokens) < cost_of(problem_, *best_, run_.tokens))
+      best_ = path;
     return true;
   }
   // Finds the limit between a loss that keeps it and one that does not, by halving.
@@ -234,80 +234,80 @@ class LimitedJump {
   const Limits& limits_;
   double before_decay_;
   bool fitted_before_ = false;
-  std::optional<Ladder> best_;
+  std::optional<GrowthPath> best_;
 };
 
 // Returns the cheapest plan within the limits: of the path that prices found, and of plans with one
 // growth from every size into the final one.
-Ladder limited(const Problem& problem, const law::RunLength& run, const Limits& limits,
-               const Ladder& priced) {
-  std::vector<Ladder> found = {priced, one_jump(problem, 0, {}, run)};
+GrowthPath limited(const Problem& problem, const law::RunLength& run, const Limits& limits,
+                   const GrowthPath& priced) {
+  std::vector<GrowthPath> found = {priced, one_jump(problem, 0, {}, run)};
   LimitedJump jump(problem, run, limits);
   for (const law::FamilyPairs::Pair& pair : problem.pairs.pairs)
     if (problem.options.most_stages > 1 && pair.to + 1 == problem.family.size())
-      if (auto ladder = jump.best_from(pair.from)) found.push_back(std::move(*ladder));
-  const Ladder* best = nullptr;
-  for (const Ladder& ladder : found)
-    if (limits.keeps(problem, ladder, run.tokens) &&
-        (!best || cost_of(problem, ladder, run.tokens) < cost_of(problem, *best, run.tokens)))
-      best = &ladder;
+      if (auto path = jump.best_from(pair.from)) found.push_back(std::move(*path));
+  const GrowthPath* best = nullptr;
+  for (const GrowthPath& path : found)
+    if (limits.keeps(problem, path, run.tokens) &&
+        (!best || cost_of(problem, path, run.tokens) < cost_of(problem, *best, run.tokens)))
+      best = &path;
   return best ? *best : priced;
 }
 
-double saved(const Problem& problem, const Ladder& ladder, double end_tokens) {
-  return 1 - cost_of(problem, ladder, end_tokens) / (end_tokens * problem.final_size().cost);
+double saved(const Problem& problem, const GrowthPath& path, double end_tokens) {
+  return 1 - cost_of(problem, path, end_tokens) / (end_tokens * problem.final_size().cost);
 }
 
 // Returns the saving of this plan under mixing, where it would end like as many tokens from
 // scratch.
-double ceiling_of(const Problem& problem, const Ladder& ladder, double end_tokens) {
-  const double lost = problem.lost_tokens * static_cast<double>(ladder.growths.size());
-  const double seen = Limits::tokens_of(problem, ladder, end_tokens) - lost;
-  return 1 - cost_of(problem, ladder, end_tokens) / (seen * problem.final_size().cost);
+double ceiling_of(const Problem& problem, const GrowthPath& path, double end_tokens) {
+  const double lost = problem.lost_tokens * static_cast<double>(path.growths.size());
+  const double seen = Limits::tokens_of(problem, path, end_tokens) - lost;
+  return 1 - cost_of(problem, path, end_tokens) / (seen * problem.final_size().cost);
 }
 
 // Returns the cheapest path. It may break the limits if no path keeps them.
-Ladder cheapest(const Problem& problem, const law::RunLength& run, const law::Ladders& ladders,
-                const Limits& limits) {
+GrowthPath cheapest(const Problem& problem, const law::RunLength& run,
+                    const law::GrowthPaths& growth_paths, const Limits& limits) {
   const OptimizeOptions& options = problem.options;
   if (options.transfer.assumption == Assumption::mixing) return best_jump(problem, run, limits);
   if (options.transfer.assumption == Assumption::measured)
-    return measured_ladder(problem, ladders, run);
-  Ladder ladder = ladders.best(static_cast<std::size_t>(options.most_stages));
-  if (limits.keeps(problem, ladder, run.tokens)) return ladder;
-  if (limits.too_many_tokens(problem, ladder, run.tokens))
-    ladder = within(problem, run, limits, std::vector(problem.family.size(), 1.0));
-  if (limits.too_long(problem, ladder, run.tokens))
-    ladder = within(problem, run, limits, problem.seconds);
-  return limited(problem, run, limits, ladder);
+    return measured_growth_path(problem, growth_paths, run);
+  GrowthPath path = growth_paths.best(static_cast<std::size_t>(options.most_stages));
+  if (limits.keeps(problem, path, run.tokens)) return path;
+  if (limits.too_many_tokens(problem, path, run.tokens))
+    path = within(problem, run, limits, std::vector(problem.family.size(), 1.0));
+  if (limits.too_long(problem, path, run.tokens))
+    path = within(problem, run, limits, problem.seconds);
+  return limited(problem, run, limits, path);
 }
 
 // Whether the last growth leaves the tail_tokens() of the run to the final size. A run without a
 // growth always does.
-bool leaves_tail(const Problem& problem, const Ladder& ladder, double end_tokens) {
-  if (ladder.growths.empty()) return true;
-  const double last = end_tokens - ladder.growths.back().resume_tokens + problem.lost_tokens;
-  return last >= tail_tokens(problem, Limits::tokens_of(problem, ladder, end_tokens)) * (1 - 1e-9);
+bool leaves_tail(const Problem& problem, const GrowthPath& path, double end_tokens) {
+  if (path.growths.empty()) return true;
+  const double last = end_tokens - path.growths.back().resume_tokens + problem.lost_tokens;
+  return last >= tail_tokens(problem, Limits::tokens_of(problem, path, end_tokens)) * (1 - 1e-9);
 }
 
 // Finds the path together with the length of the staged run, of which the decay may be a share. A
 // longer run has a longer decay, so its last growth comes earlier, which makes the run shorter
 // again. If no length fits in kRounds rounds, the plan is the final size alone.
-law::Ladders solve_length(const Problem& problem, double tokens, const Limits& limits,
-                          Solution& solution) {
+law::GrowthPaths solve_length(const Problem& problem, double tokens, const Limits& limits,
+                              Solution& solution) {
   constexpr int kRounds = 12;
   double own = tokens;
   for (int round = 0;; ++round) {
     stop_point("planning");
     solution.run = run_of(problem, tokens, own);
-    law::Ladders ladders = loss_state_ladders(problem, solution.run);
-    solution.ladder = cheapest(problem, solution.run, ladders, limits);
-    if (leaves_tail(problem, solution.ladder, tokens)) return ladders;
+    law::GrowthPaths growth_paths = loss_state_growth_paths(problem, solution.run);
+    solution.growth_path = cheapest(problem, solution.run, growth_paths, limits);
+    if (leaves_tail(problem, solution.growth_path, tokens)) return growth_paths;
     if (round == kRounds) {
-      solution.ladder = one_jump(problem, 0, {}, solution.run);
-      return ladders;
+      solution.growth_path = one_jump(problem, 0, {}, solution.run);
+      return growth_paths;
     }
-    own = std::max(Limits::tokens_of(problem, solution.ladder, tokens), own * 1.001);
+    own = std::max(Limits::tokens_of(problem, solution.growth_path, tokens), own * 1.001);
   }
 }
 
@@ -316,13 +316,14 @@ Solution solve_for(const Problem& problem, double tokens, const Limits& limits) 
   whole_steps(tokens / problem.step_tokens);  // throws if no run can have so many steps
   solution.end_loss = problem.final_size().curve->loss(tokens);
   check_end(problem, solution.end_loss);
-  const law::Ladders ladders = solve_length(problem, tokens, limits, solution);
-  limits.check(problem, solution.ladder, tokens);
+  const law::GrowthPaths growth_paths = solve_length(problem, tokens, limits, solution);
+  limits.check(problem, solution.growth_path, tokens);
   const auto stages = static_cast<std::size_t>(problem.options.most_stages);
   const bool planned = problem.options.transfer.assumption == Assumption::loss_state;
-  solution.floor = saved(problem, planned ? solution.ladder : ladders.best(stages), tokens);
-  solution.all_sizes = saved(problem, ladders.best(problem.family.size()), tokens);
-  solution.ceiling = ceiling_of(problem, solution.ladder, tokens);
+  solution.floor =
+      saved(problem, planned ? solution.growth_path : growth_paths.best(stages), tokens);
+  solution.all_sizes = saved(problem, growth_paths.best(problem.family.size()), tokens);
+  solution.ceiling = ceiling_of(problem, solution.growth_path, tokens);
   return solution;
 }
 
@@ -330,7 +331,7 @@ Solution solve_for(const Problem& problem, double tokens, const Limits& limits) 
 // depend on the end, so the cost is nearly linear in the tokens, and a few secants suffice.
 Solution solve_for_cost(const Problem& problem, double wanted, const Limits& limits) {
   const auto missing = [&](const Solution& s) {
-    return sum_over(problem, s.ladder, s.run.tokens, problem.costs) - wanted;
+    return sum_over(problem, s.growth_path, s.run.tokens, problem.costs) - wanted;
   };
   double tokens = wanted / problem.final_size().cost, before = 0, before_missing = -wanted;
   Solution solution = solve_for(problem, tokens, limits);
@@ -358,9 +359,9 @@ double most_tokens_in(Problem problem, double seconds, const Limits& limits) {
 Solution solve_for_both(const Problem& problem, double wanted, const Limits& limits) {
   const Limits no_clock{limits.most_tokens, 0};
   const Solution free = solve_for_cost(problem, wanted, no_clock);
-  if (!limits.too_long(problem, free.ladder, free.run.tokens)) return free;
+  if (!limits.too_long(problem, free.growth_path, free.run.tokens)) return free;
   const auto costs = [&](const Solution& s) {
-    return sum_over(problem, s.ladder, s.run.tokens, problem.costs);
+    return sum_over(problem, s.growth_path, s.run.tokens, problem.costs);
   };
   double high = std::min(free.run.tokens, most_tokens_in(problem, limits.most_seconds, no_clock));
   Solution solution = solve_for(problem, high, limits);

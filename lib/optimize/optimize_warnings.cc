@@ -1,8 +1,8 @@
 // Collects the warnings about an optimized plan: one for each assumption that is doubtful for it.
 #include "optimize/optimize_warnings.h"
 
+#include "forecast/assumption_warnings.h"
 #include "forecast/forecast_warnings.h"
-#include "forecast/strains.h"
 #include "optimize/optimize_problem.h"
 #include "text/text.h"
 
@@ -38,7 +38,7 @@ void about_loss_state(const Optimum& o, Lines& lines) {
 }
 
 void about_mixing(const Optimum& o, Lines& lines) {
-  for (std::string& line : mixing_strains(o.schedule, o.options.transfer))
+  for (std::string& line : mixing_warnings(o.schedule, o.options.transfer))
     lines.push_back(std::move(line));
 }
 

@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "compare/axes.h"
-#include "scaling/ladder.h"
+#include "scaling/growth_path.h"
 #include "text/text.h"
 
 namespace stagedtrain::report {
@@ -87,9 +87,9 @@ double saved_by_own(const PlanPicture& picture, double tokens) {
   for (const PathStage& stage : picture.path) own.push_back(stage.size);
   if (own.size() == 1) own = picture.sizes;
   const double share = picture.run.decay / picture.run.tokens;
-  const law::Ladders ladders(own, own.back().curve->loss(tokens * (1 - share)),
-                             {.lost_tokens = picture.lost_tokens});
-  return ladders.best(std::max<std::size_t>(2, picture.path.size())).credit / tokens;
+  const law::GrowthPaths growth_paths(own, own.back().curve->loss(tokens * (1 - share)),
+                                      {.lost_tokens = picture.lost_tokens});
+  return growth_paths.best(std::max<std::size_t>(2, picture.path.size())).tokens_saved / tokens;
 }
 
 double saved_by_plan(const PlanPicture& picture) {
@@ -159,8 +159,8 @@ std::vector<Figure> timing_figures(const PlanPicture& picture) {
                  high = std::max(best.small_tokens, picture.path[i - 1].end) * 4;
     const Unit unit = unit_of(Measure::tokens, high);
     const auto saved = [&](double tokens) {
-      const double credit = law::growth_after(small, large, tokens).credit;
-      return 100 * whole * (credit - picture.lost_tokens) / end;
+      const double saved = law::growth_after(small, large, tokens).tokens_saved;
+      return 100 * whole * (saved - picture.lost_tokens) / end;
     };
     std::vector<XY> all, plateau;
     for (int k = 0; k <= kPoints; ++k) {
@@ -273,17 +273,18 @@ void mark_plan(const PlanPicture& picture, const std::vector<XY>& best, Figure& 
 
 Figure stages_figure(const PlanPicture& picture) {
   const law::LossCurve& curve = *picture.sizes.back().curve;
-  const law::Ladders ladders(picture.sizes, picture.pairs,
-                             curve.loss(picture.run.tokens - picture.run.decay),
-                             {.lost_tokens = picture.lost_tokens});
+  const law::GrowthPaths growth_paths(picture.sizes, picture.pairs,
+                                      curve.loss(picture.run.tokens - picture.run.decay),
+                                      {.lost_tokens = picture.lost_tokens});
   const std::size_t most = std::min<std::size_t>(7, picture.sizes.size());
   std::vector<XY> points;
   for (std::size_t stages = 1; stages <= most; ++stages)
-    points.push_back(
-        {static_cast<double>(stages), 100 * ladders.best(stages).credit / picture.run.tokens});
+    points.push_back({static_cast<double>(stages),
+                      100 * growth_paths.best(stages).tokens_saved / picture.run.tokens});
   const double limit =
-      100 * (picture.endless > 0 ? picture.endless
-                                 : ladders.best(picture.sizes.size()).credit / picture.run.tokens);
+      100 * (picture.endless > 0
+                 ? picture.endless
+                 : growth_paths.best(picture.sizes.size()).tokens_saved / picture.run.tokens);
   Figure figure{.title = "What the best sizes and more stages save",
                 .alt = "Best saving under loss-state against the number of stages.",
                 .width = 480,

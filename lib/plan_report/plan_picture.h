@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "optimize/optimize.h"
-#include "scaling/ladder.h"
+#include "scaling/growth_path.h"
 
 namespace stagedtrain::report {
 

@@ -28,14 +28,16 @@ std::uint64_t free_memory() {
   return ~std::uint64_t{0};
 }
 
-bool has_room(const state::TrainingState& state) { return !state.of(state::Kind::weights).empty(); }
+bool has_room(const state::TrainingState& state) {
+  return !state.of(state::TensorKind::weights).empty();
+}
 
 bool fits(const state::StateHeader& header) {
   return state::checkpoint_bytes(header.model, header.dtype) <= free_memory() / 2;
 }
 
 void make_room(state::TrainingState& state, const state::StateHeader& header) {
-  for (const state::Kind kind : state::kKinds)
+  for (const state::TensorKind kind : state::kTensorKinds)
     for (const arch::ParamSpec& spec : arch::param_table(header.model)) {
       state::HostTensor& tensor = state.of(kind).emplace_back(header.dtype, spec.shape());
       // Touch every page now, so that page faults do not lengthen the pause of training.
@@ -88,14 +90,15 @@ void CheckpointSaver::join() {
   if (!failure_) completed_.push_back(std::move(current_));
 }
 
-void CheckpointSaver::copy(LiveState& live) {
+void CheckpointSaver::copy(DeviceState& live) {
   if (!has_room(copy_)) make_room(copy_, live.header);
   state::TrainingState next = state::state_of(live.header);
-  for (const state::Kind kind : state::kKinds) next.of(kind) = std::move(copy_.of(kind));
+  for (const state::TensorKind kind : state::kTensorKinds)
+    next.of(kind) = std::move(copy_.of(kind));
   copy_ = std::move(next);
   model::ParamBuffer& params = live.model->params();
   at::Tensor room;
-  for (const state::Kind kind : state::kKinds)
+  for (const state::TensorKind kind : state::kTensorKinds)
     for (std::size_t i = 0; i < params.table().size(); ++i) {
       const std::span<const std::byte> from = params.get(kind, i, room);
       if (!copy_finite(from, copy_.of(kind)[i].bytes(), live.header.dtype))
@@ -116,7 +119,7 @@ void CheckpointSaver::write(const std::function<void()>& first) {
   done_ = true;
 }
 
-void CheckpointSaver::start(const Path& file, LiveState& live, std::function<void()> first) {
+void CheckpointSaver::start(const Path& file, DeviceState& live, std::function<void()> first) {
   const auto start = Clock::now();
   join();
   if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
@@ -132,7 +135,8 @@ void CheckpointSaver::start(const Path& file, LiveState& live, std::function<voi
   if (!thread_.joinable()) write(first);  // no thread is available, so training waits
 }
 
-void CheckpointSaver::save(const Path& file, LiveState& live, const std::function<void()>& first) {
+void CheckpointSaver::save(const Path& file, DeviceState& live,
+                           const std::function<void()>& first) {
   const auto start = Clock::now();
   join();
   if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));

@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include "runfolder/live_state.h"
+#include "runfolder/device_state.h"
 
 namespace stagedtrain::train {
 
@@ -39,9 +39,9 @@ class CheckpointSaver {
   // `first` runs on the writing thread, before anything is written. Throws Error(diverged), and
   // writes nothing, if the state has a number that is not finite. Throws the Error of a previous
   // save that failed.
-  void start(const Path& file, LiveState& live, std::function<void()> first = {});
+  void start(const Path& file, DeviceState& live, std::function<void()> first = {});
   // Saves without a copy, and returns when the file is complete. Throws as start() does.
-  void save(const Path& file, LiveState& live, const std::function<void()>& first = {});
+  void save(const Path& file, DeviceState& live, const std::function<void()>& first = {});
   // Returns the checkpoints that were completed since the last call, oldest first. Throws the Error
   // of a save that failed.
   std::vector<SavedCheckpoint> completed();
@@ -50,7 +50,7 @@ class CheckpointSaver {
 
  private:
   void join();
-  void copy(LiveState& live);
+  void copy(DeviceState& live);
   void write(const std::function<void()>& first);
 
   state::TrainingState copy_;

@@ -29,7 +29,7 @@ Limit endless_stages(const Chinchilla& law, double parameters) {
   limit.share = u / (u + v + 1);
   limit.loss = law.E + law.A * std::pow(parameters, -law.a) / limit.share;
   const double tokens = law.curve(parameters).tokens(limit.loss);
-  limit.credit = tokens * (1 - v / (1 - limit.share) / (u + v));
+  limit.tokens_saved = tokens * (1 - v / (1 - limit.share) / (u + v));
   return limit;
 }
 
@@ -43,7 +43,7 @@ Limit endless_stages(const Kaplan& law, double parameters) {
   limit.share = (-q + std::sqrt(q * q - 4 * p * r)) / (2 * p);
   const KaplanCurve curve(law, parameters);
   limit.loss = curve.floor() / (1 - limit.share);
-  limit.credit = curve.tokens(limit.loss) * (1 - (b + s / limit.share) / (n + s + b));
+  limit.tokens_saved = curve.tokens(limit.loss) * (1 - (b + s / limit.share) / (n + s + b));
   return limit;
 }
 

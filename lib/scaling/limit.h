@@ -12,7 +12,7 @@ namespace stagedtrain::law {
 struct Limit {
   double share = 0;   // constant while growing: A N^-a / (L - E), for Kaplan (L - floor) / L
   double loss = 0;    // the loss at which the final size is reached
-  double credit = 0;  // tokens saved, in tokens of the final size
+  double tokens_saved = 0;  // tokens saved, in tokens of the final size
 };
 
 // `parameters` are those of the final size.

@@ -2,19 +2,19 @@
 //
 // Under loss-state the larger size b continues at D_b(L) tokens of its own curve, after the smaller
 // size a has trained to the loss L with D_a(L) tokens. In tokens of b this saves
-//   credit(L) = D_b(L) - r D_a(L),   r = c_a / c_b, the ratio of the costs of a token.
+//   saved(L) = D_b(L) - r D_a(L),   r = c_a / c_b, the ratio of the costs of a token.
 // It is greatest where both sizes pay the same for the next bit of loss:
 //   c_b dD_b/dL = c_a dD_a/dL.
 // Source: docs/planning.md, "One question"; the condition is that of Staged Training (Shen et al.,
 // arXiv 2203.06211) in linear units, for any two curves and costs.
 //
-// best_growth() evaluates the credit on a grid of losses that does not depend on the end of the
-// run, so paths of any end and price share it (ladder.cc). If the slopes are equal between the
-// neighbours of the best point, Ridders' method finds that loss to the last bits. Otherwise the
+// best_growth() evaluates the tokens saved on a grid of losses that does not depend on the end of
+// the run, so paths of any end and price share it (growth_path.cc). If the slopes are equal between
+// the neighbours of the best point, Ridders' method finds that loss to the last bits. Otherwise the
 // best point is an end of the range: growing at once, or at end_loss. Curves of one shape have a
 // closed form, which tests compare with the search (tests/scaling/random_laws_test.cc).
 //
-// Invariant: the credit of best_growth() is at least 0 and at least that of every point of the grid
+// Invariant: best_growth() saves at least 0 and at least that of every point of the grid
 // above end_loss.
 //
 // Rejected: solving for equal slopes alone. Curves of different exponents can have equal slopes at
@@ -45,7 +45,7 @@ Growth growth_at(const Size& small, const Size& large, double loss) {
   growth.loss = loss;
   growth.small_tokens = growth.earliest = growth.latest = small.curve->tokens(loss);
   growth.resume_tokens = large.curve->tokens(loss);
-  growth.credit = growth.resume_tokens - cost_ratio(small, large) * growth.small_tokens;
+  growth.tokens_saved = growth.resume_tokens - cost_ratio(small, large) * growth.small_tokens;
   return growth;
 }
 
@@ -80,11 +80,13 @@ double root(double low, double high, F f) {
   return found;
 }
 
-// Returns the tokens of the smaller size at which the credit falls to `wanted` on the way from the
-// loss `inside` to the loss `outside`, which may be higher or lower.
+// Returns the tokens of the smaller size at which the tokens saved fall to `wanted` on the way from
+// the loss `inside` to the loss `outside`, which may be higher or lower.
 double plateau_end(const Size& small, const Size& large, double inside, double outside,
                    double wanted) {
-  const auto missing = [&](double loss) { return wanted - growth_at(small, large, loss).credit; };
+  const auto missing = [&](double loss) {
+    return wanted - growth_at(small, large, loss).tokens_saved;
+  };
   if (missing(outside) <= 0) return small.curve->tokens(outside);
   return small.curve->tokens(root(std::min(inside, outside), std::max(inside, outside), missing));
 }
@@ -103,7 +105,7 @@ void check_costs(const Size& small, const Size& large) {
 
 Growth growth_after(const Size& small, const Size& large, double small_tokens) {
   Growth growth = growth_at(small, large, small.curve->loss(small_tokens));
-  growth.credit += cost_ratio(small, large) * (growth.small_tokens - small_tokens);
+  growth.tokens_saved += cost_ratio(small, large) * (growth.small_tokens - small_tokens);
   growth.small_tokens = growth.earliest = growth.latest = small_tokens;
   return growth;
 }
@@ -136,15 +138,15 @@ Growth best_growth(const Size& small, const Size& large, double end_loss, const 
   std::size_t at = 0, n = 0;
   double most = std::max(0.0, large_tokens[0] - cost_ratio(small, large) * grid.tokens[0]);
   for (; n < grid.losses.size() && grid.losses[n] > end; ++n) {
-    const double credit = large_tokens[n] - cost_ratio(small, large) * grid.tokens[n];
-    if (credit <= most) continue;
-    most = credit;
+    const double saved = large_tokens[n] - cost_ratio(small, large) * grid.tokens[n];
+    if (saved <= most) continue;
+    most = saved;
     at = n;
   }
   Growth best = growth_at(small, large, grid.losses[at]);
-  best.credit = most;
+  best.tokens_saved = most;
   if (n == 0) return best;
-  if (const Growth last = growth_at(small, large, end); last.credit > most) {
+  if (const Growth last = growth_at(small, large, end); last.tokens_saved > most) {
     best = last;
     at = n;
   }
@@ -154,13 +156,13 @@ Growth best_growth(const Size& small, const Size& large, double end_loss, const 
   const auto f = [&](double loss) { return overpaid(small, large, loss); };
   if (!(low < high && f(low) > 0 && f(high) < 0)) return best;
   const Growth exact = growth_at(small, large, root(low, high, f));
-  return exact.credit >= best.credit ? exact : best;
+  return exact.tokens_saved >= best.tokens_saved ? exact : best;
 }
 
 Growth with_plateau(const Size& small, const Size& large, double end_loss, Growth growth) {
   if (!growth.pays() || growth.small_tokens == 0) return growth;
   const double start = std::min(small.curve->start(), small.curve->floor() + kMostExcess);
-  const double wanted = kPlateau * growth.credit;
+  const double wanted = kPlateau * growth.tokens_saved;
   growth.earliest = plateau_end(small, large, growth.loss, start, wanted);
   growth.latest = plateau_end(small, large, growth.loss, lowest(small, large, end_loss), wanted);
   return growth;
@@ -175,7 +177,7 @@ Growth best_growth(const SharedExponent& pair) {
   growth.loss = pair.large_floor + delta / (1 - kappa);
   growth.resume_tokens = std::pow(pair.scale / (growth.loss - pair.large_floor), 1 / b);
   growth.small_tokens = growth.resume_tokens * std::pow(r, -1 / (1 + b));
-  growth.credit = std::pow(pair.scale / delta, 1 / b) * std::pow(1 - kappa, 1 + 1 / b);
+  growth.tokens_saved = std::pow(pair.scale / delta, 1 / b) * std::pow(1 - kappa, 1 + 1 / b);
   growth.earliest = growth.latest = growth.small_tokens;
   return growth;
 }
@@ -204,9 +206,9 @@ Growth measured_growth(const Size& small, const Size& large, double small_tokens
   growth.assumption = Assumption::measured;
   growth.loss = small.curve->loss(small_tokens);
   growth.small_tokens = growth.latest = small_tokens;
-  growth.earliest = kPlateau * small_tokens;  // the credit is proportional to small_tokens
+  growth.earliest = kPlateau * small_tokens;  // the tokens saved are proportional to small_tokens
   growth.resume_tokens = small_tokens / rho;
-  growth.credit = small_tokens * (1 / rho - cost_ratio(small, large));
+  growth.tokens_saved = small_tokens * (1 / rho - cost_ratio(small, large));
   return growth;
 }
 

@@ -9,27 +9,27 @@
 namespace stagedtrain::law {
 
 // One growth. small_tokens, earliest and latest are tokens along the smaller size's own curve;
-// resume_tokens and credit are tokens of the larger size. The saving is credit divided by the
-// tokens of the whole run of the larger size from scratch.
+// resume_tokens and tokens_saved are tokens of the larger size. The saving is tokens_saved divided
+// by the tokens of the whole run of the larger size from scratch.
 struct Growth {
   Assumption assumption = Assumption::loss_state;
   double loss = 0;                  // the loss at the growth, in nats
   double small_tokens = 0;          // tokens that the smaller size has seen
   double resume_tokens = 0;         // where the larger size continues on its own curve
-  double credit = 0;                // tokens saved: resume_tokens - small_tokens * cost ratio
-  double earliest = 0, latest = 0;  // small_tokens in this range keep 95% of the credit
+  double tokens_saved = 0;          // tokens saved: resume_tokens - small_tokens * cost ratio
+  double earliest = 0, latest = 0;  // small_tokens in this range keep 95% of the tokens saved
 
   double rho() const { return small_tokens / resume_tokens; }
-  bool pays() const { return credit > 0; }
+  bool pays() const { return tokens_saved > 0; }
 };
 constexpr double kPlateau = 0.95;
 
-// Returns the growth after small_tokens under loss-state. Its credit may be negative.
+// Returns the growth after small_tokens under loss-state. Its tokens_saved may be negative.
 Growth growth_after(const Size& small, const Size& large, double small_tokens);
 
 // Returns the best growth of a run that ends at end_loss, under loss-state: the growth at which
 // both sizes pay the same for the next bit of loss, c_b dD_b/dL = c_a dD_a/dL (pair.cc). If no
-// growth saves anything, its credit is 0 and it comes after 0 tokens. If the smaller size is the
+// growth saves anything, tokens_saved is 0 and it comes after 0 tokens. If the smaller size is the
 // cheaper one to the end, its loss is end_loss.
 Growth best_growth(const Size& small, const Size& large, double end_loss);
 

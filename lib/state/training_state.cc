@@ -21,7 +21,7 @@ void fill(std::span<T> values, const arch::Init& init, const CounterRng& rng) {
 
 }  // namespace
 
-const char* kind_name(Kind kind) {
+const char* kind_name(TensorKind kind) {
   constexpr const char* kNames[] = {"weights", "exp_avg", "exp_avg_sq"};
   return kNames[static_cast<int>(kind)];
 }
@@ -31,9 +31,9 @@ TrainingState fresh(const arch::ModelConfig& model, std::uint64_t seed, DType dt
   state.model = model;
   state.seed = state.data.seed = seed;
   for (const arch::ParamSpec& spec : arch::param_table(model)) {
-    for (const Kind kind : kKinds) state.of(kind).emplace_back(dtype, spec.shape());
+    for (const TensorKind kind : kTensorKinds) state.of(kind).emplace_back(dtype, spec.shape());
     const CounterRng rng(seed, hash_name(spec.name));
-    HostTensor& weight = state.of(Kind::weights).back();
+    HostTensor& weight = state.of(TensorKind::weights).back();
     if (dtype == DType::f32) {
       fill(weight.as<float>(), spec.init, rng);
     } else {

@@ -14,9 +14,10 @@ namespace stagedtrain::state {
 
 // The three values that are kept for each parameter. Their names are the groups of a checkpoint
 // file.
-enum class Kind { weights, exp_avg, exp_avg_sq };
-inline constexpr Kind kKinds[] = {Kind::weights, Kind::exp_avg, Kind::exp_avg_sq};
-const char* kind_name(Kind kind);
+enum class TensorKind { weights, exp_avg, exp_avg_sq };
+inline constexpr TensorKind kTensorKinds[] = {TensorKind::weights, TensorKind::exp_avg,
+                                              TensorKind::exp_avg_sq};
+const char* kind_name(TensorKind kind);
 
 // How far a run has come. Totals count from the first step of the first stage.
 struct Progress {
@@ -83,8 +84,10 @@ struct TrainingState {
   std::vector<LineageEntry> lineage;  // oldest first
   RunInfo run;
 
-  std::vector<HostTensor>& of(Kind kind) { return tensors[static_cast<int>(kind)]; }
-  const std::vector<HostTensor>& of(Kind kind) const { return tensors[static_cast<int>(kind)]; }
+  std::vector<HostTensor>& of(TensorKind kind) { return tensors[static_cast<int>(kind)]; }
+  const std::vector<HostTensor>& of(TensorKind kind) const {
+    return tensors[static_cast<int>(kind)];
+  }
 };
 
 // Returns a freshly initialised state. Weights follow each tensor's Init and are a pure function of

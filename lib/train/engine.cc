@@ -11,7 +11,7 @@
 #include "eval/sample.h"
 #include "eval/sample_text.h"
 #include "eval/tasks.h"
-#include "runfolder/live_state.h"
+#include "runfolder/device_state.h"
 #include "tokenizers/same_tokenizer.h"
 #include "tokenizers/tokenizer.h"
 #include "train/measure.h"
@@ -48,7 +48,7 @@ auto at_door(F f) {
 }
 
 // Loads a checkpoint for scoring, in the precision in which it was saved.
-LiveState open_checkpoint(const Path& path, const DeviceRequest& device) {
+DeviceState open_checkpoint(const Path& path, const DeviceRequest& device) {
   const state::DType dtype = state::CheckpointReader(path).header().dtype;
   const auto precision =
       dtype == state::DType::f64 ? model::Precision::fp64 : model::Precision::fp32;
@@ -62,7 +62,7 @@ void check_tokenizer(const Path& checkpoint, const data::TokenFile& file) {
 }
 
 // path names the checkpoint in errors.
-eval::EvalReport score(const Path& path, LiveState& live,
+eval::EvalReport score(const Path& path, DeviceState& live,
                        std::shared_ptr<const data::TokenFile> file, std::int64_t tokens,
                        std::int64_t rows) {
   const arch::ModelConfig& model = live.header.model;
@@ -85,7 +85,7 @@ EvalResult evaluate(const EvalRequest& request) {
   return at_door([&] {
     const auto file = std::make_shared<const data::TokenFile>(request.data);
     check_tokenizer(request.checkpoint, *file);
-    LiveState live = open_checkpoint(request.checkpoint, request.device);
+    DeviceState live = open_checkpoint(request.checkpoint, request.device);
     file->check_vocab(live.header.model.vocab);  // also verifies the file's checksum
     const eval::EvalReport report =
         score(request.checkpoint, live, file, request.tokens, request.rows);
@@ -127,7 +127,7 @@ DeviceRequest for_decoding(DeviceRequest device) {
 SampleUnit sample(const SampleRequest& request,
                   const std::function<void(const std::string&)>& emit) {
   return at_door([&] {
-    LiveState live = open_checkpoint(request.checkpoint, for_decoding(request.device));
+    DeviceState live = open_checkpoint(request.checkpoint, for_decoding(request.device));
     SampleText text(
         tokenizer_of(request.checkpoint, request.tokenizer, live.header.run.tokenizer),
         live.header.model.vocab);
@@ -147,7 +147,7 @@ SampleUnit sample(const SampleRequest& request,
 TaskResult score_tasks(const TaskRequest& request) {
   return at_door([&] {
     const std::vector<eval::TaskExample> examples = eval::read_task_file(request.file);
-    LiveState live = open_checkpoint(request.checkpoint, for_decoding(request.device));
+    DeviceState live = open_checkpoint(request.checkpoint, for_decoding(request.device));
     const auto tokenizer =
         tokenizer_of(request.checkpoint, request.tokenizer, live.header.run.tokenizer);
     if (!tokenizer)
@@ -176,11 +176,11 @@ VerifyResult verify(const VerifyRequest& request) {
     constexpr std::int64_t kWindows = 32, kRows = 8;
     const auto file = std::make_shared<const data::TokenFile>(request.data);
     check_tokenizer(request.before, *file);
-    LiveState before = open_checkpoint(request.before, request.device);
+    DeviceState before = open_checkpoint(request.before, request.device);
     const std::int64_t tokens = kWindows * before.header.model.context;
     const eval::EvalReport first = score(request.before, before, file, tokens, kRows);
     before.model.reset();
-    LiveState after = open_checkpoint(request.after, request.device);
+    DeviceState after = open_checkpoint(request.after, request.device);
     return VerifyResult{first.loss, score(request.after, after, file, tokens, kRows).loss,
                         first.tokens};
   });

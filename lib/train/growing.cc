@@ -12,7 +12,7 @@ namespace stagedtrain::train {
 namespace {
 
 // Returns the mean loss on one batch of validation windows, the same before and after the growth.
-double batch_loss(const RunContext& run, LiveState& live) {
+double batch_loss(const RunContext& run, DeviceState& live) {
   const arch::ModelConfig& model = live.header.model;
   const data::EvaluationSet set(run.data.validation, model.context, model.vocab,
                                 rows_at_once(run.plan) * model.context);
@@ -62,13 +62,13 @@ grow::GrowthRecipe recipe_in(const RunContext& run, const plan::StagePlan& stage
 
 }  // namespace
 
-LiveState grow_into(RunContext& run, LiveState from, std::size_t index) {
+DeviceState grow_into(RunContext& run, DeviceState from, std::size_t index) {
   const plan::StagePlan& stage = run.plan.stages[index];
   run.ranks.stands("growing into stage " + stage.name);
   const Path source = run.folder.stage_file(run.plan.stages[index - 1].name);
   const double before = batch_loss(run, from);
   const auto start = std::chrono::steady_clock::now();
-  LiveState grown = grow_live(
+  DeviceState grown = grow_live(
       recipe_in(run, stage), std::move(from), "stages/" + source.filename().string(),
       run.ranks.from_first(run.ranks.first() ? state::CheckpointReader(source).identity() : ""));
   run.ranks.barrier();  // a stop request waits until all ranks have the larger state

@@ -6,6 +6,6 @@
 namespace stagedtrain::train {
 
 // Requires that the previous stage has ended. Returns the state at the first step of stage `index`.
-LiveState grow_into(RunContext& run, LiveState from, std::size_t index);
+DeviceState grow_into(RunContext& run, DeviceState from, std::size_t index);
 
 }  // namespace stagedtrain::train

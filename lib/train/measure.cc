@@ -15,7 +15,7 @@
 #include "base/stopwatch.h"
 #include "optim/gradients.h"
 #include "optim/optimizer.h"
-#include "runfolder/live_state.h"
+#include "runfolder/device_state.h"
 #include "text/text.h"
 #include "train/run.h"
 #include "train/shared_evaluation.h"
@@ -61,7 +61,7 @@ data::Batch made_up_batch(const plan::RunPlan& plan, const arch::ModelConfig& mo
 }
 
 // Takes the step of run_stage at learning rate 0: moments change, weights do not.
-void take_step(const plan::RunPlan& plan, LiveState& live, StepGradient& gradient,
+void take_step(const plan::RunPlan& plan, DeviceState& live, StepGradient& gradient,
                Optimizer& optimizer, const data::Batch& batch, std::int64_t step) {
   const at::Tensor tokens_BS = model::to_device(batch, live.options.device);
   gradient.add_up(*live.model, tokens_BS, {rows_at_once(plan), live.header.seed, step});
@@ -78,7 +78,7 @@ double median(std::vector<double> values) {
 plan::Measurement measure_stage(const plan::RunPlan& plan, const plan::StagePlan& stage,
                                 const model::ModelOptions& options, const MeasureRequest& request) {
   forget_peak(options.device);
-  LiveState live = fresh_live(stage.model, 1, options);
+  DeviceState live = fresh_live(stage.model, 1, options);
   const data::Batch batch = made_up_batch(plan, stage.model);
   dist::Ranks alone;
   StepGradient gradient(alone);

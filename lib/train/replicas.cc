@@ -11,12 +11,12 @@ namespace stagedtrain::train {
 namespace {
 
 // Returns one checksum for each tensor of each kind.
-std::vector<double> checksums(LiveState& live, bool weights_only) {
+std::vector<double> checksums(DeviceState& live, bool weights_only) {
   model::ParamBuffer& params = live.model->params();
   std::vector<double> sums;
   at::Tensor room;
-  for (const state::Kind kind : state::kKinds) {
-    if (weights_only && kind != state::Kind::weights) continue;
+  for (const state::TensorKind kind : state::kTensorKinds) {
+    if (weights_only && kind != state::TensorKind::weights) continue;
     for (std::size_t i = 0; i < params.table().size(); ++i)
       sums.push_back(crc32c(params.get(kind, i, room)));
   }
@@ -44,15 +44,15 @@ std::vector<std::string> odd_ranks(const std::vector<double>& all, std::size_t s
   return odd;
 }
 
-std::string tensor_name(LiveState& live, std::size_t index) {
+std::string tensor_name(DeviceState& live, std::size_t index) {
   const arch::ParamTable& table = live.model->params().table();
-  const auto kind = state::kKinds[index / table.size()];
+  const auto kind = state::kTensorKinds[index / table.size()];
   return fmt::format("{} of {}", kind_name(kind), table[index % table.size()].name);
 }
 
 }  // namespace
 
-void check_replicas(dist::Ranks& ranks, LiveState& live, bool weights_only) {
+void check_replicas(dist::Ranks& ranks, DeviceState& live, bool weights_only) {
   if (ranks.alone()) return;
   const std::vector<double> own = checksums(live, weights_only);
   const double whole = crc32c(std::as_bytes(std::span(own)));

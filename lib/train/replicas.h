@@ -2,13 +2,13 @@
 #pragma once
 
 #include "dist/ranks.h"
-#include "runfolder/live_state.h"
+#include "runfolder/device_state.h"
 
 namespace stagedtrain::train {
 
 // Compares checksums of all replicated tensors over the ranks. Throws Error(resource), the same on
 // every rank, that names the first tensor that differs and the ranks on which it does. Does nothing
 // on a single rank. If weights_only is set, moments are sharded and not compared.
-void check_replicas(dist::Ranks& ranks, LiveState& live, bool weights_only = false);
+void check_replicas(dist::Ranks& ranks, DeviceState& live, bool weights_only = false);
 
 }  // namespace stagedtrain::train

@@ -47,7 +47,7 @@ bool has_work(const plan::RunPlan& plan, const std::string& only, const state::P
 }
 
 // Saves the end of the stage again if its file is missing or damaged, because growing reads it.
-void keep_end_of_stage(const RunContext& run, LiveState& live) {
+void keep_end_of_stage(const RunContext& run, DeviceState& live) {
   const Path file = run.folder.stage_file(live.header.progress.stage);
   try {
     state::CheckpointReader reader(file);
@@ -59,7 +59,7 @@ void keep_end_of_stage(const RunContext& run, LiveState& live) {
 }
 
 // Trains the remaining stages and logs them. Requires that there is work.
-void run_stages(RunContext& run, LiveState& live, const std::string& only) {
+void run_stages(RunContext& run, DeviceState& live, const std::string& only) {
   const std::size_t count = run.plan.stages.size();
   const std::size_t last = only.empty() ? count - 1 : stage_index(run.plan, only);
   for (;;) {

@@ -42,7 +42,7 @@ bool run_has_ended(const plan::RunPlan& plan, const state::Progress& at) {
   return stages_ended(at) == plan.stages.size();
 }
 
-eval::EvalReport measure_again(const RunContext& run, LiveState& live) {
+eval::EvalReport measure_again(const RunContext& run, DeviceState& live) {
   const arch::ModelConfig& model = live.header.model;
   const data::EvaluationSet set(run.data.validation, model.context, model.vocab,
                                 run.plan.schedule.evaluate.tokens);
@@ -57,7 +57,7 @@ Json stage_end_event(const RunContext& run, const state::Progress& at) {
 
 class Repair {
  public:
-  Repair(RunContext& run, LiveState& live, const std::optional<runlog::Run>& log)
+  Repair(RunContext& run, DeviceState& live, const std::optional<runlog::Run>& log)
       : run_(run), live_(live), log_(log) {}
 
   std::vector<Json> missing() {
@@ -89,7 +89,7 @@ class Repair {
   }
 
   RunContext& run_;
-  LiveState& live_;
+  DeviceState& live_;
   const std::optional<runlog::Run>& log_;
   std::vector<Json> events_;
 };
@@ -130,7 +130,7 @@ std::optional<runlog::Run> read_own_log(const RunFolder& folder, std::vector<std
   }
 }
 
-void repair_log(RunContext& run, LiveState& live, const std::optional<runlog::Run>& log,
+void repair_log(RunContext& run, DeviceState& live, const std::optional<runlog::Run>& log,
                 const Json& start, bool log_started) {
   const std::vector<Json> missing = Repair(run, live, log).missing();
   if (missing.empty()) return;

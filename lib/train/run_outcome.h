@@ -18,7 +18,7 @@ std::optional<runlog::Run> read_own_log(const RunFolder& folder, std::vector<std
 // has ended, the end of the run, which is evaluated again. log is what the log holds; a complete
 // log is not changed. start is this process's start event, which is written first if there is no
 // log. log_started: it has been written already.
-void repair_log(RunContext& run, LiveState& live, const std::optional<runlog::Run>& log,
+void repair_log(RunContext& run, DeviceState& live, const std::optional<runlog::Run>& log,
                 const Json& start, bool log_started);
 
 // Returns the event of a run's end.

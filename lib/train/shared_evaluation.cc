@@ -14,7 +14,7 @@ std::int64_t rows_of_pass(const plan::RunPlan& plan, std::int64_t rows, std::int
   return micro ? micro * pieces : (rows + ranks - 1) / ranks;
 }
 
-eval::EvalReport evaluate_on_ranks(RunContext& run, LiveState& live,
+eval::EvalReport evaluate_on_ranks(RunContext& run, DeviceState& live,
                                    const data::EvaluationSet& set) {
   dist::Ranks& ranks = run.ranks;
   const auto sum = [&ranks](std::vector<double>& losses) { ranks.sum(losses); };

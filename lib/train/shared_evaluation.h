@@ -15,7 +15,7 @@ std::int64_t rows_of_pass(const plan::RunPlan& plan, std::int64_t rows, std::int
 
 // Computes the mean loss on a set. Every rank scores its share of the passes, and all ranks get the
 // same report.
-eval::EvalReport evaluate_on_ranks(RunContext& run, LiveState& live,
+eval::EvalReport evaluate_on_ranks(RunContext& run, DeviceState& live,
                                    const data::EvaluationSet& set);
 
 }  // namespace stagedtrain::train

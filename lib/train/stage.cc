@@ -30,7 +30,7 @@ constexpr std::int64_t kCheckEvery = 100;  // steps between comparisons of the r
 
 class StageLoop {
  public:
-  StageLoop(RunContext& run, LiveState& live)
+  StageLoop(RunContext& run, DeviceState& live)
       : run_(run),
         live_(live),
         schedule_(run.plan.schedule),
@@ -331,7 +331,7 @@ class StageLoop {
   }
 
   RunContext& run_;
-  LiveState& live_;
+  DeviceState& live_;
   const schedule::Schedule& schedule_;
   state::Progress& progress_;
   const plan::StagePlan& stage_;
@@ -348,7 +348,7 @@ class StageLoop {
 
 }  // namespace
 
-eval::EvalReport run_stage(RunContext& run, LiveState& live) {
+eval::EvalReport run_stage(RunContext& run, DeviceState& live) {
   StageLoop loop(run, live);
   try {
     return loop.run();

@@ -6,8 +6,8 @@
 #include "record/event_log.h"
 #include "record/progress_line.h"
 #include "record/run_data.h"
+#include "runfolder/device_state.h"
 #include "runfolder/kept_checkpoints.h"
-#include "runfolder/live_state.h"
 #include "runfolder/run_folder.h"
 
 namespace stagedtrain::train {
@@ -30,6 +30,6 @@ struct RunContext {
 // requested, Error(diverged) naming the last good checkpoint, Error(resource) if a save fails,
 // Error(locked) if the folder's lock was lost, Error(input) after a save if a token file has
 // changed since it was opened. Returns the last evaluation.
-eval::EvalReport run_stage(RunContext& run, LiveState& live);
+eval::EvalReport run_stage(RunContext& run, DeviceState& live);
 
 }  // namespace stagedtrain::train

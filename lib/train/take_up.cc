@@ -29,13 +29,13 @@ namespace stagedtrain::train {
 namespace {
 
 // Marks a state as one that has trained nothing in this run.
-void begin(const plan::RunPlan& plan, LiveState& live) {
+void begin(const plan::RunPlan& plan, DeviceState& live) {
   live.header.progress.stage = plan.stages[0].name;
   live.header.seed = live.header.data.seed = static_cast<std::uint64_t>(plan.schedule.seed);
 }
 
-LiveState start_fresh(const plan::RunPlan& plan, const model::ModelOptions& options) {
-  LiveState live =
+DeviceState start_fresh(const plan::RunPlan& plan, const model::ModelOptions& options) {
+  DeviceState live =
       fresh_live(plan.stages[0].model, static_cast<std::uint64_t>(plan.schedule.seed), options);
   begin(plan, live);
   return live;
@@ -44,9 +44,9 @@ LiveState start_fresh(const plan::RunPlan& plan, const model::ModelOptions& opti
 // Starts with the weights of another run's checkpoint, zero moments, and the beginning of the curve
 // and of the data. Grows them if the first stage has a growth. Tokens, FLOPs and seconds of that
 // run still count.
-LiveState start_from_weights(const plan::RunPlan& plan, const model::ModelOptions& options) {
+DeviceState start_from_weights(const plan::RunPlan& plan, const model::ModelOptions& options) {
   const Path path = plan.schedule.from;
-  LiveState live = load_live(path, options);
+  DeviceState live = load_live(path, options);
   const std::string identity = state::CheckpointReader(path).identity();
   state::StateHeader& header = live.header;
   if (header.progress.step < header.mask.start + header.mask.steps)
@@ -84,7 +84,7 @@ class Search {
       stop_point("looking for a checkpoint to resume from");
       if (const auto reasons = mismatches(one.header, plan_); !reasons.empty()) {
         others_.push_back(not_of_this_schedule(one.file, reasons));
-      } else if (std::optional<LiveState> live = load(one.file)) {
+      } else if (std::optional<DeviceState> live = load(one.file)) {
         return TakenUp{std::move(*live), one.file, passed_over()};
       }
     }
@@ -96,7 +96,7 @@ class Search {
   }
 
  private:
-  std::optional<LiveState> load(const Path& file) {
+  std::optional<DeviceState> load(const Path& file) {
     try {
       return load_live(file, options_);
     } catch (const Error& error) {

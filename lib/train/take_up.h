@@ -2,13 +2,13 @@
 #pragma once
 
 #include "engine/engine.h"
-#include "runfolder/live_state.h"
+#include "runfolder/device_state.h"
 #include "train/stage.h"
 
 namespace stagedtrain::train {
 
 struct TakenUp {
-  LiveState live;
+  DeviceState live;
   Path from;  // the checkpoint it continues from; empty for a new run
   // Messages for the user, such as skipped checkpoints and jumps of the learning rate. Warnings
   // start with "warning: ".

@@ -14,7 +14,7 @@
 
 using namespace stagedtrain;
 using state::DType;
-using state::Kind;
+using state::TensorKind;
 using state::TrainingState;
 using test::contains;
 
@@ -61,16 +61,16 @@ TEST_CASE("tensors made one by one are those of the whole growth") {
   const TrainingState small = test::tiny_state();
   const auto recipe = test::recipe_of(kBoth);
   const TrainingState large = test::grown(recipe, small);
-  const auto view = [&](Kind kind, std::size_t i) {
+  const auto view = [&](TensorKind kind, std::size_t i) {
     return std::span<const std::byte>(small.of(kind)[i].bytes());
   };
   std::size_t made = 0;
   grow::grow_tensors(recipe, DType::f32, view,
-                     [&](Kind kind, std::size_t i, std::span<const std::byte> bytes) {
+                     [&](TensorKind kind, std::size_t i, std::span<const std::byte> bytes) {
                        REQUIRE(std::ranges::equal(bytes, large.of(kind)[i].bytes()));
                        ++made;
                      });
-  CHECK(made == 3 * large.of(Kind::weights).size());
+  CHECK(made == 3 * large.of(TensorKind::weights).size());
 }
 
 TEST_CASE("growing, saving and loading commute to the last bit") {
@@ -151,7 +151,7 @@ TEST_CASE("a damaged source is found before it is used, and nothing is left") {
   state::save(dir / "small.h5", test::tiny_state());
   std::string bytes = test::read_text(dir / "small.h5");
   const state::HostTensor damaged =
-      state::CheckpointReader(dir / "small.h5").read(Kind::exp_avg, 5);
+      state::CheckpointReader(dir / "small.h5").read(TensorKind::exp_avg, 5);
   const std::string tensor(reinterpret_cast<const char*>(damaged.bytes().data()),
                            damaged.byte_size());
   bytes[bytes.find(tensor) + 9] ^= 4;

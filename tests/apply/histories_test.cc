@@ -30,7 +30,7 @@ const TensorHistory& history(const TrainingState& state, const std::string& name
 
 // Whether moments are zero exactly where their age is `now`.
 bool zero_where_young(const TrainingState& state, std::size_t i, std::int64_t now) {
-  const state::HostTensor& m = state.of(state::Kind::exp_avg)[i];
+  const state::HostTensor& m = state.of(state::TensorKind::exp_avg)[i];
   const std::int64_t columns = m.shape().size() == 2 ? m.shape()[1] : 1;
   std::vector<AgedRegion> regions = state.histories[i].regions;
   if (regions.empty()) regions = {{0, 0, m.count() / columns, columns, state.histories[i].age}};

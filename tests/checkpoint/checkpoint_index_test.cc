@@ -51,7 +51,7 @@ TEST_CASE("the index gives back every dataset, its place and the checksums of it
   const auto original = test::tiny_state(1, state::DType::f64, test::tiny_model(1, 256));
   const std::string file = test::CraftedCheckpoint(original).bytes();
   const auto extents = read(file);
-  const std::size_t tensors = 3 * original.of(state::Kind::weights).size();
+  const std::size_t tensors = 3 * original.of(state::TensorKind::weights).size();
   REQUIRE(extents.size() == 1 + tensors + 2);
   CHECK(extents[0].path == "structure");
   CHECK(extents[0].offset == state::kHeaderBytes);

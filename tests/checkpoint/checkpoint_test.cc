@@ -18,7 +18,7 @@ using namespace stagedtrain;
 using state::CheckpointReader;
 using state::CheckpointWriter;
 using state::DType;
-using state::Kind;
+using state::TensorKind;
 
 TEST_CASE("a state comes back to the last bit") {
   const test::TempDir dir;
@@ -76,7 +76,7 @@ TEST_CASE("states that differ in one bit have different identities") {
   CHECK(before.size() == 8);
   bool same_tensors = true;
   SECTION("a moment") {
-    changed.of(Kind::exp_avg_sq).back().bytes().back() ^= std::byte{1};
+    changed.of(TensorKind::exp_avg_sq).back().bytes().back() ^= std::byte{1};
     same_tensors = false;
   }
   SECTION("the metadata") { changed.progress.step += 1; }
@@ -89,15 +89,16 @@ TEST_CASE("states that differ in one bit have different identities") {
 TEST_CASE("tensors may be written in any order, each once, all of them") {
   const test::TempDir dir;
   const auto original = test::tiny_state();
-  const std::size_t count = original.of(Kind::weights).size();
+  const std::size_t count = original.of(TensorKind::weights).size();
   {
     CheckpointWriter writer(dir / "a.h5", state::header_of(original));
     for (std::size_t i = count; i-- > 0;)
-      for (const Kind kind : {Kind::exp_avg_sq, Kind::weights, Kind::exp_avg})
+      for (const TensorKind kind :
+           {TensorKind::exp_avg_sq, TensorKind::weights, TensorKind::exp_avg})
         writer.write(kind, i, original.of(kind)[i].bytes());
-    const auto bytes = original.of(Kind::weights)[0].bytes();
-    test::refusal(ErrorKind::bug, [&] { writer.write(Kind::weights, 0, bytes); });
-    test::refusal(ErrorKind::bug, [&] { writer.write(Kind::weights, count, bytes); });
+    const auto bytes = original.of(TensorKind::weights)[0].bytes();
+    test::refusal(ErrorKind::bug, [&] { writer.write(TensorKind::weights, 0, bytes); });
+    test::refusal(ErrorKind::bug, [&] { writer.write(TensorKind::weights, count, bytes); });
     writer.commit();
   }
   CHECK(test::difference(state::load(dir / "a.h5"), original) == "");
@@ -114,9 +115,9 @@ TEST_CASE("whatever the order of its tensors, a file has the same bytes") {
   const auto original = test::tiny_state(1, state::DType::f32, test::tiny_model(2, width));
   state::save(dir / "a.h5", original);
   CheckpointWriter writer(dir / "b.h5", state::header_of(original));
-  const std::size_t count = original.of(Kind::weights).size();
+  const std::size_t count = original.of(TensorKind::weights).size();
   for (std::size_t i = 0; i < count; ++i)
-    for (const Kind kind : state::kKinds) {
+    for (const TensorKind kind : state::kTensorKinds) {
       const std::size_t next = (i * 7 + 3) % count;  // 36 and 7 have no common factor
       writer.write(kind, next, original.of(kind)[next].clone());
     }
@@ -135,7 +136,7 @@ TEST_CASE("views are aligned for their elements and large tensors for pages") {
   const auto original = test::tiny_state(1, DType::f64, test::tiny_model(1, 128));
   state::save(dir / "a.h5", original);
   const CheckpointReader reader(dir / "a.h5");
-  for (const Kind kind : state::kKinds)
+  for (const TensorKind kind : state::kTensorKinds)
     for (std::size_t i = 0; i < reader.table().size(); ++i) {
       const auto view = reader.view(kind, i);
       REQUIRE(view.size() == original.of(kind)[i].byte_size());
@@ -149,7 +150,7 @@ TEST_CASE("tensors below 64 KiB lie together, before the others") {
   state::save(dir / "a.h5", original);
   const CheckpointReader reader(dir / "a.h5");
   std::map<const std::byte*, std::size_t> sizes;  // by place
-  for (const Kind kind : state::kKinds)
+  for (const TensorKind kind : state::kTensorKinds)
     for (std::size_t i = 0; i < reader.table().size(); ++i)
       sizes[reader.view(kind, i).data()] = reader.view(kind, i).size();
   std::vector<bool> large;

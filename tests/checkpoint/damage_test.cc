@@ -109,7 +109,7 @@ TEST_CASE("damage in a tensor is named with its tensor, block and place") {
   state::save(dir / "a.h5", original);
   const state::CheckpointReader reader(dir / "a.h5");
   std::string bytes = test::read_text(dir / "a.h5");
-  const auto view = reader.view(state::Kind::exp_avg, 0);
+  const auto view = reader.view(state::TensorKind::exp_avg, 0);
   const std::string tensor(reinterpret_cast<const char*>(view.data()), view.size());
   const std::size_t place = bytes.find(tensor);
   REQUIRE(place != std::string::npos);
@@ -126,16 +126,16 @@ TEST_CASE("what is read lazily is verified before it is used") {
   const auto original = test::tiny_state();
   test::CraftedCheckpoint(original).write(dir / "a.h5");
   std::string bytes = test::read_text(dir / "a.h5");
-  const auto tensor = original.of(state::Kind::weights)[1].bytes();
+  const auto tensor = original.of(state::TensorKind::weights)[1].bytes();
   const std::size_t place =
       bytes.find(std::string(reinterpret_cast<const char*>(tensor.data()), tensor.size()));
   REQUIRE(place != std::string::npos);
   bytes[place] = static_cast<char>(bytes[place] ^ 0x40);
   test::write_text(dir / "a.h5", bytes);
   const state::CheckpointReader reader(dir / "a.h5");
-  CHECK(reader.view(state::Kind::weights, 0).size() > 0);
-  test::refusal(ErrorKind::input, [&] { reader.view(state::Kind::weights, 1); });
-  test::refusal(ErrorKind::input, [&] { reader.read(state::Kind::weights, 1); });
+  CHECK(reader.view(state::TensorKind::weights, 0).size() > 0);
+  test::refusal(ErrorKind::input, [&] { reader.view(state::TensorKind::weights, 1); });
+  test::refusal(ErrorKind::input, [&] { reader.read(state::TensorKind::weights, 1); });
   test::refusal(ErrorKind::input, [&] { reader.verify(); });
 }
 
@@ -252,7 +252,8 @@ TEST_CASE("files of other kinds and versions are told what they are") {
 TEST_CASE("a NaN or an infinity in weights or moments is refused, with its tensor") {
   const test::TempDir dir;
   const auto dtype = GENERATE(state::DType::f32, state::DType::f64);
-  const auto kind = GENERATE(state::Kind::weights, state::Kind::exp_avg, state::Kind::exp_avg_sq);
+  const auto kind = GENERATE(state::TensorKind::weights, state::TensorKind::exp_avg,
+                             state::TensorKind::exp_avg_sq);
   const double value = GENERATE(HUGE_VAL, -HUGE_VAL, std::nan(""));
   auto broken = test::tiny_state(1, dtype);
   broken.of(kind)[2].set(3, value);
@@ -272,12 +273,13 @@ TEST_CASE("a negative second moment is refused, which AdamW would take the root 
   const test::TempDir dir;
   const auto dtype = GENERATE(state::DType::f32, state::DType::f64);
   auto broken = test::tiny_state(1, dtype);
-  broken.of(state::Kind::exp_avg)[2].set(3, -1e-30);
-  broken.of(state::Kind::exp_avg_sq)[2].set(3, -1e-30);
+  broken.of(state::TensorKind::exp_avg)[2].set(3, -1e-30);
+  broken.of(state::TensorKind::exp_avg_sq)[2].set(3, -1e-30);
   test::CraftedCheckpoint(broken).write(dir / "a.h5");
   const state::CheckpointReader reader(dir / "a.h5");
-  CHECK_NOTHROW(reader.view(state::Kind::exp_avg, 2));
-  CHECK(contains(test::refusal(ErrorKind::input,
-                               [&] { static_cast<void>(reader.view(state::Kind::exp_avg_sq, 2)); }),
-                 "or a number below zero"));
+  CHECK_NOTHROW(reader.view(state::TensorKind::exp_avg, 2));
+  CHECK(contains(
+      test::refusal(ErrorKind::input,
+                    [&] { static_cast<void>(reader.view(state::TensorKind::exp_avg_sq, 2)); }),
+      "or a number below zero"));
 }

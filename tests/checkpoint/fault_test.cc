@@ -104,7 +104,8 @@ TEST_CASE("a state that holds a NaN or an infinity is not written, and the older
   const auto model = test::tiny_model(1, width);
   const auto good = test::tiny_state(1, state::DType::f32, model);
   state::save(dir / "a.h5", good);
-  const auto kind = GENERATE(state::Kind::weights, state::Kind::exp_avg, state::Kind::exp_avg_sq);
+  const auto kind = GENERATE(state::TensorKind::weights, state::TensorKind::exp_avg,
+                             state::TensorKind::exp_avg_sq);
   auto broken = test::clone(good);
   for (std::size_t i = 0; i < broken.of(kind).size(); i += 5) {
     state::HostTensor& tensor = broken.of(kind)[i];
@@ -125,7 +126,7 @@ TEST_CASE("a file that appears while a checkpoint is written is replaced only if
   const test::TempDir dir;
   const auto original = test::tiny_state();
   state::CheckpointWriter writer(dir / "a.h5", header_of(original), Replace::no);
-  for (const state::Kind kind : state::kKinds)
+  for (const state::TensorKind kind : state::kTensorKinds)
     for (std::size_t i = 0; i < original.of(kind).size(); ++i)
       writer.write(kind, i, original.of(kind)[i].bytes());
   state::save(dir / "a.h5", test::tiny_state(2), Replace::no);

@@ -35,7 +35,7 @@ TEST_CASE("h5ls lists every tensor of every kind with its shape") {
   std::size_t datasets = 0;
   for (std::string line; std::getline(lines, line);) datasets += contains(line, "Dataset");
   CHECK(datasets == 3 * table.size() + 3);
-  for (const state::Kind kind : state::kKinds)
+  for (const state::TensorKind kind : state::kTensorKinds)
     for (const arch::ParamSpec& spec : table)
       CHECK(contains(list, std::string("/") + kind_name(kind) + "/" + spec.name));
   for (const char* name : {"/metadata", "/tokenizer", "/index"}) CHECK(contains(list, name));
@@ -49,7 +49,7 @@ TEST_CASE("h5dump gives back the bytes of a tensor and the version of the format
   for (const std::size_t i : {std::size_t{0}, table.size() - 1}) {
     tool({"h5dump", "-d", "/exp_avg_sq/" + table[i].name, "-b", "LE", "-o",
           (dir / "values").string(), (dir / "a.h5").string()});
-    const auto bytes = original.of(state::Kind::exp_avg_sq)[i].bytes();
+    const auto bytes = original.of(state::TensorKind::exp_avg_sq)[i].bytes();
     CHECK(test::read_text(dir / "values") ==
           std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
   }

@@ -11,8 +11,8 @@
 
 using namespace stagedtrain;
 using state::Dataset;
-using state::Kind;
 using state::Layout;
+using state::TensorKind;
 
 namespace {
 
@@ -56,7 +56,7 @@ TEST_CASE("datasets stand kind after kind in the table's order") {
   const auto table = arch::param_table(test::tiny_model());
   const auto datasets = state::tensor_datasets(table, state::DType::f64);
   REQUIRE(datasets.size() == 3 * table.size());
-  for (const Kind kind : state::kKinds)
+  for (const TensorKind kind : state::kTensorKinds)
     for (std::size_t i = 0; i < table.size(); ++i) {
       const Dataset& dataset = datasets[state::dataset_index(kind, i, table.size())];
       CHECK(dataset.path() == std::string(state::kind_name(kind)) + "/" + table[i].name);

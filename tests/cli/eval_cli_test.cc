@@ -24,7 +24,8 @@ std::string checkpoint(const test::TinyRun& tiny, const std::string& tokenizer,
                        double first_weight = 0.01) {
   state::TrainingState state = state::fresh(tiny.plan().final_model, 1);
   state.run.tokenizer = tokenizer;
-  state.of(state::Kind::weights)[0].set(32 * 16, first_weight);  // of the embedding of a space
+  state.of(state::TensorKind::weights)[0].set(32 * 16,
+                                              first_weight);  // of the embedding of a space
   state::save(tiny / "a.h5", state);
   return (tiny / "a.h5").string();
 }

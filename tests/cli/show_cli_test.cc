@@ -55,7 +55,7 @@ TEST_CASE("show says what a checkpoint is") {
 TEST_CASE("show lists tensors on demand and says where values are not finite") {
   const test::TempDir dir;
   auto state = test::tiny_state();
-  state.of(state::Kind::weights)[2].set(3, std::numeric_limits<double>::quiet_NaN());
+  state.of(state::TensorKind::weights)[2].set(3, std::numeric_limits<double>::quiet_NaN());
   state.lineage.clear();
   test::CraftedCheckpoint(state).write(dir / "a.h5");  // it would not be saved
   const std::string text = shown({(dir / "a.h5").string(), "--tensors"});
@@ -118,7 +118,7 @@ TEST_CASE("show refuses what is damaged, foreign or missing") {
   const auto first = state::load(path);
   test::write_text(path, whole.substr(0, whole.size() / 2));
   check_refused(path, 3, "a.h5: cut short: has ");
-  const auto tensor = first.of(state::Kind::weights)[0].bytes();
+  const auto tensor = first.of(state::TensorKind::weights)[0].bytes();
   std::string damaged = whole;
   damaged[whole.find({reinterpret_cast<const char*>(tensor.data()), tensor.size()}) + 40] ^= 1;
   test::write_text(path, damaged);

@@ -57,8 +57,8 @@ TEST_CASE("logits that are not finite are refused wherever they stand") {
   // The head is tied to the embedding: a row of it makes one logit.
   const auto embedding = static_cast<std::size_t>(arch::param_table(config).index("embed.token"));
   for (std::int64_t x = 0; x < config.width; ++x)
-    state.of(state::Kind::weights)[embedding].set(bad * config.width + x,
-                                                  std::numeric_limits<double>::quiet_NaN());
+    state.of(state::TensorKind::weights)[embedding].set(bad * config.width + x,
+                                                        std::numeric_limits<double>::quiet_NaN());
   const auto model = model::make_model(config, {});
   model->params().load(state);
   model->weights_changed();

@@ -29,7 +29,7 @@ inline std::size_t index_of(const arch::ModelConfig& model, const std::string& n
   return static_cast<std::size_t>(index);
 }
 
-inline const state::HostTensor& tensor(const state::TrainingState& state, state::Kind kind,
+inline const state::HostTensor& tensor(const state::TrainingState& state, state::TensorKind kind,
                                        const std::string& name) {
   return state.of(kind)[index_of(state.model, name)];
 }

@@ -10,7 +10,7 @@
 using namespace stagedtrain;
 using grow::GrowthRecipe;
 using state::DType;
-using state::Kind;
+using state::TensorKind;
 using test::contains;
 
 namespace {

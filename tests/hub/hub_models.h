@@ -69,7 +69,7 @@ inline state::TrainingState random_model(const arch::ModelConfig& model, std::ui
   const arch::ParamTable table = arch::param_table(model);
   for (std::size_t i = 0; i < table.size(); ++i) {
     const CounterRng rng(seed, hash_name(table[i].name));
-    const std::span<float> weights = state.of(state::Kind::weights)[i].as<float>();
+    const std::span<float> weights = state.of(state::TensorKind::weights)[i].as<float>();
     for (std::size_t j = 0; j < weights.size(); ++j)
       weights[j] = static_cast<float>(.05 * rng.normal(j) + (table[i].axes.size() == 1));
   }
@@ -80,10 +80,10 @@ inline state::TrainingState random_model(const arch::ModelConfig& model, std::ui
 inline double weight_distance(const state::TrainingState& a, const state::TrainingState& b) {
   if (!(a.model == b.model)) return HUGE_VAL;
   double most = 0;
-  const auto& left = a.of(state::Kind::weights);
+  const auto& left = a.of(state::TensorKind::weights);
   for (std::size_t i = 0; i < left.size(); ++i)
     for (std::int64_t j = 0; j < left[i].count(); ++j)
-      most = std::max(most, std::abs(left[i].at(j) - b.of(state::Kind::weights)[i].at(j)));
+      most = std::max(most, std::abs(left[i].at(j) - b.of(state::TensorKind::weights)[i].at(j)));
   return most;
 }
 

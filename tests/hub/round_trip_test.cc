@@ -14,7 +14,7 @@ using namespace stagedtrain;
 using hub::Element;
 using hub::ExportFormat;
 using hub::ExportOptions;
-using state::Kind;
+using state::TensorKind;
 using test::contains;
 
 namespace {
@@ -59,7 +59,7 @@ TEST_CASE("a model comes back bit by bit in f32, with fresh moments") {
       CHECK(back.progress == state::Progress{});
       for (std::size_t i = 0; i < back.histories.size(); ++i) {
         CHECK(back.histories[i] == state::TensorHistory{});
-        for (const Kind kind : {Kind::exp_avg, Kind::exp_avg_sq})
+        for (const TensorKind kind : {TensorKind::exp_avg, TensorKind::exp_avg_sq})
           for (std::int64_t j = 0; j < back.of(kind)[i].count(); ++j)
             REQUIRE(back.of(kind)[i].at(j) == 0);
       }
@@ -106,12 +106,13 @@ TEST_CASE("logit_scale goes into the final norm, and padded rows are left out") 
   for (const char* name : {"final_norm.weight", "final_norm.bias"}) {
     const auto i = static_cast<std::size_t>(table.index(name));
     for (std::int64_t j = 0; j < 12; ++j)
-      CHECK(back.of(Kind::weights)[i].at(j) ==
-            static_cast<double>(static_cast<float>(3 * original.of(Kind::weights)[i].at(j))));
+      CHECK(back.of(TensorKind::weights)[i].at(j) ==
+            static_cast<double>(static_cast<float>(3 * original.of(TensorKind::weights)[i].at(j))));
   }
   const auto embed = static_cast<std::size_t>(table.index("embed.token"));
   for (std::int64_t j = 0; j < 256 * 12; ++j)
-    REQUIRE(back.of(Kind::weights)[embed].at(j) == original.of(Kind::weights)[embed].at(j));
+    REQUIRE(back.of(TensorKind::weights)[embed].at(j) ==
+            original.of(TensorKind::weights)[embed].at(j));
 }
 
 TEST_CASE("what a format cannot say is refused, and nothing is written") {

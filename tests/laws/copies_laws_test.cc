@@ -6,7 +6,7 @@
 
 using namespace stagedtrain;
 using state::HostTensor;
-using state::Kind;
+using state::TensorKind;
 using state::TrainingState;
 using test::grown;
 using test::GrowthCase;
@@ -29,7 +29,7 @@ TEST_CASE("copies of the next layer, in a model whose layers are equal, are copi
   for (const arch::ModelConfig& model : test::law_models()) {
     TrainingState small = test::law_state(model);
     const arch::ParamTable table = arch::param_table(model);
-    for (const Kind kind : state::kKinds)
+    for (const TensorKind kind : state::kTensorKinds)
       for (std::size_t i = 0; i < table.size(); ++i) {
         if (table[i].layer <= 0) continue;
         const auto first = static_cast<std::size_t>(table.index(arch::layer_name(0, table[i].key)));
@@ -82,7 +82,7 @@ TEST_CASE("the gradients of an expert's copies, and of its router's rows, add up
     const arch::ParamTable sources = arch::param_table(model),
                            table = arch::param_table(large.model);
     std::vector<std::vector<double>> sums;
-    for (const HostTensor& tensor : small.of(Kind::exp_avg))
+    for (const HostTensor& tensor : small.of(TensorKind::exp_avg))
       sums.emplace_back(static_cast<std::size_t>(tensor.count()), 0);
     for (std::size_t i = 0; i < table.size(); ++i) {
       std::string name = table[i].name;
@@ -91,13 +91,13 @@ TEST_CASE("the gradients of an expert's copies, and of its router's rows, add up
         name.replace(name.find(part), part.size(),
                      fmt::format("experts.{}.", table[i].expert % model.experts));
       std::vector<double>& sum = sums[static_cast<std::size_t>(sources.index(name))];
-      for (std::int64_t j = 0; j < large.of(Kind::exp_avg)[i].count(); ++j)
-        sum[static_cast<std::size_t>(j) % sum.size()] += large.of(Kind::exp_avg)[i].at(j);
+      for (std::int64_t j = 0; j < large.of(TensorKind::exp_avg)[i].count(); ++j)
+        sum[static_cast<std::size_t>(j) % sum.size()] += large.of(TensorKind::exp_avg)[i].at(j);
     }
-    const double scale = largest(small.of(Kind::exp_avg));
+    const double scale = largest(small.of(TensorKind::exp_avg));
     for (std::size_t i = 0; i < sums.size(); ++i)
       for (std::size_t j = 0; j < sums[i].size(); ++j)
-        REQUIRE(std::abs(sums[i][j] - small.of(Kind::exp_avg)[i].at(
+        REQUIRE(std::abs(sums[i][j] - small.of(TensorKind::exp_avg)[i].at(
                                           static_cast<std::int64_t>(j))) <= 1e-10 * scale);
   }
 }

@@ -96,7 +96,7 @@ inline state::TrainingState law_state(const arch::ModelConfig& model,
                                       state::DType dtype = state::DType::f64,
                                       std::uint64_t seed = 11) {
   state::TrainingState state = tiny_state(3, dtype, model);
-  std::vector<state::HostTensor>& weights = state.of(state::Kind::weights);
+  std::vector<state::HostTensor>& weights = state.of(state::TensorKind::weights);
   for (std::size_t i = 0; i < weights.size(); ++i) {
     const CounterRng rng(seed, i);
     for (std::int64_t j = 0; j < weights[i].count(); ++j)

@@ -13,15 +13,15 @@
 using namespace stagedtrain;
 using model::Precision;
 using state::HostTensor;
-using state::Kind;
+using state::TensorKind;
 using state::TrainingState;
-using test::GrowthCase;
-using test::OneThread;
 using test::batch;
 using test::grown;
+using test::GrowthCase;
 using test::largest;
 using test::largest_difference;
 using test::loss_of;
+using test::OneThread;
 using test::put_gradient;
 using test::running;
 
@@ -55,7 +55,7 @@ void for_each_copy(const grow::TensorRecipe& made, F f) {
 double separation(const grow::GrowthRecipe& recipe, const TrainingState& state) {
   double most = -1;
   for (std::size_t i = 0; i < tensors_of(recipe).size(); ++i) {
-    const HostTensor& x = state.of(Kind::weights)[i];
+    const HostTensor& x = state.of(TensorKind::weights)[i];
     const std::int64_t columns = x.shape().size() == 2 ? x.shape()[1] : 1;
     for_each_copy(tensors_of(recipe)[i], [&](const grow::Block& a, const grow::Block& b) {
       for (std::int64_t r = 0; r < a.extent[0]; ++r)
@@ -109,7 +109,7 @@ TEST_CASE("law 1: a recipe makes every tensor of the larger model, each entry on
     grow::check_recipe(recipe);
     const arch::ParamTable table = arch::param_table(recipe.to);
     const TrainingState large = grown(recipe, test::law_state(c.from));
-    for (const Kind kind : state::kKinds) {
+    for (const TensorKind kind : state::kTensorKinds) {
       REQUIRE(large.of(kind).size() == table.size());
       for (std::size_t i = 0; i < table.size(); ++i)
         REQUIRE(large.of(kind)[i].shape() == table[i].shape());
@@ -159,12 +159,12 @@ TEST_CASE("law 3: the gradient is the grown gradient where promised, so both mom
     put_gradient(found);
     double worst[2] = {};
     for (std::size_t i = 0; i < tensors_of(recipe).size(); ++i)
-      for (const Kind kind : {Kind::exp_avg, Kind::exp_avg_sq})
+      for (const TensorKind kind : {TensorKind::exp_avg, TensorKind::exp_avg_sq})
         if (!tensors_of(recipe)[i].is_new) {
-          double& most = worst[kind == Kind::exp_avg_sq];
+          double& most = worst[kind == TensorKind::exp_avg_sq];
           most = std::max(most, largest_difference(made.of(kind)[i], found.of(kind)[i]));
         }
-    const double scale = largest(found.of(Kind::exp_avg));
+    const double scale = largest(found.of(TensorKind::exp_avg));
     CAPTURE(worst[0] / scale, worst[1] / (scale * scale));
     if (recipe.equivariant()) {
       CHECK(worst[0] <= 1e-10 * scale);
@@ -219,14 +219,14 @@ TEST_CASE("law 6: exact growth in depth leaves the gradients of all old tensors 
     TrainingState large = grown(recipe, small);
     put_gradient(small);
     put_gradient(large);
-    const double scale = largest(small.of(Kind::exp_avg));
+    const double scale = largest(small.of(TensorKind::exp_avg));
     const arch::ParamTable sources = arch::param_table(model), table = arch::param_table(recipe.to);
     for (std::size_t i = 0; i < table.size(); ++i) {
       if (tensors_of(recipe)[i].is_new) continue;
       const auto source = static_cast<std::size_t>(sources.index(
           table[i].layer < 0 ? table[i].name : arch::layer_name(table[i].layer / 2, table[i].key)));
-      CHECK(largest_difference(large.of(Kind::exp_avg)[i], small.of(Kind::exp_avg)[source]) <=
-            1e-12 * scale);
+      CHECK(largest_difference(large.of(TensorKind::exp_avg)[i],
+                               small.of(TensorKind::exp_avg)[source]) <= 1e-12 * scale);
     }
   }
 }
@@ -253,9 +253,10 @@ TEST_CASE("law 7: with exact dynamics training and growing commute") {
         put_gradient(small);
         const TrainingState one = grown(c.recipe(), trained(small, 5)),
                             other = trained(grown(c.recipe(), small), 5);
-        for (const Kind kind : state::kKinds) {
+        for (const TensorKind kind : state::kTensorKinds) {
           // Block-diagonal growth spreads the same function over its blocks in another way.
-          if (kind == Kind::weights && c.list.find("width, factor") != std::string::npos) continue;
+          if (kind == TensorKind::weights && c.list.find("width, factor") != std::string::npos)
+            continue;
           CHECK(largest_difference(one.of(kind), other.of(kind)) <= 1e-8 * largest(other.of(kind)));
         }
         CHECK(loss_of(one) == Approx(loss_of(other)).epsilon(1e-10));
@@ -270,8 +271,8 @@ TEST_CASE("law 7 needs every scale: without exact dynamics the two part") {
   put_gradient(small);
   const TrainingState one = grown(c.recipe(), trained(small, 5)),
                       other = trained(grown(c.recipe(), small), 5);
-  CHECK(largest_difference(one.of(Kind::exp_avg), other.of(Kind::exp_avg)) >
-        1e-2 * largest(other.of(Kind::exp_avg)));
+  CHECK(largest_difference(one.of(TensorKind::exp_avg), other.of(TensorKind::exp_avg)) >
+        1e-2 * largest(other.of(TensorKind::exp_avg)));
 }
 
 namespace {
@@ -288,8 +289,9 @@ void check_same(const grow::GrowthRecipe& recipe, const TrainingState& a, const 
     CHECK(test::difference(without_lineage(test::clone(a)), without_lineage(test::clone(b))) == "");
     return;
   }
-  for (std::size_t i = 0; i < a.of(Kind::weights).size(); ++i)
-    CHECK(std::ranges::equal(a.of(Kind::weights)[i].bytes(), b.of(Kind::weights)[i].bytes()));
+  for (std::size_t i = 0; i < a.of(TensorKind::weights).size(); ++i)
+    CHECK(std::ranges::equal(a.of(TensorKind::weights)[i].bytes(),
+                             b.of(TensorKind::weights)[i].bytes()));
 }
 
 }  // namespace
@@ -324,7 +326,7 @@ TEST_CASE("law 8: coalesce after decoalesce is the identity") {
         model};
     CAPTURE(c.name());
     const TrainingState small = test::law_state(model), back = grown(c.recipe(), small);
-    for (const Kind kind : {Kind::weights, Kind::exp_avg})
+    for (const TensorKind kind : {TensorKind::weights, TensorKind::exp_avg})
       CHECK(largest_difference(back.of(kind), small.of(kind)) <= 1e-14 * largest(small.of(kind)));
   }
 }

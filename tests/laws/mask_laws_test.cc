@@ -3,7 +3,7 @@
 
 #include "apply/apply.h"
 #include "laws/growth_cases.h"
-#include "runfolder/live_state.h"
+#include "runfolder/device_state.h"
 #include "support/catch.h"
 #include "support/errors.h"
 #include "support/temp_dir.h"
@@ -19,7 +19,7 @@ namespace {
 double loss_of(const TrainingState& state) {
   const test::TempDir dir;
   state::save(dir / "state.h5", state);
-  const train::LiveState live =
+  const train::DeviceState live =
       train::load_live(dir / "state.h5",
                        {.precision = model::Precision::fp64, .kernels = model::Kernels::reference});
   const CounterRng rng(5, 0);

@@ -20,7 +20,7 @@
 
 using namespace stagedtrain;
 using state::HostTensor;
-using state::Kind;
+using state::TensorKind;
 using state::TrainingState;
 
 namespace {
@@ -81,7 +81,7 @@ std::vector<MomentCase> moment_cases() {
 
 using Numbers = std::vector<std::vector<double>>;  // of each tensor
 
-Numbers numbers_of(const TrainingState& state, Kind kind) {
+Numbers numbers_of(const TrainingState& state, TensorKind kind) {
   Numbers all;
   for (const HostTensor& tensor : state.of(kind)) {
     all.emplace_back();
@@ -102,7 +102,7 @@ class Box {
         other_(test::law_state(one.from, state::DType::f64, 12)) {
     state::save(file("other"), other_);
   }
-  Numbers grown(const std::string& moments, Kind kind) const {
+  Numbers grown(const std::string& moments, TensorKind kind) const {
     return numbers_of(grow::apply(recipe(moments), test::clone(own_)), kind);
   }
   state::TrainingState grown(const std::string& moments) const {
@@ -123,15 +123,15 @@ class Box {
   std::string file(const std::string& name) const { return (dir_ / (name + ".h5")).string(); }
   static TrainingState filled(const TrainingState& state, Filling filling, double sign) {
     TrainingState copy = test::clone(state);
-    for (std::size_t i = 0; i < copy.of(Kind::weights).size(); ++i)
-      for (std::int64_t j = 0; j < copy.of(Kind::weights)[i].count(); ++j)
-        copy.of(Kind::weights)[i].set(j, sign * filling(state, i, j));
+    for (std::size_t i = 0; i < copy.of(TensorKind::weights).size(); ++i)
+      for (std::int64_t j = 0; j < copy.of(TensorKind::weights)[i].count(); ++j)
+        copy.of(TensorKind::weights)[i].set(j, sign * filling(state, i, j));
     return copy;
   }
   Numbers weights(Filling filling, double sign) const {
     state::save(file("filled"), filled(other_, filling, sign));
     const grow::GrowthRecipe recipe = case_.recipe("equivariant", file("filled"));
-    return numbers_of(grow::apply(recipe, filled(own_, filling, sign)), Kind::weights);
+    return numbers_of(grow::apply(recipe, filled(own_, filling, sign)), TensorKind::weights);
   }
 
   const MomentCase& case_;
@@ -141,14 +141,15 @@ class Box {
 
 double one(const TrainingState&, std::size_t, std::int64_t) { return 1; }
 double first_moment(const TrainingState& state, std::size_t i, std::int64_t j) {
-  return state.of(Kind::exp_avg)[i].at(j);
+  return state.of(TensorKind::exp_avg)[i].at(j);
 }
 double second_moment(const TrainingState& state, std::size_t i, std::int64_t j) {
-  return state.of(Kind::exp_avg_sq)[i].at(j);
+  return state.of(TensorKind::exp_avg_sq)[i].at(j);
 }
 // Another number for each entry of the own and of the other state.
 double label(const TrainingState& state, std::size_t i, std::int64_t j) {
-  return 2 + CounterRng(99 + i, static_cast<std::uint64_t>(1e6 * state.of(Kind::weights)[0].at(0)))
+  return 2 + CounterRng(99 + i,
+                        static_cast<std::uint64_t>(1e6 * state.of(TensorKind::weights)[0].at(0)))
                  .uniform(static_cast<std::uint64_t>(j));
 }
 
@@ -206,7 +207,7 @@ std::string group_of(const arch::ParamSpec& spec, const MomentCase& c, bool from
 }
 
 // The equivariant moments where an entry is old; the rest zero.
-Numbers kept_where_old(const Box& box, Kind kind, const arch::ParamTable& table,
+Numbers kept_where_old(const Box& box, TensorKind kind, const arch::ParamTable& table,
                        const MomentCase& c) {
   Numbers moments = box.grown("equivariant", kind);
   const Numbers sum = box.linear(label), ones = box.linear(one);
@@ -235,7 +236,7 @@ state::MomentAge age_at(const state::TensorHistory& history, std::int64_t row,
 
 void check_ages(const TrainingState& large) {
   for (std::size_t i = 0; i < large.histories.size(); ++i) {
-    const HostTensor& m = large.of(Kind::exp_avg)[i];
+    const HostTensor& m = large.of(TensorKind::exp_avg)[i];
     const std::int64_t columns = m.shape().size() == 2 ? m.shape()[1] : 1;
     bool right = true;
     for (std::int64_t j = 0; j < m.count(); ++j)
@@ -259,8 +260,10 @@ TEST_CASE("moments: copy carries both moments with the weights, unscaled") {
     CAPTURE(c.text());
     const Box box(c);
     const arch::ParamTable table = arch::param_table(box.recipe("copy").to);
-    check_equal(box.grown("copy", Kind::exp_avg), carried(box, first_moment, table, c), table);
-    check_equal(box.grown("copy", Kind::exp_avg_sq), carried(box, second_moment, table, c), table);
+    check_equal(box.grown("copy", TensorKind::exp_avg), carried(box, first_moment, table, c),
+                table);
+    check_equal(box.grown("copy", TensorKind::exp_avg_sq), carried(box, second_moment, table, c),
+                table);
   }
 }
 
@@ -270,7 +273,7 @@ TEST_CASE(
     CAPTURE(c.text());
     const Box box(c);
     const arch::ParamTable table = arch::param_table(box.recipe("copy").to);
-    for (const Kind kind : {Kind::exp_avg, Kind::exp_avg_sq})
+    for (const TensorKind kind : {TensorKind::exp_avg, TensorKind::exp_avg_sq})
       check_equal(box.grown("reset_new", kind), kept_where_old(box, kind, table, c), table);
   }
 }
@@ -279,7 +282,7 @@ TEST_CASE("moments: reset zeroes all, and every rule ages exactly what it zeroes
   for (const MomentCase& c : moment_cases()) {
     CAPTURE(c.text());
     const Box box(c);
-    for (const Kind kind : {Kind::exp_avg, Kind::exp_avg_sq})
+    for (const TensorKind kind : {TensorKind::exp_avg, TensorKind::exp_avg_sq})
       for (const std::vector<double>& tensor : box.grown("reset", kind))
         CHECK(std::all_of(tensor.begin(), tensor.end(), [](double x) { return x == 0; }));
     for (const char* moments : {"equivariant", "reset_new", "reset", "copy"}) {
@@ -300,8 +303,8 @@ TEST_CASE(
     const TrainingState small = test::law_state(model),
                         back =
                             grow::apply(test::GrowthCase{list, model}.recipe(), test::clone(small));
-    const Numbers before = numbers_of(small, Kind::exp_avg_sq),
-                  after = numbers_of(back, Kind::exp_avg_sq);
+    const Numbers before = numbers_of(small, TensorKind::exp_avg_sq),
+                  after = numbers_of(back, TensorKind::exp_avg_sq);
     const arch::ParamTable table = arch::param_table(model);
     for (std::size_t i = 0; i < table.size(); ++i) {
       CAPTURE(table[i].name, describe(model));

@@ -9,7 +9,7 @@ using namespace stagedtrain;
 using schedule::OptimizerName;
 using schedule::OptimizerSpec;
 using schedule::UpdateScale;
-using state::Kind;
+using state::TensorKind;
 using state::TrainingState;
 using test::GrowthCase;
 using test::largest;
@@ -82,9 +82,9 @@ bool is_noise(const arch::ParamSpec& spec, const OptimizerSpec& optimizer) {
 
 void check_commuted(const Commuted& c, const OptimizerSpec& optimizer, double tolerance) {
   const arch::ParamTable table = arch::param_table(c.grown_first.model);
-  for (const Kind kind : state::kKinds) {
+  for (const TensorKind kind : state::kTensorKinds) {
     // SGD's momentum holds the decay, so weights.
-    const bool holds_weights = kind == Kind::weights || optimizer.name == OptimizerName::sgd;
+    const bool holds_weights = kind == TensorKind::weights || optimizer.name == OptimizerName::sgd;
     if (holds_weights && !c.same_entries) continue;
     const double most = largest(c.grown_first.of(kind));
     double difference = 0;
@@ -140,9 +140,9 @@ TEST_CASE("law 7 needs the spectral scale or exact dynamics, and sgd and lion ne
   const auto check_part = [](const OptimizerSpec& spec, double lr) {
     double most = 0;
     for_each_commuted(one_model(), "plain", spec, lr, [&](const Commuted& c) {
-      most = std::max(most, largest_difference(c.grown_last.of(Kind::exp_avg),
-                                               c.grown_first.of(Kind::exp_avg)) /
-                                largest(c.grown_first.of(Kind::exp_avg)));
+      most = std::max(most, largest_difference(c.grown_last.of(TensorKind::exp_avg),
+                                               c.grown_first.of(TensorKind::exp_avg)) /
+                                largest(c.grown_first.of(TensorKind::exp_avg)));
     });
     CHECK(most > 1e-3);
   };
@@ -171,8 +171,8 @@ TEST_CASE("exact dynamics give muon's matrices a factor of 1") {
       history.lr_scale = history.decay_scale = history.eps_scale = 1;
     }
     CHECK(changed > 0);
-    CHECK(largest_difference(trained(with, muon(1e-3), 0.02, 3).of(Kind::weights),
-                             trained(without, muon(1e-3), 0.02, 3).of(Kind::weights)) == 0);
+    CHECK(largest_difference(trained(with, muon(1e-3), 0.02, 3).of(TensorKind::weights),
+                             trained(without, muon(1e-3), 0.02, 3).of(TensorKind::weights)) == 0);
   }
 }
 
@@ -187,9 +187,9 @@ TEST_CASE("muon lets the rate of what was zeroed rise, and moves the rest at onc
     const auto index = static_cast<std::size_t>(
         arch::param_table(after.model).index("layers.0.attention.query.weight"));
     std::vector<double> difference;
-    for (std::int64_t j = 0; j < after.of(Kind::weights)[index].count(); ++j) {
-      const double w = before.of(Kind::weights)[index].at(j);
-      difference.push_back(after.of(Kind::weights)[index].at(j) - w);
+    for (std::int64_t j = 0; j < after.of(TensorKind::weights)[index].count(); ++j) {
+      const double w = before.of(TensorKind::weights)[index].at(j);
+      difference.push_back(after.of(TensorKind::weights)[index].at(j) - w);
     }
     return difference;
   };

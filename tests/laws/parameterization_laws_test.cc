@@ -6,7 +6,7 @@
 #include "train/decisions.h"
 
 using namespace stagedtrain;
-using state::Kind;
+using state::TensorKind;
 using state::TrainingState;
 using test::GrowthCase;
 using test::largest;
@@ -98,7 +98,7 @@ TEST_CASE("law 7 under a parameterization: training and growing commute") {
       test::put_gradient(small);
       const TrainingState grown_last = test::grown(c.recipe(), trained(small, 5)),
                           grown_first = trained(test::grown(c.recipe(), small), 5);
-      for (const Kind kind : state::kKinds)
+      for (const TensorKind kind : state::kTensorKinds)
         CHECK(largest_difference(grown_last.of(kind), grown_first.of(kind)) <=
               1e-8 * largest(grown_first.of(kind)));
     }
@@ -110,7 +110,7 @@ TEST_CASE("new layers of a random depth growth start as those of a fresh model")
   const TrainingState grown = test::grown(c.recipe(), scaled_state(model));
   const arch::ParamTable table = arch::param_table(grown.model);
   const auto index = static_cast<std::size_t>(table.index("layers.4.mlp.down.weight"));
-  const state::HostTensor& weights = grown.of(Kind::weights)[index];
+  const state::HostTensor& weights = grown.of(TensorKind::weights)[index];
   double squares = 0;
   for (std::int64_t j = 0; j < weights.count(); ++j) squares += weights.at(j) * weights.at(j);
   const double deviation = std::sqrt(squares / static_cast<double>(weights.count()));

@@ -11,7 +11,7 @@
 #include "apply/apply.h"
 #include "laws/growth_cases.h"
 #include "model/model.h"
-#include "runfolder/live_state.h"
+#include "runfolder/device_state.h"
 
 namespace stagedtrain::test {
 

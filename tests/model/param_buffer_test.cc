@@ -88,7 +88,7 @@ TEST_CASE("a state comes back from the buffers with the same bits, and gradients
     buffer.load(from);
     CHECK(buffer.grads().abs().max().item<double>() == 0);
     state::TrainingState to = clone(from);
-    for (state::Kind kind : state::kKinds)
+    for (state::TensorKind kind : state::kTensorKinds)
       for (state::HostTensor& tensor : to.of(kind))
         std::fill(tensor.bytes().begin(), tensor.bytes().end(), std::byte{0});
     CHECK(difference(from, to) != "");

@@ -10,7 +10,7 @@
 #include "support/text_file.h"
 
 using namespace stagedtrain;
-using state::Kind;
+using state::TensorKind;
 using state::TrainingState;
 using test::contains;
 
@@ -54,10 +54,10 @@ TEST_CASE("a random copy has the rows of its unit, and its readers are divided b
               "[{operator: clone, factor: 3, axes: [ffn], copies: random, symmetry: {noise: 0}}]"),
           small);
   const std::string up = "layers.0.mlp.up.weight", down = "layers.0.mlp.down.weight";
-  const auto &rows = test::tensor(small, Kind::weights, up),
-             &columns = test::tensor(small, Kind::weights, down),
-             &new_rows = test::tensor(large, Kind::weights, up),
-             &new_columns = test::tensor(large, Kind::weights, down);
+  const auto &rows = test::tensor(small, TensorKind::weights, up),
+             &columns = test::tensor(small, TensorKind::weights, down),
+             &new_rows = test::tensor(large, TensorKind::weights, up),
+             &new_columns = test::tensor(large, TensorKind::weights, down);
   const std::int64_t units = rows.shape()[0], width = rows.shape()[1], grown = 3 * units;
   std::vector<std::int64_t> source(static_cast<std::size_t>(grown), -1);
   std::map<std::int64_t, int> copies;
@@ -94,9 +94,9 @@ TEST_CASE("the next layer's rows follow a layer's own; the highest layer copies 
     if (spec.layer < 0) continue;
     const bool norm = spec.role == arch::Role::norm;
     const std::string above = arch::layer_name(std::min(spec.layer + 1, 2), spec.key);
-    const auto &own = test::tensor(small, Kind::weights, spec.name),
-               &next = test::tensor(small, Kind::weights, norm ? spec.name : above),
-               &made = test::tensor(large, Kind::weights, spec.name);
+    const auto &own = test::tensor(small, TensorKind::weights, spec.name),
+               &next = test::tensor(small, TensorKind::weights, norm ? spec.name : above),
+               &made = test::tensor(large, TensorKind::weights, spec.name);
     const std::int64_t rows = own.shape()[0],
                        columns = own.shape().size() == 2 ? own.shape()[1] : 1;
     const std::int64_t wide = made.count() / made.shape()[0];
@@ -124,8 +124,8 @@ TEST_CASE("experts multiplies experts and rows of the router, and refuses a dens
     if (spec.expert >= 3)
       name.replace(name.find(fmt::format("experts.{}", spec.expert)), 9,
                    fmt::format("experts.{}", spec.expert - 3));
-    const auto &made = test::tensor(large, Kind::weights, spec.name),
-               &source = test::tensor(small, Kind::weights, name);
+    const auto &made = test::tensor(large, TensorKind::weights, spec.name),
+               &source = test::tensor(small, TensorKind::weights, name);
     for (std::int64_t i = 0; i < made.count(); ++i)
       REQUIRE(made.at(i) == source.at(i % source.count()));
   }
@@ -144,8 +144,8 @@ TEST_CASE("noise of experts is on the router's rows of new copies alone") {
   const TrainingState quiet = grown("0"), noisy = grown("0.1");
   for (const arch::ParamSpec& spec : arch::param_table(quiet.model)) {
     CAPTURE(spec.name);
-    const auto &a = test::tensor(quiet, Kind::weights, spec.name),
-               &b = test::tensor(noisy, Kind::weights, spec.name);
+    const auto &a = test::tensor(quiet, TensorKind::weights, spec.name),
+               &b = test::tensor(noisy, TensorKind::weights, spec.name);
     const bool router = spec.axes[0].axis == arch::Axis::experts;
     for (std::int64_t i = 0; i < a.count(); ++i)
       REQUIRE((a.at(i) != b.at(i)) == (router && i >= a.count() / 2));

@@ -7,7 +7,7 @@
 
 using namespace stagedtrain;
 using arch::Role;
-using state::Kind;
+using state::TensorKind;
 using state::TrainingState;
 using test::contains;
 
@@ -63,7 +63,7 @@ TEST_CASE("layers are mapped by alternate and append, to any larger number") {
   const auto recipe = depth(map.options + ", new_layers: copied, moments: copy", model);
   const TrainingState large = test::grown(recipe, small);
   REQUIRE(large.model.layers == static_cast<std::int64_t>(map.sources.size()));
-  for (const Kind kind : state::kKinds)
+  for (const TensorKind kind : state::kTensorKinds)
     for (const arch::ParamSpec& spec : arch::param_table(large.model)) {
       CAPTURE(spec.name);
       const int layer = spec.layer < 0 ? -1 : map.sources[static_cast<std::size_t>(spec.layer)];
@@ -83,13 +83,13 @@ TEST_CASE("zero_output silences both outputs of new layers, weights and biases, 
     const std::string source = spec.layer < 0    ? spec.name
                                : spec.layer == 2 ? arch::layer_name(1, spec.key)
                                                  : arch::layer_name(0, spec.key);
-    const auto& made = test::tensor(large, Kind::weights, spec.name);
+    const auto& made = test::tensor(large, TensorKind::weights, spec.name);
     const bool silent = spec.layer == 1 && spec.role == Role::residual_out;
-    CHECK(zero(made) == (silent || zero(test::tensor(small, Kind::weights, source))));
-    if (!silent) CHECK(same(made, test::tensor(small, Kind::weights, source)));
+    CHECK(zero(made) == (silent || zero(test::tensor(small, TensorKind::weights, source))));
+    if (!silent) CHECK(same(made, test::tensor(small, TensorKind::weights, source)));
   }
-  CHECK(zero(test::tensor(large, Kind::weights, "layers.1.attention.output.weight")));
-  CHECK(zero(test::tensor(large, Kind::weights, "layers.1.mlp.down.weight")));
+  CHECK(zero(test::tensor(large, TensorKind::weights, "layers.1.attention.output.weight")));
+  CHECK(zero(test::tensor(large, TensorKind::weights, "layers.1.mlp.down.weight")));
 }
 
 TEST_CASE("new layers start with zero moments of their own age, old ones keep theirs") {
@@ -99,8 +99,8 @@ TEST_CASE("new layers start with zero moments of their own age, old ones keep th
   for (std::size_t i = 0; i < table.size(); ++i) {
     CAPTURE(table[i].name);
     const bool is_new = table[i].layer == 1;
-    CHECK(zero(large.of(Kind::exp_avg)[i]) == is_new);
-    CHECK(zero(large.of(Kind::exp_avg_sq)[i]) == is_new);
+    CHECK(zero(large.of(TensorKind::exp_avg)[i]) == is_new);
+    CHECK(zero(large.of(TensorKind::exp_avg_sq)[i]) == is_new);
     const std::int64_t age = i == 0 ? 3 : i + 1 == table.size() ? 7 : 0;
     CHECK(large.histories[i].age.start == (is_new ? small.progress.step : age));
   }
@@ -109,10 +109,10 @@ TEST_CASE("new layers start with zero moments of their own age, old ones keep th
 TEST_CASE("moments of new layers are copied where that is asked for, silent outputs too") {
   const TrainingState small = test::tiny_state(),
                       large = test::grown(depth("layers: 4, moments: copy", small.model), small);
-  for (const Kind kind : {Kind::exp_avg, Kind::exp_avg_sq})
+  for (const TensorKind kind : {TensorKind::exp_avg, TensorKind::exp_avg_sq})
     CHECK(same(test::tensor(large, kind, "layers.3.mlp.down.weight"),
                test::tensor(small, kind, "layers.1.mlp.down.weight")));
-  CHECK(zero(test::tensor(large, Kind::weights, "layers.3.mlp.down.weight")));
+  CHECK(zero(test::tensor(large, TensorKind::weights, "layers.3.mlp.down.weight")));
   CHECK(large.histories[test::index_of(large.model, "layers.3.mlp.down.weight")].age.start == 0);
 }
 
@@ -174,8 +174,8 @@ TEST_CASE("copied layers may be scaled: only their outputs into the residual str
   for (const arch::ParamSpec& spec : arch::param_table(large.model)) {
     if (spec.layer != 3) continue;
     CAPTURE(spec.name);
-    const auto& made = test::tensor(large, Kind::weights, spec.name);
-    const auto& source = test::tensor(small, Kind::weights, arch::layer_name(1, spec.key));
+    const auto& made = test::tensor(large, TensorKind::weights, spec.name);
+    const auto& source = test::tensor(small, TensorKind::weights, arch::layer_name(1, spec.key));
     const double factor = spec.role == Role::residual_out ? 0.25 : 1;
     for (std::int64_t i = 0; i < made.count(); ++i)
       REQUIRE(made.at(i) == Approx(factor * source.at(i)).epsilon(1e-6));
@@ -187,8 +187,8 @@ TEST_CASE("copied layers may be scaled: only their outputs into the residual str
   const TrainingState zero_scale = of("layers: 4, new_layers: copied, scale: 0"),
                       silent = of("layers: 4, new_layers: zero_output");
   for (const arch::ParamSpec& spec : arch::param_table(silent.model)) {
-    const auto &a = test::tensor(zero_scale, Kind::weights, spec.name),
-               &b = test::tensor(silent, Kind::weights, spec.name);
+    const auto &a = test::tensor(zero_scale, TensorKind::weights, spec.name),
+               &b = test::tensor(silent, TensorKind::weights, spec.name);
     for (std::int64_t i = 0; i < a.count(); ++i) REQUIRE(a.at(i) == b.at(i));
   }
 }
@@ -203,10 +203,10 @@ void for_new_layers(const TrainingState& small, const TrainingState& large, cons
     if (spec.layer != 1 && spec.layer != 3) continue;
     CAPTURE(spec.name);
     const auto source = [&](int layer) -> const state::HostTensor& {
-      return test::tensor(small, Kind::weights, arch::layer_name(layer, spec.key));
+      return test::tensor(small, TensorKind::weights, arch::layer_name(layer, spec.key));
     };
     check(spec.layer, source(spec.layer / 2), source(1),
-          test::tensor(large, Kind::weights, spec.name));
+          test::tensor(large, TensorKind::weights, spec.name));
   }
 }
 
@@ -243,7 +243,7 @@ std::vector<double> midpoint_of_arc(const state::HostTensor& a, const state::Hos
 }
 
 state::HostTensor& tensor_of(TrainingState& state, const std::string& name) {
-  return state.of(Kind::weights)[test::index_of(state.model, name)];
+  return state.of(TensorKind::weights)[test::index_of(state.model, name)];
 }
 
 }  // namespace
@@ -273,7 +273,7 @@ TEST_CASE("the arc between equally long tensors keeps their length; equal ones a
     second.set(i, even ? 2 * a : 2 * std::sqrt(1 - a * a));
   }
   const TrainingState large = test::grown(depth("layers: 4, new_layers: slerp", model), small);
-  const auto& made = test::tensor(large, Kind::weights, arch::layer_name(1, key));
+  const auto& made = test::tensor(large, TensorKind::weights, arch::layer_name(1, key));
   double squares = 0, expected = 0;
   for (std::int64_t i = 0; i < made.count(); ++i) {
     squares += made.at(i) * made.at(i);

@@ -3,7 +3,7 @@
 #include "support/golden_file.h"
 
 using namespace stagedtrain;
-using state::Kind;
+using state::TensorKind;
 
 namespace {
 
@@ -18,7 +18,7 @@ state::TrainingState state_of_file(const test::GoldenFile& golden) {
     const std::vector<double>& values = golden["weights/" + table[i].name].values;
     REQUIRE(static_cast<std::int64_t>(values.size()) == table[i].count());
     for (std::size_t j = 0; j < values.size(); ++j)
-      state.of(Kind::weights)[i].set(static_cast<std::int64_t>(j), values[j]);
+      state.of(TensorKind::weights)[i].set(static_cast<std::int64_t>(j), values[j]);
   }
   return state;
 }
@@ -44,7 +44,7 @@ TEST_CASE("grown weights are those of the papers' formulas, entry by entry") {
     const test::GoldenTensor& expected = golden[std::string(published.name) + "/" + table[i].name];
     REQUIRE(expected.shape == table[i].shape());
     for (std::size_t j = 0; j < expected.values.size(); ++j)
-      REQUIRE(large.of(Kind::weights)[i].at(static_cast<std::int64_t>(j)) ==
+      REQUIRE(large.of(TensorKind::weights)[i].at(static_cast<std::int64_t>(j)) ==
               Approx(expected.values[j]).epsilon(1e-15).margin(0));
   }
 }

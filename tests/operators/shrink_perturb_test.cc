@@ -12,7 +12,7 @@
 #include "support/tiny_state.h"
 
 using namespace stagedtrain;
-using state::Kind;
+using state::TensorKind;
 using state::TrainingState;
 
 namespace {
@@ -62,8 +62,8 @@ TEST_CASE("shrink alone multiplies the old entries of matrices and embeddings") 
     const std::int64_t columns = shape.size() == 2 ? shape[1] : 1;
     for (std::int64_t j = 0; j < table[i].count(); ++j) {
       const bool is_old = shape.size() == 2 && j / columns < old[0] && j % columns < old[1];
-      CHECK(shrunk.of(Kind::weights)[i].at(j) ==
-            (is_old ? 0.5 : 1) * plain.of(Kind::weights)[i].at(j));
+      CHECK(shrunk.of(TensorKind::weights)[i].at(j) ==
+            (is_old ? 0.5 : 1) * plain.of(TensorKind::weights)[i].at(j));
     }
   }
 }
@@ -82,8 +82,9 @@ TEST_CASE("noise is as large as its share of fresh weights, and the rest is zero
     for (std::int64_t j = 0; j < table[i].count(); ++j) {
       const std::int64_t row = j / columns, column = j % columns;
       const bool is_old = row < old_rows && column < old_columns;
-      const double w = is_old ? small.of(Kind::weights)[source].at(row * old_columns + column) : 0;
-      const double n = (noisy.of(Kind::weights)[i].at(j) - 0.4 * w) / table[i].init.value;
+      const double w =
+          is_old ? small.of(TensorKind::weights)[source].at(row * old_columns + column) : 0;
+      const double n = (noisy.of(TensorKind::weights)[i].at(j) - 0.4 * w) / table[i].init.value;
       sum += n;
       squares += n * n;
     }

@@ -8,7 +8,7 @@
 using namespace stagedtrain;
 using arch::Role;
 using state::DType;
-using state::Kind;
+using state::TensorKind;
 using state::TrainingState;
 using test::contains;
 
@@ -41,16 +41,16 @@ void check_entries(const TrainingState& small, const TrainingState& large, std::
     for (std::int64_t c = 0; c < to[1]; ++c) {
       const std::int64_t in = (r % from[0]) * from[1] + c % from[1], out = r * to[1] + c;
       const bool on = !diagonal || r / from[0] == c / from[1];
-      const auto at = [&](const TrainingState& state, Kind kind, std::int64_t j) {
+      const auto at = [&](const TrainingState& state, TensorKind kind, std::int64_t j) {
         return state.of(kind)[i].at(j);
       };
       const double g = scales.gradient;
-      REQUIRE(at(large, Kind::weights, out) ==
-              Approx(on ? scales.value * at(small, Kind::weights, in) : 0).epsilon(1e-14));
-      REQUIRE(at(large, Kind::exp_avg, out) ==
-              Approx(g * at(small, Kind::exp_avg, in)).epsilon(1e-14));
-      REQUIRE(at(large, Kind::exp_avg_sq, out) ==
-              Approx(g * g * at(small, Kind::exp_avg_sq, in)).epsilon(1e-14));
+      REQUIRE(at(large, TensorKind::weights, out) ==
+              Approx(on ? scales.value * at(small, TensorKind::weights, in) : 0).epsilon(1e-14));
+      REQUIRE(at(large, TensorKind::exp_avg, out) ==
+              Approx(g * at(small, TensorKind::exp_avg, in)).epsilon(1e-14));
+      REQUIRE(at(large, TensorKind::exp_avg_sq, out) ==
+              Approx(g * g * at(small, TensorKind::exp_avg_sq, in)).epsilon(1e-14));
     }
 }
 
@@ -79,7 +79,7 @@ TEST_CASE("every entry of every tensor and moment is where the definition has it
   model.tied = GENERATE(true, false);
   const TrainingState small = test::tiny_state(1, DType::f64, model),
                       large = test::grown(test::recipe_of(width(k), model), small);
-  for (std::size_t i = 0; i < large.of(Kind::weights).size(); ++i)
+  for (std::size_t i = 0; i < large.of(TensorKind::weights).size(); ++i)
     check_entries(small, large, i, k);
 }
 
@@ -98,7 +98,7 @@ TEST_CASE("the break is on matrices of two growing axes alone, rows balanced, co
   const arch::ParamTable table = arch::param_table(noisy.model);
   for (std::size_t i = 0; i < table.size(); ++i) {
     CAPTURE(table[i].name);
-    const auto &a = noisy.of(Kind::weights)[i], &b = plain.of(Kind::weights)[i];
+    const auto &a = noisy.of(TensorKind::weights)[i], &b = plain.of(TensorKind::weights)[i];
     const bool matrix = table[i].axes.size() == 2 && table[i].role != Role::embed;
     CHECK(std::ranges::equal(a.bytes(), b.bytes()) == !matrix);
     if (!matrix) continue;
@@ -120,14 +120,14 @@ TEST_CASE("the break is on matrices of two growing axes alone, rows balanced, co
         column += a.at(r * columns + c) - b.at(r * columns + c);
       most_in_column = std::max(most_in_column, std::abs(column));
     }
-    const double size = size_of(small.of(Kind::weights)[i]);
+    const double size = size_of(small.of(TensorKind::weights)[i]);
     CHECK(most_in_row < 1e-15);
     CHECK(most_in_column > 0.1 * size);
     // Two of the k blocks of each row have noise of a tenth of the source's size.
     const double noise = std::sqrt(squares / static_cast<double>(2 * rows * part));
     CHECK(noise == Approx(0.1 * size).epsilon(0.15));
   }
-  CHECK(noisy.of(Kind::exp_avg)[3].at(5) == plain.of(Kind::exp_avg)[3].at(5));
+  CHECK(noisy.of(TensorKind::exp_avg)[3].at(5) == plain.of(TensorKind::exp_avg)[3].at(5));
 }
 
 TEST_CASE("the same seed makes the same bytes, another seed others") {
@@ -146,8 +146,8 @@ TEST_CASE("each row block and each tensor has noise of its own") {
   const TrainingState small = test::tiny_state(1, DType::f64);
   const auto noisy = test::grown(test::recipe_of(width(2, "{noise: 0.1}")), small);
   const auto noise = [&](const std::string& name, std::int64_t block) {
-    const auto &large = test::tensor(noisy, Kind::weights, name),
-               &source = test::tensor(small, Kind::weights, name);
+    const auto &large = test::tensor(noisy, TensorKind::weights, name),
+               &source = test::tensor(small, TensorKind::weights, name);
     const std::int64_t row = block * source.shape()[0], column = block * source.shape()[1];
     return (large.at(row * large.shape()[1] + column) - source.at(0)) / size_of(source);
   };

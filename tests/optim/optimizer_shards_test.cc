@@ -1,6 +1,6 @@
 // AdamW in parts of the flat buffers, and norms of shared gradients: the same bits as of the whole.
 #include "optim/adamw.h"
-#include "runfolder/live_state.h"
+#include "runfolder/device_state.h"
 #include "support/catch.h"
 #include "support/tiny_run.h"
 
@@ -9,10 +9,10 @@ using namespace stagedtrain;
 namespace {
 
 // A model whose tensors have histories of every kind: grown regions, ramps, scales, frozen ones.
-train::LiveState made(model::Precision precision) {
+train::DeviceState made(model::Precision precision) {
   const test::TinyRun tiny;
   const arch::ModelConfig config = tiny.plan({"model.width=48", "model.heads=3"}).stages[1].model;
-  train::LiveState live = train::fresh_live(config, 1, {.precision = precision});
+  train::DeviceState live = train::fresh_live(config, 1, {.precision = precision});
   model::ParamBuffer& params = live.model->params();
   std::vector<state::TensorHistory> histories(params.table().size());
   for (std::size_t i = 0; i < histories.size(); ++i) {
@@ -36,7 +36,7 @@ train::LiveState made(model::Precision precision) {
 
 TEST_CASE("AdamW in parts makes the same bits as in one go") {
   const auto precision = GENERATE(model::Precision::fp32, model::Precision::bf16);
-  train::LiveState whole = made(precision), parts = made(precision);
+  train::DeviceState whole = made(precision), parts = made(precision);
   const train::AdamWOptions options;
   train::adamw_step(whole.model->params(), options, 1e-2, 5, 0.7);
   const std::int64_t size = parts.model->params().weights().numel();

@@ -59,13 +59,13 @@ double exhaustive_cost(const Problem& problem, double end, double most_tokens) {
     for (int i = 0; i < 4000; ++i) {
       const double tokens = end * 6 * std::pow(i / 4000.0, 2);
       const law::Growth growth = law::growth_after(small, problem.final_size(), tokens);
-      const law::Ladder ladder{{pair.from, problem.family.size() - 1}, {growth}, 0, 0};
-      const double all = sum_over(problem, ladder, end, ones);
+      const law::GrowthPath growth_path{{pair.from, problem.family.size() - 1}, {growth}, 0, 0};
+      const double all = sum_over(problem, growth_path, end, ones);
       const double last = end - growth.resume_tokens + problem.lost_tokens;
       if (!(tokens > 0) || !std::isfinite(growth.resume_tokens) || all > most_tokens ||
           last < tail_tokens(problem, all))
         continue;
-      best = std::min(best, sum_over(problem, ladder, end, problem.costs));
+      best = std::min(best, sum_over(problem, growth_path, end, problem.costs));
     }
   }
   return best;
@@ -118,14 +118,14 @@ TEST_CASE("with a limit of tokens a plan costs what the best two stages within i
     const Problem problem = make_problem(base, options);
     const double best = exhaustive_cost(problem, end, options.most_tokens);
     const Solution solution = solve(problem);
-    const double cost = sum_over(problem, solution.ladder, end, problem.costs);
+    const double cost = sum_over(problem, solution.growth_path, end, problem.costs);
     const double saving = 1 - cost / (end * problem.costs.back());
     const double possible = 1 - best / (end * problem.costs.back());
     INFO(number << ": " << end << " tokens, limit " << options.most_tokens << ", saves " << saving
                 << ", possible " << possible);
     limited += possible > 0.005;
     REQUIRE(saving >= possible - 0.01 * std::max(possible, 0.05));
-    REQUIRE(sum_over(problem, solution.ladder, end, std::vector(problem.family.size(), 1.0)) <=
+    REQUIRE(sum_over(problem, solution.growth_path, end, std::vector(problem.family.size(), 1.0)) <=
             options.most_tokens * (1 + 2e-6));
   }
   CHECK(limited > 10);

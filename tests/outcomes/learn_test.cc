@@ -94,7 +94,8 @@ TEST_CASE("rho is found by matching the grown run with the run from scratch") {
 }
 
 TEST_CASE(
-    "each growth of a ladder has its own rho, where the sizes between are known from scratch") {
+    "each growth of a growth path has its own rho, where the sizes between are known from "
+    "scratch") {
   const Run staged = made({{2, 1000}, {4, 800, 1.4}, {6, 2200, 2}});
   const Run middle = made({{4, 2500}}), last = made({{6, 4000}});
   const auto learned = plan::growths_of(staged, {&last, &middle});

@@ -1,10 +1,11 @@
-// Chinchilla's law: growths, ladders and their limit, worked out elsewhere in double precision.
+// Chinchilla's law: growths, growth paths and their limit, worked out elsewhere in double
+// precision.
 #include "scaling/chinchilla.h"
 
 #include <cmath>
 
 #include "scaling/family.h"
-#include "scaling/ladder.h"
+#include "scaling/growth_path.h"
 #include "scaling/limit.h"
 #include "support/catch.h"
 #include "support/digits.h"
@@ -39,15 +40,15 @@ void check(const Row& row) {
   CHECK(growth.small_tokens == written(row.small_tokens));
   CHECK(growth.resume_tokens == written(row.resume));
   CHECK(tokens - growth.resume_tokens == written(row.large_tokens));
-  CHECK(growth.credit / tokens == written(row.saving));
+  CHECK(growth.tokens_saved / tokens == written(row.saving));
   CHECK(growth.rho() == written(row.rho));
 }
 
-double ladder_saving(const char* name, const std::vector<double>& divisors) {
+double growth_path_saving(const char* name, const std::vector<double>& divisors) {
   const Chinchilla law = constants(name);
   Family family;
   for (double divisor : divisors) family.push_back(chinchilla_size(law, 4e8 / divisor));
-  return Ladders(family, law.loss(4e8, 8e9)).best(divisors.size()).saving;
+  return GrowthPaths(family, law.loss(4e8, 8e9)).best(divisors.size()).saving;
 }
 
 }  // namespace
@@ -72,36 +73,36 @@ TEST_CASE("eight growths of Chinchilla's law come and save as worked out", "[T3]
          "0.041482450", "1.6611376"});
 }
 
-TEST_CASE("ladders of Chinchilla's law and their limit", "[T3]") {
-  CHECK(ladder_saving("besiroglu", {4, 2, 1}) == ".060109639"_digits);
-  CHECK(ladder_saving("besiroglu", {8, 4, 2, 1}) == ".063305123"_digits);
-  CHECK(ladder_saving("besiroglu", {16, 4, 1}) == ".051634183"_digits);
-  CHECK(ladder_saving("hoffmann", {4, 2, 1}) == ".044444874"_digits);
-  CHECK(ladder_saving("hoffmann", {8, 4, 2, 1}) == ".046194429"_digits);
-  CHECK(ladder_saving("hoffmann", {16, 4, 1}) == ".035378029"_digits);
+TEST_CASE("growth paths of Chinchilla's law and their limit", "[T3]") {
+  CHECK(growth_path_saving("besiroglu", {4, 2, 1}) == ".060109639"_digits);
+  CHECK(growth_path_saving("besiroglu", {8, 4, 2, 1}) == ".063305123"_digits);
+  CHECK(growth_path_saving("besiroglu", {16, 4, 1}) == ".051634183"_digits);
+  CHECK(growth_path_saving("hoffmann", {4, 2, 1}) == ".044444874"_digits);
+  CHECK(growth_path_saving("hoffmann", {8, 4, 2, 1}) == ".046194429"_digits);
+  CHECK(growth_path_saving("hoffmann", {16, 4, 1}) == ".035378029"_digits);
   const Limit besiroglu = endless_stages(constants("besiroglu"), 4e8);
   CHECK(besiroglu.share == ".43504879"_digits);
   CHECK(besiroglu.loss == "2.9462720"_digits);
-  CHECK(besiroglu.credit / 8e9 == ".069528615"_digits);
+  CHECK(besiroglu.tokens_saved / 8e9 == ".069528615"_digits);
   const Limit hoffmann = endless_stages(constants("hoffmann"), 4e8);
   CHECK(hoffmann.share == ".39528923"_digits);
   CHECK(hoffmann.loss == "2.9356814"_digits);
-  CHECK(hoffmann.credit / 8e9 == ".051488256"_digits);
+  CHECK(hoffmann.tokens_saved / 8e9 == ".051488256"_digits);
 }
 
-TEST_CASE("a ladder of many small steps comes near the limit and stays below it") {
+TEST_CASE("a growth path of many small steps comes near the limit and stays below it") {
   const Chinchilla law = constants("besiroglu");
   Family family;
   for (int i = 40; i >= 0; --i) family.push_back(chinchilla_size(law, 4e8 * std::pow(0.85, i)));
-  const Ladders ladders(family, law.loss(4e8, 8e9));
-  const double limit = endless_stages(law, 4e8).credit / 8e9;
+  const GrowthPaths growth_paths(family, law.loss(4e8, 8e9));
+  const double limit = endless_stages(law, 4e8).tokens_saved / 8e9;
   double before = 0;
   for (std::size_t stages : {1, 2, 3, 4, 6, 41}) {
-    const Ladder ladder = ladders.best(stages);
-    CHECK(ladder.saving >= before);
-    CHECK(ladder.saving < limit);
-    CHECK(ladder.sizes.size() <= stages);
-    before = ladder.saving;
+    const GrowthPath growth_path = growth_paths.best(stages);
+    CHECK(growth_path.saving >= before);
+    CHECK(growth_path.saving < limit);
+    CHECK(growth_path.sizes.size() <= stages);
+    before = growth_path.saving;
   }
   CHECK(before == Approx(limit).epsilon(1.5e-2));
 }

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "scaling/family.h"
-#include "scaling/ladder.h"
+#include "scaling/growth_path.h"
 #include "scaling/limit.h"
 #include "support/catch.h"
 #include "support/digits.h"
@@ -28,16 +28,16 @@ Relative relative(double factor, double cost_ratio, double end) {
   small.cost = cost_ratio * large.cost;
   const double end_loss = end * large.curve->floor();
   const Growth growth = best_growth(small, large, end_loss);
-  return {growth.loss / large.curve->floor(), growth.credit / large.curve->tokens(end_loss),
+  return {growth.loss / large.curve->floor(), growth.tokens_saved / large.curve->tokens(end_loss),
           small.curve->log_slope(growth.loss), large.curve->log_slope(growth.loss), growth.rho()};
 }
 Relative relative(double factor) { return relative(factor, 1 / factor, Kaplan().best_end()); }
 
-double ladder_saving(const std::vector<double>& divisors) {
+double growth_path_saving(const std::vector<double>& divisors) {
   Family family;
   for (double divisor : divisors) family.push_back(kaplan_size(kParameters / divisor));
   const double end_loss = Kaplan().best_end() * family.back().curve->floor();
-  return Ladders(family, end_loss).best(divisors.size()).saving;
+  return GrowthPaths(family, end_loss).best(divisors.size()).saving;
 }
 
 // What growing from one size, as ln of a part of the final one, to another saves of the whole.
@@ -46,7 +46,7 @@ double worth(double from, double to) {
   const double end = Kaplan().best_end() * last.curve->floor();
   const Size small = kaplan_size(kParameters * std::exp(from)),
              large = kaplan_size(kParameters * std::exp(to));
-  return best_growth(small, large, end).credit * std::exp(to) / last.curve->tokens(end);
+  return best_growth(small, large, end).tokens_saved * std::exp(to) / last.curve->tokens(end);
 }
 
 // The saving of so many stages of any sizes: each size between its neighbours is made best in turn.
@@ -120,19 +120,20 @@ TEST_CASE("the end of the run decides the percentage") {
   CHECK(relative(4, 0.25, 1.20).saving == "0.301"_digits);
 }
 
-TEST_CASE("ladders of Kaplan's sizes add their credits", "[T1]") {
-  CHECK(ladder_saving({4, 2, 1}) == "0.0901774114"_digits);
-  CHECK(ladder_saving({8, 4, 2, 1}) == "0.0988959406"_digits);
-  CHECK(ladder_saving({16, 4, 1}) == "0.0905079046"_digits);
+TEST_CASE("growth paths of Kaplan's sizes add the tokens they save", "[T1]") {
+  CHECK(growth_path_saving({4, 2, 1}) == "0.0901774114"_digits);
+  CHECK(growth_path_saving({8, 4, 2, 1}) == "0.0988959406"_digits);
+  CHECK(growth_path_saving({16, 4, 1}) == "0.0905079046"_digits);
 }
 
-TEST_CASE("a long ladder comes to the endless one, and endless stages save more than any", "[T1]") {
-  CHECK(ladder_saving({4096, 1024, 256, 64, 16, 4, 1}) == Approx(0.0921074104).epsilon(1e-4));
+TEST_CASE("a long growth path comes to the endless one, and endless stages save more than any",
+          "[T1]") {
+  CHECK(growth_path_saving({4096, 1024, 256, 64, 16, 4, 1}) == Approx(0.0921074104).epsilon(1e-4));
   const Limit limit = endless_stages(Kaplan(), kParameters);
   const KaplanCurve curve({}, kParameters);
   CHECK(limit.share == "0.1315574070"_digits);
   CHECK(limit.loss / curve.floor() == "1.1514865899"_digits);
-  CHECK(limit.credit / curve.tokens(1.1 * curve.floor()) == "0.1082593584"_digits);
+  CHECK(limit.tokens_saved / curve.tokens(1.1 * curve.floor()) == "0.1082593584"_digits);
 }
 
 TEST_CASE("the best free sizes save as worked out for 2 to 6 stages") {
@@ -147,7 +148,8 @@ TEST_CASE("nothing depends on the size of the final model") {
   const Size small = kaplan_size(1e10 / 2), large = kaplan_size(1e10);
   const double end_loss = 1.1 * large.curve->floor();
   const Growth growth = best_growth(small, large, end_loss);
-  CHECK(growth.credit / large.curve->tokens(end_loss) == Approx(relative(2).saving).epsilon(1e-10));
+  CHECK(growth.tokens_saved / large.curve->tokens(end_loss) ==
+        Approx(relative(2).saving).epsilon(1e-10));
 }
 
 TEST_CASE("loss and tokens of Kaplan's law are inverses, and the slope is their derivative") {

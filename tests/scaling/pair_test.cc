@@ -6,7 +6,7 @@
 #include <random>
 
 #include "scaling/family.h"
-#include "scaling/ladder.h"
+#include "scaling/growth_path.h"
 #include "scaling/stage_curve.h"
 #include "support/catch.h"
 #include "support/digits.h"
@@ -31,11 +31,11 @@ constexpr double kEnds[] = {.667, 2.292, 7.092};
 
 double end_loss(double x) { return k400.loss(x); }
 
-double credit_at_ratio(double ratio) {
-  return best_growth(fitted(ratio, k100), fitted(1, k400), end_loss(7.092)).credit;
+double saved_at_ratio(double ratio) {
+  return best_growth(fitted(ratio, k100), fitted(1, k400), end_loss(7.092)).tokens_saved;
 }
 
-// The best credit of all times between two, from a grid that is refined twice.
+// The most tokens saved at all times between two, from a grid that is refined twice.
 double brute_force(const Size& small, const Size& large, double from, double to) {
   constexpr int kPoints = 300;
   const double first = from, last = to;
@@ -44,8 +44,8 @@ double brute_force(const Size& small, const Size& large, double from, double to)
     const double step = std::pow(to / from, 1.0 / kPoints);
     for (int i = 0; i <= kPoints; ++i) {
       const double tokens = std::clamp(from * std::pow(step, i), first, last);
-      const double credit = growth_after(small, large, tokens).credit;
-      if (credit > best) best = credit, at = tokens;
+      const double saved = growth_after(small, large, tokens).tokens_saved;
+      if (saved > best) best = saved, at = tokens;
     }
     from = at / step;
     to = at * step;
@@ -58,7 +58,7 @@ double brute_force(const Size& small, const Size& large, double from, double to)
 TEST_CASE("growths between fitted curves come and save as worked out", "[T5]") {
   struct {
     Size small, large;
-    const char *loss, *x_small, *x_large, *credit, *rho, *savings[3];
+    const char *loss, *x_small, *x_large, *tokens_saved, *rho, *savings[3];
   } rows[] = {
       {fitted(1, k25),
        fitted(4, k100),
@@ -88,48 +88,50 @@ TEST_CASE("growths between fitted curves come and save as worked out", "[T5]") {
   for (const auto& row : rows) {
     for (int i = 0; i < 3; ++i) {
       const Growth growth = best_growth(row.small, row.large, row.large.curve->loss(kEnds[i]));
-      CHECK(growth.credit / kEnds[i] == written(row.savings[i]));
+      CHECK(growth.tokens_saved / kEnds[i] == written(row.savings[i]));
     }
     const Growth growth = best_growth(row.small, row.large, row.large.curve->loss(kEnds[2]));
     CHECK(growth.loss == written(row.loss));
     CHECK(growth.small_tokens == written(row.x_small));
     CHECK(growth.resume_tokens == written(row.x_large));
-    CHECK(growth.credit == written(row.credit));
+    CHECK(growth.tokens_saved == written(row.tokens_saved));
     CHECK(growth.rho() == written(row.rho));
   }
 }
 
-TEST_CASE("the credit does not depend on the end, so the saving falls as the run grows", "[T5]") {
+TEST_CASE("the tokens saved do not depend on the end, so the saving falls as the run grows",
+          "[T5]") {
   for (double end : kEnds)
-    CHECK(best_growth(fitted(1, k100), fitted(4, k400), end_loss(end)).credit ==
+    CHECK(best_growth(fitted(1, k100), fitted(4, k400), end_loss(end)).tokens_saved ==
           ".12207213"_digits);
 }
 
-TEST_CASE("credits add up along a ladder of fitted curves", "[T5]") {
+TEST_CASE("tokens saved add up along a growth path of fitted curves", "[T5]") {
   const Family family = {fitted(1, k25), fitted(4, k100), fitted(16, k400)};
-  const Ladders ladders(family, end_loss(2.292));
-  const Ladder ladder = ladders.best(3);
-  CHECK(ladder.sizes == std::vector<std::size_t>{0, 1, 2});
-  CHECK(ladder.credit == ".13521379"_digits);
-  CHECK(ladder.credit ==
-        Approx(ladder.growths[1].credit + ladder.growths[0].credit / 4).margin(1e-10));
+  const GrowthPaths growth_paths(family, end_loss(2.292));
+  const GrowthPath growth_path = growth_paths.best(3);
+  CHECK(growth_path.sizes == std::vector<std::size_t>{0, 1, 2});
+  CHECK(growth_path.tokens_saved == ".13521379"_digits);
+  CHECK(growth_path.tokens_saved ==
+        Approx(growth_path.growths[1].tokens_saved + growth_path.growths[0].tokens_saved / 4)
+            .margin(1e-10));
   const char* savings[] = {".202719", ".058994", ".019066"};
   for (int i = 0; i < 3; ++i)
-    CHECK(Ladders(family, end_loss(kEnds[i])).best(3).saving == written(savings[i]));
+    CHECK(GrowthPaths(family, end_loss(kEnds[i])).best(3).saving == written(savings[i]));
   double cost = 0;
   for (std::size_t stage = 0; stage < 3; ++stage)
-    cost += family[stage].cost * stage_tokens(family, ladder, stage, end_loss(2.292));
-  CHECK(1 - cost / (16 * 2.292) == Approx(ladder.saving).margin(1e-10));
-  CHECK(ladders.best(2).sizes == std::vector<std::size_t>{1, 2});
-  CHECK(ladders.best(1).credit == 0);
-  CHECK(ladders.through({0, 2}).credit == ".08437852"_digits);
+    cost += family[stage].cost * stage_tokens(family, growth_path, stage, end_loss(2.292));
+  CHECK(1 - cost / (16 * 2.292) == Approx(growth_path.saving).margin(1e-10));
+  CHECK(growth_paths.best(2).sizes == std::vector<std::size_t>{1, 2});
+  CHECK(growth_paths.best(1).tokens_saved == 0);
+  CHECK(growth_paths.through({0, 2}).tokens_saved == ".08437852"_digits);
 }
 
-TEST_CASE("the credit falls fast as the smaller size costs more", "[T5]") {
+TEST_CASE("the tokens saved fall fast as the smaller size costs more", "[T5]") {
   const double ratios[] = {.25, .30, .35, .40, .50, .60, .70, .80};
-  const char* credits[] = {".12207213", ".08754055", ".06287046", ".04495583",
-                           ".02220552", ".01005044", ".00385796", ".00105214"};
-  for (int i = 0; i < 8; ++i) CHECK(credit_at_ratio(ratios[i]) == written(credits[i]));
+  const char* saved_tokens[] = {".12207213", ".08754055", ".06287046", ".04495583",
+                                ".02220552", ".01005044", ".00385796", ".00105214"};
+  for (int i = 0; i < 8; ++i) CHECK(saved_at_ratio(ratios[i]) == written(saved_tokens[i]));
 }
 
 TEST_CASE("one schedule under both assumptions differs by a factor in its promise", "[T7]") {
@@ -146,13 +148,13 @@ TEST_CASE("one schedule under both assumptions differs by a factor in its promis
     const Size small = chinchilla_size(law, 4e8 / row.factor);
     const Growth mixed = mixing_growth(small, large, {.tokens = 8e9, .decay = (1 - row.tau) * 8e9});
     CHECK(mixed.assumption == Assumption::mixing);
-    CHECK(mixed.credit / 8e9 == Approx(1 - row.cost).epsilon(1e-12));
+    CHECK(mixed.tokens_saved / 8e9 == Approx(1 - row.cost).epsilon(1e-12));
     const Growth floor = growth_after(small, large, row.tau * 8e9);
     CHECK(floor.assumption == Assumption::loss_state);
     const double tokens = floor.resume_tokens + (1 - row.tau) * 8e9;
     CHECK(law.loss(4e8, tokens) == written(row.loss));
     CHECK(law.loss(4e8, tokens) - law.loss(4e8, 8e9) == written(row.excess));
-    CHECK(floor.credit / tokens == written(row.saving));
+    CHECK(floor.tokens_saved / tokens == written(row.saving));
   }
 }
 
@@ -176,7 +178,7 @@ TEST_CASE("mixing saves the cost ratio's share of the time before the jump, in e
   const auto saving = [](double small, double large) {
     const auto curve = std::make_shared<PowerCurve>(2, 1, 0.3);
     const Size a{"a", std::max(small, 1e-12), curve}, b{"b", large, curve};
-    return mixing_growth(a, b, {.tokens = 1, .decay = 0.2}).credit;
+    return mixing_growth(a, b, {.tokens = 1, .decay = 0.2}).tokens_saved;
   };
   for (const auto& row : rows) {
     const double l = row.layers;
@@ -197,10 +199,10 @@ TEST_CASE("growth under mixing is refused when it no longer fits before the deca
 
 TEST_CASE("a measured rho pays up to the ratio of costs") {
   const Size small = fitted(1, k100), large = fitted(4, k400);
-  CHECK(measured_growth(small, large, 0.5, 4).credit == Approx(0).margin(1e-15));
+  CHECK(measured_growth(small, large, 0.5, 4).tokens_saved == Approx(0).margin(1e-15));
   CHECK_FALSE(measured_growth(small, large, 0.5, 4.1).pays());
   const Growth growth = measured_growth(small, large, 0.5, 2);
-  CHECK(growth.credit == Approx(0.5 * (1.0 / 2 - 1.0 / 4)));
+  CHECK(growth.tokens_saved == Approx(0.5 * (1.0 / 2 - 1.0 / 4)));
   CHECK(growth.resume_tokens == 0.25);
   CHECK(growth.assumption == Assumption::measured);
 }
@@ -218,14 +220,15 @@ TEST_CASE("closed form, slopes made equal and brute force agree over random curv
     const Growth found = best_growth(small, large, floor + 0.01 * above);
     CHECK(found.loss == Approx(closed.loss).epsilon(1e-9));
     CHECK(found.small_tokens == Approx(closed.small_tokens).epsilon(1e-7));
-    CHECK(found.credit == Approx(closed.credit).epsilon(1e-9));
+    CHECK(found.tokens_saved == Approx(closed.tokens_saved).epsilon(1e-9));
     CHECK(found.rho() == Approx(std::pow(ratio, -1 / (1 + exponent))).epsilon(1e-8));
     CHECK(small.cost * small.curve->tokens_slope(found.loss) ==
           Approx(large.cost * large.curve->tokens_slope(found.loss)).epsilon(1e-9));
     const double from = 1e-4 * closed.small_tokens, to = 1e4 * closed.small_tokens;
-    CHECK(found.credit == Approx(brute_force(small, large, from, to)).epsilon(1e-6));
+    CHECK(found.tokens_saved == Approx(brute_force(small, large, from, to)).epsilon(1e-6));
     for (double end : {found.earliest, found.latest})
-      CHECK(growth_after(small, large, end).credit == Approx(0.95 * found.credit).epsilon(1e-9));
+      CHECK(growth_after(small, large, end).tokens_saved ==
+            Approx(0.95 * found.tokens_saved).epsilon(1e-9));
     CHECK(found.earliest < found.small_tokens);
     CHECK(found.small_tokens < found.latest);
   }
@@ -249,21 +252,21 @@ TEST_CASE("curves of different shape, with and without warm-up, are as good as b
     const double first = small.curve->tokens(kInfinity);
     const double last = std::min(small.curve->tokens(end), 3e4 / small.cost);
     const double searched = brute_force(small, large, std::max(first, 1e-6), last);
-    CHECK(found.credit >= searched * (1 - 1e-6));
+    CHECK(found.tokens_saved >= searched * (1 - 1e-6));
     if (found.pays() && found.small_tokens > first && found.small_tokens < last)
-      CHECK(found.credit == Approx(searched).epsilon(1e-6));
+      CHECK(found.tokens_saved == Approx(searched).epsilon(1e-6));
   }
 }
 
 TEST_CASE("warm-up is paid at the smaller size's price") {
   // Both lose W/2 = 50 steps; growing saves (W/2)(1 - r) steps more than without warm-up.
   const double r = 0.25;
-  const auto credit = [&](double offset) {
+  const auto saved = [&](double offset) {
     const Size small{"small", r, std::make_shared<PowerCurve>(2.8, 10, 0.45, offset)};
     const Size large{"large", 1, std::make_shared<PowerCurve>(2.5, 10, 0.45, offset)};
-    return best_growth(small, large, 2.6).credit;
+    return best_growth(small, large, 2.6).tokens_saved;
   };
-  CHECK(credit(-50) - credit(0) == Approx(50 * (1 - r)).epsilon(1e-9));
+  CHECK(saved(-50) - saved(0) == Approx(50 * (1 - r)).epsilon(1e-9));
 }
 
 TEST_CASE("a growth that never pays says so, and one that pays to the end stops at the end") {

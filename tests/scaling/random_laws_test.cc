@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "scaling/family.h"
-#include "scaling/ladder.h"
+#include "scaling/growth_path.h"
 #include "scaling/limit.h"
 #include "support/catch.h"
 
@@ -63,7 +63,7 @@ double least_compute(const Kaplan& law, double loss) {
 double best_credit(const Size& small, const Size& large) {
   const double floor = std::max(small.curve->floor(), large.curve->floor());
   return -least(std::log(1e-3), std::log(20.0), [&](double x) {
-    return -growth_after(small, large, small.curve->tokens(floor + std::exp(x))).credit;
+    return -growth_after(small, large, small.curve->tokens(floor + std::exp(x))).tokens_saved;
   });
 }
 
@@ -87,11 +87,11 @@ TEST_CASE("growths of random laws save as much as brute force finds", "[T11]") {
     const Kaplan kaplan = random_kaplan(dice);
     const Size a = kaplan_size(size / factor, kaplan), b = kaplan_size(size, kaplan);
     const double end = kaplan.floor(size) * 1.02;
-    CHECK(best_growth(a, b, end).credit == Approx(best_credit(a, b)).epsilon(1e-6));
+    CHECK(best_growth(a, b, end).tokens_saved == Approx(best_credit(a, b)).epsilon(1e-6));
     const Chinchilla chinchilla = random_chinchilla(dice);
     const Size c = chinchilla_size(chinchilla, size / factor),
                d = chinchilla_size(chinchilla, size);
-    CHECK(best_growth(c, d, d.curve->floor() + 1e-3).credit ==
+    CHECK(best_growth(c, d, d.curve->floor() + 1e-3).tokens_saved ==
           Approx(best_credit(c, d)).epsilon(1e-6));
   }
 }
@@ -108,14 +108,14 @@ TEST_CASE("under Chinchilla's law rho knows neither size nor length, and tokens 
       CHECK(growth.rho() == Approx(std::pow(factor, 1 / (1 + law.b))).epsilon(1e-6));
       for (double more : {2.0, 10.0, 100.0}) {
         const double tokens = more * growth.resume_tokens;
-        const Ladder ladder = Ladders({a, b}, b.curve->loss(tokens)).best(2);
-        CHECK(ladder.saving * tokens == Approx(growth.credit).epsilon(1e-6));
+        const GrowthPath growth_path = GrowthPaths({a, b}, b.curve->loss(tokens)).best(2);
+        CHECK(growth_path.saving * tokens == Approx(growth.tokens_saved).epsilon(1e-6));
       }
     }
   }
 }
 
-TEST_CASE("the best ladder of each length is the best of all choices of sizes", "[T11]") {
+TEST_CASE("the best growth path of each length is the best of all choices of sizes", "[T11]") {
   Dice dice(5);
   for (int i = 0; i < 20; ++i) {
     const Chinchilla law = random_chinchilla(dice);
@@ -123,7 +123,8 @@ TEST_CASE("the best ladder of each length is the best of all choices of sizes", 
     while (family.size() < 7)
       family.insert(family.begin(),
                     chinchilla_size(law, std::stod(family[0].name) / dice.between(1.1, 3)));
-    const Ladders ladders(family, law.loss(1e8, 2e9), {.lost_tokens = dice.between(0, 1e7)});
+    const GrowthPaths growth_paths(family, law.loss(1e8, 2e9),
+                                   {.lost_tokens = dice.between(0, 1e7)});
     double most[8] = {};
     for (unsigned chosen = 0; chosen < 64; ++chosen) {
       std::vector<std::size_t> sizes;
@@ -131,13 +132,13 @@ TEST_CASE("the best ladder of each length is the best of all choices of sizes", 
         if (chosen >> k & 1) sizes.push_back(k);
       sizes.push_back(6);
       try {
-        most[sizes.size()] = std::max(most[sizes.size()], ladders.through(sizes).saving);
+        most[sizes.size()] = std::max(most[sizes.size()], growth_paths.through(sizes).saving);
       } catch (const stagedtrain::Error&) {  // a growth that does not pay, or comes too early
       }
     }
     for (std::size_t stages = 1; stages <= 7; ++stages) {
       most[stages] = std::max(most[stages], most[stages - 1]);
-      CHECK(ladders.best(stages).saving == Approx(most[stages]).epsilon(1e-12));
+      CHECK(growth_paths.best(stages).saving == Approx(most[stages]).epsilon(1e-12));
     }
   }
 }

@@ -90,10 +90,11 @@ TEST_CASE("the paper's thresholds are near the optimum of its law") {
     const double tokens = tokens_at_slope(*small.curve, row.slope);
     CHECK(small.curve->log_slope(small.curve->loss(tokens)) == Approx(row.slope).epsilon(1e-9));
     const Growth growth = growth_after(small, large, tokens);
-    const double saving = growth.credit / large.curve->tokens(end);
+    const double saving = growth.tokens_saved / large.curve->tokens(end);
     CHECK(growth.rho() == Approx(row.rho).epsilon(1e-9));
     CHECK(saving == Approx(row.saving).epsilon(1e-9));
-    CHECK(growth.credit / best_growth(small, large, end).credit == Approx(row.part).margin(5e-4));
+    CHECK(growth.tokens_saved / best_growth(small, large, end).tokens_saved ==
+          Approx(row.part).margin(5e-4));
   }
   // The notebook's rho for depth belongs to the threshold for width.
   const Size half = test::kaplan_size(parameters / 2), whole = test::kaplan_size(parameters);

@@ -10,14 +10,14 @@
 
 using namespace stagedtrain;
 using state::DType;
-using state::Kind;
+using state::TensorKind;
 
 namespace {
 
 const state::HostTensor& weight(const state::TrainingState& state, const std::string& name) {
   const std::int64_t index = arch::param_table(state.model).index(name);
   REQUIRE(index >= 0);
-  return state.of(Kind::weights)[static_cast<std::size_t>(index)];
+  return state.of(TensorKind::weights)[static_cast<std::size_t>(index)];
 }
 
 }  // namespace
@@ -35,10 +35,10 @@ TEST_CASE("a fresh state has the deviations of its architecture, and zero moment
   CHECK(std::abs(std::sqrt(squares / count) - 0.02) < 0.0006);
   CHECK(weight(state, "final_norm.weight").at(7) == 1);
   CHECK(weight(state, "layers.1.mlp.down.bias").at(7) == 0);
-  for (const Kind kind : {Kind::exp_avg, Kind::exp_avg_sq})
+  for (const TensorKind kind : {TensorKind::exp_avg, TensorKind::exp_avg_sq})
     for (const state::HostTensor& tensor : state.of(kind))
       REQUIRE(std::ranges::all_of(tensor.bytes(), [](std::byte b) { return b == std::byte{0}; }));
-  CHECK(state.histories == std::vector<state::TensorHistory>(state.of(Kind::weights).size()));
+  CHECK(state.histories == std::vector<state::TensorHistory>(state.of(TensorKind::weights).size()));
   CHECK(state.seed == 5);
 }
 

@@ -11,11 +11,12 @@ using namespace stagedtrain::law;
 
 namespace {
 
-constexpr double kGrowth = .81917257, kCredit = .12207213;  // 100M -> 400M at a cost ratio of 1/4
+constexpr double kGrowth = .81917257,
+                 kTokensSaved = .12207213;                  // 100M -> 400M at a cost ratio of 1/4
 constexpr double kWarmup = .216;                            // 2,160 steps, which count half
 
 // What growing at x is worth, by a belief about the small model's curve.
-double credit(const StageCurve& small, double x) {
+double tokens_saved(const StageCurve& small, double x) {
   const StageCurve& big = test::kCurve400M;
   return std::pow(big.B / (small.loss(x) - big.E), 1 / big.b) - x / 4;
 }
@@ -23,7 +24,7 @@ double credit(const StageCurve& small, double x) {
 double best_growth(const StageCurve& small) {
   double best = 0.1;
   for (double x = 0.1; x < 3; x *= 1.003)
-    if (credit(small, x) > credit(small, best)) best = x;
+    if (tokens_saved(small, x) > tokens_saved(small, best)) best = x;
   return best;
 }
 
@@ -64,7 +65,7 @@ TEST_CASE("the noise is measured, and delta follows it") {
 // Of 200 logs that end at this part of the best growth time.
 struct Planned {
   int near = 0;     // plan it within 10% of the best step
-  double kept = 0;  // of the credit, by 95 in 100
+  double kept = 0;  // of the tokens saved, by 95 in 100
 };
 Planned planned(double part) {
   Planned result;
@@ -74,7 +75,7 @@ Planned planned(double part) {
     const CurveFit fit = fit_curve(points, {.offset_spread = kWarmup / 4});
     const double x = best_growth(fit.law);
     result.near += std::fabs(x / kGrowth - 1) < 0.1;
-    kept.push_back(credit(test::kCurve100M, x) / kCredit);
+    kept.push_back(tokens_saved(test::kCurve100M, x) / kTokensSaved);
   }
   std::ranges::sort(kept);
   result.kept = kept[10];
@@ -87,7 +88,7 @@ TEST_CASE("growth planned from 0.7 of a noisy log keeps its worth", "[T12]") {
   CHECK(from.kept >= 0.99);
 }
 
-// A step that few logs find, and most of the credit all the same.
+// A step that few logs find, and most of the tokens saved all the same.
 TEST_CASE("growth planned from 0.4 of a noisy log misses the step and keeps most", "[T12]") {
   const Planned from = planned(0.4);
   CHECK(from.near >= 70);

@@ -59,8 +59,8 @@ void seal_index(std::string& file, const std::function<void(std::vector<IndexRow
 
 CraftedCheckpoint::CraftedCheckpoint(const state::TrainingState& state)
     : datasets(state::tensor_datasets(arch::param_table(state.model),
-                                      state.of(state::Kind::weights).front().dtype())) {
-  for (const state::Kind kind : state::kKinds)
+                                      state.of(state::TensorKind::weights).front().dtype())) {
+  for (const state::TensorKind kind : state::kTensorKinds)
     for (const state::HostTensor& tensor : state.of(kind))
       contents.push_back(text_of(tensor.bytes()));
   const auto add_text = [&](const char* name, const std::string& text) {

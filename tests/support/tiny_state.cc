@@ -17,10 +17,10 @@ bool same_bytes(const state::HostTensor& a, const state::HostTensor& b) {
 }
 
 void fill_moments(state::TrainingState& state, std::uint64_t seed) {
-  for (std::size_t i = 0; i < state.of(state::Kind::exp_avg).size(); ++i) {
+  for (std::size_t i = 0; i < state.of(state::TensorKind::exp_avg).size(); ++i) {
     const CounterRng rng(seed, 1000 + i);
-    state::HostTensor& first = state.of(state::Kind::exp_avg)[i];
-    state::HostTensor& second = state.of(state::Kind::exp_avg_sq)[i];
+    state::HostTensor& first = state.of(state::TensorKind::exp_avg)[i];
+    state::HostTensor& second = state.of(state::TensorKind::exp_avg_sq)[i];
     for (std::int64_t j = 0; j < first.count(); ++j) {
       const auto index = static_cast<std::uint64_t>(j);
       first.set(j, 1e-3 * rng.normal(2 * index));
@@ -72,7 +72,7 @@ state::TrainingState tiny_state(std::uint64_t seed, state::DType dtype,
 
 state::TrainingState clone(const state::TrainingState& state) {
   state::TrainingState copy = state_of(header_of(state));
-  for (const state::Kind kind : state::kKinds)
+  for (const state::TensorKind kind : state::kTensorKinds)
     for (const state::HostTensor& tensor : state.of(kind)) copy.of(kind).push_back(tensor.clone());
   return copy;
 }
@@ -86,7 +86,7 @@ std::string difference(const state::TrainingState& a, const state::TrainingState
   if (a.seed != b.seed) return "seed";
   if (a.lineage != b.lineage) return "lineage";
   if (!(a.run == b.run)) return "run";
-  for (const state::Kind kind : state::kKinds) {
+  for (const state::TensorKind kind : state::kTensorKinds) {
     if (a.of(kind).size() != b.of(kind).size()) return fmt::format("number of {}", kind_name(kind));
     for (std::size_t i = 0; i < a.of(kind).size(); ++i)
       if (!same_bytes(a.of(kind)[i], b.of(kind)[i]))

@@ -115,7 +115,7 @@ TEST_CASE("the end of a stage that was removed before the growth is made again")
 TEST_CASE("a state with a number that is not finite is never saved") {
   const TinyRun tiny;
   const plan::RunPlan plan = tiny.plan();
-  train::LiveState live =
+  train::DeviceState live =
       train::fresh_live(plan.stages[0].model, 1, train::options_of(plan, {.device = "cpu"}));
   live.header.progress.stage = "small";
   const Path file = tiny / "a.h5";
@@ -124,7 +124,8 @@ TEST_CASE("a state with a number that is not finite is never saved") {
     saver.save(file, live);
   }
   const std::string good = read_text(file);
-  const auto kind = GENERATE(state::Kind::weights, state::Kind::exp_avg, state::Kind::exp_avg_sq);
+  const auto kind = GENERATE(state::TensorKind::weights, state::TensorKind::exp_avg,
+                             state::TensorKind::exp_avg_sq);
   const double value =
       GENERATE(std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity(),
                -std::numeric_limits<double>::infinity());

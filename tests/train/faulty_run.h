@@ -68,7 +68,7 @@ inline std::size_t count_aside(const TinyRun& tiny, const std::string& ending) {
 inline bool same_end(const TinyRun& tiny) {
   const auto a = state::load(tiny / "whole/stages/full.h5"),
              b = state::load(tiny / "run/stages/full.h5");
-  for (const state::Kind kind : state::kKinds)
+  for (const state::TensorKind kind : state::kTensorKinds)
     for (std::size_t i = 0; i < a.of(kind).size(); ++i)
       if (!std::ranges::equal(a.of(kind)[i].bytes(), b.of(kind)[i].bytes())) return false;
   return true;

@@ -118,10 +118,10 @@ TEST_CASE("layers that never run keep their weights, moments and age to the bit"
     CAPTURE(table[i].name);
     const bool ran = table[i].layer < 1 || table[i].layer > 3;
     if (ran && table[i].layer >= 0 && table[i].axes.size() == 2)
-      CHECK_FALSE(std::ranges::equal(after.of(state::Kind::weights)[i].bytes(),
-                                     before.of(state::Kind::weights)[i].bytes()));
+      CHECK_FALSE(std::ranges::equal(after.of(state::TensorKind::weights)[i].bytes(),
+                                     before.of(state::TensorKind::weights)[i].bytes()));
     if (ran) continue;
-    for (const state::Kind kind : state::kKinds)
+    for (const state::TensorKind kind : state::kTensorKinds)
       CHECK(std::ranges::equal(after.of(kind)[i].bytes(), before.of(kind)[i].bytes()));
     CHECK(after.progress.step - after.histories[i].age.start ==
           before.progress.step - before.histories[i].age.start);

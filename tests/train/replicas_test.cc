@@ -12,7 +12,7 @@ using namespace stagedtrain;
 namespace {
 
 std::vector<std::string> checked_on_three(
-    const std::function<void(int, train::LiveState&)>& change) {
+    const std::function<void(int, train::DeviceState&)>& change) {
   const test::TinyRun tiny;
   const arch::ModelConfig model = tiny.plan().stages[0].model;
   const int port = test::free_port();
@@ -23,7 +23,7 @@ std::vector<std::string> checked_on_three(
       dist::Place place{.rank = rank, .size = 3, .local_rank = rank, .local_size = 3};
       place.port = port;
       dist::Ranks ranks(place, at::kCPU);
-      train::LiveState live = train::fresh_live(model, 1, {});
+      train::DeviceState live = train::fresh_live(model, 1, {});
       change(rank, live);
       try {
         train::check_replicas(ranks, live);
@@ -38,11 +38,12 @@ std::vector<std::string> checked_on_three(
 }  // namespace
 
 TEST_CASE("equal copies pass") {
-  for (const std::string& text : checked_on_three([](int, train::LiveState&) {})) CHECK(text == "");
+  for (const std::string& text : checked_on_three([](int, train::DeviceState&) {}))
+    CHECK(text == "");
 }
 
 TEST_CASE("a copy that drifted is named with its rank, on every rank") {
-  const auto said = checked_on_three([](int rank, train::LiveState& live) {
+  const auto said = checked_on_three([](int rank, train::DeviceState& live) {
     if (rank == 2) live.model->params().exp_avg()[0].add_(1e-6);
   });
   for (const std::string& text : said) {

@@ -380,7 +380,7 @@ TEST_CASE("with train_only: new the old tensors stay as they are, bit by bit") {
   for (std::size_t i = 0; i < table.size(); ++i) {
     CAPTURE(table[i].name);
     const std::int64_t source = sources.index(table[i].name);
-    for (const state::Kind kind : state::kKinds) {
+    for (const state::TensorKind kind : state::kTensorKinds) {
       if (table[i].layer == 1) continue;
       REQUIRE(source >= 0);
       CHECK(std::ranges::equal(after.of(kind)[i].bytes(),
@@ -388,7 +388,7 @@ TEST_CASE("with train_only: new the old tensors stay as they are, bit by bit") {
     }
   }
   const auto down = static_cast<std::size_t>(table.index("layers.1.mlp.down.weight"));
-  CHECK(after.of(state::Kind::weights)[down].at(0) != 0);
+  CHECK(after.of(state::TensorKind::weights)[down].at(0) != 0);
   CHECK(contains(test::refusal(ErrorKind::usage,
                                [&] {
                                  tiny.plan({"stages.full.train_only=new",

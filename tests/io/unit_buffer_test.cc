@@ -1,5 +1,5 @@
 // Laying over units: what is written, what is zeroed, and what stays as it was.
-#include "io/unit_room.h"
+#include "io/unit_buffer.h"
 
 #include "support/catch.h"
 #include "support/file_fault.h"
@@ -18,10 +18,10 @@ std::string laid_over(std::uint64_t offset, std::size_t size, Rest rest) {
   const test::TempDir folder;
   test::write_text(folder / "a", std::string(kOld, 'x'));
   OutputFile file(folder / "a", OutputFile::Mode::existing);
-  UnitRoom room(3 * kUnit);
-  room.begin(offset);
-  room.add(offset, bytes_of(std::string(size, 'y')));
-  room.write(file, rest);
+  UnitBuffer buffer(3 * kUnit);
+  buffer.begin(offset);
+  buffer.add(offset, bytes_of(std::string(size, 'y')));
+  buffer.write(file, rest);
   file.close();
   return test::read_text(folder / "a");
 }
@@ -42,16 +42,16 @@ TEST_CASE("the rest of the last unit is zeroed where it may be") {
   CHECK(laid_over(kUnit, size, Rest::zeroed) == std::string(kOld, 'x').replace(kUnit, whole, unit));
 }
 
-TEST_CASE("a room that was used before holds nothing of it") {
+TEST_CASE("a buffer that was used before holds nothing of it") {
   const test::TempDir folder;
   OutputFile file(folder / "a", OutputFile::Mode::create_new);
-  UnitRoom room(2 * kUnit);
-  room.begin(0);
-  room.add(0, bytes_of(std::string(2 * kUnit, 'x')));
-  room.begin(0);
-  room.add(0, bytes_of("one"));
-  room.add(10, bytes_of("two"));
-  room.write(file, Rest::zeroed);
+  UnitBuffer buffer(2 * kUnit);
+  buffer.begin(0);
+  buffer.add(0, bytes_of(std::string(2 * kUnit, 'x')));
+  buffer.begin(0);
+  buffer.add(0, bytes_of("one"));
+  buffer.add(10, bytes_of("two"));
+  buffer.write(file, Rest::zeroed);
   file.close();
   CHECK(test::read_text(folder / "a") ==
         "one" + std::string(7, '\0') + "two" + std::string(kUnit - 13, '\0'));

@@ -1,24 +1,24 @@
 // Which sizes should be trained one after the other to reach a loss at the least cost?
 //
 // Under loss-state, growing a into b at the loss L saves
-//   credit(a, b) = D_b(L) - (c_a / c_b) D_a(L)
+//   saved(a, b) = D_b(L) - (c_a / c_b) D_a(L)
 // tokens of b (pair.cc). Along a path of sizes these savings add up:
-//   tokens of c saved by a -> b -> c  =  credit(b, c) + (c_b / c_c) credit(a, b),
+//   tokens of c saved by a -> b -> c  =  saved(b, c) + (c_b / c_c) saved(a, b),
 // provided that each growth comes at a lower loss than the one before (docs/planning.md, "What
 // follows"). So the best time of a growth does not depend on the other growths, and the best stages
-// are a longest path. Its edges are the growths that save something, each worth its credit times
-// the cost of a token of b, after the tokens that the re-warm-up loses.
+// are a longest path. Its edges are the growths that save something, each worth the tokens it saves
+// times the cost of a token of b, after the tokens that the re-warm-up loses.
 //
 // The search runs over edges, not over sizes: whether a growth may follow another one depends on
 // the losses of both. After k rounds each edge knows the most valuable path of at most k + 1
 // growths that ends with it, so the result is exact for any limit on the number of stages.
 //
 // Invariant: along the result losses fall, and no stage is shorter than
-// LadderRules::shortest_stage.
+// GrowthPathRules::shortest_stage.
 //
 // Rejected: optimizing all growth times together by a numerical method. It is slower, depends on
 // its start, and cannot find more, since the times are independent.
-#include "scaling/ladder.h"
+#include "scaling/growth_path.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -48,10 +48,11 @@ FamilyPairs pairs_of(const Family& family,
   return all;
 }
 
-Ladders::Ladders(Family family, double end_loss, LadderRules rules)
-    : Ladders(family, pairs_of(family), end_loss, std::move(rules)) {}
+GrowthPaths::GrowthPaths(Family family, double end_loss, GrowthPathRules rules)
+    : GrowthPaths(family, pairs_of(family), end_loss, std::move(rules)) {}
 
-Ladders::Ladders(Family family, const FamilyPairs& pairs, double end_loss, LadderRules rules)
+GrowthPaths::GrowthPaths(Family family, const FamilyPairs& pairs, double end_loss,
+                         GrowthPathRules rules)
     : family_(std::move(family)),
       end_loss_(end_loss),
       rules_(std::move(rules)),
@@ -68,7 +69,7 @@ Ladders::Ladders(Family family, const FamilyPairs& pairs, double end_loss, Ladde
     stop_point("planning");
     const Growth growth =
         best_growth(family_[from], family_[to], end_loss, pairs.grids[from], large_tokens);
-    const double worth = (growth.credit - rules_.lost_tokens) * family_[to].cost;
+    const double worth = (growth.tokens_saved - rules_.lost_tokens) * family_[to].cost;
     const bool is_last = to + 1 == family_.size();
     if (!(worth > 0) || growth.small_tokens < rules_.shortest_stage) continue;
     if (is_last && end_tokens - growth.resume_tokens < rules_.shortest_stage) continue;
@@ -78,14 +79,14 @@ Ladders::Ladders(Family family, const FamilyPairs& pairs, double end_loss, Ladde
 }
 
 // Whether a growth may follow another one: at a lower loss, and after a stage that is long enough.
-bool Ladders::follows(const Edge& before, const Edge& edge) const {
+bool GrowthPaths::follows(const Edge& before, const Edge& edge) const {
   return before.to == edge.from && before.growth.loss > edge.growth.loss &&
          edge.growth.small_tokens - before.growth.resume_tokens >= rules_.shortest_stage;
 }
 
 // After k rounds worth[i] is the most that a path of at most k + 1 growths can save if edge i is
 // its last, and before[k][i] is the edge before it.
-Ladder Ladders::best(std::size_t most_stages) const {
+GrowthPath GrowthPaths::best(std::size_t most_stages) const {
   std::vector<double> worth;
   for (const Edge& edge : edges_) worth.push_back(edge.worth);
   std::vector<std::vector<std::size_t>> before = {std::vector(edges_.size(), kNone)};
@@ -99,8 +100,8 @@ Ladder Ladders::best(std::size_t most_stages) const {
   return finished(path);
 }
 
-bool Ladders::extend(std::vector<double>& worth,
-                     std::vector<std::vector<std::size_t>>& before) const {
+bool GrowthPaths::extend(std::vector<double>& worth,
+                         std::vector<std::vector<std::size_t>>& before) const {
   std::vector<double> longer;
   before.emplace_back(edges_.size(), kNone);
   for (std::size_t i = 0; i < edges_.size(); ++i) {
@@ -115,7 +116,7 @@ bool Ladders::extend(std::vector<double>& worth,
   return std::exchange(worth, longer) != longer;
 }
 
-Ladder Ladders::through(const std::vector<std::size_t>& sizes) const {
+GrowthPath GrowthPaths::through(const std::vector<std::size_t>& sizes) const {
   ST_CHECK(!sizes.empty() && sizes.back() + 1 == family_.size(),
            "the path does not end at the final size");
   std::vector<const Edge*> path;
@@ -136,26 +137,26 @@ Ladder Ladders::through(const std::vector<std::size_t>& sizes) const {
   return finished(path);
 }
 
-Ladder Ladders::finished(const std::vector<const Edge*>& path) const {
-  Ladder ladder;
+GrowthPath GrowthPaths::finished(const std::vector<const Edge*>& path) const {
+  GrowthPath growth_path;
   for (const Edge* edge : path) {
-    ladder.sizes.push_back(edge->from);
-    ladder.growths.push_back(
+    growth_path.sizes.push_back(edge->from);
+    growth_path.growths.push_back(
         with_plateau(family_[edge->from], family_[edge->to], end_loss_, edge->growth));
-    ladder.credit += edge->worth / family_.back().cost;
+    growth_path.tokens_saved += edge->worth / family_.back().cost;
   }
-  ladder.sizes.push_back(family_.size() - 1);
-  ladder.saving = ladder.credit / family_.back().curve->tokens(end_loss_);
-  return ladder;
+  growth_path.sizes.push_back(family_.size() - 1);
+  growth_path.saving = growth_path.tokens_saved / family_.back().curve->tokens(end_loss_);
+  return growth_path;
 }
 
-double stage_tokens(const Family& family, const Ladder& ladder, std::size_t stage,
+double stage_tokens(const Family& family, const GrowthPath& growth_path, std::size_t stage,
                     double end_loss) {
-  ST_CHECK(stage < ladder.sizes.size(), "stage {} of {}", stage, ladder.sizes.size());
-  const bool is_last = stage == ladder.growths.size();
-  const double until = is_last ? family[ladder.sizes[stage]].curve->tokens(end_loss)
-                               : ladder.growths[stage].small_tokens;
-  return until - (stage == 0 ? 0.0 : ladder.growths[stage - 1].resume_tokens);
+  ST_CHECK(stage < growth_path.sizes.size(), "stage {} of {}", stage, growth_path.sizes.size());
+  const bool is_last = stage == growth_path.growths.size();
+  const double until = is_last ? family[growth_path.sizes[stage]].curve->tokens(end_loss)
+                               : growth_path.growths[stage].small_tokens;
+  return until - (stage == 0 ? 0.0 : growth_path.growths[stage - 1].resume_tokens);
 }
 
 }  // namespace stagedtrain::law

@@ -1,5 +1,5 @@
-// UnitRoom is a buffer for parts of a file. They are aligned in it as in the file, so that they can
-// be written in whole units of the disk.
+// UnitBuffer is a buffer for parts of a file. They are aligned in it as in the file, so that they
+// can be written in whole units of the disk.
 #pragma once
 
 #include <cstdint>
@@ -23,9 +23,9 @@ constexpr std::uint64_t up_to_unit(std::uint64_t offset) {
 // it.
 enum class Rest { kept, zeroed };
 
-class UnitRoom {
+class UnitBuffer {
  public:
-  explicit UnitRoom(std::size_t most);  // the largest distance from the first byte to the last
+  explicit UnitBuffer(std::size_t most);  // the largest distance from the first byte to the last
 
   void begin(std::uint64_t offset);
   // Copies bytes into the buffer. Parts must come in the file's order; the gaps between them become

@@ -1,5 +1,5 @@
 // Collects parts of a file in a buffer and writes them in whole units of the disk.
-#include "io/unit_room.h"
+#include "io/unit_buffer.h"
 
 #include <algorithm>
 #include <cstring>
@@ -8,15 +8,15 @@
 
 namespace stagedtrain {
 
-UnitRoom::UnitRoom(std::size_t most)
+UnitBuffer::UnitBuffer(std::size_t most)
     : size_(up_to_unit(most) + OutputFile::kDirectUnit), bytes_(large_memory(size_)) {}
 
-void UnitRoom::begin(std::uint64_t offset) {
+void UnitBuffer::begin(std::uint64_t offset) {
   start_ = down_to_unit(offset);
   begin_ = end_ = offset;
 }
 
-void UnitRoom::add(std::uint64_t offset, std::span<const std::byte> bytes) {
+void UnitBuffer::add(std::uint64_t offset, std::span<const std::byte> bytes) {
   ST_CHECK(offset >= end_ && offset + bytes.size() <= start_ + size_,
            "{} bytes at {}, after {}, in a buffer of {} from {}", bytes.size(), offset, end_, size_,
            start_);
@@ -25,7 +25,7 @@ void UnitRoom::add(std::uint64_t offset, std::span<const std::byte> bytes) {
   end_ = offset + bytes.size();
 }
 
-void UnitRoom::write(OutputFile& file, Rest rest) {
+void UnitBuffer::write(OutputFile& file, Rest rest) {
   const std::uint64_t first = std::min(up_to_unit(begin_), end_);
   if (begin_ < first) file.write_at(begin_, {at(begin_), first - begin_});
   if (first == end_) return;

@@ -13,8 +13,8 @@ std::optional<std::string> long_run_strain(double tokens, const arch::ParamCount
 
 // Returns the warnings under mixing: the mixing time is not known, and the learning rate falls from
 // the start.
-std::vector<std::string> mixing_strains(const schedule::Schedule& schedule,
-                                        const Transfer& transfer);
+std::vector<std::string> mixing_warnings(const schedule::Schedule& schedule,
+                                         const Transfer& transfer);
 
 // Returns by which factor the parameters without embeddings grow.
 double growth_factor(const arch::ParamCount& from, const arch::ParamCount& to);

@@ -1,5 +1,5 @@
 // The texts of the assumption warnings, and the thresholds beyond which they are given.
-#include "forecast/strains.h"
+#include "forecast/assumption_warnings.h"
 
 #include <algorithm>
 
@@ -22,8 +22,8 @@ std::optional<std::string> long_run_strain(double tokens, const arch::ParamCount
       each, most);
 }
 
-std::vector<std::string> mixing_strains(const schedule::Schedule& schedule,
-                                        const Transfer& transfer) {
+std::vector<std::string> mixing_warnings(const schedule::Schedule& schedule,
+                                         const Transfer& transfer) {
   std::vector<std::string> lines;
   if (transfer.mixing_tokens == 0)
     lines.push_back(
@@ -58,8 +58,8 @@ std::optional<std::string> growth_strain(const std::string& from, const std::str
   if (factor <= kMostGrowth * (1 + 1e-9)) return {};
   return fmt::format(
       "{} to {}: {:.3g} times the parameters without embeddings; growths beyond 4 have done worse "
-      "than planned", from,
-      to, factor);
+      "than planned",
+      from, to, factor);
 }
 
 }  // namespace stagedtrain::plan

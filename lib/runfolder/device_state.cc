@@ -1,5 +1,5 @@
 // Moves the tensors of a training state between checkpoints, host and device, one at a time.
-#include "runfolder/live_state.h"
+#include "runfolder/device_state.h"
 
 #include <algorithm>
 
@@ -12,8 +12,8 @@
 namespace stagedtrain::train {
 namespace {
 
-LiveState make_live(state::StateHeader header, const model::ModelOptions& asked) {
-  LiveState live{std::move(header), nullptr, asked, {}};
+DeviceState make_live(state::StateHeader header, const model::ModelOptions& asked) {
+  DeviceState live{std::move(header), nullptr, asked, {}};
   model::ModelOptions options = asked;
   if (live.header.mask.steps > 0) {
     options.kernels = model::Kernels::reference;
@@ -49,34 +49,34 @@ arch::ModelConfig model_before_mask(const state::StateHeader& header) {
   throw refused(last.operators);
 }
 
-void show_through_mask(LiveState& live, std::int64_t step) {
+void show_through_mask(DeviceState& live, std::int64_t step) {
   const state::MaskRamp& mask = live.header.mask;
   if (mask.steps == 0) return;
   const double visible = static_cast<double>(step - mask.start) / static_cast<double>(mask.steps);
   live.model->set_mask({*live.before_mask, std::clamp(visible, 0.0, 1.0)});
 }
 
-void end_mask(LiveState& live) {
+void end_mask(DeviceState& live) {
   live.header.mask = {};
-  LiveState bare = make_live(live.header, live.options);
+  DeviceState bare = make_live(live.header, live.options);
   at::Tensor room;
-  for (const state::Kind kind : state::kKinds)
+  for (const state::TensorKind kind : state::kTensorKinds)
     for (std::size_t i = 0; i < bare.model->params().table().size(); ++i)
       bare.model->params().set(kind, i, live.model->params().get(kind, i, room));
   bare.model->weights_changed();
   live.model = std::move(bare.model);
 }
 
-LiveState fresh_live(const arch::ModelConfig& config, std::uint64_t seed,
-                     const model::ModelOptions& options) {
+DeviceState fresh_live(const arch::ModelConfig& config, std::uint64_t seed,
+                       const model::ModelOptions& options) {
   const state::TrainingState fresh = state::fresh(config, seed, state_dtype(options.precision));
-  LiveState live = make_live(header_of(fresh), options);
+  DeviceState live = make_live(header_of(fresh), options);
   live.model->params().load(fresh);
   live.model->weights_changed();
   return live;
 }
 
-LiveState load_live(const Path& path, const model::ModelOptions& options) {
+DeviceState load_live(const Path& path, const model::ModelOptions& options) {
   const state::CheckpointReader reader(path);
   if (reader.header().dtype != state_dtype(options.precision))
     throw usage_error("{}: holds {}, expected {} for this precision", path.string(),
@@ -84,25 +84,25 @@ LiveState load_live(const Path& path, const model::ModelOptions& options) {
         .with_hint(
             "fp64 and the other precisions store different types; use the precision that it was "
             "made with");
-  LiveState live = make_live(reader.header(), options);
-  for (const state::Kind kind : state::kKinds)
+  DeviceState live = make_live(reader.header(), options);
+  for (const state::TensorKind kind : state::kTensorKinds)
     for (std::size_t i = 0; i < reader.table().size(); ++i)
       live.model->params().set(kind, i, reader.view(kind, i));
   live.model->weights_changed();
   return live;
 }
 
-void refuse_not_finite(const LiveState& live, state::Kind kind, std::size_t index) {
+void refuse_not_finite(const DeviceState& live, state::TensorKind kind, std::size_t index) {
   const state::Progress& at = live.header.progress;
   throw make_error(ErrorKind::diverged,
                    "stage {}, step {}: diverged: {} of {} has a number that is not finite",
                    at.stage, at.step, kind_name(kind), live.model->params().table()[index].name);
 }
 
-void save_live(const Path& path, LiveState& live) {
+void save_live(const Path& path, DeviceState& live) {
   state::CheckpointWriter writer(path, live.header);
   model::ParamBuffer& params = live.model->params();
-  for (const state::Kind kind : state::kKinds)
+  for (const state::TensorKind kind : state::kTensorKinds)
     for (std::size_t i = 0; i < params.table().size(); ++i) {
       const auto room = std::make_shared<at::Tensor>();
       const std::span<const std::byte> bytes = params.get(kind, i, *room);
@@ -112,16 +112,16 @@ void save_live(const Path& path, LiveState& live) {
   writer.commit();
 }
 
-LiveState grow_live(const grow::GrowthRecipe& recipe, LiveState from, const std::string& source,
-                    const std::string& source_crc) {
-  LiveState to =
+DeviceState grow_live(const grow::GrowthRecipe& recipe, DeviceState from, const std::string& source,
+                      const std::string& source_crc) {
+  DeviceState to =
       make_live(grow::grown_header(recipe, from.header, source, source_crc), from.options);
   at::Tensor room;
-  const grow::StateView view = [&](state::Kind kind, std::size_t i) {
+  const grow::StateView view = [&](state::TensorKind kind, std::size_t i) {
     return from.model->params().get(kind, i, room);
   };
   grow::grow_tensors(recipe, from.header.dtype, view,
-                     [&](state::Kind kind, std::size_t i, std::span<const std::byte> bytes) {
+                     [&](state::TensorKind kind, std::size_t i, std::span<const std::byte> bytes) {
                        to.model->params().set(kind, i, bytes);
                      });
   to.model->weights_changed();

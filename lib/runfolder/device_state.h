@@ -21,7 +21,7 @@
 namespace stagedtrain::train {
 
 // The tensors are those of model->params(). The header is everything else.
-struct LiveState {
+struct DeviceState {
   state::StateHeader header;
   std::unique_ptr<model::Model> model;
   model::ModelOptions options;  // as asked for; under a mask the model uses reference kernels
@@ -36,23 +36,24 @@ arch::ModelConfig model_before_mask(const state::StateHeader& header);
 
 // Returns freshly initialized weights (state::fresh), with zero moments. The whole state exists on
 // the host until this returns.
-LiveState fresh_live(const arch::ModelConfig& config, std::uint64_t seed,
-                     const model::ModelOptions& options);
+DeviceState fresh_live(const arch::ModelConfig& config, std::uint64_t seed,
+                       const model::ModelOptions& options);
 // Loads a checkpoint and verifies every checksum. Throws Error(input) if the file is bad, and
 // Error(usage) if its number type is not that of options.precision.
-LiveState load_live(const Path& path, const model::ModelOptions& options);
+DeviceState load_live(const Path& path, const model::ModelOptions& options);
 // Sets the mask to its value at a step. Does nothing without a mask.
-void show_through_mask(LiveState& live, std::int64_t step);
+void show_through_mask(DeviceState& live, std::int64_t step);
 // Removes the mask after it has risen to 1. The model may then use other kernels. Holds a second
 // model until it returns.
-void end_mask(LiveState& live);
+void end_mask(DeviceState& live);
 // Writes a checkpoint, as a whole or not at all. Throws as refuse_not_finite does.
-void save_live(const Path& path, LiveState& live);
+void save_live(const Path& path, DeviceState& live);
 // Throws Error(diverged) that names stage, step and tensor.
-[[noreturn]] void refuse_not_finite(const LiveState& live, state::Kind kind, std::size_t index);
+[[noreturn]] void refuse_not_finite(const DeviceState& live, state::TensorKind kind,
+                                    std::size_t index);
 // Returns the larger state. The smaller one is freed when this returns. source names the file of
 // the smaller state, and source_crc is its identity. Polls for a stop request.
-LiveState grow_live(const grow::GrowthRecipe& recipe, LiveState from, const std::string& source,
-                    const std::string& source_crc);
+DeviceState grow_live(const grow::GrowthRecipe& recipe, DeviceState from, const std::string& source,
+                      const std::string& source_crc);
 
 }  // namespace stagedtrain::train
