@@ -7,11 +7,12 @@ source scripts/shared.sh
 usage() {
   cat <<'TEXT'
 usage: bench/forecast_loop.sh DATA OUT [PROGRAM]
-Trains pilots of 2 x 64, 2 x 96 and 2 x 128 by the recipe of schedules/demo.yaml (1,400 steps, two
-seeds), fits OUT/laws.json, and trains runs that the fit has not seen: the same sizes with other
-lengths and learning-rate curves, and larger models, the demo itself among them. Every run keeps its
-prediction in its log before its first step; at the end `plan --score` prints predictions beside
-measurements. About 20 minutes on two cores. Run again, it goes on where it stopped.
+Trains pilots by the recipe of schedules/demo.yaml: models of 2 layers (64, 96 and 128 wide) and of 4
+layers (32, 64 and 96 wide), each for 700 and for 1,400 steps. Fits one law to each depth, and trains
+runs that the laws have not seen: other lengths, other learning-rate curves, and for 4 layers a
+larger width. Every run keeps its prediction in its log before its first step; at the end `plan
+--score` prints predictions beside measurements. About 40 minutes on two cores. Run again, it goes on
+where it stopped.
   DATA      folder with train.bin and validation.bin (scripts/demo.sh makes data/demo-...)
   OUT       folder for the runs
   PROGRAM   default: build/release/stagedtrain
@@ -50,31 +51,62 @@ export data out program
 # Two runs at once on one thread each: small models do not fill two cores.
 all() { xargs -P 2 -L 1 bash -c 'set -euo pipefail; train "$@"' _; }
 
-pilots=()
-for width in 64 96 128; do
-  for seed in 1 2; do pilots+=("2x$width-1400-$seed 2 $width 1400 wsd $seed"); done
-done
-printf '%s\n' "${pilots[@]}" | all
-folders=()
-for pilot in "${pilots[@]}"; do folders+=("$out/${pilot%% *}"); done
-"$program" plan --fit "${folders[@]}" --out "$out/laws.json" --force
+# fit LAW NAME...: a law of these runs.
+fit() {
+  local law=$1
+  shift
+  "$program" plan --fit "${@/#/$out/}" --out "$out/$law.json" --force
+}
 
-law="plan: {law: $out/laws.json}"
-all <<RUNS
-2x64-700 2 64 700 wsd 3 "$law"
-2x96-700 2 96 700 wsd 3 "$law"
-2x128-700 2 128 700 wsd 3 "$law"
-2x64-cosine 2 64 1400 cosine 4 "$law"
-2x96-cosine 2 96 1400 cosine 4 "$law"
-2x128-cosine 2 128 1400 cosine 4 "$law"
-2x64-2000 2 64 2000 wsd 5 "$law"
-2x96-2000 2 96 2000 wsd 5 "$law"
-2x128-2000 2 128 2000 wsd 5 "$law"
-2x128-linear 2 128 1400 linear 6 "$law"
-4x128-1400 4 128 1400 wsd 7 "$law"
-6x128-1400 6 128 1400 wsd 8 "$law"
+two=(2x{64,96,128}-{700,1400}) four=(4x{32,64,96}-{700,1400} 4x64-1400-again)
+all <<'RUNS'
+2x64-700 2 64 700 wsd 3
+2x96-700 2 96 700 wsd 3
+2x128-700 2 128 700 wsd 3
+2x64-1400 2 64 1400 wsd 1
+2x96-1400 2 96 1400 wsd 1
+2x128-1400 2 128 1400 wsd 1
+4x32-700 4 32 700 wsd 3
+4x64-700 4 64 700 wsd 3
+4x96-700 4 96 700 wsd 3
+4x32-1400 4 32 1400 wsd 1
+4x64-1400 4 64 1400 wsd 1
+4x64-1400-again 4 64 1400 wsd 2
+4x96-1400 4 96 1400 wsd 1
 RUNS
-"$program" plan --score "$out"/2x*-{700,cosine,2000,linear} "$out"/{4,6}x128-1400
-# All 18 runs together are the law of schedules/demo.yaml (schedules/laws/dictionary.json: this file's joint
-# law, without the single curves and with half of the samples).
-"$program" plan --fit "$out"/2x*-{1,2,700,2000,cosine,linear} "$out"/{4,6}x128-1400 --out "$out/all.json" --force
+fit two "${two[@]}"
+fit four "${four[@]}"
+
+two_law="plan: {law: $out/two.json}" four_law="plan: {law: $out/four.json}"
+all <<RUNS
+2x64-1000 2 64 1000 wsd 9 "$two_law"
+2x96-1000 2 96 1000 wsd 9 "$two_law"
+2x128-1000 2 128 1000 wsd 9 "$two_law"
+2x64-2000 2 64 2000 wsd 5 "$two_law"
+2x96-2000 2 96 2000 wsd 5 "$two_law"
+2x128-2000 2 128 2000 wsd 5 "$two_law"
+2x64-cosine 2 64 1400 cosine 4 "$two_law"
+2x96-cosine 2 96 1400 cosine 4 "$two_law"
+2x128-cosine 2 128 1400 cosine 4 "$two_law"
+2x128-linear 2 128 1400 linear 6 "$two_law"
+4x64-1000 4 64 1000 wsd 9 "$four_law"
+4x96-1000 4 96 1000 wsd 9 "$four_law"
+4x64-2000 4 64 2000 wsd 5 "$four_law"
+4x96-2000 4 96 2000 wsd 5 "$four_law"
+4x64-cosine 4 64 1400 cosine 4 "$four_law"
+4x96-cosine 4 96 1400 cosine 4 "$four_law"
+4x128-700 4 128 700 wsd 3 "$four_law"
+4x128-1000 4 128 1000 wsd 9 "$four_law"
+4x128-1400 4 128 1400 wsd 7 "$four_law"
+4x128-2000 4 128 2000 wsd 5 "$four_law"
+4x128-cosine 4 128 1400 cosine 4 "$four_law"
+RUNS
+"$program" plan --score "$out"/2x*-{1000,2000,cosine,linear} "$out"/4x{64,96}-{1000,2000,cosine} "$out"/4x128-*
+
+# The law of schedules/demo.yaml (schedules/laws/dictionary.json: the joint law alone, with half of the
+# samples) is one of the depths of width 128, as the demo grows by depth.
+all <<'RUNS'
+6x128-700 6 128 700 wsd 11
+6x128-1400 6 128 1400 wsd 8
+RUNS
+fit depths 2x128-{700,1000,1400,2000,cosine,linear} 4x128-{700,1000,1400,2000,cosine} 6x128-{700,1400}

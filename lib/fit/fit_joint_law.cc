@@ -17,7 +17,11 @@ namespace {
 constexpr std::size_t kFewestPoints = 10;  // of a run
 constexpr std::size_t kFewestSizes = 3;
 constexpr int kMostResamples = 200;
-constexpr double kRelaxationSpread = 0.9;  // of its logarithm, before any run: a factor of 2.5
+// What is known before any run: of the logarithm of the relaxation, and of the rate exponent, which
+// lies between the 0 of Chinchilla's law and the 1 of annealing laws. Decays of few lengths hardly
+// tell them apart.
+constexpr double kLikelyRelaxation = 0.25, kRelaxationSpread = 2.3;
+constexpr double kLikelyRateExponent = 0.6, kRateExponentSpread = 0.25;
 
 std::vector<FittedJoint::Size> sizes_of(const JointRuns& found) {
   std::map<double, FittedJoint::Size> sizes;
@@ -75,7 +79,7 @@ void add_notes(const FittedJoint& joint, const JointRuns& found, std::vector<std
         found.runs.size(), joint.sizes.size(), 100 * law::kPriorScatter));
 }
 
-// The runs with annealing areas by one relaxation, and the fit to them, without samples.
+// The runs as one response to the rate has them, and the fit to them, without samples.
 struct Candidate {
   JointRuns found;
   law::JointFitOptions options;
@@ -83,26 +87,41 @@ struct Candidate {
 };
 
 Candidate candidate(const std::vector<LoggedCurve>& curves, const FitOptions& options,
-                    double relaxation) {
-  Candidate made{joint_runs(curves, relaxation), {}, {}};
+                    const law::RateResponse& response) {
+  Candidate made{joint_runs(curves, response), {}, {}};
   leave_out_short(made.found);
   made.options = {.offset_spread = made.found.warmup_tokens / 4,
                   .resamples = 0,
                   .seed = options.seed,
-                  .relaxation = relaxation};
+                  .response = response};
   return made;
 }
 
-// Fits with every relaxation, the likeliest first. Runs without a decay have none to choose.
+// Every response to the rate that a fit may choose.
+std::vector<law::RateResponse> responses() {
+  std::vector<law::RateResponse> all;
+  for (const double exponent : law::kRateExponents)
+    for (const double relaxation : law::kRelaxations) all.push_back({relaxation, exponent});
+  return all;
+}
+
+// -ln(prior) but for a constant.
+double unlikeliness(const law::RateResponse& response) {
+  const double relaxation = std::log(response.relaxation / kLikelyRelaxation) / kRelaxationSpread;
+  const double exponent = (response.rate_exponent - kLikelyRateExponent) / kRateExponentSpread;
+  return (relaxation * relaxation + exponent * exponent) / 2;
+}
+
+// Fits with every response, the likeliest first. Runs without a decay have none to choose.
 std::vector<Candidate> candidates(const std::vector<LoggedCurve>& curves,
                                   const FitOptions& options) {
   std::vector<Candidate> all;
-  for (const double relaxation : law::kRelaxations) {
-    Candidate made = candidate(curves, options, relaxation);
+  for (const law::RateResponse& response : responses()) {
+    Candidate made = candidate(curves, options, response);
     if (sizes_of(made.found).size() < 2) return {};
     made.fit = law::fit_joint(made.found.runs, made.options);
     const bool decayed = made.fit.decayed;
-    made.fit.misfit += std::pow(std::log(relaxation / law::kRelaxation) / kRelaxationSpread, 2) / 2;
+    made.fit.misfit += unlikeliness(response);
     if (made.fit.converged) all.push_back(std::move(made));
     if (!decayed) break;
   }
@@ -110,7 +129,7 @@ std::vector<Candidate> candidates(const std::vector<LoggedCurve>& curves,
   return all;
 }
 
-// Draws laws of every relaxation, in proportion to its likelihood.
+// Draws laws of every response to the rate, in proportion to its likelihood.
 void draw_samples(std::vector<Candidate>& all, int count, FittedJoint& joint) {
   std::vector<double> weights;
   double sum = 0;

@@ -19,11 +19,11 @@ constexpr double kWarmups = 2, kFirstShare = 0.1;
 // Learning spent and annealing area at every step of a log.
 struct Sums {
   std::vector<double> spent, areas;
-  double warmup = 0, decay = 0;  // steps; steps that the falling rate failed to teach
-  Sums(const LoggedCurve& curve, double relaxation) {
+  double warmup = 0, decay = 0;  // steps; those after the peak times how far the rate had fallen
+  Sums(const LoggedCurve& curve, const law::RateResponse& response) {
     const std::vector<double> rates = law::rates_of(curve.steps, 0);
-    spent = law::learning_spent(rates, 1);
-    areas = law::annealing_areas(rates, relaxation);
+    spent = law::learning_spent(rates, 1, response.rate_exponent);
+    areas = law::annealing_areas(rates, response);
     warmup = law::near_peak(curve.steps, 0).warmup;
     for (std::size_t i = 0; i < rates.size(); ++i)
       if (areas[i] > 0) decay += 1 - rates[i];
@@ -35,18 +35,23 @@ struct Sums {
   }
 };
 
-// Means of bins, as law::thinned makes them.
-std::vector<law::JointPoint> means(const std::vector<law::JointPoint>& points) {
-  std::vector<law::CurvePoint> losses, areas;
-  for (const law::JointPoint& p : points) {
-    losses.push_back({p.x, p.loss});
-    areas.push_back({p.x, p.area});
+// Means over bins of steps, even in the logarithm, as law::thinned makes them. Bins of steps are
+// the same for every response to the rate, so that fits with different ones have the same points.
+std::vector<law::JointPoint> means(const std::vector<law::LoggedStep>& steps, const Sums& sums,
+                                   double tokens_per_step) {
+  std::vector<law::CurvePoint> losses, spent, areas;
+  for (const law::LoggedStep& step : steps) {
+    const law::JointPoint point = sums.at(step, tokens_per_step, true);
+    losses.push_back({step.step, point.loss});
+    spent.push_back({step.step, point.x});
+    areas.push_back({step.step, point.area});
   }
   losses = law::thinned(losses, kMostPoints);
+  spent = law::thinned(spent, kMostPoints);
   areas = law::thinned(areas, kMostPoints);
   std::vector<law::JointPoint> result;
   for (std::size_t i = 0; i < losses.size(); ++i)
-    result.push_back({losses[i].x, areas[i].loss, losses[i].loss, true});
+    result.push_back({spent[i].loss, areas[i].loss, losses[i].loss, true});
   return result;
 }
 
@@ -74,8 +79,9 @@ std::size_t run_of(const LoggedCurve& curve, const Seen& seen, JointRuns& found)
   return found.runs.size() - 1;
 }
 
-void add(const LoggedCurve& curve, double relaxation, Seen& seen, JointRuns& found) {
-  const Sums sums(curve, relaxation);
+void add(const LoggedCurve& curve, const law::RateResponse& response, Seen& seen,
+         JointRuns& found) {
+  const Sums sums(curve, response);
   const double last = curve.steps.back().step;
   const double first = std::max(kWarmups * sums.warmup, kFirstShare * last);
   const std::size_t run = run_of(curve, seen, found);
@@ -83,12 +89,13 @@ void add(const LoggedCurve& curve, double relaxation, Seen& seen, JointRuns& fou
     return seen.try_emplace({curve.non_embedding, step.step, step.loss}, run).second &&
            step.step > first && step.step <= last;
   };
-  std::vector<law::JointPoint> training;
+  std::vector<law::LoggedStep> training;
   for (const law::LoggedStep& step : curve.steps)
-    if (is_new(step)) training.push_back(sums.at(step, curve.tokens_per_step, true));
+    if (is_new(step)) training.push_back(step);
   std::vector<law::JointPoint>& points = found.runs[run].points;
   if (!training.empty())
-    for (const law::JointPoint& point : means(training)) points.push_back(point);
+    for (const law::JointPoint& point : means(training, sums, curve.tokens_per_step))
+      points.push_back(point);
   for (const law::LoggedStep& step : curve.validations)
     if (is_new(step)) points.push_back(sums.at(step, curve.tokens_per_step, false));
   found.most_tokens[run] = std::max(found.most_tokens[run], last * curve.tokens_per_step);
@@ -98,12 +105,12 @@ void add(const LoggedCurve& curve, double relaxation, Seen& seen, JointRuns& fou
 
 }  // namespace
 
-JointRuns joint_runs(const std::vector<LoggedCurve>& curves, double relaxation) {
+JointRuns joint_runs(const std::vector<LoggedCurve>& curves, const law::RateResponse& response) {
   JointRuns found;
   Seen seen;
   for (const LoggedCurve& curve : curves)
     if (const std::string why = why_not(curve); why.empty())
-      add(curve, relaxation, seen, found);
+      add(curve, response, seen, found);
     else
       found.left_out.push_back(fmt::format("{}: {}", curve.name, why));
   return found;

@@ -13,16 +13,17 @@ struct JointRuns {
   std::vector<std::string> names;    // of the logs that each run came from
   std::vector<double> most_tokens;   // of each run, at its end
   std::vector<std::string> left_out;  // why a log is not used, a sentence each
-  std::vector<double> decays;  // tokens that the falling rate of each decayed log failed to teach
+  std::vector<double> decays;  // of each decayed log, tokens times how far the rate had fallen
   double warmup_tokens = 0;          // of the longest warm-up
 };
 
 // Logs of models that began with fresh weights and whose size and batch are known. Steps in the
 // warm-up and soon after it are left out; the rest, the decay included, becomes at most 60 means,
-// even in ln x. A log that repeats steps of an earlier one (a branch, or the same seed with another
+// even in ln step. A log that repeats steps of an earlier one (a branch, or the same seed with another
 // length) is the same run: what it repeats is counted once.
 //
-// relaxation is that of the annealing areas.
-JointRuns joint_runs(const std::vector<LoggedCurve>& curves, double relaxation = law::kRelaxation);
+// x and areas follow from the learning rates by `response`.
+JointRuns joint_runs(const std::vector<LoggedCurve>& curves,
+                     const law::RateResponse& response = {});
 
 }  // namespace stagedtrain::plan

@@ -22,7 +22,7 @@ template <class V>
 void members(V& v, law::JointLaw& l) {
   v("E", l.E), v("A", l.A), v("a", l.a), v("B", l.B), v("b", l.b), v("beta", l.beta);
   v("C", l.C), v("gamma", l.gamma), v("x0", l.x0), v("size", l.size), v("tokens", l.tokens);
-  v("relaxation", l.relaxation);
+  v("relaxation", l.response.relaxation), v("rate_exponent", l.response.rate_exponent);
 }
 template <class V>
 void members(V& v, FittedJoint::Size& s) {
@@ -77,7 +77,7 @@ void members(V& v, FittedLaws& l) {
 namespace {
 
 constexpr const char* kFormat = "stagedtrain laws";
-constexpr int kVersion = 2;  // 1: another annealing law
+constexpr int kVersion = 3;  // 1: another annealing law; 2: without rate_exponent
 constexpr const char* kHint = "write it again with stagedtrain plan --fit RUN... --out FILE";
 
 // No law of losses in nats comes near these.
@@ -100,22 +100,26 @@ void check_law(const law::Chinchilla& l, const std::string& where) {
 }
 void check_law(const law::JointLaw& l, const std::string& where) {
   const bool positive = l.E > 0 && l.A > 0 && l.a > 0 && l.B > 0 && l.b > 0 && l.C >= 0 &&
-                        l.size > 0 && l.tokens > 0 && l.relaxation > 0;
+                        l.size > 0 && l.tokens > 0 && l.response.relaxation > 0 &&
+                        l.response.rate_exponent > 0;
   const bool likely = l.a < kMostExponent && l.b < kMostExponent &&
                       std::fabs(l.beta) < kMostExponent && std::fabs(l.gamma) < kMostExponent &&
-                      l.relaxation < kMostRelaxation && l.E + l.A + l.B + l.C < kMostLoss &&
-                      l.x0 > -l.tokens && l.size < kMostCount && l.tokens < kMostCount &&
-                      l.size >= 1 && l.tokens >= 1 && l.C <= l.E + l.A + l.B;
+                      l.response.relaxation < kMostRelaxation && l.response.rate_exponent <= 1 &&
+                      l.E + l.A + l.B + l.C < kMostLoss && l.x0 > -l.tokens &&
+                      l.size < kMostCount && l.tokens < kMostCount && l.size >= 1 &&
+                      l.tokens >= 1 && l.C <= l.E + l.A + l.B;
   if (!(positive && likely &&
         std::isfinite(l.E + l.A + l.a + l.B + l.b + l.beta + l.C + l.gamma + l.x0 + l.size +
                       l.tokens)))
     throw input_error(
         "{}: E {}, A {}, a {}, B {}, b {}, beta {}, C {}, gamma {}, x0 {}, size {}, tokens {}, "
-        "relaxation {}, expected a law of losses in nats: numbers above 0 but for C, "
-        "beta, gamma and x0, exponents below {}, C at most E + A + B, that below {}, x0 above "
+        "relaxation {}, rate_exponent {}, expected a law of losses in nats: numbers above 0 but "
+        "for C, "
+        "beta, gamma and x0, exponents below {}, rate_exponent at most 1, C at most E + A + B, "
+        "that below {}, x0 above "
         "-tokens",
-        where, l.E, l.A, l.a, l.B, l.b, l.beta, l.C, l.gamma, l.x0, l.size, l.tokens, l.relaxation,
-        kMostExponent, kMostLoss)
+        where, l.E, l.A, l.a, l.B, l.b, l.beta, l.C, l.gamma, l.x0, l.size, l.tokens,
+        l.response.relaxation, l.response.rate_exponent, kMostExponent, kMostLoss)
         .with_hint(kHint);
 }
 template <class Fitted>

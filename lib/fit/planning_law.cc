@@ -88,7 +88,7 @@ LawSample sample_of(const law::JointLaw& joint, bool decayed) {
   sample.curve = [joint](double parameters) {
     return std::make_shared<law::PowerCurve>(joint.curve(parameters));
   };
-  sample.relaxation = joint.relaxation;
+  sample.response = joint.response;
   if (decayed) sample.annealing = [joint](double n) { return joint.annealing(n); };
   return sample;
 }
@@ -108,7 +108,7 @@ PlanningLaw fitted_joint(const FittedJoint& joint) {
   const LawSample best = sample_of(joint.law, joint.decayed);
   planning.curve = best.curve;
   planning.annealing = best.annealing;
-  planning.relaxation = best.relaxation;
+  planning.response = best.response;
   planning.least_decay = joint.least_decay;
   planning.most_decay = joint.most_decay;
   for (std::size_t i = 0; i < joint.samples.size(); ++i) {

@@ -26,7 +26,7 @@ using AnnealingOf = std::function<double(double parameters)>;
 struct LawSample {
   CurveOf curve;
   AnnealingOf annealing;
-  double relaxation = law::kRelaxation;  // of the annealing area
+  law::RateResponse response;  // of the annealing law
 };
 
 // A scaling law as plans use it: the loss curve of a size, and what the curves are valid for.
@@ -42,7 +42,7 @@ struct PlanningLaw {
   // The strength of the annealing law for a size, from own decayed runs of any size. Null if there
   // were none, or if the law's losses are those of decayed ends.
   AnnealingOf annealing;
-  double relaxation = law::kRelaxation;  // of the annealing area
+  law::RateResponse response;  // of the annealing law
   // The range of FittedJoint::least_decay and most_decay; 0: unknown.
   double least_decay = 0, most_decay = 0;
   std::vector<LawSample> samples;  // samples of the fit; empty means that there are no intervals

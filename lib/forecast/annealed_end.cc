@@ -19,7 +19,7 @@ bool has_decay_effect(const RunPlan& plan) {
   return plan.decayed && plan.total_steps <= kMostSteps;
 }
 
-std::optional<DecayEffect> decay_effect(const RunPlan& plan, double relaxation) {
+std::optional<DecayEffect> decay_effect(const RunPlan& plan, const law::RateResponse& response) {
   if (!has_decay_effect(plan)) return {};
   const StagePlan& last = plan.stages.back();
   DecayEffect effect;
@@ -28,16 +28,18 @@ std::optional<DecayEffect> decay_effect(const RunPlan& plan, double relaxation) 
     // Re-warm-ups are counted where a stage's tokens are.
     const std::int64_t stage_step = std::max(step - last.first_step, last.rewarm_steps);
     rates.push_back(learning_rate(plan, last, step, stage_step, plan.total_steps) / last.peak_lr);
-    effect.lost_tokens += 1 - rates.back();
+    effect.lost_tokens += 1 - std::pow(rates.back(), response.rate_exponent);
+    effect.length += 1 - rates.back();
   }
   effect.lost_tokens *= step_tokens(last);
-  effect.area = law::annealing_areas(rates, relaxation).back();
+  effect.length *= step_tokens(last);
+  effect.area = law::annealing_areas(rates, response).back();
   return effect;
 }
 
 double decay_stretch(const DecayEffect& effect, const PlanningLaw& law) {
-  if (!(law.most_decay > 0) || !(effect.lost_tokens > 0)) return 1;
-  return std::max({1.0, effect.lost_tokens / law.most_decay, law.least_decay / effect.lost_tokens});
+  if (!(law.most_decay > 0) || !(effect.length > 0)) return 1;
+  return std::max({1.0, effect.length / law.most_decay, law.least_decay / effect.length});
 }
 
 double gain_error(const DecayEffect& effect, const PlanningLaw& law) {
@@ -53,7 +55,7 @@ std::optional<double> decay_gain(const DecayEffect& effect, double strength,
 std::optional<double> decay_gain(const RunPlan& plan, const PlanningLaw& law,
                                  const law::LossCurve& curve, double tokens) {
   if (!law.annealing) return {};
-  const auto effect = decay_effect(plan, law.relaxation);
+  const auto effect = decay_effect(plan, law.response);
   if (!effect) return {};
   return decay_gain(*effect, law.annealing(law.parameters(plan.stages.back().params)), curve, tokens);
 }

@@ -10,9 +10,10 @@
 
 namespace stagedtrain::plan {
 
-// Of all steps together: tokens that a falling rate fails to teach, and the annealing area.
+// Of all steps together: tokens that a falling rate fails to teach, the annealing area, and tokens
+// times how far the rate had fallen, by which decays are compared (FittedJoint::most_decay).
 struct DecayEffect {
-  double lost_tokens = 0, area = 0;
+  double lost_tokens = 0, area = 0, length = 0;
 };
 
 // Half of the 80% interval of a gain C S, as a part of it. Measured: on public curves the annealing
@@ -23,8 +24,8 @@ inline constexpr double kGainError = 0.2;
 bool has_decay_effect(const RunPlan& plan);
 
 // Nothing for a plan that does not end decayed, and for one of more than ten million steps.
-// relaxation is that of the annealing area.
-std::optional<DecayEffect> decay_effect(const RunPlan& plan, double relaxation = law::kRelaxation);
+std::optional<DecayEffect> decay_effect(const RunPlan& plan,
+                                        const law::RateResponse& response = {});
 
 // How many times longer or shorter the decay is than those of the law's runs; 1 within their range,
 // and if it is unknown.

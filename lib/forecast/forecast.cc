@@ -122,19 +122,19 @@ void widen(LossRange& end, double half_width) {
                          end.loss + std::hypot(std::max(0.0, high - end.loss), half_width)};
 }
 
-// The decay's effect with each relaxation that is asked for, computed once.
+// The decay's effect with each response to the rate that is asked for, computed once.
 class DecayEffects {
  public:
   explicit DecayEffects(const RunPlan& plan) : plan_(plan) {}
-  const std::optional<DecayEffect>& at(double relaxation) {
-    const auto [known, is_new] = effects_.try_emplace(relaxation);
-    if (is_new) known->second = decay_effect(plan_, relaxation);
+  const std::optional<DecayEffect>& at(const law::RateResponse& response) {
+    const auto [known, is_new] = effects_.try_emplace(response);
+    if (is_new) known->second = decay_effect(plan_, response);
     return known->second;
   }
 
  private:
   const RunPlan& plan_;
-  std::map<double, std::optional<DecayEffect>> effects_;
+  std::map<law::RateResponse, std::optional<DecayEffect>> effects_;
 };
 
 // Subtracts the decay's gain, which the scratch run has too, and widens the interval by the error
@@ -144,7 +144,7 @@ void finish_end(const RunPlan& plan, const PlanningLaw& law, const Walk& best,
   const double parameters = law.parameters(plan.stages.back().params);
   DecayEffects effects(plan);
   const std::optional<DecayEffect> effect =
-      law.annealing ? effects.at(law.relaxation) : std::optional<DecayEffect>();
+      law.annealing ? effects.at(law.response) : std::optional<DecayEffect>();
   std::optional<double> gain;
   if (effect)
     gain = decay_gain(*effect, law.annealing(parameters), *law.curve(parameters), best.last);
@@ -153,8 +153,8 @@ void finish_end(const RunPlan& plan, const PlanningLaw& law, const Walk& best,
     std::vector<double> losses;
     for (const auto& [sample, walk] : samples) {
       const AnnealingOf& strength = sample->annealing ? sample->annealing : law.annealing;
-      const double relaxation = sample->annealing ? sample->relaxation : law.relaxation;
-      const auto own = decay_gain(*effects.at(relaxation), strength(parameters),
+      const law::RateResponse& response = sample->annealing ? sample->response : law.response;
+      const auto own = decay_gain(*effects.at(response), strength(parameters),
                                   *sample->curve(parameters), walk.last);
       if (own) losses.push_back(walk.end.back() - *own);
     }

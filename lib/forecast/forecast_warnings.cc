@@ -101,9 +101,9 @@ std::vector<std::string> law_warnings(const PlanningLaw& law, const std::string&
 }
 
 std::string other_decay(const PlanningLaw& law, const RunPlan& plan) {
-  const auto effect = law.annealing ? decay_effect(plan, law.relaxation) : std::nullopt;
+  const auto effect = law.annealing ? decay_effect(plan, law.response) : std::nullopt;
   if (!effect || decay_stretch(*effect, law) <= kMostDecayStretch) return "";
-  const bool longer = effect->lost_tokens > law.most_decay;
+  const bool longer = effect->length > law.most_decay;
   return fmt::format(
       "the decay of this plan is {:.2g} times {} than any that the law's runs had, so what it "
       "gains is uncertain; train a pilot with this learning-rate curve",

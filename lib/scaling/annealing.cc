@@ -36,7 +36,7 @@ struct Decays {
 
 }  // namespace
 
-std::vector<double> annealing_areas(std::span<const double> rates, double relaxation) {
+std::vector<double> annealing_areas(std::span<const double> rates, const RateResponse& response) {
   static const Decays decays;
   std::vector<double> areas(rates.size(), 0.0), remaining(decays.rates.size(), 0.0);
   std::size_t peak = 0;
@@ -45,9 +45,11 @@ std::vector<double> annealing_areas(std::span<const double> rates, double relaxa
   for (std::size_t i = peak + 1; i < rates.size(); ++i) {
     const double fall = rates[i - 1] - rates[i];
     falls += fall;
+    if (falls == 0 && fall == 0) continue;  // still at the peak
     areas[i] = falls;
+    const double spent = response.relaxation * std::pow(rates[i], response.rate_exponent);
     for (std::size_t j = 0; j < remaining.size(); ++j) {
-      remaining[j] = (remaining[j] + fall) * std::exp(-decays.rates[j] * relaxation * rates[i]);
+      remaining[j] = (remaining[j] + fall) * std::exp(-decays.rates[j] * spent);
       areas[i] -= decays.weights[j] * remaining[j];
     }
   }

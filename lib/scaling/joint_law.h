@@ -13,7 +13,7 @@ namespace stagedtrain::law {
 // L(N, x, S) = E + A n^-a + B n^beta ((x + x0) / tokens)^-b - C n^gamma S,   n = N / size.
 //
 // N counts parameters without embeddings. x is the text trained on so far, each token weighted by
-// learning rate / peak; S is the annealing area of the learning rate so far (scaling/annealing.h).
+// (learning rate / peak)^q, and S the annealing area (RateResponse in scaling/annealing.h).
 // The exponents a and b and the irreducible loss E are shared by all sizes, so a few small models
 // say something about a larger one. Chinchilla's law is the case beta = 0 of runs that end alike;
 // Tissue et al. (arXiv 2408.11029, equation 4) add N as here, with beta = gamma = 0. On public
@@ -22,7 +22,7 @@ namespace stagedtrain::law {
 struct JointLaw {
   double E = 0, A = 0, a = 0, B = 0, b = 0, beta = 0, C = 0, gamma = 0, x0 = 0;
   double size = 1, tokens = 1;
-  double relaxation = kRelaxation;  // of the annealing area S
+  RateResponse response;  // by which x and S follow from the rates
 
   double loss(double parameters, double x, double area) const;
   // The losses of one size over tokens at the peak rate (area 0).
@@ -35,7 +35,7 @@ struct JointLaw {
 inline constexpr std::size_t kJointParameters = 9;
 using JointParameters = std::array<double, kJointParameters>;
 
-// size, tokens and relaxation are taken from units.
+// size, tokens and response are taken from units.
 JointLaw joint_law(std::span<const double> parameters, const JointLaw& units);
 // d loss / d parameter for each of the parameters of joint_law().
 JointParameters joint_gradient(const JointLaw& law, double parameters, double x, double area);

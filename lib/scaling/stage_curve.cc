@@ -14,11 +14,15 @@ PowerCurve StageCurve::curve(double tokens_per_x) const {
   return PowerCurve(E, B * std::pow(tokens_per_x, b), b, x0 * tokens_per_x);
 }
 
-std::vector<double> learning_spent(std::span<const double> rates, double peak) {
+std::vector<double> learning_spent(std::span<const double> rates, double peak, double exponent) {
   ST_CHECK(peak > 0, "the peak learning rate is {}", peak);
   std::vector<double> spent;
   double sum = 0;
-  for (double rate : rates) spent.push_back(sum += rate / peak);
+  bool risen = false;
+  for (double rate : rates) {
+    risen |= rate >= peak;
+    spent.push_back(sum += risen && exponent != 1 ? std::pow(rate / peak, exponent) : rate / peak);
+  }
   return spent;
 }
 

@@ -21,8 +21,8 @@ struct StageCurve {
   PowerCurve curve(double tokens_per_x) const;
 };
 
-// Returns x of each step: the running sum of rate / peak, including the step itself. Requires a
-// peak above 0.
-std::vector<double> learning_spent(std::span<const double> rates, double peak);
+// Returns x of each step: the running sum of rate / peak, including the step itself. From the first
+// step at the peak on it is the sum of (rate / peak)^exponent. Requires a peak above 0.
+std::vector<double> learning_spent(std::span<const double> rates, double peak, double exponent = 1);
 
 }  // namespace stagedtrain::law

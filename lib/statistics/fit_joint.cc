@@ -63,7 +63,7 @@ Problem::Problem(std::span<const JointRun> given, const JointFitOptions& options
   }
   ST_CHECK(different.size() >= 2 && points >= 5, "{} sizes, {} points", different.size(), points);
   decayed = area > 0;
-  units.relaxation = options.relaxation;
+  units.response = options.response;
   units.size = std::exp(sizes / static_cast<double>(points));
   units.tokens = std::exp(tokens / static_cast<double>(points));
   const double spread = options.offset_spread > 0 ? options.offset_spread / units.tokens : 0.1;

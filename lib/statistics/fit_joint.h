@@ -24,7 +24,7 @@ struct JointFitOptions {
   double offset_spread = 0;  // tokens that x0 is likely to lie within, 0: a tenth of a run
   int resamples = 200;
   std::uint64_t seed = 1;
-  double relaxation = kRelaxation;  // with which the points' areas were computed
+  RateResponse response;  // with which x and area of the points were computed
 };
 
 // How the loss of a class of points (training, validation) scatters around its run's law.
@@ -44,7 +44,7 @@ struct JointFit {
   bool decayed = false;  // some point has an annealing area; else C is 0
   std::size_t sizes = 0, points = 0;
   double objective = 0, gradient = 0;
-  // -ln(likelihood) but for a constant, by which fits to the same losses with another relaxation
+  // -ln(likelihood) but for a constant, by which fits to the same losses with another response
   // compare. Neighbours that are alike count as fewer points.
   double misfit = 0;
   bool converged = false;

@@ -39,8 +39,8 @@ std::vector<LoggedCurve> made_logs(const std::vector<double>& sizes,
     for (int s = 10; s <= 3000; s += 10)
       log.steps.push_back({1.0 * s, std::min({1.0, s / 100.0, (3001 - s) / decay}), 1});
     const std::vector<double> rates = law::rates_of(log.steps, 0),
-                              areas = law::annealing_areas(rates, law.relaxation),
-                              spent = law::learning_spent(rates, 1);
+                              areas = law::annealing_areas(rates, law.response),
+                              spent = law::learning_spent(rates, 1, law.response.rate_exponent);
     for (law::LoggedStep& step : log.steps) {
       const auto at = static_cast<std::size_t>(step.step) - 1;
       step.loss = law.loss(size, 2048 * spent[at], areas[at]) *
@@ -61,16 +61,21 @@ LoggedCurve public_curve(const std::string& size, const std::string& name) {
 
 // The mean of the last eight lines of a run, and the law's.
 struct End {
-  double parameters, x, measured;
+  double parameters, tokens_per_step, measured;
   std::vector<double> rates;
   explicit End(const LoggedCurve& curve)
-      : parameters(curve.parameters), rates(law::rates_of(curve.steps, 0)) {
-    x = law::learning_spent(rates, 1).back() * curve.tokens_per_step;
-    measured = curve.steps.back().loss;
+      : parameters(curve.parameters),
+        tokens_per_step(curve.tokens_per_step),
+        measured(curve.steps.back().loss),
+        rates(law::rates_of(curve.steps, 0)) {}
+  double x(double exponent) const {
+    return law::learning_spent(rates, 1, exponent).back() * tokens_per_step;
   }
-  double area(double relaxation) const { return law::annealing_areas(rates, relaxation).back(); }
+  double area(const law::RateResponse& response) const {
+    return law::annealing_areas(rates, response).back();
+  }
   double predicted(const law::JointLaw& law) const {
-    return law.loss(parameters, x, area(law.relaxation));
+    return law.loss(parameters, x(law.response.rate_exponent), area(law.response));
   }
 };
 
@@ -86,7 +91,7 @@ double half_width(const FittedJoint& joint, const End& end) {
   std::ranges::sort(errors);
   const double of_law = errors[errors.size() * 4 / 5];
   const double of_run = 1.2816 * law::student_widening(joint.freedom) * joint.scatter * best;
-  const double of_gain = .2 * joint.law.annealing(end.parameters) * end.area(joint.law.relaxation);
+  const double of_gain = .2 * joint.law.annealing(end.parameters) * end.area(joint.law.response);
   return std::hypot(of_law, std::hypot(of_run, of_gain));
 }
 
@@ -95,21 +100,38 @@ double half_width(const FittedJoint& joint, const End& end) {
 TEST_CASE("a fit chooses over how many steps a fall of the rate lowers the loss") {
   law::JointLaw truth = kMadeLaw;
   truth.C = .2;
-  truth.relaxation = 0.06;
+  truth.response.relaxation = 0.06;
   std::vector<std::string> notes;
   const auto joint = fit_joint_law(made_logs({5e4, 1e5, 2e5}, truth), {.resamples = 40}, notes);
   REQUIRE(joint);
-  CHECK(joint->law.relaxation == 0.06);
+  CHECK(joint->law.response == law::RateResponse{.relaxation = 0.06});
   CHECK(joint->least_decay == Approx(joint->most_decay));
   CHECK(joint->most_decay == Approx(300 * 2048).epsilon(0.02));
   // A decay of another length; what it gains is not in proportion to its steps.
   const End other(made_logs({1e5}, truth, 1800).at(0));
   CHECK(std::fabs(other.predicted(joint->law) - other.measured) < 0.01);
   law::JointLaw slow = joint->law;
-  slow.C *= End(made_logs({1e5}, truth).at(0)).area(0.06) /
-            End(made_logs({1e5}, truth).at(0)).area(0.004);
-  slow.relaxation = 0.004;
+  slow.C *= End(made_logs({1e5}, truth).at(0)).area({.relaxation = 0.06}) /
+            End(made_logs({1e5}, truth).at(0)).area({.relaxation = 0.004});
+  slow.response.relaxation = 0.004;
   CHECK(std::fabs(other.predicted(slow) - other.measured) > 0.03);
+}
+
+TEST_CASE("a fit chooses how much a step at a low rate teaches") {
+  law::JointLaw truth = kMadeLaw;
+  truth.C = .2;
+  truth.response = {.relaxation = 1, .rate_exponent = 0.2};
+  std::vector<std::string> notes;
+  const auto joint = fit_joint_law(made_logs({5e4, 1e5, 2e5}, truth), {.resamples = 40}, notes);
+  REQUIRE(joint);
+  CHECK(joint->law.response.relaxation == 1);
+  CHECK(joint->law.response.rate_exponent < 0.5);
+  // A decay over the whole run, five times as long as those of the fit.
+  const End other(made_logs({1e5}, truth, 2900).at(0));
+  CHECK(std::fabs(other.predicted(joint->law) - other.measured) < 0.02);
+  law::JointLaw by_rate = joint->law;
+  by_rate.response.rate_exponent = 1;
+  CHECK(std::fabs(other.predicted(by_rate) - other.measured) > 0.03);
 }
 
 TEST_CASE("runs of 25M and 100M tell those of 400M, and say that two sizes are few") {
@@ -125,6 +147,8 @@ TEST_CASE("runs of 25M and 100M tell those of 400M, and say that two sizes are f
   const auto joint = fit_joint_law(pilots, {}, notes);
   REQUIRE(joint);
   CHECK(contains(notes.at(0), "two sizes do not fix how the loss falls with size"));
+  std::printf("relaxation %g, rate exponent %g\n", joint->law.response.relaxation,
+              joint->law.response.rate_exponent);
   int held = 0, all = 0;
   double errors = 0;
   for (const char* name : {"constant_24000", "constant_72000", "cosine_24000", "cosine_72000",

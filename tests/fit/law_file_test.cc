@@ -100,8 +100,8 @@ TEST_CASE("a law file with anything wrong is refused with the place") {
   bad["chinchilla"]["parameters"]["A"] = nullptr;
   CHECK(contains(refused(bad), "A nan"));
   bad = good;
-  bad["version"] = 3;
-  CHECK(contains(refused(bad), "version 3; expected 'stagedtrain laws', version 2"));
+  bad["version"] = 4;
+  CHECK(contains(refused(bad), "version 4; expected 'stagedtrain laws', version 3"));
   CHECK(contains(refused(Json::array()), "found array, expected a JSON object"));
 }
 

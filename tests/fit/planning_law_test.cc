@@ -169,7 +169,7 @@ TEST_CASE("a law file is a law of that name, and what it was fitted to bounds it
   REQUIRE(lines.size() == 2);
   CHECK(contains(lines[0], "124M parameters"));
   CHECK(contains(lines[1], "25 times the data of the fit"));
-  test::write_text(folder / "bad.json", "{\"format\": \"stagedtrain laws\", \"version\": 2}");
+  test::write_text(folder / "bad.json", "{\"format\": \"stagedtrain laws\", \"version\": 3}");
   CHECK(contains(
       test::refusal(ErrorKind::input, [&] { find_planning_law((folder / "bad.json").string()); }),
       "'curves' is missing"));

@@ -28,11 +28,11 @@ PlanningLaw law_of_decays(double least, double most) {
 TEST_CASE("a gain is less sure the further the decay is from those that were trained") {
   const PlanningLaw law = law_of_decays(100, 200);
   for (const double within : {100.0, 150.0, 200.0})
-    CHECK(gain_error({.lost_tokens = within}, law) == kGainError);
-  CHECK(decay_stretch({.lost_tokens = 25}, law) == 4);
-  CHECK(decay_stretch({.lost_tokens = 800}, law) == 4);
-  CHECK(gain_error({.lost_tokens = 200 * std::exp(1.0)}, law) == Approx(2 * kGainError));
-  CHECK(decay_stretch({.lost_tokens = 800}, law_of_decays(0, 0)) == 1);  // unknown
+    CHECK(gain_error({.length = within}, law) == kGainError);
+  CHECK(decay_stretch({.length = 25}, law) == 4);
+  CHECK(decay_stretch({.length = 800}, law) == 4);
+  CHECK(gain_error({.length = 200 * std::exp(1.0)}, law) == Approx(2 * kGainError));
+  CHECK(decay_stretch({.length = 800}, law_of_decays(0, 0)) == 1);  // unknown
 }
 
 TEST_CASE("a plan whose decay is far from those that were trained is told so") {
@@ -49,7 +49,9 @@ TEST_CASE("a plan whose decay is far from those that were trained is told so") {
 
 TEST_CASE("a higher relaxation lets a decay have more of its effect") {
   const RunPlan plan = resolve(test::two_stages());
-  CHECK(decay_effect(plan, 0.01)->area < decay_effect(plan, 0.1)->area);
-  CHECK(decay_effect(plan, 0.1)->area < 1);
-  CHECK(decay_effect(plan, 0.01)->lost_tokens == decay_effect(plan, 0.1)->lost_tokens);
+  CHECK(decay_effect(plan, {.relaxation = 0.01})->area <
+        decay_effect(plan, {.relaxation = 0.1})->area);
+  CHECK(decay_effect(plan, {.relaxation = 0.1})->area < 1);
+  CHECK(decay_effect(plan, {.relaxation = 0.01})->lost_tokens ==
+        decay_effect(plan, {.relaxation = 0.1})->lost_tokens);
 }

@@ -20,14 +20,15 @@ TEST_CASE("the annealing area is the sum over all falls of the rate, as defined"
   std::vector<double> rates = {0.5, 1, 1};  // warm-up, peak
   for (int i = 0; i < 2000; ++i) rates.push_back(1 - 0.0004 * i);
   for (int i = 0; i < 100; ++i) rates.push_back(0.3);  // rises a little, then stays
-  for (const double relaxation : {0.004, 0.12, 3.0}) {
-    const std::vector<double> areas = annealing_areas(rates, relaxation);
+  for (const auto& [relaxation, exponent] : {RateResponse{0.004, 1}, RateResponse{0.12, 1},
+                                             RateResponse{3, 1}, RateResponse{0.06, 0.4}}) {
+    const std::vector<double> areas = annealing_areas(rates, {relaxation, exponent});
     CHECK(areas[2] == 0);
     for (const std::size_t s : {3, 10, 500, 2002, 2102}) {
       double area = 0;
       for (std::size_t k = 3; k <= s; ++k) {
         double spent = 0;
-        for (std::size_t i = k; i <= s; ++i) spent += rates[i];
+        for (std::size_t i = k; i <= s; ++i) spent += std::pow(rates[i], exponent);
         area += (rates[k - 1] - rates[k]) * (1 - std::pow(1 + relaxation * spent, -0.3));
       }
       CHECK(areas[s] == Approx(area).margin(2e-4));
