@@ -130,7 +130,7 @@ def check_rooms(name, includes, faults):
         faults.append(f"{name}: the room {room} is not in the table")
         return
     for include in includes:
-        other = include.split("/")[0]
+        other = include.split("/")[0] if "/" in include else None  # <compare> is no room
         if other in MAY_INCLUDE and other != room and other not in MAY_INCLUDE[room]:
             faults.append(f"{name}: includes {include}, but {room} may not include {other}")
 
