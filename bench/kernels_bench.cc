@@ -13,12 +13,12 @@
 
 #include "io/memory_advice.h"
 #include "kernels/adamw.h"
-#include "kernels/attention.h"
+#include "products/attention.h"
 #include "kernels/bias.h"
 #include "kernels/embedding.h"
 #include "kernels/gelu.h"
 #include "kernels/layer_norm.h"
-#include "kernels/packed_product.h"
+#include "products/packed_product.h"
 #include "kernels/softmax_cross_entropy.h"
 
 namespace {

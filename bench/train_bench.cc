@@ -15,6 +15,7 @@
 #include <numeric>
 
 #include "arch/architectures.h"
+#include "arch/cost.h"
 #include "model/model.h"
 #include "optim/adamw.h"
 #include "text/json.h"
@@ -27,7 +28,7 @@ struct Options {
   arch::ModelConfig model{.layers = 4, .width = 128, .heads = 4, .vocab = 256, .context = 128};
   std::int64_t batch = 16, steps = 50, warmup = 3;
   int threads = 2;
-  double seconds = 60;
+  double seconds = 60, dropout = 0, mask = 1;
   std::string device = "cpu", kernels = "automatic", precision = "fp32", recompute = "none";
 };
 
@@ -39,6 +40,8 @@ Options parse(int argc, char** argv) {
   app.add_option("--width", o.model.width);
   app.add_option("--heads", o.model.heads);
   app.add_option("--kv-heads", o.model.kv_heads);
+  app.add_option("--ffn", o.model.ffn);
+  app.add_option("--experts", o.model.experts);
   app.add_option("--vocab", o.model.vocab);
   app.add_option("--context", o.model.context);
   app.add_option("--batch", o.batch)->check(CLI::PositiveNumber);
@@ -46,6 +49,8 @@ Options parse(int argc, char** argv) {
   app.add_option("--warmup", o.warmup)->check(CLI::PositiveNumber);
   app.add_option("--threads", o.threads)->check(CLI::PositiveNumber);
   app.add_option("--seconds", o.seconds, "time no longer than this");
+  app.add_option("--dropout", o.dropout)->check(CLI::Range(0.0, 0.99));
+  app.add_option("--mask", o.mask, "how visible the second half of the width is, from 0 to 1");
   app.add_option("--device", o.device, "cpu, cuda");
   app.add_option("--precision", o.precision)->check(CLI::IsMember({"fp32", "bf16"}));
   app.add_option("--recompute", o.recompute)->check(CLI::IsMember({"none", "norms", "blocks"}));
@@ -62,6 +67,7 @@ Options parse(int argc, char** argv) {
 model::ModelOptions model_options(const Options& o) {
   model::ModelOptions options;
   options.device = model::parse_device(o.device);
+  options.dropout = o.dropout;
   if (o.precision == "bf16") options.precision = model::Precision::bf16;
   if (o.recompute == "norms") options.recompute = model::Recompute::norms;
   if (o.recompute == "blocks") options.recompute = model::Recompute::blocks;
@@ -86,7 +92,7 @@ void fill_weights(model::Model& model) {
 
 double train_step(model::Model& model, const at::Tensor& tokens_BS, std::int64_t step) {
   model::ParamBuffer& params = model.params();
-  const at::Tensor loss = model.loss_and_backward(tokens_BS, 1.0, 0);
+  const at::Tensor loss = model.loss_and_backward(tokens_BS, 1.0, static_cast<std::uint64_t>(step));
   const double norm = train::gradient_norm(params).item<double>();
   train::adamw_step(params, {}, 1e-3, step, train::clip_factor(norm, 1.0));
   return loss.item<double>();
@@ -148,6 +154,7 @@ Json describe(const Options& o, const model::Model& model, const Timing& t, std:
               {"vocab", o.model.vocab},
               {"threads", o.threads},
               {"params", arch::param_table(o.model).total_count()},
+              {"flops_per_token", arch::flops_per_token(o.model)},
               {"steps", count},
               {"tokens_per_second", rounded(tokens / median)},
               {"tokens_per_second_mean", rounded(tokens * static_cast<double>(count) / total)},
@@ -165,6 +172,11 @@ void run(const Options& o) {
   const std::int64_t start = resident_mib();
   const auto model = model::make_model(o.model, model_options(o));
   fill_weights(*model);
+  if (o.mask < 1) {
+    arch::ModelConfig before = o.model;
+    before.width /= 2;
+    model->set_mask({before, o.mask});
+  }
   const Timing timing = time_steps(*model, o);
   std::puts(describe(o, *model, timing, start).dump().c_str());
 }

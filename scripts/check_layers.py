@@ -48,11 +48,12 @@ MAY_INCLUDE = {
     "plan_report": [*FORECAST, "optimize", "figures", "compare"],
     "engine": [*COST, "state"],
     "kernels": [],
+    "products": ["kernels"],
     "cuda_kernels": ["kernels"],
     "dist": ["base", "text"],
     "model": [*BASE, "arch", "state", "data", "kernels", "cuda_kernels"],
     "reference": [*BASE, "arch", "model"],
-    "fused": [*BASE, "arch", "kernels", "model"],
+    "fused": [*BASE, "arch", "kernels", "products", "model"],
     "eval": [*BASE, "data", "tokenizers", "model", "reference"],
     "optim": [*BASE, "arch", "schedule", "kernels", "dist", "model"],
     "runfolder": [*PLAN, "state", "checkpoint", "apply", "model"],
@@ -65,7 +66,7 @@ NOT_TRAIN = ["hub", "modelfiles", "prepare", "optimize", "jobs", "figures", "com
 MAY_INCLUDE["train"] = [room for room in GROUND + UPPER if room not in NOT_TRAIN]
 MAY_INCLUDE["cmd"] = GROUND
 # Rooms that live without LibTorch: nothing they include may lead to it.
-WITHOUT_TORCH = GROUND + ["kernels", "cuda_kernels", "cmd"]
+WITHOUT_TORCH = GROUND + ["kernels", "products", "cuda_kernels", "cmd"]
 TORCH = r"(torch|ATen|c10|c10d)/"
 
 # Package: the includes that mean it, the files that may have them, and how many files may.
@@ -77,7 +78,7 @@ OWNERS = {
     "zlib and libzstd": (r"(zlib|zstd)\.h", r"lib/prepare/\w+\.cc", 1),
     "nlohmann-json": (r"nlohmann/", r"lib/text/json\.h", 1),
     "CLI11": (r"CLI/", r"cmd/", None),
-    "Highway": (r"hwy/", r"lib/kernels/", None),
+    "Highway": (r"hwy/", r"lib/(kernels|products)/", None),
     "CUDA": (r"(cuda|cublas|cudnn|nccl)\w*\.h", r"lib/cuda_kernels/", None),
     "LibTorch": (TORCH, r"lib/(dist|model|reference|fused|optim|runfolder|train)/", None),
     "c10d": (r"torch/csrc/distributed/", r"lib/dist/\w+\.cc", 1),

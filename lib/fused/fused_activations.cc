@@ -11,22 +11,37 @@ namespace {
 constexpr std::int64_t kMostLogits = std::int64_t{1} << 24;
 constexpr std::int64_t kFewestLogitRows = 64;
 
-// y is an output buffer that several norms share, or null for a buffer of its own.
-NormActivations take_norm(Carver& carver, std::int64_t rows, std::int64_t width, float* y) {
-  float* x = carver.take<float>(rows * width);
-  return {x, y ? y : carver.take<float>(rows * width), carver.take<float>(rows),
-          carver.take<float>(rows)};
+// y is an output buffer that several norms share, or null for a buffer of its own. So is x.
+NormActivations take_norm(Carver& carver, std::int64_t rows, std::int64_t width, float* y,
+                          float* x = nullptr) {
+  return {x ? x : carver.take<float>(rows * width), y ? y : carver.take<float>(rows * width),
+          carver.take<float>(rows), carver.take<float>(rows)};
+}
+
+kernels::Routing take_routing(std::int64_t rows, const FusedSizes& s, Carver& carver) {
+  if (s.experts == 0) return {};
+  const std::int64_t copies = rows * s.copies();
+  return {s.experts,
+          s.experts_each,
+          carver.take<float>(rows * s.experts),
+          carver.take<float>(copies),
+          carver.take<std::int32_t>(copies),
+          carver.take<std::int32_t>(copies),
+          carver.take<std::int32_t>(copies),
+          carver.take<std::int64_t>(s.experts + 1)};
 }
 
 LayerActivations take_layer(const FusedActivations& a, const FusedSizes& s, float* y,
                             Carver& carver) {
   LayerActivations layer = {};
   layer.norm_1 = take_norm(carver, a.rows, s.width, y);
-  layer.norm_2 = take_norm(carver, a.rows, s.width, y);
+  layer.norm_2 = take_norm(carver, a.rows, s.width, y, s.style.parallel ? layer.norm_1.x : nullptr);
   layer.qkv = carver.take<float>(a.rows * s.qkv_width());
+  if (s.head_norms()) layer.raw_qk = carver.take<float>(a.rows * s.query_and_key_width());
   layer.attended = carver.take<float>(a.rows * s.heads_width());
   layer.lse = carver.take<float>(a.rows * s.heads);
-  layer.up = carver.take<float>(a.rows * s.up_width());
+  layer.up = carver.take<float>(a.rows * s.copies() * s.up_width());
+  layer.routing = take_routing(a.rows, s, carver);
   return layer;
 }
 
@@ -34,32 +49,52 @@ void place_layers(FusedActivations& a, const FusedSizes& s, const Purpose& purpo
                   Carver& carver) {
   a.layers.clear();
   const bool blocks = a.recompute == Recompute::blocks;
-  float* y = a.recompute == Recompute::none ? nullptr : carver.take<float>(a.rows * s.width);
+  const bool shared_y = a.recompute != Recompute::none && !s.style.norms_after;
+  float* y = shared_y ? carver.take<float>(a.rows * s.width) : nullptr;
   for (std::int64_t i = 0; i < s.layers; ++i) {
     const bool shared = i > 0 && (blocks || purpose.forward_only);
     a.layers.push_back(shared ? a.layers.front() : take_layer(a, s, y, carver));
-    if (shared && blocks) a.layers.back().norm_1 = take_norm(carver, a.rows, s.width, y);
+    if (!shared || !blocks) continue;
+    LayerActivations& layer = a.layers.back();
+    layer.norm_1 = take_norm(carver, a.rows, s.width, y);
+    if (s.style.parallel) layer.norm_2.x = layer.norm_1.x;
   }
   a.final_norm = take_norm(carver, a.rows, s.width, nullptr);
 }
 
 void place_buffers(FusedActivations& a, const FusedSizes& s, const Purpose& purpose,
                    Carver& carver) {
-  const std::int64_t rows = a.rows;
-  a.hidden = carver.take<float>(rows * s.ffn);
+  const std::int64_t rows = a.rows, copies = a.rows * s.copies();
+  const bool experts = s.experts > 0;
+  a.hidden = carver.take<float>(copies * s.ffn);
+  if (experts) {
+    a.inputs = carver.take<float>(copies * s.width);
+    a.mixture = carver.take<float>(copies * s.width);
+    a.choices = carver.take<std::int64_t>(s.experts);
+  }
   a.branch = carver.take<float>(rows * s.width);
   a.logits = carver.take<float>(a.group * s.vocab);
   a.losses = carver.take<double>(rows);
   a.ids = carver.take<std::int32_t>(rows + a.sequences);
   a.plan.room.packed = carver.take<float>(a.packed_floats);
   a.plan.room.scratch = carver.take<float>(num_workers() * a.plan.room.scratch_stride);
+  if (s.style.parallel) a.other = carver.take<float>(rows * s.width);
   if (purpose.forward_only) return;
   if (a.recompute == Recompute::blocks) a.spare = carver.take<float>(rows * s.width);
   a.dx = carver.take<float>(rows * s.width);
+  const bool own_dbranch = purpose.dropout || s.style.norms_after;
+  a.dbranch = own_dbranch ? carver.take<float>(rows * s.width) : a.dx;
+  const bool own_dattention = purpose.dropout && s.style.parallel;
+  a.dattention = own_dattention ? carver.take<float>(rows * s.width) : a.dbranch;
   a.dattended = carver.take<float>(rows * s.heads_width());
   a.dqkv = carver.take<float>(rows * s.qkv_width());
-  a.dhidden = carver.take<float>(rows * s.ffn);
-  a.dup = s.gated() ? carver.take<float>(rows * s.up_width()) : a.dhidden;
+  a.dhidden = carver.take<float>(copies * s.ffn);
+  a.dup = s.gated() || experts ? carver.take<float>(copies * s.up_width()) : a.dhidden;
+  if (experts) {
+    a.dmixture = carver.take<float>(copies * s.width);
+    a.dgates = carver.take<float>(copies);
+    a.dlogits = carver.take<float>(rows * s.experts);
+  }
   a.sums = carver.take<float>(a.plan.parts * a.sums_stride);
 }
 
@@ -74,12 +109,15 @@ std::int64_t group_rows(std::int64_t rows, std::int64_t vocab) {
 // work on all rows at once (RowPlan::wide) do not use it.
 std::int64_t packed_floats(const FusedSizes& s, const RowPlan& layers, const RowPlan& head) {
   using kernels::packed_size;
-  const std::int64_t forward = packed_size(s.heads_width(), s.width) +
-                               packed_size(s.width, s.up_width()) + packed_size(s.ffn, s.width) +
-                               packed_size(s.width, s.qkv_width());
-  const std::int64_t backward = std::max(
-      packed_size(s.width, s.ffn) + packed_size(s.ffn, s.width),
-      std::max(packed_size(s.width, s.heads_width()), packed_size(s.qkv_width(), s.width)));
+  const std::int64_t feed_forwards = std::max<std::int64_t>(1, s.experts);
+  const std::int64_t forward =
+      packed_size(s.heads_width(), s.width) + packed_size(s.width, s.qkv_width()) +
+      packed_size(s.width, s.experts) +
+      feed_forwards * (packed_size(s.width, s.up_width()) + packed_size(s.ffn, s.width));
+  const std::int64_t backward =
+      std::max({feed_forwards * (packed_size(s.width, s.ffn) + packed_size(s.up_width(), s.width)),
+                packed_size(s.width, s.heads_width()), packed_size(s.qkv_width(), s.width),
+                packed_size(s.experts, s.width)});
   const std::int64_t both = packed_size(s.width, s.vocab) + packed_size(s.vocab, s.width);
   return std::max(layers.wide ? 0 : std::max(forward, backward), head.wide ? 0 : both);
 }
@@ -95,7 +133,7 @@ FusedActivations lay_out(Arena& arena, const FusedSizes& s, std::int64_t sequenc
   a.rows = sequences * length;
   a.plan = plan_rows(a.rows, s.width * std::max(s.up_width(), s.qkv_width()));
   a.group = group_rows(a.rows, s.vocab);
-  a.sums_stride = (std::max(3 * s.width + s.up_width(), s.qkv_width()) + 15) / 16 * 16;
+  a.sums_stride = (std::max(4 * s.width + s.up_width(), 2 * s.qkv_width()) + 15) / 16 * 16;
   const float scale = 1.0f / std::sqrt(static_cast<float>(s.head_dim));
   a.attention = {sequences, length, s.heads, s.kv_heads, s.head_dim, scale};
   a.plan.room.scratch_stride =

@@ -15,121 +15,31 @@
 //
 // A null pointer in grads means that a gradient is not needed. Its product is then skipped, and
 // below the lowest block that needs one nothing is computed.
-#include <cstring>
+#include <algorithm>
 
+#include "fused/fused_activation_function.h"
+#include "fused/fused_experts.h"
 #include "fused/fused_passes.h"
+#include "fused/fused_stream_backward.h"
 #include "kernels/bias.h"
 #include "kernels/embedding.h"
-#include "kernels/gelu.h"
-#include "kernels/layer_norm.h"
-#include "kernels/partial_sums.h"
-#include "kernels/rms_norm.h"
 #include "kernels/softmax_cross_entropy.h"
-#include "kernels/swiglu.h"
 
 namespace stagedtrain::model {
 namespace {
 
-struct Backward {
-  const FusedRun& run;
-  const FusedTensors& grads;
-  float scale, z_loss;
-
-  const FusedSizes& s() const { return run.sizes; }
-  const FusedActivations& acts() const { return run.acts; }
-  const LayerActivations& acts(std::int64_t i) const {
-    return run.acts.layers[static_cast<std::size_t>(i)];
-  }
-  const FusedLayer& weights(std::int64_t i) const {
-    return run.weights.layers[static_cast<std::size_t>(i)];
-  }
-  const FusedLayer& grads_of(std::int64_t i) const {
-    return grads.layers[static_cast<std::size_t>(i)];
-  }
-
-  // Partial sums of the current phase. Each part has a row of acts().sums.
-  float* sums(std::int64_t part, std::int64_t offset) const {
-    return acts().sums + part * acts().sums_stride + offset;
-  }
-  void clear_sums() const {
-    const std::int64_t count = acts().plan.parts * acts().sums_stride;
-    std::memset(acts().sums, 0, static_cast<std::size_t>(count) * sizeof(float));
-  }
-  // Adds the partial sums to `to`. Does nothing if `to` is null.
-  void add_sums(std::int64_t offset, std::int64_t count, float* to, float scale = 1) const {
-    if (to == nullptr) return;
-    if (scale != 1)
-      for (std::int64_t part = 0; part < acts().plan.parts; ++part)
-        for (std::int64_t c = 0; c < count; ++c) sums(part, offset)[c] *= scale;
-    kernels::add_partial_sums(acts().sums + offset, acts().plan.parts, acts().sums_stride, 0, count,
-                              to);
-  }
-};
-
-// The backward pass of a norm. branch holds the gradient of the norm's output, and dx that of the
-// residual stream. The partial sums are those of the norm's weight, its bias, and the bias of the
-// branch that was added before the norm, in this order.
-struct NormStep {
-  const NormActivations& norm;
-  const float* gamma;
-  float *dgamma, *dbeta, *dbranch_bias;  // null: not needed, or no branch was added
-  float branch_scale = 1;                // of the branch that was added before the norm
-  bool first = false;                    // whether dx is written or added to
-};
-
-void norm_backward(const Backward& b, const NormStep& step, const RowWork& rows) {
-  const std::int64_t width = b.s().width;
-  rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t part) {
-    if (b.s().form == BlockForm::llama)
-      return kernels::rms_norm_backward(b.acts().branch, step.norm.x, step.norm.rstd, step.gamma,
-                                        begin, end, width, step.first, b.acts().dx,
-                                        b.sums(part, 0));
-    float* dbias = step.dbranch_bias ? b.sums(part, 2 * width) : nullptr;
-    kernels::layer_norm_backward(b.acts().branch, step.norm.x, step.norm.mean, step.norm.rstd,
-                                 step.gamma, begin, end, width, step.first, b.acts().dx,
-                                 {b.sums(part, 0), b.sums(part, width), dbias});
-  });
-}
-void add_norm_sums(const Backward& b, const NormStep& step) {
-  const std::int64_t width = b.s().width;
-  b.add_sums(0, width, step.dgamma);
-  b.add_sums(width, width, step.dbeta);
-  b.add_sums(2 * width, width, step.dbranch_bias, step.branch_scale);
-}
-
-// The norm that follows block i: norm_1 of the next block, or the final norm. i = -1 stands for the
-// embeddings.
-NormStep norm_after(const Backward& b, std::int64_t i) {
-  float* dbias = i < 0 ? nullptr : b.grads_of(i).down_bias;
-  const float scale = i < 0 ? 1 : b.weights(i).branch_scale;
-  if (i + 1 == b.s().layers)
-    return {b.acts().final_norm,
-            b.run.weights.final_weight,
-            b.grads.final_weight,
-            b.grads.final_bias,
-            dbias,
-            scale,
-            true};
-  return {b.acts(i + 1).norm_1,
-          b.weights(i + 1).norm_1_weight,
-          b.grads_of(i + 1).norm_1_weight,
-          b.grads_of(i + 1).norm_1_bias,
-          dbias,
-          scale};
-}
-NormStep second_norm(const Backward& b, std::int64_t i) {
-  return {b.acts(i).norm_2,          b.weights(i).norm_2_weight, b.grads_of(i).norm_2_weight,
-          b.grads_of(i).norm_2_bias, b.grads_of(i).output_bias,  b.weights(i).branch_scale};
-}
-
 // Returns whether any gradient of a block is needed.
 bool trains(const FusedLayer& grads) {
-  for (const float* gradient :
-       {grads.norm_1_weight, grads.norm_1_bias, grads.qkv_weight, grads.qkv_bias,
-        grads.output_weight, grads.output_bias, grads.norm_2_weight, grads.norm_2_bias,
-        grads.up_weight, grads.up_bias, grads.down_weight, grads.down_bias})
-    if (gradient) return true;
-  return false;
+  const auto any = [](std::initializer_list<const float*> gradients) {
+    return std::ranges::any_of(gradients, [](const float* g) { return g != nullptr; });
+  };
+  const auto feed_forward = [&](const FeedForwardTensors& g) {
+    return any({g.up_weight, g.up_bias, g.down_weight, g.down_bias});
+  };
+  return any({grads.norm_1_weight, grads.norm_1_bias, grads.qkv_weight, grads.qkv_bias,
+              grads.output_weight, grads.output_bias, grads.query_norm, grads.key_norm,
+              grads.norm_2_weight, grads.norm_2_bias, grads.router}) ||
+         feed_forward(grads.mlp) || std::ranges::any_of(grads.experts, feed_forward);
 }
 
 // The block at which the backward pass ends, because no gradient below it is needed.
@@ -167,17 +77,27 @@ void classifier(const Backward& b) {
   }
 }
 
-// Computes dup from dhidden, and recomputes the hidden units.
-void activation(const Backward& b, std::int64_t i, const RowWork& rows) {
+Weight output_weight(const Backward& b, std::int64_t i, PhaseWeights& weights) {
+  return weights.backward(b.weights(i).output_weight, b.s().heads_width(), b.s().width);
+}
+
+// If branches are parallel: backpropagates through the last product of attention, which reads the
+// same gradient of the residual stream as the feed-forward. The sums of its bias are the last.
+void parallel_attention(const Backward& b, std::int64_t i, const Weight& output,
+                        const RowWork& rows) {
   const FusedActivations& a = b.acts();
-  const std::int64_t ffn = b.s().ffn;
-  rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t part) {
-    if (b.s().gated())
-      kernels::swiglu_backward(a.dhidden, b.acts(i).up, begin, end, ffn, a.dup, a.hidden);
-    else
-      kernels::gelu_backward(a.dhidden, b.acts(i).up, begin, end, ffn, a.dup,
-                             b.sums(part, 3 * b.s().width), a.hidden);
-  });
+  const FusedLayer& w = b.weights(i);
+  drop_backward(b, b.run.dropout.of_attention(w.index), b.grads_of(i).output_bias != nullptr,
+                a.dattention, 3 * b.s().width + b.s().up_width(), rows);
+  rows.multiply(output, a.dattention, a.dattended, {.scale = w.branch_scale});
+}
+void add_parallel_gradients(const Backward& b, std::int64_t i) {
+  const FusedActivations& a = b.acts();
+  const FusedLayer &w = b.weights(i), &g = b.grads_of(i);
+  const std::int64_t width = b.s().width, heads = b.s().heads_width();
+  b.add_sums(3 * width + b.s().up_width(), width, g.output_bias, w.branch_scale);
+  add_weight_gradients(a.plan.room, {{a.rows, a.dattention, width, b.acts(i).attended, heads,
+                                      g.output_weight, w.branch_scale}});
 }
 
 // Backpropagates through the norm after block i and the feed-forward, to the gradient of norm_2's
@@ -186,25 +106,53 @@ void feed_forward(const Backward& b, std::int64_t i) {
   const FusedActivations& a = b.acts();
   const FusedLayer &w = b.weights(i), &g = b.grads_of(i);
   const std::int64_t width = b.s().width, ffn = b.s().ffn, up_width = b.s().up_width();
-  const NormStep norm = norm_after(b, i);
+  const bool parallel = b.s().style.parallel;
   if (a.recompute == Recompute::blocks) remake_block(b.run, i);
   PhaseWeights weights(a.plan);
-  const Weight down = weights.backward(w.down_weight, ffn, width);
-  const Weight up = weights.backward(w.up_weight, width, up_width);
+  const Weight down = weights.backward(w.mlp.down_weight, ffn, width);
+  const Weight up = weights.backward(w.mlp.up_weight, width, up_width);
+  const Weight output = parallel ? output_weight(b, i, weights) : Weight{};
   weights.pack();
   b.clear_sums();
   for_rows(a.plan, [&](const RowWork& rows) {
-    norm_backward(b, norm, rows);
-    rows.multiply(down, a.dx, a.dhidden, {.scale = w.branch_scale});
-    activation(b, i, rows);
+    enter_feed_forward(b, i, rows);
+    rows.multiply(down, a.dbranch, a.dhidden, {.scale = product_scale(b.run, w)});
+    rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t part) {
+      activation_backward(b.run, b.acts(i).up, begin, end, b.sums(part, 3 * width));
+    });
+    if (parallel) parallel_attention(b, i, output, rows);
     rows.multiply(up, a.dup, a.branch);
     if (a.recompute == Recompute::norms) remake_norm_2(b.run, i, rows);
   });
-  add_norm_sums(b, norm);
-  b.add_sums(3 * width, up_width, g.up_bias);
-  add_weight_gradients(a.plan.room,
-                       {{a.rows, a.dup, up_width, b.acts(i).norm_2.y, width, g.up_weight},
-                        {a.rows, a.dx, width, a.hidden, ffn, g.down_weight, w.branch_scale}});
+  add_feed_forward_sums(b, i);
+  b.add_sums(3 * width, up_width, g.mlp.up_bias);
+  if (parallel) add_parallel_gradients(b, i);
+  add_weight_gradients(
+      a.plan.room,
+      {{a.rows, a.dup, up_width, b.acts(i).norm_2.y, width, g.mlp.up_weight},
+       {a.rows, a.dbranch, width, a.hidden, ffn, g.mlp.down_weight, product_scale(b.run, w)}});
+}
+
+// Does the same as feed_forward, for a block with experts.
+void feed_forward_of_experts(const Backward& b, std::int64_t i) {
+  const FusedActivations& a = b.acts();
+  const bool parallel = b.s().style.parallel;
+  if (a.recompute == Recompute::blocks) remake_block(b.run, i);
+  PhaseWeights weights(a.plan);
+  const Weight output = parallel ? output_weight(b, i, weights) : Weight{};
+  weights.pack();
+  b.clear_sums();
+  for_rows(a.plan, [&](const RowWork& rows) {
+    enter_feed_forward(b, i, rows);
+    if (parallel) parallel_attention(b, i, output, rows);
+    if (a.recompute == Recompute::norms) remake_norm_2(b.run, i, rows);
+  });
+  add_feed_forward_sums(b, i);
+  if (parallel) add_parallel_gradients(b, i);
+  const double rows = static_cast<double>(a.rows);
+  const double loss_scale = static_cast<double>(b.scale) * rows;  // of a mean over rows
+  experts_backward(b.run, b.grads_of(i),
+                   static_cast<float>(static_cast<double>(b.s().router_loss) * loss_scale), i);
 }
 
 void attention_units(const Backward& b, const LayerActivations& layer) {
@@ -215,22 +163,54 @@ void attention_units(const Backward& b, const LayerActivations& layer) {
   });
 }
 
+// Backpropagates through norm_2 and the last product of the attention of block i. If branches are
+// parallel, the latter is done, and dx is not needed any more as the gradient of the outputs.
+void end_of_attention(const Backward& b, std::int64_t i) {
+  const FusedActivations& a = b.acts();
+  const bool parallel = b.s().style.parallel;
+  PhaseWeights weights(a.plan);
+  const Weight output = parallel ? Weight{} : output_weight(b, i, weights);
+  weights.pack();
+  b.clear_sums();
+  for_rows(a.plan, [&](const RowWork& rows) {
+    if (parallel) return second_norm_backward(b, i, rows);
+    enter_attention(b, i, rows);
+    rows.multiply(output, a.dbranch, a.dattended, {.scale = product_scale(b.run, b.weights(i))});
+  });
+  add_attention_sums(b, i);
+}
+
+// Backpropagates from the queries, keys and values of rows [begin, end) to the product that
+// computed them. The partial sums are those of its bias, and of the weights of the norms of queries
+// and keys.
+void heads_backward(const Backward& b, std::int64_t i, std::int64_t begin, std::int64_t end,
+                    std::int64_t part) {
+  const FusedActivations& a = b.acts();
+  const std::int64_t qkv = b.s().qkv_width();
+  if (b.run.rotation.cos) kernels::rotate(b.run.rotation, begin, end, true, a.dqkv);
+  if (b.acts(i).raw_qk)
+    kernels::head_norm_backward(b.run.head_norm(i), b.acts(i).raw_qk, begin, end, a.dqkv,
+                                b.sums(part, qkv), b.sums(part, qkv + b.s().heads_width()));
+  if (b.grads_of(i).qkv_bias) kernels::bias_backward(a.dqkv, begin, end, qkv, b.sums(part, 0));
+}
+void add_head_sums(const Backward& b, std::int64_t i) {
+  const FusedSizes& s = b.s();
+  const FusedLayer& g = b.grads_of(i);
+  const std::int64_t qkv = s.qkv_width();
+  b.add_sums(0, qkv, g.qkv_bias);
+  if (!s.head_norms()) return;
+  const bool each = s.style.head_norms == arch::HeadNorms::each;
+  b.add_sums(qkv, each ? s.head_dim : s.heads_width(), g.query_norm);
+  b.add_sums(qkv + s.heads_width(), each ? s.head_dim : s.kv_heads * s.head_dim, g.key_norm);
+}
+
 // Backpropagates through norm_2 and the attention of block i, to the gradient of norm_1's output.
 void attention(const Backward& b, std::int64_t i) {
   const FusedActivations& a = b.acts();
   const LayerActivations& layer = b.acts(i);
   const FusedLayer &w = b.weights(i), &g = b.grads_of(i);
   const std::int64_t width = b.s().width, heads = b.s().heads_width(), qkv = b.s().qkv_width();
-  const NormStep norm = second_norm(b, i);
-  PhaseWeights to_heads(a.plan);
-  const Weight output = to_heads.backward(w.output_weight, heads, width);
-  to_heads.pack();
-  b.clear_sums();
-  for_rows(a.plan, [&](const RowWork& rows) {
-    norm_backward(b, norm, rows);
-    rows.multiply(output, a.dx, a.dattended, {.scale = w.branch_scale});
-  });
-  add_norm_sums(b, norm);
+  end_of_attention(b, i);
   attention_units(b, layer);
   PhaseWeights to_norm(a.plan);
   const Weight packed = to_norm.backward(w.qkv_weight, width, qkv);
@@ -238,20 +218,20 @@ void attention(const Backward& b, std::int64_t i) {
   b.clear_sums();
   for_rows(a.plan, [&](const RowWork& rows) {
     rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t part) {
-      if (b.run.rotation.cos) kernels::rotate(b.run.rotation, begin, end, true, a.dqkv);
-      if (g.qkv_bias) kernels::bias_backward(a.dqkv, begin, end, qkv, b.sums(part, 0));
+      heads_backward(b, i, begin, end, part);
     });
     rows.multiply(packed, a.dqkv, a.branch);
     if (a.recompute != Recompute::none) remake_norm_1(b.run, i, rows);
   });
-  b.add_sums(0, qkv, g.qkv_bias);
+  add_head_sums(b, i);
   add_weight_gradients(
       a.plan.room, {{a.rows, a.dqkv, qkv, layer.norm_1.y, width, g.qkv_weight},
-                    {a.rows, a.dx, width, layer.attended, heads, g.output_weight, w.branch_scale}});
+                    {a.rows, a.dbranch, width, layer.attended, heads,
+                     b.s().style.parallel ? nullptr : g.output_weight, product_scale(b.run, w)}});
 }
 
-// Adds dx to the gradients of the embeddings. One thread processes the tokens of a narrow model.
-// For a wide one, all threads share them by columns.
+// Adds the gradient of what was embedded to the gradients of the embeddings. One thread processes
+// the tokens of a narrow model. For a wide one, all threads share them by columns.
 void embedding(const Backward& b) {
   const FusedActivations& a = b.acts();
   const std::int64_t width = b.s().width;
@@ -259,10 +239,10 @@ void embedding(const Backward& b) {
   for_units(parts + 1, [&](std::int64_t i, std::int64_t) {
     const Range columns = part_of(width, parts, 16, i);
     if (i < parts && b.grads.token)
-      kernels::token_embedding_backward(b.run.inputs(), a.dx, a.rows, width, columns.begin,
+      kernels::token_embedding_backward(b.run.inputs(), a.dbranch, a.rows, width, columns.begin,
                                         columns.end, b.grads.token);
     if (i == parts && b.grads.position)
-      kernels::position_embedding_backward(a.dx, a.sequences, a.length, width, 0, a.length,
+      kernels::position_embedding_backward(a.dbranch, a.sequences, a.length, width, 0, a.length,
                                            b.grads.position);
   });
 }
@@ -275,13 +255,15 @@ void backward_pass(const FusedRun& run, const FusedTensors& grads, float gradien
   classifier(b);
   const std::int64_t lowest = lowest_block(b);
   for (std::int64_t i = run.sizes.layers - 1; i >= lowest; --i) {
-    feed_forward(b, i);
+    if (run.sizes.experts > 0)
+      feed_forward_of_experts(b, i);
+    else
+      feed_forward(b, i);
     attention(b, i);
   }
-  const NormStep norm = norm_after(b, lowest - 1);
   b.clear_sums();
-  for_rows(run.acts.plan, [&](const RowWork& rows) { norm_backward(b, norm, rows); });
-  add_norm_sums(b, norm);
+  for_rows(run.acts.plan, [&](const RowWork& rows) { leave_blocks(b, lowest, rows); });
+  add_last_sums(b, lowest);
   if (b.grads.token || b.grads.position) embedding(b);
 }
 

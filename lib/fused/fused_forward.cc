@@ -12,12 +12,19 @@
 //
 // Residual additions are fused with the norm that follows. Therefore the stream between blocks is
 // not stored by itself: it is the input x of a norm.
+//
+// Two kinds of blocks differ. Where norms follow the branches (OLMo 2), a branch reads the stream
+// itself, and its norm comes before the addition. Where the branches are parallel (GPT-NeoX), both
+// read norms of the same stream, and their outputs are added before they join it.
+#include "fused/fused_activation_function.h"
+#include "fused/fused_experts.h"
 #include "fused/fused_passes.h"
+#include "kernels/dropout.h"
 #include "kernels/embedding.h"
 #include "kernels/layer_norm.h"
+#include "kernels/residual.h"
 #include "kernels/rms_norm.h"
 #include "kernels/softmax_cross_entropy.h"
-#include "kernels/swiglu.h"
 
 namespace stagedtrain::model {
 namespace {
@@ -36,10 +43,10 @@ Weight qkv_weight(const FusedRun& run, std::int64_t i, PhaseWeights& weights) {
 void project_qkv(const FusedRun& run, std::int64_t i, const Weight& weight, const RowWork& rows) {
   const LayerActivations& a = acts_of(run, i);
   rows.multiply(weight, a.norm_1.y, a.qkv, {.bias = weights_of(run, i).qkv_bias});
-  if (run.rotation.cos)
-    rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t) {
-      kernels::rotate(run.rotation, begin, end, false, a.qkv);
-    });
+  rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t) {
+    if (a.raw_qk) kernels::head_norm(run.head_norm(i), begin, end, a.qkv, a.raw_qk);
+    if (run.rotation.cos) kernels::rotate(run.rotation, begin, end, false, a.qkv);
+  });
 }
 
 // A norm and its parameters. Its input is the residual stream.
@@ -54,29 +61,48 @@ NextNorm norm_after(const FusedRun& run, std::int64_t i) {
   return {acts_of(run, i + 1).norm_1, w.norm_1_weight, w.norm_1_bias};
 }
 
-// Computes rows [begin, end) of a norm from its input.
-void normalise(const FusedRun& run, const NextNorm& next, std::int64_t begin, std::int64_t end) {
+NextNorm second_norm(const FusedRun& run, std::int64_t i) {
+  const FusedLayer& w = weights_of(run, i);
+  return {acts_of(run, i).norm_2, w.norm_2_weight, w.norm_2_bias};
+}
+
+// Computes rows [begin, end) of a norm from its input, and writes them to y.
+void normalise(const FusedRun& run, const NextNorm& next, std::int64_t begin, std::int64_t end,
+               float* y) {
   const FusedSizes& s = run.sizes;
   const NormActivations& n = next.norm;
-  if (s.form == BlockForm::llama)
-    kernels::rms_norm(n.x, next.gamma, s.eps, begin, end, s.width, n.y, n.rstd);
+  if (s.layer_norms())
+    kernels::layer_norm(n.x, next.gamma, next.beta, s.eps, begin, end, s.width, y, n.mean, n.rstd,
+                        run.norm_mean);
   else
-    kernels::layer_norm(n.x, next.gamma, next.beta, s.eps, begin, end, s.width, n.y, n.mean,
-                        n.rstd);
+    kernels::rms_norm(n.x, next.gamma, s.eps, begin, end, s.width, y, n.rstd, run.norm_mean);
+}
+void normalise(const FusedRun& run, const NextNorm& next, const RowWork& rows) {
+  rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t) {
+    normalise(run, next, begin, end, next.norm.y);
+  });
+}
+
+// Whether what is written to the residual stream goes to a branch without a norm.
+bool is_bare(const FusedRun& run, std::int64_t next) {
+  return run.sizes.style.norms_after && next < run.sizes.layers;
 }
 
 void embed_rows(const FusedRun& run) {
   const FusedSizes& s = run.sizes;
   const NextNorm n = norm_after(run, -1);
+  const bool bare = is_bare(run, 0);
+  float* x = bare ? n.norm.y : n.norm.x;
   PhaseWeights weights(run.acts.plan);
   const Weight qkv = s.layers > 0 ? qkv_weight(run, 0, weights) : Weight{};
   weights.pack();
   for_rows(run.acts.plan, [&](const RowWork& rows) {
     rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t) {
-      kernels::embed(run.inputs(), run.weights.token, run.weights.position, begin, end, s.width,
-                     n.norm.x);
-      normalise(run, n, begin, end);
+      kernels::embed(run.inputs(), run.weights.token, run.weights.position, begin, end, s.width, x);
+      if (run.dropout.active())
+        kernels::drop(run.dropout.of_embeddings(), x, begin, end, s.width, x);
     });
+    if (!bare) normalise(run, n, rows);
     if (s.layers > 0) project_qkv(run, 0, qkv, rows);
   });
 }
@@ -90,31 +116,97 @@ void attend(const FusedRun& run, const LayerActivations& a) {
   });
 }
 
-// Adds a branch and its bias to the residual stream x, and computes the norm of the sum.
+void drop(const FusedRun& run, const kernels::Dropout& dropout, float* branch,
+          const RowWork& rows) {
+  if (!run.dropout.active()) return;
+  rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t) {
+    kernels::drop(dropout, branch, begin, end, run.sizes.width, branch);
+  });
+}
+
+// Adds a branch and its bias (or null) to the residual stream x, and computes the norm of the sum.
 void add_branch(const FusedRun& run, const float* x, const float* branch, const float* bias,
                 const NextNorm& next, const RowWork& rows) {
   const FusedSizes& s = run.sizes;
   const NormActivations& n = next.norm;
   rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t) {
-    if (s.form == BlockForm::llama)
-      kernels::residual_rms_norm(x, branch, next.gamma, s.eps, begin, end, s.width, n.x, n.y,
-                                 n.rstd);
-    else
+    if (s.layer_norms())
       kernels::residual_layer_norm(x, branch, bias, next.gamma, next.beta, s.eps, begin, end,
-                                   s.width, n.x, n.y, n.mean, n.rstd);
+                                   s.width, n.x, n.y, n.mean, n.rstd, run.norm_mean);
+    else
+      kernels::residual_rms_norm(x, branch, next.gamma, s.eps, begin, end, s.width, n.x, n.y,
+                                 n.rstd, run.norm_mean);
   });
 }
 
-// Computes the feed-forward's hidden units, both before (up) and after (hidden) the activation.
-void project_up(const FusedRun& run, std::int64_t i, const Weight& up, const RowWork& rows) {
-  const LayerActivations& a = acts_of(run, i);
-  if (!run.sizes.gated())
-    return rows.multiply(up, a.norm_2.y, a.up,
-                         {.bias = weights_of(run, i).up_bias, .gelu = run.acts.hidden});
-  rows.multiply(up, a.norm_2.y, a.up);
+// Where norms follow the branches: normalises a branch, norm.x, and adds it to the residual stream.
+void add_normed_branch(const FusedRun& run, const float* x, const NextNorm& norm, float* branch,
+                       const kernels::Dropout& dropout, float scale, float* sum,
+                       const RowWork& rows) {
   rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t) {
-    kernels::swiglu(a.up, begin, end, run.sizes.ffn, run.acts.hidden);
+    normalise(run, norm, begin, end, branch);
   });
+  drop(run, dropout, branch, rows);
+  rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t) {
+    kernels::add_scaled(x, branch, scale, begin, end, run.sizes.width, sum);
+  });
+}
+
+// The bias of a branch joins the addition to the residual stream, which saves a pass over the
+// branch, unless dropout or another branch comes between.
+bool bias_joins_addition(const FusedRun& run) {
+  return !run.dropout.active() && !run.sizes.style.parallel;
+}
+Finish end_of_branch(const FusedRun& run, const FusedLayer& w, const float* bias) {
+  return {.scale = product_scale(run, w), .bias = bias_joins_addition(run) ? nullptr : bias};
+}
+
+// Computes the output of the attention of block i, and from there what the feed-forward reads.
+// branch is a buffer; if branches are parallel, the output stays in it.
+void end_attention(const FusedRun& run, std::int64_t i, const Weight& output, float* branch,
+                   const RowWork& rows) {
+  const FusedLayer& w = weights_of(run, i);
+  const LayerActivations& a = acts_of(run, i);
+  const kernels::Dropout dropout = run.dropout.of_attention(w.index);
+  const bool after = run.sizes.style.norms_after;
+  rows.multiply(output, a.attended, after ? a.norm_1.x : branch,
+                end_of_branch(run, w, w.output_bias));
+  if (after)
+    return add_normed_branch(run, a.norm_1.y, {a.norm_1, w.norm_1_weight, w.norm_1_bias}, branch,
+                             dropout, w.branch_scale, a.norm_2.y, rows);
+  drop(run, dropout, branch, rows);
+  if (run.sizes.style.parallel) return normalise(run, second_norm(run, i), rows);
+  add_branch(run, a.norm_1.x, branch, bias_joins_addition(run) ? w.output_bias : nullptr,
+             second_norm(run, i), rows);
+}
+
+// Where the feed-forward of block i writes its output.
+float* fed_forward(const FusedRun& run, std::int64_t i) {
+  if (run.sizes.style.norms_after) return acts_of(run, i).norm_2.x;
+  return run.sizes.style.parallel ? run.acts.other : run.acts.branch;
+}
+
+// Adds the output of block i's feed-forward, and computes the norm that follows.
+void end_feed_forward(const FusedRun& run, std::int64_t i, const RowWork& rows) {
+  const FusedLayer& w = weights_of(run, i);
+  const LayerActivations& a = acts_of(run, i);
+  const NextNorm next = norm_after(run, i);
+  float* branch = run.acts.branch;
+  const kernels::Dropout dropout = run.dropout.of_feed_forward(w.index);
+  if (run.sizes.style.norms_after) {
+    const bool bare = is_bare(run, i + 1);
+    add_normed_branch(run, a.norm_2.y, second_norm(run, i), branch, dropout, w.branch_scale,
+                      bare ? next.norm.y : next.norm.x, rows);
+    if (!bare) normalise(run, next, rows);
+    return;
+  }
+  drop(run, dropout, fed_forward(run, i), rows);
+  if (run.sizes.style.parallel)
+    rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t) {
+      kernels::add_scaled(branch, run.acts.other, 1, begin, end, run.sizes.width, branch);
+    });
+  const float* x = run.sizes.style.parallel ? a.norm_1.x : a.norm_2.x;
+  add_branch(run, x, branch, bias_joins_addition(run) ? w.mlp.down_bias : nullptr, next, rows);
 }
 
 // Computes the rest of block i after its attention, and the next block's queries, keys and values.
@@ -125,25 +217,46 @@ void finish_block(const FusedRun& run, std::int64_t i) {
   const bool more = i + 1 < s.layers;
   PhaseWeights weights(run.acts.plan);
   const Weight output = weights.forward(w.output_weight, s.heads_width(), s.width);
-  const Weight up = weights.forward(w.up_weight, s.width, s.up_width());
-  const Weight down = weights.forward(w.down_weight, s.ffn, s.width);
+  const Weight up = weights.forward(w.mlp.up_weight, s.width, s.up_width());
+  const Weight down = weights.forward(w.mlp.down_weight, s.ffn, s.width);
   const Weight qkv = more ? qkv_weight(run, i + 1, weights) : Weight{};
   weights.pack();
   for_rows(run.acts.plan, [&](const RowWork& rows) {
-    rows.multiply(output, a.attended, run.acts.branch, {.scale = w.branch_scale});
-    add_branch(run, a.norm_1.x, run.acts.branch, w.output_bias,
-               {a.norm_2, w.norm_2_weight, w.norm_2_bias}, rows);
-    project_up(run, i, up, rows);
-    rows.multiply(down, run.acts.hidden, run.acts.branch, {.scale = w.branch_scale});
-    add_branch(run, a.norm_2.x, run.acts.branch, w.down_bias, norm_after(run, i), rows);
+    end_attention(run, i, output, run.acts.branch, rows);
+    project_up(run, up, a.norm_2.y, w.mlp.up_bias, a.up, rows);
+    rows.multiply(down, run.acts.hidden, fed_forward(run, i),
+                  end_of_branch(run, w, w.mlp.down_bias));
+    end_feed_forward(run, i, rows);
     if (more) project_qkv(run, i + 1, qkv, rows);
   });
 }
 
-// Recomputes the output of a norm.
-void remake_norm(const FusedRun& run, const NextNorm& norm, const RowWork& rows) {
-  rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t) {
-    normalise(run, norm, begin, end);
+// From the attention of block i to the experts that its rows choose.
+void route_block(const FusedRun& run, std::int64_t i, float* branch) {
+  const FusedSizes& s = run.sizes;
+  const FusedLayer& w = weights_of(run, i);
+  PhaseWeights weights(run.acts.plan);
+  const Weight output = weights.forward(w.output_weight, s.heads_width(), s.width);
+  const Weight router = weights.forward(w.router, s.width, s.experts);
+  weights.pack();
+  for_rows(run.acts.plan, [&](const RowWork& rows) {
+    end_attention(run, i, output, branch, rows);
+    route(run, i, router, rows);
+  });
+}
+
+// Does the same as finish_block, for a block with experts.
+void finish_block_of_experts(const FusedRun& run, std::int64_t i) {
+  const bool more = i + 1 < run.sizes.layers;
+  route_block(run, i, run.acts.branch);
+  run_experts(run, i, false);
+  PhaseWeights weights(run.acts.plan);
+  const Weight qkv = more ? qkv_weight(run, i + 1, weights) : Weight{};
+  weights.pack();
+  for_rows(run.acts.plan, [&](const RowWork& rows) {
+    mix(run, i, rows, fed_forward(run, i));
+    end_feed_forward(run, i, rows);
+    if (more) project_qkv(run, i + 1, qkv, rows);
   });
 }
 
@@ -166,18 +279,21 @@ void head(const FusedRun& run, std::int64_t first, std::int64_t count, float* lo
 
 void forward_pass(const FusedRun& run) {
   embed_rows(run);
+  std::fill_n(run.acts.choices, run.sizes.experts, 0);
   for (std::int64_t i = 0; i < run.sizes.layers; ++i) {
     attend(run, acts_of(run, i));
-    finish_block(run, i);
+    if (run.sizes.experts > 0)
+      finish_block_of_experts(run, i);
+    else
+      finish_block(run, i);
   }
 }
 
 void remake_norm_1(const FusedRun& run, std::int64_t i, const RowWork& rows) {
-  remake_norm(run, norm_after(run, i - 1), rows);
+  if (!run.sizes.style.norms_after) normalise(run, norm_after(run, i - 1), rows);
 }
 void remake_norm_2(const FusedRun& run, std::int64_t i, const RowWork& rows) {
-  const FusedLayer& w = weights_of(run, i);
-  remake_norm(run, {acts_of(run, i).norm_2, w.norm_2_weight, w.norm_2_bias}, rows);
+  if (!run.sizes.style.norms_after) normalise(run, second_norm(run, i), rows);
 }
 
 void remake_block(const FusedRun& run, std::int64_t i) {
@@ -192,15 +308,17 @@ void remake_block(const FusedRun& run, std::int64_t i) {
     project_qkv(run, i, qkv, rows);
   });
   attend(run, a);
+  if (s.experts > 0) {
+    route_block(run, i, run.acts.spare);
+    return run_experts(run, i, true);
+  }
   PhaseWeights to_hidden(run.acts.plan);
   const Weight output = to_hidden.forward(w.output_weight, s.heads_width(), s.width);
-  const Weight up = to_hidden.forward(w.up_weight, s.width, s.up_width());
+  const Weight up = to_hidden.forward(w.mlp.up_weight, s.width, s.up_width());
   to_hidden.pack();
   for_rows(run.acts.plan, [&](const RowWork& rows) {
-    rows.multiply(output, a.attended, run.acts.spare, {.scale = w.branch_scale});
-    add_branch(run, a.norm_1.x, run.acts.spare, w.output_bias,
-               {a.norm_2, w.norm_2_weight, w.norm_2_bias}, rows);
-    rows.multiply(up, a.norm_2.y, a.up, {.bias = w.up_bias});
+    end_attention(run, i, output, run.acts.spare, rows);
+    rows.multiply(up, a.norm_2.y, a.up, {.bias = w.mlp.up_bias});
   });
 }
 

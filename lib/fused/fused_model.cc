@@ -1,8 +1,11 @@
-// Runs GPT-2, LLaMA and Qwen 2 on the CPU in fp32 with fused kernels and hand-written gradients.
+// Runs the models of all architectures on the CPU in fp32 with fused kernels and hand-written
+// gradients.
 #include <cmath>
+#include <optional>
 
 #include "arch/rotary.h"
 #include "base/error.h"
+#include "fused/fused_mask.h"
 #include "fused/fused_passes.h"
 #include "model/models.h"
 
@@ -15,24 +18,32 @@ class FusedModel final : public Model {
       : Model(config, options),
         sizes_(sizes_of(config)),
         weights_(tensors_of(params_, params_.weights(), config)) {
-    if (sizes_.form == BlockForm::llama) make_rotation();
+    if (sizes_.style.rotary) make_rotation();
   }
   const char* kernels_name() const override { return "fused"; }
 
+  void set_mask(const ModelMask& mask) override {
+    mask_.reset();
+    if (mask.visible < 1) mask_.emplace(config_, mask);
+  }
+
   at::Tensor loss_and_backward(const at::Tensor& tokens_BS, double scale,
-                               std::uint64_t /*random_seed: there is no dropout*/) override {
-    const FusedRun whole = start(tokens_BS, 1, {.recompute = options_.recompute});
+                               std::uint64_t random_seed) override {
+    start(tokens_BS, 1, {.recompute = options_.recompute, .dropout = options_.dropout > 0});
     const Executed executed = executed_layers();
-    const FusedRun run{executed.sizes, executed.weights, acts_, whole.ids_stride, whole.rotation};
+    const FusedRun run = run_of(executed, tokens_BS.size(1), {options_.dropout, random_seed});
     forward_pass(run);
     const double rows = static_cast<double>(acts_.rows);
     backward_pass(run, executed.grads, static_cast<float>(scale / rows),
                   static_cast<float>(options_.z_loss));
+    if (executed.masked) executed.masked->add_gradients();
     return at::scalar_tensor(sum_of_losses(0, acts_.rows) / rows, at::kDouble);
   }
 
   at::Tensor row_losses(const at::Tensor& tokens_BS) override {
-    const FusedRun run = start(tokens_BS, 1, {.forward_only = true});
+    start(tokens_BS, 1, {.forward_only = true});
+    const Executed executed = whole_model();
+    const FusedRun run = run_of(executed, tokens_BS.size(1));
     forward_pass(run);
     write_losses(run);
     at::Tensor means_B = at::empty({acts_.sequences}, at::kDouble);
@@ -43,7 +54,9 @@ class FusedModel final : public Model {
   }
 
   at::Tensor logits(const at::Tensor& tokens_BT) override {
-    const FusedRun run = start(tokens_BT, 0, {.forward_only = true});
+    start(tokens_BT, 0, {.forward_only = true});
+    const Executed executed = whole_model();
+    const FusedRun run = run_of(executed, tokens_BT.size(1));
     forward_pass(run);
     at::Tensor logits_BTV =
         at::empty({acts_.sequences, acts_.length, sizes_.vocab}, at::TensorOptions(at::kFloat));
@@ -54,7 +67,7 @@ class FusedModel final : public Model {
  private:
   // Lays out the activations of a batch and copies its token ids. extra is the number of ids of a
   // sequence beyond its inputs (1 if there are targets).
-  FusedRun start(const at::Tensor& tokens, std::int64_t extra, const Purpose& purpose) {
+  void start(const at::Tensor& tokens, std::int64_t extra, const Purpose& purpose) {
     ST_CHECK(tokens.dim() == 2 && tokens.scalar_type() == at::kLong && tokens.is_cpu(),
              "tokens must be an int64 matrix on the CPU");
     const std::int64_t length = tokens.size(1) - extra;
@@ -68,11 +81,6 @@ class FusedModel final : public Model {
       laid_out_ = true;
     }
     take_ids(tokens);
-    kernels::Rotation rotation;
-    if (!cos_.empty())
-      rotation = {cos_.data(),     sin_.data(),       length, sizes_.heads + sizes_.kv_heads,
-                  sizes_.head_dim, sizes_.qkv_width()};
-    return {sizes_, weights_, acts_, tokens.size(1), rotation};
   }
 
   // The model that a training pass runs: only the layers that work_ runs, and only the gradients
@@ -82,14 +90,27 @@ class FusedModel final : public Model {
     FusedSizes sizes;
     FusedTensors weights, grads;
     std::vector<std::vector<float>> scaled_biases;  // weights points to them
+    std::optional<MaskedTensors> masked;            // so do weights and grads
   };
+  Executed whole_model() const {
+    Executed e{sizes_, weights_, {}, {}, {}};
+    e.grads.layers.resize(weights_.layers.size());
+    for (FusedLayer& layer : e.grads.layers)
+      layer.experts.resize(static_cast<std::size_t>(sizes_.experts));
+    if (mask_) e.masked.emplace(*mask_, e.weights, e.grads);
+    return e;
+  }
   Executed executed_layers() {
     if (frozen_ != params_.frozen()) {
       frozen_ = params_.frozen();
       grads_ = trained_tensors_of(params_, params_.grads(), config_);
     }
-    Executed e{sizes_, weights_, grads_, {}};
-    if (work_.is_whole()) return e;
+    Executed e{sizes_, weights_, grads_, {}, {}};
+    if (!work_.is_whole()) leave_out_layers(e);
+    if (mask_) e.masked.emplace(*mask_, e.weights, e.grads);
+    return e;
+  }
+  void leave_out_layers(Executed& e) const {
     std::vector<FusedLayer> grads;
     e.weights.layers.clear();
     for (std::int64_t i = 0; i < sizes_.layers; ++i) {
@@ -97,19 +118,31 @@ class FusedModel final : public Model {
       FusedLayer layer = weights_.layers[static_cast<std::size_t>(i)];
       layer.branch_scale = static_cast<float>(work_.branch_scale(i));
       layer.output_bias = scaled(layer.output_bias, layer.branch_scale, e);
-      layer.down_bias = scaled(layer.down_bias, layer.branch_scale, e);
+      layer.mlp.down_bias = scaled(layer.mlp.down_bias, layer.branch_scale, e);
       e.weights.layers.push_back(layer);
       grads.push_back(e.grads.layers[static_cast<std::size_t>(i)]);
     }
     e.grads.layers = std::move(grads);
     e.sizes.layers = static_cast<std::int64_t>(e.weights.layers.size());
-    return e;
   }
   float* scaled(float* bias, float scale, Executed& executed) const {
     if (bias == nullptr || scale == 1) return bias;
     std::vector<float>& kept = executed.scaled_biases.emplace_back(bias, bias + sizes_.width);
     for (float& value : kept) value *= scale;
     return kept.data();
+  }
+
+  // ids_stride: the number of ids of a sequence in acts_.ids
+  FusedRun run_of(const Executed& executed, std::int64_t ids_stride,
+                  const PassDropout& dropout = {}) const {
+    kernels::Rotation rotation;
+    if (!cos_.empty())
+      rotation = {cos_.data(),       sin_.data(),
+                  acts_.length,      sizes_.heads + sizes_.kv_heads,
+                  sizes_.head_dim,   arch::rotary_entries(config_),
+                  sizes_.qkv_width()};
+    const kernels::NormMean mean = mask_ ? mask_->norm_mean() : kernels::NormMean{};
+    return {executed.sizes, executed.weights, acts_, ids_stride, rotation, mean, dropout};
   }
 
   // The same angles as in the reference (reference_attention.cc).
@@ -142,7 +175,8 @@ class FusedModel final : public Model {
   std::vector<bool> frozen_;  // the frozen tensors that grads_ leaves out
   Arena arena_;
   FusedActivations acts_;
-  std::vector<float> cos_, sin_;  // [context, head_dim / 2]; empty without rotary embedding
+  std::vector<float> cos_, sin_;   // [context, rotary_entries / 2]; empty without rotation
+  std::optional<FusedMask> mask_;  // while a growth mask rises
   std::int64_t workers_ = 0;
   Purpose purpose_;
   bool laid_out_ = false;

@@ -3,7 +3,10 @@
 #pragma once
 
 #include "fused/fused_activations.h"
+#include "kernels/head_norm.h"
+#include "kernels/norm_mean.h"
 #include "kernels/rotary.h"
+#include "model/dropout.h"
 
 namespace stagedtrain::model {
 
@@ -13,9 +16,29 @@ struct FusedRun {
   const FusedActivations& acts;
   kernels::TokenView inputs() const { return {acts.ids, acts.length, ids_stride}; }
   kernels::TokenView targets() const { return {acts.ids + 1, acts.length, ids_stride}; }
-  std::int64_t ids_stride;     // from one sequence to the next in acts.ids
-  kernels::Rotation rotation;  // of queries and keys; without tables if positions are learned
+  std::int64_t ids_stride;      // from one sequence to the next in acts.ids
+  kernels::Rotation rotation;   // of queries and keys; without tables if positions are learned
+  kernels::NormMean norm_mean;  // weighted behind a growth mask
+  PassDropout dropout;          // inactive unless training
+
+  // The norms of the queries and keys of layer i. Requires sizes.head_norms().
+  kernels::HeadNorm head_norm(std::int64_t i) const {
+    const FusedLayer& w = weights.layers[static_cast<std::size_t>(i)];
+    return {w.query_norm,
+            w.key_norm,
+            sizes.heads,
+            sizes.kv_heads,
+            sizes.head_dim,
+            sizes.qkv_width(),
+            sizes.style.head_norms == arch::HeadNorms::each,
+            sizes.eps};
+  }
 };
+
+// The scale of a branch's last product. Where a norm follows, the scale follows the norm.
+inline float product_scale(const FusedRun& run, const FusedLayer& layer) {
+  return run.sizes.style.norms_after ? 1 : layer.branch_scale;
+}
 
 // Computes everything from acts.ids to the output of the final norm.
 void forward_pass(const FusedRun& run);

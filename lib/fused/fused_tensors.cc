@@ -7,7 +7,7 @@
 namespace stagedtrain::model {
 
 FusedSizes sizes_of(const arch::ModelConfig& c) {
-  return {arch::block_style(c).gated ? BlockForm::llama : BlockForm::gpt2,
+  return {arch::block_style(c),
           c.layers,
           c.width,
           c.heads,
@@ -16,7 +16,10 @@ FusedSizes sizes_of(const arch::ModelConfig& c) {
           c.ffn,
           c.vocab,
           static_cast<float>(c.norm_eps),
-          static_cast<float>(c.logit_scale)};
+          static_cast<float>(c.logit_scale),
+          c.experts,
+          c.experts_per_token,
+          static_cast<float>(c.router_loss)};
 }
 
 namespace {
@@ -44,19 +47,26 @@ FusedTensors pointers_to(const ParamBuffer& params, const at::Tensor& flat,
                  {}};
   const bool gated = arch::block_style(config).gated;
   for (int i = 0; i < config.layers; ++i) {
-    const auto in = [&](const char* key) { return at(arch::layer_name(i, key)); };
+    const auto in = [&](const std::string& key) { return at(arch::layer_name(i, key)); };
     const auto qkv = [&](const std::string& kind) {
       return packed({arch::layer_name(i, "attention.query." + kind),
                      arch::layer_name(i, "attention.key." + kind),
                      arch::layer_name(i, "attention.value." + kind)});
     };
+    const auto feed_forward = [&](const std::string& prefix) -> FeedForwardTensors {
+      return {gated ? packed({arch::layer_name(i, prefix + "gate.weight"),
+                              arch::layer_name(i, prefix + "up.weight")})
+                    : in(prefix + "up.weight"),
+              in(prefix + "up.bias"), in(prefix + "down.weight"), in(prefix + "down.bias")};
+    };
+    std::vector<FeedForwardTensors> experts;
+    for (std::int64_t e = 0; e < config.experts; ++e)
+      experts.push_back(feed_forward("mlp.experts." + std::to_string(e) + "."));
     t.layers.push_back({in("norm_1.weight"), in("norm_1.bias"), qkv("weight"), qkv("bias"),
                         in("attention.output.weight"), in("attention.output.bias"),
-                        in("norm_2.weight"), in("norm_2.bias"),
-                        gated ? packed({arch::layer_name(i, "mlp.gate.weight"),
-                                        arch::layer_name(i, "mlp.up.weight")})
-                              : in("mlp.up.weight"),
-                        in("mlp.up.bias"), in("mlp.down.weight"), in("mlp.down.bias")});
+                        in("attention.query_norm.weight"), in("attention.key_norm.weight"),
+                        in("norm_2.weight"), in("norm_2.bias"), feed_forward("mlp."),
+                        in("mlp.router.weight"), std::move(experts), 1, i});
   }
   return t;
 }

@@ -61,8 +61,10 @@ std::int64_t product_scratch() {
   return std::max(kPieceDepth * kPieceColumns, kernels::outer_product_scratch());
 }
 
+std::int64_t chunks_of(std::int64_t rows) { return parts_of(rows, kChunkRows); }
+
 RowPlan plan_rows(std::int64_t rows, std::int64_t largest_weight, const ProductRoom& room) {
-  return {rows, parts_of(rows, kChunkRows), largest_weight >= kWide, room};
+  return {rows, chunks_of(rows), largest_weight >= kWide, room};
 }
 
 Weight PhaseWeights::add(Weight weight) {
@@ -105,7 +107,7 @@ void RowWork::multiply(const Weight& weight, const float* x, float* y, const Fin
 }
 
 void add_weight_gradients(const ProductRoom& room,
-                          std::initializer_list<kernels::OuterProduct> products) {
+                          std::span<const kernels::OuterProduct> products) {
   struct Unit {
     const kernels::OuterProduct* product;
     Range outs, ins;

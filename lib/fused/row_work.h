@@ -20,9 +20,10 @@
 #include <algorithm>
 #include <cstdint>
 #include <initializer_list>
+#include <span>
 #include <vector>
 
-#include "kernels/packed_product.h"
+#include "products/packed_product.h"
 
 namespace stagedtrain::model {
 
@@ -72,6 +73,8 @@ struct RowPlan {
   bool wide = false;
   ProductRoom room;
 };
+// The number of chunks into which this number of rows is cut.
+std::int64_t chunks_of(std::int64_t rows);
 // largest_weight is the size of the largest weight of a phase, in floats.
 RowPlan plan_rows(std::int64_t rows, std::int64_t largest_weight, const ProductRoom& room = {});
 
@@ -147,7 +150,10 @@ void for_rows(const RowPlan& plan, const Body& body) {
 }
 
 // Adds scale dy^T x, summed over all rows, to dw of each product. Skips products whose dw is null.
-void add_weight_gradients(const ProductRoom& room,
-                          std::initializer_list<kernels::OuterProduct> products);
+void add_weight_gradients(const ProductRoom& room, std::span<const kernels::OuterProduct> products);
+inline void add_weight_gradients(const ProductRoom& room,
+                                 std::initializer_list<kernels::OuterProduct> products) {
+  add_weight_gradients(room, std::span(products.begin(), products.size()));
+}
 
 }  // namespace stagedtrain::model

@@ -13,7 +13,7 @@ HWY_BEFORE_NAMESPACE();
 namespace stagedtrain::kernels::HWY_NAMESPACE {
 
 void rotate_rows(const Rotation& t, std::int64_t begin, std::int64_t end, bool backward, float* x) {
-  const std::int64_t half = t.head_dim / 2;
+  const std::int64_t half = t.turned / 2;
   const Vec sign = set(backward ? -1.0f : 1.0f);
   for (std::int64_t r = begin; r < end; ++r) {
     const float *cos = t.cos + r % t.length * half, *sin = t.sin + r % t.length * half;

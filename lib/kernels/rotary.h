@@ -6,12 +6,12 @@
 
 namespace stagedtrain::kernels {
 
-// Elements i and i + head_dim / 2 of a head form a pair. cos and sin have the shape [at least
-// length, head_dim / 2].
+// Elements i and i + turned / 2 of a head form a pair; those from turned on stay as they are. cos
+// and sin have the shape [at least length, turned / 2].
 struct Rotation {
   const float *cos = nullptr, *sin = nullptr;
   std::int64_t length = 0;  // tokens in a sequence; row r is at position r % length
-  std::int64_t heads = 0, head_dim = 0;
+  std::int64_t heads = 0, head_dim = 0, turned = 0;
   std::int64_t stride = 0;  // from one row to the next; the heads to rotate are its first columns
 };
 

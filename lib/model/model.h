@@ -23,9 +23,9 @@ at::ScalarType master_type(Precision precision);
 state::DType state_dtype(Precision precision);
 
 // reference: ATen and autograd, on any device and in any precision. fused: the project's kernels.
-// On a CPU they compute forward and backward, in fp32 only and without experts. On a GPU they
-// compute all but products and attention, in fp32 and bf16, with CUDA graphs. automatic: fused if
-// possible, else reference.
+// On a CPU they compute forward and backward, in fp32 only. On a GPU they compute all but products
+// and attention, in fp32 and bf16, with CUDA graphs, without masks. automatic: fused if possible,
+// else reference.
 enum class Kernels { automatic, reference, fused };
 
 // What the backward pass recomputes instead of storing it. Results are the same, to the bit. norms:
@@ -84,7 +84,7 @@ class Model {
   // To be called after any change to params().weights(), except by the optimizer, which updates the
   // copy itself.
   void weights_changed() { params_.update_copy(); }
-  // Only reference kernels support masks.
+  // Shows the model through a growth mask from now on. visible = 1 removes it.
   virtual void set_mask(const ModelMask&) {
     ST_CHECK(false, "{} kernels with a mask", kernels_name());
   }

@@ -4,6 +4,7 @@
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
+#include "arch/architectures.h"
 #include "base/error.h"
 #include "model/cuda_check.h"
 #include "model/model.h"
@@ -46,26 +47,27 @@ std::unique_ptr<Model> make_on_gpu(const ModelKind& kind, const arch::ModelConfi
   return model;
 }
 
+// Returns why the fused CPU kernels cannot compute a model, or null if they can.
+const char* obstacle_to_fused(const arch::ModelConfig& config, const ModelOptions& options) {
+  if (options.precision != Precision::fp32) return "on a CPU they compute in fp32 only";
+  if (config.value_dim != config.head_dim) return "value_dim differs from head_dim";
+  if (options.recompute == Recompute::blocks && arch::block_style(config).norms_after)
+    return "norms follow the branches, and batch.recompute is blocks";
+  return nullptr;
+}
+
 }  // namespace
 
 std::unique_ptr<Model> make_model(const arch::ModelConfig& config, const ModelOptions& options) {
   for (const ModelKind& kind : model_kinds()) {
     if (config.architecture != kind.architecture) continue;
     if (options.device.is_cuda()) return make_on_gpu(kind, config, options);
-    const bool can_fuse = kind.make_fused && options.device.is_cpu() &&
-                          options.precision == Precision::fp32 && options.dropout == 0 &&
-                          config.experts == 0 && config.value_dim == config.head_dim;
-    if (options.kernels == Kernels::fused && !kind.make_fused)
-      throw usage_error("there are no fused kernels for {}", config.architecture)
+    const char* obstacle = obstacle_to_fused(config, options);
+    if (options.kernels == Kernels::fused && obstacle)
+      throw usage_error("there are no fused kernels for this model: {}", obstacle)
           .with_hint("give --kernels reference");
-    if (options.kernels == Kernels::fused && !can_fuse)
-      throw usage_error(
-          "fused kernels run {} on the CPU in fp32 only, without dropout, experts or a value_dim "
-          "other than head_dim",
-          config.architecture)
-          .with_hint("give --kernels reference");
-    return options.kernels != Kernels::reference && can_fuse ? kind.make_fused(config, options)
-                                                             : kind.make_reference(config, options);
+    return options.kernels == Kernels::reference || obstacle ? kind.make_reference(config, options)
+                                                             : make_fused(config, options);
   }
   throw usage_error("no running model for architecture {}", config.architecture);
 }

@@ -12,8 +12,6 @@ namespace stagedtrain::model {
 struct ModelKind {
   const char* architecture;
   std::unique_ptr<Model> (*make_reference)(const arch::ModelConfig&, const ModelOptions&);
-  std::unique_ptr<Model> (*make_fused)(const arch::ModelConfig&,
-                                       const ModelOptions&);  // may be null
 };
 const std::vector<ModelKind>& model_kinds();
 

@@ -4,7 +4,7 @@
 // At the growth the mask is 0. Neither readers nor norms see what is masked, so the loss is kept,
 // and new weights have no gradient yet. Unlike in `expand`, new hidden units, heads and residual
 // indices are random on both sides, in writers and readers. Only the new query entries of larger
-// heads are zero, because no mask covers them. reference/reference_mask.h applies the mask in the
+// heads are zero, because no mask covers them. model/reference_mask.h applies the mask in the
 // running model.
 //
 // While the mask rises, new parts count only in part, which the weights alone do not express. So

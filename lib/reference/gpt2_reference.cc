@@ -83,20 +83,20 @@ class Gpt2Reference final : public ReferenceModel {
     const at::Tensor qkv = at::linear(first.normed, b.qkv_weight, b.qkv_bias);
     const at::Tensor heads = ReferenceMask::over(attention(qkv, i, pass), mask_.heads_X);
     const at::Tensor attended =
-        added(pass.drop(at::linear(heads, b.output_weight, b.output_bias)), i, pass);
+        added(pass.attended(at::linear(heads, b.output_weight, b.output_bias), i), i, pass);
     if (style_.parallel) {
       const at::Tensor x = add_norm(first.sum, {}, b.norm_2).normed;
-      return {first.sum, attended + added(pass.drop(feed_forward(x, b, pass)), i, pass)};
+      return {first.sum, attended + added(pass.fed_forward(feed_forward(x, b, pass), i), i, pass)};
     }
     const Summed second = add_norm(first.sum, attended, b.norm_2);
-    return {second.sum, added(pass.drop(feed_forward(second.normed, b, pass)), i, pass)};
+    return {second.sum, added(pass.fed_forward(feed_forward(second.normed, b, pass), i), i, pass)};
   }
 
   at::Tensor features(const at::Tensor& tokens_BT, const ReferencePass& pass) const override {
     at::Tensor embedded = at::embedding(token_, tokens_BT);
     if (!style_.rotary)
       embedded = embedded + position_.narrow(0, pass.first_place(), tokens_BT.size(1));
-    const at::Tensor x_BTC = ReferenceMask::over(pass.drop(embedded), mask_.residual_C);
+    const at::Tensor x_BTC = ReferenceMask::over(pass.embedded(embedded), mask_.residual_C);
     Stream stream{x_BTC, {}};
     for (std::size_t i = 0; i < blocks_.size(); ++i)
       if (pass.runs(i))

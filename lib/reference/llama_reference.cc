@@ -79,25 +79,24 @@ class LlamaReference final : public ReferenceModel {
     const Block& b = blocks_[i];
     if (style_.norms_after) return run_block_of_norms_after(i, in, pass);
     const Summed first = add_norm(in.x, in.branch, b.norm_1);
-    const at::Tensor attended = added(pass.drop(attention(first.normed, i, pass)), i, pass);
+    const at::Tensor attended = added(pass.attended(attention(first.normed, i, pass), i), i, pass);
     const Summed second = add_norm(first.sum, attended, b.norm_2);
-    return {second.sum, added(pass.drop(feed_forward(second.normed, b, pass)), i, pass)};
+    return {second.sum, added(pass.fed_forward(feed_forward(second.normed, b, pass), i), i, pass)};
   }
 
   Stream run_block_of_norms_after(std::size_t i, const Stream& in,
                                   const ReferencePass& pass) const {
     const Block& b = blocks_[i];
-    const auto normed = [&](const at::Tensor& branch, const at::Tensor& weight) {
-      return added(pass.drop(add_norm(branch, {}, weight).normed), i, pass);
-    };
     const at::Tensor x = in.branch.defined() ? in.x + in.branch : in.x;
-    const at::Tensor sum = x + normed(attention(x, i, pass), b.norm_1);
-    return {sum, normed(feed_forward(sum, b, pass), b.norm_2)};
+    const at::Tensor attended = add_norm(attention(x, i, pass), {}, b.norm_1).normed;
+    const at::Tensor sum = x + added(pass.attended(attended, i), i, pass);
+    const at::Tensor fed_forward = add_norm(feed_forward(sum, b, pass), {}, b.norm_2).normed;
+    return {sum, added(pass.fed_forward(fed_forward, i), i, pass)};
   }
 
   at::Tensor features(const at::Tensor& tokens_BT, const ReferencePass& pass) const override {
     const at::Tensor x_BTC =
-        ReferenceMask::over(pass.drop(at::embedding(token_, tokens_BT)), mask_.residual_C);
+        ReferenceMask::over(pass.embedded(at::embedding(token_, tokens_BT)), mask_.residual_C);
     Stream stream{x_BTC, {}};
     for (std::size_t i = 0; i < blocks_.size(); ++i)
       if (pass.runs(i))

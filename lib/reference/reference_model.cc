@@ -7,6 +7,17 @@
 
 namespace stagedtrain::model {
 
+// On a CPU, the masks are those of the fused kernels. On a GPU they are ATen's, from its generator.
+at::Tensor ReferencePass::dropped(const at::Tensor& x_BTC, const kernels::Dropout& mask) const {
+  if (!dropout.active()) return x_BTC;
+  if (!x_BTC.is_cpu()) return at::dropout(x_BTC, dropout.probability, true);
+  at::Tensor kept_BTC = at::ones(x_BTC.sizes(), at::kFloat);
+  const std::int64_t width = x_BTC.size(-1);
+  kernels::drop({mask.key, mask.probability, 1}, kept_BTC.const_data_ptr<float>(), 0,
+                kept_BTC.numel() / width, width, kept_BTC.mutable_data_ptr<float>());
+  return x_BTC * kept_BTC.to(x_BTC.scalar_type()) * (1 / (1 - dropout.probability));
+}
+
 ReferenceModel::ReferenceModel(const arch::ModelConfig& config, const ModelOptions& options)
     : Model(config, options),
       recorded_(options.make_graph, params_.grads(),
@@ -71,22 +82,24 @@ at::Tensor ReferenceModel::scores(const at::Tensor& features) const {
 
 at::Tensor ReferenceModel::loss_and_backward(const at::Tensor& tokens_BS, double scale,
                                              std::uint64_t random_seed) {
-  if (options_.dropout > 0) at::manual_seed(random_seed);
+  if (options_.dropout > 0 && options_.device.is_cuda()) at::manual_seed(random_seed);
   leave_out_frozen();
-  if (!can_be_recorded()) return pass(tokens_BS, scale);
-  return recorded_.run(tokens_BS, scale, [this](const at::Tensor& tokens, double factor) {
-    return pass(tokens, factor);
+  const PassDropout dropout{options_.dropout, random_seed};
+  if (!can_be_recorded()) return pass(tokens_BS, scale, dropout);
+  return recorded_.run(tokens_BS, scale, [&](const at::Tensor& tokens, double factor) {
+    return pass(tokens, factor, dropout);
   });
 }
 
-at::Tensor ReferenceModel::pass(const at::Tensor& tokens_BS, double scale) {
+at::Tensor ReferenceModel::pass(const at::Tensor& tokens_BS, double scale,
+                                const PassDropout& dropout) {
   const at::AutoGradMode grad_on(true);
   if (mixed()) compute_grads_.zero_();
   const std::int64_t length = tokens_BS.size(1) - 1;
   RouterLoads loads;
   const bool balanced = config_.experts > 0 && config_.router_loss > 0;
   const at::Tensor x_NC =
-      features(tokens_BS.narrow(1, 0, length), {.dropout = options_.dropout,
+      features(tokens_BS.narrow(1, 0, length), {.dropout = dropout,
                                                 .loads = balanced ? &loads : nullptr,
                                                 .work = work_.is_whole() ? nullptr : &work_})
           .flatten(0, 1);

@@ -5,17 +5,18 @@
 #include <ATen/core/grad_mode.h>
 
 #include "model/block_ops.h"
+#include "model/dropout.h"
 #include "model/key_value_cache.h"
 #include "model/model.h"
 #include "reference/block_again.h"
 #include "reference/reference_experts.h"
-#include "reference/reference_mask.h"
+#include "model/reference_mask.h"
 
 namespace stagedtrain::model {
 
 // The settings of one pass through the layers. Shapes: B rows, T length, C width, V vocab.
 struct ReferencePass {
-  double dropout = 0;
+  PassDropout dropout = {};
   RouterLoads* loads = nullptr;          // sums over all layers; null: not needed
   const arch::StepWork* work = nullptr;  // of a training pass; null: the whole model
   KeyValueCache* cache = nullptr;  // of the one sequence being decoded; null: all rows start at 0
@@ -28,9 +29,18 @@ struct ReferencePass {
   double branch_scale(std::size_t layer) const {
     return work ? work->branch_scale(static_cast<std::int64_t>(layer)) : 1;
   }
-  at::Tensor drop(const at::Tensor& x) const {
-    return dropout > 0 ? at::dropout(x, dropout, true) : x;
+  at::Tensor embedded(const at::Tensor& x_BTC) const {
+    return dropped(x_BTC, dropout.of_embeddings());
   }
+  at::Tensor attended(const at::Tensor& x_BTC, std::size_t layer) const {
+    return dropped(x_BTC, dropout.of_attention(static_cast<std::int64_t>(layer)));
+  }
+  at::Tensor fed_forward(const at::Tensor& x_BTC, std::size_t layer) const {
+    return dropped(x_BTC, dropout.of_feed_forward(static_cast<std::int64_t>(layer)));
+  }
+
+ private:
+  at::Tensor dropped(const at::Tensor& x_BTC, const kernels::Dropout& mask) const;
 };
 
 // Returns the prefixes of the feed-forwards' tensor names in a block: "mlp.", or "mlp.experts.E."
@@ -69,7 +79,7 @@ class ReferenceModel : public Model {
     const bool wanted = in.x.requires_grad() || (in.branch.defined() && in.branch.requires_grad());
     const bool again =
         options_.recompute == Recompute::blocks && at::GradMode::is_enabled() && wanted;
-    return again ? run_again_later(block, in, pass.dropout > 0) : block(in);
+    return again ? run_again_later(block, in, pass.dropout.active()) : block(in);
   }
   // Query, key and value of a layer's attention as one leaf. kind: "weight" or "bias".
   at::Tensor qkv_leaf(int layer, const std::string& kind) const;
@@ -95,7 +105,7 @@ class ReferenceModel : public Model {
     return options_.dropout == 0 && config_.experts == 0 && !mask_.active() && work_.is_whole();
   }
   void leave_out_frozen();
-  at::Tensor pass(const at::Tensor& tokens_BS, double scale);
+  at::Tensor pass(const at::Tensor& tokens_BS, double scale, const PassDropout& dropout);
   at::Tensor scores(const at::Tensor& features) const;
 
   struct Leaf {

@@ -16,7 +16,7 @@ DeviceState make_live(state::StateHeader header, const model::ModelOptions& aske
   DeviceState live{std::move(header), nullptr, asked, {}};
   model::ModelOptions options = asked;
   if (live.header.mask.steps > 0) {
-    options.kernels = model::Kernels::reference;
+    if (options.device.is_cuda()) options.kernels = model::Kernels::reference;
     live.before_mask = model_before_mask(live.header);
   }
   live.model = model::make_model(live.header.model, options);

@@ -1,6 +1,7 @@
 // The fused models against the reference in fp64: losses, logits and every gradient, many shapes.
 #include <ATen/Parallel.h>
 
+#include "arch/architectures.h"
 #include "model/running_model.h"
 #include "optim/adamw.h"
 
@@ -95,12 +96,118 @@ std::vector<Shape> shapes() {
              .kv_heads = 1,
              .vocab = 60,
              .context = 20},
+            3, 20),
+      shape("experts, odd sizes",
+            {.layers = 2,
+             .width = 21,
+             .heads = 3,
+             .ffn = 37,
+             .vocab = 11,
+             .context = 17,
+             .experts = 3,
+             .experts_per_token = 1},
+            5, 17),
+      shape("llama with experts, many chunks",
+            {.architecture = "llama",
+             .layers = 2,
+             .width = 18,
+             .heads = 3,
+             .ffn = 27,
+             .vocab = 33,
+             .context = 96,
+             .experts = 5,
+             .router_loss = 0.5},
+            9, 96),
+      shape("llama with wide experts",
+            {.architecture = "llama",
+             .layers = 1,
+             .width = 300,
+             .heads = 6,
+             .ffn = 700,
+             .vocab = 60,
+             .context = 40,
+             .experts = 3},
+            6, 40),
+      shape("more experts than rows",
+            {.layers = 1,
+             .width = 8,
+             .heads = 2,
+             .vocab = 9,
+             .context = 3,
+             .experts = 7,
+             .experts_per_token = 3,
+             .router_loss = 0},
+            1, 2),
+      shape("qwen2",
+            {.architecture = "qwen2",
+             .layers = 2,
+             .width = 26,
+             .heads = 4,
+             .kv_heads = 2,
+             .head_dim = 6,
+             .vocab = 50,
+             .context = 20},
+            3, 17),
+      shape("qwen3 with experts",
+            {.architecture = "qwen3",
+             .layers = 2,
+             .width = 26,
+             .heads = 4,
+             .kv_heads = 2,
+             .head_dim = 10,
+             .ffn = 23,
+             .vocab = 50,
+             .context = 64,
+             .experts = 4},
+            5, 50),
+      shape("olmo2",
+            {.architecture = "olmo2",
+             .layers = 3,
+             .width = 26,
+             .heads = 4,
+             .kv_heads = 2,
+             .head_dim = 10,
+             .ffn = 23,
+             .vocab = 50,
+             .context = 64,
+             .tied = false},
+            5, 50),
+      shape("olmo2 with experts, wide",
+            {.architecture = "olmo2",
+             .layers = 1,
+             .width = 400,
+             .heads = 4,
+             .vocab = 60,
+             .context = 20,
+             .experts = 3},
+            3, 20),
+      shape("neox",
+            {.architecture = "neox",
+             .layers = 3,
+             .width = 28,
+             .heads = 2,
+             .ffn = 45,
+             .vocab = 50,
+             .context = 64,
+             .tied = false,
+             .rotary_share = 0.3},
+            5, 50),
+      shape("neox with experts",
+            {.architecture = "neox",
+             .layers = 2,
+             .width = 28,
+             .heads = 2,
+             .ffn = 45,
+             .vocab = 50,
+             .context = 64,
+             .experts = 3},
             3, 20)};
 }
 
 std::unique_ptr<model::Model> make(const arch::ModelConfig& config, Precision precision,
-                                   Kernels kernels, double z_loss = 0) {
-  return make_filled(config, {.precision = precision, .kernels = kernels, .z_loss = z_loss});
+                                   Kernels kernels, double z_loss = 0, double dropout = 0) {
+  return make_filled(
+      config, {.precision = precision, .kernels = kernels, .dropout = dropout, .z_loss = z_loss});
 }
 
 // Relative to each tensor's scale, or to a share of the largest gradient where that is more: some
@@ -163,9 +270,70 @@ TEST_CASE("fused gradients hold those of the z-loss, and the loss does not") {
   check_gradients(*fused, *exact);
 }
 
+TEST_CASE("fused dropout draws the masks of the reference") {
+  for (const Shape& shape : shapes()) {
+    CAPTURE(shape.name);
+    const auto fused = make(shape.config, Precision::fp32, Kernels::fused, 0, 0.3);
+    const auto exact = make(shape.config, Precision::fp64, Kernels::reference, 0, 0.3);
+    const at::Tensor tokens_BS = random_tokens(shape.config.vocab, shape.rows, shape.length + 1);
+    const double scale = 0.5;
+    const at::Tensor loss = fused->loss_and_backward(tokens_BS, scale, 11);
+    CHECK(error_of(loss, exact->loss_and_backward(tokens_BS, scale, 11)) <= 2e-6);
+    check_gradients(*fused, *exact);
+    CHECK_FALSE(fused->loss_and_backward(tokens_BS, 1, 12).equal(loss));
+    // without dropout outside of training
+    CHECK(error_of(fused->row_losses(tokens_BS), exact->row_losses(tokens_BS)) <= 2e-6);
+  }
+}
+
+// The smaller model that a mask leaves unchanged.
+arch::ModelConfig before_growth(arch::ModelConfig config) {
+  config.layers = std::max<std::int64_t>(1, config.layers - 1);
+  config.width -= 3;
+  config.ffn -= 5;
+  return config;
+}
+
+TEST_CASE("a fused growth mask is that of the reference") {
+  for (const Shape& shape : shapes())
+    for (const double dropout : {0.0, 0.3}) {
+      CAPTURE(shape.name, dropout);
+      const auto fused = make(shape.config, Precision::fp32, Kernels::fused, 0, dropout);
+      const auto exact = make(shape.config, Precision::fp64, Kernels::reference, 0, dropout);
+      const at::Tensor tokens_BS = random_tokens(shape.config.vocab, shape.rows, shape.length + 1);
+      for (const double visible : {0.0, 0.4}) {
+        fused->set_mask({before_growth(shape.config), visible});
+        exact->set_mask({before_growth(shape.config), visible});
+        CHECK(error_of(fused->loss_and_backward(tokens_BS, 0.5, 3),
+                       exact->loss_and_backward(tokens_BS, 0.5, 3)) <= 2e-6);
+        CHECK(error_of(fused->row_losses(tokens_BS), exact->row_losses(tokens_BS)) <= 2e-6);
+      }
+      check_gradients(*fused, *exact);
+      const at::Tensor masked = fused->row_losses(tokens_BS);
+      fused->set_mask({before_growth(shape.config), 1});
+      exact->set_mask({before_growth(shape.config), 1});
+      CHECK_FALSE(fused->row_losses(tokens_BS).equal(masked));
+      CHECK(error_of(fused->row_losses(tokens_BS), exact->row_losses(tokens_BS)) <= 2e-6);
+    }
+}
+
+TEST_CASE("a fused mask grows heads, as that of the reference") {
+  const Shape shape = shapes()[12];
+  arch::ModelConfig before = shape.config;
+  before.heads = 4;
+  const auto fused = make(shape.config, Precision::fp32, Kernels::fused);
+  const auto exact = make(shape.config, Precision::fp64, Kernels::reference);
+  const at::Tensor tokens_BS = random_tokens(shape.config.vocab, shape.rows, shape.length + 1);
+  fused->set_mask({before, 0.25});
+  exact->set_mask({before, 0.25});
+  fused->loss_and_backward(tokens_BS, 1, 0);
+  exact->loss_and_backward(tokens_BS, 1, 0);
+  check_gradients(*fused, *exact);
+}
+
 TEST_CASE("two fused runs of five steps end with the same bits") {
   at::set_num_threads(2);
-  for (const std::size_t index : {0u, 6u, 7u, 8u, 13u, 14u}) {
+  for (const std::size_t index : {0u, 6u, 7u, 8u, 13u, 14u, 16u, 17u, 20u, 21u, 23u}) {
     const Shape shape = shapes()[index];
     CAPTURE(shape.name);
     std::vector<at::Tensor> ends;
@@ -185,14 +353,14 @@ TEST_CASE("two fused runs of five steps end with the same bits") {
 
 TEST_CASE("every number of threads gives the same bits") {
   const std::vector<Shape> all = shapes();
-  for (const std::size_t index : {6u, 7u, 8u, 13u, 14u}) {
+  for (const std::size_t index : {6u, 7u, 8u, 13u, 14u, 15u, 16u, 17u, 20u, 21u, 22u, 23u, 24u}) {
     const Shape& shape = all[index];
     CAPTURE(shape.name);
     const at::Tensor tokens_BS = random_tokens(shape.config.vocab, shape.rows, shape.length + 1);
     std::vector<at::Tensor> grads;
     for (const int threads : {1, 2, 5}) {
       at::set_num_threads(threads);
-      const auto model = make(shape.config, Precision::fp32, Kernels::fused);
+      const auto model = make(shape.config, Precision::fp32, Kernels::fused, 0, 0.1);
       model->loss_and_backward(tokens_BS, 1, 0);
       grads.push_back(model->params().grads().clone());
     }
@@ -207,8 +375,9 @@ TEST_CASE("what is made again has the same bits") {
     CAPTURE(shape.name);
     std::vector<at::Tensor> kept;
     for (const Recompute recompute : {Recompute::none, Recompute::norms, Recompute::blocks}) {
-      const auto model =
-          make_filled(shape.config, {.kernels = Kernels::fused, .recompute = recompute});
+      if (recompute == Recompute::blocks && arch::block_style(shape.config).norms_after) continue;
+      const auto model = make_filled(
+          shape.config, {.kernels = Kernels::fused, .dropout = 0.2, .recompute = recompute});
       for (std::size_t pass = 0; pass < 2; ++pass) {
         model->loss_and_backward(
             random_tokens(shape.config.vocab, shape.rows, shape.length + 1, pass), 1, 0);

@@ -32,9 +32,9 @@ state::TrainingState one_after_the_other(const Pair& pair, const state::Training
 state::TrainingState streamed(const GrowthRecipe& recipe, const state::TrainingState& from) {
   state::TrainingState to = test::grown(recipe, from);
   grow::grow_tensors(
-      recipe, from.of(Kind::weights)[0].dtype(),
-      [&](Kind kind, std::size_t i) { return std::as_const(from.of(kind)[i]).bytes(); },
-      [&](Kind kind, std::size_t i, std::span<const std::byte> bytes) {
+      recipe, from.of(state::TensorKind::weights)[0].dtype(),
+      [&](state::TensorKind kind, std::size_t i) { return std::as_const(from.of(kind)[i]).bytes(); },
+      [&](state::TensorKind kind, std::size_t i, std::span<const std::byte> bytes) {
         std::ranges::copy(bytes, to.of(kind)[i].bytes().begin());
       });
   return to;

@@ -8,7 +8,8 @@ namespace {
 
 TEST_CASE("heads turn by their row's position, the others stay, and turning back undoes it") {
   const std::int64_t length = 3, sequences = 2, heads = 2, dim = GENERATE(2, 6, 32), others = 5;
-  const std::int64_t rows = sequences * length, half = dim / 2, stride = heads * dim + others;
+  const std::int64_t turned = GENERATE(0, 2) == 0 ? dim : dim / 4 * 2;
+  const std::int64_t rows = sequences * length, half = turned / 2, stride = heads * dim + others;
   Floats cos(length * half), sin(length * half);
   for (std::int64_t i = 0; i < length * half; ++i) {
     cos[i] = static_cast<float>(std::cos(0.3 * static_cast<double>(i)));
@@ -24,7 +25,7 @@ TEST_CASE("heads turn by their row's position, the others stay, and turning back
         want[b] = double(x[b]) * cos[t] + double(x[a]) * sin[t];
       }
   on_every_target([&] {
-    const kernels::Rotation rotation{cos.data(), sin.data(), length, heads, dim, stride};
+    const kernels::Rotation rotation{cos.data(), sin.data(), length, heads, dim, turned, stride};
     Floats got = x;
     kernels::rotate(rotation, 0, 4, false, got.data());
     kernels::rotate(rotation, 4, rows, false, got.data());

@@ -24,32 +24,38 @@ TEST_CASE("automatic kernels are the fused ones wherever they can be") {
   CHECK(kernels_of({.z_loss = 1e-4}) == "fused");
   CHECK(kernels_of({.precision = Precision::fp64}) == "reference");
   CHECK(kernels_of({.precision = Precision::bf16}) == "reference");
-  CHECK(kernels_of({.dropout = 0.1}) == "reference");
+  CHECK(kernels_of({.dropout = 0.1}) == "fused");
   CHECK(kernels_of({.kernels = Kernels::reference}) == "reference");
 }
 
 TEST_CASE("fused kernels are refused where they cannot be, with what to do") {
   for (const ModelOptions& options :
        {ModelOptions{.precision = Precision::fp64, .kernels = Kernels::fused},
-        ModelOptions{.precision = Precision::bf16, .kernels = Kernels::fused},
-        ModelOptions{.kernels = Kernels::fused, .dropout = 0.1}}) {
+        ModelOptions{.precision = Precision::bf16, .kernels = Kernels::fused}}) {
     const std::string text =
         refusal(ErrorKind::usage, [&] { model::make_model(tiny_model(), options); });
-    CHECK(text.find("fused kernels run gpt2 on the CPU in fp32") != std::string::npos);
+    CHECK(text.find("no fused kernels for this model: on a CPU they compute in fp32 only") !=
+          std::string::npos);
     CHECK(text.find("--kernels reference") != std::string::npos);
   }
 }
 
-TEST_CASE("llama is fused too; experts run by the reference, and fused kernels are refused") {
+TEST_CASE("models that fused kernels do not compute run by the reference, and say why if asked") {
+  const auto refused = [](const arch::ModelConfig& config, ModelOptions options,
+                          const std::string& why) {
+    CHECK(model::make_model(config, options)->kernels_name() == std::string("reference"));
+    options.kernels = Kernels::fused;
+    const std::string text = refusal(ErrorKind::usage, [&] { model::make_model(config, options); });
+    CHECK(text.find(why) != std::string::npos);
+  };
   arch::ModelConfig config = tiny_model();
-  config.experts = 3;
-  CHECK(model::make_model(config, {})->kernels_name() == std::string("reference"));
-  const ModelOptions fused{.kernels = Kernels::fused};
-  CHECK(refusal(ErrorKind::usage, [&] { model::make_model(config, fused); }).find("experts") !=
-        std::string::npos);
+  config.value_dim = config.head_dim + 1;
+  refused(config, {}, "value_dim differs from head_dim");
   config = tiny_model();
-  config.architecture = "llama";
-  CHECK(model::make_model(config, {})->kernels_name() == std::string("fused"));
+  config.architecture = "olmo2";
+  refused(config, {.recompute = model::Recompute::blocks}, "batch.recompute is blocks");
+  CHECK(model::make_model(config, {.recompute = model::Recompute::norms})->kernels_name() ==
+        std::string("fused"));
 }
 
 TEST_CASE("an architecture without a running model is refused by its name") {
@@ -59,12 +65,15 @@ TEST_CASE("an architecture without a running model is refused by its name") {
         std::string::npos);
 }
 
-TEST_CASE("every architecture of the table has a running model") {
+TEST_CASE("every architecture of the table has a running model, and fused kernels") {
   for (const arch::Architecture& architecture : arch::architectures()) {
     arch::ModelConfig config = tiny_model();
     config.architecture = architecture.name;
-    CHECK(model::make_model(arch::resolved(config), {})->config().architecture ==
-          architecture.name);
+    const auto model = model::make_model(arch::resolved(config), {});
+    CHECK(model->config().architecture == architecture.name);
+    CHECK(model->kernels_name() == std::string("fused"));
+    config.experts = 3;
+    CHECK(model::make_model(arch::resolved(config), {})->kernels_name() == std::string("fused"));
   }
 }
 

@@ -29,16 +29,19 @@ std::vector<Way> ways() {
           {"reference in fp64", {.precision = Precision::fp64, .kernels = Kernels::reference}}};
 }
 std::vector<arch::ModelConfig> configs() {
-  const auto config = [](const char* architecture, bool tied) {
+  const auto config = [](const char* architecture, bool tied, std::int64_t experts = 0) {
     return arch::resolved({.architecture = architecture,
                            .layers = 4,
                            .width = 16,
                            .heads = 2,
                            .vocab = 61,
                            .context = 24,
-                           .tied = tied});
+                           .tied = tied,
+                           .experts = experts,
+                           .router_loss = 0});
   };
-  return {config("gpt2", true), config("llama", false)};
+  return {config("gpt2", true),  config("llama", false),  config("olmo2", false),
+          config("neox", false), config("gpt2", true, 3), config("qwen3", true, 3)};
 }
 
 // body(model) for every architecture and way of computing.

@@ -1,5 +1,5 @@
 // Causal attention, forward and backward, against plain fp64 loops over odd shapes.
-#include "kernels/attention.h"
+#include "products/attention.h"
 
 #include "kernels/kernel_support.h"
 

@@ -15,16 +15,16 @@
 // T^2. Storing P in the forward pass instead would take B H T^2 floats a layer. A larger block
 // reads and writes dK and dV less often: blocks of 48 queries took 0.93 to 0.97 times as long as
 // blocks of 24.
-#include "kernels/attention.h"
-#include "kernels/attention_scratch.h"
+#include "products/attention.h"
+#include "products/attention_scratch.h"
 #include "kernels/targets.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/attention_backward.cc"
+#define HWY_TARGET_INCLUDE "products/attention_backward.cc"
 #include <hwy/foreach_target.h>
 
-#include "kernels/pack_inl.h"
-#include "kernels/product_inl.h"
+#include "products/pack_inl.h"
+#include "products/product_inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace stagedtrain::kernels::HWY_NAMESPACE {

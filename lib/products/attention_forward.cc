@@ -16,16 +16,16 @@
 // tiles by panels of keys was tried, at 0.95 to 1.03 times the speed.
 #include <cmath>
 
-#include "kernels/attention.h"
-#include "kernels/attention_scratch.h"
+#include "products/attention.h"
+#include "products/attention_scratch.h"
 #include "kernels/targets.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/attention_forward.cc"
+#define HWY_TARGET_INCLUDE "products/attention_forward.cc"
 #include <hwy/foreach_target.h>
 
-#include "kernels/pack_inl.h"
-#include "kernels/product_inl.h"
+#include "products/pack_inl.h"
+#include "products/product_inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace stagedtrain::kernels::HWY_NAMESPACE {

@@ -1,5 +1,5 @@
 // Products with a packed side against plain fp64 loops, and that cuts do not change a bit.
-#include "kernels/packed_product.h"
+#include "products/packed_product.h"
 
 #include "kernels/gelu.h"
 #include "kernels/kernel_support.h"

@@ -8,7 +8,7 @@
 
 #include <hwy/cache_control.h>
 
-#include "kernels/attention_scratch.h"
+#include "products/attention_scratch.h"
 #include "kernels/simd_inl.h"
 
 HWY_BEFORE_NAMESPACE();

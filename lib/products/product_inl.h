@@ -7,7 +7,7 @@
 #define STAGEDTRAIN_KERNELS_PRODUCT_INL_H_
 #endif
 
-#include "kernels/tile_inl.h"
+#include "products/tile_inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace stagedtrain::kernels::HWY_NAMESPACE {

@@ -1,5 +1,5 @@
 // Computes the mask's factors from the sizes of the two models.
-#include "reference/reference_mask.h"
+#include "model/reference_mask.h"
 
 namespace stagedtrain::model {
 namespace {

@@ -20,17 +20,17 @@
 // - GELU panel by panel missed the cache.
 // - Strassen's algorithm would save an eighth of the multiplications, but a zero weight would no
 //   longer give an exact zero, which exact growth relies on.
-#include "kernels/packed_product.h"
+#include "products/packed_product.h"
 
 #include "kernels/targets.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/packed_product.cc"
+#define HWY_TARGET_INCLUDE "products/packed_product.cc"
 #include <hwy/foreach_target.h>
 
 #include "kernels/gelu_inl.h"
-#include "kernels/pack_inl.h"
-#include "kernels/tile_inl.h"
+#include "products/pack_inl.h"
+#include "products/tile_inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace stagedtrain::kernels::HWY_NAMESPACE {

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "kernels/attention.h"
+#include "products/attention.h"
 
 namespace stagedtrain::kernels {
 
