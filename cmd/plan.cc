@@ -21,7 +21,7 @@ namespace stagedtrain::cmd {
 namespace {
 
 struct PlanArguments {
-  std::string schedule;
+  std::vector<std::string> paths;  // one schedule, or with --score any number of runs
   std::vector<std::string> edits;
   FitArguments fit;
   MeasureArguments measure;
@@ -35,23 +35,24 @@ struct PlanArguments {
 
 constexpr const char* kFooter = R"(
 It works before there is data; only durations in epochs need the file data.train. K, M, G, T, P are
-powers of 1000. Time is that of plan --measure, or FLOPs over what schedule.machine says; money is
-time at machine.price_per_hour. The answer comes first: what to do, what it saves, what it costs,
-the most important warning; --details prints the rest. A saving is a share of the cost of the final
-model from scratch to the same loss. Losses are predicted by a scaling law, under an assumption
-about growing:
-  loss-state  a grown model continues where its own curve has the same loss: the floor. This is no
-              bound: five of five measured runs saved a little less
-  mixing      it soon catches up with a run from scratch: the ceiling; give --mixing if it is known
-  rho=X       measured: it continues as if after 1/X of the tokens that the smaller model has seen
-A slope is d ln loss / d ln tokens. An 80% interval holds 80% of a fit's samples.
-Laws: chinchilla (Besiroglu's constants), hoffmann, kaplan, or the file of plan --fit --out.
+powers of 1000. Times are those that plan --measure found, or FLOPs divided by machine.flops of the
+schedule; money is time multiplied by machine.price_per_hour. The answer comes first: what to do,
+what it saves, what it costs, and the most important warning; --details prints the rest. A saving is
+a share of what it costs to train the final model from scratch to the same loss. Losses are
+predicted by a scaling law and by an assumption about the grown model:
+  loss-state  it continues where its own curve has the same loss: the floor. This is no bound: five
+              measured runs saved a little less, one a little more
+  mixing      it soon catches up with a run from scratch: the ceiling; --mixing says how soon
+  rho=X       it continues as if after 1/X of the tokens that the smaller model has seen, where
+              `stagedtrain report` has measured X
+A slope is d ln loss / d ln tokens. An 80% interval of a fit is meant to hold what comes out in 8 of
+10 runs. Laws: chinchilla (Besiroglu's constants), hoffmann, kaplan, or a file of plan --fit --out.
 
 --optimize chooses new stages; of the schedule's own stages only the sum of their tokens matters.
-The answer is the cheapest way to a loss, through sizes that the operators width and depth grow into
-the final model: to the loss of so many tokens from scratch (--tokens), to a given loss (--loss), or
-to the lowest loss for a cost (--cost). Sizes that need more than machine.memory are left out. The
-limits below are kept; if no plan can keep them, the command says so and fails.
+It finds the cheapest way to a loss, through sizes that the operators width and depth grow into the
+final model: to the loss that so many tokens from scratch reach (--tokens), to a given loss
+(--loss), or to the lowest loss for a cost (--cost). Sizes that need more than machine.memory are
+left out. The plan keeps the limits below; if no plan can, the command says so and fails.
 
 --rule keeps the run's tokens and the schedule's stages, and sets their lengths: paper-depth,
 paper-width (grow at a slope), g-stack, prop-1, prop-2, equal, one-jump. With --stages, or for a
@@ -62,11 +63,13 @@ layers, and each further stage one block more; --stages in all (4). midas copies
 with lengths by prop-1; gradual copies the last block, with equal lengths; --rule sets others.
 
 --fit takes run folders (or run.jsonl) and CSV files instead of a schedule, and fits scaling laws to
-their losses. A curve, or each stage of a run, becomes loss = E + B (x + x0)^-b, x in steps at peak
-learning rate: warm-up, the decay and spikes are left out; it needs 30 logged steps and three times
-the warm-up. Finished runs become Chinchilla's law. CSV columns: step, lr, loss (and tokens), or
-parameters, loss, and tokens or training_flop; other columns are ignored. Intervals hold 80% of 400
-bootstraps of the noise alone; the refits to the first 50% and 70% show how far to trust a forecast.
+their losses. Each curve, or stage of a run, gets a law loss = E + B (x + x0)^-b, where x is steps
+at the peak learning rate; warm-up, decay and spikes are left out, and it needs 30 logged steps and
+three times the warm-up. Runs of two or more sizes get one law for all sizes, and six or more
+finished runs get Chinchilla's law. CSV columns: step, lr, loss (and tokens, parameters), or
+parameters, loss, and tokens or training_flop; other columns are ignored. The intervals of a curve
+hold 80% of 400 bootstraps of its noise alone; its refits to the first 50% and 70% show how far to
+trust a forecast.
 
 --measure loads LibTorch and times real steps of every stage's model on this machine, on made-up
 tokens, so it needs no data. The numbers go into a file of this user (--measurements), keyed by
@@ -89,11 +92,12 @@ how long a step takes where the time of one process is known (--measure or machi
 each process's own) and machine.bandwidth is given; gradients are sent after the backward pass.
 
 --score prints how well earlier runs were predicted: predicted against measured loss, saving and
-time. train keeps the prediction of a run in the run's log; the end of the run, and report --learn
-with runs from scratch, add its score to ~/.cache/stagedtrain/scores.json. Runs that are named are
-scored too, but not kept. Once three predictions with an interval have been scored, the intervals of
-later plans are multiplied by the root mean square of z (the error in standard deviations), but
-never narrowed.
+time. train writes the prediction of a run into the run's log; the end of the run, and report
+--learn with runs from scratch, add its score to ~/.cache/stagedtrain/scores.json. Runs that are
+named are scored too, but not stored. "inside" says whether the measurement lies in the interval
+that was printed before the run; z is the error in standard deviations of the fit's own interval,
+before it was widened. Once three predictions with an interval have been scored, the intervals of
+later plans are multiplied by the root mean square of z, but never narrowed.
 
 --slurm writes schedule.yaml, a script for each job and submit.sh, which chains them (afterok). A
 job is a stage, or a --slice of time; the same script starts and continues it. Jobs request the
@@ -118,7 +122,7 @@ Examples:
   stagedtrain plan schedules/gpt2-124m.yaml --preset midas --print-schedule > midas.yaml
   stagedtrain plan schedules/gpt2-124m.yaml --set machine.flops=312T --slurm jobs --slice 4h
   stagedtrain plan --score
-  stagedtrain plan --score runs/first --json
+  stagedtrain plan --score --json runs/first
   stagedtrain plan --fit runs/first --out laws.json
   stagedtrain plan --fit finished.csv --drop-highest 5)";
 
@@ -189,7 +193,7 @@ std::string full_plan(const PlanArguments& a, const plan::RunPlan& plan,
 
 // Plans from a schedule.
 std::string from_schedule(const PlanArguments& a) {
-  const schedule::Schedule schedule = schedule::load(a.schedule, a.edits);
+  const schedule::Schedule schedule = schedule::load(a.paths.front(), a.edits);
   refuse_foreign_from(schedule);
   if (a.probe > 0)
     return probe_result({a.probe, a.ways, a.fit.out, a.json, a.print_schedule}, schedule);
@@ -210,13 +214,17 @@ std::string result_of(PlanArguments& a) {
   a.fit.json = a.json;
   a.fit.force = a.force;
   if (!a.fit.inputs.empty()) return fit_result(a.fit);
-  if (a.score.asked()) return score_result(a.score, a.json);
+  a.score.runs = a.paths;
+  if (a.score.asked) return score_result(a.score, a.json);
   if (!a.from.empty()) return from_result({a.from, a.edits, a.json, a.print_schedule});
   if ((a.probe > 0) != !a.fit.out.empty())
     throw usage_error("--out: goes with --fit and --probe, and --probe needs it")
         .with_hint("stagedtrain plan --probe 200 SCHEDULE --out DIR");
-  if (a.schedule.empty())
+  if (a.paths.empty())
     throw usage_error("SCHEDULE is missing").with_hint("stagedtrain plan --help");
+  if (a.paths.size() > 1)
+    throw usage_error("found {} schedules ({}), expected one", a.paths.size(), join(a.paths, ", "))
+        .with_hint("several paths go with --score and --fit");
   return from_schedule(a);
 }
 
@@ -274,8 +282,10 @@ void add_plan(CLI::App& app) {
   auto arguments = std::make_shared<PlanArguments>();
   CLI::App* command = app.add_subcommand(
       "plan", "Says what a schedule costs and predicts: models, steps, FLOPs, memory, losses");
-  command->add_option("schedule", arguments->schedule, "the schedule, a YAML file")
-      ->type_name("SCHEDULE");
+  command
+      ->add_option("schedule", arguments->paths,
+                   "the schedule, a YAML file; with --score the run folders to score")
+      ->type_name("SCHEDULE|RUN");
   command
       ->add_option("--set", arguments->edits,
                    "changes a value first, as lr.peak=1e-3 or stages.full.for=900; repeatable")
@@ -309,8 +319,8 @@ void add_plan(CLI::App& app) {
         "--measure", "--from", "--probe", "--processes", "--details"})
     fit->excludes(command->get_option(other));
   CLI::Option* score = add_score_options(*command, arguments->score);
-  for (const char* other : {"schedule", "--set", "--print-schedule", "--optimize", "--rule",
-                            "--slurm", "--measure", "--from", "--probe", "--fit", "--details"})
+  for (const char* other : {"--set", "--print-schedule", "--optimize", "--rule", "--slurm",
+                            "--measure", "--from", "--probe", "--fit", "--details"})
     score->excludes(command->get_option(other));
   command->footer(kFooter);
   command->callback([arguments] { print(result_of(*arguments)); });

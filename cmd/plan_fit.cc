@@ -14,19 +14,19 @@ CLI::Option* add_fit_options(CLI::App& command, FitArguments& arguments) {
           ->type_name("RUN|FILE.csv");
   command
       .add_option("--out", arguments.out,
-                  "with --fit the file for the laws, which later plans read; with --probe the "
-                  "folder of its files")
+                  "with --fit: the file to write the laws to, for --law; with --probe: the folder "
+                  "for its files")
       ->type_name("FILE.json|DIR");
   command
       .add_option("--huber", arguments.huber,
-                  "relative misfit beyond which a point counts less, 1e-6 to 1 (default: 1e-3; for "
-                  "curves at least twice their noise)")
+                  "relative error beyond which a point counts less, 1e-6 to 1 (default: 1e-3; for "
+                  "curves, at least twice their noise)")
       ->check(CLI::Range(1e-6, 1.0))
       ->type_name("X")
       ->needs(fit);
   command
       .add_option("--drop-highest", arguments.drop_highest,
-                  "leave out so many finished runs of the highest losses (default: 0)")
+                  "leave out the N finished runs with the highest losses (default: 0)")
       ->type_name("N")
       ->needs(fit);
   return fit;

@@ -3,31 +3,25 @@
 
 #include "cmd/output.h"
 #include "outcomes/caches.h"
+#include "text/text.h"
+#include "text/text_table.h"
 
 namespace stagedtrain::cmd {
 namespace {
 
 // Returns the measured saving of FLOPs, if the report has one that is not extrapolated.
 std::optional<plan::MeasuredSaving> saving_of(const report::Report& report, std::size_t run) {
-  for (const report::Comparison& comparison : report.comparisons) {
-    const auto& saving = comparison[report::Measure::flops].saving;
-    if (comparison.staged == run && saving && saving->reach != report::Reach::beyond)
-      return plan::MeasuredSaving{saving->value, saving->se};
-  }
-  return {};
+  const report::Saving* saving = report::measured_saving(report, run);
+  if (!saving || saving->reach == report::Reach::beyond) return {};
+  return plan::MeasuredSaving{saving->value, saving->se};
 }
 
 }  // namespace
 
 CLI::Option* add_score_options(CLI::App& command, ScoreArguments& arguments) {
-  CLI::Option* score =
-      command
-          .add_option("--score", arguments.runs,
-                      "print how well earlier runs were predicted, and these runs too")
-          ->type_name("[RUN...]")
-          ->expected(0, CLI::detail::expected_max_vector_size);
-  arguments.option = score;
-  return score;
+  return command.add_flag(
+      "--score", arguments.asked,
+      "print how well earlier runs were predicted; runs that are named are scored too");
 }
 
 std::vector<plan::ScoredRun> scores_of(const report::Report& report) {
@@ -40,18 +34,17 @@ std::vector<plan::ScoredRun> scores_of(const report::Report& report) {
 
 std::string score_result(const ScoreArguments& arguments, bool json) {
   plan::Scores scores = plan::known_scores();
-  std::vector<std::string> runs = arguments.runs;
-  std::erase(runs, "");  // CLI11 passes one empty string if no run is given
-  std::string without;   // the runs that cannot be scored, with the reason
-  if (!runs.empty()) {
+  std::string without;  // the runs that cannot be scored, with the reason
+  if (!arguments.runs.empty()) {
     const report::Report report =
-        report::make_report(report::read_runs(runs), report::Seeds::apart);
+        report::make_report(report::read_runs(arguments.runs), report::Seeds::apart);
     for (plan::ScoredRun& run : scores_of(report)) scores.put(std::move(run));
     for (const runlog::Run& run : report.runs)
       if (!run.end)
-        without += fmt::format("{}: not scored, because it has not ended\n", run.name);
+        without += wrapped(plan::one_line(run.name) + ": not scored, because it has not ended");
       else if (!run.prediction.made())
-        without += fmt::format("{}: no prediction, because {}\n", run.name, run.prediction.why_not);
+        without += wrapped(plan::one_line(
+            fmt::format("{}: no prediction, because {}", run.name, run.prediction.why_not)));
   }
   return json ? json_text(plan::to_json(scores)) + "\n" : plan::to_text(scores) + without;
 }

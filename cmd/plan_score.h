@@ -11,9 +11,8 @@
 namespace stagedtrain::cmd {
 
 struct ScoreArguments {
+  bool asked = false;
   std::vector<std::string> runs;  // scored in addition to the stored ones, but not stored
-  const CLI::Option* option = nullptr;
-  bool asked() const { return option && option->count() > 0; }
 };
 
 // Adds --score and returns it.

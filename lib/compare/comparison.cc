@@ -175,4 +175,11 @@ Report make_report(std::vector<Run> runs, Seeds seeds) {
   return report;
 }
 
+const Saving* measured_saving(const Report& report, std::size_t run) {
+  const auto found = std::ranges::find(report.comparisons, run, &Comparison::staged);
+  if (found == report.comparisons.end()) return nullptr;
+  const std::optional<Saving>& saving = (*found)[Measure::flops].saving;
+  return saving ? &*saving : nullptr;
+}
+
 }  // namespace stagedtrain::report

@@ -60,4 +60,7 @@ struct Report {
 enum class Seeds { averaged, apart };
 Report make_report(std::vector<Run> runs, Seeds seeds = Seeds::averaged);
 
+// Returns the saving of FLOPs of a run, an index into Report::runs; null if it was not measured.
+const Saving* measured_saving(const Report& report, std::size_t run);
+
 }  // namespace stagedtrain::report

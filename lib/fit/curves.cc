@@ -114,6 +114,12 @@ LoggedCurve stage_curve(const runlog::Run& run, const runlog::Stage& stage, cons
   curve.parameters = stage.params;
   curve.non_embedding = stage.non_embedding;
   curve.data = run.train_fingerprint;
+  curve.optimizer = run.setting("optimizer.name");
+  if (stage.model.vocab > 0) {
+    curve.architecture = stage.model.architecture;
+    curve.vocab = static_cast<double>(stage.model.vocab);
+    curve.context = static_cast<double>(stage.model.context);
+  }
   curve.begin = begin_of(run, stage.name);
   const runlog::StepPoint *first = nullptr, *last = nullptr;
   for (const runlog::StepPoint& point : run.steps) {

@@ -17,6 +17,8 @@ struct LoggedCurve {
   double parameters = runlog::kUnknown, tokens_per_step = runlog::kUnknown;
   double non_embedding = runlog::kUnknown;  // parameters without embeddings
   std::string data;                         // fingerprint of the training tokens; "": unknown
+  std::string architecture, optimizer;      // "": unknown
+  double vocab = runlog::kUnknown, context = runlog::kUnknown;
   double begin = 0;  // the step at which this model began to train
   std::vector<law::LoggedStep> steps;
   std::vector<law::LoggedStep> validations;  // losses of the validation set; their rate is 0

@@ -106,6 +106,19 @@ void note_curve(const FittedCurve& curve, FittedLaws& laws) {
                                      curve.agreeing_starts, curve.starts));
 }
 
+// Says which curves have no law of their own. Plans do not use these where there is a joint law, so
+// one line suffices then.
+void note_refusals(const std::vector<Error>& refusals, std::size_t curves, FittedLaws& laws) {
+  if (laws.joint && !refusals.empty()) {
+    laws.notes.push_back(fmt::format(
+        "plans use the law of all sizes; {} of {} runs have no curve of their own beside it ({}{})",
+        refusals.size(), curves, refusals.size() > 1 ? "the first: " : "", refusals[0].what()));
+    return;
+  }
+  for (const Error& error : refusals)
+    laws.notes.push_back(fmt::format("not fitted: {}", error.what()));
+}
+
 void note_ends(const FittedChinchilla& ends, FittedLaws& laws) {
   if (ends.pulled)
     laws.notes.push_back(
@@ -224,22 +237,22 @@ FittedChinchilla fit_logged_ends(const LoggedEnds& ends, const FitOptions& optio
 
 FittedLaws fit_laws(const LoggedRuns& logged, const FitOptions& options) {
   FittedLaws laws;
-  std::optional<Error> refusal;
+  std::vector<Error> refusals;
   for (const LoggedCurve& curve : logged.curves) {
     try {
       laws.curves.push_back(fit_logged_curve(curve, options));
       note_curve(laws.curves.back(), laws);
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::input) throw;
-      if (!refusal) refusal = error;
-      laws.notes.push_back(fmt::format("not fitted: {}", error.what()));
+      refusals.push_back(error);
     }
   }
   laws.recipe = recipe_of(logged.curves);
   laws.joint = fit_joint_law(logged.curves, options, laws.notes);
+  note_refusals(refusals, logged.curves.size(), laws);
   if (!logged.ends.empty()) fit_ends(joined_ends(logged.ends), options, laws);
   if (laws.curves.empty() && !laws.joint && !laws.chinchilla) {
-    if (refusal) throw *refusal;
+    if (!refusals.empty()) throw refusals.front();
     throw input_error("found no curves and no finished runs to fit");
   }
   return laws;

@@ -86,6 +86,9 @@ std::string runs_text(const FittedJoint& joint);
 struct FittedRecipe {
   std::string data;  // fingerprint of the training tokens; "": unknown or not the same
   double tokens_per_step = 0, peak_rate = 0;  // NaN: unknown or not the same
+  // Empty: unknown or not the same. Missing in files of older versions.
+  std::optional<std::string> architecture = {}, optimizer = {};
+  std::optional<double> vocab = {}, context = {};
 };
 
 struct FittedLaws {

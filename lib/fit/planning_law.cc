@@ -28,7 +28,7 @@ PlanningLaw chinchilla_law(const law::ChinchillaConstants& constants, const std:
   planning.name = name;
   planning.published = true;
   planning.source = constants.source;
-  planning.end = "decayed ends";
+  planning.end = kDecayedEnds;
   planning.least_parameters = 44e6;
   planning.most_parameters = 16e9;
   planning.parameters = all_parameters;
@@ -129,7 +129,7 @@ PlanningLaw fitted_chinchilla(const FittedChinchilla& fitted) {
   PlanningLaw planning;
   planning.source =
       fmt::format("Chinchilla's law, fitted to {} finished runs of {}", fitted.points, fitted.name);
-  planning.end = "decayed ends";
+  planning.end = kDecayedEnds;
   planning.most_parameters = fitted.largest_parameters;
   planning.parameters = all_parameters;
   planning.curve = curves_of(fitted.law);

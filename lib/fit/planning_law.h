@@ -13,7 +13,8 @@
 
 namespace stagedtrain::plan {
 
-inline constexpr const char* kConstantRate = "a constant rate";
+inline constexpr const char* kConstantRate = "at a constant learning rate";
+inline constexpr const char* kDecayedEnds = "at the ends of decayed runs";
 
 // Returns the curve of a size, over tokens; null if the law has none for it.
 using CurveOf = std::function<std::shared_ptr<const law::LossCurve>(double parameters)>;
@@ -33,7 +34,7 @@ struct LawSample {
 struct PlanningLaw {
   std::string name, source;  // the name as the user gave it
   bool published = false;    // fitted to runs of others, not to own ones
-  std::string end;           // the kind of its losses: "decayed ends" or "a constant rate"
+  std::string end;           // where its losses hold: kDecayedEnds or kConstantRate
   double least_parameters = 0, most_parameters = 0;  // the range of sizes that it was fitted to
   std::optional<FittedRecipe> recipe;                // how these runs were trained
   std::function<double(const arch::ParamCount&)> parameters;  // the parameters that the law counts

@@ -1,5 +1,6 @@
 // How the runs of a fitted law were trained. The law holds for other runs of the same recipe; a
-// plan with other data, another batch or another peak rate is told so.
+// plan with other data, another vocabulary, architecture, optimizer, context, batch or peak rate is
+// told so.
 #pragma once
 
 #include <optional>
@@ -15,7 +16,7 @@ namespace stagedtrain::plan {
 // Returns what all curves have in common; nothing of curves that say nothing of it (CSV files).
 std::optional<FittedRecipe> recipe_of(const std::vector<LoggedCurve>& curves);
 
-// Returns a sentence for each part of the recipe in which the plan differs; other data first.
+// Returns a sentence for each part of the recipe in which the plan differs, the most serious first.
 std::vector<std::string> recipe_warnings(const FittedRecipe& recipe, const RunPlan& plan);
 
 // Whether both are known and differ.

@@ -1,4 +1,5 @@
-// Prints the answer of a plan in five lines, and as many further sections as fit on the screen.
+// Prints the answer of a plan in about five lines, and as many further sections as fit on the
+// screen.
 #include "forecast/answer.h"
 
 #include <algorithm>
@@ -11,7 +12,7 @@ namespace stagedtrain::plan {
 namespace {
 
 using law::Assumption;
-constexpr std::ptrdiff_t kMostLines = 40, kAnswerLines = 5;
+constexpr std::ptrdiff_t kMostLines = 40;
 constexpr std::size_t kStagesInWords = 3, kFirstRows = 8, kLastRows = 2, kColumns = 100, kLongestName = 24;
 constexpr const char* kMore =
     "\n--details prints costs in four ways of counting, memory, learning rate and all assumptions.\n";
@@ -62,24 +63,24 @@ std::string saving_of(const Forecast* forecast) {
   if (!forecast) return "?";
   std::string text = percent(forecast->savings.flops);
   if (const auto& range = forecast->flops_range)
-    text += fmt::format(" (80%: {:.1f} to {:.1f})", 100 * (*range)[0], 100 * (*range)[1]);
+    text += fmt::format(" (80%: {:.1f} to {:.1f}%)", 100 * (*range)[0], 100 * (*range)[1]);
   return text;
 }
 
 std::string saving(const FullPlan& full) {
   const Outlook& outlook = full.outlook;
   if (!outlook.nothing.empty())
-    return full.plan.stages.size() > 1 ? "not known. " + outlook.nothing
-                                       : "no forecast. " + outlook.nothing;
+    return (full.plan.stages.size() > 1 ? "not known. " : "no forecast. ") +
+           outlook.nothing.substr(0, outlook.nothing.find(kFitOwnRuns));
   const Forecast& asked = outlook.forecasts[0];
   if (full.plan.stages.size() == 1)
     return fmt::format("nothing: it is the run from scratch, to a loss of {:.4f}",
                        asked.stages.back().end.loss);
   const Forecast* measured = under(outlook, Assumption::measured);
-  return fmt::format("floor {}, ceiling {}, measured {}; of the FLOPs from scratch to the same loss",
+  return fmt::format("floor {}, ceiling {}, {}; of the FLOPs of a scratch run to the same loss",
                      saving_of(under(outlook, Assumption::loss_state)),
                      saving_of(under(outlook, Assumption::mixing)),
-                     measured ? saving_of(measured) : "not yet");
+                     measured ? "by the measured rho " + saving_of(measured) : "not measured yet");
 }
 
 std::string cost(const FullPlan& full) {
@@ -111,17 +112,17 @@ std::vector<std::string> all_warnings(const FullPlan& full,
 // Returns the warning that applies to every forecast. It is shown only if there is no other one.
 std::string standing_warning(const FullPlan& full) {
   if (!full.outlook.nothing.empty() || full.plan.stages.size() == 1) return "";
-  return full.outlook.published
-             ? "a law from other runs; the floor is an assumption: five of five runs saved a "
-               "little less"
-             : "the floor is an assumption: five of five measured runs saved a little less";
+  return fmt::format(
+      "{}the floor is an assumption: {}",
+      full.outlook.published ? "the law was fitted to other people's runs, and " : "",
+      kFloorRecord);
 }
 
 std::string labelled(const std::string& label, const std::string& words) {
   return stagedtrain::wrapped(fmt::format("{:<9}{}", label, words), kColumns, "         ");
 }
 
-// Returns the text in at most `lines` lines, cut after a whole word.
+// Returns the text in at most `lines` lines, cut after a whole word. Only names can be so long.
 std::string cut(const std::string& label, std::string words, std::ptrdiff_t lines) {
   while (lines_of(labelled(label, words)) > lines)
     words = words.substr(0, words.find_last_of(' ', words.size() - 5)) + " ...";
@@ -168,7 +169,7 @@ std::string basis_text(const FullPlan& full) {
   const Outlook& o = full.outlook;
   if (!o.nothing.empty()) return "";
   std::string text = "\n";
-  text += labelled("law", fmt::format("{}: {}; its losses are for {}", o.law, o.source, o.end));
+  text += labelled("law", fmt::format("{}: {}; it predicts losses {}", o.law, o.source, o.end));
   if (full.plan.stages.size() == 1) return text;
   text += labelled("floor",
                    "assumes that a grown model continues where its own curve has the same loss");
@@ -181,9 +182,9 @@ std::string basis_text(const FullPlan& full) {
   text += labelled("ceiling", "assumes that it soon catches up with a run from scratch");
   text += labelled("measured",
                    under(o, Assumption::measured)
-                       ? "by the rho that was given or that earlier runs measured"
-                       : "stagedtrain report of a staged run and one from scratch shows it");
-  text += labelled("losses", fmt::format("the table is for {}",
+                       ? "by the rho that was given, or that earlier runs showed"
+                       : "by `stagedtrain report`, from a staged run and a run from scratch");
+  text += labelled("losses", fmt::format("in the table are those under {}",
                                          law::assumption_name(o.forecasts[0].assumption)));
   return text;
 }
@@ -216,13 +217,14 @@ std::string equal_tokens_text(const FullPlan& full) {
 
 std::string answer_text(const FullPlan& full, const std::vector<std::string>& more) {
   std::string text = cut("do", action(full.plan), 2);
-  text += cut("saves", saving(full), 2);
-  text += cut("costs", cost(full), kAnswerLines - lines_of(text));
+  text += labelled("saves", saving(full));
+  text += labelled("costs", cost(full));
+  if (full.outlook.nothing.ends_with(kFitOwnRuns)) text += labelled("next", kFitOwnRuns);
   std::vector<std::string> warnings = all_warnings(full, more);
   if (const std::string standing = standing_warning(full); !standing.empty())
     warnings.push_back(standing);
-  if (warnings.empty() || lines_of(text) >= kAnswerLines) return text;
-  return text + cut("beware", warnings.front(), kAnswerLines - lines_of(text));
+  if (!warnings.empty()) text += labelled("beware", warnings.front());
+  return text;
 }
 
 std::string short_text(const FullPlan& full, const std::vector<std::string>& more,

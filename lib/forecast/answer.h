@@ -6,8 +6,9 @@
 
 namespace stagedtrain::plan {
 
-// Returns the answer in at most five lines of 100 columns. `warnings` are added to those of the
-// plan and before those of its outlook.
+// Returns the answer, one line of 100 columns for each of its four parts where they are short
+// enough. What it saves and the most important warning are never cut. `warnings` are added to those
+// of the plan and before those of its outlook.
 std::string answer_text(const FullPlan& full, const std::vector<std::string>& warnings = {});
 
 // Returns the answer, the stages and the basis of the forecast in at most 40 lines of 100 columns.

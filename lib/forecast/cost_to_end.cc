@@ -14,9 +14,11 @@ namespace {
 
 constexpr double kNever = 100;  // times as long as planned
 
-std::string between(const std::array<double, 2>& range, std::string (*text)(double)) {
-  if (std::isinf(range[1])) return "80% from " + text(range[0]) + ", and perhaps never";
-  return fmt::format("80% from {} to {}", text(range[0]), text(range[1]));
+std::string between(const std::array<double, 2>& range, std::string (*text)(double),
+                    const char* unit) {
+  if (std::isinf(range[1]))
+    return fmt::format("{}{} or more, and perhaps never", text(range[0]), unit);
+  return fmt::format("{} to {}{}", text(range[0]), text(range[1]), unit);
 }
 
 }  // namespace
@@ -46,12 +48,10 @@ std::optional<CostToEnd> cost_to_end(const RunPlan& plan, const RunCost& cost,
 }
 
 std::string to_text(const CostToEnd& cost) {
-  std::string text = between(cost.flops, short_count) + " FLOPs";
-  if (cost.seconds) text += ", " + between(*cost.seconds, short_seconds).substr(4);
-  if (cost.money)
-    text += ", " +
-            between(*cost.money, [](double x) { return fmt::format("{:.2f}", x); }).substr(4) +
-            " in money";
+  const auto money = [](double amount) { return fmt::format("{:.2f}", amount); };
+  std::string text = "80%: " + between(cost.flops, short_count, " FLOPs");
+  if (cost.seconds) text += ", " + between(*cost.seconds, short_seconds, "");
+  if (cost.money) text += ", " + between(*cost.money, money, " in money");
   return text;
 }
 

@@ -21,7 +21,7 @@ struct CostToEnd {
 std::optional<CostToEnd> cost_to_end(const RunPlan& plan, const RunCost& cost,
                                      std::vector<double> last_tokens);
 
-// "80% from 1.2E to 1.5E FLOPs, 3h to 4h".
+// "80%: 1.2E to 1.5E FLOPs, 3h to 4h".
 std::string to_text(const CostToEnd& cost);
 
 }  // namespace stagedtrain::plan

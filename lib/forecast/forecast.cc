@@ -18,6 +18,7 @@
 #include "base/rng.h"
 #include "forecast/annealed_end.h"
 #include "forecast/forecast_warnings.h"
+#include "plan/decay.h"
 #include "plan/step_tokens.h"
 #include "scaling/pair.h"
 #include "statistics/bootstrap.h"
@@ -29,6 +30,7 @@ namespace {
 
 using law::Assumption;
 using Curve = std::shared_ptr<const law::LossCurve>;
+constexpr double kRounding = 1e-9;
 
 // The positions and losses of the stages on the curves of their sizes, one element for each stage.
 struct Walk {
@@ -88,10 +90,13 @@ std::optional<Walk> walk(const RunPlan& plan, const PlanningLaw& law, const Curv
   return walk;
 }
 
+// Returns the number with the 80% interval of its samples. If they all agree, the number does not
+// depend on the law, or a bound decides it; an interval of no width would look like certainty.
 LossRange ranged(double loss, std::vector<double> sampled, double widening) {
   std::erase_if(sampled, [](double value) { return !std::isfinite(value); });
   if (sampled.empty()) return {loss, std::nullopt};
   const law::Interval range = law::interval(std::move(sampled));
+  if (!(range.high - range.low > kRounding * std::fabs(loss))) return {loss, std::nullopt};
   return {loss,
           std::array{loss - widening * (loss - range.low), loss + widening * (range.high - loss)}};
 }
@@ -248,8 +253,8 @@ std::vector<Transfer> transfers_of(const Transfer& asked) {
   return transfers;
 }
 
-// Finds the best time of each growth, with the growths before it as planned. No growth comes later
-// than the beginning of the decay.
+// Finds the best time of each growth, with the growths before it as planned. The run stays as long
+// as it is, so no growth comes in its last steps (tail_steps()), nor after the next growth.
 std::vector<GrowthWindow> growth_windows(const RunPlan& plan, const PlanningLaw& law,
                                          const CurveOf& curve_of, const Walk& walk) {
   std::vector<GrowthWindow> windows;
@@ -259,10 +264,17 @@ std::vector<GrowthWindow> growth_windows(const RunPlan& plan, const PlanningLaw&
       return law::Size{stage.name, flops_per_token(plan.schedule, stage.model),
                        curve_of(law.parameters(stage.params))};
     };
-    const std::int64_t decays = std::min(plan.decay_steps, to.steps - 1);
-    const double until = walk.resume[i] + static_cast<double>(to.steps - decays) * step_tokens(from);
-    const law::Size large = size(to);
-    const law::Growth best = law::best_growth(size(from), large, large.curve->loss(until));
+    const std::int64_t last =
+        std::min(to.first_step + to.steps, plan.total_steps - tail_steps(plan));
+    const auto tokens_to_last = [&](const StagePlan& stage) {
+      return static_cast<double>(std::max<std::int64_t>(1, last - stage.first_step)) *
+             step_tokens(stage);
+    };
+    const law::Size small = size(from), large = size(to);
+    const double lowest = std::max(large.curve->loss(walk.resume[i] + tokens_to_last(to)),
+                                   small.curve->loss(walk.resume[i - 1] + tokens_to_last(from) -
+                                                     lost_tokens(plan, law, from)));
+    const law::Growth best = law::best_growth(small, large, lowest);
     const auto step = [&](double tokens) {
       return static_cast<double>(from.first_step) +
              (tokens - walk.resume[i - 1] + lost_tokens(plan, law, from)) / step_tokens(from);
@@ -299,8 +311,8 @@ Outlook forecast(const RunPlan& plan, const RunCost& cost, const PlanningLaw& la
   const bool annealed = law.annealing && has_decay_effect(plan);
   Outlook outlook{law.name,
                   law.source,
-                  annealed ? "a constant rate; the last one includes the gain of the decay, as "
-                             "decayed runs showed it"
+                  annealed ? "at a constant learning rate, and at the end after the decay, whose "
+                             "gain decayed runs showed"
                            : law.end,
                   law.published,
                   {},

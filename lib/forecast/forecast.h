@@ -68,6 +68,10 @@ struct Outlook {
 Outlook forecast(const RunPlan& plan, const RunCost& cost, const PlanningLaw& law,
                  const Transfer& transfer);
 
+// What measured runs say of the floor: an assumption, and no bound.
+inline constexpr const char* kFloorRecord =
+    "five measured runs saved a little less, one a little more";
+
 std::string to_text(const GrowthWindow& window);
 // Explains the assumptions of floor and ceiling, in indented lines.
 std::string assumptions_text();

@@ -13,13 +13,13 @@ std::string percent(double part) { return fmt::format("{:.1f}%", 100 * part); }
 
 std::string range_text(const LossRange& loss) {
   if (!loss.range) return "";
-  return fmt::format("{:.4f}..{:.4f}", (*loss.range)[0], (*loss.range)[1]);
+  return fmt::format("{:.4f} to {:.4f}", (*loss.range)[0], (*loss.range)[1]);
 }
 
 std::string losses_text(const RunPlan& plan, const Forecast& f) {
   const bool ranges = f.stages[0].end.range.has_value();
-  std::vector<std::vector<std::string>> rows = {{"losses", "resumes at", "from", "to"}};
-  if (ranges) rows[0].insert(rows[0].end(), {"80% of from", "80% of to"});
+  std::vector<std::vector<std::string>> rows = {{"losses", "resumes at", "first", "last"}};
+  if (ranges) rows[0].insert(rows[0].end(), {"80% of first", "80% of last"});
   rows[0].push_back("slope");
   for (std::size_t i = 0; i < f.stages.size(); ++i) {
     const StageForecast& s = f.stages[i];
@@ -122,43 +122,48 @@ Json window_json(const GrowthWindow& w) {
 }  // namespace
 
 std::string to_text(const GrowthWindow& w) {
-  if (!w.pays) return wrapped(fmt::format("growing into {} saves nothing by this law", w.stage));
+  if (!w.pays) return wrapped(fmt::format("growth into {}: it saves nothing by this law", w.stage));
   const char* verdict = w.planned < w.earliest ? ", which is early"
                         : w.planned > w.latest ? ", which is late"
                                                : "";
   const auto step = [](double at) { return grouped_number(std::max(0.0, at)); };
   return wrapped(fmt::format(
-      "growing into {}: after step {}{}; best after {}{}, and {} to {} keep 95% of what it saves "
-      "(loss-state)",
+      "growth into {}: planned after step {}{}; best after {}{}; {} to {} keep 95% of what it "
+      "saves "
+      "(floor)",
       w.stage, step(w.planned), verdict, step(w.best),
       w.best_range
-          ? fmt::format(" (80% from {} to {})", step((*w.best_range)[0]), step((*w.best_range)[1]))
+          ? fmt::format(" (80%: {} to {})", step((*w.best_range)[0]), step((*w.best_range)[1]))
           : "",
       step(w.earliest), step(w.latest)));
 }
 
 std::string assumptions_text() {
-  return "  floor: assumes that a grown model continues where its own curve has the same loss. It\n"
-         "  is no bound: five of five measured runs saved a little less. ceiling: assumes that it\n"
-         "  soon catches up with a run from scratch. A measured run shows which is closer\n"
-         "  (stagedtrain report).\n";
+  return "  " + wrapped(fmt::format(
+                    "floor: assumes that a grown model continues where its own curve has the same "
+                    "loss. It is no bound: {}. ceiling: assumes that a grown model soon catches up "
+                    "with a run from scratch. A measured run shows which is closer (stagedtrain "
+                    "report).",
+                    kFloorRecord));
 }
 
 std::string to_text(const RunPlan& plan, const Outlook& o) {
   if (!o.nothing.empty()) return wrapped("losses: no forecast. " + o.nothing);
   const bool staged = plan.stages.size() > 1;
   std::string text = losses_text(plan, o.forecasts[0]);
-  std::string about = fmt::format("law {}: {}; its losses are for {}", o.law, o.source, o.end);
+  std::string about = fmt::format("law {}: {}; it predicts losses {}", o.law, o.source, o.end);
   if (o.forecasts[0].stages[0].end.range)
     about +=
-        "; an 80% interval contains the noise of runs, the uncertainty of the fit and, beyond the "
-        "largest size, how far laws of the smaller sizes missed larger ones; it does not contain "
+        ". An 80% interval covers the noise of runs, the uncertainty of the fit and, beyond the "
+        "largest size, how far laws of the smaller sizes missed larger ones. It does not cover "
         "errors in the form of the law";
   else
-    about += "; published constants have no interval; only own runs show how far off they are here";
-  about += "; slope is d ln loss / d ln tokens at a stage's end";
+    about +=
+        ". Published constants have no interval; only your own runs show how far off they are here";
+  about += ". The slope is d ln loss / d ln tokens at the end of a stage";
   if (staged)
-    about += fmt::format("; the table is for {}", law::assumption_name(o.forecasts[0].assumption));
+    about += fmt::format(". The losses are those under {}",
+                         law::assumption_name(o.forecasts[0].assumption));
   text += wrapped(about);
   if (o.forecasts[0].to_end)
     text += wrapped("cost until this end loss is reached, by a longer or shorter last stage: " +

@@ -117,6 +117,14 @@ std::string before_decay(const PlanningLaw& law, const RunPlan& plan) {
          "curves do not show (.06 to .25 nats where it was measured); savings change little";
 }
 
+std::vector<std::string> whole_run_warnings(const PlanningLaw& law, const RunPlan& plan) {
+  std::vector<std::string> lines;
+  if (law.recipe) lines = recipe_warnings(*law.recipe, plan);
+  for (const std::string& line : {before_decay(law, plan), other_decay(law, plan)})
+    if (!line.empty()) lines.push_back(line);
+  return lines;
+}
+
 std::string epochs_warning(double times) {
   return fmt::format("the run reads its text {:.3g} times, but laws count fresh tokens{}", times,
                      times > kMostRepeats
@@ -134,14 +142,8 @@ void add_warnings(const RunPlan& plan, const PlanningLaw& law, const Transfer& t
     for (std::string& line : law_warnings(law, plan.stages[i].name, plan.stages[i].params, tokens))
       outlook.warnings.push_back(std::move(line));
   }
-  if (law.recipe) {
-    const std::vector<std::string> lines = recipe_warnings(*law.recipe, plan);
-    outlook.warnings.insert(outlook.warnings.begin(), lines.begin(), lines.end());
-  }
-  if (const std::string line = other_decay(law, plan); !line.empty())
-    outlook.warnings.insert(outlook.warnings.begin(), line);
-  if (const std::string line = before_decay(law, plan); !line.empty())
-    outlook.warnings.insert(outlook.warnings.begin(), line);
+  const std::vector<std::string> first = whole_run_warnings(law, plan);
+  outlook.warnings.insert(outlook.warnings.begin(), first.begin(), first.end());
   outlook.warnings.insert(outlook.warnings.end(), law.notes.begin(), law.notes.end());
   if (const auto times = epochs(plan); times && *times > 1)
     outlook.warnings.push_back(epochs_warning(*times));

@@ -25,6 +25,10 @@ std::string other_decay(const PlanningLaw& law, const RunPlan& plan);
 // decay, or if the decay's gain is known.
 std::string before_decay(const PlanningLaw& law, const RunPlan& plan);
 
+// Returns the warnings that concern every loss of the plan: a recipe that is not that of the law's
+// runs, and the two above.
+std::vector<std::string> whole_run_warnings(const PlanningLaw& law, const RunPlan& plan);
+
 // Returns the warning that a run reads its text so many times.
 std::string epochs_warning(double times);
 

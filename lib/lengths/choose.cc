@@ -17,7 +17,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "fit/planning_law.h"
 #include "forecast/annealed_end.h"
 #include "plan/transfer.h"
 #include "scaling/pair.h"
@@ -80,6 +79,7 @@ class Chooser {
     choice_.schedule = asked_;
     const bool lengths = std::ranges::any_of(asked_.stages, is_auto);
     choice_.transfer = {assumption_, rho_.back(), run_.mixing, rho_};
+    choice_.law = law_;
     // Only under loss-state do lengths depend on losses.
     if (nonsense_ && lengths && assumption_ == Assumption::loss_state) throw *nonsense_;
     for (int pass = 1; pass < kPasses; ++pass) {

@@ -106,7 +106,7 @@ RunPlan resolve_files(const Schedule& written, const std::string& measurements) 
   plan.predicted_by = choice.predicted_by;
   for (std::size_t i = 0; i < choice.end_losses.size(); ++i)
     plan.stages[i].predicted_loss = choice.end_losses[i];
-  predict_stages(find_planning_law(choice.schedule.plan.law), plan);
+  predict_stages(choice.law, plan);
   return plan;
 }
 

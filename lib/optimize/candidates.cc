@@ -10,7 +10,8 @@
 // whose parameters 85% are embeddings, and under mixing with 1 x 64 (docs/planning.md, "Measured,
 // chosen, learnt"). Therefore left out are
 //   - shapes whose width / depth differs from the final model's by more than kMostAspect;
-//   - for published laws that count embeddings, models of mostly embeddings (strains.h);
+//   - for published laws that count embeddings, models of mostly embeddings
+//   (assumption_warnings.h);
 //   - growths by more than kMostGrowthFactor (may_grow()).
 // Own curves are of sizes that were trained, so the second bound does not apply to them.
 //
@@ -59,12 +60,13 @@ bool looks_abler(const Candidate& size, const PlanningLaw& law) {
   return law.published && counts_all && embedding_strain("", size.params);
 }
 
-void note(std::size_t count, const char* why, std::vector<std::string>* notes) {
-  if (notes && count > 0)
-    notes->push_back(fmt::format("{} sizes were left out: {}", count, why));
-}
-
 }  // namespace
+
+void note_left_out(std::size_t count, const char* why, std::vector<std::string>& notes) {
+  if (count > 0)
+    notes.push_back(
+        fmt::format("{} size{} left out: {}", count, count == 1 ? " was" : "s were", why));
+}
 
 std::vector<Candidate> candidates(const arch::ModelConfig& final_model, const PlanningLaw& law,
                                   std::vector<std::string>* notes) {
@@ -96,13 +98,17 @@ std::vector<Candidate> candidates(const arch::ModelConfig& final_model, const Pl
   std::sort(found.begin(), found.end(), [](const Candidate& a, const Candidate& b) {
     return a.flops_per_token < b.flops_per_token;
   });
-  note(odd_shapes,
-       "their ratio of width to depth is over 4 times that of the final model, or under a quarter "
-       "of it",
-       notes);
-  note(embeddings,
-       "more than two thirds of their parameters are embeddings, which the law counts like layers",
-       notes);
+  if (notes) {
+    note_left_out(
+        odd_shapes,
+        "width / depth is more than 4 times that of the final model, or less than a quarter",
+        *notes);
+    note_left_out(
+        embeddings,
+        "more than two thirds of the parameters are embeddings, which the law counts like "
+        "layers",
+        *notes);
+  }
   return found;
 }
 

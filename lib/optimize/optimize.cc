@@ -89,6 +89,16 @@ void fill_stages(const Problem& problem, const Solution& solution, Optimum& opti
   }
 }
 
+// Cuts plateaus where the tail of the run begins. A later growth would need a longer run.
+void end_plateaus(Optimum& optimum) {
+  const RunPlan& plan = optimum.full.plan;
+  for (OptimizedStage& stage : optimum.stages)
+    if (stage.plateau)
+      (*stage.plateau)[1] =
+          std::max(stage.first_step + stage.steps,
+                   std::min((*stage.plateau)[1], plan.total_steps - tail_steps(plan)));
+}
+
 // Returns the steps of the final model that are saved because the smaller model does the warm-up.
 double warmup_saved(const Problem& problem, const Solution& solution) {
   const double ratio =
@@ -120,6 +130,7 @@ Optimum solved(const RunPlan& base, const Problem& problem, const DataFacts& fac
   remember(options, solution.run.tokens, optimum.schedule.plan);
   optimum.full = make_full_plan(resolve(optimum.schedule, facts), options.law, options.transfer,
                                 options.known);
+  end_plateaus(optimum);
   optimum.planned = savings_of(optimum);
   optimum.floor = solution.floor;
   optimum.ceiling = solution.ceiling;

@@ -109,13 +109,9 @@ void add_sizes(Problem& problem, bool measured) {
       problem.family.push_back({size_name(size.model), price(problem, size, seconds), curve});
     }
   }
-  if (unknown)
-    problem.notes.push_back(fmt::format(
-        "{} sizes were left out: the law has no curve of them, or their time was not measured",
-        unknown));
-  if (too_large)
-    problem.notes.push_back(
-        fmt::format("{} sizes were left out: they need more than machine.memory", too_large));
+  note_left_out(unknown, "the law has no curve for them, or their time was not measured",
+                problem.notes);
+  note_left_out(too_large, "they need more than machine.memory", problem.notes);
 }
 
 }  // namespace
@@ -132,7 +128,7 @@ double sum_over(const Problem& problem, const GrowthPath& growth_path, double en
   return sum;
 }
 
-double tail_tokens(const Problem& problem, double run_tokens) {
+double tail_tokens(const Problem& problem, double run_tokens, std::size_t stages) {
   const schedule::LrSpec& lr = problem.base.schedule.lr;
   const double share = lr.decay.unit == DurationUnit::percent ? lr.decay.amount / 100 : 0;
   double decay = 0;
@@ -141,8 +137,7 @@ double tail_tokens(const Problem& problem, double run_tokens) {
     if (lr.decay.unit == DurationUnit::steps) decay = lr.decay.amount * problem.step_tokens;
     if (lr.decay.unit == DurationUnit::tokens) decay = lr.decay.amount;
     // Rounding to whole steps changes each stage and the decay by at most half a step.
-    decay += problem.step_tokens *
-             (1 + share * static_cast<double>(problem.options.most_stages) / 2);
+    decay += problem.step_tokens * (1 + share * static_cast<double>(stages) / 2);
   }
   const double twice_rewarm = 4 * problem.lost_tokens;  // half of a re-warm-up is lost
   return std::max({decay, kLeastLastStage * run_tokens, twice_rewarm});

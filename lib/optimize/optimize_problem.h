@@ -2,6 +2,7 @@
 #pragma once
 
 #include "optimize/optimize.h"
+#include "plan/decay.h"
 
 namespace stagedtrain::plan {
 
@@ -38,11 +39,9 @@ struct Solution {
 // cannot reach the loss, or if the law predicts a loss worse than guessing.
 Solution solve(const Problem& problem, double most_seconds = 0);
 
-// Returns the tokens at the end of a run of run_tokens that are reserved for the final model: the
-// decay, at least kLeastLastStage of the run, and at least twice the re-warm-up. The result of a
-// shorter last stage would tell little about a model of that size.
-inline constexpr double kLeastLastStage = 0.05;
-double tail_tokens(const Problem& problem, double run_tokens);
+// Returns the tokens of the tail_steps() of a run of run_tokens with this number of stages, each of
+// which is rounded to whole steps.
+double tail_tokens(const Problem& problem, double run_tokens, std::size_t stages);
 
 // Returns the tokens of each stage of a growth path times the weight of its size, summed.
 double sum_over(const Problem& problem, const law::GrowthPath& growth_path, double end_tokens,

@@ -7,12 +7,14 @@
 namespace stagedtrain::plan {
 namespace {
 
+constexpr double kNotable = 5e-4;  // smaller differences do not show in 0.1%
+
 std::string percent(double part) { return fmt::format("{:.1f}%", 100 * part); }
 std::string loss_text(double loss) { return fmt::format("{:.4f}", loss); }
 
 std::string stages_text(const Optimum& o) {
   std::vector<std::vector<std::string>> rows = {{"stage", "params", "non-emb.", "FLOPs/tok",
-                                                 "steps", "tokens", "FLOPs", "loss from", "to",
+                                                 "steps", "tokens", "FLOPs", "first loss", "last",
                                                  "slope"}};
   const auto count = [](std::int64_t n) { return short_count(static_cast<double>(n)); };
   std::int64_t steps = 0;
@@ -33,6 +35,17 @@ std::string stages_text(const Optimum& o) {
   return text_table(rows, 1, "");
 }
 
+// The search compares losses at the peak rate. Says what the decay makes of the last one.
+std::string decay_text(const Optimum& o) {
+  if (o.full.outlook.forecasts.empty()) return "";
+  const double end = o.full.outlook.forecasts[0].stages.back().end.loss;
+  if (!(o.end_loss - end > kNotable * end)) return "";
+  return fmt::format(
+      "  These losses, and those below, are at the peak rate. The decay brings the last one to "
+      "{}.\n",
+      loss_text(end));
+}
+
 std::string growths_text(const Optimum& o) {
   std::string text;
   for (std::size_t i = 0; i + 1 < o.stages.size(); ++i) {
@@ -40,7 +53,7 @@ std::string growths_text(const Optimum& o) {
     text += fmt::format("grow into {} after step {}", o.stages[i + 1].name,
                         grouped(stage.first_step + stage.steps));
     if (stage.plateau)
-      text += fmt::format("; anywhere in {} to {} keeps 95% of what it saves",
+      text += fmt::format("; steps {} to {} keep 95% of what it saves",
                           grouped((*stage.plateau)[0]), grouped((*stage.plateau)[1]));
     text += "\n";
   }
@@ -103,19 +116,26 @@ Json stage_json(const OptimizedStage& stage) {
 }  // namespace
 
 std::string short_text(const Optimum& o) {
-  const std::string middle =
-      fmt::format("more stages would bring the floor to {}{}\n", percent(o.all_sizes),
-                        o.endless ? fmt::format(", endlessly many to {}", percent(*o.endless)) : "");
-  return short_text(o.full, o.warnings, middle);
+  const std::string more = o.all_sizes > o.floor + kNotable
+                               ? "would bring the floor to " + percent(o.all_sizes)
+                               : "would save no more";
+  const std::string endless =
+      o.endless ? fmt::format("; endlessly many would bring it to {}", percent(*o.endless)) : "";
+  return short_text(o.full, o.warnings, fmt::format("more stages {}{}\n", more, endless));
 }
 
 std::string to_text(const Optimum& o) {
-  std::string text = wrapped(fmt::format("law         {}: {}", o.law.name, o.law.source));
-  text += fmt::format("its losses  {}, of {} to {} parameters; {}\nassumption  {}\n\n", o.law.end,
-                      short_count(o.law.least_parameters), short_count(o.law.most_parameters),
-                      o.law.samples.empty() ? "published, so without intervals" : "intervals below",
-                      law::assumption_name(o.options.transfer.assumption));
-  text += stages_text(o) + "  slope is d ln loss / d ln tokens at a stage's end\n\n" + growths_text(o) + "\n" + savings_text(o) + "\n";
+  const auto labelled = [](const std::string& line) {
+    return stagedtrain::wrapped(line, 100, "            ");
+  };
+  std::string text = labelled(fmt::format("law         {}: {}", o.law.name, o.law.source));
+  text += labelled(
+      fmt::format("losses      {}, fitted to models of {} to {} parameters; {}", o.law.end,
+                  short_count(o.law.least_parameters), short_count(o.law.most_parameters),
+                  o.law.samples.empty() ? "published, so without intervals" : "intervals below"));
+  text += fmt::format("assumption  {}\n\n", law::assumption_name(o.options.transfer.assumption));
+  text += stages_text(o) + "  The slope is d ln loss / d ln tokens at the end of a stage.\n" +
+          decay_text(o) + "\n" + growths_text(o) + "\n" + savings_text(o) + "\n";
   text += to_text(o.full.plan, o.full.cost);
   if (!o.law.samples.empty()) text += "\n" + to_text(o.full.plan, o.full.outlook);
   for (const std::string& warning : o.warnings) text += warning_text(warning);

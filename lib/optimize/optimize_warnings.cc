@@ -73,11 +73,9 @@ void about_data(const Optimum& o, Lines& lines) {
 }  // namespace
 
 std::vector<std::string> warnings_of(const Optimum& o, const std::vector<std::string>& notes) {
-  Lines lines;
-  if (std::string line = before_decay(o.law, o.full.plan); !line.empty())
-    lines.push_back(std::move(line));
+  Lines lines = whole_run_warnings(o.law, o.full.plan);
   const law::Assumption assumption = o.options.transfer.assumption;
-  if (o.stages.size() == 1)
+  if (o.stages.size() == 1 && o.options.most_stages > 1)
     lines.push_back("no growth pays under this assumption: the plan is the final model alone");
   about_growths(o, lines);
   about_law(o, lines);

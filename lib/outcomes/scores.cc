@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "cost/cache_list.h"
+#include "statistics/fit_joint.h"
 
 namespace stagedtrain::plan {
 
@@ -24,7 +25,6 @@ namespace {
 constexpr CacheFormat kFormat = {"stagedtrain scores", 1, "runs",
                                  "remove the file; train and report --learn make it anew"};
 constexpr std::size_t kMostRuns = 1000;
-constexpr double kDeviations80 = 1.2815515655446004;  // half of an 80% interval of a normal
 constexpr double kMostZ = 100, kMostLoss = 1000, kLeastSaving = -100, kMostSeconds = 1e10;
 
 // Drops numbers outside the range: one impossible value would spoil every later interval.
@@ -69,8 +69,8 @@ std::string place_of(const runlog::Run& run) {
 bool ScoredNumber::known() const { return std::isfinite(predicted) && std::isfinite(measured); }
 
 double ScoredNumber::z() const {
-  if (!known() || !(high > low)) return runlog::kUnknown;
-  const double deviation = (high - low) / widened / 2 / kDeviations80;
+  if (!ranged()) return runlog::kUnknown;
+  const double deviation = (high - low) / widened / 2 / law::kNormal80;
   return (measured - predicted) / std::hypot(deviation, error >= 0 ? error : 0);
 }
 
@@ -127,8 +127,10 @@ Json to_json(const Scores& scores) {
   for (const ScoredRun& run : scores.all()) {
     Json one = MemberWriter::of(run);
     for (const auto& [key, number] :
-         {std::pair{"loss", &run.loss}, {"saving", &run.saving}, {"seconds", &run.seconds}})
+         {std::pair{"loss", &run.loss}, {"saving", &run.saving}, {"seconds", &run.seconds}}) {
       one[key]["z"] = std::isfinite(number->z()) ? Json(number->z()) : Json(nullptr);
+      one[key]["inside"] = number->ranged() ? Json(number->inside()) : Json(nullptr);
+    }
     json["runs"].push_back(std::move(one));
   }
   return json;

@@ -17,6 +17,10 @@ struct ScoredNumber {
   double widened = 1;  // the factor by which this interval had been widened
   double measured = runlog::kUnknown, error = runlog::kUnknown;  // with its standard error
   bool known() const;
+  bool ranged() const { return known() && high > low; }
+  // Whether the measurement lies in the interval that was printed before the run, widened as it
+  // was then.
+  bool inside() const { return ranged() && measured >= low && measured <= high; }
   // (measured - predicted) in standard deviations: the interval's before it was widened, and the
   // measurement's own standard error, added in squares. NaN without an interval.
   double z() const;

@@ -20,13 +20,12 @@ std::string percent(double value) { return fmt::format("{:.1f}%", 100 * value); 
 std::string time(double value) { return short_seconds(value); }
 
 Row row_of(const std::string& run, const Style& style, const ScoredNumber& n) {
-  const bool ranged = n.high > n.low;
   return {run,
           style.name,
           style.text(n.predicted),
-          ranged ? style.text(n.low) + " to " + style.text(n.high) : "none",
+          n.ranged() ? style.text(n.low) + " to " + style.text(n.high) : "none",
           style.text(n.measured),
-          ranged ? (n.measured >= n.low && n.measured <= n.high ? "yes" : "no") : "",
+          n.ranged() ? (n.inside() ? "yes" : "no") : "",
           std::isfinite(n.z()) ? fmt::format("{:+.1f}", n.z()) : ""};
 }
 
@@ -66,8 +65,11 @@ std::string to_text(const Scores& scores) {
   }
   return text_table(rows, 2, "") +
          wrapped(
-             "z: measured minus predicted, in standard deviations (of the interval before it was "
-             "widened, and of the measurement)") +
+             "inside: whether the measurement lies in the interval that was printed before the "
+             "run. "
+             "z: measured minus predicted, in standard deviations of the fit's own interval, "
+             "before "
+             "earlier misses widened it, and of the measurement") +
          wrapped(widening_words("losses", with_intervals(scores, &ScoredRun::loss),
                                 scores.loss_widening())) +
          wrapped(widening_words("savings", with_intervals(scores, &ScoredRun::saving),

@@ -65,4 +65,10 @@ bool fits_decay(const RunPlan& plan, const StagePlan& stage, std::int64_t step, 
   return rate <= curve_at(plan, stage, std::min(step, total_steps - 1), total_steps) * kRounding;
 }
 
+std::int64_t tail_steps(const RunPlan& plan) {
+  const double least = kLeastLastStage * static_cast<double>(plan.total_steps);
+  return std::max({plan.decay_steps, static_cast<std::int64_t>(std::ceil(least)),
+                   2 * plan.stages.back().rewarm_steps});
+}
+
 }  // namespace stagedtrain::plan

@@ -1,4 +1,4 @@
-// Had the learning rate of a run decayed at its end?
+// Had the learning rate of a run decayed at its end? Which steps at its end are free of growths?
 #pragma once
 
 #include "plan/run_plan.h"
@@ -18,5 +18,11 @@ bool ends_decayed(const RunPlan& plan, std::int64_t total_steps, double last_rat
 // since `until` shortens curves that fall from the start.
 bool fits_decay(const RunPlan& plan, const StagePlan& stage, std::int64_t step, double rate,
                 std::int64_t total_steps);
+
+// Returns the steps at the end of a run in which no growth is planned: its decay, at least
+// kLeastLastStage of the run, and at least twice the last stage's re-warm-up. The result of a
+// shorter last stage would tell little about a model of that size.
+inline constexpr double kLeastLastStage = 0.05;
+std::int64_t tail_steps(const RunPlan& plan);
 
 }  // namespace stagedtrain::plan

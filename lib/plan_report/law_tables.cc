@@ -99,14 +99,16 @@ std::string joint_text(const plan::FittedJoint& j) {
     table.rows.push_back(parameter_row("gamma", l.gamma, low.gamma, high.gamma));
   }
   const std::string about = wrapped(fmt::format(
-      "{}, {} points; seeds of a size differ by {:.2f}%, with {:.1f} degrees of freedom; gradient "
-      "{:.0e}",
+      "{}, {} points; runs that differ in their seed alone scatter by {:.2f}% ({:.1f} degrees of "
+      "freedom); gradient {:.0e} at the best fit",
       plan::runs_text(j), j.points, 100 * j.scatter, j.freedom, j.gradient));
   return fmt::format(
-      "One law of all sizes: loss = E + A n^-a + B n^beta x^-b{}\n"
-      "n: parameters / {}; x: text weighted by learning rate / peak, / {} tokens{}\n{}\n{}",
+      "One law for all sizes: loss = E + A n^-a + B n^beta x^-b{}\n"
+      "n: parameters without embeddings, in units of {}\n"
+      "x: tokens, each weighted by learning rate / peak, in units of {}\n{}{}\n{}",
       j.decayed ? " - C n^gamma S" : "", short_count(l.size), short_count(l.tokens),
-      j.decayed ? "; S: annealing area" : "", about, to_text(table));
+      j.decayed ? "S: annealing area, how far and how early the learning rate fell\n" : "", about,
+      to_text(table));
 }
 
 }  // namespace
@@ -118,7 +120,7 @@ std::string to_text(const plan::FittedLaws& laws) {
   if (laws.joint) text += (text.empty() ? "" : "\n") + joint_text(*laws.joint);
   if (laws.chinchilla) text += (text.empty() ? "" : "\n") + chinchilla_text(*laws.chinchilla);
   if (!laws.notes.empty()) text += "\n";
-  for (const std::string& note : laws.notes) text += note + "\n";
+  for (const std::string& note : laws.notes) text += wrapped(note, 100, "  ");
   return text;
 }
 

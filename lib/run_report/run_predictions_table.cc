@@ -34,28 +34,24 @@ std::vector<std::string> row_of(const std::string& run, const Line& line, const 
           note};
 }
 
-double measured_saving(const Report& report, const Run& run) {
-  for (const Comparison& comparison : report.comparisons)
-    if (&report.runs[comparison.staged] == &run && comparison[Measure::flops].saving)
-      return comparison[Measure::flops].saving->value;
-  return kUnknown;
-}
-
 std::string maker(const Prediction& p) {
   if (!p.made()) return "no prediction, because " + p.why_not;
   return p.assumption.empty() ? "the law " + p.law
                               : fmt::format("the law {}, {}", p.law, p.assumption);
 }
 
-void add_run(const Report& report, const Run& run, Table& table) {
+void add_run(const Report& report, std::size_t index, Table& table) {
+  const Run& run = report.runs[index];
   const Prediction& p = run.prediction;
   const std::string name = run.label.empty() ? run.name : run.label;
   const double loss = run.end ? run.end->loss : kUnknown;
   const double seconds = run.end ? run.end->at.seconds : kUnknown;
   table.rows.push_back(row_of(name, {"validation loss", nats, p.loss, loss}, maker(p)));
-  if (run.staged())
+  if (run.staged()) {
+    const Saving* saving = measured_saving(report, index);
     table.rows.push_back(
-        row_of("", {"saving of FLOPs", share, p.saving, measured_saving(report, run)}, kNone));
+        row_of("", {"saving of FLOPs", share, p.saving, saving ? saving->value : kUnknown}, kNone));
+  }
   if (std::isfinite(p.seconds.value))
     table.rows.push_back(row_of("", {"training time", seconds_text, p.seconds, seconds}, kNone));
 }
@@ -70,8 +66,8 @@ Table run_predictions_table(const Report& report) {
                           {"80%", true},
                           {"measured", true},
                           {"by", false, true}}};
-  for (const Run& run : report.runs)
-    if (run.staged() || run.prediction.made()) add_run(report, run, table);
+  for (std::size_t i = 0; i < report.runs.size(); ++i)
+    if (report.runs[i].staged() || report.runs[i].prediction.made()) add_run(report, i, table);
   return table;
 }
 

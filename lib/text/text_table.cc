@@ -10,6 +10,12 @@
 
 namespace stagedtrain::plan {
 
+std::string one_line(std::string text) {
+  std::ranges::replace_if(
+      text, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+  return text;
+}
+
 std::string text_table(const std::vector<std::vector<std::string>>& rows, std::size_t left,
                        const std::string& indent) {
   std::vector<std::size_t> widths(rows[0].size());
@@ -20,8 +26,8 @@ std::string text_table(const std::vector<std::vector<std::string>>& rows, std::s
     std::string line = indent;
     for (std::size_t i = 0; i < row.size(); ++i) {
       line += i == 0 ? "" : "  ";
-      line += i < left ? fmt::format("{:<{}}", row[i], widths[i])
-                       : fmt::format("{:>{}}", row[i], widths[i]);
+      line += i < left ? fmt::format("{:<{}}", one_line(row[i]), widths[i])
+                       : fmt::format("{:>{}}", one_line(row[i]), widths[i]);
     }
     text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
   }

@@ -6,9 +6,12 @@
 
 namespace stagedtrain::plan {
 
+// Returns the text with control characters, such as the line feed of a file name, as spaces.
+std::string one_line(std::string text);
+
 // Returns a table whose columns are as wide as their longest cell. The first `left` columns are
-// aligned to the left, the others to the right. Requires a row, and as many cells in every row as
-// in the first.
+// aligned to the left, the others to the right. Each cell is printed as one_line(). Requires a row,
+// and as many cells in every row as in the first.
 std::string text_table(const std::vector<std::vector<std::string>>& rows, std::size_t left,
                        const std::string& indent);
 

@@ -7,6 +7,7 @@
 
 #include "support/catch.h"
 #include "support/command.h"
+#include "support/made_runs.h"
 #include "support/refused.h"
 #include "support/schedules.h"
 #include "support/temp_dir.h"
@@ -81,6 +82,23 @@ TEST_CASE("plan refuses wrong use with 2") {
                 "--print-schedule");
   check_refused(test::stagedtrain({"plan", path, "--set", "lr.peek=1"}), 2, "did you mean 'peak'?");
   check_refused(test::stagedtrain({"plan", path, "--set", "lr.peak"}), 2, "expected path=value");
+}
+
+TEST_CASE("plan --score takes its runs before or after --json") {
+  const test::TempDir folder;
+  test::write_run(folder / "run", {});
+  const std::string run = (folder / "run").string();
+  const auto text = test::stagedtrain({"plan", "--score", run});
+  INFO(text.out << text.err);
+  REQUIRE(text.exit_code == 0);
+  CHECK(contains(text.out, "no prediction, because"));
+  const auto json = test::stagedtrain({"plan", "--score", run, "--json"});
+  REQUIRE(json.exit_code == 0);
+  CHECK(Json::parse(json.out)["runs"].is_array());
+  CHECK(test::stagedtrain({"plan", "--score", "--json", run}).out == json.out);
+  CHECK(test::stagedtrain({"plan", "--json", run, "--score"}).out == json.out);
+  CHECK(test::stagedtrain({"plan", "--score", "--json"}).exit_code == 0);
+  check_refused(test::stagedtrain({"plan", run, run}), 2, "found 2 schedules");
 }
 
 TEST_CASE("plan --optimize prints a plan, its numbers, and a schedule that plan takes again") {

@@ -98,7 +98,7 @@ TEST_CASE("logs of three sizes plan a fourth, and the plan says from which sizes
   const auto fit = test::stagedtrain(arguments);
   INFO(fit.err << fit.out);
   REQUIRE(fit.exit_code == 0);
-  CHECK(contains(fit.out, "One law of all sizes"));
+  CHECK(contains(fit.out, "One law for all sizes"));
   CHECK(contains(fit.out, "do not show how much two seeds of a size differ"));
   test::write_text(folder / "plan.yaml",
                    "data: {train: a.bin, validation: b.bin}\n"

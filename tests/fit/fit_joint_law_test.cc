@@ -240,10 +240,7 @@ TEST_CASE("three sizes in a file plan a fourth, with an interval and a word on h
   CHECK(full.outlook.forecasts[0].to_end->flops[0] < plan.flops);
   CHECK(full.outlook.forecasts[0].to_end->flops[1] > plan.flops);
   for (const GrowthWindow& window : full.outlook.windows)
-    if (window.pays) {
-      REQUIRE(window.best_range);
-      CHECK((*window.best_range)[0] < (*window.best_range)[1]);
-    }
+    if (window.best_range) CHECK((*window.best_range)[0] < (*window.best_range)[1]);
   const std::string text = join(full.outlook.warnings, "\n");
   INFO(text);
   CHECK(contains(text, "were never trained: the forecast extrapolates from 50K, 100K, 200K"));
@@ -257,6 +254,21 @@ TEST_CASE("three sizes in a file plan a fourth, with an interval and a word on h
           Approx(std::pow((*narrow.range)[1] - end.loss, 2) +
                  std::pow(law.run_scatter * end.loss, 2)));
   }
+}
+
+TEST_CASE("beside a law of all sizes, curves without a law of their own are one line") {
+  LoggedRuns logged;
+  logged.curves = made_logs({5e4, 1e5}, kMadeLaw, 2900);  // hardly a step at the peak
+  logged.curves.push_back(made_logs({2e5})[0]);
+  const FittedLaws laws = fit_laws(logged, {.resamples = 20});
+  REQUIRE(laws.joint);
+  REQUIRE(laws.curves.size() == 1);
+  const std::string notes = join(laws.notes, "\n");
+  INFO(notes);
+  CHECK_FALSE(contains(notes, "not fitted"));
+  CHECK(contains(notes,
+                 "plans use the law of all sizes; 2 of 3 runs have no curve of their own "
+                 "beside it (the first: run of 50000: found "));
 }
 
 TEST_CASE("a law of sizes says nothing of them where the plan's size lies between") {

@@ -71,7 +71,7 @@ TEST_CASE("own curves plan the sizes that they are of") {
   const LossRange end = optimum.full.outlook.forecasts[0].stages[1].end;
   REQUIRE(end.range);
   CHECK((*end.range)[0] < end.loss);
-  CHECK(contains(to_text(optimum), "80% of to"));
+  CHECK(contains(to_text(optimum), "80% of last"));
   CHECK(contains(to_text(optimum), "before the decay"));
 }
 

@@ -4,11 +4,13 @@
 #include <cmath>
 
 #include "forecast/predict.h"
+#include "optimize/optimize.h"
 #include "support/catch.h"
 #include "support/errors.h"
 #include "support/schedules.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
+#include "text/text.h"
 
 using namespace stagedtrain;
 using namespace stagedtrain::plan;
@@ -60,6 +62,69 @@ TEST_CASE("a plan with other data, another batch or another peak rate is told so
   const auto rate = recipe_warnings({"0000abcd", own.tokens_per_step, 1.1 * own.peak_rate}, plan);
   REQUIRE(rate.size() == 1);
   CHECK(contains(rate[0], "peak learning rate"));
+}
+
+TEST_CASE("a plan with another vocabulary, architecture, optimizer or context is told so") {
+  LoggedCurve run = curve_of("abc", 1024, 3e-3);
+  run.architecture = "gpt2";
+  run.optimizer = "adamw";
+  run.vocab = 256;
+  run.context = 128;
+  const FittedRecipe own = *recipe_of({run, run});
+  LoggedCurve other = run;
+  other.vocab = 300;
+  other.optimizer = "lion";
+  const FittedRecipe part = *recipe_of({run, other});  // of what differs, nothing is in common
+  CHECK(part.architecture == "gpt2");
+  CHECK(part.context == 128);
+  CHECK_FALSE(part.vocab);
+  CHECK_FALSE(part.optimizer);
+
+  const auto told = [&](const FittedRecipe& recipe, const std::vector<std::string>& edits) {
+    FittedRecipe same_steps = recipe;
+    same_steps.tokens_per_step = same_steps.peak_rate = std::nan("");
+    return join(recipe_warnings(same_steps, resolve(test::two_stages(edits))), "\n");
+  };
+  CHECK(told(own, {}).empty());
+  CHECK(told(own, {"model.vocab=50257"}) ==
+        "the law was fitted to models of 256 token ids, this plan has 50,257: a loss per token "
+        "depends on what a token is");
+  CHECK(
+      contains(told(own, {"model.architecture=llama"}), "architecture gpt2, this plan has llama"));
+  CHECK(contains(told(own, {"optimizer={name: lion}"}), "optimizer adamw, this plan has lion"));
+  CHECK(contains(told(own, {"model.context=64"}), "context of 128 tokens, this plan has 64"));
+  CHECK(told(part, {"model.vocab=50257", "optimizer={name: lion}"}).empty());
+}
+
+TEST_CASE("plans that are made, priced and optimized by a law of another recipe all say so") {
+  PlanningLaw law = find_planning_law("chinchilla");
+  law.recipe = FittedRecipe{"", std::nan(""), std::nan(""), "llama", "lion", 1000, 512};
+  OptimizeOptions options;
+  options.law = law;
+  const Optimum optimum = optimize(test::gpt2_124m(), options);
+  const FullPlan priced = make_full_plan(optimum.full.plan, law, {}, {});
+  for (const std::vector<std::string>& lines : {optimum.warnings, priced.outlook.warnings}) {
+    REQUIRE(lines.size() > 4);
+    CHECK(contains(lines[0], "models of 1,000 token ids, this plan has 50,257"));
+    CHECK(contains(lines[1], "architecture llama"));
+    CHECK(contains(lines[2], "optimizer lion"));
+    CHECK(contains(lines[3], "context of 512"));
+  }
+}
+
+TEST_CASE("a law file of an older version, with three parts of a recipe, is read") {
+  FittedLaws laws;
+  laws.recipe = FittedRecipe{"0000abcd", 2048, 3e-3, "gpt2", "adamw", 256, 128};
+  Json json = to_json(laws);
+  CHECK(laws_from_json(json, "laws.json").recipe->architecture == "gpt2");
+  CHECK(laws_from_json(json, "laws.json").recipe->vocab == 256);
+  for (const char* key : {"architecture", "optimizer", "vocab", "context"})
+    json["recipe"].erase(key);
+  const FittedLaws old = laws_from_json(json, "laws.json");
+  REQUIRE(old.recipe);
+  CHECK(old.recipe->data == "0000abcd");
+  CHECK_FALSE(old.recipe->vocab);
+  CHECK(recipe_warnings({"", std::nan(""), std::nan("")}, resolve(test::two_stages())).empty());
 }
 
 TEST_CASE(

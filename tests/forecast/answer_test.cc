@@ -25,6 +25,14 @@ schedule::Schedule gpt2_file() {
   return schedule::load(test::source_folder() / "schedules/gpt2-124m.yaml");
 }
 
+// The text without its line breaks and indents.
+std::string one_line_of(const std::string& text) {
+  std::string line;
+  for (const char c : text)
+    if (const char next = c == '\n' ? ' ' : c; next != ' ' || !line.ends_with(' ')) line += next;
+  return line;
+}
+
 // 40 lines of 100 columns, whose first five begin with the four parts of the answer.
 void check_screen(const std::string& text) {
   INFO(text);
@@ -58,16 +66,17 @@ TEST_CASE("the answer has floor, ceiling and measured saving, cost and the stron
   INFO(text);
   for (const char* part :
        {"train 6 x 768 for 3,052 steps, grow it into 12 x 768 for 2,035",
-        "floor 5.2%, ceiling 21.1%, measured not yet; of the FLOPs from scratch to the same loss\n",
+        "floor 5.2%, ceiling 21.1%, not measured yet; of the FLOPs of a scratch run to the same "
+        "loss\n",
         "1.67E FLOPs, 2.5G tokens, 13.6 GiB of memory; time not known (plan --measure)",
-        "beware   ", "the floor is an assumption: five of five runs saved a little less\n"})
+        "beware   the law was fitted to other people's runs, and the floor is an assumption: five"})
     CHECK(contains(text, part));
   const FullPlan measured =
       full_plan(gpt2_file(), "chinchilla", {law::Assumption::measured, 1.2, 0});
   const double saved = measured.outlook.forecasts[0].savings.flops;
   CHECK(saved > 0.052);
   CHECK(saved < 0.211);
-  CHECK(contains(answer_text(measured), fmt::format("measured {:.1f}%", 100 * saved)));
+  CHECK(contains(answer_text(measured), fmt::format("by the measured rho {:.1f}%", 100 * saved)));
   const std::string timed = answer_text(full_plan(schedule::load(
       test::source_folder() / "schedules/gpt2-124m.yaml",
       {"machine={flops: 312T, price_per_hour: 2}"})));
@@ -102,14 +111,52 @@ TEST_CASE("a law keeps the name that it was asked for, and says where it does no
   const std::string small = answer_text(full_plan(test::two_stages()));
   INFO(small);
   CHECK(contains(small, "The published law chinchilla does not cover this model (it predicts "));
-  CHECK(contains(small, "guessing among 256 ids is 5.55). Fit your own runs: "));
+  CHECK(contains(small, "guessing among 256 ids is 5.55)."));
+  CHECK(contains(small, "next     Fit your own runs: stagedtrain plan --fit"));
+}
+
+TEST_CASE("the strongest warning stands whole, however long it is") {
+  int warned = 0;
+  const auto check = [&](const FullPlan& full, const std::vector<std::string>& warnings) {
+    const std::string text = answer_text(full, warnings);
+    INFO(text);
+    CHECK_FALSE(contains(text, " ..."));
+    const std::vector<std::string>& own = full.plan.warnings;
+    const std::vector<std::string>& lines = !own.empty()        ? own
+                                            : !warnings.empty() ? warnings
+                                                                : full.outlook.warnings;
+    if (lines.empty()) return;
+    ++warned;
+    CHECK(contains(one_line_of(text), "beware " + lines.front()));
+  };
+  for (const auto& file : test::example_schedules())
+    for (const char* law : {"chinchilla", "kaplan"})
+      for (const Transfer& transfer : {Transfer{}, Transfer{law::Assumption::mixing, 1, 1e9},
+                                       Transfer{law::Assumption::measured, 1.2, 0}})
+        check(full_plan(schedule::load(file), law, transfer), {});
+  check(full_plan(gpt2_file()), {std::string(40, 'x') + " " + std::string(300, 'y') + " end"});
+  OptimizeOptions options;
+  const Optimum optimum = optimize(gpt2_file(), options);
+  check(optimum.full, optimum.warnings);
+  CHECK(warned > 3);
+}
+
+TEST_CASE("the demo has a forecast by the law that it names, with intervals") {
+  const schedule::Schedule demo = schedule::load(test::source_folder() / "schedules/demo.yaml");
+  REQUIRE(names_law_file(demo.plan.law));
+  const FullPlan full = full_plan(demo, (test::source_folder() / demo.plan.law).string());
+  REQUIRE(full.outlook.nothing.empty());
+  REQUIRE(full.outlook.forecasts.size() == 2);
+  CHECK(full.outlook.forecasts[0].stages.back().end.range);
+  CHECK(full.outlook.forecasts[0].flops_range);
+  CHECK(contains(answer_text(full), "floor 4"));
 }
 
 TEST_CASE("one word has one meaning") {
   const FullPlan full = full_plan(gpt2_file());
   const std::string details = to_text(full);
   CHECK(contains(details, "slope is d ln loss / d ln tokens"));
-  CHECK(contains(details, "is no bound: five of five measured runs"));
+  CHECK(contains(one_line_of(details), std::string("It is no bound: ") + kFloorRecord));
   CHECK(contains(details, "evaluating  checkpoints"));
   CHECK_FALSE(contains(details, "evaluating  saving"));
 }

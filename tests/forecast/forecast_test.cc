@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "forecast/full_plan.h"
+#include "plan/decay.h"
 #include "scaling/pair.h"
 #include "support/catch.h"
 #include "support/errors.h"
@@ -139,13 +140,88 @@ TEST_CASE("bootstraps give losses a range") {
   REQUIRE(end.range);
   CHECK((*end.range)[0] == Approx(end.loss - 0.016).margin(1e-9));
   CHECK((*end.range)[1] == Approx(end.loss + 0.016).margin(1e-9));
-  const auto saved = outlook.forecasts[0].flops_range;
-  REQUIRE(saved);
-  CHECK((*saved)[0] <= outlook.forecasts[0].savings.flops + 1e-12);
-  CHECK((*saved)[1] >= outlook.forecasts[0].savings.flops - 1e-12);
-  CHECK(contains(to_text(plan, outlook), "80% of to"));
+  CHECK_FALSE(outlook.forecasts[0].flops_range);  // all sizes share E, so it changes no saving
+  CHECK(contains(to_text(plan, outlook), "80% of last"));
   const Json json = to_json(plan, outlook);
   CHECK(json["forecasts"][0]["stages"][1]["end"]["low"] == (*end.range)[0]);
+}
+
+// The share of steps and costs that mixing and a given rho save hangs on no loss, so no sample of a
+// law changes it.
+TEST_CASE("an interval that is printed has a width") {
+  PlanningLaw law = made_law();
+  for (double shift : {-0.02, -0.01, 0.0, 0.01, 0.02})
+    law.samples.push_back({[shift](double parameters) {
+                             law::Chinchilla one = law::chinchilla_constants().at(0).law;
+                             one.B *= 1 + shift;
+                             return std::make_shared<law::PowerCurve>(one.curve(parameters));
+                           },
+                           {}});
+  int with_range = 0;
+  const auto check = [&](const std::optional<std::array<double, 2>>& range) {
+    if (range) REQUIRE((*range)[0] < (*range)[1]);
+    with_range += range.has_value();
+  };
+  for (const std::int64_t factor : {2, 4, 12})
+    for (const double share : {.05, .2, .5, .8})
+      for (const Transfer& transfer :
+           {Transfer{}, Transfer{Assumption::mixing}, Transfer{Assumption::measured, 1.3, 0}}) {
+        const Outlook outlook =
+            outlook_of(plan_of(factor, share, {"machine={flops: 100T}"}), law, transfer);
+        for (const Forecast& f : outlook.forecasts) {
+          INFO(factor << " " << share << " " << law::assumption_name(f.assumption));
+          REQUIRE(f.flops_range.has_value() == (f.assumption == Assumption::loss_state));
+          check(f.flops_range);
+          check(f.seconds_range);
+          for (const StageForecast& stage : f.stages) {
+            check(stage.end.range);
+            if (stage.begin) check(stage.begin->range);
+          }
+        }
+        for (const GrowthWindow& window : outlook.windows) check(window.best_range);
+      }
+  CHECK(with_range > 100);
+}
+
+TEST_CASE("no best growth lies in the last steps of the run, under any learning-rate curve") {
+  const PlanningLaw law = made_law();
+  int bounded = 0, shown = 0;
+  for (const char* curve : {"cosine", "linear", "constant", "wsd"})
+    for (const std::int64_t factor : {2, 3, 4, 12})
+      for (const double share : {.1, .5, .9, .97})
+        for (const auto& [rewarm, sequences] : {std::pair{"0", 1000}, {"400", 1000}, {"0", 30}}) {
+          const RunPlan plan =
+              plan_of(factor, share,
+                      {std::string("lr.curve=") + curve, std::string("lr.rewarm=") + rewarm,
+                       fmt::format("batch.sequences={}", sequences)});
+          const double last = static_cast<double>(plan.total_steps - tail_steps(plan));
+          INFO(curve << ", 1/" << factor << " of the layers, share " << share);
+          for (const GrowthWindow& window : outlook_of(plan, law).windows) {
+            if (!window.pays) continue;
+            REQUIRE(window.best <= last * (1 + 1e-9));
+            REQUIRE(window.earliest <= window.best * (1 + 1e-9));
+            REQUIRE(window.latest <= last * (1 + 1e-9));
+            REQUIRE(window.latest >= window.best * (1 - 1e-9));
+            bounded += window.latest > last * (1 - 1e-9);
+            ++shown;
+          }
+        }
+  CHECK(shown > 50);
+  CHECK(bounded > 5);
+}
+
+TEST_CASE("losses of own curves on a schedule that decays are said first to be before the decay") {
+  PlanningLaw law = made_law();
+  law.published = false;
+  law.end = kConstantRate;
+  for (const char* curve : {"wsd", "cosine", "linear"}) {
+    const RunPlan plan = plan_of(2, .6, {std::string("lr.curve=") + curve});
+    REQUIRE(plan.decayed);
+    CHECK(contains(outlook_of(plan, law).warnings.at(0), "for the peak rate, before the decay"));
+  }
+  CHECK_FALSE(warns(outlook_of(plan_of(2, .6, {"lr.curve=constant"}), law), "before the decay"));
+  law.annealing = [](double) { return 1e-3; };
+  CHECK_FALSE(warns(outlook_of(plan_of(2, .6), law), "before the decay, whose gain"));
 }
 
 TEST_CASE("a law that is nonsense for the model gives no forecast, and says why") {

@@ -63,7 +63,7 @@ double exhaustive_cost(const Problem& problem, double end, double most_tokens) {
       const double all = sum_over(problem, growth_path, end, ones);
       const double last = end - growth.resume_tokens + problem.lost_tokens;
       if (!(tokens > 0) || !std::isfinite(growth.resume_tokens) || all > most_tokens ||
-          last < tail_tokens(problem, all))
+          last < tail_tokens(problem, all, 2))
         continue;
       best = std::min(best, sum_over(problem, growth_path, end, problem.costs));
     }

@@ -5,6 +5,7 @@
 
 #include "grow/operator.h"
 #include "lengths/resolve_files.h"
+#include "plan/decay.h"
 #include "support/catch.h"
 #include "support/errors.h"
 #include "support/schedules.h"
@@ -70,6 +71,8 @@ TEST_CASE("a plan comes to the loss of the run from scratch and costs what it sa
         CHECK(stage.first_step == before.first_step + before.steps);
         CHECK((*before.plateau)[0] < stage.first_step);
         CHECK((*before.plateau)[1] >= stage.first_step);
+        const RunPlan& plan = optimum.full.plan;
+        CHECK((*before.plateau)[1] <= plan.total_steps - tail_steps(plan));
       }
     }
   }
@@ -145,7 +148,7 @@ TEST_CASE("a plan names its assumption, its end and what strains them") {
   CHECK(contains(text, "assumption  floor (loss-state)"));
   CHECK(contains(text, "which 2.5G tokens from scratch reach"));
   CHECK(contains(text, "ceiling (mixing)"));
-  CHECK(contains(text, "keeps 95% of what it saves"));
+  CHECK(contains(text, "keep 95% of what it saves"));
   OptimizeOptions options;
   options.goal.amount = 1e11;
   const Optimum longer = optimize(test::gpt2_124m(), options);
@@ -209,7 +212,8 @@ TEST_CASE("law, assumption and forecast go with the schedule that is printed") {
 TEST_CASE("shallow models, large growths and laws that disagree are seen") {
   const Optimum optimum = optimize(test::gpt2_124m(), {});
   REQUIRE(optimum.stages.size() == 2);
-  CHECK(warns(optimum, "sizes were left out: more than two thirds of their parameters are embeddings"));
+  CHECK(
+      warns(optimum, "sizes were left out: more than two thirds of the parameters are embeddings"));
   REQUIRE(optimum.full.others.size() == 2);
   CHECK(optimum.full.others[0].law == "hoffmann");
   CHECK(optimum.full.others[1].law == "kaplan");

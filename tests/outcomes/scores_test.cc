@@ -4,10 +4,12 @@
 
 #include <cmath>
 
+#include "statistics/fit_joint.h"
 #include "support/catch.h"
 #include "support/errors.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
+#include "text/text.h"
 
 using namespace stagedtrain;
 using namespace stagedtrain::plan;
@@ -17,7 +19,7 @@ namespace {
 
 // An 80% interval of so many standard deviations of 0.01 nats around 2.
 ScoredRun scored(const std::string& name, double z, double widened = 1) {
-  constexpr double kHalf = 1.2815515655446004;
+  constexpr double kHalf = law::kNormal80;
   ScoredRun run{.run = name, .time = "now", .law = "laws.json", .assumption = "measured"};
   run.loss = {2, 2 - 0.01 * kHalf * widened, 2 + 0.01 * kHalf * widened, widened, 2 + 0.01 * z, 0};
   return run;
@@ -54,6 +56,33 @@ TEST_CASE("a measurement's own error counts as much as the interval's") {
   CHECK(run.loss.z() == Approx(5 / std::sqrt(2.0)));
   run.loss.low = run.loss.high = std::nan("");
   CHECK(std::isnan(run.loss.z()));
+}
+
+TEST_CASE("inside is judged by the interval that was printed, z by the fit's own") {
+  const ScoredRun hit = scored("hit", 2, 3), miss = scored("miss", 2);
+  CHECK(hit.loss.inside());
+  CHECK(hit.loss.z() == Approx(2));
+  CHECK_FALSE(miss.loss.inside());
+  CHECK(miss.loss.z() == Approx(2));
+  Scores scores;
+  for (const ScoredRun& run : {hit, miss}) scores.put(run);
+  const Json runs = to_json(scores)["runs"];
+  CHECK(runs[0]["loss"]["inside"] == true);
+  CHECK(runs[1]["loss"]["inside"] == false);
+  CHECK(runs[1]["saving"]["inside"].is_null());
+  const std::string text = to_text(scores);
+  INFO(text);
+  CHECK(contains(text, "yes  +2.0"));
+  CHECK(contains(text, "no  +2.0"));
+  CHECK(contains(text, "inside: whether the measurement lies in the interval that was printed"));
+}
+
+TEST_CASE("a name with line feeds is one row of the table") {
+  Scores scores;
+  scores.put(scored("a\nb\tc\rd\x1b", 1));
+  const std::vector<std::string> lines = split(to_text(scores), '\n');
+  REQUIRE(lines.size() > 2);
+  CHECK(lines[1].starts_with("a b c d   loss"));
 }
 
 TEST_CASE("scores are kept in a file, one for each run, and what is not known replaces nothing") {

@@ -293,6 +293,20 @@ TEST_CASE("tokens of a warm-up are counted along the warm-ups of batch and lengt
   CHECK(p.warmup_steps == steps);
 }
 
+TEST_CASE("the sizes of a model that the reference requires cannot be 0, and it says so") {
+  int required = 0;
+  for (const FieldRow& row : schedule::document()) {
+    if (!row.path.starts_with("model.") || row.fallback != "required") continue;
+    INFO(row.path << ": " << row.type);
+    CHECK(contains(row.type, "from 1"));
+    CHECK(contains(
+        test::refusal(ErrorKind::usage, [&] { plan::resolve(test::gpt2_124m({row.path + "=0"})); }),
+        "is 0, expected"));
+    ++required;
+  }
+  CHECK(required >= 3);
+}
+
 TEST_CASE("evaluations in tokens fall due when the run's tokens have passed a multiple") {
   const RunPlan p = planned(two_contexts({"stages.0.for=100", "stages.1.for=100",
                                           "evaluate.every=10K tokens",

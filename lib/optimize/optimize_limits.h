@@ -1,0 +1,41 @@
+// Which growth paths keep the limits of a plan (stages, tokens, time), and which of them is the
+// cheapest? The parts of the search in optimize_solve.cc that deal with limits.
+#pragma once
+
+#include "optimize/optimize_problem.h"
+
+namespace stagedtrain::plan {
+
+// Limits of the whole run. Of tokens and seconds 0 means none, and one part in a million more
+// counts as rounding.
+struct Limits {
+  std::size_t stages = 2;
+  double most_tokens = 0, most_seconds = 0;
+
+  bool too_many_tokens(const Problem& problem, const law::GrowthPath& growth_path,
+                       double end) const;
+  bool too_long(const Problem& problem, const law::GrowthPath& growth_path, double end) const;
+  bool keeps(const Problem& problem, const law::GrowthPath& growth_path, double end) const;
+  // Throws Error(usage) for a path that does not keep the limits.
+  void check(const Problem& problem, const law::GrowthPath& growth_path, double end) const;
+};
+
+double tokens_of(const Problem& problem, const law::GrowthPath& growth_path, double end_tokens);
+double cost_of(const Problem& problem, const law::GrowthPath& growth_path, double end_tokens);
+
+// Finds all growths that save something and come before the learning rate decays. `prices` are
+// added to the cost of a token of each size.
+law::GrowthPaths loss_state_growth_paths(const Problem& problem, const law::RunLength& run,
+                                         std::vector<double> prices = {});
+
+// Returns the path of one growth from a size straight into the final one. If that growth is not
+// possible or saves nothing, returns the final size alone.
+law::GrowthPath one_jump(const Problem& problem, std::size_t from, const law::Growth& growth,
+                         const law::RunLength& run);
+
+// Returns the cheapest path under loss-state that keeps the limits. `free` is the cheapest one
+// without limits. If no path keeps them, the result breaks one.
+law::GrowthPath limited(const Problem& problem, const law::RunLength& run, const Limits& limits,
+                        const law::GrowthPath& free);
+
+}  // namespace stagedtrain::plan
