@@ -28,7 +28,8 @@ kernels::Routing take_routing(std::int64_t rows, const FusedSizes& s, Carver& ca
           carver.take<std::int32_t>(copies),
           carver.take<std::int32_t>(copies),
           carver.take<std::int32_t>(copies),
-          carver.take<std::int64_t>(s.experts + 1)};
+          carver.take<std::int64_t>(s.experts + 1),
+          s.normalised_gates};
 }
 
 LayerActivations take_layer(const FusedActivations& a, const FusedSizes& s, float* y,

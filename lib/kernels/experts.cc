@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "kernels/targets.h"
 
@@ -101,6 +102,18 @@ std::int32_t next_best(const float* logits, std::int64_t experts, const std::int
   return best;
 }
 
+// Writes the gradients of logits from those of their softmax.
+void softmax_backward(const float* logits, float largest, const std::vector<float>& slopes,
+                      float* dlogits) {
+  float sum = 0, mean = 0;
+  for (std::size_t e = 0; e < slopes.size(); ++e) {
+    dlogits[e] = std::exp(logits[e] - largest);
+    sum += dlogits[e];
+    mean += dlogits[e] * slopes[e];
+  }
+  for (std::size_t e = 0; e < slopes.size(); ++e) dlogits[e] *= (slopes[e] - mean / sum) / sum;
+}
+
 }  // namespace
 
 void choose_experts(const Routing& routing, std::int64_t begin, std::int64_t end) {
@@ -114,6 +127,11 @@ void choose_experts(const Routing& routing, std::int64_t begin, std::int64_t end
       chosen[j] = next_best(logits, routing.experts, chosen, j);
       gates[j] = std::exp(logits[chosen[j]] - logits[chosen[0]]);
       sum += gates[j];
+    }
+    if (!routing.normalised) {
+      sum = 0;
+      for (std::int64_t e = 0; e < routing.experts; ++e)
+        sum += std::exp(logits[e] - logits[chosen[0]]);
     }
     for (std::int64_t j = 0; j < k; ++j) gates[j] /= sum;
   }
@@ -155,26 +173,25 @@ void gate_backward(const Routing& routing, const GateStep& step, std::int64_t be
   HWY_DYNAMIC_DISPATCH(gate_rows)(routing, step, begin, end);
 }
 
-// The Jacobian of a softmax p is diag(p) - p p^T.
+// The Jacobian of a softmax p is diag(p) - p p^T. slopes holds the gradients of p over all experts,
+// which are those of gates that are not normalised, and of the balance.
 void router_backward(const Routing& routing, const float* dgates, const float* balance,
                      std::int64_t begin, std::int64_t end, float* dlogits) {
   const std::int64_t experts = routing.experts, k = routing.chosen_each;
+  std::vector<float> slopes(static_cast<std::size_t>(experts));
   for (std::int64_t r = begin; r < end; ++r) {
     const float *logits = routing.logits + r * experts, *gates = routing.gates + r * k;
     const std::int32_t* chosen = routing.chosen + r * k;
     const auto dgate = [&](std::int64_t j) { return dgates[routing.place[r * k + j]]; };
     float* dlogit = dlogits + r * experts;
-    std::fill(dlogit, dlogit + experts, 0.0f);
-    if (balance != nullptr) {
-      const float largest = logits[chosen[0]];
-      float sum = 0, mean = 0;
-      for (std::int64_t e = 0; e < experts; ++e) {
-        dlogit[e] = std::exp(logits[e] - largest);
-        sum += dlogit[e];
-        mean += dlogit[e] * balance[e];
-      }
-      for (std::int64_t e = 0; e < experts; ++e) dlogit[e] *= (balance[e] - mean / sum) / sum;
-    }
+    if (balance != nullptr)
+      std::copy(balance, balance + experts, slopes.begin());
+    else
+      std::fill(slopes.begin(), slopes.end(), 0.0f);
+    for (std::int64_t j = 0; j < k && !routing.normalised; ++j)
+      slopes[static_cast<std::size_t>(chosen[j])] += dgate(j);
+    softmax_backward(logits, logits[chosen[0]], slopes, dlogit);
+    if (!routing.normalised) continue;
     float mean = 0;
     for (std::int64_t j = 0; j < k; ++j) mean += gates[j] * dgate(j);
     for (std::int64_t j = 0; j < k; ++j) dlogit[chosen[j]] += gates[j] * (dgate(j) - mean);

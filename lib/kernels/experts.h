@@ -11,15 +11,17 @@ namespace stagedtrain::kernels {
 struct Routing {
   std::int64_t experts = 0, chosen_each = 0;  // E, k
   float* logits = nullptr;                    // [R, E], of the router
-  float* gates = nullptr;                     // [R, k], the weights of the choices; they sum to 1
+  float* gates = nullptr;                     // [R, k], the weights of the choices
   std::int32_t* chosen = nullptr;             // [R, k], experts
   std::int32_t* place = nullptr;              // [M], from a copy to its place in the sorted order
   std::int32_t* copy = nullptr;               // [M], from a place to its copy
   std::int64_t* first = nullptr;              // [E + 1], the first place of each expert, and M
+  bool normalised = true;                     // the gates of a row sum to 1
 };
 
 // Chooses the experts of the k largest logits for rows [begin, end), and among equal logits the
-// first. The gates are the softmax over these k logits.
+// first. The gates are the softmax over these k logits if they are normalised (Mixtral), else over
+// all (OLMoE).
 void choose_experts(const Routing& routing, std::int64_t begin, std::int64_t end);
 // Computes place, copy and first from chosen. Not to be divided among threads.
 void sort_copies(const Routing& routing, std::int64_t rows);

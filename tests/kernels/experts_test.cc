@@ -19,7 +19,7 @@ struct Routed {
   std::vector<std::int64_t> first;
   Routing routing;
 
-  Routed(std::int64_t r, std::int64_t e, std::int64_t k)
+  Routed(std::int64_t r, std::int64_t e, std::int64_t k, bool normalised = true)
       : rows(r),
         experts(e),
         each(k),
@@ -29,8 +29,15 @@ struct Routed {
         place(gates.size()),
         copy(gates.size()),
         first(static_cast<std::size_t>(e + 1)),
-        routing{e,           k,           logits.data(), gates.data(), chosen.data(), place.data(),
-                copy.data(), first.data()} {
+        routing{e,
+                k,
+                logits.data(),
+                gates.data(),
+                chosen.data(),
+                place.data(),
+                copy.data(),
+                first.data(),
+                normalised} {
     kernels::choose_experts(routing, 0, rows);
     kernels::sort_copies(routing, rows);
   }
@@ -66,6 +73,16 @@ TEST_CASE("copies are sorted by expert, and rows keep their order") {
     const float* gates = r.gates.data() + row * r.each;
     CHECK(std::accumulate(gates, gates + r.each, 0.0) == Approx(1).epsilon(1e-6));
     for (std::int64_t j = 1; j < r.each; ++j) CHECK(gates[j - 1] >= gates[j]);
+  }
+}
+
+TEST_CASE("gates that are not normalised are the softmax over all experts") {
+  const Routed r(5, 4, 2, false);
+  for (std::int64_t row = 0; row < r.rows; ++row) {
+    const Doubles p =
+        softmax_of(in_double(r.logits), row, r.experts, [](std::int64_t) { return true; });
+    for (std::int64_t j = 0; j < 2; ++j)
+      CHECK(r.gates[row * 2 + j] == Approx(p[r.chosen[row * 2 + j]]).epsilon(1e-6));
   }
 }
 
@@ -133,15 +150,16 @@ TEST_CASE("the gradients of gates are dy (W hidden + b), and multiply what goes 
 }
 
 TEST_CASE("the gradients of the router's logits are those of gates and balance, by differences") {
-  const Routed r(6, 5, GENERATE(1, 3));
+  const Routed r(6, 5, GENERATE(1, 3), GENERATE(true, false));
   const Floats dgates = random_floats(r.copies(), 7), balance = random_floats(r.experts, 8);
   const bool balanced = GENERATE(true, false);
   const auto objective = [&](const Doubles& logits) {
     double sum = 0;
     for (std::int64_t row = 0; row < r.rows; ++row) {
       const auto begin = r.chosen.begin() + row * r.each, end = begin + r.each;
-      const Doubles gates = softmax_of(
-          logits, row, r.experts, [&](std::int64_t e) { return std::find(begin, end, e) != end; });
+      const Doubles gates = softmax_of(logits, row, r.experts, [&](std::int64_t e) {
+        return !r.routing.normalised || std::find(begin, end, e) != end;
+      });
       const Doubles p = softmax_of(logits, row, r.experts, [](std::int64_t) { return true; });
       for (std::int64_t j = 0; j < r.each; ++j)
         sum += gates[begin[j]] * dgates[r.place[row * r.each + j]];
