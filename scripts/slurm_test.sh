@@ -154,12 +154,15 @@ PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 CONF
 }
 
+# The disk of a node that starts again is empty: slurmd refuses a job whose script is there already.
 start_node() {
+  rm -rf "$work/spool-$1"
   slurmd-wlm -D -N "$1" -d "$root/usr/sbin/slurmstepd-wlm" >>"$work/daemons.log" 2>&1 &
   daemon[$1]=$!
 }
 
 start_cluster() {
+  ulimit -c 0  # daemons that are killed here must not leave core files
   mkdir -p "$work/state"
   install -m 400 <(head -c 128 /dev/urandom) "$work/munge.key"
   munged --foreground --force --key-file="$work/munge.key" --socket="$work/munge.socket" \
@@ -172,6 +175,7 @@ start_cluster() {
   wait_for 60 "two idle nodes" nodes_are_idle
 }
 
+node_is_down() { [[ $(sinfo -h -n "$1" -o %T) == down* ]]; }
 nodes_are_idle() { [[ $(sinfo -h -N -o %T 2>/dev/null | sort -u) == idle && $(sinfo -h -N | wc -l) == 2 ]]; }
 
 # -- jobs ----------------------------------------------------------------------------------------------
@@ -262,7 +266,7 @@ events() { grep -cs "\"event\":\"$2\"" "$work/jobs-$1/run/run.jsonl" || true; }
 # Whether the run has trained since it began or was resumed for the last time, $2 times in all.
 trains_again() {
   [[ $(events "$1" resume) -ge $2 ]] &&
-    tail -n 1 "$work/jobs-$1/run/run.jsonl" | grep -q '"event":"\(step\|checkpoint\)"'
+    tail -n 1 "$work/jobs-$1/run/run.jsonl" 2>/dev/null | grep -q '"event":"\(step\|checkpoint\)"'
 }
 
 check_completed() {
@@ -330,7 +334,7 @@ part_node() {
     start=$SECONDS
     wait_for 120 "the job to leave the nodes" job_is "${jobs[0]}" PENDING
     say "node: the job was back in the queue $((SECONDS - start)) s after $node died"
-    sleep 12  # until slurmctld has noticed, as it has long before a node is up again
+    wait_for 60 "slurmctld to miss $node" node_is_down "$node"
     start_node "$node"
     times=$((times + 1))
   done
