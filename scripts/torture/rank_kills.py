@@ -154,7 +154,9 @@ def judge(runs, what, rank, code, seconds, text, done):
         if code != 85 or text.count("; saved ") > 1:
             runs.fault(f"rank {rank}, {what}: it ended with {code} after {seconds:.0f} s; expected 85", text)
         return None
-    told = re.search(rf"rank {rank} on \S+ \(process \d+\) was lost while ([a-z]+)", text)
+    if "frame #" in text:
+        runs.fault(f"rank {rank}, {what}: a stack trace was printed", text)
+    told = re.search(rf"rank {rank} on \S+ (?:\(process \d+\) )?was lost while ([a-z]+)", text)
     missing = re.search(rf"did not connect|waited .* for rank {rank}|rank {rank} \(process \d+\) was killed", text)
     phase = told.group(1) if told else "starting"
     runs.count(f"{what}: {phase}", code, seconds)
