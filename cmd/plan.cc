@@ -102,7 +102,9 @@ later plans are multiplied by the root mean square of z, but never narrowed.
 --slurm writes schedule.yaml, a script for each job and submit.sh, which chains them (afterok). A
 job is a stage, or a --slice of time; the same script starts and continues it. Jobs request the
 planned time and the measured number of CPUs, if they are known, and call this program by its path;
-$STAGEDTRAIN names another one.
+$STAGEDTRAIN names another one. A job of several tasks (submit.sh --nodes=2 --ntasks-per-node=8)
+starts a rank for each by srun. Jobs that are interrupted, or that lose a rank after a while, return
+to the queue and continue (docs/cluster.md).
 
 Examples:
   stagedtrain plan schedules/demo.yaml

@@ -8,7 +8,7 @@ usage() {
   cat <<'TEXT'
 usage: scripts/torture.sh [--quick] [PART...]
 Runs the campaign and prints one table: how often, what came of it, and every fault that was found.
-Parts: kills, calls, saves, schedules, files, flips, limits (default: all). --quick runs a twentieth of it.
+Parts: kills, ranks, calls, saves, schedules, files, flips, limits (default: all). --quick runs a twentieth of it.
 Builds the program, and once more under the address and undefined-behaviour sanitizers for schedules and files.
 Needs strace for the parts `calls` and `saves`. Takes about an hour on two cores; everything happens in build/torture.
 TEXT

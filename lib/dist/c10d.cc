@@ -2,6 +2,7 @@
 // includes c10d, whose signatures change between releases.
 #define USE_C10D_GLOO
 #include <ATen/ATen.h>
+#include <c10/util/Logging.h>
 
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
@@ -179,6 +180,9 @@ c10d::TCPStoreOptions options_of(const Place& place, double seconds) {
 }  // namespace
 
 std::unique_ptr<Store> connect(const Place& place, double seconds) {
+  // Reads TORCH_CPP_LOG_LEVEL, which only Python's start reads otherwise. Without it, c10d prints a
+  // stack trace for every connection that a lost rank leaves.
+  c10::initLogging();
   try {
     const C10dStore store =
         c10::make_intrusive<c10d::TCPStore>(place.address, options_of(place, seconds));

@@ -4,6 +4,8 @@
 
 #include <chrono>
 #include <cmath>
+#include <condition_variable>
+#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -16,15 +18,60 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kPoll{5};
 
+constexpr double kGrace = 1;  // seconds that a call may take longer than it was asked to wait
+
 std::string here_key(int rank) { return "here/" + std::to_string(rank); }
+
+// Ends this process if it is not destroyed in time. Calls of the store wait without end for a rank
+// 0 that hangs or for another program that has its port, and there is no watch yet.
+class Deadline {
+ public:
+  Deadline(const Place& place, double seconds)
+      : thread_([this, place, seconds] { wait(place, seconds); }) {}
+  ~Deadline() {
+    {
+      const std::scoped_lock lock(mutex_);
+      kept_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+  Deadline(const Deadline&) = delete;
+  Deadline& operator=(const Deadline&) = delete;
+
+ private:
+  void wait(const Place& place, double seconds) {
+    std::unique_lock lock(mutex_);
+    if (changed_.wait_for(lock, std::chrono::duration<double>(seconds), [&] { return kept_; }))
+      return;
+    const std::string text = fmt::format(
+        "stagedtrain: rank {}: waited {:.3g} s for rank 0 at {}:{} (MASTER_ADDR, MASTER_PORT), "
+        "which accepts connections but does not answer\n"
+        "  check whether rank 0 hangs, or whether another program has this port\n",
+        place.rank, seconds, place.address, place.port);
+    say_and_leave({text.c_str()}, static_cast<int>(ErrorKind::peer));
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool kept_ = false;
+  std::thread thread_;  // the last member, because it uses the others
+};
 
 }  // namespace
 
 Ranks::Ranks(const Place& place, const at::Device& device) : place_(place) {
-  store_ = connect(place, place.join_timeout);
+  {
+    const Deadline deadline(place, place.join_timeout + kGrace);
+    store_ = connect(place, place.join_timeout);
+  }
   stops_.emplace();
-  meet(place.join_timeout);
-  watch_ = std::make_unique<Watch>(place, store_->another(), place.lost_after);
+  {
+    // meet() waits for up to twice the time and a second.
+    const Deadline deadline(place, 2 * (place.join_timeout + kGrace));
+    meet(place.join_timeout);
+    watch_ = std::make_unique<Watch>(place, store_->another(), place.lost_after);
+  }
   call([&] {
     control_ = make_backend(place, at::kCPU, "control", *store_);
     if (device.is_cuda()) data_ = make_backend(place, device, "data", *store_);

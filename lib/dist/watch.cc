@@ -129,7 +129,9 @@ void Watch::leave_without_store(const std::string& why) {
 std::string Watch::lost_text(int rank, const std::string& why) const {
   const Seen& seen = seen_[static_cast<std::size_t>(rank)];
   return fmt::format("rank {} on {} was lost while {}: {}", rank,
-                     seen.host.empty() ? "an unknown host" : seen.host,
+                     !seen.host.empty() ? seen.host
+                     : rank == 0        ? place_.address
+                                        : "an unknown host",
                      seen.phase.empty() ? "starting" : seen.phase, why);
 }
 

@@ -78,14 +78,18 @@ std::string resource_lines(const Resources& asked) {
 }
 
 // Slurm signals the job's shell before the end, and the shell passes the signal on. `train` then
-// saves and exits with code 85.
+// saves and exits with code 85. The script itself looks at how many tasks the job has, because that
+// is decided when the job is submitted. It returns to the queue by itself, because RequeueExit=85
+// would need the cluster's administrator; jobs that depend on it go on waiting. `ending` comes
+// before that.
 std::string job_script(const SlurmOptions& options, const std::string& about,
                        const std::string& name, const Resources& asked, const std::string& more,
                        const std::string& ending) {
   const Path folder = std::filesystem::absolute(options.folder).lexically_normal();
   std::string text = fmt::format("#!/usr/bin/env bash\n# {}\n#SBATCH --job-name={}\n", about, name);
   text += resource_lines(asked);
-  text += fmt::format("#SBATCH --signal=B:USR1@{:.0f}\nset -euo pipefail\n", JobTimes().margin);
+  text += fmt::format("#SBATCH --signal=B:USR1@{:.0f}\n", JobTimes().margin);
+  text += "#SBATCH --requeue --open-mode=append\nset -euo pipefail\n";
   text += fmt::format("cd -- {}\n", quoted(options.work_folder.string()));
   text += fmt::format("program={}\nprogram=${{STAGEDTRAIN:-$program}}\n", quoted(options.program));
   text += R"SH(if ! command -v "$program" >/dev/null; then
@@ -94,19 +98,37 @@ std::string job_script(const SlurmOptions& options, const std::string& about,
 fi
 if [[ -n ${SLURM_CPUS_PER_TASK:-} ]]; then
   export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$SLURM_CPUS_PER_TASK}"
+  export SRUN_CPUS_PER_TASK="$SLURM_CPUS_PER_TASK"
 fi
+# srun starts one rank for each task, if the job has several. Ranks find lost ones themselves; with
+# --kill-on-bad-exit=1, the first rank to exit with 85 would end others that are still leaving.
+launcher=()
+if [[ ${SLURM_NTASKS:-1} -gt 1 ]]; then launcher=(srun --kill-on-bad-exit=0 --wait=60); fi
 )SH";
-  text += fmt::format("\"$program\" train {} --out {}{} &\n",
+  text += fmt::format("\"${{launcher[@]}}\" \"$program\" train {} --out {}{} &\n",
                       quoted((folder / "schedule.yaml").string()),
                       quoted((folder / "run").string()), more);
   return text + R"SH(training=$!
-trap 'kill -USR1 "$training"' USR1 TERM
+stopped=
+trap 'stopped=yes; kill -USR1 "$training" 2>/dev/null || true' USR1 TERM
 # A signal ends a wait before training ends, so wait again until it has.
 wait "$training" || true
 while kill -0 "$training" 2>/dev/null; do wait "$training" || true; done
 code=0
 wait "$training" || code=$?
-)SH" + ending;
+# A signal that comes before training can heed it ends it: that is an interruption, too. Otherwise
+# srun returns 128 + n if signal n killed a rank: a rank was lost.
+if [[ $stopped ]] && ((code == 6 || code > 128)); then code=85; fi
+if ((${#launcher[@]} && code > 128)); then code=6; fi
+)SH" + ending +
+         R"SH(# Code 85: interrupted after a save. Code 6: a rank or its node was lost. The job returns to the
+# queue to continue; after a loss only if it had trained for a while, or it might fail for ever.
+if [[ -n ${SLURM_JOB_ID:-} ]] &&
+  ((code == 85 || (code == 6 && SECONDS >= ${STAGEDTRAIN_REQUEUE_AFTER:-600}))); then
+  scontrol requeue "$SLURM_JOB_ID" || true
+fi
+exit "$code"
+)SH";
 }
 
 double stage_wall(const StageCost& cost) {
@@ -146,7 +168,7 @@ std::vector<SlurmFile> stage_jobs(const FullPlan& full, const SlurmOptions& opti
          job_script(options, fmt::format("Trains stage {}: starts it, or continues it.", stage),
                     job_name(full, stage),
                     {stage_wall(full.cost.stages[i]), full.cost.stages[i].threads},
-                    " --stage " + quoted(stage), "exit \"$code\"\n")});
+                    " --stage " + quoted(stage), "")});
     jobs.push_back(name);
   }
   files.push_back({"submit.sh", submit_script(jobs)});
@@ -170,7 +192,7 @@ std::vector<SlurmFile> slice_jobs(const FullPlan& full, const SlurmOptions& opti
   const std::int64_t count = jobs_needed(full.cost.total.seconds(), options.slice);
   const std::string ending =
       "# Code 85: the slice ended after a save, as planned for all slices but the last.\n"
-      "if [[ $code == 85 && ${1:-1} -lt ${2:-1} ]]; then exit 0; fi\nexit \"$code\"\n";
+      "if [[ $code == 85 && ${1:-1} -lt ${2:-1} ]]; then exit 0; fi\n";
   std::vector<SlurmFile> files = {
       {"slice.sh",
        job_script(

@@ -79,7 +79,8 @@ class StageLoop {
   // Saves before it returns, on any rank, and says so to the log. The stage's loop is over: every
   // rank has the whole state again.
   void save(const Path& file) {
-    run_.ranks.stands("saving " + file.filename().string());
+    run_.ranks.stands(fmt::format("saving {} after step {} of stage {}", file.filename().string(),
+                                  progress_.stage_step, progress_.stage));
     shards_.gather(*live_.model);
     check_replicas(run_.ranks, live_);
     if (run_.ranks.first()) save_here(file);

@@ -20,6 +20,7 @@ import time
 
 from calls import calls, saves
 from common import ENVIRONMENT, PROGRAM, ROOT, SANITIZED, WORK, Count, Outcome, identity, in_parallel, prepare, run
+from rank_kills import rank_kills
 
 
 # -- kills -----------------------------------------------------------------------------------------------
@@ -56,6 +57,12 @@ def kill_until_done(count, folder, most):
         count.add(f"{folder.name} after {killed} kills", Outcome(process.returncode, text, 0),
                   f"exit code {process.returncode}")
         return None
+
+
+def ranks(count, tries):
+    """Killed, hanging and signalled ranks: every rerun goes on; the end has the same bits."""
+    runs = rank_kills(PROGRAM, tries, tries // 10, tries // 10, 2 * os.cpu_count(), seed=1)
+    count.tries, count.codes, count.faults = sum(runs.codes.values()), runs.codes, runs.faults
 
 
 # -- damaged text and files ------------------------------------------------------------------------------
@@ -195,7 +202,7 @@ def open_to_all(folder):
         path.chmod(0o777 if path.is_dir() else 0o666)
 
 
-PARTS = {"kills": (kills, 400), "calls": (calls, 10**9), "saves": (saves, 10**9),
+PARTS = {"kills": (kills, 400), "ranks": (ranks, 500), "calls": (calls, 10**9), "saves": (saves, 10**9),
          "schedules": (schedules, 3000), "files": (files, 2000),
          "flips": (flips, 10**9), "limits": (limits, 400)}
 

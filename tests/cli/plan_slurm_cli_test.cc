@@ -23,13 +23,15 @@ std::string schedule_in(const test::TempDir& folder) {
   return (folder / "two.yaml").string();
 }
 
+using Environment = std::vector<std::pair<std::string, std::string>>;
+
 test::CommandResult run_in(const test::TempDir& folder, std::vector<std::string> arguments,
-                           const std::string& code = "0") {
+                           const std::string& code = "0", Environment more = {}) {
   const char* path = std::getenv("PATH");
-  return test::run({.arguments = std::move(arguments),
-                    .environment = {{"PATH", (folder / "").string() + ":" + (path ? path : "")},
-                                    {"STAGEDTRAIN", (folder / "training").string()},
-                                    {"CODE", code}}});
+  more.insert(more.end(), {{"PATH", (folder / "").string() + ":" + (path ? path : "")},
+                           {"STAGEDTRAIN", (folder / "training").string()},
+                           {"CODE", code}});
+  return test::run({.arguments = std::move(arguments), .environment = std::move(more)});
 }
 
 }  // namespace
@@ -64,6 +66,42 @@ TEST_CASE("a job trains its stage, and passes on how that ended") {
         "train\n" + jobs + "/schedule.yaml\n--out\n" + jobs + "/run\n--stage\nshallow\n");
   CHECK(run_in(folder, {jobs + "/2-full.sh"}, "85").exit_code == 85);
   CHECK(run_in(folder, {jobs + "/2-full.sh"}, "5").exit_code == 5);
+}
+
+TEST_CASE("srun starts a rank for each task, and a job with one task needs no srun") {
+  const test::TempDir folder;
+  const std::string jobs = (folder / "jobs").string();
+  REQUIRE(test::stagedtrain({"plan", schedule_in(folder), "--slurm", jobs}).exit_code == 0);
+  write_program(folder, "training", "exit 0\n");
+  write_program(folder, "srun", "printf '%s\\n' \"$@\" > \"$0.arguments\"\nexit \"$CODE\"\n");
+  CHECK(run_in(folder, {jobs + "/1-shallow.sh"}, "1", {{"SLURM_NTASKS", "1"}}).exit_code == 0);
+  const Environment two = {{"SLURM_NTASKS", "2"}};
+  CHECK(run_in(folder, {jobs + "/1-shallow.sh"}, "0", two).exit_code == 0);
+  CHECK(contains(test::read_text(folder / "srun.arguments"),
+                 "\n" + (folder / "training").string() + "\ntrain\n"));
+  CHECK(run_in(folder, {jobs + "/1-shallow.sh"}, "85", two).exit_code == 85);
+  // Signal 9 killed a rank: it was lost.
+  CHECK(run_in(folder, {jobs + "/1-shallow.sh"}, "137", two).exit_code == 6);
+}
+
+TEST_CASE("a job returns to the queue if it was interrupted, or lost a rank after a while") {
+  const test::TempDir folder;
+  const std::string jobs = (folder / "jobs").string();
+  REQUIRE(test::stagedtrain({"plan", schedule_in(folder), "--slurm", jobs}).exit_code == 0);
+  write_program(folder, "training", "exit \"$CODE\"\n");
+  write_program(folder, "scontrol", "printf '%s ' \"$@\" >> \"$0.arguments\"\n");
+  const auto ends_with = [&](const std::string& code, const std::string& after) {
+    test::write_text(folder / "scontrol.arguments", "");
+    const auto result = run_in(folder, {jobs + "/1-shallow.sh"}, code,
+                               {{"SLURM_JOB_ID", "7"}, {"STAGEDTRAIN_REQUEUE_AFTER", after}});
+    CHECK(std::to_string(result.exit_code) == code);
+    return test::read_text(folder / "scontrol.arguments");
+  };
+  CHECK(ends_with("85", "600") == "requeue 7 ");
+  CHECK(ends_with("6", "0") == "requeue 7 ");
+  CHECK(ends_with("6", "600") == "");
+  CHECK(ends_with("5", "0") == "");
+  CHECK(ends_with("0", "0") == "");
 }
 
 TEST_CASE("a slice that ends after a save lets the next one go on, the last one does not") {
