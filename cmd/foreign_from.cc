@@ -23,7 +23,8 @@ void import_foreign_from(schedule::Schedule& schedule, const Path& run) {
       model.model.context = std::min(model.model.context, schedule.model.context);
     std::filesystem::create_directories(run);
     tell(fmt::format("importing {} into {}\n", source.string(), target.string()));
-    hub::import_model(model, target);
+    const bool fp64 = schedule.precision == schedule::Precision::fp64;
+    hub::import_model(model, target, Replace::yes, fp64 ? state::DType::f64 : state::DType::f32);
     for (const std::string& note : model.notes) tell(wrapped(note));
   }
   schedule.from = target.string();

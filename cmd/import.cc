@@ -18,6 +18,7 @@ namespace {
 struct ImportArguments {
   std::string source, target;
   hub::OpenOptions options;
+  std::string dtype = "f32";
   bool force = false, json = false;
 };
 
@@ -29,12 +30,13 @@ SOURCE is one of
   a .gguf file            architectures gpt2, llama, qwen2, qwen3, olmo2, gptneox; weights in F32,
                           F16, BF16, Q8_0, Q4_0, Q4_1
   an llm.c model (.bin)   versions 3 (float32) and 5 (bfloat16)
+  nanoGPT's ckpt.pt       only as a folder made of it; the refusal shows two lines of Python that
+                          make one
 
-The weights become float32. The moments of the optimizer begin at zero, as in a fresh run. The
-model's tokenizer (tokenizer.json with byte-level BPE, tokenizer.model, a GGUF's own) is kept in the
-checkpoint. A model that stagedtrain would compute differently is refused, and the error names the
-key: sliding windows, rope types other than linear and llama3, other biases, K-quants. Pickles (.pt,
-.bin) are never opened.
+The moments of the optimizer begin at zero, as in a fresh run. The model's tokenizer (tokenizer.json
+with byte-level BPE, tokenizer.model, a GGUF's own) is kept in the checkpoint. A model that
+stagedtrain would compute differently is refused, and the error names the key: sliding windows, rope
+types other than linear and llama3, other biases, K-quants. Pickles (.pt, .bin) are never opened.
 
 Examples:
   stagedtrain import SmolLM2-135M/ smol.h5
@@ -46,6 +48,12 @@ void check_target(const ImportArguments& a) {
   refuse_overwrite(target, a.force);
   if (!folder.empty() && !std::filesystem::is_directory(folder))
     throw usage_error("{}: there is no folder {}", a.target, folder.string());
+}
+
+state::DType dtype_of(const ImportArguments& a) {
+  if (a.dtype == "f32") return state::DType::f32;
+  if (a.dtype == "f64") return state::DType::f64;
+  throw usage_error("--dtype '{}': expected f32 or f64", a.dtype);
 }
 
 const char* tokenizer_words(const std::string& spec) {
@@ -80,9 +88,10 @@ void print_result(const ImportArguments& a, const hub::ForeignModel& source, dou
 
 void run(const ImportArguments& a) {
   check_target(a);
+  const state::DType dtype = dtype_of(a);
   const auto start = std::chrono::steady_clock::now();
   const hub::ForeignModel source = hub::open_foreign_model(a.source, a.options);
-  hub::import_model(source, a.target, a.force ? Replace::yes : Replace::no);
+  hub::import_model(source, a.target, a.force ? Replace::yes : Replace::no, dtype);
   print_result(a, source, seconds_since(start));
 }
 
@@ -106,6 +115,11 @@ void add_import(CLI::App& app) {
                    "(default: the model's own; not for gpt2)")
       ->type_name("N")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24));
+  command
+      ->add_option("--dtype", a->dtype,
+                   "type of the checkpoint: f32, or f64 for training with precision: fp64 "
+                   "(default: f32)")
+      ->type_name("TYPE");
   command->add_flag("--force", a->force, "replace OUT.h5");
   command->add_flag("--json", a->json, "print the result as JSON");
   command->footer(kFooter);

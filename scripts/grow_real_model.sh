@@ -17,14 +17,14 @@ lets transformers and llama.cpp score the same tokens. DIR/report.html shows the
   --model    another GGUF, with layers and ffn that are multiples of 3
   --text     what it is trained and measured on (default: the GNU dictionary of English, from Debian)
   --out      folder for everything that is made (default: build/real-model; about 15 GB)
-  --steps    of training in each precision, 512 tokens each (default: 40); 0 leaves training out
-  --python   one that has torch, transformers and xllamacpp; a reader that it lacks is left out.
-             Without --python both are installed, each into an environment of its own in DIR
-             (torch: 3 GB to download).
+  --steps    of training in each precision, 512 tokens each (default: 120, with which all takes
+             about 25 minutes on two cores); 0 leaves training out
+  --python   one that has torch, transformers and xllamacpp; a reader that it lacks is left out
+             (default: that of scripts/setup.sh --readers, 110 MB to download)
 TEXT
 }
 
-program=build/test/stagedtrain model='' text='' out=build/real-model steps=40 python=''
+program=build/test/stagedtrain model='' text='' out=build/real-model steps=120 python=''
 while (($#)); do
   case $1 in
     -h | --help) usage && exit 0 ;;
@@ -45,7 +45,7 @@ number() { sed -n "s/.*\"$1\": \([0-9.]*\).*/\1/p" | head -n 1; }
 # result MODEL PROGRAM LOSS
 result() {
   printf '%s\t%s\t%.5f\n' "$@" >>"$losses"
-  say "$1, $2: $3"
+  say "$1, $2: $(printf %.5f "$3") ($SECONDS s)"
 }
 # ours MODEL CHECKPOINT: the loss of a checkpoint on the common tokens.
 ours() {
@@ -75,25 +75,13 @@ if [[ ! $text ]]; then
   fi
 fi
 
-# environment NAME PACKAGE...: prints a Python that has the packages, or nothing if pip cannot install them.
-environment() {
-  local folder=$out/$1
-  shift
-  if [[ ! -e $folder/complete ]]; then
-    step "Installing $* into $folder"
-    { python3 -m venv "$folder" && logged "$folder/pip.log" "$folder/bin/pip" install -q "$@" &&
-      touch "$folder/complete"; } >&2 || return 0
-  fi
-  echo "$folder/bin/python"
-}
-# has MODULE: prints the Python of --python if it has the module.
-has() { if PYTHONPATH='' "$python" -c "import $1" 2>/dev/null; then echo "$python"; fi; }
-if [[ $python ]]; then
-  transformers_python=$(has transformers) llama_cpp_python=$(has xllamacpp)
-else
-  transformers_python=$(environment transformers torch==2.11.0 transformers==5.24.0 numpy)
-  llama_cpp_python=$(environment llama.cpp xllamacpp numpy)
+if [[ ! $python ]]; then
+  scripts/setup.sh --readers --quiet
+  python=.deps/readers/bin/python
 fi
+# has MODULE: prints the Python if it has the module.
+has() { if PYTHONPATH='' "$python" -c "import $1" 2>/dev/null; then echo "$python"; fi; }
+transformers_python=$(has transformers) llama_cpp_python=$(has xllamacpp)
 # elsewhere PROGRAM MODEL FILE: the loss of a folder or GGUF by another program, if it is there.
 elsewhere() {
   local reader=$transformers_python option=--folder loss
@@ -158,8 +146,7 @@ stagedtrain eval "$out/grown.h5" --data "$out/data/validation.bin" --tokens "$le
 grown "ffn $ffn -> $wider (expand)" --operator expand --ffn $wider
 exported "ffn $ffn -> $wider (expand)" "$out/grown.h5" f32 hf gguf
 grown "4 experts (upcycle)" --operator upcycle --experts 4 --symmetry.noise 0
-exported "4 experts (upcycle), bf16" "$out/grown.h5" bf16 hf
-exported "4 experts (upcycle), f16" "$out/grown.h5" f16 gguf
+exported "4 experts (upcycle)" "$out/grown.h5" f32 hf gguf
 rm "$out/grown.h5"
 
 # train PRECISION: plans and trains the new layers.
@@ -179,7 +166,7 @@ batch: {{sequences: 2, micro: 1}}
 lr: {{curve: wsd, peak: 5e-4, warmup: 10%, decay: 30%}}
 stages:
   - {{name: deeper, grow: [{{operator: llama_pro, groups: {groups}, per_group: 1}}], for: {steps} steps, train_only: new}}
-evaluate: {{every: {steps} steps, tokens: {tokens}}}
+evaluate: {{every: {max(int(steps) // 6, 1)} steps, tokens: {tokens}}}
 checkpoint: {{every: 0, keep: 1}}
 log: {{every: 1}}""")
 PYTHON
@@ -199,12 +186,12 @@ if ((steps > 0)); then
     read_back "$deeper layers, trained in fp32, as $dtype"
   done
   step "Text before and after"
-  for checkpoint in model.h5 run-fp32/stages/deeper.h5; do
-    stagedtrain eval "$out/$checkpoint" --sample 48 --prompt "Light" --temperature 0
-    echo
-  done >"$out/samples.txt"
+  # sample NAME CHECKPOINT
+  sample() { stagedtrain eval "$2" --sample 48 --prompt "Light" --temperature 0 >"$out/$1.txt"; }
+  sample before "$out/model.h5"
+  sample after "$out/run-fp32/stages/deeper.h5"
   stagedtrain report "$out/run-fp32" "$out/run-bf16" --out "$out/training.html" --force >"$out/training.txt"
 fi
 
 step "Mean loss on the first $((context * windows)) tokens of the validation text"
-python3 scripts/real_model_page.py "$out"
+python3 scripts/real_model_page.py "$out" $((context * windows))

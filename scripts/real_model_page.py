@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Prints the table of losses that scripts/grow_real_model.sh has collected and writes them as a page.
 
-  real_model_page.py DIR     reads DIR/losses.tsv and what lies beside it; writes DIR/report.html
+  real_model_page.py DIR TOKENS     reads DIR/losses.tsv, losses on TOKENS tokens, and what lies beside it;
+                                    writes DIR/report.html
 
 The page has the losses by program, the plan of each training beside what was measured, the loss while
 it trained and a text before and after. Everything but the losses is left out where it is missing.
@@ -15,8 +16,8 @@ import sys
 
 PROGRAMS = ("stagedtrain", "transformers", "llama.cpp")
 STYLE = """body{font:16px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#222}
-table{border-collapse:collapse;margin:1em 0}th,td{padding:.3em 1em;border-bottom:1px solid #ccc;text-align:right}
-th:first-child,td:first-child{text-align:left}pre{white-space:pre-wrap;background:#f4f4f4;padding:1em}img{max-width:100%}"""
+table{border-collapse:collapse;margin:1em 0}th,td{padding:.3em .6em;border-bottom:1px solid #ccc;text-align:right}
+th:first-child,td:first-child{text-align:left}td+td{white-space:nowrap}pre{white-space:pre-wrap;background:#f4f4f4;padding:1em}img{max-width:100%}"""
 
 
 def read_losses(path):
@@ -56,7 +57,7 @@ def last_event(run, kind):
 
 def training_rows(folder):
     """What `plan` said of each training, and what it was; [] if nothing was trained."""
-    plans = {path.name.split(".")[0]: json.loads(path.read_text()) for path in sorted(folder.glob("*.plan.json"))}
+    plans = {path.name.split(".")[0]: json.loads(path.read_text()) for path in sorted(folder.glob("*.plan.json"), reverse=True)}
     if not plans:
         return []
     before = json.loads((folder / "before.json").read_text())
@@ -86,31 +87,35 @@ def training_picture(folder):
     return f'<h2>The loss while training</h2><img alt="loss against steps" src="data:image/svg+xml;base64,{data}">'
 
 
-def page(folder, losses):
+def samples(folder):
+    texts = [(title, folder / name) for title, name in (("As imported", "before.txt"), ("Deeper, trained in fp32", "after.txt"))]
+    return "".join(f"<h3>{title}</h3><pre>{html.escape(path.read_text())}</pre>" for title, path in texts if path.exists())
+
+
+def page(folder, tokens, losses):
     model = json.loads((folder / "model.json").read_text())
     parts = ["<!doctype html><html lang='en'><meta charset='utf-8'><title>A grown model</title>",
              f"<style>{STYLE}</style><h1>A pretrained model, grown</h1>",
-             f"<p>{model['parameters']:,} parameters as imported. Mean loss in nats per token on the same tokens of the ",
-             "validation text, by the program that computed it:</p>", as_table(loss_rows(losses))]
+             f"<p>{model['parameters']:,} parameters as imported. Mean loss in nats per token on the first {tokens} tokens ",
+             "of the validation text, by the program that computed it. Where weights are quantised, llama.cpp rounds ",
+             "activations too, so its losses differ there.</p>", as_table(loss_rows(losses))]
     training = training_rows(folder)
     if training:
         parts += ["<h2>Training the new layers</h2><p>One seed. Losses are on the validation text, ± their standard ",
                   "error over windows; the memory and time planned are those that <code>plan</code> gave beforehand.</p>",
                   as_table(training), training_picture(folder)]
-    samples = folder / "samples.txt"
-    if training and samples.exists():
-        parts.append(f"<h2>A text before and after</h2><pre>{html.escape(samples.read_text())}</pre>")
+        parts.append("<h2>A text before and after</h2><p>The likeliest tokens behind “Light”.</p>" + samples(folder))
     return "".join(parts) + "</html>\n"
 
 
 def main():
-    folder = pathlib.Path(sys.argv[1])
+    folder, tokens = pathlib.Path(sys.argv[1]), sys.argv[2]
     losses = read_losses(folder / "losses.tsv")
     print(as_text(list(loss_rows(losses))))
     training = training_rows(folder)
     if training:
         print("\n" + as_text(training))
-    (folder / "report.html").write_text(page(folder, losses))
+    (folder / "report.html").write_text(page(folder, tokens, losses))
     print(f"\nThe page: {folder / 'report.html'}")
 
 

@@ -8,10 +8,8 @@ Prints the mean loss in nats per token over consecutive windows of T predictions
 OMP_NUM_THREADS says.
 """
 import argparse
+import ctypes
 import os
-import pathlib
-import struct
-import tempfile
 
 import numpy
 
@@ -38,49 +36,61 @@ def transformers_losses(folder):
     return losses
 
 
-def with_longer_context(path, context, folder):
-    """The file, or a copy of it that promises one token more than a window has.
+class LlamaBatch(ctypes.Structure):
+    """llama_batch of llama.h."""
+    _fields_ = [("n_tokens", ctypes.c_int32), ("token", ctypes.POINTER(ctypes.c_int32)), ("embd", ctypes.c_void_p),
+                ("pos", ctypes.POINTER(ctypes.c_int32)), ("n_seq_id", ctypes.POINTER(ctypes.c_int32)),
+                ("seq_id", ctypes.POINTER(ctypes.POINTER(ctypes.c_int32))), ("logits", ctypes.POINTER(ctypes.c_int8))]
 
-    The server needs room for the token that it predicts, and gives a model no more context than its file promises.
-    Rotary positions do not depend on the promise.
-    """
-    data = pathlib.Path(path).read_bytes()
-    key = b"llama.context_length" + struct.pack("<I", 4)  # type 4: uint32
-    place = data.index(key) + len(key)
-    if struct.unpack_from("<I", data, place)[0] > context:
-        return path
-    copy = pathlib.Path(folder) / "longer.gguf"
-    copy.write_bytes(data[:place] + struct.pack("<I", 2 * context) + data[place + 4:])
-    return copy
+
+class LlamaParams(ctypes.Structure):
+    """Parameters of a model or context, as llama.cpp fills them in: only passed on. At least as large as either."""
+    _fields_ = [("content", ctypes.c_uint64 * 64)]
+
+
+def llama_library():
+    """The functions of llama.h in xllamacpp's module: its own interface gives no probabilities of a prompt's tokens."""
+    import xllamacpp.xllamacpp
+    library = ctypes.CDLL(xllamacpp.xllamacpp.__file__)
+    for name, result, arguments in (
+            ("model_default_params", LlamaParams, []), ("context_default_params", LlamaParams, []),
+            ("model_load_from_file", ctypes.c_void_p, [ctypes.c_char_p, LlamaParams]),
+            ("init_from_model", ctypes.c_void_p, [ctypes.c_void_p, LlamaParams]),
+            ("set_n_threads", None, [ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32]),
+            ("n_batch", ctypes.c_uint32, [ctypes.c_void_p]), ("n_ctx", ctypes.c_uint32, [ctypes.c_void_p]),
+            ("model_get_vocab", ctypes.c_void_p, [ctypes.c_void_p]), ("vocab_n_tokens", ctypes.c_int32, [ctypes.c_void_p]),
+            ("batch_init", LlamaBatch, [ctypes.c_int32] * 3), ("decode", ctypes.c_int32, [ctypes.c_void_p, LlamaBatch]),
+            ("get_logits_ith", ctypes.POINTER(ctypes.c_float), [ctypes.c_void_p, ctypes.c_int32]),
+            ("get_memory", ctypes.c_void_p, [ctypes.c_void_p]), ("memory_clear", None, [ctypes.c_void_p, ctypes.c_bool])):
+        function = getattr(library, "llama_" + name)
+        function.restype, function.argtypes = result, arguments
+    return library
 
 
 def llama_cpp_losses(path, context):
-    """The server's own probabilities, one request for each token; it keeps what it has computed of the window."""
-    import xllamacpp
-    settings = xllamacpp.CommonParams()
-    with tempfile.TemporaryDirectory() as folder:
-        settings.model.path = str(with_longer_context(path, context, folder))
-        return llama_cpp_loss_of(xllamacpp, settings, context)
+    llama = llama_library()
+    llama.llama_backend_init()
+    model = llama.llama_model_load_from_file(str(path).encode(), llama.llama_model_default_params())
+    assert model, f"{path}: llama.cpp does not load it"
+    run = llama.llama_init_from_model(model, llama.llama_context_default_params())
+    assert min(llama.llama_n_ctx(run), llama.llama_n_batch(run)) >= context, "llama.cpp's default context is too short"
+    llama.llama_set_n_threads(run, THREADS, THREADS)
+    vocab = llama.llama_vocab_n_tokens(llama.llama_model_get_vocab(model))
+    batch = llama.llama_batch_init(context, 0, 1)
 
-
-def llama_cpp_loss_of(xllamacpp, settings, context):
-    settings.n_ctx = settings.n_batch = settings.n_ubatch = 2 * context
-    settings.n_parallel = 1
-    settings.warmup = False
-    settings.verbosity = -1
-    settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = THREADS
-    server = xllamacpp.Server(settings)
-
-    def loss(before, target):
-        # The bias makes the server choose the target; the probability it reports is the one before any bias.
-        answer = server.handle_completions({
-            "prompt": [int(token) for token in before], "n_predict": 1, "n_probs": 1, "cache_prompt": True,
-            "temperature": 0, "logit_bias": [[int(target), 1e5]], "ignore_eos": False})
-        assert "choices" in answer, answer
-        chosen = answer["choices"][0]["logprobs"]["content"][0]
-        assert chosen["id"] == target, (chosen["id"], target)
-        return -chosen["logprob"]
-    return lambda ids, targets: [loss(ids[:i + 1], target) for i, target in enumerate(targets)]
+    def losses(ids, targets):
+        batch.n_tokens = len(ids)
+        for place, token in enumerate(ids):
+            batch.token[place], batch.pos[place], batch.n_seq_id[place] = int(token), place, 1
+            batch.seq_id[place][0], batch.logits[place] = 0, 1
+        llama.llama_memory_clear(llama.llama_get_memory(run), True)
+        assert llama.llama_decode(run, batch) == 0
+        rows = [numpy.ctypeslib.as_array(llama.llama_get_logits_ith(run, place), (vocab,)) for place in range(len(ids))]
+        logits = numpy.stack(rows).astype(numpy.float64)
+        largest = logits.max(1)
+        sums = largest + numpy.log(numpy.exp(logits - largest[:, None]).sum(1))
+        return list(sums - logits[numpy.arange(len(ids)), targets])
+    return losses
 
 
 def main():

@@ -6,12 +6,12 @@ source scripts/shared.sh
 
 usage() {
   cat <<'TEXT'
-usage: scripts/setup.sh [--cuda] [--nvcc] [--tests] [--quiet] [--list]
+usage: scripts/setup.sh [--cuda] [--nvcc] [--readers] [--tests] [--quiet] [--list]
 Installs what is missing; needs root or sudo only if Debian packages are missing.
   --cuda   the full LibTorch set, with CUDA (chosen by itself where an NVIDIA GPU is present), and nvcc
   --nvcc   the compiler for own CUDA kernels, where none is on the PATH or in /usr/local/cuda
-  --tests  also what the tests need; nvcc too, since they link the kernels even without a GPU, and
-           the Python readers of exported models
+  --readers  a Python with the programs that exported models are for: transformers, llama.cpp, ...
+  --tests  also what the tests need: nvcc, since they link the kernels even without a GPU, and --readers
   --quiet  print nothing where nothing was missing
   --list   only print the Debian packages, one a line
 A LibTorch that CMAKE_PREFIX_PATH names is used as it is; else one is put into .deps/libtorch.
@@ -31,9 +31,11 @@ cpu_set=("torch==$torch_version" 'nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupt
 cuda_set=("torch==$torch_version" 'nvidia-cuda-crt==13.0.*')
 nvcc_folder=.deps/nvcc
 nvcc_set=('nvidia-cuda-nvcc==13.0.*' 'nvidia-cuda-crt==13.0.*' 'nvidia-nvvm==13.0.*')
-# Real readers of what import and export handle, for tests/hub/real_readers.py.
+# The real readers of what is exported and logged. bin/python there starts a Python that has them and torch.
 readers_folder=.deps/readers
-readers_set=('gguf==0.19.0' 'safetensors==0.8.0' 'tokenizers==0.23.3' numpy pyyaml)
+readers_set=('transformers==5.24.0' 'gguf==0.19.0' 'safetensors==0.8.0' 'tokenizers==0.23.3' 'xllamacpp==2026.10.11549'
+  'tiktoken==0.14.0' 'tensorboard==2.21.0' 'h5py==3.16.0' numpy pyyaml
+  sympy networkx jinja2 filelock fsspec typing-extensions) # the last six for torch
 
 quiet=0
 note() { ((quiet)) || say "$@"; }
@@ -219,17 +221,55 @@ set_up_nvcc() {
   exec 9>&-
 }
 
-# For tests only: one that finds them missing is skipped.
+# The Python part of LibTorch's wheel is linked against all of CUDA. Libraries without content stand in for
+# those of which only the full set has the real ones; their functions are never called.
+make_cuda_stand_ins() {
+  local folder=$1 libraries=("$torch_folder"/torch/lib/*.so) name version
+  mkdir -p "$folder"
+  nm -D --undefined-only --format=just-symbols "${libraries[@]}" 2>/dev/null |
+    sed -nE 's/^((cu|nccl|nvshmem)[A-Za-z0-9_]*).*/void \1(void) { __builtin_trap(); }/p' | sort -u >"$folder/all.c"
+  gcc -w -fno-builtin -fPIC -c "$folder/all.c" -o "$folder/all.o"
+  for name in $(readelf -dW "${libraries[@]}" | sed -nE 's/.*NEEDED.*\[(lib(cu|nccl|nvshmem).*)\]/\1/p' | sort -u); do
+    # libcuda belongs to the driver, and is only loaded where there is one.
+    if [[ $name == libcuda.so.* ]] || compgen -G "$torch_folder/nvidia/*/lib/$name" >/dev/null; then continue; fi
+    version=$(readelf -VW "${libraries[@]}" 2>/dev/null | sed -nE "/File: $name /{n;s/.*Name: ([^ ]*).*/\1/p}" | sort -u)
+    gcc -shared -nostdlib "$folder/all.o" -o "$folder/$name" -Wl,-soname,"$name" \
+      -Wl,--version-script=<(echo "$version {*;};")
+  done
+  rm "$folder"/all.*
+}
+
+# A script beside the packages, so that it finds them and LibTorch wherever the checkout is.
+make_readers_python() {
+  local python
+  python=$("$(python_with_pip)" -c 'import sys; print(sys.executable)')
+  cat >"$readers_folder/bin/python.part" <<TEXT
+#!/usr/bin/env bash
+# Starts Python with the packages beside it and the torch of LibTorch's wheel.
+here=\$(cd "\$(dirname "\$(readlink -f "\${BASH_SOURCE[0]}")")/.." && pwd)
+export PYTHONPATH=\$here:\$here/../libtorch LD_LIBRARY_PATH=\$here/cuda-stand-ins
+exec $python -s "\$@"
+TEXT
+  chmod +x "$readers_folder/bin/python.part"
+  mv "$readers_folder/bin/python.part" "$readers_folder/bin/python"
+}
+
+# For tests only: one that finds a reader missing is skipped.
 set_up_readers() {
   mkdir -p .deps
   exec 9>.deps/lock
   flock 9
-  if [[ -e $readers_folder/tokenizers ]]; then
+  if [[ -x $readers_folder/bin/python ]]; then
     note "readers: in $readers_folder"
   else
-    say "Installing the readers of safetensors, GGUF and tokenizer.json into $readers_folder (25 MB to download)"
-    download "$readers_folder" --no-deps "${readers_set[@]}" ||
-      say "pip could not install them: the test of real readers will be skipped"
+    say "Installing the readers of exported models into $readers_folder (110 MB to download, 0.4 GB on disk;" \
+      "less than a minute)"
+    if download "$readers_folder" "${readers_set[@]}"; then
+      [[ ! -e $torch_folder/torch/lib/libtorch_python.so ]] || make_cuda_stand_ins "$readers_folder/cuda-stand-ins"
+      make_readers_python
+    else
+      say "pip could not install them: the tests of real readers will be skipped"
+    fi
   fi
   exec 9>&-
 }
@@ -243,6 +283,7 @@ for argument in "$@"; do
   case $argument in
     --cuda) cuda=1 ;;
     --nvcc) nvcc=1 ;;
+    --readers) readers=1 ;;
     --tests)
       wanted+=("${test_packages[@]}")
       nvcc=1

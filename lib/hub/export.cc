@@ -22,6 +22,16 @@ Element gguf_element(const MappedTensor& tensor, Element element) {
   return tensor.shape.back() % block_numbers(element) == 0 ? element : Element::f16;
 }
 
+// Adds a copy of the embedding as head where the model is tied and ggml does not tie by itself.
+std::vector<MappedTensor> with_gguf_head(std::vector<MappedTensor> tensors,
+                                         const arch::ModelConfig& model) {
+  if (!model.tied || gguf_ties_heads(model)) return tensors;
+  MappedTensor head = *std::ranges::find(tensors, "token_embd.weight", &MappedTensor::name);
+  head.name = "output.weight";
+  tensors.push_back(std::move(head));
+  return tensors;
+}
+
 // Returns the configuration to write: without vocabulary rows that no token uses, and with
 // logit_scale 1, because the scale is folded into the final norm.
 arch::ModelConfig written_model(const state::StateHeader& header) {
@@ -69,9 +79,10 @@ ExportResult export_gguf(const state::CheckpointReader& from, const arch::ModelC
   GgufHeader header;
   add_gguf_config(header, model, options.element, target.stem().string());
   const ForeignWeights weights(from, gguf_names(model), model);
+  const std::vector<MappedTensor> tensors = with_gguf_head(weights.tensors(), model);
   std::vector<TensorOutline> outlines;
   int fallbacks = 0;
-  for (const MappedTensor& tensor : weights.tensors()) {
+  for (const MappedTensor& tensor : tensors) {
     const Element element = gguf_element(tensor, options.element);
     fallbacks += element == Element::f16 && options.element == Element::q8_0;
     outlines.push_back({tensor.name, element, tensor.shape});
@@ -80,12 +91,14 @@ ExportResult export_gguf(const state::CheckpointReader& from, const arch::ModelC
   const std::string head = header.bytes(outlines);
   AtomicFile atomic(target, options.force ? Replace::yes : Replace::no);
   OutputFile out(atomic.path(), OutputFile::Mode::existing);
-  out.write_at(0, std::as_bytes(std::span(head)));
+  SequentialOutput in_order(out);
+  in_order.write_at(0, std::as_bytes(std::span(head)));
   std::uint64_t place = head.size();
   for (std::size_t i = 0; i < outlines.size(); ++i) {
-    weights.write(weights.tensors()[i], outlines[i].element, out, place);
+    weights.write(tensors[i], outlines[i].element, in_order, place);
     place += gguf_padded(outlines[i].bytes());
   }
+  in_order.finish();
   out.truncate(place);  // adds the last tensor's padding
   out.close();
   atomic.commit();
@@ -106,17 +119,19 @@ ExportResult export_llmc(const state::CheckpointReader& from, const arch::ModelC
   for (const MappedTensor& tensor : weights.tensors()) by_name[tensor.name] = &tensor;
   AtomicFile atomic(target, options.force ? Replace::yes : Replace::no);
   OutputFile out(atomic.path(), OutputFile::Mode::existing);
-  out.write_at(0, std::as_bytes(std::span(head)));
+  SequentialOutput in_order(out);
+  in_order.write_at(0, std::as_bytes(std::span(head)));
   std::uint64_t place = head.size();
   for (const std::string& name : llmc_order(model.layers)) {
-    place += weights.write(*by_name.at(name), options.element, out, place);
+    place += weights.write(*by_name.at(name), options.element, in_order, place);
     if (name != "wte") continue;
     const auto rows = static_cast<std::uint64_t>(llmc_padded_vocab(model.vocab) - model.vocab);
     const std::vector<std::byte> padding(
         rows * static_cast<std::uint64_t>(model.width * block_bytes(options.element)));
-    out.write_at(place, padding);
+    in_order.write_at(place, padding);
     place += padding.size();
   }
+  in_order.finish();
   out.close();
   atomic.commit();
   return {model, {target.filename().string()}, place, {}};

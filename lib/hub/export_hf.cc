@@ -54,10 +54,12 @@ std::uint64_t write_shard(const ForeignWeights& weights, const Shard& shard, Ele
   const std::string head = safetensors_header(outlines);
   OutputFile out(path, OutputFile::Mode::create_new);
   out.allocate(head.size() + shard.bytes);
-  out.write_at(0, std::as_bytes(std::span(head)));
+  SequentialOutput in_order(out);
+  in_order.write_at(0, std::as_bytes(std::span(head)));
   std::uint64_t place = head.size();
   for (const MappedTensor* tensor : shard.tensors)
-    place += weights.write(*tensor, element, out, place);
+    place += weights.write(*tensor, element, in_order, place);
+  in_order.finish();
   out.sync();
   out.close();
   return place;

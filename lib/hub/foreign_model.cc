@@ -27,7 +27,8 @@ bool holds_no_weights(const std::string& name, bool tied) {
   return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias") ||
          name.ends_with(".attention.bias") || name.ends_with(".attention.masked_bias") ||
          name.ends_with(".rotary_emb.inv_freq") ||
-         (tied && (name == "lm_head.weight" || name == "embed_out.weight"));
+         (tied &&
+          (name == "lm_head.weight" || name == "embed_out.weight" || name == "output.weight"));
 }
 
 // Runs before the parameter table is built, because a few numbers in the header decide its size.
@@ -91,9 +92,7 @@ std::int32_t special_id(const SortedJson& config, const char* key, std::int64_t 
 // Adds the ids of special tokens, which config.json names and tokenizer.json does not.
 std::string with_ids(const std::string& spec, const SortedJson& config) {
   if (!data::is_tokenizer_json(spec)) return spec;
-  const data::BpeDescription found = data::parse_tokenizer_json(spec, "tokenizer.json");
-  if (found.spells_bytes()) return "bytes";
-  const std::int64_t vocab = found.vocab();
+  const std::int64_t vocab = data::parse_tokenizer_json(spec, "tokenizer.json").vocab();
   return data::with_special_ids(spec, special_id(config, "bos_token_id", vocab),
                                 special_id(config, "eos_token_id", vocab),
                                 special_id(config, "pad_token_id", vocab));
@@ -142,15 +141,27 @@ ForeignModel open_folder(const Path& folder) {
   if (!config.unknown_keys.empty())
     found.notes.push_back(
         "Unknown keys of config.json were ignored: " + join(config.unknown_keys, ", ") + ".");
+  if (config.names == &nanogpt_names())
+    found.notes.push_back(
+        "nanoGPT computes GELU with the error function, gpt2 here with tanh; losses differ by "
+        "about "
+        "1e-4.");
   found.tokenizer = with_ids(folder_tokenizer(folder, found.notes), json);
   return found;
 }
 
+// Returns whether a GGUF has no head of its own, or the embedding once more as its head.
+bool is_tied(const std::vector<StoredTensor>& tensors) {
+  const auto head = std::ranges::find(tensors, "output.weight", &StoredTensor::name),
+             embed = std::ranges::find(tensors, "token_embd.weight", &StoredTensor::name);
+  if (head == tensors.end()) return true;
+  return embed != tensors.end() && head->element == embed->element && head->shape == embed->shape &&
+         std::ranges::equal(head->bytes, embed->bytes);
+}
+
 ForeignModel open_gguf(const Path& path, std::shared_ptr<const MappedFile> file) {
   GgufFile gguf = read_gguf(path, *file);
-  const auto is_head = [](const StoredTensor& t) { return t.name == "output.weight"; };
-  const bool tied = std::ranges::none_of(gguf.tensors, is_head);
-  const HubConfig config = read_gguf_config(gguf.keys, tied);
+  const HubConfig config = read_gguf_config(gguf.keys, is_tied(gguf.tensors));
   ForeignModel found{"GGUF", config.model, config.names, StoredTensors(path.string()), "", {}};
   found.tensors.add(std::move(file), std::move(gguf.tensors));
   try {
@@ -181,9 +192,13 @@ bool begins_with(std::span<const std::byte> bytes, std::string_view text) {
         "{}: is a pickle (.pt, .bin), which can run arbitrary code and is never opened",
         path.string())
         .with_hint(
-            "if you trust it, convert it, then import the folder with config.json in it:\n  import "
-            "torch, safetensors.torch as st; c = torch.load('ckpt.pt', 'cpu')\n  st.save_file({k: "
-            "v.contiguous() for k, v in c['model'].items()}, 'folder/model.safetensors')");
+            "if you trust it and it is nanoGPT's, these two lines of Python convert it; then "
+            "import "
+            "the folder:\n  import json, os, torch, safetensors.torch as st; c = "
+            "torch.load('ckpt.pt', 'cpu'); os.mkdir('folder'); json.dump({'model_type': 'nanogpt', "
+            "**c['model_args']}, open('folder/config.json', 'w'))\n  "
+            "st.save_file({k.removeprefix('_orig_mod.'): v.clone() for k, v in "
+            "c['model'].items()}, 'folder/model.safetensors')");
   if (path.extension() == ".safetensors")
     throw input_error("{}: a .safetensors file holds no configuration", path.string())
         .with_hint("give the folder that holds it and config.json");

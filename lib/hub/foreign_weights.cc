@@ -16,7 +16,7 @@ using state::TensorKind;
 
 constexpr std::size_t kPiece = std::size_t{1} << 20;  // numbers encoded and written at a time
 
-std::uint64_t write_numbers(std::span<const float> numbers, Element element, OutputFile& out,
+std::uint64_t write_numbers(std::span<const float> numbers, Element element, SequentialOutput& out,
                             std::uint64_t offset) {
   std::uint64_t written = 0;
   std::vector<std::byte> bytes;
@@ -56,8 +56,8 @@ std::vector<float> ForeignWeights::floats(std::size_t own) const {
   return numbers;
 }
 
-std::uint64_t ForeignWeights::write(const MappedTensor& tensor, Element element, OutputFile& out,
-                                    std::uint64_t offset) const {
+std::uint64_t ForeignWeights::write(const MappedTensor& tensor, Element element,
+                                    SequentialOutput& out, std::uint64_t offset) const {
   stop_point("exporting");
   std::uint64_t written = 0;
   if (tensor.layout == Layout::plain) {

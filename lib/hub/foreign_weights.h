@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "checkpoint/checkpoint.h"
+#include "hub/sequential_output.h"
 #include "hub/tensor_names.h"
 #include "modelfiles/safetensors.h"
 
@@ -17,9 +18,9 @@ class ForeignWeights {
   ForeignWeights(const state::CheckpointReader& from, const NameTable& names,
                  const arch::ModelConfig& model);
   const std::vector<MappedTensor>& tensors() const { return mapped_; }
-  // Writes one tensor at this offset and returns its size in bytes. Holds at most two tensors in
-  // memory, or one if the foreign layout is the same as ours.
-  std::uint64_t write(const MappedTensor& tensor, Element element, OutputFile& out,
+  // Writes one tensor at this offset, behind everything written so far, and returns its size in
+  // bytes. Holds at most two tensors in memory, or one if the foreign layout is the same as ours.
+  std::uint64_t write(const MappedTensor& tensor, Element element, SequentialOutput& out,
                       std::uint64_t offset) const;
 
  private:

@@ -125,6 +125,10 @@ HubConfig read_gguf_config(const GgufKeys& keys, bool tied) {
                     printable(name), join(names, ", "));
 }
 
+bool gguf_ties_heads(const arch::ModelConfig& model) {
+  return model.architecture != "olmo2" && model.architecture != "neox";
+}
+
 void add_gguf_config(GgufHeader& header, const arch::ModelConfig& m, Element element,
                      const std::string& name) {
   const arch::BlockStyle& style = arch::block_style(m);

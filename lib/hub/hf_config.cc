@@ -190,14 +190,30 @@ arch::ModelConfig read_gpt2(ConfigReader& in) {
   return model;
 }
 
+// nanoGPT's model_args, which its converted checkpoint has as config.json (see the refusal of
+// pickles in foreign_model.cc).
+arch::ModelConfig read_nanogpt(ConfigReader& in) {
+  arch::ModelConfig model;
+  model.architecture = "gpt2";
+  model.width = in.count("n_embd");
+  model.layers = in.count("n_layer");
+  model.heads = in.count("n_head");
+  model.vocab = in.count("vocab_size");
+  model.context = in.count("block_size");
+  in.require("bias", {true}, "only nanoGPT models with biases are supported");
+  in.ignore({"dropout"});
+  return model;
+}
+
 struct ModelType {
   const char* name;
   arch::ModelConfig (*read)(ConfigReader& in);
 };
 constexpr ModelType kModelTypes[] = {
-    {"gpt2", read_gpt2},       {"gpt_neox", read_neox}, {"llama", read_llama},
-    {"mistral", read_llama},   {"mixtral", read_mixtral}, {"olmo2", read_olmo2},
-    {"qwen2", read_qwen2},     {"qwen3", read_qwen3},   {"qwen3_moe", read_qwen3_moe},
+    {"gpt2", read_gpt2},           {"gpt_neox", read_neox},   {"llama", read_llama},
+    {"mistral", read_llama},       {"mixtral", read_mixtral}, {"nanogpt", read_nanogpt},
+    {"olmo2", read_olmo2},         {"qwen2", read_qwen2},     {"qwen3", read_qwen3},
+    {"qwen3_moe", read_qwen3_moe},
 };
 
 }  // namespace
@@ -215,7 +231,7 @@ HubConfig read_hf_config(const SortedJson& json, const std::string& where) {
   for (const ModelType& type : kModelTypes) {
     if (name != type.name) continue;
     const arch::ModelConfig model = checked(type.read(in), where);
-    return {model, &hf_names(model), in.unread()};
+    return {model, name == "nanogpt" ? &nanogpt_names() : &hf_names(model), in.unread()};
   }
   throw input_error("{}: model_type is '{}', expected one of {}", where, printable(name),
                     hf_model_types());

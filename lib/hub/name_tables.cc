@@ -174,6 +174,16 @@ const NameTable& hf_names(const arch::ModelConfig& model) {
   return named(mixed ? with_experts : dense, model.architecture);
 }
 
+// nanoGPT has GPT-2's names, and linear layers instead of Conv1D.
+const NameTable& nanogpt_names() {
+  static const NameTable table = [] {
+    NameTable names{"a nanoGPT model", kHfGpt2};
+    for (NameRule& rule : names.rules) rule.layout = Layout::plain;
+    return names;
+  }();
+  return table;
+}
+
 const NameTable& gguf_names(const arch::ModelConfig& model) {
   static const std::map<std::string, NameTable> tables = {
       {"gpt2", {"a gpt2 GGUF", joined({kGgufEnds, kGgufNormsBefore, kGgufGpt2})}},

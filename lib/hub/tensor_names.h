@@ -32,6 +32,7 @@ struct NameTable {
 };
 
 const NameTable& hf_names(const arch::ModelConfig& model);
+const NameTable& nanogpt_names();  // read, never written
 const NameTable& gguf_names(const arch::ModelConfig& model);
 const NameTable& llmc_names();
 

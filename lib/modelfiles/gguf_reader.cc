@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "modelfiles/gguf.h"
+#include "text/utf8.h"
 
 namespace stagedtrain::hub {
 namespace {
@@ -79,6 +80,13 @@ class Cursor {
                         place_ - 8, size, most);
     const auto bytes = take(size, what);
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  }
+  std::string name(const char* what, std::uint64_t most) {
+    const std::uint64_t place = place_;
+    const std::string_view name = text(what, most);
+    if (first_bad_utf8(name))
+      throw input_error("{}: {} at byte {} is not UTF-8", path_, what, place);
+    return std::string(name);
   }
   // Reads a count of items that take at least least_bytes each.
   std::uint64_t bounded_count(const char* what, std::uint64_t least_bytes) {
@@ -177,7 +185,7 @@ GgufValue read_value(Cursor& in) {
 std::map<std::string, GgufValue, std::less<>> read_keys(Cursor& in, std::uint64_t count) {
   std::map<std::string, GgufValue, std::less<>> values;
   for (std::uint64_t i = 0; i < count; ++i) {
-    const std::string key(in.text("a key", kMostKeyBytes));
+    const std::string key = in.name("a key", kMostKeyBytes);
     if (values.contains(key))
       throw input_error("{}: the key '{}' appears twice, expected once", in.path(), printable(key));
     values.emplace(key, read_value(in));
@@ -194,7 +202,7 @@ struct TensorEntry {
 TensorEntry read_entry(Cursor& in) {
   TensorEntry entry;
   StoredTensor& tensor = entry.tensor;
-  tensor.name = in.text("a tensor's name", 255);
+  tensor.name = in.name("a tensor's name", 255);
   const std::string where = fmt::format("{}: tensor '{}'", in.path(), printable(tensor.name));
   const auto dims = in.number<std::uint32_t>("a tensor's number of axes");
   if (dims < 1 || dims > 4) throw input_error("{}: has {} axes, expected 1 to 4", where, dims);

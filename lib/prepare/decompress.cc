@@ -15,8 +15,11 @@ namespace stagedtrain::data {
 namespace {
 
 constexpr std::size_t kPartBytes = std::size_t{1} << 18;
-// The window of `zstd --long=31`; memory is allocated only for frames that need it.
-constexpr int kLargestWindowLog = 31;
+// The largest window that is allocated: that of `zstd --long=31`, 2 GiB, but 128 MiB (what every
+// reader allows) for a small file, since the size of the window is all that its header has to
+// claim.
+constexpr std::size_t kSmallFile = std::size_t{1} << 20;
+int largest_window_log(std::size_t file_size) { return file_size < kSmallFile ? 27 : 31; }
 
 using Use = std::function<void(std::string_view)>;
 using Done = std::function<void(std::size_t)>;
@@ -80,7 +83,7 @@ void read_zstd(std::span<const std::byte> file, const std::string& where, const 
                const Done& done) {
   const std::unique_ptr<ZSTD_DCtx, FreeZstd> context(ZSTD_createDCtx());
   if (!context) throw std::bad_alloc();
-  ZSTD_DCtx_setParameter(context.get(), ZSTD_d_windowLogMax, kLargestWindowLog);
+  ZSTD_DCtx_setParameter(context.get(), ZSTD_d_windowLogMax, largest_window_log(file.size()));
   std::vector<char> part(kPartBytes);
   ZSTD_inBuffer in{file.data(), 0, 0};
   std::size_t left = 1;  // 0: a frame has just ended

@@ -7,6 +7,9 @@
 namespace stagedtrain {
 namespace {
 
+// Returns whether nlohmann would take a null character for the end and ignore what follows.
+bool ends_early(std::string_view text) { return text.find('\0') != std::string_view::npos; }
+
 // Returns whether brackets outside of strings are nested deeper than allowed.
 bool is_too_deep(std::string_view text) {
   int depth = 0;
@@ -32,6 +35,8 @@ bool is_too_deep(std::string_view text) {
 void refuse_deep_json(std::string_view text, const std::string& where) {
   if (is_too_deep(text))
     throw input_error("{}: JSON nested deeper than {} levels", where, kMostJsonLevels);
+  if (ends_early(text))
+    throw input_error("{}: not valid JSON: a null character at byte {}", where, text.find('\0'));
 }
 
 Json parse_json(std::string_view text, const std::string& where) {
@@ -44,7 +49,7 @@ Json parse_json(std::string_view text, const std::string& where) {
 }
 
 std::optional<Json> try_parse_json(std::string_view text) {
-  if (is_too_deep(text)) return {};
+  if (is_too_deep(text) || ends_early(text)) return {};
   Json json = Json::parse(text, nullptr, false);
   if (json.is_discarded()) return {};
   return json;

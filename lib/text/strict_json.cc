@@ -63,6 +63,8 @@ class Checker final : public nlohmann::json_sax<SortedJson> {
 }  // namespace
 
 SortedJson parse_strict_json(std::string_view text, const std::string& where, int most_depth) {
+  if (const std::size_t place = text.find('\0'); place != std::string_view::npos)
+    throw input_error("{}: not valid JSON: a null character at byte {}", where, place);
   Checker checker(most_depth);
   if (!SortedJson::sax_parse(text.begin(), text.end(), &checker))
     throw input_error("{}: {}", where, checker.fault());

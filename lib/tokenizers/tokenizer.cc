@@ -39,11 +39,20 @@ class Bytes final : public Tokenizer {
   }
 };
 
+// Returns whether SentencePiece can read the model. Darts, with which it looks pieces up, throws
+// where a piece begins with a null character.
+bool loads(sentencepiece::SentencePieceProcessor& processor, const std::string& model) try {
+  return processor.LoadFromSerializedProto(model).ok();
+} catch (const std::bad_alloc&) {
+  throw;
+} catch (const std::exception&) {
+  return false;
+}
+
 class SentencePiece final : public Tokenizer {
  public:
   SentencePiece(const std::string& model, const std::string& where) : model_(model) {
-    const bool parsed =
-        charsmaps_are_sound(model_) && processor_.LoadFromSerializedProto(model_).ok();
+    const bool parsed = charsmaps_are_sound(model_) && loads(processor_, model_);
     if (!parsed || processor_.GetPieceSize() <= 0)
       throw input_error("{}: not a SentencePiece model (found {} bytes that {})", where,
                         model_.size(), parsed ? "contain no pieces" : "cannot be read as one")
@@ -90,8 +99,10 @@ std::string read_tokenizer_spec(const std::string& option) {
   if (option == "bytes") return option;
   const std::string text = read_text_file(option, kMaxModelBytes);
   // A rank file is converted to an equivalent tokenizer.json, which token files and checkpoints
-  // carry.
-  return is_rank_file(text) ? to_tokenizer_json(parse_rank_file(text, option)) : text;
+  // carry. The tokenizer.json of an exported byte model is the tokenizer "bytes" again.
+  if (is_rank_file(text)) return to_tokenizer_json(parse_rank_file(text, option));
+  const bool bytes = is_tokenizer_json(text) && parse_tokenizer_json(text, option).spells_bytes();
+  return bytes ? "bytes" : text;
 }
 
 }  // namespace stagedtrain::data

@@ -81,6 +81,8 @@ TEST_CASE("what import and export cannot do is refused with its exit code") {
   test::write_text(dir / "x.txt", "text");
   check_refused({"import", (dir / "x.txt").string(), out}, 3, "expected a Hugging Face folder");
   check_refused({"import", (dir / "missing").string(), out}, 3, "missing");
+  check_refused({"import", (dir / "x.txt").string(), out, "--dtype", "f16"}, 2,
+                "expected f32 or f64");
   CHECK_FALSE(std::filesystem::exists(out));
   std::filesystem::create_directory(dir / "empty");
   check_refused({"import", (dir / "empty").string(), out}, 3, "config.json");
@@ -118,16 +120,18 @@ TEST_CASE("train begins with a foreign folder or GGUF: it imports it into the ru
     const std::string source = (tiny / ("model-" + format)).string();
     output({"export", (tiny / "a.h5").string(), source, "--to", format});
     const std::string schedule = (tiny / (format + ".yaml")).string();
-    test::write_text(schedule,
-                     fmt::format("from: {}\n"
-                                 "data: {{train: {}, validation: {}}}\n"
-                                 "model: {{architecture: qwen2, layers: 2, width: 16, heads: 2, "
-                                 "context: 16, vocab: 256}}\n"
-                                 "batch: {{sequences: 2}}\n"
-                                 "stages:\n"
-                                 "  - {{name: full, grow: [{{operator: depth, layers: 2}}], for: 3}}\n",
-                                 source, (tiny / "data/train.bin").string(),
-                                 (tiny / "data/validation.bin").string()));
+    test::write_text(
+        schedule,
+        fmt::format("from: {}\n"
+                    "precision: {}\n"
+                    "data: {{train: {}, validation: {}}}\n"
+                    "model: {{architecture: qwen2, layers: 2, width: 16, heads: 2, "
+                    "context: 16, vocab: 256}}\n"
+                    "batch: {{sequences: 2}}\n"
+                    "stages:\n"
+                    "  - {{name: full, grow: [{{operator: depth, layers: 2}}], for: 3}}\n",
+                    source, format == "hf" ? "fp32" : "fp64", (tiny / "data/train.bin").string(),
+                    (tiny / "data/validation.bin").string()));
     const std::string run = (tiny / ("run-" + format)).string();
     const auto trained = test::stagedtrain({"train", schedule, "--out", run});
     INFO(trained.err);

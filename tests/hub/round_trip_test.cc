@@ -66,6 +66,20 @@ TEST_CASE("a model comes back bit by bit in f32, with fresh moments") {
     }
 }
 
+TEST_CASE("an import in f64 holds the same numbers, in the type of a run in fp64") {
+  const state::TrainingState original = test::random_model(test::small_llama());
+  const test::TempDir dir;
+  state::save(dir / "a.h5", original);
+  hub::export_model(state::CheckpointReader(dir / "a.h5"), dir / "out", {});
+  hub::import_model(hub::open_foreign_model(dir / "out"), dir / "b.h5", Replace::yes,
+                    state::DType::f64);
+  const state::TrainingState back = state::load(dir / "b.h5");
+  CHECK(test::weight_distance(back, original) == 0);
+  for (const TensorKind kind : {TensorKind::weights, TensorKind::exp_avg, TensorKind::exp_avg_sq})
+    for (const state::HostTensor& tensor : back.of(kind))
+      REQUIRE(tensor.dtype() == state::DType::f64);
+}
+
 TEST_CASE("rounded types come back within their precision, and what stays f32 exactly") {
   const state::TrainingState original = test::random_model(test::small_llama());
   struct Case {

@@ -1,12 +1,9 @@
 #!/usr/bin/env python3
 """Compares imported and exported models of each architecture with transformers: losses and weights.
 
-  python3 -m venv .deps/transformers
-  .deps/transformers/bin/pip install torch transformers safetensors gguf
-  .deps/transformers/bin/python tests/hub/with_transformers.py --program build/test/stagedtrain [--only NAME]
+  .deps/readers/bin/python tests/hub/with_transformers.py --program build/test/stagedtrain [--only NAME]
 
-ctest runs it with that Python, or with one that TRANSFORMERS_PYTHON names; torch is large, so scripts/setup.sh does
-not install it. Leaves with 77, skipped, where they are missing.
+scripts/setup.sh --tests makes that Python. Leaves with 77, skipped, where torch, transformers or gguf are missing.
 
 Each check prints one line with its figure; the exit code is 1 if one is over its limit.
 """
@@ -126,6 +123,28 @@ def check_model(name, model, folder):
         check_gguf(name, folder, ids, theirs)
 
 
+def check_nanogpt(folder):
+    """A nanoGPT checkpoint is refused; the two lines of Python that the refusal shows make a folder of it."""
+    model = transformers.GPT2LMHeadModel(transformers.GPT2Config(
+        vocab_size=263, n_positions=21, n_embd=20, n_layer=3, n_head=5, attn_pdrop=0, embd_pdrop=0, resid_pdrop=0))
+    randomise(model)
+    model.eval()
+    # Its names are GPT-2's; a compiled model has a prefix, and linear layers have (out, in).
+    weights = {"_orig_mod." + name: tensor.T.contiguous() if ".c_" in name and tensor.dim() == 2 else tensor
+               for name, tensor in model.state_dict().items()}
+    arguments = {"n_layer": 3, "n_head": 5, "n_embd": 20, "block_size": 21, "bias": True, "vocab_size": 263, "dropout": 0.1}
+    torch.save({"model": weights, "model_args": arguments, "iter_num": 7}, folder / "ckpt.pt")
+    refused = subprocess.run([PROGRAM, "import", folder / "ckpt.pt", folder / "a.h5"], capture_output=True, text=True)
+    lines = [line.strip() for line in refused.stderr.splitlines() if line.startswith("  ")]
+    check("nanogpt: exit code of the refusal, lines of Python beyond two", abs(refused.returncode - 3) + abs(len(lines[1:]) - 2), 0)
+    subprocess.run([sys.executable, "-c", "\n".join(lines[1:])], cwd=folder, check=True)
+    program("import", folder / "folder", folder / "a.h5", "--tokenizer", "bytes")
+    ids = numpy.random.default_rng(3).integers(0, 256, 22).astype(numpy.uint16)
+    ids.tofile(folder / "tokens.bin")
+    check("nanogpt: import, loss against transformers",
+          abs(our_loss(folder / "a.h5", folder / "tokens.bin") - transformers_loss(model, ids)), 1e-5)
+
+
 QUANTS = {"f32": gguf.GGMLQuantizationType.F32, "f16": gguf.GGMLQuantizationType.F16,
           "bf16": gguf.GGMLQuantizationType.BF16, "q8_0": gguf.GGMLQuantizationType.Q8_0}
 
@@ -165,6 +184,8 @@ def main():
             folder = pathlib.Path(top) / str(number)
             folder.mkdir()
             check_model(name, model, folder)
+        if "nanogpt".startswith(options.only):
+            check_nanogpt(pathlib.Path(top))
     print(f"{len(FAILED)} checks failed" if FAILED else "all checks passed")
     return 1 if FAILED else 0
 

@@ -62,6 +62,14 @@ TEST_CASE("compressed text that was cut short, changed or added to is refused") 
   CHECK_THROWS_AS(unpacked(changed), Error);
 }
 
+TEST_CASE("a small file that claims a window of gigabytes is refused before it is allocated") {
+  // Magic number; content size of 4 bytes in a single segment, which is then the window.
+  const std::string head("\x28\xb5\x2f\xfd\xa0\x00\x00\x00\x60", 9);
+  const std::string message =
+      test::refusal(ErrorKind::input, [&] { unpacked(head + std::string(40, 'x')); });
+  CHECK(contains(message, "too much memory"));
+}
+
 TEST_CASE("compression is told by the first bytes") {
   const auto kind = [](const std::string& bytes) {
     return compression_of(std::as_bytes(std::span(bytes)));

@@ -16,11 +16,13 @@ TEST_CASE("JSON keys keep the order in which they were written") {
 }
 
 TEST_CASE("bad JSON is refused with its place") {
-  const std::string text = GENERATE("", "{", "{\"a\":}", "[1,2", "nul", "{} x");
+  const std::string text = GENERATE("", "{", "{\"a\":}", "[1,2", "nul", "{} x",
+                                    std::string("{}\0", 3), std::string("{}\0{}", 5));
   INFO(text);
   const std::string message =
       test::refusal(ErrorKind::input, [&] { parse_json(text, "run.jsonl:3"); });
   CHECK(message.starts_with("run.jsonl:3: not valid JSON: "));
+  CHECK_FALSE(try_parse_json(text));
 }
 
 TEST_CASE("JSON nested deeper than the limit is refused, whoever reads it") {

@@ -28,6 +28,7 @@ TEST_CASE("strict JSON refuses duplicates, depth and what is no JSON") {
   CHECK(contains(refused(std::string(200000, '[')), "deeper than 8"));
   CHECK(contains(refused(R"({"a": 1)"), "x.json: not valid JSON"));
   CHECK(contains(refused("{} {}"), "not valid JSON"));
+  CHECK(contains(refused(std::string("{}\0", 3)), "a null character at byte 2"));
   CHECK(contains(refused("\"\xff\""), "not valid JSON"));
   CHECK(contains(refused("{\"\x1b[2J\": 1, \"\x1b[2J\": 1}"), "not valid JSON"));
   CHECK(contains(refused(R"({"\u001b": 1, "\u001b": 1})"), "'\\x1b' appears twice"));

@@ -53,7 +53,8 @@ TEST_CASE("what is not a model is refused, without a crash") {
   for (std::size_t i = 0; i < noise.size(); ++i) noise[i] = static_cast<char>(rng.bits(i));
   const std::string bad =
       GENERATE_COPY(std::string(), std::string("plain text, no model"), noise, model.substr(0, 5),
-                    model.substr(0, model.size() / 2 + 1), std::string(1 << 20, '\xff'));
+                    model.substr(0, model.size() / 2 + 1), std::string(1 << 20, '\xff'),
+                    test::sentencepiece_model({std::string("\0b", 2)}));
   const std::string message =
       test::refusal(ErrorKind::input, [&] { Tokenizer::from_spec(bad, "words.model"); });
   INFO(message);

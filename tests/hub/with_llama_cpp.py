@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""Lets llama.cpp run exported GGUFs of each architecture and type: its likeliest tokens, and what it writes.
+
+  .deps/readers/bin/python tests/hub/with_llama_cpp.py --program build/test/stagedtrain [--only NAME]
+
+The log-probabilities of its five likeliest tokens are compared with those that transformers computes from the same
+GGUF, imported and exported to a folder in f32: so the weights are the same, and what differs is arithmetic (with Q8_0
+llama.cpp rounds activations too). In f32 and f16 both it and `eval --sample` continue 20 prompts greedily.
+Leaves with 77, skipped, where xllamacpp, torch, transformers or gguf are missing (scripts/setup.sh --tests makes a
+Python that has them).
+"""
+import argparse
+import pathlib
+import sys
+import tempfile
+
+try:
+    import torch
+    import transformers
+    import xllamacpp
+
+    import real_readers
+except ImportError as missing:
+    print(f"skipped: {missing}")
+    sys.exit(77)
+
+LIMITS = {"f32": 5e-3, "f16": 5e-3, "bf16": 2e-2, "q8_0": 0.2}  # of a log-probability, in nats
+SIZES = {name: sizes for name, (_, sizes) in real_readers.ARCHITECTURES.items()}
+SIZES["llama with experts"] = "heads: 4, kv_heads: 2, experts: 3"
+GREEDY = ("gpt2", "llama")  # each of their prompts starts the program once
+PROMPTS = [f"line {number * 7} of " for number in range(20)]
+CONTEXT = 64
+NEW_TOKENS = 32
+FAILED = []
+
+
+def check(what, value, limit):
+    good = value <= limit
+    print(f"{'ok  ' if good else 'FAIL'} {what}: {value:.3g} (at most {limit:g})", flush=True)
+    if not good:
+        FAILED.append(what)
+
+
+def server_of(path):
+    settings = xllamacpp.CommonParams()
+    settings.model.path = str(path)
+    settings.n_ctx = settings.n_batch = settings.n_ubatch = CONTEXT
+    settings.n_parallel = 1
+    settings.warmup = False
+    settings.verbosity = -1
+    settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = 1
+    return xllamacpp.Server(settings)
+
+
+def complete(server, ids, **options):
+    answer = server.handle_completions({"prompt": ids, "temperature": 0, "cache_prompt": False, "ignore_eos": False,
+                                        **options})
+    assert "choices" in answer, answer
+    return answer["choices"][0]
+
+
+def top_five_difference(server, model, prompts):
+    worst = 0
+    for ids in prompts:
+        with torch.no_grad():
+            exact = torch.log_softmax(model(torch.tensor([ids])).logits[0, -1].double(), -1)
+        top = complete(server, ids, n_predict=1, n_probs=5)["logprobs"]["content"][0]["top_logprobs"]
+        assert len(top) == 5, top
+        worst = max(worst, *(abs(one["logprob"] - float(exact[one["id"]])) for one in top))
+    return worst
+
+
+def different_texts(server, checkpoint):
+    """How many prompts llama.cpp continues differently from us."""
+    different = 0
+    for prompt in PROMPTS:
+        ours = real_readers.program("eval", checkpoint, "--sample", NEW_TOKENS, "--prompt", prompt, "--temperature", 0,
+                                    "--threads", 1)
+        theirs = complete(server, list(prompt.encode()), n_predict=NEW_TOKENS)["text"]
+        different += ours.rstrip("\n").removeprefix(prompt) != theirs.rstrip("\n")
+    return different
+
+
+def check_architecture(folder, name):
+    checkpoint = real_readers.make_checkpoint(folder, name.split()[0], SIZES[name], "true", CONTEXT)
+    for dtype, limit in LIMITS.items():
+        path, back = folder / f"{dtype}.gguf", folder / f"{dtype}.h5"
+        real_readers.program("export", checkpoint, path, "--to", "gguf", "--dtype", dtype)
+        real_readers.program("import", path, back)
+        real_readers.program("export", back, folder / dtype, "--to", "hf")
+        model = transformers.AutoModelForCausalLM.from_pretrained(folder / dtype, dtype=torch.float32)
+        server = server_of(path)
+        check(f"{name}, {dtype}: log-probabilities of the five likeliest tokens",
+              top_five_difference(server, model, [list(prompt.encode()) for prompt in PROMPTS]), limit)
+        if name in GREEDY and dtype in ("f32", "f16"):
+            check(f"{name}, {dtype}: prompts that llama.cpp continues differently", different_texts(server, back), 0)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", required=True)
+    parser.add_argument("--only", default="", help="architectures whose name begins so")
+    options = parser.parse_args()
+    real_readers.PROGRAM = options.program
+    torch.set_num_threads(1)
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    with tempfile.TemporaryDirectory() as top:
+        for name in SIZES:
+            if name.startswith(options.only):
+                folder = pathlib.Path(top) / name.replace(" ", "-")
+                folder.mkdir()
+                check_architecture(folder, name)
+    print(f"{len(FAILED)} checks failed" if FAILED else "all checks passed")
+    return 1 if FAILED else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
