@@ -77,10 +77,14 @@ std::string saving(const FullPlan& full) {
     return fmt::format("nothing: it is the run from scratch, to a loss of {:.4f}",
                        asked.stages.back().end.loss);
   const Forecast* measured = under(outlook, Assumption::measured);
-  return fmt::format("floor {}, ceiling {}, {}; of the FLOPs of a scratch run to the same loss",
-                     saving_of(under(outlook, Assumption::loss_state)),
-                     saving_of(under(outlook, Assumption::mixing)),
-                     measured ? "by the measured rho " + saving_of(measured) : "not measured yet");
+  const Forecast* floor = under(outlook, Assumption::loss_state);
+  const Forecast* ceiling = under(outlook, Assumption::mixing);
+  const bool crossed = floor && ceiling && floor->savings.flops > ceiling->savings.flops;
+  return fmt::format(
+      "floor {}, ceiling {}{}, {}; of the FLOPs of a scratch run to the same loss",
+      saving_of(floor), saving_of(ceiling),
+      crossed ? " (below the floor: the larger size learns more slowly at first)" : "",
+      measured ? "by the measured rho " + saving_of(measured) : "not measured yet");
 }
 
 std::string cost(const FullPlan& full) {
