@@ -26,9 +26,9 @@ constexpr const char* kFooter = R"(
 SOURCE is one of
   a Hugging Face folder   config.json with model.safetensors, or shards and their index;
                           model types gpt2, llama (SmolLM2, TinyLlama), mistral, mixtral, qwen2,
-                          qwen3, qwen3_moe, olmo2, gpt_neox (Pythia)
-  a .gguf file            architectures gpt2, llama, qwen2, qwen3, olmo2, gptneox; weights in F32,
-                          F16, BF16, Q8_0, Q4_0, Q4_1
+                          qwen3, qwen3_moe, olmo2, olmoe, gpt_neox (Pythia)
+  a .gguf file            architectures gpt2, llama, qwen2, qwen3, qwen3moe, olmo2, olmoe, gptneox;
+                          weights in F32, F16, BF16, Q8_0, Q4_0, Q4_1
   an llm.c model (.bin)   versions 3 (float32) and 5 (bfloat16)
   nanoGPT's ckpt.pt       only as a folder made of it; the refusal shows two lines of Python that
                           make one

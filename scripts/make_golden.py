@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Makes tests/golden/*.golden: what PyTorch and `transformers` compute for a small model of each
-architecture, some also with experts (Mixtral; GPT-2's feed-forwards behind Mixtral's router).
+"""Makes tests/golden/*.golden: what PyTorch and `transformers` compute for a small model of each architecture, some also
+with experts (Mixtral; OLMoE; GPT-2's feed-forwards behind Mixtral's router).
 
-Needs torch, transformers and numpy:  python scripts/make_golden.py [--out tests/golden] [--only llama]
-Versions and figures of the run are in each file's header. The same machine and versions give the
-same bytes again (numpy's PCG64 makes weights and tokens; one thread). A golden file is one line of JSON, padded with spaces so that the data begin at a multiple of 64 bytes,
-and then raw little-endian arrays. The line holds
+  .deps/readers/bin/python scripts/make_golden.py [--out tests/golden] [--only llama]
+
+Versions and figures of the run are in each file's header. The same machine and versions give the same bytes again
+(numpy's PCG64 makes weights and tokens; one thread). A golden file is one line of JSON, padded with spaces so that the
+data begin at a multiple of 64 bytes, and then raw little-endian arrays. The line holds
   format      "stagedtrain golden 1"
   model       the keys of arch::ModelConfig
   optimizer   rate (constant), beta1, beta2, eps, decay (matrices only), clip (global norm)
@@ -20,13 +21,13 @@ with the tensors
   losses            (steps), each before its update, a new batch in each step; without load-balancing
   norms             (steps), global gradient norms before clipping
   final/NAME        the weights after the last step
-All results are computed in float64 from float32 weights and rounded to the stored type. scale is the
-tensor's largest magnitude; fp32_deviation is the largest difference of the same run in float32, divided
-by scale: how far a correct float32 implementation may stray. Both are null for inputs.
+All results are computed in float64 from float32 weights and rounded to the stored type. scale is the tensor's largest
+magnitude; fp32_deviation is the largest difference of the same run in float32, divided by scale: how far a correct
+float32 implementation may stray. Both are null for inputs.
 
-Softmax ignores what a key's bias adds, so the gradient of that bias is rounding noise. Its scale is that
-of the query bias beside it, and final/ leaves it out. `transformers` computes norms, rotations and
-routers in float32 even where all else is float64; Exact makes the same code run in float64.
+Softmax ignores what a key's bias adds, so the gradient of that bias is rounding noise. Its scale is that of the query
+bias beside it, and final/ leaves it out. `transformers` computes norms, rotations and routers in float32 even where
+all else is float64; Exact makes the same code run in float64.
 """
 import argparse
 import json
@@ -73,6 +74,9 @@ VARIANTS = {
                           experts_per_token=2, router_loss=0.03, batch=2, length=16, clip=1.6, seed=1),
     "olmo2": dict(architecture="olmo2", layers=2, width=24, heads=4, kv_heads=2, head_dim=6, ffn=33, vocab=41,
                   context=18, tied=False, norm_eps=1e-3, rope_theta=600.0, batch=3, length=17, clip=2.0, seed=1),
+    "olmoe": dict(architecture="olmoe", layers=2, width=24, heads=4, kv_heads=2, head_dim=6, ffn=13, vocab=39, context=17,
+                  tied=False, norm_eps=1e-4, rope_theta=800.0, experts=5, experts_per_token=2, norm_topk=False,
+                  router_loss=0.04, batch=3, length=16, clip=1.6, seed=5),
     "neox": dict(architecture="neox", layers=2, width=24, heads=3, ffn=50, vocab=45, context=20, tied=False,
                  norm_eps=1e-4, rope_theta=400.0, rotary_share=0.5, batch=3, length=19, clip=2.0, seed=1),
     "mixtral": dict(architecture="llama", layers=2, width=16, heads=4, kv_heads=2, head_dim=4, ffn=21,
@@ -113,13 +117,13 @@ def build_llama(v, dtype):
         rope_parameters=rope_of(v), use_cache=False,
         tie_word_embeddings=v["tied"], attn_implementation="eager", bos_token_id=0, eos_token_id=0,
         pad_token_id=None)  # else the row of that token has no gradient
-    kind = {"llama": "Llama", "qwen2": "Qwen2", "qwen3": "Qwen3", "olmo2": "Olmo2"}[v["architecture"]]
+    kind = {"llama": "Llama", "qwen2": "Qwen2", "qwen3": "Qwen3", "olmo2": "Olmo2", "olmoe": "Olmoe"}[v["architecture"]]
     if "experts" in v:
-        kind = {"Llama": "Mixtral", "Qwen3": "Qwen3Moe"}[kind]
+        kind = {"Llama": "Mixtral", "Qwen3": "Qwen3Moe"}.get(kind, kind)
         common |= dict(num_experts_per_tok=v["experts_per_token"], router_aux_loss_coef=v["router_loss"],
                        output_router_logits=True, experts_implementation="eager")
         common |= dict(num_local_experts=v["experts"]) if kind == "Mixtral" else dict(
-            num_experts=v["experts"], moe_intermediate_size=v["ffn"], norm_topk_prob=True)
+            num_experts=v["experts"], moe_intermediate_size=v["ffn"], norm_topk_prob=v.get("norm_topk", True))
     config = getattr(transformers, kind + "Config")(**common)
     return getattr(transformers, kind + "ForCausalLM")(config).to(dtype).train()
 
@@ -129,8 +133,7 @@ def build_neox(v, dtype):
         vocab_size=v["vocab"], max_position_embeddings=v["context"], hidden_size=v["width"],
         intermediate_size=v["ffn"], num_hidden_layers=v["layers"], num_attention_heads=v["heads"],
         layer_norm_eps=v["norm_eps"], hidden_act="gelu", use_cache=False, tie_word_embeddings=v["tied"],
-        rope_parameters={"rope_type": "default", "rope_theta": v["rope_theta"],
-                         "partial_rotary_factor": v["rotary_share"]},
+        rope_parameters={"rope_type": "default", "rope_theta": v["rope_theta"], "partial_rotary_factor": v["rotary_share"]},
         attn_implementation="eager", bos_token_id=0, eos_token_id=0)
     return transformers.GPTNeoXForCausalLM(config).to(dtype).train()
 
@@ -214,7 +217,7 @@ def renamed_llama(t, v):
     keys |= ({"post_attention_layernorm": "norm_1", "post_feedforward_layernorm": "norm_2"}
              if v["architecture"] == "olmo2" else
              {"input_layernorm": "norm_1", "post_attention_layernorm": "norm_2"})
-    if v["architecture"] in ("qwen3", "olmo2"):
+    if v["architecture"] in ("qwen3", "olmo2", "olmoe"):
         keys |= {"self_attn.q_norm": "attention.query_norm", "self_attn.k_norm": "attention.key_norm"}
     keys |= {"mlp.gate": "mlp.router"} if "experts" in v else {
         f"mlp.{part}_proj": f"mlp.{part}" for part in ("gate", "up", "down")}
@@ -323,9 +326,7 @@ def run(v, tokens, dtype):
         optimizer.step()
         losses.append(loss.item())
     results |= {"losses": np.array(losses), "norms": np.array(norms)}
-    results |= {f"final/{n}": a for n, a in snapshot(model, v, lambda p: p).items()
-                if not n.endswith(NO_GRADIENT)}
-    return results
+    return results | {f"final/{n}": a for n, a in snapshot(model, v, lambda p: p).items() if not n.endswith(NO_GRADIENT)}
 
 
 def stored_type(name):

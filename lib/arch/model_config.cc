@@ -51,6 +51,8 @@ void check_experts(const ModelConfig& c) {
   if (c.experts > 0 && c.experts_per_token > c.experts)
     throw usage_error("model.experts_per_token is {}, expected at most model.experts {}",
                       c.experts_per_token, c.experts);
+  if (c.experts == 0 && !c.norm_topk)
+    throw usage_error("model.norm_topk is false, expected true: the model has no experts");
 }
 
 // Requires the rope keys that the chosen scaling does not read to keep their defaults, so that
@@ -110,6 +112,7 @@ std::string particulars(const ModelConfig& c) {
   if (c.experts == 0) return text;
   text += fmt::format(", {} expert{} ({} a token", c.experts, c.experts == 1 ? "" : "s",
                       c.experts_per_token);
+  if (!c.norm_topk) text += ", gates as the router gives them";
   if (c.router_loss != plain.router_loss) text += ", router loss " + format_number(c.router_loss);
   return text + ")";
 }

@@ -37,6 +37,7 @@ struct ModelConfig {
   double logit_scale = 1;              // the logits are multiplied by it
   std::int64_t experts = 0;            // feed-forwards per block, chosen by a router; 0: one dense
   std::int64_t experts_per_token = 2;  // experts that each token uses
+  bool norm_topk = true;               // the gates of a token's experts add up to 1
   double router_loss = 0.01;           // coefficient of the load-balancing loss, in training
   Parameterization parameterization;   // how initial values and optimizer steps depend on the size
 
@@ -58,7 +59,7 @@ void ModelConfig::fields(V& v) {
   const double most = 1 << 24;
   v("architecture", architecture,
     {.doc = "the kind of transformer",
-     .choices = {"gpt2", "llama", "qwen2", "qwen3", "olmo2", "neox"}});
+     .choices = {"gpt2", "llama", "qwen2", "qwen3", "olmo2", "olmoe", "neox"}});
   v("layers", layers, {.doc = "transformer blocks", .min = 0, .max = 65536});
   v("width", width, {.doc = "size of the residual stream", .min = 0, .max = most});
   v("heads", heads, {.doc = "query heads", .min = 0, .max = most});
@@ -116,6 +117,9 @@ void ModelConfig::fields(V& v) {
     {.doc = "experts that each token goes through, where there are experts",
      .min = 1,
      .max = 65536});
+  v("norm_topk", norm_topk,
+    {.doc = "the gates of a token's experts add up to 1, as in Mixtral; false: they are the "
+            "router's softmax over all experts, as in OLMoE"});
   v("router_loss", router_loss,
     {.doc = "coefficient of the load-balancing loss, added in training where there are experts",
      .min = 0,

@@ -25,9 +25,9 @@ const FieldInfo kFactor{.min = 0, .max = kLargest, .above_min = true};
 template <class V>
 struct ModelKeys {
   static bool is_newer(std::string_view key) {
-    constexpr std::array kNewer{"rotary_share", "rope_scaling", "rope_factor",
-                                "rope_low",     "rope_high",    "rope_original",
-                                "base_width",   "base_layers",  "final_layers"};
+    constexpr std::array kNewer{"rotary_share", "rope_scaling",  "rope_factor", "rope_low",
+                                "rope_high",    "rope_original", "base_width",  "base_layers",
+                                "final_layers", "norm_topk"};
     return std::find(kNewer.begin(), kNewer.end(), key) != kNewer.end();
   }
   V& v;

@@ -19,7 +19,8 @@ FusedSizes sizes_of(const arch::ModelConfig& c) {
           static_cast<float>(c.logit_scale),
           c.experts,
           c.experts_per_token,
-          static_cast<float>(c.router_loss)};
+          static_cast<float>(c.router_loss),
+          c.norm_topk};
 }
 
 namespace {

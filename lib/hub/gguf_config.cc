@@ -26,13 +26,31 @@ std::int64_t vocab_of(const GgufKeys& keys, const std::string& prefix) {
   return keys.count(prefix + "vocab_size", tokens);
 }
 
-// An architecture's name in this project and in ggml, which prefixes its keys with it.
+// An architecture's name in this project and in ggml, which prefixes its keys with it. Where
+// experts is false, the model has none. norm_topk is what ggml does with the gates of experts.
 struct GgufArchitecture {
   const char *own, *theirs;
+  bool experts = false, dense = true, norm_topk = true;
 };
-constexpr GgufArchitecture kArchitectures[] = {{"gpt2", "gpt2"},   {"llama", "llama"},
-                                               {"qwen2", "qwen2"}, {"qwen3", "qwen3"},
-                                               {"olmo2", "olmo2"}, {"neox", "gptneox"}};
+constexpr GgufArchitecture kArchitectures[] = {
+    {"gpt2", "gpt2"},    {"llama", "llama", true},
+    {"qwen2", "qwen2"},  {"qwen3", "qwen3"},
+    {"olmo2", "olmo2"},  {"qwen3", "qwen3moe", true, false},
+    {"neox", "gptneox"}, {"olmoe", "olmoe", true, false, false}};
+
+// Returns ggml's architecture for a model. Throws Error(usage) if there is none.
+const GgufArchitecture& architecture_of(const arch::ModelConfig& m) {
+  const auto found = std::ranges::find_if(kArchitectures, [&](const GgufArchitecture& one) {
+    return m.architecture == one.own && (m.experts > 0 ? one.experts : one.dense);
+  });
+  if (found == std::end(kArchitectures))
+    throw usage_error("model.experts is {}: a {} GGUF has {}", m.experts, m.architecture,
+                      m.experts > 0 ? "none" : "some");
+  if (m.norm_topk != (m.experts == 0 || found->norm_topk))
+    throw usage_error("model.norm_topk is {}: the gates of a {} GGUF {} up to 1", m.norm_topk,
+                      found->theirs, m.norm_topk ? "do not add" : "add");
+  return *found;
+}
 
 const char* eps_key(const arch::ModelConfig& model) {
   return arch::block_style(model).biases ? "attention.layer_norm_epsilon"
@@ -60,6 +78,17 @@ void read_share(const GgufKeys& keys, const std::string& p, arch::ModelConfig& m
   model.rotary_share = static_cast<double>(turned) / static_cast<double>(whole);
 }
 
+void read_experts(const GgufKeys& keys, const std::string& p, const GgufArchitecture& architecture,
+                  arch::ModelConfig& model) {
+  model.experts = keys.count(p + "expert_count", 0);
+  if (!architecture.dense && model.experts == 0)
+    throw input_error("{}: {}expert_count is missing or 0", keys.where(), p);
+  if (model.experts == 0) return;
+  model.experts_per_token = keys.count(p + "expert_used_count");
+  model.norm_topk = architecture.norm_topk;
+  model.ffn = keys.count(p + "expert_feed_forward_length", model.ffn);
+}
+
 HubConfig read_architecture(const GgufKeys& keys, const GgufArchitecture& architecture, bool tied) {
   const std::string p = std::string(architecture.theirs) + ".";
   std::set<std::string> known = {
@@ -67,14 +96,14 @@ HubConfig read_architecture(const GgufKeys& keys, const GgufArchitecture& archit
       "attention.head_count", "attention.head_count_kv", "attention.causal"};
   arch::ModelConfig model;
   model.architecture = architecture.own;
-  const bool rotary = arch::block_style(model).rotary, experts = model.architecture == "llama";
+  const bool rotary = arch::block_style(model).rotary, experts = architecture.experts;
   known.insert(eps_key(model));
   if (rotary)
     known.insert({"attention.key_length", "attention.value_length", "rope.dimension_count",
                   "rope.freq_base", "rope.scaling.type", "rope.scaling.factor",
                   "tensor_data_layout"});
   if (model.architecture == "neox") known.insert("use_parallel_residual");
-  if (experts) known.insert({"expert_count", "expert_used_count"});
+  if (experts) known.insert({"expert_count", "expert_used_count", "expert_feed_forward_length"});
   refuse_unknown(keys, p, known);
   model.layers = keys.count(p + "block_count");
   model.width = keys.count(p + "embedding_length");
@@ -94,8 +123,7 @@ HubConfig read_architecture(const GgufKeys& keys, const GgufArchitecture& archit
   model.context = keys.count(p + "context_length");
   model.vocab = vocab_of(keys, p);
   model.norm_eps = keys.number(p + eps_key(model), 1e-5);
-  if (experts) model.experts = keys.count(p + "expert_count", 0);
-  if (model.experts > 0) model.experts_per_token = keys.count(p + "expert_used_count");
+  if (experts) read_experts(keys, p, architecture, model);
   model.tied = tied;
   model = checked(model, keys.where());
   return {model, &gguf_names(model), {}};
@@ -126,19 +154,16 @@ HubConfig read_gguf_config(const GgufKeys& keys, bool tied) {
 }
 
 bool gguf_ties_heads(const arch::ModelConfig& model) {
-  return model.architecture != "olmo2" && model.architecture != "neox";
+  return model.architecture != "olmo2" && model.architecture != "olmoe" &&
+         model.architecture != "neox";
 }
 
 void add_gguf_config(GgufHeader& header, const arch::ModelConfig& m, Element element,
                      const std::string& name) {
   const arch::BlockStyle& style = arch::block_style(m);
-  const auto* found = std::ranges::find(kArchitectures, m.architecture, &GgufArchitecture::own);
-  ST_CHECK(found != std::end(kArchitectures), "no GGUF of {}", m.architecture);
-  const std::string theirs = found->theirs, p = theirs + ".";
+  const std::string theirs = architecture_of(m).theirs, p = theirs + ".";
   if (style.biases && (m.head_dim * m.heads != m.width || m.value_dim != m.head_dim))
     throw usage_error("model.head_dim is {}: a {} GGUF has width / heads", m.head_dim, theirs);
-  if (m.architecture != "llama" && m.experts > 0)
-    throw usage_error("model.experts is {}: a {} GGUF has none", m.experts, theirs);
   if (m.rope_scaling == "llama3")
     throw usage_error("model.rope_scaling is llama3: GGUF export does not write it yet")
         .with_hint("--to hf writes it");
@@ -167,6 +192,7 @@ void add_gguf_config(GgufHeader& header, const arch::ModelConfig& m, Element ele
   if (m.experts == 0) return;
   header.add(p + "expert_count", u32(m.experts));
   header.add(p + "expert_used_count", u32(m.experts_per_token));
+  if (m.architecture == "qwen3") header.add(p + "expert_feed_forward_length", u32(m.ffn));
 }
 
 }  // namespace stagedtrain::hub

@@ -6,8 +6,8 @@
 
 namespace stagedtrain::hub {
 
-// Reads gpt2, llama (also with experts), qwen2, qwen3, olmo2 and gptneox. `tied` says that the file
-// has no output head of its own. Throws Error(input) that names the key.
+// Reads gpt2, llama (also with experts), qwen2, qwen3, qwen3moe, olmo2, olmoe and gptneox. `tied`
+// says that the file has no output head of its own. Throws Error(input) that names the key.
 HubConfig read_gguf_config(const GgufKeys& keys, bool tied);
 // Adds general.* and the architecture's keys. Throws Error(usage) that names what GGUF cannot
 // express.

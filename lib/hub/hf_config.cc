@@ -137,14 +137,19 @@ arch::ModelConfig read_qwen3_moe(ConfigReader& in) {
   model.ffn = in.count("moe_intermediate_size");
   model.experts = in.count("num_experts", in.count("num_local_experts", 128));
   model.experts_per_token = in.count("num_experts_per_tok", 8);
+  model.norm_topk = in.flag("norm_topk_prob", false);
   model.router_loss = in.number("router_aux_loss_coef", 0.001);
-  if (!in.flag("norm_topk_prob", false))
-    throw input_error(
-        "{}: norm_topk_prob is false, expected true: the weights of the chosen experts must add up "
-        "to 1",
-        in.where());
   in.require("decoder_sparse_step", {1}, "all layers must have experts");
   in.require("mlp_only_layers", {nullptr, SortedJson::array()}, "all layers must have experts");
+  return model;
+}
+
+arch::ModelConfig read_olmoe(ConfigReader& in) {
+  arch::ModelConfig model = read_decoder(in, "olmoe", 1e-5);
+  model.experts = in.count("num_experts", in.count("num_local_experts", 64));
+  model.experts_per_token = in.count("num_experts_per_tok", 8);
+  model.norm_topk = in.flag("norm_topk_prob", false);
+  model.router_loss = in.number("router_aux_loss_coef", 0.01);
   return model;
 }
 
@@ -210,10 +215,10 @@ struct ModelType {
   arch::ModelConfig (*read)(ConfigReader& in);
 };
 constexpr ModelType kModelTypes[] = {
-    {"gpt2", read_gpt2},           {"gpt_neox", read_neox},   {"llama", read_llama},
-    {"mistral", read_llama},       {"mixtral", read_mixtral}, {"nanogpt", read_nanogpt},
-    {"olmo2", read_olmo2},         {"qwen2", read_qwen2},     {"qwen3", read_qwen3},
-    {"qwen3_moe", read_qwen3_moe},
+    {"gpt2", read_gpt2},     {"gpt_neox", read_neox},       {"llama", read_llama},
+    {"mistral", read_llama}, {"mixtral", read_mixtral},     {"nanogpt", read_nanogpt},
+    {"olmo2", read_olmo2},   {"olmoe", read_olmoe},         {"qwen2", read_qwen2},
+    {"qwen3", read_qwen3},   {"qwen3_moe", read_qwen3_moe},
 };
 
 }  // namespace

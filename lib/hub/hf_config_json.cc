@@ -88,6 +88,7 @@ constexpr ModelClass kClasses[] = {
     {"qwen2", "qwen2", "Qwen2ForCausalLM", nullptr, nullptr},
     {"qwen3", "qwen3", "Qwen3ForCausalLM", "qwen3_moe", "Qwen3MoeForCausalLM"},
     {"olmo2", "olmo2", "Olmo2ForCausalLM", nullptr, nullptr},
+    {"olmoe", nullptr, nullptr, "olmoe", "OlmoeForCausalLM"},
 };
 
 const ModelClass& class_of(const std::string& architecture) {
@@ -99,11 +100,14 @@ const ModelClass& class_of(const std::string& architecture) {
 
 void add_experts(Json& json, const arch::ModelConfig& m) {
   if (m.architecture == "llama") {
+    refuse(!m.norm_topk, "norm_topk", "false", "the gates of a Hugging Face mixtral add up to 1");
     json["num_local_experts"] = m.experts;
   } else {
     json["num_experts"] = m.experts;
+    json["norm_topk_prob"] = m.norm_topk;
+  }
+  if (m.architecture == "qwen3") {
     json["moe_intermediate_size"] = m.ffn;
-    json["norm_topk_prob"] = true;
     json["decoder_sparse_step"] = 1;
     json["mlp_only_layers"] = Json::array();
   }
@@ -115,7 +119,11 @@ void add_experts(Json& json, const arch::ModelConfig& m) {
 Json decoder_json(const arch::ModelConfig& m) {
   const ModelClass& one = class_of(m.architecture);
   refuse(m.experts > 0 && !one.type_with_experts, "experts", std::to_string(m.experts),
-         fmt::format("a Hugging Face {} has none", one.type));
+         fmt::format("a Hugging Face {} has none", m.architecture));
+  refuse(m.experts == 0 && !one.type, "experts", "0",
+         fmt::format("a Hugging Face {} has some", m.architecture));
+  refuse(m.architecture == "olmoe" && m.head_dim * m.heads != m.width, "head_dim",
+         std::to_string(m.head_dim), "a Hugging Face olmoe has width / heads");
   Json json = m.experts > 0 ? sizes_json(m, one.type_with_experts, one.name_with_experts)
                             : sizes_json(m, one.type, one.name);
   json["num_key_value_heads"] = m.kv_heads;

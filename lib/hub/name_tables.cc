@@ -169,6 +169,9 @@ const NameTable& hf_names(const arch::ModelConfig& model) {
       {"llama", {"a Hugging Face mixtral folder", joined({kHfLlama, kHfNormsBefore, kHfMixtral})}},
       {"qwen3",
        {"a Hugging Face qwen3_moe folder",
+        joined({kHfLlama, kHfNormsBefore, kHfHeadNorms, kHfQwenExperts})}},
+      {"olmoe",
+       {"a Hugging Face olmoe folder",
         joined({kHfLlama, kHfNormsBefore, kHfHeadNorms, kHfQwenExperts})}}};
   const bool mixed = model.experts > 0 && with_experts.contains(model.architecture);
   return named(mixed ? with_experts : dense, model.architecture);
@@ -188,8 +191,7 @@ const NameTable& gguf_names(const arch::ModelConfig& model) {
   static const std::map<std::string, NameTable> tables = {
       {"gpt2", {"a gpt2 GGUF", joined({kGgufEnds, kGgufNormsBefore, kGgufGpt2})}},
       {"neox", {"a gptneox GGUF", joined({kGgufEnds, kGgufNormsBefore, kGgufGpt2})}},
-      {"llama",
-       {"a llama GGUF", joined({kGgufEnds, kGgufBlock, kGgufNormsBefore, kGgufQkTurned})}},
+      {"llama", {"a llama GGUF", joined({kGgufEnds, kGgufBlock, kGgufNormsBefore, kGgufQkTurned})}},
       {"qwen2",
        {"a qwen2 GGUF", joined({kGgufEnds, kGgufBlock, kGgufNormsBefore, kGgufQk, kGgufBiases})}},
       {"qwen3",
@@ -197,7 +199,10 @@ const NameTable& gguf_names(const arch::ModelConfig& model) {
         joined({kGgufEnds, kGgufBlock, kGgufNormsBefore, kGgufQk, kGgufHeadNorms})}},
       {"olmo2",
        {"an olmo2 GGUF",
-        joined({kGgufEnds, kGgufBlock, kGgufNormsAfter, kGgufQk, kGgufHeadNorms})}}};
+        joined({kGgufEnds, kGgufBlock, kGgufNormsAfter, kGgufQk, kGgufHeadNorms})}},
+      {"olmoe",
+       {"an olmoe GGUF",
+        joined({kGgufEnds, kGgufBlock, kGgufNormsBefore, kGgufQk, kGgufHeadNorms})}}};
   return named(tables, model.architecture);
 }
 

@@ -7,16 +7,17 @@
 // experts are chosen, these are all copies of the k that were chosen before, each with 1/m of the
 // old gate, and the copies of an expert add up to it:
 //   sum over m copies of exp(z) / (m Z) E(x) = exp(z) / Z E(x)
+// Gates that are the softmax over all experts (norm_topk: false) become 1/m of themselves likewise.
 // So the loss is kept, every copy of an expert and of a row has 1/m of the old gradient, and
 // moments grow by 1/m and 1/m^2. The price is m times the FLOPs of the feed-forward.
 //
 // The paper keeps k, and with it the FLOPs. Then copies of the best experts displace the other
-// experts, and the loss changes, except for k = 1: only copies of one expert are chosen then, and
-// their gates sum to 1. If fewer than m experts are chosen, a token always gets the first copies of
-// one expert. Their gates have no gradient, so the rows of all copies stay equal and the other
-// copies are never chosen, unless the load-balancing loss (router_loss) separates the rows. Noise
-// on the rows of the new copies lets tokens choose different copies. The paper adds it to biases,
-// which our routers do not have.
+// experts, and the loss changes, except for k = 1 and normalised gates: only copies of one expert
+// are chosen then, and their gates sum to 1. If fewer than m experts are chosen, a token always
+// gets the first copies of one expert. Their gates have no gradient, so the rows of all copies stay
+// equal and the other copies are never chosen, unless the load-balancing loss (router_loss)
+// separates the rows. Noise on the rows of the new copies lets tokens choose different copies. The
+// paper adds it to biases, which our routers do not have.
 //
 // Rejected: more copies of experts with large gradients. A state at rest has no gradients.
 #include "base/error.h"
@@ -69,7 +70,8 @@ class Experts final : public GrowthOperator {
     const bool quiet = options_.symmetry.noise == 0 || copies == 1;
     GrowthStep step;
     step.equivariant = quiet && chosen == copies * before;
-    step.exact = step.equivariant || (quiet && before == 1 && chosen <= copies);
+    step.exact =
+        step.equivariant || (quiet && before == 1 && chosen <= copies && context.to.norm_topk);
     const bool always_first = chosen < copies && context.to.router_loss == 0;
     step.symmetric = quiet && copies > 1 && (chosen % copies == 0 || always_first);
     AxisGrowth axes = unchanged_axes(context.from);

@@ -26,9 +26,11 @@ struct Choice {
   at::Tensor chosen_Nk;  // int64
 };
 
-Choice choose(const at::Tensor& logits_NE, std::int64_t k) {
+Choice choose(const at::Tensor& logits_NE, std::int64_t k, bool normalised) {
   const auto [sorted, order] = at::sort(logits_NE, /*stable=*/true, 1, /*descending=*/true);
-  return {at::softmax(sorted.narrow(1, 0, k), 1), order.narrow(1, 0, k).contiguous()};
+  const at::Tensor gates =
+      normalised ? at::softmax(sorted.narrow(1, 0, k), 1) : at::softmax(sorted, 1).narrow(1, 0, k);
+  return {gates, order.narrow(1, 0, k).contiguous()};
 }
 
 std::vector<std::int64_t> counts_of(const at::Tensor& chosen_Nk, std::int64_t experts) {
@@ -56,11 +58,12 @@ at::Tensor RouterLoads::balancing_loss() const {
 }
 
 at::Tensor mix_experts(const at::Tensor& x_NC, const at::Tensor& router_EC, std::int64_t k,
+                       bool normalised,
                        const std::function<at::Tensor(std::int64_t, const at::Tensor&)>& expert,
                        RouterLoads* loads) {
   const std::int64_t tokens = x_NC.size(0), width = x_NC.size(1), experts = router_EC.size(0);
   const at::Tensor logits_NE = at::linear(x_NC, router_EC).to(router_type(x_NC));
-  const Choice choice = choose(logits_NE, k);
+  const Choice choice = choose(logits_NE, k, normalised);
   if (loads) loads->add(at::softmax(logits_NE, 1), choice.chosen_Nk);
 
   const at::Tensor order = at::argsort(choice.chosen_Nk.flatten(), /*stable=*/true);

@@ -27,10 +27,12 @@ class RouterLoads {
 };
 
 // Sends x_NC through the experts that router_EC chooses: those of the k largest logits, and among
-// equal logits the first. The gates are the softmax over these k logits, so they sum to 1 (Mixtral,
-// arXiv 2401.04088). expert(e, x_MC) returns the output [M, C] of expert e, and is called only for
+// equal logits the first. With `normalised` gates these are the softmax over the k logits, so they
+// sum to 1 (Mixtral, arXiv 2401.04088); else they are the softmax over all logits (OLMoE, arXiv
+// 2409.02060). expert(e, x_MC) returns the output [M, C] of expert e, and is called only for
 // experts with at least one token. loads may be null. The outputs are added in a fixed order.
 at::Tensor mix_experts(const at::Tensor& x_NC, const at::Tensor& router_EC, std::int64_t k,
+                       bool normalised,
                        const std::function<at::Tensor(std::int64_t, const at::Tensor&)>& expert,
                        RouterLoads* loads);
 

@@ -92,8 +92,8 @@ class ReferenceModel : public Model {
     const auto expert = [&](std::int64_t e, const at::Tensor& x_MC) {
       return block.feed_forwards[static_cast<std::size_t>(e)](x_MC, mask_, ops_);
     };
-    return mix_experts(x_BTC.flatten(0, 1), block.router, config_.experts_per_token, expert,
-                       pass.loads)
+    return mix_experts(x_BTC.flatten(0, 1), block.router, config_.experts_per_token,
+                       config_.norm_topk, expert, pass.loads)
         .view(x_BTC.sizes());
   }
 

@@ -45,6 +45,9 @@ TEST_CASE("Qwen 2.5, Qwen 3, OLMo 2 and Pythia have the published number of para
   const auto count = [](const ModelConfig& config) { return count_params(resolved(config)).total; };
   CHECK(count(model("qwen2", 24, 896, 14, 2, 64, 4864, 151936, true)) == 494032768);
   CHECK(count(model("qwen3", 28, 1024, 16, 8, 128, 3072, 151936, true)) == 596049920);
+  ModelConfig olmoe = model("olmoe", 16, 2048, 16, 16, 128, 1024, 50304, false);
+  olmoe.experts = 64;
+  CHECK(count(olmoe) == 6919161856);  // OLMoE-1B-7B
   CHECK(count(model("olmo2", 16, 2048, 16, 16, 128, 8192, 100352, false)) == 1484916736);
   CHECK(count(pythia_160m()) == 162322944);
 }

@@ -14,10 +14,10 @@
 namespace stagedtrain::test {
 
 inline const std::vector<std::string> kGoldenFiles = {
-    "gpt2_small.golden",   "gpt2_untied.golden",   "llama_untied.golden", "llama_tied.golden",
-    "llama_linear.golden", "llama3.golden",        "qwen2.golden",        "qwen3.golden",
-    "olmo2.golden",        "neox.golden",          "mixtral.golden",      "gpt2_experts.golden",
-    "qwen3_experts.golden"};
+    "gpt2_small.golden",    "gpt2_untied.golden", "llama_untied.golden", "llama_tied.golden",
+    "llama_linear.golden",  "llama3.golden",      "qwen2.golden",        "qwen3.golden",
+    "olmo2.golden",         "neox.golden",        "mixtral.golden",      "gpt2_experts.golden",
+    "qwen3_experts.golden", "olmoe.golden"};
 
 // Where a model runs, and how far it may stray: tensors (stored in float32) relative to their
 // scale, losses and norms (stored in float64) relative to themselves.

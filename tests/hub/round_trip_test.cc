@@ -39,8 +39,9 @@ std::vector<arch::ModelConfig> models_of(ExportFormat format) {
     for (const bool tied : {true, false}) models.push_back(test::small_of(architecture, tied));
   if (format == ExportFormat::hf) {  // what GGUF export does not write
     models.push_back(test::small_scaled("llama3"));
-    models.push_back(test::small_of("qwen3", true, 3));
   }
+  models.push_back(test::small_of("qwen3", true, 3));
+  models.push_back(test::small_of("olmoe", false, 3));
   return models;
 }
 

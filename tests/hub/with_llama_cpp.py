@@ -27,6 +27,8 @@ except ImportError as missing:
 LIMITS = {"f32": 5e-3, "f16": 5e-3, "bf16": 2e-2, "q8_0": 0.2}  # of a log-probability, in nats
 SIZES = {name: sizes for name, (_, sizes) in real_readers.ARCHITECTURES.items()}
 SIZES["llama with experts"] = "heads: 4, kv_heads: 2, experts: 3"
+SIZES["qwen3 with experts"] = "heads: 4, kv_heads: 2, head_dim: 10, experts: 3"
+SIZES["olmoe with experts"] = "heads: 4, kv_heads: 2, experts: 3, norm_topk: false"
 GREEDY = ("gpt2", "llama")  # each of their prompts starts the program once
 PROMPTS = [f"line {number * 7} of " for number in range(20)]
 CONTEXT = 64

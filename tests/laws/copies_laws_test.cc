@@ -61,8 +61,11 @@ TEST_CASE("an only expert that each token goes through may have copies that it m
           model};
       CAPTURE(c.name());
       const grow::GrowthRecipe recipe = c.recipe();
-      CHECK(recipe.exact());
+      // Three copies share the gate that the one expert had of a softmax over all.
+      const bool all_copies = std::string(chosen) == "3";
+      CHECK(recipe.exact() == (model.norm_topk || all_copies));
       CHECK(recipe.equivariant() == false);  // moments: copy
+      if (!recipe.exact()) continue;
       const TrainingState small = test::law_state(model);
       CHECK(loss_of(grown(recipe, small)) == Approx(loss_of(small)).epsilon(1e-12));
     }

@@ -175,6 +175,7 @@ inline arch::ModelConfig law_model(const std::string& architecture, bool tied,
   model.tied = tied;
   model.experts = experts;
   model.router_loss = 0;
+  model.norm_topk = architecture != "olmoe" || experts == 0;
   if (architecture != "gpt2") {
     model.heads = 4;
     model.head_dim = 4;
