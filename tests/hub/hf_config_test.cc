@@ -80,6 +80,7 @@ TEST_CASE("what the other model types would compute differently is refused by it
   moe["model_type"] = "qwen3_moe";
   moe["moe_intermediate_size"] = 64u;
   moe["num_experts"] = 4u;
+  moe["num_experts_per_tok"] = 2u;
   CHECK_FALSE(hub::read_hf_config(moe, "x").model.norm_topk);
   moe["mlp_only_layers"] = {0};
   CHECK(contains(refused(moe), "mlp_only_layers"));
