@@ -103,12 +103,17 @@ std::string joint_text(const plan::FittedJoint& j) {
       "freedom); gradient {:.0e} at the best fit",
       plan::runs_text(j), j.points, 100 * j.scatter, j.freedom, j.gradient));
   return fmt::format(
-      "One law for all sizes: loss = E + A n^-a + B n^beta x^-b{}\n"
+      "One law for all sizes: loss = E + A n^-a + B n^beta (x + x0)^-b{}\n"
       "n: parameters without embeddings, in units of {}\n"
-      "x: tokens, each weighted by learning rate / peak, in units of {}\n{}{}\n{}",
-      j.decayed ? " - C n^gamma S" : "", short_count(l.size), short_count(l.tokens),
-      j.decayed ? "S: annealing area, how far and how early the learning rate fell\n" : "", about,
-      to_text(table));
+      "x: tokens, each weighted by (learning rate / peak)^{:g}, in units of {}; x0: "
+      "{:.3g}\n{}{}\n{}",
+      j.decayed ? " - C n^gamma S" : "", short_count(l.size), l.response.rate_exponent,
+      short_count(l.tokens), l.x0 / l.tokens,
+      j.decayed ? fmt::format("S: how far the learning rate fell, as much as has taken effect; "
+                              "relaxation {:g} a step\n",
+                              l.response.relaxation)
+                : "",
+      about, to_text(table));
 }
 
 }  // namespace
