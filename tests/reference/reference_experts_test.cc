@@ -55,14 +55,15 @@ TEST_CASE("mixing is what a loop over tokens and their best experts gives") {
   at::manual_seed(3);
   const at::Tensor x = random({kTokens, kWidth}), router = random({kExperts, kWidth});
   const at::Tensor weights = random({kExperts, kWidth, kWidth});
-  for (const std::int64_t k : {1, 2, 5}) {
+  for (const auto [k, normalised] : {std::pair(1L, true), {2L, true}, {5L, true}, {2L, false}}) {
     const at::Tensor found = model::mix_experts(
-        x, router, k,
+        x, router, k, normalised,
         [&](std::int64_t e, const at::Tensor& in) { return at::linear(in, weights[e]); }, nullptr);
     for (std::int64_t n = 0; n < kTokens; ++n) {
       const at::Tensor logits = at::linear(x[n], router);
       const auto [values, best] = at::topk(logits, k);
-      const at::Tensor gates = at::softmax(values, 0);
+      const at::Tensor gates =
+          normalised ? at::softmax(values, 0) : at::softmax(logits, 0).index({best});
       at::Tensor want = at::zeros({kWidth}, at::kDouble);
       for (std::int64_t i = 0; i < k; ++i)
         want += gates[i] * at::linear(x[n], weights[best[i].item<std::int64_t>()]);
@@ -76,7 +77,7 @@ TEST_CASE("of equal experts the first are taken") {
   const at::Tensor router = at::zeros({kExperts, kWidth}, at::kDouble);
   std::vector<std::int64_t> called;
   model::mix_experts(
-      x, router, 2,
+      x, router, 2, /*normalised=*/true,
       [&](std::int64_t e, const at::Tensor& in) {
         called.push_back(e);
         return in;
