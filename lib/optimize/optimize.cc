@@ -139,7 +139,7 @@ Optimum solved(const RunPlan& base, const Problem& problem, const DataFacts& fac
     optimum.endless =
         options.law.endless(problem.sizes.back().parameters).tokens_saved / solution.run.tokens;
   optimum.warmup_steps_saved = warmup_saved(problem, solution);
-  optimum.warnings = warnings_of(optimum, problem.notes);
+  optimum.warnings = warnings_of(optimum, problem.notes, solution.why_not_grown);
   optimum.full.outlook.warnings.clear();  // optimum.warnings has the same ones, in a better order
   return optimum;
 }

@@ -33,6 +33,7 @@ struct Solution {
   double end_loss = 0;
   law::GrowthPath growth_path;                   // the growth path, under options.transfer
   double floor = 0, all_sizes = 0, ceiling = 0;  // savings in the unit
+  std::string why_not_grown;  // why plans of more stages were refused, if this one does not grow
 };
 // Finds the stages for the goal and the limits of the options. most_seconds limits the time of
 // training; 0 means no limit. Throws Error(usage) if no plan keeps the limits, if the final model

@@ -297,6 +297,7 @@ Solution solve(const Problem& problem, double most_seconds) {
     }
   }
   if (!best) throw *refusal;
+  if (refusal && best->growth_path.sizes.size() == 1) best->why_not_grown = refusal->what();
   best->all_sizes = std::max(best->floor, saved_by_all_sizes(problem, *best, most_seconds));
   return *best;
 }

@@ -72,11 +72,14 @@ void about_data(const Optimum& o, Lines& lines) {
 
 }  // namespace
 
-std::vector<std::string> warnings_of(const Optimum& o, const std::vector<std::string>& notes) {
+std::vector<std::string> warnings_of(const Optimum& o, const std::vector<std::string>& notes,
+                                     const std::string& why_not_grown) {
   Lines lines = whole_run_warnings(o.law, o.full.plan);
   const law::Assumption assumption = o.options.transfer.assumption;
   if (o.stages.size() == 1 && o.options.most_stages > 1)
-    lines.push_back("no growth pays under this assumption: the plan is the final model alone");
+    lines.push_back(why_not_grown.empty()
+                        ? "no growth pays under this assumption: the plan is the final model alone"
+                        : "the plan is the final model alone: " + why_not_grown);
   about_growths(o, lines);
   about_law(o, lines);
   if (assumption == Assumption::loss_state) about_loss_state(o, lines);

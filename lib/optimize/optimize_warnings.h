@@ -6,6 +6,8 @@
 namespace stagedtrain::plan {
 
 // Returns the warnings, the most important first. `notes` are those of the search (Problem::notes).
-std::vector<std::string> warnings_of(const Optimum& optimum, const std::vector<std::string>& notes);
+// why_not_grown is that of the Solution.
+std::vector<std::string> warnings_of(const Optimum& optimum, const std::vector<std::string>& notes,
+                                     const std::string& why_not_grown);
 
 }  // namespace stagedtrain::plan

@@ -77,7 +77,7 @@ TEST_CASE("what import and export cannot do is refused with its exit code") {
   check_refused({"export", checkpoint, out, "--to", "hf", "--shard-size", "no"}, 2, "--shard-size");
   check_refused({"export", checkpoint, "/nowhere/out", "--to", "hf"}, 2, "no folder");
   test::write_text(dir / "ckpt.pt", "PK\x03\x04 and so on");
-  check_refused({"import", (dir / "ckpt.pt").string(), out}, 3, "import torch");
+  check_refused({"import", (dir / "ckpt.pt").string(), out}, 3, "torch.load('ckpt.pt'");
   test::write_text(dir / "x.txt", "text");
   check_refused({"import", (dir / "x.txt").string(), out}, 3, "expected a Hugging Face folder");
   check_refused({"import", (dir / "missing").string(), out}, 3, "missing");

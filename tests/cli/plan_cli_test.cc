@@ -140,7 +140,16 @@ TEST_CASE("plan --optimize refuses what it cannot plan") {
   refused({"--optimize", "--transfer", "rho=1e-9"}, "found 'rho=1e-9', expected a number from 0.1");
   refused({"--optimize", "--tokens", "many"}, "expected tokens");
   refused({"--optimize", "--stages", "0"}, "--stages");
-  refused({"--optimize", "--transfer", "mixing", "--mixing", "3G"}, "the run is too short to grow");
+}
+
+TEST_CASE("plan --optimize says why it does not grow a run that is too short") {
+  const std::string path = (test::source_folder() / "schedules" / "gpt2-124m.yaml").string();
+  const auto plan =
+      test::stagedtrain({"plan", path, "--optimize", "--transfer", "mixing", "--mixing", "3G"});
+  INFO(plan.err);
+  REQUIRE(plan.exit_code == 0);
+  CHECK(contains(plan.out, "without growing"));
+  CHECK(contains(plan.out, "the plan is the final model alone: the run is too short to grow"));
 }
 
 TEST_CASE("plan prices a schedule and predicts its losses") {
