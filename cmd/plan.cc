@@ -41,7 +41,7 @@ what it saves, what it costs, and the most important warning; --details prints t
 a share of what it costs to train the final model from scratch to the same loss. Losses are
 predicted by a scaling law and by an assumption about the grown model:
   loss-state  it continues where its own curve has the same loss: the floor. This is no bound: five
-              measured runs saved a little less, one a little more
+              measured runs saved a little less, one as much
   mixing      it soon catches up with a run from scratch: the ceiling; --mixing says how soon
   rho=X       it continues as if after 1/X of the tokens that the smaller model has seen, where
               `stagedtrain report` has measured X

@@ -80,11 +80,16 @@ std::string saving(const FullPlan& full) {
   const Forecast* floor = under(outlook, Assumption::loss_state);
   const Forecast* ceiling = under(outlook, Assumption::mixing);
   const bool crossed = floor && ceiling && floor->savings.flops > ceiling->savings.flops;
-  return fmt::format(
-      "floor {}, ceiling {}{}, {}; of the FLOPs of a scratch run to the same loss",
-      saving_of(floor), saving_of(ceiling),
-      crossed ? " (below the floor: the larger size learns more slowly at first)" : "",
-      measured ? "by the measured rho " + saving_of(measured) : "not measured yet");
+  return fmt::format("floor {}, ceiling {} of the FLOPs of a scratch run to the same loss{}; {}",
+                     saving_of(floor), saving_of(ceiling),
+                     crossed ? " (swapped here: the larger model learns more slowly at first)" : "",
+                     measured ? "by the measured rho " + saving_of(measured) : "not measured yet");
+}
+
+// Under loss-state a staged run reads more text than the run from scratch that it is compared with.
+std::string scratch_tokens(const FullPlan& full) {
+  if (!full.outlook.nothing.empty() || full.plan.stages.size() == 1) return "";
+  return fmt::format(" (scratch {})", short_count(full.outlook.forecasts[0].scratch_tokens));
 }
 
 std::string cost(const FullPlan& full) {
@@ -94,8 +99,8 @@ std::string cost(const FullPlan& full) {
   for (std::size_t i = 0; i < plan.stages.size(); ++i)
     memory = std::max({memory, run.stages[i].measured_bytes.value_or(run.stages[i].memory.total()),
                        static_cast<double>(plan.stages[i].growth_memory_bytes)});
-  std::string text = fmt::format("{} FLOPs, {} tokens, {} of memory", short_count(plan.flops),
-                                 count(plan.tokens), short_bytes(memory));
+  std::string text = fmt::format("{} FLOPs, {} tokens{}, {} memory", short_count(plan.flops),
+                                 count(plan.tokens), scratch_tokens(full), short_bytes(memory));
   if (run.processes.count > 1) text += fmt::format(" in each of {} processes", run.processes.count);
   if (!run.timed) return text + "; time not known (plan --measure)";
   text += ", " + short_seconds(run.total.seconds());
@@ -184,11 +189,13 @@ std::string basis_text(const FullPlan& full) {
     text += labelled("others", "the floor of this plan by other laws: " + join(each, ", "));
   }
   text += labelled("ceiling", "assumes that it soon catches up with a run from scratch");
-  text += labelled("measured",
-                   under(o, Assumption::measured)
-                       ? "by the rho that was given, or that earlier runs showed"
-                       : "by `stagedtrain report`, from a staged run and a run from scratch");
-  text += labelled("losses", fmt::format("in the table are those under {}",
+  text +=
+      labelled("measured",
+               under(o, Assumption::measured)
+                   ? "by the rho that was given, or that earlier runs showed"
+                   : "only by `stagedtrain report`, once this schedule and a run from scratch have "
+                     "been trained");
+  text += labelled("losses", fmt::format("in the table assume {}",
                                          law::assumption_name(o.forecasts[0].assumption)));
   return text;
 }

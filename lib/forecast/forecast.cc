@@ -311,8 +311,8 @@ Outlook forecast(const RunPlan& plan, const RunCost& cost, const PlanningLaw& la
   const bool annealed = law.annealing && has_decay_effect(plan);
   Outlook outlook{law.name,
                   law.source,
-                  annealed ? "at a constant learning rate, and at the end after the decay, whose "
-                             "gain decayed runs showed"
+                  annealed ? "at a constant learning rate and, by the gain that decayed runs "
+                             "showed, at the end of the decay"
                            : law.end,
                   law.published,
                   {},

@@ -70,7 +70,7 @@ Outlook forecast(const RunPlan& plan, const RunCost& cost, const PlanningLaw& la
 
 // What measured runs say of the floor: an assumption, and no bound.
 inline constexpr const char* kFloorRecord =
-    "five measured runs saved a little less, one a little more";
+    "of six measured runs five saved a little less than it, one as much";
 
 std::string to_text(const GrowthWindow& window);
 // Explains the assumptions of floor and ceiling, in indented lines.

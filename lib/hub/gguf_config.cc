@@ -49,6 +49,12 @@ const GgufArchitecture& architecture_of(const arch::ModelConfig& m) {
   if (m.norm_topk != (m.experts == 0 || found->norm_topk))
     throw usage_error("model.norm_topk is {}: the gates of a {} GGUF {} up to 1", m.norm_topk,
                       found->theirs, m.norm_topk ? "do not add" : "add");
+  if (m.architecture == "olmoe" && m.kv_heads != m.heads)
+    throw usage_error(
+        "model.kv_heads is {}, expected {} as model.heads: llama.cpp reads norms of an olmoe "
+        "GGUF's "
+        "keys that are as long as those of its queries",
+        m.kv_heads, m.heads);
   return *found;
 }
 

@@ -66,9 +66,10 @@ TEST_CASE("the answer has floor, ceiling and measured saving, cost and the stron
   INFO(text);
   for (const char* part :
        {"train 6 x 768 for 3,052 steps, grow it into 12 x 768 for 2,035",
-        "floor 5.2%, ceiling 21.1%, not measured yet; of the FLOPs of a scratch run to the same "
-        "loss\n",
-        "1.67E FLOPs, 2.5G tokens, 13.6 GiB of memory; time not known (plan --measure)",
+        "floor 5.2%, ceiling 21.1% of the FLOPs of a scratch run to the same loss; not measured "
+        "yet\n",
+        "1.67E FLOPs, 2.5G tokens (scratch 2.06G), 13.6 GiB memory; time not known (plan "
+        "--measure)\n",
         "beware   the law was fitted to other people's runs, and the floor is an assumption: five"})
     CHECK(contains(text, part));
   const FullPlan measured =

@@ -49,7 +49,8 @@ inline arch::ModelConfig small_of(const std::string& architecture, bool tied = t
     model.kv_heads = model.heads;
     model.rotary_share = 0.5;
   }
-  if (architecture == "olmoe") {  // heads of width / heads, gates that do not add up to 1
+  if (architecture == "olmoe") {  // as llama.cpp reads it; gates do not add up to 1
+    model.kv_heads = model.heads;
     model.head_dim = model.value_dim = 8;
     model.norm_topk = false;
   }
