@@ -173,7 +173,7 @@ TEST_CASE("a port in use, a wrong address and a missing rank are told in time") 
     ::close(socket);
     INFO(result.err);
     CHECK(result.exit_code == 6);
-    CHECK(contains(result.err, "rank 1: waited 3 s for rank 0 at 127.0.0.1:"));
+    CHECK(contains(result.err, "rank 1: waited 7 s for rank 0 at 127.0.0.1:"));
     CHECK(contains(result.err, "accepts connections but does not answer"));
   }
   SECTION("a rank that does not come") {
