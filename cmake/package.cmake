@@ -4,6 +4,12 @@
 include(GNUInstallDirs)
 install(TARGETS stagedtrain RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 if(TARGET stagedtrain_torch)
+  # Own CUDA kernels need CUDA's runtime, which is not in LibTorch's folder.
+  foreach(library ${CUDART})
+    get_filename_component(folder ${library} REALPATH)
+    get_filename_component(folder ${folder} DIRECTORY)
+    set_property(TARGET stagedtrain_torch APPEND PROPERTY INSTALL_RPATH ${folder})
+  endforeach()
   install(TARGETS stagedtrain_torch LIBRARY DESTINATION lib/stagedtrain)
 endif()
 install(DIRECTORY schedules/ DESTINATION ${CMAKE_INSTALL_DATADIR}/stagedtrain/schedules)

@@ -29,6 +29,18 @@ double positive(const CsvTable& csv, std::size_t row, std::size_t column) {
   return value;
 }
 
+// Refuses what no log of losses in nats has. Fits walk over all steps up to the last, so one
+// damaged number would take hours and all memory. where() names the place; it may be slow.
+template <class Where>
+void check_step(const Where& where, double step, double loss) {
+  constexpr double kMostSteps = 1e7, kMostLoss = 1000;
+  if (!(step <= kMostSteps))
+    throw input_error("{}: step {}, expected at most {}", where(), step, kMostSteps);
+  if (!(loss <= kMostLoss))
+    throw input_error("{}: a loss of {}, expected nats per token, at most {}", where(), loss,
+                      kMostLoss);
+}
+
 // Refuses curves without a learning rate: x counts steps at the peak rate, so there must be one.
 void check_rates(const CsvTable& csv, const LoggedCurve& curve) {
   const auto is_zero = [](const law::LoggedStep& step) { return step.rate == 0; };
@@ -48,6 +60,7 @@ LoggedCurve read_curve(const CsvTable& csv) {
                                 positive(csv, row, loss)};
     if (point.rate < 0)
       throw input_error("{}: lr is {}, expected 0 or more", csv.where(row), point.rate);
+    check_step([&] { return csv.where(row); }, point.step, point.loss);
     const double last = curve.steps.empty() ? -1 : curve.steps.back().step;
     if (!(point.step > last))
       throw input_error("{}: step {} after step {}, expected rising steps from 0", csv.where(row),
@@ -129,6 +142,7 @@ LoggedCurve stage_curve(const runlog::Run& run, const runlog::Stage& stage, cons
           "{}: the loss of step {} is not a number above 0, or its learning rate is missing",
           line_of(log, point.at.step), point.at.step)
           .with_hint("the run diverged there; fit a log that ends before it");
+    check_step([&] { return line_of(log, point.at.step); }, point.at.step, point.loss);
     if (point.at.step <= curve.begin) continue;
     first = first ? first : &point;
     last = &point;

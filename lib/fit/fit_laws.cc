@@ -78,6 +78,17 @@ void check_converged(const std::string& name, bool converged, std::size_t sample
         .with_hint("plot the curve; more points or a longer log may help");
 }
 
+// Drops resamples whose losses do not fall. Many of them mean that the log does not show a fall.
+void drop_flat(const std::string& name, std::vector<law::StageCurve>& samples) {
+  const std::size_t all = samples.size();
+  const std::size_t flat =
+      std::erase_if(samples, [](const law::StageCurve& s) { return !(s.B > 0 && s.b > 0); });
+  if (10 * flat > all)
+    throw input_error("{}: {} of {} fits to resampled losses do not fall, expected at most a tenth",
+                      name, flat, all)
+        .with_hint("the losses scatter too much for a curve; a longer log may help");
+}
+
 std::vector<PrefixRefit> prefix_refits(const law::CurvePoints& points,
                                        const law::CurveFitOptions& options) {
   std::vector<PrefixRefit> refits;
@@ -177,6 +188,7 @@ FittedCurve fit_logged_curve(const LoggedCurve& curve, const FitOptions& options
   result.law = fit.law;
   result.samples = law::bootstrap_curve(fit, fit_options.offset_spread,
                                         {.resamples = options.resamples, .seed = options.seed});
+  drop_flat(curve.name, result.samples);
   check_converged(curve.name, fit.converged, result.samples.size());
   using law::StageCurve;
   intervals(result.samples, result.low, result.high, &StageCurve::E, &StageCurve::B, &StageCurve::b,

@@ -135,9 +135,11 @@ Optimum solved(const RunPlan& base, const Problem& problem, const DataFacts& fac
   optimum.floor = solution.floor;
   optimum.ceiling = solution.ceiling;
   optimum.all_sizes = solution.all_sizes;
+  // A run that ends before endless stages come to the final size has no such limit.
   if (options.law.endless)
-    optimum.endless =
-        options.law.endless(problem.sizes.back().parameters).tokens_saved / solution.run.tokens;
+    if (const auto limit = options.law.endless(problem.sizes.back().parameters);
+        solution.end_loss <= limit.loss)
+      optimum.endless = limit.tokens_saved / solution.run.tokens;
   optimum.warmup_steps_saved = warmup_saved(problem, solution);
   optimum.warnings = warnings_of(optimum, problem.notes, solution.why_not_grown);
   optimum.full.outlook.warnings.clear();  // optimum.warnings has the same ones, in a better order

@@ -70,7 +70,8 @@ TEST_CASE("the answer has floor, ceiling and measured saving, cost and the stron
         "yet\n",
         "1.67E FLOPs, 2.5G tokens (scratch 2.06G), 13.6 GiB memory; time not known (plan "
         "--measure)\n",
-        "beware   the law was fitted to other people's runs, and the floor is an assumption: five"})
+        "beware   the law was fitted to other people's runs, and the floor is an assumption: of "
+        "six"})
     CHECK(contains(text, part));
   const FullPlan measured =
       full_plan(gpt2_file(), "chinchilla", {law::Assumption::measured, 1.2, 0});

@@ -182,7 +182,7 @@ std::vector<Shape> shapes() {
       shape("olmoe, gates as the router gives them",
             {.architecture = "olmoe",
              .layers = 1,
-             .width = 26,
+             .width = 28,
              .heads = 2,
              .vocab = 50,
              .context = 9,
