@@ -68,6 +68,11 @@ TEST_CASE("bad CSV is refused with its line") {
   check_refused("parameters,tokens,loss\n0,1,1\n", "c.csv:2: parameters is 0");
 }
 
+TEST_CASE("steps and losses that no log has are refused with their line") {
+  check_refused("step,lr,loss\n1,1,3\n2e9,1,2\n", "c.csv:3: step 2000000000, expected at most");
+  check_refused("step,lr,loss\n1,1,1e100\n2,1,2\n", "c.csv:2: a loss of 1e+100, expected nats");
+}
+
 TEST_CASE("each stage of a run is a curve that begins where the stage began") {
   const test::TempDir folder;
   test::write_made_runs(folder.path());

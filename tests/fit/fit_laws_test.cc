@@ -126,6 +126,30 @@ TEST_CASE("folders of few finished runs give their curves, and say why there is 
   CHECK_THROWS_AS(fit_laws(logged, {.resamples = 20}), Error);
 }
 
+TEST_CASE("every curve that is fitted can be used, however much its losses scatter") {
+  int fitted = 0, refused = 0;
+  for (std::uint64_t seed = 1; seed <= 24; ++seed) {
+    const CounterRng rng(seed, 0);
+    LoggedCurve curve;
+    curve.name = "scattered";
+    for (int step = 10; step <= 2000; step += 10) {
+      const auto at = static_cast<std::uint64_t>(step);
+      const double noise = rng.uniform(at) * static_cast<double>(seed) / 4;
+      curve.steps.push_back({1.0 * step, 1e-3, 2 + 4 * std::pow(step, -0.3) + noise});
+    }
+    try {
+      const FittedCurve fit = fit_logged_curve(curve, {.resamples = 40, .seed = seed});
+      for (const law::StageCurve& sample : fit.samples) CHECK((sample.B > 0 && sample.b > 0));
+      ++fitted;
+    } catch (const Error& error) {
+      CHECK(error.kind() == ErrorKind::input);
+      ++refused;
+    }
+  }
+  CHECK(fitted > 0);
+  CHECK(refused > 0);
+}
+
 TEST_CASE("a finished, decayed run shows how much its decay gained") {
   LoggedCurve curve = made_curve(3000, 50);
   for (law::LoggedStep& s : curve.steps) s.rate = s.step > 2400 ? (3000 - s.step) / 600 : s.rate;

@@ -78,7 +78,8 @@ TEST_CASE("the answer has floor, ceiling and measured saving, cost and the stron
   const double saved = measured.outlook.forecasts[0].savings.flops;
   CHECK(saved > 0.052);
   CHECK(saved < 0.211);
-  CHECK(contains(answer_text(measured), fmt::format("by the measured rho {:.1f}%", 100 * saved)));
+  CHECK(contains(one_line_of(answer_text(measured)),
+                 fmt::format("by the measured rho {:.1f}%", 100 * saved)));
   const std::string timed = answer_text(full_plan(schedule::load(
       test::source_folder() / "schedules/gpt2-124m.yaml",
       {"machine={flops: 312T, price_per_hour: 2}"})));
