@@ -14,10 +14,10 @@
 // The paper keeps k, and with it the FLOPs. Then copies of the best experts displace the other
 // experts, and the loss changes, except for k = 1 and normalised gates: only copies of one expert
 // are chosen then, and their gates sum to 1. If fewer than m experts are chosen, a token always
-// gets the first copies of one expert. Their gates have no gradient, so the rows of all copies stay
-// equal and the other copies are never chosen, unless the load-balancing loss (router_loss)
-// separates the rows. Noise on the rows of the new copies lets tokens choose different copies. The
-// paper adds it to biases, which our routers do not have.
+// gets the first copies of one expert. Their normalised gates have no gradient, so the rows of all
+// copies stay equal and the other copies are never chosen, unless the load-balancing loss
+// (router_loss) separates the rows. Noise on the rows of the new copies lets tokens choose
+// different copies. The paper adds it to biases, which our routers do not have.
 //
 // Rejected: more copies of experts with large gradients. A state at rest has no gradients.
 #include "base/error.h"
@@ -72,7 +72,8 @@ class Experts final : public GrowthOperator {
     step.equivariant = quiet && chosen == copies * before;
     step.exact =
         step.equivariant || (quiet && before == 1 && chosen <= copies && context.to.norm_topk);
-    const bool always_first = chosen < copies && context.to.router_loss == 0;
+    const bool always_first =
+        chosen < copies && context.to.router_loss == 0 && context.to.norm_topk;
     step.symmetric = quiet && copies > 1 && (chosen % copies == 0 || always_first);
     AxisGrowth axes = unchanged_axes(context.from);
     axes.of(arch::Axis::experts) = repeated(context.from.experts, context.to.experts);
