@@ -147,8 +147,9 @@ def disturb(runs, folder, what, moment):
 
 def judge(runs, what, rank, code, seconds, text, done):
     """Counts what came of it, and notes a fault. done: the run had ended, and its processes were leaving."""
-    if done and code in (0, 6, 85) or what == "hang" and code == -signal.SIGKILL and LAST_WORDS in text:
-        # A rank 0 that hangs when all others have left is noticed by nobody; all its work is done and saved.
+    last = LAST_WORDS in text and (what == "hang" and code == -signal.SIGKILL or what == "kill" and rank == 0 and code == 6)
+    if done and code in (0, 6, 85) or last:
+        # A rank 0 that is lost when all others have left is noticed by none of them; all its work is done and saved.
         return runs.count(f"{what}: after the end", code, seconds)
     if what == "stop":
         outcome = "saved" if "\nsaved " in text or "; saved " in text else "before there was anything to save"
