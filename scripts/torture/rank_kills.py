@@ -147,7 +147,8 @@ def disturb(runs, folder, what, moment):
 
 def judge(runs, what, rank, code, seconds, text, done):
     """Counts what came of it, and notes a fault. done: the run had ended, and its processes were leaving."""
-    last = LAST_WORDS in text and (what == "hang" and code == -signal.SIGKILL or what == "kill" and rank == 0 and code == 6)
+    expected = {"hang": -signal.SIGKILL, "kill": 6}.get(what)
+    last = rank == 0 and code == expected and LAST_WORDS in text
     if done and code in (0, 6, 85) or last:
         # A rank 0 that is lost when all others have left is noticed by none of them; all its work is done and saved.
         return runs.count(f"{what}: after the end", code, seconds)
