@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "cost/json_members.h"
 #include "text/text.h"
@@ -84,6 +85,7 @@ constexpr const char* kHint = "write it again with stagedtrain plan --fit RUN...
 
 // No law of losses in nats comes near these.
 constexpr double kMostExponent = 10, kMostLoss = 1000, kMostRelaxation = 100, kMostCount = 1e18;
+constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
 // Refuses laws that planning cannot use: all numbers must be finite, and scales and exponents
 // positive.
@@ -128,6 +130,21 @@ template <class Fitted>
 void check_all(const Fitted& fitted, const std::string& where) {
   check_law(fitted.law, where + ": parameters");
   for (const auto& sample : fitted.samples) check_law(sample, where + ": samples");
+}
+// Every count that is known must be one that runs can have; NaN means unknown.
+void check_recipe(const FittedRecipe& recipe, const std::string& where) {
+  const auto bad = [](double value, double least) {
+    return !std::isnan(value) && !(value >= least && value < kMostCount);
+  };
+  if (bad(recipe.tokens_per_step, 1) || bad(recipe.peak_rate, 0) ||
+      bad(recipe.vocab.value_or(1), 1) || bad(recipe.context.value_or(1), 1))
+    throw input_error(
+        "{}: recipe: tokens_per_step {}, peak_rate {}, vocab {}, context {}; expected counts of 1 "
+        "or "
+        "more and a rate of 0 or more",
+        where, recipe.tokens_per_step, recipe.peak_rate, recipe.vocab.value_or(kUnknown),
+        recipe.context.value_or(kUnknown))
+        .with_hint(kHint);
 }
 // Whether sizes ascend, each has a run, and the range of decays is one.
 bool describes_runs(const FittedJoint& joint) {
@@ -177,6 +194,7 @@ FittedLaws laws_from_json(const Json& json, const std::string& where) {
   reader.expect_format(kFormat, kVersion);
   members(reader, laws);
   reader.refuse_others();
+  if (laws.recipe) check_recipe(*laws.recipe, where);
   for (const FittedCurve& curve : laws.curves) check_all(curve, where + ": " + curve.name);
   if (laws.joint) {
     check_all(*laws.joint, where + ": joint");

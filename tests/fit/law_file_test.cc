@@ -100,6 +100,11 @@ TEST_CASE("a law file with anything wrong is refused with the place") {
   bad["chinchilla"]["parameters"]["A"] = nullptr;
   CHECK(contains(refused(bad), "A nan"));
   bad = good;
+  bad["recipe"] = {{"data", "1"}, {"tokens_per_step", -1}, {"peak_rate", 1e-3}};
+  CHECK(contains(refused(bad), "recipe: tokens_per_step -1"));
+  bad["recipe"] = {{"data", "1"}, {"tokens_per_step", 1}, {"peak_rate", 1e-3}, {"vocab", 1e-9}};
+  CHECK(contains(refused(bad), "vocab 1e-09"));
+  bad = good;
   bad["version"] = 4;
   CHECK(contains(refused(bad), "version 4; expected 'stagedtrain laws', version 3"));
   CHECK(contains(refused(Json::array()), "found array, expected a JSON object"));
