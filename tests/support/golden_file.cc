@@ -67,6 +67,7 @@ arch::ModelConfig read_model(const Json& json) {
   model.experts = json.value("experts", model.experts);
   model.experts_per_token = json.value("experts_per_token", model.experts_per_token);
   model.router_loss = json.value("router_loss", model.router_loss);
+  model.norm_topk = json.value("norm_topk", model.norm_topk);
   return arch::resolved(model);
 }
 
