@@ -68,7 +68,7 @@ VARIANTS = {
     "qwen2": dict(architecture="qwen2", layers=2, width=20, heads=5, kv_heads=1, head_dim=4, ffn=27, vocab=47,
                   context=19, tied=True, norm_eps=1e-4, rope_theta=900.0, batch=3, length=18, clip=2.0, seed=1),
     "qwen3": dict(architecture="qwen3", layers=2, width=18, heads=4, kv_heads=2, head_dim=10, ffn=25, vocab=43,
-                  context=21, tied=False, norm_eps=1e-3, rope_theta=700.0, batch=2, length=20, clip=2.0, seed=2),
+                  context=21, tied=False, norm_eps=1e-3, rope_theta=700.0, batch=2, length=20, clip=2.0, seed=4),
     "qwen3_experts": dict(architecture="qwen3", layers=2, width=14, heads=2, kv_heads=1, head_dim=6, ffn=11,
                           vocab=37, context=16, tied=True, norm_eps=1e-4, rope_theta=500.0, experts=4,
                           experts_per_token=2, router_loss=0.03, batch=2, length=16, clip=1.6, seed=1),
