@@ -65,8 +65,10 @@ def models():
         **llama, head_dim=8, num_experts=3, num_experts_per_tok=2, moe_intermediate_size=20, norm_topk_prob=True))
     yield "qwen3_moe, gates not normalised", t.Qwen3MoeForCausalLM(t.Qwen3MoeConfig(
         **llama, head_dim=8, num_experts=3, num_experts_per_tok=2, moe_intermediate_size=20, norm_topk_prob=False))
-    for name, normalised in (("olmoe", False), ("olmoe, gates normalised", True)):
-        yield name, t.OlmoeForCausalLM(t.OlmoeConfig(**llama, num_experts=4, num_experts_per_tok=2, norm_topk_prob=normalised))
+    every_head = llama | {"num_key_value_heads": llama["num_attention_heads"]}
+    for name, sizes, normalised in (("olmoe", every_head, False), ("olmoe, grouped queries", llama, False),
+                                    ("olmoe, gates normalised", every_head, True)):
+        yield name, t.OlmoeForCausalLM(t.OlmoeConfig(**sizes, num_experts=4, num_experts_per_tok=2, norm_topk_prob=normalised))
     yield "olmo2", t.Olmo2ForCausalLM(t.Olmo2Config(**llama))
     yield "gpt_neox", t.GPTNeoXForCausalLM(t.GPTNeoXConfig(
         vocab_size=261, hidden_size=40, intermediate_size=52, num_hidden_layers=3, num_attention_heads=5,
@@ -154,7 +156,8 @@ QUANTS = {"f32": gguf.GGMLQuantizationType.F32, "f16": gguf.GGMLQuantizationType
 
 
 # What GGUF export refuses.
-NOT_AS_GGUF = ("llama llama3 rope", "qwen3_moe, gates not normalised", "olmoe, gates normalised")
+NOT_AS_GGUF = ("llama llama3 rope", "qwen3_moe, gates not normalised", "olmoe, gates normalised",
+               "olmoe, grouped queries")
 
 
 def check_gguf(name, folder, ids, theirs):
