@@ -183,6 +183,16 @@ void Limits::check(const Problem& problem, const GrowthPath& growth_path, double
             std::floor(problem.options.most_seconds)));
 }
 
+std::optional<GrowthPath> cheapest_of(const Problem& problem, const std::vector<GrowthPath>& found,
+                                      const law::RunLength& run, const Limits& limits) {
+  const GrowthPath* best = nullptr;
+  for (const GrowthPath& growth_path : found)
+    if (limits.keeps(problem, growth_path, run.tokens) &&
+        (!best || cost_of(problem, growth_path, run.tokens) < cost_of(problem, *best, run.tokens)))
+      best = &growth_path;
+  return best ? std::optional(*best) : std::nullopt;
+}
+
 GrowthPath limited(const Problem& problem, const law::RunLength& run, const Limits& limits,
                    const GrowthPath& free) {
   if (limits.keeps(problem, free, run.tokens)) return free;
@@ -196,12 +206,7 @@ GrowthPath limited(const Problem& problem, const law::RunLength& run, const Limi
   for (const law::FamilyPairs::Pair& pair : problem.pairs.pairs)
     if (limits.stages > 1 && pair.to + 1 == problem.family.size())
       if (auto growth_path = jump.best_from(pair.from)) found.push_back(std::move(*growth_path));
-  const GrowthPath* best = nullptr;
-  for (const GrowthPath& growth_path : found)
-    if (limits.keeps(problem, growth_path, run.tokens) &&
-        (!best || cost_of(problem, growth_path, run.tokens) < cost_of(problem, *best, run.tokens)))
-      best = &growth_path;
-  return best ? *best : priced;
+  return cheapest_of(problem, found, run, limits).value_or(priced);
 }
 
 }  // namespace stagedtrain::plan

@@ -2,6 +2,9 @@
 // cheapest? The parts of the search in optimize_solve.cc that deal with limits.
 #pragma once
 
+#include <optional>
+#include <vector>
+
 #include "optimize/optimize_problem.h"
 
 namespace stagedtrain::plan {
@@ -32,6 +35,12 @@ law::GrowthPaths loss_state_growth_paths(const Problem& problem, const law::RunL
 // possible or saves nothing, returns the final size alone.
 law::GrowthPath one_jump(const Problem& problem, std::size_t from, const law::Growth& growth,
                          const law::RunLength& run);
+
+// Returns the cheapest of the paths that keep the limits, the first of equal ones; nothing if none
+// does.
+std::optional<law::GrowthPath> cheapest_of(const Problem& problem,
+                                           const std::vector<law::GrowthPath>& found,
+                                           const law::RunLength& run, const Limits& limits);
 
 // Returns the cheapest path under loss-state that keeps the limits. `free` is the cheapest one
 // without limits. If no path keeps them, the result breaks one.

@@ -52,12 +52,7 @@ GrowthPath best_jump(const Problem& problem, const law::RunLength& run, const Li
   if (limits.stages > 1)
     for (std::size_t from = 0; from + 1 < problem.family.size(); ++from)
       found.push_back(mixing_jump(problem, from, run));
-  const GrowthPath* best = nullptr;
-  for (const GrowthPath& growth_path : found)
-    if (limits.keeps(problem, growth_path, run.tokens) &&
-        (!best || cost_of(problem, growth_path, run.tokens) < cost_of(problem, *best, run.tokens)))
-      best = &growth_path;
-  return best ? *best : found.back();
+  return cheapest_of(problem, found, run, limits).value_or(found.back());
 }
 
 // With a constant rho the growth is best at the latest time: when the larger size resumes at
@@ -163,7 +158,6 @@ Solution solve_for(const Problem& problem, double tokens, const Limits& limits) 
   solution.run = found.run;
   solution.floor =
       saved(problem, planned ? found.growth_path : found.growth_paths.best(limits.stages), tokens);
-  solution.all_sizes = saved(problem, found.growth_paths.best(problem.family.size()), tokens);
   solution.ceiling = ceiling_of(problem, found.growth_path, tokens);
   solution.growth_path = std::move(found.growth_path);
   return solution;
@@ -271,7 +265,9 @@ std::size_t most_stages(const Problem& problem) {
 
 // Returns the floor of a plan to the same loss that may have as many stages as there are sizes.
 double saved_by_all_sizes(const Problem& problem, const Solution& best, double most_seconds) {
-  if (problem.options.transfer.assumption != Assumption::loss_state) return best.all_sizes;
+  if (problem.options.transfer.assumption != Assumption::loss_state)
+    return saved(problem, loss_state_growth_paths(problem, best.run).best(problem.family.size()),
+                 best.run.tokens);
   try {
     return solve_for(problem, best.run.tokens,
                      {problem.family.size(), problem.options.most_tokens, most_seconds})
