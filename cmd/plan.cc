@@ -34,12 +34,13 @@ struct PlanArguments {
 };
 
 constexpr const char* kFooter = R"(
-It works before there is data; only durations in epochs need the file data.train. K, M, G, T, P are
-powers of 1000. Times are those that plan --measure found, or FLOPs divided by machine.flops of the
-schedule; money is time multiplied by machine.price_per_hour. The answer comes first: what to do,
-what it saves, what it costs, and the most important warning; --details prints the rest. A saving is
-a share of what it costs to train the final model from scratch to the same loss. Losses are
-predicted by a scaling law and by an assumption about the grown model:
+The answer comes first: what to do, what it saves, what it costs, and the most important warning;
+--details prints the rest. A saving is a share of what it costs to train the final model from
+scratch to the same loss. A plan needs neither a GPU nor data; only durations in epochs need the
+file data.train. Times are those that plan --measure found, or FLOPs divided by machine.flops of the
+schedule; money is time multiplied by machine.price_per_hour. K, M, G, T, P are powers of 1000.
+
+Losses are predicted by a scaling law and by an assumption about the grown model:
   loss-state  it continues where its own curve has the same loss: the floor. This is no bound: five
               measured runs saved a little less, one as much
   mixing      it soon catches up with a run from scratch: the ceiling; --mixing says how soon

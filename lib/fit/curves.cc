@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "fit/csv_table.h"
+#include "fit/recipe.h"
 #include "runlog/branches.h"
 #include "text/json.h"
 #include "text/text.h"
@@ -128,6 +129,9 @@ LoggedCurve stage_curve(const runlog::Run& run, const runlog::Stage& stage, cons
   curve.non_embedding = stage.non_embedding;
   curve.data = run.train_fingerprint;
   curve.optimizer = run.setting("optimizer.name");
+  if (!curve.optimizer.empty())
+    curve.parameterization = parameterization_text(run.setting("parameterization.base_width"),
+                                                   run.setting("parameterization.base_layers"));
   if (stage.model.vocab > 0) {
     curve.architecture = stage.model.architecture;
     curve.vocab = static_cast<double>(stage.model.vocab);

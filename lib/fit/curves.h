@@ -18,6 +18,7 @@ struct LoggedCurve {
   double non_embedding = runlog::kUnknown;  // parameters without embeddings
   std::string data;                         // fingerprint of the training tokens; "": unknown
   std::string architecture, optimizer;      // "": unknown
+  std::string parameterization;             // "none" or "base_width 64, base_layers 2"; "": unknown
   double vocab = runlog::kUnknown, context = runlog::kUnknown;
   double begin = 0;  // the step at which this model began to train
   std::vector<law::LoggedStep> steps;

@@ -69,6 +69,7 @@ template <class V>
 void members(V& v, FittedRecipe& r) {
   v("data", r.data), v("tokens_per_step", r.tokens_per_step), v("peak_rate", r.peak_rate);
   v("architecture", r.architecture), v("optimizer", r.optimizer);
+  v("parameterization", r.parameterization);
   v("vocab", r.vocab), v("context", r.context);
 }
 template <class V>

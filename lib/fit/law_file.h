@@ -89,6 +89,7 @@ struct FittedRecipe {
   // Empty: unknown or not the same. Missing in files of older versions.
   std::optional<std::string> architecture = {}, optimizer = {};
   std::optional<double> vocab = {}, context = {};
+  std::optional<std::string> parameterization = {};
 };
 
 struct FittedLaws {

@@ -43,7 +43,20 @@ double peak_rate(const LoggedCurve& curve) {
   return peak;
 }
 
+std::string parameterization_of(const schedule::Schedule& schedule) {
+  const auto& given = schedule.parameterization;
+  return given ? parameterization_text(std::to_string(given->base_width),
+                                       std::to_string(given->base_layers))
+               : parameterization_text("", "");
+}
+
 }  // namespace
+
+std::string parameterization_text(const std::string& base_width, const std::string& base_layers) {
+  if (base_width.empty()) return "none";
+  if (base_layers.empty() || base_layers == "0") return "base_width " + base_width;
+  return fmt::format("base_width {}, base_layers {}", base_width, base_layers);
+}
 
 std::optional<FittedRecipe> recipe_of(const std::vector<LoggedCurve>& curves) {
   if (curves.empty()) return {};
@@ -54,6 +67,7 @@ std::optional<FittedRecipe> recipe_of(const std::vector<LoggedCurve>& curves) {
   recipe.peak_rate = common(curves, peak_rate);
   recipe.architecture = common(curves, &LoggedCurve::architecture);
   recipe.optimizer = common(curves, &LoggedCurve::optimizer);
+  recipe.parameterization = common(curves, &LoggedCurve::parameterization);
   recipe.vocab = known(common(curves, [](const LoggedCurve& c) { return c.vocab; }));
   recipe.context = known(common(curves, [](const LoggedCurve& c) { return c.context; }));
   return recipe;
@@ -87,6 +101,12 @@ std::vector<std::string> recipe_warnings(const FittedRecipe& recipe, const RunPl
     lines.push_back(
         fmt::format("the law was fitted to runs with the optimizer {}, this plan has {}",
                     *recipe.optimizer, own));
+  if (const std::string own = parameterization_of(plan.schedule);
+      recipe.parameterization && *recipe.parameterization != own)
+    lines.push_back(fmt::format(
+        "the law was fitted to runs with the parameterization {}, this plan has {}: the same peak "
+        "learning rate means other steps",
+        *recipe.parameterization, own));
   if (recipe.context && *recipe.context != static_cast<double>(model.context))
     lines.push_back(
         fmt::format("the law was fitted to runs with a context of {} tokens, this plan has {}: a "

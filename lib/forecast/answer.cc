@@ -108,23 +108,25 @@ std::string cost(const FullPlan& full) {
   return text;
 }
 
-// Returns all warnings without duplicates, the most important first.
-std::vector<std::string> all_warnings(const FullPlan& full,
-                                      const std::vector<std::string>& more) {
-  std::vector<std::string> all = full.plan.warnings;
-  for (const std::vector<std::string>& list : {more, full.outlook.warnings})
-    for (const std::string& line : list)
-      if (std::ranges::find(all, line) == all.end()) all.push_back(line);
-  return all;
-}
-
-// Returns the warning that applies to every forecast. It is shown only if there is no other one.
+// Returns the warning that applies to every forecast.
 std::string standing_warning(const FullPlan& full) {
   if (!full.outlook.nothing.empty() || full.plan.stages.size() == 1) return "";
   return fmt::format(
       "{}the floor is an assumption: {}",
       full.outlook.published ? "the law was fitted to other people's runs, and " : "",
       kFloorRecord);
+}
+
+// Returns all warnings without duplicates, the most important first, that of every forecast last.
+std::vector<std::string> all_warnings(const FullPlan& full,
+                                      const std::vector<std::string>& more) {
+  std::vector<std::string> all = full.plan.warnings;
+  for (const std::vector<std::string>& list : {more, full.outlook.warnings})
+    for (const std::string& line : list)
+      if (std::ranges::find(all, line) == all.end()) all.push_back(line);
+  if (const std::string standing = standing_warning(full); !standing.empty())
+    all.push_back(standing);
+  return all;
 }
 
 std::string labelled(const std::string& label, const std::string& words) {
@@ -231,9 +233,7 @@ std::string answer_text(const FullPlan& full, const std::vector<std::string>& mo
   text += labelled("saves", saving(full));
   text += labelled("costs", cost(full));
   if (full.outlook.nothing.ends_with(kFitOwnRuns)) text += labelled("next", kFitOwnRuns);
-  std::vector<std::string> warnings = all_warnings(full, more);
-  if (const std::string standing = standing_warning(full); !standing.empty())
-    warnings.push_back(standing);
+  const std::vector<std::string> warnings = all_warnings(full, more);
   if (!warnings.empty()) text += labelled("beware", warnings.front());
   return text;
 }
@@ -245,7 +245,7 @@ std::string short_text(const FullPlan& full, const std::vector<std::string>& mor
                                        chosen_text(full.plan), middle,
                                        windows_text(full),     equal_tokens_text(full),
                                        basis_text(full)};
-  std::vector<std::string> warnings = all_warnings(full, more);
+  const std::vector<std::string> warnings = all_warnings(full, more);
   for (std::size_t i = 1; i < warnings.size(); ++i) sections.push_back(warning_text(warnings[i]));
   for (const std::string& section : sections)
     if (lines_of(text) + lines_of(section) + lines_of(kMore) <= kMostLines) text += section;

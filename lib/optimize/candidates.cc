@@ -64,8 +64,8 @@ bool looks_abler(const Candidate& size, const PlanningLaw& law) {
 
 void note_left_out(std::size_t count, const char* why, std::vector<std::string>& notes) {
   if (count > 0)
-    notes.push_back(
-        fmt::format("{} size{} left out: {}", count, count == 1 ? " was" : "s were", why));
+    notes.push_back(fmt::format("Not considered as stages: {} smaller model{}, because {}.", count,
+                                count == 1 ? "" : "s", why));
 }
 
 std::vector<Candidate> candidates(const arch::ModelConfig& final_model, const PlanningLaw& law,
@@ -101,11 +101,11 @@ std::vector<Candidate> candidates(const arch::ModelConfig& final_model, const Pl
   if (notes) {
     note_left_out(
         odd_shapes,
-        "width / depth is more than 4 times that of the final model, or less than a quarter",
+        "their width / depth is more than 4 times that of the final model, or less than a quarter",
         *notes);
     note_left_out(
         embeddings,
-        "more than two thirds of the parameters are embeddings, which the law counts like "
+        "more than two thirds of their parameters are embeddings, which the law counts like "
         "layers",
         *notes);
   }

@@ -19,7 +19,7 @@ std::int64_t step_at(const OptimizedStage& stage, double own_tokens, double step
 }
 
 OptimizedStage make_stage(const Problem& problem, const Solution& solution, std::size_t i,
-                          std::int64_t first_step) {
+                          std::int64_t first_step, std::int64_t fewer_steps) {
   const law::GrowthPath& growth_path = solution.growth_path;
   const law::LossCurve& curve = *problem.family[growth_path.sizes[i]].curve;
   OptimizedStage stage;
@@ -38,7 +38,7 @@ OptimizedStage make_stage(const Problem& problem, const Solution& solution, std:
     stage.plateau = {step_at(stage, growth_path.growths[i].earliest, problem.step_tokens),
                      step_at(stage, growth_path.growths[i].latest, problem.step_tokens)};
   }
-  stage.steps = step_at(stage, until, problem.step_tokens) - first_step;
+  stage.steps = step_at(stage, until, problem.step_tokens) - first_step - fewer_steps;
   stage.tokens = static_cast<double>(stage.steps) * problem.step_tokens;
   stage.flops = stage.tokens * stage.size.flops_per_token;
   stage.end_loss = curve.loss(stage.resume_tokens + stage.tokens - stage.lost_tokens);
@@ -79,14 +79,39 @@ Savings savings_of(const Optimum& optimum) {
   return savings;
 }
 
-void fill_stages(const Problem& problem, const Solution& solution, Optimum& optimum) {
+// Makes the stages; the first one is `fewer` steps shorter than the solution's.
+void fill_stages(const Problem& problem, const Solution& solution, std::int64_t fewer,
+                 Optimum& optimum) {
+  optimum.stages.clear();
+  optimum.tokens = optimum.flops = 0;
   std::int64_t step = 0;
   for (std::size_t i = 0; i < solution.growth_path.sizes.size(); ++i) {
-    optimum.stages.push_back(make_stage(problem, solution, i, step));
+    optimum.stages.push_back(make_stage(problem, solution, i, step, i == 0 ? fewer : 0));
     step += optimum.stages.back().steps;
     optimum.tokens += optimum.stages.back().tokens;
     optimum.flops += optimum.stages.back().flops;
   }
+}
+
+// Whether the stages, which are rounded to whole steps, exceed a limit that the solution keeps.
+bool rounded_beyond(const Problem& problem, const Solution& solution, const Optimum& optimum) {
+  const OptimizeOptions& options = problem.options;
+  double cost = 0;
+  for (std::size_t i = 0; i < optimum.stages.size(); ++i)
+    cost += optimum.stages[i].tokens * problem.costs[solution.growth_path.sizes[i]];
+  return (options.most_tokens > 0 && optimum.tokens > options.most_tokens * (1 + 1e-9)) ||
+         (options.goal.kind == Goal::Kind::cost && cost > options.goal.amount * (1 + 1e-9));
+}
+
+// Rounding adds less than a step for each stage, so the first stage gives up no more than that. A
+// run from scratch to a given loss keeps its length.
+void fill_stages_within(const Problem& problem, const Solution& solution, Optimum& optimum) {
+  fill_stages(problem, solution, 0, optimum);
+  if (optimum.stages.size() == 1 && problem.options.goal.kind != Goal::Kind::cost) return;
+  const auto most = static_cast<std::int64_t>(optimum.stages.size());
+  const std::int64_t first = optimum.stages.front().steps;
+  for (std::int64_t fewer = 1; fewer <= std::min(most, first - 1); ++fewer)
+    if (rounded_beyond(problem, solution, optimum)) fill_stages(problem, solution, fewer, optimum);
 }
 
 // Cuts plateaus where the tail of the run begins. A later growth would need a longer run.
@@ -125,7 +150,7 @@ Optimum solved(const RunPlan& base, const Problem& problem, const DataFacts& fac
   optimum.end_loss = solution.end_loss;
   optimum.scratch_tokens = solution.run.tokens;
   optimum.scratch_flops = solution.run.tokens * problem.sizes.back().flops_per_token;
-  fill_stages(problem, solution, optimum);
+  fill_stages_within(problem, solution, optimum);
   optimum.schedule = with_stages(base.schedule, chosen(optimum.stages));
   remember(options, solution.run.tokens, optimum.schedule.plan);
   optimum.full = make_full_plan(resolve(optimum.schedule, facts), options.law, options.transfer,
@@ -141,7 +166,8 @@ Optimum solved(const RunPlan& base, const Problem& problem, const DataFacts& fac
         solution.end_loss <= limit.loss)
       optimum.endless = limit.tokens_saved / solution.run.tokens;
   optimum.warmup_steps_saved = warmup_saved(problem, solution);
-  optimum.warnings = warnings_of(optimum, problem.notes, solution.why_not_grown);
+  optimum.warnings = warnings_of(optimum, solution.why_not_grown);
+  optimum.not_considered = problem.not_considered;
   optimum.full.outlook.warnings.clear();  // optimum.warnings has the same ones, in a better order
   return optimum;
 }
@@ -152,7 +178,8 @@ Optimum solved_in_time(const RunPlan& base, const Problem& problem, const DataFa
   const double most = problem.options.most_seconds;
   Optimum optimum = solved(base, problem, facts);
   double training = most;
-  for (int i = 0; i < 3 && optimum.full.cost.total.seconds() > most; ++i) {
+  constexpr int kRounds = 8;  // the number of evaluations changes by whole ones, so the time jumps
+  for (int i = 0; i < kRounds && optimum.full.cost.total.seconds() > most; ++i) {
     const Costs& total = optimum.full.cost.total;
     training = std::min(most - (total.seconds() - total.training_seconds),
                         i == 0 ? most : training - (total.seconds() - most));

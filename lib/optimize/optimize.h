@@ -64,6 +64,7 @@ struct Optimum {
   // Further steps of the final model that are saved because the smaller model does the warm-up.
   double warmup_steps_saved = 0;
   std::vector<std::string> warnings;
+  std::vector<std::string> not_considered;  // how many smaller models were no candidates, and why
 };
 
 // Plans new stages for the schedule's final model. Its own stages matter only for the goal of 0

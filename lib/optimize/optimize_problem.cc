@@ -89,8 +89,8 @@ double lost_in_rewarm(const Problem& problem) {
 void add_sizes(Problem& problem, bool measured) {
   const bool timed = needs_time(problem.options);
   std::size_t unknown = 0, too_large = 0;
-  for (const Candidate& size : candidates(problem.base.final_model, problem.options.law,
-                                          &problem.notes)) {
+  for (const Candidate& size :
+       candidates(problem.base.final_model, problem.options.law, &problem.not_considered)) {
     const bool is_last = size.model == problem.base.final_model;
     const auto curve = problem.options.law.curve(size.parameters);
     const auto seconds = timed ? seconds_of(problem, size, measured) : std::optional<double>();
@@ -110,8 +110,8 @@ void add_sizes(Problem& problem, bool measured) {
     }
   }
   note_left_out(unknown, "the law has no curve for them, or their time was not measured",
-                problem.notes);
-  note_left_out(too_large, "they need more than machine.memory", problem.notes);
+                problem.not_considered);
+  note_left_out(too_large, "they need more than machine.memory", problem.not_considered);
 }
 
 }  // namespace

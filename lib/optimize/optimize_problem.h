@@ -17,7 +17,7 @@ struct Problem {
   law::FamilyPairs pairs = {};          // the growths that operators can make (may_grow())
   double step_tokens = 0;               // tokens of a step after the batch-size warm-up
   double lost_tokens = 0;               // tokens that the re-warm-up of a growth loses
-  std::vector<std::string> notes = {};  // which sizes were left out, and why
+  std::vector<std::string> not_considered = {};  // which smaller models are left out, and why
 
   const law::Size& final_size() const { return family.back(); }
 };

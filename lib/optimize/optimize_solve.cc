@@ -147,6 +147,19 @@ Found solve_length(const Problem& problem, double tokens, const Limits& limits) 
   return best;
 }
 
+// Returns what solve() returns, or nothing if no plan can have what is asked of it; then `why` has
+// the reason.
+template <class F>
+std::optional<Solution> if_possible(F solve, std::optional<Error>* why = nullptr) {
+  try {
+    return solve();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::usage) throw;
+    if (why) *why = error;
+    return {};
+  }
+}
+
 Solution solve_for(const Problem& problem, double tokens, const Limits& limits) {
   whole_steps(tokens / problem.step_tokens);  // throws if no run can have so many steps
   Solution solution;
@@ -183,20 +196,15 @@ Solution solve_for_cost(const Problem& problem, double wanted, const Limits& lim
       next = low + (high - low) * (secant ? left / (left - over) : 0.5);
     }
     if (!(next > low && next < high)) break;
-    try {
-      Solution solution = solve_for(problem, next, limits);
-      const double now = left_by(solution);
-      if (now >= -1e-12 * wanted) {
-        low = next;
-        best = std::move(solution);
-      } else {
-        high = next;
-        over = now;
-      }
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::usage) throw;
+    std::optional<Solution> solution =
+        if_possible([&] { return solve_for(problem, next, limits); });
+    const double now = solution ? left_by(*solution) : 0;
+    if (solution && now >= -1e-12 * wanted) {
+      low = next;
+      best = std::move(*solution);
+    } else {
       high = next;
-      over = 0;
+      over = now;
     }
   }
   return best;
@@ -268,14 +276,11 @@ double saved_by_all_sizes(const Problem& problem, const Solution& best, double m
   if (problem.options.transfer.assumption != Assumption::loss_state)
     return saved(problem, loss_state_growth_paths(problem, best.run).best(problem.family.size()),
                  best.run.tokens);
-  try {
+  const auto found = if_possible([&] {
     return solve_for(problem, best.run.tokens,
-                     {problem.family.size(), problem.options.most_tokens, most_seconds})
-        .floor;
-  } catch (const Error& error) {  // no such plan keeps the limits
-    if (error.kind() != ErrorKind::usage) throw;
-    return 0;
-  }
+                     {problem.family.size(), problem.options.most_tokens, most_seconds});
+  });
+  return found ? found->floor : 0;
 }
 
 }  // namespace
@@ -284,13 +289,12 @@ Solution solve(const Problem& problem, double most_seconds) {
   std::optional<Solution> best;
   std::optional<Error> refusal;
   for (std::size_t stages = 1; stages <= most_stages(problem); ++stages) {
-    try {
-      Solution one = solve_within(problem, {stages, problem.options.most_tokens, most_seconds});
-      if (!best || better(problem, one, *best)) best = std::move(one);
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::usage) throw;
-      refusal = error;
-    }
+    std::optional<Solution> one = if_possible(
+        [&] {
+          return solve_within(problem, {stages, problem.options.most_tokens, most_seconds});
+        },
+        &refusal);
+    if (one && (!best || better(problem, *one, *best))) best = std::move(one);
   }
   if (!best) throw *refusal;
   if (refusal && best->growth_path.sizes.size() == 1) best->why_not_grown = refusal->what();

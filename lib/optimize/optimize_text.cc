@@ -92,6 +92,12 @@ std::string savings_text(const Optimum& o) {
   return text;
 }
 
+std::string not_considered_text(const Optimum& o) {
+  std::string text;
+  for (const std::string& line : o.not_considered) text += stagedtrain::wrapped(line);
+  return text;
+}
+
 Json stage_json(const OptimizedStage& stage) {
   Json json = {{"name", stage.name},
                {"model", to_json(stage.size.model)},
@@ -116,12 +122,14 @@ Json stage_json(const OptimizedStage& stage) {
 }  // namespace
 
 std::string short_text(const Optimum& o) {
-  const std::string more = o.all_sizes > o.floor + kNotable
-                               ? "would bring the floor to " + percent(o.all_sizes)
-                               : "would save no more";
-  const std::string endless =
-      o.endless ? fmt::format("; endlessly many would bring it to {}", percent(*o.endless)) : "";
-  return short_text(o.full, o.warnings, fmt::format("more stages {}{}\n", more, endless));
+  std::string more = o.all_sizes > o.floor + kNotable
+                         ? "More stages would raise the floor to " + percent(o.all_sizes)
+                         : "More stages would not save more";
+  if (o.endless && *o.endless > std::max(o.floor, o.all_sizes) + kNotable)
+    more += fmt::format("; the limit, if models of every size were possible, is {}",
+                        percent(*o.endless));
+  return short_text(o.full, o.warnings,
+                    "\n" + stagedtrain::wrapped(more + ".") + not_considered_text(o));
 }
 
 std::string to_text(const Optimum& o) {
@@ -138,6 +146,7 @@ std::string to_text(const Optimum& o) {
           decay_text(o) + "\n" + growths_text(o) + "\n" + savings_text(o) + "\n";
   text += to_text(o.full.plan, o.full.cost);
   if (!o.law.samples.empty()) text += "\n" + to_text(o.full.plan, o.full.outlook);
+  if (!o.not_considered.empty()) text += "\n" + not_considered_text(o);
   for (const std::string& warning : o.warnings) text += warning_text(warning);
   return text;
 }
@@ -162,7 +171,8 @@ Json to_json(const Optimum& o) {
                {"floor_endless", o.endless ? Json(*o.endless) : Json(nullptr)},
                {"warmup_steps_saved", o.warmup_steps_saved},
                {"tokens", o.tokens},
-               {"warnings", o.warnings}};
+               {"warnings", o.warnings},
+               {"not_considered", o.not_considered}};
   json["stages"] = Json::array();
   for (const OptimizedStage& stage : o.stages) json["stages"].push_back(stage_json(stage));
   json["plan"] = to_json(o.full);

@@ -72,8 +72,7 @@ void about_data(const Optimum& o, Lines& lines) {
 
 }  // namespace
 
-std::vector<std::string> warnings_of(const Optimum& o, const std::vector<std::string>& notes,
-                                     const std::string& why_not_grown) {
+std::vector<std::string> warnings_of(const Optimum& o, const std::string& why_not_grown) {
   Lines lines = whole_run_warnings(o.law, o.full.plan);
   const law::Assumption assumption = o.options.transfer.assumption;
   if (o.stages.size() == 1 && o.options.most_stages > 1)
@@ -89,7 +88,6 @@ std::vector<std::string> warnings_of(const Optimum& o, const std::vector<std::st
         "rho is assumed to hold until the decay begins, but was measured for one time of growth");
   about_last_stage(o, lines);
   about_data(o, lines);
-  lines.insert(lines.end(), notes.begin(), notes.end());
   return lines;
 }
 

@@ -5,9 +5,7 @@
 
 namespace stagedtrain::plan {
 
-// Returns the warnings, the most important first. `notes` are those of the search (Problem::notes).
-// why_not_grown is that of the Solution.
-std::vector<std::string> warnings_of(const Optimum& optimum, const std::vector<std::string>& notes,
-                                     const std::string& why_not_grown);
+// Returns the warnings, the most important first. why_not_grown is that of the Solution.
+std::vector<std::string> warnings_of(const Optimum& optimum, const std::string& why_not_grown);
 
 }  // namespace stagedtrain::plan

@@ -31,7 +31,8 @@ constexpr double kMostZ = 100, kMostLoss = 1000, kLeastSaving = -100, kMostSecon
 void keep_likely(ScoredNumber& n, double least, double most) {
   const auto likely = [&](double value) { return value > least && value < most; };
   if (!likely(n.predicted) || !likely(n.measured)) n = {};
-  if (!(n.low <= n.high)) n.low = n.high = runlog::kUnknown;
+  const double bound = std::max(std::abs(least), most);
+  if (!(n.low <= n.high && n.low > -bound && n.high < bound)) n.low = n.high = runlog::kUnknown;
   if (!(n.error >= 0)) n.error = runlog::kUnknown;
   if (!(n.widened >= 1 && n.widened <= kMostWidening)) n.widened = 1;
 }

@@ -68,6 +68,7 @@ TEST_CASE("a plan with another vocabulary, architecture, optimizer or context is
   LoggedCurve run = curve_of("abc", 1024, 3e-3);
   run.architecture = "gpt2";
   run.optimizer = "adamw";
+  run.parameterization = parameterization_text("", "");
   run.vocab = 256;
   run.context = 128;
   const FittedRecipe own = *recipe_of({run, run});
@@ -93,6 +94,12 @@ TEST_CASE("a plan with another vocabulary, architecture, optimizer or context is
       contains(told(own, {"model.architecture=llama"}), "architecture gpt2, this plan has llama"));
   CHECK(contains(told(own, {"optimizer={name: lion}"}), "optimizer adamw, this plan has lion"));
   CHECK(contains(told(own, {"model.context=64"}), "context of 128 tokens, this plan has 64"));
+  CHECK(contains(told(own, {"parameterization={base_width: 64, base_layers: 2}"}),
+                 "parameterization none, this plan has base_width 64, base_layers 2"));
+  run.parameterization = parameterization_text("64", "0");
+  const FittedRecipe scaled = *recipe_of({run});
+  CHECK(told(scaled, {"parameterization={base_width: 64}"}).empty());
+  CHECK(contains(told(scaled, {}), "parameterization base_width 64, this plan has none"));
   CHECK(told(part, {"model.vocab=50257", "optimizer={name: lion}"}).empty());
 }
 
@@ -114,11 +121,11 @@ TEST_CASE("plans that are made, priced and optimized by a law of another recipe 
 
 TEST_CASE("a law file of an older version, with three parts of a recipe, is read") {
   FittedLaws laws;
-  laws.recipe = FittedRecipe{"0000abcd", 2048, 3e-3, "gpt2", "adamw", 256, 128};
+  laws.recipe = FittedRecipe{"0000abcd", 2048, 3e-3, "gpt2", "adamw", 256, 128, "none"};
   Json json = to_json(laws);
   CHECK(laws_from_json(json, "laws.json").recipe->architecture == "gpt2");
   CHECK(laws_from_json(json, "laws.json").recipe->vocab == 256);
-  for (const char* key : {"architecture", "optimizer", "vocab", "context"})
+  for (const char* key : {"architecture", "optimizer", "vocab", "context", "parameterization"})
     json["recipe"].erase(key);
   const FittedLaws old = laws_from_json(json, "laws.json");
   REQUIRE(old.recipe);

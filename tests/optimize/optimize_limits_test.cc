@@ -131,6 +131,31 @@ TEST_CASE("with a limit of tokens a plan costs what the best two stages within i
   CHECK(limited > 10);
 }
 
+TEST_CASE("stages of whole steps keep a limit of tokens and a cost to the last step") {
+  int at_limit = 0;
+  for (std::uint64_t number = 0; number < 40; ++number) {
+    const CounterRng rng(number, 24);
+    OptimizeOptions options;
+    options.most_stages = 2 + static_cast<std::int64_t>(rng.below(0, 3));
+    const double end = std::exp(uniform(rng, 1, std::log(5e8), std::log(1e10)));
+    const bool costs = rng.below(2, 2) == 0;
+    if (costs) {
+      options.goal = {Goal::Kind::cost, 8e8 * end};
+    } else {
+      options.goal = {Goal::Kind::tokens, end};
+      options.most_tokens = end * uniform(rng, 3, 1.01, 1.2);
+    }
+    const Optimum optimum = optimize(test::gpt2_124m(), options);
+    const double taken = costs ? optimum.flops : optimum.tokens;
+    const double most = costs ? options.goal.amount : options.most_tokens;
+    INFO(number << ": " << taken << " of " << most);
+    REQUIRE(taken <= most * (1 + 1e-9));
+    REQUIRE(optimum.tokens == static_cast<double>(optimum.full.plan.tokens));
+    at_limit += taken > 0.995 * most;
+  }
+  CHECK(at_limit > 25);
+}
+
 TEST_CASE("the issue's limits of tokens save what is possible within them") {
   const auto saved = [](double tokens, double most) {
     OptimizeOptions options;

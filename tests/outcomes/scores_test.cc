@@ -114,6 +114,10 @@ TEST_CASE("what no run can have come to is not kept") {
   scores.put(run);
   CHECK_FALSE(scores.all()[0].saving.known());
   CHECK(scores.all()[0].loss.known());
+  run.loss.low = -1e30;  // an interval that no law prints: the prediction counts without it
+  scores.put(run);
+  CHECK(scores.all()[0].loss.known());
+  CHECK_FALSE(scores.all()[0].loss.ranged());
 }
 
 TEST_CASE("a history is bounded: the oldest goes") {
