@@ -3,6 +3,8 @@
 #include <cmath>
 
 #include "forecast/forecast.h"
+#include "plan/step_sums.h"
+#include "scaling/half_saving.h"
 #include "text/text.h"
 #include "text/text_table.h"
 
@@ -119,6 +121,29 @@ Json window_json(const GrowthWindow& w) {
           {"best_step_high", end_of(w.best_range, 1)}};
 }
 
+// What one growth would need to save half of the FLOPs (scaling/half_saving.h); "" for a plan that
+// has not two stages.
+std::string half_saving_text(const RunPlan& plan) {
+  if (plan.stages.size() != 2) return "";
+  const StagePlan &small = plan.stages[0], &final_stage = plan.stages[1];
+  const double ratio = flops_per_token(plan.schedule, small.model) /
+                       flops_per_token(plan.schedule, final_stage.model);
+  const std::string cost =
+      fmt::format("a token costs {:.0f}% of what it costs in {}", 100 * ratio, final_stage.name);
+  const auto share = law::share_for_half(ratio, 1);
+  if (!share)
+    return fmt::format("no time of growth from {} saves half of the FLOPs: there {}", small.name,
+                       cost);
+  return fmt::format(
+      "to save half of the FLOPs, {} (where {}) must read {:.0f}% of the tokens or more (here it "
+      "reads {:.0f}%). That is if the larger model keeps all of its training, a rho of 1; the "
+      "share "
+      "rises with rho, and at {:.2f} or more none is enough",
+      small.name, cost, 100 * *share,
+      100 * static_cast<double>(small.tokens) / static_cast<double>(plan.tokens),
+      law::most_rho_for_half(ratio));
+}
+
 }  // namespace
 
 std::string to_text(const GrowthWindow& w) {
@@ -168,6 +193,7 @@ std::string to_text(const RunPlan& plan, const Outlook& o) {
     text += wrapped("cost until this end loss is reached, by a longer or shorter last stage: " +
                     to_text(*o.forecasts[0].to_end));
   for (const GrowthWindow& window : o.windows) text += to_text(window);
+  if (const std::string half = half_saving_text(plan); !half.empty()) text += wrapped(half);
   if (staged) text += "\nagainst the final model from scratch\n";
   if (staged)
     for (const Forecast& f : o.forecasts) text += against_scratch(plan, f);
