@@ -99,7 +99,7 @@ Json tensor_list(const CheckpointReader& reader) {
 // ---- Facts
 
 // Mentions the parameters that one token uses, if these are not all of them.
-std::string active_words(const arch::ParamCount& count) {
+std::string active_text(const arch::ParamCount& count) {
   return count.active == count.total ? "" : fmt::format(", {} per token", grouped(count.active));
 }
 
@@ -107,7 +107,7 @@ std::string model_lines(const StateHeader& header) {
   const arch::ParamCount count = arch::count_params(header.model);
   return line("model", arch::describe(header.model)) +
          line("parameters", fmt::format("{} ({} without embeddings{}), {}{}", grouped(count.total),
-                                        grouped(count.non_embedding), active_words(count),
+                                        grouped(count.non_embedding), active_text(count),
                                         dtype_name(header.dtype),
                                         header.model.tied ? ", the head is the token embedding"
                                                           : ", the head is a separate matrix"));

@@ -30,7 +30,7 @@ struct Savings {
 };
 
 // Returns "FLOPs 4.8%, causal 5.0%, ...".
-std::string savings_words(const Savings& savings);
+std::string savings_text(const Savings& savings);
 
 struct Forecast {
   law::Assumption assumption = law::Assumption::loss_state;

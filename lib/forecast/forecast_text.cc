@@ -38,7 +38,7 @@ std::string losses_text(const RunPlan& plan, const Forecast& f) {
 
 }  // namespace
 
-std::string savings_words(const Savings& s) {
+std::string savings_text(const Savings& s) {
   std::string text =
       fmt::format("FLOPs {}, causal {}, 6 N D {}, non-emb. {}", percent(s.flops),
                   percent(s.causal_flops), percent(s.parameters), percent(s.non_embedding));
@@ -57,7 +57,7 @@ std::string against_scratch(const RunPlan& plan, const Forecast& f) {
       "    saved at that loss: {}\n"
       "    from scratch for the same FLOPs: loss {:.4f}, {:.4f} {} than staged\n",
       law::assumption_name(f.assumption), end, short_count(f.scratch_tokens),
-      short_count(f.scratch_tokens * per_token), savings_words(f.savings), f.scratch_loss,
+      short_count(f.scratch_tokens * per_token), savings_text(f.savings), f.scratch_loss,
       std::abs(f.scratch_loss - end), f.scratch_loss >= end ? "worse" : "better");
 }
 

@@ -206,7 +206,7 @@ std::vector<SlurmFile> slice_jobs(const FullPlan& full, const SlurmOptions& opti
 }
 
 // Describes the resources that the jobs request, and where the numbers come from.
-std::string request_words(const FullPlan& full, const SlurmOptions& options) {
+std::string request_text(const FullPlan& full, const SlurmOptions& options) {
   std::string text;
   if (options.slice == 0)
     text +=
@@ -256,7 +256,7 @@ std::string write_slurm(const FullPlan& full, const SlurmOptions& options) {
                                    std::filesystem::perm_options::add);
     text += path.string() + "\n";
   }
-  text += request_words(full, options);
+  text += request_text(full, options);
   if (options.slice > 0) {
     const std::int64_t count = jobs_needed(full.cost.total.seconds(), options.slice);
     text +=

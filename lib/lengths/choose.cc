@@ -303,7 +303,7 @@ class Chooser {
     return steps * each;
   }
 
-  std::string assumption_words() const {
+  std::string assumption_text() const {
     if (assumption_ == Assumption::loss_state)
       return "a grown model continues where its own curve has the same loss";
     if (assumption_ == Assumption::mixing)
@@ -325,7 +325,7 @@ class Chooser {
         short_count(run_.tokens),
         run_.tokens / static_cast<double>(plan_.stages.back().params.total), loss,
         100 * cost_ / scratch, asked_.plan.cost == "flops" ? "FLOPs" : "seconds",
-        assumption_name(assumption_), assumption_words()));
+        assumption_name(assumption_), assumption_text()));
   }
 
   void choose_slope(std::size_t i) {

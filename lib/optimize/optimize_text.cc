@@ -72,7 +72,7 @@ std::string savings_text(const Optimum& o) {
   const auto line = [](const char* name, double part, const char* says) {
     return fmt::format("  {:<20} {:>6}   {}\n", name, percent(part), says);
   };
-  std::string text = fmt::format("this plan saves, {}:\n  {}; {}\n", end, savings_words(o.planned),
+  std::string text = fmt::format("this plan saves, {}:\n  {}; {}\n", end, savings_text(o.planned),
                                  law::assumption_name(o.options.transfer.assumption));
   text += fmt::format("between, in {} {}:\n", unit, end);
   text += line("floor (loss-state)", o.floor,

@@ -322,7 +322,7 @@ const runlog::Growth* growth_into(const runlog::Run& run, const std::string& sta
   return nullptr;
 }
 
-std::string interval_words(double low, double high) {
+std::string interval_text(double low, double high) {
   return std::isfinite(low) ? fmt::format(" (80%: {:.2f} to {:.2f})", low, high) : "";
 }
 
@@ -383,7 +383,7 @@ std::vector<std::string> words_of(const std::vector<LearnedGrowth>& growths) {
     const std::string name = fmt::format("growing into {}", g.stage);
     if (std::isfinite(g.rho))
       words.push_back(fmt::format("{}: rho {:.2f}{}: {} tokens of the smaller model counted as {}",
-                                  name, g.rho, interval_words(g.rho_low, g.rho_high),
+                                  name, g.rho, interval_text(g.rho_low, g.rho_high),
                                   short_count(g.tokens_before),
                                   short_count(g.tokens_before / g.rho)));
     if (std::isfinite(g.mixing_tokens))

@@ -35,7 +35,7 @@ std::size_t with_intervals(const Scores& scores, ScoredNumber ScoredRun::*number
   return count;
 }
 
-std::string widening_words(const char* what, std::size_t count, double factor) {
+std::string widening_text(const char* what, std::size_t count, double factor) {
   if (count < kFewestScores)
     return fmt::format(
         "{}: {} predictions with an interval; from {} on, misses widen later intervals", what,
@@ -70,10 +70,10 @@ std::string to_text(const Scores& scores) {
              "z: measured minus predicted, in standard deviations of the fit's own interval, "
              "before "
              "earlier misses widened it, and of the measurement") +
-         wrapped(widening_words("losses", with_intervals(scores, &ScoredRun::loss),
-                                scores.loss_widening())) +
-         wrapped(widening_words("savings", with_intervals(scores, &ScoredRun::saving),
-                                scores.saving_widening()));
+         wrapped(widening_text("losses", with_intervals(scores, &ScoredRun::loss),
+                               scores.loss_widening())) +
+         wrapped(widening_text("savings", with_intervals(scores, &ScoredRun::saving),
+                               scores.saving_widening()));
 }
 
 }  // namespace stagedtrain::plan

@@ -30,7 +30,7 @@ double mean_layers(const StagePlan& stage) {
   return static_cast<double>(stage.model.layers) * (1 - mean_rate);
 }
 
-std::string words(const StagePlan& stage) {
+std::string description(const StagePlan& stage) {
   return fmt::format(
       "layer dropout: layers are left out with a probability of 0 (first layer) to "
       "{} (last layer), which falls to 0 over the stage",
@@ -55,7 +55,7 @@ const LayerPolicy& layer_dropout() {
             "the first is never left out",
             stage.model.layers, stage.model.layers == 1 ? "" : "s");
       },
-      .words = words};
+      .description = description};
   return policy;
 }
 

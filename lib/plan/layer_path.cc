@@ -81,7 +81,7 @@ std::string refusal(const StagePlan& stage) {
   return "";
 }
 
-std::string words(const StagePlan& stage) {
+std::string description(const StagePlan& stage) {
   std::vector<std::string> numbers;
   for (std::int64_t part = 0; part < count_parts(stage); ++part)
     numbers.push_back(format_number(layers_in_part(stage, part)));
@@ -107,7 +107,7 @@ const LayerPolicy& layer_path() {
           },
       .draw = [](const StagePlan& stage) { return stage.layer_path->draw; },
       .refusal = refusal,
-      .words = words};
+      .description = description};
   return policy;
 }
 

@@ -26,7 +26,7 @@ struct LayerPolicy {
   schedule::LayerDraw (*draw)(const StagePlan&);
   // Returns what is wrong with the options for this stage (what was found and expected), or "".
   std::string (*refusal)(const StagePlan&);
-  std::string (*words)(const StagePlan&);  // describes the policy in a sentence
+  std::string (*description)(const StagePlan&);  // the policy in a sentence
 };
 const LayerPolicy& layer_dropout();  // layer_dropout.cc
 const LayerPolicy& layer_path();     // layer_path.cc

@@ -34,7 +34,7 @@ std::string policy_notes(const StagePlan& stage) {
   if (stage.is_whole()) return "";
   std::string text = "  ";
   if (const LayerPolicy* policy = layer_policy(stage))
-    text += stagedtrain::wrapped(policy->words(stage), 96, "  ");
+    text += stagedtrain::wrapped(policy->description(stage), 96, "  ");
   else
     text += "only what the growth added is trained\n";
   return text + fmt::format("  a token costs {} FLOPs, {:.1f}% less than with all layers trained\n",

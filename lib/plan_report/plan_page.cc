@@ -138,10 +138,10 @@ std::string plan_page(const PlanPicture& picture, const std::string& text,
       escaped(picture.title), escaped(join(names, ", then ")), 100 * std::abs(saved),
       saved >= 0 ? "fewer" : "more", picture.end_loss, short_count(picture.run.tokens),
       escaped(picture.assumption), escaped(picture.law));
-  if (!picture.words.empty()) head += "<ul class=\"fine\">\n";
-  for (const std::string& words : picture.words)
+  if (!picture.warnings.empty()) head += "<ul class=\"fine\">\n";
+  for (const std::string& words : picture.warnings)
     head += fmt::format("<li>{}</li>\n", escaped(words));
-  if (!picture.words.empty()) head += "</ul>\n";
+  if (!picture.warnings.empty()) head += "</ul>\n";
   return page_of("stagedtrain plan", head, sections_of(picture), plan_legend(), text, gnuplot);
 }
 

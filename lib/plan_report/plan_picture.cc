@@ -100,7 +100,7 @@ PlanPicture picture_of(const plan::FullPlan& full, const plan::PlanningLaw& law,
   picture.assumption = law::assumption_name(optimum ? optimum->options.transfer.assumption
                                                     : law::Assumption::loss_state);
   if (optimum && optimum->endless) picture.endless = *optimum->endless;
-  picture.words = optimum ? optimum->warnings : full.outlook.warnings;
+  picture.warnings = optimum ? optimum->warnings : full.outlook.warnings;
   add_jobs(full, picture);
   return picture;
 }

@@ -39,7 +39,7 @@ struct PlanPicture {
   bool in_seconds = false;
   std::string time_source;         // where the seconds come from
   double most_memory = 0;          // memory of the machine in bytes; 0: unknown
-  std::vector<std::string> words;  // what a reader must know
+  std::vector<std::string> warnings;
 };
 
 // Collects the plan's stages under this scaling law, assuming loss-state. In a plan made by

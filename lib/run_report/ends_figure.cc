@@ -5,8 +5,8 @@
 #include <cmath>
 
 #include "compare/axes.h"
+#include "run_report/phrases.h"
 #include "run_report/plots.h"
-#include "run_report/words.h"
 
 namespace stagedtrain::report {
 namespace {
@@ -95,7 +95,7 @@ void add_saving(const MeasureResult& flops, XY at, const Unit& unit, const Exten
         std::abs(std::log(from.x / at.x)) / std::log(extent.costs.high / extent.costs.low);
     add_arrow(from, at,
               {.at = {std::sqrt(from.x * at.x), at.y},
-               .text = saving_words(flops),
+               .text = saving_text(flops),
                .align = Align::center,
                .dy = -0.9},
               flops.saving->value > 0, alone && share > 0.3, figure);
@@ -105,7 +105,7 @@ void add_saving(const MeasureResult& flops, XY at, const Unit& unit, const Exten
     const double share = std::abs(flops.gap->value) / (extent.losses.high - extent.losses.low);
     // The space beside the arrow is narrow, so the label omits what the page says about
     // extrapolation.
-    const std::string words = gap_words(*flops.gap);
+    const std::string words = gap_text(*flops.gap);
     add_arrow(from, at,
               {.at = {at.x, (from.y + at.y) / 2},
                .text = words.substr(0, words.find(" (")),

@@ -8,10 +8,10 @@
 
 #include "figures/gnuplot.h"
 #include "figures/sections.h"
+#include "run_report/phrases.h"
 #include "run_report/plots.h"
 #include "run_report/report_tables.h"
 #include "run_report/setup.h"
-#include "run_report/words.h"
 #include "text/text.h"
 
 namespace stagedtrain::report {
@@ -155,7 +155,7 @@ std::string with_name(const Report& report, const std::string& text) {
 std::string title_of(const Report& report) {
   std::string text = "staged training compared with training from scratch";
   if (report.comparisons.size() == 1 && report.comparisons[0][Measure::flops].saving)
-    text = saving_words(report.comparisons[0][Measure::flops]);
+    text = saving_text(report.comparisons[0][Measure::flops]);
   return with_name(report, text) + " - stagedtrain report";
 }
 

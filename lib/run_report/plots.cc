@@ -8,7 +8,7 @@
 
 #include "compare/axes.h"
 #include "figures/smoothing.h"
-#include "run_report/words.h"
+#include "run_report/phrases.h"
 
 namespace stagedtrain::report {
 namespace {

@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "compare/run_names.h"
-#include "run_report/words.h"
+#include "run_report/phrases.h"
 #include "text/text.h"
 
 namespace stagedtrain::report {
@@ -51,7 +51,7 @@ Evaluation last_loss(const Run& run) {
   return run.evaluations.empty() ? Evaluation{} : run.evaluations.back();
 }
 
-std::string model_words(const arch::ModelConfig& model) {
+std::string model_text(const arch::ModelConfig& model) {
   return fmt::format("{} layers × {}", model.layers, model.width);
 }
 
@@ -161,7 +161,7 @@ Table stages_table(const Report& report) {
     for (std::size_t i = 0; i < costs.size(); ++i) {
       const Stage& stage = run.stages[i];
       const StageCost& cost = costs[i];
-      table.rows.push_back({run_prefix(report, run) + stage.name, model_words(stage.model),
+      table.rows.push_back({run_prefix(report, run) + stage.name, model_text(stage.model),
                             whole_text(stage.params), flops_text(stage.flops_per_token),
                             flops_text(cost.flops / cost.tokens), whole_text(cost.steps),
                             count_text(cost.tokens), flops_text(cost.flops),

@@ -2,9 +2,9 @@
 #include <cmath>
 #include <cstdint>
 
+#include "run_report/phrases.h"
 #include "run_report/report_tables.h"
 #include "run_report/results.h"
-#include "run_report/words.h"
 
 namespace stagedtrain::report {
 namespace {

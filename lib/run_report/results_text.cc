@@ -1,9 +1,9 @@
 // A report as text for a terminal.
 #include <algorithm>
 
+#include "run_report/phrases.h"
 #include "run_report/report_tables.h"
 #include "run_report/results.h"
-#include "run_report/words.h"
 #include "text/text.h"
 
 namespace stagedtrain::report {

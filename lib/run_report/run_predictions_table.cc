@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "run_report/phrases.h"
 #include "run_report/report_tables.h"
-#include "run_report/words.h"
 #include "text/text.h"
 
 namespace stagedtrain::report {

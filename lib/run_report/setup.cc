@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "figures/table.h"
-#include "run_report/words.h"
+#include "run_report/phrases.h"
 #include "text/text.h"
 
 namespace stagedtrain::report {
@@ -130,7 +130,7 @@ std::vector<Fact> setup_facts(const Report& report) {
                                  {"optimizer", optimizer_fact},
                                  {"precision", precision_fact},
                                  {"seeds", seeds_text},
-                                 {"machine", machine_words},
+                                 {"machine", machine_text},
                                  {"trained on", date_fact},
                                  {"version", version_fact}};
   std::vector<Fact> facts;

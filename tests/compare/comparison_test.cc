@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "run_report/words.h"
+#include "run_report/phrases.h"
 #include "support/catch.h"
 #include "support/text_file.h"
 

@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 
 #include "compare/comparison.h"
+#include "run_report/phrases.h"
 #include "run_report/results.h"
-#include "run_report/words.h"
 #include "support/catch.h"
 #include "support/text_file.h"
 

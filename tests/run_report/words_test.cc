@@ -1,8 +1,7 @@
 // The report's sentences and numbers.
-#include "run_report/words.h"
-
 #include <fmt/format.h>
 
+#include "run_report/phrases.h"
 #include "support/catch.h"
 #include "support/text_file.h"
 
@@ -58,16 +57,16 @@ TEST_CASE("numbers as words, and n/a for what is not known") {
 }
 
 TEST_CASE("a saving in words, with the bound where there is no number") {
-  CHECK(saving_words(with({.reach = Reach::inside, .value = 0.314, .se = 0.01})) ==
+  CHECK(saving_text(with({.reach = Reach::inside, .value = 0.314, .se = 0.01})) ==
         "31% fewer FLOPs");
-  CHECK(saving_words(with({.reach = Reach::inside, .value = -0.05, .se = 0.001})) ==
+  CHECK(saving_text(with({.reach = Reach::inside, .value = -0.05, .se = 0.001})) ==
         "5.0% more FLOPs");
-  CHECK(saving_words(with({.reach = Reach::extrapolated, .value = 0.314, .se = 0.01})) ==
+  CHECK(saving_text(with({.reach = Reach::extrapolated, .value = 0.314, .se = 0.01})) ==
         "about 31% fewer FLOPs (extrapolated)");
-  CHECK(saving_words(
+  CHECK(saving_text(
             with({.reach = Reach::beyond, .value = kUnknown, .se = kUnknown, .at_least = 0.28})) ==
         "at least 28% fewer FLOPs");
-  CHECK(saving_words(
+  CHECK(saving_text(
             with({.reach = Reach::beyond, .value = kUnknown, .se = kUnknown, .at_most = -0.5})) ==
         "at least 50% more FLOPs");
 }
@@ -76,10 +75,10 @@ TEST_CASE("growth in words says what changed") {
   const arch::ModelConfig small{.layers = 2, .width = 64, .heads = 2, .ffn = 256};
   arch::ModelConfig large = small;
   large.layers = 6;
-  CHECK(growth_words(small, large) == "2 → 6 layers");
+  CHECK(growth_text(small, large) == "2 → 6 layers");
   large.width = 128, large.heads = 4, large.ffn = 512;
-  CHECK(growth_words(small, large) == "2 → 6 layers, width 64 → 128");
-  CHECK(growth_words(small, small) == "same size");
+  CHECK(growth_text(small, large) == "2 → 6 layers, width 64 → 128");
+  CHECK(growth_text(small, small) == "same size");
 }
 
 TEST_CASE("the verdict names the loss, both savings and the gap") {

@@ -1,5 +1,5 @@
-// The report's sentences.
-#include "run_report/words.h"
+// The sentences and numbers that the page and the terminal share.
+#include "run_report/phrases.h"
 
 #include <fmt/format.h>
 
@@ -25,7 +25,7 @@ std::string subject(const Report& report, const Comparison& comparison) {
 }
 
 // "31% fewer FLOPs" for a saving of 0.31.
-std::string amount_words(double share, Measure measure, double se = 0) {
+std::string amount_text(double share, Measure measure, double se = 0) {
   const std::string less = measure == Measure::seconds ? "less" : "fewer";
   const double percent = 100 * std::abs(share);
   const int digits = percent < 9.95 && !(se > 0.005) ? 1 : 0;
@@ -33,11 +33,11 @@ std::string amount_words(double share, Measure measure, double se = 0) {
                      measure_name(measure));
 }
 
-std::string bound_words(const Saving& saving, Measure measure) {
+std::string bound_text(const Saving& saving, Measure measure) {
   if (saving.at_least)
     return (*saving.at_least >= 0 ? "at least " : "at most ") +
-           amount_words(*saving.at_least, measure);
-  return (*saving.at_most >= 0 ? "at most " : "at least ") + amount_words(*saving.at_most, measure);
+           amount_text(*saving.at_least, measure);
+  return (*saving.at_most >= 0 ? "at most " : "at least ") + amount_text(*saving.at_most, measure);
 }
 
 // The scratch ends at the two sides of the interpolation: "budget-1500 and budget-2100".
@@ -70,7 +70,7 @@ std::string insignificance(const Saving& saving, const char* what) {
 }
 
 // The second meaning of a saving, or that it is not known.
-std::string free_size_words(const Comparison& comparison) {
+std::string free_size_text(const Comparison& comparison) {
   if (!comparison.free_size)
     return " Other sizes were not trained (train --frontier): against the best of them it may save "
            "less.";
@@ -84,7 +84,7 @@ std::string free_size_words(const Comparison& comparison) {
                 join(free.sizes, ", "))
           : fmt::format(" Against the best of the sizes {} from scratch, {}, it took {}.",
                         join(free.sizes, ", "), free.size,
-                        saving_words({.measure = Measure::flops, .saving = free.saving}));
+                        saving_text({.measure = Measure::flops, .saving = free.saving}));
   if (!free.is_final_model) text += insignificance(free.saving, "That difference");
   if (!free.undecided.empty())
     text +=
@@ -115,7 +115,7 @@ std::string interpolation_sentence(const Report& report, const Saving& saving) {
         "The staged loss lies {} the losses of all scratch runs. The compute that training from "
         "scratch needs for it is extrapolated from {}, linearly in log FLOPs. Without "
         "extrapolation, the staged run took {}. A further scratch budget would settle it.",
-        side, ends, bound_words(saving, Measure::flops));
+        side, ends, bound_text(saving, Measure::flops));
   return fmt::format(
       "The staged loss lies far {} the losses of all scratch runs: a line through {} would reach "
       "it "
@@ -179,7 +179,7 @@ std::string clock_sentence(const Report& report, const Comparison& comparison) {
   std::string text = fmt::format(
       "Wall-clock time counts training steps on {}. It leaves out evaluation, checkpoints and "
       "growth{}.",
-      machine_words(staged), staged.growths.empty() ? "" : " (" + seconds_text(growing) + ")");
+      machine_text(staged), staged.growths.empty() ? "" : " (" + seconds_text(growing) + ")");
   if (const std::string& reason = comparison[Measure::seconds].reason; !reason.empty())
     text += " It is not compared: " + reason + ".";
   return text;
@@ -227,21 +227,21 @@ std::string tokens_per_parameter(const Run& run) {
   return decimal_text(run.last().tokens / run.params(), 1);
 }
 
-std::string saving_words(const MeasureResult& result) {
+std::string saving_text(const MeasureResult& result) {
   const Saving& saving = *result.saving;
-  if (saving.reach == Reach::beyond) return bound_words(saving, result.measure);
-  const std::string words = amount_words(saving.value, result.measure, saving.se);
+  if (saving.reach == Reach::beyond) return bound_text(saving, result.measure);
+  const std::string words = amount_text(saving.value, result.measure, saving.se);
   return saving.reach == Reach::inside ? words : "about " + words + " (extrapolated)";
 }
 
-std::string gap_words(const LossGap& gap) {
+std::string gap_text(const LossGap& gap) {
   if (gap.reach == Reach::beyond) return "";
   const std::string words =
       fmt::format("{:.3f} {}", std::abs(gap.value), gap.value >= 0 ? "lower" : "higher");
   return gap.reach == Reach::inside ? words : "about " + words + " (extrapolated)";
 }
 
-std::string growth_words(const arch::ModelConfig& from, const arch::ModelConfig& to) {
+std::string growth_text(const arch::ModelConfig& from, const arch::ModelConfig& to) {
   std::vector<std::string> parts;
   if (from.layers != to.layers)
     parts.push_back(fmt::format("{} → {} layers", from.layers, to.layers));
@@ -261,7 +261,7 @@ std::string growth_words(const arch::ModelConfig& from, const arch::ModelConfig&
 std::string growth_change(const Run& run, const Growth& growth) {
   for (std::size_t i = 1; i < run.stages.size(); ++i)
     if (run.stages[i].name == growth.stage)
-      return growth_words(run.stages[i - 1].model, run.stages[i].model);
+      return growth_text(run.stages[i - 1].model, run.stages[i].model);
   return "grown";
 }
 
@@ -272,7 +272,7 @@ std::string seeds_text(const Run& run) {
   return (seeds.size() == 1 ? "seed " : "seeds ") + join(seeds, ", ");
 }
 
-std::string machine_words(const Run& run) {
+std::string machine_text(const Run& run) {
   std::string text = run.device.empty() ? "an unnamed device" : run.device;
   if (!run.hardware.empty() && run.hardware != run.device) text += " (" + run.hardware + ")";
   if (run.threads)
@@ -286,14 +286,14 @@ std::string verdict(const Report& report, const Comparison& comparison) {
   const Run& staged = report.runs[comparison.staged];
   std::string text = fmt::format(
       "{} reached {:.3f} nats per token{} with {}", subject(report, comparison), staged.end->loss,
-      staged.samples.empty() ? "" : " (mean of " + seeds_text(staged) + ")", saving_words(flops));
-  if (seconds.saving) text += " and " + saving_words(seconds);
+      staged.samples.empty() ? "" : " (mean of " + seeds_text(staged) + ")", saving_text(flops));
+  if (seconds.saving) text += " and " + saving_text(seconds);
   text += " than the same model trained from scratch";
   if (flops.gap)
-    if (const std::string words = gap_words(*flops.gap); !words.empty())
+    if (const std::string words = gap_text(*flops.gap); !words.empty())
       text += "; at equal FLOPs its loss is " + words;
   return text + "." + insignificance(*flops.saving, "The difference in FLOPs") +
-         free_size_words(comparison);
+         free_size_text(comparison);
 }
 
 std::string empty_verdict(const Report& report) {

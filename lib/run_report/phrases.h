@@ -21,17 +21,17 @@ std::string percent_text(double share, double se);   // "31.2% ± 1.4"
 std::string tokens_per_parameter(const Run& run);
 // Returns, for instance, "31% fewer FLOPs", "at least 28% fewer FLOPs" or "about 4% more tokens
 // (extrapolated)".
-std::string saving_words(const MeasureResult& result);
+std::string saving_text(const MeasureResult& result);
 // Returns, for instance, "0.041 lower", or "" if the gap is unknown.
-std::string gap_words(const LossGap& gap);
+std::string gap_text(const LossGap& gap);
 // Returns what growth changed, such as "2 → 6 layers, width 64 → 128".
-std::string growth_words(const arch::ModelConfig& from, const arch::ModelConfig& to);
+std::string growth_text(const arch::ModelConfig& from, const arch::ModelConfig& to);
 // Returns the same for a growth of the run, from the previous stage's model.
 std::string growth_change(const Run& run, const Growth& growth);
 // Returns "seed 1" or "seeds 1, 2".
 std::string seeds_text(const Run& run);
 // Returns, for instance, "cpu (Intel(R) Xeon(R)), 2 threads".
-std::string machine_words(const Run& run);
+std::string machine_text(const Run& run);
 
 // Returns one or two sentences: what the comparison found, or why it found nothing and what to run.
 std::string verdict(const Report& report, const Comparison& comparison);
