@@ -1,4 +1,4 @@
-// Interpolation in log cost, and first-order error propagation through it.
+// Interpolates losses in log cost, and propagates their errors to first order.
 #include "compare/savings.h"
 
 #include <algorithm>
@@ -10,13 +10,13 @@ namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-// The standard error of staged - ((1 - t) * low + t * high), all independent.
+// Returns the standard error of staged - ((1 - t) * low + t * high), whose errors are independent.
 double joint_se(double staged, double low, double high, double t) {
   return std::sqrt(staged * staged + (1 - t) * (1 - t) * low * low + t * t * high * high);
 }
 
-// The first pair of neighbours on the frontier whose upper end reaches far enough, else the last
-// pair.
+// Returns the first pair of neighbours on the frontier whose upper end reaches far enough, or else
+// the last pair.
 template <class Reaches>
 std::size_t segment(const std::vector<std::size_t>& line, Reaches reaches) {
   std::size_t i = 0;
@@ -33,7 +33,7 @@ Reach reach_of(double log_cost, double log_first, double log_last) {
 }  // namespace
 
 std::vector<std::size_t> frontier(const std::vector<DecayedEnd>& ends) {
-  std::vector<std::size_t> order;  // without those of unknown cost or loss, which no order has
+  std::vector<std::size_t> order;  // without unknown costs or losses, which cannot be sorted
   for (std::size_t i = 0; i < ends.size(); ++i)
     if (ends[i].cost > 0 && std::isfinite(ends[i].loss)) order.push_back(i);
   std::ranges::stable_sort(order, [&](std::size_t a, std::size_t b) {

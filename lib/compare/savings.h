@@ -1,5 +1,5 @@
-// The arithmetic of a fair comparison: what the same loss costs from scratch, and how far apart the
-// losses are at the same cost, with their errors. Pure functions on decayed ends.
+// What does the same loss cost from scratch, and how far apart are the losses at the same cost?
+// Pure functions on decayed ends, with standard errors.
 #pragma once
 
 #include <cstddef>
@@ -20,17 +20,18 @@ enum class Reach {
   extrapolated,  // outside them, at most kExtrapolation beyond the nearest in cost
   beyond,        // farther: no value is given
 };
-// A factor of cost; beyond it a straight line in log cost says nothing.
+// The largest factor of cost by which a value may lie outside the ends. Farther out, a straight
+// line in log cost says nothing.
 inline constexpr double kExtrapolation = 1.25;
 
-// The ends by rising cost, without those that another end beats at no greater cost: losses fall
-// strictly. Indices into ends.
+// Returns the ends by rising cost, as indices into `ends`, without those that another end beats at
+// no greater cost. So losses fall strictly.
 std::vector<std::size_t> frontier(const std::vector<DecayedEnd>& ends);
 
-// Saving = 1 - cost_staged / cost_scratch(same loss). The loss is taken as linear in log cost
-// between two neighbouring ends. se is the first-order standard error from the three losses' errors
-// taken as independent. An error that all three share cancels exactly, so se is an upper bound when
-// all were scored on the same text.
+// Saving = 1 - cost_staged / cost_scratch(same loss). The loss is interpolated linearly in log cost
+// between two neighbouring ends. se is the first-order standard error, which treats the errors of
+// the three losses as independent. An error that all three share cancels exactly, so se is an upper
+// bound if all were evaluated on the same text.
 struct Saving {
   Reach reach = Reach::beyond;
   double value, se;                         // NaN when beyond
@@ -38,10 +39,11 @@ struct Saving {
   std::optional<double> at_least, at_most;  // what holds without extrapolation, outside the ends
   std::size_t low, high;                    // the ends interpolated between: indices into ends
 };
-// Nothing when fewer than two ends are left on the frontier.
+// Returns nothing if the frontier has fewer than two ends.
 std::optional<Saving> saving(const DecayedEnd& staged, const std::vector<DecayedEnd>& ends);
 
-// Loss of scratch at the staged run's cost minus the staged run's loss: positive is better.
+// The loss of scratch at the staged run's cost minus the staged run's loss. If it is positive, the
+// staged run is better.
 struct LossGap {
   Reach reach = Reach::beyond;
   double value, se, scratch_loss;  // NaN when beyond

@@ -1,4 +1,4 @@
-// From logged runs of several sizes to the joint law in a file.
+// Fits the joint law with every response to the learning rate, and draws samples from all of them.
 #include "fit/fit_joint_law.h"
 
 #include <algorithm>
@@ -17,9 +17,8 @@ namespace {
 constexpr std::size_t kFewestPoints = 10;  // of a run
 constexpr std::size_t kFewestSizes = 3;
 constexpr int kMostResamples = 200;
-// What is known before any run: of the logarithm of the relaxation, and of the rate exponent, which
-// lies between the 0 of Chinchilla's law and the 1 of annealing laws. Decays of few lengths hardly
-// tell them apart.
+// The priors of the logarithm of the relaxation and of the rate exponent, which lies between 0
+// (Chinchilla's law) and 1 (annealing laws). Decays of few lengths hardly distinguish the two.
 constexpr double kLikelyRelaxation = 0.25, kRelaxationSpread = 2.3;
 constexpr double kLikelyRateExponent = 0.6, kRateExponentSpread = 0.25;
 
@@ -79,7 +78,7 @@ void add_notes(const FittedJoint& joint, const JointRuns& found, std::vector<std
         found.runs.size(), joint.sizes.size(), 100 * law::kPriorScatter));
 }
 
-// The runs as one response to the rate has them, and the fit to them, without samples.
+// The runs as one response to the rate counts them, and the fit to them, without samples.
 struct Candidate {
   JointRuns found;
   law::JointFitOptions options;
@@ -97,7 +96,7 @@ Candidate candidate(const std::vector<LoggedCurve>& curves, const FitOptions& op
   return made;
 }
 
-// Every response to the rate that a fit may choose.
+// Returns every response to the rate that a fit may choose.
 std::vector<law::RateResponse> responses() {
   std::vector<law::RateResponse> all;
   for (const double exponent : law::kRateExponents)
@@ -105,14 +104,15 @@ std::vector<law::RateResponse> responses() {
   return all;
 }
 
-// -ln(prior) but for a constant.
+// Returns -ln(prior) up to a constant.
 double unlikeliness(const law::RateResponse& response) {
   const double relaxation = std::log(response.relaxation / kLikelyRelaxation) / kRelaxationSpread;
   const double exponent = (response.rate_exponent - kLikelyRateExponent) / kRateExponentSpread;
   return (relaxation * relaxation + exponent * exponent) / 2;
 }
 
-// Fits with every response, the likeliest first. Runs without a decay have none to choose.
+// Fits with every response and returns the likeliest first. Without a decay all responses are the
+// same, so the first one suffices.
 std::vector<Candidate> candidates(const std::vector<LoggedCurve>& curves,
                                   const FitOptions& options) {
   std::vector<Candidate> all;
@@ -129,7 +129,7 @@ std::vector<Candidate> candidates(const std::vector<LoggedCurve>& curves,
   return all;
 }
 
-// Draws laws of every response to the rate, in proportion to its likelihood.
+// Draws samples of the law from every response to the rate, in proportion to its likelihood.
 void draw_samples(std::vector<Candidate>& all, int count, FittedJoint& joint) {
   std::vector<double> weights;
   double sum = 0;

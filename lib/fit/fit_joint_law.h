@@ -1,4 +1,4 @@
-// The joint law of logged runs, with intervals and what a reader must know.
+// Which joint law fits logged runs of several sizes, and what must a reader know about it?
 #pragma once
 
 #include "fit/curves.h"
@@ -6,8 +6,9 @@
 
 namespace stagedtrain::plan {
 
-// Nothing if the logs are of fewer than two sizes. Adds to notes what was left out, that two sizes do
-// not fix an exponent in the size, and where more runs would help.
+// Fits the joint law, with intervals. Returns nothing if the logs are of fewer than two sizes. Adds
+// notes about what was left out, about exponents that two sizes do not determine, and about where
+// more runs would help.
 std::optional<FittedJoint> fit_joint_law(const std::vector<LoggedCurve>& curves,
                                          const FitOptions& options,
                                          std::vector<std::string>& notes);

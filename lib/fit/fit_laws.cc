@@ -117,8 +117,8 @@ void note_curve(const FittedCurve& curve, FittedLaws& laws) {
                                      curve.agreeing_starts, curve.starts));
 }
 
-// Says which curves have no law of their own. Plans do not use these where there is a joint law, so
-// one line suffices then.
+// Notes which curves have no law of their own. If there is a joint law, plans use it instead, and
+// one line suffices.
 void note_refusals(const std::vector<Error>& refusals, std::size_t curves, FittedLaws& laws) {
   if (laws.joint && !refusals.empty()) {
     laws.notes.push_back(fmt::format(

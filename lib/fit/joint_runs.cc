@@ -1,4 +1,4 @@
-// Points of whole runs: learning spent and annealing area at each logged loss.
+// Computes the points of whole runs: learning spent and annealing area at each logged loss.
 #include "fit/joint_runs.h"
 
 #include <cmath>
@@ -12,11 +12,11 @@ namespace stagedtrain::plan {
 namespace {
 
 constexpr std::size_t kMostPoints = 60;
-// The law does not hold for the first steps after the warm-up: this many warm-ups are left out, and
-// this share of the run.
+// The law does not hold soon after the warm-up, so points begin after this many warm-ups and this
+// share of the run.
 constexpr double kWarmups = 2, kFirstShare = 0.1;
 
-// Learning spent and annealing area at every step of a log.
+// The learning spent and the annealing area at every step of a log.
 struct Sums {
   std::vector<double> spent, areas;
   double warmup = 0, decay = 0;  // steps; those after the peak times how far the rate had fallen
@@ -35,8 +35,9 @@ struct Sums {
   }
 };
 
-// Means over bins of steps, even in the logarithm, as law::thinned makes them. Bins of steps are
-// the same for every response to the rate, so that fits with different ones have the same points.
+// Returns means over bins of steps that are evenly spaced in the logarithm, as law::thinned makes
+// them. The bins do not depend on the response to the rate, so fits with different responses have
+// the same points.
 std::vector<law::JointPoint> means(const std::vector<law::LoggedStep>& steps, const Sums& sums,
                                    double tokens_per_step) {
   std::vector<law::CurvePoint> losses, spent, areas;
@@ -65,7 +66,7 @@ std::string why_not(const LoggedCurve& curve) {
 
 using Seen = std::map<std::tuple<double, double, double>, std::size_t>;  // size, step, loss: run
 
-// The run that a log repeats steps of, else a new one.
+// Returns the run whose steps a log repeats, or else a new one.
 std::size_t run_of(const LoggedCurve& curve, const Seen& seen, JointRuns& found) {
   for (const law::LoggedStep& step : curve.steps) {
     const auto known = seen.find({curve.non_embedding, step.step, step.loss});

@@ -1,4 +1,4 @@
-// From logged curves to the runs that the joint law is fitted to.
+// Which runs and points of logged curves is the joint law fitted to?
 #pragma once
 
 #include <vector>
@@ -17,10 +17,10 @@ struct JointRuns {
   double warmup_tokens = 0;          // of the longest warm-up
 };
 
-// Logs of models that began with fresh weights and whose size and batch are known. Steps in the
-// warm-up and soon after it are left out; the rest, the decay included, becomes at most 60 means,
-// even in ln step. A log that repeats steps of an earlier one (a branch, or the same seed with another
-// length) is the same run: what it repeats is counted once.
+// Uses the logs of models that began with fresh weights and whose size and batch are known. Steps
+// in the warm-up and soon after it are left out; the rest, decay included, becomes at most 60
+// means, evenly spaced in ln step. A log that repeats steps of an earlier one (a branch, or the
+// same seed with another length) belongs to the same run, and repeated steps count once.
 //
 // x and areas follow from the learning rates by `response`.
 JointRuns joint_runs(const std::vector<LoggedCurve>& curves,

@@ -147,7 +147,7 @@ void check_recipe(const FittedRecipe& recipe, const std::string& where) {
         recipe.context.value_or(kUnknown))
         .with_hint(kHint);
 }
-// Whether sizes ascend, each has a run, and the range of decays is one.
+// Returns whether sizes ascend, each size has a run, and the range of decays is not empty.
 bool describes_runs(const FittedJoint& joint) {
   double last = 0;
   for (const FittedJoint::Size& size : joint.sizes) {
@@ -159,7 +159,7 @@ bool describes_runs(const FittedJoint& joint) {
   return joint.least_decay >= 0 && joint.least_decay <= joint.most_decay &&
          joint.most_decay < kMostCount;
 }
-// A tilt between -1 and 1 for each sample.
+// Refuses tilts unless there is one between -1 and 1 for each sample.
 template <class Fitted>
 void check_tilts(const Fitted& fitted, const std::string& where) {
   if (!fitted.tilts) return;

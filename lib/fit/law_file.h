@@ -72,8 +72,8 @@ struct FittedJoint {
   double training_noise = 0, validation_noise = 0, gap = 0;
   double points = 0, objective = 0, gradient = 0;
   bool decayed = false;  // whether a run showed a decay; otherwise C is 0
-  // The range of the tokens that the falling rates of the runs failed to teach (half of a straight
-  // decay's length); 0 if no run decayed.
+  // The range over the runs of tokens times how far the rate had fallen (half of a straight decay's
+  // length); 0 if no run decayed.
   double least_decay = 0, most_decay = 0;
   // How each sample deviates beyond the largest size (statistics/discrepancy.h). Missing in files
   // of older versions.

@@ -67,7 +67,7 @@ double run_scatter(double deviation, double freedom) {
   return law::kNormal80 * law::student_widening(freedom) * deviation;
 }
 
-// The same curves, bent off beyond the largest size as one sample may be.
+// Returns the curves of a law, with the tilt of one sample beyond the largest size.
 template <class Law>
 CurveOf tilted_curves_of(const Law& law, double tilt, double largest) {
   return [law, tilt, largest](double parameters) {

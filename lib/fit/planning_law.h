@@ -33,15 +33,15 @@ struct LawSample {
 // A scaling law as plans use it: the loss curve of a size, and what the curves are valid for.
 struct PlanningLaw {
   std::string name, source;  // the name as the user gave it
-  bool published = false;    // fitted to runs of others, not to own ones
+  bool published = false;    // fitted to runs of others, not to the user's
   std::string end;           // where its losses hold: kDecayedEnds or kConstantRate
   double least_parameters = 0, most_parameters = 0;  // the range of sizes that it was fitted to
   std::optional<FittedRecipe> recipe;                // how these runs were trained
   std::function<double(const arch::ParamCount&)> parameters;  // the parameters that the law counts
   CurveOf curve;
   bool counts_rate = false;  // tokens count as learning rate / peak, so a warm-up counts half
-  // The strength of the annealing law for a size, from own decayed runs of any size. Null if there
-  // were none, or if the law's losses are those of decayed ends.
+  // The strength of the annealing law for a size, from the user's own decayed runs of any size.
+  // Null if there were none, or if the law's losses are those of decayed ends.
   AnnealingOf annealing;
   law::RateResponse response;  // of the annealing law
   // The range of FittedJoint::least_decay and most_decay; 0: unknown.

@@ -1,6 +1,6 @@
-// How the runs of a fitted law were trained. The law holds for other runs of the same recipe; a
-// plan with other data, another vocabulary, architecture, optimizer, parameterization, context,
-// batch or peak rate is told so.
+// How were the runs of a fitted law trained? The law holds for other runs of the same recipe. A
+// plan with other data, or another vocabulary, architecture, optimizer, parameterization, context,
+// batch or peak rate, gets a warning.
 #pragma once
 
 #include <optional>
@@ -13,16 +13,17 @@
 
 namespace stagedtrain::plan {
 
-// Returns what all curves have in common; nothing of curves that say nothing of it (CSV files).
+// Returns what all curves have in common. What a curve does not record (as in CSV files) is
+// unknown.
 std::optional<FittedRecipe> recipe_of(const std::vector<LoggedCurve>& curves);
 
 // Returns a sentence for each part of the recipe in which the plan differs, the most serious first.
 std::vector<std::string> recipe_warnings(const FittedRecipe& recipe, const RunPlan& plan);
 
-// Returns "base_width 64, base_layers 2" for the values of these keys, "none" where there are none.
+// Returns "base_width 64, base_layers 2" for the values of these keys, or "none" if there are none.
 std::string parameterization_text(const std::string& base_width, const std::string& base_layers);
 
-// Whether both are known and differ.
+// Returns whether the data of both are known and differ.
 bool has_other_data(const FittedRecipe& recipe, const RunPlan& plan);
 
 }  // namespace stagedtrain::plan

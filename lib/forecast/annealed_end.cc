@@ -1,4 +1,4 @@
-// The rate of each step, summed up as the annealing law does.
+// Sums up the learning rate of each step as the annealing law does.
 #include "forecast/annealed_end.h"
 
 #include <algorithm>
@@ -25,7 +25,7 @@ std::optional<DecayEffect> decay_effect(const RunPlan& plan, const law::RateResp
   DecayEffect effect;
   std::vector<double> rates = {1};
   for (std::int64_t step = last.first_step; step < plan.total_steps; ++step) {
-    // Re-warm-ups are counted where a stage's tokens are.
+    // Re-warm-ups are accounted for with a stage's tokens.
     const std::int64_t stage_step = std::max(step - last.first_step, last.rewarm_steps);
     rates.push_back(learning_rate(plan, last, step, stage_step, plan.total_steps) / last.peak_lr);
     effect.lost_tokens += 1 - std::pow(rates.back(), response.rate_exponent);

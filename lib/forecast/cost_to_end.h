@@ -1,4 +1,4 @@
-// How much a run may cost until it reaches the loss that a law predicts for its end.
+// How much may a run cost until it reaches the loss that a law predicts for its end?
 #pragma once
 
 #include <array>
@@ -16,12 +16,12 @@ struct CostToEnd {
   std::optional<std::array<double, 2>> seconds, money;  // of training, if they are known
 };
 
-// last_tokens: the tokens that the last stage needs to reach the loss, by each sample of the law.
-// Returns nothing if there are none.
+// `last_tokens` are the tokens that the last stage needs to reach the loss, by each sample of the
+// law. Returns nothing if there are none.
 std::optional<CostToEnd> cost_to_end(const RunPlan& plan, const RunCost& cost,
                                      std::vector<double> last_tokens);
 
-// "80%: 1.2E to 1.5E FLOPs, 3h to 4h".
+// Returns, for instance, "80%: 1.2E to 1.5E FLOPs, 3h to 4h".
 std::string to_text(const CostToEnd& cost);
 
 }  // namespace stagedtrain::plan

@@ -91,7 +91,8 @@ std::optional<Walk> walk(const RunPlan& plan, const PlanningLaw& law, const Curv
 }
 
 // Returns the number with the 80% interval of its samples. If they all agree, the number does not
-// depend on the law, or a bound decides it; an interval of no width would look like certainty.
+// depend on the law, or a bound determines it. It then has no interval, because one of no width
+// would look like certainty.
 LossRange ranged(double loss, std::vector<double> sampled, double widening) {
   std::erase_if(sampled, [](double value) { return !std::isfinite(value); });
   if (sampled.empty()) return {loss, std::nullopt};
@@ -127,7 +128,7 @@ void widen(LossRange& end, double half_width) {
                          end.loss + std::hypot(std::max(0.0, high - end.loss), half_width)};
 }
 
-// The decay's effect with each response to the rate that is asked for, computed once.
+// The decay's effect by response to the rate. Each one is computed once, when it is needed.
 class DecayEffects {
  public:
   explicit DecayEffects(const RunPlan& plan) : plan_(plan) {}

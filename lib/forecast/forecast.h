@@ -68,7 +68,7 @@ struct Outlook {
 Outlook forecast(const RunPlan& plan, const RunCost& cost, const PlanningLaw& law,
                  const Transfer& transfer);
 
-// What measured runs say of the floor: an assumption, and no bound.
+// What measured runs show about the floor, which is an assumption and not a bound.
 inline constexpr const char* kFloorRecord =
     "of six measured runs five saved a little less than it, one as much";
 

@@ -121,8 +121,8 @@ Json window_json(const GrowthWindow& w) {
           {"best_step_high", end_of(w.best_range, 1)}};
 }
 
-// What one growth would need to save half of the FLOPs (scaling/half_saving.h); "" for a plan that
-// has not two stages.
+// Says what one growth would need to save half of the FLOPs (scaling/half_saving.h); "" unless the
+// plan has two stages.
 std::string half_saving_text(const RunPlan& plan) {
   if (plan.stages.size() != 2) return "";
   const StagePlan &small = plan.stages[0], &final_stage = plan.stages[1];

@@ -58,7 +58,7 @@ void assumption_warnings(const RunPlan& plan, const Transfer& transfer, Outlook&
     outlook.warnings.push_back(std::move(line));
 }
 
-// Says how far a law of several sizes is extrapolated; "" within them.
+// Says how far beyond its sizes a law of several sizes is extrapolated; "" if it is not.
 std::string extrapolation(const PlanningLaw& law, const std::string& name, double parameters) {
   if (law.trained_sizes.empty()) return "";
   const double largest = law.trained_sizes.back(), smallest = law.trained_sizes.front();

@@ -14,7 +14,7 @@ namespace stagedtrain::grow {
 // The coefficients c_ij of a matrix W that grows in both axes: block (i, j), which connects copy j
 // of the inputs to copy i of the outputs, is c_ij W. The coefficients of every row sum to 1, so the
 // loss is kept (docs/growth.md, "Two equations"). With k copies, uniform is c_ij = 1/k, and
-// diagonal is the unit matrix.
+// diagonal is the identity matrix.
 struct Mixing {
   enum class Kind { uniform, diagonal, matrix } kind = Kind::uniform;
   std::vector<std::vector<double>> coefficients;  // k x k, for Kind::matrix only

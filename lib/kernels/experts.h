@@ -23,7 +23,7 @@ struct Routing {
 // first. The gates are the softmax over these k logits if they are normalised (Mixtral), else over
 // all (OLMoE).
 void choose_experts(const Routing& routing, std::int64_t begin, std::int64_t end);
-// Computes place, copy and first from chosen. Not to be divided among threads.
+// Computes place, copy and first from chosen, all on one thread.
 void sort_copies(const Routing& routing, std::int64_t rows);
 
 // Copies the rows of x [R, width] to places [begin, end) of sorted [M, width].
@@ -37,7 +37,8 @@ void mix_rows(const Routing& routing, const float* sorted, float scale, std::int
 void add_copies(const Routing& routing, const float* sorted, std::int64_t begin, std::int64_t end,
                 std::int64_t width, float* y);
 
-// The output of an expert enters the mix with its gate. dy holds the gradient of the mix, gathered.
+// The backward pass of the mix, in which each expert's output is multiplied by its gate. On entry
+// dy holds the gradient of the mix, gathered by gather_rows().
 struct GateStep {
   std::int64_t width = 0, ffn = 0, up_width = 0;
   const float* hidden = nullptr;     // [M, ffn], the inputs of the expert's last product

@@ -6,9 +6,9 @@
 namespace stagedtrain::kernels {
 
 // Rows of [rows, stride] begin with the queries of `heads` heads and the keys of `kv_heads` heads,
-// each head_dim long. If each is true, every head is normalised by itself, and gains have the shape
-// [head_dim]. Otherwise all queries are normalised together, and all keys: their gains have the
-// shapes [heads * head_dim] and [kv_heads * head_dim].
+// each head_dim long. If `each` is true, every head is normalised by itself, and gains have the
+// shape [head_dim]. Otherwise all queries are normalised together, and all keys: their gains have
+// the shapes [heads * head_dim] and [kv_heads * head_dim].
 struct HeadNorm {
   const float *query_gain = nullptr, *key_gain = nullptr;
   std::int64_t heads = 0, kv_heads = 0, head_dim = 0;

@@ -1,4 +1,4 @@
-// Says how a norm weighs the entries of a row when it takes their mean.
+// How does a norm weight the entries of a row when it takes their mean?
 #pragma once
 
 #include <cstdint>

@@ -21,10 +21,10 @@ void residual_rms_norm(const float* x, const float* branch, const float* gamma, 
                        float* y, float* rstd, const NormMean& over = {});
 
 // Computes dx = rstd * (g - xhat * mean(g * xhat)), where g = dy * gamma and xhat = x * rstd (with
-// weights: rstd * (g - weights * xhat * sum(g * xhat) / total)). dx is
-// added to dresidual, or replaces it if overwrite is true. The sum of dy * xhat is added to dgamma,
-// which is one partial sum for each concurrent range (partial_sums.h). x is what was normalised.
-// dresidual may be dy only if overwrite is true.
+// weights: rstd * (g - weights * xhat * sum(g * xhat) / total)). dx is added to dresidual, or
+// replaces it if overwrite is true. The sum of dy * xhat is added to dgamma, which is one partial
+// sum for each concurrent range (partial_sums.h). x is what was normalised. dresidual may be dy
+// only if overwrite is true.
 void rms_norm_backward(const float* dy, const float* x, const float* rstd, const float* gamma,
                        std::int64_t begin, std::int64_t end, std::int64_t width, bool overwrite,
                        float* dresidual, float* dgamma, const NormMean& over = {});

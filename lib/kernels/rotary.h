@@ -6,7 +6,7 @@
 
 namespace stagedtrain::kernels {
 
-// Elements i and i + turned / 2 of a head form a pair; those from turned on stay as they are. cos
+// Elements i and i + turned / 2 of a head form a pair; those from `turned` on stay as they are. cos
 // and sin have the shape [at least length, turned / 2].
 struct Rotation {
   const float *cos = nullptr, *sin = nullptr;

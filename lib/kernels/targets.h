@@ -1,4 +1,4 @@
-// Chooses the processors that get code of their own: on x86 AVX-512, AVX2 and the baseline. Include
+// Selects the processors that get code of their own: on x86 AVX-512, AVX2 and the baseline. Include
 // this before Highway's headers.
 #pragma once
 

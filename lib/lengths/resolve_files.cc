@@ -77,8 +77,8 @@ std::shared_ptr<const data::TokenFile> open_tokens(const Schedule& s, const char
   return file;
 }
 
-// A law that knows what the plan's decay gains predicts the stages itself; the choice of lengths
-// does without the warm-up and the decay.
+// If the law knows what the plan's decay gains, replaces the predictions of the choice of lengths,
+// which ignore the warm-up and the decay.
 void predict_stages(const PlanningLaw& law, RunPlan& plan) {
   if (!law.annealing || !has_decay_effect(plan)) return;
   const Outlook outlook = forecast(plan, run_cost(plan), law, plan.transfer);

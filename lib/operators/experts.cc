@@ -19,7 +19,7 @@
 // (router_loss) separates the rows. Noise on the rows of the new copies lets tokens choose
 // different copies. The paper adds it to biases, which our routers do not have.
 //
-// Rejected: more copies of experts with large gradients. A state at rest has no gradients.
+// Rejected: more copies of experts with large gradients. A stored state has no gradients.
 #include "base/error.h"
 #include "grow/axis_growth.h"
 #include "grow/state_rule.h"

@@ -6,12 +6,12 @@
 // All other keys, head_dim, vocab and context among them, are the final model's.
 //
 // Scaling laws count parameters and do not see shapes, so a search over all divisors would choose
-// models that the law only believes to be good. gpt2-124m.yaml once was to begin with 1 x 768, of
-// whose parameters 85% are embeddings, and under mixing with 1 x 64 (docs/planning.md, "Measured,
-// chosen, learnt"). Therefore left out are
+// models that only the law considers good. For gpt2-124m.yaml it chose 1 x 768 to begin with, 85%
+// of whose parameters are embeddings, and under mixing 1 x 64 (docs/planning.md, "Measured, chosen,
+// learnt"). Therefore these are left out:
 //   - shapes whose width / depth differs from the final model's by more than kMostAspect;
 //   - for published laws that count embeddings, models of mostly embeddings
-//   (assumption_warnings.h);
+//     (assumption_warnings.h);
 //   - growths by more than kMostGrowthFactor (may_grow()).
 // Own curves are of sizes that were trained, so the second bound does not apply to them.
 //

@@ -160,7 +160,7 @@ Optimum solved(const RunPlan& base, const Problem& problem, const DataFacts& fac
   optimum.floor = solution.floor;
   optimum.ceiling = solution.ceiling;
   optimum.all_sizes = solution.all_sizes;
-  // A run that ends before endless stages come to the final size has no such limit.
+  // If the run ends before endlessly many stages reach the final size, there is no such limit.
   if (options.law.endless)
     if (const auto limit = options.law.endless(problem.sizes.back().parameters);
         solution.end_loss <= limit.loss)

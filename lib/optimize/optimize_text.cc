@@ -35,7 +35,7 @@ std::string stages_text(const Optimum& o) {
   return text_table(rows, 1, "");
 }
 
-// The search compares losses at the peak rate. Says what the decay makes of the last one.
+// Says what the last loss is after the decay, because the search compares losses at the peak rate.
 std::string decay_text(const Optimum& o) {
   if (o.full.outlook.forecasts.empty()) return "";
   const double end = o.full.outlook.forecasts[0].stages.back().end.loss;

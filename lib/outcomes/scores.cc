@@ -100,8 +100,8 @@ std::optional<ScoredRun> score_of(const runlog::Run& run,
   if (!run.end || (!p.made() && !std::isfinite(p.seconds.value))) return {};
   ScoredRun score{
       .run = place_of(run), .time = time_now(), .law = p.law, .assumption = p.assumption};
-  // Only laws of own runs have intervals, and these were judged on the same validation windows, so the
-  // scatter of windows, run.end->se, is no error of the comparison.
+  // Only laws fitted to the user's own runs have intervals. Those runs were evaluated on the same
+  // validation windows, so the scatter of windows, run.end->se, is not an error of the comparison.
   score.loss = scored(p.loss, run.end->loss, runlog::kUnknown);
   if (saving) score.saving = scored(p.saving, saving->value, saving->error);
   if (!run.moved) score.seconds = scored(p.seconds, run.end->at.seconds, runlog::kUnknown);

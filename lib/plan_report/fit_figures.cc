@@ -83,7 +83,7 @@ Figure law_figure(const plan::FittedCurve& fit, const std::vector<law::CurvePoin
   return figure;
 }
 
-// The range of 80% of the bootstrap samples, in percent above the fit.
+// Returns the range of 80% of the bootstrap samples, in percent above the fit.
 Area band(const plan::FittedCurve& fit, double low, double high) {
   std::vector<XY> below, above;
   for (const XY& at : curve_over(low, high, [](double) { return 0.0; })) {

@@ -73,7 +73,7 @@ std::vector<Section> sections_of(const PlanPicture& picture) {
   return sections;
 }
 
-// Keeps line breaks.
+// Returns HTML that shows the text with its line breaks.
 std::string preformatted(const std::string& text) {
   std::string html = "<div class=\"scroll\"><pre>";
   for (const std::string& line : split(text, '\n')) html += escaped(line) + "\n";

@@ -1,4 +1,4 @@
-// The sentences and numbers that the page and the terminal share.
+// Writes the report's sentences.
 #include "run_report/phrases.h"
 
 #include <fmt/format.h>
@@ -24,7 +24,7 @@ std::string subject(const Report& report, const Comparison& comparison) {
                                         : "The staged run " + report.runs[comparison.staged].label;
 }
 
-// "31% fewer FLOPs" for a saving of 0.31.
+// Returns, for instance, "31% fewer FLOPs" for a saving of 0.31.
 std::string amount_text(double share, Measure measure, double se = 0) {
   const std::string less = measure == Measure::seconds ? "less" : "fewer";
   const double percent = 100 * std::abs(share);
@@ -40,7 +40,7 @@ std::string bound_text(const Saving& saving, Measure measure) {
   return (*saving.at_most >= 0 ? "at most " : "at least ") + amount_text(*saving.at_most, measure);
 }
 
-// The scratch ends at the two sides of the interpolation: "budget-1500 and budget-2100".
+// Returns the scratch ends on both sides of the interpolation: "budget-1500 and budget-2100".
 std::string between(const Report& report, std::size_t low, std::size_t high) {
   return report.runs[low].label + " and " + report.runs[high].label;
 }
@@ -50,7 +50,7 @@ std::string why_nothing(const Report& report, const Comparison& comparison) {
   std::string text =
       fmt::format("{}: no saving can be stated: {}.", subject(report, comparison), flops.reason);
   const Run& staged = report.runs[comparison.staged];
-  // Where scratch runs were left out, the notes say why; more of them would not help.
+  // If scratch runs were left out, the notes say why, and more of them would not help.
   const bool left_out = std::ranges::any_of(
       comparison.notes, [](const std::string& note) { return note.starts_with("Not compared: "); });
   if (staged.comparable() && left_out)
@@ -60,7 +60,7 @@ std::string why_nothing(const Report& report, const Comparison& comparison) {
          " Run it to the end, with a learning-rate curve that decays (wsd, cosine or linear).";
 }
 
-// what: the difference, as a sentence begins with it.
+// `what` names the difference, as the beginning of a sentence.
 std::string insignificance(const Saving& saving, const char* what) {
   if (saving.reach == Reach::beyond) return "";
   if (!std::isfinite(saving.se))
@@ -69,7 +69,7 @@ std::string insignificance(const Saving& saving, const char* what) {
   return fmt::format(" {} is within twice its standard error: it may be none.", what);
 }
 
-// The second meaning of a saving, or that it is not known.
+// Says what is saved against the best of other sizes, or that this is not known.
 std::string free_size_text(const Comparison& comparison) {
   if (!comparison.free_size)
     return " Other sizes were not trained (train --frontier): against the best of them it may save "
@@ -249,7 +249,7 @@ std::string growth_text(const arch::ModelConfig& from, const arch::ModelConfig& 
     if (before != after) parts.push_back(fmt::format("{} {} → {}", name, before, after));
   };
   part("width", from.width, to.width);
-  if (from.width == to.width) {  // with the width these follow
+  if (from.width == to.width) {  // otherwise they follow from the width
     part("heads", from.heads, to.heads);
     part("ffn", from.ffn, to.ffn);
   }

@@ -1,4 +1,4 @@
-// A report as JSON.
+// Writes a report as JSON.
 #include <cmath>
 #include <cstdint>
 
@@ -9,7 +9,7 @@
 namespace stagedtrain::report {
 namespace {
 
-// Whole numbers without a point, null for what is not known.
+// Returns whole numbers without a point, and null for unknown numbers.
 Json number(double value) {
   if (!std::isfinite(value)) return nullptr;
   if (value == std::trunc(value) && std::abs(value) < 9e15) return static_cast<std::int64_t>(value);
@@ -17,7 +17,7 @@ Json number(double value) {
 }
 Json number(const std::optional<double>& value) { return value ? number(*value) : Json(nullptr); }
 
-// Writes a struct's fields into a JSON object, numbers and truths as such.
+// Writes a struct's fields into a JSON object, with numbers and booleans as such.
 struct ModelWriter {
   Json json = Json::object();
   template <class T>

@@ -1,4 +1,4 @@
-// A report as text for a terminal.
+// Writes a report as text for a terminal.
 #include <algorithm>
 
 #include "run_report/phrases.h"
@@ -9,7 +9,7 @@
 namespace stagedtrain::report {
 namespace {
 
-// The table without the columns of these titles.
+// Returns the table without the columns of these titles.
 Table without(Table table, const std::vector<std::string>& titles) {
   for (std::size_t i = table.columns.size(); i-- > 0;) {
     if (std::ranges::find(titles, table.columns[i].title) == titles.end()) continue;
@@ -20,7 +20,7 @@ Table without(Table table, const std::vector<std::string>& titles) {
   return table;
 }
 
-// By what the losses were predicted, and what saving.
+// Says what predicted the losses of each staged run, and which saving it predicted.
 std::string predictors_text(const Report& report) {
   std::string text;
   for (const runlog::Run& run : report.runs)
@@ -29,7 +29,7 @@ std::string predictors_text(const Report& report) {
   return text;
 }
 
-// Which law predicted each run, or why there is no prediction.
+// Says which law predicted each run, or why there is no prediction.
 std::string makers_text(const Table& predictions) {
   std::string text;
   for (const std::vector<std::string>& row : predictions.rows)
@@ -37,7 +37,7 @@ std::string makers_text(const Table& predictions) {
   return text;
 }
 
-// Each line made safe for a terminal: names come from logs.
+// Makes each line safe for a terminal, because names come from logs.
 std::string terminal_lines(const std::string& text) {
   std::string safe;
   for (const std::string& line : split(text, '\n')) safe += printable(line) + "\n";

@@ -1,4 +1,5 @@
-// The table of whole runs: what was predicted before the first step beside what was measured.
+// Fills the table of whole runs: what was predicted before the first step, beside what was
+// measured.
 #include <algorithm>
 #include <cmath>
 

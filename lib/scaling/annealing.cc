@@ -13,12 +13,12 @@ constexpr double kExponent = 0.3;  // of the power law; larger ones fitted byte 
 constexpr double kComesDown = 0.5, kFalls = 0.98;
 
 // (1 + u)^-0.3 is the mean of exp(-s u) over a gamma distribution of s. With a few values of s the
-// sum over all falls becomes a few running sums, in one walk over the steps. Values are even in ln
-// s, where the trapezoidal rule is accurate to 1e-4 for u up to 1e4.
+// sum over all falls becomes a few running sums, in one walk over the steps. The values are evenly
+// spaced in ln s, where the trapezoidal rule is accurate to 1e-4 for u up to 1e4.
 struct Decays {
   std::vector<double> rates, weights;
   Decays() {
-    // What lies below the lowest value decays too slowly to matter.
+    // Values of s below the lowest one decay too slowly to matter.
     double sum = std::exp(kExponent * (kLowest - kSpacing / 2)) / kExponent / kSpacing;
     rates.push_back(0);
     weights.push_back(sum);

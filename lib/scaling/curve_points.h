@@ -15,7 +15,7 @@ struct LoggedStep {
 };
 
 // x is the sum of the learning rates so far, divided by the highest one: the number of steps at the
-// peak rate that would sum to the same (S1 in docs/planning.md).
+// peak rate with the same sum.
 struct CurvePoint {
   double x = 0, loss = 0;
 };

@@ -12,9 +12,9 @@ namespace stagedtrain::law {
 // parameters without embeddings. A run at the critical batch of Bcrit(L) = B*/L^(1/aB) tokens
 // (equation 1.4) takes S = 2 Smin steps, so D = 2 Smin Bcrit(L). As in Staged Training, the
 // critical batch of the present loss is taken for the whole run so far. With a fixed batch, a
-// growth that saves 8.0% by this law would seem to save 13.7%. The law is of runs at a constant
-// learning rate, of up to 1.5e9 parameters; it does not describe a decay. The constants are those
-// of the notebooks of allenai/staged-training.
+// growth that saves 8.0% by this law would seem to save 13.7%. The law describes runs at a constant
+// learning rate, of models of up to 1.5e9 parameters; it does not describe a decay. The constants
+// are those of the notebooks of allenai/staged-training.
 struct Kaplan {
   double Nc = 8.8e13, aN = 0.076;
   double Sc = 2.1e3, aS = 0.76;

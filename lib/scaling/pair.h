@@ -29,8 +29,8 @@ Growth growth_after(const Size& small, const Size& large, double small_tokens);
 
 // Returns the best growth of a run that ends at end_loss, under loss-state: the growth at which
 // both sizes pay the same for the next bit of loss, c_b dD_b/dL = c_a dD_a/dL (pair.cc). If no
-// growth saves anything, tokens_saved is 0 and it comes after 0 tokens. If the smaller size is the
-// cheaper one to the end, its loss is end_loss.
+// growth saves anything, tokens_saved is 0 and it comes after 0 tokens. If the smaller size is
+// cheaper to the end, the growth comes at end_loss.
 Growth best_growth(const Size& small, const Size& large, double end_loss);
 
 // The tokens of a size at losses from its start down to just above its floor. They are computed

@@ -22,22 +22,23 @@ double quantile(std::span<const double> sorted, double share) {
   return sorted[below] * (1 - part) + sorted[above] * part;
 }
 
-// Blocks of `block` residuals have lost what the fit's parameters could follow, which is as slow as
-// blocks are long; so they are scaled up by what that took of the variance.
+// Returns the factor on residuals that are drawn in blocks. The fit's parameters follow variations
+// as slow as blocks are long, so the residuals lack that share of the variance.
 double lost_in_fit(std::size_t count, std::size_t block) {
   const auto n = static_cast<double>(count);
   return std::sqrt(n / (n - kParameters * static_cast<double>(block)));
 }
 
-// What makes drawn residuals as wide as the runs' noise may be: the fit has taken part of it, and of
-// few runs it is itself known badly (Student's t).
+// Returns the factor that makes redrawn residuals as wide as the noise of the runs may be: the fit
+// took a part of the noise, and few runs determine it only roughly (Student's t).
 double noise_scale(std::size_t count, std::size_t left, const CounterRng& rng) {
   double chi = 0;
   for (std::size_t j = 0; j < left; ++j) chi += std::pow(rng.normal(count + j), 2);
   return std::sqrt(static_cast<double>(count) / chi);
 }
 
-// As many residuals, in blocks that begin anywhere and wrap around. Their mean is taken out.
+// Draws as many residuals as the fit has, in blocks that begin anywhere and wrap around, and
+// subtracts the mean of all residuals.
 std::vector<double> drawn_residuals(const CurveFit& fit, std::size_t block, const CounterRng& rng) {
   const std::size_t count = fit.residuals.size();
   std::vector<double> drawn;
@@ -52,7 +53,7 @@ std::vector<double> drawn_residuals(const CurveFit& fit, std::size_t block, cons
   return drawn;
 }
 
-// Predicted minus measured, over the last part of the points.
+// Returns the mean of predicted minus measured over the last part of the points.
 double end_error(std::span<const CurvePoint> points, const StageCurve& law) {
   double sum = 0, count = 0;
   for (const auto& [x, loss] : points) {

@@ -1,4 +1,5 @@
-// How far a fit's numbers would move with other data: bootstraps, the same for the same seed.
+// How much would the results of a fit change with other data? Bootstraps, the same for the same
+// seed.
 #pragma once
 
 #include <array>
@@ -21,28 +22,28 @@ struct BootstrapOptions {
 struct Interval {
   double low = 0, high = 0;
 };
-// The 10% and 90% points, linear between values. Requires at least one value; sorts them.
+// Returns the 10% and 90% quantiles, interpolated linearly. Requires at least one value.
 Interval interval(std::vector<double> values);
 
-// The fit's residuals are drawn and put on its law, which is fitted again. They are made wider by the
-// degrees of freedom that the fit has taken, and by how badly few runs tell their own noise. Fits
-// that do not converge are left out.
+// Redraws the fit's residuals around its law and fits the law again, once per resample. Residuals
+// are widened for the degrees of freedom that the fit took, and because few runs determine their
+// own noise only roughly. Leaves out fits that do not converge.
 std::vector<Chinchilla> bootstrap_chinchilla(std::span<const RunPoint> points,
                                              const ChinchillaFit& fit,
                                              const BootstrapOptions& options = {});
 
-// Blocks of neighbouring residuals are drawn and put on the fitted curve, which is fitted again.
-// This is noise alone; how wrong the law may be, refits to prefixes say.
+// Redraws blocks of neighbouring residuals around the fitted curve and fits the curve again, once
+// per resample. This covers noise alone; prefix_fits() shows how wrong the law may be.
 std::vector<StageCurve> bootstrap_curve(const CurveFit& fit, double offset_spread,
                                         const BootstrapOptions& options = {});
 
-// The fit to the first part of the points, and how well it predicts the last point.
+// A fit to the first part of the points, and how well it predicts the last points.
 struct PrefixFit {
   double share = 1;  // of x
   CurveFit fit;
   double error = 0;  // predicted - measured, nats, mean of the last 5% of x
 };
-// 50%, 70% and 100%; those with fewer than 8 points are left out.
+// Returns the fits to the first 50%, 70% and 100% of x, without those to fewer than 8 points.
 std::vector<PrefixFit> prefix_fits(std::span<const CurvePoint> points,
                                    const CurveFitOptions& options);
 

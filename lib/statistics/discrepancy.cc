@@ -1,4 +1,5 @@
-// Tilts by robust regression through the origin; their spread by its posterior on a grid.
+// Computes tilts by robust regression through the origin, and their spread by its posterior on a
+// grid.
 #include "statistics/discrepancy.h"
 
 #include <algorithm>
@@ -14,9 +15,9 @@ constexpr double kHuber = 2;
 constexpr int kRounds = 30;
 constexpr std::size_t kGrid = 400;
 constexpr double kGridEnd = 6 * kPriorTilt;
-constexpr double kVote = 0.5;  // of a tilt that others share runs with
+constexpr double kVote = 0.5;  // weight of a tilt, since laws share runs
 
-// How much each run says of the tilt: the tilt is the sum of these times the runs' errors.
+// Returns the weight of each run: the tilt is the sum of the runs' errors times these weights.
 std::vector<double> weights_of(std::span<const HeldOutRun> runs, double scatter) {
   std::vector<double> weights(runs.size());
   double tilt = 0;
@@ -34,7 +35,7 @@ std::vector<double> weights_of(std::span<const HeldOutRun> runs, double scatter)
   return weights;
 }
 
-// The posterior of the spread at the middles of the grid's cells, summed up to 1.
+// Returns the cumulative posterior of the spread over the grid's cells, evaluated at their middles.
 std::vector<double> spread_posterior(std::span<const Tilt> tilts) {
   std::vector<double> logs(kGrid);
   for (std::size_t i = 0; i < kGrid; ++i) {

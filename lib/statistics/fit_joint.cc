@@ -1,4 +1,4 @@
-// The joint fit: one descent, repeated as noise and scatter become known, and draws around its end.
+// Repeats a descent as noise and scatter become known, and draws samples around its end.
 #include "statistics/fit_joint.h"
 
 #include <algorithm>
@@ -14,20 +14,20 @@
 namespace stagedtrain::law {
 namespace {
 
-constexpr std::size_t kGap = kJointParameters, kShared = kGap + 1;  // then an offset for each run
+constexpr std::size_t kGap = kJointParameters, kShared = kGap + 1;  // then one offset per run
 constexpr double kHuber = 2;        // in units of the noise
 constexpr double kLeastNoise = 5e-4, kFirstNoise = 5e-3;
 constexpr double kMostCorrelation = 0.95;
 constexpr int kRounds = 5;
-// Of the gradient's cosine. At 1e-3 the flattest directions have hardly moved, and intervals of two
-// sizes come out a third too narrow.
+// For LeastSquaresFit::gradient. At 1e-3 the flattest directions have hardly moved, and the
+// intervals of two sizes are a third too narrow.
 constexpr double kSampleTolerance = 1e-6;
 
 struct Prior {
   double mean, spread;
 };
 
-// Fit parameters that follow from the data, the law's units, and the priors.
+// The runs, the law's units, the priors, and the present estimates of noise and scatter.
 struct Problem {
   std::span<const JointRun> runs;
   JointLaw units;
@@ -68,8 +68,8 @@ Problem::Problem(std::span<const JointRun> given, const JointFitOptions& options
   units.tokens = std::exp(tokens / static_cast<double>(points));
   const double spread = options.offset_spread > 0 ? options.offset_spread / units.tokens : 0.1;
   const double gain = 0.03 * least / std::max(area, 1.0);
-  // E, A and B are of the order of the loss, C gains a few hundredths of it; all that is known well
-  // beforehand is a (see the header) and how little B and C change with size.
+  // E, A and B are of the order of the loss, and the decay gains a few hundredths of it. Known well
+  // beforehand are a (see the header), b, and how little B and C change with size.
   priors = {{{std::log(0.6 * least), 0.5},
              {std::log(0.3 * least), 1.5},
              {std::log(kPriorExponent), kPriorExponentSpread},
@@ -106,7 +106,8 @@ void residuals_at(const Problem& problem, std::span<const double> p, std::span<d
   }
 }
 
-// A fit's end: its residuals, their weighted Jacobian, and the covariance of the parameters.
+// The end of a descent: its residuals, their weighted Jacobian, and the covariance of the
+// parameters.
 struct End {
   std::size_t width;
   std::vector<double> residuals, jacobian, covariance;
@@ -134,7 +135,7 @@ struct End {
       ST_CHECK(regular, "priors on all parameters, yet a singular curvature");
     }
   }
-  // How many degrees of freedom of the fit hang on this residual.
+  // Returns how many degrees of freedom of the fit this residual determines.
   double leverage(std::size_t i) const {
     const double* const row = &jacobian[i * width];
     double sum = 0;
@@ -144,8 +145,9 @@ struct End {
   }
 };
 
-// Robust deviation and correlation of neighbours of one class of residuals. What the fit has taken of
-// them is given back: offsets and exponents follow the few validation losses closely.
+// Returns the robust deviation of one class of residuals and the correlation of neighbours. The
+// deviation is scaled up by what the fit took, because offsets and exponents follow the few
+// validation losses closely.
 JointNoise noise_of(const Problem& problem, const End& end, bool training) {
   std::vector<double> all;
   double products = 0, squares = 0, taken = 0;
@@ -172,7 +174,7 @@ JointNoise noise_of(const Problem& problem, const End& end, bool training) {
           squares > 0 ? std::clamp(products / squares, 0.0, kMostCorrelation) : 0};
 }
 
-// One step of expectation maximisation: what an offset is not known to be counts as its variance.
+// Takes one step of expectation maximisation: the squares of offsets include their uncertainty.
 void learn_scatter(const End& end, std::span<const double> p, Problem& problem, JointFit& fit) {
   double squares = kPriorScatterFreedom * kPriorScatter * kPriorScatter, known = 0;
   for (std::size_t k = kShared; k < end.width; ++k) {
@@ -185,8 +187,8 @@ void learn_scatter(const End& end, std::span<const double> p, Problem& problem, 
   fit.freedom = kPriorScatterFreedom + known;
 }
 
-// Fits again with noise on every residual, those of the priors too: for a linear law these are exactly
-// draws from what the data and the priors leave open, and for this one nearly so.
+// Fits again with noise on every residual, those of the priors included. For a linear law the
+// results would be exact draws from the posterior; for this law they nearly are.
 void draw_samples(std::span<const double> p, const Problem& problem, const JointFitOptions& options,
                   JointFit& fit) {
   const std::size_t first_offset = problem.points + kShared;
@@ -207,7 +209,7 @@ void draw_samples(std::span<const double> p, const Problem& problem, const Joint
   }
 }
 
-// The objective is of residuals in units of their noise, so the noise's own size is added.
+// The residuals of the objective are in units of the noise, so the logarithm of the noise is added.
 double misfit_of(const Problem& problem, double objective) {
   double sum = objective + static_cast<double>(problem.runs.size()) * std::log(problem.scatter);
   for (const JointRun& run : problem.runs)

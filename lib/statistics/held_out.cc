@@ -1,4 +1,4 @@
-// Fits to the smaller sizes, each with a few samples.
+// Fits laws to the smaller sizes, each with a few samples, and evaluates them at the larger ones.
 #include "statistics/held_out.h"
 
 #include <algorithm>
@@ -35,7 +35,7 @@ HeldOutRun held_out(const RunPoint& run, const Chinchilla& law, std::span<const 
   return result;
 }
 
-// The last part of a run as one number: means of logarithms.
+// Returns the errors over the last part of a run as one number each, the means of logarithms.
 HeldOutRun held_out(const JointRun& run, const JointFit& fit, double largest) {
   HeldOutRun result{std::log(run.parameters / largest), 0, std::vector<double>(fit.samples.size())};
   double last = 0, count = 0;
