@@ -129,6 +129,17 @@ std::vector<Candidate> candidates(const std::vector<LoggedCurve>& curves,
   return all;
 }
 
+// Returns ln(measured / predicted) at the end of a log.
+double miss_of(const law::JointLaw& law, const JointEnd& end) {
+  return std::log(end.loss / law.loss(end.shape.parameters, end.x, end.area));
+}
+
+void add_ends(const JointRuns& found, FittedJoint& joint) {
+  joint.ends.emplace();
+  for (const JointEnd& end : found.ends)
+    joint.ends->push_back({end.shape, miss_of(joint.law, end), {}});
+}
+
 // Draws samples of the law from every response to the rate, in proportion to its likelihood.
 void draw_samples(std::vector<Candidate>& all, int count, FittedJoint& joint) {
   std::vector<double> weights;
@@ -144,6 +155,9 @@ void draw_samples(std::vector<Candidate>& all, int count, FittedJoint& joint) {
     if (all[i].options.resamples == 0) continue;
     const law::JointFit fit = law::fit_joint(all[i].found.runs, all[i].options);
     joint.samples.insert(joint.samples.end(), fit.samples.begin(), fit.samples.end());
+    for (const law::JointLaw& sample : fit.samples)
+      for (std::size_t j = 0; j < joint.ends->size(); ++j)
+        (*joint.ends)[j].misses.push_back(miss_of(sample, all[i].found.ends[j]));
   }
 }
 
@@ -170,6 +184,7 @@ std::optional<FittedJoint> fit_joint_law(const std::vector<LoggedCurve>& curves,
   const law::JointFit& fit = all.front().fit;
   joint.sizes = sizes_of(found);
   joint.law = fit.law;
+  add_ends(found, joint);
   draw_samples(all, std::min(options.resamples, kMostResamples), joint);
   const law::JointFitOptions& fit_options = all.front().options;
   add_decays(found.decays, joint);

@@ -99,6 +99,14 @@ void add(const LoggedCurve& curve, const law::RateResponse& response, Seen& seen
       points.push_back(point);
   for (const law::LoggedStep& step : curve.validations)
     if (is_new(step)) points.push_back(sums.at(step, curve.tokens_per_step, false));
+  if (!curve.validations.empty() && curve.validations.back().step == last) {
+    const law::LoggedStep& end = curve.validations.back();
+    const law::JointPoint point = sums.at(end, curve.tokens_per_step, false);
+    found.ends.push_back({{curve.non_embedding, last * curve.tokens_per_step, sums.decay / last},
+                          point.x,
+                          point.area,
+                          end.loss});
+  }
   found.most_tokens[run] = std::max(found.most_tokens[run], last * curve.tokens_per_step);
   if (sums.decay > 0) found.decays.push_back(sums.decay * curve.tokens_per_step);
   found.warmup_tokens = std::max(found.warmup_tokens, sums.warmup * curve.tokens_per_step);

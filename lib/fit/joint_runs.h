@@ -4,15 +4,23 @@
 #include <vector>
 
 #include "fit/curves.h"
+#include "statistics/end_correction.h"
 #include "statistics/fit_joint.h"
 
 namespace stagedtrain::plan {
+
+// The end of one log: its last validation loss, and what the law is evaluated at.
+struct JointEnd {
+  law::RunShape shape;
+  double x = 0, area = 0, loss = 0;
+};
 
 struct JointRuns {
   std::vector<law::JointRun> runs;
   std::vector<std::string> names;    // of the logs that each run came from
   std::vector<double> most_tokens;   // of each run, at its end
   std::vector<std::string> left_out;  // why a log is not used, a sentence each
+  std::vector<JointEnd> ends;         // of every log that ends with a validation loss
   std::vector<double> decays;  // of each decayed log, tokens times how far the rate had fallen
   double warmup_tokens = 0;          // of the longest warm-up
 };

@@ -30,6 +30,11 @@ void members(V& v, FittedJoint::Size& s) {
   v("parameters", s.parameters), v("runs", s.runs), v("most_tokens", s.most_tokens);
 }
 template <class V>
+void members(V& v, FittedJoint::End& e) {
+  v("parameters", e.shape.parameters), v("tokens", e.shape.tokens), v("fall", e.shape.fall);
+  v("miss", e.miss), v("misses", e.misses);
+}
+template <class V>
 void members(V& v, FittedJoint& j) {
   v("parameters", j.law), v("low", j.low), v("high", j.high), v("sizes", j.sizes);
   v("scatter", j.scatter), v("freedom", j.freedom), v("gap", j.gap);
@@ -37,6 +42,7 @@ void members(V& v, FittedJoint& j) {
   v("points", j.points), v("objective", j.objective), v("gradient", j.gradient);
   v("least_decay", j.least_decay), v("most_decay", j.most_decay);
   v("decayed", j.decayed), v("samples", j.samples), v("tilts", j.tilts);
+  v("ends", j.ends);
 }
 template <class V>
 void members(V& v, PrefixRefit& p) {
@@ -171,6 +177,26 @@ void check_tilts(const Fitted& fitted, const std::string& where) {
       .with_hint(kHint);
 }
 
+// Refuses ends that no run can have, or that have not one likely miss for each sample.
+void check_ends(const FittedJoint& joint, const std::string& where) {
+  const auto likely = [](double miss) { return std::fabs(miss) < 1; };
+  for (const FittedJoint::End& end : joint.ends.value_or(std::vector<FittedJoint::End>())) {
+    const law::RunShape& shape = end.shape;
+    if (shape.parameters >= 1 && shape.parameters < kMostCount && shape.tokens >= 1 &&
+        shape.tokens < kMostCount && shape.fall >= 0 && shape.fall <= 1 && likely(end.miss) &&
+        end.misses.size() == joint.samples.size() && std::ranges::all_of(end.misses, likely))
+      continue;
+    throw input_error(
+        "{}: ends: found an end after {} tokens of {} parameters with a fall of {}, a miss of {} "
+        "and "
+        "{} misses; expected counts of 1 or more, a fall from 0 to 1, and misses between -1 and 1, "
+        "one for each of the {} samples",
+        where, shape.tokens, shape.parameters, shape.fall, end.miss, end.misses.size(),
+        joint.samples.size())
+        .with_hint(kHint);
+  }
+}
+
 }  // namespace
 
 std::string runs_text(const FittedJoint& joint) {
@@ -200,6 +226,7 @@ FittedLaws laws_from_json(const Json& json, const std::string& where) {
   if (laws.joint) {
     check_all(*laws.joint, where + ": joint");
     check_tilts(*laws.joint, where + ": joint");
+    check_ends(*laws.joint, where + ": joint");
     if (laws.joint->sizes.size() < 2 || !(laws.joint->freedom > 0 && laws.joint->scatter >= 0))
       throw input_error(
           "{}: joint: {} sizes, scatter {} with {} degrees of freedom; expected 2 or more sizes, a "

@@ -9,6 +9,7 @@
 #include "scaling/chinchilla.h"
 #include "scaling/joint_law.h"
 #include "scaling/stage_curve.h"
+#include "statistics/end_correction.h"
 #include "text/json.h"
 
 namespace stagedtrain::plan {
@@ -78,6 +79,14 @@ struct FittedJoint {
   // How each sample deviates beyond the largest size (statistics/discrepancy.h). Missing in files
   // of older versions.
   std::optional<std::vector<double>> tilts;
+  // The ends of the runs: ln(measured loss / predicted) by the law and by each sample
+  // (statistics/end_correction.h). Missing in files of older versions.
+  struct End {
+    law::RunShape shape;
+    double miss = 0;
+    std::vector<double> misses;
+  };
+  std::optional<std::vector<End>> ends;
 };
 // Returns a description such as "6 runs of 25K, 55K parameters without embeddings".
 std::string runs_text(const FittedJoint& joint);

@@ -93,6 +93,18 @@ LawSample sample_of(const law::JointLaw& joint, bool decayed) {
   return sample;
 }
 
+void add_ends(const FittedJoint& joint, PlanningLaw& planning) {
+  if (!joint.ends) return;
+  std::vector<law::RunShape> shapes;
+  for (const FittedJoint::End& end : *joint.ends) {
+    shapes.push_back(end.shape);
+    planning.misses.push_back(end.miss);
+    for (std::size_t i = 0; i < planning.samples.size(); ++i)
+      planning.samples[i].misses.push_back(end.misses[i]);
+  }
+  planning.end_correction = law::EndCorrection(std::move(shapes), joint.scatter);
+}
+
 PlanningLaw fitted_joint(const FittedJoint& joint) {
   PlanningLaw planning;
   for (const FittedJoint::Size& size : joint.sizes)
@@ -116,6 +128,7 @@ PlanningLaw fitted_joint(const FittedJoint& joint) {
     planning.samples.back().curve =
         tilted_curves_of(joint.samples[i], tilt_of(joint, i), planning.most_parameters);
   }
+  add_ends(joint, planning);
   planning.run_scatter = run_scatter(joint.scatter, joint.freedom);
   planning.known_tokens = [sizes = joint.sizes](double) {
     double most = 0;

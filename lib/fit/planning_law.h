@@ -28,6 +28,7 @@ struct LawSample {
   CurveOf curve;
   AnnealingOf annealing;
   law::RateResponse response;  // of the annealing law
+  std::vector<double> misses;  // by how much it misses the ends of the law's runs (EndCorrection)
 };
 
 // A scaling law as plans use it: the loss curve of a size, and what the curves are valid for.
@@ -47,6 +48,10 @@ struct PlanningLaw {
   // The range of FittedJoint::least_decay and most_decay; 0: unknown.
   double least_decay = 0, most_decay = 0;
   std::vector<LawSample> samples;  // samples of the fit; empty means that there are no intervals
+  // What the ends of the law's runs say about the end of another run, and how far the law misses
+  // them. Empty for laws that are not joint laws of own runs.
+  law::EndCorrection end_correction;
+  std::vector<double> misses;
   // How much one run differs from the law: the half-width of an 80% interval, relative to the loss.
   // 0 means not known; intervals then cover the error of the law alone.
   double run_scatter = 0;

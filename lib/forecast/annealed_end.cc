@@ -24,8 +24,9 @@ std::optional<DecayEffect> decay_effect(const RunPlan& plan, const law::RateResp
   const StagePlan& last = plan.stages.back();
   DecayEffect effect;
   std::vector<double> rates = {1};
-  for (std::int64_t step = last.first_step; step < plan.total_steps; ++step) {
-    // Re-warm-ups are accounted for with a stage's tokens.
+  // The warm-up and re-warm-ups are accounted for with a stage's tokens.
+  for (std::int64_t step = std::max(last.first_step, plan.warmup_steps); step < plan.total_steps;
+       ++step) {
     const std::int64_t stage_step = std::max(step - last.first_step, last.rewarm_steps);
     rates.push_back(learning_rate(plan, last, step, stage_step, plan.total_steps) / last.peak_lr);
     effect.lost_tokens += 1 - std::pow(rates.back(), response.rate_exponent);

@@ -10,8 +10,9 @@
 
 namespace stagedtrain::plan {
 
-// Sums over all steps: the tokens that a falling rate fails to teach, the annealing area, and
-// tokens times how far the rate had fallen, by which decays are compared (FittedJoint::most_decay).
+// Sums over the steps after the warm-up: the tokens that a falling rate fails to teach, the
+// annealing area, and tokens times how far the rate had fallen, by which decays are compared
+// (FittedJoint::most_decay).
 struct DecayEffect {
   double lost_tokens = 0, area = 0, length = 0;
 };

@@ -143,8 +143,9 @@ class DecayEffects {
   std::map<law::RateResponse, std::optional<DecayEffect>> effects_;
 };
 
-// Subtracts the decay's gain, which the scratch run has too, and widens the interval by the error
-// of the gain and by the scatter of one run around the law.
+// Subtracts the decay's gain, which the scratch run has too, and corrects the end by what the ends
+// of the law's runs show. Widens the interval by what they leave unknown of the gain and of the
+// law's form, and by the scatter of one run around the law.
 void finish_end(const RunPlan& plan, const PlanningLaw& law, const Walk& best,
                 const std::vector<SampledWalk>& samples, Forecast& forecast) {
   const double parameters = law.parameters(plan.stages.back().params);
@@ -154,22 +155,32 @@ void finish_end(const RunPlan& plan, const PlanningLaw& law, const Walk& best,
   std::optional<double> gain;
   if (effect)
     gain = decay_gain(*effect, law.annealing(parameters), *law.curve(parameters), best.last);
+  const law::EndCorrection::Weights weights = law.end_correction.at(
+      {parameters, best.scratch_tokens, effect ? effect->length / best.scratch_tokens : 0});
   LossRange& end = forecast.stages.back().end;
-  if (gain) {
+  if (gain || !law.misses.empty()) {
     std::vector<double> losses;
     for (const auto& [sample, walk] : samples) {
-      const AnnealingOf& strength = sample->annealing ? sample->annealing : law.annealing;
-      const law::RateResponse& response = sample->annealing ? sample->response : law.response;
-      const auto own = decay_gain(*effects.at(response), strength(parameters),
-                                  *sample->curve(parameters), walk.last);
-      if (own) losses.push_back(walk.end.back() - *own);
+      std::optional<double> own = 0;
+      if (gain) {
+        const AnnealingOf& strength = sample->annealing ? sample->annealing : law.annealing;
+        const law::RateResponse& response = sample->annealing ? sample->response : law.response;
+        own = decay_gain(*effects.at(response), strength(parameters), *sample->curve(parameters),
+                         walk.last);
+      }
+      if (own) losses.push_back((walk.end.back() - *own) * corrected(weights, sample->misses));
     }
-    end = ranged(end.loss - *gain, std::move(losses), law.loss_widening);
-    forecast.scratch_loss -= *gain;
+    const double factor = corrected(weights, law.misses);
+    end = ranged((end.loss - gain.value_or(0)) * factor, std::move(losses), law.loss_widening);
+    forecast.scratch_loss = (forecast.scratch_loss - gain.value_or(0)) * factor;
   }
   const double of_gain =
       gain ? gain_error(*effect, law) * law.annealing(parameters) * effect->area : 0;
-  widen(end, law.loss_widening * std::hypot(of_gain, law.run_scatter * end.loss));
+  const double of_form =
+      law.misses.empty() ? 0 : law::kNormal80 * law::EndCorrection::kSpread * end.loss;
+  widen(end,
+        law.loss_widening * std::hypot(std::sqrt(weights.unknown) * std::hypot(of_gain, of_form),
+                                       law.run_scatter * end.loss));
 }
 
 // Returns the tokens of the last stage until the loss of its end, by each sample, for one run that

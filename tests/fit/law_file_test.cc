@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "support/catch.h"
 #include "support/errors.h"
@@ -62,7 +63,18 @@ TEST_CASE("a joint law comes back, files without one are read, and broken ones a
   joint.scatter = .0025;
   joint.freedom = 4;
   joint.decayed = true;
+  joint.ends = {{{1e6, 1e8, .1}, -.01, {.02}}};
   const FittedJoint back = *laws_from_json(to_json(laws), "l.json").joint;
+  REQUIRE(back.ends);
+  CHECK(back.ends->at(0).shape.fall == .1);
+  CHECK(back.ends->at(0).miss == -.01);
+  CHECK(back.ends->at(0).misses == std::vector{.02});
+  for (const auto& [key, value] : std::map<std::string, Json>{
+           {"fall", 1.5}, {"tokens", 0}, {"miss", 2}, {"misses", Json::array({.1, .1})}}) {
+    Json wrong = to_json(laws);
+    wrong["joint"]["ends"][0][key] = value;
+    CHECK(contains(refused(wrong), "l.json: joint: ends: found an end"));
+  }
   CHECK(back.law.gamma == -.1);
   CHECK(back.sizes[1].runs == 2);
   CHECK(to_json(laws) == to_json(laws_from_json(to_json(laws), "l.json")));
