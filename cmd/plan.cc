@@ -220,9 +220,10 @@ std::string result_of(PlanArguments& a) {
   a.score.runs = a.paths;
   if (a.score.asked) return score_result(a.score, a.json);
   if (!a.from.empty()) return from_result({a.from, a.edits, a.json, a.print_schedule});
-  if ((a.probe > 0) != !a.fit.out.empty())
-    throw usage_error("--out: goes with --fit and --probe, and --probe needs it")
+  if (a.probe > 0 && a.fit.out.empty())
+    throw usage_error("--probe needs --out, a folder for the trial runs")
         .with_hint("stagedtrain plan --probe 200 SCHEDULE --out DIR");
+  if (a.probe == 0 && !a.fit.out.empty()) throw usage_error("--out goes with --fit or --probe");
   if (a.paths.empty())
     throw usage_error("SCHEDULE is missing").with_hint("stagedtrain plan --help");
   if (a.paths.size() > 1)

@@ -176,7 +176,7 @@ std::optional<FittedJoint> fit_joint_law(const std::vector<LoggedCurve>& curves,
   std::vector<Candidate> all = candidates(curves, options);
   if (all.empty()) {
     if (sizes_of(joint_runs(curves)).size() >= 2)
-      notes.push_back("no joint law of the sizes: the fit does not settle");
+      notes.push_back("no joint law of the sizes: the fit does not converge");
     return {};
   }
   FittedJoint joint;

@@ -122,7 +122,9 @@ void note_curve(const FittedCurve& curve, FittedLaws& laws) {
 void note_refusals(const std::vector<Error>& refusals, std::size_t curves, FittedLaws& laws) {
   if (laws.joint && !refusals.empty()) {
     laws.notes.push_back(fmt::format(
-        "plans use the law of all sizes; {} of {} runs have no curve of their own beside it ({}{})",
+        "{} of {} runs could not be fitted by a curve of their own, which plans do not need beside "
+        "the "
+        "law of all sizes ({}{})",
         refusals.size(), curves, refusals.size() > 1 ? "the first: " : "", refusals[0].what()));
     return;
   }

@@ -57,9 +57,10 @@ std::vector<law::JointPoint> means(const std::vector<law::LoggedStep>& steps, co
 }
 
 std::string why_not(const LoggedCurve& curve) {
-  if (curve.begin > 0) return "it began from a smaller model, which is no run of its size";
+  if (curve.begin > 0)
+    return "it was grown from a smaller model, and the law needs runs from fresh weights";
   if (!(curve.non_embedding > 0)) return "its number of parameters is not known";
-  if (!(curve.tokens_per_step > 0)) return "its tokens in a step are not known";
+  if (!(curve.tokens_per_step > 0)) return "its tokens per step are not known";
   if (curve.steps.empty() || !(law::near_peak(curve.steps, 0).peak > 0)) return "it has no steps";
   return "";
 }

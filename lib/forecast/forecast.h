@@ -70,7 +70,7 @@ Outlook forecast(const RunPlan& plan, const RunCost& cost, const PlanningLaw& la
 
 // What measured runs show about the floor, which is an assumption and not a bound.
 inline constexpr const char* kFloorRecord =
-    "of six measured runs five saved a little less than it, one as much";
+    "of six measured runs, five saved slightly less than it, and one saved as much";
 
 std::string to_text(const GrowthWindow& window);
 // Explains the assumptions of floor and ceiling, in indented lines.

@@ -135,13 +135,14 @@ std::string half_saving_text(const RunPlan& plan) {
     return fmt::format("no time of growth from {} saves half of the FLOPs: there {}", small.name,
                        cost);
   return fmt::format(
-      "to save half of the FLOPs, {} (where {}) must read {:.0f}% of the tokens or more (here it "
-      "reads {:.0f}%). That is if the larger model keeps all of its training, a rho of 1; the "
-      "share "
-      "rises with rho, and at {:.2f} or more none is enough",
-      small.name, cost, 100 * *share,
+      "to save half of the FLOPs, {} must read at least {:.0f}% of the tokens (now {:.0f}%), if "
+      "the "
+      "larger model keeps all of that training (rho = 1); a larger rho needs a larger share, and "
+      "from "
+      "{:.2f} on no share is enough: in {} {}",
+      small.name, 100 * *share,
       100 * static_cast<double>(small.tokens) / static_cast<double>(plan.tokens),
-      law::most_rho_for_half(ratio));
+      law::most_rho_for_half(ratio), small.name, cost);
 }
 
 }  // namespace

@@ -48,8 +48,8 @@ std::vector<ChosenStage> by_depth(arch::ModelConfig model, const std::vector<std
 
 std::vector<ChosenStage> equal_depths(const arch::ModelConfig& model, std::int64_t stages) {
   if (model.layers % stages != 0)
-    throw usage_error("{} layers in {} equal steps of depth, expected a number that divides them",
-                      model.layers, stages)
+    throw usage_error("{} stages do not divide the {} layers of the final model into equal steps",
+                      stages, model.layers)
         .with_hint("give another --stages, or write the stages into the schedule");
   std::vector<std::int64_t> layers;
   for (std::int64_t i = 1; i <= stages; ++i) layers.push_back(model.layers * i / stages);
@@ -78,7 +78,7 @@ std::vector<ChosenStage> rules_own(const arch::ModelConfig& model, const RuleOpt
     std::int64_t factor = std::min(kMostStacking, layers);
     while (layers % factor != 0) --factor;
     if (factor < 2)
-      throw usage_error("g-stack: {} layers are no stack of 2 to 4 equal parts", layers);
+      throw usage_error("g-stack: {} layers cannot be divided into 2, 3 or 4 equal parts", layers);
     return by_depth(model, {layers / factor, layers}, true);
   }
   return equal_depths(model, options.stages ? options.stages : kStagesOfProportional);

@@ -169,10 +169,11 @@ bool Limits::keeps(const Problem& problem, const GrowthPath& growth_path, double
 void Limits::check(const Problem& problem, const GrowthPath& growth_path, double end) const {
   if (too_many_tokens(problem, growth_path, end))
     throw usage_error(
-        "{} tokens from scratch reach this loss, and the plan needs {} in all, expected at most "
-        "{} in all",
-        short_count(end), short_count(tokens_of(problem, growth_path, end)),
-        short_count(most_tokens))
+        "no plan found to this loss keeps the limit of {} tokens: from scratch it takes {}, and "
+        "this "
+        "plan {}",
+        short_count(most_tokens), short_count(end),
+        short_count(tokens_of(problem, growth_path, end)))
         .with_hint("accept a higher loss, or read the data more than once");
   if (too_long(problem, growth_path, end))
     throw usage_error("the fastest plan to this loss trains for {}, expected at most {} in all",

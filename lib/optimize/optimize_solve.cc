@@ -241,9 +241,12 @@ Solution solve_for_both(const Problem& problem, double wanted, const Limits& lim
 double tokens_to(const Problem& problem, double loss) {
   const double tokens = problem.final_size().curve->tokens(loss);
   if (std::isfinite(tokens) && tokens >= problem.step_tokens) return tokens;
-  throw usage_error("a loss of {}: {} {}: its asymptote is {:.4f}", loss, problem.final_size().name,
-                    tokens < problem.step_tokens ? "is below it after one step" : "cannot reach it",
-                    problem.final_size().curve->floor());
+  if (tokens < problem.step_tokens)
+    throw usage_error("{} comes below a loss of {} in its first step", problem.final_size().name,
+                      loss)
+        .with_hint("give a lower loss");
+  throw usage_error("{} cannot reach a loss of {}: its asymptote is {:.4f}",
+                    problem.final_size().name, loss, problem.final_size().curve->floor());
 }
 
 Solution solve_within(const Problem& problem, const Limits& limits) {

@@ -66,7 +66,7 @@ std::string insignificance(const Saving& saving, const char* what) {
   if (!std::isfinite(saving.se))
     return " Its standard error is unknown, so the difference may be chance.";
   if (std::abs(saving.value) >= 2 * saving.se) return "";
-  return fmt::format(" {} is within twice its standard error: it may be none.", what);
+  return fmt::format(" {} is within twice its standard error: it may be chance.", what);
 }
 
 // Says what is saved against the best of other sizes, or that this is not known.
@@ -119,7 +119,7 @@ std::string interpolation_sentence(const Report& report, const Saving& saving) {
   return fmt::format(
       "The staged loss lies far {} the losses of all scratch runs: a line through {} would reach "
       "it "
-      "more than {} times their cost away, which says nothing. The bound given needs no "
+      "more than {} times their cost away, too far to extrapolate. The bound given needs no "
       "extrapolation. Train from scratch at a {} budget for a number.",
       side, ends, format_number(kExtrapolation), saving.at_least ? "larger" : "smaller");
 }
@@ -155,7 +155,8 @@ std::string seed_sentence(const Report& report, const Comparison& comparison) {
         "Losses and costs of runs that differ in their seed alone are averaged ({}).",
         seeds_text(staged));
   return fmt::format(
-      "One seed{}: ± does not hold how much another seed would change. Claims about a method need "
+      "One seed{}: ± does not include how much another seed would change. Claims about a method "
+      "need "
       "three or more.",
       staged.seed ? " (" + format_number(*staged.seed) + ")" : "");
 }

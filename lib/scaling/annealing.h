@@ -35,8 +35,8 @@ inline constexpr double kRelaxation = 0.015;
 // a share of the peak) teaches as much as r^rate_exponent steps at the peak, and adds that to x.
 // Published annealing laws use the exponent 1, the sum of the rates. Chinchilla's law counts tokens
 // at all rates alike, which is the exponent 0. Which is nearer depends on the peak: if that is
-// above the best rate, a lower rate teaches as much. The exponent is 1 for public curves and .4 to
-// .7 for byte models at a peak of 3e-3.
+// above the best rate, a lower rate teaches as much. Joint fits chose .7 for public
+// curves and .2 to 1 for byte models (docs/planning.md).
 struct RateResponse {
   double relaxation = kRelaxation;
   double rate_exponent = 1;

@@ -29,9 +29,9 @@ RuleAnswer at_slope(const RuleQuestion& q, double slope, const char* name) {
       scales ? q.run.tokens * share_at_slopes(q.small_inner, q.final_inner, slope) : kInfinity;
   const double tokens = std::min(by_curve, scaled);
   if (tokens >= q.run.tokens - q.run.decay)
-    throw usage_error("{}: the slope reaches {} after {} tokens, but {} {}", name, slope,
-                      short_count(tokens),
-                      q.run.decay > 0 ? "the rate decays from" : "the run ends after",
+    throw usage_error("{}: the rule grows after {} tokens, when the slope reaches {}, but {} {}",
+                      name, short_count(tokens), slope,
+                      q.run.decay > 0 ? "the learning rate decays from" : "the run ends after",
                       short_count(q.run.tokens - q.run.decay))
         .with_hint("the run is too short for this rule; let the planner choose");
   RuleAnswer answer = grown_after(q, tokens);

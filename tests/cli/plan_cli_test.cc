@@ -131,7 +131,7 @@ TEST_CASE("plan --optimize refuses what it cannot plan") {
   refused({"--optimize", "--cost", "much"}, "expected a number in the unit of --unit");
   refused({"--optimize", "--cost", "1e18", "--unit", "joules"}, "expected flops, seconds or money");
   refused({"--optimize", "--unit", "seconds"}, "--set machine.flops=312T");
-  refused({"--optimize", "--most-tokens", "1G"}, "expected at most 1G in all");
+  refused({"--optimize", "--most-tokens", "1G"}, "keeps the limit of 1G tokens");
   refused({"--optimize", "--most-time", "1"}, "expected a time");
   refused({"--rule", "prop-1", "--optimize"}, "--rule");
   refused({"--optimize", "--law", "kaplen"}, "did you mean 'kaplan'?");

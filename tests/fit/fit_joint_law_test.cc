@@ -267,8 +267,8 @@ TEST_CASE("beside a law of all sizes, curves without a law of their own are one 
   INFO(notes);
   CHECK_FALSE(contains(notes, "not fitted"));
   CHECK(contains(notes,
-                 "plans use the law of all sizes; 2 of 3 runs have no curve of their own "
-                 "beside it (the first: run of 50000: found "));
+                 "2 of 3 runs could not be fitted by a curve of their own, which plans do not "
+                 "need beside the law of all sizes (the first: run of 50000: found "));
 }
 
 TEST_CASE("a law of sizes says nothing of them where the plan's size lies between") {

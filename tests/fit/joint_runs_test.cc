@@ -80,7 +80,7 @@ TEST_CASE("logs that are no run of a known size are left out, with the reason") 
   const JointRuns found = joint_runs({grown, unknown, tokens});
   CHECK(found.runs.empty());
   REQUIRE(found.left_out.size() == 3);
-  CHECK(contains(found.left_out[0], "grown: it began from a smaller model"));
+  CHECK(contains(found.left_out[0], "grown: it was grown from a smaller model"));
   CHECK(contains(found.left_out[1], "unknown: its number of parameters is not known"));
-  CHECK(contains(found.left_out[2], "tokens: its tokens in a step are not known"));
+  CHECK(contains(found.left_out[2], "tokens: its tokens per step are not known"));
 }

@@ -55,7 +55,7 @@ TEST_CASE("proportional and equal stages come in equal steps of depth") {
     }
   }
   CHECK(contains(test::refusal(ErrorKind::usage, [] { planned("prop-1", 5); }),
-                 "12 layers in 5 equal steps of depth"));
+                 "5 stages do not divide the 12 layers"));
 }
 
 TEST_CASE("the paper's rules double depth and width where the slope comes to its threshold") {

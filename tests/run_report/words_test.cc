@@ -92,8 +92,8 @@ TEST_CASE("the verdict names the loss, both savings and the gap") {
 TEST_CASE("the verdict tells of a staged run that was worse, or not surely better") {
   CHECK(contains(verdict_of(300, 1.8), "with 50% more FLOPs and 50% more wall-clock time"));
   CHECK(contains(verdict_of(300, 1.8), "at equal FLOPs its loss is 0.117 higher"));
-  CHECK(contains(verdict_of(195, 1.8, 0.05), "within twice its standard error: it may be none"));
-  CHECK_FALSE(contains(verdict_of(150, 1.8), "may be none"));
+  CHECK(contains(verdict_of(195, 1.8, 0.05), "within twice its standard error: it may be chance"));
+  CHECK_FALSE(contains(verdict_of(150, 1.8), "may be chance"));
 }
 
 TEST_CASE("the verdict says what to run where nothing can be told") {

@@ -155,7 +155,7 @@ TEST_CASE("a paper's rule speaks of the decay only where the rate decays") {
   };
   CHECK(refused().find("but the run ends after 1G") != std::string::npos);
   q.run.decay = 2e8;
-  CHECK(refused().find("but the rate decays from 800M") != std::string::npos);
+  CHECK(refused().find("but the learning rate decays from 800M") != std::string::npos);
 }
 
 TEST_CASE("a slope that a curve never has is refused") {
