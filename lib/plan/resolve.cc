@@ -324,6 +324,7 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
                          grouped(plan.total_steps), kMaxSteps);
   resolve_lr(plan);
   plan.evaluate_every = every_of(s.evaluate.every);
+  if (s.sample) plan.sample_every = every_of(s.sample->every);
   if (s.checkpoint.every.unit == DurationUnit::seconds) {
     plan.checkpoint_seconds = s.checkpoint.every.amount;
   } else {

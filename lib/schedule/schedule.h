@@ -9,9 +9,11 @@
 
 #include "arch/model_config.h"
 #include "io/file.h"
+#include "schedule/checkpoint_spec.h"
 #include "schedule/layer_policies.h"
 #include "schedule/lr_curves.h"
 #include "schedule/optimizer_spec.h"
+#include "schedule/sample_spec.h"
 #include "text/fields.h"
 
 namespace stagedtrain::schedule {
@@ -217,19 +219,6 @@ struct EvaluateSpec {
   }
 };
 
-struct CheckpointSpec {
-  Duration every{500, DurationUnit::steps};
-  std::int64_t keep = 2;
-  template <class V>
-  void fields(V& v) {
-    v("every", every,
-      {.doc = "how often the whole state is saved: steps, tokens or training time (30m, 2h); 0: at "
-              "the end of stages only"});
-    v("keep", keep,
-      {.doc = "how many of these are kept; the ends of stages are always kept", .min = 1});
-  }
-};
-
 struct LogSpec {
   std::int64_t every = 10;
   double seconds = 10;
@@ -298,6 +287,7 @@ struct Schedule {
   PlanSpec plan;
   ScratchSpec scratch;
   EvaluateSpec evaluate;
+  std::optional<SampleSpec> sample;
   CheckpointSpec checkpoint;
   LogSpec log;
   GuardSpec guard;
@@ -348,6 +338,9 @@ void Schedule::fields(V& v) {
   v("plan", plan, {.doc = "what the planner assumes and minimizes if a stage says auto"});
   v("scratch", scratch, {.doc = "the runs from scratch for comparison"});
   v("evaluate", evaluate, {.doc = "validation"});
+  v("sample", sample,
+    {.doc = "text that the run samples from its model while it trains, with the seed of the run "
+            "(docs/run-log.md); training is the same with and without it"});
   v("checkpoint", checkpoint, {.doc = "saving"});
   v("log", log, {.doc = "logging"});
   v("guard", guard, {.doc = "stopping a diverging run"});

@@ -17,6 +17,7 @@
 #include "train/batch_feed.h"
 #include "train/decisions.h"
 #include "train/replicas.h"
+#include "train/samples.h"
 #include "train/same_everywhere.h"
 #include "train/shared_evaluation.h"
 #include "train/step_log.h"
@@ -48,13 +49,14 @@ class StageLoop {
         optimizer_(schedule_),
         shards_(gradient_, run.ranks, run.shard_optimizer),
         log_(run, stage_, progress_),
-        saved_seconds_(progress_.seconds) {
+        saved_seconds_(progress_.seconds),
+        saved_step_(progress_.step) {
     if (stage_.until_slope && run_.ranks.first()) watch_slope();
   }
 
   eval::EvalReport run() {
-    const bool saves =
-        !run_.plan.checkpoint_every.only_at_ends() || run_.plan.checkpoint_seconds > 0;
+    const bool saves = !run_.plan.checkpoint_every.only_at_ends() ||
+                       run_.plan.checkpoint_seconds > 0 || kept_every_ > 0;
     if (saves && run_.ranks.first()) saver_.prepare(live_.header);
     std::optional<eval::EvalReport> report;
     freeze_what_is_not_trained();
@@ -65,6 +67,8 @@ class StageLoop {
       report.reset();
       if (progress_.stage_step > 0 && is_due_now(run_.plan.evaluate_every))
         report = evaluate("evaluate");
+      if (!report) evaluate_what_was_saved();
+      if (progress_.stage_step > 0 && is_due_now(run_.plan.sample_every)) sample();
       if (progress_.stage_step >= stage_.steps) break;
       if (report && may_grow_anywhere(*report)) break;
       lift_mask();
@@ -283,10 +287,19 @@ class StageLoop {
     const bool at_end = progress_.stage_step >= stage_.steps;
     const double unsaved = progress_.seconds - saved_seconds_;
     const bool due = is_due_now(run_.plan.checkpoint_every) ||
+                     is_due(progress_.step, kept_every_) ||
                      (run_.plan.checkpoint_seconds > 0 && unsaved >= run_.plan.checkpoint_seconds);
     if (at_end || !due) return;
     check_unchanged(run_.ranks, run_.data);
     start_saving(run_.folder.step_file(progress_.step));
+    saved_step_ = progress_.step;
+  }
+
+  // The best checkpoints are chosen by their validation losses. This evaluation ends no stage: a
+  // run that is stopped and resumed, which saves and evaluates more often, takes the same steps.
+  void evaluate_what_was_saved() {
+    const bool saved = progress_.stage_step > 0 && saved_step_ == progress_.step;
+    if (saved && schedule_.checkpoint.keep.best > 0) evaluate("evaluate");
   }
 
   eval::EvalReport evaluate(const char* kind) {
@@ -295,11 +308,21 @@ class StageLoop {
     check_unchanged(run_.ranks, run_.data);
     const eval::EvalReport report = evaluate_on_ranks(run_, live_, validation_);
     log_report(kind, report);
+    run_.kept.measured(progress_.stage, progress_.step, report.loss);
     run_.line.say(fmt::format("{} step {}: validation loss {}{}", progress_.stage,
                               grouped(progress_.stage_step),
                               with_error(report.loss, report.standard_error, 4),
                               report.windows == 1 ? " (one window: its error is unknown)" : ""));
     return report;
+  }
+
+  // At most once after a step.
+  void sample() {
+    if (!schedule_.sample || sampled_ == progress_.step) return;
+    sampled_ = progress_.step;
+    run_.ranks.stands(
+        fmt::format("sampling after step {} of stage {}", progress_.stage_step, progress_.stage));
+    write_samples(run_, live_);
   }
 
   void log_report(const char* kind, const eval::EvalReport& report) {
@@ -318,6 +341,7 @@ class StageLoop {
     if (!std::isfinite(report->loss))
       refuse_everywhere(
           fmt::format("stage {}: diverged: the validation loss is not a number", progress_.stage));
+    sample();
     log_report("stage_end", *report);
     progress_.stage_done = true;
     // A stage that ended early shortens the curve of what follows.
@@ -342,7 +366,10 @@ class StageLoop {
   Optimizer optimizer_;
   OptimizerShards shards_;
   StepLog log_;
-  double saved_seconds_;  // training time at the last save
+  double saved_seconds_;      // training time at the last save
+  std::int64_t saved_step_;   // the step of the last save, or of the state that was resumed
+  const std::int64_t kept_every_ = static_cast<std::int64_t>(schedule_.checkpoint.keep.every.amount);
+  std::int64_t sampled_ = 0;  // the step of the last samples
   std::optional<plan::SlopeWatch> slope_;
   CheckpointSaver saver_;  // ends first: what it writes and prunes is the run's
 };
