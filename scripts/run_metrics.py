@@ -14,6 +14,7 @@ NAMES = {
         "lr": "train/lr",
         "tokens_per_second": "perf/tokens_per_second",
         "flops_per_second": "perf/flops_per_second",
+        "mfu": "perf/mfu",
         "tokens": "progress/tokens",
         "flops": "progress/flops",
     },

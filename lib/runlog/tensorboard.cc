@@ -145,6 +145,7 @@ void TensorboardWriter::add(const Json& event) {
     scalar("train/lr", event, "lr");
     scalar("perf/tokens_per_second", event, "tokens_per_second");
     scalar("perf/flops_per_second", event, "flops_per_second");
+    scalar("perf/mfu", event, "mfu");
     scalar("progress/tokens", event, "tokens");
     scalar("progress/flops", event, "flops");
   } else if (kind == "evaluate" || (kind == "stage_end" && step_of(event) != evaluated_)) {

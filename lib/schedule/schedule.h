@@ -242,15 +242,16 @@ struct GuardSpec {
   }
 };
 
-// The machine for which a run's time, cost and memory are planned. Training does not read it.
+// The machine for which a run's time, cost and memory are planned. Training reads only flops and
+// device, to log the utilisation (mfu).
 struct MachineSpec {
   double flops = 0, utilisation = 0.4, memory = 0, bandwidth = 0, disk = 1e9, price_per_hour = 0;
   std::string device;
   template <class V>
   void fields(V& v) {
     v("flops", flops,
-      {.doc = "peak FLOPs per second at this precision, as 312T; 0: unknown, so that time is "
-              "planned only if it was measured",
+      {.doc = "peak FLOPs per second of a process at this precision, as 312T; train then logs the "
+              "utilisation (mfu); 0: unknown, so that time is planned only if it was measured",
        .min = 0});
     v("utilisation", utilisation,
       {.doc = "fraction of the peak that training reaches", .min = 0, .max = 1, .above_min = true});
@@ -266,8 +267,8 @@ struct MachineSpec {
     v("price_per_hour", price_per_hour,
       {.doc = "price of the machine per hour, in any currency", .min = 0});
     v("device", device,
-      {.doc = "name of the hardware whose measurements are used (plan --measure prints it); empty: "
-              "the newest of any"});
+      {.doc = "name of the hardware that this describes and whose measurements are used (plan "
+              "--measure prints it); empty: the newest of any"});
   }
 };
 

@@ -168,6 +168,15 @@ void train(RunContext& run, const RunRequest& request, TakenUp& taken) {
   run_stages(run, taken.live, request.stage);
 }
 
+// Returns the peak FLOPs per second of all ranks, from the schedule, or 0 if it does not say or
+// describes other hardware.
+double peak_flops(const plan::RunPlan& plan, const at::Device& device, const dist::Ranks& ranks) {
+  const schedule::MachineSpec& machine = plan.schedule.machine;
+  if (machine.flops == 0) return 0;
+  if (!machine.device.empty() && machine.device != plan::device_name(device.str())) return 0;
+  return machine.flops * ranks.size();
+}
+
 // OpenMP ends the process if it cannot start a thread, so it gets only as many as the system
 // grants. asked: 0 for OpenMP's own choice.
 void use_threads_to_be_had(int asked) {
@@ -224,7 +233,8 @@ RunResult run(const plan::RunPlan& plan, const RunRequest& request) {
   if (request.tensorboard && ranks.first()) log.add_tensorboard(request.out / "tensorboard");
   RunContext run{plan, folder, data,
                  log,  line,   KeptCheckpoints(folder, plan.schedule.checkpoint.keep),
-                 {},   ranks,  shards};
+                 {},   ranks,  shards,
+                 peak_flops(plan, options.device, ranks)};
   try {
     ranks.stands("loading");
     TakenUp taken = take_up(request, options, run);

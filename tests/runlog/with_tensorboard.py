@@ -23,7 +23,7 @@ except ImportError as missing:
 STEPS = 1500  # of each stage; eight scalars a step
 SCALARS = {"train/loss": ("step", "loss"), "train/grad_norm": ("step", "grad_norm"), "train/lr": ("step", "lr"),
            "perf/tokens_per_second": ("step", "tokens_per_second"), "perf/flops_per_second": ("step", "flops_per_second"),
-           "progress/tokens": ("step", "tokens"), "progress/flops": ("step", "flops"),
+           "perf/mfu": ("step", "mfu"), "progress/tokens": ("step", "tokens"), "progress/flops": ("step", "flops"),
            "growth/loss_before": ("grow", "loss_before"), "growth/loss_after": ("grow", "loss_after")}
 
 
