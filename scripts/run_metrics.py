@@ -18,8 +18,8 @@ NAMES = {
         "tokens": "progress/tokens",
         "flops": "progress/flops",
     },
-    "evaluate": {"loss": "val/loss", "stderr": "val/stderr"},
-    "stage_end": {"loss": "val/loss", "stderr": "val/stderr"},
+    "evaluate": {"loss": "val/loss", "stderr": "val/stderr", "ema_loss": "val/ema_loss"},
+    "stage_end": {"loss": "val/loss", "stderr": "val/stderr", "ema_loss": "val/ema_loss"},
     "grow": {"params_after": "growth/params", "loss_before": "growth/loss_before", "loss_after": "growth/loss_after"},
     "end": {"bits_per_byte": "val/bits_per_byte"},
 }

@@ -116,8 +116,8 @@ void TensorboardWriter::text(const std::string& tag, const Json& event,
 
 void TensorboardWriter::growth(const Json& event) {
   text("growth/operators", event,
-       fmt::format("{}: {} (from {} to {})", event.value("stage", ""),
-                   event.value("operators", ""), event.value("from", ""), event.value("to", "")));
+       fmt::format("{}: {} (from {} to {})", event.value("stage", ""), event.value("operators", ""),
+                   event.value("from", ""), event.value("to", "")));
   scalar("growth/params", event, "params_after");
   scalar("growth/loss_before", event, "loss_before");
   scalar("growth/loss_after", event, "loss_after");
@@ -151,6 +151,7 @@ void TensorboardWriter::add(const Json& event) {
   } else if (kind == "evaluate" || (kind == "stage_end" && step_of(event) != evaluated_)) {
     evaluated_ = step_of(event);
     scalar("val/loss", event, "loss");
+    scalar("val/ema_loss", event, "ema_loss");
   } else if (kind == "sample") {
     samples(event);
   } else if (kind == "grow") {

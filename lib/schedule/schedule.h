@@ -10,6 +10,7 @@
 #include "arch/model_config.h"
 #include "io/file.h"
 #include "schedule/checkpoint_spec.h"
+#include "schedule/ema_spec.h"
 #include "schedule/layer_policies.h"
 #include "schedule/lr_curves.h"
 #include "schedule/optimizer_spec.h"
@@ -281,6 +282,7 @@ struct Schedule {
   BatchSpec batch;
   LrSpec lr;
   OptimizerSpec optimizer;
+  std::optional<EmaSpec> ema;
   std::optional<arch::Parameterization> parameterization;
   Precision precision = Precision::fp32;
   double dropout = 0, z_loss = 0;
@@ -323,6 +325,9 @@ void Schedule::fields(V& v) {
   v("batch", batch, {.doc = "size of a step"});
   v("lr", lr, {.doc = "learning rate, over all stages together"});
   v("optimizer", optimizer, {.doc = "the optimizer: AdamW, Muon, Lion or SGD"});
+  v("ema", ema,
+    {.doc = "an exponential moving average of the weights, which is kept in checkpoints, evaluated "
+            "beside the weights, and used by eval --ema and export --ema (docs/optimizers.md)"});
   v("parameterization", parameterization,
     {.doc = "scales initial values, learning rates, weight decay and eps of each tensor by the "
             "model's size (muP, CompleteP), so that the lr.peak tuned on a small model suits a "

@@ -231,10 +231,11 @@ RunResult run(const plan::RunPlan& plan, const RunRequest& request) {
                          ranks.first() ? mode_of(request) : RunFolder::Mode::look);
   EventLog log(ranks.first() ? folder.log() : Path());
   if (request.tensorboard && ranks.first()) log.add_tensorboard(request.out / "tensorboard");
-  RunContext run{plan, folder, data,
-                 log,  line,   KeptCheckpoints(folder, plan.schedule.checkpoint.keep),
-                 {},   ranks,  shards,
-                 peak_flops(plan, options.device, ranks)};
+  RunContext run{plan,   folder,
+                 data,   log,
+                 line,   KeptCheckpoints(folder, plan.schedule.checkpoint.keep),
+                 {},     ranks,
+                 shards, peak_flops(plan, options.device, ranks)};
   try {
     ranks.stands("loading");
     TakenUp taken = take_up(request, options, run);

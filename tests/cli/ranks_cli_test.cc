@@ -88,6 +88,16 @@ TEST_CASE("the first of several ranks samples alone, and the state stays the sam
   CHECK(events == 6);  // after steps 4, 8, 10, 12, 16, 20
 }
 
+TEST_CASE("ranks, with and without --sharding, make the same average of the weights, to the bit") {
+  test::RanksRun run;
+  run.edits.push_back("ema={decay: 0.9}");
+  require_done(run.train("one", 1));
+  const std::string sharding = GENERATE("none", "optimizer");
+  require_done(run.train("shared", 3, {"--threads", "1", "--sharding", sharding}));
+  CHECK(state::CheckpointReader(run.folder("shared") + "/stages/full.h5").header().ema);
+  check_same_ends(run, "one", "shared");
+}
+
 TEST_CASE("only the first rank prints results") {
   const test::RanksRun run;
   const auto result = run.train("run", 2, {"--json"});
