@@ -19,7 +19,7 @@ struct EvalArguments {
   train::EvalRequest eval;
   train::SampleRequest sample;
   train::DeviceRequest device;
-  bool json = false;
+  bool ema = false, json = false;
 };
 
 constexpr const char* kFooter = R"(
@@ -86,6 +86,7 @@ void score(EvalArguments& a, Json& json) {
   a.eval.checkpoint = a.checkpoint;
   a.eval.data = a.data;
   a.eval.device = a.device;
+  a.eval.ema = a.ema;
   const train::EvalResult result = engine().evaluate(a.eval);
   for (const std::string& note : {result.taken_for, result.warning})
     if (!note.empty()) tell(fmt::format("{}: {}\n", a.data, note));
@@ -136,7 +137,7 @@ std::string tasks_text(const train::TaskResult& r) {
 }
 
 void solve_tasks(EvalArguments& a, Json& json) {
-  train::TaskRequest request{a.checkpoint, a.tasks, {}, a.device};
+  train::TaskRequest request{a.checkpoint, a.tasks, {}, a.ema, a.device};
   if (!a.tokenizer.empty()) request.tokenizer = data::read_tokenizer_spec(a.tokenizer);
   const train::TaskResult result = engine().score_tasks(request);
   if (a.json) {
@@ -149,6 +150,7 @@ void solve_tasks(EvalArguments& a, Json& json) {
 void write_text(EvalArguments& a, Json& json) {
   a.sample.checkpoint = a.checkpoint;
   a.sample.device = a.device;
+  a.sample.ema = a.ema;
   if (!a.tokenizer.empty()) a.sample.tokenizer = data::read_tokenizer_spec(a.tokenizer);
   std::string text;
   // A pipe gets the model's bytes unchanged. On a terminal, control characters from the model or
@@ -246,6 +248,8 @@ void add_eval(CLI::App& app) {
                    "tokenizer of --sample and --tasks, for a checkpoint that does not record its "
                    "own: bytes, or a file that 'stagedtrain data' accepts")
       ->type_name("bytes|FILE");
+  command->add_flag("--ema", a->ema,
+                    "use the moving average of the weights, which a run with ema keeps");
   add_device_options(*command, a->device);
   command->add_flag("--json", a->json, "print the results as JSON");
   command->footer(kFooter);

@@ -19,7 +19,7 @@ namespace {
 
 struct ExportArguments {
   std::string checkpoint, target, format, dtype = "f32", shard_size = "5G";
-  bool force = false, json = false;
+  bool force = false, ema = false, json = false;
 };
 
 constexpr const char* kFooter = R"(
@@ -28,9 +28,9 @@ constexpr const char* kFooter = R"(
   --to gguf   a file that llama.cpp runs
   --to llmc   a model file of llm.c, version 3 (f32) or 5 (bf16); gpt2 with a tied head only
 
-Only the weights are written, not the moments; the checkpoint does not change. Rows of a padded
-vocabulary that belong to no token are left out. In a GGUF, norms and biases stay float32, whatever
---dtype says. The folder or file appears whole or not at all.
+Only the weights are written (with --ema their average), not the moments; the checkpoint does not
+change. Rows of a padded vocabulary that belong to no token are left out. In a GGUF, norms and
+biases stay float32, whatever --dtype says. The folder or file appears whole or not at all.
 
 --shard-size is in bytes: 5G, 500M, 1Gi. Each shard holds at most this much, or a single tensor.
 
@@ -59,7 +59,8 @@ hub::ExportOptions options_of(const ExportArguments& a) {
   if (!bytes || *bytes < 1)
     throw usage_error("--shard-size is '{}', expected a count of bytes, as 5G or 500M",
                       a.shard_size);
-  return {format->second, element->second, static_cast<std::uint64_t>(*bytes), a.force};
+  return {format->second, element->second, static_cast<std::uint64_t>(*bytes), a.force,
+          a.ema ? state::TensorKind::ema : state::TensorKind::weights};
 }
 
 void print_result(const ExportArguments& a, const hub::ExportResult& result, double seconds) {
@@ -119,6 +120,8 @@ void add_export(CLI::App& app) {
       ->add_option("--shard-size", a->shard_size,
                    "maximum bytes of weights in one file of a folder (default: 5G)")
       ->type_name("BYTES");
+  command->add_flag("--ema", a->ema,
+                    "write the moving average of the weights, which a run with ema keeps");
   command->add_flag("--force", a->force, "replace OUT");
   command->add_flag("--json", a->json, "print the result as JSON");
   command->footer(kFooter);

@@ -175,7 +175,8 @@ Json json_of(const GrowArguments& arguments, const grow::GrowthRecipe& recipe) {
 
 void print_recipe(const GrowArguments& arguments, const grow::GrowthRecipe& recipe,
                   const state::CheckpointReader& from) {
-  const std::uint64_t bytes = state::checkpoint_bytes(recipe.to, from.header().dtype);
+  const std::uint64_t bytes =
+      state::checkpoint_bytes(recipe.to, from.header().dtype, from.header().ema);
   if (arguments.json) {
     Json json = json_of(arguments, recipe);
     json["bytes"] = bytes;

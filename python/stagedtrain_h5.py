@@ -47,6 +47,7 @@ class Checkpoint:
             raise ValueError(f"{path}: format version {self._file.attrs['format_version']}, expected {VERSION}")
         self.metadata = json.loads(self._file["metadata"][()].tobytes())
         self.weights, self.exp_avg, self.exp_avg_sq = (Tensors(self._file[g]) for g in ("weights", "exp_avg", "exp_avg_sq"))
+        self.ema = Tensors(self._file["ema"]) if "ema" in self._file else None  # moving average of the weights
         self.config = self.metadata["model"]  # architecture, layers, width, heads, ...
         self.lineage = self.metadata["lineage"]  # one entry for each growth, oldest first
         self.step, self.tokens = (self.metadata["progress"][key] for key in ("step", "tokens"))

@@ -48,8 +48,8 @@ void check_mask(const state::StateHeader& header, const std::string& where) {
 class OtherStates {
  public:
   // Throws Error(usage) if a checkpoint holds another model than step.from or another precision, or
-  // if its mask still rises.
-  OtherStates(const GrowthStep& step, DType dtype) {
+  // if its mask still rises, or, with ema, if it has no average of the weights.
+  OtherStates(const GrowthStep& step, DType dtype, bool ema) {
     for (const std::string& path : step.others) {
       files_.push_back(std::make_unique<state::CheckpointReader>(path));
       const state::StateHeader& header = files_.back()->header();
@@ -59,6 +59,12 @@ class OtherStates {
       if (header.dtype != dtype)
         throw usage_error("{}: holds {}, expected {}", path, dtype_name(header.dtype),
                           dtype_name(dtype));
+      if (ema && !header.ema)
+        throw usage_error(
+            "{}: has no moving average of the weights, but the state that grows has one; expected "
+            "it in both",
+            path)
+            .with_hint("give both runs the same ema");
       check_mask(header, path + ": ");
     }
   }
@@ -107,12 +113,12 @@ class StepView {
  public:
   // `below` reads the tensors of the state before this step. `previous` is the view of the previous
   // step, or null for the first. `step` and `previous` must outlive this view.
-  StepView(const GrowthStep& step, DType dtype, StateView below, StepView* previous)
+  StepView(const GrowthStep& step, DType dtype, bool ema, StateView below, StepView* previous)
       : step_(step),
         dtype_(dtype),
         sources_(arch::param_table(step.from)),
         targets_(arch::param_table(step.to)),
-        others_(step, dtype),
+        others_(step, dtype, ema),
         below_(std::move(below)),
         previous_(previous) {}
 
@@ -173,11 +179,11 @@ void apply_step(const GrowthStep& step, state::TrainingState& from, state::Train
   const arch::ParamTable sources = arch::param_table(step.from),
                          targets = arch::param_table(step.to);
   const DType dtype = from.of(TensorKind::weights)[0].dtype();
-  const OtherStates others(step, dtype);
+  const OtherStates others(step, dtype, from.has_ema());
   const SourceView view = [&](std::size_t state, TensorKind kind, std::size_t i) {
     return state == 0 ? std::as_const(from.of(kind)[i]).bytes() : others.view(state, kind, i);
   };
-  for (const TensorKind kind : state::kTensorKinds) {
+  for (const TensorKind kind : state::tensor_kinds(from.has_ema())) {
     std::vector<int> uses = count_uses(step, kind, sources.size());
     for (std::size_t i = 0; i < targets.size(); ++i) {
       stop_point("growing");
@@ -191,19 +197,20 @@ void apply_step(const GrowthStep& step, state::TrainingState& from, state::Train
 
 }  // namespace
 
-void grow_tensors(const GrowthRecipe& recipe, DType dtype, const StateView& source,
-                  const TensorUse& use) {
+void grow_tensors(const GrowthRecipe& recipe, DType dtype, std::span<const TensorKind> kinds,
+                  const StateView& source, const TensorUse& use) {
+  const bool ema = std::ranges::find(kinds, TensorKind::ema) != kinds.end();
   std::vector<std::unique_ptr<StepView>> views;
   StateView below = source;
   for (const GrowthStep& step : recipe.steps) {
     StepView* previous = views.empty() ? nullptr : views.back().get();
-    views.push_back(std::make_unique<StepView>(step, dtype, below, previous));
+    views.push_back(std::make_unique<StepView>(step, dtype, ema, below, previous));
     below = [view = views.back().get()](TensorKind kind, std::size_t i) {
       return view->view(kind, i);
     };
   }
   const std::size_t count = arch::param_table(recipe.to).size();
-  for (const TensorKind kind : state::kTensorKinds)
+  for (const TensorKind kind : kinds)
     for (std::size_t i = 0; i < count; ++i) {
       stop_point("growing");
       use(kind, i, views.back()->take(kind, i));
@@ -222,7 +229,7 @@ state::StateHeader grown_header(const GrowthRecipe& recipe, const state::StateHe
   to.lineage.push_back({source, source_crc, recipe.operators(), now, from.model});
   const auto generation = static_cast<std::int64_t>(to.lineage.size());
   for (const GrowthStep& step : recipe.steps) {
-    const OtherStates others(step, from.dtype);
+    const OtherStates others(step, from.dtype, from.ema);
     others.check_scales(step, to.histories);
     std::vector<Histories> states = others.histories(now);
     states.insert(states.begin(), std::move(to.histories));
@@ -268,7 +275,7 @@ void apply_file(const GrowthRecipe& recipe, const state::CheckpointReader& from,
       writer.write(kind, i, made.bytes);
     }
   };
-  grow_tensors(recipe, from.header().dtype, view, write);
+  grow_tensors(recipe, from.header().dtype, from.header().kinds(), view, write);
   writer.commit();
 }
 

@@ -23,19 +23,22 @@ struct MadeTensor {
   operator std::span<const std::byte>() const { return bytes; }
 };
 
-// Makes every tensor of the larger state, kind by kind and in the order of the table, and passes
-// each to `use` before the next one is made. Holds at most one tensor per operator in memory,
-// besides those that `use` keeps. Bytes that the tensor does not own are valid until `use` returns.
-// Polls for a stop request. Throws Error(usage) if a further state does not match (see apply.cc).
+// Makes every tensor of these kinds of the larger state, kind by kind and in the order of the
+// table, and passes each to `use` before the next one is made. Holds at most one tensor per
+// operator in memory, besides those that `use` keeps. Bytes that the tensor does not own are valid
+// until `use` returns. Polls for a stop request. Throws Error(usage) if a further state does not
+// match (see apply.cc).
 using TensorUse = std::function<void(state::TensorKind, std::size_t, MadeTensor)>;
-void grow_tensors(const GrowthRecipe& recipe, state::DType dtype, const StateView& source,
+void grow_tensors(const GrowthRecipe& recipe, state::DType dtype,
+                  std::span<const state::TensorKind> kinds, const StateView& source,
                   const TensorUse& use);
 
 // Returns the header of the larger state: its model, its histories, and the lineage with a new
 // entry for this growth. `source` and `source_crc`, the name and checksum of the state that grows,
 // are recorded there. FLOPs and seconds of further states are added to those of the state that
 // grows. Throws Error(usage) if the mask of a state still rises, or if a further state has another
-// model, precision or other optimizer scales; Error(input) if one of their files is bad.
+// model, precision or other optimizer scales, or no average of the weights where the state that
+// grows has one; Error(input) if one of their files is bad.
 state::StateHeader grown_header(const GrowthRecipe& recipe, const state::StateHeader& from,
                                 const std::string& source, const std::string& source_crc);
 

@@ -16,7 +16,7 @@ namespace stagedtrain::grow {
 using SourceView = std::function<std::span<const std::byte>(std::size_t state, state::TensorKind,
                                                             std::size_t tensor)>;
 
-// Returns tensor `target` of this kind (weights, exp_avg or exp_avg_sq), computed by the recipe
+// Returns tensor `target` of this kind, computed by the recipe
 // `made` on all cores. `sources` is the table of the source states, whose tensors `source` reads.
 // Polls for a stop request.
 state::HostTensor fill(const TensorRecipe& made, const arch::ParamSpec& target,
@@ -27,9 +27,10 @@ state::HostTensor fill(const TensorRecipe& made, const arch::ParamSpec& target,
 const Block* plain_copy(const TensorRecipe& made, const arch::ParamSpec& target,
                         const arch::ParamTable& sources, state::TensorKind kind);
 
-// Returns the blocks that a kind is made of.
+// Returns the blocks that a kind is made of. An average of weights grows as the weights do.
 inline const std::vector<Block>& blocks_of(const TensorRecipe& made, state::TensorKind kind) {
-  return kind == state::TensorKind::weights ? made.value : made.gradient;
+  const bool is_value = kind == state::TensorKind::weights || kind == state::TensorKind::ema;
+  return is_value ? made.value : made.gradient;
 }
 
 }  // namespace stagedtrain::grow

@@ -9,9 +9,10 @@ namespace stagedtrain::state {
 StateHeader header_of(const TrainingState& state) {
   const std::vector<HostTensor>& weights = state.of(TensorKind::weights);
   ST_CHECK(!weights.empty(), "a state without tensors");
-  return {state.model, weights.front().dtype(), state.histories,
-          state.mask,  state.progress,          state.data,
-          state.seed,  state.lineage,           state.run};
+  return {state.model,    weights.front().dtype(), state.histories,
+          state.mask,     state.progress,          state.data,
+          state.seed,     state.lineage,           state.run,
+          state.has_ema()};
 }
 
 TrainingState state_of(const StateHeader& header) {
@@ -29,7 +30,7 @@ TrainingState state_of(const StateHeader& header) {
 
 void save(const Path& target, const TrainingState& state, Replace replace) {
   CheckpointWriter writer(target, header_of(state), replace);
-  for (const TensorKind kind : kTensorKinds)
+  for (const TensorKind kind : tensor_kinds(state.has_ema()))
     for (std::size_t i = 0; i < state.of(kind).size(); ++i) {
       const HostTensor& tensor = state.of(kind)[i];
       ST_CHECK(tensor.dtype() == state.of(TensorKind::weights).front().dtype(),
@@ -42,16 +43,16 @@ void save(const Path& target, const TrainingState& state, Replace replace) {
 TrainingState load(const Path& path) {
   const CheckpointReader reader(path);
   TrainingState state = state_of(reader.header());
-  for (const TensorKind kind : kTensorKinds)
+  for (const TensorKind kind : reader.header().kinds())
     for (std::size_t i = 0; i < reader.table().size(); ++i)
       state.of(kind).push_back(reader.read(kind, i));
   return state;
 }
 
-std::uint64_t checkpoint_bytes(const arch::ModelConfig& model, DType dtype) {
+std::uint64_t checkpoint_bytes(const arch::ModelConfig& model, DType dtype, bool ema) {
   std::vector<RepeatedDataset> repeated;
   for (const arch::DistinctTensor& tensor : arch::distinct_tensors(model))
-    for (Dataset& dataset : tensor_datasets(arch::ParamTable({tensor.spec}), dtype))
+    for (Dataset& dataset : tensor_datasets(arch::ParamTable({tensor.spec}), dtype, ema))
       repeated.push_back({std::move(dataset), static_cast<std::uint64_t>(tensor.copies)});
   return expected_file_bytes(repeated);
 }

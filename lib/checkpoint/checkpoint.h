@@ -25,9 +25,11 @@ struct StateHeader {
   std::uint64_t seed = 0;
   std::vector<LineageEntry> lineage;
   RunInfo run;
+  bool ema = false;  // the state has an average of the weights
+  std::span<const TensorKind> kinds() const { return tensor_kinds(ema); }
 };
 StateHeader header_of(const TrainingState& state);
-// Returns a state with this header and without tensors.
+// Returns a state with this header and without tensors, hence without an average of the weights.
 TrainingState state_of(const StateHeader& header);
 
 // Writes a checkpoint tensor by tensor, in any order. Large tensors bypass the page cache; threads
@@ -77,7 +79,8 @@ class CheckpointReader {
   ~CheckpointReader();
   const StateHeader& header() const;
   const arch::ParamTable& table() const;
-  // Returns a view of the mapped file, valid for the life of the reader. Throws Error(input) unless
+  // Returns a view of the mapped file, valid for the life of the reader. The file must have tensors
+  // of this kind (StateHeader::kinds). Throws Error(input) unless
   // all of the tensor's checksums match and all its values are finite.
   std::span<const std::byte> view(TensorKind kind, std::size_t index) const;
   HostTensor read(TensorKind kind, std::size_t index) const;
@@ -107,6 +110,7 @@ void save(const Path& target, const TrainingState& state, Replace replace = Repl
 // Loads the whole state and verifies every checksum.
 TrainingState load(const Path& path);
 // Returns the size of a checkpoint of this model, without its metadata and tokenizer.
-std::uint64_t checkpoint_bytes(const arch::ModelConfig& model, DType dtype = DType::f32);
+std::uint64_t checkpoint_bytes(const arch::ModelConfig& model, DType dtype = DType::f32,
+                               bool ema = false);
 
 }  // namespace stagedtrain::state

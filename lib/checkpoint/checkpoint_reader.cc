@@ -94,7 +94,7 @@ struct CheckpointReader::Impl {
   // Puts the file's datasets in the order of the table. Throws if one is missing, extra or of
   // another size.
   void find_datasets(const Extent& metadata) {
-    for (const Dataset& wanted : tensor_datasets(*table, header.dtype)) {
+    for (const Dataset& wanted : tensor_datasets(*table, header.dtype, header.ema)) {
       datasets.push_back(take("tensor", wanted.path()));
       const Extent& found = datasets.back();
       if (found.bytes != wanted.bytes)
@@ -141,10 +141,10 @@ struct CheckpointReader::Impl {
   // What a dataset may hold: a run never saves a number that it could not go on with.
   Values values_of(std::size_t dataset) const {
     const std::size_t tensors = table->size();
-    if (dataset >= std::size(kTensorKinds) * tensors) return Values::any;
-    return dataset < dataset_index(TensorKind::exp_avg_sq, 0, tensors)
-               ? Values::finite
-               : Values::finite_and_not_negative;
+    if (dataset >= header.kinds().size() * tensors) return Values::any;
+    return dataset / tensors == static_cast<std::size_t>(TensorKind::exp_avg_sq)
+               ? Values::finite_and_not_negative
+               : Values::finite;
   }
   void check_blocks(const Extent& extent, Values values) const {
     file.prefetch(extent.offset, extent.bytes);
@@ -266,7 +266,7 @@ std::uint64_t CheckpointReader::blocks() const {
 std::string CheckpointReader::identity() const { return fmt::format("{:08x}", impl_->identity()); }
 
 std::string CheckpointReader::tensors_identity() const {
-  return fmt::format("{:08x}", impl_->identity_of(std::size(kTensorKinds) * table().size()));
+  return fmt::format("{:08x}", impl_->identity_of(header().kinds().size() * table().size()));
 }
 
 }  // namespace stagedtrain::state

@@ -41,7 +41,7 @@ bool has_tokenizer(const RunInfo& run) {
 
 Layout layout_of(const arch::ParamTable& table, const StateHeader& header,
                  const std::string& metadata) {
-  std::vector<Dataset> datasets = tensor_datasets(table, header.dtype);
+  std::vector<Dataset> datasets = tensor_datasets(table, header.dtype, header.ema);
   datasets.push_back(text_dataset(kMetadata, metadata.size()));
   if (has_tokenizer(header.run))
     datasets.push_back(text_dataset(kTokenizer, header.run.tokenizer.size()));
@@ -62,6 +62,7 @@ struct CheckpointWriter::Impl {
   Impl(const Path& target, const StateHeader& header, Replace replace)
       : where(target.string()),
         table(arch::param_table(header.model)),
+        tensors(header.kinds().size() * table.size()),
         dtype(header.dtype),
         metadata(json_text(metadata_json(header), -1)),
         layout(layout_of(table, header, metadata)),
@@ -92,7 +93,7 @@ struct CheckpointWriter::Impl {
   std::span<std::byte> front_bytes(std::uint64_t offset, std::uint64_t bytes) {
     return std::span(front.get(), layout.front_bytes).subspan(offset, bytes);
   }
-  bool is_tensor(std::size_t dataset) const { return dataset < 3 * table.size(); }
+  bool is_tensor(std::size_t dataset) const { return dataset < tensors; }
   std::size_t tensor(TensorKind kind, std::size_t index) const {
     ST_CHECK(index < table.size(), "tensor {} of {}", index, table.size());
     return dataset_index(kind, index, table.size());
@@ -135,8 +136,8 @@ struct CheckpointWriter::Impl {
   void write_front() {
     const std::vector<std::byte> structure = hdf5_structure(layout);
     std::ranges::copy(structure, front.get());
-    write(3 * table.size(), std::as_bytes(std::span(metadata)));
-    if (!tokenizer.empty()) write(3 * table.size() + 1, std::as_bytes(std::span(tokenizer)));
+    write(tensors, std::as_bytes(std::span(metadata)));
+    if (!tokenizer.empty()) write(tensors + 1, std::as_bytes(std::span(tokenizer)));
     stream.drain();
     for (std::size_t i = 0; i + 1 < written.size(); ++i)
       ST_CHECK(written[i], "{} was not written", layout.datasets[i].path());
@@ -168,6 +169,7 @@ struct CheckpointWriter::Impl {
 
   std::string where;
   arch::ParamTable table;
+  std::size_t tensors;  // how many datasets are tensors; metadata and tokenizer follow
   DType dtype;
   std::string metadata, tokenizer;
   Layout layout;

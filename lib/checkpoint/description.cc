@@ -55,7 +55,7 @@ Summary summary_of(const CheckpointReader& reader, std::size_t index) {
 }
 
 std::uint64_t tensor_bytes(const CheckpointReader& reader) {
-  return 3 * static_cast<std::uint64_t>(reader.table().total_count()) *
+  return reader.header().kinds().size() * static_cast<std::uint64_t>(reader.table().total_count()) *
          dtype_size(reader.header().dtype);
 }
 
@@ -189,8 +189,8 @@ std::string to_text(const Path& path, const CheckpointReader& reader, bool tenso
                   kFormatVersion, short_bytes(static_cast<double>(reader.file_bytes())));
   text += model_lines(header) + progress_lines(header.progress) + data_lines(header) +
           lineage_lines(header.lineage) + history_lines(header);
-  text += line("tensors", fmt::format("{} for each of weights, exp_avg, exp_avg_sq; {} in all",
-                                      reader.table().size(),
+  text += line("tensors", fmt::format("{} for each of weights, exp_avg, exp_avg_sq{}; {} in all",
+                                      reader.table().size(), header.ema ? ", ema" : "",
                                       short_bytes(static_cast<double>(tensor_bytes(reader)))));
   text += line("checksums",
                fmt::format("{} blocks verified, none damaged; identity {}, tensors alone {}",

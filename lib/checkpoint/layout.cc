@@ -81,10 +81,10 @@ void place_section(Layout& layout, Section section) {
 
 }  // namespace
 
-std::vector<Dataset> tensor_datasets(const arch::ParamTable& table, DType dtype) {
+std::vector<Dataset> tensor_datasets(const arch::ParamTable& table, DType dtype, bool ema) {
   const ElementType type = dtype == DType::f32 ? ElementType::f32 : ElementType::f64;
   std::vector<Dataset> datasets;
-  for (const TensorKind kind : kTensorKinds)
+  for (const TensorKind kind : tensor_kinds(ema))
     for (const arch::ParamSpec& spec : table)
       set_bytes(datasets.emplace_back(Dataset{kind_name(kind), spec.name, type, spec.shape()}));
   return datasets;

@@ -73,8 +73,9 @@ struct Layout {
 constexpr std::size_t dataset_index(TensorKind kind, std::size_t tensor, std::size_t tensors) {
   return static_cast<std::size_t>(kind) * tensors + tensor;
 }
-// Returns the tensors of all kinds in that order, without places.
-std::vector<Dataset> tensor_datasets(const arch::ParamTable& table, DType dtype);
+// Returns the tensors of all kinds in that order, without places; ema: with the average of the
+// weights.
+std::vector<Dataset> tensor_datasets(const arch::ParamTable& table, DType dtype, bool ema = false);
 Dataset text_dataset(const char* name, std::uint64_t bytes);
 // Assigns places to these datasets and to their index, which it appends.
 Layout arrange(std::vector<Dataset> datasets);

@@ -107,15 +107,15 @@ void visit(V& v, TensorHistory& history) {
 template <class V>
 void visit(V& v, Metadata& m) {
   StateHeader& header = m.header;
-  v("dtype", header.dtype);
-  v("model", header.model);
+  v("dtype", header.dtype), v("model", header.model);
   v("progress", header.progress);
-  v("seed", header.seed);
-  v("data", header.data);
+  v("seed", header.seed), v("data", header.data);
   v("run", header.run);
   v("lineage", header.lineage);
   v("mask", header.mask);
   v("histories", m.histories);
+  // Added after the first release of the format: left out if false.
+  if (std::is_same_v<V, Reader> || header.ema) v("ema", header.ema, FieldInfo(), true);
 }
 
 // ---- Text and numbers that JSON alone would not keep.

@@ -16,9 +16,9 @@ namespace {
 using runlog::Run, runlog::Setting;
 
 // Keys of the schedule that may differ. A key that ends with a dot stands for all keys below it.
-constexpr std::array<std::string_view, 7> kMayDiffer{
-    "batch.micro", "batch.recompute", "lr.rewarm", "evaluate.every", "checkpoint.",
-    "log.",        "guard."};
+constexpr std::array<std::string_view, 8> kMayDiffer{
+    "batch.micro", "batch.recompute", "lr.rewarm", "evaluate.every",
+    "sample.",     "checkpoint.",     "log.",      "guard."};
 
 bool may_differ(const std::string& key) {
   return std::ranges::any_of(kMayDiffer, [&](std::string_view allowed) {

@@ -48,6 +48,7 @@ struct EvalRequest {
   Path checkpoint, data;
   std::int64_t tokens = 0;  // 0: the whole file
   std::int64_t rows = 8;    // windows at a time
+  bool ema = false;         // with the moving average of the weights
   DeviceRequest device;
 };
 struct EvalResult {
@@ -66,6 +67,7 @@ struct SampleRequest {
   std::int64_t tokens = 0, top_k = 0;
   double temperature = 0.8;
   std::uint64_t seed = 1;
+  bool ema = false;  // as in EvalRequest
   DeviceRequest device;
 };
 
@@ -74,6 +76,7 @@ enum class SampleUnit { text, ids };
 struct TaskRequest {
   Path checkpoint, file;
   std::string tokenizer;  // as in SampleRequest
+  bool ema = false;       // as in EvalRequest
   DeviceRequest device;
 };
 // The values of eval::TaskReport. Standard errors are NaN for a single example.

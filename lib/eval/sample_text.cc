@@ -8,9 +8,12 @@
 #include "text/utf8.h"
 
 namespace stagedtrain::train {
-namespace {
 
-std::vector<std::int32_t> parse_ids(std::string text) {
+SampleText::SampleText(std::shared_ptr<const data::Tokenizer> tokenizer, std::int64_t vocab,
+                       std::string where)
+    : tokenizer_(std::move(tokenizer)), vocab_(vocab), where_(std::move(where)) {}
+
+std::vector<std::int32_t> SampleText::parse_ids(std::string text) const {
   std::replace(text.begin(), text.end(), ',', ' ');
   std::vector<std::int32_t> ids;
   for (const std::string& word : split(text, ' ')) {
@@ -18,24 +21,20 @@ std::vector<std::int32_t> parse_ids(std::string text) {
     const auto id = parse_count(word);
     if (!id || *id < 0 || *id >= std::int64_t{1} << 31)
       throw usage_error(
-          "--prompt: found '{}', expected token ids such as '17 4 256': the checkpoint does not "
+          "{}: found '{}', expected token ids such as '17 4 256': the checkpoint does not "
           "record its tokenizer",
-          word)
+          where_, word)
           .with_hint("give --tokenizer bytes or --tokenizer FILE.model for a prompt of text");
     ids.push_back(static_cast<std::int32_t>(*id));
   }
   return ids;
 }
 
-}  // namespace
-
-SampleText::SampleText(std::unique_ptr<const data::Tokenizer> tokenizer, std::int64_t vocab)
-    : tokenizer_(std::move(tokenizer)), vocab_(vocab) {}
-
 std::vector<std::int32_t> SampleText::ids_of(const std::string& prompt) const {
   if (!tokenizer_) return parse_ids(prompt);
   if (const auto bad = tokenizer_->needs_utf8() ? first_bad_utf8(prompt) : std::nullopt)
-    throw usage_error("--prompt: byte {} is not UTF-8, which a SentencePiece model expects", *bad);
+    throw usage_error("{}: byte {} is not UTF-8, which a SentencePiece model expects", where_,
+                      *bad);
   return tokenizer_->encode(prompt);
 }
 
@@ -46,8 +45,8 @@ std::vector<std::int64_t> SampleText::begin(const std::string& prompt) {
   for (const std::int32_t id : ids_)
     if (id >= vocab_)
       throw usage_error(
-          "--prompt: found the token id {}, expected ids below {}, the size of the vocabulary", id,
-          vocab_);
+          "{}: found the token id {}, expected ids below {}, the size of the vocabulary", where_,
+          id, vocab_);
   if (tokenizer_) {
     said_ = prompt;
     decoded_ = tokenizer_->decode(ids_);

@@ -16,8 +16,10 @@ namespace stagedtrain::train {
 // each new id is printed as a number after a space.
 class SampleText {
  public:
-  // tokenizer: null for plain ids. vocab: ids of the prompt must be below it.
-  SampleText(std::unique_ptr<const data::Tokenizer> tokenizer, std::int64_t vocab);
+  // tokenizer: null for plain ids. vocab: ids of the prompt must be below it. `where` names the
+  // prompt in errors.
+  SampleText(std::shared_ptr<const data::Tokenizer> tokenizer, std::int64_t vocab,
+             std::string where = "--prompt");
 
   // Returns the ids that the model starts from, at least one. Call once, before add(). Throws
   // Error(usage) if a prompt of ids is not a list of ids, if a prompt of text is not UTF-8 although
@@ -32,8 +34,10 @@ class SampleText {
 
  private:
   std::vector<std::int32_t> ids_of(const std::string& prompt) const;
-  std::unique_ptr<const data::Tokenizer> tokenizer_;
+  std::vector<std::int32_t> parse_ids(std::string text) const;
+  std::shared_ptr<const data::Tokenizer> tokenizer_;
   std::int64_t vocab_;
+  std::string where_;
   std::vector<std::int32_t> ids_;
   std::string said_, decoded_;
 };

@@ -57,6 +57,9 @@ void check_exportable(const state::StateHeader& header) {
 ExportResult export_model(const state::CheckpointReader& from, const Path& target,
                           const ExportOptions& options) {
   check_exportable(from.header());
+  if (options.kind == state::TensorKind::ema && !from.header().ema)
+    throw usage_error("--ema: the checkpoint has no moving average of the weights")
+        .with_hint("leave --ema out, or train with ema in the schedule");
   if (options.element == Element::q8_0 && options.format != ExportFormat::gguf)
     throw usage_error("--dtype q8_0 works only with --to gguf");
   const arch::ModelConfig model = written_model(from.header());
@@ -78,7 +81,7 @@ ExportResult export_gguf(const state::CheckpointReader& from, const arch::ModelC
   refuse_overwrite(target, options.force);
   GgufHeader header;
   add_gguf_config(header, model, options.element, target.stem().string());
-  const ForeignWeights weights(from, gguf_names(model), model);
+  const ForeignWeights weights(from, options.kind, gguf_names(model), model);
   const std::vector<MappedTensor> tensors = with_gguf_head(weights.tensors(), model);
   std::vector<TensorOutline> outlines;
   int fallbacks = 0;
@@ -114,7 +117,7 @@ ExportResult export_llmc(const state::CheckpointReader& from, const arch::ModelC
                          const Path& target, const ExportOptions& options) {
   refuse_overwrite(target, options.force);
   const std::string head = llmc_header(model, options.element);
-  const ForeignWeights weights(from, llmc_names(), model);
+  const ForeignWeights weights(from, options.kind, llmc_names(), model);
   std::map<std::string, const MappedTensor*> by_name;
   for (const MappedTensor& tensor : weights.tensors()) by_name[tensor.name] = &tensor;
   AtomicFile atomic(target, options.force ? Replace::yes : Replace::no);

@@ -17,6 +17,8 @@ struct ExportOptions {
   Element element = Element::f32;                      // q8_0 for GGUF only
   std::uint64_t shard_bytes = std::uint64_t{5} << 30;  // hf only: bytes of weights per shard
   bool force = false;                                  // replace an existing target
+  // what is written: the weights, or ema, their moving average
+  state::TensorKind kind = state::TensorKind::weights;
 };
 
 struct ExportResult {
@@ -28,7 +30,8 @@ struct ExportResult {
 
 // Writes a folder (hf) or a file at target, which appears whole or not at all. Vocabulary rows
 // beyond the tokenizer's ids are left out. Throws Error(usage) if the format cannot express the
-// model, if the target exists and force is not set, or if the last growth's mask has not reached 1.
+// model, if the target exists and force is not set, if the checkpoint has no tensors of the
+// kind, or if the last growth's mask has not reached 1.
 ExportResult export_model(const state::CheckpointReader& from, const Path& target,
                           const ExportOptions& options);
 

@@ -109,7 +109,7 @@ ExportResult export_hf(const state::CheckpointReader& from, const arch::ModelCon
   refuse_folder(target, options.force, may_replace);
   const HfTokenizer tokenizer = hf_tokenizer(from.header().run.tokenizer, model.context);
   const Json config = hf_config(model, options.element, tokenizer.special);
-  const ForeignWeights weights(from, hf_names(model), model);
+  const ForeignWeights weights(from, options.kind, hf_names(model), model);
   ExportResult result;
   AtomicFolder folder(target, options.force ? Replace::yes : Replace::no);
   FolderFiles files(folder.path(), result);

@@ -38,15 +38,16 @@ std::uint64_t write_numbers(std::span<const float> numbers, Element element, Seq
 
 }  // namespace
 
-ForeignWeights::ForeignWeights(const state::CheckpointReader& from, const NameTable& names,
-                               const arch::ModelConfig& model)
+ForeignWeights::ForeignWeights(const state::CheckpointReader& from, TensorKind kind,
+                               const NameTable& names, const arch::ModelConfig& model)
     : from_(from),
+      kind_(kind),
       model_(model),
       table_(arch::param_table(model)),
       mapped_(map_tensors(names, model)) {}
 
 std::vector<float> ForeignWeights::floats(std::size_t own) const {
-  const std::span<const std::byte> bytes = from_.view(TensorKind::weights, own);
+  const std::span<const std::byte> bytes = from_.view(kind_, own);
   std::vector<float> numbers(static_cast<std::size_t>(table_[own].count()));
   const bool wide = from_.header().dtype == DType::f64;
   decode(wide ? Element::f64 : Element::f32, bytes.first(numbers.size() * (wide ? 8 : 4)), numbers);
@@ -65,8 +66,7 @@ std::uint64_t ForeignWeights::write(const MappedTensor& tensor, Element element,
       const bool as_stored = from_.header().dtype == DType::f32 &&
                              table_[own].role != arch::Role::final_norm;
       if (as_stored) {
-        const auto* numbers =
-            reinterpret_cast<const float*>(from_.view(TensorKind::weights, own).data());
+        const auto* numbers = reinterpret_cast<const float*>(from_.view(kind_, own).data());
         written += write_numbers({numbers, static_cast<std::size_t>(table_[own].count())}, element,
                                  out, offset + written);
       } else {
@@ -81,7 +81,7 @@ std::uint64_t ForeignWeights::write(const MappedTensor& tensor, Element element,
     written = write_numbers(stack_parts(tensor, views, matrix, model_.head_dim), element, out,
                             offset);
   }
-  for (const std::size_t own : tensor.own) from_.release(TensorKind::weights, own);
+  for (const std::size_t own : tensor.own) from_.release(kind_, own);
   return written;
 }
 

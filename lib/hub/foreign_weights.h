@@ -12,11 +12,11 @@ namespace stagedtrain::hub {
 
 class ForeignWeights {
  public:
-  // model is the checkpoint's configuration, possibly with a smaller vocabulary, whose extra rows
-  // are then left out. logit_scale is folded into the final norm. `from` must outlive this object.
-  // Throws Error(usage) as map_tensors does.
-  ForeignWeights(const state::CheckpointReader& from, const NameTable& names,
-                 const arch::ModelConfig& model);
+  // kind: the tensors that are written, weights or ema. model is the checkpoint's configuration,
+  // possibly with a smaller vocabulary, whose extra rows are then left out. logit_scale is folded
+  // into the final norm. `from` must outlive this object. Throws Error(usage) as map_tensors does.
+  ForeignWeights(const state::CheckpointReader& from, state::TensorKind kind,
+                 const NameTable& names, const arch::ModelConfig& model);
   const std::vector<MappedTensor>& tensors() const { return mapped_; }
   // Writes one tensor at this offset, behind everything written so far, and returns its size in
   // bytes. Holds at most two tensors in memory, or one if the foreign layout is the same as ours.
@@ -28,6 +28,7 @@ class ForeignWeights {
   std::vector<float> floats(std::size_t own) const;
 
   const state::CheckpointReader& from_;
+  state::TensorKind kind_;
   arch::ModelConfig model_;
   arch::ParamTable table_;
   std::vector<MappedTensor> mapped_;

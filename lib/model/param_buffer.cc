@@ -152,6 +152,11 @@ at::Tensor ParamBuffer::packed_view(const at::Tensor& flat,
   return flat.narrow(0, begin, end - begin).view(shape);
 }
 
+void ParamBuffer::keep_ema() {
+  const at::NoGradGuard no_grad;
+  ema_ = weights_.clone();
+}
+
 void ParamBuffer::keep_copy() { copy_ = weights_.to(at::kBFloat16); }
 
 void ParamBuffer::update_copy() {
@@ -160,7 +165,7 @@ void ParamBuffer::update_copy() {
 }
 
 at::Tensor& ParamBuffer::of(state::TensorKind kind) {
-  at::Tensor* const buffers[] = {&weights_, &exp_avg_, &exp_avg_sq_};
+  at::Tensor* const buffers[] = {&weights_, &exp_avg_, &exp_avg_sq_, &ema_};
   return *buffers[static_cast<int>(kind)];
 }
 
@@ -181,7 +186,8 @@ std::span<const std::byte> ParamBuffer::get(state::TensorKind kind, std::size_t 
 
 void ParamBuffer::load(const state::TrainingState& from) {
   at::NoGradGuard no_grad;
-  for (state::TensorKind kind : state::kTensorKinds)
+  if (from.has_ema()) keep_ema();
+  for (state::TensorKind kind : state::tensor_kinds(from.has_ema()))
     for (std::size_t i = 0; i < table_.size(); ++i) set(kind, i, from.of(kind)[i].bytes());
   grads_.zero_();
   set_histories(from.histories);
@@ -189,8 +195,8 @@ void ParamBuffer::load(const state::TrainingState& from) {
 
 void ParamBuffer::store(state::TrainingState& to) const {
   at::NoGradGuard no_grad;
-  const at::Tensor* sources[] = {&weights_, &exp_avg_, &exp_avg_sq_};
-  for (state::TensorKind kind : state::kTensorKinds)
+  const at::Tensor* sources[] = {&weights_, &exp_avg_, &exp_avg_sq_, &ema_};
+  for (state::TensorKind kind : state::tensor_kinds(to.has_ema()))
     for (std::size_t i = 0; i < table_.size(); ++i)
       host_view(to.of(kind)[i]).copy_(view(*sources[static_cast<int>(kind)], i));
 }

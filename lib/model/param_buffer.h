@@ -1,5 +1,5 @@
 // Stores the parameters of a running model in four flat buffers: weights, gradients, and the two
-// moments of Adam.
+// moments of Adam; and, if asked for, a moving average of the weights in a fifth.
 //
 // Layout: tensors that decay come first, then the others, each group in the order of the table. As
 // a result,
@@ -59,6 +59,11 @@ class ParamBuffer {
   const std::vector<Matrix>& matrices() const { return matrices_; }
   const std::vector<Segment>& other_segments() const { return other_segments_; }
 
+  // The exponential moving average of the weights. It is undefined unless keep_ema was called,
+  // which begins with the present weights.
+  at::Tensor& ema() { return ema_; }
+  void keep_ema();
+
   // A bfloat16 copy of the weights with the same layout, for models that compute in bfloat16. It is
   // undefined unless keep_copy was called. Whoever changes the weights must update it.
   const at::Tensor& copy() const { return copy_; }
@@ -73,6 +78,7 @@ class ParamBuffer {
   at::Tensor packed_view(const at::Tensor& flat, const std::vector<std::string>& names) const;
   at::Tensor view(const at::Tensor& flat, const std::string& name) const;
 
+  // ema requires keep_ema.
   at::Tensor& of(state::TensorKind kind);
   // Copies one tensor from host memory. bytes must have the master type.
   void set(state::TensorKind kind, std::size_t index, std::span<const std::byte> bytes);
@@ -92,8 +98,8 @@ class ParamBuffer {
   bool own_cuda() const { return own_cuda_; }
   void set_own_cuda(bool own) { own_cuda_ = own; }
 
-  // Copy all tensors between a state on the host and the device. load also takes the histories, and
-  // sets the gradients to zero.
+  // Copy all tensors between a state on the host and the device. load also takes the histories,
+  // sets the gradients to zero, and keeps an average of the weights if the state has one.
   void load(const state::TrainingState& from);
   void store(state::TrainingState& to) const;
 
@@ -101,7 +107,7 @@ class ParamBuffer {
   arch::ParamTable table_;
   std::vector<std::int64_t> offsets_;
   std::vector<std::size_t> order_;  // table indices in buffer order
-  at::Tensor weights_, grads_, exp_avg_, exp_avg_sq_, copy_;
+  at::Tensor weights_, grads_, exp_avg_, exp_avg_sq_, ema_, copy_;
   std::vector<Segment> segments_, other_segments_;
   std::vector<Matrix> matrices_;
   std::vector<bool> frozen_;  // by table index

@@ -31,6 +31,7 @@ MemoryParts training_memory(const schedule::Schedule& s, const arch::ModelConfig
   const auto params = static_cast<double>(parameters);
   MemoryParts parts;
   parts.weights = parts.gradients = (bytes + (half ? 2 : 0)) * params;
+  if (s.ema) parts.weights += bytes * params;
   parts.moments = 2 * bytes * params;
   if (processes.shared_optimizer && s.precision != Precision::fp64)
     parts.moments /= static_cast<double>(processes.count);
@@ -60,7 +61,8 @@ double recomputed_flops_per_token(const arch::ModelConfig& m, schedule::Recomput
 
 double growth_memory(const schedule::Schedule& s, std::int64_t old_parameters,
                      std::int64_t new_parameters) {
-  return 3 * number_bytes(s) * static_cast<double>(old_parameters + new_parameters);
+  const double kept = s.ema ? 4 : 3;
+  return kept * number_bytes(s) * static_cast<double>(old_parameters + new_parameters);
 }
 
 double activations_of_the_literature(const arch::ModelConfig& m, std::int64_t sequences,

@@ -8,7 +8,7 @@ namespace stagedtrain::plan {
 // The bytes that each process needs while a model trains. They are an estimate, which `plan
 // --measure` replaces by a measurement for one process.
 struct MemoryParts {
-  double weights = 0, gradients = 0;  // with their 16-bit copies for bf16
+  double weights = 0, gradients = 0;  // with 16-bit copies for bf16, and the weights' average
   double moments = 0;
   double sums = 0;         // partial sums of gradients over the passes of a step (StepShare)
   double activations = 0;  // for a micro-batch
@@ -24,8 +24,8 @@ double activation_memory(const schedule::Schedule& schedule, const arch::ModelCo
                          schedule::Recompute recompute, const Processes& processes = {});
 double recomputed_flops_per_token(const arch::ModelConfig& model, schedule::Recompute recompute);
 
-// Returns the bytes of weights and moments of the old and the new model, which are in memory
-// together.
+// Returns the bytes of weights, their moving average and moments of the old and the new model,
+// which are in memory together.
 double growth_memory(const schedule::Schedule& schedule, std::int64_t old_parameters,
                      std::int64_t new_parameters);
 

@@ -87,8 +87,8 @@ std::uint64_t whole_bytes(double bytes) {
 void fill_costs(const Schedule& s, StagePlan& stage) {
   stage.params = arch::count_params(stage.model);
   stage.checkpoint_bytes = state::checkpoint_bytes(
-      stage.model,
-      s.precision == schedule::Precision::fp64 ? state::DType::f64 : state::DType::f32);
+      stage.model, s.precision == schedule::Precision::fp64 ? state::DType::f64 : state::DType::f32,
+      s.ema.has_value());
   stage.memory_bytes = whole_bytes(training_memory(s, stage.model, stage.params.total).total());
   if (stage.growth)
     stage.growth_memory_bytes = whole_bytes(
@@ -324,6 +324,7 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
                          grouped(plan.total_steps), kMaxSteps);
   resolve_lr(plan);
   plan.evaluate_every = every_of(s.evaluate.every);
+  if (s.sample) plan.sample_every = every_of(s.sample->every);
   if (s.checkpoint.every.unit == DurationUnit::seconds) {
     plan.checkpoint_seconds = s.checkpoint.every.amount;
   } else {

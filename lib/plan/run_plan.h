@@ -84,7 +84,7 @@ struct RunPlan {
   std::int64_t tokens = 0;
   double flops = 0;
   std::int64_t warmup_steps = 0, decay_steps = 0;
-  Every evaluate_every, checkpoint_every;
+  Every evaluate_every, sample_every, checkpoint_every;
   double checkpoint_seconds = 0;  // of training, in place of checkpoint_every; 0: not by time
   // The step whose state `train` keeps in RUN/branch.h5 for a longer scratch run to start from.
   std::optional<std::int64_t> branch_step;

@@ -33,11 +33,11 @@ bool has_room(const state::TrainingState& state) {
 }
 
 bool fits(const state::StateHeader& header) {
-  return state::checkpoint_bytes(header.model, header.dtype) <= free_memory() / 2;
+  return state::checkpoint_bytes(header.model, header.dtype, header.ema) <= free_memory() / 2;
 }
 
 void make_room(state::TrainingState& state, const state::StateHeader& header) {
-  for (const state::TensorKind kind : state::kTensorKinds)
+  for (const state::TensorKind kind : header.kinds())
     for (const arch::ParamSpec& spec : arch::param_table(header.model)) {
       state::HostTensor& tensor = state.of(kind).emplace_back(header.dtype, spec.shape());
       // Touch every page now, so that page faults do not lengthen the pause of training.
@@ -93,12 +93,12 @@ void CheckpointSaver::join() {
 void CheckpointSaver::copy(DeviceState& live) {
   if (!has_room(copy_)) make_room(copy_, live.header);
   state::TrainingState next = state::state_of(live.header);
-  for (const state::TensorKind kind : state::kTensorKinds)
+  for (const state::TensorKind kind : live.header.kinds())
     next.of(kind) = std::move(copy_.of(kind));
   copy_ = std::move(next);
   model::ParamBuffer& params = live.model->params();
   at::Tensor room;
-  for (const state::TensorKind kind : state::kTensorKinds)
+  for (const state::TensorKind kind : live.header.kinds())
     for (std::size_t i = 0; i < params.table().size(); ++i) {
       const std::span<const std::byte> from = params.get(kind, i, room);
       if (!copy_finite(from, copy_.of(kind)[i].bytes(), live.header.dtype))

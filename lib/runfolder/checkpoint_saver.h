@@ -22,7 +22,8 @@ struct SavedCheckpoint {
   double stood_still = 0, writing = 0;
 };
 
-// Keeps a copy of the state, 12 bytes for each parameter (24 in fp64), from the first save on. If
+// Keeps a copy of the state, 12 bytes for each parameter (24 in fp64; a third
+// more with a moving average of the weights), from the first save on. If
 // that is more than half of the available memory, it makes no copy, and training pauses until the
 // file is written. For one thread.
 class CheckpointSaver {

@@ -22,6 +22,7 @@ DeviceState make_live(state::StateHeader header, const model::ModelOptions& aske
   live.model = model::make_model(live.header.model, options);
   show_through_mask(live, live.header.progress.step);
   live.model->params().set_histories(live.header.histories);
+  if (live.header.ema) live.model->params().keep_ema();
   return live;
 }
 
@@ -60,7 +61,7 @@ void end_mask(DeviceState& live) {
   live.header.mask = {};
   DeviceState bare = make_live(live.header, live.options);
   at::Tensor room;
-  for (const state::TensorKind kind : state::kTensorKinds)
+  for (const state::TensorKind kind : live.header.kinds())
     for (std::size_t i = 0; i < bare.model->params().table().size(); ++i)
       bare.model->params().set(kind, i, live.model->params().get(kind, i, room));
   bare.model->weights_changed();
@@ -85,11 +86,16 @@ DeviceState load_live(const Path& path, const model::ModelOptions& options) {
             "fp64 and the other precisions store different types; use the precision that it was "
             "made with");
   DeviceState live = make_live(reader.header(), options);
-  for (const state::TensorKind kind : state::kTensorKinds)
+  for (const state::TensorKind kind : reader.header().kinds())
     for (std::size_t i = 0; i < reader.table().size(); ++i)
       live.model->params().set(kind, i, reader.view(kind, i));
   live.model->weights_changed();
   return live;
+}
+
+void average_from_now_on(DeviceState& live) {
+  live.header.ema = true;
+  live.model->params().keep_ema();
 }
 
 void refuse_not_finite(const DeviceState& live, state::TensorKind kind, std::size_t index) {
@@ -102,7 +108,7 @@ void refuse_not_finite(const DeviceState& live, state::TensorKind kind, std::siz
 void save_live(const Path& path, DeviceState& live) {
   state::CheckpointWriter writer(path, live.header);
   model::ParamBuffer& params = live.model->params();
-  for (const state::TensorKind kind : state::kTensorKinds)
+  for (const state::TensorKind kind : live.header.kinds())
     for (std::size_t i = 0; i < params.table().size(); ++i) {
       const auto room = std::make_shared<at::Tensor>();
       const std::span<const std::byte> bytes = params.get(kind, i, *room);
@@ -120,7 +126,7 @@ DeviceState grow_live(const grow::GrowthRecipe& recipe, DeviceState from, const 
   const grow::StateView view = [&](state::TensorKind kind, std::size_t i) {
     return from.model->params().get(kind, i, room);
   };
-  grow::grow_tensors(recipe, from.header.dtype, view,
+  grow::grow_tensors(recipe, from.header.dtype, from.header.kinds(), view,
                      [&](state::TensorKind kind, std::size_t i, std::span<const std::byte> bytes) {
                        to.model->params().set(kind, i, bytes);
                      });

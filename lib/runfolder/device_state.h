@@ -41,6 +41,8 @@ DeviceState fresh_live(const arch::ModelConfig& config, std::uint64_t seed,
 // Loads a checkpoint and verifies every checksum. Throws Error(input) if the file is bad, and
 // Error(usage) if its number type is not that of options.precision.
 DeviceState load_live(const Path& path, const model::ModelOptions& options);
+// Begins an exponential moving average of the weights with their present values.
+void average_from_now_on(DeviceState& live);
 // Sets the mask to its value at a step. Does nothing without a mask.
 void show_through_mask(DeviceState& live, std::int64_t step);
 // Removes the mask after it has risen to 1. The model may then use other kernels. Holds a second

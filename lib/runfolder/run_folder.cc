@@ -139,13 +139,14 @@ std::vector<Candidate> RunFolder::candidates(std::vector<Unusable>& damaged) con
   return good;
 }
 
-void RunFolder::prune(std::int64_t keep, const std::set<Path>& good) const {
+void RunFolder::prune(std::int64_t last, const std::set<Path>& good,
+                      const std::function<bool(std::int64_t)>& is_kept) const {
   const std::vector<StepFile> files = step_files(*this);
   std::int64_t kept = 0;
   std::error_code none;
   for (auto one = files.rbegin(); one != files.rend(); ++one) {
-    if (kept >= keep) {
-      std::filesystem::remove(one->file, none);
+    if (kept >= last) {
+      if (!is_kept(one->step)) std::filesystem::remove(one->file, none);
     } else if (good.contains(one->file)) {
       ++kept;
     }

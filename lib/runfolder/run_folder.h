@@ -2,7 +2,7 @@
 //
 //  schedule.yaml            the resolved schedule; a run of another one is refused
 //  run.jsonl                the log (docs/run-log.md)
-//  checkpoints/step-N.h5    the newest few checkpoints
+//  checkpoints/step-N.h5    the checkpoints that checkpoint.keep keeps
 //  stages/NAME.h5           the end of each stage; always kept
 //  branch.h5                scratch runs only: the last state that a longer run shares
 //  lock                     held while a run uses the folder
@@ -11,6 +11,7 @@
 // process that was killed. Files that train sets aside get the suffix .damaged or .diverged.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -60,9 +61,11 @@ class RunFolder {
   std::vector<Candidate> candidates(std::vector<Unusable>& damaged) const;
   // Records the plan's schedule if it differs from the recorded one.
   void record(const plan::RunPlan& plan) const;
-  // Removes step files that are older than the `keep` newest ones in good, which are files that
-  // this process has written or read as a whole. Other files do not count, and newer ones stay.
-  void prune(std::int64_t keep, const std::set<Path>& good) const;
+  // Removes step files that are older than the `last` newest ones in good, which are files that
+  // this process has written or read as a whole, unless is_kept holds for their step. Other files
+  // do not count, and newer ones stay.
+  void prune(std::int64_t last, const std::set<Path>& good,
+             const std::function<bool(std::int64_t)>& is_kept) const;
   // Renames a file to end in .WHY (with a number if that name exists) and returns its new name.
   Path set_aside(const Path& file, const std::string& why) const;
   // Throws Error(locked) if the lock file was removed or replaced, so that another run may be

@@ -12,6 +12,7 @@
 
 #include "base/crc32c.h"
 #include "base/host_name.h"
+#include "text/text.h"
 
 namespace stagedtrain::runlog {
 namespace {
@@ -96,10 +97,8 @@ void TensorboardWriter::scalar(const char* tag, const Json& event, const char* n
   record(with_value(event_at(step_of(event)), value));
 }
 
-void TensorboardWriter::growth(const Json& event) {
-  const std::string text =
-      fmt::format("{}: {} (from {} to {})", event.value("stage", ""), event.value("operators", ""),
-                  event.value("from", ""), event.value("to", ""));
+void TensorboardWriter::text(const std::string& tag, const Json& event,
+                             const std::string& content) {
   std::string plugin, metadata, shape, tensor, value;
   bytes(plugin, 1, "text");
   bytes(metadata, 1, plugin);
@@ -108,14 +107,28 @@ void TensorboardWriter::growth(const Json& event) {
   bytes(shape, 2, dimension);
   number(tensor, 1, 7);  // dtype: string
   bytes(tensor, 2, shape);
-  bytes(tensor, 8, text);
-  bytes(value, 1, "growth/operators");
+  bytes(tensor, 8, content);
+  bytes(value, 1, tag);
   bytes(value, 9, metadata);
   bytes(value, 8, tensor);
   record(with_value(event_at(step_of(event)), value));
+}
+
+void TensorboardWriter::growth(const Json& event) {
+  text("growth/operators", event,
+       fmt::format("{}: {} (from {} to {})", event.value("stage", ""), event.value("operators", ""),
+                   event.value("from", ""), event.value("to", "")));
   scalar("growth/params", event, "params_after");
   scalar("growth/loss_before", event, "loss_before");
   scalar("growth/loss_after", event, "loss_after");
+}
+
+void TensorboardWriter::samples(const Json& event) {
+  const auto found = event.find("samples");
+  if (found == event.end() || !found->is_array()) return;
+  for (std::size_t i = 0; i < found->size(); ++i)
+    text(fmt::format("samples/{}", i), event,
+         for_terminal((*found)[i].value("prompt", "") + (*found)[i].value("text", "")));
 }
 
 void TensorboardWriter::add(const Json& event) {
@@ -132,11 +145,15 @@ void TensorboardWriter::add(const Json& event) {
     scalar("train/lr", event, "lr");
     scalar("perf/tokens_per_second", event, "tokens_per_second");
     scalar("perf/flops_per_second", event, "flops_per_second");
+    scalar("perf/mfu", event, "mfu");
     scalar("progress/tokens", event, "tokens");
     scalar("progress/flops", event, "flops");
   } else if (kind == "evaluate" || (kind == "stage_end" && step_of(event) != evaluated_)) {
     evaluated_ = step_of(event);
     scalar("val/loss", event, "loss");
+    scalar("val/ema_loss", event, "ema_loss");
+  } else if (kind == "sample") {
+    samples(event);
   } else if (kind == "grow") {
     growth(event);
   }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "io/file.h"
@@ -30,7 +31,9 @@ class TensorboardWriter {
   void open();
   void record(std::string_view event);
   void scalar(const char* tag, const Json& event, const char* key);
+  void text(const std::string& tag, const Json& event, const std::string& content);
   void growth(const Json& event);
+  void samples(const Json& event);
   Path folder_;
   std::unique_ptr<OutputFile> out_;
   std::int64_t evaluated_ = -1;  // the step of the last validation loss

@@ -87,7 +87,8 @@ class Collector {
 // key that is newer than the run's schedule does not count as a difference.
 Tree what_is_trained(const std::string& yaml, const char* name) {
   Tree tree = write_fields(parse(yaml, name));
-  for (const char* key : {"evaluate", "checkpoint", "log", "guard", "machine", "plan", "scratch"})
+  for (const char* key :
+       {"evaluate", "sample", "checkpoint", "log", "guard", "machine", "plan", "scratch"})
     tree.erase(key);
   return tree;
 }

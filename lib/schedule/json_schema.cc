@@ -57,6 +57,9 @@ class SchemaMaker {
       return {{"type", "array"}, {"items", schema_of(item, info)}};
     } else if constexpr (std::same_as<T, Tree>) {
       return Json::object();  // accepts anything; json_schema() replaces some of these
+    } else if constexpr (HasShorthand<T>) {
+      Json map = of(value);
+      return any_of(map["properties"][T::kShorthand], map);
     } else if constexpr (HasFields<T>) {
       return of(value);
     } else {

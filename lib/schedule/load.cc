@@ -1,6 +1,7 @@
 // Reads a schedule: parses the document, applies --set edits, reads the fields and checks them
 // against each other. Also writes a schedule back as YAML.
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <set>
 
@@ -104,8 +105,15 @@ void check_durations(const Schedule& s) {
   if (s.plan.mixing)
     check_unit(s, *s.plan.mixing, "plan", "mixing", {steps, tokens}, "steps or tokens");
   check_unit(s, s.evaluate.every, "evaluate", "every", {steps, tokens}, "steps or tokens");
+  if (s.sample)
+    check_unit(s, s.sample->every, "sample", "every", {steps, tokens}, "steps or tokens");
   check_unit(s, s.checkpoint.every, "checkpoint", "every", {steps, tokens, seconds},
              "steps, tokens or a time (30m)");
+  const Duration& kept = s.checkpoint.keep.every;
+  if (kept.unit != steps || kept.amount != std::floor(kept.amount))
+    throw place(s, {"checkpoint", "keep", "every"})
+        .error("checkpoint.keep.every: found '{}', expected a whole number of steps",
+               to_string(kept));
   for (const Duration& budget : s.scratch.budgets) {
     check_unit(s, budget, "scratch", "budgets", {steps, tokens, flops, percent},
                "%, steps, tokens or flops");
@@ -214,6 +222,9 @@ void validate(const Schedule& s) {
         .error("batch.recompute: blocks does not work for experts with a router_loss above 0")
         .with_hint("set batch.micro to use less memory");
   check_durations(s);
+  if (s.sample && s.sample->prompts.empty())
+    throw place(s, {"sample", "prompts"})
+        .error("sample.prompts: is empty, expected at least one text");
   if (s.stages.empty()) throw place(s, {"stages"}).error("stages: is empty, expected at least one");
   std::set<std::string> names;
   for (std::size_t i = 0; i < s.stages.size(); ++i) check_stage(s, i, names);

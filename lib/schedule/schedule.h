@@ -9,9 +9,12 @@
 
 #include "arch/model_config.h"
 #include "io/file.h"
+#include "schedule/checkpoint_spec.h"
+#include "schedule/ema_spec.h"
 #include "schedule/layer_policies.h"
 #include "schedule/lr_curves.h"
 #include "schedule/optimizer_spec.h"
+#include "schedule/sample_spec.h"
 #include "text/fields.h"
 
 namespace stagedtrain::schedule {
@@ -217,19 +220,6 @@ struct EvaluateSpec {
   }
 };
 
-struct CheckpointSpec {
-  Duration every{500, DurationUnit::steps};
-  std::int64_t keep = 2;
-  template <class V>
-  void fields(V& v) {
-    v("every", every,
-      {.doc = "how often the whole state is saved: steps, tokens or training time (30m, 2h); 0: at "
-              "the end of stages only"});
-    v("keep", keep,
-      {.doc = "how many of these are kept; the ends of stages are always kept", .min = 1});
-  }
-};
-
 struct LogSpec {
   std::int64_t every = 10;
   double seconds = 10;
@@ -253,15 +243,16 @@ struct GuardSpec {
   }
 };
 
-// The machine for which a run's time, cost and memory are planned. Training does not read it.
+// The machine for which a run's time, cost and memory are planned. Training reads only flops and
+// device, to log the utilisation (mfu).
 struct MachineSpec {
   double flops = 0, utilisation = 0.4, memory = 0, bandwidth = 0, disk = 1e9, price_per_hour = 0;
   std::string device;
   template <class V>
   void fields(V& v) {
     v("flops", flops,
-      {.doc = "peak FLOPs per second at this precision, as 312T; 0: unknown, so that time is "
-              "planned only if it was measured",
+      {.doc = "peak FLOPs per second of a process at this precision, as 312T; train then logs the "
+              "utilisation (mfu); 0: unknown, so that time is planned only if it was measured",
        .min = 0});
     v("utilisation", utilisation,
       {.doc = "fraction of the peak that training reaches", .min = 0, .max = 1, .above_min = true});
@@ -277,8 +268,8 @@ struct MachineSpec {
     v("price_per_hour", price_per_hour,
       {.doc = "price of the machine per hour, in any currency", .min = 0});
     v("device", device,
-      {.doc = "name of the hardware whose measurements are used (plan --measure prints it); empty: "
-              "the newest of any"});
+      {.doc = "name of the hardware that this describes and whose measurements are used (plan "
+              "--measure prints it); empty: the newest of any"});
   }
 };
 
@@ -291,6 +282,7 @@ struct Schedule {
   BatchSpec batch;
   LrSpec lr;
   OptimizerSpec optimizer;
+  std::optional<EmaSpec> ema;
   std::optional<arch::Parameterization> parameterization;
   Precision precision = Precision::fp32;
   double dropout = 0, z_loss = 0;
@@ -298,6 +290,7 @@ struct Schedule {
   PlanSpec plan;
   ScratchSpec scratch;
   EvaluateSpec evaluate;
+  std::optional<SampleSpec> sample;
   CheckpointSpec checkpoint;
   LogSpec log;
   GuardSpec guard;
@@ -332,6 +325,9 @@ void Schedule::fields(V& v) {
   v("batch", batch, {.doc = "size of a step"});
   v("lr", lr, {.doc = "learning rate, over all stages together"});
   v("optimizer", optimizer, {.doc = "the optimizer: AdamW, Muon, Lion or SGD"});
+  v("ema", ema,
+    {.doc = "an exponential moving average of the weights, which is kept in checkpoints, evaluated "
+            "beside the weights, and used by eval --ema and export --ema (docs/optimizers.md)"});
   v("parameterization", parameterization,
     {.doc = "scales initial values, learning rates, weight decay and eps of each tensor by the "
             "model's size (muP, CompleteP), so that the lr.peak tuned on a small model suits a "
@@ -348,6 +344,9 @@ void Schedule::fields(V& v) {
   v("plan", plan, {.doc = "what the planner assumes and minimizes if a stage says auto"});
   v("scratch", scratch, {.doc = "the runs from scratch for comparison"});
   v("evaluate", evaluate, {.doc = "validation"});
+  v("sample", sample,
+    {.doc = "text that the run samples from its model while it trains, with the seed of the run "
+            "(docs/run-log.md); training is the same with and without it"});
   v("checkpoint", checkpoint, {.doc = "saving"});
   v("log", log, {.doc = "logging"});
   v("guard", guard, {.doc = "stopping a diverging run"});

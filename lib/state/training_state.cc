@@ -22,8 +22,14 @@ void fill(std::span<T> values, const arch::Init& init, const CounterRng& rng) {
 }  // namespace
 
 const char* kind_name(TensorKind kind) {
-  constexpr const char* kNames[] = {"weights", "exp_avg", "exp_avg_sq"};
+  constexpr const char* kNames[] = {"weights", "exp_avg", "exp_avg_sq", "ema"};
   return kNames[static_cast<int>(kind)];
+}
+
+std::span<const TensorKind> tensor_kinds(bool ema) {
+  static constexpr TensorKind kAll[] = {TensorKind::weights, TensorKind::exp_avg,
+                                        TensorKind::exp_avg_sq, TensorKind::ema};
+  return std::span(kAll).first(ema ? 4 : 3);
 }
 
 TrainingState fresh(const arch::ModelConfig& model, std::uint64_t seed, DType dtype) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -12,12 +13,14 @@
 
 namespace stagedtrain::state {
 
-// The three values that are kept for each parameter. Their names are the groups of a checkpoint
-// file.
-enum class TensorKind { weights, exp_avg, exp_avg_sq };
+// The values that are kept for each parameter. Their names are the groups of a checkpoint file.
+// ema, an exponential moving average of the weights, is kept only if the run asks for it.
+enum class TensorKind { weights, exp_avg, exp_avg_sq, ema };
 inline constexpr TensorKind kTensorKinds[] = {TensorKind::weights, TensorKind::exp_avg,
                                               TensorKind::exp_avg_sq};
 const char* kind_name(TensorKind kind);
+// Returns the kinds of a state, with or without an average of the weights.
+std::span<const TensorKind> tensor_kinds(bool ema);
 
 // How far a run has come. Totals count from the first step of the first stage.
 struct Progress {
@@ -75,7 +78,7 @@ struct MaskRamp {
 
 struct TrainingState {
   arch::ModelConfig model;               // resolved
-  std::vector<HostTensor> tensors[3];    // by Kind, each in the order of param_table(model)
+  std::vector<HostTensor> tensors[4];    // by Kind, each in the order of param_table(model)
   std::vector<TensorHistory> histories;  // one for each tensor
   MaskRamp mask;
   Progress progress;
@@ -84,6 +87,7 @@ struct TrainingState {
   std::vector<LineageEntry> lineage;  // oldest first
   RunInfo run;
 
+  bool has_ema() const { return !of(TensorKind::ema).empty(); }
   std::vector<HostTensor>& of(TensorKind kind) { return tensors[static_cast<int>(kind)]; }
   const std::vector<HostTensor>& of(TensorKind kind) const {
     return tensors[static_cast<int>(kind)];
@@ -91,7 +95,7 @@ struct TrainingState {
 };
 
 // Returns a freshly initialised state. Weights follow each tensor's Init and are a pure function of
-// seed and name; moments are zero.
+// seed and name; moments are zero; there is no average of the weights.
 TrainingState fresh(const arch::ModelConfig& model, std::uint64_t seed, DType dtype = DType::f32);
 // Returns the histories of such a state: no age, and the scales of the model's parameterization.
 std::vector<TensorHistory> fresh_histories(const arch::ModelConfig& model);

@@ -55,6 +55,12 @@ template <class T>
 concept HasFields = requires(T& value, NoVisitor& v) {
   value.fields(v);
 };
+// A struct whose kShorthand names one of its fields may be given as that field's value alone:
+// keep: 3 instead of keep: {last: 3}.
+template <class T>
+concept HasShorthand = HasFields<T> && requires {
+  T::kShorthand;
+};
 template <class T>
 struct ElementOf;
 template <class T>
@@ -156,6 +162,13 @@ void read_value(const Tree& tree, T& value, const FieldInfo& info, const std::st
   } else if constexpr (std::same_as<T, Tree>) {
     value = tree;
   } else if constexpr (HasFields<T>) {
+    if constexpr (HasShorthand<T>) {
+      if (tree.kind == Tree::Kind::scalar) {
+        Tree map = Tree::map();
+        map.set(T::kShorthand, tree);
+        return read_fields(map, value, path);
+      }
+    }
     read_fields(tree, value, path);
   } else {
     at_place(tree, path, [&] { read_scalar(tree, value, info); });

@@ -47,12 +47,21 @@ auto at_door(F f) {
   }
 }
 
-// Loads a checkpoint for scoring, in the precision in which it was saved.
-DeviceState open_checkpoint(const Path& path, const DeviceRequest& device) {
-  const state::DType dtype = state::CheckpointReader(path).header().dtype;
+// Loads a checkpoint for scoring, in the precision in which it was saved. ema: with the moving
+// average in place of the weights.
+DeviceState open_checkpoint(const Path& path, const DeviceRequest& device, bool ema = false) {
+  const state::StateHeader header = state::CheckpointReader(path).header();
+  if (ema && !header.ema)
+    throw usage_error("--ema: {} has no moving average of the weights", path.string())
+        .with_hint("leave --ema out, or train with ema in the schedule");
   const auto precision =
-      dtype == state::DType::f64 ? model::Precision::fp64 : model::Precision::fp32;
-  return load_live(path, model_options(device, precision));
+      header.dtype == state::DType::f64 ? model::Precision::fp64 : model::Precision::fp32;
+  DeviceState live = load_live(path, model_options(device, precision));
+  if (ema) {
+    live.model->params().weights().copy_(live.model->params().ema());
+    live.model->weights_changed();
+  }
+  return live;
 }
 
 // Runs before the weights are loaded, which can take long.
@@ -85,7 +94,7 @@ EvalResult evaluate(const EvalRequest& request) {
   return at_door([&] {
     const auto file = std::make_shared<const data::TokenFile>(request.data);
     check_tokenizer(request.checkpoint, *file);
-    DeviceState live = open_checkpoint(request.checkpoint, request.device);
+    DeviceState live = open_checkpoint(request.checkpoint, request.device, request.ema);
     file->check_vocab(live.header.model.vocab);  // also verifies the file's checksum
     const eval::EvalReport report =
         score(request.checkpoint, live, file, request.tokens, request.rows);
@@ -127,7 +136,8 @@ DeviceRequest for_decoding(DeviceRequest device) {
 SampleUnit sample(const SampleRequest& request,
                   const std::function<void(const std::string&)>& emit) {
   return at_door([&] {
-    DeviceState live = open_checkpoint(request.checkpoint, for_decoding(request.device));
+    DeviceState live =
+        open_checkpoint(request.checkpoint, for_decoding(request.device), request.ema);
     SampleText text(
         tokenizer_of(request.checkpoint, request.tokenizer, live.header.run.tokenizer),
         live.header.model.vocab);
@@ -147,7 +157,8 @@ SampleUnit sample(const SampleRequest& request,
 TaskResult score_tasks(const TaskRequest& request) {
   return at_door([&] {
     const std::vector<eval::TaskExample> examples = eval::read_task_file(request.file);
-    DeviceState live = open_checkpoint(request.checkpoint, for_decoding(request.device));
+    DeviceState live =
+        open_checkpoint(request.checkpoint, for_decoding(request.device), request.ema);
     const auto tokenizer =
         tokenizer_of(request.checkpoint, request.tokenizer, live.header.run.tokenizer);
     if (!tokenizer)

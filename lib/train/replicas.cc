@@ -10,16 +10,24 @@
 namespace stagedtrain::train {
 namespace {
 
+// Returns the kinds of tensors that every rank has whole.
+std::vector<state::TensorKind> compared_kinds(const DeviceState& live, bool weights_only) {
+  std::vector<state::TensorKind> kinds;
+  for (const state::TensorKind kind : live.header.kinds()) {
+    const bool moment = kind == state::TensorKind::exp_avg || kind == state::TensorKind::exp_avg_sq;
+    if (!weights_only || !moment) kinds.push_back(kind);
+  }
+  return kinds;
+}
+
 // Returns one checksum for each tensor of each kind.
-std::vector<double> checksums(DeviceState& live, bool weights_only) {
+std::vector<double> checksums(DeviceState& live, const std::vector<state::TensorKind>& kinds) {
   model::ParamBuffer& params = live.model->params();
   std::vector<double> sums;
   at::Tensor room;
-  for (const state::TensorKind kind : state::kTensorKinds) {
-    if (weights_only && kind != state::TensorKind::weights) continue;
+  for (const state::TensorKind kind : kinds)
     for (std::size_t i = 0; i < params.table().size(); ++i)
       sums.push_back(crc32c(params.get(kind, i, room)));
-  }
   return sums;
 }
 
@@ -44,17 +52,19 @@ std::vector<std::string> odd_ranks(const std::vector<double>& all, std::size_t s
   return odd;
 }
 
-std::string tensor_name(DeviceState& live, std::size_t index) {
+std::string tensor_name(DeviceState& live, const std::vector<state::TensorKind>& kinds,
+                        std::size_t index) {
   const arch::ParamTable& table = live.model->params().table();
-  const auto kind = state::kTensorKinds[index / table.size()];
-  return fmt::format("{} of {}", kind_name(kind), table[index % table.size()].name);
+  return fmt::format("{} of {}", kind_name(kinds[index / table.size()]),
+                     table[index % table.size()].name);
 }
 
 }  // namespace
 
 void check_replicas(dist::Ranks& ranks, DeviceState& live, bool weights_only) {
   if (ranks.alone()) return;
-  const std::vector<double> own = checksums(live, weights_only);
+  const std::vector<state::TensorKind> kinds = compared_kinds(live, weights_only);
+  const std::vector<double> own = checksums(live, kinds);
   const double whole = crc32c(std::as_bytes(std::span(own)));
   const std::vector<double> wholes = from_all(ranks, {whole});
   if (std::ranges::all_of(wholes, [&](double other) { return other == wholes[0]; })) return;
@@ -65,7 +75,7 @@ void check_replicas(dist::Ranks& ranks, DeviceState& live, bool weights_only) {
     throw ranks.agreed(
         resource_error("after step {}: {} is not the same on all ranks: it differs on rank {} from "
                        "the others",
-                       live.header.progress.step, tensor_name(live, i), join(odd, ", "))
+                       live.header.progress.step, tensor_name(live, kinds, i), join(odd, ", "))
             .with_hint("that rank's host has faulty memory, a faulty processor or different "
                        "libraries; nothing was saved from this state; run the same command again, "
                        "without that host, to continue from the last checkpoint"));

@@ -3,6 +3,8 @@
 
 #include <ATen/Parallel.h>
 
+#include <cmath>
+
 #include "base/parallel.h"
 #include "base/signals.h"
 #include "optim/optimizer.h"
@@ -13,6 +15,7 @@
 #include "train/replicas.h"
 #include "train/run_outcome.h"
 #include "train/same_everywhere.h"
+#include "train/samples.h"
 #include "train/take_up.h"
 
 namespace stagedtrain::train {
@@ -123,6 +126,13 @@ void train_along(RunContext& run, const RunRequest& request, TakenUp& taken) {
     run_stages(run, taken.live, request.stage);
 }
 
+// Tells which of the stage's checkpoints are the best so far.
+void recall_losses(RunContext& run, const runlog::Run& log, const state::Progress& at) {
+  for (const runlog::Evaluation& one : log.evaluations)
+    if (one.stage == at.stage && one.at.step <= static_cast<double>(at.step))
+      run.kept.measured(one.stage, std::llround(one.at.step), one.loss);
+}
+
 void add_ranks(const dist::Ranks& ranks, Json& start) {
   if (ranks.alone()) return;
   start["ranks"] = {
@@ -136,6 +146,7 @@ void train(RunContext& run, const RunRequest& request, TakenUp& taken) {
     words.push_back(
         "warning: run.jsonl is missing; a new one is started, without the earlier events");
   for (std::string& word : words) taken.words.push_back(std::move(word));
+  if (log) recall_losses(run, *log, taken.live.header.progress);
   Json start = start_event(
       run.plan,
       {taken.live.options.device.str(), taken.live.model->kernels_name(), at::get_num_threads()},
@@ -155,6 +166,15 @@ void train(RunContext& run, const RunRequest& request, TakenUp& taken) {
   if (!work) return;
   const StopPointsOnly until_saved;
   run_stages(run, taken.live, request.stage);
+}
+
+// Returns the peak FLOPs per second of all ranks, from the schedule, or 0 if it does not say or
+// describes other hardware.
+double peak_flops(const plan::RunPlan& plan, const at::Device& device, const dist::Ranks& ranks) {
+  const schedule::MachineSpec& machine = plan.schedule.machine;
+  if (machine.flops == 0) return 0;
+  if (!machine.device.empty() && machine.device != plan::device_name(device.str())) return 0;
+  return machine.flops * ranks.size();
 }
 
 // OpenMP ends the process if it cannot start a thread, so it gets only as many as the system
@@ -203,6 +223,7 @@ RunResult run(const plan::RunPlan& plan, const RunRequest& request) {
   dist::Ranks& ranks = ranks_of_process(options.device);
   if (!request.stage.empty()) stage_index(plan, request.stage);
   const RunData data = open_data(plan);
+  check_prompts(plan, data);
   ProgressLine line(plan, plan.schedule.log.seconds, !ranks.first());
   if (!ranks.alone()) line.say(launch_text(ranks, options.device, at::get_num_threads()));
   refuse_other_ranks(ranks, plan, data);
@@ -210,9 +231,11 @@ RunResult run(const plan::RunPlan& plan, const RunRequest& request) {
                          ranks.first() ? mode_of(request) : RunFolder::Mode::look);
   EventLog log(ranks.first() ? folder.log() : Path());
   if (request.tensorboard && ranks.first()) log.add_tensorboard(request.out / "tensorboard");
-  RunContext run{plan, folder, data,
-                 log,  line,   KeptCheckpoints(folder, plan.schedule.checkpoint.keep),
-                 {},   ranks,  shards};
+  RunContext run{plan,   folder,
+                 data,   log,
+                 line,   KeptCheckpoints(folder, plan.schedule.checkpoint.keep),
+                 {},     ranks,
+                 shards, peak_flops(plan, options.device, ranks)};
   try {
     ranks.stands("loading");
     TakenUp taken = take_up(request, options, run);

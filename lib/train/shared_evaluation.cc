@@ -1,6 +1,8 @@
 // Divides the rows of a step and the passes of an evaluation among ranks.
 #include "train/shared_evaluation.h"
 
+#include "optim/ema.h"
+
 namespace stagedtrain::train {
 
 std::int64_t rows_at_once(const plan::RunPlan& plan, std::int64_t ranks) {
@@ -20,6 +22,12 @@ eval::EvalReport evaluate_on_ranks(RunContext& run, DeviceState& live,
   const auto sum = [&ranks](std::vector<double>& losses) { ranks.sum(losses); };
   return eval::evaluate(*live.model, set, rows_at_once(run.plan, ranks.size()),
                         {ranks.rank(), ranks.size(), sum});
+}
+
+eval::EvalReport evaluate_average_on_ranks(RunContext& run, DeviceState& live,
+                                           const data::EvaluationSet& set) {
+  const AveragedWeights averaged(*live.model);
+  return evaluate_on_ranks(run, live, set);
 }
 
 }  // namespace stagedtrain::train

@@ -17,5 +17,8 @@ std::int64_t rows_of_pass(const plan::RunPlan& plan, std::int64_t rows, std::int
 // same report.
 eval::EvalReport evaluate_on_ranks(RunContext& run, DeviceState& live,
                                    const data::EvaluationSet& set);
+// Does the same with the moving average of the weights, which the state must have.
+eval::EvalReport evaluate_average_on_ranks(RunContext& run, DeviceState& live,
+                                           const data::EvaluationSet& set);
 
 }  // namespace stagedtrain::train

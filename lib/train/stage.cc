@@ -7,7 +7,7 @@
 
 #include "base/signals.h"
 #include "base/stopwatch.h"
-#include "fit/slope_watch.h"
+#include "optim/ema.h"
 #include "optim/gradients.h"
 #include "optim/optimizer_shards.h"
 #include "record/executed_work.h"
@@ -18,7 +18,9 @@
 #include "train/decisions.h"
 #include "train/replicas.h"
 #include "train/same_everywhere.h"
+#include "train/samples.h"
 #include "train/shared_evaluation.h"
+#include "train/stage_ending.h"
 #include "train/step_log.h"
 
 namespace stagedtrain::train {
@@ -48,13 +50,13 @@ class StageLoop {
         optimizer_(schedule_),
         shards_(gradient_, run.ranks, run.shard_optimizer),
         log_(run, stage_, progress_),
-        saved_seconds_(progress_.seconds) {
-    if (stage_.until_slope && run_.ranks.first()) watch_slope();
-  }
+        saved_seconds_(progress_.seconds),
+        saved_step_(progress_.step),
+        ending_(run, stage_, progress_) {}
 
   eval::EvalReport run() {
-    const bool saves =
-        !run_.plan.checkpoint_every.only_at_ends() || run_.plan.checkpoint_seconds > 0;
+    const bool saves = !run_.plan.checkpoint_every.only_at_ends() ||
+                       run_.plan.checkpoint_seconds > 0 || kept_every_ > 0;
     if (saves && run_.ranks.first()) saver_.prepare(live_.header);
     std::optional<eval::EvalReport> report;
     freeze_what_is_not_trained();
@@ -65,8 +67,10 @@ class StageLoop {
       report.reset();
       if (progress_.stage_step > 0 && is_due_now(run_.plan.evaluate_every))
         report = evaluate("evaluate");
+      if (!report) evaluate_what_was_saved();
+      if (progress_.stage_step > 0 && is_due_now(run_.plan.sample_every)) sample();
       if (progress_.stage_step >= stage_.steps) break;
-      if (report && may_grow_anywhere(*report)) break;
+      if (report && ending_.is_reached(*report)) break;
       lift_mask();
       step();
       if (is_due(progress_.step, kCheckEvery)) check_replicas(run_.ranks, live_, shards_.shared());
@@ -153,55 +157,6 @@ class StageLoop {
                                     good.empty() ? "there is none yet" : good.string()));
   }
 
-  // What the log tells of this stage; the run's start event is in it already.
-  void watch_slope() {
-    const std::int64_t first = progress_.step - progress_.stage_step;
-    slope_.emplace(*stage_.until_slope,
-                   plan::curve_so_far(run_.folder.log(), stage_.name, first, progress_.step),
-                   plan::last_due(run_.plan.evaluate_every, {schedule_, stage_.model}, first,
-                                  progress_.step, progress_.tokens));
-  }
-
-  // At an evaluation: whether the stage has reached what ends it early. Says why.
-  bool may_grow(const eval::EvalReport& report) {
-    if (stage_.until_loss && report.loss <= *stage_.until_loss) {
-      tell_why({{"rule", "loss"}, {"threshold", *stage_.until_loss}, {"loss", report.loss}},
-               fmt::format("the validation loss {:.4f} has come to {:.4f}", report.loss,
-                           *stage_.until_loss));
-      return true;
-    }
-    const auto decision = slope_ ? slope_->check() : std::nullopt;
-    if (!decision) return false;
-    const plan::SlopeReading& now = decision->now;
-    tell_why({{"rule", "slope"},
-              {"threshold", decision->threshold},
-              {"slope", now.slope},
-              {"low", now.low},
-              {"high", now.high},
-              {"slope_before", decision->before.slope},
-              {"E", now.law.E},
-              {"B", now.law.B},
-              {"b", now.law.b},
-              {"x0", now.law.x0}},
-             decision->why());
-    return true;
-  }
-
-  // As the first rank decides, which reads the log.
-  bool may_grow_anywhere(const eval::EvalReport& report) {
-    std::vector<double> grows{run_.ranks.first() && may_grow(report) ? 1.0 : 0.0};
-    run_.ranks.sum(grows);
-    return grows[0] > 0;
-  }
-
-  void tell_why(const Json& numbers, const std::string& why) {
-    Json event = place_event("until", progress_);
-    event.update(numbers);
-    event["why"] = why;
-    run_.log.write(event);
-    run_.line.say(fmt::format("{} ends: {}", progress_.stage, why));
-  }
-
   // idle_layers: those that do not run in the step at hand.
   void freeze_what_is_not_trained(const std::vector<bool>& idle_layers = {}) {
     const auto newest = static_cast<std::int64_t>(live_.header.lineage.size());
@@ -251,10 +206,12 @@ class StageLoop {
     keep_age(live_.model->params().table(), work.idle_layers, live_.header.histories);
     if (idle) freeze_what_is_not_trained();
     advance(batch, lr, work);
+    if (schedule_.ema && is_due(progress_.step, schedule_.ema->every))
+      ema_step(live_.model->params(), schedule_.ema->decay);
     // The first rank's clock is everyone's: checkpoints may be due by it.
     progress_.seconds += run_.ranks.from_first(seconds_since(start));
     const auto line = log_.add(loss, norm, work.layers);
-    if (line && slope_) slope_->add(*line);
+    if (line) ending_.add(*line);
   }
 
   BatchShape shape_at(std::int64_t step) const {
@@ -283,10 +240,19 @@ class StageLoop {
     const bool at_end = progress_.stage_step >= stage_.steps;
     const double unsaved = progress_.seconds - saved_seconds_;
     const bool due = is_due_now(run_.plan.checkpoint_every) ||
+                     is_due(progress_.step, kept_every_) ||
                      (run_.plan.checkpoint_seconds > 0 && unsaved >= run_.plan.checkpoint_seconds);
     if (at_end || !due) return;
     check_unchanged(run_.ranks, run_.data);
     start_saving(run_.folder.step_file(progress_.step));
+    saved_step_ = progress_.step;
+  }
+
+  // The best checkpoints are chosen by their validation losses. This evaluation ends no stage: a
+  // run that is stopped and resumed, which saves and evaluates more often, takes the same steps.
+  void evaluate_what_was_saved() {
+    const bool saved = progress_.stage_step > 0 && saved_step_ == progress_.step;
+    if (saved && schedule_.checkpoint.keep.best > 0) evaluate("evaluate");
   }
 
   eval::EvalReport evaluate(const char* kind) {
@@ -294,12 +260,26 @@ class StageLoop {
         fmt::format("evaluating after step {} of stage {}", progress_.stage_step, progress_.stage));
     check_unchanged(run_.ranks, run_.data);
     const eval::EvalReport report = evaluate_on_ranks(run_, live_, validation_);
+    if (schedule_.ema) average_report_ = evaluate_average_on_ranks(run_, live_, validation_);
     log_report(kind, report);
+    run_.kept.measured(progress_.stage, progress_.step, report.loss);
     run_.line.say(fmt::format("{} step {}: validation loss {}{}", progress_.stage,
                               grouped(progress_.stage_step),
                               with_error(report.loss, report.standard_error, 4),
-                              report.windows == 1 ? " (one window: its error is unknown)" : ""));
+                              report.windows == 1 ? " (one window: its error is unknown)" : "") +
+                  (schedule_.ema
+                       ? fmt::format(", of the averaged weights {:.4f}", average_report_.loss)
+                       : ""));
     return report;
+  }
+
+  // At most once after a step.
+  void sample() {
+    if (!schedule_.sample || sampled_ == progress_.step) return;
+    sampled_ = progress_.step;
+    run_.ranks.stands(
+        fmt::format("sampling after step {} of stage {}", progress_.stage_step, progress_.stage));
+    write_samples(run_, live_);
   }
 
   void log_report(const char* kind, const eval::EvalReport& report) {
@@ -308,6 +288,9 @@ class StageLoop {
                   {"stderr", report.standard_error},
                   {"windows", report.windows},
                   {"eval_seconds", report.seconds}});
+    if (schedule_.ema)
+      event.update(
+          {{"ema_loss", average_report_.loss}, {"ema_stderr", average_report_.standard_error}});
     if (event["event"] == "stage_end") event["process"] = run_.process;
     run_.log.write(event);
   }
@@ -318,6 +301,7 @@ class StageLoop {
     if (!std::isfinite(report->loss))
       refuse_everywhere(
           fmt::format("stage {}: diverged: the validation loss is not a number", progress_.stage));
+    sample();
     log_report("stage_end", *report);
     progress_.stage_done = true;
     // A stage that ended early shortens the curve of what follows.
@@ -342,8 +326,13 @@ class StageLoop {
   Optimizer optimizer_;
   OptimizerShards shards_;
   StepLog log_;
-  double saved_seconds_;  // training time at the last save
-  std::optional<plan::SlopeWatch> slope_;
+  double saved_seconds_;     // training time at the last save
+  std::int64_t saved_step_;  // the step of the last save, or of the state that was resumed
+  const std::int64_t kept_every_ =
+      static_cast<std::int64_t>(schedule_.checkpoint.keep.every.amount);
+  std::int64_t sampled_ = 0;  // the step of the last samples
+  StageEnding ending_;
+  eval::EvalReport average_report_;  // of the last evaluation, with ema
   CheckpointSaver saver_;  // ends first: what it writes and prunes is the run's
 };
 

@@ -23,6 +23,7 @@ struct RunContext {
   Json process;        // version, time, device, kernels, threads: what stage_end and end say
   dist::Ranks& ranks;  // only the first writes into folder and log
   bool shard_optimizer = false;  // each rank keeps its own part of the moments (ZeRO-1)
+  double peak_flops = 0;         // per second, of all ranks together; 0: unknown
 };
 
 // Trains until the stage's steps are done or its loss is reached; evaluates, logs and saves on the

@@ -50,6 +50,8 @@ void StepLog::write(double mean_loss, const StepNumbers& numbers, double layers_
                 {"tokens_per_second", speed.tokens_per_second},
                 {"flops_per_second", speed.flops_per_second},
                 {"memory_bytes", resident_bytes()}});
+  if (run_.peak_flops > 0 && speed.flops_per_second > 0)
+    event["mfu"] = speed.flops_per_second / run_.peak_flops;
   if (plan::layer_policy(stage_)) event["layers_run"] = layers_run;
   if (!run_.ranks.alone()) event["communication_seconds"] = run_.ranks.take_seconds();
   run_.log.write(event);

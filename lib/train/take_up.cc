@@ -28,8 +28,10 @@
 namespace stagedtrain::train {
 namespace {
 
-// Marks a state as one that has trained nothing in this run.
+// Marks a state as one that has trained nothing in this run. A moving average of the weights begins
+// with them.
 void begin(const plan::RunPlan& plan, DeviceState& live) {
+  if (plan.schedule.ema) average_from_now_on(live);
   live.header.progress.stage = plan.stages[0].name;
   live.header.seed = live.header.data.seed = static_cast<std::uint64_t>(plan.schedule.seed);
 }
@@ -63,6 +65,8 @@ DeviceState start_from_weights(const plan::RunPlan& plan, const model::ModelOpti
   live.model->params().set_histories(header.histories);
   live.model->params().exp_avg().zero_();
   live.model->params().exp_avg_sq().zero_();
+  live.model->params().ema() = at::Tensor();
+  header.ema = false;
   if (const auto& growth = plan.stages[0].growth)
     live = grow_live(*growth, std::move(live), path.string(), identity);
   begin(plan, live);

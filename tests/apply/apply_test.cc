@@ -65,7 +65,7 @@ TEST_CASE("tensors made one by one are those of the whole growth") {
     return std::span<const std::byte>(small.of(kind)[i].bytes());
   };
   std::size_t made = 0;
-  grow::grow_tensors(recipe, DType::f32, view,
+  grow::grow_tensors(recipe, DType::f32, state::kTensorKinds, view,
                      [&](TensorKind kind, std::size_t i, std::span<const std::byte> bytes) {
                        REQUIRE(std::ranges::equal(bytes, large.of(kind)[i].bytes()));
                        ++made;

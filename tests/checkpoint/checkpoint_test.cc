@@ -39,6 +39,26 @@ TEST_CASE("tensors of more than one block come back too") {
   CHECK(test::difference(state::load(dir / "a.h5"), original) == "");
 }
 
+TEST_CASE("a moving average of the weights comes back, and counts in size and identity") {
+  const test::TempDir dir;
+  const DType dtype = GENERATE(DType::f32, DType::f64);
+  auto original = test::tiny_state(4, dtype);
+  state::save(dir / "without.h5", original);
+  for (const state::HostTensor& tensor : original.of(TensorKind::exp_avg))
+    original.of(TensorKind::ema).push_back(tensor.clone());
+  state::save(dir / "a.h5", original);
+  CHECK(test::difference(state::load(dir / "a.h5"), original) == "");
+  const CheckpointReader with(dir / "a.h5"), without(dir / "without.h5");
+  CHECK(with.header().ema);
+  CHECK_FALSE(without.header().ema);
+  CHECK(with.tensors_identity() != without.tensors_identity());
+  const auto predicted = state::checkpoint_bytes(original.model, dtype, true);
+  CHECK(with.file_bytes() > predicted);
+  CHECK(with.file_bytes() < predicted + 8192);  // metadata
+  original.of(TensorKind::ema)[5].set(0, std::numeric_limits<double>::quiet_NaN());
+  test::refusal(ErrorKind::diverged, [&] { state::save(dir / "b.h5", original); });
+}
+
 TEST_CASE("numbers that JSON does not have and text that is not UTF-8 come back") {
   const test::TempDir dir;
   auto original = test::tiny_state();

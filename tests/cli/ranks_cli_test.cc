@@ -75,6 +75,29 @@ TEST_CASE("a run stopped on two ranks goes on on one, three and four, to the bit
   check_same_ends(run, "whole", "stopped");
 }
 
+TEST_CASE("the first of several ranks samples alone, and the state stays the same to the bit") {
+  test::RanksRun run;
+  require_done(run.train("one", 1));
+  run.edits.push_back("sample={every: 4, prompts: [the light, a], tokens: 20}");
+  require_done(run.train("sampled", 3, {"--threads", "1"}));
+  check_same_ends(run, "one", "sampled");
+  const std::string log = test::read_text(run.folder("sampled") + "/run.jsonl");
+  std::size_t events = 0;
+  for (std::size_t at = 0; (at = log.find("\"event\":\"sample\"", at)) != std::string::npos; ++at)
+    ++events;
+  CHECK(events == 6);  // after steps 4, 8, 10, 12, 16, 20
+}
+
+TEST_CASE("ranks, with and without --sharding, make the same average of the weights, to the bit") {
+  test::RanksRun run;
+  run.edits.push_back("ema={decay: 0.9}");
+  require_done(run.train("one", 1));
+  const std::string sharding = GENERATE("none", "optimizer");
+  require_done(run.train("shared", 3, {"--threads", "1", "--sharding", sharding}));
+  CHECK(state::CheckpointReader(run.folder("shared") + "/stages/full.h5").header().ema);
+  check_same_ends(run, "one", "shared");
+}
+
 TEST_CASE("only the first rank prints results") {
   const test::RanksRun run;
   const auto result = run.train("run", 2, {"--json"});

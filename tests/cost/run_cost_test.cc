@@ -118,6 +118,11 @@ TEST_CASE("memory is weights, gradients, moments, activations and logits", "[T9]
   const MemoryParts mixed = training_memory(half, model, 124439808);
   CHECK(mixed.weights + mixed.gradients + mixed.moments == 20.0 * 124439808);
   CHECK(growth_memory(plan.schedule, 80e6, 124e6) == 12 * 204e6);
+  const RunPlan averaged = gpt2({"ema={decay: 0.999}"});
+  CHECK(averaged.stages[0].memory_bytes - plan.stages[0].memory_bytes == 4u * 124439808);
+  CHECK(static_cast<double>(averaged.stages[0].checkpoint_bytes) ==
+        Approx(4.0 / 3 * static_cast<double>(plan.stages[0].checkpoint_bytes)).epsilon(1e-3));
+  CHECK(growth_memory(averaged.schedule, 80e6, 124e6) == 16 * 204e6);
 }
 
 TEST_CASE("a run that takes more hours than a job has becomes several jobs", "[T9]") {

@@ -32,8 +32,10 @@ state::TrainingState one_after_the_other(const Pair& pair, const state::Training
 state::TrainingState streamed(const GrowthRecipe& recipe, const state::TrainingState& from) {
   state::TrainingState to = test::grown(recipe, from);
   grow::grow_tensors(
-      recipe, from.of(state::TensorKind::weights)[0].dtype(),
-      [&](state::TensorKind kind, std::size_t i) { return std::as_const(from.of(kind)[i]).bytes(); },
+      recipe, from.of(state::TensorKind::weights)[0].dtype(), state::tensor_kinds(from.has_ema()),
+      [&](state::TensorKind kind, std::size_t i) {
+        return std::as_const(from.of(kind)[i]).bytes();
+      },
       [&](state::TensorKind kind, std::size_t i, std::span<const std::byte> bytes) {
         std::ranges::copy(bytes, to.of(kind)[i].bytes().begin());
       });

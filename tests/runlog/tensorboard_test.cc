@@ -95,3 +95,18 @@ TEST_CASE("a growth is told as text and numbers, and every process has a file of
   }
   CHECK(files == 2);
 }
+
+TEST_CASE("samples reach TensorBoard as text, one tag for each prompt") {
+  const test::TempDir folder;
+  runlog::TensorboardWriter writer(folder / "tensorboard");
+  writer.add({{"event", "sample"},
+              {"step", 7},
+              {"samples",
+               {{{"prompt", "the "}, {"text", "light\n"}}, {{"prompt", "a"}, {"text", "\xff"}}}}});
+  const std::vector<std::string> found = records(folder / "tensorboard");
+  REQUIRE(found.size() == 3);
+  CHECK(contains(found[1], "samples/0"));
+  CHECK(contains(found[1], "the light\n"));
+  CHECK(contains(found[2], "samples/1"));
+  CHECK(contains(found[2], "a\\xff"));
+}

@@ -20,10 +20,10 @@ except ImportError as missing:
     print(f"skipped: {missing}")
     sys.exit(77)
 
-STEPS = 1500  # of each stage; seven scalars a step
+STEPS = 1500  # of each stage; eight scalars a step
 SCALARS = {"train/loss": ("step", "loss"), "train/grad_norm": ("step", "grad_norm"), "train/lr": ("step", "lr"),
            "perf/tokens_per_second": ("step", "tokens_per_second"), "perf/flops_per_second": ("step", "flops_per_second"),
-           "progress/tokens": ("step", "tokens"), "progress/flops": ("step", "flops"),
+           "perf/mfu": ("step", "mfu"), "progress/tokens": ("step", "tokens"), "progress/flops": ("step", "flops"),
            "growth/loss_before": ("grow", "loss_before"), "growth/loss_after": ("grow", "loss_after")}
 
 
@@ -38,6 +38,8 @@ stages:
   - {{name: full, grow: [{{operator: depth, factor: 2, new_layers: zero_output}}], for: {STEPS} steps}}
 checkpoint: {{every: 200 steps}}
 log: {{every: 1}}
+machine: {{flops: 1e12}}
+sample: {{every: {STEPS // 2} steps, prompts: [line, ""], tokens: 5}}
 """
 
 
@@ -101,6 +103,11 @@ def main():
         # A run that was killed between its growth and the next checkpoint grows again, at the same step.
         if len(wanted) != 1 or set(growths) != set(wanted):
             failed.append(f"growth/operators: {growths}")
+        for prompt in range(2):
+            shown = {one.step: one.tensor_proto.string_val[0].decode() for one in board.Tensors(f"samples/{prompt}")}
+            written = {event["step"]: event["samples"][prompt] for event in valid_events(run) if event["event"] == "sample"}
+            if shown.keys() != written.keys() or len(shown) != 4:
+                failed.append(f"samples/{prompt}: of steps {sorted(shown)}, run.jsonl has {sorted(written)}")
         count = sum(len(board.Scalars(tag)) for tag in board.Tags()["scalars"])
     if count < 10000:
         failed.append(f"{count} scalars, expected 10000 at least")

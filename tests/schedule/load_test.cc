@@ -130,6 +130,10 @@ TEST_CASE("rules between fields are checked") {
   check_refused({"lr.decay=120%"}, "expected at most 100%");
   check_refused({"evaluate.every=10%"}, "evaluate.every: found '10%', expected steps or tokens");
   check_refused({"checkpoint.every=1 epoch"}, "expected steps, tokens or a time (30m)");
+  check_refused({"checkpoint.keep={every: 1M tokens}"}, "expected a whole number of steps");
+  check_refused({"sample={prompts: [a], every: 10%}"}, "sample.every: found '10%'");
+  check_refused({"sample={prompts: []}"}, "sample.prompts: is empty, expected at least one text");
+  check_refused({"sample={every: 10}"}, "prompts");
   check_refused({"scratch.budgets=[1 epoch]"}, "%, steps, tokens or flops");
   check_refused({"scratch.budgets=[0%]"}, "found '0%', expected more than 0");
 }
@@ -266,4 +270,19 @@ TEST_CASE("a damaged schedule is read or refused, never anything else") {
   }
   CHECK(read > 100);
   CHECK(refused > 1000);
+}
+
+TEST_CASE("keep is a number of checkpoints, or rules") {
+  const schedule::KeepSpec number = test::two_stages({"checkpoint.keep=3"}).checkpoint.keep;
+  CHECK(number.last == 3);
+  CHECK(number.best == 0);
+  CHECK(number.every.amount == 0);
+  const auto rules = test::two_stages({"checkpoint.keep={every: 1000 steps, best: 1}"});
+  CHECK(rules.checkpoint.keep.last == 2);
+  CHECK(rules.checkpoint.keep.best == 1);
+  CHECK(rules.checkpoint.keep.every.amount == 1000);
+  CHECK(schedule::dump(schedule::parse(schedule::dump(rules), "again.yaml")) ==
+        schedule::dump(rules));
+  check_refused({"checkpoint.keep={newest: 1}"}, "newest");
+  check_refused({"checkpoint.keep=[1]"}, "checkpoint.keep: found a list of 1");
 }

@@ -61,7 +61,8 @@ inline std::string first_difference(const std::filesystem::path& a,
                                     const std::filesystem::path& b) {
   const state::CheckpointReader one(a), other(b);
   if (one.table().size() != other.table().size()) return "the number of tensors";
-  for (const state::TensorKind kind : state::kTensorKinds)
+  if (one.header().ema != other.header().ema) return "the average of the weights";
+  for (const state::TensorKind kind : one.header().kinds())
     for (std::size_t i = 0; i < one.table().size(); ++i)
       if (!std::ranges::equal(one.view(kind, i), other.view(kind, i)))
         return std::string(kind_name(kind)) + " of " + one.table()[i].name;

@@ -72,7 +72,7 @@ state::TrainingState tiny_state(std::uint64_t seed, state::DType dtype,
 
 state::TrainingState clone(const state::TrainingState& state) {
   state::TrainingState copy = state_of(header_of(state));
-  for (const state::TensorKind kind : state::kTensorKinds)
+  for (const state::TensorKind kind : state::tensor_kinds(state.has_ema()))
     for (const state::HostTensor& tensor : state.of(kind)) copy.of(kind).push_back(tensor.clone());
   return copy;
 }
@@ -86,7 +86,7 @@ std::string difference(const state::TrainingState& a, const state::TrainingState
   if (a.seed != b.seed) return "seed";
   if (a.lineage != b.lineage) return "lineage";
   if (!(a.run == b.run)) return "run";
-  for (const state::TensorKind kind : state::kTensorKinds) {
+  for (const state::TensorKind kind : state::tensor_kinds(true)) {
     if (a.of(kind).size() != b.of(kind).size()) return fmt::format("number of {}", kind_name(kind));
     for (std::size_t i = 0; i < a.of(kind).size(); ++i)
       if (!same_bytes(a.of(kind)[i], b.of(kind)[i]))

@@ -68,7 +68,8 @@ inline std::size_t count_aside(const TinyRun& tiny, const std::string& ending) {
 inline bool same_end(const TinyRun& tiny) {
   const auto a = state::load(tiny / "whole/stages/full.h5"),
              b = state::load(tiny / "run/stages/full.h5");
-  for (const state::TensorKind kind : state::kTensorKinds)
+  if (a.has_ema() != b.has_ema()) return false;
+  for (const state::TensorKind kind : state::tensor_kinds(a.has_ema()))
     for (std::size_t i = 0; i < a.of(kind).size(); ++i)
       if (!std::ranges::equal(a.of(kind)[i].bytes(), b.of(kind)[i].bytes())) return false;
   return true;

@@ -1,0 +1,23 @@
+// Declares the keys of a schedule for the exponential moving average of the weights.
+#pragma once
+
+#include <cstdint>
+
+#include "text/fields.h"
+
+namespace stagedtrain::schedule {
+
+struct EmaSpec {
+  double decay = 0.999;
+  std::int64_t every = 1;
+  template <class V>
+  void fields(V& v) {
+    v("decay", decay,
+      {.doc = "what an update keeps of the average; the rest, 1 - decay, comes from the weights",
+       .min = 0,
+       .max = 1});
+    v("every", every, {.doc = "steps of the run between updates", .min = 1, .max = 1e6});
+  }
+};
+
+}  // namespace stagedtrain::schedule

@@ -1,0 +1,34 @@
+// Decides at evaluations whether a stage ends before its steps are done (`until`).
+#pragma once
+
+#include <optional>
+
+#include "fit/slope_watch.h"
+#include "train/stage.h"
+
+namespace stagedtrain::train {
+
+// Serves one stage. progress must outlive it.
+class StageEnding {
+ public:
+  // With until.slope, the first rank reads the log of the stage so far.
+  StageEnding(RunContext& run, const plan::StagePlan& stage, const state::Progress& progress);
+  // To be called with each line of the log, on the first rank.
+  void add(const law::LoggedStep& line) {
+    if (slope_) slope_->add(line);
+  }
+  // Collective. Returns whether the stage has reached what ends it early, as the first rank
+  // decides, which then writes an `until` event.
+  bool is_reached(const eval::EvalReport& report);
+
+ private:
+  bool is_reached_here(const eval::EvalReport& report);
+  void tell_why(const Json& numbers, const std::string& why);
+
+  RunContext& run_;
+  const plan::StagePlan& stage_;
+  const state::Progress& progress_;
+  std::optional<plan::SlopeWatch> slope_;
+};
+
+}  // namespace stagedtrain::train
