@@ -22,14 +22,14 @@ constexpr std::size_t kFirstOrdered = 64;
 
 std::int64_t choose_token(const std::vector<double>& logits, const SampleOptions& options,
                           double uniform) {
+  const std::int64_t best = std::max_element(logits.begin(), logits.end()) - logits.begin();
+  if (options.temperature == 0) return best;
   std::vector<std::int64_t> order(logits.size());
   std::iota(order.begin(), order.end(), std::int64_t{0});
   const auto logit = [&](std::int64_t id) { return logits[static_cast<std::size_t>(id)]; };
   const auto likelier = [&](std::int64_t a, std::int64_t b) {
     return logit(a) > logit(b) || (logit(a) == logit(b) && a < b);
   };
-  const std::int64_t best = *std::min_element(order.begin(), order.end(), likelier);
-  if (options.temperature == 0) return best;
   std::size_t kept = order.size(), ordered = 0;
   if (options.top_k > 0) kept = std::min(kept, static_cast<std::size_t>(options.top_k));
   const auto weight = [&](std::int64_t id) {

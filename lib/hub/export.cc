@@ -9,6 +9,7 @@
 #include "hub/foreign_weights.h"
 #include "hub/gguf_config.h"
 #include "hub/gguf_tokenizer.h"
+#include "hub/rope_factors.h"
 #include "modelfiles/llmc.h"
 #include "text/text.h"
 #include "tokenizers/tokenizer.h"
@@ -90,7 +91,13 @@ ExportResult export_gguf(const state::CheckpointReader& from, const arch::ModelC
     fallbacks += element == Element::f16 && options.element == Element::q8_0;
     outlines.push_back({tensor.name, element, tensor.shape});
   }
-  add_gguf_tokenizer(header, from.header().run.tokenizer, model.vocab);
+  std::vector<float> factors;  // written behind the weights
+  if (model.rope_scaling == "llama3") {
+    factors = rope_factors(model);
+    outlines.push_back({kRopeFactors, Element::f32, {static_cast<std::int64_t>(factors.size())}});
+  }
+  std::vector<std::string> notes;
+  add_gguf_tokenizer(header, from.header().run.tokenizer, model.vocab, notes);
   const std::string head = header.bytes(outlines);
   AtomicFile atomic(target, options.force ? Replace::yes : Replace::no);
   OutputFile out(atomic.path(), OutputFile::Mode::existing);
@@ -98,14 +105,17 @@ ExportResult export_gguf(const state::CheckpointReader& from, const arch::ModelC
   in_order.write_at(0, std::as_bytes(std::span(head)));
   std::uint64_t place = head.size();
   for (std::size_t i = 0; i < outlines.size(); ++i) {
-    weights.write(tensors[i], outlines[i].element, in_order, place);
+    if (i < tensors.size())
+      weights.write(tensors[i], outlines[i].element, in_order, place);
+    else
+      in_order.write_at(place, std::as_bytes(std::span(factors)));
     place += gguf_padded(outlines[i].bytes());
   }
   in_order.finish();
   out.truncate(place);  // adds the last tensor's padding
   out.close();
   atomic.commit();
-  ExportResult result{model, {target.filename().string()}, place, {}};
+  ExportResult result{model, {target.filename().string()}, place, std::move(notes)};
   if (fallbacks > 0)
     result.notes.push_back(fmt::format(
         "{} tensors are f16: the length of their rows is not a multiple of 32, as q8_0 requires.",

@@ -10,6 +10,7 @@
 #include "hub/gguf_config.h"
 #include "hub/gguf_tokenizer.h"
 #include "hub/hf_config.h"
+#include "hub/rope_factors.h"
 #include "modelfiles/hf_folder.h"
 #include "modelfiles/llmc.h"
 #include "text/text.h"
@@ -159,9 +160,26 @@ bool is_tied(const std::vector<StoredTensor>& tensors) {
          std::ranges::equal(head->bytes, embed->bytes);
 }
 
+// Moves the rope scaling from its tensor, which only a llama GGUF has, into the configuration.
+void take_rope_factors(std::vector<StoredTensor>& tensors, arch::ModelConfig& model,
+                       const std::string& where) {
+  const auto stored = std::ranges::find(tensors, kRopeFactors, &StoredTensor::name);
+  if (stored == tensors.end() || model.architecture != "llama") return;
+  if (model.rope_scaling != "none")
+    throw input_error("{}: has {} and the rope scaling '{}', expected one of both", where,
+                      kRopeFactors, model.rope_scaling);
+  if (stored->element != Element::f32)
+    throw input_error("{}: {} has the type {}, expected F32", where, kRopeFactors, stored->type);
+  std::vector<float> factors(stored->bytes.size() / sizeof(float));
+  decode(stored->element, stored->bytes, factors);
+  set_rope_factors(factors, model, where);
+  tensors.erase(stored);
+}
+
 ForeignModel open_gguf(const Path& path, std::shared_ptr<const MappedFile> file) {
   GgufFile gguf = read_gguf(path, *file);
-  const HubConfig config = read_gguf_config(gguf.keys, is_tied(gguf.tensors));
+  HubConfig config = read_gguf_config(gguf.keys, is_tied(gguf.tensors));
+  take_rope_factors(gguf.tensors, config.model, path.string());
   ForeignModel found{"GGUF", config.model, config.names, StoredTensors(path.string()), "", {}};
   found.tensors.add(std::move(file), std::move(gguf.tensors));
   try {

@@ -14,7 +14,7 @@ namespace {
 using state::DType;
 using state::TensorKind;
 
-constexpr std::size_t kPiece = std::size_t{1} << 20;  // numbers encoded and written at a time
+constexpr std::size_t kPiece = std::size_t{1} << 23;  // numbers encoded and written at a time
 
 std::uint64_t write_numbers(std::span<const float> numbers, Element element, SequentialOutput& out,
                             std::uint64_t offset) {

@@ -170,8 +170,9 @@ void add_gguf_config(GgufHeader& header, const arch::ModelConfig& m, Element ele
   const std::string theirs = architecture_of(m).theirs, p = theirs + ".";
   if (style.biases && (m.head_dim * m.heads != m.width || m.value_dim != m.head_dim))
     throw usage_error("model.head_dim is {}: a {} GGUF has width / heads", m.head_dim, theirs);
-  if (m.rope_scaling == "llama3")
-    throw usage_error("model.rope_scaling is llama3: GGUF export does not write it yet")
+  if (m.rope_scaling == "llama3" && theirs != "llama")
+    throw usage_error("model.rope_scaling is llama3: a GGUF has it for llama only, not for {}",
+                      theirs)
         .with_hint("--to hf writes it");
   header.add("general.architecture", std::string_view(theirs));
   header.add("general.name", std::string_view(name));

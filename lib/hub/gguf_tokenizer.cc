@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "hub/gguf_pieces.h"
 #include "tokenizers/byte_alphabet.h"
 #include "tokenizers/tokenizer_json.h"
 
@@ -83,9 +84,10 @@ void add_special(GgufHeader& header, const char* name, std::int32_t id) {
 std::string gguf_tokenizer(const GgufKeys& keys) {
   const std::string model = keys.text("tokenizer.ggml.model", "");
   if (model.empty()) return "";
+  if (model == "llama") return read_gguf_pieces(keys);
   if (model != "gpt2")
-    throw input_error("{}: tokenizer.ggml.model '{}' is not supported, expected gpt2", keys.where(),
-                      printable(model));
+    throw input_error("{}: tokenizer.ggml.model '{}' is not supported, expected gpt2 or llama",
+                      keys.where(), printable(model));
   const std::string pre = keys.text("tokenizer.ggml.pre", "gpt-2");
   const auto split = data::find_ggml_pre(pre);
   if (!split || *split == data::PreSplit::none)
@@ -100,11 +102,11 @@ std::string gguf_tokenizer(const GgufKeys& keys) {
                                 special_id(keys, "eos"), special_id(keys, "padding"));
 }
 
-void add_gguf_tokenizer(GgufHeader& header, const std::string& spec, std::int64_t vocab) {
+void add_gguf_tokenizer(GgufHeader& header, const std::string& spec, std::int64_t vocab,
+                        std::vector<std::string>& notes) {
   if (spec.empty()) return;
   if (spec != "bytes" && !data::is_tokenizer_json(spec))
-    throw usage_error("the checkpoint's tokenizer is a SentencePiece model, which GGUF export does "
-                      "not write yet").with_hint("--to hf writes it");
+    return add_gguf_pieces(header, spec, vocab, notes);
   const BpeDescription d = spec == "bytes"
                                ? byte_description()
                                : data::parse_tokenizer_json(spec, "the checkpoint's tokenizer");

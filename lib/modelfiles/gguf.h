@@ -36,6 +36,7 @@ class GgufKeys {
   std::string text(const std::string& key, const std::string& otherwise) const;
   std::vector<std::string_view> texts(const std::string& key) const;  // empty if missing
   std::vector<std::int64_t> integers(const std::string& key) const;   // empty if missing
+  std::vector<double> numbers(const std::string& key) const;          // empty if missing
   const std::string& where() const { return where_; }
   // Returns the keys that begin with this prefix.
   std::vector<std::string> beginning_with(const std::string& prefix) const;
@@ -66,6 +67,7 @@ class GgufHeader {
   void add(const std::string& key, std::string_view value);
   void add(const std::string& key, const std::vector<std::string>& values);
   void add(const std::string& key, const std::vector<std::int32_t>& values);
+  void add(const std::string& key, const std::vector<float>& values);
   // Returns the header, padded to kAlignment. The tensors must follow in this order, each padded
   // with zeros to kAlignment.
   std::string bytes(const std::vector<TensorOutline>& tensors) const;

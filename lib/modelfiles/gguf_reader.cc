@@ -350,6 +350,14 @@ std::vector<std::int64_t> GgufKeys::integers(const std::string& key) const {
   return *numbers;
 }
 
+std::vector<double> GgufKeys::numbers(const std::string& key) const {
+  const auto* list = find<GgufValue::List>(key, "a list");
+  if (!list) return {};
+  const auto* numbers = std::get_if<std::vector<double>>(list);
+  if (!numbers) throw input_error("{}: {}: expected a list of floats", where_, key);
+  return *numbers;
+}
+
 std::vector<std::string> GgufKeys::beginning_with(const std::string& prefix) const {
   std::vector<std::string> keys;
   for (const auto& [key, value] : values_)

@@ -65,6 +65,13 @@ void GgufHeader::add(const std::string& name, const std::vector<std::int32_t>& v
   for (const std::int32_t value : values) append(keys_, value);
 }
 
+void GgufHeader::add(const std::string& name, const std::vector<float>& values) {
+  key(name, kList);
+  append(keys_, kF32);
+  append(keys_, static_cast<std::uint64_t>(values.size()));
+  for (const float value : values) append(keys_, value);
+}
+
 std::string GgufHeader::bytes(const std::vector<TensorOutline>& tensors) const {
   std::string out = "GGUF";
   append(out, std::uint32_t{3});

@@ -2,6 +2,7 @@
 // Shapes: B rows, T length, C width.
 #include "arch/architectures.h"
 #include "model/models.h"
+#include "reference/linear.h"
 #include "reference/reference_attention.h"
 #include "reference/reference_model.h"
 
@@ -15,9 +16,9 @@ struct FeedForward {
   at::Tensor up_weight, up_bias, down_weight, down_bias;
   bool exact_gelu = false;
   at::Tensor operator()(const at::Tensor& x, const ReferenceMask& mask, const BlockOps& ops) const {
-    const at::Tensor hidden = exact_gelu ? at::gelu(at::linear(x, up_weight, up_bias))
+    const at::Tensor hidden = exact_gelu ? at::gelu(apply_linear(x, up_weight, up_bias))
                                          : ops.linear_gelu(x, up_weight, up_bias);
-    return at::linear(ReferenceMask::over(hidden, mask.ffn_F), down_weight, down_bias);
+    return apply_linear(ReferenceMask::over(hidden, mask.ffn_F), down_weight, down_bias);
   }
 };
 // The leaves of one block, with query, key and value packed. Without experts there is one
@@ -80,10 +81,10 @@ class Gpt2Reference final : public ReferenceModel {
   Stream run_block(std::size_t i, const Stream& in, const ReferencePass& pass) const {
     const Block& b = blocks_[i];
     const Summed first = add_norm(in.x, in.branch, b.norm_1);
-    const at::Tensor qkv = at::linear(first.normed, b.qkv_weight, b.qkv_bias);
+    const at::Tensor qkv = apply_linear(first.normed, b.qkv_weight, b.qkv_bias);
     const at::Tensor heads = ReferenceMask::over(attention(qkv, i, pass), mask_.heads_X);
     const at::Tensor attended =
-        added(pass.attended(at::linear(heads, b.output_weight, b.output_bias), i), i, pass);
+        added(pass.attended(apply_linear(heads, b.output_weight, b.output_bias), i), i, pass);
     if (style_.parallel) {
       const at::Tensor x = add_norm(first.sum, {}, b.norm_2).normed;
       return {first.sum, attended + added(pass.fed_forward(feed_forward(x, b, pass), i), i, pass)};

@@ -2,6 +2,7 @@
 // precision. Shapes: B rows, T length, C width.
 #include "arch/architectures.h"
 #include "model/models.h"
+#include "reference/linear.h"
 #include "reference/reference_attention.h"
 #include "reference/reference_model.h"
 
@@ -12,8 +13,8 @@ namespace {
 struct FeedForward {
   at::Tensor gate_up, down;
   at::Tensor operator()(const at::Tensor& x, const ReferenceMask& mask, const BlockOps& ops) const {
-    const at::Tensor hidden = ops.swiglu(at::linear(x, gate_up));
-    return at::linear(ReferenceMask::over(hidden, mask.ffn_F), down);
+    const at::Tensor hidden = ops.swiglu(apply_linear(x, gate_up));
+    return apply_linear(ReferenceMask::over(hidden, mask.ffn_F), down);
   }
 };
 // The leaves of one block, with query, key and value packed. Without experts there is one
@@ -68,11 +69,11 @@ class LlamaReference final : public ReferenceModel {
 
   at::Tensor attention(const at::Tensor& x_BTC, std::size_t i, const ReferencePass& pass) const {
     const Block& b = blocks_[i];
-    const at::Tensor qkv = at::linear(x_BTC, b.qkv, b.qkv_bias);
+    const at::Tensor qkv = apply_linear(x_BTC, b.qkv, b.qkv_bias);
     const at::Tensor heads =
         pass.cache ? attend_on(qkv, config_, rotary_, b.head_norms, i, *pass.cache)
                    : attend(qkv, config_, rotary_, b.head_norms);
-    return at::linear(ReferenceMask::over(heads, mask_.heads_X), b.output);
+    return apply_linear(ReferenceMask::over(heads, mask_.heads_X), b.output);
   }
 
   Stream run_block(std::size_t i, const Stream& in, const ReferencePass& pass) const {

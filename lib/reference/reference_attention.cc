@@ -1,13 +1,22 @@
 // Implements causal attention with grouped queries and rotary embedding in ATen operators.
 #include "reference/reference_attention.h"
 
+#include <ATen/Parallel.h>
+
+#include <algorithm>
 #include <cmath>
 
 #include "arch/architectures.h"
 #include "arch/rotary.h"
+#include "kernels/head_norm.h"
+#include "kernels/rotary.h"
+#include "model/few_rows.h"
+#include "products/cached_attention.h"
 
 namespace stagedtrain::model {
 namespace {
+
+constexpr std::int64_t kNumbersPerThread = 1 << 15;  // of the cache that are worth waking a thread
 
 // Rotates queries and keys, the first of which are at position `place`. It computes in the tables'
 // type, because in bfloat16 the rotation would lose most of its digits.
@@ -71,6 +80,61 @@ Heads heads_of(const at::Tensor& qkv_BTX, const arch::ModelConfig& config,
           by_head(qkv_BTX.narrow(2, turned, groups * config.value_dim), groups, config.value_dim)};
 }
 
+// Rotates the packed queries and keys of one token in place, after their norms.
+void place_heads(const at::Tensor& qkv_11X, const arch::ModelConfig& config,
+                 const RotaryTables& rotary, const HeadNormGains& norms, std::int64_t place) {
+  float* qkv = qkv_11X.mutable_data_ptr<float>();
+  const std::int64_t turning = config.heads + config.kv_heads;
+  if (norms.query.defined()) {
+    const bool each = arch::block_style(config).head_norms == arch::HeadNorms::each;
+    std::vector<float> raw(static_cast<std::size_t>(turning * config.head_dim));
+    kernels::head_norm({norms.query.const_data_ptr<float>(), norms.key.const_data_ptr<float>(),
+                        config.heads, config.kv_heads, config.head_dim, qkv_11X.numel(), each,
+                        static_cast<float>(config.norm_eps)},
+                       0, 1, qkv, raw.data());
+  }
+  if (!rotary.cos.defined()) return;
+  const std::int64_t turned = rotary.cos.size(1);
+  kernels::rotate({rotary.cos.const_data_ptr<float>() + place * turned,
+                   rotary.sin.const_data_ptr<float>() + place * turned, 1, turning, config.head_dim,
+                   turned, qkv_11X.numel()},
+                  0, 1, false, qkv);
+}
+
+// Computes the attention of one new token in float32 on a CPU.
+at::Tensor attend_one_here(const at::Tensor& qkv_11X, const arch::ModelConfig& config,
+                           const RotaryTables& rotary, const HeadNormGains& norms,
+                           std::size_t layer, KeyValueCache& cache) {
+  const at::Tensor own_11X = qkv_11X.clone();
+  place_heads(own_11X, config, rotary, norms, cache.length());
+  const std::int64_t keys = config.heads * config.head_dim,
+                     values = keys + config.kv_heads * config.head_dim;
+  const auto part = [&](std::int64_t first, std::int64_t size) {
+    return own_11X.view(-1)
+        .narrow(0, first, config.kv_heads * size)
+        .view({config.kv_heads, 1, size});
+  };
+  const KeyValueCache::Seen seen =
+      cache.append(layer, part(keys, config.head_dim), part(values, config.value_dim));
+  const at::Tensor y = at::empty({1, 1, config.heads * config.value_dim}, own_11X.options());
+  kernels::CachedAttention attention{config.heads, config.kv_heads, config.head_dim,
+                                     config.value_dim, seen.keys_GSD.size(1)};
+  attention.scale = static_cast<float>(1 / std::sqrt(static_cast<double>(config.head_dim)));
+  attention.query = own_11X.const_data_ptr<float>();
+  attention.keys = seen.keys_GSD.const_data_ptr<float>();
+  attention.values = seen.values_GSD.const_data_ptr<float>();
+  attention.key_stride = seen.keys_GSD.stride(0);
+  attention.value_stride = seen.values_GSD.stride(0);
+  attention.out = y.mutable_data_ptr<float>();
+  const std::int64_t numbers = attention.tokens * (config.head_dim + config.value_dim);
+  const std::int64_t heads_per_thread = std::max<std::int64_t>(1, kNumbersPerThread / numbers);
+  at::parallel_for(0, config.heads, heads_per_thread, [&](std::int64_t begin, std::int64_t end) {
+    std::vector<float> scratch(static_cast<std::size_t>(attention.tokens));
+    kernels::attend_cached(attention, begin, end, scratch.data());
+  });
+  return y;
+}
+
 // Computes the attention of one new token. The queries of a group form a matrix (G groups of R
 // queries), so its keys are read once and never copied. Scores and softmax are in float32 or wider.
 at::Tensor attend_one(const at::Tensor& query_H1D, const KeyValueCache::Seen& seen) {
@@ -116,6 +180,8 @@ at::Tensor attend_on(const at::Tensor& qkv_1TX, const arch::ModelConfig& config,
                      const RotaryTables& rotary, const HeadNormGains& norms, std::size_t layer,
                      KeyValueCache& cache) {
   const std::int64_t place = cache.length(), length = qkv_1TX.size(1);
+  if (length == 1 && has_few_rows(qkv_1TX))
+    return attend_one_here(qkv_1TX, config, rotary, norms, layer, cache);
   const Heads x = heads_of(qkv_1TX, config, rotary, norms, place);
   const KeyValueCache::Seen seen = cache.append(layer, x.key_BKTD[0], x.value_BKTD[0]);
   if (length == 1)

@@ -14,6 +14,8 @@
 
 #include <vector>
 
+#include "reference/linear.h"
+
 namespace stagedtrain::model {
 namespace {
 
@@ -62,7 +64,7 @@ at::Tensor mix_experts(const at::Tensor& x_NC, const at::Tensor& router_EC, std:
                        const std::function<at::Tensor(std::int64_t, const at::Tensor&)>& expert,
                        RouterLoads* loads) {
   const std::int64_t tokens = x_NC.size(0), width = x_NC.size(1), experts = router_EC.size(0);
-  const at::Tensor logits_NE = at::linear(x_NC, router_EC).to(router_type(x_NC));
+  const at::Tensor logits_NE = apply_linear(x_NC, router_EC).to(router_type(x_NC));
   const Choice choice = choose(logits_NE, k, normalised);
   if (loads) loads->add(at::softmax(logits_NE, 1), choice.chosen_Nk);
 

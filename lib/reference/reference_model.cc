@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "model/cuda_check.h"
+#include "reference/linear.h"
 
 namespace stagedtrain::model {
 
@@ -75,7 +76,7 @@ std::vector<std::string> feed_forward_prefixes(const arch::ModelConfig& config) 
 
 // Returns the logits [.., V] in the master type for features [.., C].
 at::Tensor ReferenceModel::scores(const at::Tensor& features) const {
-  const at::Tensor logits = at::linear(features, head_);
+  const at::Tensor logits = apply_linear(features, head_);
   const at::Tensor scores = mixed() ? logits.to(at::kFloat) : logits;
   return config_.logit_scale == 1 ? scores : scores * config_.logit_scale;
 }

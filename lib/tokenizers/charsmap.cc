@@ -4,58 +4,14 @@
 
 #include <cstdint>
 #include <cstring>
-#include <optional>
+
+#include "tokenizers/protobuf.h"
 
 namespace stagedtrain::data {
 namespace {
 
 // Field numbers in sentencepiece_model.proto.
 constexpr std::uint64_t kNormalizer = 3, kDenormalizer = 5, kCharsmap = 2;
-
-std::optional<std::uint64_t> take_varint(std::string_view& rest) {
-  std::uint64_t value = 0;
-  for (int shift = 0; shift < 64 && !rest.empty(); shift += 7) {
-    const auto byte = static_cast<unsigned char>(rest.front());
-    rest.remove_prefix(1);
-    value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
-    if (byte < 0x80) return value;
-  }
-  return {};
-}
-
-// Calls f(number, content) for each length-delimited field of a protobuf message. Returns false if
-// the message is malformed or f returns false.
-template <class F>
-bool each_record(std::string_view rest, F f) {
-  while (!rest.empty()) {
-    const auto key = take_varint(rest);
-    if (!key) return false;
-    std::uint64_t size = 0;
-    switch (*key & 7) {
-      case 0:
-        if (!take_varint(rest)) return false;
-        continue;
-      case 1:
-        size = 8;
-        break;
-      case 5:
-        size = 4;
-        break;
-      case 2: {
-        const auto length = take_varint(rest);
-        if (!length) return false;
-        size = *length;
-        break;
-      }
-      default:
-        return false;
-    }
-    if (size > rest.size()) return false;
-    if ((*key & 7) == 2 && !f(*key >> 3, rest.substr(0, size))) return false;
-    rest.remove_prefix(size);
-  }
-  return true;
-}
 
 std::uint32_t word_at(std::string_view text, std::size_t index) {
   std::uint32_t word;
@@ -89,10 +45,10 @@ bool charsmap_is_sound(std::string_view map) {
 }  // namespace
 
 bool charsmaps_are_sound(std::string_view model) {
-  return each_record(model, [](std::uint64_t field, std::string_view record) {
-    if (field != kNormalizer && field != kDenormalizer) return true;
-    return each_record(record, [](std::uint64_t inner, std::string_view content) {
-      return inner != kCharsmap || charsmap_is_sound(content);
+  return each_proto_field(model, [](const ProtoField& field) {
+    if (field.key != kNormalizer && field.key != kDenormalizer) return true;
+    return each_proto_field(field.text, [](const ProtoField& inner) {
+      return inner.key != kCharsmap || charsmap_is_sound(inner.text);
     });
   });
 }

@@ -10,14 +10,19 @@ Leaves with 77, skipped, where xllamacpp, torch, transformers or gguf are missin
 Python that has them).
 """
 import argparse
+import json
 import pathlib
+import struct
 import sys
 import tempfile
+import urllib.request
 
 try:
+    import tokenizers
     import torch
     import transformers
     import xllamacpp
+    from transformers.utils import sentencepiece_model_pb2_new as sentencepiece
 
     import real_readers
 except ImportError as missing:
@@ -29,6 +34,11 @@ SIZES = {name: sizes for name, (_, sizes) in real_readers.ARCHITECTURES.items()}
 SIZES["llama with experts"] = "heads: 4, kv_heads: 2, experts: 3"
 SIZES["qwen3 with experts"] = "heads: 4, kv_heads: 2, head_dim: 10, experts: 3"
 SIZES["olmoe with experts"] = "heads: 4, experts: 3, norm_topk: false"
+# Without its scaling, the model of "llama3" differs by 1.4e-3.
+ROPE_LIMITS = LIMITS | {"f32": 3e-4}
+ROPE = "heads: 4, kv_heads: 2, rope_factor: 4, rope_scaling: "
+SIZES["llama with linear rope"] = ROPE + "linear"
+SIZES["llama with llama3 rope"] = ROPE + "llama3, rope_low: 0.5, rope_high: 3, rope_original: 24"
 GREEDY = ("gpt2", "llama")  # each of their prompts starts the program once
 PROMPTS = [f"line {number * 7} of " for number in range(20)]
 CONTEXT = 64
@@ -85,7 +95,7 @@ def different_texts(server, checkpoint):
 
 def check_architecture(folder, name):
     checkpoint = real_readers.make_checkpoint(folder, name.split()[0], SIZES[name], "true", CONTEXT)
-    for dtype, limit in LIMITS.items():
+    for dtype, limit in (ROPE_LIMITS if "rope" in name else LIMITS).items():
         path, back = folder / f"{dtype}.gguf", folder / f"{dtype}.h5"
         real_readers.program("export", checkpoint, path, "--to", "gguf", "--dtype", dtype)
         real_readers.program("import", path, back)
@@ -96,6 +106,73 @@ def check_architecture(folder, name):
               top_five_difference(server, model, [list(prompt.encode()) for prompt in PROMPTS]), limit)
         if name in GREEDY and dtype in ("f32", "f16"):
             check(f"{name}, {dtype}: prompts that llama.cpp continues differently", different_texts(server, back), 0)
+
+
+# ---- SentencePiece models.
+
+TEXT = "The cat  sat on the mat. naïve 数字 \U0001f642 don't\n\n\tthe end of 1,024 lines; über \u00a0 x\n"
+
+
+def pieces_of(text):
+    """A SentencePiece model of the kind bpe, trained on a text: its merges, then its characters, and all bytes."""
+    trained = tokenizers.Tokenizer(tokenizers.models.BPE())
+    trained.pre_tokenizer = tokenizers.pre_tokenizers.Metaspace()
+    trained.train_from_iterator([text], tokenizers.trainers.BpeTrainer(vocab_size=200, show_progress=False))
+    merges = ["".join(pair) for pair in json.loads(trained.to_str())["model"]["merges"]]
+    words = list(dict.fromkeys(merges + sorted(set(text.replace(" ", "▁")) - set("\n\tü\U0001f642"))))
+    model = sentencepiece.ModelProto()
+    kinds = model.SentencePiece.Type
+    for piece, kind in [("<unk>", kinds.UNKNOWN), ("<s>", kinds.CONTROL), ("</s>", kinds.CONTROL)] + [
+            (f"<0x{byte:02X}>", kinds.BYTE) for byte in range(256)]:
+        model.pieces.add(piece=piece, score=0, type=kind)
+    for rank, word in enumerate(words):
+        model.pieces.add(piece=word, score=-rank)
+    model.trainer_spec.model_type = model.trainer_spec.ModelType.BPE
+    model.trainer_spec.byte_fallback = True
+    model.normalizer_spec.name = "identity"
+    model.normalizer_spec.remove_extra_whitespaces = False
+    return model.SerializeToString(), len(model.pieces)
+
+
+def check_pieces(folder):
+    """Ids of texts: those of the SentencePiece library, with which `data` encodes, and those of llama.cpp."""
+    training = (pathlib.Path(__file__).parents[2] / "docs" / "growth.md").read_text() + TEXT
+    spec, count = pieces_of(training)
+    (folder / "pieces.model").write_bytes(spec)
+    texts = [TEXT, training[:20000]]
+    for number, text in enumerate(texts):
+        (folder / f"{number}.txt").write_text(text)
+    (folder / "s.yaml").write_text(f"""
+data: {{train: {folder}/data/train.bin, validation: {folder}/data/validation.bin}}
+model: {{architecture: llama, layers: 1, width: 32, heads: 4, ffn: 64, context: 24, vocab: {count}}}
+batch: {{sequences: 4}}
+lr: {{peak: 0.05, warmup: 1, decay: 1}}
+stages: [{{name: only, for: 1}}]
+""")
+    documents = [folder / "0.txt", folder / "1.txt"]
+    prepare = ("data", *documents, "--split", "document", "--validation", "50%", "--tokenizer", folder / "pieces.model")
+    real_readers.program(*prepare, "--out", folder / "data")
+    real_readers.program(*prepare, "--out", folder / "bare", "--format", "nanogpt")
+    real_readers.program("train", folder / "s.yaml", "--out", folder / "run", "--threads", 1)
+    checkpoint, path = folder / "run" / "stages" / "only.h5", folder / "pieces.gguf"
+    real_readers.program("export", checkpoint, path, "--to", "gguf")
+    server = server_of(path)
+
+    def ids_of(text):
+        body = json.dumps({"content": text, "add_special": False}).encode()
+        request = urllib.request.Request(server.listening_address + "/tokenize", body, {"Content-Type": "application/json"})
+        return json.load(urllib.request.urlopen(request))["tokens"]
+    ours = []
+    for name in ("train.bin", "val.bin"):
+        data = (folder / "bare" / name).read_bytes()
+        ours.append(list(struct.unpack(f"<{len(data) // 2}H", data)))
+    theirs = [ids_of(text) for text in texts]
+    check(f"SentencePiece, {sum(map(len, ours))} ids: texts whose ids differ", sum(ids not in ours for ids in theirs), 0)
+    real_readers.program("import", path, folder / "back.h5")
+    (folder / "again").mkdir()
+    real_readers.program("export", folder / "back.h5", folder / "again" / path.name, "--to", "gguf")
+    check("SentencePiece: whether the GGUF changes when it is imported and exported again",
+          int(path.read_bytes() != (folder / "again" / path.name).read_bytes()), 0)
 
 
 def main():
@@ -113,6 +190,10 @@ def main():
                 folder = pathlib.Path(top) / name.replace(" ", "-")
                 folder.mkdir()
                 check_architecture(folder, name)
+        if "SentencePiece".startswith(options.only):
+            folder = pathlib.Path(top) / "pieces"
+            folder.mkdir()
+            check_pieces(folder)
     print(f"{len(FAILED)} checks failed" if FAILED else "all checks passed")
     return 1 if FAILED else 0
 

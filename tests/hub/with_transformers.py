@@ -156,8 +156,7 @@ QUANTS = {"f32": gguf.GGMLQuantizationType.F32, "f16": gguf.GGMLQuantizationType
 
 
 # What GGUF export refuses.
-NOT_AS_GGUF = ("llama llama3 rope", "qwen3_moe, gates not normalised", "olmoe, gates normalised",
-               "olmoe, grouped queries")
+NOT_AS_GGUF = ("qwen3_moe, gates not normalised", "olmoe, gates normalised", "olmoe, grouped queries")
 
 
 def check_gguf(name, folder, ids, theirs):

@@ -114,6 +114,41 @@ TEST_CASE("q8_0 is within half a step of each number, and exact on its own value
   }
 }
 
+TEST_CASE("q8_0 has the bytes of ggml's definition, for any floats at all") {
+  const CounterRng rng(11, 3);
+  std::vector<float> in(32 * 4000);
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    const auto word = static_cast<std::uint32_t>(rng.below(i, std::uint64_t{1} << 32));
+    const std::size_t block = i / 32;
+    if (block % 4 == 0) in[i] = bits(word);               // NaNs and infinities too
+    if (block % 4 == 1) in[i] = bits(word & 0x807fffff);  // subnormal numbers
+    if (block % 4 == 2)                                   // halves between two codes
+      in[i] = std::ldexp(static_cast<float>(static_cast<int>(word % 255) - 127) / 2,
+                         static_cast<int>(block % 40) - 20);
+    if (block % 4 == 3) in[i] = static_cast<float>(rng.normal(i));
+    if (i % 32 == 0 && block % 4 == 2) in[i] = std::ldexp(63.5f, static_cast<int>(block % 40) - 20);
+  }
+  std::vector<std::byte> out(34 * 4000);
+  hub::encode(Element::q8_0, in, out);
+  for (std::size_t block = 0; block < in.size() / 32; ++block) {
+    float largest = 0;
+    for (std::size_t i = 0; i < 32; ++i) {
+      const float size = std::fabs(in[32 * block + i]);
+      if (size > largest) largest = size;  // not for a NaN
+    }
+    const float d = largest / 127, inverse = d == 0 ? 0 : 1 / d;
+    std::uint16_t half;
+    std::memcpy(&half, out.data() + 34 * block, 2);
+    REQUIRE(half == hub::float_to_half(d));
+    for (std::size_t i = 0; i < 32; ++i) {
+      const float q = std::round(in[32 * block + i] * inverse);
+      const int wanted = std::fabs(q) <= 127 ? static_cast<int>(q) : 0;
+      INFO("block " << block << ", number " << in[32 * block + i]);
+      REQUIRE(static_cast<int>(static_cast<std::int8_t>(out[34 * block + 2 + i])) == wanted);
+    }
+  }
+}
+
 TEST_CASE("sizes that overflow or split a block are none") {
   const std::int64_t huge = std::int64_t{1} << 40;
   CHECK_FALSE(hub::product(std::vector<std::int64_t>{huge, huge}));

@@ -29,6 +29,19 @@ std::vector<arch::ModelConfig> decoded_models() {
   return models;
 }
 
+// Every architecture, with the parts that differ: norms of heads, biases, shares that rotate.
+std::vector<arch::ModelConfig> kernel_models() {
+  std::vector<arch::ModelConfig> models = decoded_models();
+  for (const char* architecture : {"qwen2", "qwen3", "olmo2", "olmoe", "neox"}) {
+    arch::ModelConfig config = tiny_model();
+    config.architecture = architecture;
+    if (architecture == std::string("olmoe")) config.experts = 3;
+    if (architecture == std::string("neox")) config.rotary_share = 0.5;
+    models.push_back(arch::resolved(config));
+  }
+  return models;
+}
+
 double largest_difference(const at::Tensor& a, const at::Tensor& b) {
   return (a - b).abs().max().item<double>();
 }
@@ -50,6 +63,29 @@ TEST_CASE("logits of a decoder are those of the whole row, however it is cut") {
         const at::Tensor logits = decoder->read(tokens_1T[0].narrow(0, place, count), count);
         CHECK(largest_difference(logits, wanted_TV.narrow(0, place, count)) < 1e-12);
         CHECK(decoder->length() == place + count);
+      }
+    }
+  }
+}
+
+TEST_CASE(
+    "a decoder with kernels for few rows is right to float32's digits, in every architecture") {
+  for (const arch::ModelConfig& config : kernel_models()) {
+    CAPTURE(describe(config));
+    const auto exact =
+        make_filled(config, {.precision = Precision::fp64, .kernels = Kernels::reference});
+    const auto running =
+        make_filled(config, {.precision = Precision::fp32, .kernels = Kernels::reference});
+    const at::Tensor tokens_1T = random_tokens(config.vocab, 1, config.context);
+    const at::Tensor wanted_TV = exact->logits(tokens_1T)[0];
+    for (const std::int64_t step : {std::int64_t{1}, std::int64_t{3}}) {
+      const auto decoder = model::make_decoder(*running);
+      for (std::int64_t place = 0; place < config.context; place += step) {
+        const std::int64_t count = std::min(step, config.context - place);
+        const at::Tensor logits = decoder->read(tokens_1T[0].narrow(0, place, count), count);
+        const at::Tensor wanted = wanted_TV.narrow(0, place, count);
+        CHECK(largest_difference(logits.to(at::kDouble), wanted) <
+              2e-5 * wanted.abs().max().item<double>());
       }
     }
   }

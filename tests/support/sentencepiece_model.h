@@ -37,9 +37,19 @@ class ProtoText {
   }
 };
 
-// A unigram model of these words and all bytes: 3 + 256 + words.size() ids. Every UTF-8 text
+// What a model is made of besides its words: the numbers are those of its protobuf.
+struct SentencePieceKind {
+  std::uint64_t method =
+      1;              // 1: unigram, 2: bpe, which merges pairs that are words, the first first
+  bool bytes = true;  // pieces for all bytes
+  bool space_prefix = false;
+  bool removes_spaces = false;
+};
+
+// A model of these words and all bytes: 3 + 256 + words.size() ids. With bytes, every UTF-8 text
 // decodes to itself. A space in a word is written "\u2581" (U+2581), as SentencePiece does.
-inline std::string sentencepiece_model(const std::vector<std::string>& words) {
+inline std::string sentencepiece_model(const std::vector<std::string>& words,
+                                       const SentencePieceKind& made = {}) {
   enum Kind { normal = 1, unknown = 2, control = 3, byte = 6 };
   ProtoText model;
   const auto piece = [&](const std::string& text, Kind kind, float score) {
@@ -48,14 +58,19 @@ inline std::string sentencepiece_model(const std::vector<std::string>& words) {
   piece("<unk>", unknown, 0);
   piece("<s>", control, 0);
   piece("</s>", control, 0);
-  for (int b = 0; b < 256; ++b) {
+  for (int b = 0; made.bytes && b < 256; ++b) {
     constexpr char kDigits[] = "0123456789ABCDEF";
     piece(std::string("<0x") + kDigits[b / 16] + kDigits[b % 16] + ">", byte, 0);
   }
   for (std::size_t i = 0; i < words.size(); ++i)
     piece(words[i], normal, -1.0f - 0.01f * static_cast<float>(i));
-  model.text(2, ProtoText().number(3, 1).number(35, 1).bytes);  // unigram, byte fallback
-  model.text(3, ProtoText().text(1, "identity").number(3, 0).number(4, 0).number(5, 1).bytes);
+  model.text(2, ProtoText().number(3, made.method).number(35, made.bytes).bytes);
+  model.text(3, ProtoText()
+                    .text(1, "identity")
+                    .number(3, made.space_prefix)
+                    .number(4, made.removes_spaces)
+                    .number(5, 1)
+                    .bytes);
   return model.bytes;
 }
 
