@@ -68,12 +68,15 @@ std::vector<std::int32_t> encoded(const data::Tokenizer& tokenizer, const std::s
 Likelihood likelihood(Scorer& score, const model::Model& model, const data::Tokenizer& tokenizer,
                       const TaskExample& example, const std::string& continuation) {
   const auto context = encoded(tokenizer, example.context);
-  const auto all = encoded(tokenizer, example.context + continuation);
+  auto all = encoded(tokenizer, example.context + continuation);
   const auto count = static_cast<std::int64_t>(all.size()) - static_cast<std::int64_t>(context.size());
   const std::int64_t most = model.config().context;
   if (count < 1 || context.empty() || count > most)
     throw input_error("{}: a continuation has {} tokens, expected 1 to {} (the model's context)",
                       example.place, count, most);
+  // As in lm-evaluation-harness (api/model.py, _encode_pair): where a token would span both texts,
+  // the model reads the context as it is encoded alone.
+  std::ranges::copy(context, all.begin());
   const auto unknown = std::ranges::find_if(all, [&](auto id) { return id >= model.config().vocab; });
   if (unknown != all.end())
     throw input_error(

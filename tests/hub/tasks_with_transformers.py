@@ -4,7 +4,7 @@
   tasks_with_transformers.py --program build/test/stagedtrain [--model FILE.gguf] [--examples 120]
 
 The rules of lm-evaluation-harness are written out below, from its description: spaces at the end of a context
-belong to the continuation; both are encoded together; the beginning of a long text is cut off; acc_norm divides by
+belong to the continuation; both are encoded together, and the context also alone; the beginning of a long text is cut off; acc_norm divides by
 the characters of the choice. Without --model a random llama with a tokenizer of its own is scored, whose context is
 shorter than some of the texts. Leaves with 77, skipped, where torch, transformers or tokenizers are missing.
 """
@@ -90,8 +90,9 @@ class Reference:
         """The log-likelihood of a continuation, and whether each of its tokens is the likeliest."""
         kept = context.rstrip()
         continuation = context[len(kept):] + continuation
-        whole = self.ids(kept + continuation)
-        count = len(whole) - len(self.ids(kept))
+        before = self.ids(kept)
+        whole = before + self.ids(kept + continuation)[len(before):]
+        count = len(whole) - len(before)
         whole = whole[-(self.context + 1):]
         with torch.no_grad():
             logits = self.model(torch.tensor([whole[:-1]])).logits[0, -count:].double()
