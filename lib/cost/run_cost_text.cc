@@ -157,10 +157,12 @@ std::string processes_text(const RunPlan& plan, const RunCost& cost) {
                     step_text(each * tokens),
                     each > 0 ? fmt::format("{:.2f}", c.seconds_alone / each) : "?"});
   }
+  constexpr const char* kDivided[] = {
+      "each with all weights, gradients and moments",
+      "which divide moments and AdamW (--sharding optimizer)",
+      "which divide weights, gradients and moments (--sharding full)"};
   std::string text = fmt::format("\non {} processes, {}\n", processes.count,
-                                 processes.shared_optimizer
-                                     ? "which divide moments and AdamW (--sharding optimizer)"
-                                     : "each with all weights, gradients and moments") +
+                                 kDivided[static_cast<int>(processes.sharding)]) +
                      text_table(rows, 1, "");
   if (plan.schedule.machine.bandwidth == 0)
     text += "  the time of sending is not included: give machine.bandwidth\n";
@@ -180,7 +182,7 @@ Json to_json(const RunPlan& plan, const RunCost& cost) {
   Json json = {{"time_source", cost.time_source},
                {"price_per_hour", cost.price_per_hour},
                {"processes", cost.processes.count},
-               {"sharding", cost.processes.shared_optimizer ? "optimizer" : "none"},
+               {"sharding", sharding_name(cost.processes.sharding)},
                {"total", costs_json(cost.total, cost.timed)}};
   json["stages"] = Json::array();
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {

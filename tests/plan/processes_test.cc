@@ -88,11 +88,11 @@ TEST_CASE("processes share moments with --sharding optimizer, and rows where mic
   const auto& model = p.stages[0].model;
   const std::int64_t params = p.stages[0].params.total;
   const MemoryParts one = training_memory(p.schedule, model, params);
-  const MemoryParts four = training_memory(p.schedule, model, params, {4, true});
+  const MemoryParts four = training_memory(p.schedule, model, params, {4, Sharding::optimizer});
   CHECK(four.moments == one.moments / 4);
   CHECK(four.activations == one.activations / 4);
   CHECK(four.weights == one.weights);
-  CHECK(training_memory(p.schedule, model, params, {4, false}).moments == one.moments);
+  CHECK(training_memory(p.schedule, model, params, {4, Sharding::none}).moments == one.moments);
 }
 
 TEST_CASE("a step of several processes takes their share of it, and sending") {
@@ -112,9 +112,11 @@ TEST_CASE("a step of several processes takes their share of it, and sending") {
 }
 
 TEST_CASE("only AdamW may be shared out over processes") {
-  using schedule::OptimizerName;
-  CHECK_NOTHROW(refuse_to_share(OptimizerName::adamw));
-  for (const OptimizerName name : {OptimizerName::muon, OptimizerName::lion, OptimizerName::sgd})
-    CHECK(contains(test::refusal(ErrorKind::usage, [&] { refuse_to_share(name); }),
-                   enum_name(name)));
+  for (const char* name : {"muon", "lion", "sgd"})
+    for (const Sharding sharding : {Sharding::optimizer, Sharding::full}) {
+      const RunPlan p = resolve(test::two_stages({"optimizer={name: " + std::string(name) + "}"}));
+      CHECK_NOTHROW(refuse_sharding(p, Sharding::none));
+      CHECK(contains(test::refusal(ErrorKind::usage, [&] { refuse_sharding(p, sharding); }), name));
+    }
+  CHECK_NOTHROW(refuse_sharding(resolve(batch_of(16, 2)), Sharding::full));
 }
