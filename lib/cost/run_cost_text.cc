@@ -142,6 +142,22 @@ Json memory_json(const RunPlan& plan, const StagePlan& stage, const StageCost& c
           {"checkpoint", stage.checkpoint_bytes}};
 }
 
+// Says what each process would need with every sharding that the plan supports.
+std::string shardings_text(const RunPlan& plan, std::int64_t count) {
+  std::vector<std::string> needs;
+  for (const Sharding sharding : {Sharding::none, Sharding::optimizer, Sharding::full})
+    if (!obstacle_to_sharding(plan, sharding))
+      needs.push_back(fmt::format("{} {}", sharding_name(sharding),
+                                  short_bytes(largest_memory(plan, {count, sharding}))));
+  std::string text = "  most memory of each with --sharding: " + join(needs, ", ") + "\n";
+  const double limit = plan.schedule.machine.memory;
+  if (limit == 0) return text;
+  const std::optional<Sharding> cheapest = cheapest_sharding(plan, count);
+  return text + fmt::format("  the one that sends least and fits in machine.memory, {}: {}\n",
+                            short_bytes(limit),
+                            cheapest ? sharding_name(*cheapest) : "none of them");
+}
+
 }  // namespace
 
 std::string processes_text(const RunPlan& plan, const RunCost& cost) {
@@ -164,6 +180,7 @@ std::string processes_text(const RunPlan& plan, const RunCost& cost) {
   std::string text = fmt::format("\non {} processes, {}\n", processes.count,
                                  kDivided[static_cast<int>(processes.sharding)]) +
                      text_table(rows, 1, "");
+  text += shardings_text(plan, processes.count);
   if (plan.schedule.machine.bandwidth == 0)
     text += "  the time of sending is not included: give machine.bandwidth\n";
   if (const std::int64_t idle = step_share(plan.schedule, processes).idle; idle > 0)

@@ -285,8 +285,8 @@ void forward_pass(const FusedRun& run) {
   run.release(0);
   std::fill_n(run.acts.choices, run.sizes.experts, 0);
   for (std::int64_t i = 0; i < layers; ++i) {
-    if (i + 1 < layers) run.acquire(run.unit_of_block(i + 1));
     attend(run, acts_of(run, i));
+    if (i + 1 < layers) run.acquire(run.unit_of_block(i + 1));
     if (run.sizes.experts > 0)
       finish_block_of_experts(run, i);
     else

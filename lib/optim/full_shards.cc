@@ -6,6 +6,11 @@
 // as without shards, an owner would have to keep a part of the sums of every rank, which together
 // are as large as all gradients.
 //
+// While a block runs, the next one is gathered on another thread: in a forward pass during its
+// attention, since the block that runs needs the next one's first matrices, too; in a backward pass
+// during all of it. Which one is next follows from the order of calls, so it is the same on all
+// ranks. At most two blocks are complete at a time.
+//
 // Invariant: the additions are those of base/sum_order.h, whose nodes are those of a binary
 // counter: a complete node has 2^j leaves, and at the end the nodes that are left are added from
 // the last to the first.
@@ -76,26 +81,66 @@ void FullShards::fetch(const Range& run) {
   });
 }
 
-void FullShards::acquire(std::int64_t unit) {
-  if (pending_ == unit) return pending_.reset();
-  if (unit != head_) give_up_pending();
+// Counts a user of a unit's blocks. Returns the runs of blocks that have to be fetched for it.
+std::vector<Range> FullShards::add_user(std::int64_t unit) {
   const Range& blocks = units_[static_cast<std::size_t>(unit)].holds;
-  Range missing{blocks.begin, blocks.begin};
+  std::vector<Range> missing;
   for (std::int64_t b = blocks.begin; b < blocks.end; ++b) {
-    if (users_[static_cast<std::size_t>(b)]++ == 0) {
-      missing.end = b + 1;
-    } else {
-      if (missing.size() > 0) fetch(missing);
-      missing = {b + 1, b + 1};
-    }
+    if (users_[static_cast<std::size_t>(b)]++ > 0) continue;
+    if (missing.empty() || missing.back().end != b) missing.push_back({b, b});
+    missing.back().end = b + 1;
   }
-  if (missing.size() > 0) fetch(missing);
+  return missing;
 }
 
+// Gathers a unit on another thread. Until finish_ahead(), this thread makes no collective call.
+void FullShards::fetch_ahead(std::int64_t unit) {
+  finish_ahead();
+  ahead_ = unit;
+  fetching_ = std::async(std::launch::async, [this, missing = add_user(unit)] {
+    for (const Range& run : missing) fetch(run);
+  });
+}
+
+void FullShards::finish_ahead() {
+  if (fetching_.valid()) fetching_.get();
+}
+
+// Where a backward pass ends above frozen blocks, the unit that came ahead is not used.
+void FullShards::drop_ahead() {
+  finish_ahead();
+  if (ahead_) give_up(*ahead_);
+  ahead_.reset();
+}
+
+void FullShards::acquire(std::int64_t unit) {
+  finish_ahead();
+  if (unit != head_ && ahead_ != unit) drop_ahead();
+  if (pending_ == unit) {
+    pending_.reset();
+  } else {
+    if (unit != head_) give_up_pending();
+    if (ahead_ == unit) {
+      ahead_.reset();
+    } else {
+      for (const Range& run : add_user(unit)) fetch(run);
+    }
+  }
+  if (unit == head_) return;
+  const bool backward = unit == last_ || unit + 1 == last_;
+  last_ = unit;
+  if (backward && unit > 1) fetch_ahead(unit - 1);
+}
+
+// A forward pass releases a block while it holds the next one, so the one after that can come.
 void FullShards::release(std::int64_t unit) {
   if (pending_ && unit == head_) return give_up(unit);
   give_up_pending();
   pending_ = unit;
+  const std::int64_t blocks = std::ssize(units_) - (head_ == 0 ? 1 : 2);
+  if (unit + 1 != last_ || last_ == blocks) return;
+  give_up_pending();
+  fetch_ahead(last_ + 1);
 }
 
 void FullShards::give_up_pending() {
@@ -124,11 +169,13 @@ void FullShards::begin_pass(std::int64_t first, std::int64_t leaves) {
 }
 
 void FullShards::gradient_is_complete(std::int64_t unit) {
+  finish_ahead();
   added_[static_cast<std::size_t>(unit)] = true;
   add_gradients(units_[static_cast<std::size_t>(unit)].begins);
 }
 
 void FullShards::end_pass() {
+  drop_ahead();
   for (std::size_t unit = units_.size(); unit-- > 0;)
     if (!added_[unit]) add_gradients(units_[unit].begins);
   add_gradients({complete_block_, exchange_.blocks()});

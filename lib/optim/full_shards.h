@@ -2,6 +2,7 @@
 // (ZeRO-3, as in FSDP).
 #pragma once
 
+#include <future>
 #include <optional>
 
 #include "model/param_buffer.h"
@@ -38,6 +39,10 @@ class FullShards final : public model::Shards {
   void find_units();
   const at::Tensor& computed() const;
   void fetch(const Range& run);
+  std::vector<Range> add_user(std::int64_t unit);
+  void fetch_ahead(std::int64_t unit);
+  void finish_ahead();
+  void drop_ahead();
   void give_up(std::int64_t unit);
   void give_up_pending();
   void add_gradients(const Range& run);
@@ -56,11 +61,15 @@ class FullShards final : public model::Shards {
   // A unit that was released, but whose weights are still there: the next one to be acquired is
   // often the same, where a forward pass turns into a backward pass.
   std::optional<std::int64_t> pending_;
+  // The unit that is being gathered, or was, before it is acquired.
+  std::optional<std::int64_t> ahead_;
+  std::int64_t last_ = 0;    // the last unit but the head that was acquired
   std::vector<bool> added_;  // whose gradients this pass has exchanged
   std::int64_t first_ = 0, leaves_ = 0;
   // levels_[j] holds the sum of a node of 2^j leaves, if bit j of the number of leaves that were
   // added is set: a binary counter of sums.
   std::vector<at::Tensor> levels_;
+  std::future<void> fetching_;  // the last member, because its thread uses the others
 };
 
 // Returns a maker of shards for the models of these ranks. ranks must outlive them.

@@ -72,35 +72,40 @@ double sent_bytes(const schedule::Schedule& s, std::int64_t parameters,
 
 namespace {
 
-[[noreturn]] void refuse_full(const std::string& found, const std::string& expected) {
-  throw usage_error("--sharding full: found {}, expected {}", found, expected)
+std::optional<Error> full_needs(const std::string& found, const std::string& expected) {
+  return usage_error("--sharding full: found {}, expected {}", found, expected)
       .with_hint("use --sharding optimizer, which divides the moments only");
 }
 
 }  // namespace
 
-void refuse_sharding(const RunPlan& plan, Sharding sharding) {
-  if (sharding == Sharding::none) return;
+std::optional<Error> obstacle_to_sharding(const RunPlan& plan, Sharding sharding) {
+  if (sharding == Sharding::none) return {};
   const schedule::OptimizerName name = plan.schedule.optimizer.name;
   if (name != schedule::OptimizerName::adamw)
-    throw usage_error(
-        "--sharding {}: found optimizer.name: {}, expected adamw, the only one that can update "
-        "parts of tensors",
-        sharding_name(sharding), enum_name(name))
+    return usage_error(
+               "--sharding {}: found optimizer.name: {}, expected adamw, the only one that can "
+               "update parts of tensors",
+               sharding_name(sharding), enum_name(name))
         .with_hint("leave out --sharding; every process then keeps all moments");
-  if (sharding != Sharding::full) return;
+  if (sharding != Sharding::full) return {};
   if (plan.schedule.precision == schedule::Precision::fp64)
-    refuse_full("precision: fp64", "fp32 or bf16");
+    return full_needs("precision: fp64", "fp32 or bf16");
   for (const StagePlan& stage : plan.stages) {
     if (stage.layer_dropout || stage.layer_path)
-      refuse_full("stage " + stage.name + ", whose passes run some of the layers",
-                  "passes that run all of them");
+      return full_needs("stage " + stage.name + ", whose passes run some of the layers",
+                        "passes that run all of them");
     if (!stage.growth) continue;
     for (const grow::GrowthStep& step : stage.growth->steps)
       if (step.mask_steps > 0)
-        refuse_full("stage " + stage.name + ", which grows with the operator mask",
-                    "other operators");
+        return full_needs("stage " + stage.name + ", which grows with the operator mask",
+                          "other operators");
   }
+  return {};
+}
+
+void refuse_sharding(const RunPlan& plan, Sharding sharding) {
+  if (const std::optional<Error> obstacle = obstacle_to_sharding(plan, sharding)) throw *obstacle;
 }
 
 }  // namespace stagedtrain::plan

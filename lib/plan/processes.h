@@ -1,6 +1,9 @@
 // How is the work of a step divided among the processes of a run (docs/cluster.md)?
 #pragma once
 
+#include <optional>
+
+#include "base/error.h"
 #include "schedule/schedule.h"
 
 namespace stagedtrain::plan {
@@ -42,7 +45,10 @@ double sent_bytes(const schedule::Schedule& schedule, std::int64_t parameters,
                   const Processes& processes);
 
 struct RunPlan;
-// Throws Error(usage) if the plan needs what this sharding does not support, and says what to use.
+// Returns the error that says what of a plan this sharding does not support, and what to use
+// instead, or nothing.
+std::optional<Error> obstacle_to_sharding(const RunPlan& plan, Sharding sharding);
+// Throws that error.
 void refuse_sharding(const RunPlan& plan, Sharding sharding);
 
 }  // namespace stagedtrain::plan

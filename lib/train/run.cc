@@ -217,7 +217,7 @@ RunResult run(const plan::RunPlan& plan, const RunRequest& request) {
   const RunData data = open_data(plan);
   ProgressLine line(plan, plan.schedule.log.seconds, !ranks.first());
   if (!ranks.alone()) line.say(launch_text(ranks, options.device, at::get_num_threads()));
-  refuse_other_ranks(ranks, plan, data);
+  refuse_other_ranks(ranks, plan, data, sharding);
   const RunFolder folder(request.out, plan,
                          ranks.first() ? mode_of(request) : RunFolder::Mode::look);
   EventLog log(ranks.first() ? folder.log() : Path());

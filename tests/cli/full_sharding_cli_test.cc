@@ -24,7 +24,7 @@ void require_done(const test::CommandResult& result) {
 }
 
 void check_same_ends(const test::RanksRun& run, const std::string& one, const std::string& other) {
-  for (const std::string& end : {"/stages/small.h5", "/stages/full.h5"}) {
+  for (const char* end : {"/stages/small.h5", "/stages/full.h5"}) {
     INFO(other << end);
     CHECK(first_difference(run.folder(one) + end, run.folder(other) + end) == "");
   }
