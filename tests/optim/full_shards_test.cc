@@ -42,8 +42,8 @@ arch::ModelConfig eight_layers() {
   const test::TinyRun tiny;
   return tiny
       .plan({"model={layers: 8, width: 128, heads: 2, context: 16, vocab: 256}",
-             "stages.small.model={layers: 8}", "stages.full.grow=[{operator: width, factor: 2}]"})
-      .stages[0]
+             "stages.small.model={layers: 4}", "stages.full.grow=[{operator: depth, layers: 8}]"})
+      .stages[1]
       .model;
 }
 
@@ -94,8 +94,9 @@ TEST_CASE(
     const std::scoped_lock lock(mutex);
     CHECK(complete);
     CHECK(equal);
-    CHECK(moments <= 0.51 * whole);
-    CHECK(most <= (0.51 + 2.0 / 8 / 2) * whole);  // half of two of eight blocks is of the other
+    INFO(most / whole << " of the weights and " << moments / whole << " of the moments");
+    // Of two of eight blocks, half belongs to the other rank.
+    CHECK((most + 2 * moments) / (3 * whole) <= 0.55);
     CHECK(most >= 0.5 * whole);
   });
 }
