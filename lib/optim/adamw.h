@@ -27,8 +27,8 @@ void adamw_step(model::ParamBuffer& params, const AdamWOptions& options, double 
 void adamw_step_on(const std::vector<model::Segment>& segments, model::ParamBuffer& params,
                    const AdamWOptions& options, double lr, std::int64_t step,
                    double gradient_factor);
-// Does the same for these parts of the flat buffers only, with the same bits. The caller must
-// update the bfloat16 copy of the weights afterwards.
+// Does the same for these parts of the flat buffers only, with the same bits; other gradients stay
+// as they are. The caller must update the bfloat16 copy of the weights afterwards.
 void adamw_step_of(const std::vector<Range>& parts, model::ParamBuffer& params,
                    const AdamWOptions& options, double lr, std::int64_t step,
                    double gradient_factor);

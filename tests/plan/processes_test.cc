@@ -151,7 +151,7 @@ TEST_CASE("a step of several processes takes their share of it, and sending") {
   CHECK(shared.seconds_per_token * tokens ==
         Approx(alone.seconds_per_token * tokens / 4 + shared.sent_bytes / 1e9));
   CHECK(contains(processes_text(p, four), "on 4 processes"));
-  CHECK(contains(processes_text(p, four), "fits in machine.memory, 1.0G: none"));
+  CHECK(contains(processes_text(p, four), "fits in machine.memory, 953.7 MiB: none"));
   CHECK(processes_text(p, one).empty());
   CHECK(to_json(p, four)["processes"] == 4);
   CHECK(contains(processes_text(resolve(batch_of(16, 8)), run_cost(resolve(batch_of(16, 8)), {}, {4})),
