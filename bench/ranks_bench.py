@@ -2,10 +2,11 @@
 """Two processes with one thread each against one with two threads: tokens/s of the same run.
 
 usage: ranks_bench.py --program build/bench/stagedtrain [--shapes 6x256,8x512] [--steps 12] [--rounds 3]
-                      [--sharding none|optimizer]
-Each contestant trains the same schedule on random bytes, in turns; prints medians over the steps of
-all rounds (the first two of each run warm up), their ratio, and the share of a step that ranks
-spend in communication. A busy machine makes the figures worthless.
+                      [--sharding none|optimizer|full] [--against none|optimizer|full]
+With --against, two processes with that sharding take the place of the one process. Each contestant
+trains the same schedule on random bytes, in turns; prints medians over the steps of all rounds (the
+first two of each run warm up), their ratio, the share of a step that ranks spend in communication,
+and the peak memory of the largest process of each. A busy machine makes the figures worthless.
 """
 import argparse
 import json
@@ -48,12 +49,19 @@ def steps_of(run):
 def train(program, folder, name, more, threads):
     run = folder / name
     environment = dict(os.environ, OMP_NUM_THREADS=str(threads), XDG_CACHE_HOME=str(folder))
-    subprocess.run([program, "train", str(folder / "s.yaml"), "--out", str(run), *more], check=True,
-                   env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return steps_of(run)
+    process = subprocess.Popen([program, "train", str(folder / "s.yaml"), "--out", str(run), *more],
+                               env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status != 0:
+        raise SystemExit(f"{name}: train ended with {os.waitstatus_to_exitcode(status)}")
+    return steps_of(run), usage.ru_maxrss / 1024  # MiB, of the largest process
 
 
-def compare(program, shape, steps, rounds, sharding):
+def ranks_with(sharding):
+    return ["--processes", "2", "--threads", "1", "--sharding", sharding]
+
+
+def compare(program, shape, steps, rounds, sharding, against):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         text = bytes(random.Random(1).choices(range(97, 123), k=400_000))
@@ -63,20 +71,22 @@ def compare(program, shape, steps, rounds, sharding):
         (folder / "s.yaml").write_text(schedule(shape, folder, steps))
         one, two, waits, memory = [], [], [], []
         for i in range(rounds):
-            a = train(program, folder, f"one-{i}", ["--threads", "2"], 2)
-            b = train(program, folder, f"two-{i}", ["--processes", "2", "--threads", "1",
-                                                    "--sharding", sharding], 2)
+            a, peak_a = train(program, folder, f"one-{i}",
+                              ranks_with(against) if against else ["--threads", "2"], 2)
+            b, peak_b = train(program, folder, f"two-{i}", ranks_with(sharding), 2)
             one += [e["tokens_per_second"] for e in a]
             two += [e["tokens_per_second"] for e in b]
             tokens = b[1]["tokens"] - b[0]["tokens"]
             waits += [e["communication_seconds"] * e["tokens_per_second"] / tokens for e in b]
-            memory += [b[-1]["memory_bytes"] / a[-1]["memory_bytes"]]
+            memory += [(peak_a, peak_b)]
         ratio = statistics.median(two) / statistics.median(one)
         best = max(two) / max(one)
-        print(f"{shape:8} one {statistics.median(one):9.0f} tok/s, two {statistics.median(two):9.0f}, "
+        first, second = (against, sharding) if against else ("one", "two")
+        peaks = [statistics.median(peaks) for peaks in zip(*memory)]
+        print(f"{shape:8} {first} {statistics.median(one):9.0f} tok/s, {second} {statistics.median(two):9.0f}, "
               f"ratio {ratio:.2f} (best steps {best:.2f}), communication "
-              f"{100 * statistics.median(waits):.1f}% of a step, memory of rank 0 "
-              f"{statistics.median(memory):.2f} x")
+              f"{100 * statistics.median(waits):.1f}% of a step, peak memory {peaks[0]:.0f} and "
+              f"{peaks[1]:.0f} MiB", flush=True)
 
 
 def main():
@@ -86,9 +96,11 @@ def main():
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sharding", default="none")
+    parser.add_argument("--against")
     arguments = parser.parse_args()
     for shape in arguments.shapes.split(","):
-        compare(arguments.program, shape, arguments.steps, arguments.rounds, arguments.sharding)
+        compare(arguments.program, shape, arguments.steps, arguments.rounds, arguments.sharding,
+                arguments.against)
 
 
 main()

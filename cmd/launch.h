@@ -8,7 +8,7 @@ namespace stagedtrain::cmd {
 struct LaunchOptions {
   std::string processes;          // a number, or "gpus": one per GPU; empty: this process only
   int restarts = 0;               // how often a run that lost a rank is restarted
-  std::string sharding = "none";  // "none" or "optimizer"
+  std::string sharding = "none";  // "none", "optimizer" or "full"
   double join_timeout = 60;       // seconds that ranks wait for each other at the start
   double lost_after = 30;         // seconds without a sign of life until a rank counts as lost
 };

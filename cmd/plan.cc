@@ -173,8 +173,8 @@ std::string optimized(const PlanArguments& a, const schedule::Schedule& schedule
 std::string full_plan(const PlanArguments& a, const plan::RunPlan& plan,
                       const std::optional<plan::RulePlan>& rule) {
   const ChoiceArguments defaults;
-  const plan::Processes processes = {a.processes, a.sharding == "optimizer"};
-  if (processes.shared_optimizer) plan::refuse_to_share(plan.schedule.optimizer.name);
+  const plan::Processes processes = {a.processes, plan::sharding_named(a.sharding)};
+  plan::refuse_sharding(plan, processes.sharding);
   plan::FullPlan full = plan::make_full_plan(plan, law_of(a, plan.schedule), transfer_of(a.choice),
                                              measured(a), processes);
   full.plan.schedule.plan.law = law_name(a.choice, plan.schedule);
@@ -241,10 +241,11 @@ void add_processes(CLI::App& command, PlanArguments& arguments) {
           ->check(CLI::Range(1, 1 << 16))
           ->type_name("N");
   command
-      .add_option("--sharding", arguments.sharding,
-                  "with --processes: what they divide besides the batch, none or optimizer, as in "
-                  "train (default: none)")
-      ->check(CLI::IsMember({"none", "optimizer"}))
+      .add_option(
+          "--sharding", arguments.sharding,
+          "with --processes: what they divide besides the batch, none, optimizer or full, as "
+          "in train (default: none)")
+      ->check(CLI::IsMember({"none", "optimizer", "full"}))
       ->type_name("KIND")
       ->needs(processes);
   for (const char* other : {"--optimize", "--slurm", "--measure", "--print-schedule"})

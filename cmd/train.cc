@@ -299,10 +299,12 @@ void add_rank_options(CLI::App& command, TrainArguments& a) {
   command
       .add_option(
           "--sharding", a.launch.sharding,
-          "what processes divide among themselves besides the batch: none, or optimizer, the "
-          "moments and the work of AdamW (ZeRO-1); results are the same to the bit (default: none)")
+          "what processes divide among themselves besides the batch: none; optimizer, the moments "
+          "and the work of AdamW (ZeRO-1); or full, weights and gradients too, which are gathered "
+          "block by block (ZeRO-3, on CPUs); docs/cluster.md says which results are the same to "
+          "the bit (default: none)")
       ->type_name("KIND")
-      ->check(CLI::IsMember({"none", "optimizer"}));
+      ->check(CLI::IsMember({"none", "optimizer", "full"}));
   command
       .add_option("--join-timeout", a.launch.join_timeout,
                   "seconds that the processes of a run wait for each other at the start (default: "

@@ -108,10 +108,14 @@ void check_memory(const RunPlan& plan, const RunCost& cost) {
   for (std::size_t i = 0; i < cost.stages.size(); ++i) {
     const StageCost& stage = cost.stages[i];
     const double needed = stage.measured_bytes.value_or(stage.memory.total());
-    if (needed > most)
-      throw usage_error("{}: training takes {} of memory, expected at most machine.memory, {}",
-                        plan.stages[i].name, short_bytes(needed), short_bytes(most))
-          .with_hint("use a smaller batch.micro, batch.recompute: blocks, or precision: bf16");
+    if (needed <= most) continue;
+    const auto fits = cheapest_sharding(plan, cost.processes.count);
+    throw usage_error("{}: training takes {} of memory, expected at most machine.memory, {}",
+                      plan.stages[i].name, short_bytes(needed), short_bytes(most))
+        .with_hint(fits && cost.processes.count > 1
+                       ? fmt::format("use --sharding {}", sharding_name(*fits))
+                       : "use a smaller batch.micro, batch.recompute: blocks, precision: bf16, or "
+                         "several processes with --sharding full");
   }
 }
 

@@ -142,6 +142,22 @@ Json memory_json(const RunPlan& plan, const StagePlan& stage, const StageCost& c
           {"checkpoint", stage.checkpoint_bytes}};
 }
 
+// Says what each process would need with every sharding that the plan supports.
+std::string shardings_text(const RunPlan& plan, std::int64_t count) {
+  std::vector<std::string> needs;
+  for (const Sharding sharding : {Sharding::none, Sharding::optimizer, Sharding::full})
+    if (!obstacle_to_sharding(plan, sharding))
+      needs.push_back(fmt::format("{} {}", sharding_name(sharding),
+                                  short_bytes(largest_memory(plan, {count, sharding}))));
+  std::string text = "  most memory of each with --sharding: " + join(needs, ", ") + "\n";
+  const double limit = plan.schedule.machine.memory;
+  if (limit == 0) return text;
+  const std::optional<Sharding> cheapest = cheapest_sharding(plan, count);
+  return text + fmt::format("  the one that sends least and fits in machine.memory, {}: {}\n",
+                            short_bytes(limit),
+                            cheapest ? sharding_name(*cheapest) : "none of them");
+}
+
 }  // namespace
 
 std::string processes_text(const RunPlan& plan, const RunCost& cost) {
@@ -157,11 +173,14 @@ std::string processes_text(const RunPlan& plan, const RunCost& cost) {
                     step_text(each * tokens),
                     each > 0 ? fmt::format("{:.2f}", c.seconds_alone / each) : "?"});
   }
+  constexpr const char* kDivided[] = {
+      "each with all weights, gradients and moments",
+      "which divide moments and AdamW (--sharding optimizer)",
+      "which divide weights, gradients and moments (--sharding full)"};
   std::string text = fmt::format("\non {} processes, {}\n", processes.count,
-                                 processes.shared_optimizer
-                                     ? "which divide moments and AdamW (--sharding optimizer)"
-                                     : "each with all weights, gradients and moments") +
+                                 kDivided[static_cast<int>(processes.sharding)]) +
                      text_table(rows, 1, "");
+  text += shardings_text(plan, processes.count);
   if (plan.schedule.machine.bandwidth == 0)
     text += "  the time of sending is not included: give machine.bandwidth\n";
   if (const std::int64_t idle = step_share(plan.schedule, processes).idle; idle > 0)
@@ -180,7 +199,7 @@ Json to_json(const RunPlan& plan, const RunCost& cost) {
   Json json = {{"time_source", cost.time_source},
                {"price_per_hour", cost.price_per_hour},
                {"processes", cost.processes.count},
-               {"sharding", cost.processes.shared_optimizer ? "optimizer" : "none"},
+               {"sharding", sharding_name(cost.processes.sharding)},
                {"total", costs_json(cost.total, cost.timed)}};
   json["stages"] = Json::array();
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {

@@ -37,14 +37,19 @@ EvalReport evaluate(model::Model& model, const data::EvaluationSet& set, std::in
   report.windows = set.windows();
   report.tokens = set.windows() * model.config().context;
   std::vector<double> losses(static_cast<std::size_t>(set.windows()));
-  for (std::int64_t first = 0; first < set.windows(); first += rows) {
-    if (first / rows % share.ranks != share.rank) continue;
+  const std::int64_t passes = (set.windows() + rows - 1) / rows;
+  for (std::int64_t pass = share.rank; pass < passes; pass += share.ranks) {
     stop_point("evaluating");
+    const std::int64_t first = pass * rows;
     const data::Batch batch = set.batch(first, std::min(rows, set.windows() - first));
     const at::Tensor each =
         model.row_losses(model::to_device(batch, model.options().device)).to(at::kCPU);
     std::copy_n(each.data_ptr<double>(), each.numel(), losses.begin() + first);
   }
+  // With shards all processes make the same number of passes, so some repeat one.
+  const bool short_of_one = passes % share.ranks != 0 && share.rank >= passes % share.ranks;
+  if (model.shards() && short_of_one)
+    model.row_losses(model::to_device(set.batch(0, std::min(rows, set.windows())), at::kCPU));
   if (share.sum) share.sum(losses);
   summarise(losses, report);
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

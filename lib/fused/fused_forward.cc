@@ -278,14 +278,20 @@ void head(const FusedRun& run, std::int64_t first, std::int64_t count, float* lo
 }  // namespace
 
 void forward_pass(const FusedRun& run) {
+  const std::int64_t layers = run.sizes.layers;
+  run.acquire(0);
+  if (layers > 0) run.acquire(run.unit_of_block(0));
   embed_rows(run);
+  run.release(0);
   std::fill_n(run.acts.choices, run.sizes.experts, 0);
-  for (std::int64_t i = 0; i < run.sizes.layers; ++i) {
+  for (std::int64_t i = 0; i < layers; ++i) {
     attend(run, acts_of(run, i));
+    if (i + 1 < layers) run.acquire(run.unit_of_block(i + 1));
     if (run.sizes.experts > 0)
       finish_block_of_experts(run, i);
     else
       finish_block(run, i);
+    run.release(run.unit_of_block(i));
   }
 }
 
@@ -323,11 +329,14 @@ void remake_block(const FusedRun& run, std::int64_t i) {
 }
 
 void write_logits(const FusedRun& run, float* logits) {
+  run.acquire_head();
   head(run, 0, run.acts.rows, logits, [](const RowWork&) {});
+  run.release_head();
 }
 
 void write_losses(const FusedRun& run) {
   const FusedActivations& a = run.acts;
+  run.acquire_head();
   for (std::int64_t first = 0; first < a.rows; first += a.group) {
     const std::int64_t count = std::min(a.group, a.rows - first);
     const kernels::LogitChunk chunk{a.logits, run.sizes.vocab, run.sizes.vocab, run.targets(),
@@ -338,6 +347,7 @@ void write_losses(const FusedRun& run) {
       });
     });
   }
+  run.release_head();
 }
 
 }  // namespace stagedtrain::model

@@ -142,7 +142,8 @@ class FusedModel final : public Model {
                   sizes_.head_dim,   arch::rotary_entries(config_),
                   sizes_.qkv_width()};
     const kernels::NormMean mean = mask_ ? mask_->norm_mean() : kernels::NormMean{};
-    return {executed.sizes, executed.weights, acts_, ids_stride, rotation, mean, dropout};
+    return {executed.sizes, executed.weights, acts_,        ids_stride, rotation,
+            mean,           dropout,          shards_.get()};
   }
 
   // The same angles as in the reference (reference_attention.cc).

@@ -20,6 +20,24 @@ struct FusedRun {
   kernels::Rotation rotation;   // of queries and keys; without tables if positions are learned
   kernels::NormMean norm_mean;  // weighted behind a growth mask
   PassDropout dropout;          // inactive unless training
+  Shards* shards = nullptr;     // null: all weights are complete
+
+  // Units of shards: embeddings, block i, and head.
+  std::int64_t unit_of_block(std::int64_t i) const {
+    return weights.layers[static_cast<std::size_t>(i)].index + 1;
+  }
+  void acquire(std::int64_t unit) const {
+    if (shards) shards->acquire(unit);
+  }
+  void release(std::int64_t unit) const {
+    if (shards) shards->release(unit);
+  }
+  void acquire_head() const {
+    if (shards) shards->acquire(shards->unit_of_head());
+  }
+  void release_head() const {
+    if (shards) shards->release(shards->unit_of_head());
+  }
 
   // The norms of the queries and keys of layer i. Requires sizes.head_norms().
   kernels::HeadNorm head_norm(std::int64_t i) const {

@@ -29,6 +29,15 @@ std::byte* map_large(std::size_t size) {
   return memory;
 }
 
+std::byte* map_sparse(std::size_t size) {
+  const std::size_t pages = (size + kPage - 1) / kPage * kPage;
+  void* mapped = ::mmap(nullptr, pages, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (mapped == MAP_FAILED) throw std::bad_alloc();
+  ::madvise(mapped, pages, MADV_NOHUGEPAGE);
+  return static_cast<std::byte*>(mapped);
+}
+
 void unmap_large(std::byte* memory, std::size_t size) { ::munmap(memory, size); }
 
 void prefer_huge_pages(void* memory, std::size_t size) {

@@ -22,6 +22,11 @@ inline LargeMemory large_memory(std::size_t size) {
   return LargeMemory(map_large(size), UnmapLarge{size});
 }
 
+// Zeroed memory of which only the pages that were written take space, for parts that come and go
+// (given_back.h). It never gets huge pages, which would be whole again after one of their parts was
+// given back. Freed by unmap_large.
+std::byte* map_sparse(std::size_t size);
+
 // Asks for huge pages where whole ones lie in this memory, before it is first touched: fewer to be
 // faulted in, to be looked up where rows lie far apart, and to be named one by one to a disk that
 // reads from them. Only a hint; the bytes stay as they are.

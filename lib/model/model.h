@@ -46,6 +46,8 @@ struct ModelOptions {
   double z_loss = 0;
   // The reference's operations besides products and attention. Null: ATen.
   const BlockOps* ops = nullptr;
+  // Creates the shards of a model that holds a part of its weights. Empty: it holds all of them.
+  MakeShards make_shards = {};
   // Creates CUDA graphs for the reference's passes. Empty: passes run without graphs.
   MakeGraph make_graph = {};
 };
@@ -90,6 +92,8 @@ class Model {
   }
 
   ParamBuffer& params() { return params_; }
+  // Null if this process holds all weights.
+  Shards* shards() const { return shards_.get(); }
   const arch::ModelConfig& config() const { return config_; }
   const ModelOptions& options() const { return options_; }
   // "reference", "fused", or "cuda" (the reference with the project's CUDA kernels).
@@ -100,6 +104,7 @@ class Model {
   arch::ModelConfig config_;
   ModelOptions options_;
   ParamBuffer params_;
+  std::unique_ptr<Shards> shards_;
   arch::StepWork work_;  // empty if the whole model runs
 };
 

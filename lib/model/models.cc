@@ -22,7 +22,11 @@ state::DType state_dtype(Precision precision) {
 Model::Model(const arch::ModelConfig& config, const ModelOptions& options)
     : config_(config),
       options_(options),
-      params_(arch::param_table(config), master_type(options.precision), options.device) {}
+      params_(arch::param_table(config), master_type(options.precision), options.device,
+              static_cast<bool>(options.make_shards)) {
+  if (options.make_shards) shards_ = options.make_shards(params_);
+  params_.set_shards(shards_.get());
+}
 
 namespace {
 

@@ -61,16 +61,35 @@ void append(const std::vector<Segment>& parts, std::vector<Segment>& segments) {
   }
 }
 
-at::Tensor flat_zeros(std::int64_t size, const at::TensorOptions& options) {
+at::Tensor flat_of(std::int64_t size, const at::TensorOptions& options, bool sparse) {
+  if (sparse) {
+    const std::size_t bytes = static_cast<std::size_t>(size) * options.dtype().itemsize();
+    return at::from_blob(
+        map_sparse(bytes), {size},
+        [bytes](void* memory) { unmap_large(static_cast<std::byte*>(memory), bytes); }, options);
+  }
   at::Tensor flat = at::empty({size}, options);
   if (flat.is_cpu()) prefer_huge_pages(flat.data_ptr(), flat.nbytes());
   return flat.zero_();
 }
 
+// Calls body(part) for the parts of a range that this rank holds.
+template <class Body>
+void for_held(const Shards& shards, const Range& range, bool always_complete, const Body& body) {
+  const std::int64_t complete = always_complete ? shards.complete_from() : range.end;
+  for (const Range& own : shards.own()) {
+    const Range part{std::max(own.begin, range.begin), std::min({own.end, range.end, complete})};
+    if (part.size() > 0) body(part);
+  }
+  const Range rest{std::max(complete, range.begin), range.end};
+  if (rest.size() > 0) body(rest);
+}
+
 }  // namespace
 
-ParamBuffer::ParamBuffer(const arch::ParamTable& table, at::ScalarType master, at::Device device)
-    : table_(table) {
+ParamBuffer::ParamBuffer(const arch::ParamTable& table, at::ScalarType master, at::Device device,
+                         bool sparse)
+    : table_(table), sparse_(sparse) {
   offsets_.resize(table_.size());
   std::int64_t total = 0;
   for (bool decays : {true, false}) {
@@ -81,11 +100,10 @@ ParamBuffer::ParamBuffer(const arch::ParamTable& table, at::ScalarType master, a
       total += table_[i].count();
     }
   }
-  const auto options = at::TensorOptions(master).device(device);
-  weights_ = flat_zeros(total, options);
-  grads_ = flat_zeros(total, options);
-  exp_avg_ = flat_zeros(total, options);
-  exp_avg_sq_ = flat_zeros(total, options);
+  weights_ = flat_of(total, at::TensorOptions(master).device(device), sparse);
+  grads_ = flat_zeros(master);
+  exp_avg_ = flat_zeros(master);
+  exp_avg_sq_ = flat_zeros(master);
   set_histories(std::vector<state::TensorHistory>(table_.size()));
 }
 
@@ -157,11 +175,25 @@ void ParamBuffer::keep_ema() {
   ema_ = weights_.clone();
 }
 
-void ParamBuffer::keep_copy() { copy_ = weights_.to(at::kBFloat16); }
+at::Tensor ParamBuffer::flat_zeros(at::ScalarType type) const {
+  return flat_of(weights_.numel(), weights_.options().dtype(type), sparse_);
+}
+
+void ParamBuffer::keep_copy() {
+  copy_ = flat_zeros(at::kBFloat16);
+  update_copy();
+}
 
 void ParamBuffer::update_copy() {
   const at::NoGradGuard no_grad;
-  if (copy_.defined()) copy_.copy_(weights_);
+  if (!copy_.defined()) return;
+  if (!shards_) {
+    copy_.copy_(weights_);
+    return;
+  }
+  for_held(*shards_, {0, copy_.numel()}, true, [&](const Range& part) {
+    copy_.narrow(0, part.begin, part.size()).copy_(weights_.narrow(0, part.begin, part.size()));
+  });
 }
 
 at::Tensor& ParamBuffer::of(state::TensorKind kind) {
@@ -171,17 +203,42 @@ at::Tensor& ParamBuffer::of(state::TensorKind kind) {
 
 void ParamBuffer::set(state::TensorKind kind, std::size_t index, std::span<const std::byte> bytes) {
   const at::NoGradGuard no_grad;
-  const at::Tensor to = view(of(kind), index);
+  const at::Tensor to = view(of(kind), index).flatten();
   ST_CHECK(bytes.size() == to.nbytes(), "{}: {} bytes for {}", table_[index].name, bytes.size(),
            to.nbytes());
   void* data = const_cast<std::byte*>(bytes.data());
-  to.copy_(at::from_blob(data, to.sizes(), at::TensorOptions(to.scalar_type())));
+  const at::Tensor from = at::from_blob(data, to.sizes(), at::TensorOptions(to.scalar_type()));
+  if (!shards_) {
+    to.copy_(from);
+    return;
+  }
+  const Range range{offsets_[index], offsets_[index] + table_[index].count()};
+  for_held(*shards_, range, kind == state::TensorKind::weights, [&](const Range& part) {
+    to.narrow(0, part.begin - range.begin, part.size())
+        .copy_(from.narrow(0, part.begin - range.begin, part.size()));
+  });
 }
 
 std::span<const std::byte> ParamBuffer::get(state::TensorKind kind, std::size_t index,
-                                            at::Tensor& room) {
-  room = view(of(kind), index).to(at::kCPU);
+                                            at::Tensor& room, bool first_only) {
+  if (shards_) {
+    const Range range{offsets_[index], offsets_[index] + table_[index].count()};
+    room = at::empty({range.size()}, weights_.options());
+    shards_->collect(of(kind), range, room, first_only);
+  } else {
+    room = view(of(kind), index).to(at::kCPU);
+  }
   return {static_cast<const std::byte*>(room.const_data_ptr()), room.nbytes()};
+}
+
+void ParamBuffer::clear_moments() {
+  for (const at::Tensor& flat : {exp_avg_, exp_avg_sq_}) {
+    if (!shards_) {
+      flat.zero_();
+      continue;
+    }
+    for (const Range& own : shards_->own()) flat.narrow(0, own.begin, own.size()).zero_();
+  }
 }
 
 void ParamBuffer::load(const state::TrainingState& from) {

@@ -7,6 +7,9 @@
 // - adjacent tensors that the optimizer treats the same are one Segment, so a step is few passes;
 // - the gradient norm, and the exchange between ranks, work on one array.
 //
+// With shards (model/shards.h), each rank holds the parts that it owns. get() then collects a
+// tensor from all ranks, and set() keeps this rank's part of it.
+//
 // Invariant: segments() covers every element once, and so do matrices() and other_segments()
 // together. A growth leaves some tensors with moments of several ages (state/tensor_history.h);
 // each rectangle of one age is a segment of its own.
@@ -18,6 +21,7 @@
 #include <vector>
 
 #include "arch/param_table.h"
+#include "model/shards.h"
 #include "state/training_state.h"
 
 namespace stagedtrain::model {
@@ -47,7 +51,9 @@ struct Matrix {
 // their memory.
 class ParamBuffer {
  public:
-  ParamBuffer(const arch::ParamTable& table, at::ScalarType master, at::Device device);
+  // sparse: only pages that are written take memory, for shards. Requires a CPU.
+  ParamBuffer(const arch::ParamTable& table, at::ScalarType master, at::Device device,
+              bool sparse = false);
 
   const arch::ParamTable& table() const { return table_; }
   at::Tensor& weights() { return weights_; }
@@ -69,6 +75,12 @@ class ParamBuffer {
   const at::Tensor& copy() const { return copy_; }
   void keep_copy();
   void update_copy();
+  // Returns another flat buffer of zeros with this layout.
+  at::Tensor flat_zeros(at::ScalarType type) const;
+
+  // The shards of this rank, or null if it holds everything. They must outlive this object.
+  Shards* shards() const { return shards_; }
+  void set_shards(Shards* shards) { shards_ = shards; }
 
   std::int64_t offset(std::size_t index) const { return offsets_[index]; }
   // Returns a view of tensor `index` in any flat buffer of this layout, in the tensor's shape.
@@ -83,8 +95,12 @@ class ParamBuffer {
   // Copies one tensor from host memory. bytes must have the master type.
   void set(state::TensorKind kind, std::size_t index, std::span<const std::byte> bytes);
   // Returns one tensor in host memory: the buffer's own memory on a CPU, else a copy in room. The
-  // bytes are valid until the buffer or room changes.
-  std::span<const std::byte> get(state::TensorKind kind, std::size_t index, at::Tensor& room);
+  // bytes are valid until the buffer or room changes. With shards, the call is collective; if
+  // first_only is set, the result is undefined on the other ranks.
+  std::span<const std::byte> get(state::TensorKind kind, std::size_t index, at::Tensor& room,
+                                 bool first_only = false);
+  // Sets both moments to zero.
+  void clear_moments();
   // Sets how the optimizer treats each tensor of the table. Tensors whose generation is below
   // train_from_generation are frozen, and models need not compute their gradients. Tensors of
   // idle_layers (empty, or one entry for each layer) did not run in the current step.
@@ -111,7 +127,8 @@ class ParamBuffer {
   std::vector<Segment> segments_, other_segments_;
   std::vector<Matrix> matrices_;
   std::vector<bool> frozen_;  // by table index
-  bool own_cuda_ = false;
+  bool own_cuda_ = false, sparse_ = false;
+  Shards* shards_ = nullptr;
 };
 
 }  // namespace stagedtrain::model

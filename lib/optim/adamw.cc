@@ -126,14 +126,53 @@ void add_cut(const model::Segment& s, const Range& range, std::vector<model::Seg
   }
 }
 
-double norm_by_kernel(model::ParamBuffer& params) {
+// Returns the weighted sum of squares of the gradients in a range. Each row of a segment is summed
+// by itself.
+double weighted_squares(model::ParamBuffer& params, const Range& range) {
+  std::vector<model::Segment> cut;
+  for (const model::Segment& s : params.segments())
+    if (!s.frozen) add_cut(s, range, cut);
+  const float* g = params.grads().const_data_ptr<float>();
+  double sum = 0;
+  for (const model::Segment& s : cut) {
+    double squares = 0;
+    for (std::int64_t row = 0; row < s.rows; ++row) {
+      double partial = 0;
+      kernels::sum_of_squares(g + s.offset + row * s.stride, s.count, 0, 1, &partial);
+      squares += partial;
+    }
+    sum += norm_weight(s) * squares;
+  }
+  return sum;
+}
+
+// Returns the sum of squares of each block in these parts, which begin with a block, and zeros for
+// the others.
+std::vector<double> sums_of_blocks(model::ParamBuffer& params, const std::vector<Range>& parts) {
   const std::int64_t size = params.grads().numel();
+  std::vector<std::int64_t> blocks;
+  for (const Range& part : parts)
+    for (std::int64_t begin = part.begin; begin < part.end; begin += kernels::kSumBlock)
+      blocks.push_back(begin / kernels::kSumBlock);
   std::vector<double> partials(static_cast<std::size_t>(kernels::num_sum_blocks(size)));
-  const float* g = params.grads().data_ptr<float>();
-  at::parallel_for(0, static_cast<std::int64_t>(partials.size()), 2,
-                   [&](std::int64_t begin, std::int64_t end) {
-                     kernels::sum_of_squares(g, size, begin, end, partials.data());
-                   });
+  const bool plain = all_count_alike(params);
+  const float* g = params.grads().const_data_ptr<float>();
+  at::parallel_for(0, std::ssize(blocks), 2, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = first; i < last; ++i) {
+      const std::int64_t block = blocks[static_cast<std::size_t>(i)];
+      if (plain) {
+        kernels::sum_of_squares(g, size, block, block + 1, partials.data());
+        continue;
+      }
+      const std::int64_t begin = block * kernels::kSumBlock;
+      partials[static_cast<std::size_t>(block)] =
+          weighted_squares(params, {begin, std::min(size, begin + kernels::kSumBlock)});
+    }
+  });
+  return partials;
+}
+
+double root_of_sum(const std::vector<double>& partials) {
   double sum = 0;
   for (const double partial : partials) sum += partial;
   return std::sqrt(sum);
@@ -177,36 +216,40 @@ void adamw_step(model::ParamBuffer& params, const AdamWOptions& o, double lr, st
 
 void adamw_step_of(const std::vector<Range>& parts, model::ParamBuffer& params,
                    const AdamWOptions& o, double lr, std::int64_t step, double gradient_factor) {
-  std::vector<model::Segment> cut;
+  // Parts are cut to pieces that threads can share, whatever their sizes.
+  constexpr std::int64_t kPiece = 4 * kernels::kSumBlock;
+  std::vector<Range> pieces;
   for (const Range& part : parts)
-    for (const model::Segment& segment : params.segments()) add_cut(segment, part, cut);
-  adamw_step_on(cut, params, o, lr, step, gradient_factor);
-  params.grads().zero_();
+    for (std::int64_t begin = part.begin; begin < part.end; begin += kPiece)
+      pieces.push_back({begin, std::min(part.end, begin + kPiece)});
+  const auto step_on = [&](std::int64_t first, std::int64_t last) {
+    std::vector<model::Segment> cut;
+    for (std::int64_t i = first; i < last; ++i)
+      for (const model::Segment& segment : params.segments())
+        add_cut(segment, pieces[static_cast<std::size_t>(i)], cut);
+    adamw_step_on(cut, params, o, lr, step, gradient_factor);
+  };
+  if (!own_kernels(params)) return step_on(0, std::ssize(pieces));
+  at::parallel_for(0, std::ssize(pieces), 1, step_on);
 }
 
 at::Tensor gradient_norm(model::ParamBuffer& params) {
   const at::NoGradGuard no_grad;
+  if (own_kernels(params)) {
+    const double norm = root_of_sum(sums_of_blocks(params, {{0, params.grads().numel()}}));
+    return at::scalar_tensor(norm, at::kDouble);
+  }
   if (!all_count_alike(params)) return norm_by_segments(params);
   if (params.own_cuda()) return model::cuda_norm(params.grads());
-  if (!own_kernels(params)) return at::linalg_vector_norm(params.grads()).to(at::kDouble);
-  return at::scalar_tensor(norm_by_kernel(params), at::kDouble);
+  return at::linalg_vector_norm(params.grads()).to(at::kDouble);
 }
 
 std::optional<double> gradient_norm_of(const std::vector<Range>& parts, model::ParamBuffer& params,
                                        const std::function<void(std::vector<double>&)>& sum) {
-  if (!all_count_alike(params) || params.own_cuda() || !own_kernels(params)) return {};
-  const std::int64_t size = params.grads().numel();
-  std::vector<double> partials(static_cast<std::size_t>(kernels::num_sum_blocks(size)));
-  const float* g = params.grads().data_ptr<float>();
-  for (const Range& part : parts)
-    at::parallel_for(part.begin / kernels::kSumBlock, kernels::num_sum_blocks(part.end), 2,
-                     [&](std::int64_t begin, std::int64_t end) {
-                       kernels::sum_of_squares(g, size, begin, end, partials.data());
-                     });
+  if (!own_kernels(params)) return {};
+  std::vector<double> partials = sums_of_blocks(params, parts);
   sum(partials);
-  double all = 0;
-  for (const double partial : partials) all += partial;
-  return std::sqrt(all);
+  return root_of_sum(partials);
 }
 
 }  // namespace stagedtrain::train

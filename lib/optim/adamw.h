@@ -27,8 +27,8 @@ void adamw_step(model::ParamBuffer& params, const AdamWOptions& options, double 
 void adamw_step_on(const std::vector<model::Segment>& segments, model::ParamBuffer& params,
                    const AdamWOptions& options, double lr, std::int64_t step,
                    double gradient_factor);
-// Does the same for these parts of the flat buffers only, with the same bits, and sets all
-// gradients to zero. The caller must update the bfloat16 copy of the weights afterwards.
+// Does the same for these parts of the flat buffers only, with the same bits; other gradients stay
+// as they are. The caller must update the bfloat16 copy of the weights afterwards.
 void adamw_step_of(const std::vector<Range>& parts, model::ParamBuffer& params,
                    const AdamWOptions& options, double lr, std::int64_t step,
                    double gradient_factor);
@@ -39,7 +39,8 @@ void adamw_step_of(const std::vector<Range>& parts, model::ParamBuffer& params,
 at::Tensor gradient_norm(model::ParamBuffer& params);
 // Returns the same number, to the bit, from gradients that this rank knows in these parts only,
 // which begin at multiples of kernels::kSumBlock. sum adds each number over all ranks. Returns
-// nothing if the norm is not a plain sum over blocks; the caller then needs the whole gradient.
+// nothing in fp64 and on a GPU, where the norm is no sum over blocks; the caller then needs the
+// whole gradient.
 std::optional<double> gradient_norm_of(const std::vector<Range>& parts, model::ParamBuffer& params,
                                        const std::function<void(std::vector<double>&)>& sum);
 

@@ -92,14 +92,29 @@ dist::FlatExchange& StepGradient::exchange_of(model::Model& model) {
   return *exchange_;
 }
 
+// The last round may have fewer passes than there are ranks. The others then repeat the last pass,
+// because they take part in all exchanges of shards, and nothing of it is added.
+at::Tensor StepGradient::add_up_in_turns(Step& step) {
+  for (std::int64_t first = 0; first < step.leaves; first += ranks_.size()) {
+    const std::int64_t own = first + ranks_.rank();
+    step.model.shards()->begin_pass(first, step.leaves);
+    const at::Tensor loss = leaf(step, std::min(own, step.leaves - 1));
+    step.model.shards()->end_pass();
+    if (own < step.leaves) step.losses[static_cast<std::size_t>(own)] = loss;
+  }
+  return mean_loss(step);
+}
+
 at::Tensor StepGradient::add_up(model::Model& model, const at::Tensor& tokens_BS,
                                 const GradientPasses& passes, bool own_only) {
   Step step{model, tokens_BS, passes, tokens_BS.size(0), 0, 0, {}};
   step.passes = (step.rows + passes.rows - 1) / passes.rows;
   const std::int64_t most = model.options().device.is_cpu() ? kMostLeaves : 1;
-  step.leaves = leaves_of(step.passes, ranks_.size(), most);
+  step.leaves =
+      pass_is_leaf_ || model.shards() ? step.passes : leaves_of(step.passes, ranks_.size(), most);
   step.losses.resize(static_cast<std::size_t>(step.leaves));
   const at::NoGradGuard no_grad;
+  if (model.shards()) return add_up_in_turns(step);
   const std::vector<Range> nodes = nodes_of(step.leaves, ranks_.rank(), ranks_.size());
   std::vector<at::Tensor> sums;
   for (std::size_t i = 0; i < nodes.size(); ++i) {

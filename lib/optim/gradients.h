@@ -23,17 +23,22 @@ struct GradientPasses {
 // takes buffers for partial sums, which are kept between steps: as many flat gradients as the tree
 // is deep (0 for one pass, 1 for two, 2 for up to four, 3 for more). On a GPU memory is scarce, and
 // NCCL keeps no order either, so each rank adds its passes one after the other.
+//
+// With shards (model/shards.h) every pass is a leaf, because a rank keeps no gradients from one
+// pass to the next, and ranks take the passes in turns. Sums of up to kMostLeaves passes are the
+// same.
 class StepGradient {
  public:
-  // ranks must outlive this object.
-  explicit StepGradient(dist::Ranks& ranks) : ranks_(ranks) {}
+  // ranks must outlive this object. If pass_is_leaf is set, every pass is a leaf in any case.
+  explicit StepGradient(dist::Ranks& ranks, bool pass_is_leaf = false)
+      : ranks_(ranks), pass_is_leaf_(pass_is_leaf) {}
 
   // Runs this rank's share of the passes. Replaces the model's gradients, which must be zero, by
   // those of the batch, with the same bits on every rank. If own_only is set, they are valid only
-  // in the parts that exchange_of(model).own() lists. Returns the mean loss of the batch in
-  // float64. On a single rank the loss is on the device, and the call does not wait for it. Polls
-  // for a stop request between passes and then throws Error(interrupted), leaving a part of the
-  // gradient.
+  // in the parts that exchange_of(model).own() lists; with shards, only in those that the rank
+  // owns. Returns the mean loss of the batch in float64. On a single rank the loss is on the
+  // device, and the call does not wait for it. Polls for a stop request between passes and then
+  // throws Error(interrupted), leaving a part of the gradient.
   at::Tensor add_up(model::Model& model, const at::Tensor& tokens_BS, const GradientPasses& passes,
                     bool own_only = false);
   // Returns the exchange that says which rank owns which part of the model's flat buffers.
@@ -43,10 +48,12 @@ class StepGradient {
   struct Step;
   at::Tensor node(Step& step, const Range& node);
   at::Tensor leaf(Step& step, std::int64_t leaf);
+  at::Tensor add_up_in_turns(Step& step);
   at::Tensor set_aside(const at::Tensor& grads);
   at::Tensor mean_loss(const Step& step);
 
   dist::Ranks& ranks_;
+  bool pass_is_leaf_;
   std::vector<at::Tensor> spare_;
   std::optional<dist::FlatExchange> exchange_;
 };

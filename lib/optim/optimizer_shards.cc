@@ -38,22 +38,27 @@ void OptimizerShards::gather(model::Model& model) {
     gradient_.exchange_of(model).gather(flat);
 }
 
+const std::vector<Range>& OptimizerShards::own(model::Model& model) {
+  return model.shards() ? model.shards()->own() : gradient_.exchange_of(model).own();
+}
+
 at::Tensor OptimizerShards::norm(model::Model& model) {
-  if (!shared_) return gradient_norm(model.params());
+  if (!shared_ && !model.shards()) return gradient_norm(model.params());
   const auto sum = [&](std::vector<double>& values) { ranks_.sum(values); };
-  dist::FlatExchange& exchange = gradient_.exchange_of(model);
-  if (const auto norm = gradient_norm_of(exchange.own(), model.params(), sum))
+  if (const auto norm = gradient_norm_of(own(model), model.params(), sum))
     return at::scalar_tensor(*norm, at::kDouble);
+  dist::FlatExchange& exchange = gradient_.exchange_of(model);
   exchange.gather(model.params().grads());
   return gradient_norm(model.params());
 }
 
 void OptimizerShards::step(model::Model& model, Optimizer& optimizer, double lr, std::int64_t step,
                            double gradient_factor) {
-  if (!shared_) return optimizer.step(model.params(), lr, step, gradient_factor);
-  dist::FlatExchange& exchange = gradient_.exchange_of(model);
-  adamw_step_of(exchange.own(), model.params(), optimizer.adamw(), lr, step, gradient_factor);
-  exchange.gather(model.params().weights());
+  if (!shared_ && !model.shards()) return optimizer.step(model.params(), lr, step, gradient_factor);
+  adamw_step_of(own(model), model.params(), optimizer.adamw(), lr, step, gradient_factor);
+  if (model.shards()) return model.shards()->own_weights_changed();
+  model.params().grads().zero_();
+  gradient_.exchange_of(model).gather(model.params().weights());
   model.weights_changed();
 }
 

@@ -8,6 +8,9 @@
 
 namespace stagedtrain::train {
 
+// A model with shards of its own (model/shards.h, ZeRO-3) needs neither begin() nor the gathers.
+// Its norm and its step are those of the parts that its rank owns.
+//
 // Without sharding, begin() and the gathers do nothing. With it, only the parts of the moments that
 // this rank owns are valid from begin() to gather(), and on a CPU the memory of the others is
 // returned to the system. All calls but begin() are collective.
@@ -33,6 +36,8 @@ class OptimizerShards {
             double gradient_factor);
 
  private:
+  const std::vector<Range>& own(model::Model& model);
+
   StepGradient& gradient_;
   dist::Ranks& ranks_;
   bool shared_;

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 
+#include "arch/architectures.h"
 #include "arch/cost.h"
+#include "plan/run_plan.h"
 
 namespace stagedtrain::plan {
 namespace {
@@ -22,6 +24,24 @@ double pass_tokens(const schedule::Schedule& s, const arch::ModelConfig& m,
   return static_cast<double>(step_share(s, processes).rows * m.context);
 }
 
+// The parameters of units that are complete at a time with full sharding (model/shards.h): at most
+// two in a forward pass, and those whose gradients a backward pass is adding up. The gradient of a
+// tied head is complete only after that of the embeddings.
+struct Units {
+  double largest_two = 0, with_gradients = 0;
+};
+Units units_of(const arch::ModelConfig& model) {
+  double embeddings = 0, block = 0, head = 0;
+  for (const arch::ParamSpec& spec : arch::param_table(model)) {
+    if (!spec.decays || spec.layer > 0) continue;
+    double& unit = spec.layer == 0 ? block : spec.role == arch::Role::head ? head : embeddings;
+    unit += static_cast<double>(spec.count());
+  }
+  if (model.tied) head = embeddings;
+  return {block + std::max({block, embeddings, head}),
+          model.tied ? embeddings + block : std::max({embeddings, block, head})};
+}
+
 }  // namespace
 
 MemoryParts training_memory(const schedule::Schedule& s, const arch::ModelConfig& m,
@@ -33,13 +53,40 @@ MemoryParts training_memory(const schedule::Schedule& s, const arch::ModelConfig
   parts.weights = parts.gradients = (bytes + (half ? 2 : 0)) * params;
   if (s.ema) parts.weights += bytes * params;
   parts.moments = 2 * bytes * params;
-  if (processes.shared_optimizer && s.precision != Precision::fp64)
-    parts.moments /= static_cast<double>(processes.count);
   parts.sums = bytes * params * static_cast<double>(step_share(s, processes).partial_sums);
+  const auto count = static_cast<double>(processes.count);
+  if (processes.sharding != Sharding::none && s.precision != Precision::fp64)
+    parts.moments /= count;
+  if (processes.sharding == Sharding::full && processes.count > 1) {
+    const Units units = units_of(m);
+    const double others = (count - 1) / count;
+    const double half_bytes = half ? 2 : 0;
+    parts.weights = parts.weights / count + (half ? 2 : bytes) * others * units.largest_two;
+    parts.gradients = bytes * params / count + (bytes * others + half_bytes) * units.with_gradients;
+    parts.sums /= count;
+  }
   parts.activations = activation_memory(s, m, s.batch.recompute, processes);
   parts.logits = 2 * pass_tokens(s, m, processes) * static_cast<double>(m.vocab) *
                  std::max(compute_bytes(s), 4.0);
   return parts;
+}
+
+double largest_memory(const RunPlan& plan, const Processes& processes) {
+  double most = 0;
+  for (const StagePlan& stage : plan.stages)
+    most = std::max(
+        most, training_memory(plan.schedule, stage.model, stage.params.total, processes).total());
+  return most;
+}
+
+// none and optimizer send the same; full sends more.
+std::optional<Sharding> cheapest_sharding(const RunPlan& plan, std::int64_t processes) {
+  const double limit = plan.schedule.machine.memory;
+  for (const Sharding sharding : {Sharding::none, Sharding::optimizer, Sharding::full})
+    if (!obstacle_to_sharding(plan, sharding) &&
+        (limit == 0 || largest_memory(plan, {processes, sharding}) <= limit))
+      return sharding;
+  return {};
 }
 
 double activation_memory(const schedule::Schedule& s, const arch::ModelConfig& m,

@@ -6,8 +6,33 @@
 
 #include "base/error.h"
 #include "base/sum_order.h"
+#include "plan/run_plan.h"
 
 namespace stagedtrain::plan {
+
+Sharding sharding_named(const std::string& name) {
+  for (const Sharding sharding : {Sharding::none, Sharding::optimizer, Sharding::full})
+    if (name == sharding_name(sharding)) return sharding;
+  throw usage_error("--sharding: found '{}', expected none, optimizer or full", name);
+}
+
+namespace {
+
+// Processes take passes in turns, and every pass is a leaf of the sum (optim/full_shards.cc).
+StepShare share_in_turns(const schedule::Schedule& s, std::int64_t ranks, StepShare share) {
+  const std::int64_t passes = (s.batch.sequences + share.rows - 1) / share.rows;
+  std::uint64_t kept = 0;  // the sizes of the sums that are kept between passes, as bits
+  for (std::int64_t first = ranks; first < passes; first += ranks)
+    kept |= static_cast<std::uint64_t>(first);
+  share.partial_sums = std::popcount(kept);
+  share.sent = share.rounds;
+  share.work = std::min(
+      1.0, static_cast<double>(share.rounds * share.rows) / static_cast<double>(s.batch.sequences));
+  return share;
+}
+
+}  // namespace
+
 StepShare step_share(const schedule::Schedule& s, const Processes& processes) {
   const std::int64_t ranks = processes.count, sequences = s.batch.sequences;
   StepShare share;
@@ -15,7 +40,10 @@ StepShare step_share(const schedule::Schedule& s, const Processes& processes) {
   const std::int64_t passes = (sequences + share.rows - 1) / share.rows;
   share.idle = std::max<std::int64_t>(0, ranks - passes);
   const std::int64_t most = s.precision == schedule::Precision::bf16 ? 1 : kMostLeaves;
-  const std::int64_t leaves = leaves_of(passes, ranks, most);
+  share.rounds = (passes + ranks - 1) / ranks;
+  if (processes.sharding == Sharding::full && ranks > 1) return share_in_turns(s, ranks, share);
+  const std::int64_t leaves =
+      processes.sharding == Sharding::full ? passes : leaves_of(passes, ranks, most);
   std::int64_t most_passes = 0;
   for (std::int64_t rank = 0; rank < ranks; ++rank) {
     const Range own = part_of(leaves, rank, ranks);
@@ -34,17 +62,54 @@ double sent_bytes(const schedule::Schedule& s, std::int64_t parameters,
   if (processes.count == 1) return 0;
   const double number = s.precision == schedule::Precision::fp64 ? 8 : 4;
   const auto others = static_cast<double>(processes.count - 1) / static_cast<double>(processes.count);
-  const auto flat = number * static_cast<double>(parameters);
-  return flat * others * static_cast<double>(step_share(s, processes).sent + 1);
+  const StepShare share = step_share(s, processes);
+  const auto sent = static_cast<double>(share.sent);
+  const auto flat = static_cast<double>(parameters) * others;
+  if (processes.sharding != Sharding::full) return number * flat * (sent + 1);
+  const double weight = s.precision == schedule::Precision::bf16 ? 2 : number;
+  return flat * sent * (number + 2 * weight);
 }
 
-void refuse_to_share(schedule::OptimizerName name) {
-  if (name == schedule::OptimizerName::adamw) return;
-  throw usage_error(
-      "--sharding optimizer: found optimizer.name: {}, expected adamw, the only one that can "
-      "update parts of tensors",
-      enum_name(name))
-      .with_hint("leave out --sharding; every process then keeps all moments");
+namespace {
+
+std::optional<Error> full_needs(const std::string& found, const std::string& expected) {
+  return usage_error("--sharding full: found {}, expected {}", found, expected)
+      .with_hint("use --sharding optimizer, which divides the moments only");
+}
+
+}  // namespace
+
+std::optional<Error> obstacle_to_sharding(const RunPlan& plan, Sharding sharding) {
+  if (sharding == Sharding::none) return {};
+  const schedule::OptimizerName name = plan.schedule.optimizer.name;
+  if (name != schedule::OptimizerName::adamw)
+    return usage_error(
+               "--sharding {}: found optimizer.name: {}, expected adamw, the only one that can "
+               "update parts of tensors",
+               sharding_name(sharding), enum_name(name))
+        .with_hint("leave out --sharding; every process then keeps all moments");
+  if (sharding != Sharding::full) return {};
+  if (plan.schedule.precision == schedule::Precision::fp64)
+    return full_needs("precision: fp64", "fp32 or bf16");
+  if (plan.schedule.ema)
+    return full_needs("ema", "no average of the weights, of which every process keeps a whole one");
+  if (plan.schedule.sample)
+    return full_needs("sample", "no samples, which need whole weights in the first process");
+  for (const StagePlan& stage : plan.stages) {
+    if (stage.layer_dropout || stage.layer_path)
+      return full_needs("stage " + stage.name + ", whose passes run some of the layers",
+                        "passes that run all of them");
+    if (!stage.growth) continue;
+    for (const grow::GrowthStep& step : stage.growth->steps)
+      if (step.mask_steps > 0)
+        return full_needs("stage " + stage.name + ", which grows with the operator mask",
+                          "other operators");
+  }
+  return {};
+}
+
+void refuse_sharding(const RunPlan& plan, Sharding sharding) {
+  if (const std::optional<Error> obstacle = obstacle_to_sharding(plan, sharding)) throw *obstacle;
 }
 
 }  // namespace stagedtrain::plan

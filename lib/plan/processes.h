@@ -1,13 +1,27 @@
 // How is the work of a step divided among the processes of a run (docs/cluster.md)?
 #pragma once
 
+#include <optional>
+
+#include "base/error.h"
 #include "schedule/schedule.h"
 
 namespace stagedtrain::plan {
 
+// What processes divide among themselves besides the batch (train --sharding). optimizer: the
+// moments and the work of AdamW (ZeRO-1). full: weights and gradients too, which are gathered block
+// by block (ZeRO-3).
+enum class Sharding { none, optimizer, full };
+inline constexpr const char* kShardingNames[] = {"none", "optimizer", "full"};
+inline const char* sharding_name(Sharding sharding) {
+  return kShardingNames[static_cast<int>(sharding)];
+}
+// Throws Error(usage) for any other word.
+Sharding sharding_named(const std::string& name);
+
 struct Processes {
   std::int64_t count = 1;
-  bool shared_optimizer = false;  // train --sharding optimizer (ZeRO-1)
+  Sharding sharding = Sharding::none;
 };
 
 // The share of the busiest process.
@@ -16,6 +30,7 @@ struct StepShare {
   double work = 1;                // its sequences, as a share of the batch
   std::int64_t partial_sums = 0;  // how many flat gradients it keeps to sum passes in a fixed order
   std::int64_t sent = 0;  // from how many flat gradients it sends the parts of other processes
+  std::int64_t rounds = 1;  // how many passes it makes
   std::int64_t idle = 0;  // how many processes have no pass in a step
 };
 // Passes are summed in the order of base/sum_order.h. In bf16, which is for GPUs, every process
@@ -24,12 +39,16 @@ StepShare step_share(const schedule::Schedule& schedule, const Processes& proces
 
 // Returns the bytes that a process sends in a step of a model with so many parameters: first the
 // parts of its gradients that other processes sum; then its part of the result, which is gradients,
-// or weights with a shared optimizer. Returns 0 for one process.
+// or weights with a shared optimizer. With full sharding it sends its part of the weights twice in
+// each pass, and gradients after it. Returns 0 for one process.
 double sent_bytes(const schedule::Schedule& schedule, std::int64_t parameters,
                   const Processes& processes);
 
-// Throws Error(usage) if the optimizer cannot update parts of tensors, as --sharding optimizer
-// needs it.
-void refuse_to_share(schedule::OptimizerName name);
+struct RunPlan;
+// Returns the error that says what of a plan this sharding does not support, and what to use
+// instead, or nothing.
+std::optional<Error> obstacle_to_sharding(const RunPlan& plan, Sharding sharding);
+// Throws that error.
+void refuse_sharding(const RunPlan& plan, Sharding sharding);
 
 }  // namespace stagedtrain::plan

@@ -93,16 +93,21 @@ class Gpt2Reference final : public ReferenceModel {
     return {second.sum, added(pass.fed_forward(feed_forward(second.normed, b, pass), i), i, pass)};
   }
 
+  at::Tensor embedded(const at::Tensor& tokens_BT, const ReferencePass& pass) const {
+    const HeldUnit embeddings = held_embeddings();
+    const at::Tensor tokens_BTC = at::embedding(token_, tokens_BT);
+    if (style_.rotary) return tokens_BTC;
+    return tokens_BTC + position_.narrow(0, pass.first_place(), tokens_BT.size(1));
+  }
+
   at::Tensor features(const at::Tensor& tokens_BT, const ReferencePass& pass) const override {
-    at::Tensor embedded = at::embedding(token_, tokens_BT);
-    if (!style_.rotary)
-      embedded = embedded + position_.narrow(0, pass.first_place(), tokens_BT.size(1));
-    const at::Tensor x_BTC = ReferenceMask::over(pass.embedded(embedded), mask_.residual_C);
+    const at::Tensor x_BTC =
+        ReferenceMask::over(pass.embedded(embedded(tokens_BT, pass)), mask_.residual_C);
     Stream stream{x_BTC, {}};
     for (std::size_t i = 0; i < blocks_.size(); ++i)
       if (pass.runs(i))
         stream = through(
-            pass, [this, i, pass](const Stream& in) { return run_block(i, in, pass); }, stream);
+            i, pass, [this, i, pass](const Stream& in) { return run_block(i, in, pass); }, stream);
     return add_norm(stream.x, stream.branch, final_norm_).normed;
   }
 

@@ -95,14 +95,19 @@ class LlamaReference final : public ReferenceModel {
     return {sum, added(pass.fed_forward(fed_forward, i), i, pass)};
   }
 
+  at::Tensor embedded(const at::Tensor& tokens_BT) const {
+    const HeldUnit embeddings = held_embeddings();
+    return at::embedding(token_, tokens_BT);
+  }
+
   at::Tensor features(const at::Tensor& tokens_BT, const ReferencePass& pass) const override {
     const at::Tensor x_BTC =
-        ReferenceMask::over(pass.embedded(at::embedding(token_, tokens_BT)), mask_.residual_C);
+        ReferenceMask::over(pass.embedded(embedded(tokens_BT)), mask_.residual_C);
     Stream stream{x_BTC, {}};
     for (std::size_t i = 0; i < blocks_.size(); ++i)
       if (pass.runs(i))
         stream = through(
-            pass, [this, i, pass](const Stream& in) { return run_block(i, in, pass); }, stream);
+            i, pass, [this, i, pass](const Stream& in) { return run_block(i, in, pass); }, stream);
     return add_norm(stream.x, stream.branch, final_norm_).normed;
   }
 

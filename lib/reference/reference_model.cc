@@ -3,7 +3,9 @@
 
 #include <algorithm>
 
+#include "io/given_back.h"
 #include "model/cuda_check.h"
+#include "reference/backward_call.h"
 #include "reference/linear.h"
 
 namespace stagedtrain::model {
@@ -25,8 +27,10 @@ ReferenceModel::ReferenceModel(const arch::ModelConfig& config, const ModelOptio
                 allowed_difference(mixed() ? at::kBFloat16 : at::kFloat)),
       ops_(options.ops ? *options.ops : aten_ops()) {
   if (mixed()) params_.keep_copy();
+  master_grads_ = params_.grads();
+  last_unit_ = config.layers + (config.tied ? 0 : 1);
   compute_ = mixed() ? params_.copy() : params_.weights();
-  compute_grads_ = mixed() ? at::zeros_like(compute_) : params_.grads();
+  compute_grads_ = mixed() ? params_.flat_zeros(at::kBFloat16) : params_.grads();
   token_ = leaf({"embed.token"});
   head_ = config.tied ? token_ : leaf({"head.weight"});
 }
@@ -95,7 +99,7 @@ at::Tensor ReferenceModel::loss_and_backward(const at::Tensor& tokens_BS, double
 at::Tensor ReferenceModel::pass(const at::Tensor& tokens_BS, double scale,
                                 const PassDropout& dropout) {
   const at::AutoGradMode grad_on(true);
-  if (mixed()) compute_grads_.zero_();
+  if (mixed() && !shards_) compute_grads_.zero_();
   const std::int64_t length = tokens_BS.size(1) - 1;
   RouterLoads loads;
   const bool balanced = config_.experts > 0 && config_.router_loss > 0;
@@ -104,17 +108,70 @@ at::Tensor ReferenceModel::pass(const at::Tensor& tokens_BS, double scale,
                                                 .loads = balanced ? &loads : nullptr,
                                                 .work = work_.is_whole() ? nullptr : &work_})
           .flatten(0, 1);
+  // The head is complete until the backward pass enters the last block, or ends.
+  if (shards_) enter_backward(shards_->unit_of_head());
   const Loss loss = ops_.classifier_loss(x_NC, head_, tokens_BS.narrow(1, 1, length).flatten(),
                                          {config_.logit_scale, options_.z_loss, scale});
   const at::Tensor objective =
       balanced ? loss.objective + config_.router_loss * scale * loads.balancing_loss()
                : loss.objective;
   objective.backward();
-  if (mixed()) {
+  if (shards_) {
+    end_backward();
+  } else if (mixed()) {
     const at::NoGradGuard no_grad;
     params_.grads().add_(compute_grads_);
   }
   return loss.mean;
+}
+
+Stream ReferenceModel::through(std::size_t i, const ReferencePass& pass, const BlockBody& block,
+                               const Stream& in) const {
+  const bool trains = at::GradMode::is_enabled();
+  const auto unit = static_cast<std::int64_t>(i) + 1;
+  const HeldUnit held(shards_.get(), unit);
+  const bool calls = shards_ && trains;
+  const Stream from = calls ? call_in_backward(in, [this, unit] { leave_backward(unit); }) : in;
+  const bool wanted =
+      from.x.requires_grad() || (from.branch.defined() && from.branch.requires_grad());
+  const bool again = options_.recompute == Recompute::blocks && trains && wanted;
+  const Stream out = again ? run_again_later(block, from, pass.dropout.active()) : block(from);
+  return calls ? call_in_backward(out, [this, unit] { enter_backward(unit); }) : out;
+}
+
+void ReferenceModel::enter_backward(std::int64_t unit) const {
+  if (!entered_.empty()) leave_backward(entered_.back());  // the head, or a block that is frozen
+  shards_->acquire(unit);
+  entered_.push_back(unit);
+}
+
+// The gradient of a tied head is complete only after that of the embeddings.
+void ReferenceModel::leave_backward(std::int64_t unit) const {
+  ST_CHECK(!entered_.empty() && entered_.back() == unit, "unit {} was not entered", unit);
+  entered_.pop_back();
+  shards_->release(unit);
+  if (unit == 0) return;
+  take_over_gradients(shards_->matrices_of(unit));
+  shards_->gradient_is_complete(unit);
+}
+
+void ReferenceModel::end_backward() const {
+  if (!entered_.empty()) leave_backward(entered_.back());
+  const Range embeddings = shards_->matrices_of(0);
+  take_over_gradients(embeddings);
+  shards_->gradient_is_complete(0);
+  const std::int64_t matrices = shards_->matrices_of(last_unit_).end;
+  take_over_gradients({matrices, compute_grads_.numel()});
+}
+
+// Adds gradients in bfloat16 to those of the master type.
+void ReferenceModel::take_over_gradients(const Range& range) const {
+  if (!mixed()) return;
+  const at::NoGradGuard no_grad;
+  const at::Tensor part = compute_grads_.narrow(0, range.begin, range.size());
+  master_grads_.narrow(0, range.begin, range.size()).add_(part);
+  part.zero_();
+  give_back(part.data_ptr(), part.nbytes());
 }
 
 at::Tensor ReferenceModel::row_losses(const at::Tensor& tokens_BS) {
@@ -124,6 +181,7 @@ at::Tensor ReferenceModel::row_losses(const at::Tensor& tokens_BS) {
   const auto features_nC = features(tokens_BS.narrow(1, 0, length), {}).flatten(0, 1).split(rows);
   const auto targets_n = tokens_BS.narrow(1, 1, length).flatten().split(rows);
   std::vector<at::Tensor> losses_n;
+  const HeldUnit head = held_head();
   for (std::size_t i = 0; i < targets_n.size(); ++i)
     losses_n.push_back(
         at::cross_entropy_loss(scores(features_nC[i]), targets_n[i], {}, at::Reduction::None));
@@ -132,7 +190,9 @@ at::Tensor ReferenceModel::row_losses(const at::Tensor& tokens_BS) {
 
 at::Tensor ReferenceModel::logits(const at::Tensor& tokens_BT) {
   const at::NoGradGuard no_grad;
-  return scores(features(tokens_BT, {}));
+  const at::Tensor features_BTC = features(tokens_BT, {});
+  const HeldUnit head = held_head();
+  return scores(features_BTC);
 }
 
 at::Tensor ReferenceModel::read(const at::Tensor& tokens_T, std::int64_t last,

@@ -74,13 +74,28 @@ class ReferenceModel : public Model {
     return ReferenceMask::over(factor == 1 ? y_BTC : y_BTC * factor, mask_.residual_C);
   }
   // Runs one block of a pass. With Recompute::blocks the backward pass recomputes it, unless no
-  // input needs a gradient: autograd would then never reach the node that recomputes.
-  Stream through(const ReferencePass& pass, const BlockBody& block, const Stream& in) const {
-    const bool wanted = in.x.requires_grad() || (in.branch.defined() && in.branch.requires_grad());
-    const bool again =
-        options_.recompute == Recompute::blocks && at::GradMode::is_enabled() && wanted;
-    return again ? run_again_later(block, in, pass.dropout.active()) : block(in);
-  }
+  // input needs a gradient: autograd would then never reach the node that recomputes. With shards,
+  // the weights of the block are complete while it runs, in both passes.
+  Stream through(std::size_t i, const ReferencePass& pass, const BlockBody& block,
+                 const Stream& in) const;
+  // While it exists, the weights of a unit of shards are complete.
+  class HeldUnit {
+   public:
+    HeldUnit(Shards* shards, std::int64_t unit) : shards_(shards), unit_(unit) {
+      if (shards_) shards_->acquire(unit_);
+    }
+    ~HeldUnit() {
+      if (shards_) shards_->release(unit_);
+    }
+    HeldUnit(const HeldUnit&) = delete;
+    HeldUnit& operator=(const HeldUnit&) = delete;
+
+   private:
+    Shards* shards_;
+    std::int64_t unit_;
+  };
+  HeldUnit held_embeddings() const { return {shards_.get(), 0}; }
+  HeldUnit held_head() const { return {shards_.get(), shards_ ? shards_->unit_of_head() : 0}; }
   // Query, key and value of a layer's attention as one leaf. kind: "weight" or "bias".
   at::Tensor qkv_leaf(int layer, const std::string& kind) const;
 
@@ -107,14 +122,21 @@ class ReferenceModel : public Model {
   void leave_out_frozen();
   at::Tensor pass(const at::Tensor& tokens_BS, double scale, const PassDropout& dropout);
   at::Tensor scores(const at::Tensor& features) const;
+  // With shards: what happens where a backward pass enters a block, leaves it, and ends.
+  void enter_backward(std::int64_t unit) const;
+  void leave_backward(std::int64_t unit) const;
+  void end_backward() const;
+  void take_over_gradients(const Range& range) const;
 
   struct Leaf {
     at::Tensor leaf;
     std::vector<std::size_t> tensors;  // table indices
   };
-  at::Tensor compute_, compute_grads_;
+  at::Tensor compute_, compute_grads_, master_grads_;
+  std::int64_t last_unit_ = 0;  // of shards
   mutable std::vector<Leaf> leaves_;
   std::vector<bool> frozen_;  // the frozen tensors when leaves_ were last updated
+  mutable std::vector<std::int64_t> entered_;  // units that the backward pass has entered, not left
   RecordedPasses recorded_;
 
  protected:

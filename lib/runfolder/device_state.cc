@@ -70,9 +70,18 @@ void end_mask(DeviceState& live) {
 
 DeviceState fresh_live(const arch::ModelConfig& config, std::uint64_t seed,
                        const model::ModelOptions& options) {
-  const state::TrainingState fresh = state::fresh(config, seed, state_dtype(options.precision));
-  DeviceState live = make_live(header_of(fresh), options);
-  live.model->params().load(fresh);
+  state::StateHeader header{.model = config,
+                            .dtype = state_dtype(options.precision),
+                            .histories = state::fresh_histories(config),
+                            .seed = seed};
+  header.data.seed = seed;
+  DeviceState live = make_live(std::move(header), options);
+  model::ParamBuffer& params = live.model->params();
+  for (std::size_t i = 0; i < params.table().size(); ++i) {
+    const state::HostTensor weight =
+        state::fresh_weight(params.table()[i], seed, live.header.dtype);
+    params.set(state::TensorKind::weights, i, weight.bytes());
+  }
   live.model->weights_changed();
   return live;
 }
@@ -87,8 +96,10 @@ DeviceState load_live(const Path& path, const model::ModelOptions& options) {
             "made with");
   DeviceState live = make_live(reader.header(), options);
   for (const state::TensorKind kind : reader.header().kinds())
-    for (std::size_t i = 0; i < reader.table().size(); ++i)
+    for (std::size_t i = 0; i < reader.table().size(); ++i) {
       live.model->params().set(kind, i, reader.view(kind, i));
+      reader.release(kind, i);
+    }
   live.model->weights_changed();
   return live;
 }
@@ -111,11 +122,18 @@ void save_live(const Path& path, DeviceState& live) {
   for (const state::TensorKind kind : live.header.kinds())
     for (std::size_t i = 0; i < params.table().size(); ++i) {
       const auto room = std::make_shared<at::Tensor>();
-      const std::span<const std::byte> bytes = params.get(kind, i, *room);
+      const std::span<const std::byte> bytes = params.get(kind, i, *room, true);
       if (!state::all_finite(bytes, live.header.dtype)) refuse_not_finite(live, kind, i);
       writer.write(kind, i, bytes, room);
     }
   writer.commit();
+}
+
+void save_along(DeviceState& live) {
+  model::ParamBuffer& params = live.model->params();
+  at::Tensor room;
+  for (const state::TensorKind kind : state::kTensorKinds)
+    for (std::size_t i = 0; i < params.table().size(); ++i) params.get(kind, i, room, true);
 }
 
 DeviceState grow_live(const grow::GrowthRecipe& recipe, DeviceState from, const std::string& source,

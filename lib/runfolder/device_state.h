@@ -2,7 +2,8 @@
 //
 // Loading, saving and growing move one tensor at a time between file, host and device, so they
 // never hold a second copy of a whole state. A growth holds the smaller and the larger state until
-// it ends.
+// it ends. With shards (model/shards.h), a rank holds its parts of a state, and all ranks make the
+// calls of this file together.
 //
 // Invariant: header and model belong together. The model's parameters are the tensors of the state,
 // the header holds everything else, and the model's mask and histories follow the header. In bf16,
@@ -34,8 +35,7 @@ struct DeviceState {
 // header.mask.steps > 0. Throws Error(input) if the lineage has no such growth.
 arch::ModelConfig model_before_mask(const state::StateHeader& header);
 
-// Returns freshly initialized weights (state::fresh), with zero moments. The whole state exists on
-// the host until this returns.
+// Returns freshly initialized weights (state::fresh), with zero moments.
 DeviceState fresh_live(const arch::ModelConfig& config, std::uint64_t seed,
                        const model::ModelOptions& options);
 // Loads a checkpoint and verifies every checksum. Throws Error(input) if the file is bad, and
@@ -49,7 +49,9 @@ void show_through_mask(DeviceState& live, std::int64_t step);
 // model until it returns.
 void end_mask(DeviceState& live);
 // Writes a checkpoint, as a whole or not at all. Throws as refuse_not_finite does.
+// With shards (model/shards.h), the first rank calls this, and all others call save_along.
 void save_live(const Path& path, DeviceState& live);
+void save_along(DeviceState& live);
 // Throws Error(diverged) that names stage, step and tensor.
 [[noreturn]] void refuse_not_finite(const DeviceState& live, state::TensorKind kind,
                                     std::size_t index);

@@ -32,19 +32,25 @@ std::span<const TensorKind> tensor_kinds(bool ema) {
   return std::span(kAll).first(ema ? 4 : 3);
 }
 
+HostTensor fresh_weight(const arch::ParamSpec& spec, std::uint64_t seed, DType dtype) {
+  const CounterRng rng(seed, hash_name(spec.name));
+  HostTensor weight(dtype, spec.shape());
+  if (dtype == DType::f32) {
+    fill(weight.as<float>(), spec.init, rng);
+  } else {
+    fill(weight.as<double>(), spec.init, rng);
+  }
+  return weight;
+}
+
 TrainingState fresh(const arch::ModelConfig& model, std::uint64_t seed, DType dtype) {
   TrainingState state;
   state.model = model;
   state.seed = state.data.seed = seed;
   for (const arch::ParamSpec& spec : arch::param_table(model)) {
-    for (const TensorKind kind : kTensorKinds) state.of(kind).emplace_back(dtype, spec.shape());
-    const CounterRng rng(seed, hash_name(spec.name));
-    HostTensor& weight = state.of(TensorKind::weights).back();
-    if (dtype == DType::f32) {
-      fill(weight.as<float>(), spec.init, rng);
-    } else {
-      fill(weight.as<double>(), spec.init, rng);
-    }
+    state.of(TensorKind::weights).push_back(fresh_weight(spec, seed, dtype));
+    for (const TensorKind kind : {TensorKind::exp_avg, TensorKind::exp_avg_sq})
+      state.of(kind).emplace_back(dtype, spec.shape());
   }
   state.histories = fresh_histories(model);
   return state;

@@ -97,6 +97,8 @@ struct TrainingState {
 // Returns a freshly initialised state. Weights follow each tensor's Init and are a pure function of
 // seed and name; moments are zero; there is no average of the weights.
 TrainingState fresh(const arch::ModelConfig& model, std::uint64_t seed, DType dtype = DType::f32);
+// Returns one weight of such a state.
+HostTensor fresh_weight(const arch::ParamSpec& spec, std::uint64_t seed, DType dtype);
 // Returns the histories of such a state: no age, and the scales of the model's parameterization.
 std::vector<TensorHistory> fresh_histories(const arch::ModelConfig& model);
 

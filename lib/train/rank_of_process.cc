@@ -20,9 +20,11 @@ dist::Ranks& ranks_of_process(const at::Device& device) {
   return *g_ranks;
 }
 
-bool shards_optimizer(model::Precision precision) {
+plan::Sharding sharding_of_process(model::Precision precision) {
   const char* word = std::getenv("STAGEDTRAIN_SHARDING");
-  return word && std::string(word) == "optimizer" && precision != model::Precision::fp64;
+  const plan::Sharding sharding = plan::sharding_named(word ? word : "none");
+  const bool wide = precision == model::Precision::fp64;
+  return wide && sharding == plan::Sharding::optimizer ? plan::Sharding::none : sharding;
 }
 
 DeviceRequest device_of_rank(DeviceRequest request) {

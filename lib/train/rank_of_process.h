@@ -4,15 +4,16 @@
 #include "dist/ranks.h"
 #include "engine/engine.h"
 #include "model/model.h"
+#include "plan/processes.h"
 
 namespace stagedtrain::train {
 
 // Returns the ranks that the environment describes. Joins them at the first call. Throws as
 // dist::Ranks does.
 dist::Ranks& ranks_of_process(const at::Device& device);
-// Whether ranks share the moments and the steps of AdamW, as --sharding asks through the
-// environment. Never in fp64, where LibTorch's AdamW rounds differently on parts of a tensor.
-bool shards_optimizer(model::Precision precision);
+// Returns what ranks divide among themselves, as --sharding asks through the environment. In fp64
+// optimizer means none, because LibTorch's AdamW rounds differently on parts of a tensor.
+plan::Sharding sharding_of_process(model::Precision precision);
 // With several ranks, replaces "auto" and "cuda" by the GPU whose number is this rank's local rank.
 DeviceRequest device_of_rank(DeviceRequest request);
 // Ends the other ranks. Returns the error to print: with this rank's number if there are several

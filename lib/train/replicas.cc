@@ -62,7 +62,7 @@ std::string tensor_name(DeviceState& live, const std::vector<state::TensorKind>&
 }  // namespace
 
 void check_replicas(dist::Ranks& ranks, DeviceState& live, bool weights_only) {
-  if (ranks.alone()) return;
+  if (ranks.alone() || live.model->shards()) return;
   const std::vector<state::TensorKind> kinds = compared_kinds(live, weights_only);
   const std::vector<double> own = checksums(live, kinds);
   const double whole = crc32c(std::as_bytes(std::span(own)));

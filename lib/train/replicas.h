@@ -8,8 +8,8 @@ namespace stagedtrain::train {
 
 // Compares checksums of all replicated tensors over the ranks. Throws Error(resource), the same on
 // every rank, that names the first tensor that differs and the ranks on which it does. Does nothing
-// on a single rank. If weights_only is set, moments are sharded and not compared; weights and their
-// moving average are.
+// on a single rank, and with model/shards.h, where each tensor has one owner. If weights_only is
+// set, moments are sharded and not compared; weights and their moving average are.
 void check_replicas(dist::Ranks& ranks, DeviceState& live, bool weights_only = false);
 
 }  // namespace stagedtrain::train

@@ -7,6 +7,7 @@
 
 #include "base/parallel.h"
 #include "base/signals.h"
+#include "optim/full_shards.h"
 #include "optim/optimizer.h"
 #include "plan/processes.h"
 #include "text/text.h"
@@ -52,12 +53,19 @@ bool has_work(const plan::RunPlan& plan, const std::string& only, const state::P
 // Saves the end of the stage again if its file is missing or damaged, because growing reads it.
 void keep_end_of_stage(const RunContext& run, DeviceState& live) {
   const Path file = run.folder.stage_file(live.header.progress.stage);
-  try {
-    state::CheckpointReader reader(file);
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::input) throw;
+  bool is_lost = false;
+  if (run.ranks.first()) try {
+      state::CheckpointReader reader(file);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::input) throw;
+      is_lost = true;
+    }
+  if (run.ranks.from_first(is_lost ? 1 : 0) == 0) return;
+  if (run.ranks.first()) {
     run.folder.check_lock();
     save_live(file, live);
+  } else if (live.model->shards()) {
+    save_along(live);
   }
 }
 
@@ -70,7 +78,7 @@ void run_stages(RunContext& run, DeviceState& live, const std::string& only) {
     auto index = static_cast<std::size_t>(at.stage_index);
     if (at.stage_done && index >= last) return;
     if (at.stage_done) {
-      if (run.ranks.first()) keep_end_of_stage(run, live);
+      keep_end_of_stage(run, live);
       live = grow_into(run, std::move(live), ++index);
     }
     const eval::EvalReport report = run_stage(run, live);
@@ -217,25 +225,29 @@ model::ModelOptions options_of(const plan::RunPlan& plan, const DeviceRequest& r
 }
 
 RunResult run(const plan::RunPlan& plan, const RunRequest& request) {
-  const model::ModelOptions options = options_of(plan, device_of_rank(request.device));
-  const bool shards = shards_optimizer(options.precision);
-  if (shards) plan::refuse_to_share(plan.schedule.optimizer.name);
+  model::ModelOptions options = options_of(plan, device_of_rank(request.device));
+  const plan::Sharding sharding = sharding_of_process(options.precision);
+  plan::refuse_sharding(plan, sharding);
+  if (sharding == plan::Sharding::full && !options.device.is_cpu())
+    throw usage_error("--sharding full: found --device {}, expected cpu", options.device.str())
+        .with_hint("use --sharding optimizer, which divides the moments on GPUs, too");
   dist::Ranks& ranks = ranks_of_process(options.device);
+  if (sharding == plan::Sharding::full && !ranks.alone()) options.make_shards = full_shards(ranks);
   if (!request.stage.empty()) stage_index(plan, request.stage);
   const RunData data = open_data(plan);
   check_prompts(plan, data);
   ProgressLine line(plan, plan.schedule.log.seconds, !ranks.first());
   if (!ranks.alone()) line.say(launch_text(ranks, options.device, at::get_num_threads()));
-  refuse_other_ranks(ranks, plan, data);
+  refuse_other_ranks(ranks, plan, data, sharding);
   const RunFolder folder(request.out, plan,
                          ranks.first() ? mode_of(request) : RunFolder::Mode::look);
   EventLog log(ranks.first() ? folder.log() : Path());
   if (request.tensorboard && ranks.first()) log.add_tensorboard(request.out / "tensorboard");
-  RunContext run{plan,   folder,
-                 data,   log,
-                 line,   KeptCheckpoints(folder, plan.schedule.checkpoint.keep),
-                 {},     ranks,
-                 shards, peak_flops(plan, options.device, ranks)};
+  RunContext run{plan,     folder,
+                 data,     log,
+                 line,     KeptCheckpoints(folder, plan.schedule.checkpoint.keep),
+                 {},       ranks,
+                 sharding, peak_flops(plan, options.device, ranks)};
   try {
     ranks.stands("loading");
     TakenUp taken = take_up(request, options, run);

@@ -32,12 +32,10 @@ std::string schedule_text(const plan::RunPlan& plan) {
   return schedule::dump(schedule);
 }
 
-Json facts_of_this_rank(const plan::RunPlan& plan, const RunData& data) {
-  return {{"host", host_name()},
-          {"program", program_checksum()},
-          {"schedule", schedule_text(plan)},
-          {"tokens", data.fingerprint},
-          {"train", data.train->path().string()}};
+Json facts_of_this_rank(const plan::RunPlan& plan, const RunData& data, plan::Sharding sharding) {
+  return {{"host", host_name()},           {"sharding", plan::sharding_name(sharding)},
+          {"program", program_checksum()}, {"schedule", schedule_text(plan)},
+          {"tokens", data.fingerprint},    {"train", data.train->path().string()}};
 }
 
 std::string difference(const Json& first, const Json& other) {
@@ -55,6 +53,9 @@ std::string difference(const Json& first, const Json& other) {
     return "the schedules differ (" +
            (words.empty() ? "in keys that do not change what is trained" : join(words, "; ")) + ")";
   }
+  if (first["sharding"] != other["sharding"])
+    return fmt::format("--sharding differs ({} and {})", text(first, "sharding"),
+                       text(other, "sharding"));
   if (first["tokens"] != other["tokens"])
     return fmt::format("the tokens differ ({} has fingerprint {}, and {} has {})",
                        text(first, "train"), text(first, "tokens"), text(other, "train"),
@@ -64,10 +65,12 @@ std::string difference(const Json& first, const Json& other) {
 
 }  // namespace
 
-void refuse_other_ranks(dist::Ranks& ranks, const plan::RunPlan& plan, const RunData& data) {
+void refuse_other_ranks(dist::Ranks& ranks, const plan::RunPlan& plan, const RunData& data,
+                        plan::Sharding sharding) {
   if (ranks.alone()) return;
   std::vector<Json> facts;
-  for (const std::string& text : ranks.gather(json_text(facts_of_this_rank(plan, data), -1)))
+  for (const std::string& text :
+       ranks.gather(json_text(facts_of_this_rank(plan, data, sharding), -1)))
     facts.push_back(parse_json(text, "another rank"));
   for (std::size_t rank = 1; rank < facts.size(); ++rank) {
     const std::string what = difference(facts[0], facts[rank]);

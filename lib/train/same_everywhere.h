@@ -2,14 +2,16 @@
 #pragma once
 
 #include "dist/ranks.h"
+#include "plan/processes.h"
 #include "plan/run_plan.h"
 #include "record/run_data.h"
 
 namespace stagedtrain::train {
 
-// Compares program, schedule and tokens of all ranks. Throws Error(usage), the same on every rank,
-// that names both sides. Does nothing on a single rank.
-void refuse_other_ranks(dist::Ranks& ranks, const plan::RunPlan& plan, const RunData& data);
+// Compares program, schedule, sharding and tokens of all ranks. Throws Error(usage), the same on
+// every rank, that names both sides. Does nothing on a single rank.
+void refuse_other_ranks(dist::Ranks& ranks, const plan::RunPlan& plan, const RunData& data,
+                        plan::Sharding sharding);
 
 // Throws as RunData::check_unchanged does, on every rank, according to what the first rank finds.
 void check_unchanged(dist::Ranks& ranks, const RunData& data);

@@ -46,9 +46,9 @@ class StageLoop {
               [this] { run_.data.train->check_unchanged(run_.data.train_fingerprint); }),
         validation_(run.data.validation, stage_.model.context, stage_.model.vocab,
                     schedule_.evaluate.tokens),
-        gradient_(run.ranks),
+        gradient_(run.ranks, run.sharding == plan::Sharding::full),
         optimizer_(schedule_),
-        shards_(gradient_, run.ranks, run.shard_optimizer),
+        shards_(gradient_, run.ranks, run.sharding == plan::Sharding::optimizer),
         log_(run, stage_, progress_),
         saved_seconds_(progress_.seconds),
         saved_step_(progress_.step),
@@ -57,7 +57,7 @@ class StageLoop {
   eval::EvalReport run() {
     const bool saves = !run_.plan.checkpoint_every.only_at_ends() ||
                        run_.plan.checkpoint_seconds > 0 || kept_every_ > 0;
-    if (saves && run_.ranks.first()) saver_.prepare(live_.header);
+    if (saves && run_.ranks.first() && !live_.model->shards()) saver_.prepare(live_.header);
     std::optional<eval::EvalReport> report;
     freeze_what_is_not_trained();
     shards_.begin(*live_.model);
@@ -87,7 +87,11 @@ class StageLoop {
                                   progress_.stage_step, progress_.stage));
     shards_.gather(*live_.model);
     check_replicas(run_.ranks, live_);
-    if (run_.ranks.first()) save_here(file);
+    if (run_.ranks.first()) {
+      save_here(file);
+    } else if (live_.model->shards()) {
+      save_along(live_);
+    }
     run_.ranks.barrier();
   }
 
@@ -97,10 +101,12 @@ class StageLoop {
     tell_saved(saver_.completed());
   }
 
-  // Begins to save; training goes on once the state is copied.
+  // Begins to save; training goes on once the state is copied. A state with shards is not copied,
+  // since no rank has room for it.
   void start_saving(const Path& file) {
-    check_replicas(run_.ranks, live_, shards_.shared());
     saved_seconds_ = progress_.seconds;
+    if (live_.model->shards()) return save(file);
+    check_replicas(run_.ranks, live_, shards_.shared());
     shards_.gather_at_first(*live_.model);
     if (!run_.ranks.first()) return;
     save_with([&] { saver_.start(file, live_, [this] { run_.log.sync(); }); });

@@ -3,6 +3,7 @@
 
 #include "dist/ranks.h"
 #include "eval/evaluate.h"
+#include "plan/processes.h"
 #include "record/event_log.h"
 #include "record/progress_line.h"
 #include "record/run_data.h"
@@ -22,8 +23,8 @@ struct RunContext {
   KeptCheckpoints kept;
   Json process;        // version, time, device, kernels, threads: what stage_end and end say
   dist::Ranks& ranks;  // only the first writes into folder and log
-  bool shard_optimizer = false;  // each rank keeps its own part of the moments (ZeRO-1)
-  double peak_flops = 0;         // per second, of all ranks together; 0: unknown
+  plan::Sharding sharding = plan::Sharding::none;
+  double peak_flops = 0;  // per second, of all ranks together; 0: unknown
 };
 
 // Trains until the stage's steps are done or its loss is reached; evaluates, logs and saves on the

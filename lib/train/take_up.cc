@@ -63,8 +63,7 @@ DeviceState start_from_weights(const plan::RunPlan& plan, const model::ModelOpti
   header.data = {};
   header.histories = state::fresh_histories(header.model);
   live.model->params().set_histories(header.histories);
-  live.model->params().exp_avg().zero_();
-  live.model->params().exp_avg_sq().zero_();
+  live.model->params().clear_moments();
   live.model->params().ema() = at::Tensor();
   header.ema = false;
   if (const auto& growth = plan.stages[0].growth)
@@ -201,13 +200,15 @@ TakenUp start(const plan::RunPlan& plan, const model::ModelOptions& options) {
       {}};
 }
 
-TakenUp find(const RunRequest& request, const model::ModelOptions& options, RunContext& run) {
+std::optional<TakenUp> find(const RunRequest& request, const model::ModelOptions& options,
+                            RunContext& run) {
   std::optional<TakenUp> taken = Search(run.folder, run.plan, options).find();
   if (!taken && request.branch_of) taken = from_branch(*request.branch_of, run.plan, options);
-  return taken ? std::move(*taken) : start(run.plan, options);
+  return taken;
 }
 
-// Makes the other ranks load the first rank's choice.
+// Makes the other ranks load the first rank's choice. If there is none, all ranks start together,
+// because a growth of a state with shards needs all of them.
 TakenUp follow_first(std::optional<TakenUp> taken, const model::ModelOptions& options,
                      RunContext& run) {
   const auto identity = [](const Path& file) { return state::CheckpointReader(file).identity(); };

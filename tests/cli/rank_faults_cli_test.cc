@@ -52,10 +52,12 @@ bool has_step(const std::string& folder, int step) {
 struct LongRun {
   test::RanksRun run;
   std::string folder = run.folder("run");
+  std::string sharding;
   test::RunningCommand running;
   std::vector<pid_t> ranks;
 
-  explicit LongRun(int count) : running(with_processes(count)) {
+  explicit LongRun(int count, const std::string& divided = "none")
+      : sharding(divided), running(with_processes(count)) {
     REQUIRE(comes_true([&] { return has_step(folder, 20); }));
     ranks = children_of(running.pid());
     REQUIRE(ranks.size() == static_cast<std::size_t>(count));
@@ -64,7 +66,7 @@ struct LongRun {
   }
   test::Command with_processes(int count) const {
     std::vector<std::string> more = kLong;
-    more.insert(more.end(), {"--processes", std::to_string(count)});
+    more.insert(more.end(), {"--processes", std::to_string(count), "--sharding", sharding});
     return run.command("run", more);
   }
   // Seconds from now until it has ended.
@@ -79,8 +81,9 @@ struct LongRun {
 }  // namespace
 
 TEST_CASE("a rank that is killed ends all others, and the same command goes on") {
-  const int killed = GENERATE(0, 1, 2);
-  LongRun run(3);
+  const auto [killed, sharding] = GENERATE(
+      table<int, std::string>({{0, "none"}, {1, "none"}, {2, "none"}, {0, "full"}, {2, "full"}}));
+  LongRun run(3, sharding);
   ::kill(run.ranks[static_cast<std::size_t>(killed)], SIGKILL);
   const auto [result, seconds] = run.end();
   INFO(result.err);
@@ -111,8 +114,9 @@ TEST_CASE("a rank that hangs is found by its heartbeat") {
 }
 
 TEST_CASE("a signal to one rank stops all at the same step, after one save") {
-  const auto [asked, signal] = GENERATE(table<int, int>({{0, SIGUSR1}, {1, SIGTERM}}));
-  LongRun run(2);
+  const auto [asked, signal, sharding] = GENERATE(table<int, int, std::string>(
+      {{0, SIGUSR1, "none"}, {1, SIGTERM, "none"}, {1, SIGTERM, "full"}}));
+  LongRun run(2, sharding);
   ::kill(run.ranks[static_cast<std::size_t>(asked)], signal);
   const auto [result, seconds] = run.end();
   INFO(result.err);
@@ -187,7 +191,8 @@ TEST_CASE("a port in use, a wrong address and a missing rank are told in time") 
 
 TEST_CASE("a full disk leaves no new checkpoint, and every rank says so") {
   const test::RanksRun run;
-  test::Command command = run.command("run", {"--processes", "2"});
+  const std::string sharding = GENERATE("none", "full");
+  test::Command command = run.command("run", {"--processes", "2", "--sharding", sharding});
   const std::vector<std::string> words = command.arguments;
   command.arguments = {"/bin/sh", "-c", "ulimit -f 60; exec \"$@\"", "sh"};
   command.arguments.insert(command.arguments.end(), words.begin(), words.end());
@@ -217,6 +222,10 @@ TEST_CASE("ranks that would not train the same are refused, naming both") {
   SECTION("another schedule") {
     other.arguments.insert(other.arguments.end(), {"--set", "lr.peak=0.02"});
     says = "lr.peak: 0.01 and 0.02";
+  }
+  SECTION("another sharding") {
+    other.arguments.insert(other.arguments.end(), {"--sharding", "full"});
+    says = "--sharding differs (none and full)";
   }
   SECTION("another text") {
     test::write_text(run.tiny / "other.txt", std::string(30000, 'x'));

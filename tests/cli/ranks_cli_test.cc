@@ -1,9 +1,12 @@
 // Training on several processes: the same numbers as one, to the bit.
 #include <unistd.h>
 
+#include <cstdlib>
+
 #include "runlog/run_log.h"
 #include "support/catch.h"
 #include "support/ranks.h"
+#include "support/skip.h"
 #include "text/json.h"
 
 using namespace stagedtrain;
@@ -122,6 +125,24 @@ TEST_CASE("ranks that another launcher starts find each other by its variables")
   CHECK(other.exit_code == 0);
   CHECK(other.out == "");
   CHECK(other.err == "");
+}
+
+TEST_CASE("a real torchrun starts ranks, plain and fully sharded, to the same bits") {
+  const std::string python =
+      std::string(std::getenv("STAGEDTRAIN_SOURCE")) + "/.deps/readers/bin/python";
+  if (test::run({.arguments = {python, "-c", "import torch.distributed.run"}}).exit_code != 0)
+    return test::skip("no Python with torch (scripts/setup.sh --readers)");
+  const test::RanksRun run;
+  require_done(run.train("one", 1));
+  const std::string sharding = GENERATE("none", "full");
+  test::Command command = run.command("torchrun", {"--threads", "1", "--sharding", sharding});
+  command.arguments.insert(command.arguments.begin(),
+                           {python, "-m", "torch.distributed.run", "--standalone",
+                            "--nproc-per-node", "2", "--no-python"});
+  const auto result = test::run(command);
+  require_done(result);
+  CHECK(contains(result.err, "launched by torchrun: 2 ranks on 1 host"));
+  check_same_ends(run, "one", "torchrun");
 }
 
 TEST_CASE("srun's variables do the same") {

@@ -88,11 +88,57 @@ TEST_CASE("processes share moments with --sharding optimizer, and rows where mic
   const auto& model = p.stages[0].model;
   const std::int64_t params = p.stages[0].params.total;
   const MemoryParts one = training_memory(p.schedule, model, params);
-  const MemoryParts four = training_memory(p.schedule, model, params, {4, true});
+  const MemoryParts four = training_memory(p.schedule, model, params, {4, Sharding::optimizer});
   CHECK(four.moments == one.moments / 4);
   CHECK(four.activations == one.activations / 4);
   CHECK(four.weights == one.weights);
-  CHECK(training_memory(p.schedule, model, params, {4, false}).moments == one.moments);
+  CHECK(training_memory(p.schedule, model, params, {4, Sharding::none}).moments == one.moments);
+}
+
+TEST_CASE("full sharding divides weights, gradients and moments, and keeps units of them whole") {
+  const RunPlan p = resolve(batch_of(16, 2));
+  const auto& model = p.stages.back().model;
+  const std::int64_t params = p.stages.back().params.total;
+  const MemoryParts one = training_memory(p.schedule, model, params);
+  const MemoryParts full = training_memory(p.schedule, model, params, {4, Sharding::full});
+  CHECK(full.moments == one.moments / 4);
+  CHECK(full.weights > one.weights / 4);
+  CHECK(full.weights < one.weights);
+  CHECK(full.gradients > one.gradients / 4);
+  CHECK(full.gradients < one.gradients);
+  CHECK(full.activations == one.activations);
+  // 8 passes in two rounds: the sum of the first four stays while the others come.
+  const StepShare share = step_share(p.schedule, {4, Sharding::full});
+  CHECK(share.rounds == 2);
+  CHECK(share.partial_sums == 1);
+  CHECK(share.work == 0.25);
+  CHECK(full.sums == 4.0 * static_cast<double>(params) / 4);
+  // Each round gathers weights twice and scatters gradients once.
+  CHECK(sent_bytes(p.schedule, 1000, {4, Sharding::full}) == 4000.0 * 3 / 4 * 3 * 2);
+  CHECK(training_memory(p.schedule, model, params, {1, Sharding::full}).weights == one.weights);
+}
+
+TEST_CASE("plan names the sharding that sends least of those that fit") {
+  const auto cheapest = [](const std::string& memory, const std::string& optimizer) {
+    schedule::Schedule s = batch_of(16, 2);
+    const RunPlan free = resolve(s);
+    const double none = largest_memory(free, {4}), full = largest_memory(free, {4, Sharding::full}),
+                 moments = largest_memory(free, {4, Sharding::optimizer});
+    REQUIRE(full < moments);
+    REQUIRE(moments < none);
+    s.machine.memory = memory == "ample"    ? none
+                       : memory == "tight"  ? moments
+                       : memory == "scarce" ? full
+                                            : full - 1;
+    if (optimizer == "lion") s.optimizer.name = schedule::OptimizerName::lion;
+    return cheapest_sharding(resolve(s), 4);
+  };
+  CHECK(cheapest("ample", "adamw") == Sharding::none);
+  CHECK(cheapest("tight", "adamw") == Sharding::optimizer);
+  CHECK(cheapest("scarce", "adamw") == Sharding::full);
+  CHECK(cheapest("none", "adamw") == std::nullopt);
+  CHECK(cheapest("ample", "lion") == Sharding::none);
+  CHECK(cheapest("tight", "lion") == std::nullopt);
 }
 
 TEST_CASE("a step of several processes takes their share of it, and sending") {
@@ -105,6 +151,7 @@ TEST_CASE("a step of several processes takes their share of it, and sending") {
   CHECK(shared.seconds_per_token * tokens ==
         Approx(alone.seconds_per_token * tokens / 4 + shared.sent_bytes / 1e9));
   CHECK(contains(processes_text(p, four), "on 4 processes"));
+  CHECK(contains(processes_text(p, four), "fits in machine.memory, 953.7 MiB: none"));
   CHECK(processes_text(p, one).empty());
   CHECK(to_json(p, four)["processes"] == 4);
   CHECK(contains(processes_text(resolve(batch_of(16, 8)), run_cost(resolve(batch_of(16, 8)), {}, {4})),
@@ -112,9 +159,11 @@ TEST_CASE("a step of several processes takes their share of it, and sending") {
 }
 
 TEST_CASE("only AdamW may be shared out over processes") {
-  using schedule::OptimizerName;
-  CHECK_NOTHROW(refuse_to_share(OptimizerName::adamw));
-  for (const OptimizerName name : {OptimizerName::muon, OptimizerName::lion, OptimizerName::sgd})
-    CHECK(contains(test::refusal(ErrorKind::usage, [&] { refuse_to_share(name); }),
-                   enum_name(name)));
+  for (const char* name : {"muon", "lion", "sgd"})
+    for (const Sharding sharding : {Sharding::optimizer, Sharding::full}) {
+      const RunPlan p = resolve(test::two_stages({"optimizer={name: " + std::string(name) + "}"}));
+      CHECK_NOTHROW(refuse_sharding(p, Sharding::none));
+      CHECK(contains(test::refusal(ErrorKind::usage, [&] { refuse_sharding(p, sharding); }), name));
+    }
+  CHECK_NOTHROW(refuse_sharding(resolve(batch_of(16, 2)), Sharding::full));
 }
