@@ -8,11 +8,11 @@ usage() {
   cat <<'TEXT'
 usage: bench/forecast_loop.sh DATA OUT [PROGRAM]
 Trains pilots by the recipe of schedules/demo.yaml: models of 2 layers (64, 96 and 128 wide) and of 4
-layers (32, 64 and 96 wide), each for 700 and for 1,400 steps. Fits one law to each depth, and trains
-runs that the laws have not seen: other lengths, other learning-rate curves, and for 4 layers a
-larger width. Every run keeps its prediction in its log before its first step; at the end `plan
---score` prints predictions beside measurements. About 40 minutes on two cores. Run again, it goes on
-where it stopped.
+layers (32, 64 and 96 wide), each for 700 and for 1,400 steps, and one of each depth with a cosine.
+Fits one law to each depth, and trains runs that the laws have not seen: other seeds, other lengths,
+other learning-rate curves, and for 4 layers a larger width. Every run keeps its prediction in its log
+before its first step; at the end `plan --score` prints predictions beside measurements. About 40
+minutes on two cores. Run again, it goes on where it stopped.
   DATA      folder with train.bin and validation.bin (scripts/demo.sh makes data/demo-...)
   OUT       folder for the runs
   PROGRAM   default: build/release/stagedtrain
@@ -58,7 +58,7 @@ fit() {
   "$program" plan --fit "${@/#/$out/}" --out "$out/$law.json" --force
 }
 
-two=(2x{64,96,128}-{700,1400}) four=(4x{32,64,96}-{700,1400} 4x64-1400-again)
+two=(2x{64,96,128}-{700,1400} 2x96-cosine) four=(4x{32,64,96}-{700,1400} 4x64-1400-again 4x64-cosine)
 all <<'RUNS'
 2x64-700 2 64 700 wsd 3
 2x96-700 2 96 700 wsd 3
@@ -73,6 +73,8 @@ all <<'RUNS'
 4x64-1400 4 64 1400 wsd 1
 4x64-1400-again 4 64 1400 wsd 2
 4x96-1400 4 96 1400 wsd 1
+2x96-cosine 2 96 1400 cosine 4
+4x64-cosine 4 64 1400 cosine 4
 RUNS
 fit two "${two[@]}"
 fit four "${four[@]}"
@@ -86,14 +88,12 @@ all <<RUNS
 2x96-2000 2 96 2000 wsd 5 "$two_law"
 2x128-2000 2 128 2000 wsd 5 "$two_law"
 2x64-cosine 2 64 1400 cosine 4 "$two_law"
-2x96-cosine 2 96 1400 cosine 4 "$two_law"
 2x128-cosine 2 128 1400 cosine 4 "$two_law"
 2x128-linear 2 128 1400 linear 6 "$two_law"
 4x64-1000 4 64 1000 wsd 9 "$four_law"
 4x96-1000 4 96 1000 wsd 9 "$four_law"
 4x64-2000 4 64 2000 wsd 5 "$four_law"
 4x96-2000 4 96 2000 wsd 5 "$four_law"
-4x64-cosine 4 64 1400 cosine 4 "$four_law"
 4x96-cosine 4 96 1400 cosine 4 "$four_law"
 4x128-700 4 128 700 wsd 3 "$four_law"
 4x128-1000 4 128 1000 wsd 9 "$four_law"
@@ -101,7 +101,8 @@ all <<RUNS
 4x128-2000 4 128 2000 wsd 5 "$four_law"
 4x128-cosine 4 128 1400 cosine 4 "$four_law"
 RUNS
-"$program" plan --score "$out"/2x*-{1000,2000,cosine,linear} "$out"/4x{64,96}-{1000,2000,cosine} "$out"/4x128-*
+"$program" plan --score "$out"/2x*-{1000,2000} "$out"/2x{64,128}-cosine "$out"/2x128-linear \
+  "$out"/4x{64,96}-{1000,2000} "$out"/4x96-cosine "$out"/4x128-*
 
 # The law of schedules/demo.yaml (schedules/laws/dictionary.json: the joint law alone, with half of the
 # samples) is one of the depths of width 128, as the demo grows by depth.
