@@ -200,6 +200,7 @@ TEST_CASE("the furthest checkpoint comes first, bad ones are named, other files 
 }
 
 TEST_CASE("only the newest good step files are kept, and what is not ours stays") {
+  const auto no_other = [](std::int64_t) { return false; };
   const test::TinyRun tiny;
   const RunFolder folder(tiny / "run", tiny.plan(), Mode::go_on);
   const auto there = [&](const Path& file) { return std::filesystem::exists(file); };
@@ -212,20 +213,21 @@ TEST_CASE("only the newest good step files are kept, and what is not ours stays"
   for (std::int64_t step : {2, 4, 99999998, 99999999, 100000000, 200000000})
     test::write_text(folder.step_file(step), "x");
   SECTION("files that nobody verified do not count, and newer ones stay") {
-    folder.prune(2, {folder.step_file(4), folder.step_file(99999999)});
+    folder.prune(2, {folder.step_file(4), folder.step_file(99999999)}, no_other);
     CHECK_FALSE(there(folder.step_file(2)));
     CHECK(there(folder.step_file(4)));
     CHECK(there(folder.step_file(99999998)));
     CHECK(there(folder.step_file(200000000)));
   }
   SECTION("enough good ones push out all that are older") {
-    folder.prune(1, {folder.step_file(4), folder.step_file(99999999), folder.step_file(100000000)});
+    folder.prune(1, {folder.step_file(4), folder.step_file(99999999), folder.step_file(100000000)},
+                 no_other);
     for (std::int64_t step : {2, 4, 99999998, 99999999}) CHECK_FALSE(there(folder.step_file(step)));
     CHECK(there(folder.step_file(100000000)));
     CHECK(there(folder.step_file(200000000)));
   }
   SECTION("fewer good ones than are kept push out nothing") {
-    folder.prune(2, {folder.step_file(200000000)});
+    folder.prune(2, {folder.step_file(200000000)}, no_other);
     CHECK(there(folder.step_file(2)));
   }
   for (const Path& other : others) CHECK(there(other));
