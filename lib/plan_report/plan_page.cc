@@ -130,13 +130,15 @@ std::string plan_page(const PlanPicture& picture, const std::string& text,
   std::vector<std::string> names;
   for (const PathStage& stage : picture.path) names.push_back(stage.size.name);
   const double saved = saved_share(picture);
+  const bool decays = std::abs(picture.decayed_loss / picture.end_loss - 1) > 5e-4;
   std::string head = fmt::format(
       "<h1>Plan of {}</h1>\n<p class=\"verdict\">{}: {:.1f}% {} FLOPs than the final model from "
-      "scratch to a loss of {:.4f} ({} tokens).</p>\n<p class=\"about\">Assumption: {}. Law: {}. "
+      "scratch to a loss of {:.4f} ({} tokens{}).</p>\n<p class=\"about\">Assumption: {}. Law: {}. "
       "Counted: all matrix products, head and attention included. Another assumption, end or way "
       "of counting gives another percentage.</p>\n",
       escaped(picture.title), escaped(join(names, ", then ")), 100 * std::abs(saved),
-      saved >= 0 ? "fewer" : "more", picture.end_loss, short_count(picture.run.tokens),
+      saved >= 0 ? "fewer" : "more", picture.decayed_loss, short_count(picture.run.tokens),
+      decays ? fmt::format("; {:.4f} before the decay, as in the figures", picture.end_loss) : "",
       escaped(picture.assumption), escaped(picture.law));
   if (!picture.warnings.empty()) head += "<ul class=\"fine\">\n";
   for (const std::string& words : picture.warnings)

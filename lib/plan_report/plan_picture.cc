@@ -92,6 +92,9 @@ PlanPicture picture_of(const plan::FullPlan& full, const plan::PlanningLaw& law,
   add_sizes(plan, law, picture);
   const PathStage& last = picture.path.back();
   picture.end_loss = optimum ? optimum->end_loss : last.size.curve->loss(last.end);
+  const plan::Outlook& outlook = full.outlook;
+  picture.decayed_loss = outlook.forecasts.empty() ? picture.end_loss
+                                                   : outlook.forecasts[0].stages.back().end.loss;
   const double tokens = last.size.curve->tokens(picture.end_loss);
   plan::refuse_nonsense(law, last.size, plan.final_model, tokens);
   const double decay =

@@ -33,7 +33,8 @@ struct PlanPicture {
   std::vector<PathStage> path;
   double lost_tokens = 0;  // by the re-warm-up after a growth, on the larger size's curve
   law::RunLength run;      // of the final size from scratch
-  double end_loss = 0;
+  double end_loss = 0;      // at the peak rate, like all losses of the figures
+  double decayed_loss = 0;  // after the decay; end_loss if the law says nothing of a decay
   double endless = 0;  // share that infinitely many stages save; 0: unknown
   std::vector<PictureJob> jobs;
   bool in_seconds = false;
