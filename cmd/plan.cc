@@ -41,8 +41,8 @@ file data.train. Times are those that plan --measure found, or FLOPs divided by 
 schedule; money is time multiplied by machine.price_per_hour. K, M, G, T, P are powers of 1000.
 
 Losses are predicted by a scaling law and by an assumption about the grown model:
-  loss-state  it continues where its own curve has the same loss: the floor. This is no bound: five
-              measured runs saved a little less, one as much
+  loss-state  the grown model continues where its own curve has the same loss. This is called the
+              floor, but is no bound: of six measured runs, five saved slightly less
   mixing      it soon catches up with a run from scratch: the ceiling; --mixing says how soon
   rho=X       it continues as if after 1/X of the tokens that the smaller model has seen, where
               `stagedtrain report` has measured X

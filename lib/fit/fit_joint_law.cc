@@ -136,7 +136,8 @@ double miss_of(const law::JointLaw& law, const JointEnd& end) {
 
 void add_ends(const JointRuns& found, FittedJoint& joint) {
   joint.ends.emplace();
-  for (const JointEnd& end : found.ends)
+  const std::size_t count = std::min(found.ends.size(), FittedJoint::kMostEnds);
+  for (const JointEnd& end : std::span(found.ends).first(count))
     joint.ends->push_back({end.shape, miss_of(joint.law, end), {}});
 }
 

@@ -179,6 +179,10 @@ void check_tilts(const Fitted& fitted, const std::string& where) {
 
 // Refuses ends that no run can have, or that have not one likely miss for each sample.
 void check_ends(const FittedJoint& joint, const std::string& where) {
+  if (joint.ends && joint.ends->size() > FittedJoint::kMostEnds)
+    throw input_error("{}: found {} ends, expected at most {}", where, joint.ends->size(),
+                      FittedJoint::kMostEnds)
+        .with_hint(kHint);
   const auto likely = [](double miss) { return std::fabs(miss) < 1; };
   for (const FittedJoint::End& end : joint.ends.value_or(std::vector<FittedJoint::End>())) {
     const law::RunShape& shape = end.shape;

@@ -86,7 +86,8 @@ struct FittedJoint {
     double miss = 0;
     std::vector<double> misses;
   };
-  std::optional<std::vector<End>> ends;
+  std::optional<std::vector<End>> ends;          // at most kMostEnds
+  static constexpr std::size_t kMostEnds = 500;  // a forecast solves a system of that size
 };
 // Returns a description such as "6 runs of 25K, 55K parameters without embeddings".
 std::string runs_text(const FittedJoint& joint);

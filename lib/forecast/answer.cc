@@ -80,10 +80,13 @@ std::string saving(const FullPlan& full) {
   const Forecast* floor = under(outlook, Assumption::loss_state);
   const Forecast* ceiling = under(outlook, Assumption::mixing);
   const bool crossed = floor && ceiling && floor->savings.flops > ceiling->savings.flops;
-  return fmt::format("floor {}, ceiling {} of the FLOPs of a scratch run to the same loss{}; {}",
-                     saving_of(floor), saving_of(ceiling),
-                     crossed ? " (swapped here: the larger model learns more slowly at first)" : "",
-                     measured ? "by the measured rho " + saving_of(measured) : "not measured yet");
+  return fmt::format(
+      "floor {}, ceiling {} of the FLOPs of a scratch run to the same loss{}; {}", saving_of(floor),
+      saving_of(ceiling),
+      crossed
+          ? " (the floor is the higher one here, as the larger model learns more slowly at first)"
+          : "",
+      measured ? "by the measured rho " + saving_of(measured) : "not measured yet");
 }
 
 // Under loss-state a staged run reads more text than the run from scratch that it is compared with.

@@ -17,7 +17,9 @@ std::optional<std::string> long_run_strain(double tokens, const arch::ParamCount
   const double each = tokens / static_cast<double>(params.total);
   if (!(each > kTokensPerParameter)) return {};
   return fmt::format(
-      "the run is long, {:.3g} tokens for each parameter: by the floor's assumption the tokens "
+      "the run is long, {:.3g} tokens for each parameter: if a grown model only continues from the "
+      "loss "
+      "that it has (the floor), the tokens "
       "saved "
       "do not grow with the length of the run, so the percentage falls; {}",
       each, most);

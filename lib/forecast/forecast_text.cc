@@ -154,8 +154,9 @@ std::string to_text(const GrowthWindow& w) {
                                                : "";
   const auto step = [](double at) { return grouped_number(std::max(0.0, at)); };
   return wrapped(fmt::format(
-      "growth into {}: planned after step {}{}; best after {}{}; {} to {} keep 95% of what it "
-      "saves (floor)",
+      "growth into {}: planned after step {}{}; the best step is {}{}, and {} to {} keep 95% of "
+      "what the "
+      "growth saves (floor)",
       w.stage, step(w.planned), verdict, step(w.best),
       w.best_range
           ? fmt::format(" (80%: {} to {})", step((*w.best_range)[0]), step((*w.best_range)[1]))

@@ -172,13 +172,15 @@ Optimum solved(const RunPlan& base, const Problem& problem, const DataFacts& fac
   return optimum;
 }
 
+// The number of evaluations changes by whole ones, so a few rounds are needed to keep a limit.
+constexpr int kRounds = 8;
+
 // Evaluations and saves take time too, and only a complete plan shows how much. So the limit of
 // training is lowered until the whole run keeps its limit.
 Optimum solved_in_time(const RunPlan& base, const Problem& problem, const DataFacts& facts) {
   const double most = problem.options.most_seconds;
   Optimum optimum = solved(base, problem, facts);
   double training = most;
-  constexpr int kRounds = 8;  // the number of evaluations changes by whole ones, so the time jumps
   for (int i = 0; i < kRounds && optimum.full.cost.total.seconds() > most; ++i) {
     const Costs& total = optimum.full.cost.total;
     training = std::min(most - (total.seconds() - total.training_seconds),
@@ -186,13 +188,42 @@ Optimum solved_in_time(const RunPlan& base, const Problem& problem, const DataFa
     if (!(training > 0)) break;
     optimum = solved(base, problem, facts, training);
   }
+  const double training_alone = optimum.full.cost.total.training_seconds;
   if (optimum.full.cost.total.seconds() > most)
     throw usage_error(
         "the plan takes {}, of which {} are evaluations and saves, expected at most {}",
         short_seconds(optimum.full.cost.total.seconds()),
         short_seconds(optimum.full.cost.total.seconds() - optimum.full.cost.total.training_seconds),
         short_seconds(most))
-        .with_hint("evaluate and save less often, or accept a higher loss");
+        .with_hint(training_alone > most ? "accept a higher loss"
+                                         : "evaluate and save less often, or accept a higher loss");
+  return optimum;
+}
+
+// Returns what the whole run costs in the goal's unit. FLOPs are those of training.
+double spent(const Optimum& optimum) {
+  const Costs& total = optimum.full.cost.total;
+  return optimum.options.unit == CostUnit::money ? total.money : total.seconds();
+}
+
+// Like solved_in_time, for a goal that is a time or a sum of money.
+Optimum solved_for_cost(const RunPlan& base, OptimizeOptions options, const DataFacts& facts) {
+  const double most = options.goal.amount;
+  const auto solved_now = [&] {
+    const Problem problem = make_problem(base, options);
+    return problem.options.most_seconds > 0 ? solved_in_time(base, problem, facts)
+                                            : solved(base, problem, facts);
+  };
+  Optimum optimum = solved_now();
+  for (int i = 0; i < kRounds && spent(optimum) > most; ++i) {
+    options.goal.amount -= spent(optimum) - most;
+    if (!(options.goal.amount > 0)) break;
+    optimum = solved_now();
+  }
+  if (spent(optimum) > most)
+    throw usage_error("--cost: evaluations and saves leave too little of it for training")
+        .with_hint("evaluate and save less often, or allow more");
+  optimum.options.goal.amount = most;
   return optimum;
 }
 
@@ -205,6 +236,8 @@ Optimum optimize(const schedule::Schedule& schedule, const OptimizeOptions& opti
                       schedule.from)
         .with_hint("remove the key from");
   const RunPlan base = resolve(schedule, facts);
+  if (options.goal.kind == Goal::Kind::cost && options.unit != CostUnit::flops)
+    return solved_for_cost(base, options, facts);
   const Problem problem = make_problem(base, options);
   return options.most_seconds > 0 ? solved_in_time(base, problem, facts)
                                   : solved(base, problem, facts);

@@ -187,6 +187,12 @@ Solution solve_for_cost(const Problem& problem, double wanted, const Limits& lim
   };
   // From scratch this many tokens cost what is wanted, and no plan costs more.
   double low = wanted / problem.final_size().cost, high = HUGE_VAL, over = 0;
+  constexpr double kMostSteps = 1e9;
+  const double steps = low / problem.step_tokens;
+  if (!(steps >= 1 && steps <= kMostSteps))
+    throw usage_error("--cost buys {:.3g} steps of {} from scratch, expected at {}", steps,
+                      problem.final_size().name, steps < 1 ? "least 1" : "most 1e+09")
+        .with_hint(steps < 1 ? "allow more" : "allow less");
   Solution best = solve_for(problem, low, limits);
   for (int i = 0; i < kRounds && left_by(best) > 1e-9 * wanted; ++i) {
     const double left = left_by(best);

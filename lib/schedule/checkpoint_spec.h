@@ -15,12 +15,12 @@ struct KeepSpec {
   Duration every{0, DurationUnit::steps};
   template <class V>
   void fields(V& v) {
-    v("last", last, {.doc = "how many of the newest are kept", .min = 1});
+    v("last", last, {.doc = "how many of the newest checkpoints are kept", .min = 1});
     v("every", every,
-      {.doc = "those at multiples of this many steps of the run are saved, even if "
-              "checkpoint.every does not ask for them, and always kept; 0: none"});
+      {.doc = "checkpoints at multiples of this whole number of steps are saved, even if "
+              "checkpoint.every does not ask for them, and are always kept; 0: none"});
     v("best", best,
-      {.doc = "how many with the lowest validation losses are kept, among those of the stage that "
+      {.doc = "how many checkpoints with the lowest validation losses are kept, of the stage that "
               "is being trained; above 0, the validation loss is also measured whenever a "
               "checkpoint is saved",
        .min = 0});
@@ -36,7 +36,7 @@ struct CheckpointSpec {
       {.doc = "how often the whole state is saved: steps, tokens or training time (30m, 2h); 0: at "
               "the end of stages only"});
     v("keep", keep,
-      {.doc = "which of these are kept: the newest (keep: 2), or keep: {last: 2, every: 1000 "
+      {.doc = "which checkpoints are kept: the newest (keep: 2), or keep: {last: 2, every: 1000 "
               "steps, best: 1}; the ends of stages are always kept",
        .shape = "count or map"});
   }

@@ -13,7 +13,8 @@ struct EmaSpec {
   template <class V>
   void fields(V& v) {
     v("decay", decay,
-      {.doc = "what an update keeps of the average; the rest, 1 - decay, comes from the weights",
+      {.doc =
+           "share of the average that an update keeps; the rest, 1 - decay, comes from the weights",
        .min = 0,
        .max = 1});
     v("every", every, {.doc = "steps of the run between updates", .min = 1, .max = 1e6});

@@ -69,6 +69,9 @@ TEST_CASE("a joint law comes back, files without one are read, and broken ones a
   CHECK(back.ends->at(0).shape.fall == .1);
   CHECK(back.ends->at(0).miss == -.01);
   CHECK(back.ends->at(0).misses == std::vector{.02});
+  Json many = to_json(laws);
+  for (int i = 0; i < 500; ++i) many["joint"]["ends"].push_back(many["joint"]["ends"][0]);
+  CHECK(contains(refused(many), "found 501 ends, expected at most 500"));
   for (const auto& [key, value] : std::map<std::string, Json>{
            {"fall", 1.5}, {"tokens", 0}, {"miss", 2}, {"misses", Json::array({.1, .1})}}) {
     Json wrong = to_json(laws);

@@ -94,10 +94,11 @@ TEST_CASE("when each growth would be best is said, with the range that keeps 95%
   const RunPlan plan = plan_of(2, .05);
   const law::Growth best = law::best_growth(size(plan.stages[0]), size(plan.stages[1]), 2.9);
   CHECK(window.best == Approx(best.small_tokens / 1e6).epsilon(1e-6));
-  CHECK(contains(to_text(plan_of(2, .05), early), "after step 400, which is early; best after"));
+  CHECK(contains(to_text(plan_of(2, .05), early),
+                 "after step 400, which is early; the best step is"));
   CHECK(contains(to_text(plan_of(2, .6), late), "which is late"));
   const std::string fine = to_text(plan_of(2, .1), outlook_of(plan_of(2, .1), law));
-  CHECK(contains(fine, "after step 800; best after"));  // within the range that keeps 95%
+  CHECK(contains(fine, "after step 800; the best step is"));  // within the range that keeps 95%
   CHECK(to_json(plan_of(2, .05), early)["growths"][0]["best_step"] == window.best);
   CHECK(outlook_of(plan_of(12, .5), law, {Assumption::mixing}).windows.size() == 1);
 }
