@@ -136,9 +136,13 @@ TEST_CASE("a real torchrun starts ranks, plain and fully sharded, to the same bi
   require_done(run.train("one", 1));
   const std::string sharding = GENERATE("none", "full");
   test::Command command = run.command("torchrun", {"--threads", "1", "--sharding", sharding});
-  command.arguments.insert(command.arguments.begin(),
-                           {python, "-m", "torch.distributed.run", "--standalone",
-                            "--nproc-per-node", "2", "--no-python"});
+  command.arguments.insert(
+      command.arguments.begin(),
+      {python, "-m", "torch.distributed.run", "--nnodes", "1",
+       // --standalone looks for the host's name, which a bare system need
+       // not know.
+       "--master-addr", "127.0.0.1", "--local-addr", "127.0.0.1", "--master-port",
+       std::to_string(20000 + ::getpid() % 10000), "--nproc-per-node", "2", "--no-python"});
   const auto result = test::run(command);
   require_done(result);
   CHECK(contains(result.err, "launched by torchrun: 2 ranks on 1 host"));
