@@ -51,7 +51,11 @@ class Scorer {
     const auto same = differ.first - read.begin();
     decoder_->go_back(same);
     read_ = read;
-    return decoder_->read(on_device({read.begin() + same, read.end()}), count);
+    // The rest of the context is read on its own. Kernels for few rows and for many differ in the
+    // last bits, so otherwise a continuation's value would depend on whether its context was known.
+    const auto context = read.begin() + (size - count);
+    if (same < size - count) decoder_->read(on_device({read.begin() + same, context}), 1);
+    return decoder_->read(on_device({context, read.end()}), count);
   }
   at::Tensor on_device(const Ids& ids) const {
     return tensor_of(ids).to(model_.options().device);
