@@ -179,12 +179,13 @@ void check_tilts(const Fitted& fitted, const std::string& where) {
 
 // Refuses ends that no run can have, or that have not one likely miss for each sample.
 void check_ends(const FittedJoint& joint, const std::string& where) {
-  if (joint.ends && joint.ends->size() > FittedJoint::kMostEnds)
+  if (!joint.ends) return;
+  if (joint.ends->size() > FittedJoint::kMostEnds)
     throw input_error("{}: found {} ends, expected at most {}", where, joint.ends->size(),
                       FittedJoint::kMostEnds)
         .with_hint(kHint);
   const auto likely = [](double miss) { return std::fabs(miss) < 1; };
-  for (const FittedJoint::End& end : joint.ends.value_or(std::vector<FittedJoint::End>())) {
+  for (const FittedJoint::End& end : *joint.ends) {
     const law::RunShape& shape = end.shape;
     if (shape.parameters >= 1 && shape.parameters < kMostCount && shape.tokens >= 1 &&
         shape.tokens < kMostCount && shape.fall >= 0 && shape.fall <= 1 && likely(end.miss) &&
@@ -192,8 +193,8 @@ void check_ends(const FittedJoint& joint, const std::string& where) {
       continue;
     throw input_error(
         "{}: ends: found an end after {} tokens of {} parameters with a fall of {}, a miss of {} "
-        "and "
-        "{} misses; expected counts of 1 or more, a fall from 0 to 1, and misses between -1 and 1, "
+        "and {} misses; expected counts of 1 or more, a fall from 0 to 1, and misses between -1 "
+        "and 1, "
         "one for each of the {} samples",
         where, shape.tokens, shape.parameters, shape.fall, end.miss, end.misses.size(),
         joint.samples.size())

@@ -22,14 +22,9 @@ namespace {
 constexpr double kTolerance = 1e-5;  // gguf's converter computes in float32
 constexpr double kMostTurns = 1e6;   // the largest rope_high
 
-arch::ModelConfig unscaled(arch::ModelConfig model) {
-  const arch::ModelConfig plain;
+std::vector<double> unscaled_frequencies(arch::ModelConfig model) {
   model.rope_scaling = "none";
-  model.rope_factor = plain.rope_factor;
-  model.rope_low = plain.rope_low;
-  model.rope_high = plain.rope_high;
-  model.rope_original = plain.rope_original;
-  return model;
+  return arch::rotary_frequencies(model);
 }
 
 bool fits(const arch::ModelConfig& model, std::span<const float> factors) {
@@ -72,7 +67,7 @@ std::optional<Line> line_of(const std::vector<Pair>& pairs) {
 
 std::vector<Pair> pairs_of(std::span<const float> factors, float factor,
                            const arch::ModelConfig& model) {
-  const std::vector<double> frequencies = arch::rotary_frequencies(unscaled(model));
+  const std::vector<double> frequencies = unscaled_frequencies(model);
   const double radians = static_cast<double>(model.rope_original) / (2 * std::numbers::pi);
   const auto whole = static_cast<double>(factor);
   std::vector<Pair> pairs;
@@ -121,7 +116,7 @@ std::optional<arch::ModelConfig> scaling_of(std::span<const float> factors,
 }  // namespace
 
 std::vector<float> rope_factors(const arch::ModelConfig& model) {
-  const std::vector<double> plain = arch::rotary_frequencies(unscaled(model)),
+  const std::vector<double> plain = unscaled_frequencies(model),
                             scaled = arch::rotary_frequencies(model);
   std::vector<float> factors;
   for (std::size_t i = 0; i < plain.size(); ++i)

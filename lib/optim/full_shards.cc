@@ -71,8 +71,7 @@ const at::Tensor& FullShards::computed() const {
   return params_.copy().defined() ? params_.copy() : params_.weights();
 }
 
-void FullShards::fetch(const Range& run) {
-  const at::Tensor& flat = computed();
+void FullShards::fetch(const at::Tensor& flat, const Range& run) {
   const auto item = static_cast<std::int64_t>(flat.element_size());
   exchange_.gather(flat, run, false, [&](std::int64_t block, const std::byte* bytes) {
     const Range e = exchange_.elements(block);
@@ -98,7 +97,7 @@ void FullShards::fetch_ahead(std::int64_t unit) {
   finish_ahead();
   ahead_ = unit;
   fetching_ = std::async(std::launch::async, [this, missing = add_user(unit)] {
-    for (const Range& run : missing) fetch(run);
+    for (const Range& run : missing) fetch(computed(), run);
   });
 }
 
@@ -123,7 +122,7 @@ void FullShards::acquire(std::int64_t unit) {
     if (ahead_ == unit) {
       ahead_.reset();
     } else {
-      for (const Range& run : add_user(unit)) fetch(run);
+      for (const Range& run : add_user(unit)) fetch(computed(), run);
     }
   }
   if (unit == head_) return;
@@ -241,15 +240,7 @@ void FullShards::add_leaves(std::int64_t block, const std::vector<float*>& parts
 
 void FullShards::own_weights_changed() {
   give_up_pending();
-  if (complete_block_ < exchange_.blocks()) {
-    const at::Tensor& flat = params_.weights();
-    exchange_.gather(flat, {complete_block_, exchange_.blocks()}, false,
-                     [&](std::int64_t block, const std::byte* bytes) {
-                       const Range e = exchange_.elements(block);
-                       std::memcpy(flat.mutable_data_ptr<float>() + e.begin, bytes,
-                                   static_cast<std::size_t>(e.size()) * sizeof(float));
-                     });
-  }
+  fetch(params_.weights(), {complete_block_, exchange_.blocks()});
   params_.update_copy();
 }
 

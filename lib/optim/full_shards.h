@@ -38,7 +38,8 @@ class FullShards final : public model::Shards {
   };
   void find_units();
   const at::Tensor& computed() const;
-  void fetch(const Range& run);
+  // Makes a run of blocks of a flat buffer complete.
+  void fetch(const at::Tensor& flat, const Range& run);
   std::vector<Range> add_user(std::int64_t unit);
   void fetch_ahead(std::int64_t unit);
   void finish_ahead();

@@ -108,10 +108,9 @@ bool rounded_beyond(const Problem& problem, const Solution& solution, const Opti
 void fill_stages_within(const Problem& problem, const Solution& solution, Optimum& optimum) {
   fill_stages(problem, solution, 0, optimum);
   if (optimum.stages.size() == 1 && problem.options.goal.kind != Goal::Kind::cost) return;
-  const auto most = static_cast<std::int64_t>(optimum.stages.size());
-  const std::int64_t first = optimum.stages.front().steps;
-  for (std::int64_t fewer = 1; fewer <= std::min(most, first - 1); ++fewer)
-    if (rounded_beyond(problem, solution, optimum)) fill_stages(problem, solution, fewer, optimum);
+  const std::int64_t most = std::min(std::ssize(optimum.stages), optimum.stages.front().steps - 1);
+  for (std::int64_t fewer = 1; fewer <= most && rounded_beyond(problem, solution, optimum); ++fewer)
+    fill_stages(problem, solution, fewer, optimum);
 }
 
 // Cuts plateaus where the tail of the run begins. A later growth would need a longer run.
@@ -176,10 +175,13 @@ Optimum solved(const RunPlan& base, const Problem& problem, const DataFacts& fac
 constexpr int kRounds = 8;
 
 // Evaluations and saves take time too, and only a complete plan shows how much. So the limit of
-// training is lowered until the whole run keeps its limit.
-Optimum solved_in_time(const RunPlan& base, const Problem& problem, const DataFacts& facts) {
-  const double most = problem.options.most_seconds;
+// training is lowered until the whole run keeps its limit, if there is one.
+Optimum solved_in_time(const RunPlan& base, const OptimizeOptions& options,
+                       const DataFacts& facts) {
+  const Problem problem = make_problem(base, options);
+  const double most = options.most_seconds;
   Optimum optimum = solved(base, problem, facts);
+  if (most == 0) return optimum;
   double training = most;
   for (int i = 0; i < kRounds && optimum.full.cost.total.seconds() > most; ++i) {
     const Costs& total = optimum.full.cost.total;
@@ -193,14 +195,13 @@ Optimum solved_in_time(const RunPlan& base, const Problem& problem, const DataFa
     throw usage_error(
         "the plan takes {}, of which {} are evaluations and saves, expected at most {}",
         short_seconds(optimum.full.cost.total.seconds()),
-        short_seconds(optimum.full.cost.total.seconds() - optimum.full.cost.total.training_seconds),
-        short_seconds(most))
+        short_seconds(optimum.full.cost.total.seconds() - training_alone), short_seconds(most))
         .with_hint(training_alone > most ? "accept a higher loss"
                                          : "evaluate and save less often, or accept a higher loss");
   return optimum;
 }
 
-// Returns what the whole run costs in the goal's unit. FLOPs are those of training.
+// Returns what the whole run costs, in seconds or money.
 double spent(const Optimum& optimum) {
   const Costs& total = optimum.full.cost.total;
   return optimum.options.unit == CostUnit::money ? total.money : total.seconds();
@@ -209,16 +210,11 @@ double spent(const Optimum& optimum) {
 // Like solved_in_time, for a goal that is a time or a sum of money.
 Optimum solved_for_cost(const RunPlan& base, OptimizeOptions options, const DataFacts& facts) {
   const double most = options.goal.amount;
-  const auto solved_now = [&] {
-    const Problem problem = make_problem(base, options);
-    return problem.options.most_seconds > 0 ? solved_in_time(base, problem, facts)
-                                            : solved(base, problem, facts);
-  };
-  Optimum optimum = solved_now();
+  Optimum optimum = solved_in_time(base, options, facts);
   for (int i = 0; i < kRounds && spent(optimum) > most; ++i) {
     options.goal.amount -= spent(optimum) - most;
     if (!(options.goal.amount > 0)) break;
-    optimum = solved_now();
+    optimum = solved_in_time(base, options, facts);
   }
   if (spent(optimum) > most)
     throw usage_error("--cost: evaluations and saves leave too little of it for training")
@@ -238,9 +234,7 @@ Optimum optimize(const schedule::Schedule& schedule, const OptimizeOptions& opti
   const RunPlan base = resolve(schedule, facts);
   if (options.goal.kind == Goal::Kind::cost && options.unit != CostUnit::flops)
     return solved_for_cost(base, options, facts);
-  const Problem problem = make_problem(base, options);
-  return options.most_seconds > 0 ? solved_in_time(base, problem, facts)
-                                  : solved(base, problem, facts);
+  return solved_in_time(base, options, facts);
 }
 
 }  // namespace stagedtrain::plan

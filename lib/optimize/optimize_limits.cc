@@ -170,8 +170,7 @@ void Limits::check(const Problem& problem, const GrowthPath& growth_path, double
   if (too_many_tokens(problem, growth_path, end))
     throw usage_error(
         "no plan found to this loss keeps the limit of {} tokens: from scratch it takes {}, and "
-        "this "
-        "plan {}",
+        "this plan {}",
         short_count(most_tokens), short_count(end),
         short_count(tokens_of(problem, growth_path, end)))
         .with_hint("accept a higher loss, or read the data more than once");

@@ -132,7 +132,7 @@ void save_live(const Path& path, DeviceState& live) {
 void save_along(DeviceState& live) {
   model::ParamBuffer& params = live.model->params();
   at::Tensor room;
-  for (const state::TensorKind kind : state::kTensorKinds)
+  for (const state::TensorKind kind : live.header.kinds())
     for (std::size_t i = 0; i < params.table().size(); ++i) params.get(kind, i, room, true);
 }
 

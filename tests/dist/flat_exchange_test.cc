@@ -1,12 +1,11 @@
 // Sums of flat buffers over ranks; here threads are the ranks.
 #include "dist/flat_exchange.h"
 
-#include <thread>
-
 #include "support/catch.h"
-#include "support/ranks.h"
+#include "support/rank_threads.h"
 
 using namespace stagedtrain;
+using test::on_ranks;
 
 namespace {
 
@@ -23,20 +22,6 @@ at::Tensor node_sum(const Range& node) {
   if (node.size() == 1) return leaf(node.begin);
   const std::int64_t middle = middle_of(node);
   return node_sum({node.begin, middle}) + node_sum({middle, node.end});
-}
-
-// Calls f(ranks) on a thread for each of so many ranks.
-void on_ranks(int size, const std::function<void(dist::Ranks&)>& f) {
-  const int port = test::free_port();
-  std::vector<std::thread> threads;
-  for (int rank = 0; rank < size; ++rank)
-    threads.emplace_back([&, rank] {
-      dist::Place place{.rank = rank, .size = size, .local_rank = rank, .local_size = size};
-      place.port = port;
-      dist::Ranks ranks(place, at::kCPU);
-      f(ranks);
-    });
-  for (std::thread& thread : threads) thread.join();
 }
 
 }  // namespace

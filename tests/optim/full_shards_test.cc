@@ -3,30 +3,15 @@
 
 #include <sys/mman.h>
 
-#include <thread>
-
 #include "arch/architectures.h"
 #include "support/catch.h"
-#include "support/ranks.h"
+#include "support/rank_threads.h"
 #include "support/tiny_run.h"
 
 using namespace stagedtrain;
+using test::on_ranks;
 
 namespace {
-
-// Calls f(ranks) on a thread for each of so many ranks.
-void on_ranks(int size, const std::function<void(dist::Ranks&)>& f) {
-  const int port = test::free_port();
-  std::vector<std::thread> threads;
-  for (int rank = 0; rank < size; ++rank)
-    threads.emplace_back([&, rank] {
-      dist::Place place{.rank = rank, .size = size, .local_rank = rank, .local_size = size};
-      place.port = port;
-      dist::Ranks ranks(place, at::kCPU);
-      f(ranks);
-    });
-  for (std::thread& thread : threads) thread.join();
-}
 
 // The bytes of a flat buffer that are in memory.
 double resident(const at::Tensor& flat) {
