@@ -193,16 +193,18 @@ class Job {
       if (child.status || ::waitpid(child.process, &status, WNOHANG) != child.process) continue;
       child.status = status;
       if (WIFSIGNALED(status)) {
-        if (!killing_)
-          tell(fmt::format("stagedtrain: rank {} (process {}) was killed by signal {} ({})\n",
-                           child.rank, child.process, WTERMSIG(status),
-                           ::strsignal(WTERMSIG(status))));
+        tell(fmt::format("stagedtrain: rank {} (process {}) was killed by signal {} ({}){}\n",
+                         child.rank, child.process, WTERMSIG(status), ::strsignal(WTERMSIG(status)),
+                         killing_ ? ", because it was still there some time after another rank had "
+                                    "ended"
+                                  : ""));
         note_loss(lost_after_ + 15);
       } else if (const int code = WEXITSTATUS(status); code == static_cast<int>(ErrorKind::peer)) {
         note_loss(5);
-      } else if (code != 0) {
+      } else {
+        // Ranks leave together, after the last file was written.
         if (!code_) code_ = code;
-        if (code != static_cast<int>(ErrorKind::interrupted)) note_end(lost_after_ + 15);
+        note_end(lost_after_ + 15);
       }
     }
   }

@@ -4,7 +4,7 @@
 //   beat/RANK   count, phase, host and process, failure; rewritten every kBeat seconds
 //   verdict     exit code, message, hint; set at most once, so that all ranks report the same cause
 //   heeded      how many ranks have read the verdict
-//   parted      how many ranks have reached the end of the run
+//   parted      how many ranks have reached the end of the run and leave it
 //
 // A rank counts as lost if its heartbeat has not changed for lost_after seconds, or for kSilent
 // seconds once a collective call has failed on a rank. If a call failed but all ranks still beat
@@ -17,7 +17,8 @@
 // instead, a rank that computes for long would look the same as one that hangs.
 //
 // Rank 0's process keeps the store, unless torchrun does. So rank 0 waits, for a few seconds at
-// most, until the others have read the verdict or reached the end.
+// most, until the others have read the verdict or reached the end. At the end the others leave only
+// after rank 0, which may still have files to write; if it is lost meanwhile, they notice.
 #include "dist/watch.h"
 
 #include <unistd.h>
@@ -187,7 +188,7 @@ void Watch::speak(ErrorKind kind, const std::string& message, const std::string&
 void Watch::heed_verdict() {
   {
     const std::scoped_lock lock(mutex_);
-    if (leaving_) return;
+    if (leaving_ && phase_ != kParted) return;  // it has spoken or heeds one already
   }
   if (const auto verdict = store_->get(kVerdict)) leave(*verdict);
 }
@@ -265,6 +266,7 @@ void Watch::part() {
   try {
     const std::scoped_lock lock(store_mutex_);
     beat(-1);
+    if (place_.rank != 0) wait_for_first_to_part();
     const auto start = Clock::now();
     store_->add(kParted, 1);
     while (place_.rank == 0 && store_->add(kParted, 0) < place_.size &&
@@ -273,6 +275,15 @@ void Watch::part() {
   } catch (const Error&) {  // the store ended with rank 0, which waited for kPart seconds
   }
   stop();
+}
+
+// Rank 0 may still have files to write. This ends the process if rank 0 is lost while it does that.
+void Watch::wait_for_first_to_part() {
+  for (; !seen_[0].parted; std::this_thread::sleep_for(std::chrono::milliseconds(20))) {
+    look_at(0);
+    heed_verdict();
+    beaten_ = Clock::now();
+  }
 }
 
 }  // namespace stagedtrain::dist

@@ -36,8 +36,9 @@ class Watch {
   // Ends the other ranks with this error's message and exit code. Returns once they have had the
   // time to read it.
   void tell(const Error& error);
-  // Leaves the run without counting as lost. Waits some seconds for all ranks to do the same,
-  // because the store may end with rank 0.
+  // Leaves the run without counting as lost. The others wait until rank 0 does so, too, and end the
+  // process with code 6 if it is lost before that. Rank 0 then waits some seconds for them, because
+  // the store may end with it.
   void part();
 
  private:
@@ -53,6 +54,7 @@ class Watch {
   // Ends the process when the store, and so rank 0, cannot be reached.
   [[noreturn]] void leave_without_store(const std::string& why);
   void linger();
+  void wait_for_first_to_part();
   void stop();
   std::string lost_text(int rank, const std::string& why) const;
   bool sleep(double seconds);

@@ -61,7 +61,7 @@ def kill_until_done(count, folder, most):
 
 def ranks(count, tries):
     """Killed, hanging and signalled ranks: every rerun goes on; the end has the same bits."""
-    runs = rank_kills(PROGRAM, tries, tries // 10, tries // 10, 2 * os.cpu_count(), seed=1)
+    runs = rank_kills(PROGRAM, tries, tries // 10, tries // 10, tries // 10, 2 * os.cpu_count(), seed=1)
     count.tries, count.codes, count.faults = sum(runs.codes.values()), runs.codes, runs.faults
 
 

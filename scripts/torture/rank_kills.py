@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Is nothing lost when a rank dies? Kills, stops and signals ranks at random moments, and counts what comes of it.
 
-usage: rank_kills.py --program build/release/stagedtrain [--kills 50] [--hangs 2] [--stops 2] [--lanes 4] [--seed N]
+usage: rank_kills.py --program build/release/stagedtrain [--kills 50] [--hangs 2] [--ends 4] [--stops 2] [--lanes 4]
+                     [--seed N]
 Trains a tiny model with a growth on two ranks, several runs side by side. At a random moment
-  a kill   sends SIGKILL to one rank: the command ends within 30 s with code 6 and names rank, host, phase and step,
+  a kill   sends SIGKILL to one rank: the command ends within 40 s with code 6 and names rank, host, phase and step,
   a hang   sends SIGSTOP: the same, found by the rank's heartbeat,
+  an end   is a hang while the ranks leave the finished run: the launcher kills what is left over,
   a stop   sends SIGTERM to one rank: both ranks stop after the same step, save once, and the command ends with 85.
 The same command follows until the run has ended. Its last loss and its final weights and moments must then have the
 same bits as those of a run that nothing disturbed. Exits with 1 if there was any fault; ctest runs it as
@@ -39,9 +41,9 @@ checkpoint: {{every: 10 steps, keep: 2}}
 log: {{every: 50}}
 """
 LAST_WORDS = "full step 150: validation loss"
-SIGNALS = {"kill": signal.SIGKILL, "hang": signal.SIGSTOP, "stop": signal.SIGTERM}
+SIGNALS = {"kill": signal.SIGKILL, "hang": signal.SIGSTOP, "end": signal.SIGSTOP, "stop": signal.SIGTERM}
 LOST_AFTER, JOIN_TIMEOUT = 3, 3  # seconds
-PATIENCE = {"kill": 30, "hang": 30, "stop": 30}  # seconds after the signal
+PATIENCE = 40  # seconds after the signal; the launcher itself waits for 15 s more than LOST_AFTER
 
 
 class Runs:
@@ -116,6 +118,11 @@ def send(processes, number):
     return sent
 
 
+def wait_for_last_words(process, path):
+    while process.poll() is None and LAST_WORDS not in path.read_text():
+        time.sleep(0.01)
+
+
 def disturb(runs, folder, what, moment):
     """Runs the command once and disturbs it. Returns False if it ended by itself before that."""
     rank, delay = moment.randrange(2), moment.uniform(0.02, 0.7) * runs.seconds
@@ -123,6 +130,9 @@ def disturb(runs, folder, what, moment):
         process = subprocess.Popen(runs.training(folder), env=runs.environment, stdin=subprocess.DEVNULL,
                                    stdout=subprocess.DEVNULL, stderr=output)
         ranks = ranks_of(process)
+        if what == "end":
+            wait_for_last_words(process, folder.with_suffix(".err"))
+            delay = moment.uniform(0, 0.3)
         try:
             process.wait(delay)
         except subprocess.TimeoutExpired:
@@ -130,7 +140,7 @@ def disturb(runs, folder, what, moment):
         disturbed = process.poll() is None and send(ranks[rank:rank + 1], SIGNALS[what])
         start = time.monotonic()
         try:
-            code = process.wait(PATIENCE[what] if disturbed else 300)
+            code = process.wait(PATIENCE if disturbed else 300)
         except subprocess.TimeoutExpired:
             send([process.pid, *ranks], signal.SIGKILL)
             code = process.wait()
@@ -147,10 +157,7 @@ def disturb(runs, folder, what, moment):
 
 def judge(runs, what, rank, code, seconds, text, done):
     """Counts what came of it, and notes a fault. done: the run had ended, and its processes were leaving."""
-    expected = {"hang": -signal.SIGKILL, "kill": 6}.get(what)
-    last = rank == 0 and code == expected and LAST_WORDS in text
-    if done and code in (0, 6, 85) or last:
-        # A rank 0 that is lost when all others have left is noticed by none of them; all its work is done and saved.
+    if done and code in (0, 6, 85) or rank == 0 and code == 6 and LAST_WORDS in text:
         return runs.count(f"{what}: after the end", code, seconds)
     if what == "stop":
         outcome = "saved" if "\nsaved " in text or "; saved " in text else "before there was anything to save"
@@ -189,9 +196,9 @@ def lane(runs, number, seed):
             runs.fault(f"{folder.name}: its end is {end}; expected {runs.end}", "")
 
 
-def rank_kills(program, kills, hangs, stops, lanes, seed):
+def rank_kills(program, kills, hangs, ends, stops, lanes, seed):
     """Returns what was counted, after all disturbances in random order."""
-    plan = ["kill"] * kills + ["hang"] * hangs + ["stop"] * stops
+    plan = ["kill"] * kills + ["hang"] * hangs + ["end"] * ends + ["stop"] * stops
     random.Random(seed).shuffle(plan)
     with tempfile.TemporaryDirectory() as folder:
         runs = Runs(program, folder, plan)
@@ -206,12 +213,12 @@ def rank_kills(program, kills, hangs, stops, lanes, seed):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", required=True)
-    for name, number in (("kills", 50), ("hangs", 2), ("stops", 2), ("lanes", 4)):
+    for name, number in (("kills", 50), ("hangs", 2), ("ends", 4), ("stops", 2), ("lanes", 4)):
         parser.add_argument(f"--{name}", type=int, default=number)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     a = parser.parse_args()
     start = time.monotonic()
-    runs = rank_kills(a.program, a.kills, a.hangs, a.stops, a.lanes, a.seed)
+    runs = rank_kills(a.program, a.kills, a.hangs, a.ends, a.stops, a.lanes, a.seed)
     print(f"seed {a.seed}: {runs.finished} runs in {time.monotonic() - start:.0f} s; an undisturbed one took "
           f"{runs.seconds:.1f} s; at most {runs.slowest:.1f} s from a signal to the end")
     for outcome, times in sorted(runs.outcomes.items()):
