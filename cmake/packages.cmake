@@ -23,6 +23,8 @@ find_library(SENTENCEPIECE_LIBRARY sentencepiece REQUIRED)
 find_path(PCRE2_INCLUDE pcre2.h REQUIRED)
 find_library(PCRE2_LIBRARY pcre2-8 REQUIRED)
 find_package(ZLIB REQUIRED)
+find_package(Eigen3 REQUIRED NO_MODULE)
+find_path(BOOST_INCLUDE boost/math/tools/roots.hpp REQUIRED)
 find_path(ZSTD_INCLUDE zstd.h REQUIRED)
 find_library(ZSTD_LIBRARY zstd REQUIRED)
 
@@ -30,10 +32,10 @@ add_library(ground_headers INTERFACE)
 target_include_directories(ground_headers INTERFACE ${PROJECT_SOURCE_DIR}/lib)
 target_link_libraries(ground_headers INTERFACE fmt::fmt nlohmann_json::nlohmann_json)
 add_library(ground_packages INTERFACE)
-target_include_directories(ground_packages SYSTEM INTERFACE ${HDF5_INCLUDE_DIRS} ${SENTENCEPIECE_INCLUDE} ${PCRE2_INCLUDE} ${ZSTD_INCLUDE} ${YAML_CPP_INCLUDE_DIR})
+target_include_directories(ground_packages SYSTEM INTERFACE ${HDF5_INCLUDE_DIRS} ${SENTENCEPIECE_INCLUDE} ${PCRE2_INCLUDE} ${ZSTD_INCLUDE} ${BOOST_INCLUDE} ${YAML_CPP_INCLUDE_DIR})
 target_compile_definitions(ground_packages INTERFACE ${HDF5_DEFINITIONS})
 target_link_libraries(ground_packages INTERFACE ground_headers yaml-cpp ${HDF5_LIBRARIES}
-                      ${SENTENCEPIECE_LIBRARY} ${PCRE2_LIBRARY} ZLIB::ZLIB ${ZSTD_LIBRARY} Threads::Threads)
+                      ${SENTENCEPIECE_LIBRARY} ${PCRE2_LIBRARY} ZLIB::ZLIB ${ZSTD_LIBRARY} Eigen3::Eigen Threads::Threads)
 
 # LibTorch: one that CMAKE_PREFIX_PATH names, else the wheel that scripts/setup.sh puts into .deps.
 # The wheel's own CMake package demands nvcc, so the target is made here.

@@ -20,7 +20,7 @@ TEXT
 
 # The same names on Debian 12 and on Ubuntu 22.04 and later (there in "universe").
 packages=(g++ cmake ninja-build ccache libfmt-dev libcli11-dev libyaml-cpp-dev nlohmann-json3-dev
-  libhdf5-dev libsentencepiece-dev libpcre2-dev zlib1g-dev libzstd-dev libhwy-dev gnuplot-nox python3 python3-pip)
+  libhdf5-dev libsentencepiece-dev libpcre2-dev libeigen3-dev libboost-dev zlib1g-dev libzstd-dev libhwy-dev gnuplot-nox python3 python3-pip)
 test_packages=(catch2 hdf5-tools python3-h5py python3-jsonschema python3-yaml groff-base shellcheck)
 
 torch_version=2.11.0

@@ -1,7 +1,9 @@
 // Evaluates Kaplan's scaling law: tokens and slope in closed form, the loss by Newton's method.
 #include "scaling/kaplan.h"
 
+#include <boost/math/tools/roots.hpp>
 #include <cmath>
+#include <utility>
 
 #include "base/error.h"
 
@@ -32,15 +34,17 @@ double KaplanCurve::tokens_slope(double loss) const {
 // method approaches the root from one side.
 double KaplanCurve::loss(double tokens) const {
   if (tokens <= 0) return kInfinity;
-  double u = 0;
-  for (int i = 0; i < 100; ++i) {
+  const double log_scale = std::log(2 * law_.Sc * law_.critical / tokens);
+  const auto ahead = [&](double u) {  // ln of the tokens that this loss takes over those given
     const double excess = std::exp(u), loss = floor_ + excess;
-    const double ahead = std::log(this->tokens(loss) / tokens);
-    const double step = ahead / (excess / (law_.aB * loss) + 1 / law_.aS);
-    u += step;
-    if (std::abs(step) <= 1e-15 * (1 + std::abs(u))) break;
-  }
-  return floor_ + std::exp(u);
+    return std::pair(log_scale - u / law_.aS - std::log(loss) / law_.aB,
+                     -excess / (law_.aB * loss) - 1 / law_.aS);
+  };
+  constexpr double kLargest = 700;  // exp(700) is near the largest number
+  std::uintmax_t most_steps = 100;
+  constexpr int kDigits = std::numeric_limits<double>::digits;
+  return floor_ + std::exp(boost::math::tools::newton_raphson_iterate(
+                      ahead, 0.0, -kLargest, kLargest, kDigits, most_steps));
 }
 
 }  // namespace stagedtrain::law

@@ -10,9 +10,10 @@
 //
 // best_growth() evaluates the tokens saved on a grid of losses that does not depend on the end of
 // the run, so paths of any end and price share it (growth_path.cc). If the slopes are equal between
-// the neighbours of the best point, Ridders' method finds that loss to the last bits. Otherwise the
-// best point is an end of the range: growing at once, or at end_loss. Curves of one shape have a
-// closed form, which tests compare with the search (tests/scaling/random_laws_test.cc).
+// the neighbours of the best point, a root finder (TOMS 748) finds that loss to the last bits.
+// Otherwise the best point is an end of the range: growing at once, or at end_loss. Curves of one
+// shape have a closed form, which tests compare with the search
+// (tests/scaling/random_laws_test.cc).
 //
 // Invariant: best_growth() saves at least 0 and at least that of every point of the grid
 // above end_loss.
@@ -23,8 +24,8 @@
 #include "scaling/pair.h"
 
 #include <algorithm>
+#include <boost/math/tools/toms748_solve.hpp>
 #include <cmath>
-#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -55,29 +56,14 @@ double overpaid(const Size& small, const Size& large, double loss) {
          small.cost * small.curve->tokens_slope(loss);
 }
 
-// Returns the root of f between low and high to the last bits, by Ridders' method, which keeps the
-// root bracketed. Requires values of different sign at low and high.
+// Returns the root of f between low and high, to the last bits. Requires values of different sign
+// at low and high.
 template <class F>
 double root(double low, double high, F f) {
-  double at_low = f(low), at_high = f(high), found = high;
-  for (int i = 0; i < 200; ++i) {
-    const double middle = low + (high - low) / 2, at_middle = f(middle);
-    const double scale = std::sqrt(at_middle * at_middle - at_low * at_high);
-    const double before = std::exchange(found, middle);
-    if (scale > 0 && std::isfinite(scale))
-      found += (middle - low) * (at_low > at_high ? 1 : -1) * (at_middle / scale);
-    const double at_found = f(found);
-    if (at_found == 0 || found == before || middle <= low || middle >= high) break;
-    const auto keep = [&](double x, double at) {
-      if (x <= low || x >= high) return;
-      ((at < 0) == (at_low < 0) ? low : high) = x;
-      ((at < 0) == (at_low < 0) ? at_low : at_high) = at;
-    };
-    keep(middle, at_middle);
-    keep(found, at_found);
-    if (high - low <= 4e-16 * std::abs(found)) break;
-  }
-  return found;
+  std::uintmax_t most = 200;
+  const auto [below, above] = boost::math::tools::toms748_solve(
+      f, low, high, boost::math::tools::eps_tolerance<double>(), most);
+  return below + (above - below) / 2;
 }
 
 // Returns the tokens of the smaller size at which the tokens saved fall to `wanted` on the way from

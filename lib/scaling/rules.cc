@@ -2,6 +2,7 @@
 #include "scaling/rules.h"
 
 #include <algorithm>
+#include <boost/math/tools/roots.hpp>
 #include <cmath>
 
 #include "base/error.h"
@@ -172,11 +173,11 @@ double tokens_at_slope(const LossCurve& curve, double slope) {
   const double most = std::isfinite(curve.start()) ? curve.start() - floor : 1e6;
   while (curve.log_slope(floor + high) > slope && high < most) high *= 2;
   if (high >= most) throw usage_error("the slope of the loss is above {} from the start", slope);
-  for (int i = 0; i < 100; ++i) {
-    const double middle = low + (high - low) / 2;
-    (curve.log_slope(floor + middle) > slope ? low : high) = middle;
-  }
-  return curve.tokens(floor + low);
+  std::uintmax_t most_steps = 100;
+  const auto [below, above] = boost::math::tools::bisect(
+      [&](double excess) { return curve.log_slope(floor + excess) - slope; }, low, high,
+      boost::math::tools::eps_tolerance<double>(), most_steps);
+  return curve.tokens(floor + below);
 }
 
 double g_stack_tokens(double parameters, double flops) {

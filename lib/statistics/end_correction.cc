@@ -1,11 +1,9 @@
 // Computes the mean and the variance of the Gaussian process of a law's misses.
 #include "statistics/end_correction.h"
 
+#include <Eigen/Cholesky>
 #include <algorithm>
 #include <cmath>
-
-#include "base/error.h"
-#include "statistics/linear_solve.h"
 
 namespace stagedtrain::law {
 namespace {
@@ -31,19 +29,17 @@ EndCorrection::EndCorrection(std::vector<RunShape> runs, double scatter)
       noise_(std::pow(std::max(scatter, kLeastScatter) / kSpread, 2)) {}
 
 EndCorrection::Weights EndCorrection::at(const RunShape& run) const {
-  const std::size_t count = runs_.size();
-  std::vector<double> matrix(count * count), near(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    near[i] = covariance(runs_[i], run);
-    for (std::size_t j = 0; j <= i; ++j)
-      matrix[i * count + j] = covariance(runs_[i], runs_[j]) + (i == j ? noise_ : 0);
-  }
-  Weights weights{near, 1};
-  if (count > 0)
-    ST_CHECK(solve_positive(matrix, weights.of_runs), "{} runs", count);
-  for (std::size_t i = 0; i < count; ++i) weights.unknown -= weights.of_runs[i] * near[i];
-  weights.unknown = std::max(0.0, weights.unknown);
-  return weights;
+  const auto count = static_cast<Eigen::Index>(runs_.size());
+  const auto all = std::span(runs_);
+  const auto made = [&](Eigen::Index i, Eigen::Index j) {
+    return covariance(all[static_cast<std::size_t>(i)], all[static_cast<std::size_t>(j)]);
+  };
+  Eigen::MatrixXd matrix = Eigen::MatrixXd::NullaryExpr(count, count, made);
+  matrix.diagonal().array() += noise_;
+  const Eigen::VectorXd near = Eigen::VectorXd::NullaryExpr(
+      count, [&](Eigen::Index i) { return covariance(all[static_cast<std::size_t>(i)], run); });
+  const Eigen::VectorXd of_runs = Eigen::LLT<Eigen::MatrixXd>(matrix).solve(near);
+  return {{of_runs.begin(), of_runs.end()}, std::max(0.0, 1 - of_runs.dot(near))};
 }
 
 double corrected(const EndCorrection::Weights& weights, std::span<const double> misses) {

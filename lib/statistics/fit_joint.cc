@@ -1,6 +1,7 @@
 // Repeats a descent as noise and scatter become known, and draws samples around its end.
 #include "statistics/fit_joint.h"
 
+#include <Eigen/Cholesky>
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -9,7 +10,6 @@
 #include "base/rng.h"
 #include "scaling/curve_points.h"
 #include "statistics/least_squares.h"
-#include "statistics/linear_solve.h"
 
 namespace stagedtrain::law {
 namespace {
@@ -109,39 +109,31 @@ void residuals_at(const Problem& problem, std::span<const double> p, std::span<d
 // The end of a descent: its residuals, their weighted Jacobian, and the covariance of the
 // parameters.
 struct End {
-  std::size_t width;
-  std::vector<double> residuals, jacobian, covariance;
+  using Rows = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  std::vector<double> residuals;
+  Rows jacobian;
+  Eigen::MatrixXd covariance;
 
   End(const Problem& problem, std::span<const double> p)
-      : width(problem.parameters()),
-        residuals(problem.residuals()),
-        jacobian(problem.residuals() * width),
-        covariance(width * width) {
-    residuals_at(problem, p, residuals, jacobian);
-    std::vector<double> curvature(width * width);
-    for (std::size_t i = 0; i < residuals.size(); ++i) {
-      double* const row = &jacobian[i * width];
-      const double size = std::fabs(residuals[i]);
-      if (size > kHuber)
-        for (std::size_t j = 0; j < width; ++j) row[j] *= std::sqrt(kHuber / size);
-      for (std::size_t j = 0; j < width; ++j)
-        for (std::size_t k = 0; k <= j; ++k) curvature[j * width + k] += row[j] * row[k];
-    }
-    for (std::size_t j = 0; j < width; ++j) {
-      std::vector<double> matrix = curvature;
-      const std::span<double> column(&covariance[j * width], width);
-      column[j] = 1;
-      const bool regular = solve_positive(matrix, column);
-      ST_CHECK(regular, "priors on all parameters, yet a singular curvature");
-    }
+      : residuals(problem.residuals()),
+        jacobian(static_cast<Eigen::Index>(problem.residuals()),
+                 static_cast<Eigen::Index>(problem.parameters())) {
+    residuals_at(problem, p, residuals,
+                 {jacobian.data(), static_cast<std::size_t>(jacobian.size())});
+    const Eigen::Map<const Eigen::ArrayXd> r(residuals.data(), jacobian.rows());
+    jacobian.array().colwise() *= (kHuber / r.abs()).min(1).sqrt();
+    const Eigen::LLT<Eigen::MatrixXd> factor(jacobian.transpose() * jacobian);
+    ST_CHECK(factor.info() == Eigen::Success, "priors on all parameters, yet a singular curvature");
+    covariance = factor.solve(Eigen::MatrixXd::Identity(jacobian.cols(), jacobian.cols()));
+  }
+  double variance(std::size_t parameter) const {
+    const auto at = static_cast<Eigen::Index>(parameter);
+    return covariance(at, at);
   }
   // Returns how many degrees of freedom of the fit this residual determines.
   double leverage(std::size_t i) const {
-    const double* const row = &jacobian[i * width];
-    double sum = 0;
-    for (std::size_t j = 0; j < width; ++j)
-      for (std::size_t k = 0; k < width; ++k) sum += row[j] * covariance[j * width + k] * row[k];
-    return sum;
+    const auto row = jacobian.row(static_cast<Eigen::Index>(i));
+    return (row * covariance).dot(row);
   }
 };
 
@@ -177,8 +169,8 @@ JointNoise noise_of(const Problem& problem, const End& end, bool training) {
 // Takes one step of expectation maximisation: the squares of offsets include their uncertainty.
 void learn_scatter(const End& end, std::span<const double> p, Problem& problem, JointFit& fit) {
   double squares = kPriorScatterFreedom * kPriorScatter * kPriorScatter, known = 0;
-  for (std::size_t k = kShared; k < end.width; ++k) {
-    const double variance = end.covariance[k * end.width + k];
+  for (std::size_t k = kShared; k < problem.parameters(); ++k) {
+    const double variance = end.variance(k);
     squares += p[k] * p[k] + variance;
     known += std::max(0.0, 1 - variance / (problem.scatter * problem.scatter));
   }

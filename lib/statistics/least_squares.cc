@@ -2,6 +2,7 @@
 // precision.
 #include "statistics/least_squares.h"
 
+#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -37,58 +38,41 @@ void measure(const Residuals& f, double delta, Place& place) {
 // The gradient and the matrix of the quadratic model at a place. `cosine` is
 // LeastSquaresFit::gradient.
 struct Normal {
-  std::vector<double> gradient, curvature, diagonal;
+  Eigen::VectorXd gradient, diagonal;
+  Eigen::MatrixXd curvature;
   double cosine = 0;
 
   Normal(const Place& place, double delta) {
-    const std::size_t n = place.parameters.size();
-    gradient.assign(n, 0);
-    curvature.assign(n * n, 0);
-    diagonal.assign(n, 0);
-    double squares = 0;
-    for (std::size_t i = 0; i < place.residuals.size(); ++i)
-      add(place.residuals[i], &place.jacobian[i * n], delta, squares);
-    const double rounding = kRounding * kRounding * static_cast<double>(place.residuals.size());
-    for (std::size_t j = 0; j < n; ++j)
-      if (diagonal[j] > 0 && squares > rounding)
-        cosine = std::max(cosine, std::fabs(gradient[j]) / std::sqrt(diagonal[j] * squares));
-  }
-
- private:
-  void add(double r, const double* row, double delta, double& squares) {
-    const std::size_t n = gradient.size();
-    const double size = std::fabs(r), weight = size <= delta ? 1 : delta / size;
-    const double curve = size <= delta ? 1 : kCurvatureBeyond * weight;
-    squares += weight * r * r;
-    for (std::size_t j = 0; j < n; ++j) {
-      gradient[j] += weight * r * row[j];
-      diagonal[j] += weight * row[j] * row[j];
-      for (std::size_t k = 0; k <= j; ++k) curvature[j * n + k] += curve * row[j] * row[k];
-    }
+    using Rows = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+    const auto count = static_cast<Eigen::Index>(place.residuals.size());
+    const Eigen::Map<const Eigen::ArrayXd> r(place.residuals.data(), count);
+    const Eigen::Map<const Rows> J(place.jacobian.data(), count,
+                                   static_cast<Eigen::Index>(place.parameters.size()));
+    const Eigen::ArrayXd weights = (delta / r.abs()).min(1);
+    const Eigen::ArrayXd curves = (weights < 1).select(kCurvatureBeyond * weights, 1);
+    gradient = J.transpose() * (weights * r).matrix();
+    diagonal = J.array().square().matrix().transpose() * weights.matrix();
+    curvature = J.transpose() * curves.matrix().asDiagonal() * J;
+    const double squares = (weights * r * r).sum();
+    if (squares > kRounding * kRounding * static_cast<double>(count))
+      for (Eigen::Index j = 0; j < gradient.size(); ++j)
+        if (diagonal[j] > 0)
+          cosine = std::max(cosine, std::fabs(gradient[j]) / std::sqrt(diagonal[j] * squares));
   }
 };
 
-// Computes the step for this damping. Returns false if the matrix is singular.
-bool solve_step(const Normal& normal, double damping, std::vector<double>& step) {
-  const std::size_t n = normal.gradient.size();
-  std::vector<double> matrix = normal.curvature;
-  for (std::size_t j = 0; j < n; ++j) {
-    matrix[j * n + j] += damping * normal.diagonal[j];
-    if (normal.diagonal[j] == 0) matrix[j * n + j] = 1;  // no residual depends on it: it stays
-    step[j] = -normal.gradient[j];
-  }
-  return solve_positive(matrix, step);
+// Returns the step for this damping, or nothing if the matrix is singular.
+std::optional<Eigen::VectorXd> step_for(const Normal& normal, double damping) {
+  Eigen::MatrixXd matrix = normal.curvature;
+  matrix.diagonal() += damping * normal.diagonal;
+  for (Eigen::Index j = 0; j < matrix.rows(); ++j)
+    if (normal.diagonal[j] == 0) matrix(j, j) = 1;  // no residual depends on it: it stays
+  return solve_positive(matrix, -normal.gradient);
 }
 
 // Returns the decrease of the objective that the quadratic model predicts for a step.
-double promised(const Normal& normal, const std::vector<double>& step) {
-  const std::size_t n = step.size();
-  double gain = 0;
-  for (std::size_t j = 0; j < n; ++j) {
-    gain -= step[j] * normal.gradient[j] + step[j] * step[j] * normal.curvature[j * n + j] / 2;
-    for (std::size_t k = 0; k < j; ++k) gain -= step[j] * step[k] * normal.curvature[j * n + k];
-  }
-  return gain;
+double promised(const Normal& normal, const Eigen::VectorXd& step) {
+  return -step.dot(normal.gradient) - step.dot(normal.curvature * step) / 2;
 }
 
 // Whether `to` is better than `from`. Near the minimum the change of the objective is smaller than
@@ -123,24 +107,25 @@ LeastSquaresFit least_squares(const Residuals& residuals, std::size_t count,
         "learning rates of a real run");
   Place there = here;
   Normal normal(here, options.huber);
-  std::vector<double> step(n);
   double damping = 1e-3;
   int steps = 0;
   while (normal.cosine > options.tolerance && steps < options.most_steps &&
          damping < kLargestDamping) {
     ++steps;
     stop_point("fitting");
-    if (!solve_step(normal, damping, step)) {
+    const std::optional<Eigen::VectorXd> step = step_for(normal, damping);
+    if (!step) {
       damping *= 10;
       continue;
     }
-    for (std::size_t j = 0; j < n; ++j) there.parameters[j] = here.parameters[j] + step[j];
+    for (std::size_t j = 0; j < n; ++j)
+      there.parameters[j] = here.parameters[j] + (*step)[static_cast<Eigen::Index>(j)];
     measure(residuals, options.huber, there);
     if (!better(here, there, options.huber, normal)) {
       damping *= 4;
       continue;
     }
-    const double ratio = (here.objective - there.objective) / promised(normal, step);
+    const double ratio = (here.objective - there.objective) / promised(normal, *step);
     damping *= ratio > 0.75 ? 0.1 : ratio < 0.25 ? 2 : 0.5;
     damping = std::max(damping, 1e-15);
     std::swap(here, there);

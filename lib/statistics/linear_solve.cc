@@ -1,45 +1,22 @@
-// Solves small positive definite systems by Cholesky factorization.
+// Solves small positive definite systems by Eigen's Cholesky factorization. Eigen itself accepts
+// pivots of any positive size, and so takes the rounding error of a singular matrix for its value.
 #include "statistics/linear_solve.h"
 
-#include <cmath>
+#include <Eigen/Cholesky>
 
 #include "base/error.h"
 
 namespace stagedtrain::law {
-namespace {
 
-bool factor(std::span<double> matrix, std::size_t n) {
-  for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t j = 0; j <= i; ++j) {
-      double sum = matrix[i * n + j];
-      for (std::size_t k = 0; k < j; ++k) sum -= matrix[i * n + k] * matrix[j * n + k];
-      if (i != j) {
-        matrix[i * n + j] = sum / matrix[j * n + j];
-      } else if (sum > 1e-14 * matrix[i * n + i]) {  // also refuses NaN
-        matrix[i * n + i] = std::sqrt(sum);
-      } else {
-        return false;
-      }
-    }
-  }
-  return true;
-}
-
-}  // namespace
-
-bool solve_positive(std::span<double> matrix, std::span<double> rhs) {
-  const std::size_t n = rhs.size();
-  ST_CHECK(matrix.size() == n * n, "a matrix of {} for {} unknowns", matrix.size(), n);
-  if (!factor(matrix, n)) return false;
-  for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t k = 0; k < i; ++k) rhs[i] -= matrix[i * n + k] * rhs[k];
-    rhs[i] /= matrix[i * n + i];
-  }
-  for (std::size_t i = n; i-- > 0;) {
-    for (std::size_t k = i + 1; k < n; ++k) rhs[i] -= matrix[k * n + i] * rhs[k];
-    rhs[i] /= matrix[i * n + i];
-  }
-  return true;
+std::optional<Eigen::VectorXd> solve_positive(const Eigen::MatrixXd& matrix,
+                                              const Eigen::VectorXd& rhs) {
+  ST_CHECK(matrix.rows() == rhs.size() && matrix.cols() == rhs.size(),
+           "a matrix of {} x {} for {} unknowns", matrix.rows(), matrix.cols(), rhs.size());
+  const Eigen::LLT<Eigen::MatrixXd> factor(matrix);
+  if (factor.info() != Eigen::Success) return {};
+  const auto pivots = factor.matrixLLT().diagonal().array().square();
+  if (!(pivots > 1e-14 * matrix.diagonal().array()).all()) return {};  // also refuses NaN
+  return factor.solve(rhs);
 }
 
 }  // namespace stagedtrain::law

@@ -1,13 +1,14 @@
-// Solves a small symmetric linear system in place, as the fits of laws need it.
+// Solves a small symmetric linear system, as the fits of laws need it.
 #pragma once
 
-#include <span>
+#include <Eigen/Core>
+#include <optional>
 
 namespace stagedtrain::law {
 
-// Solves matrix x = rhs. The matrix is row-major, with rhs.size() rows and columns; only its lower
-// half is read. x replaces rhs, and the Cholesky factor replaces that half. Returns false, with
-// both partly overwritten, if the matrix is not positive definite.
-bool solve_positive(std::span<double> matrix, std::span<double> rhs);
+// Returns x with matrix x = rhs, or nothing if the matrix is not positive definite to 14 digits.
+// Only its lower half is read.
+std::optional<Eigen::VectorXd> solve_positive(const Eigen::MatrixXd& matrix,
+                                              const Eigen::VectorXd& rhs);
 
 }  // namespace stagedtrain::law

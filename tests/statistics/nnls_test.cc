@@ -33,11 +33,11 @@ TEST_CASE("columns that are multiples of each other share the work") {
 }
 
 TEST_CASE("a system that is not positive definite is refused") {
-  std::vector<double> matrix{1, 2, 2, 1}, rhs{1, 1};
-  CHECK_FALSE(solve_positive(matrix, rhs));
-  matrix = {4, 2, 2, 3};
-  rhs = {8, 8};
-  REQUIRE(solve_positive(matrix, rhs));
-  CHECK(rhs[0] == Approx(1));
-  CHECK(rhs[1] == Approx(2));
+  const Eigen::Matrix2d indefinite{{1, 2}, {2, 1}}, singular{{1, 1}, {1, 1 + 1e-15}};
+  CHECK_FALSE(solve_positive(indefinite, Eigen::Vector2d(1, 1)));
+  CHECK_FALSE(solve_positive(singular, Eigen::Vector2d(1, 1)));
+  const auto x = solve_positive(Eigen::Matrix2d{{4, 2}, {2, 3}}, Eigen::Vector2d(8, 8));
+  REQUIRE(x);
+  CHECK((*x)[0] == Approx(1));
+  CHECK((*x)[1] == Approx(2));
 }
