@@ -7,6 +7,7 @@
 #include "cmd/progress.h"
 #include "prepare/escapes.h"
 #include "prepare/prepare.h"
+#include "text/json.h"
 #include "text/text.h"
 
 namespace stagedtrain::cmd {

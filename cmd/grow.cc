@@ -18,6 +18,7 @@
 #include "plan/data_vocab.h"
 #include "plan/run_plan.h"
 #include "schedule/yaml.h"
+#include "text/json.h"
 #include "text/text.h"
 #include "tokenizers/same_tokenizer.h"
 

@@ -15,6 +15,7 @@
 #include "lengths/resolve_files.h"
 #include "outcomes/caches.h"
 #include "plan_report/plan_page.h"
+#include "text/json.h"
 #include "text/text.h"
 
 namespace stagedtrain::cmd {

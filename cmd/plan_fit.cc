@@ -4,6 +4,7 @@
 #include "fit/fit_laws.h"
 #include "plan_report/law_tables.h"
 #include "plan_report/plan_page.h"
+#include "text/json.h"
 
 namespace stagedtrain::cmd {
 

@@ -4,6 +4,7 @@
 #include "lengths/replan.h"
 #include "lengths/resolve_files.h"
 #include "outcomes/caches.h"
+#include "text/json.h"
 
 namespace stagedtrain::cmd {
 

@@ -4,6 +4,7 @@
 #include "cmd/engine.h"
 #include "cmd/output.h"
 #include "outcomes/caches.h"
+#include "text/json.h"
 
 namespace stagedtrain::cmd {
 

@@ -6,6 +6,7 @@
 #include "cmd/program_path.h"
 #include "jobs/probe.h"
 #include "lengths/resolve_files.h"
+#include "text/json.h"
 #include "text/text.h"
 
 namespace stagedtrain::cmd {

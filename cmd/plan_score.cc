@@ -3,6 +3,7 @@
 
 #include "cmd/output.h"
 #include "outcomes/caches.h"
+#include "text/json.h"
 #include "text/text.h"
 #include "text/text_table.h"
 

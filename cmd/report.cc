@@ -9,6 +9,7 @@
 #include "run_report/page.h"
 #include "run_report/results.h"
 #include "runlog/branches.h"
+#include "text/json.h"
 
 namespace stagedtrain::cmd {
 namespace {

@@ -31,6 +31,7 @@
 #include "io/memory_advice.h"
 #include "io/stream_output.h"
 #include "state/finite.h"
+#include "text/json.h"
 
 namespace stagedtrain::state {
 namespace {

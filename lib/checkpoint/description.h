@@ -4,7 +4,7 @@
 #include <string>
 
 #include "checkpoint/checkpoint.h"
-#include "text/json.h"
+#include "text/json_fwd.h"
 
 namespace stagedtrain::state {
 

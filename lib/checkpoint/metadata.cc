@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "arch/architectures.h"
+#include "text/json.h"
 
 namespace stagedtrain::state {
 namespace {

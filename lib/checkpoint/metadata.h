@@ -6,7 +6,6 @@
 #include <string_view>
 
 #include "checkpoint/checkpoint.h"
-#include "text/json.h"
 #include "text/sorted_json.h"
 
 namespace stagedtrain::state {

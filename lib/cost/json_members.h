@@ -15,6 +15,7 @@
 
 #include "plan/run_plan.h"
 #include "runlog/json_reader.h"
+#include "text/json.h"
 #include "text/text.h"
 
 namespace stagedtrain::plan {

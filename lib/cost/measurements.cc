@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "cost/cache_list.h"
+#include "text/json.h"
 #include "text/text_table.h"
 
 namespace stagedtrain::plan {

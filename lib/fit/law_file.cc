@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "cost/json_members.h"
+#include "text/json.h"
 #include "text/text.h"
 
 namespace stagedtrain::plan {

@@ -10,7 +10,7 @@
 #include "scaling/joint_law.h"
 #include "scaling/stage_curve.h"
 #include "statistics/end_correction.h"
-#include "text/json.h"
+#include "text/json_fwd.h"
 
 namespace stagedtrain::plan {
 

@@ -5,6 +5,7 @@
 #include "forecast/forecast.h"
 #include "plan/step_sums.h"
 #include "scaling/half_saving.h"
+#include "text/json.h"
 #include "text/text.h"
 #include "text/text_table.h"
 

@@ -1,6 +1,7 @@
 // Combines a plan with its costs and its forecast, and prints them one after the other.
 #include "forecast/full_plan.h"
 
+#include "text/json.h"
 #include "text/text.h"
 #include "text/text_table.h"
 

@@ -3,6 +3,7 @@
 
 #include "arch/architectures.h"
 #include "base/signals.h"
+#include "text/json.h"
 
 namespace stagedtrain::grow {
 namespace {

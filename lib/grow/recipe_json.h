@@ -2,7 +2,7 @@
 #pragma once
 
 #include "grow/recipe.h"
-#include "text/json.h"
+#include "text/json_fwd.h"
 
 namespace stagedtrain::grow {
 

@@ -8,6 +8,7 @@
 #include "hub/hf_tokenizer.h"
 #include "io/atomic_folder.h"
 #include "modelfiles/hf_folder.h"
+#include "text/json.h"
 
 namespace stagedtrain::hub {
 namespace {

@@ -13,6 +13,7 @@
 #include "hub/rope_factors.h"
 #include "modelfiles/hf_folder.h"
 #include "modelfiles/llmc.h"
+#include "text/strict_json.h"
 #include "text/text.h"
 #include "tokenizers/tokenizer.h"
 #include "tokenizers/tokenizer_json.h"

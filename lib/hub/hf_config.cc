@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "modelfiles/checked_config.h"
 #include "modelfiles/config_reader.h"
+#include "text/json.h"
 #include "text/text.h"
 
 namespace stagedtrain::hub {

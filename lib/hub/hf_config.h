@@ -7,8 +7,7 @@
 #include "arch/model_config.h"
 #include "hub/tensor_names.h"
 #include "modelfiles/element.h"
-#include "text/json.h"
-#include "text/strict_json.h"
+#include "text/json_fwd.h"
 
 namespace stagedtrain::hub {
 

@@ -1,6 +1,7 @@
 // Writes config.json.
 #include "base/error.h"
 #include "hub/hf_config.h"
+#include "text/json.h"
 
 namespace stagedtrain::hub {
 namespace {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "text/json.h"
 #include "tokenizers/byte_alphabet.h"
 #include "tokenizers/tokenizer_json.h"
 

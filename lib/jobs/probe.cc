@@ -7,6 +7,7 @@
 #include "grow/operator.h"
 #include "runlog/run_log.h"
 #include "text/error_bar.h"
+#include "text/json.h"
 #include "text/text.h"
 #include "text/text_table.h"
 

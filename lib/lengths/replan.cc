@@ -6,6 +6,7 @@
 
 #include "fit/fit_laws.h"
 #include "statistics/bootstrap.h"
+#include "text/json.h"
 #include "text/text.h"
 #include "text/text_table.h"
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "plan/chosen_stages.h"
+#include "text/json.h"
 #include "text/text.h"
 #include "text/text_table.h"
 

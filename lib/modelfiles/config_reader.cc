@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "modelfiles/element.h"
+#include "text/json.h"
 
 namespace stagedtrain::hub {
 namespace {

@@ -1,6 +1,7 @@
 // Prints an optimized plan as tables with its assumptions, and as JSON.
 #include "forecast/answer.h"
 #include "optimize/optimize.h"
+#include "text/json.h"
 #include "text/text.h"
 #include "text/text_table.h"
 

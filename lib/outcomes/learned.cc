@@ -7,6 +7,7 @@
 #include "cost/cache_list.h"
 #include "grow/operator.h"
 #include "runlog/run_log.h"
+#include "text/json.h"
 
 namespace stagedtrain::plan {
 

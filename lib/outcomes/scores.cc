@@ -6,6 +6,7 @@
 
 #include "cost/cache_list.h"
 #include "statistics/fit_joint.h"
+#include "text/json.h"
 
 namespace stagedtrain::plan {
 

@@ -13,7 +13,7 @@
 #include "plan/transfer.h"
 #include "runlog/prediction.h"
 #include "schedule/schedule.h"
-#include "text/json.h"
+#include "text/json_fwd.h"
 
 namespace stagedtrain::plan {
 

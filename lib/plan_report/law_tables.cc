@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "figures/table.h"
+#include "text/json.h"
 #include "text/text.h"
 
 namespace stagedtrain::report {

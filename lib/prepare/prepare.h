@@ -10,7 +10,7 @@
 #include "prepare/sources.h"
 #include "prepare/split.h"
 #include "prepare/token_writer.h"
-#include "text/json.h"
+#include "text/json_fwd.h"
 
 namespace stagedtrain::data {
 

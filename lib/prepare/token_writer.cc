@@ -7,6 +7,7 @@
 #include "base/crc32c.h"
 #include "base/error.h"
 #include "data/formats.h"
+#include "text/json.h"
 #include "text/text.h"
 
 namespace stagedtrain::data {

@@ -7,7 +7,7 @@
 
 #include "data/token_header.h"
 #include "io/file.h"
-#include "text/json.h"
+#include "text/json_fwd.h"
 #include "tokenizers/tokenizer.h"
 
 namespace stagedtrain::data {

@@ -8,6 +8,7 @@
 #include "cost/measurements.h"
 #include "io/open_file_name.h"
 #include "plan/layer_policy.h"
+#include "text/json.h"
 
 namespace stagedtrain::train {
 namespace {

@@ -13,7 +13,7 @@
 #include "record/run_data.h"
 #include "runlog/tensorboard.h"
 #include "state/training_state.h"
-#include "text/json.h"
+#include "text/json_fwd.h"
 
 namespace stagedtrain::train {
 

@@ -5,6 +5,7 @@
 #include "run_report/phrases.h"
 #include "run_report/report_tables.h"
 #include "run_report/results.h"
+#include "text/json.h"
 
 namespace stagedtrain::report {
 namespace {

@@ -5,6 +5,8 @@
 #include <concepts>
 #include <limits>
 
+#include "text/json.h"
+
 namespace stagedtrain::runlog {
 namespace {
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "arch/model_config.h"
-#include "text/json.h"
+#include "text/json_fwd.h"
 
 namespace stagedtrain::runlog {
 

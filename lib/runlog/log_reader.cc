@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "text/json.h"
+
 namespace stagedtrain::runlog {
 namespace {
 

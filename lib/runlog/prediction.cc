@@ -3,6 +3,8 @@
 
 #include <cmath>
 
+#include "text/json.h"
+
 namespace stagedtrain::runlog {
 namespace {
 

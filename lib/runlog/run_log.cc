@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "runlog/log_reader.h"
+#include "text/json.h"
 #include "text/text.h"
 
 namespace stagedtrain::runlog {

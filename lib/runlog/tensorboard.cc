@@ -12,6 +12,7 @@
 
 #include "base/crc32c.h"
 #include "base/host_name.h"
+#include "text/json.h"
 #include "text/text.h"
 
 namespace stagedtrain::runlog {

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "io/file.h"
-#include "text/json.h"
+#include "text/json_fwd.h"
 
 namespace stagedtrain::runlog {
 

@@ -5,6 +5,7 @@
 
 #include "grow/operator.h"
 #include "schedule/schedule.h"
+#include "text/json.h"
 
 namespace stagedtrain::schedule {
 namespace {

@@ -1,7 +1,7 @@
 // What the JSON Schema of a schedule is, which editors use to check YAML while it is written.
 #pragma once
 
-#include "text/json.h"
+#include "text/json_fwd.h"
 
 namespace stagedtrain::schedule {
 

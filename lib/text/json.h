@@ -7,10 +7,9 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "text/json_fwd.h"
 
 namespace stagedtrain {
-
-using Json = nlohmann::ordered_json;
 
 // How deep JSON may be nested. The project's own JSON has 6 levels. A file of 300,000 "[" would
 // overflow the stack of any recursive function that visits it.

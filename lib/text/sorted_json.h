@@ -10,8 +10,6 @@
 
 namespace stagedtrain {
 
-using SortedJson = nlohmann::json;
-
 // Throws Error(input) "where: not valid JSON: ...", or that it is nested deeper than
 // kMostJsonLevels.
 SortedJson parse_sorted_json(std::string_view text, const std::string& where);

@@ -9,8 +9,6 @@
 namespace stagedtrain {
 
 // Keys are sorted and found in logarithmic time, since foreign files may have very many of them.
-using SortedJson = nlohmann::json;
-
 // Throws Error(input) that begins with `where` for anything but UTF-8 JSON, for a key that occurs
 // twice in one object, and for nesting deeper than most_depth (which also bounds recursion).
 SortedJson parse_strict_json(std::string_view text, const std::string& where, int most_depth = 8);

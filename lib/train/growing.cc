@@ -5,6 +5,7 @@
 
 #include "arch/cost.h"
 #include "lengths/resolve_files.h"
+#include "text/json.h"
 #include "text/text.h"
 #include "train/shared_evaluation.h"
 

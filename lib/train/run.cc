@@ -10,6 +10,7 @@
 #include "optim/full_shards.h"
 #include "optim/optimizer.h"
 #include "plan/processes.h"
+#include "text/json.h"
 #include "text/text.h"
 #include "train/growing.h"
 #include "train/rank_of_process.h"

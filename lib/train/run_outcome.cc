@@ -6,6 +6,7 @@
 
 #include "plan/decay.h"
 #include "runfolder/checkpoint_match.h"
+#include "text/json.h"
 #include "text/text.h"
 #include "train/shared_evaluation.h"
 

@@ -7,6 +7,7 @@
 #include "base/stopwatch.h"
 #include "eval/sample.h"
 #include "eval/sample_text.h"
+#include "text/json.h"
 #include "text/text.h"
 
 namespace stagedtrain::train {

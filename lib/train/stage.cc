@@ -13,6 +13,7 @@
 #include "record/executed_work.h"
 #include "runfolder/checkpoint_saver.h"
 #include "text/error_bar.h"
+#include "text/json.h"
 #include "text/text.h"
 #include "train/batch_feed.h"
 #include "train/decisions.h"

@@ -10,6 +10,7 @@
 #include "runfolder/device_state.h"
 #include "runfolder/kept_checkpoints.h"
 #include "runfolder/run_folder.h"
+#include "text/json.h"
 
 namespace stagedtrain::train {
 

@@ -1,6 +1,7 @@
 // Compares evaluations and the fitted curve with the thresholds of a stage's `until`.
 #include "train/stage_ending.h"
 
+#include "text/json.h"
 #include "text/text.h"
 
 namespace stagedtrain::train {

@@ -2,6 +2,7 @@
 #include "train/step_log.h"
 
 #include "plan/layer_policy.h"
+#include "text/json.h"
 #include "train/decisions.h"
 
 namespace stagedtrain::train {

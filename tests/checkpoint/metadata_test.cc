@@ -9,6 +9,7 @@
 #include "support/errors.h"
 #include "support/text_file.h"
 #include "support/tiny_state.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 using state::metadata_json;

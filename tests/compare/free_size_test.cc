@@ -8,6 +8,7 @@
 #include "run_report/results.h"
 #include "support/catch.h"
 #include "support/text_file.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 using namespace stagedtrain::report;

@@ -17,6 +17,7 @@
 #include "support/schedules.h"
 #include "support/shared_data.h"
 #include "support/text_file.h"
+#include "text/json.h"
 #include "text/text.h"
 
 using namespace stagedtrain;

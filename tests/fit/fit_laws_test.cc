@@ -11,6 +11,7 @@
 #include "support/errors.h"
 #include "support/shared_data.h"
 #include "support/text_file.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 using namespace stagedtrain::plan;

@@ -10,6 +10,7 @@
 #include "support/schedules.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
+#include "text/json.h"
 #include "text/text.h"
 
 using namespace stagedtrain;

@@ -6,6 +6,7 @@
 #include "support/errors.h"
 #include "support/refused.h"
 #include "support/text_file.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 using test::contains;

@@ -9,6 +9,7 @@
 #include "support/errors.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
+#include "text/json.h"
 #include "text/text.h"
 
 using namespace stagedtrain;

@@ -4,6 +4,7 @@
 #include "plan/run_plan.h"
 #include "support/catch.h"
 #include "support/schedules.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 

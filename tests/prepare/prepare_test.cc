@@ -11,6 +11,7 @@
 #include "support/sentencepiece_model.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
+#include "text/json.h"
 #include "tokenizers/tokenizer.h"
 
 using namespace stagedtrain;

@@ -7,6 +7,7 @@
 #include "support/catch.h"
 #include "support/text_file.h"
 #include "support/tiny_run.h"
+#include "text/json.h"
 #include "text/text.h"
 
 using namespace stagedtrain;

@@ -10,6 +10,7 @@
 #include "checkpoint/hdf5_structure.h"
 #include "checkpoint/metadata.h"
 #include "support/text_file.h"
+#include "text/json.h"
 
 namespace stagedtrain::test {
 namespace {

@@ -3,6 +3,7 @@
 #include "faulty_run.h"
 #include "runfolder/device_state.h"
 #include "support/catch.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 using state::TensorKind;

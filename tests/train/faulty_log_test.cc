@@ -3,6 +3,7 @@
 
 #include "runlog/run_log.h"
 #include "support/catch.h"
+#include "text/json.h"
 #include "train/faulty_run.h"
 
 using namespace stagedtrain;

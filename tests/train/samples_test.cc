@@ -7,6 +7,7 @@
 #include "eval/sample_text.h"
 #include "faulty_run.h"
 #include "support/catch.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 using test::contains;

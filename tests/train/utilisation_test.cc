@@ -2,6 +2,7 @@
 #include "cost/measurements.h"
 #include "faulty_run.h"
 #include "support/catch.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 
