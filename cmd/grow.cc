@@ -13,6 +13,7 @@
 #include "cmd/operators_help.h"
 #include "cmd/output.h"
 #include "data/token_file.h"
+#include "grow/learned_growth.h"
 #include "grow/operator.h"
 #include "grow/recipe_json.h"
 #include "plan/data_vocab.h"
@@ -286,6 +287,15 @@ void run(const GrowArguments& arguments) {
   const grow::GrowthRecipe recipe =
       grow::make_recipe(growth.list, from.header().model, growth.path);
   if (arguments.dry_run) return print_recipe(arguments, recipe, from);
+  if (grow::needs_fit(recipe))
+    throw usage_error(
+        "{}: its maps are learned from text in {} steps, and grow reads no text; expected "
+        "fit.steps 0, which copies",
+        recipe.asked(), recipe.steps.front().fit.steps)
+        .with_hint(fmt::format(
+            "train a schedule with `from: {}` and this growth in its first stage, or give "
+            "--fit.steps 0",
+            arguments.source));
   write_grown(arguments, recipe, from);
 }
 

@@ -26,6 +26,7 @@
 #include "apply/histories.h"
 #include "arch/architectures.h"
 #include "base/signals.h"
+#include "grow/learned_growth.h"
 
 namespace stagedtrain::grow {
 namespace {
@@ -125,13 +126,12 @@ class StepView {
   // Returns the bytes of a tensor, valid until the next call. Those of a plain copy are the
   // source's own.
   std::span<const std::byte> view(TensorKind kind, std::size_t i) {
-    const TensorRecipe& made = step_.tensors[i];
-    if (const Block* block = plain_copy(made, targets_[i], sources_, kind))
+    if (const Block* block = plain_copy(step_.tensors[i], targets_[i], sources_, kind))
       return source(block->state, kind, block->source);
     if (!is_made_ || kind != kind_ || i != index_) {
       made_ = HostTensor();
       made_ = fill(
-          made, targets_[i], sources_, kind, dtype_,
+          step_, i, targets_[i], sources_, kind, dtype_,
           [this](std::size_t state, TensorKind k, std::size_t t) { return source(state, k, t); });
       is_made_ = true;
       kind_ = kind;
@@ -167,11 +167,11 @@ class StepView {
   std::size_t index_ = 0;
 };
 
-// Returns how many blocks read each source tensor.
+// Returns how many blocks and terms of products read each source tensor.
 std::vector<int> count_uses(const GrowthStep& step, TensorKind kind, std::size_t sources) {
   std::vector<int> uses(sources, 0);
   for (const TensorRecipe& made : step.tensors)
-    for (const Block& block : blocks_of(made, kind)) ++uses[block.source];
+    for_each_source(made, kind, [&](std::size_t source) { ++uses[source]; });
   return uses;
 }
 
@@ -187,10 +187,10 @@ void apply_step(const GrowthStep& step, state::TrainingState& from, state::Train
     std::vector<int> uses = count_uses(step, kind, sources.size());
     for (std::size_t i = 0; i < targets.size(); ++i) {
       stop_point("growing");
-      const TensorRecipe& made = step.tensors[i];
-      to.of(kind).push_back(fill(made, targets[i], sources, kind, dtype, view));
-      for (const Block& block : blocks_of(made, kind))
-        if (--uses[block.source] == 0) from.of(kind)[block.source] = HostTensor();
+      to.of(kind).push_back(fill(step, i, targets[i], sources, kind, dtype, view));
+      for_each_source(step.tensors[i], kind, [&](std::size_t source) {
+        if (--uses[source] == 0) from.of(kind)[source] = HostTensor();
+      });
     }
   }
 }
@@ -221,6 +221,7 @@ state::StateHeader grown_header(const GrowthRecipe& recipe, const state::StateHe
                                 const std::string& source, const std::string& source_crc) {
   ST_CHECK(recipe.from == from.model, "recipe for {}, state of {}", describe(recipe.from),
            describe(from.model));
+  ST_CHECK(!needs_fit(recipe), "the maps of {} are not fitted", recipe.operators());
   const std::int64_t now = from.progress.step;
   check_mask(from, "");
   state::StateHeader to = from;

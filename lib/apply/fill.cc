@@ -1,4 +1,4 @@
-// Computes the entries of one grown tensor from its blocks.
+// Computes the entries of one grown tensor from its blocks, or from maps (map_product.h).
 //
 // Blocks are filled in the order of their list, each one row by row on all cores. Entries that no
 // block covers stay zero. A copy is multiplied by the block's scale. For exp_avg_sq, an average of
@@ -20,6 +20,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "apply/map_product.h"
 #include "base/parallel.h"
 #include "base/rng.h"
 #include "base/signals.h"
@@ -242,8 +243,17 @@ class BlockFiller {
 };
 
 template <class T>
-void fill_as(HostTensor& out, const TensorRecipe& made, const arch::ParamSpec& target,
-             const arch::ParamTable& sources, TensorKind kind, const SourceView& source) {
+void fill_as(HostTensor& out, const GrowthStep& step, std::size_t index,
+             const arch::ParamSpec& target, const arch::ParamTable& sources, TensorKind kind,
+             const SourceView& source) {
+  const TensorRecipe& made = step.tensors[index];
+  if (made.product && is_value(kind)) {
+    const SizedProduct product{*made.product, step.maps,
+                               corner_of(sources[made.product->sources.front()]),
+                               corner_of(target)};
+    const SourceValues<T> read = [&](std::size_t i) { return values<T>(source(0, kind, i)); };
+    return fill_product<T>(product, read, out.as<T>());
+  }
   const bool squares = kind == TensorKind::exp_avg_sq && !made.moments_copied;
   BlockFiller<T> filler(sources, kind, squares, source, {out.as<T>(), corner_of(target)[1]});
   for (const Block& block : blocks_of(made, kind)) {
@@ -254,14 +264,14 @@ void fill_as(HostTensor& out, const TensorRecipe& made, const arch::ParamSpec& t
 
 }  // namespace
 
-HostTensor fill(const TensorRecipe& made, const arch::ParamSpec& target,
+HostTensor fill(const GrowthStep& step, std::size_t index, const arch::ParamSpec& target,
                 const arch::ParamTable& sources, TensorKind kind, DType dtype,
                 const SourceView& source) {
   HostTensor out(dtype, target.shape());
   if (dtype == DType::f32) {
-    fill_as<float>(out, made, target, sources, kind, source);
+    fill_as<float>(out, step, index, target, sources, kind, source);
   } else {
-    fill_as<double>(out, made, target, sources, kind, source);
+    fill_as<double>(out, step, index, target, sources, kind, source);
   }
   return out;
 }

@@ -16,10 +16,10 @@ namespace stagedtrain::grow {
 using SourceView = std::function<std::span<const std::byte>(std::size_t state, state::TensorKind,
                                                             std::size_t tensor)>;
 
-// Returns tensor `target` of this kind, computed by the recipe
-// `made` on all cores. `sources` is the table of the source states, whose tensors `source` reads.
-// Polls for a stop request.
-state::HostTensor fill(const TensorRecipe& made, const arch::ParamSpec& target,
+// Returns tensor `index` of the step's larger model, of this kind, computed by its recipe on all
+// cores. `target` is its line of the larger model's table, and `sources` the table of the source
+// states, whose tensors `source` reads. Polls for a stop request.
+state::HostTensor fill(const GrowthStep& step, std::size_t index, const arch::ParamSpec& target,
                        const arch::ParamTable& sources, state::TensorKind kind, state::DType dtype,
                        const SourceView& source);
 // Returns the only block of this kind if it is an unscaled copy of one whole source tensor, or
@@ -27,10 +27,20 @@ state::HostTensor fill(const TensorRecipe& made, const arch::ParamSpec& target,
 const Block* plain_copy(const TensorRecipe& made, const arch::ParamSpec& target,
                         const arch::ParamTable& sources, state::TensorKind kind);
 
-// Returns the blocks that a kind is made of. An average of weights grows as the weights do.
+// An average of weights grows as the weights do.
+inline bool is_value(state::TensorKind kind) {
+  return kind == state::TensorKind::weights || kind == state::TensorKind::ema;
+}
+// Returns the blocks that a kind is made of.
 inline const std::vector<Block>& blocks_of(const TensorRecipe& made, state::TensorKind kind) {
-  const bool is_value = kind == state::TensorKind::weights || kind == state::TensorKind::ema;
-  return is_value ? made.value : made.gradient;
+  return is_value(kind) ? made.value : made.gradient;
+}
+// Calls use(source) for every block and every term of a product that a kind is made of.
+template <class F>
+void for_each_source(const TensorRecipe& made, state::TensorKind kind, F use) {
+  for (const Block& block : blocks_of(made, kind)) use(block.source);
+  if (made.product && is_value(kind))
+    for (const std::size_t source : made.product->sources) use(source);
 }
 
 }  // namespace stagedtrain::grow

@@ -34,6 +34,13 @@ void count_flops(const RunPlan& plan, const StagePlan& stage, Costs& costs) {
   costs.causal_flops = stage.flops - (stage.flops - matrices * tokens - optimizer) / 2;
   costs.parameters = 6 * static_cast<double>(stage.params.active) * tokens;
   costs.non_embedding = 6 * static_cast<double>(stage.params.non_embedding) * tokens;
+  if (stage.fit.steps == 0) return;
+  // The fit of the growth runs the whole model.
+  const auto fitted = static_cast<double>(stage.fit.tokens);
+  costs.flops += stage.fit.flops;
+  costs.causal_flops += stage.fit.flops - arch::attention_flops_per_token(stage.model) * fitted / 2;
+  costs.parameters += 6 * static_cast<double>(stage.params.active) * fitted;
+  costs.non_embedding += 6 * static_cast<double>(stage.params.non_embedding) * fitted;
 }
 
 std::int64_t saves(const RunPlan& plan, const StagePlan& stage, std::int64_t tokens_before,
@@ -45,7 +52,9 @@ std::int64_t saves(const RunPlan& plan, const StagePlan& stage, std::int64_t tok
 void count_time(const RunPlan& plan, const StagePlan& stage, StageCost& cost) {
   const schedule::Schedule& s = plan.schedule;
   const double each = cost.seconds_per_token;
-  cost.costs.training_seconds = each * static_cast<double>(stage.tokens);
+  // A token of a fit is assumed to take as long as one of the whole model.
+  cost.costs.training_seconds = each * (static_cast<double>(stage.tokens) +
+                                        static_cast<double>(stage.fit.tokens) / flops_share(stage));
   cost.costs.evaluation_seconds = each * kForwardShare * static_cast<double>(cost.evaluations) *
                                   static_cast<double>(s.evaluate.tokens);
   // A growth is assumed to take as long as writing the larger state once.
@@ -155,6 +164,7 @@ RunCost run_cost(const RunPlan& plan, const Measurements& known, const Processes
   cost.price_per_hour = plan.schedule.machine.price_per_hour;
   std::int64_t tokens_before = 0;
   for (const StagePlan& stage : plan.stages) {
+    tokens_before += stage.fit.tokens;
     cost.stages.push_back(stage_cost(plan, stage, tokens_before, known, processes));
     tokens_before += stage.tokens;
     cost.total += cost.stages.back().costs;

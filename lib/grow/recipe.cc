@@ -71,6 +71,43 @@ void check_overlaps(const std::vector<Block>& blocks, const arch::ParamSpec& tar
       check_pair(*std::min(sorted[i], sorted[j]), *std::max(sorted[i], sorted[j]), target);
 }
 
+void check_use(const GrowthStep& step, const std::optional<MapUse>& use, std::int64_t from,
+               std::int64_t to, const std::string& tensor) {
+  if (!use) {
+    ST_CHECK(from == to, "{}: {} indices become {} without a map", tensor, from, to);
+    return;
+  }
+  ST_CHECK(use->map < step.maps.size(), "{}: no map {}", tensor, use->map);
+  const DenseMap& map = step.maps[use->map];
+  ST_CHECK(map.columns * use->unit == from && map.rows * use->unit == to,
+           "{}: a map of {} x {} units of {} for {} x {} indices", tensor, map.rows, map.columns,
+           use->unit, to, from);
+}
+
+void check_product(const GrowthStep& step, const TensorRecipe& made, const arch::ParamSpec& target,
+                   const arch::ParamTable& sources) {
+  const MapProduct& product = *made.product;
+  ST_CHECK(made.value.empty(), "{}: blocks and a product", target.name);
+  ST_CHECK(!product.sources.empty(), "{}: a product of nothing", target.name);
+  const Corner to = corner_of(target);
+  for (const std::size_t source : product.sources) {
+    ST_CHECK(source < sources.size(), "{}: no source tensor {}", target.name, source);
+    const Corner from = corner_of(sources[source]);
+    check_use(step, product.rows, from[0], to[0], target.name);
+    check_use(step, product.columns, from[1], to[1], target.name);
+  }
+  if (!product.mix) {
+    ST_CHECK(product.sources.size() == 1, "{}: several sources without a map", target.name);
+    return;
+  }
+  ST_CHECK(*product.mix < step.maps.size(), "{}: no map {}", target.name, *product.mix);
+  const DenseMap& mix = step.maps[*product.mix];
+  ST_CHECK(mix.columns == static_cast<std::int64_t>(product.sources.size()) &&
+               product.mix_row >= 0 && product.mix_row < mix.rows,
+           "{}: row {} of a map of {} x {} layers for {} sources", target.name, product.mix_row,
+           mix.rows, mix.columns, product.sources.size());
+}
+
 void check_step(const GrowthStep& step) {
   const arch::ParamTable sources = arch::param_table(step.from),
                          targets = arch::param_table(step.to);
@@ -82,6 +119,7 @@ void check_step(const GrowthStep& step) {
       for (const Block& block : *blocks) check_block(block, step, targets[i], sources);
       check_overlaps(*blocks, targets[i]);
     }
+    if (step.tensors[i].product) check_product(step, step.tensors[i], targets[i], sources);
     for (const Block& block : step.tensors[i].gradient)
       ST_CHECK(reads_source(block) && block.kind != Block::Kind::slerp,
                "{}: a gradient that is not made of copies and means", targets[i].name);

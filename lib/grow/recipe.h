@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "arch/param_table.h"
+#include "grow/dense_map.h"
 
 namespace stagedtrain::grow {
 
@@ -72,6 +73,8 @@ struct Block {
 // restarts.
 struct TensorRecipe {
   std::vector<Block> value = {}, gradient = {};
+  // Makes the weights in place of `value`, which is empty then, with the maps of the step.
+  std::optional<MapProduct> product = {};
   bool moments_copied = false;  // moments: copy, so exp_avg_sq uses the same scales as exp_avg
   bool is_new = false;          // belongs to a layer or expert that the old model did not have
   // The tensor of the old model whose optimizer scales and generation this one inherits, even if it
@@ -97,6 +100,8 @@ struct GrowthStep {
   std::int64_t mask_steps = 0;        // steps over which the mask of new parts rises; 0: no mask
   std::vector<TensorRecipe> tensors;  // in the order of param_table(to)
   std::vector<std::string> others;    // checkpoints of further states of the model `from`
+  std::vector<DenseMap> maps;         // of the products of `tensors`
+  MapFit fit;
 };
 
 // A whole growth: one or more operators, each applied to the result of the previous one.

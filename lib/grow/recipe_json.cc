@@ -28,26 +28,52 @@ Json blocks_json(const std::vector<Block>& blocks, const arch::ParamTable& sourc
   return list;
 }
 
+Json use_json(const std::optional<MapUse>& use) {
+  if (!use) return nullptr;
+  return {{"map", use->map}, {"unit", use->unit}, {"reads", use->reads}};
+}
+
+Json product_json(const MapProduct& product, const arch::ParamTable& sources) {
+  Json json = {{"sources", Json::array()},
+               {"rows", use_json(product.rows)},
+               {"columns", use_json(product.columns)},
+               {"layers", nullptr}};
+  for (const std::size_t source : product.sources) json["sources"].push_back(sources[source].name);
+  if (product.mix) json["layers"] = {{"map", *product.mix}, {"row", product.mix_row}};
+  return json;
+}
+
 Json tensor_json(const TensorRecipe& made, const arch::ParamSpec& target,
                  const arch::ParamTable& sources) {
-  return {{"name", target.name},
-          {"shape", target.shape()},
-          {"new", made.is_new},
-          {"lr_scale", made.lr_scale},
-          {"decay_scale", made.decay_scale},
-          {"eps_scale", made.eps_scale},
-          {"value", blocks_json(made.value, sources)},
-          {"gradient", blocks_json(made.gradient, sources)},
-          {"moments_copied", made.moments_copied}};
+  Json json = {{"name", target.name},
+               {"shape", target.shape()},
+               {"new", made.is_new},
+               {"lr_scale", made.lr_scale},
+               {"decay_scale", made.decay_scale},
+               {"eps_scale", made.eps_scale},
+               {"value", blocks_json(made.value, sources)},
+               {"gradient", blocks_json(made.gradient, sources)},
+               {"moments_copied", made.moments_copied}};
+  if (made.product) json["product"] = product_json(*made.product, sources);
+  return json;
+}
+
+// Returns the sizes of the maps. Their entries are known only after the fit.
+Json maps_json(const std::vector<DenseMap>& maps) {
+  Json json = Json::array();
+  for (const DenseMap& map : maps)
+    json.push_back({{"rows", map.rows}, {"columns", map.columns}, {"fixed_rows", map.fixed}});
+  return json;
 }
 
 void print_step(const GrowthStep& step, const Print& print) {
-  std::string head = json_text({{"operator", step.operators},
-                                {"exact", step.exact},
-                                {"equivariant", step.equivariant},
-                                {"symmetric", step.symmetric},
-                                {"to", describe(step.to)}},
-                               -1);
+  Json json = {{"operator", step.operators},
+               {"exact", step.exact},
+               {"equivariant", step.equivariant},
+               {"symmetric", step.symmetric},
+               {"to", describe(step.to)}};
+  if (!step.maps.empty()) json["maps"] = maps_json(step.maps);
+  std::string head = json_text(json, -1);
   head.pop_back();  // removes the closing brace
   print(head + ", \"tensors\": [");
   const arch::ParamTable sources = arch::param_table(step.from),

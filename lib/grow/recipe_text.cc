@@ -62,6 +62,15 @@ std::string blocks_text(const std::vector<Block>& blocks, const arch::ParamSpec&
   return text;
 }
 
+// Describes a product, for instance as "learned: rows, columns, 4 layers".
+std::string product_text(const MapProduct& product) {
+  std::vector<std::string> parts;
+  if (product.rows) parts.push_back("rows");
+  if (product.columns) parts.push_back("columns");
+  if (product.mix) parts.push_back(fmt::format("{} layers", product.sources.size()));
+  return "learned: " + join(parts, ", ");
+}
+
 const char* promise_text(const GrowthRecipe& recipe) {
   if (!recipe.exact()) return "the loss changes";
   return recipe.equivariant() ? "the loss is kept, old tensors' moments are exact"
@@ -93,12 +102,22 @@ void print_tensors(const GrowthStep& step, const Print& print) {
     const TensorRecipe& made = step.tensors[i];
     const auto& blocks = made.value.empty() ? made.gradient : made.value;
     const bool sourced = !blocks.empty() && blocks[0].kind != Block::Kind::normal;
-    const arch::ParamSpec* source = sourced ? &sources[blocks[0].source] : nullptr;
+    const arch::ParamSpec* source = made.product ? &sources[made.product->sources.front()]
+                                    : sourced    ? &sources[blocks[0].source]
+                                                 : nullptr;
+    const std::string weights =
+        made.product ? product_text(*made.product) : blocks_text(made.value, targets[i]);
     print(row_text(targets[i].name, shape_text(targets[i]), source ? source->name : "-",
-                   source ? shape_text(*source) : "-", blocks_text(made.value, targets[i]),
+                   source ? shape_text(*source) : "-", weights,
                    (made.gradient.empty() ? "reset" : blocks_text(made.gradient, targets[i])) +
                        dynamics_text(made)));
   }
+}
+
+std::int64_t trained_entries(const GrowthStep& step) {
+  std::int64_t count = 0;
+  for (const DenseMap& map : step.maps) count += (map.rows - map.fixed) * map.columns;
+  return count;
 }
 
 }  // namespace
@@ -118,6 +137,11 @@ std::string summary(const GrowthRecipe& recipe) {
       grouped(params), grouped(grown_params),
       ratio(static_cast<double>(params), static_cast<double>(grown_params)), short_count(flops),
       short_count(grown_flops), ratio(flops, grown_flops));
+  for (const GrowthStep& step : recipe.steps)
+    if (step.fit.steps > 0)
+      text +=
+          fmt::format("fit              {} steps train {} maps of {} numbers\n",
+                      grouped(step.fit.steps), step.maps.size(), grouped(trained_entries(step)));
   if (recipe.symmetric())
     text +=
         "warning          copies receive identical gradients, so the larger model never gains "

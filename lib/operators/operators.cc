@@ -2,6 +2,7 @@
 #include "operators/operators.h"
 
 #include "base/error.h"
+#include "grow/learned_growth.h"
 #include "grow/parameterized.h"
 
 namespace stagedtrain::grow {
@@ -68,6 +69,9 @@ const std::vector<OperatorEntry>& operators() {
        "Gesmundo and Maile, arXiv 2308.06103",
        "composable expansions: new weights are zero where the loss requires it, else random",
        make_expand, document_expand},
+      {"ligo", "grows", "residual, heads, ffn, layers", "no", "LiGO, arXiv 2303.00980",
+       "learns the growth: some steps train maps of width and depth alone, then they are applied",
+       make_ligo, document_ligo},
       {"mask", "grows", "residual, heads, ffn, layers", "at the growth", "MSG, arXiv 2305.02869",
        "adds fresh dimensions behind a mask that rises from 0 to 1 during training", make_mask,
        document_mask},
@@ -128,6 +132,14 @@ GrowthRecipe make_recipe(const Tree& list, const arch::ModelConfig& from, const 
         read_step(list.items[i], recipe.to, path.empty() ? "" : fmt::format("{}.{}", path, i)));
     recipe.to = recipe.steps.back().to;
   }
+  if (list.items.size() > 1 && needs_fit(recipe))
+    throw list
+        .error(
+            "{}: found {} operators, expected ligo alone: its fit trains the model that this "
+            "growth "
+            "makes, from the weights of the stage before",
+            path, list.items.size())
+        .with_hint("give the other operators a stage of their own, or set fit.steps: 0");
   check_recipe(recipe);
   return recipe;
 }

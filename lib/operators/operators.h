@@ -20,6 +20,8 @@ std::unique_ptr<GrowthOperator> make_lemon(const Tree& options);
 std::vector<FieldRow> document_lemon();
 std::unique_ptr<GrowthOperator> make_expand(const Tree& options);
 std::vector<FieldRow> document_expand();
+std::unique_ptr<GrowthOperator> make_ligo(const Tree& options);
+std::vector<FieldRow> document_ligo();
 std::unique_ptr<GrowthOperator> make_mask(const Tree& options);
 std::vector<FieldRow> document_mask();
 std::unique_ptr<GrowthOperator> make_llama_pro(const Tree& options);

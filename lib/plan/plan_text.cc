@@ -18,13 +18,17 @@ std::string stage_table(const RunPlan& plan) {
   std::vector<std::vector<std::string>> rows = {{"stage", "model", "params", "FLOPs/tok", "steps",
                                                  "tokens", "FLOPs", "peak lr", "memory",
                                                  "checkpoint"}};
-  for (const StagePlan& stage : plan.stages)
+  for (const StagePlan& stage : plan.stages) {
+    if (stage.fit.steps > 0)  // its steps are none of the run's
+      rows.push_back({"fit of " + stage.name, "", "", "", fmt::format("({})", stage.fit.steps),
+                      count_text(stage.fit.tokens), short_count(stage.fit.flops), "", "", ""});
     rows.push_back({stage.name, fmt::format("{} x {}", stage.model.layers, stage.model.width),
                     count_text(stage.params.total),
                     short_count(expected_flops_per_token(stage).total), grouped(stage.steps),
                     count_text(stage.tokens), short_count(stage.flops),
                     format_number(stage.peak_lr), bytes_text(stage.memory_bytes),
                     bytes_text(stage.checkpoint_bytes)});
+  }
   rows.push_back({"total", "", "", "", grouped(plan.total_steps), count_text(plan.tokens),
                   short_count(plan.flops), "", "", ""});
   return text_table(rows, 2, "");
@@ -57,6 +61,11 @@ std::string stage_notes(const RunPlan& plan, const StagePlan& stage) {
     text += plan.schedule.from.empty() ? "  starts from fresh weights\n"
                                        : fmt::format("  starts from {}\n", plan.schedule.from);
   }
+  if (stage.fit.steps > 0)
+    text += fmt::format(
+        "  before it {} steps fit the growth's maps: {} tokens, {} FLOPs ({:.1f}% of all)\n",
+        grouped(stage.fit.steps), count_text(stage.fit.tokens), short_count(stage.fit.flops),
+        100 * stage.fit.flops / plan.flops);
   text += policy_notes(stage);
   text += fmt::format("  {:.0f}% of the FLOPs; {} parameters without embeddings",
                       100 * stage.flops / plan.flops, count_text(stage.params.non_embedding));
@@ -155,6 +164,9 @@ Json stage_json(const RunPlan& plan, const StagePlan& stage) {
           {"memory_bytes", stage.memory_bytes},
           {"growth_memory_bytes", stage.growth_memory_bytes},
           {"checkpoint_bytes", stage.checkpoint_bytes},
+          {"fit_steps", stage.fit.steps},
+          {"fit_tokens", stage.fit.tokens},
+          {"fit_flops", stage.fit.flops},
           {"grow", stage.growth ? stage.growth->operators() : ""},
           {"exact", stage.growth ? Json(stage.growth->exact()) : Json(nullptr)}};
 }
@@ -184,7 +196,7 @@ std::optional<double> epochs(const RunPlan& plan) {
   for (const StagePlan& stage : plan.stages) {
     const std::optional<double> epoch = epoch_tokens(plan.facts, stage.model.context);
     if (!epoch) return {};
-    sum += static_cast<double>(stage.tokens) / *epoch;
+    sum += static_cast<double>(stage.tokens + stage.fit.tokens) / *epoch;
   }
   return sum;
 }

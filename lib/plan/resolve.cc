@@ -109,6 +109,7 @@ void fill_model(const Schedule& s, std::size_t i, const std::optional<arch::Mode
   ST_CHECK(before, "{}: the model that grows is not known", path);
   stage.growth = grow::make_recipe(s.stages[i].grow, *before, path + ".grow");
   stage.model = stage.growth->to;
+  stage.fit = fit_cost(s, *stage.growth);
 }
 
 const Tree& budgets_place(const Schedule& s) {
@@ -307,8 +308,8 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
       stage.until_slope = parse_number(until->slope);
     }
     plan.total_steps += stage.steps;
-    plan.tokens += stage.tokens;
-    plan.flops += stage.flops;
+    plan.tokens += stage.tokens + stage.fit.tokens;
+    plan.flops += stage.flops + stage.fit.flops;
     before = stage.model;
     plan.stages.push_back(std::move(stage));
   }

@@ -9,6 +9,7 @@
 #include "arch/cost.h"
 #include "arch/step_flops.h"
 #include "grow/recipe.h"
+#include "plan/map_fit.h"
 #include "plan/step_sums.h"
 #include "plan/transfer.h"
 #include "runlog/prediction.h"
@@ -32,9 +33,10 @@ struct StagePlan {
   std::optional<schedule::LayerDropoutSpec> layer_dropout;
   std::optional<schedule::LayerPathSpec> layer_path;
   std::optional<grow::GrowthRecipe> growth;  // from the stage before, or from the checkpoint `from`
+  FitCost fit;                               // of that growth, before the first step
   std::int64_t first_step = 0, steps = 0;    // as planned; `until` may end the stage sooner
-  std::int64_t tokens = 0;
-  double flops = 0;  // as executed; the expected value if a policy draws layers
+  std::int64_t tokens = 0;                   // of the steps
+  double flops = 0;  // of the steps, as executed; the expected value if a policy draws layers
   double peak_lr = 0;
   std::int64_t rewarm_steps = 0;
   std::optional<double> until_loss, until_slope;
@@ -81,8 +83,8 @@ struct RunPlan {
   std::vector<StagePlan> stages;
   arch::ModelConfig final_model;
   std::int64_t total_steps = 0;  // length of the learning-rate curve
-  std::int64_t tokens = 0;
-  double flops = 0;
+  std::int64_t tokens = 0;       // of all stages and the fits of their growths
+  double flops = 0;              // likewise
   std::int64_t warmup_steps = 0, decay_steps = 0;
   Every evaluate_every, sample_every, checkpoint_every;
   double checkpoint_seconds = 0;  // of training, in place of checkpoint_every; 0: not by time

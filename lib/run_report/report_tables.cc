@@ -210,6 +210,15 @@ Table predictions_table(const Report& report) {
   return table;
 }
 
+// Describes the fit of the maps before a growth; "" if it had none.
+static std::string fit_cell(const Run& run, const Growth& growth) {
+  const auto fit = std::ranges::find(run.fits, growth.stage, &runlog::Fit::stage);
+  if (fit == run.fits.end()) return "";
+  return fmt::format("{} steps, {} tokens, {} FLOPs, {}: loss {} to {}", whole_text(fit->steps),
+                     count_text(fit->tokens), flops_text(fit->flops), seconds_text(fit->seconds),
+                     decimal_text(fit->loss_before, 4), decimal_text(fit->loss_after, 4));
+}
+
 Table growths_table(const Report& report) {
   Table table{.title = "Growth",
               .columns = {{"into stage"},
@@ -221,13 +230,18 @@ Table growths_table(const Report& report) {
                           {"loss before", true},
                           {"loss after, same batch", true},
                           {"time to grow", true}}};
+  const bool fits =
+      std::ranges::any_of(report.runs, [](const Run& run) { return !run.fits.empty(); });
+  if (fits) table.columns.push_back({"fit of its maps, counted in all costs", false, true});
   for (const Run& run : report.runs)
-    for (const Growth& growth : run.growths)
+    for (const Growth& growth : run.growths) {
       table.rows.push_back({run_prefix(report, run) + growth.stage, growth_change(run, growth),
                             growth.operators, whole_text(growth.at.step),
                             whole_text(growth.params_before), whole_text(growth.params_after),
                             decimal_text(growth.loss_before, 4), decimal_text(growth.loss_after, 4),
                             seconds_text(growth.seconds)});
+      if (fits) table.rows.back().push_back(fit_cell(run, growth));
+    }
   return table;
 }
 

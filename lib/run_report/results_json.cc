@@ -65,6 +65,17 @@ Json growth_json(const Growth& growth) {
           {"grow_seconds", number(growth.seconds)}};
 }
 
+Json fit_json(const runlog::Fit& fit) {
+  return {{"stage", fit.stage},
+          {"step", number(fit.at.step)},
+          {"fit_steps", number(fit.steps)},
+          {"fit_tokens", number(fit.tokens)},
+          {"fit_flops", number(fit.flops)},
+          {"fit_seconds", number(fit.seconds)},
+          {"loss_before", number(fit.loss_before)},
+          {"loss_after", number(fit.loss_after)}};
+}
+
 Json settings_json(const Run& run) {
   Json json = Json::object();
   for (const runlog::Setting& setting : run.settings) json[setting.key] = setting.value;
@@ -114,11 +125,13 @@ Json run_json(const Run& run) {
             {"prediction", runlog::to_json(run.prediction)},
             {"samples", samples_json(run)},
             {"stages", Json::array()},
-            {"growths", Json::array()}};
+            {"growths", Json::array()},
+            {"fits", Json::array()}};
   const std::vector<StageCost> costs = stage_costs(run);
   for (std::size_t i = 0; i < costs.size(); ++i)
     json["stages"].push_back(stage_json(run.stages[i], costs[i]));
   for (const Growth& growth : run.growths) json["growths"].push_back(growth_json(growth));
+  for (const runlog::Fit& fit : run.fits) json["fits"].push_back(fit_json(fit));
   return json;
 }
 

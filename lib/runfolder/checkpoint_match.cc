@@ -6,7 +6,8 @@
 // - every earlier stage took at least one step, and this one no more than its length, unless that
 //   was changed;
 // - a stage is done only after its last step, unless `until` or a changed length ended it earlier;
-// - data.index is the number of sequences that so many steps read, including the batch-size ramp;
+// - data.index is the number of sequences that so many steps read, including the batch-size ramp
+//   and the fits of learned growths;
 // - tokens and FLOPs are between those of the cheapest and of the most expensive stage so far, as
 // far
 //   as the plan knows them;
@@ -120,6 +121,7 @@ class Comparison {
   void compare_flops() {
     double least = std::numeric_limits<double>::infinity(), most = 0;
     double least_of_steps = least, most_of_steps = 0;  // of the optimizer
+    double fits = 0;                                   // at most
     for (std::int64_t i = 0; i <= progress_.stage_index; ++i) {
       const plan::StagePlan& stage = plan_.stages[static_cast<std::size_t>(i)];
       const arch::ModelConfig& model = stage.model;
@@ -130,17 +132,20 @@ class Comparison {
       const double of_step = plan::optimizer_flops_per_step(plan_.schedule, model);
       least_of_steps = whole ? std::min(least_of_steps, of_step) : 0;
       most_of_steps = std::max(most_of_steps, of_step);
+      fits += stage.fit.flops;
     }
     const double tokens = static_cast<double>(progress_.tokens), slack = 1 + 1e-6,
                  steps = static_cast<double>(progress_.step);
     if (progress_.flops * slack < tokens * least + steps * least_of_steps ||
-        progress_.flops > (tokens * most + steps * most_of_steps) * slack)
+        progress_.flops > (tokens * most + steps * most_of_steps + fits) * slack)
       say("it says {} FLOPs, which cannot be the cost of {} tokens", short_count(progress_.flops),
           grouped(progress_.tokens));
   }
 
   void compare_data() {
-    const std::int64_t sequences = sequences_before(plan_.schedule, progress_.step);
+    std::int64_t sequences = sequences_before(plan_.schedule, progress_.step);
+    for (std::int64_t i = 0; i <= progress_.stage_index; ++i)
+      sequences += plan_.stages[static_cast<std::size_t>(i)].fit.all_sequences();
     if (header_.data.index != sequences)
       say("it has read {} sequences, expected {} after {} steps", grouped(header_.data.index),
           grouped(sequences), grouped(progress_.step));

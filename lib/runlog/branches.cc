@@ -68,6 +68,7 @@ Run joined_run(Run run, const std::vector<Run>& runs, int left) {
   prepend(before.steps, run.branch_step, run.steps);
   prepend(before.evaluations, run.branch_step, run.evaluations);
   prepend(before.growths, run.branch_step, run.growths);
+  prepend(before.fits, run.branch_step, run.fits);
   return run;
 }
 

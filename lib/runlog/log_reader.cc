@@ -42,6 +42,17 @@ Growth read_growth(const JsonReader& event) {
           .seconds = event.number("grow_seconds")};
 }
 
+Fit read_fit(const JsonReader& event) {
+  return {.at = read_place(event),
+          .stage = event.text("stage"),
+          .steps = event.number("fit_steps"),
+          .tokens = event.number("fit_tokens"),
+          .flops = event.number("fit_flops"),
+          .seconds = event.number("fit_seconds"),
+          .loss_before = event.number("loss_before"),
+          .loss_after = event.number("loss_after")};
+}
+
 Stage read_stage(const JsonReader& stage) {
   return {.name = stage.text("name"),
           .grow = stage.text("grow"),
@@ -114,6 +125,7 @@ void resume(Run& run, double step) {
   void_after(run.steps);
   void_after(run.evaluations);
   void_after(run.growths);
+  void_after(run.fits);
   void_after(run.endings);
   void_after(run.stage_ends);
   if (run.end && run.end->at.step > step) run.end.reset();
@@ -144,6 +156,8 @@ void add_event(const JsonReader& event, Run& run) {
     add_evaluation(run.evaluations, read_evaluation(event));
   } else if (kind == "grow") {
     replace_stage(run.growths, read_growth(event));
+  } else if (kind == "fit") {
+    replace_stage(run.fits, read_fit(event));
   } else if (kind == "until") {
     replace_stage(run.endings, Ending{read_place(event), event.text("stage"), event.text("why")});
   } else if (kind == "stage_end") {

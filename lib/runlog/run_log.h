@@ -41,6 +41,15 @@ struct Growth {
   double loss_before = kUnknown, loss_after = kUnknown, seconds = kUnknown;
 };
 
+// The training of a learned growth's maps, before the growth into `stage`. `at` is after it, and
+// tokens, flops and seconds are its own.
+struct Fit {
+  Place at;
+  std::string stage;
+  double steps = kUnknown, tokens = kUnknown, flops = kUnknown, seconds = kUnknown;
+  double loss_before = kUnknown, loss_after = kUnknown;  // with the maps before and after it
+};
+
 struct Stage {
   std::string name, grow;
   arch::ModelConfig model;
@@ -103,6 +112,7 @@ struct Run : RunFacts {
   std::vector<StepPoint> steps;  // by rising step
   std::vector<Evaluation> evaluations;  // by rising step
   std::vector<Growth> growths;
+  std::vector<Fit> fits;
   std::vector<Ending> endings;
   std::vector<Evaluation> stage_ends;
   std::optional<RunEnd> end;

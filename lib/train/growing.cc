@@ -7,18 +7,11 @@
 #include "lengths/resolve_files.h"
 #include "text/json.h"
 #include "text/text.h"
+#include "train/map_fit.h"
 #include "train/shared_evaluation.h"
 
 namespace stagedtrain::train {
 namespace {
-
-// Returns the mean loss on one batch of validation windows, the same before and after the growth.
-double batch_loss(const RunContext& run, DeviceState& live) {
-  const arch::ModelConfig& model = live.header.model;
-  const data::EvaluationSet set(run.data.validation, model.context, model.vocab,
-                                rows_at_once(run.plan) * model.context);
-  return eval::evaluate(*live.model, set, rows_at_once(run.plan)).loss;
-}
 
 void enter_stage(const plan::StagePlan& stage, std::size_t index, state::Progress& progress) {
   progress.stage = stage.name;
@@ -67,15 +60,17 @@ DeviceState grow_into(RunContext& run, DeviceState from, std::size_t index) {
   const plan::StagePlan& stage = run.plan.stages[index];
   run.ranks.stands("growing into stage " + stage.name);
   const Path source = run.folder.stage_file(run.plan.stages[index - 1].name);
-  const double before = batch_loss(run, from);
+  const double before = batch_loss(run, *from.model);
+  grow::GrowthRecipe recipe = recipe_in(run, stage);
+  if (const std::optional<Json> fit = fit_maps(run, stage, from, recipe)) run.log.write(*fit);
   const auto start = std::chrono::steady_clock::now();
   DeviceState grown = grow_live(
-      recipe_in(run, stage), std::move(from), "stages/" + source.filename().string(),
+      recipe, std::move(from), "stages/" + source.filename().string(),
       run.ranks.from_first(run.ranks.first() ? state::CheckpointReader(source).identity() : ""));
   run.ranks.barrier();  // a stop request waits until all ranks have the larger state
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   enter_stage(stage, index, grown.header.progress);
-  tell(run, stage, grown.header.progress, before, batch_loss(run, grown), seconds.count());
+  tell(run, stage, grown.header.progress, before, batch_loss(run, *grown.model), seconds.count());
   return grown;
 }
 

@@ -115,6 +115,7 @@ void keep_extended_end(const RunContext& run, const TakenUp& taken) {
 
 void begin_log(RunContext& run, const TakenUp& taken, const Json& start) {
   run.log.write(start);
+  if (taken.fit) run.log.write(*taken.fit);
   if (taken.live.header.progress.step == 0) return;
   Json event = place_event("resume", taken.live.header.progress);
   event["file"] = taken.from.string();

@@ -30,4 +30,11 @@ eval::EvalReport evaluate_average_on_ranks(RunContext& run, DeviceState& live,
   return evaluate_on_ranks(run, live, set);
 }
 
+double batch_loss(const RunContext& run, model::Model& model) {
+  const arch::ModelConfig& config = model.config();
+  const data::EvaluationSet set(run.data.validation, config.context, config.vocab,
+                                rows_at_once(run.plan) * config.context);
+  return eval::evaluate(model, set, rows_at_once(run.plan)).loss;
+}
+
 }  // namespace stagedtrain::train

@@ -21,4 +21,8 @@ eval::EvalReport evaluate_on_ranks(RunContext& run, DeviceState& live,
 eval::EvalReport evaluate_average_on_ranks(RunContext& run, DeviceState& live,
                                            const data::EvaluationSet& set);
 
+// Computes the mean loss on one batch of validation windows, the same at every growth of a run.
+// Every rank scores all of it.
+double batch_loss(const RunContext& run, model::Model& model);
+
 }  // namespace stagedtrain::train

@@ -24,6 +24,7 @@
 #include "runfolder/checkpoint_match.h"
 #include "text/text.h"
 #include "train/growing.h"
+#include "train/map_fit.h"
 
 namespace stagedtrain::train {
 namespace {
@@ -46,7 +47,9 @@ DeviceState start_fresh(const plan::RunPlan& plan, const model::ModelOptions& op
 // Starts with the weights of another run's checkpoint, zero moments, and the beginning of the curve
 // and of the data. Grows them if the first stage has a growth. Tokens, FLOPs and seconds of that
 // run still count.
-DeviceState start_from_weights(const plan::RunPlan& plan, const model::ModelOptions& options) {
+TakenUp start_from_weights(RunContext& run, const model::ModelOptions& options) {
+  const plan::RunPlan& plan = run.plan;
+  TakenUp taken{.live = {}, .from = {}, .words = {}};
   const Path path = plan.schedule.from;
   DeviceState live = load_live(path, options);
   const std::string identity = state::CheckpointReader(path).identity();
@@ -66,10 +69,14 @@ DeviceState start_from_weights(const plan::RunPlan& plan, const model::ModelOpti
   live.model->params().clear_moments();
   live.model->params().ema() = at::Tensor();
   header.ema = false;
-  if (const auto& growth = plan.stages[0].growth)
-    live = grow_live(*growth, std::move(live), path.string(), identity);
+  if (plan.stages[0].growth) {
+    grow::GrowthRecipe growth = *plan.stages[0].growth;
+    taken.fit = fit_maps(run, plan.stages[0], live, growth);
+    live = grow_live(growth, std::move(live), path.string(), identity);
+  }
   begin(plan, live);
-  return live;
+  taken.live = std::move(live);
+  return taken;
 }
 
 std::string not_of_this_schedule(const Path& file, const std::vector<std::string>& reasons) {
@@ -193,11 +200,9 @@ void warn_of_rates(const plan::RunPlan& plan, TakenUp& taken) {
       format_number(at.learning_rate), format_number(planned)));
 }
 
-TakenUp start(const plan::RunPlan& plan, const model::ModelOptions& options) {
-  return {
-      plan.schedule.from.empty() ? start_fresh(plan, options) : start_from_weights(plan, options),
-      {},
-      {}};
+TakenUp start(RunContext& run, const model::ModelOptions& options) {
+  if (!run.plan.schedule.from.empty()) return start_from_weights(run, options);
+  return {start_fresh(run.plan, options), {}, {}};
 }
 
 std::optional<TakenUp> find(const RunRequest& request, const model::ModelOptions& options,
@@ -218,7 +223,7 @@ TakenUp follow_first(std::optional<TakenUp> taken, const model::ModelOptions& op
                          std::filesystem::absolute(taken->from).string());
   choice = run.ranks.from_first(choice);
   if (taken) return std::move(*taken);
-  if (choice.empty()) return start(run.plan, options);
+  if (choice.empty()) return start(run, options);
   const std::size_t end = choice.find('\n');
   const std::string expected = choice.substr(0, end);
   const Path file = choice.substr(end + 1);

@@ -13,6 +13,7 @@ struct TakenUp {
   // Messages for the user, such as skipped checkpoints and jumps of the learning rate. Warnings
   // start with "warning: ".
   std::vector<std::string> words;
+  std::optional<Json> fit = {};  // the event of a fit that a new run began with (map_fit.h)
 };
 
 // Returns the furthest checkpoint of the folder that verifies and belongs to this plan; else the

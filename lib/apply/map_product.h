@@ -1,0 +1,29 @@
+// How a tensor is computed from the maps of a learned growth.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <span>
+
+#include "grow/recipe.h"
+
+namespace stagedtrain::grow {
+
+// Returns the values of a source tensor by its index in the smaller model's table. They stay valid
+// until the next call.
+template <class T>
+using SourceValues = std::function<std::span<const T>(std::size_t tensor)>;
+
+// A product with the sizes of its tensors and the maps of its step, which must outlive it.
+struct SizedProduct {
+  const MapProduct& product;
+  const std::vector<DenseMap>& maps;
+  Corner from, to;  // rows and columns of a source tensor and of the target
+};
+
+// Computes the target tensor. T is float or double. Every sum has a fixed order, so the bits do not
+// depend on the number of threads.
+template <class T>
+void fill_product(const SizedProduct& made, const SourceValues<T>& source, std::span<T> out);
+
+}  // namespace stagedtrain::grow
