@@ -254,8 +254,7 @@ void add_processes(CLI::App& command, PlanArguments& arguments) {
           ->check(CLI::IsMember({"none", "optimizer", "full"}))
           ->type_name("KIND");
   for (const char* other : {"--optimize", "--measure"})
-    for (CLI::Option* option : {processes, sharding})
-      option->excludes(command.get_option(other));
+    for (CLI::Option* option : {processes, sharding}) option->excludes(command.get_option(other));
 }
 
 // Adds --probe and --from, with their options.
@@ -267,8 +266,8 @@ void add_probe(CLI::App& command, PlanArguments& arguments) {
                       "when they have ended, rank them by their loss after K steps and plan")
           ->check(CLI::Range(1, 1000000))
           ->type_name("K");
-  for (const char* other : {"--optimize", "--rule", "--preset", "--slurm", "--measure",
-                            "--processes", "--sharding"})
+  for (const char* other :
+       {"--optimize", "--rule", "--preset", "--slurm", "--measure", "--processes", "--sharding"})
     probe->excludes(command.get_option(other));
   command
       .add_option("--ways", arguments.ways,

@@ -48,9 +48,9 @@ double link_seconds(const Sent& sent, const Cluster& cluster) {
     return bandwidth > 0 ? bytes / bandwidth : 0;
   };
   if (cluster.node_bandwidth == 0) return over(sent.total(), cluster.bandwidth);
-  return std::max(over(sent.within, cluster.bandwidth),
-                  over(sent.between * static_cast<double>(cluster.per_node),
-                       cluster.node_bandwidth));
+  return std::max(
+      over(sent.within, cluster.bandwidth),
+      over(sent.between * static_cast<double>(cluster.per_node), cluster.node_bandwidth));
 }
 
 double hidden_seconds(Sharding sharding, double gather_seconds, double work_seconds) {
@@ -64,8 +64,8 @@ StepExchange step_exchange(const schedule::Schedule& s, std::int64_t parameters,
   const Cluster cluster = cluster_of(s.machine, processes.count);
   const StepTraffic traffic = step_traffic(s, parameters, processes);
   const bool ring = s.machine.reduce == schedule::Reduce::ring;
-  const Sent summed = ring ? ring_sent(traffic.summed, cluster)
-                           : all_to_all_sent(traffic.summed, cluster);
+  const Sent summed =
+      ring ? ring_sent(traffic.summed, cluster) : all_to_all_sent(traffic.summed, cluster);
   const Sent gathered = ring_sent(traffic.gathered, cluster);
   const double gather_seconds = link_seconds(gathered, cluster);
   StepExchange exchange{summed, link_seconds(summed, cluster) + gather_seconds,

@@ -31,8 +31,8 @@ double step_tokens(const RunPlan& plan, std::size_t stage) {
 }
 
 std::string stages_table(const RunPlan& plan, const RunCost& cost) {
-  Rows rows = {{"stage", "memory of each", "sent in a step", "to other nodes", "sending takes",
-                "a step takes", "tokens/s", "efficiency"}};
+  Rows rows = {{"stage", "memory", "sends", "to other nodes", "sending takes", "a step takes",
+                "tokens/s", "efficiency"}};
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     const StageCost& c = cost.stages[i];
     const double each = c.seconds_per_token;
@@ -53,7 +53,7 @@ StepExchange largest_exchange(const RunCost& cost) {
 }
 
 std::string shardings_table(const RunPlan& plan, const RunCost& cost) {
-  Rows rows = {{"--sharding", "memory of each", "sent in a step", "training", "efficiency"}};
+  Rows rows = {{"--sharding", "memory", "sends", "training", "efficiency"}};
   for (const RunCost& one : cost.shardings)
     rows.push_back({sharding_name(one.processes.sharding), short_bytes(largest_memory(one)),
                     short_bytes(largest_exchange(one).sent.total()),
@@ -62,11 +62,11 @@ std::string shardings_table(const RunPlan& plan, const RunCost& cost) {
   std::string text = text_table(rows, 1, "");
   const double limit = plan.schedule.machine.memory;
   const std::optional<Sharding> cheapest = cheapest_sharding(plan, cost);
-  return text + fmt::format("  {}{}: {}\n", cost.timed ? "fastest" : "sends least",
-                            limit > 0 ? fmt::format(" that fits in machine.memory, {}",
-                                                    short_bytes(limit))
-                                      : std::string(),
-                            cheapest ? sharding_name(*cheapest) : "none of them");
+  return text +
+         fmt::format("  {}{}: {}\n", cost.timed ? "fastest" : "sends least",
+                     limit > 0 ? fmt::format(" that fits in machine.memory, {}", short_bytes(limit))
+                               : std::string(),
+                     cheapest ? sharding_name(*cheapest) : "none of them");
 }
 
 // Says which bandwidths are missing, or "".
@@ -87,10 +87,10 @@ std::string processes_text(const RunPlan& plan, const RunCost& cost) {
       "which divide moments and AdamW (--sharding optimizer)",
       "which divide weights, gradients and moments (--sharding full)"};
   const Cluster cluster = cluster_of(plan.schedule.machine, processes.count);
-  std::string text = fmt::format("\non {} processes{}, {}\n", processes.count,
-                                 cluster.nodes() > 1 ? fmt::format(" on {} nodes", cluster.nodes())
-                                                     : std::string(),
-                                 kDivided[static_cast<int>(processes.sharding)]);
+  std::string text = fmt::format(
+      "\neach of {} processes{}, {}\n", processes.count,
+      cluster.nodes() > 1 ? fmt::format(" on {} nodes", cluster.nodes()) : std::string(),
+      kDivided[static_cast<int>(processes.sharding)]);
   text += stages_table(plan, cost) + shardings_table(plan, cost) + missing_text(cluster);
   if (const std::int64_t idle = step_share(plan.schedule, processes).idle; idle > 0)
     text += warning_text(fmt::format(

@@ -122,10 +122,9 @@ void check_memory(const RunPlan& plan, const RunCost& cost) {
     const auto fits = cheapest_sharding(plan, cost);
     throw usage_error("{}: training takes {} of memory, expected at most machine.memory, {}",
                       plan.stages[i].name, short_bytes(needed), short_bytes(most))
-        .with_hint(fits
-                       ? fmt::format("use --sharding {}", sharding_name(*fits))
-                       : "use a smaller batch.micro, batch.recompute: blocks, precision: bf16, or "
-                         "several processes with --sharding full");
+        .with_hint(fits ? fmt::format("use --sharding {}", sharding_name(*fits))
+                        : "use a smaller batch.micro, batch.recompute: blocks, precision: bf16, or "
+                          "several processes with --sharding full");
   }
 }
 

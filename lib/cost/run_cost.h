@@ -24,8 +24,8 @@ struct StageCost {
   Costs costs;
   MemoryParts memory;
   std::optional<double> measured_bytes;  // peak memory, if it was measured
-  double growth_bytes = 0;               // both states; of each process with full sharding, its part
-  StepExchange exchange;                 // of each of several processes in a step
+  double growth_bytes = 0;  // both states; of each process with full sharding, its part
+  StepExchange exchange;    // of each of several processes in a step
   double seconds_per_token = 0;          // 0: not known
   double seconds_alone = 0;              // the same with one process
   bool measured = false;                 // whether seconds_alone was measured

@@ -56,8 +56,7 @@ std::string memory_text(const RunPlan& plan, const RunCost& cost) {
         {stage.name, bytes(c.memory.weights), bytes(c.memory.gradients + c.memory.sums),
          bytes(c.memory.moments), bytes(c.memory.activations), bytes(c.memory.logits),
          bytes(c.measured_bytes.value_or(c.memory.total())) + (c.measured_bytes ? " measured" : ""),
-         bytes(c.growth_bytes),
-         bytes(static_cast<double>(stage.checkpoint_bytes))});
+         bytes(c.growth_bytes), bytes(static_cast<double>(stage.checkpoint_bytes))});
   }
   const bool sums = std::ranges::any_of(
       cost.stages, [](const StageCost& stage) { return stage.memory.sums > 0; });

@@ -229,11 +229,11 @@ std::vector<SlurmFile> slice_jobs(const FullPlan& full, const SlurmOptions& opti
             "machine.flops=312T");
   const JobTimes times = longest_times(full);
   const std::int64_t count = jobs_needed(full.cost.total.seconds(), options.slice, times);
-  const Resources asked{.seconds = options.slice,
-                        .threads = most_threads(full),
-                        .signal = times.signal,
-                        .cluster =
-                            cluster_of(full.plan.schedule.machine, full.cost.processes.count)};
+  const Resources asked{
+      .seconds = options.slice,
+      .threads = most_threads(full),
+      .signal = times.signal,
+      .cluster = cluster_of(full.plan.schedule.machine, full.cost.processes.count)};
   const std::string ending =
       "# Code 85: the slice ended after a save, as planned for all slices but the last.\n"
       "if [[ $code == 85 && ${1:-1} -lt ${2:-1} ]]; then exit 0; fi\n";
@@ -260,13 +260,14 @@ std::string request_text(const FullPlan& full, const SlurmOptions& options) {
               "stagedtrain plan --measure first\n";
   const Cluster cluster = cluster_of(full.plan.schedule.machine, full.cost.processes.count);
   if (cluster.devices > 1)
-    text += fmt::format("each job has {} tasks on {} node{}; request GPUs by an argument of "
-                        "submit.sh, such as --gpus-per-node={}\n",
-                        cluster.devices, cluster.nodes(), cluster.nodes() > 1 ? "s" : "",
-                        cluster.per_node);
-  text += fmt::format("the signal comes at most {:.0f} s before a job ends, for a step and two saves "
-                      "at machine.disk\n",
-                      longest_times(full).signal);
+    text += fmt::format(
+        "each job has {} tasks on {} node{}; request GPUs by an argument of "
+        "submit.sh, such as --gpus-per-node={}\n",
+        cluster.devices, cluster.nodes(), cluster.nodes() > 1 ? "s" : "", cluster.per_node);
+  text += fmt::format(
+      "the signal comes at most {:.0f} s before a job ends, for a step and two saves "
+      "at machine.disk\n",
+      longest_times(full).signal);
   const double threads = most_threads(full);
   return text + (threads > 0
                      ? fmt::format("--cpus-per-task is {:.0f}, as measured\n", threads)

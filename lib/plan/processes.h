@@ -37,8 +37,8 @@ struct StepShare {
 // adds its passes one after the other and keeps no partial sums.
 StepShare step_share(const schedule::Schedule& schedule, const Processes& processes = {});
 
-// The sizes in bytes of the flat buffers that processes exchange in a step; each sends a part of them
-// (cost/communication.h).
+// The sizes in bytes of the flat buffers that processes exchange in a step; each sends a part of
+// them (cost/communication.h).
 struct StepTraffic {
   double summed = 0;    // gradients, whose parts are summed by the processes that own them
   double gathered = 0;  // gradients or weights, whose parts are copied to all processes

@@ -125,7 +125,8 @@ TEST_CASE("the scripts are clean to shellcheck") {
     return;
   }
   for (const std::vector<std::string>& more :
-       {std::vector<std::string>{}, {"--slice", "4h", "--set", "machine.flops=1G"},
+       {std::vector<std::string>{},
+        {"--slice", "4h", "--set", "machine.flops=1G"},
         {"--processes", "4", "--sharding", "full", "--set", "batch.micro=1"}}) {
     const std::string jobs = (folder / (more.empty() ? "stages" : more[1])).string();
     std::vector<std::string> command = {"plan", schedule_in(folder), "--slurm", jobs};
@@ -141,9 +142,9 @@ TEST_CASE("jobs are planned for the machine of the schedule, or for --processes"
   const test::TempDir folder;
   const auto job_of = [&](const std::string& name, std::vector<std::string> more) {
     const std::string jobs = (folder / name).string();
-    std::vector<std::string> command = {"plan",  schedule_in(folder), "--slurm",
-                                        jobs,    "--set",             "batch.micro=1",
-                                        "--set", "machine={devices: 4, nodes: 2, flops: 1G}"};
+    std::vector<std::string> command = {
+        "plan",  schedule_in(folder), "--slurm", jobs,
+        "--set", "batch.micro=1",     "--set",   "machine={devices: 4, nodes: 2, flops: 1G}"};
     command.insert(command.end(), more.begin(), more.end());
     const auto made = test::stagedtrain(command);
     INFO(made.err);

@@ -16,7 +16,8 @@ bool is(const Sent& sent, double within, double between) {
   return sent.within == Approx(within) && sent.between == Approx(between);
 }
 
-RunPlan plan_with(const std::string& machine, const std::string& batch = "sequences: 16, micro: 2") {
+RunPlan plan_with(const std::string& machine,
+                  const std::string& batch = "sequences: 16, micro: 2") {
   return resolve(test::two_stages({"batch={" + batch + "}", "machine={" + machine + "}"}));
 }
 
@@ -103,8 +104,7 @@ TEST_CASE("a step of several processes takes their share of it, and sending") {
   CHECK(shared.seconds_alone == alone.seconds_per_token);
   CHECK(step_seconds(p, shared) ==
         Approx(step_seconds(p, alone) / 4 + shared.exchange.sent.total() / 1e9));
-  CHECK(efficiency(shared, {4}) ==
-        Approx(step_seconds(p, alone) / 4 / step_seconds(p, shared)));
+  CHECK(efficiency(shared, {4}) == Approx(step_seconds(p, alone) / 4 / step_seconds(p, shared)));
   CHECK(efficiency(alone, {1}) == 1);
   CHECK(processes_text(p, one).empty());
   CHECK(to_json(p, four)["processes"] == 4);
@@ -149,8 +149,8 @@ TEST_CASE("plan names the fastest sharding of those that fit") {
     if (optimizer == "lion") s.optimizer.name = schedule::OptimizerName::lion;
     const RunPlan limited = resolve(s);
     try {
-      return std::string(sharding_name(*cheapest_sharding(
-          limited, run_cost(limited, {}, {4, Sharding::full}))));
+      return std::string(
+          sharding_name(*cheapest_sharding(limited, run_cost(limited, {}, {4, Sharding::full}))));
     } catch (const Error& error) {
       return std::string(error.what());
     }

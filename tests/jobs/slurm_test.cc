@@ -99,7 +99,7 @@ TEST_CASE("jobs ask for the time and the CPUs that the plan knows, and say what 
   const FullPlan full = make_full_plan(plan, find_planning_law("besiroglu"), {}, known);
   const std::string job = text_of(slurm_files(full, options_of("jobs")), "1-shallow.sh");
   CHECK(contains(job, "#SBATCH --cpus-per-task=6\n"));
-  CHECK(contains(job, "#SBATCH --time=00:12:00\n"));  // 430 s and a quarter more, 181 s around it
+  CHECK(contains(job, "#SBATCH --time=00:13:00\n"));  // 453 s and a quarter more, 181 s around it
   const std::string unknown = text_of(slurm_files(full_plan(), options_of("jobs")), "1-shallow.sh");
   CHECK(contains(unknown, "# No time is requested: the plan does not know it"));
   CHECK(contains(unknown, "# No CPUs are requested: nothing was measured"));
@@ -148,7 +148,7 @@ TEST_CASE("no control character of a path gets into a script") {
 TEST_CASE("the signal leaves time for a step, two saves and a minute") {
   CHECK(signal_seconds(10, 100) == 270);
   CHECK(signal_seconds(0.5, 0.1) == 61);
-  CHECK(signal_seconds(0, 0) == 300);        // a step of unknown length
+  CHECK(signal_seconds(0, 0) == 300);       // a step of unknown length
   CHECK(signal_seconds(10, 1e9) == 65535);  // Slurm takes no more
   const auto signal_of = [](const std::string& disk) {
     const FullPlan full = full_plan({"machine={flops: 1T, disk: " + disk + "}"});
@@ -171,8 +171,9 @@ TEST_CASE("jobs of several processes request nodes and tasks, and train with the
   CHECK(contains(job, "#SBATCH --nodes=2\n#SBATCH --ntasks-per-node=8\n"));
   CHECK(contains(job, "jobs/run' --sharding full --stage 'shallow' &\n"));
   CHECK_FALSE(contains(job, "--ntasks="));
-  CHECK(contains(job_of({12}), "#SBATCH --nodes=2\n#SBATCH --ntasks-per-node=8\n"
-                               "#SBATCH --ntasks=12\n"));
+  CHECK(contains(job_of({12}),
+                 "#SBATCH --nodes=2\n#SBATCH --ntasks-per-node=8\n"
+                 "#SBATCH --ntasks=12\n"));
   CHECK(contains(job_of({4}), "#SBATCH --nodes=1\n#SBATCH --ntasks-per-node=4\n"));
   const std::string slice = job_of({16, Sharding::optimizer}, 3600);
   CHECK(contains(slice, "#SBATCH --nodes=2\n#SBATCH --ntasks-per-node=8\n"));

@@ -3,6 +3,7 @@
 
 #include "base/sum_order.h"
 #include "plan/memory.h"
+#include "plan/run_plan.h"
 #include "support/catch.h"
 #include "support/errors.h"
 #include "support/schedules.h"
