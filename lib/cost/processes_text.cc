@@ -83,7 +83,7 @@ std::string processes_text(const RunPlan& plan, const RunCost& cost) {
   const Processes& processes = cost.processes;
   if (processes.count == 1) return "";
   constexpr const char* kDivided[] = {
-      "each with all weights, gradients and moments",
+      "with all weights, gradients and moments",
       "which divide moments and AdamW (--sharding optimizer)",
       "which divide weights, gradients and moments (--sharding full)"};
   const Cluster cluster = cluster_of(plan.schedule.machine, processes.count);

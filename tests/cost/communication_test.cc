@@ -113,6 +113,20 @@ TEST_CASE("a step of several processes takes their share of it, and sending") {
         Approx(1));
 }
 
+TEST_CASE("full sharding hides a part of what it sends, and divides the memory of a growth") {
+  const RunPlan p = plan_with("flops: 1T, bandwidth: 1G");
+  const RunCost none = run_cost(p, {}, {4}), full = run_cost(p, {}, {4, Sharding::full});
+  const StageCost& cost = full.stages[1];
+  CHECK(cost.exchange.hidden > 0);
+  CHECK(step_seconds(p, cost) ==
+        Approx(cost.seconds_alone * 16 * 128 / 4 + cost.exchange.seconds - cost.exchange.hidden));
+  CHECK(cost.growth_bytes == Approx(none.stages[1].growth_bytes / 4));
+  CHECK(none.stages[1].growth_bytes == static_cast<double>(p.stages[1].growth_memory_bytes));
+  // Of the whole run: the seconds of one process, divided by four times those of four.
+  CHECK(efficiency(p, full) ==
+        Approx(run_cost(p).total.training_seconds / 4 / full.total.training_seconds));
+}
+
 TEST_CASE("one node takes the same with and without a network between nodes") {
   const RunPlan alone = plan_with("flops: 1T, bandwidth: 1G"),
                 networked = plan_with("flops: 1T, bandwidth: 1G, devices: 8, node_bandwidth: 1M");

@@ -150,14 +150,19 @@ TEST_CASE("the signal leaves time for a step, two saves and a minute") {
   CHECK(signal_seconds(0.5, 0.1) == 61);
   CHECK(signal_seconds(0, 0) == 300);       // a step of unknown length
   CHECK(signal_seconds(10, 1e9) == 65535);  // Slurm takes no more
-  const auto signal_of = [](const std::string& disk) {
-    const FullPlan full = full_plan({"machine={flops: 1T, disk: " + disk + "}"});
-    const std::string job = text_of(slurm_files(full, options_of("jobs")), "2-full.sh");
+  const FullPlan full = full_plan({"machine={flops: 1T, disk: 1e5}"});
+  const auto signal_of = [&](const std::string& name, double slice = 0) {
+    const std::string job = text_of(slurm_files(full, options_of("jobs", slice)), name);
     const std::string before = "#SBATCH --signal=B:USR1@";
     return std::stod(job.substr(job.find(before) + before.size()));
   };
-  const double bytes = static_cast<double>(full_plan().plan.stages[1].checkpoint_bytes);
-  CHECK(signal_of("1e5") == Approx(2 * bytes / 1e5 + 60).margin(2));
+  const auto needed = [&](std::size_t stage) {
+    return 2 * static_cast<double>(full.plan.stages[stage].checkpoint_bytes) / 1e5 + 60;
+  };
+  CHECK(needed(1) > needed(0) + 10);
+  CHECK(signal_of("1-shallow.sh") == Approx(needed(0)).margin(2));
+  CHECK(signal_of("2-full.sh") == Approx(needed(1)).margin(2));
+  CHECK(signal_of("slice.sh", 1e4) == Approx(needed(1)).margin(2));  // it may train any stage
 }
 
 TEST_CASE("jobs of several processes request nodes and tasks, and train with the plan's sharding") {
