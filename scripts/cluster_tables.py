@@ -34,13 +34,13 @@ GPUS = {
 # it the utilisation.
 FITTED = {
     "h100": {"half_width": 1500, "reached": 0.62},
-    "a100": {"half_width": 500, "reached": 1.0},
+    "a100": {"half_width": 600, "reached": 0.98},
 }
 UTILISATION = {
     ("llm-foundry", "h100"): 0.741, ("torchtitan", "h100"): 0.487,
     ("torchtitan compiled", "h100"): 0.568, ("llm.c", "h100"): 0.956,
-    ("llm-foundry", "a100"): 0.781, ("torchtitan", "a100"): 0.678,
-    ("llm.c", "a100"): 0.949, ("Megatron", "a100"): 0.533,
+    ("llm-foundry", "a100"): 0.803, ("torchtitan", "a100"): 0.694,
+    ("llm.c", "a100"): 1.0, ("Megatron", "a100"): 0.546,
 }
 
 
