@@ -28,7 +28,8 @@ struct PlanArguments {
   MeasureArguments measure;
   ChoiceArguments choice;
   std::string from;
-  std::int64_t probe = 0, ways = 8, processes = 1;
+  std::int64_t probe = 0, ways = 8;
+  std::int64_t processes = 0;  // 0: as many as the machine has devices
   std::string sharding = "none";
   ScoreArguments score;
   bool json = false, print_schedule = false, force = false, details = false;
@@ -89,9 +90,10 @@ then other options, --ways in all; and run.sh, which trains them. The loss right
 predicts little; the loss some hundred steps later predicts much. The same command, given again
 after the runs have ended, ranks them and plans with the best.
 
---processes N plans for train --processes N: memory of each process, what it sends in a step, and
-how long a step takes where the time of one process is known (--measure or machine.flops, which are
-each process's own) and machine.bandwidth is given; gradients are sent after the backward pass.
+--processes N plans for N processes, as on machine.nodes x machine.devices: memory of each, what it
+sends in a step, and, if the time of one process (--measure or machine.flops) and the bandwidths
+are known, how long a step takes, tokens/s, and the efficiency against one process. It compares the
+shardings and names the fastest that fits in machine.memory (docs/cluster.md).
 
 --score prints how well earlier runs were predicted: predicted against measured loss, saving and
 time. train writes the prediction of a run into the run's log; the end of the run, and report
@@ -103,10 +105,10 @@ later plans are multiplied by the root mean square of z, but never narrowed.
 
 --slurm writes schedule.yaml, a script for each job and submit.sh, which chains them (afterok). A
 job is a stage, or a --slice of time; the same script starts and continues it. Jobs request the
-planned time and the measured number of CPUs, if they are known, and call this program by its path;
-$STAGEDTRAIN names another one. A job of several tasks (submit.sh --nodes=2 --ntasks-per-node=8)
-starts a rank for each by srun. Jobs that are interrupted, or that lose a rank after a while, return
-to the queue and continue (docs/cluster.md).
+nodes and tasks of --processes (or machine.nodes x machine.devices), the planned time, and the
+measured number of CPUs, if they are known, and call this program by its path; $STAGEDTRAIN names
+another one. A job of several tasks starts a rank for each by srun, with --sharding. Jobs that are
+interrupted, or that lose a rank after a while, return to the queue and continue (docs/cluster.md).
 
 Examples:
   stagedtrain plan schedules/demo.yaml
@@ -125,6 +127,7 @@ Examples:
   stagedtrain plan schedules/gpt2-124m.yaml --rule prop-1 --stages 4
   stagedtrain plan schedules/gpt2-124m.yaml --preset midas --print-schedule > midas.yaml
   stagedtrain plan schedules/gpt2-124m.yaml --set machine.flops=312T --slurm jobs --slice 4h
+  stagedtrain plan schedules/gpt2-124m.yaml --set 'machine={devices: 8, nodes: 2}' --slurm jobs
   stagedtrain plan --score
   stagedtrain plan --score --json runs/first
   stagedtrain plan --fit runs/first --out laws.json
@@ -174,7 +177,9 @@ std::string optimized(const PlanArguments& a, const schedule::Schedule& schedule
 std::string full_plan(const PlanArguments& a, const plan::RunPlan& plan,
                       const std::optional<plan::RulePlan>& rule) {
   const ChoiceArguments defaults;
-  const plan::Processes processes = {a.processes, plan::sharding_named(a.sharding)};
+  const std::int64_t count =
+      a.processes > 0 ? a.processes : plan::processes_of(plan.schedule.machine);
+  const plan::Processes processes = {count, plan::sharding_named(a.sharding)};
   plan::refuse_sharding(plan, processes.sharding);
   plan::FullPlan full = plan::make_full_plan(plan, law_of(a, plan.schedule), transfer_of(a.choice),
                                              measured(a), processes);
@@ -238,19 +243,19 @@ void add_processes(CLI::App& command, PlanArguments& arguments) {
   CLI::Option* processes =
       command
           .add_option("--processes", arguments.processes,
-                      "plan for so many processes, which share the batch (default: 1)")
+                      "plan for so many processes, which share the batch (default: machine.nodes "
+                      "x machine.devices)")
           ->check(CLI::Range(1, 1 << 16))
           ->type_name("N");
-  command
-      .add_option(
-          "--sharding", arguments.sharding,
-          "with --processes: what they divide besides the batch, none, optimizer or full, as "
-          "in train (default: none)")
-      ->check(CLI::IsMember({"none", "optimizer", "full"}))
-      ->type_name("KIND")
-      ->needs(processes);
-  for (const char* other : {"--optimize", "--slurm", "--measure", "--print-schedule"})
-    processes->excludes(command.get_option(other));
+  CLI::Option* sharding =
+      command
+          .add_option("--sharding", arguments.sharding,
+                      "what several processes divide besides the batch: none, optimizer or full, "
+                      "as in train (default: none)")
+          ->check(CLI::IsMember({"none", "optimizer", "full"}))
+          ->type_name("KIND");
+  for (const char* other : {"--optimize", "--measure"})
+    for (CLI::Option* option : {processes, sharding}) option->excludes(command.get_option(other));
 }
 
 // Adds --probe and --from, with their options.
@@ -263,7 +268,7 @@ void add_probe(CLI::App& command, PlanArguments& arguments) {
           ->check(CLI::Range(1, 1000000))
           ->type_name("K");
   for (const char* other :
-       {"--optimize", "--rule", "--preset", "--slurm", "--measure", "--processes"})
+       {"--optimize", "--rule", "--preset", "--slurm", "--measure", "--processes", "--sharding"})
     probe->excludes(command.get_option(other));
   command
       .add_option("--ways", arguments.ways,
@@ -278,7 +283,7 @@ void add_probe(CLI::App& command, PlanArguments& arguments) {
               "plan the rest of a run that is under way: when to grow, and the later lengths")
           ->type_name("RUN");
   for (const char* other : {"schedule", "--optimize", "--rule", "--preset", "--slurm", "--measure",
-                            "--probe", "--processes", "--details"})
+                            "--probe", "--processes", "--sharding", "--details"})
     from->excludes(command.get_option(other));
 }
 
@@ -322,7 +327,7 @@ void add_plan(CLI::App& app) {
   CLI::Option* fit = add_fit_options(*command, arguments->fit);
   for (const char* other :
        {"schedule", "--set", "--print-schedule", "--optimize", "--rule", "--preset", "--slurm",
-        "--measure", "--from", "--probe", "--processes", "--details"})
+        "--measure", "--from", "--probe", "--processes", "--sharding", "--details"})
     fit->excludes(command->get_option(other));
   CLI::Option* score = add_score_options(*command, arguments->score);
   for (const char* other : {"--set", "--print-schedule", "--optimize", "--rule", "--slurm",

@@ -64,14 +64,18 @@ void count_time(const RunPlan& plan, const StagePlan& stage, StageCost& cost) {
   cost.costs.money = cost.costs.seconds() / 3600 * s.machine.price_per_hour;
 }
 
-// Returns the seconds of a token if several processes share each step.
-double shared_time(const RunPlan& plan, const StagePlan& stage, double alone, double sent,
-                   const Processes& processes) {
-  if (processes.count == 1) return alone;
+// Computes what processes send in a step, and sets the seconds of a token. alone: those of one
+// process, or 0.
+void share_step(const RunPlan& plan, const StagePlan& stage, double alone,
+                const Processes& processes, StageCost& cost) {
   const schedule::Schedule& s = plan.schedule;
-  const double sending = s.machine.bandwidth > 0 ? sent / s.machine.bandwidth : 0;
   const auto step_tokens = static_cast<double>(s.batch.sequences * stage.model.context);
-  return alone * step_share(s, processes).work + sending / step_tokens;
+  const double work = processes.count == 1 ? 1 : step_share(s, processes).work;
+  cost.exchange = step_exchange(s, stage.params.total, processes, alone * work * step_tokens);
+  cost.seconds_alone = alone;
+  if (alone > 0)
+    cost.seconds_per_token =
+        alone * work + (cost.exchange.seconds - cost.exchange.hidden) / step_tokens;
 }
 
 StageCost stage_cost(const RunPlan& plan, const StagePlan& stage, std::int64_t tokens_before,
@@ -79,14 +83,16 @@ StageCost stage_cost(const RunPlan& plan, const StagePlan& stage, std::int64_t t
   StageCost cost;
   count_flops(plan, stage, cost.costs);
   cost.memory = training_memory(plan.schedule, stage.model, stage.params.total, processes);
-  cost.sent_bytes = sent_bytes(plan.schedule, stage.params.total, processes);
+  cost.growth_bytes = static_cast<double>(stage.growth_memory_bytes);
+  if (processes.sharding == Sharding::full)
+    cost.growth_bytes /= static_cast<double>(processes.count);
   cost.lost_steps = (static_cast<double>(stage.first_step == 0 ? plan.warmup_steps : 0) +
                      static_cast<double>(stage.growth ? stage.rewarm_steps : 0)) /
                     2;
   cost.evaluations = times(stage, plan.evaluate_every, tokens_before);
-  if (const auto time = token_time(plan, stage, known)) {
-    cost.seconds_alone = time->seconds;
-    cost.seconds_per_token = shared_time(plan, stage, time->seconds, cost.sent_bytes, processes);
+  const auto time = token_time(plan, stage, known);
+  share_step(plan, stage, time ? time->seconds : 0, processes, cost);
+  if (time) {
     cost.measured = time->measured;
     cost.threads = time->threads;
     if (time->peak_bytes > 0 && processes.count == 1) cost.measured_bytes = time->peak_bytes;
@@ -102,7 +108,8 @@ std::string source_of_time(const RunPlan& plan, const RunCost& cost) {
   for (const StageCost& stage : cost.stages) measured += stage.measured;
   const auto& machine = plan.schedule.machine;
   const std::string assumed = fmt::format("FLOPs at {:.0f}% of {}FLOPs a second",
-                                          100 * machine.utilisation, short_count(machine.flops));
+                                          100 * machine.utilisation, short_count(machine.flops)) +
+                              (machine.half_width > 0 ? ", less for narrow models" : "");
   if (!cost.timed)
     return "not known: measure it with stagedtrain plan --measure SCHEDULE, or give machine.flops";
   if (measured == 0) return assumed;
@@ -111,21 +118,50 @@ std::string source_of_time(const RunPlan& plan, const RunCost& cost) {
                      cost.stages.size(), assumed);
 }
 
+double needed_bytes(const StageCost& stage) {
+  return stage.measured_bytes.value_or(stage.memory.total());
+}
+
 void check_memory(const RunPlan& plan, const RunCost& cost) {
+  if (fits_memory(plan, cost)) return;
   const double most = plan.schedule.machine.memory;
-  if (most == 0) return;
   for (std::size_t i = 0; i < cost.stages.size(); ++i) {
-    const StageCost& stage = cost.stages[i];
-    const double needed = stage.measured_bytes.value_or(stage.memory.total());
+    const double needed = needed_bytes(cost.stages[i]);
     if (needed <= most) continue;
-    const auto fits = cheapest_sharding(plan, cost.processes.count);
+    const auto fits = cheapest_sharding(plan, cost);
     throw usage_error("{}: training takes {} of memory, expected at most machine.memory, {}",
                       plan.stages[i].name, short_bytes(needed), short_bytes(most))
-        .with_hint(fits && cost.processes.count > 1
-                       ? fmt::format("use --sharding {}", sharding_name(*fits))
-                       : "use a smaller batch.micro, batch.recompute: blocks, precision: bf16, or "
-                         "several processes with --sharding full");
+        .with_hint(fits ? fmt::format("use --sharding {}", sharding_name(*fits))
+                        : "use a smaller batch.micro, batch.recompute: blocks, precision: bf16, or "
+                          "several processes with --sharding full");
   }
+}
+
+// Returns the costs without a check of memory.
+RunCost costs_of(const RunPlan& plan, const Measurements& known, const Processes& processes) {
+  RunCost cost;
+  cost.processes = processes;
+  cost.timed = true;
+  cost.price_per_hour = plan.schedule.machine.price_per_hour;
+  std::int64_t tokens_before = 0;
+  for (const StagePlan& stage : plan.stages) {
+    tokens_before += stage.fit.tokens;
+    cost.stages.push_back(stage_cost(plan, stage, tokens_before, known, processes));
+    tokens_before += stage.tokens;
+    cost.total += cost.stages.back().costs;
+    cost.timed = cost.timed && cost.stages.back().seconds_per_token > 0;
+  }
+  cost.time_source = source_of_time(plan, cost);
+  return cost;
+}
+
+// Returns what decides between shardings: the time of training, or else the bytes that are sent.
+double expense(const RunPlan& plan, const RunCost& cost) {
+  if (cost.timed) return cost.total.training_seconds;
+  double sent = 0;
+  for (std::size_t i = 0; i < plan.stages.size(); ++i)
+    sent += cost.stages[i].exchange.sent.total() * static_cast<double>(plan.stages[i].steps);
+  return sent;
 }
 
 }  // namespace
@@ -153,26 +189,57 @@ std::optional<TokenTime> token_time(const RunPlan& plan, const StagePlan& stage,
   if (machine.flops == 0) return std::nullopt;
   const double flops = flops_per_token(plan.schedule, stage.model) +
                        recomputed_flops_per_token(stage.model, plan.schedule.batch.recompute);
-  const double share = flops_share(stage);
-  return TokenTime{flops * share / (machine.flops * machine.utilisation)};
+  const double reached = machine.flops * reached_share(machine, stage.model.width);
+  return TokenTime{flops * flops_share(stage) / reached};
+}
+
+double reached_share(const schedule::MachineSpec& machine, std::int64_t width) {
+  const auto wide = static_cast<double>(width);
+  return machine.utilisation * wide / (wide + machine.half_width);
 }
 
 RunCost run_cost(const RunPlan& plan, const Measurements& known, const Processes& processes) {
-  RunCost cost;
-  cost.processes = processes;
-  cost.timed = true;
-  cost.price_per_hour = plan.schedule.machine.price_per_hour;
-  std::int64_t tokens_before = 0;
-  for (const StagePlan& stage : plan.stages) {
-    tokens_before += stage.fit.tokens;
-    cost.stages.push_back(stage_cost(plan, stage, tokens_before, known, processes));
-    tokens_before += stage.tokens;
-    cost.total += cost.stages.back().costs;
-    cost.timed = cost.timed && cost.stages.back().seconds_per_token > 0;
-  }
-  cost.time_source = source_of_time(plan, cost);
+  RunCost cost = costs_of(plan, known, processes);
+  if (processes.count > 1)
+    for (const Sharding sharding : {Sharding::none, Sharding::optimizer, Sharding::full})
+      if (!obstacle_to_sharding(plan, sharding))
+        cost.shardings.push_back(costs_of(plan, known, {processes.count, sharding}));
   check_memory(plan, cost);
   return cost;
+}
+
+double largest_memory(const RunCost& cost) {
+  double most = 0;
+  for (const StageCost& stage : cost.stages) most = std::max(most, stage.memory.total());
+  return most;
+}
+
+bool fits_memory(const RunPlan& plan, const RunCost& cost) {
+  const double most = plan.schedule.machine.memory;
+  return most == 0 || std::ranges::all_of(cost.stages, [most](const StageCost& stage) {
+           return needed_bytes(stage) <= most;
+         });
+}
+
+std::optional<Sharding> cheapest_sharding(const RunPlan& plan, const RunCost& cost) {
+  const RunCost* cheapest = nullptr;
+  for (const RunCost& one : cost.shardings)
+    if (fits_memory(plan, one) && (!cheapest || expense(plan, one) < expense(plan, *cheapest)))
+      cheapest = &one;
+  return cheapest ? std::optional(cheapest->processes.sharding) : std::nullopt;
+}
+
+double efficiency(const StageCost& stage, const Processes& processes) {
+  if (stage.seconds_per_token == 0) return 0;
+  return stage.seconds_alone / (static_cast<double>(processes.count) * stage.seconds_per_token);
+}
+
+double efficiency(const RunPlan& plan, const RunCost& cost) {
+  if (!cost.timed) return 0;
+  double alone = 0;
+  for (std::size_t i = 0; i < plan.stages.size(); ++i)
+    alone += cost.stages[i].seconds_alone * static_cast<double>(plan.stages[i].tokens);
+  return alone / (static_cast<double>(cost.processes.count) * cost.total.training_seconds);
 }
 
 }  // namespace stagedtrain::plan

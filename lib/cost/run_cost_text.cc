@@ -13,11 +13,6 @@ using Rows = std::vector<std::vector<std::string>>;
 
 std::string time_text(double seconds) { return seconds > 0 ? short_seconds(seconds) : "?"; }
 
-// Prints the time of a step, which may be below a second.
-std::string step_text(double seconds) {
-  return seconds > 0 && seconds < 1 ? fmt::format("{:.3g} ms", 1000 * seconds) : time_text(seconds);
-}
-
 std::vector<std::string> cost_row(const std::string& name, const Costs& c, double price) {
   std::vector<std::string> row = {name,
                                   short_count(c.flops),
@@ -62,8 +57,7 @@ std::string memory_text(const RunPlan& plan, const RunCost& cost) {
         {stage.name, bytes(c.memory.weights), bytes(c.memory.gradients + c.memory.sums),
          bytes(c.memory.moments), bytes(c.memory.activations), bytes(c.memory.logits),
          bytes(c.measured_bytes.value_or(c.memory.total())) + (c.measured_bytes ? " measured" : ""),
-         bytes(static_cast<double>(stage.growth_memory_bytes)),
-         bytes(static_cast<double>(stage.checkpoint_bytes))});
+         bytes(c.growth_bytes), bytes(static_cast<double>(stage.checkpoint_bytes))});
   }
   const bool sums = std::ranges::any_of(
       cost.stages, [](const StageCost& stage) { return stage.memory.sums > 0; });
@@ -139,57 +133,11 @@ Json memory_json(const RunPlan& plan, const StagePlan& stage, const StageCost& c
           {"recompute", recompute_json(plan, stage)},
           {"literature_activations", activations_of_the_literature(stage.model, micro, false)},
           {"literature_activations_fused", activations_of_the_literature(stage.model, micro, true)},
-          {"growth", stage.growth_memory_bytes},
+          {"growth", c.growth_bytes},
           {"checkpoint", stage.checkpoint_bytes}};
 }
 
-// Says what each process would need with every sharding that the plan supports.
-std::string shardings_text(const RunPlan& plan, std::int64_t count) {
-  std::vector<std::string> needs;
-  for (const Sharding sharding : {Sharding::none, Sharding::optimizer, Sharding::full})
-    if (!obstacle_to_sharding(plan, sharding))
-      needs.push_back(fmt::format("{} {}", sharding_name(sharding),
-                                  short_bytes(largest_memory(plan, {count, sharding}))));
-  std::string text = "  most memory of each with --sharding: " + join(needs, ", ") + "\n";
-  const double limit = plan.schedule.machine.memory;
-  if (limit == 0) return text;
-  const std::optional<Sharding> cheapest = cheapest_sharding(plan, count);
-  return text + fmt::format("  the one that sends least and fits in machine.memory, {}: {}\n",
-                            short_bytes(limit),
-                            cheapest ? sharding_name(*cheapest) : "none of them");
-}
-
 }  // namespace
-
-std::string processes_text(const RunPlan& plan, const RunCost& cost) {
-  const Processes& processes = cost.processes;
-  if (processes.count == 1) return "";
-  Rows rows = {{"stage", "memory of each", "it sends in a step", "a step takes", "speed-up"}};
-  for (std::size_t i = 0; i < plan.stages.size(); ++i) {
-    const StageCost& c = cost.stages[i];
-    const auto tokens =
-        static_cast<double>(plan.schedule.batch.sequences * plan.stages[i].model.context);
-    const double each = c.seconds_per_token;
-    rows.push_back({plan.stages[i].name, short_bytes(c.memory.total()), short_bytes(c.sent_bytes),
-                    step_text(each * tokens),
-                    each > 0 ? fmt::format("{:.2f}", c.seconds_alone / each) : "?"});
-  }
-  constexpr const char* kDivided[] = {
-      "each with all weights, gradients and moments",
-      "which divide moments and AdamW (--sharding optimizer)",
-      "which divide weights, gradients and moments (--sharding full)"};
-  std::string text = fmt::format("\non {} processes, {}\n", processes.count,
-                                 kDivided[static_cast<int>(processes.sharding)]) +
-                     text_table(rows, 1, "");
-  text += shardings_text(plan, processes.count);
-  if (plan.schedule.machine.bandwidth == 0)
-    text += "  the time of sending is not included: give machine.bandwidth\n";
-  if (const std::int64_t idle = step_share(plan.schedule, processes).idle; idle > 0)
-    text += warning_text(fmt::format(
-        "{} of {} processes have no work: a step has {} passes; make batch.micro smaller", idle,
-        processes.count, processes.count - idle));
-  return text;
-}
 
 std::string to_text(const RunPlan& plan, const RunCost& cost) {
   return costs_text(plan, cost) + warmup_text(plan, cost) + "\n" + memory_text(plan, cost) +
@@ -199,9 +147,8 @@ std::string to_text(const RunPlan& plan, const RunCost& cost) {
 Json to_json(const RunPlan& plan, const RunCost& cost) {
   Json json = {{"time_source", cost.time_source},
                {"price_per_hour", cost.price_per_hour},
-               {"processes", cost.processes.count},
-               {"sharding", sharding_name(cost.processes.sharding)},
                {"total", costs_json(cost.total, cost.timed)}};
+  json.update(processes_json(plan, cost));
   json["stages"] = Json::array();
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     const StageCost& c = cost.stages[i];
@@ -210,7 +157,7 @@ Json to_json(const RunPlan& plan, const RunCost& cost) {
     stage.update(costs_json(c.costs, timed));
     stage["seconds_per_token"] = timed ? Json(c.seconds_per_token) : Json(nullptr);
     stage["seconds_per_token_alone"] = c.seconds_alone > 0 ? Json(c.seconds_alone) : Json(nullptr);
-    stage["sent_bytes_per_step"] = c.sent_bytes;
+    stage.update(exchange_json(c, cost.processes));
     stage["measured"] = c.measured;
     stage["evaluations"] = c.evaluations;
     stage["checkpoints"] = c.checkpoints;

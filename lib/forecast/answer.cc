@@ -101,7 +101,7 @@ std::string cost(const FullPlan& full) {
   double memory = 0;
   for (std::size_t i = 0; i < plan.stages.size(); ++i)
     memory = std::max({memory, run.stages[i].measured_bytes.value_or(run.stages[i].memory.total()),
-                       static_cast<double>(plan.stages[i].growth_memory_bytes)});
+                       run.stages[i].growth_bytes});
   std::string text = fmt::format("{} FLOPs, {} tokens{}, {} memory", short_count(plan.flops),
                                  count(plan.tokens), scratch_tokens(full), short_bytes(memory));
   if (run.processes.count > 1) text += fmt::format(" in each of {} processes", run.processes.count);

@@ -57,11 +57,23 @@ std::string job_name(const FullPlan& full, const std::string& what) {
 // The resources that a job requests.
 struct Resources {
   double seconds = 0;  // wall-clock time; 0: not known
-  double threads = 0;  // 0: not known
+  double threads = 0;  // of each task; 0: not known
+  double signal = 0;   // seconds from the signal to the end
+  Cluster cluster;
 };
 
+// Nothing is requested for one task, so that the arguments of submit.sh decide.
+std::string task_lines(const Cluster& cluster) {
+  if (cluster.devices == 1) return "";
+  std::string text = fmt::format("#SBATCH --nodes={}\n#SBATCH --ntasks-per-node={}\n",
+                                 cluster.nodes(), cluster.per_node);
+  if (cluster.devices % cluster.per_node != 0)  // then ntasks-per-node is the most on a node
+    text += fmt::format("#SBATCH --ntasks={}\n", cluster.devices);
+  return text;
+}
+
 std::string resource_lines(const Resources& asked) {
-  std::string text;
+  std::string text = task_lines(asked.cluster);
   if (asked.seconds > 0) {
     text += fmt::format("#SBATCH --time={}\n", wall_text(asked.seconds));
   } else {
@@ -88,7 +100,7 @@ std::string job_script(const SlurmOptions& options, const std::string& about,
   const Path folder = std::filesystem::absolute(options.folder).lexically_normal();
   std::string text = fmt::format("#!/usr/bin/env bash\n# {}\n#SBATCH --job-name={}\n", about, name);
   text += resource_lines(asked);
-  text += fmt::format("#SBATCH --signal=B:USR1@{:.0f}\n", JobTimes().margin);
+  text += fmt::format("#SBATCH --signal=B:USR1@{:.0f}\n", asked.signal);
   text += "#SBATCH --requeue --open-mode=append\nset -euo pipefail\n";
   text += fmt::format("cd -- {}\n", quoted(options.work_folder.string()));
   text += fmt::format("program={}\nprogram=${{STAGEDTRAIN:-$program}}\n", quoted(options.program));
@@ -131,9 +143,36 @@ exit "$code"
 )SH";
 }
 
-double stage_wall(const StageCost& cost) {
-  if (cost.seconds_per_token == 0) return 0;
-  return kSlack * cost.costs.seconds() + JobTimes().all();
+JobTimes times_of(const FullPlan& full, std::size_t stage) {
+  const StagePlan& planned = full.plan.stages[stage];
+  const schedule::Schedule& s = full.plan.schedule;
+  const double step = full.cost.stages[stage].seconds_per_token *
+                      static_cast<double>(s.batch.sequences * planned.model.context);
+  const double save = static_cast<double>(planned.checkpoint_bytes) / s.machine.disk;
+  return {.signal = signal_seconds(step, save)};
+}
+
+JobTimes longest_times(const FullPlan& full) {
+  JobTimes longest{.signal = 0};
+  for (std::size_t i = 0; i < full.plan.stages.size(); ++i)
+    longest.signal = std::max(longest.signal, times_of(full, i).signal);
+  return longest;
+}
+
+Resources stage_resources(const FullPlan& full, std::size_t stage) {
+  const StageCost& cost = full.cost.stages[stage];
+  const JobTimes times = times_of(full, stage);
+  Resources asked{.threads = cost.threads,
+                  .signal = times.signal,
+                  .cluster = cluster_of(full.plan.schedule.machine, full.cost.processes.count)};
+  if (cost.seconds_per_token > 0) asked.seconds = kSlack * cost.costs.seconds() + times.all();
+  return asked;
+}
+
+// Returns the arguments of `train` for the plan's sharding.
+std::string sharding_arguments(const Processes& processes) {
+  if (processes.count == 1 || processes.sharding == Sharding::none) return "";
+  return fmt::format(" --sharding {}", sharding_name(processes.sharding));
 }
 
 std::string submit_script(const std::vector<std::string>& jobs) {
@@ -166,9 +205,8 @@ std::vector<SlurmFile> stage_jobs(const FullPlan& full, const SlurmOptions& opti
     files.push_back(
         {name,
          job_script(options, fmt::format("Trains stage {}: starts it, or continues it.", stage),
-                    job_name(full, stage),
-                    {stage_wall(full.cost.stages[i]), full.cost.stages[i].threads},
-                    " --stage " + quoted(stage), "")});
+                    job_name(full, stage), stage_resources(full, i),
+                    sharding_arguments(full.cost.processes) + " --stage " + quoted(stage), "")});
     jobs.push_back(name);
   }
   files.push_back({"submit.sh", submit_script(jobs)});
@@ -189,7 +227,13 @@ std::vector<SlurmFile> slice_jobs(const FullPlan& full, const SlurmOptions& opti
         .with_hint(
             "measure them with stagedtrain plan --measure SCHEDULE, or give --set "
             "machine.flops=312T");
-  const std::int64_t count = jobs_needed(full.cost.total.seconds(), options.slice);
+  const JobTimes times = longest_times(full);
+  const std::int64_t count = jobs_needed(full.cost.total.seconds(), options.slice, times);
+  const Resources asked{
+      .seconds = options.slice,
+      .threads = most_threads(full),
+      .signal = times.signal,
+      .cluster = cluster_of(full.plan.schedule.machine, full.cost.processes.count)};
   const std::string ending =
       "# Code 85: the slice ended after a save, as planned for all slices but the last.\n"
       "if [[ $code == 85 && ${1:-1} -lt ${2:-1} ]]; then exit 0; fi\n";
@@ -198,7 +242,7 @@ std::vector<SlurmFile> slice_jobs(const FullPlan& full, const SlurmOptions& opti
        job_script(
            options,
            "Trains for one slice of time, number $1 of $2, from where the slice before it stopped.",
-           job_name(full, "slice"), {options.slice, most_threads(full)}, "", ending)}};
+           job_name(full, "slice"), asked, sharding_arguments(full.cost.processes), ending)}};
   std::vector<std::string> jobs;
   for (std::int64_t i = 1; i <= count; ++i) jobs.push_back(fmt::format("slice.sh {} {}", i, count));
   files.push_back({"submit.sh", submit_script(jobs)});
@@ -214,6 +258,16 @@ std::string request_text(const FullPlan& full, const SlurmOptions& options) {
             ? fmt::format("--time is the planned time plus a quarter ({})\n", full.cost.time_source)
             : "--time is not set: the plan's time is not known; give it to submit.sh, or run "
               "stagedtrain plan --measure first\n";
+  const Cluster cluster = cluster_of(full.plan.schedule.machine, full.cost.processes.count);
+  if (cluster.devices > 1)
+    text += fmt::format(
+        "each job has {} tasks on {} node{}; request GPUs by an argument of "
+        "submit.sh, such as --gpus-per-node={}\n",
+        cluster.devices, cluster.nodes(), cluster.nodes() > 1 ? "s" : "", cluster.per_node);
+  text += fmt::format(
+      "the signal comes at most {:.0f} s before a job ends, for a step and two saves "
+      "at machine.disk\n",
+      longest_times(full).signal);
   const double threads = most_threads(full);
   return text + (threads > 0
                      ? fmt::format("--cpus-per-task is {:.0f}, as measured\n", threads)
@@ -223,10 +277,17 @@ std::string request_text(const FullPlan& full, const SlurmOptions& options) {
 
 }  // namespace
 
+double signal_seconds(double step_seconds, double save_seconds) {
+  constexpr double kUnknownStep = 240, kEnding = 60;
+  constexpr double kMost = 65535;  // that Slurm accepts
+  const double step = step_seconds > 0 ? step_seconds : kUnknownStep;
+  return std::min(std::ceil(step + 2 * save_seconds + kEnding), kMost);
+}
+
 std::int64_t jobs_needed(double seconds, double wall, const JobTimes& times) {
   const double each = wall - times.all();
   if (!(each > 0))
-    throw usage_error("--slice {}: start, save and margin take {}, expected a longer slice",
+    throw usage_error("--slice {}: starting and saving take {}, expected a longer slice",
                       short_seconds(wall), short_seconds(times.all()));
   constexpr double kMostJobs = 10000;  // more than a queue accepts
   const double jobs = std::max(1.0, std::ceil(seconds / each));
@@ -258,7 +319,8 @@ std::string write_slurm(const FullPlan& full, const SlurmOptions& options) {
   }
   text += request_text(full, options);
   if (options.slice > 0) {
-    const std::int64_t count = jobs_needed(full.cost.total.seconds(), options.slice);
+    const std::int64_t count =
+        jobs_needed(full.cost.total.seconds(), options.slice, longest_times(full));
     text +=
         fmt::format("{} jobs of {} for {} of training, {}\n", count, short_seconds(options.slice),
                     short_seconds(full.cost.total.seconds()), full.cost.time_source);

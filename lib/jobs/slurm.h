@@ -8,10 +8,13 @@ namespace stagedtrain::plan {
 // Seconds of a job's wall-clock time that are not training.
 struct JobTimes {
   double start = 120;   // until the first step
-  double save = 30;     // for saving the state when the job is interrupted
-  double margin = 300;  // from Slurm's signal to the end of the job
-  double all() const { return start + save + margin; }
+  double signal = 300;  // from Slurm's signal to the end of the job
+  double all() const { return start + signal; }
 };
+
+// Returns the seconds that a job needs from the signal to its end: for a step, for the save that
+// may be under way, for one more, and a minute for ending. step_seconds 0: not known.
+double signal_seconds(double step_seconds, double save_seconds);
 
 // Returns how many jobs of `wall` seconds of wall-clock time are needed for `seconds` of training.
 // Throws Error(usage) if no time is left to train, and for more than 10,000 jobs.
@@ -30,7 +33,8 @@ struct SlurmFile {
   std::string name, text;
 };
 
-// Returns schedule.yaml, the scripts of the jobs and submit.sh. Throws Error(usage) if slices are
+// Returns schedule.yaml, the scripts of the jobs and submit.sh. The jobs are for the processes and
+// the sharding of full.cost, and for nodes of schedule.machine. Throws Error(usage) if slices are
 // requested and the plan's time is not known, and as jobs_needed() does.
 std::vector<SlurmFile> slurm_files(const FullPlan& full, const SlurmOptions& options);
 

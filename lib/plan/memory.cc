@@ -71,24 +71,6 @@ MemoryParts training_memory(const schedule::Schedule& s, const arch::ModelConfig
   return parts;
 }
 
-double largest_memory(const RunPlan& plan, const Processes& processes) {
-  double most = 0;
-  for (const StagePlan& stage : plan.stages)
-    most = std::max(
-        most, training_memory(plan.schedule, stage.model, stage.params.total, processes).total());
-  return most;
-}
-
-// none and optimizer send the same; full sends more.
-std::optional<Sharding> cheapest_sharding(const RunPlan& plan, std::int64_t processes) {
-  const double limit = plan.schedule.machine.memory;
-  for (const Sharding sharding : {Sharding::none, Sharding::optimizer, Sharding::full})
-    if (!obstacle_to_sharding(plan, sharding) &&
-        (limit == 0 || largest_memory(plan, {processes, sharding}) <= limit))
-      return sharding;
-  return {};
-}
-
 double activation_memory(const schedule::Schedule& s, const arch::ModelConfig& m,
                          schedule::Recompute recompute, const Processes& processes) {
   const std::int64_t hidden = m.experts > 0 ? m.experts_per_token * m.ffn : m.ffn;

@@ -18,13 +18,6 @@ struct MemoryParts {
 MemoryParts training_memory(const schedule::Schedule& schedule, const arch::ModelConfig& model,
                             std::int64_t parameters, const Processes& processes = {});
 
-// Returns the most that each process needs in any stage of a plan.
-double largest_memory(const RunPlan& plan, const Processes& processes);
-// Returns the sharding that sends least of those that fit: with which no stage needs more than
-// machine.memory (0: no limit), and which the plan supports (refuse_sharding). Returns nothing if
-// none fits.
-std::optional<Sharding> cheapest_sharding(const RunPlan& plan, std::int64_t processes);
-
 // Returns the bytes of activations that each way of batch.recompute keeps for a micro-batch, and
 // the FLOPs for a token that it computes again.
 double activation_memory(const schedule::Schedule& schedule, const arch::ModelConfig& model,

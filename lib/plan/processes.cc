@@ -57,17 +57,15 @@ StepShare step_share(const schedule::Schedule& s, const Processes& processes) {
   return share;
 }
 
-double sent_bytes(const schedule::Schedule& s, std::int64_t parameters,
-                  const Processes& processes) {
-  if (processes.count == 1) return 0;
+StepTraffic step_traffic(const schedule::Schedule& s, std::int64_t parameters,
+                         const Processes& processes) {
+  if (processes.count == 1) return {};
   const double number = s.precision == schedule::Precision::fp64 ? 8 : 4;
-  const auto others = static_cast<double>(processes.count - 1) / static_cast<double>(processes.count);
-  const StepShare share = step_share(s, processes);
-  const auto sent = static_cast<double>(share.sent);
-  const auto flat = static_cast<double>(parameters) * others;
-  if (processes.sharding != Sharding::full) return number * flat * (sent + 1);
+  const auto params = static_cast<double>(parameters);
+  const double gradients = number * params * static_cast<double>(step_share(s, processes).sent);
+  if (processes.sharding != Sharding::full) return {gradients, number * params};
   const double weight = s.precision == schedule::Precision::bf16 ? 2 : number;
-  return flat * sent * (number + 2 * weight);
+  return {gradients, 2 * gradients / number * weight};
 }
 
 namespace {

@@ -37,12 +37,19 @@ struct StepShare {
 // adds its passes one after the other and keeps no partial sums.
 StepShare step_share(const schedule::Schedule& schedule, const Processes& processes = {});
 
-// Returns the bytes that a process sends in a step of a model with so many parameters: first the
-// parts of its gradients that other processes sum; then its part of the result, which is gradients,
-// or weights with a shared optimizer. With full sharding it sends its part of the weights twice in
-// each pass, and gradients after it. Returns 0 for one process.
-double sent_bytes(const schedule::Schedule& schedule, std::int64_t parameters,
-                  const Processes& processes);
+// The sizes in bytes of the flat buffers that processes exchange in a step; each sends a part of
+// them (cost/communication.h).
+struct StepTraffic {
+  double summed = 0;    // gradients, whose parts are summed by the processes that own them
+  double gathered = 0;  // gradients or weights, whose parts are copied to all processes
+};
+// Without sharding, sums of gradients are gathered; with a shared optimizer, weights: twice the
+// parameters in all. With full sharding, weights are gathered twice in each pass, and gradients
+// summed after it: three times (ZeRO, Rajbhandari et al., arXiv 1910.02054). Gradients
+// are fp32, and fp64 in fp64; gathered weights are bf16 with full sharding in bf16. Returns zeros
+// for one process.
+StepTraffic step_traffic(const schedule::Schedule& schedule, std::int64_t parameters,
+                         const Processes& processes);
 
 struct RunPlan;
 // Returns the error that says what of a plan this sharding does not support, and what to use

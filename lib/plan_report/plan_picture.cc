@@ -73,7 +73,7 @@ void add_jobs(const plan::FullPlan& full, PlanPicture& picture) {
                    .begin = at,
                    .length = picture.in_seconds ? cost.costs.seconds() : stage.flops,
                    .memory = cost.measured_bytes.value_or(cost.memory.total()),
-                   .growth_memory = static_cast<double>(stage.growth_memory_bytes),
+                   .growth_memory = cost.growth_bytes,
                    .measured = cost.measured_bytes.has_value()};
     at += job.length;
     picture.jobs.push_back(job);

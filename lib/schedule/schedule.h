@@ -13,6 +13,7 @@
 #include "schedule/ema_spec.h"
 #include "schedule/layer_policies.h"
 #include "schedule/lr_curves.h"
+#include "schedule/machine_spec.h"
 #include "schedule/optimizer_spec.h"
 #include "schedule/sample_spec.h"
 #include "text/fields.h"
@@ -240,36 +241,6 @@ struct GuardSpec {
            "training stops as diverged when a step's loss is this many nats above its running mean",
        .min = 0,
        .above_min = true});
-  }
-};
-
-// The machine for which a run's time, cost and memory are planned. Training reads only flops and
-// device, to log the utilisation (mfu).
-struct MachineSpec {
-  double flops = 0, utilisation = 0.4, memory = 0, bandwidth = 0, disk = 1e9, price_per_hour = 0;
-  std::string device;
-  template <class V>
-  void fields(V& v) {
-    v("flops", flops,
-      {.doc = "peak FLOPs per second of a process at this precision, as 312T; train then logs the "
-              "utilisation (mfu); 0: unknown, so that time is planned only if it was measured",
-       .min = 0});
-    v("utilisation", utilisation,
-      {.doc = "fraction of the peak that training reaches", .min = 0, .max = 1, .above_min = true});
-    v("memory", memory,
-      {.doc = "bytes of memory that training may use in each process, as 80G; 0: unknown",
-       .min = 0});
-    v("bandwidth", bandwidth,
-      {.doc = "bytes per second that each of several processes sends to the others, as 10G (plan "
-              "--processes); 0: unknown",
-       .min = 0});
-    v("disk", disk,
-      {.doc = "bytes per second at which checkpoints are written", .min = 0, .above_min = true});
-    v("price_per_hour", price_per_hour,
-      {.doc = "price of the machine per hour, in any currency", .min = 0});
-    v("device", device,
-      {.doc = "name of the hardware that this describes and whose measurements are used (plan "
-              "--measure prints it); empty: the newest of any"});
   }
 };
 

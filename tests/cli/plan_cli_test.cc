@@ -168,6 +168,45 @@ TEST_CASE("plan prices a schedule and predicts its losses") {
                 "expected at most machine.memory");
 }
 
+TEST_CASE("plan plans for the devices of the machine, and compares the shardings") {
+  const test::TempDir folder;
+  const std::vector<std::string> command = {
+      "plan",       schedule_in(folder),
+      "--set",      "batch.micro=1",
+      "--sharding", "full",
+      "--set",      "machine={flops: 1T, devices: 4, nodes: 2, bandwidth: 1G, node_bandwidth: 1G}"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), command.begin(), command.end());
+    const auto result = test::stagedtrain(more);
+    INFO(result.err);
+    REQUIRE(result.exit_code == 0);
+    return result.out;
+  };
+  const std::string text = with({});
+  CHECK(contains(text, "each of 8 processes on 2 nodes, which divide weights, gradients and"));
+  CHECK(contains(text, "  fastest: none\n"));
+  CHECK(std::ranges::count(text, '\n') <= 40);
+  const Json costs = Json::parse(with({"--json"}))["costs"];
+  CHECK(costs["processes"] == 8);
+  CHECK(costs["nodes"] == 2);
+  CHECK(costs["shardings"].size() == 3);
+  CHECK(costs["cheapest_sharding"] == "none");
+  for (const Json& stage : costs["stages"]) {
+    CHECK(stage["efficiency"].get<double>() < 1);
+    CHECK(stage["sent_to_other_nodes_bytes_per_step"].get<double>() <
+          stage["sent_bytes_per_step"].get<double>());
+    CHECK(stage["tokens_per_second"].get<double>() * stage["seconds_per_token"].get<double>() ==
+          Approx(1));
+  }
+  CHECK(Json::parse(with({"--processes", "2", "--json"}))["costs"]["nodes"] == 1);
+  CHECK(contains(with({"--set", "machine.bandwidth=0"}),
+                 "the time of sending within a node is not included: give machine.bandwidth"));
+  CHECK(contains(with({"--set", "machine.flops=0", "--set", "machine.memory=1G"}),
+                 "  sends least that fits in machine.memory, 953.7 MiB: none\n"));
+  check_refused(test::stagedtrain({"plan", command[1], "--sharding", "full", "--optimize"}), 2,
+                "--optimize");
+}
+
 TEST_CASE("plan answers in 40 lines, and says the rest with --details") {
   const std::string path = (test::source_folder() / "schedules" / "gpt2-124m.yaml").string();
   const auto lines = [](const std::string& text) { return std::ranges::count(text, '\n'); };

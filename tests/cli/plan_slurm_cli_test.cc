@@ -125,8 +125,10 @@ TEST_CASE("the scripts are clean to shellcheck") {
     return;
   }
   for (const std::vector<std::string>& more :
-       {std::vector<std::string>{}, {"--slice", "4h", "--set", "machine.flops=1G"}}) {
-    const std::string jobs = (folder / (more.empty() ? "stages" : "slices")).string();
+       {std::vector<std::string>{},
+        {"--slice", "4h", "--set", "machine.flops=1G"},
+        {"--processes", "4", "--sharding", "full", "--set", "batch.micro=1"}}) {
+    const std::string jobs = (folder / (more.empty() ? "stages" : more[1])).string();
     std::vector<std::string> command = {"plan", schedule_in(folder), "--slurm", jobs};
     command.insert(command.end(), more.begin(), more.end());
     REQUIRE(test::stagedtrain(command).exit_code == 0);
@@ -134,6 +136,35 @@ TEST_CASE("the scripts are clean to shellcheck") {
     INFO(checked.out);
     CHECK(checked.exit_code == 0);
   }
+}
+
+TEST_CASE("jobs are planned for the machine of the schedule, or for --processes") {
+  const test::TempDir folder;
+  const auto job_of = [&](const std::string& name, std::vector<std::string> more) {
+    const std::string jobs = (folder / name).string();
+    std::vector<std::string> command = {
+        "plan",  schedule_in(folder), "--slurm", jobs,
+        "--set", "batch.micro=1",     "--set",   "machine={devices: 4, nodes: 2, flops: 1G}"};
+    command.insert(command.end(), more.begin(), more.end());
+    const auto made = test::stagedtrain(command);
+    INFO(made.err);
+    REQUIRE(made.exit_code == 0);
+    return made.out + test::read_text(folder / name / "1-shallow.sh");
+  };
+  const std::string machine = job_of("machine", {"--sharding", "full"});
+  CHECK(contains(machine, "#SBATCH --nodes=2\n#SBATCH --ntasks-per-node=4\n"));
+  CHECK(contains(machine, " --sharding full --stage 'shallow' &"));
+  CHECK(contains(machine, "each job has 8 tasks on 2 nodes"));
+  CHECK(contains(machine, "the signal comes at most "));
+  CHECK(contains(job_of("fewer", {"--processes", "2"}),
+                 "#SBATCH --nodes=1\n#SBATCH --ntasks-per-node=2\n"));
+  CHECK_FALSE(contains(job_of("one", {"--processes", "1"}), "--ntasks"));
+  write_program(folder, "training", "exit 0\n");
+  write_program(folder, "srun", "printf '%s\n' \"$@\" > \"$0.arguments\"\n");
+  CHECK(run_in(folder, {(folder / "machine").string() + "/1-shallow.sh"}, "0",
+               {{"SLURM_NTASKS", "8"}})
+            .exit_code == 0);
+  CHECK(contains(test::read_text(folder / "srun.arguments"), "\n--sharding\nfull\n--stage\n"));
 }
 
 TEST_CASE("plan --slurm refuses what it cannot do") {

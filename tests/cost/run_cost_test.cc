@@ -129,10 +129,11 @@ TEST_CASE("memory is weights, gradients, moments, activations and logits", "[T9]
 TEST_CASE("a run that takes more hours than a job has becomes several jobs", "[T9]") {
   const double seconds = 6.0 * 124439808 * 2.5e9 / 6e13;
   CHECK(seconds == Approx(31109.952).epsilon(1e-9));
-  CHECK(jobs_needed(seconds, 4 * 3600) == 3);
-  CHECK(jobs_needed(1, 4 * 3600) == 1);
-  CHECK(jobs_needed(3 * (4 * 3600 - 450.0), 4 * 3600) == 3);
-  CHECK(jobs_needed(3 * (4 * 3600 - 450.0) + 1, 4 * 3600) == 4);
+  const JobTimes times{.start = 120, .signal = 330};
+  CHECK(jobs_needed(seconds, 4 * 3600, times) == 3);
+  CHECK(jobs_needed(1, 4 * 3600, times) == 1);
+  CHECK(jobs_needed(3 * (4 * 3600 - 450.0), 4 * 3600, times) == 3);
+  CHECK(jobs_needed(3 * (4 * 3600 - 450.0) + 1, 4 * 3600, times) == 4);
   CHECK(contains(test::refusal(ErrorKind::usage, [] { jobs_needed(1, 400); }), "a longer slice"));
 }
 
@@ -177,12 +178,13 @@ TEST_CASE("costs as text fit 100 columns, and as JSON have all digits") {
   const RunPlan plan = resolve(test::two_stages(
       {"model={layers: 96, width: 12288, heads: 96, context: 2048, vocab: 50257}",
        "stages.0.model={layers: 48}", "stages.1.grow.0.layers=96", "stages.shallow.for=100000",
-       "machine={flops: 1000T, price_per_hour: 30}"}));
+       "machine={flops: 1000T, price_per_hour: 30, memory: 900T, devices: 8, bandwidth: 100M}"}));
   const RunCost cost = run_cost(plan);
-  for (const std::string& line : split(to_text(plan, cost), '\n')) {
-    INFO(line);
-    CHECK(line.size() <= 100);
-  }
+  for (const RunCost& any : {cost, run_cost(plan, {}, {4096, Sharding::full})})
+    for (const std::string& line : split(to_text(plan, any), '\n')) {
+      INFO(line);
+      CHECK(line.size() <= 100);
+    }
   const Json json = to_json(plan, cost);
   CHECK(json["total"]["flops"] == cost.total.flops);
   CHECK(json["stages"][1]["memory_bytes"]["logits"] == cost.stages[1].memory.logits);

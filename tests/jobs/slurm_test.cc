@@ -15,8 +15,9 @@ using test::contains;
 
 namespace {
 
-FullPlan full_plan(const std::vector<std::string>& edits = {}) {
-  return make_full_plan(resolve(test::two_stages(edits)), find_planning_law("besiroglu"));
+FullPlan full_plan(const std::vector<std::string>& edits = {}, const Processes& processes = {}) {
+  return make_full_plan(resolve(test::two_stages(edits)), find_planning_law("besiroglu"), {}, {},
+                        processes);
 }
 
 SlurmOptions options_of(const Path& folder, double slice = 0) {
@@ -32,11 +33,11 @@ std::string text_of(const std::vector<SlurmFile>& files, const std::string& name
 }  // namespace
 
 TEST_CASE("one job for each stage, chained") {
-  const auto files = slurm_files(full_plan({"machine.flops=1G"}), options_of("jobs"));
+  const auto files = slurm_files(full_plan(), options_of("jobs"));
   REQUIRE(files.size() == 4);
   const std::string job = text_of(files, "1-shallow.sh");
   for (const char* part :
-       {"#SBATCH --job-name=two-shallow\n", "#SBATCH --time=", "#SBATCH --signal=B:USR1@300\n",
+       {"#SBATCH --job-name=two-shallow\n", "#SBATCH --signal=B:USR1@301\n",
         "cd -- '/it'\\''s here'\n", "jobs/schedule.yaml' --out '",
         "jobs/run' --stage 'shallow' &\n",
         "program='stagedtrain'\nprogram=${STAGEDTRAIN:-$program}\n",
@@ -46,8 +47,9 @@ TEST_CASE("one job for each stage, chained") {
   const std::string submit = text_of(files, "submit.sh");
   CHECK(contains(submit, "submit \"$here\"/1-shallow.sh\nsubmit \"$here\"/2-full.sh\n"));
   CHECK(contains(submit, "afterok"));
-  const auto untimed = slurm_files(full_plan(), options_of("jobs"));
-  CHECK_FALSE(contains(text_of(untimed, "2-full.sh"), "--time"));
+  CHECK_FALSE(contains(text_of(files, "2-full.sh"), "--time"));
+  const auto timed = slurm_files(full_plan({"machine.flops=1G"}), options_of("jobs"));
+  CHECK(contains(text_of(timed, "2-full.sh"), "#SBATCH --time="));
 }
 
 TEST_CASE("the schedule of the jobs is complete") {
@@ -97,7 +99,7 @@ TEST_CASE("jobs ask for the time and the CPUs that the plan knows, and say what 
   const FullPlan full = make_full_plan(plan, find_planning_law("besiroglu"), {}, known);
   const std::string job = text_of(slurm_files(full, options_of("jobs")), "1-shallow.sh");
   CHECK(contains(job, "#SBATCH --cpus-per-task=6\n"));
-  CHECK(contains(job, "#SBATCH --time=00:17:00\n"));  // 430 s and a quarter more, 450 s around it
+  CHECK(contains(job, "#SBATCH --time=00:13:00\n"));  // 453 s and a quarter more, 181 s around it
   const std::string unknown = text_of(slurm_files(full_plan(), options_of("jobs")), "1-shallow.sh");
   CHECK(contains(unknown, "# No time is requested: the plan does not know it"));
   CHECK(contains(unknown, "# No CPUs are requested: nothing was measured"));
@@ -141,4 +143,53 @@ TEST_CASE("no control character of a path gets into a script") {
   const std::string job = text_of(slurm_files(full, options), "1-shallow.sh");
   CHECK(contains(job, "cd -- $'/some\\x0awhere\\'s'\n"));
   CHECK(contains(job, "program=$'/opt/a\\x0db'\n"));
+}
+
+TEST_CASE("the signal leaves time for a step, two saves and a minute") {
+  CHECK(signal_seconds(10, 100) == 270);
+  CHECK(signal_seconds(0.5, 0.1) == 61);
+  CHECK(signal_seconds(0, 0) == 300);       // a step of unknown length
+  CHECK(signal_seconds(10, 1e9) == 65535);  // Slurm takes no more
+  const FullPlan full = full_plan({"machine={flops: 1T, disk: 1e5}"});
+  const auto signal_of = [&](const std::string& name, double slice = 0) {
+    const std::string job = text_of(slurm_files(full, options_of("jobs", slice)), name);
+    const std::string before = "#SBATCH --signal=B:USR1@";
+    return std::stod(job.substr(job.find(before) + before.size()));
+  };
+  const auto needed = [&](std::size_t stage) {
+    return 2 * static_cast<double>(full.plan.stages[stage].checkpoint_bytes) / 1e5 + 60;
+  };
+  CHECK(needed(1) > needed(0) + 10);
+  CHECK(signal_of("1-shallow.sh") == Approx(needed(0)).margin(2));
+  CHECK(signal_of("2-full.sh") == Approx(needed(1)).margin(2));
+  CHECK(signal_of("slice.sh", 1e4) == Approx(needed(1)).margin(2));  // it may train any stage
+}
+
+TEST_CASE("jobs of several processes request nodes and tasks, and train with the plan's sharding") {
+  const std::vector<std::string> two_nodes = {"batch={sequences: 16, micro: 1}",
+                                              "machine={flops: 1G, devices: 8, nodes: 2}"};
+  const auto job_of = [&](const Processes& processes, double slice = 0) {
+    const auto files = slurm_files(full_plan(two_nodes, processes), options_of("jobs", slice));
+    return text_of(files, slice > 0 ? "slice.sh" : "1-shallow.sh");
+  };
+  const std::string job = job_of({16, Sharding::full});
+  CHECK(contains(job, "#SBATCH --nodes=2\n#SBATCH --ntasks-per-node=8\n"));
+  CHECK(contains(job, "jobs/run' --sharding full --stage 'shallow' &\n"));
+  CHECK_FALSE(contains(job, "--ntasks="));
+  CHECK(contains(job_of({12}),
+                 "#SBATCH --nodes=2\n#SBATCH --ntasks-per-node=8\n"
+                 "#SBATCH --ntasks=12\n"));
+  CHECK(contains(job_of({4}), "#SBATCH --nodes=1\n#SBATCH --ntasks-per-node=4\n"));
+  const std::string slice = job_of({16, Sharding::optimizer}, 3600);
+  CHECK(contains(slice, "#SBATCH --nodes=2\n#SBATCH --ntasks-per-node=8\n"));
+  CHECK(contains(slice, "jobs/run' --sharding optimizer &\n"));
+  const std::string alone = job_of({1, Sharding::full});
+  CHECK_FALSE(contains(alone, "--nodes"));
+  CHECK_FALSE(contains(alone, "--sharding"));
+  // 16 devices need a sixteenth of the time of one.
+  const auto minutes = [](const std::string& script) {
+    const std::size_t at = script.find("--time=") + 7;
+    return 60 * std::stod(script.substr(at)) + std::stod(script.substr(script.find(':', at) + 1));
+  };
+  CHECK(minutes(job) < minutes(alone) / 5);
 }

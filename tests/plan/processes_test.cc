@@ -2,8 +2,8 @@
 #include "plan/processes.h"
 
 #include "base/sum_order.h"
-#include "cost/run_cost.h"
 #include "plan/memory.h"
+#include "plan/run_plan.h"
 #include "support/catch.h"
 #include "support/errors.h"
 #include "support/schedules.h"
@@ -76,12 +76,21 @@ TEST_CASE("the planner counts the nodes of a rank, and no fewer partial sums tha
     }
 }
 
-TEST_CASE("a process sends the parts of others, and its part to all") {
-  const schedule::Schedule s = batch_of(16, 2);
-  CHECK(sent_bytes(s, 1000, {}) == 0);
-  CHECK(sent_bytes(s, 1000, {2}) == 4000.0 / 2 * 2);
-  CHECK(sent_bytes(s, 1000, {4}) == 4000.0 * 3 / 4 * 2);
-  CHECK(sent_bytes(s, 1000, {3}) == Approx(4000.0 * 2 / 3 * 3));  // two nodes of the tree
+TEST_CASE("gradients are summed and gathered in a step, with full sharding in each pass") {
+  schedule::Schedule s = batch_of(16, 2);
+  const auto is = [&](const Processes& processes, double summed, double gathered) {
+    const StepTraffic traffic = step_traffic(s, 1000, processes);
+    return traffic.summed == summed && traffic.gathered == gathered;
+  };
+  CHECK(is({}, 0, 0));
+  CHECK(is({4}, 4000, 4000));
+  CHECK(is({3}, 8000, 4000));  // two nodes of the tree
+  CHECK(is({4, Sharding::optimizer}, 4000, 4000));
+  CHECK(is({4, Sharding::full}, 2 * 4000, 2 * 8000));  // 8 passes in two rounds
+  s.precision = schedule::Precision::bf16;             // weights are gathered in 16 bits
+  CHECK(is({4, Sharding::full}, 2 * 4000, 2 * 4000));
+  s.precision = schedule::Precision::fp64;
+  CHECK(is({4}, 8000, 8000));
 }
 
 TEST_CASE("processes share moments with --sharding optimizer, and rows where micro is not given") {
@@ -114,49 +123,7 @@ TEST_CASE("full sharding divides weights, gradients and moments, and keeps units
   CHECK(share.partial_sums == 1);
   CHECK(share.work == 0.25);
   CHECK(full.sums == 4.0 * static_cast<double>(params) / 4);
-  // Each round gathers weights twice and scatters gradients once.
-  CHECK(sent_bytes(p.schedule, 1000, {4, Sharding::full}) == 4000.0 * 3 / 4 * 3 * 2);
   CHECK(training_memory(p.schedule, model, params, {1, Sharding::full}).weights == one.weights);
-}
-
-TEST_CASE("plan names the sharding that sends least of those that fit") {
-  const auto cheapest = [](const std::string& memory, const std::string& optimizer) {
-    schedule::Schedule s = batch_of(16, 2);
-    const RunPlan free = resolve(s);
-    const double none = largest_memory(free, {4}), full = largest_memory(free, {4, Sharding::full}),
-                 moments = largest_memory(free, {4, Sharding::optimizer});
-    REQUIRE(full < moments);
-    REQUIRE(moments < none);
-    s.machine.memory = memory == "ample"    ? none
-                       : memory == "tight"  ? moments
-                       : memory == "scarce" ? full
-                                            : full - 1;
-    if (optimizer == "lion") s.optimizer.name = schedule::OptimizerName::lion;
-    return cheapest_sharding(resolve(s), 4);
-  };
-  CHECK(cheapest("ample", "adamw") == Sharding::none);
-  CHECK(cheapest("tight", "adamw") == Sharding::optimizer);
-  CHECK(cheapest("scarce", "adamw") == Sharding::full);
-  CHECK(cheapest("none", "adamw") == std::nullopt);
-  CHECK(cheapest("ample", "lion") == Sharding::none);
-  CHECK(cheapest("tight", "lion") == std::nullopt);
-}
-
-TEST_CASE("a step of several processes takes their share of it, and sending") {
-  const RunPlan p = resolve(test::two_stages(
-      {"batch={sequences: 16, micro: 2}", "machine={flops: 1T, bandwidth: 1G, memory: 1G}"}));
-  const RunCost one = run_cost(p), four = run_cost(p, {}, {4});
-  const StageCost &alone = one.stages[1], &shared = four.stages[1];
-  const double tokens = 16.0 * static_cast<double>(p.stages[1].model.context);
-  CHECK(shared.seconds_alone == alone.seconds_per_token);
-  CHECK(shared.seconds_per_token * tokens ==
-        Approx(alone.seconds_per_token * tokens / 4 + shared.sent_bytes / 1e9));
-  CHECK(contains(processes_text(p, four), "on 4 processes"));
-  CHECK(contains(processes_text(p, four), "fits in machine.memory, 953.7 MiB: none"));
-  CHECK(processes_text(p, one).empty());
-  CHECK(to_json(p, four)["processes"] == 4);
-  CHECK(contains(processes_text(resolve(batch_of(16, 8)), run_cost(resolve(batch_of(16, 8)), {}, {4})),
-                 "2 of 4 processes have no work"));
 }
 
 TEST_CASE("only AdamW may be shared out over processes") {
