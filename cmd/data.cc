@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "cmd/commands.h"
+#include "cmd/count_option.h"
 #include "cmd/output.h"
 #include "cmd/progress.h"
 #include "prepare/escapes.h"
@@ -64,12 +65,6 @@ data::TokenLayout parse_format(const std::string& text) {
   if (text == "nanogpt") return data::TokenLayout::nanogpt;
   throw usage_error("--format is '{}'{}", text,
                     suggestion(text, {"stagedtrain", "llmc", "nanogpt"}));
-}
-
-std::string check_threads(const std::string& text) {
-  const auto count = parse_count(text);
-  if (count && *count >= 0 && *count <= kMostThreads) return "";
-  return fmt::format("found '{}'; expected 0 to {}", text, kMostThreads);
 }
 
 void run(DataArguments& arguments) {
@@ -143,12 +138,10 @@ void add_data(CLI::App& app) {
       ->add_option("--format", arguments->format,
                    "format of the token files: stagedtrain, llmc or nanogpt (default: stagedtrain)")
       ->type_name("FORMAT");
-  command->add_option("--threads", options.threads, "threads that encode (default: 0, all cores)")
-      ->check(check_threads)
-      ->type_name("N");
-  command
-      ->add_option("--seed", options.seed, "seed that chooses what is for validation (default: 1)")
-      ->type_name("N");
+  add_count(*command, "--threads", "threads that encode (default: 0, all cores)", "N", 0,
+            kMostThreads, options.threads);
+  add_count(*command, "--seed", "seed that chooses what is for validation (default: 1)", "N", 0,
+            kMostSeed, options.seed);
   command->add_flag("--force", options.force, "replace existing files");
   command->add_flag("--json", arguments->json, "print the counts as JSON");
   command->footer(kFooter);

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "cmd/commands.h"
+#include "cmd/count_option.h"
 #include "cmd/engine.h"
 #include "cmd/output.h"
 #include "text/error_bar.h"
@@ -192,19 +193,6 @@ void run(EvalArguments& a) {
   if (a.json) print(json_text(json) + "\n");
 }
 
-// Adds an option that takes a whole number. CLI11's own range check accepts "nan" in any range.
-void add_count(CLI::App& command, const std::string& name, const char* help, const char* type,
-               std::int64_t least, std::int64_t most, std::int64_t& value) {
-  const auto read = [name, least, most, &value](const std::string& text) {
-    const auto count = parse_count(text);
-    if (!count || *count < least || *count > most)
-      throw usage_error("{}: found '{}', expected a whole number from {} to {}", name, text, least,
-                        grouped(most));
-    value = *count;
-  };
-  command.add_option_function<std::string>(name, read, help)->type_name(type);
-}
-
 void add_sample_options(CLI::App& command, train::SampleRequest& sample) {
   add_count(command, "--sample", "write this many tokens of text", "N", 1, std::int64_t{1} << 24,
             sample.tokens);
@@ -224,7 +212,7 @@ void add_sample_options(CLI::App& command, train::SampleRequest& sample) {
       ->type_name("T");
   add_count(command, "--top-k", "sample from only the K likeliest tokens (default: 0, all)", "K", 0,
             std::int64_t{1} << 30, sample.top_k);
-  command.add_option("--seed", sample.seed, "seed of the sample (default: 1)")->type_name("N");
+  add_count(command, "--seed", "seed of the sample (default: 1)", "N", 0, kMostSeed, sample.seed);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Implements `stagedtrain help WORD`: explains a schedule key, a growth operator or a command.
 #include <algorithm>
+#include <cctype>
 #include <memory>
 
 #include "cmd/commands.h"
@@ -71,6 +72,26 @@ std::vector<FieldRow> find_keys(const std::string& word, const std::vector<Field
   return found;
 }
 
+// Returns whether the text contains the word, in lower or upper case, not as part of another.
+bool mentions(const std::string& text, const std::string& word) {
+  const std::string in = lower(text), what = lower(word);
+  const auto letter = [&](std::size_t i) {
+    return i < in.size() && (std::isalnum(static_cast<unsigned char>(in[i])) || in[i] == '_');
+  };
+  for (std::size_t at = 0; (at = in.find(what, at)) != std::string::npos; ++at)
+    if (!letter(at - 1) && !letter(at + what.size())) return true;
+  return false;
+}
+
+// Returns the keys whose explanation uses the word: machine.flops explains mfu.
+std::string keys_that_mention(const std::string& word, const std::vector<FieldRow>& rows) {
+  std::string text;
+  for (const FieldRow& row : rows)
+    if (mentions(row.doc, word)) text += "\n" + row_text(row);
+  if (text.empty()) return "";
+  return fmt::format("'{}' is not a key of the schedule. These keys mention it:\n", word) + text;
+}
+
 std::string help_text(const CLI::App& app, const std::string& word) {
   const std::vector<FieldRow> rows = schedule::document();
   std::string text;
@@ -81,6 +102,7 @@ std::string help_text(const CLI::App& app, const std::string& word) {
   for (const CLI::App* command : shown_commands(app))
     if (word == command->get_name())
       text += (text.empty() ? "" : "\n") + std::string("The command:\n") + command->help("stagedtrain");
+  if (text.empty()) text = keys_that_mention(word, rows);
   if (!text.empty()) return text;
 
   std::vector<std::string> words;

@@ -84,6 +84,15 @@ class CheckpointReader {
   // all of the tensor's checksums match and all its values are finite.
   std::span<const std::byte> view(TensorKind kind, std::size_t index) const;
   HostTensor read(TensorKind kind, std::size_t index) const;
+  // Returns a view of one block of a tensor, which has kBlockBytes (checkpoint/layout.h), or fewer
+  // if it is the last one. For code that passes over a tensor once, on several threads. Throws
+  // Error(input) unless the block's checksum matches and all its values are finite.
+  std::span<const std::byte> view_block(TensorKind kind, std::size_t index,
+                                        std::uint64_t block) const;
+  // Asks the disk for a block that is viewed soon.
+  void prefetch_block(TensorKind kind, std::size_t index, std::uint64_t block) const;
+  // Declares that a block will not be needed soon, as release() does.
+  void release_block(TensorKind kind, std::size_t index, std::uint64_t block) const;
   // Returns the same view without any check, for code that describes a file after verify().
   std::span<const std::byte> stored(TensorKind kind, std::size_t index) const;
   // Declares that a view will not be needed soon, so its pages may leave memory. It stays valid.

@@ -158,6 +158,18 @@ struct CheckpointReader::Impl {
                 });
   }
 
+  std::span<const std::byte> view_block(std::size_t dataset, std::uint64_t block) const {
+    const IndexRow& row = row_of(dataset, block);
+    const auto bytes = file.bytes().subspan(row.offset, row.bytes);
+    check_block(datasets[dataset], block, bytes, values_of(dataset));
+    return bytes;
+  }
+  const IndexRow& row_of(std::size_t dataset, std::uint64_t block) const {
+    const Extent& extent = datasets[dataset];
+    ST_CHECK(block < extent.blocks.size(), "block {} of {}", block, extent.path);
+    return extent.blocks[block];
+  }
+
   // Verifies every stride-th block of the file, starting with block `first`. Reads bypass the page
   // cache, because the question is what the disk holds.
   void verify_some(std::uint64_t first, std::uint64_t stride) const {
@@ -226,6 +238,23 @@ std::uint64_t CheckpointReader::file_bytes() const { return impl_->file.bytes().
 std::span<const std::byte> CheckpointReader::view(TensorKind kind, std::size_t index) const {
   ST_CHECK(index < table().size(), "tensor {} of {}", index, table().size());
   return impl_->view(dataset_index(kind, index, table().size()));
+}
+
+std::span<const std::byte> CheckpointReader::view_block(TensorKind kind, std::size_t index,
+                                                        std::uint64_t block) const {
+  return impl_->view_block(dataset_index(kind, index, table().size()), block);
+}
+
+void CheckpointReader::prefetch_block(TensorKind kind, std::size_t index,
+                                      std::uint64_t block) const {
+  const IndexRow& row = impl_->row_of(dataset_index(kind, index, table().size()), block);
+  impl_->file.prefetch(row.offset, row.bytes);
+}
+
+void CheckpointReader::release_block(TensorKind kind, std::size_t index,
+                                     std::uint64_t block) const {
+  const IndexRow& row = impl_->row_of(dataset_index(kind, index, table().size()), block);
+  impl_->file.release(row.offset, row.bytes);
 }
 
 std::span<const std::byte> CheckpointReader::stored(TensorKind kind, std::size_t index) const {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "plan/layer_policy.h"
 #include "text/text.h"
@@ -13,16 +14,40 @@ namespace {
 // A forward pass is a third of a training step.
 constexpr double kForwardShare = 1.0 / 3;
 
-// Returns how often something happens in a stage, if it also happens at the end of the stage.
-// tokens_before are the run's tokens before the stage.
-std::int64_t times(const StagePlan& stage, const Every& every, std::int64_t tokens_before) {
-  if (every.only_at_ends()) return 1;
-  const bool by_tokens = every.tokens > 0;
-  const std::int64_t between = by_tokens ? every.tokens : every.steps;
-  const std::int64_t begin = by_tokens ? tokens_before : stage.first_step;
-  const std::int64_t end = begin + (by_tokens ? stage.tokens : stage.steps);
-  const std::int64_t passed = end / between - begin / between;
-  return std::min(stage.steps, passed + (end % between ? 1 : 0));
+// Returns how many numbers between begin and end, neither included, are multiples of at least one
+// of these periods; 0 is no period. Adds the multiples of one period, subtracts those of two, and
+// so on (inclusion and exclusion).
+std::int64_t multiples_between(std::int64_t begin, std::int64_t end,
+                               const std::vector<std::int64_t>& periods) {
+  std::int64_t count = 0;
+  for (std::size_t chosen = 1; chosen < std::size_t{1} << periods.size(); ++chosen) {
+    std::int64_t together = 1, sign = -1;
+    for (std::size_t i = 0; i < periods.size(); ++i) {
+      if ((chosen >> i & 1) == 0) continue;
+      sign = -sign;
+      const std::int64_t factor = periods[i] / std::gcd(together, periods[i]);
+      together = factor == 0 || together > end / factor ? 0 : together * factor;
+      if (together == 0) break;  // no multiple of all chosen periods below the end
+    }
+    if (together > 0) count += sign * ((end - 1) / together - begin / together);
+  }
+  return count;
+}
+
+// Returns after how many steps of a stage, without its last one, at least one of these is due.
+// tokens_before are the run's tokens before the stage. What is due by steps and what is due by
+// tokens are assumed not to coincide.
+std::int64_t times_inside(const StagePlan& stage, std::int64_t tokens_before,
+                          const std::vector<Every>& what) {
+  if (stage.steps == 0) return 0;
+  std::vector<std::int64_t> steps, tokens;
+  for (const Every& every : what) {
+    steps.push_back(every.steps);
+    tokens.push_back(every.tokens);
+  }
+  return std::min(stage.steps - 1,
+                  multiples_between(stage.first_step, stage.first_step + stage.steps, steps) +
+                      multiples_between(tokens_before, tokens_before + stage.tokens, tokens));
 }
 
 void count_flops(const RunPlan& plan, const StagePlan& stage, Costs& costs) {
@@ -43,10 +68,22 @@ void count_flops(const RunPlan& plan, const StagePlan& stage, Costs& costs) {
   costs.non_embedding += 6 * static_cast<double>(stage.params.non_embedding) * fitted;
 }
 
-std::int64_t saves(const RunPlan& plan, const StagePlan& stage, std::int64_t tokens_before,
-                   double training_seconds) {
-  if (plan.checkpoint_seconds == 0) return times(stage, plan.checkpoint_every, tokens_before);
-  return 1 + static_cast<std::int64_t>(std::min(training_seconds / plan.checkpoint_seconds, 1e15));
+// Counts what happens inside the stage, and at its end once more. checkpoint.keep.best asks for an
+// evaluation with each checkpoint.
+void count_evaluations_and_checkpoints(const RunPlan& plan, const StagePlan& stage,
+                                       std::int64_t tokens_before, StageCost& cost) {
+  const schedule::KeepSpec& keep = plan.schedule.checkpoint.keep;
+  std::vector<Every> due = {plan.checkpoint_every,
+                            {.steps = static_cast<std::int64_t>(keep.every.amount)}};
+  std::int64_t by_time = 0;
+  if (plan.checkpoint_seconds > 0) {
+    const double seconds = cost.seconds_per_token * static_cast<double>(stage.tokens);
+    by_time = static_cast<std::int64_t>(std::min(seconds / plan.checkpoint_seconds, 1e15));
+  }
+  cost.checkpoints = 1 + by_time + times_inside(stage, tokens_before, due);
+  if (keep.best == 0) due.clear();
+  due.push_back(plan.evaluate_every);
+  cost.evaluations = 1 + (keep.best > 0 ? by_time : 0) + times_inside(stage, tokens_before, due);
 }
 
 void count_time(const RunPlan& plan, const StagePlan& stage, StageCost& cost) {
@@ -89,7 +126,6 @@ StageCost stage_cost(const RunPlan& plan, const StagePlan& stage, std::int64_t t
   cost.lost_steps = (static_cast<double>(stage.first_step == 0 ? plan.warmup_steps : 0) +
                      static_cast<double>(stage.growth ? stage.rewarm_steps : 0)) /
                     2;
-  cost.evaluations = times(stage, plan.evaluate_every, tokens_before);
   const auto time = token_time(plan, stage, known);
   share_step(plan, stage, time ? time->seconds : 0, processes, cost);
   if (time) {
@@ -97,8 +133,7 @@ StageCost stage_cost(const RunPlan& plan, const StagePlan& stage, std::int64_t t
     cost.threads = time->threads;
     if (time->peak_bytes > 0 && processes.count == 1) cost.measured_bytes = time->peak_bytes;
   }
-  cost.checkpoints = saves(plan, stage, tokens_before,
-                           cost.seconds_per_token * static_cast<double>(stage.tokens));
+  count_evaluations_and_checkpoints(plan, stage, tokens_before, cost);
   if (cost.seconds_per_token > 0) count_time(plan, stage, cost);
   return cost;
 }

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "cost/json_members.h"
 #include "text/json.h"
@@ -93,21 +92,26 @@ constexpr const char* kHint = "write it again with stagedtrain plan --fit RUN...
 
 // No law of losses in nats comes near these.
 constexpr double kMostExponent = 10, kMostLoss = 1000, kMostRelaxation = 100, kMostCount = 1e18;
-constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+
+// Return what stands in the file, in which an unknown number is null.
+std::string as_written(double number) { return json_text(Json(number), -1); }
+template <class Members>
+std::string as_written(const Members& values) {
+  return json_text(MemberWriter::of(values), -1);
+}
 
 // Refuses laws that planning cannot use: all numbers must be finite, and scales and exponents
 // positive.
 void check_law(const law::StageCurve& l, const std::string& where) {
   if (!(l.E >= 0 && l.B > 0 && l.b > 0 && std::isfinite(l.B + l.b + l.E + l.x0)))
-    throw input_error("{}: E {}, B {}, b {}, x0 {}, expected finite numbers, B and b above 0",
-                      where, l.E, l.B, l.b, l.x0)
+    throw input_error("{}: found {}, expected finite numbers, B and b above 0", where,
+                      as_written(l))
         .with_hint(kHint);
 }
 void check_law(const law::Chinchilla& l, const std::string& where) {
   if (!(l.E >= 0 && l.A > 0 && l.B > 0 && l.a > 0 && l.b > 0 &&
         std::isfinite(l.E + l.A + l.B + l.a + l.b)))
-    throw input_error("{}: E {}, A {}, B {}, a {}, b {}, expected finite numbers above 0", where,
-                      l.E, l.A, l.B, l.a, l.b)
+    throw input_error("{}: found {}, expected finite numbers above 0", where, as_written(l))
         .with_hint(kHint);
 }
 void check_law(const law::JointLaw& l, const std::string& where) {
@@ -124,14 +128,10 @@ void check_law(const law::JointLaw& l, const std::string& where) {
         std::isfinite(l.E + l.A + l.a + l.B + l.b + l.beta + l.C + l.gamma + l.x0 + l.size +
                       l.tokens)))
     throw input_error(
-        "{}: E {}, A {}, a {}, B {}, b {}, beta {}, C {}, gamma {}, x0 {}, size {}, tokens {}, "
-        "relaxation {}, rate_exponent {}, expected a law of losses in nats: numbers above 0 but "
-        "for C, "
-        "beta, gamma and x0, exponents below {}, rate_exponent at most 1, C at most E + A + B, "
-        "that below {}, x0 above "
-        "-tokens",
-        where, l.E, l.A, l.a, l.B, l.b, l.beta, l.C, l.gamma, l.x0, l.size, l.tokens,
-        l.response.relaxation, l.response.rate_exponent, kMostExponent, kMostLoss)
+        "{}: found {}, expected a law of losses in nats: numbers above 0 but for C, beta, gamma "
+        "and x0, exponents below {}, rate_exponent at most 1, C at most E + A + B, that below {}, "
+        "x0 above -tokens",
+        where, as_written(l), kMostExponent, kMostLoss)
         .with_hint(kHint);
 }
 template <class Fitted>
@@ -146,12 +146,8 @@ void check_recipe(const FittedRecipe& recipe, const std::string& where) {
   };
   if (bad(recipe.tokens_per_step, 1) || bad(recipe.peak_rate, 0) ||
       bad(recipe.vocab.value_or(1), 1) || bad(recipe.context.value_or(1), 1))
-    throw input_error(
-        "{}: recipe: tokens_per_step {}, peak_rate {}, vocab {}, context {}; expected counts of 1 "
-        "or "
-        "more and a rate of 0 or more",
-        where, recipe.tokens_per_step, recipe.peak_rate, recipe.vocab.value_or(kUnknown),
-        recipe.context.value_or(kUnknown))
+    throw input_error("{}: recipe: found {}, expected counts of 1 or more and a rate of 0 or more",
+                      where, as_written(recipe))
         .with_hint(kHint);
 }
 // Returns whether sizes ascend, each size has a run, and the range of decays is not empty.
@@ -197,8 +193,8 @@ void check_ends(const FittedJoint& joint, const std::string& where) {
         "and {} misses; expected counts of 1 or more, a fall from 0 to 1, and misses between -1 "
         "and 1, "
         "one for each of the {} samples",
-        where, shape.tokens, shape.parameters, shape.fall, end.miss, end.misses.size(),
-        joint.samples.size())
+        where, as_written(shape.tokens), as_written(shape.parameters), as_written(shape.fall),
+        as_written(end.miss), end.misses.size(), joint.samples.size())
         .with_hint(kHint);
   }
 }
@@ -237,7 +233,8 @@ FittedLaws laws_from_json(const Json& json, const std::string& where) {
       throw input_error(
           "{}: joint: {} sizes, scatter {} with {} degrees of freedom; expected 2 or more sizes, a "
           "scatter of 0 or more, and degrees of freedom above 0",
-          where, laws.joint->sizes.size(), laws.joint->scatter, laws.joint->freedom)
+          where, laws.joint->sizes.size(), as_written(laws.joint->scatter),
+          as_written(laws.joint->freedom))
           .with_hint(kHint);
   }
   if (laws.joint && !describes_runs(*laws.joint))

@@ -12,7 +12,6 @@
 #include "hub/rope_factors.h"
 #include "modelfiles/llmc.h"
 #include "text/text.h"
-#include "tokenizers/tokenizer.h"
 
 namespace stagedtrain::hub {
 namespace {
@@ -35,13 +34,11 @@ std::vector<MappedTensor> with_gguf_head(std::vector<MappedTensor> tensors,
 
 // Returns the configuration to write: without vocabulary rows that no token uses, and with
 // logit_scale 1, because the scale is folded into the final norm.
-arch::ModelConfig written_model(const state::StateHeader& header) {
+arch::ModelConfig written_model(const state::StateHeader& header,
+                                const ParsedTokenizer& tokenizer) {
   arch::ModelConfig model = header.model;
   model.logit_scale = 1;
-  if (header.run.tokenizer.empty()) return model;
-  const std::int64_t ids =
-      data::Tokenizer::from_spec(header.run.tokenizer, "the checkpoint's tokenizer")->vocab();
-  model.vocab = std::min(model.vocab, ids);
+  if (!tokenizer.spec.empty()) model.vocab = std::min(model.vocab, tokenizer.vocab);
   return model;
 }
 
@@ -63,11 +60,12 @@ ExportResult export_model(const state::CheckpointReader& from, const Path& targe
         .with_hint("leave --ema out, or train with ema in the schedule");
   if (options.element == Element::q8_0 && options.format != ExportFormat::gguf)
     throw usage_error("--dtype q8_0 works only with --to gguf");
-  const arch::ModelConfig model = written_model(from.header());
-  ExportResult result = options.format == ExportFormat::hf ? export_hf(from, model, target, options)
-                        : options.format == ExportFormat::gguf
-                            ? export_gguf(from, model, target, options)
-                            : export_llmc(from, model, target, options);
+  const ParsedTokenizer tokenizer(from.header().run.tokenizer);
+  const arch::ModelConfig model = written_model(from.header(), tokenizer);
+  ExportResult result =
+      options.format == ExportFormat::hf     ? export_hf(from, model, tokenizer, target, options)
+      : options.format == ExportFormat::gguf ? export_gguf(from, model, tokenizer, target, options)
+                                             : export_llmc(from, model, target, options);
   result.model = model;
   if (model.vocab < from.header().model.vocab)
     result.notes.push_back(fmt::format("{} padded rows of the vocabulary were left out.",
@@ -78,7 +76,8 @@ ExportResult export_model(const state::CheckpointReader& from, const Path& targe
 }
 
 ExportResult export_gguf(const state::CheckpointReader& from, const arch::ModelConfig& model,
-                         const Path& target, const ExportOptions& options) {
+                         const ParsedTokenizer& tokenizer, const Path& target,
+                         const ExportOptions& options) {
   refuse_overwrite(target, options.force);
   GgufHeader header;
   add_gguf_config(header, model, options.element, target.stem().string());
@@ -97,25 +96,31 @@ ExportResult export_gguf(const state::CheckpointReader& from, const arch::ModelC
     outlines.push_back({kRopeFactors, Element::f32, {static_cast<std::int64_t>(factors.size())}});
   }
   std::vector<std::string> notes;
-  add_gguf_tokenizer(header, from.header().run.tokenizer, model.vocab, notes);
+  add_gguf_tokenizer(header, tokenizer, model.vocab, notes);
   const std::string head = header.bytes(outlines);
+  std::vector<PlacedTensor> placed;
+  std::uint64_t end = head.size(), factors_at = 0;
+  for (std::size_t i = 0; i < outlines.size(); ++i) {
+    const std::uint64_t begin = end;
+    end += gguf_padded(outlines[i].bytes());
+    if (i < tensors.size())
+      placed.push_back({&tensors[i], outlines[i].element, begin, end});
+    else
+      factors_at = begin;
+  }
   AtomicFile atomic(target, options.force ? Replace::yes : Replace::no);
   OutputFile out(atomic.path(), OutputFile::Mode::existing);
-  SequentialOutput in_order(out);
-  in_order.write_at(0, std::as_bytes(std::span(head)));
-  std::uint64_t place = head.size();
-  for (std::size_t i = 0; i < outlines.size(); ++i) {
-    if (i < tensors.size())
-      weights.write(tensors[i], outlines[i].element, in_order, place);
-    else
-      in_order.write_at(place, std::as_bytes(std::span(factors)));
-    place += gguf_padded(outlines[i].bytes());
+  PieceOutput pieces(out, end);
+  pieces.write(0, std::as_bytes(std::span(head)));
+  weights.write(placed, pieces);
+  if (!factors.empty()) {
+    pieces.write(factors_at, std::as_bytes(std::span(factors)));
+    pieces.write_zeros(factors_at + factors.size() * sizeof(float), end);
   }
-  in_order.finish();
-  out.truncate(place);  // adds the last tensor's padding
+  pieces.finish();
   out.close();
   atomic.commit();
-  ExportResult result{model, {target.filename().string()}, place, std::move(notes)};
+  ExportResult result{model, {target.filename().string()}, end, std::move(notes)};
   if (fallbacks > 0)
     result.notes.push_back(fmt::format(
         "{} tensors are f16: the length of their rows is not a multiple of 32, as q8_0 requires.",
@@ -130,24 +135,26 @@ ExportResult export_llmc(const state::CheckpointReader& from, const arch::ModelC
   const ForeignWeights weights(from, options.kind, llmc_names(), model);
   std::map<std::string, const MappedTensor*> by_name;
   for (const MappedTensor& tensor : weights.tensors()) by_name[tensor.name] = &tensor;
+  std::vector<PlacedTensor> placed;
+  std::uint64_t end = head.size();
+  for (const std::string& name : llmc_order(model.layers)) {
+    const MappedTensor& tensor = *by_name.at(name);
+    const std::uint64_t begin = end;
+    end += TensorOutline{name, options.element, tensor.shape}.bytes();
+    if (name == "wte")  // the padding of the vocabulary
+      end += static_cast<std::uint64_t>((llmc_padded_vocab(model.vocab) - model.vocab) *
+                                        model.width * block_bytes(options.element));
+    placed.push_back({&tensor, options.element, begin, end});
+  }
   AtomicFile atomic(target, options.force ? Replace::yes : Replace::no);
   OutputFile out(atomic.path(), OutputFile::Mode::existing);
-  SequentialOutput in_order(out);
-  in_order.write_at(0, std::as_bytes(std::span(head)));
-  std::uint64_t place = head.size();
-  for (const std::string& name : llmc_order(model.layers)) {
-    place += weights.write(*by_name.at(name), options.element, in_order, place);
-    if (name != "wte") continue;
-    const auto rows = static_cast<std::uint64_t>(llmc_padded_vocab(model.vocab) - model.vocab);
-    const std::vector<std::byte> padding(
-        rows * static_cast<std::uint64_t>(model.width * block_bytes(options.element)));
-    in_order.write_at(place, padding);
-    place += padding.size();
-  }
-  in_order.finish();
+  PieceOutput pieces(out, end);
+  pieces.write(0, std::as_bytes(std::span(head)));
+  weights.write(placed, pieces);
+  pieces.finish();
   out.close();
   atomic.commit();
-  return {model, {target.filename().string()}, place, {}};
+  return {model, {target.filename().string()}, end, {}};
 }
 
 }  // namespace stagedtrain::hub

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "checkpoint/checkpoint.h"
+#include "hub/parsed_tokenizer.h"
 #include "modelfiles/element.h"
 
 namespace stagedtrain::hub {
@@ -37,9 +38,11 @@ ExportResult export_model(const state::CheckpointReader& from, const Path& targe
 
 // One exporter per format. `model` is the configuration to write, with the reduced vocabulary.
 ExportResult export_hf(const state::CheckpointReader& from, const arch::ModelConfig& model,
-                       const Path& target, const ExportOptions& options);
+                       const ParsedTokenizer& tokenizer, const Path& target,
+                       const ExportOptions& options);
 ExportResult export_gguf(const state::CheckpointReader& from, const arch::ModelConfig& model,
-                         const Path& target, const ExportOptions& options);
+                         const ParsedTokenizer& tokenizer, const Path& target,
+                         const ExportOptions& options);
 ExportResult export_llmc(const state::CheckpointReader& from, const arch::ModelConfig& model,
                          const Path& target, const ExportOptions& options);
 

@@ -53,17 +53,21 @@ std::uint64_t write_shard(const ForeignWeights& weights, const Shard& shard, Ele
   std::vector<TensorOutline> outlines;
   for (const MappedTensor* tensor : shard.tensors) outlines.push_back(outline(*tensor, element));
   const std::string head = safetensors_header(outlines);
+  std::vector<PlacedTensor> placed;
+  std::uint64_t end = head.size();
+  for (std::size_t i = 0; i < outlines.size(); ++i) {
+    const std::uint64_t begin = end;
+    end += outlines[i].bytes();
+    placed.push_back({shard.tensors[i], element, begin, end});
+  }
   OutputFile out(path, OutputFile::Mode::create_new);
-  out.allocate(head.size() + shard.bytes);
-  SequentialOutput in_order(out);
-  in_order.write_at(0, std::as_bytes(std::span(head)));
-  std::uint64_t place = head.size();
-  for (const MappedTensor* tensor : shard.tensors)
-    place += weights.write(*tensor, element, in_order, place);
-  in_order.finish();
+  PieceOutput pieces(out, end);
+  pieces.write(0, std::as_bytes(std::span(head)));
+  weights.write(placed, pieces);
+  pieces.finish();
   out.sync();
   out.close();
-  return place;
+  return end;
 }
 
 // Writes text files into a folder and records what was written.
@@ -106,9 +110,10 @@ void write_weights(const ForeignWeights& weights, const Path& folder, const Expo
 }  // namespace
 
 ExportResult export_hf(const state::CheckpointReader& from, const arch::ModelConfig& model,
-                       const Path& target, const ExportOptions& options) {
+                       const ParsedTokenizer& parsed, const Path& target,
+                       const ExportOptions& options) {
   refuse_folder(target, options.force, may_replace);
-  const HfTokenizer tokenizer = hf_tokenizer(from.header().run.tokenizer, model.context);
+  const HfTokenizer tokenizer = hf_tokenizer(parsed, model.context);
   const Json config = hf_config(model, options.element, tokenizer.special);
   const ForeignWeights weights(from, options.kind, hf_names(model), model);
   ExportResult result;

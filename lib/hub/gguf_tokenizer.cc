@@ -59,13 +59,16 @@ void read_merges(const GgufKeys& keys, BpeDescription& found) {
 
 // Returns a vocabulary in which each byte is the token of that id. llama.cpp refuses a vocabulary
 // without merges, so it has one merge of characters that stand for no byte, which never applies.
-BpeDescription byte_description() {
-  BpeDescription bytes;
-  for (int byte = 0; byte < 256; ++byte)
-    bytes.tokens.push_back(data::character_of_byte(static_cast<unsigned char>(byte)));
-  bytes.merges.emplace_back("\u0250", "\u0251");
-  bytes.split = data::PreSplit::gpt2;
-  return bytes;
+const BpeDescription& byte_description() {
+  static const BpeDescription description = [] {
+    BpeDescription bytes;
+    for (int byte = 0; byte < 256; ++byte)
+      bytes.tokens.push_back(data::character_of_byte(static_cast<unsigned char>(byte)));
+    bytes.merges.emplace_back("\u0250", "\u0251");
+    bytes.split = data::PreSplit::gpt2;
+    return bytes;
+  }();
+  return description;
 }
 
 std::vector<std::string> merge_texts(const BpeDescription& d) {
@@ -102,14 +105,12 @@ std::string gguf_tokenizer(const GgufKeys& keys) {
                                 special_id(keys, "eos"), special_id(keys, "padding"));
 }
 
-void add_gguf_tokenizer(GgufHeader& header, const std::string& spec, std::int64_t vocab,
+void add_gguf_tokenizer(GgufHeader& header, const ParsedTokenizer& tokenizer, std::int64_t vocab,
                         std::vector<std::string>& notes) {
+  const std::string& spec = tokenizer.spec;
   if (spec.empty()) return;
-  if (spec != "bytes" && !data::is_tokenizer_json(spec))
-    return add_gguf_pieces(header, spec, vocab, notes);
-  const BpeDescription d = spec == "bytes"
-                               ? byte_description()
-                               : data::parse_tokenizer_json(spec, "the checkpoint's tokenizer");
+  if (spec != "bytes" && !tokenizer.bpe) return add_gguf_pieces(header, spec, vocab, notes);
+  const BpeDescription& d = spec == "bytes" ? byte_description() : *tokenizer.bpe;
   if (d.split == data::PreSplit::none)
     throw usage_error(
         "the checkpoint's tokenizer does not split words, which llama.cpp does not support");

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "hub/hf_config.h"
+#include "hub/parsed_tokenizer.h"
 #include "modelfiles/gguf.h"
 
 namespace stagedtrain::hub {
@@ -15,9 +16,9 @@ namespace stagedtrain::hub {
 // has no tokenizer. Throws Error(input) that names what is not supported.
 std::string gguf_tokenizer(const GgufKeys& keys);
 // Adds tokenizer.ggml.* for a vocabulary of this many rows; ids without a token become unused
-// tokens. spec is what checkpoints carry; "" adds nothing. `notes` receives, in whole sentences,
+// tokens. Without a tokenizer nothing is added. `notes` receives, in whole sentences,
 // where llama.cpp encodes texts in another way. Throws Error(usage) if GGUF cannot express it.
-void add_gguf_tokenizer(GgufHeader& header, const std::string& spec, std::int64_t vocab,
+void add_gguf_tokenizer(GgufHeader& header, const ParsedTokenizer& tokenizer, std::int64_t vocab,
                         std::vector<std::string>& notes);
 
 }  // namespace stagedtrain::hub

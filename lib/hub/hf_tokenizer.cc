@@ -12,12 +12,15 @@ namespace {
 
 using data::BpeDescription;
 
-BpeDescription byte_description() {
-  BpeDescription bytes;
-  for (int byte = 0; byte < 256; ++byte)
-    bytes.tokens.push_back(data::character_of_byte(static_cast<unsigned char>(byte)));
-  bytes.split = data::PreSplit::none;
-  return bytes;
+const BpeDescription& byte_description() {
+  static const BpeDescription description = [] {
+    BpeDescription bytes;
+    for (int byte = 0; byte < 256; ++byte)
+      bytes.tokens.push_back(data::character_of_byte(static_cast<unsigned char>(byte)));
+    bytes.split = data::PreSplit::none;
+    return bytes;
+  }();
+  return description;
 }
 
 // Returns the text of a special token, or null.
@@ -37,16 +40,16 @@ Json config_of(const BpeDescription& d, std::int64_t context) {
 
 }  // namespace
 
-HfTokenizer hf_tokenizer(const std::string& spec, std::int64_t context) {
+HfTokenizer hf_tokenizer(const ParsedTokenizer& tokenizer, std::int64_t context) {
+  const std::string& spec = tokenizer.spec;
   if (spec.empty()) return {};
-  if (spec != "bytes" && !data::is_tokenizer_json(spec))
+  const bool bytes = spec == "bytes";
+  if (!bytes && !tokenizer.bpe)
     return {{{"tokenizer.model", spec},
              {"tokenizer_config.json",
               Json{{"tokenizer_class", "LlamaTokenizer"}, {"model_max_length", context}}.dump(2)}},
             {}};
-  const bool bytes = spec == "bytes";
-  const BpeDescription d =
-      bytes ? byte_description() : data::parse_tokenizer_json(spec, "the checkpoint's tokenizer");
+  const BpeDescription& d = bytes ? byte_description() : *tokenizer.bpe;
   return {{{"tokenizer.json",
             bytes ? data::to_tokenizer_json(d) : data::without_special_ids(spec)},
            {"tokenizer_config.json", config_of(d, context).dump(2) + "\n"}},

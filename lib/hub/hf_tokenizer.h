@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "hub/hf_config.h"
+#include "hub/parsed_tokenizer.h"
 
 namespace stagedtrain::hub {
 
@@ -13,8 +14,8 @@ struct HfTokenizer {
   std::vector<std::pair<std::string, std::string>> files;  // name, content
   SpecialTokens special;
 };
-// spec is what checkpoints carry; "" gives no files. context is the longest sequence, in tokens.
+// Without a tokenizer there are no files. context is the longest sequence, in tokens.
 // The tokenizer "bytes" becomes a byte-level BPE without merges, whose ids are the bytes.
-HfTokenizer hf_tokenizer(const std::string& spec, std::int64_t context);
+HfTokenizer hf_tokenizer(const ParsedTokenizer& tokenizer, std::int64_t context);
 
 }  // namespace stagedtrain::hub

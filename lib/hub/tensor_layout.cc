@@ -10,21 +10,13 @@ namespace stagedtrain::hub {
 namespace {
 
 constexpr std::int64_t kRows = 64;  // rows transposed at a time
+constexpr std::size_t kTile = 16;   // rows of floats that fill a line of the cache
 
 // Returns the row in ggml's order of a row in ours. Within a head of size d, row half * d/2 + i
 // becomes row 2i + half (llama.cpp's conversion: reshape(heads, 2, d/2).swapaxes(1, 2)).
 std::int64_t neighbour_row(std::int64_t row, std::int64_t head_dim) {
   const std::int64_t head = row / head_dim, inside = row % head_dim, half = head_dim / 2;
   return head * head_dim + inside % half * 2 + inside / half;
-}
-
-// Returns where row `row` of part `part` is in a stack of `parts` tensors with `rows` rows each.
-std::int64_t foreign_row(Layout layout, std::int64_t row, std::int64_t part, std::int64_t parts,
-                         std::int64_t rows, std::int64_t head_dim) {
-  if (layout == Layout::rotary) return part * rows + neighbour_row(row, head_dim);
-  if (layout == Layout::by_head)
-    return (row / head_dim * parts + part) * head_dim + row % head_dim;
-  return part * rows + row;
 }
 
 std::span<const std::byte> numbers_of(const StoredTensor& stored, std::int64_t first,
@@ -54,6 +46,16 @@ void read_transposed(const StoredTensor& stored, std::int64_t first, std::int64_
 
 }  // namespace
 
+std::int64_t foreign_row(const MappedTensor& mapped, std::int64_t row, std::size_t part,
+                         const Matrix& matrix, std::int64_t head_dim) {
+  const auto index = static_cast<std::int64_t>(part);
+  const auto parts = static_cast<std::int64_t>(mapped.own.size());
+  if (mapped.layout == Layout::rotary) return index * matrix.rows + neighbour_row(row, head_dim);
+  if (mapped.layout == Layout::by_head)
+    return (row / head_dim * parts + index) * head_dim + row % head_dim;
+  return index * matrix.rows + row;
+}
+
 void read_part(const StoredTensor& stored, const MappedTensor& mapped, std::size_t part,
                const Matrix& matrix, std::int64_t head_dim, std::span<float> out) {
   const std::int64_t first_row = static_cast<std::int64_t>(part) * matrix.rows;
@@ -64,41 +66,30 @@ void read_part(const StoredTensor& stored, const MappedTensor& mapped, std::size
   const auto bytes =
       numbers_of(stored, first_row * matrix.columns, matrix.rows * matrix.columns);
   if (mapped.layout == Layout::plain) return decode(stored.element, bytes, out);
-  const auto parts = static_cast<std::int64_t>(mapped.own.size());
   for (std::int64_t row = 0; row < matrix.rows; ++row)
     decode(stored.element,
-           numbers_of(stored,
-                      foreign_row(mapped.layout, row, static_cast<std::int64_t>(part), parts,
-                                  matrix.rows, head_dim) *
-                          matrix.columns,
+           numbers_of(stored, foreign_row(mapped, row, part, matrix, head_dim) * matrix.columns,
                       matrix.columns),
            out.subspan(static_cast<std::size_t>(row * matrix.columns),
                        static_cast<std::size_t>(matrix.columns)));
 }
 
-std::vector<float> stack_parts(const MappedTensor& mapped,
-                               const std::vector<std::span<const float>>& parts,
-                               const Matrix& matrix, std::int64_t head_dim) {
-  const auto size = static_cast<std::size_t>(matrix.rows * matrix.columns);
-  const auto wide = static_cast<std::int64_t>(parts.size()) * matrix.rows;
-  std::vector<float> out(size * parts.size());
-  for (std::size_t part = 0; part < parts.size(); ++part) {
-    const std::span<const float> in = parts[part].first(size);
-    const std::int64_t first = static_cast<std::int64_t>(part) * matrix.rows;
-    for (std::int64_t row = 0; row < matrix.rows; ++row) {
-      const auto* from = in.data() + row * matrix.columns;
-      if (mapped.layout == Layout::transposed) {
-        for (std::int64_t c = 0; c < matrix.columns; ++c)
-          out[static_cast<std::size_t>(c * wide + first + row)] = from[c];
-        continue;
-      }
-      const std::int64_t to =
-          foreign_row(mapped.layout, row, static_cast<std::int64_t>(part),
-                      static_cast<std::int64_t>(parts.size()), matrix.rows, head_dim);
-      std::copy_n(from, matrix.columns, out.begin() + to * matrix.columns);
-    }
+void transpose_into(std::span<const float> numbers, std::uint64_t first, std::size_t part,
+                    const MappedTensor& mapped, const Matrix& matrix, std::span<float> out) {
+  const auto columns = static_cast<std::size_t>(matrix.columns);
+  const auto wide = mapped.own.size() * static_cast<std::size_t>(matrix.rows);
+  const std::size_t before = part * static_cast<std::size_t>(matrix.rows);
+  while (!numbers.empty()) {
+    const std::size_t column = first % columns;
+    const bool tile = column == 0 && numbers.size() >= kTile * columns;
+    const std::size_t rows = tile ? kTile : 1;
+    const std::size_t count = tile ? columns : std::min(numbers.size(), columns - column);
+    float* const to = out.data() + column * wide + before + first / columns;
+    for (std::size_t c = 0; c < count; ++c)
+      for (std::size_t r = 0; r < rows; ++r) to[c * wide + r] = numbers[r * columns + c];
+    numbers = numbers.subspan(rows * count);
+    first += rows * count;
   }
-  return out;
 }
 
 }  // namespace stagedtrain::hub

@@ -23,10 +23,14 @@ struct Matrix {
 void read_part(const StoredTensor& stored, const MappedTensor& mapped, std::size_t part,
                const Matrix& matrix, std::int64_t head_dim, std::span<float> out);
 
-// Returns the foreign tensor, in f32, that stacks these parts, which are in our layout. Extra rows
-// of a part are left out.
-std::vector<float> stack_parts(const MappedTensor& mapped,
-                               const std::vector<std::span<const float>>& parts,
-                               const Matrix& matrix, std::int64_t head_dim);
+// Returns the row of the foreign tensor that holds row `row` of part `part`. Not for
+// Layout::transposed.
+std::int64_t foreign_row(const MappedTensor& mapped, std::int64_t row, std::size_t part,
+                         const Matrix& matrix, std::int64_t head_dim);
+
+// Puts numbers of part `part`, which begin at its number `first`, where they belong in the whole
+// foreign tensor, `out`, of Layout::transposed.
+void transpose_into(std::span<const float> numbers, std::uint64_t first, std::size_t part,
+                    const MappedTensor& mapped, const Matrix& matrix, std::span<float> out);
 
 }  // namespace stagedtrain::hub

@@ -103,11 +103,18 @@ __attribute__((target("avx2"))) void encode_q8_avx2(const float* in, std::byte* 
                                                     std::int64_t count) {
   encode_q8(in, out, count);
 }
+__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl"))) void encode_q8_avx512(
+    const float* in, std::byte* out, std::int64_t count) {
+  encode_q8(in, out, count);
+}
 #endif
 
 void encode_q8_blocks(const float* in, std::byte* out, std::int64_t count) {
 #if defined(__x86_64__)
+  static const bool wide = __builtin_cpu_supports("avx512bw") &&
+                           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   static const bool fast = __builtin_cpu_supports("avx2");
+  if (wide) return encode_q8_avx512(in, out, count);
   if (fast) return encode_q8_avx2(in, out, count);
 #endif
   encode_q8(in, out, count);

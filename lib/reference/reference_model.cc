@@ -164,12 +164,18 @@ void ReferenceModel::end_backward() const {
   take_over_gradients({matrices, compute_grads_.numel()});
 }
 
-// Adds gradients in bfloat16 to those of the master type.
+// Adds gradients in bfloat16 to those of the master type. On a CPU, ATen first converts all of an
+// operand of another type, so there they are added in parts.
 void ReferenceModel::take_over_gradients(const Range& range) const {
   if (!mixed()) return;
   const at::NoGradGuard no_grad;
   const at::Tensor part = compute_grads_.narrow(0, range.begin, range.size());
-  master_grads_.narrow(0, range.begin, range.size()).add_(part);
+  constexpr std::int64_t kPart = 1 << 20;
+  const std::int64_t at_once = part.is_cuda() ? range.size() : kPart;
+  for (std::int64_t begin = 0; begin < range.size(); begin += at_once) {
+    const std::int64_t size = std::min(at_once, range.size() - begin);
+    master_grads_.narrow(0, range.begin + begin, size).add_(part.narrow(0, begin, size));
+  }
   part.zero_();
   give_back(part.data_ptr(), part.nbytes());
 }

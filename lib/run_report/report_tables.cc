@@ -219,6 +219,24 @@ static std::string fit_cell(const Run& run, const Growth& growth) {
                      decimal_text(fit->loss_before, 4), decimal_text(fit->loss_after, 4));
 }
 
+Table generated_table(const Report& report) {
+  Table table{.title = "The last text sampled in each stage",
+              .columns = {{"stage"},
+                          {"at step", true},
+                          {"prompt", false, true},
+                          {"what the model wrote after it", false, true}}};
+  for (const Run& run : report.runs)
+    for (const runlog::GeneratedText& text : run.generated) {
+      const bool newest = std::ranges::none_of(run.generated, [&](const auto& other) {
+        return other.stage == text.stage && other.at.step > text.at.step;
+      });
+      if (newest)
+        table.rows.push_back({run_prefix(report, run) + text.stage, whole_text(text.at.step),
+                              text.prompt, text.text});
+    }
+  return table;
+}
+
 Table growths_table(const Report& report) {
   Table table{.title = "Growth",
               .columns = {{"into stage"},

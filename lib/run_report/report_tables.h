@@ -1,4 +1,5 @@
-// Which tables a report has; the page and the terminal show the same ones.
+// Which tables a report has; the page and the terminal show the same ones, except that generated
+// text is on the page alone.
 #pragma once
 
 #include <vector>
@@ -32,6 +33,8 @@ Table predictions_table(const Report& report);
 // For every staged run, and for every other run that has a prediction: validation loss, saving and
 // time as predicted and as measured, or why there is no prediction.
 Table run_predictions_table(const Report& report);
+// For each stage that sampled text: the text that its model wrote last, one row per prompt.
+Table generated_table(const Report& report);
 // For each growth: the losses on the same batch before and after it.
 Table growths_table(const Report& report);
 

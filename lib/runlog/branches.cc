@@ -67,6 +67,7 @@ Run joined_run(Run run, const std::vector<Run>& runs, int left) {
   const Run before = joined_run(std::move(*parent), runs, left - 1);
   prepend(before.steps, run.branch_step, run.steps);
   prepend(before.evaluations, run.branch_step, run.evaluations);
+  prepend(before.generated, run.branch_step, run.generated);
   prepend(before.growths, run.branch_step, run.growths);
   prepend(before.fits, run.branch_step, run.fits);
   return run;

@@ -99,6 +99,14 @@ RunFacts read_facts(const JsonReader& event) {
   return facts;
 }
 
+std::vector<GeneratedText> read_generated(const JsonReader& event) {
+  std::vector<GeneratedText> texts;
+  for (const JsonReader& sample : event.list("samples"))
+    texts.push_back(
+        {read_place(event), event.text("stage"), sample.text("prompt"), sample.text("text")});
+  return texts;
+}
+
 // Drops the points from this step on, so that a later line wins.
 template <class T>
 void drop_from(std::vector<T>& points, double step) {
@@ -124,6 +132,7 @@ void resume(Run& run, double step) {
   };
   void_after(run.steps);
   void_after(run.evaluations);
+  void_after(run.generated);
   void_after(run.growths);
   void_after(run.fits);
   void_after(run.endings);
@@ -154,6 +163,9 @@ void add_event(const JsonReader& event, Run& run) {
     run.steps.push_back(std::move(point));
   } else if (kind == "evaluate") {
     add_evaluation(run.evaluations, read_evaluation(event));
+  } else if (kind == "sample") {
+    drop_from(run.generated, event.number("step"));
+    for (GeneratedText& text : read_generated(event)) run.generated.push_back(std::move(text));
   } else if (kind == "grow") {
     replace_stage(run.growths, read_growth(event));
   } else if (kind == "fit") {

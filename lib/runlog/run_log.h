@@ -27,6 +27,12 @@ struct StepPoint {
   double loss_steps = 1;  // number of steps over which loss is the mean, this one last
 };
 
+// A text that the model wrote after a prompt of the schedule's `sample`.
+struct GeneratedText {
+  Place at;
+  std::string stage, prompt, text;  // text: without the prompt
+};
+
 // A loss on the fixed validation set, in nats per token, with its standard error.
 struct Evaluation {
   Place at;
@@ -111,6 +117,7 @@ struct Run : RunFacts {
   std::vector<Sample> samples;   // of a mean over seeds; empty for a log
   std::vector<StepPoint> steps;  // by rising step
   std::vector<Evaluation> evaluations;  // by rising step
+  std::vector<GeneratedText> generated;  // by rising step, then in the order of the prompts
   std::vector<Growth> growths;
   std::vector<Fit> fits;
   std::vector<Ending> endings;

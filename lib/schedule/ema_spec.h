@@ -16,7 +16,8 @@ struct EmaSpec {
       {.doc =
            "share of the average that an update keeps; the rest, 1 - decay, comes from the weights",
        .min = 0,
-       .max = 1});
+       .max = 1,
+       .below_max = true});
     v("every", every, {.doc = "steps of the run between updates", .min = 1, .max = 1e6});
   }
 };

@@ -22,7 +22,7 @@ Json any_of(Json first, Json second) { return {{"anyOf", Json::array({first, sec
 
 void add_bounds(const FieldInfo& info, Json& schema) {
   if (std::isfinite(info.min)) schema[info.above_min ? "exclusiveMinimum" : "minimum"] = info.min;
-  if (std::isfinite(info.max)) schema["maximum"] = info.max;
+  if (std::isfinite(info.max)) schema[info.below_max ? "exclusiveMaximum" : "maximum"] = info.max;
 }
 
 // Visits a fields list and builds the schema of an object with these keys.

@@ -17,7 +17,8 @@ struct SampleSpec {
   template <class V>
   void fields(V& v) {
     v("every", every,
-      {.doc = "how often text is sampled: steps or tokens; 0: at the end of stages only"});
+      {.doc = "how often text is sampled: steps or tokens; 0: at the end of stages only",
+       .shape = "steps or tokens"});
     v("prompts", prompts, {.doc = "texts that the samples continue", .required = true});
     v("tokens", tokens,
       {.doc = "tokens of each sample, after the prompt", .min = 1, .max = 1 << 24});

@@ -215,7 +215,8 @@ struct EvaluateSpec {
   void fields(V& v) {
     v("every", every,
       {.doc = "how often the validation loss is measured: steps or tokens; 0: at the end of stages "
-              "only"});
+              "only",
+       .shape = "steps or tokens"});
     v("tokens", tokens,
       {.doc = "validation tokens, always the same ones, spread over the file", .min = 1});
   }

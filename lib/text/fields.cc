@@ -14,14 +14,13 @@ const std::string& scalar_text(const Tree& tree, const char* expected) {
 
 std::string bounds(const FieldInfo& info) {
   const bool low = std::isfinite(info.min), high = std::isfinite(info.max);
-  const char* above = info.above_min ? "above" : "at least";
-  if (low && high && !info.above_min)
+  if (low && high && !info.above_min && !info.below_max)
     return fmt::format("from {} to {}", format_number(info.min), format_number(info.max));
-  if (low && high)
-    return fmt::format("above {}, at most {}", format_number(info.min), format_number(info.max));
-  if (low) return fmt::format("{} {}", above, format_number(info.min));
-  if (high) return fmt::format("at most {}", format_number(info.max));
-  return "";
+  std::string text;
+  if (low) text = (info.above_min ? "above " : "at least ") + format_number(info.min);
+  if (low && high) text += ", ";
+  if (high) text += (info.below_max ? "below " : "at most ") + format_number(info.max);
+  return text;
 }
 
 // For messages about a value that would be accepted without its quotes.
@@ -86,7 +85,8 @@ std::string meant_word(const std::string& word, const std::vector<std::string>& 
 }
 
 void check_range(double value, const Tree& tree, const FieldInfo& info) {
-  if (value < info.min || value > info.max || (info.above_min && value == info.min))
+  if (value < info.min || value > info.max || (info.above_min && value == info.min) ||
+      (info.below_max && value == info.max))
     throw usage_error("found {}, expected {}", tree.describe(), bounds(info));
 }
 

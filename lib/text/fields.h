@@ -22,13 +22,14 @@
 
 namespace stagedtrain {
 
-// What a field accepts and means. Numbers outside [min, max] are refused, and min itself if
-// above_min is set. `shape` replaces the type's name in the documentation.
+// What a field accepts and means. Numbers outside [min, max] are refused, min itself if above_min
+// is set, and max itself if below_max is set. `shape` replaces the type's name in the
+// documentation.
 struct FieldInfo {
   const char* doc = "";
   double min = -std::numeric_limits<double>::infinity();
   double max = std::numeric_limits<double>::infinity();
-  bool above_min = false;
+  bool above_min = false, below_max = false;
   bool required = false;
   std::vector<std::string> choices = {};  // for text: the accepted words
   const char* shape = "";

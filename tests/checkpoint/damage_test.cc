@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/layout.h"
 #include "support/catch.h"
 #include "support/crafted_checkpoint.h"
 #include "support/errors.h"
@@ -119,6 +120,38 @@ TEST_CASE("damage in a tensor is named with its tensor, block and place") {
   CHECK(contains(says, "exp_avg/embed.token is damaged"));
   CHECK(contains(says, "block 0 (at byte " + std::to_string(place) + " of the file)"));
   CHECK(contains(says, "older checkpoint"));
+}
+
+TEST_CASE("a block is verified whenever it is viewed, and no other") {
+  const test::TempDir dir;
+  state::TrainingState original = state::fresh(
+      {.architecture = "gpt2", .layers = 1, .width = 512, .heads = 8, .vocab = 1024, .context = 8},
+      1);
+  state::save(dir / "a.h5", original);
+  std::string bytes = test::read_text(dir / "a.h5");
+  const std::size_t blocks = 1024 * 512 * 4 / state::kBlockBytes;
+  REQUIRE(blocks == 2);
+  {
+    const state::CheckpointReader reader(dir / "a.h5");
+    const auto whole = reader.view(state::TensorKind::weights, 0);
+    for (std::size_t block = 0; block < blocks; ++block) {
+      const auto view = reader.view_block(state::TensorKind::weights, 0, block);
+      CHECK(view.data() == whole.data() + block * state::kBlockBytes);
+      CHECK(view.size() == state::kBlockBytes);
+      reader.prefetch_block(state::TensorKind::weights, 0, block);
+      reader.release_block(state::TensorKind::weights, 0, block);
+    }
+    const std::string second(reinterpret_cast<const char*>(whole.data()) + state::kBlockBytes, 64);
+    const std::size_t place = bytes.find(second);
+    bytes[place + 5] = static_cast<char>(bytes[place + 5] ^ 1);
+  }
+  test::write_text(dir / "a.h5", bytes);
+  const state::CheckpointReader reader(dir / "a.h5");
+  CHECK_NOTHROW(reader.view_block(state::TensorKind::weights, 0, 0));
+  const std::string says = test::refusal(ErrorKind::input, [&] {
+    static_cast<void>(reader.view_block(state::TensorKind::weights, 0, 1));
+  });
+  CHECK(contains(says, "weights/embed.token is damaged: the checksum of its block 1"));
 }
 
 TEST_CASE("what is read lazily is verified before it is used") {

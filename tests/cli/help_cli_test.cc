@@ -31,6 +31,16 @@ TEST_CASE("help explains maps with their keys, operators with their options, and
   CHECK(contains(test::stagedtrain({"help"}).out, "  lr.peak\n"));
 }
 
+TEST_CASE("help of a word that is no key shows the keys whose explanation uses it") {
+  const auto result = test::stagedtrain({"help", "mfu"});
+  CHECK(result.exit_code == 0);
+  CHECK(result.out.starts_with("'mfu' is not a key of the schedule. These keys mention it:\n"));
+  CHECK(contains(result.out, "\nmachine.flops\n"));
+  CHECK_FALSE(contains(result.out, "seed\n"));
+  test::check_refused(test::stagedtrain({"help", "mf"}), 2, "is not a key of the schedule");
+  test::check_refused(test::stagedtrain({"help", "fu"}), 2, "is not a key of the schedule");
+}
+
 TEST_CASE("help names the nearest word for a typing error") {
   test::check_refused(test::stagedtrain({"help", "lr.peek"}), 2, "did you mean 'lr.peak'?");
   test::check_refused(test::stagedtrain({"help", "lemn"}), 2, "did you mean 'lemon'?");

@@ -156,6 +156,27 @@ TEST_CASE("time and money come from the machine's FLOPs") {
   CHECK(contains(run_cost(resolve(test::two_stages())).time_source, "plan --measure"));
 }
 
+TEST_CASE("what the kept checkpoints ask for is counted, each step once") {
+  const auto stage = [](const char* keep) {
+    const std::string edit = std::string("checkpoint.keep=") + keep;
+    return run_cost(resolve(test::two_stages({"machine.flops=1T", edit}))).stages[0];
+  };
+  // Of 2,100 steps: 200, 400, ..., 2000 to evaluate, 500, 1000, 1500 and 2000 to save; the end.
+  CHECK(stage("2").checkpoints == 5);
+  CHECK(stage("2").evaluations == 11);
+  CHECK(stage("{best: 1}").checkpoints == 5);
+  CHECK(stage("{best: 1}").evaluations == 13);  // also after 500 and 1500
+  CHECK(stage("{every: 300 steps}").checkpoints == 10);
+  CHECK(stage("{every: 300 steps}").evaluations == 11);
+  CHECK(stage("{every: 300 steps, best: 1}").evaluations == 15);
+  const RunPlan by_tokens = resolve(
+      test::two_stages({"machine.flops=1T", "checkpoint={every: 1M tokens, keep: {best: 1}}",
+                        "evaluate.every=1M tokens"}));
+  const StageCost cost = run_cost(by_tokens).stages[0];
+  CHECK(cost.evaluations == cost.checkpoints);
+  CHECK(cost.evaluations == (by_tokens.stages[0].tokens + 999999) / 1000000);
+}
+
 TEST_CASE("a measurement comes before an assumption, and its memory before an estimate") {
   const RunPlan plan = resolve(test::two_stages({"machine.flops=1T"}));
   const RunCost cost = run_cost(plan, measured(plan, 1e-6));

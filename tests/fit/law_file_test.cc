@@ -84,7 +84,7 @@ TEST_CASE("a joint law comes back, files without one are read, and broken ones a
   CHECK(to_json(laws) == to_json(laws_from_json(to_json(laws), "l.json")));
   Json bad = to_json(laws);
   bad["joint"]["samples"][0]["B"] = nullptr;
-  CHECK(contains(refused(bad), "l.json: joint: samples: E 1, A 0.5"));
+  CHECK(contains(refused(bad), "l.json: joint: samples: found {\"E\":1.0,\"A\":0.5"));
   bad = to_json(laws);
   bad["joint"]["sizes"].erase(1);
   CHECK(contains(refused(bad), "l.json: joint: 1 sizes"));
@@ -111,15 +111,15 @@ TEST_CASE("a law file with anything wrong is refused with the place") {
   CHECK(contains(refused(bad), "parameters: b: found string, expected a number"));
   bad = good;
   bad["curves"][0]["parameters"]["b"] = -1;
-  CHECK(contains(refused(bad), "b -1"));
+  CHECK(contains(refused(bad), "\"b\":-1"));
   bad = good;
   bad["chinchilla"]["parameters"]["A"] = nullptr;
-  CHECK(contains(refused(bad), "A nan"));
+  CHECK(contains(refused(bad), "\"A\":null"));
   bad = good;
   bad["recipe"] = {{"data", "1"}, {"tokens_per_step", -1}, {"peak_rate", 1e-3}};
-  CHECK(contains(refused(bad), "recipe: tokens_per_step -1"));
+  CHECK(contains(refused(bad), "recipe: found {\"data\":\"1\",\"tokens_per_step\":-1"));
   bad["recipe"] = {{"data", "1"}, {"tokens_per_step", 1}, {"peak_rate", 1e-3}, {"vocab", 1e-9}};
-  CHECK(contains(refused(bad), "vocab 1e-09"));
+  CHECK(contains(refused(bad), "\"vocab\":1e-09"));
   bad = good;
   bad["version"] = 4;
   CHECK(contains(refused(bad), "version 4; expected 'stagedtrain laws', version 3"));

@@ -70,6 +70,33 @@ TEST_CASE("a model comes back bit by bit in f32, with fresh moments") {
     }
 }
 
+TEST_CASE("tensors of several blocks come back, whatever the layout and the type of the state") {
+  // Rows of 544 numbers lie across the blocks of 262,144 (f32) or 131,072 numbers (f64).
+  struct Case {
+    const char* architecture;
+    ExportFormat format;  // with gpt2: transposed in hf; rotary in gguf, by_head in hf of neox
+  };
+  const auto dtype = GENERATE(state::DType::f32, state::DType::f64);
+  for (const Case& c : {Case{"gpt2", ExportFormat::hf}, Case{"gpt2", ExportFormat::llmc},
+                        Case{"llama", ExportFormat::gguf}, Case{"neox", ExportFormat::hf}}) {
+    INFO(c.architecture << " " << static_cast<int>(c.format));
+    arch::ModelConfig model;
+    model.architecture = c.architecture;
+    model.layers = 1;
+    model.width = 544;
+    model.heads = 8;
+    model.vocab = 700;
+    model.context = 16;
+    model.ffn = 4 * 544;
+    const state::TrainingState original = test::random_model(arch::resolved(model));
+    state::TrainingState stored = state::fresh(original.model, 1, dtype);
+    for (std::size_t i = 0; i < stored.of(TensorKind::weights).size(); ++i)
+      for (std::int64_t j = 0; j < stored.of(TensorKind::weights)[i].count(); ++j)
+        stored.of(TensorKind::weights)[i].set(j, original.of(TensorKind::weights)[i].at(j));
+    CHECK(test::weight_distance(round_trip(stored, {.format = c.format}), original) == 0);
+  }
+}
+
 TEST_CASE("an import in f64 holds the same numbers, in the type of a run in fp64") {
   const state::TrainingState original = test::random_model(test::small_llama());
   const test::TempDir dir;

@@ -1,6 +1,10 @@
 // The page: whole, self-contained, safe, and there for every kind of input.
 #include "run_report/page.h"
 
+#include <fmt/format.h>
+
+#include <tuple>
+
 #include "figures/figure.h"
 #include "figures/style.h"
 #include "support/catch.h"
@@ -92,6 +96,30 @@ TEST_CASE("text from a log cannot become part of the page's code") {
   CHECK(contains(page, "&lt;script&gt;"));
   CHECK_FALSE(contains(page, "<script"));
   CHECK_FALSE(contains(page, "<b>1500"));
+}
+
+TEST_CASE("the page shows the text that each stage's model wrote last") {
+  const test::TempDir folder;
+  test::write_run(folder / "run", {.role = "staged", .stages = {{"a", 2, 2100}, {"b", 6, 900}}});
+  std::string log = test::read_text(folder / "run/run.jsonl");
+  for (const auto& [step, stage, text] : {std::tuple{500, "a", "early"},
+                                          {2100, "a", "of the small one"},
+                                          {3000, "b", "<b>of the large one"}})
+    log += fmt::format(R"({{"event":"sample","step":{},"stage":"{}","samples":)"
+                       R"([{{"prompt":"The light","text":"{}"}},{{"prompt":"Two","text":"."}}]}})"
+                       "\n",
+                       step, stage, text);
+  test::write_text(folder / "run/run.jsonl", log);
+  const std::string page =
+      make_page(make_report(read_runs({folder.path().string()})), {}, "no-such-gnuplot");
+  const std::size_t at = page.find("The last text sampled in each stage</caption>");
+  REQUIRE(at != std::string::npos);
+  const std::string table = page.substr(at, page.find("</table>", at) - at);
+  CHECK(count(table, "<td class=\"prose\">The light</td>") == 2);
+  CHECK(count(table, "<td class=\"prose\">Two</td>") == 2);
+  CHECK(contains(table, ">of the small one<"));
+  CHECK(contains(table, "&lt;b&gt;of the large one"));
+  CHECK_FALSE(contains(table, "early"));
 }
 
 TEST_CASE("one staged run alone has a page that says what is missing") {

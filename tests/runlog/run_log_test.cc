@@ -19,6 +19,9 @@ namespace {
 const std::string kStart = R"({"event":"start","role":"scratch","stages":[{"name":"full"}]})"
                            "\n";
 
+const std::string kResumeAt1 = R"({"event":"resume","step":1})"
+                               "\n";
+
 std::string step_line(int step, double loss) {
   return fmt::format(R"({{"event":"step","step":{},"tokens":{},"stage":"full","loss":{},"lr":0.1}})"
                      "\n",
@@ -137,6 +140,26 @@ TEST_CASE("an evaluation of the same step and stage replaces the earlier one") {
   const Run run = read(kStart + at + "2.7}\n" + at + "2.6}\n");
   REQUIRE(run.evaluations.size() == 1);
   CHECK(run.evaluations[0].loss == 2.6);
+}
+
+TEST_CASE("generated text is read by step and prompt; a resume voids what came after its step") {
+  const auto sample = [](int step, const std::string& text) {
+    return fmt::format(
+        R"({{"event":"sample","step":{},"stage":"full","samples":[{{"prompt":"p","text":"{}"}},)"
+        R"({{"prompt":"q","text":"x"}}]}})"
+        "\n",
+        step, text);
+  };
+  const auto texts = [](const Run& run) {
+    std::string all;
+    for (const GeneratedText& each : run.generated)
+      all += fmt::format("{} {} {}{};", each.at.step, each.stage, each.prompt, each.text);
+    return all;
+  };
+  const std::string log = kStart + sample(1, "a") + sample(2, "b");
+  CHECK(texts(read(log)) == "1 full pa;1 full qx;2 full pb;2 full qx;");
+  CHECK(texts(read(log + kResumeAt1)) == "1 full pa;1 full qx;");
+  CHECK(texts(read(log + sample(2, "c"))) == "1 full pa;1 full qx;2 full pc;2 full qx;");
 }
 
 TEST_CASE("a line cut by a crash is skipped, at the end and before a resume") {

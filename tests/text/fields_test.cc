@@ -13,11 +13,12 @@ enum class Shape { round, square };
 
 struct Inner {
   std::int64_t size = 4;
-  double share = 0.5;
+  double share = 0.5, kept = 0.5;
   template <class V>
   void fields(V& v) {
     v("size", size, {.doc = "how many", .min = 1, .max = 100});
     v("share", share, {.doc = "how much", .min = 0, .max = 1, .above_min = true});
+    v("kept", kept, {.doc = "how much stays", .min = 0, .max = 1, .below_max = true});
   }
 };
 
@@ -121,10 +122,12 @@ TEST_CASE("numbers out of range are refused, bounds included or not as declared"
       test::contains(refused(inner("size", "0")), "inner.size: found '0', expected from 1 to 100"));
   CHECK(test::contains(refused(inner("size", "101")), "from 1 to 100"));
   CHECK(test::contains(refused(inner("share", "0")), "above 0, at most 1"));
+  CHECK(test::contains(refused(inner("kept", "1")), "found '1', expected at least 0, below 1"));
   CHECK(test::contains(refused(map_of("numbers", Tree::list({Tree::scalar("-1")}))),
                        "numbers.0: found '-1', expected at least 0"));
   Options options;
   CHECK_NOTHROW(read_fields(inner("share", "1"), options, ""));
+  CHECK_NOTHROW(read_fields(inner("kept", "0"), options, ""));
 }
 
 TEST_CASE("quoted text is not a number or a truth value") {
