@@ -15,14 +15,16 @@
 #include "dist/flat_exchange.h"
 
 #include <map>
+#include <span>
+#include <utility>
 
 namespace stagedtrain::dist {
 namespace {
 
 // The least and the most elements of a bucket, but for the last one: so large that latency does not
-// matter (1 MiB in fp32), and so small that the first ones leave early and the work buffers take
+// matter (4 MiB in fp32), and so small that the first ones leave early and the work buffers take
 // little memory (16 MiB).
-constexpr std::int64_t kLeast = 1 << 18, kMost = 1 << 22;
+constexpr std::int64_t kLeast = 1 << 20, kMost = 1 << 22;
 
 std::int64_t units_in(std::int64_t elements) {
   return (elements + FlatExchange::kSliceUnit - 1) / FlatExchange::kSliceUnit;
@@ -126,19 +128,32 @@ void FlatExchange::add(std::int64_t index, const at::Tensor& flat,
   if (own.size() > 0) flat.narrow(0, own.begin, own.size()).copy_(add_up({0, leaves}, pieces));
 }
 
+// Nothing else runs meanwhile, so as many buckets as fit into a work buffer are gathered at once.
 void FlatExchange::gather(const at::Tensor& flat) {
   if (ranks_.alone()) return;
-  for (const Bucket& bucket : buckets_) {
-    const Range own = slice_of(bucket, ranks_.rank());
-    const at::Tensor part = room(part_, bucket.slice, flat);
-    const at::Tensor whole = room(whole_, bucket.slice * ranks_.size(), flat);
-    part.narrow(0, 0, own.size()).copy_(flat.narrow(0, own.begin, own.size()));
-    ranks_.all_gather(whole, part);
-    for (int rank = 0; rank < ranks_.size(); ++rank) {
-      const Range slice = slice_of(bucket, rank);
-      flat.narrow(0, slice.begin, slice.size())
-          .copy_(whole.narrow(0, rank * bucket.slice, slice.size()));
+  const auto all = std::span(std::as_const(buckets_));
+  for (std::size_t first = 0, end = 0; first < all.size(); first = end) {
+    std::int64_t elements = 0, slices = 0;
+    for (; end < all.size() && (end == first || elements + all[end].range.size() <= kMost); ++end) {
+      elements += all[end].range.size();
+      slices += all[end].slice;
     }
+    const at::Tensor part = room(part_, slices, flat);
+    const at::Tensor whole = room(whole_, slices * ranks_.size(), flat);
+    const auto for_slices = [&](int rank, const at::Tensor& packed, const auto& body) {
+      std::int64_t at = 0;
+      for (const Bucket& bucket : all.subspan(first, end - first)) {
+        const Range slice = slice_of(bucket, rank);
+        body(packed.narrow(0, at, slice.size()), flat.narrow(0, slice.begin, slice.size()));
+        at += bucket.slice;
+      }
+    };
+    for_slices(ranks_.rank(), part,
+               [](const at::Tensor& to, const at::Tensor& from) { to.copy_(from); });
+    ranks_.all_gather(whole, part);
+    for (int rank = 0; rank < ranks_.size(); ++rank)
+      for_slices(rank, whole.narrow(0, rank * slices, slices),
+                 [](const at::Tensor& from, const at::Tensor& to) { to.copy_(from); });
   }
 }
 

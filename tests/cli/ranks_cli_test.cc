@@ -69,6 +69,7 @@ TEST_CASE("buckets exchanged during the backward pass make the same bits, whatev
       "--set",     "model.width=128",
       "--set",     "model.layers=6",
       "--set",     "stages.small.model={layers: 3}",
+      "--set",     "stages.full.grow=[{operator: depth, layers: 6}]",
       "--set",     "stages.small.layer_dropout={max: 0.5, draw: micro}",
       "--set",     "optimizer.clip=0.1"};
   const auto with = [&](const std::string& sharding) {

@@ -13,12 +13,12 @@ using test::on_ranks;
 namespace {
 
 constexpr std::int64_t kUnit = dist::FlatExchange::kSliceUnit;
-constexpr std::int64_t kSize = 53 * kUnit + 1234;
+constexpr std::int64_t kSize = 104 * kUnit + 1234;
 
 // Three units of a model from the last to the first, and what comes after them. The first two are
 // too small to be buckets of their own.
 const std::vector<Range> kRuns = {
-    {45 * kUnit, 50 * kUnit}, {33 * kUnit, 45 * kUnit}, {0, 33 * kUnit}, {50 * kUnit, kSize}};
+    {90 * kUnit, 100 * kUnit}, {33 * kUnit, 90 * kUnit}, {0, 33 * kUnit}, {100 * kUnit, kSize}};
 
 at::Tensor leaf(std::int64_t index) {
   at::Tensor values = at::empty({kSize});
@@ -73,9 +73,9 @@ TEST_CASE("buckets follow the runs, and ranks own equal parts of each") {
     dist::Ranks alone;
     const dist::FlatExchange exchange(alone, kRuns);
     CHECK(exchange.buckets() == 3);
-    CHECK(exchange.bucket(0) == Range{33 * kUnit, 50 * kUnit});
+    CHECK(exchange.bucket(0) == Range{33 * kUnit, 100 * kUnit});
     CHECK(exchange.bucket(1) == Range{0, 33 * kUnit});
-    CHECK(exchange.bucket(2) == Range{50 * kUnit, kSize});
+    CHECK(exchange.bucket(2) == Range{100 * kUnit, kSize});
     const std::vector<std::int64_t> within = {
         exchange.buckets_within(0), exchange.buckets_within(1), exchange.buckets_within(2),
         exchange.buckets_within(3), exchange.buckets_within(4)};
@@ -90,11 +90,13 @@ TEST_CASE("buckets follow the runs, and ranks own equal parts of each") {
   on_ranks(4, [&](dist::Ranks& ranks) {
     own[static_cast<std::size_t>(ranks.rank())] = dist::FlatExchange(ranks, kRuns).own();
   });
-  // In ascending order: of 33, of 17, and of 3 and a bit units.
-  CHECK(own[1] == std::vector<Range>{
-                      {8 * kUnit, 16 * kUnit}, {37 * kUnit, 41 * kUnit}, {51 * kUnit, 52 * kUnit}});
-  CHECK(own[3] == std::vector<Range>{
-                      {24 * kUnit, 33 * kUnit}, {45 * kUnit, 50 * kUnit}, {53 * kUnit, kSize}});
+  // In ascending order: of 33, of 67, and of 4 and a bit units.
+  const std::vector<Range> second = {
+      {8 * kUnit, 16 * kUnit}, {49 * kUnit, 66 * kUnit}, {101 * kUnit, 102 * kUnit}};
+  const std::vector<Range> fourth = {
+      {24 * kUnit, 33 * kUnit}, {83 * kUnit, 100 * kUnit}, {103 * kUnit, kSize}};
+  CHECK(std::ranges::equal(own[1], second));
+  CHECK(std::ranges::equal(own[3], fourth));
 }
 
 TEST_CASE("time in calls on another thread is hidden, except while the first one waits") {
