@@ -4,6 +4,8 @@
     pytorch_step.py --layers 4 --width 128 --heads 4 --batch 16 --context 128 [--impl plain]
     pytorch_step.py --sgemm-peak
     pytorch_step.py --device cuda --bf16 ...     on a GPU, products in bfloat16 (autocast), weights in float32
+    RANK=0 WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=29500 pytorch_step.py --ddp ...     one of two
+                                                 processes under DistributedDataParallel with Gloo
 
 A step is all that training does: forward, backward, clipping of the global gradient norm to 1, AdamW
 (fused, decay on matrices only), zeroing of the gradients; fp32, no dropout, a new batch of random
@@ -16,6 +18,7 @@ tokens each step, the loss read once a step. Implementations:
 Prints one line of JSON. Needs torch; transformers only for its own implementation.
 """
 import argparse
+import contextlib
 import json
 import math
 import resource
@@ -107,6 +110,18 @@ def resident_mib():
     return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() >> 20
 
 
+# The passes over a process's share of a batch. DDP exchanges gradients during the last one.
+def backward(model, ids, a):
+    parts = ids.chunk(a.passes)
+    for i, part in enumerate(parts):
+        waits = a.ddp and i + 1 < len(parts)
+        with model.no_sync() if waits else contextlib.nullcontext():
+            with torch.autocast(a.device, torch.bfloat16, enabled=a.bf16):
+                loss = model(part[:, :-1].contiguous(), part[:, 1:].contiguous()) / len(parts)
+            loss.backward()
+    return loss * len(parts)
+
+
 def make_step(model, batches, a):
     matrices = [p for p in model.parameters() if p.dim() == 2]
     others = [p for p in model.parameters() if p.dim() != 2]
@@ -116,9 +131,7 @@ def make_step(model, batches, a):
 
     def step(i):
         ids = batches[i % len(batches)]
-        with torch.autocast(a.device, torch.bfloat16, enabled=a.bf16):
-            loss = model(ids[:, :-1].contiguous(), ids[:, 1:].contiguous())
-        loss.backward()
+        loss = backward(model, ids, a)
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -138,6 +151,8 @@ def time_training(a):
     before = resident_mib()
     model = make_model(a).to(a.device)
     count = sum(p.numel() for p in model.parameters())
+    if a.ddp:
+        model = nn.parallel.DistributedDataParallel(model, gradient_as_bucket_view=True)
     batches = [torch.randint(0, a.vocab, (a.batch, a.context + 1), device=a.device) for _ in range(8)]
     step = make_step(model, batches, a)
     first, loss = seconds_of(lambda: step(0))
@@ -152,7 +167,8 @@ def time_training(a):
     tokens, median = a.batch * a.context, statistics.median(times)
     return {"impl": a.impl, "layers": a.layers, "width": a.width, "heads": a.heads, "batch": a.batch,
             "context": a.context, "vocab": a.vocab, "threads": a.threads, "params": count,
-            "steps": len(times), "tokens_per_second": round(tokens / median, 1),
+            "steps": len(times), "steps_ms": [round(t * 1e3, 2) for t in times],
+            "tokens_per_second": round(tokens / median, 1),
             "tokens_per_second_mean": round(tokens * len(times) / sum(times), 1),
             "step_ms": round(median * 1e3, 2), "best_step_ms": round(min(times) * 1e3, 2),
             "best_cpu_ms": round(min(cpu_times) * 1e3, 2),
@@ -175,10 +191,11 @@ def time_sgemm(a):
 def main():
     parser = argparse.ArgumentParser(description="time PyTorch training steps of a GPT-2")
     for name, fallback in dict(layers=4, width=128, heads=4, batch=16, context=128, vocab=256, threads=2,
-                               steps=50, warmup=3, seed=1).items():
+                               steps=50, warmup=3, seed=1, passes=1).items():
         parser.add_argument(f"--{name}", type=int, default=fallback)
     parser.add_argument("--impl", default="plain",
                         choices=("plain", "compile", "transformers", "nanogpt", "nanogpt-compile"))
+    parser.add_argument("--ddp", action="store_true", help="one process of several; --batch is its share")
     parser.add_argument("--nanogpt", help="a checkout of nanoGPT")
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--bf16", action="store_true", help="products in bfloat16")
@@ -186,7 +203,13 @@ def main():
     parser.add_argument("--sgemm-peak", action="store_true", help="GFLOP/s of square matrix products")
     a = parser.parse_args()
     torch.set_num_threads(a.threads)
-    print(json.dumps(time_sgemm(a) if a.sgemm_peak else time_training(a)), flush=True)
+    if a.ddp:
+        torch.distributed.init_process_group("gloo")
+    result = time_sgemm(a) if a.sgemm_peak else time_training(a)
+    if not a.ddp or torch.distributed.get_rank() == 0:
+        print(json.dumps(result), flush=True)
+    if a.ddp:
+        torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":

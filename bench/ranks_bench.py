@@ -3,15 +3,19 @@
 
 usage: ranks_bench.py --program build/bench/stagedtrain [--shapes 6x256,8x512] [--steps 12] [--rounds 3]
                       [--sharding none|optimizer|full] [--against none|optimizer|full]
-With --against, two processes with that sharding take the place of the one process. Each contestant
-trains the same schedule on random bytes, in turns; prints medians over the steps of all rounds (the
-first two of each run warm up), their ratio, the share of a step that ranks spend in communication,
-and the peak memory of the largest process of each. A busy machine makes the figures worthless.
+                      [--ddp PYTHON [--ddp-passes N]]
+With --against, two processes with that sharding take the place of the one process. With --ddp, two
+processes of PyTorch's DistributedDataParallel (Gloo, eager, one thread each; bench/pytorch_step.py) with
+the same model and batch take part, too; each makes N passes in a step (default: 1). Each contestant trains
+the same schedule on random bytes, in turns; prints medians over the steps of all rounds (the first two of
+each run warm up), their ratios to the two processes, the share of a step that communication holds up, the
+peak memory of the largest process of each, and the load. A busy machine makes all but ratios worthless.
 """
 import argparse
 import json
 import os
 import random
+import socket
 import statistics
 import subprocess
 import tempfile
@@ -61,32 +65,60 @@ def ranks_with(sharding):
     return ["--processes", "2", "--threads", "1", "--sharding", sharding]
 
 
-def compare(program, shape, steps, rounds, sharding, against):
+def train_ddp(python, shape, steps, passes):
+    """Tokens/s of each step of two processes."""
+    layers, width, heads, context, sequences, _ = SHAPES[shape]
+    step = Path(__file__).with_name("pytorch_step.py")
+    words = [python, step, "--ddp", "--threads", 1, "--layers", layers, "--width", width, "--heads", heads,
+             "--context", context, "--batch", sequences // 2, "--passes", passes, "--warmup", 3,
+             "--steps", steps - 3, "--seconds", 1e9]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    together = dict(os.environ, WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), OMP_NUM_THREADS="1")
+    ranks = [subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE, text=True,
+                              env=dict(together, RANK=str(rank), LOCAL_RANK=str(rank))) for rank in (0, 1)]
+    said = [rank.communicate()[0] for rank in ranks]
+    if any(rank.returncode != 0 for rank in ranks):
+        raise SystemExit("pytorch_step.py --ddp failed")
+    return [sequences * context / ms * 1e3 for ms in json.loads(said[0])["steps_ms"]]
+
+
+def prepare(program, shape, folder, steps):
+    text = bytes(random.Random(1).choices(range(97, 123), k=400_000))
+    (folder / "text").write_bytes(text)
+    subprocess.run([program, "data", str(folder / "text"), "--out", str(folder / "data")],
+                   check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    (folder / "s.yaml").write_text(schedule(shape, folder, steps))
+
+
+def compare(a, shape):
+    speeds, peaks, shares = {}, {}, []
+
+    def note(name, steps, peak):
+        speeds.setdefault(name, []).extend(steps)
+        peaks.setdefault(name, []).append(peak)
+
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        text = bytes(random.Random(1).choices(range(97, 123), k=400_000))
-        (folder / "text").write_bytes(text)
-        subprocess.run([program, "data", str(folder / "text"), "--out", str(folder / "data")],
-                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        (folder / "s.yaml").write_text(schedule(shape, folder, steps))
-        one, two, waits, memory = [], [], [], []
-        for i in range(rounds):
-            a, peak_a = train(program, folder, f"one-{i}",
-                              ranks_with(against) if against else ["--threads", "2"], 2)
-            b, peak_b = train(program, folder, f"two-{i}", ranks_with(sharding), 2)
-            one += [e["tokens_per_second"] for e in a]
-            two += [e["tokens_per_second"] for e in b]
-            tokens = b[1]["tokens"] - b[0]["tokens"]
-            waits += [e["communication_seconds"] * e["tokens_per_second"] / tokens for e in b]
-            memory += [(peak_a, peak_b)]
-        ratio = statistics.median(two) / statistics.median(one)
-        best = max(two) / max(one)
-        first, second = (against, sharding) if against else ("one", "two")
-        peaks = [statistics.median(peaks) for peaks in zip(*memory)]
-        print(f"{shape:8} {first} {statistics.median(one):9.0f} tok/s, {second} {statistics.median(two):9.0f}, "
-              f"ratio {ratio:.2f} (best steps {best:.2f}), communication "
-              f"{100 * statistics.median(waits):.1f}% of a step, peak memory {peaks[0]:.0f} and "
-              f"{peaks[1]:.0f} MiB", flush=True)
+        prepare(a.program, shape, folder, a.steps)
+        for i in range(a.rounds):
+            for who, more in ((a.against or "one", ranks_with(a.against) if a.against else ["--threads", "2"]),
+                              ("two", ranks_with(a.sharding))):
+                events, peak = train(a.program, folder, f"{who}-{i}", more, 2)
+                note(who, [e["tokens_per_second"] for e in events], peak)
+                if who == "two":
+                    shares += [e["communication_share"] for e in events]
+            if a.ddp:
+                note("ddp", train_ddp(a.ddp, shape, a.steps, a.ddp_passes), 0)
+    median = {who: statistics.median(steps) for who, steps in speeds.items()}
+    for who, steps in speeds.items():
+        memory = f", {statistics.median(peaks[who]):.0f} MiB" if max(peaks[who]) > 0 else ""
+        ratio = "" if who == "two" else (f": two are {median['two'] / median[who]:.2f} x "
+                                         f"(best steps {max(speeds['two']) / max(steps):.2f} x)")
+        print(f"{shape:8} {who:10} {median[who]:9.0f} tok/s (best {max(steps):.0f}){memory}{ratio}")
+    print(f"{shape:8} two: communication holds up {100 * statistics.median(shares):.1f}% of a step; "
+          f"load {os.getloadavg()[0]:.1f}", flush=True)
 
 
 def main():
@@ -97,10 +129,11 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sharding", default="none")
     parser.add_argument("--against")
+    parser.add_argument("--ddp", metavar="PYTHON", help="an interpreter that has torch")
+    parser.add_argument("--ddp-passes", type=int, default=1)
     arguments = parser.parse_args()
     for shape in arguments.shapes.split(","):
-        compare(arguments.program, shape, arguments.steps, arguments.rounds, arguments.sharding,
-                arguments.against)
+        compare(arguments, shape)
 
 
 main()

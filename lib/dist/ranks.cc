@@ -120,7 +120,12 @@ void Ranks::call(F f) {
   const auto start = Clock::now();
   try {
     f();
-    seconds_ += std::chrono::duration<double>(Clock::now() - start).count();
+    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    if (std::this_thread::get_id() == main_thread_) {
+      main_seconds_ += seconds;
+    } else {
+      other_seconds_ += seconds;
+    }
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::peer) throw;
     watch_->failed(error);
@@ -206,7 +211,17 @@ void Ranks::all_gather(const at::Tensor& whole, const at::Tensor& part) {
   call([&] { (data_ ? data_ : control_)->all_gather(whole, part); });
 }
 
-double Ranks::take_seconds() { return std::exchange(seconds_, 0); }
+void Ranks::wait(const std::function<void()>& f) {
+  const auto start = Clock::now();
+  f();
+  wait_seconds_ += std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+CommunicationTime Ranks::take_time() {
+  const double waits = std::exchange(wait_seconds_, 0);
+  return {std::exchange(main_seconds_, 0) + waits,
+          std::max(0.0, other_seconds_.exchange(0) - waits)};
+}
 
 Error Ranks::agreed(Error error) {
   agreed_ = error.kind();

@@ -2,9 +2,12 @@
 // calls do nothing.
 #pragma once
 
+#include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/agreed_stops.h"
@@ -14,8 +17,14 @@
 
 namespace stagedtrain::dist {
 
-// All calls are collective and for one thread, unless they say otherwise. If a rank is lost, this
-// process ends with exit code 6 (watch.h) or the call throws Error(peer).
+// The seconds that a rank has spent in collective calls. waited: its work stood still meanwhile.
+// hidden: another thread made the calls, and this one did not wait.
+struct CommunicationTime {
+  double waited = 0, hidden = 0;
+};
+
+// All calls are collective and for one thread at a time, unless they say otherwise. If a rank is
+// lost, this process ends with exit code 6 (watch.h) or the call throws Error(peer).
 class Ranks {
  public:
   Ranks() = default;  // a process that trains alone
@@ -56,9 +65,11 @@ class Ranks {
                   const std::vector<std::int64_t>& in_counts);
   void all_gather(const at::Tensor& whole, const at::Tensor& part);
 
-  // Returns the seconds that this rank has spent in collective calls since the last call of this
-  // function. Not collective.
-  double take_seconds();
+  // Runs f, which waits until another thread has made collective calls. Not collective.
+  void wait(const std::function<void()>& f);
+  // Returns the time since the last call of this function. Time is hidden if the calls were made on
+  // another thread than the one that made this object, except during wait(). Not collective.
+  CommunicationTime take_time();
 
   // Marks an error that every rank throws at the same place, from the same numbers, so that no rank
   // needs to tell the others. Returns it.
@@ -84,7 +95,9 @@ class Ranks {
   std::optional<StopsAreAgreed> stops_;
   std::int64_t texts_ = 0;
   int stop_signal_ = 0;
-  double seconds_ = 0;
+  const std::thread::id main_thread_ = std::this_thread::get_id();
+  double main_seconds_ = 0, wait_seconds_ = 0;
+  std::atomic<double> other_seconds_ = 0;  // of calls on other threads
   std::optional<ErrorKind> agreed_;
 };
 

@@ -255,8 +255,8 @@ void backward_pass(const FusedRun& run, const FusedTensors& grads, float gradien
   run.acquire_head();
   classifier(b);
   run.release_head();
-  if (run.shards && run.shards->unit_of_head() != 0)
-    run.shards->gradient_is_complete(run.shards->unit_of_head());
+  if (run.progress && run.progress->unit_of_head() != 0)
+    run.progress->gradient_is_complete(run.progress->unit_of_head());
   const std::int64_t lowest = lowest_block(b);
   for (std::int64_t i = run.sizes.layers - 1; i >= lowest; --i) {
     run.acquire(run.unit_of_block(i));
@@ -266,13 +266,13 @@ void backward_pass(const FusedRun& run, const FusedTensors& grads, float gradien
       feed_forward(b, i);
     attention(b, i);
     run.release(run.unit_of_block(i));
-    if (run.shards) run.shards->gradient_is_complete(run.unit_of_block(i));
+    if (run.progress) run.progress->gradient_is_complete(run.unit_of_block(i));
   }
   b.clear_sums();
   for_rows(run.acts.plan, [&](const RowWork& rows) { leave_blocks(b, lowest, rows); });
   add_last_sums(b, lowest);
   if (b.grads.token || b.grads.position) embedding(b);
-  if (run.shards) run.shards->gradient_is_complete(0);
+  if (run.progress) run.progress->gradient_is_complete(0);
 }
 
 }  // namespace stagedtrain::model

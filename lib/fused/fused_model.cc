@@ -27,11 +27,13 @@ class FusedModel final : public Model {
     if (mask.visible < 1) mask_.emplace(config_, mask);
   }
 
-  at::Tensor loss_and_backward(const at::Tensor& tokens_BS, double scale,
-                               std::uint64_t random_seed) override {
+  at::Tensor loss_and_backward(const at::Tensor& tokens_BS, double scale, std::uint64_t random_seed,
+                               GradientProgress* progress) override {
     start(tokens_BS, 1, {.recompute = options_.recompute, .dropout = options_.dropout > 0});
     const Executed executed = executed_layers();
-    const FusedRun run = run_of(executed, tokens_BS.size(1), {options_.dropout, random_seed});
+    FusedRun run = run_of(executed, tokens_BS.size(1), {options_.dropout, random_seed});
+    // Behind a mask, gradients are complete only after the pass.
+    if (!executed.masked) run.progress = shards_ ? shards_.get() : progress;
     forward_pass(run);
     const double rows = static_cast<double>(acts_.rows);
     backward_pass(run, executed.grads, static_cast<float>(scale / rows),

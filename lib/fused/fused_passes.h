@@ -21,6 +21,7 @@ struct FusedRun {
   kernels::NormMean norm_mean;  // weighted behind a growth mask
   PassDropout dropout;          // inactive unless training
   Shards* shards = nullptr;     // null: all weights are complete
+  GradientProgress* progress = nullptr;  // null: nobody is told which gradients are complete
 
   // Units of shards: embeddings, block i, and head.
   std::int64_t unit_of_block(std::int64_t i) const {

@@ -67,9 +67,11 @@ class Model {
   // token, as a detached 0-dim tensor on the device, without synchronization. tokens_BS are int64
   // and on the device. The model may skip the gradients of tensors that params() has frozen, and
   // the backward pass stops at the lowest trained tensor; the other gradients are the same, to the
-  // bit. Dropout masks are a pure function of random_seed.
+  // bit. Dropout masks are a pure function of random_seed. progress, unless null, is told what is
+  // complete by models that know it (fused CPU kernels without a mask), on the calling thread.
   virtual at::Tensor loss_and_backward(const at::Tensor& tokens_BS, double scale,
-                                       std::uint64_t random_seed) = 0;
+                                       std::uint64_t random_seed,
+                                       GradientProgress* progress = nullptr) = 0;
   // Returns the mean loss of each row, [B], in float64 on the device. Computes no gradient, and
   // applies neither dropout nor z-loss.
   virtual at::Tensor row_losses(const at::Tensor& tokens_BS) = 0;

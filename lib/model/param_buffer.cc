@@ -172,7 +172,13 @@ at::Tensor ParamBuffer::packed_view(const at::Tensor& flat,
 
 void ParamBuffer::keep_ema() {
   const at::NoGradGuard no_grad;
-  ema_ = weights_.clone();
+  if (!shards_) {
+    ema_ = weights_.clone();
+    return;
+  }
+  ema_ = flat_zeros(weights_.scalar_type());
+  for (const Range& own : shards_->own())
+    ema_.narrow(0, own.begin, own.size()).copy_(weights_.narrow(0, own.begin, own.size()));
 }
 
 at::Tensor ParamBuffer::flat_zeros(at::ScalarType type) const {

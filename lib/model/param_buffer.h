@@ -66,7 +66,7 @@ class ParamBuffer {
   const std::vector<Segment>& other_segments() const { return other_segments_; }
 
   // The exponential moving average of the weights. It is undefined unless keep_ema was called,
-  // which begins with the present weights.
+  // which begins with the present weights. With shards, it is kept where this rank owns it.
   at::Tensor& ema() { return ema_; }
   void keep_ema();
 

@@ -6,7 +6,8 @@
 // their addresses; what a rank does not hold takes no memory (io/given_back.h) and reads as zero.
 // Norms and biases, which are less than a percent of a model, are always complete.
 //
-// Calls are collective: every rank makes the same ones in the same order.
+// Calls are collective: every rank makes the same ones in the same order, except in passes that
+// leave out blocks (begin_pass).
 #pragma once
 
 #include <ATen/ATen.h>
@@ -16,30 +17,26 @@
 #include <vector>
 
 #include "base/sum_order.h"
+#include "model/gradient_progress.h"
 
 namespace stagedtrain::model {
 
 class ParamBuffer;
 
-class Shards {
+class Shards : public GradientProgress {
  public:
-  // Units: 0 for the embeddings, i + 1 for block i, and unit_of_head().
-  virtual ~Shards() = default;
-  virtual std::int64_t unit_of_head() const = 0;  // 0 if the head is tied
   // The matrices of a unit in the flat buffers.
   virtual Range matrices_of(std::int64_t unit) const = 0;
   // Makes the weights of a unit complete (of the bfloat16 copy, if there is one) until as many
   // calls of release() as of acquire().
   virtual void acquire(std::int64_t unit) = 0;
   virtual void release(std::int64_t unit) = 0;
-  // Says that this pass adds nothing more to the gradients of a unit's matrices. Units from the
-  // last to the first.
-  virtual void gradient_is_complete(std::int64_t unit) = 0;
 
   // Encloses a pass in which rank r computes leaf first + r of the step's `leaves`, if there is
   // one. After the last pass of a step, params.grads() holds the sum over all leaves, in the order
-  // of base/sum_order.h, in the parts that this rank owns, and zeros elsewhere.
-  virtual void begin_pass(std::int64_t first, std::int64_t leaves) = 0;
+  // of base/sum_order.h, in the parts that this rank owns, and zeros elsewhere. skips: the passes
+  // of some ranks may leave out blocks, and calls for these.
+  virtual void begin_pass(std::int64_t first, std::int64_t leaves, bool skips) = 0;
   virtual void end_pass() = 0;
   // To be called after each rank has changed the weights that it owns. Updates the copy, too.
   virtual void own_weights_changed() = 0;

@@ -24,6 +24,7 @@ class BlockExchange {
     return {block * kElements, std::min(size_, (block + 1) * kElements)};
   }
   int ranks() const { return ranks_.size(); }
+  void wait(const std::function<void()>& f) { ranks_.wait(f); }
   bool is_own(std::int64_t block) const { return block % ranks_.size() == ranks_.rank(); }
 
   // Calls use(block, bytes) for the blocks of other ranks in a run of blocks, with the bytes that

@@ -28,12 +28,12 @@ void exchange_on_cpu(T* a, T* b, std::int64_t count) {
   });
 }
 
-}  // namespace
+// The parts of the average that this rank keeps: with shards, those that it owns.
+std::vector<Range> kept_parts(const model::ParamBuffer& params, std::int64_t size) {
+  return params.shards() ? params.shards()->own() : std::vector<Range>{{0, size}};
+}
 
-void ema_step(model::ParamBuffer& params, double decay) {
-  const at::NoGradGuard no_grad;
-  at::Tensor& average = params.ema();
-  const at::Tensor& weights = params.weights();
+void step_on(const at::Tensor& average, const at::Tensor& weights, double decay) {
   if (!average.is_cpu()) {
     average.lerp_(weights, 1 - decay);
   } else if (average.scalar_type() == at::kFloat) {
@@ -44,9 +44,7 @@ void ema_step(model::ParamBuffer& params, double decay) {
   }
 }
 
-void AveragedWeights::exchange() {
-  const at::NoGradGuard no_grad;
-  at::Tensor &a = model_.params().weights(), &b = model_.params().ema();
+void exchange_on(const at::Tensor& a, const at::Tensor& b) {
   if (a.is_cpu() && a.scalar_type() == at::kFloat) {
     exchange_on_cpu(a.data_ptr<float>(), b.data_ptr<float>(), a.numel());
   } else if (a.is_cpu()) {
@@ -59,7 +57,28 @@ void AveragedWeights::exchange() {
       b.narrow(0, begin, count).copy_(part);
     }
   }
-  model_.weights_changed();
+}
+
+}  // namespace
+
+void ema_step(model::ParamBuffer& params, double decay) {
+  const at::NoGradGuard no_grad;
+  for (const Range& part : kept_parts(params, params.ema().numel()))
+    step_on(params.ema().narrow(0, part.begin, part.size()),
+            params.weights().narrow(0, part.begin, part.size()), decay);
+}
+
+void AveragedWeights::exchange() {
+  const at::NoGradGuard no_grad;
+  model::ParamBuffer& params = model_.params();
+  for (const Range& part : kept_parts(params, params.ema().numel()))
+    exchange_on(params.weights().narrow(0, part.begin, part.size()),
+                params.ema().narrow(0, part.begin, part.size()));
+  if (model_.shards()) {
+    model_.shards()->own_weights_changed();
+  } else {
+    model_.weights_changed();
+  }
 }
 
 }  // namespace stagedtrain::train

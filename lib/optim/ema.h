@@ -7,12 +7,13 @@
 namespace stagedtrain::train {
 
 // Sets average = average + (1 - decay) (weights - average), number by number in the master type, so
-// that the bits do not depend on the number of threads or ranks. Requires params.keep_ema().
+// that the bits do not depend on the number of threads or ranks. With shards (model/shards.h), it
+// does so where this rank owns them. Requires params.keep_ema().
 void ema_step(model::ParamBuffer& params, double decay);
 
 // While it lives, the weights of the model are those of the average, and the average holds the
 // weights. Both have their own bits again afterwards. Requires params.keep_ema(); the model must
-// outlive it.
+// outlive it. With shards, both ends of its life are collective.
 class AveragedWeights {
  public:
   explicit AveragedWeights(model::Model& model) : model_(model) { exchange(); }

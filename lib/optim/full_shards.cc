@@ -11,6 +11,10 @@
 // during all of it. Which one is next follows from the order of calls, so it is the same on all
 // ranks. At most two blocks are complete at a time.
 //
+// A pass that leaves out blocks makes the calls for these all the same, so that ranks whose passes
+// leave out different ones fetch and add the same blocks in the same order. What is fetched with a
+// unit is what the unit before it does not hold, whatever was released meanwhile.
+//
 // Invariant: the additions are those of base/sum_order.h, whose nodes are those of a binary
 // counter: a complete node has 2^j leaves, and at the end the nodes that are left are added from
 // the last to the first.
@@ -20,6 +24,7 @@
 
 #include "io/given_back.h"
 #include "kernels/adamw.h"
+#include "optim/matrix_units.h"
 
 namespace stagedtrain::train {
 
@@ -33,31 +38,14 @@ FullShards::FullShards(dist::Ranks& ranks, model::ParamBuffer& params)
   users_.resize(static_cast<std::size_t>(exchange_.blocks()));
 }
 
-// Units are runs of matrices: the embeddings, each block, and the head. In the flat buffers they
-// follow one another, before everything else (model/param_buffer.h).
 void FullShards::find_units() {
   constexpr std::int64_t kBlock = BlockExchange::kElements;
-  std::vector<Range> runs;
-  int layer = 0;
-  std::int64_t matrices = 0;
-  for (std::size_t i = 0; i < params_.table().size(); ++i) {
-    const arch::ParamSpec& spec = params_.table()[i];
-    if (!spec.decays) continue;
-    const std::int64_t begin = params_.offset(i), end = begin + spec.count();
-    if (runs.empty() || spec.layer != layer) runs.push_back({begin, end});
-    runs.back().end = end;
-    layer = spec.layer;
-    matrices = end;
-  }
-  head_ = layer < 0 ? static_cast<std::int64_t>(runs.size()) - 1 : 0;
-  complete_block_ = matrices / kBlock;
-  for (const Range& run : runs) {
-    const auto within = [&](std::int64_t block) { return std::min(block, complete_block_); };
-    const auto above = [&](std::int64_t element) {
-      return within((element + kBlock - 1) / kBlock);
-    };
-    units_.push_back(
-        {run, {within(run.begin / kBlock), above(run.end)}, {above(run.begin), above(run.end)}});
+  const MatrixUnits units = matrix_units(params_);
+  head_ = units.head;
+  complete_block_ = units.runs.back().end / kBlock;
+  for (const Range& run : units.runs) {
+    const Range begins = blocks_begun_in(run, kBlock, complete_block_);
+    units_.push_back({run, {std::min(run.begin / kBlock, complete_block_), begins.end}, begins});
   }
   added_.resize(units_.size());
 }
@@ -102,7 +90,7 @@ void FullShards::fetch_ahead(std::int64_t unit) {
 }
 
 void FullShards::finish_ahead() {
-  if (fetching_.valid()) fetching_.get();
+  if (fetching_.valid()) exchange_.wait([&] { fetching_.get(); });
 }
 
 // Where a backward pass ends above frozen blocks, the unit that came ahead is not used.
@@ -112,18 +100,54 @@ void FullShards::drop_ahead() {
   ahead_.reset();
 }
 
+void FullShards::call_skipped_before(std::int64_t unit) {
+  if (!skips_) return;
+  if (next_ == 0 && unit == 0) {  // the embeddings
+    next_ = 1;
+  } else if (unit == head_) {
+    for (; !backward_ && next_ <= blocks(); ++next_) {
+      acquire_next(next_);
+      release(next_);
+    }
+    if (!backward_) next_ = blocks();
+    backward_ = true;
+  } else if (backward_) {
+    call_skipped_in_backward(unit);
+  } else {
+    for (; next_ < unit; ++next_) {
+      acquire_next(next_);
+      release(next_);
+    }
+    next_ = unit + 1;
+  }
+}
+
+void FullShards::call_skipped_in_backward(std::int64_t unit) {
+  for (; next_ > unit; --next_) {
+    acquire_next(next_);
+    release(next_);
+    complete_next(next_);
+  }
+  next_ = unit - 1;
+}
+
 void FullShards::acquire(std::int64_t unit) {
+  call_skipped_before(unit);
+  acquire_next(unit);
+}
+
+void FullShards::acquire_next(std::int64_t unit) {
   finish_ahead();
   if (unit != head_ && ahead_ != unit) drop_ahead();
   if (pending_ == unit) {
     pending_.reset();
-  } else {
+  } else if (ahead_ == unit) {
     if (unit != head_) give_up_pending();
-    if (ahead_ == unit) {
-      ahead_.reset();
-    } else {
-      for (const Range& run : add_user(unit)) fetch(computed(), run);
-    }
+    ahead_.reset();
+  } else {
+    const std::vector<Range> missing = add_user(unit);
+    if (unit != head_) give_up_pending();
+    for (const Range& run : missing) fetch(computed(), run);
   }
   if (unit == head_) return;
   const bool backward = unit == last_ || unit + 1 == last_;
@@ -136,8 +160,7 @@ void FullShards::release(std::int64_t unit) {
   if (pending_ && unit == head_) return give_up(unit);
   give_up_pending();
   pending_ = unit;
-  const std::int64_t blocks = std::ssize(units_) - (head_ == 0 ? 1 : 2);
-  if (unit + 1 != last_ || last_ == blocks) return;
+  if (unit + 1 != last_ || last_ == blocks()) return;
   give_up_pending();
   fetch_ahead(last_ + 1);
 }
@@ -161,13 +184,21 @@ void FullShards::clear(const at::Tensor& flat, std::int64_t block) const {
   give_back(part.data_ptr(), part.nbytes());
 }
 
-void FullShards::begin_pass(std::int64_t first, std::int64_t leaves) {
+void FullShards::begin_pass(std::int64_t first, std::int64_t leaves, bool skips) {
+  skips_ = skips;
+  backward_ = false;
+  next_ = 0;
   first_ = first;
   leaves_ = leaves;
   added_.assign(units_.size(), false);
 }
 
 void FullShards::gradient_is_complete(std::int64_t unit) {
+  if (skips_ && unit == 0) call_skipped_in_backward(0);
+  complete_next(unit);
+}
+
+void FullShards::complete_next(std::int64_t unit) {
   finish_ahead();
   added_[static_cast<std::size_t>(unit)] = true;
   add_gradients(units_[static_cast<std::size_t>(unit)].begins);
@@ -178,6 +209,7 @@ void FullShards::end_pass() {
   for (std::size_t unit = units_.size(); unit-- > 0;)
     if (!added_[unit]) add_gradients(units_[unit].begins);
   add_gradients({complete_block_, exchange_.blocks()});
+  skips_ = false;
 }
 
 void FullShards::add_gradients(const Range& run) {

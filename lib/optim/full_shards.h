@@ -23,7 +23,7 @@ class FullShards final : public model::Shards {
   void acquire(std::int64_t unit) override;
   void release(std::int64_t unit) override;
   void gradient_is_complete(std::int64_t unit) override;
-  void begin_pass(std::int64_t first, std::int64_t leaves) override;
+  void begin_pass(std::int64_t first, std::int64_t leaves, bool skips) override;
   void end_pass() override;
   void own_weights_changed() override;
   const std::vector<Range>& own() const override { return own_; }
@@ -41,6 +41,12 @@ class FullShards final : public model::Shards {
   // Makes a run of blocks of a flat buffer complete.
   void fetch(const at::Tensor& flat, const Range& run);
   std::vector<Range> add_user(std::int64_t unit);
+  // Make the calls of blocks that the pass leaves out, up to the call for `unit`.
+  void call_skipped_before(std::int64_t unit);
+  void call_skipped_in_backward(std::int64_t unit);
+  void acquire_next(std::int64_t unit);
+  void complete_next(std::int64_t unit);
+  std::int64_t blocks() const { return std::ssize(units_) - (head_ == 0 ? 1 : 2); }
   void fetch_ahead(std::int64_t unit);
   void finish_ahead();
   void drop_ahead();
@@ -67,6 +73,9 @@ class FullShards final : public model::Shards {
   std::int64_t last_ = 0;    // the last unit but the head that was acquired
   std::vector<bool> added_;  // whose gradients this pass has exchanged
   std::int64_t first_ = 0, leaves_ = 0;
+  // Of a pass that may leave out blocks: the unit whose turn is next, first in the forward pass.
+  bool skips_ = false, backward_ = false;
+  std::int64_t next_ = 0;
   // levels_[j] holds the sum of a node of 2^j leaves, if bit j of the number of leaves that were
   // added is set: a binary counter of sums.
   std::vector<at::Tensor> levels_;

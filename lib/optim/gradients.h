@@ -10,6 +10,8 @@
 
 namespace stagedtrain::train {
 
+class GradientSum;
+
 // rows is the size of a pass. seed and step determine the dropout masks. work is what each pass
 // runs; empty: the whole model.
 struct GradientPasses {
@@ -23,6 +25,9 @@ struct GradientPasses {
 // takes buffers for partial sums, which are kept between steps: as many flat gradients as the tree
 // is deep (0 for one pass, 1 for two, 2 for up to four, 3 for more). On a GPU memory is scarce, and
 // NCCL keeps no order either, so each rank adds its passes one after the other.
+//
+// Ranks exchange gradients bucket by bucket. If the model says which are complete, that is another
+// thread's work during the last pass, while lower layers still compute (optim/gradient_sum.h).
 //
 // With shards (model/shards.h) every pass is a leaf, because a rank keeps no gradients from one
 // pass to the next, and ranks take the passes in turns. Sums of up to kMostLeaves passes are the
@@ -46,8 +51,9 @@ class StepGradient {
 
  private:
   struct Step;
-  at::Tensor node(Step& step, const Range& node);
-  at::Tensor leaf(Step& step, std::int64_t leaf);
+  void node(Step& step, const Range& node, bool last);
+  at::Tensor leaf(Step& step, std::int64_t leaf, bool last);
+  GradientSum& begin_sum(Step& step, bool has_node);
   at::Tensor add_up_in_turns(Step& step);
   at::Tensor set_aside(const at::Tensor& grads);
   at::Tensor mean_loss(const Step& step);

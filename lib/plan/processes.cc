@@ -89,16 +89,7 @@ std::optional<Error> obstacle_to_sharding(const RunPlan& plan, Sharding sharding
   if (sharding != Sharding::full) return {};
   if (plan.schedule.precision == schedule::Precision::fp64)
     return full_needs("precision: fp64", "fp32 or bf16");
-  const bool ema = plan.schedule.ema.has_value(), sample = plan.schedule.sample.has_value();
-  if (ema || sample)
-    return usage_error("--sharding full does not work with {}", ema && sample ? "ema and sample"
-                                                                : ema         ? "ema"
-                                                                              : "sample")
-        .with_hint("leave that out of the schedule, or use --sharding optimizer");
   for (const StagePlan& stage : plan.stages) {
-    if (stage.layer_dropout || stage.layer_path)
-      return full_needs("stage " + stage.name + ", whose passes run some of the layers",
-                        "passes that run all of them");
     if (!stage.growth) continue;
     if (stage.fit.steps > 0)
       return full_needs("stage " + stage.name + ", whose growth is fitted",

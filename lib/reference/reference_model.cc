@@ -86,7 +86,7 @@ at::Tensor ReferenceModel::scores(const at::Tensor& features) const {
 }
 
 at::Tensor ReferenceModel::loss_and_backward(const at::Tensor& tokens_BS, double scale,
-                                             std::uint64_t random_seed) {
+                                             std::uint64_t random_seed, GradientProgress*) {
   if (options_.dropout > 0 && options_.device.is_cuda()) at::manual_seed(random_seed);
   leave_out_frozen();
   const PassDropout dropout{options_.dropout, random_seed};

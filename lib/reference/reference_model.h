@@ -51,8 +51,8 @@ class ReferenceModel : public Model {
  public:
   const char* kernels_name() const override { return ops_.name; }
   void set_mask(const ModelMask& mask) override;
-  at::Tensor loss_and_backward(const at::Tensor& tokens_BS, double scale,
-                               std::uint64_t random_seed) override;
+  at::Tensor loss_and_backward(const at::Tensor& tokens_BS, double scale, std::uint64_t random_seed,
+                               GradientProgress* progress) override;
   at::Tensor row_losses(const at::Tensor& tokens_BS) override;
   at::Tensor logits(const at::Tensor& tokens_BT) override;
   // Implements Decoder::read.

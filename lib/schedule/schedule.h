@@ -235,6 +235,7 @@ struct LogSpec {
 
 struct GuardSpec {
   double rise = 3;
+  std::int64_t check_every = 100;
   template <class V>
   void fields(V& v) {
     v("rise", rise,
@@ -242,6 +243,11 @@ struct GuardSpec {
            "training stops as diverged when a step's loss is this many nats above its running mean",
        .min = 0,
        .above_min = true});
+    v("check_every", check_every,
+      {.doc =
+           "steps between comparisons of the weights and moments of all processes of a run, which "
+           "are also compared at every save; 0: only then",
+       .min = 0});
   }
 };
 
@@ -321,7 +327,7 @@ void Schedule::fields(V& v) {
             "(docs/run-log.md); training is the same with and without it"});
   v("checkpoint", checkpoint, {.doc = "saving"});
   v("log", log, {.doc = "logging"});
-  v("guard", guard, {.doc = "stopping a diverging run"});
+  v("guard", guard, {.doc = "stopping a run that diverges, or whose processes do"});
   v("machine", machine, {.doc = "the machine for which plan computes time, money and memory"});
 }
 

@@ -61,7 +61,8 @@ void check_prompts(const plan::RunPlan& plan, const RunData& data) {
 }
 
 void write_samples(RunContext& run, DeviceState& live) {
-  if (!run.ranks.first()) return;
+  // With shards, all ranks take part in every pass, and so choose the same tokens.
+  if (!run.ranks.first() && !live.model->shards()) return;
   const auto start = std::chrono::steady_clock::now();
   const state::Progress& at = live.header.progress;
   const schedule::SampleSpec& spec = *run.plan.schedule.sample;
@@ -73,9 +74,11 @@ void write_samples(RunContext& run, DeviceState& live) {
     const std::string& prompt = spec.prompts[i];
     const std::string added = sampled(*live.model, text, prompt, options);
     samples.push_back({{"prompt", prompt}, {"text", added}});
-    run.line.say(fmt::format("{} step {}, sample: {}", at.stage, grouped(at.stage_step),
-                             one_line(prompt + added)));
+    if (run.ranks.first())
+      run.line.say(fmt::format("{} step {}, sample: {}", at.stage, grouped(at.stage_step),
+                               one_line(prompt + added)));
   }
+  if (!run.ranks.first()) return;
   Json event = place_event("sample", at);
   event["samples"] = std::move(samples);
   event["sample_seconds"] = seconds_since(start);

@@ -29,8 +29,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::int64_t kCheckEvery = 100;  // steps between comparisons of the ranks' copies
-
 class StageLoop {
  public:
   StageLoop(RunContext& run, DeviceState& live)
@@ -74,7 +72,8 @@ class StageLoop {
       if (report && ending_.is_reached(*report)) break;
       lift_mask();
       step();
-      if (is_due(progress_.step, kCheckEvery)) check_replicas(run_.ranks, live_, shards_.shared());
+      if (is_due(progress_.step, schedule_.guard.check_every))
+        check_replicas(run_.ranks, live_, shards_.shared());
       run_.kept.came_to(progress_.step);
       keep_what_is_due();
     }
@@ -192,6 +191,7 @@ class StageLoop {
                                           progress_.total_steps);
     run_.ranks.stands(
         fmt::format("training, step {} of stage {}", progress_.stage_step + 1, progress_.stage));
+    run_.ranks.take_time();  // of what was done between steps
     const DeviceBatch batch = feed_.take(shape_at(progress_.step));
     const std::int64_t rows = rows_of_pass(
         run_.plan, batch.rows(), stage_.model.context / batch.length(), run_.ranks.size());
@@ -216,8 +216,9 @@ class StageLoop {
     if (schedule_.ema && is_due(progress_.step, schedule_.ema->every))
       ema_step(live_.model->params(), schedule_.ema->decay);
     // The first rank's clock is everyone's: checkpoints may be due by it.
+    const dist::CommunicationTime communication = run_.ranks.take_time();
     progress_.seconds += run_.ranks.from_first(seconds_since(start));
-    const auto line = log_.add(loss, norm, work.layers);
+    const auto line = log_.add(loss, norm, work.layers, communication);
     if (line) ending_.add(*line);
   }
 

@@ -24,10 +24,13 @@ StepNumbers numbers_of(double loss, double norm, state::Progress& progress) {
 
 }  // namespace
 
-std::optional<law::LoggedStep> StepLog::add(double loss, double norm, double layers_run) {
+std::optional<law::LoggedStep> StepLog::add(double loss, double norm, double layers_run,
+                                            const dist::CommunicationTime& communication) {
   const StepNumbers numbers = numbers_of(loss, norm, progress_);
   progress_.loss_sum += loss;
   ++progress_.loss_steps;
+  communication_.waited += communication.waited;
+  communication_.hidden += communication.hidden;
   run_.line.step(progress_, numbers);
   if (!is_due(progress_.step, run_.plan.schedule.log.every)) return {};
   const auto steps = static_cast<double>(progress_.loss_steps);
@@ -35,6 +38,7 @@ std::optional<law::LoggedStep> StepLog::add(double loss, double norm, double lay
   write(mean, numbers, layers_run);
   progress_.loss_sum = 0;
   progress_.loss_steps = 0;
+  communication_ = {};
   logged_ = progress_;
   return law::LoggedStep{static_cast<double>(progress_.step), numbers.lr, mean, steps};
 }
@@ -54,8 +58,15 @@ void StepLog::write(double mean_loss, const StepNumbers& numbers, double layers_
   if (run_.peak_flops > 0 && speed.flops_per_second > 0)
     event["mfu"] = speed.flops_per_second / run_.peak_flops;
   if (plan::layer_policy(stage_)) event["layers_run"] = layers_run;
-  if (!run_.ranks.alone()) event["communication_seconds"] = run_.ranks.take_seconds();
+  if (!run_.ranks.alone()) add_communication(event);
   run_.log.write(event);
+}
+
+void StepLog::add_communication(Json& event) const {
+  const double seconds = progress_.seconds - logged_.seconds;
+  event["communication_seconds"] = communication_.waited;
+  event["hidden_communication_seconds"] = communication_.hidden;
+  if (seconds > 0) event["communication_share"] = communication_.waited / seconds;
 }
 
 }  // namespace stagedtrain::train

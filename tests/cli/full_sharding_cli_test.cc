@@ -1,6 +1,9 @@
 // Training with --sharding full: the same bits as one process, on any number of ranks.
+#include <fstream>
+
 #include "support/catch.h"
 #include "support/ranks.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 using test::contains;
@@ -28,6 +31,18 @@ void check_same_ends(const test::RanksRun& run, const std::string& one, const st
     INFO(other << end);
     CHECK(first_difference(run.folder(one) + end, run.folder(other) + end) == "");
   }
+}
+
+// The values of a key in all events of a kind.
+std::vector<Json> events(const test::RanksRun& run, const std::string& folder,
+                         const std::string& kind, const std::string& key) {
+  std::vector<Json> values;
+  std::ifstream log(run.folder(folder) + "/run.jsonl");
+  for (std::string line; std::getline(log, line);) {
+    const Json event = parse_json(line, folder);
+    if (event["event"] == kind) values.push_back(event[key]);
+  }
+  return values;
 }
 
 }  // namespace
@@ -69,6 +84,62 @@ TEST_CASE(
   require_done(run.train("one", 1, with(kWide, more)));
   require_done(run.train("two", 2, with(kFull, more)));
   check_same_ends(run, "one", "two");
+}
+
+TEST_CASE("fully sharded passes may leave out layers, each rank others") {
+  const test::RanksRun run(GENERATE("architecture: gpt2", "architecture: gpt2, tied: false"));
+  const std::string kernels = GENERATE("fused", "reference");
+  const std::string policy = GENERATE("layer_dropout={max: 0.9, draw: micro}",
+                                      "layer_path={layers: 2, keep: [last], draw: micro}");
+  // Narrow blocks share what a rank owns with several others.
+  const std::string width = GENERATE("32", "80");
+  INFO(kernels << ", " << policy << ", width " << width);
+  const std::vector<std::string> more = {
+      "--threads", "1",
+      "--kernels", kernels,
+      "--set",     "model.width=" + width,
+      "--set",     "stages.small.model={layers: 4}",
+      "--set",     "model.layers=5",
+      "--set",     "stages.full.grow=[{operator: depth, layers: 5}]",
+      "--set",     "stages.small." + policy};
+  require_done(run.train("one", 1, more));
+  for (const int ranks : {2, 3}) {
+    const std::string name = "ranks-" + std::to_string(ranks);
+    require_done(run.train(name, ranks, with(more, {"--sharding", "full"})));
+    check_same_ends(run, "one", name);
+  }
+}
+
+TEST_CASE("a fully sharded run keeps the average of the weights, and evaluates it, to the bit") {
+  test::RanksRun run;
+  run.edits.push_back("ema={decay: 0.9, every: 2}");
+  run.edits.push_back("evaluate={every: 5, tokens: 256}");
+  const auto more =
+      GENERATE(std::vector<std::string>{}, std::vector<std::string>{"--set", "precision=bf16"},
+               std::vector<std::string>{"--set",
+                                        "stages.full.grow=[{operator: width, "
+                                        "factor: 2}]",
+                                        "--set", "stages.small.model={width: 40, heads: 1}"});
+  require_done(run.train("one", 1, with(kWide, more)));
+  for (const int ranks : {2, 3}) {
+    const std::string name = "ranks-" + std::to_string(ranks);
+    require_done(run.train(name, ranks, with(kFull, more)));
+    CHECK(state::CheckpointReader(run.folder(name) + "/stages/full.h5").header().ema);
+    check_same_ends(run, "one", name);
+    CHECK(events(run, name, "evaluate", "ema_loss") == events(run, "one", "evaluate", "ema_loss"));
+  }
+}
+
+TEST_CASE("a fully sharded run samples what one process does") {
+  test::RanksRun run;
+  run.edits.push_back("sample={every: 5, prompts: [the light, a], tokens: 20}");
+  const std::string kernels = GENERATE("fused", "reference");
+  require_done(run.train("one", 1, with(kWide, {"--kernels", kernels})));
+  require_done(run.train("three", 3, with(kFull, {"--kernels", kernels})));
+  check_same_ends(run, "one", "three");
+  const std::vector<Json> expected = events(run, "one", "sample", "samples");
+  CHECK(expected.size() == 4);  // after steps 5, 10, 15, 20
+  CHECK(events(run, "three", "sample", "samples") == expected);
 }
 
 TEST_CASE("full sharding on 1, 2 and 4 ranks adds more than eight passes in the same order") {

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <fstream>
 
 #include "runlog/run_log.h"
 #include "support/catch.h"
@@ -59,6 +60,42 @@ TEST_CASE("1, 2, 3 and 4 ranks make the same losses and states, to the bit, and 
     check_same_ends(run, "one", name);
     CHECK(losses(run.folder(name)) == losses(run.folder("one")));
   }
+}
+
+TEST_CASE("buckets exchanged during the backward pass make the same bits, whatever layers run") {
+  const test::RanksRun run("architecture: llama");
+  const std::vector<std::string> more = {
+      "--threads", "1",
+      "--set",     "model.width=128",
+      "--set",     "model.layers=6",
+      "--set",     "stages.small.model={layers: 3}",
+      "--set",     "stages.full.grow=[{operator: depth, layers: 6}]",
+      "--set",     "stages.small.layer_dropout={max: 0.5, draw: micro}",
+      "--set",     "optimizer.clip=0.1"};
+  const auto with = [&](const std::string& sharding) {
+    std::vector<std::string> all = more;
+    all.insert(all.end(), {"--sharding", sharding});
+    return all;
+  };
+  require_done(run.train("one", 1, more));
+  for (const char* sharding : {"none", "optimizer"})
+    for (const int ranks : {2, 3}) {
+      const std::string name = sharding + std::to_string(ranks);
+      require_done(run.train(name, ranks, with(sharding)));
+      check_same_ends(run, "one", name);
+      CHECK(losses(run.folder(name)) == losses(run.folder("one")));
+    }
+  double hidden = 0;
+  std::ifstream log(run.folder("none2") + "/run.jsonl");
+  for (std::string line; std::getline(log, line);) {
+    const Json event = parse_json(line, "run.jsonl");
+    if (event["event"] != "step") continue;
+    hidden += event["hidden_communication_seconds"].get<double>();
+    CHECK(event["communication_share"].get<double>() > 0);
+    CHECK(event["communication_share"].get<double>() < 1);
+    CHECK(event["communication_seconds"].get<double>() > 0);
+  }
+  CHECK(hidden > 0);
 }
 
 TEST_CASE("a run stopped on two ranks goes on on one, three and four, to the bit") {

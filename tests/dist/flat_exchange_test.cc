@@ -1,6 +1,9 @@
 // Sums of flat buffers over ranks; here threads are the ranks.
 #include "dist/flat_exchange.h"
 
+#include <atomic>
+#include <thread>
+
 #include "support/catch.h"
 #include "support/rank_threads.h"
 
@@ -9,7 +12,13 @@ using test::on_ranks;
 
 namespace {
 
-constexpr std::int64_t kSize = 100'000;
+constexpr std::int64_t kUnit = dist::FlatExchange::kSliceUnit;
+constexpr std::int64_t kSize = 104 * kUnit + 1234;
+
+// Three units of a model from the last to the first, and what comes after them. The first two are
+// too small to be buckets of their own.
+const std::vector<Range> kRuns = {
+    {90 * kUnit, 100 * kUnit}, {33 * kUnit, 90 * kUnit}, {0, 33 * kUnit}, {100 * kUnit, kSize}};
 
 at::Tensor leaf(std::int64_t index) {
   at::Tensor values = at::empty({kSize});
@@ -34,7 +43,7 @@ TEST_CASE("a sum over ranks is that of the tree, to the bit, and comes to all") 
   std::vector<char> same(static_cast<std::size_t>(size));
   std::vector<std::int64_t> owned(static_cast<std::size_t>(size));
   on_ranks(size, [&](dist::Ranks& ranks) {
-    dist::FlatExchange exchange(ranks, kSize);
+    dist::FlatExchange exchange(ranks, kRuns);
     at::Tensor flat = at::zeros({kSize});
     std::vector<at::Tensor> nodes;
     for (const Range& node : nodes_of(leaves, ranks.rank(), size)) nodes.push_back(node_sum(node));
@@ -42,7 +51,8 @@ TEST_CASE("a sum over ranks is that of the tree, to the bit, and comes to all") 
       flat.copy_(nodes.back());
       nodes.back() = flat;
     }
-    exchange.add(flat, nodes, leaves);
+    for (std::int64_t bucket = 0; bucket < exchange.buckets(); ++bucket)
+      exchange.add(bucket, flat, nodes, leaves);
     bool own_same = true;
     for (const Range& own : exchange.own()) {
       own_same = own_same && at::equal(flat.narrow(0, own.begin, own.size()),
@@ -56,6 +66,71 @@ TEST_CASE("a sum over ranks is that of the tree, to the bit, and comes to all") 
   std::int64_t all = 0;
   for (const std::int64_t one : owned) all += one;
   CHECK(all == kSize);
+}
+
+TEST_CASE("buckets follow the runs, and ranks own equal parts of each") {
+  {
+    dist::Ranks alone;
+    const dist::FlatExchange exchange(alone, kRuns);
+    CHECK(exchange.buckets() == 3);
+    CHECK(exchange.bucket(0) == Range{33 * kUnit, 100 * kUnit});
+    CHECK(exchange.bucket(1) == Range{0, 33 * kUnit});
+    CHECK(exchange.bucket(2) == Range{100 * kUnit, kSize});
+    const std::vector<std::int64_t> within = {
+        exchange.buckets_within(0), exchange.buckets_within(1), exchange.buckets_within(2),
+        exchange.buckets_within(3), exchange.buckets_within(4)};
+    CHECK(within == std::vector<std::int64_t>{0, 0, 1, 2, 3});
+    // A run of 9.5 million elements becomes three buckets, which its end completes together.
+    const dist::FlatExchange large(alone, {{0, 580 * kUnit}});
+    CHECK(large.buckets() == 3);
+    CHECK(large.bucket(1) == Range{193 * kUnit, 386 * kUnit});
+    CHECK(large.buckets_within(1) == 3);
+  }
+  std::vector<std::vector<Range>> own(4);
+  on_ranks(4, [&](dist::Ranks& ranks) {
+    own[static_cast<std::size_t>(ranks.rank())] = dist::FlatExchange(ranks, kRuns).own();
+  });
+  // In ascending order: of 33, of 67, and of 4 and a bit units.
+  const std::vector<Range> second = {
+      {8 * kUnit, 16 * kUnit}, {49 * kUnit, 66 * kUnit}, {101 * kUnit, 102 * kUnit}};
+  const std::vector<Range> fourth = {
+      {24 * kUnit, 33 * kUnit}, {83 * kUnit, 100 * kUnit}, {103 * kUnit, kSize}};
+  CHECK(std::ranges::equal(own[1], second));
+  CHECK(std::ranges::equal(own[3], fourth));
+}
+
+TEST_CASE("time in calls on another thread is hidden, except while the first one waits") {
+  using std::chrono::milliseconds;
+  std::atomic<bool> called = false, waiting = false;
+  dist::CommunicationTime direct, partly, none;
+  on_ranks(2, [&](dist::Ranks& ranks) {
+    ranks.take_time();
+    if (ranks.rank() == 1) {
+      std::this_thread::sleep_for(milliseconds(200));
+      ranks.barrier();
+      while (!waiting) std::this_thread::sleep_for(milliseconds(1));
+      std::this_thread::sleep_for(milliseconds(100));
+      return ranks.barrier();
+    }
+    ranks.barrier();
+    direct = ranks.take_time();
+    std::thread thread([&] {
+      called = true;
+      ranks.barrier();
+    });
+    while (!called) std::this_thread::sleep_for(milliseconds(1));
+    std::this_thread::sleep_for(milliseconds(100));
+    waiting = true;
+    ranks.wait([&] { thread.join(); });
+    partly = ranks.take_time();
+    none = ranks.take_time();
+  });
+  CHECK(direct.waited > 0.1);
+  CHECK(direct.hidden == 0);
+  CHECK(partly.waited > 0.08);
+  CHECK(partly.hidden > 0.08);
+  CHECK(none.waited == 0);
+  CHECK(none.hidden == 0);
 }
 
 TEST_CASE("ranks exchange texts, sums and a request to stop") {

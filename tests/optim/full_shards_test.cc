@@ -98,7 +98,7 @@ TEST_CASE("shards add gradients in the order of the tree, whatever the ranks and
     const std::int64_t count = params.grads().numel();
     float* grads = params.grads().data_ptr<float>();
     for (std::int64_t first = 0; first < leaves; first += size) {
-      shards.begin_pass(first, leaves);
+      shards.begin_pass(first, leaves, false);
       for (std::int64_t i = 0; i < count; ++i) grads[i] += number(first + ranks.rank(), i);
       for (std::int64_t unit = 8; unit >= 0; --unit)
         if (unit != 3) shards.gradient_is_complete(unit);  // as if block 2 were frozen
