@@ -207,6 +207,7 @@ at::Tensor ReferenceModel::read(const at::Tensor& tokens_T, std::int64_t last,
   const std::int64_t length = tokens_T.size(0);
   const at::Tensor x_TC = features(tokens_T.unsqueeze(0), {.cache = &cache})[0];
   cache.set_length(cache.length() + length);
+  const HeldUnit head = held_head();
   return scores(x_TC.narrow(0, length - last, last));
 }
 
