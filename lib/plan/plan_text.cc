@@ -18,8 +18,8 @@ std::string stage_table(const RunPlan& plan) {
                                                  "tokens", "FLOPs", "peak lr", "memory",
                                                  "checkpoint"}};
   for (const StagePlan& stage : plan.stages) {
-    if (stage.fit.steps > 0)
-      rows.push_back({"fit of " + stage.name, "", "", "", grouped(stage.fit.steps),
+    if (stage.fit.steps > 0)  // its steps are none of the run's
+      rows.push_back({"fit of " + stage.name, "", "", "", fmt::format("({})", stage.fit.steps),
                       count_text(stage.fit.tokens), short_count(stage.fit.flops), "", "", ""});
     rows.push_back({stage.name, fmt::format("{} x {}", stage.model.layers, stage.model.width),
                     count_text(stage.params.total),

@@ -1,26 +1,39 @@
 // A fit is a small training run of its own: the model is made anew from the maps in every step, and
-// its gradient is pulled back to them (apply/map_product.h).
+// its gradient is pulled back to them (map_gradient.h).
 #include "train/map_fit.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
 
 #include <cmath>
 
 #include "apply/apply.h"
-#include "apply/map_product.h"
 #include "base/stopwatch.h"
 #include "grow/learned_growth.h"
 #include "optim/gradients.h"
 #include "plan/map_fit.h"
 #include "text/text.h"
 #include "train/batch_feed.h"
+#include "train/map_gradient.h"
 #include "train/shared_evaluation.h"
 
 namespace stagedtrain::train {
 namespace {
 
-template <class T>
-std::span<const T> values_of(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T)};
-}
+// Matrix products on a CPU have the same bits for any number of threads if they use one. They are
+// small beside those of the model.
+class OneThread {
+ public:
+  explicit OneThread(const at::Device& device) : before_(at::get_num_threads()) {
+    if (device.is_cpu()) at::set_num_threads(1);
+  }
+  ~OneThread() { at::set_num_threads(before_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_;
+};
 
 class Fit {
  public:
@@ -30,7 +43,6 @@ class Fit {
         recipe_(recipe),
         step_(recipe.steps.front()),
         cost_(plan::fit_cost(run.plan.schedule, recipe)),
-        sources_(arch::param_table(recipe.from)),
         model_(model::make_model(recipe.to, from.options)),
         feed_({run.data.train,
                recipe.to.context,
@@ -60,7 +72,6 @@ class Fit {
  private:
   // Returns the mean loss of the batch, before the step.
   double take_step(std::int64_t step) {
-    if (step > 0) make_weights();
     const DeviceBatch batch = feed_.take({cost_.sequences, recipe_.to.context});
     const std::int64_t rows = rows_of_pass(run_.plan, batch.rows(), 1, run_.ranks.size());
     const GradientPasses passes{rows, static_cast<std::uint64_t>(run_.plan.schedule.seed),
@@ -78,7 +89,7 @@ class Fit {
     return loss;
   }
 
-  // Makes the larger model's weights with the maps as they are now.
+  // Makes every weight of the larger model as the growth will.
   void make_weights() {
     constexpr state::TensorKind kWeights[] = {state::TensorKind::weights};
     at::Tensor room;
@@ -94,33 +105,26 @@ class Fit {
   }
 
   void move_maps() {
-    grow::MapGradients gradients = grow::zero_gradients(step_.maps);
-    if (from_.header.dtype == state::DType::f32) {
-      pull_back<float>(gradients);
-    } else {
-      pull_back<double>(gradients);
-    }
+    const OneThread same_bits(from_.options.device);
+    const at::NoGradGuard no_grad;
+    model::ParamBuffer &params = model_->params(), &old = from_.model->params();
+    const SourceTensor source = [&](std::size_t i) { return old.view(old.weights(), i); };
+    MapGradients gradients = zero_gradients(step_.maps);
+    for_each_product([&](std::size_t i, const grow::MapProduct& product) {
+      pull_back(product, step_.maps, source, params.view(params.grads(), i), gradients);
+    });
     adam_.step(step_.maps, gradients, step_.fit.lr);
+    for_each_product([&](std::size_t i, const grow::MapProduct& product) {
+      const at::Tensor weights = params.view(params.weights(), i);
+      weights.copy_(mapped(product, step_.maps, source).view(weights.sizes()));
+    });
+    model_->weights_changed();
   }
 
-  template <class T>
-  void pull_back(grow::MapGradients& gradients) {
-    model::ParamBuffer& params = model_->params();
-    at::Tensor room;
-    const grow::SourceValues<T> source = [&](std::size_t i) {
-      return values_of<T>(from_.model->params().get(state::TensorKind::weights, i, room));
-    };
-    for (std::size_t i = 0; i < params.table().size(); ++i) {
-      const std::optional<grow::MapProduct>& product = step_.tensors[i].product;
-      if (!product) continue;
-      const at::Tensor gradient = params.view(params.grads(), i).cpu().contiguous();
-      const grow::SizedProduct sized{*product, step_.maps,
-                                     grow::corner_of(sources_[product->sources.front()]),
-                                     grow::corner_of(params.table()[i])};
-      grow::pull_back<T>(
-          sized, source,
-          {gradient.template data_ptr<T>(), static_cast<std::size_t>(gradient.numel())}, gradients);
-    }
+  template <class F>
+  void for_each_product(F f) {
+    for (std::size_t i = 0; i < step_.tensors.size(); ++i)
+      if (const auto& product = step_.tensors[i].product) f(i, *product);
   }
 
   double validation_loss() {
@@ -157,11 +161,10 @@ class Fit {
   grow::GrowthRecipe& recipe_;
   grow::GrowthStep& step_;
   plan::FitCost cost_;
-  arch::ParamTable sources_;
   std::unique_ptr<model::Model> model_;
   BatchFeed feed_;
   StepGradient gradient_;
-  grow::MapAdam adam_;
+  MapAdam adam_;
   std::string stage_;
 };
 

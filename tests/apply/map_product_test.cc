@@ -1,4 +1,4 @@
-// Products of learned maps: what they start as, their formula, and its derivatives.
+// Products of learned maps: what they start as, and their formula.
 #include "apply/map_product.h"
 
 #include <cmath>
@@ -84,38 +84,6 @@ std::vector<double> by_definition(const GrowthRecipe& recipe, const TrainingStat
   return out;
 }
 
-// The derivatives by pull_back, where dL/dW' of tensor i is `slopes[i]`.
-grow::MapGradients pulled_back(const GrowthRecipe& recipe, const TrainingState& small,
-                               const std::vector<std::vector<double>>& slopes) {
-  const GrowthStep& step = recipe.steps[0];
-  const arch::ParamTable sources = arch::param_table(recipe.from),
-                         targets = arch::param_table(recipe.to);
-  grow::MapGradients gradients = grow::zero_gradients(step.maps);
-  for (std::size_t i = 0; i < targets.size(); ++i) {
-    const auto& product = step.tensors[i].product;
-    if (!product) continue;
-    const grow::SizedProduct sized{*product, step.maps,
-                                   grow::corner_of(sources[product->sources.front()]),
-                                   grow::corner_of(targets[i])};
-    grow::pull_back<double>(
-        sized, [&](std::size_t s) { return small.of(TensorKind::weights)[s].as<double>(); },
-        std::span<const double>(slopes[i]), gradients);
-  }
-  return gradients;
-}
-
-// L = sum over all weights of slope * weight, plus half their squares, so that the derivative
-// depends on the weights too.
-double loss_of(const TrainingState& large, const std::vector<std::vector<double>>& slopes) {
-  double sum = 0;
-  for (std::size_t i = 0; i < slopes.size(); ++i)
-    for (std::size_t j = 0; j < slopes[i].size(); ++j) {
-      const double w = large.of(TensorKind::weights)[i].at(static_cast<std::int64_t>(j));
-      sum += slopes[i][j] * w + w * w / 2;
-    }
-  return sum;
-}
-
 }  // namespace
 
 TEST_CASE("maps that are not trained yet make what copies make, to the bit") {
@@ -171,55 +139,4 @@ TEST_CASE("a product is A M B^T with the written-out maps") {
       CHECK(most <= 1e-13);
     }
   }
-}
-
-TEST_CASE("the derivatives of maps are those of finite differences") {
-  for (const arch::ModelConfig& model : test::law_models()) {
-    const std::string options = GENERATE(as<std::string>{}, kSizes, "width: 30", "layers: 5");
-    CAPTURE(options, describe(model));
-    const TrainingState small = test::law_state(model);
-    GrowthRecipe recipe = learned(options, model, 0.5);
-    std::vector<std::vector<double>> slopes, gradients;
-    TrainingState large = test::grown(recipe, small);
-    for (std::size_t i = 0; i < large.of(TensorKind::weights).size(); ++i) {
-      const state::HostTensor& weights = large.of(TensorKind::weights)[i];
-      const CounterRng rng(3, i);
-      slopes.emplace_back();
-      gradients.emplace_back();
-      for (std::int64_t j = 0; j < weights.count(); ++j) {
-        slopes.back().push_back(rng.normal(static_cast<std::uint64_t>(j)));
-        gradients.back().push_back(slopes.back().back() + weights.at(j));
-      }
-    }
-    const grow::MapGradients found = pulled_back(recipe, small, gradients);
-    std::vector<DenseMap>& maps = recipe.steps[0].maps;
-    for (std::size_t m = 0; m < maps.size(); ++m) {
-      const std::int64_t fixed = maps[m].fixed * maps[m].columns,
-                         count = maps[m].rows * maps[m].columns;
-      for (std::int64_t i = 0; i < fixed; ++i) REQUIRE(found[m][static_cast<std::size_t>(i)] == 0);
-      for (const std::int64_t i : {fixed, (fixed + count) / 2, count - 1}) {
-        double& entry = maps[m].entries[static_cast<std::size_t>(i)];
-        const double kept = entry, h = 1e-5;
-        entry = kept + h;
-        const double above = loss_of(test::grown(recipe, small), slopes);
-        entry = kept - h;
-        const double below = loss_of(test::grown(recipe, small), slopes);
-        entry = kept;
-        CHECK(found[m][static_cast<std::size_t>(i)] ==
-              Approx((above - below) / (2 * h)).epsilon(1e-6).margin(1e-5));
-      }
-    }
-  }
-}
-
-TEST_CASE("Adam moves the trained rows of a map, and only them") {
-  std::vector<DenseMap> maps = {{2, 1, 1, {1, 1}, {1}}};
-  grow::MapAdam adam(maps);
-  adam.step(maps, {{5, 0.5}}, 0.1);
-  CHECK(maps[0].entries[0] == 1);
-  CHECK(maps[0].entries[1] == Approx(0.9).epsilon(1e-7));  // the first step is lr * sign
-  adam.step(maps, {{5, -0.25}}, 0.1);
-  const double first = (0.9 * 0.1 * 0.5 - 0.1 * 0.25) / (1 - 0.81),
-               second = (0.999 * 0.001 * 0.25 + 0.001 * 0.0625) / (1 - 0.999 * 0.999);
-  CHECK(maps[0].entries[1] == Approx(0.9 - 0.1 * first / std::sqrt(second)).epsilon(1e-7));
 }

@@ -101,6 +101,21 @@ TEST_CASE("ranks, with and without --sharding, make the same average of the weig
   check_same_ends(run, "one", "shared");
 }
 
+TEST_CASE("ranks fit the maps of a growth to the same bits, and refuse to with full sharding") {
+  test::RanksRun run;
+  run.edits.push_back(
+      "stages.full.grow=[{operator: ligo, layers: 2, fit: {steps: 3, noise: 0.1}}]");
+  require_done(run.train("one", 1));
+  for (const char* sharding : {"none", "optimizer"}) {
+    const std::string name = std::string("shared-") + sharding;
+    require_done(run.train(name, 3, {"--threads", "1", "--sharding", sharding}));
+    check_same_ends(run, "one", name);
+  }
+  const auto refused = run.train("full", 2, {"--threads", "1", "--sharding", "full"});
+  CHECK(refused.exit_code == 2);
+  CHECK(contains(refused.err, "expected ligo with fit.steps: 0"));
+}
+
 TEST_CASE("only the first rank prints results") {
   const test::RanksRun run;
   const auto result = run.train("run", 2, {"--json"});

@@ -1,7 +1,7 @@
 // The gradient of the loss with respect to the maps of a learned growth, through the running model.
-#include "apply/map_product.h"
 #include "laws/running_state.h"
 #include "support/catch.h"
+#include "train/map_gradient.h"
 
 using namespace stagedtrain;
 using state::TensorKind;
@@ -21,23 +21,21 @@ grow::GrowthRecipe learned(const arch::ModelConfig& from) {
   return recipe;
 }
 
+train::SourceTensor weights_of(model::ParamBuffer& params) {
+  return [&](std::size_t i) { return params.view(params.weights(), i); };
+}
+
 // The gradient of the maps from that of the running model, as a fit computes it.
-grow::MapGradients map_gradients(const grow::GrowthRecipe& recipe, const TrainingState& small) {
-  TrainingState large = test::grown(recipe, small);
-  test::put_gradient(large);
+train::MapGradients map_gradients(const grow::GrowthRecipe& recipe, const TrainingState& small) {
+  const at::NoGradGuard no_grad;
+  const auto from = test::running(small), to = test::running(test::grown(recipe, small));
+  to->loss_and_backward(test::batch(recipe.to), 1.0, 0);
   const grow::GrowthStep& step = recipe.steps[0];
-  const arch::ParamTable sources = arch::param_table(recipe.from),
-                         targets = arch::param_table(recipe.to);
-  grow::MapGradients gradients = grow::zero_gradients(step.maps);
-  for (std::size_t i = 0; i < targets.size(); ++i) {
-    const auto& product = step.tensors[i].product;
-    if (!product) continue;
-    grow::pull_back<double>(
-        {*product, step.maps, grow::corner_of(sources[product->sources.front()]),
-         grow::corner_of(targets[i])},
-        [&](std::size_t s) { return small.of(TensorKind::weights)[s].as<double>(); },
-        std::as_const(large).of(TensorKind::exp_avg)[i].as<double>(), gradients);
-  }
+  train::MapGradients gradients = train::zero_gradients(step.maps);
+  for (std::size_t i = 0; i < step.tensors.size(); ++i)
+    if (const auto& product = step.tensors[i].product)
+      train::pull_back(*product, step.maps, weights_of(from->params()),
+                       to->params().view(to->params().grads(), i), gradients);
   return gradients;
 }
 
@@ -50,19 +48,22 @@ TEST_CASE("the loss falls along the gradient of the maps as finite differences s
     CAPTURE(describe(model));
     const TrainingState small = test::law_state(model);
     grow::GrowthRecipe recipe = learned(model);
-    const grow::MapGradients found = map_gradients(recipe, small);
+    const train::MapGradients found = map_gradients(recipe, small);
     std::vector<grow::DenseMap>& maps = recipe.steps[0].maps;
     for (std::size_t m = 0; m < maps.size(); ++m) {
-      const auto at = static_cast<std::size_t>(
-          (maps[m].fixed * maps[m].columns + maps[m].rows * maps[m].columns) / 2);
-      double& entry = maps[m].entries[at];
-      const double kept = entry, h = 1e-4;
-      entry = kept + h;
-      const double above = test::loss_of(test::grown(recipe, small));
-      entry = kept - h;
-      const double below = test::loss_of(test::grown(recipe, small));
-      entry = kept;
-      CHECK(found[m][at] == Approx((above - below) / (2 * h)).epsilon(1e-5).margin(1e-8));
+      const auto fixed = static_cast<std::size_t>(maps[m].fixed * maps[m].columns),
+                 count = maps[m].entries.size();
+      for (std::size_t i = 0; i < fixed; ++i) REQUIRE(found[m][i] == 0);
+      for (const std::size_t i : {fixed, (fixed + count) / 2}) {
+        double& entry = maps[m].entries[i];
+        const double kept = entry, h = 1e-4;
+        entry = kept + h;
+        const double above = test::loss_of(test::grown(recipe, small));
+        entry = kept - h;
+        const double below = test::loss_of(test::grown(recipe, small));
+        entry = kept;
+        CHECK(found[m][i] == Approx((above - below) / (2 * h)).epsilon(1e-5).margin(1e-8));
+      }
     }
   }
 }
@@ -74,9 +75,39 @@ TEST_CASE("steps of Adam on the maps lower the loss of the larger model") {
     const TrainingState small = test::law_state(model);
     grow::GrowthRecipe recipe = learned(model);
     const double before = test::loss_of(test::grown(recipe, small));
-    grow::MapAdam adam(recipe.steps[0].maps);
+    train::MapAdam adam(recipe.steps[0].maps);
     for (int step = 0; step < 5; ++step)
       adam.step(recipe.steps[0].maps, map_gradients(recipe, small), 3e-3);
     CHECK(test::loss_of(test::grown(recipe, small)) < before);
   }
+}
+
+TEST_CASE("a fit makes the weights that the growth makes") {
+  const at::NoGradGuard no_grad;
+  for (const arch::ModelConfig& model : test::law_models()) {
+    CAPTURE(describe(model));
+    const TrainingState small = test::law_state(model);
+    const grow::GrowthRecipe recipe = learned(model);
+    const auto from = test::running(small), to = test::running(test::grown(recipe, small));
+    const grow::GrowthStep& step = recipe.steps[0];
+    for (std::size_t i = 0; i < step.tensors.size(); ++i) {
+      if (!step.tensors[i].product) continue;
+      const at::Tensor grown = to->params().view(to->params().weights(), i);
+      const at::Tensor made =
+          train::mapped(*step.tensors[i].product, step.maps, weights_of(from->params()));
+      CHECK((made.view(grown.sizes()) - grown).abs().max().item<double>() <= 1e-13);
+    }
+  }
+}
+
+TEST_CASE("Adam moves the trained rows of a map, and only them") {
+  std::vector<grow::DenseMap> maps = {{2, 1, 1, {1, 1}, {1}}};
+  train::MapAdam adam(maps);
+  adam.step(maps, {{5, 0.5}}, 0.1);
+  CHECK(maps[0].entries[0] == 1);
+  CHECK(maps[0].entries[1] == Approx(0.9).epsilon(1e-7));  // the first step is lr * sign
+  adam.step(maps, {{5, -0.25}}, 0.1);
+  const double first = (0.9 * 0.1 * 0.5 - 0.1 * 0.25) / (1 - 0.81),
+               second = (0.999 * 0.001 * 0.25 + 0.001 * 0.0625) / (1 - 0.999 * 0.999);
+  CHECK(maps[0].entries[1] == Approx(0.9 - 0.1 * first / std::sqrt(second)).epsilon(1e-7));
 }
