@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "cost/run_cost.h"
+#include "text/json.h"
 #include "text/text.h"
 #include "text/text_table.h"
 

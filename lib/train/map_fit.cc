@@ -12,6 +12,7 @@
 #include "grow/learned_growth.h"
 #include "optim/gradients.h"
 #include "plan/map_fit.h"
+#include "text/json.h"
 #include "text/text.h"
 #include "train/batch_feed.h"
 #include "train/map_gradient.h"

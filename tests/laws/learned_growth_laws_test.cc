@@ -1,4 +1,6 @@
 // The gradient of the loss with respect to the maps of a learned growth, through the running model.
+#include <ATen/core/grad_mode.h>
+
 #include "laws/running_state.h"
 #include "support/catch.h"
 #include "train/map_gradient.h"

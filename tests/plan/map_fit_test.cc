@@ -8,6 +8,7 @@
 #include "support/errors.h"
 #include "support/schedules.h"
 #include "support/text_file.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 using test::contains;
