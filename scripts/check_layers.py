@@ -26,7 +26,8 @@ MAY_INCLUDE = {
     "state": [*BASE, "arch"],
     "checkpoint": [*BASE, "arch", "state"],
     "modelfiles": [*BASE, "arch"],
-    "hub": [*BASE, "arch", "state", "checkpoint", "tokenizers", "modelfiles"],
+    "foreign": [*BASE, "arch", "tokenizers", "modelfiles"],
+    "hub": [*BASE, "arch", "state", "checkpoint", "tokenizers", "modelfiles", "foreign"],
     "grow": ["base", "text", "arch"],
     "operators": ["base", "text", "arch", "grow"],
     "apply": [*BASE, "arch", "state", "checkpoint", "grow"],
@@ -55,14 +56,15 @@ MAY_INCLUDE = {
     "reference": [*BASE, "arch", "kernels", "products", "model"],
     "fused": [*BASE, "arch", "kernels", "products", "model"],
     "eval": [*BASE, "data", "tokenizers", "model", "reference"],
-    "optim": [*BASE, "arch", "schedule", "kernels", "dist", "model"],
+    "optim": [*BASE, "arch", "grow", "schedule", "kernels", "dist", "model"],
     "runfolder": [*PLAN, "state", "checkpoint", "apply", "model"],
     "record": [*FORECAST, "tokenizers", "state", "checkpoint", "outcomes", "lengths", "engine"],
+    "replicas": [*PLAN, "state", "engine", "dist", "model", "runfolder", "record"],
 }
 GROUND = list(MAY_INCLUDE)[: list(MAY_INCLUDE).index("engine") + 1]
 UPPER = [*list(MAY_INCLUDE)[len(GROUND) :], "train"]
 # The training loop does not know the search for stages, nor the pages.
-NOT_TRAIN = ["hub", "modelfiles", "prepare", "optimize", "jobs", "figures", "compare", "run_report", "plan_report"]
+NOT_TRAIN = ["hub", "foreign", "modelfiles", "prepare", "optimize", "jobs", "figures", "compare", "run_report", "plan_report"]
 MAY_INCLUDE["train"] = [room for room in GROUND + UPPER if room not in NOT_TRAIN]
 MAY_INCLUDE["cmd"] = GROUND
 # Rooms that live without LibTorch: nothing they include may lead to it.
@@ -76,11 +78,13 @@ OWNERS = {
     "SentencePiece": (r"sentencepiece\w*\.h", r"lib/tokenizers/\w+\.cc", 1),
     "PCRE2": (r"pcre2\w*\.h", r"lib/tokenizers/\w+\.cc", 1),
     "zlib and libzstd": (r"(zlib|zstd)\.h", r"lib/prepare/\w+\.cc", 1),
-    "nlohmann-json": (r"nlohmann/", r"lib/text/json\.h", 1),
+    "nlohmann-json": (r"nlohmann/", r"lib/text/json(_fwd)?\.h", 2),
+    "Eigen": (r"Eigen/", r"lib/statistics/", None),
+    "Boost": (r"boost/", r"lib/scaling/", None),
     "CLI11": (r"CLI/", r"cmd/", None),
     "Highway": (r"hwy/", r"lib/(kernels|products)/", None),
     "CUDA": (r"(cuda|cublas|cudnn|nccl)\w*\.h", r"lib/cuda_kernels/", None),
-    "LibTorch": (TORCH, r"lib/(dist|model|reference|fused|optim|runfolder|train)/", None),
+    "LibTorch": (TORCH, r"lib/(dist|model|reference|fused|optim|runfolder|replicas|train)/", None),
     "c10d": (r"torch/csrc/distributed/", r"lib/dist/\w+\.cc", 1),
     "mmap": (r"sys/mman\.h", r"lib/io/\w+\.cc", 2),
 }

@@ -8,7 +8,6 @@
 #include <type_traits>
 
 #include "arch/architectures.h"
-#include "text/json.h"
 
 namespace stagedtrain::state {
 namespace {

@@ -6,10 +6,10 @@
 #include <map>
 
 #include "base/error.h"
+#include "foreign/gguf_config.h"
+#include "foreign/gguf_tokenizer.h"
+#include "foreign/rope_factors.h"
 #include "hub/foreign_weights.h"
-#include "hub/gguf_config.h"
-#include "hub/gguf_tokenizer.h"
-#include "hub/rope_factors.h"
 #include "modelfiles/llmc.h"
 #include "text/text.h"
 

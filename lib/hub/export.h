@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "checkpoint/checkpoint.h"
-#include "hub/parsed_tokenizer.h"
+#include "foreign/parsed_tokenizer.h"
 #include "modelfiles/element.h"
 
 namespace stagedtrain::hub {

@@ -2,10 +2,10 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "foreign/hf_config.h"
+#include "foreign/hf_tokenizer.h"
 #include "hub/export.h"
 #include "hub/foreign_weights.h"
-#include "hub/hf_config.h"
-#include "hub/hf_tokenizer.h"
 #include "io/atomic_folder.h"
 #include "modelfiles/hf_folder.h"
 #include "text/json.h"

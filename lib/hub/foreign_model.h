@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "arch/model_config.h"
-#include "hub/tensor_names.h"
+#include "foreign/tensor_names.h"
 #include "modelfiles/stored_tensors.h"
 
 namespace stagedtrain::hub {

@@ -15,7 +15,7 @@
 #include "base/parallel.h"
 #include "base/signals.h"
 #include "checkpoint/layout.h"
-#include "hub/tensor_layout.h"
+#include "foreign/tensor_layout.h"
 
 namespace stagedtrain::hub {
 namespace {

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "checkpoint/checkpoint.h"
+#include "foreign/tensor_names.h"
 #include "hub/piece_output.h"
-#include "hub/tensor_names.h"
 #include "modelfiles/safetensors.h"
 
 namespace stagedtrain::hub {

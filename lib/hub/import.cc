@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/signals.h"
 #include "checkpoint/checkpoint.h"
-#include "hub/tensor_layout.h"
+#include "foreign/tensor_layout.h"
 #include "state/finite.h"
 #include "text/printable.h"
 

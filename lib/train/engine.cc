@@ -11,11 +11,11 @@
 #include "eval/sample.h"
 #include "eval/sample_text.h"
 #include "eval/tasks.h"
+#include "replicas/rank_of_process.h"
 #include "runfolder/device_state.h"
 #include "tokenizers/same_tokenizer.h"
 #include "tokenizers/tokenizer.h"
 #include "train/measure.h"
-#include "train/rank_of_process.h"
 #include "train/run.h"
 
 namespace stagedtrain::train {

@@ -11,11 +11,11 @@
 #include "base/stopwatch.h"
 #include "grow/learned_growth.h"
 #include "optim/gradients.h"
+#include "optim/map_gradient.h"
 #include "plan/map_fit.h"
+#include "replicas/batch_feed.h"
 #include "text/json.h"
 #include "text/text.h"
-#include "train/batch_feed.h"
-#include "train/map_gradient.h"
 #include "train/shared_evaluation.h"
 
 namespace stagedtrain::train {

@@ -5,8 +5,8 @@
 
 #include "base/error.h"
 #include "data/token_file.h"
+#include "foreign/hf_config.h"
 #include "hub/foreign_model.h"
-#include "hub/hf_config.h"
 #include "io/file.h"
 #include "modelfiles/hf_folder.h"
 #include "modelfiles/safetensors.h"

@@ -2,8 +2,8 @@
 #include <ATen/core/grad_mode.h>
 
 #include "laws/running_state.h"
+#include "optim/map_gradient.h"
 #include "support/catch.h"
-#include "train/map_gradient.h"
 
 using namespace stagedtrain;
 using state::TensorKind;

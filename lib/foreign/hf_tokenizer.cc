@@ -1,5 +1,5 @@
 // Writes tokenizer.json, tokenizer.model and tokenizer_config.json.
-#include "hub/hf_tokenizer.h"
+#include "foreign/hf_tokenizer.h"
 
 #include <algorithm>
 
@@ -50,8 +50,7 @@ HfTokenizer hf_tokenizer(const ParsedTokenizer& tokenizer, std::int64_t context)
               Json{{"tokenizer_class", "LlamaTokenizer"}, {"model_max_length", context}}.dump(2)}},
             {}};
   const BpeDescription& d = bytes ? byte_description() : *tokenizer.bpe;
-  return {{{"tokenizer.json",
-            bytes ? data::to_tokenizer_json(d) : data::without_special_ids(spec)},
+  return {{{"tokenizer.json", bytes ? data::to_tokenizer_json(d) : data::without_special_ids(spec)},
            {"tokenizer_config.json", config_of(d, context).dump(2) + "\n"}},
           {d.begin, d.end, d.pad}};
 }

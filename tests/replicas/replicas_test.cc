@@ -1,5 +1,5 @@
 // Copies that drift apart are found, with the tensor's name and the rank.
-#include "train/replicas.h"
+#include "replicas/replicas.h"
 
 #include <mutex>
 #include <thread>

@@ -1,5 +1,5 @@
 // Stacks and transposes tensors, and reorders rotary rows.
-#include "hub/tensor_layout.h"
+#include "foreign/tensor_layout.h"
 
 #include <algorithm>
 
@@ -63,8 +63,7 @@ void read_part(const StoredTensor& stored, const MappedTensor& mapped, std::size
     const auto parts = static_cast<std::int64_t>(mapped.own.size());
     return read_transposed(stored, first_row, parts * matrix.rows, matrix, out);
   }
-  const auto bytes =
-      numbers_of(stored, first_row * matrix.columns, matrix.rows * matrix.columns);
+  const auto bytes = numbers_of(stored, first_row * matrix.columns, matrix.rows * matrix.columns);
   if (mapped.layout == Layout::plain) return decode(stored.element, bytes, out);
   for (std::int64_t row = 0; row < matrix.rows; ++row)
     decode(stored.element,

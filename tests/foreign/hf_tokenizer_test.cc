@@ -1,5 +1,6 @@
-// Tokens that are prepared with an exported tokenizer belong to the model that it was exported from.
-#include "hub/hf_tokenizer.h"
+// Tokens that are prepared with an exported tokenizer belong to the model that it was exported
+// from.
+#include "foreign/hf_tokenizer.h"
 
 #include "support/catch.h"
 #include "support/sentencepiece_model.h"

@@ -5,7 +5,7 @@
 // The largest factor is `factor` itself, or may be taken for it: a smaller one does not occur. So
 // kept is known for each pair, and two pairs of 0 < kept < 1 give the line through low and high.
 // With one such pair, or none, the line may end at a neighbour, where kept is 0 or 1.
-#include "hub/rope_factors.h"
+#include "foreign/rope_factors.h"
 
 #include <algorithm>
 #include <cmath>

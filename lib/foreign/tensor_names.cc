@@ -1,5 +1,5 @@
 // Expands the tables of names over layers and experts.
-#include "hub/tensor_names.h"
+#include "foreign/tensor_names.h"
 
 #include <map>
 #include <utility>
@@ -46,8 +46,7 @@ std::vector<MappedTensor> map_tensors(const NameTable& names, const arch::ModelC
   for (std::size_t i = 0; i < table.size(); ++i) {
     const arch::ParamSpec& spec = table[i];
     const NameRule& rule = rule_for(names, spec);
-    const std::string name =
-        filled(filled(rule.foreign, "{l}", spec.layer), "{e}", spec.expert);
+    const std::string name = filled(filled(rule.foreign, "{l}", spec.layer), "{e}", spec.expert);
     const auto [found, is_new] = by_name.emplace(name, mapped.size());
     if (is_new) mapped.push_back({name, {}, {}, rule.layout, rule.keeps_f32});
     MappedTensor& tensor = mapped[found->second];

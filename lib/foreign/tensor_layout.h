@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "arch/param_table.h"
-#include "hub/tensor_names.h"
+#include "foreign/tensor_names.h"
 #include "modelfiles/stored_tensors.h"
 
 namespace stagedtrain::hub {

@@ -1,5 +1,5 @@
 // Batches that are read ahead are those of the stream, and count only once they are taken.
-#include "train/batch_feed.h"
+#include "replicas/batch_feed.h"
 
 #include "support/catch.h"
 #include "support/errors.h"

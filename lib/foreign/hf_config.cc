@@ -1,5 +1,5 @@
 // Reads config.json: which keys are used, which must have one value, and which are ignored.
-#include "hub/hf_config.h"
+#include "foreign/hf_config.h"
 
 #include "base/error.h"
 #include "modelfiles/checked_config.h"
@@ -12,15 +12,41 @@ namespace {
 
 // Ignores keys for training, generation and housekeeping, which do not affect the logits.
 void ignore_common(ConfigReader& in) {
-  in.ignore({"architectures", "model_type", "torch_dtype", "dtype", "transformers_version",
-             "_name_or_path", "use_cache", "initializer_range", "bos_token_id", "eos_token_id",
-             "pad_token_id", "unk_token_id", "sep_token_id", "decoder_start_token_id",
-             "attention_dropout", "hidden_dropout", "return_dict", "output_attentions",
-             "output_hidden_states", "output_router_logits", "gradient_checkpointing",
-             "task_specific_params", "id2label", "label2id", "_attn_implementation_autoset",
-             "attn_implementation", "is_llama_config", "transformers.js_config",
-             "chunk_size_feed_forward", "problem_type", "tokenizer_class", "pad_token",
-             "auto_map", "max_window_layers", "router_jitter_noise"});
+  in.ignore({"architectures",
+             "model_type",
+             "torch_dtype",
+             "dtype",
+             "transformers_version",
+             "_name_or_path",
+             "use_cache",
+             "initializer_range",
+             "bos_token_id",
+             "eos_token_id",
+             "pad_token_id",
+             "unk_token_id",
+             "sep_token_id",
+             "decoder_start_token_id",
+             "attention_dropout",
+             "hidden_dropout",
+             "return_dict",
+             "output_attentions",
+             "output_hidden_states",
+             "output_router_logits",
+             "gradient_checkpointing",
+             "task_specific_params",
+             "id2label",
+             "label2id",
+             "_attn_implementation_autoset",
+             "attn_implementation",
+             "is_llama_config",
+             "transformers.js_config",
+             "chunk_size_feed_forward",
+             "problem_type",
+             "tokenizer_class",
+             "pad_token",
+             "auto_map",
+             "max_window_layers",
+             "router_jitter_noise"});
   in.require("quantization_config", {nullptr}, "quantised weights are not supported");
   in.require("is_decoder", {false, true}, "expected a boolean");
   in.require("is_encoder_decoder", {false}, "only decoders are supported");

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "hub/hf_config.h"
-#include "hub/parsed_tokenizer.h"
+#include "foreign/hf_config.h"
+#include "foreign/parsed_tokenizer.h"
 #include "modelfiles/gguf.h"
 
 namespace stagedtrain::hub {

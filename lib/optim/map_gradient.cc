@@ -3,7 +3,7 @@
 // An entry e of a map stands for e I (unit x unit). The rows of X that belong to one unit lie side
 // by side, so (U (x) I) X is the product of U with X seen as one row for each unit. For columns the
 // entries within a unit become rows first.
-#include "train/map_gradient.h"
+#include "optim/map_gradient.h"
 
 #include <cmath>
 
@@ -14,7 +14,6 @@ using grow::DenseMap;
 using grow::MapUse;
 
 at::Tensor matrix_of(const at::Tensor& x) { return x.dim() == 2 ? x : x.unsqueeze(1); }
-
 
 // Returns D or D diag(read), a row for each new unit.
 at::Tensor units_of(const std::vector<DenseMap>& maps, const MapUse& use,

@@ -1,5 +1,5 @@
 // Parses a tokenizer.json itself; only a SentencePiece model needs its library to count the pieces.
-#include "hub/parsed_tokenizer.h"
+#include "foreign/parsed_tokenizer.h"
 
 #include "tokenizers/tokenizer.h"
 

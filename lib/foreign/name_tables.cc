@@ -2,7 +2,7 @@
 #include <map>
 
 #include "base/error.h"
-#include "hub/tensor_names.h"
+#include "foreign/tensor_names.h"
 
 namespace stagedtrain::hub {
 namespace {
@@ -50,28 +50,27 @@ const Rules kHfQwenExperts = {
 #undef LAYER
 
 #define LAYER "transformer.h.{l}."
-const Rules kHfGpt2 = {
-    {"embed.token", "transformer.wte.weight"},
-    {"embed.position", "transformer.wpe.weight"},
-    {"norm_1.weight", LAYER "ln_1.weight"},
-    {"norm_1.bias", LAYER "ln_1.bias"},
-    {"attention.query.weight", LAYER "attn.c_attn.weight", Layout::transposed},
-    {"attention.key.weight", LAYER "attn.c_attn.weight", Layout::transposed},
-    {"attention.value.weight", LAYER "attn.c_attn.weight", Layout::transposed},
-    {"attention.query.bias", LAYER "attn.c_attn.bias"},
-    {"attention.key.bias", LAYER "attn.c_attn.bias"},
-    {"attention.value.bias", LAYER "attn.c_attn.bias"},
-    {"attention.output.weight", LAYER "attn.c_proj.weight", Layout::transposed},
-    {"attention.output.bias", LAYER "attn.c_proj.bias"},
-    {"norm_2.weight", LAYER "ln_2.weight"},
-    {"norm_2.bias", LAYER "ln_2.bias"},
-    {"mlp.up.weight", LAYER "mlp.c_fc.weight", Layout::transposed},
-    {"mlp.up.bias", LAYER "mlp.c_fc.bias"},
-    {"mlp.down.weight", LAYER "mlp.c_proj.weight", Layout::transposed},
-    {"mlp.down.bias", LAYER "mlp.c_proj.bias"},
-    {"final_norm.weight", "transformer.ln_f.weight"},
-    {"final_norm.bias", "transformer.ln_f.bias"},
-    {"head.weight", "lm_head.weight"}};
+const Rules kHfGpt2 = {{"embed.token", "transformer.wte.weight"},
+                       {"embed.position", "transformer.wpe.weight"},
+                       {"norm_1.weight", LAYER "ln_1.weight"},
+                       {"norm_1.bias", LAYER "ln_1.bias"},
+                       {"attention.query.weight", LAYER "attn.c_attn.weight", Layout::transposed},
+                       {"attention.key.weight", LAYER "attn.c_attn.weight", Layout::transposed},
+                       {"attention.value.weight", LAYER "attn.c_attn.weight", Layout::transposed},
+                       {"attention.query.bias", LAYER "attn.c_attn.bias"},
+                       {"attention.key.bias", LAYER "attn.c_attn.bias"},
+                       {"attention.value.bias", LAYER "attn.c_attn.bias"},
+                       {"attention.output.weight", LAYER "attn.c_proj.weight", Layout::transposed},
+                       {"attention.output.bias", LAYER "attn.c_proj.bias"},
+                       {"norm_2.weight", LAYER "ln_2.weight"},
+                       {"norm_2.bias", LAYER "ln_2.bias"},
+                       {"mlp.up.weight", LAYER "mlp.c_fc.weight", Layout::transposed},
+                       {"mlp.up.bias", LAYER "mlp.c_fc.bias"},
+                       {"mlp.down.weight", LAYER "mlp.c_proj.weight", Layout::transposed},
+                       {"mlp.down.bias", LAYER "mlp.c_proj.bias"},
+                       {"final_norm.weight", "transformer.ln_f.weight"},
+                       {"final_norm.bias", "transformer.ln_f.bias"},
+                       {"head.weight", "lm_head.weight"}};
 #undef LAYER
 
 #define LAYER "gpt_neox.layers.{l}."

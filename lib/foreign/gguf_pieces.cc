@@ -1,6 +1,6 @@
 // Converts tokenizer.ggml.tokens, scores and token_type to the pieces of a SentencePiece model and
 // back.
-#include "hub/gguf_pieces.h"
+#include "foreign/gguf_pieces.h"
 
 #include <algorithm>
 #include <limits>

@@ -1,11 +1,11 @@
 // Converts GGUF's tokenizer.ggml.* keys to a tokenizer spec and back.
-#include "hub/gguf_tokenizer.h"
+#include "foreign/gguf_tokenizer.h"
 
 #include <algorithm>
 #include <limits>
 
 #include "base/error.h"
-#include "hub/gguf_pieces.h"
+#include "foreign/gguf_pieces.h"
 #include "tokenizers/byte_alphabet.h"
 #include "tokenizers/tokenizer_json.h"
 

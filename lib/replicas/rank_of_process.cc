@@ -1,5 +1,5 @@
 // Holds the Ranks of this process.
-#include "train/rank_of_process.h"
+#include "replicas/rank_of_process.h"
 
 #include <cstdlib>
 #include <memory>

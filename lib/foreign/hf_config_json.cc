@@ -1,6 +1,6 @@
 // Writes config.json.
 #include "base/error.h"
-#include "hub/hf_config.h"
+#include "foreign/hf_config.h"
 #include "text/json.h"
 
 namespace stagedtrain::hub {
@@ -53,16 +53,11 @@ Json rope_json(const arch::ModelConfig& m) {
 
 // Returns the sizes, under the key names that all architectures but gpt2 use.
 Json sizes_json(const arch::ModelConfig& m, const char* type, const char* model_class) {
-  return {{"architectures", {model_class}},
-          {"model_type", type},
-          {"vocab_size", m.vocab},
-          {"hidden_size", m.width},
-          {"intermediate_size", m.ffn},
-          {"num_hidden_layers", m.layers},
-          {"num_attention_heads", m.heads},
-          {"max_position_embeddings", m.context},
-          {"rope_parameters", rope_json(m)},
-          {"attention_dropout", 0.0},
+  return {{"architectures", {model_class}},  {"model_type", type},
+          {"vocab_size", m.vocab},           {"hidden_size", m.width},
+          {"intermediate_size", m.ffn},      {"num_hidden_layers", m.layers},
+          {"num_attention_heads", m.heads},  {"max_position_embeddings", m.context},
+          {"rope_parameters", rope_json(m)}, {"attention_dropout", 0.0},
           {"initializer_range", 0.02}};
 }
 

@@ -1,5 +1,5 @@
 // Compares checksums of tensors over ranks.
-#include "train/replicas.h"
+#include "replicas/replicas.h"
 
 #include <algorithm>
 #include <span>

@@ -1,6 +1,6 @@
 // A SentencePiece model that goes through a GGUF encodes as before; what llama.cpp cannot encode
 // with is refused.
-#include "hub/gguf_pieces.h"
+#include "foreign/gguf_pieces.h"
 
 #include "hub/export.h"
 #include "hub/hub_models.h"

@@ -1,5 +1,5 @@
 // Maps the keys of ggml's architectures to ModelConfig and back.
-#include "hub/gguf_config.h"
+#include "foreign/gguf_config.h"
 
 #include <algorithm>
 #include <set>
@@ -98,8 +98,9 @@ void read_experts(const GgufKeys& keys, const std::string& p, const GgufArchitec
 HubConfig read_architecture(const GgufKeys& keys, const GgufArchitecture& architecture, bool tied) {
   const std::string p = std::string(architecture.theirs) + ".";
   std::set<std::string> known = {
-      "context_length", "embedding_length", "block_count", "feed_forward_length", "vocab_size",
-      "attention.head_count", "attention.head_count_kv", "attention.causal"};
+      "context_length",          "embedding_length", "block_count",
+      "feed_forward_length",     "vocab_size",       "attention.head_count",
+      "attention.head_count_kv", "attention.causal"};
   arch::ModelConfig model;
   model.architecture = architecture.own;
   const bool rotary = arch::block_style(model).rotary, experts = architecture.experts;
@@ -137,10 +138,14 @@ HubConfig read_architecture(const GgufKeys& keys, const GgufArchitecture& archit
 
 std::uint32_t file_type(Element element) {
   switch (element) {
-    case Element::f16: return 1;
-    case Element::q8_0: return 7;
-    case Element::bf16: return 32;
-    default: return 0;
+    case Element::f16:
+      return 1;
+    case Element::q8_0:
+      return 7;
+    case Element::bf16:
+      return 32;
+    default:
+      return 0;
   }
 }
 

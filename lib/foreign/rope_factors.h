@@ -17,8 +17,9 @@ std::vector<float> rope_factors(const arch::ModelConfig& model);
 
 // Sets rope_scaling and its parameters so that rope_factors(model) are these, up to 1e-5 of each.
 // Several sets of parameters can have the same factors: those of Llama 3.1 are taken if they fit,
-// and otherwise rope_original is at most 8192. Factors that are all 1 set nothing. Requires a resolved
-// model without scaling. Throws Error(input), which begins with `where`, if no parameters fit.
+// and otherwise rope_original is at most 8192. Factors that are all 1 set nothing. Requires a
+// resolved model without scaling. Throws Error(input), which begins with `where`, if no parameters
+// fit.
 void set_rope_factors(std::span<const float> factors, arch::ModelConfig& model,
                       const std::string& where);
 

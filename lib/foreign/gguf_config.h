@@ -1,7 +1,7 @@
 // How a model's configuration is stored in GGUF keys.
 #pragma once
 
-#include "hub/hf_config.h"
+#include "foreign/hf_config.h"
 #include "modelfiles/gguf.h"
 
 namespace stagedtrain::hub {

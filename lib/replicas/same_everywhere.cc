@@ -1,5 +1,5 @@
 // Compares the program, schedule and tokens of all ranks.
-#include "train/same_everywhere.h"
+#include "replicas/same_everywhere.h"
 
 #include <dlfcn.h>
 

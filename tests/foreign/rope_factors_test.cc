@@ -1,5 +1,5 @@
 // Rope scalings that become factors and are found again: the same frequencies, for all parameters.
-#include "hub/rope_factors.h"
+#include "foreign/rope_factors.h"
 
 #include <cmath>
 

@@ -1,6 +1,6 @@
 // Copies batches on a CUDA stream of its own. The step waits for an event that marks the end of the
 // copy.
-#include "train/batch_feed.h"
+#include "replicas/batch_feed.h"
 
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>

@@ -1,5 +1,5 @@
 // config.json: what hub folders say, and what is refused by the name of its key.
-#include "hub/hf_config.h"
+#include "foreign/hf_config.h"
 
 #include "hub/hub_models.h"
 #include "support/catch.h"
