@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "fused/arena.h"
+#include "model/arena.h"
 #include "fused/fused_tensors.h"
 #include "fused/row_work.h"
 #include "products/attention.h"
