@@ -5,6 +5,7 @@
 #include "support/catch.h"
 #include "support/schedules.h"
 #include "support/text_file.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 using namespace stagedtrain::plan;
