@@ -139,8 +139,13 @@ std::string format_number(double value) { return fmt::format("{}", value); }
 
 std::string short_count(double value) {
   if (std::abs(value) < 1e4) return fmt::format("{:.0f}", value);
-  for (auto [factor, unit] :
-       {std::pair{1e18, "E"}, {1e15, "P"}, {1e12, "T"}, {1e9, "G"}, {1e6, "M"}})
+  for (auto [factor, unit] : {std::pair{1e24, "Y"},
+                              {1e21, "Z"},
+                              {1e18, "E"},
+                              {1e15, "P"},
+                              {1e12, "T"},
+                              {1e9, "G"},
+                              {1e6, "M"}})
     if (std::abs(value) >= 0.9995 * factor) return fmt::format("{:.3g}{}", value / factor, unit);
   return fmt::format("{:.3g}K", value / 1e3);
 }

@@ -93,6 +93,8 @@ TEST_CASE("counts, bytes and times are short") {
   CHECK(short_count(999999) == "1M");
   CHECK(short_count(124439808) == "124M");
   CHECK(short_count(3e15) == "3P");
+  CHECK(short_count(4.41e21) == "4.41Z");  // FLOPs of a large model
+  CHECK(short_count(2e24) == "2Y");
   CHECK(grouped(0) == "0");
   CHECK(grouped(999) == "999");
   CHECK(grouped(1000) == "1,000");
