@@ -214,7 +214,7 @@ Table predictions_table(const Report& report) {
 static std::string fit_cell(const Run& run, const Growth& growth) {
   const auto fit = std::ranges::find(run.fits, growth.stage, &runlog::Fit::stage);
   if (fit == run.fits.end()) return "";
-  return fmt::format("{} steps, {} tokens, {} FLOPs, {}: loss {} to {}", whole_text(fit->steps),
+  return fmt::format("{} steps, {} tokens, {}, {}: loss {} to {}", whole_text(fit->steps),
                      count_text(fit->tokens), flops_text(fit->flops), seconds_text(fit->seconds),
                      decimal_text(fit->loss_before, 4), decimal_text(fit->loss_after, 4));
 }

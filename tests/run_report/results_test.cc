@@ -117,3 +117,22 @@ TEST_CASE("JSON has null for what is not known") {
   CHECK(json["comparisons"][0]["savings"]["flops"]["saving"].is_null());
   CHECK(json["comparisons"][0]["savings"]["flops"]["reason"] == "the staged run has not ended");
 }
+
+TEST_CASE("the fit of a growth's maps stands beside the growth") {
+  Report report = made_report();
+  Run& staged = report.runs[report.comparisons.at(0).staged];
+  const std::size_t columns = growths_table(report).columns.size();
+  staged.fits.push_back({.stage = staged.growths.at(0).stage,
+                         .steps = 100,
+                         .tokens = 1e5,
+                         .flops = 2e12,
+                         .seconds = 44,
+                         .loss_before = 2.8,
+                         .loss_after = 2.5});
+  const Table table = growths_table(report);
+  CHECK(table.columns.size() == columns + 1);
+  INFO(table.rows.at(0).back());
+  CHECK(contains(table.rows.at(0).back(), "100 steps, 100K tokens, 2.00 TFLOPs, 44"));
+  CHECK(contains(table.rows.at(0).back(), "loss 2.8000 to 2.5000"));
+  CHECK(to_json(report)["runs"][3]["fits"][0]["fit_flops"] == 2e12);
+}

@@ -391,3 +391,20 @@ TEST_CASE("checkpoints of stages that the folder or the log lacks are told") {
   REQUIRE(problems().size() == 1);
   CHECK(test::contains(problems()[0], "does not say how stage full ended"));
 }
+
+TEST_CASE("a fit is read once for each growth, and void after a resume before it") {
+  const std::string fit =
+      R"({"event":"fit","step":2,"flops":9,"stage":"full","fit_steps":7,"fit_tokens":30,)"
+      R"("fit_flops":5,"fit_seconds":1,"loss_before":3,"loss_after":2})"
+      "\n";
+  const Run twice = read(kStart + step_line(1, 5) + step_line(2, 4) + fit + fit);
+  REQUIRE(twice.fits.size() == 1);
+  CHECK(twice.fits[0].steps == 7);
+  CHECK(twice.fits[0].tokens == 30);
+  CHECK(twice.fits[0].flops == 5);
+  CHECK(twice.fits[0].at.flops == 9);
+  CHECK(twice.fits[0].loss_after == 2);
+  CHECK(
+      read(kStart + step_line(1, 5) + step_line(2, 4) + fit + "{\"event\":\"resume\",\"step\":1}\n")
+          .fits.empty());
+}
