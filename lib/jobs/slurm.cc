@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "text/json.h"
 #include "text/text.h"
 
 namespace stagedtrain::plan {
@@ -143,25 +144,47 @@ exit "$code"
 )SH";
 }
 
-JobTimes times_of(const FullPlan& full, std::size_t stage) {
+// How long a byte of a checkpoint takes.
+struct SaveSpeed {
+  double seconds_per_byte = 0;
+  bool measured = false;
+};
+
+// Returns that of the slowest save in the log of the jobs' run, if it has begun before, or else
+// that of machine.disk.
+SaveSpeed save_speed(const FullPlan& full, const SlurmOptions& options) {
+  SaveSpeed speed;
+  const Path log = options.folder / "run" / "run.jsonl";
+  if (std::filesystem::exists(log))
+    for (const std::string& line : split(read_text_file(log), '\n')) {
+      if (line.find("write_seconds") == std::string::npos) continue;
+      const std::optional<Json> event = try_parse_json(line);
+      if (!event || event->value("event", "") != "checkpoint") continue;
+      const double bytes = event->value("bytes", 0.0), seconds = event->value("write_seconds", 0.0);
+      if (bytes > 0 && seconds / bytes > speed.seconds_per_byte) speed = {seconds / bytes, true};
+    }
+  return speed.measured ? speed : SaveSpeed{1 / full.plan.schedule.machine.disk};
+}
+
+JobTimes times_of(const FullPlan& full, std::size_t stage, const SaveSpeed& speed) {
   const StagePlan& planned = full.plan.stages[stage];
   const schedule::Schedule& s = full.plan.schedule;
   const double step = full.cost.stages[stage].seconds_per_token *
                       static_cast<double>(s.batch.sequences * planned.model.context);
-  const double save = static_cast<double>(planned.checkpoint_bytes) / s.machine.disk;
+  const double save = static_cast<double>(planned.checkpoint_bytes) * speed.seconds_per_byte;
   return {.signal = signal_seconds(step, save)};
 }
 
-JobTimes longest_times(const FullPlan& full) {
+JobTimes longest_times(const FullPlan& full, const SaveSpeed& speed) {
   JobTimes longest{.signal = 0};
   for (std::size_t i = 0; i < full.plan.stages.size(); ++i)
-    longest.signal = std::max(longest.signal, times_of(full, i).signal);
+    longest.signal = std::max(longest.signal, times_of(full, i, speed).signal);
   return longest;
 }
 
-Resources stage_resources(const FullPlan& full, std::size_t stage) {
+Resources stage_resources(const FullPlan& full, std::size_t stage, const SaveSpeed& speed) {
   const StageCost& cost = full.cost.stages[stage];
-  const JobTimes times = times_of(full, stage);
+  const JobTimes times = times_of(full, stage, speed);
   Resources asked{.threads = cost.threads,
                   .signal = times.signal,
                   .cluster = cluster_of(full.plan.schedule.machine, full.cost.processes.count)};
@@ -205,7 +228,7 @@ std::vector<SlurmFile> stage_jobs(const FullPlan& full, const SlurmOptions& opti
     files.push_back(
         {name,
          job_script(options, fmt::format("Trains stage {}: starts it, or continues it.", stage),
-                    job_name(full, stage), stage_resources(full, i),
+                    job_name(full, stage), stage_resources(full, i, save_speed(full, options)),
                     sharding_arguments(full.cost.processes) + " --stage " + quoted(stage), "")});
     jobs.push_back(name);
   }
@@ -227,7 +250,7 @@ std::vector<SlurmFile> slice_jobs(const FullPlan& full, const SlurmOptions& opti
         .with_hint(
             "measure them with stagedtrain plan --measure SCHEDULE, or give --set "
             "machine.flops=312T");
-  const JobTimes times = longest_times(full);
+  const JobTimes times = longest_times(full, save_speed(full, options));
   const std::int64_t count = jobs_needed(full.cost.total.seconds(), options.slice, times);
   const Resources asked{
       .seconds = options.slice,
@@ -264,10 +287,11 @@ std::string request_text(const FullPlan& full, const SlurmOptions& options) {
         "each job has {} tasks on {} node{}; request GPUs by an argument of "
         "submit.sh, such as --gpus-per-node={}\n",
         cluster.devices, cluster.nodes(), cluster.nodes() > 1 ? "s" : "", cluster.per_node);
+  const SaveSpeed speed = save_speed(full, options);
   text += fmt::format(
-      "the signal comes at most {:.0f} s before a job ends, for a step and two saves "
-      "at machine.disk\n",
-      longest_times(full).signal);
+      "the signal comes at most {:.0f} s before a job ends, for a step and two saves {}\n",
+      longest_times(full, speed).signal,
+      speed.measured ? "as slow as the slowest in the run's log" : "at machine.disk");
   const double threads = most_threads(full);
   return text + (threads > 0
                      ? fmt::format("--cpus-per-task is {:.0f}, as measured\n", threads)
@@ -319,8 +343,8 @@ std::string write_slurm(const FullPlan& full, const SlurmOptions& options) {
   }
   text += request_text(full, options);
   if (options.slice > 0) {
-    const std::int64_t count =
-        jobs_needed(full.cost.total.seconds(), options.slice, longest_times(full));
+    const std::int64_t count = jobs_needed(full.cost.total.seconds(), options.slice,
+                                           longest_times(full, save_speed(full, options)));
     text +=
         fmt::format("{} jobs of {} for {} of training, {}\n", count, short_seconds(options.slice),
                     short_seconds(full.cost.total.seconds()), full.cost.time_source);

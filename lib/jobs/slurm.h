@@ -34,8 +34,9 @@ struct SlurmFile {
 };
 
 // Returns schedule.yaml, the scripts of the jobs and submit.sh. The jobs are for the processes and
-// the sharding of full.cost, and for nodes of schedule.machine. Throws Error(usage) if slices are
-// requested and the plan's time is not known, and as jobs_needed() does.
+// the sharding of full.cost, and for nodes of schedule.machine. They are signalled early enough for
+// saves at machine.disk, or as slow as those in the log of the folder's run. Throws Error(usage) if
+// slices are requested and the plan's time is not known, and as jobs_needed() does.
 std::vector<SlurmFile> slurm_files(const FullPlan& full, const SlurmOptions& options);
 
 // Writes these files and returns a message with their paths and what to do next. Throws

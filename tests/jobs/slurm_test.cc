@@ -165,6 +165,32 @@ TEST_CASE("the signal leaves time for a step, two saves and a minute") {
   CHECK(signal_of("slice.sh", 1e4) == Approx(needed(1)).margin(2));  // it may train any stage
 }
 
+TEST_CASE("the slowest save of the folder's run decides when the signal comes, once there is one") {
+  const test::TempDir folder;
+  const FullPlan full = full_plan({"machine={flops: 1T, disk: 1e5}"});
+  const double bytes = static_cast<double>(full.plan.stages[1].checkpoint_bytes);
+  const auto signal = [&] {
+    const std::string job = text_of(slurm_files(full, options_of(folder / "jobs")), "2-full.sh");
+    const std::string before = "#SBATCH --signal=B:USR1@";
+    return std::stod(job.substr(job.find(before) + before.size()));
+  };
+  const double planned = signal();
+  std::filesystem::create_directories(folder / "jobs" / "run");
+  const Path log = folder / "jobs" / "run" / "run.jsonl";
+  test::write_text(log, "{\"event\": \"start\"}\n");
+  CHECK(signal() == planned);
+  test::write_text(log,
+                   R"({"event": "checkpoint", "bytes": 1000, "write_seconds": 0.1}
+{"event": "checkpoint", "bytes": 1000, "write_seconds": 0.2}
+{"event": "checkpoint", "bytes": 0, "write_seconds": 9}
+{"event": "other", "bytes": 1, "write_seconds": 9}
+{"event": "checkpoint", "bytes": 1000, "write_sec)");
+  CHECK(signal() == Approx(60 + 2 * bytes * 0.2 / 1000).margin(2));
+  CHECK(signal() > planned + 10);
+  CHECK(contains(write_slurm(full, options_of(folder / "jobs")),
+                 "two saves as slow as the slowest in the run's log"));
+}
+
 TEST_CASE("jobs of several processes request nodes and tasks, and train with the plan's sharding") {
   const std::vector<std::string> two_nodes = {"batch={sequences: 16, micro: 1}",
                                               "machine={flops: 1G, devices: 8, nodes: 2}"};
