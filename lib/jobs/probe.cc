@@ -178,6 +178,8 @@ std::vector<ProbeCandidate> probe_candidates(const RunPlan& plan, std::int64_t s
     const arch::ModelConfig to = grow::make_recipe(Tree::list({written.items[i]}), from, "").to;
     for (const Way& way : ways_between(written.items[i], from, to)) {
       if (way.name == "own" && i > 0) continue;
+      // A fit of maps has to be the only operator of its growth.
+      if (written.items.size() > 1 && way.item.find("operator")->text == "ligo") continue;
       Tree grow = written;
       grow.items[i] = way.item;
       found.emplace_back(
@@ -198,7 +200,7 @@ double probe_flops(const std::vector<ProbeCandidate>& candidates) {
   for (const ProbeCandidate& candidate : candidates) {
     const RunPlan run = resolve(candidate.schedule);
     if (flops == 0) flops = run.stages[0].flops;
-    flops += run.stages[1].flops;
+    flops += run.stages[1].flops + run.stages[1].fit.flops;
   }
   return flops;
 }

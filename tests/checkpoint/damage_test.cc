@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "arch/architectures.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/layout.h"
 #include "support/catch.h"
@@ -124,9 +125,13 @@ TEST_CASE("damage in a tensor is named with its tensor, block and place") {
 
 TEST_CASE("a block is verified whenever it is viewed, and no other") {
   const test::TempDir dir;
-  state::TrainingState original = state::fresh(
-      {.architecture = "gpt2", .layers = 1, .width = 512, .heads = 8, .vocab = 1024, .context = 8},
-      1);
+  const auto original = state::fresh(arch::resolved({.architecture = "gpt2",
+                                                     .layers = 1,
+                                                     .width = 512,
+                                                     .heads = 8,
+                                                     .vocab = 1024,
+                                                     .context = 8}),
+                                     1);
   state::save(dir / "a.h5", original);
   std::string bytes = test::read_text(dir / "a.h5");
   const std::size_t blocks = 1024 * 512 * 4 / state::kBlockBytes;

@@ -110,8 +110,7 @@ TEST_CASE("the page shows the text that each stage's model wrote last") {
                        "\n",
                        step, stage, text);
   test::write_text(folder / "run/run.jsonl", log);
-  const std::string page =
-      make_page(make_report(read_runs({folder.path().string()})), {}, "no-such-gnuplot");
+  const std::string page = page_of(folder.path());
   const std::size_t at = page.find("The last text sampled in each stage</caption>");
   REQUIRE(at != std::string::npos);
   const std::string table = page.substr(at, page.find("</table>", at) - at);

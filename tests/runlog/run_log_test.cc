@@ -347,17 +347,6 @@ TEST_CASE("a damaged log is read as far as it can be, and the damage is told") {
   CHECK(test::contains(logs.problems[0], "run.jsonl:3: not valid JSON"));
 }
 
-TEST_CASE("a run whose log is missing is told and left out, the others are read") {
-  const test::TempDir folder;
-  test::write_made_runs(folder.path());
-  std::filesystem::create_directories(folder / "scratch" / "budget-900");
-  test::write_text(folder / "scratch" / "budget-900" / "schedule.yaml", "seed: 1\n");
-  const RunLogs logs = read_folder(folder);
-  CHECK(logs.runs.size() == 4);
-  REQUIRE(logs.problems.size() == 1);
-  CHECK(test::contains(logs.problems[0], "budget-900: run.jsonl is missing"));
-}
-
 TEST_CASE("a log that has lost its start is told and left out, the others are read") {
   const test::TempDir folder;
   test::write_made_runs(folder.path());
@@ -366,30 +355,6 @@ TEST_CASE("a log that has lost its start is told and left out, the others are re
   CHECK(logs.runs.size() == 3);
   REQUIRE(logs.problems.size() == 1);
   CHECK(test::contains(logs.problems[0], "found no start event"));
-}
-
-TEST_CASE("where no run can be read, the first reason is the error") {
-  const test::TempDir folder;
-  test::write_text(folder / "schedule.yaml", "seed: 1\n");
-  const std::string message = test::refusal(ErrorKind::input, [&] { read_folder(folder); });
-  CHECK(test::contains(message, "run.jsonl is missing from this run folder"));
-}
-
-TEST_CASE("checkpoints of stages that the folder or the log lacks are told") {
-  const test::TempDir folder;
-  test::write_made_runs(folder.path());
-  const auto problems = [&] { return read_folder(folder).problems; };
-  CHECK(problems().empty());  // a log that was copied out of its folder
-  test::write_text(folder / "staged" / "schedule.yaml", "seed: 1\n");
-  std::filesystem::create_directories(folder / "staged" / "stages");
-  test::write_text(folder / "staged" / "stages" / "full.h5", "");
-  REQUIRE(problems().size() == 1);
-  CHECK(test::contains(problems()[0], "stages/shallow.h5 is missing"));
-  test::write_run(
-      folder / "staged",
-      {.role = "staged", .stages = {{"shallow", 2, 2100}, {"full", 6, 900}}, .stop = 1200});
-  REQUIRE(problems().size() == 1);
-  CHECK(test::contains(problems()[0], "does not say how stage full ended"));
 }
 
 TEST_CASE("a fit is read once for each growth, and void after a resume before it") {
