@@ -67,7 +67,9 @@ std::string product_text(const MapProduct& product) {
   std::vector<std::string> parts;
   if (product.rows) parts.push_back("rows");
   if (product.columns) parts.push_back("columns");
-  if (product.mix) parts.push_back(fmt::format("{} layers", product.sources.size()));
+  if (product.mix)
+    parts.push_back(
+        fmt::format("{} layer{}", product.sources.size(), product.sources.size() == 1 ? "" : "s"));
   return "learned: " + join(parts, ", ");
 }
 

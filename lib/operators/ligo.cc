@@ -18,7 +18,7 @@ namespace {
 
 struct FitOptions {
   std::int64_t steps = 100;
-  double lr = 1e-3, noise = 0.01;
+  double lr = 3e-3, noise = 0.01;
   std::optional<std::int64_t> sequences;
   template <class V>
   void fields(V& v) {
