@@ -66,14 +66,14 @@ def training_rows(folder):
     for precision, plan in plans.items():
         end, step = (last_event(folder / f"run-{precision}", kind) for kind in ("end", "step"))
         rows.append([precision, str(plan["total_steps"]),
-                     gib(plan["stages"][0]["memory_bytes"]), gib(step["memory_bytes"]),
+                     memory(plan["stages"][0]["memory_bytes"]), memory(step["memory_bytes"]),
                      f"{plan['costs']['total']['training_seconds']:.0f} s", f"{end['seconds']:.0f} s",
                      with_error(**before), with_error(**end)])
     return rows
 
 
-def gib(size):
-    return f"{size / 2**30:.1f} GiB"
+def memory(size):
+    return f"{size / 2**30:.1f} GiB" if size >= 2**29 else f"{size / 2**20:.0f} MiB"
 
 
 def training_picture(folder):
@@ -104,7 +104,7 @@ def page(folder, tokens, losses):
         parts += ["<h2>Training the new layers</h2><p>One seed. Losses are on the validation text, ± their standard ",
                   "error over windows; the memory and time planned are those that <code>plan</code> gave beforehand.</p>",
                   as_table(training), training_picture(folder)]
-        parts.append("<h2>A text before and after</h2><p>The likeliest tokens behind “Light”.</p>" + samples(folder))
+        parts.append("<h2>A text before and after</h2><p>The likeliest tokens after “Light”.</p>" + samples(folder))
     return "".join(parts) + "</html>\n"
 
 

@@ -47,7 +47,7 @@ const GgufArchitecture& architecture_of(const arch::ModelConfig& m) {
     throw usage_error("model.experts is {}: a {} GGUF has {}", m.experts, m.architecture,
                       m.experts > 0 ? "none" : "some");
   if (m.norm_topk != (m.experts == 0 || found->norm_topk))
-    throw usage_error("model.norm_topk is {}: the gates of a {} GGUF {} up to 1", m.norm_topk,
+    throw usage_error("model.norm_topk is {}: the gates of a GGUF of {} {} up to 1", m.norm_topk,
                       found->theirs, m.norm_topk ? "do not add" : "add");
   if (m.architecture == "olmoe" && m.kv_heads != m.heads)
     throw usage_error(

@@ -9,6 +9,21 @@
 #include "reference/linear.h"
 
 namespace stagedtrain::model {
+namespace {
+
+// Adds gradients in bfloat16 to those of the master type. On a CPU, ATen first converts all of an
+// operand of another type, which would take another four bytes per parameter, so there they are
+// added in parts.
+void add_in_parts(const at::Tensor& gradients, const at::Tensor& sums) {
+  constexpr std::int64_t kPart = 1 << 20;
+  const std::int64_t all = gradients.numel(), at_once = gradients.is_cuda() ? all : kPart;
+  for (std::int64_t begin = 0; begin < all; begin += at_once) {
+    const std::int64_t size = std::min(at_once, all - begin);
+    sums.narrow(0, begin, size).add_(gradients.narrow(0, begin, size));
+  }
+}
+
+}  // namespace
 
 // On a CPU, the masks are those of the fused kernels. On a GPU they are ATen's, from its generator.
 at::Tensor ReferencePass::dropped(const at::Tensor& x_BTC, const kernels::Dropout& mask) const {
@@ -120,7 +135,7 @@ at::Tensor ReferenceModel::pass(const at::Tensor& tokens_BS, double scale,
     end_backward();
   } else if (mixed()) {
     const at::NoGradGuard no_grad;
-    params_.grads().add_(compute_grads_);
+    add_in_parts(compute_grads_, params_.grads());
   }
   return loss.mean;
 }
@@ -164,18 +179,11 @@ void ReferenceModel::end_backward() const {
   take_over_gradients({matrices, compute_grads_.numel()});
 }
 
-// Adds gradients in bfloat16 to those of the master type. On a CPU, ATen first converts all of an
-// operand of another type, so there they are added in parts.
 void ReferenceModel::take_over_gradients(const Range& range) const {
   if (!mixed()) return;
   const at::NoGradGuard no_grad;
   const at::Tensor part = compute_grads_.narrow(0, range.begin, range.size());
-  constexpr std::int64_t kPart = 1 << 20;
-  const std::int64_t at_once = part.is_cuda() ? range.size() : kPart;
-  for (std::int64_t begin = 0; begin < range.size(); begin += at_once) {
-    const std::int64_t size = std::min(at_once, range.size() - begin);
-    master_grads_.narrow(0, range.begin + begin, size).add_(part.narrow(0, begin, size));
-  }
+  add_in_parts(part, master_grads_.narrow(0, range.begin, range.size()));
   part.zero_();
   give_back(part.data_ptr(), part.nbytes());
 }

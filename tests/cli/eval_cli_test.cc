@@ -146,7 +146,7 @@ TEST_CASE("eval refuses numbers of a sample that make no sense") {
     check_refused(sampled(file, {"--top-k", bad}), 2,
                   std::string("--top-k: found '") + bad + "', expected a whole number from 0");
   check_refused(sampled(file, {"--sample", "0"}), 2, "--sample");
-  for (const char* bad : {"-1", "1.5", "nan", "9007199254740993"})
+  for (const char* bad : {"-1", "1.5", "nan", "1e17"})
     check_refused(sampled(file, {"--seed", bad}), 2,
                   std::string("--seed: found '") + bad + "', expected a whole number from 0");
 }
