@@ -59,11 +59,16 @@ class Fit {
     const double before = validation_loss();
     double first = 0, last = 0;
     const auto start = std::chrono::steady_clock::now();
+    auto said = start;
     for (std::int64_t step = 0; step < step_.fit.steps; ++step) {
       run_.ranks.stop_point("fitting maps");
       run_.ranks.stands(fmt::format("fitting the growth into stage {}, step {}", stage_, step + 1));
       last = take_step(step);
       if (step == 0) first = last;
+      if (seconds_since(said) < run_.plan.schedule.log.seconds) continue;
+      said = std::chrono::steady_clock::now();
+      run_.line.say(fmt::format("fitting the growth into {}: step {} of {}, loss {:.4f}", stage_,
+                                grouped(step + 1), grouped(step_.fit.steps), last));
     }
     step_.fit.done = true;
     const double seconds = run_.ranks.from_first(seconds_since(start));
