@@ -222,9 +222,6 @@ void validate(const Schedule& s) {
         .error("batch.recompute: blocks does not work for experts with a router_loss above 0")
         .with_hint("set batch.micro to use less memory");
   check_durations(s);
-  if (s.ema && s.ema->decay == 1)
-    throw place(s, {"ema", "decay"})
-        .error("ema.decay: found '1', expected less than 1: the average would never change");
   if (s.sample && s.sample->prompts.empty())
     throw place(s, {"sample", "prompts"})
         .error("sample.prompts: is empty, expected at least one text");

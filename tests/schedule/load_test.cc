@@ -131,8 +131,8 @@ TEST_CASE("rules between fields are checked") {
   check_refused({"evaluate.every=10%"}, "evaluate.every: found '10%', expected steps or tokens");
   check_refused({"checkpoint.every=1 epoch"}, "expected steps, tokens or a time (30m)");
   check_refused({"checkpoint.keep={every: 1M tokens}"}, "expected a whole number of steps");
-  check_refused({"ema={decay: 1}"}, "ema.decay: found '1', expected less than 1");
-  check_refused({"ema={decay: 1.1}"}, "ema.decay: found '1.1', expected from 0 to 1");
+  check_refused({"ema={decay: 1}"}, "ema.decay: found '1', expected at least 0, below 1");
+  check_refused({"ema={decay: 1.1}"}, "ema.decay: found '1.1', expected at least 0, below 1");
   CHECK_NOTHROW(test::two_stages({"ema={decay: 0}"}));
   check_refused({"sample={prompts: [a], every: 10%}"}, "sample.every: found '10%'");
   check_refused({"sample={prompts: []}"}, "sample.prompts: is empty, expected at least one text");
