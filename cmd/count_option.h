@@ -1,4 +1,4 @@
-// Options that take a whole number within a range.
+// Options that take a number within a range.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -28,6 +28,16 @@ void add_count(CLI::App& command, const std::string& name, const std::string& he
     value = static_cast<Count>(*count);
   };
   command.add_option_function<std::string>(name, read, help)->type_name(type);
+}
+
+// Checks that an option is a number from `least` to `most`. CLI::Range accepts "nan".
+inline auto number_within(double least, double most) {
+  return [least, most](const std::string& text) -> std::string {
+    const auto number = parse_number(text);
+    if (number && *number >= least && *number <= most) return "";
+    return fmt::format("found '{}', expected a number from {} to {}", text, format_number(least),
+                       format_number(most));
+  };
 }
 
 }  // namespace stagedtrain::cmd

@@ -10,6 +10,7 @@
 #include "base/stopwatch.h"
 #include "cmd/commands.h"
 #include "cmd/output.h"
+#include "io/same_file.h"
 #include "plan/run_plan.h"
 #include "text/json.h"
 #include "text/text.h"
@@ -90,6 +91,12 @@ void run(const ExportArguments& a) {
   const hub::ExportOptions options = options_of(a);
   const auto start = std::chrono::steady_clock::now();
   const state::CheckpointReader from(a.checkpoint);
+  if (a.target.empty())
+    throw usage_error("OUT is empty, expected the name of a folder or file to write");
+  if (same_file(a.checkpoint, a.target))
+    throw usage_error("{}: is the checkpoint to be exported; an export never replaces its source",
+                      a.target)
+        .with_hint("choose another name");
   const Path folder = Path(a.target).parent_path();
   if (!folder.empty() && !std::filesystem::is_directory(folder))
     throw usage_error("{}: there is no folder {}", a.target, folder.string());

@@ -16,6 +16,7 @@
 #include "grow/learned_growth.h"
 #include "grow/operator.h"
 #include "grow/recipe_json.h"
+#include "io/same_file.h"
 #include "plan/data_vocab.h"
 #include "plan/run_plan.h"
 #include "schedule/yaml.h"
@@ -137,12 +138,6 @@ Growth growth_of(const GrowArguments& arguments) {
 }
 
 // ---- Where the result goes.
-
-bool same_file(const Path& a, const Path& b) {
-  std::error_code none;
-  return std::filesystem::equivalent(a, b, none) ||
-         std::filesystem::weakly_canonical(a, none) == std::filesystem::weakly_canonical(b, none);
-}
 
 void check_target(const GrowArguments& arguments) {
   if (arguments.target.empty())

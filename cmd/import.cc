@@ -8,6 +8,7 @@
 #include "base/stopwatch.h"
 #include "cmd/commands.h"
 #include "cmd/output.h"
+#include "io/same_file.h"
 #include "plan/run_plan.h"
 #include "text/json.h"
 #include "text/text.h"
@@ -45,6 +46,15 @@ Examples:
 
 void check_target(const ImportArguments& a) {
   const Path target = a.target, folder = target.parent_path();
+  const bool among_sources = std::filesystem::is_directory(a.source) &&
+                             same_file(a.source, folder.empty() ? Path(".") : folder) &&
+                             std::filesystem::exists(target);
+  if (same_file(a.source, target) || among_sources)
+    throw usage_error(
+        "{}: is the model to be imported, or one of its files; an import never "
+        "replaces its source",
+        a.target)
+        .with_hint("choose another name");
   refuse_overwrite(target, a.force);
   if (!folder.empty() && !std::filesystem::is_directory(folder))
     throw usage_error("{}: there is no folder {}", a.target, folder.string());

@@ -40,6 +40,23 @@ int gpus() {
   return count;
 }
 
+// A process that has loaded LibTorch takes so much memory of its own before there is a model.
+constexpr std::int64_t kLeastBytes = 64 << 20;
+
+void refuse_without_memory(std::int64_t count) {
+  std::ifstream file("/proc/meminfo");
+  std::int64_t kilobytes = 0;
+  for (std::string word; file >> word;)
+    if (word == "MemAvailable:" && file >> kilobytes) break;
+  if (kilobytes > 0 && count * (kLeastBytes >> 10) > kilobytes)
+    throw resource_error(
+        "--processes {}: each process takes {} of memory before it has a model, and {} are "
+        "available",
+        count, short_bytes(static_cast<double>(kLeastBytes)),
+        short_bytes(static_cast<double>(kilobytes) * 1024))
+        .with_hint("start fewer processes");
+}
+
 int process_count(const std::string& text) {
   if (text == "gpus") {
     if (const int count = gpus()) return count;
@@ -50,6 +67,7 @@ int process_count(const std::string& text) {
   if (!count || *count < 1 || *count > kMostProcesses)
     throw usage_error("--processes: found '{}'; expected a number from 1 to {}, or gpus", text,
                       kMostProcesses);
+  refuse_without_memory(*count);
   return static_cast<int>(*count);
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "cmd/commands.h"
+#include "cmd/count_option.h"
 #include "cmd/engine.h"
 #include "cmd/foreign_from.h"
 #include "cmd/launch.h"
@@ -311,13 +312,13 @@ void add_rank_options(CLI::App& command, TrainArguments& a) {
                   "seconds that the processes of a run wait for each other at the start (default: "
                   "60)")
       ->type_name("SECONDS")
-      ->check(CLI::Range(0.1, 86400.0));
+      ->check(number_within(0.1, 86400));
   command
       .add_option(
           "--lost-after", a.launch.lost_after,
           "seconds without a sign of life after which a process counts as lost (default: 30)")
       ->type_name("SECONDS")
-      ->check(CLI::Range(1.0, 86400.0));
+      ->check(number_within(1, 86400));
 }
 
 }  // namespace

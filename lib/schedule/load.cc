@@ -182,6 +182,18 @@ void check_eps(const Schedule& s) {
             *s.optimizer.eps, least, fp64 ? "fp64" : "fp32");
 }
 
+void check_machine(const Schedule& s) {
+  constexpr std::int64_t kMost = 1 << 16;
+  if (s.machine.nodes > 1 && s.machine.devices == 0)
+    throw place(s, {"machine", "nodes"})
+        .error("machine.nodes: found {} nodes, expected machine.devices, too: how many each has",
+               s.machine.nodes);
+  if (s.machine.devices * s.machine.nodes > kMost)
+    throw place(s, {"machine", "nodes"})
+        .error("machine: found {} x {} devices, expected at most {}", s.machine.nodes,
+               s.machine.devices, kMost);
+}
+
 void check_parameterization(const Schedule& s) {
   if (!s.parameterization) return;
   if (s.parameterization->scales_depth() && s.optimizer.name == OptimizerName::muon)
@@ -204,6 +216,7 @@ void validate(const Schedule& s) {
     throw place(s, {"optimizer", "betas"})
         .error("optimizer.betas: found a list of {}, expected 2 numbers", s.optimizer.betas.size());
   check_eps(s);
+  check_machine(s);
   check_parameterization(s);
   if (s.batch.micro > s.batch.sequences)
     throw place(s, {"batch", "micro"})

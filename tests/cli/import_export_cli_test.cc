@@ -56,6 +56,28 @@ TEST_CASE("export and import go through every format") {
   }
 }
 
+TEST_CASE("no export or import replaces its own source, whatever it is called") {
+  const test::TempDir dir;
+  const std::string checkpoint = saved(dir), before = test::read_text(checkpoint);
+  std::filesystem::create_symlink(checkpoint, dir / "link.h5");
+  std::filesystem::create_hard_link(checkpoint, dir / "twin.h5");
+  for (const char* name : {"a.h5", "./a.h5", "link.h5", "twin.h5"})
+    check_refused({"export", checkpoint, (dir / name).string(), "--to", "gguf", "--force"}, 2,
+                  "an export never replaces its source");
+  check_refused({"export", checkpoint, "", "--to", "gguf"}, 2, "OUT is empty");
+  CHECK(test::read_text(checkpoint) == before);
+  const std::string gguf = (dir / "a.gguf").string(), hf = (dir / "hf").string();
+  output({"export", checkpoint, gguf, "--to", "gguf"});
+  output({"export", checkpoint, hf, "--to", "hf"});
+  const std::string weights = hf + "/model.safetensors", file = test::read_text(gguf),
+                    tensors = test::read_text(weights);
+  check_refused({"import", gguf, gguf, "--force"}, 2, "an import never replaces its source");
+  check_refused({"import", hf, weights, "--force"}, 2, "an import never replaces its source");
+  CHECK(test::read_text(gguf) == file);
+  CHECK(test::read_text(weights) == tensors);
+  output({"import", hf, hf + "/new.h5", "--tokenizer", "bytes"});
+}
+
 TEST_CASE("--json tells everything") {
   const test::TempDir dir;
   const std::string out = (dir / "out").string();

@@ -134,6 +134,10 @@ TEST_CASE("rules between fields are checked") {
   check_refused({"ema={decay: 1}"}, "ema.decay: found '1', expected at least 0, below 1");
   check_refused({"ema={decay: 1.1}"}, "ema.decay: found '1.1', expected at least 0, below 1");
   CHECK_NOTHROW(test::two_stages({"ema={decay: 0}"}));
+  check_refused({"machine={nodes: 2}"}, "machine.nodes: found 2 nodes, expected machine.devices");
+  check_refused({"machine={nodes: 65, devices: 1024}"},
+                "found 65 x 1024 devices, expected at most");
+  CHECK_NOTHROW(test::two_stages({"machine={nodes: 64, devices: 1024}"}));
   check_refused({"sample={prompts: [a], every: 10%}"}, "sample.every: found '10%'");
   check_refused({"sample={prompts: []}"}, "sample.prompts: is empty, expected at least one text");
   check_refused({"sample={every: 10}"}, "prompts");
