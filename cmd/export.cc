@@ -93,10 +93,7 @@ void run(const ExportArguments& a) {
   const state::CheckpointReader from(a.checkpoint);
   if (a.target.empty())
     throw usage_error("OUT is empty, expected the name of a folder or file to write");
-  if (same_file(a.checkpoint, a.target))
-    throw usage_error("{}: is the checkpoint to be exported; an export never replaces its source",
-                      a.target)
-        .with_hint("choose another name");
+  refuse_own_source(a.checkpoint, a.target, "the checkpoint to be exported; an export");
   const Path folder = Path(a.target).parent_path();
   if (!folder.empty() && !std::filesystem::is_directory(folder))
     throw usage_error("{}: there is no folder {}", a.target, folder.string());

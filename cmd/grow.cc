@@ -144,10 +144,7 @@ void check_target(const GrowArguments& arguments) {
     throw usage_error("OUT.h5 is missing")
         .with_hint("--dry-run shows the growth without writing a file");
   const Path target = arguments.target, folder = target.parent_path();
-  if (same_file(arguments.source, target))
-    throw usage_error("{}: is the checkpoint to be grown; a growth never replaces its source",
-                      arguments.target)
-        .with_hint("choose another name");
+  refuse_own_source(arguments.source, target, "the checkpoint to be grown; a growth");
   if (std::filesystem::is_directory(target))
     throw usage_error("{}: is a folder, expected a file", arguments.target);
   refuse_overwrite(target, arguments.force);

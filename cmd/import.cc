@@ -46,15 +46,11 @@ Examples:
 
 void check_target(const ImportArguments& a) {
   const Path target = a.target, folder = target.parent_path();
-  const bool among_sources = std::filesystem::is_directory(a.source) &&
-                             same_file(a.source, folder.empty() ? Path(".") : folder) &&
-                             std::filesystem::exists(target);
-  if (same_file(a.source, target) || among_sources)
-    throw usage_error(
-        "{}: is the model to be imported, or one of its files; an import never "
-        "replaces its source",
-        a.target)
-        .with_hint("choose another name");
+  constexpr const char* kWhat = "the model to be imported, or one of its files; an import";
+  refuse_own_source(a.source, target, kWhat);
+  std::error_code none;
+  for (const auto& file : std::filesystem::directory_iterator(a.source, none))
+    refuse_own_source(file.path(), target, kWhat);
   refuse_overwrite(target, a.force);
   if (!folder.empty() && !std::filesystem::is_directory(folder))
     throw usage_error("{}: there is no folder {}", a.target, folder.string());

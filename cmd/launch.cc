@@ -23,6 +23,7 @@
 #include "base/error.h"
 #include "base/signals.h"
 #include "cmd/output.h"
+#include "io/free_memory.h"
 #include "text/text.h"
 
 extern char** environ;
@@ -41,19 +42,16 @@ int gpus() {
 }
 
 // A process that has loaded LibTorch takes so much memory of its own before there is a model.
-constexpr std::int64_t kLeastBytes = 64 << 20;
+constexpr std::uint64_t kLeastBytes = 64 << 20;
 
 void refuse_without_memory(std::int64_t count) {
-  std::ifstream file("/proc/meminfo");
-  std::int64_t kilobytes = 0;
-  for (std::string word; file >> word;)
-    if (word == "MemAvailable:" && file >> kilobytes) break;
-  if (kilobytes > 0 && count * (kLeastBytes >> 10) > kilobytes)
+  const std::uint64_t available = free_memory();
+  if (static_cast<std::uint64_t>(count) > available / kLeastBytes)
     throw resource_error(
         "--processes {}: each process takes {} of memory before it has a model, and {} are "
         "available",
         count, short_bytes(static_cast<double>(kLeastBytes)),
-        short_bytes(static_cast<double>(kilobytes) * 1024))
+        short_bytes(static_cast<double>(available)))
         .with_hint("start fewer processes");
 }
 

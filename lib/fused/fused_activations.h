@@ -3,13 +3,13 @@
 
 #include <vector>
 
-#include "model/arena.h"
 #include "fused/fused_tensors.h"
 #include "fused/row_work.h"
-#include "products/attention.h"
 #include "kernels/experts.h"
 #include "kernels/token_view.h"
+#include "model/arena.h"
 #include "model/model.h"
+#include "products/attention.h"
 
 namespace stagedtrain::model {
 

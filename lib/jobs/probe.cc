@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "grow/learned_growth.h"
 #include "grow/operator.h"
 #include "runlog/run_log.h"
 #include "text/error_bar.h"
@@ -178,8 +179,10 @@ std::vector<ProbeCandidate> probe_candidates(const RunPlan& plan, std::int64_t s
     const arch::ModelConfig to = grow::make_recipe(Tree::list({written.items[i]}), from, "").to;
     for (const Way& way : ways_between(written.items[i], from, to)) {
       if (way.name == "own" && i > 0) continue;
-      // A fit of maps has to be the only operator of its growth.
-      if (written.items.size() > 1 && way.item.find("operator")->text == "ligo") continue;
+      // A growth that needs a fit has to be the only one of its stage.
+      if (written.items.size() > 1 &&
+          grow::needs_fit(grow::make_recipe(Tree::list({way.item}), from, "")))
+        continue;
       Tree grow = written;
       grow.items[i] = way.item;
       found.emplace_back(

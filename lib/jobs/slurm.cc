@@ -222,13 +222,14 @@ submit() {
 std::vector<SlurmFile> stage_jobs(const FullPlan& full, const SlurmOptions& options) {
   std::vector<SlurmFile> files;
   std::vector<std::string> jobs;
+  const SaveSpeed speed = save_speed(full, options);
   for (std::size_t i = 0; i < full.plan.stages.size(); ++i) {
     const std::string& stage = full.plan.stages[i].name;
     const std::string name = fmt::format("{}-{}.sh", i + 1, stage);
     files.push_back(
         {name,
          job_script(options, fmt::format("Trains stage {}: starts it, or continues it.", stage),
-                    job_name(full, stage), stage_resources(full, i, save_speed(full, options)),
+                    job_name(full, stage), stage_resources(full, i, speed),
                     sharding_arguments(full.cost.processes) + " --stage " + quoted(stage), "")});
     jobs.push_back(name);
   }
@@ -273,7 +274,8 @@ std::vector<SlurmFile> slice_jobs(const FullPlan& full, const SlurmOptions& opti
 }
 
 // Describes the resources that the jobs request, and where the numbers come from.
-std::string request_text(const FullPlan& full, const SlurmOptions& options) {
+std::string request_text(const FullPlan& full, const SlurmOptions& options,
+                         const SaveSpeed& speed) {
   std::string text;
   if (options.slice == 0)
     text +=
@@ -287,7 +289,6 @@ std::string request_text(const FullPlan& full, const SlurmOptions& options) {
         "each job has {} tasks on {} node{}; request GPUs by an argument of "
         "submit.sh, such as --gpus-per-node={}\n",
         cluster.devices, cluster.nodes(), cluster.nodes() > 1 ? "s" : "", cluster.per_node);
-  const SaveSpeed speed = save_speed(full, options);
   text += fmt::format(
       "the signal comes at most {:.0f} s before a job ends, for a step and two saves {}\n",
       longest_times(full, speed).signal,
@@ -341,10 +342,11 @@ std::string write_slurm(const FullPlan& full, const SlurmOptions& options) {
                                    std::filesystem::perm_options::add);
     text += path.string() + "\n";
   }
-  text += request_text(full, options);
+  const SaveSpeed speed = save_speed(full, options);
+  text += request_text(full, options, speed);
   if (options.slice > 0) {
-    const std::int64_t count = jobs_needed(full.cost.total.seconds(), options.slice,
-                                           longest_times(full, save_speed(full, options)));
+    const std::int64_t count =
+        jobs_needed(full.cost.total.seconds(), options.slice, longest_times(full, speed));
     text +=
         fmt::format("{} jobs of {} for {} of training, {}\n", count, short_seconds(options.slice),
                     short_seconds(full.cost.total.seconds()), full.cost.time_source);

@@ -48,18 +48,15 @@ struct FitOptions {
 };
 
 struct LigoOptions {
-  std::optional<std::int64_t> layers, width, heads, ffn;
+  TargetSizes sizes;
   LayerOrder order = LayerOrder::append;
   FitOptions fit;
   std::int64_t seed = 7;
   StateRule state{Moments::reset};
   template <class V>
   void fields(V& v) {
-    const double most = 1 << 24;
-    v("layers", layers, {.doc = "number of layers after the growth", .min = 1, .max = 65536});
-    v("width", width, {.doc = "size of the residual stream after the growth", .max = most});
-    v("heads", heads, {.doc = "query heads after the growth", .max = most});
-    v("ffn", ffn, {.doc = "hidden units of the feed-forward after the growth", .max = most});
+    v("layers", sizes.layers, {.doc = "number of layers after the growth", .min = 1, .max = 65536});
+    sizes.copied_fields(v);
     v("order", order,
       {.doc = "the old layer that each new layer begins as: append: the old layers again, after "
               "themselves; alternate: each layer twice in a row; others: as in depth"});
@@ -87,12 +84,7 @@ class Ligo final : public GrowthOperator {
   }
 
   arch::ModelConfig grown(const arch::ModelConfig& from) const override {
-    TargetSizes sizes;
-    sizes.layers = options_.layers;
-    sizes.width = options_.width;
-    sizes.heads = options_.heads;
-    sizes.ffn = options_.ffn;
-    return sizes.grown(from, "ligo");
+    return options_.sizes.grown(from, "ligo");
   }
   Tree options() const override { return write_fields(options_); }
 

@@ -15,16 +15,13 @@ namespace stagedtrain::grow {
 namespace {
 
 struct RmsCopyOptions {
-  std::optional<std::int64_t> width, heads, ffn;
+  TargetSizes sizes;
   Copies copies = Copies::in_turn;
   Symmetry symmetry{0, 7};
   StateRule state{Moments::reset_new, Dynamics::plain, 100};
   template <class V>
   void fields(V& v) {
-    const double most = 1 << 24;
-    v("width", width, {.doc = "size of the residual stream after the growth", .max = most});
-    v("heads", heads, {.doc = "query heads after the growth", .max = most});
-    v("ffn", ffn, {.doc = "hidden units of the feed-forward after the growth", .max = most});
+    sizes.copied_fields(v);
     v("copies", copies, {.doc = kCopiesDoc});
     v("symmetry", symmetry,
       {.doc =
@@ -38,11 +35,7 @@ class RmsCopy final : public GrowthOperator {
   explicit RmsCopy(const RmsCopyOptions& options) : options_(options) {}
 
   arch::ModelConfig grown(const arch::ModelConfig& from) const override {
-    TargetSizes sizes;
-    sizes.width = options_.width;
-    sizes.heads = options_.heads;
-    sizes.ffn = options_.ffn;
-    return sizes.grown(from, "rms_copy");
+    return options_.sizes.grown(from, "rms_copy");
   }
   Tree options() const override { return write_fields(options_); }
 

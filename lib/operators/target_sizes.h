@@ -35,6 +35,14 @@ struct TargetSizes {
     v("ffn", ffn,
       {.doc = "hidden units of the feed-forward after the growth", .min = 1, .max = most});
   }
+  // The sizes that growths by copies ask for, besides layers.
+  template <class V>
+  void copied_fields(V& v) {
+    const double most = 1 << 24;
+    v("width", width, {.doc = "size of the residual stream after the growth", .max = most});
+    v("heads", heads, {.doc = "query heads after the growth", .max = most});
+    v("ffn", ffn, {.doc = "hidden units of the feed-forward after the growth", .max = most});
+  }
   // Returns the larger model, with kv_heads and value_dim derived if they are not given. `name` is
   // the operator's, for messages. Throws Error(usage) if no size is given, if one is smaller than
   // that of `from`, or if the sizes do not fit together.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "compare/run_names.h"
 #include "run_report/phrases.h"
@@ -225,15 +226,15 @@ Table generated_table(const Report& report) {
                           {"at step", true},
                           {"prompt", false, true},
                           {"what the model wrote after it", false, true}}};
-  for (const Run& run : report.runs)
-    for (const runlog::GeneratedText& text : run.generated) {
-      const bool newest = std::ranges::none_of(run.generated, [&](const auto& other) {
-        return other.stage == text.stage && other.at.step > text.at.step;
-      });
-      if (newest)
+  for (const Run& run : report.runs) {
+    std::map<std::string, double> newest;  // the last step that has text, by stage
+    for (const runlog::GeneratedText& text : run.generated)
+      newest[text.stage] = std::max(newest[text.stage], text.at.step);
+    for (const runlog::GeneratedText& text : run.generated)
+      if (text.at.step == newest[text.stage])
         table.rows.push_back({run_prefix(report, run) + text.stage, whole_text(text.at.step),
                               text.prompt, text.text});
-    }
+  }
   return table;
 }
 

@@ -6,27 +6,19 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
-#include <fstream>
 #include <new>
 #include <utility>
 
 #include "arch/architectures.h"
 #include "base/parallel.h"
 #include "base/stopwatch.h"
+#include "io/free_memory.h"
 #include "state/finite.h"
 
 namespace stagedtrain::train {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-// Returns the memory that is available without swapping, or a very large number if that is unknown.
-std::uint64_t free_memory() {
-  std::ifstream info("/proc/meminfo");
-  for (std::string key, rest; info >> key && std::getline(info, rest);)
-    if (key == "MemAvailable:") return std::stoull(rest) * 1024;
-  return ~std::uint64_t{0};
-}
 
 bool has_room(const state::TrainingState& state) {
   return !state.of(state::TensorKind::weights).empty();
