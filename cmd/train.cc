@@ -187,15 +187,12 @@ std::int64_t steps_of_run(const Path& folder) {
 
 void warn_of_planned_budgets(const plan::RunPlan& plan) {
   const auto in_percent = [](const Duration& d) { return d.unit == DurationUnit::percent; };
-  const auto may_end_early = [](const plan::StagePlan& stage) {
-    return stage.until_loss || stage.until_slope;
-  };
   if (std::ranges::any_of(plan.schedule.scratch.budgets, in_percent) &&
-      std::ranges::any_of(plan.stages, may_end_early))
-    tell(
-        fmt::format("scratch.budgets: % of the {} planned steps, but `until` may end the staged "
-                    "run earlier; with --scratch-of RUN, they are % of the steps that it took\n",
-                    grouped(plan.total_steps)));
+      std::ranges::any_of(plan.stages, &plan::StagePlan::may_end_early))
+    tell(fmt::format(
+        "scratch.budgets: % of the {} planned steps, but `until` or `budget` may end "
+        "the staged run earlier; with --scratch-of RUN, they are % of the steps that it took\n",
+        grouped(plan.total_steps)));
 }
 
 // Trains each budget in its own folder.

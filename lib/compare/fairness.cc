@@ -16,8 +16,8 @@ namespace {
 using runlog::Run, runlog::Setting;
 
 // Keys of the schedule that may differ. A key that ends with a dot stands for all keys below it.
-constexpr std::array<std::string_view, 8> kMayDiffer{
-    "batch.micro", "batch.recompute", "lr.rewarm", "evaluate.every",
+constexpr std::array<std::string_view, 9> kMayDiffer{
+    "batch.micro", "batch.recompute", "lr.rewarm", "budget.", "evaluate.every",
     "sample.",     "checkpoint.",     "log.",      "guard."};
 
 bool may_differ(const std::string& key) {

@@ -26,14 +26,6 @@ double curve_at(const RunPlan& plan, const StagePlan& stage, std::int64_t step,
                          step);
 }
 
-// Returns the number of steps in which the learning rate falls, for a run of total_steps.
-std::int64_t decay_length(const RunPlan& plan, std::int64_t total_steps) {
-  const schedule::LrSpec& lr = plan.schedule.lr;
-  const std::int64_t most = std::max<std::int64_t>(0, total_steps - plan.warmup_steps);
-  if (lr.curve != "wsd") return most;
-  return std::min(most, steps_now(lr.decay, plan.decay_steps, total_steps));
-}
-
 std::int64_t rewarm_now(const RunPlan& plan, const StagePlan& stage, std::int64_t total_steps) {
   if (!stage.growth || stage.first_step == 0) return 0;  // the first stage has the warm-up instead
   const auto& specs = plan.schedule.stages;
@@ -44,6 +36,13 @@ std::int64_t rewarm_now(const RunPlan& plan, const StagePlan& stage, std::int64_
 }
 
 }  // namespace
+
+std::int64_t decay_length(const RunPlan& plan, std::int64_t total_steps) {
+  const schedule::LrSpec& lr = plan.schedule.lr;
+  const std::int64_t most = std::max<std::int64_t>(0, total_steps - plan.warmup_steps);
+  if (lr.curve != "wsd") return most;
+  return std::min(most, steps_now(lr.decay, plan.decay_steps, total_steps));
+}
 
 double learning_rate(const RunPlan& plan, const StagePlan& stage, std::int64_t step,
                      std::int64_t stage_step, std::int64_t total_steps) {

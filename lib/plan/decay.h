@@ -19,6 +19,9 @@ bool ends_decayed(const RunPlan& plan, std::int64_t total_steps, double last_rat
 bool fits_decay(const RunPlan& plan, const StagePlan& stage, std::int64_t step, double rate,
                 std::int64_t total_steps);
 
+// Returns the number of steps in which the learning rate falls, for a run of total_steps.
+std::int64_t decay_length(const RunPlan& plan, std::int64_t total_steps);
+
 // Returns the steps at the end of a run in which no growth is planned: its decay, at least
 // kLeastLastStage of the run, and at least twice the last stage's re-warm-up. The result of a
 // shorter last stage would tell little about a model of that size.

@@ -74,6 +74,9 @@ std::string stage_notes(const RunPlan& plan, const StagePlan& stage) {
                         100 * optimizer / stage.flops);
   if (stage.until_loss)
     text += fmt::format("; ends sooner at a validation loss of {}", *stage.until_loss);
+  if (stage.until_seconds > 0)
+    text += fmt::format("; ends sooner, decayed, after {} of training steps",
+                        short_seconds(stage.until_seconds));
   if (stage.until_slope)
     text += fmt::format("; ends sooner where d ln loss / d ln tokens of its curve is {:.4g}", *stage.until_slope);
   if (stage.rewarm_steps)
@@ -160,6 +163,7 @@ Json stage_json(const RunPlan& plan, const StagePlan& stage) {
           {"rewarm_steps", stage.rewarm_steps},
           {"until_loss", stage.until_loss ? Json(*stage.until_loss) : Json(nullptr)},
           {"until_slope", stage.until_slope ? Json(*stage.until_slope) : Json(nullptr)},
+          {"until_seconds", stage.until_seconds > 0 ? Json(stage.until_seconds) : Json(nullptr)},
           {"predicted_loss", stage.predicted_loss ? Json(*stage.predicted_loss) : Json(nullptr)},
           {"memory_bytes", stage.memory_bytes},
           {"growth_memory_bytes", stage.growth_memory_bytes},

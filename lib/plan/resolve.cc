@@ -324,6 +324,7 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
     throw s.source.error("stages: {} steps together, expected at most {:.0e}",
                          grouped(plan.total_steps), kMaxSteps);
   resolve_lr(plan);
+  if (s.budget) plan.stages.back().until_seconds = s.budget->time.amount;
   plan.evaluate_every = every_of(s.evaluate.every);
   if (s.sample) plan.sample_every = every_of(s.sample->every);
   if (s.checkpoint.every.unit == DurationUnit::seconds) {
@@ -358,6 +359,7 @@ std::vector<RunPlan> resolve_scratch(const RunPlan& staged) {
   for (const Duration& budget : s.scratch.budgets) {
     Schedule one = s;
     one.from.clear();
+    one.budget.reset();
     schedule::StageSpec stage;
     stage.name = "scratch";
     stage.length = budget;

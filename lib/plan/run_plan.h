@@ -40,11 +40,14 @@ struct StagePlan {
   double peak_lr = 0;
   std::int64_t rewarm_steps = 0;
   std::optional<double> until_loss, until_slope;
+  double until_seconds = 0;              // budget.time, in the last stage; 0 without one
   std::optional<double> predicted_loss;  // nats at its end, by the law of schedule.plan
   std::uint64_t memory_bytes = 0;  // estimate: weights, gradients, moments, activations, logits
   std::uint64_t growth_memory_bytes = 0;  // both states during the growth, 0 without one
   std::uint64_t checkpoint_bytes = 0;
 
+  // Whether it may have fewer steps than planned.
+  bool may_end_early() const { return until_loss || until_slope || until_seconds > 0; }
   // Whether every step runs and trains the whole model.
   bool is_whole() const { return !train_only_new && !layer_dropout && !layer_path; }
 };

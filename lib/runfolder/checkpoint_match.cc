@@ -106,10 +106,11 @@ class Comparison {
           grouped(stage_->steps));
   }
 
-  // A stage ends at its last step, unless `until` ended it or its length has been changed since.
+  // A stage ends at its last step, unless `until` or the time budget ended it or its length has
+  // been changed since.
   void compare_end() {
-    if (progress_.stage_done && progress_.stage_step < stage_->steps && !stage_->until_loss &&
-        !stage_->until_slope && !length_was_changed(header_, plan_))
+    if (progress_.stage_done && progress_.stage_step < stage_->steps && !stage_->may_end_early() &&
+        !length_was_changed(header_, plan_))
       say("it says that stage {} ended after {} steps, but the stage has {}", stage_->name,
           grouped(progress_.stage_step), grouped(stage_->steps));
     if (stage_->growth && header_.lineage.empty())

@@ -123,6 +123,26 @@ void check_durations(const Schedule& s) {
   }
 }
 
+// A curve that falls from its start is as long as the run, whose length a time budget decides from
+// the speed of the first steps. Only wsd can wait until it has to decay.
+void check_budget(const Schedule& s) {
+  if (!s.budget) return;
+  check_unit(s, s.budget->time, "budget", "time", {DurationUnit::seconds}, "a time (3h, 90m)");
+  if (s.budget->time.amount <= 0)
+    throw place(s, {"budget", "time"}).error("budget.time: found 0, expected more than 0");
+  if (s.lr.curve == "constant")
+    throw place(s, {"budget"})
+        .error("budget: found lr.curve constant, expected a curve that decays")
+        .with_hint("use lr.curve: wsd");
+  if (s.lr.curve != "wsd" && s.stages.size() > 1)
+    throw place(s, {"budget"})
+        .error("budget: found lr.curve {} and {} stages, expected lr.curve wsd", s.lr.curve,
+               s.stages.size())
+        .with_hint(
+            "other curves need the length of the run from the start, and the speed of later "
+            "stages is not known then");
+}
+
 template <class Refuse>
 void check_until(const UntilSpec& until, Refuse refuse) {
   if (!until.loss && until.slope.empty()) refuse("until: is empty, expected loss or slope");
@@ -235,6 +255,7 @@ void validate(const Schedule& s) {
         .error("batch.recompute: blocks does not work for experts with a router_loss above 0")
         .with_hint("set batch.micro to use less memory");
   check_durations(s);
+  check_budget(s);
   if (s.sample && s.sample->prompts.empty())
     throw place(s, {"sample", "prompts"})
         .error("sample.prompts: is empty, expected at least one text");

@@ -16,6 +16,11 @@ double linear(double progress, double span, double) { return 1 - progress / span
 double cosine(double progress, double span, double) {
   return 0.5 * (1 + std::cos(std::numbers::pi * progress / span));
 }
+// The curve of Cramming (Geiping and Goldstein, arXiv 2212.14034), which has no warm-up of its own:
+// from a quarter of the peak to the peak after three quarters of the steps, then to the floor.
+double triangle(double progress, double span, double) {
+  return std::min(0.25 + progress / span, 4 - 4 * progress / span);
+}
 // Warm-up, stable, decay (Hu et al., arXiv 2404.06395), with a linear decay.
 double wsd(double progress, double span, double decay) {
   const double left = span - progress;
@@ -27,8 +32,14 @@ double wsd(double progress, double span, double decay) {
 const std::vector<LrCurve>& lr_curves() {
   static const std::vector<LrCurve> curves = {
       {"constant", "the peak, after the warm-up", constant, false},
-      {"linear", "a straight line from the peak to the floor, over all steps after the warm-up", linear, true},
-      {"cosine", "half a cosine from the peak to the floor, over all steps after the warm-up", cosine, true},
+      {"linear", "a straight line from the peak to the floor, over all steps after the warm-up",
+       linear, true},
+      {"cosine", "half a cosine from the peak to the floor, over all steps after the warm-up",
+       cosine, true},
+      {"triangle",
+       "a line from a quarter of the peak to the peak after 75% of the steps, then one to the "
+       "floor (use warmup: 0 steps)",
+       triangle, true},
       {"wsd", "warm-up, stable at the peak, linear decay to the floor at the end", wsd, true},
   };
   return curves;

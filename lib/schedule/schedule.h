@@ -9,6 +9,7 @@
 
 #include "arch/model_config.h"
 #include "io/file.h"
+#include "schedule/budget_spec.h"
 #include "schedule/checkpoint_spec.h"
 #include "schedule/ema_spec.h"
 #include "schedule/layer_policies.h"
@@ -265,6 +266,7 @@ struct Schedule {
   Precision precision = Precision::fp32;
   double dropout = 0, z_loss = 0;
   std::vector<StageSpec> stages;
+  std::optional<BudgetSpec> budget;
   PlanSpec plan;
   ScratchSpec scratch;
   EvaluateSpec evaluate;
@@ -319,6 +321,8 @@ void Schedule::fields(V& v) {
     {.doc = "coefficient of the mean squared log-partition added to the loss", .min = 0, .max = 1});
   v("stages", stages,
     {.doc = "the stages in order, each grown from the previous one", .required = true});
+  v("budget", budget,
+    {.doc = "a limit for the run, at which it ends decayed (docs/planning.md, A time budget)"});
   v("plan", plan, {.doc = "what the planner assumes and minimizes if a stage says auto"});
   v("scratch", scratch, {.doc = "the runs from scratch for comparison"});
   v("evaluate", evaluate, {.doc = "validation"});

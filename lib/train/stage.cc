@@ -7,6 +7,7 @@
 
 #include "base/signals.h"
 #include "base/stopwatch.h"
+#include "lengths/time_budget.h"
 #include "optim/ema.h"
 #include "optim/gradients.h"
 #include "optim/optimizer_shards.h"
@@ -51,6 +52,7 @@ class StageLoop {
         log_(run, stage_, progress_),
         saved_seconds_(progress_.seconds),
         saved_step_(progress_.step),
+        budget_(run.plan, stage_, progress_.step, progress_.stage_step, progress_.total_steps),
         ending_(run, stage_, progress_) {}
 
   eval::EvalReport run() {
@@ -68,7 +70,7 @@ class StageLoop {
         report = evaluate("evaluate");
       if (!report) evaluate_what_was_saved();
       if (progress_.stage_step > 0 && is_due_now(run_.plan.sample_every)) sample();
-      if (progress_.stage_step >= stage_.steps) break;
+      if (is_over()) break;
       if (report && ending_.is_reached(*report)) break;
       lift_mask();
       step();
@@ -203,7 +205,7 @@ class StageLoop {
     const at::Tensor loss_there =
         gradient_.add_up(*live_.model, batch.tokens_BS, passes, shards_.shared());
     const at::Tensor norm_there = shards_.norm(*live_.model);
-    if (progress_.stage_step + 1 < stage_.steps) feed_.prepare(shape_at(progress_.step + 1));
+    if (!is_over(1)) feed_.prepare(shape_at(progress_.step + 1));
     const double loss = loss_there.item<double>(), norm = norm_there.item<double>();
     refuse_divergence(loss, norm);
     const bool idle = !work.idle_layers.empty();
@@ -220,6 +222,15 @@ class StageLoop {
     progress_.seconds += run_.ranks.from_first(seconds_since(start));
     const auto line = log_.add(loss, norm, work.layers, communication);
     if (line) ending_.add(*line);
+    const auto length = budget_.after_step(progress_.step, progress_.seconds);
+    length_decided_ = length.has_value();
+    if (length) ending_.decide(*length);
+  }
+
+  // Whether the stage is at its end after this many more steps.
+  bool is_over(std::int64_t more = 0) const {
+    return progress_.stage_step + more >= stage_.steps ||
+           progress_.step + more >= progress_.total_steps;
   }
 
   BatchShape shape_at(std::int64_t step) const {
@@ -245,12 +256,11 @@ class StageLoop {
 
   void keep_what_is_due() {
     if (run_.plan.branch_step == progress_.step) start_saving(run_.folder.branch_file());
-    const bool at_end = progress_.stage_step >= stage_.steps;
     const double unsaved = progress_.seconds - saved_seconds_;
-    const bool due = is_due_now(run_.plan.checkpoint_every) ||
+    const bool due = length_decided_ || is_due_now(run_.plan.checkpoint_every) ||
                      is_due(progress_.step, kept_every_) ||
                      (run_.plan.checkpoint_seconds > 0 && unsaved >= run_.plan.checkpoint_seconds);
-    if (at_end || !due) return;
+    if (is_over() || !due) return;
     check_unchanged(run_.ranks, run_.data);
     start_saving(run_.folder.step_file(progress_.step));
     saved_step_ = progress_.step;
@@ -339,6 +349,8 @@ class StageLoop {
   const std::int64_t kept_every_ =
       static_cast<std::int64_t>(schedule_.checkpoint.keep.every.amount);
   std::int64_t sampled_ = 0;  // the step of the last samples
+  plan::TimeBudget budget_;
+  bool length_decided_ = false;  // by the last step; saved at once, since a clock decides only once
   StageEnding ending_;
   eval::EvalReport average_report_;  // of the last evaluation, with ema
   CheckpointSaver saver_;  // ends first: what it writes and prunes is the run's

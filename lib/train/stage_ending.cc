@@ -6,8 +6,7 @@
 
 namespace stagedtrain::train {
 
-StageEnding::StageEnding(RunContext& run, const plan::StagePlan& stage,
-                         const state::Progress& progress)
+StageEnding::StageEnding(RunContext& run, const plan::StagePlan& stage, state::Progress& progress)
     : run_(run), stage_(stage), progress_(progress) {
   if (!stage.until_slope || !run.ranks.first()) return;
   // What the log tells of this stage; the run's start event is in it already.
@@ -46,6 +45,14 @@ bool StageEnding::is_reached_here(const eval::EvalReport& report) {
             {"x0", now.law.x0}},
            decision->why());
   return true;
+}
+
+void StageEnding::decide(std::int64_t total_steps) {
+  progress_.total_steps = total_steps;
+  const std::int64_t left = total_steps - progress_.step;
+  tell_why({{"rule", "time"}, {"threshold", stage_.until_seconds}, {"total_steps", total_steps}},
+           fmt::format("{} steps from here, for a time budget of {}", grouped(left),
+                       short_seconds(stage_.until_seconds)));
 }
 
 void StageEnding::tell_why(const Json& numbers, const std::string& why) {

@@ -1,4 +1,4 @@
-// Decides at evaluations whether a stage ends before its steps are done (`until`).
+// Decides at evaluations whether a stage ends before its steps are done (`until`, `budget`).
 #pragma once
 
 #include <optional>
@@ -12,7 +12,7 @@ namespace stagedtrain::train {
 class StageEnding {
  public:
   // With until.slope, the first rank reads the log of the stage so far.
-  StageEnding(RunContext& run, const plan::StagePlan& stage, const state::Progress& progress);
+  StageEnding(RunContext& run, const plan::StagePlan& stage, state::Progress& progress);
   // To be called with each line of the log, on the first rank.
   void add(const law::LoggedStep& line) {
     if (slope_) slope_->add(line);
@@ -20,6 +20,8 @@ class StageEnding {
   // Collective. Returns whether the stage has reached what ends it early, as the first rank
   // decides, which then writes an `until` event.
   bool is_reached(const eval::EvalReport& report);
+  // Sets the run's length, which the time budget has decided on all ranks, and logs it.
+  void decide(std::int64_t total_steps);
 
  private:
   bool is_reached_here(const eval::EvalReport& report);
@@ -27,7 +29,7 @@ class StageEnding {
 
   RunContext& run_;
   const plan::StagePlan& stage_;
-  const state::Progress& progress_;
+  state::Progress& progress_;
   std::optional<plan::SlopeWatch> slope_;
 };
 

@@ -154,14 +154,16 @@ TakenUp from_branch(const Path& branch, const plan::RunPlan& plan,
 }
 
 // Returns the length of the curve. A stage that has already taken more steps than are now planned
-// keeps them.
-std::int64_t total_steps(const plan::RunPlan& plan, const state::Progress& at) {
+// keeps them. A length that the time budget has decided stays.
+std::int64_t total_steps(const plan::RunPlan& plan, const state::StateHeader& header) {
+  const state::Progress& at = header.progress;
   if (at.stage.empty()) return plan.total_steps;
   const auto index = static_cast<std::size_t>(at.stage_index);
   std::int64_t steps = at.step;
   if (!at.stage_done) steps += std::max<std::int64_t>(0, plan.stages[index].steps - at.stage_step);
   for (std::size_t i = index + 1; i < plan.stages.size(); ++i) steps += plan.stages[i].steps;
-  return steps;
+  const bool decided = plan.stages[index].until_seconds > 0 && !length_was_changed(header, plan);
+  return decided ? std::min(steps, at.total_steps) : steps;
 }
 
 // Continues in the last stage of a run that had ended if this stage has been made longer.
@@ -249,7 +251,7 @@ TakenUp take_up(const RunRequest& request, const model::ModelOptions& options, R
     reopen_extended(plan, *taken);
   }
   header.run = run.data.info(plan);
-  header.progress.total_steps = total_steps(plan, header.progress);
+  header.progress.total_steps = total_steps(plan, header);
   if (!taken->from.empty()) warn_of_rates(plan, *taken);
   return std::move(*taken);
 }

@@ -14,14 +14,16 @@ using schedule::LrShape;
 
 namespace {
 
-// Every curve of the table with each of these lengths.
+// Every curve of the table with each of these lengths. triangle, which rises after the warm-up too,
+// has a test of its own.
 std::vector<LrShape> shapes() {
   std::vector<LrShape> all;
   for (const LrCurve& curve : schedule::lr_curves())
-    for (double floor : {0.0, 0.1, 1.0})
-      for (std::int64_t warmup : {0, 1, 100})
-        for (std::int64_t decay : {0, 1, 200, 5000})
-          all.push_back({curve.name, 3e-3, floor, warmup, decay, 1000});
+    if (curve.name != std::string("triangle"))
+      for (double floor : {0.0, 0.1, 1.0})
+        for (std::int64_t warmup : {0, 1, 100})
+          for (std::int64_t decay : {0, 1, 200, 5000})
+            all.push_back({curve.name, 3e-3, floor, warmup, decay, 1000});
   return all;
 }
 
@@ -93,6 +95,15 @@ TEST_CASE("wsd runs of two lengths share all but the decay of the shorter") {
     same = same && schedule::lr_at(shorter, step) == schedule::lr_at(longer, step);
   CHECK(same);
   CHECK(schedule::lr_at(shorter, 801) < schedule::lr_at(longer, 801));
+}
+
+TEST_CASE("triangle rises from a quarter of the peak for three quarters of the run, then falls") {
+  const LrShape s{"triangle", 2.0, 0, 0, 0, 1000};
+  CHECK(schedule::lr_at(s, 0) == Approx(0.5));
+  CHECK(schedule::lr_at(s, 250) == Approx(1.0));
+  CHECK(schedule::lr_at(s, 750) == Approx(2.0));
+  CHECK(schedule::lr_at(s, 875) == Approx(1.0));
+  CHECK(schedule::lr_at(s, 1000) == Approx(0).margin(1e-15));
 }
 
 TEST_CASE("a cosine is half-way down in the middle") {
