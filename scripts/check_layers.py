@@ -59,7 +59,7 @@ MAY_INCLUDE = {
     "optim": [*BASE, "arch", "grow", "schedule", "kernels", "dist", "model"],
     "runfolder": [*PLAN, "state", "checkpoint", "apply", "model"],
     "record": [*FORECAST, "tokenizers", "state", "checkpoint", "outcomes", "lengths", "engine"],
-    "replicas": [*PLAN, "state", "engine", "dist", "model", "runfolder", "record"],
+    "replicas": ["checkpoint", *PLAN, "state", "engine", "dist", "model", "runfolder", "record"],
 }
 GROUND = list(MAY_INCLUDE)[: list(MAY_INCLUDE).index("engine") + 1]
 UPPER = [*list(MAY_INCLUDE)[len(GROUND) :], "train"]

@@ -32,6 +32,12 @@ StateHeader header_of(const TrainingState& state);
 // Returns a state with this header and without tensors, hence without an average of the weights.
 TrainingState state_of(const StateHeader& header);
 
+// A checkpoint that is being written, as another process needs to know it.
+struct CheckpointFile {
+  Path path;  // of the temporary file
+  std::uint64_t metadata_bytes = 0, tokenizer_bytes = 0;
+};
+
 // Writes a checkpoint tensor by tensor, in any order. Large tensors bypass the page cache; threads
 // of the writer compute their checksums and write them.
 //
@@ -62,7 +68,33 @@ class CheckpointWriter {
   // must stay unchanged as long as the writer exists.
   void write(TensorKind kind, std::size_t index, std::span<const std::byte> bytes,
              std::shared_ptr<const void> owner);
+  // The file, for a CheckpointPart.
+  CheckpointFile file() const;
+  // Declares that a CheckpointPart has written a tensor, with these checksums of its blocks.
+  void adopt(TensorKind kind, std::size_t index, std::span<const std::uint32_t> checksums);
   void commit();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Writes some of the large tensors of a checkpoint, into the file that a CheckpointWriter of
+// another process has laid out, which adopts them. Both must have the same header. So the processes
+// of a run write one file, each through its own connection to a file system that they share.
+class CheckpointPart {
+ public:
+  // Whether a tensor of so many bytes has pages of its own in the file. Others are for the writer.
+  static bool may_write(std::uint64_t bytes);
+  // Throws Error(resource) if there is no such file, as on a host with another file system.
+  CheckpointPart(const CheckpointFile& file, const StateHeader& header);
+  ~CheckpointPart();
+  // As CheckpointWriter::write does.
+  void write(TensorKind kind, std::size_t index, std::span<const std::byte> bytes,
+             std::shared_ptr<const void> owner);
+  // Returns when everything is on the disk: the checksums of the blocks of all tensors, in the
+  // order in which they were written.
+  std::vector<std::uint32_t> finish();
 
  private:
   struct Impl;

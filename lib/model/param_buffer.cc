@@ -208,29 +208,46 @@ at::Tensor& ParamBuffer::of(state::TensorKind kind) {
 }
 
 void ParamBuffer::set(state::TensorKind kind, std::size_t index, std::span<const std::byte> bytes) {
+  ST_CHECK(bytes.size() == table_[index].count() * weights_.element_size(), "{}: {} bytes",
+           table_[index].name, bytes.size());
+  set_part(kind, index, 0, bytes);
+}
+
+void ParamBuffer::set_part(state::TensorKind kind, std::size_t index, std::int64_t begin,
+                           std::span<const std::byte> bytes) {
   const at::NoGradGuard no_grad;
-  const at::Tensor to = view(of(kind), index).flatten();
-  ST_CHECK(bytes.size() == to.nbytes(), "{}: {} bytes for {}", table_[index].name, bytes.size(),
-           to.nbytes());
+  const at::Tensor flat = of(kind);
+  const std::int64_t count = std::ssize(bytes) / flat.element_size();
+  ST_CHECK(begin >= 0 && begin + count <= table_[index].count(), "{}: {} elements from {} on",
+           table_[index].name, count, begin);
   void* data = const_cast<std::byte*>(bytes.data());
-  const at::Tensor from = at::from_blob(data, to.sizes(), at::TensorOptions(to.scalar_type()));
+  const at::Tensor from = at::from_blob(data, {count}, at::TensorOptions(flat.scalar_type()));
+  const Range range{offsets_[index] + begin, offsets_[index] + begin + count};
   if (!shards_) {
-    to.copy_(from);
+    flat.narrow(0, range.begin, count).copy_(from);
     return;
   }
-  const Range range{offsets_[index], offsets_[index] + table_[index].count()};
   for_held(*shards_, range, kind == state::TensorKind::weights, [&](const Range& part) {
-    to.narrow(0, part.begin - range.begin, part.size())
+    flat.narrow(0, part.begin, part.size())
         .copy_(from.narrow(0, part.begin - range.begin, part.size()));
   });
 }
 
+bool ParamBuffer::holds(state::TensorKind kind, std::size_t index, std::int64_t begin,
+                        std::int64_t end) const {
+  if (!shards_) return true;
+  bool any = false;
+  for_held(*shards_, {offsets_[index] + begin, offsets_[index] + end},
+           kind == state::TensorKind::weights, [&](const Range&) { any = true; });
+  return any;
+}
+
 std::span<const std::byte> ParamBuffer::get(state::TensorKind kind, std::size_t index,
-                                            at::Tensor& room, bool first_only) {
+                                            at::Tensor& room, std::optional<int> receiver) {
   if (shards_) {
     const Range range{offsets_[index], offsets_[index] + table_[index].count()};
     room = at::empty({range.size()}, weights_.options());
-    shards_->collect(of(kind), range, room, first_only);
+    shards_->collect(of(kind), range, room, receiver);
   } else {
     room = view(of(kind), index).to(at::kCPU);
   }

@@ -17,6 +17,7 @@
 
 #include <ATen/ATen.h>
 
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -92,13 +93,18 @@ class ParamBuffer {
 
   // ema requires keep_ema.
   at::Tensor& of(state::TensorKind kind);
-  // Copies one tensor from host memory. bytes must have the master type.
+  // Copies one tensor, or the part of it that begins at element `begin`, from host memory. bytes
+  // must have the master type.
   void set(state::TensorKind kind, std::size_t index, std::span<const std::byte> bytes);
+  void set_part(state::TensorKind kind, std::size_t index, std::int64_t begin,
+                std::span<const std::byte> bytes);
   // Returns one tensor in host memory: the buffer's own memory on a CPU, else a copy in room. The
-  // bytes are valid until the buffer or room changes. With shards, the call is collective; if
-  // first_only is set, the result is undefined on the other ranks.
+  // bytes are valid until the buffer or room changes. With shards, the call is collective, and
+  // the result is undefined on ranks other than the receiver, if there is one.
   std::span<const std::byte> get(state::TensorKind kind, std::size_t index, at::Tensor& room,
-                                 bool first_only = false);
+                                 std::optional<int> receiver = {});
+  // Whether this rank holds any of a tensor's elements [begin, end).
+  bool holds(state::TensorKind kind, std::size_t index, std::int64_t begin, std::int64_t end) const;
   // Sets both moments to zero.
   void clear_moments();
   // Sets how the optimizer treats each tensor of the table. Tensors whose generation is below

@@ -14,6 +14,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/sum_order.h"
@@ -46,9 +47,10 @@ class Shards : public GradientProgress {
   virtual const std::vector<Range>& own() const = 0;
   // The first element from which on weights and gradients are always complete.
   virtual std::int64_t complete_from() const = 0;
-  // Copies a range of a flat buffer from the ranks that own it to `out`, or to that of rank 0 only.
+  // Copies a range of a flat buffer from the ranks that own it to `out`, or to that of one rank
+  // only.
   virtual void collect(const at::Tensor& flat, const Range& range, at::Tensor& out,
-                       bool first_only) = 0;
+                       std::optional<int> receiver) = 0;
 };
 
 // Creates the shards of a model. The buffer outlives them.

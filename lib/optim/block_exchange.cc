@@ -34,13 +34,13 @@ std::int64_t BlockExchange::elements_of(const Range& run, int rank) const {
   return count;
 }
 
-void BlockExchange::gather(const at::Tensor& flat, const Range& run, bool first_only,
+void BlockExchange::gather(const at::Tensor& flat, const Range& run, std::optional<int> receiver,
                            const Use& use) {
-  for_chunks(run, [&](const Range& chunk) { gather_chunk(flat, chunk, first_only, use); });
+  for_chunks(run, [&](const Range& chunk) { gather_chunk(flat, chunk, receiver, use); });
 }
 
-void BlockExchange::gather_chunk(const at::Tensor& flat, const Range& run, bool first_only,
-                                 const Use& use) {
+void BlockExchange::gather_chunk(const at::Tensor& flat, const Range& run,
+                                 std::optional<int> receiver, const Use& use) {
   const int ranks = ranks_.size(), rank = ranks_.rank();
   const auto item = static_cast<std::int64_t>(flat.element_size());
   // Every rank sends as many whole blocks as the one that has most.
@@ -54,11 +54,11 @@ void BlockExchange::gather_chunk(const at::Tensor& flat, const Range& run, bool 
                 static_cast<std::size_t>(count));
     used += count;
   }
-  const bool receives = !first_only || ranks_.first();
+  const bool receives = !receiver || *receiver == rank;
   const at::Tensor whole = at::empty({receives ? most * ranks : 0}, bytes);
-  if (first_only) {
+  if (receiver) {
     std::vector<std::int64_t> in(static_cast<std::size_t>(ranks)), out(in.size());
-    in[0] = most;
+    in[static_cast<std::size_t>(*receiver)] = most;
     if (receives) std::ranges::fill(out, most);
     ranks_.all_to_all(whole, part, out, in);
   } else {

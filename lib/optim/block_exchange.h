@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "base/sum_order.h"
@@ -28,9 +29,10 @@ class BlockExchange {
   bool is_own(std::int64_t block) const { return block % ranks_.size() == ranks_.rank(); }
 
   // Calls use(block, bytes) for the blocks of other ranks in a run of blocks, with the bytes that
-  // their owners have in `flat`. If first_only is set, it does so on rank 0 only.
+  // their owners have in `flat`. If there is a receiver, it does so on that rank only.
   using Use = std::function<void(std::int64_t block, const std::byte* bytes)>;
-  void gather(const at::Tensor& flat, const Range& run, bool first_only, const Use& use);
+  void gather(const at::Tensor& flat, const Range& run, std::optional<int> receiver,
+              const Use& use);
   // Sends each of the first `senders` ranks' blocks of a float32 buffer to their owners. Calls
   // add(block, parts) for the blocks of this rank, where parts[r] points to rank r's block. The
   // parts may be overwritten.
@@ -41,7 +43,8 @@ class BlockExchange {
   // The blocks of a rank in a run, and their elements.
   std::vector<std::int64_t> blocks_of(const Range& run, int rank) const;
   std::int64_t elements_of(const Range& run, int rank) const;
-  void gather_chunk(const at::Tensor& flat, const Range& run, bool first_only, const Use& use);
+  void gather_chunk(const at::Tensor& flat, const Range& run, std::optional<int> receiver,
+                    const Use& use);
   void scatter_chunk(const at::Tensor& flat, const Range& run, int senders, const Add& add);
 
   dist::Ranks& ranks_;

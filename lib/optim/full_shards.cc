@@ -61,7 +61,7 @@ const at::Tensor& FullShards::computed() const {
 
 void FullShards::fetch(const at::Tensor& flat, const Range& run) {
   const auto item = static_cast<std::int64_t>(flat.element_size());
-  exchange_.gather(flat, run, false, [&](std::int64_t block, const std::byte* bytes) {
+  exchange_.gather(flat, run, {}, [&](std::int64_t block, const std::byte* bytes) {
     const Range e = exchange_.elements(block);
     std::memcpy(static_cast<std::byte*>(flat.data_ptr()) + e.begin * item, bytes,
                 static_cast<std::size_t>(e.size() * item));
@@ -277,7 +277,7 @@ void FullShards::own_weights_changed() {
 }
 
 void FullShards::collect(const at::Tensor& flat, const Range& range, at::Tensor& out,
-                         bool first_only) {
+                         std::optional<int> receiver) {
   constexpr std::int64_t kBlock = BlockExchange::kElements;
   const float* values = flat.const_data_ptr<float>();
   float* to = out.mutable_data_ptr<float>();
@@ -287,7 +287,7 @@ void FullShards::collect(const at::Tensor& flat, const Range& range, at::Tensor&
     std::copy_n(from + (part.begin - e.begin), part.size(), to + (part.begin - range.begin));
   };
   const Range run{range.begin / kBlock, (range.end + kBlock - 1) / kBlock};
-  exchange_.gather(flat, run, first_only, [&](std::int64_t block, const std::byte* bytes) {
+  exchange_.gather(flat, run, receiver, [&](std::int64_t block, const std::byte* bytes) {
     take(block, reinterpret_cast<const float*>(bytes));
   });
   for (std::int64_t b = run.begin; b < run.end; ++b)

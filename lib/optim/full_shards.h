@@ -29,7 +29,7 @@ class FullShards final : public model::Shards {
   const std::vector<Range>& own() const override { return own_; }
   std::int64_t complete_from() const override;
   void collect(const at::Tensor& flat, const Range& range, at::Tensor& out,
-               bool first_only) override;
+               std::optional<int> receiver) override;
 
  private:
   // A unit's elements, the blocks that hold any of them, and those that begin in it.

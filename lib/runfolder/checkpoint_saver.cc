@@ -127,13 +127,17 @@ void CheckpointSaver::start(const Path& file, DeviceState& live, std::function<v
   if (!thread_.joinable()) write(first);  // no thread is available, so training waits
 }
 
-void CheckpointSaver::save(const Path& file, DeviceState& live,
-                           const std::function<void()>& first) {
+void CheckpointSaver::save(const Path& file, DeviceState& live, const std::function<void()>& first,
+                           const std::function<void()>& write) {
   const auto start = Clock::now();
   join();
   if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
   if (first) first();
-  save_live(file, live);
+  if (write) {
+    write();
+  } else {
+    save_live(file, live);
+  }
   const double seconds = seconds_since(start);
   completed_.push_back({file, live.header.progress, size_of(file), seconds, seconds});
 }

@@ -41,8 +41,10 @@ class CheckpointSaver {
   // writes nothing, if the state has a number that is not finite. Throws the Error of a previous
   // save that failed.
   void start(const Path& file, DeviceState& live, std::function<void()> first = {});
-  // Saves without a copy, and returns when the file is complete. Throws as start() does.
-  void save(const Path& file, DeviceState& live, const std::function<void()>& first = {});
+  // Saves without a copy, and returns when the file is complete. `write` writes it, by default as
+  // save_live does. Throws as start() does.
+  void save(const Path& file, DeviceState& live, const std::function<void()>& first = {},
+            const std::function<void()>& write = {});
   // Returns the checkpoints that were completed since the last call, oldest first. Throws the Error
   // of a save that failed.
   std::vector<SavedCheckpoint> completed();

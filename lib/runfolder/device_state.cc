@@ -5,6 +5,7 @@
 
 #include "apply/apply.h"
 #include "base/error.h"
+#include "checkpoint/layout.h"
 #include "grow/operator.h"
 #include "schedule/yaml.h"
 #include "state/finite.h"
@@ -24,6 +25,19 @@ DeviceState make_live(state::StateHeader header, const model::ModelOptions& aske
   live.model->params().set_histories(live.header.histories);
   if (live.header.ema) live.model->params().keep_ema();
   return live;
+}
+
+// Copies a tensor from a file, as far as this process holds it. Blocks of the file of which it
+// holds nothing are not read.
+void read_held(const state::CheckpointReader& reader, state::TensorKind kind, std::size_t index,
+               model::ParamBuffer& params) {
+  if (!params.shards()) return params.set(kind, index, reader.view(kind, index));
+  const std::int64_t count = params.table()[index].count(), item = params.weights().element_size();
+  const auto step = static_cast<std::int64_t>(state::kBlockBytes) / item;
+  for (std::int64_t begin = 0; begin < count; begin += step)
+    if (params.holds(kind, index, begin, std::min(count, begin + step)))
+      params.set_part(kind, index, begin,
+                      reader.view_block(kind, index, static_cast<std::uint64_t>(begin / step)));
 }
 
 }  // namespace
@@ -97,7 +111,7 @@ DeviceState load_live(const Path& path, const model::ModelOptions& options) {
   DeviceState live = make_live(reader.header(), options);
   for (const state::TensorKind kind : reader.header().kinds())
     for (std::size_t i = 0; i < reader.table().size(); ++i) {
-      live.model->params().set(kind, i, reader.view(kind, i));
+      read_held(reader, kind, i, live.model->params());
       reader.release(kind, i);
     }
   live.model->weights_changed();
@@ -122,18 +136,11 @@ void save_live(const Path& path, DeviceState& live) {
   for (const state::TensorKind kind : live.header.kinds())
     for (std::size_t i = 0; i < params.table().size(); ++i) {
       const auto room = std::make_shared<at::Tensor>();
-      const std::span<const std::byte> bytes = params.get(kind, i, *room, true);
+      const std::span<const std::byte> bytes = params.get(kind, i, *room);
       if (!state::all_finite(bytes, live.header.dtype)) refuse_not_finite(live, kind, i);
       writer.write(kind, i, bytes, room);
     }
   writer.commit();
-}
-
-void save_along(DeviceState& live) {
-  model::ParamBuffer& params = live.model->params();
-  at::Tensor room;
-  for (const state::TensorKind kind : live.header.kinds())
-    for (std::size_t i = 0; i < params.table().size(); ++i) params.get(kind, i, room, true);
 }
 
 DeviceState grow_live(const grow::GrowthRecipe& recipe, DeviceState from, const std::string& source,

@@ -48,10 +48,9 @@ void show_through_mask(DeviceState& live, std::int64_t step);
 // Removes the mask after it has risen to 1. The model may then use other kernels. Holds a second
 // model until it returns.
 void end_mask(DeviceState& live);
-// Writes a checkpoint, as a whole or not at all. Throws as refuse_not_finite does.
-// With shards (model/shards.h), the first rank calls this, and all others call save_along.
+// Writes a checkpoint, as a whole or not at all. Throws as refuse_not_finite does. Not for a model
+// with shards (model/shards.h), which replicas/shared_save.h saves.
 void save_live(const Path& path, DeviceState& live);
-void save_along(DeviceState& live);
 // Throws Error(diverged) that names stage, step and tensor.
 [[noreturn]] void refuse_not_finite(const DeviceState& live, state::TensorKind kind,
                                     std::size_t index);

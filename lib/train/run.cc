@@ -13,6 +13,7 @@
 #include "replicas/rank_of_process.h"
 #include "replicas/replicas.h"
 #include "replicas/same_everywhere.h"
+#include "replicas/shared_save.h"
 #include "text/json.h"
 #include "text/text.h"
 #include "train/growing.h"
@@ -62,11 +63,11 @@ void keep_end_of_stage(const RunContext& run, DeviceState& live) {
       is_lost = true;
     }
   if (run.ranks.from_first(is_lost ? 1 : 0) == 0) return;
-  if (run.ranks.first()) {
-    run.folder.check_lock();
+  if (run.ranks.first()) run.folder.check_lock();
+  if (live.model->shards()) {
+    save_shared(file, live, run.ranks);
+  } else if (run.ranks.first()) {
     save_live(file, live);
-  } else if (live.model->shards()) {
-    save_along(live);
   }
 }
 

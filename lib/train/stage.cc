@@ -15,6 +15,7 @@
 #include "replicas/batch_feed.h"
 #include "replicas/replicas.h"
 #include "replicas/same_everywhere.h"
+#include "replicas/shared_save.h"
 #include "runfolder/checkpoint_saver.h"
 #include "text/error_bar.h"
 #include "text/json.h"
@@ -92,14 +93,19 @@ class StageLoop {
     if (run_.ranks.first()) {
       save_here(file);
     } else if (live_.model->shards()) {
-      save_along(live_);
+      save_shared(file, live_, run_.ranks);
     }
     run_.ranks.barrier();
   }
 
  private:
   void save_here(const Path& file) {
-    save_with([&] { saver_.save(file, live_, [this] { run_.log.sync(); }); });
+    std::function<void()> write;
+    if (live_.model->shards()) write = [&] { save_shared(file, live_, run_.ranks); };
+    save_with([&] {
+      saver_.save(
+          file, live_, [this] { run_.log.sync(); }, write);
+    });
     tell_saved(saver_.completed());
   }
 
