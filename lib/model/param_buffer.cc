@@ -208,7 +208,7 @@ at::Tensor& ParamBuffer::of(state::TensorKind kind) {
 }
 
 void ParamBuffer::set(state::TensorKind kind, std::size_t index, std::span<const std::byte> bytes) {
-  ST_CHECK(bytes.size() == table_[index].count() * weights_.element_size(), "{}: {} bytes",
+  ST_CHECK(std::ssize(bytes) == table_[index].count() * weights_.element_size(), "{}: {} bytes",
            table_[index].name, bytes.size());
   set_part(kind, index, 0, bytes);
 }
