@@ -13,15 +13,16 @@ std::int64_t decay_begin(const RunPlan& plan, std::int64_t total_steps) {
   return total_steps - decay_length(plan, total_steps);
 }
 
-// Returns the smallest length from `low` to `high` whose decay does not begin before `step`.
+// Returns the smallest length from `low` to `high` of whose decay at least half lies after `step`.
+// The end of a run with less counts as cut short (fits_decay).
 std::int64_t length_with_decay(const RunPlan& plan, std::int64_t step, std::int64_t low,
                                std::int64_t high) {
   while (low < high) {
-    const std::int64_t middle = low + (high - low) / 2;
-    if (decay_begin(plan, middle) < step) {
-      low = middle + 1;
+    const std::int64_t length = low + (high - low) / 2;
+    if (length - decay_length(plan, length) / 2 < step) {
+      low = length + 1;
     } else {
-      high = middle;
+      high = length;
     }
   }
   return low;

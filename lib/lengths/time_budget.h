@@ -14,10 +14,11 @@
 
 namespace stagedtrain::plan {
 
-// Returns the length of the run in steps, counted from its start, if it has to be decided now: after
-// `step` steps, which took `seconds`, at `seconds_per_step` in the last stage. Returns nothing as
-// long as that can wait, or if the run ends in time at total_steps. The run may take longer than
-// the budget if the last stage begins too late for a decay.
+// Returns the length of the run in steps, counted from its start, if it has to be decided now:
+// after `step` steps, which took `seconds`, at `seconds_per_step` in the last stage. Returns
+// nothing as long as that can wait, or if the run ends in time at total_steps. If the last stage
+// begins later than that, the decay is cut at its start, by half at most; the run then takes longer
+// than the budget.
 std::optional<std::int64_t> length_in_time(const RunPlan& plan, std::int64_t step, double seconds,
                                            double seconds_per_step, std::int64_t total_steps);
 
