@@ -53,6 +53,13 @@ std::string action(const RunPlan& plan) {
   return text;
 }
 
+// Says when the run ends, if a time budget may end it before the steps are done.
+std::string budget_of(const RunPlan& plan) {
+  const double seconds = plan.stages.back().until_seconds;
+  if (seconds == 0) return "";
+  return fmt::format("; ends sooner, decayed, when it has trained for {}", short_seconds(seconds));
+}
+
 const Forecast* under(const Outlook& outlook, Assumption assumption) {
   const auto found =
       std::ranges::find(outlook.forecasts, assumption, &Forecast::assumption);
@@ -235,7 +242,7 @@ std::string equal_tokens_text(const FullPlan& full) {
 }  // namespace
 
 std::string answer_text(const FullPlan& full, const std::vector<std::string>& more) {
-  std::string text = cut("do", action(full.plan), 2);
+  std::string text = cut("do", action(full.plan) + budget_of(full.plan), 2);
   text += labelled("saves", saving(full));
   text += labelled("costs", cost(full));
   if (full.outlook.nothing.ends_with(kFitOwnRuns)) text += labelled("next", kFitOwnRuns);
