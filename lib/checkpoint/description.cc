@@ -171,12 +171,13 @@ std::string history_lines(const StateHeader& header) {
   };
   const auto scaled =
       count([](const TensorHistory& h) { return h.lr_scale != 1 || h.eps_scale != 1; });
-  const auto mixed = count([](const TensorHistory& h) { return !h.regions.empty(); });
+  const auto young = count([](const TensorHistory& h) { return h.age.start > 0; });
   if (scaled > 0)
     text += line("dynamics",
                  fmt::format("{} tensors with a learning rate or eps of their own", scaled));
-  if (mixed > 0)
-    text += line("moments", fmt::format("{} tensors have parts that were zeroed later", mixed));
+  if (young > 0)
+    text += line("moments",
+                 fmt::format("{} tensors have moments of fewer steps than the state", young));
   return text;
 }
 
