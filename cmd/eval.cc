@@ -91,7 +91,7 @@ void score(EvalArguments& a, Json& json) {
   a.eval.ema = a.ema;
   const train::EvalResult result = engine().evaluate(a.eval);
   for (const std::string& note : {result.taken_for, result.warning})
-    if (!note.empty()) tell(fmt::format("{}: {}\n", a.data, note));
+    if (!note.empty()) print_to_stderr(fmt::format("{}: {}\n", a.data, note));
   if (a.json) {
     json = loss_json(result);
   } else {
@@ -175,7 +175,7 @@ void write_text(EvalArguments& a, Json& json) {
     print("\n");
   }
   if (ids)
-    tell(
+    print_to_stderr(
         fmt::format("{}: does not record its tokenizer, so these are token ids; --tokenizer bytes "
                     "or --tokenizer FILE.model prints text\n",
                     a.checkpoint));

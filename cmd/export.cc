@@ -84,7 +84,7 @@ void print_result(const ExportArguments& a, const hub::ExportResult& result, dou
                     describe(result.model), grouped(parameters), a.dtype, a.target,
                     short_bytes(static_cast<double>(result.bytes)), result.files.size(),
                     result.files.size() == 1 ? "" : "s", short_seconds(seconds)));
-  for (const std::string& note : result.notes) tell(wrapped(note));
+  for (const std::string& note : result.notes) print_to_stderr(wrapped(note));
 }
 
 void run(const ExportArguments& a) {

@@ -35,6 +35,6 @@ void print_bytes(std::string_view bytes) {
 
 void print(std::string_view text) { print_bytes(for_terminal(text)); }
 
-void tell(std::string_view text) { write_all(STDERR_FILENO, for_terminal(text)); }
+void print_to_stderr(std::string_view text) { write_all(STDERR_FILENO, for_terminal(text)); }
 
 }  // namespace stagedtrain::cmd

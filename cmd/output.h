@@ -13,6 +13,6 @@ void print(std::string_view text);
 void print_bytes(std::string_view bytes);
 // Prints progress, warnings and errors to stderr, with control characters escaped. Ignores write
 // errors.
-void tell(std::string_view text);
+void print_to_stderr(std::string_view text);
 
 }  // namespace stagedtrain::cmd

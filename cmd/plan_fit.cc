@@ -14,9 +14,10 @@ CLI::Option* add_fit_options(CLI::App& command, FitArguments& arguments) {
           .add_option("--fit", arguments.inputs, "fit laws to run folders, run.jsonl and CSV files")
           ->type_name("RUN|FILE.csv");
   command
-      .add_option("--out", arguments.out,
-                  "with --fit: the file to write the laws to, for --law; with --probe: the folder "
-                  "for its files")
+      .add_option(
+          "--out", arguments.out,
+          "with --fit: the file to write the laws to, for --law; with --trial-steps: the folder "
+          "for its files")
       ->type_name("FILE.json|DIR");
   command
       .add_option("--huber", arguments.huber,

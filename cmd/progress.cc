@@ -11,7 +11,7 @@
 
 namespace stagedtrain::cmd {
 
-void ByteProgress::tell(const char* what, std::uint64_t done, std::uint64_t total) {
+void ByteProgress::update(const char* what, std::uint64_t done, std::uint64_t total) {
   const auto now = Clock::now();
   if (what_ != what) {
     what_ = what;
@@ -29,7 +29,7 @@ void ByteProgress::tell(const char* what, std::uint64_t done, std::uint64_t tota
       short_bytes(static_cast<double>(total)),
       100 * static_cast<double>(done) / static_cast<double>(total), short_bytes(speed),
       short_seconds(left));
-  if (!terminal) return cmd::tell(text + "\n");
+  if (!terminal) return cmd::print_to_stderr(text + "\n");
   std::fprintf(stderr, "\r%s\033[K", text.c_str());
   on_screen_ = true;
 }

@@ -12,7 +12,7 @@ class ByteProgress {
  public:
   // Prints, for instance, "encoded 1.2 GB of 4 GB (30%), 45 MB/s, 62 s left". On a terminal, at
   // most five times a second and not in the first second. A new `what` restarts the count.
-  void tell(const char* what, std::uint64_t done, std::uint64_t total);
+  void update(const char* what, std::uint64_t done, std::uint64_t total);
   // Removes the line from the terminal. Call it before printing anything else.
   void clear();
   ~ByteProgress() { clear(); }

@@ -108,7 +108,7 @@ struct MeasureRequest {
 
 // A stamp of the types in this interface. An executable and a module of different builds usually
 // differ in it.
-constexpr std::uint64_t door_stamp() {
+constexpr std::uint64_t interface_stamp() {
   std::uint64_t stamp = 1;
   for (const std::uint64_t size :
        {sizeof(plan::RunPlan), sizeof(plan::StagePlan), sizeof(plan::Measurement),
@@ -122,7 +122,7 @@ constexpr std::uint64_t door_stamp() {
 
 // Every function reports errors as an exception of type Error.
 struct Engine {
-  std::uint64_t stamp;  // door_stamp() of the module's build; read before anything else
+  std::uint64_t stamp;  // interface_stamp() of the module's build; read before anything else
   RunResult (*run)(const plan::RunPlan&, const RunRequest&);
   EvalResult (*evaluate)(const EvalRequest&);
   // emit receives pieces of text as they are generated. The first is the prompt, once all of the
@@ -131,9 +131,11 @@ struct Engine {
   SampleUnit (*sample)(const SampleRequest&, const std::function<void(const std::string&)>& emit);
   TaskResult (*score_tasks)(const TaskRequest&);
   VerifyResult (*verify)(const VerifyRequest&);
-  // Returns one measurement for each stage, in order. tell receives a stage's name when it begins.
-  std::vector<plan::Measurement> (*measure)(const plan::RunPlan&, const MeasureRequest&,
-                                            const std::function<void(const std::string&)>& tell);
+  // Returns one measurement for each stage, in order. on_stage receives a stage's name when it
+  // begins.
+  std::vector<plan::Measurement> (*measure)(
+      const plan::RunPlan&, const MeasureRequest&,
+      const std::function<void(const std::string&)>& on_stage);
 };
 
 }  // namespace stagedtrain::train

@@ -12,15 +12,15 @@ namespace stagedtrain::plan {
 // MemberWriter and MemberReader must find these functions, so they are not in an anonymous
 // namespace.
 template <class V>
-void members(V& v, law::StageCurve& l) {
+void members(V& v, scaling::StageCurve& l) {
   v("E", l.E), v("B", l.B), v("b", l.b), v("x0", l.x0);
 }
 template <class V>
-void members(V& v, law::Chinchilla& l) {
+void members(V& v, scaling::Chinchilla& l) {
   v("E", l.E), v("A", l.A), v("B", l.B), v("a", l.a), v("b", l.b);
 }
 template <class V>
-void members(V& v, law::JointLaw& l) {
+void members(V& v, scaling::JointLaw& l) {
   v("E", l.E), v("A", l.A), v("a", l.a), v("B", l.B), v("b", l.b), v("beta", l.beta);
   v("C", l.C), v("gamma", l.gamma), v("x0", l.x0), v("size", l.size), v("tokens", l.tokens);
   v("relaxation", l.response.relaxation), v("rate_exponent", l.response.rate_exponent);
@@ -102,19 +102,19 @@ std::string as_written(const Members& values) {
 
 // Refuses laws that planning cannot use: all numbers must be finite, and scales and exponents
 // positive.
-void check_law(const law::StageCurve& l, const std::string& where) {
+void check_law(const scaling::StageCurve& l, const std::string& where) {
   if (!(l.E >= 0 && l.B > 0 && l.b > 0 && std::isfinite(l.B + l.b + l.E + l.x0)))
     throw input_error("{}: found {}, expected finite numbers, B and b above 0", where,
                       as_written(l))
         .with_hint(kHint);
 }
-void check_law(const law::Chinchilla& l, const std::string& where) {
+void check_law(const scaling::Chinchilla& l, const std::string& where) {
   if (!(l.E >= 0 && l.A > 0 && l.B > 0 && l.a > 0 && l.b > 0 &&
         std::isfinite(l.E + l.A + l.B + l.a + l.b)))
     throw input_error("{}: found {}, expected finite numbers above 0", where, as_written(l))
         .with_hint(kHint);
 }
-void check_law(const law::JointLaw& l, const std::string& where) {
+void check_law(const scaling::JointLaw& l, const std::string& where) {
   const bool positive = l.E > 0 && l.A > 0 && l.a > 0 && l.B > 0 && l.b > 0 && l.C >= 0 &&
                         l.size > 0 && l.tokens > 0 && l.response.relaxation > 0 &&
                         l.response.rate_exponent > 0;
@@ -183,7 +183,7 @@ void check_ends(const FittedJoint& joint, const std::string& where) {
         .with_hint(kHint);
   const auto likely = [](double miss) { return std::fabs(miss) < 1; };
   for (const FittedJoint::End& end : *joint.ends) {
-    const law::RunShape& shape = end.shape;
+    const scaling::RunShape& shape = end.shape;
     if (shape.parameters >= 1 && shape.parameters < kMostCount && shape.tokens >= 1 &&
         shape.tokens < kMostCount && shape.fall >= 0 && shape.fall <= 1 && likely(end.miss) &&
         end.misses.size() == joint.samples.size() && std::ranges::all_of(end.misses, likely))

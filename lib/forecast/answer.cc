@@ -11,7 +11,7 @@
 namespace stagedtrain::plan {
 namespace {
 
-using law::Assumption;
+using scaling::Assumption;
 constexpr std::ptrdiff_t kMostLines = 40;
 constexpr std::size_t kStagesInWords = 3, kFirstRows = 8, kLastRows = 2, kColumns = 100, kLongestName = 24;
 constexpr const char* kMore =
@@ -204,7 +204,7 @@ std::string basis_text(const FullPlan& full) {
                    : "only by `stagedtrain report`, once this schedule and a run from scratch have "
                      "been trained");
   text += labelled("losses", fmt::format("in the table assume {}",
-                                         law::assumption_name(o.forecasts[0].assumption)));
+                                         scaling::assumption_name(o.forecasts[0].assumption)));
   return text;
 }
 

@@ -12,7 +12,7 @@
 namespace stagedtrain::plan {
 namespace {
 
-using law::Assumption;
+using scaling::Assumption;
 constexpr double kMostExtrapolation = 3, kMostRepeats = 4, kMostSizeFactor = 4;
 constexpr double kMostDecayStretch = 2;
 

@@ -25,7 +25,7 @@
 namespace stagedtrain::plan {
 namespace {
 
-using law::Assumption;
+using scaling::Assumption;
 using schedule::Schedule;
 constexpr double kTokensPerParameter = 20;
 constexpr int kPasses = 4;  // a decay in % depends on the length of the run that results
@@ -54,7 +54,7 @@ Error refusal(const Schedule& s, std::size_t i, const std::string& what) {
 class Chooser {
  public:
   Chooser(const Schedule& s, const DataFacts& facts, const Measurements& measurements,
-          const Learned& learned)
+          const GrowthOutcomes& outcomes)
       : asked_(s),
         facts_(facts),
         plan_(resolve(with_placeholders(s), facts)),
@@ -70,9 +70,9 @@ class Chooser {
     } catch (const Error& error) {
       nonsense_ = error;
     }
-    choose_transfer(learned);
-    run_.mixing = mixing_tokens(learned);
-    find_decay_drop(learned);
+    choose_transfer(outcomes);
+    run_.mixing = mixing_tokens(outcomes);
+    find_decay_drop(outcomes);
   }
 
   Choice choose() {
@@ -104,7 +104,7 @@ class Chooser {
   }
 
  private:
-  std::shared_ptr<const law::LossCurve> curve_of(const StagePlan& stage) const {
+  std::shared_ptr<const scaling::LossCurve> curve_of(const StagePlan& stage) const {
     auto curve = law_.curve(law_.parameters(stage.params));
     if (!curve)
       throw usage_error("the law {} has no curve of {} parameters, which stage {} has", law_.name,
@@ -141,12 +141,12 @@ class Chooser {
   }
 
   // Sets the assumption and the rho of each growth from the schedule's plan.transfer.
-  void choose_transfer(const Learned& learned) {
+  void choose_transfer(const GrowthOutcomes& outcomes) {
     const std::string& word = asked_.plan.transfer;
     rho_.assign(sizes_.size(), 1);
     if (word == "auto") {
       assumption_ = Assumption::measured;
-      return take_learned(learned);
+      return take_outcomes(outcomes);
     }
     const Transfer transfer = read_transfer("plan.transfer", word, "loss-state, mixing, rho=X or auto");
     assumption_ = transfer.assumption;
@@ -154,24 +154,24 @@ class Chooser {
   }
 
   // Uses measured rhos. If one is missing or saves nothing, the plan is made under loss-state.
-  void take_learned(const Learned& learned) {
+  void take_outcomes(const GrowthOutcomes& outcomes) {
     for (std::size_t i = 1; i < sizes_.size(); ++i) {
       const grow::GrowthRecipe& growth = *plan_.stages[i].growth;
-      const LearnedGrowth* found = learned.rho_of(growth.operators(), growth.from, growth.to);
+      const GrowthOutcome* found = outcomes.rho_of(growth.operators(), growth.from, growth.to);
       if (!found || !(found->rho < sizes_[i].cost / sizes_[i - 1].cost)) {
         assumption_ = Assumption::loss_state;
         return;
       }
       rho_[i] = found->rho;
-      learned_from_.push_back(found->run);
+      measured_in_.push_back(found->run);
     }
   }
 
   // Finds what the decay gained in the newest run of about this size, for laws of a constant rate.
-  void find_decay_drop(const Learned& learned) {
+  void find_decay_drop(const GrowthOutcomes& outcomes) {
     const double flops = arch::flops_per_token(plan_.final_model);
     if (law_.end != kConstantRate || asked_.lr.curve != "wsd") return;
-    for (const LearnedGrowth& growth : learned.all()) {
+    for (const GrowthOutcome& growth : outcomes.all()) {
       const double factor = arch::flops_per_token(growth.to) / flops;
       if (growth.decay_drop > 0 && factor > 0.5 && factor < 2) decay_drop_ = &growth;
     }
@@ -200,13 +200,13 @@ class Chooser {
                                         decay_drop_->decay_drop, decay_drop_->run);
   }
 
-  double mixing_tokens(const Learned& learned) const {
+  double mixing_tokens(const GrowthOutcomes& outcomes) const {
     if (const auto& given = asked_.plan.mixing)
       return given->amount * (given->unit == DurationUnit::steps ? step_tokens_ : 1);
     double most = 0;
     for (std::size_t i = 1; i < sizes_.size(); ++i) {
       const grow::GrowthRecipe& growth = *plan_.stages[i].growth;
-      const LearnedGrowth* found = learned.mixing_of(growth.operators(), growth.from, growth.to);
+      const GrowthOutcome* found = outcomes.mixing_of(growth.operators(), growth.from, growth.to);
       if (found) most = std::max(most, found->mixing_tokens);
     }
     return most;
@@ -232,7 +232,8 @@ class Chooser {
       return rho_[i + 1] * target;
     }
     const double before_decay = sizes_.back().curve->loss(run_.tokens - run_.decay);
-    const law::Growth growth = law::best_growth(sizes_[i], sizes_[i + 1], before_decay);
+    const scaling::GrowthPoint growth =
+        scaling::best_growth(sizes_[i], sizes_[i + 1], before_decay);
     if (!growth.pays())
       throw refusal(asked_, i + 1,
                     fmt::format("growing {} into {} saves nothing by the law {}", sizes_[i].name,
@@ -262,7 +263,7 @@ class Chooser {
   double given_tokens(std::size_t i) const { return static_cast<double>(plan_.stages[i].tokens); }
 
   void walk() {
-    choice_.words.clear();
+    choice_.messages.clear();
     choice_.end_losses.clear();
     steps_ = cost_ = 0;
     double at = 0;  // tokens on the stage's own curve
@@ -298,7 +299,7 @@ class Chooser {
     schedule::StageSpec& stage = choice_.schedule.stages[i];
     stage.length = {steps, DurationUnit::steps};
     if (asked_.batch.size_warmup) stage.length = {steps * each, DurationUnit::tokens};
-    choice_.words.push_back(
+    choice_.messages.push_back(
         fmt::format("{}: {} steps, {}", stage.name, grouped(whole_steps(steps)), why));
     return steps * each;
   }
@@ -311,15 +312,15 @@ class Chooser {
                          short_count(run_.mixing));
     std::vector<std::string> each;
     for (std::size_t i = 1; i < rho_.size(); ++i) each.push_back(fmt::format("{:.3g}", rho_[i]));
-    return fmt::format("rho {}{}{}", join(each, ", "),
-                       learned_from_.empty() ? "" : ", measured in ", join(learned_from_, ", "));
+    return fmt::format("rho {}{}{}", join(each, ", "), measured_in_.empty() ? "" : ", measured in ",
+                       join(measured_in_, ", "));
   }
 
   void tell_whole() {
     const double scratch = run_.tokens * sizes_.back().cost;
     const std::string loss =
         nonsense_ ? "" : fmt::format(", which is {:.4f} by the law {}", end_loss_, law_.name);
-    choice_.words.push_back(fmt::format(
+    choice_.messages.push_back(fmt::format(
         "together they reach the loss of {} tokens from scratch ({:.3g} for each parameter){}, "
         "for {:.1f}% of its {}; assumption: {}: {}",
         short_count(run_.tokens),
@@ -336,8 +337,8 @@ class Chooser {
     // The slopes of Kaplan's law depend only on the ratios of sizes and costs, not on its losses.
     if (nonsense_ && law_.name != "kaplan")
       throw nonsense_->with_hint("use plan: {law: kaplan}, whose slopes are valid for any size");
-    const law::Growth growth =
-        law::best_growth(sizes_[i], sizes_[i + 1], sizes_[i + 1].curve->floor());
+    const scaling::GrowthPoint growth =
+        scaling::best_growth(sizes_[i], sizes_[i + 1], sizes_[i + 1].curve->floor());
     if (!growth.pays())
       throw refusal(asked_, i,
                     fmt::format("until.slope: growing {} saves nothing by the law {}",
@@ -345,7 +346,7 @@ class Chooser {
           .with_hint("give a number such as -0.06");
     const double slope = sizes_[i].curve->log_slope(growth.loss);
     choice_.schedule.stages[i].until->slope = fmt::format("{:.6g}", slope);
-    choice_.words.push_back(fmt::format(
+    choice_.messages.push_back(fmt::format(
         "{}: ends when d ln loss / d ln tokens of its fitted curve has risen to {:.4f} at two "
         "evaluations in a row, where growing into {} is best by the law {}; assumption: {}",
         sizes_[i].name, slope, sizes_[i + 1].name, law_.name,
@@ -357,16 +358,16 @@ class Chooser {
   RunPlan plan_;  // with placeholders: its models and given lengths are final
   PlanningLaw law_;
   double step_tokens_;  // tokens of a step of the final model
-  law::Family sizes_;   // one for each stage
-  law::RunLength run_;
+  scaling::Family sizes_;  // one for each stage
+  scaling::RunLength run_;
   double end_loss_ = 0;
   double steps_ = 0, cost_ = 0;    // the sums over all stages
   double end_tokens_ = 0;          // where the last stage ends on its own curve
   std::optional<Error> nonsense_;  // set if the law predicts an end loss worse than guessing
   Assumption assumption_ = Assumption::loss_state;
   std::vector<double> rho_;  // for the growth into each stage
-  std::vector<std::string> learned_from_;
-  const LearnedGrowth* decay_drop_ = nullptr;  // null: not known, or already in the law's losses
+  std::vector<std::string> measured_in_;
+  const GrowthOutcome* decay_drop_ = nullptr;  // null: not known, or already in the law's losses
   Choice choice_;
 };
 
@@ -379,11 +380,11 @@ bool asks_planner(const Schedule& s) {
 }
 
 Choice choose(const Schedule& s, const DataFacts& facts, const Measurements& measurements,
-              const Learned& learned) {
+              const GrowthOutcomes& outcomes) {
   if (!s.from.empty())
     throw usage_error("for: auto: the schedule starts from {}, expected fresh weights", s.from)
         .with_hint("the planner does not know how that model was trained; give lengths as numbers");
-  return Chooser(s, facts, measurements, learned).choose();
+  return Chooser(s, facts, measurements, outcomes).choose();
 }
 
 Schedule as_recorded(Schedule asked, const std::string& recorded) {

@@ -198,15 +198,15 @@ void ParamBuffer::set(state::TensorKind kind, std::size_t index, std::span<const
 }
 
 std::span<const std::byte> ParamBuffer::get(state::TensorKind kind, std::size_t index,
-                                            at::Tensor& room, bool first_only) {
+                                            at::Tensor& copy, bool first_only) {
   if (shards_) {
     const Range range{offsets_[index], offsets_[index] + table_[index].count()};
-    room = at::empty({range.size()}, weights_.options());
-    shards_->collect(of(kind), range, room, first_only);
+    copy = at::empty({range.size()}, weights_.options());
+    shards_->collect(of(kind), range, copy, first_only);
   } else {
-    room = view(of(kind), index).to(at::kCPU);
+    copy = view(of(kind), index).to(at::kCPU);
   }
-  return {static_cast<const std::byte*>(room.const_data_ptr()), room.nbytes()};
+  return {static_cast<const std::byte*>(copy.const_data_ptr()), copy.nbytes()};
 }
 
 void ParamBuffer::clear_moments() {

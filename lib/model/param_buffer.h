@@ -89,10 +89,10 @@ class ParamBuffer {
   at::Tensor& of(state::TensorKind kind);
   // Copies one tensor from host memory. bytes must have the master type.
   void set(state::TensorKind kind, std::size_t index, std::span<const std::byte> bytes);
-  // Returns one tensor in host memory: the buffer's own memory on a CPU, else a copy in room. The
-  // bytes are valid until the buffer or room changes. With shards, the call is collective; if
+  // Returns one tensor in host memory: the buffer's own memory on a CPU, else a copy in `copy`.
+  // The bytes are valid until that memory changes. With shards, the call is collective; if
   // first_only is set, the result is undefined on the other ranks.
-  std::span<const std::byte> get(state::TensorKind kind, std::size_t index, at::Tensor& room,
+  std::span<const std::byte> get(state::TensorKind kind, std::size_t index, at::Tensor& copy,
                                  bool first_only = false);
   // Sets both moments to zero.
   void clear_moments();

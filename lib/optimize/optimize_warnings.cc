@@ -9,7 +9,7 @@
 namespace stagedtrain::plan {
 namespace {
 
-using law::Assumption;
+using scaling::Assumption;
 using Lines = std::vector<std::string>;
 
 void about_law(const Optimum& o, Lines& lines) {
@@ -74,7 +74,7 @@ void about_data(const Optimum& o, Lines& lines) {
 
 std::vector<std::string> warnings_of(const Optimum& o, const std::string& why_not_grown) {
   Lines lines = whole_run_warnings(o.law, o.full.plan);
-  const law::Assumption assumption = o.options.transfer.assumption;
+  const scaling::Assumption assumption = o.options.transfer.assumption;
   if (o.stages.size() == 1 && o.options.most_stages > 1)
     lines.push_back(why_not_grown.empty()
                         ? "no growth pays under this assumption: the plan is the final model alone"

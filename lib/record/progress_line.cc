@@ -135,7 +135,7 @@ void ProgressLine::clear() {
   open_ = false;
 }
 
-void ProgressLine::say(const std::string& text) {
+void ProgressLine::print(const std::string& text) {
   if (quiet_) return;
   clear();
   std::fprintf(stderr, "%s\n", for_terminal(text).c_str());

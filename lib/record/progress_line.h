@@ -44,7 +44,7 @@ class ProgressLine {
   ~ProgressLine();  // clears an open line
   void step(const state::Progress& progress, const StepNumbers& numbers);
   // Prints a line that stays, above the progress line.
-  void say(const std::string& text);
+  void print(const std::string& text);
 
  private:
   using Clock = std::chrono::steady_clock;

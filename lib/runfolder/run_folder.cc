@@ -61,7 +61,7 @@ bool further(const Candidate& a, const Candidate& b) {
 
 RunFolder::RunFolder(const Path& folder, const plan::RunPlan& plan, Mode mode) : folder_(folder) {
   for (const plan::StagePlan& stage : plan.stages) stages_.push_back(stage.name);
-  if (mode == Mode::look) return;
+  if (mode == Mode::attend) return;
   std::error_code none;
   if (std::filesystem::exists(folder, none) && !std::filesystem::is_directory(folder, none))
     throw usage_error("--out {}: is a file, expected a folder", folder.string());

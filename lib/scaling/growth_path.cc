@@ -67,7 +67,7 @@ GrowthPaths::GrowthPaths(Family family, const FamilyPairs& pairs, double end_los
   const double end_tokens = last.curve->tokens(end_loss);
   for (const auto& [from, to, large_tokens] : pairs.pairs) {
     stop_point("planning");
-    const Growth growth =
+    const GrowthPoint growth =
         best_growth(family_[from], family_[to], end_loss, pairs.grids[from], large_tokens);
     const double worth = (growth.tokens_saved - rules_.lost_tokens) * family_[to].cost;
     const bool is_last = to + 1 == family_.size();

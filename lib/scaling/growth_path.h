@@ -13,7 +13,7 @@ namespace stagedtrain::law {
 // 1], before the deductions of GrowthPathRules. `tokens_saved` and `saving` are after them.
 struct GrowthPath {
   std::vector<std::size_t> sizes;
-  std::vector<Growth> growths;
+  std::vector<GrowthPoint> growths;
   double tokens_saved = 0;  // tokens saved, in tokens of the last size
   double saving = 0;        // the same as a share of the run from scratch to end_loss
 };
@@ -64,7 +64,7 @@ class GrowthPaths {
  private:
   struct Edge {
     std::size_t from, to;
-    Growth growth;  // without its plateau
+    GrowthPoint growth;  // without its plateau
     double worth;   // the cost saved, after GrowthPathRules::lost_tokens
   };
   bool follows(const Edge& before, const Edge& edge) const;

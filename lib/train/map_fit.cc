@@ -67,8 +67,8 @@ class Fit {
       if (step == 0) first = last;
       if (seconds_since(said) < run_.plan.schedule.log.seconds) continue;
       said = std::chrono::steady_clock::now();
-      run_.line.say(fmt::format("fitting the growth into {}: step {} of {}, loss {:.4f}", stage_,
-                                grouped(step + 1), grouped(step_.fit.steps), last));
+      run_.line.print(fmt::format("fitting the growth into {}: step {} of {}, loss {:.4f}", stage_,
+                                  grouped(step + 1), grouped(step_.fit.steps), last));
     }
     step_.fit.done = true;
     const double seconds = run_.ranks.from_first(seconds_since(start));
@@ -98,11 +98,11 @@ class Fit {
   // Makes every weight of the larger model as the growth will.
   void make_weights() {
     constexpr state::TensorKind kWeights[] = {state::TensorKind::weights};
-    at::Tensor room;
+    at::Tensor buffer;
     grow::grow_tensors(
         recipe_, from_.header.dtype, kWeights,
         [&](state::TensorKind kind, std::size_t i) {
-          return from_.model->params().get(kind, i, room);
+          return from_.model->params().get(kind, i, buffer);
         },
         [&](state::TensorKind kind, std::size_t i, std::span<const std::byte> bytes) {
           model_->params().set(kind, i, bytes);
@@ -144,7 +144,7 @@ class Fit {
     progress.flops += cost_.flops;
     progress.seconds += seconds;
     const double after = validation_loss();
-    run_.line.say(fmt::format(
+    run_.line.print(fmt::format(
         "fitted the maps of the growth into {} in {} steps: loss {:.4f} -> {:.4f} on a validation "
         "batch; {} tokens, {} FLOPs, {}",
         stage_, grouped(step_.fit.steps), before, after, grouped(cost_.tokens),

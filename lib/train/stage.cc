@@ -271,13 +271,13 @@ class StageLoop {
     if (schedule_.ema) average_report_ = evaluate_average_on_ranks(run_, live_, validation_);
     log_report(kind, report);
     run_.kept.measured(progress_.stage, progress_.step, report.loss);
-    run_.line.say(fmt::format("{} step {}: validation loss {}{}", progress_.stage,
-                              grouped(progress_.stage_step),
-                              with_error(report.loss, report.standard_error, 4),
-                              report.windows == 1 ? " (one window: its error is unknown)" : "") +
-                  (schedule_.ema
-                       ? fmt::format(", of the averaged weights {:.4f}", average_report_.loss)
-                       : ""));
+    run_.line.print(fmt::format("{} step {}: validation loss {}{}", progress_.stage,
+                                grouped(progress_.stage_step),
+                                with_error(report.loss, report.standard_error, 4),
+                                report.windows == 1 ? " (one window: its error is unknown)" : "") +
+                    (schedule_.ema
+                         ? fmt::format(", of the averaged weights {:.4f}", average_report_.loss)
+                         : ""));
     return report;
   }
 

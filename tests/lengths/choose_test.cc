@@ -30,8 +30,9 @@ stages:
 schedule::Schedule gpt2(const std::vector<std::string>& edits = {}) {
   return schedule::parse(kGpt2, "gpt2.yaml", edits);
 }
-plan::Choice chosen(const std::vector<std::string>& edits = {}, const plan::Learned& learned = {}) {
-  return choose(gpt2(edits), {}, {}, learned);
+plan::Choice chosen(const std::vector<std::string>& edits = {},
+                    const plan::GrowthOutcomes& outcomes = {}) {
+  return choose(gpt2(edits), {}, {}, outcomes);
 }
 double steps(const plan::Choice& choice, std::size_t i) {
   return choice.schedule.stages[i].length.amount;
@@ -47,10 +48,11 @@ TEST_CASE("auto lengths under loss-state end where both sizes pay the same") {
   const plan::PlanningLaw law = plan::find_planning_law("chinchilla");
   const plan::RunPlan run = plan::resolve(choice.schedule);
   const auto size = [&](std::size_t i) {
-    return law::Size{run.stages[i].name, arch::flops_per_token(run.stages[i].model),
-                     law.curve(law.parameters(run.stages[i].params))};
+    return scaling::Size{run.stages[i].name, arch::flops_per_token(run.stages[i].model),
+                         law.curve(law.parameters(run.stages[i].params))};
   };
-  const law::Growth growth = law::best_growth(size(0), size(1), size(1).curve->loss(0.8 * 2.5e9));
+  const scaling::GrowthPoint growth =
+      scaling::best_growth(size(0), size(1), size(1).curve->loss(0.8 * 2.5e9));
   const double step = 480 * 1024;
   CHECK(std::fabs(steps(choice, 0) - growth.small_tokens / step) <= 0.5);
   CHECK(std::fabs(steps(choice, 1) - (2.5e9 - growth.resume_tokens) / step) <= 2);
@@ -97,31 +99,31 @@ TEST_CASE("a decay in percent is of the run that comes out, and the growth comes
 
 TEST_CASE("what earlier runs measured is used, and named") {
   const grow::GrowthRecipe recipe = *plan::resolve(chosen().schedule).stages[1].growth;
-  plan::Learned learned;
-  learned.put({"runs/before", "full", "", recipe.operators(), recipe.from, recipe.to, 1.25, 1.2,
-               1.3, 1e9, 200 * 480 * 1024, 0.05});
-  const plan::Choice choice = chosen({"plan.scratch=5000", "lr.decay=1000"}, learned);
+  plan::GrowthOutcomes outcomes;
+  outcomes.put({"runs/before", "full", "", recipe.operators(), recipe.from, recipe.to, 1.25, 1.2,
+                1.3, 1e9, 200 * 480 * 1024, 0.05});
+  const plan::Choice choice = chosen({"plan.scratch=5000", "lr.decay=1000"}, outcomes);
   CHECK(steps(choice, 0) == 4750);
   CHECK(contains(choice.words[2], "runs/before"));
   const plan::Choice floor =
-      chosen({"plan.scratch=5000", "lr.decay=1000", "plan.transfer=loss-state"}, learned);
+      chosen({"plan.scratch=5000", "lr.decay=1000", "plan.transfer=loss-state"}, outcomes);
   CHECK(steps(floor, 0) < 4750);
 }
 
 TEST_CASE("a law of a constant rate has the decay of an earlier run taken off its last loss") {
   const plan::RunPlan run = plan::resolve(gpt2({"stages.half.for=9", "stages.full.for=9"}));
-  plan::Learned learned;
-  plan::LearnedGrowth earlier;
+  plan::GrowthOutcomes outcomes;
+  plan::GrowthOutcome earlier;
   earlier.run = "earlier";
   earlier.to = run.final_model;
   earlier.decay_drop = 0.07;
-  learned.put(earlier);
+  outcomes.put(earlier);
   const std::string kaplan = "plan.law=kaplan";
-  const plan::Choice plain = chosen({kaplan}), knows = chosen({kaplan}, learned);
+  const plan::Choice plain = chosen({kaplan}), knows = chosen({kaplan}, outcomes);
   CHECK(knows.end_losses.front() == plain.end_losses.front());
   CHECK(knows.end_losses.back() == Approx(plain.end_losses.back() - 0.07));
   CHECK(contains(knows.predicted_by, "less 0.0700 nats, the gain of the decay of earlier"));
-  CHECK(chosen({}, learned).end_losses == chosen().end_losses);
+  CHECK(chosen({}, outcomes).end_losses == chosen().end_losses);
 }
 
 TEST_CASE("a slope of auto becomes that of the best growth") {
@@ -201,12 +203,12 @@ TEST_CASE("lengths are steps of the stage's own context") {
   const plan::PlanningLaw law = plan::find_planning_law("chinchilla");
   const plan::RunPlan run = plan::resolve(choice.schedule);
   const auto size = [&](std::size_t i) {
-    return law::Size{run.stages[i].name, arch::flops_per_token(run.stages[i].model),
-                     law.curve(law.parameters(run.stages[i].params))};
+    return scaling::Size{run.stages[i].name, arch::flops_per_token(run.stages[i].model),
+                         law.curve(law.parameters(run.stages[i].params))};
   };
   // The decay is a part of the steps, all of which the final model would make.
   const double before_decay = 2.5e9 - static_cast<double>(run.decay_steps) * 480 * 1024;
-  const law::Growth growth =
-      law::best_growth(size(0), size(1), size(1).curve->loss(before_decay));
+  const scaling::GrowthPoint growth =
+      scaling::best_growth(size(0), size(1), size(1).curve->loss(before_decay));
   CHECK(steps(choice, 0) == Approx(growth.small_tokens / (480 * 512)).epsilon(0.01));
 }

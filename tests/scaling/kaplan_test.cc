@@ -27,7 +27,7 @@ Relative relative(double factor, double cost_ratio, double end) {
   Size small = kaplan_size(kParameters / factor), large = kaplan_size(kParameters);
   small.cost = cost_ratio * large.cost;
   const double end_loss = end * large.curve->floor();
-  const Growth growth = best_growth(small, large, end_loss);
+  const GrowthPoint growth = best_growth(small, large, end_loss);
   return {growth.loss / large.curve->floor(), growth.tokens_saved / large.curve->tokens(end_loss),
           small.curve->log_slope(growth.loss), large.curve->log_slope(growth.loss), growth.rho()};
 }
@@ -147,7 +147,7 @@ TEST_CASE("the best free sizes save as worked out for 2 to 6 stages") {
 TEST_CASE("nothing depends on the size of the final model") {
   const Size small = kaplan_size(1e10 / 2), large = kaplan_size(1e10);
   const double end_loss = 1.1 * large.curve->floor();
-  const Growth growth = best_growth(small, large, end_loss);
+  const GrowthPoint growth = best_growth(small, large, end_loss);
   CHECK(growth.tokens_saved / large.curve->tokens(end_loss) ==
         Approx(relative(2).saving).epsilon(1e-10));
 }

@@ -104,7 +104,7 @@ TEST_CASE("under Chinchilla's law rho knows neither size nor length, and tokens 
     const double factor = dice.between(1.5, 8);
     for (double size : {1e7, 1e9, 1e11}) {
       const Size a = chinchilla_size(law, size / factor), b = chinchilla_size(law, size);
-      const Growth growth = best_growth(a, b, b.curve->floor() + 1e-6);
+      const GrowthPoint growth = best_growth(a, b, b.curve->floor() + 1e-6);
       CHECK(growth.rho() == Approx(std::pow(factor, 1 / (1 + law.b))).epsilon(1e-6));
       for (double more : {2.0, 10.0, 100.0}) {
         const double tokens = more * growth.resume_tokens;

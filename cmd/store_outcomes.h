@@ -1,15 +1,15 @@
 // How results of runs are stored in this user's files for later plans.
 #pragma once
 
-#include "outcomes/learn.h"
+#include "outcomes/outcomes_from_logs.h"
 #include "outcomes/scores.h"
 
 namespace stagedtrain::cmd {
 
 // Returns whether the results were stored. Never throws an Error: if a file cannot be read or
 // written, prints a line to stderr.
-bool teach(const std::vector<plan::Measurement>& speeds,
-           const std::vector<plan::LearnedGrowth>& growths,
-           const std::vector<plan::ScoredRun>& scores);
+bool store_outcomes(const std::vector<plan::Measurement>& speeds,
+                    const std::vector<plan::GrowthOutcome>& growths,
+                    const std::vector<plan::ScoredRun>& scores);
 
 }  // namespace stagedtrain::cmd
