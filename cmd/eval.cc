@@ -125,14 +125,12 @@ std::string share_line(const char* name, double value, double error) {
 std::string tasks_text(const train::TaskResult& r) {
   std::string text;
   if (r.choices > 0)
-    text += fmt::format("multiple choice, {} example{}\n", grouped(r.choices),
-                        r.choices == 1 ? "" : "s") +
+    text += fmt::format("multiple choice, {}\n", counted(r.choices, "example")) +
             share_line("acc", r.acc, r.acc_stderr) +
             share_line("acc_norm", r.acc_norm, r.acc_norm_stderr) +
             share_line("acc_bytes", r.acc_bytes, r.acc_bytes_stderr);
   if (r.last_words > 0)
-    text += fmt::format("last word, {} example{}\n", grouped(r.last_words),
-                        r.last_words == 1 ? "" : "s") +
+    text += fmt::format("last word, {}\n", counted(r.last_words, "example")) +
             share_line("acc", r.exact, r.exact_stderr) +
             fmt::format("  {:<12} {:.4f}\n", "perplexity", r.perplexity);
   return text;

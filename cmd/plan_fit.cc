@@ -1,6 +1,7 @@
 // Implements `stagedtrain plan --fit`: reads logs, fits scaling laws, writes the law file, prints.
 #include "cmd/plan_fit.h"
 
+#include "cmd/count_option.h"
 #include "fit/fit_laws.h"
 #include "plan_report/law_tables.h"
 #include "plan_report/plan_page.h"
@@ -23,7 +24,7 @@ CLI::Option* add_fit_options(CLI::App& command, FitArguments& arguments) {
       .add_option("--huber", arguments.huber,
                   "relative error beyond which a point counts less, 1e-6 to 1 (default: 1e-3; for "
                   "curves, at least twice their noise)")
-      ->check(CLI::Range(1e-6, 1.0))
+      ->check(number_within(1e-6, 1))
       ->type_name("X")
       ->needs(fit);
   command

@@ -33,8 +33,8 @@ void write_files(const std::vector<plan::TrialFile>& files, const Path& folder) 
 std::string extent_text(const std::vector<plan::TrialRun>& tried, std::size_t all,
                         const plan::RunPlan& plan) {
   std::string text =
-      fmt::format("{} ways to grow, tried with {:.0f}% of the FLOPs of the run that is planned",
-                  tried.size(), 100 * plan::trial_flops(tried) / plan.flops);
+      fmt::format("{} to grow, tried with {:.0f}% of the FLOPs of the run that is planned",
+                  counted(std::ssize(tried), "way"), 100 * plan::trial_flops(tried) / plan.flops);
   if (tried.size() < all)
     text += fmt::format(" ({} more, of other options: --ways {})", all - tried.size(), all);
   return wrapped(text) + "\n";

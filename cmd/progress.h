@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <string>
 
+#include "io/terminal.h"
+
 namespace stagedtrain::cmd {
 
 class ByteProgress {
@@ -14,14 +16,13 @@ class ByteProgress {
   // most five times a second and not in the first second. A new `what` restarts the count.
   void update(const char* what, std::uint64_t done, std::uint64_t total);
   // Removes the line from the terminal. Call it before printing anything else.
-  void clear();
-  ~ByteProgress() { clear(); }
+  void clear() { line_.clear(); }
 
  private:
   using Clock = std::chrono::steady_clock;
   std::string what_;
   Clock::time_point begun_, shown_ = Clock::now();
-  bool on_screen_ = false;
+  RewrittenLine line_;
 };
 
 }  // namespace stagedtrain::cmd

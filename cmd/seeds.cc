@@ -49,9 +49,8 @@ std::string mean_text(const EndLosses& losses) {
   std::string text;
   for (const auto& [name, all] : losses) {
     const Mean mean = mean_of(all);
-    text +=
-        fmt::format("{}: validation loss {} over {} seed{}\n", name,
-                    with_error(mean.value, mean.error, 4), all.size(), all.size() == 1 ? "" : "s");
+    text += fmt::format("{}: validation loss {} over {}\n", name,
+                        with_error(mean.value, mean.error, 4), counted(std::ssize(all), "seed"));
   }
   return text;
 }

@@ -204,8 +204,8 @@ void run_budgets(const TrainArguments& a, const std::vector<plan::RunPlan>& budg
   train::RunRequest request = a.request;
   for (const plan::RunPlan& budget : budgets) {
     request.out = folder / fmt::format("budget-{}", budget.total_steps);
-    print_to_stderr(fmt::format("\nfrom scratch, {} steps, into {}\n", grouped(budget.total_steps),
-                                request.out.string()));
+    print_to_stderr(fmt::format("\nfrom scratch, {}, into {}\n",
+                                counted(budget.total_steps, "step"), request.out.string()));
     run_one(a, budget, request, results);
     request.branch_of.reset();
     if (budget.branch_step) request.branch_of = request.out / "branch.h5";

@@ -39,14 +39,14 @@ std::string policy_of(const StagePlan& stage) {
 std::string action(const RunPlan& plan) {
   const StagePlan &first = plan.stages.front(), &last = plan.stages.back();
   if (plan.stages.size() == 1)
-    return fmt::format("train {} for {} steps{}, without growing", size_of(plan, first),
-                       grouped(first.steps), policy_of(first));
+    return fmt::format("train {} for {}{}, without growing", size_of(plan, first),
+                       counted(first.steps, "step"), policy_of(first));
   if (plan.stages.size() > kStagesInWords)
-    return fmt::format("train {} sizes, {} grown step by step into {}, for {} steps in all",
+    return fmt::format("train {} sizes, {} grown step by step into {}, for {} in all",
                        plan.stages.size(), size_of(plan, first), size_of(plan, last),
-                       grouped(plan.total_steps));
-  std::string text = fmt::format("train {} for {} steps{}", size_of(plan, first),
-                                 grouped(first.steps), policy_of(first));
+                       counted(plan.total_steps, "step"));
+  std::string text = fmt::format("train {} for {}{}", size_of(plan, first),
+                                 counted(first.steps, "step"), policy_of(first));
   for (std::size_t i = 1; i < plan.stages.size(); ++i)
     text += fmt::format(", grow it into {} for {}{}", size_of(plan, plan.stages[i]),
                         grouped(plan.stages[i].steps), policy_of(plan.stages[i]));

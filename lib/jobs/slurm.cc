@@ -347,9 +347,9 @@ std::string write_slurm(const FullPlan& full, const SlurmOptions& options) {
   if (options.slice > 0) {
     const std::int64_t count =
         jobs_needed(full.cost.total.seconds(), options.slice, longest_times(full, speed));
-    text +=
-        fmt::format("{} jobs of {} for {} of training, {}\n", count, short_seconds(options.slice),
-                    short_seconds(full.cost.total.seconds()), full.cost.time_source);
+    text += fmt::format("{} of {} for {} of training, {}\n", counted(count, "job"),
+                        short_seconds(options.slice), short_seconds(full.cost.total.seconds()),
+                        full.cost.time_source);
   }
   return text + fmt::format("submit with {}; its arguments go to sbatch\n",
                             (options.folder / "submit.sh").string());

@@ -300,7 +300,7 @@ class Chooser {
     stage.length = {steps, DurationUnit::steps};
     if (asked_.batch.size_warmup) stage.length = {steps * each, DurationUnit::tokens};
     choice_.messages.push_back(
-        fmt::format("{}: {} steps, {}", stage.name, grouped(whole_steps(steps)), why));
+        fmt::format("{}: {}, {}", stage.name, counted(whole_steps(steps), "step"), why));
     return steps * each;
   }
 

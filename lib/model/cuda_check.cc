@@ -9,6 +9,7 @@
 #include <map>
 
 #include "cuda_kernels/launch.h"
+#include "io/terminal.h"
 #include "model/cuda_arrays.h"
 
 namespace stagedtrain::model {
@@ -167,7 +168,7 @@ const BlockOps* checked_cuda_ops(at::Device device, at::ScalarType dtype) {
   if (is_new) {
     const std::vector<OpCheck> checks = check_cuda_kernels(cuda_ops(), device, dtype);
     for (const OpCheck& check : checks) verdict->second &= check.passed();
-    fmt::print(stderr, "{}\n", describe(checks, device, dtype));
+    print_to_stderr(describe(checks, device, dtype) + "\n");
   }
   return verdict->second ? &cuda_ops() : nullptr;
 }

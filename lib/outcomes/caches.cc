@@ -1,8 +1,9 @@
 // Reads and updates the cache files. Damaged ones are reported, set aside and created again.
 #include "outcomes/caches.h"
 
-#include <cstdio>
 #include <set>
+
+#include "io/terminal.h"
 
 namespace stagedtrain::plan {
 namespace {
@@ -10,7 +11,7 @@ namespace {
 // Warns at most once for each file.
 void warn_once(const Path& path, const std::string& what) {
   static std::set<Path> warned;
-  if (warned.insert(path).second) std::fprintf(stderr, "warning: %s\n", what.c_str());
+  if (warned.insert(path).second) print_to_stderr("warning: " + what + "\n");
 }
 
 template <class Read>

@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "figures/table.h"
-#include "text/json.h"
 #include "text/text.h"
 
 namespace stagedtrain::report {

@@ -207,8 +207,8 @@ std::string setup_section(const Report& report, const PageOrigin& origin) {
 }
 
 std::string footer_html(const Report& report) {
-  return fmt::format("<footer>Made by stagedtrain report from {} run{}.</footer>\n",
-                     report.runs.size(), report.runs.size() == 1 ? "" : "s");
+  return fmt::format("<footer>Made by stagedtrain report from {}.</footer>\n",
+                     counted(std::ssize(report.runs), "run"));
 }
 
 }  // namespace

@@ -276,8 +276,7 @@ std::string seeds_text(const Run& run) {
 std::string machine_text(const Run& run) {
   std::string text = run.device.empty() ? "an unnamed device" : run.device;
   if (!run.hardware.empty() && run.hardware != run.device) text += " (" + run.hardware + ")";
-  if (run.threads)
-    text += fmt::format(", {:.0f} thread{}", *run.threads, *run.threads == 1 ? "" : "s");
+  if (run.threads) text += fmt::format(", {}", counted(std::llround(*run.threads), "thread"));
   return text;
 }
 
@@ -299,9 +298,9 @@ std::string verdict(const Report& report, const Comparison& comparison) {
 
 std::string empty_verdict(const Report& report) {
   return fmt::format(
-      "{} scratch run{}, no staged run: there is nothing to compare yet. Train the staged schedule "
+      "{}, no staged run: there is nothing to compare yet. Train the staged schedule "
       "(stagedtrain train SCHEDULE) and name its folder too.",
-      report.runs.size(), report.runs.size() == 1 ? "" : "s");
+      counted(std::ssize(report.runs), "scratch run"));
 }
 
 std::string unfinished_notice(const Report& report) {

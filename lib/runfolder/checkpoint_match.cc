@@ -111,8 +111,8 @@ class Comparison {
   void compare_end() {
     if (progress_.stage_done && progress_.stage_step < stage_->steps && !stage_->until_loss &&
         !stage_->until_slope && !length_was_changed(header_, plan_))
-      refuse("it says that stage {} ended after {} steps, but the stage has {}", stage_->name,
-             grouped(progress_.stage_step), grouped(stage_->steps));
+      refuse("it says that stage {} ended after {}, but the stage has {}", stage_->name,
+             counted(progress_.stage_step, "step"), grouped(stage_->steps));
     if (stage_->growth && header_.lineage.empty())
       refuse("it says that it never grew, but stage {} begins with a growth", stage_->name);
   }

@@ -144,9 +144,8 @@ std::vector<std::string> refuse_extension(const Path& folder, const std::string&
   if (!found.empty()) throw may_not_change("--extend", folder, found);
   const std::int64_t made = standing.progress->stage_step, asked = plan.stages.back().steps;
   if (asked <= made)
-    throw usage_error(
-        "--extend: stage {} has trained {} steps already, and the schedule asks for {}", last,
-        grouped(made), grouped(asked))
+    throw usage_error("--extend: stage {} has trained {} already, and the schedule asks for {}",
+                      last, counted(made, "step"), grouped(asked))
         .with_hint(fmt::format("make it longer, as with --set stages.{}.for={}", last, 2 * made));
   return notes;
 }

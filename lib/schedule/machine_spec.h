@@ -52,8 +52,7 @@ struct MachineSpec {
     v("reduce", reduce,
       {.doc = "how gradients are summed: all_to_all, as train does; ring, as a reduce-scatter by "
               "NCCL would, which sends less between nodes of several devices"});
-    v("disk", disk,
-      {.doc = "bytes per second at which checkpoints are written", .min = 0, .above_min = true});
+    v("disk", disk, {.doc = "bytes per second at which checkpoints are written", .min = 1e3});
     v("price_per_hour", price_per_hour,
       {.doc = "price per hour of all its nodes together, in any currency", .min = 0});
     v("device", device,

@@ -145,9 +145,9 @@ class Fit {
     progress.seconds += seconds;
     const double after = validation_loss();
     run_.line.print(fmt::format(
-        "fitted the maps of the growth into {} in {} steps: loss {:.4f} -> {:.4f} on a validation "
+        "fitted the maps of the growth into {} in {}: loss {:.4f} -> {:.4f} on a validation "
         "batch; {} tokens, {} FLOPs, {}",
-        stage_, grouped(step_.fit.steps), before, after, grouped(cost_.tokens),
+        stage_, counted(step_.fit.steps, "step"), before, after, grouped(cost_.tokens),
         short_count(cost_.flops), short_seconds(seconds)));
     Json event = place_event("fit", progress);
     event.update({{"stage", stage_},

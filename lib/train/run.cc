@@ -7,6 +7,7 @@
 
 #include "base/parallel.h"
 #include "base/signals.h"
+#include "io/terminal.h"
 #include "optim/full_shards.h"
 #include "optim/optimizer.h"
 #include "plan/processes.h"
@@ -194,10 +195,10 @@ void use_threads_to_be_had(int asked) {
   const int wanted = asked > 0 ? asked : at::get_num_threads();
   const int had = threads_to_be_had(wanted);
   if (had < wanted)
-    fmt::print(stderr,
-               "warning: the system grants {} of {} threads (ulimit -u, or a container's limit); "
-               "computing on {}\n",
-               had, wanted, had);
+    print_to_stderr(fmt::format(
+        "warning: the system grants {} of {} threads (ulimit -u, or a container's limit); "
+        "computing on {}\n",
+        had, wanted, had));
   if (asked > 0 || had < wanted) at::set_num_threads(had);
 }
 

@@ -172,8 +172,8 @@ void reopen_extended(const plan::RunPlan& plan, TakenUp& taken) {
   if (at.stage_step >= plan.stages[index].steps || !length_was_changed(taken.live.header, plan))
     return;
   at.stage_done = false;
-  taken.messages.push_back(fmt::format("{} had ended after {} steps; it now continues to {}",
-                                       at.stage, grouped(at.stage_step),
+  taken.messages.push_back(fmt::format("{} had ended after {}; it now continues to {}", at.stage,
+                                       counted(at.stage_step, "step"),
                                        grouped(plan.stages[index].steps)));
 }
 
