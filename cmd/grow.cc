@@ -31,7 +31,7 @@ struct GrowArguments {
   std::string source, target, name, schedule, stage, tokens;
   train::DeviceRequest device;  // for --verify
   std::vector<std::string> edits;
-  std::map<std::string, std::string> options;  // of the operator, by path
+  std::map<std::string, std::string> options;  // the operator's options, keyed by path
   bool dry_run = false, force = false, list = false, json = false;
 };
 

@@ -144,7 +144,7 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 struct Child {
   int rank = 0;
   pid_t process = 0;
-  std::optional<int> status;  // as waitpid returns it
+  std::optional<int> status;  // what waitpid returned
 };
 
 class Job {

@@ -1,5 +1,5 @@
-// How commands print: results to standard output with these functions, messages to standard error
-// with those of io/terminal.h.
+// How do commands print? Results to standard output with these functions, messages to standard
+// error with those of io/terminal.h.
 #pragma once
 
 #include <string_view>

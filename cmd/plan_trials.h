@@ -1,4 +1,4 @@
-// How `stagedtrain plan --trial-steps K SCHEDULE --out DIR` writes short trial runs and ranks them.
+// How does `stagedtrain plan --trial-steps K SCHEDULE --out DIR` write trial runs and rank them?
 #pragma once
 
 #include "schedule/schedule.h"

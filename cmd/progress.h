@@ -1,4 +1,4 @@
-// How the progress of a long command is printed: on a terminal as one line that is rewritten, in a
+// How is the progress of a long command printed? On a terminal as one line that is rewritten, in a
 // log as one line every 20 seconds.
 #pragma once
 

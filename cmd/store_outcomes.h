@@ -1,4 +1,4 @@
-// How results of runs are stored in this user's files for later plans.
+// How are results of runs stored in this user's files for later plans?
 #pragma once
 
 #include "outcomes/outcomes_from_logs.h"

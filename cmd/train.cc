@@ -146,7 +146,7 @@ void teach_from(const plan::RunPlan& plan, const Path& folder) {
 // The results of all runs of one command.
 struct Results {
   Json json = Json::array();
-  EndLosses losses;  // of finished runs, by the name within their seed's folder
+  EndLosses losses;  // of finished runs, keyed by the name within their seed's folder
 };
 
 // Returns the plan with its prediction, which the run's log stores.

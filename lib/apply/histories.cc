@@ -22,7 +22,7 @@ MomentAge youngest(const TensorRecipe& made, const arch::ParamSpec& target,
   std::optional<MomentAge> age;
   for (const Block& block : made.gradient) {
     if (!block.add) covered += block.extent[0] * block.extent[1];
-    if (block.scale == 0) continue;  // as that of a state whose share in an average is 0
+    if (block.scale == 0) continue;  // a state whose share in an average is 0
     const MomentAge& source = states[block.state][block.source].age;
     age = std::max(age.value_or(source), source);
   }

@@ -1,5 +1,5 @@
-// How a growth changes the histories of tensors: the ages of moments, the optimizer scales and the
-// generations (state/tensor_history.h).
+// How does a growth change the histories of tensors? The ages of moments, the optimizer scales and
+// the generations (state/tensor_history.h).
 #pragma once
 
 #include <vector>

@@ -1,4 +1,4 @@
-// How the axes of the report's figures are scaled: their ranges, and units that keep the numbers
+// How are the axes of the report's figures scaled? Their ranges, and units that keep the numbers
 // short.
 #pragma once
 

@@ -1,5 +1,5 @@
-// Which runs may be compared, and what the comparison says: each staged run against fully decayed
-// runs of the same model from scratch.
+// Which runs may be compared, and what does the comparison say? Each staged run against fully
+// decayed runs of the same model from scratch.
 #pragma once
 
 #include <array>

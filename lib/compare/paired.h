@@ -1,4 +1,4 @@
-// How pairing runs by seed reduces the standard errors of savings.
+// How does pairing runs by seed reduce the standard errors of savings?
 #pragma once
 
 #include "compare/comparison.h"

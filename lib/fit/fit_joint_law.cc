@@ -14,7 +14,7 @@
 namespace stagedtrain::plan {
 namespace {
 
-constexpr std::size_t kFewestPoints = 10;  // of a run
+constexpr std::size_t kFewestPoints = 10;  // points that a run needs
 constexpr std::size_t kFewestSizes = 3;
 constexpr int kMostResamples = 200;
 // The priors of the logarithm of the relaxation and of the rate exponent, which lies between 0

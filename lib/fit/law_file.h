@@ -35,7 +35,7 @@ struct FittedCurve {
   // The strength of the annealing law (scaling/annealing.h), if the log has a decay after these
   // points. Missing in files of older versions.
   std::optional<double> annealing;
-  // By how many nats validation losses exceed the curve, which is fitted to training losses.
+  // The nats by which validation losses exceed the curve, which is fitted to training losses.
   // Forecasts add it. Empty if the log has fewer than three evaluations at these points.
   std::optional<double> validation_gap;
 };

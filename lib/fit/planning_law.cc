@@ -12,7 +12,7 @@
 namespace stagedtrain::plan {
 namespace {
 
-// By which factor the gain of a decay grows for four times the size. This is an assumption.
+// The factor by which the gain of a decay grows for four times the size. This is an assumption.
 constexpr double kGainBySize = 1.15;
 
 CurveOf curves_of(const scaling::Chinchilla& chinchilla) {
@@ -167,7 +167,7 @@ scaling::StageCurve own_curve(scaling::StageCurve curve, const FittedCurve& fitt
   return curve;
 }
 
-using CurveTable = std::map<double, FittedCurve>;  // by parameters
+using CurveTable = std::map<double, FittedCurve>;  // keyed by parameters
 
 // Selects one curve for each size: from fresh weights rather than grown, then with more steps.
 CurveTable best_curves(const std::vector<FittedCurve>& curves) {

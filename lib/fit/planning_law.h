@@ -27,8 +27,8 @@ using AnnealingOf = std::function<double(double parameters)>;
 struct LawSample {
   CurveOf curve;
   AnnealingOf annealing;
-  scaling::RateResponse response;  // of the annealing law
-  std::vector<double> misses;  // by how much it misses the ends of the law's runs (EndCorrection)
+  scaling::RateResponse response;  // how the annealing law responds to the rate
+  std::vector<double> misses;      // its errors at the ends of the law's runs (EndCorrection)
 };
 
 // A scaling law as plans use it: the loss curve of a size, and what the curves are valid for.
@@ -44,7 +44,7 @@ struct PlanningLaw {
   // The strength of the annealing law for a size, from the user's own decayed runs of any size.
   // Null if there were none, or if the law's losses are those of decayed ends.
   AnnealingOf annealing;
-  scaling::RateResponse response;  // of the annealing law
+  scaling::RateResponse response;  // how the annealing law responds to the rate
   // The range of FittedJoint::least_decay and most_decay; 0: unknown.
   double least_decay = 0, most_decay = 0;
   std::vector<LawSample> samples;  // samples of the fit; empty means that there are no intervals

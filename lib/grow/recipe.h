@@ -1,4 +1,4 @@
-// What a recipe is: a growth as data, which lists for each tensor of the larger model the blocks of
+// What is a recipe? A growth as data, which lists for each tensor of the larger model the blocks of
 // old tensors that it consists of.
 //
 // Goal: an operator only describes its growth, and one function executes every description (fill.h,

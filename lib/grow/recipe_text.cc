@@ -1,4 +1,4 @@
-// How a recipe is printed as text: the summary, and the table of tensors of `grow --dry-run`.
+// How is a recipe printed as text? The summary, and the table of tensors of `grow --dry-run`.
 #include <algorithm>
 #include <cmath>
 #include <set>

@@ -1,4 +1,4 @@
-// What every operator does to the optimizer state: Adam's moments, the break of the symmetry
+// What does every operator do to the optimizer state? Adam's moments, the break of the symmetry
 // between copies, and the dynamics of later steps (docs/growth.md, "Moments", "Symmetry, and
 // breaking it").
 //

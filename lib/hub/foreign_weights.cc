@@ -49,7 +49,7 @@ struct ForeignWeights::Task {
   const PlacedTensor* placed = nullptr;
   std::size_t part = 0;
   std::uint64_t block = 0;
-  bool last = false;  // of the tensor
+  bool last = false;  // whether it ends the tensor
 };
 
 ForeignWeights::ForeignWeights(const state::CheckpointReader& from, TensorKind kind,

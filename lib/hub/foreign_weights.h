@@ -1,4 +1,4 @@
-// How a checkpoint's weights are written in a foreign layout, on all cores.
+// How are a checkpoint's weights written in a foreign layout, on all cores?
 #pragma once
 
 #include <mutex>

@@ -1,4 +1,4 @@
-// How every room prints to standard error: lines that stay, and one line that is rewritten.
+// How does every room print to standard error? Lines that stay, and one line that is rewritten.
 //
 // Results are values, which only cmd prints to standard output. Messages that cannot wait for a
 // command to end (progress of training, warnings of a kernel that failed its check) are printed

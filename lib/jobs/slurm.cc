@@ -58,7 +58,7 @@ std::string job_name(const FullPlan& full, const std::string& what) {
 // The resources that a job requests.
 struct Resources {
   double seconds = 0;  // wall-clock time; 0: not known
-  double threads = 0;  // of each task; 0: not known
+  double threads = 0;  // for each task; 0: not known
   double signal = 0;   // seconds from the signal to the end
   Cluster cluster;
 };
@@ -304,7 +304,7 @@ std::string request_text(const FullPlan& full, const SlurmOptions& options,
 
 double signal_seconds(double step_seconds, double save_seconds) {
   constexpr double kUnknownStep = 240, kEnding = 60;
-  constexpr double kMost = 65535;  // that Slurm accepts
+  constexpr double kMost = 65535;  // the largest number that Slurm accepts
   const double step = step_seconds > 0 ? step_seconds : kUnknownStep;
   return std::min(std::ceil(step + 2 * save_seconds + kEnding), kMost);
 }

@@ -12,7 +12,7 @@ namespace stagedtrain::plan {
 
 // One way to grow the first stage of a schedule into its second.
 struct TrialRun {
-  std::string name;    // of its files, as "depth" or "depth-new_layers-copied"
+  std::string name;    // names its files: "depth" or "depth-new_layers-copied"
   std::string growth;  // every option, as YAML in one line
   schedule::Schedule schedule;
 };

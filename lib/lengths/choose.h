@@ -17,7 +17,7 @@ struct Choice {
   std::vector<double> end_losses;  // nats, one for each stage; empty if the law cannot predict them
   std::string predicted_by;        // the law and the assumption of end_losses
   Transfer transfer;               // the assumption, with its numbers
-  PlanningLaw law;                 // that of the schedule
+  PlanningLaw law;                 // the schedule's law
 };
 
 // Each stage of length auto trains until growing is best: under loss-state, where both models pay

@@ -20,7 +20,7 @@ struct Replan {
   SlopeReading reading;              // the stage's curve now
   std::optional<GrowthTime> growth;  // empty in the last stage
   std::vector<double> old_steps;     // the steps of all stages in the run's schedule
-  std::vector<std::string> messages;  // of the planner: lengths and assumption
+  std::vector<std::string> messages;  // what the planner says of lengths and assumption
   std::vector<std::string> warnings;
   schedule::Schedule schedule;  // the run's schedule with the new lengths, for `train --replan`
   std::size_t first_new = 0;    // the first stage that has not ended

@@ -11,13 +11,13 @@ struct Problem {
   RunPlan base = {};  // the plan of the given schedule
   std::vector<Candidate> sizes = {};
   scaling::Family family = {};  // the same sizes, with curves and the cost of a token in the unit
-  // For a token of each size: that cost, and its seconds. Seconds are 0 if neither the unit nor a
-  // limit needs them.
+  // What a token of each size costs, and its seconds, which are 0 if neither the unit nor a limit
+  // needs them.
   std::vector<double> costs = {}, seconds = {};
   scaling::FamilyPairs pairs = {};      // the growths that operators can make (may_grow())
   double step_tokens = 0;               // tokens of a step after the batch-size warm-up
   double lost_tokens = 0;               // tokens that the re-warm-up of a growth loses
-  std::vector<std::string> not_considered = {};  // which smaller models are left out, and why
+  std::vector<std::string> not_considered = {};  // the smaller models that are left out, and why
 
   const scaling::Size& final_size() const { return family.back(); }
 };

@@ -56,7 +56,7 @@ struct Scratch {
   double lost() const { return fit.last_step - fit.last_x; }  // the steps that its warm-up lost
 };
 
-// By how many steps at the peak a model is behind one from scratch at the same step. The samples
+// The number of steps at the peak by which a model is behind one from scratch. The samples
 // cover the error of the paired losses and the curve's bootstraps.
 struct Lag {
   double steps = kUnknown;

@@ -1,4 +1,5 @@
-// What the page of a fit shows: data, fitted law, residuals, and how far the fit can be trusted.
+// What does the page of a fit show? Data, fitted law, residuals, and how far the fit can be
+// trusted.
 #pragma once
 
 #include <vector>

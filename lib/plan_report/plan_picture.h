@@ -1,4 +1,4 @@
-// Which numbers of a plan its page draws.
+// Which numbers of a plan does its page draw?
 #pragma once
 
 #include <string>
@@ -31,8 +31,8 @@ struct PlanPicture {
   scaling::Family sizes;       // every size that could be a stage
   scaling::FamilyPairs pairs;  // pairs of sizes that growth operators connect
   std::vector<PathStage> path;
-  double lost_tokens = 0;  // by the re-warm-up after a growth, on the larger size's curve
-  scaling::RunLength run;  // of the final size from scratch
+  double lost_tokens = 0;   // what re-warming costs after a growth, on the larger size's curve
+  scaling::RunLength run;   // the run of the final size from scratch
   double end_loss = 0;      // at the peak rate, like all losses of the figures
   double decayed_loss = 0;  // after the decay; end_loss if the law says nothing of a decay
   double endless = 0;  // share that infinitely many stages save; 0: unknown

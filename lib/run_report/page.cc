@@ -116,7 +116,7 @@ std::string saving_card(const CostResult& result) {
   };
   if (saving.reach == Reach::beyond) {
     const double bound = saving.at_least ? *saving.at_least : saving.at_most.value_or(kUnknown);
-    const bool least = saving.at_least.has_value() == (bound >= 0);  // of the absolute value
+    const bool least = saving.at_least.has_value() == (bound >= 0);  // bounds the absolute value
     return card((least ? "≥ " : "≤ ") + percent_text(std::abs(bound), kUnknown),
                 meaning(bound >= 0), bound > 0 && saving.at_least.has_value());
   }

@@ -1,4 +1,4 @@
-// Which sentences and numbers a report prints; the page and the terminal share them.
+// Which sentences and numbers does a report print? The page and the terminal share them.
 #pragma once
 
 #include <string>

@@ -121,7 +121,7 @@ class Comparison {
   // stage.
   void compare_flops() {
     double least = std::numeric_limits<double>::infinity(), most = 0;
-    double least_of_steps = least, most_of_steps = 0;  // of the optimizer
+    double least_of_steps = least, most_of_steps = 0;  // bounds of the optimizer's FLOPs
     double fits = 0;                                   // at most
     for (std::int64_t i = 0; i <= progress_.stage_index; ++i) {
       const plan::StagePlan& stage = plan_.stages[static_cast<std::size_t>(i)];

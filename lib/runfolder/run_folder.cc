@@ -28,7 +28,7 @@ struct StepFile {
   Path file;
 };
 
-// In increasing order of steps.
+// Returns the step files in increasing order of steps.
 std::vector<StepFile> step_files(const RunFolder& folder) {
   std::vector<StepFile> files;
   std::error_code none;

@@ -55,7 +55,7 @@ Error other_schedule(const Path& folder, const std::vector<Difference>& found) {
   return usage_error("{}: holds a run of another schedule: {}", folder.string(), to_text(found));
 }
 
-// For --replan and --extend.
+// Returns the error of --replan and --extend for keys that can no longer change.
 Error may_not_change(const char* option, const Path& folder, const std::vector<Difference>& found) {
   return usage_error("{}: {} holds a run in which this can no longer change: {}", option,
                      folder.string(), to_text(found))

@@ -9,7 +9,7 @@ namespace stagedtrain::law {
 namespace {
 
 constexpr std::size_t kFewest = 6;
-constexpr double kExponent = 0.3;  // of the power law; larger ones fitted byte models worse
+constexpr double kExponent = 0.3;  // larger ones fitted byte models worse
 constexpr double kComesDown = 0.5, kFalls = 0.98;
 
 // (1 + u)^-0.3 is the mean of exp(-s u) over a gamma distribution of s. With a few values of s the

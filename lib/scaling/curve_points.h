@@ -21,7 +21,7 @@ struct CurvePoint {
 };
 
 struct CurvePoints {
-  std::vector<CurvePoint> points;           // by rising x, near the peak rate only
+  std::vector<CurvePoint> points;           // ordered by x, near the peak rate only
   double peak = 0;                          // the highest learning rate
   double warmup = 0;                     // steps until the peak rate is reached; 0: never reached
   double first_step = 0, last_step = 0;  // the steps of the first and the last point

@@ -32,7 +32,7 @@ struct MomentAge {
 // lr_scale, decay_scale and eps_scale multiply the schedule's values (docs/growth.md, "Tiles, and
 // Adam's dynamics").
 struct TensorHistory {
-  MomentAge age;                // of the youngest moments of the tensor
+  MomentAge age;                // age of the tensor's youngest moments
   std::int64_t generation = 0;  // growths of the state before the tensor was added
   double lr_scale = 1, decay_scale = 1, eps_scale = 1;
   bool operator==(const TensorHistory&) const = default;

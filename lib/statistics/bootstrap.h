@@ -39,7 +39,7 @@ std::vector<StageCurve> bootstrap_curve(const CurveFit& fit, double offset_sprea
 
 // A fit to the first part of the points, and how well it predicts the last points.
 struct PrefixFit {
-  double share = 1;  // of x
+  double share = 1;  // share of x
   CurveFit fit;
   double error = 0;  // predicted - measured, nats, mean of the last 5% of x
 };

@@ -16,7 +16,7 @@ struct RunPoint {
 
 struct ChinchillaFit {
   Chinchilla law;
-  double huber = 1e-3, objective = 0, gradient = 0;  // as in LeastSquaresFit
+  double huber = 1e-3, objective = 0, gradient = 0;  // see LeastSquaresFit
   bool converged = false;
   bool pulled = false;            // a parameter was pulled back: the data do not determine the law
   int agreeing = 0, starts = 0;   // how many starts reached the objective, of how many

@@ -32,7 +32,7 @@ namespace stagedtrain::law {
 namespace {
 
 constexpr std::array kExponents{0.1, 0.2, 0.35, 0.5, 0.75, 1.1};
-// x + x0 at the first point, as a multiple of its x.
+// Starts of the fit: x + x0 at the first point, as multiples of its x.
 constexpr std::array kDistances{0.25, 0.6, 1.0, 1.5, 3.0};
 constexpr std::size_t kFewest = 5, kStarts = 3;
 constexpr double kLeastHuber = 1e-3, kSpike = 5;

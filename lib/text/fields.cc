@@ -23,7 +23,7 @@ std::string bounds(const FieldInfo& info) {
   return text;
 }
 
-// For messages about a value that would be accepted without its quotes.
+// Completes messages about a value that would be accepted without its quotes.
 const char* without_quotes(const Tree& tree) { return tree.quoted ? " without quotes" : ""; }
 
 // Refuses 0,003 and 1,000,000: a comma is neither a decimal point nor accepted between thousands.

@@ -1,4 +1,5 @@
-// How text becomes token ids and back: bytes, byte-level BPE (a tokenizer.json), or SentencePiece.
+// How does text become token ids, and how do ids become text again? Bytes, byte-level BPE (a
+// tokenizer.json), or SentencePiece.
 #pragma once
 
 #include <cstdint>

@@ -191,7 +191,7 @@ class StageLoop {
                                           progress_.total_steps);
     run_.ranks.stands(
         fmt::format("training, step {} of stage {}", progress_.stage_step + 1, progress_.stage));
-    run_.ranks.take_time();  // of what was done between steps
+    run_.ranks.take_time();  // leaves out the time between steps
     const DeviceBatch batch = feed_.take(shape_at(progress_.step));
     const std::int64_t rows = rows_of_pass(
         run_.plan, batch.rows(), stage_.model.context / batch.length(), run_.ranks.size());
@@ -281,7 +281,7 @@ class StageLoop {
     return report;
   }
 
-  // At most once after a step.
+  // Samples at most once after a step.
   void sample() {
     if (!schedule_.sample || sampled_ == progress_.step) return;
     sampled_ = progress_.step;
@@ -340,7 +340,7 @@ class StageLoop {
       static_cast<std::int64_t>(schedule_.checkpoint.keep.every.amount);
   std::int64_t sampled_ = 0;  // the step of the last samples
   StageEnding ending_;
-  eval::EvalReport average_report_;  // of the last evaluation, with ema
+  eval::EvalReport average_report_;  // the last evaluation of the average, with ema
   CheckpointSaver saver_;  // ends first: what it writes and prunes is the run's
 };
 

@@ -13,7 +13,7 @@ class StageEnding {
  public:
   // With until.slope, the first rank reads the log of the stage so far.
   StageEnding(RunContext& run, const plan::StagePlan& stage, const state::Progress& progress);
-  // To be called with each line of the log, on the first rank.
+  // Call this with each line of the log, on the first rank.
   void add(const scaling::LoggedStep& line) {
     if (slope_) slope_->add(line);
   }

@@ -28,7 +28,7 @@ class StepLog {
   RunContext& run_;
   const plan::StagePlan& stage_;
   state::Progress& progress_;
-  state::Progress logged_;                 // as of the last line of the log
+  state::Progress logged_;                 // progress at the last line of the log
   dist::CommunicationTime communication_;  // since then
 };
 
