@@ -1,6 +1,5 @@
-// Measures speeds and the outcomes of growths from logs; outcomes_from_logs.h defines the numbers.
-// Losses are compared at equal steps of two runs on the same batches, so the noise of the batches
-// cancels (paired.h). Rejected: separate fits of both curves, in which it would not.
+// Measures speeds and outcomes of growths; outcomes_from_logs.h defines them. Losses are compared at
+// equal steps of two runs on the same batches, whose noise therefore cancels (paired.h).
 #include "outcomes/outcomes_from_logs.h"
 
 #include <algorithm>
