@@ -1,4 +1,4 @@
-// How many FLOPs does a training pass cost that runs only some layers or trains only some tensors?
+// How many FLOPs a training pass costs if it runs only some layers or trains only some tensors.
 #pragma once
 
 #include <vector>

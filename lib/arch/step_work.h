@@ -1,4 +1,4 @@
-// Which layers does one pass of a training step run, and how much are their branches scaled?
+// Which layers one pass of a training step runs, and how much their branches are scaled.
 //
 // A training policy (plan/layer_policy.h) computes it as a pure function of the plan, the step and
 // the seed. The model, the optimizer, the FLOP counter and the run log read the same value.

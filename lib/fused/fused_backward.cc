@@ -60,7 +60,7 @@ void classifier(const Backward& b) {
     const std::int64_t count = std::min(a.group, a.rows - first);
     const kernels::LogitChunk chunk{a.logits, vocab, vocab, b.run.targets(), first};
     const float* inputs = a.final_norm.y + first * width;
-    const RowPlan plan = plan_rows(count, vocab * width, a.plan.buffers);
+    const RowPlan plan = plan_rows(count, vocab * width, a.plan.room);
     PhaseWeights weights(plan);
     const Weight head = weights.forward(b.run.weights.head, width, vocab);
     const Weight head_back = weights.backward(b.run.weights.head, width, vocab);
@@ -72,7 +72,7 @@ void classifier(const Backward& b) {
       });
       rows.multiply(head_back, a.logits, a.branch + first * width, {.scale = logit_scale});
     });
-    add_weight_gradients(a.plan.buffers,
+    add_weight_gradients(a.plan.room,
                          {{count, a.logits, vocab, inputs, width, b.grads.head, logit_scale}});
   }
 }
@@ -96,8 +96,8 @@ void add_parallel_gradients(const Backward& b, std::int64_t i) {
   const FusedLayer &w = b.weights(i), &g = b.grads_of(i);
   const std::int64_t width = b.s().width, heads = b.s().heads_width();
   b.add_sums(3 * width + b.s().up_width(), width, g.output_bias, w.branch_scale);
-  add_weight_gradients(a.plan.buffers, {{a.rows, a.dattention, width, b.acts(i).attended, heads,
-                                         g.output_weight, w.branch_scale}});
+  add_weight_gradients(a.plan.room, {{a.rows, a.dattention, width, b.acts(i).attended, heads,
+                                      g.output_weight, w.branch_scale}});
 }
 
 // Backpropagates through the norm after block i and the feed-forward, to the gradient of norm_2's
@@ -128,7 +128,7 @@ void feed_forward(const Backward& b, std::int64_t i) {
   b.add_sums(3 * width, up_width, g.mlp.up_bias);
   if (parallel) add_parallel_gradients(b, i);
   add_weight_gradients(
-      a.plan.buffers,
+      a.plan.room,
       {{a.rows, a.dup, up_width, b.acts(i).norm_2.y, width, g.mlp.up_weight},
        {a.rows, a.dbranch, width, a.hidden, ffn, g.mlp.down_weight, product_scale(b.run, w)}});
 }
@@ -224,10 +224,10 @@ void attention(const Backward& b, std::int64_t i) {
     if (a.recompute != Recompute::none) remake_norm_1(b.run, i, rows);
   });
   add_head_sums(b, i);
-  add_weight_gradients(a.plan.buffers, {{a.rows, a.dqkv, qkv, layer.norm_1.y, width, g.qkv_weight},
-                                        {a.rows, a.dbranch, width, layer.attended, heads,
-                                         b.s().style.parallel ? nullptr : g.output_weight,
-                                         product_scale(b.run, w)}});
+  add_weight_gradients(
+      a.plan.room, {{a.rows, a.dqkv, qkv, layer.norm_1.y, width, g.qkv_weight},
+                    {a.rows, a.dbranch, width, layer.attended, heads,
+                     b.s().style.parallel ? nullptr : g.output_weight, product_scale(b.run, w)}});
 }
 
 // Adds the gradient of what was embedded to the gradients of the embeddings. One thread processes

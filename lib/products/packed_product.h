@@ -56,7 +56,7 @@ struct OuterProduct {
   float* dw = nullptr;
   float scale = 1;
 };
-struct Interval {
+struct Block {
   std::int64_t begin = 0, end = 0;
 };
 
@@ -70,6 +70,6 @@ inline constexpr std::int64_t outer_product_scratch() {
   return packed_size(kOuterRows, kMostIns) + kOuterRows * kMostOuterOuts;
 }
 // Adds to the block outs x ins of dw. The result does not depend on how dw is divided into blocks.
-void add_outer_product(const OuterProduct& product, Interval outs, Interval ins, float* scratch);
+void add_outer_product(const OuterProduct& product, Block outs, Block ins, float* scratch);
 
 }  // namespace stagedtrain::kernels
