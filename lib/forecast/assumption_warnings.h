@@ -21,12 +21,12 @@ double growth_factor(const arch::ParamCount& from, const arch::ParamCount& to);
 
 // Warns about a model whose parameters are embeddings by more than two thirds. Returns nothing for
 // others.
-std::optional<std::string> embedding_strain(const std::string& name,
-                                            const arch::ParamCount& params);
+std::optional<std::string> embedding_warning(const std::string& name,
+                                             const arch::ParamCount& params);
 
 // Warns about a growth beyond four times the parameters without embeddings. Returns nothing for
 // others.
-std::optional<std::string> growth_strain(const std::string& from, const std::string& to,
-                                         double factor);
+std::optional<std::string> growth_warning(const std::string& from, const std::string& to,
+                                          double factor);
 
 }  // namespace stagedtrain::plan

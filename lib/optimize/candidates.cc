@@ -58,7 +58,7 @@ bool has_likely_shape(const arch::ModelConfig& model, const arch::ModelConfig& f
 // law counts like layers.
 bool looks_abler(const Candidate& size, const PlanningLaw& law) {
   const bool counts_all = size.parameters > static_cast<double>(size.params.non_embedding);
-  return law.published && counts_all && embedding_strain("", size.params);
+  return law.published && counts_all && embedding_warning("", size.params);
 }
 
 }  // namespace

@@ -20,13 +20,13 @@ struct Candidate {
 // runs lost 3% of the loss at about 10 times.
 inline constexpr double kMostAspect = 4;
 // The largest factor by which a growth may multiply the parameters without embeddings: doubled
-// depth and doubled width together. Beyond 4 there is a warning (growth_strain()).
+// depth and doubled width together. Beyond 4 there is a warning (growth_warning()).
 inline constexpr double kMostGrowthFactor = 8;
 
 // Returns the models whose layers divide the final model's, and whose width, heads, kv_heads and
 // ffn are the final model's divided by one number: cheapest first, the final model last. Shapes
 // beyond kMostAspect are left out, and for published laws that count embeddings also models of
-// mostly embeddings (embedding_strain()). `notes`, if not null, gets a message with the number of
+// mostly embeddings (embedding_warning()). `notes`, if not null, gets a message with the number of
 // each.
 std::vector<Candidate> candidates(const arch::ModelConfig& final_model, const PlanningLaw& law,
                                   std::vector<std::string>* notes = nullptr);

@@ -45,10 +45,11 @@ void about_mixing(const Optimum& o, Lines& lines) {
 void about_growths(const Optimum& o, Lines& lines) {
   for (std::size_t i = 1; i < o.stages.size(); ++i) {
     const OptimizedStage &from = o.stages[i - 1], &to = o.stages[i];
-    if (auto line = embedding_strain(from.name, from.size.params);
+    if (auto line = embedding_warning(from.name, from.size.params);
         line && o.law.published && o.law.name != "kaplan")
       lines.push_back(std::move(*line));
-    if (auto line = growth_strain(from.name, to.name, growth_factor(from.size.params, to.size.params)))
+    if (auto line =
+            growth_warning(from.name, to.name, growth_factor(from.size.params, to.size.params)))
       lines.push_back(std::move(*line));
   }
 }

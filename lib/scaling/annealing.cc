@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 namespace {
 
 constexpr std::size_t kFewest = 6;
@@ -92,4 +92,4 @@ double annealing_strength(const StageCurve& curve, std::span<const LoggedStep> s
   return points >= kFewest && products > 0 ? products / squares : kNone;
 }
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

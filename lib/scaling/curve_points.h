@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 // One line of a log. `rate` is the learning rate of its step; `loss`, in nats, is the mean over the
 // last `steps` steps, including this one.
@@ -44,4 +44,4 @@ std::vector<CurvePoint> thinned(std::span<const CurvePoint> points, std::size_t 
 // Returns 0 for no residuals.
 double robust_deviation(std::span<const double> residuals);
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

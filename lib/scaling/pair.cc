@@ -31,7 +31,7 @@
 #include "base/error.h"
 #include "text/text.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 namespace {
 
 // The grid of losses extends from kLeastExcess to kMostExcess nats above the floor of the smaller
@@ -199,4 +199,4 @@ GrowthPoint measured_growth(const Size& small, const Size& large, double small_t
   return growth;
 }
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

@@ -6,7 +6,7 @@
 #include "scaling/assumption.h"
 #include "scaling/loss_law.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 // One growth. small_tokens, earliest and latest are tokens along the smaller size's own curve;
 // resume_tokens and tokens_saved are tokens of the larger size. The saving is tokens_saved divided
@@ -72,4 +72,4 @@ GrowthPoint mixing_growth(const Size& small, const Size& large, const RunLength&
 // rho is above 0.
 GrowthPoint measured_growth(const Size& small, const Size& large, double small_tokens, double rho);
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

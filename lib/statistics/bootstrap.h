@@ -10,7 +10,7 @@
 #include "statistics/fit_chinchilla.h"
 #include "statistics/fit_curve.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 struct BootstrapOptions {
   int resamples = 400;
@@ -47,4 +47,4 @@ struct PrefixFit {
 std::vector<PrefixFit> prefix_fits(std::span<const CurvePoint> points,
                                    const CurveFitOptions& options);
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

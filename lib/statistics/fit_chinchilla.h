@@ -7,7 +7,7 @@
 #include "scaling/chinchilla.h"
 #include "statistics/least_squares.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 // One finished run: all its parameters, its tokens, and its loss after the decay in nats.
 struct RunPoint {
@@ -34,4 +34,4 @@ ChinchillaFit fit_chinchilla(std::span<const RunPoint> points, double huber = 1e
 // many times. Leaves residuals and noise empty.
 ChinchillaFit refit_chinchilla(std::span<const RunPoint> points, const ChinchillaFit& start);
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

@@ -28,7 +28,7 @@
 #include "statistics/least_squares.h"
 #include "statistics/nnls.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 namespace {
 
 constexpr std::array kExponents{0.1, 0.2, 0.35, 0.5, 0.75, 1.1};
@@ -203,4 +203,4 @@ CurveFit refit_curve(std::span<const CurvePoint> points, const CurveFit& start,
   return fit;
 }
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

@@ -11,7 +11,7 @@
 #include "scaling/curve_points.h"
 #include "statistics/least_squares.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 namespace {
 
 constexpr std::size_t kGap = kJointParameters, kShared = kGap + 1;  // then one offset per run
@@ -257,4 +257,4 @@ JointFit fit_joint(std::span<const JointRun> runs, const JointFitOptions& option
   return fit;
 }
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

@@ -7,7 +7,7 @@
 
 #include "scaling/joint_law.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 struct JointPoint {
   double x = 0, area = 0, loss = 0;  // x in tokens; area in steps
@@ -72,4 +72,4 @@ inline constexpr double kNormal80 = 1.2816;
 // Returns the factor that widens an 80% interval of a normal distribution to one of Student's t.
 double student_widening(double freedom);
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

@@ -11,7 +11,7 @@
 #include "support/digits.h"
 
 using namespace stagedtrain;
-using namespace stagedtrain::law;
+using namespace stagedtrain::scaling;
 using test::chinchilla_size;
 using test::written;
 using test::operator""_digits;

@@ -7,7 +7,7 @@
 #include "support/errors.h"
 
 using namespace stagedtrain;
-using namespace stagedtrain::law;
+using namespace stagedtrain::scaling;
 using test::operator""_digits;
 
 namespace {
