@@ -12,7 +12,7 @@ constexpr double kTokensPerParameter = 20, kMostGrowth = 4, kMostEmbeddings = 2.
 
 }  // namespace
 
-std::optional<std::string> long_run_strain(double tokens, const arch::ParamCount& params,
+std::optional<std::string> long_run_warning(double tokens, const arch::ParamCount& params,
                                            const std::string& most) {
   const double each = tokens / static_cast<double>(params.total);
   if (!(each > kTokensPerParameter)) return {};

@@ -8,7 +8,7 @@ namespace stagedtrain::plan {
 
 // Warns above 20 tokens for each parameter, where loss-state saves little. `most` says how much, as
 // "here it is at most 3.2%". Returns nothing for fewer tokens.
-std::optional<std::string> long_run_strain(double tokens, const arch::ParamCount& params,
+std::optional<std::string> long_run_warning(double tokens, const arch::ParamCount& params,
                                            const std::string& most);
 
 // Returns the warnings under mixing: the mixing time is not known, and the learning rate falls from

@@ -51,7 +51,7 @@ void assumption_warnings(const RunPlan& plan, const Transfer& transfer, Outlook&
                                              100 * saved, short_count(saved * tokens))
                                : std::string("here nothing is saved");
   if (asked.assumption == Assumption::loss_state)
-    if (auto line = long_run_strain(tokens, plan.stages.back().params, most))
+    if (auto line = long_run_warning(tokens, plan.stages.back().params, most))
       outlook.warnings.push_back(std::move(*line));
   if (asked.assumption != Assumption::mixing) return;
   for (std::string& line : mixing_warnings(plan.schedule, transfer))

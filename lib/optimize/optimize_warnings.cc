@@ -33,7 +33,7 @@ void about_loss_state(const Optimum& o, Lines& lines) {
   const std::string most =
       fmt::format("here it is at most {:.1f}%, {} tokens of the final model{}", 100 * o.all_sizes,
                   short_count(o.all_sizes * o.scratch_tokens), worth(o));
-  if (auto line = long_run_strain(o.scratch_tokens, o.stages.back().size.params, most))
+  if (auto line = long_run_warning(o.scratch_tokens, o.stages.back().size.params, most))
     lines.push_back(std::move(*line));
 }
 
