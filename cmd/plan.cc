@@ -48,8 +48,8 @@ Losses are predicted by a scaling law and by an assumption about the grown model
   mixing      it soon catches up with a run from scratch: the ceiling; --mixing says how soon
   rho=X       it continues as if after 1/X of the tokens that the smaller model has seen, where
               `stagedtrain report` has measured X
-A slope is d ln loss / d ln tokens. An 80% interval of a fit is meant to hold what comes out in 8 of
-10 runs. Laws: chinchilla (Besiroglu's constants), hoffmann, kaplan, or a file of plan --fit --out.
+A slope is d ln loss / d ln tokens. An 80% interval of a fit is meant to contain the outcome of 8 runs
+in 10. Laws: chinchilla (Besiroglu's constants), hoffmann, kaplan, or a file of plan --fit --out.
 
 --optimize chooses new stages; of the schedule's own stages only the sum of their tokens matters.
 It finds the cheapest way to a loss, through sizes that the operators width and depth grow into the
@@ -75,8 +75,8 @@ hold 80% of 400 bootstraps of its noise alone; its refits to the first 50% and 7
 trust a forecast.
 
 --measure loads LibTorch and times real steps of every stage's model on this machine, on made-up
-tokens, so it needs no data. The numbers go into a file of this user (--measurements), keyed by
-model, batch, precision, device and threads; every run of train adds its own.
+tokens, so it needs no data. The numbers go into one of your own files (--measurements), keyed
+by model, batch, precision, device and threads; every run of train adds its own.
 
 Where a stage says `for: auto` or `until: {slope: auto}`, the planner decides, and the output says
 what it chose, why, and under which assumption; the schedule's key plan names law and assumption.
@@ -273,9 +273,9 @@ void add_trials(CLI::App& command, PlanArguments& arguments) {
        {"--optimize", "--rule", "--preset", "--slurm", "--measure", "--processes", "--sharding"})
     trials->excludes(command.get_option(other));
   command
-      .add_option(
-          "--ways", arguments.ways,
-          "with --trial-steps: how many ways to grow are tried, the most different first (8)")
+      .add_option("--ways", arguments.ways,
+                  "with --trial-steps: how many ways to grow are tried, the most different first "
+                  "(default: 8)")
       ->check(CLI::Range(1, 1000))
       ->type_name("N")
       ->needs(trials);
@@ -302,7 +302,7 @@ void add_plan(CLI::App& app) {
       ->type_name("SCHEDULE|RUN");
   command
       ->add_option("--set", arguments->edits,
-                   "changes a value first, as lr.peak=1e-3 or stages.full.for=900; repeatable")
+                   "change a value first, such as lr.peak=1e-3 or stages.full.for=900; repeatable")
       ->type_name("PATH=VALUE")
       ->expected(1)
       ->take_all();
