@@ -87,9 +87,8 @@ grow, and chooses the lengths of the later stages; `train --replan` continues wi
 --trial-steps writes schedules of short trial runs into --out: the first stage as planned, then K
 steps of the second at a constant rate, once for each way to grow into the same model: the
 schedule's own, the other operators, then other options, --ways in all; and run.sh, which trains
-them. The loss right after a growth
-predicts little; the loss some hundred steps later predicts much. The same command, given again
-after the runs have ended, ranks them and plans with the best.
+them. The loss right after a growth predicts little; the loss some hundred steps later predicts
+much. The same command, given again after the runs have ended, ranks them and plans with the best.
 
 --processes N plans for N processes, as on machine.nodes x machine.devices: memory of each, what it
 sends in a step, and, if the time of one process (--measure or machine.flops) and the bandwidths
