@@ -81,7 +81,7 @@ void score(EvalArguments& a, Json& json) {
   if (!a.tokens.empty()) {
     const auto count = parse_count(a.tokens);
     if (!count || *count < 1)
-      throw usage_error("--tokens is '{}', expected a count of at least 1 (as 65536 or 64K)",
+      throw usage_error("--tokens is '{}', expected a count of at least 1 (such as 65536 or 64K)",
                         a.tokens);
     a.eval.tokens = *count;
   }

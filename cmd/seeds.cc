@@ -16,8 +16,9 @@ constexpr std::int64_t kMostSeeds = 1000;
 std::int64_t read_seed(const std::string& text, const std::string& all) {
   const auto seed = parse_count(text);
   if (!seed || *seed < 0)
-    throw usage_error("--seeds: found '{}', expected a number of seeds, as 3, or a list, as 1,5,9",
-                      all);
+    throw usage_error(
+        "--seeds: found '{}', expected a number of seeds, such as 3, or a list, such as 1,5,9",
+        all);
   return *seed;
 }
 

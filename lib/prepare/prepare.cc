@@ -153,7 +153,7 @@ void finish(TokenWriter& writer, const PreparedData& data, const char* split, Pr
     throw input_error("{}: would be empty: {} of text in {} is too little to split",
                       writer.target().string(), short_bytes(static_cast<double>(data.text_bytes)),
                       counted(data.train.units + data.validation.units, "unit"))
-        .with_hint("give more text or a larger share, as --validation 10%");
+        .with_hint("give more text or a larger share, such as --validation 10%");
   Json metadata;
   metadata["split"] = split;
   metadata["split_by"] = data.by_document ? "document" : "fraction";

@@ -116,7 +116,8 @@ std::int64_t read_count(const Tree& tree, const FieldInfo& info) {
       throw usage_error("found {}, expected a whole number{}", tree.describe(),
                         without_quotes(tree));
     refuse_comma(tree, true);
-    throw usage_error("found {}, expected a whole number (as 4096, 64K, 1e6)", tree.describe());
+    throw usage_error("found {}, expected a whole number (such as 4096, 64K or 1e6)",
+                      tree.describe());
   }
   check_range(static_cast<double>(*value), tree, info);
   return *value;
