@@ -8,6 +8,7 @@
 #include "cmd/count_option.h"
 #include "cmd/engine.h"
 #include "cmd/output.h"
+#include "text/counted.h"
 #include "text/error_bar.h"
 #include "text/json.h"
 #include "text/text.h"

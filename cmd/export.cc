@@ -12,6 +12,7 @@
 #include "cmd/output.h"
 #include "io/same_file.h"
 #include "plan/run_plan.h"
+#include "text/counted.h"
 #include "text/json.h"
 #include "text/text.h"
 

@@ -6,6 +6,7 @@
 #include "cmd/program_path.h"
 #include "jobs/trial_runs.h"
 #include "lengths/resolve_files.h"
+#include "text/counted.h"
 #include "text/json.h"
 #include "text/text.h"
 

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/mean.h"
+#include "text/counted.h"
 #include "text/error_bar.h"
 #include "text/text.h"
 

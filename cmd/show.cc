@@ -6,6 +6,7 @@
 #include "cmd/commands.h"
 #include "cmd/output.h"
 #include "data/token_file.h"
+#include "text/counted.h"
 #include "text/json.h"
 #include "text/text.h"
 #include "tokenizers/same_tokenizer.h"

@@ -18,6 +18,7 @@
 #include "lengths/resolve_files.h"
 #include "outcomes/caches.h"
 #include "plan/frontier.h"
+#include "text/counted.h"
 #include "text/error_bar.h"
 #include "text/json.h"
 #include "text/text.h"

@@ -5,6 +5,7 @@
 
 #include "arch/architectures.h"
 #include "base/error.h"
+#include "text/counted.h"
 #include "text/text.h"
 
 namespace stagedtrain::arch {

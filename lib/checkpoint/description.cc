@@ -8,6 +8,7 @@
 
 #include "arch/cost.h"
 #include "checkpoint/metadata.h"
+#include "text/counted.h"
 #include "text/json.h"
 #include "text/text.h"
 

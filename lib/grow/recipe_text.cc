@@ -8,6 +8,7 @@
 #include "base/signals.h"
 #include "grow/recipe.h"
 #include "grow/recipe_json.h"
+#include "text/counted.h"
 #include "text/text.h"
 
 namespace stagedtrain::grow {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "text/counted.h"
 #include "text/json.h"
 #include "text/text.h"
 

@@ -19,6 +19,7 @@
 
 #include "forecast/annealed_end.h"
 #include "lengths/length_facts.h"
+#include "text/counted.h"
 #include "text/text.h"
 
 namespace stagedtrain::plan {

@@ -23,6 +23,7 @@
 
 #include "base/signals.h"
 #include "forecast/assumption_warnings.h"
+#include "text/counted.h"
 #include "text/text.h"
 
 namespace stagedtrain::plan {

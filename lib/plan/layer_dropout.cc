@@ -12,6 +12,7 @@
 #include <algorithm>
 
 #include "plan/layer_policy.h"
+#include "text/counted.h"
 #include "text/text.h"
 
 namespace stagedtrain::plan {

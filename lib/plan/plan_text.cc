@@ -4,6 +4,7 @@
 #include "plan/layer_policy.h"
 #include "plan/parameterization.h"
 #include "plan/run_plan.h"
+#include "text/counted.h"
 #include "text/json.h"
 #include "text/text.h"
 #include "text/text_table.h"

@@ -14,6 +14,7 @@
 #include "prepare/parallel_encoder.h"
 #include "prepare/sources.h"
 #include "prepare/token_writer.h"
+#include "text/counted.h"
 #include "text/json.h"
 #include "text/text.h"
 #include "text/utf8.h"

@@ -12,6 +12,7 @@
 #include "run_report/plots.h"
 #include "run_report/report_tables.h"
 #include "run_report/setup.h"
+#include "text/counted.h"
 #include "text/text.h"
 
 namespace stagedtrain::report {

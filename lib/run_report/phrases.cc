@@ -8,6 +8,7 @@
 
 #include "compare/axes.h"
 #include "compare/seeds.h"
+#include "text/counted.h"
 #include "text/text.h"
 
 namespace stagedtrain::report {

@@ -24,6 +24,7 @@
 #include "arch/cost.h"
 #include "plan/layer_policy.h"
 #include "schedule/differences.h"
+#include "text/counted.h"
 #include "text/json.h"
 #include "text/text.h"
 

@@ -7,6 +7,7 @@
 #include "runfolder/checkpoint_match.h"
 #include "runfolder/run_folder.h"
 #include "schedule/differences.h"
+#include "text/counted.h"
 #include "text/text.h"
 
 namespace stagedtrain::train {

@@ -179,10 +179,6 @@ std::size_t printable_bytes(std::string_view text) {
 
 }  // namespace
 
-std::string counted(std::int64_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", grouped(count), noun, count == 1 ? "" : "s");
-}
-
 std::string for_terminal(std::string_view text) {
   std::string result;
   while (!text.empty()) {

@@ -34,8 +34,6 @@ std::string format_number(double value);
 std::string short_count(double value);
 // 1234567 -> "1,234,567".
 std::string grouped(std::int64_t value);
-// (1, "step") -> "1 step"; (1200, "step") -> "1,200 steps". For nouns whose plural ends in s.
-std::string counted(std::int64_t count, std::string_view noun);
 // Makes text safe for terminals: control characters other than newlines and tabs, and bytes that
 // are not UTF-8, become \x1b and the like. File names, tensor names and metadata may hold any
 // bytes, and terminals interpret some of them.

@@ -1,5 +1,4 @@
-// How does text become token ids, and how do ids become text again? Bytes, byte-level BPE (a
-// tokenizer.json), or SentencePiece.
+// How does text become token ids, and ids text? By bytes, byte-level BPE, or SentencePiece.
 #pragma once
 
 #include <cstdint>

@@ -14,6 +14,7 @@
 #include "optim/map_gradient.h"
 #include "plan/map_fit.h"
 #include "replicas/batch_feed.h"
+#include "text/counted.h"
 #include "text/json.h"
 #include "text/text.h"
 #include "train/shared_evaluation.h"

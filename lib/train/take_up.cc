@@ -22,6 +22,7 @@
 #include "base/signals.h"
 #include "plan/decay.h"
 #include "runfolder/checkpoint_match.h"
+#include "text/counted.h"
 #include "text/text.h"
 #include "train/growing.h"
 #include "train/map_fit.h"
