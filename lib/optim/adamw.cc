@@ -51,12 +51,12 @@ void step_by_cuda(model::ParamBuffer& params, const model::Segment& s,
 
 void step_by_aten(model::ParamBuffer& params, const model::Segment& s, const kernels::AdamWStep& c,
                   std::int64_t age) {
-  at::Tensor gradient = part_of(params.grads(), s);
+  at::Tensor gradient = view_of(params.grads(), s);
   if (c.gradient_factor != 1) gradient.mul_(c.gradient_factor);
   const at::Tensor steps = at::full({}, static_cast<double>(age),
                                     at::TensorOptions(at::kFloat).device(gradient.device()));
-  at::_fused_adamw_({part_of(params.weights(), s)}, {gradient}, {part_of(params.exp_avg(), s)},
-                    {part_of(params.exp_avg_sq(), s)}, {}, {steps}, c.lr, c.beta1, c.beta2,
+  at::_fused_adamw_({view_of(params.weights(), s)}, {gradient}, {view_of(params.exp_avg(), s)},
+                    {view_of(params.exp_avg_sq(), s)}, {}, {steps}, c.lr, c.beta1, c.beta2,
                     c.weight_decay, c.eps, false, false);
   gradient.zero_();
 }
@@ -129,7 +129,7 @@ at::Tensor norm_by_segments(model::ParamBuffer& params) {
   for (const model::Segment& s : params.segments())
     if (!s.frozen)
       sum += norm_weight(s) *
-             at::linalg_vector_norm(part_of(params.grads(), s)).to(at::kDouble).square();
+             at::linalg_vector_norm(view_of(params.grads(), s)).to(at::kDouble).square();
   return sum.sqrt();
 }
 
@@ -140,7 +140,7 @@ void adamw_step_on(const std::vector<model::Segment>& segments, model::ParamBuff
   const at::NoGradGuard no_grad;
   for (const model::Segment& segment : segments) {
     if (segment.frozen || segment.idle) {
-      part_of(params.grads(), segment).zero_();
+      view_of(params.grads(), segment).zero_();
       continue;
     }
     const kernels::AdamWStep constants = constants_of(segment, o, lr, step, gradient_factor);

@@ -23,7 +23,7 @@ at::ScalarType computing_type(model::ParamBuffer& params) {
 }
 
 at::Tensor matrix_of(const at::Tensor& flat, const model::Matrix& m) {
-  return part_of(flat, m.segment).view({m.rows, m.columns});
+  return view_of(flat, m.segment).view({m.rows, m.columns});
 }
 
 at::Tensor as_matrix(const at::Tensor& buffer, std::int64_t rows, std::int64_t columns) {

@@ -9,7 +9,7 @@
 namespace stagedtrain::train {
 
 // Returns a view of the segment in a flat buffer.
-inline at::Tensor part_of(const at::Tensor& flat, const model::Segment& s) {
+inline at::Tensor view_of(const at::Tensor& flat, const model::Segment& s) {
   return flat.narrow(0, s.offset, s.count);
 }
 
@@ -26,7 +26,7 @@ template <class Body>
 void for_moving_segments(model::ParamBuffer& params, double gradient_factor, const Body& body) {
   const at::NoGradGuard no_grad;
   for (const model::Segment& segment : params.segments()) {
-    at::Tensor gradient = part_of(params.grads(), segment);
+    at::Tensor gradient = view_of(params.grads(), segment);
     if (!segment.frozen && !segment.idle) {
       if (gradient_factor != 1) gradient.mul_(gradient_factor);
       body(segment, gradient);

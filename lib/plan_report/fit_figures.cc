@@ -153,7 +153,7 @@ Figure rest_figure(const plan::FittedCurve& fit, const std::vector<scaling::Curv
 Axis tokens_axis(const std::vector<scaling::RunPoint>& runs, double& size) {
   Range tokens;
   for (const scaling::RunPoint& run : runs) tokens.add(run.tokens);
-  const Unit unit = unit_of(Measure::tokens, tokens.high);
+  const Unit unit = unit_of(CostKind::tokens, tokens.high);
   size = unit.size;
   return cost_axis(unit, tokens.low / 1.2, tokens.high * 1.2);
 }

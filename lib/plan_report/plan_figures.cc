@@ -104,7 +104,7 @@ Figure path_figure(const PlanPicture& picture) {
   const double high = std::max(scratch, cost_of_path(picture)) * 1.35;
   double low = scratch / 60;
   if (picture.path.size() > 1) low = std::min(low, picture.path[1].cost_before / 2.5);
-  const Unit unit = unit_of(Measure::flops, scratch);
+  const Unit unit = unit_of(CostKind::flops, scratch);
   Figure figure{.title = "Loss against compute",
                 .alt = "Predicted loss of every size and of the staged plan against FLOPs.",
                 .width = 960,
@@ -157,7 +157,7 @@ std::vector<Figure> timing_figures(const PlanPicture& picture) {
     const scaling::GrowthPoint best = scaling::best_growth(small, large, picture.end_loss);
     const double low = std::max(best.small_tokens, 1.0) / 12,
                  high = std::max(best.small_tokens, picture.path[i - 1].end) * 4;
-    const Unit unit = unit_of(Measure::tokens, high);
+    const Unit unit = unit_of(CostKind::tokens, high);
     const auto saved = [&](double tokens) {
       const double saved = scaling::growth_after(small, large, tokens).tokens_saved;
       return 100 * whole * (saved - picture.lost_tokens) / end;
@@ -205,7 +205,7 @@ std::vector<Figure> timing_figures(const PlanPicture& picture) {
 
 Figure length_figure(const PlanPicture& picture) {
   const double tokens = picture.run.tokens, low = tokens / 6, high = tokens * 6;
-  const Unit unit = unit_of(Measure::tokens, tokens);
+  const Unit unit = unit_of(CostKind::tokens, tokens);
   const scaling::Size& smallest =
       picture.path.size() > 1 ? picture.path.front().size : picture.sizes.front();
   const double share = 1 - picture.run.decay / tokens;
@@ -328,7 +328,7 @@ std::string jobs_title(const PlanPicture& picture, const Unit& unit) {
 
 Figure jobs_figure(const PlanPicture& picture) {
   const double end = picture.jobs.back().begin + picture.jobs.back().length;
-  const Unit unit = unit_of(picture.in_seconds ? Measure::seconds : Measure::flops, end);
+  const Unit unit = unit_of(picture.in_seconds ? CostKind::seconds : CostKind::flops, end);
   double most = 0;
   for (const PictureJob& job : picture.jobs) most = std::max({most, job.memory, job.growth_memory});
   const bool limited = picture.most_memory > 0 && picture.most_memory < 2 * most;
