@@ -1,4 +1,4 @@
-# Third-party packages: Debian's for the ground floor, LibTorch (wheel or own) for the upper floor.
+# Third-party packages: Debian's for the core, LibTorch (wheel or own) for the backend.
 find_package(fmt REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(yaml-cpp REQUIRED)
@@ -77,5 +77,5 @@ if(TORCH_INCLUDE)
   target_include_directories(hwy_package SYSTEM INTERFACE ${HWY_INCLUDE})
   target_link_libraries(hwy_package INTERFACE ${HWY_LIBRARY})
 else()
-  message(STATUS "LibTorch not found: building the ground floor only (run scripts/setup.sh)")
+  message(STATUS "LibTorch not found: building only the core, without train and eval (run scripts/setup.sh)")
 endif()

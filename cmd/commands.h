@@ -1,4 +1,4 @@
-// Which subcommands there are. Each is one file of this folder and adds itself to the command line.
+// Which subcommands are there? Each is one file of this folder and adds itself to the command line.
 #pragma once
 
 #include <CLI/CLI.hpp>

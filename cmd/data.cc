@@ -82,12 +82,12 @@ void run(DataArguments& arguments) {
   if (!arguments.field.empty()) options.field = arguments.field;
   ByteProgress progress;
   options.progress = [&](const char* what, std::uint64_t done, std::uint64_t total) {
-    progress.tell(what, done, total);
+    progress.update(what, done, total);
   };
   const data::PreparedData prepared = data::prepare(options);
   progress.clear();
   for (const std::string& warning : prepared.warnings)
-    tell(fmt::format("warning: {}\n", warning));
+    print_to_stderr(fmt::format("warning: {}\n", warning));
   const std::string text =
       arguments.json ? json_text(data::to_json(prepared)) + "\n" : data::to_text(prepared);
   print(text);

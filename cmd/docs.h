@@ -1,4 +1,4 @@
-// How documentation is generated from the tables of options.
+// How is documentation generated from the tables of options?
 #pragma once
 
 #include <CLI/CLI.hpp>

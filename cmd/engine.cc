@@ -48,7 +48,7 @@ const train::Engine* open_module(const Path& path) {
   const auto entry = reinterpret_cast<Entry>(::dlsym(module, "stagedtrain_engine"));
   if (!entry)
     throw resource_error("{}: is not a module of stagedtrain", path.string()).with_hint(kHint);
-  if (entry()->stamp != train::door_stamp())
+  if (entry()->stamp != train::interface_stamp())
     throw resource_error("{}: is from a different build than this stagedtrain", path.string())
         .with_hint("build both again, or remove the older one");
   return entry();

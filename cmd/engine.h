@@ -1,4 +1,4 @@
-// How a command gets the LibTorch module: it is found and loaded on first use.
+// How does a command get the LibTorch module? It is found and loaded on first use.
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -8,6 +8,7 @@
 #include "cmd/count_option.h"
 #include "cmd/engine.h"
 #include "cmd/output.h"
+#include "text/counted.h"
 #include "text/error_bar.h"
 #include "text/json.h"
 #include "text/text.h"
@@ -81,7 +82,7 @@ void score(EvalArguments& a, Json& json) {
   if (!a.tokens.empty()) {
     const auto count = parse_count(a.tokens);
     if (!count || *count < 1)
-      throw usage_error("--tokens is '{}', expected a count of at least 1 (as 65536 or 64K)",
+      throw usage_error("--tokens is '{}', expected a count of at least 1 (such as 65536 or 64K)",
                         a.tokens);
     a.eval.tokens = *count;
   }
@@ -91,7 +92,7 @@ void score(EvalArguments& a, Json& json) {
   a.eval.ema = a.ema;
   const train::EvalResult result = engine().evaluate(a.eval);
   for (const std::string& note : {result.taken_for, result.warning})
-    if (!note.empty()) tell(fmt::format("{}: {}\n", a.data, note));
+    if (!note.empty()) print_to_stderr(fmt::format("{}: {}\n", a.data, note));
   if (a.json) {
     json = loss_json(result);
   } else {
@@ -125,14 +126,12 @@ std::string share_line(const char* name, double value, double error) {
 std::string tasks_text(const train::TaskResult& r) {
   std::string text;
   if (r.choices > 0)
-    text += fmt::format("multiple choice, {} example{}\n", grouped(r.choices),
-                        r.choices == 1 ? "" : "s") +
+    text += fmt::format("multiple choice, {}\n", counted(r.choices, "example")) +
             share_line("acc", r.acc, r.acc_stderr) +
             share_line("acc_norm", r.acc_norm, r.acc_norm_stderr) +
             share_line("acc_bytes", r.acc_bytes, r.acc_bytes_stderr);
   if (r.last_words > 0)
-    text += fmt::format("last word, {} example{}\n", grouped(r.last_words),
-                        r.last_words == 1 ? "" : "s") +
+    text += fmt::format("last word, {}\n", counted(r.last_words, "example")) +
             share_line("acc", r.exact, r.exact_stderr) +
             fmt::format("  {:<12} {:.4f}\n", "perplexity", r.perplexity);
   return text;
@@ -175,7 +174,7 @@ void write_text(EvalArguments& a, Json& json) {
     print("\n");
   }
   if (ids)
-    tell(
+    print_to_stderr(
         fmt::format("{}: does not record its tokenizer, so these are token ids; --tokenizer bytes "
                     "or --tokenizer FILE.model prints text\n",
                     a.checkpoint));

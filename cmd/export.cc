@@ -12,6 +12,7 @@
 #include "cmd/output.h"
 #include "io/same_file.h"
 #include "plan/run_plan.h"
+#include "text/counted.h"
 #include "text/json.h"
 #include "text/text.h"
 
@@ -80,11 +81,11 @@ void print_result(const ExportArguments& a, const hub::ExportResult& result, dou
     print(json_text(json) + "\n");
     return;
   }
-  print(fmt::format("model       {}\nparameters  {}, as {}\nwritten     {}: {} in {} file{}, {}\n",
+  print(fmt::format("model       {}\nparameters  {}, as {}\nwritten     {}: {} in {}, {}\n",
                     describe(result.model), grouped(parameters), a.dtype, a.target,
-                    short_bytes(static_cast<double>(result.bytes)), result.files.size(),
-                    result.files.size() == 1 ? "" : "s", short_seconds(seconds)));
-  for (const std::string& note : result.notes) tell(wrapped(note));
+                    short_bytes(static_cast<double>(result.bytes)),
+                    counted(std::ssize(result.files), "file"), short_seconds(seconds)));
+  for (const std::string& note : result.notes) print_to_stderr(wrapped(note));
 }
 
 void run(const ExportArguments& a) {

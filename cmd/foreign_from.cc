@@ -22,10 +22,10 @@ void import_foreign_from(schedule::Schedule& schedule, const Path& run) {
     if (arch::block_style(model.model).rotary)
       model.model.context = std::min(model.model.context, schedule.model.context);
     std::filesystem::create_directories(run);
-    tell(fmt::format("importing {} into {}\n", source.string(), target.string()));
+    print_to_stderr(fmt::format("importing {} into {}\n", source.string(), target.string()));
     const bool fp64 = schedule.precision == schedule::Precision::fp64;
     hub::import_model(model, target, Replace::yes, fp64 ? state::DType::f64 : state::DType::f32);
-    for (const std::string& note : model.notes) tell(wrapped(note));
+    for (const std::string& note : model.notes) print_to_stderr(wrapped(note));
   }
   schedule.from = target.string();
 }

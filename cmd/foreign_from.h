@@ -1,4 +1,4 @@
-// What happens if `from` in a schedule names a model in a foreign format.
+// What happens if `from` in a schedule names a model in a foreign format?
 #pragma once
 
 #include "io/file.h"

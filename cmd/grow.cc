@@ -31,12 +31,12 @@ struct GrowArguments {
   std::string source, target, name, schedule, stage, tokens;
   train::DeviceRequest device;  // for --verify
   std::vector<std::string> edits;
-  std::map<std::string, std::string> options;  // of the operator, by path
+  std::map<std::string, std::string> options;  // the operator's options, keyed by path
   bool dry_run = false, force = false, list = false, json = false;
 };
 
 // A list of operators, and its path in the schedule for errors.
-struct Growth {
+struct RequestedGrowth {
   Tree list;
   std::string path;
   std::optional<arch::ModelConfig> from;  // the only model that it can grow, if known
@@ -74,7 +74,7 @@ void check_required(const grow::OperatorEntry& entry,
       throw usage_error("{} needs --{}: {}", entry.name, row.path, row.doc);
 }
 
-Growth growth_of_operator(const GrowArguments& arguments) {
+RequestedGrowth growth_of_operator(const GrowArguments& arguments) {
   const grow::OperatorEntry& entry = grow::find_operator(arguments.name);
   check_required(entry, arguments.options);
   Tree map = Tree::map();
@@ -101,7 +101,7 @@ std::optional<arch::ModelConfig> source_of_stage(const schedule::Schedule& sched
   return plan::source_model(schedule, i, state::CheckpointReader(schedule.from).header().model);
 }
 
-Growth growth_of_stage(const GrowArguments& arguments) {
+RequestedGrowth growth_of_stage(const GrowArguments& arguments) {
   const schedule::Schedule schedule =
       plan::with_vocab_of_data(schedule::load(arguments.schedule, arguments.edits));
   std::vector<std::string> names;
@@ -118,7 +118,7 @@ Growth growth_of_stage(const GrowArguments& arguments) {
   throw usage_error("--stage '{}'{}", arguments.stage, suggestion(arguments.stage, names));
 }
 
-Growth growth_of(const GrowArguments& arguments) {
+RequestedGrowth growth_of(const GrowArguments& arguments) {
   if (!arguments.name.empty() && !arguments.schedule.empty())
     throw usage_error("--operator and --schedule cannot be combined: give one of them");
   if (arguments.schedule.empty() && !arguments.stage.empty())
@@ -258,7 +258,7 @@ void run(const GrowArguments& arguments) {
                                           : operator_text(arguments.name));
   if (arguments.source.empty())
     throw usage_error("IN.h5 is missing").with_hint("stagedtrain grow --help");
-  const Growth growth = growth_of(arguments);
+  const RequestedGrowth growth = growth_of(arguments);
   if (arguments.dry_run && !arguments.tokens.empty())
     throw usage_error("--verify needs the grown file, which --dry-run does not write");
   if (!arguments.dry_run) check_target(arguments);

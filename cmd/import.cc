@@ -89,7 +89,7 @@ void print_result(const ImportArguments& a, const hub::ForeignModel& source, dou
              source.format, describe(source.model), grouped(parameters),
              tokenizer_words(source.tokenizer), a.target, short_bytes(static_cast<double>(bytes)),
              short_seconds(seconds)));
-  for (const std::string& note : source.notes) tell(wrapped(note));
+  for (const std::string& note : source.notes) print_to_stderr(wrapped(note));
 }
 
 void run(const ImportArguments& a) {

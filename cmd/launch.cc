@@ -144,7 +144,7 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 struct Child {
   int rank = 0;
   pid_t process = 0;
-  std::optional<int> status;  // as waitpid returns it
+  std::optional<int> status;  // what waitpid returned
 };
 
 class Job {
@@ -209,11 +209,12 @@ class Job {
       if (child.status || ::waitpid(child.process, &status, WNOHANG) != child.process) continue;
       child.status = status;
       if (WIFSIGNALED(status)) {
-        tell(fmt::format("stagedtrain: rank {} (process {}) was killed by signal {} ({}){}\n",
-                         child.rank, child.process, WTERMSIG(status), ::strsignal(WTERMSIG(status)),
-                         killing_ ? ", because it was still there some time after another rank had "
-                                    "ended"
-                                  : ""));
+        print_to_stderr(
+            fmt::format("stagedtrain: rank {} (process {}) was killed by signal {} ({}){}\n",
+                        child.rank, child.process, WTERMSIG(status), ::strsignal(WTERMSIG(status)),
+                        killing_ ? ", because it was still there some time after another rank had "
+                                   "ended"
+                                 : ""));
         note_loss(lost_after_ + 15);
       } else if (const int code = WEXITSTATUS(status); code == static_cast<int>(ErrorKind::peer)) {
         note_loss(5);
@@ -275,8 +276,9 @@ void launch(const LaunchOptions& options) {
     if (code == 0) return;
     const bool again = code == static_cast<int>(ErrorKind::peer) && restart < options.restarts;
     if (!again || stop_requested()) throw Error(static_cast<ErrorKind>(code), "");
-    tell(fmt::format("stagedtrain: a rank was lost; starting all ranks again ({} of {} restarts)\n",
-                     restart + 1, options.restarts));
+    print_to_stderr(
+        fmt::format("stagedtrain: a rank was lost; starting all ranks again ({} of {} restarts)\n",
+                    restart + 1, options.restarts));
   }
 }
 

@@ -1,4 +1,4 @@
-// How a run's ranks are started on this machine: this command is run once more for each of them.
+// How are a run's ranks started on this machine? This command is run once more for each of them.
 #pragma once
 
 #include <string>

@@ -79,7 +79,7 @@ void run(int argc, char** argv) {
 // Prints an error. The message is empty if another process of the same run has printed it.
 int complain(const std::string& message, const std::string& hint, ErrorKind kind) {
   if (message.empty()) return static_cast<int>(kind);
-  tell("stagedtrain: " + message + "\n" + (hint.empty() ? "" : "  " + hint + "\n"));
+  print_to_stderr("stagedtrain: " + message + "\n" + (hint.empty() ? "" : "  " + hint + "\n"));
   return static_cast<int>(kind);
 }
 

@@ -1,4 +1,4 @@
-// What the user probably meant by an invalid command line.
+// What did the user probably mean by an invalid command line?
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -1,4 +1,4 @@
-// How growth operators are listed for users and programs, from the operators' own tables of fields.
+// How are growth operators listed for users and programs? From the operators' own tables of fields.
 #pragma once
 
 #include <string>

@@ -1,7 +1,10 @@
-// How commands print: results to standard output, messages to standard error.
+// How do commands print? Results to standard output with these functions, messages to standard
+// error with those of io/terminal.h.
 #pragma once
 
 #include <string_view>
+
+#include "io/terminal.h"
 
 namespace stagedtrain::cmd {
 
@@ -11,8 +14,5 @@ namespace stagedtrain::cmd {
 void print(std::string_view text);
 // Prints a result byte by byte, for sampled text.
 void print_bytes(std::string_view bytes);
-// Prints progress, warnings and errors to stderr, with control characters escaped. Ignores write
-// errors.
-void tell(std::string_view text);
 
 }  // namespace stagedtrain::cmd

@@ -8,8 +8,8 @@
 #include "cmd/plan_fit.h"
 #include "cmd/plan_from.h"
 #include "cmd/plan_measure.h"
-#include "cmd/plan_probe.h"
 #include "cmd/plan_score.h"
+#include "cmd/plan_trials.h"
 #include "forecast/answer.h"
 #include "lengths/presets.h"
 #include "lengths/resolve_files.h"
@@ -28,7 +28,7 @@ struct PlanArguments {
   MeasureArguments measure;
   ChoiceArguments choice;
   std::string from;
-  std::int64_t probe = 0, ways = 8;
+  std::int64_t trial_steps = 0, ways = 8;
   std::int64_t processes = 0;  // 0: as many as the machine has devices
   std::string sharding = "none";
   ScoreArguments score;
@@ -48,8 +48,8 @@ Losses are predicted by a scaling law and by an assumption about the grown model
   mixing      it soon catches up with a run from scratch: the ceiling; --mixing says how soon
   rho=X       it continues as if after 1/X of the tokens that the smaller model has seen, where
               `stagedtrain report` has measured X
-A slope is d ln loss / d ln tokens. An 80% interval of a fit is meant to hold what comes out in 8 of
-10 runs. Laws: chinchilla (Besiroglu's constants), hoffmann, kaplan, or a file of plan --fit --out.
+A slope is d ln loss / d ln tokens. An 80% interval of a fit is meant to contain the outcome of 8 runs
+in 10. Laws: chinchilla (Besiroglu's constants), hoffmann, kaplan, or a file of plan --fit --out.
 
 --optimize chooses new stages; of the schedule's own stages only the sum of their tokens matters.
 It finds the cheapest way to a loss, through sizes that the operators width and depth grow into the
@@ -75,8 +75,8 @@ hold 80% of 400 bootstraps of its noise alone; its refits to the first 50% and 7
 trust a forecast.
 
 --measure loads LibTorch and times real steps of every stage's model on this machine, on made-up
-tokens, so it needs no data. The numbers go into a file of this user (--measurements), keyed by
-model, batch, precision, device and threads; every run of train adds its own.
+tokens, so it needs no data. The numbers go into one of your own files (--measurements), keyed
+by model, batch, precision, device and threads; every run of train adds its own.
 
 Where a stage says `for: auto` or `until: {slope: auto}`, the planner decides, and the output says
 what it chose, why, and under which assumption; the schedule's key plan names law and assumption.
@@ -84,11 +84,11 @@ what it chose, why, and under which assumption; the schedule's key plan names la
 --from reads the log of a run that is under way, fits the curve of its present stage, says when to
 grow, and chooses the lengths of the later stages; `train --replan` continues with them.
 
---probe writes schedules into --out: the first stage as planned, then K steps of the second at a
-constant rate, once for each way that makes the same model: the schedule's own, the other operators,
-then other options, --ways in all; and run.sh, which trains them. The loss right after a growth
-predicts little; the loss some hundred steps later predicts much. The same command, given again
-after the runs have ended, ranks them and plans with the best.
+--trial-steps writes schedules of short trial runs into --out: the first stage as planned, then K
+steps of the second at a constant rate, once for each way to grow into the same model: the
+schedule's own, the other operators, then other options, --ways in all; and run.sh, which trains
+them. The loss right after a growth predicts little; the loss some hundred steps later predicts
+much. The same command, given again after the runs have ended, ranks them and plans with the best.
 
 --processes N plans for N processes, as on machine.nodes x machine.devices: memory of each, what it
 sends in a step, and, if the time of one process (--measure or machine.flops) and the bandwidths
@@ -97,8 +97,8 @@ shardings and names the fastest that fits in machine.memory (docs/cluster.md).
 
 --score prints how well earlier runs were predicted: predicted against measured loss, saving and
 time. train writes the prediction of a run into the run's log; the end of the run, and report
---learn with runs from scratch, add its score to ~/.cache/stagedtrain/scores.json. Runs that are
-named are scored too, but not stored. "inside" says whether the measurement lies in the interval
+--store-outcomes with runs from scratch, add its score to ~/.cache/stagedtrain/scores.json. Runs
+that are named are scored too, but not stored. "inside" says whether the measurement lies in the interval
 that was printed before the run; z is the error in standard deviations of the fit's own interval,
 before it was widened. Once three predictions with an interval have been scored, the intervals of
 later plans are multiplied by the root mean square of z, but never narrowed.
@@ -122,7 +122,7 @@ Examples:
   stagedtrain plan schedules/gpt2-124m.yaml --optimize --transfer mixing --mixing 100M
   stagedtrain plan schedules/gpt2-124m.yaml --optimize --print-schedule > planned.yaml
   stagedtrain plan schedules/gpt2-124m.yaml --optimize --report plan.html
-  stagedtrain plan --probe 200 schedules/demo.yaml --out probes/demo
+  stagedtrain plan --trial-steps 200 schedules/demo.yaml --out trials/demo
   stagedtrain plan --from runs/first --print-schedule > rest.yaml
   stagedtrain plan schedules/gpt2-124m.yaml --rule prop-1 --stages 4
   stagedtrain plan schedules/gpt2-124m.yaml --preset midas --print-schedule > midas.yaml
@@ -204,8 +204,8 @@ std::string full_plan(const PlanArguments& a, const plan::RunPlan& plan,
 std::string from_schedule(const PlanArguments& a) {
   const schedule::Schedule schedule = schedule::load(a.paths.front(), a.edits);
   refuse_foreign_from(schedule);
-  if (a.probe > 0)
-    return probe_result({a.probe, a.ways, a.fit.out, a.json, a.print_schedule}, schedule);
+  if (a.trial_steps > 0)
+    return trial_result({a.trial_steps, a.ways, a.fit.out, a.json, a.print_schedule}, schedule);
   if (a.choice.optimize) return optimized(a, schedule);
   const plan::RunPlan plan = plan::resolve_files(schedule, a.measure.file);
   if (a.measure.measure) return measure_result(a.measure, plan, a.json);
@@ -226,10 +226,11 @@ std::string result_of(PlanArguments& a) {
   a.score.runs = a.paths;
   if (a.score.asked) return score_result(a.score, a.json);
   if (!a.from.empty()) return from_result({a.from, a.edits, a.json, a.print_schedule});
-  if (a.probe > 0 && a.fit.out.empty())
-    throw usage_error("--probe needs --out, a folder for the trial runs")
-        .with_hint("stagedtrain plan --probe 200 SCHEDULE --out DIR");
-  if (a.probe == 0 && !a.fit.out.empty()) throw usage_error("--out goes with --fit or --probe");
+  if (a.trial_steps > 0 && a.fit.out.empty())
+    throw usage_error("--trial-steps needs --out, a folder for the trial runs")
+        .with_hint("stagedtrain plan --trial-steps 200 SCHEDULE --out DIR");
+  if (a.trial_steps == 0 && !a.fit.out.empty())
+    throw usage_error("--out goes with --fit or --trial-steps");
   if (a.paths.empty())
     throw usage_error("SCHEDULE is missing").with_hint("stagedtrain plan --help");
   if (a.paths.size() > 1)
@@ -258,24 +259,25 @@ void add_processes(CLI::App& command, PlanArguments& arguments) {
     for (CLI::Option* option : {processes, sharding}) option->excludes(command.get_option(other));
 }
 
-// Adds --probe and --from, with their options.
-void add_probe(CLI::App& command, PlanArguments& arguments) {
-  CLI::Option* probe =
+// Adds --trial-steps and --from, with their options.
+void add_trials(CLI::App& command, PlanArguments& arguments) {
+  CLI::Option* trials =
       command
-          .add_option("--probe", arguments.probe,
+          .add_option("--trial-steps", arguments.trial_steps,
                       "write short runs into --out, one for each way to make the first growth; "
                       "when they have ended, rank them by their loss after K steps and plan")
           ->check(CLI::Range(1, 1000000))
           ->type_name("K");
   for (const char* other :
        {"--optimize", "--rule", "--preset", "--slurm", "--measure", "--processes", "--sharding"})
-    probe->excludes(command.get_option(other));
+    trials->excludes(command.get_option(other));
   command
       .add_option("--ways", arguments.ways,
-                  "with --probe: how many ways to grow are tried, the most different first (8)")
+                  "with --trial-steps: how many ways to grow are tried, the most different first "
+                  "(default: 8)")
       ->check(CLI::Range(1, 1000))
       ->type_name("N")
-      ->needs(probe);
+      ->needs(trials);
   CLI::Option* from =
       command
           .add_option(
@@ -283,7 +285,7 @@ void add_probe(CLI::App& command, PlanArguments& arguments) {
               "plan the rest of a run that is under way: when to grow, and the later lengths")
           ->type_name("RUN");
   for (const char* other : {"schedule", "--optimize", "--rule", "--preset", "--slurm", "--measure",
-                            "--probe", "--processes", "--sharding", "--details"})
+                            "--trial-steps", "--processes", "--sharding", "--details"})
     from->excludes(command.get_option(other));
 }
 
@@ -299,7 +301,7 @@ void add_plan(CLI::App& app) {
       ->type_name("SCHEDULE|RUN");
   command
       ->add_option("--set", arguments->edits,
-                   "changes a value first, as lr.peak=1e-3 or stages.full.for=900; repeatable")
+                   "change a value first, such as lr.peak=1e-3 or stages.full.for=900; repeatable")
       ->type_name("PATH=VALUE")
       ->expected(1)
       ->take_all();
@@ -323,15 +325,15 @@ void add_plan(CLI::App& app) {
        {"--print-schedule", "--optimize", "--rule", "--preset", "--slurm", "--details"})
     measure->excludes(command->get_option(other));
   add_processes(*command, *arguments);
-  add_probe(*command, *arguments);
+  add_trials(*command, *arguments);
   CLI::Option* fit = add_fit_options(*command, arguments->fit);
   for (const char* other :
        {"schedule", "--set", "--print-schedule", "--optimize", "--rule", "--preset", "--slurm",
-        "--measure", "--from", "--probe", "--processes", "--sharding", "--details"})
+        "--measure", "--from", "--trial-steps", "--processes", "--sharding", "--details"})
     fit->excludes(command->get_option(other));
   CLI::Option* score = add_score_options(*command, arguments->score);
   for (const char* other : {"--set", "--print-schedule", "--optimize", "--rule", "--slurm",
-                            "--measure", "--from", "--probe", "--fit", "--details"})
+                            "--measure", "--from", "--trial-steps", "--fit", "--details"})
     score->excludes(command->get_option(other));
   command->footer(kFooter);
   command->callback([arguments] { print(result_of(*arguments)); });

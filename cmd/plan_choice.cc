@@ -54,14 +54,14 @@ void add_optimize_options(CLI::App& command, CLI::Option* optimize, ChoiceArgume
     return command.add_option(name, value, help)->needs(optimize)->type_name(type);
   };
   CLI::Option* tokens =
-      add("--tokens", a.tokens, "goal: the loss of so many tokens from scratch (the schedule's)",
-          "TOKENS");
+      add("--tokens", a.tokens,
+          "goal: the loss of so many tokens from scratch (default: the schedule's)", "TOKENS");
   CLI::Option* loss = add("--loss", a.loss, "goal: this loss", "NATS");
   CLI::Option* cost =
       add("--cost", a.cost, "goal: the lowest loss for this cost: 1e20, 4h, 200", "COST");
   tokens->excludes(loss)->excludes(cost);
   loss->excludes(cost);
-  add("--unit", a.unit, "unit of costs: flops, seconds or money (flops)", "UNIT");
+  add("--unit", a.unit, "unit of costs: flops, seconds or money (default: flops)", "UNIT");
   add("--most-tokens", a.most_tokens, "limit: tokens of all stages together", "TOKENS");
   add("--most-time", a.most_time, "limit: time of the whole run, such as 24h", "TIME");
   add("--shortest-stage", a.shortest_stage, "limit: the fewest tokens of a stage", "TOKENS");
@@ -85,7 +85,7 @@ CLI::Option* add_choice_options(CLI::App& command, ChoiceArguments& a) {
                   "how losses fall: chinchilla, hoffmann, kaplan or a file of --fit (default: the "
                   "schedule's plan.law, which is chinchilla if not given)")
       ->type_name("LAW");
-  command.add_option("--transfer", a.transfer, "loss-state, mixing or rho=X (loss-state)")
+  command.add_option("--transfer", a.transfer, "loss-state, mixing or rho=X (default: loss-state)")
       ->type_name("WHAT");
   command
       .add_option("--mixing", a.mixing,
@@ -93,7 +93,8 @@ CLI::Option* add_choice_options(CLI::App& command, ChoiceArguments& a) {
       ->type_name("TOKENS");
   command
       .add_option("--stages", a.stages,
-                  "number of stages: with --optimize at most (2), with --rule and --preset exactly")
+                  "number of stages: at most, with --optimize (default: 2); exactly, with --rule "
+                  "and --preset")
       ->check(CLI::Range(1, 64))
       ->type_name("N");
   add_optimize_options(command, optimize, a);
@@ -103,7 +104,7 @@ CLI::Option* add_choice_options(CLI::App& command, ChoiceArguments& a) {
           ->type_name("DIR");
   command
       .add_option("--slice", a.slice,
-                  "one job for each slice of time, such as 4h (one for each stage)")
+                  "one job for each slice of time, such as 4h (default: one for each stage)")
       ->type_name("TIME")
       ->needs(slurm);
   return optimize;

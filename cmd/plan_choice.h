@@ -1,4 +1,4 @@
-// How the options --optimize, --rule, --preset and --slurm of `stagedtrain plan` are read.
+// How are the options --optimize, --rule, --preset and --slurm of `stagedtrain plan` read?
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -1,6 +1,7 @@
 // Implements `stagedtrain plan --fit`: reads logs, fits scaling laws, writes the law file, prints.
 #include "cmd/plan_fit.h"
 
+#include "cmd/count_option.h"
 #include "fit/fit_laws.h"
 #include "plan_report/law_tables.h"
 #include "plan_report/plan_page.h"
@@ -14,15 +15,16 @@ CLI::Option* add_fit_options(CLI::App& command, FitArguments& arguments) {
           .add_option("--fit", arguments.inputs, "fit laws to run folders, run.jsonl and CSV files")
           ->type_name("RUN|FILE.csv");
   command
-      .add_option("--out", arguments.out,
-                  "with --fit: the file to write the laws to, for --law; with --probe: the folder "
-                  "for its files")
+      .add_option(
+          "--out", arguments.out,
+          "with --fit: the file to write the laws to, for --law; with --trial-steps: the folder "
+          "for its files")
       ->type_name("FILE.json|DIR");
   command
       .add_option("--huber", arguments.huber,
                   "relative error beyond which a point counts less, 1e-6 to 1 (default: 1e-3; for "
                   "curves, at least twice their noise)")
-      ->check(CLI::Range(1e-6, 1.0))
+      ->check(number_within(1e-6, 1))
       ->type_name("X")
       ->needs(fit);
   command

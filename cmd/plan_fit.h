@@ -1,4 +1,4 @@
-// How `stagedtrain plan --fit` fits scaling laws to the user's own logs.
+// How does `stagedtrain plan --fit` fit scaling laws to the user's own logs?
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -1,4 +1,4 @@
-// How `stagedtrain plan --from RUN` plans the rest of a run that is in progress.
+// How does `stagedtrain plan --from RUN` plan the rest of a run that is in progress?
 #pragma once
 
 #include <string>

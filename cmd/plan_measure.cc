@@ -26,7 +26,8 @@ std::string measure_result(const MeasureArguments& arguments, const plan::RunPla
   const Path file = plan::measurements_file(arguments.file);
   plan::known_measurements(arguments.file);  // reports a bad file before the work
   const std::vector<plan::Measurement> measured = engine().measure(
-      plan, arguments.request, [](const std::string& stage) { tell("measuring " + stage + "\n"); });
+      plan, arguments.request,
+      [](const std::string& stage) { print_to_stderr("measuring " + stage + "\n"); });
   plan::keep_measurements(arguments.file, measured);
   if (json) return json_text(plan::to_json(measured)) + "\n";
   return plan::to_text(measured) +

@@ -1,4 +1,4 @@
-// How `stagedtrain plan --measure` measures what every stage costs on this machine.
+// How does `stagedtrain plan --measure` measure what every stage costs on this machine?
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -1,4 +1,4 @@
-// Where this program is, for scripts that start it again.
+// Where is this program? Scripts that start it again need its path.
 #pragma once
 
 #include <string>

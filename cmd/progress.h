@@ -1,4 +1,4 @@
-// How the progress of a long command is printed: on a terminal as one line that is rewritten, in a
+// How is the progress of a long command printed? On a terminal as one line that is rewritten, in a
 // log as one line every 20 seconds.
 #pragma once
 
@@ -6,22 +6,23 @@
 #include <cstdint>
 #include <string>
 
+#include "io/terminal.h"
+
 namespace stagedtrain::cmd {
 
 class ByteProgress {
  public:
   // Prints, for instance, "encoded 1.2 GB of 4 GB (30%), 45 MB/s, 62 s left". On a terminal, at
   // most five times a second and not in the first second. A new `what` restarts the count.
-  void tell(const char* what, std::uint64_t done, std::uint64_t total);
+  void update(const char* what, std::uint64_t done, std::uint64_t total);
   // Removes the line from the terminal. Call it before printing anything else.
-  void clear();
-  ~ByteProgress() { clear(); }
+  void clear() { line_.clear(); }
 
  private:
   using Clock = std::chrono::steady_clock;
   std::string what_;
   Clock::time_point begun_, shown_ = Clock::now();
-  bool on_screen_ = false;
+  RewrittenLine line_;
 };
 
 }  // namespace stagedtrain::cmd

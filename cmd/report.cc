@@ -4,7 +4,7 @@
 #include "cmd/commands.h"
 #include "cmd/output.h"
 #include "cmd/plan_score.h"
-#include "cmd/teach.h"
+#include "cmd/store_outcomes.h"
 #include "compare/fairness.h"
 #include "run_report/page.h"
 #include "run_report/results.h"
@@ -17,7 +17,7 @@ namespace {
 struct ReportArguments {
   std::vector<std::string> runs;
   std::string out;
-  bool force = false, json = false, learn = false;
+  bool force = false, json = false, store_outcomes = false;
 };
 
 constexpr const char* kFooter = R"(
@@ -38,8 +38,9 @@ A log that is damaged is read as far as it can be; the report says what is missi
 
 The report also prints what each growth kept of the smaller model (rho), how long it took to mix,
 and what the decay gained, from differences between the staged run and one from scratch at equal
-steps; for a number that the logs do not show, it prints the reason. --learn adds these numbers to
-~/.cache/stagedtrain/learned.json for later plans; without it, report writes nothing but the page.
+steps; for a number that the logs do not show, it prints the reason. --store-outcomes adds these
+numbers to ~/.cache/stagedtrain/growths.json for later plans; without it, report writes nothing but
+the page.
 rho of the growth into the last stage needs a run from scratch of the final model, and with more
 than two stages one of each size between (train the size alone at the same peak rate, and name its
 folder too). Where the schedule named a law (key plan), the predicted loss of each stage is printed
@@ -69,25 +70,26 @@ std::vector<const runlog::Run*> scratch_of(const report::Report& report,
   return scratch;
 }
 
-std::vector<plan::LearnedGrowth> learned_from(const report::Report& report) {
-  std::vector<plan::LearnedGrowth> learned;
+std::vector<plan::GrowthOutcome> outcomes_of(const report::Report& report) {
+  std::vector<plan::GrowthOutcome> outcomes;
   const std::vector<runlog::Run> runs = runlog::joined(report.runs);
   for (const report::Comparison& comparison : report.comparisons)
-    for (plan::LearnedGrowth& growth :
+    for (plan::GrowthOutcome& growth :
          plan::growths_of(runs[comparison.staged], scratch_of(report, comparison, runs)))
-      learned.push_back(std::move(growth));
-  return learned;
+      outcomes.push_back(std::move(growth));
+  return outcomes;
 }
 
 // Describes what the growths did, and whether later plans will use it.
-std::string learned_text(const std::vector<plan::LearnedGrowth>& learned, const Path& kept_in) {
+std::string outcomes_text(const std::vector<plan::GrowthOutcome>& outcomes, const Path& kept_in) {
   std::string text;
-  for (const std::string& line : plan::words_of(learned)) text += "  " + line + "\n";
+  for (const std::string& line : plan::messages_of(outcomes)) text += "  " + line + "\n";
   if (text.empty())
     return kept_in.empty() ? ""
                            : "\nthese runs show no outcome of a growth, so nothing was stored\n";
-  return kept_in.empty() ? fmt::format("\nmeasured (--learn stores this for later plans)\n{}", text)
-                         : fmt::format("\nmeasured, and added to {}\n{}", kept_in.string(), text);
+  return kept_in.empty()
+             ? fmt::format("\nmeasured (--store-outcomes stores this for later plans)\n{}", text)
+             : fmt::format("\nmeasured, and added to {}\n{}", kept_in.string(), text);
 }
 
 // Quotes a word for a shell if needed.
@@ -111,23 +113,24 @@ void run(const ReportArguments& arguments) {
   if (!arguments.out.empty()) refuse_overwrite(arguments.out, arguments.force);
   runlog::RunLogs logs = runlog::read_what_is_there(arguments.runs);
   const report::Report apart = report::make_report(logs.runs, report::Seeds::apart);
-  const std::vector<plan::LearnedGrowth> learned = learned_from(apart);
+  const std::vector<plan::GrowthOutcome> outcomes = outcomes_of(apart);
   report::Report report = report::make_report(std::move(logs.runs));
   report.problems = std::move(logs.problems);
   if (!arguments.out.empty())
     report::write_page(report, arguments.out, arguments.force,
                        {command_of(arguments), plan::time_now()});
   Path kept_in;
-  if (arguments.learn && teach({}, learned, scores_of(apart))) kept_in = plan::learned_file("");
+  if (arguments.store_outcomes && store_outcomes({}, outcomes, scores_of(apart)))
+    kept_in = plan::outcomes_file("");
   std::string text;
   if (arguments.json) {
     Json json = report::to_json(report);
-    json["learned"] = plan::to_json(learned);
-    json["learned_kept_in"] = kept_in.empty() ? Json(nullptr) : Json(kept_in.string());
+    json["outcomes"] = plan::to_json(outcomes);
+    json["outcomes_stored_in"] = kept_in.empty() ? Json(nullptr) : Json(kept_in.string());
     json["page"] = arguments.out.empty() ? Json(nullptr) : Json(arguments.out);
     text = json_text(json) + "\n";
   } else {
-    text = report::to_text(report) + learned_text(learned, kept_in);
+    text = report::to_text(report) + outcomes_text(outcomes, kept_in);
     if (!arguments.out.empty()) text += "\npage  " + arguments.out + "\n";
   }
   print(text);
@@ -138,13 +141,13 @@ void run(const ReportArguments& arguments) {
 void add_report(CLI::App& app) {
   auto arguments = std::make_shared<ReportArguments>();
   CLI::App* command =
-      app.add_subcommand("report", "Says what staged training saved, in words and as an HTML page");
+      app.add_subcommand("report", "Says what staged training saved, as text and as an HTML page");
   command->add_option("run", arguments->runs, "run folders, or folders of them")
       ->required()
       ->type_name("RUN");
   command->add_option("--out", arguments->out, "the HTML page to write")->type_name("FILE.html");
   command->add_flag("--force", arguments->force, "replace an existing page");
-  command->add_flag("--learn", arguments->learn,
+  command->add_flag("--store-outcomes", arguments->store_outcomes,
                     "add what the growths did to ~/.cache/stagedtrain for later plans");
   command->add_flag("--json", arguments->json, "print the runs and comparisons as JSON");
   command->footer(kFooter);

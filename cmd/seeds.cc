@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/mean.h"
+#include "text/counted.h"
 #include "text/error_bar.h"
 #include "text/text.h"
 
@@ -16,8 +17,9 @@ constexpr std::int64_t kMostSeeds = 1000;
 std::int64_t read_seed(const std::string& text, const std::string& all) {
   const auto seed = parse_count(text);
   if (!seed || *seed < 0)
-    throw usage_error("--seeds: found '{}', expected a number of seeds, as 3, or a list, as 1,5,9",
-                      all);
+    throw usage_error(
+        "--seeds: found '{}', expected a number of seeds, such as 3, or a list, such as 1,5,9",
+        all);
   return *seed;
 }
 
@@ -49,9 +51,8 @@ std::string mean_text(const EndLosses& losses) {
   std::string text;
   for (const auto& [name, all] : losses) {
     const Mean mean = mean_of(all);
-    text +=
-        fmt::format("{}: validation loss {} over {} seed{}\n", name,
-                    with_error(mean.value, mean.error, 4), all.size(), all.size() == 1 ? "" : "s");
+    text += fmt::format("{}: validation loss {} over {}\n", name,
+                        with_error(mean.value, mean.error, 4), counted(std::ssize(all), "seed"));
   }
   return text;
 }

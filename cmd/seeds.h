@@ -1,4 +1,4 @@
-// How a schedule is trained once for each of several seeds.
+// How is a schedule trained once for each of several seeds?
 #pragma once
 
 #include <cstdint>

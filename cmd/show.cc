@@ -6,6 +6,7 @@
 #include "cmd/commands.h"
 #include "cmd/output.h"
 #include "data/token_file.h"
+#include "text/counted.h"
 #include "text/json.h"
 #include "text/text.h"
 #include "tokenizers/same_tokenizer.h"
@@ -40,9 +41,9 @@ constexpr std::uint64_t kWholeFile = ~std::uint64_t{0};
 
 std::string token_file_text(const data::TokenFile& file) {
   const data::TokenFileInfo& info = file.info();
-  std::string text = fmt::format("{}: tokens for training ({} format), {} of {} byte{} each\n\n",
-                                 file.path().string(), info.format, grouped(info.count),
-                                 info.bytes_per_token, info.bytes_per_token == 1 ? "" : "s");
+  std::string text =
+      fmt::format("{}: tokens for training ({} format), {} of {} each\n\n", file.path().string(),
+                  info.format, grouped(info.count), counted(info.bytes_per_token, "byte"));
   text += fmt::format("tokenizer     {}\n", data::describe_tokenizer(info.tokenizer));
   if (info.vocab > 0) text += fmt::format("vocabulary    {} ids\n", grouped(info.vocab));
   if (info.text_bytes_per_token > 0)

@@ -12,12 +12,13 @@
 #include "cmd/launch.h"
 #include "cmd/output.h"
 #include "cmd/seeds.h"
-#include "cmd/teach.h"
+#include "cmd/store_outcomes.h"
 #include "forecast/predict.h"
 #include "lengths/choose.h"
 #include "lengths/resolve_files.h"
 #include "outcomes/caches.h"
 #include "plan/frontier.h"
+#include "text/counted.h"
 #include "text/error_bar.h"
 #include "text/json.h"
 #include "text/text.h"
@@ -140,13 +141,13 @@ void teach_from(const plan::RunPlan& plan, const Path& folder) {
   const runlog::Run log = runlog::read_log(folder / "run.jsonl", folder.string());
   std::vector<plan::ScoredRun> scores;
   if (auto score = plan::score_of(log)) scores.push_back(std::move(*score));
-  teach(plan::speeds_of(plan, log), plan::growths_of(log), scores);
+  store_outcomes(plan::speeds_of(plan, log), plan::growths_of(log), scores);
 }
 
 // The results of all runs of one command.
 struct Results {
   Json json = Json::array();
-  EndLosses losses;  // of finished runs, by the name within their seed's folder
+  EndLosses losses;  // of finished runs, keyed by the name within their seed's folder
 };
 
 // Returns the plan with its prediction, which the run's log stores.
@@ -189,7 +190,7 @@ void warn_of_planned_budgets(const plan::RunPlan& plan) {
   const auto in_percent = [](const Duration& d) { return d.unit == DurationUnit::percent; };
   if (std::ranges::any_of(plan.schedule.scratch.budgets, in_percent) &&
       std::ranges::any_of(plan.stages, &plan::StagePlan::may_end_early))
-    tell(fmt::format(
+    print_to_stderr(fmt::format(
         "scratch.budgets: % of the {} planned steps, but `until` or `budget` may end "
         "the staged run earlier; with --scratch-of RUN, they are % of the steps that it took\n",
         grouped(plan.total_steps)));
@@ -201,8 +202,8 @@ void run_budgets(const TrainArguments& a, const std::vector<plan::RunPlan>& budg
   train::RunRequest request = a.request;
   for (const plan::RunPlan& budget : budgets) {
     request.out = folder / fmt::format("budget-{}", budget.total_steps);
-    tell(fmt::format("\nfrom scratch, {} steps, into {}\n", grouped(budget.total_steps),
-                     request.out.string()));
+    print_to_stderr(fmt::format("\nfrom scratch, {}, into {}\n",
+                                counted(budget.total_steps, "step"), request.out.string()));
     run_one(a, budget, request, results);
     request.branch_of.reset();
     if (budget.branch_step) request.branch_of = request.out / "branch.h5";
@@ -267,7 +268,7 @@ void run(TrainArguments a) {
   if (!a.launch.processes.empty() && !is_launched()) return launch(a.launch);
   Results results;
   for (const TrainArguments& one : all) {
-    if (a.seeds) tell(fmt::format("\n{}, into {}\n", one.edits.back(), one.out));
+    if (a.seeds) print_to_stderr(fmt::format("\n{}, into {}\n", one.edits.back(), one.out));
     const plan::RunPlan plan = &one == &all[0] ? first : plan_of(one);
     if (a.frontier) {
       run_frontier(one, plan, results);

@@ -16,7 +16,7 @@ import sys
 import h5py
 import numpy as np
 
-FORMAT, VERSION = b"stagedtrain training state", 2
+FORMAT, VERSION = b"stagedtrain training state", 3
 
 
 class Tensors(collections.abc.Mapping):

@@ -43,8 +43,8 @@ class Checkpoints(unittest.TestCase):
             with self.assertRaisesRegex(ValueError, "not a checkpoint"):
                 st.Checkpoint(path)
             with h5py.File(path, "a") as f:
-                f.attrs["format"], f.attrs["format_version"] = st.FORMAT, 3
-            with self.assertRaisesRegex(ValueError, "version 3, expected 2"):
+                f.attrs["format"], f.attrs["format_version"] = st.FORMAT, 4
+            with self.assertRaisesRegex(ValueError, "version 4, expected 3"):
                 st.Checkpoint(path)
 
     def test_the_snippets_of_the_docs_run(self):

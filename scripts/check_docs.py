@@ -4,7 +4,7 @@
 usage: check_docs.py [ROOT]
 - Lines have at most 100 characters; tables, code, links and generated pages apart.
 - A relative link leads to a file of the tree.
-- docs/README.md lists every page of docs/, and README.md leads to docs/README.md.
+- README.md and docs/README.md link to every page of docs/.
 Exits with 1 and one line for each fault.
 """
 
@@ -43,12 +43,12 @@ def faults_of(root, page):
 
 
 def unreachable(root, pages):
-    listed = set(LINK.findall((root / "docs/README.md").read_text(encoding="utf-8")))
-    for page in pages:
-        if page.startswith("docs/") and page != "docs/README.md" and page[5:] not in listed:
-            yield f"{page}: docs/README.md does not list it"
-    if "docs/README.md" not in LINK.findall((root / "README.md").read_text(encoding="utf-8")):
-        yield "README.md: does not lead to docs/README.md"
+    for start in ("README.md", "docs/README.md"):
+        folder = (root / start).parent
+        linked = {(folder / target).resolve() for target in LINK.findall((root / start).read_text(encoding="utf-8"))}
+        for page in pages:
+            if page.startswith("docs/") and page != start and (root / page).resolve() not in linked:
+                yield f"{page}: {start} does not link to it"
 
 
 def main():

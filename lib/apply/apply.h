@@ -1,4 +1,4 @@
-// How a recipe is applied to a training state, in memory or from file to file. The command `grow`
+// How is a recipe applied to a training state, in memory or from file to file? The command `grow`
 // and the trainer share this code.
 #pragma once
 

@@ -1,4 +1,4 @@
-// How one tensor is computed from the blocks of its recipe.
+// How is one tensor computed from the blocks of its recipe?
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// How a growth changes the histories of tensors: the ages of moments by region, the optimizer
-// scales and the generations (state/tensor_history.h).
+// How does a growth change the histories of tensors? The ages of moments, the optimizer scales and
+// the generations (state/tensor_history.h).
 #pragma once
 
 #include <vector>
@@ -14,8 +14,9 @@ using Histories = std::vector<state::TensorHistory>;
 
 // Returns the histories of the grown state, in the order of param_table(step.to). `states` holds
 // the histories of the state that grows and then those of step.others, all on the clock of the
-// state that grows, which has taken `now` optimizer steps (see counted_from). New tensors get the
-// number `generation`. Polls for a stop request.
+// state that grows, which has taken `now` optimizer steps (see counted_from). A tensor is as old as
+// the youngest moments that it is made of, and has the age 0 if any entry has none. New tensors get
+// the number `generation`. Polls for a stop request.
 Histories grown_histories(const GrowthStep& step, const std::vector<Histories>& states,
                           std::int64_t now, std::int64_t generation);
 
@@ -23,14 +24,5 @@ Histories grown_histories(const GrowthStep& step, const std::vector<Histories>& 
 // taken `now`. Every age keeps its number of steps, so the step at which it began shifts, below
 // zero if necessary.
 Histories counted_from(Histories histories, std::int64_t steps, std::int64_t now);
-
-// One term of an average of moments, with its weight in exp_avg_sq and its age.
-struct AgedTerm {
-  double weight = 1;
-  state::MomentAge age;
-};
-// Returns the age of the average of these moments at step `now`, by the formula in histories.cc,
-// and the shortest of their ramps. Requires a weight above 0.
-state::MomentAge mixed_age(const std::vector<AgedTerm>& terms, std::int64_t now);
 
 }  // namespace stagedtrain::grow

@@ -1,4 +1,4 @@
-// How a tensor is computed from the maps of a learned growth.
+// How is a tensor computed from the maps of a learned growth?
 #pragma once
 
 #include <cstddef>

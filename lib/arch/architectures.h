@@ -1,4 +1,4 @@
-// Which architectures there are. A new one needs one .cc file and one line in the table.
+// Which architectures are there? A new one needs one .cc file and one line in the table.
 #pragma once
 
 #include <string>

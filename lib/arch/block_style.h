@@ -1,5 +1,5 @@
-// How the blocks of the architectures differ, as data. Parameter tables, growth and the running
-// models all read it.
+// How do the blocks of the architectures differ? Parameter tables, growth and the running models
+// all read this table.
 #pragma once
 
 namespace stagedtrain::arch {

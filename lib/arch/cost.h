@@ -1,4 +1,4 @@
-// How many parameters a model has, and how many matmul FLOPs a training token costs.
+// How many parameters does a model have, and how many matmul FLOPs does a training token cost?
 #pragma once
 
 #include <cstdint>

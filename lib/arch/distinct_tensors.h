@@ -1,4 +1,5 @@
-// Which distinct tensors a model has and how often each occurs, without building its whole table.
+// Which distinct tensors does a model have, and how often does each occur? Its whole table is not
+// built.
 #pragma once
 
 #include <cstdint>

@@ -5,6 +5,7 @@
 
 #include "arch/architectures.h"
 #include "base/error.h"
+#include "text/counted.h"
 #include "text/text.h"
 
 namespace stagedtrain::arch {
@@ -110,8 +111,7 @@ std::string particulars(const ModelConfig& c) {
   if (c.logit_scale != plain.logit_scale) text += ", logit scale " + format_number(c.logit_scale);
   text += scaling(c.parameterization);
   if (c.experts == 0) return text;
-  text += fmt::format(", {} expert{} ({} a token", c.experts, c.experts == 1 ? "" : "s",
-                      c.experts_per_token);
+  text += fmt::format(", {} ({} a token", counted(c.experts, "expert"), c.experts_per_token);
   if (!c.norm_topk) text += ", gates as the router gives them";
   if (c.router_loss != plain.router_loss) text += ", router loss " + format_number(c.router_loss);
   return text + ")";
@@ -146,12 +146,11 @@ ModelConfig resolved(ModelConfig config) {
 }
 
 std::string describe(const ModelConfig& c) {
-  const std::string grouped =
+  const std::string key_values =
       c.kv_heads == c.heads ? "" : fmt::format(" ({} of keys and values)", c.kv_heads);
-  return fmt::format("{}, {} layer{} x {}, {} head{} of {}{}, ffn {}, context {}, vocab {}{}",
-                     c.architecture, c.layers, c.layers == 1 ? "" : "s", c.width, c.heads,
-                     c.heads == 1 ? "" : "s", c.head_dim, grouped, c.ffn, c.context, c.vocab,
-                     particulars(c));
+  return fmt::format("{}, {} x {}, {} of {}{}, ffn {}, context {}, vocab {}{}", c.architecture,
+                     counted(c.layers, "layer"), c.width, counted(c.heads, "head"), c.head_dim,
+                     key_values, c.ffn, c.context, c.vocab, particulars(c));
 }
 
 }  // namespace stagedtrain::arch

@@ -1,4 +1,4 @@
-// What shape a model has, as numbers that all parts of the program share.
+// What shape does a model have? These numbers are shared by all parts of the program.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Which tensors Muon orthogonalizes, and how many FLOPs that costs.
+// Which tensors does Muon orthogonalize, and how many FLOPs does that cost?
 #pragma once
 
 #include "arch/model_config.h"

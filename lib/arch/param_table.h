@@ -1,5 +1,5 @@
-// Which tensors a model has: a table that checkpoints, growth, the running model and tests iterate
-// over.
+// Which tensors does a model have? A table that checkpoints, growth, the running model and tests
+// iterate over.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// How a model's parameterization changes the initial values and the optimizer steps of its tensors.
+// How does a model's parameterization change the initial values and optimizer steps of its tensors?
 //
 // Let r_in and r_out be how many times wider a tensor's input and output axes are than in the base
 // model, and m = base_layers / final_layers. Relative to the base model:

@@ -1,6 +1,6 @@
-// Which model the learning rate was tuned on, so that initial values and optimizer steps of another
-// size can be scaled from it: muP for width (arXiv 2203.03466), CompleteP for depth (arXiv
-// 2505.01618). lib/arch/parameter_scales.h has the formulas.
+// Which model was the learning rate tuned on? Initial values and optimizer steps of another size
+// are scaled from it: muP for width (arXiv 2203.03466), CompleteP for depth (arXiv 2505.01618).
+// lib/arch/parameter_scales.h has the formulas.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// At which frequencies the entries of queries and keys rotate.
+// At which frequencies do the entries of queries and keys rotate?
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// How a model's size is named among other models of its family.
+// How is a model's size named among other models of its family?
 #pragma once
 
 #include <string>

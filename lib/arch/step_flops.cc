@@ -10,7 +10,7 @@ namespace stagedtrain::arch {
 namespace {
 
 struct ForwardFlops {
-  double matrices = 0, attention = 0;  // of one layer
+  double matrices = 0, attention = 0;  // FLOPs of one layer
   double head = 0;
 };
 

@@ -1,4 +1,4 @@
-// How the parameter table of a transformer is built: embeddings, attention, a feed-forward that is
+// How is the parameter table of a transformer built? Embeddings, attention, a feed-forward that is
 // dense or made of experts, norms and head.
 #pragma once
 

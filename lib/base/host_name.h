@@ -1,11 +1,11 @@
-// What this machine is called.
+// What is this machine called?
 #pragma once
 
 #include <string>
 
 namespace stagedtrain {
 
-// As gethostname() says; "localhost" where it says nothing.
+// Returns what gethostname() says, or "localhost" if it says nothing.
 std::string host_name();
 
 }  // namespace stagedtrain

@@ -40,7 +40,7 @@ void remove_files() {
     if (const char* name = path) ::unlink(name);
 }
 
-void say(std::initializer_list<const char*> parts) {
+void write_to_stderr(std::initializer_list<const char*> parts) {
   for (const char* part : parts)
     if (::write(STDERR_FILENO, part, std::strlen(part)) < 0) return;
 }
@@ -65,8 +65,8 @@ void on_stop_signal(int signal) {
     ::alarm(kGraceSeconds);
   } else if (now - g_stop_time > (signal == SIGINT ? kSameInterrupt : kSameRequest)) {
     remove_files();
-    say({"stagedtrain: ", stop_words(signal),
-         " a second time: ended at once; what was saved before is kept\n"});
+    write_to_stderr({"stagedtrain: ", stop_words(signal),
+                     " a second time: ended at once; what was saved before is kept\n"});
     end_by(signal);
   }
   errno = before;
@@ -76,8 +76,8 @@ void on_stop_signal(int signal) {
 void on_alarm(int) {
   if (g_stop_signal == 0 || g_stop_points_only > 0 || g_is_leaving) return;
   remove_files();
-  say({"stagedtrain: ", stop_words(g_stop_signal),
-       "; nothing was written\n  run the same command again\n"});
+  write_to_stderr({"stagedtrain: ", stop_words(g_stop_signal),
+                   "; nothing was written\n  run the same command again\n"});
   ::_exit(static_cast<int>(ErrorKind::interrupted));
 }
 
@@ -156,7 +156,7 @@ RemovedBySignal::~RemovedBySignal() {
 
 void say_and_leave(std::initializer_list<const char*> parts, int exit_code) {
   remove_files();
-  say(parts);
+  write_to_stderr(parts);
   ::_exit(exit_code);
 }
 

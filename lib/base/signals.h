@@ -17,9 +17,9 @@ namespace stagedtrain {
 void install_stop_signals();
 // The signal that asked to stop, or 0. Never resets by itself.
 int stop_requested();
-// For tests and for the start of a new command in one process.
+// Tests, and a process that starts a new command, call this.
 void reset_stop_request(int signal = 0);
-// Throws Error(interrupted) if a stop was requested; what says what was being done.
+// Throws Error(interrupted) if a stop was requested; `what` names what was being done.
 void stop_point(const char* what);
 
 // While one lives, the first signal waits for a stop_point(), however long that takes. Once the

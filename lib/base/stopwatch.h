@@ -1,4 +1,4 @@
-// How long something took.
+// How long did something take?
 #pragma once
 
 #include <chrono>

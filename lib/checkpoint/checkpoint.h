@@ -12,7 +12,7 @@
 
 namespace stagedtrain::state {
 
-inline constexpr int kFormatVersion = 2;
+inline constexpr int kFormatVersion = 3;
 
 // Everything in a training state except its tensors.
 struct StateHeader {

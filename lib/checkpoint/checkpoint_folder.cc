@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 // Returns the most recently written .h5 file in these folders, or an empty path.
 Path newest_in(const std::vector<Path>& folders) {
   std::error_code none;
-  std::pair<fs::file_time_type, Path> newest;  // of two with the same time, the last by name
+  std::pair<fs::file_time_type, Path> newest;  // of two with one time, the last by name counts
   for (const Path& folder : folders)
     for (const fs::directory_entry& entry : fs::directory_iterator(folder, none)) {
       if (entry.path().extension() != ".h5" || !entry.is_regular_file(none)) continue;

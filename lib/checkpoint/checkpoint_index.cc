@@ -33,6 +33,8 @@ constexpr unsigned char kHdf5Signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x
 constexpr std::size_t kMostDatasets = 1 << 22;
 
 constexpr const char* kCopyAgain = "copy the file again, or use an older checkpoint";
+constexpr const char* kOldFormat =
+    "formats 1 and 2 were used before the first release; train or grow the model again";
 constexpr const char* kWhatItIs = "a checkpoint is a .h5 file written by stagedtrain train or grow";
 
 template <std::size_t kSize>
@@ -72,7 +74,7 @@ Error foreign(std::span<const std::byte> file, const std::string& where) {
              "{}: is a checkpoint of format 1, or was rewritten by another program; expected "
              "format {} as stagedtrain writes it",
              where, kFormatVersion)
-      .with_hint("format 1 was used before the first release; train or grow the model again");
+      .with_hint(kOldFormat);
 }
 
 HeaderBlock read_header(std::span<const std::byte> file, const std::string& where) {
@@ -91,7 +93,8 @@ HeaderBlock read_header(std::span<const std::byte> file, const std::string& wher
                       where, header.version, kFormatVersion)
         .with_hint("update stagedtrain");
   if (header.version < kFormatVersion)
-    throw input_error("{}: found format {}, expected {}", where, header.version, kFormatVersion);
+    throw input_error("{}: found format {}, expected {}", where, header.version, kFormatVersion)
+        .with_hint(kOldFormat);
   if (header.file_bytes != file.size())
     throw input_error("{}: {}: has {} bytes, expected {}", where,
                       file.size() < header.file_bytes ? "cut short" : "too long", file.size(),

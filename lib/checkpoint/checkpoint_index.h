@@ -30,7 +30,7 @@ struct HeaderBlock {
   std::uint32_t index_crc32c;
   std::uint64_t file_bytes, index_offset, index_rows;
   std::byte zeros[kHeaderBytes - 52];
-  std::uint32_t crc32c;  // of all bytes before it
+  std::uint32_t crc32c;  // checksum of all bytes before it
 };
 static_assert(sizeof(HeaderBlock) == kHeaderBytes);
 

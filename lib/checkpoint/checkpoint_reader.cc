@@ -183,11 +183,11 @@ struct CheckpointReader::Impl {
     const DirectInput input(where);
     std::atomic<std::size_t> next = 0;
     in_parallel(kReaders, 1, kReaders, [&](std::int64_t, std::int64_t) {
-      DirectInput::Buffer room(kBlockBytes);
+      DirectInput::Buffer buffer(kBlockBytes);
       for (std::size_t i; (i = next++) < chosen.size();) {
         const auto& [extent, block] = chosen[i];
         const IndexRow& row = extent->blocks[block];
-        check_block(*extent, block, input.read(row.offset, row.bytes, room), Values::any);
+        check_block(*extent, block, input.read(row.offset, row.bytes, buffer), Values::any);
       }
     });
   }

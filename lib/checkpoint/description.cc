@@ -8,6 +8,7 @@
 
 #include "arch/cost.h"
 #include "checkpoint/metadata.h"
+#include "text/counted.h"
 #include "text/json.h"
 #include "text/text.h"
 
@@ -121,9 +122,9 @@ std::string progress_lines(const Progress& p) {
       line("trained", fmt::format("{} steps: {} tokens, {} FLOPs, {}", steps, grouped(p.tokens),
                                   short_count(p.flops), short_seconds(p.seconds)));
   if (!p.stage.empty())
-    text += line("stage",
-                 fmt::format("{} (number {}), {} steps in, {}", p.stage, p.stage_index + 1,
-                             grouped(p.stage_step), p.stage_done ? "finished" : "not finished"));
+    text += line("stage", fmt::format("{} (number {}), {} in, {}", p.stage, p.stage_index + 1,
+                                      counted(p.stage_step, "step"),
+                                      p.stage_done ? "finished" : "not finished"));
   return text + line("learning rate", p.step ? format_number(p.learning_rate) + " in the last step"
                                              : std::string("no step taken"));
 }
@@ -140,8 +141,9 @@ std::string data_lines(const StateHeader& header) {
   if (run.text_bytes_per_token > 0)
     tokenizer += fmt::format(", {:.4g} bytes of text per token", run.text_bytes_per_token);
   return line("data", data) +
-         line("data position", fmt::format("{} sequences read, in the order of seed {}",
-                                           grouped(header.data.index), header.data.seed)) +
+         line("data position",
+              fmt::format("{} read, in the order of seed {}",
+                          counted(header.data.index, "sequence"), header.data.seed)) +
          line("tokenizer", tokenizer) + line("seed", std::to_string(header.seed)) +
          line("schedule", run.schedule.empty() ? "not recorded" : "recorded; --json prints it");
 }
@@ -162,21 +164,22 @@ std::string history_lines(const StateHeader& header) {
   std::string text;
   const MaskRamp& mask = header.mask;
   if (mask.steps > 0)
-    text += line(
-        "mask",
-        fmt::format("what the last growth added rises to full strength over {} steps, from step {}",
-                    grouped(mask.steps), grouped(mask.start)));
+    text +=
+        line("mask",
+             fmt::format("what the last growth added rises to full strength over {}, from step {}",
+                         counted(mask.steps, "step"), grouped(mask.start)));
   const auto count = [&](auto property) {
     return std::count_if(header.histories.begin(), header.histories.end(), property);
   };
   const auto scaled =
       count([](const TensorHistory& h) { return h.lr_scale != 1 || h.eps_scale != 1; });
-  const auto mixed = count([](const TensorHistory& h) { return !h.regions.empty(); });
+  const auto young = count([](const TensorHistory& h) { return h.age.start > 0; });
   if (scaled > 0)
-    text += line("dynamics",
-                 fmt::format("{} tensors with a learning rate or eps of their own", scaled));
-  if (mixed > 0)
-    text += line("moments", fmt::format("{} tensors have parts that were zeroed later", mixed));
+    text += line("dynamics", fmt::format("{} with a learning rate or eps of their own",
+                                         counted(scaled, "tensor")));
+  if (young > 0)
+    text += line("moments", fmt::format("{} with moments of fewer steps than the state",
+                                        counted(young, "tensor")));
   return text;
 }
 

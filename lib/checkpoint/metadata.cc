@@ -20,29 +20,11 @@ const FieldInfo kSteps{.max = 1e12}, kTokens{.max = 1e18}, kStages{.max = 1e6};
 const FieldInfo kAmount{.min = 0, .max = kLargest};
 const FieldInfo kFactor{.min = 0, .max = kLargest, .above_min = true};
 
-// Keys that came after the first files of this format: written where they are not default, so that
-// older programs read every model that they can run.
-template <class V>
-struct ModelKeys {
-  static bool is_newer(std::string_view key) {
-    constexpr std::array kNewer{"rotary_share", "rope_scaling",  "rope_factor", "rope_low",
-                                "rope_high",    "rope_original", "base_width",  "base_layers",
-                                "final_layers", "norm_topk"};
-    return std::find(kNewer.begin(), kNewer.end(), key) != kNewer.end();
-  }
-  V& v;
-  template <class T>
-  void operator()(const char* key, T& value, const FieldInfo& info) {
-    v(key, value, info, is_newer(key));
-  }
-};
 template <class V>
 void visit(V& v, arch::ModelConfig& model) {
-  ModelKeys<V> keys{v};
-  model.fields(keys);
-  model.parameterization.fields(keys);
+  model.fields(v);
+  model.parameterization.fields(v);
 }
-class Reader;
 template <class V>
 void visit(V& v, Progress& p) {
   v("step", p.step, kSteps), v("tokens", p.tokens, kTokens);
@@ -52,11 +34,7 @@ void visit(V& v, Progress& p) {
   v("total_steps", p.total_steps, kSteps), v("learning_rate", p.learning_rate, kAmount);
   v("loss_mean", p.loss_mean), v("loss_var", p.loss_var);
   v("norm_mean", p.norm_mean), v("norm_var", p.norm_var);
-  // Added after the first release of the format: left out if zero.
-  if (std::is_same_v<V, Reader> || p.loss_steps > 0) {
-    v("loss_sum", p.loss_sum, FieldInfo(), true);
-    v("loss_steps", p.loss_steps, kSteps, true);
-  }
+  v("loss_sum", p.loss_sum), v("loss_steps", p.loss_steps, kSteps);
 }
 template <class V>
 void visit(V& v, DataPosition& data) {
@@ -90,15 +68,8 @@ void visit(V& v, MomentAge& age) {
   v("ramp_steps", age.ramp_steps, kSteps);
 }
 template <class V>
-void visit(V& v, AgedRegion& region) {
-  v("row", region.row), v("column", region.column);
-  v("rows", region.rows), v("columns", region.columns);
-  v("age", region.age);
-}
-template <class V>
 void visit(V& v, TensorHistory& history) {
   v("age", history.age);
-  v("regions", history.regions);
   v("generation", history.generation, kSteps);
   v("lr_scale", history.lr_scale, kFactor);
   v("decay_scale", history.decay_scale, kFactor);
@@ -114,8 +85,7 @@ void visit(V& v, Metadata& m) {
   v("lineage", header.lineage);
   v("mask", header.mask);
   v("histories", m.histories);
-  // Added after the first release of the format: left out if false.
-  if (std::is_same_v<V, Reader> || header.ema) v("ema", header.ema, FieldInfo(), true);
+  v("ema", header.ema);
 }
 
 // ---- Text and numbers that JSON alone would not keep.
@@ -149,7 +119,7 @@ class Writer {
  public:
   Json json = Json::object();
   template <class T>
-  void operator()(const char* key, T& value, const FieldInfo& = {}, bool = false) {
+  void operator()(const char* key, T& value, const FieldInfo& = {}) {
     json[key] = write(value);
   }
 
@@ -170,16 +140,6 @@ class Writer {
     for (T& entry : entries) list.push_back(write(entry));
     return list;
   }
-  // Without the newer keys where all are default.
-  static Json write(arch::ModelConfig& model) {
-    Writer whole, plain;
-    visit(whole, model);
-    arch::ModelConfig defaults;
-    visit(plain, defaults);
-    for (const auto& [key, value] : plain.json.items())
-      if (ModelKeys<Writer>::is_newer(key) && whole.json[key] == value) whole.json.erase(key);
-    return whole.json;
-  }
   template <class T>
   static Json write(T& value) {
     if constexpr (std::is_integral_v<T>) {
@@ -199,11 +159,10 @@ class Reader {
     if (!json.is_object()) throw fail(path_, json, "keys and values");
   }
   template <class T>
-  void operator()(const char* key, T& value, const FieldInfo& info = {}, bool may_miss = false) {
+  void operator()(const char* key, T& value, const FieldInfo& info = {}) {
     known_.push_back(key);
     const std::string path = path_.empty() ? key : path_ + "." + key;
     const auto found = json_.find(key);
-    if (found == json_.end() && may_miss) return;
     if (found == json_.end()) throw input_error("{}: is missing", path);
     read(*found, value, info, path);
   }
@@ -316,29 +275,11 @@ void check_model(const arch::ModelConfig& model, const std::string& path) {
     throw input_error("{}: found sizes of 0, expected every size written out", path);
 }
 
-// Regions lie within their tensor and have its size in all; those of a sound file do not overlap.
-void check_regions(const std::vector<AgedRegion>& regions, const arch::ParamSpec& spec,
-                   const std::string& path) {
-  if (regions.empty()) return;
-  const std::vector<std::int64_t> shape = spec.shape();
-  const std::int64_t rows = shape[0], columns = shape.size() == 2 ? shape[1] : 1;
-  std::int64_t left = spec.count();
-  for (const AgedRegion& r : regions) {
-    const bool inside = r.rows > 0 && r.columns > 0 && r.row < rows && r.column < columns &&
-                        r.rows <= rows - r.row && r.columns <= columns - r.column;
-    if (!inside) throw input_error("{}.regions: one lies outside the tensor", path);
-    left -= r.rows * r.columns;
-  }
-  if (left != 0) throw input_error("{}.regions: do not cover the tensor exactly once", path);
-}
-
 // Moments cannot have been zeroed after the state's last step.
-void check_ages(const TensorHistory& history, std::int64_t step, const std::string& path) {
-  std::int64_t latest = history.age.start;
-  for (const AgedRegion& region : history.regions) latest = std::max(latest, region.age.start);
-  if (latest > step)
-    throw input_error("{}.age.start: found {}, expected at most the state's step, {}", path, latest,
-                      step);
+void check_age(const TensorHistory& history, std::int64_t step, const std::string& path) {
+  if (history.age.start > step)
+    throw input_error("{}.age.start: found {}, expected at most the state's step, {}", path,
+                      history.age.start, step);
 }
 
 }  // namespace
@@ -391,8 +332,7 @@ std::vector<TensorHistory> parse_histories(const SortedJson& json, const arch::P
     if (index < 0) throw input_error("histories: the model has no tensor '{}'", entry.key());
     TensorHistory& history = histories[static_cast<std::size_t>(index)];
     Reader::read(entry.value(), history, {}, path);
-    check_regions(history.regions, table[static_cast<std::size_t>(index)], path);
-    check_ages(history, step, path);
+    check_age(history, step, path);
   }
   return histories;
 }

@@ -32,8 +32,7 @@ struct Metadata {
 // not name the file; the caller adds it.
 Metadata parse_metadata(std::string_view text);
 // Returns one history for each tensor. Throws Error(input) at an unknown name, at a value of the
-// wrong kind, if regions do not cover their tensor exactly once, and if moments are younger than
-// the state, which has made so many steps.
+// wrong kind, and at moments that were zeroed after the state's last step.
 std::vector<TensorHistory> parse_histories(const SortedJson& json, const arch::ParamTable& table,
                                            std::int64_t step);
 

@@ -1,4 +1,4 @@
-// How the axes of the report's figures are scaled: their ranges, and units that keep the numbers
+// How are the axes of the report's figures scaled? Their ranges, and units that keep the numbers
 // short.
 #pragma once
 
@@ -27,7 +27,7 @@ struct Unit {
   std::string title;
 };
 // Returns the largest unit in which `most` is at least 1.
-Unit unit_of(Measure measure, double most);
+Unit unit_of(CostKind measure, double most);
 // The same for FLOPs, with the unit's name as in "12.3 TFLOPs".
 struct FlopsUnit {
   double size;

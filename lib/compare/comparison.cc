@@ -89,12 +89,12 @@ std::string why_nothing(const Run& staged, std::size_t num_ends, std::size_t num
   return "the loss of the scratch runs does not fall with their budget";
 }
 
-MeasureResult compare_in(Measure measure, const std::vector<Run>& runs,
-                         const Comparison& comparison) {
-  MeasureResult result{.measure = measure};
+CostResult compare_in(CostKind measure, const std::vector<Run>& runs,
+                      const Comparison& comparison) {
+  CostResult result{.measure = measure};
   const Run& staged = runs[comparison.staged];
   const std::vector<DecayedEnd> ends = decayed_ends(runs, comparison.ends, measure);
-  if (measure == Measure::seconds) result.reason = other_machine(runs, staged, comparison.ends);
+  if (measure == CostKind::seconds) result.reason = other_machine(runs, staged, comparison.ends);
   if (staged.comparable() && result.reason.empty()) {
     result.saving = saving(decayed_end(staged, measure), ends);
     result.gap = loss_gap(decayed_end(staged, measure), ends);
@@ -114,7 +114,7 @@ MeasureResult compare_in(Measure measure, const std::vector<Run>& runs,
 // Returns the ends that are not on the frontier in FLOPs, because another end is better.
 std::vector<std::size_t> dominated_ends(const std::vector<Run>& runs,
                                         const std::vector<std::size_t>& all) {
-  const std::vector<std::size_t> line = frontier(decayed_ends(runs, all, Measure::flops));
+  const std::vector<std::size_t> line = frontier(decayed_ends(runs, all, CostKind::flops));
   std::vector<std::size_t> rest;
   for (std::size_t i = 0; i < all.size(); ++i)
     if (std::ranges::find(line, i) == line.end()) rest.push_back(all[i]);
@@ -131,7 +131,7 @@ Comparison compare(const std::vector<Run>& runs, std::size_t staged) {
     comparison.notes.push_back(capital(fmt::format(
         "{} is set aside: another scratch run that cost no more reached a loss as low or lower.",
         named(runs[i]))));
-  for (Measure measure : kMeasures)
+  for (CostKind measure : kCostKinds)
     comparison.results[static_cast<std::size_t>(measure)] = compare_in(measure, runs, comparison);
   comparison.free_size = compare_with_sizes(runs, staged, comparison.ends);
   return comparison;
@@ -139,26 +139,28 @@ Comparison compare(const std::vector<Run>& runs, std::size_t staged) {
 
 }  // namespace
 
-double cost(const Place& at, Measure measure) {
-  return measure == Measure::flops ? at.flops : measure == Measure::tokens ? at.tokens : at.seconds;
+double cost(const Place& at, CostKind measure) {
+  return measure == CostKind::flops    ? at.flops
+         : measure == CostKind::tokens ? at.tokens
+                                       : at.seconds;
 }
 
-const char* measure_name(Measure measure) {
-  return measure == Measure::flops    ? "FLOPs"
-         : measure == Measure::tokens ? "tokens"
-                                      : "wall-clock time";
+const char* cost_name(CostKind measure) {
+  return measure == CostKind::flops    ? "FLOPs"
+         : measure == CostKind::tokens ? "tokens"
+                                       : "wall-clock time";
 }
 
-const char* measure_key(Measure measure) {
-  return measure == Measure::flops ? "flops" : measure == Measure::tokens ? "tokens" : "seconds";
+const char* cost_key(CostKind measure) {
+  return measure == CostKind::flops ? "flops" : measure == CostKind::tokens ? "tokens" : "seconds";
 }
 
-DecayedEnd decayed_end(const Run& run, Measure measure) {
+DecayedEnd decayed_end(const Run& run, CostKind measure) {
   return {cost(run.end->at, measure), run.end->loss, run.end->se};
 }
 
 std::vector<DecayedEnd> decayed_ends(const std::vector<Run>& runs,
-                                     const std::vector<std::size_t>& indices, Measure measure) {
+                                     const std::vector<std::size_t>& indices, CostKind measure) {
   std::vector<DecayedEnd> ends;
   for (const std::size_t i : indices) ends.push_back(decayed_end(runs[i], measure));
   return ends;
@@ -178,7 +180,7 @@ Report make_report(std::vector<Run> runs, Seeds seeds) {
 const Saving* measured_saving(const Report& report, std::size_t run) {
   const auto found = std::ranges::find(report.comparisons, run, &Comparison::staged);
   if (found == report.comparisons.end()) return nullptr;
-  const std::optional<Saving>& saving = (*found)[Measure::flops].saving;
+  const std::optional<Saving>& saving = (*found)[CostKind::flops].saving;
   return saving ? &*saving : nullptr;
 }
 

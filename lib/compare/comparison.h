@@ -1,5 +1,5 @@
-// Which runs may be compared, and what the comparison says: each staged run against fully decayed
-// runs of the same model from scratch.
+// Which runs may be compared, and what does the comparison say? Each staged run against fully
+// decayed runs of the same model from scratch.
 #pragma once
 
 #include <array>
@@ -17,19 +17,19 @@ using runlog::Evaluation, runlog::Growth, runlog::kUnknown, runlog::Place, runlo
     runlog::read_runs, runlog::RunEnd;
 using runlog::Stage, runlog::StepPoint;
 
-enum class Measure { flops, tokens, seconds };
-inline constexpr std::array kMeasures{Measure::flops, Measure::tokens, Measure::seconds};
+enum class CostKind { flops, tokens, seconds };
+inline constexpr std::array kCostKinds{CostKind::flops, CostKind::tokens, CostKind::seconds};
 
-double cost(const Place& at, Measure measure);
-const char* measure_name(Measure measure);  // "FLOPs", "tokens", "wall-clock time"
-const char* measure_key(Measure measure);   // the keys of --json: "flops", "tokens", "seconds"
-DecayedEnd decayed_end(const Run& run, Measure measure);  // requires run.end
+double cost(const Place& at, CostKind measure);
+const char* cost_name(CostKind measure);  // "FLOPs", "tokens", "wall-clock time"
+const char* cost_key(CostKind measure);   // the keys of --json: "flops", "tokens", "seconds"
+DecayedEnd decayed_end(const Run& run, CostKind measure);  // requires run.end
 std::vector<DecayedEnd> decayed_ends(const std::vector<Run>& runs,
-                                     const std::vector<std::size_t>& indices, Measure measure);
+                                     const std::vector<std::size_t>& indices, CostKind measure);
 
 // saving->low, saving->high and those of gap are indices into Report::runs.
-struct MeasureResult {
-  Measure measure;
+struct CostResult {
+  CostKind measure;
   std::optional<Saving> saving;
   std::optional<LossGap> gap;
   std::string reason;   // why there is no saving; empty if there is one
@@ -42,10 +42,10 @@ struct Comparison {
   std::vector<std::size_t> ends;  // decayed scratch runs, by ascending FLOPs
   // Those of `ends` that are set aside: another run cost no more FLOPs and reached no higher loss.
   std::vector<std::size_t> dominated;
-  std::array<MeasureResult, 3> results;
+  std::array<CostResult, 3> results;
   std::optional<FreeSize> free_size;  // against the best of several model sizes
   std::vector<std::string> notes;     // what else a reader must know, one sentence each
-  const MeasureResult& operator[](Measure m) const { return results[static_cast<std::size_t>(m)]; }
+  const CostResult& operator[](CostKind m) const { return results[static_cast<std::size_t>(m)]; }
 };
 
 struct Report {

@@ -1,4 +1,4 @@
-// Which runs are similar enough that a difference in loss is due to staging.
+// Which runs are similar enough that a difference in loss is due to staging?
 #pragma once
 
 #include <string>

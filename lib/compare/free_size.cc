@@ -16,7 +16,7 @@ using Ends = std::vector<std::size_t>;
 
 std::optional<Saving> saving_of(const std::vector<Run>& runs, const Run& staged, const Ends& ends) {
   std::optional<Saving> found =
-      saving(decayed_end(staged, Measure::flops), decayed_ends(runs, ends, Measure::flops));
+      saving(decayed_end(staged, CostKind::flops), decayed_ends(runs, ends, CostKind::flops));
   if (!found) return {};
   found->low = ends[found->low];
   found->high = ends[found->high];

@@ -1,4 +1,4 @@
-// How much growing saves against the best model of any size, not only against the same model.
+// How much does growing save against the best model of any size, not only against the same model?
 #pragma once
 
 #include <optional>

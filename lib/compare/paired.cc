@@ -25,7 +25,7 @@ const Comparison* comparison_of(const Report& apart, const runlog::Sample& sampl
 
 // Returns the value of `part` (saving or gap) for each seed; empty if one of them has no value.
 template <class Part>
-std::vector<double> values_of(const std::vector<const Comparison*>& seeds, Measure measure,
+std::vector<double> values_of(const std::vector<const Comparison*>& seeds, CostKind measure,
                               Part part) {
   std::vector<double> values;
   for (const Comparison* one : seeds) {
@@ -36,12 +36,12 @@ std::vector<double> values_of(const std::vector<const Comparison*>& seeds, Measu
   return values;
 }
 
-void pair_measure(const std::vector<const Comparison*>& seeds, MeasureResult& result) {
-  const auto savings = values_of(seeds, result.measure, &MeasureResult::saving);
+void pair_measure(const std::vector<const Comparison*>& seeds, CostResult& result) {
+  const auto savings = values_of(seeds, result.measure, &CostResult::saving);
   if (!result.saving || savings.empty()) return;
   result.saving->se = mean_of(savings).error;
   result.paired = true;
-  const auto gaps = values_of(seeds, result.measure, &MeasureResult::gap);
+  const auto gaps = values_of(seeds, result.measure, &CostResult::gap);
   if (result.gap && !gaps.empty()) result.gap->se = mean_of(gaps).error;
 }
 
@@ -55,7 +55,7 @@ void pair_by_seed(Report& means, const Report& apart) {
     for (const runlog::Sample& sample : staged.samples)
       seeds.push_back(comparison_of(apart, sample));
     if (std::ranges::count(seeds, nullptr) > 0) continue;
-    for (MeasureResult& result : comparison.results) pair_measure(seeds, result);
+    for (CostResult& result : comparison.results) pair_measure(seeds, result);
   }
 }
 

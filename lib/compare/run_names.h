@@ -1,4 +1,4 @@
-// How runs are named for people: by short labels.
+// How are runs named for people? By short labels.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// How runs that differ only in their seed are averaged into one run.
+// How are runs that differ only in their seed averaged into one run?
 #pragma once
 
 #include <vector>

@@ -9,8 +9,8 @@ namespace stagedtrain::plan {
 struct CacheFormat {
   const char* name;
   int version;
-  const char* key;   // of the list
-  const char* hint;  // of every refusal
+  const char* key;   // key of the list
+  const char* hint;  // hint of every refusal
 };
 
 // The items must have members() (cost/json_members.h).

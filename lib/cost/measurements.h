@@ -22,7 +22,7 @@ struct MeasurementKey {
   double micro = 0;                      // sequences in one pass
   double sequences = 0;                  // sequences in one optimizer step
   std::string precision;                 // fp32, bf16 or fp64
-  std::string device;                    // by device_name(); empty: any
+  std::string device;                    // from device_name(); empty: any
   double threads = 0;                    // on the CPU; 0: any
   std::optional<std::string> recompute;  // norms or blocks; missing means none
   std::optional<std::string> optimizer;  // missing means adamw

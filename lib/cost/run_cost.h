@@ -25,11 +25,11 @@ struct StageCost {
   MemoryParts memory;
   std::optional<double> measured_bytes;  // peak memory, if it was measured
   double growth_bytes = 0;  // both states; of each process with full sharding, its part
-  StepExchange exchange;    // of each of several processes in a step
+  StepExchange exchange;    // what each of several processes exchanges in a step
   double seconds_per_token = 0;          // 0: not known
   double seconds_alone = 0;              // the same with one process
   bool measured = false;                 // whether seconds_alone was measured
-  double threads = 0;                    // of that measurement; 0: not known, or on a GPU
+  double threads = 0;                    // threads of that measurement; 0: not known, or on a GPU
   std::int64_t evaluations = 0, checkpoints = 0;
   // How many steps at the peak rate the warm-up or re-warm-up loses: half of its length.
   double lost_steps = 0;
@@ -42,7 +42,7 @@ struct RunCost {
   bool timed = false;   // whether seconds are known for every stage
   double price_per_hour = 0;
   std::string time_source;  // where the seconds come from, or how to get them, in words
-  // For several processes the costs with each sharding that the plan supports (refuse_sharding),
+  // The costs on several processes with each sharding that the plan supports (refuse_sharding),
   // whether it fits in machine.memory or not, in the order none, optimizer, full.
   std::vector<RunCost> shardings;
 };

@@ -10,9 +10,8 @@ struct Constants {
 };
 
 __global__ void adamw_numbers(Constants k, AdamWArrays a) {
-  const std::int64_t n = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
-  if (n >= a.rows * a.count) return;
-  const std::int64_t i = n / a.count * a.stride + n % a.count;
+  const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  if (i >= a.count) return;
   const float g = a.g[i] * k.factor;
   const float m = a.m[i] + k.rate1 * (g - a.m[i]);
   const float v = k.beta2 * a.v[i] + k.rate2 * g * g;
@@ -46,8 +45,7 @@ void adamw(const AdamWStep& step, const AdamWArrays& arrays, void* stream) {
                             static_cast<float>(1 / sqrt(step.bias_correction2)),
                             static_cast<float>(step.lr / step.bias_correction1),
                             static_cast<float>(step.eps)};
-  ST_LAUNCH(adamw_numbers, blocks_for(arrays.rows * arrays.count), kThreads, stream, constants,
-            arrays);
+  ST_LAUNCH(adamw_numbers, blocks_for(arrays.count), kThreads, stream, constants, arrays);
 }
 
 void sum_of_squares(const float* x, std::int64_t size, double* partials, void* stream) {

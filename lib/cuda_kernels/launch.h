@@ -110,13 +110,12 @@ struct CrossEntropy {
 template <class T>
 void cross_entropy(const CrossEntropy<T>& arrays, void* stream);
 
-// Does the same as kernels::adamw for `rows` runs of `count` elements, whose starts are `stride`
-// apart, and sets the gradients to zero. If copy is not null, it receives the new weights rounded
-// to nearest.
+// Does the same as kernels::adamw for `count` elements, and sets the gradients to zero. If copy is
+// not null, it receives the new weights rounded to nearest.
 struct AdamWArrays {
   float *w, *g, *m, *v;
   BFloat16* copy;
-  std::int64_t rows, count, stride;
+  std::int64_t count;
 };
 void adamw(const AdamWStep& step, const AdamWArrays& arrays, void* stream);
 

@@ -1,4 +1,4 @@
-// Which tokens are in a batch: a pure function of (seed, index), so two integers save the position.
+// Which tokens are in a batch? A pure function of (seed, index), so two integers save the position.
 #pragma once
 
 #include <cstdint>

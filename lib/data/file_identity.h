@@ -1,4 +1,4 @@
-// Whether a path still names the same, unmodified file; cheap enough to ask before every save.
+// Does a path still name the same, unmodified file? Asking is cheap enough for every save.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Which token file formats can be read. A new format is one .cc file and one line in the table.
+// Which token file formats can be read? A new format is one .cc file and one line in the table.
 #pragma once
 
 #include <cstddef>

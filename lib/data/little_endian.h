@@ -1,4 +1,4 @@
-// How integers are read from and written to files: little endian, at any alignment.
+// How are integers read from and written to files? Little endian, at any alignment.
 #pragma once
 
 #include <bit>

@@ -1,4 +1,4 @@
-// In which pseudo-random order the indices [0, size) are visited, in constant memory.
+// In which pseudo-random order are the indices [0, size) visited? It takes constant memory.
 #pragma once
 
 #include <cstdint>

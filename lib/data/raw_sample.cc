@@ -15,22 +15,22 @@
 namespace stagedtrain::data {
 namespace {
 
-constexpr std::size_t kStretch = 8192, kStretches = 64;
+constexpr std::size_t kPieceBytes = 8192, kPieces = 64;
 constexpr std::size_t kLeastBytes = 32;   // a smaller file says nothing about the width
 constexpr std::uint16_t kMostUpper = 15;  // upper half of the largest id below 2^20
 
-using Stretches = std::vector<std::span<const std::byte>>;
+using Pieces = std::vector<std::span<const std::byte>>;
 
 // Returns the parts of the file to sample. Each starts at a multiple of 8 bytes, so that ids of
 // every width can be read from it.
-Stretches stretches_of(std::span<const std::byte> file) {
-  if (file.size() <= kStretch * kStretches) return {file};
-  Stretches stretches;
-  for (std::size_t i = 0; i < kStretches; ++i) {
-    const std::size_t first = (file.size() - kStretch) / (kStretches - 1) * i;
-    stretches.push_back(file.subspan(first / 8 * 8, kStretch));
+Pieces pieces_of(std::span<const std::byte> file) {
+  if (file.size() <= kPieceBytes * kPieces) return {file};
+  Pieces pieces;
+  for (std::size_t i = 0; i < kPieces; ++i) {
+    const std::size_t first = (file.size() - kPieceBytes) / (kPieces - 1) * i;
+    pieces.push_back(file.subspan(first / 8 * 8, kPieceBytes));
   }
-  return stretches;
+  return pieces;
 }
 
 // Statistics of one of the four 16-bit numbers in every group of 8 bytes.
@@ -44,22 +44,21 @@ struct Place {
 };
 
 // If ids have 16 bits, every one of the four places holds ids.
-void count_narrow_ids(const std::array<Place, 4>& places, const Stretches& stretches,
-                      RawSample& sample) {
+void count_narrow_ids(const std::array<Place, 4>& places, const Pieces& pieces, RawSample& sample) {
   std::bitset<65536> values;
   for (const Place& place : places) {
     values |= place.values;
     sample.largest = std::max<std::uint32_t>(sample.largest, place.largest);
   }
   sample.distinct = static_cast<std::int64_t>(values.count());
-  for (const auto stretch : stretches) sample.ids += static_cast<std::int64_t>(stretch.size() / 2);
+  for (const auto piece : pieces) sample.ids += static_cast<std::int64_t>(piece.size() / 2);
 }
 
-std::array<Place, 4> places_of(const Stretches& stretches) {
+std::array<Place, 4> places_of(const Pieces& pieces) {
   std::array<Place, 4> places;
-  for (const auto stretch : stretches)
-    for (std::size_t i = 0; i + 1 < stretch.size(); i += 2)
-      places[i / 2 % 4].add(load<std::uint16_t>(stretch, i));
+  for (const auto piece : pieces)
+    for (std::size_t i = 0; i + 1 < piece.size(); i += 2)
+      places[i / 2 % 4].add(load<std::uint16_t>(piece, i));
   return places;
 }
 
@@ -86,11 +85,11 @@ bool is_text_byte(std::byte byte) {
 }
 
 template <class Id>
-void count_wide_ids(const Stretches& stretches, RawSample& sample) {
+void count_wide_ids(const Pieces& pieces, RawSample& sample) {
   std::unordered_set<Id> distinct;
-  for (const auto stretch : stretches)
-    for (std::size_t i = 0; i + sizeof(Id) <= stretch.size(); i += sizeof(Id)) {
-      const Id id = load<Id>(stretch, i);
+  for (const auto piece : pieces)
+    for (std::size_t i = 0; i + sizeof(Id) <= piece.size(); i += sizeof(Id)) {
+      const Id id = load<Id>(piece, i);
       distinct.insert(id);
       sample.largest = std::max(sample.largest, static_cast<std::uint32_t>(id));
       ++sample.ids;
@@ -116,21 +115,21 @@ std::string RawSample::describe() const {
 }
 
 RawSample sample_raw(std::span<const std::byte> file) {
-  const Stretches stretches = stretches_of(file);
+  const Pieces pieces = pieces_of(file);
   RawSample sample;
-  const std::array<Place, 4> places = places_of(stretches);
+  const std::array<Place, 4> places = places_of(pieces);
   sample.width = width_of(places, file.size());
   sample.text = file.size() >= kLeastBytes &&
-                std::all_of(stretches.begin(), stretches.end(), [](const auto& stretch) {
-                  return std::all_of(stretch.begin(), stretch.end(), is_text_byte);
+                std::all_of(pieces.begin(), pieces.end(), [](const auto& piece) {
+                  return std::all_of(piece.begin(), piece.end(), is_text_byte);
                 });
   if (sample.width == RawWidth::uint16) {
-    count_narrow_ids(places, stretches, sample);
+    count_narrow_ids(places, pieces, sample);
     sample.noise = is_noise(sample);
   } else if (sample.width == RawWidth::uint32) {
-    count_wide_ids<std::uint32_t>(stretches, sample);
+    count_wide_ids<std::uint32_t>(pieces, sample);
   } else {
-    count_wide_ids<std::uint64_t>(stretches, sample);
+    count_wide_ids<std::uint64_t>(pieces, sample);
   }
   return sample;
 }

@@ -1,4 +1,4 @@
-// How wide the token ids of a file without a header are, judged by a sample of the file.
+// How wide are the token ids of a file without a header, judged by a sample of the file?
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@ struct RawSample {
   bool text = false;  // every byte is one that occurs in text: not a token file
   // The 16-bit ids are as uniform as random, compressed or encrypted bytes.
   bool noise = false;
-  std::int64_t ids = 0, distinct = 0;  // of the sample, read with this width
+  std::int64_t ids = 0, distinct = 0;  // counts in the sample, read with this width
   std::uint32_t largest = 0;
 
   // Returns, for instance, "largest id 50,256 and 12,034 different ids in a sample of 65,536".

@@ -1,4 +1,4 @@
-// How a file of token ids, in any format, is read as one long sequence.
+// How is a file of token ids, in any format, read as one long sequence?
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// What the error says if a folder is given where a token file is expected.
+// What does the error say if a folder is given where a token file is expected?
 #pragma once
 
 #include "io/file.h"

@@ -1,4 +1,4 @@
-// What the header of this project's token files holds, field by field (docs/token-format.md).
+// What does the header of this project's token files hold, field by field (docs/token-format.md)?
 #pragma once
 
 #include <cstddef>

@@ -39,9 +39,9 @@ struct StageResult {
   bool is_known() const { return progress.step > 0; }
 };
 struct RunResult {
-  std::vector<StageResult> stages;  // that have ended, now or in an earlier call
+  std::vector<StageResult> stages;  // those that have ended, now or in an earlier call
   bool done = false;                // the last stage of the schedule has ended
-  double bits_per_byte = 0;         // of the last stage; 0: the size of the text is unknown
+  double bits_per_byte = 0;         // at the end of the last stage; 0: the text's size is unknown
 };
 
 struct EvalRequest {
@@ -57,7 +57,7 @@ struct EvalResult {
   bool lossy = false;  // the tokenizer drops part of the text that bits_per_byte counts
   std::int64_t windows = 0, tokens = 0;
   double seconds = 0;
-  std::string taken_for, warning;  // as in data::TokenFileInfo
+  std::string taken_for, warning;  // see data::TokenFileInfo
 };
 
 struct SampleRequest {
@@ -67,7 +67,7 @@ struct SampleRequest {
   std::int64_t tokens = 0, top_k = 0;
   double temperature = 0.8;
   std::uint64_t seed = 1;
-  bool ema = false;  // as in EvalRequest
+  bool ema = false;  // see EvalRequest
   DeviceRequest device;
 };
 
@@ -75,16 +75,16 @@ enum class SampleUnit { text, ids };
 
 struct TaskRequest {
   Path checkpoint, file;
-  std::string tokenizer;  // as in SampleRequest
-  bool ema = false;       // as in EvalRequest
+  std::string tokenizer;  // see SampleRequest
+  bool ema = false;       // see EvalRequest
   DeviceRequest device;
 };
 // The values of eval::TaskReport. Standard errors are NaN for a single example.
 struct TaskResult {
   std::int64_t choices = 0, last_words = 0;
-  double acc = 0, acc_stderr = 0, acc_norm = 0, acc_norm_stderr = 0;  // of multiple choice
+  double acc = 0, acc_stderr = 0, acc_norm = 0, acc_norm_stderr = 0;  // scores of multiple choice
   double acc_bytes = 0, acc_bytes_stderr = 0;
-  double exact = 0, exact_stderr = 0, perplexity = 0;  // of last words
+  double exact = 0, exact_stderr = 0, perplexity = 0;  // scores of last words
   double seconds = 0;
   std::vector<std::vector<double>> log_likelihoods;
 };
@@ -108,7 +108,7 @@ struct MeasureRequest {
 
 // A stamp of the types in this interface. An executable and a module of different builds usually
 // differ in it.
-constexpr std::uint64_t door_stamp() {
+constexpr std::uint64_t interface_stamp() {
   std::uint64_t stamp = 1;
   for (const std::uint64_t size :
        {sizeof(plan::RunPlan), sizeof(plan::StagePlan), sizeof(plan::Measurement),
@@ -122,7 +122,7 @@ constexpr std::uint64_t door_stamp() {
 
 // Every function reports errors as an exception of type Error.
 struct Engine {
-  std::uint64_t stamp;  // door_stamp() of the module's build; read before anything else
+  std::uint64_t stamp;  // interface_stamp() of the module's build; read before anything else
   RunResult (*run)(const plan::RunPlan&, const RunRequest&);
   EvalResult (*evaluate)(const EvalRequest&);
   // emit receives pieces of text as they are generated. The first is the prompt, once all of the
@@ -131,9 +131,11 @@ struct Engine {
   SampleUnit (*sample)(const SampleRequest&, const std::function<void(const std::string&)>& emit);
   TaskResult (*score_tasks)(const TaskRequest&);
   VerifyResult (*verify)(const VerifyRequest&);
-  // Returns one measurement for each stage, in order. tell receives a stage's name when it begins.
-  std::vector<plan::Measurement> (*measure)(const plan::RunPlan&, const MeasureRequest&,
-                                            const std::function<void(const std::string&)>& tell);
+  // Returns one measurement for each stage, in order. on_stage receives a stage's name when it
+  // begins.
+  std::vector<plan::Measurement> (*measure)(
+      const plan::RunPlan&, const MeasureRequest&,
+      const std::function<void(const std::string&)>& on_stage);
 };
 
 }  // namespace stagedtrain::train

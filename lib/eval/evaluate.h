@@ -22,7 +22,7 @@ struct EvalReport {
   double bits_per_byte(double text_bytes_per_token) const;
 };
 
-// Which of an evaluation's passes this process makes, if several processes share it. All of them
+// Says which of an evaluation's passes this process makes if several share it. All of them
 // get the same result as a single process would, to the bit.
 struct EvalShare {
   int rank = 0, ranks = 1;

@@ -26,7 +26,7 @@ struct TaskReport {
   Share exact;            // every token of the continuation is the likeliest one
   double perplexity = 0;  // exp of minus the mean log-likelihood of a continuation
   double seconds = 0;
-  // In nats, for every continuation of every example, in order.
+  // Those of every continuation of every example, in order, in nats.
   std::vector<std::vector<double>> log_likelihoods;
 };
 

@@ -1,4 +1,4 @@
-// How a reader can save a figure from the page: the picture and its numbers.
+// How can a reader save a figure from the page? The picture and its numbers.
 #pragma once
 
 #include <string>

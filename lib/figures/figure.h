@@ -1,5 +1,5 @@
-// What a plot consists of, as data: axes, lines, points, labels and arrows. It is written as a
-// gnuplot script.
+// What does a plot consist of? Axes, lines, points, labels and arrows. It is written as a gnuplot
+// script.
 #pragma once
 
 #include <string>
@@ -42,7 +42,7 @@ struct Points {
   Shape shape = Shape::disc;
   double size = 0.9;
   std::vector<double> errors = {};  // standard error of each point, drawn to each side; NaN: none
-  std::string series = "";          // as in Line
+  std::string series = "";          // see Line
 };
 enum class Align { left, center, right };
 struct Label {

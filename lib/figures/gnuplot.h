@@ -1,4 +1,4 @@
-// How figures become pictures: by running gnuplot.
+// How do figures become pictures? By running gnuplot.
 #pragma once
 
 #include <string>

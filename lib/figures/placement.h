@@ -1,4 +1,4 @@
-// Where the parts of a figure are, in pixels: its frame, and labels that overlap neither each other
+// Where are the parts of a figure, in pixels? Its frame, and labels that overlap neither each other
 // nor the marks.
 #pragma once
 

@@ -10,7 +10,7 @@
 namespace stagedtrain::report {
 namespace {
 
-constexpr int kNarrowWidth = 480, kNarrowHeight = 380;  // of a wide figure on a phone
+constexpr int kNarrowWidth = 480, kNarrowHeight = 380;  // size of a wide figure on a phone
 
 Figure narrowed(Figure figure) {
   figure.width = kNarrowWidth;

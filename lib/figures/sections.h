@@ -1,4 +1,4 @@
-// What every page consists of: a frame, and sections of figures under headings.
+// What does every page consist of? A frame, and sections of figures under headings.
 #pragma once
 
 #include <string>

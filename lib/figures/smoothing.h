@@ -1,4 +1,4 @@
-// How noisy loss curves are smoothed for plotting.
+// How are noisy loss curves smoothed for plotting?
 #pragma once
 
 #include <cstddef>

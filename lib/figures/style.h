@@ -1,4 +1,4 @@
-// How the report's pages look: their style sheet and colours.
+// How do the report's pages look? Their style sheet and colours.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// What a table is, as data, and how it is written as HTML or as text for a terminal.
+// What is a table, and how is it written as HTML or as text for a terminal?
 #pragma once
 
 #include <string>

@@ -44,7 +44,7 @@ void check_step(const Where& where, double step, double loss) {
 
 // Refuses curves without a learning rate: x counts steps at the peak rate, so there must be one.
 void check_rates(const CsvTable& csv, const LoggedCurve& curve) {
-  const auto is_zero = [](const law::LoggedStep& step) { return step.rate == 0; };
+  const auto is_zero = [](const scaling::LoggedStep& step) { return step.rate == 0; };
   if (!curve.steps.empty() && std::ranges::all_of(curve.steps, is_zero))
     throw input_error("{}: lr is 0 here and in every other row, expected the learning rate of "
                       "each step",
@@ -57,8 +57,8 @@ LoggedCurve read_curve(const CsvTable& csv) {
   LoggedCurve curve;
   curve.name = csv.name();
   for (std::size_t row = 0; row < csv.size(); ++row) {
-    const law::LoggedStep point{csv.number(row, step), csv.number(row, lr),
-                                positive(csv, row, loss)};
+    const scaling::LoggedStep point{csv.number(row, step), csv.number(row, lr),
+                                    positive(csv, row, loss)};
     if (point.rate < 0)
       throw input_error("{}: lr is {}, expected 0 or more", csv.where(row), point.rate);
     check_step([&] { return csv.where(row); }, point.step, point.loss);

@@ -21,14 +21,14 @@ struct LoggedCurve {
   std::string parameterization;             // "none" or "base_width 64, base_layers 2"; "": unknown
   double vocab = runlog::kUnknown, context = runlog::kUnknown;
   double begin = 0;  // the step at which this model began to train
-  std::vector<law::LoggedStep> steps;
-  std::vector<law::LoggedStep> validations;  // losses of the validation set; their rate is 0
+  std::vector<scaling::LoggedStep> steps;
+  std::vector<scaling::LoggedStep> validations;  // losses of the validation set; their rate is 0
 };
 
 // The finished runs of one file.
 struct LoggedEnds {
   std::string name;
-  std::vector<law::RunPoint> points;
+  std::vector<scaling::RunPoint> points;
   bool of_runs = false;  // from a run folder, so it is no error if there are too few for a fit
 };
 

@@ -14,7 +14,7 @@
 namespace stagedtrain::plan {
 namespace {
 
-constexpr std::size_t kFewestPoints = 10;  // of a run
+constexpr std::size_t kFewestPoints = 10;  // points that a run needs
 constexpr std::size_t kFewestSizes = 3;
 constexpr int kMostResamples = 200;
 // The priors of the logarithm of the relaxation and of the rate exponent, which lies between 0
@@ -50,13 +50,13 @@ void leave_out_short(JointRuns& found) {
 }
 
 void intervals(FittedJoint& joint) {
-  using law::JointLaw;
+  using scaling::JointLaw;
   joint.low = joint.high = joint.law;
   for (double JointLaw::*m : {&JointLaw::E, &JointLaw::A, &JointLaw::a, &JointLaw::B, &JointLaw::b,
                               &JointLaw::beta, &JointLaw::C, &JointLaw::gamma, &JointLaw::x0}) {
     std::vector<double> values;
     for (const JointLaw& sample : joint.samples) values.push_back(sample.*m);
-    const law::Interval found = law::interval(std::move(values));
+    const scaling::Interval found = scaling::interval(std::move(values));
     joint.low.*m = found.low;
     joint.high.*m = found.high;
   }
@@ -67,26 +67,27 @@ void add_notes(const FittedJoint& joint, const JointRuns& found, std::vector<std
     notes.push_back("not in the joint law: " + line);
   if (joint.sizes.size() < kFewestSizes)
     notes.push_back(fmt::format(
-        "two sizes do not fix how the loss falls with size: the exponent a is held near {}, that of "
+        "two sizes do not fix how the loss falls with size: the exponent a is held near {}, that "
+        "of "
         "published runs, within a factor of {:.2g}, and how far the law is wrong beyond the larger "
         "one is assumed; train a third size to measure both",
-        law::kPriorExponent, std::exp(law::kPriorExponentSpread)));
-  if (joint.freedom < law::kPriorScatterFreedom + 1)
+        scaling::kPriorExponent, std::exp(scaling::kPriorExponentSpread)));
+  if (joint.freedom < scaling::kPriorScatterFreedom + 1)
     notes.push_back(fmt::format(
         "{} runs of {} sizes do not show how much two seeds of a size differ: {:.2g}% is assumed; "
         "train a size with a second seed to measure it",
-        found.runs.size(), joint.sizes.size(), 100 * law::kPriorScatter));
+        found.runs.size(), joint.sizes.size(), 100 * scaling::kPriorScatter));
 }
 
 // The runs as one response to the rate counts them, and the fit to them, without samples.
 struct Candidate {
   JointRuns found;
-  law::JointFitOptions options;
-  law::JointFit fit;
+  scaling::JointFitOptions options;
+  scaling::JointFit fit;
 };
 
 Candidate candidate(const std::vector<LoggedCurve>& curves, const FitOptions& options,
-                    const law::RateResponse& response) {
+                    const scaling::RateResponse& response) {
   Candidate made{joint_runs(curves, response), {}, {}};
   leave_out_short(made.found);
   made.options = {.offset_spread = made.found.warmup_tokens / 4,
@@ -97,15 +98,15 @@ Candidate candidate(const std::vector<LoggedCurve>& curves, const FitOptions& op
 }
 
 // Returns every response to the rate that a fit may choose.
-std::vector<law::RateResponse> responses() {
-  std::vector<law::RateResponse> all;
-  for (const double exponent : law::kRateExponents)
-    for (const double relaxation : law::kRelaxations) all.push_back({relaxation, exponent});
+std::vector<scaling::RateResponse> responses() {
+  std::vector<scaling::RateResponse> all;
+  for (const double exponent : scaling::kRateExponents)
+    for (const double relaxation : scaling::kRelaxations) all.push_back({relaxation, exponent});
   return all;
 }
 
 // Returns -ln(prior) up to a constant.
-double unlikeliness(const law::RateResponse& response) {
+double unlikeliness(const scaling::RateResponse& response) {
   const double relaxation = std::log(response.relaxation / kLikelyRelaxation) / kRelaxationSpread;
   const double exponent = (response.rate_exponent - kLikelyRateExponent) / kRateExponentSpread;
   return (relaxation * relaxation + exponent * exponent) / 2;
@@ -116,10 +117,10 @@ double unlikeliness(const law::RateResponse& response) {
 std::vector<Candidate> candidates(const std::vector<LoggedCurve>& curves,
                                   const FitOptions& options) {
   std::vector<Candidate> all;
-  for (const law::RateResponse& response : responses()) {
+  for (const scaling::RateResponse& response : responses()) {
     Candidate made = candidate(curves, options, response);
     if (sizes_of(made.found).size() < 2) return {};
-    made.fit = law::fit_joint(made.found.runs, made.options);
+    made.fit = scaling::fit_joint(made.found.runs, made.options);
     const bool decayed = made.fit.decayed;
     made.fit.misfit += unlikeliness(response);
     if (made.fit.converged) all.push_back(std::move(made));
@@ -130,7 +131,7 @@ std::vector<Candidate> candidates(const std::vector<LoggedCurve>& curves,
 }
 
 // Returns ln(measured / predicted) at the end of a log.
-double miss_of(const law::JointLaw& law, const JointEnd& end) {
+double miss_of(const scaling::JointLaw& law, const JointEnd& end) {
   return std::log(end.loss / law.loss(end.shape.parameters, end.x, end.area));
 }
 
@@ -154,9 +155,9 @@ void draw_samples(std::vector<Candidate>& all, int count, FittedJoint& joint) {
     all[i].options.seed += i;
     given = due;
     if (all[i].options.resamples == 0) continue;
-    const law::JointFit fit = law::fit_joint(all[i].found.runs, all[i].options);
+    const scaling::JointFit fit = scaling::fit_joint(all[i].found.runs, all[i].options);
     joint.samples.insert(joint.samples.end(), fit.samples.begin(), fit.samples.end());
-    for (const law::JointLaw& sample : fit.samples)
+    for (const scaling::JointLaw& sample : fit.samples)
       for (std::size_t j = 0; j < joint.ends->size(); ++j)
         (*joint.ends)[j].misses.push_back(miss_of(sample, all[i].found.ends[j]));
   }
@@ -182,15 +183,15 @@ std::optional<FittedJoint> fit_joint_law(const std::vector<LoggedCurve>& curves,
   }
   FittedJoint joint;
   const JointRuns& found = all.front().found;
-  const law::JointFit& fit = all.front().fit;
+  const scaling::JointFit& fit = all.front().fit;
   joint.sizes = sizes_of(found);
   joint.law = fit.law;
   add_ends(found, joint);
   draw_samples(all, std::min(options.resamples, kMostResamples), joint);
-  const law::JointFitOptions& fit_options = all.front().options;
+  const scaling::JointFitOptions& fit_options = all.front().options;
   add_decays(found.decays, joint);
-  joint.tilts = law::tilt_draws(law::held_out_tilts(found.runs, fit_options), joint.samples.size(),
-                                options.seed);
+  joint.tilts = scaling::tilt_draws(scaling::held_out_tilts(found.runs, fit_options),
+                                    joint.samples.size(), options.seed);
   joint.scatter = fit.scatter;
   joint.freedom = fit.freedom;
   joint.training_noise = fit.training.deviation;

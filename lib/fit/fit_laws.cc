@@ -22,14 +22,14 @@ constexpr double kLeastWarmups = 3;
 
 // Returns the likely distance of x0 from 0. x counts half of the warm-up, which may be too little
 // or too much. A grown model has all the steps before its growth as a possible head start.
-double offset_spread(const LoggedCurve& curve, const law::CurvePoints& points) {
+double offset_spread(const LoggedCurve& curve, const scaling::CurvePoints& points) {
   return curve.begin > 0 ? curve.begin : points.warmup / 4;
 }
 
 // Refuses curves that do not fall: B must be positive, and the law must fall by more than 1e-4 of
 // the last loss.
-void check_falls(const LoggedCurve& curve, const law::CurveFit& fit) {
-  const std::vector<law::CurvePoint>& points = fit.points;
+void check_falls(const LoggedCurve& curve, const scaling::CurveFit& fit) {
+  const std::vector<scaling::CurvePoint>& points = fit.points;
   const double first = points.front().loss, last = points.back().loss;
   if (fit.law.B > 0 && fit.law.loss(points.front().x) - fit.law.loss(points.back().x) > 1e-4 * last)
     return;
@@ -40,7 +40,7 @@ void check_falls(const LoggedCurve& curve, const law::CurveFit& fit) {
       .with_hint("check that the column has training losses in the order of the steps");
 }
 
-void check_length(const LoggedCurve& curve, const law::CurvePoints& points) {
+void check_length(const LoggedCurve& curve, const scaling::CurvePoints& points) {
   if (!(points.peak > 0))
     throw input_error("{}: the learning rate is 0 at every logged step, expected one above 0",
                       curve.name);
@@ -65,7 +65,7 @@ void intervals(const std::vector<Law>& samples, Law& low, Law& high, Members... 
   const auto one = [&](double Law::*m) {
     std::vector<double> values;
     for (const Law& sample : samples) values.push_back(sample.*m);
-    const law::Interval found = law::interval(std::move(values));
+    const scaling::Interval found = scaling::interval(std::move(values));
     low.*m = found.low;
     high.*m = found.high;
   };
@@ -79,30 +79,30 @@ void check_converged(const std::string& name, bool converged, std::size_t sample
 }
 
 // Drops resamples whose losses do not fall. Many of them mean that the log does not show a fall.
-void drop_flat(const std::string& name, std::vector<law::StageCurve>& samples) {
+void drop_flat(const std::string& name, std::vector<scaling::StageCurve>& samples) {
   const std::size_t all = samples.size();
   const std::size_t flat =
-      std::erase_if(samples, [](const law::StageCurve& s) { return !(s.B > 0 && s.b > 0); });
+      std::erase_if(samples, [](const scaling::StageCurve& s) { return !(s.B > 0 && s.b > 0); });
   if (10 * flat > all)
     throw input_error("{}: {} of {} fits to resampled losses do not fall, expected at most a tenth",
                       name, flat, all)
         .with_hint("the losses scatter too much for a curve; a longer log may help");
 }
 
-std::vector<PrefixRefit> prefix_refits(const law::CurvePoints& points,
-                                       const law::CurveFitOptions& options) {
+std::vector<PrefixRefit> prefix_refits(const scaling::CurvePoints& points,
+                                       const scaling::CurveFitOptions& options) {
   std::vector<PrefixRefit> refits;
-  for (const law::PrefixFit& prefix : law::prefix_fits(points.points, options))
+  for (const scaling::PrefixFit& prefix : scaling::prefix_fits(points.points, options))
     refits.push_back({prefix.share, prefix.fit.law, prefix.error});
   return refits;
 }
 
 // Returns the median difference between validation losses and the curve, or nothing if there are
 // too few. Near the peak one step advances x by 1. A median ignores an evaluation at a spike.
-std::optional<double> validation_gap(const LoggedCurve& curve, const law::CurvePoints& points,
-                                     const law::StageCurve& law) {
+std::optional<double> validation_gap(const LoggedCurve& curve, const scaling::CurvePoints& points,
+                                     const scaling::StageCurve& law) {
   std::vector<double> gaps;
-  for (const law::LoggedStep& v : curve.validations)
+  for (const scaling::LoggedStep& v : curve.validations)
     if (v.step >= points.first_step && v.step <= points.last_step)
       gaps.push_back(v.loss - law.loss(points.last_x - (points.last_step - v.step)));
   if (gaps.size() < kFewestValidations) return {};
@@ -174,11 +174,11 @@ void fit_ends(const LoggedEnds& ends, const FitOptions& options, FittedLaws& law
 }  // namespace
 
 FittedCurve fit_logged_curve(const LoggedCurve& curve, const FitOptions& options) {
-  const law::CurvePoints points = law::near_peak(curve.steps, curve.begin);
+  const scaling::CurvePoints points = scaling::near_peak(curve.steps, curve.begin);
   check_length(curve, points);
-  const law::CurveFitOptions fit_options{.huber = options.huber,
-                                         .offset_spread = offset_spread(curve, points)};
-  const law::CurveFit fit = law::fit_curve(points.points, fit_options);
+  const scaling::CurveFitOptions fit_options{.huber = options.huber,
+                                             .offset_spread = offset_spread(curve, points)};
+  const scaling::CurveFit fit = scaling::fit_curve(points.points, fit_options);
   check_falls(curve, fit);
   if (options.needs_floor && !fit.floor_found)
     throw input_error("{}: the losses do not bend towards a floor (E went to 0)", curve.name)
@@ -188,11 +188,11 @@ FittedCurve fit_logged_curve(const LoggedCurve& curve, const FitOptions& options
   result.model_parameters = curve.parameters;
   result.tokens_per_step = curve.tokens_per_step;
   result.law = fit.law;
-  result.samples = law::bootstrap_curve(fit, fit_options.offset_spread,
-                                        {.resamples = options.resamples, .seed = options.seed});
+  result.samples = scaling::bootstrap_curve(fit, fit_options.offset_spread,
+                                            {.resamples = options.resamples, .seed = options.seed});
   drop_flat(curve.name, result.samples);
   check_converged(curve.name, fit.converged, result.samples.size());
-  using law::StageCurve;
+  using scaling::StageCurve;
   intervals(result.samples, result.low, result.high, &StageCurve::E, &StageCurve::B, &StageCurve::b,
             &StageCurve::x0);
   result.huber = fit.huber;
@@ -210,29 +210,29 @@ FittedCurve fit_logged_curve(const LoggedCurve& curve, const FitOptions& options
   result.warmup_steps = points.warmup;
   result.peak_rate = points.peak;
   result.prefixes = prefix_refits(points, fit_options);
-  const double strength = law::annealing_strength(fit.law, curve.steps, curve.begin);
+  const double strength = scaling::annealing_strength(fit.law, curve.steps, curve.begin);
   if (std::isfinite(strength)) result.annealing = strength;
   result.validation_gap = validation_gap(curve, points, fit.law);
   return result;
 }
 
 FittedChinchilla fit_logged_ends(const LoggedEnds& ends, const FitOptions& options) {
-  std::vector<law::RunPoint> points = ends.points;
-  std::ranges::stable_sort(points, {}, &law::RunPoint::loss);
+  std::vector<scaling::RunPoint> points = ends.points;
+  std::ranges::stable_sort(points, {}, &scaling::RunPoint::loss);
   points.resize(points.size() - std::min(options.drop_highest, points.size()));
-  const law::ChinchillaFit fit = law::fit_chinchilla(points, options.huber);
+  const scaling::ChinchillaFit fit = scaling::fit_chinchilla(points, options.huber);
   FittedChinchilla result;
   result.name = ends.name;
   result.law = fit.law;
-  result.samples = law::bootstrap_chinchilla(
+  result.samples = scaling::bootstrap_chinchilla(
       points, fit, {.resamples = options.resamples, .seed = options.seed});
   check_converged(ends.name, fit.converged, result.samples.size());
   result.noise = fit.noise;
   result.pulled = fit.pulled;
-  const auto tilts = law::held_out_tilts(points, options.huber, options.seed);
+  const auto tilts = scaling::held_out_tilts(points, options.huber, options.seed);
   result.held_out = tilts.size();
-  result.tilts = law::tilt_draws(tilts, result.samples.size(), options.seed);
-  using law::Chinchilla;
+  result.tilts = scaling::tilt_draws(tilts, result.samples.size(), options.seed);
+  using scaling::Chinchilla;
   intervals(result.samples, result.low, result.high, &Chinchilla::E, &Chinchilla::A, &Chinchilla::B,
             &Chinchilla::a, &Chinchilla::b);
   result.huber = fit.huber;
@@ -242,7 +242,7 @@ FittedChinchilla fit_logged_ends(const LoggedEnds& ends, const FitOptions& optio
   result.dropped = static_cast<double>(ends.points.size() - points.size());
   result.agreeing_starts = fit.agreeing;
   result.starts = fit.starts;
-  for (const law::RunPoint& p : points) {
+  for (const scaling::RunPoint& p : points) {
     result.largest_parameters = std::max(result.largest_parameters, p.parameters);
     result.most_tokens = std::max(result.most_tokens, p.tokens);
   }

@@ -21,8 +21,8 @@ struct FitOptions {
 // three times its warm-up, does not fall, does not bend towards a floor (if needs_floor), or if the
 // fit does not converge.
 FittedCurve fit_logged_curve(const LoggedCurve& curve, const FitOptions& options);
-// Fits Chinchilla's law to finished runs. Throws Error(input) as law::fit_chinchilla() does, and if
-// the fit does not converge.
+// Fits Chinchilla's law to finished runs. Throws Error(input) as scaling::fit_chinchilla() does,
+// and if the fit does not converge.
 FittedChinchilla fit_logged_ends(const LoggedEnds& ends, const FitOptions& options);
 
 // Fits everything that was logged. Finished runs of several files count as one set. Curves that

@@ -11,18 +11,18 @@ namespace stagedtrain::plan {
 
 // The end of one log: its last validation loss, and what the law is evaluated at.
 struct JointEnd {
-  law::RunShape shape;
+  scaling::RunShape shape;
   double x = 0, area = 0, loss = 0;
 };
 
 struct JointRuns {
-  std::vector<law::JointRun> runs;
-  std::vector<std::string> names;    // of the logs that each run came from
-  std::vector<double> most_tokens;   // of each run, at its end
+  std::vector<scaling::JointRun> runs;
+  std::vector<std::string> names;     // names of the logs that each run came from
+  std::vector<double> most_tokens;    // tokens of each run at its end
   std::vector<std::string> left_out;  // why a log is not used, a sentence each
-  std::vector<JointEnd> ends;         // of every log that ends with a validation loss
-  std::vector<double> decays;  // of each decayed log, tokens times how far the rate had fallen
-  double warmup_tokens = 0;          // of the longest warm-up
+  std::vector<JointEnd> ends;         // one for every log that ends with a validation loss
+  std::vector<double> decays;         // for each decayed log: tokens times the fall of the rate
+  double warmup_tokens = 0;           // tokens of the longest warm-up
 };
 
 // Uses the logs of models that began with fresh weights and whose size and batch are known. Steps
@@ -32,6 +32,6 @@ struct JointRuns {
 //
 // x and areas follow from the learning rates by `response`.
 JointRuns joint_runs(const std::vector<LoggedCurve>& curves,
-                     const law::RateResponse& response = {});
+                     const scaling::RateResponse& response = {});
 
 }  // namespace stagedtrain::plan

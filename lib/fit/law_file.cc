@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "cost/json_members.h"
 #include "text/json.h"
@@ -12,15 +13,15 @@ namespace stagedtrain::plan {
 // MemberWriter and MemberReader must find these functions, so they are not in an anonymous
 // namespace.
 template <class V>
-void members(V& v, law::StageCurve& l) {
+void members(V& v, scaling::StageCurve& l) {
   v("E", l.E), v("B", l.B), v("b", l.b), v("x0", l.x0);
 }
 template <class V>
-void members(V& v, law::Chinchilla& l) {
+void members(V& v, scaling::Chinchilla& l) {
   v("E", l.E), v("A", l.A), v("B", l.B), v("a", l.a), v("b", l.b);
 }
 template <class V>
-void members(V& v, law::JointLaw& l) {
+void members(V& v, scaling::JointLaw& l) {
   v("E", l.E), v("A", l.A), v("a", l.a), v("B", l.B), v("b", l.b), v("beta", l.beta);
   v("C", l.C), v("gamma", l.gamma), v("x0", l.x0), v("size", l.size), v("tokens", l.tokens);
   v("relaxation", l.response.relaxation), v("rate_exponent", l.response.rate_exponent);
@@ -100,39 +101,57 @@ std::string as_written(const Members& values) {
   return json_text(MemberWriter::of(values), -1);
 }
 
-// Refuses laws that planning cannot use: all numbers must be finite, and scales and exponents
-// positive.
-void check_law(const law::StageCurve& l, const std::string& where) {
-  if (!(l.E >= 0 && l.B > 0 && l.b > 0 && std::isfinite(l.B + l.b + l.E + l.x0)))
-    throw input_error("{}: found {}, expected finite numbers, B and b above 0", where,
-                      as_written(l))
-        .with_hint(kHint);
+// A parameter of a law, and the range in which planning can use it, both ends included.
+struct Parameter {
+  const char* name;
+  double value, least, most = std::numeric_limits<double>::max();
+};
+constexpr double kAboveZero = std::numeric_limits<double>::min();
+
+std::string range_text(const Parameter& p) {
+  std::string text = p.least == kAboveZero
+                         ? "a finite number above 0"
+                         : "a finite number of at least " + format_number(p.least);
+  if (p.most < std::numeric_limits<double>::max()) text += ", at most " + format_number(p.most);
+  return text;
 }
-void check_law(const law::Chinchilla& l, const std::string& where) {
-  if (!(l.E >= 0 && l.A > 0 && l.B > 0 && l.a > 0 && l.b > 0 &&
-        std::isfinite(l.E + l.A + l.B + l.a + l.b)))
-    throw input_error("{}: found {}, expected finite numbers above 0", where, as_written(l))
-        .with_hint(kHint);
+
+// Throws Error(input) at the first parameter outside its range; NaN and infinities are.
+void check_ranges(const std::string& where, std::initializer_list<Parameter> parameters) {
+  for (const Parameter& p : parameters)
+    if (!(p.value >= p.least && p.value <= p.most))
+      throw input_error("{}: {}: found {}, expected {}", where, p.name, as_written(p.value),
+                        range_text(p))
+          .with_hint(kHint);
 }
-void check_law(const law::JointLaw& l, const std::string& where) {
-  const bool positive = l.E > 0 && l.A > 0 && l.a > 0 && l.B > 0 && l.b > 0 && l.C >= 0 &&
-                        l.size > 0 && l.tokens > 0 && l.response.relaxation > 0 &&
-                        l.response.rate_exponent > 0;
-  const bool likely = l.a < kMostExponent && l.b < kMostExponent &&
-                      std::fabs(l.beta) < kMostExponent && std::fabs(l.gamma) < kMostExponent &&
-                      l.response.relaxation < kMostRelaxation && l.response.rate_exponent <= 1 &&
-                      l.E + l.A + l.B + l.C < kMostLoss && l.x0 > -l.tokens &&
-                      l.size < kMostCount && l.tokens < kMostCount && l.size >= 1 &&
-                      l.tokens >= 1 && l.C <= l.E + l.A + l.B;
-  if (!(positive && likely &&
-        std::isfinite(l.E + l.A + l.a + l.B + l.b + l.beta + l.C + l.gamma + l.x0 + l.size +
-                      l.tokens)))
-    throw input_error(
-        "{}: found {}, expected a law of losses in nats: numbers above 0 but for C, beta, gamma "
-        "and x0, exponents below {}, rate_exponent at most 1, C at most E + A + B, that below {}, "
-        "x0 above -tokens",
-        where, as_written(l), kMostExponent, kMostLoss)
-        .with_hint(kHint);
+void check_law(const scaling::StageCurve& l, const std::string& where) {
+  constexpr double most = std::numeric_limits<double>::max();
+  check_ranges(
+      where, {{"E", l.E, 0}, {"B", l.B, kAboveZero}, {"b", l.b, kAboveZero}, {"x0", l.x0, -most}});
+}
+void check_law(const scaling::Chinchilla& l, const std::string& where) {
+  check_ranges(where, {{"E", l.E, 0},
+                       {"A", l.A, kAboveZero},
+                       {"B", l.B, kAboveZero},
+                       {"a", l.a, kAboveZero},
+                       {"b", l.b, kAboveZero}});
+}
+void check_law(const scaling::JointLaw& l, const std::string& where) {
+  const double start = l.E + l.A + l.B;
+  check_ranges(where, {{"E", l.E, kAboveZero},
+                       {"A", l.A, kAboveZero},
+                       {"B", l.B, kAboveZero},
+                       {"C", l.C, 0, start},
+                       {"E + A + B + C", start + l.C, 0, kMostLoss},
+                       {"a", l.a, kAboveZero, kMostExponent},
+                       {"b", l.b, kAboveZero, kMostExponent},
+                       {"beta", l.beta, -kMostExponent, kMostExponent},
+                       {"gamma", l.gamma, -kMostExponent, kMostExponent},
+                       {"size", l.size, 1, kMostCount},
+                       {"tokens", l.tokens, 1, kMostCount},
+                       {"x0 + tokens", l.x0 + l.tokens, kAboveZero},
+                       {"relaxation", l.response.relaxation, kAboveZero, kMostRelaxation},
+                       {"rate_exponent", l.response.rate_exponent, kAboveZero, 1}});
 }
 template <class Fitted>
 void check_all(const Fitted& fitted, const std::string& where) {
@@ -183,7 +202,7 @@ void check_ends(const FittedJoint& joint, const std::string& where) {
         .with_hint(kHint);
   const auto likely = [](double miss) { return std::fabs(miss) < 1; };
   for (const FittedJoint::End& end : *joint.ends) {
-    const law::RunShape& shape = end.shape;
+    const scaling::RunShape& shape = end.shape;
     if (shape.parameters >= 1 && shape.parameters < kMostCount && shape.tokens >= 1 &&
         shape.tokens < kMostCount && shape.fall >= 0 && shape.fall <= 1 && likely(end.miss) &&
         end.misses.size() == joint.samples.size() && std::ranges::all_of(end.misses, likely))

@@ -17,7 +17,7 @@ namespace stagedtrain::plan {
 // A curve refitted to the first part of its data.
 struct PrefixRefit {
   double share = 1;  // the part of the data, as a share of the learning rate spent
-  law::StageCurve law;
+  scaling::StageCurve law;
   double end_error = 0;  // predicted - measured at the end of all data, in nats
 };
 
@@ -26,8 +26,8 @@ struct PrefixRefit {
 struct FittedCurve {
   std::string name;
   double model_parameters = 0, tokens_per_step = 0;
-  law::StageCurve law, low, high;
-  std::vector<law::StageCurve> samples;  // the bootstraps, for intervals of derived quantities
+  scaling::StageCurve law, low, high;
+  std::vector<scaling::StageCurve> samples;  // the bootstraps, for intervals of derived quantities
   double huber = 0, noise = 0, objective = 0, gradient = 0;
   double points = 0, spikes = 0, agreeing_starts = 0, starts = 0;
   double begin = 0, first_step = 0, last_step = 0, last_x = 0, warmup_steps = 0, peak_rate = 0;
@@ -35,7 +35,7 @@ struct FittedCurve {
   // The strength of the annealing law (scaling/annealing.h), if the log has a decay after these
   // points. Missing in files of older versions.
   std::optional<double> annealing;
-  // By how many nats validation losses exceed the curve, which is fitted to training losses.
+  // The nats by which validation losses exceed the curve, which is fitted to training losses.
   // Forecasts add it. Empty if the log has fewer than three evaluations at these points.
   std::optional<double> validation_gap;
 };
@@ -43,8 +43,8 @@ struct FittedCurve {
 // Chinchilla's law, fitted to finished runs.
 struct FittedChinchilla {
   std::string name;
-  law::Chinchilla law, low, high;
-  std::vector<law::Chinchilla> samples;
+  scaling::Chinchilla law, low, high;
+  std::vector<scaling::Chinchilla> samples;
   double huber = 0, objective = 0, gradient = 0;
   double points = 0, dropped = 0, agreeing_starts = 0, starts = 0;
   double largest_parameters = 0, most_tokens = 0;
@@ -63,8 +63,8 @@ struct FittedJoint {
   struct Size {
     double parameters = 0, runs = 0, most_tokens = 0;  // parameters without embeddings
   };
-  law::JointLaw law, low, high;
-  std::vector<law::JointLaw> samples;
+  scaling::JointLaw law, low, high;
+  std::vector<scaling::JointLaw> samples;
   std::vector<Size> sizes;  // smallest first
   // The standard deviation of ln loss between seeds of a size, and its degrees of freedom.
   double scatter = 0, freedom = 0;
@@ -82,7 +82,7 @@ struct FittedJoint {
   // The ends of the runs: ln(measured loss / predicted) by the law and by each sample
   // (statistics/end_correction.h). Missing in files of older versions.
   struct End {
-    law::RunShape shape;
+    scaling::RunShape shape;
     double miss = 0;
     std::vector<double> misses;
   };

@@ -33,9 +33,11 @@ PairedLosses pairs_of(const Points& a, const Points& b, double from, double to, 
 
 PairedLosses paired_losses(const LoggedCurve& a, const LoggedCurve& b, double from, double to) {
   return pairs_of(
-      a.steps, b.steps, from, to, [](const law::LoggedStep& s) { return s.step; },
-      [](const law::LoggedStep& s) { return s.loss; },
-      [](const law::LoggedStep& s, const law::LoggedStep& t) { return s.steps == t.steps; });
+      a.steps, b.steps, from, to, [](const scaling::LoggedStep& s) { return s.step; },
+      [](const scaling::LoggedStep& s) { return s.loss; },
+      [](const scaling::LoggedStep& s, const scaling::LoggedStep& t) {
+        return s.steps == t.steps;
+      });
 }
 
 PairedLosses paired_evaluations(const runlog::Run& a, const runlog::Run& b, double from,

@@ -12,18 +12,18 @@
 namespace stagedtrain::plan {
 namespace {
 
-// By which factor the gain of a decay grows for four times the size. This is an assumption.
+// The factor by which the gain of a decay grows for four times the size. This is an assumption.
 constexpr double kGainBySize = 1.15;
 
-CurveOf curves_of(const law::Chinchilla& chinchilla) {
+CurveOf curves_of(const scaling::Chinchilla& chinchilla) {
   return [chinchilla](double parameters) {
-    return std::make_shared<law::PowerCurve>(chinchilla.curve(parameters));
+    return std::make_shared<scaling::PowerCurve>(chinchilla.curve(parameters));
   };
 }
 
 double all_parameters(const arch::ParamCount& count) { return static_cast<double>(count.total); }
 
-PlanningLaw chinchilla_law(const law::ChinchillaConstants& constants, const std::string& name) {
+PlanningLaw chinchilla_law(const scaling::ChinchillaConstants& constants, const std::string& name) {
   PlanningLaw planning;
   planning.name = name;
   planning.published = true;
@@ -34,7 +34,7 @@ PlanningLaw chinchilla_law(const law::ChinchillaConstants& constants, const std:
   planning.parameters = all_parameters;
   planning.curve = curves_of(constants.law);
   planning.endless = [chinchilla = constants.law](double parameters) {
-    return law::endless_stages(chinchilla, parameters);
+    return scaling::endless_stages(chinchilla, parameters);
   };
   return planning;
 }
@@ -51,10 +51,10 @@ PlanningLaw kaplan_law() {
     return static_cast<double>(count.non_embedding);
   };
   planning.curve = [](double parameters) {
-    return std::make_shared<law::KaplanCurve>(law::Kaplan(), parameters);
+    return std::make_shared<scaling::KaplanCurve>(scaling::Kaplan(), parameters);
   };
   planning.endless = [](double parameters) {
-    return law::endless_stages(law::Kaplan(), parameters);
+    return scaling::endless_stages(scaling::Kaplan(), parameters);
   };
   return planning;
 }
@@ -64,17 +64,17 @@ constexpr double kChinchillaParameters = 5;
 // Returns the half-width of the 80% interval of one run. Its standard deviation is known with
 // `freedom` degrees of freedom.
 double run_scatter(double deviation, double freedom) {
-  return law::kNormal80 * law::student_widening(freedom) * deviation;
+  return scaling::kNormal80 * scaling::student_widening(freedom) * deviation;
 }
 
 // Returns the curves of a law, with the tilt of one sample beyond the largest size.
 template <class Law>
 CurveOf tilted_curves_of(const Law& law, double tilt, double largest) {
   return [law, tilt, largest](double parameters) {
-    const law::PowerCurve curve = law.curve(parameters);
-    const double factor = law::tilt_factor(tilt, parameters, largest);
-    return std::make_shared<law::PowerCurve>(factor * curve.floor(), factor * curve.scale(),
-                                             curve.exponent(), curve.offset());
+    const scaling::PowerCurve curve = law.curve(parameters);
+    const double factor = scaling::tilt_factor(tilt, parameters, largest);
+    return std::make_shared<scaling::PowerCurve>(factor * curve.floor(), factor * curve.scale(),
+                                                 curve.exponent(), curve.offset());
   };
 }
 
@@ -83,10 +83,10 @@ double tilt_of(const Fitted& fitted, std::size_t sample) {
   return fitted.tilts ? (*fitted.tilts)[sample] : 0;
 }
 
-LawSample sample_of(const law::JointLaw& joint, bool decayed) {
+LawSample sample_of(const scaling::JointLaw& joint, bool decayed) {
   LawSample sample;
   sample.curve = [joint](double parameters) {
-    return std::make_shared<law::PowerCurve>(joint.curve(parameters));
+    return std::make_shared<scaling::PowerCurve>(joint.curve(parameters));
   };
   sample.response = joint.response;
   if (decayed) sample.annealing = [joint](double n) { return joint.annealing(n); };
@@ -95,14 +95,14 @@ LawSample sample_of(const law::JointLaw& joint, bool decayed) {
 
 void add_ends(const FittedJoint& joint, PlanningLaw& planning) {
   if (!joint.ends) return;
-  std::vector<law::RunShape> shapes;
+  std::vector<scaling::RunShape> shapes;
   for (const FittedJoint::End& end : *joint.ends) {
     shapes.push_back(end.shape);
     planning.misses.push_back(end.miss);
     for (std::size_t i = 0; i < planning.samples.size(); ++i)
       planning.samples[i].misses.push_back(end.misses[i]);
   }
-  planning.end_correction = law::EndCorrection(std::move(shapes), joint.scatter);
+  planning.end_correction = scaling::EndCorrection(std::move(shapes), joint.scatter);
 }
 
 PlanningLaw fitted_joint(const FittedJoint& joint) {
@@ -154,20 +154,20 @@ PlanningLaw fitted_chinchilla(const FittedChinchilla& fitted) {
         run_scatter(*fitted.noise, fitted.points - kChinchillaParameters);
   planning.known_tokens = [most = fitted.most_tokens](double) { return most; };
   planning.endless = [chinchilla = fitted.law](double parameters) {
-    return law::endless_stages(chinchilla, parameters);
+    return scaling::endless_stages(chinchilla, parameters);
   };
   return planning;
 }
 
 // Returns the curve of validation losses from scratch: raised by the gap between validation and
 // training losses, and without the head start of a grown stage.
-law::StageCurve own_curve(law::StageCurve curve, const FittedCurve& fitted) {
+scaling::StageCurve own_curve(scaling::StageCurve curve, const FittedCurve& fitted) {
   if (fitted.begin > 0) curve.x0 = 0;
   curve.E = std::max(0.0, curve.E + fitted.validation_gap.value_or(0));
   return curve;
 }
 
-using CurveTable = std::map<double, FittedCurve>;  // by parameters
+using CurveTable = std::map<double, FittedCurve>;  // keyed by parameters
 
 // Selects one curve for each size: from fresh weights rather than grown, then with more steps.
 CurveTable best_curves(const std::vector<FittedCurve>& curves) {
@@ -182,13 +182,14 @@ CurveTable best_curves(const std::vector<FittedCurve>& curves) {
 }
 
 CurveOf curves_of(std::shared_ptr<const CurveTable> table, std::optional<std::size_t> sample) {
-  return [table, sample](double parameters) -> std::shared_ptr<const law::LossCurve> {
+  return [table, sample](double parameters) -> std::shared_ptr<const scaling::LossCurve> {
     const auto found = table->find(parameters);
     if (found == table->end()) return nullptr;
     const FittedCurve& fitted = found->second;
-    const law::StageCurve& law =
+    const scaling::StageCurve& law =
         sample ? fitted.samples[*sample % fitted.samples.size()] : fitted.law;
-    return std::make_shared<law::PowerCurve>(own_curve(law, fitted).curve(fitted.tokens_per_step));
+    return std::make_shared<scaling::PowerCurve>(
+        own_curve(law, fitted).curve(fitted.tokens_per_step));
   };
 }
 
@@ -265,7 +266,7 @@ PlanningLaw find_planning_law(const std::string& name) {
   if (names_law_file(name)) return planning_law(read_law_file(name), name);
   if (name == "kaplan") return kaplan_law();
   std::vector<std::string> names = {"chinchilla", "kaplan"};
-  for (const law::ChinchillaConstants& constants : law::chinchilla_constants()) {
+  for (const scaling::ChinchillaConstants& constants : scaling::chinchilla_constants()) {
     if (name == constants.name || name == "chinchilla") return chinchilla_law(constants, name);
     names.push_back(constants.name);
   }
@@ -285,8 +286,8 @@ std::string not_covered(const PlanningLaw& law, const arch::ModelConfig& model, 
       grouped(model.vocab), guess_loss(model));
 }
 
-void refuse_nonsense(const PlanningLaw& law, const law::Size& size, const arch::ModelConfig& model,
-                     double tokens) {
+void refuse_nonsense(const PlanningLaw& law, const scaling::Size& size,
+                     const arch::ModelConfig& model, double tokens) {
   const double loss = size.curve->loss(tokens);
   if (loss >= guess_loss(model))
     throw usage_error("{}", not_covered(law, model, loss)).with_hint(kFitOwnRuns);

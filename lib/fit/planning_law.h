@@ -17,7 +17,7 @@ inline constexpr const char* kConstantRate = "at a constant learning rate";
 inline constexpr const char* kDecayedEnds = "at the ends of decayed runs";
 
 // Returns the curve of a size, over tokens; null if the law has none for it.
-using CurveOf = std::function<std::shared_ptr<const law::LossCurve>(double parameters)>;
+using CurveOf = std::function<std::shared_ptr<const scaling::LossCurve>(double parameters)>;
 
 // Returns the strength of the annealing law (scaling/annealing.h) for a size.
 using AnnealingOf = std::function<double(double parameters)>;
@@ -27,8 +27,8 @@ using AnnealingOf = std::function<double(double parameters)>;
 struct LawSample {
   CurveOf curve;
   AnnealingOf annealing;
-  law::RateResponse response;  // of the annealing law
-  std::vector<double> misses;  // by how much it misses the ends of the law's runs (EndCorrection)
+  scaling::RateResponse response;  // how the annealing law responds to the rate
+  std::vector<double> misses;      // its errors at the ends of the law's runs (EndCorrection)
 };
 
 // A scaling law as plans use it: the loss curve of a size, and what the curves are valid for.
@@ -44,13 +44,13 @@ struct PlanningLaw {
   // The strength of the annealing law for a size, from the user's own decayed runs of any size.
   // Null if there were none, or if the law's losses are those of decayed ends.
   AnnealingOf annealing;
-  law::RateResponse response;  // of the annealing law
+  scaling::RateResponse response;  // how the annealing law responds to the rate
   // The range of FittedJoint::least_decay and most_decay; 0: unknown.
   double least_decay = 0, most_decay = 0;
   std::vector<LawSample> samples;  // samples of the fit; empty means that there are no intervals
   // What the ends of the law's runs say about the end of another run, and how far the law misses
   // them. Empty for laws that are not joint laws of own runs.
-  law::EndCorrection end_correction;
+  scaling::EndCorrection end_correction;
   std::vector<double> misses;
   // How much one run differs from the law: the half-width of an 80% interval, relative to the loss.
   // 0 means not known; intervals then cover the error of the law alone.
@@ -65,7 +65,7 @@ struct PlanningLaw {
   // forecast is a guess.
   std::function<double(double parameters)> known_tokens = [](double) { return 0.0; };
   // The saving of endlessly many stages, if the law has a closed form for it; else null.
-  std::function<law::Limit(double parameters)> endless;
+  std::function<scaling::Limit(double parameters)> endless;
   std::vector<std::string> notes;  // warnings for the reader
 };
 
@@ -89,7 +89,7 @@ std::string not_covered(const PlanningLaw& law, const arch::ModelConfig& model, 
 inline constexpr const char* kFitOwnRuns =
     "Fit your own runs: stagedtrain plan --fit RUN... --out laws.json";
 // Throws Error(usage) with both if the law predicts at least that loss after `tokens` tokens.
-void refuse_nonsense(const PlanningLaw& law, const law::Size& size, const arch::ModelConfig& model,
-                     double tokens);
+void refuse_nonsense(const PlanningLaw& law, const scaling::Size& size,
+                     const arch::ModelConfig& model, double tokens);
 
 }  // namespace stagedtrain::plan

@@ -39,7 +39,7 @@ std::optional<double> known(double value) {
 
 double peak_rate(const LoggedCurve& curve) {
   double peak = 0;
-  for (const law::LoggedStep& step : curve.steps) peak = std::max(peak, step.rate);
+  for (const scaling::LoggedStep& step : curve.steps) peak = std::max(peak, step.rate);
   return peak;
 }
 

@@ -14,14 +14,14 @@ namespace {
 
 constexpr int kResamples = 100;
 
-double slope_at(const law::StageCurve& law, double x) {
+double slope_at(const scaling::StageCurve& law, double x) {
   const double power = law.B * std::pow(x + law.x0, -law.b);
   return -law.b * power / (law.E + power);
 }
 
 // Returns the curve with its steps up to `step` only.
 LoggedCurve until(LoggedCurve curve, double step) {
-  std::erase_if(curve.steps, [&](const law::LoggedStep& s) { return s.step > step; });
+  std::erase_if(curve.steps, [&](const scaling::LoggedStep& s) { return s.step > step; });
   return curve;
 }
 
@@ -33,9 +33,9 @@ std::optional<SlopeReading> read_slope(const LoggedCurve& curve) {
     SlopeReading reading{
         .law = fit.law, .step = fit.last_step, .slope = slope_at(fit.law, fit.last_x)};
     std::vector<double> slopes;
-    for (const law::StageCurve& sample : fit.samples)
+    for (const scaling::StageCurve& sample : fit.samples)
       slopes.push_back(slope_at(sample, fit.last_x));
-    const law::Interval interval = law::interval(std::move(slopes));
+    const scaling::Interval interval = scaling::interval(std::move(slopes));
     reading.low = interval.low;
     reading.high = interval.high;
     return reading;
@@ -64,7 +64,7 @@ SlopeWatch::SlopeWatch(double threshold, LoggedCurve so_far, std::int64_t last_c
   before_ = read_slope(until(curve_, static_cast<double>(last_check)));
 }
 
-void SlopeWatch::add(const law::LoggedStep& step) { curve_.steps.push_back(step); }
+void SlopeWatch::add(const scaling::LoggedStep& step) { curve_.steps.push_back(step); }
 
 std::optional<SlopeDecision> SlopeWatch::check() {
   const std::optional<SlopeReading> now = read_slope(curve_);

@@ -12,7 +12,7 @@ namespace stagedtrain::plan {
 
 // The curve fitted to a stage's logged losses so far, and its slope.
 struct SlopeReading {
-  law::StageCurve law;
+  scaling::StageCurve law;
   double step = 0, slope = 0;  // the last fitted step, and d ln loss / d ln tokens there
   double low = 0, high = 0;    // the 80% interval of the slope, over bootstraps of the noise
 };
@@ -39,7 +39,7 @@ class SlopeWatch {
   // below 0.
   SlopeWatch(double threshold, LoggedCurve so_far, std::int64_t last_check);
   // Adds a logged step. Steps must rise.
-  void add(const law::LoggedStep& step);
+  void add(const scaling::LoggedStep& step);
   // Checks the slope; returns the decision if this check and the one before are hits.
   std::optional<SlopeDecision> check();
 

@@ -19,7 +19,8 @@ bool has_decay_effect(const RunPlan& plan) {
   return plan.decayed && plan.total_steps <= kMostSteps;
 }
 
-std::optional<DecayEffect> decay_effect(const RunPlan& plan, const law::RateResponse& response) {
+std::optional<DecayEffect> decay_effect(const RunPlan& plan,
+                                        const scaling::RateResponse& response) {
   if (!has_decay_effect(plan)) return {};
   const StagePlan& last = plan.stages.back();
   DecayEffect effect;
@@ -34,7 +35,7 @@ std::optional<DecayEffect> decay_effect(const RunPlan& plan, const law::RateResp
   }
   effect.lost_tokens *= step_tokens(last);
   effect.length *= step_tokens(last);
-  effect.area = law::annealing_areas(rates, response).back();
+  effect.area = scaling::annealing_areas(rates, response).back();
   return effect;
 }
 
@@ -48,13 +49,13 @@ double gain_error(const DecayEffect& effect, const PlanningLaw& law) {
 }
 
 std::optional<double> decay_gain(const DecayEffect& effect, double strength,
-                                 const law::LossCurve& curve, double tokens) {
+                                 const scaling::LossCurve& curve, double tokens) {
   if (!(effect.lost_tokens < tokens)) return {};
   return curve.loss(tokens) - curve.loss(tokens - effect.lost_tokens) + strength * effect.area;
 }
 
 std::optional<double> decay_gain(const RunPlan& plan, const PlanningLaw& law,
-                                 const law::LossCurve& curve, double tokens) {
+                                 const scaling::LossCurve& curve, double tokens) {
   if (!law.annealing) return {};
   const auto effect = decay_effect(plan, law.response);
   if (!effect) return {};

@@ -26,7 +26,7 @@ bool has_decay_effect(const RunPlan& plan);
 
 // Returns nothing for a plan that does not end decayed, or that has more than ten million steps.
 std::optional<DecayEffect> decay_effect(const RunPlan& plan,
-                                        const law::RateResponse& response = {});
+                                        const scaling::RateResponse& response = {});
 
 // Returns how many times longer or shorter the decay is than those of the law's runs; 1 within
 // their range, or if that is unknown.
@@ -40,11 +40,11 @@ double gain_error(const DecayEffect& effect, const PlanningLaw& law);
 // Returns what a decay with this effect gains on a curve at this strength of the annealing law;
 // nothing if the decay is longer than the run.
 std::optional<double> decay_gain(const DecayEffect& effect, double strength,
-                                 const law::LossCurve& curve, double tokens);
+                                 const scaling::LossCurve& curve, double tokens);
 // Returns the gain of the decay of this plan's final model, in nats; nothing if the law cannot
 // predict it, or if the law's losses are those of decayed ends. `tokens` is where the final model
 // ends on its curve.
 std::optional<double> decay_gain(const RunPlan& plan, const PlanningLaw& law,
-                                 const law::LossCurve& curve, double tokens);
+                                 const scaling::LossCurve& curve, double tokens);
 
 }  // namespace stagedtrain::plan

@@ -5,13 +5,14 @@
 #include <algorithm>
 
 #include "plan/layer_policy.h"
+#include "text/counted.h"
 #include "text/text.h"
 #include "text/text_table.h"
 
 namespace stagedtrain::plan {
 namespace {
 
-using law::Assumption;
+using scaling::Assumption;
 constexpr std::ptrdiff_t kMostLines = 40;
 constexpr std::size_t kStagesInWords = 3, kFirstRows = 8, kLastRows = 2, kColumns = 100, kLongestName = 24;
 constexpr const char* kMore =
@@ -39,14 +40,14 @@ std::string policy_of(const StagePlan& stage) {
 std::string action(const RunPlan& plan) {
   const StagePlan &first = plan.stages.front(), &last = plan.stages.back();
   if (plan.stages.size() == 1)
-    return fmt::format("train {} for {} steps{}, without growing", size_of(plan, first),
-                       grouped(first.steps), policy_of(first));
+    return fmt::format("train {} for {}{}, without growing", size_of(plan, first),
+                       counted(first.steps, "step"), policy_of(first));
   if (plan.stages.size() > kStagesInWords)
-    return fmt::format("train {} sizes, {} grown step by step into {}, for {} steps in all",
+    return fmt::format("train {} sizes, {} grown step by step into {}, for {} in all",
                        plan.stages.size(), size_of(plan, first), size_of(plan, last),
-                       grouped(plan.total_steps));
-  std::string text = fmt::format("train {} for {} steps{}", size_of(plan, first),
-                                 grouped(first.steps), policy_of(first));
+                       counted(plan.total_steps, "step"));
+  std::string text = fmt::format("train {} for {}{}", size_of(plan, first),
+                                 counted(first.steps, "step"), policy_of(first));
   for (std::size_t i = 1; i < plan.stages.size(); ++i)
     text += fmt::format(", grow it into {} for {}{}", size_of(plan, plan.stages[i]),
                         grouped(plan.stages[i].steps), policy_of(plan.stages[i]));
@@ -211,7 +212,7 @@ std::string basis_text(const FullPlan& full) {
                    : "only by `stagedtrain report`, once this schedule and a run from scratch have "
                      "been trained");
   text += labelled("losses", fmt::format("in the table assume {}",
-                                         law::assumption_name(o.forecasts[0].assumption)));
+                                         scaling::assumption_name(o.forecasts[0].assumption)));
   return text;
 }
 

@@ -12,7 +12,7 @@ constexpr double kTokensPerParameter = 20, kMostGrowth = 4, kMostEmbeddings = 2.
 
 }  // namespace
 
-std::optional<std::string> long_run_strain(double tokens, const arch::ParamCount& params,
+std::optional<std::string> long_run_warning(double tokens, const arch::ParamCount& params,
                                            const std::string& most) {
   const double each = tokens / static_cast<double>(params.total);
   if (!(each > kTokensPerParameter)) return {};
@@ -45,8 +45,8 @@ double growth_factor(const arch::ParamCount& from, const arch::ParamCount& to) {
          static_cast<double>(std::max<std::int64_t>(1, from.non_embedding));
 }
 
-std::optional<std::string> embedding_strain(const std::string& name,
-                                            const arch::ParamCount& params) {
+std::optional<std::string> embedding_warning(const std::string& name,
+                                             const arch::ParamCount& params) {
   const double share =
       1 - static_cast<double>(params.non_embedding) / static_cast<double>(params.total);
   if (!(share > kMostEmbeddings)) return {};
@@ -56,8 +56,8 @@ std::optional<std::string> embedding_strain(const std::string& name,
       name, 100 * share);
 }
 
-std::optional<std::string> growth_strain(const std::string& from, const std::string& to,
-                                         double factor) {
+std::optional<std::string> growth_warning(const std::string& from, const std::string& to,
+                                          double factor) {
   if (factor <= kMostGrowth * (1 + 1e-9)) return {};
   return fmt::format(
       "{} to {}: {:.3g} times the parameters without embeddings; growths beyond 4 have done worse "

@@ -8,7 +8,7 @@ namespace stagedtrain::plan {
 
 // Warns above 20 tokens for each parameter, where loss-state saves little. `most` says how much, as
 // "here it is at most 3.2%". Returns nothing for fewer tokens.
-std::optional<std::string> long_run_strain(double tokens, const arch::ParamCount& params,
+std::optional<std::string> long_run_warning(double tokens, const arch::ParamCount& params,
                                            const std::string& most);
 
 // Returns the warnings under mixing: the mixing time is not known, and the learning rate falls from
@@ -21,12 +21,12 @@ double growth_factor(const arch::ParamCount& from, const arch::ParamCount& to);
 
 // Warns about a model whose parameters are embeddings by more than two thirds. Returns nothing for
 // others.
-std::optional<std::string> embedding_strain(const std::string& name,
-                                            const arch::ParamCount& params);
+std::optional<std::string> embedding_warning(const std::string& name,
+                                             const arch::ParamCount& params);
 
 // Warns about a growth beyond four times the parameters without embeddings. Returns nothing for
 // others.
-std::optional<std::string> growth_strain(const std::string& from, const std::string& to,
-                                         double factor);
+std::optional<std::string> growth_warning(const std::string& from, const std::string& to,
+                                          double factor);
 
 }  // namespace stagedtrain::plan

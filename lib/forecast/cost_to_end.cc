@@ -29,7 +29,7 @@ std::optional<CostToEnd> cost_to_end(const RunPlan& plan, const RunCost& cost,
   const auto planned = static_cast<double>(plan.stages.back().tokens);
   for (double& tokens : last_tokens)  // infinity where a law's floor lies above the loss
     tokens = std::isnan(tokens) ? kNever * planned : std::clamp(tokens, 0.0, kNever * planned);
-  const law::Interval found = law::interval(std::move(last_tokens));
+  const scaling::Interval found = scaling::interval(std::move(last_tokens));
   const auto priced = [&](double all, double per_token) {
     const auto at = [&](double tokens) {
       return tokens >= kNever * planned ? std::numeric_limits<double>::infinity()

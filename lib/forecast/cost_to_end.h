@@ -13,7 +13,7 @@ namespace stagedtrain::plan {
 // the planned end loss. A high end may be infinite: then the run may never reach this loss.
 struct CostToEnd {
   std::array<double, 2> flops{};
-  std::optional<std::array<double, 2>> seconds, money;  // of training, if they are known
+  std::optional<std::array<double, 2>> seconds, money;  // what training takes, if it is known
 };
 
 // `last_tokens` are the tokens that the last stage needs to reach the loss, by each sample of the

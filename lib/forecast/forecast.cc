@@ -28,8 +28,8 @@
 namespace stagedtrain::plan {
 namespace {
 
-using law::Assumption;
-using Curve = std::shared_ptr<const law::LossCurve>;
+using scaling::Assumption;
+using Curve = std::shared_ptr<const scaling::LossCurve>;
 constexpr double kRounding = 1e-9;
 
 // The positions and losses of the stages on the curves of their sizes, one element for each stage.
@@ -41,7 +41,7 @@ struct Walk {
 
 // Returns the position of a stage on its own curve when it begins. The stage before it ended at the
 // position `seen` of its curve, with this loss.
-double resumed(const Transfer& transfer, std::size_t stage, const law::LossCurve& curve,
+double resumed(const Transfer& transfer, std::size_t stage, const scaling::LossCurve& curve,
                double loss, double seen) {
   if (transfer.assumption == Assumption::loss_state) return curve.tokens(loss);
   return transfer.assumption == Assumption::mixing ? seen : seen / transfer.rho_of(stage);
@@ -96,7 +96,7 @@ std::optional<Walk> walk(const RunPlan& plan, const PlanningLaw& law, const Curv
 LossRange ranged(double loss, std::vector<double> sampled, double widening) {
   std::erase_if(sampled, [](double value) { return !std::isfinite(value); });
   if (sampled.empty()) return {loss, std::nullopt};
-  const law::Interval range = law::interval(std::move(sampled));
+  const scaling::Interval range = scaling::interval(std::move(sampled));
   if (!(range.high - range.low > kRounding * std::fabs(loss))) return {loss, std::nullopt};
   return {loss,
           std::array{loss - widening * (loss - range.low), loss + widening * (range.high - loss)}};
@@ -132,7 +132,7 @@ void widen(LossRange& end, double half_width) {
 class DecayEffects {
  public:
   explicit DecayEffects(const RunPlan& plan) : plan_(plan) {}
-  const std::optional<DecayEffect>& at(const law::RateResponse& response) {
+  const std::optional<DecayEffect>& at(const scaling::RateResponse& response) {
     const auto [known, is_new] = effects_.try_emplace(response);
     if (is_new) known->second = decay_effect(plan_, response);
     return known->second;
@@ -140,7 +140,7 @@ class DecayEffects {
 
  private:
   const RunPlan& plan_;
-  std::map<law::RateResponse, std::optional<DecayEffect>> effects_;
+  std::map<scaling::RateResponse, std::optional<DecayEffect>> effects_;
 };
 
 // Subtracts the decay's gain, which the scratch run has too, and corrects the end by what the ends
@@ -155,7 +155,7 @@ void finish_end(const RunPlan& plan, const PlanningLaw& law, const Walk& best,
   std::optional<double> gain;
   if (effect)
     gain = decay_gain(*effect, law.annealing(parameters), *law.curve(parameters), best.last);
-  const law::EndCorrection::Weights weights = law.end_correction.at(
+  const scaling::EndCorrection::Weights weights = law.end_correction.at(
       {parameters, best.scratch_tokens, effect ? effect->length / best.scratch_tokens : 0});
   LossRange& end = forecast.stages.back().end;
   if (gain || !law.misses.empty()) {
@@ -164,7 +164,7 @@ void finish_end(const RunPlan& plan, const PlanningLaw& law, const Walk& best,
       std::optional<double> own = 0;
       if (gain) {
         const AnnealingOf& strength = sample->annealing ? sample->annealing : law.annealing;
-        const law::RateResponse& response = sample->annealing ? sample->response : law.response;
+        const scaling::RateResponse& response = sample->annealing ? sample->response : law.response;
         own = decay_gain(*effects.at(response), strength(parameters), *sample->curve(parameters),
                          walk.last);
       }
@@ -177,7 +177,7 @@ void finish_end(const RunPlan& plan, const PlanningLaw& law, const Walk& best,
   const double of_gain =
       gain ? gain_error(*effect, law) * law.annealing(parameters) * effect->area : 0;
   const double of_form =
-      law.misses.empty() ? 0 : law::kNormal80 * law::EndCorrection::kSpread * end.loss;
+      law.misses.empty() ? 0 : scaling::kNormal80 * scaling::EndCorrection::kSpread * end.loss;
   widen(end,
         law.loss_widening * std::hypot(std::sqrt(weights.unknown) * std::hypot(of_gain, of_form),
                                        law.run_scatter * end.loss));
@@ -191,7 +191,7 @@ std::vector<double> last_tokens(const RunPlan& plan, const PlanningLaw& law, con
   const StagePlan& last = plan.stages.back();
   std::vector<double> tokens;
   for (const auto& [sample, walk] : samples) {
-    const double scatter = law.run_scatter / law::kNormal80 * rng.normal(tokens.size());
+    const double scatter = law.run_scatter / scaling::kNormal80 * rng.normal(tokens.size());
     tokens.push_back(
         sample->curve(law.parameters(last.params))->tokens(best.end.back() * (1 + scatter)) -
         walk.resume.back() + lost_tokens(plan, law, last));
@@ -273,8 +273,8 @@ std::vector<GrowthWindow> growth_windows(const RunPlan& plan, const PlanningLaw&
   for (std::size_t i = 1; i < plan.stages.size(); ++i) {
     const StagePlan &from = plan.stages[i - 1], &to = plan.stages[i];
     const auto size = [&](const StagePlan& stage) {
-      return law::Size{stage.name, flops_per_token(plan.schedule, stage.model),
-                       curve_of(law.parameters(stage.params))};
+      return scaling::Size{stage.name, flops_per_token(plan.schedule, stage.model),
+                           curve_of(law.parameters(stage.params))};
     };
     const std::int64_t last =
         std::min(to.first_step + to.steps, plan.total_steps - tail_steps(plan));
@@ -282,11 +282,11 @@ std::vector<GrowthWindow> growth_windows(const RunPlan& plan, const PlanningLaw&
       return static_cast<double>(std::max<std::int64_t>(1, last - stage.first_step)) *
              step_tokens(stage);
     };
-    const law::Size small = size(from), large = size(to);
+    const scaling::Size small = size(from), large = size(to);
     const double lowest = std::max(large.curve->loss(walk.resume[i] + tokens_to_last(to)),
                                    small.curve->loss(walk.resume[i - 1] + tokens_to_last(from) -
                                                      lost_tokens(plan, law, from)));
-    const law::Growth best = law::best_growth(small, large, lowest);
+    const scaling::GrowthPoint best = scaling::best_growth(small, large, lowest);
     const auto step = [&](double tokens) {
       return static_cast<double>(from.first_step) +
              (tokens - walk.resume[i - 1] + lost_tokens(plan, law, from)) / step_tokens(from);
@@ -351,7 +351,7 @@ Outlook forecast(const RunPlan& plan, const RunCost& cost, const PlanningLaw& la
     } else {
       outlook.warnings.push_back(fmt::format(
           "{}: no forecast, because a stage begins at a loss that its size cannot reach",
-          law::assumption_name(one.assumption)));
+          scaling::assumption_name(one.assumption)));
     }
   }
   if (outlook.forecasts.empty()) {

@@ -33,7 +33,7 @@ struct Savings {
 std::string savings_text(const Savings& savings);
 
 struct Forecast {
-  law::Assumption assumption = law::Assumption::loss_state;
+  scaling::Assumption assumption = scaling::Assumption::loss_state;
   std::vector<StageForecast> stages;
   // The final model from scratch: its tokens to the same loss, and its loss for the same FLOPs.
   double scratch_tokens = 0, scratch_loss = 0;

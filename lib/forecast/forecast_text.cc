@@ -57,7 +57,7 @@ std::string against_scratch(const RunPlan& plan, const Forecast& f) {
       "  {}: loss {:.4f}, which {} tokens ({} FLOPs) from scratch reach\n"
       "    saved at that loss: {}\n"
       "    from scratch for the same FLOPs: loss {:.4f}, {:.4f} {} than staged\n",
-      law::assumption_name(f.assumption), end, short_count(f.scratch_tokens),
+      scaling::assumption_name(f.assumption), end, short_count(f.scratch_tokens),
       short_count(f.scratch_tokens * per_token), savings_text(f.savings), f.scratch_loss,
       std::abs(f.scratch_loss - end), f.scratch_loss >= end ? "worse" : "better");
 }
@@ -85,7 +85,7 @@ Json to_end_json(const std::optional<CostToEnd>& cost) {
 
 Json forecast_json(const RunPlan& plan, const Forecast& f) {
   const Savings& s = f.savings;
-  Json json = {{"assumption", law::assumption_name(f.assumption)},
+  Json json = {{"assumption", scaling::assumption_name(f.assumption)},
                {"end_loss", f.stages.back().end.loss},
                {"scratch_tokens", f.scratch_tokens},
                {"scratch_loss_for_same_flops", f.scratch_loss},
@@ -131,7 +131,7 @@ std::string half_saving_text(const RunPlan& plan) {
                        flops_per_token(plan.schedule, final_stage.model);
   const std::string cost =
       fmt::format("a token costs {:.0f}% of what it costs in {}", 100 * ratio, final_stage.name);
-  const auto share = law::share_for_half(ratio, 1);
+  const auto share = scaling::share_for_half(ratio, 1);
   if (!share)
     return fmt::format("no time of growth from {} saves half of the FLOPs: there {}", small.name,
                        cost);
@@ -143,7 +143,7 @@ std::string half_saving_text(const RunPlan& plan) {
       "{:.2f} on no share is enough: in {} {}",
       small.name, 100 * *share,
       100 * static_cast<double>(small.tokens) / static_cast<double>(plan.tokens),
-      law::most_rho_for_half(ratio), small.name, cost);
+      scaling::most_rho_for_half(ratio), small.name, cost);
 }
 
 }  // namespace
@@ -190,7 +190,7 @@ std::string to_text(const RunPlan& plan, const Outlook& o) {
   about += ". The slope is d ln loss / d ln tokens at the end of a stage";
   if (staged)
     about += fmt::format(". The losses are those under {}",
-                         law::assumption_name(o.forecasts[0].assumption));
+                         scaling::assumption_name(o.forecasts[0].assumption));
   text += wrapped(about);
   if (o.forecasts[0].to_end)
     text += wrapped("cost until this end loss is reached, by a longer or shorter last stage: " +

@@ -12,7 +12,7 @@
 namespace stagedtrain::plan {
 namespace {
 
-using law::Assumption;
+using scaling::Assumption;
 constexpr double kMostExtrapolation = 3, kMostRepeats = 4, kMostSizeFactor = 4;
 constexpr double kMostDecayStretch = 2;
 
@@ -32,7 +32,7 @@ void shape_warnings(const RunPlan& plan, const PlanningLaw& law, std::vector<std
   for (const StagePlan& stage : plan.stages) {
     const bool counts_all =
         law.parameters(stage.params) > static_cast<double>(stage.params.non_embedding);
-    if (auto line = embedding_strain(stage.name, stage.params); counts_all && line)
+    if (auto line = embedding_warning(stage.name, stage.params); counts_all && line)
       lines.push_back(std::move(*line));
   }
 }
@@ -42,7 +42,7 @@ void assumption_warnings(const RunPlan& plan, const Transfer& transfer, Outlook&
   const Forecast& asked = outlook.forecasts[0];
   for (std::size_t i = 1; i < plan.stages.size(); ++i) {
     const StagePlan &from = plan.stages[i - 1], &to = plan.stages[i];
-    if (auto line = growth_strain(from.name, to.name, growth_factor(from.params, to.params)))
+    if (auto line = growth_warning(from.name, to.name, growth_factor(from.params, to.params)))
       outlook.warnings.push_back(std::move(*line));
   }
   const double tokens = asked.scratch_tokens, saved = asked.savings.flops;
@@ -51,7 +51,7 @@ void assumption_warnings(const RunPlan& plan, const Transfer& transfer, Outlook&
                                              100 * saved, short_count(saved * tokens))
                                : std::string("here nothing is saved");
   if (asked.assumption == Assumption::loss_state)
-    if (auto line = long_run_strain(tokens, plan.stages.back().params, most))
+    if (auto line = long_run_warning(tokens, plan.stages.back().params, most))
       outlook.warnings.push_back(std::move(*line));
   if (asked.assumption != Assumption::mixing) return;
   for (std::string& line : mixing_warnings(plan.schedule, transfer))

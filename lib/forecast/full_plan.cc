@@ -17,7 +17,8 @@ std::vector<FullPlan::Other> other_laws(const RunPlan& plan, const RunCost& cost
     if (other.name == law.name || other.source == law.source) continue;
     const Outlook outlook = forecast(plan, cost, other, {});
     for (const Forecast& f : outlook.forecasts)
-      if (f.assumption == law::Assumption::loss_state) others.push_back({name, f.savings.flops});
+      if (f.assumption == scaling::Assumption::loss_state)
+        others.push_back({name, f.savings.flops});
   }
   return others;
 }

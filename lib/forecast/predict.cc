@@ -28,7 +28,7 @@ runlog::Prediction predicted(const RunPlan& plan, const PlanningLaw& law, const 
   if (cost.timed) prediction.seconds.value = cost.total.training_seconds;
   if (!prediction.made()) return prediction;
   const Forecast& asked = outlook.forecasts[0];
-  if (plan.stages.size() > 1) prediction.assumption = law::assumption_name(asked.assumption);
+  if (plan.stages.size() > 1) prediction.assumption = scaling::assumption_name(asked.assumption);
   const LossRange& end = asked.stages.back().end;
   prediction.loss = predicted(end.loss, end.range, law.loss_widening);
   if (plan.stages.size() > 1)

@@ -1,4 +1,4 @@
-// How a model's configuration is stored in GGUF keys.
+// How is a model's configuration stored in GGUF keys?
 #pragma once
 
 #include "foreign/hf_config.h"

@@ -1,4 +1,4 @@
-// How a SentencePiece model is stored in GGUF keys, as llama.cpp's tokenizer "llama" reads it.
+// How is a SentencePiece model stored in GGUF keys, for llama.cpp's tokenizer "llama"?
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,4 @@
-// How a tokenizer is stored in GGUF keys, and how it is converted to the spec that checkpoints
-// carry.
+// How is a tokenizer stored in GGUF keys, and converted to the spec that checkpoints carry?
 #pragma once
 
 #include <string>

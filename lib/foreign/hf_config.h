@@ -1,4 +1,4 @@
-// How a Hugging Face config.json is converted to a ModelConfig and back.
+// How is a Hugging Face config.json converted to a ModelConfig and back?
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// Which files hold a tokenizer in a Hugging Face folder.
+// Which files hold a tokenizer in a Hugging Face folder?
 #pragma once
 
 #include <string>

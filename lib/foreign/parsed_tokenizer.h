@@ -15,7 +15,7 @@ struct ParsedTokenizer {
   ParsedTokenizer(const std::string& spec);  // NOLINT: a spec may be given where one is expected
 
   std::string spec;
-  std::optional<data::BpeDescription> bpe;  // of a tokenizer.json
+  std::optional<data::BpeDescription> bpe;  // what a tokenizer.json describes
   std::int64_t vocab = 0;                   // all ids are below it; 0 without a tokenizer
 };
 

@@ -1,4 +1,5 @@
-// How a GGUF stores the rope scaling of Llama 3: as a tensor of factors, without its parameters.
+// How does a GGUF store the rope scaling of Llama 3? As a tensor of factors, without its
+// parameters.
 #pragma once
 
 #include <span>

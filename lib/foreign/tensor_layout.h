@@ -1,4 +1,4 @@
-// How numbers are converted between our tensors and a foreign layout.
+// How are numbers converted between our tensors and a foreign layout?
 #pragma once
 
 #include <functional>

@@ -1,4 +1,4 @@
-// How foreign formats name and lay out the tensors of a model: one table per format and
+// How do foreign formats name and lay out the tensors of a model? One table per format and
 // architecture, used for both import and export.
 #pragma once
 
@@ -39,7 +39,7 @@ const NameTable& llmc_names();
 // A foreign tensor and the tensors of the parameter table that it is made of.
 struct MappedTensor {
   std::string name;
-  std::vector<std::int64_t> shape;  // as in the foreign file, row-major
+  std::vector<std::int64_t> shape;  // the shape in the foreign file, row-major
   std::vector<std::size_t> own;     // stacked in this order; all have the same shape
   Layout layout = Layout::plain;
   bool keeps_f32 = false;

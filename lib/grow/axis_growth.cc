@@ -1,4 +1,4 @@
-// How a tensor grows, given how its axes grow: the rule that every operator of width uses.
+// How does a tensor grow, given how its axes grow? The rule that every operator of width uses.
 //
 // Each axis has a pair of matrices (axis_map.h): D (new x old) maps old activations to new ones,
 // and S (old x new, S D = I) splits the weights of readers. For a matrix W (out x in) with gradient

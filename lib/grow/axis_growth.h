@@ -1,4 +1,4 @@
-// How the maps of a model's axes determine the recipe of every tensor, by one rule for all
+// How do the maps of a model's axes determine the recipe of every tensor? By one rule for all
 // architectures.
 #pragma once
 

@@ -1,4 +1,5 @@
-// How one axis of a model grows: the matrices D and S of docs/growth.md, stored as runs of indices.
+// How does one axis of a model grow? The matrices D and S of docs/growth.md, stored as runs of
+// indices.
 //
 // D (new x old) maps an old activation x to the one in the larger model, x' = D x. S (old x new)
 // splits the weights of a reader of the axis among its new inputs. For a matrix W that means

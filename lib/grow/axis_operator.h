@@ -1,5 +1,5 @@
-// How a growth of axes and layers becomes a step: a recipe for every tensor, and the promises that
-// hold. Operators such as width, lemon, expand and depth are built on it.
+// How does a growth of axes and layers become a step? A recipe for every tensor, and the promises
+// that hold. Operators such as width, lemon, expand and depth are built on it.
 #pragma once
 
 #include <vector>

@@ -1,4 +1,4 @@
-// What a learned growth is made of: dense maps of axes and of layers, and the products that make
+// What is a learned growth made of? Dense maps of axes and of layers, and the products that make
 // tensors with them (LiGO, arXiv 2303.00980; docs/growth.md, "Learned maps").
 //
 // A tensor of the larger model is made of the tensors W_1 ... W_L of the same kind, one in each old

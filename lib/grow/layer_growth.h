@@ -1,4 +1,5 @@
-// How a model grows in depth: which old layer each layer comes from, and what new layers start as.
+// How does a model grow in depth? Which old layer each layer comes from, and what new layers start
+// as.
 #pragma once
 
 #include <array>

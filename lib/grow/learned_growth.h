@@ -1,4 +1,4 @@
-// How a growth by copies becomes one with maps that can be learned.
+// How does a growth by copies become one with maps that can be learned?
 #pragma once
 
 #include "grow/axis_growth.h"

@@ -1,4 +1,4 @@
-// What a growth operator is: rules over the roles and axes of tensors, which therefore hold for
+// What is a growth operator? Rules over the roles and axes of tensors, which therefore hold for
 // every architecture.
 #pragma once
 

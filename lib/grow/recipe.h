@@ -1,4 +1,4 @@
-// What a recipe is: a growth as data, which lists for each tensor of the larger model the blocks of
+// What is a recipe? A growth as data, which lists for each tensor of the larger model the blocks of
 // old tensors that it consists of.
 //
 // Goal: an operator only describes its growth, and one function executes every description (fill.h,
@@ -69,8 +69,8 @@ struct Block {
 // How one tensor is made. Weights are made of the blocks of `value` and exp_avg of those of
 // `gradient`. exp_avg_sq is made of `gradient` with squared scales, or with unchanged scales if
 // moments_copied is set. Entries that no block covers are zero. `gradient` holds only copies and
-// means. Entries that it does not cover start with zero moments, and their bias correction
-// restarts.
+// means. Entries that it does not cover start with zero moments, and the bias correction of the
+// whole tensor restarts.
 struct TensorRecipe {
   std::vector<Block> value = {}, gradient = {};
   // Makes the weights in place of `value`, which is empty then, with the maps of the step.
@@ -81,7 +81,7 @@ struct TensorRecipe {
   // does not inherit its values (in a silent or random layer).
   std::optional<std::size_t> heir_of = {};
   // Factors on the optimizer scales of that tensor (state/tensor_history.h), and the number of
-  // steps over which the learning rate rises for entries whose moments are zeroed.
+  // steps over which its learning rate rises if `gradient` does not cover it.
   double lr_scale = 1, decay_scale = 1, eps_scale = 1;
   std::int64_t ramp_steps = 0;
 };

@@ -1,4 +1,4 @@
-// How a recipe is printed as JSON, for `grow --dry-run --json`.
+// How is a recipe printed as JSON, for `grow --dry-run --json`?
 #pragma once
 
 #include "grow/recipe.h"

@@ -1,4 +1,4 @@
-// How a recipe is printed as text: the summary, and the table of tensors of `grow --dry-run`.
+// How is a recipe printed as text? The summary, and the table of tensors of `grow --dry-run`.
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -8,6 +8,7 @@
 #include "base/signals.h"
 #include "grow/recipe.h"
 #include "grow/recipe_json.h"
+#include "text/counted.h"
 #include "text/text.h"
 
 namespace stagedtrain::grow {
@@ -67,9 +68,7 @@ std::string product_text(const MapProduct& product) {
   std::vector<std::string> parts;
   if (product.rows) parts.push_back("rows");
   if (product.columns) parts.push_back("columns");
-  if (product.mix)
-    parts.push_back(
-        fmt::format("{} layer{}", product.sources.size(), product.sources.size() == 1 ? "" : "s"));
+  if (product.mix) parts.push_back(counted(std::ssize(product.sources), "layer"));
   return "learned: " + join(parts, ", ");
 }
 
@@ -141,9 +140,9 @@ std::string summary(const GrowthRecipe& recipe) {
       short_count(grown_flops), ratio(flops, grown_flops));
   for (const GrowthStep& step : recipe.steps)
     if (step.fit.steps > 0)
-      text +=
-          fmt::format("fit              {} steps train {} maps of {} numbers\n",
-                      grouped(step.fit.steps), step.maps.size(), grouped(trained_entries(step)));
+      text += fmt::format("fit              {} to train {} of {} numbers\n",
+                          counted(step.fit.steps, "step"), counted(std::ssize(step.maps), "map"),
+                          grouped(trained_entries(step)));
   if (recipe.symmetric())
     text +=
         "warning          copies receive identical gradients, so the larger model never gains "

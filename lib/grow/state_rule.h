@@ -1,4 +1,4 @@
-// What every operator does to the optimizer state: Adam's moments, the break of the symmetry
+// What does every operator do to the optimizer state? Adam's moments, the break of the symmetry
 // between copies, and the dynamics of later steps (docs/growth.md, "Moments", "Symmetry, and
 // breaking it").
 //
@@ -80,13 +80,14 @@ struct StateRule {
       {.doc = "Adam moments. equivariant: transformed like the gradient, zero in new layers; "
               "reset_new: kept where a number is the first copy of an old one, or made of several, "
               "zero elsewhere; reset: all zero; copy: copied like the weights, unscaled; the mean "
-              "where a weight is made of several. Moments of zero restart their bias correction"});
+              "where a weight is made of several. A tensor with zeroed moments restarts its bias "
+              "correction"});
     v("dynamics", dynamics,
       {.doc = "exact: learning rate, decay and eps of each tensor scaled so that the grown model "
               "trains as the small one would; plain: unchanged. A schedule's parameterization sets "
               "them whichever is given"});
     v("ramp", ramp,
-      {.doc = "steps over which the learning rate rises for numbers whose moments were zeroed",
+      {.doc = "steps over which the learning rate of a tensor rises if moments in it were zeroed",
        .min = 0,
        .max = 1e9});
   }

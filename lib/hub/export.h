@@ -1,5 +1,4 @@
-// How the weights and the tokenizer of a checkpoint are exported to a format that other programs
-// read.
+// How are the weights and the tokenizer of a checkpoint exported to a format of other programs?
 #pragma once
 
 #include <string>
@@ -23,9 +22,9 @@ struct ExportOptions {
 };
 
 struct ExportResult {
-  arch::ModelConfig model;         // as written
+  arch::ModelConfig model;         // the model that was written
   std::vector<std::string> files;  // names within the folder, or the single file
-  std::uint64_t bytes = 0;         // of all files
+  std::uint64_t bytes = 0;         // size of all files
   std::vector<std::string> notes;  // what the user should know, in whole sentences
 };
 

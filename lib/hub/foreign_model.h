@@ -1,4 +1,4 @@
-// How a model in a foreign format is opened and checked: its configuration, tensors and tokenizer.
+// How is a model in a foreign format opened and checked? Its configuration, tensors and tokenizer.
 #pragma once
 
 #include <string>

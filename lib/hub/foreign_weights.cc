@@ -49,7 +49,7 @@ struct ForeignWeights::Task {
   const PlacedTensor* placed = nullptr;
   std::size_t part = 0;
   std::uint64_t block = 0;
-  bool last = false;  // of the tensor
+  bool last = false;  // whether it ends the tensor
 };
 
 ForeignWeights::ForeignWeights(const state::CheckpointReader& from, TensorKind kind,
@@ -65,7 +65,7 @@ void ForeignWeights::write(const std::vector<PlacedTensor>& placed, PieceOutput&
   const auto threads = static_cast<std::int64_t>(std::thread::hardware_concurrency());
   std::atomic<std::size_t> next = 0;
   in_parallel(threads, 1, threads, [&](std::int64_t, std::int64_t) {
-    std::vector<float> room;
+    std::vector<float> buffer;
     try {
       for (std::size_t i; (i = next++) < tasks.size();) {
         stop_point("exporting");
@@ -73,7 +73,7 @@ void ForeignWeights::write(const std::vector<PlacedTensor>& placed, PieceOutput&
           const Task& ahead = tasks[i + kAhead];
           from_.prefetch_block(kind_, ahead.placed->tensor->own[ahead.part], ahead.block);
         }
-        write_task(tasks[i], room, out);
+        write_task(tasks[i], buffer, out);
       }
     } catch (...) {
       next = tasks.size();
@@ -98,13 +98,13 @@ std::vector<ForeignWeights::Task> ForeignWeights::tasks_of(
   return tasks;
 }
 
-void ForeignWeights::write_task(const Task& task, std::vector<float>& room,
+void ForeignWeights::write_task(const Task& task, std::vector<float>& buffer,
                                 PieceOutput& out) const {
   const PlacedTensor& placed = *task.placed;
   if (placed.tensor->layout == Layout::transposed) {
-    write_transposed(placed, room, out);
+    write_transposed(placed, buffer, out);
   } else {
-    write_block(placed, task.part, task.block, room, out);
+    write_block(placed, task.part, task.block, buffer, out);
   }
   if (!task.last) return;
   std::uint64_t numbers = 0;
@@ -118,23 +118,23 @@ std::uint64_t ForeignWeights::first_number(std::uint64_t block) const {
 }
 
 std::span<const float> ForeignWeights::read_numbers(std::size_t own, std::uint64_t block,
-                                                    std::vector<float>& room) const {
+                                                    std::vector<float>& buffer) const {
   const std::span<const std::byte> bytes = from_.view_block(kind_, own, block);
   const auto wanted = static_cast<std::uint64_t>(table_[own].count()) - first_number(block);
   const bool wide = from_.header().dtype == DType::f64;
   const bool scaled = table_[own].role == arch::Role::final_norm;
   const std::size_t count = std::min<std::uint64_t>(wanted, bytes.size() / (wide ? 8 : 4));
   if (!wide && !scaled) return {reinterpret_cast<const float*>(bytes.data()), count};
-  room.resize(count);
-  decode(wide ? Element::f64 : Element::f32, bytes.first(count * (wide ? 8 : 4)), room);
+  buffer.resize(count);
+  decode(wide ? Element::f64 : Element::f32, bytes.first(count * (wide ? 8 : 4)), buffer);
   if (scaled)
-    for (float& number : room)
+    for (float& number : buffer)
       number = static_cast<float>(number * from_.header().model.logit_scale);
-  return room;
+  return buffer;
 }
 
 void ForeignWeights::write_block(const PlacedTensor& placed, std::size_t part, std::uint64_t block,
-                                 std::vector<float>& room, PieceOutput& out) const {
+                                 std::vector<float>& buffer, PieceOutput& out) const {
   const MappedTensor& tensor = *placed.tensor;
   const std::size_t own = tensor.own[part];
   const Matrix matrix(table_[own]);
@@ -143,7 +143,7 @@ void ForeignWeights::write_block(const PlacedTensor& placed, std::size_t part, s
   const bool plain = tensor.layout == Layout::plain;
   const auto row_length = plain ? count : static_cast<std::uint64_t>(matrix.columns);
   std::uint64_t number = first_number(block);
-  std::span<const float> numbers = read_numbers(own, block, room);
+  std::span<const float> numbers = read_numbers(own, block, buffer);
   while (!numbers.empty()) {
     const std::uint64_t row = number / row_length, column = number % row_length;
     const auto run = numbers.first(std::min<std::uint64_t>(numbers.size(), row_length - column));
@@ -159,7 +159,7 @@ void ForeignWeights::write_block(const PlacedTensor& placed, std::size_t part, s
   from_.release_block(kind_, own, block);
 }
 
-void ForeignWeights::write_transposed(const PlacedTensor& placed, std::vector<float>& room,
+void ForeignWeights::write_transposed(const PlacedTensor& placed, std::vector<float>& buffer,
                                       PieceOutput& out) const {
   const std::lock_guard lock(transposing_);
   const MappedTensor& tensor = *placed.tensor;
@@ -169,7 +169,7 @@ void ForeignWeights::write_transposed(const PlacedTensor& placed, std::vector<fl
   for (std::size_t part = 0; part < tensor.own.size(); ++part) {
     const std::size_t own = tensor.own[part];
     for (std::uint64_t block = 0, first = 0; first < size; first = first_number(++block)) {
-      transpose_into(read_numbers(own, block, room), first, part, tensor, matrix, all);
+      transpose_into(read_numbers(own, block, buffer), first, part, tensor, matrix, all);
       from_.release_block(kind_, own, block);
     }
   }

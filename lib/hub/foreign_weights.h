@@ -1,4 +1,4 @@
-// How a checkpoint's weights are written in a foreign layout, on all cores.
+// How are a checkpoint's weights written in a foreign layout, on all cores?
 #pragma once
 
 #include <mutex>
@@ -34,15 +34,15 @@ class ForeignWeights {
  private:
   struct Task;
   std::vector<Task> tasks_of(const std::vector<PlacedTensor>& placed) const;
-  void write_task(const Task& task, std::vector<float>& room, PieceOutput& out) const;
+  void write_task(const Task& task, std::vector<float>& buffer, PieceOutput& out) const;
   void write_block(const PlacedTensor& placed, std::size_t part, std::uint64_t block,
-                   std::vector<float>& room, PieceOutput& out) const;
-  void write_transposed(const PlacedTensor& placed, std::vector<float>& room,
+                   std::vector<float>& buffer, PieceOutput& out) const;
+  void write_transposed(const PlacedTensor& placed, std::vector<float>& buffer,
                         PieceOutput& out) const;
   // Returns the numbers of a block as f32, without those of extra rows. They are in the checkpoint,
-  // or in room if they had to be converted.
+  // or in buffer if they had to be converted.
   std::span<const float> read_numbers(std::size_t own, std::uint64_t block,
-                                      std::vector<float>& room) const;
+                                      std::vector<float>& buffer) const;
   // Returns the index within its tensor of the first number of a block.
   std::uint64_t first_number(std::uint64_t block) const;
 

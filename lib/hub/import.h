@@ -1,4 +1,4 @@
-// How a foreign model becomes a training state: its weights with zeroed moments.
+// How does a foreign model become a training state? Its weights with zeroed moments.
 #pragma once
 
 #include "hub/foreign_model.h"

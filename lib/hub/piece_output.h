@@ -46,10 +46,10 @@ class PieceOutput {
   void pass_on(std::uint64_t piece, LargeMemory memory);
 
   const std::uint64_t bytes_;
-  std::mutex mutex_;                       // of pieces_ and free_
+  std::mutex mutex_;                       // guards pieces_ and free_
   std::map<std::uint64_t, Piece> pieces_;  // begun and not complete
   std::vector<LargeMemory> free_;
-  std::mutex passing_;   // of calls of stream_
+  std::mutex passing_;   // guards calls of stream_
   StreamOutput stream_;  // the last member: its threads give memory back to free_
 };
 

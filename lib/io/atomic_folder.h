@@ -33,7 +33,7 @@ class AtomicFolder {
 
   Path target_, temporary_;
   Replace replace_;
-  int descriptor_ = -1;  // of the temporary folder, locked while it is written
+  int descriptor_ = -1;  // locks the temporary folder while it is written
 };
 
 }  // namespace stagedtrain

@@ -1,4 +1,4 @@
-// What the system should know of memory, and large memory straight from it.
+// How is the kernel advised about memory? Large memory is also mapped straight from it.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// Whether an open file still has its name.
+// Does an open file still have its name?
 #pragma once
 
 #include <sys/stat.h>

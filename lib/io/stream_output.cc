@@ -97,7 +97,8 @@ bool StreamOutput::write_next(std::unique_lock<std::mutex>& lock, Buffer& buffer
   return true;
 }
 
-// From where it lies, or by way of the buffer. Behind all pieces but the last comes the next one.
+// Writes one piece of a job: directly from its memory if it fills whole units, else by way of the
+// buffer. A piece that another one follows keeps what lies behind it in its last unit.
 void StreamOutput::write(const Job& job, std::uint64_t start, Buffer& buffer) {
   const FileRange& range = job.range;
   const auto piece = range.bytes.subspan(start, std::min(kPiece, job.size() - start));

@@ -69,7 +69,7 @@ class StreamOutput {
   std::size_t unfinished_ = 0;              // jobs
   std::exception_ptr failure_;
   bool over_ = false;
-  Buffer own_buffer_;  // of the calling thread, where it has to write
+  Buffer own_buffer_;  // the calling thread's, where it has to write
   std::vector<std::jthread> threads_;
 };
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "text/counted.h"
 #include "text/json.h"
 #include "text/text.h"
 
@@ -58,7 +59,7 @@ std::string job_name(const FullPlan& full, const std::string& what) {
 // The resources that a job requests.
 struct Resources {
   double seconds = 0;  // wall-clock time; 0: not known
-  double threads = 0;  // of each task; 0: not known
+  double threads = 0;  // for each task; 0: not known
   double signal = 0;   // seconds from the signal to the end
   Cluster cluster;
 };
@@ -304,7 +305,7 @@ std::string request_text(const FullPlan& full, const SlurmOptions& options,
 
 double signal_seconds(double step_seconds, double save_seconds) {
   constexpr double kUnknownStep = 240, kEnding = 60;
-  constexpr double kMost = 65535;  // that Slurm accepts
+  constexpr double kMost = 65535;  // the largest number that Slurm accepts
   const double step = step_seconds > 0 ? step_seconds : kUnknownStep;
   return std::min(std::ceil(step + 2 * save_seconds + kEnding), kMost);
 }
@@ -347,9 +348,9 @@ std::string write_slurm(const FullPlan& full, const SlurmOptions& options) {
   if (options.slice > 0) {
     const std::int64_t count =
         jobs_needed(full.cost.total.seconds(), options.slice, longest_times(full, speed));
-    text +=
-        fmt::format("{} jobs of {} for {} of training, {}\n", count, short_seconds(options.slice),
-                    short_seconds(full.cost.total.seconds()), full.cost.time_source);
+    text += fmt::format("{} of {} for {} of training, {}\n", counted(count, "job"),
+                        short_seconds(options.slice), short_seconds(full.cost.total.seconds()),
+                        full.cost.time_source);
   }
   return text + fmt::format("submit with {}; its arguments go to sbatch\n",
                             (options.folder / "submit.sh").string());

@@ -44,7 +44,7 @@ struct GateStep {
   const float* hidden = nullptr;     // [M, ffn], the inputs of the expert's last product
   const float* dhidden = nullptr;    // [M, ffn], their gradients if every gate were 1
   const float* down_bias = nullptr;  // [width], added by that product, or null
-  float scale = 1;                   // of the mix
+  float scale = 1;                   // multiplies the mix
   float* dy = nullptr;               // [M, width]
   float* dup = nullptr;              // [M, up_width], the gradients that follow from dhidden
   float* dgates = nullptr;           // [M], in sorted order

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "fit/planning_law.h"
-#include "outcomes/learned.h"
+#include "outcomes/growth_outcomes.h"
 #include "plan/transfer.h"
 
 namespace stagedtrain::plan {
@@ -13,11 +13,11 @@ bool asks_planner(const schedule::Schedule& schedule);
 
 struct Choice {
   schedule::Schedule schedule;     // with numbers in place of every auto
-  std::vector<std::string> words;  // messages: what was chosen, why, and under which assumption
+  std::vector<std::string> messages;  // what was chosen, why, and under which assumption
   std::vector<double> end_losses;  // nats, one for each stage; empty if the law cannot predict them
   std::string predicted_by;        // the law and the assumption of end_losses
   Transfer transfer;               // the assumption, with its numbers
-  PlanningLaw law;                 // that of the schedule
+  PlanningLaw law;                 // the schedule's law
 };
 
 // Each stage of length auto trains until growing is best: under loss-state, where both models pay
@@ -30,7 +30,7 @@ struct Choice {
 // starts from a checkpoint, and losses worse than guessing where lengths depend on them; and as
 // resolve() does.
 Choice choose(const schedule::Schedule& schedule, const DataFacts& facts,
-              const Measurements& measurements, const Learned& learned);
+              const Measurements& measurements, const GrowthOutcomes& outcomes);
 
 // Returns `asked` with the numbers of `recorded`, the text of a run's own schedule.yaml, in place
 // of every auto. So a resumed run keeps its lengths, even if the planner would now choose others.

@@ -35,19 +35,19 @@ LoggedCurve curve_of(const runlog::Run& run, std::size_t stage) {
 }
 
 // Returns the steps at the peak after which a curve's slope has risen to `slope`.
-double x_at_slope(const law::StageCurve& law, double slope) {
+double x_at_slope(const scaling::StageCurve& law, double slope) {
   const double t = -slope;
   if (t >= law.b) return -law.x0;  // it was never steeper
   return std::pow(law.B / (law.E * t / (law.b - t)), 1 / law.b) - law.x0;
 }
 
 GrowthTime time_of(const FittedCurve& fit, double slope, double now) {
-  const auto step = [&](const law::StageCurve& law) {
+  const auto step = [&](const scaling::StageCurve& law) {
     return std::max(now, fit.last_step + x_at_slope(law, slope) - fit.last_x);
   };
   std::vector<double> steps;
-  for (const law::StageCurve& sample : fit.samples) steps.push_back(step(sample));
-  const law::Interval interval = law::interval(std::move(steps));
+  for (const scaling::StageCurve& sample : fit.samples) steps.push_back(step(sample));
+  const scaling::Interval interval = scaling::interval(std::move(steps));
   GrowthTime time{
       .step = step(fit.law), .low = interval.low, .high = interval.high, .slope = slope};
   time.now = time.step <= now;
@@ -57,12 +57,12 @@ GrowthTime time_of(const FittedCurve& fit, double slope, double now) {
 class Replanner {
  public:
   Replanner(const runlog::Run& run, const Schedule& schedule, const DataFacts& facts,
-            const Measurements& measurements, const Learned& learned)
+            const Measurements& measurements, const GrowthOutcomes& outcomes)
       : run_(run),
         schedule_(schedule),
         facts_(facts),
         measurements_(measurements),
-        learned_(learned),
+        outcomes_(outcomes),
         now_(resolve(schedule, facts)),
         index_(current_stage(run)) {
     if (run.stages.size() != now_.stages.size())
@@ -90,7 +90,7 @@ class Replanner {
   }
 
  private:
-  Choice chosen(const Schedule& s) const { return choose(s, facts_, measurements_, learned_); }
+  Choice chosen(const Schedule& s) const { return choose(s, facts_, measurements_, outcomes_); }
 
   // Finds the slope at which growing is best by the law, and the time of growth under the
   // assumption.
@@ -101,7 +101,7 @@ class Replanner {
     const double slope = *parse_number(choice.schedule.stages[index_].until->slope);
     out_.growth = time_of(fit, slope, out_.step);
     chooses_rest_ = schedule_.plan.scratch && !choice.end_losses.empty();
-    if (choice.transfer.assumption != law::Assumption::loss_state) wait_for_decay(fit.begin);
+    if (choice.transfer.assumption != scaling::Assumption::loss_state) wait_for_decay(fit.begin);
     const double seen = out_.step - fit.begin;
     if (out_.growth->high - fit.begin > kTrusted * seen)
       out_.warnings.push_back(fmt::format(
@@ -141,9 +141,9 @@ class Replanner {
     if (chooses_rest_) leave_rest_open(asked);
     const Choice choice = chosen(asked);
     out_.schedule = choice.schedule;
-    out_.words = choice.words;
-    if (out_.words.empty())
-      out_.words.push_back(
+    out_.messages = choice.messages;
+    if (out_.messages.empty())
+      out_.messages.push_back(
           "later stages keep their lengths: the schedule has no target (plan.scratch), or the law "
           "does not cover models of these sizes");
   }
@@ -152,7 +152,7 @@ class Replanner {
   const Schedule& schedule_;
   const DataFacts& facts_;
   const Measurements& measurements_;
-  const Learned& learned_;
+  const GrowthOutcomes& outcomes_;
   RunPlan now_;
   std::size_t index_;
   bool chooses_rest_ = false;
@@ -172,12 +172,12 @@ std::string growth_text(const Replan& r) {
 }  // namespace
 
 Replan replan(const runlog::Run& run, const Schedule& schedule, const DataFacts& facts,
-              const Measurements& measurements, const Learned& learned) {
-  return Replanner(run, schedule, facts, measurements, learned).plan();
+              const Measurements& measurements, const GrowthOutcomes& outcomes) {
+  return Replanner(run, schedule, facts, measurements, outcomes).plan();
 }
 
 std::string to_text(const Replan& r) {
-  const law::StageCurve& law = r.reading.law;
+  const scaling::StageCurve& law = r.reading.law;
   std::string text = fmt::format(
       "{}: stage {}, step {}\nits curve  loss = {:.4f} + {:.4g} (x + {:.4g})^-{:.4f}, x in steps "
       "at "
@@ -192,7 +192,8 @@ std::string to_text(const Replan& r) {
   for (std::size_t i = r.first_new; i < r.old_steps.size(); ++i)
     text += fmt::format("  {}: {} instead of {} steps\n", r.schedule.stages[i].name,
                         to_string(r.schedule.stages[i].length), grouped_number(r.old_steps[i]));
-  for (const std::string& words : r.words) text += "  " + stagedtrain::wrapped(words, 96, "  ");
+  for (const std::string& message : r.messages)
+    text += "  " + stagedtrain::wrapped(message, 96, "  ");
   for (const std::string& warning : r.warnings) text += "\nwarning: " + warning + "\n";
   if (r.growth)
     text += fmt::format(
@@ -228,7 +229,7 @@ Json to_json(const Replan& r) {
     json["stages"].push_back({{"name", r.schedule.stages[i].name},
                               {"for", to_string(r.schedule.stages[i].length)},
                               {"planned_steps", r.old_steps[i]}});
-  json["words"] = r.words;
+  json["messages"] = r.messages;
   json["warnings"] = r.warnings;
   return json;
 }

@@ -20,7 +20,7 @@ struct Replan {
   SlopeReading reading;              // the stage's curve now
   std::optional<GrowthTime> growth;  // empty in the last stage
   std::vector<double> old_steps;     // the steps of all stages in the run's schedule
-  std::vector<std::string> words;    // messages of the planner: lengths and assumption
+  std::vector<std::string> messages;  // what the planner says of lengths and assumption
   std::vector<std::string> warnings;
   schedule::Schedule schedule;  // the run's schedule with the new lengths, for `train --replan`
   std::size_t first_new = 0;    // the first stage that has not ended
@@ -33,7 +33,7 @@ struct Replan {
 // log does not suffice for a fit or does not match the schedule, and Error(usage) if the run has
 // ended or growing saves nothing by the law.
 Replan replan(const runlog::Run& run, const schedule::Schedule& schedule, const DataFacts& facts,
-              const Measurements& measurements, const Learned& learned);
+              const Measurements& measurements, const GrowthOutcomes& outcomes);
 
 std::string to_text(const Replan& replan);
 Json to_json(const Replan& replan);

@@ -102,7 +102,7 @@ RunPlan resolve_files(const Schedule& written, const std::string& measurements) 
   const Choice choice = choose(s, facts, known_measurements(measurements), known_growths());
   RunPlan plan = resolve(choice.schedule, facts);
   plan.transfer = choice.transfer;
-  plan.chosen = choice.words;
+  plan.chosen = choice.messages;
   plan.predicted_by = choice.predicted_by;
   for (std::size_t i = 0; i < choice.end_losses.size(); ++i)
     plan.stages[i].predicted_loss = choice.end_losses[i];

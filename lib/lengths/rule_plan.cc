@@ -93,12 +93,12 @@ std::vector<ChosenStage> schedules_own(const RunPlan& base) {
   return stages;
 }
 
-law::RuleAnswer answer_of(const law::Rule& rule, const RunPlan& base, const RuleOptions& options,
-                          const std::vector<ChosenStage>& stages) {
+scaling::RuleAnswer answer_of(const scaling::Rule& rule, const RunPlan& base,
+                              const RuleOptions& options, const std::vector<ChosenStage>& stages) {
   const auto tokens = static_cast<double>(base.tokens);
   const double decay =
       static_cast<double>(base.decay_steps) / static_cast<double>(base.total_steps);
-  law::RuleQuestion question;
+  scaling::RuleQuestion question;
   question.stages = stages.size();
   question.parameters = static_cast<double>(arch::count_params(base.final_model).total);
   question.run = {.tokens = tokens, .decay = decay * tokens, .mixing = options.mixing_tokens};
@@ -157,12 +157,12 @@ RulePlan plan_by_rule(const schedule::Schedule& s, const RuleOptions& options,
     throw usage_error("--rule: the schedule starts from {}, expected fresh weights", s.from)
         .with_hint("remove the key from");
   RulePlan plan;
-  plan.rule = &law::find_rule(options.rule);
+  plan.rule = &scaling::find_rule(options.rule);
   const RunPlan base = resolve(s, facts);
   const bool keeps = options.stages == 0 && base.stages.size() > 1;
   std::vector<ChosenStage> stages =
       keeps ? schedules_own(base) : rules_own(base.final_model, options);
-  const law::RuleAnswer answer = answer_of(*plan.rule, base, options, stages);
+  const scaling::RuleAnswer answer = answer_of(*plan.rule, base, options, stages);
   set_lengths(base, answer.shares, stages);
   plan.warnings = answer.warnings;
   check_sizes(options.rule, stages, plan.warnings);

@@ -8,14 +8,14 @@
 namespace stagedtrain::plan {
 
 struct RuleOptions {
-  std::string rule;          // the name of a rule in law::rules()
+  std::string rule;          // the name of a rule in scaling::rules()
   std::int64_t stages = 0;   // 0: the schedule's own, if it has two or more, else the rule's
   double mixing_tokens = 0;  // for one-jump
   PlanningLaw law = find_planning_law("chinchilla");  // for rules by a slope
 };
 
 struct RulePlan {
-  const law::Rule* rule = nullptr;
+  const scaling::Rule* rule = nullptr;
   schedule::Schedule schedule;  // resolve() accepts it
   std::vector<std::string> warnings;
 };

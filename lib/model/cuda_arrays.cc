@@ -12,13 +12,11 @@ void* stream_of(const at::Tensor& x) {
 
 void cuda_adamw(const kernels::AdamWStep& step, const at::Tensor& w, const at::Tensor& g,
                 const at::Tensor& m, const at::Tensor& v, const at::Tensor& copy,
-                const FlatRuns& runs) {
+                const Range& range) {
   using kernels::cuda::BFloat16;
-  const auto at = [&](const at::Tensor& flat) { return written_by<float>(flat) + runs.offset; };
-  BFloat16* const rounded = copy.defined() ? written_by<BFloat16>(copy) + runs.offset : nullptr;
-  kernels::cuda::adamw(step,
-                       {at(w), at(g), at(m), at(v), rounded, runs.rows, runs.count, runs.stride},
-                       stream_of(w));
+  const auto at = [&](const at::Tensor& flat) { return written_by<float>(flat) + range.begin; };
+  BFloat16* const rounded = copy.defined() ? written_by<BFloat16>(copy) + range.begin : nullptr;
+  kernels::cuda::adamw(step, {at(w), at(g), at(m), at(v), rounded, range.size()}, stream_of(w));
 }
 
 at::Tensor cuda_norm(const at::Tensor& x) {

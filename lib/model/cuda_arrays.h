@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 
+#include "base/sum_order.h"
 #include "cuda_kernels/launch.h"
 
 namespace stagedtrain::model {
@@ -47,15 +48,11 @@ T* written_by(const at::Tensor& x) {
   return x.defined() ? reinterpret_cast<T*>(x.mutable_data_ptr<Scalar>()) : nullptr;
 }
 
-// `rows` runs of `count` elements each in flat buffers. The starts of two runs are `stride` apart.
-struct FlatRuns {
-  std::int64_t offset = 0, rows = 1, count = 0, stride = 0;
-};
-// Applies AdamW (cuda_kernels/launch.h) to the given runs of flat float32 buffers. copy is a flat
-// bfloat16 buffer, or undefined.
+// Applies AdamW (cuda_kernels/launch.h) to a range of flat float32 buffers. copy is a flat bfloat16
+// buffer, or undefined.
 void cuda_adamw(const kernels::AdamWStep& step, const at::Tensor& w, const at::Tensor& g,
                 const at::Tensor& m, const at::Tensor& v, const at::Tensor& copy,
-                const FlatRuns& runs);
+                const Range& range);
 // Returns the Euclidean norm of a contiguous float32 tensor as a 0-dim float64 tensor on its
 // device.
 at::Tensor cuda_norm(const at::Tensor& x);

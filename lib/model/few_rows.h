@@ -1,4 +1,4 @@
-// Whether a pass is one of few rows, for which kernels of ours replace ATen's operators.
+// Does a pass have so few rows that our kernels replace ATen's operators?
 #pragma once
 
 #include <ATen/ATen.h>

@@ -18,7 +18,7 @@ class KeyValueCache {
       : config_(config), layers_(static_cast<std::size_t>(config.layers)) {}
   // The number of tokens that all layers have read.
   std::int64_t length() const { return length_; }
-  // To be called after all layers have read new tokens, or to forget all tokens from `length` on.
+  // Call this after all layers have read new tokens, or to forget all tokens from `length` on.
   void set_length(std::int64_t length) { length_ = length; }
 
   struct Seen {

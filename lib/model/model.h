@@ -85,7 +85,7 @@ class Model {
              "work of {} layers for a model of {}", work.branch_scales.size(), config_.layers);
     work_ = work.is_whole() ? arch::StepWork{} : std::move(work);
   }
-  // To be called after any change to params().weights(), except by the optimizer, which updates the
+  // Call this after any change to params().weights(), except by the optimizer, which updates the
   // copy itself.
   void weights_changed() { params_.update_copy(); }
   // Shows the model through a growth mask from now on. visible = 1 removes it.

@@ -21,43 +21,18 @@ at::Tensor host_view(const state::HostTensor& tensor) {
 }
 
 bool joins(const Segment& before, const Segment& next) {
-  return before.rows == 1 && before.offset + before.count == next.offset &&
-         before.decays == next.decays && before.frozen == next.frozen && before.idle == next.idle &&
-         before.age == next.age && before.lr_scale == next.lr_scale &&
-         before.decay_scale == next.decay_scale && before.eps_scale == next.eps_scale;
+  return before.offset + before.count == next.offset && before.decays == next.decays &&
+         before.frozen == next.frozen && before.idle == next.idle && before.age == next.age &&
+         before.lr_scale == next.lr_scale && before.decay_scale == next.decay_scale &&
+         before.eps_scale == next.eps_scale;
 }
 
-// Returns a region of a tensor with this many columns. A region of whole rows is one run.
-Segment part_of(const Segment& whole, const state::AgedRegion& region, std::int64_t columns) {
-  Segment part = whole;
-  part.offset += region.row * columns + region.column;
-  part.age = region.age;
-  if (region.columns == columns) {
-    part.count = region.rows * columns;
+// Adds a tensor, to the segment before it if the optimizer treats both the same.
+void append(const Segment& tensor, std::vector<Segment>& segments) {
+  if (!segments.empty() && joins(segments.back(), tensor)) {
+    segments.back().count += tensor.count;
   } else {
-    part.count = region.columns;
-    part.rows = region.rows;
-    part.stride = columns;
-  }
-  return part;
-}
-
-// Returns one segment for each region, or the whole tensor if it has no regions.
-std::vector<Segment> parts_of(const Segment& whole, const std::vector<state::AgedRegion>& regions,
-                              std::int64_t columns) {
-  if (regions.empty()) return {whole};
-  std::vector<Segment> parts;
-  for (const state::AgedRegion& region : regions) parts.push_back(part_of(whole, region, columns));
-  return parts;
-}
-
-// Adds a tensor's parts. A tensor with a single part is merged into the segment before it if the
-// optimizer treats both the same.
-void append(const std::vector<Segment>& parts, std::vector<Segment>& segments) {
-  if (parts.size() == 1 && !segments.empty() && joins(segments.back(), parts.front())) {
-    segments.back().count += parts.front().count;
-  } else {
-    segments.insert(segments.end(), parts.begin(), parts.end());
+    segments.push_back(tensor);
   }
 }
 
@@ -120,24 +95,21 @@ void ParamBuffer::set_histories(const std::vector<state::TensorHistory>& histori
     const int layer = table_[i].layer;
     const bool idle =
         !idle_layers.empty() && layer >= 0 && idle_layers[static_cast<std::size_t>(layer)];
-    const Segment whole{.offset = offsets_[i],
-                        .count = table_[i].count(),
-                        .decays = table_[i].decays,
-                        .frozen = frozen_[i],
-                        .idle = idle,
-                        .age = h.age,
-                        .lr_scale = h.lr_scale,
-                        .decay_scale = h.decay_scale,
-                        .eps_scale = h.eps_scale};
-    const std::vector<std::int64_t> shape = table_[i].shape();
-    const std::int64_t columns = shape.size() == 2 ? shape[1] : 1;
-    const std::vector<Segment> parts = parts_of(whole, h.regions, columns);
-    append(parts, segments_);
+    const Segment tensor{.offset = offsets_[i],
+                         .count = table_[i].count(),
+                         .decays = table_[i].decays,
+                         .frozen = frozen_[i],
+                         .idle = idle,
+                         .age = h.age,
+                         .lr_scale = h.lr_scale,
+                         .decay_scale = h.decay_scale,
+                         .eps_scale = h.eps_scale};
+    append(tensor, segments_);
     if (arch::is_muon_matrix(table_[i])) {
-      matrices_.push_back(
-          {whole.offset, shape[0], columns, whole.frozen, idle, h.lr_scale, h.eps_scale, parts});
+      const std::vector<std::int64_t> shape = table_[i].shape();
+      matrices_.push_back({tensor, shape[0], shape[1]});
     } else {
-      append(parts, other_segments_);
+      append(tensor, other_segments_);
     }
   }
 }
@@ -243,15 +215,15 @@ bool ParamBuffer::holds(state::TensorKind kind, std::size_t index, std::int64_t 
 }
 
 std::span<const std::byte> ParamBuffer::get(state::TensorKind kind, std::size_t index,
-                                            at::Tensor& room, std::optional<int> receiver) {
+                                            at::Tensor& copy, std::optional<int> receiver) {
   if (shards_) {
     const Range range{offsets_[index], offsets_[index] + table_[index].count()};
-    room = at::empty({range.size()}, weights_.options());
-    shards_->collect(of(kind), range, room, receiver);
+    copy = at::empty({range.size()}, weights_.options());
+    shards_->collect(of(kind), range, copy, receiver);
   } else {
-    room = view(of(kind), index).to(at::kCPU);
+    copy = view(of(kind), index).to(at::kCPU);
   }
-  return {static_cast<const std::byte*>(room.const_data_ptr()), room.nbytes()};
+  return {static_cast<const std::byte*>(copy.const_data_ptr()), copy.nbytes()};
 }
 
 void ParamBuffer::clear_moments() {

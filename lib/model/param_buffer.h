@@ -11,8 +11,7 @@
 // tensor from all ranks, and set() keeps this rank's part of it.
 //
 // Invariant: segments() covers every element once, and so do matrices() and other_segments()
-// together. A growth leaves some tensors with moments of several ages (state/tensor_history.h);
-// each rectangle of one age is a segment of its own.
+// together.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -27,10 +26,10 @@
 
 namespace stagedtrain::model {
 
-// A set of elements that the optimizer treats the same: `rows` runs of `count` elements in the flat
-// buffers. The starts of two runs are `stride` apart. Adjacent whole tensors form one run.
+// A run of elements in the flat buffers that the optimizer treats the same: a tensor, or adjacent
+// tensors.
 struct Segment {
-  std::int64_t offset = 0, count = 0, rows = 1, stride = 0;
+  std::int64_t offset = 0, count = 0;
   bool decays = false;
   bool frozen = false;  // not trained in this stage
   bool idle = false;    // its layer did not run in this step, so the optimizer skips it
@@ -38,14 +37,10 @@ struct Segment {
   double lr_scale = 1, decay_scale = 1, eps_scale = 1;
 };
 
-// A matrix of the blocks (arch::is_muon_matrix), which an optimizer may treat as a whole. Its parts
-// cover it exactly once. Their offsets count from the start of the flat buffers, and they all have
-// the scales of the matrix.
+// A matrix of the blocks (arch::is_muon_matrix), which an optimizer may treat as a whole.
 struct Matrix {
-  std::int64_t offset = 0, rows = 0, columns = 0;
-  bool frozen = false, idle = false;  // as in Segment
-  double lr_scale = 1, eps_scale = 1;
-  std::vector<Segment> parts;
+  Segment segment;
+  std::int64_t rows = 0, columns = 0;
 };
 
 // All buffers are 1-D, of the master type (float32 or float64), and on one device. Views share
@@ -98,10 +93,10 @@ class ParamBuffer {
   void set(state::TensorKind kind, std::size_t index, std::span<const std::byte> bytes);
   void set_part(state::TensorKind kind, std::size_t index, std::int64_t begin,
                 std::span<const std::byte> bytes);
-  // Returns one tensor in host memory: the buffer's own memory on a CPU, else a copy in room. The
-  // bytes are valid until the buffer or room changes. With shards, the call is collective, and
+  // Returns one tensor in host memory: the buffer's own memory on a CPU, else a copy in `copy`.
+  // The bytes are valid until that memory changes. With shards, the call is collective, and
   // the result is undefined on ranks other than the receiver, if there is one.
-  std::span<const std::byte> get(state::TensorKind kind, std::size_t index, at::Tensor& room,
+  std::span<const std::byte> get(state::TensorKind kind, std::size_t index, at::Tensor& copy,
                                  std::optional<int> receiver = {});
   // Whether this rank holds any of a tensor's elements [begin, end).
   bool holds(state::TensorKind kind, std::size_t index, std::int64_t begin, std::int64_t end) const;

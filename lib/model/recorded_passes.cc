@@ -21,6 +21,8 @@
 #include <cmath>
 #include <limits>
 
+#include "io/terminal.h"
+
 namespace stagedtrain::model {
 namespace {
 
@@ -36,7 +38,7 @@ double largest(const at::Tensor& x) {
 }
 
 void warn(const std::string& why) {
-  fmt::print(stderr, "warning: {}; passes run without a CUDA graph\n", why);
+  print_to_stderr("warning: " + why + "; passes run without a CUDA graph\n");
 }
 
 }  // namespace
@@ -78,9 +80,9 @@ bool RecordedPasses::record(Recording& r, const at::Tensor& tokens_BS, const Pas
     grads_.copy_(before);
     const bool agrees = difference <= allowed_;  // false for NaN
     if (agrees) {
-      fmt::print(stderr,
-                 "passes of {} x {} tokens run as one CUDA graph: {:.2g} apart, {:.2g} allowed\n",
-                 tokens_BS.size(0), tokens_BS.size(1) - 1, difference, allowed_);
+      print_to_stderr(fmt::format(
+          "passes of {} x {} tokens run as one CUDA graph: {:.2g} apart, {:.2g} allowed\n",
+          tokens_BS.size(0), tokens_BS.size(1) - 1, difference, allowed_));
     } else {
       warn(fmt::format("a recorded pass is {:.2g} apart from a plain one, {:.2g} allowed",
                        difference, allowed_));

@@ -39,7 +39,7 @@ class RecordedPasses {
 
   // Runs pass(tokens_BS, scale), as a graph if there is one.
   at::Tensor run(const at::Tensor& tokens_BS, double scale, const Pass& pass);
-  // Drops all graphs. To be called when passes change.
+  // Drops all graphs. Call this when passes change.
   void forget() { recordings_.clear(); }
 
  private:

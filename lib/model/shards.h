@@ -39,7 +39,7 @@ class Shards : public GradientProgress {
   // of some ranks may leave out blocks, and calls for these.
   virtual void begin_pass(std::int64_t first, std::int64_t leaves, bool skips) = 0;
   virtual void end_pass() = 0;
-  // To be called after each rank has changed the weights that it owns. Updates the copy, too.
+  // Call this after each rank has changed the weights that it owns. Updates the copy, too.
   virtual void own_weights_changed() = 0;
 
   // The parts of the flat buffers that this rank owns, in ascending order. They begin at multiples

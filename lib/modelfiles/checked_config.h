@@ -1,4 +1,4 @@
-// How a model's sizes from a foreign file are checked: by the same rules as those of a schedule.
+// How are a model's sizes from a foreign file checked? By the same rules as those of a schedule.
 #pragma once
 
 #include <string>

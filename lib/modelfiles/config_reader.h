@@ -1,4 +1,4 @@
-// How a foreign JSON object is read with types, while remembering which keys were read.
+// How is a foreign JSON object read with types, while remembering which keys were read?
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Which element types foreign model files use, and how they are converted to and from float.
+// Which element types do foreign model files use, and how are they converted to and from float?
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// How GGUF files are read and written (ggml's docs/gguf.md): typed key-value pairs, then tensors at
+// How are GGUF files read and written (ggml's docs/gguf.md)? Typed key-value pairs, then tensors at
 // aligned offsets.
 #pragma once
 

@@ -1,4 +1,4 @@
-// How the weights of a Hugging Face folder are found: in one safetensors file, or in shards that an
+// How are the weights of a Hugging Face folder found? In one safetensors file, or in shards that an
 // index lists.
 #pragma once
 

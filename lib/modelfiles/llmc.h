@@ -1,4 +1,4 @@
-// How llm.c's model files are laid out: a header of 256 int32, then all tensors of one kind after
+// How are llm.c's model files laid out? A header of 256 int32, then all tensors of one kind after
 // another, without names.
 #pragma once
 

@@ -1,4 +1,4 @@
-// How safetensors files are read and written: 8 bytes of header length, a JSON header, then the
+// How are safetensors files read and written? 8 bytes of header length, a JSON header, then the
 // tensors without gaps.
 #pragma once
 
@@ -9,10 +9,10 @@
 
 namespace stagedtrain::hub {
 
-// At least as strict as the reference reader (safetensors/src/tensor.rs): the tensors must tile the
-// rest of the file exactly, each must have the size of its shape and type, and names must be
-// unique. In addition, a header that does not begin with '{' and unknown keys inside an entry are
-// refused. Throws Error(input) that names the file and the tensor.
+// Reads all tensors. It is at least as strict as the reference reader (safetensors/src/tensor.rs):
+// the tensors must tile the rest of the file exactly, each must have the size of its shape and
+// type, and names must be unique. In addition, a header that does not begin with '{' and unknown
+// keys inside an entry are refused. Throws Error(input) that names the file and the tensor.
 std::vector<StoredTensor> read_safetensors(const Path& path, const MappedFile& file);
 
 // A tensor to be written.

@@ -1,4 +1,4 @@
-// Where the tensors of a foreign model are in its mapped files, by name.
+// Where are the tensors of a foreign model in its mapped files, by name?
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// How upcycle and experts name the tensors that they copy into experts, and add noise to them.
+// How do upcycle and experts name the tensors that they copy into experts, and add noise to them?
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// How the heads of attention grow: more query heads, more heads of keys and values, or larger
+// How do the heads of attention grow? More query heads, more heads of keys and values, or larger
 // heads.
 #pragma once
 

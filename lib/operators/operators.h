@@ -1,4 +1,4 @@
-// Which growth operators there are: for each, a function that makes it from its options and one
+// Which growth operators are there? For each, a function that makes it from its options and one
 // that documents these options. operators.cc lists them in one table.
 #pragma once
 

@@ -1,5 +1,5 @@
-// How the residual stream grows to any width without changing what norms compute (LEMON, arXiv
-// 2310.07999; docs/growth.md, "Operators of width"). lemon.cc has the formula.
+// How does the residual stream grow to any width without changing what norms compute (LEMON, arXiv
+// 2310.07999; docs/growth.md, "Operators of width")? lemon.cc has the formula.
 #pragma once
 
 #include "grow/axis_growth.h"

@@ -1,4 +1,4 @@
-// Which sizes a growth shall reach. Sizes that are not given stay as they are.
+// Which sizes should a growth reach? Sizes that are not given stay as they are.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// How the residual stream, the heads and the feed-forward, or some of them, are widened by copies.
+// How are the residual stream, the heads and the feed-forward, or some of them, widened by copies?
 #pragma once
 
 #include <vector>

@@ -38,51 +38,26 @@ void step_by_kernel(model::ParamBuffer& params, const model::Segment& s,
   const auto at = [&](at::Tensor& flat) { return flat.data_ptr<float>() + s.offset; };
   float *w = at(params.weights()), *g = at(params.grads()), *m = at(params.exp_avg()),
         *v = at(params.exp_avg_sq());
-  if (s.rows == 1) {
-    at::parallel_for(0, s.count, 1 << 15, [&](std::int64_t begin, std::int64_t end) {
-      kernels::adamw(constants, begin, end, true, w, g, m, v);
-    });
-    return;
-  }
-  at::parallel_for(0, s.rows, (1 << 15) / s.count + 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t row = begin; row < end; ++row)
-      kernels::adamw(constants, row * s.stride, row * s.stride + s.count, true, w, g, m, v);
+  at::parallel_for(0, s.count, 1 << 15, [&](std::int64_t begin, std::int64_t end) {
+    kernels::adamw(constants, begin, end, true, w, g, m, v);
   });
-}
-
-// Computes the formula of kernels/adamw.h in whole-tensor operations, for segments that are not
-// contiguous.
-void step_by_operations(model::ParamBuffer& params, const model::Segment& s,
-                        const kernels::AdamWStep& c) {
-  at::Tensor w = part_of(params.weights(), s), g = part_of(params.grads(), s),
-             m = part_of(params.exp_avg(), s), v = part_of(params.exp_avg_sq(), s);
-  w.mul_(1 - c.lr * c.weight_decay);
-  m.lerp_(g, 1 - c.beta1);
-  v.mul_(c.beta2).addcmul_(g, g, 1 - c.beta2);
-  const at::Tensor denominator = v.sqrt().div_(std::sqrt(c.bias_correction2)).add_(c.eps);
-  w.addcdiv_(m, denominator, -c.lr / c.bias_correction1);
 }
 
 void step_by_cuda(model::ParamBuffer& params, const model::Segment& s,
                   const kernels::AdamWStep& constants) {
   model::cuda_adamw(constants, params.weights(), params.grads(), params.exp_avg(),
-                    params.exp_avg_sq(), params.copy(), {s.offset, s.rows, s.count, s.stride});
+                    params.exp_avg_sq(), params.copy(), {s.offset, s.offset + s.count});
 }
 
 void step_by_aten(model::ParamBuffer& params, const model::Segment& s, const kernels::AdamWStep& c,
                   std::int64_t age) {
-  at::Tensor gradient = part_of(params.grads(), s);
+  at::Tensor gradient = view_of(params.grads(), s);
   if (c.gradient_factor != 1) gradient.mul_(c.gradient_factor);
-  if (s.rows > 1) {
-    step_by_operations(params, s, c);
-  } else {
-    const auto part = [&](at::Tensor& flat) { return flat.narrow(0, s.offset, s.count); };
-    const at::Tensor steps = at::full({}, static_cast<double>(age),
-                                      at::TensorOptions(at::kFloat).device(gradient.device()));
-    at::_fused_adamw_({part(params.weights())}, {part(params.grads())}, {part(params.exp_avg())},
-                      {part(params.exp_avg_sq())}, {}, {steps}, c.lr, c.beta1, c.beta2,
-                      c.weight_decay, c.eps, false, false);
-  }
+  const at::Tensor steps = at::full({}, static_cast<double>(age),
+                                    at::TensorOptions(at::kFloat).device(gradient.device()));
+  at::_fused_adamw_({view_of(params.weights(), s)}, {gradient}, {view_of(params.exp_avg(), s)},
+                    {view_of(params.exp_avg_sq(), s)}, {}, {steps}, c.lr, c.beta1, c.beta2,
+                    c.weight_decay, c.eps, false, false);
   gradient.zero_();
 }
 
@@ -96,51 +71,22 @@ bool all_count_alike(model::ParamBuffer& params) {
   return true;
 }
 
-// Adds the part of a segment that lies within a range, as at most three segments.
-void add_cut(const model::Segment& s, const Range& range, std::vector<model::Segment>& cut) {
-  const std::int64_t stride = std::max(s.stride, s.count);
-  const auto first_row = [&](std::int64_t behind) {  // the first row that ends after this element
-    const std::int64_t before = behind - s.offset - s.count;
-    return before < 0 ? 0 : std::min(s.rows, before / stride + 1);
-  };
-  const auto add = [&](std::int64_t begin, std::int64_t end, std::int64_t row, std::int64_t rows) {
-    if (rows <= 0 || begin >= end) return;
-    model::Segment part = s;
-    part.offset = s.offset + row * stride + begin;
-    part.count = end - begin;
-    part.rows = rows;
-    part.stride = rows > 1 ? stride : 0;
-    cut.push_back(part);
-  };
-  for (std::int64_t row = first_row(range.begin); row < s.rows; ++row) {
-    const std::int64_t at = s.offset + row * stride;
-    if (at >= range.end) break;
-    if (range.begin <= at && at + s.count <= range.end) {
-      // Add all rows up to the last one that ends within the range as one segment.
-      const std::int64_t end = std::min(s.rows, (range.end - s.offset - s.count) / stride + 1);
-      add(0, s.count, row, end - row);
-      row = end - 1;
-    } else {
-      add(std::max<std::int64_t>(0, range.begin - at), std::min(s.count, range.end - at), row, 1);
-    }
-  }
+// Returns the elements of a segment that lie within a range; their size is below 0 if there are
+// none.
+Range common(const model::Segment& s, const Range& range) {
+  return {std::max(s.offset, range.begin), std::min(s.offset + s.count, range.end)};
 }
 
-// Returns the weighted sum of squares of the gradients in a range. Each row of a segment is summed
-// by itself.
+// Returns the weighted sum of squares of the gradients in a range. The part of each segment in it
+// is summed by itself.
 double weighted_squares(model::ParamBuffer& params, const Range& range) {
-  std::vector<model::Segment> cut;
-  for (const model::Segment& s : params.segments())
-    if (!s.frozen) add_cut(s, range, cut);
   const float* g = params.grads().const_data_ptr<float>();
   double sum = 0;
-  for (const model::Segment& s : cut) {
+  for (const model::Segment& s : params.segments()) {
+    const Range part = common(s, range);
+    if (s.frozen || part.size() <= 0) continue;
     double squares = 0;
-    for (std::int64_t row = 0; row < s.rows; ++row) {
-      double partial = 0;
-      kernels::sum_of_squares(g + s.offset + row * s.stride, s.count, 0, 1, &partial);
-      squares += partial;
-    }
+    kernels::sum_of_squares(g + part.begin, part.size(), 0, 1, &squares);
     sum += norm_weight(s) * squares;
   }
   return sum;
@@ -183,7 +129,7 @@ at::Tensor norm_by_segments(model::ParamBuffer& params) {
   for (const model::Segment& s : params.segments())
     if (!s.frozen)
       sum += norm_weight(s) *
-             at::linalg_vector_norm(part_of(params.grads(), s)).to(at::kDouble).square();
+             at::linalg_vector_norm(view_of(params.grads(), s)).to(at::kDouble).square();
   return sum.sqrt();
 }
 
@@ -194,7 +140,7 @@ void adamw_step_on(const std::vector<model::Segment>& segments, model::ParamBuff
   const at::NoGradGuard no_grad;
   for (const model::Segment& segment : segments) {
     if (segment.frozen || segment.idle) {
-      part_of(params.grads(), segment).zero_();
+      view_of(params.grads(), segment).zero_();
       continue;
     }
     const kernels::AdamWStep constants = constants_of(segment, o, lr, step, gradient_factor);
@@ -225,8 +171,12 @@ void adamw_step_of(const std::vector<Range>& parts, model::ParamBuffer& params,
   const auto step_on = [&](std::int64_t first, std::int64_t last) {
     std::vector<model::Segment> cut;
     for (std::int64_t i = first; i < last; ++i)
-      for (const model::Segment& segment : params.segments())
-        add_cut(segment, pieces[static_cast<std::size_t>(i)], cut);
+      for (model::Segment segment : params.segments()) {
+        const Range part = common(segment, pieces[static_cast<std::size_t>(i)]);
+        segment.offset = part.begin;
+        segment.count = part.size();
+        if (part.size() > 0) cut.push_back(segment);
+      }
     adamw_step_on(cut, params, o, lr, step, gradient_factor);
   };
   if (!own_kernels(params)) return step_on(0, std::ssize(pieces));

@@ -233,7 +233,7 @@ void FullShards::add_leaves(std::int64_t block, const std::vector<float*>& parts
   const auto add = [&](const float* left, float* right) {
     for (std::int64_t i = 0; i < e.size(); ++i) right[i] = left[i] + right[i];
   };
-  std::vector<float*> nodes;  // by level; null: none
+  std::vector<float*> nodes;  // one for each level; null: none
   std::vector<bool> is_new;
   for (std::size_t j = 0; first_ >> j; ++j) {
     nodes.push_back((first_ >> j) & 1 ? level_at(j, e.begin) : nullptr);

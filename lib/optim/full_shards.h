@@ -71,9 +71,9 @@ class FullShards final : public model::Shards {
   // The unit that is being gathered, or was, before it is acquired.
   std::optional<std::int64_t> ahead_;
   std::int64_t last_ = 0;    // the last unit but the head that was acquired
-  std::vector<bool> added_;  // whose gradients this pass has exchanged
+  std::vector<bool> added_;  // marks those whose gradients this pass has exchanged
   std::int64_t first_ = 0, leaves_ = 0;
-  // Of a pass that may leave out blocks: the unit whose turn is next, first in the forward pass.
+  // In a pass that may leave out blocks, next_ is the unit whose turn is next.
   bool skips_ = false, backward_ = false;
   std::int64_t next_ = 0;
   // levels_[j] holds the sum of a node of 2^j leaves, if bit j of the number of leaves that were

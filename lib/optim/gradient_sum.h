@@ -44,7 +44,7 @@ class GradientSum final : public model::GradientProgress {
 
   std::int64_t unit_of_head() const override { return head_; }
   void gradient_is_complete(std::int64_t unit) override;
-  // To be called after the last pass. Returns when the parts of grads that this rank owns are the
+  // Call this after the last pass. Returns when the parts of grads that this rank owns are the
   // sums over all leaves.
   void finish();
 
@@ -63,7 +63,7 @@ class GradientSum final : public model::GradientProgress {
   std::condition_variable changed_;
   std::int64_t complete_ = 0;  // buckets
   bool given_up_ = false;
-  std::exception_ptr failure_;  // of the thread
+  std::exception_ptr failure_;  // what the thread threw
   std::jthread thread_;         // the last member, because it uses the others
 };
 

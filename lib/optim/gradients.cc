@@ -20,7 +20,7 @@ struct StepGradient::Step {
   const at::Tensor& tokens_BS;
   const GradientPasses& options;
   std::int64_t rows, passes, leaves;
-  std::vector<at::Tensor> losses = {};  // of leaves; undefined for those of other ranks
+  std::vector<at::Tensor> losses = {};  // one for each leaf; undefined for those of other ranks
   // Set aside: this rank's nodes but the last, and of the last the left children that are still to
   // be added, from the root of the node downwards.
   std::vector<at::Tensor> nodes = {}, lefts = {};

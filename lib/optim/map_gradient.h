@@ -1,4 +1,4 @@
-// How the weights of a learned growth, and the loss of the larger model, depend on its maps.
+// How do the weights of a learned growth, and the loss of the larger model, depend on its maps?
 //
 // With G = dL/dW' of the running model, the chain rule gives for W' = A M B^T, M = sum_j w_j W_j
 //   dL/dA = G B M^T = G (M B^T)^T     dL/dB = (A^T G)^T M     dL/dw_j = <A^T G B, W_j>

@@ -23,11 +23,11 @@ at::ScalarType computing_type(model::ParamBuffer& params) {
 }
 
 at::Tensor matrix_of(const at::Tensor& flat, const model::Matrix& m) {
-  return flat.narrow(0, m.offset, m.rows * m.columns).view({m.rows, m.columns});
+  return view_of(flat, m.segment).view({m.rows, m.columns});
 }
 
-at::Tensor room_of(const at::Tensor& room, std::int64_t rows, std::int64_t columns) {
-  return room.narrow(0, 0, rows * columns).view({rows, columns});
+at::Tensor as_matrix(const at::Tensor& buffer, std::int64_t rows, std::int64_t columns) {
+  return buffer.narrow(0, 0, rows * columns).view({rows, columns});
 }
 
 // Each iteration maps every singular value s of x to a s + b s^3 + c s^5. The Gram matrix is that
@@ -53,14 +53,15 @@ at::Tensor orthogonalized(at::Tensor x, at::Tensor next, at::Tensor gram, at::Te
 double muon_scale(schedule::UpdateScale scale, const model::Matrix& matrix) {
   const double out = static_cast<double>(matrix.rows), in = static_cast<double>(matrix.columns);
   if (scale == schedule::UpdateScale::spectral) return std::sqrt(out / in);
-  const double out_before = out * matrix.eps_scale, in_before = in * matrix.lr_scale;
+  const double lr_scale = matrix.segment.lr_scale, eps_scale = matrix.segment.eps_scale;
+  const double out_before = out * eps_scale, in_before = in * lr_scale;
   const double before = scale == schedule::UpdateScale::original
                             ? std::sqrt(std::max(1.0, out_before / in_before))
                             : 0.2 * std::sqrt(std::max(out_before, in_before));
-  return before * std::sqrt(matrix.lr_scale / matrix.eps_scale);
+  return before * std::sqrt(lr_scale / eps_scale);
 }
 
-void Muon::make_rooms(model::ParamBuffer& params) {
+void Muon::make_buffers(model::ParamBuffer& params) {
   std::int64_t whole = 0, square = 0;
   for (const model::Matrix& m : params.matrices()) {
     const std::int64_t side = std::min(m.rows, m.columns);
@@ -69,51 +70,48 @@ void Muon::make_rooms(model::ParamBuffer& params) {
   }
   const bool on_cpu = params.weights().is_cpu();
   const auto options = at::TensorOptions(computing_type(params)).device(params.weights().device());
-  rooms_.resize(static_cast<std::size_t>(on_cpu ? at::get_num_threads() : 1));
-  for (Rooms& rooms : rooms_)
+  buffers_.resize(static_cast<std::size_t>(on_cpu ? at::get_num_threads() : 1));
+  for (Buffers& buffers : buffers_)
     for (int i = 0; i < 2; ++i) {
-      if (!rooms.matrices[i].defined() || rooms.matrices[i].numel() < whole)
-        rooms.matrices[i] = at::empty({whole}, options);
-      if (!rooms.squares[i].defined() || rooms.squares[i].numel() < square)
-        rooms.squares[i] = at::empty({square}, options);
+      if (!buffers.matrices[i].defined() || buffers.matrices[i].numel() < whole)
+        buffers.matrices[i] = at::empty({whole}, options);
+      if (!buffers.squares[i].defined() || buffers.squares[i].numel() < square)
+        buffers.squares[i] = at::empty({square}, options);
     }
 }
 
-void Muon::step_matrix(model::ParamBuffer& params, const model::Matrix& matrix, const Rooms& rooms,
-                       double lr, std::int64_t step, double gradient_factor) const {
+void Muon::step_matrix(model::ParamBuffer& params, const model::Matrix& matrix,
+                       const Buffers& buffers, double lr, std::int64_t step,
+                       double gradient_factor) const {
   at::Tensor gradient = matrix_of(params.grads(), matrix),
              momentum = matrix_of(params.exp_avg(), matrix);
   if (gradient_factor != 1) gradient.mul_(gradient_factor);
   momentum.lerp_(gradient, 1 - options_.momentum);
   const std::int64_t side = std::min(matrix.rows, matrix.columns);
-  at::Tensor update = room_of(rooms.matrices[0], matrix.rows, matrix.columns);
+  at::Tensor update = as_matrix(buffers.matrices[0], matrix.rows, matrix.columns);
   update.copy_(options_.nesterov ? gradient.lerp_(momentum, options_.momentum) : momentum);
   gradient.zero_();
-  const at::Tensor direction =
-      orthogonalized(update, room_of(rooms.matrices[1], matrix.rows, matrix.columns),
-                     room_of(rooms.squares[0], side, side), room_of(rooms.squares[1], side, side))
-          .view({-1});
-  const double scale = muon_scale(options_.update_scale, matrix);
-  for (const model::Segment& part : matrix.parts) {
-    const double rate = lr * ramp_at(part, step);
-    at::Tensor weights = part_of(params.weights(), part);
-    if (part.decays) weights.mul_(1 - rate * options_.weight_decay);
-    weights.add_(part_of(direction, part, matrix.offset), -rate * scale);
-  }
+  const at::Tensor direction = orthogonalized(
+      update, as_matrix(buffers.matrices[1], matrix.rows, matrix.columns),
+      as_matrix(buffers.squares[0], side, side), as_matrix(buffers.squares[1], side, side));
+  const double rate = lr * ramp_at(matrix.segment, step);
+  at::Tensor weights = matrix_of(params.weights(), matrix);
+  if (matrix.segment.decays) weights.mul_(1 - rate * options_.weight_decay);
+  weights.add_(direction, -rate * muon_scale(options_.update_scale, matrix));
 }
 
 void Muon::step(model::ParamBuffer& params, double lr, std::int64_t step, double gradient_factor) {
-  make_rooms(params);
+  make_buffers(params);
   const auto step_some = [&](std::int64_t begin, std::int64_t end) {
     const at::NoGradGuard no_grad;  // applies to one thread only
     const int thread = params.weights().is_cpu() ? at::get_thread_num() : 0;
-    const Rooms& rooms = rooms_[static_cast<std::size_t>(thread)];
+    const Buffers& buffers = buffers_[static_cast<std::size_t>(thread)];
     for (std::int64_t i = begin; i < end; ++i) {
       const model::Matrix& matrix = params.matrices()[static_cast<std::size_t>(i)];
-      if (matrix.frozen || matrix.idle) {
+      if (matrix.segment.frozen || matrix.segment.idle) {
         matrix_of(params.grads(), matrix).zero_();
       } else {
-        step_matrix(params, matrix, rooms, lr, step, gradient_factor);
+        step_matrix(params, matrix, buffers, lr, step, gradient_factor);
       }
     }
   };

@@ -41,23 +41,23 @@ class Muon {
 
   // Moves every matrix of params.matrices() that is neither frozen nor idle, and sets the gradients
   // of all of them to zero. Gradients are multiplied by gradient_factor first. step counts from 1.
-  // Regions that a growth zeroed have their own learning-rate ramp. Computes in the type of the
-  // weights, or in bfloat16 on a GPU if the model does. The caller must update the bfloat16 copy of
-  // the weights.
+  // Matrices of which a growth zeroed moments have their own learning-rate ramp. Computes in the
+  // type of the weights, or in bfloat16 on a GPU if the model does. The caller must update the
+  // bfloat16 copy of the weights.
   void step(model::ParamBuffer& params, double lr, std::int64_t step, double gradient_factor);
 
  private:
   // The buffers of a thread, large enough for any matrix: two matrices, and two squares of the
   // shorter side.
-  struct Rooms {
+  struct Buffers {
     at::Tensor matrices[2], squares[2];
   };
-  void step_matrix(model::ParamBuffer& params, const model::Matrix& matrix, const Rooms& rooms,
+  void step_matrix(model::ParamBuffer& params, const model::Matrix& matrix, const Buffers& buffers,
                    double lr, std::int64_t step, double gradient_factor) const;
-  void make_rooms(model::ParamBuffer& params);
+  void make_buffers(model::ParamBuffer& params);
 
   MuonOptions options_;
-  std::vector<Rooms> rooms_;  // one for each thread
+  std::vector<Buffers> buffers_;  // one for each thread
 };
 
 // Returns the factor of a matrix's update.

@@ -1,20 +1,16 @@
-// Gives optimizers a segment as a matrix, its learning-rate ramp, and a loop over the segments that
+// Gives optimizers a view of a segment, its learning-rate ramp, and a loop over the segments that
 // they move.
 #pragma once
 
 #include <ATen/core/grad_mode.h>
 
-#include <algorithm>
-
 #include "model/param_buffer.h"
 
 namespace stagedtrain::train {
 
-// Returns the rows and columns of a segment as a matrix. flat is a buffer of the layout, or a part
-// of one that starts at element `begin`.
-inline at::Tensor part_of(const at::Tensor& flat, const model::Segment& s, std::int64_t begin = 0) {
-  return flat.as_strided({s.rows, s.count}, {std::max(s.stride, s.count), 1},
-                         flat.storage_offset() + s.offset - begin);
+// Returns a view of the segment in a flat buffer.
+inline at::Tensor view_of(const at::Tensor& flat, const model::Segment& s) {
+  return flat.narrow(0, s.offset, s.count);
 }
 
 // Returns the share of the learning rate that the segment gets in step `step`, which counts from 1.
@@ -30,7 +26,7 @@ template <class Body>
 void for_moving_segments(model::ParamBuffer& params, double gradient_factor, const Body& body) {
   const at::NoGradGuard no_grad;
   for (const model::Segment& segment : params.segments()) {
-    at::Tensor gradient = part_of(params.grads(), segment);
+    at::Tensor gradient = view_of(params.grads(), segment);
     if (!segment.frozen && !segment.idle) {
       if (gradient_factor != 1) gradient.mul_(gradient_factor);
       body(segment, gradient);

@@ -9,7 +9,7 @@ void sgd_step(model::ParamBuffer& params, const SgdOptions& o, double lr, std::i
               double gradient_factor) {
   for_moving_segments(params, gradient_factor, [&](const model::Segment& s, at::Tensor& gradient) {
     const double rate = lr * s.lr_scale / s.eps_scale * ramp_at(s, step);
-    at::Tensor weights = part_of(params.weights(), s), momentum = part_of(params.exp_avg(), s);
+    at::Tensor weights = view_of(params.weights(), s), momentum = view_of(params.exp_avg(), s);
     if (s.decays) gradient.add_(weights, o.weight_decay * s.decay_scale * s.eps_scale);
     momentum.mul_(o.momentum).add_(gradient);
     weights.add_(o.nesterov ? gradient.add_(momentum, o.momentum) : momentum, -rate);

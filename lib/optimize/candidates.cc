@@ -7,8 +7,8 @@
 //
 // Scaling laws count parameters and do not see shapes, so a search over all divisors would choose
 // models that only the law considers good. For gpt2-124m.yaml it chose 1 x 768 to begin with, 85%
-// of whose parameters are embeddings, and under mixing 1 x 64 (docs/planning.md, "Measured, chosen,
-// learnt"). Therefore these are left out:
+// of whose parameters are embeddings, and under mixing 1 x 64 (docs/planning.md, "What is
+// measured, chosen and stored"). Therefore these are left out:
 //   - shapes whose width / depth differs from the final model's by more than kMostAspect;
 //   - for published laws that count embeddings, models of mostly embeddings
 //     (assumption_warnings.h);
@@ -23,6 +23,8 @@
 
 #include "base/signals.h"
 #include "forecast/assumption_warnings.h"
+#include "text/counted.h"
+#include "text/text.h"
 
 namespace stagedtrain::plan {
 namespace {
@@ -57,15 +59,15 @@ bool has_likely_shape(const arch::ModelConfig& model, const arch::ModelConfig& f
 // law counts like layers.
 bool looks_abler(const Candidate& size, const PlanningLaw& law) {
   const bool counts_all = size.parameters > static_cast<double>(size.params.non_embedding);
-  return law.published && counts_all && embedding_strain("", size.params);
+  return law.published && counts_all && embedding_warning("", size.params);
 }
 
 }  // namespace
 
 void note_left_out(std::size_t count, const char* why, std::vector<std::string>& notes) {
   if (count > 0)
-    notes.push_back(fmt::format("Not considered as stages: {} smaller model{}, because {}.", count,
-                                count == 1 ? "" : "s", why));
+    notes.push_back(fmt::format("Not considered as stages: {}, because {}.",
+                                counted(static_cast<std::int64_t>(count), "smaller model"), why));
 }
 
 std::vector<Candidate> candidates(const arch::ModelConfig& final_model, const PlanningLaw& law,

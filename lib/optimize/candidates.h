@@ -12,21 +12,21 @@ struct Candidate {
   arch::ModelConfig model;
   arch::ParamCount params;
   double flops_per_token = 0;
-  double parameters = 0;  // as the law counts them (PlanningLaw::parameters)
+  double parameters = 0;  // counted as the law does (PlanningLaw::parameters)
 };
 
 // By which factor the ratio of width to depth may differ from the final model's. Laws count
 // parameters and do not see shapes, so they overestimate shapes unlike those of their fit. Kaplan's
 // runs lost 3% of the loss at about 10 times.
 inline constexpr double kMostAspect = 4;
-// By which factor a growth may multiply the parameters without embeddings: doubled depth and
-// doubled width together. Beyond 4 there is a warning (growth_strain()).
+// The largest factor by which a growth may multiply the parameters without embeddings: doubled
+// depth and doubled width together. Beyond 4 there is a warning (growth_warning()).
 inline constexpr double kMostGrowthFactor = 8;
 
 // Returns the models whose layers divide the final model's, and whose width, heads, kv_heads and
 // ffn are the final model's divided by one number: cheapest first, the final model last. Shapes
 // beyond kMostAspect are left out, and for published laws that count embeddings also models of
-// mostly embeddings (embedding_strain()). `notes`, if not null, gets a message with the number of
+// mostly embeddings (embedding_warning()). `notes`, if not null, gets a message with the number of
 // each.
 std::vector<Candidate> candidates(const arch::ModelConfig& final_model, const PlanningLaw& law,
                                   std::vector<std::string>* notes = nullptr);

@@ -20,8 +20,8 @@ std::int64_t step_at(const OptimizedStage& stage, double own_tokens, double step
 
 OptimizedStage make_stage(const Problem& problem, const Solution& solution, std::size_t i,
                           std::int64_t first_step, std::int64_t fewer_steps) {
-  const law::GrowthPath& growth_path = solution.growth_path;
-  const law::LossCurve& curve = *problem.family[growth_path.sizes[i]].curve;
+  const scaling::GrowthPath& growth_path = solution.growth_path;
+  const scaling::LossCurve& curve = *problem.family[growth_path.sizes[i]].curve;
   OptimizedStage stage;
   stage.size = problem.sizes[growth_path.sizes[i]];
   stage.name = problem.family[growth_path.sizes[i]].name;

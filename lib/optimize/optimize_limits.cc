@@ -16,19 +16,19 @@
 
 namespace stagedtrain::plan {
 
-using law::GrowthPath;
+using scaling::GrowthPath;
 
-law::GrowthPaths loss_state_growth_paths(const Problem& problem, const law::RunLength& run,
-                                         std::vector<double> prices) {
+scaling::GrowthPaths loss_state_growth_paths(const Problem& problem, const scaling::RunLength& run,
+                                             std::vector<double> prices) {
   const double before_decay = problem.final_size().curve->loss(run.tokens - run.decay);
-  return law::GrowthPaths(problem.family, problem.pairs, before_decay,
-                          {.lost_tokens = problem.lost_tokens,
-                           .shortest_stage = problem.options.shortest_stage,
-                           .prices = std::move(prices)});
+  return scaling::GrowthPaths(problem.family, problem.pairs, before_decay,
+                              {.lost_tokens = problem.lost_tokens,
+                               .shortest_stage = problem.options.shortest_stage,
+                               .prices = std::move(prices)});
 }
 
-GrowthPath one_jump(const Problem& problem, std::size_t from, const law::Growth& growth,
-                    const law::RunLength& run) {
+GrowthPath one_jump(const Problem& problem, std::size_t from, const scaling::GrowthPoint& growth,
+                    const scaling::RunLength& run) {
   const std::size_t last = problem.family.size() - 1;
   if (!may_grow(problem.sizes[from], problem.sizes[last])) return {{last}, {}, 0, 0};
   const double saved = growth.tokens_saved - problem.lost_tokens;
@@ -48,7 +48,7 @@ double seconds_of(const Problem& problem, const GrowthPath& growth_path, double 
 
 // Puts a price on what is limited (`weights` is its amount for a token of each size), and finds the
 // lowest price at which the path keeps the limits.
-GrowthPath within(const Problem& problem, const law::RunLength& run, const Limits& limits,
+GrowthPath within(const Problem& problem, const scaling::RunLength& run, const Limits& limits,
                   const std::vector<double>& weights) {
   const auto at_price = [&](double log_price) {
     const double price = std::exp(log_price) * problem.final_size().cost / weights.back();
@@ -85,7 +85,7 @@ std::vector<double> with_places_between(const std::vector<double>& losses) {
 // best time needs too many, the best remaining time lies at the limit.
 class LimitedJump {
  public:
-  LimitedJump(const Problem& problem, const law::RunLength& run, const Limits& limits)
+  LimitedJump(const Problem& problem, const scaling::RunLength& run, const Limits& limits)
       : problem_(problem),
         run_(run),
         limits_(limits),
@@ -93,13 +93,13 @@ class LimitedJump {
 
   std::optional<GrowthPath> best_from(std::size_t from) {
     best_.reset();
-    const law::Size& small = problem_.family[from];
+    const scaling::Size& small = problem_.family[from];
     const double lowest = std::max(before_decay_, small.curve->floor() * (1 + 1e-12));
     std::vector<double> losses;
     for (const double loss : problem_.pairs.grids[from].losses)
       if (std::isfinite(loss) && loss > lowest) losses.push_back(loss);
     if (std::isfinite(small.curve->tokens(lowest))) losses.push_back(lowest);
-    losses.push_back(law::best_growth(small, problem_.final_size(), before_decay_).loss);
+    losses.push_back(scaling::best_growth(small, problem_.final_size(), before_decay_).loss);
     std::ranges::sort(losses, std::greater());
     losses = with_places_between(losses);
     for (std::size_t i = 0; i < losses.size(); ++i) {
@@ -112,9 +112,9 @@ class LimitedJump {
 
  private:
   GrowthPath growth_path_at(std::size_t from, double loss) const {
-    const law::Size& small = problem_.family[from];
+    const scaling::Size& small = problem_.family[from];
     return one_jump(problem_, from,
-                    law::growth_after(small, problem_.final_size(), small.curve->tokens(loss)),
+                    scaling::growth_after(small, problem_.final_size(), small.curve->tokens(loss)),
                     run_);
   }
   bool consider(std::size_t from, double loss) {
@@ -135,7 +135,7 @@ class LimitedJump {
   }
 
   const Problem& problem_;
-  const law::RunLength& run_;
+  const scaling::RunLength& run_;
   const Limits& limits_;
   double before_decay_;
   bool fitted_before_ = false;
@@ -184,7 +184,7 @@ void Limits::check(const Problem& problem, const GrowthPath& growth_path, double
 }
 
 std::optional<GrowthPath> cheapest_of(const Problem& problem, const std::vector<GrowthPath>& found,
-                                      const law::RunLength& run, const Limits& limits) {
+                                      const scaling::RunLength& run, const Limits& limits) {
   const GrowthPath* best = nullptr;
   for (const GrowthPath& growth_path : found)
     if (limits.keeps(problem, growth_path, run.tokens) &&
@@ -193,7 +193,7 @@ std::optional<GrowthPath> cheapest_of(const Problem& problem, const std::vector<
   return best ? std::optional(*best) : std::nullopt;
 }
 
-GrowthPath limited(const Problem& problem, const law::RunLength& run, const Limits& limits,
+GrowthPath limited(const Problem& problem, const scaling::RunLength& run, const Limits& limits,
                    const GrowthPath& free) {
   if (limits.keeps(problem, free, run.tokens)) return free;
   GrowthPath priced = free;
@@ -203,7 +203,7 @@ GrowthPath limited(const Problem& problem, const law::RunLength& run, const Limi
     priced = within(problem, run, limits, problem.seconds);
   std::vector<GrowthPath> found = {priced, one_jump(problem, 0, {}, run)};
   LimitedJump jump(problem, run, limits);
-  for (const law::FamilyPairs::Pair& pair : problem.pairs.pairs)
+  for (const scaling::FamilyPairs::Pair& pair : problem.pairs.pairs)
     if (limits.stages > 1 && pair.to + 1 == problem.family.size())
       if (auto growth_path = jump.best_from(pair.from)) found.push_back(std::move(*growth_path));
   return cheapest_of(problem, found, run, limits).value_or(priced);

@@ -15,36 +15,36 @@ struct Limits {
   std::size_t stages = 2;
   double most_tokens = 0, most_seconds = 0;
 
-  bool too_many_tokens(const Problem& problem, const law::GrowthPath& growth_path,
+  bool too_many_tokens(const Problem& problem, const scaling::GrowthPath& growth_path,
                        double end) const;
-  bool too_long(const Problem& problem, const law::GrowthPath& growth_path, double end) const;
-  bool keeps(const Problem& problem, const law::GrowthPath& growth_path, double end) const;
+  bool too_long(const Problem& problem, const scaling::GrowthPath& growth_path, double end) const;
+  bool keeps(const Problem& problem, const scaling::GrowthPath& growth_path, double end) const;
   // Throws Error(usage) for a path that does not keep the limits.
-  void check(const Problem& problem, const law::GrowthPath& growth_path, double end) const;
+  void check(const Problem& problem, const scaling::GrowthPath& growth_path, double end) const;
 };
 
-double tokens_of(const Problem& problem, const law::GrowthPath& growth_path, double end_tokens);
-double cost_of(const Problem& problem, const law::GrowthPath& growth_path, double end_tokens);
+double tokens_of(const Problem& problem, const scaling::GrowthPath& growth_path, double end_tokens);
+double cost_of(const Problem& problem, const scaling::GrowthPath& growth_path, double end_tokens);
 
 // Finds all growths that save something and come before the learning rate decays. `prices` are
 // added to the cost of a token of each size.
-law::GrowthPaths loss_state_growth_paths(const Problem& problem, const law::RunLength& run,
-                                         std::vector<double> prices = {});
+scaling::GrowthPaths loss_state_growth_paths(const Problem& problem, const scaling::RunLength& run,
+                                             std::vector<double> prices = {});
 
 // Returns the path of one growth from a size straight into the final one. If that growth is not
 // possible or saves nothing, returns the final size alone.
-law::GrowthPath one_jump(const Problem& problem, std::size_t from, const law::Growth& growth,
-                         const law::RunLength& run);
+scaling::GrowthPath one_jump(const Problem& problem, std::size_t from,
+                             const scaling::GrowthPoint& growth, const scaling::RunLength& run);
 
 // Returns the cheapest of the paths that keep the limits, the first of equal ones; nothing if none
 // does.
-std::optional<law::GrowthPath> cheapest_of(const Problem& problem,
-                                           const std::vector<law::GrowthPath>& found,
-                                           const law::RunLength& run, const Limits& limits);
+std::optional<scaling::GrowthPath> cheapest_of(const Problem& problem,
+                                               const std::vector<scaling::GrowthPath>& found,
+                                               const scaling::RunLength& run, const Limits& limits);
 
 // Returns the cheapest path under loss-state that keeps the limits. `free` is the cheapest one
 // without limits. If no path keeps them, the result breaks one.
-law::GrowthPath limited(const Problem& problem, const law::RunLength& run, const Limits& limits,
-                        const law::GrowthPath& free);
+scaling::GrowthPath limited(const Problem& problem, const scaling::RunLength& run,
+                            const Limits& limits, const scaling::GrowthPath& free);
 
 }  // namespace stagedtrain::plan

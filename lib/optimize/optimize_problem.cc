@@ -10,7 +10,7 @@
 namespace stagedtrain::plan {
 namespace {
 
-using law::GrowthPath;
+using scaling::GrowthPath;
 
 bool needs_time(const OptimizeOptions& options) {
   return options.unit != CostUnit::flops || options.most_seconds > 0;
@@ -149,8 +149,8 @@ Problem make_problem(const RunPlan& base, const OptimizeOptions& options) {
   problem.step_tokens = static_cast<double>(s.batch.sequences * base.final_model.context);
   add_sizes(problem, check_unit(base, options));
   problem.lost_tokens = lost_in_rewarm(problem);
-  for (const law::Size& size : problem.family) problem.costs.push_back(size.cost);
-  problem.pairs = law::pairs_of(problem.family, [&](std::size_t a, std::size_t b) {
+  for (const scaling::Size& size : problem.family) problem.costs.push_back(size.cost);
+  problem.pairs = scaling::pairs_of(problem.family, [&](std::size_t a, std::size_t b) {
     return may_grow(problem.sizes[a], problem.sizes[b]);
   });
   return problem;

@@ -10,16 +10,16 @@ struct Problem {
   const OptimizeOptions& options;
   RunPlan base = {};  // the plan of the given schedule
   std::vector<Candidate> sizes = {};
-  law::Family family = {};  // the same sizes, with curves and the cost of a token in the unit
-  // For a token of each size: that cost, and its seconds. Seconds are 0 if neither the unit nor a
-  // limit needs them.
+  scaling::Family family = {};  // the same sizes, with curves and the cost of a token in the unit
+  // What a token of each size costs, and its seconds, which are 0 if neither the unit nor a limit
+  // needs them.
   std::vector<double> costs = {}, seconds = {};
-  law::FamilyPairs pairs = {};          // the growths that operators can make (may_grow())
+  scaling::FamilyPairs pairs = {};      // the growths that operators can make (may_grow())
   double step_tokens = 0;               // tokens of a step after the batch-size warm-up
   double lost_tokens = 0;               // tokens that the re-warm-up of a growth loses
-  std::vector<std::string> not_considered = {};  // which smaller models are left out, and why
+  std::vector<std::string> not_considered = {};  // the smaller models that are left out, and why
 
-  const law::Size& final_size() const { return family.back(); }
+  const scaling::Size& final_size() const { return family.back(); }
 };
 
 // `options` must outlive the result. Throws Error(usage) if the law has no curve of the final
@@ -29,9 +29,9 @@ Problem make_problem(const RunPlan& base, const OptimizeOptions& options);
 
 // The best stages of a run that ends at the loss of run.tokens tokens from scratch.
 struct Solution {
-  law::RunLength run;
+  scaling::RunLength run;
   double end_loss = 0;
-  law::GrowthPath growth_path;                   // the growth path, under options.transfer
+  scaling::GrowthPath growth_path;               // the growth path, under options.transfer
   double floor = 0, all_sizes = 0, ceiling = 0;  // savings in the unit
   std::string why_not_grown;  // why plans of more stages were refused, if this one does not grow
 };
@@ -45,7 +45,7 @@ Solution solve(const Problem& problem, double most_seconds = 0);
 double tail_tokens(const Problem& problem, double run_tokens, std::size_t stages);
 
 // Returns the tokens of each stage of a growth path times the weight of its size, summed.
-double sum_over(const Problem& problem, const law::GrowthPath& growth_path, double end_tokens,
+double sum_over(const Problem& problem, const scaling::GrowthPath& growth_path, double end_tokens,
                 const std::vector<double>& weights);
 
 }  // namespace stagedtrain::plan

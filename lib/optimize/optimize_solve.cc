@@ -22,8 +22,8 @@
 namespace stagedtrain::plan {
 namespace {
 
-using law::Assumption;
-using law::GrowthPath;
+using scaling::Assumption;
+using scaling::GrowthPath;
 
 void check_end(const Problem& problem, double end_loss) {
   const arch::ModelConfig& model = problem.base.final_model;
@@ -34,20 +34,20 @@ void check_end(const Problem& problem, double end_loss) {
 
 // Returns the scratch run of `tokens` tokens, with the decay of the staged run. own_tokens is the
 // length of the staged run, of which a decay in % is a share.
-law::RunLength run_of(const Problem& problem, double tokens, double own_tokens,
-                      std::size_t stages) {
+scaling::RunLength run_of(const Problem& problem, double tokens, double own_tokens,
+                          std::size_t stages) {
   return {.tokens = tokens,
           .decay = std::min(tail_tokens(problem, own_tokens, stages), tokens),
           .mixing = problem.options.transfer.mixing_tokens};
 }
 
-GrowthPath mixing_jump(const Problem& problem, std::size_t from, const law::RunLength& run) {
+GrowthPath mixing_jump(const Problem& problem, std::size_t from, const scaling::RunLength& run) {
   return one_jump(problem, from,
-                  law::mixing_growth(problem.family[from], problem.final_size(), run), run);
+                  scaling::mixing_growth(problem.family[from], problem.final_size(), run), run);
 }
 
 // Returns the cheapest plan under mixing within the limits: one growth, or the final size alone.
-GrowthPath best_jump(const Problem& problem, const law::RunLength& run, const Limits& limits) {
+GrowthPath best_jump(const Problem& problem, const scaling::RunLength& run, const Limits& limits) {
   std::vector<GrowthPath> found = {one_jump(problem, 0, {}, run)};
   if (limits.stages > 1)
     for (std::size_t from = 0; from + 1 < problem.family.size(); ++from)
@@ -58,15 +58,15 @@ GrowthPath best_jump(const Problem& problem, const law::RunLength& run, const Li
 // With a constant rho the growth is best at the latest time: when the larger size resumes at
 // run.last_growth(). The sizes are chosen under loss-state, because a measured rho belongs to one
 // pair and cannot compare pairs.
-GrowthPath measured_growth_path(const Problem& problem, const law::GrowthPaths& growth_paths,
-                                const law::RunLength& run, const Limits& limits) {
+GrowthPath measured_growth_path(const Problem& problem, const scaling::GrowthPaths& growth_paths,
+                                const scaling::RunLength& run, const Limits& limits) {
   const GrowthPath chosen = growth_paths.best(std::min<std::size_t>(2, limits.stages));
   if (chosen.growths.empty()) return chosen;
   const std::size_t from = chosen.sizes[0];
   const double rho = problem.options.transfer.rho;
   return one_jump(problem, from,
-                  law::measured_growth(problem.family[from], problem.final_size(),
-                                       rho * run.last_growth(), rho),
+                  scaling::measured_growth(problem.family[from], problem.final_size(),
+                                           rho * run.last_growth(), rho),
                   run);
 }
 
@@ -83,8 +83,8 @@ double ceiling_of(const Problem& problem, const GrowthPath& growth_path, double 
 }
 
 // Returns the cheapest path. It may break the limits if no path keeps them.
-GrowthPath cheapest(const Problem& problem, const law::RunLength& run,
-                    const law::GrowthPaths& growth_paths, const Limits& limits) {
+GrowthPath cheapest(const Problem& problem, const scaling::RunLength& run,
+                    const scaling::GrowthPaths& growth_paths, const Limits& limits) {
   const Assumption assumption = problem.options.transfer.assumption;
   if (assumption == Assumption::mixing) return best_jump(problem, run, limits);
   if (assumption == Assumption::measured)
@@ -104,8 +104,8 @@ bool leaves_tail(const Problem& problem, const GrowthPath& growth_path, double e
 
 // The cheapest path at an assumed length of the staged run, with the growth paths that it is from.
 struct Found {
-  law::RunLength run;
-  law::GrowthPaths growth_paths;
+  scaling::RunLength run;
+  scaling::GrowthPaths growth_paths;
   GrowthPath growth_path;
 };
 
@@ -117,8 +117,8 @@ Found solve_length(const Problem& problem, double tokens, const Limits& limits) 
   constexpr int kRounds = 12, kHalvings = 8;
   const auto found_at = [&](double own) {
     stop_point("planning");
-    const law::RunLength run = run_of(problem, tokens, own, limits.stages);
-    law::GrowthPaths growth_paths = loss_state_growth_paths(problem, run);
+    const scaling::RunLength run = run_of(problem, tokens, own, limits.stages);
+    scaling::GrowthPaths growth_paths = loss_state_growth_paths(problem, run);
     GrowthPath growth_path = cheapest(problem, run, growth_paths, limits);
     return Found{run, std::move(growth_paths), std::move(growth_path)};
   };

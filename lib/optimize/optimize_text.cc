@@ -74,7 +74,7 @@ std::string savings_text(const Optimum& o) {
     return fmt::format("  {:<20} {:>6}   {}\n", name, percent(part), says);
   };
   std::string text = fmt::format("this plan saves, {}:\n  {}; {}\n", end, savings_text(o.planned),
-                                 law::assumption_name(o.options.transfer.assumption));
+                                 scaling::assumption_name(o.options.transfer.assumption));
   text += fmt::format("between, in {} {}:\n", unit, end);
   text += line("floor (loss-state)", o.floor,
                "if a grown model continues where its own curve has that loss");
@@ -142,7 +142,8 @@ std::string to_text(const Optimum& o) {
       fmt::format("losses      {}, fitted to models of {} to {} parameters; {}", o.law.end,
                   short_count(o.law.least_parameters), short_count(o.law.most_parameters),
                   o.law.samples.empty() ? "published, so without intervals" : "intervals below"));
-  text += fmt::format("assumption  {}\n\n", law::assumption_name(o.options.transfer.assumption));
+  text +=
+      fmt::format("assumption  {}\n\n", scaling::assumption_name(o.options.transfer.assumption));
   text += stages_text(o) + "  The slope is d ln loss / d ln tokens at the end of a stage.\n" +
           decay_text(o) + "\n" + growths_text(o) + "\n" + savings_text(o) + "\n";
   text += to_text(o.full.plan, o.full.cost);
@@ -155,7 +156,7 @@ std::string to_text(const Optimum& o) {
 Json to_json(const Optimum& o) {
   Json json = {{"law", o.law.name},
                {"law_source", o.law.source},
-               {"assumption", law::assumption_name(o.options.transfer.assumption)},
+               {"assumption", scaling::assumption_name(o.options.transfer.assumption)},
                {"end_loss", o.end_loss},
                {"scratch_tokens", o.scratch_tokens},
                {"scratch_flops", o.scratch_flops},

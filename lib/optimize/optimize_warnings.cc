@@ -9,7 +9,7 @@
 namespace stagedtrain::plan {
 namespace {
 
-using law::Assumption;
+using scaling::Assumption;
 using Lines = std::vector<std::string>;
 
 void about_law(const Optimum& o, Lines& lines) {
@@ -33,7 +33,7 @@ void about_loss_state(const Optimum& o, Lines& lines) {
   const std::string most =
       fmt::format("here it is at most {:.1f}%, {} tokens of the final model{}", 100 * o.all_sizes,
                   short_count(o.all_sizes * o.scratch_tokens), worth(o));
-  if (auto line = long_run_strain(o.scratch_tokens, o.stages.back().size.params, most))
+  if (auto line = long_run_warning(o.scratch_tokens, o.stages.back().size.params, most))
     lines.push_back(std::move(*line));
 }
 
@@ -45,10 +45,11 @@ void about_mixing(const Optimum& o, Lines& lines) {
 void about_growths(const Optimum& o, Lines& lines) {
   for (std::size_t i = 1; i < o.stages.size(); ++i) {
     const OptimizedStage &from = o.stages[i - 1], &to = o.stages[i];
-    if (auto line = embedding_strain(from.name, from.size.params);
+    if (auto line = embedding_warning(from.name, from.size.params);
         line && o.law.published && o.law.name != "kaplan")
       lines.push_back(std::move(*line));
-    if (auto line = growth_strain(from.name, to.name, growth_factor(from.size.params, to.size.params)))
+    if (auto line =
+            growth_warning(from.name, to.name, growth_factor(from.size.params, to.size.params)))
       lines.push_back(std::move(*line));
   }
 }
@@ -74,7 +75,7 @@ void about_data(const Optimum& o, Lines& lines) {
 
 std::vector<std::string> warnings_of(const Optimum& o, const std::string& why_not_grown) {
   Lines lines = whole_run_warnings(o.law, o.full.plan);
-  const law::Assumption assumption = o.options.transfer.assumption;
+  const scaling::Assumption assumption = o.options.transfer.assumption;
   if (o.stages.size() == 1 && o.options.most_stages > 1)
     lines.push_back(why_not_grown.empty()
                         ? "no growth pays under this assumption: the plan is the final model alone"

@@ -1,16 +1,17 @@
 // Reads and updates the cache files. Damaged ones are reported, set aside and created again.
 #include "outcomes/caches.h"
 
-#include <cstdio>
 #include <set>
+
+#include "io/terminal.h"
 
 namespace stagedtrain::plan {
 namespace {
 
 // Warns at most once for each file.
 void warn_once(const Path& path, const std::string& what) {
-  static std::set<Path> told;
-  if (told.insert(path).second) std::fprintf(stderr, "warning: %s\n", what.c_str());
+  static std::set<Path> warned;
+  if (warned.insert(path).second) print_to_stderr("warning: " + what + "\n");
 }
 
 template <class Read>
@@ -44,7 +45,7 @@ Measurements known_measurements(const std::string& given) {
   return given.empty() ? read_cache(path, read_measurements) : read_measurements(path);
 }
 
-Learned known_growths() { return read_cache(learned_file(""), read_learned); }
+GrowthOutcomes known_growths() { return read_cache(outcomes_file(""), read_outcomes); }
 
 Scores known_scores() { return read_cache(scores_file(""), read_scores); }
 
@@ -62,10 +63,10 @@ void keep_measurements(const std::string& given, const std::vector<Measurement>&
   add_measurements(path, measured);
 }
 
-void keep_growths(const std::vector<LearnedGrowth>& growths) {
-  const Path path = learned_file("");
-  if (!growths.empty()) set_aside_if_damaged(path, read_learned);
-  add_learned(path, growths);
+void keep_growths(const std::vector<GrowthOutcome>& growths) {
+  const Path path = outcomes_file("");
+  if (!growths.empty()) set_aside_if_damaged(path, read_outcomes);
+  add_outcomes(path, growths);
 }
 
 void keep_scores(const std::vector<ScoredRun>& runs) {

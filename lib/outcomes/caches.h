@@ -7,14 +7,14 @@
 
 #include "cost/measurements.h"
 #include "fit/planning_law.h"
-#include "outcomes/learned.h"
+#include "outcomes/growth_outcomes.h"
 #include "outcomes/scores.h"
 
 namespace stagedtrain::plan {
 
 // `given` is the file that the command line names; empty means the one in the cache folder.
 Measurements known_measurements(const std::string& given = "");
-Learned known_growths();
+GrowthOutcomes known_growths();
 Scores known_scores();
 // Like find_planning_law, but with the widening of intervals that the scores of earlier runs ask
 // for.
@@ -22,7 +22,7 @@ PlanningLaw scored_law(const std::string& name);
 
 // Adds to the cache files. Throws Error(resource) if they cannot be written.
 void keep_measurements(const std::string& given, const std::vector<Measurement>& measured);
-void keep_growths(const std::vector<LearnedGrowth>& growths);
+void keep_growths(const std::vector<GrowthOutcome>& growths);
 void keep_scores(const std::vector<ScoredRun>& runs);
 
 }  // namespace stagedtrain::plan

@@ -24,7 +24,7 @@ void members(V& v, ScoredRun& r) {
 namespace {
 
 constexpr CacheFormat kFormat = {"stagedtrain scores", 1, "runs",
-                                 "remove the file; train and report --learn make it anew"};
+                                 "remove the file; train and report --store-outcomes make it anew"};
 constexpr std::size_t kMostRuns = 1000;
 constexpr double kMostZ = 100, kMostLoss = 1000, kLeastSaving = -100, kMostSeconds = 1e10;
 
@@ -72,7 +72,7 @@ bool ScoredNumber::known() const { return std::isfinite(predicted) && std::isfin
 
 double ScoredNumber::z() const {
   if (!ranged()) return runlog::kUnknown;
-  const double deviation = (high - low) / widened / 2 / law::kNormal80;
+  const double deviation = (high - low) / widened / 2 / scaling::kNormal80;
   return (measured - predicted) / std::hypot(deviation, error >= 0 ? error : 0);
 }
 

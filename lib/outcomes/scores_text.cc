@@ -51,7 +51,7 @@ std::string to_text(const Scores& scores) {
   if (scores.all().empty())
     return "No run has been scored yet. A run that has a prediction is scored when it ends, and "
            "by\n"
-           "stagedtrain report --learn.\n";
+           "stagedtrain report --store-outcomes.\n";
   std::vector<Row> rows = {{"run", "what", "predicted", "80%", "measured", "inside", "z"}};
   const Style loss{"loss", nats}, saving{"saving", percent}, seconds{"time", time};
   for (const ScoredRun& run : scores.all()) {

@@ -9,7 +9,7 @@
 namespace stagedtrain::plan {
 
 struct SizeRuns {
-  std::string name;              // by arch::size_text; also the name of the runs' folder
+  std::string name;              // from arch::size_text; also names the runs' folder
   std::vector<RunPlan> budgets;  // in the form of resolve_scratch, shortest first
 };
 

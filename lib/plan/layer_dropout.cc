@@ -12,6 +12,7 @@
 #include <algorithm>
 
 #include "plan/layer_policy.h"
+#include "text/counted.h"
 #include "text/text.h"
 
 namespace stagedtrain::plan {
@@ -51,9 +52,9 @@ const LayerPolicy& layer_dropout() {
       .refusal = [](const StagePlan& stage) -> std::string {
         if (stage.model.layers >= 2) return "";
         return fmt::format(
-            "found in a stage of {} layer{}, expected at least 2 layers, because "
+            "found in a stage of {}, expected at least 2 layers, because "
             "the first is never left out",
-            stage.model.layers, stage.model.layers == 1 ? "" : "s");
+            counted(stage.model.layers, "layer"));
       },
       .description = description};
   return policy;

@@ -12,9 +12,9 @@ namespace stagedtrain::plan {
 // of the stage's steps; but they count in the totals of the run, and so do its FLOPs.
 struct FitCost {
   std::int64_t steps = 0;
-  std::int64_t sequences = 0;  // of each step
-  std::int64_t tokens = 0;     // of all steps
-  double flops = 0;            // of all steps: of the larger model, and of the maps
+  std::int64_t sequences = 0;  // sequences in each step
+  std::int64_t tokens = 0;     // tokens in all steps
+  double flops = 0;            // of the larger model and of the maps, in all steps
   std::int64_t all_sequences() const { return steps * sequences; }
 };
 FitCost fit_cost(const schedule::Schedule& schedule, const grow::GrowthRecipe& recipe);

@@ -4,6 +4,7 @@
 #include "plan/layer_policy.h"
 #include "plan/parameterization.h"
 #include "plan/run_plan.h"
+#include "text/counted.h"
 #include "text/json.h"
 #include "text/text.h"
 #include "text/text_table.h"
@@ -63,9 +64,9 @@ std::string stage_notes(const RunPlan& plan, const StagePlan& stage) {
   }
   if (stage.fit.steps > 0)
     text += fmt::format(
-        "  before it {} steps fit the growth's maps: {} tokens, {} FLOPs ({:.1f}% of all)\n",
-        grouped(stage.fit.steps), count_text(stage.fit.tokens), short_count(stage.fit.flops),
-        100 * stage.fit.flops / plan.flops);
+        "  before it the growth's maps are fitted in {}: {} tokens, {} FLOPs ({:.1f}% of all)\n",
+        counted(stage.fit.steps, "step"), count_text(stage.fit.tokens),
+        short_count(stage.fit.flops), 100 * stage.fit.flops / plan.flops);
   text += policy_notes(stage);
   text += fmt::format("  {:.0f}% of the FLOPs; {} parameters without embeddings",
                       100 * stage.flops / plan.flops, count_text(stage.params.non_embedding));
@@ -80,7 +81,7 @@ std::string stage_notes(const RunPlan& plan, const StagePlan& stage) {
   if (stage.until_slope)
     text += fmt::format("; ends sooner where d ln loss / d ln tokens of its curve is {:.4g}", *stage.until_slope);
   if (stage.rewarm_steps)
-    text += fmt::format("; learning rate re-warms over {} steps", grouped(stage.rewarm_steps));
+    text += fmt::format("; learning rate re-warms over {}", counted(stage.rewarm_steps, "step"));
   return text + "\n";
 }
 
@@ -93,17 +94,19 @@ std::string rate_text(const RunPlan& plan) {
   const std::string floor = lr.floor > 0 ? format_number(lr.floor) + " of the peak" : "0";
   const std::int64_t after = plan.total_steps - plan.warmup_steps;
   if (lr.curve == "constant")
-    return fmt::format("constant: {} steps up, then the peak", grouped(plan.warmup_steps));
+    return fmt::format("constant: {} up, then the peak", counted(plan.warmup_steps, "step"));
   if (lr.curve != "wsd")
-    return fmt::format("{}: {} steps up, {} down to {}", lr.curve, grouped(plan.warmup_steps),
+    return fmt::format("{}: {} up, {} down to {}", lr.curve, counted(plan.warmup_steps, "step"),
                        grouped(after), floor);
-  return fmt::format("wsd: {} steps up, {} at the peak, {} down to {}", grouped(plan.warmup_steps),
+  return fmt::format("wsd: {} up, {} at the peak, {} down to {}",
+                     counted(plan.warmup_steps, "step"),
                      grouped(std::max<std::int64_t>(0, after - plan.decay_steps)),
                      grouped(plan.decay_steps), floor);
 }
 
 std::string every_text(const Every& every) {
-  if (every.steps > 0) return fmt::format("every {} steps", grouped(every.steps));
+  if (every.steps > 0)
+    return every.steps == 1 ? "every step" : "every " + counted(every.steps, "step");
   if (every.tokens > 0) return fmt::format("every {} tokens", count_text(every.tokens));
   return "at the end of each stage";
 }
@@ -113,12 +116,12 @@ std::string run_notes(const RunPlan& plan) {
   const auto& batch = plan.schedule.batch;
   const std::int64_t context = plan.final_model.context;
   std::string text =
-      fmt::format("\nlearning rate  {}\n{}a step         {} sequences of {} tokens = {}",
-                  rate_text(plan), parameterization_notes(plan), grouped(batch.sequences),
+      fmt::format("\nlearning rate  {}\n{}a step         {} of {} tokens = {}", rate_text(plan),
+                  parameterization_notes(plan), counted(batch.sequences, "sequence"),
                   grouped(context), grouped(batch.sequences * context));
   text += batch.size_warmup || batch.length_warmup ? " tokens, after the warm-up" : " tokens";
   if (batch.micro && batch.micro < batch.sequences)
-    text += fmt::format(", {} sequences at a time", grouped(batch.micro));
+    text += fmt::format(", {} at a time", counted(batch.micro, "sequence"));
   text += "\n";
   text += fmt::format("validation     {}\ncheckpoints    {}\n", every_text(plan.evaluate_every),
                       plan.checkpoint_seconds > 0

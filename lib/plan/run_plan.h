@@ -33,10 +33,10 @@ struct StagePlan {
   std::optional<schedule::LayerDropoutSpec> layer_dropout;
   std::optional<schedule::LayerPathSpec> layer_path;
   std::optional<grow::GrowthRecipe> growth;  // from the stage before, or from the checkpoint `from`
-  FitCost fit;                               // of that growth, before the first step
-  std::int64_t first_step = 0, steps = 0;    // as planned; `until` may end the stage sooner
-  std::int64_t tokens = 0;                   // of the steps
-  double flops = 0;  // of the steps, as executed; the expected value if a policy draws layers
+  FitCost fit;                               // what fitting that growth costs before the first step
+  std::int64_t first_step = 0, steps = 0;    // planned; `until` may end the stage sooner
+  std::int64_t tokens = 0;                   // trained on in the steps
+  double flops = 0;  // executed by the steps; an expected value if a policy draws layers
   double peak_lr = 0;
   std::int64_t rewarm_steps = 0;
   std::optional<double> until_loss, until_slope;
@@ -86,17 +86,17 @@ struct RunPlan {
   std::vector<StagePlan> stages;
   arch::ModelConfig final_model;
   std::int64_t total_steps = 0;  // length of the learning-rate curve
-  std::int64_t tokens = 0;       // of all stages and the fits of their growths
+  std::int64_t tokens = 0;       // total of all stages and the fits of their growths
   double flops = 0;              // likewise
   std::int64_t warmup_steps = 0, decay_steps = 0;
   Every evaluate_every, sample_every, checkpoint_every;
-  double checkpoint_seconds = 0;  // of training, in place of checkpoint_every; 0: not by time
+  double checkpoint_seconds = 0;  // replaces checkpoint_every; 0: not by time
   // The step whose state `train` keeps in RUN/branch.h5 for a longer scratch run to start from.
   std::optional<std::int64_t> branch_step;
   bool decayed = false;             // the curve ends fully decayed
   std::string predicted_by;         // the law and the assumption of the predicted losses
-  Transfer transfer;                // that assumption; loss-state if the schedule names none
-  runlog::Prediction prediction;    // of the whole run; set by predict() (forecast/predict.h)
+  Transfer transfer;                // the assumption; loss-state if the schedule names none
+  runlog::Prediction prediction;    // for the whole run, from predict() (forecast/predict.h)
   std::vector<std::string> chosen;  // messages: what the planner chose for each auto, and why
   std::vector<std::string> warnings;
 };

@@ -1,4 +1,4 @@
-// How many tokens a step of a stage trains on, mean over its steps.
+// How many tokens does a step of a stage train on, mean over its steps?
 #pragma once
 
 #include <algorithm>

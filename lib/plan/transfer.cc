@@ -7,8 +7,8 @@
 namespace stagedtrain::plan {
 
 std::string word_of(const Transfer& transfer) {
-  if (transfer.assumption == law::Assumption::loss_state) return "loss-state";
-  if (transfer.assumption == law::Assumption::mixing) return "mixing";
+  if (transfer.assumption == scaling::Assumption::loss_state) return "loss-state";
+  if (transfer.assumption == scaling::Assumption::mixing) return "mixing";
   return "rho=" + format_number(transfer.rho);
 }
 
@@ -16,7 +16,7 @@ Transfer read_transfer(const std::string& where, const std::string& word, const 
   Transfer transfer;
   if (word == "loss-state") return transfer;
   if (word == "mixing") {
-    transfer.assumption = law::Assumption::mixing;
+    transfer.assumption = scaling::Assumption::mixing;
     return transfer;
   }
   if (!word.starts_with("rho="))
@@ -27,7 +27,7 @@ Transfer read_transfer(const std::string& where, const std::string& word, const 
                       word, kLeastRho, kMostRho)
         .with_hint(
             "a grown model continues as if after 1/rho of its tokens; measured values are 1 to 2");
-  transfer.assumption = law::Assumption::measured;
+  transfer.assumption = scaling::Assumption::measured;
   transfer.rho = *rho;
   return transfer;
 }

@@ -9,7 +9,7 @@
 namespace stagedtrain::plan {
 
 struct Transfer {
-  law::Assumption assumption = law::Assumption::loss_state;
+  scaling::Assumption assumption = scaling::Assumption::loss_state;
   double rho = 1;                 // for Assumption::measured
   double mixing_tokens = 0;       // how long a growth takes to mix; 0: not known
   std::vector<double> rhos = {};  // rho of the growth into each stage, if they differ; else empty

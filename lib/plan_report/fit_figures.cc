@@ -53,7 +53,7 @@ void mark_end_of_log(Figure& figure, double x) {
       {.at = {x, figure.y.high}, .text = "forecast", .colour = kMuted, .dx = 0.5, .dy = -0.7});
 }
 
-Figure law_figure(const plan::FittedCurve& fit, const std::vector<law::CurvePoint>& points) {
+Figure law_figure(const plan::FittedCurve& fit, const std::vector<scaling::CurvePoint>& points) {
   Figure figure{.title = "The fit",
                 .alt = "Logged losses and the fitted curve, carried on to three times the steps.",
                 .width = kWidth,
@@ -61,7 +61,7 @@ Figure law_figure(const plan::FittedCurve& fit, const std::vector<law::CurvePoin
   const double low = points.front().x, end = points.back().x, high = kForecast * end;
   Range losses;
   std::vector<XY> dots;
-  for (const law::CurvePoint& p : points) {
+  for (const scaling::CurvePoint& p : points) {
     dots.push_back({p.x, p.loss});
     losses.add(p.loss);
   }
@@ -88,11 +88,11 @@ Area band(const plan::FittedCurve& fit, double low, double high) {
   std::vector<XY> below, above;
   for (const XY& at : curve_over(low, high, [](double) { return 0.0; })) {
     std::vector<double> values;
-    for (const law::StageCurve& sample : fit.samples)
+    for (const scaling::StageCurve& sample : fit.samples)
       values.push_back(percent_above(sample.loss(at.x), fit.law.loss(at.x)));
     std::erase_if(values, [](double value) { return !std::isfinite(value); });
     if (values.empty()) continue;
-    const law::Interval range = law::interval(std::move(values));
+    const scaling::Interval range = scaling::interval(std::move(values));
     below.push_back({at.x, range.low});
     above.push_back({at.x, range.high});
   }
@@ -122,7 +122,7 @@ void add_refits(const plan::FittedCurve& fit, double low, double high, Figure& f
                              .dy = i + 1 == ends.size() ? 0.9 : -0.9});
 }
 
-Figure rest_figure(const plan::FittedCurve& fit, const std::vector<law::CurvePoint>& points) {
+Figure rest_figure(const plan::FittedCurve& fit, const std::vector<scaling::CurvePoint>& points) {
   Figure figure{.title = "What it leaves, and how far it can be trusted",
                 .alt = "Residuals, refits to the first parts of the log, and bootstraps.",
                 .width = kWidth,
@@ -130,7 +130,7 @@ Figure rest_figure(const plan::FittedCurve& fit, const std::vector<law::CurvePoi
   const double low = points.front().x, end = points.back().x, high = kForecast * end;
   std::vector<XY> residuals;
   double most = 1e-3;
-  for (const law::CurvePoint& p : points) {
+  for (const scaling::CurvePoint& p : points) {
     residuals.push_back({p.x, percent_above(p.loss, fit.law.loss(p.x))});
     most = std::max(most, std::fabs(residuals.back().y));
   }
@@ -150,10 +150,10 @@ Figure rest_figure(const plan::FittedCurve& fit, const std::vector<law::CurvePoi
   return figure;
 }
 
-Axis tokens_axis(const std::vector<law::RunPoint>& runs, double& size) {
+Axis tokens_axis(const std::vector<scaling::RunPoint>& runs, double& size) {
   Range tokens;
-  for (const law::RunPoint& run : runs) tokens.add(run.tokens);
-  const Unit unit = unit_of(Measure::tokens, tokens.high);
+  for (const scaling::RunPoint& run : runs) tokens.add(run.tokens);
+  const Unit unit = unit_of(CostKind::tokens, tokens.high);
   size = unit.size;
   return cost_axis(unit, tokens.low / 1.2, tokens.high * 1.2);
 }
@@ -161,13 +161,13 @@ Axis tokens_axis(const std::vector<law::RunPoint>& runs, double& size) {
 }  // namespace
 
 std::vector<Figure> fit_figures(const plan::FittedCurve& fit, const plan::LoggedCurve& logged) {
-  const law::CurvePoints near = law::near_peak(logged.steps, logged.begin);
-  const std::vector<law::CurvePoint> points = law::thinned(near.points, 200);
+  const scaling::CurvePoints near = scaling::near_peak(logged.steps, logged.begin);
+  const std::vector<scaling::CurvePoint> points = scaling::thinned(near.points, 200);
   return {law_figure(fit, points), rest_figure(fit, points)};
 }
 
 std::vector<Figure> fit_figures(const plan::FittedChinchilla& fit,
-                                const std::vector<law::RunPoint>& runs) {
+                                const std::vector<scaling::RunPoint>& runs) {
   double unit = 1;
   const Axis x = tokens_axis(runs, unit);
   Figure law{.title = "The law",
@@ -183,7 +183,7 @@ std::vector<Figure> fit_figures(const plan::FittedChinchilla& fit,
   Range losses, sizes;
   std::vector<XY> dots, residuals;
   double most = 1e-3;
-  for (const law::RunPoint& run : runs) {
+  for (const scaling::RunPoint& run : runs) {
     losses.add(run.loss);
     sizes.add(run.parameters);
     dots.push_back({run.tokens / unit, run.loss});

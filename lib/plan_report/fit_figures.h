@@ -1,4 +1,5 @@
-// What the page of a fit shows: data, fitted law, residuals, and how far the fit can be trusted.
+// What does the page of a fit show? Data, fitted law, residuals, and how far the fit can be
+// trusted.
 #pragma once
 
 #include <vector>
@@ -15,6 +16,6 @@ namespace stagedtrain::report {
 std::vector<Figure> fit_figures(const plan::FittedCurve& fit, const plan::LoggedCurve& logged);
 // Draws the Chinchilla law with the finished runs that it was fitted to, and its residuals.
 std::vector<Figure> fit_figures(const plan::FittedChinchilla& fit,
-                                const std::vector<law::RunPoint>& runs);
+                                const std::vector<scaling::RunPoint>& runs);
 
 }  // namespace stagedtrain::report

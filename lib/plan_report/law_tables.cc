@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "figures/table.h"
-#include "text/json.h"
 #include "text/text.h"
 
 namespace stagedtrain::report {
@@ -87,7 +86,7 @@ std::string chinchilla_text(const plan::FittedChinchilla& c) {
 }
 
 std::string joint_text(const plan::FittedJoint& j) {
-  const law::JointLaw &l = j.law, &low = j.low, &high = j.high;
+  const scaling::JointLaw &l = j.law, &low = j.low, &high = j.high;
   Table table = parameter_table("");
   table.rows = {parameter_row("E", l.E, low.E, high.E),
                 parameter_row("A", l.A, low.A, high.A),

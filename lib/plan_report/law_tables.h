@@ -1,4 +1,4 @@
-// How fitted scaling laws are printed on a terminal.
+// How are fitted scaling laws printed on a terminal?
 #pragma once
 
 #include <string>

@@ -27,7 +27,7 @@ std::vector<XY> finite(std::vector<XY> points) {
 }
 
 // Draws the loss of a size that is trained from scratch, against its FLOPs.
-std::vector<XY> own_run(const law::Size& size, double low, double high, const Unit& unit) {
+std::vector<XY> own_run(const scaling::Size& size, double low, double high, const Unit& unit) {
   std::vector<XY> points;
   for (int i = 0; i <= kPoints; ++i) {
     const double cost = between(low, high, i, kPoints);
@@ -83,12 +83,12 @@ Axis log_axis(const Unit& unit, double low, double high) { return cost_axis(unit
 // Returns the largest share of a scratch run of this many tokens that the plan's own sizes can save,
 // or, for a plan with one stage, all sizes.
 double saved_by_own(const PlanPicture& picture, double tokens) {
-  law::Family own;
+  scaling::Family own;
   for (const PathStage& stage : picture.path) own.push_back(stage.size);
   if (own.size() == 1) own = picture.sizes;
   const double share = picture.run.decay / picture.run.tokens;
-  const law::GrowthPaths growth_paths(own, own.back().curve->loss(tokens * (1 - share)),
-                                      {.lost_tokens = picture.lost_tokens});
+  const scaling::GrowthPaths growth_paths(own, own.back().curve->loss(tokens * (1 - share)),
+                                          {.lost_tokens = picture.lost_tokens});
   return growth_paths.best(std::max<std::size_t>(2, picture.path.size())).tokens_saved / tokens;
 }
 
@@ -99,18 +99,18 @@ double saved_by_plan(const PlanPicture& picture) {
 }  // namespace
 
 Figure path_figure(const PlanPicture& picture) {
-  const law::Size& last = picture.path.back().size;
+  const scaling::Size& last = picture.path.back().size;
   const double scratch = picture.run.tokens * last.cost;
   const double high = std::max(scratch, cost_of_path(picture)) * 1.35;
   double low = scratch / 60;
   if (picture.path.size() > 1) low = std::min(low, picture.path[1].cost_before / 2.5);
-  const Unit unit = unit_of(Measure::flops, scratch);
+  const Unit unit = unit_of(CostKind::flops, scratch);
   Figure figure{.title = "Loss against compute",
                 .alt = "Predicted loss of every size and of the staged plan against FLOPs.",
                 .width = 960,
                 .height = 440};
   figure.x = log_axis(unit, low, high);
-  for (const law::Size& size : picture.sizes)
+  for (const scaling::Size& size : picture.sizes)
     figure.lines.push_back(
         {.points = own_run(size, low, high, unit), .colour = kGrid, .width = 1.1});
   for (const PathStage& stage : picture.path) {
@@ -151,15 +151,15 @@ Figure path_figure(const PlanPicture& picture) {
 std::vector<Figure> timing_figures(const PlanPicture& picture) {
   std::vector<Figure> figures;
   for (std::size_t i = 1; i < picture.path.size(); ++i) {
-    const law::Size &small = picture.path[i - 1].size, &large = picture.path[i].size;
+    const scaling::Size &small = picture.path[i - 1].size, &large = picture.path[i].size;
     const double end = large.curve->tokens(picture.end_loss);
     const double whole = end * large.cost / (picture.run.tokens * picture.path.back().size.cost);
-    const law::Growth best = law::best_growth(small, large, picture.end_loss);
+    const scaling::GrowthPoint best = scaling::best_growth(small, large, picture.end_loss);
     const double low = std::max(best.small_tokens, 1.0) / 12,
                  high = std::max(best.small_tokens, picture.path[i - 1].end) * 4;
-    const Unit unit = unit_of(Measure::tokens, high);
+    const Unit unit = unit_of(CostKind::tokens, high);
     const auto saved = [&](double tokens) {
-      const double saved = law::growth_after(small, large, tokens).tokens_saved;
+      const double saved = scaling::growth_after(small, large, tokens).tokens_saved;
       return 100 * whole * (saved - picture.lost_tokens) / end;
     };
     std::vector<XY> all, plateau;
@@ -205,8 +205,8 @@ std::vector<Figure> timing_figures(const PlanPicture& picture) {
 
 Figure length_figure(const PlanPicture& picture) {
   const double tokens = picture.run.tokens, low = tokens / 6, high = tokens * 6;
-  const Unit unit = unit_of(Measure::tokens, tokens);
-  const law::Size& smallest =
+  const Unit unit = unit_of(CostKind::tokens, tokens);
+  const scaling::Size& smallest =
       picture.path.size() > 1 ? picture.path.front().size : picture.sizes.front();
   const double share = 1 - picture.run.decay / tokens;
   const double ceiling = 100 * (share * (1 - smallest.cost / picture.sizes.back().cost) -
@@ -272,10 +272,10 @@ void mark_plan(const PlanPicture& picture, const std::vector<XY>& best, Figure& 
 }  // namespace
 
 Figure stages_figure(const PlanPicture& picture) {
-  const law::LossCurve& curve = *picture.sizes.back().curve;
-  const law::GrowthPaths growth_paths(picture.sizes, picture.pairs,
-                                      curve.loss(picture.run.tokens - picture.run.decay),
-                                      {.lost_tokens = picture.lost_tokens});
+  const scaling::LossCurve& curve = *picture.sizes.back().curve;
+  const scaling::GrowthPaths growth_paths(picture.sizes, picture.pairs,
+                                          curve.loss(picture.run.tokens - picture.run.decay),
+                                          {.lost_tokens = picture.lost_tokens});
   const std::size_t most = std::min<std::size_t>(7, picture.sizes.size());
   std::vector<XY> points;
   for (std::size_t stages = 1; stages <= most; ++stages)
@@ -328,7 +328,7 @@ std::string jobs_title(const PlanPicture& picture, const Unit& unit) {
 
 Figure jobs_figure(const PlanPicture& picture) {
   const double end = picture.jobs.back().begin + picture.jobs.back().length;
-  const Unit unit = unit_of(picture.in_seconds ? Measure::seconds : Measure::flops, end);
+  const Unit unit = unit_of(picture.in_seconds ? CostKind::seconds : CostKind::flops, end);
   double most = 0;
   for (const PictureJob& job : picture.jobs) most = std::max({most, job.memory, job.growth_memory});
   const bool limited = picture.most_memory > 0 && picture.most_memory < 2 * most;

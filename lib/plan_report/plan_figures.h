@@ -1,4 +1,4 @@
-// What the page of a plan shows. Losses and savings are predicted by the scaling law, under the
+// What does the page of a plan show? Losses and savings are predicted by the scaling law, under the
 // assumption that each figure names.
 #pragma once
 

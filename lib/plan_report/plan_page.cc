@@ -113,12 +113,12 @@ std::string verdict_of(const plan::FittedChinchilla& fit) {
 }
 
 // Returns the runs used by the fit, without those with the highest losses, which it dropped.
-std::vector<law::RunPoint> kept_runs(const plan::FittedChinchilla& fit,
-                                     const plan::LoggedRuns& logged) {
-  std::vector<law::RunPoint> runs;
+std::vector<scaling::RunPoint> kept_runs(const plan::FittedChinchilla& fit,
+                                         const plan::LoggedRuns& logged) {
+  std::vector<scaling::RunPoint> runs;
   for (const plan::LoggedEnds& ends : logged.ends)
     runs.insert(runs.end(), ends.points.begin(), ends.points.end());
-  std::ranges::stable_sort(runs, {}, &law::RunPoint::loss);
+  std::ranges::stable_sort(runs, {}, &scaling::RunPoint::loss);
   runs.resize(std::min(runs.size(), static_cast<std::size_t>(fit.points)));
   return runs;
 }
@@ -163,7 +163,7 @@ std::string fit_page(const plan::FittedLaws& laws, const plan::LoggedRuns& logge
          fit_figures(fit, *found), true});
   }
   if (laws.chinchilla) {
-    const std::vector<law::RunPoint> runs = kept_runs(*laws.chinchilla, logged);
+    const std::vector<scaling::RunPoint> runs = kept_runs(*laws.chinchilla, logged);
     verdicts += verdict_of(*laws.chinchilla);
     sections.push_back({laws.chinchilla->name,
                         "Discs are finished runs, lines the law for five sizes of model.",

@@ -1,4 +1,4 @@
-// How a plan, or a fitted scaling law, becomes one HTML page.
+// How does a plan, or a fitted scaling law, become one HTML page?
 #pragma once
 
 #include "plan_report/fit_figures.h"

@@ -13,7 +13,7 @@ std::string model_name(const arch::ModelConfig& model) {
   return fmt::format("{} x {}", model.layers, model.width);
 }
 
-law::Size size_of(const arch::ModelConfig& model, const plan::PlanningLaw& law) {
+scaling::Size size_of(const arch::ModelConfig& model, const plan::PlanningLaw& law) {
   return {model_name(model), arch::flops_per_token(model),
           law.curve(law.parameters(arch::count_params(model)))};
 }
@@ -21,12 +21,12 @@ law::Size size_of(const arch::ModelConfig& model, const plan::PlanningLaw& law) 
 void add_sizes(const plan::RunPlan& plan, const plan::PlanningLaw& law, PlanPicture& picture) {
   std::vector<plan::Candidate> sizes;
   for (const plan::Candidate& candidate : plan::candidates(plan.final_model, law)) {
-    const law::Size size = size_of(candidate.model, law);
+    const scaling::Size size = size_of(candidate.model, law);
     if (!size.curve) continue;
     sizes.push_back(candidate);
     picture.sizes.push_back(size);
   }
-  picture.pairs = law::pairs_of(picture.sizes, [&](std::size_t a, std::size_t b) {
+  picture.pairs = scaling::pairs_of(picture.sizes, [&](std::size_t a, std::size_t b) {
     return plan::may_grow(sizes[a], sizes[b]);
   });
 }
@@ -100,8 +100,8 @@ PlanPicture picture_of(const plan::FullPlan& full, const plan::PlanningLaw& law,
   const double decay =
       static_cast<double>(plan.decay_steps) / static_cast<double>(plan.total_steps);
   picture.run = {.tokens = tokens, .decay = decay * tokens};
-  picture.assumption = law::assumption_name(optimum ? optimum->options.transfer.assumption
-                                                    : law::Assumption::loss_state);
+  picture.assumption = scaling::assumption_name(optimum ? optimum->options.transfer.assumption
+                                                        : scaling::Assumption::loss_state);
   if (optimum && optimum->endless) picture.endless = *optimum->endless;
   picture.warnings = optimum ? optimum->warnings : full.outlook.warnings;
   add_jobs(full, picture);

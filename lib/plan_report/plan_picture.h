@@ -1,4 +1,4 @@
-// Which numbers of a plan its page draws.
+// Which numbers of a plan does its page draw?
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@ namespace stagedtrain::report {
 // One stage of the plan, as a section of the curve of its own model.
 struct PathStage {
   std::string name;
-  law::Size size;
+  scaling::Size size;
   double begin = 0, end = 0;  // tokens on that curve; begin is 0 for fresh weights
   double cost_before = 0;     // FLOPs that the run has spent when the stage begins
   double cost = 0;            // FLOPs of the stage
@@ -28,11 +28,11 @@ struct PictureJob {
 
 struct PlanPicture {
   std::string title, law, assumption;
-  law::Family sizes;       // every size that could be a stage
-  law::FamilyPairs pairs;  // pairs of sizes that growth operators connect
+  scaling::Family sizes;       // every size that could be a stage
+  scaling::FamilyPairs pairs;  // pairs of sizes that growth operators connect
   std::vector<PathStage> path;
-  double lost_tokens = 0;  // by the re-warm-up after a growth, on the larger size's curve
-  law::RunLength run;      // of the final size from scratch
+  double lost_tokens = 0;   // what re-warming costs after a growth, on the larger size's curve
+  scaling::RunLength run;   // the run of the final size from scratch
   double end_loss = 0;      // at the peak rate, like all losses of the figures
   double decayed_loss = 0;  // after the decay; end_loss if the law says nothing of a decay
   double endless = 0;  // share that infinitely many stages save; 0: unknown

@@ -1,4 +1,4 @@
-// How gzip and zstd files are read: as a stream, in constant memory.
+// How are gzip and zstd files read? As a stream, in constant memory.
 #pragma once
 
 #include <cstddef>

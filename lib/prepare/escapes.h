@@ -1,4 +1,4 @@
-// Which backslash escapes an option accepts, for characters that are hard to pass through a shell.
+// Which backslash escapes does an option accept, for characters that are hard to pass to a shell?
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// Which kind of non-token file a file is, by its first bytes.
+// Which kind of non-token file is a file, by its first bytes?
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// Which files the inputs of `stagedtrain data` stand for: each is a file, a folder or a pattern.
+// Which files do the inputs of `stagedtrain data` stand for? Each is a file, a folder or a pattern.
 #pragma once
 
 #include <string>

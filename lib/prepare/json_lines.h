@@ -1,4 +1,4 @@
-// How documents are read from JSON lines: one object per line, one of whose fields is the text.
+// How are documents read from JSON lines? One object per line, one of whose fields is the text.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// How many pieces of text are encoded on several threads while their order is kept.
+// How are many pieces of text encoded on several threads while their order is kept?
 #pragma once
 
 #include <atomic>

@@ -14,6 +14,7 @@
 #include "prepare/parallel_encoder.h"
 #include "prepare/sources.h"
 #include "prepare/token_writer.h"
+#include "text/counted.h"
 #include "text/json.h"
 #include "text/text.h"
 #include "text/utf8.h"
@@ -42,21 +43,21 @@ void count_documents(const Sources& sources, const std::string& separator, Prepa
 
 void add_warnings(const Sources& sources, const PrepareOptions& options, PreparedData& data) {
   data.skipped = sources.empty();
-  const std::size_t more = data.skipped.size() - 1;
+  const std::int64_t more = std::ssize(data.skipped) - 1;
   if (!data.skipped.empty())
     data.warnings.push_back(fmt::format(
         "{}: empty, so it is skipped{}", data.skipped.front(),
-        data.skipped.size() == 1 ? ""
-                                 : fmt::format("; so {} {} other input{}", more == 1 ? "is" : "are",
-                                               more, more == 1 ? "" : "s")));
+        data.skipped.size() == 1
+            ? ""
+            : fmt::format("; so {} {}", more == 1 ? "is" : "are", counted(more, "other input"))));
   if (!options.separator.empty() && data.separators == 0)
     data.warnings.push_back(
         fmt::format("--separator '{}' occurs 0 times in the text, so each file is one document",
                     escaped(options.separator)));
   if (sources.without_text() > 0)
-    data.warnings.push_back(
-        fmt::format("skipped {} line{} without text in '{}'", grouped(sources.without_text()),
-                    sources.without_text() == 1 ? "" : "s", options.field.value_or("text")));
+    data.warnings.push_back(fmt::format("skipped {} without text in '{}'",
+                                        counted(sources.without_text(), "line"),
+                                        options.field.value_or("text")));
   if (sources.have_lines() && options.separator.empty())
     data.warnings.push_back(
         "nothing marks where one document of JSON lines ends and the next begins: give "
@@ -74,8 +75,8 @@ bool splits_by_document(const PrepareOptions& options, std::int64_t documents) {
   const bool enough = static_cast<double>(documents) * options.validation >= 1;
   if (options.split == SplitRule::automatic) return enough;
   if (options.split == SplitRule::document && !enough)
-    throw input_error("{} document{} cannot be split {} to 1: expected at least {}", documents,
-                      documents == 1 ? "" : "s", format_number(1 / options.validation - 1),
+    throw input_error("{} cannot be split {} to 1: expected at least {}",
+                      counted(documents, "document"), format_number(1 / options.validation - 1),
                       format_number(std::ceil(1 / options.validation)))
         .with_hint(
             "give --split fraction, a larger --validation, or --separator if a file holds several "
@@ -150,11 +151,10 @@ void write_split(const Sources& sources, const PrepareOptions& options, const To
 
 void finish(TokenWriter& writer, const PreparedData& data, const char* split, PreparedFile& file) {
   if (writer.count() == 0)
-    throw input_error("{}: would be empty: {} of text in {} unit{} is too little to split",
+    throw input_error("{}: would be empty: {} of text in {} is too little to split",
                       writer.target().string(), short_bytes(static_cast<double>(data.text_bytes)),
-                      data.train.units + data.validation.units,
-                      data.train.units + data.validation.units == 1 ? "" : "s")
-        .with_hint("give more text or a larger share, as --validation 10%");
+                      counted(data.train.units + data.validation.units, "unit"))
+        .with_hint("give more text or a larger share, such as --validation 10%");
   Json metadata;
   metadata["split"] = split;
   metadata["split_by"] = data.by_document ? "document" : "fraction";
@@ -228,13 +228,11 @@ PreparedData prepare(const PrepareOptions& options) {
 
 std::string to_text(const PreparedData& data) {
   const std::int64_t tokens = data.train.tokens + data.validation.tokens;
-  std::string text = fmt::format("{} file{}, {} document{}, {} bytes of text\n",
-                                 grouped(data.files), data.files == 1 ? "" : "s",
-                                 grouped(data.documents), data.documents == 1 ? "" : "s",
+  std::string text = fmt::format("{}, {}, {} bytes of text\n", counted(data.files, "file"),
+                                 counted(data.documents, "document"),
                                  grouped(static_cast<std::int64_t>(data.text_bytes)));
-  text +=
-      fmt::format("tokenizer {}, {} ids, {} byte{} a token in the files\n", data.tokenizer,
-                  grouped(data.vocab), data.bytes_per_token, data.bytes_per_token == 1 ? "" : "s");
+  text += fmt::format("tokenizer {}, {} ids, {} a token in the files\n", data.tokenizer,
+                      grouped(data.vocab), counted(data.bytes_per_token, "byte"));
   text += data.by_document
               ? "split by document\n"
               : fmt::format("split by fraction, in blocks of {} and on to the next line end\n",

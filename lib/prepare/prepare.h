@@ -1,4 +1,4 @@
-// How text becomes a training and a validation token file: the work of `stagedtrain data`.
+// How does text become a training and a validation token file? The work of `stagedtrain data`.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Which texts make up a data set, and how they are split into units.
+// Which texts make up a data set, and how are they split into units?
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Which parts of a text go into the validation file.
+// Which parts of a text go into the validation file?
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// How a token file is written: it appears whole, or not at all.
+// How is a token file written? It appears whole, or not at all.
 #pragma once
 
 #include <cstdint>

@@ -49,9 +49,9 @@ struct Machine {
   std::string device, kernels;
   int threads = 0;
 };
-// data: the token files, where they are open: their fingerprints say later which runs saw the same.
+// data names the token files that are open. Their fingerprints show later which runs saw the same.
 Json start_event(const plan::RunPlan& plan, const Machine& machine, const RunData& data = {});
-// What a start event says of the process: version, time, device, kernels, threads.
+// Returns what a start event says of the process: version, time, device, kernels, threads.
 Json process_of(const Json& start_event);
 
 }  // namespace stagedtrain::train

@@ -59,9 +59,7 @@ void keep_age(const arch::ParamTable& table, const std::vector<bool>& idle_layer
   if (idle_layers.empty()) return;
   for (std::size_t i = 0; i < table.size(); ++i) {
     const int layer = table[i].layer;
-    if (layer < 0 || !idle_layers[static_cast<std::size_t>(layer)]) continue;
-    ++histories[i].age.start;
-    for (state::AgedRegion& region : histories[i].regions) ++region.age.start;
+    if (layer >= 0 && idle_layers[static_cast<std::size_t>(layer)]) ++histories[i].age.start;
   }
 }
 

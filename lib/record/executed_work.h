@@ -1,4 +1,4 @@
-// What the passes of one step ran: their FLOPs, and the layers that ran in none of them.
+// What did the passes of one step run? Their FLOPs, and the layers that ran in none of them.
 #pragma once
 
 #include <vector>
@@ -8,15 +8,16 @@
 
 namespace stagedtrain::train {
 
-// What each pass of a step runs; empty where the stage has no policy.
+// Returns what each pass of a step runs, or nothing if the stage has no policy.
 std::vector<arch::StepWork> passes_of_step(const plan::RunPlan& plan, const plan::StagePlan& stage,
                                            const state::Progress& at, std::int64_t passes);
 
-// Of a step of `rows` sequences of `length` tokens, `rows_of_pass` in each pass but the last.
+// What a step executed that has `rows` sequences of `length` tokens, `rows_of_pass` in each pass
+// but the last.
 struct ExecutedWork {
-  double flops = 0;  // of the passes, and the optimizer's over the matrices that it moves
-  double layers = 0;              // that ran, mean over tokens
-  std::vector<bool> idle_layers;  // that ran in no pass; empty: none
+  double flops = 0;   // what passes cost, and the optimizer for the matrices that it moves
+  double layers = 0;  // number that ran, mean over tokens
+  std::vector<bool> idle_layers;  // marks those that ran in no pass; empty: none
 };
 ExecutedWork executed_work(const schedule::Schedule& schedule, const plan::StagePlan& stage,
                            const std::vector<arch::StepWork>& passes, std::int64_t rows,

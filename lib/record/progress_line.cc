@@ -1,12 +1,8 @@
 // Prints the progress line, and computes the speeds and times in it.
 #include "record/progress_line.h"
 
-#include <sys/ioctl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 #include "text/text.h"
 
@@ -14,12 +10,6 @@ namespace stagedtrain::train {
 namespace {
 
 constexpr double kTerminalInterval = 0.1;  // seconds
-
-std::size_t terminal_columns() {
-  winsize size{};
-  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
-  return 80;
-}
 
 // "40 s", "4 min", "3 h 20 min" or "2 d 5 h", which is as precise as a forecast can be.
 std::string rough_time(double seconds) {
@@ -91,11 +81,9 @@ std::string progress_text(const plan::RunPlan& plan, const state::Progress& p,
 }
 
 ProgressLine::ProgressLine(const plan::RunPlan& plan, double interval, bool quiet)
-    : plan_(plan), interval_(interval), terminal_(::isatty(STDERR_FILENO) == 1), quiet_(quiet) {
+    : plan_(plan), interval_(interval), terminal_(stderr_is_terminal()), quiet_(quiet) {
   if (terminal_) interval_ = kTerminalInterval;
 }
-
-ProgressLine::~ProgressLine() { clear(); }
 
 // Returns the speed over the steps since the last mark within the stage. A growth changes the speed
 // at once, so a new stage starts a new mark.
@@ -119,26 +107,15 @@ void ProgressLine::step(const state::Progress& progress, const StepNumbers& numb
   if (first) speed_since_mark(progress);
   if (std::chrono::duration<double>(now - shown_).count() < interval_) return;
   shown_ = now;
-  std::string text = progress_text(plan_, progress, numbers, speed_since_mark(progress));
-  if (!terminal_) {
-    std::fprintf(stderr, "%s\n", for_terminal(text).c_str());
-    return;
-  }
-  text.resize(std::min(text.size(), terminal_columns() - 1));
-  std::fprintf(stderr, "\r%s\033[K", text.c_str());
-  std::fflush(stderr);
-  open_ = true;
+  const std::string text = progress_text(plan_, progress, numbers, speed_since_mark(progress));
+  if (!terminal_) return print_to_stderr(text + "\n");
+  line_.show(text);
 }
 
-void ProgressLine::clear() {
-  if (open_) std::fputs("\r\033[K", stderr);
-  open_ = false;
-}
-
-void ProgressLine::say(const std::string& text) {
+void ProgressLine::print(const std::string& text) {
   if (quiet_) return;
-  clear();
-  std::fprintf(stderr, "%s\n", for_terminal(text).c_str());
+  line_.clear();
+  print_to_stderr(text + "\n");
 }
 
 }  // namespace stagedtrain::train

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "io/terminal.h"
 #include "plan/run_plan.h"
 #include "state/training_state.h"
 
@@ -41,18 +42,17 @@ class ProgressLine {
   // interval is the number of seconds between lines if stderr is no terminal. quiet suppresses all
   // output, as on all ranks but the first.
   ProgressLine(const plan::RunPlan& plan, double interval, bool quiet = false);
-  ~ProgressLine();  // clears an open line
   void step(const state::Progress& progress, const StepNumbers& numbers);
   // Prints a line that stays, above the progress line.
-  void say(const std::string& text);
+  void print(const std::string& text);
 
  private:
   using Clock = std::chrono::steady_clock;
   Speed speed_since_mark(const state::Progress& progress);
-  void clear();
   const plan::RunPlan& plan_;
   double interval_;
-  bool terminal_, quiet_, open_ = false, marked_ = false;
+  bool terminal_, quiet_, marked_ = false;
+  RewrittenLine line_;
   Clock::time_point shown_{};
   state::Progress mark_;
   Speed speed_;

@@ -14,8 +14,8 @@ namespace stagedtrain::train {
 struct RunData {
   std::shared_ptr<const data::TokenFile> train, validation;
   std::string tokenizer;            // "bytes", a SentencePiece model's bytes, or "" if unknown
-  std::string fingerprint;          // of training and validation tokens, hexadecimal
-  double text_bytes_per_token = 0;  // of the validation text; 0 if unknown
+  std::string fingerprint;          // identifies training and validation tokens, hexadecimal
+  double text_bytes_per_token = 0;  // in the validation text; 0 if unknown
 
   std::uint32_t train_fingerprint = 0, validation_fingerprint = 0;
 

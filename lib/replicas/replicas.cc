@@ -24,10 +24,10 @@ std::vector<state::TensorKind> compared_kinds(const DeviceState& live, bool weig
 std::vector<double> checksums(DeviceState& live, const std::vector<state::TensorKind>& kinds) {
   model::ParamBuffer& params = live.model->params();
   std::vector<double> sums;
-  at::Tensor room;
+  at::Tensor buffer;
   for (const state::TensorKind kind : kinds)
     for (std::size_t i = 0; i < params.table().size(); ++i)
-      sums.push_back(crc32c(params.get(kind, i, room)));
+      sums.push_back(crc32c(params.get(kind, i, buffer)));
   return sums;
 }
 

@@ -22,7 +22,7 @@ struct Extent {
 Extent extent_of(const Report& report) {
   Extent extent;
   for (const Comparison& comparison : report.comparisons) {
-    const MeasureResult& flops = comparison[Measure::flops];
+    const CostResult& flops = comparison[CostKind::flops];
     if (!flops.saving) continue;
     std::vector<std::size_t> runs = comparison.ends;
     runs.push_back(comparison.staged);
@@ -64,7 +64,7 @@ void add_scratch_ends(const Report& report, const Comparison& comparison, const 
 
 // Draws the line between the two ends that the staged loss is interpolated from, extended to where
 // it reaches that loss.
-void add_interpolation(const Report& report, const MeasureResult& flops, const Unit& unit,
+void add_interpolation(const Report& report, const CostResult& flops, const Unit& unit,
                        Figure& figure) {
   const Saving& saving = *flops.saving;
   Range costs;
@@ -87,8 +87,8 @@ void add_arrow(XY from, XY to, Label words, bool better, bool room, Figure& figu
   if (room) figure.labels.push_back(std::move(words));
 }
 
-void add_saving(const MeasureResult& flops, XY at, const Unit& unit, const Extent& extent,
-                bool alone, Figure& figure) {
+void add_saving(const CostResult& flops, XY at, const Unit& unit, const Extent& extent, bool alone,
+                Figure& figure) {
   if (flops.saving->reach != Reach::beyond) {
     const XY from{flops.saving->scratch_cost / unit.size, at.y};
     const double share =
@@ -118,7 +118,7 @@ void add_saving(const MeasureResult& flops, XY at, const Unit& unit, const Exten
 // Draws a staged end, with its label on the side away from the interpolation line.
 void add_staged_end(const Report& report, const Comparison& comparison, const Unit& unit,
                     const Extent& extent, Figure& figure) {
-  const MeasureResult& flops = comparison[Measure::flops];
+  const CostResult& flops = comparison[CostKind::flops];
   const Run& run = report.runs[comparison.staged];
   const Colour colour = run_colour(report, comparison.staged);
   const bool alone = report.comparisons.size() == 1;
@@ -145,7 +145,7 @@ std::optional<Figure> ends_figure(const Report& report) {
   const Extent extent = extent_of(report);
   const Range& costs = extent.costs;
   if (costs.empty()) return {};
-  const Unit unit = unit_of(Measure::flops, costs.high);
+  const Unit unit = unit_of(CostKind::flops, costs.high);
   Figure figure{.title = "What is compared: fully decayed ends",
                 .alt =
                     "Final validation loss against FLOPs: the scratch ends joined by a line, the "
@@ -156,9 +156,9 @@ std::optional<Figure> ends_figure(const Report& report) {
   const double margin = std::pow(std::max(costs.high / costs.low, 1.1), kLabelRoom);
   figure.x = cost_axis(unit, costs.low / margin, costs.high * margin);
   for (const Comparison& comparison : report.comparisons) {
-    if (!comparison[Measure::flops].saving) continue;
+    if (!comparison[CostKind::flops].saving) continue;
     add_scratch_ends(report, comparison, unit, figure);
-    add_interpolation(report, comparison[Measure::flops], unit, figure);
+    add_interpolation(report, comparison[CostKind::flops], unit, figure);
     add_staged_end(report, comparison, unit, extent, figure);
   }
   figure.y = loss_axis("final validation loss, nats per token", extent.losses, 0.25, 0.15);

@@ -12,6 +12,7 @@
 #include "run_report/plots.h"
 #include "run_report/report_tables.h"
 #include "run_report/setup.h"
+#include "text/counted.h"
 #include "text/text.h"
 
 namespace stagedtrain::report {
@@ -21,7 +22,7 @@ namespace {
 std::string arrows_sentence(const Report& report) {
   bool better = false, worse = false;
   for (const Comparison& comparison : report.comparisons) {
-    const auto& saving = comparison[Measure::flops].saving;
+    const auto& saving = comparison[CostKind::flops].saving;
     if (!saving || saving->reach == Reach::beyond) continue;
     (saving->value >= 0 ? better : worse) = true;
   }
@@ -104,19 +105,19 @@ std::string card(const std::string& number, const std::string& meaning, bool goo
                      escaped(number), escaped(meaning));
 }
 
-std::string saving_card(const MeasureResult& result) {
+std::string saving_card(const CostResult& result) {
   const Saving& saving = *result.saving;
   const auto meaning = [&](bool less) {
-    const bool time = result.measure == Measure::seconds;
+    const bool time = result.measure == CostKind::seconds;
     return fmt::format("{} {} at the same loss",
                        !less  ? "more"
                        : time ? "less"
                               : "fewer",
-                       measure_name(result.measure));
+                       cost_name(result.measure));
   };
   if (saving.reach == Reach::beyond) {
     const double bound = saving.at_least ? *saving.at_least : saving.at_most.value_or(kUnknown);
-    const bool least = saving.at_least.has_value() == (bound >= 0);  // of the absolute value
+    const bool least = saving.at_least.has_value() == (bound >= 0);  // bounds the absolute value
     return card((least ? "≥ " : "≤ ") + percent_text(std::abs(bound), kUnknown),
                 meaning(bound >= 0), bound > 0 && saving.at_least.has_value());
   }
@@ -127,9 +128,9 @@ std::string saving_card(const MeasureResult& result) {
 
 std::string cards(const Comparison& comparison) {
   std::string items;
-  for (const MeasureResult& result : comparison.results)
-    if (result.saving && result.measure != Measure::tokens) items += saving_card(result);
-  const auto& gap = comparison[Measure::flops].gap;
+  for (const CostResult& result : comparison.results)
+    if (result.saving && result.measure != CostKind::tokens) items += saving_card(result);
+  const auto& gap = comparison[CostKind::flops].gap;
   if (gap && gap->reach != Reach::beyond)
     items += card(
         loss_text(std::abs(gap->value), gap->se),
@@ -154,8 +155,8 @@ std::string with_name(const Report& report, const std::string& text) {
 // Returns a page title such as "demo: 23% fewer FLOPs - stagedtrain report".
 std::string title_of(const Report& report) {
   std::string text = "staged training compared with training from scratch";
-  if (report.comparisons.size() == 1 && report.comparisons[0][Measure::flops].saving)
-    text = saving_text(report.comparisons[0][Measure::flops]);
+  if (report.comparisons.size() == 1 && report.comparisons[0][CostKind::flops].saving)
+    text = saving_text(report.comparisons[0][CostKind::flops]);
   return with_name(report, text) + " - stagedtrain report";
 }
 
@@ -207,8 +208,8 @@ std::string setup_section(const Report& report, const PageOrigin& origin) {
 }
 
 std::string footer_html(const Report& report) {
-  return fmt::format("<footer>Made by stagedtrain report from {} run{}.</footer>\n",
-                     report.runs.size(), report.runs.size() == 1 ? "" : "s");
+  return fmt::format("<footer>Made by stagedtrain report from {}.</footer>\n",
+                     counted(std::ssize(report.runs), "run"));
 }
 
 }  // namespace

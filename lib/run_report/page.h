@@ -1,4 +1,4 @@
-// How a report becomes one HTML page.
+// How does a report become one HTML page?
 #pragma once
 
 #include <string>

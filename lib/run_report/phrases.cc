@@ -8,6 +8,7 @@
 
 #include "compare/axes.h"
 #include "compare/seeds.h"
+#include "text/counted.h"
 #include "text/text.h"
 
 namespace stagedtrain::report {
@@ -25,15 +26,15 @@ std::string subject(const Report& report, const Comparison& comparison) {
 }
 
 // Returns, for instance, "31% fewer FLOPs" for a saving of 0.31.
-std::string amount_text(double share, Measure measure, double se = 0) {
-  const std::string less = measure == Measure::seconds ? "less" : "fewer";
+std::string amount_text(double share, CostKind measure, double se = 0) {
+  const std::string less = measure == CostKind::seconds ? "less" : "fewer";
   const double percent = 100 * std::abs(share);
   const int digits = percent < 9.95 && !(se > 0.005) ? 1 : 0;
   return fmt::format("{:.{}f}% {} {}", percent, digits, share >= 0 ? less : "more",
-                     measure_name(measure));
+                     cost_name(measure));
 }
 
-std::string bound_text(const Saving& saving, Measure measure) {
+std::string bound_text(const Saving& saving, CostKind measure) {
   if (saving.at_least)
     return (*saving.at_least >= 0 ? "at least " : "at most ") +
            amount_text(*saving.at_least, measure);
@@ -46,7 +47,7 @@ std::string between(const Report& report, std::size_t low, std::size_t high) {
 }
 
 std::string why_nothing(const Report& report, const Comparison& comparison) {
-  const MeasureResult& flops = comparison[Measure::flops];
+  const CostResult& flops = comparison[CostKind::flops];
   std::string text =
       fmt::format("{}: no saving can be stated: {}.", subject(report, comparison), flops.reason);
   const Run& staged = report.runs[comparison.staged];
@@ -84,7 +85,7 @@ std::string free_size_text(const Comparison& comparison) {
                 join(free.sizes, ", "))
           : fmt::format(" Against the best of the sizes {} from scratch, {}, it took {}.",
                         join(free.sizes, ", "), free.size,
-                        saving_text({.measure = Measure::flops, .saving = free.saving}));
+                        saving_text({.measure = CostKind::flops, .saving = free.saving}));
   if (!free.is_final_model) text += insignificance(free.saving, "That difference");
   if (!free.undecided.empty())
     text +=
@@ -115,7 +116,7 @@ std::string interpolation_sentence(const Report& report, const Saving& saving) {
         "The staged loss lies {} the losses of all scratch runs. The compute that training from "
         "scratch needs for it is extrapolated from {}, linearly in log FLOPs. Without "
         "extrapolation, the staged run took {}. A further scratch budget would settle it.",
-        side, ends, bound_text(saving, Measure::flops));
+        side, ends, bound_text(saving, CostKind::flops));
   return fmt::format(
       "The staged loss lies far {} the losses of all scratch runs: a line through {} would reach "
       "it "
@@ -126,7 +127,7 @@ std::string interpolation_sentence(const Report& report, const Saving& saving) {
 
 std::string error_sentence(const Report& report, const Comparison& comparison) {
   const Run& staged = report.runs[comparison.staged];
-  if (comparison[Measure::flops].paired)
+  if (comparison[CostKind::flops].paired)
     return "± is one standard error over seeds; that of a saving is of the savings of single "
            "seeds, each against scratch runs of the same seed.";
   if (!staged.samples.empty())
@@ -181,7 +182,7 @@ std::string clock_sentence(const Report& report, const Comparison& comparison) {
       "Wall-clock time counts training steps on {}. It leaves out evaluation, checkpoints and "
       "growth{}.",
       machine_text(staged), staged.growths.empty() ? "" : " (" + seconds_text(growing) + ")");
-  if (const std::string& reason = comparison[Measure::seconds].reason; !reason.empty())
+  if (const std::string& reason = comparison[CostKind::seconds].reason; !reason.empty())
     text += " It is not compared: " + reason + ".";
   return text;
 }
@@ -228,7 +229,7 @@ std::string tokens_per_parameter(const Run& run) {
   return decimal_text(run.last().tokens / run.params(), 1);
 }
 
-std::string saving_text(const MeasureResult& result) {
+std::string saving_text(const CostResult& result) {
   const Saving& saving = *result.saving;
   if (saving.reach == Reach::beyond) return bound_text(saving, result.measure);
   const std::string words = amount_text(saving.value, result.measure, saving.se);
@@ -276,13 +277,12 @@ std::string seeds_text(const Run& run) {
 std::string machine_text(const Run& run) {
   std::string text = run.device.empty() ? "an unnamed device" : run.device;
   if (!run.hardware.empty() && run.hardware != run.device) text += " (" + run.hardware + ")";
-  if (run.threads)
-    text += fmt::format(", {:.0f} thread{}", *run.threads, *run.threads == 1 ? "" : "s");
+  if (run.threads) text += fmt::format(", {}", counted(std::llround(*run.threads), "thread"));
   return text;
 }
 
 std::string verdict(const Report& report, const Comparison& comparison) {
-  const MeasureResult &flops = comparison[Measure::flops], &seconds = comparison[Measure::seconds];
+  const CostResult &flops = comparison[CostKind::flops], &seconds = comparison[CostKind::seconds];
   if (!flops.saving) return why_nothing(report, comparison);
   const Run& staged = report.runs[comparison.staged];
   std::string text = fmt::format(
@@ -299,9 +299,9 @@ std::string verdict(const Report& report, const Comparison& comparison) {
 
 std::string empty_verdict(const Report& report) {
   return fmt::format(
-      "{} scratch run{}, no staged run: there is nothing to compare yet. Train the staged schedule "
+      "{}, no staged run: there is nothing to compare yet. Train the staged schedule "
       "(stagedtrain train SCHEDULE) and name its folder too.",
-      report.runs.size(), report.runs.size() == 1 ? "" : "s");
+      counted(std::ssize(report.runs), "scratch run"));
 }
 
 std::string unfinished_notice(const Report& report) {
@@ -315,7 +315,7 @@ std::string unfinished_notice(const Report& report) {
 
 std::vector<std::string> fine_print(const Report& report, const Comparison& comparison) {
   std::vector<std::string> sentences;
-  if (const auto& saving = comparison[Measure::flops].saving) {
+  if (const auto& saving = comparison[CostKind::flops].saving) {
     sentences.push_back(ends_sentence(report, comparison));
     sentences.push_back(interpolation_sentence(report, *saving));
     sentences.push_back(error_sentence(report, comparison));

@@ -1,4 +1,4 @@
-// Which sentences and numbers a report prints; the page and the terminal share them.
+// Which sentences and numbers does a report print? The page and the terminal share them.
 #pragma once
 
 #include <string>
@@ -21,7 +21,7 @@ std::string percent_text(double share, double se);   // "31.2% ± 1.4"
 std::string tokens_per_parameter(const Run& run);
 // Returns, for instance, "31% fewer FLOPs", "at least 28% fewer FLOPs" or "about 4% more tokens
 // (extrapolated)".
-std::string saving_text(const MeasureResult& result);
+std::string saving_text(const CostResult& result);
 // Returns, for instance, "0.041 lower", or "" if the gap is unknown.
 std::string gap_text(const LossGap& gap);
 // Returns what growth changed, such as "2 → 6 layers, width 64 → 128".

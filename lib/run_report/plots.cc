@@ -17,7 +17,7 @@ constexpr std::size_t kSmoothPoints = 160;  // points of a smoothed training cur
 constexpr std::size_t kNeighbours = 40;     // logged losses that each of these is fitted to
 constexpr std::size_t kMostPoints = 800;    // points of any other curve
 
-std::vector<XY> path(const Run& run, Measure measure, const Unit& unit) {
+std::vector<XY> path(const Run& run, CostKind measure, const Unit& unit) {
   std::vector<XY> points;
   for (const Evaluation& evaluation : run.evaluations)
     points.push_back({cost(evaluation.at, measure) / unit.size, evaluation.loss});
@@ -27,7 +27,7 @@ std::vector<XY> path(const Run& run, Measure measure, const Unit& unit) {
   return bucket_means(points, kMostPoints);
 }
 
-std::vector<XY> training_path(const Run& run, Measure measure, const Unit& unit) {
+std::vector<XY> training_path(const Run& run, CostKind measure, const Unit& unit) {
   std::vector<XY> points;
   for (const StepPoint& step : run.steps)
     points.push_back({cost(step.at, measure) / unit.size, step.loss});
@@ -57,7 +57,7 @@ std::vector<std::size_t> drawing_order(const Report& report) {
 
 // Returns where the x axis of a loss figure starts: well before the cheapest end and before every
 // growth, but at no less than a 40th of the most expensive end.
-double first_cost(const Report& report, Measure measure, double most) {
+double first_cost(const Report& report, CostKind measure, double most) {
   double first = most;
   for (const Run& run : report.runs) {
     if (const double end = cost(run.last(), measure); end > 0) first = std::min(first, end / 4);
@@ -68,7 +68,7 @@ double first_cost(const Report& report, Measure measure, double most) {
 }
 
 // Returns the loss just before the growth, on the drawn curve if it covers the growth.
-double growth_height(const Run& run, const Growth& growth, Measure measure, const Unit& unit) {
+double growth_height(const Run& run, const Growth& growth, CostKind measure, const Unit& unit) {
   const std::vector<XY> line = path(run, measure, unit);
   const double y = height(line, cost(growth.at, measure) / unit.size);
   return std::isfinite(y) ? y : growth.loss_before;
@@ -84,7 +84,7 @@ void add_name(const Report& report, std::size_t index, XY at, Figure& figure) {
                            .dy = 0.8});
 }
 
-void add_run(const Report& report, std::size_t index, Measure measure, const Unit& unit,
+void add_run(const Report& report, std::size_t index, CostKind measure, const Unit& unit,
              bool labelled, Figure& figure) {
   const Run& run = report.runs[index];
   const Colour colour = run_colour(report, index);
@@ -128,16 +128,16 @@ Range heights(const Figure& figure) {
   return range;
 }
 
-std::optional<Figure> path_figure(const Report& report, Measure measure) {
+std::optional<Figure> path_figure(const Report& report, CostKind measure) {
   double most = 0;
   for (const Run& run : report.runs)
     if (const double end = cost(run.last(), measure); end > most) most = end;
   if (!(most > 0)) return {};
   const Unit unit = unit_of(measure, most);
-  const bool large = measure == Measure::flops;
-  Figure figure{.title = fmt::format("Loss against {}", measure_name(measure)),
+  const bool large = measure == CostKind::flops;
+  Figure figure{.title = fmt::format("Loss against {}", cost_name(measure)),
                 .alt = fmt::format("Training and validation loss of each run against {}.",
-                                   measure_name(measure)),
+                                   cost_name(measure)),
                 .width = large ? 960 : 480,
                 .height = large ? 420 : 340};
   figure.x = cost_axis(unit, first_cost(report, measure, most), most * 1.06);
@@ -232,7 +232,7 @@ std::vector<XY> bucket_means(const std::vector<XY>& points, std::size_t count) {
 
 std::vector<Figure> path_figures(const Report& report) {
   std::vector<Figure> figures;
-  for (Measure measure : kMeasures)
+  for (CostKind measure : kCostKinds)
     if (auto figure = path_figure(report, measure)) figures.push_back(std::move(*figure));
   return figures;
 }

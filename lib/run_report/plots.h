@@ -1,4 +1,4 @@
-// Which figures a report has.
+// Which figures does a report have?
 #pragma once
 
 #include <optional>

@@ -14,13 +14,13 @@
 namespace stagedtrain::report {
 namespace {
 
-std::string cost_text(double value, Measure measure) {
-  return measure == Measure::seconds ? seconds_text(value)
-         : measure == Measure::flops ? flops_text(value)
-                                     : count_text(value);
+std::string cost_text(double value, CostKind measure) {
+  return measure == CostKind::seconds ? seconds_text(value)
+         : measure == CostKind::flops ? flops_text(value)
+                                      : count_text(value);
 }
 
-std::string saving_cell(const MeasureResult& result) {
+std::string saving_cell(const CostResult& result) {
   if (!result.saving) return "unknown: " + result.reason;
   const Saving& saving = *result.saving;
   if (saving.reach == Reach::beyond) {
@@ -31,7 +31,7 @@ std::string saving_cell(const MeasureResult& result) {
   return saving.reach == Reach::inside ? text : text + ", extrapolated";
 }
 
-std::string gap_cell(const MeasureResult& result) {
+std::string gap_cell(const CostResult& result) {
   if (!result.gap || result.gap->reach == Reach::beyond) return "n/a";
   const std::string text = loss_text(result.gap->value, result.gap->se);
   return result.gap->reach == Reach::inside ? text : text + ", extrapolated";
@@ -112,12 +112,11 @@ Table savings_table(const Report& report, const Comparison& comparison) {
   if (report.comparisons.size() > 1) table.title += ": " + report.runs[comparison.staged].label;
   const Run& staged = report.runs[comparison.staged];
   if (!staged.end || comparison.ends.empty()) return table;
-  for (const MeasureResult& result : comparison.results) {
+  for (const CostResult& result : comparison.results) {
     const double scratch = result.saving ? result.saving->scratch_cost : kUnknown;
-    table.rows.push_back({measure_name(result.measure),
-                          cost_text(cost(staged.end->at, result.measure), result.measure),
-                          cost_text(scratch, result.measure), saving_cell(result),
-                          gap_cell(result)});
+    table.rows.push_back(
+        {cost_name(result.measure), cost_text(cost(staged.end->at, result.measure), result.measure),
+         cost_text(scratch, result.measure), saving_cell(result), gap_cell(result)});
   }
   return table;
 }

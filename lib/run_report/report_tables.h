@@ -1,5 +1,5 @@
-// Which tables a report has; the page and the terminal show the same ones, except that generated
-// text is on the page alone.
+// Which tables does a report have? The page and the terminal show the same ones, except that
+// generated text is on the page alone.
 #pragma once
 
 #include <vector>

@@ -1,4 +1,4 @@
-// How a report's results are printed on a terminal and as JSON.
+// How are a report's results printed on a terminal and as JSON?
 #pragma once
 
 #include <string>

@@ -157,7 +157,7 @@ Json saving_json(const Report& report, const Saving& saving) {
           {"between", names(report, {saving.low, saving.high})}};
 }
 
-Json result_json(const Report& report, const MeasureResult& result) {
+Json result_json(const Report& report, const CostResult& result) {
   Json json{{"saving", nullptr},
             {"loss_gap", nullptr},
             {"reason", result.reason},
@@ -182,8 +182,8 @@ Json free_size_json(const Report& report, const std::optional<FreeSize>& found) 
 
 Json comparison_json(const Report& report, const Comparison& comparison) {
   Json savings = Json::object();
-  for (const MeasureResult& result : comparison.results)
-    savings[measure_key(result.measure)] = result_json(report, result);
+  for (const CostResult& result : comparison.results)
+    savings[cost_key(result.measure)] = result_json(report, result);
   return {{"staged", report.runs[comparison.staged].name},
           {"scratch", names(report, comparison.ends)},
           {"dominated", names(report, comparison.dominated)},

@@ -1,4 +1,4 @@
-// What the runs of a report have in common, and which machine they ran on.
+// What do the runs of a report have in common, and which machine did they run on?
 #pragma once
 
 #include <string>

@@ -24,6 +24,7 @@
 #include "arch/cost.h"
 #include "plan/layer_policy.h"
 #include "schedule/differences.h"
+#include "text/counted.h"
 #include "text/json.h"
 #include "text/text.h"
 
@@ -55,8 +56,8 @@ class Comparison {
   std::vector<std::string> reasons() {
     const auto count = static_cast<std::int64_t>(plan_.stages.size());
     if (progress_.stage_index < 0 || progress_.stage_index >= count) {
-      say("it is from stage {} of its run, but the schedule has {}",
-          grouped(progress_.stage_index + 1), count);
+      refuse("it is from stage {} of its run, but the schedule has {}",
+             grouped(progress_.stage_index + 1), count);
       return reasons_;
     }
     stage_ = &plan_.stages[static_cast<std::size_t>(progress_.stage_index)];
@@ -71,25 +72,25 @@ class Comparison {
 
  private:
   template <class... Args>
-  void say(fmt::format_string<Args...> format, Args&&... args) {
+  void refuse(fmt::format_string<Args...> format, Args&&... args) {
     reasons_.push_back(fmt::format(format, std::forward<Args>(args)...));
   }
 
   void compare_stage() {
     if (progress_.stage != stage_->name)
-      say("its stage is {}, expected {}", in_quotes(progress_.stage), in_quotes(stage_->name));
+      refuse("its stage is {}, expected {}", in_quotes(progress_.stage), in_quotes(stage_->name));
     if (!(header_.model == stage_->model))
-      say("it holds {}, but stage {} is {}", describe(header_.model), stage_->name,
-          describe(stage_->model));
+      refuse("it holds {}, but stage {} is {}", describe(header_.model), stage_->name,
+             describe(stage_->model));
     const auto seed = static_cast<std::uint64_t>(plan_.schedule.seed);
     if (header_.seed != seed || header_.data.seed != seed)
-      say("its seed is {}, but the schedule's is {}",
-          header_.seed != seed ? header_.seed : header_.data.seed, seed);
+      refuse("its seed is {}, but the schedule's is {}",
+             header_.seed != seed ? header_.seed : header_.data.seed, seed);
     const bool fp64 = plan_.schedule.precision == schedule::Precision::fp64;
     const state::DType dtype = fp64 ? state::DType::f64 : state::DType::f32;
     if (header_.dtype != dtype)
-      say("it holds {}, expected {} for this precision", dtype_name(header_.dtype),
-          dtype_name(dtype));
+      refuse("it holds {}, expected {} for this precision", dtype_name(header_.dtype),
+             dtype_name(dtype));
   }
 
   // Every earlier stage took at least one step.
@@ -99,11 +100,12 @@ class Comparison {
     if (progress_.step < 0 || progress_.step > kMaxSteps || progress_.stage_step < 0 ||
         (first ? before != 0 : before < progress_.stage_index) ||
         progress_.step > progress_.total_steps)
-      say("no run reaches step {} of {} with step {} of stage {}", grouped(progress_.step),
-          grouped(progress_.total_steps), grouped(progress_.stage_step), progress_.stage_index + 1);
+      refuse("no run reaches step {} of {} with step {} of stage {}", grouped(progress_.step),
+             grouped(progress_.total_steps), grouped(progress_.stage_step),
+             progress_.stage_index + 1);
     else if (progress_.stage_step > stage_->steps && !length_was_changed(header_, plan_))
-      say("it is at step {} of its stage, which has only {}", grouped(progress_.stage_step),
-          grouped(stage_->steps));
+      refuse("it is at step {} of its stage, which has only {}", grouped(progress_.stage_step),
+             grouped(stage_->steps));
   }
 
   // A stage ends at its last step, unless `until` or the time budget ended it or its length has
@@ -111,17 +113,17 @@ class Comparison {
   void compare_end() {
     if (progress_.stage_done && progress_.stage_step < stage_->steps && !stage_->may_end_early() &&
         !length_was_changed(header_, plan_))
-      say("it says that stage {} ended after {} steps, but the stage has {}", stage_->name,
-          grouped(progress_.stage_step), grouped(stage_->steps));
+      refuse("it says that stage {} ended after {}, but the stage has {}", stage_->name,
+             counted(progress_.stage_step, "step"), grouped(stage_->steps));
     if (stage_->growth && header_.lineage.empty())
-      say("it says that it never grew, but stage {} begins with a growth", stage_->name);
+      refuse("it says that it never grew, but stage {} begins with a growth", stage_->name);
   }
 
   // FLOPs must lie between the steps so far at the price of the cheapest and of the most expensive
   // stage.
   void compare_flops() {
     double least = std::numeric_limits<double>::infinity(), most = 0;
-    double least_of_steps = least, most_of_steps = 0;  // of the optimizer
+    double least_of_steps = least, most_of_steps = 0;  // bounds of the optimizer's FLOPs
     double fits = 0;                                   // at most
     for (std::int64_t i = 0; i <= progress_.stage_index; ++i) {
       const plan::StagePlan& stage = plan_.stages[static_cast<std::size_t>(i)];
@@ -139,8 +141,8 @@ class Comparison {
                  steps = static_cast<double>(progress_.step);
     if (progress_.flops * slack < tokens * least + steps * least_of_steps ||
         progress_.flops > (tokens * most + steps * most_of_steps + fits) * slack)
-      say("it says {} FLOPs, which cannot be the cost of {} tokens", short_count(progress_.flops),
-          grouped(progress_.tokens));
+      refuse("it says {} FLOPs, which cannot be the cost of {} tokens",
+             short_count(progress_.flops), grouped(progress_.tokens));
   }
 
   void compare_data() {
@@ -148,8 +150,8 @@ class Comparison {
     for (std::int64_t i = 0; i <= progress_.stage_index; ++i)
       sequences += plan_.stages[static_cast<std::size_t>(i)].fit.all_sequences();
     if (header_.data.index != sequences)
-      say("it has read {} sequences, expected {} after {} steps", grouped(header_.data.index),
-          grouped(sequences), grouped(progress_.step));
+      refuse("it has read {} sequences, expected {} after {} steps", grouped(header_.data.index),
+             grouped(sequences), grouped(progress_.step));
     std::int64_t least = stage_->model.context, most = stage_->model.context;
     for (std::int64_t i = 0; i < progress_.stage_index; ++i) {
       const std::int64_t context = plan_.stages[static_cast<std::size_t>(i)].model.context;
@@ -162,11 +164,12 @@ class Comparison {
         plan_.schedule.from.empty() ? count * static_cast<double>(most) : kMaxTokens;
     const double tokens = static_cast<double>(progress_.tokens);
     if (tokens < count * static_cast<double>(least) || tokens > highest)
-      say("it says that it was trained on {} tokens, which does not match {} steps",
-          grouped(progress_.tokens), grouped(progress_.step));
+      refuse("it says that it was trained on {} tokens, which does not match {} steps",
+             grouped(progress_.tokens), grouped(progress_.step));
     if (!std::isfinite(progress_.flops) || !(progress_.seconds >= 0) ||
         !std::isfinite(progress_.seconds))
-      say("it says {} FLOPs and {} seconds, which cannot be", progress_.flops, progress_.seconds);
+      refuse("it says {} FLOPs and {} seconds, which cannot be", progress_.flops,
+             progress_.seconds);
     else if (plan_.schedule.from.empty())  // with `from`, only that file knows what its run cost
       compare_flops();
   }
@@ -177,7 +180,7 @@ class Comparison {
                           header_.lineage.back().model == stage_->growth->from;
     if (!grown_so || header_.mask.start < 0 || header_.mask.start > progress_.step ||
         header_.mask.steps < 0)
-      say("it has a mask that stage {} does not create", stage_->name);
+      refuse("it has a mask that stage {} does not create", stage_->name);
   }
 
   bool comes_later(const std::string& name) const {
@@ -202,9 +205,9 @@ class Comparison {
       std::erase_if(found, [&](const auto& one) { return !matters(one); });
       for (schedule::Difference& one : found)
         one.there = in_quotes(one.there).substr(1, in_quotes(one.there).size() - 2);
-      if (!found.empty()) say("{}", to_text(found));
+      if (!found.empty()) refuse("{}", to_text(found));
     } catch (const Error&) {
-      say("the schedule recorded in it cannot be read");
+      refuse("the schedule recorded in it cannot be read");
     }
   }
 

@@ -89,10 +89,10 @@ void CheckpointSaver::copy(DeviceState& live) {
     next.of(kind) = std::move(copy_.of(kind));
   copy_ = std::move(next);
   model::ParamBuffer& params = live.model->params();
-  at::Tensor room;
+  at::Tensor buffer;
   for (const state::TensorKind kind : live.header.kinds())
     for (std::size_t i = 0; i < params.table().size(); ++i) {
-      const std::span<const std::byte> from = params.get(kind, i, room);
+      const std::span<const std::byte> from = params.get(kind, i, buffer);
       if (!copy_finite(from, copy_.of(kind)[i].bytes(), live.header.dtype))
         refuse_not_finite(live, kind, i);
     }

@@ -15,7 +15,7 @@ namespace stagedtrain::train {
 // A checkpoint whose file is complete.
 struct SavedCheckpoint {
   Path file;
-  state::Progress progress;  // of the saved state
+  state::Progress progress;  // progress of the saved state
   std::uint64_t bytes = 0;
   // Seconds that training paused (waiting for the previous save, and copying), and seconds from the
   // copy to the complete file.

@@ -74,10 +74,10 @@ void show_through_mask(DeviceState& live, std::int64_t step) {
 void end_mask(DeviceState& live) {
   live.header.mask = {};
   DeviceState bare = make_live(live.header, live.options);
-  at::Tensor room;
+  at::Tensor buffer;
   for (const state::TensorKind kind : live.header.kinds())
     for (std::size_t i = 0; i < bare.model->params().table().size(); ++i)
-      bare.model->params().set(kind, i, live.model->params().get(kind, i, room));
+      bare.model->params().set(kind, i, live.model->params().get(kind, i, buffer));
   bare.model->weights_changed();
   live.model = std::move(bare.model);
 }
@@ -135,10 +135,10 @@ void save_live(const Path& path, DeviceState& live) {
   model::ParamBuffer& params = live.model->params();
   for (const state::TensorKind kind : live.header.kinds())
     for (std::size_t i = 0; i < params.table().size(); ++i) {
-      const auto room = std::make_shared<at::Tensor>();
-      const std::span<const std::byte> bytes = params.get(kind, i, *room);
+      const auto buffer = std::make_shared<at::Tensor>();
+      const std::span<const std::byte> bytes = params.get(kind, i, *buffer);
       if (!state::all_finite(bytes, live.header.dtype)) refuse_not_finite(live, kind, i);
-      writer.write(kind, i, bytes, room);
+      writer.write(kind, i, bytes, buffer);
     }
   writer.commit();
 }
@@ -147,9 +147,9 @@ DeviceState grow_live(const grow::GrowthRecipe& recipe, DeviceState from, const 
                       const std::string& source_crc) {
   DeviceState to =
       make_live(grow::grown_header(recipe, from.header, source, source_crc), from.options);
-  at::Tensor room;
+  at::Tensor buffer;
   const grow::StateView view = [&](state::TensorKind kind, std::size_t i) {
-    return from.model->params().get(kind, i, room);
+    return from.model->params().get(kind, i, buffer);
   };
   grow::grow_tensors(recipe, from.header.dtype, from.header.kinds(), view,
                      [&](state::TensorKind kind, std::size_t i, std::span<const std::byte> bytes) {

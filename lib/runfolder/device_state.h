@@ -25,7 +25,7 @@ namespace stagedtrain::train {
 struct DeviceState {
   state::StateHeader header;
   std::unique_ptr<model::Model> model;
-  model::ModelOptions options;  // as asked for; under a mask, a GPU uses reference kernels
+  model::ModelOptions options;  // requested; under a mask, a GPU uses reference kernels
   // while a mask rises: the model that it leaves unchanged
   std::optional<arch::ModelConfig> before_mask;
 };

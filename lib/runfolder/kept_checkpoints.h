@@ -23,16 +23,16 @@ class KeptCheckpoints {
  public:
   KeptCheckpoints(const RunFolder& folder, const schedule::KeepSpec& keep)
       : folder_(folder), keep_(keep) {}
-  // To be called when the run continues from this file, which was read as a whole.
+  // Call this when the run continues from this file, which was read as a whole.
   void went_on_from(const Path& file);
   void saved(const SavedCheckpoint& checkpoint);
   // Records the validation loss of the state after `step` steps of the run, in nats per token. A
   // loss that is not finite is ignored. Losses of another stage than the last one are forgotten.
   void measured(const std::string& stage, std::int64_t step, double loss);
-  // To be called after `step` steps without divergence: files saved before that step are good. If
+  // Call this after `step` steps without divergence: files saved before that step are good. If
   // there are any, removes the step files that no rule of the schedule's checkpoint.keep keeps.
   void came_to(std::int64_t step);
-  // To be called when the run diverged. Adds the suffix .diverged to the files that are still
+  // Call this when the run diverged. Adds the suffix .diverged to the files that are still
   // waiting, and returns their new names.
   std::vector<Path> set_aside_diverged();
   // Empty if there is none.
@@ -45,8 +45,8 @@ class KeptCheckpoints {
   std::vector<SavedCheckpoint> waiting_;
   std::set<Path> good_;
   Path last_good_;
-  std::string stage_;                      // of losses_
-  std::map<std::int64_t, double> losses_;  // by step
+  std::string stage_;                      // the stage of losses_
+  std::map<std::int64_t, double> losses_;  // keyed by step
 };
 
 }  // namespace stagedtrain::train

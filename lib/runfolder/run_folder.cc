@@ -28,7 +28,7 @@ struct StepFile {
   Path file;
 };
 
-// In increasing order of steps.
+// Returns the step files in increasing order of steps.
 std::vector<StepFile> step_files(const RunFolder& folder) {
   std::vector<StepFile> files;
   std::error_code none;
@@ -61,7 +61,7 @@ bool further(const Candidate& a, const Candidate& b) {
 
 RunFolder::RunFolder(const Path& folder, const plan::RunPlan& plan, Mode mode) : folder_(folder) {
   for (const plan::StagePlan& stage : plan.stages) stages_.push_back(stage.name);
-  if (mode == Mode::look) return;
+  if (mode == Mode::attend) return;
   std::error_code none;
   if (std::filesystem::exists(folder, none) && !std::filesystem::is_directory(folder, none))
     throw usage_error("--out {}: is a file, expected a folder", folder.string());

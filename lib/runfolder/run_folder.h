@@ -38,9 +38,9 @@ class RunFolder {
  public:
   // go_on: the schedule must be that of the run. fresh: the folder must not hold a run. replan:
   // stages that have not ended may have other lengths, and those that have not begun other keys.
-  // extend: the run has ended, and its last stage becomes longer. look: another process of the same
-  // run owns the folder; nothing is compared, locked or changed.
-  enum class Mode { go_on, fresh, replan, extend, look };
+  // extend: the run has ended, and its last stage becomes longer. attend: another process of the
+  // same run owns the folder; nothing is compared, locked or changed.
+  enum class Mode { go_on, fresh, replan, extend, attend };
   // Creates the folder, or opens the run in it, and locks it. With replan and extend it records the
   // new schedule at once. Throws Error(locked) if another process holds the lock. Throws
   // Error(usage) if the schedule differs in more keys than the mode allows (naming them), if fresh

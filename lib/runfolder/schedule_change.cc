@@ -7,6 +7,7 @@
 #include "runfolder/checkpoint_match.h"
 #include "runfolder/run_folder.h"
 #include "schedule/differences.h"
+#include "text/counted.h"
 #include "text/text.h"
 
 namespace stagedtrain::train {
@@ -55,7 +56,7 @@ Error other_schedule(const Path& folder, const std::vector<Difference>& found) {
   return usage_error("{}: holds a run of another schedule: {}", folder.string(), to_text(found));
 }
 
-// For --replan and --extend.
+// Returns the error of --replan and --extend for keys that can no longer change.
 Error may_not_change(const char* option, const Path& folder, const std::vector<Difference>& found) {
   return usage_error("{}: {} holds a run in which this can no longer change: {}", option,
                      folder.string(), to_text(found))
@@ -144,9 +145,8 @@ std::vector<std::string> refuse_extension(const Path& folder, const std::string&
   if (!found.empty()) throw may_not_change("--extend", folder, found);
   const std::int64_t made = standing.progress->stage_step, asked = plan.stages.back().steps;
   if (asked <= made)
-    throw usage_error(
-        "--extend: stage {} has trained {} steps already, and the schedule asks for {}", last,
-        grouped(made), grouped(asked))
+    throw usage_error("--extend: stage {} has trained {} already, and the schedule asks for {}",
+                      last, counted(made, "step"), grouped(asked))
         .with_hint(fmt::format("make it longer, as with --set stages.{}.for={}", last, 2 * made));
   return notes;
 }

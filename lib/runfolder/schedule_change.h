@@ -1,4 +1,4 @@
-// What may differ between the schedule of a run and the one it is to go on with.
+// What may differ between the schedule of a run and the one that it is to continue with?
 #pragma once
 
 #include <optional>
@@ -14,7 +14,7 @@ struct Candidate;
 
 // How far the run in a folder has come, by its old schedule.
 struct Standing {
-  plan::RunPlan plan;                       // of the old schedule
+  plan::RunPlan plan;                       // the plan of the old schedule
   std::optional<state::Progress> progress;  // nothing if no checkpoint is of this run
   bool has_begun(const std::string& stage) const;
   bool has_ended(const std::string& stage) const;

@@ -1,4 +1,4 @@
-// What a run that continues another run's checkpoint looks like when joined with that run's log.
+// What does a run that continues another run's checkpoint look like, joined with that run's log?
 #pragma once
 
 #include "runlog/run_log.h"

@@ -1,4 +1,4 @@
-// How a JSON object of a log is read with types: missing values are unknown, and values of the
+// How is a JSON object of a log read with types? Missing values are unknown, and values of the
 // wrong type are errors that say where they are.
 #pragma once
 

@@ -1,4 +1,4 @@
-// What each event of a log changes in the run that it tells of.
+// What does each event of a log change in the run that it describes?
 #include "runlog/log_reader.h"
 
 #include <algorithm>

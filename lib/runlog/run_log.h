@@ -60,7 +60,7 @@ struct Stage {
   std::string name, grow;
   arch::ModelConfig model;
   double params = kUnknown, non_embedding = kUnknown, flops_per_token = kUnknown;
-  double steps = kUnknown;           // as planned
+  double steps = kUnknown;           // planned steps
   double predicted_loss = kUnknown;  // at its end
 };
 
@@ -74,7 +74,7 @@ struct RunEnd {
   Place at;
   double loss = kUnknown, se = kUnknown, bits_per_byte = kUnknown;
   bool decayed = false;  // the log says that the learning rate had decayed fully
-  double lr = kUnknown;  // of the last step
+  double lr = kUnknown;  // learning rate of the last step
 };
 
 // A key of the schedule and its value, both as text: "lr.peak", "0.003".
@@ -86,7 +86,7 @@ struct Setting {
 struct RunFacts {
   std::string role;          // "staged" or "scratch"
   std::string predicted_by;  // law and assumption of the stages' predicted losses
-  Prediction prediction;     // of the whole run
+  Prediction prediction;     // for the whole run
   std::string schedule, version, time, curve, from;
   std::string device, hardware;  // "cpu", "cuda:0"; the hardware's own name
   // Token files as they were named, and what is the same for the same tokens wherever they lie; ""
@@ -94,7 +94,7 @@ struct RunFacts {
   std::string train_data, validation_data, train_fingerprint, validation_fingerprint, tokenizer;
   std::optional<double> seed, threads, total_steps;
   arch::ModelConfig final_model;
-  std::vector<Setting> settings;  // of the schedule; empty in logs of older versions
+  std::vector<Setting> settings;  // the schedule's; empty in logs of older versions
   std::vector<Stage> stages;
 };
 
@@ -109,15 +109,15 @@ struct Sample {
 struct Run : RunFacts {
   std::string name;              // the folder as given
   std::string label;             // a shorter name for people, if one was given to the run
-  Path folder;                   // of the log
+  Path folder;                   // the log's folder
   // Where the log begins at a step of another run: that step, and the checkpoint's file.
   double branch_step = 0;
   std::string branch_file;
   bool moved = false;            // processes on different devices or numbers of threads took steps
-  std::vector<Sample> samples;   // of a mean over seeds; empty for a log
-  std::vector<StepPoint> steps;  // by rising step
-  std::vector<Evaluation> evaluations;  // by rising step
-  std::vector<GeneratedText> generated;  // by rising step, then in the order of the prompts
+  std::vector<Sample> samples;   // the seeds of a mean; empty for a log
+  std::vector<StepPoint> steps;  // ordered by step
+  std::vector<Evaluation> evaluations;   // ordered by step
+  std::vector<GeneratedText> generated;  // ordered by step, then as the prompts are
   std::vector<Growth> growths;
   std::vector<Fit> fits;
   std::vector<Ending> endings;

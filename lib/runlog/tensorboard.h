@@ -1,4 +1,5 @@
-// How a run's numbers reach TensorBoard: as event files that are made from the events of run.jsonl.
+// How do a run's numbers reach TensorBoard? As event files that are made from the events of
+// run.jsonl.
 #pragma once
 
 #include <cstdint>

@@ -5,11 +5,11 @@
 #include <cmath>
 #include <limits>
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 namespace {
 
 constexpr std::size_t kFewest = 6;
-constexpr double kExponent = 0.3;  // of the power law; larger ones fitted byte models worse
+constexpr double kExponent = 0.3;  // larger ones fitted byte models worse
 constexpr double kComesDown = 0.5, kFalls = 0.98;
 
 // (1 + u)^-0.3 is the mean of exp(-s u) over a gamma distribution of s. With a few values of s the
@@ -92,4 +92,4 @@ double annealing_strength(const StageCurve& curve, std::span<const LoggedStep> s
   return points >= kFewest && products > 0 ? products / squares : kNone;
 }
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

@@ -10,7 +10,7 @@
 #include "scaling/curve_points.h"
 #include "scaling/stage_curve.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 // L(t) = L0 + A x^-alpha - C S. x is the learning spent up to step t, in steps at the peak rate
 // (RateResponse below), and the power law in x is a stage's curve. S is the annealing area: the sum
@@ -60,4 +60,4 @@ std::vector<double> rates_of(std::span<const LoggedStep> steps, double begin);
 // fall to half of its peak, and if the losses lie above the curve.
 double annealing_strength(const StageCurve& curve, std::span<const LoggedStep> steps, double begin);
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

@@ -2,7 +2,7 @@
 // these assumptions (docs/planning.md, "One question").
 #pragma once
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 // The smaller model has seen D tokens. The grown model is assumed to continue as if it had seen
 // D/rho tokens of its own curve from scratch.
@@ -18,4 +18,4 @@ constexpr const char* assumption_name(Assumption assumption) {
   return kNames[static_cast<int>(assumption)];
 }
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

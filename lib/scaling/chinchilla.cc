@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 double Chinchilla::loss(double parameters, double tokens) const {
   return E + A * std::pow(parameters, -a) + B * std::pow(tokens, -b);
@@ -28,4 +28,4 @@ const std::vector<ChinchillaConstants>& chinchilla_constants() {
   return table;
 }
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

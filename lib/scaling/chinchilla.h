@@ -5,7 +5,7 @@
 
 #include "scaling/power_curve.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 // L(N, D) = E + A N^-a + B D^-b in nats, where N counts all parameters and D tokens (Hoffmann et
 // al., arXiv 2203.15556, section 3.3). The law describes final losses: every D is a run of its own
@@ -28,4 +28,4 @@ struct ChinchillaConstants {
 // The first entry is the default.
 const std::vector<ChinchillaConstants>& chinchilla_constants();
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

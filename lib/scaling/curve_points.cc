@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 namespace {
 
 // Shares of the peak learning rate: warm-up ends at the first, and the decay begins below the
@@ -67,4 +67,4 @@ double robust_deviation(std::span<const double> residuals) {
   return 1.4826 * *middle;
 }
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

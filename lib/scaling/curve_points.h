@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 // One line of a log. `rate` is the learning rate of its step; `loss`, in nats, is the mean over the
 // last `steps` steps, including this one.
@@ -21,7 +21,7 @@ struct CurvePoint {
 };
 
 struct CurvePoints {
-  std::vector<CurvePoint> points;           // by rising x, near the peak rate only
+  std::vector<CurvePoint> points;           // ordered by x, near the peak rate only
   double peak = 0;                          // the highest learning rate
   double warmup = 0;                     // steps until the peak rate is reached; 0: never reached
   double first_step = 0, last_step = 0;  // the steps of the first and the last point
@@ -44,4 +44,4 @@ std::vector<CurvePoint> thinned(std::span<const CurvePoint> points, std::size_t 
 // Returns 0 for no residuals.
 double robust_deviation(std::span<const double> residuals);
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

@@ -27,7 +27,7 @@
 #include "base/error.h"
 #include "base/signals.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 constexpr std::size_t kNone = SIZE_MAX;
 
@@ -67,7 +67,7 @@ GrowthPaths::GrowthPaths(Family family, const FamilyPairs& pairs, double end_los
   const double end_tokens = last.curve->tokens(end_loss);
   for (const auto& [from, to, large_tokens] : pairs.pairs) {
     stop_point("planning");
-    const Growth growth =
+    const GrowthPoint growth =
         best_growth(family_[from], family_[to], end_loss, pairs.grids[from], large_tokens);
     const double worth = (growth.tokens_saved - rules_.lost_tokens) * family_[to].cost;
     const bool is_last = to + 1 == family_.size();
@@ -150,13 +150,4 @@ GrowthPath GrowthPaths::finished(const std::vector<const Edge*>& path) const {
   return growth_path;
 }
 
-double stage_tokens(const Family& family, const GrowthPath& growth_path, std::size_t stage,
-                    double end_loss) {
-  ST_CHECK(stage < growth_path.sizes.size(), "stage {} of {}", stage, growth_path.sizes.size());
-  const bool is_last = stage == growth_path.growths.size();
-  const double until = is_last ? family[growth_path.sizes[stage]].curve->tokens(end_loss)
-                               : growth_path.growths[stage].small_tokens;
-  return until - (stage == 0 ? 0.0 : growth_path.growths[stage - 1].resume_tokens);
-}
-
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

@@ -6,21 +6,17 @@
 
 #include "scaling/pair.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 // A growth path: a run through sizes of a family under loss-state, which ends at the family's last
 // size. growths[i] leads from sizes[i] to sizes[i + 1]; its tokens_saved are tokens of sizes[i +
 // 1], before the deductions of GrowthPathRules. `tokens_saved` and `saving` are after them.
 struct GrowthPath {
   std::vector<std::size_t> sizes;
-  std::vector<Growth> growths;
+  std::vector<GrowthPoint> growths;
   double tokens_saved = 0;  // tokens saved, in tokens of the last size
   double saving = 0;        // the same as a share of the run from scratch to end_loss
 };
-
-// Returns the tokens that a stage of a growth path trains on; the last stage ends at end_loss.
-double stage_tokens(const Family& family, const GrowthPath& growth_path, std::size_t stage,
-                    double end_loss);
 
 // The growths that are possible between sizes of a family, and the tokens of each size at many
 // losses. These do not depend on the end of the run nor on prices, so they are computed once for
@@ -64,7 +60,7 @@ class GrowthPaths {
  private:
   struct Edge {
     std::size_t from, to;
-    Growth growth;  // without its plateau
+    GrowthPoint growth;  // without its plateau
     double worth;   // the cost saved, after GrowthPathRules::lost_tokens
   };
   bool follows(const Edge& before, const Edge& edge) const;
@@ -79,4 +75,4 @@ class GrowthPaths {
   std::vector<std::vector<std::size_t>> into_;  // for each size, the edges that lead to it
 };
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

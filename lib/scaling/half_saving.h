@@ -12,10 +12,7 @@
 
 #include <optional>
 
-namespace stagedtrain::law {
-
-// Returns the saved share of the FLOPs. Requires rho > 0 and 0 <= share < 1, where share is tau.
-double saving_at_share(double cost_ratio, double rho, double share);
+namespace stagedtrain::scaling {
 
 // Returns the least share of the tokens that the small model must read; nothing if no share is
 // enough. Requires rho > 0.
@@ -24,4 +21,4 @@ std::optional<double> share_for_half(double cost_ratio, double rho);
 // Returns the rho below which half can be saved at some share. Requires cost_ratio > 0.
 inline double most_rho_for_half(double cost_ratio) { return 1 / (2 * cost_ratio); }
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

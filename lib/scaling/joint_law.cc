@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 PowerCurve JointLaw::curve(double parameters) const {
   const double n = parameters / size;
@@ -43,4 +43,4 @@ JointParameters joint_gradient(const JointLaw& law, double parameters, double x,
           by_text * n, -gain,   -gain * n,            -by_text * law.b / distance};
 }
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

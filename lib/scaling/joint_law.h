@@ -8,7 +8,7 @@
 #include "scaling/annealing.h"
 #include "scaling/stage_curve.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 // L(N, x, S) = E + A n^-a + B n^beta ((x + x0) / tokens)^-b - C n^gamma S,   n = N / size.
 //
@@ -41,4 +41,4 @@ JointLaw joint_law(std::span<const double> parameters, const JointLaw& units);
 // Returns d loss / d parameter for each of the parameters of joint_law().
 JointParameters joint_gradient(const JointLaw& law, double parameters, double x, double area);
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

@@ -7,11 +7,9 @@
 
 #include "base/error.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 double Kaplan::floor(double parameters) const { return std::pow(Nc / parameters, aN); }
-double Kaplan::best_slope() const { return -1 / (1 / aS + 1 / aB + 1 / aN); }
-double Kaplan::best_end() const { return 1 + aN / aS; }
 
 KaplanCurve::KaplanCurve(const Kaplan& law, double parameters)
     : law_(law), floor_(law.floor(parameters)) {
@@ -47,4 +45,4 @@ double KaplanCurve::loss(double tokens) const {
                       ahead, 0.0, -kLargest, kLargest, kDigits, most_steps));
 }
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

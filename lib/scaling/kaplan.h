@@ -6,7 +6,7 @@
 
 #include "scaling/loss_law.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 // L = (Nc/N)^aN + (Sc/Smin)^aS (Kaplan et al., arXiv 2001.08361, equation 1.6), where N counts
 // parameters without embeddings. A run at the critical batch of Bcrit(L) = B*/L^(1/aB) tokens
@@ -22,10 +22,6 @@ struct Kaplan {
 
   // Returns (Nc/N)^aN, the loss that a size approaches when it trains forever.
   double floor(double parameters) const;
-  // Returns d ln L / d ln C at the compute for which a size is optimal: -1 / (1/aS + 1/aB + 1/aN).
-  double best_slope() const;
-  // Returns the loss at which compute-optimal training ends, as a multiple of the floor: 1 + aN/aS.
-  double best_end() const;
 };
 
 // The curve of one size; tokens are those of the critical batch.
@@ -43,4 +39,4 @@ class KaplanCurve final : public LossCurve {
   double floor_;
 };
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

@@ -19,7 +19,7 @@
 
 #include <cmath>
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 // The price at a share z is proportional to z^-u (1 - z)^-(v + 1), and the cost of reaching M
 // to M^-(u + v).
@@ -47,4 +47,4 @@ Limit endless_stages(const Kaplan& law, double parameters) {
   return limit;
 }
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

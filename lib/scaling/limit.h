@@ -4,7 +4,7 @@
 #include "scaling/chinchilla.h"
 #include "scaling/kaplan.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 // The limit of many stages under loss-state, if growth costs nothing and a token costs in
 // proportion to the parameters as the law counts them: the cheapest size trains at every loss,
@@ -19,4 +19,4 @@ struct Limit {
 Limit endless_stages(const Chinchilla& law, double parameters);
 Limit endless_stages(const Kaplan& law, double parameters);
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

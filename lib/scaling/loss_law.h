@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
@@ -40,4 +40,4 @@ struct Size {
 // Sizes in order, smallest first. The last is the final size.
 using Family = std::vector<Size>;
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

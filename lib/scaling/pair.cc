@@ -31,7 +31,7 @@
 #include "base/error.h"
 #include "text/text.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 namespace {
 
 // The grid of losses extends from kLeastExcess to kMostExcess nats above the floor of the smaller
@@ -41,8 +41,8 @@ constexpr int kGridPoints = 75;
 
 double cost_ratio(const Size& small, const Size& large) { return small.cost / large.cost; }
 
-Growth growth_at(const Size& small, const Size& large, double loss) {
-  Growth growth;
+GrowthPoint growth_at(const Size& small, const Size& large, double loss) {
+  GrowthPoint growth;
   growth.loss = loss;
   growth.small_tokens = growth.earliest = growth.latest = small.curve->tokens(loss);
   growth.resume_tokens = large.curve->tokens(loss);
@@ -89,14 +89,14 @@ void check_costs(const Size& small, const Size& large) {
 
 }  // namespace
 
-Growth growth_after(const Size& small, const Size& large, double small_tokens) {
-  Growth growth = growth_at(small, large, small.curve->loss(small_tokens));
+GrowthPoint growth_after(const Size& small, const Size& large, double small_tokens) {
+  GrowthPoint growth = growth_at(small, large, small.curve->loss(small_tokens));
   growth.tokens_saved += cost_ratio(small, large) * (growth.small_tokens - small_tokens);
   growth.small_tokens = growth.earliest = growth.latest = small_tokens;
   return growth;
 }
 
-Growth best_growth(const Size& small, const Size& large, double end_loss) {
+GrowthPoint best_growth(const Size& small, const Size& large, double end_loss) {
   const LossGrid grid = loss_grid(*small.curve);
   std::vector<double> large_tokens;
   for (double loss : grid.losses) large_tokens.push_back(large.curve->tokens(loss));
@@ -117,8 +117,8 @@ LossGrid loss_grid(const LossCurve& curve) {
 
 // Takes the best point of the grid above the end, or the end itself, and finds the exact optimum
 // between its neighbours.
-Growth best_growth(const Size& small, const Size& large, double end_loss, const LossGrid& grid,
-                   std::span<const double> large_tokens) {
+GrowthPoint best_growth(const Size& small, const Size& large, double end_loss, const LossGrid& grid,
+                        std::span<const double> large_tokens) {
   check_costs(small, large);
   const double end = lowest(small, large, end_loss);
   std::size_t at = 0, n = 0;
@@ -129,10 +129,10 @@ Growth best_growth(const Size& small, const Size& large, double end_loss, const 
     most = saved;
     at = n;
   }
-  Growth best = growth_at(small, large, grid.losses[at]);
+  GrowthPoint best = growth_at(small, large, grid.losses[at]);
   best.tokens_saved = most;
   if (n == 0) return best;
-  if (const Growth last = growth_at(small, large, end); last.tokens_saved > most) {
+  if (const GrowthPoint last = growth_at(small, large, end); last.tokens_saved > most) {
     best = last;
     at = n;
   }
@@ -141,11 +141,12 @@ Growth best_growth(const Size& small, const Size& large, double end_loss, const 
   const double high = std::isfinite(grid.losses[at - 1]) ? grid.losses[at - 1] : best.loss;
   const auto f = [&](double loss) { return overpaid(small, large, loss); };
   if (!(low < high && f(low) > 0 && f(high) < 0)) return best;
-  const Growth exact = growth_at(small, large, root(low, high, f));
+  const GrowthPoint exact = growth_at(small, large, root(low, high, f));
   return exact.tokens_saved >= best.tokens_saved ? exact : best;
 }
 
-Growth with_plateau(const Size& small, const Size& large, double end_loss, Growth growth) {
+GrowthPoint with_plateau(const Size& small, const Size& large, double end_loss,
+                         GrowthPoint growth) {
   if (!growth.pays() || growth.small_tokens == 0) return growth;
   const double start = std::min(small.curve->start(), small.curve->floor() + kMostExcess);
   const double wanted = kPlateau * growth.tokens_saved;
@@ -156,10 +157,10 @@ Growth with_plateau(const Size& small, const Size& large, double end_loss, Growt
 
 // With r = c_a/c_b, kappa = r^(b/(1+b)) and Delta = E_a - E_b, the slopes are equal at
 //   L = E_b + Delta / (1 - kappa).
-Growth best_growth(const SharedExponent& pair) {
+GrowthPoint best_growth(const SharedExponent& pair) {
   const double r = pair.cost_ratio, b = pair.exponent;
   const double kappa = std::pow(r, b / (1 + b)), delta = pair.small_floor - pair.large_floor;
-  Growth growth;
+  GrowthPoint growth;
   growth.loss = pair.large_floor + delta / (1 - kappa);
   growth.resume_tokens = std::pow(pair.scale / (growth.loss - pair.large_floor), 1 / b);
   growth.small_tokens = growth.resume_tokens * std::pow(r, -1 / (1 + b));
@@ -179,16 +180,16 @@ double RunLength::last_growth() const {
   return last;
 }
 
-Growth mixing_growth(const Size& small, const Size& large, const RunLength& run) {
-  Growth growth = measured_growth(small, large, run.last_growth(), 1);
+GrowthPoint mixing_growth(const Size& small, const Size& large, const RunLength& run) {
+  GrowthPoint growth = measured_growth(small, large, run.last_growth(), 1);
   growth.assumption = Assumption::mixing;
   return growth;
 }
 
-Growth measured_growth(const Size& small, const Size& large, double small_tokens, double rho) {
+GrowthPoint measured_growth(const Size& small, const Size& large, double small_tokens, double rho) {
   check_costs(small, large);
   if (!(rho > 0)) throw usage_error("rho is {}, expected more than 0", rho);
-  Growth growth;
+  GrowthPoint growth;
   growth.assumption = Assumption::measured;
   growth.loss = small.curve->loss(small_tokens);
   growth.small_tokens = growth.latest = small_tokens;
@@ -198,4 +199,4 @@ Growth measured_growth(const Size& small, const Size& large, double small_tokens
   return growth;
 }
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

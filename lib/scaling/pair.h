@@ -6,12 +6,12 @@
 #include "scaling/assumption.h"
 #include "scaling/loss_law.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 // One growth. small_tokens, earliest and latest are tokens along the smaller size's own curve;
 // resume_tokens and tokens_saved are tokens of the larger size. The saving is tokens_saved divided
 // by the tokens of the whole run of the larger size from scratch.
-struct Growth {
+struct GrowthPoint {
   Assumption assumption = Assumption::loss_state;
   double loss = 0;                  // the loss at the growth, in nats
   double small_tokens = 0;          // tokens that the smaller size has seen
@@ -25,13 +25,13 @@ struct Growth {
 constexpr double kPlateau = 0.95;
 
 // Returns the growth after small_tokens under loss-state. Its tokens_saved may be negative.
-Growth growth_after(const Size& small, const Size& large, double small_tokens);
+GrowthPoint growth_after(const Size& small, const Size& large, double small_tokens);
 
 // Returns the best growth of a run that ends at end_loss, under loss-state: the growth at which
 // both sizes pay the same for the next bit of loss, c_b dD_b/dL = c_a dD_a/dL (pair.cc). If no
 // growth saves anything, tokens_saved is 0 and it comes after 0 tokens. If the smaller size is
 // cheaper to the end, the growth comes at end_loss.
-Growth best_growth(const Size& small, const Size& large, double end_loss);
+GrowthPoint best_growth(const Size& small, const Size& large, double end_loss);
 
 // The tokens of a size at losses from its start down to just above its floor. They are computed
 // once and serve growths of any end and price.
@@ -41,16 +41,16 @@ struct LossGrid {
 LossGrid loss_grid(const LossCurve& curve);
 // The same, without its plateau (earliest and latest). `grid` is that of the smaller size, and
 // large_tokens are those of the larger size at the grid's losses.
-Growth best_growth(const Size& small, const Size& large, double end_loss, const LossGrid& grid,
-                   std::span<const double> large_tokens);
+GrowthPoint best_growth(const Size& small, const Size& large, double end_loss, const LossGrid& grid,
+                        std::span<const double> large_tokens);
 // Returns a best growth with `earliest` and `latest` filled in.
-Growth with_plateau(const Size& small, const Size& large, double end_loss, Growth growth);
+GrowthPoint with_plateau(const Size& small, const Size& large, double end_loss, GrowthPoint growth);
 
 // Two curves E + B x^-b with the same B and b, whose best growth has a closed form.
 struct SharedExponent {
   double small_floor, large_floor, scale, exponent, cost_ratio;
 };
-Growth best_growth(const SharedExponent& pair);
+GrowthPoint best_growth(const SharedExponent& pair);
 
 // A run of the larger size from scratch, in tokens. Growths under mixing are planned relative to
 // it.
@@ -66,10 +66,10 @@ struct RunLength {
 
 // Returns the growth at run.last_growth() under mixing, where later is always better. Throws
 // Error(usage) if the run is too short.
-Growth mixing_growth(const Size& small, const Size& large, const RunLength& run);
+GrowthPoint mixing_growth(const Size& small, const Size& large, const RunLength& run);
 // Returns the growth after small_tokens with a measured rho. It saves tokens if rho is below
 // c_b/c_a. A rho is valid only near the time at which it was measured. Throws Error(usage) unless
 // rho is above 0.
-Growth measured_growth(const Size& small, const Size& large, double small_tokens, double rho);
+GrowthPoint measured_growth(const Size& small, const Size& large, double small_tokens, double rho);
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 PowerCurve::PowerCurve(double floor, double scale, double exponent, double offset)
     : floor_(floor), scale_(scale), exponent_(exponent), offset_(offset) {
@@ -35,4 +35,4 @@ double PowerCurve::tokens_slope(double loss) const {
 
 double PowerCurve::start() const { return loss(0); }
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

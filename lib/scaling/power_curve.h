@@ -3,7 +3,7 @@
 
 #include "scaling/loss_law.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 // L(x) = E + B (x + offset)^-b: one size of Chinchilla's law, or the fitted curve of a stage. A
 // negative offset stands for tokens that the warm-up lost; up to them the loss is infinity.
@@ -24,4 +24,4 @@ class PowerCurve final : public LossCurve {
   double floor_, scale_, exponent_, offset_;
 };
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

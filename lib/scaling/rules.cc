@@ -9,7 +9,7 @@
 #include "scaling/kaplan.h"
 #include "text/text.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 namespace {
 
 void require_two_stages(const RuleQuestion& q, const char* name) {
@@ -184,4 +184,4 @@ double g_stack_tokens(double parameters, double flops) {
   return std::pow(10, 0.88 * std::log10(parameters) + 163.27 / std::log10(flops) - 5.74);
 }
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

@@ -7,7 +7,7 @@
 
 #include "scaling/pair.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 // What the rules need to know about a run. Each rule uses a part of it.
 struct RuleQuestion {
@@ -61,4 +61,4 @@ double tokens_at_slope(const LossCurve& curve, double slope);
 // before it is stacked, for the parameters of the final size and the FLOPs of the run.
 double g_stack_tokens(double parameters, double flops);
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 double StageCurve::loss(double x) const { return E + B * std::pow(x + x0, -b); }
 
@@ -26,4 +26,4 @@ std::vector<double> learning_spent(std::span<const double> rates, double peak, d
   return spent;
 }
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

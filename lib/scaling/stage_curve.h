@@ -6,7 +6,7 @@
 
 #include "scaling/power_curve.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 // L(x) = E + B (x + x0)^-b, where x is the sum of learning rate / peak over the steps. On this axis
 // a linear warm-up counts as half of its steps even with x0 = 0; a fitted x0 takes up the rest. The
@@ -25,4 +25,4 @@ struct StageCurve {
 // step at the peak on it is the sum of (rate / peak)^exponent. Requires a peak above 0.
 std::vector<double> learning_spent(std::span<const double> rates, double peak, double exponent = 1);
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

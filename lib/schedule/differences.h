@@ -1,4 +1,4 @@
-// Which keys of two schedules differ, both for messages and for deciding whether a run may resume.
+// Which keys of two schedules differ? Messages need to know, and whether a run may resume.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// What the JSON Schema of a schedule is, which editors use to check YAML while it is written.
+// What is the JSON Schema of a schedule? Editors use it to check YAML while it is written.
 #pragma once
 
 #include "text/json_fwd.h"

@@ -1,4 +1,4 @@
-// Which options the training policies have that leave out layers at random (docs/policies.md).
+// Which options do the training policies have that leave out layers at random (docs/policies.md)?
 #pragma once
 
 #include <array>

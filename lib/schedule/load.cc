@@ -46,7 +46,8 @@ Error no_such_item(const std::string& edit, const std::string& item, const Tree&
 void apply_edit(Tree& root, const std::string& edit) {
   const std::size_t equals = edit.find('=');
   if (equals == std::string::npos || equals == 0)
-    throw usage_error("--set {}: expected path=value, as lr.peak=1e-3 or stages.full.for=900", edit)
+    throw usage_error("--set {}: expected path=value, such as lr.peak=1e-3 or stages.full.for=900",
+                      edit)
         .with_hint(space_hint(edit));
   const std::vector<std::string> path = split(edit.substr(0, equals), '.');
   Tree value = parse_yaml(edit.substr(equals + 1), "--set " + edit.substr(0, equals));
@@ -149,7 +150,7 @@ void check_until(const UntilSpec& until, Refuse refuse) {
   if (until.slope.empty() || until.slope == "auto") return;
   const auto slope = parse_number(until.slope);
   if (!slope || !(*slope < 0))
-    refuse(fmt::format("until.slope: found '{}', expected auto or a number below 0, as -0.06",
+    refuse(fmt::format("until.slope: found '{}', expected auto or a number below 0, such as -0.06",
                        until.slope));
 }
 

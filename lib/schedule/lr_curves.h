@@ -1,4 +1,4 @@
-// Which learning-rate curves there are. They are pure functions of the step and the planned length.
+// Which learning-rate curves are there? They are pure functions of the step and the planned length.
 #pragma once
 
 #include <cstdint>

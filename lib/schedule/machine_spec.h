@@ -23,8 +23,9 @@ struct MachineSpec {
   template <class V>
   void fields(V& v) {
     v("flops", flops,
-      {.doc = "peak FLOPs per second of a device at this precision, as 312T; train then logs the "
-              "utilisation (mfu); 0: unknown, so that time is planned only if it was measured",
+      {.doc =
+           "peak FLOPs per second of a device at this precision, such as 312T; train then logs the "
+           "utilisation (mfu); 0: unknown, so that time is planned only if it was measured",
        .min = 0});
     v("utilisation", utilisation,
       {.doc = "fraction of the peak that training reaches", .min = 0, .max = 1, .above_min = true});
@@ -33,7 +34,7 @@ struct MachineSpec {
               "(W + half_width), so half of it at this width; 0: all widths reach the same",
        .min = 0});
     v("memory", memory,
-      {.doc = "bytes of memory that training may use on each device, as 80G; 0: unknown",
+      {.doc = "bytes of memory that training may use on each device, such as 80G; 0: unknown",
        .min = 0});
     v("devices", devices,
       {.doc = "devices of a node, on each of which one process runs; 0: all processes run on one "
@@ -42,18 +43,18 @@ struct MachineSpec {
        .max = 1 << 10});
     v("nodes", nodes, {.doc = "how many nodes the machine has", .min = 1, .max = 1 << 16});
     v("bandwidth", bandwidth,
-      {.doc = "bytes per second that a device sends to others of its node, as 450G; without "
+      {.doc = "bytes per second that a device sends to others of its node, such as 450G; without "
               "node_bandwidth also to other nodes; 0: unknown",
        .min = 0});
     v("node_bandwidth", node_bandwidth,
-      {.doc = "bytes per second that all devices of a node together send to other nodes, as 400G; "
+      {.doc = "bytes per second that all devices of a node together send to other nodes, such as "
+              "400G; "
               "0: each device sends at bandwidth",
        .min = 0});
     v("reduce", reduce,
       {.doc = "how gradients are summed: all_to_all, as train does; ring, as a reduce-scatter by "
               "NCCL would, which sends less between nodes of several devices"});
-    v("disk", disk,
-      {.doc = "bytes per second at which checkpoints are written", .min = 0, .above_min = true});
+    v("disk", disk, {.doc = "bytes per second at which checkpoints are written", .min = 1e3});
     v("price_per_hour", price_per_hour,
       {.doc = "price per hour of all its nodes together, in any currency", .min = 0});
     v("device", device,

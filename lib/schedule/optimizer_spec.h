@@ -1,4 +1,4 @@
-// Which optimizer a schedule asks for, and with which options.
+// Which optimizer does a schedule ask for, and with which options?
 #pragma once
 
 #include <array>

@@ -1,5 +1,5 @@
-// What a schedule asks for: every key of the document with its default. plan::resolve turns it into
-// a RunPlan, in which every number is decided.
+// What does a schedule ask for? Every key of the document with its default. plan::resolve turns it
+// into a RunPlan, in which every number is decided.
 #pragma once
 
 #include <array>

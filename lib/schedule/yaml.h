@@ -1,4 +1,4 @@
-// How a document is parsed as strict YAML: one document, no duplicate keys, no tags, and limits on
+// How is a document parsed as strict YAML? One document, no duplicate keys, no tags, and limits on
 // size, nesting and aliases.
 #pragma once
 

@@ -33,7 +33,7 @@ struct Progress {
   std::int64_t stage_step = 0;   // steps taken in this stage
   bool stage_done = false;       // the stage reached its end
   std::int64_t total_steps = 0;  // length of the learning-rate curve, in steps, as planned
-  double learning_rate = 0;      // of the last step
+  double learning_rate = 0;      // learning rate of the last step
   double loss_mean = 0, loss_var = 0, norm_mean = 0, norm_var = 0;  // running, for the z-scores
   // Sum and number of the losses since the last line of the log; the next line is their mean.
   double loss_sum = 0;
@@ -78,7 +78,7 @@ struct MaskRamp {
 
 struct TrainingState {
   arch::ModelConfig model;               // resolved
-  std::vector<HostTensor> tensors[4];    // by Kind, each in the order of param_table(model)
+  std::vector<HostTensor> tensors[4];    // indexed by TensorKind, then as param_table(model)
   std::vector<TensorHistory> histories;  // one for each tensor
   MaskRamp mask;
   Progress progress;

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/rng.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 namespace {
 
 constexpr std::array kShares{0.5, 0.7, 1.0};
@@ -121,4 +121,4 @@ std::vector<PrefixFit> prefix_fits(std::span<const CurvePoint> points,
   return fits;
 }
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

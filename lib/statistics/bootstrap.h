@@ -10,7 +10,7 @@
 #include "statistics/fit_chinchilla.h"
 #include "statistics/fit_curve.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 struct BootstrapOptions {
   int resamples = 400;
@@ -39,7 +39,7 @@ std::vector<StageCurve> bootstrap_curve(const CurveFit& fit, double offset_sprea
 
 // A fit to the first part of the points, and how well it predicts the last points.
 struct PrefixFit {
-  double share = 1;  // of x
+  double share = 1;  // share of x
   CurveFit fit;
   double error = 0;  // predicted - measured, nats, mean of the last 5% of x
 };
@@ -47,4 +47,4 @@ struct PrefixFit {
 std::vector<PrefixFit> prefix_fits(std::span<const CurvePoint> points,
                                    const CurveFitOptions& options);
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/rng.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 namespace {
 
 constexpr double kHuber = 2;
@@ -93,4 +93,4 @@ double tilt_factor(double tilt, double parameters, double largest) {
   return std::exp(tilt * std::max(0.0, std::log(parameters / largest)));
 }
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

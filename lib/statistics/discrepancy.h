@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 // The runs that a law was fitted to do not show whether losses bend away from it beyond them,
 // because its parameters follow a slow bend. Laws fitted to the smaller sizes alone do show it, by
@@ -48,4 +48,4 @@ std::vector<double> tilt_draws(std::span<const Tilt> tilts, std::size_t count, s
 // Returns the factor by which a tilt multiplies the loss of a size.
 double tilt_factor(double tilt, double parameters, double largest);
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 namespace {
 
 // Over these distances a miss changes: a factor of 8 in tokens, of 64 in parameters, and half of the
@@ -48,4 +48,4 @@ double corrected(const EndCorrection::Weights& weights, std::span<const double> 
   return std::exp(sum);
 }
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 // What decides how far a law is off at the end of a run: the size of the model, the length of the
 // run, and how far and how long the learning rate fell.
@@ -47,4 +47,4 @@ class EndCorrection {
 // Returns the factor by which the loss is multiplied.
 double corrected(const EndCorrection::Weights& weights, std::span<const double> misses);
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

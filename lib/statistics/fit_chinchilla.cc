@@ -28,7 +28,7 @@
 #include "base/error.h"
 #include "statistics/nnls.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 namespace {
 
 constexpr std::size_t kFewest = 6, kMany = 50, kParameters = 5;
@@ -214,4 +214,4 @@ ChinchillaFit refit_chinchilla(std::span<const RunPoint> given, const Chinchilla
                  start.huber);
 }
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

@@ -7,7 +7,7 @@
 #include "scaling/chinchilla.h"
 #include "statistics/least_squares.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 // One finished run: all its parameters, its tokens, and its loss after the decay in nats.
 struct RunPoint {
@@ -16,7 +16,7 @@ struct RunPoint {
 
 struct ChinchillaFit {
   Chinchilla law;
-  double huber = 1e-3, objective = 0, gradient = 0;  // as in LeastSquaresFit
+  double huber = 1e-3, objective = 0, gradient = 0;  // see LeastSquaresFit
   bool converged = false;
   bool pulled = false;            // a parameter was pulled back: the data do not determine the law
   int agreeing = 0, starts = 0;   // how many starts reached the objective, of how many
@@ -34,4 +34,4 @@ ChinchillaFit fit_chinchilla(std::span<const RunPoint> points, double huber = 1e
 // many times. Leaves residuals and noise empty.
 ChinchillaFit refit_chinchilla(std::span<const RunPoint> points, const ChinchillaFit& start);
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

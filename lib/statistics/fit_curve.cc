@@ -28,11 +28,11 @@
 #include "statistics/least_squares.h"
 #include "statistics/nnls.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 namespace {
 
 constexpr std::array kExponents{0.1, 0.2, 0.35, 0.5, 0.75, 1.1};
-// x + x0 at the first point, as a multiple of its x.
+// Starts of the fit: x + x0 at the first point, as multiples of its x.
 constexpr std::array kDistances{0.25, 0.6, 1.0, 1.5, 3.0};
 constexpr std::size_t kFewest = 5, kStarts = 3;
 constexpr double kLeastHuber = 1e-3, kSpike = 5;
@@ -203,4 +203,4 @@ CurveFit refit_curve(std::span<const CurvePoint> points, const CurveFit& start,
   return fit;
 }
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

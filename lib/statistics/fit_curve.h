@@ -7,7 +7,7 @@
 #include "scaling/curve_points.h"
 #include "scaling/stage_curve.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 struct CurveFitOptions {
   double huber = 0;  // delta for ln(predicted / measured); 0: twice the noise, at least 1e-3
@@ -36,4 +36,4 @@ CurveFit fit_curve(std::span<const CurvePoint> points, const CurveFitOptions& op
 CurveFit refit_curve(std::span<const CurvePoint> points, const CurveFit& start,
                      double offset_spread);
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

@@ -11,7 +11,7 @@
 #include "scaling/curve_points.h"
 #include "statistics/least_squares.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 namespace {
 
 constexpr std::size_t kGap = kJointParameters, kShared = kGap + 1;  // then one offset per run
@@ -19,7 +19,7 @@ constexpr double kHuber = 2;        // in units of the noise
 constexpr double kLeastNoise = 5e-4, kFirstNoise = 5e-3;
 constexpr double kMostCorrelation = 0.95;
 constexpr int kRounds = 5;
-// For LeastSquaresFit::gradient. At 1e-3 the flattest directions have hardly moved, and the
+// Bounds LeastSquaresFit::gradient. At 1e-3 the flattest directions have hardly moved, and the
 // intervals of two sizes are a third too narrow.
 constexpr double kSampleTolerance = 1e-6;
 
@@ -257,4 +257,4 @@ JointFit fit_joint(std::span<const JointRun> runs, const JointFitOptions& option
   return fit;
 }
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

@@ -7,7 +7,7 @@
 
 #include "scaling/joint_law.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 struct JointPoint {
   double x = 0, area = 0, loss = 0;  // x in tokens; area in steps
@@ -29,12 +29,12 @@ struct JointFitOptions {
 
 // How the loss of a class of points (training, validation) scatters around its run's law.
 struct JointNoise {
-  double deviation = 0;    // of ln(predicted / measured), robust
-  double correlation = 0;  // of neighbours
+  double deviation = 0;    // robust deviation of ln(predicted / measured)
+  double correlation = 0;  // correlation of neighbours
 };
 
 struct JointFit {
-  JointLaw law;  // of validation losses if there are any, else of training losses
+  JointLaw law;  // predicts validation losses if there are any, else training losses
   std::vector<JointLaw> samples;
   // The standard deviation of the runs' offsets in ln(predicted / measured), which is how much two
   // seeds of a size differ, and the degrees of freedom with which it is known.
@@ -53,8 +53,8 @@ struct JointFit {
 // The priors. Three sizes alone hardly determine an exponent in N, and two do not at all: the
 // interval of a larger size is then as wide as the prior makes it.
 inline constexpr double kPriorExponent = 0.34;  // published fits of Chinchilla's law: .339 and .348
-inline constexpr double kPriorExponentSpread = 0.4;  // of ln a: a factor of 1.5
-inline constexpr double kPriorScatter = 0.0025;      // of ln loss, between seeds
+inline constexpr double kPriorExponentSpread = 0.4;  // spread of ln a: a factor of 1.5
+inline constexpr double kPriorScatter = 0.0025;      // spread of ln loss between seeds
 inline constexpr double kPriorScatterFreedom = 4;
 
 // Fits the joint law. Every residual is ln(predicted / measured) divided by the noise of its class,
@@ -72,4 +72,4 @@ inline constexpr double kNormal80 = 1.2816;
 // Returns the factor that widens an 80% interval of a normal distribution to one of Student's t.
 double student_widening(double freedom);
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

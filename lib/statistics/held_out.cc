@@ -8,7 +8,7 @@
 
 #include "statistics/bootstrap.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 namespace {
 
 constexpr std::array kShares{0.2, 0.4, 0.6, 0.8};
@@ -101,4 +101,4 @@ std::vector<Tilt> held_out_tilts(std::span<const JointRun> runs, JointFitOptions
   return tilts;
 }
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

@@ -5,7 +5,7 @@
 #include "statistics/fit_chinchilla.h"
 #include "statistics/fit_joint.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 // Returns one tilt for each of the shares .2, .4, .6 and .8 of the runs, smallest first, that is
 // large enough to fit Chinchilla's law and to estimate the noise around it.
@@ -15,4 +15,4 @@ std::vector<Tilt> held_out_tilts(std::span<const RunPoint> points, double huber,
 // below it. Runs are judged by their last fifth.
 std::vector<Tilt> held_out_tilts(std::span<const JointRun> runs, JointFitOptions options);
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

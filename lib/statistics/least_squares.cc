@@ -11,7 +11,7 @@
 #include "base/signals.h"
 #include "statistics/linear_solve.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 namespace {
 
 // Huber's loss has no curvature beyond delta. This share of the weight is used there instead, so
@@ -135,4 +135,4 @@ LeastSquaresFit least_squares(const Residuals& residuals, std::size_t count,
           normal.cosine <= options.tolerance};
 }
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

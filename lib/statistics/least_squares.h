@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 // Fills in the residuals and the Jacobian (one row for each residual, d residual / d parameter) at
 // the given parameters. Values that are not finite mean that these parameters are impossible.
@@ -41,4 +41,4 @@ bool same_minimum(double objective, double best, std::size_t count);
 LeastSquaresFit least_squares(const Residuals& residuals, std::size_t count,
                               std::vector<double> start, const LeastSquaresOptions& options);
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

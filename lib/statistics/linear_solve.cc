@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 std::optional<Eigen::VectorXd> solve_positive(const Eigen::MatrixXd& matrix,
                                               const Eigen::VectorXd& rhs) {
@@ -19,4 +19,4 @@ std::optional<Eigen::VectorXd> solve_positive(const Eigen::MatrixXd& matrix,
   return factor.solve(rhs);
 }
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

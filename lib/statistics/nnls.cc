@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 namespace {
 
 // Fits the columns of a set (bit i stands for column i) without constraints. Returns false if a
@@ -48,4 +48,4 @@ NonNegativeFit non_negative_fit(const std::vector<std::vector<double>>& columns,
   return best;
 }
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

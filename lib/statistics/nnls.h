@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-namespace stagedtrain::law {
+namespace stagedtrain::scaling {
 
 struct NonNegativeFit {
   std::vector<double> coefficients;  // one for each column, 0 or more
@@ -17,4 +17,4 @@ struct NonNegativeFit {
 NonNegativeFit non_negative_fit(const std::vector<std::vector<double>>& columns,
                                 std::span<const double> target);
 
-}  // namespace stagedtrain::law
+}  // namespace stagedtrain::scaling

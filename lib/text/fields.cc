@@ -23,7 +23,7 @@ std::string bounds(const FieldInfo& info) {
   return text;
 }
 
-// For messages about a value that would be accepted without its quotes.
+// Completes messages about a value that would be accepted without its quotes.
 const char* without_quotes(const Tree& tree) { return tree.quoted ? " without quotes" : ""; }
 
 // Refuses 0,003 and 1,000,000: a comma is neither a decimal point nor accepted between thousands.
@@ -116,7 +116,8 @@ std::int64_t read_count(const Tree& tree, const FieldInfo& info) {
       throw usage_error("found {}, expected a whole number{}", tree.describe(),
                         without_quotes(tree));
     refuse_comma(tree, true);
-    throw usage_error("found {}, expected a whole number (as 4096, 64K, 1e6)", tree.describe());
+    throw usage_error("found {}, expected a whole number (such as 4096, 64K or 1e6)",
+                      tree.describe());
   }
   check_range(static_cast<double>(*value), tree, info);
   return *value;

@@ -22,7 +22,7 @@ std::size_t character_size(std::string_view text) {
                            : lead < 0xf5 ? 4
                                          : 0;
   if (size == 0 || text.size() < size) return 0;
-  unsigned char low = 0x80, high = 0xbf;  // of the second byte
+  unsigned char low = 0x80, high = 0xbf;  // bounds of the second byte
   if (lead == 0xe0) low = 0xa0;           // else a longer form than needed
   if (lead == 0xed) high = 0x9f;          // else a surrogate
   if (lead == 0xf0) low = 0x90;

@@ -55,24 +55,24 @@ class WordCache {
   explicit WordCache(const BytePairMerger& merger) : merger_(merger) {}
   void encode(std::string_view word, std::vector<std::int32_t>& ids) {
     if (word.size() > kLongest) return merger_.encode(word, ids);
-    const auto [found, is_new] = known_.try_emplace(word, Stretch{});
-    Stretch& stretch = found->second;
+    const auto [found, is_new] = known_.try_emplace(word, IdSpan{});
+    IdSpan& span = found->second;
     if (is_new) {
-      stretch.first = all_.size();
+      span.first = all_.size();
       merger_.encode(word, all_);
-      stretch.count = all_.size() - stretch.first;
+      span.count = all_.size() - span.first;
     }
-    const auto first = all_.begin() + static_cast<std::ptrdiff_t>(stretch.first);
-    ids.insert(ids.end(), first, first + static_cast<std::ptrdiff_t>(stretch.count));
+    const auto first = all_.begin() + static_cast<std::ptrdiff_t>(span.first);
+    ids.insert(ids.end(), first, first + static_cast<std::ptrdiff_t>(span.count));
   }
 
  private:
   static constexpr std::size_t kLongest = 64;  // longer words seldom recur
-  struct Stretch {
+  struct IdSpan {
     std::size_t first = 0, count = 0;
   };
   const BytePairMerger& merger_;
-  std::unordered_map<std::string_view, Stretch> known_;
+  std::unordered_map<std::string_view, IdSpan> known_;
   std::vector<std::int32_t> all_;
 };
 

@@ -1,4 +1,4 @@
-// What GPT-2's byte alphabet is: one printable character for each byte. Byte-level BPE vocabularies
+// What is GPT-2's byte alphabet? One printable character for each byte. Byte-level BPE vocabularies
 // are written in it.
 #pragma once
 

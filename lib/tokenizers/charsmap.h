@@ -1,4 +1,4 @@
-// Whether a SentencePiece model's character maps are safe to load; the library does not check them.
+// Are a SentencePiece model's character maps safe to load? The library does not check them.
 #pragma once
 
 #include <string_view>

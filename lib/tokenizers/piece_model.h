@@ -1,4 +1,4 @@
-// What a SentencePiece model consists of, for formats that store it in another way.
+// What does a SentencePiece model consist of? Formats that store it in another way need its parts.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,7 @@ struct ModelPiece {
 struct PieceModel {
   enum class Method { unigram = 1, bpe = 2, word = 3, character = 4 };
   Method method = Method::unigram;
-  std::vector<ModelPiece> pieces;  // by id
+  std::vector<ModelPiece> pieces;  // indexed by id
   bool byte_fallback = false;      // characters without a piece become those of their bytes
   bool space_prefix = true;        // a text is encoded as if it began with a space
   bool removes_spaces = true;      // at both ends of a text, and all but one of several

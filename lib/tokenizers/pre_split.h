@@ -1,4 +1,4 @@
-// How text is split into words before byte-pair merges, by the patterns of published models.
+// How is text split into words before byte-pair merges, by the patterns of published models?
 #pragma once
 
 #include <cstddef>

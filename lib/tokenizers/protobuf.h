@@ -1,5 +1,5 @@
-// How the fields of a protobuf message are read and written, without its schema
-// (protobuf.dev/programming-guides/encoding).
+// How are the fields of a protobuf message read and written without its schema
+// (protobuf.dev/programming-guides/encoding)?
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ struct ProtoField {
   std::uint64_t key = 0;  // the schema's number of the field
   Kind kind = Kind::varint;
   std::uint64_t number = 0;
-  std::string_view text;  // of strings and of nested messages
+  std::string_view text;  // the value of a string or nested message
 
   float real() const {
     const auto bits = static_cast<std::uint32_t>(number);

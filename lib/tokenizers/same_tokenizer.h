@@ -1,4 +1,4 @@
-// Whether two token files or checkpoints carry the same tokenizer.
+// Do two token files or checkpoints carry the same tokenizer?
 #pragma once
 
 #include <string>

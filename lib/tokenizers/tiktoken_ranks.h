@@ -1,4 +1,4 @@
-// How rank files of the tiktoken library are read: byte-level BPE as lines of "base64(token) rank".
+// How are rank files of the tiktoken library read? Byte-level BPE as lines of "base64(token) rank".
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// How text becomes token ids and back: bytes, byte-level BPE (a tokenizer.json), or SentencePiece.
+// How does text become token ids, and ids text? By bytes, byte-level BPE, or SentencePiece.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Which byte-level BPE tokenizer a tokenizer.json (of the `tokenizers` library) describes.
+// Which byte-level BPE tokenizer does a tokenizer.json (of the `tokenizers` library) describe?
 #pragma once
 
 #include <cstdint>

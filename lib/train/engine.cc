@@ -35,7 +35,7 @@ Error translated(const std::string& what) {
 }
 
 template <class F>
-auto at_door(F f) {
+auto translating(F f) {
   try {
     return f();
   } catch (const Error&) {
@@ -91,7 +91,7 @@ eval::EvalReport score(const Path& path, DeviceState& live,
 }
 
 EvalResult evaluate(const EvalRequest& request) {
-  return at_door([&] {
+  return translating([&] {
     const auto file = std::make_shared<const data::TokenFile>(request.data);
     check_tokenizer(request.checkpoint, *file);
     DeviceState live = open_checkpoint(request.checkpoint, request.device, request.ema);
@@ -135,7 +135,7 @@ DeviceRequest for_decoding(DeviceRequest device) {
 
 SampleUnit sample(const SampleRequest& request,
                   const std::function<void(const std::string&)>& emit) {
-  return at_door([&] {
+  return translating([&] {
     DeviceState live =
         open_checkpoint(request.checkpoint, for_decoding(request.device), request.ema);
     SampleText text(
@@ -155,7 +155,7 @@ SampleUnit sample(const SampleRequest& request,
 }
 
 TaskResult score_tasks(const TaskRequest& request) {
-  return at_door([&] {
+  return translating([&] {
     const std::vector<eval::TaskExample> examples = eval::read_task_file(request.file);
     DeviceState live =
         open_checkpoint(request.checkpoint, for_decoding(request.device), request.ema);
@@ -183,7 +183,7 @@ TaskResult score_tasks(const TaskRequest& request) {
 }
 
 VerifyResult verify(const VerifyRequest& request) {
-  return at_door([&] {
+  return translating([&] {
     constexpr std::int64_t kWindows = 32, kRows = 8;
     const auto file = std::make_shared<const data::TokenFile>(request.data);
     check_tokenizer(request.before, *file);
@@ -197,22 +197,22 @@ VerifyResult verify(const VerifyRequest& request) {
   });
 }
 
-RunResult run_at_door(const plan::RunPlan& plan, const RunRequest& request) {
+RunResult translated_run(const plan::RunPlan& plan, const RunRequest& request) {
   try {
-    return at_door([&] { return run(plan, request); });
+    return translating([&] { return run(plan, request); });
   } catch (const Error& error) {
     throw ending_of(error);
   }
 }
 
-std::vector<plan::Measurement> measure_at_door(
+std::vector<plan::Measurement> translated_measure(
     const plan::RunPlan& plan, const MeasureRequest& request,
-    const std::function<void(const std::string&)>& tell) {
-  return at_door([&] { return measure(plan, request, tell); });
+    const std::function<void(const std::string&)>& on_stage) {
+  return translating([&] { return measure(plan, request, on_stage); });
 }
 
-constexpr Engine kEngine{door_stamp(), run_at_door, evaluate,       sample,
-                         score_tasks,  verify,      measure_at_door};
+constexpr Engine kEngine{interface_stamp(), translated_run, evaluate,          sample,
+                         score_tasks,       verify,         translated_measure};
 
 }  // namespace
 }  // namespace stagedtrain::train

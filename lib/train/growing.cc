@@ -23,8 +23,8 @@ void enter_stage(const plan::StagePlan& stage, std::size_t index, state::Progres
   progress.loss_steps = 0;
 }
 
-void tell(RunContext& run, const plan::StagePlan& stage, const state::Progress& progress,
-          double before, double after, double seconds) {
+void log_growth(RunContext& run, const plan::StagePlan& stage, const state::Progress& progress,
+                double before, double after, double seconds) {
   const grow::GrowthRecipe& recipe = *stage.growth;
   const auto from = arch::count_params(recipe.from).total;
   Json event = place_event("grow", progress);
@@ -38,7 +38,7 @@ void tell(RunContext& run, const plan::StagePlan& stage, const state::Progress& 
                 {"loss_after", after},
                 {"grow_seconds", seconds}});
   run.log.write(event);
-  run.line.say(fmt::format(
+  run.line.print(fmt::format(
       "grown into {}: {} -> {} ({} -> {} parameters) by {}; loss on the same batch {:.6f} -> "
       "{:.6f} ({:+.1e})",
       stage.name, describe(recipe.from), describe(recipe.to), grouped(from),
@@ -70,7 +70,8 @@ DeviceState grow_into(RunContext& run, DeviceState from, std::size_t index) {
   run.ranks.barrier();  // a stop request waits until all ranks have the larger state
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   enter_stage(stage, index, grown.header.progress);
-  tell(run, stage, grown.header.progress, before, batch_loss(run, *grown.model), seconds.count());
+  log_growth(run, stage, grown.header.progress, before, batch_loss(run, *grown.model),
+             seconds.count());
   return grown;
 }
 

@@ -14,6 +14,7 @@
 #include "optim/map_gradient.h"
 #include "plan/map_fit.h"
 #include "replicas/batch_feed.h"
+#include "text/counted.h"
 #include "text/json.h"
 #include "text/text.h"
 #include "train/shared_evaluation.h"
@@ -67,8 +68,8 @@ class Fit {
       if (step == 0) first = last;
       if (seconds_since(said) < run_.plan.schedule.log.seconds) continue;
       said = std::chrono::steady_clock::now();
-      run_.line.say(fmt::format("fitting the growth into {}: step {} of {}, loss {:.4f}", stage_,
-                                grouped(step + 1), grouped(step_.fit.steps), last));
+      run_.line.print(fmt::format("fitting the growth into {}: step {} of {}, loss {:.4f}", stage_,
+                                  grouped(step + 1), grouped(step_.fit.steps), last));
     }
     step_.fit.done = true;
     const double seconds = run_.ranks.from_first(seconds_since(start));
@@ -98,11 +99,11 @@ class Fit {
   // Makes every weight of the larger model as the growth will.
   void make_weights() {
     constexpr state::TensorKind kWeights[] = {state::TensorKind::weights};
-    at::Tensor room;
+    at::Tensor buffer;
     grow::grow_tensors(
         recipe_, from_.header.dtype, kWeights,
         [&](state::TensorKind kind, std::size_t i) {
-          return from_.model->params().get(kind, i, room);
+          return from_.model->params().get(kind, i, buffer);
         },
         [&](state::TensorKind kind, std::size_t i, std::span<const std::byte> bytes) {
           model_->params().set(kind, i, bytes);
@@ -144,10 +145,10 @@ class Fit {
     progress.flops += cost_.flops;
     progress.seconds += seconds;
     const double after = validation_loss();
-    run_.line.say(fmt::format(
-        "fitted the maps of the growth into {} in {} steps: loss {:.4f} -> {:.4f} on a validation "
+    run_.line.print(fmt::format(
+        "fitted the maps of the growth into {} in {}: loss {:.4f} -> {:.4f} on a validation "
         "batch; {} tokens, {} FLOPs, {}",
-        stage_, grouped(step_.fit.steps), before, after, grouped(cost_.tokens),
+        stage_, counted(step_.fit.steps, "step"), before, after, grouped(cost_.tokens),
         short_count(cost_.flops), short_seconds(seconds)));
     Json event = place_event("fit", progress);
     event.update({{"stage", stage_},

@@ -110,11 +110,11 @@ plan::Measurement measure_stage(const plan::RunPlan& plan, const plan::StagePlan
 }  // namespace
 
 std::vector<plan::Measurement> measure(const plan::RunPlan& plan, const MeasureRequest& request,
-                                       const std::function<void(const std::string&)>& tell) {
+                                       const std::function<void(const std::string&)>& on_stage) {
   const model::ModelOptions options = options_of(plan, request.device);
   std::vector<plan::Measurement> measured;
   for (const plan::StagePlan& stage : plan.stages) {
-    tell(stage.name);
+    on_stage(stage.name);
     measured.push_back(measure_stage(plan, stage, options, request));
   }
   return measured;

@@ -7,6 +7,7 @@
 
 #include "base/parallel.h"
 #include "base/signals.h"
+#include "io/terminal.h"
 #include "optim/full_shards.h"
 #include "optim/optimizer.h"
 #include "plan/processes.h"
@@ -92,15 +93,16 @@ void run_stages(RunContext& run, DeviceState& live, const std::string& only) {
 // Prints what a user should know before the first step: the whole plan of a new run, or one line of
 // a run that continues.
 void say_where(RunContext& run, const TakenUp& taken) {
-  for (const std::string& note : notes_on(run.data)) run.line.say(note);
-  for (const std::string& note : run.folder.notes()) run.line.say(note);
-  for (const std::string& word : taken.words) run.line.say(word);
-  if (taken.from.empty()) return run.line.say(plan::to_text(run.plan));
+  for (const std::string& note : notes_on(run.data)) run.line.print(note);
+  for (const std::string& note : run.folder.notes()) run.line.print(note);
+  for (const std::string& message : taken.messages) run.line.print(message);
+  if (taken.from.empty()) return run.line.print(plan::to_text(run.plan));
   const state::Progress& at = taken.live.header.progress;
-  run.line.say(fmt::format("resuming from {} (stage {}, step {} of {}{})", taken.from.string(),
-                           at.stage, grouped(at.stage_step),
-                           grouped(run.plan.stages[static_cast<std::size_t>(at.stage_index)].steps),
-                           at.stage_done ? ", done" : ""));
+  run.line.print(
+      fmt::format("resuming from {} (stage {}, step {} of {}{})", taken.from.string(), at.stage,
+                  grouped(at.stage_step),
+                  grouped(run.plan.stages[static_cast<std::size_t>(at.stage_index)].steps),
+                  at.stage_done ? ", done" : ""));
 }
 
 // Keeps the end of a run that is extended under another name, because its file will be replaced.
@@ -151,12 +153,12 @@ void add_ranks(const dist::Ranks& ranks, Json& start) {
 }
 
 void train(RunContext& run, const RunRequest& request, TakenUp& taken) {
-  std::vector<std::string> words;
-  const std::optional<runlog::Run> log = read_own_log(run.folder, words);
-  if (!log && words.empty() && !taken.from.empty() && taken.from != request.branch_of)
-    words.push_back(
+  std::vector<std::string> messages;
+  const std::optional<runlog::Run> log = read_own_log(run.folder, messages);
+  if (!log && messages.empty() && !taken.from.empty() && taken.from != request.branch_of)
+    messages.push_back(
         "warning: run.jsonl is missing; a new one is started, without the earlier events");
-  for (std::string& word : words) taken.words.push_back(std::move(word));
+  for (std::string& message : messages) taken.messages.push_back(std::move(message));
   if (log) recall_losses(run, *log, taken.live.header.progress);
   Json start = start_event(
       run.plan,
@@ -171,7 +173,7 @@ void train(RunContext& run, const RunRequest& request, TakenUp& taken) {
     keep_extended_end(run, taken);
     begin_log(run, taken, start);
   } else {
-    for (const std::string& word : taken.words) run.line.say(word);
+    for (const std::string& message : taken.messages) run.line.print(message);
   }
   repair_log(run, taken.live, log, start, work);
   if (!work) return;
@@ -194,10 +196,10 @@ void use_threads_to_be_had(int asked) {
   const int wanted = asked > 0 ? asked : at::get_num_threads();
   const int had = threads_to_be_had(wanted);
   if (had < wanted)
-    fmt::print(stderr,
-               "warning: the system grants {} of {} threads (ulimit -u, or a container's limit); "
-               "computing on {}\n",
-               had, wanted, had);
+    print_to_stderr(fmt::format(
+        "warning: the system grants {} of {} threads (ulimit -u, or a container's limit); "
+        "computing on {}\n",
+        had, wanted, had));
   if (asked > 0 || had < wanted) at::set_num_threads(had);
 }
 
@@ -240,10 +242,10 @@ RunResult run(const plan::RunPlan& plan, const RunRequest& request) {
   const RunData data = open_data(plan);
   check_prompts(plan, data);
   ProgressLine line(plan, plan.schedule.log.seconds, !ranks.first());
-  if (!ranks.alone()) line.say(launch_text(ranks, options.device, at::get_num_threads()));
+  if (!ranks.alone()) line.print(launch_text(ranks, options.device, at::get_num_threads()));
   refuse_other_ranks(ranks, plan, data, sharding);
   const RunFolder folder(request.out, plan,
-                         ranks.first() ? mode_of(request) : RunFolder::Mode::look);
+                         ranks.first() ? mode_of(request) : RunFolder::Mode::attend);
   EventLog log(ranks.first() ? folder.log() : Path());
   if (request.tensorboard && ranks.first()) log.add_tensorboard(request.out / "tensorboard");
   RunContext run{plan,     folder,

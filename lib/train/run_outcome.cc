@@ -118,15 +118,16 @@ StageResult logged_result(const runlog::Evaluation& end, const Path& file) {
 
 }  // namespace
 
-std::optional<runlog::Run> read_own_log(const RunFolder& folder, std::vector<std::string>& words) {
+std::optional<runlog::Run> read_own_log(const RunFolder& folder,
+                                        std::vector<std::string>& messages) {
   std::error_code none;
   if (!std::filesystem::exists(folder.log(), none)) return {};
   try {
     return runlog::read_log(folder.log(), folder.path().string());
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::input) throw;
-    words.push_back(fmt::format("warning: {}; set aside as {}", error.what(),
-                                folder.set_aside(folder.log(), "damaged").filename().string()));
+    messages.push_back(fmt::format("warning: {}; set aside as {}", error.what(),
+                                   folder.set_aside(folder.log(), "damaged").filename().string()));
     return {};
   }
 }
@@ -135,7 +136,7 @@ void repair_log(RunContext& run, DeviceState& live, const std::optional<runlog::
                 const Json& start, bool log_started) {
   const std::vector<Json> missing = Repair(run, live, log).missing();
   if (missing.empty()) return;
-  run.line.say(
+  run.line.print(
       "warning: run.jsonl does not say how every stage ended; this is added from the checkpoints "
       "and another evaluation");
   if (!log && !log_started) run.log.write(start);
@@ -150,8 +151,8 @@ void repair_log(RunContext& run, DeviceState& live, const std::optional<runlog::
 static bool had_decayed(const RunContext& run, const state::Progress& at) {
   const plan::RunPlan& plan = run.plan;
   if (!plan::ends_decayed(plan, at.step, at.learning_rate)) return false;
-  std::vector<std::string> words;
-  const std::optional<runlog::Run> log = read_own_log(run.folder, words);
+  std::vector<std::string> messages;
+  const std::optional<runlog::Run> log = read_own_log(run.folder, messages);
   if (!log) return true;
   return std::ranges::all_of(log->steps, [&](const runlog::StepPoint& point) {
     const auto stage = std::ranges::find(plan.stages, point.stage, &plan::StagePlan::name);
@@ -173,8 +174,8 @@ Json end_event(const RunContext& run, const state::Progress& at, const eval::Eva
 
 RunResult outcome(const plan::RunPlan& plan, const RunFolder& folder, const state::Progress& at) {
   RunResult result;
-  std::vector<std::string> words;  // ignored: by now the log is this process's own
-  const std::optional<runlog::Run> log = read_own_log(folder, words);
+  std::vector<std::string> messages;  // ignored: by now the log is this process's own
+  const std::optional<runlog::Run> log = read_own_log(folder, messages);
   for (std::size_t i = 0; i < stages_ended(at); ++i) {
     const std::string& stage = plan.stages[i].name;
     const Path file = folder.stage_file(stage);

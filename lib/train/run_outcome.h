@@ -10,8 +10,9 @@
 namespace stagedtrain::train {
 
 // Returns the log of the folder, or nothing if there is none. An unreadable log is set aside, and a
-// message is added to words.
-std::optional<runlog::Run> read_own_log(const RunFolder& folder, std::vector<std::string>& words);
+// message is added to messages.
+std::optional<runlog::Run> read_own_log(const RunFolder& folder,
+                                        std::vector<std::string>& messages);
 
 // Writes the events that are missing from the log because a crash cut it or somebody moved it: the
 // ends of the stages before `live`, with the positions of their checkpoints, and, if the last stage

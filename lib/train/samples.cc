@@ -75,8 +75,8 @@ void write_samples(RunContext& run, DeviceState& live) {
     const std::string added = sampled(*live.model, text, prompt, options);
     samples.push_back({{"prompt", prompt}, {"text", added}});
     if (run.ranks.first())
-      run.line.say(fmt::format("{} step {}, sample: {}", at.stage, grouped(at.stage_step),
-                               one_line(prompt + added)));
+      run.line.print(fmt::format("{} step {}, sample: {}", at.stage, grouped(at.stage_step),
+                                 one_line(prompt + added)));
   }
   if (!run.ranks.first()) return;
   Json event = place_event("sample", at);

@@ -6,7 +6,7 @@
 namespace stagedtrain::train {
 
 // Throws Error(usage) if the schedule asks for samples, and the token files do not record their
-// tokenizer, or a prompt cannot be encoded in the vocabulary of every stage. To be called before
+// tokenizer, or a prompt cannot be encoded in the vocabulary of every stage. Call this before
 // the first step.
 void check_prompts(const plan::RunPlan& plan, const RunData& data);
 

@@ -199,7 +199,7 @@ class StageLoop {
                                           progress_.total_steps);
     run_.ranks.stands(
         fmt::format("training, step {} of stage {}", progress_.stage_step + 1, progress_.stage));
-    run_.ranks.take_time();  // of what was done between steps
+    run_.ranks.take_time();  // leaves out the time between steps
     const DeviceBatch batch = feed_.take(shape_at(progress_.step));
     const std::int64_t rows = rows_of_pass(
         run_.plan, batch.rows(), stage_.model.context / batch.length(), run_.ranks.size());
@@ -287,17 +287,17 @@ class StageLoop {
     if (schedule_.ema) average_report_ = evaluate_average_on_ranks(run_, live_, validation_);
     log_report(kind, report);
     run_.kept.measured(progress_.stage, progress_.step, report.loss);
-    run_.line.say(fmt::format("{} step {}: validation loss {}{}", progress_.stage,
-                              grouped(progress_.stage_step),
-                              with_error(report.loss, report.standard_error, 4),
-                              report.windows == 1 ? " (one window: its error is unknown)" : "") +
-                  (schedule_.ema
-                       ? fmt::format(", of the averaged weights {:.4f}", average_report_.loss)
-                       : ""));
+    run_.line.print(fmt::format("{} step {}: validation loss {}{}", progress_.stage,
+                                grouped(progress_.stage_step),
+                                with_error(report.loss, report.standard_error, 4),
+                                report.windows == 1 ? " (one window: its error is unknown)" : "") +
+                    (schedule_.ema
+                         ? fmt::format(", of the averaged weights {:.4f}", average_report_.loss)
+                         : ""));
     return report;
   }
 
-  // At most once after a step.
+  // Samples at most once after a step.
   void sample() {
     if (!schedule_.sample || sampled_ == progress_.step) return;
     sampled_ = progress_.step;
@@ -358,7 +358,7 @@ class StageLoop {
   plan::TimeBudget budget_;
   bool length_decided_ = false;  // by the last step; saved at once, since a clock decides only once
   StageEnding ending_;
-  eval::EvalReport average_report_;  // of the last evaluation, with ema
+  eval::EvalReport average_report_;  // the last evaluation of the average, with ema
   CheckpointSaver saver_;  // ends first: what it writes and prunes is the run's
 };
 

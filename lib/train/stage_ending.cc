@@ -60,7 +60,7 @@ void StageEnding::tell_why(const Json& numbers, const std::string& why) {
   event.update(numbers);
   event["why"] = why;
   run_.log.write(event);
-  run_.line.say(fmt::format("{} ends: {}", progress_.stage, why));
+  run_.line.print(fmt::format("{} ends: {}", progress_.stage, why));
 }
 
 }  // namespace stagedtrain::train

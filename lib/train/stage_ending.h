@@ -13,8 +13,8 @@ class StageEnding {
  public:
   // With until.slope, the first rank reads the log of the stage so far.
   StageEnding(RunContext& run, const plan::StagePlan& stage, state::Progress& progress);
-  // To be called with each line of the log, on the first rank.
-  void add(const law::LoggedStep& line) {
+  // Call this with each line of the log, on the first rank.
+  void add(const scaling::LoggedStep& line) {
     if (slope_) slope_->add(line);
   }
   // Collective. Returns whether the stage has reached what ends it early, as the first rank

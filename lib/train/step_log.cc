@@ -24,8 +24,8 @@ StepNumbers numbers_of(double loss, double norm, state::Progress& progress) {
 
 }  // namespace
 
-std::optional<law::LoggedStep> StepLog::add(double loss, double norm, double layers_run,
-                                            const dist::CommunicationTime& communication) {
+std::optional<scaling::LoggedStep> StepLog::add(double loss, double norm, double layers_run,
+                                                const dist::CommunicationTime& communication) {
   const StepNumbers numbers = numbers_of(loss, norm, progress_);
   progress_.loss_sum += loss;
   ++progress_.loss_steps;
@@ -40,7 +40,7 @@ std::optional<law::LoggedStep> StepLog::add(double loss, double norm, double lay
   progress_.loss_steps = 0;
   communication_ = {};
   logged_ = progress_;
-  return law::LoggedStep{static_cast<double>(progress_.step), numbers.lr, mean, steps};
+  return scaling::LoggedStep{static_cast<double>(progress_.step), numbers.lr, mean, steps};
 }
 
 void StepLog::write(double mean_loss, const StepNumbers& numbers, double layers_run) {

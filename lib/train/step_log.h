@@ -18,8 +18,8 @@ class StepLog {
       : run_(run), stage_(stage), progress_(progress), logged_(progress) {}
   // Call after each step, once `progress` counts it. layers_run: the number of layers that ran,
   // mean over the step's tokens. Returns the line that was written to the log, if one was due.
-  std::optional<law::LoggedStep> add(double loss, double norm, double layers_run,
-                                     const dist::CommunicationTime& communication);
+  std::optional<scaling::LoggedStep> add(double loss, double norm, double layers_run,
+                                         const dist::CommunicationTime& communication);
 
  private:
   void write(double mean_loss, const StepNumbers& numbers, double layers_run);
@@ -28,7 +28,7 @@ class StepLog {
   RunContext& run_;
   const plan::StagePlan& stage_;
   state::Progress& progress_;
-  state::Progress logged_;                 // as of the last line of the log
+  state::Progress logged_;                 // progress at the last line of the log
   dist::CommunicationTime communication_;  // since then
 };
 

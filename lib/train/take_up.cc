@@ -22,6 +22,7 @@
 #include "base/signals.h"
 #include "plan/decay.h"
 #include "runfolder/checkpoint_match.h"
+#include "text/counted.h"
 #include "text/text.h"
 #include "train/growing.h"
 #include "train/map_fit.h"
@@ -49,7 +50,7 @@ DeviceState start_fresh(const plan::RunPlan& plan, const model::ModelOptions& op
 // run still count.
 TakenUp start_from_weights(RunContext& run, const model::ModelOptions& options) {
   const plan::RunPlan& plan = run.plan;
-  TakenUp taken{.live = {}, .from = {}, .words = {}};
+  TakenUp taken{.live = {}, .from = {}, .messages = {}};
   const Path path = plan.schedule.from;
   DeviceState live = load_live(path, options);
   const std::string identity = state::CheckpointReader(path).identity();
@@ -118,12 +119,12 @@ class Search {
 
   // To be called only after a good checkpoint has been loaded (see the top of this file).
   std::vector<std::string> passed_over() const {
-    std::vector<std::string> words;
-    for (const std::string& other : others_) words.push_back("skipped: " + other);
+    std::vector<std::string> messages;
+    for (const std::string& other : others_) messages.push_back("skipped: " + other);
     for (const Unusable& one : damaged_)
-      words.push_back(fmt::format("skipped: {}; set aside as {}", one.why,
-                                  folder_.set_aside(one.file, "damaged").filename().string()));
-    return words;
+      messages.push_back(fmt::format("skipped: {}; set aside as {}", one.why,
+                                     folder_.set_aside(one.file, "damaged").filename().string()));
+    return messages;
   }
 
   const RunFolder& folder_;
@@ -137,7 +138,7 @@ class Search {
 // error.
 TakenUp from_branch(const Path& branch, const plan::RunPlan& plan,
                     const model::ModelOptions& options) {
-  TakenUp taken{.live = {}, .from = {}, .words = {}};
+  TakenUp taken{.live = {}, .from = {}, .messages = {}};
   try {
     const state::CheckpointReader reader(branch);
     const auto reasons = mismatches(reader.header(), plan);
@@ -146,7 +147,7 @@ TakenUp from_branch(const Path& branch, const plan::RunPlan& plan,
     taken.from = branch;
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::input) throw;
-    taken.words.push_back(
+    taken.messages.push_back(
         fmt::format("the part that both runs share is trained again: {}", error.what()));
     taken.live = start_fresh(plan, options);
   }
@@ -174,8 +175,9 @@ void reopen_extended(const plan::RunPlan& plan, TakenUp& taken) {
   if (at.stage_step >= plan.stages[index].steps || !length_was_changed(taken.live.header, plan))
     return;
   at.stage_done = false;
-  taken.words.push_back(fmt::format("{} had ended after {} steps; it now continues to {}", at.stage,
-                                    grouped(at.stage_step), grouped(plan.stages[index].steps)));
+  taken.messages.push_back(fmt::format("{} had ended after {}; it now continues to {}", at.stage,
+                                       counted(at.stage_step, "step"),
+                                       grouped(plan.stages[index].steps)));
 }
 
 // Warns if the learning rate will not have decayed at the end of the run, or rises again, as can
@@ -188,7 +190,7 @@ void warn_of_rates(const plan::RunPlan& plan, TakenUp& taken) {
   const bool over = at.step >= at.total_steps;
   const bool cut = !plan::fits_decay(plan, stage, at.step - 1, at.learning_rate, at.total_steps);
   if (cut || !plan::ends_decayed(plan, at.total_steps, over ? at.learning_rate : 0))
-    taken.words.push_back(
+    taken.messages.push_back(
         fmt::format("warning: the learning rate will not have decayed when the run ends after {} "
                     "steps: it was {} in step {}; do not compare the end of this run with others",
                     grouped(at.total_steps), format_number(at.learning_rate), grouped(at.step)));
@@ -196,7 +198,7 @@ void warn_of_rates(const plan::RunPlan& plan, TakenUp& taken) {
   const double planned =
       plan::learning_rate(plan, stage, at.step - 1, at.stage_step - 1, at.total_steps);
   if (over || planned <= at.learning_rate * (1 + 1e-9)) return;
-  taken.words.push_back(fmt::format(
+  taken.messages.push_back(fmt::format(
       "warning: the learning rate goes up from {} to about {}: it had begun to decay when the run "
       "was made longer; resuming from a checkpoint before the decay would be better",
       format_number(at.learning_rate), format_number(planned)));

@@ -12,7 +12,7 @@ struct TakenUp {
   Path from;  // the checkpoint it continues from; empty for a new run
   // Messages for the user, such as skipped checkpoints and jumps of the learning rate. Warnings
   // start with "warning: ".
-  std::vector<std::string> words;
+  std::vector<std::string> messages;
   std::optional<Json> fit = {};  // the event of a fit that a new run began with (map_fit.h)
 };
 

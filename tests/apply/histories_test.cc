@@ -1,8 +1,8 @@
-// Ages by region: what is kept stays as old as it was, what is zeroed starts anew.
+// Does every tensor have the age of its youngest moments, and the scales of its source?
 #include "apply/histories.h"
 
-#include <cmath>
 #include <functional>
+#include <set>
 
 #include "checkpoint/checkpoint.h"
 #include "grow/grow_support.h"
@@ -11,7 +11,7 @@
 #include "support/text_file.h"
 
 using namespace stagedtrain;
-using state::AgedRegion;
+using state::MomentAge;
 using state::TensorHistory;
 using state::TrainingState;
 
@@ -28,22 +28,16 @@ const TensorHistory& history(const TrainingState& state, const std::string& name
   return state.histories[test::index_of(state.model, name)];
 }
 
-// Whether moments are zero exactly where their age is `now`.
-bool zero_where_young(const TrainingState& state, std::size_t i, std::int64_t now) {
+bool has_zero_moments(const TrainingState& state, std::size_t i) {
   const state::HostTensor& m = state.of(state::TensorKind::exp_avg)[i];
-  const std::int64_t columns = m.shape().size() == 2 ? m.shape()[1] : 1;
-  std::vector<AgedRegion> regions = state.histories[i].regions;
-  if (regions.empty()) regions = {{0, 0, m.count() / columns, columns, state.histories[i].age}};
-  for (const AgedRegion& r : regions)
-    for (std::int64_t row = r.row; row < r.row + r.rows; ++row)
-      for (std::int64_t column = r.column; column < r.column + r.columns; ++column)
-        if ((m.at(row * columns + column) == 0) != (r.age.start == now)) return false;
-  return true;
+  for (std::int64_t j = 0; j < m.count(); ++j)
+    if (m.at(j) == 0) return true;
+  return false;
 }
 
 }  // namespace
 
-TEST_CASE("moments are zero exactly where their age says so") {
+TEST_CASE("a tensor is new exactly if some of its moments were zeroed, and else as old as before") {
   const char* list = GENERATE(
       "[{operator: width, moments: reset_new}]", "[{operator: clone, factor: 3, moments: reset}]",
       "[{operator: width, moments: copy}]", "[{operator: lemon, width: 21, ffn: 40}]",
@@ -55,34 +49,34 @@ TEST_CASE("moments are zero exactly where their age says so") {
   const TrainingState large = test::grown(test::recipe_of(list), old_state());
   for (std::size_t i = 0; i < large.histories.size(); ++i) {
     CAPTURE(arch::param_table(large.model)[i].name);
-    CHECK(zero_where_young(large, i, 100));
+    CHECK(large.histories[i].age.start == (has_zero_moments(large, i) ? 100 : 0));
   }
 }
 
-TEST_CASE("reset_new keeps the first copy, and the rest ramps up") {
-  const TrainingState large = test::grown(
-      test::recipe_of("[{operator: width, moments: reset_new, ramp: 30}]"), old_state());
-  CHECK(history(large, "layers.0.mlp.up.weight").regions ==
-        std::vector<AgedRegion>{
-            {0, 0, 32, 8, {0, 0}}, {0, 8, 32, 8, {100, 30}}, {32, 0, 32, 16, {100, 30}}});
-  CHECK(history(large, "layers.0.norm_1.weight").regions ==
-        std::vector<AgedRegion>{{0, 0, 8, 1, {0, 0}}, {8, 0, 8, 1, {100, 30}}});
+TEST_CASE("a tensor of which moments were zeroed ramps up") {
+  const TrainingState large =
+      test::grown(test::recipe_of("[{operator: width, axes: [ffn], moments: reset_new, ramp: 30}]"),
+                  old_state());
+  CHECK(history(large, "layers.0.mlp.up.weight").age == MomentAge{100, 30});
+  CHECK(history(large, "layers.0.norm_1.weight").age == MomentAge{0, 0});
 }
 
-TEST_CASE("regions go through a second growth") {
-  TrainingState once = test::grown(
-      test::recipe_of("[{operator: width, axes: [ffn], moments: reset_new}]"), old_state());
+TEST_CASE("ages go through a second growth, which makes no tensor older") {
+  TrainingState once =
+      test::grown(test::recipe_of("[{operator: width, axes: [ffn], moments: reset_new, ramp: 30}]"),
+                  old_state());
+  const auto again = [&](const char* list) {
+    return test::grown(test::recipe_of(list, once.model), once);
+  };
+  const char* second =
+      "[{operator: width, axes: [ffn], symmetry: {noise: 0}, moments: equivariant}]";
+  CHECK(history(again(second), "layers.0.mlp.up.bias").age == MomentAge{100, 30});
+  const char* resets = "[{operator: width, axes: [ffn], moments: reset_new}]";
+  CHECK(history(again(resets), "layers.0.mlp.up.bias").age == MomentAge{100, 30});
   once.progress.step = 150;
-  const TrainingState twice = test::grown(
-      test::recipe_of(
-          "[{operator: width, axes: [ffn], symmetry: {noise: 0}, moments: equivariant}]",
-          once.model),
-      once);
-  CHECK(history(twice, "layers.0.mlp.up.bias").regions ==
-        std::vector<AgedRegion>{{0, 0, 32, 1, {0, 0}},
-                                {32, 0, 32, 1, {100, 0}},
-                                {64, 0, 32, 1, {0, 0}},
-                                {96, 0, 32, 1, {100, 0}}});
+  CHECK(history(again(second), "layers.0.mlp.up.bias").age == MomentAge{100, 30});
+  CHECK(history(again(resets), "layers.0.mlp.up.bias").age == MomentAge{150, 0});
+  CHECK(history(again(resets), "layers.0.norm_1.weight").age == MomentAge{0, 0});
 }
 
 TEST_CASE("scales multiply from growth to growth, and layers know when they came") {
@@ -152,17 +146,15 @@ std::string other_file(const test::TempDir& dir,
 
 // The other state's moments have made 40 steps, those of the state that grows 100. Bias correction
 // counts from `start` to now, which is step 100 in the result (issue 14, B7).
-TEST_CASE("merge gives each state's moments their own age") {
+TEST_CASE("a merged tensor is as old as the younger state's moments, on the clock of the first") {
   const test::TempDir dir;
   const std::string file = other_file(dir, [](TrainingState& other) {
     other.histories[test::index_of(other.model, "layers.0.mlp.up.bias")].age = {30, 50};
   });
   const TrainingState large =
       test::grown(test::recipe_of("[{operator: merge, with: [\"" + file + "\"]}]"), old_state());
-  CHECK(history(large, "layers.0.norm_1.weight").regions ==
-        std::vector<AgedRegion>{{0, 0, 8, 1, {0, 0}}, {8, 0, 8, 1, {60, 0}}});
-  CHECK(history(large, "layers.0.mlp.up.bias").regions ==
-        std::vector<AgedRegion>{{0, 0, 32, 1, {0, 0}}, {32, 0, 32, 1, {90, 50}}});
+  CHECK(history(large, "layers.0.norm_1.weight").age == MomentAge{60, 0});
+  CHECK(history(large, "layers.0.mlp.up.bias").age == MomentAge{90, 50});
 }
 
 TEST_CASE("merge and interpolate may take a state that is older than the one that grows") {
@@ -174,45 +166,21 @@ TEST_CASE("merge and interpolate may take a state that is older than the one tha
   for (const TensorHistory& history : large.histories) CHECK(history.age.start == 100 - 5000);
 }
 
-TEST_CASE("an average of moments of several ages has the bias correction of its terms") {
+TEST_CASE("an average is as old as its youngest term, and a share of 0 is none") {
   const test::TempDir dir;
   const std::string file = other_file(dir, [](TrainingState&) {});
-  const TrainingState mixed =
-      test::grown(test::recipe_of("[{operator: interpolate, with: \"" + file + "\", share: 0.25}]"),
-                  old_state());
-  // Weights of exp_avg_sq: 0.75 and 0.25, squared, so 0.9 and 0.1.
-  const double correction = 0.9 * (1 - std::pow(0.999, 100)) + 0.1 * (1 - std::pow(0.999, 40));
-  for (const TensorHistory& history : mixed.histories) {
-    CHECK(history.regions.empty());
-    CHECK(1 - std::pow(0.999, static_cast<double>(100 - history.age.start)) ==
-          Approx(correction).margin(5e-4));
-  }
-}
-
-TEST_CASE("ages of an average lie between those of its terms, and equal ones stay") {
-  const std::int64_t now = 1000;
-  const auto start = [&](std::vector<grow::AgedTerm> terms) {
-    return grow::mixed_age(terms, now).start;
+  const auto starts = [&](double share) {
+    const TrainingState mixed =
+        test::grown(test::recipe_of(fmt::format(
+                        "[{{operator: interpolate, with: \"{}\", share: {}}}]", file, share)),
+                    old_state());
+    std::set<std::int64_t> all;
+    for (const TensorHistory& history : mixed.histories) all.insert(history.age.start);
+    return all;
   };
-  CHECK(start({{0.3, {17, 0}}, {0.7, {17, 0}}}) == 17);
-  CHECK(start({{1, {0, 0}}, {1, {1000, 0}}}) > 0);
-  CHECK(start({{1, {0, 0}}, {1, {1000, 0}}}) < 1000);
-  CHECK(start({{1, {-5000000, 0}}, {1e-6, {990, 0}}}) < 0);
-  CHECK(start({{1, {0, 0}}, {1e-3, {990, 0}}}) < start({{1, {0, 0}}, {1, {990, 0}}}));
-}
-
-TEST_CASE("a sum over regions of several ages is cut where they are") {
-  TrainingState state = old_state();
-  state.histories[test::index_of(state.model, "layers.0.mlp.up.bias")].regions = {
-      {0, 0, 16, 1, {0, 0}}, {16, 0, 8, 1, {100, 0}}, {24, 0, 8, 1, {0, 0}}};
-  const TrainingState small =
-      test::grown(test::recipe_of("[{operator: coalesce, width: 2, layers: 1}]"), state);
-  const std::vector<AgedRegion>& regions = history(small, "layers.0.mlp.up.bias").regions;
-  REQUIRE(regions.size() == 2);
-  CHECK(regions[0].rows == 8);
-  CHECK(regions[0].age.start > 0);
-  CHECK(regions[0].age.start < 100);
-  CHECK(regions[1] == AgedRegion{8, 0, 8, 1, {0, 0}});
+  CHECK(starts(0) == std::set<std::int64_t>{0});
+  CHECK(starts(0.25) == std::set<std::int64_t>{60});
+  CHECK(starts(1) == std::set<std::int64_t>{60});
 }
 
 TEST_CASE("states that cannot be joined are refused, and the message says why") {

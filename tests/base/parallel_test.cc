@@ -40,6 +40,24 @@ TEST_CASE("a failure in a piece comes out of the loop, after every thread has st
   CHECK(running == 0);
 }
 
+// One thread takes pieces in order, so all that follow the failure have not begun.
+TEST_CASE("pieces that have not begun when one fails are skipped") {
+  std::vector<std::int64_t> begun;
+  CHECK_THROWS_WITH(in_parallel(1000, 1, 1,
+                                [&](std::int64_t begin, std::int64_t) {
+                                  begun.push_back(begin);
+                                  if (begin == 5) throw std::runtime_error("five");
+                                }),
+                    "five");
+  CHECK(begun == std::vector<std::int64_t>{0, 1, 2, 3, 4, 5});
+  std::atomic<int> count{0};
+  CHECK_THROWS(in_parallel(1000000, 1, 2, [&](std::int64_t, std::int64_t) {
+    ++count;
+    throw std::runtime_error("all");
+  }));
+  CHECK(count <= 2);  // at most one on each thread
+}
+
 TEST_CASE("where no thread can be started the calling thread does all of the work") {
   test::check_child(test::exit_code_of_child([] {
     test::refuse_threads();

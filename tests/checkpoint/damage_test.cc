@@ -280,11 +280,12 @@ TEST_CASE("files of other kinds and versions are told what they are") {
   CHECK(contains(refused_bytes(first), "is a checkpoint of format 1"));
   CHECK(contains(refused_bytes(first), "train or grow the model again"));
   test::CraftedCheckpoint crafted(test::tiny_state());
-  crafted.change_header = [](state::HeaderBlock& header) { header.version = 3; };
+  crafted.change_header = [](state::HeaderBlock& header) { header.version = 4; };
   CHECK(contains(refused(crafted),
-                 "written by a newer stagedtrain (format 3, this one reads up to 2) | update"));
-  crafted.change_header = [](state::HeaderBlock& header) { header.version = 1; };
-  CHECK(contains(refused(crafted), "found format 1, expected 2"));
+                 "written by a newer stagedtrain (format 4, this one reads up to 3) | update"));
+  crafted.change_header = [](state::HeaderBlock& header) { header.version = 2; };
+  CHECK(
+      contains(refused(crafted), "found format 2, expected 3 | formats 1 and 2 were used before"));
 }
 
 TEST_CASE("a NaN or an infinity in weights or moments is refused, with its tensor") {

@@ -56,7 +56,7 @@ TEST_CASE("h5dump gives back the bytes of a tensor and the version of the format
   const std::string root = tool({"h5dump", "-A", "-g", "/weights", (dir / "a.h5").string()});
   CHECK(contains(root, "H5T_IEEE_F32LE"));
   const std::string version = tool({"h5dump", "-a", "/format_version", (dir / "a.h5").string()});
-  CHECK(contains(version, "(0): 2"));
+  CHECK(contains(version, "(0): 3"));
 }
 
 TEST_CASE("the file is of the kind that is documented: superblock 2, user block, contiguous") {

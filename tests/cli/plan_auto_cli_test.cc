@@ -1,4 +1,4 @@
-// The planner at work as a user meets it: auto lengths, --from, --probe, --report.
+// The planner at work as a user meets it: auto lengths, --from, --trial-steps, --report.
 #include <fmt/format.h>
 
 #include <cmath>
@@ -127,12 +127,12 @@ TEST_CASE("plan --from says when to grow, and prints the schedule of the rest") 
   check_refused(plan_in(dir.path(), {"--from", (dir / "none").string()}), 2, "schedule.yaml");
 }
 
-TEST_CASE("plan --probe writes runs, waits for them, ranks them and plans with the best") {
+TEST_CASE("plan --trial-steps writes runs, waits for them, ranks them and plans with the best") {
   const test::TinyRun tiny;
   test::write_text(tiny / "tiny.yaml", tiny.yaml());
-  const std::string folder = (tiny / "probe").string();
-  const std::vector<std::string> words = {"--probe", "3", (tiny / "tiny.yaml").string(), "--out",
-                                          folder};
+  const std::string folder = (tiny / "trials").string();
+  const std::vector<std::string> words = {"--trial-steps", "3", (tiny / "tiny.yaml").string(),
+                                          "--out", folder};
   const auto first = plan_in(tiny.path(), words);
   INFO(first.err);
   REQUIRE(first.exit_code == 0);
@@ -165,8 +165,8 @@ TEST_CASE("plan --probe writes runs, waits for them, ranks them and plans with t
     CHECK(contains(third.out, "8 of 9 have ended"));
   }
   check_refused(
-      plan_in(tiny.path(), {"--probe", "4", (tiny / "tiny.yaml").string(), "--out", folder}), 2,
-      "another probe");
+      plan_in(tiny.path(), {"--trial-steps", "4", (tiny / "tiny.yaml").string(), "--out", folder}),
+      2, "is of other trial runs");
 }
 
 TEST_CASE("a finished run teaches: its speed and growth are kept for later plans") {
@@ -182,7 +182,7 @@ TEST_CASE("a finished run teaches: its speed and growth are kept for later plans
       parse_json(test::read_text(tiny / "stagedtrain/measurements.json"), "measurements");
   REQUIRE(speeds["measurements"].size() == 2);
   CHECK(speeds["measurements"][0]["seconds_per_token"].get<double>() > 0);
-  const Json learned = parse_json(test::read_text(tiny / "stagedtrain/learned.json"), "learned");
-  CHECK(learned["growths"][0]["stage"] == "full");
-  CHECK(learned["growths"][0]["to"]["layers"] == 2);
+  const Json outcomes = parse_json(test::read_text(tiny / "stagedtrain/growths.json"), "outcomes");
+  CHECK(outcomes["growths"][0]["stage"] == "full");
+  CHECK(outcomes["growths"][0]["to"]["layers"] == 2);
 }

@@ -2,7 +2,6 @@
 #include "runlog/run_log.h"
 #include "support/catch.h"
 #include "support/ranks.h"
-#include "text/json.h"
 
 using namespace stagedtrain;
 using test::contains;

@@ -110,12 +110,12 @@ TEST_CASE("report writes nothing but the page, unless it is asked to learn") {
   CHECK(silent.exit_code == 0);
   CHECK_FALSE(contains(silent.out, "added to"));
   CHECK_FALSE(std::filesystem::exists(folder / "cache"));
-  CHECK(parse_json(report_with({"--json"}).out, "stdout")["learned_kept_in"].is_null());
+  CHECK(parse_json(report_with({"--json"}).out, "stdout")["outcomes_stored_in"].is_null());
   CHECK_FALSE(std::filesystem::exists(folder / "cache"));
-  const auto learning = report_with({"--learn", "--json"});
+  const auto learning = report_with({"--store-outcomes", "--json"});
   CHECK(learning.exit_code == 0);
-  const std::string file = (folder / "cache/stagedtrain/learned.json").string();
-  CHECK(parse_json(learning.out, "stdout")["learned_kept_in"] == file);
+  const std::string file = (folder / "cache/stagedtrain/growths.json").string();
+  CHECK(parse_json(learning.out, "stdout")["outcomes_stored_in"] == file);
   CHECK(std::filesystem::exists(file));
 }
 

@@ -80,7 +80,7 @@ const Mistake kMistakes[] = {
     {"seed: 1", "seed: 1,000,000",
      ":1:7: seed: found '1,000,000'; expected a whole number such as 1000000 (without commas)"},
     {"seed: 1", "seed: one",
-     ":1:7: seed: found 'one', expected a whole number (as 4096, 64K, 1e6)"},
+     ":1:7: seed: found 'one', expected a whole number (such as 4096, 64K or 1e6)"},
     {"seed: 1", "seed: 1.5", "seed: found '1.5', expected a whole number"},
     {"seed: 1", "seed: -1", "seed: found '-1', expected at least 0"},
     {"seed: 1", "seed: [1]", "seed: found a list of 1, expected a whole number"},

@@ -41,7 +41,7 @@ TEST_CASE("show says what a checkpoint is") {
   const std::string text = shown({path});
   INFO(text);
   for (const char* part :
-       {"format 2", "gpt2, 2 layers x 8", "2,144 (1,760 without embeddings), float32",
+       {"format 3", "gpt2, 2 layers x 8", "2,144 (1,760 without embeddings), float32",
         "12 of 3,000 steps: 24,576 tokens", "full \"quoted\"", "0.003 in the last step",
         "data/train.bin (fingerprint deadbeef)", "192 sequences read", "SentencePiece model, 9 B",
         "at step 7 from gpt2, 1 layer x 8", "by {operator: depth, layers: 2}",

@@ -41,8 +41,8 @@ std::vector<Run> fair() {
 std::string why_nothing(std::vector<Run> runs) {
   const Report report = make_report(std::move(runs));
   REQUIRE(report.comparisons.size() == 1);
-  CHECK_FALSE(report.comparisons[0][Measure::flops].saving);
-  return report.comparisons[0][Measure::flops].reason;
+  CHECK_FALSE(report.comparisons[0][CostKind::flops].saving);
+  return report.comparisons[0][CostKind::flops].reason;
 }
 
 std::string notes_of(const std::vector<Run>& runs) {
@@ -61,14 +61,14 @@ TEST_CASE("a staged run is compared with the scratch ends in all three measures"
   CHECK(comparison.staged == 0);
   CHECK(comparison.ends == std::vector<std::size_t>{2, 1});  // by rising cost
   CHECK(comparison.notes.empty());
-  for (const Measure measure : kMeasures) {
+  for (const CostKind measure : kCostKinds) {
     REQUIRE(comparison[measure].saving);
     CHECK(comparison[measure].saving->value == Approx(0.25));
     CHECK(comparison[measure].saving->low == 2);
     CHECK(comparison[measure].saving->high == 1);
   }
-  CHECK(comparison[Measure::tokens].saving->scratch_cost == Approx(400));
-  CHECK(comparison[Measure::seconds].saving->scratch_cost == Approx(600));
+  CHECK(comparison[CostKind::tokens].saving->scratch_cost == Approx(400));
+  CHECK(comparison[CostKind::seconds].saving->scratch_cost == Approx(600));
 }
 
 TEST_CASE("every staged run has a comparison of its own") {
@@ -77,7 +77,7 @@ TEST_CASE("every staged run has a comparison of its own") {
   const Report report = make_report(runs);
   REQUIRE(report.comparisons.size() == 2);
   CHECK(report.comparisons[1].staged == 3);
-  CHECK(report.comparisons[1][Measure::flops].saving->value == Approx(0.4));
+  CHECK(report.comparisons[1][CostKind::flops].saving->value == Approx(0.4));
 }
 
 TEST_CASE("scratch runs alone make no comparison") {
@@ -133,7 +133,7 @@ TEST_CASE("an end that another beats is set aside and said so") {
   runs.push_back(run_of("scratch", 300, 2.2));
   const Report report = make_report(runs);
   CHECK(report.comparisons[0].dominated == std::vector<std::size_t>{3});
-  CHECK(report.comparisons[0][Measure::flops].saving->value == Approx(0.25));
+  CHECK(report.comparisons[0][CostKind::flops].saving->value == Approx(0.25));
   CHECK(test::contains(notes_of(runs), "The scratch run scratch-300 is set aside"));
 }
 
@@ -141,16 +141,16 @@ TEST_CASE("seconds on different machines are not compared, FLOPs are") {
   std::vector<Run> runs = fair();
   runs[1].device = "cuda:0";
   const Report report = make_report(runs);
-  CHECK(report.comparisons[0][Measure::flops].saving);
-  CHECK_FALSE(report.comparisons[0][Measure::seconds].saving);
-  CHECK(test::contains(report.comparisons[0][Measure::seconds].reason, "ran on another device"));
+  CHECK(report.comparisons[0][CostKind::flops].saving);
+  CHECK_FALSE(report.comparisons[0][CostKind::seconds].saving);
+  CHECK(test::contains(report.comparisons[0][CostKind::seconds].reason, "ran on another device"));
 }
 
 TEST_CASE("a log without seconds has its FLOPs compared") {
   std::vector<Run> runs = fair();
   for (Run& run : runs) run.end->at.seconds = kUnknown;
   const Report report = make_report(runs);
-  CHECK(report.comparisons[0][Measure::flops].saving);
-  CHECK_FALSE(report.comparisons[0][Measure::seconds].saving);
-  CHECK_FALSE(report.comparisons[0][Measure::seconds].reason.empty());
+  CHECK(report.comparisons[0][CostKind::flops].saving);
+  CHECK_FALSE(report.comparisons[0][CostKind::seconds].saving);
+  CHECK_FALSE(report.comparisons[0][CostKind::seconds].reason.empty());
 }

@@ -105,6 +105,6 @@ TEST_CASE("a scratch run that differs is not compared, and the report says in wh
   const Report report = make_report(runs);
   REQUIRE(report.comparisons.size() == 1);
   CHECK(report.comparisons[0].ends.empty());
-  CHECK_FALSE(report.comparisons[0][Measure::flops].saving);
+  CHECK_FALSE(report.comparisons[0][CostKind::flops].saving);
   CHECK(contains(join(report.comparisons[0].notes, "\n"), "lr.peak is 0.01, not 0.003"));
 }

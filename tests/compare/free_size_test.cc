@@ -49,7 +49,7 @@ TEST_CASE("the best size is the one that comes to the staged loss with the fewes
   const Comparison& comparison = report.comparisons[0];
   CHECK(comparison.ends == std::vector<std::size_t>{1, 2});
   CHECK(comparison.notes.empty());  // the other sizes are no mistake
-  CHECK(comparison[Measure::flops].saving->value == Approx(1 - 120 / 200.0));
+  CHECK(comparison[CostKind::flops].saving->value == Approx(1 - 120 / 200.0));
   REQUIRE(comparison.free_size);
   CHECK(comparison.free_size->size == "4x64");
   CHECK(comparison.free_size->sizes == std::vector<std::string>{"12x64", "4x64"});
@@ -73,7 +73,7 @@ TEST_CASE("a final model that is the best size saves as much against all") {
   REQUIRE(report.comparisons[0].free_size);
   CHECK(report.comparisons[0].free_size->is_final_model);
   CHECK(report.comparisons[0].free_size->saving.value ==
-        Approx(report.comparisons[0][Measure::flops].saving->value));
+        Approx(report.comparisons[0][CostKind::flops].saving->value));
 }
 
 TEST_CASE("a size is worse once it has cost more than the best one needs, and one end tells nothing") {

@@ -59,7 +59,7 @@ TEST_CASE("the comparison is that of the means, and says so") {
   const Report report = make_report(two_seeds());
   REQUIRE(report.comparisons.size() == 1);
   CHECK(report.comparisons[0].ends.size() == 2);
-  REQUIRE(report.comparisons[0][Measure::flops].saving);
+  REQUIRE(report.comparisons[0][CostKind::flops].saving);
   CHECK(contains(verdict(report, report.comparisons[0]), "(mean of seeds 1, 2)"));
   std::string fine;
   for (const std::string& sentence : fine_print(report, report.comparisons[0])) fine += sentence;
@@ -76,11 +76,11 @@ TEST_CASE("the error of a saving is over the savings of single seeds") {
     if (run.staged() && run.seed == 2.0) run.end->loss += 0.03;
   std::vector<double> savings;
   for (const Comparison& one : make_report(runs, Seeds::apart).comparisons)
-    savings.push_back(one[Measure::flops].saving->value);
+    savings.push_back(one[CostKind::flops].saving->value);
   REQUIRE(savings.size() == 2);
   REQUIRE(std::abs(savings[0] - savings[1]) > 0.01);
   const Report report = make_report(runs);
-  const MeasureResult& flops = report.comparisons.at(0)[Measure::flops];
+  const CostResult& flops = report.comparisons.at(0)[CostKind::flops];
   CHECK(flops.paired);
   CHECK(flops.saving->se == Approx(std::abs(savings[0] - savings[1]) / 2));
   CHECK(flops.saving->value == Approx((savings[0] + savings[1]) / 2).margin(0.01));
@@ -91,7 +91,7 @@ TEST_CASE("errors are paired only where every seed has scratch runs of its own")
   std::erase_if(runs, [](const Run& run) { return run.seed == 2.0 && !run.staged(); });
   const Report report = make_report(runs);
   REQUIRE(report.comparisons.size() == 1);
-  CHECK_FALSE(report.comparisons[0][Measure::flops].paired);
+  CHECK_FALSE(report.comparisons[0][CostKind::flops].paired);
 }
 
 TEST_CASE("runs that differ in more than their seed, and runs of one seed, stay apart") {

@@ -12,7 +12,6 @@
 #include "support/sentencepiece_model.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
-#include "text/json.h"
 
 using namespace stagedtrain;
 using namespace stagedtrain::data;

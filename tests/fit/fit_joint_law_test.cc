@@ -27,10 +27,10 @@ using test::contains;
 namespace {
 
 // Runs of several sizes by one law: 3,000 steps, the last 600 a decay.
-const law::JointLaw kMadeLaw{
+const scaling::JointLaw kMadeLaw{
     .E = 1, .A = .5, .a = .34, .B = .6, .b = .4, .C = .08, .size = 1e5, .tokens = 3e6};
 std::vector<LoggedCurve> made_logs(const std::vector<double>& sizes,
-                                   const law::JointLaw& law = kMadeLaw, double decay = 600) {
+                                   const scaling::JointLaw& law = kMadeLaw, double decay = 600) {
   std::vector<LoggedCurve> logs;
   for (const double size : sizes) {
     LoggedCurve& log = logs.emplace_back();
@@ -39,10 +39,10 @@ std::vector<LoggedCurve> made_logs(const std::vector<double>& sizes,
     log.tokens_per_step = 2048;
     for (int s = 10; s <= 3000; s += 10)
       log.steps.push_back({1.0 * s, std::min({1.0, s / 100.0, (3001 - s) / decay}), 1});
-    const std::vector<double> rates = law::rates_of(log.steps, 0),
-                              areas = law::annealing_areas(rates, law.response),
-                              spent = law::learning_spent(rates, 1, law.response.rate_exponent);
-    for (law::LoggedStep& step : log.steps) {
+    const std::vector<double> rates = scaling::rates_of(log.steps, 0),
+                              areas = scaling::annealing_areas(rates, law.response),
+                              spent = scaling::learning_spent(rates, 1, law.response.rate_exponent);
+    for (scaling::LoggedStep& step : log.steps) {
       const auto at = static_cast<std::size_t>(step.step) - 1;
       step.loss = law.loss(size, 2048 * spent[at], areas[at]) *
                   (1 + 1e-3 * std::sin(step.step * (1 + size)));
@@ -68,14 +68,14 @@ struct End {
       : parameters(curve.parameters),
         tokens_per_step(curve.tokens_per_step),
         measured(curve.steps.back().loss),
-        rates(law::rates_of(curve.steps, 0)) {}
+        rates(scaling::rates_of(curve.steps, 0)) {}
   double x(double exponent) const {
-    return law::learning_spent(rates, 1, exponent).back() * tokens_per_step;
+    return scaling::learning_spent(rates, 1, exponent).back() * tokens_per_step;
   }
-  double area(const law::RateResponse& response) const {
-    return law::annealing_areas(rates, response).back();
+  double area(const scaling::RateResponse& response) const {
+    return scaling::annealing_areas(rates, response).back();
   }
-  double predicted(const law::JointLaw& law) const {
+  double predicted(const scaling::JointLaw& law) const {
     return law.loss(parameters, x(law.response.rate_exponent), area(law.response));
   }
 };
@@ -87,11 +87,11 @@ double half_width(const FittedJoint& joint, const End& end) {
   for (std::size_t i = 0; i < joint.samples.size(); ++i)
     errors.push_back(std::fabs(
         end.predicted(joint.samples[i]) *
-            law::tilt_factor((*joint.tilts)[i], end.parameters, joint.sizes.back().parameters) -
+            scaling::tilt_factor((*joint.tilts)[i], end.parameters, joint.sizes.back().parameters) -
         best));
   std::ranges::sort(errors);
   const double of_law = errors[errors.size() * 4 / 5];
-  const double of_run = 1.2816 * law::student_widening(joint.freedom) * joint.scatter * best;
+  const double of_run = 1.2816 * scaling::student_widening(joint.freedom) * joint.scatter * best;
   const double of_gain = .2 * joint.law.annealing(end.parameters) * end.area(joint.law.response);
   return std::hypot(of_law, std::hypot(of_run, of_gain));
 }
@@ -99,19 +99,19 @@ double half_width(const FittedJoint& joint, const End& end) {
 }  // namespace
 
 TEST_CASE("a fit chooses over how many steps a fall of the rate lowers the loss") {
-  law::JointLaw truth = kMadeLaw;
+  scaling::JointLaw truth = kMadeLaw;
   truth.C = .2;
   truth.response.relaxation = 0.06;
   std::vector<std::string> notes;
   const auto joint = fit_joint_law(made_logs({5e4, 1e5, 2e5}, truth), {.resamples = 40}, notes);
   REQUIRE(joint);
-  CHECK(joint->law.response == law::RateResponse{.relaxation = 0.06});
+  CHECK(joint->law.response == scaling::RateResponse{.relaxation = 0.06});
   CHECK(joint->least_decay == Approx(joint->most_decay));
   CHECK(joint->most_decay == Approx(300 * 2048).epsilon(0.02));
   // A decay of another length; what it gains is not in proportion to its steps.
   const End other(made_logs({1e5}, truth, 1800).at(0));
   CHECK(std::fabs(other.predicted(joint->law) - other.measured) < 0.01);
-  law::JointLaw slow = joint->law;
+  scaling::JointLaw slow = joint->law;
   slow.C *= End(made_logs({1e5}, truth).at(0)).area({.relaxation = 0.06}) /
             End(made_logs({1e5}, truth).at(0)).area({.relaxation = 0.004});
   slow.response.relaxation = 0.004;
@@ -119,7 +119,7 @@ TEST_CASE("a fit chooses over how many steps a fall of the rate lowers the loss"
 }
 
 TEST_CASE("a fit chooses how much a step at a low rate teaches") {
-  law::JointLaw truth = kMadeLaw;
+  scaling::JointLaw truth = kMadeLaw;
   truth.C = .2;
   truth.response = {.relaxation = 1, .rate_exponent = 0.2};
   std::vector<std::string> notes;
@@ -130,7 +130,7 @@ TEST_CASE("a fit chooses how much a step at a low rate teaches") {
   // A decay over the whole run, five times as long as those of the fit.
   const End other(made_logs({1e5}, truth, 2900).at(0));
   CHECK(std::fabs(other.predicted(joint->law) - other.measured) < 0.02);
-  law::JointLaw by_rate = joint->law;
+  scaling::JointLaw by_rate = joint->law;
   by_rate.response.rate_exponent = 1;
   CHECK(std::fabs(other.predicted(by_rate) - other.measured) > 0.03);
 }
@@ -168,10 +168,10 @@ TEST_CASE("runs of 25M and 100M tell those of 400M, and say that two sizes are f
 }
 
 // Which of the larger runs an 80% interval holds: the law's samples, and one run's scatter.
-std::vector<bool> held_runs(const FittedLaws& laws, const std::vector<law::RunPoint>& larger) {
+std::vector<bool> held_runs(const FittedLaws& laws, const std::vector<scaling::RunPoint>& larger) {
   const PlanningLaw law = planning_law(laws, "kept.json");
   std::vector<bool> held;
-  for (const law::RunPoint& point : larger) {
+  for (const scaling::RunPoint& point : larger) {
     const double best = law.curve(point.parameters)->loss(point.tokens);
     std::vector<double> errors;
     for (const LawSample& sample : law.samples)
@@ -191,7 +191,7 @@ TEST_CASE("80% intervals hold Chinchilla's larger runs, which laws of smaller on
   double held = 0, held_before = 0, out = 0;
   for (const double most : {1e9, 2e9, 4e9}) {
     LoggedEnds kept{"kept", {}}, larger{"larger", {}};
-    for (const law::RunPoint& point : all.points)
+    for (const scaling::RunPoint& point : all.points)
       (point.parameters <= most ? kept : larger).points.push_back(point);
     FittedLaws laws;
     laws.chinchilla = fit_logged_ends(kept, {.drop_highest = 5, .resamples = 200});

@@ -37,7 +37,7 @@ void check_refused(const LoggedCurve& curve, const std::string& says) {
 
 // Mean measured minus predicted loss around a step.
 double error_at(const LoggedCurve& whole, const FittedCurve& fitted, double step) {
-  const law::CurvePoints points = law::near_peak(whole.steps, 0);
+  const scaling::CurvePoints points = scaling::near_peak(whole.steps, 0);
   double sum = 0, count = 0;
   for (std::size_t i = 0; i < points.points.size(); ++i) {
     const double at = points.first_step + (points.points[i].x - points.points[0].x);
@@ -50,7 +50,7 @@ double error_at(const LoggedCurve& whole, const FittedCurve& fitted, double step
 
 // Finished runs of three sizes and several lengths by a random law, each off by this much.
 struct Simulation {
-  law::Chinchilla law;
+  scaling::Chinchilla law;
   LoggedEnds ends{"made", {}};
   Simulation(int runs, double noise, std::uint64_t seed) {
     const CounterRng rng(7, seed);
@@ -103,8 +103,8 @@ TEST_CASE("80% intervals hold the law in 75 to 85 of 100 fits, at every number o
       // Within the runs, and at twice the largest size.
       for (const auto& [n, d] : {std::pair{4e6, 6e7}, {3.2e7, 6.4e8}}) {
         std::vector<double> losses;
-        for (const law::Chinchilla& sample : fit.samples) losses.push_back(sample.loss(n, d));
-        const law::Interval range = law::interval(std::move(losses));
+        for (const scaling::Chinchilla& sample : fit.samples) losses.push_back(sample.loss(n, d));
+        const scaling::Interval range = scaling::interval(std::move(losses));
         held += range.low <= made.law.loss(n, d) && made.law.loss(n, d) <= range.high;
         ++all;
       }
@@ -140,7 +140,7 @@ TEST_CASE("every curve that is fitted can be used, however much its losses scatt
     }
     try {
       const FittedCurve fit = fit_logged_curve(curve, {.resamples = 40, .seed = seed});
-      for (const law::StageCurve& sample : fit.samples) CHECK((sample.B > 0 && sample.b > 0));
+      for (const scaling::StageCurve& sample : fit.samples) CHECK((sample.B > 0 && sample.b > 0));
       ++fitted;
     } catch (const Error& error) {
       CHECK(error.kind() == ErrorKind::input);
@@ -153,11 +153,12 @@ TEST_CASE("every curve that is fitted can be used, however much its losses scatt
 
 TEST_CASE("a finished, decayed run shows how much its decay gained") {
   LoggedCurve curve = made_curve(3000, 50);
-  for (law::LoggedStep& s : curve.steps) s.rate = s.step > 2400 ? (3000 - s.step) / 600 : s.rate;
-  const std::vector<double> rates = law::rates_of(curve.steps, 0);
-  const std::vector<double> areas = law::annealing_areas(rates),
-                            spent = law::learning_spent(rates, 1);
-  for (law::LoggedStep& s : curve.steps) {
+  for (scaling::LoggedStep& s : curve.steps)
+    s.rate = s.step > 2400 ? (3000 - s.step) / 600 : s.rate;
+  const std::vector<double> rates = scaling::rates_of(curve.steps, 0);
+  const std::vector<double> areas = scaling::annealing_areas(rates),
+                            spent = scaling::learning_spent(rates, 1);
+  for (scaling::LoggedStep& s : curve.steps) {
     const auto at = static_cast<std::size_t>(s.step) - 1;
     s.loss = 2 + 20 * std::pow(spent[at] + 50, -0.5) - 0.1 * areas[at];
   }
@@ -170,7 +171,7 @@ TEST_CASE("a finished, decayed run shows how much its decay gained") {
 TEST_CASE("validation losses say how far above its training losses a run is judged") {
   LoggedCurve curve = made_curve(3000, 50);
   CHECK_FALSE(fit_logged_curve(curve, {.resamples = 20}).validation_gap);
-  const law::StageCurve law = fit_logged_curve(curve, {.resamples = 20}).law;
+  const scaling::StageCurve law = fit_logged_curve(curve, {.resamples = 20}).law;
   for (int step = 20; step <= 3000; step += 200)  // the first comes in the warm-up; one is a spike
     curve.validations.push_back({step * 1.0, 0, law.loss(step - 25) + (step == 1020 ? 3 : 0.05)});
   const FittedCurve fit = fit_logged_curve(curve, {.resamples = 20});
@@ -204,7 +205,7 @@ TEST_CASE("8,000 steps of a real run predict the loss at 16,000 within 0.01 nats
     if (!path) return;
     const LoggedCurve whole = read_curves({path->string()}).curves.at(0);
     LoggedCurve prefix = whole;
-    std::erase_if(prefix.steps, [](const law::LoggedStep& s) { return s.step > 8000; });
+    std::erase_if(prefix.steps, [](const scaling::LoggedStep& s) { return s.step > 8000; });
     const FittedCurve fitted = fit_logged_curve(prefix, {.resamples = 20});
     INFO(size);
     CHECK(std::fabs(error_at(whole, fitted, 16000)) < 0.01);
@@ -232,7 +233,7 @@ TEST_CASE("a stage that cannot be fitted is named, and the others are fitted") {
 
 TEST_CASE("a grown stage has its head start as offset") {
   LoggedCurve curve = made_curve(3000, 0);
-  for (law::LoggedStep& s : curve.steps) {
+  for (scaling::LoggedStep& s : curve.steps) {
     s.loss = 2 + 20 * std::pow(s.step + 900, -0.5);
     s.step += 1000;
   }
@@ -245,10 +246,10 @@ TEST_CASE("a grown stage has its head start as offset") {
 TEST_CASE("losses that rise or stay, and rates of 0, are refused with what was found") {
   for (const double per_step : {0.0, 1e-4, 1e-3}) {
     LoggedCurve curve = made_curve(1000, 0);
-    for (law::LoggedStep& point : curve.steps) point.loss = 3 + per_step * point.step;
+    for (scaling::LoggedStep& point : curve.steps) point.loss = 3 + per_step * point.step;
     check_refused(curve, "made: the losses do not fall: 3.0");
   }
   LoggedCurve curve = made_curve(1000, 0);
-  for (law::LoggedStep& point : curve.steps) point.rate = 0;
+  for (scaling::LoggedStep& point : curve.steps) point.rate = 0;
   check_refused(curve, "made: the learning rate is 0 at every logged step");
 }

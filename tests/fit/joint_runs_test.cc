@@ -31,7 +31,7 @@ LoggedCurve log_of(const std::string& name, int steps, int decays_from, double s
 TEST_CASE("a branch is the run that it left, and shared steps count once") {
   const LoggedCurve trunk = log_of("trunk", 1000, 800);
   LoggedCurve branch = log_of("branch", 600, 500);
-  for (law::LoggedStep& step : branch.steps)
+  for (scaling::LoggedStep& step : branch.steps)
     if (step.step > 500) step.loss -= .05;  // its own decay
   const JointRuns found = joint_runs({trunk, branch, log_of("other seed", 1000, 800, .01)});
   REQUIRE(found.runs.size() == 2);
@@ -47,24 +47,24 @@ TEST_CASE("points say the learning spent and the annealing area, from a tenth of
   LoggedCurve curve = log_of("run", 400, 300);
   curve.validations = {{40, 0, 9}, {200, 0, 2.9}, {400, 0, 2.8}, {500, 0, 7}};
   const JointRuns found = joint_runs({curve});
-  const std::vector<law::JointPoint>& points = found.runs.at(0).points;
+  const std::vector<scaling::JointPoint>& points = found.runs.at(0).points;
   CHECK(points[0].x == Approx(100 * (50 - 9.5)).epsilon(.01));  // half of the warm-up
   CHECK(points[0].area == 0);
-  REQUIRE(std::ranges::count(points, false, &law::JointPoint::training) == 2);
-  const law::JointPoint &middle = points[points.size() - 2], &end = points.back();
+  REQUIRE(std::ranges::count(points, false, &scaling::JointPoint::training) == 2);
+  const scaling::JointPoint &middle = points[points.size() - 2], &end = points.back();
   CHECK(middle.loss == 2.9);
   CHECK(middle.x == Approx(100 * (200 - 9.5)).epsilon(.01));
   CHECK(middle.area == 0);
   CHECK(end.loss == 2.8);
   CHECK(end.x < 100 * 355);
-  const std::vector<double> areas = law::annealing_areas(law::rates_of(curve.steps, 0));
+  const std::vector<double> areas = scaling::annealing_areas(scaling::rates_of(curve.steps, 0));
   CHECK(end.area == areas[400 - 1]);
   CHECK(end.area > 0);
 }
 
 TEST_CASE("a logged mean over several steps stands at their middle in the joint fit, too") {
   LoggedCurve singles = log_of("singles", 400, 300), means = singles;
-  for (law::LoggedStep& step : means.steps) step.steps = 9;
+  for (scaling::LoggedStep& step : means.steps) step.steps = 9;
   const auto first_of = [](const LoggedCurve& curve) {
     return joint_runs({curve}).runs.at(0).points.at(0);
   };

@@ -93,8 +93,8 @@ TEST_CASE("a decay that own runs showed is taken off the end, for other sizes an
     lost += 1 - rates.back();
   }
   const double size = plan.stages[1].params.total / static_cast<double>(plan.stages[0].params.total);
-  const double gain =
-      0.06 * std::pow(1.15, std::log(size) / std::log(4.0)) * law::annealing_areas(rates).back();
+  const double gain = 0.06 * std::pow(1.15, std::log(size) / std::log(4.0)) *
+                      scaling::annealing_areas(rates).back();
   // The falling rate teaches less besides.
   const auto curve = law.curve(static_cast<double>(plan.stages[1].params.total));
   const double tokens = without.outlook.forecasts[0].scratch_tokens -

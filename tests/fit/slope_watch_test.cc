@@ -15,7 +15,7 @@ using plan::SlopeWatch;
 namespace {
 
 // 2 + 8 (x + 20)^-0.4 with noise, logged every 5 steps; the slope is known.
-law::LoggedStep logged(int step, double noise) {
+scaling::LoggedStep logged(int step, double noise) {
   const CounterRng rng(3, 1);
   const double loss = 2 + 8 * std::pow(step + 20.0, -0.4);
   return {step * 1.0, 1e-3, loss * (1 + noise * rng.normal(static_cast<std::uint64_t>(step)))};

@@ -69,16 +69,16 @@ double end_of(const RunPlan& plan, const FittedLaws& laws) {
 // 2% too high.
 TEST_CASE("the end of a run from scratch is the law's loss at the rates of the run itself") {
   const FittedLaws laws = own_law();
-  const law::JointLaw& law = laws.joint->law;
+  const scaling::JointLaw& law = laws.joint->law;
   for (const char* curve : {"wsd", "cosine", "linear"}) {
     const RunPlan plan = scratch_run(curve);
     const StagePlan& stage = plan.stages[0];
     std::vector<double> rates;
     for (std::int64_t step = 0; step < plan.total_steps; ++step)
       rates.push_back(learning_rate(plan, stage, step, step, plan.total_steps) / stage.peak_lr);
-    const double x = law::learning_spent(rates, 1, law.response.rate_exponent).back() *
+    const double x = scaling::learning_spent(rates, 1, law.response.rate_exponent).back() *
                      static_cast<double>(plan.tokens / plan.total_steps);
-    const double area = law::annealing_areas(rates, law.response).back();
+    const double area = scaling::annealing_areas(rates, law.response).back();
     INFO(curve);
     CHECK(end_of(plan, laws) ==
           Approx(law.loss(static_cast<double>(stage.params.non_embedding), x, area)).epsilon(3e-4));

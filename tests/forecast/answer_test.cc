@@ -74,7 +74,7 @@ TEST_CASE("the answer has floor, ceiling and measured saving, cost and the stron
         "six"})
     CHECK(contains(text, part));
   const FullPlan measured =
-      full_plan(gpt2_file(), "chinchilla", {law::Assumption::measured, 1.2, 0});
+      full_plan(gpt2_file(), "chinchilla", {scaling::Assumption::measured, 1.2, 0});
   const double saved = measured.outlook.forecasts[0].savings.flops;
   CHECK(saved > 0.052);
   CHECK(saved < 0.211);
@@ -94,7 +94,7 @@ TEST_CASE("an optimised plan answers in the same way, with this plan's own ceili
     const Optimum optimum = optimize(gpt2_file(), options);
     check_screen(short_text(optimum));
     const Forecast& ceiling = optimum.full.outlook.forecasts[1];
-    REQUIRE(ceiling.assumption == law::Assumption::mixing);
+    REQUIRE(ceiling.assumption == scaling::Assumption::mixing);
     // The saving of the very stages that are printed, were rho 1.
     double spent = 0, tokens = 0;
     for (const OptimizedStage& stage : optimum.stages) {
@@ -134,8 +134,8 @@ TEST_CASE("the strongest warning stands whole, however long it is") {
   };
   for (const auto& file : test::example_schedules())
     for (const char* law : {"chinchilla", "kaplan"})
-      for (const Transfer& transfer : {Transfer{}, Transfer{law::Assumption::mixing, 1, 1e9},
-                                       Transfer{law::Assumption::measured, 1.2, 0}})
+      for (const Transfer& transfer : {Transfer{}, Transfer{scaling::Assumption::mixing, 1, 1e9},
+                                       Transfer{scaling::Assumption::measured, 1.2, 0}})
         check(full_plan(schedule::load(file), law, transfer), {});
   check(full_plan(gpt2_file()), {std::string(40, 'x') + " " + std::string(300, 'y') + " end"});
   OptimizeOptions options;

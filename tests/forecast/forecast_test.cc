@@ -14,7 +14,7 @@
 
 using namespace stagedtrain;
 using namespace stagedtrain::plan;
-using law::Assumption;
+using scaling::Assumption;
 using test::contains;
 
 namespace {
@@ -89,11 +89,12 @@ TEST_CASE("when each growth would be best is said, with the range that keeps 95%
   CHECK(window.best < window.latest);
   CHECK(late.windows[0].best == Approx(window.best).epsilon(1e-6));
   const auto size = [&](const StagePlan& stage) {
-    return law::Size{stage.name, arch::flops_per_token(stage.model),
-                     law.curve(law.parameters(stage.params))};
+    return scaling::Size{stage.name, arch::flops_per_token(stage.model),
+                         law.curve(law.parameters(stage.params))};
   };
   const RunPlan plan = plan_of(2, .05);
-  const law::Growth best = law::best_growth(size(plan.stages[0]), size(plan.stages[1]), 2.9);
+  const scaling::GrowthPoint best =
+      scaling::best_growth(size(plan.stages[0]), size(plan.stages[1]), 2.9);
   CHECK(window.best == Approx(best.small_tokens / 1e6).epsilon(1e-6));
   CHECK(contains(to_text(plan_of(2, .05), early),
                  "after step 400, which is early; the best step is"));
@@ -131,9 +132,9 @@ TEST_CASE("bootstraps give losses a range") {
   PlanningLaw law = made_law();
   for (double shift : {-0.02, -0.01, 0.0, 0.01, 0.02})
     law.samples.push_back({[shift](double parameters) {
-                             law::Chinchilla one = law::chinchilla_constants().at(0).law;
+                             scaling::Chinchilla one = scaling::chinchilla_constants().at(0).law;
                              one.E += shift;
-                             return std::make_shared<law::PowerCurve>(one.curve(parameters));
+                             return std::make_shared<scaling::PowerCurve>(one.curve(parameters));
                            },
                            {}});
   const RunPlan plan = plan_of(2, .5);
@@ -154,9 +155,9 @@ TEST_CASE("an interval that is printed has a width") {
   PlanningLaw law = made_law();
   for (double shift : {-0.02, -0.01, 0.0, 0.01, 0.02})
     law.samples.push_back({[shift](double parameters) {
-                             law::Chinchilla one = law::chinchilla_constants().at(0).law;
+                             scaling::Chinchilla one = scaling::chinchilla_constants().at(0).law;
                              one.B *= 1 + shift;
-                             return std::make_shared<law::PowerCurve>(one.curve(parameters));
+                             return std::make_shared<scaling::PowerCurve>(one.curve(parameters));
                            },
                            {}});
   int with_range = 0;
@@ -171,7 +172,7 @@ TEST_CASE("an interval that is printed has a width") {
         const Outlook outlook =
             outlook_of(plan_of(factor, share, {"machine={flops: 100T}"}), law, transfer);
         for (const Forecast& f : outlook.forecasts) {
-          INFO(factor << " " << share << " " << law::assumption_name(f.assumption));
+          INFO(factor << " " << share << " " << scaling::assumption_name(f.assumption));
           REQUIRE(f.flops_range.has_value() == (f.assumption == Assumption::loss_state));
           check(f.flops_range);
           check(f.seconds_range);

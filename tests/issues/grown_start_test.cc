@@ -5,7 +5,6 @@
 #include "support/command.h"
 #include "support/text_file.h"
 #include "support/tiny_run.h"
-#include "text/json.h"
 
 using namespace stagedtrain;
 using test::contains;

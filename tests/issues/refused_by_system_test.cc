@@ -7,7 +7,6 @@
 #include "support/refused_calls.h"
 #include "support/shell.h"
 #include "support/tiny_run.h"
-#include "text/json.h"
 
 using namespace stagedtrain;
 using test::contains;

@@ -69,7 +69,7 @@ TEST_CASE("the paper's rules double depth and width where the slope comes to its
   CHECK(depth.stages[0].model.layers == 6);
   const auto curve = options.law.curve(options.law.parameters(depth.stages[0].params));
   const double end = curve->loss(static_cast<double>(depth.stages[0].tokens));
-  CHECK(curve->log_slope(end) == Approx(law::kDepthSlope).epsilon(1e-3));
+  CHECK(curve->log_slope(end) == Approx(scaling::kDepthSlope).epsilon(1e-3));
   options.rule = "paper-width";
   const RunPlan width = resolved(plan_by_rule(s, options));
   CHECK(width.stages[0].model.width == 384);

@@ -8,7 +8,7 @@ using namespace stagedtrain;
 
 namespace {
 
-// A model whose tensors have histories of every kind: grown regions, ramps, scales, frozen ones.
+// A model whose tensors have histories of every kind: young ones, ramps, scales, frozen ones.
 train::DeviceState made(model::Precision precision) {
   const test::TinyRun tiny;
   const arch::ModelConfig config = tiny.plan({"model.width=48", "model.heads=3"}).stages[1].model;
@@ -18,11 +18,7 @@ train::DeviceState made(model::Precision precision) {
   for (std::size_t i = 0; i < histories.size(); ++i) {
     histories[i].generation = static_cast<std::int64_t>(i % 5);
     histories[i].lr_scale = i % 3 == 0 ? 0.5 : 1;
-    if (params.table()[i].axes.size() == 2) {
-      const auto shape = params.table()[i].shape();
-      histories[i].regions = {{0, 0, shape[0], shape[1] / 2, {0, 0}},
-                              {0, shape[1] / 2, shape[0], shape[1] - shape[1] / 2, {2, 3}}};
-    }
+    if (params.table()[i].axes.size() == 2) histories[i].age = {2, 3};
   }
   params.set_histories(histories, 1);
   at::manual_seed(2);

@@ -80,28 +80,6 @@ TEST_CASE("every optimizer brings the 16-bit copy of the weights up to date") {
   }
 }
 
-// Regions of one age each, as growths leave them, change nothing where all ages are alike.
-TEST_CASE("every optimizer treats a tensor in regions as it treats the whole") {
-  for (const OptimizerName name : all_optimizers()) {
-    CAPTURE(enum_name(name));
-    model::ParamBuffer whole = random_params(at::kDouble), parts = random_params(at::kDouble);
-    std::vector<state::TensorHistory> histories(whole.table().size());
-    for (std::size_t i = 0; i < histories.size(); ++i) {
-      const std::vector<std::int64_t> shape = whole.table()[i].shape();
-      if (shape.size() < 2) continue;
-      const std::int64_t rows = shape[0], columns = shape[1];
-      histories[i].regions = {
-          {0, 0, 3, columns, {}}, {3, 0, rows - 3, 5, {}}, {3, 5, rows - 3, columns - 5, {}}};
-    }
-    parts.set_histories(histories);
-    take_step(name, whole);
-    take_step(name, parts);
-    CHECK((whole.weights() - parts.weights()).abs().max().item<double>() <= 1e-14);
-    CHECK((whole.exp_avg() - parts.exp_avg()).abs().max().item<double>() <= 1e-14);
-    CHECK(parts.grads().count_nonzero().item<std::int64_t>() == 0);
-  }
-}
-
 TEST_CASE("Muon uses no second moment on its matrices, and orthogonalizes each matrix alone") {
   model::ParamBuffer params = random_params(at::kDouble);
   const at::Tensor before = params.weights().clone();

@@ -52,7 +52,8 @@ TEST_CASE("a loss as the goal needs the tokens that come to it from scratch") {
 
 TEST_CASE("a cost as the goal is spent to the last step, and buys a lower loss than scratch") {
   const double cost = 1e18;
-  for (law::Assumption assumption : {law::Assumption::loss_state, law::Assumption::mixing}) {
+  for (scaling::Assumption assumption :
+       {scaling::Assumption::loss_state, scaling::Assumption::mixing}) {
     OptimizeOptions options;
     options.goal = {Goal::Kind::cost, cost};
     options.transfer = {assumption, 1, 1e8};

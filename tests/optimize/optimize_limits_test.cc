@@ -12,7 +12,7 @@
 
 using namespace stagedtrain;
 using namespace stagedtrain::plan;
-using law::Assumption;
+using scaling::Assumption;
 using test::contains;
 
 namespace {
@@ -53,13 +53,14 @@ OptimizeOptions random_options(const CounterRng& rng) {
 double exhaustive_cost(const Problem& problem, double end, double most_tokens) {
   double best = end * problem.costs.back();
   const std::vector<double> ones(problem.family.size(), 1);
-  for (const law::FamilyPairs::Pair& pair : problem.pairs.pairs) {
+  for (const scaling::FamilyPairs::Pair& pair : problem.pairs.pairs) {
     if (pair.to + 1 != problem.family.size()) continue;
-    const law::Size& small = problem.family[pair.from];
+    const scaling::Size& small = problem.family[pair.from];
     for (int i = 0; i < 4000; ++i) {
       const double tokens = end * 6 * std::pow(i / 4000.0, 2);
-      const law::Growth growth = law::growth_after(small, problem.final_size(), tokens);
-      const law::GrowthPath growth_path{{pair.from, problem.family.size() - 1}, {growth}, 0, 0};
+      const scaling::GrowthPoint growth =
+          scaling::growth_after(small, problem.final_size(), tokens);
+      const scaling::GrowthPath growth_path{{pair.from, problem.family.size() - 1}, {growth}, 0, 0};
       const double all = sum_over(problem, growth_path, end, ones);
       const double last = end - growth.resume_tokens + problem.lost_tokens;
       if (!(tokens > 0) || !std::isfinite(growth.resume_tokens) || all > most_tokens ||

@@ -11,7 +11,7 @@
 
 using namespace stagedtrain;
 using namespace stagedtrain::plan;
-using law::Assumption;
+using scaling::Assumption;
 
 namespace {
 

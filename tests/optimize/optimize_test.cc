@@ -107,7 +107,7 @@ TEST_CASE("an optimised schedule resolves to its own steps and costs, and surviv
 
 TEST_CASE("under mixing one jump comes as late as the decay allows") {
   OptimizeOptions options;
-  options.transfer.assumption = law::Assumption::mixing;
+  options.transfer.assumption = scaling::Assumption::mixing;
   options.transfer.mixing_tokens = 1e8;
   const Optimum optimum = optimize(test::gpt2_124m(), options);
   REQUIRE(optimum.stages.size() == 2);
@@ -128,7 +128,7 @@ TEST_CASE("under mixing one jump comes as late as the decay allows") {
 
 TEST_CASE("a measured rho saves between floor and ceiling, and nothing beyond the cost ratio") {
   OptimizeOptions options;
-  options.transfer.assumption = law::Assumption::measured;
+  options.transfer.assumption = scaling::Assumption::measured;
   options.transfer.rho = 1.2;
   const Optimum optimum = optimize(test::gpt2_124m(), options);
   REQUIRE(optimum.stages.size() == 2);
@@ -192,7 +192,7 @@ TEST_CASE("a schedule that starts from a checkpoint and an unknown law are refus
 TEST_CASE("law, assumption and forecast go with the schedule that is printed") {
   OptimizeOptions options;
   options.law = find_planning_law("hoffmann");
-  options.transfer = {law::Assumption::measured, 1.2, 0};
+  options.transfer = {scaling::Assumption::measured, 1.2, 0};
   const Optimum optimum = optimize(test::gpt2_124m(), options);
   const schedule::Schedule again = schedule::parse(resolved_yaml(optimum.full.plan), "again.yaml");
   CHECK(again.plan.law == "hoffmann");
@@ -204,7 +204,7 @@ TEST_CASE("law, assumption and forecast go with the schedule that is printed") {
   CHECK(*run.stages.back().predicted_loss == Approx(optimum.end_loss).margin(2e-3));
   CHECK(contains(run.predicted_by, "the law hoffmann; measured; it saves "));
   OptimizeOptions mixing;
-  mixing.transfer = {law::Assumption::mixing, 1, 1e8};
+  mixing.transfer = {scaling::Assumption::mixing, 1, 1e8};
   const schedule::PlanSpec plan = optimize(test::gpt2_124m(), mixing).schedule.plan;
   CHECK(plan.transfer == "mixing");
   CHECK(plan.mixing->amount == 1e8);
@@ -226,8 +226,8 @@ TEST_CASE("shallow models, large growths and laws that disagree are seen") {
 TEST_CASE("no stage has a shape that no law knows, whatever is asked for") {
   const arch::ModelConfig whole = resolve(test::gpt2_124m()).final_model;
   for (const char* law : {"chinchilla", "hoffmann", "kaplan"})
-    for (const Transfer& transfer : {Transfer{}, Transfer{law::Assumption::mixing, 1, 1e8},
-                                     Transfer{law::Assumption::measured, 1.43, 0}})
+    for (const Transfer& transfer : {Transfer{}, Transfer{scaling::Assumption::mixing, 1, 1e8},
+                                     Transfer{scaling::Assumption::measured, 1.43, 0}})
       for (const std::int64_t stages : {2, 3, 6}) {
         INFO(law << ", " << word_of(transfer) << ", " << stages << " stages");
         OptimizeOptions options;

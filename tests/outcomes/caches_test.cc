@@ -48,13 +48,13 @@ TEST_CASE("a damaged cache counts as empty, and the next write sets it aside") {
     INFO(damage);
     const OwnCache cache;
     test::write_text(cache.file("measurements.json"), damage);
-    test::write_text(cache.file("learned.json"), damage);
+    test::write_text(cache.file("growths.json"), damage);
     CHECK(plan::known_measurements().all().empty());
     CHECK(plan::known_growths().all().empty());
     plan::keep_measurements("", {measured()});
     CHECK(plan::known_measurements().all().size() == 1);
     CHECK(test::read_text(cache.file("measurements.json.damaged")) == damage);
-    plan::LearnedGrowth growth;
+    plan::GrowthOutcome growth;
     growth.run = "r";
     growth.from = growth.to = measured().key.model;
     test::write_text(cache.file("scores.json"), damage);
@@ -65,7 +65,7 @@ TEST_CASE("a damaged cache counts as empty, and the next write sets it aside") {
     CHECK(test::read_text(cache.file("scores.json.damaged")) == damage);
     plan::keep_growths({growth});
     CHECK(plan::known_growths().all().size() == 1);
-    CHECK(test::read_text(cache.file("learned.json.damaged")) == damage);
+    CHECK(test::read_text(cache.file("growths.json.damaged")) == damage);
   }
 }
 

@@ -20,7 +20,7 @@ namespace {
 
 // An 80% interval of so many standard deviations of 0.01 nats around 2.
 ScoredRun scored(const std::string& name, double z, double widened = 1) {
-  constexpr double kHalf = law::kNormal80;
+  constexpr double kHalf = scaling::kNormal80;
   ScoredRun run{.run = name, .time = "now", .law = "laws.json", .assumption = "measured"};
   run.loss = {2, 2 - 0.01 * kHalf * widened, 2 + 0.01 * kHalf * widened, widened, 2 + 0.01 * z, 0};
   return run;

@@ -8,7 +8,6 @@
 #include "support/errors.h"
 #include "support/schedules.h"
 #include "support/text_file.h"
-#include "text/json.h"
 
 using namespace stagedtrain;
 using namespace stagedtrain::plan;

@@ -105,7 +105,7 @@ TEST_CASE("JSON has runs, comparisons and savings under stable keys") {
     CHECK(result["reason"] == "");
   }
   CHECK(comparison["savings"]["flops"]["saving"]["value"] ==
-        report.comparisons[0][Measure::flops].saving->value);
+        report.comparisons[0][CostKind::flops].saving->value);
 }
 
 TEST_CASE("JSON has null for what is not known") {

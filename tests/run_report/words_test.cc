@@ -37,7 +37,7 @@ std::string verdict_of(double flops, double loss, double se = 0.001) {
   return verdict(report, report.comparisons.at(0));
 }
 
-MeasureResult with(Saving saving) { return {.measure = Measure::flops, .saving = saving}; }
+CostResult with(Saving saving) { return {.measure = CostKind::flops, .saving = saving}; }
 
 }  // namespace
 

@@ -8,7 +8,6 @@
 #include "support/catch.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
-#include "text/json.h"
 
 using namespace stagedtrain;
 using test::contains;

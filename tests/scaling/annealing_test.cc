@@ -10,7 +10,7 @@
 #include "support/shared_data.h"
 
 using namespace stagedtrain;
-using namespace stagedtrain::law;
+using namespace stagedtrain::scaling;
 
 namespace {
 constexpr double kWarmup = 2160;  // steps, of the public curves

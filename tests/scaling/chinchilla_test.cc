@@ -11,7 +11,7 @@
 #include "support/digits.h"
 
 using namespace stagedtrain;
-using namespace stagedtrain::law;
+using namespace stagedtrain::scaling;
 using test::chinchilla_size;
 using test::written;
 using test::operator""_digits;
@@ -33,8 +33,8 @@ void check(const Row& row) {
   const Chinchilla law = constants(row.law);
   const double tokens = row.per_parameter * row.parameters;
   const double end = law.loss(row.parameters, tokens);
-  const Growth growth = best_growth(chinchilla_size(law, row.parameters / row.factor),
-                                    chinchilla_size(law, row.parameters), end);
+  const GrowthPoint growth = best_growth(chinchilla_size(law, row.parameters / row.factor),
+                                         chinchilla_size(law, row.parameters), end);
   CHECK(end == written(row.end));
   CHECK(growth.loss == written(row.at));
   CHECK(growth.small_tokens == written(row.small_tokens));

@@ -3,7 +3,7 @@
 
 #include "support/catch.h"
 
-using namespace stagedtrain::law;
+using namespace stagedtrain::scaling;
 
 TEST_CASE("the abscissa is the learning rate spent, warm-up counts half") {
   std::vector<LoggedStep> steps;

@@ -9,14 +9,14 @@
 
 namespace stagedtrain::test {
 
-inline law::Size kaplan_size(double parameters, const law::Kaplan& law = {}) {
+inline scaling::Size kaplan_size(double parameters, const scaling::Kaplan& law = {}) {
   return {std::to_string(parameters), 6 * parameters,
-          std::make_shared<law::KaplanCurve>(law, parameters)};
+          std::make_shared<scaling::KaplanCurve>(law, parameters)};
 }
 
-inline law::Size chinchilla_size(const law::Chinchilla& law, double parameters) {
+inline scaling::Size chinchilla_size(const scaling::Chinchilla& law, double parameters) {
   return {std::to_string(parameters), 6 * parameters,
-          std::make_shared<law::PowerCurve>(law.curve(parameters))};
+          std::make_shared<scaling::PowerCurve>(law.curve(parameters))};
 }
 
 }  // namespace stagedtrain::test

@@ -7,7 +7,18 @@
 
 #include "support/catch.h"
 
-using namespace stagedtrain::law;
+using namespace stagedtrain::scaling;
+
+namespace {
+
+// What a run saves by definition, if the small model reads this share of its tokens.
+double saving_at_share(double cost_ratio, double rho, double share) {
+  const double small_tokens = share / (1 - share);  // for each token of the final model
+  const double scratch = small_tokens / rho + 1;
+  return 1 - (small_tokens * cost_ratio + 1) / scratch;
+}
+
+}  // namespace
 
 TEST_CASE("the shares that save half, for each rho and each cost of the small model") {
   constexpr double kRatios[] = {0.10, 0.15, 0.25, 1.0 / 3};
@@ -26,10 +37,4 @@ TEST_CASE("the shares that save half, for each rho and each cost of the small mo
       CHECK(saving_at_share(kRatios[i], rho, *share) == Approx(0.5).epsilon(1e-12));
       CHECK(saving_at_share(kRatios[i], rho, *share * 0.99) < 0.5);
     }
-}
-
-TEST_CASE("a growth that keeps nothing, or comes at once, saves nothing") {
-  CHECK(saving_at_share(0.25, 1, 0) == 0);
-  CHECK(saving_at_share(0.25, 4, 0.5) == Approx(0).margin(1e-15));
-  CHECK(saving_at_share(0.25, 1e9, 0.5) < 0);
 }

@@ -8,7 +8,7 @@
 #include "support/catch.h"
 
 using namespace stagedtrain;
-using namespace stagedtrain::law;
+using namespace stagedtrain::scaling;
 
 namespace {
 

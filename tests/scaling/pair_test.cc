@@ -13,7 +13,7 @@
 #include "support/errors.h"
 
 using namespace stagedtrain;
-using namespace stagedtrain::law;
+using namespace stagedtrain::scaling;
 using test::chinchilla_size;
 using test::written;
 using test::operator""_digits;
@@ -87,10 +87,10 @@ TEST_CASE("growths between fitted curves come and save as worked out", "[T5]") {
   };
   for (const auto& row : rows) {
     for (int i = 0; i < 3; ++i) {
-      const Growth growth = best_growth(row.small, row.large, row.large.curve->loss(kEnds[i]));
+      const GrowthPoint growth = best_growth(row.small, row.large, row.large.curve->loss(kEnds[i]));
       CHECK(growth.tokens_saved / kEnds[i] == written(row.savings[i]));
     }
-    const Growth growth = best_growth(row.small, row.large, row.large.curve->loss(kEnds[2]));
+    const GrowthPoint growth = best_growth(row.small, row.large, row.large.curve->loss(kEnds[2]));
     CHECK(growth.loss == written(row.loss));
     CHECK(growth.small_tokens == written(row.x_small));
     CHECK(growth.resume_tokens == written(row.x_large));
@@ -118,9 +118,13 @@ TEST_CASE("tokens saved add up along a growth path of fitted curves", "[T5]") {
   const char* savings[] = {".202719", ".058994", ".019066"};
   for (int i = 0; i < 3; ++i)
     CHECK(GrowthPaths(family, end_loss(kEnds[i])).best(3).saving == written(savings[i]));
-  double cost = 0;
-  for (std::size_t stage = 0; stage < 3; ++stage)
-    cost += family[stage].cost * stage_tokens(family, growth_path, stage, end_loss(2.292));
+  double cost = 0, begin = 0;  // of each stage, on its own curve
+  for (std::size_t stage = 0; stage < 3; ++stage) {
+    const double end = stage == 2 ? family[2].curve->tokens(end_loss(2.292))
+                                  : growth_path.growths[stage].small_tokens;
+    cost += family[stage].cost * (end - begin);
+    if (stage < 2) begin = growth_path.growths[stage].resume_tokens;
+  }
   CHECK(1 - cost / (16 * 2.292) == Approx(growth_path.saving).margin(1e-10));
   CHECK(growth_paths.best(2).sizes == std::vector<std::size_t>{1, 2});
   CHECK(growth_paths.best(1).tokens_saved == 0);
@@ -146,10 +150,11 @@ TEST_CASE("one schedule under both assumptions differs by a factor in its promis
   const Size large = chinchilla_size(law, 4e8);
   for (const auto& row : rows) {
     const Size small = chinchilla_size(law, 4e8 / row.factor);
-    const Growth mixed = mixing_growth(small, large, {.tokens = 8e9, .decay = (1 - row.tau) * 8e9});
+    const GrowthPoint mixed =
+        mixing_growth(small, large, {.tokens = 8e9, .decay = (1 - row.tau) * 8e9});
     CHECK(mixed.assumption == Assumption::mixing);
     CHECK(mixed.tokens_saved / 8e9 == Approx(1 - row.cost).epsilon(1e-12));
-    const Growth floor = growth_after(small, large, row.tau * 8e9);
+    const GrowthPoint floor = growth_after(small, large, row.tau * 8e9);
     CHECK(floor.assumption == Assumption::loss_state);
     const double tokens = floor.resume_tokens + (1 - row.tau) * 8e9;
     CHECK(law.loss(4e8, tokens) == written(row.loss));
@@ -201,7 +206,7 @@ TEST_CASE("a measured rho pays up to the ratio of costs") {
   const Size small = fitted(1, k100), large = fitted(4, k400);
   CHECK(measured_growth(small, large, 0.5, 4).tokens_saved == Approx(0).margin(1e-15));
   CHECK_FALSE(measured_growth(small, large, 0.5, 4.1).pays());
-  const Growth growth = measured_growth(small, large, 0.5, 2);
+  const GrowthPoint growth = measured_growth(small, large, 0.5, 2);
   CHECK(growth.tokens_saved == Approx(0.5 * (1.0 / 2 - 1.0 / 4)));
   CHECK(growth.resume_tokens == 0.25);
   CHECK(growth.assumption == Assumption::measured);
@@ -216,8 +221,8 @@ TEST_CASE("closed form, slopes made equal and brute force agree over random curv
     const double scale = std::pow(10.0, 4 * unit(random));
     const Size small{"small", ratio, std::make_shared<PowerCurve>(floor + above, scale, exponent)};
     const Size large{"large", 1, std::make_shared<PowerCurve>(floor, scale, exponent)};
-    const Growth closed = best_growth({floor + above, floor, scale, exponent, ratio});
-    const Growth found = best_growth(small, large, floor + 0.01 * above);
+    const GrowthPoint closed = best_growth({floor + above, floor, scale, exponent, ratio});
+    const GrowthPoint found = best_growth(small, large, floor + 0.01 * above);
     CHECK(found.loss == Approx(closed.loss).epsilon(1e-9));
     CHECK(found.small_tokens == Approx(closed.small_tokens).epsilon(1e-7));
     CHECK(found.tokens_saved == Approx(closed.tokens_saved).epsilon(1e-9));
@@ -247,7 +252,7 @@ TEST_CASE("curves of different shape, with and without warm-up, are as good as b
     const Size small{"small", 0.1 + 0.8 * unit(random), curve(floor + 0.4 * unit(random), offset)};
     const Size large{"large", 1, curve(floor, offset)};
     const double end = large.curve->loss(3e4);
-    const Growth found = best_growth(small, large, end);
+    const GrowthPoint found = best_growth(small, large, end);
     CHECK(found.loss >= end * (1 - 1e-12));
     const double first = small.curve->tokens(kInfinity);
     const double last = std::min(small.curve->tokens(end), 3e4 / small.cost);

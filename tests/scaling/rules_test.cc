@@ -7,7 +7,7 @@
 #include "support/errors.h"
 
 using namespace stagedtrain;
-using namespace stagedtrain::law;
+using namespace stagedtrain::scaling;
 using test::operator""_digits;
 
 namespace {
@@ -89,7 +89,7 @@ TEST_CASE("the paper's thresholds are near the optimum of its law") {
     const Size large = test::kaplan_size(parameters);
     const double tokens = tokens_at_slope(*small.curve, row.slope);
     CHECK(small.curve->log_slope(small.curve->loss(tokens)) == Approx(row.slope).epsilon(1e-9));
-    const Growth growth = growth_after(small, large, tokens);
+    const GrowthPoint growth = growth_after(small, large, tokens);
     const double saving = growth.tokens_saved / large.curve->tokens(end);
     CHECK(growth.rho() == Approx(row.rho).epsilon(1e-9));
     CHECK(saving == Approx(row.saving).epsilon(1e-9));
@@ -98,7 +98,7 @@ TEST_CASE("the paper's thresholds are near the optimum of its law") {
   }
   // The notebook's rho for depth belongs to the threshold for width.
   const Size half = test::kaplan_size(parameters / 2), whole = test::kaplan_size(parameters);
-  const Growth mixed_up = growth_after(half, whole, tokens_at_slope(*half.curve, kWidthSlope));
+  const GrowthPoint mixed_up = growth_after(half, whole, tokens_at_slope(*half.curve, kWidthSlope));
   CHECK(mixed_up.rho() == Approx(1.8316541).epsilon(5e-8));
 }
 

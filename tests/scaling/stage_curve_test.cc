@@ -5,7 +5,7 @@
 #include "support/errors.h"
 
 using namespace stagedtrain;
-using namespace stagedtrain::law;
+using namespace stagedtrain::scaling;
 
 TEST_CASE("a stage's curve over tokens is the one over steps, stretched") {
   const StageCurve stage{2.5, 30, 0.45, -120};

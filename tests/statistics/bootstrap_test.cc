@@ -5,7 +5,7 @@
 #include "support/fixture_curve.h"
 
 using namespace stagedtrain;
-using namespace stagedtrain::law;
+using namespace stagedtrain::scaling;
 
 TEST_CASE("an interval holds the middle four fifths") {
   std::vector<double> values;

@@ -5,7 +5,7 @@
 
 #include "support/catch.h"
 
-using namespace stagedtrain::law;
+using namespace stagedtrain::scaling;
 
 namespace {
 

@@ -7,7 +7,7 @@
 #include "support/fixture_curve.h"
 
 using namespace stagedtrain;
-using namespace stagedtrain::law;
+using namespace stagedtrain::scaling;
 
 namespace {
 

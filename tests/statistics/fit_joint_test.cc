@@ -8,7 +8,7 @@
 #include "support/joint_simulation.h"
 
 using namespace stagedtrain;
-using namespace stagedtrain::law;
+using namespace stagedtrain::scaling;
 using test::JointSimulation;
 
 namespace {

@@ -12,7 +12,7 @@
 #include "support/joint_simulation.h"
 
 using namespace stagedtrain;
-using namespace stagedtrain::law;
+using namespace stagedtrain::scaling;
 using test::JointSimulation;
 
 namespace {

@@ -8,7 +8,7 @@
 #include "support/errors.h"
 #include "support/text_file.h"
 
-using namespace stagedtrain::law;
+using namespace stagedtrain::scaling;
 
 namespace {
 

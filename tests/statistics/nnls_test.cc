@@ -4,7 +4,7 @@
 #include "statistics/linear_solve.h"
 #include "support/catch.h"
 
-using namespace stagedtrain::law;
+using namespace stagedtrain::scaling;
 
 namespace {
 

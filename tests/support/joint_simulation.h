@@ -13,8 +13,8 @@ namespace stagedtrain::test {
 // Runs of 3,000 and 6,000 steps in turn, the last fifth of each a linear decay. Runs of a size differ by a
 // seed's offset; training losses scatter by 1%, validation losses by .1%.
 struct JointSimulation {
-  law::JointLaw law;
-  std::vector<law::JointRun> runs;
+  scaling::JointLaw law;
+  std::vector<scaling::JointRun> runs;
   // One more run: four times the largest size, twice the text of the longest.
   double parameters = 0, tokens = 0, area = 0.9, loss = 0;
 
@@ -50,12 +50,12 @@ struct JointSimulation {
  private:
   template <class Noise>
   void add_run(int steps, Noise noise) {
-    law::JointRun& run = runs.back();
+    scaling::JointRun& run = runs.back();
     std::vector<double> rates;
     for (int i = 1; i <= steps; ++i)
       rates.push_back(std::min({1.0, i / 100.0, (steps + 1 - i) / (.2 * steps)}));
-    const std::vector<double> areas = law::annealing_areas(rates);
-    const std::vector<double> spent = law::learning_spent(rates, 1);
+    const std::vector<double> areas = scaling::annealing_areas(rates);
+    const std::vector<double> spent = scaling::learning_spent(rates, 1);
     for (int i = 300; i <= steps; i += 150) {
       const auto at = static_cast<std::size_t>(i - 1);
       const double x = 16384 * spent[at], exact = law.loss(run.parameters, x, areas[at]);

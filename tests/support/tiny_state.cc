@@ -46,7 +46,7 @@ state::TrainingState tiny_state(std::uint64_t seed, state::DType dtype,
   state::TrainingState state = state::fresh(model, seed, dtype);
   fill_moments(state, seed);
   state.histories.front().age.start = 3;
-  state.histories.back() = {{7, 2}, {}, 1, 0.5, 2, 1.0 / 3.0};
+  state.histories.back() = {{7, 2}, 1, 0.5, 2, 1.0 / 3.0};
   state.progress = {.step = 12,
                     .tokens = 24576,
                     .flops = 1.0 / 3.0,

@@ -1,5 +1,5 @@
-// Reads and writes learned.json, the measured outcomes of growths, and looks them up.
-#include "outcomes/learned.h"
+// Reads and writes growths.json, the measured outcomes of growths, and looks them up.
+#include "outcomes/growth_outcomes.h"
 
 #include <algorithm>
 #include <cmath>
@@ -12,7 +12,7 @@
 namespace stagedtrain::plan {
 
 template <class V>
-void members(V& v, LearnedGrowth& g) {
+void members(V& v, GrowthOutcome& g) {
   v("run", g.run), v("stage", g.stage), v("time", g.time), v("operators", g.operators);
   v("from", g.from), v("to", g.to);
   v("rho", g.rho), v("rho_low", g.rho_low), v("rho_high", g.rho_high);
@@ -22,15 +22,16 @@ void members(V& v, LearnedGrowth& g) {
 
 namespace {
 
-constexpr CacheFormat kFormat = {"stagedtrain learned", 1, "growths",
-                                 "remove the file; train and report --learn create it again"};
+constexpr CacheFormat kFormat = {
+    "stagedtrain growths", 1, "growths",
+    "remove the file; train and report --store-outcomes create it again"};
 constexpr double kAlike = 0.25;  // relative difference of two growths' factors of FLOPs
 
 double factor(const arch::ModelConfig& from, const arch::ModelConfig& to) {
   return arch::flops_per_token(to) / arch::flops_per_token(from);
 }
 
-bool alike(const LearnedGrowth& g, const std::string& operators, const arch::ModelConfig& from,
+bool alike(const GrowthOutcome& g, const std::string& operators, const arch::ModelConfig& from,
            const arch::ModelConfig& to) {
   return operator_names(g.operators) == operator_names(operators) &&
          std::fabs(factor(g.from, g.to) / factor(from, to) - 1) <= kAlike;
@@ -57,26 +58,28 @@ std::vector<std::string> operator_names(const std::string& operators) {
   return found;
 }
 
-const LearnedGrowth* Learned::rho_of(const std::string& operators, const arch::ModelConfig& from,
-                                     const arch::ModelConfig& to) const {
+const GrowthOutcome* GrowthOutcomes::rho_of(const std::string& operators,
+                                            const arch::ModelConfig& from,
+                                            const arch::ModelConfig& to) const {
   for (auto g = all_.rbegin(); g != all_.rend(); ++g)
     if (g->rho > 0 && alike(*g, operators, from, to)) return &*g;
   return nullptr;
 }
 
-const LearnedGrowth* Learned::mixing_of(const std::string& operators, const arch::ModelConfig& from,
-                                        const arch::ModelConfig& to) const {
+const GrowthOutcome* GrowthOutcomes::mixing_of(const std::string& operators,
+                                               const arch::ModelConfig& from,
+                                               const arch::ModelConfig& to) const {
   for (auto g = all_.rbegin(); g != all_.rend(); ++g)
     if (g->mixing_tokens >= 0 && alike(*g, operators, from, to)) return &*g;
   return nullptr;
 }
 
-void Learned::put(LearnedGrowth growth) {
+void GrowthOutcomes::put(GrowthOutcome growth) {
   const double unknown = runlog::kUnknown;
   if (!is_likely_rho(growth.rho)) growth.rho = growth.rho_low = growth.rho_high = unknown;
   if (!(growth.mixing_tokens >= 0)) growth.mixing_tokens = unknown;
   if (!is_likely_drop(growth.decay_drop)) growth.decay_drop = unknown;
-  const auto old = std::ranges::find_if(all_, [&](const LearnedGrowth& other) {
+  const auto old = std::ranges::find_if(all_, [&](const GrowthOutcome& other) {
     return other.run == growth.run && other.stage == growth.stage;
   });
   if (old != all_.end()) {
@@ -92,20 +95,20 @@ void Learned::put(LearnedGrowth growth) {
   all_.push_back(std::move(growth));
 }
 
-Learned read_learned(const Path& path) {
-  Learned known;
-  for (LearnedGrowth& growth : read_list<LearnedGrowth>(path, kFormat))
+GrowthOutcomes read_outcomes(const Path& path) {
+  GrowthOutcomes known;
+  for (GrowthOutcome& growth : read_list<GrowthOutcome>(path, kFormat))
     known.put(std::move(growth));
   return known;
 }
 
-void add_learned(const Path& path, const std::vector<LearnedGrowth>& growths) {
+void add_outcomes(const Path& path, const std::vector<GrowthOutcome>& growths) {
   if (growths.empty() || path.empty()) return;
-  Learned known = read_learned(path);
-  for (const LearnedGrowth& growth : growths) known.put(growth);
+  GrowthOutcomes known = read_outcomes(path);
+  for (const GrowthOutcome& growth : growths) known.put(growth);
   write_list(path, kFormat, known.all());
 }
 
-Json to_json(const std::vector<LearnedGrowth>& growths) { return list_json(growths); }
+Json to_json(const std::vector<GrowthOutcome>& growths) { return list_json(growths); }
 
 }  // namespace stagedtrain::plan

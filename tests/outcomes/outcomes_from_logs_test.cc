@@ -1,5 +1,5 @@
-// Tests of outcomes/learn.h on made logs whose truth is known.
-#include "outcomes/learn.h"
+// Tests of outcomes/outcomes_from_logs.h on made logs whose truth is known.
+#include "outcomes/outcomes_from_logs.h"
 
 #include <algorithm>
 #include <cmath>
@@ -84,13 +84,13 @@ Run made(double small_steps, double total, double rho) {
 TEST_CASE("rho is found by matching the grown run with the run from scratch") {
   const double rho = GENERATE(1.0, 1.6, 2.5);
   const Run staged = made(1000, 3000, rho), scratch = made(0, 3000, 1);
-  const auto learned = plan::growths_of(staged, {&scratch});
-  REQUIRE(learned.size() == 1);
-  CHECK(learned[0].rho == Approx(rho).epsilon(0.03));
-  CHECK(learned[0].rho_low <= learned[0].rho * 1.001);
-  CHECK(learned[0].rho_high >= learned[0].rho * 0.999);
-  CHECK(learned[0].tokens_before == 1000 * kTokens);
-  CHECK(learned[0].stage == "6 layers");
+  const auto outcomes = plan::growths_of(staged, {&scratch});
+  REQUIRE(outcomes.size() == 1);
+  CHECK(outcomes[0].rho == Approx(rho).epsilon(0.03));
+  CHECK(outcomes[0].rho_low <= outcomes[0].rho * 1.001);
+  CHECK(outcomes[0].rho_high >= outcomes[0].rho * 0.999);
+  CHECK(outcomes[0].tokens_before == 1000 * kTokens);
+  CHECK(outcomes[0].stage == "6 layers");
 }
 
 TEST_CASE(
@@ -98,12 +98,12 @@ TEST_CASE(
     "scratch") {
   const Run staged = made({{2, 1000}, {4, 800, 1.4}, {6, 2200, 2}});
   const Run middle = made({{4, 2500}}), last = made({{6, 4000}});
-  const auto learned = plan::growths_of(staged, {&last, &middle});
-  REQUIRE(learned.size() == 2);
-  CHECK(learned[0].rho == Approx(1.4).epsilon(0.04));
-  CHECK(learned[1].rho == Approx(2).epsilon(0.04));
-  CHECK(learned[1].rho_low <= learned[1].rho * 1.001);
-  CHECK(learned[1].tokens_before == Approx(((1000 - 10) / 1.4 + 800) * kTokens).epsilon(0.04));
+  const auto outcomes = plan::growths_of(staged, {&last, &middle});
+  REQUIRE(outcomes.size() == 2);
+  CHECK(outcomes[0].rho == Approx(1.4).epsilon(0.04));
+  CHECK(outcomes[1].rho == Approx(2).epsilon(0.04));
+  CHECK(outcomes[1].rho_low <= outcomes[1].rho * 1.001);
+  CHECK(outcomes[1].tokens_before == Approx(((1000 - 10) / 1.4 + 800) * kTokens).epsilon(0.04));
   SECTION("without the size between neither is known, but the decay is") {
     const auto less = plan::growths_of(staged, {&last});
     CHECK(std::isnan(less[0].rho));
@@ -125,14 +125,14 @@ TEST_CASE("a growth that mixes at once is seen to, one that does not is not") {
 }
 
 TEST_CASE("the decay's drop needs no run from scratch") {
-  const auto learned = plan::growths_of(made(1000, 3000, 1.5));
-  REQUIRE(learned.size() == 1);
-  CHECK(learned[0].decay_drop == Approx(0.0975).margin(0.01));  // the last twentieth, not the end
-  CHECK(std::isnan(learned[0].rho));
-  const auto words = plan::words_of(learned);
-  REQUIRE(words.size() == 2);
-  CHECK(words[0].starts_with("the decay gained 0."));
-  CHECK(test::contains(words[1], "no run of this size from scratch was named"));
+  const auto outcomes = plan::growths_of(made(1000, 3000, 1.5));
+  REQUIRE(outcomes.size() == 1);
+  CHECK(outcomes[0].decay_drop == Approx(0.0975).margin(0.01));  // the last twentieth, not the end
+  CHECK(std::isnan(outcomes[0].rho));
+  const auto messages = plan::messages_of(outcomes);
+  REQUIRE(messages.size() == 2);
+  CHECK(messages[0].starts_with("the decay gained 0."));
+  CHECK(test::contains(messages[1], "no run of this size from scratch was named"));
 }
 
 TEST_CASE("a log tells the seconds of a token, stage by stage") {
@@ -165,25 +165,25 @@ TEST_CASE("losses that show no floor yet still tell where a grown model stands")
       const auto step = static_cast<std::uint64_t>(point.at.step);
       point.loss = 20 * std::pow(std::max(x, 1.0), -0.3) + 0.03 * rng.normal(step);
     }
-  const auto learned = plan::growths_of(staged, {&scratch});
-  INFO(join(plan::words_of(learned), "\n"));
-  CHECK(learned[0].rho == Approx(1.3).epsilon(0.05));
+  const auto outcomes = plan::growths_of(staged, {&scratch});
+  INFO(join(plan::messages_of(outcomes), "\n"));
+  CHECK(outcomes[0].rho == Approx(1.3).epsilon(0.05));
 }
 
 TEST_CASE("a log too short for a fit gives no outcome, and says why") {
   const Run staged = made(30, 60, 1), scratch = made(0, 60, 1);
-  const auto learned = plan::growths_of(staged, {&scratch});
-  REQUIRE(learned.size() == 1);
-  CHECK(std::isnan(learned[0].rho));
-  const auto words = plan::words_of(learned);
-  REQUIRE(words.size() >= 1);
-  for (const std::string& line : words) CHECK(test::contains(line, "not stored: "));
+  const auto outcomes = plan::growths_of(staged, {&scratch});
+  REQUIRE(outcomes.size() == 1);
+  CHECK(std::isnan(outcomes[0].rho));
+  const auto messages = plan::messages_of(outcomes);
+  REQUIRE(messages.size() >= 1);
+  for (const std::string& line : messages) CHECK(test::contains(line, "not stored: "));
 }
 
 TEST_CASE("an outcome that is not stored is reported with its reason") {
   const Run staged = made(1000, 3000, 1.5);
   const auto why = [&](const Run& scratch) {
-    return join(plan::words_of(plan::growths_of(staged, {&scratch})), "\n");
+    return join(plan::messages_of(plan::growths_of(staged, {&scratch})), "\n");
   };
   Run other = made(0, 3000, 1);
   other.train_fingerprint = "else";
@@ -206,28 +206,29 @@ TEST_CASE("noise of batches that both runs saw does not blur rho") {
       const std::uint64_t own = run == &staged ? 1u << 20 : 1u << 21;
       point.loss += 0.05 * rng.normal(step) + 0.005 * rng.normal(step + own);
     }
-  const auto learned = plan::growths_of(staged, {&scratch});
-  REQUIRE(learned.size() == 1);
-  INFO(join(plan::words_of(learned), "\n"));
-  CHECK(learned[0].rho == Approx(1.4).epsilon(0.08));
-  CHECK(learned[0].rho_low > 1.2);
-  CHECK(learned[0].rho_high < 1.7);
-  CHECK(learned[0].rho_low <= 1.42);
-  CHECK(learned[0].rho_high >= 1.38);
-  CHECK(std::isnan(learned[0].mixing_tokens));
-  CHECK(test::contains(join(plan::words_of(learned), "\n"), "not mixed within"));
-  SECTION("validation losses that tell another story keep it from being learnt") {
+  const auto outcomes = plan::growths_of(staged, {&scratch});
+  REQUIRE(outcomes.size() == 1);
+  INFO(join(plan::messages_of(outcomes), "\n"));
+  CHECK(outcomes[0].rho == Approx(1.4).epsilon(0.08));
+  CHECK(outcomes[0].rho_low > 1.2);
+  CHECK(outcomes[0].rho_high < 1.7);
+  CHECK(outcomes[0].rho_low <= 1.42);
+  CHECK(outcomes[0].rho_high >= 1.38);
+  CHECK(std::isnan(outcomes[0].mixing_tokens));
+  CHECK(test::contains(join(plan::messages_of(outcomes), "\n"), "not mixed within"));
+  SECTION("validation losses that contradict it keep it from being stored") {
     for (double at = 1100; at < 2400; at += 100) {
       staged.evaluations.push_back({.at = {.step = at}, .loss = 3});
       scratch.evaluations.push_back({.at = {.step = at}, .loss = 2.5});
     }
     const auto doubted = plan::growths_of(staged, {&scratch});
     CHECK(std::isnan(doubted[0].rho));
-    CHECK(test::contains(join(plan::words_of(doubted), "\n"), "they must agree"));
+    CHECK(test::contains(join(plan::messages_of(doubted), "\n"), "they must agree"));
   }
 }
 
-TEST_CASE("a decay after too few steps at the peak has no drop, unless a run at the peak shows it") {
+TEST_CASE(
+    "a decay after too few steps at the peak has no drop, unless a run at the peak shows it") {
   // The grown model trains 150 steps before its decay: its own curve bears no forecast.
   const CounterRng rng(6, 0);
   const auto noisy = [&](Run run) {
@@ -238,7 +239,7 @@ TEST_CASE("a decay after too few steps at the peak has no drop, unless a run at 
   const Run staged = noisy(made(1850, 2500, 1)), longer = noisy(made(0, 4000, 1));
   const auto alone = plan::growths_of(staged);
   CHECK(std::isnan(alone[0].decay_drop));
-  CHECK(test::contains(join(plan::words_of(alone), "\n"), "decay: "));
+  CHECK(test::contains(join(plan::messages_of(alone), "\n"), "decay: "));
   const auto paired = plan::growths_of(staged, {&longer});
   CHECK(paired[0].decay_drop == Approx(0.0975).margin(0.01));
 }

@@ -1,7 +1,7 @@
 // Which measurements of a finished run can later plans use? Speeds and the outcomes of its growths.
 #pragma once
 
-#include "outcomes/learned.h"
+#include "outcomes/growth_outcomes.h"
 #include "runlog/run_log.h"
 
 namespace stagedtrain::plan {
@@ -28,10 +28,10 @@ std::vector<Measurement> speeds_of(const RunPlan& plan, const runlog::Run& run);
 //     that was still at the peak rate at these steps; or else below the stage's own extrapolated
 //     curve, if that is certain enough. Only for the growth into the last stage, of a run whose
 //     rate decayed.
-std::vector<LearnedGrowth> growths_of(const runlog::Run& staged,
+std::vector<GrowthOutcome> growths_of(const runlog::Run& staged,
                                       const std::vector<const runlog::Run*>& scratch = {});
 
 // Returns messages: one for each number that is known, and one with the reason for each other.
-std::vector<std::string> words_of(const std::vector<LearnedGrowth>& growths);
+std::vector<std::string> messages_of(const std::vector<GrowthOutcome>& growths);
 
 }  // namespace stagedtrain::plan

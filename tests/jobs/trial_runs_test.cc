@@ -1,5 +1,5 @@
-// Tests of jobs/probe.h: which growths are tried, what is written, how runs are ranked.
-#include "jobs/probe.h"
+// Tests of jobs/trial_runs.h: which growths are tried, what is written, how runs are ranked.
+#include "jobs/trial_runs.h"
 
 #include <algorithm>
 
@@ -11,16 +11,16 @@
 #include "text/json.h"
 
 using namespace stagedtrain;
-using plan::ProbeCandidate;
+using plan::TrialRun;
 using test::contains;
 
 namespace {
 
-std::vector<ProbeCandidate> candidates(const std::vector<std::string>& edits = {}) {
-  return plan::probe_candidates(plan::resolve(test::two_stages(edits)), 50);
+std::vector<TrialRun> candidates(const std::vector<std::string>& edits = {}) {
+  return plan::trial_runs(plan::resolve(test::two_stages(edits)), 50);
 }
-bool has(const std::vector<ProbeCandidate>& all, const std::string& name) {
-  return std::ranges::find(all, name, &ProbeCandidate::name) != all.end();
+bool has(const std::vector<TrialRun>& all, const std::string& name) {
+  return std::ranges::find(all, name, &TrialRun::name) != all.end();
 }
 void write_log(const Path& folder, double loss) {
   make_folders(folder);
@@ -39,24 +39,24 @@ TEST_CASE("every operator and every word of an option that makes the same model 
   REQUIRE(all.size() >= 4);
   CHECK(all[0].name == "own");
   const auto place = [&](const char* name) {
-    return std::ranges::find(all, name, &ProbeCandidate::name) - all.begin();
+    return std::ranges::find(all, name, &TrialRun::name) - all.begin();
   };
   CHECK(place("stack") < place("depth-order-append"));
   CHECK(place("depth-order-append") < place("stack-new_layers-identity"));
-  const double whole = plan::probe_flops(all), two = plan::probe_flops({all[0], all[1]});
+  const double whole = plan::trial_flops(all), two = plan::trial_flops({all[0], all[1]});
   CHECK(whole > two);
   CHECK(two > plan::resolve(all[0].schedule).flops);
   CHECK(two < 2 * plan::resolve(all[0].schedule).flops);
   CHECK(has(all, "depth-new_layers-copied"));
   CHECK(has(all, "depth-order-append"));
-  CHECK(std::ranges::count(all, "depth-order-append", &ProbeCandidate::name) == 1);
-  for (const ProbeCandidate& candidate : all) {
+  CHECK(std::ranges::count(all, "depth-order-append", &TrialRun::name) == 1);
+  for (const TrialRun& candidate : all) {
     const plan::RunPlan run = plan::resolve(candidate.schedule);
     CHECK(run.stages[1].model == run.final_model);
     CHECK(run.stages[0].steps == 2100);
     CHECK(run.stages[1].steps == 50);
     CHECK(run.schedule.lr.curve == "constant");
-    CHECK(std::ranges::count(all, candidate.growth, &ProbeCandidate::growth) == 1);
+    CHECK(std::ranges::count(all, candidate.growth, &TrialRun::growth) == 1);
   }
 }
 
@@ -74,9 +74,9 @@ TEST_CASE("growths in width, and lists of operators one at a time, are tried too
       "one stage"));
 }
 
-TEST_CASE("the files of a probe load again and train what is shared once") {
+TEST_CASE("the files of trial runs load again and train what is shared once") {
   const auto all = candidates();
-  const auto files = plan::probe_files(all, "some folder", "stagedtrain");
+  const auto files = plan::trial_files(all, "some folder", "stagedtrain");
   REQUIRE(files.size() == all.size() + 1);
   for (std::size_t i = 0; i < all.size(); ++i)
     CHECK(schedule::parse(files[i].text, files[i].name).stages[1].length.amount == 50);
@@ -89,7 +89,7 @@ TEST_CASE("finished runs are ranked by their loss after the steps, others come l
   const auto all = candidates();
   write_log(dir.path() / "runs" / all[0].name, 2.5);
   write_log(dir.path() / "runs" / all[2].name, 2.4);
-  const auto ranking = plan::ranked(plan::probe_results(all, dir.path()));
+  const auto ranking = plan::ranked(plan::trial_results(all, dir.path()));
   CHECK(ranking[0].name == all[2].name);
   CHECK(ranking[0].loss_after == 3.5);
   CHECK(ranking[1].name == all[0].name);
@@ -109,7 +109,7 @@ TEST_CASE("ways that make the same state are one way, whatever they are called")
        "stages.full.grow=[{operator: width, factor: 2}]"}};
   for (const auto& edits : cases) {
     std::vector<std::string> states;
-    for (const ProbeCandidate& candidate : candidates(edits)) {
+    for (const TrialRun& candidate : candidates(edits)) {
       const plan::RunPlan run = plan::resolve(candidate.schedule);
       // Every tensor's blocks and scales, without the names of operators and options.
       std::string state;
@@ -118,11 +118,11 @@ TEST_CASE("ways that make the same state are one way, whatever they are called")
         for (const grow::TensorRecipe& tensor : step.tensors) {
           for (const auto blocks : {&tensor.value, &tensor.gradient}) {
             for (const grow::Block& b : *blocks)
-              state += fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {},",
-                                   static_cast<int>(b.kind), b.state, b.source, b.from[0],
-                                   b.from[1], b.to[0], b.to[1], b.extent[0], b.extent[1], b.scale,
-                                   b.add, b.tile[0], b.tile[1], b.span, b.stream, b.noise_columns,
-                                   0);
+              state +=
+                  fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {},",
+                              static_cast<int>(b.kind), b.state, b.source, b.from[0], b.from[1],
+                              b.to[0], b.to[1], b.extent[0], b.extent[1], b.scale, b.add, b.tile[0],
+                              b.tile[1], b.span, b.stream, b.noise_columns, 0);
             state += "|";
           }
           state += fmt::format("{} {} {} {} {};", tensor.is_new, tensor.lr_scale,

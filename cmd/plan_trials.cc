@@ -1,11 +1,12 @@
-// Manages the files of a probe: written once, and read again when its runs have ended.
-#include "cmd/plan_probe.h"
+// Manages the files of trial runs: written once, and read again when its runs have ended.
+#include "cmd/plan_trials.h"
 
 #include <algorithm>
 
 #include "cmd/program_path.h"
-#include "jobs/probe.h"
+#include "jobs/trial_runs.h"
 #include "lengths/resolve_files.h"
+#include "text/counted.h"
 #include "text/json.h"
 #include "text/text.h"
 
@@ -13,37 +14,37 @@ namespace stagedtrain::cmd {
 namespace {
 
 // Writes the files that do not exist yet. Existing files must have the same content, except the
-// script, which is rewritten, because a larger probe continues with a smaller one's runs.
-void write_files(const std::vector<plan::ProbeFile>& files, const Path& folder) {
+// script, which is rewritten, because more trial runs continue with the ones that were there.
+void write_files(const std::vector<plan::TrialFile>& files, const Path& folder) {
   std::error_code none;
-  for (const plan::ProbeFile& file : files) {
+  for (const plan::TrialFile& file : files) {
     const Path path = folder / file.name;
     if (file.name == "run.sh" || !std::filesystem::exists(path, none)) continue;
     if (read_text_file(path, 1 << 20) != file.text)
-      throw usage_error("{}: is of another probe than this one", path.string())
+      throw usage_error("{}: is of other trial runs than these", path.string())
           .with_hint("choose another --out, or remove the folder");
   }
   make_folders(folder / "runs");
-  for (const plan::ProbeFile& file : files)
+  for (const plan::TrialFile& file : files)
     if (file.name == "run.sh" || !std::filesystem::exists(folder / file.name, none))
       write_file_atomically(folder / file.name, file.text);
 }
 
 // Describes how many ways are tried, and what that costs.
-std::string extent_text(const std::vector<plan::ProbeCandidate>& tried, std::size_t all,
+std::string extent_text(const std::vector<plan::TrialRun>& tried, std::size_t all,
                         const plan::RunPlan& plan) {
   std::string text =
-      fmt::format("{} ways to grow, tried with {:.0f}% of the FLOPs of the run that is planned",
-                  tried.size(), 100 * plan::probe_flops(tried) / plan.flops);
+      fmt::format("{} to grow, tried with {:.0f}% of the FLOPs of the run that is planned",
+                  counted(std::ssize(tried), "way"), 100 * plan::trial_flops(tried) / plan.flops);
   if (tried.size() < all)
     text += fmt::format(" ({} more, of other options: --ways {})", all - tried.size(), all);
   return wrapped(text) + "\n";
 }
 
-std::string waiting_text(const std::vector<plan::ProbeResult>& ranking, const Path& folder,
+std::string waiting_text(const std::vector<plan::TrialResult>& ranking, const Path& folder,
                          std::int64_t steps) {
   const auto ended = std::ranges::count_if(
-      ranking, [](const plan::ProbeResult& result) { return result.loss.has_value(); });
+      ranking, [](const plan::TrialResult& result) { return result.loss.has_value(); });
   return plan::to_text(ranking, steps) +
          fmt::format("\n{} of {} have ended; train them, then give this command again:\n  sh {}\n",
                      ended, ranking.size(), (folder / "run.sh").string());
@@ -51,25 +52,24 @@ std::string waiting_text(const std::vector<plan::ProbeResult>& ranking, const Pa
 
 }  // namespace
 
-std::string probe_result(const ProbeArguments& arguments, const schedule::Schedule& schedule) {
+std::string trial_result(const TrialArguments& arguments, const schedule::Schedule& schedule) {
   const plan::RunPlan plan = plan::resolve_files(schedule);
-  std::vector<plan::ProbeCandidate> candidates = plan::probe_candidates(plan, arguments.steps);
+  std::vector<plan::TrialRun> candidates = plan::trial_runs(plan, arguments.steps);
   const std::size_t all_ways = candidates.size();
   candidates.resize(std::min(all_ways, static_cast<std::size_t>(arguments.ways)));
   const Path folder = arguments.folder;
-  write_files(plan::probe_files(candidates, folder, program_path()), folder);
-  const std::vector<plan::ProbeResult> ranking =
-      plan::ranked(plan::probe_results(candidates, folder));
+  write_files(plan::trial_files(candidates, folder, program_path()), folder);
+  const std::vector<plan::TrialResult> ranking =
+      plan::ranked(plan::trial_results(candidates, folder));
   const bool all = std::ranges::all_of(
-      ranking, [](const plan::ProbeResult& result) { return result.loss.has_value(); });
+      ranking, [](const plan::TrialResult& result) { return result.loss.has_value(); });
   if (!all && arguments.print_schedule)
-    throw usage_error("plan --probe: not all of its runs have ended")
+    throw usage_error("plan --trial-steps: not all of its runs have ended")
         .with_hint("sh " + (folder / "run.sh").string());
   if (arguments.json && !all) return json_text(plan::to_json(ranking)) + "\n";
   const std::string extent = extent_text(candidates, all_ways, plan);
   if (!all) return extent + waiting_text(ranking, folder, arguments.steps);
-  const auto best =
-      std::ranges::find(candidates, ranking.front().name, &plan::ProbeCandidate::name);
+  const auto best = std::ranges::find(candidates, ranking.front().name, &plan::TrialRun::name);
   const plan::RunPlan again =
       plan::resolve_files(plan::with_growth(schedule, best->schedule.stages[1].grow));
   if (arguments.print_schedule) return plan::resolved_yaml(again);

@@ -1,7 +1,6 @@
-// Measures speeds and the outcomes of growths from logs; learn.h defines the numbers. Losses are
-// compared at equal steps of two runs on the same batches, so the noise of the batches cancels
-// (paired.h). Rejected: separate fits of both curves, in which it would not.
-#include "outcomes/learn.h"
+// Measures speeds and outcomes of growths; outcomes_from_logs.h defines them. Losses are compared at
+// equal steps of two runs on the same batches, whose noise therefore cancels (paired.h).
+#include "outcomes/outcomes_from_logs.h"
 
 #include <algorithm>
 #include <cmath>
@@ -56,7 +55,7 @@ struct Scratch {
   double lost() const { return fit.last_step - fit.last_x; }  // the steps that its warm-up lost
 };
 
-// By how many steps at the peak a model is behind one from scratch at the same step. The samples
+// The number of steps at the peak by which a model is behind one from scratch. The samples
 // cover the error of the paired losses and the curve's bootstraps.
 struct Lag {
   double steps = kUnknown;
@@ -64,7 +63,7 @@ struct Lag {
 };
 
 // Returns the lag at which the curve has this mean difference over these x; NaN if there is none.
-double lag_on(const law::StageCurve& law, const std::vector<double>& x, double difference) {
+double lag_on(const scaling::StageCurve& law, const std::vector<double>& x, double difference) {
   const auto excess = [&](double lag) {
     double sum = 0;
     for (const double at : x) sum += law.loss(at - lag) - law.loss(at);
@@ -117,11 +116,11 @@ Found rho_of(const Stand& before, const Stand& begin) {
     if (begin.samples[i] > 0 && from > 0) rhos.push_back(from / begin.samples[i]);
   }
   if (rhos.empty()) return {.why = "the losses are too noisy"};
-  const law::Interval range = law::interval(std::move(rhos));
+  const scaling::Interval range = scaling::interval(std::move(rhos));
   const Found rho{before.at / begin.at, range.low, range.high, ""};
   if (!is_likely_rho(rho.value))
-    return {.why = fmt::format("rho {:.2f} is not between {} and {}", rho.value, kLeastLearnedRho,
-                               kMostLearnedRho)};
+    return {.why = fmt::format("rho {:.2f} is not between {} and {}", rho.value, kLeastOutcomeRho,
+                               kMostOutcomeRho)};
   return rho;
 }
 
@@ -133,7 +132,7 @@ std::string disagreement(const runlog::Run& staged, const Scratch& own, const Pa
   double difference = 0;
   for (const double each : pairs.difference) difference += each / static_cast<double>(pairs.size());
   const Lag other = lag_of(pairs, {0, difference, mean.error}, own);
-  const law::Interval range = law::interval(lag.samples);
+  const scaling::Interval range = scaling::interval(lag.samples);
   const double allowed = kErrors * (range.high - range.low) / 2 + kSlack * tokens_before;
   if (std::fabs(other.steps - lag.steps) <= allowed) return "";
   return fmt::format(
@@ -166,7 +165,7 @@ Found mixing_of(const PairedLosses& pairs, double begin, const LoggedCurve& grow
 // rate at these steps, or else against the extrapolated curve before the decay.
 Found drop_of(const LoggedCurve& last, const std::vector<Scratch>& others,
               const std::optional<FittedCurve>& own) {
-  const law::CurvePoints peak = law::near_peak(last.steps, last.begin);
+  const scaling::CurvePoints peak = scaling::near_peak(last.steps, last.begin);
   const double end = last.steps.back().step, from = end - kLastShare * (end - last.begin);
   if (!(end > peak.last_step)) return {.why = "the rate did not decay"};
   for (const Scratch& other : others) {
@@ -177,13 +176,14 @@ Found drop_of(const LoggedCurve& last, const std::vector<Scratch>& others,
   }
   if (!own) return {.why = "no curve could be fitted to the losses before the decay"};
   double sum = 0, count = 0;
-  for (const law::LoggedStep& step : last.steps)
+  for (const scaling::LoggedStep& step : last.steps)
     if (step.step > from) sum += step.loss, ++count;
-  const double x = own->last_x + (1 - kLastShare / 2) * (end - last.begin) -
-                   (own->last_step - last.begin);
+  const double x =
+      own->last_x + (1 - kLastShare / 2) * (end - last.begin) - (own->last_step - last.begin);
   std::vector<double> drops;
-  for (const law::StageCurve& sample : own->samples) drops.push_back(sample.loss(x) - sum / count);
-  const law::Interval range = law::interval(std::move(drops));
+  for (const scaling::StageCurve& sample : own->samples)
+    drops.push_back(sample.loss(x) - sum / count);
+  const scaling::Interval range = scaling::interval(std::move(drops));
   const Found drop{own->law.loss(x) - sum / count, range.low, range.high, ""};
   if (!(range.high - range.low < drop.value / 2))
     return {.why = fmt::format("the curve before the decay is too uncertain ({:.3f} to {:.3f} "
@@ -219,7 +219,7 @@ std::vector<Scratch> from_scratch(const runlog::Run& staged,
                                   const arch::ModelConfig& model, const LoggedCurve& grown,
                                   std::string& why) {
   std::vector<Scratch> found;
-  const double peak = law::near_peak(grown.steps, grown.begin).peak;
+  const double peak = scaling::near_peak(grown.steps, grown.begin).peak;
   why = "no run of this size from scratch was named";
   for (const runlog::Run* run : runs) {
     if (run->stages.empty() || !(run->stages[0].model == model)) continue;
@@ -251,26 +251,26 @@ class Walk {
   Walk(const runlog::Run& staged, const std::vector<const runlog::Run*>& scratch)
       : staged_(staged), scratch_(scratch) {
     if (staged.steps.empty()) return;
-    const law::CurvePoints points = law::near_peak(logged_curve(staged, 0).steps, 0);
+    const scaling::CurvePoints points = scaling::near_peak(logged_curve(staged, 0).steps, 0);
     if (!points.points.empty()) stand_ = {points.last_x, {}};
   }
 
   // Measures the growth into stage i. Call it for the stages in order.
-  void learn(std::size_t i, LearnedGrowth& growth) {
+  void measure(std::size_t i, GrowthOutcome& growth) {
     const Stand before = std::exchange(stand_, {});
     const LoggedCurve grown = logged_curve(staged_, i);
     if (grown.steps.size() < kFewestLines) return growth.why.push_back("its log has too few steps");
     std::string why;
     const std::vector<Scratch> own =
         from_scratch(staged_, scratch_, staged_.stages[i].model, grown, why);
-    learn_drop(i, grown, own, growth);
+    measure_drop(i, grown, own, growth);
     if (own.empty()) return growth.why.push_back("rho and mixing time: " + why);
-    learn_pairs(i, grown, own[0], before, growth);
+    measure_pairs(i, grown, own[0], before, growth);
   }
 
  private:
-  void learn_drop(std::size_t i, const LoggedCurve& grown, const std::vector<Scratch>& own,
-                  LearnedGrowth& growth) {
+  void measure_drop(std::size_t i, const LoggedCurve& grown, const std::vector<Scratch>& own,
+                    GrowthOutcome& growth) {
     if (i + 1 != staged_.stages.size() || !staged_.end || !staged_.end->decayed) return;
     std::string why;
     const Found drop = drop_of(grown, own, fitted(grown, true, why));
@@ -280,9 +280,9 @@ class Walk {
       growth.why.push_back("decay: " + (drop.why.empty() ? "it gained nothing" : drop.why));
   }
 
-  void learn_pairs(std::size_t i, const LoggedCurve& grown, const Scratch& own,
-                   const Stand& before, LearnedGrowth& growth) {
-    const law::CurvePoints peak = law::near_peak(grown.steps, grown.begin);
+  void measure_pairs(std::size_t i, const LoggedCurve& grown, const Scratch& own,
+                     const Stand& before, GrowthOutcome& growth) {
+    const scaling::CurvePoints peak = scaling::near_peak(grown.steps, grown.begin);
     const double end = std::min(peak.last_step, own.fit.last_step);
     const PairedLosses pairs = paired_losses(grown, own.logged, grown.begin + 1, end);
     const Found mixing = mixing_of(pairs, grown.begin, grown);
@@ -294,15 +294,15 @@ class Walk {
     const PairedLosses late = paired_losses(grown, own.logged, from, end);
     const auto mean = mean_of(late);
     if (!mean)
-      return growth.why.push_back(fmt::format(
-          "rho: {} steps at the peak rate are in both logs after the growth, expected more; the run "
-          "from scratch is at its peak to step {}",
-          pairs.size(), step_text(own.fit.last_step)));
+      return growth.why.push_back(
+          fmt::format("rho: {} steps at the peak rate are in both logs after the growth, expected "
+                      "more; the run "
+                      "from scratch is at its peak to step {}",
+                      pairs.size(), step_text(own.fit.last_step)));
     const Lag lag = lag_of(late, *mean, own);
     const Stand begin = moved(lag, grown.begin - own.lost());
     Found rho = rho_of(before, begin);
-    if (rho.why.empty())
-      rho.why = disagreement(staged_, own, *mean, lag, from, end, before.at);
+    if (rho.why.empty()) rho.why = disagreement(staged_, own, *mean, lag, from, end, before.at);
     if (!rho.why.empty()) return growth.why.push_back("rho: " + rho.why);
     growth.rho = rho.value;
     growth.rho_low = rho.low;
@@ -352,14 +352,14 @@ std::vector<Measurement> speeds_of(const RunPlan& plan, const runlog::Run& run) 
   return speeds;
 }
 
-std::vector<LearnedGrowth> growths_of(const runlog::Run& staged,
+std::vector<GrowthOutcome> growths_of(const runlog::Run& staged,
                                       const std::vector<const runlog::Run*>& scratch) {
-  std::vector<LearnedGrowth> learned;
+  std::vector<GrowthOutcome> outcomes;
   Walk walk(staged, scratch);
   for (std::size_t i = 1; i < staged.stages.size(); ++i) {
     const runlog::Growth* growth = growth_into(staged, staged.stages[i].name);
     if (!growth) continue;
-    LearnedGrowth one{.run = staged.name,
+    GrowthOutcome one{.run = staged.name,
                       .stage = growth->stage,
                       .time = time_now(),
                       .operators = growth->operators,
@@ -371,30 +371,30 @@ std::vector<LearnedGrowth> growths_of(const runlog::Run& staged,
                       .tokens_before = growth->at.tokens,
                       .mixing_tokens = kUnknown,
                       .decay_drop = kUnknown};
-    walk.learn(i, one);
-    learned.push_back(std::move(one));
+    walk.measure(i, one);
+    outcomes.push_back(std::move(one));
   }
-  return learned;
+  return outcomes;
 }
 
-std::vector<std::string> words_of(const std::vector<LearnedGrowth>& growths) {
-  std::vector<std::string> words;
-  for (const LearnedGrowth& g : growths) {
+std::vector<std::string> messages_of(const std::vector<GrowthOutcome>& growths) {
+  std::vector<std::string> messages;
+  for (const GrowthOutcome& g : growths) {
     const std::string name = fmt::format("growing into {}", g.stage);
     if (std::isfinite(g.rho))
-      words.push_back(fmt::format("{}: rho {:.2f}{}: {} tokens of the smaller model counted as {}",
-                                  name, g.rho, interval_text(g.rho_low, g.rho_high),
-                                  short_count(g.tokens_before),
-                                  short_count(g.tokens_before / g.rho)));
+      messages.push_back(
+          fmt::format("{}: rho {:.2f}{}: {} tokens of the smaller model counted as {}", name, g.rho,
+                      interval_text(g.rho_low, g.rho_high), short_count(g.tokens_before),
+                      short_count(g.tokens_before / g.rho)));
     if (std::isfinite(g.mixing_tokens))
-      words.push_back(fmt::format("{}: it caught up with the run from scratch after {} tokens",
-                                  name, short_count(g.mixing_tokens)));
+      messages.push_back(fmt::format("{}: it caught up with the run from scratch after {} tokens",
+                                     name, short_count(g.mixing_tokens)));
     if (std::isfinite(g.decay_drop))
-      words.push_back(fmt::format("the decay gained {:.4f} nats", g.decay_drop));
+      messages.push_back(fmt::format("the decay gained {:.4f} nats", g.decay_drop));
     for (const std::string& why : g.why)
-      words.push_back(fmt::format("{}: not stored: {}", name, why));
+      messages.push_back(fmt::format("{}: not stored: {}", name, why));
   }
-  return words;
+  return messages;
 }
 
 }  // namespace stagedtrain::plan

@@ -1,5 +1,5 @@
-// Finds the ways to make a growth, writes the files of a probe, and ranks the results.
-#include "jobs/probe.h"
+// Finds the ways to make a growth, writes the files of trial runs, and ranks the results.
+#include "jobs/trial_runs.h"
 
 #include <algorithm>
 #include <cmath>
@@ -75,8 +75,8 @@ std::optional<grow::GrowthRecipe> leads_to(const Tree& item, const arch::ModelCo
 
 bool equal(const grow::TensorRecipe& a, const grow::TensorRecipe& b) {
   return a.value == b.value && a.gradient == b.gradient && a.is_new == b.is_new &&
-         a.lr_scale == b.lr_scale && a.decay_scale == b.decay_scale &&
-         a.eps_scale == b.eps_scale && a.ramp_steps == b.ramp_steps;
+         a.lr_scale == b.lr_scale && a.decay_scale == b.decay_scale && a.eps_scale == b.eps_scale &&
+         a.ramp_steps == b.ramp_steps;
 }
 
 // Whether both recipes make the same state, whatever the names of their operators and options.
@@ -138,7 +138,7 @@ std::vector<Way> ways_between(const Tree& own, const arch::ModelConfig& from,
   return ways.all();
 }
 
-Schedule probe_schedule(const RunPlan& plan, const Tree& grow, std::int64_t steps) {
+Schedule trial_schedule(const RunPlan& plan, const Tree& grow, std::int64_t steps) {
   Schedule s = plan.schedule;
   s.model = plan.stages[1].model;
   if (s.parameterization) s.parameterization = s.model.parameterization;
@@ -168,11 +168,12 @@ std::string quoted(const std::string& word) {
 
 }  // namespace
 
-std::vector<ProbeCandidate> probe_candidates(const RunPlan& plan, std::int64_t steps) {
+std::vector<TrialRun> trial_runs(const RunPlan& plan, std::int64_t steps) {
   if (plan.stages.size() < 2)
-    throw usage_error("plan --probe: the schedule has one stage, expected a second one that grows");
+    throw usage_error(
+        "plan --trial-steps: the schedule has one stage, expected a second one that grows");
   const Tree& written = plan.schedule.stages[1].grow;
-  std::vector<std::pair<int, ProbeCandidate>> found;
+  std::vector<std::pair<int, TrialRun>> found;
   // In a list of operators one is changed at a time; the models in between stay the same.
   arch::ModelConfig from = plan.stages[0].model;
   for (std::size_t i = 0; i < written.items.size(); ++i) {
@@ -187,20 +188,20 @@ std::vector<ProbeCandidate> probe_candidates(const RunPlan& plan, std::int64_t s
       grow.items[i] = way.item;
       found.emplace_back(
           way.rank,
-          ProbeCandidate{way.name, grow::make_recipe(grow, plan.stages[0].model, "").operators(),
-                         probe_schedule(plan, grow, steps)});
+          TrialRun{way.name, grow::make_recipe(grow, plan.stages[0].model, "").operators(),
+                   trial_schedule(plan, grow, steps)});
     }
     from = to;
   }
-  std::ranges::stable_sort(found, {}, &std::pair<int, ProbeCandidate>::first);
-  std::vector<ProbeCandidate> candidates;
+  std::ranges::stable_sort(found, {}, &std::pair<int, TrialRun>::first);
+  std::vector<TrialRun> candidates;
   for (auto& [rank, candidate] : found) candidates.push_back(std::move(candidate));
   return candidates;
 }
 
-double probe_flops(const std::vector<ProbeCandidate>& candidates) {
+double trial_flops(const std::vector<TrialRun>& candidates) {
   double flops = 0;
-  for (const ProbeCandidate& candidate : candidates) {
+  for (const TrialRun& candidate : candidates) {
     const RunPlan run = resolve(candidate.schedule);
     if (flops == 0) flops = run.stages[0].flops;
     flops += run.stages[1].flops + run.stages[1].fit.flops;
@@ -208,14 +209,14 @@ double probe_flops(const std::vector<ProbeCandidate>& candidates) {
   return flops;
 }
 
-std::vector<ProbeFile> probe_files(const std::vector<ProbeCandidate>& candidates,
-                                   const Path& folder, const std::string& program) {
+std::vector<TrialFile> trial_files(const std::vector<TrialRun>& candidates, const Path& folder,
+                                   const std::string& program) {
   const auto in = [&](const std::string& name) { return quoted((folder / name).string()); };
-  std::vector<ProbeFile> files;
+  std::vector<TrialFile> files;
   const std::string small = candidates.front().schedule.stages[0].name;
   std::string script = fmt::format(
       "#!/bin/sh\n"
-      "# Trains every candidate of this probe. Run it again to continue where it stopped.\n"
+      "# Trains every candidate. Run it again to continue where it stopped.\n"
       "set -e\n"
       "train() {{ {} train \"$@\"; }}\n"
       "\n"
@@ -223,9 +224,9 @@ std::vector<ProbeFile> probe_files(const std::vector<ProbeCandidate>& candidates
       "train {} --out {} --stage {}\n"
       "\n",
       quoted(program), in(candidates.front().name + ".yaml"), in("runs/shared"), small);
-  for (const ProbeCandidate& candidate : candidates) {
+  for (const TrialRun& candidate : candidates) {
     files.push_back({candidate.name + ".yaml",
-                     fmt::format("# a candidate of plan --probe: {}\n{}", candidate.growth,
+                     fmt::format("# a candidate of plan --trial-steps: {}\n{}", candidate.growth,
                                  resolved_yaml(resolve(candidate.schedule)))});
     const std::string run = "runs/" + candidate.name;
     script += fmt::format(
@@ -237,11 +238,11 @@ std::vector<ProbeFile> probe_files(const std::vector<ProbeCandidate>& candidates
   return files;
 }
 
-std::vector<ProbeResult> probe_results(const std::vector<ProbeCandidate>& candidates,
+std::vector<TrialResult> trial_results(const std::vector<TrialRun>& candidates,
                                        const Path& folder) {
-  std::vector<ProbeResult> results;
-  for (const ProbeCandidate& candidate : candidates) {
-    ProbeResult result{candidate.name, candidate.growth, runlog::kUnknown, {}, {}};
+  std::vector<TrialResult> results;
+  for (const TrialRun& candidate : candidates) {
+    TrialResult result{candidate.name, candidate.growth, runlog::kUnknown, {}, {}};
     const Path log = folder / "runs" / candidate.name / "run.jsonl";
     std::error_code none;
     if (std::filesystem::exists(log, none)) {
@@ -257,8 +258,8 @@ std::vector<ProbeResult> probe_results(const std::vector<ProbeCandidate>& candid
   return results;
 }
 
-std::vector<ProbeResult> ranked(std::vector<ProbeResult> results) {
-  std::ranges::stable_sort(results, [](const ProbeResult& a, const ProbeResult& b) {
+std::vector<TrialResult> ranked(std::vector<TrialResult> results) {
+  std::ranges::stable_sort(results, [](const TrialResult& a, const TrialResult& b) {
     return a.loss && (!b.loss || *a.loss < *b.loss);
   });
   return results;
@@ -269,10 +270,10 @@ Schedule with_growth(Schedule schedule, const Tree& grow) {
   return schedule;
 }
 
-std::string to_text(const std::vector<ProbeResult>& ranking, std::int64_t steps) {
+std::string to_text(const std::vector<TrialResult>& ranking, std::int64_t steps) {
   std::vector<std::vector<std::string>> rows = {
       {"growth", "right after", fmt::format("after {} steps", grouped(steps)), "to the best"}};
-  for (const ProbeResult& r : ranking) {
+  for (const TrialResult& r : ranking) {
     const auto number = [](double value) {
       return std::isfinite(value) ? fmt::format("{:.4f}", value) : std::string("?");
     };
@@ -283,9 +284,9 @@ std::string to_text(const std::vector<ProbeResult>& ranking, std::int64_t steps)
   return text_table(rows, 1, "");
 }
 
-Json to_json(const std::vector<ProbeResult>& ranking) {
+Json to_json(const std::vector<TrialResult>& ranking) {
   Json list = Json::array();
-  for (const ProbeResult& r : ranking)
+  for (const TrialResult& r : ranking)
     list.push_back(
         {{"name", r.name},
          {"growth", r.growth},

@@ -1,5 +1,6 @@
-// Tests of outcomes/learned.h: what growths have taught is found for growths that are alike.
-#include "outcomes/learned.h"
+// Tests of outcomes/growth_outcomes.h: what growths have taught is found for growths that are
+// alike.
+#include "outcomes/growth_outcomes.h"
 
 #include <cmath>
 
@@ -10,7 +11,7 @@
 #include "support/text_file.h"
 
 using namespace stagedtrain;
-using plan::LearnedGrowth;
+using plan::GrowthOutcome;
 
 namespace {
 
@@ -20,10 +21,10 @@ grow::GrowthRecipe growth(const std::vector<std::string>& edits = {}) {
   return *plan::resolve(test::two_stages(edits)).stages[1].growth;
 }
 
-LearnedGrowth learned(double rho) {
+GrowthOutcome outcomes(double rho) {
   const grow::GrowthRecipe recipe = growth();
   return {"runs/a",   "full",     "now", recipe.operators(), recipe.from, recipe.to, rho,
-          rho - 0.25, rho + 0.25, 1e6,   kUnknown,         0.05};
+          rho - 0.25, rho + 0.25, 1e6,   kUnknown,           0.05};
 }
 
 }  // namespace
@@ -36,10 +37,10 @@ TEST_CASE("operators are known by name, however they are written") {
 
 TEST_CASE("rho is found again for a growth that is alike") {
   const test::TempDir dir;
-  const Path file = dir / "cache/learned.json";
-  CHECK(plan::read_learned(file).all().empty());
-  plan::add_learned(file, {learned(1.5)});
-  const plan::Learned known = plan::read_learned(file);
+  const Path file = dir / "cache/growths.json";
+  CHECK(plan::read_outcomes(file).all().empty());
+  plan::add_outcomes(file, {outcomes(1.5)});
+  const plan::GrowthOutcomes known = plan::read_outcomes(file);
   const grow::GrowthRecipe same = growth(), other = growth({"stages.shallow.model.layers=1"});
   REQUIRE(known.rho_of(same.operators(), same.from, same.to));
   CHECK(known.rho_of(same.operators(), same.from, same.to)->rho == 1.5);
@@ -49,9 +50,9 @@ TEST_CASE("rho is found again for a growth that is alike") {
 }
 
 TEST_CASE("what a run teaches later is added to what it taught before") {
-  plan::Learned known;
-  known.put(learned(1.5));
-  LearnedGrowth more = learned(kUnknown);
+  plan::GrowthOutcomes known;
+  known.put(outcomes(1.5));
+  GrowthOutcome more = outcomes(kUnknown);
   more.mixing_tokens = 1000;
   more.decay_drop = kUnknown;
   known.put(more);
@@ -61,16 +62,16 @@ TEST_CASE("what a run teaches later is added to what it taught before") {
   CHECK(known.all()[0].decay_drop == 0.05);
 }
 
-TEST_CASE("a bad file of what was learnt is refused") {
+TEST_CASE("a bad file of outcomes is refused") {
   const test::TempDir dir;
-  test::write_text(dir / "l.json", R"({"format": "stagedtrain learned", "version": 2})");
-  CHECK(test::contains(test::refusal(ErrorKind::input, [&] { plan::read_learned(dir / "l.json"); }),
-                       "version 2"));
+  test::write_text(dir / "l.json", R"({"format": "stagedtrain growths", "version": 2})");
+  CHECK(test::contains(
+      test::refusal(ErrorKind::input, [&] { plan::read_outcomes(dir / "l.json"); }), "version 2"));
 }
 
 TEST_CASE("an outcome that cannot be is neither kept nor read back") {
-  plan::Learned known;
-  LearnedGrowth wrong = learned(1.5);
+  plan::GrowthOutcomes known;
+  GrowthOutcome wrong = outcomes(1.5);
   wrong.rho = 31.4;
   wrong.decay_drop = -0.2;
   wrong.mixing_tokens = -5;
@@ -79,7 +80,7 @@ TEST_CASE("an outcome that cannot be is neither kept nor read back") {
   CHECK(known.rho_of(same.operators(), same.from, same.to) == nullptr);
   CHECK(std::isnan(known.all()[0].decay_drop));
   CHECK(std::isnan(known.all()[0].mixing_tokens));
-  known.put(learned(1.5));
+  known.put(outcomes(1.5));
   known.put(wrong);  // and does not displace what is known
   CHECK(known.all()[0].rho == 1.5);
 }
