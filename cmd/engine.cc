@@ -34,7 +34,13 @@ std::vector<Path> candidates() {
                 static_cast<int>(ErrorKind::resource));
 }
 
-const train::Engine* open_module(const Path& path) {
+// What the module exports.
+struct Module {
+  const train::Engine* engine;
+  const train::RanksInterface* ranks;
+};
+
+Module open_module(const Path& path) {
   const std::terminate_handler before = std::set_terminate(end_for_want_of_memory);
   void* module = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   std::set_terminate(before);
@@ -44,14 +50,16 @@ const train::Engine* open_module(const Path& path) {
         .with_hint("there is too little memory or address space (ulimit -v) for LibTorch");
   if (!module)
     throw resource_error("{}: cannot be loaded: {}", path.string(), why).with_hint(kHint);
-  using Entry = const train::Engine* (*)();
-  const auto entry = reinterpret_cast<Entry>(::dlsym(module, "stagedtrain_engine"));
-  if (!entry)
+  const auto engine =
+      reinterpret_cast<decltype(&stagedtrain_engine)>(::dlsym(module, "stagedtrain_engine"));
+  const auto ranks =
+      reinterpret_cast<decltype(&stagedtrain_ranks)>(::dlsym(module, "stagedtrain_ranks"));
+  if (!engine)
     throw resource_error("{}: is not a module of stagedtrain", path.string()).with_hint(kHint);
-  if (entry()->stamp != train::interface_stamp())
+  if (!ranks || engine()->stamp != train::interface_stamp())
     throw resource_error("{}: is from a different build than this stagedtrain", path.string())
         .with_hint("build both again, or remove the older one");
-  return entry();
+  return {engine(), ranks()};
 }
 
 // oneMKL ends the process if it cannot determine the current folder.
@@ -73,7 +81,7 @@ std::string check_threads(const std::string& text) {
   return fmt::format("found '{}'; expected 1 to {} (this machine has {} cores)", text, most, cores);
 }
 
-const train::Engine* find_module() {
+Module find_module() {
   require_current_folder();
 
   for (const Path& path : candidates()) {
@@ -92,12 +100,15 @@ std::string known_device(const std::string& name) {
                      graphics ? " (write cuda for the GPU)" : "");
 }
 
+const Module& module() {
+  static const Module opened = find_module();
+  return opened;
+}
+
 }  // namespace
 
-const train::Engine& engine() {
-  static const train::Engine* const opened = find_module();
-  return *opened;
-}
+const train::Engine& engine() { return *module().engine; }
+const train::RanksInterface& ranks_interface() { return *module().ranks; }
 
 std::vector<CLI::Option*> add_device_options(CLI::App& command, train::DeviceRequest& device) {
   return {

@@ -4,7 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <vector>
 
-#include "engine/engine.h"
+#include "engine/ranks_interface.h"
 
 namespace stagedtrain::cmd {
 
@@ -12,6 +12,7 @@ namespace stagedtrain::cmd {
 // set, beside the program, in ../lib and in ../lib/stagedtrain. Loads it once. Throws
 // Error(resource) if it is missing, cannot be loaded or is of another build.
 const train::Engine& engine();
+const train::RanksInterface& ranks_interface();
 
 // Adds --device, --threads and --kernels, and returns them.
 std::vector<CLI::Option*> add_device_options(CLI::App& command, train::DeviceRequest& device);

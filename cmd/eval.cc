@@ -7,6 +7,8 @@
 #include "cmd/commands.h"
 #include "cmd/count_option.h"
 #include "cmd/engine.h"
+#include "cmd/join.h"
+#include "cmd/launch_options.h"
 #include "cmd/output.h"
 #include "text/counted.h"
 #include "text/error_bar.h"
@@ -22,7 +24,9 @@ struct EvalArguments {
   train::EvalRequest eval;
   train::SampleRequest sample;
   train::DeviceRequest device;
+  LaunchOptions launch;
   bool ema = false, json = false;
+  bool prints = true;  // this process is the first rank, or the only one
 };
 
 constexpr const char* kFooter = R"(
@@ -46,9 +50,15 @@ new token, which is slower. Temperature 0 always takes the likeliest token. A ch
 trained on files without a header does not record its tokenizer: give --tokenizer, or the sample is
 printed as token ids, and --prompt is read as token ids ("17 4 256").
 
+--processes N shares windows and tasks out to N processes on this machine, and prints the same
+numbers as one process, to the bit; torchrun --no-python and srun start the command on several
+machines (docs/cluster.md). --threads is for each process. A sample is written by one of them. If a
+process is lost, all others exit with code 6.
+
 Examples:
   stagedtrain eval runs/first/stages/full.h5 --data data/book/validation.bin
   stagedtrain eval runs/first/stages/full.h5 --data data/book/validation.bin --tokens 64K --json
+  stagedtrain eval runs/first/stages/full.h5 --data data/book/validation.bin --processes 4
   stagedtrain eval runs/first/stages/full.h5 --tasks arc.jsonl
   stagedtrain eval runs/first/stages/full.h5 --sample 300 --prompt "Light" --temperature 0.8)";
 
@@ -79,18 +89,12 @@ std::string loss_text(const train::EvalResult& r) {
 }
 
 void score(EvalArguments& a, Json& json) {
-  if (!a.tokens.empty()) {
-    const auto count = parse_count(a.tokens);
-    if (!count || *count < 1)
-      throw usage_error("--tokens is '{}', expected a count of at least 1 (such as 65536 or 64K)",
-                        a.tokens);
-    a.eval.tokens = *count;
-  }
   a.eval.checkpoint = a.checkpoint;
   a.eval.data = a.data;
   a.eval.device = a.device;
   a.eval.ema = a.ema;
   const train::EvalResult result = engine().evaluate(a.eval);
+  if (!a.prints) return;
   for (const std::string& note : {result.taken_for, result.warning})
     if (!note.empty()) print_to_stderr(fmt::format("{}: {}\n", a.data, note));
   if (a.json) {
@@ -139,8 +143,9 @@ std::string tasks_text(const train::TaskResult& r) {
 
 void solve_tasks(EvalArguments& a, Json& json) {
   train::TaskRequest request{a.checkpoint, a.tasks, {}, a.ema, a.device};
-  if (!a.tokenizer.empty()) request.tokenizer = data::read_tokenizer_spec(a.tokenizer);
+  request.tokenizer = a.tokenizer;
   const train::TaskResult result = engine().score_tasks(request);
+  if (!a.prints) return;
   if (a.json) {
     json["tasks"] = tasks_json(result);
   } else {
@@ -152,7 +157,7 @@ void write_text(EvalArguments& a, Json& json) {
   a.sample.checkpoint = a.checkpoint;
   a.sample.device = a.device;
   a.sample.ema = a.ema;
-  if (!a.tokenizer.empty()) a.sample.tokenizer = data::read_tokenizer_spec(a.tokenizer);
+  a.sample.tokenizer = a.tokenizer;
   std::string text;
   // A pipe gets the model's bytes unchanged. On a terminal, control characters from the model or
   // the prompt must not take effect.
@@ -166,6 +171,7 @@ void write_text(EvalArguments& a, Json& json) {
       print_bytes(piece);
     }
   });
+  if (!a.prints) return;
   const bool ids = unit == train::SampleUnit::ids;
   if (a.json) {
     json["sample"] = text;
@@ -180,16 +186,33 @@ void write_text(EvalArguments& a, Json& json) {
                     a.checkpoint));
 }
 
-void run(EvalArguments& a) {
+// Reads the options that more than one process would otherwise find wrong half-way.
+void check(EvalArguments& a) {
   if (a.data.empty() && a.tasks.empty() && a.sample.tokens == 0)
     throw usage_error(
         "nothing to do: give --data TOKENS for the loss, --tasks FILE for tasks, or --sample N for "
         "text");
+  if (!a.tokens.empty()) {
+    const auto count = parse_count(a.tokens);
+    if (!count || *count < 1)
+      throw usage_error("--tokens is '{}', expected a count of at least 1 (as 65536 or 64K)",
+                        a.tokens);
+    a.eval.tokens = *count;
+  }
+  if (!a.tokenizer.empty()) a.tokenizer = data::read_tokenizer_spec(a.tokenizer);
+}
+
+void run(EvalArguments& a) {
+  tell_ranks(a.launch);
+  const bool launches = !a.launch.processes.empty() && !is_launched();
+  if (!launches) a.prints = join_ranks(a.device);
+  check(a);
+  if (launches) return launch(a.launch);
   Json json = Json::object();
   if (!a.data.empty()) score(a, json);
   if (!a.tasks.empty()) solve_tasks(a, json);
   if (a.sample.tokens > 0) write_text(a, json);
-  if (a.json) print(json_text(json) + "\n");
+  if (a.json && a.prints) print(json_text(json) + "\n");
 }
 
 void add_sample_options(CLI::App& command, train::SampleRequest& sample) {
@@ -239,6 +262,7 @@ void add_eval(CLI::App& app) {
   command->add_flag("--ema", a->ema,
                     "use the moving average of the weights, which a run with ema keeps");
   add_device_options(*command, a->device);
+  add_launch_options(*command, "score", a->launch);
   command->add_flag("--json", a->json, "print the results as JSON");
   command->footer(kFooter);
   command->callback([a] { run(*a); });

@@ -22,8 +22,10 @@
 
 #include "base/error.h"
 #include "base/signals.h"
+#include "base/stopwatch.h"
 #include "cmd/output.h"
 #include "io/free_memory.h"
+#include "launch/board.h"
 #include "text/text.h"
 
 extern char** environ;
@@ -32,7 +34,6 @@ namespace stagedtrain::cmd {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr int kMostProcesses = 1024;
 constexpr const char* kLaunched = "STAGEDTRAIN_LAUNCHED";
 
 int gpus() {
@@ -55,6 +56,16 @@ void refuse_without_memory(std::int64_t count) {
         .with_hint("start fewer processes");
 }
 
+int cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  return ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+// Ranks wait for each other in every step, so those beyond the cores and GPUs only cost time and
+// memory. Some more are allowed, to try a large run's division on a small machine.
+int most_processes() { return std::max({16, 4 * cores(), gpus()}); }
+
 int process_count(const std::string& text) {
   if (text == "gpus") {
     if (const int count = gpus()) return count;
@@ -62,22 +73,19 @@ int process_count(const std::string& text) {
         .with_hint("give a number, as --processes 2");
   }
   const auto count = parse_count(text);
-  if (!count || *count < 1 || *count > kMostProcesses)
-    throw usage_error("--processes: found '{}'; expected a number from 1 to {}, or gpus", text,
-                      kMostProcesses);
+  const int most = most_processes();
+  if (!count || *count < 1 || *count > most)
+    throw usage_error(
+        "--processes: found '{}'; expected a number from 1 to {}, or gpus (this "
+        "machine has {} core{})",
+        text, most, cores(), cores() > 1 ? "s" : "")
+        .with_hint("torchrun and srun start processes on several machines (docs/cluster.md)");
   refuse_without_memory(*count);
   return static_cast<int>(*count);
 }
 
 // Returns the number of threads that all processes together may use.
-int all_threads() {
-  if (const char* text = std::getenv("OMP_NUM_THREADS"))
-    if (const auto count = parse_count(text); count && *count >= 1)
-      return static_cast<int>(std::min<std::int64_t>(*count, 1 << 16));
-  cpu_set_t cores;
-  CPU_ZERO(&cores);
-  return ::sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
-}
+int all_threads() { return threads_asked().value_or(cores()); }
 
 // A socket that listens on a free local port, so that no other process can take the port meanwhile.
 class Listener {
@@ -112,7 +120,7 @@ std::vector<std::string> own_arguments() {
   return arguments;
 }
 
-std::vector<std::string> environment_of(int rank, int count, const Listener& listener) {
+std::vector<std::string> environment_of(int rank, int count, const Listener& listener, int board) {
   const std::vector<std::pair<std::string, std::string>> own = {
       {"RANK", std::to_string(rank)},
       {"WORLD_SIZE", std::to_string(count)},
@@ -121,6 +129,7 @@ std::vector<std::string> environment_of(int rank, int count, const Listener& lis
       {"MASTER_ADDR", "127.0.0.1"},
       {"MASTER_PORT", std::to_string(listener.port())},
       {"STAGEDTRAIN_LISTENING", std::to_string(listener.socket())},
+      {dist::kBoardVariable, std::to_string(board)},
       {kLaunched, "1"},
       {"OMP_NUM_THREADS", std::to_string(std::max(1, all_threads() / count))}};
   std::vector<std::string> all;
@@ -144,7 +153,8 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 struct Child {
   int rank = 0;
   pid_t process = 0;
-  std::optional<int> status;  // what waitpid returned
+  std::optional<int> status;                 // as waitpid returns it
+  std::optional<Clock::time_point> stopped;  // since when a signal has stopped it
 };
 
 class Job {
@@ -159,6 +169,7 @@ class Job {
       if (!child.status) ::kill(child.process, SIGKILL);
     for (Child& child : children_)
       if (!child.status) ::waitpid(child.process, nullptr, 0);
+    if (board_ >= 0) ::close(board_);
   }
   Job(const Job&) = delete;
   Job& operator=(const Job&) = delete;
@@ -167,7 +178,7 @@ class Job {
   int wait() {
     while (std::ranges::any_of(children_, [](const Child& child) { return !child.status; })) {
       pass_on_stop();
-      collect();
+      for (Child& child : children_) look_at(child);
       kill_what_is_left_over();
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
@@ -176,7 +187,7 @@ class Job {
 
  private:
   void start(int rank, int count, const Listener& listener, std::vector<std::string>& arguments) {
-    std::vector<std::string> environment = environment_of(rank, count, listener);
+    std::vector<std::string> environment = environment_of(rank, count, listener, board_);
     std::vector<char*> environment_pointers = pointers(environment), argv = pointers(arguments);
     const pid_t parent = ::getpid(), process = ::fork();
     if (process < 0)
@@ -203,27 +214,46 @@ class Job {
       if (!child.status) ::kill(child.process, signal);
   }
 
-  void collect() {
-    for (Child& child : children_) {
-      int status = 0;
-      if (child.status || ::waitpid(child.process, &status, WNOHANG) != child.process) continue;
-      child.status = status;
-      if (WIFSIGNALED(status)) {
-        print_to_stderr(
-            fmt::format("stagedtrain: rank {} (process {}) was killed by signal {} ({}){}\n",
-                        child.rank, child.process, WTERMSIG(status), ::strsignal(WTERMSIG(status)),
-                        killing_ ? ", because it was still there some time after another rank had "
-                                   "ended"
-                                 : ""));
-        note_loss(lost_after_ + 15);
-      } else if (const int code = WEXITSTATUS(status); code == static_cast<int>(ErrorKind::peer)) {
-        note_loss(5);
-      } else {
-        // Ranks leave together, after the last file was written.
-        if (!code_) code_ = code;
-        note_end(lost_after_ + 15);
-      }
+  void look_at(Child& child) {
+    if (child.status) return;
+    int status = 0;
+    if (::waitpid(child.process, &status, WNOHANG | WUNTRACED | WCONTINUED) != child.process)
+      return look_at_stopped(child);
+    if (WIFSTOPPED(status)) return note_stop(child, WSTOPSIG(status));
+    if (WIFCONTINUED(status)) return child.stopped.reset();
+    child.status = status;
+    // Ranks that still wait for this one need not wait any longer.
+    dist::Board(board_).post_loss();
+    if (WIFSIGNALED(status)) {
+      print_to_stderr(
+          fmt::format("stagedtrain: rank {} (process {}) was killed by signal {} ({}){}\n",
+                      child.rank, child.process, WTERMSIG(status), ::strsignal(WTERMSIG(status)),
+                      killing_ ? ", because it was still there some time after another rank had "
+                                 "ended"
+                               : ""));
+      note_loss(lost_after_ + 15);
+    } else if (const int code = WEXITSTATUS(status); code == static_cast<int>(ErrorKind::peer)) {
+      note_loss(5);
+    } else {
+      // Ranks leave together, after the last file was written.
+      if (!code_) code_ = code;
+      note_end(lost_after_ + 15);
     }
+  }
+
+  void note_stop(Child& child, int signal) {
+    print_to_stderr(
+        fmt::format("stagedtrain: rank {0} (process {1}) was stopped by signal {2} ({3}); 'kill "
+                    "-CONT {1}' continues it\n",
+                    child.rank, child.process, signal, ::strsignal(signal)));
+    child.stopped = Clock::now();
+  }
+
+  // Ranks that have met find one that does nothing by its heartbeat; others are told here.
+  void look_at_stopped(Child& child) {
+    if (!child.stopped || seconds_since(*child.stopped) < lost_after_) return;
+    child.stopped.reset();
+    dist::Board(board_).post_loss();
   }
 
   void note_loss(double grace) {
@@ -245,6 +275,7 @@ class Job {
   }
 
   double lost_after_;
+  const int board_ = dist::Board::make();
   std::vector<Child> children_;
   int code_ = 0;  // the first exit code that is neither 0 nor ErrorKind::peer
   bool lost_ = false, passed_on_ = false, killing_ = false;
@@ -258,6 +289,13 @@ void tell_ranks(const LaunchOptions& options) {
   ::setenv("STAGEDTRAIN_SHARDING", options.sharding.c_str(), 1);
   ::setenv("STAGEDTRAIN_JOIN_TIMEOUT", format_number(options.join_timeout).c_str(), 1);
   ::setenv("STAGEDTRAIN_LOST_AFTER", format_number(options.lost_after).c_str(), 1);
+}
+
+std::optional<int> threads_asked() {
+  const char* text = std::getenv("OMP_NUM_THREADS");
+  const auto count = parse_count(text ? text : "");
+  if (!count || *count < 1) return {};
+  return static_cast<int>(std::min<std::int64_t>(*count, 1 << 16));
 }
 
 bool is_launched() { return std::getenv(kLaunched) != nullptr; }

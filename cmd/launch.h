@@ -1,6 +1,7 @@
 // How are a run's ranks started on this machine? This command is run once more for each of them.
 #pragma once
 
+#include <optional>
 #include <string>
 
 namespace stagedtrain::cmd {
@@ -16,6 +17,9 @@ struct LaunchOptions {
 // Writes the last three options to environment variables, from which the module reads them, as it
 // reads everything about how ranks find and watch each other (dist/place.h).
 void tell_ranks(const LaunchOptions& options);
+
+// Returns the number of threads that OMP_NUM_THREADS asks for, if it is a number.
+std::optional<int> threads_asked();
 
 // Returns whether launch() started this process.
 bool is_launched();

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/signals.h"
 #include "cmd/commands.h"
+#include "cmd/join.h"
 #include "cmd/mistakes.h"
 #include "cmd/output.h"
 #include "io/file.h"
@@ -68,19 +69,39 @@ void run(int argc, char** argv) {
   add_help(app);
   check_command(app, argc, argv);
   check_set(argc, argv);
+  check_empty(argc, argv);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
+    // All ranks have the same command line, so the first one speaks for all.
+    if (error.get_exit_code() != 0 && is_later_rank()) throw Error(ErrorKind::usage, "");
     if (error.get_exit_code() != 0) throw usage_of(error, app);
     print_help(error, app);
   }
 }
 
-// Prints an error. The message is empty if another process of the same run has printed it.
-int complain(const std::string& message, const std::string& hint, ErrorKind kind) {
-  if (message.empty()) return static_cast<int>(kind);
-  print_to_stderr("stagedtrain: " + message + "\n" + (hint.empty() ? "" : "  " + hint + "\n"));
-  return static_cast<int>(kind);
+// Returns what was thrown as an Error.
+Error as_error(const std::exception& thrown) {
+  if (const auto* error = dynamic_cast<const Error*>(&thrown)) {
+    const bool advice = !error->hint().empty() || error->kind() != ErrorKind::interrupted;
+    return advice ? *error : error->with_hint("run the same command again");
+  }
+  if (dynamic_cast<const std::bad_alloc*>(&thrown))
+    return resource_error("out of memory").with_hint("use a smaller model, batch.micro or file");
+  if (dynamic_cast<const std::system_error*>(&thrown))
+    return resource_error("{}", thrown.what())
+        .with_hint(
+            "the system refused a thread, a descriptor or a file: raise the limit (ulimit -a) or "
+            "free some, then run the same command again");
+  return Error(ErrorKind::bug, thrown.what(), "this is a bug in stagedtrain; please report it");
+}
+
+// Prints an error. The message is empty if another process of the same run prints it.
+int complain(const Error& error) {
+  if (*error.what())
+    print_to_stderr(fmt::format("stagedtrain: {}\n", error.what()) +
+                    (error.hint().empty() ? "" : "  " + error.hint() + "\n"));
+  return error.exit_code();
 }
 
 }  // namespace
@@ -94,20 +115,8 @@ int main(int argc, char** argv) {
   try {
     cmd::run(argc, argv);
     return 0;
-  } catch (const Error& error) {
-    const bool advice = !error.hint().empty() || error.kind() != ErrorKind::interrupted;
-    return cmd::complain(error.what(), advice ? error.hint() : "run the same command again",
-                         error.kind());
-  } catch (const std::bad_alloc&) {
-    return cmd::complain("out of memory", "use a smaller model, batch.micro or file",
-                         ErrorKind::resource);
-  } catch (const std::system_error& error) {
-    return cmd::complain(error.what(),
-                         "the system refused a thread, a descriptor or a file: raise the limit "
-                         "(ulimit -a) or free some, then run the same command again",
-                         ErrorKind::resource);
-  } catch (const std::exception& error) {
-    return cmd::complain(error.what(), "this is a bug in stagedtrain; please report it",
-                         ErrorKind::bug);
+  } catch (const std::exception& thrown) {
+    const Error error = cmd::as_error(thrown);
+    return cmd::complain(*error.what() ? cmd::ending_of(error) : error);
   }
 }

@@ -112,6 +112,19 @@ void check_set(int argc, char** argv) {
   }
 }
 
+void check_empty(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i], before = argv[i - 1];
+    const bool assigned = word.starts_with("--") && word.find('=') == word.size() - 1;
+    const std::string_view option = assigned ? word.substr(0, word.size() - 1) : before;
+    if (word == "--") return;
+    if ((!word.empty() && !assigned) || option == "--prompt") continue;
+    throw usage_error("{}: found an empty text",
+                      option.starts_with("--") ? option : std::string_view("the command line"))
+        .with_hint("give a value; perhaps a shell variable in it is not set");
+  }
+}
+
 Error usage_of(const CLI::ParseError& error, const CLI::App& app) {
   const auto chosen = app.get_subcommands();
   const CLI::App& command = chosen.empty() ? app : *chosen.front();

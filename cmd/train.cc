@@ -9,7 +9,9 @@
 #include "cmd/count_option.h"
 #include "cmd/engine.h"
 #include "cmd/foreign_from.h"
+#include "cmd/join.h"
 #include "cmd/launch.h"
+#include "cmd/launch_options.h"
 #include "cmd/output.h"
 #include "cmd/seeds.h"
 #include "cmd/store_outcomes.h"
@@ -18,6 +20,7 @@
 #include "lengths/resolve_files.h"
 #include "outcomes/caches.h"
 #include "plan/frontier.h"
+#include "runlog/run_processes.h"
 #include "text/counted.h"
 #include "text/error_bar.h"
 #include "text/json.h"
@@ -141,7 +144,10 @@ void teach_from(const plan::RunPlan& plan, const Path& folder) {
   const runlog::Run log = runlog::read_log(folder / "run.jsonl", folder.string());
   std::vector<plan::ScoredRun> scores;
   if (auto score = plan::score_of(log)) scores.push_back(std::move(*score));
-  store_outcomes(plan::speeds_of(plan, log), plan::growths_of(log), scores);
+  // Measurements are speeds of one process.
+  const bool alone = runlog::read_processes(folder / "run.jsonl").most == 1;
+  const auto speeds = alone ? plan::speeds_of(plan, log) : std::vector<plan::Measurement>();
+  store_outcomes(speeds, plan::growths_of(log), scores);
 }
 
 // The results of all runs of one command.
@@ -151,15 +157,18 @@ struct Results {
 };
 
 // Returns the plan with its prediction, which the run's log stores.
-plan::RunPlan with_prediction(plan::RunPlan plan) {
+plan::RunPlan with_prediction(plan::RunPlan plan, const LaunchOptions& launch, int threads) {
+  const plan::Processes processes = {.count = ranks_of_run(),
+                                     .sharding = plan::sharding_named(launch.sharding)};
   plan.prediction = plan::predict(plan, plan::scored_law(plan.schedule.plan.law), plan.transfer,
-                                  plan::known_measurements());
+                                  plan::known_measurements(), processes,
+                                  threads > 0 ? threads : threads_asked().value_or(0));
   return plan;
 }
 
 void run_one(const TrainArguments& a, const plan::RunPlan& asked, const train::RunRequest& request,
              Results& results) {
-  const plan::RunPlan plan = with_prediction(asked);
+  const plan::RunPlan plan = with_prediction(asked, a.launch, request.device.threads);
   const train::RunResult result = engine().run(plan, request);
   if (result.done && result.stages.empty()) return;  // another rank reports the result
   if (result.done) {
@@ -231,6 +240,7 @@ plan::RunPlan plan_of(const TrainArguments& a) {
   std::error_code none;
   if (plan::asks_planner(schedule) && !a.request.replan && std::filesystem::exists(record, none))
     schedule = plan::as_recorded(schedule, read_text_file(record, 1 << 20));
+  on_first_rank([schedule, &a]() mutable { import_foreign_from(schedule, a.out); });
   import_foreign_from(schedule, a.out);
   return plan::resolve_files(schedule);
 }
@@ -253,6 +263,8 @@ std::vector<TrainArguments> for_each_seed(const TrainArguments& a) {
 
 void run(TrainArguments a) {
   tell_ranks(a.launch);
+  const bool launches = !a.launch.processes.empty() && !is_launched();
+  if (!launches) join_ranks(a.request.device);
   if (a.frontier && (a.scratch || !a.scratch_of.empty()))
     throw usage_error(
         "--frontier: cannot be combined with --scratch; run both, one for the other sizes and one "
@@ -265,7 +277,7 @@ void run(TrainArguments a) {
         "--extend: does not work with --scratch; add a longer budget to scratch.budgets");
   const std::vector<TrainArguments> all = for_each_seed(a);
   const plan::RunPlan first = plan_of(all[0]);
-  if (!a.launch.processes.empty() && !is_launched()) return launch(a.launch);
+  if (launches) return launch(a.launch);
   Results results;
   for (const TrainArguments& one : all) {
     if (a.seeds) print_to_stderr(fmt::format("\n{}, into {}\n", one.edits.back(), one.out));
@@ -286,10 +298,7 @@ void run(TrainArguments a) {
 }
 
 void add_rank_options(CLI::App& command, TrainArguments& a) {
-  command
-      .add_option("--processes", a.launch.processes,
-                  "train with this many processes on this machine, or with one for each GPU")
-      ->type_name("N|gpus");
+  add_launch_options(command, "train", a.launch);
   command
       .add_option("--restart", a.launch.restarts,
                   "with --processes: how many times to start all processes again after one was "
@@ -305,18 +314,6 @@ void add_rank_options(CLI::App& command, TrainArguments& a) {
           "the bit (default: none)")
       ->type_name("KIND")
       ->check(CLI::IsMember({"none", "optimizer", "full"}));
-  command
-      .add_option("--join-timeout", a.launch.join_timeout,
-                  "seconds that the processes of a run wait for each other at the start (default: "
-                  "60)")
-      ->type_name("SECONDS")
-      ->check(number_within(0.1, 86400));
-  command
-      .add_option(
-          "--lost-after", a.launch.lost_after,
-          "seconds without a sign of life after which a process counts as lost (default: 30)")
-      ->type_name("SECONDS")
-      ->check(number_within(1, 86400));
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ MAY_INCLUDE = {
     "base": [],
     "text": ["base"],
     "io": ["base", "text"],
+    "launch": ["base", "text"],
     "arch": ["base", "text"],
     "data": BASE,
     "tokenizers": BASE,
@@ -51,7 +52,7 @@ MAY_INCLUDE = {
     "kernels": [],
     "products": ["kernels"],
     "cuda_kernels": ["kernels"],
-    "dist": ["base", "text"],
+    "dist": ["base", "text", "launch"],
     "model": [*BASE, "arch", "state", "data", "kernels", "products", "cuda_kernels"],
     "reference": [*BASE, "arch", "kernels", "products", "model"],
     "fused": [*BASE, "arch", "kernels", "products", "model"],
@@ -59,7 +60,8 @@ MAY_INCLUDE = {
     "optim": [*BASE, "arch", "grow", "schedule", "kernels", "dist", "model"],
     "runfolder": [*PLAN, "state", "checkpoint", "apply", "model"],
     "record": [*FORECAST, "tokenizers", "state", "checkpoint", "outcomes", "lengths", "engine"],
-    "replicas": ["checkpoint", *PLAN, "state", "engine", "dist", "model", "runfolder", "record"],
+    "replicas": ["checkpoint", *PLAN, "state", "engine", "launch", "dist", "model", "runfolder", "record"],
+    "scoring": [*PLAN, "tokenizers", "state", "checkpoint", "engine", "dist", "model", "eval", "runfolder", "replicas"],
 }
 GROUND = list(MAY_INCLUDE)[: list(MAY_INCLUDE).index("engine") + 1]
 UPPER = [*list(MAY_INCLUDE)[len(GROUND) :], "train"]
@@ -84,7 +86,7 @@ OWNERS = {
     "CLI11": (r"CLI/", r"cmd/", None),
     "Highway": (r"hwy/", r"lib/(kernels|products)/", None),
     "CUDA": (r"(cuda|cublas|cudnn|nccl)\w*\.h", r"lib/cuda_kernels/", None),
-    "LibTorch": (TORCH, r"lib/(dist|model|reference|fused|optim|runfolder|replicas|train)/", None),
+    "LibTorch": (TORCH, r"lib/(dist|model|reference|fused|optim|runfolder|replicas|scoring|train)/", None),
     "c10d": (r"torch/csrc/distributed/", r"lib/dist/\w+\.cc", 1),
     "mmap": (r"sys/mman\.h", r"lib/io/\w+\.cc", 2),
 }

@@ -316,7 +316,7 @@ part_rank() {
   ((${seconds%.*} < 30)) || broken "rank: the job ended after $seconds s; expected 30 s at most"
   [[ $(job_field "${jobs[0]}" ExitCode) == 6:0 ]] ||
     broken "rank: code $(job_field "${jobs[0]}" ExitCode); expected 6:0"
-  check_log rank "rank 1 on .* \(process $victim\) was lost while [a-z]+, step [0-9]+ of stage small"
+  check_log rank "rank 1 on .* \(process $victim, local rank [0-9]+\) was lost while [a-z]+, step [0-9]+ of stage small"
   say "rank: the job ended $seconds s after rank 1 was killed:" "$(log_of rank "${jobs[0]}" | grep -m 1 'was lost')"
   submit rank --time=10
   check_completed rank

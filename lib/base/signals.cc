@@ -14,6 +14,7 @@
 
 #include "base/agreed_stops.h"
 #include "base/error.h"
+#include "base/single_stops.h"
 
 namespace stagedtrain {
 namespace {
@@ -24,7 +25,7 @@ constexpr std::int64_t kSameRequest = 1000, kSameInterrupt = 100;  // millisecon
 volatile std::sig_atomic_t g_stop_signal = 0;
 std::atomic<std::int64_t> g_stop_time = 0;
 std::atomic<bool> g_is_leaving = false;  // because of the request: nothing is to be said any more
-std::atomic<int> g_stop_points_only = 0, g_stops_are_agreed = 0;
+std::atomic<int> g_stop_points_only = 0, g_stops_are_agreed = 0, g_stops_are_single = 0;
 std::atomic<pid_t> g_process = 0;  // a forked child must not remove its parent's files
 std::array<std::atomic<const char*>, 64> g_removed{};
 
@@ -118,7 +119,8 @@ void reset_stop_request(int signal) {
 }
 
 void stop_point(const char* what) {
-  const int signal = g_stops_are_agreed > 0 ? 0 : static_cast<int>(g_stop_signal);
+  const bool waits = g_stops_are_agreed > 0 && g_stops_are_single == 0;
+  const int signal = waits ? 0 : static_cast<int>(g_stop_signal);
   if (signal == SIGINT) throw make_error(ErrorKind::interrupted, "interrupted while {}", what);
   if (signal) throw make_error(ErrorKind::interrupted, "{} while {}", stop_words(signal), what);
 }
@@ -139,6 +141,9 @@ StopsAreAgreed::~StopsAreAgreed() {
   --g_stops_are_agreed;
   --g_stop_points_only;
 }
+
+StopsAreSingle::StopsAreSingle() { ++g_stops_are_single; }
+StopsAreSingle::~StopsAreSingle() { --g_stops_are_single; }
 
 RemovedBySignal::RemovedBySignal(const char* path) : path_(path) {
   for (std::atomic<const char*>& place : g_removed) {

@@ -1,6 +1,7 @@
 // Prints what several processes need, send and reach, as tables and as JSON.
 #include <algorithm>
 
+#include "cost/link_times.h"
 #include "cost/run_cost.h"
 #include "text/json.h"
 #include "text/text.h"
@@ -72,13 +73,17 @@ std::string shardings_table(const RunPlan& plan, const RunCost& cost) {
 
 // Says which bandwidths are missing, or "".
 std::string missing_text(const Cluster& cluster) {
-  const bool within = cluster.per_node > 1 || cluster.node_bandwidth == 0;
-  if (cluster.bandwidth > 0 || !within) return "";
+  if (is_sending_timed(cluster)) return "";
   return fmt::format("  the time of sending {}is not included: give machine.bandwidth\n",
                      cluster.node_bandwidth > 0 ? "within a node " : "");
 }
 
 }  // namespace
+
+bool is_sending_timed(const Cluster& cluster) {
+  const bool within = cluster.per_node > 1 || cluster.node_bandwidth == 0;
+  return cluster.bandwidth > 0 || !within;
+}
 
 std::string processes_text(const RunPlan& plan, const RunCost& cost) {
   const Processes& processes = cost.processes;

@@ -87,12 +87,14 @@ bool Watch::sleep(double seconds) {
   return !ended_;
 }
 
-// Count, phase, host and failure, one on each line.
+// Count, phase, host with process and device, and failure, one on each line. A rank that computes
+// on a GPU has the one with the number of its local rank.
 void Watch::beat(std::int64_t count) {
   std::string text;
   {
     const std::scoped_lock lock(mutex_);
-    text = fmt::format("{}\n{}\n{} (process {})\n{}", count, phase_, host_, ::getpid(), failure_);
+    text = fmt::format("{}\n{}\n{} (process {}, local rank {})\n{}", count, phase_, host_,
+                       ::getpid(), place_.local_rank, failure_);
   }
   store_->set(beat_key(place_.rank), text);
 }

@@ -17,6 +17,8 @@ namespace {
 
 using Ids = std::vector<std::int64_t>;
 
+constexpr std::size_t kBlock = 32;  // examples that a process takes at a time
+
 struct Likelihood {
   double value = 0;     // in nats
   bool greedy = false;  // whether each token is the likeliest one
@@ -90,6 +92,21 @@ Likelihood likelihood(Scorer& score, const model::Model& model, const data::Toke
   return score(Ids(all.end() - kept, all.end()), count);
 }
 
+Likelihood finite_likelihood(Scorer& score, const model::Model& model,
+                             const data::Tokenizer& tokenizer, const TaskExample& example,
+                             std::size_t continuation) {
+  if (continuation == 0) stop_point("scoring tasks");
+  const Likelihood found =
+      likelihood(score, model, tokenizer, example, example.continuations[continuation]);
+  if (!std::isfinite(found.value))
+    throw Error(ErrorKind::diverged,
+                example.place +
+                    ": its log-likelihood is not finite: weights of the checkpoint are "
+                    "not finite, or too large",
+                "'stagedtrain show CHECKPOINT --tensors' lists the weights that are not finite");
+  return found;
+}
+
 Share share_of(std::int64_t hits, std::int64_t count) {
   if (count == 0) return {};
   const double n = static_cast<double>(count), p = static_cast<double>(hits) / n;
@@ -119,33 +136,45 @@ std::size_t characters(std::string_view text) {
       text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
+// The likelihoods of all continuations, as one list of numbers that processes can add up.
+class Scores {
+ public:
+  explicit Scores(const std::vector<TaskExample>& examples) {
+    for (const TaskExample& example : examples) {
+      first_.push_back(count_);
+      count_ += example.continuations.size();
+    }
+    numbers_.resize(2 * count_);
+  }
+  void set(std::size_t example, std::size_t continuation, const Likelihood& found) {
+    numbers_[first_[example] + continuation] = found.value;
+    numbers_[count_ + first_[example] + continuation] = found.greedy ? 1 : 0;
+  }
+  std::vector<double> values(std::size_t example, std::size_t continuations) const {
+    const auto begin = numbers_.begin() + static_cast<std::ptrdiff_t>(first_[example]);
+    return {begin, begin + static_cast<std::ptrdiff_t>(continuations)};
+  }
+  // Of the only continuation of an example.
+  bool greedy(std::size_t example) const { return numbers_[count_ + first_[example]] != 0; }
+  std::vector<double>& numbers() { return numbers_; }
+
+ private:
+  std::vector<std::size_t> first_;  // of each example, among all continuations
+  std::size_t count_ = 0;
+  std::vector<double> numbers_;
+};
+
 struct Hits {
   std::int64_t plain = 0, by_characters = 0, by_bytes = 0, exact = 0;
   double last_word_likelihood = 0;
 };
 
-}  // namespace
-
-TaskReport score_tasks(model::Model& model, const data::Tokenizer& tokenizer,
-                       const std::vector<TaskExample>& examples) {
-  const auto start = std::chrono::steady_clock::now();
-  Scorer score(model);
+TaskReport report_of(const std::vector<TaskExample>& examples, const Scores& scores) {
   TaskReport report;
   Hits hits;
-  for (const TaskExample& example : examples) {
-    stop_point("scoring tasks");
-    std::vector<double>& values = report.log_likelihoods.emplace_back();
-    bool greedy = false;
-    for (const std::string& continuation : example.continuations) {
-      const Likelihood found = likelihood(score, model, tokenizer, example, continuation);
-      if (!std::isfinite(found.value))
-        throw Error(ErrorKind::diverged,
-                    example.place + ": its log-likelihood is not finite: weights of the "
-                                    "checkpoint are not finite, or too large",
-                    "'stagedtrain show CHECKPOINT --tensors' lists the weights that are not finite");
-      values.push_back(found.value);
-      greedy = found.greedy;
-    }
+  for (std::size_t i = 0; i < examples.size(); ++i) {
+    const TaskExample& example = examples[i];
+    const std::vector<double> values = scores.values(i, example.continuations.size());
     if (example.is_choice()) {
       ++report.choices;
       hits.plain += best(example, values, [](auto) { return 1; }) == example.gold;
@@ -153,9 +182,10 @@ TaskReport score_tasks(model::Model& model, const data::Tokenizer& tokenizer,
       hits.by_bytes += best(example, values, [](auto text) { return text.size(); }) == example.gold;
     } else {
       ++report.last_words;
-      hits.exact += greedy;
+      hits.exact += scores.greedy(i);
       hits.last_word_likelihood += values[0];
     }
+    report.log_likelihoods.push_back(values);
   }
   report.accuracy = share_of(hits.plain, report.choices);
   report.by_characters = share_of(hits.by_characters, report.choices);
@@ -164,6 +194,34 @@ TaskReport score_tasks(model::Model& model, const data::Tokenizer& tokenizer,
   if (report.last_words > 0)
     report.perplexity =
         std::exp(-hits.last_word_likelihood / static_cast<double>(report.last_words));
+  return report;
+}
+
+// Scores this process's blocks of examples. A block begins without the tokens of the one before it,
+// because the last bits of a likelihood depend on which tokens were known; so the number of
+// processes does not matter.
+void score_blocks(model::Model& model, const data::Tokenizer& tokenizer,
+                  const std::vector<TaskExample>& examples, const EvalShare& share,
+                  Scores& scores) {
+  const auto rank = static_cast<std::size_t>(share.rank),
+             ranks = static_cast<std::size_t>(share.ranks);
+  for (std::size_t first = kBlock * rank; first < examples.size(); first += kBlock * ranks) {
+    Scorer score(model);
+    for (std::size_t i = first; i < std::min(first + kBlock, examples.size()); ++i)
+      for (std::size_t c = 0; c < examples[i].continuations.size(); ++c)
+        scores.set(i, c, finite_likelihood(score, model, tokenizer, examples[i], c));
+  }
+}
+
+}  // namespace
+
+TaskReport score_tasks(model::Model& model, const data::Tokenizer& tokenizer,
+                       const std::vector<TaskExample>& examples, const EvalShare& share) {
+  const auto start = std::chrono::steady_clock::now();
+  Scores scores(examples);
+  score_blocks(model, tokenizer, examples, share, scores);
+  if (share.sum) share.sum(scores.numbers());
+  TaskReport report = report_of(examples, scores);
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return report;
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "eval/evaluate.h"
 #include "eval/task_file.h"
 #include "model/model.h"
 #include "tokenizers/tokenizer.h"
@@ -33,8 +34,8 @@ struct TaskReport {
 // Context and continuation are encoded as one text. The continuation starts after as many tokens as
 // the context alone has. Of a text that is longer than the model's context, only the end is used.
 // Throws Error(input) that names an example that cannot be encoded or does not fit. Polls for a
-// stop request.
+// stop request. Several processes take blocks of examples in turns.
 TaskReport score_tasks(model::Model& model, const data::Tokenizer& tokenizer,
-                       const std::vector<TaskExample>& examples);
+                       const std::vector<TaskExample>& examples, const EvalShare& share = {});
 
 }  // namespace stagedtrain::eval

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "runlog/run_processes.h"
 #include "text/counted.h"
-#include "text/json.h"
 #include "text/text.h"
 
 namespace stagedtrain::plan {
@@ -156,14 +156,9 @@ struct SaveSpeed {
 SaveSpeed save_speed(const FullPlan& full, const SlurmOptions& options) {
   SaveSpeed speed;
   const Path log = options.folder / "run" / "run.jsonl";
-  if (std::filesystem::exists(log))
-    for (const std::string& line : split(read_text_file(log), '\n')) {
-      if (line.find("write_seconds") == std::string::npos) continue;
-      const std::optional<Json> event = try_parse_json(line);
-      if (!event || event->value("event", "") != "checkpoint") continue;
-      const double bytes = event->value("bytes", 0.0), seconds = event->value("write_seconds", 0.0);
-      if (bytes > 0 && seconds / bytes > speed.seconds_per_byte) speed = {seconds / bytes, true};
-    }
+  for (const runlog::Save& save : runlog::read_processes(log).saves)
+    if (save.bytes > 0 && save.seconds / save.bytes > speed.seconds_per_byte)
+      speed = {save.seconds / save.bytes, true};
   return speed.measured ? speed : SaveSpeed{1 / full.plan.schedule.machine.disk};
 }
 

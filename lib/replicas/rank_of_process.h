@@ -1,8 +1,10 @@
 // Joins this process to the ranks of its run, and tells them when it ends.
 #pragma once
 
+#include <functional>
+
 #include "dist/ranks.h"
-#include "engine/engine.h"
+#include "engine/ranks_interface.h"
 #include "model/model.h"
 #include "plan/processes.h"
 
@@ -14,10 +16,9 @@ dist::Ranks& ranks_of_process(const at::Device& device);
 // Returns what ranks divide among themselves, as --sharding asks through the environment. In fp64
 // optimizer means none, because LibTorch's AdamW rounds differently on parts of a tensor.
 plan::Sharding sharding_of_process(model::Precision precision);
-// With several ranks, replaces "auto" and "cuda" by the GPU whose number is this rank's local rank.
-DeviceRequest device_of_rank(DeviceRequest request);
-// Ends the other ranks. Returns the error to print: with this rank's number if there are several
-// ranks, and without a message if another rank prints it.
+// These three are functions of the module's interface (engine/ranks_interface.h).
+Joined join(const DeviceRequest& request);
+void on_first_rank(const std::function<void()>& f);
 Error ending_of(const Error& error);
 
 }  // namespace stagedtrain::train

@@ -16,15 +16,6 @@
 namespace stagedtrain::train {
 namespace {
 
-// Returns checksums of the executable and of this module.
-std::string program_checksum() {
-  Dl_info module{};
-  std::string text = fmt::format("{:08x}", crc32c(MappedFile("/proc/self/exe").bytes()));
-  if (::dladdr(reinterpret_cast<void*>(&program_checksum), &module) && module.dli_fname)
-    text += fmt::format(" {:08x}", crc32c(MappedFile(module.dli_fname).bytes()));
-  return text;
-}
-
 // Returns the schedule without the paths of the tokens, which may differ between hosts.
 std::string schedule_text(const plan::RunPlan& plan) {
   schedule::Schedule schedule = schedule::parse(plan::resolved_yaml(plan), "the schedule");
@@ -64,6 +55,14 @@ std::string difference(const Json& first, const Json& other) {
 }
 
 }  // namespace
+
+std::string program_checksum() {
+  Dl_info module{};
+  std::string text = fmt::format("{:08x}", crc32c(MappedFile("/proc/self/exe").bytes()));
+  if (::dladdr(reinterpret_cast<void*>(&program_checksum), &module) && module.dli_fname)
+    text += fmt::format(" {:08x}", crc32c(MappedFile(module.dli_fname).bytes()));
+  return text;
+}
 
 void refuse_other_ranks(dist::Ranks& ranks, const plan::RunPlan& plan, const RunData& data,
                         plan::Sharding sharding) {

@@ -16,6 +16,9 @@ void refuse_other_ranks(dist::Ranks& ranks, const plan::RunPlan& plan, const Run
 // Throws as RunData::check_unchanged does, on every rank, according to what the first rank finds.
 void check_unchanged(dist::Ranks& ranks, const RunData& data);
 
+// Returns checksums of the executable and of this module.
+std::string program_checksum();
+
 // "launched by torchrun: 2 ranks on 1 host (node7), cpu with 4 threads each, by gloo".
 std::string launch_text(dist::Ranks& ranks, const at::Device& device, int threads);
 

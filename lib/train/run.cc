@@ -5,12 +5,12 @@
 
 #include <cmath>
 
-#include "base/parallel.h"
 #include "base/signals.h"
 #include "io/terminal.h"
 #include "optim/full_shards.h"
 #include "optim/optimizer.h"
 #include "plan/processes.h"
+#include "replicas/device_options.h"
 #include "replicas/rank_of_process.h"
 #include "replicas/replicas.h"
 #include "replicas/same_everywhere.h"
@@ -190,35 +190,7 @@ double peak_flops(const plan::RunPlan& plan, const at::Device& device, const dis
   return machine.flops * ranks.size();
 }
 
-// OpenMP ends the process if it cannot start a thread, so it gets only as many as the system
-// grants. asked: 0 for OpenMP's own choice.
-void use_threads_to_be_had(int asked) {
-  const int wanted = asked > 0 ? asked : at::get_num_threads();
-  const int had = threads_to_be_had(wanted);
-  if (had < wanted)
-    print_to_stderr(fmt::format(
-        "warning: the system grants {} of {} threads (ulimit -u, or a container's limit); "
-        "computing on {}\n",
-        had, wanted, had));
-  if (asked > 0 || had < wanted) at::set_num_threads(had);
-}
-
 }  // namespace
-
-model::ModelOptions model_options(const DeviceRequest& request, model::Precision precision) {
-  use_threads_to_be_had(request.threads);
-  model::ModelOptions options{.device = model::parse_device(request.device),
-                              .precision = precision};
-  const std::string& word = request.kernels;
-  if (word == "reference") {
-    options.kernels = model::Kernels::reference;
-  } else if (word == "fused") {
-    options.kernels = model::Kernels::fused;
-  } else if (word != "auto") {
-    throw usage_error("--kernels '{}'{}", word, suggestion(word, {"auto", "reference", "fused"}));
-  }
-  return options;
-}
 
 model::ModelOptions options_of(const plan::RunPlan& plan, const DeviceRequest& request) {
   const auto precision = static_cast<model::Precision>(plan.schedule.precision);
@@ -242,7 +214,6 @@ RunResult run(const plan::RunPlan& plan, const RunRequest& request) {
   const RunData data = open_data(plan);
   check_prompts(plan, data);
   ProgressLine line(plan, plan.schedule.log.seconds, !ranks.first());
-  if (!ranks.alone()) line.print(launch_text(ranks, options.device, at::get_num_threads()));
   refuse_other_ranks(ranks, plan, data, sharding);
   const RunFolder folder(request.out, plan,
                          ranks.first() ? mode_of(request) : RunFolder::Mode::attend);

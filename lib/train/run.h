@@ -10,10 +10,8 @@ namespace stagedtrain::train {
 // because the first one reports the result.
 RunResult run(const plan::RunPlan& plan, const RunRequest& request);
 
-// Returns the options of a model for a request's device and kernels, and sets the number of
-// threads. Throws Error(usage) if a name or a device does not exist.
-model::ModelOptions model_options(const DeviceRequest& request, model::Precision precision);
-// Does the same, and adds the plan's precision, dropout, z-loss and recomputation.
+// Returns model_options() of the request (replicas/device_options.h) with the plan's precision,
+// dropout, z-loss and recomputation.
 model::ModelOptions options_of(const plan::RunPlan& plan, const DeviceRequest& request);
 
 }  // namespace stagedtrain::train

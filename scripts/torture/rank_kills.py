@@ -167,7 +167,7 @@ def judge(runs, what, rank, code, seconds, text, done):
         return None
     if "frame #" in text:
         runs.fault(f"rank {rank}, {what}: a stack trace was printed", text)
-    told = re.search(rf"rank {rank} on \S+ (?:\(process \d+\) )?was lost while ([a-z]+)", text)
+    told = re.search(rf"rank {rank} on \S+ (?:\(process \d+, local rank \d+\) )?was lost while ([a-z]+)", text)
     missing = re.search(rf"did not connect|waited .* for rank {rank}|rank {rank} \(process \d+\) was killed", text)
     phase = told.group(1) if told else "starting"
     runs.count(f"{what}: {phase}", code, seconds)

@@ -11,9 +11,11 @@
 
 #include "support/catch.h"
 #include "support/ranks.h"
+#include "support/refused.h"
 #include "support/skip.h"
 
 using namespace stagedtrain;
+using test::children_of;
 using test::comes_true;
 using test::contains;
 
@@ -22,14 +24,6 @@ namespace {
 // How long the others may take to notice, with --lost-after 3 and a busy machine.
 constexpr double kNoticed = 10;
 const std::vector<std::string> kLong = {"--set", "stages.small.for=1000000"};
-
-std::vector<pid_t> children_of(pid_t process) {
-  std::ifstream file("/proc/" + std::to_string(process) + "/task/" + std::to_string(process) +
-                     "/children");
-  std::vector<pid_t> children;
-  for (pid_t child; file >> child;) children.push_back(child);
-  return children;
-}
 
 // A socket that accepts connections and never answers, and its port.
 std::pair<int, int> listening_socket() {
@@ -276,4 +270,81 @@ TEST_CASE("ranks that would not train the same are refused, naming both") {
   CHECK(contains(first.err, "rank 0 on "));
   CHECK(contains(first.err, "rank 1 on "));
   CHECK(contains(first.err, says));
+}
+
+TEST_CASE("an error that all ranks find is printed once") {
+  const test::RanksRun run;
+  const std::string missing = (run.tiny / "missing.bin").string();
+  test::CommandResult result;
+  SECTION("by --processes") { result = run.train("run", 3, {"--set", "data.train=" + missing}); }
+  SECTION("by another launcher, before there is a plan") {
+    const int port = test::free_port();
+    const std::vector<std::string> more = {"--set", "model.layers=" + missing};
+    test::RunningCommand second(run.rank("run", 1, 2, port, more));
+    result = test::run(run.rank("run", 0, 2, port, more));
+    const auto other = second.wait();
+    CHECK(other.exit_code == result.exit_code);
+    result.err += other.err;
+  }
+  INFO(result.err);
+  CHECK(result.exit_code != 0);
+  CHECK(contains(result.err, missing));
+  CHECK(result.err.find(missing) == result.err.rfind(missing));
+  CHECK_FALSE(contains(result.err, "rank 1"));
+}
+
+TEST_CASE("an error of one rank is printed by it, and others say that it has ended") {
+  const test::RanksRun run;
+  const std::string missing = (run.tiny / "missing.bin").string();
+  const int port = test::free_port();
+  test::RunningCommand second(run.rank("run", 1, 2, port, {"--set", "data.train=" + missing}));
+  const auto first = test::run(run.rank("run", 0, 2, port));
+  const auto other = second.wait();
+  INFO(first.err << other.err);
+  CHECK(first.exit_code == other.exit_code);
+  CHECK(other.exit_code == 2);
+  CHECK(contains(other.err, "stagedtrain: rank 1: "));
+  CHECK(contains(other.err, missing));
+  CHECK(contains(first.err, "stagedtrain: rank 0: rank 1 on "));
+  CHECK(contains(first.err, missing));
+}
+
+TEST_CASE("a rank that ends or is stopped before all have met is not waited for") {
+  const test::RanksRun run;
+  const auto [victim, signal] =
+      GENERATE(table<std::size_t, int>({{0, SIGKILL}, {1, SIGKILL}, {0, SIGSTOP}, {1, SIGSTOP}}));
+  test::RunningCommand running(run.command("run", {"--processes", "3", "--join-timeout", "200"}));
+  std::vector<pid_t> ranks;
+  REQUIRE(comes_true([&] { return (ranks = children_of(running.pid())).size() == 3; }));
+  ::kill(ranks[victim], signal);
+  const auto start = std::chrono::steady_clock::now();
+  const auto result = running.wait();
+  INFO(result.err);
+  CHECK(result.exit_code == 6);
+  // SIGSTOP: 3 s (--lost-after), and 5 s until the launcher kills what is left.
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(30));
+  const std::string rank =
+      "rank " + std::to_string(victim) + " (process " + std::to_string(ranks[victim]) + ") was ";
+  CHECK(contains(result.err, rank + (signal == SIGKILL ? "killed by signal 9" : "stopped by")));
+}
+
+TEST_CASE("a rank that comes too late says so") {
+  const test::RanksRun run;
+  const int port = test::free_port();
+  const std::vector<std::string> soon = {"--join-timeout", "2"};
+  test::RunningCommand second(run.rank("run", 1, 3, port, soon));
+  test::RunningCommand first(run.rank("run", 0, 3, port, soon));
+  const auto one = first.wait(), two = second.wait();
+  INFO(one.err << two.err);
+  CHECK(contains(one.err, "waited 2 s for 3 ranks at 127.0.0.1:"));
+  CHECK(contains(one.err, "rank 2 did not connect"));
+  CHECK(one.exit_code == 6);
+  CHECK(two.exit_code == 6);
+  CHECK(two.err.empty());  // the first rank has said it
+}
+
+TEST_CASE("more processes than a machine can sensibly run are refused") {
+  const test::RanksRun run;
+  const auto result = run.train("run", 300);
+  test::check_refused(result, 2, "--processes: found '300'; expected a number from 1 to ");
 }

@@ -72,7 +72,7 @@ TEST_CASE("a rank that has reached the end notices that rank 0 is lost") {
   REQUIRE(child >= 0);
   if (child == 0) {
     StoreInMemory store(std::make_shared<StoreInMemory::Contents>());
-    store.set("beat/0", "7\nsaving\nnode1 (process 1)\n");
+    store.set("beat/0", "7\nsaving\nnode1 (process 1, local rank 0)\n");
     Watch watch(place(1), store.another(), 0.5);
     watch.part();
     ::_exit(0);

@@ -12,6 +12,12 @@
 
 namespace stagedtrain::test {
 
+// The environment that torchrun would give a rank.
+std::vector<std::pair<std::string, std::string>> rank_variables(int rank, int size, int port);
+
+// The processes that a process has started.
+std::vector<pid_t> children_of(pid_t process);
+
 // 20 steps of 8 sequences, in 8 passes: 10 of one layer x 32, grown into two layers for 10 more.
 // model: more keys of it.
 struct RanksRun {
@@ -45,13 +51,7 @@ struct RanksRun {
   Command rank(const std::string& name, int rank, int size, int port,
                std::vector<std::string> more = {}) const {
     Command one = command(name, std::move(more));
-    one.environment = {{"RANK", std::to_string(rank)},
-                       {"WORLD_SIZE", std::to_string(size)},
-                       {"LOCAL_RANK", std::to_string(rank)},
-                       {"LOCAL_WORLD_SIZE", std::to_string(size)},
-                       {"MASTER_ADDR", "127.0.0.1"},
-                       {"MASTER_PORT", std::to_string(port)},
-                       {"OMP_NUM_THREADS", "1"}};
+    one.environment = rank_variables(rank, size, port);
     return one;
   }
 };
