@@ -13,10 +13,10 @@
 #include "cmd/operators_help.h"
 #include "cmd/output.h"
 #include "data/token_file.h"
-#include "grow/learned_growth.h"
 #include "grow/operator.h"
 #include "grow/recipe_json.h"
 #include "io/same_file.h"
+#include "learned/learned_growth.h"
 #include "plan/data_vocab.h"
 #include "plan/run_plan.h"
 #include "schedule/yaml.h"
@@ -251,6 +251,19 @@ void write_grown(const GrowArguments& arguments, const grow::GrowthRecipe& recip
   if (verdict) check_promise(arguments, *verdict, recipe);
 }
 
+// Throws Error(usage) if the growth needs a fit. --dry-run shows the recipe first.
+void refuse_fit(const GrowArguments& arguments, const grow::GrowthRecipe& recipe) {
+  if (!grow::needs_fit(recipe)) return;
+  throw usage_error(
+      "{}: its maps are learned from text in {} steps, and grow reads no text; expected "
+      "fit.steps 0, which copies",
+      recipe.asked(), recipe.steps.front().fit.steps)
+      .with_hint(fmt::format(
+          "train a schedule with `from: {}` and this growth in its first stage, or give "
+          "--fit.steps 0",
+          arguments.source));
+}
+
 void run(const GrowArguments& arguments) {
   if (arguments.list)
     return print(arguments.json           ? operators_json()
@@ -278,16 +291,9 @@ void run(const GrowArguments& arguments) {
             "that `from` names");
   const grow::GrowthRecipe recipe =
       grow::make_recipe(growth.list, from.header().model, growth.path);
-  if (arguments.dry_run) return print_recipe(arguments, recipe, from);
-  if (grow::needs_fit(recipe))
-    throw usage_error(
-        "{}: its maps are learned from text in {} steps, and grow reads no text; expected "
-        "fit.steps 0, which copies",
-        recipe.asked(), recipe.steps.front().fit.steps)
-        .with_hint(fmt::format(
-            "train a schedule with `from: {}` and this growth in its first stage, or give "
-            "--fit.steps 0",
-            arguments.source));
+  if (arguments.dry_run) print_recipe(arguments, recipe, from);
+  refuse_fit(arguments, recipe);
+  if (arguments.dry_run) return;
   write_grown(arguments, recipe, from);
 }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 # What each room may include, besides itself.
 BASE = ["base", "text", "io"]
-GROWTH = ["arch", "grow", "schedule", "runlog"]
+GROWTH = ["arch", "grow", "learned", "schedule", "runlog"]
 PLAN = [*BASE, *GROWTH, "scaling", "data", "plan"]
 COST = [*PLAN, "cost"]
 FIT = [*COST, "statistics", "fit"]
@@ -30,8 +30,9 @@ MAY_INCLUDE = {
     "foreign": [*BASE, "arch", "tokenizers", "modelfiles"],
     "hub": [*BASE, "arch", "state", "checkpoint", "tokenizers", "modelfiles", "foreign"],
     "grow": ["base", "text", "arch"],
-    "operators": ["base", "text", "arch", "grow"],
-    "apply": [*BASE, "arch", "state", "checkpoint", "grow"],
+    "learned": ["base", "text", "arch", "grow"],
+    "operators": ["base", "text", "arch", "grow", "learned"],
+    "apply": [*BASE, "arch", "state", "checkpoint", "grow", "learned"],
     "schedule": [*BASE, "arch", "grow"],
     "scaling": ["base", "text"],
     "statistics": ["base", "text", "scaling"],
@@ -81,7 +82,7 @@ OWNERS = {
     "PCRE2": (r"pcre2\w*\.h", r"lib/tokenizers/\w+\.cc", 1),
     "zlib and libzstd": (r"(zlib|zstd)\.h", r"lib/prepare/\w+\.cc", 1),
     "nlohmann-json": (r"nlohmann/", r"lib/text/json(_fwd)?\.h", 2),
-    "Eigen": (r"Eigen/", r"lib/statistics/", None),
+    "Eigen": (r"Eigen/", r"lib/(statistics|learned)/", None),
     "Boost": (r"boost/", r"lib/scaling/", None),
     "CLI11": (r"CLI/", r"cmd/", None),
     "Highway": (r"hwy/", r"lib/(kernels|products)/", None),

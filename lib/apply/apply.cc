@@ -26,7 +26,7 @@
 #include "apply/histories.h"
 #include "arch/architectures.h"
 #include "base/signals.h"
-#include "grow/learned_growth.h"
+#include "learned/learned_growth.h"
 
 namespace stagedtrain::grow {
 namespace {

@@ -120,7 +120,6 @@ std::string particulars(const ModelConfig& c) {
 }  // namespace
 
 ModelConfig resolved(ModelConfig config) {
-  require(config.layers, "layers");
   require(config.width, "width");
   require(config.heads, "heads");
   require(config.vocab, "vocab");

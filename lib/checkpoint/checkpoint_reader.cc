@@ -36,8 +36,8 @@ void check_fits(const arch::ModelConfig& model, std::uint64_t file_bytes, std::s
       static_cast<std::int64_t>(std::min<std::uint64_t>(file_bytes, std::uint64_t{1} << 30));
   const auto most_tensors = static_cast<std::int64_t>(datasets);
   const bool fits = model.layers <= most_tensors && model.width <= most &&
-                    model.experts <= most_tensors / model.layers && model.ffn <= most &&
-                    model.vocab <= most && model.context <= most &&
+                    model.experts <= most_tensors / std::max<std::int64_t>(model.layers, 1) &&
+                    model.ffn <= most && model.vocab <= most && model.context <= most &&
                     model.heads <= most / model.head_dim && model.kv_heads <= most / model.head_dim;
   if (!fits)
     throw input_error("model: {} does not fit in a file of {} bytes", arch::describe(model),

@@ -32,6 +32,28 @@ void check_identity(const arch::ParamTable& sources) {
         .with_hint("use zero_output");
 }
 
+// A model without layers has nothing that new layers could copy.
+void check_sources(const WholeGrowth& growth) {
+  const auto from_nothing = [](const LayerSource& layer) { return layer.layer == kNoLayer; };
+  if (growth.new_layers.kind == NewLayers::random ||
+      std::ranges::none_of(growth.layers, from_nothing))
+    return;
+  throw usage_error(
+      "found a source without layers, expected new_layers: random, because there is "
+      "no layer to copy")
+      .with_hint("use --operator depth --layers N --new_layers random");
+}
+
+// Returns the recipe of a tensor as a copy of its source layer; nothing if it has none.
+TensorRecipe copy_of_source(const AxisGrowth& axes, const GrowthContext& context,
+                            const arch::ParamSpec& target, const LayerSource& layer) {
+  if (layer.layer == kNoLayer) return {};
+  const std::int64_t source = context.sources.index(source_name(target, layer));
+  ST_CHECK(source >= 0, "{}: the smaller model has no such tensor", target.name);
+  return tensor_by_axes(axes, target, context.sources, static_cast<std::size_t>(source),
+                        context.from.tied);
+}
+
 // Returns the values that the tensor would have as a copy of the layer above its source, if new
 // layers start between the two (mean, slerp); nothing otherwise, or if the source is the top layer.
 std::vector<Block> values_above(const WholeGrowth& growth, const GrowthContext& context,
@@ -80,6 +102,7 @@ GrowthStep step_by_axes(const WholeGrowth& growth, const GrowthContext& context,
   const AxisGrowth& axes = growth.axes;
   const arch::ParamTable targets = arch::param_table(context.to);
   check_blocks(axes, targets);
+  check_sources(growth);
   GrowthStep step;
   const bool keeps = keeps_function(growth.layers, growth.new_layers, context.from.layers);
   const bool balanced = axes.noise == 0 && axes.mixing.balanced();
@@ -90,10 +113,7 @@ GrowthStep step_by_axes(const WholeGrowth& growth, const GrowthContext& context,
   step.symmetric = growth.equivariant && axes.duplicates() && balanced && !axes.pads();
   for (const arch::ParamSpec& target : targets) {
     const LayerSource layer = source_layer(growth.layers, target);
-    const std::int64_t source = context.sources.index(source_name(target, layer));
-    ST_CHECK(source >= 0, "{}: the smaller model has no such tensor", target.name);
-    TensorRecipe made = tensor_by_axes(axes, target, context.sources,
-                                       static_cast<std::size_t>(source), context.from.tied);
+    TensorRecipe made = copy_of_source(axes, context, target, layer);
     made.is_new = layer.is_new;
     if (growth.next_layer) take_from_above(made, target, layer, context);
     step.tensors.push_back(std::move(made));

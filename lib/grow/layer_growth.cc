@@ -106,6 +106,7 @@ LayerMap overlapping(std::int64_t from, std::int64_t to) {
 LayerMap ordered_layers(std::int64_t from, std::int64_t to, LayerOrder order, std::int64_t block) {
   const bool middle = order == LayerOrder::middle;
   if (block == 0) block = middle ? std::max<std::int64_t>(1, to - from) : 1;
+  if (from == 0) return LayerMap(static_cast<std::size_t>(to), {kNoLayer, true});
   check_block(from, to, block, middle);
   if (middle) return repeated_middle(from, to, block);
   if (order == LayerOrder::overlap) return overlapping(from, to);
@@ -127,6 +128,10 @@ LayerMap listed_layers(std::int64_t from, const std::vector<std::int64_t>& list)
   LayerMap layers;
   std::vector<bool> seen(static_cast<std::size_t>(from), false);
   for (const std::int64_t layer : list) {
+    if (from == 0)
+      throw usage_error("layers: found layer {}, but the source has no layers; expected a number",
+                        layer)
+          .with_hint("give --layers N and --new_layers random");
     if (layer < 0 || layer >= from)
       throw usage_error("layers: found {}, expected numbers from 0 to {}", layer, from - 1);
     layers.push_back({layer, seen[static_cast<std::size_t>(layer)]});
@@ -178,6 +183,11 @@ void check_layers_or_factor(const char* name, const Tree& options) {
 std::int64_t asked_layers(const char* name, const std::optional<std::int64_t>& layers,
                           const std::optional<std::int64_t>& factor,
                           const arch::ModelConfig& from) {
+  if (!layers && from.layers == 0)
+    throw usage_error(
+        "{}: found factor {}, but the source has no layers to multiply; expected layers", name,
+        *factor)
+        .with_hint("give --layers N");
   const std::int64_t asked = layers ? *layers : *factor * from.layers;
   if (asked < from.layers)
     throw usage_error("{} to {} layers: the source has {}, expected at least as many", name, asked,

@@ -33,7 +33,8 @@ struct LayerStart {
 };
 
 // The old layer that a layer comes from. A new layer starts as NewLayers describes; any other is
-// that old layer itself.
+// that old layer itself. In a growth of a model without layers, new layers come from kNoLayer.
+inline constexpr std::int64_t kNoLayer = -1;
 struct LayerSource {
   std::int64_t layer = 0;
   bool is_new = false;

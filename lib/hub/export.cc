@@ -43,6 +43,10 @@ arch::ModelConfig written_model(const state::StateHeader& header,
 }
 
 void check_exportable(const state::StateHeader& header) {
+  if (header.model.layers == 0)
+    throw usage_error(
+        "the model has 0 layers, expected at least 1: other programs refuse such models")
+        .with_hint("grow it first: --operator depth --layers N --new_layers random");
   const std::int64_t full = header.mask.start + header.mask.steps;
   if (header.mask.steps > 0 && header.progress.step < full)
     throw usage_error("the mask of the last growth rises until step {}; this is step {}", full,

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "grow/learned_growth.h"
 #include "grow/operator.h"
+#include "learned/learned_growth.h"
 #include "runlog/run_log.h"
 #include "text/error_bar.h"
 #include "text/json.h"
@@ -53,7 +53,7 @@ std::vector<std::string> words_of_type(const std::string& type) {
 std::vector<Tree> sizes_between(const arch::ModelConfig& from, const arch::ModelConfig& to) {
   std::vector<Tree> sizes;
   if (to.layers > from.layers) sizes.push_back(one_option("layers", to.layers));
-  if (to.layers > from.layers && to.layers % from.layers == 0)
+  if (from.layers > 0 && to.layers > from.layers && to.layers % from.layers == 0)
     sizes.push_back(one_option("factor", to.layers / from.layers));
   if (to.width > from.width && to.width % from.width == 0)
     sizes.push_back(one_option("factor", to.width / from.width));

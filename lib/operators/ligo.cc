@@ -8,7 +8,7 @@
 // at the loss of the small model; and heads are mixed as wholes where single rows would break
 // RoPE, norms of heads or groups of queries.
 #include "base/error.h"
-#include "grow/learned_growth.h"
+#include "learned/learned_growth.h"
 #include "operators/operators.h"
 #include "operators/target_sizes.h"
 #include "operators/widening.h"

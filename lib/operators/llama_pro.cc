@@ -26,7 +26,7 @@ class LlamaPro final : public GrowthOperator {
  public:
   explicit LlamaPro(const LlamaProOptions& options) : options_(options) {}
   arch::ModelConfig grown(const arch::ModelConfig& from) const override {
-    if (from.layers % options_.groups != 0)
+    if (from.layers == 0 || from.layers % options_.groups != 0)
       throw usage_error("groups: {} does not divide the source's {} layers", options_.groups,
                         from.layers);
     arch::ModelConfig to = from;

@@ -2,8 +2,8 @@
 #include "operators/operators.h"
 
 #include "base/error.h"
-#include "grow/learned_growth.h"
 #include "grow/parameterized.h"
+#include "learned/learned_growth.h"
 
 namespace stagedtrain::grow {
 namespace {

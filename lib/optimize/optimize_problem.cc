@@ -86,11 +86,32 @@ double lost_in_rewarm(const Problem& problem) {
   return static_cast<double>(steps_along(base, rewarm, base.total_steps)) / 2 * problem.step_tokens;
 }
 
+// Returns the candidates with all FLOPs of a token, those of the optimizer included (Muon's),
+// cheapest first.
+std::vector<Candidate> priced_candidates(Problem& problem) {
+  std::vector<Candidate> sizes =
+      candidates(problem.base.final_model, problem.options.law, &problem.not_considered);
+  for (Candidate& size : sizes)
+    size.flops_per_token = flops_per_token(problem.base.schedule, size.model);
+  std::ranges::stable_sort(sizes, {}, &Candidate::flops_per_token);
+  return sizes;
+}
+
+// The stages that the search finds have other sizes and lengths than the schedule's own, for which
+// its policies were written.
+void note_policies(Problem& problem) {
+  for (const StagePlan& stage : problem.base.stages)
+    if (!stage.is_whole())
+      problem.not_considered.push_back(fmt::format(
+          "Not considered: what stage '{}' leaves out or does not train (a training policy, or "
+          "train_only). The stages above run and train whole models.",
+          stage.name));
+}
+
 void add_sizes(Problem& problem, bool measured) {
   const bool timed = needs_time(problem.options);
   std::size_t unknown = 0, too_large = 0;
-  for (const Candidate& size :
-       candidates(problem.base.final_model, problem.options.law, &problem.not_considered)) {
+  for (const Candidate& size : priced_candidates(problem)) {
     const bool is_last = size.model == problem.base.final_model;
     const auto curve = problem.options.law.curve(size.parameters);
     const auto seconds = timed ? seconds_of(problem, size, measured) : std::optional<double>();
@@ -148,6 +169,7 @@ Problem make_problem(const RunPlan& base, const OptimizeOptions& options) {
   Problem problem{.options = options, .base = base};
   problem.step_tokens = static_cast<double>(s.batch.sequences * base.final_model.context);
   add_sizes(problem, check_unit(base, options));
+  note_policies(problem);
   problem.lost_tokens = lost_in_rewarm(problem);
   for (const scaling::Size& size : problem.family) problem.costs.push_back(size.cost);
   problem.pairs = scaling::pairs_of(problem.family, [&](std::size_t a, std::size_t b) {

@@ -78,8 +78,8 @@ arch::TokenFlops expected_flops_per_token(const StagePlan& stage, std::int64_t l
 
 double expected_optimizer_flops(const schedule::Schedule& s, const StagePlan& stage) {
   const double whole = optimizer_flops_per_step(s, stage.model);
-  if (whole == 0) return 0;
   const std::int64_t layers = stage.model.layers;
+  if (whole == 0 || layers == 0) return 0;
   const LayerPolicy* policy = layer_policy(stage);
   double moved = 0;  // the number of layers whose matrices are updated
   for (std::int64_t layer = 0; layer < layers; ++layer)

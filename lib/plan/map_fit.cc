@@ -2,7 +2,7 @@
 #include "plan/map_fit.h"
 
 #include "arch/cost.h"
-#include "grow/learned_growth.h"
+#include "learned/learned_growth.h"
 
 namespace stagedtrain::plan {
 

@@ -77,7 +77,7 @@ double activation_memory(const schedule::Schedule& s, const arch::ModelConfig& m
   const std::int64_t inside = 6 * m.width + m.heads * (m.head_dim + m.value_dim) +
                               m.kv_heads * (m.head_dim + m.value_dim) + 2 * hidden;
   std::int64_t kept = m.layers * inside + 2 * m.width;
-  if (recompute == schedule::Recompute::norms) kept -= (2 * m.layers - 1) * m.width;
+  if (recompute == schedule::Recompute::norms && m.layers > 0) kept -= (2 * m.layers - 1) * m.width;
   if (recompute == schedule::Recompute::blocks) kept = (m.layers + 2) * m.width + inside;
   return pass_tokens(s, m, processes) * static_cast<double>(kept) * compute_bytes(s);
 }
@@ -92,6 +92,22 @@ double growth_memory(const schedule::Schedule& s, std::int64_t old_parameters,
                      std::int64_t new_parameters) {
   const double kept = s.ema ? 4 : 3;
   return kept * number_bytes(s) * static_cast<double>(old_parameters + new_parameters);
+}
+
+double fit_memory(const schedule::Schedule& s, const grow::GrowthRecipe& recipe) {
+  const FitCost cost = fit_cost(s, recipe);
+  if (cost.steps == 0) return 0;
+  schedule::Schedule of_fit = s;
+  of_fit.batch.sequences = cost.sequences;
+  of_fit.ema.reset();
+  const std::int64_t parameters = arch::count_params(recipe.to).total;
+  const MemoryParts large = training_memory(of_fit, recipe.to, parameters);
+  double entries = 0;
+  for (const grow::GrowthStep& step : recipe.steps)
+    for (const grow::DenseMap& map : step.maps) entries += static_cast<double>(map.entries.size());
+  const double maps = 4 * sizeof(double) * entries;  // with their gradients and both moments
+  return growth_memory(s, arch::count_params(recipe.from).total, 0) + large.total() -
+         large.moments + maps;
 }
 
 double activations_of_the_literature(const arch::ModelConfig& m, std::int64_t sequences,

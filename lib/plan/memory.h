@@ -1,6 +1,7 @@
 // How much memory do training and growing need, part by part?
 #pragma once
 
+#include "grow/recipe.h"
 #include "plan/processes.h"
 
 namespace stagedtrain::plan {
@@ -28,6 +29,11 @@ double recomputed_flops_per_token(const arch::ModelConfig& model, schedule::Reco
 // which are in memory together.
 double growth_memory(const schedule::Schedule& schedule, std::int64_t old_parameters,
                      std::int64_t new_parameters);
+
+// Returns the bytes that are in memory while the maps of a learned growth are fitted (map_fit.h):
+// the smaller state, which waits; the larger model, which has no moments yet, on the sequences of a
+// step; and the maps with their gradients and moments. 0 for a growth without a fit.
+double fit_memory(const schedule::Schedule& schedule, const grow::GrowthRecipe& recipe);
 
 // Returns the bytes of 16-bit activations as the literature counts them (Korthikanti et al., arXiv
 // 2205.05198), for comparison with other calculators: 34 width + 5 heads context for each layer and

@@ -55,9 +55,11 @@ std::string stage_notes(const RunPlan& plan, const StagePlan& stage) {
     if (&stage == &plan.stages.front())
       text += fmt::format("  starts from {}\n", plan.schedule.from);
     text += fmt::format("  grown by {}\n", stage.growth->asked());
-    text += fmt::format("  {}; both states in memory take {}\n",
-                        stage.growth->exact() ? "the loss is kept" : "the loss changes",
-                        bytes_text(stage.growth_memory_bytes));
+    text +=
+        fmt::format("  {}; {} in memory take {}\n",
+                    stage.growth->exact() ? "the loss is kept" : "the loss changes",
+                    stage.fit.steps > 0 ? "both models while the maps are fitted" : "both states",
+                    bytes_text(stage.growth_memory_bytes));
   } else {
     text += plan.schedule.from.empty() ? "  starts from fresh weights\n"
                                        : fmt::format("  starts from {}\n", plan.schedule.from);

@@ -22,7 +22,16 @@ const Tree& stage_place(const Schedule& s, std::size_t i) {
   return s.source.find("stages")->items[i];
 }
 
+// A model may have 0 layers, so the number of layers must be written.
+void require_layers(const Tree& source) {
+  const Tree* model = source.find("model");
+  if (!model || model->kind != Tree::Kind::map || model->find("layers")) return;
+  throw model->error("model.layers is missing, expected a number of layers")
+      .with_hint("0 is a model of embeddings, a final norm and a head alone");
+}
+
 arch::ModelConfig final_model(const Schedule& s) {
+  require_layers(s.source);
   const Tree* at = s.source.find("model");
   return at_place(at ? *at : s.source, "model", [&] { return parameterized(s, s.model); });
 }
@@ -92,7 +101,8 @@ void fill_costs(const Schedule& s, StagePlan& stage) {
   stage.memory_bytes = whole_bytes(training_memory(s, stage.model, stage.params.total).total());
   if (stage.growth)
     stage.growth_memory_bytes = whole_bytes(
-        growth_memory(s, arch::count_params(stage.growth->from).total, stage.params.total));
+        std::max(growth_memory(s, arch::count_params(stage.growth->from).total, stage.params.total),
+                 fit_memory(s, *stage.growth)));
 }
 
 // Fills in model and growth of stage i. `before` is the model before it, if there is one.

@@ -18,6 +18,7 @@ std::vector<arch::StepWork> passes_of_step(const plan::RunPlan& plan, const plan
 
 static double optimizer_flops(const schedule::Schedule& schedule, const plan::StagePlan& stage,
                               const std::vector<bool>& idle) {
+  if (stage.model.layers == 0) return 0;
   double moved = 0;  // layers
   for (std::int64_t layer = 0; layer < stage.model.layers; ++layer)
     if (idle.empty() || !idle[static_cast<std::size_t>(layer)]) moved += stage.trained.share(layer);

@@ -117,7 +117,7 @@ at::Tensor ReferenceModel::pass(const at::Tensor& tokens_BS, double scale,
   if (mixed() && !shards_) compute_grads_.zero_();
   const std::int64_t length = tokens_BS.size(1) - 1;
   RouterLoads loads;
-  const bool balanced = config_.experts > 0 && config_.router_loss > 0;
+  const bool balanced = config_.layers > 0 && config_.experts > 0 && config_.router_loss > 0;
   const at::Tensor x_NC =
       features(tokens_BS.narrow(1, 0, length), {.dropout = dropout,
                                                 .loads = balanced ? &loads : nullptr,

@@ -335,14 +335,18 @@ Schedule load(const Path& path, const std::vector<std::string>& edits) {
 std::string dump(const Schedule& schedule) { return to_yaml(write_fields(schedule)); }
 
 // In ModelConfig a size of 0 means that it was not given. Resolving the model refuses that for
-// these five sizes, so the reference calls them required. A missing vocab is accepted only if the
-// training tokens record it (plan/data_vocab.h).
+// these five sizes, so the reference calls them required. Layers may be 0, but must be written. A
+// missing vocab is accepted only if the training tokens record it (plan/data_vocab.h).
 std::vector<FieldRow> document() {
   std::vector<FieldRow> rows = document_fields<Schedule>();
   for (FieldRow& row : rows)
     for (const char* size : {"layers", "width", "heads", "vocab", "context"})
       if (row.path == std::string("model.") + size) {
         row.fallback = "required";
+        if (row.path == "model.layers") {
+          row.doc += "; 0: embeddings, a final norm and a head alone";
+          continue;
+        }
         row.type.replace(row.type.find("from 0"), 6, "from 1");
       }
   return rows;

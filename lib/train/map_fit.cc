@@ -9,7 +9,7 @@
 
 #include "apply/apply.h"
 #include "base/stopwatch.h"
-#include "grow/learned_growth.h"
+#include "learned/learned_growth.h"
 #include "optim/gradients.h"
 #include "optim/map_gradient.h"
 #include "plan/map_fit.h"
@@ -150,6 +150,11 @@ class Fit {
         "batch; {} tokens, {} FLOPs, {}",
         stage_, counted(step_.fit.steps, "step"), before, after, grouped(cost_.tokens),
         short_count(cost_.flops), short_seconds(seconds)));
+    if (after > before)
+      run_.line.say(fmt::format(
+          "warning: the fit has raised the loss of the growth into {}: fit.lr {} is too high; give "
+          "it a smaller value, or fit.steps 0, which keeps the maps as they begin",
+          stage_, format_number(step_.fit.lr)));
     Json event = place_event("fit", progress);
     event.update({{"stage", stage_},
                   {"fit_steps", step_.fit.steps},

@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "grow/grow_support.h"
-#include "grow/learned_growth.h"
 #include "laws/growth_cases.h"
+#include "learned/learned_growth.h"
 
 using namespace stagedtrain;
 using grow::DenseMap;

@@ -29,7 +29,8 @@ TEST_CASE("maps that are learned need text, so grow refuses them and names the w
   CHECK(contains(refused.err, "--fit.steps 0"));
   CHECK(!std::filesystem::exists(large));
   const test::CommandResult dry = with({"--dry-run", "--fit.steps", "30"});
-  CHECK(dry.exit_code == 0);
+  CHECK(dry.exit_code == 2);  // as without --dry-run
+  CHECK(contains(dry.err, "its maps are learned from text in 30 steps"));
   CHECK(contains(dry.out, "30 steps train"));
   CHECK(contains(dry.out, "learned: rows, columns, 2 layers") == false);  // the stream stays
   CHECK(contains(dry.out, "learned: rows, 2 layers"));

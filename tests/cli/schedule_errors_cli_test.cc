@@ -153,7 +153,8 @@ const Mistake kMistakes[] = {
     // Rules between keys.
     {"micro: 16", "micro: 32", "batch.micro 32 is more than batch.sequences 16"},
     {"heads: 4", "heads: 3", "model.heads 3 does not divide model.width 128"},
-    {"layers: 6, width", "layers: 0, width", "model.layers is 0, expected at least 1"},
+    {"layers: 6, width", "width", "model.layers is missing"},
+    {"layers: 6, width", "layers: -1, width", "model.layers: found '-1'"},
     {"name: full", "name: shallow", "stages.1: name 'shallow' is used twice"},
     {"name: full", "name: my stage", "name 'my stage': expected letters, digits, _ and -"},
     {"layers: 6, new_layers", "layers: 5, new_layers", "stages do not end at the final model"},

@@ -246,3 +246,31 @@ TEST_CASE("no stage has a shape that no law knows, whatever is asked for") {
         }
       }
 }
+
+TEST_CASE("Muon's own FLOPs count, and what stages leave out is said not to") {
+  const auto with = [](const std::vector<std::string>& edits) {
+    return optimize(test::gpt2_124m(edits), {});
+  };
+  const Optimum adamw = with({}), muon = with({"optimizer={name: muon}", "batch={sequences: 8}"});
+  for (const Optimum* optimum : {&adamw, &muon}) {
+    double planned = 0;
+    for (const StagePlan& stage : optimum->full.plan.stages) planned += stage.flops;
+    CHECK(optimum->flops == Approx(planned).epsilon(1e-9));
+  }
+  const Candidate& last = muon.stages.back().size;
+  CHECK(last.flops_per_token > 1.05 * arch::flops_per_token(last.model));
+  CHECK(adamw.stages.back().size.flops_per_token == arch::flops_per_token(last.model));
+  CHECK(!contains(join(adamw.not_considered, "\n"), "leaves out or does not train"));
+  const Optimum dropped =
+      with({"stages=[{name: whole, for: 2.5G tokens, layer_dropout: {max: 0.5}}]"});
+  CHECK(contains(join(dropped.not_considered, "\n"),
+                 "what stage 'whole' leaves out or does not train"));
+  CHECK(dropped.flops == Approx(adamw.flops));
+}
+
+TEST_CASE("a final model without layers is planned alone") {
+  const Optimum optimum = optimize(
+      test::gpt2_124m({"model={layers: 0, width: 768, heads: 12, context: 1024, vocab: 50257}"}),
+      {});
+  CHECK(optimum.stages.size() == 1);
+}

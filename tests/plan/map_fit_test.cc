@@ -2,7 +2,8 @@
 #include "plan/map_fit.h"
 
 #include "cost/run_cost.h"
-#include "grow/learned_growth.h"
+#include "learned/learned_growth.h"
+#include "plan/memory.h"
 #include "plan/processes.h"
 #include "support/catch.h"
 #include "support/errors.h"
@@ -64,6 +65,24 @@ TEST_CASE("the costs of a run with a fit are those of both parts") {
   // Causal attention is half of full attention.
   CHECK(with.flops - with.causal_flops - (without.flops - without.causal_flops) ==
         Approx(tokens * arch::attention_flops_per_token(p.final_model) / 2));
+}
+
+TEST_CASE("the memory of a fit is that of both models and of the sequences of its steps") {
+  const auto bytes = [](const std::string& fit) {
+    return static_cast<double>(planned(fit).stages[1].growth_memory_bytes);
+  };
+  const double none = bytes("{steps: 0}");
+  CHECK(bytes("{steps: 20, sequences: 1}") >= none);
+  const double some = bytes("{steps: 20, sequences: 64}"),
+               twice = bytes("{steps: 20, sequences: 128}");
+  CHECK(some > none);
+  // Each sequence has 32 tokens of activations and logits, and nothing else depends on them.
+  const plan::RunPlan p = planned("{steps: 20}");
+  schedule::Schedule one = p.schedule;
+  one.batch.sequences = 1;
+  const plan::MemoryParts parts = plan::training_memory(one, p.final_model, 1);
+  CHECK(twice - some == Approx(64 * (parts.activations + parts.logits)).epsilon(1e-6));
+  CHECK(contains(plan::to_text(p), "both models while the maps are fitted"));
 }
 
 TEST_CASE("a fit is refused where it cannot be run") {

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "checkpoint/checkpoint.h"
-#include "grow/learned_growth.h"
+#include "learned/learned_growth.h"
 #include "lengths/resolve_files.h"
 #include "runlog/run_log.h"
 #include "support/catch.h"

@@ -2,8 +2,8 @@
 //
 // Which axis a tensor writes and which it reads is the rule of axis_growth.cc, role by role. A test
 // compares the two: with the maps that they start with, products give every tensor of a growth by
-// copies, bit for bit (tests/grow/learned_growth_test.cc).
-#include "grow/learned_growth.h"
+// copies, bit for bit (tests/learned/learned_growth_test.cc).
+#include "learned/learned_growth.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,5 @@
 // Which maps a learned growth has, and which tensors share them.
-#include "grow/learned_growth.h"
+#include "learned/learned_growth.h"
 
 #include <cmath>
 #include <set>
@@ -64,9 +64,9 @@ TEST_CASE("tensors share maps by axis: one of the stream, the others of each lay
 }
 
 TEST_CASE("whole heads are mixed where single rows would break them") {
-  const Learned gpt2(model_of("gpt2")), neox(model_of("neox")),
-      llama(model_of("llama"));
-  const std::string query = "layers.1.attention.query.weight", key = "layers.1.attention.key.weight",
+  const Learned gpt2(model_of("gpt2")), neox(model_of("neox")), llama(model_of("llama"));
+  const std::string query = "layers.1.attention.query.weight",
+                    key = "layers.1.attention.key.weight",
                     value = "layers.1.attention.value.weight",
                     output = "layers.1.attention.output.weight";
   CHECK(!same(gpt2.of(query).rows, gpt2.of(key).rows));
@@ -83,8 +83,7 @@ TEST_CASE("whole heads are mixed where single rows would break them") {
 }
 
 TEST_CASE("maps begin as copies, with noise in the rows that are trained") {
-  const Learned plain(model_of("gpt2"), "0"), noisy(model_of("gpt2")),
-      again(model_of("gpt2"));
+  const Learned plain(model_of("gpt2"), "0"), noisy(model_of("gpt2")), again(model_of("gpt2"));
   const grow::DenseMap& stream = plain.map(plain.of("embed.token").columns->map);
   CHECK(stream.rows == 24);
   CHECK(stream.columns == 12);
@@ -102,7 +101,7 @@ TEST_CASE("maps begin as copies, with noise in the rows that are trained") {
     size += change * change;
   }
   CHECK(std::sqrt(size / 12) == Approx(0.01).epsilon(0.2));  // of each row
-  std::set<double> starts;  // every map has noise of its own
+  std::set<double> starts;                                   // every map has noise of its own
   for (const grow::DenseMap& map : noisy.recipe.steps[0].maps) starts.insert(map.entries.back());
   CHECK(starts.size() == noisy.recipe.steps[0].maps.size());
   CHECK(grow::needs_fit(noisy.recipe));
