@@ -390,8 +390,7 @@ std::vector<RunPlan> resolve_scratch(const RunPlan& staged) {
   std::sort(plans.begin(), plans.end(),
             [](const RunPlan& a, const RunPlan& b) { return a.total_steps < b.total_steps; });
   for (std::size_t i = 0; i + 1 < plans.size(); ++i) {
-    // A shorter and a longer wsd run with the same warm-up are identical until the shorter one
-    // decays.
+    // wsd runs of two lengths with the same warm-up are identical until the shorter one decays.
     const bool shared = s.lr.curve == "wsd" && plans[i].warmup_steps == plans[i + 1].warmup_steps;
     if (shared) plans[i].branch_step = plans[i].total_steps - plans[i].decay_steps;
   }
