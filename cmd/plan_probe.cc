@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "cmd/program_path.h"
-#include "jobs/probe.h"
+#include "jobs/rate_probe.h"
 #include "lengths/resolve_files.h"
 #include "text/json.h"
 #include "text/text.h"
@@ -40,18 +40,59 @@ std::string extent_text(const std::vector<plan::ProbeCandidate>& tried, std::siz
   return wrapped(text) + "\n";
 }
 
-std::string waiting_text(const std::vector<plan::ProbeResult>& ranking, const Path& folder,
-                         std::int64_t steps) {
-  const auto ended = std::ranges::count_if(
+std::ptrdiff_t have_ended(const std::vector<plan::ProbeResult>& ranking) {
+  return std::ranges::count_if(
       ranking, [](const plan::ProbeResult& result) { return result.loss.has_value(); });
-  return plan::to_text(ranking, steps) +
-         fmt::format("\n{} of {} have ended; train them, then give this command again:\n  sh {}\n",
-                     ended, ranking.size(), (folder / "run.sh").string());
+}
+
+std::string waiting_text(const std::vector<plan::ProbeResult>& ranking, const Path& folder) {
+  return fmt::format("\n{} of {} have ended; train them, then give this command again:\n  sh {}\n",
+                     have_ended(ranking), ranking.size(), (folder / "run.sh").string());
+}
+
+Error not_ended(const Path& folder) {
+  return usage_error("plan --probe: not all of its runs have ended")
+      .with_hint("sh " + (folder / "run.sh").string());
 }
 
 }  // namespace
 
+// Tries learning rates on the last layers, and plans with the best.
+static std::string rate_probe_result(const ProbeArguments& arguments,
+                                     const schedule::Schedule& schedule) {
+  const plan::RunPlan plan = plan::resolve_files(schedule);
+  const std::vector<plan::ProbeCandidate> candidates =
+      plan::rate_candidates(plan, arguments.steps, arguments.train_last, arguments.ways);
+  const Path folder = arguments.folder;
+  write_files(plan::rate_probe_files(candidates, folder, program_path()), folder);
+  const std::vector<plan::ProbeResult> ranking =
+      plan::ranked(plan::probe_results(candidates, folder));
+  const bool all = have_ended(ranking) == std::ssize(ranking);
+  if (!all && arguments.print_schedule) throw not_ended(folder);
+  if (arguments.json && !all) return json_text(plan::to_json(ranking)) + "\n";
+  const plan::RateProbeCost cost = plan::rate_probe_cost(candidates);
+  const std::string extent =
+      wrapped(fmt::format("{} learning rates, tried on the last {} of {} layers with {:.0f}% of "
+                          "the FLOPs of the run that is planned; a step costs {:.0f}% of one that "
+                          "trains all layers",
+                          candidates.size(), arguments.train_last, plan.final_model.layers,
+                          100 * cost.flops / plan.flops, 100 * cost.share)) +
+      "\n" + plan::rate_text(ranking, arguments.steps);
+  if (!all) return extent + waiting_text(ranking, folder);
+  const auto best =
+      std::ranges::find(candidates, ranking.front().name, &plan::ProbeCandidate::name);
+  schedule::Schedule tuned = schedule;
+  tuned.lr.peak = best->schedule.lr.peak;
+  const plan::RunPlan again = plan::resolve_files(tuned);
+  if (arguments.print_schedule) return plan::resolved_yaml(again);
+  if (arguments.json)
+    return json_text({{"ranking", plan::to_json(ranking)}, {"plan", plan::to_json(again)}}) + "\n";
+  return extent + fmt::format("\nbest: {}; planned with it:\n\n", best->growth) +
+         plan::to_text(again);
+}
+
 std::string probe_result(const ProbeArguments& arguments, const schedule::Schedule& schedule) {
+  if (arguments.train_last > 0) return rate_probe_result(arguments, schedule);
   const plan::RunPlan plan = plan::resolve_files(schedule);
   std::vector<plan::ProbeCandidate> candidates = plan::probe_candidates(plan, arguments.steps);
   const std::size_t all_ways = candidates.size();
@@ -60,14 +101,11 @@ std::string probe_result(const ProbeArguments& arguments, const schedule::Schedu
   write_files(plan::probe_files(candidates, folder, program_path()), folder);
   const std::vector<plan::ProbeResult> ranking =
       plan::ranked(plan::probe_results(candidates, folder));
-  const bool all = std::ranges::all_of(
-      ranking, [](const plan::ProbeResult& result) { return result.loss.has_value(); });
-  if (!all && arguments.print_schedule)
-    throw usage_error("plan --probe: not all of its runs have ended")
-        .with_hint("sh " + (folder / "run.sh").string());
+  const bool all = have_ended(ranking) == std::ssize(ranking);
+  if (!all && arguments.print_schedule) throw not_ended(folder);
   if (arguments.json && !all) return json_text(plan::to_json(ranking)) + "\n";
   const std::string extent = extent_text(candidates, all_ways, plan);
-  if (!all) return extent + waiting_text(ranking, folder, arguments.steps);
+  if (!all) return extent + plan::to_text(ranking, arguments.steps) + waiting_text(ranking, folder);
   const auto best =
       std::ranges::find(candidates, ranking.front().name, &plan::ProbeCandidate::name);
   const plan::RunPlan again =

@@ -43,11 +43,15 @@ Segment part_of(const Segment& whole, const state::AgedRegion& region, std::int6
 }
 
 // Returns one segment for each region, or the whole tensor if it has no regions.
-std::vector<Segment> parts_of(const Segment& whole, const std::vector<state::AgedRegion>& regions,
-                              std::int64_t columns) {
+std::vector<Segment> parts_of(const Segment& whole, const arch::ParamSpec& spec,
+                              const std::vector<state::AgedRegion>& regions,
+                              const arch::IdleParts& idle, std::int64_t columns) {
   if (regions.empty()) return {whole};
   std::vector<Segment> parts;
-  for (const state::AgedRegion& region : regions) parts.push_back(part_of(whole, region, columns));
+  for (const state::AgedRegion& region : regions) {
+    parts.push_back(part_of(whole, region, columns));
+    parts.back().idle = idle.is_idle(spec, region.row, region.column);
+  }
   return parts;
 }
 
@@ -108,34 +112,31 @@ ParamBuffer::ParamBuffer(const arch::ParamTable& table, at::ScalarType master, a
 }
 
 void ParamBuffer::set_histories(const std::vector<state::TensorHistory>& histories,
-                                std::int64_t train_from_generation,
-                                const std::vector<bool>& idle_layers) {
+                                std::int64_t train_from_generation, const arch::IdleParts& idle) {
   segments_.clear();
   other_segments_.clear();
   matrices_.clear();
   frozen_.assign(table_.size(), false);
   for (const std::size_t i : order_) {
     const state::TensorHistory& h = histories[i];
-    frozen_[i] = h.generation < train_from_generation;
-    const int layer = table_[i].layer;
-    const bool idle =
-        !idle_layers.empty() && layer >= 0 && idle_layers[static_cast<std::size_t>(layer)];
+    frozen_[i] = h.generation < train_from_generation || idle.is_frozen(i);
+    const bool is_idle = idle.is_idle(table_[i], 0, 0);
     const Segment whole{.offset = offsets_[i],
                         .count = table_[i].count(),
                         .decays = table_[i].decays,
                         .frozen = frozen_[i],
-                        .idle = idle,
+                        .idle = is_idle,
                         .age = h.age,
                         .lr_scale = h.lr_scale,
                         .decay_scale = h.decay_scale,
                         .eps_scale = h.eps_scale};
     const std::vector<std::int64_t> shape = table_[i].shape();
     const std::int64_t columns = shape.size() == 2 ? shape[1] : 1;
-    const std::vector<Segment> parts = parts_of(whole, h.regions, columns);
+    const std::vector<Segment> parts = parts_of(whole, table_[i], h.regions, idle, columns);
     append(parts, segments_);
     if (arch::is_muon_matrix(table_[i])) {
       matrices_.push_back(
-          {whole.offset, shape[0], columns, whole.frozen, idle, h.lr_scale, h.eps_scale, parts});
+          {whole.offset, shape[0], columns, whole.frozen, is_idle, h.lr_scale, h.eps_scale, parts});
     } else {
       append(parts, other_segments_);
     }
