@@ -23,6 +23,7 @@ struct Options {
   arch::ModelConfig model{.layers = 8, .width = 256, .heads = 4, .vocab = 256, .context = 128};
   std::int64_t batch = 16, rounds = 15;
   int threads = 2;
+  bool reference = false;
 };
 
 Options parse(int argc, char** argv) {
@@ -37,6 +38,7 @@ Options parse(int argc, char** argv) {
   app.add_option("--batch", o.batch)->check(CLI::PositiveNumber);
   app.add_option("--rounds", o.rounds)->check(CLI::PositiveNumber);
   app.add_option("--threads", o.threads)->check(CLI::PositiveNumber);
+  app.add_flag("--reference", o.reference, "reference kernels, which can drop tokens");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -76,7 +78,7 @@ void step_of(model::Model& model, const Kind& kind, const at::Tensor& tokens_BS,
   train::adamw_step(params, {}, 1e-4, step, train::clip_factor(norm, 1.0));
 }
 
-std::vector<Kind> kinds_of(const arch::ModelConfig& config) {
+std::vector<Kind> kinds_of(const arch::ModelConfig& config, bool reference) {
   std::vector<double> half;
   for (std::int64_t layer = 0; layer < config.layers; ++layer) half.push_back(layer % 2 ? 0 : 1);
   std::vector<bool> frozen;
@@ -84,17 +86,30 @@ std::vector<Kind> kinds_of(const arch::ModelConfig& config) {
     frozen.push_back(one.generation == 0);
   const double whole = arch::flops_per_token(config);
   const arch::TrainedParts trained = arch::trained_parts(config, frozen);
-  return {{.name = "whole", .flops = whole},
-          {.name = "3 of 4 layers frozen, all gradients made",
-           .frozen = true,
-           .all_gradients = true,
-           .flops = whole},
-          {.name = "3 of 4 layers frozen",
-           .frozen = true,
-           .flops = arch::step_flops_per_token(config, {}, trained).total},
-          {.name = "half of the layers run",
-           .work = {half},
-           .flops = arch::step_flops_per_token(config, {half}).total}};
+  const auto priced = [&](const char* name, const arch::StepWork& work) {
+    return Kind{
+        .name = name, .work = work, .flops = arch::step_flops_per_token(config, work).total};
+  };
+  arch::StepWork quarter{.layers = arch::StepWork{}.list(config.layers)}, twice, tokens = quarter;
+  for (arch::LayerWork& one : *quarter.layers) one.ffn = config.ffn / 4;
+  twice.layers.emplace();
+  for (std::int64_t i = 0; i < config.layers; ++i)
+    twice.layers->push_back({.layer = i / 2, .use = i % 2});
+  for (std::size_t i = 1; i + 1 < tokens.layers->size(); ++i)
+    (*tokens.layers)[i].tokens = config.context / 4;
+  std::vector<Kind> kinds = {{.name = "whole", .flops = whole},
+                             {.name = "3 of 4 layers frozen, all gradients made",
+                              .frozen = true,
+                              .all_gradients = true,
+                              .flops = whole},
+                             {.name = "3 of 4 layers frozen",
+                              .frozen = true,
+                              .flops = arch::step_flops_per_token(config, {}, trained).total},
+                             priced("half of the layers run", arch::scaled_layers(half)),
+                             priced("a quarter of the hidden units runs", quarter),
+                             priced("half of the layers run twice", twice)};
+  if (reference) kinds.push_back(priced("a quarter of the tokens in the middle layers", tokens));
+  return kinds;
 }
 
 double median(std::vector<double> values) {
@@ -104,12 +119,13 @@ double median(std::vector<double> values) {
 
 void run(const Options& o) {
   at::set_num_threads(o.threads);
-  const auto model = model::make_model(o.model, {});
+  const auto kernels = o.reference ? model::Kernels::reference : model::Kernels::automatic;
+  const auto model = model::make_model(o.model, {.kernels = kernels});
   at::manual_seed(1);
   model->params().weights().normal_(0, 0.02);
   const at::Tensor tokens_BS =
       at::randint(o.model.vocab, {o.batch, o.model.context + 1}, at::kLong);
-  std::vector<Kind> kinds = kinds_of(o.model);
+  std::vector<Kind> kinds = kinds_of(o.model, o.reference);
   std::int64_t step = 0;
   for (std::int64_t round = 0; round <= o.rounds; ++round)
     for (Kind& kind : kinds) {

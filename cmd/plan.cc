@@ -28,7 +28,7 @@ struct PlanArguments {
   MeasureArguments measure;
   ChoiceArguments choice;
   std::string from;
-  std::int64_t trial_steps = 0, ways = 8;
+  std::int64_t trial_steps = 0, ways = 8, train_last = 0;
   std::int64_t processes = 0;  // 0: as many as the machine has devices
   std::string sharding = "none";
   ScoreArguments score;
@@ -90,6 +90,11 @@ schedule's own, the other operators, then other options, --ways in all; and run.
 them. The loss right after a growth predicts little; the loss some hundred steps later predicts
 much. The same command, given again after the runs have ended, ranks them and plans with the best.
 
+--trial-steps K --train-last Z tries --ways learning rates instead: the schedule's own, half and twice of
+it, and so on, in runs of K steps of the final model from scratch in which only the last Z layers,
+the final norm and the head are trained (train_last in docs/policies.md). They cost a part of whole
+runs, and rank the rates; the best rate of whole runs may lie a little beside it.
+
 --processes N plans for N processes, as on machine.nodes x machine.devices: memory of each, what it
 sends in a step, and, if the time of one process (--measure or machine.flops) and the bandwidths
 are known, how long a step takes, tokens/s, and the efficiency against one process. It compares the
@@ -123,6 +128,7 @@ Examples:
   stagedtrain plan schedules/gpt2-124m.yaml --optimize --print-schedule > planned.yaml
   stagedtrain plan schedules/gpt2-124m.yaml --optimize --report plan.html
   stagedtrain plan --trial-steps 200 schedules/demo.yaml --out trials/demo
+  stagedtrain plan --trial-steps 500 --train-last 2 schedules/demo.yaml --out trials/rates
   stagedtrain plan --from runs/first --print-schedule > rest.yaml
   stagedtrain plan schedules/gpt2-124m.yaml --rule prop-1 --stages 4
   stagedtrain plan schedules/gpt2-124m.yaml --preset midas --print-schedule > midas.yaml
@@ -205,7 +211,8 @@ std::string from_schedule(const PlanArguments& a) {
   const schedule::Schedule schedule = schedule::load(a.paths.front(), a.edits);
   refuse_foreign_from(schedule);
   if (a.trial_steps > 0)
-    return trial_result({a.trial_steps, a.ways, a.fit.out, a.json, a.print_schedule}, schedule);
+    return trial_result({a.trial_steps, a.ways, a.train_last, a.fit.out, a.json, a.print_schedule},
+                        schedule);
   if (a.choice.optimize) return optimized(a, schedule);
   const plan::RunPlan plan = plan::resolve_files(schedule, a.measure.file);
   if (a.measure.measure) return measure_result(a.measure, plan, a.json);
@@ -274,9 +281,16 @@ void add_trials(CLI::App& command, PlanArguments& arguments) {
   command
       .add_option("--ways", arguments.ways,
                   "with --trial-steps: how many ways to grow are tried, the most different first "
-                  "(default: 8)")
+                  "(default: 8); with --train-last: how many learning rates")
       ->check(CLI::Range(1, 1000))
       ->type_name("N")
+      ->needs(trials);
+  command
+      .add_option("--train-last", arguments.train_last,
+                  "with --trial-steps: try learning rates instead, in runs of the final model from "
+                  "scratch that train its last Z layers only")
+      ->check(CLI::Range(1, 65536))
+      ->type_name("Z")
       ->needs(trials);
   CLI::Option* from =
       command

@@ -8,6 +8,7 @@ namespace stagedtrain::cmd {
 struct TrialArguments {
   std::int64_t steps = 0;  // steps after the growth; 0: no trial runs
   std::int64_t ways = 8;   // most ways to grow that are tried
+  std::int64_t train_last = 0;  // learning rates are tried on the last layers; 0: growths are
   std::string folder;      // folder of their files
   bool json = false, print_schedule = false;
 };

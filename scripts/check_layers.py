@@ -11,7 +11,7 @@ from pathlib import Path
 # What each room may include, besides itself.
 BASE = ["base", "text", "io"]
 GROWTH = ["arch", "grow", "learned", "schedule", "runlog"]
-PLAN = [*BASE, *GROWTH, "scaling", "data", "plan"]
+PLAN = [*BASE, *GROWTH, "policies", "scaling", "data", "plan"]
 COST = [*PLAN, "cost"]
 FIT = [*COST, "statistics", "fit"]
 FORECAST = [*FIT, "forecast"]
@@ -37,7 +37,8 @@ MAY_INCLUDE = {
     "scaling": ["base", "text"],
     "statistics": ["base", "text", "scaling"],
     "runlog": [*BASE, "arch"],
-    "plan": [*BASE, *GROWTH, "data", "checkpoint", "scaling"],
+    "policies": [*BASE, "arch", "schedule"],
+    "plan": [*BASE, *GROWTH, "policies", "data", "checkpoint", "scaling"],
     "cost": PLAN,
     "fit": [*COST, "statistics"],
     "outcomes": FIT,

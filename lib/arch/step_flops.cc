@@ -5,14 +5,29 @@
 
 #include "arch/architectures.h"
 #include "arch/cost.h"
+#include "arch/distinct_tensors.h"
 
 namespace stagedtrain::arch {
 namespace {
 
 struct ForwardFlops {
   double matrices = 0, attention = 0;  // FLOPs of one layer
+  double feed_forward = 0;             // the part of `matrices` that its hidden units cost
   double head = 0;
 };
+
+// Returns the weights of a layer's matrices that one hidden unit has. Requires no experts.
+std::int64_t weights_of_unit(const ModelConfig& config) {
+  std::int64_t weights = 0;
+  for (const DistinctTensor& tensor : distinct_tensors(config)) {
+    const ParamSpec& spec = tensor.spec;
+    const bool counts =
+        spec.layer == 0 && spec.axes.size() == 2 &&
+        std::ranges::any_of(spec.axes, [](const AxisSize& axis) { return axis.axis == Axis::ffn; });
+    if (counts) weights += spec.count() / config.ffn;
+  }
+  return weights;
+}
 
 // A forward pass costs a third of a step that trains everything.
 ForwardFlops forward_flops(const ModelConfig& config, std::int64_t length) {
@@ -23,7 +38,22 @@ ForwardFlops forward_flops(const ModelConfig& config, std::int64_t length) {
   forward.attention = attention_flops_per_token(config, length) / 3 / layers;
   forward.matrices =
       (flops_per_token(config, length) / 3 - forward.head) / layers - forward.attention;
+  if (config.experts == 0)
+    forward.feed_forward = 2 * static_cast<double>(weights_of_unit(config) * config.ffn);
   return forward;
+}
+
+// Returns the cost of one run of a layer, of its matrices and of its attention.
+TokenFlops cost_of(const ForwardFlops& forward, const ModelConfig& config, const LayerWork& work,
+                   std::int64_t length) {
+  TokenFlops cost{forward.matrices, forward.attention};
+  if (work.ffn > 0)
+    cost.total -= forward.feed_forward *
+                  (1 - static_cast<double>(work.ffn) / static_cast<double>(config.ffn));
+  if (work.tokens == 0) return cost;
+  const double share =
+      static_cast<double>(work.tokens) / static_cast<double>(length > 0 ? length : config.context);
+  return {cost.total * share, cost.attention * share * share};
 }
 
 bool is_in_block(const ParamSpec& spec) { return spec.layer >= 0 && spec.axes.size() == 2; }
@@ -62,18 +92,18 @@ TrainedParts trained_parts(const ModelConfig& config, const std::vector<bool>& f
 
 TokenFlops step_flops_per_token(const ModelConfig& config, const StepWork& work,
                                 const TrainedParts& trained, std::int64_t length) {
-  if (work.is_whole() && trained == TrainedParts{})
+  if (work.is_whole(config.layers) && trained == TrainedParts{})
     return {flops_per_token(config, length), attention_flops_per_token(config, length)};
   const ForwardFlops forward = forward_flops(config, length);
   TokenFlops sum;
   bool backward = trained.below_layers;
-  for (std::int64_t layer = 0; layer < config.layers; ++layer) {
-    if (!work.runs(layer)) continue;
-    const double share = trained.share(layer);
+  for (const LayerWork& one : work.list(config.layers)) {
+    const double share = trained.share(one.layer);
+    const TokenFlops cost = cost_of(forward, config, one, length);
     backward = backward || share > 0;
     const double b = backward ? 1 : 0;
-    sum.total += forward.matrices * (1 + b + share);
-    sum.attention += forward.attention * (1 + 2 * b);
+    sum.total += cost.total * (1 + b + share);
+    sum.attention += cost.attention * (1 + 2 * b);
   }
   sum.total += sum.attention + forward.head * (1 + (backward ? 1 : 0) + (trained.head ? 1 : 0));
   return sum;

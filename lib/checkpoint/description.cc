@@ -159,6 +159,32 @@ std::string lineage_lines(const std::vector<LineageEntry>& lineage) {
   return text;
 }
 
+// Returns for each layer in how many steps its moments were updated since they were zeroed, the
+// oldest of its tensors.
+std::vector<std::int64_t> ages_of_layers(const StateHeader& header, const arch::ParamTable& table) {
+  std::vector<std::int64_t> ages(static_cast<std::size_t>(header.model.layers));
+  for (std::size_t i = 0; i < header.histories.size(); ++i) {
+    if (table[i].layer < 0) continue;
+    std::int64_t& age = ages[static_cast<std::size_t>(table[i].layer)];
+    age = std::max(age, header.progress.step - header.histories[i].age.start);
+  }
+  return ages;
+}
+
+// Says when layers were trained, if that was not in all the same steps.
+std::string age_lines(const StateHeader& header, const arch::ParamTable& table) {
+  constexpr std::size_t kMostListed = 24;
+  const std::vector<std::int64_t> ages = ages_of_layers(header, table);
+  if (ages.empty() || std::ranges::count(ages, ages.front()) == std::ssize(ages)) return "";
+  std::vector<std::string> words;
+  for (const std::int64_t age : ages) words.push_back(grouped(age));
+  const auto [least, most] = std::ranges::minmax(ages);
+  return line("updates",
+              fmt::format("of the layers, steps since their moments were zeroed: {}",
+                          ages.size() <= kMostListed ? join(words, " ")
+                                                     : grouped(least) + " to " + grouped(most)));
+}
+
 // Describes what earlier growths left for the optimizer and the model. Empty if they left nothing.
 std::string history_lines(const StateHeader& header) {
   std::string text;
@@ -192,7 +218,7 @@ std::string to_text(const Path& path, const CheckpointReader& reader, bool tenso
       fmt::format("{}: a checkpoint of stagedtrain (format {}), {}, undamaged\n\n", path.string(),
                   kFormatVersion, short_bytes(static_cast<double>(reader.file_bytes())));
   text += model_lines(header) + progress_lines(header.progress) + data_lines(header) +
-          lineage_lines(header.lineage) + history_lines(header);
+          lineage_lines(header.lineage) + history_lines(header) + age_lines(header, reader.table());
   text += line("tensors", fmt::format("{} for each of weights, exp_avg, exp_avg_sq{}; {} in all",
                                       reader.table().size(), header.ema ? ", ema" : "",
                                       short_bytes(static_cast<double>(tensor_bytes(reader)))));

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "plan/layer_policy.h"
+#include "plan/stage_policy.h"
 #include "text/text.h"
 
 namespace stagedtrain::plan {

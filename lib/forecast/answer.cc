@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "plan/layer_policy.h"
+#include "plan/stage_policy.h"
 #include "text/counted.h"
 #include "text/text.h"
 #include "text/text_table.h"

@@ -4,11 +4,11 @@
 #include <vector>
 
 #include "fused/fused_tensors.h"
-#include "fused/row_work.h"
 #include "kernels/experts.h"
 #include "kernels/token_view.h"
 #include "model/arena.h"
 #include "model/model.h"
+#include "model/row_work.h"
 #include "products/attention.h"
 
 namespace stagedtrain::model {
@@ -47,6 +47,7 @@ struct FusedActivations {
   float* dqkv = nullptr;        // [R, Q]
   float* dhidden = nullptr;     // [M, F]
   float* dup = nullptr;         // [M, U]; equals dhidden if not gated and without experts
+  float* joined_up = nullptr;   // [U, C], gate and up of the hidden units that run, if not all do
   float* logits = nullptr;      // [G, V]
   double* losses = nullptr;     // [R]
   std::int32_t* ids = nullptr;  // [B, T + 1] with targets, else [B, T]

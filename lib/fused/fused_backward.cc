@@ -42,6 +42,13 @@ bool trains(const FusedLayer& grads) {
          feed_forward(grads.mlp) || std::ranges::any_of(grads.experts, feed_forward);
 }
 
+// Whether no block below runs the layer of block i once more.
+bool runs_last(const Backward& b, std::int64_t i) {
+  const auto& layers = b.run.weights.layers;
+  return std::none_of(layers.begin(), layers.begin() + i,
+                      [&](const FusedLayer& below) { return below.index == b.weights(i).index; });
+}
+
 // The block at which the backward pass ends, because no gradient below it is needed.
 std::int64_t lowest_block(const Backward& b) {
   if (b.grads.token || b.grads.position) return 0;
@@ -87,7 +94,7 @@ void parallel_attention(const Backward& b, std::int64_t i, const Weight& output,
                         const RowWork& rows) {
   const FusedActivations& a = b.acts();
   const FusedLayer& w = b.weights(i);
-  drop_backward(b, b.run.dropout.of_attention(w.index), b.grads_of(i).output_bias != nullptr,
+  drop_backward(b, b.run.dropout.of_attention(w.place), b.grads_of(i).output_bias != nullptr,
                 a.dattention, 3 * b.s().width + b.s().up_width(), rows);
   rows.multiply(output, a.dattention, a.dattended, {.scale = w.branch_scale});
 }
@@ -100,17 +107,34 @@ void add_parallel_gradients(const Backward& b, std::int64_t i) {
                                       g.output_weight, w.branch_scale}});
 }
 
+// Adds the products of the feed-forward's weights. Where only some hidden units run, the gradients
+// of gate and up are not adjacent, and a row of down's is longer than the units that run.
+void add_feed_forward_gradients(const Backward& b, std::int64_t i) {
+  const FusedActivations& a = b.acts();
+  const FusedLayer &w = b.weights(i), &g = b.grads_of(i);
+  const std::int64_t width = b.s().width, ffn = b.s().ffn, up_width = w.up_width(b.s().gated());
+  const bool split = b.s().gated() && w.ffn < ffn;
+  const auto up = [&](std::int64_t first, std::int64_t units, float* dw) -> kernels::OuterProduct {
+    return {a.rows, a.dup + first, units, b.acts(i).norm_2.y, width, dw, 1, up_width};
+  };
+  float* second = split && g.mlp.up_weight ? g.mlp.up_weight + ffn * width : nullptr;
+  add_weight_gradients(a.plan.room, {up(0, split ? w.ffn : up_width, g.mlp.up_weight),
+                                     up(w.ffn, w.ffn, second),
+                                     {a.rows, a.dbranch, width, a.hidden, w.ffn, g.mlp.down_weight,
+                                      product_scale(b.run, w), width, ffn}});
+}
+
 // Backpropagates through the norm after block i and the feed-forward, to the gradient of norm_2's
 // output.
 void feed_forward(const Backward& b, std::int64_t i) {
   const FusedActivations& a = b.acts();
   const FusedLayer &w = b.weights(i), &g = b.grads_of(i);
-  const std::int64_t width = b.s().width, ffn = b.s().ffn, up_width = b.s().up_width();
+  const std::int64_t width = b.s().width, up_width = w.up_width(b.s().gated());
   const bool parallel = b.s().style.parallel;
   if (a.recompute == Recompute::blocks) remake_block(b.run, i);
   PhaseWeights weights(a.plan);
-  const Weight down = weights.backward(w.mlp.down_weight, ffn, width);
-  const Weight up = weights.backward(w.mlp.up_weight, width, up_width);
+  const Weight down = weights.backward(w.mlp.down_weight, w.ffn, width, b.s().ffn);
+  const Weight up = weights.backward(running_up_weight(b.run, w), width, up_width);
   const Weight output = parallel ? output_weight(b, i, weights) : Weight{};
   weights.pack();
   b.clear_sums();
@@ -118,7 +142,7 @@ void feed_forward(const Backward& b, std::int64_t i) {
     enter_feed_forward(b, i, rows);
     rows.multiply(down, a.dbranch, a.dhidden, {.scale = product_scale(b.run, w)});
     rows.each([&](std::int64_t begin, std::int64_t end, std::int64_t part) {
-      activation_backward(b.run, b.acts(i).up, begin, end, b.sums(part, 3 * width));
+      activation_backward(b.run, b.acts(i).up, w.ffn, begin, end, b.sums(part, 3 * width));
     });
     if (parallel) parallel_attention(b, i, output, rows);
     rows.multiply(up, a.dup, a.branch);
@@ -127,10 +151,7 @@ void feed_forward(const Backward& b, std::int64_t i) {
   add_feed_forward_sums(b, i);
   b.add_sums(3 * width, up_width, g.mlp.up_bias);
   if (parallel) add_parallel_gradients(b, i);
-  add_weight_gradients(
-      a.plan.room,
-      {{a.rows, a.dup, up_width, b.acts(i).norm_2.y, width, g.mlp.up_weight},
-       {a.rows, a.dbranch, width, a.hidden, ffn, g.mlp.down_weight, product_scale(b.run, w)}});
+  add_feed_forward_gradients(b, i);
 }
 
 // Does the same as feed_forward, for a block with experts.
@@ -266,7 +287,7 @@ void backward_pass(const FusedRun& run, const FusedTensors& grads, float gradien
       feed_forward(b, i);
     attention(b, i);
     run.release(run.unit_of_block(i));
-    if (run.progress) run.progress->gradient_is_complete(run.unit_of_block(i));
+    if (run.progress && runs_last(b, i)) run.progress->gradient_is_complete(run.unit_of_block(i));
   }
   b.clear_sums();
   for_rows(run.acts.plan, [&](const RowWork& rows) { leave_blocks(b, lowest, rows); });

@@ -79,7 +79,8 @@ void project_up(const FusedRun& run, std::int64_t i, std::size_t e, const Weight
   copies.each([&](std::int64_t begin, std::int64_t end, std::int64_t) {
     kernels::gather_rows(a.routing, a.norm_2.y, begin, end, run.sizes.width, run.acts.inputs);
   });
-  project_up(run, up, run.acts.inputs, weights_of(run, i).experts[e].up_bias, a.up, copies);
+  project_up(run, up, run.acts.inputs, weights_of(run, i).experts[e].up_bias, run.sizes.ffn, a.up,
+             copies);
 }
 
 // Computes dup from dhidden and recomputes the hidden units, then computes the gradients of the
@@ -101,7 +102,7 @@ void gated_activation(const FusedRun& run, std::int64_t i, std::size_t e, const 
                                a.dup,
                                a.dgates};
   copies.each([&](std::int64_t begin, std::int64_t end, std::int64_t) {
-    activation_backward(run, layer.up, begin, end, nullptr);
+    activation_backward(run, layer.up, s.ffn, begin, end, nullptr);
     kernels::gate_backward(layer.routing, step, begin, end);
   });
 }

@@ -167,7 +167,7 @@ void end_attention(const FusedRun& run, std::int64_t i, const Weight& output, fl
                    const RowWork& rows) {
   const FusedLayer& w = weights_of(run, i);
   const LayerActivations& a = acts_of(run, i);
-  const kernels::Dropout dropout = run.dropout.of_attention(w.index);
+  const kernels::Dropout dropout = run.dropout.of_attention(w.place);
   const bool after = run.sizes.style.norms_after;
   rows.multiply(output, a.attended, after ? a.norm_1.x : branch,
                 end_of_branch(run, w, w.output_bias));
@@ -192,7 +192,7 @@ void end_feed_forward(const FusedRun& run, std::int64_t i, const RowWork& rows) 
   const LayerActivations& a = acts_of(run, i);
   const NextNorm next = norm_after(run, i);
   float* branch = run.acts.branch;
-  const kernels::Dropout dropout = run.dropout.of_feed_forward(w.index);
+  const kernels::Dropout dropout = run.dropout.of_feed_forward(w.place);
   if (run.sizes.style.norms_after) {
     const bool bare = is_bare(run, i + 1);
     add_normed_branch(run, a.norm_2.y, second_norm(run, i), branch, dropout, w.branch_scale,
@@ -217,13 +217,13 @@ void finish_block(const FusedRun& run, std::int64_t i) {
   const bool more = i + 1 < s.layers;
   PhaseWeights weights(run.acts.plan);
   const Weight output = weights.forward(w.output_weight, s.heads_width(), s.width);
-  const Weight up = weights.forward(w.mlp.up_weight, s.width, s.up_width());
-  const Weight down = weights.forward(w.mlp.down_weight, s.ffn, s.width);
+  const Weight up = weights.forward(running_up_weight(run, w), s.width, w.up_width(s.gated()));
+  const Weight down = weights.forward(w.mlp.down_weight, w.ffn, s.width, s.ffn);
   const Weight qkv = more ? qkv_weight(run, i + 1, weights) : Weight{};
   weights.pack();
   for_rows(run.acts.plan, [&](const RowWork& rows) {
     end_attention(run, i, output, run.acts.branch, rows);
-    project_up(run, up, a.norm_2.y, w.mlp.up_bias, a.up, rows);
+    project_up(run, up, a.norm_2.y, w.mlp.up_bias, w.ffn, a.up, rows);
     rows.multiply(down, run.acts.hidden, fed_forward(run, i),
                   end_of_branch(run, w, w.mlp.down_bias));
     end_feed_forward(run, i, rows);
@@ -277,6 +277,16 @@ void head(const FusedRun& run, std::int64_t first, std::int64_t count, float* lo
 
 }  // namespace
 
+const float* running_up_weight(const FusedRun& run, const FusedLayer& layer) {
+  const FusedSizes& s = run.sizes;
+  if (!s.gated() || layer.ffn == s.ffn) return layer.mlp.up_weight;
+  const float* gate = layer.mlp.up_weight;
+  const std::int64_t count = layer.ffn * s.width;
+  std::copy_n(gate, count, run.acts.joined_up);
+  std::copy_n(gate + s.ffn * s.width, count, run.acts.joined_up + count);
+  return run.acts.joined_up;
+}
+
 void forward_pass(const FusedRun& run) {
   const std::int64_t layers = run.sizes.layers;
   run.acquire(0);
@@ -320,7 +330,7 @@ void remake_block(const FusedRun& run, std::int64_t i) {
   }
   PhaseWeights to_hidden(run.acts.plan);
   const Weight output = to_hidden.forward(w.output_weight, s.heads_width(), s.width);
-  const Weight up = to_hidden.forward(w.mlp.up_weight, s.width, s.up_width());
+  const Weight up = to_hidden.forward(running_up_weight(run, w), s.width, w.up_width(s.gated()));
   to_hidden.pack();
   for_rows(run.acts.plan, [&](const RowWork& rows) {
     end_attention(run, i, output, run.acts.spare, rows);

@@ -4,8 +4,8 @@
 #include <numeric>
 
 #include "arch/architectures.h"
-#include "fused/row_work.h"
 #include "model/reference_mask.h"
+#include "model/row_work.h"
 
 namespace stagedtrain::model {
 namespace {

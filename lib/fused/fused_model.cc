@@ -29,6 +29,7 @@ class FusedModel final : public Model {
 
   at::Tensor loss_and_backward(const at::Tensor& tokens_BS, double scale, std::uint64_t random_seed,
                                GradientProgress* progress) override {
+    ST_CHECK(!work_.drops_tokens(), "fused kernels run a layer on all tokens");
     start(tokens_BS, 1, {.recompute = options_.recompute, .dropout = options_.dropout > 0});
     const Executed executed = executed_layers();
     FusedRun run = run_of(executed, tokens_BS.size(1), {options_.dropout, random_seed});
@@ -75,9 +76,13 @@ class FusedModel final : public Model {
     const std::int64_t length = tokens.size(1) - extra;
     ST_CHECK(length >= 1 && length <= config_.context, "a sequence of {} tokens, context {}",
              length, config_.context);
+    FusedSizes sizes = sizes_;  // as deep as the pass that is to come
+    if (work_.layers && !purpose.forward_only)
+      sizes.layers = std::max(sizes.layers, std::ssize(*work_.layers));
     if (!laid_out_ || acts_.sequences != tokens.size(0) || acts_.length != length ||
-        purpose_ != purpose || workers_ != num_workers()) {
-      acts_ = lay_out(arena_, sizes_, tokens.size(0), length, purpose);
+        std::ssize(acts_.layers) < sizes.layers || purpose_ != purpose ||
+        workers_ != num_workers()) {
+      acts_ = lay_out(arena_, sizes, tokens.size(0), length, purpose);
       purpose_ = purpose;
       workers_ = num_workers();
       laid_out_ = true;
@@ -108,21 +113,26 @@ class FusedModel final : public Model {
       grads_ = trained_tensors_of(params_, params_.grads(), config_);
     }
     Executed e{sizes_, weights_, grads_, {}, {}};
-    if (!work_.is_whole()) leave_out_layers(e);
+    if (work_.layers) take_layers(*work_.layers, e);
     if (mask_) e.masked.emplace(*mask_, e.weights, e.grads);
     return e;
   }
-  void leave_out_layers(Executed& e) const {
+  void take_layers(const std::vector<arch::LayerWork>& list, Executed& e) {
+    const bool joins = sizes_.gated() && std::ranges::any_of(list, &arch::LayerWork::ffn);
+    if (joins) joined_up_.resize(static_cast<std::size_t>(sizes_.up_width() * sizes_.width));
+    acts_.joined_up = joined_up_.data();
     std::vector<FusedLayer> grads;
     e.weights.layers.clear();
-    for (std::int64_t i = 0; i < sizes_.layers; ++i) {
-      if (!work_.runs(i)) continue;
-      FusedLayer layer = weights_.layers[static_cast<std::size_t>(i)];
-      layer.branch_scale = static_cast<float>(work_.branch_scale(i));
+    for (const arch::LayerWork& one : list) {
+      const auto i = static_cast<std::size_t>(one.layer);
+      FusedLayer layer = weights_.layers[i];
+      layer.branch_scale = static_cast<float>(one.scale);
       layer.output_bias = scaled(layer.output_bias, layer.branch_scale, e);
       layer.mlp.down_bias = scaled(layer.mlp.down_bias, layer.branch_scale, e);
+      layer.place = one.place(sizes_.layers);
+      layer.ffn = one.units(sizes_.ffn);
       e.weights.layers.push_back(layer);
-      grads.push_back(e.grads.layers[static_cast<std::size_t>(i)]);
+      grads.push_back(e.grads.layers[i]);
     }
     e.grads.layers = std::move(grads);
     e.sizes.layers = static_cast<std::int64_t>(e.weights.layers.size());
@@ -178,6 +188,7 @@ class FusedModel final : public Model {
   std::vector<bool> frozen_;  // the frozen tensors that grads_ leaves out
   Arena arena_;
   FusedActivations acts_;
+  std::vector<float> joined_up_;   // acts_ points to it; empty until a pass runs other work
   std::vector<float> cos_, sin_;   // [context, rotary_entries / 2]; empty without rotation
   std::optional<FusedMask> mask_;  // while a growth mask rises
   std::int64_t workers_ = 0;

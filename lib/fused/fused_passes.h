@@ -59,6 +59,11 @@ inline float product_scale(const FusedRun& run, const FusedLayer& layer) {
   return run.sizes.style.norms_after ? 1 : layer.branch_scale;
 }
 
+// Returns the up weight of the hidden units that run, as one matrix. Gate and up of a part of the
+// units are not adjacent, so they are copied, which costs as little as packing them. The result is
+// valid until the next call.
+const float* running_up_weight(const FusedRun& run, const FusedLayer& layer);
+
 // Computes everything from acts.ids to the output of the final norm.
 void forward_pass(const FusedRun& run);
 // Recompute activations of layer i during the backward pass, as acts.recompute requires.

@@ -70,7 +70,7 @@ NormStep norm_after(const Backward& b, std::int64_t i) {
   float* dbias = i < 0 ? nullptr : b.grads_of(i).mlp.down_bias;
   const float scale = i < 0 ? 1 : b.weights(i).branch_scale;
   const kernels::Dropout dropout =
-      i < 0 ? b.run.dropout.of_embeddings() : b.run.dropout.of_feed_forward(b.weights(i).index);
+      i < 0 ? b.run.dropout.of_embeddings() : b.run.dropout.of_feed_forward(b.weights(i).place);
   if (i + 1 == b.s().layers)
     return {b.acts().final_norm,
             b.run.weights.final_weight,
@@ -96,7 +96,7 @@ NormStep second_norm(const Backward& b, std::int64_t i) {
           g.norm_2_bias,
           g.output_bias,
           w.branch_scale,
-          b.run.dropout.of_attention(w.index)};
+          b.run.dropout.of_attention(w.place)};
 }
 
 // The backward pass of a norm after a branch: dbranch becomes the gradient of its input. Its weight
@@ -137,7 +137,7 @@ void enter_feed_forward(const Backward& b, std::int64_t i, const RowWork& rows) 
     add_to_stream(b, rows);
   norm_backward(b,
                 NormAfter{b.acts(i).norm_2, w.norm_2_weight, b.grads_of(i).norm_2_weight,
-                          w.branch_scale, b.run.dropout.of_feed_forward(w.index)},
+                          w.branch_scale, b.run.dropout.of_feed_forward(w.place)},
                 rows);
 }
 void add_feed_forward_sums(const Backward& b, std::int64_t i) {
@@ -151,7 +151,7 @@ void enter_attention(const Backward& b, std::int64_t i, const RowWork& rows) {
   add_to_stream(b, rows);
   norm_backward(b,
                 NormAfter{b.acts(i).norm_1, w.norm_1_weight, b.grads_of(i).norm_1_weight,
-                          w.branch_scale, b.run.dropout.of_attention(w.index)},
+                          w.branch_scale, b.run.dropout.of_attention(w.place)},
                 rows);
 }
 void add_attention_sums(const Backward& b, std::int64_t i) {

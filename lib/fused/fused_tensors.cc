@@ -67,7 +67,7 @@ FusedTensors pointers_to(const ParamBuffer& params, const at::Tensor& flat,
                         in("attention.output.weight"), in("attention.output.bias"),
                         in("attention.query_norm.weight"), in("attention.key_norm.weight"),
                         in("norm_2.weight"), in("norm_2.bias"), feed_forward("mlp."),
-                        in("mlp.router.weight"), std::move(experts), 1, i});
+                        in("mlp.router.weight"), std::move(experts), 1, i, i, config.ffn});
   }
   return t;
 }

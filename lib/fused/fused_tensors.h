@@ -41,7 +41,8 @@ struct FeedForwardTensors {
 // The tensors of one block. Query, key and value are packed into one matrix, one after the other.
 // So are gate and up of a gated feed-forward. Biases are null if the architecture has none, and
 // gradients are null if they are not needed. branch_scale multiplies the output of both branches.
-// The biases output_bias and mlp.down_bias already include it.
+// The biases output_bias and mlp.down_bias already include it. Where not all hidden units run, the
+// weights of the feed-forward keep their size, and rows or columns of the others are skipped.
 struct FusedLayer {
   float *norm_1_weight, *norm_1_bias, *qkv_weight, *qkv_bias, *output_weight, *output_bias;
   float *query_norm, *key_norm, *norm_2_weight, *norm_2_bias;
@@ -50,6 +51,9 @@ struct FusedLayer {
   std::vector<FeedForwardTensors> experts;
   float branch_scale = 1;
   std::int64_t index = 0;  // in the whole model
+  std::int64_t place = 0;  // of its dropout masks; the index unless the layer runs repeatedly
+  std::int64_t ffn = 0;    // the hidden units that run, the first ones
+  std::int64_t up_width(bool gated) const { return gated ? 2 * ffn : ffn; }
 };
 
 // The weights or the gradients of a model. head equals token if they are tied. position may be

@@ -160,13 +160,13 @@ Schedule trial_schedule(const RunPlan& plan, const Tree& grow, std::int64_t step
   return s;
 }
 
+}  // namespace
+
 std::string quoted(const std::string& word) {
   std::string text = "'";
   for (const char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return text + "'";
 }
-
-}  // namespace
 
 std::vector<TrialRun> trial_runs(const RunPlan& plan, std::int64_t steps) {
   if (plan.stages.size() < 2)

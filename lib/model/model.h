@@ -77,13 +77,15 @@ class Model {
   virtual at::Tensor row_losses(const at::Tensor& tokens_BS) = 0;
   // Returns the logits [B, T, V] in the master type for int64 tokens [B, T]. Computes no gradient.
   virtual at::Tensor logits(const at::Tensor& tokens_BT) = 0;
-  // Sets which layers loss_and_backward runs from now on. The other calls always run the whole
-  // model. Layers that do not run cost nothing and get no gradient.
+  // Sets what loss_and_backward runs from now on. The other calls always run the whole model. What
+  // does not run costs nothing and gets no gradient; that of a layer that runs several times is the
+  // sum over its runs.
   void set_work(arch::StepWork work) {
-    ST_CHECK(work.branch_scales.empty() ||
-                 static_cast<std::int64_t>(work.branch_scales.size()) == config_.layers,
-             "work of {} layers for a model of {}", work.branch_scales.size(), config_.layers);
-    work_ = work.is_whole() ? arch::StepWork{} : std::move(work);
+    for (const arch::LayerWork& one : work.list(0))
+      ST_CHECK(one.layer >= 0 && one.layer < config_.layers && one.ffn <= config_.ffn,
+               "work of layer {} with {} units for a model of {} with {}", one.layer, one.ffn,
+               config_.layers, config_.ffn);
+    work_ = work.is_whole(config_.layers) ? arch::StepWork{} : std::move(work);
   }
   // Call this after any change to params().weights(), except by the optimizer, which updates the
   // copy itself.
@@ -107,7 +109,7 @@ class Model {
   ModelOptions options_;
   ParamBuffer params_;
   std::unique_ptr<Shards> shards_;
-  arch::StepWork work_;  // empty if the whole model runs
+  arch::StepWork work_;  // without a list if the whole model runs
 };
 
 // Throws Error(usage) if the architecture or the device does not support the options.

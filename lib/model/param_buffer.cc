@@ -83,23 +83,19 @@ ParamBuffer::ParamBuffer(const arch::ParamTable& table, at::ScalarType master, a
 }
 
 void ParamBuffer::set_histories(const std::vector<state::TensorHistory>& histories,
-                                std::int64_t train_from_generation,
-                                const std::vector<bool>& idle_layers) {
+                                std::int64_t train_from_generation, const arch::IdleParts& idle) {
   segments_.clear();
   other_segments_.clear();
   matrices_.clear();
   frozen_.assign(table_.size(), false);
   for (const std::size_t i : order_) {
     const state::TensorHistory& h = histories[i];
-    frozen_[i] = h.generation < train_from_generation;
-    const int layer = table_[i].layer;
-    const bool idle =
-        !idle_layers.empty() && layer >= 0 && idle_layers[static_cast<std::size_t>(layer)];
+    frozen_[i] = h.generation < train_from_generation || idle.is_frozen(i);
     const Segment tensor{.offset = offsets_[i],
                          .count = table_[i].count(),
                          .decays = table_[i].decays,
                          .frozen = frozen_[i],
-                         .idle = idle,
+                         .idle = idle.is_idle_layer(table_[i].layer),
                          .age = h.age,
                          .lr_scale = h.lr_scale,
                          .decay_scale = h.decay_scale,

@@ -20,6 +20,7 @@
 #include <span>
 #include <vector>
 
+#include "arch/idle_parts.h"
 #include "arch/param_table.h"
 #include "model/shards.h"
 #include "state/training_state.h"
@@ -31,8 +32,8 @@ namespace stagedtrain::model {
 struct Segment {
   std::int64_t offset = 0, count = 0;
   bool decays = false;
-  bool frozen = false;  // not trained in this stage
-  bool idle = false;    // its layer did not run in this step, so the optimizer skips it
+  bool frozen = false;  // not trained in this stage, or in this step
+  bool idle = false;    // did not run in this step, so the optimizer skips it
   state::MomentAge age;
   double lr_scale = 1, decay_scale = 1, eps_scale = 1;
 };
@@ -103,11 +104,10 @@ class ParamBuffer {
   // Sets both moments to zero.
   void clear_moments();
   // Sets how the optimizer treats each tensor of the table. Tensors whose generation is below
-  // train_from_generation are frozen, and models need not compute their gradients. Tensors of
-  // idle_layers (empty, or one entry for each layer) did not run in the current step.
+  // train_from_generation, and those that are frozen in idle, are frozen, and models need not
+  // compute their gradients. idle is of the current step.
   void set_histories(const std::vector<state::TensorHistory>& histories,
-                     std::int64_t train_from_generation = 0,
-                     const std::vector<bool>& idle_layers = {});
+                     std::int64_t train_from_generation = 0, const arch::IdleParts& idle = {});
   // Whether each tensor of the table is frozen.
   const std::vector<bool>& frozen() const { return frozen_; }
 

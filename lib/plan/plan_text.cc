@@ -1,9 +1,10 @@
 // Prints a plan as a table, as JSON, and as a complete schedule.
 #include <algorithm>
+#include <cmath>
 
-#include "plan/layer_policy.h"
 #include "plan/parameterization.h"
 #include "plan/run_plan.h"
+#include "plan/stage_policy.h"
 #include "text/counted.h"
 #include "text/json.h"
 #include "text/text.h"
@@ -39,13 +40,14 @@ std::string stage_table(const RunPlan& plan) {
 std::string policy_notes(const StagePlan& stage) {
   if (stage.is_whole()) return "";
   std::string text = "  ";
-  if (const LayerPolicy* policy = layer_policy(stage))
-    text += stagedtrain::wrapped(policy->description(stage), 96, "  ");
+  if (const Policy* policy = stage_policy(stage))
+    text += stagedtrain::wrapped(policy->description(policy_stage(stage)), 96, "  ");
   else
     text += "only what the growth added is trained\n";
-  return text + fmt::format("  a token costs {} FLOPs, {:.1f}% less than with all layers trained\n",
+  const double saved = 1 - flops_share(stage);
+  return text + fmt::format("  a token costs {} FLOPs, {:.1f}% {} than with all layers trained\n",
                             short_count(expected_flops_per_token(stage).total),
-                            100 * (1 - flops_share(stage)));
+                            100 * std::abs(saved), saved < 0 ? "more" : "less");
 }
 
 // Describes a stage's model, where it comes from, and when it ends.

@@ -90,6 +90,8 @@ std::optional<Error> obstacle_to_sharding(const RunPlan& plan, Sharding sharding
   if (plan.schedule.precision == schedule::Precision::fp64)
     return full_needs("precision: fp64", "fp32 or bf16");
   for (const StagePlan& stage : plan.stages) {
+    if (stage.policies.layer_sharing)
+      return full_needs("stage " + stage.name + ", which has layer_sharing", "another policy");
     if (!stage.growth) continue;
     if (stage.fit.steps > 0)
       return full_needs("stage " + stage.name + ", whose growth is fitted",

@@ -6,10 +6,10 @@
 #include "data/batch_stream.h"
 #include "grow/operator.h"
 #include "plan/decay.h"
-#include "plan/layer_policy.h"
 #include "plan/memory.h"
 #include "plan/parameterization.h"
 #include "plan/run_plan.h"
+#include "plan/stage_policy.h"
 #include "text/text.h"
 
 namespace stagedtrain::plan {
@@ -98,7 +98,8 @@ void fill_costs(const Schedule& s, StagePlan& stage) {
   stage.checkpoint_bytes = state::checkpoint_bytes(
       stage.model, s.precision == schedule::Precision::fp64 ? state::DType::f64 : state::DType::f32,
       s.ema.has_value());
-  stage.memory_bytes = whole_bytes(training_memory(s, stage.model, stage.params.total).total());
+  stage.memory_bytes =
+      whole_bytes(training_memory(s, executed_model(stage), stage.params.total).total());
   if (stage.growth)
     stage.growth_memory_bytes = whole_bytes(
         std::max(growth_memory(s, arch::count_params(stage.growth->from).total, stage.params.total),
@@ -304,15 +305,15 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
     stage.first_step = plan.total_steps;
     fill_model(s, i, before, stage);
     check_step_tokens(s, stage.model);
-    fill_costs(s, stage);
     stage.train_only_new = s.stages[i].train_only == schedule::TrainOnly::only_new;
     check_train_only(s, i, stage);
     if (stage.train_only_new)
       stage.trained = arch::trained_parts(stage.model, not_added_by(*stage.growth));
-    set_layer_policy(s, i, stage);
+    set_policy(s, i, stage);
+    fill_costs(s, stage);
     at_place(stage_place(s, i), "stages." + std::to_string(i) + ".for",
              [&] { measure_stage(s, s.stages[i].length, facts, stage); });
-    check_layer_policy(s, i, stage);
+    check_policy(s, i, stage);
     if (const auto& until = s.stages[i].until) {
       stage.until_loss = until->loss;
       stage.until_slope = parse_number(until->slope);

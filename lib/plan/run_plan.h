@@ -12,6 +12,7 @@
 #include "plan/map_fit.h"
 #include "plan/step_sums.h"
 #include "plan/transfer.h"
+#include "policies/policy.h"
 #include "runlog/prediction.h"
 #include "schedule/schedule.h"
 #include "text/json_fwd.h"
@@ -30,8 +31,7 @@ struct StagePlan {
   arch::ParamCount params;
   bool train_only_new = false;  // trains only what its growth added
   arch::TrainedParts trained;   // the parts that train_only trains
-  std::optional<schedule::LayerDropoutSpec> layer_dropout;
-  std::optional<schedule::LayerPathSpec> layer_path;
+  schedule::Policies policies;  // at most one is on
   std::optional<grow::GrowthRecipe> growth;  // from the stage before, or from the checkpoint `from`
   FitCost fit;                               // what fitting that growth costs before the first step
   std::int64_t first_step = 0, steps = 0;    // planned; `until` may end the stage sooner
@@ -49,7 +49,7 @@ struct StagePlan {
   // Whether it may have fewer steps than planned.
   bool may_end_early() const { return until_loss || until_slope || until_seconds > 0; }
   // Whether every step runs and trains the whole model.
-  bool is_whole() const { return !train_only_new && !layer_dropout && !layer_path; }
+  bool is_whole() const { return !train_only_new && !policy_of(policies); }
 };
 
 // Facts from the token file. Without them, durations in epochs are refused.

@@ -215,9 +215,10 @@ HWY_INLINE void pack_last(const float* from, std::int64_t stride, std::int64_t d
 void add_outs(const OuterProduct& o, const PackedProduct& p, std::int64_t first, Block outs,
               float* packed_dy) {
   const std::int64_t count = outs.end - outs.begin, tiles = count / kTileRows;
-  const float* dy = o.dy + first * o.outs + outs.begin;
-  pack_outs<kTileRows>(dy, o.outs, p.depth, tiles, packed_dy);
-  pack_last(dy + tiles * kTileRows, o.outs, p.depth, count % kTileRows,
+  const std::int64_t stride = o.dy_stride > 0 ? o.dy_stride : o.outs;
+  const float* dy = o.dy + first * stride + outs.begin;
+  pack_outs<kTileRows>(dy, stride, p.depth, tiles, packed_dy);
+  pack_last(dy + tiles * kTileRows, stride, p.depth, count % kTileRows,
             packed_dy + tiles * p.depth * kTileRows);
   for (std::int64_t column = 0; column < p.columns; column += panel_width())
     for (std::int64_t i = 0; i < count; i += kTileRows)
@@ -231,7 +232,15 @@ void add_outer_block(const OuterProduct& o, Block outs, Block ins, float* scratc
   for (std::int64_t first = 0; first < o.rows; first += kOuterRows) {
     const std::int64_t depth = std::min(kOuterRows, o.rows - first);
     pack_columns({o.x + first * o.ins + ins.begin, o.ins, false}, depth, 0, columns, packed_x);
-    PackedProduct p{depth, columns, nullptr, 0, packed_x, o.dw + ins.begin, o.ins, o.scale, true};
+    PackedProduct p{depth,
+                    columns,
+                    nullptr,
+                    0,
+                    packed_x,
+                    o.dw + ins.begin,
+                    o.dw_stride > 0 ? o.dw_stride : o.ins,
+                    o.scale,
+                    true};
     for (std::int64_t out = outs.begin; out < outs.end; out += kPackedOuts)
       add_outs(o, p, first, {out, std::min(outs.end, out + kPackedOuts)}, packed_dy);
   }

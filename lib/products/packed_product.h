@@ -55,6 +55,8 @@ struct OuterProduct {
   std::int64_t ins = 0;
   float* dw = nullptr;
   float scale = 1;
+  // From one row to the next, of dy and of dw, where they are parts of wider ones; 0: outs and ins.
+  std::int64_t dy_stride = 0, dw_stride = 0;
 };
 struct Block {
   std::int64_t begin = 0, end = 0;

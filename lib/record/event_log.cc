@@ -7,7 +7,7 @@
 #include "base/crc32c.h"
 #include "cost/measurements.h"
 #include "io/open_file_name.h"
-#include "plan/layer_policy.h"
+#include "plan/stage_policy.h"
 #include "text/json.h"
 
 namespace stagedtrain::train {

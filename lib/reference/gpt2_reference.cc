@@ -15,15 +15,19 @@ struct Norm {
 struct FeedForward {
   at::Tensor up_weight, up_bias, down_weight, down_bias;
   bool exact_gelu = false;
-  at::Tensor operator()(const at::Tensor& x, const ReferenceMask& mask, const BlockOps& ops) const {
-    const at::Tensor hidden = exact_gelu ? at::gelu(apply_linear(x, up_weight, up_bias))
-                                         : ops.linear_gelu(x, up_weight, up_bias);
-    return apply_linear(ReferenceMask::over(hidden, mask.ffn_F), down_weight, down_bias);
+  // Runs the first `units` hidden units.
+  at::Tensor operator()(const at::Tensor& x, std::int64_t units, const ReferenceMask& mask,
+                        const BlockOps& ops) const {
+    const at::Tensor up = first_of(up_weight, 0, units), bias = first_of(up_bias, 0, units);
+    const at::Tensor hidden =
+        exact_gelu ? at::gelu(apply_linear(x, up, bias)) : ops.linear_gelu(x, up, bias);
+    return apply_linear(ReferenceMask::over(hidden, first_of(mask.ffn_F, 0, units)),
+                        first_of(down_weight, 1, units), down_bias);
   }
 };
 // The leaves of one block, with query, key and value packed. Without experts there is one
 // feed-forward and no router.
-struct Block {
+struct BlockLeaves {
   Norm norm_1, norm_2;
   at::Tensor qkv_weight, qkv_bias, output_weight, output_bias, router;
   std::vector<FeedForward> feed_forwards;
@@ -47,15 +51,15 @@ class Gpt2Reference final : public ReferenceModel {
             style_.exact_gelu};
   }
 
-  Block make_block(int i) const {
-    Block b{{leaf(i, "norm_1.weight"), leaf(i, "norm_1.bias")},
-            {leaf(i, "norm_2.weight"), leaf(i, "norm_2.bias")},
-            qkv_leaf(i, "weight"),
-            qkv_leaf(i, "bias"),
-            leaf(i, "attention.output.weight"),
-            leaf(i, "attention.output.bias"),
-            {},
-            {}};
+  BlockLeaves make_block(int i) const {
+    BlockLeaves b{{leaf(i, "norm_1.weight"), leaf(i, "norm_1.bias")},
+                  {leaf(i, "norm_2.weight"), leaf(i, "norm_2.bias")},
+                  qkv_leaf(i, "weight"),
+                  qkv_leaf(i, "bias"),
+                  leaf(i, "attention.output.weight"),
+                  leaf(i, "attention.output.bias"),
+                  {},
+                  {}};
     if (config_.experts > 0) b.router = leaf(i, "mlp.router.weight");
     for (const std::string& prefix : feed_forward_prefixes(config_))
       b.feed_forwards.push_back(make_feed_forward(i, prefix));
@@ -73,24 +77,31 @@ class Gpt2Reference final : public ReferenceModel {
     return {sum, ReferenceMask::over(y, mask_.residual_C)};
   }
 
-  at::Tensor attention(const at::Tensor& qkv, std::size_t i, const ReferencePass& pass) const {
+  at::Tensor attention(const at::Tensor& qkv, std::size_t i, const at::Tensor& positions_BT,
+                       const ReferencePass& pass) const {
     return pass.cache ? attend_on(qkv, config_, rotary_, {}, i, *pass.cache)
-                      : attend(qkv, config_, rotary_);
+                      : attend(qkv, config_, rotary_, {}, positions_BT);
   }
 
-  Stream run_block(std::size_t i, const Stream& in, const ReferencePass& pass) const {
-    const Block& b = blocks_[i];
+  Stream run_block(const arch::LayerWork& one, const at::Tensor& positions_BT, const Stream& in,
+                   const ReferencePass& pass) const {
+    const auto i = static_cast<std::size_t>(one.layer);
+    const BlockLeaves& b = blocks_[i];
     const Summed first = add_norm(in.x, in.branch, b.norm_1);
     const at::Tensor qkv = apply_linear(first.normed, b.qkv_weight, b.qkv_bias);
-    const at::Tensor heads = ReferenceMask::over(attention(qkv, i, pass), mask_.heads_X);
+    const at::Tensor heads =
+        ReferenceMask::over(attention(qkv, i, positions_BT, pass), mask_.heads_X);
     const at::Tensor attended =
-        added(pass.attended(apply_linear(heads, b.output_weight, b.output_bias), i), i, pass);
+        added(pass.attended(apply_linear(heads, b.output_weight, b.output_bias), one), one);
+    const auto fed_forward = [&](const at::Tensor& x) {
+      return added(pass.fed_forward(feed_forward(x, b, one.units(config_.ffn), pass), one), one);
+    };
     if (style_.parallel) {
       const at::Tensor x = add_norm(first.sum, {}, b.norm_2).normed;
-      return {first.sum, attended + added(pass.fed_forward(feed_forward(x, b, pass), i), i, pass)};
+      return {first.sum, attended + fed_forward(x)};
     }
     const Summed second = add_norm(first.sum, attended, b.norm_2);
-    return {second.sum, added(pass.fed_forward(feed_forward(second.normed, b, pass), i), i, pass)};
+    return {second.sum, fed_forward(second.normed)};
   }
 
   at::Tensor embedded(const at::Tensor& tokens_BT, const ReferencePass& pass) const {
@@ -103,11 +114,12 @@ class Gpt2Reference final : public ReferenceModel {
   at::Tensor features(const at::Tensor& tokens_BT, const ReferencePass& pass) const override {
     const at::Tensor x_BTC =
         ReferenceMask::over(pass.embedded(embedded(tokens_BT, pass)), mask_.residual_C);
-    Stream stream{x_BTC, {}};
-    for (std::size_t i = 0; i < blocks_.size(); ++i)
-      if (pass.runs(i))
-        stream = through(
-            i, pass, [this, i, pass](const Stream& in) { return run_block(i, in, pass); }, stream);
+    const Stream stream = through_all(
+        pass,
+        [this, pass](const arch::LayerWork& one, const at::Tensor& positions_BT, const Stream& in) {
+          return run_block(one, positions_BT, in, pass);
+        },
+        {x_BTC, {}});
     return add_norm(stream.x, stream.branch, final_norm_).normed;
   }
 
@@ -115,7 +127,7 @@ class Gpt2Reference final : public ReferenceModel {
   at::Tensor position_;
   RotaryTables rotary_;
   Norm final_norm_;
-  std::vector<Block> blocks_;
+  std::vector<BlockLeaves> blocks_;
 };
 
 }  // namespace

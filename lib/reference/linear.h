@@ -11,4 +11,10 @@ namespace stagedtrain::model {
 // ATen.
 at::Tensor apply_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias = {});
 
+// Returns the first `count` entries along a dimension; all of them, and an undefined tensor, as
+// they are.
+inline at::Tensor first_of(const at::Tensor& x, std::int64_t dimension, std::int64_t count) {
+  return !x.defined() || x.size(dimension) == count ? x : x.narrow(dimension, 0, count);
+}
+
 }  // namespace stagedtrain::model

@@ -12,14 +12,21 @@ namespace {
 // A SwiGLU feed-forward. Gate and up are one matrix, with gate's rows first.
 struct FeedForward {
   at::Tensor gate_up, down;
-  at::Tensor operator()(const at::Tensor& x, const ReferenceMask& mask, const BlockOps& ops) const {
-    const at::Tensor hidden = ops.swiglu(apply_linear(x, gate_up));
-    return apply_linear(ReferenceMask::over(hidden, mask.ffn_F), down);
+  // Runs the first `units` hidden units.
+  at::Tensor operator()(const at::Tensor& x, std::int64_t units, const ReferenceMask& mask,
+                        const BlockOps& ops) const {
+    const std::int64_t all = down.size(1);
+    const at::Tensor weight =
+        units == all ? gate_up
+                     : at::cat({gate_up.narrow(0, 0, units), gate_up.narrow(0, all, units)});
+    const at::Tensor hidden = ops.swiglu(apply_linear(x, weight));
+    return apply_linear(ReferenceMask::over(hidden, first_of(mask.ffn_F, 0, units)),
+                        first_of(down, 1, units));
   }
 };
 // The leaves of one block, with query, key and value packed. Without experts there is one
 // feed-forward and no router. qkv_bias and head_norms are undefined if the architecture has none.
-struct Block {
+struct BlockLeaves {
   at::Tensor norm_1, norm_2, qkv, qkv_bias, output, router;
   HeadNormGains head_norms;
   std::vector<FeedForward> feed_forwards;
@@ -42,8 +49,8 @@ class LlamaReference final : public ReferenceModel {
             leaf(layer, prefix + "down.weight")};
   }
 
-  Block make_block(int i) const {
-    Block b;
+  BlockLeaves make_block(int i) const {
+    BlockLeaves b;
     b.norm_1 = leaf(i, "norm_1.weight");
     b.norm_2 = leaf(i, "norm_2.weight");
     b.qkv = qkv_leaf(i, "weight");
@@ -67,32 +74,40 @@ class LlamaReference final : public ReferenceModel {
     return {sum, ReferenceMask::over(y, mask_.residual_C)};
   }
 
-  at::Tensor attention(const at::Tensor& x_BTC, std::size_t i, const ReferencePass& pass) const {
-    const Block& b = blocks_[i];
+  at::Tensor attention(const at::Tensor& x_BTC, std::size_t i, const at::Tensor& positions_BT,
+                       const ReferencePass& pass) const {
+    const BlockLeaves& b = blocks_[i];
     const at::Tensor qkv = apply_linear(x_BTC, b.qkv, b.qkv_bias);
-    const at::Tensor heads =
-        pass.cache ? attend_on(qkv, config_, rotary_, b.head_norms, i, *pass.cache)
-                   : attend(qkv, config_, rotary_, b.head_norms);
+    const at::Tensor heads = pass.cache
+                                 ? attend_on(qkv, config_, rotary_, b.head_norms, i, *pass.cache)
+                                 : attend(qkv, config_, rotary_, b.head_norms, positions_BT);
     return apply_linear(ReferenceMask::over(heads, mask_.heads_X), b.output);
   }
 
-  Stream run_block(std::size_t i, const Stream& in, const ReferencePass& pass) const {
-    const Block& b = blocks_[i];
-    if (style_.norms_after) return run_block_of_norms_after(i, in, pass);
+  Stream run_block(const arch::LayerWork& one, const at::Tensor& positions_BT, const Stream& in,
+                   const ReferencePass& pass) const {
+    const auto i = static_cast<std::size_t>(one.layer);
+    const BlockLeaves& b = blocks_[i];
+    const std::int64_t units = one.units(config_.ffn);
+    if (style_.norms_after) return run_block_of_norms_after(one, positions_BT, in, pass);
     const Summed first = add_norm(in.x, in.branch, b.norm_1);
-    const at::Tensor attended = added(pass.attended(attention(first.normed, i, pass), i), i, pass);
+    const at::Tensor attended =
+        added(pass.attended(attention(first.normed, i, positions_BT, pass), one), one);
     const Summed second = add_norm(first.sum, attended, b.norm_2);
-    return {second.sum, added(pass.fed_forward(feed_forward(second.normed, b, pass), i), i, pass)};
+    return {second.sum,
+            added(pass.fed_forward(feed_forward(second.normed, b, units, pass), one), one)};
   }
 
-  Stream run_block_of_norms_after(std::size_t i, const Stream& in,
-                                  const ReferencePass& pass) const {
-    const Block& b = blocks_[i];
+  Stream run_block_of_norms_after(const arch::LayerWork& one, const at::Tensor& positions_BT,
+                                  const Stream& in, const ReferencePass& pass) const {
+    const auto i = static_cast<std::size_t>(one.layer);
+    const BlockLeaves& b = blocks_[i];
     const at::Tensor x = in.branch.defined() ? in.x + in.branch : in.x;
-    const at::Tensor attended = add_norm(attention(x, i, pass), {}, b.norm_1).normed;
-    const at::Tensor sum = x + added(pass.attended(attended, i), i, pass);
-    const at::Tensor fed_forward = add_norm(feed_forward(sum, b, pass), {}, b.norm_2).normed;
-    return {sum, added(pass.fed_forward(fed_forward, i), i, pass)};
+    const at::Tensor attended = add_norm(attention(x, i, positions_BT, pass), {}, b.norm_1).normed;
+    const at::Tensor sum = x + added(pass.attended(attended, one), one);
+    const at::Tensor fed_forward =
+        add_norm(feed_forward(sum, b, one.units(config_.ffn), pass), {}, b.norm_2).normed;
+    return {sum, added(pass.fed_forward(fed_forward, one), one)};
   }
 
   at::Tensor embedded(const at::Tensor& tokens_BT) const {
@@ -103,18 +118,19 @@ class LlamaReference final : public ReferenceModel {
   at::Tensor features(const at::Tensor& tokens_BT, const ReferencePass& pass) const override {
     const at::Tensor x_BTC =
         ReferenceMask::over(pass.embedded(embedded(tokens_BT)), mask_.residual_C);
-    Stream stream{x_BTC, {}};
-    for (std::size_t i = 0; i < blocks_.size(); ++i)
-      if (pass.runs(i))
-        stream = through(
-            i, pass, [this, i, pass](const Stream& in) { return run_block(i, in, pass); }, stream);
+    const Stream stream = through_all(
+        pass,
+        [this, pass](const arch::LayerWork& one, const at::Tensor& positions_BT, const Stream& in) {
+          return run_block(one, positions_BT, in, pass);
+        },
+        {x_BTC, {}});
     return add_norm(stream.x, stream.branch, final_norm_).normed;
   }
 
   const arch::BlockStyle& style_;
   RotaryTables rotary_;
   at::Tensor final_norm_;
-  std::vector<Block> blocks_;
+  std::vector<BlockLeaves> blocks_;
 };
 
 }  // namespace

@@ -18,16 +18,25 @@ namespace {
 
 constexpr std::int64_t kNumbersPerThread = 1 << 15;  // of the cache that are worth waking a thread
 
-// Rotates queries and keys, the first of which are at position `place`. It computes in the tables'
-// type, because in bfloat16 the rotation would lose most of its digits.
-at::Tensor rotated(const at::Tensor& x_BHTD, const RotaryTables& tables, std::int64_t place) {
+// Returns the rows of a rotary table for tokens from position `place` on, or at positions_BT.
+at::Tensor rows_at(const at::Tensor& table, std::int64_t place, std::int64_t length,
+                   const at::Tensor& positions_BT) {
+  if (!positions_BT.defined()) return table.narrow(0, place, length);
+  return table.index_select(0, positions_BT.flatten())
+      .view({positions_BT.size(0), 1, positions_BT.size(1), table.size(1)});
+}
+
+// Rotates queries and keys, the first of which are at position `place` (or all at positions_BT). It
+// computes in the tables' type, because in bfloat16 the rotation would lose most of its digits.
+at::Tensor rotated(const at::Tensor& x_BHTD, const RotaryTables& tables, std::int64_t place,
+                   const at::Tensor& positions_BT) {
   const std::int64_t length = x_BHTD.size(2), entries = tables.cos.size(1), half = entries / 2;
   const std::int64_t rest = x_BHTD.size(3) - entries;
   const at::Tensor x = x_BHTD.narrow(3, 0, entries).to(tables.cos.scalar_type());
   const at::Tensor turned = at::cat({-x.narrow(3, half, half), x.narrow(3, 0, half)}, 3);
-  const at::Tensor y =
-      (x * tables.cos.narrow(0, place, length) + turned * tables.sin.narrow(0, place, length))
-          .to(x_BHTD.scalar_type());
+  const at::Tensor y = (x * rows_at(tables.cos, place, length, positions_BT) +
+                        turned * rows_at(tables.sin, place, length, positions_BT))
+                           .to(x_BHTD.scalar_type());
   return rest == 0 ? y : at::cat({y, x_BHTD.narrow(3, entries, rest)}, 3);
 }
 
@@ -64,7 +73,8 @@ struct Heads {
 };
 
 Heads heads_of(const at::Tensor& qkv_BTX, const arch::ModelConfig& config,
-               const RotaryTables& rotary, const HeadNormGains& norms, std::int64_t place) {
+               const RotaryTables& rotary, const HeadNormGains& norms, std::int64_t place,
+               const at::Tensor& positions_BT = {}) {
   const std::int64_t rows = qkv_BTX.size(0), length = qkv_BTX.size(1);
   const std::int64_t heads = config.heads, groups = config.kv_heads;
   const auto by_head = [&](const at::Tensor& x, std::int64_t count, std::int64_t size) {
@@ -74,7 +84,7 @@ Heads heads_of(const at::Tensor& qkv_BTX, const arch::ModelConfig& config,
   at::Tensor turning = qkv_BTX.narrow(2, 0, turned);
   if (norms.query.defined()) turning = normed(turning, config, norms, rotary.cos.scalar_type());
   turning = by_head(turning, heads + groups, config.head_dim);
-  if (rotary.cos.defined()) turning = rotated(turning, rotary, place);
+  if (rotary.cos.defined()) turning = rotated(turning, rotary, place, positions_BT);
   turning = turning.to(qkv_BTX.scalar_type());
   return {turning.narrow(1, 0, heads), turning.narrow(1, heads, groups),
           by_head(qkv_BTX.narrow(2, turned, groups * config.value_dim), groups, config.value_dim)};
@@ -167,8 +177,9 @@ at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& gain, double eps, at:
 }
 
 at::Tensor attend(const at::Tensor& qkv_BTX, const arch::ModelConfig& config,
-                  const RotaryTables& rotary, const HeadNormGains& norms) {
-  const Heads x = heads_of(qkv_BTX, config, rotary, norms, 0);
+                  const RotaryTables& rotary, const HeadNormGains& norms,
+                  const at::Tensor& positions_BT) {
+  const Heads x = heads_of(qkv_BTX, config, rotary, norms, 0, positions_BT);
   const at::Tensor y_BHTD = at::scaled_dot_product_attention(
       x.query_BHTD, for_queries(x.key_BKTD, config.heads), for_queries(x.value_BKTD, config.heads),
       {}, 0.0, true);

@@ -26,9 +26,10 @@ struct HeadNormGains {
 // qkv_BTX holds the queries of all heads, then the keys and then the values of all kv_heads, head
 // by head. Returns [B, T, heads x value_dim]. With tables of n columns, dimension i < n / 2 of a
 // query or key is rotated together with dimension i + n / 2, and dimensions from n on are not
-// rotated.
+// rotated. Tokens stand at positions_BT, in ascending order; undefined: at 0, 1, and so on.
 at::Tensor attend(const at::Tensor& qkv_BTX, const arch::ModelConfig& config,
-                  const RotaryTables& rotary = {}, const HeadNormGains& norms = {});
+                  const RotaryTables& rotary = {}, const HeadNormGains& norms = {},
+                  const at::Tensor& positions_BT = {});
 
 // Does the same for one sequence that continues after the tokens in the cache, and adds its keys
 // and values to the cache.

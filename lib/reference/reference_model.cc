@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "arch/kept_tokens.h"
 #include "io/given_back.h"
 #include "model/cuda_check.h"
 #include "reference/backward_call.h"
@@ -21,6 +22,23 @@ void add_in_parts(const at::Tensor& gradients, const at::Tensor& sums) {
     const std::int64_t size = std::min(at_once, all - begin);
     sums.narrow(0, begin, size).add_(gradients.narrow(0, begin, size));
   }
+}
+
+at::Tensor sum_of(const Stream& stream) {
+  return stream.branch.defined() ? stream.x + stream.branch : stream.x;
+}
+
+// Returns the positions of the tokens of each sequence that pass through a layer, [B, K].
+at::Tensor kept_positions(const arch::StepWork& work, const arch::LayerWork& one,
+                          const at::Tensor& x_BTC) {
+  std::vector<std::int64_t> positions;
+  for (std::int64_t row = 0; row < x_BTC.size(0); ++row) {
+    const std::vector<std::int64_t> kept =
+        arch::kept_tokens(work.token_seed, work.first_sequence + row, one.layer, x_BTC.size(1),
+                          std::min(one.tokens, x_BTC.size(1)));
+    positions.insert(positions.end(), kept.begin(), kept.end());
+  }
+  return at::tensor(positions, at::kLong).view({x_BTC.size(0), -1}).to(x_BTC.device());
 }
 
 }  // namespace
@@ -121,7 +139,8 @@ at::Tensor ReferenceModel::pass(const at::Tensor& tokens_BS, double scale,
   const at::Tensor x_NC =
       features(tokens_BS.narrow(1, 0, length), {.dropout = dropout,
                                                 .loads = balanced ? &loads : nullptr,
-                                                .work = work_.is_whole() ? nullptr : &work_})
+                                                .work = work_.layers ? &work_ : nullptr,
+                                                .layers = config_.layers})
           .flatten(0, 1);
   // The head is complete until the backward pass enters the last block, or ends.
   if (shards_) enter_backward(shards_->unit_of_head());
@@ -140,10 +159,36 @@ at::Tensor ReferenceModel::pass(const at::Tensor& tokens_BS, double scale,
   return loss.mean;
 }
 
-Stream ReferenceModel::through(std::size_t i, const ReferencePass& pass, const BlockBody& block,
-                               const Stream& in) const {
+// Where a layer drops tokens, the others leave the stream, pass through the layer by themselves,
+// and take their places again.
+Stream ReferenceModel::through_all(const ReferencePass& pass, const Block& block,
+                                   Stream stream) const {
+  const arch::StepWork work = pass.work ? *pass.work : arch::StepWork{};
+  for (const arch::LayerWork& one : work.list(config_.layers)) {
+    const auto run = [&](const at::Tensor& positions_BT, const Stream& in) {
+      // The graph of the backward pass may keep this function.
+      const BlockBody body = [block, one, positions_BT](const Stream& again) {
+        return block(one, positions_BT, again);
+      };
+      return through(one.layer, pass, body, in);
+    };
+    if (one.tokens == 0) {
+      stream = run({}, stream);
+      continue;
+    }
+    const at::Tensor x_BTC = sum_of(stream);
+    const at::Tensor positions_BK = kept_positions(work, one, x_BTC);
+    const at::Tensor index_BKC = positions_BK.unsqueeze(2).expand({-1, -1, x_BTC.size(2)});
+    const Stream kept = run(positions_BK, {x_BTC.gather(1, index_BKC), {}});
+    stream = {x_BTC.scatter(1, index_BKC, sum_of(kept)), {}};
+  }
+  return stream;
+}
+
+Stream ReferenceModel::through(std::int64_t layer, const ReferencePass& pass,
+                               const BlockBody& block, const Stream& in) const {
   const bool trains = at::GradMode::is_enabled();
-  const auto unit = static_cast<std::int64_t>(i) + 1;
+  const std::int64_t unit = layer + 1;
   const HeldUnit held(shards_.get(), unit);
   const bool calls = shards_ && trains;
   const Stream from = calls ? call_in_backward(in, [this, unit] { leave_backward(unit); }) : in;

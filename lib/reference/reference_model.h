@@ -19,24 +19,19 @@ struct ReferencePass {
   PassDropout dropout = {};
   RouterLoads* loads = nullptr;          // sums over all layers; null: not needed
   const arch::StepWork* work = nullptr;  // of a training pass; null: the whole model
+  std::int64_t layers = 0;               // of the model
   KeyValueCache* cache = nullptr;  // of the one sequence being decoded; null: all rows start at 0
 
   std::int64_t first_place() const { return cache ? cache->length() : 0; }
 
-  bool runs(std::size_t layer) const {
-    return !work || work->runs(static_cast<std::int64_t>(layer));
-  }
-  double branch_scale(std::size_t layer) const {
-    return work ? work->branch_scale(static_cast<std::int64_t>(layer)) : 1;
-  }
   at::Tensor embedded(const at::Tensor& x_BTC) const {
     return dropped(x_BTC, dropout.of_embeddings());
   }
-  at::Tensor attended(const at::Tensor& x_BTC, std::size_t layer) const {
-    return dropped(x_BTC, dropout.of_attention(static_cast<std::int64_t>(layer)));
+  at::Tensor attended(const at::Tensor& x_BTC, const arch::LayerWork& one) const {
+    return dropped(x_BTC, dropout.of_attention(one.place(layers)));
   }
-  at::Tensor fed_forward(const at::Tensor& x_BTC, std::size_t layer) const {
-    return dropped(x_BTC, dropout.of_feed_forward(static_cast<std::int64_t>(layer)));
+  at::Tensor fed_forward(const at::Tensor& x_BTC, const arch::LayerWork& one) const {
+    return dropped(x_BTC, dropout.of_feed_forward(one.place(layers)));
   }
 
  private:
@@ -68,16 +63,15 @@ class ReferenceModel : public Model {
   at::Tensor leaf(const std::vector<std::string>& names) const;
   at::Tensor leaf(int layer, const std::string& key) const;
   // Applies the layer's branch scale and the mask to what it adds to the residual stream.
-  at::Tensor added(const at::Tensor& y_BTC, std::size_t layer, const ReferencePass& pass) const {
-    const double factor =
-        mask_.of_layer(static_cast<std::int64_t>(layer)) * pass.branch_scale(layer);
+  at::Tensor added(const at::Tensor& y_BTC, const arch::LayerWork& one) const {
+    const double factor = mask_.of_layer(one.layer) * one.scale;
     return ReferenceMask::over(factor == 1 ? y_BTC : y_BTC * factor, mask_.residual_C);
   }
-  // Runs one block of a pass. With Recompute::blocks the backward pass recomputes it, unless no
-  // input needs a gradient: autograd would then never reach the node that recomputes. With shards,
-  // the weights of the block are complete while it runs, in both passes.
-  Stream through(std::size_t i, const ReferencePass& pass, const BlockBody& block,
-                 const Stream& in) const;
+  // What a block reads: the positions of its tokens, if they are not all of the sequence.
+  using Block =
+      std::function<Stream(const arch::LayerWork&, const at::Tensor& positions_BT, const Stream&)>;
+  // Runs the blocks of a pass.
+  Stream through_all(const ReferencePass& pass, const Block& block, Stream stream) const;
   // While it exists, the weights of a unit of shards are complete.
   class HeldUnit {
    public:
@@ -99,13 +93,14 @@ class ReferenceModel : public Model {
   // Query, key and value of a layer's attention as one leaf. kind: "weight" or "bias".
   at::Tensor qkv_leaf(int layer, const std::string& kind) const;
 
-  // Block has a member feed_forwards, with one element or as many as experts, and a router.
-  template <class Block>
-  at::Tensor feed_forward(const at::Tensor& x_BTC, const Block& block,
+  // BlockLeaves has a member feed_forwards, with one element or as many as experts, and a router.
+  // Without experts, the first `units` hidden units run.
+  template <class BlockLeaves>
+  at::Tensor feed_forward(const at::Tensor& x_BTC, const BlockLeaves& block, std::int64_t units,
                           const ReferencePass& pass) const {
-    if (config_.experts == 0) return block.feed_forwards[0](x_BTC, mask_, ops_);
+    if (config_.experts == 0) return block.feed_forwards[0](x_BTC, units, mask_, ops_);
     const auto expert = [&](std::int64_t e, const at::Tensor& x_MC) {
-      return block.feed_forwards[static_cast<std::size_t>(e)](x_MC, mask_, ops_);
+      return block.feed_forwards[static_cast<std::size_t>(e)](x_MC, config_.ffn, mask_, ops_);
     };
     return mix_experts(x_BTC.flatten(0, 1), block.router, config_.experts_per_token,
                        config_.norm_topk, expert, pass.loads)
@@ -117,8 +112,13 @@ class ReferenceModel : public Model {
   // A pass can be recorded if it does the same work every time: nothing is random, and no size
   // depends on the data.
   bool can_be_recorded() const {
-    return options_.dropout == 0 && config_.experts == 0 && !mask_.active() && work_.is_whole();
+    return options_.dropout == 0 && config_.experts == 0 && !mask_.active() && !work_.layers;
   }
+  // Runs one block of a pass. With Recompute::blocks the backward pass recomputes it, unless no
+  // input needs a gradient: autograd would then never reach the node that recomputes. With shards,
+  // the weights of the block are complete while it runs, in both passes.
+  Stream through(std::int64_t layer, const ReferencePass& pass, const BlockBody& block,
+                 const Stream& in) const;
   void leave_out_frozen();
   at::Tensor pass(const at::Tensor& tokens_BS, double scale, const PassDropout& dropout);
   at::Tensor scores(const at::Tensor& features) const;

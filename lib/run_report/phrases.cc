@@ -332,4 +332,17 @@ std::vector<std::string> fine_print(const Report& report, const Comparison& comp
   return sentences;
 }
 
+std::string policies_text(const Run& run) {
+  std::vector<std::string> parts;
+  for (const runlog::Stage& stage : run.stages) {
+    if (stage.policy.empty() && stage.train_only != "new") continue;
+    const std::string key = stage.policy.empty() ? "train_only: new" : stage.policy;
+    const double share = stage.expected_flops_per_token / stage.flops_per_token;
+    const std::string cost = fmt::format(", {:.1f}% {} FLOPs for a token",
+                                         100 * std::abs(1 - share), share > 1 ? "more" : "fewer");
+    parts.push_back(stage.name + ": " + key + (std::isfinite(share) ? cost : ""));
+  }
+  return join(parts, "; ");
+}
+
 }  // namespace stagedtrain::report

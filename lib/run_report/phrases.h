@@ -42,4 +42,7 @@ std::string unfinished_notice(const Report& report);
 // Returns how the numbers were made and what they leave out, one or two sentences each.
 std::vector<std::string> fine_print(const Report& report, const Comparison& comparison);
 
+// Says which stages had a training policy, and what a token was to cost under it; "" if none had.
+std::string policies_text(const Run& run);
+
 }  // namespace stagedtrain::report

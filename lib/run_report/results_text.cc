@@ -29,6 +29,15 @@ std::string predictors_text(const Report& report) {
   return text;
 }
 
+// Says which policies runs were trained under. FLOPs are those that were executed.
+std::string policy_lines(const Report& report) {
+  std::string text;
+  for (const runlog::Run& run : report.runs)
+    if (const std::string policies = policies_text(run); !policies.empty())
+      text += wrapped(fmt::format("policies of {}: {}", run.name, policies));
+  return text;
+}
+
 // Says which law predicted each run, or why there is no prediction.
 std::string makers_text(const Table& predictions) {
   std::string text;
@@ -54,6 +63,7 @@ std::string to_text(const Report& report) {
   if (report.comparisons.empty()) text += wrapped(empty_verdict(report));
   for (const std::string& problem : report.problems) text += wrapped(problem);
   text += "\n" + to_text(without(runs_table(report), {"kind", "tokens per parameter"}));
+  text += policy_lines(report);
   for (const Comparison& comparison : report.comparisons) {
     const Table savings = savings_table(report, comparison);
     if (!savings.rows.empty()) {

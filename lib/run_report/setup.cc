@@ -85,6 +85,11 @@ std::string precision_fact(const Run& run) {
                      run.setting("z_loss"));
 }
 
+std::string policy_fact(const Run& run) {
+  const std::string text = policies_text(run);
+  return text.empty() ? "none" : text;
+}
+
 std::string or_not_logged(const std::string& text) { return text.empty() ? kNotLogged : text; }
 
 std::string tokenizer_fact(const Run& run) { return or_not_logged(run.tokenizer); }
@@ -128,6 +133,7 @@ std::vector<Fact> setup_facts(const Report& report) {
                                  {"batch", batch_fact},
                                  {"learning rate", rate_fact},
                                  {"optimizer", optimizer_fact},
+                                 {"policies", policy_fact},
                                  {"precision", precision_fact},
                                  {"seeds", seeds_text},
                                  {"machine", machine_text},

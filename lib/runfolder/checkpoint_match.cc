@@ -22,7 +22,7 @@
 #include <limits>
 
 #include "arch/cost.h"
-#include "plan/layer_policy.h"
+#include "plan/stage_policy.h"
 #include "schedule/differences.h"
 #include "text/counted.h"
 #include "text/json.h"
@@ -128,10 +128,10 @@ class Comparison {
     for (std::int64_t i = 0; i <= progress_.stage_index; ++i) {
       const plan::StagePlan& stage = plan_.stages[static_cast<std::size_t>(i)];
       const arch::ModelConfig& model = stage.model;
-      // A layer policy, or training only new layers, has no lower bound on its FLOPs.
-      const bool whole = !stage.train_only_new && !plan::layer_policy(stage);
+      // A policy, or training only new layers, has no lower bound on its FLOPs.
+      const bool whole = !stage.train_only_new && !plan::stage_policy(stage);
       least = whole ? std::min(least, arch::flops_per_token(model, 1)) : 0;
-      most = std::max(most, arch::flops_per_token(model, model.context));
+      most = std::max(most, arch::flops_per_token(plan::executed_model(stage), model.context));
       const double of_step = plan::optimizer_flops_per_step(plan_.schedule, model);
       least_of_steps = whole ? std::min(least_of_steps, of_step) : 0;
       most_of_steps = std::max(most_of_steps, of_step);

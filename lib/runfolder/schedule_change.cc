@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "plan/layer_policy.h"
+#include "plan/stage_policy.h"
 #include "runfolder/checkpoint_match.h"
 #include "runfolder/run_folder.h"
 #include "schedule/differences.h"
@@ -21,10 +21,7 @@ constexpr const char* kWhatMayChange =
     "changes to those that have not begun; --extend trains a finished run further";
 
 bool draws_for_micro_batches(const plan::RunPlan& plan) {
-  return std::ranges::any_of(plan.stages, [](const plan::StagePlan& stage) {
-    const plan::LayerPolicy* policy = plan::layer_policy(stage);
-    return policy && policy->draw(stage) == schedule::LayerDraw::micro;
-  });
+  return std::ranges::any_of(plan.stages, plan::draws_for_micro_batches);
 }
 
 // Takes out the differences that never matter, and says them.

@@ -60,6 +60,9 @@ Stage read_stage(const JsonReader& stage) {
           .params = stage.number("params"),
           .non_embedding = stage.number("non_embedding"),
           .flops_per_token = stage.number("flops_per_token"),
+          .expected_flops_per_token = stage.number("expected_flops_per_token"),
+          .policy = stage.text("policy"),
+          .train_only = stage.text("train_only"),
           .steps = stage.number("steps"),
           .predicted_loss = stage.number("predicted_loss")};
 }

@@ -60,6 +60,9 @@ struct Stage {
   std::string name, grow;
   arch::ModelConfig model;
   double params = kUnknown, non_embedding = kUnknown, flops_per_token = kUnknown;
+  // What the stage was to cost and to train under its policy; "" and "all" where it had none.
+  double expected_flops_per_token = kUnknown;
+  std::string policy, train_only;
   double steps = kUnknown;           // planned steps
   double predicted_loss = kUnknown;  // at its end
 };

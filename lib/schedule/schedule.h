@@ -12,10 +12,10 @@
 #include "schedule/budget_spec.h"
 #include "schedule/checkpoint_spec.h"
 #include "schedule/ema_spec.h"
-#include "schedule/layer_policies.h"
 #include "schedule/lr_curves.h"
 #include "schedule/machine_spec.h"
 #include "schedule/optimizer_spec.h"
+#include "schedule/policies.h"
 #include "schedule/sample_spec.h"
 #include "text/fields.h"
 
@@ -152,8 +152,7 @@ struct StageSpec {
   std::optional<UntilSpec> until;
   std::optional<StageLrSpec> lr;
   TrainOnly train_only = TrainOnly::all;
-  std::optional<LayerDropoutSpec> layer_dropout;
-  std::optional<LayerPathSpec> layer_path;
+  Policies policies;
   template <class V>
   void fields(V& v) {
     v("name", name, {.doc = "names the stage in logs, files and --stage", .required = true});
@@ -171,12 +170,7 @@ struct StageSpec {
     v("train_only", train_only,
       {.doc = "new: only the layers and experts that this stage's growth adds are trained "
               "(LLaMA-Pro)"});
-    v("layer_dropout", layer_dropout,
-      {.doc = "layers are left out at random, less often towards the end of the stage; evaluation "
-              "runs all layers (docs/policies.md)"});
-    v("layer_path", layer_path,
-      {.doc = "every step runs a random path through the layers (RaPTr); evaluation runs all "
-              "layers (docs/policies.md)"});
+    policies.fields(v);
   }
 };
 

@@ -171,11 +171,11 @@ class StageLoop {
                                     good.empty() ? "there is none yet" : good.string()));
   }
 
-  // idle_layers: those that do not run in the step at hand.
-  void freeze_what_is_not_trained(const std::vector<bool>& idle_layers = {}) {
+  // idle: of the step at hand.
+  void freeze_what_is_not_trained(const arch::IdleParts& idle = {}) {
     const auto newest = static_cast<std::int64_t>(live_.header.lineage.size());
     live_.model->params().set_histories(live_.header.histories, stage_.train_only_new ? newest : 0,
-                                        idle_layers);
+                                        idle);
   }
 
   // A mask of the growth before rises with every step, until it is gone.
@@ -205,20 +205,22 @@ class StageLoop {
         run_.plan, batch.rows(), stage_.model.context / batch.length(), run_.ranks.size());
     const GradientPasses passes{
         rows, live_.header.seed, progress_.step,
-        passes_of_step(run_.plan, stage_, progress_, (batch.rows() + rows - 1) / rows)};
+        passes_of_step(run_.plan, stage_, progress_, (batch.rows() + rows - 1) / rows, rows)};
+    const arch::ParamTable& table = live_.model->params().table();
     const ExecutedWork work =
-        executed_work(schedule_, stage_, passes.work, batch.rows(), rows, batch.length());
+        executed_work(schedule_, stage_, passes.work, batch.rows(), rows, batch.length(),
+                      plan::frozen_in_step(run_.plan, stage_, table, progress_.stage_step));
+    const bool idle = !work.idle.none();
+    if (idle) freeze_what_is_not_trained(work.idle);
     const at::Tensor loss_there =
         gradient_.add_up(*live_.model, batch.tokens_BS, passes, shards_.shared());
     const at::Tensor norm_there = shards_.norm(*live_.model);
     if (!is_over(1)) feed_.prepare(shape_at(progress_.step + 1));
     const double loss = loss_there.item<double>(), norm = norm_there.item<double>();
     refuse_divergence(loss, norm);
-    const bool idle = !work.idle_layers.empty();
-    if (idle) freeze_what_is_not_trained(work.idle_layers);
     shards_.step(*live_.model, optimizer_, lr, progress_.step + 1,
                  clip_factor(norm, schedule_.optimizer.clip));
-    keep_age(live_.model->params().table(), work.idle_layers, live_.header.histories);
+    keep_age(table, work.idle, live_.header.histories);
     if (idle) freeze_what_is_not_trained();
     advance(batch, lr, work);
     if (schedule_.ema && is_due(progress_.step, schedule_.ema->every))

@@ -1,7 +1,7 @@
 // Computes running means and writes the step lines of run.jsonl.
 #include "train/step_log.h"
 
-#include "plan/layer_policy.h"
+#include "plan/stage_policy.h"
 #include "text/json.h"
 #include "train/decisions.h"
 
@@ -57,7 +57,7 @@ void StepLog::write(double mean_loss, const StepNumbers& numbers, double layers_
                 {"memory_bytes", resident_bytes()}});
   if (run_.peak_flops > 0 && speed.flops_per_second > 0)
     event["mfu"] = speed.flops_per_second / run_.peak_flops;
-  if (plan::layer_policy(stage_)) event["layers_run"] = layers_run;
+  if (plan::stage_policy(stage_)) event["layers_run"] = layers_run;
   if (!run_.ranks.alone()) add_communication(event);
   run_.log.write(event);
 }

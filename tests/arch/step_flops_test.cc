@@ -33,20 +33,22 @@ TEST_CASE("all layers, all trained: the model's own count, to the bit") {
     CHECK(arch::mean_flops_per_token(model(), 4, length).total == flops.total);
   }
   CHECK(arch::step_flops_per_token(model()).total == 4 * 3 * (kMatrices + kAttention) + 3 * kHead);
-  CHECK(arch::step_flops_per_token(model(), {{1, 1, 1, 1}}).total ==
+  CHECK(arch::step_flops_per_token(model(), arch::scaled_layers({1, 1, 1, 1})).total ==
         arch::flops_per_token(model()));
 }
 
 TEST_CASE("layers that do not run cost nothing; the head always costs the same") {
-  const arch::TokenFlops two = arch::step_flops_per_token(model(), {{1, 0, 0, 1.5}});
+  const arch::TokenFlops two =
+      arch::step_flops_per_token(model(), arch::scaled_layers({1, 0, 0, 1.5}));
   CHECK(two.total == 2 * 3 * (kMatrices + kAttention) + 3 * kHead);
   CHECK(two.attention == 2 * 3 * kAttention);
   CHECK(arch::mean_flops_per_token(model(), 2).total == two.total);
   CHECK(arch::mean_flops_per_token(model(), 2).attention == two.attention);
   CHECK(arch::mean_flops_per_token(model(), 2.5).total ==
         2.5 * 3 * (kMatrices + kAttention) + 3 * kHead);
-  CHECK(arch::step_flops_per_token(model(), {{0, 0, 0, 0}}).total == 3 * kHead);
-  const double shorter = arch::step_flops_per_token(model(), {{1, 0, 0, 1}}, {}, 5).total;
+  CHECK(arch::step_flops_per_token(model(), arch::scaled_layers({0, 0, 0, 0})).total == 3 * kHead);
+  const double shorter =
+      arch::step_flops_per_token(model(), arch::scaled_layers({1, 0, 0, 1}), {}, 5).total;
   CHECK(two.total - shorter == 2 * 3 * kAttention / 2);
 }
 

@@ -169,6 +169,38 @@ TEST_CASE("plan --trial-steps writes runs, waits for them, ranks them and plans 
       2, "is of other trial runs");
 }
 
+TEST_CASE(
+    "plan --trial-steps --train-last writes trials of learning rates and plans with the best") {
+  const test::TinyRun tiny;
+  test::write_text(tiny / "tiny.yaml", tiny.yaml());
+  const std::string folder = (tiny / "rates").string();
+  const std::vector<std::string> words = {
+      "--trial-steps", "5",   "--train-last", "1", "--ways", "3", (tiny / "tiny.yaml").string(),
+      "--out",         folder};
+  const auto first = plan_in(tiny.path(), words);
+  INFO(first.err);
+  REQUIRE(first.exit_code == 0);
+  CHECK(contains(first.out, "3 learning rates, tried on the last 1 of 2 layers"));
+  CHECK(contains(first.out, "0 of 3 have ended"));
+  const std::pair<const char*, double> losses[] = {{"0.01", 2.5}, {"0.005", 2.4}, {"0.02", 2.6}};
+  for (const auto& [rate, loss] : losses) {
+    REQUIRE(std::filesystem::exists(Path(folder) / fmt::format("lr-{}.yaml", rate)));
+    const Path run = Path(folder) / "runs" / fmt::format("lr-{}", rate);
+    std::filesystem::create_directories(run);
+    test::write_text(run / "run.jsonl",
+                     fmt::format("{{\"event\":\"start\",\"role\":\"staged\",\"stages\":[]}}\n"
+                                 "{{\"event\":\"end\",\"step\":5,\"loss\":{},\"stderr\":0.01}}\n",
+                                 loss));
+  }
+  std::vector<std::string> print = words;
+  print.push_back("--print-schedule");
+  CHECK(contains(plan_in(tiny.path(), words).out, "best: lr.peak=0.005"));
+  CHECK(contains(plan_in(tiny.path(), print).out, "peak: 0.005"));
+  std::vector<std::string> deep = words;
+  deep[3] = "3";
+  check_refused(plan_in(tiny.path(), deep), 2, "--train-last 3: the final model has 2 layers");
+}
+
 TEST_CASE("a finished run teaches: its speed and growth are kept for later plans") {
   const test::TinyRun tiny;
   test::write_text(tiny / "tiny.yaml", tiny.yaml());

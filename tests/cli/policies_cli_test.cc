@@ -29,7 +29,9 @@ double flops_of(const std::string& folder) {
 }  // namespace
 
 TEST_CASE("a run under a policy, stopped and resumed on other ranks, ends as one that was not") {
-  const PolicyRun run(GENERATE("layer_dropout={max: 0.8}", "layer_path={layers: 3}"));
+  const PolicyRun run(GENERATE("layer_dropout={max: 0.8}", "layer_path={layers: 3}",
+                               "ffn_path={shares: [0.25, 1]}", "layer_sharing={layers: 8}",
+                               "token_dropping={start: 4, step: 4}", "train_groups={layers: 2}"));
   require_done(run.train("whole", 1));
   const std::string folder = run.folder("stopped");
   const std::vector<std::string> shard =

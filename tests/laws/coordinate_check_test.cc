@@ -208,7 +208,7 @@ TEST_CASE("folded multipliers train as explicit ones do, to 1e-12 in float64") {
       view(*plain).copy_(view(*folded) / parts.back().multiplier);
     }
     plain->params().set_histories(histories);
-    plain->set_work({std::vector<double>(3, m)});
+    plain->set_work(arch::scaled_layers({m, m, m}));
     for (model::Model* model : {folded.get(), plain.get()}) {
       model->params().exp_avg().zero_();
       model->params().exp_avg_sq().zero_();

@@ -1,77 +1,13 @@
 // Layers that do not run and tensors that are not trained: what remains has the same bits, and the
 // rest costs nothing.
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <functional>
 
-#include "arch/architectures.h"
-#include "model/running_model.h"
+#include "model/working_models.h"
 #include "state/tensor_history.h"
 
 namespace stagedtrain::test {
 namespace {
-
-using model::Kernels;
-using model::Precision;
-using model::Recompute;
-
-struct Way {
-  const char* name;
-  model::ModelOptions options;
-};
-std::vector<Way> ways() {
-  return {{"fused", {.kernels = Kernels::fused}},
-          {"fused, norms made again", {.kernels = Kernels::fused, .recompute = Recompute::norms}},
-          {"fused, blocks made again", {.kernels = Kernels::fused, .recompute = Recompute::blocks}},
-          {"reference", {.kernels = Kernels::reference}},
-          {"reference, blocks made again",
-           {.kernels = Kernels::reference, .recompute = Recompute::blocks}},
-          {"reference in fp64", {.precision = Precision::fp64, .kernels = Kernels::reference}}};
-}
-std::vector<arch::ModelConfig> configs() {
-  const auto config = [](const char* architecture, bool tied, std::int64_t experts = 0) {
-    return arch::resolved({.architecture = architecture,
-                           .layers = 4,
-                           .width = 16,
-                           .heads = 2,
-                           .vocab = 61,
-                           .context = 24,
-                           .tied = tied,
-                           .experts = experts,
-                           .router_loss = 0});
-  };
-  return {config("gpt2", true),  config("llama", false),  config("olmo2", false),
-          config("neox", false), config("gpt2", true, 3), config("qwen3", true, 3)};
-}
-
-// body(model) for every architecture and way of computing.
-template <class Body>
-void for_models(const Body& body) {
-  for (const arch::ModelConfig& config : configs())
-    for (const Way& way : ways()) {
-      const bool refused = way.options.kernels == Kernels::fused &&
-                           way.options.recompute == Recompute::blocks &&
-                           arch::block_style(config).norms_after;
-      if (refused) continue;
-      const std::string name =
-          fmt::format("{}, tied {}, {}", config.architecture, config.tied, way.name);
-      CAPTURE(name);
-      body(config, way.options);
-    }
-}
-
-at::Tensor batch() { return random_tokens(61, 5, 25); }
-
-struct Pass {
-  double loss;
-  at::Tensor grads;
-};
-Pass pass_of(model::Model& model) {
-  model.params().grads().zero_();
-  const double loss = model.loss_and_backward(batch(), 0.5, 3).item<double>();
-  return {loss, model.params().grads().clone()};
-}
 
 // Histories under which only the tensors that `trained` accepts are trained.
 template <class Trained>
@@ -153,7 +89,7 @@ TEST_CASE("a pass over some layers is a pass of the model that has these layers 
          {std::vector<int>{0, 3}, std::vector<int>{1}, std::vector<int>{0, 1, 2, 3}}) {
       std::vector<double> scales(4, 0);
       for (const int layer : layers) scales[static_cast<std::size_t>(layer)] = 1;
-      model->set_work({scales});
+      model->set_work(arch::scaled_layers(scales));
       const Pass part = pass_of(*model);
       const auto alone = with_layers(*model, layers);
       const Pass wanted = pass_of(*alone);
@@ -204,7 +140,7 @@ TEST_CASE("a branch's scale is that of its output's weight and bias, forward and
     const auto model = make_filled(config, options);
     const auto scaled = with_scales(*model, scales);
     const Pass wanted = pass_of(*scaled);
-    model->set_work({scales});
+    model->set_work(arch::scaled_layers(scales));
     const Pass part = pass_of(*model);
     CHECK(part.loss == Approx(wanted.loss).epsilon(1e-6));
     model::ParamBuffer& params = model->params();
@@ -225,7 +161,7 @@ TEST_CASE("work of all layers with scale 1 is the whole model to the bit") {
   for_models([&](const arch::ModelConfig& config, const model::ModelOptions& options) {
     const auto model = make_filled(config, options);
     const Pass full = pass_of(*model);
-    model->set_work({std::vector<double>(4, 1.0)});
+    model->set_work(arch::scaled_layers({1, 1, 1, 1}));
     const Pass same = pass_of(*model);
     CHECK(same.loss == full.loss);
     CHECK(same.grads.equal(full.grads));

@@ -62,7 +62,7 @@ TEST_CASE("fused models report a unit when its gradients have their last bits") 
   INFO(architecture << ", tied " << tied);
   const auto model = made(config_of(architecture, tied, experts));
   const bool skips = GENERATE(false, true);
-  if (skips) model->set_work({.branch_scales = {1, 0, 1, 1}});
+  if (skips) model->set_work(arch::scaled_layers({1, 0, 1, 1}));
   Recorded recorded(*model);
   model->loss_and_backward(tokens(2), 1, 1, &recorded);
   std::vector<std::int64_t> expected = skips ? std::vector<std::int64_t>{4, 3, 1, 0}
@@ -85,7 +85,7 @@ TEST_CASE("gradients summed during the backward pass have the bits of one proces
   // The second pass leaves out a layer, so ranks report different units.
   train::GradientPasses passes;
   passes.work.resize(static_cast<std::size_t>(rows));
-  if (rows > 1) passes.work[1] = {.branch_scales = {1, 0, 0, 1}};
+  if (rows > 1) passes.work[1] = arch::scaled_layers({1, 0, 0, 1});
   const auto alone = made(config);
   dist::Ranks one;
   train::StepGradient(one).add_up(*alone, tokens(rows), passes);

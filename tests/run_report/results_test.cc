@@ -59,6 +59,19 @@ TEST_CASE("text has the verdict, the runs and the savings, in lines of a termina
   CHECK(text.ends_with("\n"));
 }
 
+TEST_CASE("text says which stages had a policy, and what a token was to cost under it") {
+  Report report = made_report();
+  CHECK_FALSE(contains(to_text(report), "policies of"));
+  Run& run = report.runs[report.comparisons.at(0).staged];
+  run.stages[0].policy = "ffn_path";
+  run.stages[0].expected_flops_per_token = 0.75 * run.stages[0].flops_per_token;
+  run.stages[1].train_only = "new";
+  CHECK(contains(to_text(report),
+                 fmt::format("policies of {}: {}: ffn_path, 25.0% fewer FLOPs for a token;",
+                             run.name, run.stages[0].name)));
+  CHECK(contains(to_text(report), run.stages[1].name + ": train_only: new"));
+}
+
 TEST_CASE("every staged run has its prediction beside what came out, or why there is none") {
   Report report = made_report();
   CHECK(contains(to_text(report), "no prediction, because its log holds no prediction"));

@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "arch/cost.h"
-#include "plan/layer_policy.h"
+#include "plan/stage_policy.h"
 #include "support/catch.h"
 #include "support/text_file.h"
 #include "support/tiny_run.h"

@@ -4,7 +4,7 @@
 
 #include "grow/operator.h"
 #include "lengths/resolve_files.h"
-#include "plan/layer_policy.h"
+#include "plan/stage_policy.h"
 #include "support/catch.h"
 #include "support/schedules.h"
 #include "support/text_file.h"
@@ -80,16 +80,15 @@ TEST_CASE("every policy has a schedule that trains") {
     const schedule::Schedule s = schedule::load(file);
     std::vector<std::string> edits = short_edits(tiny, s);
     for (const schedule::StageSpec& stage : s.stages)  // every part of a path takes a step
-      if (stage.layer_path)
-        edits.push_back(
-            fmt::format("stages.{}.for={}", stage.name, 1 + stage.layer_path->then.size()));
+      if (const auto& path = stage.policies.layer_path)
+        edits.push_back(fmt::format("stages.{}.for={}", stage.name, 1 + path->then.size()));
     CHECK(run(file, edits, tiny / "run").done);
     for (const plan::StagePlan& stage : plan::resolve(s).stages) {
-      if (const plan::LayerPolicy* policy = plan::layer_policy(stage)) shown.insert(policy->key);
+      if (const plan::Policy* policy = plan::stage_policy(stage)) shown.insert(policy->key);
       if (stage.train_only_new) shown.insert("train_only");
     }
   }
-  for (const plan::LayerPolicy* policy : plan::layer_policies()) {
+  for (const plan::Policy* policy : plan::policies()) {
     CAPTURE(policy->key);
     CHECK(shown.contains(policy->key));
   }

@@ -90,13 +90,13 @@ struct Weight {
 class PhaseWeights {
  public:
   explicit PhaseWeights(const RowPlan& plan) : plan_(plan) {}
-  // For y = x w^T.
-  Weight forward(const float* w, std::int64_t in, std::int64_t out) {
-    return add({{w, in, true}, in, out, nullptr});
+  // For y = x w^T. stride: from one row of w to the next, if that is more than `in`.
+  Weight forward(const float* w, std::int64_t in, std::int64_t out, std::int64_t stride = 0) {
+    return add({{w, std::max(in, stride), true}, in, out, nullptr});
   }
   // For dx = dy w.
-  Weight backward(const float* w, std::int64_t in, std::int64_t out) {
-    return add({{w, in, false}, out, in, nullptr});
+  Weight backward(const float* w, std::int64_t in, std::int64_t out, std::int64_t stride = 0) {
+    return add({{w, std::max(in, stride), false}, out, in, nullptr});
   }
   void pack() const;
 

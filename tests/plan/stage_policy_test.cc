@@ -1,36 +1,20 @@
-// Layer dropout and random layer paths: rates, draws, prices, and what is refused.
-#include "plan/layer_policy.h"
+// Training policies: rates, draws, prices, and what is refused.
+#include "plan/stage_policy.h"
 
 #include <cmath>
 
 #include "cost/run_cost.h"
 #include "plan/step_sums.h"
-#include "support/catch.h"
-#include "support/errors.h"
-#include "support/schedules.h"
-#include "support/text_file.h"
+#include "support/policy_plan.h"
 #include "text/json.h"
 
 using namespace stagedtrain;
+using test::check_refused;
 using test::contains;
+using test::kHead;
+using test::planned;
 
 namespace {
-
-// One stage of 8 layers and 400 steps, with a policy.
-plan::RunPlan planned(const std::string& policy, std::vector<std::string> more = {}) {
-  std::vector<std::string> edits = {
-      "model={architecture: gpt2, layers: 8, width: 128, heads: 4, context: 128, vocab: 256}",
-      "stages=[{name: whole, for: 400 steps" + (policy.empty() ? "" : ", " + policy) + "}]"};
-  edits.insert(edits.end(), more.begin(), more.end());
-  return plan::resolve(test::two_stages(edits));
-}
-
-void check_refused(const std::string& policy, const std::string& says,
-                   std::vector<std::string> more = {}) {
-  const std::string said = test::refusal(ErrorKind::usage, [&] { planned(policy, more); });
-  INFO(policy << ": " << said);
-  CHECK(contains(said, says));
-}
 
 // How often each layer runs in steps first to last of the plan, in one pass of each.
 std::vector<double> run_share(const plan::RunPlan& p, std::int64_t first, std::int64_t last,
@@ -46,31 +30,39 @@ std::vector<double> run_share(const plan::RunPlan& p, std::int64_t first, std::i
   return share;
 }
 
+// The scale of the branches of a layer; 0 if it does not run.
+double scale_of(const arch::StepWork& work, std::int64_t layer) {
+  for (const arch::LayerWork& one : work.list(8))
+    if (one.layer == layer) return one.scale;
+  return 0;
+}
+
 // Five standard errors of a share of n draws.
 double bound(double p, double n) { return 5 * std::sqrt(p * (1 - p) / n) + 1e-12; }
 
-constexpr double kBlock = 6 * 12 * 128 * 128 + 6 * 4 * 64 * 128, kHead = 6 * 256 * 128;
+constexpr double kBlock = test::kMatrices + test::kAttention;
 
 }  // namespace
 
 TEST_CASE("layer dropout leaves out later layers more often, and less and less") {
   const plan::RunPlan p = planned("layer_dropout: {max: 0.6}");
-  const plan::LayerPolicy* policy = plan::layer_policy(p.stages[0]);
+  const plan::Policy* policy = plan::stage_policy(p.stages[0]);
   REQUIRE(policy);
+  const plan::PolicyStage stage = plan::policy_stage(p.stages[0]);
   for (std::int64_t layer = 0; layer < 8; ++layer)
     for (const std::int64_t step : {0, 100, 399}) {
       const double rate =
           0.6 * static_cast<double>(layer) / 7 * (1 - static_cast<double>(step) / 399);
-      CHECK(policy->keep(p.stages[0], layer, step) == Approx(1 - rate));
+      CHECK(policy->chance(stage, layer, step) == Approx(1 - rate));
     }
-  CHECK(policy->keep(p.stages[0], 7, 500) == 1);  // beyond the planned end
+  CHECK(policy->chance(stage, 7, 500) == 1);  // beyond the planned end
   const std::vector<double> share = run_share(p, 0, 400, 16);
   for (std::size_t l = 0; l < 8; ++l) {
     const double mean = 0.6 * static_cast<double>(l) / 7 / 2;
     CHECK(share[l] == Approx(1 - mean).margin(bound(mean, 400 * 16)));
   }
   const arch::StepWork last = plan::step_work(p, p.stages[0], 399, 399, 0);
-  CHECK(last.is_whole());
+  CHECK(last.is_whole(8));
 }
 
 TEST_CASE("branches of layers that run under dropout are divided by the probability that they do") {
@@ -78,11 +70,12 @@ TEST_CASE("branches of layers that run under dropout are divided by the probabil
   int left_out = 0;
   for (std::int64_t step = 0; step < 50; ++step) {
     const arch::StepWork work = plan::step_work(p, p.stages[0], step, step, 0);
-    CHECK(work.branch_scale(0) == 1);
+    CHECK(scale_of(work, 0) == 1);
     for (std::int64_t l = 0; l < 8; ++l) {
       if (!work.runs(l)) ++left_out;
       if (work.runs(l))
-        CHECK(work.branch_scale(l) == 1 / plan::layer_dropout().keep(p.stages[0], l, step));
+        CHECK(scale_of(work, l) ==
+              1 / plan::layer_dropout().chance(plan::policy_stage(p.stages[0]), l, step));
     }
   }
   CHECK(left_out > 50);
@@ -100,19 +93,19 @@ TEST_CASE("a path keeps its fixed layers and every other with one probability") 
   CHECK(rest[0] == 1);
   CHECK(rest[7] == Approx(0.5).margin(bound(0.5, 4000)));
   const arch::StepWork scaled = plan::step_work(first, first.stages[0], 3, 3, 0);
-  CHECK(scaled.branch_scale(0) == 1);
+  CHECK(scale_of(scaled, 0) == 1);
   for (std::int64_t l = 1; l < 8; ++l)
-    CHECK((scaled.branch_scale(l) == 0 || scaled.branch_scale(l) == 2));
+    CHECK((scale_of(scaled, l) == 0 || scale_of(scaled, l) == 2));
   const plan::RunPlan ends = planned("layer_path: {layers: 2}");
   for (std::int64_t step = 0; step < 20; ++step)
-    CHECK(plan::step_work(ends, ends.stages[0], step, step, 0).branch_scales ==
-          std::vector<double>{1, 0, 0, 0, 0, 0, 0, 1});
+    CHECK(plan::step_work(ends, ends.stages[0], step, step, 0) ==
+          arch::scaled_layers({1, 0, 0, 0, 0, 0, 0, 1}));
 }
 
 TEST_CASE("the parts of a stage run paths of their own lengths") {
   const plan::RunPlan p = planned("layer_path: {layers: 2, then: [5, 8]}");
-  const plan::LayerPolicy& policy = plan::layer_path();
-  const auto keep = [&](std::int64_t step) { return policy.keep(p.stages[0], 3, step); };
+  const plan::PolicyStage stage = plan::policy_stage(p.stages[0]);
+  const auto keep = [&](std::int64_t step) { return plan::layer_path().chance(stage, 3, step); };
   CHECK(keep(0) == 0);
   CHECK(keep(133) == 0);
   CHECK(keep(134) == 0.5);
@@ -127,7 +120,7 @@ TEST_CASE("no rate, or a path of all layers, is the whole model") {
                              "layer_path: {layers: 8, scale: inverse_keep}"}) {
     const plan::RunPlan p = planned(policy);
     for (std::int64_t step = 0; step < 20; ++step)
-      CHECK(plan::step_work(p, p.stages[0], step, step, 0).is_whole());
+      CHECK(plan::step_work(p, p.stages[0], step, step, 0).is_whole(8));
     CHECK(p.flops == planned("").flops);
   }
 }
@@ -176,15 +169,11 @@ TEST_CASE("expected FLOPs have a closed form, and the plan tells them everywhere
 }
 
 TEST_CASE("the sum of executed FLOPs comes to what was expected, within sampling error") {
-  for (const char* policy : {"layer_dropout: {max: 0.8}", "layer_path: {layers: 3, draw: micro}"}) {
+  for (const char* policy : {"layer_dropout: {max: 0.8}", "layer_path: {layers: 3, draw: micro}",
+                             "ffn_path: {}", "layer_sharing: {layers: 12}"}) {
+    CAPTURE(policy);
     const plan::RunPlan p = planned(policy, {"batch.micro=1"});
-    double sum = 0;
-    for (std::int64_t step = 0; step < 400; ++step)
-      for (std::int64_t pass = 0; pass < 16; ++pass)
-        sum += 128 * arch::step_flops_per_token(p.stages[0].model,
-                                                plan::step_work(p, p.stages[0], step, step, pass))
-                         .total;
-    CHECK(sum == Approx(p.flops).epsilon(0.02));  // five standard errors
+    CHECK(test::executed_flops(p, 1) == Approx(p.flops).epsilon(0.02));  // five standard errors
   }
 }
 
@@ -242,7 +231,8 @@ TEST_CASE("Muon's FLOPs are those of the matrices that it moves") {
   CHECK(share(planned("layer_path: {layers: 5, draw: micro}", {muon, "batch.micro=4"})) ==
         Approx((2 + 6 * (1 - std::pow(0.5, 4))) / 8));
   CHECK(share(planned("layer_dropout: {max: 0.5, draw: step}", {muon})) == Approx(1 - 0.5 / 4));
-  const plan::RunPlan frozen = plan::resolve(test::two_stages({muon, "stages.full.train_only=new"}));
+  const plan::RunPlan frozen =
+      plan::resolve(test::two_stages({muon, "stages.full.train_only=new"}));
   CHECK(share(frozen) == Approx(4 / 6.0));
   CHECK(frozen.stages[1].flops ==
         Approx(plan::expected_flops_per_token(frozen.stages[1]).total *

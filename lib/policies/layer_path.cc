@@ -7,42 +7,42 @@
 // and the last part runs all layers.
 #include <algorithm>
 
-#include "plan/layer_policy.h"
+#include "policies/policy.h"
 #include "text/text.h"
 
 namespace stagedtrain::plan {
 namespace {
 
-bool keeps(const StagePlan& stage, const char* which) {
-  return std::ranges::find(stage.layer_path->keep, which) != stage.layer_path->keep.end();
+bool keeps(const PolicyStage& stage, const char* which) {
+  return std::ranges::find(stage.keys.layer_path->keep, which) != stage.keys.layer_path->keep.end();
 }
 
-bool is_kept(const StagePlan& stage, std::int64_t layer) {
+bool is_kept(const PolicyStage& stage, std::int64_t layer) {
   return (layer == 0 && keeps(stage, "first")) ||
          (layer == stage.model.layers - 1 && keeps(stage, "last"));
 }
 
-std::int64_t count_kept(const StagePlan& stage) {
+std::int64_t count_kept(const PolicyStage& stage) {
   std::int64_t kept = is_kept(stage, 0) ? 1 : 0;
   if (stage.model.layers > 1 && is_kept(stage, stage.model.layers - 1)) ++kept;
   return kept;
 }
 
-std::int64_t count_parts(const StagePlan& stage) {
-  return 1 + static_cast<std::int64_t>(stage.layer_path->then.size());
+std::int64_t count_parts(const PolicyStage& stage) {
+  return 1 + static_cast<std::int64_t>(stage.keys.layer_path->then.size());
 }
 
-double layers_in_part(const StagePlan& stage, std::int64_t part) {
-  return part == 0 ? stage.layer_path->layers
-                   : stage.layer_path->then[static_cast<std::size_t>(part - 1)];
+double layers_in_part(const PolicyStage& stage, std::int64_t part) {
+  return part == 0 ? stage.keys.layer_path->layers
+                   : stage.keys.layer_path->then[static_cast<std::size_t>(part - 1)];
 }
 
-double layers_at(const StagePlan& stage, std::int64_t stage_step) {
+double layers_at(const PolicyStage& stage, std::int64_t stage_step) {
   const std::int64_t last = count_parts(stage) - 1;
   return layers_in_part(stage, std::min(stage_step * (last + 1) / stage.steps, last));
 }
 
-double keep(const StagePlan& stage, std::int64_t layer, std::int64_t stage_step) {
+double keep(const PolicyStage& stage, std::int64_t layer, std::int64_t stage_step) {
   if (is_kept(stage, layer)) return 1;
   const auto kept = static_cast<double>(count_kept(stage));
   return (layers_at(stage, stage_step) - kept) / (static_cast<double>(stage.model.layers) - kept);
@@ -50,7 +50,7 @@ double keep(const StagePlan& stage, std::int64_t layer, std::int64_t stage_step)
 
 // Returns the mean number of layers that run. Until the stage's steps are known, its parts count as
 // equal, which they are except for rounding.
-double mean_layers(const StagePlan& stage) {
+double mean_layers(const PolicyStage& stage) {
   const std::int64_t parts = count_parts(stage);
   const std::int64_t steps = stage.steps > 0 ? stage.steps : parts;
   const auto begin = [&](std::int64_t part) { return (part * steps + parts - 1) / parts; };
@@ -60,13 +60,14 @@ double mean_layers(const StagePlan& stage) {
   return sum / static_cast<double>(steps);
 }
 
-std::string refusal(const StagePlan& stage) {
+std::string refusal(const PolicyStage& stage) {
   const std::int64_t kept = count_kept(stage), layers = stage.model.layers;
-  if (stage.layer_path->keep.empty())
+  if (stage.keys.layer_path->keep.empty())
     return "keep: found no layer, expected first, last, or both: at least one layer must always "
            "run";
-  if (std::ranges::count(stage.layer_path->keep, stage.layer_path->keep.front()) > 1)
-    return fmt::format("keep: found {} twice, expected each once", stage.layer_path->keep.front());
+  if (std::ranges::count(stage.keys.layer_path->keep, stage.keys.layer_path->keep.front()) > 1)
+    return fmt::format("keep: found {} twice, expected each once",
+                       stage.keys.layer_path->keep.front());
   if (stage.steps > 0 && stage.steps < count_parts(stage))
     return fmt::format("then: found {} parts in all, expected at most {}, the steps of this stage",
                        count_parts(stage), stage.steps);
@@ -81,33 +82,39 @@ std::string refusal(const StagePlan& stage) {
   return "";
 }
 
-std::string description(const StagePlan& stage) {
+std::string description(const PolicyStage& stage) {
   std::vector<std::string> numbers;
   for (std::int64_t part = 0; part < count_parts(stage); ++part)
     numbers.push_back(format_number(layers_in_part(stage, part)));
   std::string text = fmt::format(
       "random layer paths: {} of {} layers run on average, always the {}", join(numbers, ", then "),
-      stage.model.layers, join(stage.layer_path->keep, " and the "));
-  if (stage.layer_path->scale == schedule::PathScale::inverse_keep)
+      stage.model.layers, join(stage.keys.layer_path->keep, " and the "));
+  if (stage.keys.layer_path->scale == schedule::PathScale::inverse_keep)
     text += "; branches are divided by the probability that they run";
   return text;
 }
 
+arch::StepWork work(const PolicyStage& stage, std::int64_t stage_step, const CounterRng& draws) {
+  return drawn_layers(
+      stage.model.layers, [&](std::int64_t layer) { return keep(stage, layer, stage_step); },
+      stage.keys.layer_path->scale == schedule::PathScale::inverse_keep, draws);
+}
+
 }  // namespace
 
-const LayerPolicy& layer_path() {
-  static const LayerPolicy policy = {
+const Policy& layer_path() {
+  static const Policy policy = {
       .key = "layer_path",
-      .is_on = [](const StagePlan& stage) { return stage.layer_path.has_value(); },
-      .keep = keep,
-      .mean_layers = mean_layers,
-      .is_scaled =
-          [](const StagePlan& stage) {
-            return stage.layer_path->scale == schedule::PathScale::inverse_keep;
+      .is_on = [](const schedule::Policies& keys) { return keys.layer_path.has_value(); },
+      .mean_flops =
+          [](const PolicyStage& stage, std::int64_t length) {
+            return arch::mean_flops_per_token(stage.model, mean_layers(stage), length);
           },
-      .draw = [](const StagePlan& stage) { return stage.layer_path->draw; },
+      .chance = keep,
       .refusal = refusal,
-      .description = description};
+      .description = description,
+      .work = work,
+      .draw = [](const schedule::Policies& keys) { return keys.layer_path->draw; }};
   return policy;
 }
 

@@ -1,5 +1,5 @@
 // Chooses how the work on rows is cut into chunks and pieces, by measurements (bench/README.md).
-#include "fused/row_work.h"
+#include "model/row_work.h"
 
 #include <ATen/Parallel.h>
 

@@ -5,10 +5,11 @@
 #include "checkpoint/checkpoint.h"
 #include "model/running_model.h"
 #include "optim/adamw.h"
-#include "plan/layer_policy.h"
+#include "plan/stage_policy.h"
 #include "runlog/run_log.h"
 #include "support/errors.h"
 #include "support/file_fault.h"
+#include "support/text_file.h"
 #include "support/tiny_run.h"
 #include "support/tiny_state.h"
 #include "train/run.h"
@@ -82,7 +83,13 @@ TEST_CASE("stopped anywhere under a policy and run again, a run ends with the sa
       std::pair("layer_dropout={max: 0.9, draw: step}", "batch.micro=2"),
       std::pair("layer_path={layers: 3, then: [4]}", "batch.micro=0"),
       std::pair("layer_path={layers: 3}", "optimizer={name: muon}"),
-      std::pair("layer_path={layers: 2.5, keep: [last], scale: inverse_keep}", "batch.micro=2"));
+      std::pair("layer_path={layers: 2.5, keep: [last], scale: inverse_keep}", "batch.micro=2"),
+      std::pair("ffn_path={shares: [0.25, 0.5, 1]}", "batch.micro=2"),
+      std::pair("ffn_path={shares: [0.25, 0.5]}", "batch.micro=0"),
+      std::pair("layer_sharing={layers: 8}", "batch.micro=2"),
+      std::pair("token_dropping={start: 4, step: 4}", "batch.micro=2"),
+      std::pair("train_groups={layers: 2, order: random}", "optimizer={name: muon}"),
+      std::pair("train_last=2", "batch.micro=0"));
   const Edits edits = edits_with(policy, {more});
   run_in(tiny, "whole", edits);
   const int line = GENERATE(14, 20);
@@ -99,12 +106,93 @@ TEST_CASE("stopped anywhere under a policy and run again, a run ends with the sa
 TEST_CASE("a policy that leaves out nothing is the plain run to the bit") {
   const test::TinyRun tiny;
   run_in(tiny, "plain", edits_with(""));
-  for (const char* policy : {"layer_dropout={max: 0}", "layer_path={layers: 5}"}) {
+  for (const char* policy :
+       {"layer_dropout={max: 0}", "layer_path={layers: 5}", "ffn_path={shares: [1]}",
+        "layer_sharing={layers: 5}", "train_groups={layers: 5}", "train_last=5"}) {
     run_in(tiny, policy, edits_with(policy));
     CHECK(test::difference(end_of(tiny, "plain"), end_of(tiny, policy)) == "");
   }
-  run_in(tiny, "dropout", edits_with("layer_dropout={max: 0.9}"));
-  CHECK(test::difference(end_of(tiny, "plain"), end_of(tiny, "dropout")) != "");
+  for (const char* policy : {"layer_dropout={max: 0.9}", "ffn_path={}", "layer_sharing={layers: 9}",
+                             "train_groups={layers: 2}", "train_last=1"}) {
+    run_in(tiny, policy, edits_with(policy));
+    CHECK(test::difference(end_of(tiny, "plain"), end_of(tiny, policy)) != "");
+  }
+}
+
+TEST_CASE("all tokens are the plain run on reference kernels to the bit") {
+  const test::TinyRun tiny;
+  const plan::RunPlan plain = tiny.plan(edits_with(""));
+  REQUIRE(train::run(plain, {.out = tiny / "plain", .device = {.kernels = "reference"}}).done);
+  run_in(tiny, "all", edits_with("token_dropping={start: 16}"));
+  CHECK(test::difference(end_of(tiny, "plain"), end_of(tiny, "all")) == "");
+  run_in(tiny, "some", edits_with("token_dropping={start: 4, step: 4}"));
+  CHECK(test::difference(end_of(tiny, "plain"), end_of(tiny, "some")) != "");
+  const std::string said = test::refusal(ErrorKind::usage, [&] {
+    train::run(tiny.plan(edits_with("token_dropping={start: 4}")),
+               {.out = tiny / "fused", .device = {.kernels = "fused"}});
+  });
+  CHECK(test::contains(said, "--kernels fused: found a stage with token_dropping"));
+}
+
+TEST_CASE("hidden units outside every path never have a gradient") {
+  const test::TinyRun tiny;
+  for (const char* architecture : {"gpt2", "llama"}) {
+    CAPTURE(architecture);
+    run_in(tiny, architecture,
+           edits_with(
+               "ffn_path={shares: [0.25, 0.5]}",
+               {std::string("model.architecture=") + architecture, "model.ffn=64", "batch.micro=2",
+                "stages.full.grow=[{operator: depth, layers: 5, new_layers: random}]"}));
+    const state::TrainingState after = end_of(tiny, architecture);
+    const arch::ParamTable table = arch::param_table(after.model);
+    std::int64_t outside = 0, inside = 0;
+    for (std::size_t i = 0; i < table.size(); ++i) {
+      const auto& axes = table[i].axes;
+      const auto units = std::ranges::find(axes, arch::Axis::ffn, &arch::AxisSize::axis);
+      if (units == axes.end() || table[i].layer < 1) continue;  // layer 0 was trained before
+      CAPTURE(table[i].name);
+      const bool by_row = units == axes.begin();
+      const std::vector<std::int64_t> shape = table[i].shape();
+      const std::int64_t columns = shape.size() == 2 ? shape[1] : 1;
+      for (const state::TensorKind kind :
+           {state::TensorKind::exp_avg, state::TensorKind::exp_avg_sq}) {
+        const float* moment = reinterpret_cast<const float*>(after.of(kind)[i].bytes().data());
+        for (std::int64_t at = 0; at < shape[0] * columns; ++at) {
+          const bool runs = (by_row ? at / columns : at % columns) < 32;
+          if (!runs) CHECK(moment[at] == 0);
+          (runs ? inside : outside) += moment[at] != 0 || !runs;
+        }
+      }
+    }
+    CHECK(outside > 0);
+    CHECK(inside > 0);
+  }
+}
+
+TEST_CASE("a step moves its own group only") {
+  const test::TinyRun tiny;
+  const Edits edits = edits_with("train_groups={layers: 2}",
+                                 {"checkpoint.every=1", "checkpoint.keep=100", "model.tied=false"});
+  run_in(tiny, "run", edits);
+  for (int step = 7; step <= 14; ++step) {
+    const auto at = [&](int number) {
+      return state::load(tiny / "run/checkpoints" / fmt::format("step-{:08}.h5", number));
+    };
+    const state::TrainingState before = at(step), after = at(step + 1);
+    const arch::ParamTable table = arch::param_table(after.model);
+    const std::int64_t group = (step - 6) % 3;
+    for (std::size_t i = 0; i < table.size(); ++i) {
+      CAPTURE(step, table[i].name);
+      const bool embeds = table[i].role == arch::Role::embed;
+      const std::int64_t own = table[i].layer >= 0 ? table[i].layer / 2 : embeds ? 0 : 2;
+      bool same = true;
+      for (const state::TensorKind kind : state::kTensorKinds)
+        same = same && std::ranges::equal(after.of(kind)[i].bytes(), before.of(kind)[i].bytes());
+      if (own != group) CHECK(same);
+      if (own == group && table[i].axes.size() == 2) CHECK_FALSE(same);
+      CHECK(after.histories[i].age.start - before.histories[i].age.start == (own == group ? 0 : 1));
+    }
+  }
 }
 
 TEST_CASE("layers that never run keep their weights, moments and age to the bit") {
@@ -160,6 +248,10 @@ TEST_CASE("the log tells executed FLOPs and layers, and evaluation runs all laye
   const state::TrainingState end = end_of(tiny, "run");
   CHECK(end.progress.flops == Approx(p.flops).epsilon(1e-12));
   const runlog::Run log = runlog::read_log(tiny / "run/run.jsonl", "run");
+  CHECK(log.stages.at(0).policy == "");
+  CHECK(log.stages.at(1).policy == "layer_path");
+  CHECK(log.stages.at(1).expected_flops_per_token ==
+        plan::expected_flops_per_token(p.stages[1]).total);
   REQUIRE(log.growths.size() == 1);
   CHECK(log.growths[0].loss_after == Approx(log.growths[0].loss_before).epsilon(1e-6));
   CHECK(log.steps.back().at.flops - log.steps[5].at.flops ==
@@ -182,8 +274,8 @@ TEST_CASE("training a path of the first and the last layer is training these two
       others.view(others.weights(), i)
           .copy_(params.view(params.weights(), name_in_whole(others.table()[i])));
     std::vector<state::TensorHistory> none(params.table().size());
-    params.set_histories(none, 0, {false, true, true, false});
-    model->set_work({{1, 0, 0, 1}});
+    params.set_histories(none, 0, {.layers = {false, true, true, false}});
+    model->set_work(arch::scaled_layers({1, 0, 0, 1}));
     for (std::int64_t step = 1; step <= 5; ++step) {
       const at::Tensor tokens = test::random_tokens(61, 4, 25, static_cast<std::uint64_t>(step));
       model->loss_and_backward(tokens, 1, 1);

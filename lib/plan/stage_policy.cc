@@ -1,0 +1,140 @@
+// Draws what a pass runs, computes expected costs, and refuses what does not go together.
+#include "plan/stage_policy.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "plan/step_sums.h"
+
+namespace stagedtrain::plan {
+namespace {
+
+// Whether each pass draws anew. If batch.micro is 0, the number of passes depends on the number of
+// ranks, and draws must not, so all passes of a step share one.
+bool draws_anew(const schedule::Schedule& s, const StagePlan& stage) {
+  return draws_for_micro_batches(stage) && s.batch.micro > 0;
+}
+
+// Returns the probability that a layer runs in at least one pass of a step, averaged over the
+// stage's steps. For a long stage the average is over kMostSteps evenly spread steps.
+double mean_chance(const schedule::Schedule& s, const StagePlan& stage, const Policy& policy,
+                   std::int64_t layer) {
+  constexpr std::int64_t kMostSteps = 1000;
+  const double passes =
+      draws_anew(s, stage)
+          ? std::ceil(static_cast<double>(s.batch.sequences) / static_cast<double>(s.batch.micro))
+          : 1;
+  const std::int64_t steps = std::max<std::int64_t>(1, stage.steps),
+                     looked = std::min(steps, kMostSteps);
+  double sum = 0;
+  for (std::int64_t i = 0; i < looked; ++i) {
+    const std::int64_t step = looked > 1 ? i * (steps - 1) / (looked - 1) : 0;
+    sum += 1 - std::pow(1 - policy.chance(policy_stage(stage), layer, step), passes);
+  }
+  return sum / static_cast<double>(looked);
+}
+
+// Returns why a policy cannot be combined with the rest of the schedule, or "".
+std::string conflict(const schedule::Schedule& s, const StagePlan& stage, const Policy& policy) {
+  for (const Policy* other : policies())
+    if (other != &policy && other->is_on(stage.policies))
+      return fmt::format("found together with {}, expected only one of them in a stage",
+                         other->key);
+  if (stage.train_only_new)
+    return "found with train_only: new, expected train_only: all: a step that leaves out the new "
+           "layers would train nothing";
+  if (stage.policies.ffn_path && s.optimizer.name == schedule::OptimizerName::muon)
+    return "found with optimizer muon, expected another one: Muon orthogonalizes whole matrices, "
+           "and a path trains a part of them";
+  if (stage.policies.token_dropping && s.batch.length_warmup)
+    return "found with batch.length_warmup, expected only one of them: both shorten what the "
+           "middle layers see";
+  return "";
+}
+
+}  // namespace
+
+std::string policy_key(const StagePlan& stage) {
+  const Policy* policy = stage_policy(stage);
+  return policy ? policy->key : "";
+}
+
+PolicyStage policy_stage(const StagePlan& stage, std::uint64_t seed) {
+  return {stage.model, stage.steps, stage.policies, seed};
+}
+
+arch::StepWork step_work(const RunPlan& plan, const StagePlan& stage, std::int64_t step,
+                         std::int64_t stage_step, std::int64_t pass, std::int64_t rows) {
+  const Policy* policy = stage_policy(stage);
+  if (!policy || !policy->work) return {};
+  const bool each_pass = draws_anew(plan.schedule, stage);
+  const auto seed = static_cast<std::uint64_t>(plan.schedule.seed);
+  const CounterRng steps(seed, hash_name("layer policy"));
+  const auto index =
+      static_cast<std::uint64_t>(step) << 20 | static_cast<std::uint64_t>(each_pass ? pass : 0);
+  arch::StepWork work =
+      policy->work(policy_stage(stage, seed), stage_step, CounterRng(steps.bits(index), 0));
+  if (work.drops_tokens()) work.first_sequence = pass * rows;
+  return work;
+}
+
+std::vector<bool> frozen_in_step(const RunPlan& plan, const StagePlan& stage,
+                                 const arch::ParamTable& table, std::int64_t stage_step) {
+  const Policy* policy = stage_policy(stage);
+  if (!policy || !policy->frozen) return {};
+  const auto seed = static_cast<std::uint64_t>(plan.schedule.seed);
+  return policy->frozen(policy_stage(stage, seed), table, stage_step);
+}
+
+bool draws_for_micro_batches(const StagePlan& stage) {
+  const Policy* policy = stage_policy(stage);
+  return policy && policy->draw && policy->draw(stage.policies) == schedule::LayerDraw::micro;
+}
+
+arch::TokenFlops expected_flops_per_token(const StagePlan& stage, std::int64_t length) {
+  const Policy* policy = stage_policy(stage);
+  if (!policy) return arch::step_flops_per_token(stage.model, {}, stage.trained, length);
+  return policy->mean_flops(policy_stage(stage), length);
+}
+
+double expected_optimizer_flops(const schedule::Schedule& s, const StagePlan& stage) {
+  const double whole = optimizer_flops_per_step(s, stage.model);
+  if (whole == 0) return 0;
+  const std::int64_t layers = stage.model.layers;
+  const Policy* policy = stage_policy(stage);
+  double moved = 0;  // the number of layers whose matrices are updated
+  for (std::int64_t layer = 0; layer < layers; ++layer)
+    moved += stage.trained.share(layer) * (policy ? mean_chance(s, stage, *policy, layer) : 1);
+  return whole * moved / static_cast<double>(layers);
+}
+
+double flops_share(const StagePlan& stage) {
+  return expected_flops_per_token(stage).total / arch::flops_per_token(stage.model);
+}
+
+arch::ModelConfig executed_model(const StagePlan& stage) {
+  arch::ModelConfig model = stage.model;
+  const Policy* policy = stage_policy(stage);
+  if (policy && policy->most_layers) model.layers = policy->most_layers(policy_stage(stage));
+  return model;
+}
+
+void set_policy(const schedule::Schedule& s, std::size_t i, StagePlan& stage) {
+  stage.policies = s.stages[i].policies;
+  check_policy(s, i, stage);
+}
+
+void check_policy(const schedule::Schedule& s, std::size_t i, const StagePlan& stage) {
+  const Policy* policy = stage_policy(stage);
+  if (!policy) return;
+  std::string what = conflict(s, stage, *policy);
+  if (what.empty()) what = policy->refusal(policy_stage(stage));
+  if (what.empty()) return;
+  const Tree& place = s.source.find("stages")->items[i];
+  const Tree* at = place.find(policy->key);
+  throw(at ? *at : place)
+      .error("stages.{}.{}: {}", i, policy->key, what)
+      .with_hint("docs/policies.md describes the policy; a stage of its own can have another one");
+}
+
+}  // namespace stagedtrain::plan
