@@ -151,8 +151,7 @@ void check_train_only(const Schedule& s, std::size_t i, const StagePlan& stage) 
         i);
 }
 
-// Returns, for each tensor of the grown model, whether it was there before the growth. The rule is
-// the one by which grow::grown_header() assigns generations.
+// Returns which tensors of the grown model were there before it, as grow::grown_header() decides.
 std::vector<bool> not_added_by(const grow::GrowthRecipe& growth) {
   std::vector<bool> old;
   for (const grow::GrowthStep& step : growth.steps) {
