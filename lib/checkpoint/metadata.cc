@@ -20,10 +20,21 @@ const FieldInfo kSteps{.max = 1e12}, kTokens{.max = 1e18}, kStages{.max = 1e6};
 const FieldInfo kAmount{.min = 0, .max = kLargest};
 const FieldInfo kFactor{.min = 0, .max = kLargest, .above_min = true};
 
+// The numbers of a parameterization are all 0 where a model has none, which no schedule may write.
+template <class V>
+struct ZeroAllowed {
+  V& v;
+  template <class T>
+  void operator()(const char* key, T& value, FieldInfo info) {
+    info.min = 0;
+    v(key, value, info);
+  }
+};
 template <class V>
 void visit(V& v, arch::ModelConfig& model) {
   model.fields(v);
-  model.parameterization.fields(v);
+  ZeroAllowed<V> keys{v};
+  model.parameterization.fields(keys);
 }
 template <class V>
 void visit(V& v, Progress& p) {
