@@ -21,6 +21,7 @@ import argparse
 import contextlib
 import json
 import math
+import os
 import resource
 import statistics
 import sys
@@ -152,7 +153,7 @@ def time_training(a):
     model = make_model(a).to(a.device)
     count = sum(p.numel() for p in model.parameters())
     if a.ddp:
-        model = nn.parallel.DistributedDataParallel(model, gradient_as_bucket_view=True)
+        model = nn.parallel.DistributedDataParallel(model, gradient_as_bucket_view=True)  # on the current device
     batches = [torch.randint(0, a.vocab, (a.batch, a.context + 1), device=a.device) for _ in range(8)]
     step = make_step(model, batches, a)
     first, loss = seconds_of(lambda: step(0))
@@ -204,7 +205,9 @@ def main():
     a = parser.parse_args()
     torch.set_num_threads(a.threads)
     if a.ddp:
-        torch.distributed.init_process_group("gloo")
+        if a.device == "cuda":
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        torch.distributed.init_process_group("nccl" if a.device == "cuda" else "gloo")
     result = time_sgemm(a) if a.sgemm_peak else time_training(a)
     if not a.ddp or torch.distributed.get_rank() == 0:
         print(json.dumps(result), flush=True)

@@ -3,13 +3,15 @@
 
 usage: ranks_bench.py --program build/bench/stagedtrain [--shapes 6x256,8x512] [--steps 12] [--rounds 3]
                       [--sharding none|optimizer|full] [--against none|optimizer|full]
-                      [--ddp PYTHON [--ddp-passes N]]
+                      [--ddp PYTHON [--ddp-passes N]] [--device cpu|cuda]
 With --against, two processes with that sharding take the place of the one process. With --ddp, two
 processes of PyTorch's DistributedDataParallel (Gloo, eager, one thread each; bench/pytorch_step.py) with
 the same model and batch take part, too; each makes N passes in a step (default: 1). Each contestant trains
 the same schedule on random bytes, in turns; prints medians over the steps of all rounds (the first two of
 each run warm up), their ratios to the two processes, the share of a step that communication holds up, the
 peak memory of the largest process of each, and the load. A busy machine makes all but ratios worthless.
+With --device cuda, two processes with a GPU each (NCCL) are beside one with one GPU, of which they should reach
+twice the speed; exits with 77 where there are not two GPUs.
 """
 import argparse
 import json
@@ -18,6 +20,7 @@ import random
 import socket
 import statistics
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -61,16 +64,20 @@ def train(program, folder, name, more, threads):
     return steps_of(run), usage.ru_maxrss / 1024  # MiB, of the largest process
 
 
-def ranks_with(sharding):
-    return ["--processes", "2", "--threads", "1", "--sharding", sharding]
+def gpus():
+    return sum(1 for path in Path("/dev").glob("nvidia[0-9]*"))
 
 
-def train_ddp(python, shape, steps, passes):
+def ranks_with(sharding, device):
+    return ["--processes", "2", "--threads", "1", "--device", device, "--sharding", sharding]
+
+
+def train_ddp(python, shape, steps, passes, device):
     """Tokens/s of each step of two processes."""
     layers, width, heads, context, sequences, _ = SHAPES[shape]
     step = Path(__file__).with_name("pytorch_step.py")
     words = [python, step, "--ddp", "--threads", 1, "--layers", layers, "--width", width, "--heads", heads,
-             "--context", context, "--batch", sequences // 2, "--passes", passes, "--warmup", 3,
+             "--device", device, "--context", context, "--batch", sequences // 2, "--passes", passes, "--warmup", 3,
              "--steps", steps - 3, "--seconds", 1e9]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -103,14 +110,15 @@ def compare(a, shape):
         folder = Path(name)
         prepare(a.program, shape, folder, a.steps)
         for i in range(a.rounds):
-            for who, more in ((a.against or "one", ranks_with(a.against) if a.against else ["--threads", "2"]),
-                              ("two", ranks_with(a.sharding))):
+            one = ["--threads", "2", "--device", a.device]
+            for who, more in ((a.against or "one", ranks_with(a.against, a.device) if a.against else one),
+                              ("two", ranks_with(a.sharding, a.device))):
                 events, peak = train(a.program, folder, f"{who}-{i}", more, 2)
                 note(who, [e["tokens_per_second"] for e in events], peak)
                 if who == "two":
                     shares += [e["communication_share"] for e in events]
             if a.ddp:
-                note("ddp", train_ddp(a.ddp, shape, a.steps, a.ddp_passes), 0)
+                note("ddp", train_ddp(a.ddp, shape, a.steps, a.ddp_passes, a.device), 0)
     median = {who: statistics.median(steps) for who, steps in speeds.items()}
     for who, steps in speeds.items():
         memory = f", {statistics.median(peaks[who]):.0f} MiB" if max(peaks[who]) > 0 else ""
@@ -131,7 +139,11 @@ def main():
     parser.add_argument("--against")
     parser.add_argument("--ddp", metavar="PYTHON", help="an interpreter that has torch")
     parser.add_argument("--ddp-passes", type=int, default=1)
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     arguments = parser.parse_args()
+    if arguments.device == "cuda" and gpus() < 2:
+        print("SKIP: ranks_bench.py --device cuda needs two GPUs", file=sys.stderr)
+        raise SystemExit(77)
     for shape in arguments.shapes.split(","):
         compare(arguments, shape)
 

@@ -32,7 +32,10 @@ if [ -z "$python" ]; then
 fi
 
 if [ "$gpu" ]; then
-  exec bench/gpu_bench.py --build $build --python "$python" ${nanogpt:+--nanogpt "$nanogpt"} ${llmc:+--llmc "$llmc"}
+  bench/gpu_bench.py --build $build --python "$python" ${nanogpt:+--nanogpt "$nanogpt"} ${llmc:+--llmc "$llmc"}
+  echo; echo "== two GPUs beside one, and beside DDP"
+  bench/ranks_bench.py --program $build/stagedtrain --device cuda --ddp "$python" || [ $? = 77 ]
+  exit
 fi
 
 gigabytes=4 seconds=5 shapes=2x64,4x128,6x256,8x512,12x768-50k

@@ -53,6 +53,24 @@ else()
   message(STATUS "Without own CUDA kernels")
 endif()
 
+# NCCL between GPUs. Compiled wherever its headers and CUDA's are, so that every build shows that it compiles;
+# it becomes part of the program where LibTorch is linked with CUDA.
+option(STAGEDTRAIN_NCCL "exchange between GPUs by NCCL, where its headers are found" ON)
+find_path(NCCL_INCLUDE nccl.h HINTS ${TORCH_ROOT}/../nvidia/nccl/include ${CUDA_INCLUDE} /usr/local/cuda/include
+          /usr/include NO_DEFAULT_PATH)
+if(STAGEDTRAIN_NCCL AND CUDA_INCLUDE AND NCCL_INCLUDE)
+  if(TORCH_WITH_CUDA)
+    set_property(SOURCE lib/dist/c10d.cc APPEND PROPERTY COMPILE_DEFINITIONS STAGEDTRAIN_NCCL)
+    set_property(SOURCE lib/dist/c10d.cc APPEND PROPERTY INCLUDE_DIRECTORIES ${CUDA_INCLUDE} ${NCCL_INCLUDE})
+    message(STATUS "Exchange between GPUs by NCCL (${NCCL_INCLUDE}/nccl.h)")
+  else()
+    add_library(compiled_nccl OBJECT lib/dist/c10d.cc)
+    target_compile_definitions(compiled_nccl PRIVATE STAGEDTRAIN_NCCL)
+    target_include_directories(compiled_nccl SYSTEM PRIVATE ${CUDA_INCLUDE} ${NCCL_INCLUDE})
+    target_link_libraries(compiled_nccl PUBLIC torch_package ground_headers PRIVATE project_warnings)
+  endif()
+endif()
+
 # Compiled wherever CUDA's headers are, so that every build shows that it compiles. They come before the
 # compiler's own folders: a toolkit in /usr/local/include would hide a header that setup.sh forgot.
 if(CUDA_INCLUDE AND CUDART)
