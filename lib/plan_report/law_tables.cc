@@ -1,6 +1,8 @@
 // Formats what `plan --fit` prints.
 #include "plan_report/law_tables.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include "figures/table.h"
