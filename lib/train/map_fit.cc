@@ -151,7 +151,7 @@ class Fit {
         stage_, counted(step_.fit.steps, "step"), before, after, grouped(cost_.tokens),
         short_count(cost_.flops), short_seconds(seconds)));
     if (after > before)
-      run_.line.say(fmt::format(
+      run_.line.print(fmt::format(
           "warning: the fit has raised the loss of the growth into {}: fit.lr {} is too high; give "
           "it a smaller value, or fit.steps 0, which keeps the maps as they begin",
           stage_, format_number(step_.fit.lr)));

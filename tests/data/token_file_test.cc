@@ -12,6 +12,7 @@
 #include "support/sentencepiece_model.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 using namespace stagedtrain::data;

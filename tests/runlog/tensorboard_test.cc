@@ -8,6 +8,7 @@
 #include "support/catch.h"
 #include "support/temp_dir.h"
 #include "support/text_file.h"
+#include "text/json.h"
 
 using namespace stagedtrain;
 using test::contains;
