@@ -52,8 +52,9 @@ printed as token ids, and --prompt is read as token ids ("17 4 256").
 
 --processes N shares windows and tasks out to N processes on this machine, and prints the same
 numbers as one process, to the bit; torchrun --no-python and srun start the command on several
-machines (docs/cluster.md). --threads is for each process. A sample is written by one of them. If a
-process is lost, all others exit with code 6.
+machines (docs/cluster.md). --threads is for each process. A sample is written by one of them. A
+model that is too large for one process is scored with --sharding full. If a process is lost, all
+others exit with code 6.
 
 Examples:
   stagedtrain eval runs/first/stages/full.h5 --data data/book/validation.bin
@@ -199,6 +200,9 @@ void check(EvalArguments& a) {
                         a.tokens);
     a.eval.tokens = *count;
   }
+  if (a.launch.sharding == "full" && (!a.tasks.empty() || a.sample.tokens > 0 || a.ema))
+    throw usage_error("--sharding full: works with --data, but not with --tasks, --sample or --ema")
+        .with_hint("give them in a command without it");
   if (!a.tokenizer.empty()) a.tokenizer = data::read_tokenizer_spec(a.tokenizer);
 }
 
@@ -263,6 +267,12 @@ void add_eval(CLI::App& app) {
                     "use the moving average of the weights, which a run with ema keeps");
   add_device_options(*command, a->device);
   add_launch_options(*command, "score", a->launch);
+  command
+      ->add_option("--sharding", a->launch.sharding,
+                   "none, or full: with --data, each process holds a part of the model, on CPUs "
+                   "(default: none)")
+      ->type_name("KIND")
+      ->check(CLI::IsMember({"none", "full"}));
   command->add_flag("--json", a->json, "print the results as JSON");
   command->footer(kFooter);
   command->callback([a] { run(*a); });

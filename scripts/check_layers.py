@@ -63,7 +63,7 @@ MAY_INCLUDE = {
     "runfolder": [*PLAN, "state", "checkpoint", "apply", "model"],
     "record": [*FORECAST, "tokenizers", "state", "checkpoint", "outcomes", "lengths", "engine"],
     "replicas": ["checkpoint", *PLAN, "state", "engine", "launch", "dist", "model", "runfolder", "record"],
-    "scoring": [*PLAN, "tokenizers", "state", "checkpoint", "engine", "dist", "model", "eval", "runfolder", "replicas"],
+    "scoring": [*PLAN, "tokenizers", "state", "checkpoint", "engine", "dist", "model", "eval", "optim", "runfolder", "replicas"],
 }
 GROUND = list(MAY_INCLUDE)[: list(MAY_INCLUDE).index("engine") + 1]
 UPPER = [*list(MAY_INCLUDE)[len(GROUND) :], "train"]

@@ -5,12 +5,29 @@
 
 #include "base/host_name.h"
 #include "base/single_stops.h"
+#include "optim/full_shards.h"
 #include "replicas/device_options.h"
 #include "replicas/rank_of_process.h"
 #include "replicas/same_everywhere.h"
 #include "text/json.h"
 
 namespace stagedtrain::train {
+
+namespace {
+
+// Divides the weights among the ranks, as --sharding full asks.
+void divide(model::ModelOptions& options) {
+  if (sharding_of_process(options.precision) != plan::Sharding::full) return;
+  dist::Ranks& ranks = ranks_of_process(options.device);
+  if (ranks.alone()) return;
+  if (options.precision == model::Precision::fp64 || !options.device.is_cpu())
+    throw usage_error("--sharding full: found {}, expected a checkpoint in fp32 on --device cpu",
+                      options.device.is_cpu() ? "a checkpoint in fp64" : options.device.str())
+        .with_hint("leave --sharding out; every process then holds the whole model");
+  options.make_shards = full_shards(ranks);
+}
+
+}  // namespace
 
 DeviceState open_checkpoint(const Path& path, const DeviceRequest& device, bool ema) {
   const state::StateHeader header = state::CheckpointReader(path).header();
@@ -19,7 +36,9 @@ DeviceState open_checkpoint(const Path& path, const DeviceRequest& device, bool 
         .with_hint("leave --ema out, or train with ema in the schedule");
   const auto precision =
       header.dtype == state::DType::f64 ? model::Precision::fp64 : model::Precision::fp32;
-  DeviceState live = load_live(path, model_options(device_of_rank(device), precision));
+  model::ModelOptions options = model_options(device_of_rank(device), precision);
+  divide(options);
+  DeviceState live = load_live(path, options);
   if (ema) {
     live.model->params().weights().copy_(live.model->params().ema());
     live.model->weights_changed();

@@ -86,6 +86,16 @@ TEST_CASE("2, 3 and 4 processes print the numbers of one, to the bit, and one te
   }
 }
 
+TEST_CASE("a model that is divided among processes has the same loss, to the bit") {
+  const Scored scored;
+  const std::vector<std::string> data = {"--data", scored.data, "--json"};
+  std::vector<std::string> divided = data;
+  divided.insert(divided.end(), {"--processes", GENERATE("2", "3"), "--sharding", "full"});
+  CHECK(numbers_of(scored.run(divided)) == numbers_of(scored.run(data)));
+  divided.insert(divided.end(), {"--tasks", scored.tasks});
+  test::check_refused(scored.run(divided), 2, "--sharding full: works with --data, but not with");
+}
+
 TEST_CASE("ranks of another launcher share an evaluation, and the first prints it") {
   const Scored scored;
   const int port = test::free_port();
