@@ -243,17 +243,18 @@ end_of() {
     python3 -c 'import json, sys; print(json.load(sys.stdin)["tensors_identity"])'
 }
 
-# The jobs of plan --slurm. The time limit is given to submit.sh, as a user would.
+# The jobs of plan --slurm for two nodes, which they request. The time limit is given to submit.sh, as a user would.
 write_jobs() {
-  "$program" plan "$work/test.yaml" --set "stages.small.for=$steps" --slurm "$work/jobs-$1" >"$work/plan.log" 2>&1 ||
+  "$program" plan "$work/test.yaml" --set "stages.small.for=$steps" --set 'machine={devices: 1, nodes: 2}' \
+    --slurm "$work/jobs-$1" >"$work/plan.log" 2>&1 ||
     broken "plan --slurm: $(tail -n 3 "$work/plan.log")"
 }
 
-# submit PART [OPTION...]: submits the part's chain on both nodes, and sets jobs to the jobs' numbers.
+# submit PART [OPTION...]: submits the part's chain, and sets jobs to the jobs' numbers.
 submit() {
   local part=$1
   shift
-  "$work/jobs-$part/submit.sh" --nodes=2 --ntasks-per-node=1 --cpus-per-task=1 "$@" >"$work/submit.log" 2>&1 ||
+  "$work/jobs-$part/submit.sh" --cpus-per-task=1 "$@" >"$work/submit.log" 2>&1 ||
     broken "submit.sh: $(cat "$work/submit.log")"
   mapfile -t jobs < <(grep -oP '(?<=^job )\d+' "$work/submit.log")
   ((${#jobs[@]} == 2)) || broken "submit.sh: expected 2 jobs, found: $(cat "$work/submit.log")"
