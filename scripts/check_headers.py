@@ -22,9 +22,14 @@ def output_of(*command):
 
 
 def headers_of(build):
-    """Every file that an object was made from, as an absolute path."""
-    lines = output_of("ninja", "-C", str(build), "-t", "deps").splitlines()
-    names = {line.strip() for line in lines if line.startswith("    ")}
+    """Every file that an object was made from, as an absolute path. Objects that are only compiled to show that
+    they compile where CUDA's headers are (cmake/cuda.cmake) are left out."""
+    names, counts = set(), True
+    for line in output_of("ninja", "-C", str(build), "-t", "deps").splitlines():
+        if not line.startswith("    "):
+            counts = "/compiled_" not in line
+        elif counts:
+            names.add(line.strip())
     return {(build / name).resolve(strict=False) if not name.startswith("/") else Path(name) for name in names}
 
 

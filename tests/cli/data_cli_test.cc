@@ -102,7 +102,7 @@ TEST_CASE("data understands escapes in --separator, and refuses those that it do
   CHECK(none.exit_code == 0);
   CHECK(contains(none.err, "warning: --separator '<|end|>' occurs 0 times"));
   CHECK(parse_json(none.out, "stdout")["separators"] == 0);
-  check_refused(data(""), 2, "--separator is empty");
+  check_refused(data(""), 2, "--separator: found an empty text");
   check_refused(data("\\q"), 2, "--separator: found '\\q' at character 1, expected one of \\n");
 }
 

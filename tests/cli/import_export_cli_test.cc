@@ -64,7 +64,7 @@ TEST_CASE("no export or import replaces its own source, whatever it is called") 
   for (const char* name : {"a.h5", "./a.h5", "link.h5", "twin.h5"})
     check_refused({"export", checkpoint, (dir / name).string(), "--to", "gguf", "--force"}, 2,
                   "an export never replaces its source");
-  check_refused({"export", checkpoint, "", "--to", "gguf"}, 2, "OUT is empty");
+  check_refused({"export", checkpoint, "", "--to", "gguf"}, 2, "found an empty text");
   CHECK(test::read_text(checkpoint) == before);
   const std::string gguf = (dir / "a.gguf").string(), hf = (dir / "hf").string();
   output({"export", checkpoint, gguf, "--to", "gguf"});

@@ -31,7 +31,7 @@ TEST_CASE("maps that are learned need text, so grow refuses them and names the w
   const test::CommandResult dry = with({"--dry-run", "--fit.steps", "30"});
   CHECK(dry.exit_code == 2);  // as without --dry-run
   CHECK(contains(dry.err, "its maps are learned from text in 30 steps"));
-  CHECK(contains(dry.out, "30 steps train"));
+  CHECK(contains(dry.out, "30 steps to train"));
   CHECK(contains(dry.out, "learned: rows, columns, 2 layers") == false);  // the stream stays
   CHECK(contains(dry.out, "learned: rows, 2 layers"));
   const Json json = Json::parse(with({"--dry-run", "--json"}).out);

@@ -249,7 +249,7 @@ TEST_CASE("the reference has a row for every key") {
     return FieldRow{};
   };
   CHECK(row("data.train").fallback == "required");
-  CHECK(row("lr.curve").type == "constant, linear, cosine, wsd");
+  CHECK(row("lr.curve").type == "constant, linear, cosine, triangle, wsd");
   CHECK(row("lr.decay").fallback == "20%");
   CHECK(row("stages[].until.loss").type == "number, above 0");
   CHECK(row("batch.size_warmup.start").fallback == "1");
