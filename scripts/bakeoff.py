@@ -81,7 +81,7 @@ METHODS = {
     "expand": ("zero padding (Composable expansions)", "", wide(operator="expand", **WIDE)),
     "szp": ("shrink, pad, perturb (SZP)", "below 20 tokens a parameter", wide(operator="expand", shrink=.4, noise=.1, **WIDE)),
     "mask": ("mask that rises (MSG)", "", wide(operator="mask", steps=200, **WIDE)),
-    "rms_copy": ("copies with a ramp (SPARKLING)", "20 to 35%", wide(operator="rms_copy", ramp=200, **WIDE)),
+    "rms_copy": ("copies in turn, fresh moments (SPARKLING)", "20 to 35%", wide(operator="rms_copy", **WIDE)),
     "context": ("half the context first", "", [{"share": .7, "model": {"context": 64}}, {"share": .3, "grow": [{"operator": "context", "length": 128}]}]),
     "ligo": ("LiGO, 100 steps of its fit", "22% (GPT-2)", [deep(6, .5), {"share": .5, "grow": [{"operator": "ligo", "layers": 12, "fit": {"steps": 100}}]}]),
     "layer_dropout": ("falling layer dropout, no growth", "12% of block FLOPs", whole(layer_dropout={"max": .5})),

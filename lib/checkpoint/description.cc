@@ -229,6 +229,14 @@ std::string to_text(const Path& path, const CheckpointReader& reader, bool tenso
   return tensors ? text + tensor_table(reader) : text;
 }
 
+// Leaves in "model" the keys that a schedule's `model` may have.
+static void take_out_parameterization(const arch::ModelConfig& model, Json& json) {
+  for (const char* key : {"base_width", "base_layers", "final_layers"}) {
+    if (model.parameterization.scales_width()) json["parameterization"][key] = json["model"][key];
+    json["model"].erase(key);
+  }
+}
+
 Json to_json(const Path& path, const CheckpointReader& reader, bool tensors) {
   reader.verify();
   const StateHeader& header = reader.header();
@@ -247,6 +255,7 @@ Json to_json(const Path& path, const CheckpointReader& reader, bool tensors) {
                {"flops_per_token", arch::flops_per_token(header.model)}};
   const Json metadata = metadata_json(header);
   for (const auto& entry : metadata.items()) json[entry.key()] = entry.value();
+  take_out_parameterization(header.model, json);
   if (tensors) json["tensors"] = tensor_list(reader);
   return json;
 }

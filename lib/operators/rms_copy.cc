@@ -2,10 +2,9 @@
 //
 // The weights of readers are divided by the number of copies of each index, and the root mean
 // square of the residual stream stays about what it was. By default the moments of copies start at
-// zero and their learning rate rises again over 100 steps, which breaks the symmetry without noise.
-// The loss is kept if the residual stream grows by whole multiples. At other widths it changes,
-// because norms weigh the indices that have one copy more than others too highly; lemon avoids that
-// by padding.
+// zero, which breaks the symmetry without noise. The loss is kept if the residual stream grows by
+// whole multiples. At other widths it changes, because norms weigh the indices that have one copy
+// more than others too highly; lemon avoids that by padding.
 #include "grow/axis_operator.h"
 #include "operators/operators.h"
 #include "operators/target_sizes.h"
@@ -18,7 +17,7 @@ struct RmsCopyOptions {
   TargetSizes sizes;
   Copies copies = Copies::in_turn;
   Symmetry symmetry{0, 7};
-  StateRule state{Moments::reset_new, Dynamics::plain, 100};
+  StateRule state{Moments::reset_new};
   template <class V>
   void fields(V& v) {
     sizes.copied_fields(v);

@@ -72,6 +72,7 @@ TEST_CASE("show --json has every fact, and reads back") {
   const Json json = parse_json(shown({path, "--json", "--tensors"}), "stdout");
   CHECK(json["kind"] == "checkpoint");
   CHECK(json["model"]["layers"] == 2);
+  CHECK_FALSE(json["model"].contains("base_width"));  // which no schedule has in `model`
   CHECK(json["parameters"] == 2144);
   CHECK(json["progress"]["step"] == 12);
   CHECK(json["seed"] == 0x8000000000000002ull);
