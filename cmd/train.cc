@@ -200,8 +200,8 @@ void warn_of_planned_budgets(const plan::RunPlan& plan) {
   if (std::ranges::any_of(plan.schedule.scratch.budgets, in_percent) &&
       std::ranges::any_of(plan.stages, &plan::StagePlan::may_end_early))
     print_to_stderr(fmt::format(
-        "scratch.budgets: % of the {} planned steps, but `until` or `budget` may end "
-        "the staged run earlier; with --scratch-of RUN, they are % of the steps that it took\n",
+        "scratch.budgets: % of the {} planned steps, but `until` may end the staged run "
+        "earlier; with --scratch-of RUN, they are % of the steps that it took\n",
         grouped(plan.total_steps)));
 }
 
@@ -219,13 +219,29 @@ void run_budgets(const TrainArguments& a, const std::vector<plan::RunPlan>& budg
   }
 }
 
+// With a time budget, the planned steps are only the most that a run may take.
+void refuse_unknown_budgets(const plan::RunPlan& plan, const std::vector<Duration>& budgets,
+                            const char* key, const char* hint) {
+  const auto in_percent = [](const Duration& d) { return d.unit == DurationUnit::percent; };
+  if (plan.schedule.budget && std::ranges::any_of(budgets, in_percent))
+    throw usage_error(
+        "{}: found % of a staged run whose length the time budget decides, expected steps, tokens "
+        "or flops",
+        key)
+        .with_hint(hint);
+}
+
 void run_frontier(const TrainArguments& a, const plan::RunPlan& plan, Results& results) {
+  refuse_unknown_budgets(plan, plan.schedule.scratch.frontier.budgets, "scratch.frontier.budgets",
+                         "give the FLOPs of the staged run that has ended, as 1e15 flops");
   for (const plan::SizeRuns& size : plan::resolve_frontier(plan))
     run_budgets(a, size.budgets, Path(a.out) / size.name, results);
 }
 
 void run_scratch(const TrainArguments& a, plan::RunPlan plan, Results& results) {
   if (a.scratch_of.empty()) {
+    refuse_unknown_budgets(plan, plan.schedule.scratch.budgets, "scratch.budgets",
+                           "give the staged run that has ended: --scratch-of RUN");
     warn_of_planned_budgets(plan);
   } else {
     plan.total_steps = steps_of_run(a.scratch_of);  // budgets in % refer to this

@@ -24,6 +24,7 @@ schedule::Schedule trial(const RunPlan& plan, std::int64_t steps, std::int64_t l
   schedule::Schedule s = plan.schedule;
   s.model = plan.final_model;
   s.from.clear();
+  s.budget.reset();
   schedule::StageSpec stage;
   stage.name = "trial";
   stage.length = {static_cast<double>(steps), DurationUnit::steps};

@@ -142,6 +142,7 @@ Schedule trial_schedule(const RunPlan& plan, const Tree& grow, std::int64_t step
   Schedule s = plan.schedule;
   s.model = plan.stages[1].model;
   if (s.parameterization) s.parameterization = s.model.parameterization;
+  s.budget.reset();
   s.stages.resize(2);
   s.source.find("stages")->items.resize(2);
   s.stages[0].length = {static_cast<double>(plan.stages[0].steps), DurationUnit::steps};

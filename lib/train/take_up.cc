@@ -163,7 +163,8 @@ std::int64_t total_steps(const plan::RunPlan& plan, const state::StateHeader& he
   std::int64_t steps = at.step;
   if (!at.stage_done) steps += std::max<std::int64_t>(0, plan.stages[index].steps - at.stage_step);
   for (std::size_t i = index + 1; i < plan.stages.size(); ++i) steps += plan.stages[i].steps;
-  const bool decided = plan.stages[index].until_seconds > 0 && !length_was_changed(header, plan);
+  const bool decided =
+      at.step > 0 && plan.stages[index].until_seconds > 0 && !length_was_changed(header, plan);
   return decided ? std::min(steps, at.total_steps) : steps;
 }
 
@@ -252,8 +253,9 @@ TakenUp take_up(const RunRequest& request, const model::ModelOptions& options, R
     run.kept.went_on_from(taken->from);
     reopen_extended(plan, *taken);
   }
-  header.run = run.data.info(plan);
+  // The header still has the schedule with which it was saved.
   header.progress.total_steps = total_steps(plan, header);
+  header.run = run.data.info(plan);
   if (!taken->from.empty()) warn_of_rates(plan, *taken);
   return std::move(*taken);
 }

@@ -1,4 +1,5 @@
 // Runs with a time budget on the real clock.
+#include "lengths/time_budget.h"
 #include "runlog/run_log.h"
 #include "support/catch.h"
 #include "text/json.h"
@@ -26,7 +27,10 @@ TEST_CASE("a run with a time budget ends decayed, long before its planned end") 
   const double steps = last(tiny, "end", "step");
   CHECK(steps == decided["total_steps"].get<double>());
   CHECK(steps < 100000);
-  CHECK(decided["step"].get<double>() == Approx(0.8 * steps).margin(1));
+  // 20% decay; less, but at least half of that, if the machine has just become slower. The exact
+  // rule is tested on a made-up clock (lengths/time_budget_test.cc).
+  CHECK(decided["step"].get<double>() >= 0.8 * steps - 1);
+  CHECK(decided["step"].get<double>() <= 0.9 * steps + 1);
   CHECK(events(tiny, "end").back()["decayed"]);
 
   SECTION("resumed after the decision, it takes the same steps to the same bits") {
@@ -41,4 +45,26 @@ TEST_CASE("a run with a time budget ends decayed, long before its planned end") 
     CHECK(run_in(tiny, "run", kHalfASecond).done);
     CHECK(events(tiny, "end").size() == 1);
   }
+}
+
+TEST_CASE("a run of one stage trains for its time, too") {
+  const TinyRun tiny;
+  const Edits one = {"stages=[{name: whole, for: 1000000 steps}]", "budget={time: 0.5s}",
+                     std::string("lr.curve=") + GENERATE("wsd", "cosine", "triangle"),
+                     "checkpoint.every=0", "log.every=1000"};
+  CHECK(run_in(tiny, "run", one).done);
+  CHECK(last(tiny, "end", "step") > plan::TimeBudget::kTimedSteps);
+  CHECK(last(tiny, "end", "step") < 100000);
+  CHECK(events(tiny, "end").back()["decayed"]);
+}
+
+TEST_CASE("--extend goes on after a time budget has ended a run") {
+  const TinyRun tiny;
+  CHECK(run_in(tiny, "run", kHalfASecond).done);
+  const double ended = last(tiny, "end", "step");
+  Edits longer = kHalfASecond;
+  longer[0] = "stages.full.for=1000001 steps";
+  CHECK(train::run(tiny.plan(longer), {.out = tiny / "run", .extend = true}).done);
+  CHECK(last(tiny, "end", "step") > ended);
+  CHECK(events(tiny, "end").back()["decayed"]);
 }
