@@ -25,7 +25,7 @@ import threading
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SCHEDULE = ROOT / "schedules/bakeoff.yaml"
 LENGTHS = {"small": 4200, "whole": 1800}  # the stages of the schedule, in steps
-RATES = {"adamw": (1.5e-3, 3e-3, 6e-3), "muon": (1e-2, 2e-2, 4e-2)}
+RATES = {"adamw": (1.5e-3, 3e-3, 6e-3, 1.2e-2), "muon": (1e-2, 2e-2, 4e-2)}
 
 
 def deep(layers, share, **growth):
