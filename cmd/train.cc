@@ -195,9 +195,12 @@ std::int64_t steps_of_run(const Path& folder) {
   return std::llround(log.end->at.step);
 }
 
+bool has_percent(const std::vector<Duration>& budgets) {
+  return std::ranges::find(budgets, DurationUnit::percent, &Duration::unit) != budgets.end();
+}
+
 void warn_of_planned_budgets(const plan::RunPlan& plan) {
-  const auto in_percent = [](const Duration& d) { return d.unit == DurationUnit::percent; };
-  if (std::ranges::any_of(plan.schedule.scratch.budgets, in_percent) &&
+  if (has_percent(plan.schedule.scratch.budgets) &&
       std::ranges::any_of(plan.stages, &plan::StagePlan::may_end_early))
     print_to_stderr(fmt::format(
         "scratch.budgets: % of the {} planned steps, but `until` may end the staged run "
@@ -222,8 +225,7 @@ void run_budgets(const TrainArguments& a, const std::vector<plan::RunPlan>& budg
 // With a time budget, the planned steps are only the most that a run may take.
 void refuse_unknown_budgets(const plan::RunPlan& plan, const std::vector<Duration>& budgets,
                             const char* key, const char* hint) {
-  const auto in_percent = [](const Duration& d) { return d.unit == DurationUnit::percent; };
-  if (plan.schedule.budget && std::ranges::any_of(budgets, in_percent))
+  if (plan.schedule.budget && has_percent(budgets))
     throw usage_error(
         "{}: found % of a staged run whose length the time budget decides, expected steps, tokens "
         "or flops",

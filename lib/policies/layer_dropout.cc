@@ -12,6 +12,7 @@
 #include <algorithm>
 
 #include "policies/policy.h"
+#include "text/counted.h"
 #include "text/text.h"
 
 namespace stagedtrain::plan {
@@ -44,9 +45,8 @@ double keep(const PolicyStage& stage, std::int64_t layer, std::int64_t stage_ste
 std::string refusal(const PolicyStage& stage) {
   if (stage.model.layers >= 2) return "";
   return fmt::format(
-      "found in a stage of {} layer{}, expected at least 2 layers, because the first is never left "
-      "out",
-      stage.model.layers, stage.model.layers == 1 ? "" : "s");
+      "found in a stage of {}, expected at least 2 layers, because the first is never left out",
+      counted(stage.model.layers, "layer"));
 }
 
 arch::StepWork work(const PolicyStage& stage, std::int64_t stage_step, const CounterRng& draws) {
