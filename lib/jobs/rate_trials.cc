@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "plan/chosen_stages.h"
 #include "plan/stage_policy.h"
 #include "text/error_bar.h"
 #include "text/text.h"
@@ -21,18 +22,12 @@ double factor_of(std::int64_t i) {
 
 schedule::Schedule trial(const RunPlan& plan, std::int64_t steps, std::int64_t layers,
                          double peak) {
-  schedule::Schedule s = plan.schedule;
-  s.model = plan.final_model;
-  s.from.clear();
-  s.budget.reset();
   schedule::StageSpec stage;
   stage.name = "trial";
   stage.length = {static_cast<double>(steps), DurationUnit::steps};
   stage.policies.train_last = layers;
-  s.stages = {stage};
-  Tree written = Tree::map();
-  written.set("name", Tree::scalar(stage.name));
-  s.source.set("stages", Tree::list({written}));
+  schedule::Schedule s = with_only(plan.schedule, stage);
+  s.model = plan.final_model;
   s.lr.peak = peak;
   s.lr.warmup = {10, DurationUnit::percent};
   if (s.lr.curve == "wsd") s.lr.decay = {20, DurationUnit::percent};

@@ -25,6 +25,16 @@ Tree own_keys(const arch::ModelConfig& model, const arch::ModelConfig& last) {
   return keys;
 }
 
+schedule::Schedule with_only(schedule::Schedule s, const schedule::StageSpec& stage) {
+  s.from.clear();
+  s.budget.reset();
+  s.stages = {stage};
+  Tree written = Tree::map();
+  written.set("name", Tree::scalar(stage.name));
+  s.source.set("stages", Tree::list({written}));
+  return s;
+}
+
 schedule::Schedule with_stages(schedule::Schedule s, const std::vector<ChosenStage>& stages) {
   std::vector<schedule::StageSpec> specs;
   Tree written = Tree::list({});

@@ -21,6 +21,10 @@ struct ChosenStage {
 // last stage its peak learning rate.
 schedule::Schedule with_stages(schedule::Schedule schedule, const std::vector<ChosenStage>& stages);
 
+// Returns the schedule of a run with this stage alone, which trains the final model from fresh
+// weights and without a time budget, also in the tree that it was read from.
+schedule::Schedule with_only(schedule::Schedule schedule, const schedule::StageSpec& stage);
+
 // Returns the keys, with values, in which a stage's model differs from the final one.
 Tree own_keys(const arch::ModelConfig& model, const arch::ModelConfig& last);
 

@@ -5,6 +5,7 @@
 #include "checkpoint/checkpoint.h"
 #include "data/batch_stream.h"
 #include "grow/operator.h"
+#include "plan/chosen_stages.h"
 #include "plan/decay.h"
 #include "plan/memory.h"
 #include "plan/parameterization.h"
@@ -367,9 +368,6 @@ std::vector<RunPlan> resolve_scratch(const RunPlan& staged) {
   std::vector<RunPlan> plans;
   const Schedule& s = staged.schedule;
   for (const Duration& budget : s.scratch.budgets) {
-    Schedule one = s;
-    one.from.clear();
-    one.budget.reset();
     schedule::StageSpec stage;
     stage.name = "scratch";
     stage.length = budget;
@@ -379,10 +377,7 @@ std::vector<RunPlan> resolve_scratch(const RunPlan& staged) {
     if (stage.length.amount < 1)
       throw budgets_place(s).error("scratch.budgets: '{}' is less than one step",
                                    to_string(budget));
-    one.stages = {stage};
-    Tree written = Tree::map();
-    written.set("name", Tree::scalar("scratch"));
-    one.source.set("stages", Tree::list({written}));
+    const Schedule one = with_only(s, stage);
     plans.push_back(
         at_place(budgets_place(s), "scratch.budgets", [&] { return resolve(one, staged.facts); }));
     plans.back().role = Role::scratch;
