@@ -54,8 +54,9 @@ in 10. Laws: chinchilla (Besiroglu's constants), hoffmann, kaplan, or a file of 
 --optimize chooses new stages; of the schedule's own stages only the sum of their tokens matters.
 It finds the cheapest way to a loss, through sizes that the operators width and depth grow into the
 final model: to the loss that so many tokens from scratch reach (--tokens), to a given loss
-(--loss), or to the lowest loss for a cost (--cost). Sizes that need more than machine.memory are
-left out. The plan keeps the limits below; if no plan can, the command says so and fails.
+(--loss), or to the lowest loss for a cost (--cost). Given laws of several contexts (--law
+short.json,long.json, each fitted to runs of one context) it also chooses the context of each
+stage. Sizes that need more than machine.memory are left out. The plan keeps the limits below; if no plan can, the command says so and fails.
 
 --rule keeps the run's tokens and the schedule's stages, and sets their lengths: paper-depth,
 paper-width (grow at a slope), g-stack, prop-1, prop-2, equal, one-jump. With --stages, or for a
@@ -127,6 +128,7 @@ Examples:
   stagedtrain plan schedules/gpt2-124m.yaml --optimize --transfer mixing --mixing 100M
   stagedtrain plan schedules/gpt2-124m.yaml --optimize --print-schedule > planned.yaml
   stagedtrain plan schedules/gpt2-124m.yaml --optimize --report plan.html
+  stagedtrain plan run.yaml --optimize --law context-64.json,context-128.json
   stagedtrain plan --trial-steps 200 schedules/demo.yaml --out trials/demo
   stagedtrain plan --trial-steps 500 --train-last 2 schedules/demo.yaml --out trials/rates
   stagedtrain plan --from runs/first --print-schedule > rest.yaml

@@ -81,9 +81,11 @@ CLI::Option* add_choice_options(CLI::App& command, ChoiceArguments& a) {
       ->type_name("NAME")
       ->excludes(optimize);
   command
-      .add_option("--law", a.law,
-                  "how losses fall: chinchilla, hoffmann, kaplan or a file of --fit (default: the "
-                  "schedule's plan.law, which is chinchilla if not given)")
+      .add_option(
+          "--law", a.law,
+          "how losses fall: chinchilla, hoffmann, kaplan, a file of --fit, or FILE,FILE of runs "
+          "of different contexts (default: the schedule's plan.law, which is chinchilla if "
+          "not given)")
       ->type_name("LAW");
   command.add_option("--transfer", a.transfer, "loss-state, mixing or rho=X (default: loss-state)")
       ->type_name("WHAT");

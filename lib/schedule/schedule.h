@@ -114,7 +114,9 @@ struct PlanSpec {
   template <class V>
   void fields(V& v) {
     v("law", law,
-      {.doc = "scaling law: chinchilla, hoffmann, kaplan, or a file written by plan --fit"});
+      {.doc =
+           "scaling law: chinchilla, hoffmann, kaplan, a file written by plan --fit, or files of "
+           "several contexts, separated by commas"});
     v("transfer", transfer,
       {.doc = "assumption about how much a grown model keeps of its earlier training: loss-state, "
               "mixing, rho=X, or auto (rho if earlier runs measured it for these operators, else "
