@@ -12,10 +12,10 @@
 #include "arch/architectures.h"
 #include "base/crc32c.h"
 #include "base/parallel.h"
-#include "checkpoint/checkpoint_folder.h"
 #include "checkpoint/checkpoint_index.h"
 #include "checkpoint/metadata.h"
 #include "io/direct_input.h"
+#include "state/checkpoint_folder.h"
 #include "state/finite.h"
 #include "text/text.h"
 

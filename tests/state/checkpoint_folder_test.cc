@@ -1,5 +1,5 @@
 // A folder given for a checkpoint: the file that was meant is named.
-#include "checkpoint/checkpoint_folder.h"
+#include "state/checkpoint_folder.h"
 
 #include <chrono>
 

@@ -1,5 +1,5 @@
 // Finds the checkpoint that the user probably meant when a folder is given instead.
-#include "checkpoint/checkpoint_folder.h"
+#include "state/checkpoint_folder.h"
 
 #include <utility>
 #include <vector>

@@ -1,5 +1,5 @@
 // Pairs the losses of two logs by walking along both, and averages the differences.
-#include "fit/paired.h"
+#include "outcomes/paired.h"
 
 #include <algorithm>
 #include <cmath>
