@@ -55,7 +55,7 @@ void add_optimize_options(CLI::App& command, CLI::Option* optimize, ChoiceArgume
   };
   CLI::Option* tokens =
       add("--tokens", a.tokens,
-          "goal: the loss of so many tokens from scratch (default: the schedule's)", "TOKENS");
+          "goal: the loss of this many tokens from scratch (default: the schedule's)", "TOKENS");
   CLI::Option* loss = add("--loss", a.loss, "goal: this loss", "NATS");
   CLI::Option* cost =
       add("--cost", a.cost, "goal: the lowest loss for this cost: 1e20, 4h, 200", "COST");

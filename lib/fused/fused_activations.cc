@@ -77,8 +77,8 @@ void place_buffers(FusedActivations& a, const FusedSizes& s, const Purpose& purp
   a.logits = carver.take<float>(a.group * s.vocab);
   a.losses = carver.take<double>(rows);
   a.ids = carver.take<std::int32_t>(rows + a.sequences);
-  a.plan.room.packed = carver.take<float>(a.packed_floats);
-  a.plan.room.scratch = carver.take<float>(num_workers() * a.plan.room.scratch_stride);
+  a.plan.buffers.packed = carver.take<float>(a.packed_floats);
+  a.plan.buffers.scratch = carver.take<float>(num_workers() * a.plan.buffers.scratch_stride);
   if (s.style.parallel) a.other = carver.take<float>(rows * s.width);
   if (purpose.forward_only) return;
   if (a.recompute == Recompute::blocks) a.spare = carver.take<float>(rows * s.width);
@@ -137,7 +137,7 @@ FusedActivations lay_out(Arena& arena, const FusedSizes& s, std::int64_t sequenc
   a.sums_stride = (std::max(4 * s.width + s.up_width(), 2 * s.qkv_width()) + 15) / 16 * 16;
   const float scale = 1.0f / std::sqrt(static_cast<float>(s.head_dim));
   a.attention = {sequences, length, s.heads, s.kv_heads, s.head_dim, scale};
-  a.plan.room.scratch_stride =
+  a.plan.buffers.scratch_stride =
       (std::max({kernels::attention_forward_scratch(a.attention),
                  kernels::attention_backward_scratch(a.attention), product_scratch()}) +
        31) /

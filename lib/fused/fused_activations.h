@@ -31,7 +31,7 @@ struct LayerActivations {
 
 struct FusedActivations {
   std::int64_t sequences = 0, length = 0, rows = 0;
-  RowPlan plan;  // for the layers; its room holds the scratch of all phases
+  RowPlan plan;  // for the layers; its buffers are the scratch memory of all phases
   std::vector<LayerActivations> layers;
   NormActivations final_norm = {};
   float* hidden = nullptr;  // [M, F], the output of the activation in the current layer
@@ -65,7 +65,7 @@ struct FusedActivations {
   kernels::AttentionShape attention;
 
   float* scratch_of(std::int64_t worker) const {
-    return plan.room.scratch + worker * plan.room.scratch_stride;
+    return plan.buffers.scratch + worker * plan.buffers.scratch_stride;
   }
 };
 

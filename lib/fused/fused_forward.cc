@@ -265,7 +265,7 @@ template <class Then>
 void head(const FusedRun& run, std::int64_t first, std::int64_t count, float* logits,
           const Then& then) {
   const FusedSizes& s = run.sizes;
-  const RowPlan plan = plan_rows(count, s.vocab * s.width, run.acts.plan.room);
+  const RowPlan plan = plan_rows(count, s.vocab * s.width, run.acts.plan.buffers);
   PhaseWeights weights(plan);
   const Weight head = weights.forward(run.weights.head, s.width, s.vocab);
   weights.pack();

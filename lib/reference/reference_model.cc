@@ -161,7 +161,7 @@ at::Tensor ReferenceModel::pass(const at::Tensor& tokens_BS, double scale,
 
 // Where a layer drops tokens, the others leave the stream, pass through the layer by themselves,
 // and take their places again.
-Stream ReferenceModel::through_all(const ReferencePass& pass, const Block& block,
+Stream ReferenceModel::through_all(const ReferencePass& pass, const BlockForward& block,
                                    Stream stream) const {
   const arch::StepWork work = pass.work ? *pass.work : arch::StepWork{};
   for (const arch::LayerWork& one : work.list(config_.layers)) {

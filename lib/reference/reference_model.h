@@ -68,10 +68,10 @@ class ReferenceModel : public Model {
     return ReferenceMask::over(factor == 1 ? y_BTC : y_BTC * factor, mask_.residual_C);
   }
   // What a block reads: the positions of its tokens, if they are not all of the sequence.
-  using Block =
+  using BlockForward =
       std::function<Stream(const arch::LayerWork&, const at::Tensor& positions_BT, const Stream&)>;
   // Runs the blocks of a pass.
-  Stream through_all(const ReferencePass& pass, const Block& block, Stream stream) const;
+  Stream through_all(const ReferencePass& pass, const BlockForward& block, Stream stream) const;
   // While it exists, the weights of a unit of shards are complete.
   class HeldUnit {
    public:

@@ -6,11 +6,11 @@
 // - every earlier stage took at least one step, and this one no more than its length, unless that
 //   was changed;
 // - a stage is done only after its last step, unless `until` or a changed length ended it earlier;
-// - data.index is the number of sequences that so many steps read, including the batch-size ramp
-//   and the fits of learned growths;
-// - tokens and FLOPs are between those of the cheapest and of the most expensive stage so far, as
-// far
-//   as the plan knows them;
+// - data.index is the number of sequences that its steps read, including the batch-size ramp and
+//   the fits of learned growths;
+// - tokens and FLOPs are between those of the cheapest and of the most expensive stage so far,
+// where
+//   the plan knows them;
 // - a mask can only follow a growth;
 // - the recorded schedule has the same values, except for keys that a run may change.
 //

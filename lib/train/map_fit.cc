@@ -63,7 +63,8 @@ class Fit {
     auto said = start;
     for (std::int64_t step = 0; step < step_.fit.steps; ++step) {
       run_.ranks.stop_point("fitting maps");
-      run_.ranks.stands(fmt::format("fitting the growth into stage {}, step {}", stage_, step + 1));
+      run_.ranks.set_phase(
+          fmt::format("fitting the growth into stage {}, step {}", stage_, step + 1));
       last = take_step(step);
       if (step == 0) first = last;
       if (seconds_since(said) < run_.plan.schedule.log.seconds) continue;
@@ -80,7 +81,8 @@ class Fit {
   // Returns the mean loss of the batch, before the step.
   double take_step(std::int64_t step) {
     const DeviceBatch batch = feed_.take({cost_.sequences, recipe_.to.context});
-    const std::int64_t rows = rows_of_pass(run_.plan, batch.rows(), 1, run_.ranks.size());
+    const std::int64_t rows =
+        rows_of_pass(run_.plan.schedule.batch, batch.rows(), 1, run_.ranks.size());
     const GradientPasses passes{rows, static_cast<std::uint64_t>(run_.plan.schedule.seed),
                                 from_.header.progress.step + step};
     const double loss = gradient_.add_up(*model_, batch.tokens_BS, passes).template item<double>();

@@ -1,17 +1,9 @@
-// Determines which share of a step and of an evaluation each rank takes.
+// Which share of an evaluation does each rank take?
 #pragma once
 
 #include "train/stage.h"
 
 namespace stagedtrain::train {
-
-// Returns the number of windows of one pass if the batch is divided among this many ranks.
-std::int64_t rows_at_once(const plan::RunPlan& plan, std::int64_t ranks = 1);
-
-// Returns the rows of one training pass, where a step has `rows` rows, of which `pieces` make a
-// sequence. Without batch.micro, each rank runs its share of the step in one pass.
-std::int64_t rows_of_pass(const plan::RunPlan& plan, std::int64_t rows, std::int64_t pieces,
-                          std::int64_t ranks);
 
 // Computes the mean loss on a set. Every rank scores its share of the passes, and all ranks get the
 // same report.
@@ -20,6 +12,9 @@ eval::EvalReport evaluate_on_ranks(RunContext& run, DeviceState& live,
 // Does the same with the moving average of the weights, which the state must have.
 eval::EvalReport evaluate_average_on_ranks(RunContext& run, DeviceState& live,
                                            const data::EvaluationSet& set);
+
+// Returns an event of this kind (record/event_log.h) with the numbers of an evaluation.
+Json evaluation_event(const char* kind, const state::Progress& at, const eval::EvalReport& report);
 
 // Computes the mean loss on one batch of validation windows, the same at every growth of a run.
 // Every rank scores all of it.

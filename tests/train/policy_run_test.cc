@@ -128,7 +128,7 @@ TEST_CASE("all tokens are the plain run on reference kernels to the bit") {
   run_in(tiny, "some", edits_with("token_dropping={start: 4, step: 4}"));
   CHECK(test::difference(end_of(tiny, "plain"), end_of(tiny, "some")) != "");
   const std::string said = test::refusal(ErrorKind::usage, [&] {
-    train::run(tiny.plan(edits_with("token_dropping={start: 4}")),
+    train::run(tiny.plan(edits_with("token_dropping={start: 4, step: 4}")),
                {.out = tiny / "fused", .device = {.kernels = "fused"}});
   });
   CHECK(test::contains(said, "--kernels fused: found a stage with token_dropping"));

@@ -12,12 +12,12 @@ namespace stagedtrain::train {
 
 // A flat buffer is cut into blocks of kElements, of which the last may be shorter. Block b belongs
 // to rank b % ranks, so any run of blocks is divided evenly. All calls are collective.
-class BlockExchange {
+class BlockCyclicExchange {
  public:
   static constexpr std::int64_t kElements = 16384;  // kernels::kSumBlock
 
   // For buffers of `size` elements on the CPU. ranks must outlive this object.
-  BlockExchange(dist::Ranks& ranks, std::int64_t size) : ranks_(ranks), size_(size) {}
+  BlockCyclicExchange(dist::Ranks& ranks, std::int64_t size) : ranks_(ranks), size_(size) {}
 
   // The number of blocks, and the elements of a block.
   std::int64_t blocks() const { return (size_ + kElements - 1) / kElements; }

@@ -1,5 +1,5 @@
 // Gathers and scatters blocks in chunks, so that the buffers for sending and receiving stay small.
-#include "optim/block_exchange.h"
+#include "optim/block_cyclic_exchange.h"
 
 #include <cstring>
 
@@ -19,7 +19,7 @@ std::byte* bytes_of(const at::Tensor& flat) { return static_cast<std::byte*>(fla
 
 }  // namespace
 
-std::vector<std::int64_t> BlockExchange::blocks_of(const Range& run, int rank) const {
+std::vector<std::int64_t> BlockCyclicExchange::blocks_of(const Range& run, int rank) const {
   std::vector<std::int64_t> blocks;
   const std::int64_t ranks = ranks_.size();
   for (std::int64_t b = run.begin + (rank - run.begin % ranks + ranks) % ranks; b < run.end;
@@ -28,19 +28,19 @@ std::vector<std::int64_t> BlockExchange::blocks_of(const Range& run, int rank) c
   return blocks;
 }
 
-std::int64_t BlockExchange::elements_of(const Range& run, int rank) const {
+std::int64_t BlockCyclicExchange::elements_of(const Range& run, int rank) const {
   std::int64_t count = 0;
   for (const std::int64_t b : blocks_of(run, rank)) count += elements(b).size();
   return count;
 }
 
-void BlockExchange::gather(const at::Tensor& flat, const Range& run, std::optional<int> receiver,
-                           const Use& use) {
+void BlockCyclicExchange::gather(const at::Tensor& flat, const Range& run,
+                                 std::optional<int> receiver, const Use& use) {
   for_chunks(run, [&](const Range& chunk) { gather_chunk(flat, chunk, receiver, use); });
 }
 
-void BlockExchange::gather_chunk(const at::Tensor& flat, const Range& run,
-                                 std::optional<int> receiver, const Use& use) {
+void BlockCyclicExchange::gather_chunk(const at::Tensor& flat, const Range& run,
+                                       std::optional<int> receiver, const Use& use) {
   const int ranks = ranks_.size(), rank = ranks_.rank();
   const auto item = static_cast<std::int64_t>(flat.element_size());
   // Every rank sends as many whole blocks as the one that has most.
@@ -75,12 +75,13 @@ void BlockExchange::gather_chunk(const at::Tensor& flat, const Range& run,
   }
 }
 
-void BlockExchange::scatter(const at::Tensor& flat, const Range& run, int senders, const Add& add) {
+void BlockCyclicExchange::scatter(const at::Tensor& flat, const Range& run, int senders,
+                                  const Add& add) {
   for_chunks(run, [&](const Range& chunk) { scatter_chunk(flat, chunk, senders, add); });
 }
 
-void BlockExchange::scatter_chunk(const at::Tensor& flat, const Range& run, int senders,
-                                  const Add& add) {
+void BlockCyclicExchange::scatter_chunk(const at::Tensor& flat, const Range& run, int senders,
+                                        const Add& add) {
   const int ranks = ranks_.size(), rank = ranks_.rank();
   const bool sends = rank < senders;
   std::vector<std::int64_t> in_counts, out_counts;

@@ -1,5 +1,5 @@
-// Tests of train/measure.h: every stage is timed as a run would train it.
-#include "train/measure.h"
+// Tests of scoring/measure.h: every stage is timed as a run would train it.
+#include "scoring/measure.h"
 
 #include <chrono>
 

@@ -1,5 +1,5 @@
 // Times optimizer steps, and measures the peak of memory.
-#include "train/measure.h"
+#include "scoring/measure.h"
 
 #include <ATen/Parallel.h>
 #include <c10/core/CachingDeviceAllocator.h>
@@ -15,11 +15,9 @@
 #include "base/stopwatch.h"
 #include "optim/gradients.h"
 #include "optim/optimizer.h"
+#include "replicas/device_options.h"
 #include "runfolder/device_state.h"
 #include "text/text.h"
-#include "train/run.h"
-#include "train/shared_evaluation.h"
-#include "train/stage.h"
 
 namespace stagedtrain::train {
 namespace {
@@ -64,7 +62,8 @@ data::Batch made_up_batch(const plan::RunPlan& plan, const arch::ModelConfig& mo
 void take_step(const plan::RunPlan& plan, DeviceState& live, StepGradient& gradient,
                Optimizer& optimizer, const data::Batch& batch, std::int64_t step) {
   const at::Tensor tokens_BS = model::to_device(batch, live.options.device);
-  gradient.add_up(*live.model, tokens_BS, {rows_at_once(plan), live.header.seed, step});
+  gradient.add_up(*live.model, tokens_BS,
+                  {rows_at_once(plan.schedule.batch), live.header.seed, step});
   gradient_norm(live.model->params()).item<double>();
   optimizer.step(live.model->params(), 0, step + 1, 1);
 }
