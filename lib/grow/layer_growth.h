@@ -21,8 +21,11 @@ enum class LayerOrder { alternate, append, last, middle, overlap };
 //   mean         the mean of the layer that they would copy and the next old one (STEP, arXiv
 //                2504.04151)
 //   slerp        halfway between these two on the arc that joins them (DLO, arXiv 2407.11030)
+//   predicted    their matrices are predicted from those of all layers (LESA, arXiv 2502.13794),
+//   and
+//                the rest is copied
 //   random       layers of a fresh model
-enum class NewLayers { zero_output, identity, copied, mean, slerp, random };
+enum class NewLayers { zero_output, identity, copied, mean, slerp, predicted, random };
 
 struct LayerStart {
   NewLayers kind = NewLayers::zero_output;
@@ -91,6 +94,7 @@ struct EnumNames<grow::LayerOrder> {
 };
 template <>
 struct EnumNames<grow::NewLayers> {
-  static constexpr std::array names{"zero_output", "identity", "copied", "mean", "slerp", "random"};
+  static constexpr std::array names{"zero_output", "identity",  "copied", "mean",
+                                    "slerp",       "predicted", "random"};
 };
 }  // namespace stagedtrain

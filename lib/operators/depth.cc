@@ -37,17 +37,19 @@ struct DepthOptions {
        .min = 1,
        .max = 65536});
     v("new_layers", new_layers,
-      {.doc = "zero_output: copies whose outputs into the residual stream are zero, so the loss is "
-              "kept; identity: their norms are zero too; copied: copies, the loss changes; "
-              "mean: the mean of the layer that it would copy and the next old one, the loss "
-              "changes; slerp: halfway between these two on their arc, the loss changes; random: "
-              "fresh layers, the loss changes"});
+      {.doc =
+           "zero_output: copies whose outputs into the residual stream are zero, so the loss is "
+           "kept; identity: their norms are zero too; copied: copies, the loss changes; "
+           "mean: the mean of the layer that it would copy and the next old one, the loss "
+           "changes; slerp: halfway between these two on their arc, the loss changes; predicted: "
+           "matrices that a small network predicts from all layers, the loss changes; random: "
+           "fresh layers, the loss changes"});
     v("scale", scale,
       {.doc = "factor of the outputs of copied layers into the residual stream: 1 is plain "
               "stacking, 0 makes the weights of zero_output (default: 1)",
        .min = 0,
        .max = 2});
-    v("seed", seed, {.doc = "seed of random layers", .min = 0});
+    v("seed", seed, {.doc = "seed of random and of predicted layers", .min = 0});
     state.fields(v);
   }
 };

@@ -71,6 +71,9 @@ const std::vector<OperatorEntry>& operators() {
       {"ligo", "grows", "residual, heads, ffn, layers", "no", "LiGO, arXiv 2303.00980",
        "learns the growth: some steps train maps of width and depth alone, then they are applied",
        make_ligo, document_ligo},
+      {"mango", "grows", "residual, heads, ffn, layers", "no", "Mango, arXiv 2310.10699",
+       "learns the growth with one map of outputs, inputs, kinds and layers for all matrices",
+       make_mango, document_mango},
       {"mask", "grows", "residual, heads, ffn, layers", "at the growth", "MSG, arXiv 2305.02869",
        "adds fresh dimensions behind a mask that rises from 0 to 1 during training", make_mask,
        document_mask},
@@ -134,9 +137,8 @@ GrowthRecipe make_recipe(const Tree& list, const arch::ModelConfig& from, const 
   if (list.items.size() > 1 && needs_fit(recipe))
     throw list
         .error(
-            "{}: found {} operators, expected ligo alone: its fit trains the model that this "
-            "growth "
-            "makes, from the weights of the stage before",
+            "{}: found {} operators, expected ligo or mango alone: its fit trains the model that "
+            "this growth makes, from the weights of the stage before",
             path, list.items.size())
         .with_hint("give the other operators a stage of their own, or set fit.steps: 0");
   check_recipe(recipe);

@@ -22,6 +22,8 @@ std::unique_ptr<GrowthOperator> make_expand(const Tree& options);
 std::vector<FieldRow> document_expand();
 std::unique_ptr<GrowthOperator> make_ligo(const Tree& options);
 std::vector<FieldRow> document_ligo();
+std::unique_ptr<GrowthOperator> make_mango(const Tree& options);
+std::vector<FieldRow> document_mango();
 std::unique_ptr<GrowthOperator> make_mask(const Tree& options);
 std::vector<FieldRow> document_mask();
 std::unique_ptr<GrowthOperator> make_llama_pro(const Tree& options);

@@ -117,21 +117,14 @@ class Fit {
     model::ParamBuffer &params = model_->params(), &old = from_.model->params();
     const SourceTensor source = [&](std::size_t i) { return old.view(old.weights(), i); };
     MapGradients gradients = zero_gradients(step_.maps);
-    for_each_product([&](std::size_t i, const grow::MapProduct& product) {
-      pull_back(product, step_.maps, source, params.view(params.grads(), i), gradients);
-    });
-    adam_.step(step_.maps, gradients, step_.fit.lr);
-    for_each_product([&](std::size_t i, const grow::MapProduct& product) {
-      const at::Tensor weights = params.view(params.weights(), i);
-      weights.copy_(mapped(product, step_.maps, source).view(weights.sizes()));
-    });
-    model_->weights_changed();
-  }
-
-  template <class F>
-  void for_each_product(F f) {
     for (std::size_t i = 0; i < step_.tensors.size(); ++i)
-      if (const auto& product = step_.tensors[i].product) f(i, *product);
+      for (const grow::MapProduct& product : step_.tensors[i].products)
+        pull_back(product, step_.maps, source, params.view(params.grads(), i), gradients);
+    adam_.step(step_.maps, gradients, step_.fit.lr);
+    for (std::size_t i = 0; i < step_.tensors.size(); ++i)
+      if (const auto& products = step_.tensors[i].products; !products.empty())
+        train::make_weights(products, step_.maps, source, params.view(params.weights(), i));
+    model_->weights_changed();
   }
 
   double validation_loss() {

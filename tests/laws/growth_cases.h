@@ -50,6 +50,7 @@ inline const std::map<std::string, std::vector<std::string>>& operator_options()
         "layers: 6, order: last, block: 2, moments: copy",
         "layers: 5, new_layers: mean, moments: copy", "layers: 4, order: overlap",
         "layers: 5, new_layers: slerp, moments: copy", "layers: 4, new_layers: slerp",
+        "layers: 5, new_layers: predicted, moments: copy", "layers: 4, new_layers: predicted",
         "layers: 5, new_layers: copied, scale: 0.5, moments: copy"}},
       {"stack", {"factor: $k", "layers: 5, new_layers: zero_output", "layers: 5, moments: copy"}},
       {"llama_pro", {"groups: 2", "groups: 1, per_group: $k"}},
@@ -73,6 +74,10 @@ inline const std::map<std::string, std::vector<std::string>>& operator_options()
         "width: 24, heads: 8, ffn: 40, fit: {steps: 0}, moments: equivariant",
         "width: 31, fit: {steps: 0}", "ffn: 47, fit: {steps: 0}, moments: reset_new",
         "width: 24, heads: 8, ffn: 40, layers: 4, fit: {steps: 0}, moments: copy"}},
+      {"mango",
+       {"layers: 4, fit: {steps: 0}", "width: 24, fit: {steps: 0}, moments: equivariant",
+        "width: 30, layers: 5, order: alternate, fit: {steps: 0}, moments: reset_new",
+        "width: 24, layers: 4, rank: 2, fit: {steps: 0}, moments: copy"}},
       {"mask",
        {"width: 19", "ffn: 27", "heads: 8", "layers: 3", "value_dim: 9",
         "width: 24, heads: 8, ffn: 31, layers: 3, steps: 4", "grouped|heads: 8, kv_heads: 2"}},
@@ -141,12 +146,18 @@ inline std::string growth_list(const std::string& name, const std::string& optio
   return "[{operator: " + name + ", " + replaced(own, "$k", std::to_string(k)) + "}]";
 }
 
+// Whether mango can cut the matrices into parts of width x width.
+inline bool is_cut_in_squares(const arch::ModelConfig& model) {
+  return model.architecture == "gpt2" && model.experts == 0 && model.ffn % model.width == 0;
+}
+
 // Experts are made of dense models only, and multiplied where there are some.
 inline bool applies(const std::string& name, const std::string& options,
                     const arch::ModelConfig& model) {
   const std::size_t bar = options.find('|');
   return (bar == std::string::npos || model.kv_heads < model.heads) &&
-         !(name == "upcycle" && model.experts > 0) && !(name == "experts" && model.experts == 0);
+         !(name == "upcycle" && model.experts > 0) && !(name == "experts" && model.experts == 0) &&
+         !(name == "mango" && !is_cut_in_squares(model));
 }
 
 // Growths that norms of queries and keys would see (head_growth.h).
@@ -194,8 +205,8 @@ inline arch::ModelConfig law_model(const std::string& architecture, bool tied,
   return model;
 }
 
-// A model of each architecture, tied and untied, dense and with experts. A large norm_eps exposes
-// a wrong rule for it.
+// A model of each architecture, tied and untied, dense and with experts, and a gpt2 whose
+// feed-forward is twice its width. A large norm_eps exposes a wrong rule for it.
 inline std::vector<arch::ModelConfig> law_models(double norm_eps = 1e-2) {
   std::vector<arch::ModelConfig> models;
   for (const arch::Architecture& architecture : arch::architectures()) {
@@ -206,6 +217,10 @@ inline std::vector<arch::ModelConfig> law_models(double norm_eps = 1e-2) {
       models.push_back(arch::resolved(model));
     }
   }
+  arch::ModelConfig squares = law_model("gpt2", true, 0);
+  squares.ffn = 2 * squares.width;
+  squares.norm_eps = norm_eps;
+  models.push_back(arch::resolved(squares));
   return models;
 }
 

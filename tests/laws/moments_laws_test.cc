@@ -45,6 +45,7 @@ const std::map<std::string, std::vector<std::string>>& moment_options() {
       {"lemon", {"width: 24, heads: 8, ffn: 40, layers: 4", "width: 31, ffn: 47", "head_dim: 12"}},
       {"expand", {"width: 17, ffn: 27, layers: 3", "head_dim: 12", "grouped|kv_heads: 4"}},
       {"ligo", {"width: 24, heads: 8, ffn: 40, layers: 4, fit: {steps: 0}"}},
+      {"mango", {"width: 24, layers: 4, fit: {steps: 0}"}},
       {"mask", {"width: 24, heads: 8, ffn: 31, layers: 3", "head_dim: 12"}},
       {"upcycle", {"experts: 3", "experts: 3, symmetry: {noise: 0.1}"}},
       {"experts", {"factor: 3", "factor: 2, experts_per_token: 4, symmetry: {noise: 0}"}},
