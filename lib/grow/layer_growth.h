@@ -21,9 +21,8 @@ enum class LayerOrder { alternate, append, last, middle, overlap };
 //   mean         the mean of the layer that they would copy and the next old one (STEP, arXiv
 //                2504.04151)
 //   slerp        halfway between these two on the arc that joins them (DLO, arXiv 2407.11030)
-//   predicted    their matrices are predicted from those of all layers (LESA, arXiv 2502.13794),
-//   and
-//                the rest is copied
+//   predicted    their matrices are predicted from those of all layers, and the rest is
+//                copied (LESA, arXiv 2502.13794)
 //   random       layers of a fresh model
 enum class NewLayers { zero_output, identity, copied, mean, slerp, predicted, random };
 

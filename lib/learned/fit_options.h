@@ -18,8 +18,7 @@ struct FitOptions {
       {.doc =
            "steps that train the maps, and nothing else, on the training data before the growth; "
            "their tokens, FLOPs and time count. Trained maps have no rule for moments and "
-           "dynamics, "
-           "which must then be reset and plain. 0: plain copies",
+           "dynamics, which must then be reset and plain. 0: plain copies",
        .min = 0,
        .max = 1e6});
     v("lr", lr,

@@ -95,7 +95,7 @@ std::optional<Error> obstacle_to_sharding(const RunPlan& plan, Sharding sharding
     if (!stage.growth) continue;
     if (stage.fit.steps > 0)
       return full_needs("stage " + stage.name + ", whose growth is fitted",
-                        "ligo with fit.steps: 0, or another operator");
+                        "fit.steps: 0, or another operator");
     for (const grow::GrowthStep& step : stage.growth->steps)
       if (step.mask_steps > 0)
         return full_needs("stage " + stage.name + ", which grows with the operator mask",

@@ -92,11 +92,11 @@ TEST_CASE("a fit is refused where it cannot be run") {
     INFO(said);
     CHECK(contains(said, says));
   };
-  refused("expected ligo alone", [] { planned("{steps: 5}", "{operator: clone, axes: [ffn], factor: 1}, "); });
+  refused("expected ligo or mango alone",
+          [] { planned("{steps: 5}", "{operator: clone, axes: [ffn], factor: 1}, "); });
   CHECK_NOTHROW(planned("{steps: 0}", "{operator: clone, axes: [ffn], factor: 1}, "));
-  refused("expected ligo with fit.steps: 0", [] {
-    plan::refuse_sharding(planned("{steps: 5}"), Sharding::full);
-  });
+  refused("expected fit.steps: 0, or another operator",
+          [] { plan::refuse_sharding(planned("{steps: 5}"), Sharding::full); });
   CHECK_NOTHROW(plan::refuse_sharding(planned("{steps: 5}"), Sharding::optimizer));
   refused("after a fit no rule gives the moments",
           [] { planned("{steps: 5}, moments: reset_new"); });
