@@ -94,6 +94,26 @@ double growth_memory(const schedule::Schedule& s, std::int64_t old_parameters,
   return kept * number_bytes(s) * static_cast<double>(old_parameters + new_parameters);
 }
 
+double prediction_memory(const schedule::Schedule& s, const grow::GrowthRecipe& recipe) {
+  // The matrices as they were read, side by side, their three factors and what the decomposition
+  // copies, each layer's part, and examples of three layers for each.
+  constexpr double kCopies = 10;
+  double most = 0;
+  for (const grow::GrowthStep& step : recipe.steps) {
+    const arch::ParamTable targets = arch::param_table(step.to);
+    double predicted = 0, decomposed = 0;
+    for (std::size_t i = 0; i < step.tensors.size(); ++i)
+      if (const auto& prediction = step.tensors[i].prediction) {
+        const auto count = static_cast<double>(targets[i].count());
+        predicted += count;
+        decomposed =
+            std::max(decomposed, count * static_cast<double>(prediction->sources.size()));
+      }
+    most = std::max(most, number_bytes(s) * predicted + kCopies * sizeof(double) * decomposed);
+  }
+  return most;
+}
+
 double fit_memory(const schedule::Schedule& s, const grow::GrowthRecipe& recipe) {
   const FitCost cost = fit_cost(s, recipe);
   if (cost.steps == 0) return 0;

@@ -103,7 +103,8 @@ void fill_costs(const Schedule& s, StagePlan& stage) {
       whole_bytes(training_memory(s, executed_model(stage), stage.params.total).total());
   if (stage.growth)
     stage.growth_memory_bytes = whole_bytes(
-        std::max(growth_memory(s, arch::count_params(stage.growth->from).total, stage.params.total),
+        std::max(growth_memory(s, arch::count_params(stage.growth->from).total, stage.params.total) +
+                     prediction_memory(s, *stage.growth),
                  fit_memory(s, *stage.growth)));
 }
 

@@ -154,7 +154,8 @@ TEST_CASE("depth refuses what it cannot do, and says what it could") {
   CHECK(contains(says("layers: six"), "found 'six', expected a whole number"));
   CHECK(
       contains(says("layers: 6, new_layers: zero"),
-               "found 'zero'; expected one of zero_output, identity, copied, mean, slerp, random"));
+               "found 'zero'; expected one of zero_output, identity, copied, mean, slerp, "
+               "predicted, random"));
   CHECK(contains(says("layers: 4, block: 1"), "block only with order last or middle"));
   CHECK(contains(says("layers: 4, scale: 0.5"), "scale only with new_layers copied"));
   CHECK(contains(says("layers: 4, order: last, block: 4"),
