@@ -63,7 +63,9 @@ schedule of one stage, the sizes are the rule's own. Outside its range a rule is
 
 --preset keeps the run's tokens and final model, and writes its stages: the first has one block of
 layers, and each further stage one block more; --stages in all (4). midas copies the middle block,
-with lengths by prop-1; gradual copies the last block, with equal lengths; --rule sets others.
+with lengths by prop-1; gradual copies the last block, with equal lengths; --rule sets others. step
+trains the new layers of each stage and adapters of the old ones, in 2 or 3 stages (2) of the depths
+that need the least memory.
 
 --fit takes run folders (or run.jsonl) and CSV files instead of a schedule, and fits scaling laws to
 their losses. Each curve, or stage of a run, gets a law loss = E + B (x + x0)^-b, where x is steps

@@ -77,7 +77,7 @@ CLI::Option* add_choice_options(CLI::App& command, ChoiceArguments& a) {
       ->excludes(optimize);
   command
       .add_option("--preset", a.preset,
-                  "stages by a recipe of the literature: midas, or gradual (stacking)")
+                  "stages by a recipe of the literature: midas, gradual (stacking) or step")
       ->type_name("NAME")
       ->excludes(optimize);
   command

@@ -56,13 +56,14 @@ MAY_INCLUDE = {
     "cuda_kernels": ["kernels"],
     "dist": ["base", "text", "launch"],
     "model": [*BASE, "arch", "state", "data", "kernels", "products", "cuda_kernels"],
+    "adapters": [*BASE, "arch", "state", "model"],
     "reference": [*BASE, "arch", "kernels", "products", "model"],
     "fused": [*BASE, "arch", "kernels", "products", "model"],
     "eval": [*BASE, "data", "tokenizers", "model", "reference"],
     "optim": [*BASE, "arch", "grow", "schedule", "kernels", "dist", "model"],
-    "runfolder": [*PLAN, "state", "checkpoint", "apply", "model"],
+    "runfolder": [*PLAN, "state", "checkpoint", "apply", "model", "adapters"],
     "record": [*FORECAST, "tokenizers", "state", "checkpoint", "outcomes", "lengths", "engine"],
-    "replicas": ["checkpoint", *PLAN, "state", "engine", "launch", "dist", "model", "runfolder", "record"],
+    "replicas": ["checkpoint", *PLAN, "state", "engine", "launch", "dist", "model", "adapters", "runfolder", "record"],
     "scoring": [*PLAN, "tokenizers", "state", "checkpoint", "engine", "dist", "model", "eval", "optim", "runfolder", "replicas"],
 }
 GROUND = list(MAY_INCLUDE)[: list(MAY_INCLUDE).index("engine") + 1]
@@ -88,7 +89,7 @@ OWNERS = {
     "CLI11": (r"CLI/", r"cmd/", None),
     "Highway": (r"hwy/", r"lib/(kernels|products)/", None),
     "CUDA": (r"(cuda|cublas|cudnn|nccl)\w*\.h", r"lib/cuda_kernels/", None),
-    "LibTorch": (TORCH, r"lib/(dist|model|reference|fused|optim|runfolder|replicas|scoring|train)/", None),
+    "LibTorch": (TORCH, r"lib/(dist|model|adapters|reference|fused|optim|runfolder|replicas|scoring|train)/", None),
     "c10d": (r"torch/csrc/distributed/", r"lib/dist/\w+\.cc", 1),
     "mmap": (r"sys/mman\.h", r"lib/io/\w+\.cc", 2),
 }

@@ -230,6 +230,7 @@ state::StateHeader grown_header(const GrowthRecipe& recipe, const state::StateHe
   state::StateHeader to = from;
   to.model = recipe.to;
   to.mask = {};
+  to.adapters = {};  // the weights contain them
   to.lineage.push_back({source, source_crc, recipe.operators(), now, from.model});
   const auto generation = static_cast<std::int64_t>(to.lineage.size());
   for (const GrowthStep& step : recipe.steps) {

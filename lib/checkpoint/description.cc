@@ -185,6 +185,15 @@ std::string age_lines(const StateHeader& header, const arch::ParamTable& table) 
                                                      : grouped(least) + " to " + grouped(most)));
 }
 
+std::string adapter_lines(const StateHeader& header) {
+  const arch::AdapterSet& set = header.adapters;
+  if (set.none()) return "";
+  return line("adapters",
+              fmt::format("of rank {} and alpha {}, on {} since step {}; the weights contain them",
+                          set.rank, format_number(set.alpha),
+                          counted(std::ssize(set.matrices), "tensor"), grouped(set.start)));
+}
+
 // Describes what earlier growths left for the optimizer and the model. Empty if they left nothing.
 std::string history_lines(const StateHeader& header) {
   std::string text;
@@ -218,7 +227,8 @@ std::string to_text(const Path& path, const CheckpointReader& reader, bool tenso
       fmt::format("{}: a checkpoint of stagedtrain (format {}), {}, undamaged\n\n", path.string(),
                   kFormatVersion, short_bytes(static_cast<double>(reader.file_bytes())));
   text += model_lines(header) + progress_lines(header.progress) + data_lines(header) +
-          lineage_lines(header.lineage) + history_lines(header) + age_lines(header, reader.table());
+          lineage_lines(header.lineage) + history_lines(header) +
+          age_lines(header, reader.table()) + adapter_lines(header);
   text += line("tensors", fmt::format("{} for each of weights, exp_avg, exp_avg_sq{}; {} in all",
                                       reader.table().size(), header.ema ? ", ema" : "",
                                       short_bytes(static_cast<double>(tensor_bytes(reader)))));

@@ -68,6 +68,13 @@ void set_bytes(Dataset& dataset) {
   for (const std::int64_t size : dataset.shape) dataset.bytes *= static_cast<std::uint64_t>(size);
 }
 
+void add_group(const char* group, const arch::ParamTable& table, DType dtype,
+               std::vector<Dataset>& datasets) {
+  const ElementType type = dtype == DType::f32 ? ElementType::f32 : ElementType::f64;
+  for (const arch::ParamSpec& spec : table)
+    set_bytes(datasets.emplace_back(Dataset{group, spec.name, type, spec.shape()}));
+}
+
 void place_section(Layout& layout, Section section) {
   for (std::size_t i = 0; i < layout.datasets.size(); ++i) {
     Dataset& dataset = layout.datasets[i];
@@ -82,11 +89,15 @@ void place_section(Layout& layout, Section section) {
 }  // namespace
 
 std::vector<Dataset> tensor_datasets(const arch::ParamTable& table, DType dtype, bool ema) {
-  const ElementType type = dtype == DType::f32 ? ElementType::f32 : ElementType::f64;
   std::vector<Dataset> datasets;
   for (const TensorKind kind : tensor_kinds(ema))
-    for (const arch::ParamSpec& spec : table)
-      set_bytes(datasets.emplace_back(Dataset{kind_name(kind), spec.name, type, spec.shape()}));
+    add_group(kind_name(kind), table, dtype, datasets);
+  return datasets;
+}
+
+std::vector<Dataset> adapter_datasets(const arch::ParamTable& stored, DType dtype) {
+  std::vector<Dataset> datasets;
+  add_group(kAdapters, stored, dtype, datasets);
   return datasets;
 }
 

@@ -87,6 +87,11 @@ void visit(V& v, TensorHistory& history) {
   v("eps_scale", history.eps_scale, kFactor);
 }
 template <class V>
+void visit(V& v, arch::AdapterSet& set) {
+  v("rank", set.rank, kSteps), v("alpha", set.alpha, kFactor), v("lr", set.lr, kFactor);
+  v("start", set.start, kSteps), v("matrices", set.matrices);
+}
+template <class V>
 void visit(V& v, Metadata& m) {
   StateHeader& header = m.header;
   v("dtype", header.dtype), v("model", header.model);
@@ -97,6 +102,7 @@ void visit(V& v, Metadata& m) {
   v("mask", header.mask);
   v("histories", m.histories);
   v("ema", header.ema);
+  v.unless_none("adapters", header.adapters);
 }
 
 // ---- Text and numbers that JSON alone would not keep.
@@ -132,6 +138,11 @@ class Writer {
   template <class T>
   void operator()(const char* key, T& value, const FieldInfo& = {}) {
     json[key] = write(value);
+  }
+  // Leaves a value out that says that there is none, as files of older versions do.
+  template <class T>
+  void unless_none(const char* key, T& value) {
+    if (!value.none()) json[key] = write(value);
   }
 
  private:
@@ -176,6 +187,11 @@ class Reader {
     const auto found = json_.find(key);
     if (found == json_.end()) throw input_error("{}: is missing", path);
     read(*found, value, info, path);
+  }
+  template <class T>
+  void unless_none(const char* key, T& value) {
+    known_.push_back(key);
+    if (json_.contains(key)) read(json_[key], value, {}, key);
   }
   void finish() const {
     for (const auto& entry : json_.items())
@@ -293,7 +309,38 @@ void check_age(const TensorHistory& history, std::int64_t step, const std::strin
                       history.age.start, step);
 }
 
+void check_adapter(const arch::AdapterSet& set, const arch::ParamTable& table, std::size_t i) {
+  const std::string& name = set.matrices[i];
+  const auto refused = [&](const std::string& expected) {
+    return input_error("adapters.matrices.{}: found {}, expected {}", i, name, expected);
+  };
+  const std::int64_t index = table.index(name);
+  if (index < 0) throw refused("a tensor of the model");
+  const arch::ParamSpec& spec = table[static_cast<std::size_t>(index)];
+  if (spec.layer < 0 || spec.axes.size() != 2) throw refused("a matrix of a layer");
+  if (set.rank < 1 || set.rank > std::min(spec.axes[0].size, spec.axes[1].size))
+    throw input_error("adapters.rank: found {}, expected 1 to {}, the shorter side of {}", set.rank,
+                      std::min(spec.axes[0].size, spec.axes[1].size), name);
+}
+
 }  // namespace
+
+void check_adapters(const StateHeader& header, const arch::ParamTable& table) {
+  const arch::AdapterSet& set = header.adapters;
+  if (set.matrices.size() > table.size())
+    throw input_error("adapters.matrices: found {} names for {} tensors", set.matrices.size(),
+                      table.size());
+  for (std::size_t i = 0; i < set.matrices.size(); ++i) check_adapter(set, table, i);
+  std::vector<std::string> sorted = set.matrices;
+  std::ranges::sort(sorted);
+  if (const auto twice = std::ranges::adjacent_find(sorted); twice != sorted.end())
+    throw input_error("adapters.matrices: found {} twice, expected each matrix once", *twice);
+  if (set.none() && set.rank > 0)
+    throw input_error("adapters.matrices: found no matrix, expected at least one");
+  if (set.start > header.progress.step)
+    throw input_error("adapters.start: found {}, expected at most the state's step, {}", set.start,
+                      header.progress.step);
+}
 
 Json metadata_json(const StateHeader& header) {
   Metadata metadata{header, {}, false};

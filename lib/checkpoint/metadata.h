@@ -36,4 +36,7 @@ Metadata parse_metadata(std::string_view text);
 std::vector<TensorHistory> parse_histories(const SortedJson& json, const arch::ParamTable& table,
                                            std::int64_t step);
 
+// Throws Error(input) at adapters that a model with this table cannot have.
+void check_adapters(const StateHeader& header, const arch::ParamTable& table);
+
 }  // namespace stagedtrain::state

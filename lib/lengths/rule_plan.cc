@@ -87,9 +87,11 @@ std::vector<ChosenStage> rules_own(const arch::ModelConfig& model, const RuleOpt
 
 std::vector<ChosenStage> schedules_own(const RunPlan& base) {
   std::vector<ChosenStage> stages;
-  for (std::size_t i = 0; i < base.stages.size(); ++i)
+  for (std::size_t i = 0; i < base.stages.size(); ++i) {
+    const schedule::StageSpec& own = base.schedule.stages[i];
     stages.push_back(
-        {base.stages[i].name, base.stages[i].model, base.schedule.stages[i].grow, 0, 0});
+        {own.name, base.stages[i].model, own.grow, 0, 0, own.train_only, own.policies});
+  }
   return stages;
 }
 

@@ -30,7 +30,7 @@ struct DepthOptions {
            "old ones, in the old order; last: the last block of layers once more at the end "
            "(gradual stacking); middle: the middle block once more behind itself (MIDAS); overlap: "
            "two copies of the model, without the last layers of one and the first of the other "
-           "(SOLAR)"});
+           "(SOLAR); upper: new layers between the uppermost old ones (STEP)"});
     v("block", block,
       {.doc = "layers that order last or middle repeats together (default: 1 for last, all new "
               "layers for middle)",

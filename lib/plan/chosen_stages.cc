@@ -45,6 +45,8 @@ schedule::Schedule with_stages(schedule::Schedule s, const std::vector<ChosenSta
     spec.length = {static_cast<double>(stage.steps), DurationUnit::steps};
     if (s.batch.size_warmup) spec.length = {stage.tokens, DurationUnit::tokens};
     spec.grow = stage.grow;
+    spec.train_only = stage.train_only;
+    spec.policies = stage.policies;
     spec.lr = rate_of(stage, s.stages.back().lr, is_last);
     if (specs.empty() && !is_last) spec.model = own_keys(stage.model, stages.back().model);
     Tree item = Tree::map();

@@ -75,8 +75,9 @@ std::string stage_notes(const RunPlan& plan, const StagePlan& stage) {
   text += fmt::format("  {:.0f}% of the FLOPs; {} parameters without embeddings",
                       100 * stage.flops / plan.flops, count_text(stage.params.non_embedding));
   if (const double optimizer = optimizer_flops(plan, stage); optimizer > 0)
-    text += fmt::format("; of its FLOPs {:.2g}% are Muon's Newton-Schulz iterations",
-                        100 * optimizer / stage.flops);
+    text += fmt::format("; of its FLOPs {:.2g}% are {}", 100 * optimizer / stage.flops,
+                        policy_step_flops(stage) > 0 ? "the products of adapters"
+                                                     : "Muon's Newton-Schulz iterations");
   if (stage.until_loss)
     text += fmt::format("; ends sooner at a validation loss of {}", *stage.until_loss);
   if (stage.until_seconds > 0)

@@ -86,6 +86,11 @@ std::optional<Error> obstacle_to_sharding(const RunPlan& plan, Sharding sharding
                "update parts of tensors",
                sharding_name(sharding), enum_name(name))
         .with_hint("leave out --sharding; every process then keeps all moments");
+  for (const StagePlan& stage : plan.stages)
+    if (stage.policies.adapters)
+      return usage_error("--sharding {}: found stage {}, which has adapters, expected none",
+                         sharding_name(sharding), stage.name)
+          .with_hint("leave out --sharding; every process then keeps all moments");
   if (sharding != Sharding::full) return {};
   if (plan.schedule.precision == schedule::Precision::fp64)
     return full_needs("precision: fp64", "fp32 or bf16");

@@ -100,7 +100,8 @@ void fill_costs(const Schedule& s, StagePlan& stage) {
       stage.model, s.precision == schedule::Precision::fp64 ? state::DType::f64 : state::DType::f32,
       s.ema.has_value());
   stage.memory_bytes =
-      whole_bytes(training_memory(s, executed_model(stage), stage.params.total).total());
+      whole_bytes(training_memory(s, executed_model(stage), stage.params.total).total() +
+                  policy_memory(s, stage));
   if (stage.growth)
     stage.growth_memory_bytes = whole_bytes(
         std::max(growth_memory(s, arch::count_params(stage.growth->from).total, stage.params.total) +
@@ -308,8 +309,10 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
     check_step_tokens(s, stage.model);
     stage.train_only_new = s.stages[i].train_only == schedule::TrainOnly::only_new;
     check_train_only(s, i, stage);
-    if (stage.train_only_new)
-      stage.trained = arch::trained_parts(stage.model, not_added_by(*stage.growth));
+    if (stage.train_only_new) {
+      stage.old_tensors = not_added_by(*stage.growth);
+      stage.trained = arch::trained_parts(stage.model, stage.old_tensors);
+    }
     set_policy(s, i, stage);
     fill_costs(s, stage);
     at_place(stage_place(s, i), "stages." + std::to_string(i) + ".for",

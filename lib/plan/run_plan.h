@@ -30,8 +30,9 @@ struct StagePlan {
   arch::ModelConfig model;
   arch::ParamCount params;
   bool train_only_new = false;  // trains only what its growth added
-  arch::TrainedParts trained;   // the parts that train_only trains
-  schedule::Policies policies;  // at most one is on
+  std::vector<bool> old_tensors;  // with train_only_new: those that its growth did not add
+  arch::TrainedParts trained;     // the parts that train_only trains
+  schedule::Policies policies;    // at most one is on
   std::optional<grow::GrowthRecipe> growth;  // from the stage before, or from the checkpoint `from`
   FitCost fit;                               // what fitting that growth costs before the first step
   std::int64_t first_step = 0, steps = 0;    // planned; `until` may end the stage sooner

@@ -11,7 +11,7 @@
 // - tokens and FLOPs are between those of the cheapest and of the most expensive stage so far, as
 // far
 //   as the plan knows them;
-// - a mask can only follow a growth;
+// - a mask can only follow a growth, and adapters belong to a stage with that policy;
 // - the recorded schedule has the same values, except for keys that a run may change.
 //
 // No tensor is read, so a run can refuse a file before it loads gigabytes.
@@ -66,6 +66,7 @@ class Comparison {
     compare_end();
     if (reasons_.empty()) compare_data();
     compare_mask();
+    compare_adapters();
     compare_schedule();
     return reasons_;
   }
@@ -132,7 +133,8 @@ class Comparison {
       const bool whole = !stage.train_only_new && !plan::stage_policy(stage);
       least = whole ? std::min(least, arch::flops_per_token(model, 1)) : 0;
       most = std::max(most, arch::flops_per_token(plan::executed_model(stage), model.context));
-      const double of_step = plan::optimizer_flops_per_step(plan_.schedule, model);
+      const double of_step =
+          plan::optimizer_flops_per_step(plan_.schedule, model) + plan::policy_step_flops(stage);
       least_of_steps = whole ? std::min(least_of_steps, of_step) : 0;
       most_of_steps = std::max(most_of_steps, of_step);
       fits += stage.fit.flops;
@@ -181,6 +183,14 @@ class Comparison {
     if (!grown_so || header_.mask.start < 0 || header_.mask.start > progress_.step ||
         header_.mask.steps < 0)
       refuse("it has a mask that stage {} does not create", stage_->name);
+  }
+
+  // A stage's adapters begin with its first step.
+  void compare_adapters() {
+    const bool expected = stage_->policies.adapters.has_value() && progress_.stage_step > 0;
+    if (expected == header_.adapters.none())
+      refuse("it has {}, but stage {} has {} after {}", expected ? "no adapters" : "adapters",
+             stage_->name, expected ? "some" : "none", counted(progress_.stage_step, "step"));
   }
 
   bool comes_later(const std::string& name) const {

@@ -20,6 +20,7 @@
 #include "text/error_bar.h"
 #include "text/json.h"
 #include "text/text.h"
+#include "train/adapter_step.h"
 #include "train/decisions.h"
 #include "train/samples.h"
 #include "train/shared_evaluation.h"
@@ -59,8 +60,10 @@ class StageLoop {
   eval::EvalReport run() {
     const bool saves = !run_.plan.checkpoint_every.only_at_ends() ||
                        run_.plan.checkpoint_seconds > 0 || kept_every_ > 0;
-    if (saves && run_.ranks.first() && !live_.model->shards()) saver_.prepare(live_.header);
+    const bool copies = !live_.model->shards() && !stage_.policies.adapters;
+    if (saves && run_.ranks.first() && copies) saver_.prepare(live_.header);
     std::optional<eval::EvalReport> report;
+    if (progress_.stage_step == 0) begin_adapters_of(stage_, live_);
     freeze_what_is_not_trained();
     shards_.begin(*live_.model);
     for (;;) {
@@ -110,10 +113,10 @@ class StageLoop {
   }
 
   // Begins to save; training goes on once the state is copied. A state with shards is not copied,
-  // since no rank has room for it.
+  // since no rank has room for it, and neither is one with adapters, which are no tensors of it.
   void start_saving(const Path& file) {
     saved_seconds_ = progress_.seconds;
-    if (live_.model->shards()) return save(file);
+    if (live_.model->shards() || live_.adapters) return save(file);
     check_replicas(run_.ranks, live_, shards_.shared());
     shards_.gather_at_first(*live_.model);
     if (!run_.ranks.first()) return;
@@ -173,9 +176,9 @@ class StageLoop {
 
   // idle: of the step at hand.
   void freeze_what_is_not_trained(const arch::IdleParts& idle = {}) {
+    const bool only_new = stage_.train_only_new && !live_.adapters;  // else idle says it all
     const auto newest = static_cast<std::int64_t>(live_.header.lineage.size());
-    live_.model->params().set_histories(live_.header.histories, stage_.train_only_new ? newest : 0,
-                                        idle);
+    live_.model->params().set_histories(live_.header.histories, only_new ? newest : 0, idle);
   }
 
   // A mask of the growth before rises with every step, until it is gone.
@@ -207,19 +210,23 @@ class StageLoop {
         rows, live_.header.seed, progress_.step,
         passes_of_step(run_.plan, stage_, progress_, (batch.rows() + rows - 1) / rows, rows)};
     const arch::ParamTable& table = live_.model->params().table();
-    const ExecutedWork work =
+    ExecutedWork work =
         executed_work(schedule_, stage_, passes.work, batch.rows(), rows, batch.length(),
                       plan::frozen_in_step(run_.plan, stage_, table, progress_.stage_step));
     const bool idle = !work.idle.none();
     if (idle) freeze_what_is_not_trained(work.idle);
     const at::Tensor loss_there =
         gradient_.add_up(*live_.model, batch.tokens_BS, passes, shards_.shared());
-    const at::Tensor norm_there = shards_.norm(*live_.model);
+    if (live_.adapters) work.idle = pull_back(stage_, live_);
+    const at::Tensor norm_there =
+        norm_with_adapters(shards_.norm(*live_.model), live_.adapters.get());
     if (!is_over(1)) feed_.prepare(shape_at(progress_.step + 1));
     const double loss = loss_there.item<double>(), norm = norm_there.item<double>();
     refuse_divergence(loss, norm);
     shards_.step(*live_.model, optimizer_, lr, progress_.step + 1,
                  clip_factor(norm, schedule_.optimizer.clip));
+    if (live_.adapters)
+      step_adapters(live_, optimizer_, lr, clip_factor(norm, schedule_.optimizer.clip));
     keep_age(table, work.idle, live_.header.histories);
     if (idle) freeze_what_is_not_trained();
     advance(batch, lr, work);

@@ -89,7 +89,8 @@ TEST_CASE("stopped anywhere under a policy and run again, a run ends with the sa
       std::pair("layer_sharing={layers: 8}", "batch.micro=2"),
       std::pair("token_dropping={start: 4, step: 4}", "batch.micro=2"),
       std::pair("train_groups={layers: 2, order: random}", "optimizer={name: muon}"),
-      std::pair("train_last=2", "batch.micro=0"));
+      std::pair("train_last=2", "batch.micro=0"),
+      std::pair("adapters={rank: 2}", "optimizer={name: lion}"));
   const Edits edits = edits_with(policy, {more});
   run_in(tiny, "whole", edits);
   const int line = GENERATE(14, 20);
