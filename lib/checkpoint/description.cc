@@ -129,6 +129,15 @@ std::string progress_lines(const Progress& p) {
                                              : std::string("no step taken"));
 }
 
+std::string selection_line(const DataPosition& data) {
+  if (!data.selection) return "";
+  const WindowSelection& selection = *data.selection;
+  return line("data selection",
+              fmt::format("subset {} of {} windows, drawn at step {} by gains of step {}",
+                          selection.generation + 1, grouped(selection.windows()),
+                          grouped(selection.step), grouped(selection.features_step)));
+}
+
 std::string data_lines(const StateHeader& header) {
   const RunInfo& run = header.run;
   std::string data = or_unknown(run.data_path);
@@ -144,7 +153,8 @@ std::string data_lines(const StateHeader& header) {
          line("data position",
               fmt::format("{} read, in the order of seed {}",
                           counted(header.data.index, "sequence"), header.data.seed)) +
-         line("tokenizer", tokenizer) + line("seed", std::to_string(header.seed)) +
+         selection_line(header.data) + line("tokenizer", tokenizer) +
+         line("seed", std::to_string(header.seed)) +
          line("schedule", run.schedule.empty() ? "not recorded" : "recorded; --json prints it");
 }
 

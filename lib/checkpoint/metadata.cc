@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <type_traits>
 
@@ -48,9 +49,19 @@ void visit(V& v, Progress& p) {
   v("loss_sum", p.loss_sum), v("loss_steps", p.loss_steps, kSteps);
 }
 template <class V>
+void visit(V& v, WindowSelection& selection) {
+  v("context", selection.context, kSteps);
+  v("features_step", selection.features_step, kSteps);
+  v("step", selection.step, kSteps);
+  v("first_index", selection.first_index, kSteps);
+  v("generation", selection.generation, kSteps);
+  v("gains", selection.gains);
+}
+template <class V>
 void visit(V& v, DataPosition& data) {
   v("seed", data.seed);
   v("index", data.index, kSteps);
+  v("selection", data.selection);
 }
 template <class V>
 void visit(V& v, LineageEntry& entry) {
@@ -109,8 +120,13 @@ bool is_utf8(const std::string& text) {
   }
 }
 std::string to_hex(const std::string& text) {
+  constexpr const char* kDigits = "0123456789abcdef";
   std::string hex;
-  for (const unsigned char c : text) hex += fmt::format("{:02x}", c);
+  hex.reserve(2 * text.size());
+  for (const unsigned char c : text) {
+    hex += kDigits[c >> 4];
+    hex += kDigits[c & 15];
+  }
   return hex;
 }
 int nibble(char c) {
@@ -132,6 +148,11 @@ class Writer {
   template <class T>
   void operator()(const char* key, T& value, const FieldInfo& = {}) {
     json[key] = write(value);
+  }
+  // What a state does not have is not written.
+  template <class T>
+  void operator()(const char* key, std::optional<T>& value, const FieldInfo& = {}) {
+    if (value) json[key] = write(*value);
   }
 
  private:
@@ -176,6 +197,14 @@ class Reader {
     const auto found = json_.find(key);
     if (found == json_.end()) throw input_error("{}: is missing", path);
     read(*found, value, info, path);
+  }
+  template <class T>
+  void operator()(const char* key, std::optional<T>& value, const FieldInfo& info = {}) {
+    if (json_.contains(key)) {
+      (*this)(key, value.emplace(), info);
+    } else {
+      known_.push_back(key);
+    }
   }
   void finish() const {
     for (const auto& entry : json_.items())
@@ -293,6 +322,24 @@ void check_age(const TensorHistory& history, std::int64_t step, const std::strin
                       history.age.start, step);
 }
 
+void check_selection(const WindowSelection& selection, std::int64_t index) {
+  if (selection.gains.empty() || selection.gains.size() % 4 != 0)
+    throw input_error("data.selection.gains: found {} bytes, expected 4 for each window",
+                      selection.gains.size());
+  for (std::size_t i = 0; i < selection.gains.size(); i += 4) {
+    float gain = 0;
+    std::memcpy(&gain, selection.gains.data() + i, 4);
+    if (!(gain >= 0 && std::isfinite(gain)))
+      throw input_error(
+          "data.selection.gains: found {} for window {}, expected a finite number of at "
+          "least 0",
+          gain, i / 4);
+  }
+  if (selection.first_index > index)
+    throw input_error("data.selection.first_index: found {}, expected at most data.index, {}",
+                      selection.first_index, index);
+}
+
 }  // namespace
 
 Json metadata_json(const StateHeader& header) {
@@ -326,6 +373,8 @@ Metadata parse_metadata(std::string_view text) {
   if (progress.stage_step > progress.step)
     throw input_error("progress.stage_step: found {}, expected at most progress.step, {}",
                       progress.stage_step, progress.step);
+  const DataPosition& data = metadata.header.data;
+  if (data.selection) check_selection(*data.selection, data.index);
   std::string& tokenizer = metadata.header.run.tokenizer;
   metadata.tokenizer_is_dataset = tokenizer == "dataset";
   if (!metadata.tokenizer_is_dataset && !tokenizer.empty() && tokenizer != "bytes")

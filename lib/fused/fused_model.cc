@@ -67,7 +67,30 @@ class FusedModel final : public Model {
     return logits_BTV;
   }
 
+  at::Tensor mean_features(const at::Tensor& tokens_BT, std::int64_t layers) override {
+    start(tokens_BT, 0, {.forward_only = true});
+    Executed executed{sizes_, weights_, whole_model().grads, {}, {}};
+    take_layers(arch::first_layers(layers).list(0), executed);
+    if (mask_) executed.masked.emplace(*mask_, executed.weights, executed.grads);
+    forward_pass(run_of(executed, tokens_BT.size(1)));
+    at::Tensor means_BC = at::empty({acts_.sequences, sizes_.width}, at::kFloat);
+    for (std::int64_t b = 0; b < acts_.sequences; ++b)
+      write_mean(acts_.final_norm.y + b * acts_.length * sizes_.width,
+                 means_BC.data_ptr<float>() + b * sizes_.width);
+    return means_BC;
+  }
+
  private:
+  // Writes the mean of the rows of one sequence, [T, C].
+  void write_mean(const float* rows, float* mean) const {
+    std::vector<double> sums(static_cast<std::size_t>(sizes_.width));
+    for (std::int64_t t = 0; t < acts_.length; ++t)
+      for (std::size_t c = 0; c < sums.size(); ++c)
+        sums[c] += rows[t * sizes_.width + static_cast<std::int64_t>(c)];
+    for (std::size_t c = 0; c < sums.size(); ++c)
+      mean[c] = static_cast<float>(sums[c] / static_cast<double>(acts_.length));
+  }
+
   // Lays out the activations of a batch and copies its token ids. extra is the number of ids of a
   // sequence beyond its inputs (1 if there are targets).
   void start(const at::Tensor& tokens, std::int64_t extra, const Purpose& purpose) {

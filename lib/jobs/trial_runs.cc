@@ -205,7 +205,7 @@ double trial_flops(const std::vector<TrialRun>& candidates) {
   for (const TrialRun& candidate : candidates) {
     const RunPlan run = resolve(candidate.schedule);
     if (flops == 0) flops = run.stages[0].flops;
-    flops += run.stages[1].flops + run.stages[1].fit.flops;
+    flops += run.stages[1].flops + run.stages[1].other_flops();
   }
   return flops;
 }

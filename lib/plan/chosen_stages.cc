@@ -28,6 +28,12 @@ Tree own_keys(const arch::ModelConfig& model, const arch::ModelConfig& last) {
 schedule::Schedule with_only(schedule::Schedule s, const schedule::StageSpec& stage) {
   s.from.clear();
   s.budget.reset();
+  s.data.select.reset();
+  if (const Tree* data = s.source.find("data")) {
+    Tree all = *data;
+    all.erase("select");
+    s.source.set("data", all);
+  }
   s.stages = {stage};
   Tree written = Tree::map();
   written.set("name", Tree::scalar(stage.name));

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "data/selected_windows.h"
 #include "plan/parameterization.h"
 #include "plan/run_plan.h"
 #include "plan/stage_policy.h"
@@ -24,6 +25,9 @@ std::string stage_table(const RunPlan& plan) {
     if (stage.fit.steps > 0)  // its steps are none of the run's
       rows.push_back({"fit of " + stage.name, "", "", "", fmt::format("({})", stage.fit.steps),
                       count_text(stage.fit.tokens), short_count(stage.fit.flops), "", "", ""});
+    if (stage.selection.flops > 0)  // before some of the stage's steps
+      rows.push_back(
+          {"data selection", "", "", "", "", "", short_count(stage.selection.flops), "", "", ""});
     rows.push_back({stage.name, fmt::format("{} x {}", stage.model.layers, stage.model.width),
                     count_text(stage.params.total),
                     short_count(expected_flops_per_token(stage).total), grouped(stage.steps),
@@ -50,6 +54,28 @@ std::string policy_notes(const StagePlan& stage) {
                             100 * std::abs(saved), saved < 0 ? "more" : "less");
 }
 
+// Describes what choosing the stage's data costs.
+std::string selection_notes(const RunPlan& plan, const StagePlan& stage) {
+  const SelectionCost& cost = stage.selection;
+  if (cost.passes == 0 || cost.windows == 0) return "";
+  const schedule::SelectSpec& select = *plan.schedule.data.select;
+  const auto steps = static_cast<double>(stage.steps * plan.schedule.batch.sequences);
+  return "  " +
+         stagedtrain::wrapped(
+             fmt::format(
+                 "chooses its data by {} of {} through {} of {}: {} FLOPs, {:.3g}% of all, "
+                 "as much as {} of its steps; the steps take {:.3g} times the {} windows of "
+                 "a subset",
+                 cost.passes == 1 ? "a pass" : fmt::format("{} passes", cost.passes),
+                 counted(cost.windows, "window"), feature_layers(select, stage.model.layers),
+                 counted(stage.model.layers, "layer"), short_count(cost.flops),
+                 100 * cost.flops / plan.flops,
+                 grouped(std::llround(cost.flops / stage.flops * static_cast<double>(stage.steps))),
+                 steps / static_cast<double>(data::subset_size(cost.windows, select.share)),
+                 grouped(data::subset_size(cost.windows, select.share))),
+             96, "  ");
+}
+
 // Describes a stage's model, where it comes from, and when it ends.
 std::string stage_notes(const RunPlan& plan, const StagePlan& stage) {
   std::string text = fmt::format("\n{}: {}\n", stage.name, describe(stage.model));
@@ -71,6 +97,7 @@ std::string stage_notes(const RunPlan& plan, const StagePlan& stage) {
         "  before it the growth's maps are fitted in {}: {} tokens, {} FLOPs ({:.1f}% of all)\n",
         counted(stage.fit.steps, "step"), count_text(stage.fit.tokens),
         short_count(stage.fit.flops), 100 * stage.fit.flops / plan.flops);
+  text += selection_notes(plan, stage);
   text += policy_notes(stage);
   text += fmt::format("  {:.0f}% of the FLOPs; {} parameters without embeddings",
                       100 * stage.flops / plan.flops, count_text(stage.params.non_embedding));
@@ -178,6 +205,8 @@ Json stage_json(const RunPlan& plan, const StagePlan& stage) {
           {"fit_steps", stage.fit.steps},
           {"fit_tokens", stage.fit.tokens},
           {"fit_flops", stage.fit.flops},
+          {"selection_passes", stage.selection.passes},
+          {"selection_flops", stage.selection.flops},
           {"grow", stage.growth ? stage.growth->operators() : ""},
           {"exact", stage.growth ? Json(stage.growth->exact()) : Json(nullptr)}};
 }

@@ -89,6 +89,7 @@ std::optional<Error> obstacle_to_sharding(const RunPlan& plan, Sharding sharding
   if (sharding != Sharding::full) return {};
   if (plan.schedule.precision == schedule::Precision::fp64)
     return full_needs("precision: fp64", "fp32 or bf16");
+  if (selection_of(plan.schedule)) return full_needs("data.select", "a schedule without it");
   for (const StagePlan& stage : plan.stages) {
     if (stage.policies.layer_sharing)
       return full_needs("stage " + stage.name + ", which has layer_sharing", "another policy");

@@ -3,13 +3,13 @@
 #include <cmath>
 
 #include "checkpoint/checkpoint.h"
-#include "data/batch_stream.h"
 #include "grow/operator.h"
 #include "plan/chosen_stages.h"
 #include "plan/decay.h"
 #include "plan/memory.h"
 #include "plan/parameterization.h"
 #include "plan/run_plan.h"
+#include "plan/selection_cost.h"
 #include "plan/stage_policy.h"
 #include "text/text.h"
 
@@ -190,6 +190,8 @@ void add_warnings(RunPlan& plan) {
     plan.warnings.push_back(
         fmt::format("lr: warm-up ({} steps) and decay ({} steps) overlap in {} steps",
                     plan.warmup_steps, plan.decay_steps, plan.total_steps));
+  if (const std::string warning = selection_warning(plan); !warning.empty())
+    plan.warnings.push_back(warning);
   if (!plan.decayed)
     plan.warnings.push_back(
         "the learning rate never decays, so the end of this run cannot be compared (a decay needs "
@@ -228,8 +230,7 @@ std::int64_t whole_steps(double steps) {
 const char* role_name(Role role) { return role == Role::staged ? "staged" : "scratch"; }
 
 std::optional<double> epoch_tokens(const DataFacts& facts, std::int64_t context) {
-  if (!facts.train_tokens) return {};
-  const std::int64_t windows = data::windows_per_epoch(*facts.train_tokens, context);
+  const std::int64_t windows = windows_of(facts, context);
   if (windows < 1) return {};
   return static_cast<double>(windows) * static_cast<double>(context);
 }
@@ -299,6 +300,7 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
   plan.final_model = final_model(s);
   check_step_tokens(s, plan.final_model);
   std::optional<arch::ModelConfig> before = start_model;
+  SelectionPlace newest;
   for (std::size_t i = 0; i < s.stages.size(); ++i) {
     StagePlan stage;
     stage.name = s.stages[i].name;
@@ -320,7 +322,8 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
     }
     plan.total_steps += stage.steps;
     plan.tokens += stage.tokens + stage.fit.tokens;
-    plan.flops += stage.flops + stage.fit.flops;
+    add_selection_cost(plan, newest, stage);
+    plan.flops += stage.flops + stage.other_flops();
     before = stage.model;
     plan.stages.push_back(std::move(stage));
   }

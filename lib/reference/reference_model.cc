@@ -254,6 +254,13 @@ at::Tensor ReferenceModel::logits(const at::Tensor& tokens_BT) {
   return scores(features_BTC);
 }
 
+at::Tensor ReferenceModel::mean_features(const at::Tensor& tokens_BT, std::int64_t layers) {
+  const at::NoGradGuard no_grad;
+  const arch::StepWork work = arch::first_layers(layers);
+  const at::Tensor features_BTC = features(tokens_BT, {.work = &work, .layers = config_.layers});
+  return features_BTC.to(at::kDouble).mean(1).to(at::kFloat).cpu();
+}
+
 at::Tensor ReferenceModel::read(const at::Tensor& tokens_T, std::int64_t last,
                                 KeyValueCache& cache) const {
   const at::NoGradGuard no_grad;

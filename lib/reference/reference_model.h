@@ -50,6 +50,7 @@ class ReferenceModel : public Model {
                                GradientProgress* progress) override;
   at::Tensor row_losses(const at::Tensor& tokens_BS) override;
   at::Tensor logits(const at::Tensor& tokens_BT) override;
+  at::Tensor mean_features(const at::Tensor& tokens_BT, std::int64_t layers) override;
   // Implements Decoder::read.
   at::Tensor read(const at::Tensor& tokens_T, std::int64_t last, KeyValueCache& cache) const;
 

@@ -22,6 +22,7 @@
 #include <limits>
 
 #include "arch/cost.h"
+#include "plan/selection_cost.h"
 #include "plan/stage_policy.h"
 #include "schedule/differences.h"
 #include "text/counted.h"
@@ -140,9 +141,24 @@ class Comparison {
     const double tokens = static_cast<double>(progress_.tokens), slack = 1 + 1e-6,
                  steps = static_cast<double>(progress_.step);
     if (progress_.flops * slack < tokens * least + steps * least_of_steps ||
-        progress_.flops > (tokens * most + steps * most_of_steps + fits) * slack)
+        progress_.flops > (tokens * most + steps * most_of_steps + fits + selections()) * slack)
       refuse("it says {} FLOPs, which cannot be the cost of {} tokens",
              short_count(progress_.flops), grouped(progress_.tokens));
+  }
+
+  // Returns the most FLOPs that the selections of data so far can have taken, wherever earlier
+  // stages ended.
+  double selections() const {
+    const schedule::SelectSpec* select = plan::selection_of(plan_.schedule);
+    if (!select) return 0;
+    double pass = 0;
+    for (const plan::StagePlan& stage : plan_.stages) {
+      const std::int64_t windows = plan::windows_of(plan_.facts, stage.model.context);
+      pass = std::max(pass, plan::selection_pass(*select, stage.model, windows).flops);
+    }
+    const double refresh = select->refresh.amount;
+    const double refreshed = refresh > 0 ? static_cast<double>(progress_.step) / refresh : 0;
+    return pass * (static_cast<double>(progress_.stage_index + 1) + refreshed);
   }
 
   void compare_data() {

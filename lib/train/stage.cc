@@ -22,6 +22,7 @@
 #include "text/text.h"
 #include "train/decisions.h"
 #include "train/samples.h"
+#include "train/selecting.h"
 #include "train/shared_evaluation.h"
 #include "train/stage_ending.h"
 #include "train/step_log.h"
@@ -39,11 +40,7 @@ class StageLoop {
         schedule_(run.plan.schedule),
         progress_(live.header.progress),
         stage_(run.plan.stages[static_cast<std::size_t>(progress_.stage_index)]),
-        feed_({run.data.train,
-               stage_.model.context,
-               stage_.model.vocab,
-               {live.header.data.seed, live.header.data.index}},
-              live.options.device,
+        feed_(training_stream(run, live.header.data, stage_.model), live.options.device,
               [this] { run_.data.train->check_unchanged(run_.data.train_fingerprint); }),
         validation_(run.data.validation, stage_.model.context, stage_.model.vocab,
                     schedule_.evaluate.tokens),
@@ -73,6 +70,8 @@ class StageLoop {
       if (progress_.stage_step > 0 && is_due_now(run_.plan.sample_every)) sample();
       if (is_over()) break;
       if (report && ending_.is_reached(*report)) break;
+      if (select_windows(run_, live_))
+        feed_.restart(training_stream(run_, live_.header.data, stage_.model));
       lift_mask();
       step();
       if (is_due(progress_.step, schedule_.guard.check_every))

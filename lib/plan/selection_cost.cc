@@ -1,0 +1,50 @@
+// Needs the number of windows, which the token file tells.
+#include "plan/selection_cost.h"
+
+#include <algorithm>
+
+#include "data/batch_stream.h"
+#include "text/text.h"
+
+namespace stagedtrain::plan {
+namespace {
+
+// Their gains take 8 bytes each in the metadata of a checkpoint, which have at most 64 MiB.
+constexpr std::int64_t kMostWindows = 4'000'000;
+
+void refuse_too_many(const schedule::Schedule& s, std::int64_t windows) {
+  if (windows <= kMostWindows) return;
+  const Tree* data = s.source.find("data");
+  const Tree* select = data ? data->find("select") : nullptr;
+  throw(select ? *select : s.source)
+      .error("data.select: found {} windows in data.train, expected at most {}", grouped(windows),
+             grouped(kMostWindows))
+      .with_hint("use a longer context or less text; checkpoints hold a number for each window");
+}
+
+}  // namespace
+
+std::int64_t windows_of(const DataFacts& facts, std::int64_t context) {
+  return facts.train_tokens ? data::windows_per_epoch(*facts.train_tokens, context) : 0;
+}
+
+void add_selection_cost(const RunPlan& plan, SelectionPlace& newest, StagePlan& stage) {
+  const schedule::SelectSpec* select = selection_of(plan.schedule);
+  if (!select) return;
+  const std::int64_t windows = windows_of(plan.facts, stage.model.context);
+  refuse_too_many(plan.schedule, windows);
+  stage.selection =
+      selection_cost(*select, stage.model, windows, stage.first_step, stage.steps, newest);
+}
+
+std::string selection_warning(const RunPlan& plan) {
+  const auto is_unknown = [](const StagePlan& stage) {
+    return stage.selection.passes > 0 && stage.selection.windows == 0;
+  };
+  if (std::ranges::none_of(plan.stages, is_unknown)) return "";
+  return "data.select: without the file data.train the number of its windows is unknown, so FLOPs "
+         "and "
+         "times are those of the steps alone";
+}
+
+}  // namespace stagedtrain::plan
