@@ -5,6 +5,7 @@
 #include "data/selected_windows.h"
 #include "plan/parameterization.h"
 #include "plan/run_plan.h"
+#include "plan/selection_cost.h"
 #include "plan/stage_policy.h"
 #include "text/counted.h"
 #include "text/json.h"
@@ -25,9 +26,9 @@ std::string stage_table(const RunPlan& plan) {
     if (stage.fit.steps > 0)  // its steps are none of the run's
       rows.push_back({"fit of " + stage.name, "", "", "", fmt::format("({})", stage.fit.steps),
                       count_text(stage.fit.tokens), short_count(stage.fit.flops), "", "", ""});
-    if (stage.selection.flops > 0)  // before some of the stage's steps
+    if (stage.selection.passes > 0)  // before some of the stage's steps
       rows.push_back(
-          {"data selection", "", "", "", "", "", short_count(stage.selection.flops), "", "", ""});
+          {"data selection", "", "", "", "", "", selection_flops_text(stage), "", "", ""});
     rows.push_back({stage.name, fmt::format("{} x {}", stage.model.layers, stage.model.width),
                     count_text(stage.params.total),
                     short_count(expected_flops_per_token(stage).total), grouped(stage.steps),
@@ -57,7 +58,10 @@ std::string policy_notes(const StagePlan& stage) {
 // Describes what choosing the stage's data costs.
 std::string selection_notes(const RunPlan& plan, const StagePlan& stage) {
   const SelectionCost& cost = stage.selection;
-  if (cost.passes == 0 || cost.windows == 0) return "";
+  if (cost.passes == 0) return "";
+  if (cost.windows == 0)
+    return "  what choosing its data costs is not known, nor counted, without the file "
+           "data.train\n";
   const schedule::SelectSpec& select = *plan.schedule.data.select;
   const auto steps = static_cast<double>(stage.steps * plan.schedule.batch.sequences);
   return "  " +

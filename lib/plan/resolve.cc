@@ -190,8 +190,6 @@ void add_warnings(RunPlan& plan) {
     plan.warnings.push_back(
         fmt::format("lr: warm-up ({} steps) and decay ({} steps) overlap in {} steps",
                     plan.warmup_steps, plan.decay_steps, plan.total_steps));
-  if (const std::string warning = selection_warning(plan); !warning.empty())
-    plan.warnings.push_back(warning);
   if (!plan.decayed)
     plan.warnings.push_back(
         "the learning rate never decays, so the end of this run cannot be compared (a decay needs "

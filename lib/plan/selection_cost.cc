@@ -1,8 +1,6 @@
 // Needs the number of windows, which the token file tells.
 #include "plan/selection_cost.h"
 
-#include <algorithm>
-
 #include "data/batch_stream.h"
 #include "text/text.h"
 
@@ -37,14 +35,8 @@ void add_selection_cost(const RunPlan& plan, SelectionPlace& newest, StagePlan& 
       selection_cost(*select, stage.model, windows, stage.first_step, stage.steps, newest);
 }
 
-std::string selection_warning(const RunPlan& plan) {
-  const auto is_unknown = [](const StagePlan& stage) {
-    return stage.selection.passes > 0 && stage.selection.windows == 0;
-  };
-  if (std::ranges::none_of(plan.stages, is_unknown)) return "";
-  return "data.select: without the file data.train the number of its windows is unknown, so FLOPs "
-         "and "
-         "times are those of the steps alone";
+std::string selection_flops_text(const StagePlan& stage) {
+  return stage.selection.windows > 0 ? short_count(stage.selection.flops) : "?";
 }
 
 }  // namespace stagedtrain::plan

@@ -12,7 +12,7 @@ std::int64_t windows_of(const DataFacts& facts, std::int64_t context);
 // Fills in a stage's part of the cost, and moves `newest` to the stage's end. Throws Error(usage)
 // for more windows than a checkpoint can hold the gains of.
 void add_selection_cost(const RunPlan& plan, SelectionPlace& newest, StagePlan& stage);
-// Returns a warning if the cost is not known, else "".
-std::string selection_warning(const RunPlan& plan);
+// Returns the FLOPs of a stage's selections, or "?" without the token file.
+std::string selection_flops_text(const StagePlan& stage);
 
 }  // namespace stagedtrain::plan

@@ -3,6 +3,7 @@
 
 #include "plan/processes.h"
 #include "plan/run_plan.h"
+#include "plan/selection_cost.h"
 #include "support/catch.h"
 #include "support/errors.h"
 #include "support/schedules.h"
@@ -104,7 +105,9 @@ TEST_CASE("a run from scratch reads all of the data") {
 TEST_CASE("without the token file the cost of a selection is not known, which the plan says") {
   const plan::RunPlan p = planned("{}", kTwo, 0);
   CHECK(p.stages[0].selection.flops == 0);
-  CHECK(contains(plan::to_text(p), "data.select: without the file data.train"));
+  CHECK(contains(plan::to_text(p), "not known, nor counted, without the file data.train"));
+  CHECK(contains(plan::to_text(p), "data selection  "));
+  CHECK(plan::selection_flops_text(p.stages[0]) == "?");
 }
 
 TEST_CASE("what cannot be selected is refused") {
