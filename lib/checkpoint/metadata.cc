@@ -30,9 +30,23 @@ struct ZeroAllowed {
     v(key, value, info);
   }
 };
+// The keys of looped cores stand in a file only if its model has a core, so that files of other
+// models are what they were before these keys existed.
+template <class V>
+struct CoreMayBeAbsent {
+  V& v;
+  bool has_core;
+  template <class T>
+  void operator()(const char* key, T& value, const FieldInfo& info) {
+    static constexpr std::array<std::string_view, 7> kKeys{
+        "core", "prelude", "coda", "passes", "tied_cores", "boundary", "boundary_alpha"};
+    if (has_core || std::ranges::find(kKeys, key) == kKeys.end()) v(key, value, info);
+  }
+};
 template <class V>
 void visit(V& v, arch::ModelConfig& model) {
-  model.fields(v);
+  CoreMayBeAbsent<V> fields{v, v.has_core(model)};
+  model.fields(fields);
   ZeroAllowed<V> keys{v};
   model.parameterization.fields(keys);
 }
@@ -128,6 +142,7 @@ std::string from_hex(const std::string& hex, const std::string& path) {
 
 class Writer {
  public:
+  static bool has_core(const arch::ModelConfig& model) { return model.core > 0; }
   Json json = Json::object();
   template <class T>
   void operator()(const char* key, T& value, const FieldInfo& = {}) {
@@ -169,6 +184,7 @@ class Reader {
   Reader(const SortedJson& json, std::string path) : json_(json), path_(std::move(path)) {
     if (!json.is_object()) throw fail(path_, json, "keys and values");
   }
+  bool has_core(const arch::ModelConfig&) const { return json_.contains("core"); }
   template <class T>
   void operator()(const char* key, T& value, const FieldInfo& info = {}) {
     known_.push_back(key);

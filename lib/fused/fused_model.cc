@@ -3,6 +3,7 @@
 #include <cmath>
 #include <optional>
 
+#include "arch/loops.h"
 #include "arch/rotary.h"
 #include "base/error.h"
 #include "fused/fused_mask.h"
@@ -17,6 +18,7 @@ class FusedModel final : public Model {
   FusedModel(const arch::ModelConfig& config, const ModelOptions& options)
       : Model(config, options),
         sizes_(sizes_of(config)),
+        whole_work_(arch::whole_work(config)),
         weights_(tensors_of(params_, params_.weights(), config)) {
     if (sizes_.style.rotary) make_rotation();
   }
@@ -77,6 +79,7 @@ class FusedModel final : public Model {
     ST_CHECK(length >= 1 && length <= config_.context, "a sequence of {} tokens, context {}",
              length, config_.context);
     FusedSizes sizes = sizes_;  // as deep as the pass that is to come
+    sizes.layers = std::max(sizes.layers, arch::executed_layers(config_));
     if (work_.layers && !purpose.forward_only)
       sizes.layers = std::max(sizes.layers, std::ssize(*work_.layers));
     if (!laid_out_ || acts_.sequences != tokens.size(0) || acts_.length != length ||
@@ -99,11 +102,12 @@ class FusedModel final : public Model {
     std::vector<std::vector<float>> scaled_biases;  // weights points to them
     std::optional<MaskedTensors> masked;            // so do weights and grads
   };
-  Executed whole_model() const {
+  Executed whole_model() {
     Executed e{sizes_, weights_, {}, {}, {}};
     e.grads.layers.resize(weights_.layers.size());
     for (FusedLayer& layer : e.grads.layers)
       layer.experts.resize(static_cast<std::size_t>(sizes_.experts));
+    if (whole_work_.layers) take_layers(*whole_work_.layers, e);
     if (mask_) e.masked.emplace(*mask_, e.weights, e.grads);
     return e;
   }
@@ -113,7 +117,8 @@ class FusedModel final : public Model {
       grads_ = trained_tensors_of(params_, params_.grads(), config_);
     }
     Executed e{sizes_, weights_, grads_, {}, {}};
-    if (work_.layers) take_layers(*work_.layers, e);
+    const arch::StepWork& work = work_.layers ? work_ : whole_work_;
+    if (work.layers) take_layers(*work.layers, e);
     if (mask_) e.masked.emplace(*mask_, e.weights, e.grads);
     return e;
   }
@@ -184,6 +189,7 @@ class FusedModel final : public Model {
   }
 
   FusedSizes sizes_;
+  arch::StepWork whole_work_;  // of a pass that no policy changes
   FusedTensors weights_, grads_;
   std::vector<bool> frozen_;  // the frozen tensors that grads_ leaves out
   Arena arena_;

@@ -2,6 +2,7 @@
 #include "operators/operators.h"
 
 #include "base/error.h"
+#include "grow/looped_growth.h"
 #include "grow/parameterized.h"
 #include "learned/learned_growth.h"
 
@@ -35,7 +36,11 @@ GrowthStep read_step(const Tree& written, const arch::ModelConfig& from, const s
   const OperatorEntry& entry = at_place(
       *name, path, [&]() -> const OperatorEntry& { return find_operator(read_word(*name, {})); });
   const auto op = entry.make(options);
-  GrowthStep step = at_place(*name, path, [&] { return make_step(*op, from); });
+  GrowthStep step = at_place(*name, path, [&] {
+    GrowthStep made = make_step(*op, from);
+    check_boundaries_kept(entry.name, made);
+    return made;
+  });
   step.operators = one_line(entry.name, op->options());
   step.asked = one_line(entry.name, options);
   return step;
@@ -77,6 +82,10 @@ const std::vector<OperatorEntry>& operators() {
       {"llama_pro", "grows", "layers", "yes", "LLaMA-Pro, arXiv 2401.02415",
        "adds layers with zeroed outputs after groups of old ones", make_llama_pro,
        document_llama_pro},
+      {"untie", "grows", "layers", "yes, to the bit", "after arXiv 2609.19107",
+       "gives each pass of a looped core its own copy of the layers", make_untie, document_untie},
+      {"passes", "grows", "passes, layers", "no", "arXiv 2609.19107",
+       "runs a looped core more often; untied cores are copied", make_passes, document_passes},
       {"upcycle", "grows", "experts", "without noise", "Sparse Upcycling, arXiv 2212.05055",
        "turns a dense feed-forward into experts behind a router", make_upcycle, document_upcycle},
       {"experts", "grows", "experts", "without noise, all copies chosen",

@@ -5,6 +5,7 @@
 
 #include "arch/architectures.h"
 #include "arch/cost.h"
+#include "arch/loops.h"
 #include "plan/run_plan.h"
 
 namespace stagedtrain::plan {
@@ -76,9 +77,12 @@ double activation_memory(const schedule::Schedule& s, const arch::ModelConfig& m
   const std::int64_t hidden = m.experts > 0 ? m.experts_per_token * m.ffn : m.ffn;
   const std::int64_t inside = 6 * m.width + m.heads * (m.head_dim + m.value_dim) +
                               m.kv_heads * (m.head_dim + m.value_dim) + 2 * hidden;
-  std::int64_t kept = m.layers * inside + 2 * m.width;
-  if (recompute == schedule::Recompute::norms && m.layers > 0) kept -= (2 * m.layers - 1) * m.width;
-  if (recompute == schedule::Recompute::blocks) kept = (m.layers + 2) * m.width + inside;
+  const std::int64_t layers = arch::executed_layers(m);
+  std::int64_t kept = layers * inside + 2 * m.width;
+  if (recompute == schedule::Recompute::norms && layers > 0) kept -= (2 * layers - 1) * m.width;
+  if (recompute == schedule::Recompute::blocks) kept = (layers + 2) * m.width + inside;
+  const std::int64_t boundaries = arch::boundaries_of(m).count;
+  if (boundaries > 0) kept += (boundaries + 1) * m.width;  // and the gradient of the prelude
   return pass_tokens(s, m, processes) * static_cast<double>(kept) * compute_bytes(s);
 }
 
@@ -112,7 +116,7 @@ double fit_memory(const schedule::Schedule& s, const grow::GrowthRecipe& recipe)
 
 double activations_of_the_literature(const arch::ModelConfig& m, std::int64_t sequences,
                                      bool fused_attention) {
-  const auto rows = static_cast<double>(sequences * m.context * m.layers);
+  const auto rows = static_cast<double>(sequences * m.context * arch::executed_layers(m));
   const auto attention = fused_attention ? 0.0 : static_cast<double>(5 * m.heads * m.context);
   return rows * (34 * static_cast<double>(m.width) + attention);
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "arch/loops.h"
 #include "base/error.h"
 #include "base/sum_order.h"
 #include "plan/run_plan.h"
@@ -92,6 +93,9 @@ std::optional<Error> obstacle_to_sharding(const RunPlan& plan, Sharding sharding
   for (const StagePlan& stage : plan.stages) {
     if (stage.policies.layer_sharing)
       return full_needs("stage " + stage.name + ", which has layer_sharing", "another policy");
+    if (arch::is_looped(stage.model))
+      return full_needs("stage " + stage.name + ", whose model has a looped core",
+                        "a model with core: 0");
     if (!stage.growth) continue;
     if (stage.fit.steps > 0)
       return full_needs("stage " + stage.name + ", whose growth is fitted",

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "arch/loops.h"
 #include "plan/step_sums.h"
 
 namespace stagedtrain::plan {
@@ -43,6 +44,9 @@ std::string conflict(const schedule::Schedule& s, const StagePlan& stage, const 
   if (stage.train_only_new)
     return "found with train_only: new, expected train_only: all: a step that leaves out the new "
            "layers would train nothing";
+  if (policy.work && arch::is_looped(stage.model))
+    return "found in a model with a looped core, expected a model without one (model.core: 0): "
+           "policies choose among layers that run once";
   if (stage.policies.ffn_path && s.optimizer.name == schedule::OptimizerName::muon)
     return "found with optimizer muon, expected another one: Muon orthogonalizes whole matrices, "
            "and a path trains a part of them";

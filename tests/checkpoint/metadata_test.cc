@@ -142,6 +142,27 @@ TEST_CASE("a llama with experts comes back whole") {
   CHECK(back(written).model == written.model);
 }
 
+TEST_CASE("keys of looped cores are in files of such models alone, and all of them") {
+  CHECK_FALSE(metadata_json(header())["model"].contains("passes"));
+  state::StateHeader written = header();
+  written.model = arch::resolved({.layers = 3,
+                                  .width = 8,
+                                  .heads = 2,
+                                  .vocab = 5,
+                                  .context = 4,
+                                  .core = 2,
+                                  .prelude = 1,
+                                  .passes = 4,
+                                  .boundary_alpha = 0.1});
+  written.histories.assign(arch::param_table(written.model).size(), {});
+  CHECK(back(written).model == written.model);
+  Json json = metadata_json(written);
+  json["model"].erase("passes");
+  CHECK(contains(test::refusal(ErrorKind::input, [&] { parse_metadata(json.dump()); }),
+                 "model.passes: is missing"));
+  CHECK(contains(refused([](Json& j) { j["model"]["passes"] = 2; }), "model.passes: unknown key"));
+}
+
 TEST_CASE("wrong types and values out of range are refused with what was expected") {
   CHECK(contains(refused([](Json& j) { j["progress"]["step"] = -1; }),
                  "progress.step: found -1, expected a whole number of at least 0"));
