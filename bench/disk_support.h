@@ -94,10 +94,10 @@ inline void read_back(const Path& path) {
   const DirectInput input(path);
   const auto bytes = static_cast<std::int64_t>(std::filesystem::file_size(path));
   in_parallel(bytes, kPiece, 4, [&](std::int64_t begin, std::int64_t end) {
-    thread_local DirectInput::Buffer room(kPiece);
+    thread_local DirectInput::Buffer buffer(kPiece);
     const auto size = static_cast<std::size_t>(end - begin);
     static std::atomic<std::uint32_t> unused;
-    unused += crc32c(input.read(static_cast<std::uint64_t>(begin), size, room));
+    unused += crc32c(input.read(static_cast<std::uint64_t>(begin), size, buffer));
   });
 }
 

@@ -139,29 +139,30 @@ void gelus(const Sizes& z) {
 void products(const Sizes& z) {
   const std::int64_t C = z.width, F = 4 * C, n = z.rows * F;
   Floats x = floats(z.rows * C), w = floats(F * C), y(n), gelu(n), bias = floats(F), dw(F * C);
-  Floats room(packed_size(C, F) + packed_size(F, C)), scratch(g_threads * outer_product_scratch());
+  Floats packed(packed_size(C, F) + packed_size(F, C)),
+      scratch(g_threads * outer_product_scratch());
   const double flops = 2.0 * n * C;
   const double classifier = static_cast<double>(z.vocab) / static_cast<double>(F);
   const double uses = z.in_layers(3) + classifier;
   double t = seconds(F / kPackGrain, [&](auto, auto b, auto e) {
-    pack({w.data(), C, true}, C, b * kPackGrain, e * kPackGrain, room.data());
+    pack({w.data(), C, true}, C, b * kPackGrain, e * kPackGrain, packed.data());
   });
   report("pack transposed", C * F, 8.0 * C * F, 0, uses, t);
   t = seconds(z.rows, [&](auto, auto b, auto e) {
-    multiply({C, F, x.data(), C, room.data(), y.data(), F}, b, e);
+    multiply({C, F, x.data(), C, packed.data(), y.data(), F}, b, e);
   });
   report("multiply", n, 0, flops, z.in_layers(2) + classifier, t);
   t = seconds(z.rows, [&](auto, auto b, auto e) {
-    multiply({C, F, x.data(), C, room.data(), y.data(), F, 1, false, bias.data(), gelu.data()}, b,
+    multiply({C, F, x.data(), C, packed.data(), y.data(), F, 1, false, bias.data(), gelu.data()}, b,
              e);
   });
   report("multiply, bias, gelu", n, 0, flops, z.in_layers(1), t);
   t = seconds(C / kPackGrain, [&](auto, auto b, auto e) {
-    pack({w.data(), C, false}, F, b * kPackGrain, e * kPackGrain, room.data());
+    pack({w.data(), C, false}, F, b * kPackGrain, e * kPackGrain, packed.data());
   });
   report("pack", C * F, 8.0 * C * F, 0, uses, t);
   t = seconds(z.rows, [&](auto, auto b, auto e) {
-    multiply({F, C, y.data(), F, room.data(), x.data(), C}, b, e);
+    multiply({F, C, y.data(), F, packed.data(), x.data(), C}, b, e);
   });
   report("multiply back", n, 0, flops, uses, t);
   t = seconds(F, [&](auto thread, auto b, auto e) {
@@ -222,16 +223,17 @@ void attentions(const Sizes& z) {
   const AttentionShape s{z.rows / z.context, z.context, z.heads, z.heads, z.width / z.heads, 0.2f};
   const std::int64_t n = z.rows * z.width;
   Floats qkv = floats(3 * n), dqkv(3 * n), out(n), dout = floats(n), lse(z.rows * z.heads);
-  const std::int64_t room = attention_backward_scratch(s);
-  Floats scratch(g_threads * room);
+  const std::int64_t stride = attention_backward_scratch(s);
+  Floats scratch(g_threads * stride);
   const double product = static_cast<double>(n) * (z.context + 1);
   double t = seconds(s.forward_units(), [&](auto thread, auto b, auto e) {
-    attention_forward(s, qkv.data(), b, e, out.data(), lse.data(), scratch.data() + thread * room);
+    attention_forward(s, qkv.data(), b, e, out.data(), lse.data(),
+                      scratch.data() + thread * stride);
   });
   report("attention_forward", n, 0, 2 * product, z.in_layers(1), t);
   t = seconds(s.backward_units(), [&](auto thread, auto b, auto e) {
     attention_backward(s, qkv.data(), out.data(), lse.data(), dout.data(), b, e, dqkv.data(),
-                       scratch.data() + thread * room);
+                       scratch.data() + thread * stride);
   });
   report("attention_backward", n, 0, 5 * product, z.in_layers(1), t);
 }

@@ -22,10 +22,11 @@ A schedule is one YAML file that describes an experiment; [schedules/](../schedu
 `stagedtrain plan SCHEDULE` shows its models, steps, FLOPs and memory.
 
 - Numbers may be written 1e6, 1_000_000, 64K, 50M, 2.5G, 1T (powers of 1000) or 4Ki, 1Mi (powers of 1024).
-- Durations are a number and a unit: `2100 steps`, `10M tokens`, `3e15 flops`, `2 epochs`, `20%` (of the
-  run's steps). A bare number means steps, unless it has a suffix: `10M` needs its unit. Each key
-  says which units it takes. Tokens are those that the steps really have: each stage has its own
-  context, and warm-ups of batch size and sequence length are taken into account.
+- Durations are a number and a unit: `2100 steps`, `10M tokens`, `3e15 flops`, `2 epochs`, `20%` (of
+  the run's steps), `30m` or `3h30m` (of training time). A bare number means steps, unless it has a
+  suffix: `10M` needs its unit. Each key says which units it takes. Tokens are those that the steps
+  really have: each stage has its own context, and warm-ups of batch size and sequence length are
+  taken into account.
 - A path in `--set path=value` has dots between keys; an item of a list is given by its number from
   0 or by its name: `--set lr.peak=1e-3 --set stages.full.for=900 --set stages.1.grow.0.layers=12`.
 - Paths of files are relative to the folder in which the command runs; a file that is not there is

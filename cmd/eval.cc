@@ -50,9 +50,9 @@ new token, which is slower. Temperature 0 always takes the likeliest token. A ch
 trained on files without a header does not record its tokenizer: give --tokenizer, or the sample is
 printed as token ids, and --prompt is read as token ids ("17 4 256").
 
---processes N shares windows and tasks out to N processes on this machine, and prints the same
+--processes N divides windows and tasks among N processes on this machine, and prints the same
 numbers as one process, to the bit; torchrun --no-python and srun start the command on several
-machines (docs/cluster.md). --threads is for each process. A sample is written by one of them. A
+machines (docs/cluster.md). --threads is for each process. One of them writes the sample. A
 model that is too large for one process is scored with --sharding full. If a process is lost, all
 others exit with code 6.
 
@@ -207,7 +207,7 @@ void check(EvalArguments& a) {
 }
 
 void run(EvalArguments& a) {
-  tell_ranks(a.launch);
+  export_rank_options(a.launch);
   const bool launches = !a.launch.processes.empty() && !is_launched();
   if (!launches) a.prints = join_ranks(a.device);
   check(a);

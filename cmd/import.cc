@@ -31,8 +31,8 @@ SOURCE is one of
   a .gguf file            architectures gpt2, llama, qwen2, qwen3, qwen3moe, olmo2, olmoe, gptneox;
                           weights in F32, F16, BF16, Q8_0, Q4_0, Q4_1
   an llm.c model (.bin)   versions 3 (float32) and 5 (bfloat16)
-  nanoGPT's ckpt.pt       only as a folder made of it; the refusal shows two lines of Python that
-                          make one
+  nanoGPT's ckpt.pt       convert it to a folder first; the error shows the two lines of Python
+                          that do so
 
 The moments of the optimizer begin at zero, as in a fresh run. The model's tokenizer (tokenizer.json
 with byte-level BPE, tokenizer.model, a GGUF's own) is kept in the checkpoint. A model that

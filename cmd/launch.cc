@@ -150,6 +150,12 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return all;
 }
 
+// Returns "signal 9 (SIGKILL)". The kernel's own texts repeat "stopped" and "killed".
+std::string signal_text(int signal) {
+  const char* name = ::sigabbrev_np(signal);
+  return name ? fmt::format("signal {} (SIG{})", signal, name) : fmt::format("signal {}", signal);
+}
+
 struct Child {
   int rank = 0;
   pid_t process = 0;
@@ -226,8 +232,8 @@ class Job {
     dist::Board(board_).post_loss();
     if (WIFSIGNALED(status)) {
       print_to_stderr(
-          fmt::format("stagedtrain: rank {} (process {}) was killed by signal {} ({}){}\n",
-                      child.rank, child.process, WTERMSIG(status), ::strsignal(WTERMSIG(status)),
+          fmt::format("stagedtrain: rank {} (process {}) was killed by {}{}\n", child.rank,
+                      child.process, signal_text(WTERMSIG(status)),
                       killing_ ? ", because it was still there some time after another rank had "
                                  "ended"
                                : ""));
@@ -243,9 +249,9 @@ class Job {
 
   void note_stop(Child& child, int signal) {
     print_to_stderr(
-        fmt::format("stagedtrain: rank {0} (process {1}) was stopped by signal {2} ({3}); 'kill "
-                    "-CONT {1}' continues it\n",
-                    child.rank, child.process, signal, ::strsignal(signal)));
+        fmt::format("stagedtrain: rank {0} (process {1}) was stopped by {2}; 'kill -CONT {1}' "
+                    "continues it\n",
+                    child.rank, child.process, signal_text(signal)));
     child.stopped = Clock::now();
   }
 
@@ -284,7 +290,7 @@ class Job {
 
 }  // namespace
 
-void tell_ranks(const LaunchOptions& options) {
+void export_rank_options(const LaunchOptions& options) {
   ::setenv("TORCH_CPP_LOG_LEVEL", "FATAL", 0);  // c10d logs every attempt to connect
   ::setenv("STAGEDTRAIN_SHARDING", options.sharding.c_str(), 1);
   ::setenv("STAGEDTRAIN_JOIN_TIMEOUT", format_number(options.join_timeout).c_str(), 1);

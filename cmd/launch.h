@@ -16,7 +16,7 @@ struct LaunchOptions {
 
 // Writes the last three options to environment variables, from which the module reads them, as it
 // reads everything about how ranks find and watch each other (dist/place.h).
-void tell_ranks(const LaunchOptions& options);
+void export_rank_options(const LaunchOptions& options);
 
 // Returns the number of threads that OMP_NUM_THREADS asks for, if it is a number.
 std::optional<int> threads_asked();

@@ -48,14 +48,16 @@ Losses are predicted by a scaling law and by an assumption about the grown model
   mixing      it soon catches up with a run from scratch: the ceiling; --mixing says how soon
   rho=X       it continues as if after 1/X of the tokens that the smaller model has seen, where
               `stagedtrain report` has measured X
-A slope is d ln loss / d ln tokens. An 80% interval of a fit is meant to contain the outcome of 8 runs
-in 10. Laws: chinchilla (Besiroglu's constants), hoffmann, kaplan, or a file of plan --fit --out.
+A slope is d ln loss / d ln tokens. An 80% interval of a fit is meant to contain the outcome of 8 in
+10 runs. Laws: chinchilla (Besiroglu's constants), hoffmann, kaplan, or a file of plan --fit --out.
 
 --optimize chooses new stages; of the schedule's own stages only the sum of their tokens matters.
 It finds the cheapest way to a loss, through sizes that the operators width and depth grow into the
-final model: to the loss that so many tokens from scratch reach (--tokens), to a given loss
-(--loss), or to the lowest loss for a cost (--cost). Sizes that need more than machine.memory are
-left out. The plan keeps the limits below; if no plan can, the command says so and fails.
+final model: to the loss that a number of tokens reach from scratch (--tokens), to a given loss
+(--loss), or to the lowest loss for a cost (--cost). Given laws of several contexts (--law
+short.json,long.json, each fitted to runs of one context) it also chooses the context of each
+stage. Sizes that need more than machine.memory are left out. The plan keeps the limits below; if
+no plan can, the command says so and fails.
 
 --rule keeps the run's tokens and the schedule's stages, and sets their lengths: paper-depth,
 paper-width (grow at a slope), g-stack, prop-1, prop-2, equal, one-jump. With --stages, or for a
@@ -63,7 +65,9 @@ schedule of one stage, the sizes are the rule's own. Outside its range a rule is
 
 --preset keeps the run's tokens and final model, and writes its stages: the first has one block of
 layers, and each further stage one block more; --stages in all (4). midas copies the middle block,
-with lengths by prop-1; gradual copies the last block, with equal lengths; --rule sets others.
+with lengths by prop-1; gradual copies the last block, with equal lengths; --rule sets others. step
+trains the new layers of each stage and adapters of the old ones, in 2 or 3 stages (2) of the depths
+that need the least memory.
 
 --fit takes run folders (or run.jsonl) and CSV files instead of a schedule, and fits scaling laws to
 their losses. Each curve, or stage of a run, gets a law loss = E + B (x + x0)^-b, where x is steps
@@ -75,11 +79,11 @@ hold 80% of 400 bootstraps of its noise alone; its refits to the first 50% and 7
 trust a forecast.
 
 --measure loads LibTorch and times real steps of every stage's model on this machine, on made-up
-tokens, so it needs no data. The numbers go into one of your own files (--measurements), keyed
-by model, batch, precision, device and threads; every run of train adds its own.
+tokens, so it needs no data. The numbers are kept in a file (--measurements) for later plans, by
+model, batch, precision, device and threads; every run of train adds its own.
 
 Where a stage says `for: auto` or `until: {slope: auto}`, the planner decides, and the output says
-what it chose, why, and under which assumption; the schedule's key plan names law and assumption.
+what it chose, why, and under which assumption; `plan` in the schedule names law and assumption.
 
 --from reads the log of a run that is under way, fits the curve of its present stage, says when to
 grow, and chooses the lengths of the later stages; `train --replan` continues with them.
@@ -90,10 +94,10 @@ schedule's own, the other operators, then other options, --ways in all; and run.
 them. The loss right after a growth predicts little; the loss some hundred steps later predicts
 much. The same command, given again after the runs have ended, ranks them and plans with the best.
 
---trial-steps K --train-last Z tries --ways learning rates instead: the schedule's own, half and twice of
-it, and so on, in runs of K steps of the final model from scratch in which only the last Z layers,
-the final norm and the head are trained (train_last in docs/policies.md). They cost a part of whole
-runs, and rank the rates; the best rate of whole runs may lie a little beside it.
+--trial-steps K --train-last Z tries --ways learning rates instead: the schedule's own, half and
+twice that, and so on, in runs of K steps of the final model from scratch in which only the last Z
+layers, the final norm and the head are trained (train_last in docs/policies.md). They rank the
+rates at a fraction of the cost of full runs, whose best rate may differ a little.
 
 --processes N plans for N processes, as on machine.nodes x machine.devices: memory of each, what it
 sends in a step, and, if the time of one process (--measure or machine.flops) and the bandwidths
@@ -103,10 +107,10 @@ shardings and names the fastest that fits in machine.memory (docs/cluster.md).
 --score prints how well earlier runs were predicted: predicted against measured loss, saving and
 time. train writes the prediction of a run into the run's log; the end of the run, and report
 --store-outcomes with runs from scratch, add its score to ~/.cache/stagedtrain/scores.json. Runs
-that are named are scored too, but not stored. "inside" says whether the measurement lies in the interval
-that was printed before the run; z is the error in standard deviations of the fit's own interval,
-before it was widened. Once three predictions with an interval have been scored, the intervals of
-later plans are multiplied by the root mean square of z, but never narrowed.
+that are named are scored too, but not stored. "inside" says whether the measurement lies in the
+interval that was printed before the run; z is the error in standard deviations of the fit's own
+interval, before it was widened. Once three predictions with an interval have been scored, the
+intervals of later plans are multiplied by the root mean square of z, but never narrowed.
 
 --slurm writes schedule.yaml, a script for each job and submit.sh, which chains them (afterok). A
 job is a stage, or a --slice of time; the same script starts and continues it. Jobs request the
@@ -127,6 +131,7 @@ Examples:
   stagedtrain plan schedules/gpt2-124m.yaml --optimize --transfer mixing --mixing 100M
   stagedtrain plan schedules/gpt2-124m.yaml --optimize --print-schedule > planned.yaml
   stagedtrain plan schedules/gpt2-124m.yaml --optimize --report plan.html
+  stagedtrain plan run.yaml --optimize --law context-64.json,context-128.json
   stagedtrain plan --trial-steps 200 schedules/demo.yaml --out trials/demo
   stagedtrain plan --trial-steps 500 --train-last 2 schedules/demo.yaml --out trials/rates
   stagedtrain plan --from runs/first --print-schedule > rest.yaml
@@ -251,7 +256,7 @@ void add_processes(CLI::App& command, PlanArguments& arguments) {
   CLI::Option* processes =
       command
           .add_option("--processes", arguments.processes,
-                      "plan for so many processes, which share the batch (default: machine.nodes "
+                      "plan for this many processes, which share the batch (default: machine.nodes "
                       "x machine.devices)")
           ->check(CLI::Range(1, 1 << 16))
           ->type_name("N");

@@ -55,7 +55,7 @@ void add_optimize_options(CLI::App& command, CLI::Option* optimize, ChoiceArgume
   };
   CLI::Option* tokens =
       add("--tokens", a.tokens,
-          "goal: the loss of so many tokens from scratch (default: the schedule's)", "TOKENS");
+          "goal: the loss of this many tokens from scratch (default: the schedule's)", "TOKENS");
   CLI::Option* loss = add("--loss", a.loss, "goal: this loss", "NATS");
   CLI::Option* cost =
       add("--cost", a.cost, "goal: the lowest loss for this cost: 1e20, 4h, 200", "COST");
@@ -77,13 +77,15 @@ CLI::Option* add_choice_options(CLI::App& command, ChoiceArguments& a) {
       ->excludes(optimize);
   command
       .add_option("--preset", a.preset,
-                  "stages by a recipe of the literature: midas, or gradual (stacking)")
+                  "stages by a recipe of the literature: midas, gradual (stacking) or step")
       ->type_name("NAME")
       ->excludes(optimize);
   command
-      .add_option("--law", a.law,
-                  "how losses fall: chinchilla, hoffmann, kaplan or a file of --fit (default: the "
-                  "schedule's plan.law, which is chinchilla if not given)")
+      .add_option(
+          "--law", a.law,
+          "how losses fall: chinchilla, hoffmann, kaplan, a file of --fit, or FILE,FILE of runs "
+          "of different contexts (default: the schedule's plan.law, which is chinchilla if "
+          "not given)")
       ->type_name("LAW");
   command.add_option("--transfer", a.transfer, "loss-state, mixing or rho=X (default: loss-state)")
       ->type_name("WHAT");

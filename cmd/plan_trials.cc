@@ -65,7 +65,7 @@ static std::string rate_trials_result(const TrialArguments& arguments,
   const std::vector<plan::TrialRun> candidates =
       plan::rate_candidates(plan, arguments.steps, arguments.train_last, arguments.ways);
   const Path folder = arguments.folder;
-  write_files(plan::rate_trials_files(candidates, folder, program_path()), folder);
+  write_files(plan::trial_files(candidates, folder, program_path()), folder);
   const std::vector<plan::TrialResult> ranking =
       plan::ranked(plan::trial_results(candidates, folder));
   const bool all = have_ended(ranking) == std::ssize(ranking);

@@ -2,10 +2,10 @@
 #include <cstring>
 #include <memory>
 
-#include "checkpoint/description.h"
 #include "cmd/commands.h"
 #include "cmd/output.h"
 #include "data/token_file.h"
+#include "inspect/description.h"
 #include "text/counted.h"
 #include "text/json.h"
 #include "text/text.h"
@@ -21,7 +21,7 @@ struct ShowArguments {
 
 constexpr const char* kFooter = R"(
 The whole file is read and every checksum is verified before anything is printed, so a checkpoint
-that 'show' describes is whole; a damaged one is refused with exit code 3 and the place of the
+that 'show' describes is intact; a damaged one is refused with exit code 3 and the place of the
 damage. Every token file that training can read is described too: those of 'stagedtrain data',
 those of llm.c, and files of bare ids, with the format that they are read as. A name that ends in
 .h5 means a checkpoint.

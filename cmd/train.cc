@@ -15,11 +15,11 @@
 #include "cmd/output.h"
 #include "cmd/seeds.h"
 #include "cmd/store_outcomes.h"
+#include "forecast/frontier.h"
 #include "forecast/predict.h"
 #include "lengths/choose.h"
 #include "lengths/resolve_files.h"
 #include "outcomes/caches.h"
-#include "plan/frontier.h"
 #include "runlog/run_processes.h"
 #include "text/counted.h"
 #include "text/error_bar.h"
@@ -70,7 +70,8 @@ with that model from scratch, and little compared with the best size.
 
 --seeds 3 does all of this three times, with consecutive seeds from the schedule's on, into
 OUT/seed-N, and prints the mean of the losses with its standard error over seeds; --seeds 1,5,9
-lists the seeds. `report` averages runs that differ only in their seed.
+lists the seeds. `report` averages runs that differ only in their seed. With budget.time every seed
+takes as many steps as fit into its time, so their runs differ in length.
 
 What a finished run has measured (seconds per token, what the decay gained) is kept in
 ~/.cache/stagedtrain for later plans. Before the first step, the planner decides the stages of
@@ -280,7 +281,7 @@ std::vector<TrainArguments> for_each_seed(const TrainArguments& a) {
 }
 
 void run(TrainArguments a) {
-  tell_ranks(a.launch);
+  export_rank_options(a.launch);
   const bool launches = !a.launch.processes.empty() && !is_launched();
   if (!launches) join_ranks(a.request.device);
   if (a.frontier && (a.scratch || !a.scratch_of.empty()))
@@ -296,6 +297,10 @@ void run(TrainArguments a) {
   const std::vector<TrainArguments> all = for_each_seed(a);
   const plan::RunPlan first = plan_of(all[0]);
   if (launches) return launch(a.launch);
+  if (first.schedule.budget && all.size() > 1)
+    print_to_stderr(
+        "note: with budget.time the clock decides how many steps each seed takes, so the runs have "
+        "different lengths, and the error over seeds contains that\n");
   Results results;
   for (const TrainArguments& one : all) {
     if (a.seeds) print_to_stderr(fmt::format("\n{}, into {}\n", one.edits.back(), one.out));

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Makes tests/golden/*.golden: what PyTorch and `transformers` compute for a small model of each architecture, some also
-with experts (Mixtral; OLMoE; GPT-2's feed-forwards behind Mixtral's router).
+with experts (Mixtral; OLMoE; GPT-2's feed-forwards behind Mixtral's router) or with a looped core (lib/arch/loops.h).
 
   .deps/readers/bin/python scripts/make_golden.py [--out tests/golden] [--only llama]
 
@@ -36,9 +36,8 @@ import pathlib
 import numpy as np
 import torch
 import transformers
+from golden_models import Gpt2WithExperts, Looped
 from torch.overrides import TorchFunctionMode
-from transformers.models.gpt2.modeling_gpt2 import GPT2MLP
-from transformers.models.mixtral import modeling_mixtral as mixtral
 
 STEPS = 10
 NO_GRADIENT = "attention.key.bias"
@@ -82,6 +81,12 @@ VARIANTS = {
     "mixtral": dict(architecture="llama", layers=2, width=16, heads=4, kv_heads=2, head_dim=4, ffn=21,
                     vocab=43, context=18, tied=False, norm_eps=1e-5, rope_theta=2e3, experts=5,
                     experts_per_token=2, router_loss=0.05, batch=3, length=18, clip=1.4, seed=1),
+    "looped": dict(architecture="llama", layers=4, width=18, heads=3, kv_heads=1, head_dim=6, ffn=23, vocab=41,
+                   context=17, tied=False, norm_eps=1e-3, rope_theta=300.0, core=2, prelude=1, coda=1, passes=3,
+                   boundary_alpha=0.7, batch=3, length=16, clip=2.0, seed=1),
+    "looped_gpt2": dict(architecture="gpt2", layers=3, width=20, heads=2, ffn=33, vocab=37, context=15, tied=True,
+                        norm_eps=1e-3, core=3, prelude=0, coda=0, passes=2, boundary_alpha=1.5, batch=2, length=15,
+                        clip=2.0, seed=1),
     "gpt2_experts": dict(architecture="gpt2", layers=2, width=18, heads=3, ffn=25, vocab=37, context=16, tied=True,
                          norm_eps=1e-5, experts=4, experts_per_token=2, router_loss=0.04, batch=3, length=15,
                          clip=1.6, seed=1),
@@ -136,42 +141,6 @@ def build_neox(v, dtype):
         rope_parameters={"rope_type": "default", "rope_theta": v["rope_theta"], "partial_rotary_factor": v["rotary_share"]},
         attn_implementation="eager", bos_token_id=0, eos_token_id=0)
     return transformers.GPTNeoXForCausalLM(config).to(dtype).train()
-
-
-class Gpt2Experts(torch.nn.Module):
-    """GPT-2's feed-forward several times, each token through those that Mixtral's router chooses."""
-
-    def __init__(self, v, config):
-        super().__init__()
-        sizes = transformers.MixtralConfig(hidden_size=v["width"], num_local_experts=v["experts"],
-                                           num_experts_per_tok=v["experts_per_token"])
-        self.router = mixtral.MixtralTopKRouter(sizes)
-        self.experts = torch.nn.ModuleList(GPT2MLP(v["ffn"], config) for _ in range(v["experts"]))
-
-    def forward(self, x):
-        rows = x.flatten(0, 1)
-        self.logits, gates, chosen = self.router(rows)
-        dense = torch.zeros_like(self.logits).scatter(1, chosen, gates)  # (tokens, experts)
-        outputs = torch.stack([expert(rows) for expert in self.experts], 1)
-        return (outputs * dense.unsqueeze(2)).sum(1).view_as(x)
-
-
-class Gpt2WithExperts(torch.nn.Module):
-    def __init__(self, v, gpt2, config):
-        super().__init__()
-        self.v, self.gpt2 = v, gpt2
-        for block in gpt2.transformer.h:
-            block.mlp = Gpt2Experts(v, config)
-
-    def forward(self, ids):
-        output = self.gpt2(ids)
-        logits = tuple(block.mlp.logits for block in self.gpt2.transformer.h)
-        output["aux_loss"] = mixtral.load_balancing_loss_func(logits, self.v["experts"],
-                                                              self.v["experts_per_token"])
-        return output
-
-    def named_parameters(self, **options):
-        return self.gpt2.named_parameters(**options)
 
 
 def build_gpt2(v, dtype):
@@ -308,6 +277,8 @@ def make_optimizer(model):
 def run(v, tokens, dtype):
     """Everything that is stored, as arrays of this dtype."""
     model = BUILD.get(v["architecture"], build_llama)(v, dtype)
+    if "core" in v:
+        model = Looped(v, model)
     fill(model, v["seed"])
     optimizer = make_optimizer(model)
     results = {f"weights/{n}": a for n, a in snapshot(model, v, lambda p: p).items()}

@@ -132,7 +132,8 @@ class StepView {
       made_ = HostTensor();
       made_ = fill(
           step_, i, targets_[i], sources_, kind, dtype_,
-          [this](std::size_t state, TensorKind k, std::size_t t) { return source(state, k, t); });
+          [this](std::size_t state, TensorKind k, std::size_t t) { return source(state, k, t); },
+          predictions_);
       is_made_ = true;
       kind_ = kind;
       index_ = i;
@@ -161,6 +162,7 @@ class StepView {
   OtherStates others_;
   StateView below_;
   StepView* previous_;
+  Predictions predictions_;
   HostTensor made_;
   bool is_made_ = false;
   TensorKind kind_ = TensorKind::weights;
@@ -183,11 +185,12 @@ void apply_step(const GrowthStep& step, state::TrainingState& from, state::Train
   const SourceView view = [&](std::size_t state, TensorKind kind, std::size_t i) {
     return state == 0 ? std::as_const(from.of(kind)[i]).bytes() : others.view(state, kind, i);
   };
+  Predictions predictions;
   for (const TensorKind kind : state::tensor_kinds(from.has_ema())) {
     std::vector<int> uses = count_uses(step, kind, sources.size());
     for (std::size_t i = 0; i < targets.size(); ++i) {
       stop_point("growing");
-      to.of(kind).push_back(fill(step, i, targets[i], sources, kind, dtype, view));
+      to.of(kind).push_back(fill(step, i, targets[i], sources, kind, dtype, view, predictions));
       for_each_source(step.tensors[i], kind, [&](std::size_t source) {
         if (--uses[source] == 0) from.of(kind)[source] = HostTensor();
       });
@@ -227,6 +230,7 @@ state::StateHeader grown_header(const GrowthRecipe& recipe, const state::StateHe
   state::StateHeader to = from;
   to.model = recipe.to;
   to.mask = {};
+  to.adapters = {};  // the weights contain them
   to.lineage.push_back({source, source_crc, recipe.operators(), now, from.model});
   const auto generation = static_cast<std::int64_t>(to.lineage.size());
   for (const GrowthStep& step : recipe.steps) {

@@ -25,9 +25,9 @@ struct MadeTensor {
 
 // Makes every tensor of these kinds of the larger state, kind by kind and in the order of the
 // table, and passes each to `use` before the next one is made. Holds at most one tensor per
-// operator in memory, besides those that `use` keeps. Bytes that the tensor does not own are valid
-// until `use` returns. Polls for a stop request. Throws Error(usage) if a further state does not
-// match (see apply.cc).
+// operator in memory, besides those that `use` keeps and predicted matrices of new layers. Bytes
+// that the tensor does not own are valid until `use` returns. Polls for a stop request. Throws
+// Error(usage) if a further state does not match (see apply.cc).
 using TensorUse = std::function<void(state::TensorKind, std::size_t, MadeTensor)>;
 void grow_tensors(const GrowthRecipe& recipe, state::DType dtype,
                   std::span<const state::TensorKind> kinds, const StateView& source,

@@ -247,12 +247,11 @@ void fill_as(HostTensor& out, const GrowthStep& step, std::size_t index,
              const arch::ParamSpec& target, const arch::ParamTable& sources, TensorKind kind,
              const SourceView& source) {
   const TensorRecipe& made = step.tensors[index];
-  if (made.product && is_value(kind)) {
-    const SizedProduct product{*made.product, step.maps,
-                               corner_of(sources[made.product->sources.front()]),
-                               corner_of(target)};
+  if (!made.products.empty() && is_value(kind)) {
     const SourceValues<T> read = [&](std::size_t i) { return values<T>(source(0, kind, i)); };
-    return fill_product<T>(product, read, out.as<T>());
+    for (const MapProduct& product : made.products)
+      add_product<T>({product, step.maps, sources, corner_of(target)[1]}, read, out.as<T>());
+    return;
   }
   const bool squares = kind == TensorKind::exp_avg_sq && !made.moments_copied;
   BlockFiller<T> filler(sources, kind, squares, source, {out.as<T>(), corner_of(target)[1]});
@@ -266,7 +265,9 @@ void fill_as(HostTensor& out, const GrowthStep& step, std::size_t index,
 
 HostTensor fill(const GrowthStep& step, std::size_t index, const arch::ParamSpec& target,
                 const arch::ParamTable& sources, TensorKind kind, DType dtype,
-                const SourceView& source) {
+                const SourceView& source, Predictions& predictions) {
+  if (step.tensors[index].prediction && is_value(kind))
+    return predictions.take(step, index, target, kind, dtype, source);
   HostTensor out(dtype, target.shape());
   if (dtype == DType::f32) {
     fill_as<float>(out, step, index, target, sources, kind, source);

@@ -96,20 +96,22 @@ std::vector<T> columns_mapped(const Units<T>& u, const T* x, std::int64_t rows) 
   return made;
 }
 
-// Returns M, of `count` entries.
+// Returns M.
 template <class T>
-std::vector<T> mixed(const SizedProduct& made, const SourceValues<T>& source, std::int64_t count) {
+std::vector<T> mixed(const SizedProduct& made, const SourceValues<T>& source,
+                     const Corner& extent) {
   const MapProduct& product = made.product;
-  std::vector<T> sum(whole(count), 0);
+  std::vector<T> sum(whole(extent[0] * extent[1]), 0);
   for (std::size_t j = 0; j < product.sources.size(); ++j) {
-    const T weight =
-        product.mix
-            ? static_cast<T>(made.maps[*product.mix]
-                                 .entries[whole(product.mix_row) * product.sources.size() + j])
-            : T{1};
+    const T weight = static_cast<T>(weight_of(product, made.maps, j));
     if (weight == 0) continue;
     const std::span<const T> values = source(product.sources[j]);
-    each_row(count, 1, [&](std::int64_t i) { sum[whole(i)] += weight * values[whole(i)]; });
+    const Corner from = product.is_part() ? product.from[j] : Corner{};
+    const std::int64_t stride = corner_of(made.sources[product.sources[j]])[1];
+    each_row(extent[0], extent[1], [&](std::int64_t r) {
+      add_scaled(weight, values.data() + (from[0] + r) * stride + from[1], extent[1],
+                 sum.data() + r * extent[1]);
+    });
   }
   return sum;
 }
@@ -117,19 +119,23 @@ std::vector<T> mixed(const SizedProduct& made, const SourceValues<T>& source, st
 }  // namespace
 
 template <class T>
-void fill_product(const SizedProduct& made, const SourceValues<T>& source, std::span<T> out) {
+void add_product(const SizedProduct& made, const SourceValues<T>& source, std::span<T> out) {
   const MapProduct& product = made.product;
-  std::vector<T> values = mixed(made, source, made.from[0] * made.from[1]);
+  const Corner extent = source_extent(product, made.sources);
+  const Corner size = size_of(product, made.maps, extent);
+  std::vector<T> values = mixed(made, source, extent);
   if (product.columns)
-    values = columns_mapped(units_of<T>(made.maps, *product.columns), values.data(), made.from[0]);
+    values = columns_mapped(units_of<T>(made.maps, *product.columns), values.data(), extent[0]);
   if (product.rows)
-    values = rows_mapped(units_of<T>(made.maps, *product.rows), values.data(), made.to[1]);
-  std::ranges::copy(values, out.begin());
+    values = rows_mapped(units_of<T>(made.maps, *product.rows), values.data(), size[1]);
+  each_row(size[0], size[1], [&](std::int64_t r) {
+    add_scaled(T{1}, values.data() + r * size[1], size[1],
+               out.data() + (product.to[0] + r) * made.target_columns + product.to[1]);
+  });
 }
 
-template void fill_product<float>(const SizedProduct&, const SourceValues<float>&,
-                                  std::span<float>);
-template void fill_product<double>(const SizedProduct&, const SourceValues<double>&,
-                                   std::span<double>);
+template void add_product<float>(const SizedProduct&, const SourceValues<float>&, std::span<float>);
+template void add_product<double>(const SizedProduct&, const SourceValues<double>&,
+                                  std::span<double>);
 
 }  // namespace stagedtrain::grow

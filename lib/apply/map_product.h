@@ -14,16 +14,17 @@ namespace stagedtrain::grow {
 template <class T>
 using SourceValues = std::function<std::span<const T>(std::size_t tensor)>;
 
-// A product with the sizes of its tensors and the maps of its step, which must outlive it.
+// A product with what its sizes follow from. All must outlive it.
 struct SizedProduct {
   const MapProduct& product;
   const std::vector<DenseMap>& maps;
-  Corner from, to;  // rows and columns of a source tensor and of the target
+  const arch::ParamTable& sources;
+  std::int64_t target_columns;
 };
 
-// Computes the target tensor. T is float or double. Every sum has a fixed order, so the bits do not
-// depend on the number of threads.
+// Adds the product to the target tensor, at its place. T is float or double. Every sum has a fixed
+// order, so the bits do not depend on the number of threads.
 template <class T>
-void fill_product(const SizedProduct& made, const SourceValues<T>& source, std::span<T> out);
+void add_product(const SizedProduct& made, const SourceValues<T>& source, std::span<T> out);
 
 }  // namespace stagedtrain::grow

@@ -2,7 +2,10 @@
 // covered.
 #include "arch/cost.h"
 
+#include <algorithm>
+
 #include "arch/distinct_tensors.h"
+#include "arch/loops.h"
 
 namespace stagedtrain::arch {
 
@@ -20,14 +23,16 @@ ParamCount count_params(const ModelConfig& config) {
 
 double attention_flops_per_token(const ModelConfig& c, std::int64_t length) {
   const double span = static_cast<double>(length > 0 ? length : c.context);
-  return 6.0 * static_cast<double>(c.layers * c.heads * (c.head_dim + c.value_dim)) * span;
+  return 6.0 * static_cast<double>(executed_layers(c) * c.heads * (c.head_dim + c.value_dim)) *
+         span;
 }
 
 double flops_per_token(const ModelConfig& c, std::int64_t length) {
+  const std::int64_t stored = std::max<std::int64_t>(1, c.layers), executed = executed_layers(c);
   double weights = static_cast<double>(c.vocab) * static_cast<double>(c.width);  // the output head
   for (const DistinctTensor& tensor : distinct_tensors(c))
     if (tensor.spec.layer >= 0 && tensor.spec.axes.size() == 2)
-      weights += static_cast<double>(tensor.active * tensor.spec.count());
+      weights += static_cast<double>(tensor.active / stored * executed * tensor.spec.count());
   return 6.0 * weights + attention_flops_per_token(c, length);
 }
 

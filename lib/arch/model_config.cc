@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "arch/architectures.h"
+#include "arch/loops.h"
 #include "base/error.h"
 #include "text/counted.h"
 #include "text/text.h"
@@ -109,7 +110,7 @@ std::string particulars(const ModelConfig& c) {
   if (c.rope_scaling != "none")
     text += fmt::format(", rope scaling {} {}", c.rope_scaling, format_number(c.rope_factor));
   if (c.logit_scale != plain.logit_scale) text += ", logit scale " + format_number(c.logit_scale);
-  text += scaling(c.parameterization);
+  text += loops_text(c) + scaling(c.parameterization);
   if (c.experts == 0) return text;
   text += fmt::format(", {} ({} a token", counted(c.experts, "expert"), c.experts_per_token);
   if (!c.norm_topk) text += ", gates as the router gives them";
@@ -140,6 +141,7 @@ ModelConfig resolved(ModelConfig config) {
   check_experts(config);
   check_rope(config);
   check_parameterization(config.parameterization);
+  check_loops(config);
   architecture.check(config);
   return config;
 }

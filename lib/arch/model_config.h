@@ -39,6 +39,13 @@ struct ModelConfig {
   std::int64_t experts_per_token = 2;  // experts that each token uses
   bool norm_topk = true;               // the gates of a token's experts add up to 1
   double router_loss = 0.01;           // coefficient of the load-balancing loss, in training
+  // Looped cores (arch/loops.h): a prelude, a core that runs `passes` times, and a coda.
+  std::int64_t core = 0;  // layers of the core; 0: every layer runs once, and there are no parts
+  std::int64_t prelude = 0, coda = 0;  // layers before and after it
+  std::int64_t passes = 1;             // how often a core runs
+  bool tied_cores = true;              // all passes run the same layers
+  bool boundary = true;                // before each pass and the coda: h <- RMSNorm(h) + alpha e
+  double boundary_alpha = 1;
   Parameterization parameterization;   // how initial values and optimizer steps depend on the size
 
   bool operator==(const ModelConfig&) const = default;
@@ -124,6 +131,22 @@ void ModelConfig::fields(V& v) {
     {.doc = "coefficient of the load-balancing loss, added in training where there are experts",
      .min = 0,
      .max = 1e3});
+  v("core", core,
+    {.doc = "layers of a core that runs several times, between a prelude and a coda; 0 means that "
+            "every layer runs once",
+     .min = 0,
+     .max = 65536});
+  v("prelude", prelude, {.doc = "layers before the core", .min = 0, .max = 65536});
+  v("coda", coda, {.doc = "layers after the core", .min = 0, .max = 65536});
+  v("passes", passes, {.doc = "how often a core runs", .min = 1, .max = 65536});
+  v("tied_cores", tied_cores,
+    {.doc = "all passes run the same layers, so that layers = prelude + core + coda; false: each "
+            "pass has its own, so that layers = prelude + passes * core + coda"});
+  v("boundary", boundary,
+    {.doc = "before each pass of the core and before the coda, the residual stream h becomes "
+            "RMSNorm(h) + boundary_alpha * e, where e is what the prelude left"});
+  v("boundary_alpha", boundary_alpha,
+    {.doc = "the weight of e at a boundary", .min = 0, .max = 1e3});
 }
 
 }  // namespace stagedtrain::arch

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "arch/architectures.h"
+#include "arch/loops.h"
 #include "base/error.h"
 
 namespace stagedtrain::arch {
@@ -79,7 +80,7 @@ void parameterize(const ModelConfig& config, ParamSpec& spec) {
 
 std::int64_t initial_layers(const ModelConfig& config) {
   const Parameterization& p = config.parameterization;
-  return p.scales_depth() ? p.base_layers : config.layers;
+  return p.scales_depth() ? p.base_layers : executed_layers(config);
 }
 
 }  // namespace stagedtrain::arch

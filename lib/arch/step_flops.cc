@@ -6,6 +6,7 @@
 #include "arch/architectures.h"
 #include "arch/cost.h"
 #include "arch/distinct_tensors.h"
+#include "arch/loops.h"
 
 namespace stagedtrain::arch {
 namespace {
@@ -34,7 +35,7 @@ ForwardFlops forward_flops(const ModelConfig& config, std::int64_t length) {
   ForwardFlops forward;
   forward.head = 2 * static_cast<double>(config.vocab) * static_cast<double>(config.width);
   if (config.layers == 0) return forward;
-  const auto layers = static_cast<double>(config.layers);
+  const auto layers = static_cast<double>(executed_layers(config));
   forward.attention = attention_flops_per_token(config, length) / 3 / layers;
   forward.matrices =
       (flops_per_token(config, length) / 3 - forward.head) / layers - forward.attention;
@@ -97,7 +98,8 @@ TokenFlops step_flops_per_token(const ModelConfig& config, const StepWork& work,
   const ForwardFlops forward = forward_flops(config, length);
   TokenFlops sum;
   bool backward = trained.below_layers;
-  for (const LayerWork& one : work.list(config.layers)) {
+  const StepWork runs = work.layers ? work : whole_work(config);
+  for (const LayerWork& one : runs.list(config.layers)) {
     const double share = trained.share(one.layer);
     const TokenFlops cost = cost_of(forward, config, one, length);
     backward = backward || share > 0;
@@ -110,7 +112,7 @@ TokenFlops step_flops_per_token(const ModelConfig& config, const StepWork& work,
 }
 
 TokenFlops mean_flops_per_token(const ModelConfig& config, double layers, std::int64_t length) {
-  if (layers == static_cast<double>(config.layers))
+  if (layers == static_cast<double>(executed_layers(config)))
     return {flops_per_token(config, length), attention_flops_per_token(config, length)};
   const ForwardFlops forward = forward_flops(config, length);
   const double attention = 3 * layers * forward.attention;

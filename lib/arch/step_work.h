@@ -54,6 +54,9 @@ struct StepWork {
   bool operator==(const StepWork&) const = default;
 };
 
+// Returns the work in which only the first so many layers run.
+inline StepWork first_layers(std::int64_t count) { return {.layers = StepWork{}.list(count)}; }
+
 // Returns the work in which each layer runs with the factor that scales holds for it. Layers with
 // the factor 0 do not run.
 inline StepWork scaled_layers(const std::vector<double>& scales) {

@@ -3,9 +3,9 @@
 
 namespace stagedtrain {
 
-// While one lives, stop_point() (signals.h) does not throw, and a first signal ends nothing by
-// itself: stop_requested() tells of it, and who asks sees to it that all processes of the run stop
-// at the same step. A second signal ends the process as ever.
+// While one exists, stop_point() (signals.h) does not throw, and a first signal ends nothing by
+// itself: stop_requested() reports it, and the caller makes all processes of the run stop at the
+// same step. A second signal still ends the process at once.
 class StopsAreAgreed {
  public:
   StopsAreAgreed();
@@ -14,7 +14,8 @@ class StopsAreAgreed {
   StopsAreAgreed& operator=(const StopsAreAgreed&) = delete;
 };
 
-// "stopped by SIGTERM", "interrupted": what a person is told of a signal that asks to stop.
+// Returns what a message says about a signal that asks to stop: "stopped by SIGTERM",
+// "interrupted".
 const char* stop_words(int signal);
 
 }  // namespace stagedtrain

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "arch/adapters.h"
 #include "io/file.h"
 #include "state/training_state.h"
 
@@ -25,7 +26,8 @@ struct StateHeader {
   std::uint64_t seed = 0;
   std::vector<LineageEntry> lineage;
   RunInfo run;
-  bool ema = false;  // the state has an average of the weights
+  bool ema = false;           // the state has an average of the weights
+  arch::AdapterSet adapters;  // low-rank adapters, which the weights contain already
   std::span<const TensorKind> kinds() const { return tensor_kinds(ema); }
 };
 StateHeader header_of(const TrainingState& state);
@@ -68,6 +70,8 @@ class CheckpointWriter {
   // must stay unchanged as long as the writer exists.
   void write(TensorKind kind, std::size_t index, std::span<const std::byte> bytes,
              std::shared_ptr<const void> owner);
+  // Writes one tensor of the adapters. index refers to arch::stored_adapters(header.adapters).
+  void write_adapter(std::size_t index, std::span<const std::byte> bytes);
   // The file, for a CheckpointPart.
   CheckpointFile file() const;
   // Declares that a CheckpointPart has written a tensor, with these checksums of its blocks.
@@ -116,6 +120,9 @@ class CheckpointReader {
   // all of the tensor's checksums match and all its values are finite.
   std::span<const std::byte> view(TensorKind kind, std::size_t index) const;
   HostTensor read(TensorKind kind, std::size_t index) const;
+  // Returns the same of a tensor of the adapters, in the order of
+  // arch::stored_adapters(header.adapters). Who needs the weights alone does not need it.
+  std::span<const std::byte> view_adapter(std::size_t index) const;
   // Returns a view of one block of a tensor, which has kBlockBytes (checkpoint/layout.h), or fewer
   // if it is the last one. For code that passes over a tensor once, on several threads. Throws
   // Error(input) unless the block's checksum matches and all its values are finite.
@@ -148,7 +155,7 @@ class CheckpointReader {
 };
 
 void save(const Path& target, const TrainingState& state, Replace replace = Replace::yes);
-// Loads the whole state and verifies every checksum.
+// Loads the whole state, except for adapters, and verifies every checksum.
 TrainingState load(const Path& path);
 // Returns the size of a checkpoint of this model, without its metadata and tokenizer.
 std::uint64_t checkpoint_bytes(const arch::ModelConfig& model, DType dtype = DType::f32,

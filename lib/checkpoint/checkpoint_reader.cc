@@ -12,10 +12,11 @@
 #include "arch/architectures.h"
 #include "base/crc32c.h"
 #include "base/parallel.h"
-#include "checkpoint/checkpoint_folder.h"
 #include "checkpoint/checkpoint_index.h"
 #include "checkpoint/metadata.h"
+#include "checkpoint/metadata_checks.h"
 #include "io/direct_input.h"
+#include "state/checkpoint_folder.h"
 #include "state/finite.h"
 #include "text/text.h"
 
@@ -43,6 +44,9 @@ void check_fits(const arch::ModelConfig& model, std::uint64_t file_bytes, std::s
     throw input_error("model: {} does not fit in a file of {} bytes", arch::describe(model),
                       file_bytes);
 }
+
+// The first of arch::kAdapterParts that are means of squares.
+constexpr std::size_t kFirstSquares = 5;
 
 enum class Values { any, finite, finite_and_not_negative };
 
@@ -88,13 +92,18 @@ struct CheckpointReader::Impl {
     header = std::move(metadata.header);
     table = std::make_unique<arch::ParamTable>(arch::param_table(header.model));
     header.histories = parse_histories(metadata.histories, *table, header.progress.step);
+    check_adapters(header, *table);
     tokenizer_is_dataset = metadata.tokenizer_is_dataset;
   }
 
   // Puts the file's datasets in the order of the table. Throws if one is missing, extra or of
   // another size.
   void find_datasets(const Extent& metadata) {
-    for (const Dataset& wanted : tensor_datasets(*table, header.dtype, header.ema)) {
+    std::vector<Dataset> expected = tensor_datasets(*table, header.dtype, header.ema);
+    std::ranges::move(
+        adapter_datasets(arch::stored_adapters(header.adapters, *table), header.dtype),
+        std::back_inserter(expected));
+    for (const Dataset& wanted : expected) {
       datasets.push_back(take("tensor", wanted.path()));
       const Extent& found = datasets.back();
       if (found.bytes != wanted.bytes)
@@ -138,10 +147,19 @@ struct CheckpointReader::Impl {
                 "of the file)",
                 extent.path, index, row.offset);
   }
+  std::size_t first_adapter() const { return header.kinds().size() * table->size(); }
+  // The number of datasets that are tensors, those of adapters included.
+  std::size_t num_tensors() const {
+    return first_adapter() + arch::kNumAdapterParts * header.adapters.matrices.size();
+  }
   // What a dataset may hold: a run never saves a number that it could not go on with.
   Values values_of(std::size_t dataset) const {
     const std::size_t tensors = table->size();
-    if (dataset >= header.kinds().size() * tensors) return Values::any;
+    if (dataset >= num_tensors()) return Values::any;
+    if (dataset >= first_adapter())
+      return (dataset - first_adapter()) % arch::kNumAdapterParts >= kFirstSquares
+                 ? Values::finite_and_not_negative
+                 : Values::finite;
     return dataset / tensors == static_cast<std::size_t>(TensorKind::exp_avg_sq)
                ? Values::finite_and_not_negative
                : Values::finite;
@@ -221,7 +239,8 @@ struct CheckpointReader::Impl {
   StateHeader header;
   bool tokenizer_is_dataset = false;
   std::unique_ptr<arch::ParamTable> table;
-  std::vector<Extent> datasets;  // tensors by dataset_index, metadata, tokenizer if any
+  // Tensors by dataset_index, those of adapters if any, metadata, tokenizer if any.
+  std::vector<Extent> datasets;
   std::unique_ptr<std::atomic<bool>[]> verified;
 };
 
@@ -238,6 +257,11 @@ std::uint64_t CheckpointReader::file_bytes() const { return impl_->file.bytes().
 std::span<const std::byte> CheckpointReader::view(TensorKind kind, std::size_t index) const {
   ST_CHECK(index < table().size(), "tensor {} of {}", index, table().size());
   return impl_->view(dataset_index(kind, index, table().size()));
+}
+
+std::span<const std::byte> CheckpointReader::view_adapter(std::size_t index) const {
+  ST_CHECK(impl_->first_adapter() + index < impl_->num_tensors(), "tensor {} of adapters", index);
+  return impl_->view(impl_->first_adapter() + index);
 }
 
 std::span<const std::byte> CheckpointReader::view_block(TensorKind kind, std::size_t index,
@@ -295,7 +319,7 @@ std::uint64_t CheckpointReader::blocks() const {
 std::string CheckpointReader::identity() const { return fmt::format("{:08x}", impl_->identity()); }
 
 std::string CheckpointReader::tensors_identity() const {
-  return fmt::format("{:08x}", impl_->identity_of(header().kinds().size() * table().size()));
+  return fmt::format("{:08x}", impl_->identity_of(impl_->num_tensors()));
 }
 
 }  // namespace stagedtrain::state

@@ -26,6 +26,7 @@
 #include "base/crc32c.h"
 #include "checkpoint/hdf5_structure.h"
 #include "checkpoint/metadata.h"
+#include "checkpoint/metadata_checks.h"
 #include "checkpoint/tensor_places.h"
 #include "io/memory_advice.h"
 #include "text/json.h"
@@ -61,6 +62,7 @@ struct CheckpointWriter::Impl {
     ST_CHECK(metadata.size() <= kMostMetadata, "{} bytes of metadata", metadata.size());
     const Metadata read = parse_metadata(metadata);
     parse_histories(read.histories, places.table(), read.header.progress.step);
+    check_adapters(read.header, places.table());
   } catch (const Error& error) {
     throw make_error(ErrorKind::bug, "{}: was not written: metadata: {}", where, error.what());
   }
@@ -143,6 +145,11 @@ void CheckpointWriter::write(TensorKind kind, std::size_t index, HostTensor&& te
 void CheckpointWriter::write(TensorKind kind, std::size_t index, std::span<const std::byte> bytes,
                              std::shared_ptr<const void> owner) {
   impl_->write(impl_->places.tensor(kind, index), bytes, std::move(owner));
+}
+
+void CheckpointWriter::write_adapter(std::size_t index, std::span<const std::byte> bytes) {
+  impl_->write(impl_->places.adapter_tensor(index), bytes);
+  impl_->stream.drain();
 }
 
 CheckpointFile CheckpointWriter::file() const {

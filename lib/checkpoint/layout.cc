@@ -11,7 +11,7 @@
 //   move it into the gap before that page.
 //
 // Invariant: datasets do not overlap, and each tensor is aligned for its elements. Space for the
-// structure is an upper bound (room_for); the bytes that HDF5 does not use stay zero.
+// structure is an upper bound (structure_bytes_of); the bytes that HDF5 does not use stay zero.
 #include "checkpoint/layout.h"
 
 #include "checkpoint/checkpoint_index.h"
@@ -49,11 +49,11 @@ std::uint64_t up_to_page(std::uint64_t offset) {
 // An upper bound of what HDF5 needs. A dataset takes about 330 bytes with a name of 27 letters (an
 // object header, a link in a heap, a record in a B-tree), and a file without datasets less than 8
 // KiB.
-constexpr std::uint64_t kRoomForFile = 16 << 10;
-std::uint64_t room_for(const Dataset& dataset) { return 340 + 2 * dataset.name.size(); }
-std::uint64_t room_for_structure(const std::vector<Dataset>& datasets) {
-  std::uint64_t bytes = kRoomForFile;
-  for (const Dataset& dataset : datasets) bytes += room_for(dataset);
+constexpr std::uint64_t kEmptyFileBytes = 16 << 10;
+std::uint64_t structure_bytes_of(const Dataset& dataset) { return 340 + 2 * dataset.name.size(); }
+std::uint64_t structure_bytes_for(const std::vector<Dataset>& datasets) {
+  std::uint64_t bytes = kEmptyFileBytes;
+  for (const Dataset& dataset : datasets) bytes += structure_bytes_of(dataset);
   return up_to_page(bytes);
 }
 
@@ -66,6 +66,13 @@ std::uint64_t num_rows(const Layout& layout) {
 void set_bytes(Dataset& dataset) {
   dataset.bytes = element_size(dataset.type);
   for (const std::int64_t size : dataset.shape) dataset.bytes *= static_cast<std::uint64_t>(size);
+}
+
+void add_group(const char* group, const arch::ParamTable& table, DType dtype,
+               std::vector<Dataset>& datasets) {
+  const ElementType type = dtype == DType::f32 ? ElementType::f32 : ElementType::f64;
+  for (const arch::ParamSpec& spec : table)
+    set_bytes(datasets.emplace_back(Dataset{group, spec.name, type, spec.shape()}));
 }
 
 void place_section(Layout& layout, Section section) {
@@ -82,11 +89,15 @@ void place_section(Layout& layout, Section section) {
 }  // namespace
 
 std::vector<Dataset> tensor_datasets(const arch::ParamTable& table, DType dtype, bool ema) {
-  const ElementType type = dtype == DType::f32 ? ElementType::f32 : ElementType::f64;
   std::vector<Dataset> datasets;
   for (const TensorKind kind : tensor_kinds(ema))
-    for (const arch::ParamSpec& spec : table)
-      set_bytes(datasets.emplace_back(Dataset{kind_name(kind), spec.name, type, spec.shape()}));
+    add_group(kind_name(kind), table, dtype, datasets);
+  return datasets;
+}
+
+std::vector<Dataset> adapter_datasets(const arch::ParamTable& stored, DType dtype) {
+  std::vector<Dataset> datasets;
+  add_group(kAdapters, stored, dtype, datasets);
   return datasets;
 }
 
@@ -97,7 +108,7 @@ Dataset text_dataset(const char* name, std::uint64_t bytes) {
 Layout arrange(std::vector<Dataset> datasets) {
   Layout layout{std::move(datasets)};
   for (Dataset& dataset : layout.datasets) set_bytes(dataset);
-  layout.structure_bytes = room_for_structure(layout.datasets);
+  layout.structure_bytes = structure_bytes_for(layout.datasets);
   const auto rows = static_cast<std::int64_t>(num_rows(layout));
   set_bytes(layout.datasets.emplace_back(Dataset{"", kIndex, ElementType::index_row, {rows}}));
   layout.file_bytes = kHeaderBytes + layout.structure_bytes;
@@ -109,9 +120,9 @@ Layout arrange(std::vector<Dataset> datasets) {
 }
 
 std::uint64_t expected_file_bytes(const std::vector<RepeatedDataset>& datasets) {
-  std::uint64_t structure = kRoomForFile, rows = 0, small = 0, large = 0;
+  std::uint64_t structure = kEmptyFileBytes, rows = 0, small = 0, large = 0;
   for (const auto& [dataset, copies] : datasets) {
-    structure += copies * room_for(dataset);
+    structure += copies * structure_bytes_of(dataset);
     rows += copies * num_blocks(dataset.bytes);
     if (dataset.bytes < kLargeBytes)
       small += copies * dataset.bytes;

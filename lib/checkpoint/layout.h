@@ -34,6 +34,7 @@ inline constexpr const char* kStructure = "structure";
 inline constexpr const char* kIndex = "index";
 inline constexpr const char* kMetadata = "metadata";
 inline constexpr const char* kTokenizer = "tokenizer";
+inline constexpr const char* kAdapters = "adapters";
 
 inline constexpr std::uint64_t kHeaderBytes = 4096;
 // Datasets of at least kLargeBytes begin at a multiple of kPageBytes, so that they can be written
@@ -59,7 +60,8 @@ struct Dataset {
 };
 
 struct Layout {
-  // The tensors (see dataset_index), metadata, tokenizer if there is one, and index.
+  // The tensors (see dataset_index), those of adapters if there are any, metadata, tokenizer if
+  // there is one, and index.
   std::vector<Dataset> datasets;
   std::vector<std::size_t> file_order;  // indices of datasets in the order of their places
   std::uint64_t structure_bytes = 0;    // beginning at kHeaderBytes
@@ -76,6 +78,8 @@ constexpr std::size_t dataset_index(TensorKind kind, std::size_t tensor, std::si
 // Returns the tensors of all kinds in that order, without places; ema: with the average of the
 // weights.
 std::vector<Dataset> tensor_datasets(const arch::ParamTable& table, DType dtype, bool ema = false);
+// Returns the tensors of the adapters (arch::stored_adapters), which follow them.
+std::vector<Dataset> adapter_datasets(const arch::ParamTable& stored, DType dtype);
 Dataset text_dataset(const char* name, std::uint64_t bytes);
 // Assigns places to these datasets and to their index, which it appends.
 Layout arrange(std::vector<Dataset> datasets);

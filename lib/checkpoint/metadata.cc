@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <type_traits>
 
 #include "arch/architectures.h"
+#include "checkpoint/metadata_checks.h"
 
 namespace stagedtrain::state {
 namespace {
@@ -30,9 +32,23 @@ struct ZeroAllowed {
     v(key, value, info);
   }
 };
+// The keys of looped cores stand in a file only if its model has a core, so that files of other
+// models are what they were before these keys existed.
+template <class V>
+struct CoreMayBeAbsent {
+  V& v;
+  bool has_core;
+  template <class T>
+  void operator()(const char* key, T& value, const FieldInfo& info) {
+    static constexpr std::array<std::string_view, 7> kKeys{
+        "core", "prelude", "coda", "passes", "tied_cores", "boundary", "boundary_alpha"};
+    if (has_core || std::ranges::find(kKeys, key) == kKeys.end()) v(key, value, info);
+  }
+};
 template <class V>
 void visit(V& v, arch::ModelConfig& model) {
-  model.fields(v);
+  CoreMayBeAbsent<V> fields{v, v.has_core(model)};
+  model.fields(fields);
   ZeroAllowed<V> keys{v};
   model.parameterization.fields(keys);
 }
@@ -48,9 +64,19 @@ void visit(V& v, Progress& p) {
   v("loss_sum", p.loss_sum), v("loss_steps", p.loss_steps, kSteps);
 }
 template <class V>
+void visit(V& v, WindowSelection& selection) {
+  v("context", selection.context, kSteps);
+  v("features_step", selection.features_step, kSteps);
+  v("step", selection.step, kSteps);
+  v("first_index", selection.first_index, kSteps);
+  v("generation", selection.generation, kSteps);
+  v("gains", selection.gains);
+}
+template <class V>
 void visit(V& v, DataPosition& data) {
   v("seed", data.seed);
   v("index", data.index, kSteps);
+  v("selection", data.selection);
 }
 template <class V>
 void visit(V& v, LineageEntry& entry) {
@@ -87,6 +113,11 @@ void visit(V& v, TensorHistory& history) {
   v("eps_scale", history.eps_scale, kFactor);
 }
 template <class V>
+void visit(V& v, arch::AdapterSet& set) {
+  v("rank", set.rank, kSteps), v("alpha", set.alpha, kFactor), v("lr", set.lr, kFactor);
+  v("start", set.start, kSteps), v("matrices", set.matrices);
+}
+template <class V>
 void visit(V& v, Metadata& m) {
   StateHeader& header = m.header;
   v("dtype", header.dtype), v("model", header.model);
@@ -97,6 +128,7 @@ void visit(V& v, Metadata& m) {
   v("mask", header.mask);
   v("histories", m.histories);
   v("ema", header.ema);
+  v.unless_none("adapters", header.adapters);
 }
 
 // ---- Text and numbers that JSON alone would not keep.
@@ -109,8 +141,13 @@ bool is_utf8(const std::string& text) {
   }
 }
 std::string to_hex(const std::string& text) {
+  constexpr const char* kDigits = "0123456789abcdef";
   std::string hex;
-  for (const unsigned char c : text) hex += fmt::format("{:02x}", c);
+  hex.reserve(2 * text.size());
+  for (const unsigned char c : text) {
+    hex += kDigits[c >> 4];
+    hex += kDigits[c & 15];
+  }
   return hex;
 }
 int nibble(char c) {
@@ -128,10 +165,21 @@ std::string from_hex(const std::string& hex, const std::string& path) {
 
 class Writer {
  public:
+  static bool has_core(const arch::ModelConfig& model) { return model.core > 0; }
   Json json = Json::object();
   template <class T>
   void operator()(const char* key, T& value, const FieldInfo& = {}) {
     json[key] = write(value);
+  }
+  // Leaves a value out that says that there is none, as files of older versions do.
+  template <class T>
+  void unless_none(const char* key, T& value) {
+    if (!value.none()) json[key] = write(value);
+  }
+  // What a state does not have is not written.
+  template <class T>
+  void operator()(const char* key, std::optional<T>& value, const FieldInfo& = {}) {
+    if (value) json[key] = write(*value);
   }
 
  private:
@@ -169,6 +217,7 @@ class Reader {
   Reader(const SortedJson& json, std::string path) : json_(json), path_(std::move(path)) {
     if (!json.is_object()) throw fail(path_, json, "keys and values");
   }
+  bool has_core(const arch::ModelConfig&) const { return json_.contains("core"); }
   template <class T>
   void operator()(const char* key, T& value, const FieldInfo& info = {}) {
     known_.push_back(key);
@@ -176,6 +225,19 @@ class Reader {
     const auto found = json_.find(key);
     if (found == json_.end()) throw input_error("{}: is missing", path);
     read(*found, value, info, path);
+  }
+  template <class T>
+  void unless_none(const char* key, T& value) {
+    known_.push_back(key);
+    if (json_.contains(key)) read(json_[key], value, {}, key);
+  }
+  template <class T>
+  void operator()(const char* key, std::optional<T>& value, const FieldInfo& info = {}) {
+    if (json_.contains(key)) {
+      (*this)(key, value.emplace(), info);
+    } else {
+      known_.push_back(key);
+    }
   }
   void finish() const {
     for (const auto& entry : json_.items())
@@ -274,25 +336,6 @@ class Reader {
       const SortedJson& json, const arch::ParamTable&, std::int64_t);
 };
 
-// A model as it must stand in a file: complete, and accepted by its architecture.
-void check_model(const arch::ModelConfig& model, const std::string& path) {
-  arch::ModelConfig complete;
-  try {
-    complete = arch::resolved(model);
-  } catch (const Error& error) {
-    throw input_error("{}: {}", path, error.what());
-  }
-  if (!(complete == model))
-    throw input_error("{}: found sizes of 0, expected every size written out", path);
-}
-
-// Moments cannot have been zeroed after the state's last step.
-void check_age(const TensorHistory& history, std::int64_t step, const std::string& path) {
-  if (history.age.start > step)
-    throw input_error("{}.age.start: found {}, expected at most the state's step, {}", path,
-                      history.age.start, step);
-}
-
 }  // namespace
 
 Json metadata_json(const StateHeader& header) {
@@ -326,6 +369,8 @@ Metadata parse_metadata(std::string_view text) {
   if (progress.stage_step > progress.step)
     throw input_error("progress.stage_step: found {}, expected at most progress.step, {}",
                       progress.stage_step, progress.step);
+  const DataPosition& data = metadata.header.data;
+  if (data.selection) check_selection(*data.selection, data.index);
   std::string& tokenizer = metadata.header.run.tokenizer;
   metadata.tokenizer_is_dataset = tokenizer == "dataset";
   if (!metadata.tokenizer_is_dataset && !tokenizer.empty() && tokenizer != "bytes")

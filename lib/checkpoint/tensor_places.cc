@@ -2,6 +2,7 @@
 #include "checkpoint/tensor_places.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "arch/architectures.h"
@@ -12,9 +13,11 @@
 namespace stagedtrain::state {
 namespace {
 
-Layout layout_of(const arch::ParamTable& table, const StateHeader& header,
-                 std::uint64_t metadata_bytes, std::uint64_t tokenizer_bytes) {
+Layout layout_of(const arch::ParamTable& table, const arch::ParamTable& adapters,
+                 const StateHeader& header, std::uint64_t metadata_bytes,
+                 std::uint64_t tokenizer_bytes) {
   std::vector<Dataset> datasets = tensor_datasets(table, header.dtype, header.ema);
+  std::ranges::move(adapter_datasets(adapters, header.dtype), std::back_inserter(datasets));
   datasets.push_back(text_dataset(kMetadata, metadata_bytes));
   if (tokenizer_bytes > 0) datasets.push_back(text_dataset(kTokenizer, tokenizer_bytes));
   return arrange(std::move(datasets));
@@ -32,9 +35,10 @@ TensorPlaces::TensorPlaces(const StateHeader& header, std::uint64_t metadata_byt
                            std::uint64_t tokenizer_bytes, std::string where)
     : where_(std::move(where)),
       table_(arch::param_table(header.model)),
-      tensors_(header.kinds().size() * table_.size()),
+      adapters_(arch::stored_adapters(header.adapters, table_)),
+      tensors_(header.kinds().size() * table_.size() + adapters_.size()),
       dtype_(header.dtype),
-      layout_(layout_of(table_, header, metadata_bytes, tokenizer_bytes)),
+      layout_(layout_of(table_, adapters_, header, metadata_bytes, tokenizer_bytes)),
       rows_(index_rows(layout_)),
       taken_(layout_.datasets.size()) {
   std::size_t row = num_blocks(layout_.structure_bytes);
@@ -45,6 +49,11 @@ TensorPlaces::TensorPlaces(const StateHeader& header, std::uint64_t metadata_byt
 std::size_t TensorPlaces::tensor(TensorKind kind, std::size_t index) const {
   ST_CHECK(index < table_.size(), "tensor {} of {}", index, table_.size());
   return dataset_index(kind, index, table_.size());
+}
+
+std::size_t TensorPlaces::adapter_tensor(std::size_t index) const {
+  ST_CHECK(index < adapters_.size(), "tensor {} of {} of adapters", index, adapters_.size());
+  return tensors_ - adapters_.size() + index;
 }
 
 std::span<IndexRow> TensorPlaces::rows_of(std::size_t dataset) {

@@ -25,9 +25,10 @@ class TensorPlaces {
 
   const arch::ParamTable& table() const { return table_; }
   const Layout& layout() const { return layout_; }
-  // The number of datasets that are tensors.
+  // The number of datasets that are tensors, those of adapters included.
   std::size_t tensors() const { return tensors_; }
   std::size_t tensor(TensorKind kind, std::size_t index) const;
+  std::size_t adapter_tensor(std::size_t index) const;
   std::vector<IndexRow>& rows() { return rows_; }
   std::span<IndexRow> rows_of(std::size_t dataset);
 
@@ -45,7 +46,7 @@ class TensorPlaces {
 
  private:
   std::string where_;
-  arch::ParamTable table_;
+  arch::ParamTable table_, adapters_;
   std::size_t tensors_;
   DType dtype_;
   Layout layout_;

@@ -59,6 +59,8 @@ void count_flops(const RunPlan& plan, const StagePlan& stage, Costs& costs) {
   costs.causal_flops = stage.flops - (stage.flops - matrices * tokens - optimizer) / 2;
   costs.parameters = 6 * static_cast<double>(stage.params.active) * tokens;
   costs.non_embedding = 6 * static_cast<double>(stage.params.non_embedding) * tokens;
+  costs.flops += stage.selection.flops;
+  costs.causal_flops += stage.selection.flops - stage.selection.attention_flops / 2;
   if (stage.fit.steps == 0) return;
   // The fit of the growth runs the whole model.
   const auto fitted = static_cast<double>(stage.fit.tokens);
@@ -89,9 +91,12 @@ void count_evaluations_and_checkpoints(const RunPlan& plan, const StagePlan& sta
 void count_time(const RunPlan& plan, const StagePlan& stage, StageCost& cost) {
   const schedule::Schedule& s = plan.schedule;
   const double each = cost.seconds_per_token;
-  // A token of a fit is assumed to take as long as one of the whole model.
-  cost.costs.training_seconds = each * (static_cast<double>(stage.tokens) +
-                                        static_cast<double>(stage.fit.tokens) / flops_share(stage));
+  // A token of a fit is assumed to take as long as one of the whole model, and a selection of data
+  // as long as steps with as many FLOPs.
+  cost.costs.training_seconds =
+      each * (static_cast<double>(stage.tokens) +
+              static_cast<double>(stage.fit.tokens) / flops_share(stage) +
+              stage.selection.flops / expected_flops_per_token(stage).total);
   cost.costs.evaluation_seconds = each * kForwardShare * static_cast<double>(cost.evaluations) *
                                   static_cast<double>(s.evaluate.tokens);
   // A growth is assumed to take as long as writing the larger state once.
@@ -120,6 +125,7 @@ StageCost stage_cost(const RunPlan& plan, const StagePlan& stage, std::int64_t t
   StageCost cost;
   count_flops(plan, stage, cost.costs);
   cost.memory = training_memory(plan.schedule, stage.model, stage.params.total, processes);
+  cost.memory.moments += policy_memory(plan.schedule, stage);
   cost.growth_bytes = static_cast<double>(stage.growth_memory_bytes);
   if (processes.sharding == Sharding::full)
     cost.growth_bytes /= static_cast<double>(processes.count);

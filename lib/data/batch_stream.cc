@@ -29,22 +29,52 @@ std::int64_t windows_per_epoch(std::int64_t tokens, std::int64_t context) {
   return std::max<std::int64_t>(1, tokens / context - 1);
 }
 
+std::int64_t epoch_offset(std::int64_t tokens, std::int64_t context, std::uint64_t seed,
+                          std::int64_t epoch) {
+  const std::int64_t offsets =
+      std::min(context, tokens - windows_per_epoch(tokens, context) * context);
+  const CounterRng offset_rng(seed, hash_name("epoch offset"));
+  return static_cast<std::int64_t>(
+      offset_rng.below(static_cast<std::uint64_t>(epoch), static_cast<std::uint64_t>(offsets)));
+}
+
 BatchStream::BatchStream(std::shared_ptr<const TokenFile> file, std::int64_t context,
-                         std::int64_t vocab, Cursor start)
-    : file_(std::move(file)), context_(context), vocab_(vocab), windows_(0), cursor_(start) {
+                         std::int64_t vocab, Cursor start, WindowSubset subset)
+    : file_(std::move(file)),
+      context_(context),
+      vocab_(vocab),
+      windows_(0),
+      cursor_(start),
+      subset_(std::move(subset)) {
   require_window(*file_, context_);
   ST_CHECK(start.index >= 0, "cursor at {}", start.index);
   windows_ = data::windows_per_epoch(file_->count(), context_);
+  if (subset_.windows.empty()) return;
+  ST_CHECK(start.index >= subset_.first_index && subset_.windows.back() < windows_,
+           "a subset from {} on with window {} of {}, cursor at {}", subset_.first_index,
+           subset_.windows.back(), windows_, start.index);
+}
+
+std::uint64_t BatchStream::order_key(std::uint64_t epoch) const {
+  return CounterRng(cursor_.seed, hash_name("epoch order")).bits(epoch);
 }
 
 std::int64_t BatchStream::window_start(std::int64_t index) const {
-  const auto epoch = static_cast<std::uint64_t>(index / windows_);
-  const std::int64_t offsets = std::min(context_, file_->count() - windows_ * context_);
-  const CounterRng offset_rng(cursor_.seed, hash_name("epoch offset"));
-  const CounterRng order_rng(cursor_.seed, hash_name("epoch order"));
-  const auto offset =
-      static_cast<std::int64_t>(offset_rng.below(epoch, static_cast<std::uint64_t>(offsets)));
-  return offset + context_ * Permutation(windows_, order_rng.bits(epoch))(index % windows_);
+  if (!subset_.windows.empty()) return selected_start(index - subset_.first_index);
+  const std::int64_t epoch = index / windows_;
+  const Permutation order(windows_, order_key(static_cast<std::uint64_t>(epoch)));
+  return epoch_offset(file_->count(), context_, cursor_.seed, epoch) +
+         context_ * order(index % windows_);
+}
+
+// index counts from the subset's first sequence on.
+std::int64_t BatchStream::selected_start(std::int64_t index) const {
+  const std::int64_t size = std::ssize(subset_.windows);
+  const auto epoch = static_cast<std::uint64_t>(subset_.generation) << 32 |
+                     static_cast<std::uint64_t>(index / size);
+  const std::int64_t place = Permutation(size, order_key(epoch))(index % size);
+  return epoch_offset(file_->count(), context_, cursor_.seed, 0) +
+         context_ * subset_.windows[static_cast<std::size_t>(place)];
 }
 
 Batch BatchStream::next(std::int64_t sequences, std::int64_t length) {

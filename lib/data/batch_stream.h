@@ -23,9 +23,21 @@ struct Batch {
   std::vector<std::int32_t> tokens;
 };
 
+// A part of the windows that a stream returns from the sequence first_index on, in place of all.
+// Windows are counted as in the first epoch, and begin where they begin in it. The subset is read
+// again and again, each time in another order.
+struct WindowSubset {
+  std::vector<std::int64_t> windows;  // different ones, ascending; empty: all windows
+  std::int64_t first_index = 0;
+  std::int64_t generation = 0;  // each has orders of its own
+};
+
 // Returns the number of windows in an epoch over a file of this many tokens, or 0 if the file is
 // too short for one.
 std::int64_t windows_per_epoch(std::int64_t tokens, std::int64_t context);
+// Returns the token at which the first window of an epoch starts. Requires at least one window.
+std::int64_t epoch_offset(std::int64_t tokens, std::int64_t context, std::uint64_t seed,
+                          std::int64_t epoch);
 
 // Cuts training sequences of context + 1 tokens from a token file. Each epoch draws its own offset
 // at which the windows start, then visits every window once in a pseudo-random order (a keyed
@@ -34,9 +46,9 @@ std::int64_t windows_per_epoch(std::int64_t tokens, std::int64_t context);
 class BatchStream {
  public:
   // Every token id must be below vocab. Throws Error(input) if the file is too short for one
-  // window.
+  // window. A subset of all windows returns the first epoch as the plain stream does.
   BatchStream(std::shared_ptr<const TokenFile> file, std::int64_t context, std::int64_t vocab,
-              Cursor start);
+              Cursor start, WindowSubset subset = {});
 
   // Returns the next `sequences` sequences of context tokens, cut into rows of `length` tokens;
   // length must divide context. The batch has sequences * context / length rows. Throws
@@ -47,9 +59,12 @@ class BatchStream {
 
  private:
   std::int64_t window_start(std::int64_t index) const;
+  std::int64_t selected_start(std::int64_t index) const;
+  std::uint64_t order_key(std::uint64_t epoch) const;
   std::shared_ptr<const TokenFile> file_;
   std::int64_t context_, vocab_, windows_;
   Cursor cursor_;
+  WindowSubset subset_;
 };
 
 // A fixed set of windows spread evenly over a file, on which evaluation losses are measured. It

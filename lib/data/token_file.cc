@@ -65,8 +65,8 @@ void TokenFile::read(std::int64_t first, std::span<std::int32_t> out, std::int64
   const auto width = static_cast<std::size_t>(info_.bytes_per_token);
   // The stored ids go into the end of `out` and are widened in place from the front, so no other
   // memory is needed.
-  const auto room = std::as_writable_bytes(out);
-  const auto bytes = room.last(out.size() * width);
+  const auto buffer = std::as_writable_bytes(out);
+  const auto bytes = buffer.last(out.size() * width);
   file_.read_at(info_.first_byte + static_cast<std::uint64_t>(first) * width, bytes);
   if (copy_any(info_.bytes_per_token, bytes, out) < vocab) return;
   const auto bad = std::find_if(out.begin(), out.end(), [&](std::int32_t id) {

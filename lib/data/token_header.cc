@@ -68,7 +68,7 @@ void check_fixed_fields(const Path& path, std::span<const std::byte> file) {
 
 }  // namespace
 
-std::uint32_t header_room(std::size_t tokenizer_bytes, std::size_t max_metadata) {
+std::uint32_t reserved_header_bytes(std::size_t tokenizer_bytes, std::size_t max_metadata) {
   const std::size_t bytes = kFixedBytes + max_metadata + tokenizer_bytes;
   return static_cast<std::uint32_t>((bytes + kPage - 1) / kPage * kPage);
 }

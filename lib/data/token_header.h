@@ -26,7 +26,7 @@ struct TokenHeader {
 
 // Returns the number of bytes to reserve for a header with a tokenizer of this size and up to
 // max_metadata bytes of JSON.
-std::uint32_t header_room(std::size_t tokenizer_bytes, std::size_t max_metadata = 4032);
+std::uint32_t reserved_header_bytes(std::size_t tokenizer_bytes, std::size_t max_metadata = 4032);
 // Returns header.header_bytes bytes, checksum included. Requires that all fields fit.
 std::vector<std::byte> pack_header(const TokenHeader& header);
 // Throws Error(input) unless every field and the checksum are valid and the file has the length

@@ -62,7 +62,7 @@ FlatExchange::FlatExchange(Ranks& ranks, const std::vector<Range>& runs)
   std::ranges::sort(own_, {}, &Range::begin);
 }
 
-// Cuts a range that is complete after so many runs into buckets of about the same size.
+// Cuts a range that is complete after this many runs into buckets of about the same size.
 void FlatExchange::add_buckets(const Range& range, std::int64_t runs) {
   const std::int64_t units = units_in(range.size()), count = (range.size() + kMost - 1) / kMost;
   for (std::int64_t i = 0; i < count; ++i) {
@@ -86,7 +86,7 @@ Range FlatExchange::slice_of(const Bucket& bucket, int rank) const {
           std::min(all.end, all.begin + units.end * kSliceUnit)};
 }
 
-at::Tensor FlatExchange::room(at::Tensor& kept, std::int64_t count, const at::Tensor& like) {
+at::Tensor FlatExchange::workspace(at::Tensor& kept, std::int64_t count, const at::Tensor& like) {
   if (!kept.defined() || kept.numel() < count) kept = at::zeros({count}, like.options());
   return kept.narrow(0, 0, count);
 }
@@ -107,7 +107,7 @@ void FlatExchange::add(std::int64_t index, const at::Tensor& flat,
   std::map<std::int64_t, std::pair<Range, at::Tensor>> pieces;
   std::int64_t used = 0;
   const at::Tensor received =
-      room(received_, static_cast<std::int64_t>(all_nodes) * bucket.slice, flat);
+      workspace(received_, static_cast<std::int64_t>(all_nodes) * bucket.slice, flat);
   for (std::size_t round = 0; round < rounds; ++round) {  // one round if the leaves divide evenly
     const bool sends = round < nodes.size();
     std::vector<std::int64_t> in_counts, out_counts;
@@ -138,8 +138,8 @@ void FlatExchange::gather(const at::Tensor& flat) {
       elements += all[end].range.size();
       slices += all[end].slice;
     }
-    const at::Tensor part = room(part_, slices, flat);
-    const at::Tensor whole = room(whole_, slices * ranks_.size(), flat);
+    const at::Tensor part = workspace(part_, slices, flat);
+    const at::Tensor whole = workspace(whole_, slices * ranks_.size(), flat);
     const auto for_slices = [&](int rank, const at::Tensor& packed, const auto& body) {
       std::int64_t at = 0;
       for (const Bucket& bucket : all.subspan(first, end - first)) {
@@ -166,7 +166,7 @@ void FlatExchange::gather_at_first(const at::Tensor& flat) {
     for (int rank = 0; rank < ranks_.size(); ++rank)
       out_counts.push_back(ranks_.first() ? slice_of(bucket, rank).size() : 0);
     const std::int64_t count = ranks_.first() ? bucket.range.size() : 0;
-    const at::Tensor whole = room(whole_, bucket.range.size(), flat);
+    const at::Tensor whole = workspace(whole_, bucket.range.size(), flat);
     ranks_.all_to_all(whole.narrow(0, 0, count), flat.narrow(0, own.begin, own.size()), out_counts,
                       in_counts);
     if (count > 0) flat.narrow(0, bucket.range.begin, count).copy_(whole.narrow(0, 0, count));

@@ -50,7 +50,7 @@ class FlatExchange {
   };
   void add_buckets(const Range& range, std::int64_t runs);
   Range slice_of(const Bucket& bucket, int rank) const;
-  at::Tensor room(at::Tensor& kept, std::int64_t count, const at::Tensor& like);
+  at::Tensor workspace(at::Tensor& kept, std::int64_t count, const at::Tensor& like);
 
   Ranks& ranks_;
   std::int64_t size_ = 0, runs_;

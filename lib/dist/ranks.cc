@@ -212,8 +212,12 @@ void Ranks::call(F f) {
   }
 }
 
-void Ranks::stands(const std::string& phase) {
-  if (watch_) watch_->stands(phase);
+void Ranks::set_phase(const std::string& phase) {
+  if (watch_) watch_->set_phase(phase);
+}
+
+void Ranks::will_save() {
+  if (watch_) watch_->will_save();
 }
 
 // Polls the store for a key. If the rank that should set it is lost, the watch ends this process.
@@ -323,7 +327,7 @@ bool Ranks::end_by(const Error& error) {
     agreed_ = error.kind();
     part();
   } else {
-    watch_->tell(error);
+    watch_->end_others(error);
   }
   return endings.first;
 }

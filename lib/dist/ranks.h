@@ -43,7 +43,10 @@ class Ranks {
   const char* backend() const { return data_ ? data_->name() : control_->name(); }
 
   // Sets the phase that this rank's heartbeat reports. Not collective.
-  void stands(const std::string& phase);
+  void set_phase(const std::string& phase);
+  // Call this if the run saves checkpoints, which the message about a lost rank then mentions. Not
+  // collective.
+  void will_save();
   // Returns every rank's text, in the order of ranks.
   std::vector<std::string> gather(const std::string& text);
   // Returns rank 0's text or number.
@@ -52,8 +55,6 @@ class Ranks {
   // Adds each value over all ranks, in no fixed order. The sums are exact if all ranks but one pass
   // 0. Also tells all ranks whether any of them received a signal to stop.
   void sum(std::vector<double>& values);
-  // The signal that any rank had received at the last sum(), or 0. Not collective.
-  int stop_signal() const { return stop_signal_; }
   // Throws Error(interrupted) if any rank had received a signal at the last sum(), hence at the
   // same call on every rank. If alone, it is stop_point of base/signals.h. Not collective.
   void stop_point(const char* what);

@@ -42,7 +42,8 @@ constexpr double kSilent = 1.2;
 constexpr double kNobodySilent = 3;
 constexpr double kLinger = 2, kPart = 10;
 constexpr char kVerdict[] = "verdict", kHeeded[] = "heeded", kParted[] = "parted";
-constexpr const char* kRerun =
+constexpr const char* kRerun = "run the same command again";
+constexpr const char* kContinue =
     "what was saved before is kept: run the same command again to continue";
 
 // What the store holds is cut at line ends.
@@ -75,7 +76,7 @@ Watch::Watch(const Place& place, std::unique_ptr<Store> store, double lost_after
 
 Watch::~Watch() { part(); }
 
-void Watch::stands(const std::string& phase) {
+void Watch::set_phase(const std::string& phase) {
   const std::scoped_lock lock(mutex_);
   phase_ = phase;
 }
@@ -126,8 +127,10 @@ void Watch::guard_until_end() {
 }
 
 void Watch::leave_without_store(const std::string& why) {
-  leave(verdict_text(ErrorKind::peer, lost_text(0, why), kRerun));
+  leave(verdict_text(ErrorKind::peer, lost_text(0, why), rerun_hint()));
 }
+
+const char* Watch::rerun_hint() const { return saves_ ? kContinue : kRerun; }
 
 std::string Watch::lost_text(int rank, const std::string& why) const {
   const Seen& seen = seen_[static_cast<std::size_t>(rank)];
@@ -157,7 +160,7 @@ void Watch::look_at(int rank) {
   if (seen.parted || silent < (first_failure_ ? std::min(kSilent, lost_after_) : lost_after_))
     return;
   speak(ErrorKind::peer, lost_text(rank, fmt::format("no sign of life for {:.1f} s", silent)),
-        kRerun);
+        rerun_hint());
 }
 
 void Watch::look_at_others() {
@@ -178,7 +181,7 @@ void Watch::look_at_others() {
   speak(ErrorKind::peer,
         fmt::format("rank {}: a connection to another rank broke, though all ranks are alive: {}",
                     failed, failure),
-        kRerun);
+        rerun_hint());
 }
 
 // Only the first verdict counts.
@@ -241,7 +244,7 @@ void Watch::stop() {
   if (guarding_.joinable()) guarding_.join();
 }
 
-void Watch::tell(const Error& error) {
+void Watch::end_others(const Error& error) {
   {
     const std::scoped_lock lock(mutex_);
     if (leaving_) return;

@@ -29,13 +29,15 @@ class Watch {
 
   // Sets the phase that the heartbeat reports, such as "training, step 12 of stage full". For the
   // main thread.
-  void stands(const std::string& phase);
+  void set_phase(const std::string& phase);
+  // From now on the run saves checkpoints: a message about a lost rank says that they are kept.
+  void will_save() { saves_ = true; }
   // To be called when a collective call failed on this rank. Waits for the verdict on the cause,
   // which ends the process. Throws `error` if there is none.
   [[noreturn]] void failed(const Error& error);
   // Ends the other ranks with this error's message and exit code. Returns once they have had the
   // time to read it.
-  void tell(const Error& error);
+  void end_others(const Error& error);
   // Leaves the run without counting as lost. The others wait until rank 0 does so, too, and end the
   // process with code 6 if it is lost before that. Rank 0 then waits some seconds for them, because
   // the store may end with it.
@@ -56,6 +58,7 @@ class Watch {
   void linger();
   void wait_for_first_to_part();
   void stop();
+  const char* rerun_hint() const;
   std::string lost_text(int rank, const std::string& why) const;
   bool sleep(double seconds);
 
@@ -67,6 +70,7 @@ class Watch {
   std::condition_variable changed_;
   std::string phase_ = "starting", host_, failure_;
   bool ended_ = false, leaving_ = false;
+  std::atomic<bool> saves_ = false;
   std::atomic<Clock::time_point> beaten_;
   struct Seen {
     std::string beat, phase, host;

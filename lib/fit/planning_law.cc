@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 
+#include "fit/law_of_contexts.h"
 #include "statistics/discrepancy.h"
 #include "statistics/fit_joint.h"
 #include "text/text.h"
@@ -263,6 +263,7 @@ PlanningLaw planning_law(const FittedLaws& laws, const std::string& name) {
 }
 
 PlanningLaw find_planning_law(const std::string& name) {
+  if (name.find(',') != std::string::npos) return find_law_of_contexts(name);
   if (names_law_file(name)) return planning_law(read_law_file(name), name);
   if (name == "kaplan") return kaplan_law();
   std::vector<std::string> names = {"chinchilla", "kaplan"};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -22,6 +23,9 @@ using CurveOf = std::function<std::shared_ptr<const scaling::LossCurve>(double p
 // Returns the strength of the annealing law (scaling/annealing.h) for a size.
 using AnnealingOf = std::function<double(double parameters)>;
 
+// The curves of each context, where a law consists of several (law_of_contexts.h); else empty.
+using CurvesByContext = std::map<std::int64_t, CurveOf>;
+
 // A sample of the fitted law, as bootstraps give them. Intervals are computed over samples. If
 // `annealing` is null, PlanningLaw::annealing is used.
 struct LawSample {
@@ -29,6 +33,7 @@ struct LawSample {
   AnnealingOf annealing;
   scaling::RateResponse response;  // how the annealing law responds to the rate
   std::vector<double> misses;      // its errors at the ends of the law's runs (EndCorrection)
+  CurvesByContext by_context;
 };
 
 // A scaling law as plans use it: the loss curve of a size, and what the curves are valid for.
@@ -39,7 +44,8 @@ struct PlanningLaw {
   double least_parameters = 0, most_parameters = 0;  // the range of sizes that it was fitted to
   std::optional<FittedRecipe> recipe;                // how these runs were trained
   std::function<double(const arch::ParamCount&)> parameters;  // the parameters that the law counts
-  CurveOf curve;
+  CurveOf curve;               // of the longest context, if there are several
+  CurvesByContext by_context;  // curves of each context, the longest included, if there are several
   bool counts_rate = false;  // tokens count as learning rate / peak, so a warm-up counts half
   // The strength of the annealing law for a size, from the user's own decayed runs of any size.
   // Null if there were none, or if the law's losses are those of decayed ends.
@@ -69,12 +75,24 @@ struct PlanningLaw {
   std::vector<std::string> notes;  // warnings for the reader
 };
 
+// Returns the curve of a model of this size and context by a PlanningLaw or LawSample; null if
+// there is none. A law of a single context is used for all: recipe_warnings() says where that is
+// wrong.
+template <class Law>
+std::shared_ptr<const scaling::LossCurve> curve_at(const Law& law, double parameters,
+                                                   std::int64_t context) {
+  if (law.by_context.empty()) return law.curve(parameters);
+  const auto found = law.by_context.find(context);
+  return found == law.by_context.end() ? nullptr : found->second(parameters);
+}
+
 // Whether the name of a law names a file: it contains '/' or ends in .json.
 bool names_law_file(const std::string& name);
 
-// Returns a law by its name: "besiroglu" (also "chinchilla"), "hoffmann", "kaplan", or a law file
-// (see names_law_file). Throws Error(usage), with the nearest name, for other names, and as
-// read_law_file and planning_law do.
+// Returns a law by its name: "besiroglu" (also "chinchilla"), "hoffmann", "kaplan", a law file (see
+// names_law_file), or several law files of different contexts, separated by commas. Throws
+// Error(usage), with the nearest name, for other names, and as read_law_file, planning_law and
+// law_of_contexts do.
 PlanningLaw find_planning_law(const std::string& name);
 
 // Returns the joint law of several sizes if there is one; else Chinchilla's law of finished runs;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "plan/selection_cost.h"
 #include "plan/stage_policy.h"
 #include "text/counted.h"
 #include "text/text.h"
@@ -171,6 +172,8 @@ std::string stages_text(const FullPlan& full) {
     if (s.fit.steps > 0)  // its steps are none of the run's
       rows.push_back({"fit of " + short_name(s.name), "", "", fmt::format("({})", s.fit.steps),
                       count(s.fit.tokens), short_count(s.fit.flops), "", ""});
+    if (s.selection.passes > 0)
+      rows.push_back({"data selection", "", "", "", "", selection_flops_text(s), "", ""});
     rows.push_back({short_name(s.name), fmt::format("{} x {}", s.model.layers, s.model.width),
                     count(s.params.total), grouped(s.steps), count(s.tokens), short_count(s.flops),
                     short_bytes(full.cost.stages[i].measured_bytes.value_or(

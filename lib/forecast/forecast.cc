@@ -69,12 +69,13 @@ struct SampledWalk {
 
 // Walks along the stages. Returns nothing if a curve is missing, or if a stage would begin at a
 // loss that its size cannot reach.
-std::optional<Walk> walk(const RunPlan& plan, const PlanningLaw& law, const CurveOf& curve_of,
+template <class Curves>  // PlanningLaw or LawSample
+std::optional<Walk> walk(const RunPlan& plan, const PlanningLaw& law, const Curves& curves,
                          const Transfer& transfer) {
   Walk walk;
   double seen = 0;
   for (const StagePlan& stage : plan.stages) {
-    const Curve curve = curve_of(law.parameters(stage.params));
+    const Curve curve = curve_at(curves, law.parameters(stage.params), stage.model.context);
     if (!curve) return std::nullopt;
     double resume = 0;
     if (!walk.end.empty())
@@ -203,7 +204,7 @@ Forecast made(const RunPlan& plan, const RunCost& cost, const PlanningLaw& law,
               const Transfer& transfer, const Walk& best) {
   std::vector<SampledWalk> samples;
   for (const LawSample& sample : law.samples)
-    if (auto walked = walk(plan, law, sample.curve, transfer))
+    if (auto walked = walk(plan, law, sample, transfer))
       samples.push_back({&sample, std::move(*walked)});
   const auto range = [&](std::vector<double> Walk::*losses, std::size_t i) {
     std::vector<double> values;
@@ -217,7 +218,8 @@ Forecast made(const RunPlan& plan, const RunCost& cost, const PlanningLaw& law,
     stage.resume_tokens = best.resume[i];
     if (i > 0) stage.begin = range(&Walk::begin, i);
     stage.end = range(&Walk::end, i);
-    const Curve curve = law.curve(law.parameters(plan.stages[i].params));
+    const StagePlan& planned = plan.stages[i];
+    const Curve curve = curve_at(law, law.parameters(planned.params), planned.model.context);
     stage.end_slope = curve->log_slope(stage.end.loss);
     forecast.stages.push_back(stage);
   }
@@ -245,7 +247,7 @@ Forecast made(const RunPlan& plan, const RunCost& cost, const PlanningLaw& law,
 
 std::string why_nothing(const RunPlan& plan, const PlanningLaw& law) {
   for (const StagePlan& stage : plan.stages) {
-    const Curve curve = law.curve(law.parameters(stage.params));
+    const Curve curve = curve_at(law, law.parameters(stage.params), stage.model.context);
     if (!curve)
       return fmt::format(
           "{} has no curve of {} ({} parameters); train a short run of it from scratch and fit "
@@ -267,14 +269,15 @@ std::vector<Transfer> transfers_of(const Transfer& asked) {
 
 // Finds the best time of each growth, with the growths before it as planned. The run stays as long
 // as it is, so no growth comes in its last steps (tail_steps()), nor after the next growth.
+template <class Curves>  // PlanningLaw or LawSample
 std::vector<GrowthWindow> growth_windows(const RunPlan& plan, const PlanningLaw& law,
-                                         const CurveOf& curve_of, const Walk& walk) {
+                                         const Curves& curves, const Walk& walk) {
   std::vector<GrowthWindow> windows;
   for (std::size_t i = 1; i < plan.stages.size(); ++i) {
     const StagePlan &from = plan.stages[i - 1], &to = plan.stages[i];
     const auto size = [&](const StagePlan& stage) {
       return scaling::Size{stage.name, flops_per_token(plan.schedule, stage.model),
-                           curve_of(law.parameters(stage.params))};
+                           curve_at(curves, law.parameters(stage.params), stage.model.context)};
     };
     const std::int64_t last =
         std::min(to.first_step + to.steps, plan.total_steps - tail_steps(plan));
@@ -307,8 +310,8 @@ void add_ranges(const RunPlan& plan, const PlanningLaw& law, const Transfer& tra
                 std::vector<GrowthWindow>& windows) {
   std::vector<std::vector<double>> best(windows.size());
   for (const LawSample& sample : law.samples)
-    if (const auto walked = walk(plan, law, sample.curve, transfer)) {
-      const auto sampled = growth_windows(plan, law, sample.curve, *walked);
+    if (const auto walked = walk(plan, law, sample, transfer)) {
+      const auto sampled = growth_windows(plan, law, sample, *walked);
       for (std::size_t i = 0; i < windows.size(); ++i)
         if (sampled[i].pays) best[i].push_back(sampled[i].best);
     }
@@ -342,10 +345,10 @@ Outlook forecast(const RunPlan& plan, const RunCost& cost, const PlanningLaw& la
   auto asked = transfers_of(transfer);
   if (plan.stages.size() == 1) asked.resize(1);
   for (const Transfer& one : asked) {
-    if (const auto walked = walk(plan, law, law.curve, one)) {
+    if (const auto walked = walk(plan, law, law, one)) {
       outlook.forecasts.push_back(made(plan, cost, law, one, *walked));
       if (one.assumption == Assumption::loss_state) {
-        outlook.windows = growth_windows(plan, law, law.curve, *walked);
+        outlook.windows = growth_windows(plan, law, law, *walked);
         add_ranges(plan, law, one, outlook.windows);
       }
     } else {

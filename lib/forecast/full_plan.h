@@ -2,7 +2,7 @@
 #pragma once
 
 #include "forecast/forecast.h"
-#include "plan/frontier.h"
+#include "forecast/frontier.h"
 
 namespace stagedtrain::plan {
 

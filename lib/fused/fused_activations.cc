@@ -1,6 +1,7 @@
 // Places the activations and buffers of one batch shape in the arena.
 #include "fused/fused_activations.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace stagedtrain::model {
@@ -63,6 +64,21 @@ void place_layers(FusedActivations& a, const FusedSizes& s, const Purpose& purpo
   a.final_norm = take_norm(carver, a.rows, s.width, nullptr);
 }
 
+// Without a backward pass, the input of the first boundary alone is read again.
+void place_boundaries(FusedActivations& a, const FusedSizes& s, const Purpose& purpose,
+                      Carver& carver) {
+  a.boundaries.clear();
+  if (s.boundaries.count == 0) return;
+  for (std::int64_t j = 0; j < s.boundaries.count; ++j) {
+    const bool shared = purpose.forward_only && j > 1;
+    a.boundaries.push_back(shared ? a.boundaries.back()
+                                  : BoundaryActivations{carver.take<float>(a.rows * s.width),
+                                                        carver.take<float>(a.rows)});
+  }
+  a.unit_gain = carver.take<float>(s.width);
+  if (!purpose.forward_only) a.dprelude = carver.take<float>(a.rows * s.width);
+}
+
 void place_buffers(FusedActivations& a, const FusedSizes& s, const Purpose& purpose,
                    Carver& carver) {
   const std::int64_t rows = a.rows, copies = a.rows * s.copies();
@@ -77,8 +93,8 @@ void place_buffers(FusedActivations& a, const FusedSizes& s, const Purpose& purp
   a.logits = carver.take<float>(a.group * s.vocab);
   a.losses = carver.take<double>(rows);
   a.ids = carver.take<std::int32_t>(rows + a.sequences);
-  a.plan.room.packed = carver.take<float>(a.packed_floats);
-  a.plan.room.scratch = carver.take<float>(num_workers() * a.plan.room.scratch_stride);
+  a.plan.buffers.packed = carver.take<float>(a.packed_floats);
+  a.plan.buffers.scratch = carver.take<float>(num_workers() * a.plan.buffers.scratch_stride);
   if (s.style.parallel) a.other = carver.take<float>(rows * s.width);
   if (purpose.forward_only) return;
   if (a.recompute == Recompute::blocks) a.spare = carver.take<float>(rows * s.width);
@@ -134,10 +150,12 @@ FusedActivations lay_out(Arena& arena, const FusedSizes& s, std::int64_t sequenc
   a.rows = sequences * length;
   a.plan = plan_rows(a.rows, s.width * std::max(s.up_width(), s.qkv_width()));
   a.group = group_rows(a.rows, s.vocab);
-  a.sums_stride = (std::max(4 * s.width + s.up_width(), 2 * s.qkv_width()) + 15) / 16 * 16;
+  const std::int64_t sums = std::max(4 * s.width + s.up_width(), 2 * s.qkv_width()),
+                     of_boundary = s.boundaries.count > 0 ? s.width : 0;
+  a.sums_stride = (sums + of_boundary + 15) / 16 * 16;
   const float scale = 1.0f / std::sqrt(static_cast<float>(s.head_dim));
   a.attention = {sequences, length, s.heads, s.kv_heads, s.head_dim, scale};
-  a.plan.room.scratch_stride =
+  a.plan.buffers.scratch_stride =
       (std::max({kernels::attention_forward_scratch(a.attention),
                  kernels::attention_backward_scratch(a.attention), product_scratch()}) +
        31) /
@@ -145,8 +163,10 @@ FusedActivations lay_out(Arena& arena, const FusedSizes& s, std::int64_t sequenc
   a.packed_floats = packed_floats(s, a.plan, plan_rows(a.group, s.vocab * s.width));
   arena.lay_out([&](Carver& carver) {
     place_layers(a, s, purpose, carver);
+    place_boundaries(a, s, purpose, carver);
     place_buffers(a, s, purpose, carver);
   });
+  if (a.unit_gain) std::fill_n(a.unit_gain, s.width, 1.0f);
   return a;
 }
 

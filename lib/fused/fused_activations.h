@@ -18,6 +18,10 @@ namespace stagedtrain::model {
 struct NormActivations {
   float *x, *y, *mean, *rstd;  // [R, C], [R, C], [R], [R]
 };
+// The input of a boundary of looped cores, and the statistics of its norm.
+struct BoundaryActivations {
+  float *x, *rstd;  // [R, C], [R]
+};
 // Shapes: R rows of the batch, B sequences, T length, H heads, C width, A heads x head_dim, Q
 // (heads + 2 kv_heads) x head_dim, F ffn, U ffn (gated: 2 x ffn), V vocab, G rows of a group of
 // logits, E experts, M R x the experts of a row (R without experts).
@@ -31,9 +35,12 @@ struct LayerActivations {
 
 struct FusedActivations {
   std::int64_t sequences = 0, length = 0, rows = 0;
-  RowPlan plan;  // for the layers; its room holds the scratch of all phases
+  RowPlan plan;  // for the layers; its buffers are the scratch memory of all phases
   std::vector<LayerActivations> layers;
   NormActivations final_norm = {};
+  std::vector<BoundaryActivations> boundaries;  // in the order of the forward pass
+  float* unit_gain = nullptr;                   // [C], ones; null without boundaries
+  float* dprelude = nullptr;                    // [R, C], the gradient of what the prelude left
   float* hidden = nullptr;  // [M, F], the output of the activation in the current layer
   Recompute recompute = Recompute::none;
   // [R, C] forward: the output of a residual branch; backward: the gradient of a norm's output
@@ -65,7 +72,7 @@ struct FusedActivations {
   kernels::AttentionShape attention;
 
   float* scratch_of(std::int64_t worker) const {
-    return plan.room.scratch + worker * plan.room.scratch_stride;
+    return plan.buffers.scratch + worker * plan.buffers.scratch_stride;
   }
 };
 

@@ -67,7 +67,7 @@ void classifier(const Backward& b) {
     const std::int64_t count = std::min(a.group, a.rows - first);
     const kernels::LogitChunk chunk{a.logits, vocab, vocab, b.run.targets(), first};
     const float* inputs = a.final_norm.y + first * width;
-    const RowPlan plan = plan_rows(count, vocab * width, a.plan.room);
+    const RowPlan plan = plan_rows(count, vocab * width, a.plan.buffers);
     PhaseWeights weights(plan);
     const Weight head = weights.forward(b.run.weights.head, width, vocab);
     const Weight head_back = weights.backward(b.run.weights.head, width, vocab);
@@ -79,7 +79,7 @@ void classifier(const Backward& b) {
       });
       rows.multiply(head_back, a.logits, a.branch + first * width, {.scale = logit_scale});
     });
-    add_weight_gradients(a.plan.room,
+    add_weight_gradients(a.plan.buffers,
                          {{count, a.logits, vocab, inputs, width, b.grads.head, logit_scale}});
   }
 }
@@ -103,8 +103,8 @@ void add_parallel_gradients(const Backward& b, std::int64_t i) {
   const FusedLayer &w = b.weights(i), &g = b.grads_of(i);
   const std::int64_t width = b.s().width, heads = b.s().heads_width();
   b.add_sums(3 * width + b.s().up_width(), width, g.output_bias, w.branch_scale);
-  add_weight_gradients(a.plan.room, {{a.rows, a.dattention, width, b.acts(i).attended, heads,
-                                      g.output_weight, w.branch_scale}});
+  add_weight_gradients(a.plan.buffers, {{a.rows, a.dattention, width, b.acts(i).attended, heads,
+                                         g.output_weight, w.branch_scale}});
 }
 
 // Adds the products of the feed-forward's weights. Where only some hidden units run, the gradients
@@ -118,10 +118,10 @@ void add_feed_forward_gradients(const Backward& b, std::int64_t i) {
     return {a.rows, a.dup + first, units, b.acts(i).norm_2.y, width, dw, 1, up_width};
   };
   float* second = split && g.mlp.up_weight ? g.mlp.up_weight + ffn * width : nullptr;
-  add_weight_gradients(a.plan.room, {up(0, split ? w.ffn : up_width, g.mlp.up_weight),
-                                     up(w.ffn, w.ffn, second),
-                                     {a.rows, a.dbranch, width, a.hidden, w.ffn, g.mlp.down_weight,
-                                      product_scale(b.run, w), width, ffn}});
+  add_weight_gradients(a.plan.buffers, {up(0, split ? w.ffn : up_width, g.mlp.up_weight),
+                                        up(w.ffn, w.ffn, second),
+                                        {a.rows, a.dbranch, width, a.hidden, w.ffn,
+                                         g.mlp.down_weight, product_scale(b.run, w), width, ffn}});
 }
 
 // Backpropagates through the norm after block i and the feed-forward, to the gradient of norm_2's
@@ -245,10 +245,10 @@ void attention(const Backward& b, std::int64_t i) {
     if (a.recompute != Recompute::none) remake_norm_1(b.run, i, rows);
   });
   add_head_sums(b, i);
-  add_weight_gradients(
-      a.plan.room, {{a.rows, a.dqkv, qkv, layer.norm_1.y, width, g.qkv_weight},
-                    {a.rows, a.dbranch, width, layer.attended, heads,
-                     b.s().style.parallel ? nullptr : g.output_weight, product_scale(b.run, w)}});
+  add_weight_gradients(a.plan.buffers, {{a.rows, a.dqkv, qkv, layer.norm_1.y, width, g.qkv_weight},
+                                        {a.rows, a.dbranch, width, layer.attended, heads,
+                                         b.s().style.parallel ? nullptr : g.output_weight,
+                                         product_scale(b.run, w)}});
 }
 
 // Adds the gradient of what was embedded to the gradients of the embeddings. One thread processes

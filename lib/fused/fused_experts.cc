@@ -121,7 +121,7 @@ void add_expert_gradients(const FusedRun& run, const FusedLayer& grads, std::int
     products.push_back(
         {count, a.dmixture + first * width, width, a.hidden + first * ffn, ffn, g.down_weight});
   }
-  add_weight_gradients(a.plan.room, products);
+  add_weight_gradients(a.plan.buffers, products);
   for_units(run.sizes.experts, [&](std::int64_t unit, std::int64_t) {
     const auto e = static_cast<std::size_t>(unit);
     const FeedForwardTensors& g = grads.experts[e];
@@ -222,7 +222,7 @@ void experts_backward(const FusedRun& run, const FusedLayer& grads, float loss_s
   });
   const kernels::OuterProduct product{a.rows,         a.dlogits, s.experts,
                                       layer.norm_2.y, s.width,   grads.router};
-  add_weight_gradients(a.plan.room, {&product, 1});
+  add_weight_gradients(a.plan.buffers, {&product, 1});
 }
 
 }  // namespace stagedtrain::model

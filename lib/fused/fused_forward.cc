@@ -17,6 +17,7 @@
 // itself, and its norm comes before the addition. Where the branches are parallel (GPT-NeoX), both
 // read norms of the same stream, and their outputs are added before they join it.
 #include "fused/fused_activation_function.h"
+#include "fused/fused_boundary.h"
 #include "fused/fused_experts.h"
 #include "fused/fused_passes.h"
 #include "kernels/dropout.h"
@@ -51,7 +52,7 @@ void project_qkv(const FusedRun& run, std::int64_t i, const Weight& weight, cons
 
 // A norm and its parameters. Its input is the residual stream.
 struct NextNorm {
-  const NormActivations& norm;
+  NormActivations norm;
   const float *gamma, *beta;
 };
 NextNorm norm_after(const FusedRun& run, std::int64_t i) {
@@ -92,7 +93,7 @@ void embed_rows(const FusedRun& run) {
   const FusedSizes& s = run.sizes;
   const NextNorm n = norm_after(run, -1);
   const bool bare = is_bare(run, 0);
-  float* x = bare ? n.norm.y : n.norm.x;
+  float *stream = bare ? n.norm.y : n.norm.x, *x = before_boundary(run, 0, stream);
   PhaseWeights weights(run.acts.plan);
   const Weight qkv = s.layers > 0 ? qkv_weight(run, 0, weights) : Weight{};
   weights.pack();
@@ -102,6 +103,7 @@ void embed_rows(const FusedRun& run) {
       if (run.dropout.active())
         kernels::drop(run.dropout.of_embeddings(), x, begin, end, s.width, x);
     });
+    cross_boundary(run, 0, stream, rows);
     if (!bare) normalise(run, n, rows);
     if (s.layers > 0) project_qkv(run, 0, qkv, rows);
   });
@@ -195,8 +197,10 @@ void end_feed_forward(const FusedRun& run, std::int64_t i, const RowWork& rows) 
   const kernels::Dropout dropout = run.dropout.of_feed_forward(w.place);
   if (run.sizes.style.norms_after) {
     const bool bare = is_bare(run, i + 1);
+    float* stream = bare ? next.norm.y : next.norm.x;
     add_normed_branch(run, a.norm_2.y, second_norm(run, i), branch, dropout, w.branch_scale,
-                      bare ? next.norm.y : next.norm.x, rows);
+                      before_boundary(run, i + 1, stream), rows);
+    cross_boundary(run, i + 1, stream, rows);
     if (!bare) normalise(run, next, rows);
     return;
   }
@@ -206,7 +210,12 @@ void end_feed_forward(const FusedRun& run, std::int64_t i, const RowWork& rows) 
       kernels::add_scaled(branch, run.acts.other, 1, begin, end, run.sizes.width, branch);
     });
   const float* x = run.sizes.style.parallel ? a.norm_1.x : a.norm_2.x;
-  add_branch(run, x, branch, bias_joins_addition(run) ? w.mlp.down_bias : nullptr, next, rows);
+  NextNorm sum = next;
+  sum.norm.x = before_boundary(run, i + 1, next.norm.x);
+  add_branch(run, x, branch, bias_joins_addition(run) ? w.mlp.down_bias : nullptr, sum, rows);
+  if (!is_boundary(run, i + 1)) return;
+  cross_boundary(run, i + 1, next.norm.x, rows);
+  normalise(run, next, rows);
 }
 
 // Computes the rest of block i after its attention, and the next block's queries, keys and values.
@@ -265,7 +274,7 @@ template <class Then>
 void head(const FusedRun& run, std::int64_t first, std::int64_t count, float* logits,
           const Then& then) {
   const FusedSizes& s = run.sizes;
-  const RowPlan plan = plan_rows(count, s.vocab * s.width, run.acts.plan.room);
+  const RowPlan plan = plan_rows(count, s.vocab * s.width, run.acts.plan.buffers);
   PhaseWeights weights(plan);
   const Weight head = weights.forward(run.weights.head, s.width, s.vocab);
   weights.pack();

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <optional>
 
+#include "arch/loops.h"
 #include "arch/rotary.h"
 #include "base/error.h"
 #include "fused/fused_mask.h"
@@ -17,6 +18,7 @@ class FusedModel final : public Model {
   FusedModel(const arch::ModelConfig& config, const ModelOptions& options)
       : Model(config, options),
         sizes_(sizes_of(config)),
+        whole_work_(arch::whole_work(config)),
         weights_(tensors_of(params_, params_.weights(), config)) {
     if (sizes_.style.rotary) make_rotation();
   }
@@ -67,7 +69,30 @@ class FusedModel final : public Model {
     return logits_BTV;
   }
 
+  at::Tensor mean_features(const at::Tensor& tokens_BT, std::int64_t layers) override {
+    start(tokens_BT, 0, {.forward_only = true});
+    Executed executed{sizes_, weights_, whole_model().grads, {}, {}};
+    take_layers(arch::first_layers(layers).list(0), executed);
+    if (mask_) executed.masked.emplace(*mask_, executed.weights, executed.grads);
+    forward_pass(run_of(executed, tokens_BT.size(1)));
+    at::Tensor means_BC = at::empty({acts_.sequences, sizes_.width}, at::kFloat);
+    for (std::int64_t b = 0; b < acts_.sequences; ++b)
+      write_mean(acts_.final_norm.y + b * acts_.length * sizes_.width,
+                 means_BC.data_ptr<float>() + b * sizes_.width);
+    return means_BC;
+  }
+
  private:
+  // Writes the mean of the rows of one sequence, [T, C].
+  void write_mean(const float* rows, float* mean) const {
+    std::vector<double> sums(static_cast<std::size_t>(sizes_.width));
+    for (std::int64_t t = 0; t < acts_.length; ++t)
+      for (std::size_t c = 0; c < sums.size(); ++c)
+        sums[c] += rows[t * sizes_.width + static_cast<std::int64_t>(c)];
+    for (std::size_t c = 0; c < sums.size(); ++c)
+      mean[c] = static_cast<float>(sums[c] / static_cast<double>(acts_.length));
+  }
+
   // Lays out the activations of a batch and copies its token ids. extra is the number of ids of a
   // sequence beyond its inputs (1 if there are targets).
   void start(const at::Tensor& tokens, std::int64_t extra, const Purpose& purpose) {
@@ -77,6 +102,7 @@ class FusedModel final : public Model {
     ST_CHECK(length >= 1 && length <= config_.context, "a sequence of {} tokens, context {}",
              length, config_.context);
     FusedSizes sizes = sizes_;  // as deep as the pass that is to come
+    sizes.layers = std::max(sizes.layers, arch::executed_layers(config_));
     if (work_.layers && !purpose.forward_only)
       sizes.layers = std::max(sizes.layers, std::ssize(*work_.layers));
     if (!laid_out_ || acts_.sequences != tokens.size(0) || acts_.length != length ||
@@ -99,11 +125,12 @@ class FusedModel final : public Model {
     std::vector<std::vector<float>> scaled_biases;  // weights points to them
     std::optional<MaskedTensors> masked;            // so do weights and grads
   };
-  Executed whole_model() const {
+  Executed whole_model() {
     Executed e{sizes_, weights_, {}, {}, {}};
     e.grads.layers.resize(weights_.layers.size());
     for (FusedLayer& layer : e.grads.layers)
       layer.experts.resize(static_cast<std::size_t>(sizes_.experts));
+    if (whole_work_.layers) take_layers(*whole_work_.layers, e);
     if (mask_) e.masked.emplace(*mask_, e.weights, e.grads);
     return e;
   }
@@ -113,7 +140,8 @@ class FusedModel final : public Model {
       grads_ = trained_tensors_of(params_, params_.grads(), config_);
     }
     Executed e{sizes_, weights_, grads_, {}, {}};
-    if (work_.layers) take_layers(*work_.layers, e);
+    const arch::StepWork& work = work_.layers ? work_ : whole_work_;
+    if (work.layers) take_layers(*work.layers, e);
     if (mask_) e.masked.emplace(*mask_, e.weights, e.grads);
     return e;
   }
@@ -184,6 +212,7 @@ class FusedModel final : public Model {
   }
 
   FusedSizes sizes_;
+  arch::StepWork whole_work_;  // of a pass that no policy changes
   FusedTensors weights_, grads_;
   std::vector<bool> frozen_;  // the frozen tensors that grads_ leaves out
   Arena arena_;

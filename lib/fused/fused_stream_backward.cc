@@ -2,6 +2,7 @@
 // them.
 #include "fused/fused_stream_backward.h"
 
+#include "fused/fused_boundary.h"
 #include "kernels/bias.h"
 #include "kernels/dropout.h"
 #include "kernels/layer_norm.h"
@@ -33,6 +34,7 @@ struct NormStep {
   float branch_scale = 1;                // of the branch that was added before the norm
   kernels::Dropout dropout = {};         // of that branch
   bool first = false;                    // whether dx is written or added to
+  std::int64_t position = -1;            // of the norm, where a boundary may come before it
 };
 
 // Adds the gradient of the norm's input to dx.
@@ -51,9 +53,10 @@ void norm_backward(const Backward& b, const NormStep& step, float* dbias, const 
   });
 }
 void norm_backward(const Backward& b, const NormStep& step, const RowWork& rows) {
-  const bool drops = b.run.dropout.active();
-  norm_backward(b, step, drops ? nullptr : step.dbranch_bias, rows);
-  if (drops)
+  const bool later = b.run.dropout.active() || is_boundary(b.run, step.position);
+  norm_backward(b, step, later ? nullptr : step.dbranch_bias, rows);
+  boundary_backward(b, step.position, rows);
+  if (later)
     drop_backward(b, step.dropout, step.dbranch_bias != nullptr, b.acts().dbranch, 2 * b.s().width,
                   rows);
 }
@@ -79,14 +82,17 @@ NormStep norm_after(const Backward& b, std::int64_t i) {
             dbias,
             scale,
             dropout,
-            true};
+            true,
+            i + 1};
   return {b.acts(i + 1).norm_1,
           b.weights(i + 1).norm_1_weight,
           b.grads_of(i + 1).norm_1_weight,
           b.grads_of(i + 1).norm_1_bias,
           dbias,
           scale,
-          dropout};
+          dropout,
+          false,
+          i + 1};
 }
 NormStep second_norm(const Backward& b, std::int64_t i) {
   const FusedLayer &w = b.weights(i), &g = b.grads_of(i);
@@ -135,6 +141,7 @@ void enter_feed_forward(const Backward& b, std::int64_t i, const RowWork& rows) 
     norm_backward(b, norm_after(b, i), nullptr, rows);
   else
     add_to_stream(b, rows);
+  boundary_backward(b, i + 1, rows);
   norm_backward(b,
                 NormAfter{b.acts(i).norm_2, w.norm_2_weight, b.grads_of(i).norm_2_weight,
                           w.branch_scale, b.run.dropout.of_feed_forward(w.place)},
@@ -167,7 +174,10 @@ void leave_blocks(const Backward& b, std::int64_t lowest, const RowWork& rows) {
   const bool after = b.s().style.norms_after, none_left = lowest == b.s().layers;
   if (!after || none_left) norm_backward(b, norm_after(b, lowest - 1), rows);
   if (!after) return;
-  if (!none_left) add_to_stream(b, rows);
+  if (!none_left) {
+    add_to_stream(b, rows);
+    boundary_backward(b, lowest, rows);
+  }
   drop_backward(b, b.run.dropout.of_embeddings(), false, b.acts().dbranch, 0, rows);
 }
 void add_last_sums(const Backward& b, std::int64_t lowest) {

@@ -20,7 +20,8 @@ FusedSizes sizes_of(const arch::ModelConfig& c) {
           c.experts,
           c.experts_per_token,
           static_cast<float>(c.router_loss),
-          c.norm_topk};
+          c.norm_topk,
+          arch::boundaries_of(c)};
 }
 
 namespace {

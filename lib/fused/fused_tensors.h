@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "arch/block_style.h"
+#include "arch/loops.h"
 #include "arch/model_config.h"
 
 namespace at {
@@ -23,6 +24,7 @@ struct FusedSizes {
   std::int64_t experts = 0, experts_each = 0;  // of a block, and of a row; 0: no experts
   float router_loss = 0;                       // coefficient of the balancing loss
   bool normalised_gates = true;                // the gates of a row's experts sum to 1
+  arch::Boundaries boundaries = {};            // between the passes of a looped core
   bool gated() const { return style.gated; }
   bool layer_norms() const { return style.biases; }  // the other norms are RMSNorms
   bool head_norms() const { return style.head_norms != arch::HeadNorms::none; }

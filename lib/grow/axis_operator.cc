@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/rng.h"
 
 namespace stagedtrain::grow {
 namespace {
@@ -63,6 +64,21 @@ std::vector<Block> values_above(const WholeGrowth& growth, const GrowthContext& 
   if (!layer.is_new || !between || ++layer.layer >= context.from.layers) return {};
   const auto source = static_cast<std::size_t>(context.sources.index(source_name(target, layer)));
   return tensor_by_axes(growth.axes, target, context.sources, source, context.from.tied).value;
+}
+
+// Has the matrices of new layers predicted, if they start so. The top layer has none above it, so
+// what follows it is a copy.
+void predict_layer(TensorRecipe& made, const WholeGrowth& growth, const GrowthContext& context,
+                   const arch::ParamSpec& target, const LayerSource& layer) {
+  const bool predicts = growth.new_layers.kind == NewLayers::predicted && layer.is_new;
+  if (!predicts || target.axes.size() != 2 || layer.layer + 1 >= context.from.layers) return;
+  made.value.clear();
+  made.prediction.emplace();
+  made.prediction->below = layer.layer;
+  made.prediction->seed = hash_name(fmt::format("{} {}", target.key, growth.axes.seed));
+  for (std::int64_t i = 0; i < context.from.layers; ++i)
+    made.prediction->sources.push_back(
+        static_cast<std::size_t>(context.sources.index(source_name(target, {i, false}))));
 }
 
 // Makes the copies of rows (tiles above 0) copies of the same tensor in the layer above, weights
@@ -123,6 +139,7 @@ GrowthStep step_by_axes(const WholeGrowth& growth, const GrowthContext& context,
     const LayerSource layer = source_layer(growth.layers, targets[i]);
     begin_layer(step.tensors[i], targets[i], layer, growth.new_layers, axes.seed,
                 values_above(growth, context, targets[i], layer));
+    predict_layer(step.tensors[i], growth, context, targets[i], layer);
   }
   return step;
 }

@@ -101,6 +101,19 @@ LayerMap overlapping(std::int64_t from, std::int64_t to) {
   return listed_layers(from, list);
 }
 
+// Returns the map in which each new layer follows an old one below the top, from the top on.
+LayerMap in_upper_gaps(std::int64_t from, std::int64_t to) {
+  const std::int64_t gaps = std::max<std::int64_t>(1, from - 1), added = to - from;
+  LayerMap layers;
+  for (std::int64_t i = 0; i < from; ++i) {
+    layers.push_back({i, false});
+    const std::int64_t from_top = gaps - 1 - i;  // of the gap above layer i
+    const std::int64_t here = from_top < 0 ? 0 : added / gaps + (from_top < added % gaps ? 1 : 0);
+    layers.insert(layers.end(), static_cast<std::size_t>(here), {i, true});
+  }
+  return layers;
+}
+
 }  // namespace
 
 LayerMap ordered_layers(std::int64_t from, std::int64_t to, LayerOrder order, std::int64_t block) {
@@ -110,6 +123,7 @@ LayerMap ordered_layers(std::int64_t from, std::int64_t to, LayerOrder order, st
   check_block(from, to, block, middle);
   if (middle) return repeated_middle(from, to, block);
   if (order == LayerOrder::overlap) return overlapping(from, to);
+  if (order == LayerOrder::upper) return in_upper_gaps(from, to);
   LayerMap layers;
   for (std::int64_t t = 0; t < to; ++t) {
     if (order == LayerOrder::append) {

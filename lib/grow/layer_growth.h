@@ -13,7 +13,7 @@
 namespace stagedtrain::grow {
 
 // Where new layers are put; see ordered_layers.
-enum class LayerOrder { alternate, append, last, middle, overlap };
+enum class LayerOrder { alternate, append, last, middle, overlap, upper };
 // What new layers start as.
 //   zero_output  copies whose outputs into the residual stream are zero
 //   identity     the same, with zero norms as well (Staged Training, arXiv 2203.06211)
@@ -21,8 +21,10 @@ enum class LayerOrder { alternate, append, last, middle, overlap };
 //   mean         the mean of the layer that they would copy and the next old one (STEP, arXiv
 //                2504.04151)
 //   slerp        halfway between these two on the arc that joins them (DLO, arXiv 2407.11030)
+//   predicted    their matrices are predicted from those of all layers, and the rest is
+//                copied (LESA, arXiv 2502.13794)
 //   random       layers of a fresh model
-enum class NewLayers { zero_output, identity, copied, mean, slerp, random };
+enum class NewLayers { zero_output, identity, copied, mean, slerp, predicted, random };
 
 struct LayerStart {
   NewLayers kind = NewLayers::zero_output;
@@ -50,6 +52,8 @@ using LayerMap = std::vector<LayerSource>;
 //              is large enough (MIDAS, arXiv 2409.19044)
 //   overlap    two copies of the model, the first without its last m layers and the second without
 //              its first m, where m = from - to / 2 (SOLAR, arXiv 2312.15166)
+//   upper      new layers are put between the uppermost old layers, one in each gap from the top
+//              on, and a further one in each gap if there are more (STEP, arXiv 2504.04151)
 // block = 0 means 1 layer for last and to - from layers for middle. Throws Error(usage) if `from`
 // is smaller than a block, if middle does not have whole blocks before and after, or if overlap has
 // to reach an odd number or more than 2 * from.
@@ -87,10 +91,11 @@ std::int64_t asked_layers(const char* name, const std::optional<std::int64_t>& l
 namespace stagedtrain {
 template <>
 struct EnumNames<grow::LayerOrder> {
-  static constexpr std::array names{"alternate", "append", "last", "middle", "overlap"};
+  static constexpr std::array names{"alternate", "append", "last", "middle", "overlap", "upper"};
 };
 template <>
 struct EnumNames<grow::NewLayers> {
-  static constexpr std::array names{"zero_output", "identity", "copied", "mean", "slerp", "random"};
+  static constexpr std::array names{"zero_output", "identity",  "copied", "mean",
+                                    "slerp",       "predicted", "random"};
 };
 }  // namespace stagedtrain

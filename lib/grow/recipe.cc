@@ -72,40 +72,64 @@ void check_overlaps(const std::vector<Block>& blocks, const arch::ParamSpec& tar
 }
 
 void check_use(const GrowthStep& step, const std::optional<MapUse>& use, std::int64_t from,
-               std::int64_t to, const std::string& tensor) {
-  if (!use) {
-    ST_CHECK(from == to, "{}: {} indices become {} without a map", tensor, from, to);
-    return;
-  }
+               const std::string& tensor) {
+  if (!use) return;
   ST_CHECK(use->map < step.maps.size(), "{}: no map {}", tensor, use->map);
-  const DenseMap& map = step.maps[use->map];
-  ST_CHECK(map.columns * use->unit == from && map.rows * use->unit == to,
-           "{}: a map of {} x {} units of {} for {} x {} indices", tensor, map.rows, map.columns,
-           use->unit, to, from);
+  ST_CHECK(step.maps[use->map].columns * use->unit == from,
+           "{}: a map of {} units of {} for {} indices", tensor, step.maps[use->map].columns,
+           use->unit, from);
 }
 
-void check_product(const GrowthStep& step, const TensorRecipe& made, const arch::ParamSpec& target,
-                   const arch::ParamTable& sources) {
-  const MapProduct& product = *made.product;
+void check_row(const GrowthStep& step, const MapRow& at, const std::string& tensor) {
+  ST_CHECK(at.map < step.maps.size(), "{}: no map {}", tensor, at.map);
+  ST_CHECK(at.row >= 0 && at.row < step.maps[at.map].rows, "{}: row {} of a map of {}", tensor,
+           at.row, step.maps[at.map].rows);
+}
+
+// Checks that there is a weight for each source.
+void check_weights(const GrowthStep& step, const MapProduct& product, const std::string& tensor) {
+  if (product.layers) check_row(step, *product.layers, tensor);
+  if (product.kinds) check_row(step, *product.kinds, tensor);
+  const std::int64_t layers = product.layers ? step.maps[product.layers->map].columns : 1,
+                     kinds = product.kinds ? step.maps[product.kinds->map].columns : 1;
+  ST_CHECK(static_cast<std::int64_t>(product.sources.size()) == layers * kinds,
+           "{}: {} sources of {} layers and {} kinds", tensor, product.sources.size(), layers,
+           kinds);
+}
+
+void check_product(const GrowthStep& step, const TensorRecipe& made, const MapProduct& product,
+                   const arch::ParamSpec& target, const arch::ParamTable& sources) {
   ST_CHECK(made.value.empty(), "{}: blocks and a product", target.name);
-  ST_CHECK(!product.sources.empty(), "{}: a product of nothing", target.name);
-  const Corner to = corner_of(target);
-  for (const std::size_t source : product.sources) {
-    ST_CHECK(source < sources.size(), "{}: no source tensor {}", target.name, source);
-    const Corner from = corner_of(sources[source]);
-    check_use(step, product.rows, from[0], to[0], target.name);
-    check_use(step, product.columns, from[1], to[1], target.name);
+  check_weights(step, product, target.name);
+  const Corner extent = source_extent(product, sources), to = corner_of(target);
+  ST_CHECK(product.from.size() == (product.is_part() ? product.sources.size() : 0),
+           "{}: {} places of {} parts", target.name, product.from.size(), product.sources.size());
+  for (std::size_t j = 0; j < product.sources.size(); ++j) {
+    ST_CHECK(product.sources[j] < sources.size(), "{}: no source tensor {}", target.name,
+             product.sources[j]);
+    const Corner from = corner_of(sources[product.sources[j]]);
+    ST_CHECK(product.is_part() ? inside(product.from[j], extent, from) : from == extent,
+             "{}: a product reads outside {}", target.name, sources[product.sources[j]].name);
   }
-  if (!product.mix) {
-    ST_CHECK(product.sources.size() == 1, "{}: several sources without a map", target.name);
-    return;
-  }
-  ST_CHECK(*product.mix < step.maps.size(), "{}: no map {}", target.name, *product.mix);
-  const DenseMap& mix = step.maps[*product.mix];
-  ST_CHECK(mix.columns == static_cast<std::int64_t>(product.sources.size()) &&
-               product.mix_row >= 0 && product.mix_row < mix.rows,
-           "{}: row {} of a map of {} x {} layers for {} sources", target.name, product.mix_row,
-           mix.rows, mix.columns, product.sources.size());
+  check_use(step, product.rows, extent[0], target.name);
+  check_use(step, product.columns, extent[1], target.name);
+  const Corner size = size_of(product, step.maps, extent);
+  ST_CHECK(product.is_part() ? inside(product.to, size, to) : size == to,
+           "{}: a product of {} x {} does not fit", target.name, size[0], size[1]);
+}
+
+void check_prediction(const TensorRecipe& made, const arch::ParamSpec& target,
+                      const arch::ParamTable& sources) {
+  const LayerPrediction& prediction = *made.prediction;
+  ST_CHECK(made.value.empty() && made.products.empty(), "{}: predicted, and made of blocks",
+           target.name);
+  ST_CHECK(prediction.below >= 0 &&
+               prediction.below + 1 < static_cast<std::int64_t>(prediction.sources.size()),
+           "{}: predicted between layers {} and {} of {}", target.name, prediction.below,
+           prediction.below + 1, prediction.sources.size());
+  for (const std::size_t source : prediction.sources)
+    ST_CHECK(source < sources.size() && corner_of(sources[source]) == corner_of(target),
+             "{}: predicted from a tensor of another size", target.name);
 }
 
 void check_step(const GrowthStep& step) {
@@ -119,7 +143,9 @@ void check_step(const GrowthStep& step) {
       for (const Block& block : *blocks) check_block(block, step, targets[i], sources);
       check_overlaps(*blocks, targets[i]);
     }
-    if (step.tensors[i].product) check_product(step, step.tensors[i], targets[i], sources);
+    for (const MapProduct& product : step.tensors[i].products)
+      check_product(step, step.tensors[i], product, targets[i], sources);
+    if (step.tensors[i].prediction) check_prediction(step.tensors[i], targets[i], sources);
     for (const Block& block : step.tensors[i].gradient)
       ST_CHECK(reads_source(block) && block.kind != Block::Kind::slerp,
                "{}: a gradient that is not made of copies and means", targets[i].name);
@@ -147,6 +173,10 @@ bool reads_source(const Block& block) {
 
 Corner corner_of(const arch::ParamSpec& spec) {
   return {spec.axes[0].size, spec.axes.size() == 2 ? spec.axes[1].size : 1};
+}
+
+Corner source_extent(const MapProduct& product, const arch::ParamTable& sources) {
+  return product.is_part() ? product.extent : corner_of(sources[product.sources.front()]);
 }
 
 Block whole_of(const arch::ParamTable& sources, std::size_t source) {

@@ -66,6 +66,13 @@ struct Block {
   bool operator==(const Block&) const = default;
 };
 
+// A matrix of a new layer that is predicted from those of all layers (learned/layer_prediction.h).
+struct LayerPrediction {
+  std::vector<std::size_t> sources;  // of every layer, as indices in the smaller model's table
+  std::int64_t below = 0;            // the new layer is between this layer and the next one
+  std::uint64_t seed = 0;
+};
+
 // How one tensor is made. Weights are made of the blocks of `value` and exp_avg of those of
 // `gradient`. exp_avg_sq is made of `gradient` with squared scales, or with unchanged scales if
 // moments_copied is set. Entries that no block covers are zero. `gradient` holds only copies and
@@ -73,8 +80,10 @@ struct Block {
 // whole tensor restarts.
 struct TensorRecipe {
   std::vector<Block> value = {}, gradient = {};
-  // Makes the weights in place of `value`, which is empty then, with the maps of the step.
-  std::optional<MapProduct> product = {};
+  // Make the weights in place of `value`, which is empty then, with the maps of the step: their
+  // sum, each at its place.
+  std::vector<MapProduct> products = {};
+  std::optional<LayerPrediction> prediction = {};  // likewise
   bool moments_copied = false;  // moments: copy, so exp_avg_sq uses the same scales as exp_avg
   bool is_new = false;          // belongs to a layer or expert that the old model did not have
   // The tensor of the old model whose optimizer scales and generation this one inherits, even if it
@@ -122,6 +131,8 @@ struct GrowthRecipe {
 bool reads_source(const Block& block);
 // Returns the numbers of rows and columns of a tensor.
 Corner corner_of(const arch::ParamSpec& spec);
+// Returns the rows and columns of each W_j of a product.
+Corner source_extent(const MapProduct& product, const arch::ParamTable& sources);
 // Returns the block that copies the whole tensor `source` of the table.
 Block whole_of(const arch::ParamTable& sources, std::size_t source);
 // Throws Error(bug) unless consecutive steps fit together, every tensor has a recipe, every block

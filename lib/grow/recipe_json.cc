@@ -33,13 +33,27 @@ Json use_json(const std::optional<MapUse>& use) {
   return {{"map", use->map}, {"unit", use->unit}, {"reads", use->reads}};
 }
 
+Json row_json(const std::optional<MapRow>& at) {
+  if (!at) return nullptr;
+  return {{"map", at->map}, {"row", at->row}};
+}
+
 Json product_json(const MapProduct& product, const arch::ParamTable& sources) {
   Json json = {{"sources", Json::array()},
                {"rows", use_json(product.rows)},
                {"columns", use_json(product.columns)},
-               {"layers", nullptr}};
+               {"layers", row_json(product.layers)}};
   for (const std::size_t source : product.sources) json["sources"].push_back(sources[source].name);
-  if (product.mix) json["layers"] = {{"map", *product.mix}, {"row", product.mix_row}};
+  if (product.kinds) json["kinds"] = row_json(product.kinds);
+  if (product.is_part())
+    json.update({{"from", product.from}, {"extent", product.extent}, {"to", product.to}});
+  return json;
+}
+
+Json prediction_json(const LayerPrediction& prediction, const arch::ParamTable& sources) {
+  Json json = {{"sources", Json::array()}, {"below", prediction.below}, {"seed", prediction.seed}};
+  for (const std::size_t source : prediction.sources)
+    json["sources"].push_back(sources[source].name);
   return json;
 }
 
@@ -54,7 +68,9 @@ Json tensor_json(const TensorRecipe& made, const arch::ParamSpec& target,
                {"value", blocks_json(made.value, sources)},
                {"gradient", blocks_json(made.gradient, sources)},
                {"moments_copied", made.moments_copied}};
-  if (made.product) json["product"] = product_json(*made.product, sources);
+  for (const MapProduct& product : made.products)
+    json["products"].push_back(product_json(product, sources));
+  if (made.prediction) json["prediction"] = prediction_json(*made.prediction, sources);
   return json;
 }
 

@@ -63,13 +63,40 @@ std::string blocks_text(const std::vector<Block>& blocks, const arch::ParamSpec&
   return text;
 }
 
-// Describes a product, for instance as "learned: rows, columns, 4 layers".
-std::string product_text(const MapProduct& product) {
+// Describes products, for instance as "learned: rows, columns, 4 layers" or "learned: 4 parts of 12
+// kinds, rows, columns, 4 layers".
+std::string products_text(const GrowthStep& step, const std::vector<MapProduct>& products) {
+  const MapProduct& first = products.front();
+  std::set<Corner> places;
+  for (const MapProduct& product : products) places.insert(product.to);
   std::vector<std::string> parts;
-  if (product.rows) parts.push_back("rows");
-  if (product.columns) parts.push_back("columns");
-  if (product.mix) parts.push_back(counted(std::ssize(product.sources), "layer"));
+  if (first.kinds)
+    parts.push_back(fmt::format("{} of {}", counted(std::ssize(places), "part"),
+                                counted(step.maps[first.kinds->map].columns, "kind")));
+  if (first.rows) parts.push_back("rows");
+  if (first.columns) parts.push_back("columns");
+  if (first.layers) parts.push_back(counted(step.maps[first.layers->map].columns, "layer"));
   return "learned: " + join(parts, ", ");
+}
+
+// Describes where a tensor's weights come from.
+std::string weights_text(const GrowthStep& step, const TensorRecipe& made,
+                         const arch::ParamSpec& target) {
+  if (!made.products.empty()) return products_text(step, made.products);
+  if (made.prediction)
+    return fmt::format("predicted between layers {} and {}", made.prediction->below,
+                       made.prediction->below + 1);
+  return blocks_text(made.value, target);
+}
+
+// Returns the tensor of the smaller model that a tensor is made of in the first place, or null.
+const arch::ParamSpec* first_source(const TensorRecipe& made, const arch::ParamTable& sources) {
+  if (!made.products.empty()) return &sources[made.products.front().sources.front()];
+  if (made.prediction)
+    return &sources[made.prediction->sources[static_cast<std::size_t>(made.prediction->below)]];
+  const auto& blocks = made.value.empty() ? made.gradient : made.value;
+  const bool sourced = !blocks.empty() && blocks[0].kind != Block::Kind::normal;
+  return sourced ? &sources[blocks[0].source] : nullptr;
 }
 
 const char* promise_text(const GrowthRecipe& recipe) {
@@ -101,15 +128,9 @@ void print_tensors(const GrowthStep& step, const Print& print) {
   for (std::size_t i = 0; i < targets.size(); ++i) {
     stop_point("printing a growth");
     const TensorRecipe& made = step.tensors[i];
-    const auto& blocks = made.value.empty() ? made.gradient : made.value;
-    const bool sourced = !blocks.empty() && blocks[0].kind != Block::Kind::normal;
-    const arch::ParamSpec* source = made.product ? &sources[made.product->sources.front()]
-                                    : sourced    ? &sources[blocks[0].source]
-                                                 : nullptr;
-    const std::string weights =
-        made.product ? product_text(*made.product) : blocks_text(made.value, targets[i]);
+    const arch::ParamSpec* source = first_source(made, sources);
     print(row_text(targets[i].name, shape_text(targets[i]), source ? source->name : "-",
-                   source ? shape_text(*source) : "-", weights,
+                   source ? shape_text(*source) : "-", weights_text(step, made, targets[i]),
                    (made.gradient.empty() ? "reset" : blocks_text(made.gradient, targets[i])) +
                        dynamics_text(made)));
   }

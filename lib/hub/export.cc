@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "arch/loops.h"
 #include "base/error.h"
 #include "foreign/gguf_config.h"
 #include "foreign/gguf_tokenizer.h"
@@ -47,6 +48,10 @@ void check_exportable(const state::StateHeader& header) {
     throw usage_error(
         "the model has 0 layers, expected at least 1: other programs refuse such models")
         .with_hint("grow it first: --operator depth --layers N --new_layers random");
+  if (arch::is_looped(header.model))
+    throw usage_error(
+        "the model has a looped core, expected one that runs every layer once (model.core 0): the "
+        "formats of other programs have neither repeated layers nor boundaries");
   const std::int64_t full = header.mask.start + header.mask.steps;
   if (header.mask.steps > 0 && header.progress.step < full)
     throw usage_error("the mask of the last growth rises until step {}; this is step {}", full,

@@ -1,4 +1,5 @@
-// How does every room print to standard error? Lines that stay, and one line that is rewritten.
+// How does every part of the program print to standard error? Lines that stay, and one line that is
+// rewritten.
 //
 // Results are values, which only cmd prints to standard output. Messages that cannot wait for a
 // command to end (progress of training, warnings of a kernel that failed its check) are printed

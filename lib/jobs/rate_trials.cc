@@ -1,4 +1,4 @@
-// Writes the trial runs of learning rates, and prints their ranking.
+// Makes the trial runs of learning rates, and prints their ranking.
 #include "jobs/rate_trials.h"
 
 #include <cmath>
@@ -54,25 +54,6 @@ std::vector<TrialRun> rate_candidates(const RunPlan& plan, std::int64_t steps, s
 RateTrialsCost rate_trials_cost(const std::vector<TrialRun>& candidates) {
   const RunPlan one = resolve(candidates.front().schedule);
   return {one.flops * static_cast<double>(candidates.size()), flops_share(one.stages[0])};
-}
-
-std::vector<TrialFile> rate_trials_files(const std::vector<TrialRun>& candidates,
-                                         const Path& folder, const std::string& program) {
-  const auto in = [&](const std::string& name) { return quoted((folder / name).string()); };
-  std::vector<TrialFile> files;
-  std::string script = fmt::format(
-      "#!/bin/sh\n"
-      "# Trains all of these trials. Run it again to continue where it stopped.\n"
-      "set -e\n");
-  for (const TrialRun& candidate : candidates) {
-    files.push_back({candidate.name + ".yaml",
-                     fmt::format("# a trial of plan --trial-steps --train-last: {}\n{}",
-                                 candidate.growth, resolved_yaml(resolve(candidate.schedule)))});
-    script += fmt::format("{} train {} --out {}\n", quoted(program), in(candidate.name + ".yaml"),
-                          in("runs/" + candidate.name));
-  }
-  files.push_back({"run.sh", script});
-  return files;
 }
 
 std::string rate_text(const std::vector<TrialResult>& ranking, std::int64_t steps) {

@@ -17,9 +17,6 @@ struct RateTrialsCost {
   double flops = 0, share = 1;
 };
 RateTrialsCost rate_trials_cost(const std::vector<TrialRun>& candidates);
-// As trial_files; the runs have no stage in common.
-std::vector<TrialFile> rate_trials_files(const std::vector<TrialRun>& candidates,
-                                         const Path& folder, const std::string& program);
 std::string rate_text(const std::vector<TrialResult>& ranking, std::int64_t steps);
 
 }  // namespace stagedtrain::plan

@@ -205,7 +205,7 @@ double trial_flops(const std::vector<TrialRun>& candidates) {
   for (const TrialRun& candidate : candidates) {
     const RunPlan run = resolve(candidate.schedule);
     if (flops == 0) flops = run.stages[0].flops;
-    flops += run.stages[1].flops + run.stages[1].fit.flops;
+    flops += run.stages[1].flops + run.stages[1].other_flops();
   }
   return flops;
 }
@@ -214,26 +214,29 @@ std::vector<TrialFile> trial_files(const std::vector<TrialRun>& candidates, cons
                                    const std::string& program) {
   const auto in = [&](const std::string& name) { return quoted((folder / name).string()); };
   std::vector<TrialFile> files;
-  const std::string small = candidates.front().schedule.stages[0].name;
+  const std::vector<schedule::StageSpec>& stages = candidates.front().schedule.stages;
+  const bool share = stages.size() > 1;
   std::string script = fmt::format(
       "#!/bin/sh\n"
       "# Trains every candidate. Run it again to continue where it stopped.\n"
       "set -e\n"
-      "train() {{ {} train \"$@\"; }}\n"
-      "\n"
-      "# the first stage, which all candidates share\n"
-      "train {} --out {} --stage {}\n"
-      "\n",
-      quoted(program), in(candidates.front().name + ".yaml"), in("runs/shared"), small);
+      "train() {{ {} train \"$@\"; }}\n\n",
+      quoted(program));
+  if (share)
+    script += fmt::format(
+        "# the first stage, which all candidates share\ntrain {} --out {} --stage {}\n\n",
+        in(candidates.front().name + ".yaml"), in("runs/shared"), stages[0].name);
   for (const TrialRun& candidate : candidates) {
     files.push_back({candidate.name + ".yaml",
                      fmt::format("# a candidate of plan --trial-steps: {}\n{}", candidate.growth,
                                  resolved_yaml(resolve(candidate.schedule)))});
     const std::string run = "runs/" + candidate.name;
-    script += fmt::format(
-        "if [ ! -e {0} ]; then\n  rm -rf {1} && cp -r {2} {1} && rm {1}/schedule.yaml\n"
-        "  mv {1} {0}\nfi\ntrain {3} --out {0}\n",
-        in(run), in(run + ".part"), in("runs/shared"), in(candidate.name + ".yaml"));
+    if (share)
+      script += fmt::format(
+          "if [ ! -e {0} ]; then\n  rm -rf {1} && cp -r {2} {1} && rm {1}/schedule.yaml\n"
+          "  mv {1} {0}\nfi\n",
+          in(run), in(run + ".part"), in("runs/shared"));
+    script += fmt::format("train {} --out {}\n", in(candidate.name + ".yaml"), in(run));
   }
   files.push_back({"run.sh", script});
   return files;

@@ -30,8 +30,9 @@ double trial_flops(const std::vector<TrialRun>& candidates);
 // Returns a word as a shell reads it.
 std::string quoted(const std::string& word);
 
-// The files of trial runs: NAME.yaml for each candidate, and run.sh, which trains the shared first
-// stage once. `folder` is where the files will be written; `program` is the command that trains.
+// The files of trial runs: NAME.yaml for each candidate, and run.sh, which trains them. Candidates
+// of two stages share the first one, which is trained once. `folder` is where the files will be
+// written; `program` is the command that trains.
 struct TrialFile {
   std::string name, text;
 };

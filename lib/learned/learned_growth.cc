@@ -6,48 +6,17 @@
 #include "learned/learned_growth.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 
 #include "base/error.h"
-#include "base/rng.h"
 #include "base/signals.h"
+#include "learned/start_maps.h"
 
 namespace stagedtrain::grow {
 namespace {
 
 using arch::Axis;
 using arch::Role;
-
-// Returns the map of units of `unit` indices each. Old units that have copies come first.
-DenseMap dense(const AxisMap& map, std::int64_t unit) {
-  DenseMap made{map.to / unit, map.from / unit, map.from / unit, {}, {}};
-  made.entries.assign(static_cast<std::size_t>(made.rows * made.columns), 0);
-  made.read.assign(static_cast<std::size_t>(made.columns), 0);
-  for (const Piece& piece : map.pieces)
-    for (std::int64_t i = 0; i < piece.count; i += unit) {
-      const std::int64_t to = (piece.to + i) / unit, from = (piece.from + i) / unit;
-      made.entries[static_cast<std::size_t>(to * made.columns + from)] = piece.write;
-      made.read[static_cast<std::size_t>(from)] = piece.read;
-    }
-  return made;
-}
-
-DenseMap dense(const LayerMap& layers, std::int64_t from) {
-  DenseMap made{static_cast<std::int64_t>(layers.size()), from, 0, {}, {}};
-  made.entries.assign(static_cast<std::size_t>(made.rows * made.columns), 0);
-  made.read.assign(static_cast<std::size_t>(from), 1);
-  for (std::int64_t row = 0; row < made.rows; ++row)
-    made.entries[static_cast<std::size_t>(row * from +
-                                          layers[static_cast<std::size_t>(row)].layer)] = 1;
-  return made;
-}
-
-void add_noise(DenseMap& map, double noise, const CounterRng& rng) {
-  const double scale = noise / std::sqrt(static_cast<double>(map.columns));
-  for (std::int64_t i = map.fixed * map.columns; i < map.rows * map.columns; ++i)
-    map.entries[static_cast<std::size_t>(i)] += scale * rng.normal(static_cast<std::uint64_t>(i));
-}
 
 // Which map an axis has within a layer, and how many indices are one of its units.
 struct MapKey {
@@ -72,9 +41,9 @@ class Learner {
       stop_point("growing");
       TensorRecipe& made = step_.tensors[i];
       MapProduct product = product_of(targets[i]);
-      if (!product.rows && !product.columns && !product.mix) continue;  // a plain copy
+      if (!product.rows && !product.columns && !product.layers) continue;  // a plain copy
       made.value.clear();
-      made.product = std::move(product);
+      made.products = {std::move(product)};
     }
     step_.exact = step_.equivariant = step_.symmetric = false;
   }
@@ -84,9 +53,9 @@ class Learner {
     MapProduct product;
     set_uses(target, product);
     if (target.layer >= 0 && context_.from.layers != context_.to.layers) {
-      product.mix = map_index("layers of " + target.key,
-                              [&] { return dense(layers_, context_.from.layers); });
-      product.mix_row = target.layer;
+      const std::size_t map = map_index("layers of " + target.key,
+                                        [&] { return layer_map(layers_, context_.from.layers); });
+      product.layers = MapRow{map, target.layer};
       for (std::int64_t layer = 0; layer < context_.from.layers; ++layer)
         product.sources.push_back(source(target, {layer, false}));
     } else {
@@ -127,7 +96,7 @@ class Learner {
     const AxisMap& map = axes_.of(axis);
     if (map.from == map.to) return {};
     const MapKey key = key_of(axis, layer);
-    return MapUse{map_index(key.name, [&] { return dense(map, key.unit); }), key.unit, reads};
+    return MapUse{map_index(key.name, [&] { return axis_map(map, key.unit); }), key.unit, reads};
   }
 
   MapKey key_of(Axis axis, int layer) const {
@@ -182,24 +151,22 @@ void learn_maps(GrowthStep& step, const AxisGrowth& axes, const LayerMap& layers
 }
 
 double map_flops(const GrowthStep& step) {
-  const arch::ParamTable sources = arch::param_table(step.from),
-                         targets = arch::param_table(step.to);
+  const arch::ParamTable sources = arch::param_table(step.from);
   double flops = 0;
-  for (std::size_t i = 0; i < targets.size(); ++i) {
-    const auto& product = step.tensors[i].product;
-    if (!product) continue;
-    const Corner from = corner_of(sources[product->sources.front()]), to = corner_of(targets[i]);
-    const auto products = [](std::int64_t rows, std::int64_t in, std::int64_t out,
-                             const MapUse& use) {
-      return 2.0 * static_cast<double>(rows) * static_cast<double>(in) * static_cast<double>(out) /
-             static_cast<double>(use.unit);
-    };
-    if (product->columns) flops += 3 * products(from[0], from[1], to[1], *product->columns);
-    if (product->rows) flops += 3 * products(to[1], from[0], to[0], *product->rows);
-    if (product->mix)
-      flops += 4.0 * static_cast<double>(product->sources.size()) *
-               static_cast<double>(from[0] * from[1]);
-  }
+  for (const TensorRecipe& made : step.tensors)
+    for (const MapProduct& product : made.products) {
+      const Corner from = source_extent(product, sources), to = size_of(product, step.maps, from);
+      const auto products = [](std::int64_t rows, std::int64_t in, std::int64_t out,
+                               const MapUse& use) {
+        return 2.0 * static_cast<double>(rows) * static_cast<double>(in) *
+               static_cast<double>(out) / static_cast<double>(use.unit);
+      };
+      if (product.columns) flops += 3 * products(from[0], from[1], to[1], *product.columns);
+      if (product.rows) flops += 3 * products(to[1], from[0], to[0], *product.rows);
+      if (product.layers)
+        flops += 4.0 * static_cast<double>(product.sources.size()) *
+                 static_cast<double>(from[0] * from[1]);
+    }
   return flops;
 }
 

@@ -14,7 +14,7 @@ using schedule::Schedule;
 constexpr double kTokensPerParameter = 20;
 
 std::shared_ptr<const scaling::LossCurve> curve_of(const PlanningLaw& law, const StagePlan& stage) {
-  auto curve = law.curve(law.parameters(stage.params));
+  auto curve = curve_at(law, law.parameters(stage.params), stage.model.context);
   if (!curve)
     throw usage_error("the law {} has no curve of {} parameters, which stage {} has", law.name,
                       grouped(stage.params.total), stage.name)

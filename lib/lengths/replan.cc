@@ -14,7 +14,7 @@ namespace stagedtrain::plan {
 namespace {
 
 using schedule::Schedule;
-constexpr double kTrusted = 3;  // a curve is trusted up to so many times the fitted steps
+constexpr double kTrusted = 3;  // a curve is trusted up to this many times the fitted steps
 
 // Returns the stage that is being trained, or comes next. Throws Error(usage) if the run has ended.
 std::size_t current_stage(const runlog::Run& run) {

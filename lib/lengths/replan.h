@@ -1,8 +1,8 @@
 // How should a run that is under way continue? Plans the rest from its log.
 #pragma once
 
-#include "fit/slope_watch.h"
 #include "lengths/choose.h"
+#include "lengths/slope_watch.h"
 #include "runlog/run_log.h"
 
 namespace stagedtrain::plan {

@@ -87,9 +87,11 @@ std::vector<ChosenStage> rules_own(const arch::ModelConfig& model, const RuleOpt
 
 std::vector<ChosenStage> schedules_own(const RunPlan& base) {
   std::vector<ChosenStage> stages;
-  for (std::size_t i = 0; i < base.stages.size(); ++i)
+  for (std::size_t i = 0; i < base.stages.size(); ++i) {
+    const schedule::StageSpec& own = base.schedule.stages[i];
     stages.push_back(
-        {base.stages[i].name, base.stages[i].model, base.schedule.stages[i].grow, 0, 0});
+        {own.name, base.stages[i].model, own.grow, 0, 0, own.train_only, own.policies});
+  }
   return stages;
 }
 
@@ -103,7 +105,7 @@ scaling::RuleAnswer answer_of(const scaling::Rule& rule, const RunPlan& base,
   question.parameters = static_cast<double>(arch::count_params(base.final_model).total);
   question.run = {.tokens = tokens, .decay = decay * tokens, .mixing = options.mixing_tokens};
   const arch::ParamCount small = arch::count_params(stages[0].model);
-  if (auto curve = options.law.curve(options.law.parameters(small)))
+  if (auto curve = curve_at(options.law, options.law.parameters(small), stages[0].model.context))
     question.small = {stages[0].name, arch::flops_per_token(stages[0].model), std::move(curve)};
   if (options.law.published) {
     question.small_inner = static_cast<double>(small.non_embedding);

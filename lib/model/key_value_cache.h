@@ -6,7 +6,7 @@
 
 #include <vector>
 
-#include "arch/model_config.h"
+#include "arch/loops.h"
 
 namespace stagedtrain::model {
 
@@ -15,7 +15,7 @@ namespace stagedtrain::model {
 class KeyValueCache {
  public:
   explicit KeyValueCache(const arch::ModelConfig& config)
-      : config_(config), layers_(static_cast<std::size_t>(config.layers)) {}
+      : config_(config), layers_(static_cast<std::size_t>(arch::executed_layers(config))) {}
   // The number of tokens that all layers have read.
   std::int64_t length() const { return length_; }
   // Call this after all layers have read new tokens, or to forget all tokens from `length` on.
@@ -25,7 +25,8 @@ class KeyValueCache {
     at::Tensor keys_GSD, values_GSD;  // earlier tokens first, then the new ones
   };
   // Adds the keys and values [G, T, D] of T new tokens at positions length() and on. Returns all
-  // that this layer has read. Requires length() + T <= context.
+  // that this layer has read. `layer` counts executed layers, because each run of a layer has keys
+  // of its own. Requires length() + T <= context.
   Seen append(std::size_t layer, const at::Tensor& keys_GTD, const at::Tensor& values_GTD);
 
  private:

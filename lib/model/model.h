@@ -77,6 +77,10 @@ class Model {
   virtual at::Tensor row_losses(const at::Tensor& tokens_BS) = 0;
   // Returns the logits [B, T, V] in the master type for int64 tokens [B, T]. Computes no gradient.
   virtual at::Tensor logits(const at::Tensor& tokens_BT) = 0;
+  // Returns for each row of int64 tokens [B, T] the mean over its positions of the output of the
+  // final norm if only the first `layers` layers run, [B, C] in float32 on the CPU. Computes no
+  // gradient.
+  virtual at::Tensor mean_features(const at::Tensor& tokens_BT, std::int64_t layers) = 0;
   // Sets what loss_and_backward runs from now on. The other calls always run the whole model. What
   // does not run costs nothing and gets no gradient; that of a layer that runs several times is the
   // sum over its runs.

@@ -63,13 +63,13 @@ std::int64_t product_scratch() {
 
 std::int64_t chunks_of(std::int64_t rows) { return parts_of(rows, kChunkRows); }
 
-RowPlan plan_rows(std::int64_t rows, std::int64_t largest_weight, const ProductRoom& room) {
-  return {rows, chunks_of(rows), largest_weight >= kWide, room};
+RowPlan plan_rows(std::int64_t rows, std::int64_t largest_weight, const ProductBuffers& buffers) {
+  return {rows, chunks_of(rows), largest_weight >= kWide, buffers};
 }
 
 Weight PhaseWeights::add(Weight weight) {
   if (plan_.wide) return weight;
-  weight.packed = plan_.room.packed + used_;
+  weight.packed = plan_.buffers.packed + used_;
   used_ += kernels::packed_size(weight.depth, weight.columns);
   weights_.push_back(weight);
   return weight;
@@ -102,11 +102,11 @@ void RowWork::multiply(const Weight& weight, const float* x, float* y, const Fin
     const std::int64_t column = i / down * kPieceColumns;
     multiply_piece(weight, product, {rows_.begin + part.begin, rows_.begin + part.end},
                    {column, std::min(weight.columns, column + kPieceColumns)},
-                   plan_.room.scratch + worker * plan_.room.scratch_stride);
+                   plan_.buffers.scratch + worker * plan_.buffers.scratch_stride);
   });
 }
 
-void add_weight_gradients(const ProductRoom& room,
+void add_weight_gradients(const ProductBuffers& buffers,
                           std::span<const kernels::OuterProduct> products) {
   struct Unit {
     const kernels::OuterProduct* product;
@@ -124,7 +124,7 @@ void add_weight_gradients(const ProductRoom& room,
   for_units(static_cast<std::int64_t>(units.size()), [&](std::int64_t i, std::int64_t worker) {
     const Unit& u = units[static_cast<std::size_t>(i)];
     kernels::add_outer_product(*u.product, {u.outs.begin, u.outs.end}, {u.ins.begin, u.ins.end},
-                               room.scratch + worker * room.scratch_stride);
+                               buffers.scratch + worker * buffers.scratch_stride);
   });
 }
 

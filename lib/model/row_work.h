@@ -56,7 +56,7 @@ inline Range part_of(std::int64_t size, std::int64_t parts, std::int64_t grain, 
 
 // Memory for products: the packed weights of one phase, and scratch_stride floats of scratch for
 // each worker, at least product_scratch().
-struct ProductRoom {
+struct ProductBuffers {
   float* packed = nullptr;
   float* scratch = nullptr;
   std::int64_t scratch_stride = 0;
@@ -71,12 +71,13 @@ struct RowPlan {
   // parts: the number of chunks, or of parts of a kernel's rows if wide
   std::int64_t rows = 0, parts = 0;
   bool wide = false;
-  ProductRoom room;
+  ProductBuffers buffers;
 };
 // The number of chunks into which this number of rows is cut.
 std::int64_t chunks_of(std::int64_t rows);
 // largest_weight is the size of the largest weight of a phase, in floats.
-RowPlan plan_rows(std::int64_t rows, std::int64_t largest_weight, const ProductRoom& room = {});
+RowPlan plan_rows(std::int64_t rows, std::int64_t largest_weight,
+                  const ProductBuffers& buffers = {});
 
 // A weight as the right-hand side of a product.
 struct Weight {
@@ -150,10 +151,11 @@ void for_rows(const RowPlan& plan, const Body& body) {
 }
 
 // Adds scale dy^T x, summed over all rows, to dw of each product. Skips products whose dw is null.
-void add_weight_gradients(const ProductRoom& room, std::span<const kernels::OuterProduct> products);
-inline void add_weight_gradients(const ProductRoom& room,
+void add_weight_gradients(const ProductBuffers& buffers,
+                          std::span<const kernels::OuterProduct> products);
+inline void add_weight_gradients(const ProductBuffers& buffers,
                                  std::initializer_list<kernels::OuterProduct> products) {
-  add_weight_gradients(room, std::span(products.begin(), products.size()));
+  add_weight_gradients(buffers, std::span(products.begin(), products.size()));
 }
 
 }  // namespace stagedtrain::model

@@ -14,17 +14,17 @@ constexpr std::int32_t kMagic = 20240326;
 constexpr std::size_t kHeaderInts = 256;
 using Header = std::array<std::int32_t, kHeaderInts>;
 
-struct Kind {
+struct BlockTensor {
   const char* name;
   std::int64_t rows, columns;  // in multiples of the width
 };
 // The tensors of a block.
-constexpr Kind kTensorKinds[] = {{"ln1w", 1, 0}, {"ln1b", 1, 0},     {"qkvw", 3, 1},
-                                 {"qkvb", 3, 0}, {"attprojw", 1, 1}, {"attprojb", 1, 0},
-                                 {"ln2w", 1, 0}, {"ln2b", 1, 0},     {"fcw", 4, 1},
-                                 {"fcb", 4, 0},  {"fcprojw", 1, 4},  {"fcprojb", 1, 0}};
+constexpr BlockTensor kBlockTensors[] = {{"ln1w", 1, 0}, {"ln1b", 1, 0},     {"qkvw", 3, 1},
+                                         {"qkvb", 3, 0}, {"attprojw", 1, 1}, {"attprojb", 1, 0},
+                                         {"ln2w", 1, 0}, {"ln2b", 1, 0},     {"fcw", 4, 1},
+                                         {"fcb", 4, 0},  {"fcprojw", 1, 4},  {"fcprojb", 1, 0}};
 
-std::vector<std::int64_t> shape_of(const Kind& kind, std::int64_t width) {
+std::vector<std::int64_t> shape_of(const BlockTensor& kind, std::int64_t width) {
   std::vector<std::int64_t> shape{kind.rows * width};
   if (kind.columns > 0) shape.push_back(kind.columns * width);
   return shape;
@@ -109,7 +109,7 @@ LlmcModel read_llmc(const Path& path, const MappedFile& file) {
       element, static_cast<std::uint64_t>(m.vocab) * static_cast<std::uint64_t>(m.width)));
   found.tensors.push_back(std::move(wte));
   found.tensors.push_back(cutter.cut("wpe", {m.context, m.width}));
-  for (const Kind& kind : kTensorKinds)
+  for (const BlockTensor& kind : kBlockTensors)
     for (std::int64_t layer = 0; layer < m.layers; ++layer)
       found.tensors.push_back(cutter.cut(layer_tensor(kind.name, layer), shape_of(kind, m.width)));
   found.tensors.push_back(cutter.cut("lnfw", {m.width}));
@@ -143,7 +143,7 @@ std::string llmc_header(const arch::ModelConfig& m, Element element) {
 
 std::vector<std::string> llmc_order(std::int64_t layers) {
   std::vector<std::string> names{"wte", "wpe"};
-  for (const Kind& kind : kTensorKinds)
+  for (const BlockTensor& kind : kBlockTensors)
     for (std::int64_t layer = 0; layer < layers; ++layer)
       names.push_back(layer_tensor(kind.name, layer));
   names.insert(names.end(), {"lnfw", "lnfb"});

@@ -30,24 +30,26 @@ struct DepthOptions {
            "old ones, in the old order; last: the last block of layers once more at the end "
            "(gradual stacking); middle: the middle block once more behind itself (MIDAS); overlap: "
            "two copies of the model, without the last layers of one and the first of the other "
-           "(SOLAR)"});
+           "(SOLAR); upper: new layers between the uppermost old ones (STEP)"});
     v("block", block,
       {.doc = "layers that order last or middle repeats together (default: 1 for last, all new "
               "layers for middle)",
        .min = 1,
        .max = 65536});
     v("new_layers", new_layers,
-      {.doc = "zero_output: copies whose outputs into the residual stream are zero, so the loss is "
-              "kept; identity: their norms are zero too; copied: copies, the loss changes; "
-              "mean: the mean of the layer that it would copy and the next old one, the loss "
-              "changes; slerp: halfway between these two on their arc, the loss changes; random: "
-              "fresh layers, the loss changes"});
+      {.doc =
+           "zero_output: copies whose outputs into the residual stream are zero, so the loss is "
+           "kept; identity: their norms are zero too; copied: copies, the loss changes; "
+           "mean: the mean of the layer that it would copy and the next old one, the loss "
+           "changes; slerp: halfway between these two on their arc, the loss changes; predicted: "
+           "matrices that a small network predicts from all layers, the loss changes; random: "
+           "fresh layers, the loss changes"});
     v("scale", scale,
       {.doc = "factor of the outputs of copied layers into the residual stream: 1 is plain "
               "stacking, 0 makes the weights of zero_output (default: 1)",
        .min = 0,
        .max = 2});
-    v("seed", seed, {.doc = "seed of random layers", .min = 0});
+    v("seed", seed, {.doc = "seed of random and of predicted layers", .min = 0});
     state.fields(v);
   }
 };

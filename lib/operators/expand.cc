@@ -13,11 +13,11 @@
 //
 // `shrink` and `noise` make a warm start of it that does not keep the loss (shrink_perturb.h).
 #include "grow/axis_operator.h"
-#include "operators/head_growth.h"
 #include "operators/operators.h"
-#include "operators/padding.h"
-#include "operators/shrink_perturb.h"
-#include "operators/target_sizes.h"
+#include "widths/head_growth.h"
+#include "widths/padding.h"
+#include "widths/shrink_perturb.h"
+#include "widths/target_sizes.h"
 
 namespace stagedtrain::grow {
 namespace {

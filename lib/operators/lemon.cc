@@ -21,10 +21,10 @@
 // - Zeros under LayerNorm: they move the mean. The error was 0.4 in a small model.
 // - Keeping eps: the error was 1e-5, about the size of eps relative to the mean square.
 #include "grow/axis_operator.h"
-#include "operators/head_growth.h"
 #include "operators/operators.h"
-#include "operators/padding.h"
-#include "operators/target_sizes.h"
+#include "widths/head_growth.h"
+#include "widths/padding.h"
+#include "widths/target_sizes.h"
 
 namespace stagedtrain::grow {
 namespace {

@@ -7,45 +7,14 @@
 // the paper: readers of copies are divided by their number, so that a growth of width alone starts
 // at the loss of the small model; and heads are mixed as wholes where single rows would break
 // RoPE, norms of heads or groups of queries.
-#include "base/error.h"
+#include "learned/fit_options.h"
 #include "learned/learned_growth.h"
 #include "operators/operators.h"
-#include "operators/target_sizes.h"
-#include "operators/widening.h"
+#include "widths/target_sizes.h"
+#include "widths/widening.h"
 
 namespace stagedtrain::grow {
 namespace {
-
-struct FitOptions {
-  std::int64_t steps = 100;
-  double lr = 3e-3, noise = 0.01;
-  std::optional<std::int64_t> sequences;
-  template <class V>
-  void fields(V& v) {
-    v("steps", steps,
-      {.doc =
-           "steps that train the maps, and nothing else, on the training data before the growth; "
-           "their tokens, FLOPs and time count. Trained maps have no rule for moments and "
-           "dynamics, "
-           "which must then be reset and plain. 0: plain copies",
-       .min = 0,
-       .max = 1e6});
-    v("lr", lr,
-      {.doc = "learning rate of the maps (Adam), whose entries begin as 0 and 1",
-       .min = 0,
-       .max = 1,
-       .above_min = true});
-    v("noise", noise,
-      {.doc = "random numbers added to each new row of a map, relative to its length; they let "
-              "several copies of a unit become different",
-       .min = 0,
-       .max = 1});
-    v("sequences", sequences,
-      {.doc = "sequences in each of these steps (default: as many as the run's batch has)",
-       .min = 1,
-       .max = 1 << 24});
-  }
-};
 
 struct LigoOptions {
   TargetSizes sizes;
@@ -69,18 +38,7 @@ struct LigoOptions {
 class Ligo final : public GrowthOperator {
  public:
   explicit Ligo(const LigoOptions& options) : options_(options) {
-    const StateRule& state = options.state;
-    if (options.fit.steps > 0 && state.moments != Moments::reset)
-      throw usage_error(
-          "ligo: found moments: {}, expected reset: after a fit no rule gives the moments",
-          enum_name(state.moments))
-          .with_hint("leave out moments, or set fit.steps: 0");
-    if (options.fit.steps > 0 && state.dynamics != Dynamics::plain)
-      throw usage_error(
-          "ligo: found dynamics: {}, expected plain: after a fit the larger model does not train "
-          "as the small one would",
-          enum_name(state.dynamics))
-          .with_hint("leave out dynamics, or set fit.steps: 0");
+    check_fit(options.fit, options.state, "ligo");
   }
 
   arch::ModelConfig grown(const arch::ModelConfig& from) const override {
@@ -97,7 +55,7 @@ class Ligo final : public GrowthOperator {
     const FitOptions& fit = options_.fit;
     if (fit.steps == 0) return step;
     learn_maps(step, growth.axes, growth.layers, context, fit.noise, options_.seed);
-    step.fit = {fit.steps, fit.lr, fit.sequences};
+    step.fit = fit.fit();
     return step;
   }
 

@@ -10,9 +10,9 @@
 // While the mask rises, new parts count only in part, which the weights alone do not express. So
 // such a state cannot grow again until the mask is 1 (apply.cc), and no operator may follow mask.
 #include "grow/axis_operator.h"
-#include "operators/head_growth.h"
 #include "operators/operators.h"
-#include "operators/target_sizes.h"
+#include "widths/head_growth.h"
+#include "widths/target_sizes.h"
 
 namespace stagedtrain::grow {
 namespace {

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "grow/axis_operator.h"
 #include "operators/operators.h"
-#include "operators/widening.h"
+#include "widths/widening.h"
 
 namespace stagedtrain::grow {
 namespace {

@@ -2,6 +2,7 @@
 #include "operators/operators.h"
 
 #include "base/error.h"
+#include "grow/looped_growth.h"
 #include "grow/parameterized.h"
 #include "learned/learned_growth.h"
 
@@ -35,7 +36,11 @@ GrowthStep read_step(const Tree& written, const arch::ModelConfig& from, const s
   const OperatorEntry& entry = at_place(
       *name, path, [&]() -> const OperatorEntry& { return find_operator(read_word(*name, {})); });
   const auto op = entry.make(options);
-  GrowthStep step = at_place(*name, path, [&] { return make_step(*op, from); });
+  GrowthStep step = at_place(*name, path, [&] {
+    GrowthStep made = make_step(*op, from);
+    check_boundaries_kept(entry.name, made);
+    return made;
+  });
   step.operators = one_line(entry.name, op->options());
   step.asked = one_line(entry.name, options);
   return step;
@@ -71,12 +76,19 @@ const std::vector<OperatorEntry>& operators() {
       {"ligo", "grows", "residual, heads, ffn, layers", "no", "LiGO, arXiv 2303.00980",
        "learns the growth: some steps train maps of width and depth alone, then they are applied",
        make_ligo, document_ligo},
+      {"mango", "grows", "residual, heads, ffn, layers", "no", "Mango, arXiv 2310.10699",
+       "learns the growth with one map of outputs, inputs, kinds and layers for all matrices",
+       make_mango, document_mango},
       {"mask", "grows", "residual, heads, ffn, layers", "at the growth", "MSG, arXiv 2305.02869",
        "adds fresh dimensions behind a mask that rises from 0 to 1 during training", make_mask,
        document_mask},
       {"llama_pro", "grows", "layers", "yes", "LLaMA-Pro, arXiv 2401.02415",
        "adds layers with zeroed outputs after groups of old ones", make_llama_pro,
        document_llama_pro},
+      {"untie", "grows", "layers", "yes, to the bit", "after arXiv 2609.19107",
+       "gives each pass of a looped core its own copy of the layers", make_untie, document_untie},
+      {"passes", "grows", "passes, layers", "no", "arXiv 2609.19107",
+       "runs a looped core more often; untied cores are copied", make_passes, document_passes},
       {"upcycle", "grows", "experts", "without noise", "Sparse Upcycling, arXiv 2212.05055",
        "turns a dense feed-forward into experts behind a router", make_upcycle, document_upcycle},
       {"experts", "grows", "experts", "without noise, all copies chosen",
@@ -134,9 +146,8 @@ GrowthRecipe make_recipe(const Tree& list, const arch::ModelConfig& from, const 
   if (list.items.size() > 1 && needs_fit(recipe))
     throw list
         .error(
-            "{}: found {} operators, expected ligo alone: its fit trains the model that this "
-            "growth "
-            "makes, from the weights of the stage before",
+            "{}: found {} operators, expected ligo or mango alone: its fit trains the model that "
+            "this growth makes, from the weights of the stage before",
             path, list.items.size())
         .with_hint("give the other operators a stage of their own, or set fit.steps: 0");
   check_recipe(recipe);

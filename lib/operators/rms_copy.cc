@@ -7,8 +7,8 @@
 // more than others too highly; lemon avoids that by padding.
 #include "grow/axis_operator.h"
 #include "operators/operators.h"
-#include "operators/target_sizes.h"
-#include "operators/widening.h"
+#include "widths/target_sizes.h"
+#include "widths/widening.h"
 
 namespace stagedtrain::grow {
 namespace {

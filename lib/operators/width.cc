@@ -7,7 +7,7 @@
 // Gradients are not block-diagonal: all k x k blocks get 1/k of the old gradient. So the optimizer
 // state has to grow in all blocks, unlike in the paper's code (state_rule.h).
 #include "operators/operators.h"
-#include "operators/widening.h"
+#include "widths/widening.h"
 
 namespace stagedtrain::grow {
 namespace {

@@ -28,7 +28,7 @@
 
 namespace stagedtrain::train {
 
-static_assert(BlockExchange::kElements == kernels::kSumBlock);
+static_assert(BlockCyclicExchange::kElements == kernels::kSumBlock);
 
 FullShards::FullShards(dist::Ranks& ranks, model::ParamBuffer& params)
     : params_(params), exchange_(ranks, params.weights().numel()) {
@@ -39,7 +39,7 @@ FullShards::FullShards(dist::Ranks& ranks, model::ParamBuffer& params)
 }
 
 void FullShards::find_units() {
-  constexpr std::int64_t kBlock = BlockExchange::kElements;
+  constexpr std::int64_t kBlock = BlockCyclicExchange::kElements;
   const MatrixUnits units = matrix_units(params_);
   head_ = units.head;
   complete_block_ = units.runs.back().end / kBlock;
@@ -51,7 +51,7 @@ void FullShards::find_units() {
 }
 
 std::int64_t FullShards::complete_from() const {
-  return complete_block_ * BlockExchange::kElements;
+  return complete_block_ * BlockCyclicExchange::kElements;
 }
 
 // The weights that the model computes with.
@@ -180,7 +180,7 @@ void FullShards::give_up(std::int64_t unit) {
 void FullShards::clear(const at::Tensor& flat, std::int64_t block) const {
   const Range e = exchange_.elements(block);
   const at::Tensor part = flat.narrow(0, e.begin, e.size());
-  if (e.size() < BlockExchange::kElements) part.zero_();  // it may end within a page
+  if (e.size() < BlockCyclicExchange::kElements) part.zero_();  // it may end within a page
   give_back(part.data_ptr(), part.nbytes());
 }
 
@@ -278,7 +278,7 @@ void FullShards::own_weights_changed() {
 
 void FullShards::collect(const at::Tensor& flat, const Range& range, at::Tensor& out,
                          std::optional<int> receiver) {
-  constexpr std::int64_t kBlock = BlockExchange::kElements;
+  constexpr std::int64_t kBlock = BlockCyclicExchange::kElements;
   const float* values = flat.const_data_ptr<float>();
   float* to = out.mutable_data_ptr<float>();
   const auto take = [&](std::int64_t block, const float* from) {  // from: the block's first element

@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "model/param_buffer.h"
-#include "optim/block_exchange.h"
+#include "optim/block_cyclic_exchange.h"
 
 namespace stagedtrain::train {
 
@@ -59,7 +59,7 @@ class FullShards final : public model::Shards {
   bool last_pass() const { return first_ + exchange_.ranks() >= leaves_; }
 
   model::ParamBuffer& params_;
-  BlockExchange exchange_;
+  BlockCyclicExchange exchange_;
   std::vector<Unit> units_;
   std::int64_t head_ = 0;
   std::int64_t complete_block_ = 0;  // from here on weights are always complete

@@ -38,6 +38,15 @@ at::Tensor sum_of(const std::vector<at::Tensor>& losses, const Range& node) {
 
 }  // namespace
 
+std::int64_t rows_at_once(const schedule::BatchSpec& batch, std::int64_t ranks) {
+  return batch.micro ? batch.micro : (batch.sequences + ranks - 1) / ranks;
+}
+
+std::int64_t rows_of_pass(const schedule::BatchSpec& batch, std::int64_t rows, std::int64_t pieces,
+                          std::int64_t ranks) {
+  return batch.micro ? batch.micro * pieces : (rows + ranks - 1) / ranks;
+}
+
 // Runs the passes of a leaf. Each pass adds its gradients to the model's buffer, so the passes of
 // one leaf need no buffers of their own. last: this rank's last leaf, whose last pass begins the
 // sum over ranks. Returns the leaf's share of the mean loss.

@@ -7,6 +7,7 @@
 
 #include "dist/flat_exchange.h"
 #include "model/model.h"
+#include "schedule/schedule.h"
 
 namespace stagedtrain::train {
 
@@ -20,6 +21,13 @@ struct GradientPasses {
   std::int64_t step = 0;
   std::vector<arch::StepWork> work = {};
 };
+
+// Returns the number of windows of one pass if the batch is divided among this many ranks.
+std::int64_t rows_at_once(const schedule::BatchSpec& batch, std::int64_t ranks = 1);
+// Returns the rows of one training pass, where a step has `rows` rows, of which `pieces` make a
+// sequence. Without batch.micro, each rank runs its share of the step in one pass.
+std::int64_t rows_of_pass(const schedule::BatchSpec& batch, std::int64_t rows, std::int64_t pieces,
+                          std::int64_t ranks);
 
 // On a CPU the order of additions does not depend on the number of ranks (base/sum_order.h). This
 // takes buffers for partial sums, which are kept between steps: as many flat gradients as the tree

@@ -48,11 +48,12 @@ at::Tensor columns_mapped(const at::Tensor& units, std::int64_t unit, const at::
       .reshape({x.size(0), units.size(0) * unit});
 }
 
-double weight_of(const grow::MapProduct& product, const std::vector<DenseMap>& maps,
-                 std::size_t j) {
-  if (!product.mix) return 1;
-  return maps[*product.mix]
-      .entries[static_cast<std::size_t>(product.mix_row) * product.sources.size() + j];
+// Returns W_j.
+at::Tensor term_of(const grow::MapProduct& product, const SourceTensor& source, std::size_t j) {
+  const at::Tensor all = matrix_of(source(product.sources[j]));
+  if (!product.is_part()) return all;
+  return all.narrow(0, product.from[j][0], product.extent[0])
+      .narrow(1, product.from[j][1], product.extent[1]);
 }
 
 // Returns M.
@@ -60,10 +61,36 @@ at::Tensor mixed(const grow::MapProduct& product, const std::vector<DenseMap>& m
                  const SourceTensor& source) {
   at::Tensor sum;
   for (std::size_t j = 0; j < product.sources.size(); ++j) {
-    const at::Tensor term = matrix_of(source(product.sources[j])) * weight_of(product, maps, j);
+    const at::Tensor term = term_of(product, source, j) * grow::weight_of(product, maps, j);
     sum = sum.defined() ? sum + term : term;
   }
   return sum;
+}
+
+// Returns the part of a target tensor that a product makes.
+at::Tensor place_of(const grow::MapProduct& product, const std::vector<DenseMap>& maps,
+                    const at::Tensor& target) {
+  const at::Tensor all = matrix_of(target);
+  if (!product.is_part()) return all;
+  const auto size = grow::size_of(product, maps, product.extent);
+  return all.narrow(0, product.to[0], size[0]).narrow(1, product.to[1], size[1]);
+}
+
+// Adds the derivative with respect to w_j to those of the entries that it is the product of.
+void add_weight(const grow::MapProduct& product, const std::vector<DenseMap>& maps, std::size_t j,
+                double derivative, MapGradients& into) {
+  const auto layers = static_cast<std::size_t>(maps[product.layers->map].columns);
+  const auto index = [&](const grow::MapRow& at, std::size_t column) {
+    return static_cast<std::size_t>(at.row * maps[at.map].columns) + column;
+  };
+  const std::size_t layer = index(*product.layers, j % layers);
+  double of_layer = derivative;
+  if (product.kinds) {
+    const std::size_t map = product.kinds->map, kind = index(*product.kinds, j / layers);
+    into[map][kind] += derivative * maps[product.layers->map].entries[layer];
+    of_layer *= maps[map].entries[kind];
+  }
+  into[product.layers->map][layer] += of_layer;
 }
 
 void add(const DenseMap& map, const MapUse& use, const at::Tensor& derivative,
@@ -96,7 +123,7 @@ MapGradients zero_gradients(const std::vector<DenseMap>& maps) {
 void pull_back(const grow::MapProduct& product, const std::vector<DenseMap>& maps,
                const SourceTensor& source, const at::Tensor& gradient, MapGradients& into) {
   const at::Tensor middle = mixed(product, maps, source);
-  at::Tensor back = matrix_of(gradient);  // G, then A^T G, then A^T G B
+  at::Tensor back = place_of(product, maps, gradient);  // G, then A^T G, then A^T G B
   at::Tensor columns;
   if (product.columns) columns = units_of(maps, *product.columns, middle.options());
   if (const auto& use = product.rows) {
@@ -112,10 +139,17 @@ void pull_back(const grow::MapProduct& product, const std::vector<DenseMap>& map
         into[use->map]);
     back = columns_mapped(columns.t(), use->unit, back);
   }
-  if (!product.mix) return;
+  if (!product.layers) return;
   for (std::size_t j = 0; j < product.sources.size(); ++j)
-    into[*product.mix][static_cast<std::size_t>(product.mix_row) * product.sources.size() + j] +=
-        (back * matrix_of(source(product.sources[j]))).sum(at::kDouble).item<double>();
+    add_weight(product, maps, j,
+               (back * term_of(product, source, j)).sum(at::kDouble).item<double>(), into);
+}
+
+void make_weights(const std::vector<grow::MapProduct>& products, const std::vector<DenseMap>& maps,
+                  const SourceTensor& source, const at::Tensor& target) {
+  target.zero_();
+  for (const grow::MapProduct& product : products)
+    place_of(product, maps, target).add_(mapped(product, maps, source));
 }
 
 void MapAdam::step(std::vector<DenseMap>& maps, const MapGradients& gradients, double lr) {

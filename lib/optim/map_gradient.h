@@ -2,6 +2,8 @@
 //
 // With G = dL/dW' of the running model, the chain rule gives for W' = A M B^T, M = sum_j w_j W_j
 //   dL/dA = G B M^T = G (M B^T)^T     dL/dB = (A^T G)^T M     dL/dw_j = <A^T G B, W_j>
+// and where w_j is an entry of a map of layers times one of a map of kinds, each gets dL/dw_j times
+// the other;
 // and for a map D whose uses are A = D or D diag(read), tensor by tensor,
 //   dL/dD = sum of dL/dA or dL/dA diag(read)
 // where an entry that stands for a block of unit x unit gets the sum over its diagonal. So the
@@ -21,9 +23,14 @@ namespace stagedtrain::train {
 // device and in the type of the larger model's weights.
 using SourceTensor = std::function<at::Tensor(std::size_t)>;
 
-// Returns W' (o' x i', or o' x 1), as apply/map_product.h does.
+// Returns a product (o' x i', or o' x 1), as apply/map_product.h adds it.
 at::Tensor mapped(const grow::MapProduct& product, const std::vector<grow::DenseMap>& maps,
                   const SourceTensor& source);
+
+// Sets a tensor of the larger model to the sum of its products.
+void make_weights(const std::vector<grow::MapProduct>& products,
+                  const std::vector<grow::DenseMap>& maps, const SourceTensor& source,
+                  const at::Tensor& target);
 
 // The derivatives of the loss with respect to the entries of every map.
 using MapGradients = std::vector<std::vector<double>>;

@@ -3,7 +3,8 @@
 // Candidates have the final model's layers divided by a whole number, and its width, heads,
 // kv_heads and ffn divided by another (the same one for all, at most kMostFactor). So the operators
 // width and depth lead from any candidate to any larger one whose sizes are multiples of its own.
-// All other keys, head_dim, vocab and context among them, are the final model's.
+// The context is one of those that the law knows curves of, if there are several
+// (fit/law_of_contexts.h). All other keys, head_dim and vocab among them, are the final model's.
 //
 // Scaling laws count parameters and do not see shapes, so a search over all divisors would choose
 // models that only the law considers good. For gpt2-124m.yaml it chose 1 x 768 to begin with, 85%
@@ -21,6 +22,7 @@
 
 #include <algorithm>
 
+#include "arch/loops.h"
 #include "base/signals.h"
 #include "forecast/assumption_warnings.h"
 #include "text/counted.h"
@@ -33,9 +35,17 @@ constexpr std::int64_t kMostFactor = 64;  // the largest factor of the operator 
 
 std::vector<std::int64_t> depths(const arch::ModelConfig& model) {
   std::vector<std::int64_t> found;
-  if (model.layers == 0) return {0};
+  if (model.layers == 0 || arch::is_looped(model)) return {model.layers};
   for (std::int64_t layers = 1; layers <= model.layers; ++layers)
     if (model.layers % layers == 0) found.push_back(layers);
+  return found;
+}
+
+std::vector<std::int64_t> contexts(const arch::ModelConfig& model, const PlanningLaw& law) {
+  if (law.by_context.empty()) return {model.context};
+  std::vector<std::int64_t> found;
+  for (const auto& [context, curve] : law.by_context)
+    if (context <= model.context) found.push_back(context);
   return found;
 }
 
@@ -54,6 +64,22 @@ double aspect(const arch::ModelConfig& m) {
 bool has_likely_shape(const arch::ModelConfig& model, const arch::ModelConfig& final_model) {
   const double ratio = aspect(model) / aspect(final_model);
   return std::max(ratio, 1 / ratio) <= kMostAspect * (1 + 1e-9);
+}
+
+Candidate smaller(const arch::ModelConfig& final_model, const PlanningLaw& law,
+                  std::int64_t context, std::int64_t layers, std::int64_t width_factor) {
+  Candidate candidate;
+  candidate.model = final_model;
+  candidate.model.context = context;
+  candidate.model.layers = layers;
+  candidate.model.width /= width_factor;
+  candidate.model.heads /= width_factor;
+  candidate.model.kv_heads /= width_factor;
+  candidate.model.ffn /= width_factor;
+  candidate.params = arch::count_params(candidate.model);
+  candidate.flops_per_token = arch::flops_per_token(candidate.model);
+  candidate.parameters = law.parameters(candidate.params);
+  return candidate;
 }
 
 // Whether the law overestimates a model because most of its parameters are embeddings, which the
@@ -75,26 +101,19 @@ std::vector<Candidate> candidates(const arch::ModelConfig& final_model, const Pl
                                   std::vector<std::string>* notes) {
   std::vector<Candidate> found;
   std::size_t odd_shapes = 0, embeddings = 0;
-  for (std::int64_t layers : depths(final_model)) {
-    stop_point("planning");
-    for (std::int64_t k : width_factors(final_model)) {
-      Candidate candidate;
-      candidate.model = final_model;
-      candidate.model.layers = layers;
-      candidate.model.width /= k;
-      candidate.model.heads /= k;
-      candidate.model.kv_heads /= k;
-      candidate.model.ffn /= k;
-      candidate.params = arch::count_params(candidate.model);
-      candidate.flops_per_token = arch::flops_per_token(candidate.model);
-      candidate.parameters = law.parameters(candidate.params);
-      const bool is_last = candidate.model == final_model;
-      if (!is_last && !has_likely_shape(candidate.model, final_model)) {
-        ++odd_shapes;
-      } else if (!is_last && looks_abler(candidate, law)) {
-        ++embeddings;
-      } else {
-        found.push_back(candidate);
+  for (const std::int64_t context : contexts(final_model, law)) {
+    for (const std::int64_t layers : depths(final_model)) {
+      stop_point("planning");
+      for (const std::int64_t k : width_factors(final_model)) {
+        const Candidate candidate = smaller(final_model, law, context, layers, k);
+        const bool is_last = candidate.model == final_model;
+        if (!is_last && !has_likely_shape(candidate.model, final_model)) {
+          ++odd_shapes;
+        } else if (!is_last && looks_abler(candidate, law)) {
+          ++embeddings;
+        } else {
+          found.push_back(candidate);
+        }
       }
     }
   }
@@ -122,9 +141,9 @@ bool may_grow(const Candidate& from, const Candidate& to) {
 
 bool connected(const arch::ModelConfig& from, const arch::ModelConfig& to) {
   const std::int64_t k = to.width / from.width;
-  return from.layers <= to.layers && k >= 1 && k <= kMostFactor && from.width * k == to.width &&
-         from.heads * k == to.heads && from.kv_heads * k == to.kv_heads && from.ffn * k == to.ffn &&
-         from.head_dim == to.head_dim;
+  return from.context <= to.context && from.layers <= to.layers && k >= 1 && k <= kMostFactor &&
+         from.width * k == to.width && from.heads * k == to.heads &&
+         from.kv_heads * k == to.kv_heads && from.ffn * k == to.ffn && from.head_dim == to.head_dim;
 }
 
 Tree growth_between(const arch::ModelConfig& from, const arch::ModelConfig& to) {
@@ -138,6 +157,7 @@ Tree growth_between(const arch::ModelConfig& from, const arch::ModelConfig& to) 
   std::vector<Tree> list;
   if (to.width > from.width) list.push_back(operation("width", "factor", to.width / from.width));
   if (to.layers > from.layers) list.push_back(operation("depth", "layers", to.layers));
+  if (to.context > from.context) list.push_back(operation("context", "length", to.context));
   return Tree::list(std::move(list));
 }
 

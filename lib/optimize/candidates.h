@@ -24,10 +24,10 @@ inline constexpr double kMostAspect = 4;
 inline constexpr double kMostGrowthFactor = 8;
 
 // Returns the models whose layers divide the final model's, and whose width, heads, kv_heads and
-// ffn are the final model's divided by one number: cheapest first, the final model last. Shapes
-// beyond kMostAspect are left out, and for published laws that count embeddings also models of
-// mostly embeddings (embedding_warning()). `notes`, if not null, gets a message with the number of
-// each.
+// ffn are the final model's divided by one number, in each context that the law has curves of, if
+// it has several (up to the final model's): cheapest first, the final model last. Shapes beyond
+// kMostAspect are left out, and for published laws that count embeddings also models of mostly
+// embeddings (embedding_warning()). `notes`, if not null, gets a message with the number of each.
 std::vector<Candidate> candidates(const arch::ModelConfig& final_model, const PlanningLaw& law,
                                   std::vector<std::string>* notes = nullptr);
 
@@ -37,7 +37,7 @@ void note_left_out(std::size_t count, const char* why, std::vector<std::string>&
 // Whether a plan may grow `from` into `to`: they are connected, and the factor is at most
 // kMostGrowthFactor.
 bool may_grow(const Candidate& from, const Candidate& to);
-// Whether the operators width and depth lead from `from` to `to`.
+// Whether the operators width, depth and context lead from `from` to `to`.
 bool connected(const arch::ModelConfig& from, const arch::ModelConfig& to);
 // Returns the growth between two connected models, in the form of a stage's key `grow`.
 Tree growth_between(const arch::ModelConfig& from, const arch::ModelConfig& to);

@@ -25,6 +25,7 @@ OptimizedStage make_stage(const Problem& problem, const Solution& solution, std:
   OptimizedStage stage;
   stage.size = problem.sizes[growth_path.sizes[i]];
   stage.name = problem.family[growth_path.sizes[i]].name;
+  const double step_tokens = problem.step_tokens_of(stage.size);
   stage.first_step = first_step;
   double until = solution.run.tokens;
   if (i > 0) {
@@ -35,11 +36,11 @@ OptimizedStage make_stage(const Problem& problem, const Solution& solution, std:
   }
   if (i < growth_path.growths.size()) {
     until = growth_path.growths[i].small_tokens;
-    stage.plateau = {step_at(stage, growth_path.growths[i].earliest, problem.step_tokens),
-                     step_at(stage, growth_path.growths[i].latest, problem.step_tokens)};
+    stage.plateau = {step_at(stage, growth_path.growths[i].earliest, step_tokens),
+                     step_at(stage, growth_path.growths[i].latest, step_tokens)};
   }
-  stage.steps = step_at(stage, until, problem.step_tokens) - first_step - fewer_steps;
-  stage.tokens = static_cast<double>(stage.steps) * problem.step_tokens;
+  stage.steps = step_at(stage, until, step_tokens) - first_step - fewer_steps;
+  stage.tokens = static_cast<double>(stage.steps) * step_tokens;
   stage.flops = stage.tokens * stage.size.flops_per_token;
   stage.end_loss = curve.loss(stage.resume_tokens + stage.tokens - stage.lost_tokens);
   stage.end_slope = curve.log_slope(stage.end_loss);

@@ -108,12 +108,17 @@ void note_policies(Problem& problem) {
           stage.name));
 }
 
+std::string stage_name(const Problem& problem, const arch::ModelConfig& model) {
+  const bool is_short = model.context < problem.base.final_model.context;
+  return size_name(model) + (is_short ? fmt::format("-context{}", model.context) : "");
+}
+
 void add_sizes(Problem& problem, bool measured) {
   const bool timed = needs_time(problem.options);
   std::size_t unknown = 0, too_large = 0;
   for (const Candidate& size : priced_candidates(problem)) {
     const bool is_last = size.model == problem.base.final_model;
-    const auto curve = problem.options.law.curve(size.parameters);
+    const auto curve = curve_at(problem.options.law, size.parameters, size.model.context);
     const auto seconds = timed ? seconds_of(problem, size, measured) : std::optional<double>();
     if (!is_last && !fits_memory(problem.base, size)) {
       ++too_large;
@@ -127,7 +132,8 @@ void add_sizes(Problem& problem, bool measured) {
     } else {
       problem.sizes.push_back(size);
       problem.seconds.push_back(seconds.value_or(0));
-      problem.family.push_back({size_name(size.model), price(problem, size, seconds), curve});
+      problem.family.push_back(
+          {stage_name(problem, size.model), price(problem, size, seconds), curve});
     }
   }
   note_left_out(unknown, "the law has no curve for them, or their time was not measured",

@@ -20,6 +20,11 @@ struct Problem {
   std::vector<std::string> not_considered = {};  // the smaller models that are left out, and why
 
   const scaling::Size& final_size() const { return family.back(); }
+  // A step of a size with a shorter context has as many sequences, so fewer tokens.
+  double step_tokens_of(const Candidate& size) const {
+    return step_tokens * static_cast<double>(size.model.context) /
+           static_cast<double>(sizes.back().model.context);
+  }
 };
 
 // `options` must outlive the result. Throws Error(usage) if the law has no curve of the final

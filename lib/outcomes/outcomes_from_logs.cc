@@ -7,7 +7,7 @@
 
 #include "base/rng.h"
 #include "fit/fit_laws.h"
-#include "fit/paired.h"
+#include "outcomes/paired.h"
 #include "statistics/bootstrap.h"
 #include "text/text.h"
 

@@ -28,6 +28,12 @@ Tree own_keys(const arch::ModelConfig& model, const arch::ModelConfig& last) {
 schedule::Schedule with_only(schedule::Schedule s, const schedule::StageSpec& stage) {
   s.from.clear();
   s.budget.reset();
+  s.data.select.reset();
+  if (const Tree* data = s.source.find("data")) {
+    Tree all = *data;
+    all.erase("select");
+    s.source.set("data", all);
+  }
   s.stages = {stage};
   Tree written = Tree::map();
   written.set("name", Tree::scalar(stage.name));
@@ -45,6 +51,8 @@ schedule::Schedule with_stages(schedule::Schedule s, const std::vector<ChosenSta
     spec.length = {static_cast<double>(stage.steps), DurationUnit::steps};
     if (s.batch.size_warmup) spec.length = {stage.tokens, DurationUnit::tokens};
     spec.grow = stage.grow;
+    spec.train_only = stage.train_only;
+    spec.policies = stage.policies;
     spec.lr = rate_of(stage, s.stages.back().lr, is_last);
     if (specs.empty() && !is_last) spec.model = own_keys(stage.model, stages.back().model);
     Tree item = Tree::map();

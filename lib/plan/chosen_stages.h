@@ -14,6 +14,8 @@ struct ChosenStage {
   Tree grow;  // the growth from the stage before; empty for the first stage
   std::int64_t steps = 0;
   double tokens = 0;  // the length, in place of steps, if the batch size has a warm-up
+  schedule::TrainOnly train_only = schedule::TrainOnly::all;
+  schedule::Policies policies = {};
 };
 
 // Returns the schedule with these stages in place of its own, also in the tree that it was read

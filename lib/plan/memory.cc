@@ -5,6 +5,7 @@
 
 #include "arch/architectures.h"
 #include "arch/cost.h"
+#include "arch/loops.h"
 #include "plan/run_plan.h"
 
 namespace stagedtrain::plan {
@@ -76,9 +77,12 @@ double activation_memory(const schedule::Schedule& s, const arch::ModelConfig& m
   const std::int64_t hidden = m.experts > 0 ? m.experts_per_token * m.ffn : m.ffn;
   const std::int64_t inside = 6 * m.width + m.heads * (m.head_dim + m.value_dim) +
                               m.kv_heads * (m.head_dim + m.value_dim) + 2 * hidden;
-  std::int64_t kept = m.layers * inside + 2 * m.width;
-  if (recompute == schedule::Recompute::norms && m.layers > 0) kept -= (2 * m.layers - 1) * m.width;
-  if (recompute == schedule::Recompute::blocks) kept = (m.layers + 2) * m.width + inside;
+  const std::int64_t layers = arch::executed_layers(m);
+  std::int64_t kept = layers * inside + 2 * m.width;
+  if (recompute == schedule::Recompute::norms && layers > 0) kept -= (2 * layers - 1) * m.width;
+  if (recompute == schedule::Recompute::blocks) kept = (layers + 2) * m.width + inside;
+  const std::int64_t boundaries = arch::boundaries_of(m).count;
+  if (boundaries > 0) kept += (boundaries + 1) * m.width;  // and the gradient of the prelude
   return pass_tokens(s, m, processes) * static_cast<double>(kept) * compute_bytes(s);
 }
 
@@ -92,6 +96,26 @@ double growth_memory(const schedule::Schedule& s, std::int64_t old_parameters,
                      std::int64_t new_parameters) {
   const double kept = s.ema ? 4 : 3;
   return kept * number_bytes(s) * static_cast<double>(old_parameters + new_parameters);
+}
+
+double prediction_memory(const schedule::Schedule& s, const grow::GrowthRecipe& recipe) {
+  // The matrices as they were read, side by side, their three factors and what the decomposition
+  // copies, each layer's part, and examples of three layers for each.
+  constexpr double kCopies = 10;
+  double most = 0;
+  for (const grow::GrowthStep& step : recipe.steps) {
+    const arch::ParamTable targets = arch::param_table(step.to);
+    double predicted = 0, decomposed = 0;
+    for (std::size_t i = 0; i < step.tensors.size(); ++i)
+      if (const auto& prediction = step.tensors[i].prediction) {
+        const auto count = static_cast<double>(targets[i].count());
+        predicted += count;
+        decomposed =
+            std::max(decomposed, count * static_cast<double>(prediction->sources.size()));
+      }
+    most = std::max(most, number_bytes(s) * predicted + kCopies * sizeof(double) * decomposed);
+  }
+  return most;
 }
 
 double fit_memory(const schedule::Schedule& s, const grow::GrowthRecipe& recipe) {
@@ -112,7 +136,7 @@ double fit_memory(const schedule::Schedule& s, const grow::GrowthRecipe& recipe)
 
 double activations_of_the_literature(const arch::ModelConfig& m, std::int64_t sequences,
                                      bool fused_attention) {
-  const auto rows = static_cast<double>(sequences * m.context * m.layers);
+  const auto rows = static_cast<double>(sequences * m.context * arch::executed_layers(m));
   const auto attention = fused_attention ? 0.0 : static_cast<double>(5 * m.heads * m.context);
   return rows * (34 * static_cast<double>(m.width) + attention);
 }

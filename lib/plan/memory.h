@@ -30,6 +30,11 @@ double recomputed_flops_per_token(const arch::ModelConfig& model, schedule::Reco
 double growth_memory(const schedule::Schedule& schedule, std::int64_t old_parameters,
                      std::int64_t new_parameters);
 
+// Returns the bytes that predicting layers takes besides both states: the predicted matrices, which
+// wait to be taken, and the matrices of the largest kind with their decomposition and examples, in
+// double precision (apply/predictions.h). 0 for a growth without predictions.
+double prediction_memory(const schedule::Schedule& schedule, const grow::GrowthRecipe& recipe);
+
 // Returns the bytes that are in memory while the maps of a learned growth are fitted (map_fit.h):
 // the smaller state, which waits; the larger model, which has no moments yet, on the sequences of a
 // step; and the maps with their gradients and moments. 0 for a growth without a fit.

@@ -1,6 +1,7 @@
 // Resolves and describes parameterizations (arch/parameter_scales.h).
 #include "plan/parameterization.h"
 
+#include "arch/loops.h"
 #include "text/text.h"
 
 namespace stagedtrain::plan {
@@ -9,7 +10,7 @@ arch::ModelConfig parameterized(const schedule::Schedule& s, arch::ModelConfig m
   if (s.parameterization) {
     arch::Parameterization& p = model.parameterization;
     p = *s.parameterization;
-    if (p.scales_depth() && p.final_layers == 0) p.final_layers = s.model.layers;
+    if (p.scales_depth() && p.final_layers == 0) p.final_layers = arch::executed_layers(s.model);
   }
   return arch::resolved(std::move(model));
 }

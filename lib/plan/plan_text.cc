@@ -2,8 +2,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "data/selected_windows.h"
 #include "plan/parameterization.h"
 #include "plan/run_plan.h"
+#include "plan/selection_cost.h"
 #include "plan/stage_policy.h"
 #include "text/counted.h"
 #include "text/json.h"
@@ -24,6 +26,9 @@ std::string stage_table(const RunPlan& plan) {
     if (stage.fit.steps > 0)  // its steps are none of the run's
       rows.push_back({"fit of " + stage.name, "", "", "", fmt::format("({})", stage.fit.steps),
                       count_text(stage.fit.tokens), short_count(stage.fit.flops), "", "", ""});
+    if (stage.selection.passes > 0)  // before some of the stage's steps
+      rows.push_back(
+          {"data selection", "", "", "", "", "", selection_flops_text(stage), "", "", ""});
     rows.push_back({stage.name, fmt::format("{} x {}", stage.model.layers, stage.model.width),
                     count_text(stage.params.total),
                     short_count(expected_flops_per_token(stage).total), grouped(stage.steps),
@@ -50,6 +55,31 @@ std::string policy_notes(const StagePlan& stage) {
                             100 * std::abs(saved), saved < 0 ? "more" : "less");
 }
 
+// Describes what choosing the stage's data costs.
+std::string selection_notes(const RunPlan& plan, const StagePlan& stage) {
+  const SelectionCost& cost = stage.selection;
+  if (cost.passes == 0) return "";
+  if (cost.windows == 0)
+    return "  what choosing its data costs is not known, nor counted, without the file "
+           "data.train\n";
+  const schedule::SelectSpec& select = *plan.schedule.data.select;
+  const auto steps = static_cast<double>(stage.steps * plan.schedule.batch.sequences);
+  return "  " +
+         stagedtrain::wrapped(
+             fmt::format(
+                 "chooses its data by {} of {} through {} of {}: {} FLOPs, {:.3g}% of all, "
+                 "as much as {} of its steps; the steps take {:.3g} times the {} windows of "
+                 "a subset",
+                 cost.passes == 1 ? "a pass" : fmt::format("{} passes", cost.passes),
+                 counted(cost.windows, "window"), feature_layers(select, stage.model.layers),
+                 counted(stage.model.layers, "layer"), short_count(cost.flops),
+                 100 * cost.flops / plan.flops,
+                 grouped(std::llround(cost.flops / stage.flops * static_cast<double>(stage.steps))),
+                 steps / static_cast<double>(data::subset_size(cost.windows, select.share)),
+                 grouped(data::subset_size(cost.windows, select.share))),
+             96, "  ");
+}
+
 // Describes a stage's model, where it comes from, and when it ends.
 std::string stage_notes(const RunPlan& plan, const StagePlan& stage) {
   std::string text = fmt::format("\n{}: {}\n", stage.name, describe(stage.model));
@@ -71,12 +101,14 @@ std::string stage_notes(const RunPlan& plan, const StagePlan& stage) {
         "  before it the growth's maps are fitted in {}: {} tokens, {} FLOPs ({:.1f}% of all)\n",
         counted(stage.fit.steps, "step"), count_text(stage.fit.tokens),
         short_count(stage.fit.flops), 100 * stage.fit.flops / plan.flops);
+  text += selection_notes(plan, stage);
   text += policy_notes(stage);
   text += fmt::format("  {:.0f}% of the FLOPs; {} parameters without embeddings",
                       100 * stage.flops / plan.flops, count_text(stage.params.non_embedding));
   if (const double optimizer = optimizer_flops(plan, stage); optimizer > 0)
-    text += fmt::format("; of its FLOPs {:.2g}% are Muon's Newton-Schulz iterations",
-                        100 * optimizer / stage.flops);
+    text += fmt::format("; of its FLOPs {:.2g}% are {}", 100 * optimizer / stage.flops,
+                        policy_step_flops(stage) > 0 ? "the products of adapters"
+                                                     : "Muon's Newton-Schulz iterations");
   if (stage.until_loss)
     text += fmt::format("; ends sooner at a validation loss of {}", *stage.until_loss);
   if (stage.until_seconds > 0)
@@ -178,6 +210,8 @@ Json stage_json(const RunPlan& plan, const StagePlan& stage) {
           {"fit_steps", stage.fit.steps},
           {"fit_tokens", stage.fit.tokens},
           {"fit_flops", stage.fit.flops},
+          {"selection_passes", stage.selection.passes},
+          {"selection_flops", stage.selection.flops},
           {"grow", stage.growth ? stage.growth->operators() : ""},
           {"exact", stage.growth ? Json(stage.growth->exact()) : Json(nullptr)}};
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "arch/loops.h"
 #include "base/error.h"
 #include "base/sum_order.h"
 #include "plan/run_plan.h"
@@ -86,16 +87,25 @@ std::optional<Error> obstacle_to_sharding(const RunPlan& plan, Sharding sharding
                "update parts of tensors",
                sharding_name(sharding), enum_name(name))
         .with_hint("leave out --sharding; every process then keeps all moments");
+  for (const StagePlan& stage : plan.stages)
+    if (stage.policies.adapters)
+      return usage_error("--sharding {}: found stage {}, which has adapters, expected none",
+                         sharding_name(sharding), stage.name)
+          .with_hint("leave out --sharding; every process then keeps all moments");
   if (sharding != Sharding::full) return {};
   if (plan.schedule.precision == schedule::Precision::fp64)
     return full_needs("precision: fp64", "fp32 or bf16");
+  if (selection_of(plan.schedule)) return full_needs("data.select", "a schedule without it");
   for (const StagePlan& stage : plan.stages) {
     if (stage.policies.layer_sharing)
       return full_needs("stage " + stage.name + ", which has layer_sharing", "another policy");
+    if (arch::is_looped(stage.model))
+      return full_needs("stage " + stage.name + ", whose model has a looped core",
+                        "a model with core: 0");
     if (!stage.growth) continue;
     if (stage.fit.steps > 0)
       return full_needs("stage " + stage.name + ", whose growth is fitted",
-                        "ligo with fit.steps: 0, or another operator");
+                        "fit.steps: 0, or another operator");
     for (const grow::GrowthStep& step : stage.growth->steps)
       if (step.mask_steps > 0)
         return full_needs("stage " + stage.name + ", which grows with the operator mask",

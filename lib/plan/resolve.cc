@@ -3,13 +3,13 @@
 #include <cmath>
 
 #include "checkpoint/checkpoint.h"
-#include "data/batch_stream.h"
 #include "grow/operator.h"
 #include "plan/chosen_stages.h"
 #include "plan/decay.h"
 #include "plan/memory.h"
 #include "plan/parameterization.h"
 #include "plan/run_plan.h"
+#include "plan/selection_cost.h"
 #include "plan/stage_policy.h"
 #include "text/text.h"
 
@@ -100,10 +100,12 @@ void fill_costs(const Schedule& s, StagePlan& stage) {
       stage.model, s.precision == schedule::Precision::fp64 ? state::DType::f64 : state::DType::f32,
       s.ema.has_value());
   stage.memory_bytes =
-      whole_bytes(training_memory(s, executed_model(stage), stage.params.total).total());
+      whole_bytes(training_memory(s, executed_model(stage), stage.params.total).total() +
+                  policy_memory(s, stage));
   if (stage.growth)
     stage.growth_memory_bytes = whole_bytes(
-        std::max(growth_memory(s, arch::count_params(stage.growth->from).total, stage.params.total),
+        std::max(growth_memory(s, arch::count_params(stage.growth->from).total, stage.params.total) +
+                     prediction_memory(s, *stage.growth),
                  fit_memory(s, *stage.growth)));
 }
 
@@ -122,12 +124,6 @@ void fill_model(const Schedule& s, std::size_t i, const std::optional<arch::Mode
   stage.growth = grow::make_recipe(s.stages[i].grow, *before, path + ".grow");
   stage.model = stage.growth->to;
   stage.fit = fit_cost(s, *stage.growth);
-}
-
-const Tree& budgets_place(const Schedule& s) {
-  const Tree* scratch = s.source.find("scratch");
-  const Tree* budgets = scratch ? scratch->find("budgets") : nullptr;
-  return budgets ? *budgets : s.source;
 }
 
 // Whether two models are the same except for norm_eps. A growth that pads the residual stream
@@ -228,8 +224,7 @@ std::int64_t whole_steps(double steps) {
 const char* role_name(Role role) { return role == Role::staged ? "staged" : "scratch"; }
 
 std::optional<double> epoch_tokens(const DataFacts& facts, std::int64_t context) {
-  if (!facts.train_tokens) return {};
-  const std::int64_t windows = data::windows_per_epoch(*facts.train_tokens, context);
+  const std::int64_t windows = windows_of(facts, context);
   if (windows < 1) return {};
   return static_cast<double>(windows) * static_cast<double>(context);
 }
@@ -299,6 +294,7 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
   plan.final_model = final_model(s);
   check_step_tokens(s, plan.final_model);
   std::optional<arch::ModelConfig> before = start_model;
+  SelectionPlace newest;
   for (std::size_t i = 0; i < s.stages.size(); ++i) {
     StagePlan stage;
     stage.name = s.stages[i].name;
@@ -307,8 +303,10 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
     check_step_tokens(s, stage.model);
     stage.train_only_new = s.stages[i].train_only == schedule::TrainOnly::only_new;
     check_train_only(s, i, stage);
-    if (stage.train_only_new)
-      stage.trained = arch::trained_parts(stage.model, not_added_by(*stage.growth));
+    if (stage.train_only_new) {
+      stage.old_tensors = not_added_by(*stage.growth);
+      stage.trained = arch::trained_parts(stage.model, stage.old_tensors);
+    }
     set_policy(s, i, stage);
     fill_costs(s, stage);
     at_place(stage_place(s, i), "stages." + std::to_string(i) + ".for",
@@ -320,7 +318,8 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
     }
     plan.total_steps += stage.steps;
     plan.tokens += stage.tokens + stage.fit.tokens;
-    plan.flops += stage.flops + stage.fit.flops;
+    add_selection_cost(plan, newest, stage);
+    plan.flops += stage.flops + stage.other_flops();
     before = stage.model;
     plan.stages.push_back(std::move(stage));
   }
@@ -362,34 +361,6 @@ arch::ModelConfig source_model(const Schedule& s, std::size_t index,
     model = stage.model;
   }
   return *model;
-}
-
-std::vector<RunPlan> resolve_scratch(const RunPlan& staged) {
-  std::vector<RunPlan> plans;
-  const Schedule& s = staged.schedule;
-  for (const Duration& budget : s.scratch.budgets) {
-    schedule::StageSpec stage;
-    stage.name = "scratch";
-    stage.length = budget;
-    if (budget.unit == DurationUnit::percent)
-      stage.length = {std::round(budget.amount / 100 * static_cast<double>(staged.total_steps)),
-                      DurationUnit::steps};
-    if (stage.length.amount < 1)
-      throw budgets_place(s).error("scratch.budgets: '{}' is less than one step",
-                                   to_string(budget));
-    const Schedule one = with_only(s, stage);
-    plans.push_back(
-        at_place(budgets_place(s), "scratch.budgets", [&] { return resolve(one, staged.facts); }));
-    plans.back().role = Role::scratch;
-  }
-  std::sort(plans.begin(), plans.end(),
-            [](const RunPlan& a, const RunPlan& b) { return a.total_steps < b.total_steps; });
-  for (std::size_t i = 0; i + 1 < plans.size(); ++i) {
-    // wsd runs of two lengths with the same warm-up are identical until the shorter one decays.
-    const bool shared = s.lr.curve == "wsd" && plans[i].warmup_steps == plans[i + 1].warmup_steps;
-    if (shared) plans[i].branch_step = plans[i].total_steps - plans[i].decay_steps;
-  }
-  return plans;
 }
 
 }  // namespace stagedtrain::plan

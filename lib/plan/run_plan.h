@@ -13,6 +13,7 @@
 #include "plan/step_sums.h"
 #include "plan/transfer.h"
 #include "policies/policy.h"
+#include "policies/window_selection.h"
 #include "runlog/prediction.h"
 #include "schedule/schedule.h"
 #include "text/json_fwd.h"
@@ -30,13 +31,17 @@ struct StagePlan {
   arch::ModelConfig model;
   arch::ParamCount params;
   bool train_only_new = false;  // trains only what its growth added
-  arch::TrainedParts trained;   // the parts that train_only trains
-  schedule::Policies policies;  // at most one is on
+  std::vector<bool> old_tensors;  // with train_only_new: those that its growth did not add
+  arch::TrainedParts trained;     // the parts that train_only trains
+  schedule::Policies policies;    // at most one is on
   std::optional<grow::GrowthRecipe> growth;  // from the stage before, or from the checkpoint `from`
   FitCost fit;                               // what fitting that growth costs before the first step
+  SelectionCost selection;                   // what choosing its training data costs
   std::int64_t first_step = 0, steps = 0;    // planned; `until` may end the stage sooner
   std::int64_t tokens = 0;                   // trained on in the steps
   double flops = 0;  // executed by the steps; an expected value if a policy draws layers
+  // The FLOPs besides those of the steps.
+  double other_flops() const { return fit.flops + selection.flops; }
   double peak_lr = 0;
   std::int64_t rewarm_steps = 0;
   std::optional<double> until_loss, until_slope;
@@ -87,7 +92,7 @@ struct RunPlan {
   arch::ModelConfig final_model;
   std::int64_t total_steps = 0;  // length of the learning-rate curve
   std::int64_t tokens = 0;       // total of all stages and the fits of their growths
-  double flops = 0;              // likewise
+  double flops = 0;              // of all stages, with fits and selections of data
   std::int64_t warmup_steps = 0, decay_steps = 0;
   Every evaluate_every, sample_every, checkpoint_every;
   double checkpoint_seconds = 0;  // replaces checkpoint_every; 0: not by time

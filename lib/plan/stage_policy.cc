@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "arch/loops.h"
 #include "plan/step_sums.h"
 
 namespace stagedtrain::plan {
@@ -40,12 +41,23 @@ std::string conflict(const schedule::Schedule& s, const StagePlan& stage, const 
     if (other != &policy && other->is_on(stage.policies))
       return fmt::format("found together with {}, expected only one of them in a stage",
                          other->key);
-  if (stage.train_only_new)
+  if (stage.train_only_new && !policy.with_only_new)
     return "found with train_only: new, expected train_only: all: a step that leaves out the new "
            "layers would train nothing";
+  if (policy.work && arch::is_looped(stage.model))
+    return "found in a model with a looped core, expected a model without one (model.core: 0): "
+           "policies choose among layers that run once";
   if (stage.policies.ffn_path && s.optimizer.name == schedule::OptimizerName::muon)
     return "found with optimizer muon, expected another one: Muon orthogonalizes whole matrices, "
            "and a path trains a part of them";
+  if (stage.policies.adapters && s.optimizer.name == schedule::OptimizerName::muon)
+    return "found with optimizer muon, expected another one: Muon orthogonalizes what moves a "
+           "matrix, and an adapter moves it as B A";
+  if (stage.policies.adapters && stage.growth)
+    for (const grow::GrowthStep& step : stage.growth->steps)
+      if (step.mask_steps > 0)
+        return "found with the operator mask, expected other operators: while a mask rises, no "
+               "matrix is the one that runs";
   if (stage.policies.token_dropping && s.batch.length_warmup)
     return "found with batch.length_warmup, expected only one of them: both shorten what the "
            "middle layers see";
@@ -60,7 +72,7 @@ std::string policy_key(const StagePlan& stage) {
 }
 
 PolicyStage policy_stage(const StagePlan& stage, std::uint64_t seed) {
-  return {stage.model, stage.steps, stage.policies, seed};
+  return {stage.model, stage.steps, stage.policies, seed, stage.old_tensors};
 }
 
 arch::StepWork step_work(const RunPlan& plan, const StagePlan& stage, std::int64_t step,
@@ -97,15 +109,26 @@ arch::TokenFlops expected_flops_per_token(const StagePlan& stage, std::int64_t l
   return policy->mean_flops(policy_stage(stage), length);
 }
 
+double policy_step_flops(const StagePlan& stage) {
+  const Policy* policy = stage_policy(stage);
+  return policy && policy->step_flops ? policy->step_flops(policy_stage(stage)) : 0;
+}
+
+double policy_memory(const schedule::Schedule& s, const StagePlan& stage) {
+  const Policy* policy = stage_policy(stage);
+  if (!policy || !policy->more_memory) return 0;
+  return policy->more_memory(policy_stage(stage), s.precision == schedule::Precision::fp64 ? 8 : 4);
+}
+
 double expected_optimizer_flops(const schedule::Schedule& s, const StagePlan& stage) {
   const double whole = optimizer_flops_per_step(s, stage.model);
-  if (whole == 0) return 0;
+  if (whole == 0) return policy_step_flops(stage);
   const std::int64_t layers = stage.model.layers;
   const Policy* policy = stage_policy(stage);
   double moved = 0;  // the number of layers whose matrices are updated
   for (std::int64_t layer = 0; layer < layers; ++layer)
     moved += stage.trained.share(layer) * (policy ? mean_chance(s, stage, *policy, layer) : 1);
-  return whole * moved / static_cast<double>(layers);
+  return whole * moved / static_cast<double>(layers) + policy_step_flops(stage);
 }
 
 double flops_share(const StagePlan& stage) {

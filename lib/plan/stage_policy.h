@@ -29,8 +29,14 @@ bool draws_for_micro_batches(const StagePlan& stage);
 // `length` is that of the sequence; 0 means the context. Steps are not weighted by a batch-size
 // warm-up.
 arch::TokenFlops expected_flops_per_token(const StagePlan& stage, std::int64_t length = 0);
-// Returns the mean FLOPs of the optimizer in a step: Muon's, for the matrices of layers that are
-// trained and ran in a pass of the step. Other optimizers count 0.
+// Returns the FLOPs of a step of the stage's policy that depend on no token.
+double policy_step_flops(const StagePlan& stage);
+// Returns the bytes that the stage's policy adds to the memory of a run on one process, or takes
+// away.
+double policy_memory(const schedule::Schedule& schedule, const StagePlan& stage);
+// Returns the mean FLOPs of the optimizer and the policy in a step that depend on no token: Muon's,
+// for the matrices of layers that are trained and ran in a pass of the step. Other optimizers count
+// 0.
 double expected_optimizer_flops(const schedule::Schedule& schedule, const StagePlan& stage);
 // Returns the FLOPs of a token as a share of those of the whole model, all of it trained.
 double flops_share(const StagePlan& stage);

@@ -9,13 +9,14 @@
 namespace stagedtrain::report {
 namespace {
 
-std::string model_name(const arch::ModelConfig& model) {
-  return fmt::format("{} x {}", model.layers, model.width);
+std::string model_name(const arch::ModelConfig& model, const plan::PlanningLaw& law) {
+  const std::string name = fmt::format("{} x {}", model.layers, model.width);
+  return law.by_context.empty() ? name : fmt::format("{}, context {}", name, model.context);
 }
 
 scaling::Size size_of(const arch::ModelConfig& model, const plan::PlanningLaw& law) {
-  return {model_name(model), arch::flops_per_token(model),
-          law.curve(law.parameters(arch::count_params(model)))};
+  return {model_name(model, law), arch::flops_per_token(model),
+          plan::curve_at(law, law.parameters(arch::count_params(model)), model.context)};
 }
 
 void add_sizes(const plan::RunPlan& plan, const plan::PlanningLaw& law, PlanPicture& picture) {

@@ -3,10 +3,15 @@
 
 namespace stagedtrain::plan {
 
+const std::vector<bool>& PolicyStage::no_tensors() {
+  static const std::vector<bool> none;
+  return none;
+}
+
 const std::vector<const Policy*>& policies() {
   static const std::vector<const Policy*> all = {
-      &layer_dropout(),  &layer_path(),   &ffn_path(),  &layer_sharing(),
-      &token_dropping(), &train_groups(), &train_last()};
+      &layer_dropout(),  &layer_path(),   &ffn_path(),   &layer_sharing(),
+      &token_dropping(), &train_groups(), &train_last(), &adapters()};
   return all;
 }
 

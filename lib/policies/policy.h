@@ -26,6 +26,10 @@ struct PolicyStage {
   std::int64_t steps;
   const schedule::Policies& keys;
   std::uint64_t seed = 0;
+  // Which tensors of the table were there before the stage's growth, if the stage has train_only:
+  // new; else empty.
+  const std::vector<bool>& old = no_tensors();
+  static const std::vector<bool>& no_tensors();
 };
 
 // Every function requires that the policy is on.
@@ -47,6 +51,13 @@ struct Policy {
   // Returns which tensors of the table a step does not train; empty: none. Null: it trains all.
   std::vector<bool> (*frozen)(const PolicyStage&, const arch::ParamTable&,
                               std::int64_t stage_step) = nullptr;
+  // Returns the FLOPs of a step that depend on no token, besides those of the optimizer. Null: 0.
+  double (*step_flops)(const PolicyStage&) = nullptr;
+  // Returns how many bytes of memory a stage needs besides those of the model, or fewer if it is
+  // below 0, where a number has so many bytes. Null: 0.
+  double (*more_memory)(const PolicyStage&, double number_bytes) = nullptr;
+  // Whether the policy may be combined with train_only: new.
+  bool with_only_new = false;
   // Returns the most layers that a pass runs, counting those that run several times as often. Null:
   // at most those of the model.
   std::int64_t (*most_layers)(const PolicyStage&) = nullptr;
@@ -58,6 +69,7 @@ const Policy& layer_sharing();   // layer_sharing.cc
 const Policy& token_dropping();  // token_dropping.cc
 const Policy& train_groups();    // train_groups.cc
 const Policy& train_last();      // train_last.cc
+const Policy& adapters();        // adapters.cc
 
 const std::vector<const Policy*>& policies();
 // Returns the policy that is on, or null.

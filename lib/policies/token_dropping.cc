@@ -83,9 +83,17 @@ std::string refusal(const PolicyStage& stage) {
         "found in a stage of {} layer{}, expected at least 3 layers: the first and the last take "
         "all tokens",
         stage.model.layers, stage.model.layers == 1 ? "" : "s");
-  if (stage.keys.token_dropping->start <= stage.model.context) return "";
-  return fmt::format("start: found {}, expected at most {}, the context",
-                     stage.keys.token_dropping->start, stage.model.context);
+  const schedule::TokenDroppingSpec& keys = *stage.keys.token_dropping;
+  const std::int64_t rise = stage.model.context - keys.start;
+  if (rise < 0)
+    return fmt::format("start: found {}, expected at most {}, the context", keys.start,
+                       stage.model.context);
+  if (rise > 0 && keys.step > rise)
+    return fmt::format(
+        "step: found {}, expected at most {}, the context less start: with a larger step the "
+        "number of tokens never rises before the end",
+        keys.step, rise);
+  return "";
 }
 
 std::string description(const PolicyStage& stage) {

@@ -228,9 +228,9 @@ PreparedData prepare(const PrepareOptions& options) {
 
 std::string to_text(const PreparedData& data) {
   const std::int64_t tokens = data.train.tokens + data.validation.tokens;
-  std::string text = fmt::format("{}, {}, {} bytes of text\n", counted(data.files, "file"),
+  std::string text = fmt::format("{}, {}, {} of text\n", counted(data.files, "file"),
                                  counted(data.documents, "document"),
-                                 grouped(static_cast<std::int64_t>(data.text_bytes)));
+                                 counted(static_cast<std::int64_t>(data.text_bytes), "byte"));
   text += fmt::format("tokenizer {}, {} ids, {} a token in the files\n", data.tokenizer,
                       grouped(data.vocab), counted(data.bytes_per_token, "byte"));
   text += data.by_document

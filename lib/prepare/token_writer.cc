@@ -25,7 +25,8 @@ TokenHeader header_for(const Tokenizer& tokenizer, TokenLayout layout) {
   header.bytes_per_token = width_for(tokenizer.vocab(), layout);
   header.vocab = static_cast<std::uint32_t>(tokenizer.vocab());
   if (tokenizer.spec() != "bytes") header.tokenizer = tokenizer.spec();
-  if (layout == TokenLayout::stagedtrain) header.header_bytes = header_room(header.tokenizer.size());
+  if (layout == TokenLayout::stagedtrain)
+    header.header_bytes = reserved_header_bytes(header.tokenizer.size());
   if (layout == TokenLayout::llmc) header.header_bytes = kLlmcHeaderBytes;
   if (layout == TokenLayout::nanogpt && header.bytes_per_token != 2)
     throw input_error("nanoGPT's files have ids below 65,536, but this tokenizer has {} of them",

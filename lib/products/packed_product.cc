@@ -212,7 +212,7 @@ HWY_INLINE void pack_last(const float* from, std::int64_t stride, std::int64_t d
 
 // Adds the contribution of batch rows [first, first + p.depth), whose x is packed, to the gradient
 // of `outs`.
-void add_outs(const OuterProduct& o, const PackedProduct& p, std::int64_t first, Block outs,
+void add_outs(const OuterProduct& o, const PackedProduct& p, std::int64_t first, IndexRange outs,
               float* packed_dy) {
   const std::int64_t count = outs.end - outs.begin, tiles = count / kTileRows;
   const std::int64_t stride = o.dy_stride > 0 ? o.dy_stride : o.outs;
@@ -226,7 +226,7 @@ void add_outs(const OuterProduct& o, const PackedProduct& p, std::int64_t first,
                           std::min<std::int64_t>(kTileRows, count - i), column);
 }
 
-void add_outer_block(const OuterProduct& o, Block outs, Block ins, float* scratch) {
+void add_outer_block(const OuterProduct& o, IndexRange outs, IndexRange ins, float* scratch) {
   float *packed_x = scratch, *packed_dy = scratch + kOuterRows * kMostIns;
   const std::int64_t columns = ins.end - ins.begin;
   for (std::int64_t first = 0; first < o.rows; first += kOuterRows) {
@@ -265,7 +265,8 @@ void multiply(const PackedProduct& product, std::int64_t begin, std::int64_t end
   HWY_DYNAMIC_DISPATCH(multiply_range)(product, begin, end);
 }
 
-void add_outer_product(const OuterProduct& product, Block outs, Block ins, float* scratch) {
+void add_outer_product(const OuterProduct& product, IndexRange outs, IndexRange ins,
+                       float* scratch) {
   HWY_DYNAMIC_DISPATCH(add_outer_block)(product, outs, ins, scratch);
 }
 

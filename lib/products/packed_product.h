@@ -58,7 +58,7 @@ struct OuterProduct {
   // From one row to the next, of dy and of dw, where they are parts of wider ones; 0: outs and ins.
   std::int64_t dy_stride = 0, dw_stride = 0;
 };
-struct Block {
+struct IndexRange {
   std::int64_t begin = 0, end = 0;
 };
 
@@ -72,6 +72,7 @@ inline constexpr std::int64_t outer_product_scratch() {
   return packed_size(kOuterRows, kMostIns) + kOuterRows * kMostOuterOuts;
 }
 // Adds to the block outs x ins of dw. The result does not depend on how dw is divided into blocks.
-void add_outer_product(const OuterProduct& product, Block outs, Block ins, float* scratch);
+void add_outer_product(const OuterProduct& product, IndexRange outs, IndexRange ins,
+                       float* scratch);
 
 }  // namespace stagedtrain::kernels

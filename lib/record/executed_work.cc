@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "arch/loops.h"
 #include "plan/step_sums.h"
 
 namespace stagedtrain::train {
@@ -38,13 +39,13 @@ ExecutedWork executed_work(const schedule::Schedule& schedule, const plan::Stage
   const std::int64_t layers = stage.model.layers;
   ExecutedWork sum;
   if (passes.empty()) {
-    sum.layers = static_cast<double>(layers);
+    sum.layers = static_cast<double>(arch::executed_layers(stage.model));
     const arch::TrainedParts trained =
         frozen.empty() ? stage.trained : arch::trained_parts(stage.model, frozen);
     sum.idle.frozen = std::move(frozen);
     sum.flops = static_cast<double>(rows * length) *
                     arch::step_flops_per_token(stage.model, {}, trained, length).total +
-                optimizer_flops(schedule, stage, trained, {});
+                optimizer_flops(schedule, stage, trained, {}) + plan::policy_step_flops(stage);
     return sum;
   }
   sum.idle.layers.assign(static_cast<std::size_t>(layers), true);

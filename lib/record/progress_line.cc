@@ -50,7 +50,7 @@ double run_seconds_left(const plan::RunPlan& plan, const state::Progress& p,
                         double flops_per_second) {
   double seconds = stage_seconds_left(plan, p, flops_per_second);
   for (std::size_t i = static_cast<std::size_t>(p.stage_index) + 1; i < plan.stages.size(); ++i)
-    seconds += (plan.stages[i].flops + plan.stages[i].fit.flops) / flops_per_second;
+    seconds += (plan.stages[i].flops + plan.stages[i].other_flops()) / flops_per_second;
   return seconds;
 }
 

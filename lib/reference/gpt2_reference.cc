@@ -77,20 +77,19 @@ class Gpt2Reference final : public ReferenceModel {
     return {sum, ReferenceMask::over(y, mask_.residual_C)};
   }
 
-  at::Tensor attention(const at::Tensor& qkv, std::size_t i, const at::Tensor& positions_BT,
-                       const ReferencePass& pass) const {
-    return pass.cache ? attend_on(qkv, config_, rotary_, {}, i, *pass.cache)
+  at::Tensor attention(const at::Tensor& qkv, const arch::LayerWork& one,
+                       const at::Tensor& positions_BT, const ReferencePass& pass) const {
+    return pass.cache ? attend_on(qkv, config_, rotary_, {}, cached(one), *pass.cache)
                       : attend(qkv, config_, rotary_, {}, positions_BT);
   }
 
   Stream run_block(const arch::LayerWork& one, const at::Tensor& positions_BT, const Stream& in,
                    const ReferencePass& pass) const {
-    const auto i = static_cast<std::size_t>(one.layer);
-    const BlockLeaves& b = blocks_[i];
+    const BlockLeaves& b = blocks_[static_cast<std::size_t>(one.layer)];
     const Summed first = add_norm(in.x, in.branch, b.norm_1);
     const at::Tensor qkv = apply_linear(first.normed, b.qkv_weight, b.qkv_bias);
     const at::Tensor heads =
-        ReferenceMask::over(attention(qkv, i, positions_BT, pass), mask_.heads_X);
+        ReferenceMask::over(attention(qkv, one, positions_BT, pass), mask_.heads_X);
     const at::Tensor attended =
         added(pass.attended(apply_linear(heads, b.output_weight, b.output_bias), one), one);
     const auto fed_forward = [&](const at::Tensor& x) {

@@ -74,25 +74,24 @@ class LlamaReference final : public ReferenceModel {
     return {sum, ReferenceMask::over(y, mask_.residual_C)};
   }
 
-  at::Tensor attention(const at::Tensor& x_BTC, std::size_t i, const at::Tensor& positions_BT,
-                       const ReferencePass& pass) const {
-    const BlockLeaves& b = blocks_[i];
+  at::Tensor attention(const at::Tensor& x_BTC, const arch::LayerWork& one,
+                       const at::Tensor& positions_BT, const ReferencePass& pass) const {
+    const BlockLeaves& b = blocks_[static_cast<std::size_t>(one.layer)];
     const at::Tensor qkv = apply_linear(x_BTC, b.qkv, b.qkv_bias);
-    const at::Tensor heads = pass.cache
-                                 ? attend_on(qkv, config_, rotary_, b.head_norms, i, *pass.cache)
-                                 : attend(qkv, config_, rotary_, b.head_norms, positions_BT);
+    const at::Tensor heads =
+        pass.cache ? attend_on(qkv, config_, rotary_, b.head_norms, cached(one), *pass.cache)
+                   : attend(qkv, config_, rotary_, b.head_norms, positions_BT);
     return apply_linear(ReferenceMask::over(heads, mask_.heads_X), b.output);
   }
 
   Stream run_block(const arch::LayerWork& one, const at::Tensor& positions_BT, const Stream& in,
                    const ReferencePass& pass) const {
-    const auto i = static_cast<std::size_t>(one.layer);
-    const BlockLeaves& b = blocks_[i];
+    const BlockLeaves& b = blocks_[static_cast<std::size_t>(one.layer)];
     const std::int64_t units = one.units(config_.ffn);
     if (style_.norms_after) return run_block_of_norms_after(one, positions_BT, in, pass);
     const Summed first = add_norm(in.x, in.branch, b.norm_1);
     const at::Tensor attended =
-        added(pass.attended(attention(first.normed, i, positions_BT, pass), one), one);
+        added(pass.attended(attention(first.normed, one, positions_BT, pass), one), one);
     const Summed second = add_norm(first.sum, attended, b.norm_2);
     return {second.sum,
             added(pass.fed_forward(feed_forward(second.normed, b, units, pass), one), one)};
@@ -100,10 +99,10 @@ class LlamaReference final : public ReferenceModel {
 
   Stream run_block_of_norms_after(const arch::LayerWork& one, const at::Tensor& positions_BT,
                                   const Stream& in, const ReferencePass& pass) const {
-    const auto i = static_cast<std::size_t>(one.layer);
-    const BlockLeaves& b = blocks_[i];
+    const BlockLeaves& b = blocks_[static_cast<std::size_t>(one.layer)];
     const at::Tensor x = in.branch.defined() ? in.x + in.branch : in.x;
-    const at::Tensor attended = add_norm(attention(x, i, positions_BT, pass), {}, b.norm_1).normed;
+    const at::Tensor attended =
+        add_norm(attention(x, one, positions_BT, pass), {}, b.norm_1).normed;
     const at::Tensor sum = x + added(pass.attended(attended, one), one);
     const at::Tensor fed_forward =
         add_norm(feed_forward(sum, b, one.units(config_.ffn), pass), {}, b.norm_2).normed;

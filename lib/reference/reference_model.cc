@@ -62,6 +62,8 @@ ReferenceModel::ReferenceModel(const arch::ModelConfig& config, const ModelOptio
   if (mixed()) params_.keep_copy();
   master_grads_ = params_.grads();
   last_unit_ = config.layers + (config.tied ? 0 : 1);
+  whole_work_ = arch::whole_work(config);
+  boundaries_ = arch::boundaries_of(config);
   compute_ = mixed() ? params_.copy() : params_.weights();
   compute_grads_ = mixed() ? params_.flat_zeros(at::kBFloat16) : params_.grads();
   token_ = leaf({"embed.token"});
@@ -161,10 +163,13 @@ at::Tensor ReferenceModel::pass(const at::Tensor& tokens_BS, double scale,
 
 // Where a layer drops tokens, the others leave the stream, pass through the layer by themselves,
 // and take their places again.
-Stream ReferenceModel::through_all(const ReferencePass& pass, const Block& block,
+Stream ReferenceModel::through_all(const ReferencePass& pass, const BlockForward& block,
                                    Stream stream) const {
-  const arch::StepWork work = pass.work ? *pass.work : arch::StepWork{};
+  const arch::StepWork& work = pass.work ? *pass.work : whole_work_;
+  at::Tensor prelude_BTC;
+  std::int64_t position = 0;
   for (const arch::LayerWork& one : work.list(config_.layers)) {
+    if (boundaries_.before(position++) >= 0) stream = cross_boundary(stream, prelude_BTC);
     const auto run = [&](const at::Tensor& positions_BT, const Stream& in) {
       // The graph of the backward pass may keep this function.
       const BlockBody body = [block, one, positions_BT](const Stream& again) {
@@ -182,7 +187,15 @@ Stream ReferenceModel::through_all(const ReferencePass& pass, const Block& block
     const Stream kept = run(positions_BK, {x_BTC.gather(1, index_BKC), {}});
     stream = {x_BTC.scatter(1, index_BKC, sum_of(kept)), {}};
   }
-  return stream;
+  return boundaries_.before(position) >= 0 ? cross_boundary(stream, prelude_BTC) : stream;
+}
+
+Stream ReferenceModel::cross_boundary(const Stream& stream, at::Tensor& prelude_BTC) const {
+  const at::Tensor x_BTC = sum_of(stream);
+  if (!prelude_BTC.defined()) prelude_BTC = x_BTC;
+  const at::Tensor wide = x_BTC.to(master_type(options_.precision));
+  const at::Tensor scale = (wide.square().mean(-1, true) + config_.norm_eps).rsqrt();
+  return {(wide * scale).to(x_BTC.scalar_type()) + boundaries_.alpha * prelude_BTC, {}};
 }
 
 Stream ReferenceModel::through(std::int64_t layer, const ReferencePass& pass,
@@ -252,6 +265,13 @@ at::Tensor ReferenceModel::logits(const at::Tensor& tokens_BT) {
   const at::Tensor features_BTC = features(tokens_BT, {});
   const HeldUnit head = held_head();
   return scores(features_BTC);
+}
+
+at::Tensor ReferenceModel::mean_features(const at::Tensor& tokens_BT, std::int64_t layers) {
+  const at::NoGradGuard no_grad;
+  const arch::StepWork work = arch::first_layers(layers);
+  const at::Tensor features_BTC = features(tokens_BT, {.work = &work, .layers = config_.layers});
+  return features_BTC.to(at::kDouble).mean(1).to(at::kFloat).cpu();
 }
 
 at::Tensor ReferenceModel::read(const at::Tensor& tokens_T, std::int64_t last,

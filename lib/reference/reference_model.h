@@ -4,13 +4,14 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include "arch/loops.h"
 #include "model/block_ops.h"
 #include "model/dropout.h"
 #include "model/key_value_cache.h"
 #include "model/model.h"
+#include "model/reference_mask.h"
 #include "reference/block_again.h"
 #include "reference/reference_experts.h"
-#include "model/reference_mask.h"
 
 namespace stagedtrain::model {
 
@@ -50,6 +51,7 @@ class ReferenceModel : public Model {
                                GradientProgress* progress) override;
   at::Tensor row_losses(const at::Tensor& tokens_BS) override;
   at::Tensor logits(const at::Tensor& tokens_BT) override;
+  at::Tensor mean_features(const at::Tensor& tokens_BT, std::int64_t layers) override;
   // Implements Decoder::read.
   at::Tensor read(const at::Tensor& tokens_T, std::int64_t last, KeyValueCache& cache) const;
 
@@ -67,11 +69,20 @@ class ReferenceModel : public Model {
     const double factor = mask_.of_layer(one.layer) * one.scale;
     return ReferenceMask::over(factor == 1 ? y_BTC : y_BTC * factor, mask_.residual_C);
   }
+  // The index of a run of a layer in the key-value cache: first runs, then the further passes of a
+  // core.
+  std::size_t cached(const arch::LayerWork& one) const {
+    const std::int64_t again = config_.layers + (one.use - 1) * config_.core - config_.prelude;
+    return static_cast<std::size_t>(one.layer + (one.use > 0 ? again : 0));
+  }
   // What a block reads: the positions of its tokens, if they are not all of the sequence.
-  using Block =
+  using BlockForward =
       std::function<Stream(const arch::LayerWork&, const at::Tensor& positions_BT, const Stream&)>;
   // Runs the blocks of a pass.
-  Stream through_all(const ReferencePass& pass, const Block& block, Stream stream) const;
+  Stream through_all(const ReferencePass& pass, const BlockForward& block, Stream stream) const;
+  // Returns what a boundary of looped cores (arch/loops.h) makes of the stream. prelude_BTC is what
+  // the prelude left; the first boundary sets it.
+  Stream cross_boundary(const Stream& stream, at::Tensor& prelude_BTC) const;
   // While it exists, the weights of a unit of shards are complete.
   class HeldUnit {
    public:
@@ -134,6 +145,8 @@ class ReferenceModel : public Model {
   };
   at::Tensor compute_, compute_grads_, master_grads_;
   std::int64_t last_unit_ = 0;  // of shards
+  arch::StepWork whole_work_;   // of a pass that no policy changes
+  arch::Boundaries boundaries_;
   mutable std::vector<Leaf> leaves_;
   std::vector<bool> frozen_;  // the frozen tensors when leaves_ were last updated
   mutable std::vector<std::int64_t> entered_;  // units that the backward pass has entered, not left

@@ -15,6 +15,11 @@ BatchFeed::BatchFeed(data::BatchStream stream, at::Device device, std::function<
     side_ = c10::impl::VirtualGuardImpl(device_.type()).getStreamFromGlobalPool(device_);
 }
 
+void BatchFeed::restart(data::BatchStream stream) {
+  stream_ = std::move(stream);
+  prepared_.reset();
+}
+
 DeviceBatch BatchFeed::read(const BatchShape& shape) {
   const data::Batch batch = stream_.next(shape.sequences, shape.length);
   check_();

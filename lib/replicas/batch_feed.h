@@ -29,6 +29,9 @@ class BatchFeed {
   // changed, so that no step uses other tokens than the run's.
   BatchFeed(data::BatchStream stream, at::Device device, std::function<void()> check);
 
+  // Goes on with another stream. Drops a prepared batch.
+  void restart(data::BatchStream stream);
+
   // Returns the next batch, without a wait if it was prepared. Throws what BatchStream::next and
   // check throw.
   DeviceBatch take(const BatchShape& shape);

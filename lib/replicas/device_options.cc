@@ -46,4 +46,19 @@ model::ModelOptions model_options(const DeviceRequest& request, model::Precision
   return options;
 }
 
+model::ModelOptions options_of(const plan::RunPlan& plan, const DeviceRequest& request) {
+  const auto precision = static_cast<model::Precision>(plan.schedule.precision);
+  model::ModelOptions options = model_options(request, precision);
+  options.dropout = plan.schedule.dropout;
+  options.z_loss = plan.schedule.z_loss;
+  options.recompute = static_cast<model::Recompute>(plan.schedule.batch.recompute);
+  const auto drops = [](const plan::StagePlan& s) { return s.policies.token_dropping.has_value(); };
+  if (!options.device.is_cpu() || std::ranges::none_of(plan.stages, drops)) return options;
+  if (options.kernels == model::Kernels::fused)
+    throw usage_error("--kernels fused: found a stage with token_dropping, expected none")
+        .with_hint("leave out --kernels; the run then uses reference kernels");
+  options.kernels = model::Kernels::reference;
+  return options;
+}
+
 }  // namespace stagedtrain::train

@@ -16,5 +16,7 @@ void use_threads(int asked);
 // Returns the options of a model for a request's device and kernels, and sets the number of
 // threads. Throws Error(usage) if a name or a device does not exist.
 model::ModelOptions model_options(const DeviceRequest& request, model::Precision precision);
+// Returns the same with the plan's precision, dropout, z-loss and recomputation.
+model::ModelOptions options_of(const plan::RunPlan& plan, const DeviceRequest& request);
 
 }  // namespace stagedtrain::train

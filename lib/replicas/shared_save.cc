@@ -58,19 +58,19 @@ class SharedSave {
 
   // Collects a tensor on the rank that writes it.
   void move(const TensorId& tensor) {
-    const auto room = std::make_shared<at::Tensor>();
+    const auto buffer = std::make_shared<at::Tensor>();
     const bool shared = all_write_ && state::CheckpointPart::may_write(bytes_of(tensor));
     const int rank = shared ? turn_++ % ranks_.size() : 0;
     std::vector<TensorId>& written = written_[static_cast<std::size_t>(rank)];
     written.push_back(tensor);
-    const auto values = live_.model->params().get(tensor.kind, tensor.index, *room, rank);
+    const auto values = live_.model->params().get(tensor.kind, tensor.index, *buffer, rank);
     if (rank != ranks_.rank() || not_finite_) return;
     if (!state::all_finite(values, live_.header.dtype)) {
       not_finite_ = written.size() - 1;
     } else if (writer_) {
-      writer_->write(tensor.kind, tensor.index, values, room);
+      writer_->write(tensor.kind, tensor.index, values, buffer);
     } else {
-      part_->write(tensor.kind, tensor.index, values, room);
+      part_->write(tensor.kind, tensor.index, values, buffer);
     }
   }
 

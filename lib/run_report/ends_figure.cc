@@ -12,7 +12,7 @@ namespace stagedtrain::report {
 namespace {
 
 // Margin for labels on each side, as a share of the width between the outermost ends.
-constexpr double kLabelRoom = 0.3;
+constexpr double kLabelMargin = 0.3;
 
 // The ranges that the figure must cover.
 struct Extent {
@@ -81,10 +81,10 @@ void add_interpolation(const Report& report, const CostResult& flops, const Unit
 
 // Draws the arrow from scratch to the staged end. Its label is drawn only if the arrow is long
 // enough.
-void add_arrow(XY from, XY to, Label words, bool better, bool room, Figure& figure) {
+void add_arrow(XY from, XY to, Label words, bool better, bool labelled, Figure& figure) {
   words.colour = {better ? Ink::good : Ink::muted};
   figure.arrows.push_back({.from = from, .to = to, .colour = words.colour});
-  if (room) figure.labels.push_back(std::move(words));
+  if (labelled) figure.labels.push_back(std::move(words));
 }
 
 void add_saving(const CostResult& flops, XY at, const Unit& unit, const Extent& extent, bool alone,
@@ -153,7 +153,7 @@ std::optional<Figure> ends_figure(const Report& report) {
                 .width = 960,
                 .height = 360};
   // Leaves space for the labels on both sides.
-  const double margin = std::pow(std::max(costs.high / costs.low, 1.1), kLabelRoom);
+  const double margin = std::pow(std::max(costs.high / costs.low, 1.1), kLabelMargin);
   figure.x = cost_axis(unit, costs.low / margin, costs.high * margin);
   for (const Comparison& comparison : report.comparisons) {
     if (!comparison[CostKind::flops].saving) continue;

@@ -237,6 +237,34 @@ Table generated_table(const Report& report) {
   return table;
 }
 
+Table selections_table(const Report& report) {
+  Table table{.title = "Data selection, counted in all costs",
+              .columns = {{"run"},
+                          {"windows", true},
+                          {"in a subset", true},
+                          {"subsets", true},
+                          {"passes over all windows", true},
+                          {"compute", true},
+                          {"of the run's", true},
+                          {"time", true}}};
+  for (const Run& run : report.runs) {
+    if (run.selections.empty()) continue;
+    double passes = 0, flops = 0, seconds = 0;
+    for (const runlog::Selection& selection : run.selections) {
+      passes += selection.passes;
+      flops += selection.flops;
+      seconds += selection.seconds;
+    }
+    const runlog::Selection& last = run.selections.back();
+    table.rows.push_back({run.label, whole_text(last.windows), whole_text(last.selected),
+                          whole_text(static_cast<double>(run.selections.size())),
+                          whole_text(passes), flops_text(flops),
+                          decimal_text(100 * flops / run.last().flops, 1) + "%",
+                          seconds_text(seconds)});
+  }
+  return table;
+}
+
 Table growths_table(const Report& report) {
   Table table{.title = "Growth",
               .columns = {{"into stage"},

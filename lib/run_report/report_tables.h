@@ -35,6 +35,8 @@ Table predictions_table(const Report& report);
 Table run_predictions_table(const Report& report);
 // For each stage that sampled text: the text that its model wrote last, one row per prompt.
 Table generated_table(const Report& report);
+// What choosing their training data cost the runs that did; no rows if none did.
+Table selections_table(const Report& report);
 // For each growth: the losses on the same batch before and after it.
 Table growths_table(const Report& report);
 

@@ -76,6 +76,16 @@ Json fit_json(const runlog::Fit& fit) {
           {"loss_after", number(fit.loss_after)}};
 }
 
+Json selection_json(const runlog::Selection& selection) {
+  return {{"stage", selection.stage},
+          {"step", number(selection.at.step)},
+          {"windows", number(selection.windows)},
+          {"selected", number(selection.selected)},
+          {"select_passes", number(selection.passes)},
+          {"select_flops", number(selection.flops)},
+          {"select_seconds", number(selection.seconds)}};
+}
+
 Json settings_json(const Run& run) {
   Json json = Json::object();
   for (const runlog::Setting& setting : run.settings) json[setting.key] = setting.value;
@@ -126,12 +136,15 @@ Json run_json(const Run& run) {
             {"samples", samples_json(run)},
             {"stages", Json::array()},
             {"growths", Json::array()},
-            {"fits", Json::array()}};
+            {"fits", Json::array()},
+            {"selections", Json::array()}};
   const std::vector<StageCost> costs = stage_costs(run);
   for (std::size_t i = 0; i < costs.size(); ++i)
     json["stages"].push_back(stage_json(run.stages[i], costs[i]));
   for (const Growth& growth : run.growths) json["growths"].push_back(growth_json(growth));
   for (const runlog::Fit& fit : run.fits) json["fits"].push_back(fit_json(fit));
+  for (const runlog::Selection& one : run.selections)
+    json["selections"].push_back(selection_json(one));
   return json;
 }
 

@@ -6,12 +6,11 @@
 // - every earlier stage took at least one step, and this one no more than its length, unless that
 //   was changed;
 // - a stage is done only after its last step, unless `until` or a changed length ended it earlier;
-// - data.index is the number of sequences that so many steps read, including the batch-size ramp
-//   and the fits of learned growths;
-// - tokens and FLOPs are between those of the cheapest and of the most expensive stage so far, as
-// far
-//   as the plan knows them;
-// - a mask can only follow a growth;
+// - data.index is the number of sequences that its steps read, including the batch-size ramp and
+//   the fits of learned growths;
+// - tokens and FLOPs are between those of the cheapest and of the most expensive stage so far,
+//   where the plan knows them;
+// - a mask can only follow a growth, and adapters belong to a stage with that policy;
 // - the recorded schedule has the same values, except for keys that a run may change.
 //
 // No tensor is read, so a run can refuse a file before it loads gigabytes.
@@ -22,6 +21,7 @@
 #include <limits>
 
 #include "arch/cost.h"
+#include "plan/selection_cost.h"
 #include "plan/stage_policy.h"
 #include "schedule/differences.h"
 #include "text/counted.h"
@@ -66,6 +66,7 @@ class Comparison {
     compare_end();
     if (reasons_.empty()) compare_data();
     compare_mask();
+    compare_adapters();
     compare_schedule();
     return reasons_;
   }
@@ -132,7 +133,8 @@ class Comparison {
       const bool whole = !stage.train_only_new && !plan::stage_policy(stage);
       least = whole ? std::min(least, arch::flops_per_token(model, 1)) : 0;
       most = std::max(most, arch::flops_per_token(plan::executed_model(stage), model.context));
-      const double of_step = plan::optimizer_flops_per_step(plan_.schedule, model);
+      const double of_step =
+          plan::optimizer_flops_per_step(plan_.schedule, model) + plan::policy_step_flops(stage);
       least_of_steps = whole ? std::min(least_of_steps, of_step) : 0;
       most_of_steps = std::max(most_of_steps, of_step);
       fits += stage.fit.flops;
@@ -140,9 +142,24 @@ class Comparison {
     const double tokens = static_cast<double>(progress_.tokens), slack = 1 + 1e-6,
                  steps = static_cast<double>(progress_.step);
     if (progress_.flops * slack < tokens * least + steps * least_of_steps ||
-        progress_.flops > (tokens * most + steps * most_of_steps + fits) * slack)
+        progress_.flops > (tokens * most + steps * most_of_steps + fits + selections()) * slack)
       refuse("it says {} FLOPs, which cannot be the cost of {} tokens",
              short_count(progress_.flops), grouped(progress_.tokens));
+  }
+
+  // Returns the most FLOPs that the selections of data so far can have taken, wherever earlier
+  // stages ended.
+  double selections() const {
+    const schedule::SelectSpec* select = plan::selection_of(plan_.schedule);
+    if (!select) return 0;
+    double pass = 0;
+    for (const plan::StagePlan& stage : plan_.stages) {
+      const std::int64_t windows = plan::windows_of(plan_.facts, stage.model.context);
+      pass = std::max(pass, plan::selection_pass(*select, stage.model, windows).flops);
+    }
+    const double refresh = select->refresh.amount;
+    const double refreshed = refresh > 0 ? static_cast<double>(progress_.step) / refresh : 0;
+    return pass * (static_cast<double>(progress_.stage_index + 1) + refreshed);
   }
 
   void compare_data() {
@@ -181,6 +198,14 @@ class Comparison {
     if (!grown_so || header_.mask.start < 0 || header_.mask.start > progress_.step ||
         header_.mask.steps < 0)
       refuse("it has a mask that stage {} does not create", stage_->name);
+  }
+
+  // A stage's adapters begin with its first step.
+  void compare_adapters() {
+    const bool expected = stage_->policies.adapters.has_value() && progress_.stage_step > 0;
+    if (expected == header_.adapters.none())
+      refuse("it has {}, but stage {} has {} after {}", expected ? "no adapters" : "adapters",
+             stage_->name, expected ? "some" : "none", counted(progress_.stage_step, "step"));
   }
 
   bool comes_later(const std::string& name) const {

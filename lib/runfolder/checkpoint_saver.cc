@@ -20,7 +20,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-bool has_room(const state::TrainingState& state) {
+bool is_allocated(const state::TrainingState& state) {
   return !state.of(state::TensorKind::weights).empty();
 }
 
@@ -28,7 +28,7 @@ bool fits(const state::StateHeader& header) {
   return state::checkpoint_bytes(header.model, header.dtype, header.ema) <= free_memory() / 2;
 }
 
-void make_room(state::TrainingState& state, const state::StateHeader& header) {
+void allocate(state::TrainingState& state, const state::StateHeader& header) {
   for (const state::TensorKind kind : header.kinds())
     for (const arch::ParamSpec& spec : arch::param_table(header.model)) {
       state::HostTensor& tensor = state.of(kind).emplace_back(header.dtype, spec.shape());
@@ -63,11 +63,11 @@ std::uint64_t size_of(const Path& file) {
 
 void CheckpointSaver::prepare(const state::StateHeader& header) {
   join();
-  if (has_room(copy_) || !fits(header)) return;
+  if (is_allocated(copy_) || !fits(header)) return;
   thread_ = try_thread([this, header] {
     let_others_go_first();
     try {
-      make_room(copy_, header);
+      allocate(copy_, header);
     } catch (const std::bad_alloc&) {
       copy_ = {};  // the first save will try again
     }
@@ -83,7 +83,7 @@ void CheckpointSaver::join() {
 }
 
 void CheckpointSaver::copy(DeviceState& live) {
-  if (!has_room(copy_)) make_room(copy_, live.header);
+  if (!is_allocated(copy_)) allocate(copy_, live.header);
   state::TrainingState next = state::state_of(live.header);
   for (const state::TensorKind kind : live.header.kinds())
     next.of(kind) = std::move(copy_.of(kind));
@@ -115,7 +115,7 @@ void CheckpointSaver::start(const Path& file, DeviceState& live, std::function<v
   const auto start = Clock::now();
   join();
   if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
-  if (!has_room(copy_) && !fits(live.header)) {
+  if (!is_allocated(copy_) && !fits(live.header)) {
     save(file, live, first);
     return;
   }

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "checkpoint/layout.h"
 #include "grow/operator.h"
+#include "io/given_back.h"
 #include "schedule/yaml.h"
 #include "state/finite.h"
 
@@ -14,7 +15,7 @@ namespace stagedtrain::train {
 namespace {
 
 DeviceState make_live(state::StateHeader header, const model::ModelOptions& asked) {
-  DeviceState live{std::move(header), nullptr, asked, {}};
+  DeviceState live{std::move(header), nullptr, asked, {}, {}};
   model::ModelOptions options = asked;
   if (live.header.mask.steps > 0) {
     if (options.device.is_cuda()) options.kernels = model::Kernels::reference;
@@ -38,6 +39,24 @@ void read_held(const state::CheckpointReader& reader, state::TensorKind kind, st
     if (params.holds(kind, index, begin, std::min(count, begin + step)))
       params.set_part(kind, index, begin,
                       reader.view_block(kind, index, static_cast<std::uint64_t>(begin / step)));
+}
+
+void load_adapters(const state::CheckpointReader& reader, DeviceState& live) {
+  live.adapters = std::make_unique<Adapters>(live.header.adapters, live.model->params(), 0);
+  for (std::size_t i = 0; i < live.adapters->num_stored(); ++i)
+    live.adapters->set_stored(i, reader.view_adapter(i));
+}
+
+void save_adapters(DeviceState& live, state::CheckpointWriter& writer) {
+  at::Tensor buffer;
+  for (std::size_t i = 0; i < live.adapters->num_stored(); ++i) {
+    const std::span<const std::byte> bytes = live.adapters->get(i, buffer);
+    if (!state::all_finite(bytes, live.header.dtype))
+      throw make_error(ErrorKind::diverged,
+                       "stage {}, step {}: diverged: an adapter has a number that is not finite",
+                       live.header.progress.stage, live.header.progress.step);
+    writer.write_adapter(i, bytes);
+  }
 }
 
 }  // namespace
@@ -115,7 +134,27 @@ DeviceState load_live(const Path& path, const model::ModelOptions& options) {
       reader.release(kind, i);
     }
   live.model->weights_changed();
+  if (!live.header.adapters.none()) load_adapters(reader, live);
   return live;
+}
+
+void begin_adapters(DeviceState& live, arch::AdapterSet set) {
+  set.start = live.header.progress.step;
+  model::ParamBuffer& params = live.model->params();
+  live.adapters = std::make_unique<Adapters>(set, params, live.header.seed);
+  for (const std::size_t i : live.adapters->matrices()) {
+    live.header.histories[i].age = {.start = set.start};
+    for (const at::Tensor& flat : {params.exp_avg(), params.exp_avg_sq()}) {
+      const at::Tensor moment = params.view(flat, i).zero_();
+      if (moment.is_cpu()) give_back(moment.data_ptr(), moment.nbytes());
+    }
+  }
+  live.header.adapters = std::move(set);
+}
+
+void end_adapters(DeviceState& live) {
+  live.adapters.reset();
+  live.header.adapters = {};
 }
 
 void average_from_now_on(DeviceState& live) {
@@ -140,6 +179,7 @@ void save_live(const Path& path, DeviceState& live) {
       if (!state::all_finite(bytes, live.header.dtype)) refuse_not_finite(live, kind, i);
       writer.write(kind, i, bytes, buffer);
     }
+  if (live.adapters) save_adapters(live, writer);
   writer.commit();
 }
 

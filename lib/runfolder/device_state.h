@@ -5,15 +5,17 @@
 // it ends. With shards (model/shards.h), a rank holds its parts of a state, and all ranks make the
 // calls of this file together.
 //
-// Invariant: header and model belong together. The model's parameters are the tensors of the state,
-// the header holds everything else, and the model's mask and histories follow the header. In bf16,
-// the copy of the weights is updated after tensors have been set.
+// Invariant: header and model belong together. The model's parameters are the tensors of the state
+// (weights with their adapters merged), the header holds everything else, and the model's mask and
+// histories follow the header. In bf16, the copy of the weights is updated after tensors have been
+// set.
 #pragma once
 
 #include <memory>
 #include <optional>
 #include <string>
 
+#include "adapters/adapters.h"
 #include "checkpoint/checkpoint.h"
 #include "grow/recipe.h"
 #include "io/file.h"
@@ -28,6 +30,7 @@ struct DeviceState {
   model::ModelOptions options;  // requested; under a mask, a GPU uses reference kernels
   // while a mask rises: the model that it leaves unchanged
   std::optional<arch::ModelConfig> before_mask;
+  std::unique_ptr<Adapters> adapters;  // null unless header.adapters lists some
 };
 
 // Returns the model that a rising mask leaves unchanged: the model before the operator `mask`,
@@ -48,6 +51,11 @@ void show_through_mask(DeviceState& live, std::int64_t step);
 // Removes the mask after it has risen to 1. The model may then use other kernels. Holds a second
 // model until it returns.
 void end_mask(DeviceState& live);
+// Begins adapters on the present weights, whose moments become zero: their memory goes back to the
+// system on a CPU, since the optimizer does not touch them until the adapters end.
+void begin_adapters(DeviceState& live, arch::AdapterSet set);
+// Ends the adapters that there may be. The weights contain them.
+void end_adapters(DeviceState& live);
 // Writes a checkpoint, as a whole or not at all. Throws as refuse_not_finite does. Not for a model
 // with shards (model/shards.h), which replicas/shared_save.h saves.
 void save_live(const Path& path, DeviceState& live);

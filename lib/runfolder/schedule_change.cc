@@ -49,6 +49,18 @@ std::vector<std::string> take_harmless(std::vector<Difference>& found, const pla
   return notes;
 }
 
+// Returns what to do about a changed time budget, or `otherwise` if that is not among them.
+std::string advice(const std::vector<Difference>& found, const std::string& otherwise) {
+  const auto budget = std::ranges::find_if(
+      found, [](const Difference& one) { return one.key.starts_with("budget"); });
+  if (budget == found.end()) return otherwise;
+  return fmt::format(
+      "a run keeps its time budget: {}; once it has ended, --extend trains its last stage further; "
+      "for another budget choose another --out",
+      budget->there == "none" ? "leave budget out"
+                              : fmt::format("give {}: {} again", budget->key, budget->there));
+}
+
 Error other_schedule(const Path& folder, const std::vector<Difference>& found) {
   return usage_error("{}: holds a run of another schedule: {}", folder.string(), to_text(found));
 }
@@ -57,7 +69,7 @@ Error other_schedule(const Path& folder, const std::vector<Difference>& found) {
 Error may_not_change(const char* option, const Path& folder, const std::vector<Difference>& found) {
   return usage_error("{}: {} holds a run in which this can no longer change: {}", option,
                      folder.string(), to_text(found))
-      .with_hint(kOtherFolder);
+      .with_hint(advice(found, kOtherFolder));
 }
 
 // The stages that have begun must keep their models.
@@ -104,7 +116,8 @@ std::vector<std::string> refuse_other_schedule(const Path& folder, const plan::R
   std::vector<Difference> found = schedule::key_differences(yaml, before);
   std::vector<std::string> notes = take_harmless(found, plan);
   if (!found.empty())
-    throw other_schedule(folder, found).with_hint(std::string(kOtherFolder) + kWhatMayChange);
+    throw other_schedule(folder, found)
+        .with_hint(advice(found, std::string(kOtherFolder) + kWhatMayChange));
   return notes;
 }
 

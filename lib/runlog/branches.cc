@@ -70,6 +70,7 @@ Run joined_run(Run run, const std::vector<Run>& runs, int left) {
   prepend(before.generated, run.branch_step, run.generated);
   prepend(before.growths, run.branch_step, run.growths);
   prepend(before.fits, run.branch_step, run.fits);
+  prepend(before.selections, run.branch_step, run.selections);
   return run;
 }
 

@@ -53,6 +53,16 @@ Fit read_fit(const JsonReader& event) {
           .loss_after = event.number("loss_after")};
 }
 
+Selection read_selection(const JsonReader& event) {
+  return {.at = read_place(event),
+          .stage = event.text("stage"),
+          .windows = event.number("windows"),
+          .selected = event.number("selected"),
+          .passes = event.number("select_passes"),
+          .flops = event.number("select_flops"),
+          .seconds = event.number("select_seconds")};
+}
+
 Stage read_stage(const JsonReader& stage) {
   return {.name = stage.text("name"),
           .grow = stage.text("grow"),
@@ -138,6 +148,7 @@ void resume(Run& run, double step) {
   void_after(run.generated);
   void_after(run.growths);
   void_after(run.fits);
+  void_after(run.selections);
   void_after(run.endings);
   void_after(run.stage_ends);
   if (run.end && run.end->at.step > step) run.end.reset();
@@ -173,6 +184,9 @@ void add_event(const JsonReader& event, Run& run) {
     replace_stage(run.growths, read_growth(event));
   } else if (kind == "fit") {
     replace_stage(run.fits, read_fit(event));
+  } else if (kind == "select") {
+    drop_from(run.selections, event.number("step"));
+    run.selections.push_back(read_selection(event));
   } else if (kind == "until") {
     replace_stage(run.endings, Ending{read_place(event), event.text("stage"), event.text("why")});
   } else if (kind == "stage_end") {

@@ -85,6 +85,15 @@ struct Setting {
   std::string key, value;
 };
 
+// A subset of the training windows was drawn.
+struct Selection {
+  Place at;
+  std::string stage;
+  double windows = kUnknown, selected = kUnknown;  // all of them, and those of the subset
+  double passes = kUnknown;                        // 1 if features were computed for it, else 0
+  double flops = kUnknown, seconds = kUnknown;     // what that cost
+};
+
 // What a start event says.
 struct RunFacts {
   std::string role;          // "staged" or "scratch"
@@ -123,6 +132,7 @@ struct Run : RunFacts {
   std::vector<GeneratedText> generated;  // ordered by step, then as the prompts are
   std::vector<Growth> growths;
   std::vector<Fit> fits;
+  std::vector<Selection> selections;  // ordered by step
   std::vector<Ending> endings;
   std::vector<Evaluation> stage_ends;
   std::optional<RunEnd> end;

@@ -91,6 +91,17 @@ void check_unit(const Schedule& s, const Duration& d, const char* group, const c
         .error("{}.{}: found '{}', expected {}", group, key, to_string(d), expected);
 }
 
+void check_select(const Schedule& s, const SelectSpec& select) {
+  for (const auto& [key, d, least] : {std::tuple{"after", select.after, 0.0},
+                                      {"every", select.every, 1.0},
+                                      {"refresh", select.refresh, 0.0}})
+    if (d.unit != DurationUnit::steps || d.amount < least || d.amount > 1e9 ||
+        d.amount != std::floor(d.amount))
+      throw place(s, {"data", "select", key})
+          .error("data.select.{}: found '{}', expected a whole number of steps from {} to 1e9", key,
+                 to_string(d), least);
+}
+
 void check_durations(const Schedule& s) {
   using enum DurationUnit;
   for (auto [key, d] :
@@ -110,6 +121,7 @@ void check_durations(const Schedule& s) {
     check_unit(s, s.sample->every, "sample", "every", {steps, tokens}, "steps or tokens");
   check_unit(s, s.checkpoint.every, "checkpoint", "every", {steps, tokens, seconds},
              "steps, tokens or a time (30m)");
+  if (s.data.select) check_select(s, *s.data.select);
   const Duration& kept = s.checkpoint.keep.every;
   if (kept.unit != steps || kept.amount != std::floor(kept.amount))
     throw place(s, {"checkpoint", "keep", "every"})

@@ -142,6 +142,29 @@ struct TrainGroupsSpec {
   }
 };
 
+struct AdaptersSpec {
+  std::int64_t rank = 8;
+  double alpha = 16, lr = 1;
+  std::vector<std::string> matrices;
+  template <class V>
+  void fields(V& v) {
+    v("rank", rank,
+      {.doc = "rank of B A, at most the shorter side of each adapted matrix",
+       .min = 1,
+       .max = 1 << 16});
+    v("alpha", alpha,
+      {.doc = "an adapted matrix is W + alpha / rank B A",
+       .min = 0,
+       .max = 1e6,
+       .above_min = true});
+    v("lr", lr,
+      {.doc = "factor on the learning rate of A and B", .min = 0, .max = 1e4, .above_min = true});
+    v("matrices", matrices,
+      {.doc = "which matrices of the layers are adapted; the default is all of them",
+       .choices = {"query", "key", "value", "output", "gate", "up", "down"}});
+  }
+};
+
 // The training policies of a stage, of which at most one is on.
 struct Policies {
   std::optional<LayerDropoutSpec> layer_dropout;
@@ -151,6 +174,7 @@ struct Policies {
   std::optional<TokenDroppingSpec> token_dropping;
   std::optional<TrainGroupsSpec> train_groups;
   std::optional<std::int64_t> train_last;
+  std::optional<AdaptersSpec> adapters;
   template <class V>
   void fields(V& v) {
     v("layer_dropout", layer_dropout,
@@ -178,6 +202,10 @@ struct Policies {
               "below stays as it is (Frozen Layers; docs/policies.md)",
        .min = 1,
        .max = 65536});
+    v("adapters", adapters,
+      {.doc = "matrices keep their values, and low-rank adapters of them are trained (LoRA); with "
+              "train_only: new, those of old layers, beside the new layers (STEP; "
+              "docs/policies.md)"});
   }
 };
 

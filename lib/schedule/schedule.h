@@ -17,6 +17,7 @@
 #include "schedule/optimizer_spec.h"
 #include "schedule/policies.h"
 #include "schedule/sample_spec.h"
+#include "schedule/select_spec.h"
 #include "text/fields.h"
 
 namespace stagedtrain::schedule {
@@ -27,6 +28,7 @@ enum class Recompute { none, norms, blocks };
 
 struct DataSpec {
   std::string train, validation;
+  std::optional<SelectSpec> select;
   template <class V>
   void fields(V& v) {
     v("train", train,
@@ -34,6 +36,9 @@ struct DataSpec {
        .required = true});
     v("validation", validation,
       {.doc = "token file on which validation losses are measured", .required = true});
+    v("select", select,
+      {.doc = "trains on subsets of the windows of data.train, which represent the others best by "
+              "the features of the model itself (INGENIOUS; docs/policies.md)"});
   }
 };
 
@@ -114,7 +119,9 @@ struct PlanSpec {
   template <class V>
   void fields(V& v) {
     v("law", law,
-      {.doc = "scaling law: chinchilla, hoffmann, kaplan, or a file written by plan --fit"});
+      {.doc =
+           "scaling law: chinchilla, hoffmann, kaplan, a file written by plan --fit, or files of "
+           "several contexts, separated by commas"});
     v("transfer", transfer,
       {.doc = "assumption about how much a grown model keeps of its earlier training: loss-state, "
               "mixing, rho=X, or auto (rho if earlier runs measured it for these operators, else "

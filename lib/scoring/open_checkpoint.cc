@@ -51,7 +51,7 @@ dist::Ranks& scoring_ranks(const DeviceRequest& device) {
   // Evaluations save nothing.
   static std::optional<StopsAreSingle> stops;
   if (!ranks.alone()) stops.emplace();
-  ranks.stands("scoring");
+  ranks.set_phase("scoring");
   return ranks;
 }
 

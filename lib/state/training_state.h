@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -61,11 +62,26 @@ struct RunInfo {
   bool operator==(const RunInfo&) const = default;
 };
 
+// The subset of the training windows that a run reads, and what the next subset is drawn from
+// (data.select). The windows themselves follow from the seed, the generation and the gains, so the
+// state needs no other file.
+struct WindowSelection {
+  std::int64_t context = 0;        // tokens of a window
+  std::int64_t features_step = 0;  // the step at which the gains were computed
+  std::int64_t step = 0;           // the step at which the subset was drawn
+  std::int64_t first_index = 0;    // the first sequence that the subset supplies
+  std::int64_t generation = 0;     // subsets drawn before this one
+  std::string gains;               // of all windows, as little-endian float32
+  std::int64_t windows() const { return static_cast<std::int64_t>(gains.size() / 4); }
+  bool operator==(const WindowSelection&) const = default;
+};
+
 // The place in the data order. It is a data::Cursor as plain numbers, because state may not include
 // data.
 struct DataPosition {
   std::uint64_t seed = 0;
   std::int64_t index = 0;
+  std::optional<WindowSelection> selection;  // nothing: the run reads all windows
   bool operator==(const DataPosition&) const = default;
 };
 

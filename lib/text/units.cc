@@ -18,16 +18,20 @@ constexpr std::pair<std::string_view, DurationUnit> kUnits[] = {
     {"token", DurationUnit::tokens},  {"flop", DurationUnit::flops},
     {"%", DurationUnit::percent}};
 
-// Parses a number and one letter, as people write a time: 90s, 30m, 2h, 1d. Returns nothing for
-// anything else.
+// Parses a time as people write it: 90s, 30m, 1.5 h, 3h30m, 1d12h. Each letter appears at most
+// once, the larger unit first. Returns nothing for anything else.
 std::optional<Duration> parse_time(std::string_view text) {
-  constexpr std::pair<char, double> kTimes[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+  constexpr std::pair<char, double> kTimes[] = {{'d', 86400}, {'h', 3600}, {'m', 60}, {'s', 1}};
+  std::optional<Duration> time;
   for (const auto& [letter, seconds] : kTimes) {
-    if (!text.ends_with(letter)) continue;
-    const auto amount = parse_number(trim(text.substr(0, text.size() - 1)));
-    if (amount && *amount >= 0) return Duration{*amount * seconds, DurationUnit::seconds};
+    const std::size_t end = text.find(letter);
+    if (end == std::string_view::npos) continue;
+    const auto amount = parse_number(trim(text.substr(0, end)));
+    if (!amount || *amount < 0) return {};
+    time = {(time ? time->amount : 0) + *amount * seconds, DurationUnit::seconds};
+    text = trim(text.substr(end + 1));
   }
-  return {};
+  return text.empty() ? time : std::nullopt;
 }
 
 // Words that people write for a unit, and the unit that they mean.
@@ -50,7 +54,7 @@ bool has_suffix(std::string_view number) {
 
 [[noreturn]] void refuse(std::string_view text, const std::string& why) {
   throw usage_error("'{}' is not a duration{}", text, why)
-      .with_hint("write 2100 steps, 10M tokens, 3e15 flops, 2 epochs, 20% or 30m");
+      .with_hint("write 2100 steps, 10M tokens, 3e15 flops, 2 epochs, 20%, 30m or 3h30m");
 }
 
 // Refuses "100steps", which lacks a space, and "1,000 steps" and "0,5 epochs", which have a comma.

@@ -34,20 +34,20 @@ std::optional<std::string_view> take_text(std::string_view& rest) {
 }
 
 std::optional<ProtoField> take_field(std::string_view& rest) {
-  using Kind = ProtoField::Kind;
+  using WireType = ProtoField::WireType;
   const auto key = take_varint(rest);
   if (!key) return {};
-  ProtoField field{*key >> 3, static_cast<Kind>(*key & 7), 0, {}};
-  if (field.kind == Kind::text) {
+  ProtoField field{*key >> 3, static_cast<WireType>(*key & 7), 0, {}};
+  if (field.kind == WireType::text) {
     const auto text = take_text(rest);
     if (!text) return {};
     field.text = *text;
     return field;
   }
-  const auto number = field.kind == Kind::varint    ? take_varint(rest)
-                      : field.kind == Kind::fixed64 ? take_fixed(rest, 8)
-                      : field.kind == Kind::fixed32 ? take_fixed(rest, 4)
-                                                    : std::nullopt;
+  const auto number = field.kind == WireType::varint    ? take_varint(rest)
+                      : field.kind == WireType::fixed64 ? take_fixed(rest, 8)
+                      : field.kind == WireType::fixed32 ? take_fixed(rest, 4)
+                                                        : std::nullopt;
   if (!number) return {};
   field.number = *number;
   return field;
@@ -68,24 +68,24 @@ void ProtoWriter::varint(std::uint64_t value) {
   bytes_ += static_cast<char>(value);
 }
 
-void ProtoWriter::begin(std::uint64_t key, ProtoField::Kind kind) {
+void ProtoWriter::begin(std::uint64_t key, ProtoField::WireType kind) {
   varint(key << 3 | static_cast<std::uint64_t>(kind));
 }
 
 ProtoWriter& ProtoWriter::number(std::uint64_t key, std::uint64_t value) {
-  begin(key, ProtoField::Kind::varint);
+  begin(key, ProtoField::WireType::varint);
   varint(value);
   return *this;
 }
 
 ProtoWriter& ProtoWriter::real(std::uint64_t key, float value) {
-  begin(key, ProtoField::Kind::fixed32);
+  begin(key, ProtoField::WireType::fixed32);
   bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
   return *this;
 }
 
 ProtoWriter& ProtoWriter::text(std::uint64_t key, std::string_view value) {
-  begin(key, ProtoField::Kind::text);
+  begin(key, ProtoField::WireType::text);
   varint(value.size());
   bytes_ += value;
   return *this;

@@ -12,9 +12,9 @@ namespace stagedtrain::data {
 
 // A field. Numbers, also fixed ones, have their bits in `number` and an empty text.
 struct ProtoField {
-  enum class Kind { varint = 0, fixed64 = 1, text = 2, fixed32 = 5 };
+  enum class WireType { varint = 0, fixed64 = 1, text = 2, fixed32 = 5 };
   std::uint64_t key = 0;  // the schema's number of the field
-  Kind kind = Kind::varint;
+  WireType kind = WireType::varint;
   std::uint64_t number = 0;
   std::string_view text;  // the value of a string or nested message
 
@@ -40,7 +40,7 @@ class ProtoWriter {
 
  private:
   void varint(std::uint64_t value);
-  void begin(std::uint64_t key, ProtoField::Kind kind);
+  void begin(std::uint64_t key, ProtoField::WireType kind);
   std::string bytes_;
 };
 

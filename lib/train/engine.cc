@@ -9,7 +9,7 @@
 #include "replicas/rank_of_process.h"
 #include "scoring/answers.h"
 #include "scoring/losses.h"
-#include "train/measure.h"
+#include "scoring/measure.h"
 #include "train/run.h"
 
 namespace stagedtrain::train {

@@ -5,10 +5,10 @@
 
 #include "arch/cost.h"
 #include "lengths/resolve_files.h"
+#include "scoring/shared_evaluation.h"
 #include "text/json.h"
 #include "text/text.h"
 #include "train/map_fit.h"
-#include "train/shared_evaluation.h"
 
 namespace stagedtrain::train {
 namespace {
@@ -58,7 +58,7 @@ grow::GrowthRecipe recipe_in(const RunContext& run, const plan::StagePlan& stage
 
 DeviceState grow_into(RunContext& run, DeviceState from, std::size_t index) {
   const plan::StagePlan& stage = run.plan.stages[index];
-  run.ranks.stands("growing into stage " + stage.name);
+  run.ranks.set_phase("growing into stage " + stage.name);
   const Path source = run.folder.stage_file(run.plan.stages[index - 1].name);
   const double before = batch_loss(run, *from.model);
   grow::GrowthRecipe recipe = recipe_in(run, stage);

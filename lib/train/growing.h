@@ -1,7 +1,7 @@
 // Grows the state between two stages, and logs the loss before and after.
 #pragma once
 
-#include "train/stage.h"
+#include "replicas/run_context.h"
 
 namespace stagedtrain::train {
 

@@ -14,10 +14,10 @@
 #include "optim/map_gradient.h"
 #include "plan/map_fit.h"
 #include "replicas/batch_feed.h"
+#include "scoring/shared_evaluation.h"
 #include "text/counted.h"
 #include "text/json.h"
 #include "text/text.h"
-#include "train/shared_evaluation.h"
 
 namespace stagedtrain::train {
 namespace {
@@ -63,7 +63,8 @@ class Fit {
     auto said = start;
     for (std::int64_t step = 0; step < step_.fit.steps; ++step) {
       run_.ranks.stop_point("fitting maps");
-      run_.ranks.stands(fmt::format("fitting the growth into stage {}, step {}", stage_, step + 1));
+      run_.ranks.set_phase(
+          fmt::format("fitting the growth into stage {}, step {}", stage_, step + 1));
       last = take_step(step);
       if (step == 0) first = last;
       if (seconds_since(said) < run_.plan.schedule.log.seconds) continue;
@@ -80,7 +81,8 @@ class Fit {
   // Returns the mean loss of the batch, before the step.
   double take_step(std::int64_t step) {
     const DeviceBatch batch = feed_.take({cost_.sequences, recipe_.to.context});
-    const std::int64_t rows = rows_of_pass(run_.plan, batch.rows(), 1, run_.ranks.size());
+    const std::int64_t rows =
+        rows_of_pass(run_.plan.schedule.batch, batch.rows(), 1, run_.ranks.size());
     const GradientPasses passes{rows, static_cast<std::uint64_t>(run_.plan.schedule.seed),
                                 from_.header.progress.step + step};
     const double loss = gradient_.add_up(*model_, batch.tokens_BS, passes).template item<double>();
@@ -117,21 +119,14 @@ class Fit {
     model::ParamBuffer &params = model_->params(), &old = from_.model->params();
     const SourceTensor source = [&](std::size_t i) { return old.view(old.weights(), i); };
     MapGradients gradients = zero_gradients(step_.maps);
-    for_each_product([&](std::size_t i, const grow::MapProduct& product) {
-      pull_back(product, step_.maps, source, params.view(params.grads(), i), gradients);
-    });
-    adam_.step(step_.maps, gradients, step_.fit.lr);
-    for_each_product([&](std::size_t i, const grow::MapProduct& product) {
-      const at::Tensor weights = params.view(params.weights(), i);
-      weights.copy_(mapped(product, step_.maps, source).view(weights.sizes()));
-    });
-    model_->weights_changed();
-  }
-
-  template <class F>
-  void for_each_product(F f) {
     for (std::size_t i = 0; i < step_.tensors.size(); ++i)
-      if (const auto& product = step_.tensors[i].product) f(i, *product);
+      for (const grow::MapProduct& product : step_.tensors[i].products)
+        pull_back(product, step_.maps, source, params.view(params.grads(), i), gradients);
+    adam_.step(step_.maps, gradients, step_.fit.lr);
+    for (std::size_t i = 0; i < step_.tensors.size(); ++i)
+      if (const auto& products = step_.tensors[i].products; !products.empty())
+        train::make_weights(products, step_.maps, source, params.view(params.weights(), i));
+    model_->weights_changed();
   }
 
   double validation_loss() {

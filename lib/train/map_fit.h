@@ -4,7 +4,7 @@
 
 #include <optional>
 
-#include "train/stage.h"
+#include "replicas/run_context.h"
 
 namespace stagedtrain::train {
 

@@ -16,11 +16,12 @@
 #include "replicas/replicas.h"
 #include "replicas/same_everywhere.h"
 #include "replicas/shared_save.h"
+#include "scoring/samples.h"
 #include "text/json.h"
 #include "text/text.h"
 #include "train/growing.h"
 #include "train/run_outcome.h"
-#include "train/samples.h"
+#include "train/stage.h"
 #include "train/take_up.h"
 
 namespace stagedtrain::train {
@@ -193,21 +194,6 @@ double peak_flops(const plan::RunPlan& plan, const at::Device& device, const dis
 
 }  // namespace
 
-model::ModelOptions options_of(const plan::RunPlan& plan, const DeviceRequest& request) {
-  const auto precision = static_cast<model::Precision>(plan.schedule.precision);
-  model::ModelOptions options = model_options(request, precision);
-  options.dropout = plan.schedule.dropout;
-  options.z_loss = plan.schedule.z_loss;
-  options.recompute = static_cast<model::Recompute>(plan.schedule.batch.recompute);
-  const auto drops = [](const plan::StagePlan& s) { return s.policies.token_dropping.has_value(); };
-  if (!options.device.is_cpu() || std::ranges::none_of(plan.stages, drops)) return options;
-  if (options.kernels == model::Kernels::fused)
-    throw usage_error("--kernels fused: found a stage with token_dropping, expected none")
-        .with_hint("leave out --kernels; the run then uses reference kernels");
-  options.kernels = model::Kernels::reference;
-  return options;
-}
-
 RunResult run(const plan::RunPlan& plan, const RunRequest& request) {
   model::ModelOptions options = options_of(plan, device_of_rank(request.device));
   const plan::Sharding sharding = sharding_of_process(options.precision);
@@ -232,7 +218,8 @@ RunResult run(const plan::RunPlan& plan, const RunRequest& request) {
                  {},       ranks,
                  sharding, peak_flops(plan, options.device, ranks)};
   try {
-    ranks.stands("loading");
+    ranks.will_save();
+    ranks.set_phase("loading");
     TakenUp taken = take_up(request, options, run);
     check_replicas(ranks, taken.live);
     if (!ranks.first()) {

@@ -10,8 +10,4 @@ namespace stagedtrain::train {
 // because the first one reports the result.
 RunResult run(const plan::RunPlan& plan, const RunRequest& request);
 
-// Returns model_options() of the request (replicas/device_options.h) with the plan's precision,
-// dropout, z-loss and recomputation.
-model::ModelOptions options_of(const plan::RunPlan& plan, const DeviceRequest& request);
-
 }  // namespace stagedtrain::train

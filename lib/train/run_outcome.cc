@@ -4,11 +4,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "optim/gradients.h"
 #include "plan/decay.h"
 #include "runfolder/checkpoint_match.h"
+#include "scoring/shared_evaluation.h"
 #include "text/json.h"
 #include "text/text.h"
-#include "train/shared_evaluation.h"
 
 namespace stagedtrain::train {
 namespace {
@@ -47,7 +48,7 @@ eval::EvalReport measure_again(const RunContext& run, DeviceState& live) {
   const arch::ModelConfig& model = live.header.model;
   const data::EvaluationSet set(run.data.validation, model.context, model.vocab,
                                 run.plan.schedule.evaluate.tokens);
-  return eval::evaluate(*live.model, set, rows_at_once(run.plan));
+  return eval::evaluate(*live.model, set, rows_at_once(run.plan.schedule.batch));
 }
 
 Json stage_end_event(const RunContext& run, const state::Progress& at) {
@@ -71,12 +72,8 @@ class Repair {
     if (!no_stage_end && !no_end) return events_;
     const eval::EvalReport report = measure_again(run_, live_);
     if (no_stage_end) {
-      Json event = stage_end_event(run_, at);
-      event.update({{"loss", report.loss},
-                    {"stderr", report.standard_error},
-                    {"windows", report.windows},
-                    {"eval_seconds", report.seconds}});
-      events_.push_back(event);
+      events_.push_back(evaluation_event("stage_end", at, report));
+      events_.back()["process"] = run_.process;
     }
     if (no_end) events_.push_back(end_event(run_, at, report));
     return events_;

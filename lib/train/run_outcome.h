@@ -4,8 +4,9 @@
 #include <optional>
 
 #include "engine/engine.h"
+#include "eval/evaluate.h"
+#include "replicas/run_context.h"
 #include "runlog/run_log.h"
-#include "train/stage.h"
 
 namespace stagedtrain::train {
 

@@ -3,8 +3,9 @@
 
 #include <optional>
 
-#include "fit/slope_watch.h"
-#include "train/stage.h"
+#include "lengths/slope_watch.h"
+#include "eval/evaluate.h"
+#include "replicas/run_context.h"
 
 namespace stagedtrain::train {
 

@@ -4,8 +4,8 @@
 #include <optional>
 
 #include "record/progress_line.h"
+#include "replicas/run_context.h"
 #include "scaling/curve_points.h"
-#include "train/stage.h"
 
 namespace stagedtrain::train {
 

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "engine/engine.h"
+#include "replicas/run_context.h"
 #include "runfolder/device_state.h"
-#include "train/stage.h"
 
 namespace stagedtrain::train {
 

@@ -57,7 +57,7 @@ Matrix written_out(const GrowthStep& step, const std::optional<grow::MapUse>& us
 std::vector<double> by_definition(const GrowthRecipe& recipe, const TrainingState& small,
                                   std::size_t i) {
   const GrowthStep& step = recipe.steps[0];
-  const grow::MapProduct& product = *step.tensors[i].product;
+  const grow::MapProduct& product = step.tensors[i].products.front();
   const grow::Corner from =
       grow::corner_of(arch::param_table(recipe.from)[product.sources.front()]);
   const Matrix a = written_out(step, product.rows, from[0]),
@@ -65,9 +65,10 @@ std::vector<double> by_definition(const GrowthRecipe& recipe, const TrainingStat
   std::vector<double> mixed(static_cast<std::size_t>(from[0] * from[1]));
   for (std::size_t l = 0; l < product.sources.size(); ++l) {
     double weight = 1;
-    if (product.mix)
-      weight = step.maps[*product.mix]
-                   .entries[static_cast<std::size_t>(product.mix_row) * product.sources.size() + l];
+    if (product.layers)
+      weight =
+          step.maps[product.layers->map]
+              .entries[static_cast<std::size_t>(product.layers->row) * product.sources.size() + l];
     for (std::size_t k = 0; k < mixed.size(); ++k)
       mixed[k] += weight * small.of(TensorKind::weights)[product.sources[l]].at(
                                static_cast<std::int64_t>(k));
@@ -128,7 +129,7 @@ TEST_CASE("a product is A M B^T with the written-out maps") {
     const GrowthRecipe recipe = learned(kSizes, model, 0.5);
     const TrainingState large = test::grown(recipe, small);
     for (std::size_t i = 0; i < recipe.steps[0].tensors.size(); ++i) {
-      if (!recipe.steps[0].tensors[i].product) continue;
+      if (recipe.steps[0].tensors[i].products.empty()) continue;
       const std::vector<double> expected = by_definition(recipe, small, i);
       REQUIRE(static_cast<std::int64_t>(expected.size()) ==
               large.of(TensorKind::weights)[i].count());

@@ -82,6 +82,36 @@ TEST_CASE("text that is not UTF-8 is written as hex") {
   CHECK(contains(refused([](Json& j) { j["run"]["data_path"] = {{"hex", "61zz"}}; }), "at 2"));
 }
 
+TEST_CASE("a selection of data comes back to the last bit, and is checked") {
+  state::StateHeader written = header();
+  CHECK_FALSE(metadata_json(written)["data"].contains("selection"));
+  written.data.selection = state::WindowSelection{16, 3, 5, 100, 2, {}};
+  // Zeros are UTF-8, the bytes of .3f are not.
+  for (const auto& gains : {std::vector<float>{0, 0, 0}, std::vector<float>{.3f, 2, 1e-30f}}) {
+    written.data.selection->gains.assign(reinterpret_cast<const char*>(gains.data()), 12);
+    CHECK(written.data.selection->windows() == 3);
+    CHECK(back(written).data == written.data);
+  }
+  const auto refusal = [&](const auto& change) {
+    state::StateHeader bad = written;
+    change(*bad.data.selection);
+    const std::string text = metadata_json(bad).dump();
+    return test::refusal(ErrorKind::input, [&] { parse_metadata(text); });
+  };
+  using Selection = state::WindowSelection;
+  CHECK(contains(refusal([](Selection& s) { s.gains.pop_back(); }), "gains: found 11 bytes"));
+  CHECK(contains(refusal([](Selection& s) { s.gains.clear(); }), "gains: found 0 bytes"));
+  CHECK(contains(refusal([](Selection& s) { s.gains.replace(4, 4, "\xff\xff\xff\x7f", 4); }),
+                 "for window 1, expected a finite number of at least 0"));
+  CHECK(contains(refusal([](Selection& s) { s.gains[3] = '\xbf'; }), "for window 0"));
+  CHECK(contains(refusal([](Selection& s) { s.first_index = 193; }),
+                 "first_index: found 193, expected at most data.index, 192"));
+  Json json = metadata_json(written);
+  json["data"]["selection"].erase("step");
+  CHECK(contains(test::refusal(ErrorKind::input, [&] { parse_metadata(json.dump()); }),
+                 "data.selection.step: is missing"));
+}
+
 TEST_CASE("histories are listed by name where a tensor has one") {
   const auto table = arch::param_table(test::tiny_model());
   state::StateHeader written = header();
@@ -140,6 +170,27 @@ TEST_CASE("a llama with experts comes back whole") {
                                   .parameterization = {4, 2, 6}});
   written.histories.assign(arch::param_table(written.model).size(), {});
   CHECK(back(written).model == written.model);
+}
+
+TEST_CASE("keys of looped cores are in files of such models alone, and all of them") {
+  CHECK_FALSE(metadata_json(header())["model"].contains("passes"));
+  state::StateHeader written = header();
+  written.model = arch::resolved({.layers = 3,
+                                  .width = 8,
+                                  .heads = 2,
+                                  .vocab = 5,
+                                  .context = 4,
+                                  .core = 2,
+                                  .prelude = 1,
+                                  .passes = 4,
+                                  .boundary_alpha = 0.1});
+  written.histories.assign(arch::param_table(written.model).size(), {});
+  CHECK(back(written).model == written.model);
+  Json json = metadata_json(written);
+  json["model"].erase("passes");
+  CHECK(contains(test::refusal(ErrorKind::input, [&] { parse_metadata(json.dump()); }),
+                 "model.passes: is missing"));
+  CHECK(contains(refused([](Json& j) { j["model"]["passes"] = 2; }), "model.passes: unknown key"));
 }
 
 TEST_CASE("wrong types and values out of range are refused with what was expected") {

@@ -175,4 +175,6 @@ TEST_CASE("a rank that is lost while it scores ends all with 6, a signal to one 
   CHECK(result.out.empty());
   CHECK(contains(result.err, "rank 1 on "));
   CHECK(contains(result.err, signal == SIGTERM ? "stopped by SIGTERM while " : "was lost while "));
+  if (signal == SIGKILL) CHECK(contains(result.err, "run the same command again"));
+  CHECK_FALSE(contains(result.err, "saved"));  // an evaluation saves nothing
 }

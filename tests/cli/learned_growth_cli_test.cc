@@ -44,3 +44,22 @@ TEST_CASE("maps that are learned need text, so grow refuses them and names the w
                          grow::apply(recipe, test::tiny_state(), small,
                                      state::CheckpointReader(small).identity())) == "");
 }
+
+TEST_CASE("grow prints where a predicted matrix comes from, and the parts that a ring makes") {
+  const test::TempDir folder;
+  const std::string small = (folder / "small.h5").string(), large = (folder / "large.h5").string();
+  state::save(small, test::tiny_state());
+  const std::vector<std::string> depth = {"grow",     small, large,          "--operator", "depth",
+                                          "--layers", "3",   "--new_layers", "predicted"};
+  std::vector<std::string> dry = depth;
+  dry.push_back("--dry-run");
+  const test::CommandResult printed = test::stagedtrain(dry);
+  CHECK(printed.exit_code == 0);
+  CHECK(contains(printed.out, "predicted between layers 0 and 1"));
+  CHECK(test::stagedtrain(depth).exit_code == 0);
+
+  const test::CommandResult ring = test::stagedtrain(
+      {"grow", small, large, "--operator", "mango", "--layers", "4", "--dry-run"});
+  CHECK(ring.exit_code == 2);
+  CHECK(contains(ring.out, "learned: 4 parts of 12 kinds, rows, columns, 2 layers"));
+}

@@ -88,7 +88,8 @@ TEST_CASE("a rank that is killed ends all others, and the same command goes on")
   CHECK(contains(result.err, rank + " on "));
   CHECK(contains(result.err, " was lost while "));
   CHECK(contains(result.err, "of stage small"));
-  CHECK(contains(result.err, "was killed by signal 9"));
+  CHECK(contains(result.err, "was killed by signal 9 (SIGKILL)"));
+  CHECK(contains(result.err, "what was saved before is kept"));
   CHECK_FALSE(contains(result.err, "frame #"));  // c10d's own warnings
   test::RunningCommand again(run.with_processes(3));
   REQUIRE(comes_true([&] { return contains(again.err(), "resuming from"); }));
@@ -106,6 +107,7 @@ TEST_CASE("a rank that hangs is found by its heartbeat") {
   CHECK(seconds < kNoticed + 10);
   CHECK(contains(result.err, "rank " + std::to_string(hanging) + " on "));
   CHECK(contains(result.err, " of stage small"));  // training, evaluating or saving
+  CHECK(contains(result.err, "was stopped by signal 19 (SIGSTOP); 'kill -CONT "));
 }
 
 TEST_CASE("a signal to one rank stops all at the same step, after one save") {

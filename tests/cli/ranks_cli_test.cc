@@ -148,7 +148,22 @@ TEST_CASE("ranks fit the maps of a growth to the same bits, and refuse to with f
   }
   const auto refused = run.train("full", 2, {"--threads", "1", "--sharding", "full"});
   CHECK(refused.exit_code == 2);
-  CHECK(contains(refused.err, "expected ligo with fit.steps: 0"));
+  CHECK(contains(refused.err, "expected fit.steps: 0, or another operator"));
+}
+
+TEST_CASE("ranks train adapters to the same bits, and refuse to share them out") {
+  test::RanksRun run;
+  run.edits.insert(run.edits.end(),
+                   {"stages.full.train_only=new", "stages.full.adapters={rank: 4}"});
+  require_done(run.train("one", 1));
+  require_done(run.train("shared", 3, {"--threads", "1"}));
+  check_same_ends(run, "one", "shared");
+  const state::CheckpointReader one(run.tiny / "one/stages/full.h5"),
+      shared(run.tiny / "shared/stages/full.h5");
+  CHECK(one.tensors_identity() == shared.tensors_identity());  // with the adapters
+  const auto refused = run.train("sharded", 2, {"--threads", "1", "--sharding", "optimizer"});
+  CHECK(refused.exit_code == 2);
+  CHECK(contains(refused.err, "which has adapters, expected none"));
 }
 
 TEST_CASE("only the first rank prints results") {

@@ -277,6 +277,9 @@ TEST_CASE("train --seeds makes a run for each seed, and report takes them as one
   CHECK(parse_json(report.out, "stdout")["runs"].size() == 1);
   for (const char* wrong : {"0", "two", "3,3", "1,,2", "-1", "1001"})
     check_refused(typed.train({"--seeds", wrong}), 2, "--seeds: ");
+  CHECK_FALSE(contains(result.err, "budget.time"));
+  const auto timed = typed.train({"--seeds", "2", "--set", "budget={time: 1h}"});
+  CHECK(contains(timed.err, "note: with budget.time the clock decides"));
 }
 
 TEST_CASE("train --frontier trains other sizes, and report compares with the best of all") {

@@ -235,7 +235,7 @@ TEST_CASE("headers that lie are refused, not followed") {
   const test::TempDir folder;
   const Path path = folder / "bad.bin";
   const auto write = [&](TokenHeader header, std::size_t token_bytes) {
-    header.header_bytes = header_room(header.tokenizer.size());
+    header.header_bytes = reserved_header_bytes(header.tokenizer.size());
     const auto packed = pack_header(header);
     test::write_text(path,
                      std::string(reinterpret_cast<const char*>(packed.data()), packed.size()) +
@@ -277,7 +277,7 @@ TEST_CASE("ids beyond 2^31 are refused, not taken for negative ones") {
   const test::TempDir folder;
   const std::string metadata = R"({"tokenizer":"sentencepiece","text_bytes":4})";
   TokenHeader header{.count = 1, .bytes_per_token = 4, .vocab = 70000, .metadata = metadata};
-  header.header_bytes = header_room(0);
+  header.header_bytes = reserved_header_bytes(0);
   const auto packed = pack_header(header);
   test::write_text(folder / "a.bin",
                    std::string(reinterpret_cast<const char*>(packed.data()), packed.size()) +

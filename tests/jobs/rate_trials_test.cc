@@ -39,8 +39,9 @@ TEST_CASE("rates around the schedule's own are tried on the last layers of the f
 TEST_CASE("the files of a trial load again, and none has a rate that no schedule accepts") {
   const auto all = plan::rate_candidates(plan::resolve(test::two_stages({"lr.peak=4"})), 20, 1, 5);
   REQUIRE(all.size() == 4);  // 4, 2, 8 and 1, but not 16
-  const auto files = plan::rate_trials_files(all, "some folder", "stagedtrain");
+  const auto files = plan::trial_files(all, "some folder", "stagedtrain");
   REQUIRE(files.size() == 5);
+  CHECK_FALSE(contains(files[4].text, "shared"));
   for (std::size_t i = 0; i < 4; ++i) {
     CHECK(files[i].name == all[i].name + ".yaml");
     const schedule::Schedule s = schedule::parse(files[i].text, files[i].name);

@@ -50,6 +50,7 @@ inline const std::map<std::string, std::vector<std::string>>& operator_options()
         "layers: 6, order: last, block: 2, moments: copy",
         "layers: 5, new_layers: mean, moments: copy", "layers: 4, order: overlap",
         "layers: 5, new_layers: slerp, moments: copy", "layers: 4, new_layers: slerp",
+        "layers: 5, new_layers: predicted, moments: copy", "layers: 4, new_layers: predicted",
         "layers: 5, new_layers: copied, scale: 0.5, moments: copy"}},
       {"stack", {"factor: $k", "layers: 5, new_layers: zero_output", "layers: 5, moments: copy"}},
       {"llama_pro", {"groups: 2", "groups: 1, per_group: $k"}},
@@ -73,9 +74,18 @@ inline const std::map<std::string, std::vector<std::string>>& operator_options()
         "width: 24, heads: 8, ffn: 40, fit: {steps: 0}, moments: equivariant",
         "width: 31, fit: {steps: 0}", "ffn: 47, fit: {steps: 0}, moments: reset_new",
         "width: 24, heads: 8, ffn: 40, layers: 4, fit: {steps: 0}, moments: copy"}},
+      {"mango",
+       {"layers: 4, fit: {steps: 0}", "width: 24, fit: {steps: 0}, moments: equivariant",
+        "width: 30, layers: 5, order: alternate, fit: {steps: 0}, moments: reset_new",
+        "width: 24, layers: 4, rank: 2, fit: {steps: 0}, moments: copy"}},
       {"mask",
        {"width: 19", "ffn: 27", "heads: 8", "layers: 3", "value_dim: 9",
         "width: 24, heads: 8, ffn: 31, layers: 3, steps: 4", "grouped|heads: 8, kv_heads: 2"}},
+      {"untie",
+       {"dynamics: plain", "moments: copy", "moments: reset_new", "moments: reset",
+        "dynamics: exact"}},
+      {"passes",
+       {"factor: $k", "factor: $k, order: append, moments: copy", "factor: $k, moments: reset"}},
       {"upcycle", {"experts: 4", "experts: 3, experts_per_token: 1, symmetry: {noise: 0.1}"}},
       {"experts",
        {"factor: $k, symmetry: {noise: 0}, moments: equivariant",
@@ -141,12 +151,32 @@ inline std::string growth_list(const std::string& name, const std::string& optio
   return "[{operator: " + name + ", " + replaced(own, "$k", std::to_string(k)) + "}]";
 }
 
-// Experts are made of dense models only, and multiplied where there are some.
+// Whether mango can cut the matrices into parts of width x width.
+inline bool is_cut_in_squares(const arch::ModelConfig& model) {
+  return model.architecture == "gpt2" && model.experts == 0 && model.ffn % model.width == 0;
+}
+
+// What applies to models with a looped core: operators that keep the layers, and the stream whole.
+inline bool applies_to_looped(const std::string& name, const std::string& options,
+                              const arch::ModelConfig& model) {
+  if (name == "untie") return model.tied_cores;
+  if (name == "expand") return options.starts_with("ffn:") || options.starts_with("heads:");
+  if (name == "clone") return options.find("copies:") == std::string::npos;
+  return name == "width" || name == "passes" || name == "upcycle" || name == "vocabulary" ||
+         name == "context" || name == "interpolate";
+}
+
+// Experts are made of dense models only, and multiplied where there are some. Cores are untied and
+// run more often where there is one.
 inline bool applies(const std::string& name, const std::string& options,
                     const arch::ModelConfig& model) {
   const std::size_t bar = options.find('|');
+  const bool looped = model.core > 0;
+  if (looped ? !applies_to_looped(name, options, model) : name == "untie" || name == "passes")
+    return false;
   return (bar == std::string::npos || model.kv_heads < model.heads) &&
-         !(name == "upcycle" && model.experts > 0) && !(name == "experts" && model.experts == 0);
+         !(name == "upcycle" && model.experts > 0) && !(name == "experts" && model.experts == 0) &&
+         !(name == "mango" && !is_cut_in_squares(model));
 }
 
 // Growths that norms of queries and keys would see (head_growth.h).
@@ -194,8 +224,8 @@ inline arch::ModelConfig law_model(const std::string& architecture, bool tied,
   return model;
 }
 
-// A model of each architecture, tied and untied, dense and with experts. A large norm_eps exposes
-// a wrong rule for it.
+// A model of each architecture, tied and untied, dense and with experts, and a gpt2 whose
+// feed-forward is twice its width. A large norm_eps exposes a wrong rule for it.
 inline std::vector<arch::ModelConfig> law_models(double norm_eps = 1e-2) {
   std::vector<arch::ModelConfig> models;
   for (const arch::Architecture& architecture : arch::architectures()) {
@@ -206,6 +236,34 @@ inline std::vector<arch::ModelConfig> law_models(double norm_eps = 1e-2) {
       models.push_back(arch::resolved(model));
     }
   }
+  arch::ModelConfig squares = law_model("gpt2", true, 0);
+  squares.ffn = 2 * squares.width;
+  squares.norm_eps = norm_eps;
+  models.push_back(arch::resolved(squares));
+  return models;
+}
+
+// Models with a looped core, tied and untied: LayerNorms with a prelude alone, RMSNorms with a
+// coda.
+inline std::vector<arch::ModelConfig> looped_models(double norm_eps = 1e-2) {
+  std::vector<arch::ModelConfig> models;
+  for (const char* architecture : {"gpt2", "llama"})
+    for (const bool tied_cores : {true, false}) {
+      arch::ModelConfig model = law_model(architecture, true, 0);
+      model.norm_eps = norm_eps;
+      model.core = model.prelude = 1;
+      model.coda = model.architecture == "llama" ? 1 : 0;
+      model.passes = 3;
+      model.tied_cores = tied_cores;
+      model.layers = model.prelude + model.coda + (tied_cores ? 1 : 3);
+      model.boundary_alpha = 0.7;
+      models.push_back(arch::resolved(model));
+    }
+  return models;
+}
+inline std::vector<arch::ModelConfig> all_models(double norm_eps = 1e-2) {
+  std::vector<arch::ModelConfig> models = law_models(norm_eps);
+  for (const arch::ModelConfig& model : looped_models(norm_eps)) models.push_back(model);
   return models;
 }
 
@@ -213,7 +271,7 @@ inline std::vector<GrowthCase> growth_cases(double norm_eps = 1e-2, bool refused
   std::vector<GrowthCase> cases;
   for (const auto& [name, all] : operator_options())
     for (const std::string& options : all)
-      for (const arch::ModelConfig& model : law_models(norm_eps))
+      for (const arch::ModelConfig& model : all_models(norm_eps))
         for (const int k : {2, 3})
           if (applies(name, options, model) && refused(name, options, model) == refused_ones &&
               (k == 2 || options.find("$k") != std::string::npos))

@@ -195,7 +195,7 @@ TEST_CASE("law 4: copies part under AdamW where the symmetry is broken, and only
 TEST_CASE("law 5: growing, saving and loading commute to the last bit, and so do repetitions") {
   const test::TempDir dir;
   for (const auto& [name, all] : test::operator_options()) {
-    const std::vector<arch::ModelConfig> models = test::law_models();
+    const std::vector<arch::ModelConfig> models = test::all_models();
     const auto model = std::ranges::find_if(
         models, [&](const auto& m) { return test::applies(name, all.front(), m); });
     const GrowthCase c{test::growth_list(name, all.front(), 3), *model};
@@ -244,7 +244,7 @@ TEST_CASE("law 7: with exact dynamics training and growing commute") {
         std::pair{"experts",
                   "factor: 2, experts_per_token: 4, symmetry: {noise: 0}, moments: equivariant, "
                   "dynamics: exact"}})
-    for (const arch::ModelConfig& model : test::law_models())
+    for (const arch::ModelConfig& model : test::all_models())
       for (const int k : {2, 3}) {
         if (!test::applies(name, options, model)) continue;
         const GrowthCase c{test::growth_list(name, options, k), model};
@@ -300,7 +300,7 @@ TEST_CASE("law 8: a factor of 1 changes no bit, and twice 2 is 4 where nothing i
   for (const auto& [name, all] : test::operator_options()) {
     for (const std::string& options : all) {
       if (options.find("factor: $k") == std::string::npos) continue;
-      for (const arch::ModelConfig& model : test::law_models()) {
+      for (const arch::ModelConfig& model : test::all_models()) {
         if (!test::applies(name, options, model)) continue;
         const GrowthCase once{test::growth_list(name, options, 1), model},
             twice{test::growth_list(name, options, 2), model},

@@ -12,15 +12,26 @@ using test::OneThread;
 
 namespace {
 
-grow::GrowthRecipe learned(const arch::ModelConfig& from) {
-  grow::GrowthRecipe recipe =
-      test::GrowthCase{
-          "[{operator: ligo, layers: 3, width: 18, heads: 8, ffn: 27, fit: {steps: 1, noise: "
-          "0.3}}]",
-          from}
-          .recipe();
+grow::GrowthRecipe fitted(const std::string& growth, const arch::ModelConfig& from) {
+  grow::GrowthRecipe recipe = test::GrowthCase{"[{" + growth + "}]", from}.recipe();
   recipe.steps[0].fit.done = true;
   return recipe;
+}
+
+// A learned growth for each model, and both where both apply.
+std::vector<grow::GrowthRecipe> learned_growths() {
+  std::vector<grow::GrowthRecipe> recipes;
+  for (const arch::ModelConfig& model : test::law_models()) {
+    recipes.push_back(fitted(
+        "operator: ligo, layers: 3, width: 18, heads: 8, ffn: 27, fit: {steps: 1, noise: 0.3}",
+        model));
+    if (!test::is_cut_in_squares(model)) continue;
+    recipes.push_back(
+        fitted("operator: mango, layers: 3, width: 18, fit: {steps: 1, noise: 0.3}", model));
+    recipes.push_back(
+        fitted("operator: mango, layers: 3, rank: 2, fit: {steps: 1, noise: 0.3}", model));
+  }
+  return recipes;
 }
 
 train::SourceTensor weights_of(model::ParamBuffer& params) {
@@ -35,8 +46,8 @@ train::MapGradients map_gradients(const grow::GrowthRecipe& recipe, const Traini
   const grow::GrowthStep& step = recipe.steps[0];
   train::MapGradients gradients = train::zero_gradients(step.maps);
   for (std::size_t i = 0; i < step.tensors.size(); ++i)
-    if (const auto& product = step.tensors[i].product)
-      train::pull_back(*product, step.maps, weights_of(from->params()),
+    for (const grow::MapProduct& product : step.tensors[i].products)
+      train::pull_back(product, step.maps, weights_of(from->params()),
                        to->params().view(to->params().grads(), i), gradients);
   return gradients;
 }
@@ -45,11 +56,10 @@ train::MapGradients map_gradients(const grow::GrowthRecipe& recipe, const Traini
 
 TEST_CASE("the loss falls along the gradient of the maps as finite differences say") {
   const OneThread quick;
-  for (const arch::ModelConfig& model : test::law_models()) {
-    if (model.experts > 0) continue;  // a router's choice jumps
-    CAPTURE(describe(model));
-    const TrainingState small = test::law_state(model);
-    grow::GrowthRecipe recipe = learned(model);
+  for (grow::GrowthRecipe& recipe : learned_growths()) {
+    if (recipe.from.experts > 0) continue;  // a router's choice jumps
+    CAPTURE(recipe.operators(), describe(recipe.from));
+    const TrainingState small = test::law_state(recipe.from);
     const train::MapGradients found = map_gradients(recipe, small);
     std::vector<grow::DenseMap>& maps = recipe.steps[0].maps;
     for (std::size_t m = 0; m < maps.size(); ++m) {
@@ -72,10 +82,9 @@ TEST_CASE("the loss falls along the gradient of the maps as finite differences s
 
 TEST_CASE("steps of Adam on the maps lower the loss of the larger model") {
   const OneThread quick;
-  for (const arch::ModelConfig& model : test::law_models()) {
-    CAPTURE(describe(model));
-    const TrainingState small = test::law_state(model);
-    grow::GrowthRecipe recipe = learned(model);
+  for (grow::GrowthRecipe& recipe : learned_growths()) {
+    CAPTURE(recipe.operators(), describe(recipe.from));
+    const TrainingState small = test::law_state(recipe.from);
     const double before = test::loss_of(test::grown(recipe, small));
     train::MapAdam adam(recipe.steps[0].maps);
     for (int step = 0; step < 5; ++step)
@@ -86,18 +95,17 @@ TEST_CASE("steps of Adam on the maps lower the loss of the larger model") {
 
 TEST_CASE("a fit makes the weights that the growth makes") {
   const at::NoGradGuard no_grad;
-  for (const arch::ModelConfig& model : test::law_models()) {
-    CAPTURE(describe(model));
-    const TrainingState small = test::law_state(model);
-    const grow::GrowthRecipe recipe = learned(model);
+  for (const grow::GrowthRecipe& recipe : learned_growths()) {
+    CAPTURE(recipe.operators(), describe(recipe.from));
+    const TrainingState small = test::law_state(recipe.from);
     const auto from = test::running(small), to = test::running(test::grown(recipe, small));
     const grow::GrowthStep& step = recipe.steps[0];
     for (std::size_t i = 0; i < step.tensors.size(); ++i) {
-      if (!step.tensors[i].product) continue;
+      if (step.tensors[i].products.empty()) continue;
       const at::Tensor grown = to->params().view(to->params().weights(), i);
-      const at::Tensor made =
-          train::mapped(*step.tensors[i].product, step.maps, weights_of(from->params()));
-      CHECK((made.view(grown.sizes()) - grown).abs().max().item<double>() <= 1e-13);
+      const at::Tensor made = at::full_like(grown, 9);
+      train::make_weights(step.tensors[i].products, step.maps, weights_of(from->params()), made);
+      CHECK((made - grown).abs().max().item<double>() <= 1e-13);
     }
   }
 }

@@ -45,7 +45,10 @@ const std::map<std::string, std::vector<std::string>>& moment_options() {
       {"lemon", {"width: 24, heads: 8, ffn: 40, layers: 4", "width: 31, ffn: 47", "head_dim: 12"}},
       {"expand", {"width: 17, ffn: 27, layers: 3", "head_dim: 12", "grouped|kv_heads: 4"}},
       {"ligo", {"width: 24, heads: 8, ffn: 40, layers: 4, fit: {steps: 0}"}},
+      {"mango", {"width: 24, layers: 4, fit: {steps: 0}"}},
       {"mask", {"width: 24, heads: 8, ffn: 31, layers: 3", "head_dim: 12"}},
+      {"untie", {"dynamics: plain", "dynamics: exact"}},
+      {"passes", {"factor: 2", "factor: 2, order: append"}},
       {"upcycle", {"experts: 3", "experts: 3, symmetry: {noise: 0.1}"}},
       {"experts", {"factor: 3", "factor: 2, experts_per_token: 4, symmetry: {noise: 0}"}},
       {"merge", {"with: [$other]"}},
@@ -74,7 +77,7 @@ std::vector<MomentCase> moment_cases() {
   std::vector<MomentCase> cases;
   for (const auto& [name, all] : moment_options())
     for (const std::string& options : all)
-      for (const arch::ModelConfig& model : test::law_models())
+      for (const arch::ModelConfig& model : test::all_models())
         if (test::applies(name, options, model) && !test::refused(name, options, model))
           cases.push_back({name, options, model});
   return cases;
@@ -200,7 +203,7 @@ Numbers carried(const Box& box, Filling filling, const arch::ParamTable& table,
 
 // The tensors that may have copies of the same entries: of all layers, or of all experts.
 std::string group_of(const arch::ParamSpec& spec, const MomentCase& c, bool from_above) {
-  const bool all_layers = c.name == "decoalesce" || from_above;
+  const bool all_layers = c.name == "decoalesce" || c.name == "untie" || from_above;
   std::string group = all_layers && spec.layer >= 0 ? spec.key : spec.name;
   const std::string part = fmt::format("experts.{}.", spec.expert);
   if (c.name == "experts" && spec.expert >= 0) group.erase(group.find(part), part.size());

@@ -25,9 +25,9 @@ class Learned {
                 noise + "}}]",
             from)) {}
   const MapProduct& of(const std::string& name) const {
-    const auto& product = recipe.steps[0].tensors[test::index_of(recipe.to, name)].product;
-    REQUIRE(product);
-    return *product;
+    const auto& products = recipe.steps[0].tensors[test::index_of(recipe.to, name)].products;
+    REQUIRE(products.size() == 1);
+    return products.front();
   }
   const grow::DenseMap& map(std::size_t index) const { return recipe.steps[0].maps[index]; }
   grow::GrowthRecipe recipe;
@@ -57,10 +57,11 @@ TEST_CASE("tensors share maps by axis: one of the stream, the others of each lay
   CHECK(!same(gpt2.of("layers.0.mlp.up.weight").rows, gpt2.of("layers.1.mlp.up.weight").rows));
   CHECK(same(gpt2.of("layers.0.attention.output.weight").columns,
              gpt2.of("layers.0.attention.value.weight").rows));
-  CHECK(gpt2.of("layers.0.mlp.up.weight").mix == gpt2.of("layers.2.mlp.up.weight").mix);
-  CHECK(gpt2.of("layers.0.mlp.up.weight").mix != gpt2.of("layers.0.mlp.up.bias").mix);
-  CHECK(gpt2.of("layers.2.mlp.up.weight").mix_row == 2);
-  CHECK(!gpt2.of("embed.token").mix);
+  const auto layers = [&](const char* name) { return gpt2.of(name).layers.value(); };
+  CHECK(layers("layers.0.mlp.up.weight").map == layers("layers.2.mlp.up.weight").map);
+  CHECK(layers("layers.0.mlp.up.weight").map != layers("layers.0.mlp.up.bias").map);
+  CHECK(layers("layers.2.mlp.up.weight").row == 2);
+  CHECK(!gpt2.of("embed.token").layers);
 }
 
 TEST_CASE("whole heads are mixed where single rows would break them") {

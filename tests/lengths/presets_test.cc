@@ -1,6 +1,7 @@
 // Growth paths of the literature as schedules that run.
 #include "lengths/presets.h"
 
+#include "lengths/memory_depths.h"
 #include "support/catch.h"
 #include "support/errors.h"
 #include "support/schedules.h"
@@ -61,6 +62,38 @@ TEST_CASE("each stage of a preset adds one block, by the order that it is named 
   }
   const RunPlan equal = planned("gradual", 3);
   CHECK(equal.stages[0].steps == Approx(equal.total_steps / 3.0).margin(1));
+}
+
+TEST_CASE("STEP's depths take the least memory, with the paper's bytes and with this program's") {
+  const LayerBytes paper{16, 2, 0};
+  CHECK(depths_of_least_memory(15, 2, paper) == std::vector<std::int64_t>{8, 15});
+  CHECK(most_bytes({8, 15}, paper) == 128);  // 47% below the 240 of all at once
+  CHECK(most_bytes({15}, paper) == 240);
+  for (const std::int64_t layers : {6, 13, 24})
+    for (const LayerBytes bytes : {paper, LayerBytes{16, 12, 1}}) {
+      CAPTURE(layers, bytes.frozen);
+      const double found = most_bytes(depths_of_least_memory(layers, 3, bytes), bytes);
+      for (std::int64_t a = 1; a < layers; ++a)
+        for (std::int64_t b = a + 1; b < layers; ++b)
+          CHECK(found <= most_bytes({a, b, layers}, bytes));
+    }
+  CHECK(contains(test::refusal(ErrorKind::usage, [&] { depths_of_least_memory(9, 4, paper); }),
+                 "found 4 stages of 9 layers"));
+
+  const RunPlan plan = planned("step", 0);
+  REQUIRE(plan.stages.size() == 2);
+  const LayerBytes bytes = bytes_of_layers(plan.schedule, plan.final_model);
+  const double numbers = 12.0 * 768 * 768, vectors = 13 * 768, adapters = 8 * 18 * 768;
+  CHECK(bytes.trained == 16 * (numbers + vectors));
+  CHECK(bytes.frozen + bytes.adapters == bytes.trained + 4 * (4 * adapters - numbers));
+  CHECK(plan.stages[0].model.layers == depths_of_least_memory(12, 2, bytes)[0]);
+  CHECK(plan.stages[1].train_only_new);
+  REQUIRE(plan.stages[1].policies.adapters);
+  CHECK(plan.stages[1].memory_bytes < planned("gradual", 2).stages[1].memory_bytes);
+  const Tree& growth = plan.schedule.stages[1].grow.items[0];
+  CHECK(growth.find("order")->text == "upper");
+  CHECK(growth.find("new_layers")->text == "mean");
+  CHECK(!growth.find("block"));
 }
 
 TEST_CASE("unknown presets and stages that do not divide the layers are refused") {

@@ -56,7 +56,11 @@ TEST_CASE("layers are mapped by alternate and append, to any larger number") {
       LayerMap{4, "layers: 6, order: overlap", {0, 1, 2, 1, 2, 3}, {0, 1, 2, 5}},
       LayerMap{4, "layers: 8, order: overlap", {0, 1, 2, 3, 0, 1, 2, 3}, {0, 1, 2, 3}},
       LayerMap{5, "layers: 6, order: overlap", {0, 1, 2, 2, 3, 4}, {0, 1, 2, 4, 5}},
-      LayerMap{3, "layers: 3, order: overlap", {0, 1, 2}, {0, 1, 2}});
+      LayerMap{3, "layers: 3, order: overlap", {0, 1, 2}, {0, 1, 2}},
+      // STEP: in the gaps between layers, from the top on.
+      LayerMap{4, "layers: 6, order: upper", {0, 1, 1, 2, 2, 3}, {0, 1, 3, 5}},
+      LayerMap{3, "layers: 8, order: upper", {0, 0, 0, 1, 1, 1, 1, 2}, {0, 3, 7}},
+      LayerMap{1, "layers: 3, order: upper", {0, 0, 0}, {0}});
   CAPTURE(map.options);
   const auto model = test::tiny_model(map.from);
   const TrainingState small = test::tiny_state(1, state::DType::f32, model);
@@ -152,9 +156,9 @@ TEST_CASE("depth refuses what it cannot do, and says what it could") {
   CHECK(contains(says("layers: 4, factor: 2"), "depth takes --layers or --factor, not both"));
   CHECK(contains(says("layers: 0"), "depth.layers: found '0', expected from 1 to 65536"));
   CHECK(contains(says("layers: six"), "found 'six', expected a whole number"));
-  CHECK(
-      contains(says("layers: 6, new_layers: zero"),
-               "found 'zero'; expected one of zero_output, identity, copied, mean, slerp, random"));
+  CHECK(contains(says("layers: 6, new_layers: zero"),
+                 "found 'zero'; expected one of zero_output, identity, copied, mean, slerp, "
+                 "predicted, random"));
   CHECK(contains(says("layers: 4, block: 1"), "block only with order last or middle"));
   CHECK(contains(says("layers: 4, scale: 0.5"), "scale only with new_layers copied"));
   CHECK(contains(says("layers: 4, order: last, block: 4"),

@@ -1,5 +1,5 @@
 // The warm start of expand, entry by entry: W' = shrink [W 0; 0 0] + noise N.
-#include "operators/shrink_perturb.h"
+#include "widths/shrink_perturb.h"
 
 #include <algorithm>
 #include <cmath>

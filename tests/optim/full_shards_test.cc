@@ -69,10 +69,10 @@ TEST_CASE(
       most = std::max(most, resident(params.weights()));
     }
     shards.release(8);
-    at::Tensor room;
+    at::Tensor buffer;
     for (std::size_t i = 0; i < table.size(); ++i) {
-      params.get(state::TensorKind::exp_avg, i, room);
-      equal = equal && at::equal(room, params.view(values, i).flatten());
+      params.get(state::TensorKind::exp_avg, i, buffer);
+      equal = equal && at::equal(buffer, params.view(values, i).flatten());
     }
     const double moments = resident(params.exp_avg());
     static std::mutex mutex;

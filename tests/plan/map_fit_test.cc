@@ -85,6 +85,21 @@ TEST_CASE("the memory of a fit is that of both models and of the sequences of it
   CHECK(contains(plan::to_text(p), "both models while the maps are fitted"));
 }
 
+TEST_CASE("predicted layers count the memory of their matrices and of the decomposition") {
+  const auto bytes = [](const char* new_layers) {
+    const plan::RunPlan p = plan::resolve(test::two_stages(
+        {"model={architecture: gpt2, layers: 5, width: 64, heads: 4, context: 32, vocab: 256}",
+         std::string("stages=[{name: small, model: {layers: 3}, for: 9}, {name: large, grow: "
+                     "[{operator: depth, layers: [0, 0, 1, 1, 2], new_layers: ") +
+             new_layers + "}], for: 9}]"}));
+    return static_cast<double>(p.stages[1].growth_memory_bytes);
+  };
+  const double square = 64 * 64;
+  // Two new layers of 12 squares each wait; the largest kind has 4 squares in each of 3 layers.
+  CHECK(bytes("predicted") - bytes("copied") ==
+        Approx(4 * 2 * 12 * square + 10 * 8 * 3 * 4 * square).epsilon(1e-9));
+}
+
 TEST_CASE("a fit is refused where it cannot be run") {
   using plan::Sharding;
   const auto refused = [](const std::string& says, const auto& what) {
@@ -92,11 +107,11 @@ TEST_CASE("a fit is refused where it cannot be run") {
     INFO(said);
     CHECK(contains(said, says));
   };
-  refused("expected ligo alone", [] { planned("{steps: 5}", "{operator: clone, axes: [ffn], factor: 1}, "); });
+  refused("expected ligo or mango alone",
+          [] { planned("{steps: 5}", "{operator: clone, axes: [ffn], factor: 1}, "); });
   CHECK_NOTHROW(planned("{steps: 0}", "{operator: clone, axes: [ffn], factor: 1}, "));
-  refused("expected ligo with fit.steps: 0", [] {
-    plan::refuse_sharding(planned("{steps: 5}"), Sharding::full);
-  });
+  refused("expected fit.steps: 0, or another operator",
+          [] { plan::refuse_sharding(planned("{steps: 5}"), Sharding::full); });
   CHECK_NOTHROW(plan::refuse_sharding(planned("{steps: 5}"), Sharding::optimizer));
   refused("after a fit no rule gives the moments",
           [] { planned("{steps: 5}, moments: reset_new"); });

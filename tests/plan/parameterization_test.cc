@@ -1,7 +1,7 @@
 // What a schedule's parameterization does to the models of a plan, and which ones are refused.
 #include "plan/parameterization.h"
 
-#include "plan/frontier.h"
+#include "forecast/frontier.h"
 #include "support/catch.h"
 #include "support/errors.h"
 #include "support/schedules.h"

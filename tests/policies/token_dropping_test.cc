@@ -26,14 +26,14 @@ TEST_CASE("expected FLOPs of dropped tokens are the sum over the steps") {
   for (const char* policy : {"token_dropping: {start: 32, step: 16, over: 0.5}",
                              "token_dropping: {start: 32, step: 16, over: 1}",
                              "token_dropping: {start: 30, step: 7, over: 0.33}",
-                             "token_dropping: {start: 1, step: 128, over: 0.7}"}) {
+                             "token_dropping: {start: 1, step: 127, over: 0.7}"}) {
     CAPTURE(policy);
     const plan::RunPlan p = planned(policy);
     CHECK(test::executed_flops(p, 16) == Approx(p.flops).epsilon(1e-12));
     CHECK(p.flops < planned("").flops);
   }
   // A quarter of the tokens at all steps but the last, in 6 of 8 layers.
-  const plan::RunPlan p = planned("token_dropping: {start: 32, step: 128, over: 1}");
+  const plan::RunPlan p = planned("token_dropping: {start: 32, step: 96, over: 1}");
   const double layer = test::kMatrices / 4 + test::kAttention / 16;
   const double whole = test::kMatrices + test::kAttention;
   CHECK(p.flops ==
@@ -74,6 +74,7 @@ TEST_CASE("tokens are drawn for sequences of the batch, however it is divided in
 TEST_CASE("dropping tokens is refused where there is no middle layer, or too few tokens") {
   check_refused("token_dropping: {start: 32}", "expected at least 3 layers", {"model.layers=2"});
   check_refused("token_dropping: {start: 256}", "start: found 256, expected at most 128");
+  check_refused("token_dropping: {start: 32, step: 97}", "step: found 97, expected at most 96");
   check_refused("token_dropping: {start: 32, over: 0}", "over");
   check_refused("token_dropping: {}", "start");
   check_refused("token_dropping: {start: 32}", "found with batch.length_warmup",

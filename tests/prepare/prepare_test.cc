@@ -293,4 +293,6 @@ TEST_CASE("the counts add up as text and as JSON") {
   INFO(text);
   CHECK(contains(text, "1 file, 1 document"));
   CHECK(contains(text, data.validation.path.string()));
+  CHECK(contains(to_text({.text_bytes = 1}), ", 1 byte of text\n"));
+  CHECK(contains(to_text({.text_bytes = 2000}), ", 2,000 bytes of text\n"));
 }

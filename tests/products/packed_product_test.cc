@@ -22,11 +22,11 @@ Doubles wanted_product(const Floats& a, const Floats& b, bool transposed, std::i
 }
 
 Floats packed(const Floats& b, bool transposed, std::int64_t depth, std::int64_t columns) {
-  Floats room(static_cast<std::size_t>(kernels::packed_size(depth, columns)), NAN);
+  Floats result(static_cast<std::size_t>(kernels::packed_size(depth, columns)), NAN);
   const Factor factor{b.data(), transposed ? depth : columns, transposed};
   for (std::int64_t c = 0; c < columns; c += kernels::kPackGrain)
-    kernels::pack(factor, depth, c, std::min(columns, c + kernels::kPackGrain), room.data());
-  return room;
+    kernels::pack(factor, depth, c, std::min(columns, c + kernels::kPackGrain), result.data());
+  return result;
 }
 
 TEST_CASE("a product with a packed side is that of fp64, for every size and form") {
@@ -36,9 +36,10 @@ TEST_CASE("a product with a packed side is that of fp64, for every size and form
   const Floats a = random_floats(rows * depth, 1), b = random_floats(depth * columns, 2);
   const Doubles want = wanted_product(a, b, transposed, rows, columns, depth);
   on_every_target([&] {
-    const Floats room = packed(b, transposed, depth, columns);
+    const Floats packed_b = packed(b, transposed, depth, columns);
     Floats c(static_cast<std::size_t>(rows * columns), NAN), cut = c;
-    kernels::PackedProduct product{depth, columns, a.data(), depth, room.data(), c.data(), columns};
+    kernels::PackedProduct product{depth,           columns,  a.data(), depth,
+                                   packed_b.data(), c.data(), columns};
     kernels::multiply(product, 0, rows);
     CHECK(error_of(c, want) < 2e-6);
     product.c = cut.data();
@@ -56,10 +57,10 @@ TEST_CASE("scale, bias, addition and GELU come after the product") {
   for (std::size_t i = 0; i < want.size(); ++i)
     want[i] = want[i] * 0.5 + bias[i % columns] + before[i];
   on_every_target([&] {
-    const Floats room = packed(b, true, depth, columns);
+    const Floats packed_b = packed(b, true, depth, columns);
     Floats c = before, gelu(c.size()), again(c.size());
-    kernels::multiply({depth, columns, a.data(), depth, room.data(), c.data(), columns, 0.5f, true,
-                       bias.data(), gelu.data()},
+    kernels::multiply({depth, columns, a.data(), depth, packed_b.data(), c.data(), columns, 0.5f,
+                       true, bias.data(), gelu.data()},
                       0, rows);
     CHECK(error_of(c, want) < 2e-6);
     kernels::bias_gelu(c.data(), nullptr, 0, rows, columns, nullptr, again.data());
@@ -83,8 +84,8 @@ TEST_CASE("an outer product is added to, and cutting it into blocks changes no b
     CHECK(error_of(whole, want) < 3e-6);
     product.dw = cut.data();
     const std::int64_t o = outs / 2, i = ins > 32 ? 64 : ins;
-    for (const kernels::Block os : {kernels::Block{0, o}, kernels::Block{o, outs}})
-      for (const kernels::Block is : {kernels::Block{i, ins}, kernels::Block{0, i}})
+    for (const kernels::IndexRange os : {kernels::IndexRange{0, o}, kernels::IndexRange{o, outs}})
+      for (const kernels::IndexRange is : {kernels::IndexRange{i, ins}, kernels::IndexRange{0, i}})
         kernels::add_outer_product(product, os, is, scratch.data());
     CHECK(same_bytes(whole, cut));
   });

@@ -149,3 +149,26 @@ TEST_CASE("the fit of a growth's maps stands beside the growth") {
   CHECK(contains(table.rows.at(0).back(), "loss 2.8000 to 2.5000"));
   CHECK(to_json(report)["runs"][3]["fits"][0]["fit_flops"] == 2e12);
 }
+
+TEST_CASE("what choosing data cost stands in a table and in JSON, if a run chose") {
+  Report report = made_report();
+  CHECK(selections_table(report).rows.empty());
+  CHECK_FALSE(contains(to_text(report), "Data selection"));
+  Run& staged = report.runs[report.comparisons.at(0).staged];
+  const double all = staged.last().flops;
+  for (const double passes : {1.0, 0.0, 1.0})
+    staged.selections.push_back({.stage = "full",
+                                 .windows = 4000,
+                                 .selected = 1000,
+                                 .passes = passes,
+                                 .flops = passes * all / 8,
+                                 .seconds = 10});
+  const Table table = selections_table(report);
+  REQUIRE(table.rows.size() == 1);
+  const std::vector<std::string>& row = table.rows[0];
+  CHECK(std::vector(row.begin() + 1, row.begin() + 5) ==
+        std::vector<std::string>{"4,000", "1,000", "3", "2"});
+  CHECK(row[6] == "25.0%");
+  CHECK(contains(to_text(report), "Data selection, counted in all costs"));
+  CHECK(to_json(report)["runs"][3]["selections"][2]["select_flops"] == all / 8);
+}

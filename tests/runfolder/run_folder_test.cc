@@ -125,6 +125,20 @@ TEST_CASE("a folder is made once, taken up again, and refused to another schedul
   CHECK(contains(refused(tiny, {}, Mode::fresh), "holds a run already"));
 }
 
+TEST_CASE("a changed time budget is refused with what to do instead") {
+  const test::TinyRun tiny;
+  const Path out = tiny / "run";
+  { RunFolder(out, tiny.plan({"budget={time: 3h}"}), Mode::fresh); }
+  const auto mode = GENERATE(Mode::go_on, Mode::replan);
+  const std::string longer = refused(tiny, {"budget={time: 3h30m}"}, mode);
+  CHECK(contains(longer, "budget.time: 12600s, the run has 10800s"));
+  CHECK(contains(longer, "give budget.time: 10800s again"));
+  CHECK(contains(longer, "--extend trains its last stage further"));
+  std::filesystem::remove_all(out);
+  { RunFolder(out, tiny.plan(), Mode::fresh); }
+  CHECK(contains(refused(tiny, {"budget={time: 3h}"}, mode), "leave budget out"));
+}
+
 TEST_CASE("a recorded schedule that was cut is made again") {
   const test::TinyRun tiny;
   const Path file = tiny / "run/schedule.yaml";

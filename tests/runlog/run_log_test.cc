@@ -357,6 +357,29 @@ TEST_CASE("a log that has lost its start is told and left out, the others are re
   CHECK(test::contains(logs.problems[0], "found no start event"));
 }
 
+TEST_CASE("selections of data are read once for each step, and void after a resume before them") {
+  const auto select = [](int step, int passes) {
+    return fmt::format(
+        R"({{"event":"select","step":{},"flops":9,"stage":"full","windows":100,"selected":25,)"
+        R"("select_passes":{},"select_flops":5,"select_seconds":1}})"
+        "\n",
+        step, passes);
+  };
+  const std::string resume = "{\"event\":\"resume\",\"step\":2}\n";
+  // Drawn again after a resume from the same step.
+  const Run run = read(kStart + step_line(1, 5) + select(1, 1) + step_line(2, 4) + select(2, 0) +
+                       resume + select(2, 0) + step_line(3, 4) + select(3, 0));
+  REQUIRE(run.selections.size() == 3);
+  CHECK(run.selections[0].passes == 1);
+  CHECK(run.selections[0].windows == 100);
+  CHECK(run.selections[0].selected == 25);
+  CHECK(run.selections[1].at.step == 2);
+  CHECK(run.selections[1].flops == 5);
+  CHECK(run.selections[1].seconds == 1);
+  CHECK(
+      read(kStart + step_line(1, 5) + step_line(3, 4) + select(3, 0) + resume).selections.empty());
+}
+
 TEST_CASE("a fit is read once for each growth, and void after a resume before it") {
   const std::string fit =
       R"({"event":"fit","step":2,"flops":9,"stage":"full","fit_steps":7,"fit_tokens":30,)"

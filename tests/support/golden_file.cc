@@ -68,6 +68,11 @@ arch::ModelConfig read_model(const Json& json) {
   model.experts_per_token = json.value("experts_per_token", model.experts_per_token);
   model.router_loss = json.value("router_loss", model.router_loss);
   model.norm_topk = json.value("norm_topk", model.norm_topk);
+  model.core = json.value("core", model.core);
+  model.prelude = json.value("prelude", model.prelude);
+  model.coda = json.value("coda", model.coda);
+  model.passes = json.value("passes", model.passes);
+  model.boundary_alpha = json.value("boundary_alpha", model.boundary_alpha);
   return arch::resolved(model);
 }
 

@@ -19,6 +19,9 @@ TEST_CASE("durations are read with their units") {
   CHECK(parse_duration("30m") == Duration{1800, DurationUnit::seconds});
   CHECK(parse_duration("1.5 h") == Duration{5400, DurationUnit::seconds});
   CHECK(parse_duration("90s") == Duration{90, DurationUnit::seconds});
+  CHECK(parse_duration("3h30m") == Duration{12600, DurationUnit::seconds});
+  CHECK(parse_duration("1d12h") == Duration{129600, DurationUnit::seconds});
+  CHECK(parse_duration(" 1h 2 m 3.5s ") == Duration{3723.5, DurationUnit::seconds});
   CHECK(parse_duration("2e3") == Duration{2000, DurationUnit::steps});
 }
 
@@ -29,8 +32,9 @@ TEST_CASE("durations are written as they are read") {
 }
 
 TEST_CASE("a bad duration is refused with the forms that are accepted") {
-  const std::string text = GENERATE("", "steps", "-5 steps", "10 tokns", "10 steps more",
-                                    "1e999 steps", "5%%", "%", "-5m", "m", "3 mins");
+  const std::string text =
+      GENERATE("", "steps", "-5 steps", "10 tokns", "10 steps more", "1e999 steps", "5%%", "%",
+               "-5m", "m", "3 mins", "30m3h", "3h30", "1h2h", "3h-5m", "h30m", "3h30mm");
   INFO(text);
   const std::string message = test::refusal(ErrorKind::usage, [&] { parse_duration(text); });
   INFO(message);

@@ -1,6 +1,8 @@
 // Runs whose folder holds damaged and foreign checkpoints, and states that are not finite.
 #include <limits>
+#include <set>
 
+#include "replicas/device_options.h"
 #include "runfolder/checkpoint_saver.h"
 #include "support/catch.h"
 #include "support/tiny_state.h"
@@ -161,4 +163,19 @@ TEST_CASE("a run that diverges right after a save names the checkpoint before it
   const auto begin = at + std::string("last good checkpoint (").size();
   const Path good = said.substr(begin, said.find(')', begin) - begin);
   CHECK(state::load(good).progress.step > 0);
+}
+
+TEST_CASE("a signal just after a save does not save the same step again") {
+  const TinyRun tiny;
+  const Edits edits = {"checkpoint.every=1", "checkpoint.keep=9"};
+  run_until_line(tiny, 6, edits);
+  std::vector<std::int64_t> saved;
+  for (const Json& event : events(tiny, "checkpoint")) saved.push_back(event["step"]);
+  CAPTURE(saved);
+  REQUIRE(saved.size() >= 2);
+  CHECK(std::set(saved.begin(), saved.end()).size() == saved.size());
+  CHECK(state::load(step_file(tiny, static_cast<int>(saved.back()))).progress.step == saved.back());
+  run_in(tiny, "whole", edits);
+  CHECK(run_in(tiny, "run", edits).done);
+  CHECK(same_end(tiny));
 }

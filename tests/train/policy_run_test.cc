@@ -89,7 +89,8 @@ TEST_CASE("stopped anywhere under a policy and run again, a run ends with the sa
       std::pair("layer_sharing={layers: 8}", "batch.micro=2"),
       std::pair("token_dropping={start: 4, step: 4}", "batch.micro=2"),
       std::pair("train_groups={layers: 2, order: random}", "optimizer={name: muon}"),
-      std::pair("train_last=2", "batch.micro=0"));
+      std::pair("train_last=2", "batch.micro=0"),
+      std::pair("adapters={rank: 2}", "optimizer={name: lion}"));
   const Edits edits = edits_with(policy, {more});
   run_in(tiny, "whole", edits);
   const int line = GENERATE(14, 20);
@@ -128,7 +129,7 @@ TEST_CASE("all tokens are the plain run on reference kernels to the bit") {
   run_in(tiny, "some", edits_with("token_dropping={start: 4, step: 4}"));
   CHECK(test::difference(end_of(tiny, "plain"), end_of(tiny, "some")) != "");
   const std::string said = test::refusal(ErrorKind::usage, [&] {
-    train::run(tiny.plan(edits_with("token_dropping={start: 4}")),
+    train::run(tiny.plan(edits_with("token_dropping={start: 4, step: 4}")),
                {.out = tiny / "fused", .device = {.kernels = "fused"}});
   });
   CHECK(test::contains(said, "--kernels fused: found a stage with token_dropping"));

@@ -1,5 +1,5 @@
 // Text that a run samples while it trains: which, when, and that training does not notice.
-#include "train/samples.h"
+#include "scoring/samples.h"
 
 #include <map>
 
