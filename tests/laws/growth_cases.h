@@ -67,7 +67,7 @@ inline const std::map<std::string, std::vector<std::string>>& operator_options()
        {"ffn: 27", "heads: 8", "width: 17", "head_dim: 12", "value_dim: 7",
         "grouped|head_dim: 8, value_dim: 4", "layers: 4", "grouped|kv_heads: 4, heads: 12",
         "grouped|kv_heads: 4", "grouped|heads: 8, kv_heads: 2",
-        "width: 19, ffn: 21, heads: 8, head_dim: 12, layers: 3",
+        "width: 19, ffn: 25, heads: 8, head_dim: 12, layers: 3",
         "width: 17, ffn: 27, layers: 3, shrink: 0.4, noise: 0.5"}},
       {"ligo",
        {"layers: 4, fit: {steps: 0}", "layers: 5, order: alternate, fit: {steps: 0}",
