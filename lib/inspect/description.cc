@@ -132,7 +132,7 @@ std::string progress_lines(const Progress& p) {
 std::string selection_line(const DataPosition& data) {
   if (!data.selection) return "";
   const WindowSelection& selection = *data.selection;
-  return line("data selection",
+  return line("selected data",
               fmt::format("subset {} of {} windows, drawn at step {} by gains of step {}",
                           selection.generation + 1, grouped(selection.windows()),
                           grouped(selection.step), grouped(selection.features_step)));

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "plan/memory.h"
 #include "policies/adapters.h"
+#include "text/counted.h"
 
 namespace stagedtrain::plan {
 namespace {
@@ -40,9 +41,8 @@ std::vector<std::int64_t> depths_of_least_memory(std::int64_t layers, std::int64
                                                  const LayerBytes& bytes) {
   if (stages < 2 || stages > 3 || layers < stages)
     throw usage_error(
-        "step: found {} stages of {} layers in all, expected 2 or 3 stages with a "
-        "layer each",
-        stages, layers)
+        "step: found {} for {}, expected 2 or 3 stages, each with at least one new layer",
+        counted(stages, "stage"), counted(layers, "layer"))
         .with_hint("give another --stages");
   std::vector<std::int64_t> best;
   for (std::int64_t first = layers - stages + 1; first >= 1; --first)

@@ -49,6 +49,7 @@ TEST_CASE("plan, show and report say what was selected, and full sharding is ref
   REQUIRE(run.train("run", 1, kSelects).exit_code == 0);
   const test::CommandResult shown =
       test::run({.arguments = {test::program(), "show", run.folder("run") + "/stages/full.h5"}});
+  CHECK(contains(shown.out, "\nselected data subset "));
   CHECK(contains(shown.out, "drawn at step 16 by gains of step 12"));
   const test::CommandResult reported =
       test::run({.arguments = {test::program(), "report", run.folder("run")}});

@@ -78,7 +78,9 @@ TEST_CASE("STEP's depths take the least memory, with the paper's bytes and with 
           CHECK(found <= most_bytes({a, b, layers}, bytes));
     }
   CHECK(contains(test::refusal(ErrorKind::usage, [&] { depths_of_least_memory(9, 4, paper); }),
-                 "found 4 stages of 9 layers"));
+                 "found 4 stages for 9 layers"));
+  CHECK(contains(test::refusal(ErrorKind::usage, [&] { depths_of_least_memory(9, 1, paper); }),
+                 "found 1 stage for 9 layers"));
 
   const RunPlan plan = planned("step", 0);
   REQUIRE(plan.stages.size() == 2);
