@@ -10,6 +10,7 @@
 // weight gradients. Mean over the k groups, with m and a the forward FLOPs of a layer's matrices
 // and attention, and the g-th group from layer g s on:
 //   L (m + a) + mean(L - g s) (m + 2 a) + L / k m + (2 + 1 / k) head.
+// A tied core costs what its passes cost: the backward pass goes down to the first use of a layer.
 #include <algorithm>
 #include <numeric>
 
@@ -60,20 +61,27 @@ std::vector<bool> frozen(const PolicyStage& stage, const arch::ParamTable& table
   return frozen;
 }
 
+// Returns what a step that trains this group trains.
+arch::TrainedParts trained_by(const PolicyStage& stage, std::int64_t group) {
+  const bool is_last = group == count_groups(stage) - 1;
+  arch::TrainedParts trained{{}, group == 0, stage.model.tied ? group == 0 : is_last};
+  for (std::int64_t layer = 0; layer < stage.model.layers; ++layer)
+    trained.layers.push_back(layer / stage.keys.train_groups->layers == group ? 1 : 0);
+  return trained;
+}
+
 arch::TokenFlops mean_flops(const PolicyStage& stage, std::int64_t length) {
-  const arch::TokenFlops whole = arch::step_flops_per_token(stage.model, {}, {}, length);
-  if (count_groups(stage) == 1) return whole;
-  const auto groups = static_cast<double>(count_groups(stage)),
-             layers = static_cast<double>(stage.model.layers),
-             size = static_cast<double>(stage.keys.train_groups->layers);
-  const double head =
-      2 * static_cast<double>(stage.model.vocab) * static_cast<double>(stage.model.width);
-  const double a = whole.attention / 3 / layers,
-               m = (whole.total - whole.attention) / 3 / layers - head / layers;
-  const double reached = layers - size * (groups - 1) / 2;  // by the backward pass, on average
-  const double attention = a * (layers + 2 * reached);
-  return {m * (layers + reached + layers / groups) + attention + head * (2 + 1 / groups),
-          attention};
+  const std::int64_t groups = count_groups(stage);
+  if (groups == 1) return arch::step_flops_per_token(stage.model, {}, {}, length);
+  arch::TokenFlops sum;
+  for (std::int64_t group = 0; group < groups; ++group) {
+    const arch::TokenFlops one =
+        arch::step_flops_per_token(stage.model, {}, trained_by(stage, group), length);
+    sum.total += one.total;
+    sum.attention += one.attention;
+  }
+  const auto n = static_cast<double>(groups);
+  return {sum.total / n, sum.attention / n};
 }
 
 std::string description(const PolicyStage& stage) {

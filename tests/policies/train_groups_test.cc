@@ -79,6 +79,14 @@ TEST_CASE("expected FLOPs of groups are the mean over a cycle") {
         Approx(plan::optimizer_flops_per_step(muon.schedule, muon.final_model) / 4));
 }
 
+TEST_CASE("expected FLOPs of groups count every pass of a tied core") {
+  const plan::RunPlan p = planned(
+      "train_groups: {layers: 1}",
+      {"model.layers=4", "model.prelude=1", "model.core=2", "model.passes=3", "model.coda=1"});
+  CHECK(plan::expected_flops_per_token(p.stages[0]).total ==
+        Approx(executed_flops(p, 4)).epsilon(1e-12));
+}
+
 TEST_CASE("one group is the plain run") {
   const plan::RunPlan p = planned("train_groups: {layers: 8}");
   CHECK(plan::frozen_in_step(p, p.stages[0], arch::param_table(p.final_model), 5).empty());
