@@ -51,8 +51,10 @@ PlanningLaw law_of_contexts(std::vector<PlanningLaw> laws) {
     law.samples.resize(std::min(law.samples.size(), one.samples.size()));
     law.by_context[context_of(one)] = one.curve;
     if (&one == &laws.back()) continue;
-    law.notes.push_back(fmt::format("the curves of context {} are those of {}: {}", context_of(one),
-                                    one.name, one.source));
+    law.source += fmt::format("; the curves of context {} are those of {}: {}", context_of(one),
+                              one.name, one.source);
+    for (const std::string& note : one.notes)
+      law.notes.push_back(fmt::format("{}: {}", one.name, note));
   }
   for (std::size_t i = 0; i < law.samples.size(); ++i)
     for (const PlanningLaw& one : laws)
@@ -65,7 +67,8 @@ PlanningLaw find_law_of_contexts(const std::string& names) {
   for (const std::string& part : split(names, ',')) {
     const std::string name(trim(part));
     if (!names_law_file(name))
-      throw usage_error("law '{}': expected law files in a list", name).with_hint(kWhatMustDiffer);
+      throw usage_error("law '{}': expected law files in a list", name)
+          .with_hint("write files of plan --fit with commas between them: short.json,long.json");
     laws.push_back(find_planning_law(name));
   }
   PlanningLaw law = law_of_contexts(std::move(laws));

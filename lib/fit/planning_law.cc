@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 
 #include "fit/law_of_contexts.h"
 #include "statistics/discrepancy.h"
@@ -263,7 +264,9 @@ PlanningLaw planning_law(const FittedLaws& laws, const std::string& name) {
 }
 
 PlanningLaw find_planning_law(const std::string& name) {
-  if (name.find(',') != std::string::npos) return find_law_of_contexts(name);
+  std::error_code ignored;
+  const bool is_list = name.find(',') != std::string::npos;
+  if (is_list && !std::filesystem::exists(name, ignored)) return find_law_of_contexts(name);
   if (names_law_file(name)) return planning_law(read_law_file(name), name);
   if (name == "kaplan") return kaplan_law();
   std::vector<std::string> names = {"chinchilla", "kaplan"};

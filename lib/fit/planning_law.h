@@ -90,7 +90,8 @@ std::shared_ptr<const scaling::LossCurve> curve_at(const Law& law, double parame
 bool names_law_file(const std::string& name);
 
 // Returns a law by its name: "besiroglu" (also "chinchilla"), "hoffmann", "kaplan", a law file (see
-// names_law_file), or several law files of different contexts, separated by commas. Throws
+// names_law_file), or several law files of different contexts, separated by commas, unless there is
+// a file of this whole name. Throws
 // Error(usage), with the nearest name, for other names, and as read_law_file, planning_law and
 // law_of_contexts do.
 PlanningLaw find_planning_law(const std::string& name);

@@ -34,10 +34,21 @@ std::string found_path(const std::string& path, const Mark& schedule) {
   return path;
 }
 
+// The same for a law, which may be a list of law files of several contexts.
+std::string found_law(const std::string& law, const Mark& schedule) {
+  if (!names_law_file(law)) return law;
+  const std::string found = found_path(law, schedule);
+  if (is_there(found) || law.find(',') == std::string::npos) return found;
+  std::vector<std::string> files;
+  for (const std::string& file : split(law, ','))
+    files.push_back(found_path(std::string(trim(file)), schedule));
+  return fmt::format("{}", fmt::join(files, ","));
+}
+
 Schedule with_files_found(Schedule s) {
   for (std::string* path : {&s.data.train, &s.data.validation, &s.from})
     *path = found_path(*path, s.source.mark);
-  if (names_law_file(s.plan.law)) s.plan.law = found_path(s.plan.law, s.source.mark);
+  s.plan.law = found_law(s.plan.law, s.source.mark);
   return s;
 }
 

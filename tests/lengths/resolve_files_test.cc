@@ -107,3 +107,14 @@ TEST_CASE("a checkpoint to start from is read for its model alone") {
       test::refusal(ErrorKind::input, [&] { plan::resolve_files(test::two_stages(model)); }),
       "from.h5"));
 }
+
+TEST_CASE("law files of several contexts are found from the folder of the schedule up") {
+  const test::TempDir folder;
+  std::filesystem::create_directories(folder / "schedules");
+  for (const char* name : {"short.json", "long.json"}) test::write_text(folder / name, "{}");
+  const std::string file = (folder / "schedules" / "two.yaml").string();
+  const schedule::Schedule s =
+      schedule::parse(test::kTwoStages + "plan: {law: \"short.json, long.json\"}\n", file, {});
+  const std::string said = test::refusal(ErrorKind::input, [&] { plan::resolve_files(s); });
+  CHECK(contains(said, (folder / "short.json").string()));  // found, and not a law
+}
