@@ -148,6 +148,13 @@ double tokens_of(const Problem& problem, const GrowthPath& growth_path, double e
   return sum_over(problem, growth_path, end_tokens, std::vector(problem.family.size(), 1.0));
 }
 
+double step_length_of(const Problem& problem, const GrowthPath& growth_path, double end_tokens) {
+  std::vector<double> weights;
+  for (const Candidate& size : problem.sizes)
+    weights.push_back(problem.step_tokens / problem.step_tokens_of(size));
+  return sum_over(problem, growth_path, end_tokens, weights);
+}
+
 double cost_of(const Problem& problem, const GrowthPath& growth_path, double end_tokens) {
   return sum_over(problem, growth_path, end_tokens, problem.costs);
 }

@@ -24,6 +24,11 @@ struct Limits {
 };
 
 double tokens_of(const Problem& problem, const scaling::GrowthPath& growth_path, double end_tokens);
+// The number of steps, times the tokens of a step of the final size: more than tokens_of() if
+// stages have a shorter context. The learning rate follows steps, so this is what a decay is a
+// share of.
+double step_length_of(const Problem& problem, const scaling::GrowthPath& growth_path,
+                      double end_tokens);
 double cost_of(const Problem& problem, const scaling::GrowthPath& growth_path, double end_tokens);
 
 // Finds all growths that save something and come before the learning rate decays. `prices` are

@@ -45,8 +45,8 @@ struct Solution {
 // cannot reach the loss, or if the law predicts a loss worse than guessing.
 Solution solve(const Problem& problem, double most_seconds = 0);
 
-// Returns the tokens of the tail_steps() of a run of run_tokens with this number of stages, each of
-// which is rounded to whole steps.
+// Returns the tokens of the tail_steps() of a run of run_tokens, were all its steps those of the
+// final size, with this number of stages, each of which is rounded to whole steps.
 double tail_tokens(const Problem& problem, double run_tokens, std::size_t stages);
 
 // Returns the tokens of each stage of a growth path times the weight of its size, summed.

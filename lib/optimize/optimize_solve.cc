@@ -33,7 +33,7 @@ void check_end(const Problem& problem, double end_loss) {
 }
 
 // Returns the scratch run of `tokens` tokens, with the decay of the staged run. own_tokens is the
-// length of the staged run, of which a decay in % is a share.
+// step_length_of() the staged run, of which a decay in % is a share.
 scaling::RunLength run_of(const Problem& problem, double tokens, double own_tokens,
                           std::size_t stages) {
   return {.tokens = tokens,
@@ -98,8 +98,8 @@ bool leaves_tail(const Problem& problem, const GrowthPath& growth_path, double e
                  std::size_t stages) {
   if (growth_path.growths.empty()) return true;
   const double last = end_tokens - growth_path.growths.back().resume_tokens + problem.lost_tokens;
-  return last >=
-         tail_tokens(problem, tokens_of(problem, growth_path, end_tokens), stages) * (1 - 1e-9);
+  return last >= tail_tokens(problem, step_length_of(problem, growth_path, end_tokens), stages) *
+                     (1 - 1e-9);
 }
 
 // The cheapest path at an assumed length of the staged run, with the growth paths that it is from.
@@ -133,7 +133,7 @@ Found solve_length(const Problem& problem, double tokens, const Limits& limits) 
       return best;
     }
     too_short = own;
-    own = std::max(tokens_of(problem, best.growth_path, tokens), own * 1.001);
+    own = std::max(step_length_of(problem, best.growth_path, tokens), own * 1.001);
     best = found_at(own);
   }
   for (int i = 0; i < kHalvings && too_short > 0 && own > 1.001 * too_short; ++i) {

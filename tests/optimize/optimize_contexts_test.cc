@@ -85,6 +85,32 @@ TEST_CASE(
   CHECK(optimum.full.plan.stages[0].tokens == static_cast<std::int64_t>(optimum.stages[0].tokens));
 }
 
+TEST_CASE("no growth comes after the decay begins, though a short context has more steps") {
+  schedule::Schedule s = one_stage();
+  s.lr.decay.amount = 50;  // percent
+  OptimizeOptions options;
+  options.law = both();
+  const Optimum optimum = optimize(s, options);
+  REQUIRE(optimum.stages.size() == 2);
+  CHECK(optimum.stages[0].size.model.context == 32);
+  const RunPlan& plan = optimum.full.plan;
+  CHECK(plan.stages[1].first_step <= plan.total_steps - plan.decay_steps);
+}
+
+TEST_CASE("a file whose name has a comma is one law") {
+  const test::TempDir dir;
+  write_law_file(laws_of(128, 1.2), dir / "short,long.json", false);
+  CHECK(find_planning_law((dir / "short,long.json").string()).by_context.empty());
+}
+
+TEST_CASE("the source of such a law names all its files, and warnings of each are kept") {
+  PlanningLaw brief = planning_law(laws_of(32, 1.25), "short.json");
+  brief.notes.push_back("a warning");
+  const PlanningLaw law = law_of_contexts({planning_law(laws_of(128, 1.2), "long.json"), brief});
+  CHECK(contains(law.source, "; the curves of context 32 are those of short.json: own curves"));
+  CHECK(contains(law.notes.back(), "short.json: a warning"));
+}
+
 TEST_CASE("with the law of one context all stages have the final model's") {
   OptimizeOptions options;
   options.law = planning_law(laws_of(128, 1.2), "long.json");
