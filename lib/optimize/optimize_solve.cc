@@ -8,12 +8,14 @@
 // A longer staged run has a longer decay, so what a growth saves in the middle of the run can be
 // lost at its end, and the best path of many stages can be worse than one of fewer stages. So the
 // search is made for each number of stages up to the most that are allowed, and the best result
-// wins: allowing more stages never makes a plan worse (tests/plan/optimize_stages_test.cc).
+// wins: allowing more stages never makes a plan worse (tests/plan/optimize_stages_test.cc). For the
+// same reason it is made with all contexts, and without the shortest ones.
 //
 // Invariant: the result keeps all limits, and no growth comes after the decay begins.
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <set>
 
 #include "base/signals.h"
 #include "optimize/optimize_limits.h"
@@ -292,18 +294,37 @@ double saved_by_all_sizes(const Problem& problem, const Solution& best, double m
   return found ? found->floor : 0;
 }
 
+// Returns the problem without growths of a context below this one. A short context has more steps,
+// hence a longer decay, which can cost more than it saves, like more stages.
+Problem with_contexts_from(const Problem& problem, std::int64_t context) {
+  Problem rest = problem;
+  std::erase_if(rest.pairs.pairs, [&](const scaling::FamilyPairs::Pair& pair) {
+    return problem.sizes[pair.from].model.context < context;
+  });
+  return rest;
+}
+
+std::set<std::int64_t> contexts_of(const Problem& problem) {
+  std::set<std::int64_t> contexts;
+  for (const Candidate& size : problem.sizes) contexts.insert(size.model.context);
+  return contexts;
+}
+
 }  // namespace
 
 Solution solve(const Problem& problem, double most_seconds) {
   std::optional<Solution> best;
   std::optional<Error> refusal;
-  for (std::size_t stages = 1; stages <= most_stages(problem); ++stages) {
-    std::optional<Solution> one = if_possible(
-        [&] {
-          return solve_within(problem, {stages, problem.options.most_tokens, most_seconds});
-        },
-        &refusal);
-    if (one && (!best || better(problem, *one, *best))) best = std::move(one);
+  for (const std::int64_t context : contexts_of(problem)) {
+    const Problem rest = with_contexts_from(problem, context);
+    for (std::size_t stages = 1; stages <= most_stages(problem); ++stages) {
+      std::optional<Solution> one = if_possible(
+          [&] {
+            return solve_within(rest, {stages, problem.options.most_tokens, most_seconds});
+          },
+          &refusal);
+      if (one && (!best || better(problem, *one, *best))) best = std::move(one);
+    }
   }
   if (!best) throw *refusal;
   if (refusal && best->growth_path.sizes.size() == 1) best->why_not_grown = refusal->what();

@@ -53,6 +53,21 @@ FittedLaws laws_of(std::int64_t context, double floor) {
   return laws;
 }
 
+// laws_of() with a curve of a model of a third of the layers too.
+FittedLaws more_sizes(std::int64_t context, double floor) {
+  FittedLaws laws = laws_of(context, floor);
+  arch::ModelConfig model = model_of(context);
+  model.layers /= 3;
+  FittedCurve small = laws.curves[0];
+  small.name += "-small";
+  small.model_parameters = static_cast<double>(arch::count_params(model).total);
+  small.law.E += .05;
+  small.low = small.high = small.law;
+  small.samples.assign(small.samples.size(), small.law);
+  laws.curves.push_back(small);
+  return laws;
+}
+
 PlanningLaw both() {
   return law_of_contexts({planning_law(laws_of(128, 1.2), "long.json"),
                           planning_law(laws_of(32, 1.25), "short.json")});
@@ -87,14 +102,29 @@ TEST_CASE(
 
 TEST_CASE("no growth comes after the decay begins, though a short context has more steps") {
   schedule::Schedule s = one_stage();
-  s.lr.decay.amount = 50;  // percent
+  s.lr.decay.amount = 20;  // percent
   OptimizeOptions options;
-  options.law = both();
+  options.law = law_of_contexts({planning_law(laws_of(128, 1.2), "long.json"),
+                                 planning_law(laws_of(32, 1.201), "short.json")});
   const Optimum optimum = optimize(s, options);
   REQUIRE(optimum.stages.size() == 2);
   CHECK(optimum.stages[0].size.model.context == 32);
   const RunPlan& plan = optimum.full.plan;
   CHECK(plan.stages[1].first_step <= plan.total_steps - plan.decay_steps);
+}
+
+TEST_CASE("a law of a shorter context never makes a plan worse") {
+  schedule::Schedule s = one_stage();
+  for (const double decay : {20., 35., 50., 65.}) {
+    CAPTURE(decay);
+    s.lr.decay.amount = decay;
+    for (const double floor : {1.201, 1.21, 1.25}) {
+      OptimizeOptions alone, more;
+      alone.law = planning_law(more_sizes(128, 1.2), "long.json");
+      more.law = law_of_contexts({alone.law, planning_law(more_sizes(32, floor), "short.json")});
+      CHECK(optimize(s, more).planned.flops >= optimize(s, alone).planned.flops - 1e-3);
+    }
+  }
 }
 
 TEST_CASE("a file whose name has a comma is one law") {
