@@ -56,13 +56,13 @@ const OperatorEntry& find_operator(const std::string& name);
 // the list in its document and starts the messages; it may be empty.
 GrowthRecipe make_recipe(const Tree& list, const arch::ModelConfig& from, const std::string& path);
 
-// Reads the options of the operator `name` and constructs it from them. Throws Error(usage) for
-// unknown options and wrong values.
+// Reads the options of the operator `name` and constructs it from them. Throws Error(usage) at
+// their place for unknown options, wrong values, and options that exclude one another.
 template <class Operator, class Options>
 std::unique_ptr<GrowthOperator> make_operator(const Tree& tree, const char* name) {
   Options options;
   read_fields(tree, options, name);
-  return std::make_unique<Operator>(options);
+  return at_place(tree, "", [&] { return std::make_unique<Operator>(options); });
 }
 
 }  // namespace stagedtrain::grow

@@ -115,6 +115,7 @@ TEST_CASE("a fit is refused where it cannot be run") {
   CHECK_NOTHROW(plan::refuse_sharding(planned("{steps: 5}"), Sharding::optimizer));
   refused("after a fit no rule gives the moments",
           [] { planned("{steps: 5}, moments: reset_new"); });
+  refused("--set stages:1:", [] { planned("{steps: 5}, moments: reset_new"); });
   refused("expected plain", [] { planned("{steps: 5}, dynamics: exact"); });
   CHECK_NOTHROW(planned("{steps: 0}, moments: reset_new, dynamics: exact"));
 }
