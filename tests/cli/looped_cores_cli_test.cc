@@ -18,7 +18,7 @@ struct LoopedRun : test::RanksRun {
     edits.insert(edits.end(), {"model.layers=5", "model.prelude=1", "model.core=1", "model.coda=1",
                                "model.passes=3", "model.tied_cores=false",
                                "stages.small.model={layers: 3, tied_cores: true}",
-                               "stages.full.grow=[{operator: untie}]"});
+                               "stages.full.grow=[{operator: untie}]", "checkpoint.keep=9"});
   }
   std::vector<std::string> words(const std::string& command) const {
     std::vector<std::string> all = {command, (tiny / "tiny.yaml").string()};
