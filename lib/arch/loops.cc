@@ -2,6 +2,7 @@
 #include "arch/loops.h"
 
 #include "base/error.h"
+#include "text/counted.h"
 #include "text/text.h"
 
 namespace stagedtrain::arch {
@@ -48,8 +49,7 @@ void check_loops(const ModelConfig& c) {
   if (c.layers != sum)
     throw usage_error(
         "model.layers is {}, expected {}: a prelude of {}, {} of {}, and a coda of {}", c.layers,
-        sum, c.prelude, c.tied_cores ? "a core" : fmt::format("{} untied cores", c.passes), c.core,
-        c.coda)
+        sum, c.prelude, c.tied_cores ? "a core" : counted(c.passes, "untied core"), c.core, c.coda)
         .with_hint(
             "the operators untie and passes change the cores of a looped model; others keep its "
             "layers");
