@@ -1,8 +1,9 @@
-// The options of a growth's fit (grow/dense_map.h), and what they exclude.
+// The options that operators with a fit share (grow/dense_map.h), and what they exclude.
 #pragma once
 
 #include "base/error.h"
 #include "grow/dense_map.h"
+#include "grow/layer_growth.h"
 #include "grow/state_rule.h"
 #include "text/fields.h"
 
@@ -39,8 +40,26 @@ struct FitOptions {
   MapFit fit() const { return {steps, lr, sequences}; }
 };
 
+// What such an operator has besides its sizes. Without a fit it grows by copies.
+struct FittedOptions {
+  LayerOrder order = LayerOrder::append;
+  FitOptions fit;
+  std::int64_t seed = 7;
+  StateRule state{Moments::reset};
+  template <class V>
+  void fields(V& v) {
+    v("order", order,
+      {.doc = "the old layer that each new layer begins as: append: the old layers again, after "
+              "themselves; alternate: each layer twice in a row; others: as in depth"});
+    v("fit", fit, {.doc = "how the maps are learned"});
+    v("seed", seed, {.doc = "seed of the noise", .min = 0});
+    state.fields(v);
+  }
+};
+
 // Throws Error(usage) if the operator `name` has a fit and a rule that no fitted growth keeps.
-inline void check_fit(const FitOptions& fit, const StateRule& state, const char* name) {
+inline void check_fit(const FittedOptions& options, const char* name) {
+  const auto& [order, fit, seed, state] = options;
   if (fit.steps > 0 && state.moments != Moments::reset)
     throw usage_error(
         "{}: found moments: {}, expected reset: after a fit no rule gives the moments", name,

@@ -18,27 +18,19 @@ namespace {
 
 struct LigoOptions {
   TargetSizes sizes;
-  LayerOrder order = LayerOrder::append;
-  FitOptions fit;
-  std::int64_t seed = 7;
-  StateRule state{Moments::reset};
+  FittedOptions fitted;
   template <class V>
   void fields(V& v) {
     v("layers", sizes.layers, {.doc = "number of layers after the growth", .min = 1, .max = 65536});
     sizes.copied_fields(v);
-    v("order", order,
-      {.doc = "the old layer that each new layer begins as: append: the old layers again, after "
-              "themselves; alternate: each layer twice in a row; others: as in depth"});
-    v("fit", fit, {.doc = "how the maps are learned"});
-    v("seed", seed, {.doc = "seed of the noise", .min = 0});
-    state.fields(v);
+    fitted.fields(v);
   }
 };
 
 class Ligo final : public GrowthOperator {
  public:
   explicit Ligo(const LigoOptions& options) : options_(options) {
-    check_fit(options.fit, options.state, "ligo");
+    check_fit(options.fitted, "ligo");
   }
 
   arch::ModelConfig grown(const arch::ModelConfig& from) const override {
@@ -48,13 +40,13 @@ class Ligo final : public GrowthOperator {
 
   GrowthStep step(const GrowthContext& context) const override {
     WholeGrowth growth =
-        growth_by_copies(copied_axes(context, {0, options_.seed}), context, Copies::in_turn);
-    growth.layers = ordered_layers(context.from.layers, context.to.layers, options_.order);
+        growth_by_copies(copied_axes(context, {0, options_.fitted.seed}), context, Copies::in_turn);
+    growth.layers = ordered_layers(context.from.layers, context.to.layers, options_.fitted.order);
     growth.new_layers = {NewLayers::copied};
-    GrowthStep step = step_by_axes(growth, context, options_.state);
-    const FitOptions& fit = options_.fit;
+    GrowthStep step = step_by_axes(growth, context, options_.fitted.state);
+    const FitOptions& fit = options_.fitted.fit;
     if (fit.steps == 0) return step;
-    learn_maps(step, growth.axes, growth.layers, context, fit.noise, options_.seed);
+    learn_maps(step, growth.axes, growth.layers, context, fit.noise, options_.fitted.seed);
     step.fit = fit.fit();
     return step;
   }

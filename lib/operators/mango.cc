@@ -16,10 +16,7 @@ namespace {
 struct MangoOptions {
   std::optional<std::int64_t> layers, width;
   std::int64_t rank = 1;
-  LayerOrder order = LayerOrder::append;
-  FitOptions fit;
-  std::int64_t seed = 7;
-  StateRule state{Moments::reset};
+  FittedOptions fitted;
   template <class V>
   void fields(V& v) {
     v("layers", layers, {.doc = "number of layers after the growth", .min = 1, .max = 65536});
@@ -33,19 +30,14 @@ struct MangoOptions {
            "rank of the ring that joins the maps; a part of a matrix is a sum of rank^4 products",
        .min = 1,
        .max = 4});
-    v("order", order,
-      {.doc = "the old layer that each new layer begins as: append: the old layers again, after "
-              "themselves; alternate: each layer twice in a row; others: as in depth"});
-    v("fit", fit, {.doc = "how the maps are learned"});
-    v("seed", seed, {.doc = "seed of the noise", .min = 0});
-    state.fields(v);
+    fitted.fields(v);
   }
 };
 
 class Mango final : public GrowthOperator {
  public:
   explicit Mango(const MangoOptions& options) : options_(options) {
-    check_fit(options.fit, options.state, "mango");
+    check_fit(options.fitted, "mango");
   }
 
   arch::ModelConfig grown(const arch::ModelConfig& from) const override {
@@ -63,16 +55,16 @@ class Mango final : public GrowthOperator {
   Tree options() const override { return write_fields(options_); }
 
   GrowthStep step(const GrowthContext& context) const override {
-    AxisGrowth axes = copied_axes(context, {0, options_.seed});
+    AxisGrowth axes = copied_axes(context, {0, options_.fitted.seed});
     axes.of(arch::Axis::ffn) = ring_units(context.from, context.to);
     WholeGrowth growth = growth_by_copies(std::move(axes), context, Copies::in_turn);
-    growth.layers = ordered_layers(context.from.layers, context.to.layers, options_.order);
+    growth.layers = ordered_layers(context.from.layers, context.to.layers, options_.fitted.order);
     growth.new_layers = {NewLayers::copied};
-    GrowthStep step = step_by_axes(growth, context, options_.state);
-    if (options_.fit.steps == 0) return step;
+    GrowthStep step = step_by_axes(growth, context, options_.fitted.state);
+    if (options_.fitted.fit.steps == 0) return step;
     learn_ring(step, growth.axes, growth.layers, context,
-               {options_.rank, options_.fit.noise, options_.seed});
-    step.fit = options_.fit.fit();
+               {options_.rank, options_.fitted.fit.noise, options_.fitted.seed});
+    step.fit = options_.fitted.fit.fit();
     return step;
   }
 
