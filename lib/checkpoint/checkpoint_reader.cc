@@ -99,11 +99,8 @@ struct CheckpointReader::Impl {
   // Puts the file's datasets in the order of the table. Throws if one is missing, extra or of
   // another size.
   void find_datasets(const Extent& metadata) {
-    std::vector<Dataset> expected = tensor_datasets(*table, header.dtype, header.ema);
-    std::ranges::move(
-        adapter_datasets(arch::stored_adapters(header.adapters, *table), header.dtype),
-        std::back_inserter(expected));
-    for (const Dataset& wanted : expected) {
+    for (const Dataset& wanted : tensor_datasets(*table, header.dtype, header.ema,
+                                                 arch::stored_adapters(header.adapters, *table))) {
       datasets.push_back(take("tensor", wanted.path()));
       const Extent& found = datasets.back();
       if (found.bytes != wanted.bytes)

@@ -88,16 +88,12 @@ void place_section(Layout& layout, Section section) {
 
 }  // namespace
 
-std::vector<Dataset> tensor_datasets(const arch::ParamTable& table, DType dtype, bool ema) {
+std::vector<Dataset> tensor_datasets(const arch::ParamTable& table, DType dtype, bool ema,
+                                     const arch::ParamTable& adapters) {
   std::vector<Dataset> datasets;
   for (const TensorKind kind : tensor_kinds(ema))
     add_group(kind_name(kind), table, dtype, datasets);
-  return datasets;
-}
-
-std::vector<Dataset> adapter_datasets(const arch::ParamTable& stored, DType dtype) {
-  std::vector<Dataset> datasets;
-  add_group(kAdapters, stored, dtype, datasets);
+  add_group(kAdapters, adapters, dtype, datasets);
   return datasets;
 }
 

@@ -75,11 +75,10 @@ struct Layout {
 constexpr std::size_t dataset_index(TensorKind kind, std::size_t tensor, std::size_t tensors) {
   return static_cast<std::size_t>(kind) * tensors + tensor;
 }
-// Returns the tensors of all kinds in that order, without places; ema: with the average of the
-// weights.
-std::vector<Dataset> tensor_datasets(const arch::ParamTable& table, DType dtype, bool ema = false);
-// Returns the tensors of the adapters (arch::stored_adapters), which follow them.
-std::vector<Dataset> adapter_datasets(const arch::ParamTable& stored, DType dtype);
+// Returns the tensors of all kinds in that order, then those of adapters (arch::stored_adapters),
+// without places; ema: with the average of the weights.
+std::vector<Dataset> tensor_datasets(const arch::ParamTable& table, DType dtype, bool ema = false,
+                                     const arch::ParamTable& adapters = arch::ParamTable({}));
 Dataset text_dataset(const char* name, std::uint64_t bytes);
 // Assigns places to these datasets and to their index, which it appends.
 Layout arrange(std::vector<Dataset> datasets);

@@ -128,7 +128,10 @@ void visit(V& v, Metadata& m) {
   v("mask", header.mask);
   v("histories", m.histories);
   v("ema", header.ema);
-  v.unless_none("adapters", header.adapters);
+  std::optional<arch::AdapterSet> adapters;
+  if (!header.adapters.none()) adapters = header.adapters;
+  v("adapters", adapters);
+  header.adapters = adapters.value_or(arch::AdapterSet());
 }
 
 // ---- Text and numbers that JSON alone would not keep.
@@ -171,12 +174,7 @@ class Writer {
   void operator()(const char* key, T& value, const FieldInfo& = {}) {
     json[key] = write(value);
   }
-  // Leaves a value out that says that there is none, as files of older versions do.
-  template <class T>
-  void unless_none(const char* key, T& value) {
-    if (!value.none()) json[key] = write(value);
-  }
-  // What a state does not have is not written.
+  // What a state does not have is not written, so files without it are those of older versions.
   template <class T>
   void operator()(const char* key, std::optional<T>& value, const FieldInfo& = {}) {
     if (value) json[key] = write(*value);
@@ -225,11 +223,6 @@ class Reader {
     const auto found = json_.find(key);
     if (found == json_.end()) throw input_error("{}: is missing", path);
     read(*found, value, info, path);
-  }
-  template <class T>
-  void unless_none(const char* key, T& value) {
-    known_.push_back(key);
-    if (json_.contains(key)) read(json_[key], value, {}, key);
   }
   template <class T>
   void operator()(const char* key, std::optional<T>& value, const FieldInfo& info = {}) {

@@ -2,7 +2,6 @@
 #include "checkpoint/tensor_places.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "arch/architectures.h"
@@ -16,8 +15,7 @@ namespace {
 Layout layout_of(const arch::ParamTable& table, const arch::ParamTable& adapters,
                  const StateHeader& header, std::uint64_t metadata_bytes,
                  std::uint64_t tokenizer_bytes) {
-  std::vector<Dataset> datasets = tensor_datasets(table, header.dtype, header.ema);
-  std::ranges::move(adapter_datasets(adapters, header.dtype), std::back_inserter(datasets));
+  std::vector<Dataset> datasets = tensor_datasets(table, header.dtype, header.ema, adapters);
   datasets.push_back(text_dataset(kMetadata, metadata_bytes));
   if (tokenizer_bytes > 0) datasets.push_back(text_dataset(kTokenizer, tokenizer_bytes));
   return arrange(std::move(datasets));
