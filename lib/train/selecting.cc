@@ -51,8 +51,8 @@ plan::SelectionCost find_gains(RunContext& run, DeviceState& live,
   return plan::selection_pass(select, model, windows.count());
 }
 
-void tell(RunContext& run, const state::StateHeader& header, const plan::SelectionCost& cost,
-          double seconds) {
+void log_selection(RunContext& run, const state::StateHeader& header,
+                   const plan::SelectionCost& cost, double seconds) {
   const state::WindowSelection& selection = *header.data.selection;
   const std::int64_t chosen =
       data::subset_size(selection.windows(), run.plan.schedule.data.select->share);
@@ -112,7 +112,7 @@ bool select_windows(RunContext& run, DeviceState& live) {
   const double seconds = run.ranks.from_first(seconds_since(start));
   progress.flops += cost.flops;
   progress.seconds += seconds;
-  if (run.ranks.first()) tell(run, live.header, cost, seconds);
+  if (run.ranks.first()) log_selection(run, live.header, cost, seconds);
   return true;
 }
 
