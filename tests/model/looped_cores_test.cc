@@ -66,16 +66,6 @@ void for_looped(const Body& body) {
 
 at::Tensor inputs() { return batch().narrow(1, 0, 24); }
 
-double slope_along(model::Model& model, const at::Tensor& direction, double h) {
-  const auto loss_at = [&](double factor) {
-    model.params().weights().add_(direction, factor);
-    const double loss = pass_of(model).loss;
-    model.params().weights().add_(direction, -factor);
-    return loss;
-  };
-  return (loss_at(h) - loss_at(-h)) / (2 * h);
-}
-
 }  // namespace
 
 TEST_CASE("one pass without boundaries is the plain model, to the bit") {

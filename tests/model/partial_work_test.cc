@@ -73,17 +73,6 @@ arch::StepWork of_units(std::int64_t units) {
 
 bool fused(const model::ModelOptions& options) { return options.kernels == Kernels::fused; }
 
-// Half of the change of the loss from w - h d to w + h d, over h: d . dL/dw up to h^2.
-double slope_along(model::Model& model, const at::Tensor& direction, double h) {
-  const auto loss_at = [&](double factor) {
-    model.params().weights().add_(direction, factor);
-    const double loss = pass_of(model).loss;
-    model.params().weights().add_(direction, -factor);
-    return loss;
-  };
-  return (loss_at(h) - loss_at(-h)) / (2 * h);
-}
-
 }  // namespace
 
 TEST_CASE("a path through the hidden units is the model that has these units alone") {

@@ -69,4 +69,15 @@ inline Pass pass_of(model::Model& model) {
   return {loss, model.params().grads().clone()};
 }
 
+// Half of the change of the loss from w - h d to w + h d, over h: d . dL/dw up to h^2.
+inline double slope_along(model::Model& model, const at::Tensor& direction, double h) {
+  const auto loss_at = [&](double factor) {
+    model.params().weights().add_(direction, factor);
+    const double loss = pass_of(model).loss;
+    model.params().weights().add_(direction, -factor);
+    return loss;
+  };
+  return (loss_at(h) - loss_at(-h)) / (2 * h);
+}
+
 }  // namespace stagedtrain::test

@@ -3,23 +3,16 @@
 #include "adapters/low_rank.h"
 #include "apply/apply.h"
 #include "arch/architectures.h"
-#include "base/signals.h"
-#include "checkpoint/checkpoint.h"
 #include "grow/operator.h"
 #include "runlog/run_log.h"
 #include "schedule/yaml.h"
-#include "support/catch.h"
-#include "support/errors.h"
-#include "support/file_fault.h"
-#include "support/tiny_run.h"
 #include "support/tiny_state.h"
-#include "train/run.h"
+#include "train/faulty_run.h"
 
 using namespace stagedtrain;
+using test::Edits;
 
 namespace {
-
-using Edits = std::vector<std::string>;
 
 // Two layers for 6 steps, then four for 8, whose old layers have adapters.
 const Edits kStep = {
@@ -38,10 +31,6 @@ const Edits kLora = {
     "adapters: {rank: 2, matrices: [query, up, down]}}, {name: after, grow: [{operator: depth, "
     "factor: 1}], for: 4}]",
     "checkpoint.every=1", "checkpoint.keep=100", "batch.micro=2"};
-
-void run_in(const test::TinyRun& tiny, const std::string& name, const Edits& edits) {
-  REQUIRE(train::run(tiny.plan(edits), {.out = tiny / name}).done);
-}
 
 Path step_file(const test::TinyRun& tiny, const std::string& name, int step) {
   return tiny / name / "checkpoints" / fmt::format("step-{:08}.h5", step);
@@ -69,7 +58,7 @@ TEST_CASE("bases and frozen tensors keep their bits, adapters move, and weights 
   const test::TinyRun tiny;
   for (const Edits& edits : {kStep, kLora}) {
     const std::string name = edits == kStep ? "step" : "lora";
-    run_in(tiny, name, edits);
+    test::run_to_end(tiny, name, edits);
     const int first = edits == kStep ? 7 : 6;
     const state::CheckpointReader begun(step_file(tiny, name, first)),
         later(step_file(tiny, name, first + 3));
@@ -117,19 +106,13 @@ TEST_CASE("stopped anywhere with adapters and run again, a run ends with the sam
   const Edits& edits = GENERATE_REF(kStep, kLora);
   const int line = GENERATE(16, 24, 30);
   CAPTURE(edits.size(), line);
-  run_in(tiny, "whole", edits);
+  test::run_to_end(tiny, "whole", edits);
   {
-    const test::Fault stop([=, seen = 0](FileOperation operation, const Path& path) mutable {
-      if (operation == FileOperation::write &&
-          path.string().find("run.jsonl") != std::string::npos && ++seen == line)
-        reset_stop_request(15);
-      return 0;
-    });
+    const test::StopAtLine stop(line);
     test::refusal(ErrorKind::interrupted,
                   [&] { train::run(tiny.plan(edits), {.out = tiny / "stopped"}); });
-    reset_stop_request();
   }
-  run_in(tiny, "stopped", edits);
+  test::run_to_end(tiny, "stopped", edits);
   const char* last = edits == kStep ? "stages/full.h5" : "stages/after.h5";
   CHECK(difference(tiny / "whole" / last, tiny / "stopped" / last) == "");
   CHECK(difference(tiny / "whole" / "stages/full.h5", tiny / "stopped" / "stages/full.h5") == "");
@@ -140,16 +123,16 @@ TEST_CASE("a run whose last stage has adapters is extended to the bits of a long
   const Edits constant = {"lr.curve=constant", "lr.warmup=0"};
   Edits edits = kStep;
   edits.insert(edits.end(), constant.begin(), constant.end());
-  run_in(tiny, "extended", edits);
+  test::run_to_end(tiny, "extended", edits);
   edits.push_back("stages.full.for=12");
   REQUIRE(train::run(tiny.plan(edits), {.out = tiny / "extended", .extend = true}).done);
-  run_in(tiny, "longer", edits);
+  test::run_to_end(tiny, "longer", edits);
   CHECK(difference(tiny / "extended/stages/full.h5", tiny / "longer/stages/full.h5") == "");
 }
 
 TEST_CASE("the next stage has no adapters, goes on from merged weights, and trains everything") {
   const test::TinyRun tiny;
-  run_in(tiny, "run", kLora);
+  test::run_to_end(tiny, "run", kLora);
   const state::CheckpointReader end(tiny / "run/stages/full.h5"), next(step_file(tiny, "run", 12)),
       last(tiny / "run/stages/after.h5");
   CHECK(!end.header().adapters.none());
@@ -170,7 +153,7 @@ TEST_CASE("the next stage has no adapters, goes on from merged weights, and trai
 
 TEST_CASE("growing a checkpoint with adapters takes the merged weights and leaves them behind") {
   const test::TinyRun tiny;
-  run_in(tiny, "run", kLora);
+  test::run_to_end(tiny, "run", kLora);
   const Path file = step_file(tiny, "run", 8);
   const state::CheckpointReader from(file);
   REQUIRE(!from.header().adapters.none());
@@ -191,7 +174,7 @@ TEST_CASE("clipping counts the adapters' gradients, and micro-batches are added 
   edits.push_back(
       "optimizer={name: sgd, momentum: 0, nesterov: false, weight_decay: 0, clip: 0.01}");
   edits.push_back("lr.peak=0.5");
-  run_in(tiny, "clipped", edits);
+  test::run_to_end(tiny, "clipped", edits);
   // With plain gradient descent the step of all that moves, without the factor lr of the adapters,
   // has the length lr * clip.
   const state::CheckpointReader a(step_file(tiny, "clipped", 9)), b(step_file(tiny, "clipped", 10));
@@ -212,8 +195,8 @@ TEST_CASE("clipping counts the adapters' gradients, and micro-batches are added 
 
   Edits whole = kLora;
   whole.push_back("batch.micro=0");
-  run_in(tiny, "micro", kLora);
-  run_in(tiny, "whole", whole);
+  test::run_to_end(tiny, "micro", kLora);
+  test::run_to_end(tiny, "whole", whole);
   const state::TrainingState one = state::load(tiny / "micro/stages/full.h5"),
                              other = state::load(tiny / "whole/stages/full.h5");
   CHECK(one.progress.loss_mean == Approx(other.progress.loss_mean).epsilon(1e-4));

@@ -9,6 +9,7 @@
 
 #include "base/signals.h"
 #include "checkpoint/checkpoint.h"
+#include "support/catch.h"
 #include "support/errors.h"
 #include "support/file_fault.h"
 #include "support/text_file.h"
@@ -25,21 +26,44 @@ inline train::RunResult run_in(const TinyRun& tiny, const std::string& name,
   return train::run(tiny.plan(edits), {.out = tiny / name, .stage = stage});
 }
 
+inline void run_to_end(const TinyRun& tiny, const std::string& name, const Edits& edits) {
+  REQUIRE(run_in(tiny, name, edits).done);
+}
+
+// A state at the end of a stage, without what the clock, the folder's name and the schedule's text
+// put into it.
+inline state::TrainingState end_of(const TinyRun& tiny, const std::string& name,
+                                   const std::string& stage = "full") {
+  state::TrainingState state = state::load(tiny / name / "stages" / (stage + ".h5"));
+  state.progress.seconds = 0;
+  state.run.schedule.clear();
+  for (state::LineageEntry& entry : state.lineage) entry.source_crc.clear();
+  return state;
+}
+
+// While it lives, the line'th line of a log asks the run to stop.
+class StopAtLine {
+ public:
+  explicit StopAtLine(int line)
+      : fault_([line, seen = 0](FileOperation operation, const Path& path) mutable {
+          if (operation == FileOperation::write && path.filename() == "run.jsonl" && ++seen == line)
+            reset_stop_request(15);
+          return 0;
+        }) {}
+  ~StopAtLine() { reset_stop_request(); }
+
+ private:
+  Fault fault_;
+};
+
 inline Path step_file(const TinyRun& tiny, int step) {
   return tiny / fmt::format("run/checkpoints/step-{:08}.h5", step);
 }
 
 // Runs until the run has logged this many lines, then asks it to stop.
 inline void run_until_line(const TinyRun& tiny, int line, const Edits& edits = {}) {
-  {
-    const Fault fault([line, seen = 0](FileOperation operation, const Path& path) mutable {
-      if (operation == FileOperation::write && path.filename() == "run.jsonl" && ++seen == line)
-        reset_stop_request(15);
-      return 0;
-    });
-    refusal(ErrorKind::interrupted, [&] { run_in(tiny, "run", edits); });
-  }
-  reset_stop_request();
+  const StopAtLine stop(line);
+  refusal(ErrorKind::interrupted, [&] { run_in(tiny, "run", edits); });
 }
 
 inline void flip_a_byte(const Path& file) {

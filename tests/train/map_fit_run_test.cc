@@ -2,18 +2,11 @@
 #include <algorithm>
 #include <cmath>
 
-#include "checkpoint/checkpoint.h"
 #include "learned/learned_growth.h"
 #include "lengths/resolve_files.h"
 #include "runlog/run_log.h"
-#include "support/catch.h"
-#include "support/errors.h"
-#include "support/file_fault.h"
-#include "support/text_file.h"
-#include "support/tiny_run.h"
 #include "support/tiny_state.h"
-#include "text/json.h"
-#include "train/run.h"
+#include "train/faulty_run.h"
 
 using namespace stagedtrain;
 using test::contains;
@@ -30,8 +23,8 @@ std::vector<std::string> edits(const std::vector<std::string>& more = {}) {
   return all;
 }
 
-train::RunResult run_in(const test::TinyRun& tiny, const std::string& name,
-                        const std::vector<std::string>& with = edits()) {
+train::RunResult run_fitted(const test::TinyRun& tiny, const std::string& name,
+                            const std::vector<std::string>& with = edits()) {
   return train::run(tiny.plan(with), {.out = tiny / name});
 }
 
@@ -53,7 +46,7 @@ std::vector<Json> events(const Path& log, const std::string& kind) {
 
 TEST_CASE("a fit lowers the loss, and its tokens, FLOPs and seconds count in every total") {
   const test::TinyRun tiny;
-  const train::RunResult result = run_in(tiny, "run");
+  const train::RunResult result = run_fitted(tiny, "run");
   CHECK(result.done);
   const plan::RunPlan plan = tiny.plan(edits());
   const std::int64_t tokens = 7 * 3 * 16;
@@ -91,7 +84,7 @@ TEST_CASE("more steps of a fit lower the loss further") {
     std::vector<std::string> with = edits();
     with[0] = std::string("stages.full.grow=[{operator: ligo, layers: 2, ffn: 96, fit: {steps: ") +
               steps + ", lr: 0.01, sequences: 16}}]";
-    run_in(tiny, name, with);
+    run_fitted(tiny, name, with);
     const runlog::Run log = runlog::read_log(tiny / name / "run.jsonl", name);
     REQUIRE(log.fits.size() == 1);
     CHECK(log.fits[0].loss_after < last);
@@ -115,28 +108,22 @@ TEST_CASE("the FLOPs of a fit are those of the model and of the products with it
 TEST_CASE("stopped anywhere around a fit and run again, a run ends with the same bits") {
   const test::TinyRun tiny;
   const std::vector<std::string> all = edits({GENERATE("dropout=0", "dropout=0.2")});
-  run_in(tiny, "whole", all);
+  run_fitted(tiny, "whole", all);
   // Lines of the log: start, six steps with evaluations and a save, stage_end, fit, grow, steps.
   const int line = GENERATE(10, 11, 12, 13, 14, 15, 17);
   CAPTURE(line);
   {
-    const test::Fault stop([=, seen = 0](FileOperation operation, const Path& path) mutable {
-      if (operation == FileOperation::write &&
-          path.string().find("run.jsonl") != std::string::npos && ++seen == line)
-        reset_stop_request(15);
-      return 0;
-    });
-    test::refusal(ErrorKind::interrupted, [&] { run_in(tiny, "stopped", all); });
-    reset_stop_request();
+    const test::StopAtLine stop(line);
+    test::refusal(ErrorKind::interrupted, [&] { run_fitted(tiny, "stopped", all); });
   }
-  CHECK(run_in(tiny, "stopped", all).done);
+  CHECK(run_fitted(tiny, "stopped", all).done);
   CHECK(test::difference(timeless(tiny / "whole/stages/full.h5"),
                          timeless(tiny / "stopped/stages/full.h5")) == "");
 }
 
 TEST_CASE("a run that begins by growing a checkpoint fits its maps on the run's data") {
   const test::TinyRun tiny;
-  run_in(tiny, "source");
+  run_fitted(tiny, "source");
   const std::vector<std::string> with = {
       "from=" + (tiny / "source/stages/small.h5").string(), "model.ffn=96",
       "stages=[{name: full, grow: [{operator: ligo, layers: 2, ffn: 96, fit: {steps: 5, lr: "

@@ -1,21 +1,15 @@
 // Runs under a parameterization: resumed to the last bit, grown into the scales of the final model,
 // and begun from a checkpoint's weights.
-#include "base/signals.h"
-#include "checkpoint/checkpoint.h"
 #include "lengths/resolve_files.h"
 #include "model/running_model.h"
-#include "support/errors.h"
-#include "support/file_fault.h"
 #include "support/schedules.h"
-#include "support/tiny_run.h"
 #include "support/tiny_state.h"
-#include "train/run.h"
+#include "train/faulty_run.h"
 
 using namespace stagedtrain;
+using test::Edits;
 
 namespace {
-
-using Edits = std::vector<std::string>;
 
 // 1 layer x 16, grown in width and depth.
 Edits scaled_edits(const Edits& more = {}) {
@@ -27,19 +21,6 @@ Edits scaled_edits(const Edits& more = {}) {
   return edits;
 }
 
-void run_in(const test::TinyRun& tiny, const std::string& name, const Edits& edits) {
-  REQUIRE(train::run(tiny.plan(edits), {.out = tiny / name}).done);
-}
-
-// A state without what the clock, the folder's name and the schedule's text put into it.
-state::TrainingState end_of(const test::TinyRun& tiny, const std::string& name) {
-  state::TrainingState state = state::load(tiny / name / "stages/full.h5");
-  state.progress.seconds = 0;
-  state.run.schedule.clear();
-  for (state::LineageEntry& entry : state.lineage) entry.source_crc.clear();
-  return state;
-}
-
 void check_scales(const state::TrainingState& state) {
   const std::vector<state::TensorHistory> fresh = state::fresh_histories(state.model);
   for (std::size_t i = 0; i < fresh.size(); ++i) {
@@ -49,48 +30,32 @@ void check_scales(const state::TrainingState& state) {
   }
 }
 
-// While it lives, the line'th line of a log asks the run to stop.
-class StopAtLine {
- public:
-  explicit StopAtLine(int line)
-      : fault_([line, seen = 0](FileOperation operation, const Path& path) mutable {
-          const bool counts = operation == FileOperation::write &&
-                              path.string().find("run.jsonl") != std::string::npos;
-          if (counts && ++seen == line) reset_stop_request(15);
-          return 0;
-        }) {}
-  ~StopAtLine() { reset_stop_request(); }
-
- private:
-  test::Fault fault_;
-};
-
 }  // namespace
 
 TEST_CASE("stopped under a parameterization and run again, a run ends with the same bits") {
   const test::TinyRun tiny;
   const Edits edits = scaled_edits();
-  run_in(tiny, "whole", edits);
-  check_scales(end_of(tiny, "whole"));
+  test::run_to_end(tiny, "whole", edits);
+  check_scales(test::end_of(tiny, "whole"));
   for (const int line : {8, 18}) {
     const std::string name = "stopped-" + std::to_string(line);
     {
-      const StopAtLine stop(line);
+      const test::StopAtLine stop(line);
       test::refusal(ErrorKind::interrupted,
                     [&] { train::run(tiny.plan(edits), {.out = tiny / name}); });
     }
-    run_in(tiny, name, edits);
-    CHECK(test::difference(end_of(tiny, "whole"), end_of(tiny, name)) == "");
+    test::run_to_end(tiny, name, edits);
+    CHECK(test::difference(test::end_of(tiny, "whole"), test::end_of(tiny, name)) == "");
   }
 }
 
 TEST_CASE("a model of the base size trains as it would without a parameterization, to the bit") {
   const test::TinyRun tiny;
   const Edits one = {"stages=[{name: full, for: 8}]"};
-  run_in(tiny, "plain", one);
-  run_in(tiny, "scaled",
-         {one[0], "parameterization={base_width: 16, base_layers: 2, final_layers: 2}"});
-  state::TrainingState plain = end_of(tiny, "plain"), scaled = end_of(tiny, "scaled");
+  test::run_to_end(tiny, "plain", one);
+  test::run_to_end(tiny, "scaled",
+                   {one[0], "parameterization={base_width: 16, base_layers: 2, final_layers: 2}"});
+  state::TrainingState plain = test::end_of(tiny, "plain"), scaled = test::end_of(tiny, "scaled");
   CHECK_FALSE(plain.model == scaled.model);
   scaled.model.parameterization = {};
   CHECK(test::difference(plain, scaled) == "");
@@ -98,11 +63,11 @@ TEST_CASE("a model of the base size trains as it would without a parameterizatio
 
 TEST_CASE("a run from a checkpoint's weights has the scales of its model") {
   const test::TinyRun tiny;
-  run_in(tiny, "first", scaled_edits());
+  test::run_to_end(tiny, "first", scaled_edits());
   const std::string from = (tiny / "first/stages/full.h5").string();
   const Edits once = scaled_edits({"from=" + from, "stages=[{name: full, for: 4}]"});
-  run_in(tiny, "second", once);
-  check_scales(end_of(tiny, "second"));
+  test::run_to_end(tiny, "second", once);
+  check_scales(test::end_of(tiny, "second"));
   // Weights of another parameterization mean another model.
   Edits other = once;
   other[1] = "parameterization={base_width: 16}";
@@ -115,10 +80,10 @@ TEST_CASE("every optimizer trains and grows under a parameterization of width") 
   for (const char* name : {"adamw", "muon", "lion", "sgd"}) {
     CAPTURE(name);
     const test::TinyRun tiny;
-    run_in(tiny, "run",
-           scaled_edits({"parameterization={base_width: 8}",
-                         std::string("optimizer={name: ") + name + "}"}));
-    check_scales(end_of(tiny, "run"));
+    test::run_to_end(tiny, "run",
+                     scaled_edits({"parameterization={base_width: 8}",
+                                   std::string("optimizer={name: ") + name + "}"}));
+    check_scales(test::end_of(tiny, "run"));
   }
 }
 
@@ -131,5 +96,5 @@ TEST_CASE("the example of a parameterization trains, grows twice and trains on")
   for (const schedule::StageSpec& stage : schedule::load(file).stages)
     edits.push_back("stages." + stage.name + ".for=1 steps");
   CHECK(train::run(plan::resolve_files(schedule::load(file, edits)), {.out = tiny / "run"}).done);
-  check_scales(end_of(tiny, "run"));
+  check_scales(test::end_of(tiny, "run"));
 }

@@ -1,24 +1,17 @@
 // Runs under training policies: resumed to the last bit, plain where nothing is left out, and
 // layers that do not run keep weights, moments and age.
 #include "arch/architectures.h"
-#include "base/signals.h"
-#include "checkpoint/checkpoint.h"
 #include "model/running_model.h"
 #include "optim/adamw.h"
 #include "plan/stage_policy.h"
 #include "runlog/run_log.h"
-#include "support/errors.h"
-#include "support/file_fault.h"
-#include "support/text_file.h"
-#include "support/tiny_run.h"
 #include "support/tiny_state.h"
-#include "train/run.h"
+#include "train/faulty_run.h"
 
 using namespace stagedtrain;
+using test::Edits;
 
 namespace {
-
-using Edits = std::vector<std::string>;
 
 // One layer for 6 steps, then five for 10, with a policy there.
 Edits edits_with(const std::string& policy, const Edits& more = {}) {
@@ -28,36 +21,6 @@ Edits edits_with(const std::string& policy, const Edits& more = {}) {
   edits.insert(edits.end(), more.begin(), more.end());
   return edits;
 }
-
-void run_in(const test::TinyRun& tiny, const std::string& name, const Edits& edits) {
-  REQUIRE(train::run(tiny.plan(edits), {.out = tiny / name}).done);
-}
-
-// A state without what the clock, the folder's name and the schedule's text put into it.
-state::TrainingState end_of(const test::TinyRun& tiny, const std::string& name,
-                            const char* stage = "full") {
-  state::TrainingState state = state::load(tiny / name / "stages" / (std::string(stage) + ".h5"));
-  state.progress.seconds = 0;
-  state.run.schedule.clear();
-  for (state::LineageEntry& entry : state.lineage) entry.source_crc.clear();
-  return state;
-}
-
-// While it lives, the line'th line of a log asks the run to stop.
-class StopAtLine {
- public:
-  explicit StopAtLine(int line)
-      : fault_([line, seen = 0](FileOperation operation, const Path& path) mutable {
-          const bool counts = operation == FileOperation::write &&
-                              path.string().find("run.jsonl") != std::string::npos;
-          if (counts && ++seen == line) reset_stop_request(15);
-          return 0;
-        }) {}
-  ~StopAtLine() { reset_stop_request(); }
-
- private:
-  test::Fault fault_;
-};
 
 // In how many of the plan's steps each layer of the last stage runs.
 std::vector<std::int64_t> steps_run(const plan::RunPlan& p, std::int64_t passes) {
@@ -92,31 +55,31 @@ TEST_CASE("stopped anywhere under a policy and run again, a run ends with the sa
       std::pair("train_last=2", "batch.micro=0"),
       std::pair("adapters={rank: 2}", "optimizer={name: lion}"));
   const Edits edits = edits_with(policy, {more});
-  run_in(tiny, "whole", edits);
+  test::run_to_end(tiny, "whole", edits);
   const int line = GENERATE(14, 20);
   CAPTURE(edits, line);
   {
-    const StopAtLine stop(line);
+    const test::StopAtLine stop(line);
     test::refusal(ErrorKind::interrupted,
                   [&] { train::run(tiny.plan(edits), {.out = tiny / "stopped"}); });
   }
-  run_in(tiny, "stopped", edits);
-  CHECK(test::difference(end_of(tiny, "whole"), end_of(tiny, "stopped")) == "");
+  test::run_to_end(tiny, "stopped", edits);
+  CHECK(test::difference(test::end_of(tiny, "whole"), test::end_of(tiny, "stopped")) == "");
 }
 
 TEST_CASE("a policy that leaves out nothing is the plain run to the bit") {
   const test::TinyRun tiny;
-  run_in(tiny, "plain", edits_with(""));
+  test::run_to_end(tiny, "plain", edits_with(""));
   for (const char* policy :
        {"layer_dropout={max: 0}", "layer_path={layers: 5}", "ffn_path={shares: [1]}",
         "layer_sharing={layers: 5}", "train_groups={layers: 5}", "train_last=5"}) {
-    run_in(tiny, policy, edits_with(policy));
-    CHECK(test::difference(end_of(tiny, "plain"), end_of(tiny, policy)) == "");
+    test::run_to_end(tiny, policy, edits_with(policy));
+    CHECK(test::difference(test::end_of(tiny, "plain"), test::end_of(tiny, policy)) == "");
   }
   for (const char* policy : {"layer_dropout={max: 0.9}", "ffn_path={}", "layer_sharing={layers: 9}",
                              "train_groups={layers: 2}", "train_last=1"}) {
-    run_in(tiny, policy, edits_with(policy));
-    CHECK(test::difference(end_of(tiny, "plain"), end_of(tiny, policy)) != "");
+    test::run_to_end(tiny, policy, edits_with(policy));
+    CHECK(test::difference(test::end_of(tiny, "plain"), test::end_of(tiny, policy)) != "");
   }
 }
 
@@ -124,10 +87,10 @@ TEST_CASE("all tokens are the plain run on reference kernels to the bit") {
   const test::TinyRun tiny;
   const plan::RunPlan plain = tiny.plan(edits_with(""));
   REQUIRE(train::run(plain, {.out = tiny / "plain", .device = {.kernels = "reference"}}).done);
-  run_in(tiny, "all", edits_with("token_dropping={start: 16}"));
-  CHECK(test::difference(end_of(tiny, "plain"), end_of(tiny, "all")) == "");
-  run_in(tiny, "some", edits_with("token_dropping={start: 4, step: 4}"));
-  CHECK(test::difference(end_of(tiny, "plain"), end_of(tiny, "some")) != "");
+  test::run_to_end(tiny, "all", edits_with("token_dropping={start: 16}"));
+  CHECK(test::difference(test::end_of(tiny, "plain"), test::end_of(tiny, "all")) == "");
+  test::run_to_end(tiny, "some", edits_with("token_dropping={start: 4, step: 4}"));
+  CHECK(test::difference(test::end_of(tiny, "plain"), test::end_of(tiny, "some")) != "");
   const std::string said = test::refusal(ErrorKind::usage, [&] {
     train::run(tiny.plan(edits_with("token_dropping={start: 4, step: 4}")),
                {.out = tiny / "fused", .device = {.kernels = "fused"}});
@@ -139,12 +102,13 @@ TEST_CASE("hidden units outside every path never have a gradient") {
   const test::TinyRun tiny;
   for (const char* architecture : {"gpt2", "llama"}) {
     CAPTURE(architecture);
-    run_in(tiny, architecture,
-           edits_with(
-               "ffn_path={shares: [0.25, 0.5]}",
-               {std::string("model.architecture=") + architecture, "model.ffn=64", "batch.micro=2",
-                "stages.full.grow=[{operator: depth, layers: 5, new_layers: random}]"}));
-    const state::TrainingState after = end_of(tiny, architecture);
+    test::run_to_end(
+        tiny, architecture,
+        edits_with(
+            "ffn_path={shares: [0.25, 0.5]}",
+            {std::string("model.architecture=") + architecture, "model.ffn=64", "batch.micro=2",
+             "stages.full.grow=[{operator: depth, layers: 5, new_layers: random}]"}));
+    const state::TrainingState after = test::end_of(tiny, architecture);
     const arch::ParamTable table = arch::param_table(after.model);
     std::int64_t outside = 0, inside = 0;
     for (std::size_t i = 0; i < table.size(); ++i) {
@@ -174,7 +138,7 @@ TEST_CASE("a step moves its own group only") {
   const test::TinyRun tiny;
   const Edits edits = edits_with("train_groups={layers: 2}",
                                  {"checkpoint.every=1", "checkpoint.keep=100", "model.tied=false"});
-  run_in(tiny, "run", edits);
+  test::run_to_end(tiny, "run", edits);
   for (int step = 7; step <= 14; ++step) {
     const auto at = [&](int number) {
       return state::load(tiny / "run/checkpoints" / fmt::format("step-{:08}.h5", number));
@@ -198,8 +162,8 @@ TEST_CASE("a step moves its own group only") {
 
 TEST_CASE("layers that never run keep their weights, moments and age to the bit") {
   const test::TinyRun tiny;
-  run_in(tiny, "run", edits_with("layer_path={layers: 2}"));
-  const state::TrainingState after = end_of(tiny, "run"),
+  test::run_to_end(tiny, "run", edits_with("layer_path={layers: 2}"));
+  const state::TrainingState after = test::end_of(tiny, "run"),
                              before = state::load(tiny / "run/checkpoints/step-00000008.h5");
   REQUIRE(before.model == after.model);
   const arch::ParamTable table = arch::param_table(after.model);
@@ -224,8 +188,8 @@ TEST_CASE("the age of a layer's moments counts the steps in which it ran") {
     const Edits edits = edits_with(
         policy, {micro, "stages.full.grow=[{operator: depth, layers: 5, new_layers: random}]"});
     const std::string name = policy.substr(0, 13) + micro;
-    run_in(tiny, name, edits);
-    const state::TrainingState end = end_of(tiny, name);
+    test::run_to_end(tiny, name, edits);
+    const state::TrainingState end = test::end_of(tiny, name);
     const std::vector<std::int64_t> ran =
         steps_run(tiny.plan(edits), micro == "batch.micro=2" ? 2 : 1);
     const arch::ParamTable table = arch::param_table(end.model);
@@ -244,9 +208,9 @@ TEST_CASE("the age of a layer's moments counts the steps in which it ran") {
 TEST_CASE("the log tells executed FLOPs and layers, and evaluation runs all layers") {
   const test::TinyRun tiny;
   const Edits edits = edits_with("layer_path={layers: 2}");
-  run_in(tiny, "run", edits);
+  test::run_to_end(tiny, "run", edits);
   const plan::RunPlan p = tiny.plan(edits);
-  const state::TrainingState end = end_of(tiny, "run");
+  const state::TrainingState end = test::end_of(tiny, "run");
   CHECK(end.progress.flops == Approx(p.flops).epsilon(1e-12));
   const runlog::Run log = runlog::read_log(tiny / "run/run.jsonl", "run");
   CHECK(log.stages.at(0).policy == "");
