@@ -126,7 +126,7 @@ class StepView {
   // Returns the bytes of a tensor, valid until the next call. Those of a plain copy are the
   // source's own.
   std::span<const std::byte> view(TensorKind kind, std::size_t i) {
-    if (const Block* block = plain_copy(step_.tensors[i], targets_[i], sources_, kind))
+    if (const TensorBlock* block = plain_copy(step_.tensors[i], targets_[i], sources_, kind))
       return source(block->state, kind, block->source);
     if (!is_made_ || kind != kind_ || i != index_) {
       made_ = HostTensor();
@@ -143,7 +143,7 @@ class StepView {
 
   // Returns the same tensor and passes ownership of it to the caller, unless it is a plain copy.
   MadeTensor take(TensorKind kind, std::size_t i) {
-    const Block* block = plain_copy(step_.tensors[i], targets_[i], sources_, kind);
+    const TensorBlock* block = plain_copy(step_.tensors[i], targets_[i], sources_, kind);
     if (block && block->state == 0 && previous_) return previous_->take(kind, block->source);
     const std::span<const std::byte> bytes = view(kind, i);
     if (block) return {bytes, {}, block->state == 0};

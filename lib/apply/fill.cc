@@ -80,36 +80,36 @@ class BlockFiller {
               const SourceView& source, Matrix<T> target)
       : sources_(sources), kind_(kind), squares_(squares), source_(source), target_(target) {}
 
-  void put(const Block& block) {
+  void put(const TensorBlock& block) {
     switch (block.kind) {
-      case Block::Kind::copy:
+      case TensorBlock::Kind::copy:
         return copy(block, read(block));
-      case Block::Kind::mean_rows:
+      case TensorBlock::Kind::mean_rows:
         return mean_rows(block, read(block));
-      case Block::Kind::mean_columns:
+      case TensorBlock::Kind::mean_columns:
         return mean_columns(block, read(block));
-      case Block::Kind::slerp:
+      case TensorBlock::Kind::slerp:
         return bend_halfway(block, read(block));
-      case Block::Kind::noise:
+      case TensorBlock::Kind::noise:
         return random(block, block.scale * noise_size(block), true,
                       [](const CounterRng& rng, std::uint64_t i) { return rng.quick_normal(i); });
-      case Block::Kind::normal:
+      case TensorBlock::Kind::normal:
         return random(block, block.scale, block.add,
                       [](const CounterRng& rng, std::uint64_t i) { return rng.normal(i); });
-      case Block::Kind::constant:
+      case TensorBlock::Kind::constant:
         return for_each(block, [&](std::int64_t, std::int64_t) { return block.scale; });
     }
   }
 
  private:
-  Matrix<const T> read(const Block& block) const {
+  Matrix<const T> read(const TensorBlock& block) const {
     return {values<T>(source_(block.state, kind_, block.source)),
             corner_of(sources_[block.source])[1]};
   }
 
   // Returns the root mean square of the block's source. The last result is kept, because
   // consecutive blocks mostly have the same source.
-  double noise_size(const Block& block) {
+  double noise_size(const TensorBlock& block) {
     if (block.source != sized_ || block.state != sized_state_) {
       size_ = root_mean_square(read(block).values);
       sized_ = block.source;
@@ -118,7 +118,7 @@ class BlockFiller {
     return size_;
   }
 
-  void copy(const Block& block, const Matrix<const T>& source) const {
+  void copy(const TensorBlock& block, const Matrix<const T>& source) const {
     const double scale = squares_ ? block.scale * block.scale : block.scale;
     const T factor = static_cast<T>(scale);
     each_row(block, [&](std::int64_t r) {
@@ -136,7 +136,7 @@ class BlockFiller {
 
   // Calls f(row) for each row of the block, counted from its corner, on all cores.
   template <class F>
-  void each_row(const Block& block, F f) const {
+  void each_row(const TensorBlock& block, F f) const {
     const std::int64_t rows = kAtOnce / std::max<std::int64_t>(block.extent[1], 1) + 1;
     in_parallel(block.extent[0], rows, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t r = begin; r < end; ++r) f(r);
@@ -146,7 +146,7 @@ class BlockFiller {
   // Sets each entry to f(row, column), or adds that to it if the block is added. Rows and columns
   // count from the block's corner.
   template <class F>
-  void for_each(const Block& block, F f) const {
+  void for_each(const TensorBlock& block, F f) const {
     each_row(block, [&](std::int64_t r) {
       T* out = target_.at(block.to[0] + r, block.to[1]);
       for (std::int64_t c = 0; c < block.extent[1]; ++c)
@@ -160,7 +160,7 @@ class BlockFiller {
   // If a and b have the same length, the result has it too, whereas their mean would be shorter. If
   // one of them is zero or their directions are nearly opposite, no arc is defined, and the result
   // is their mean.
-  void bend_halfway(const Block& block, const Matrix<const T>& source) const {
+  void bend_halfway(const TensorBlock& block, const Matrix<const T>& source) const {
     const double cosine = cosine_with(block, source);
     const T factor = static_cast<T>(cosine > -0.9995 ? 1 / std::sqrt(2 + 2 * cosine) : 0.5);
     each_row(block, [&](std::int64_t r) {
@@ -172,7 +172,7 @@ class BlockFiller {
 
   // Returns the cosine of the angle between what is there and what the block reads, or -1 if one of
   // them is zero. Sums are formed row by row, so they do not depend on the number of threads.
-  double cosine_with(const Block& block, const Matrix<const T>& source) const {
+  double cosine_with(const TensorBlock& block, const Matrix<const T>& source) const {
     std::vector<std::array<double, 3>> rows(static_cast<std::size_t>(block.extent[0]));
     each_row(block, [&](std::int64_t r) {
       const T* in = source.at(block.from[0] + r, block.from[1]);
@@ -194,7 +194,7 @@ class BlockFiller {
     return aa == 0 || bb == 0 ? -1 : ab / std::sqrt(aa * bb);
   }
 
-  void mean_rows(const Block& block, const Matrix<const T>& source) const {
+  void mean_rows(const TensorBlock& block, const Matrix<const T>& source) const {
     std::vector<double> mean(static_cast<std::size_t>(block.extent[1]), 0);
     for (std::int64_t r = 0; r < block.span; ++r) {
       const T* in = source.at(block.from[0] + r, block.from[1]);
@@ -206,7 +206,7 @@ class BlockFiller {
     });
   }
 
-  void mean_columns(const Block& block, const Matrix<const T>& source) const {
+  void mean_columns(const TensorBlock& block, const Matrix<const T>& source) const {
     std::vector<double> mean(static_cast<std::size_t>(block.extent[0]), 0);
     for (std::size_t r = 0; r < mean.size(); ++r) {
       const T* in = source.at(block.from[0] + static_cast<std::int64_t>(r), block.from[1]);
@@ -220,7 +220,7 @@ class BlockFiller {
 
   // Sets each entry to size * number(rng, index), or adds that to it if `add` is set.
   template <class F>
-  void random(const Block& block, double size, bool add, F number) const {
+  void random(const TensorBlock& block, double size, bool add, F number) const {
     const CounterRng rng(block.stream, 0);
     each_row(block, [&](std::int64_t r) {
       T* out = target_.at(block.to[0] + r, block.to[1]);
@@ -255,7 +255,7 @@ void fill_as(HostTensor& out, const GrowthStep& step, std::size_t index,
   }
   const bool squares = kind == TensorKind::exp_avg_sq && !made.moments_copied;
   BlockFiller<T> filler(sources, kind, squares, source, {out.as<T>(), corner_of(target)[1]});
-  for (const Block& block : blocks_of(made, kind)) {
+  for (const TensorBlock& block : blocks_of(made, kind)) {
     stop_point("growing");
     filler.put(block);
   }
@@ -277,12 +277,12 @@ HostTensor fill(const GrowthStep& step, std::size_t index, const arch::ParamSpec
   return out;
 }
 
-const Block* plain_copy(const TensorRecipe& made, const arch::ParamSpec& target,
-                        const arch::ParamTable& sources, TensorKind kind) {
-  const std::vector<Block>& blocks = blocks_of(made, kind);
+const TensorBlock* plain_copy(const TensorRecipe& made, const arch::ParamSpec& target,
+                              const arch::ParamTable& sources, TensorKind kind) {
+  const std::vector<TensorBlock>& blocks = blocks_of(made, kind);
   if (blocks.size() != 1) return nullptr;
-  const Block& block = blocks.front();
-  const bool plain = block.kind == Block::Kind::copy && block.scale == 1 &&
+  const TensorBlock& block = blocks.front();
+  const bool plain = block.kind == TensorBlock::Kind::copy && block.scale == 1 &&
                      block.extent == corner_of(target) &&
                      block.extent == corner_of(sources[block.source]);
   return plain ? &block : nullptr;

@@ -20,22 +20,22 @@ state::HostTensor fill(const GrowthStep& step, std::size_t index, const arch::Pa
                        const SourceView& source, Predictions& predictions);
 // Returns the only block of this kind if it is an unscaled copy of one whole source tensor, or
 // null. The tensor's bytes are then the source's own. The pointer is into `made`.
-const Block* plain_copy(const TensorRecipe& made, const arch::ParamSpec& target,
-                        const arch::ParamTable& sources, state::TensorKind kind);
+const TensorBlock* plain_copy(const TensorRecipe& made, const arch::ParamSpec& target,
+                              const arch::ParamTable& sources, state::TensorKind kind);
 
 // An average of weights grows as the weights do.
 inline bool is_value(state::TensorKind kind) {
   return kind == state::TensorKind::weights || kind == state::TensorKind::ema;
 }
 // Returns the blocks that a kind is made of.
-inline const std::vector<Block>& blocks_of(const TensorRecipe& made, state::TensorKind kind) {
+inline const std::vector<TensorBlock>& blocks_of(const TensorRecipe& made, state::TensorKind kind) {
   return is_value(kind) ? made.value : made.gradient;
 }
 // Calls use(source) for every block, term of a product and layer of a prediction that a kind is
 // made of.
 template <class F>
 void for_each_source(const TensorRecipe& made, state::TensorKind kind, F use) {
-  for (const Block& block : blocks_of(made, kind)) use(block.source);
+  for (const TensorBlock& block : blocks_of(made, kind)) use(block.source);
   if (is_value(kind))
     for (const MapProduct& product : made.products)
       for (const std::size_t source : product.sources) use(source);

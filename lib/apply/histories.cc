@@ -20,7 +20,7 @@ MomentAge youngest(const TensorRecipe& made, const arch::ParamSpec& target,
                    const std::vector<Histories>& states, const MomentAge& fresh) {
   std::int64_t covered = 0;
   std::optional<MomentAge> age;
-  for (const Block& block : made.gradient) {
+  for (const TensorBlock& block : made.gradient) {
     if (!block.add) covered += block.extent[0] * block.extent[1];
     if (block.scale == 0) continue;  // a state whose share in an average is 0
     const MomentAge& source = states[block.state][block.source].age;

@@ -12,13 +12,13 @@ FlopsUnit flops_unit(double most) {
   return {1, "FLOPs"};
 }
 
-Unit unit_of(CostKind measure, double most) {
-  if (measure == CostKind::seconds) {
+Unit unit_of(CostKind kind, double most) {
+  if (kind == CostKind::seconds) {
     if (most < 300) return {1, "training time, seconds"};
     if (most < 18000) return {60, "training time, minutes"};
     return {3600, "training time, hours"};
   }
-  if (measure == CostKind::flops) {
+  if (kind == CostKind::flops) {
     const FlopsUnit unit = flops_unit(most);
     return {unit.size, std::string("training compute, ") + unit.name};
   }

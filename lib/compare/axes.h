@@ -27,7 +27,7 @@ struct Unit {
   std::string title;
 };
 // Returns the largest unit in which `most` is at least 1.
-Unit unit_of(CostKind measure, double most);
+Unit unit_of(CostKind kind, double most);
 // The same for FLOPs, with the unit's name as in "12.3 TFLOPs".
 struct FlopsUnit {
   double size;

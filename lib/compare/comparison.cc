@@ -89,15 +89,14 @@ std::string why_nothing(const Run& staged, std::size_t num_ends, std::size_t num
   return "the loss of the scratch runs does not fall with their budget";
 }
 
-CostResult compare_in(CostKind measure, const std::vector<Run>& runs,
-                      const Comparison& comparison) {
-  CostResult result{.measure = measure};
+CostResult compare_in(CostKind kind, const std::vector<Run>& runs, const Comparison& comparison) {
+  CostResult result{.kind = kind};
   const Run& staged = runs[comparison.staged];
-  const std::vector<DecayedEnd> ends = decayed_ends(runs, comparison.ends, measure);
-  if (measure == CostKind::seconds) result.reason = other_machine(runs, staged, comparison.ends);
+  const std::vector<DecayedEnd> ends = decayed_ends(runs, comparison.ends, kind);
+  if (kind == CostKind::seconds) result.reason = other_machine(runs, staged, comparison.ends);
   if (staged.comparable() && result.reason.empty()) {
-    result.saving = saving(decayed_end(staged, measure), ends);
-    result.gap = loss_gap(decayed_end(staged, measure), ends);
+    result.saving = saving(decayed_end(staged, kind), ends);
+    result.gap = loss_gap(decayed_end(staged, kind), ends);
   }
   if (!result.saving && result.reason.empty())
     result.reason = why_nothing(staged, ends.size(), frontier(ends).size());
@@ -131,38 +130,36 @@ Comparison compare(const std::vector<Run>& runs, std::size_t staged) {
     comparison.notes.push_back(capital(fmt::format(
         "{} is set aside: another scratch run that cost no more reached a loss as low or lower.",
         named(runs[i]))));
-  for (CostKind measure : kCostKinds)
-    comparison.results[static_cast<std::size_t>(measure)] = compare_in(measure, runs, comparison);
+  for (CostKind kind : kCostKinds)
+    comparison.results[static_cast<std::size_t>(kind)] = compare_in(kind, runs, comparison);
   comparison.free_size = compare_with_sizes(runs, staged, comparison.ends);
   return comparison;
 }
 
 }  // namespace
 
-double cost(const Place& at, CostKind measure) {
-  return measure == CostKind::flops    ? at.flops
-         : measure == CostKind::tokens ? at.tokens
-                                       : at.seconds;
+double cost(const Place& at, CostKind kind) {
+  return kind == CostKind::flops ? at.flops : kind == CostKind::tokens ? at.tokens : at.seconds;
 }
 
-const char* cost_name(CostKind measure) {
-  return measure == CostKind::flops    ? "FLOPs"
-         : measure == CostKind::tokens ? "tokens"
-                                       : "wall-clock time";
+const char* cost_name(CostKind kind) {
+  return kind == CostKind::flops    ? "FLOPs"
+         : kind == CostKind::tokens ? "tokens"
+                                    : "wall-clock time";
 }
 
-const char* cost_key(CostKind measure) {
-  return measure == CostKind::flops ? "flops" : measure == CostKind::tokens ? "tokens" : "seconds";
+const char* cost_key(CostKind kind) {
+  return kind == CostKind::flops ? "flops" : kind == CostKind::tokens ? "tokens" : "seconds";
 }
 
-DecayedEnd decayed_end(const Run& run, CostKind measure) {
-  return {cost(run.end->at, measure), run.end->loss, run.end->se};
+DecayedEnd decayed_end(const Run& run, CostKind kind) {
+  return {cost(run.end->at, kind), run.end->loss, run.end->se};
 }
 
 std::vector<DecayedEnd> decayed_ends(const std::vector<Run>& runs,
-                                     const std::vector<std::size_t>& indices, CostKind measure) {
+                                     const std::vector<std::size_t>& indices, CostKind kind) {
   std::vector<DecayedEnd> ends;
-  for (const std::size_t i : indices) ends.push_back(decayed_end(runs[i], measure));
+  for (const std::size_t i : indices) ends.push_back(decayed_end(runs[i], kind));
   return ends;
 }
 

@@ -13,23 +13,23 @@
 
 namespace stagedtrain::report {
 
-using runlog::Evaluation, runlog::Growth, runlog::kUnknown, runlog::Place, runlog::Run,
+using runlog::Evaluation, runlog::LoggedGrowth, runlog::kUnknown, runlog::Place, runlog::Run,
     runlog::read_runs, runlog::RunEnd;
-using runlog::Stage, runlog::StepPoint;
+using runlog::LoggedStage, runlog::StepPoint;
 
 enum class CostKind { flops, tokens, seconds };
 inline constexpr std::array kCostKinds{CostKind::flops, CostKind::tokens, CostKind::seconds};
 
-double cost(const Place& at, CostKind measure);
-const char* cost_name(CostKind measure);  // "FLOPs", "tokens", "wall-clock time"
-const char* cost_key(CostKind measure);   // the keys of --json: "flops", "tokens", "seconds"
-DecayedEnd decayed_end(const Run& run, CostKind measure);  // requires run.end
+double cost(const Place& at, CostKind kind);
+const char* cost_name(CostKind kind);  // "FLOPs", "tokens", "wall-clock time"
+const char* cost_key(CostKind kind);   // the keys of --json: "flops", "tokens", "seconds"
+DecayedEnd decayed_end(const Run& run, CostKind kind);  // requires run.end
 std::vector<DecayedEnd> decayed_ends(const std::vector<Run>& runs,
-                                     const std::vector<std::size_t>& indices, CostKind measure);
+                                     const std::vector<std::size_t>& indices, CostKind kind);
 
 // saving->low, saving->high and those of gap are indices into Report::runs.
 struct CostResult {
-  CostKind measure;
+  CostKind kind;
   std::optional<Saving> saving;
   std::optional<LossGap> gap;
   std::string reason;   // why there is no saving; empty if there is one

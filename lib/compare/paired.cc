@@ -25,11 +25,11 @@ const Comparison* comparison_of(const Report& apart, const runlog::Sample& sampl
 
 // Returns the value of `part` (saving or gap) for each seed; empty if one of them has no value.
 template <class Part>
-std::vector<double> values_of(const std::vector<const Comparison*>& seeds, CostKind measure,
+std::vector<double> values_of(const std::vector<const Comparison*>& seeds, CostKind kind,
                               Part part) {
   std::vector<double> values;
   for (const Comparison* one : seeds) {
-    const auto& found = (*one)[measure].*part;
+    const auto& found = (*one)[kind].*part;
     if (!found || found->reach == Reach::beyond || !std::isfinite(found->value)) return {};
     values.push_back(found->value);
   }
@@ -37,11 +37,11 @@ std::vector<double> values_of(const std::vector<const Comparison*>& seeds, CostK
 }
 
 void pair_measure(const std::vector<const Comparison*>& seeds, CostResult& result) {
-  const auto savings = values_of(seeds, result.measure, &CostResult::saving);
+  const auto savings = values_of(seeds, result.kind, &CostResult::saving);
   if (!result.saving || savings.empty()) return;
   result.saving->se = mean_of(savings).error;
   result.paired = true;
-  const auto gaps = values_of(seeds, result.measure, &CostResult::gap);
+  const auto gaps = values_of(seeds, result.kind, &CostResult::gap);
   if (result.gap && !gaps.empty()) result.gap->se = mean_of(gaps).error;
 }
 

@@ -46,9 +46,10 @@ void check_step(const Where& where, double step, double loss) {
 void check_rates(const CsvTable& csv, const LoggedCurve& curve) {
   const auto is_zero = [](const scaling::LoggedStep& step) { return step.rate == 0; };
   if (!curve.steps.empty() && std::ranges::all_of(curve.steps, is_zero))
-    throw input_error("{}: lr is 0 here and in every other row, expected the learning rate of "
-                      "each step",
-                      csv.where(0))
+    throw input_error(
+        "{}: lr is 0 here and in every other row, expected the learning rate of "
+        "each step",
+        csv.where(0))
         .with_hint("if the rate was constant, write any number above 0 in all rows");
 }
 
@@ -112,7 +113,7 @@ std::string line_of(const Path& log, double step) {
 
 // Returns the step at which a stage's model began to train.
 double begin_of(const runlog::Run& run, const std::string& stage) {
-  for (const runlog::Growth& growth : run.growths)
+  for (const runlog::LoggedGrowth& growth : run.growths)
     if (growth.stage == stage) return growth.at.step;
   double begin = 0;
   for (const runlog::StepPoint& point : run.steps) {
@@ -122,7 +123,7 @@ double begin_of(const runlog::Run& run, const std::string& stage) {
   return begin;
 }
 
-LoggedCurve stage_curve(const runlog::Run& run, const runlog::Stage& stage, const Path& log) {
+LoggedCurve stage_curve(const runlog::Run& run, const runlog::LoggedStage& stage, const Path& log) {
   LoggedCurve curve;
   curve.name = run.stages.size() > 1 ? run.name + ":" + stage.name : run.name;
   curve.parameters = stage.params;
@@ -178,7 +179,8 @@ void read_csv(const std::string& text, const std::string& name, LoggedRuns& into
 }
 
 void read_run(const runlog::Run& run, const Path& log, LoggedRuns& into) {
-  for (const runlog::Stage& stage : run.stages) into.curves.push_back(stage_curve(run, stage, log));
+  for (const runlog::LoggedStage& stage : run.stages)
+    into.curves.push_back(stage_curve(run, stage, log));
   if (run.stages.size() == 1 && run.from.empty() && run.comparable() && run.end->at.tokens > 0 &&
       run.end->loss > 0 && run.params() > 0)
     into.ends.push_back({run.name, {{run.params(), run.end->at.tokens, run.end->loss}}, true});

@@ -79,8 +79,8 @@ class TensorRule {
     for (const Run& run : rest_of(columns_map_))
       if (columns_map_.rest == Rest::mean)
         for (const Piece& p : rows_map_.pieces) {
-          Block& block = add(recipe_.value, Block::Kind::mean_columns, {p.to, run.begin},
-                             {p.count, run.count}, p.write);
+          TensorBlock& block = add(recipe_.value, TensorBlock::Kind::mean_columns,
+                                   {p.to, run.begin}, {p.count, run.count}, p.write);
           block.from = {p.from, 0};
           block.span = columns_map_.from;
         }
@@ -112,7 +112,7 @@ class TensorRule {
     }
     if (gain)
       for (const Run& run : rest_of(rows_map_))
-        add(recipe_.value, Block::Kind::constant, {run.begin, 0}, {run.count, 1},
+        add(recipe_.value, TensorBlock::Kind::constant, {run.begin, 0}, {run.count, 1},
             share * target_.init.value);
     set_scales(share / (before_tied_head ? rows_map_.copies : 1),
                (before_tied_head ? 1 : dual(rows_map_)) / share);
@@ -144,9 +144,9 @@ class TensorRule {
     recipe_.eps_scale = eps_scale;
   }
 
-  Block& add(std::vector<Block>& blocks, Block::Kind kind, const Corner& to, const Corner& extent,
-             double scale) {
-    Block block;
+  TensorBlock& add(std::vector<TensorBlock>& blocks, TensorBlock::Kind kind, const Corner& to,
+                   const Corner& extent, double scale) {
+    TensorBlock block;
     block.kind = kind;
     block.source = source_;
     block.to = to;
@@ -156,10 +156,10 @@ class TensorRule {
     return blocks.back();
   }
 
-  void copy(std::vector<Block>& blocks, const Piece& p, const Piece& q, double scale) {
+  void copy(std::vector<TensorBlock>& blocks, const Piece& p, const Piece& q, double scale) {
     if (scale == 0) return;
-    Block& block = add(blocks, Block::Kind::copy, {p.to, q.to},
-                       {p.count, std::max<std::int64_t>(q.count, 1)}, scale);
+    TensorBlock& block = add(blocks, TensorBlock::Kind::copy, {p.to, q.to},
+                             {p.count, std::max<std::int64_t>(q.count, 1)}, scale);
     block.from = {p.from, q.from};
     block.tile = {rows_map_.merges ? 0 : p.tile, columns_map_.merges ? 0 : q.tile};
     block.add = (rows_map_.merges && p.tile > 0) || (columns_map_.merges && q.tile > 0);
@@ -171,21 +171,21 @@ class TensorRule {
   double coefficient(const Piece& p, const Piece& q) const {
     const bool square = rows_map_.even() && columns_map_.even() && rows_map_.duplicates() &&
                         rows_map_.tiles() == columns_map_.tiles();
-    if (!square || growth_.mixing.kind == Mixing::Kind::uniform) return q.read;
+    if (!square || growth_.mixing.form == Mixing::Form::uniform) return q.read;
     const auto i = static_cast<std::size_t>(p.tile), j = static_cast<std::size_t>(q.tile);
-    if (growth_.mixing.kind == Mixing::Kind::diagonal) return i == j ? 1 : 0;
+    if (growth_.mixing.form == Mixing::Form::diagonal) return i == j ? 1 : 0;
     return growth_.mixing.coefficients[i][j];
   }
 
   void mean_rows(const Run& run, const Piece& q, double scale) {
-    Block& block =
-        add(recipe_.value, Block::Kind::mean_rows, {run.begin, q.to}, {run.count, q.count}, scale);
+    TensorBlock& block = add(recipe_.value, TensorBlock::Kind::mean_rows, {run.begin, q.to},
+                             {run.count, q.count}, scale);
     block.from = {0, q.from};
     block.span = rows_map_.from;
   }
 
   void random(const Corner& to, const Corner& extent, double scale, const char* what) {
-    Block& block = add(recipe_.value, Block::Kind::noise, to, extent, scale);
+    TensorBlock& block = add(recipe_.value, TensorBlock::Kind::noise, to, extent, scale);
     block.from = to;
     block.stream = stream(what);
     block.noise_columns = columns_map_.to;
@@ -237,8 +237,9 @@ class TensorRule {
                        end = std::min(a.from + a.count, b.from + b.count);
     if (begin >= end) return;
     for (const Piece* q : {&a, &b}) {
-      Block& block = add(recipe_.value, Block::Kind::noise, {p.to, q->to + begin - q->from},
-                         {p.count, end - begin}, q == &a ? growth_.noise : -growth_.noise);
+      TensorBlock& block =
+          add(recipe_.value, TensorBlock::Kind::noise, {p.to, q->to + begin - q->from},
+              {p.count, end - begin}, q == &a ? growth_.noise : -growth_.noise);
       block.from = {p.from, begin};
       block.stream = stream(std::to_string(p.tile));
       block.noise_columns = columns_;
@@ -257,7 +258,7 @@ class TensorRule {
 }  // namespace
 
 bool Mixing::balanced() const {
-  if (kind != Kind::matrix) return true;
+  if (form != Form::matrix) return true;
   for (std::size_t j = 0; j < coefficients.size(); ++j) {
     double sum = 0;
     for (const auto& row : coefficients) sum += row[j];

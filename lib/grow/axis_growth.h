@@ -16,8 +16,8 @@ namespace stagedtrain::grow {
 // loss is kept (docs/growth.md, "Two equations"). With k copies, uniform is c_ij = 1/k, and
 // diagonal is the identity matrix.
 struct Mixing {
-  enum class Kind { uniform, diagonal, matrix } kind = Kind::uniform;
-  std::vector<std::vector<double>> coefficients;  // k x k, for Kind::matrix only
+  enum class Form { uniform, diagonal, matrix } form = Form::uniform;
+  std::vector<std::vector<double>> coefficients;  // k x k, for Form::matrix only
   // Returns whether the columns sum to 1 as well (to 1e-12), so that copies receive equal
   // gradients.
   bool balanced() const;

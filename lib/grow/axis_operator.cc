@@ -57,8 +57,8 @@ TensorRecipe copy_of_source(const AxisGrowth& axes, const GrowthContext& context
 
 // Returns the values that the tensor would have as a copy of the layer above its source, if new
 // layers start between the two (mean, slerp); nothing otherwise, or if the source is the top layer.
-std::vector<Block> values_above(const WholeGrowth& growth, const GrowthContext& context,
-                                const arch::ParamSpec& target, LayerSource layer) {
+std::vector<TensorBlock> values_above(const WholeGrowth& growth, const GrowthContext& context,
+                                      const arch::ParamSpec& target, LayerSource layer) {
   const bool between =
       growth.new_layers.kind == NewLayers::mean || growth.new_layers.kind == NewLayers::slerp;
   if (!layer.is_new || !between || ++layer.layer >= context.from.layers) return {};
@@ -90,9 +90,9 @@ void take_from_above(TensorRecipe& made, const arch::ParamSpec& target, LayerSou
       target.role == Role::matrix || target.role == Role::residual_out || target.role == Role::bias;
   if (!takes || target.layer < 0 || ++layer.layer >= context.from.layers) return;
   const auto above = static_cast<std::size_t>(context.sources.index(source_name(target, layer)));
-  for (std::vector<Block>* blocks : {&made.value, &made.gradient})
-    for (Block& block : *blocks)
-      if (block.kind == Block::Kind::copy && block.tile[0] > 0) block.source = above;
+  for (std::vector<TensorBlock>* blocks : {&made.value, &made.gradient})
+    for (TensorBlock& block : *blocks)
+      if (block.kind == TensorBlock::Kind::copy && block.tile[0] > 0) block.source = above;
 }
 
 }  // namespace

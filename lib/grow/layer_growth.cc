@@ -23,10 +23,10 @@ bool has_new(const LayerMap& layers) {
 }
 
 // Returns the block that fills the tensor with the initial values of a fresh model.
-Block fresh_block(const arch::ParamSpec& target, std::int64_t seed) {
-  Block block;
+TensorBlock fresh_block(const arch::ParamSpec& target, std::int64_t seed) {
+  TensorBlock block;
   const bool normal = target.init.kind == arch::Init::Kind::normal;
-  block.kind = normal ? Block::Kind::normal : Block::Kind::constant;
+  block.kind = normal ? TensorBlock::Kind::normal : TensorBlock::Kind::constant;
   block.extent = corner_of(target);
   block.scale = target.init.value;
   block.stream = hash_name(fmt::format("{} fresh {}", target.name, seed));
@@ -47,9 +47,9 @@ bool is_silent(const arch::ParamSpec& target, NewLayers new_layers) {
 }
 
 // Replaces the values by their mean with those of the layer above.
-void add_half(std::vector<Block>& value, const std::vector<Block>& above) {
-  for (Block& block : value) block.scale /= 2;
-  for (Block block : above) {
+void add_half(std::vector<TensorBlock>& value, const std::vector<TensorBlock>& above) {
+  for (TensorBlock& block : value) block.scale /= 2;
+  for (TensorBlock block : above) {
     block.scale /= 2;
     block.add = true;
     value.push_back(block);
@@ -57,9 +57,9 @@ void add_half(std::vector<Block>& value, const std::vector<Block>& above) {
 }
 
 // Replaces the values by the midpoint of the arc from them to those of the layer above.
-void bend_halfway(std::vector<Block>& value, const std::vector<Block>& above) {
-  for (Block block : above) {
-    block.kind = Block::Kind::slerp;
+void bend_halfway(std::vector<TensorBlock>& value, const std::vector<TensorBlock>& above) {
+  for (TensorBlock block : above) {
+    block.kind = TensorBlock::Kind::slerp;
     value.push_back(block);
   }
 }
@@ -164,7 +164,8 @@ std::string source_name(const arch::ParamSpec& target, const LayerSource& layer)
 }
 
 void begin_layer(TensorRecipe& made, const arch::ParamSpec& target, const LayerSource& layer,
-                 const LayerStart& start, std::int64_t seed, const std::vector<Block>& above) {
+                 const LayerStart& start, std::int64_t seed,
+                 const std::vector<TensorBlock>& above) {
   if (!layer.is_new) return;
   made.is_new = true;
   if (start.kind == NewLayers::random) {
@@ -177,7 +178,7 @@ void begin_layer(TensorRecipe& made, const arch::ParamSpec& target, const LayerS
   } else if (start.kind == NewLayers::slerp && !above.empty()) {
     bend_halfway(made.value, above);
   } else if (start.kind == NewLayers::copied && is_output(target)) {
-    for (Block& block : made.value) block.scale *= start.scale;
+    for (TensorBlock& block : made.value) block.scale *= start.scale;
   }
 }
 

@@ -73,7 +73,8 @@ std::string source_name(const arch::ParamSpec& target, const LayerSource& layer)
 // starts as. `above` holds the value blocks of a copy of the layer above the source, which mean and
 // slerp need; where it is empty (at the top), they copy. `seed` is the seed of random layers.
 void begin_layer(TensorRecipe& made, const arch::ParamSpec& target, const LayerSource& layer,
-                 const LayerStart& start, std::int64_t seed, const std::vector<Block>& above = {});
+                 const LayerStart& start, std::int64_t seed,
+                 const std::vector<TensorBlock>& above = {});
 // Returns whether the growth keeps the function: all `from` old layers are there in their order,
 // and new layers add nothing to the residual stream.
 bool keeps_function(const LayerMap& layers, const LayerStart& start, std::int64_t from);

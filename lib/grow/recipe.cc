@@ -16,32 +16,33 @@ bool inside(const Corner& at, const Corner& extent, const Corner& size) {
   return true;
 }
 
-bool overlap(const Block& a, const Block& b) {
+bool overlap(const TensorBlock& a, const TensorBlock& b) {
   for (int d = 0; d < 2; ++d)
     if (a.to[d] + a.extent[d] <= b.to[d] || b.to[d] + b.extent[d] <= a.to[d]) return false;
   return true;
 }
 
-bool adds(const Block& block) {
-  return block.add || block.kind == Block::Kind::noise || block.kind == Block::Kind::slerp;
+bool adds(const TensorBlock& block) {
+  return block.add || block.kind == TensorBlock::Kind::noise ||
+         block.kind == TensorBlock::Kind::slerp;
 }
 
 // Returns the numbers of rows and columns that the block reads from its source.
-Corner read_extent(const Block& block) {
+Corner read_extent(const TensorBlock& block) {
   switch (block.kind) {
-    case Block::Kind::copy:
-    case Block::Kind::slerp:
+    case TensorBlock::Kind::copy:
+    case TensorBlock::Kind::slerp:
       return block.extent;
-    case Block::Kind::mean_rows:
+    case TensorBlock::Kind::mean_rows:
       return {block.span, block.extent[1]};
-    case Block::Kind::mean_columns:
+    case TensorBlock::Kind::mean_columns:
       return {block.extent[0], block.span};
     default:
       return {0, 0};
   }
 }
 
-void check_block(const Block& block, const GrowthStep& step, const arch::ParamSpec& target,
+void check_block(const TensorBlock& block, const GrowthStep& step, const arch::ParamSpec& target,
                  const arch::ParamTable& sources) {
   ST_CHECK(inside(block.to, block.extent, corner_of(target)), "{}: a block outside", target.name);
   ST_CHECK(block.state <= step.others.size(), "{}: no state {}", target.name, block.state);
@@ -53,18 +54,19 @@ void check_block(const Block& block, const GrowthStep& step, const arch::ParamSp
 
 // Checks two blocks in the order of their list. If they share entries, the second must add to the
 // first; otherwise it would overwrite what the first wrote.
-void check_pair(const Block& first, const Block& second, const arch::ParamSpec& target) {
+void check_pair(const TensorBlock& first, const TensorBlock& second,
+                const arch::ParamSpec& target) {
   ST_CHECK(adds(second) || !overlap(first, second), "{}: {}", target.name,
            adds(first) ? "what was added is overwritten" : "written twice");
 }
 
 // Sorts the blocks by row and compares each only with those that begin before its last row, because
 // a recipe may have thousands.
-void check_overlaps(const std::vector<Block>& blocks, const arch::ParamSpec& target) {
-  std::vector<const Block*> sorted;
-  for (const Block& block : blocks) sorted.push_back(&block);
+void check_overlaps(const std::vector<TensorBlock>& blocks, const arch::ParamSpec& target) {
+  std::vector<const TensorBlock*> sorted;
+  for (const TensorBlock& block : blocks) sorted.push_back(&block);
   std::sort(sorted.begin(), sorted.end(),
-            [](const Block* a, const Block* b) { return a->to < b->to; });
+            [](const TensorBlock* a, const TensorBlock* b) { return a->to < b->to; });
   for (std::size_t i = 0; i < sorted.size(); ++i)
     for (std::size_t j = i + 1;
          j < sorted.size() && sorted[j]->to[0] < sorted[i]->to[0] + sorted[i]->extent[0]; ++j)
@@ -140,14 +142,14 @@ void check_step(const GrowthStep& step) {
   for (std::size_t i = 0; i < targets.size(); ++i) {
     stop_point("checking a growth");
     for (const auto blocks : {&step.tensors[i].value, &step.tensors[i].gradient}) {
-      for (const Block& block : *blocks) check_block(block, step, targets[i], sources);
+      for (const TensorBlock& block : *blocks) check_block(block, step, targets[i], sources);
       check_overlaps(*blocks, targets[i]);
     }
     for (const MapProduct& product : step.tensors[i].products)
       check_product(step, step.tensors[i], product, targets[i], sources);
     if (step.tensors[i].prediction) check_prediction(step.tensors[i], targets[i], sources);
-    for (const Block& block : step.tensors[i].gradient)
-      ST_CHECK(reads_source(block) && block.kind != Block::Kind::slerp,
+    for (const TensorBlock& block : step.tensors[i].gradient)
+      ST_CHECK(reads_source(block) && block.kind != TensorBlock::Kind::slerp,
                "{}: a gradient that is not made of copies and means", targets[i].name);
   }
 }
@@ -166,9 +168,9 @@ std::string listed(const GrowthRecipe& recipe, std::string GrowthStep::*words) {
 
 }  // namespace
 
-bool reads_source(const Block& block) {
-  return block.kind == Block::Kind::copy || block.kind == Block::Kind::mean_rows ||
-         block.kind == Block::Kind::mean_columns || block.kind == Block::Kind::slerp;
+bool reads_source(const TensorBlock& block) {
+  return block.kind == TensorBlock::Kind::copy || block.kind == TensorBlock::Kind::mean_rows ||
+         block.kind == TensorBlock::Kind::mean_columns || block.kind == TensorBlock::Kind::slerp;
 }
 
 Corner corner_of(const arch::ParamSpec& spec) {
@@ -179,8 +181,8 @@ Corner source_extent(const MapProduct& product, const arch::ParamTable& sources)
   return product.is_part() ? product.extent : corner_of(sources[product.sources.front()]);
 }
 
-Block whole_of(const arch::ParamTable& sources, std::size_t source) {
-  Block block;
+TensorBlock whole_of(const arch::ParamTable& sources, std::size_t source) {
+  TensorBlock block;
   block.source = source;
   block.extent = corner_of(sources[source]);
   return block;

@@ -49,7 +49,7 @@ using Corner = std::array<std::int64_t, 2>;
 // Random numbers are a pure function of stream and index = row * noise_columns + column, where rows
 // and columns count from `from`. Noise is added to what is there, and slerp changes it; the other
 // kinds are added if `add` is set, and otherwise replace it.
-struct Block {
+struct TensorBlock {
   enum class Kind { copy, mean_rows, mean_columns, noise, normal, constant, slerp };
   Kind kind = Kind::copy;
   std::size_t state = 0;   // 0: the state that grows; i: the i-th of GrowthStep::others
@@ -63,7 +63,7 @@ struct Block {
   std::int64_t span = 0;  // rows or columns of which a mean is taken
   std::uint64_t stream = 0;
   std::int64_t noise_columns = 0;
-  bool operator==(const Block&) const = default;
+  bool operator==(const TensorBlock&) const = default;
 };
 
 // A matrix of a new layer that is predicted from those of all layers (learned/layer_prediction.h).
@@ -79,7 +79,7 @@ struct LayerPrediction {
 // means. Entries that it does not cover start with zero moments, and the bias correction of the
 // whole tensor restarts.
 struct TensorRecipe {
-  std::vector<Block> value = {}, gradient = {};
+  std::vector<TensorBlock> value = {}, gradient = {};
   // Make the weights in place of `value`, which is empty then, with the maps of the step: their
   // sum, each at its place.
   std::vector<MapProduct> products = {};
@@ -128,13 +128,13 @@ struct GrowthRecipe {
 
 // Returns whether the block's values come from a source's entries (copy, mean, slerp), not from
 // random numbers or a constant.
-bool reads_source(const Block& block);
+bool reads_source(const TensorBlock& block);
 // Returns the numbers of rows and columns of a tensor.
 Corner corner_of(const arch::ParamSpec& spec);
 // Returns the rows and columns of each W_j of a product.
 Corner source_extent(const MapProduct& product, const arch::ParamTable& sources);
 // Returns the block that copies the whole tensor `source` of the table.
-Block whole_of(const arch::ParamTable& sources, std::size_t source);
+TensorBlock whole_of(const arch::ParamTable& sources, std::size_t source);
 // Throws Error(bug) unless consecutive steps fit together, every tensor has a recipe, every block
 // lies inside its source and its target, no block overwrites entries of an earlier one, and
 // gradients hold only copies and means. Polls for a stop request.

@@ -8,7 +8,7 @@
 namespace stagedtrain::grow {
 namespace {
 
-Json block_json(const Block& block, const arch::ParamTable& sources) {
+Json block_json(const TensorBlock& block, const arch::ParamTable& sources) {
   Json json = {{"kind", kind_name(block.kind)},
                {"source", sources[block.source].name},
                {"from", block.from},
@@ -22,9 +22,9 @@ Json block_json(const Block& block, const arch::ParamTable& sources) {
   return json;
 }
 
-Json blocks_json(const std::vector<Block>& blocks, const arch::ParamTable& sources) {
+Json blocks_json(const std::vector<TensorBlock>& blocks, const arch::ParamTable& sources) {
   Json list = Json::array();
-  for (const Block& block : blocks) list.push_back(block_json(block, sources));
+  for (const TensorBlock& block : blocks) list.push_back(block_json(block, sources));
   return list;
 }
 
@@ -104,7 +104,7 @@ void print_step(const GrowthStep& step, const Print& print) {
 
 }  // namespace
 
-const char* kind_name(Block::Kind kind) {
+const char* kind_name(TensorBlock::Kind kind) {
   constexpr const char* kNames[] = {"copy",   "mean_rows", "mean_columns", "noise",
                                     "normal", "constant",  "slerp"};
   return kNames[static_cast<int>(kind)];

@@ -17,6 +17,6 @@ namespace stagedtrain::grow {
 void print_steps(const GrowthRecipe& recipe, const Print& print);
 
 // Returns the name of a kind of block, such as "copy" or "mean_rows".
-const char* kind_name(Block::Kind kind);
+const char* kind_name(TensorBlock::Kind kind);
 
 }  // namespace stagedtrain::grow

@@ -21,10 +21,10 @@ std::string shape_text(const arch::ParamSpec& spec) {
 }
 
 // Returns the scales of the copies, such as " x 0.5" or " x 0.25 to 1"; empty if all are 1.
-std::string scales_text(const std::vector<Block>& blocks) {
+std::string scales_text(const std::vector<TensorBlock>& blocks) {
   double low = HUGE_VAL, high = -HUGE_VAL;
-  for (const Block& block : blocks)
-    if (block.kind == Block::Kind::copy) {
+  for (const TensorBlock& block : blocks)
+    if (block.kind == TensorBlock::Kind::copy) {
       low = std::min(low, block.scale);
       high = std::max(high, block.scale);
     }
@@ -34,19 +34,21 @@ std::string scales_text(const std::vector<Block>& blocks) {
 
 // Describes the blocks of a tensor, for instance as "copy", "4 blocks x 0.5", "2 blocks (50%, rest
 // zero) + noise" or "zero".
-std::string blocks_text(const std::vector<Block>& blocks, const arch::ParamSpec& target) {
+std::string blocks_text(const std::vector<TensorBlock>& blocks, const arch::ParamSpec& target) {
   std::int64_t covered = 0, count = 0;
   std::set<std::string> others;
   bool adds = false;
-  for (const Block& block : blocks) {
-    if (block.kind == Block::Kind::copy) {
+  for (const TensorBlock& block : blocks) {
+    if (block.kind == TensorBlock::Kind::copy) {
       ++count;
       adds |= block.add;
     } else {
-      others.insert(block.kind == Block::Kind::noise && block.scale == 1 ? "random"
-                                                                         : kind_name(block.kind));
+      others.insert(block.kind == TensorBlock::Kind::noise && block.scale == 1
+                        ? "random"
+                        : kind_name(block.kind));
     }
-    if (block.kind != Block::Kind::noise && block.kind != Block::Kind::slerp && !block.add)
+    if (block.kind != TensorBlock::Kind::noise && block.kind != TensorBlock::Kind::slerp &&
+        !block.add)
       covered += block.extent[0] * block.extent[1];
   }
   if (blocks.empty()) return "zero";
@@ -95,7 +97,7 @@ const arch::ParamSpec* first_source(const TensorRecipe& made, const arch::ParamT
   if (made.prediction)
     return &sources[made.prediction->sources[static_cast<std::size_t>(made.prediction->below)]];
   const auto& blocks = made.value.empty() ? made.gradient : made.value;
-  const bool sourced = !blocks.empty() && blocks[0].kind != Block::Kind::normal;
+  const bool sourced = !blocks.empty() && blocks[0].kind != TensorBlock::Kind::normal;
   return sourced ? &sources[blocks[0].source] : nullptr;
 }
 

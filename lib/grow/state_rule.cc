@@ -12,15 +12,15 @@ namespace {
 // with moments m_i, its moments are (sum of a_i m_i) / (sum of a_i). So a copy gets the old moments
 // unscaled, whatever its weight is multiplied by. The terms of one sum are blocks with the same
 // place and extent.
-std::vector<Block> carried_moments(const std::vector<Block>& weights) {
+std::vector<TensorBlock> carried_moments(const std::vector<TensorBlock>& weights) {
   std::map<std::pair<Corner, Corner>, double> totals;
-  std::vector<Block> blocks;
-  for (const Block& block : weights)
+  std::vector<TensorBlock> blocks;
+  for (const TensorBlock& block : weights)
     if (reads_source(block)) {
       blocks.push_back(block);
       totals[{block.to, block.extent}] += block.scale;
     }
-  for (Block& block : blocks) block.scale /= totals[{block.to, block.extent}];
+  for (TensorBlock& block : blocks) block.scale /= totals[{block.to, block.extent}];
   return blocks;
 }
 
@@ -31,7 +31,7 @@ void set_moments(Moments moments, TensorRecipe& made) {
       return;
     case Moments::reset_new:
       if (made.is_new) made.gradient.clear();
-      std::erase_if(made.gradient, [](const Block& b) { return b.tile != Corner{}; });
+      std::erase_if(made.gradient, [](const TensorBlock& b) { return b.tile != Corner{}; });
       return;
     case Moments::reset:
       made.gradient.clear();
@@ -47,7 +47,7 @@ void set_moments(Moments moments, TensorRecipe& made) {
 
 void apply_rule(const StateRule& rule, GrowthStep& step) {
   for (TensorRecipe& made : step.tensors) {
-    const std::vector<Block> grown = made.gradient;
+    const std::vector<TensorBlock> grown = made.gradient;
     set_moments(rule.moments, made);
     if (!made.is_new && made.gradient != grown) {
       step.equivariant = false;

@@ -51,7 +51,7 @@ Mixing read_mixing(const Tree& tree, std::int64_t factor) {
   if (tree.kind == Tree::Kind::none) return mixing;
   if (tree.kind != Tree::Kind::list || tree.items.size() != static_cast<std::size_t>(factor))
     throw tree.error("mixing: found {}, expected a list of {} rows", tree.describe(), factor);
-  mixing.kind = Mixing::Kind::matrix;
+  mixing.form = Mixing::Form::matrix;
   for (const Tree& row : tree.items) mixing.coefficients.push_back(read_row(row, factor));
   return mixing;
 }
@@ -60,7 +60,7 @@ class Clone final : public GrowthOperator {
  public:
   explicit Clone(const CloneOptions& options)
       : options_(options), mixing_(read_mixing(options.mixing, options.widening.factor)) {
-    if (options.copies == Copies::random && mixing_.kind == Mixing::Kind::matrix)
+    if (options.copies == Copies::random && mixing_.form == Mixing::Form::matrix)
       throw usage_error(
           "clone takes mixing only with whole copies, found copies: random, expected in_turn or "
           "next_layer");

@@ -120,9 +120,9 @@ class Coalesce final : public GrowthOperator {
   }
 
   // Adds the blocks of layer i of a group to the mean.
-  static void take(std::vector<Block>& all, std::vector<Block>& part, std::int64_t i,
+  static void take(std::vector<TensorBlock>& all, std::vector<TensorBlock>& part, std::int64_t i,
                    std::int64_t group) {
-    for (Block& block : part) {
+    for (TensorBlock& block : part) {
       block.scale /= static_cast<double>(group);
       block.add |= i > 0;
       all.push_back(block);

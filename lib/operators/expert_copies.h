@@ -20,8 +20,9 @@ inline std::string named_instead(const arch::ParamSpec& target, const std::strin
 
 // Returns the block that adds noise of size symmetry.noise to the entries of the block `copied`.
 // The noise is a pure function of the target's name and the seed.
-inline Block noise_on(Block copied, const arch::ParamSpec& target, const Symmetry& symmetry) {
-  copied.kind = Block::Kind::noise;
+inline TensorBlock noise_on(TensorBlock copied, const arch::ParamSpec& target,
+                            const Symmetry& symmetry) {
+  copied.kind = TensorBlock::Kind::noise;
   copied.scale = symmetry.noise;
   copied.stream = hash_name(fmt::format("{} {}", target.name, symmetry.seed));
   copied.noise_columns = copied.extent[1];

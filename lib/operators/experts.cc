@@ -100,9 +100,9 @@ class Experts final : public GrowthOperator {
   // Gives this copy of an expert its share of the gradient, 1 / factor. `copy` is its number.
   void share_gradient(TensorRecipe& made, std::int64_t copy) const {
     const double share = 1 / static_cast<double>(options_.factor);
-    for (std::vector<Block>* blocks : {&made.value, &made.gradient})
-      for (Block& block : *blocks) block.tile = {copy, 0};
-    for (Block& block : made.gradient) block.scale *= share;
+    for (std::vector<TensorBlock>* blocks : {&made.value, &made.gradient})
+      for (TensorBlock& block : *blocks) block.tile = {copy, 0};
+    for (TensorBlock& block : made.gradient) block.scale *= share;
     made.eps_scale *= share;
   }
 
@@ -110,7 +110,7 @@ class Experts final : public GrowthOperator {
   void add_noise(TensorRecipe& made, const arch::ParamSpec& router, std::int64_t experts) const {
     if (options_.symmetry.noise == 0) return;
     const Corner size = corner_of(router);
-    Block rows;
+    TensorBlock rows;
     rows.source = *made.heir_of;
     rows.from = rows.to = {experts, 0};
     rows.extent = {size[0] - experts, size[1]};

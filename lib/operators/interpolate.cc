@@ -30,7 +30,7 @@ class Interpolate final : public GrowthOperator {
     step.exact = step.equivariant = false;
     step.others = {options_.with};
     for (std::size_t i = 0; i < context.sources.size(); ++i) {
-      Block own = whole_of(context.sources, i), other = own;
+      TensorBlock own = whole_of(context.sources, i), other = own;
       own.scale = 1 - options_.share;
       other.scale = options_.share;
       other.state = 1;

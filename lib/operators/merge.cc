@@ -26,9 +26,9 @@ struct MergeOptions {
 
 // Takes the blocks of copy i from state i, and drops the blocks that connect two states. rows_merge
 // and columns_merge are true for axes that hold the states side by side.
-void take_from_each(std::vector<Block>& blocks, bool rows_merge, bool columns_merge) {
-  std::vector<Block> kept;
-  for (Block block : blocks) {
+void take_from_each(std::vector<TensorBlock>& blocks, bool rows_merge, bool columns_merge) {
+  std::vector<TensorBlock> kept;
+  for (TensorBlock block : blocks) {
     if (rows_merge && columns_merge && block.tile[0] != block.tile[1]) continue;
     block.state = static_cast<std::size_t>(std::max(block.tile[0], block.tile[1]));
     block.tile = {};
@@ -50,7 +50,7 @@ class Merge final : public GrowthOperator {
 
   GrowthStep step(const GrowthContext& context) const override {
     AxisGrowth axes = copied_axes(context, {0, 0});
-    axes.mixing.kind = Mixing::Kind::diagonal;
+    axes.mixing.form = Mixing::Form::diagonal;
     // This rule keeps all moments and optimizer scales. The requested one is applied below, once
     // only the blocks of single states are left.
     GrowthStep step = step_by_axes(growth_of_axes(axes, context), context,

@@ -66,7 +66,7 @@ class Untie final : public GrowthOperator {
     if (rule.dynamics == Dynamics::exact) made.eps_scale *= share;
     if (rule.moments == Moments::copy) return;
     if (rule.moments == Moments::reset_new && pass > 0) made.gradient.clear();
-    for (Block& block : made.gradient) block.scale *= share;
+    for (TensorBlock& block : made.gradient) block.scale *= share;
   }
 
   UntieOptions options_;

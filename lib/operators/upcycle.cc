@@ -59,7 +59,7 @@ class Upcycle final : public GrowthOperator {
       begin_layer(made, target, {0, true}, {NewLayers::random}, options_.symmetry.seed);
       return made;
     }
-    const Block whole = whole_of(context.sources, static_cast<std::size_t>(source));
+    const TensorBlock whole = whole_of(context.sources, static_cast<std::size_t>(source));
     TensorRecipe made{.value = {whole}, .gradient = {whole}, .heir_of = whole.source};
     made.is_new = target.expert > 0;
     if (target.expert >= 0 && target.axes.size() == 2 && options_.symmetry.noise > 0) {

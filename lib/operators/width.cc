@@ -35,7 +35,7 @@ class Width final : public GrowthOperator {
 
   GrowthStep step(const GrowthContext& context) const override {
     AxisGrowth growth = copied_axes(context, options_.symmetry);
-    growth.mixing.kind = Mixing::Kind::diagonal;
+    growth.mixing.form = Mixing::Form::diagonal;
     return step_by_axes(growth_of_axes(std::move(growth), context), context, options_.state);
   }
 

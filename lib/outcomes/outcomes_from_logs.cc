@@ -1,5 +1,5 @@
-// Measures speeds and outcomes of growths; outcomes_from_logs.h defines them. Losses are compared at
-// equal steps of two runs on the same batches, whose noise therefore cancels (paired.h).
+// Measures speeds and outcomes of growths; outcomes_from_logs.h defines them. Losses are compared
+// at equal steps of two runs on the same batches, whose noise therefore cancels (paired.h).
 #include "outcomes/outcomes_from_logs.h"
 
 #include <algorithm>
@@ -316,8 +316,8 @@ class Walk {
   Stand stand_;  // the position at the end of the stage before
 };
 
-const runlog::Growth* growth_into(const runlog::Run& run, const std::string& stage) {
-  for (const runlog::Growth& growth : run.growths)
+const runlog::LoggedGrowth* growth_into(const runlog::Run& run, const std::string& stage) {
+  for (const runlog::LoggedGrowth& growth : run.growths)
     if (growth.stage == stage) return &growth;
   return nullptr;
 }
@@ -357,7 +357,7 @@ std::vector<GrowthOutcome> growths_of(const runlog::Run& staged,
   std::vector<GrowthOutcome> outcomes;
   Walk walk(staged, scratch);
   for (std::size_t i = 1; i < staged.stages.size(); ++i) {
-    const runlog::Growth* growth = growth_into(staged, staged.stages[i].name);
+    const runlog::LoggedGrowth* growth = growth_into(staged, staged.stages[i].name);
     if (!growth) continue;
     GrowthOutcome one{.run = staged.name,
                       .stage = growth->stage,

@@ -108,12 +108,12 @@ std::string card(const std::string& number, const std::string& meaning, bool goo
 std::string saving_card(const CostResult& result) {
   const Saving& saving = *result.saving;
   const auto meaning = [&](bool less) {
-    const bool time = result.measure == CostKind::seconds;
+    const bool time = result.kind == CostKind::seconds;
     return fmt::format("{} {} at the same loss",
                        !less  ? "more"
                        : time ? "less"
                               : "fewer",
-                       cost_name(result.measure));
+                       cost_name(result.kind));
   };
   if (saving.reach == Reach::beyond) {
     const double bound = saving.at_least ? *saving.at_least : saving.at_most.value_or(kUnknown);
@@ -129,7 +129,7 @@ std::string saving_card(const CostResult& result) {
 std::string cards(const Comparison& comparison) {
   std::string items;
   for (const CostResult& result : comparison.results)
-    if (result.saving && result.measure != CostKind::tokens) items += saving_card(result);
+    if (result.saving && result.kind != CostKind::tokens) items += saving_card(result);
   const auto& gap = comparison[CostKind::flops].gap;
   if (gap && gap->reach != Reach::beyond)
     items += card(

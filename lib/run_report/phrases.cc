@@ -26,19 +26,18 @@ std::string subject(const Report& report, const Comparison& comparison) {
 }
 
 // Returns, for instance, "31% fewer FLOPs" for a saving of 0.31.
-std::string amount_text(double share, CostKind measure, double se = 0) {
-  const std::string less = measure == CostKind::seconds ? "less" : "fewer";
+std::string amount_text(double share, CostKind kind, double se = 0) {
+  const std::string less = kind == CostKind::seconds ? "less" : "fewer";
   const double percent = 100 * std::abs(share);
   const int digits = percent < 9.95 && !(se > 0.005) ? 1 : 0;
   return fmt::format("{:.{}f}% {} {}", percent, digits, share >= 0 ? less : "more",
-                     cost_name(measure));
+                     cost_name(kind));
 }
 
-std::string bound_text(const Saving& saving, CostKind measure) {
+std::string bound_text(const Saving& saving, CostKind kind) {
   if (saving.at_least)
-    return (*saving.at_least >= 0 ? "at least " : "at most ") +
-           amount_text(*saving.at_least, measure);
-  return (*saving.at_most >= 0 ? "at most " : "at least ") + amount_text(*saving.at_most, measure);
+    return (*saving.at_least >= 0 ? "at least " : "at most ") + amount_text(*saving.at_least, kind);
+  return (*saving.at_most >= 0 ? "at most " : "at least ") + amount_text(*saving.at_most, kind);
 }
 
 // Returns the scratch ends on both sides of the interpolation: "budget-1500 and budget-2100".
@@ -85,7 +84,7 @@ std::string free_size_text(const Comparison& comparison) {
                 join(free.sizes, ", "))
           : fmt::format(" Against the best of the sizes {} from scratch, {}, it took {}.",
                         join(free.sizes, ", "), free.size,
-                        saving_text({.measure = CostKind::flops, .saving = free.saving}));
+                        saving_text({.kind = CostKind::flops, .saving = free.saving}));
   if (!free.is_final_model) text += insignificance(free.saving, "That difference");
   if (!free.undecided.empty())
     text +=
@@ -176,7 +175,7 @@ std::string size_sentence(const Report& report, const Comparison& comparison) {
 std::string clock_sentence(const Report& report, const Comparison& comparison) {
   const Run& staged = report.runs[comparison.staged];
   double growing = 0;
-  for (const Growth& growth : staged.growths)
+  for (const LoggedGrowth& growth : staged.growths)
     if (std::isfinite(growth.seconds)) growing += growth.seconds;
   std::string text = fmt::format(
       "Wall-clock time counts training steps on {}. It leaves out evaluation, checkpoints and "
@@ -231,8 +230,8 @@ std::string tokens_per_parameter(const Run& run) {
 
 std::string saving_text(const CostResult& result) {
   const Saving& saving = *result.saving;
-  if (saving.reach == Reach::beyond) return bound_text(saving, result.measure);
-  const std::string words = amount_text(saving.value, result.measure, saving.se);
+  if (saving.reach == Reach::beyond) return bound_text(saving, result.kind);
+  const std::string words = amount_text(saving.value, result.kind, saving.se);
   return saving.reach == Reach::inside ? words : "about " + words + " (extrapolated)";
 }
 
@@ -260,7 +259,7 @@ std::string growth_text(const arch::ModelConfig& from, const arch::ModelConfig& 
   return parts.empty() ? "same size" : join(parts, ", ");
 }
 
-std::string growth_change(const Run& run, const Growth& growth) {
+std::string growth_change(const Run& run, const LoggedGrowth& growth) {
   for (std::size_t i = 1; i < run.stages.size(); ++i)
     if (run.stages[i].name == growth.stage)
       return growth_text(run.stages[i - 1].model, run.stages[i].model);
@@ -334,7 +333,7 @@ std::vector<std::string> fine_print(const Report& report, const Comparison& comp
 
 std::string policies_text(const Run& run) {
   std::vector<std::string> parts;
-  for (const runlog::Stage& stage : run.stages) {
+  for (const runlog::LoggedStage& stage : run.stages) {
     if (stage.policy.empty() && stage.train_only != "new") continue;
     const std::string key = stage.policy.empty() ? "train_only: new" : stage.policy;
     const double share = stage.expected_flops_per_token / stage.flops_per_token;

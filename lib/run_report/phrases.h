@@ -27,7 +27,7 @@ std::string gap_text(const LossGap& gap);
 // Returns what growth changed, such as "2 → 6 layers, width 64 → 128".
 std::string growth_text(const arch::ModelConfig& from, const arch::ModelConfig& to);
 // Returns the same for a growth of the run, from the previous stage's model.
-std::string growth_change(const Run& run, const Growth& growth);
+std::string growth_change(const Run& run, const LoggedGrowth& growth);
 // Returns "seed 1" or "seeds 1, 2".
 std::string seeds_text(const Run& run);
 // Returns, for instance, "cpu (Intel(R) Xeon(R)), 2 threads".

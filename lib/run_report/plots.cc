@@ -17,20 +17,20 @@ constexpr std::size_t kSmoothPoints = 160;  // points of a smoothed training cur
 constexpr std::size_t kNeighbours = 40;     // logged losses that each of these is fitted to
 constexpr std::size_t kMostPoints = 800;    // points of any other curve
 
-std::vector<XY> path(const Run& run, CostKind measure, const Unit& unit) {
+std::vector<XY> path(const Run& run, CostKind kind, const Unit& unit) {
   std::vector<XY> points;
   for (const Evaluation& evaluation : run.evaluations)
-    points.push_back({cost(evaluation.at, measure) / unit.size, evaluation.loss});
-  if (run.end) points.push_back({cost(run.end->at, measure) / unit.size, run.end->loss});
+    points.push_back({cost(evaluation.at, kind) / unit.size, evaluation.loss});
+  if (run.end) points.push_back({cost(run.end->at, kind) / unit.size, run.end->loss});
   std::erase_if(points,
                 [](const XY& p) { return !std::isfinite(p.x) || !std::isfinite(p.y) || p.x <= 0; });
   return bucket_means(points, kMostPoints);
 }
 
-std::vector<XY> training_path(const Run& run, CostKind measure, const Unit& unit) {
+std::vector<XY> training_path(const Run& run, CostKind kind, const Unit& unit) {
   std::vector<XY> points;
   for (const StepPoint& step : run.steps)
-    points.push_back({cost(step.at, measure) / unit.size, step.loss});
+    points.push_back({cost(step.at, kind) / unit.size, step.loss});
   return smoothed(bucket_means(points, kMostPoints), kNeighbours, kSmoothPoints);
 }
 
@@ -57,20 +57,20 @@ std::vector<std::size_t> drawing_order(const Report& report) {
 
 // Returns where the x axis of a loss figure starts: well before the cheapest end and before every
 // growth, but at no less than a 40th of the most expensive end.
-double first_cost(const Report& report, CostKind measure, double most) {
+double first_cost(const Report& report, CostKind kind, double most) {
   double first = most;
   for (const Run& run : report.runs) {
-    if (const double end = cost(run.last(), measure); end > 0) first = std::min(first, end / 4);
-    for (const Growth& growth : run.growths)
-      if (const double at = cost(growth.at, measure); at > 0) first = std::min(first, at / 1.5);
+    if (const double end = cost(run.last(), kind); end > 0) first = std::min(first, end / 4);
+    for (const LoggedGrowth& growth : run.growths)
+      if (const double at = cost(growth.at, kind); at > 0) first = std::min(first, at / 1.5);
   }
   return std::max(first, most / 40);
 }
 
 // Returns the loss just before the growth, on the drawn curve if it covers the growth.
-double growth_height(const Run& run, const Growth& growth, CostKind measure, const Unit& unit) {
-  const std::vector<XY> line = path(run, measure, unit);
-  const double y = height(line, cost(growth.at, measure) / unit.size);
+double growth_height(const Run& run, const LoggedGrowth& growth, CostKind kind, const Unit& unit) {
+  const std::vector<XY> line = path(run, kind, unit);
+  const double y = height(line, cost(growth.at, kind) / unit.size);
   return std::isfinite(y) ? y : growth.loss_before;
 }
 
@@ -84,20 +84,20 @@ void add_name(const Report& report, std::size_t index, XY at, Figure& figure) {
                            .dy = 0.8});
 }
 
-void add_run(const Report& report, std::size_t index, CostKind measure, const Unit& unit,
+void add_run(const Report& report, std::size_t index, CostKind kind, const Unit& unit,
              bool labelled, Figure& figure) {
   const Run& run = report.runs[index];
   const Colour colour = run_colour(report, index);
-  figure.lines.insert(figure.lines.begin(), {.points = training_path(run, measure, unit),
+  figure.lines.insert(figure.lines.begin(), {.points = training_path(run, kind, unit),
                                              .colour = run_colour(report, index, true),
                                              .width = 1,
                                              .series = "training loss, smoothed: " + run.label});
-  const std::vector<XY> line = path(run, measure, unit);
+  const std::vector<XY> line = path(run, kind, unit);
   figure.lines.push_back(
       {.points = line, .colour = colour, .width = 1.8, .series = "validation loss: " + run.label});
   if (!line.empty()) add_name(report, index, line.back(), figure);
-  for (const Growth& growth : run.growths) {
-    const XY at{cost(growth.at, measure) / unit.size, growth_height(run, growth, measure, unit)};
+  for (const LoggedGrowth& growth : run.growths) {
+    const XY at{cost(growth.at, kind) / unit.size, growth_height(run, growth, kind, unit)};
     if (!std::isfinite(at.x) || !std::isfinite(at.y) || at.x < figure.x.low) continue;
     figure.points.push_back(
         {.points = {at}, .colour = colour, .shape = Shape::triangle, .size = 1.5});
@@ -109,8 +109,8 @@ void add_run(const Report& report, std::size_t index, CostKind measure, const Un
                                .dx = -1,
                                .dy = -0.9});
   }
-  if (run.end && std::isfinite(run.end->loss) && cost(run.end->at, measure) > 0)
-    figure.points.push_back({.points = {{cost(run.end->at, measure) / unit.size, run.end->loss}},
+  if (run.end && std::isfinite(run.end->loss) && cost(run.end->at, kind) > 0)
+    figure.points.push_back({.points = {{cost(run.end->at, kind) / unit.size, run.end->loss}},
                              .colour = colour,
                              .shape = run.end->decayed ? Shape::disc : Shape::ring,
                              .size = 0.9});
@@ -128,21 +128,21 @@ Range heights(const Figure& figure) {
   return range;
 }
 
-std::optional<Figure> path_figure(const Report& report, CostKind measure) {
+std::optional<Figure> path_figure(const Report& report, CostKind kind) {
   double most = 0;
   for (const Run& run : report.runs)
-    if (const double end = cost(run.last(), measure); end > most) most = end;
+    if (const double end = cost(run.last(), kind); end > most) most = end;
   if (!(most > 0)) return {};
-  const Unit unit = unit_of(measure, most);
-  const bool large = measure == CostKind::flops;
-  Figure figure{.title = fmt::format("Loss against {}", cost_name(measure)),
-                .alt = fmt::format("Training and validation loss of each run against {}.",
-                                   cost_name(measure)),
-                .width = large ? 960 : 480,
-                .height = large ? 420 : 340};
-  figure.x = cost_axis(unit, first_cost(report, measure, most), most * 1.06);
+  const Unit unit = unit_of(kind, most);
+  const bool large = kind == CostKind::flops;
+  Figure figure{
+      .title = fmt::format("Loss against {}", cost_name(kind)),
+      .alt = fmt::format("Training and validation loss of each run against {}.", cost_name(kind)),
+      .width = large ? 960 : 480,
+      .height = large ? 420 : 340};
+  figure.x = cost_axis(unit, first_cost(report, kind, most), most * 1.06);
   for (const std::size_t i : drawing_order(report))
-    add_run(report, i, measure, unit, large && report.comparisons.size() == 1, figure);
+    add_run(report, i, kind, unit, large && report.comparisons.size() == 1, figure);
   const Range range = heights(figure);
   if (range.empty()) return {};
   figure.y = loss_axis("loss, nats per token", range, 0.06, 0.06);
@@ -232,8 +232,8 @@ std::vector<XY> bucket_means(const std::vector<XY>& points, std::size_t count) {
 
 std::vector<Figure> path_figures(const Report& report) {
   std::vector<Figure> figures;
-  for (CostKind measure : kCostKinds)
-    if (auto figure = path_figure(report, measure)) figures.push_back(std::move(*figure));
+  for (CostKind kind : kCostKinds)
+    if (auto figure = path_figure(report, kind)) figures.push_back(std::move(*figure));
   return figures;
 }
 

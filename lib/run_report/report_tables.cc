@@ -14,10 +14,10 @@
 namespace stagedtrain::report {
 namespace {
 
-std::string cost_text(double value, CostKind measure) {
-  return measure == CostKind::seconds ? seconds_text(value)
-         : measure == CostKind::flops ? flops_text(value)
-                                      : count_text(value);
+std::string cost_text(double value, CostKind kind) {
+  return kind == CostKind::seconds ? seconds_text(value)
+         : kind == CostKind::flops ? flops_text(value)
+                                   : count_text(value);
 }
 
 std::string saving_cell(const CostResult& result) {
@@ -56,7 +56,7 @@ std::string model_text(const arch::ModelConfig& model) {
   return fmt::format("{} layers × {}", model.layers, model.width);
 }
 
-StageCost between(const Place& from, const Place& to) {
+StageTotals between(const Place& from, const Place& to) {
   return {.steps = to.step - from.step,
           .tokens = to.tokens - from.tokens,
           .flops = to.flops - from.flops,
@@ -86,12 +86,12 @@ std::string run_prefix(const Report& report, const Run& run) {
 
 }  // namespace
 
-std::vector<StageCost> stage_costs(const Run& run) {
-  std::vector<StageCost> costs;
+std::vector<StageTotals> stage_totals(const Run& run) {
+  std::vector<StageTotals> costs;
   Place begin{0, 0, 0, 0};
-  for (const Stage& stage : run.stages) {
+  for (const LoggedStage& stage : run.stages) {
     const auto end = stage_end(run, stage.name, &stage == &run.stages.back());
-    costs.push_back(end ? between(begin, end->at) : StageCost{});
+    costs.push_back(end ? between(begin, end->at) : StageTotals{});
     if (!end) continue;
     costs.back().loss = end->loss;
     costs.back().se = end->se;
@@ -114,9 +114,9 @@ Table savings_table(const Report& report, const Comparison& comparison) {
   if (!staged.end || comparison.ends.empty()) return table;
   for (const CostResult& result : comparison.results) {
     const double scratch = result.saving ? result.saving->scratch_cost : kUnknown;
-    table.rows.push_back(
-        {cost_name(result.measure), cost_text(cost(staged.end->at, result.measure), result.measure),
-         cost_text(scratch, result.measure), saving_cell(result), gap_cell(result)});
+    table.rows.push_back({cost_name(result.kind),
+                          cost_text(cost(staged.end->at, result.kind), result.kind),
+                          cost_text(scratch, result.kind), saving_cell(result), gap_cell(result)});
   }
   return table;
 }
@@ -157,10 +157,10 @@ Table stages_table(const Report& report) {
   const bool all = report.comparisons.empty();
   for (const Run& run : report.runs) {
     if (!all && !run.staged()) continue;
-    const std::vector<StageCost> costs = stage_costs(run);
+    const std::vector<StageTotals> costs = stage_totals(run);
     for (std::size_t i = 0; i < costs.size(); ++i) {
-      const Stage& stage = run.stages[i];
-      const StageCost& cost = costs[i];
+      const LoggedStage& stage = run.stages[i];
+      const StageTotals& cost = costs[i];
       table.rows.push_back({run_prefix(report, run) + stage.name, model_text(stage.model),
                             whole_text(stage.params), flops_text(stage.flops_per_token),
                             flops_text(cost.flops / cost.tokens), whole_text(cost.steps),
@@ -194,9 +194,9 @@ Table predictions_table(const Report& report) {
                           {"predicted by", false, true},
                           {"ended early because", false, true}}};
   for (const Run& run : report.runs) {
-    const std::vector<StageCost> costs = stage_costs(run);
+    const std::vector<StageTotals> costs = stage_totals(run);
     for (std::size_t i = 0; i < costs.size(); ++i) {
-      const Stage& stage = run.stages[i];
+      const LoggedStage& stage = run.stages[i];
       const auto early = std::ranges::find(run.endings, stage.name, &runlog::Ending::stage);
       const bool predicted = std::isfinite(stage.predicted_loss);
       if (!predicted && early == run.endings.end()) continue;
@@ -211,7 +211,7 @@ Table predictions_table(const Report& report) {
 }
 
 // Describes the fit of the maps before a growth; "" if it had none.
-static std::string fit_cell(const Run& run, const Growth& growth) {
+static std::string fit_cell(const Run& run, const LoggedGrowth& growth) {
   const auto fit = std::ranges::find(run.fits, growth.stage, &runlog::Fit::stage);
   if (fit == run.fits.end()) return "";
   return fmt::format("{} steps, {} tokens, {}, {}: loss {} to {}", whole_text(fit->steps),
@@ -280,7 +280,7 @@ Table growths_table(const Report& report) {
       std::ranges::any_of(report.runs, [](const Run& run) { return !run.fits.empty(); });
   if (fits) table.columns.push_back({"fit of its maps, counted in all costs", false, true});
   for (const Run& run : report.runs)
-    for (const Growth& growth : run.growths) {
+    for (const LoggedGrowth& growth : run.growths) {
       table.rows.push_back({run_prefix(report, run) + growth.stage, growth_change(run, growth),
                             growth.operators, whole_text(growth.at.step),
                             whole_text(growth.params_before), whole_text(growth.params_after),

@@ -10,16 +10,16 @@
 namespace stagedtrain::report {
 
 // What one stage of a run cost and how it ended.
-struct StageCost {
+struct StageTotals {
   double steps = kUnknown, tokens = kUnknown, flops = kUnknown, seconds = kUnknown;
   double loss = kUnknown, se = kUnknown;
   bool ended = false;
 };
 // Returns one entry per element of run.stages; all NaN for stages that have not begun.
-std::vector<StageCost> stage_costs(const Run& run);
+std::vector<StageTotals> stage_totals(const Run& run);
 
-// For each measure: the cost of the staged run and of scratch at the same loss, the saving, and the
-// loss gap at equal cost.
+// For each kind of cost: the cost of the staged run and of scratch at the same loss, the saving,
+// and the loss gap at equal cost.
 Table savings_table(const Report& report, const Comparison& comparison);
 // For each run: how far it got and its final loss.
 Table runs_table(const Report& report);

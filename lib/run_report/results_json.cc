@@ -33,7 +33,7 @@ Json model_json(arch::ModelConfig model) {
   return writer.json;
 }
 
-Json stage_json(const Stage& stage, const StageCost& cost) {
+Json stage_json(const LoggedStage& stage, const StageTotals& cost) {
   return {{"name", stage.name},
           {"grow", stage.grow},
           {"model", model_json(stage.model)},
@@ -51,7 +51,7 @@ Json stage_json(const Stage& stage, const StageCost& cost) {
           {"ended", cost.ended}};
 }
 
-Json growth_json(const Growth& growth) {
+Json growth_json(const LoggedGrowth& growth) {
   return {{"stage", growth.stage},
           {"operators", growth.operators},
           {"step", number(growth.at.step)},
@@ -138,10 +138,10 @@ Json run_json(const Run& run) {
             {"growths", Json::array()},
             {"fits", Json::array()},
             {"selections", Json::array()}};
-  const std::vector<StageCost> costs = stage_costs(run);
+  const std::vector<StageTotals> costs = stage_totals(run);
   for (std::size_t i = 0; i < costs.size(); ++i)
     json["stages"].push_back(stage_json(run.stages[i], costs[i]));
-  for (const Growth& growth : run.growths) json["growths"].push_back(growth_json(growth));
+  for (const LoggedGrowth& growth : run.growths) json["growths"].push_back(growth_json(growth));
   for (const runlog::Fit& fit : run.fits) json["fits"].push_back(fit_json(fit));
   for (const runlog::Selection& one : run.selections)
     json["selections"].push_back(selection_json(one));
@@ -196,7 +196,7 @@ Json free_size_json(const Report& report, const std::optional<FreeSize>& found) 
 Json comparison_json(const Report& report, const Comparison& comparison) {
   Json savings = Json::object();
   for (const CostResult& result : comparison.results)
-    savings[cost_key(result.measure)] = result_json(report, result);
+    savings[cost_key(result.kind)] = result_json(report, result);
   return {{"staged", report.runs[comparison.staged].name},
           {"scratch", names(report, comparison.ends)},
           {"dominated", names(report, comparison.dominated)},

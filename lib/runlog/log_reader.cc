@@ -29,7 +29,7 @@ Evaluation read_evaluation(const JsonReader& event) {
           .seconds = event.number("eval_seconds")};
 }
 
-Growth read_growth(const JsonReader& event) {
+LoggedGrowth read_growth(const JsonReader& event) {
   return {.at = read_place(event),
           .stage = event.text("stage"),
           .operators = event.text("operators"),
@@ -63,7 +63,7 @@ Selection read_selection(const JsonReader& event) {
           .seconds = event.number("select_seconds")};
 }
 
-Stage read_stage(const JsonReader& stage) {
+LoggedStage read_stage(const JsonReader& stage) {
   return {.name = stage.text("name"),
           .grow = stage.text("grow"),
           .model = stage.model("model"),

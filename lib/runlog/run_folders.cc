@@ -92,7 +92,7 @@ void for_each_log(const std::vector<std::string>& paths, Each each, NoLog no_log
 // reverse. Skips logs that were copied out of their run folder.
 void check_stage_files(const Run& run, std::vector<std::string>& problems) {
   if (!is_file(run.folder / "schedule.yaml")) return;
-  for (const Stage& stage : run.stages) {
+  for (const LoggedStage& stage : run.stages) {
     const auto of_stage = [&](const auto& point) { return point.stage == stage.name; };
     const bool logged = std::ranges::any_of(run.stage_ends, of_stage);
     const Path file = Path("stages") / (stage.name + ".h5");

@@ -40,7 +40,7 @@ struct Evaluation {
   double loss = kUnknown, se = kUnknown, windows = kUnknown, seconds = kUnknown;
 };
 
-struct Growth {
+struct LoggedGrowth {
   Place at;
   std::string stage, operators, from, to;
   double params_before = kUnknown, params_after = kUnknown;
@@ -56,7 +56,7 @@ struct Fit {
   double loss_before = kUnknown, loss_after = kUnknown;  // with the maps before and after it
 };
 
-struct Stage {
+struct LoggedStage {
   std::string name, grow;
   arch::ModelConfig model;
   double params = kUnknown, non_embedding = kUnknown, flops_per_token = kUnknown;
@@ -107,7 +107,7 @@ struct RunFacts {
   std::optional<double> seed, threads, total_steps;
   arch::ModelConfig final_model;
   std::vector<Setting> settings;  // the schedule's; empty in logs of older versions
-  std::vector<Stage> stages;
+  std::vector<LoggedStage> stages;
 };
 
 // One of several runs that differ in their seed alone.
@@ -119,9 +119,9 @@ struct Sample {
 // The facts are those of the last process that took steps. A start event that no step follows
 // (train called on a finished run) changes nothing, unless the log has no other.
 struct Run : RunFacts {
-  std::string name;              // the folder as given
-  std::string label;             // a shorter name for people, if one was given to the run
-  Path folder;                   // the log's folder
+  std::string name;   // the folder as given
+  std::string label;  // a shorter name for people, if one was given to the run
+  Path folder;        // the log's folder
   // Where the log begins at a step of another run: that step, and the checkpoint's file.
   double branch_step = 0;
   std::string branch_file;
@@ -130,7 +130,7 @@ struct Run : RunFacts {
   std::vector<StepPoint> steps;  // ordered by step
   std::vector<Evaluation> evaluations;   // ordered by step
   std::vector<GeneratedText> generated;  // ordered by step, then as the prompts are
-  std::vector<Growth> growths;
+  std::vector<LoggedGrowth> growths;
   std::vector<Fit> fits;
   std::vector<Selection> selections;  // ordered by step
   std::vector<Ending> endings;

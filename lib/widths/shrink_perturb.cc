@@ -8,9 +8,9 @@
 namespace stagedtrain::grow {
 namespace {
 
-Block perturbation(const arch::ParamSpec& target, double noise, std::int64_t seed) {
-  Block block;
-  block.kind = Block::Kind::normal;
+TensorBlock perturbation(const arch::ParamSpec& target, double noise, std::int64_t seed) {
+  TensorBlock block;
+  block.kind = TensorBlock::Kind::normal;
   block.extent = corner_of(target);
   block.scale = noise * target.init.value;
   block.add = true;
@@ -27,11 +27,11 @@ void shrink_and_perturb(const ShrinkPerturb& options, const arch::ParamTable& ta
   step.exact = step.equivariant = step.symmetric = false;
   for (std::size_t i = 0; i < targets.size(); ++i) {
     if (targets[i].axes.size() != 2) continue;
-    std::vector<Block>& value = step.tensors[i].value;
-    for (Block& block : value)
+    std::vector<TensorBlock>& value = step.tensors[i].value;
+    for (TensorBlock& block : value)
       if (reads_source(block)) block.scale *= options.shrink;
     if (options.noise == 0) continue;
-    std::erase_if(value, [](const Block& block) { return !reads_source(block); });
+    std::erase_if(value, [](const TensorBlock& block) { return !reads_source(block); });
     value.push_back(perturbation(targets[i], options.noise, seed));
   }
 }

@@ -61,11 +61,11 @@ TEST_CASE("a staged run is compared with the scratch ends in all three measures"
   CHECK(comparison.staged == 0);
   CHECK(comparison.ends == std::vector<std::size_t>{2, 1});  // by rising cost
   CHECK(comparison.notes.empty());
-  for (const CostKind measure : kCostKinds) {
-    REQUIRE(comparison[measure].saving);
-    CHECK(comparison[measure].saving->value == Approx(0.25));
-    CHECK(comparison[measure].saving->low == 2);
-    CHECK(comparison[measure].saving->high == 1);
+  for (const CostKind kind : kCostKinds) {
+    REQUIRE(comparison[kind].saving);
+    CHECK(comparison[kind].saving->value == Approx(0.25));
+    CHECK(comparison[kind].saving->low == 2);
+    CHECK(comparison[kind].saving->high == 1);
   }
   CHECK(comparison[CostKind::tokens].saving->scratch_cost == Approx(400));
   CHECK(comparison[CostKind::seconds].saving->scratch_cost == Approx(600));

@@ -117,7 +117,7 @@ TEST_CASE("ways that make the same state are one way, whatever they are called")
         state += fmt::format("mask {};", step.mask_steps);
         for (const grow::TensorRecipe& tensor : step.tensors) {
           for (const auto blocks : {&tensor.value, &tensor.gradient}) {
-            for (const grow::Block& b : *blocks)
+            for (const grow::TensorBlock& b : *blocks)
               state +=
                   fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {},",
                               static_cast<int>(b.kind), b.state, b.source, b.from[0], b.from[1],

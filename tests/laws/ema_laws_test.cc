@@ -30,8 +30,9 @@ grow::GrowthRecipe recipe_of(const test::GrowthCase& c, const test::TempDir& dir
 bool is_linear(const grow::GrowthRecipe& recipe) {
   for (const grow::GrowthStep& step : recipe.steps)
     for (const grow::TensorRecipe& made : step.tensors)
-      for (const grow::Block& block : made.value)
-        if (block.kind == grow::Block::Kind::noise || block.kind == grow::Block::Kind::slerp)
+      for (const grow::TensorBlock& block : made.value)
+        if (block.kind == grow::TensorBlock::Kind::noise ||
+            block.kind == grow::TensorBlock::Kind::slerp)
           return false;
   return true;
 }

@@ -35,7 +35,7 @@ const std::vector<grow::TensorRecipe>& tensors_of(const grow::GrowthRecipe& reci
 
 bool is_random(const grow::GrowthRecipe& recipe) {
   for (const grow::TensorRecipe& made : tensors_of(recipe))
-    for (const grow::Block& block : made.value)
+    for (const grow::TensorBlock& block : made.value)
       if (block.stream) return true;
   return false;
 }
@@ -44,10 +44,10 @@ bool is_random(const grow::GrowthRecipe& recipe) {
 template <class F>
 void for_each_copy(const grow::TensorRecipe& made, F f) {
   for (std::size_t i = 1; i < made.value.size(); ++i) {
-    const grow::Block &a = made.value[0], &b = made.value[i];
+    const grow::TensorBlock &a = made.value[0], &b = made.value[i];
     const bool copies = a.source == b.source && a.state == b.state && a.from == b.from &&
                         a.extent == b.extent && a.scale == b.scale;
-    if (copies && a.kind == grow::Block::Kind::copy && b.kind == a.kind) f(a, b);
+    if (copies && a.kind == grow::TensorBlock::Kind::copy && b.kind == a.kind) f(a, b);
   }
 }
 
@@ -57,14 +57,15 @@ double separation(const grow::GrowthRecipe& recipe, const TrainingState& state) 
   for (std::size_t i = 0; i < tensors_of(recipe).size(); ++i) {
     const HostTensor& x = state.of(TensorKind::weights)[i];
     const std::int64_t columns = x.shape().size() == 2 ? x.shape()[1] : 1;
-    for_each_copy(tensors_of(recipe)[i], [&](const grow::Block& a, const grow::Block& b) {
-      for (std::int64_t r = 0; r < a.extent[0]; ++r)
-        for (std::int64_t c = 0; c < a.extent[1]; ++c) {
-          const double one = x.at((a.to[0] + r) * columns + a.to[1] + c),
-                       other = x.at((b.to[0] + r) * columns + b.to[1] + c);
-          most = std::max(most, std::abs(one - other));
-        }
-    });
+    for_each_copy(tensors_of(recipe)[i],
+                  [&](const grow::TensorBlock& a, const grow::TensorBlock& b) {
+                    for (std::int64_t r = 0; r < a.extent[0]; ++r)
+                      for (std::int64_t c = 0; c < a.extent[1]; ++c) {
+                        const double one = x.at((a.to[0] + r) * columns + a.to[1] + c),
+                                     other = x.at((b.to[0] + r) * columns + b.to[1] + c);
+                        most = std::max(most, std::abs(one - other));
+                      }
+                  });
   }
   return most;
 }

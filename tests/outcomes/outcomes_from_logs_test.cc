@@ -139,7 +139,7 @@ TEST_CASE("a log tells the seconds of a token, stage by stage") {
   const Run staged = made(1000, 3000, 1);
   plan::RunPlan run;
   run.schedule.batch.sequences = 16;
-  for (const runlog::Stage& stage : staged.stages) {
+  for (const runlog::LoggedStage& stage : staged.stages) {
     plan::StagePlan planned;
     planned.name = stage.name;
     planned.model = stage.model;

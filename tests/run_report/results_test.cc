@@ -27,7 +27,7 @@ Report made_report() {
 TEST_CASE("the costs of the stages add up to the run") {
   const Report report = made_report();
   const Run& staged = report.runs[report.comparisons.at(0).staged];
-  const std::vector<StageCost> costs = stage_costs(staged);
+  const std::vector<StageTotals> costs = stage_totals(staged);
   REQUIRE(costs.size() == 2);
   CHECK(costs[0].steps == 2100);
   CHECK(costs[1].steps == 900);
@@ -42,7 +42,7 @@ TEST_CASE("a stage that is still going has its cost so far, one to come has none
   const test::TempDir folder;
   test::write_run(folder.path(),
                   {.role = "staged", .stages = {{"a", 2, 2100}, {"b", 6, 900}}, .stop = 1200});
-  const std::vector<StageCost> costs = stage_costs(runlog::read_log(folder / "run.jsonl", "r"));
+  const std::vector<StageTotals> costs = stage_totals(runlog::read_log(folder / "run.jsonl", "r"));
   REQUIRE(costs.size() == 2);
   CHECK(costs[0].steps == 1200);
   CHECK_FALSE(costs[0].ended);
@@ -109,9 +109,9 @@ TEST_CASE("JSON has runs, comparisons and savings under stable keys") {
   const Json& comparison = json["comparisons"][0];
   CHECK(comparison["staged"] == staged["name"]);
   CHECK(comparison["scratch"].size() == 3);
-  for (const char* measure : {"flops", "tokens", "seconds"}) {
-    INFO(measure);
-    const Json& result = comparison["savings"][measure];
+  for (const char* kind : {"flops", "tokens", "seconds"}) {
+    INFO(kind);
+    const Json& result = comparison["savings"][kind];
     CHECK(result["saving"]["reach"].is_string());
     CHECK(result["saving"]["between"].size() == 2);
     CHECK(result["loss_gap"].contains("scratch_loss"));

@@ -1,7 +1,8 @@
 // The report's sentences and numbers.
+#include "run_report/phrases.h"
+
 #include <fmt/format.h>
 
-#include "run_report/phrases.h"
 #include "support/catch.h"
 #include "support/text_file.h"
 
@@ -37,7 +38,7 @@ std::string verdict_of(double flops, double loss, double se = 0.001) {
   return verdict(report, report.comparisons.at(0));
 }
 
-CostResult with(Saving saving) { return {.measure = CostKind::flops, .saving = saving}; }
+CostResult with(Saving saving) { return {.kind = CostKind::flops, .saving = saving}; }
 
 }  // namespace
 
