@@ -46,7 +46,15 @@ struct ModelConfig {
   bool tied_cores = true;              // all passes run the same layers
   bool boundary = true;                // before each pass and the coda: h <- RMSNorm(h) + alpha e
   double boundary_alpha = 1;
-  Parameterization parameterization;   // how initial values and optimizer steps depend on the size
+  // Routed layers (DLO, arXiv 2407.11030): a router s = sigmoid(w . h) of the layer chooses the
+  // tokens that pass through it. What its branches add is multiplied by
+  // routed_base / 2 + (s - 1/2) routed_gain.
+  std::int64_t routed_every = 0;      // the last of each so many layers is routed; 0: none
+  double routed_share = 0.5;          // share of a pass's tokens that it chooses in training
+  std::string routed_labels = "own";  // what routers learn to predict
+  double routed_loss = 0.1;           // coefficient of the routers' loss, in training
+  double routed_base = 1, routed_gain = 1;
+  Parameterization parameterization;  // how initial values and optimizer steps depend on the size
 
   bool operator==(const ModelConfig&) const = default;
 
@@ -147,6 +155,31 @@ void ModelConfig::fields(V& v) {
             "RMSNorm(h) + boundary_alpha * e, where e is what the prelude left"});
   v("boundary_alpha", boundary_alpha,
     {.doc = "the weight of e at a boundary", .min = 0, .max = 1e3});
+  v("routed_every", routed_every,
+    {.doc = "the last of each so many layers is routed: only tokens that a router of the layer "
+            "chooses pass through it (DLO); 0 means that all tokens pass through all layers",
+     .min = 0,
+     .max = 65536});
+  v("routed_share", routed_share,
+    {.doc = "share of the tokens of a forward pass that a routed layer chooses in training; "
+            "evaluation takes those with a score above 1/2",
+     .min = 0,
+     .max = 1,
+     .above_min = true});
+  v("routed_labels", routed_labels,
+    {.doc = "what routers learn to predict: own, their own choice; similarity, which tokens the "
+            "layer changes most, for which training runs it on all of them",
+     .choices = {"own", "similarity"}});
+  v("routed_loss", routed_loss,
+    {.doc = "coefficient of the loss of the routers, added in training where layers are routed",
+     .min = 0,
+     .max = 1e3});
+  v("routed_base", routed_base,
+    {.doc = "what a routed layer's branches add is multiplied by routed_base / 2 + (score - 1/2) "
+            "routed_gain",
+     .min = 0,
+     .max = 1e3});
+  v("routed_gain", routed_gain, {.doc = "see routed_base", .min = 0, .max = 1e3});
 }
 
 }  // namespace stagedtrain::arch

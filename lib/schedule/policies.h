@@ -146,6 +146,8 @@ struct AdaptersSpec {
   std::int64_t rank = 8;
   double alpha = 16, lr = 1;
   std::vector<std::string> matrices;
+  std::string from;
+  std::int64_t samples = 32;
   template <class V>
   void fields(V& v) {
     v("rank", rank,
@@ -162,6 +164,38 @@ struct AdaptersSpec {
     v("matrices", matrices,
       {.doc = "which matrices of the layers are adapted; the default is all of them",
        .choices = {"query", "key", "value", "output", "gate", "up", "down"}});
+    v("from", from,
+      {.doc = "checkpoint of a larger model, from whose most sensitive weights A and B begin "
+              "(Neural Nuggets; docs/policies.md); W begins without them, so that the model begins "
+              "as it was"});
+    v("samples", samples,
+      {.doc = "sequences on which the sensitivity of the larger model's weights is measured",
+       .min = 1,
+       .max = 1 << 20});
+  }
+};
+
+struct TeacherSpec {
+  std::int64_t factor = 2;
+  double kd = 3, temperature = 1;
+  template <class V>
+  void fields(V& v) {
+    v("factor", factor,
+      {.doc = "the student's width, heads and hidden units are those of the stage's model divided "
+              "by it",
+       .min = 2,
+       .max = 64});
+    v("kd", kd,
+      {.doc = "weight of the distillation loss, the divergence of the student's predictions from "
+              "the teacher's, beside the losses of both",
+       .min = 0,
+       .max = 1e3});
+    v("temperature", temperature,
+      {.doc = "both logits are divided by it in the distillation loss, which is multiplied by its "
+              "square",
+       .min = 0,
+       .max = 1e3,
+       .above_min = true});
   }
 };
 
@@ -175,6 +209,7 @@ struct Policies {
   std::optional<TrainGroupsSpec> train_groups;
   std::optional<std::int64_t> train_last;
   std::optional<AdaptersSpec> adapters;
+  std::optional<TeacherSpec> teacher;
   template <class V>
   void fields(V& v) {
     v("layer_dropout", layer_dropout,
@@ -205,6 +240,10 @@ struct Policies {
     v("adapters", adapters,
       {.doc = "matrices keep their values, and low-rank adapters of them are trained (LoRA); with "
               "train_only: new, those of old layers, beside the new layers (STEP; "
+              "docs/policies.md)"});
+    v("teacher", teacher,
+      {.doc = "trains this stage's model and the smaller one in the corner of its matrices "
+              "together, the larger as the teacher of the smaller (Gap Preserving Distillation; "
               "docs/policies.md)"});
   }
 };
