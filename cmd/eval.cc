@@ -29,7 +29,7 @@ struct EvalArguments {
   bool prints = true;  // this process is the first rank, or the only one
 };
 
-constexpr const char* kFooter = R"(
+constexpr const char* kEvalFooter = R"(
 The loss, in nats per token, is the mean over windows of context tokens, which are spread evenly
 over the file and always the same; its standard error is over windows, so it needs at least two.
 Bits per byte need a file made by 'stagedtrain data', which records the length of its text. The
@@ -108,13 +108,11 @@ void score(EvalArguments& a, Json& json) {
 Json tasks_json(const train::TaskResult& r) {
   Json json = {{"seconds", r.seconds}};
   if (r.choices > 0)
-    json["multiple_choice"] = {{"examples", r.choices},
-                               {"acc", r.acc},
-                               {"acc_stderr", r.acc_stderr},  // NaN becomes null
-                               {"acc_norm", r.acc_norm},
-                               {"acc_norm_stderr", r.acc_norm_stderr},
-                               {"acc_bytes", r.acc_bytes},
-                               {"acc_bytes_stderr", r.acc_bytes_stderr}};
+    json["multiple_choice"] = {
+        {"examples", r.choices},      {"acc", r.acc},
+        {"acc_stderr", r.acc_stderr},  // NaN becomes null
+        {"acc_norm", r.acc_norm},     {"acc_norm_stderr", r.acc_norm_stderr},
+        {"acc_bytes", r.acc_bytes},   {"acc_bytes_stderr", r.acc_bytes_stderr}};
   if (r.last_words > 0)
     json["last_word"] = {{"examples", r.last_words},
                          {"acc", r.exact},
@@ -274,7 +272,7 @@ void add_eval(CLI::App& app) {
       ->type_name("KIND")
       ->check(CLI::IsMember({"none", "full"}));
   command->add_flag("--json", a->json, "print the results as JSON");
-  command->footer(kFooter);
+  command->footer(kEvalFooter);
   command->callback([a] { run(*a); });
 }
 

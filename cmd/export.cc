@@ -24,7 +24,7 @@ struct ExportArguments {
   bool force = false, ema = false, json = false;
 };
 
-constexpr const char* kFooter = R"(
+constexpr const char* kExportFooter = R"(
   --to hf     a folder that transformers can open: AutoModelForCausalLM.from_pretrained and
               AutoTokenizer; config.json, safetensors, tokenizer.json
   --to gguf   a file that llama.cpp runs
@@ -129,7 +129,7 @@ void add_export(CLI::App& app) {
                     "write the moving average of the weights, which a run with ema keeps");
   command->add_flag("--force", a->force, "replace OUT");
   command->add_flag("--json", a->json, "print the result as JSON");
-  command->footer(kFooter);
+  command->footer(kExportFooter);
   command->callback([a] { run(*a); });
 }
 

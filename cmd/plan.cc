@@ -35,7 +35,7 @@ struct PlanArguments {
   bool json = false, print_schedule = false, force = false, details = false;
 };
 
-constexpr const char* kFooter = R"(
+constexpr const char* kPlanFooter = R"(
 The answer comes first: what to do, what it saves, what it costs, and the most important warning;
 --details prints the rest. A saving is a share of what it costs to train the final model from
 scratch to the same loss. A plan needs neither a GPU nor data; only durations in epochs need the
@@ -180,8 +180,7 @@ std::string optimized(const PlanArguments& a, const schedule::Schedule& schedule
       plan::answer_text(optimum.full, optimum.warnings) + "\n" + plan::to_text(optimum);
   write_page(a, optimum.full, &optimum, details);
   return printed(
-      a, optimum.full,
-      [&] { return a.details ? details : plan::short_text(optimum); },
+      a, optimum.full, [&] { return a.details ? details : plan::short_text(optimum); },
       [&] { return plan::to_json(optimum); });
 }
 
@@ -202,8 +201,7 @@ std::string full_plan(const PlanArguments& a, const plan::RunPlan& plan,
       plan::answer_text(full, warnings) + ruled + "\n" + plan::to_text(full);
   write_page(a, full, nullptr, details);
   return printed(
-      a, full,
-      [&] { return a.details ? details : plan::short_text(full, warnings, ruled); },
+      a, full, [&] { return a.details ? details : plan::short_text(full, warnings, ruled); },
       [&] {
         Json json = plan::to_json(full);
         if (rule) json["rule"] = plan::to_json(*rule);
@@ -354,7 +352,7 @@ void add_plan(CLI::App& app) {
   for (const char* other : {"--set", "--print-schedule", "--optimize", "--rule", "--slurm",
                             "--measure", "--from", "--trial-steps", "--fit", "--details"})
     score->excludes(command->get_option(other));
-  command->footer(kFooter);
+  command->footer(kPlanFooter);
   command->callback([arguments] { print(result_of(*arguments)); });
 }
 

@@ -38,7 +38,7 @@ struct TrainArguments {
   LaunchOptions launch;
 };
 
-constexpr const char* kFooter = R"(
+constexpr const char* kTrainFooter = R"(
 The run folder contains schedule.yaml (with every default written out), run.jsonl (the log),
 checkpoints/ (the newest few) and stages/NAME.h5 (the end of each stage). The same command resumes a
 stopped run from its newest undamaged checkpoint; the results are the same to the bit as if it had
@@ -125,12 +125,12 @@ std::string result_text(const train::RunResult& result, const Path& folder) {
     return stage.is_known() ? std::move(number) : std::string("unknown");
   };
   for (const train::StageResult& stage : result.stages)
-    text += fmt::format(fmt::runtime(row), stage.name,
-                        if_known(stage, grouped(stage.progress.step)),
-                        if_known(stage, short_count(static_cast<double>(stage.progress.tokens))),
-                        if_known(stage, short_count(stage.progress.flops)),
-                        if_known(stage, short_seconds(stage.progress.seconds)), loss_text(stage),
-                        stage.checkpoint.empty() ? "no longer there" : stage.checkpoint.string());
+    text +=
+        fmt::format(fmt::runtime(row), stage.name, if_known(stage, grouped(stage.progress.step)),
+                    if_known(stage, short_count(static_cast<double>(stage.progress.tokens))),
+                    if_known(stage, short_count(stage.progress.flops)),
+                    if_known(stage, short_seconds(stage.progress.seconds)), loss_text(stage),
+                    stage.checkpoint.empty() ? "no longer there" : stage.checkpoint.string());
   if (!result.done) return text + fmt::format("{}: not all stages have ended\n", folder.string());
   if (result.bits_per_byte > 0)
     text += fmt::format("{:.4f} bits per byte of text at the end\n", result.bits_per_byte);
@@ -386,7 +386,7 @@ void add_train(CLI::App& app) {
   add_device_options(*command, a->request.device);
   add_rank_options(*command, *a);
   command->add_flag("--json", a->json, "print the results as JSON");
-  command->footer(kFooter);
+  command->footer(kTrainFooter);
   command->callback([a] { run(*a); });
 }
 

@@ -6,13 +6,12 @@
 #include "plan/step_sums.h"
 #include "scaling/half_saving.h"
 #include "text/json.h"
+#include "text/percent.h"
 #include "text/text.h"
 #include "text/text_table.h"
 
 namespace stagedtrain::plan {
 namespace {
-
-std::string percent(double part) { return fmt::format("{:.1f}%", 100 * part); }
 
 std::string range_text(const LossRange& loss) {
   if (!loss.range) return "";

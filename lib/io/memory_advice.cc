@@ -9,11 +9,6 @@
 #include "io/given_back.h"
 
 namespace stagedtrain {
-namespace {
-
-constexpr std::size_t kPage = 4096;
-
-}  // namespace
 
 std::byte* map_large(std::size_t size) {
   const std::size_t pages = (size + kPage - 1) / kPage * kPage;
