@@ -264,6 +264,8 @@ PlanningLaw planning_law(const FittedLaws& laws, const std::string& name) {
 }
 
 PlanningLaw find_planning_law(const std::string& name) {
+  if (trim(name).empty())
+    throw usage_error("law: found an empty name, expected a law such as chinchilla, or a law file");
   std::error_code ignored;
   const bool is_list = name.find(',') != std::string::npos;
   if (is_list && !std::filesystem::exists(name, ignored)) return find_law_of_contexts(name);
@@ -284,8 +286,9 @@ double guess_loss(const arch::ModelConfig& model) {
 
 std::string not_covered(const PlanningLaw& law, const arch::ModelConfig& model, double loss) {
   return fmt::format(
-      "The {} law {} does not cover this model (it predicts {:.2f} nats for {} x {}; guessing among "
-      "{} ids is {:.2f}).",
+      "the {} law {} does not cover this model (it predicts {:.2f} nats for {} x {}; guessing "
+      "among "
+      "{} ids is {:.2f})",
       law.published ? "published" : "fitted", law.name, loss, model.layers, model.width,
       grouped(model.vocab), guess_loss(model));
 }

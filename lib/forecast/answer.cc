@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "arch/size_text.h"
 #include "plan/selection_cost.h"
 #include "plan/stage_policy.h"
 #include "text/counted.h"
@@ -31,7 +32,7 @@ std::string size_of(const RunPlan& plan, const StagePlan& stage) {
     return other.model.layers == stage.model.layers && other.model.width == stage.model.width;
   };
   if (std::ranges::count_if(plan.stages, same) > 1) return stage.name;
-  return fmt::format("{} x {}", stage.model.layers, stage.model.width);
+  return arch::layers_by_width(stage.model);
 }
 
 // Returns the stage's training policy, by its key in the schedule.
@@ -80,7 +81,7 @@ std::string saving_of(const Forecast* forecast) {
 std::string saving(const FullPlan& full) {
   const Outlook& outlook = full.outlook;
   if (!outlook.nothing.empty())
-    return (full.plan.stages.size() > 1 ? "not known. " : "no forecast. ") +
+    return (full.plan.stages.size() > 1 ? "not known, because " : "no forecast, because ") +
            outlook.nothing.substr(0, outlook.nothing.find(kFitOwnRuns));
   const Forecast& asked = outlook.forecasts[0];
   if (full.plan.stages.size() == 1)
@@ -175,8 +176,8 @@ std::string stages_text(const FullPlan& full) {
     if (s.selection.passes > 0)
       rows.push_back({"data selection", "", "", "", "", selection_flops_text(s), "", ""});
     rows.push_back(
-        {short_name(s.name), fmt::format("{} x {}", s.model.layers, s.model.width),
-         count(s.params.total), grouped(s.steps), count(s.tokens), short_count(s.flops),
+        {short_name(s.name), arch::layers_by_width(s.model), count(s.params.total),
+         grouped(s.steps), count(s.tokens), short_count(s.flops),
          short_bytes(
              full.cost.stages[i].measured_bytes.value_or(full.cost.stages[i].memory.total())),
          losses ? fmt::format("{:.4f}", full.outlook.forecasts[0].stages[i].end.loss) : "?"});

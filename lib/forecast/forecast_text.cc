@@ -174,7 +174,7 @@ std::string assumptions_text() {
 }
 
 std::string to_text(const RunPlan& plan, const Outlook& o) {
-  if (!o.nothing.empty()) return wrapped("losses: no forecast. " + o.nothing);
+  if (!o.nothing.empty()) return wrapped("losses: no forecast, because " + o.nothing);
   const bool staged = plan.stages.size() > 1;
   std::string text = losses_text(plan, o.forecasts[0]);
   std::string about = fmt::format("law {}: {}; it predicts losses {}", o.law, o.source, o.end);

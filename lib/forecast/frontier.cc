@@ -60,8 +60,8 @@ std::vector<SizeRuns> resolve_frontier(const RunPlan& staged) {
   for (const Tree& size : chosen ? default_sizes(staged) : given.items) {
     RunPlan one = staged;
     one.schedule = with_model(s, size);
-    one.final_model = at_place(size, "scratch.frontier.sizes",
-                               [&] { return parameterized(one.schedule, one.schedule.model); });
+    one.final_model =
+        parameterized_at(size, "scratch.frontier.sizes", one.schedule, one.schedule.model);
     check_rest(one.final_model, staged.final_model, size);
     const std::string name = arch::size_text(one.final_model, staged.final_model);
     const bool again = std::ranges::find(all, name, &SizeRuns::name) != all.end();

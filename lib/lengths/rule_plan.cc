@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "arch/loops.h"
 #include "plan/chosen_stages.h"
 #include "text/json.h"
 #include "text/text.h"
@@ -73,6 +74,7 @@ std::vector<ChosenStage> rules_own(const arch::ModelConfig& model, const RuleOpt
   const std::string& rule = options.rule;
   const std::int64_t layers = model.layers;
   if (rule == "paper-width") return half_width(model, rule);
+  require_plain_stack(model, "--rule " + rule);
   if (rule == "one-jump") return by_depth(model, {1, layers}, false);
   if (rule == "paper-depth") return equal_depths(model, options.stages ? options.stages : 2);
   if (rule == "g-stack") {
@@ -152,6 +154,17 @@ void check_sizes(const std::string& rule, const std::vector<ChosenStage>& stages
 }
 
 }  // namespace
+
+void require_plain_stack(const arch::ModelConfig& model, const std::string& what) {
+  if (!arch::is_looped(model)) return;
+  throw usage_error(
+      "{}: found a model with a looped core (core {}, passes {}), expected one without: its stages "
+      "are stacks of fewer layers",
+      what, model.core, model.passes)
+      .with_hint(
+          "write the stages into the schedule (operators passes and untie), and set their lengths "
+          "with --rule");
+}
 
 RulePlan plan_by_rule(const schedule::Schedule& s, const RuleOptions& options,
                       const DataFacts& facts) {

@@ -20,6 +20,10 @@ struct RulePlan {
   std::vector<std::string> warnings;
 };
 
+// Throws Error(usage) for a model with a looped core, whose stages are not smaller stacks of
+// layers. `what` asks for such stages, as "--rule g-stack".
+void require_plain_stack(const arch::ModelConfig& model, const std::string& what);
+
 // Sets the lengths of a schedule's stages by a rule; the run keeps its tokens. Stages keep their
 // sizes and operators. If the number of stages is given, or the schedule has only one, the stages
 // are the rule's: equal steps of depth, half the depth or width, a quarter of the layers for

@@ -294,14 +294,12 @@ double saved_by_all_sizes(const Problem& problem, const Solution& best, double m
   return found ? found->floor : 0;
 }
 
-// Returns the problem without growths of a context below this one. A short context has more steps,
-// hence a longer decay, which can cost more than it saves, like more stages.
-Problem with_contexts_from(const Problem& problem, std::int64_t context) {
-  Problem rest = problem;
-  std::erase_if(rest.pairs.pairs, [&](const scaling::FamilyPairs::Pair& pair) {
+// Takes out growths of a context below this one. A short context has more steps, hence a longer
+// decay, which can cost more than it saves, like more stages.
+void leave_out_contexts_below(std::int64_t context, Problem& problem) {
+  std::erase_if(problem.pairs.pairs, [&](const scaling::FamilyPairs::Pair& pair) {
     return problem.sizes[pair.from].model.context < context;
   });
-  return rest;
 }
 
 std::set<std::int64_t> contexts_of(const Problem& problem) {
@@ -315,8 +313,9 @@ std::set<std::int64_t> contexts_of(const Problem& problem) {
 Solution solve(const Problem& problem, double most_seconds) {
   std::optional<Solution> best;
   std::optional<Error> refusal;
-  for (const std::int64_t context : contexts_of(problem)) {
-    const Problem rest = with_contexts_from(problem, context);
+  Problem rest = problem;
+  for (const std::int64_t context : contexts_of(problem)) {  // the shortest first
+    leave_out_contexts_below(context, rest);
     for (std::size_t stages = 1; stages <= most_stages(problem); ++stages) {
       std::optional<Solution> one = if_possible(
           [&] {

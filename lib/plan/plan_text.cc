@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "arch/loops.h"
+#include "arch/size_text.h"
 #include "data/selected_windows.h"
 #include "plan/parameterization.h"
 #include "plan/run_plan.h"
@@ -29,8 +31,7 @@ std::string stage_table(const RunPlan& plan) {
     if (stage.selection.passes > 0)  // before some of the stage's steps
       rows.push_back(
           {"data selection", "", "", "", "", "", selection_flops_text(stage), "", "", ""});
-    rows.push_back({stage.name, fmt::format("{} x {}", stage.model.layers, stage.model.width),
-                    count_text(stage.params.total),
+    rows.push_back({stage.name, arch::layers_by_width(stage.model), count_text(stage.params.total),
                     short_count(expected_flops_per_token(stage).total), grouped(stage.steps),
                     count_text(stage.tokens), short_count(stage.flops),
                     format_number(stage.peak_lr), bytes_text(stage.memory_bytes),
@@ -101,6 +102,10 @@ std::string stage_notes(const RunPlan& plan, const StagePlan& stage) {
         "  before it the growth's maps are fitted in {}: {} tokens, {} FLOPs ({:.1f}% of all)\n",
         counted(stage.fit.steps, "step"), count_text(stage.fit.tokens),
         short_count(stage.fit.flops), 100 * stage.fit.flops / plan.flops);
+  if (arch::has_tied_cores(stage.model))
+    text += fmt::format("  a pass runs {}: the core of {} runs {} times\n",
+                        counted(arch::executed_layers(stage.model), "layer"), stage.model.core,
+                        stage.model.passes);
   text += selection_notes(plan, stage);
   text += policy_notes(stage);
   text += fmt::format("  {:.0f}% of the FLOPs; {} parameters without embeddings",
@@ -187,6 +192,7 @@ std::string scratch_notes(const RunPlan& plan, const std::vector<RunPlan>& scrat
 Json stage_json(const RunPlan& plan, const StagePlan& stage) {
   return {{"name", stage.name},
           {"model", to_json(stage.model)},
+          {"executed_layers", arch::executed_layers(stage.model)},
           {"params", stage.params.total},
           {"non_embedding", stage.params.non_embedding},
           {"flops_per_token", arch::flops_per_token(stage.model)},

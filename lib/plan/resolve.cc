@@ -4,6 +4,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "grow/operator.h"
+#include "grow/symmetry_advice.h"
 #include "plan/chosen_stages.h"
 #include "plan/decay.h"
 #include "plan/memory.h"
@@ -34,7 +35,7 @@ void require_layers(const Tree& source) {
 arch::ModelConfig final_model(const Schedule& s) {
   require_layers(s.source);
   const Tree* at = s.source.find("model");
-  return at_place(at ? *at : s.source, "model", [&] { return parameterized(s, s.model); });
+  return parameterized_at(at ? *at : s.source, "model", s, s.model);
 }
 
 // Returns the first stage's model: the final model with the stage's own keys.
@@ -43,7 +44,7 @@ arch::ModelConfig first_model(const Schedule& s) {
   if (over.kind == Tree::Kind::none) return final_model(s);
   arch::ModelConfig model = s.model;
   read_fields(over, model, "stages.0.model");
-  return at_place(over, "stages.0.model", [&] { return parameterized(s, model); });
+  return parameterized_at(over, "stages.0.model", s, model);
 }
 
 // Fills in steps, tokens and flops of a stage whose length is `amount` in `unit`.
@@ -173,8 +174,8 @@ void add_warnings(RunPlan& plan) {
     if (stage.growth && stage.growth->symmetric() && s.dropout == 0)
       plan.warnings.push_back(
           fmt::format("stage {}: copies receive identical gradients and stay equal, so the larger "
-                      "model never gains capacity; give symmetry.noise, or moments: reset_new",
-                      stage.name));
+                      "model never gains capacity; give {}",
+                      stage.name, grow::symmetry_advice(*stage.growth)));
   const std::int64_t decay_begin = plan.total_steps - plan.decay_steps;
   for (const StagePlan& stage : plan.stages)
     if (stage.growth && plan.decay_steps > 0 && stage.first_step > decay_begin)

@@ -45,7 +45,7 @@ ExecutedWork executed_work(const schedule::Schedule& schedule, const plan::Stage
     sum.idle.frozen = std::move(frozen);
     sum.flops = static_cast<double>(rows * length) *
                     arch::step_flops_per_token(stage.model, {}, trained, length).total +
-                optimizer_flops(schedule, stage, trained, {}) + plan::policy_step_flops(stage);
+                optimizer_flops(schedule, stage, trained, {});
     return sum;
   }
   sum.idle.layers.assign(static_cast<std::size_t>(layers), true);

@@ -13,6 +13,7 @@ TrainingStep::TrainingStep(RunContext& run, const plan::StagePlan& stage, Device
     : run_(run),
       schedule_(run.plan.schedule),
       stage_(stage),
+      policy_flops_(plan::policy_step_flops(stage)),
       live_(live),
       progress_(live.header.progress),
       feed_(training_stream(run, live.header.data, stage.model), live.options.device,
@@ -88,7 +89,7 @@ void TrainingStep::update(const ComputedGradient& computed) {
   ++progress_.step;
   ++progress_.stage_step;
   progress_.tokens += computed.batch.rows() * computed.batch.length();
-  progress_.flops += work.flops;
+  progress_.flops += work.flops + policy_flops_;
   progress_.learning_rate = lr;
   live_.header.data.index = computed.batch.next;
   if (schedule_.ema && is_due(progress_.step, schedule_.ema->every))

@@ -45,6 +45,7 @@ class TrainingStep {
   RunContext& run_;
   const schedule::Schedule& schedule_;
   const plan::StagePlan& stage_;
+  const double policy_flops_;  // of each step of the stage
   DeviceState& live_;
   state::Progress& progress_;
   BatchFeed feed_;

@@ -228,7 +228,10 @@ TEST_CASE("typical mistakes on the command line are told with what to type") {
       {{"train", file}, "--out"},
       {{"plan", file, "--optimize", "--tokens", "10 M"}, "--tokens 10 M: expected tokens"},
       {{"plan", file, "--slurm", out, "--slice", "4 hours"},
-       "expected a time, such as 30m, 4h or 2d"},
+       "--slice: '4 hours' is not a duration: unit 'hours'; did you mean '4h'?"},
+      {{"plan", file, "--slurm", out, "--slice", "3h30"}, "found 30 without a unit, expected 30m"},
+      {{"plan", file, "--slurm", out, "--slice", "20"}, "write a time, such as 30m, 3h30m or 2d"},
+      {{"plan", file, "--slurm", out, "--slice", "999999999999d"}, "expected at most 36500d"},
   };
   for (const auto& [arguments, says] : mistakes) {
     const auto result = test::stagedtrain(arguments);
