@@ -59,7 +59,7 @@ hub::ExportOptions options_of(const ExportArguments& a) {
                       suggestion(a.dtype, {"f32", "f16", "bf16", "q8_0"}));
   const auto bytes = parse_count(a.shard_size);
   if (!bytes || *bytes < 1)
-    throw usage_error("--shard-size is '{}', expected a count of bytes, as 5G or 500M",
+    throw usage_error("--shard-size is '{}', expected a count of bytes, such as 5G or 500M",
                       a.shard_size);
   return {format->second, element->second, static_cast<std::uint64_t>(*bytes), a.force,
           a.ema ? state::TensorKind::ema : state::TensorKind::weights};

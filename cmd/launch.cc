@@ -70,7 +70,7 @@ int process_count(const std::string& text) {
   if (text == "gpus") {
     if (const int count = gpus()) return count;
     throw usage_error("--processes gpus: this machine has no GPU (/dev/nvidia0)")
-        .with_hint("give a number, as --processes 2");
+        .with_hint("give a number, such as --processes 2");
   }
   const auto count = parse_count(text);
   const int most = most_processes();

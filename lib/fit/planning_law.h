@@ -1,4 +1,5 @@
-// Which scaling laws can a plan use? Published ones by name, and own fits from a law file.
+// Which scaling laws can a plan use? Published ones by name, and the user's own fits from a law
+// file.
 #pragma once
 
 #include <functional>

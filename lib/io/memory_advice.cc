@@ -1,4 +1,4 @@
-// The system's own call, on whole pages.
+// Passes advice about whole pages to the kernel with madvise(2).
 #include "io/memory_advice.h"
 
 #include <sys/mman.h>

@@ -1,4 +1,4 @@
-// Lines of run.jsonl.
+// Writes the lines of run.jsonl.
 #include "record/event_log.h"
 
 #include <span>

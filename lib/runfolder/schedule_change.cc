@@ -1,4 +1,4 @@
-// Sorting the differences of two schedules into those that matter and those that do not.
+// Sorts the differences of two schedules into those that matter and those that do not.
 #include "runfolder/schedule_change.h"
 
 #include <algorithm>
@@ -39,7 +39,7 @@ std::vector<std::string> take_harmless(std::vector<Difference>& found, const pla
                                       : "the results are the same except for rounding"));
     } else if (one.key == "batch.recompute") {
       notes.push_back(
-          fmt::format("batch.recompute is {} now, {} before: the results are the same to the bit",
+          fmt::format("batch.recompute is {} now, {} before: the results are the same bit for bit",
                       one.here, one.there));
     } else {
       return false;
