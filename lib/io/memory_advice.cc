@@ -1,4 +1,4 @@
-// Passes advice about whole pages to the kernel with madvise(2).
+// Maps large memory and advises the kernel about its pages, with mmap(2) and madvise(2).
 #include "io/memory_advice.h"
 
 #include <sys/mman.h>

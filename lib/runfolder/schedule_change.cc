@@ -24,7 +24,7 @@ bool draws_for_micro_batches(const plan::RunPlan& plan) {
   return std::ranges::any_of(plan.stages, plan::draws_for_micro_batches);
 }
 
-// Takes out the differences that never matter, and says them.
+// Removes the differences that never matter, and returns notes about them.
 std::vector<std::string> take_harmless(std::vector<Difference>& found, const plan::RunPlan& plan) {
   std::vector<std::string> notes;
   std::erase_if(found, [&](const Difference& one) {
@@ -145,7 +145,7 @@ std::vector<std::string> refuse_extension(const Path& folder, const std::string&
                                           const plan::RunPlan& plan) {
   std::vector<Difference> found = schedule::key_differences(yaml, before);
   std::vector<std::string> notes = take_harmless(found, plan);
-  if (found.empty()) return notes;  // extended before: goes on
+  if (found.empty()) return notes;  // it was extended before, and continues
   if (!standing.run_has_ended())
     throw usage_error("--extend: the run in {} has not ended", folder.string())
         .with_hint("--replan changes the lengths of the stages that have not ended");
