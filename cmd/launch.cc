@@ -42,7 +42,7 @@ int gpus() {
   return count;
 }
 
-// A process that has loaded LibTorch takes so much memory of its own before there is a model.
+// The memory that a process takes once it has loaded LibTorch, before it has a model.
 constexpr std::uint64_t kLeastBytes = 64 << 20;
 
 void refuse_without_memory(std::int64_t count) {

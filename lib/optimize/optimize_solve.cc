@@ -8,8 +8,8 @@
 // A longer staged run has a longer decay, so what a growth saves in the middle of the run can be
 // lost at its end, and the best path of many stages can be worse than one of fewer stages. So the
 // search is made for each number of stages up to the most that are allowed, and the best result
-// wins: allowing more stages never makes a plan worse (tests/plan/optimize_stages_test.cc). For the
-// same reason it is made with all contexts, and without the shortest ones.
+// wins: allowing more stages never makes a plan worse (tests/optimize/optimize_stages_test.cc). For
+// the same reason it is made with all contexts, and without the shortest ones.
 //
 // Invariant: the result keeps all limits, and no growth comes after the decay begins.
 #include <algorithm>
