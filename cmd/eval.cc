@@ -245,8 +245,8 @@ void add_sample_options(CLI::App& command, train::SampleRequest& sample) {
 
 void add_eval(CLI::App& app) {
   auto a = std::make_shared<EvalArguments>();
-  CLI::App* command = app.add_subcommand(
-      "eval", "Scores a checkpoint on a token file or on tasks, or samples text from it");
+  CLI::App* command =
+      app.add_subcommand("eval", "Scores a checkpoint on tokens or tasks, or samples text from it");
   command->add_option("checkpoint", a->checkpoint, "a checkpoint")
       ->required()
       ->type_name("CHECKPOINT");

@@ -107,7 +107,7 @@ void run(const ExportArguments& a) {
 void add_export(CLI::App& app) {
   auto a = std::make_shared<ExportArguments>();
   CLI::App* command = app.add_subcommand(
-      "export", "Writes a checkpoint's model for other programs: Hugging Face, GGUF or llm.c");
+      "export", "Converts a checkpoint into a Hugging Face, GGUF or llm.c model");
   command->add_option("checkpoint", a->checkpoint, "a checkpoint")
       ->required()
       ->type_name("CHECKPOINT");

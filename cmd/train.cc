@@ -344,7 +344,7 @@ void add_rank_options(CLI::App& command, TrainArguments& a) {
 void add_train(CLI::App& app) {
   auto a = std::make_shared<TrainArguments>();
   CLI::App* command = app.add_subcommand(
-      "train", "Trains the stages of a schedule, growing the model between them; resumes");
+      "train", "Trains a schedule's stages, growing the model between them; resumes");
   command
       ->add_option("schedule", a->schedule,
                    "the schedule, a YAML file (docs/schedule-reference.md)")
