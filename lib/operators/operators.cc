@@ -74,7 +74,7 @@ const std::vector<OperatorEntry>& operators() {
        "composable expansions: new weights are zero where the loss requires it, else random",
        make_expand, document_expand},
       {"ligo", "grows", "residual, heads, ffn, layers", "no", "LiGO, arXiv 2303.00980",
-       "learns the growth: some steps train maps of width and depth alone, then they are applied",
+       "learns the growth: some steps train maps of width and depth, which are then applied",
        make_ligo, document_ligo},
       {"mango", "grows", "residual, heads, ffn, layers", "no", "Mango, arXiv 2310.10699",
        "learns the growth with one ring of maps that all matrices share", make_mango,
