@@ -50,11 +50,11 @@ new token, which is slower. Temperature 0 always takes the likeliest token. A ch
 trained on files without a header does not record its tokenizer: give --tokenizer, or the sample is
 printed as token ids, and --prompt is read as token ids ("17 4 256").
 
---processes N divides windows and tasks among N processes on this machine, and prints the same
-numbers as one process, to the bit; torchrun --no-python and srun start the command on several
-machines (docs/cluster.md). --threads is for each process. One of them writes the sample. A
-model that is too large for one process is scored with --sharding full. If a process is lost, all
-others exit with code 6.
+--processes N divides windows and tasks among N processes on this machine, and prints bit for bit
+the numbers of one process; torchrun --no-python and srun start the command on several machines
+(docs/cluster.md). --threads is for each process. One of them writes the sample. A model that is too
+large for one process is scored with --sharding full. If a process is lost, all others exit with
+code 6.
 
 Examples:
   stagedtrain eval runs/first/stages/full.h5 --data data/book/validation.bin
@@ -194,7 +194,7 @@ void check(EvalArguments& a) {
   if (!a.tokens.empty()) {
     const auto count = parse_count(a.tokens);
     if (!count || *count < 1)
-      throw usage_error("--tokens is '{}', expected a count of at least 1 (as 65536 or 64K)",
+      throw usage_error("--tokens is '{}', expected a count of at least 1 (such as 65536 or 64K)",
                         a.tokens);
     a.eval.tokens = *count;
   }
@@ -243,8 +243,8 @@ void add_sample_options(CLI::App& command, train::SampleRequest& sample) {
 
 void add_eval(CLI::App& app) {
   auto a = std::make_shared<EvalArguments>();
-  CLI::App* command = app.add_subcommand(
-      "eval", "Scores a checkpoint on a token file or on tasks, or samples text from it");
+  CLI::App* command =
+      app.add_subcommand("eval", "Scores a checkpoint on tokens or tasks, or samples text from it");
   command->add_option("checkpoint", a->checkpoint, "a checkpoint")
       ->required()
       ->type_name("CHECKPOINT");

@@ -59,7 +59,7 @@ hub::ExportOptions options_of(const ExportArguments& a) {
                       suggestion(a.dtype, {"f32", "f16", "bf16", "q8_0"}));
   const auto bytes = parse_count(a.shard_size);
   if (!bytes || *bytes < 1)
-    throw usage_error("--shard-size is '{}', expected a count of bytes, as 5G or 500M",
+    throw usage_error("--shard-size is '{}', expected a count of bytes, such as 5G or 500M",
                       a.shard_size);
   return {format->second, element->second, static_cast<std::uint64_t>(*bytes), a.force,
           a.ema ? state::TensorKind::ema : state::TensorKind::weights};
@@ -107,7 +107,7 @@ void run(const ExportArguments& a) {
 void add_export(CLI::App& app) {
   auto a = std::make_shared<ExportArguments>();
   CLI::App* command = app.add_subcommand(
-      "export", "Writes a checkpoint's model for other programs: Hugging Face, GGUF or llm.c");
+      "export", "Converts a checkpoint into a Hugging Face, GGUF or llm.c model");
   command->add_option("checkpoint", a->checkpoint, "a checkpoint")
       ->required()
       ->type_name("CHECKPOINT");

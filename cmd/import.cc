@@ -102,7 +102,7 @@ void run(const ImportArguments& a) {
 void add_import(CLI::App& app) {
   auto a = std::make_shared<ImportArguments>();
   CLI::App* command = app.add_subcommand(
-      "import", "Makes a checkpoint from a model of another program: Hugging Face, GGUF or llm.c");
+      "import", "Converts a Hugging Face, GGUF or llm.c model into a checkpoint");
   command->add_option("source", a->source, "a folder, a .gguf or an llm.c model")
       ->required()
       ->type_name("SOURCE");

@@ -44,7 +44,7 @@ schedule; money is time multiplied by machine.price_per_hour. K, M, G, T, P are 
 
 Losses are predicted by a scaling law and by an assumption about the grown model:
   loss-state  the grown model continues where its own curve has the same loss. This is called the
-              floor, but is no bound: of six measured runs, five saved slightly less
+              floor, but is not a bound: of six measured runs, five saved slightly less
   mixing      it soon catches up with a run from scratch: the ceiling; --mixing says how soon
   rho=X       it continues as if after 1/X of the tokens that the smaller model has seen, where
               `stagedtrain report` has measured X
@@ -305,8 +305,8 @@ void add_trials(CLI::App& command, PlanArguments& arguments) {
 
 void add_plan(CLI::App& app) {
   auto arguments = std::make_shared<PlanArguments>();
-  CLI::App* command = app.add_subcommand(
-      "plan", "Says what a schedule costs and predicts: models, steps, FLOPs, memory, losses");
+  CLI::App* command =
+      app.add_subcommand("plan", "Predicts what a schedule costs and saves, before anything runs");
   command
       ->add_option("schedule", arguments->paths,
                    "the schedule, a YAML file; with --score the run folders to score")

@@ -76,12 +76,12 @@ void add_optimize_options(CLI::App& command, CLI::Option* optimize, ChoiceArgume
 CLI::Option* add_choice_options(CLI::App& command, ChoiceArguments& a) {
   CLI::Option* optimize = command.add_flag("--optimize", a.optimize,
                                            "choose the stages that reach a loss at the least cost");
-  command.add_option("--rule", a.rule, "lengths of stages by a rule of the literature")
+  command.add_option("--rule", a.rule, "stage lengths by a rule from the literature")
       ->type_name("NAME")
       ->excludes(optimize);
   command
       .add_option("--preset", a.preset,
-                  "stages by a recipe of the literature: midas, gradual (stacking) or step")
+                  "stages by a recipe from the literature: midas, gradual (stacking) or step")
       ->type_name("NAME")
       ->excludes(optimize);
   command

@@ -21,7 +21,7 @@ void write_files(const std::vector<plan::TrialFile>& files, const Path& folder) 
     const Path path = folder / file.name;
     if (file.name == "run.sh" || !std::filesystem::exists(path, none)) continue;
     if (read_text_file(path, 1 << 20) != file.text)
-      throw usage_error("{}: is of other trial runs than these", path.string())
+      throw usage_error("{}: belongs to other trial runs than these", path.string())
           .with_hint("choose another --out, or remove the folder");
   }
   make_folders(folder / "runs");

@@ -102,8 +102,7 @@ std::string description(const ShowArguments& arguments) {
 void add_show(CLI::App& app) {
   auto arguments = std::make_shared<ShowArguments>();
   CLI::App* command = app.add_subcommand(
-      "show",
-      "Describes a checkpoint (model, progress, ancestors) or a token file; verifies checksums");
+      "show", "Describes a checkpoint or a token file, and verifies its checksums");
   command->add_option("checkpoint", arguments->file, "a .h5 file, or a token file")
       ->required()
       ->type_name("CHECKPOINT");

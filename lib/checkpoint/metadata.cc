@@ -32,7 +32,7 @@ struct ZeroAllowed {
     v(key, value, info);
   }
 };
-// The keys of looped cores stand in a file only if its model has a core, so that files of other
+// The keys of looped cores are in a file only if its model has a core, so that files of other
 // models are what they were before these keys existed.
 template <class V>
 struct CoreMayBeAbsent {

@@ -35,7 +35,7 @@ void check_alike(const PlanningLaw& a, const PlanningLaw& b) {
     throw usage_error("{} and {} have the same context, {}", a.name, b.name, context_of(a))
         .with_hint(kWhatMustDiffer);
   if (const std::string what = difference(*a.recipe, *b.recipe); !what.empty())
-    throw usage_error("{} and {} are of runs that differ in {}", a.name, b.name, what)
+    throw usage_error("{} and {} were fitted to runs that differ in {}", a.name, b.name, what)
         .with_hint(kWhatMustDiffer);
 }
 

@@ -110,7 +110,7 @@ PlanningLaw fitted_joint(const FittedJoint& joint) {
   PlanningLaw planning;
   for (const FittedJoint::Size& size : joint.sizes)
     planning.trained_sizes.push_back(size.parameters);
-  planning.source = "own runs: one law of " + runs_text(joint);
+  planning.source = "one law of " + runs_text(joint);
   planning.end = kConstantRate;
   planning.counts_rate = true;
   planning.least_parameters = joint.sizes.front().parameters;
@@ -220,7 +220,7 @@ void note_curves(const CurveTable& table, PlanningLaw& planning) {
           fmt::format("{}: the curve of a grown stage is used for its size, without its head start",
                       curve.name));
   }
-  planning.source = "own curves: " + planning.source;
+  planning.source = "fitted curves: " + planning.source;
 }
 
 PlanningLaw fitted_curves(const FittedLaws& laws, const std::string& name) {

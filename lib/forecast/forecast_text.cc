@@ -165,12 +165,13 @@ std::string to_text(const GrowthWindow& w) {
 }
 
 std::string assumptions_text() {
-  return "  " + wrapped(fmt::format(
-                    "floor: assumes that a grown model continues where its own curve has the same "
-                    "loss. It is no bound: {}. ceiling: assumes that a grown model soon catches up "
-                    "with a run from scratch. A measured run shows which is closer (stagedtrain "
-                    "report).",
-                    kFloorRecord));
+  return "  " +
+         wrapped(fmt::format(
+             "floor: assumes that a grown model continues where its own curve has the same "
+             "loss. It is not a bound: {}. ceiling: assumes that a grown model soon catches up "
+             "with a run from scratch. A measured run shows which is closer (stagedtrain "
+             "report).",
+             kFloorRecord));
 }
 
 std::string to_text(const RunPlan& plan, const Outlook& o) {

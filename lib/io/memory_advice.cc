@@ -1,4 +1,4 @@
-// The system's own call, on whole pages.
+// Maps large memory and advises the kernel about its pages, with mmap(2) and madvise(2).
 #include "io/memory_advice.h"
 
 #include <sys/mman.h>

@@ -118,7 +118,7 @@ if [[ $stopped ]] && ((code == 6 || code > 128)); then code=85; fi
 if ((${#launcher[@]} && code > 128)); then code=6; fi
 )SH" + ending +
          R"SH(# Code 85: interrupted after a save. Code 6: a rank or its node was lost. The job returns to the
-# queue to continue; after a loss only if it had trained for a while, or it might fail for ever.
+# queue to continue; after a loss only if it had trained for a while, or it might fail forever.
 if [[ -n ${SLURM_JOB_ID:-} ]] &&
   ((code == 85 || (code == 6 && SECONDS >= ${STAGEDTRAIN_REQUEUE_AFTER:-600}))); then
   scontrol requeue "$SLURM_JOB_ID" || true

@@ -1,4 +1,4 @@
-// Searches all divisions of the layers.
+// Searches all ways to divide the layers among the stages.
 #include "lengths/memory_depths.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// The table of presets, and how their stages are written into a schedule.
+// Lists the presets, and writes their stages into a schedule.
 #include "lengths/presets.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// How long are a schedule's stages by a rule of the literature?
+// How long are a schedule's stages by a published rule?
 #pragma once
 
 #include "fit/planning_law.h"

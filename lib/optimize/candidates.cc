@@ -14,7 +14,8 @@
 //   - for published laws that count embeddings, models of mostly embeddings
 //     (assumption_warnings.h);
 //   - growths by more than kMostGrowthFactor (may_grow()).
-// Own curves are of sizes that were trained, so the second bound does not apply to them.
+// Curves fitted to the user's runs are of sizes that were trained, so the second bound does not
+// apply to them.
 //
 // Rejected: a list of sizes in the schedule. It would have to be written for every final model, and
 // a search over the divisors takes milliseconds.

@@ -1,15 +1,15 @@
-// Which growth path is the cheapest one to a loss, within limits of tokens and time?
+// Which growth path reaches a loss at the least cost, within limits of tokens and time?
 //
 // The path depends on the assumption. Under loss-state it is the longest path of
 // scaling/growth_path.h; under mixing the best single growth, at the latest time; with a measured
-// rho the pair that is best under loss-state, grown at the latest time. A goal of cost is a search
-// for the end that costs so much.
+// rho the pair that is best under loss-state, grown at the latest time. If the goal is a cost, the
+// end that costs this much is searched for.
 //
 // A longer staged run has a longer decay, so what a growth saves in the middle of the run can be
 // lost at its end, and the best path of many stages can be worse than one of fewer stages. So the
 // search is made for each number of stages up to the most that are allowed, and the best result
-// wins: allowing more stages never makes a plan worse (tests/plan/optimize_stages_test.cc). For the
-// same reason it is made with all contexts, and without the shortest ones.
+// wins: allowing more stages never makes a plan worse (tests/optimize/optimize_stages_test.cc). For
+// the same reason it is made with all contexts, and without the shortest ones.
 //
 // Invariant: the result keeps all limits, and no growth comes after the decay begins.
 #include <algorithm>

@@ -1,4 +1,4 @@
-// The file of scores, and the factor by which they widen intervals.
+// Reads and writes the file of scores, and computes the factor by which they widen intervals.
 #include "outcomes/scores.h"
 
 #include <algorithm>

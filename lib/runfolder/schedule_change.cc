@@ -1,4 +1,4 @@
-// Sorting the differences of two schedules into those that matter and those that do not.
+// Sorts the differences of two schedules into those that matter and those that do not.
 #include "runfolder/schedule_change.h"
 
 #include <algorithm>
@@ -24,7 +24,7 @@ bool draws_for_micro_batches(const plan::RunPlan& plan) {
   return std::ranges::any_of(plan.stages, plan::draws_for_micro_batches);
 }
 
-// Takes out the differences that never matter, and says them.
+// Removes the differences that never matter, and returns notes about them.
 std::vector<std::string> take_harmless(std::vector<Difference>& found, const plan::RunPlan& plan) {
   std::vector<std::string> notes;
   std::erase_if(found, [&](const Difference& one) {
@@ -39,7 +39,7 @@ std::vector<std::string> take_harmless(std::vector<Difference>& found, const pla
                                       : "the results are the same except for rounding"));
     } else if (one.key == "batch.recompute") {
       notes.push_back(
-          fmt::format("batch.recompute is {} now, {} before: the results are the same to the bit",
+          fmt::format("batch.recompute is {} now, {} before: the results are the same bit for bit",
                       one.here, one.there));
     } else {
       return false;
@@ -145,7 +145,7 @@ std::vector<std::string> refuse_extension(const Path& folder, const std::string&
                                           const plan::RunPlan& plan) {
   std::vector<Difference> found = schedule::key_differences(yaml, before);
   std::vector<std::string> notes = take_harmless(found, plan);
-  if (found.empty()) return notes;  // extended before: goes on
+  if (found.empty()) return notes;  // it was extended before, and continues
   if (!standing.run_has_ended())
     throw usage_error("--extend: the run in {} has not ended", folder.string())
         .with_hint("--replan changes the lengths of the stages that have not ended");

@@ -1,4 +1,4 @@
-// Steps of adapters between the backward pass and the next forward pass.
+// Updates adapters between the backward pass and the next forward pass.
 #include "train/adapter_step.h"
 
 #include <ATen/core/grad_mode.h>

@@ -29,7 +29,7 @@ void TrainingStep::begin() {
 
 // idle: what the passes of this step left out.
 void TrainingStep::freeze_what_is_not_trained(const arch::IdleParts& idle) {
-  const bool only_new = stage_.train_only_new && !live_.adapters;  // else idle says it all
+  const bool only_new = stage_.train_only_new && !live_.adapters;  // otherwise idle has everything
   const auto newest = static_cast<std::int64_t>(live_.header.lineage.size());
   live_.model->params().set_histories(live_.header.histories, only_new ? newest : 0, idle);
 }

@@ -198,7 +198,7 @@ TEST_CASE("plan --trial-steps writes runs, waits for them, ranks them and plans 
   }
   check_refused(
       plan_in(tiny.path(), {"--trial-steps", "4", (tiny / "tiny.yaml").string(), "--out", folder}),
-      2, "is of other trial runs");
+      2, "belongs to other trial runs");
 }
 
 TEST_CASE(

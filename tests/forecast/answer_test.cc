@@ -161,7 +161,7 @@ TEST_CASE("one word has one meaning") {
   const FullPlan full = full_plan(gpt2_file());
   const std::string details = to_text(full);
   CHECK(contains(details, "slope is d ln loss / d ln tokens"));
-  CHECK(contains(one_line_of(details), std::string("It is no bound: ") + kFloorRecord));
+  CHECK(contains(one_line_of(details), std::string("It is not a bound: ") + kFloorRecord));
   CHECK(contains(details, "evaluating  checkpoints"));
   CHECK_FALSE(contains(details, "evaluating  saving"));
 }

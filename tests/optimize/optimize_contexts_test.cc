@@ -137,7 +137,7 @@ TEST_CASE("the source of such a law names all its files, and warnings of each ar
   PlanningLaw brief = planning_law(laws_of(32, 1.25), "short.json");
   brief.notes.push_back("a warning");
   const PlanningLaw law = law_of_contexts({planning_law(laws_of(128, 1.2), "long.json"), brief});
-  CHECK(contains(law.source, "; the curves of context 32 are those of short.json: own curves"));
+  CHECK(contains(law.source, "; the curves of context 32 are those of short.json: fitted curves"));
   CHECK(contains(law.notes.back(), "short.json: a warning"));
 }
 
