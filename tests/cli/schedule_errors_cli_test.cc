@@ -50,7 +50,7 @@ TEST_CASE("bad keys and values are refused with their place") {
   check_refused(with("seed: 1", "seed: 010"), ":1:7: seed: found '010', expected a whole number");
   check_refused(with("peak: 3e-3", "peak: -1"), ":5:24: lr.peak: found '-1', expected above 0");
   check_refused(with("heads: 4", "heads: 3"),
-                ":3:8: model: model.heads 3 does not divide model.width 128");
+                ":3:8: model.heads 3 does not divide model.width 128");
   check_refused(with("layers: 6, new_layers", "layers: 5, new_layers"),
                 ":10:5: stages do not end at the final model");
 }

@@ -115,7 +115,7 @@ TEST_CASE("a law keeps the name that it was asked for, and says where it does no
   INFO(small);
   CHECK(contains(
       small,
-      "not known, because the published law chinchilla does not cover this model (it predicts "));
+      "not known, because the published law chinchilla does not cover this model (it predicts"));
   CHECK(contains(small, "guessing among 256 ids is 5.55)."));
   CHECK(contains(small, "next     Fit your own runs: stagedtrain plan --fit"));
 }
