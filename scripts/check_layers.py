@@ -58,7 +58,7 @@ MAY_INCLUDE = {
     "cuda_kernels": ["kernels"],
     "dist": ["base", "text", "launch"],
     "model": [*BASE, "arch", "state", "data", "kernels", "products", "cuda_kernels"],
-    "adapters": [*BASE, "arch", "state", "model"],
+    "adapters": [*BASE, "arch", "learned", "state", "model"],
     "reference": [*BASE, "arch", "kernels", "products", "model"],
     "fused": [*BASE, "arch", "kernels", "products", "model"],
     "eval": [*BASE, "data", "tokenizers", "model", "reference"],

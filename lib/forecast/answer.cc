@@ -175,6 +175,8 @@ std::string stages_text(const FullPlan& full) {
                       count(s.fit.tokens), short_count(s.fit.flops), "", ""});
     if (s.selection.passes > 0)
       rows.push_back({"data selection", "", "", "", "", selection_flops_text(s), "", ""});
+    if (const std::string start = start_flops_text(s); !start.empty())
+      rows.push_back({"sensitivity pass", "", "", "", "", start, "", ""});
     rows.push_back(
         {short_name(s.name), arch::layers_by_width(s.model), count(s.params.total),
          grouped(s.steps), count(s.tokens), short_count(s.flops),

@@ -31,6 +31,8 @@ std::string stage_table(const RunPlan& plan) {
     if (stage.selection.passes > 0)  // before some of the stage's steps
       rows.push_back(
           {"data selection", "", "", "", "", "", selection_flops_text(stage), "", "", ""});
+    if (const std::string start = start_flops_text(stage); !start.empty())
+      rows.push_back({"sensitivity pass", "", "", "", "", "", start, "", "", ""});
     rows.push_back({stage.name, arch::layers_by_width(stage.model), count_text(stage.params.total),
                     short_count(expected_flops_per_token(stage).total), grouped(stage.steps),
                     count_text(stage.tokens), short_count(stage.flops),
@@ -218,6 +220,7 @@ Json stage_json(const RunPlan& plan, const StagePlan& stage) {
           {"fit_flops", stage.fit.flops},
           {"selection_passes", stage.selection.passes},
           {"selection_flops", stage.selection.flops},
+          {"sensitivity_flops", stage.start.total},
           {"grow", stage.growth ? stage.growth->operators() : ""},
           {"exact", stage.growth ? Json(stage.growth->exact()) : Json(nullptr)}};
 }

@@ -308,7 +308,7 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
       stage.old_tensors = not_added_by(*stage.growth);
       stage.trained = arch::trained_parts(stage.model, stage.old_tensors);
     }
-    set_policy(s, i, stage);
+    set_policy(s, facts, i, stage);
     fill_costs(s, stage);
     at_place(stage_place(s, i), "stages." + std::to_string(i) + ".for",
              [&] { measure_stage(s, s.stages[i].length, facts, stage); });

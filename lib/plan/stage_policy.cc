@@ -6,6 +6,8 @@
 
 #include "arch/loops.h"
 #include "plan/step_sums.h"
+#include "policies/transplant.h"
+#include "text/text.h"
 
 namespace stagedtrain::plan {
 namespace {
@@ -72,7 +74,8 @@ std::string policy_key(const StagePlan& stage) {
 }
 
 PolicyStage policy_stage(const StagePlan& stage, std::uint64_t seed) {
-  return {stage.model, stage.steps, stage.policies, seed, stage.old_tensors};
+  return {stage.model, stage.steps,       stage.policies,
+          seed,        stage.old_tensors, stage.larger ? &*stage.larger : nullptr};
 }
 
 arch::StepWork step_work(const RunPlan& plan, const StagePlan& stage, std::int64_t step,
@@ -142,9 +145,21 @@ arch::ModelConfig executed_model(const StagePlan& stage) {
   return model;
 }
 
-void set_policy(const schedule::Schedule& s, std::size_t i, StagePlan& stage) {
+std::string start_flops_text(const StagePlan& stage) {
+  if (!transplants(stage.policies)) return "";
+  return stage.larger ? short_count(stage.start.total) : "?";
+}
+
+void set_policy(const schedule::Schedule& s, const DataFacts& facts, std::size_t i,
+                StagePlan& stage) {
   stage.policies = s.stages[i].policies;
+  if (transplants(stage.policies))
+    if (const auto found = facts.larger.find(stage.policies.adapters->from);
+        found != facts.larger.end())
+      stage.larger = found->second;
   check_policy(s, i, stage);
+  if (const Policy* policy = stage_policy(stage); policy && policy->start_flops)
+    stage.start = policy->start_flops(policy_stage(stage));
 }
 
 void check_policy(const schedule::Schedule& s, std::size_t i, const StagePlan& stage) {

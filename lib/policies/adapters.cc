@@ -18,7 +18,8 @@
 #include <algorithm>
 
 #include "arch/architectures.h"
-#include "text/text.h"
+#include "policies/transplant.h"
+#include "text/counted.h"
 
 namespace stagedtrain::plan {
 namespace {
@@ -102,7 +103,24 @@ std::string refusal(const PolicyStage& stage) {
                          keys.rank, shorter, table[i].name, table[i].axes[0].size,
                          table[i].axes[1].size);
   }
-  return "";
+  return stage.larger ? transplant_refusal(stage, table, found) : "";
+}
+
+arch::TokenFlops start_flops(const PolicyStage& stage) {
+  if (!stage.larger) return {};
+  return sensitivity_flops(*stage.keys.adapters, *stage.larger, stage.model);
+}
+
+// Describes what the adapters begin from, unless they are drawn.
+std::string start(const PolicyStage& stage) {
+  if (!transplants(stage.keys)) return "";
+  const schedule::AdaptersSpec& keys = *stage.keys.adapters;
+  const std::string text =
+      fmt::format("; they begin from the weights of {} to which {} of text are most sensitive",
+                  keys.from, counted(keys.samples, "sequence"));
+  if (!stage.larger) return text + "; without that file its cost is not known, nor counted";
+  return fmt::format("{}, which takes {} FLOPs of {}", text, short_count(start_flops(stage).total),
+                     describe(*stage.larger));
 }
 
 std::string description(const PolicyStage& stage) {
@@ -110,9 +128,10 @@ std::string description(const PolicyStage& stage) {
   const auto matrices = static_cast<std::int64_t>(adapted(stage, table).size());
   return fmt::format(
       "adapters of rank {} train {} matrices by {} numbers{}; they save memory of moments, but no "
-      "FLOPs of these matrices",
+      "FLOPs of these matrices{}",
       stage.keys.adapters->rank, grouped(matrices), grouped(count_adapters(stage, table)),
-      stage.old.empty() ? ", and nothing else is trained" : ", and new layers are trained whole");
+      stage.old.empty() ? ", and nothing else is trained" : ", and new layers are trained whole",
+      start(stage));
 }
 
 }  // namespace
@@ -140,6 +159,7 @@ const Policy& adapters() {
       .description = description,
       .frozen = frozen,
       .step_flops = step_flops,
+      .start_flops = start_flops,
       .more_memory = more_memory,
       .with_only_new = true};
   return policy;

@@ -29,6 +29,8 @@ struct PolicyStage {
   // Which tensors of the table were there before the stage's growth, if the stage has train_only:
   // new; else empty.
   const std::vector<bool>& old = no_tensors();
+  // The model in the checkpoint that adapters begin from, or null: there is none, or no such file.
+  const arch::ModelConfig* larger = nullptr;
   static const std::vector<bool>& no_tensors();
 };
 
@@ -53,6 +55,8 @@ struct Policy {
                               std::int64_t stage_step) = nullptr;
   // Returns the FLOPs of a step that depend on no token, besides those of the optimizer. Null: 0.
   double (*step_flops)(const PolicyStage&) = nullptr;
+  // Returns the FLOPs before the stage's first step. Null: 0.
+  arch::TokenFlops (*start_flops)(const PolicyStage&) = nullptr;
   // Returns how many bytes of memory a stage needs besides those of the model, or fewer if it is
   // below 0, where a number has so many bytes. Null: 0.
   double (*more_memory)(const PolicyStage&, double number_bytes) = nullptr;

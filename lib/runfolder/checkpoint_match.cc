@@ -125,7 +125,7 @@ class Comparison {
   void compare_flops() {
     double least = std::numeric_limits<double>::infinity(), most = 0;
     double least_of_steps = least, most_of_steps = 0;  // bounds of the optimizer's FLOPs
-    double fits = 0;                                   // at most
+    double others = 0;                                 // besides steps and selections, at most
     for (std::int64_t i = 0; i <= progress_.stage_index; ++i) {
       const plan::StagePlan& stage = plan_.stages[static_cast<std::size_t>(i)];
       const arch::ModelConfig& model = stage.model;
@@ -137,12 +137,14 @@ class Comparison {
           plan::optimizer_flops_per_step(plan_.schedule, model) + plan::policy_step_flops(stage);
       least_of_steps = whole ? std::min(least_of_steps, of_step) : 0;
       most_of_steps = std::max(most_of_steps, of_step);
-      fits += stage.fit.flops;
+      others += stage.fit.flops + stage.start.total;
+      // The larger model may be gone, now that the stage's adapters have begun from it.
+      if (plan::start_flops_text(stage) == "?") others = std::numeric_limits<double>::infinity();
     }
     const double tokens = static_cast<double>(progress_.tokens), slack = 1 + 1e-6,
                  steps = static_cast<double>(progress_.step);
     if (progress_.flops * slack < tokens * least + steps * least_of_steps ||
-        progress_.flops > (tokens * most + steps * most_of_steps + fits + selections()) * slack)
+        progress_.flops > (tokens * most + steps * most_of_steps + others + selections()) * slack)
       refuse("it says {} FLOPs, which cannot be the cost of {} tokens",
              short_count(progress_.flops), grouped(progress_.tokens));
   }
@@ -200,9 +202,10 @@ class Comparison {
       refuse("it has a mask that stage {} does not create", stage_->name);
   }
 
-  // A stage's adapters begin with its first step.
+  // A stage's adapters begin before its first step, where a run may be stopped.
   void compare_adapters() {
-    const bool expected = stage_->policies.adapters.has_value() && progress_.stage_step > 0;
+    const bool expected = stage_->policies.adapters.has_value();
+    if (expected && progress_.stage_step == 0) return;
     if (expected == header_.adapters.none())
       refuse("it has {}, but stage {} has {} after {}", expected ? "no adapters" : "adapters",
              stage_->name, expected ? "some" : "none", counted(progress_.stage_step, "step"));

@@ -94,6 +94,13 @@ struct Selection {
   double flops = kUnknown, seconds = kUnknown;     // what that cost
 };
 
+// The adapters of a stage have begun from a larger model.
+struct LoggedTransplant {
+  Place at;
+  std::string stage, from;  // the checkpoint of the larger model
+  double samples = kUnknown, flops = kUnknown, seconds = kUnknown;
+};
+
 // What a start event says.
 struct RunFacts {
   std::string role;          // "staged" or "scratch"
@@ -133,6 +140,7 @@ struct Run : RunFacts {
   std::vector<LoggedGrowth> growths;
   std::vector<Fit> fits;
   std::vector<Selection> selections;  // ordered by step
+  std::vector<LoggedTransplant> transplants;
   std::vector<Ending> endings;
   std::vector<Evaluation> stage_ends;
   std::optional<RunEnd> end;

@@ -39,7 +39,7 @@ class StageLoop {
 
   eval::EvalReport run() {
     saves_.prepare();
-    if (progress_.stage_step == 0) begin_adapters_of(stage_, live_);
+    if (progress_.stage_step == 0) begin_adapters_of(run_, stage_, live_);
     step_.begin();
     std::optional<eval::EvalReport> report;
     for (;;) {
