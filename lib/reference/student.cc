@@ -22,7 +22,7 @@ std::unique_ptr<Model> make_student(const Model& teacher, std::int64_t factor) {
   if (options.device.is_cpu()) options.kernels = Kernels::reference;
   auto student = make_model(arch::corner_model(teacher.config(), factor), options);
   // It takes no steps of its own, so it needs no moments.
-  student->params().exp_avg() = student->params().exp_avg_sq() = {};
+  student->params().exp_avg() = student->params().exp_avg_sq() = at::Tensor();
   return student;
 }
 
@@ -123,7 +123,7 @@ Loss Student::loss(const at::Tensor& x_NC, const at::Tensor& tokens_BS, double s
 
 at::Tensor Student::take_loss() {
   at::Tensor taken = loss_;
-  loss_ = {};
+  loss_ = at::Tensor();
   return taken;
 }
 

@@ -6,6 +6,7 @@
 #include "base/parallel.h"
 #include "dist/place.h"
 #include "io/terminal.h"
+#include "plan/stage_policy.h"
 #include "text/text.h"
 
 namespace stagedtrain::train {
