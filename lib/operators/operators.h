@@ -42,6 +42,8 @@ std::unique_ptr<GrowthOperator> make_coalesce(const Tree& options);
 std::vector<FieldRow> document_coalesce();
 std::unique_ptr<GrowthOperator> make_decoalesce(const Tree& options);
 std::vector<FieldRow> document_decoalesce();
+std::unique_ptr<GrowthOperator> make_corner(const Tree& options);
+std::vector<FieldRow> document_corner();
 std::unique_ptr<GrowthOperator> make_interpolate(const Tree& options);
 std::vector<FieldRow> document_interpolate();
 std::unique_ptr<GrowthOperator> make_vocabulary(const Tree& options);

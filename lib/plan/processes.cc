@@ -7,7 +7,7 @@
 #include "arch/loops.h"
 #include "base/error.h"
 #include "base/sum_order.h"
-#include "plan/run_plan.h"
+#include "plan/stage_policy.h"
 
 namespace stagedtrain::plan {
 
@@ -97,8 +97,9 @@ std::optional<Error> obstacle_to_sharding(const RunPlan& plan, Sharding sharding
     return full_needs("precision: fp64", "fp32 or bf16");
   if (selection_of(plan.schedule)) return full_needs("data.select", "a schedule without it");
   for (const StagePlan& stage : plan.stages) {
-    if (stage.policies.layer_sharing)
-      return full_needs("stage " + stage.name + ", which has layer_sharing", "another policy");
+    if (stage.policies.layer_sharing || stage.policies.teacher)
+      return full_needs(fmt::format("stage {}, which has {}", stage.name, policy_key(stage)),
+                        "another policy");
     if (arch::is_looped(stage.model))
       return full_needs("stage " + stage.name + ", whose model has a looped core",
                         "a model with core: 0");

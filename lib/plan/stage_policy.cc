@@ -55,7 +55,7 @@ std::string conflict(const schedule::Schedule& s, const StagePlan& stage, const 
   if (stage.policies.adapters && s.optimizer.name == schedule::OptimizerName::muon)
     return "found with optimizer muon, expected another one: Muon orthogonalizes what moves a "
            "matrix, and an adapter moves it as B A";
-  if (stage.policies.adapters && stage.growth)
+  if ((stage.policies.adapters || stage.policies.teacher) && stage.growth)
     for (const grow::GrowthStep& step : stage.growth->steps)
       if (step.mask_steps > 0)
         return "found with the operator mask, expected other operators: while a mask rises, no "

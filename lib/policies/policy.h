@@ -62,8 +62,8 @@ struct Policy {
   double (*more_memory)(const PolicyStage&, double number_bytes) = nullptr;
   // Whether the policy may be combined with train_only: new.
   bool with_only_new = false;
-  // Returns the most layers that a pass runs, counting those that run several times as often. Null:
-  // at most those of the model.
+  // Returns the most layers that a pass runs, or that need as much memory as what it runs, counting
+  // those that run several times as often. Null: at most those of the model.
   std::int64_t (*most_layers)(const PolicyStage&) = nullptr;
 };
 const Policy& layer_dropout();   // layer_dropout.cc
@@ -74,6 +74,7 @@ const Policy& token_dropping();  // token_dropping.cc
 const Policy& train_groups();    // train_groups.cc
 const Policy& train_last();      // train_last.cc
 const Policy& adapters();        // adapters.cc
+const Policy& teacher();         // teacher.cc
 
 const std::vector<const Policy*>& policies();
 // Returns the policy that is on, or null.

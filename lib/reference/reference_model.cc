@@ -95,6 +95,10 @@ void ReferenceModel::leave_out_frozen() {
         std::ranges::any_of(one.tensors, [&](std::size_t i) { return !params_.frozen()[i]; }));
 }
 
+void ReferenceModel::set_student(const std::optional<Distillation>& how) {
+  student_ = how ? std::make_unique<Student>(*this, *how) : nullptr;
+}
+
 at::Tensor ReferenceModel::leaf(int layer, const std::string& key) const {
   return leaf({arch::layer_name(layer, key)});
 }
@@ -146,8 +150,10 @@ at::Tensor ReferenceModel::pass(const at::Tensor& tokens_BS, double scale,
           .flatten(0, 1);
   // The head is complete until the backward pass enters the last block, or ends.
   if (shards_) enter_backward(shards_->unit_of_head());
-  const Loss loss = ops_.classifier_loss(x_NC, head_, tokens_BS.narrow(1, 1, length).flatten(),
-                                         {config_.logit_scale, options_.z_loss, scale});
+  const Loss loss =
+      student_ ? student_->loss(x_NC, tokens_BS, scale, dropout)
+               : ops_.classifier_loss(x_NC, head_, tokens_BS.narrow(1, 1, length).flatten(),
+                                      {config_.logit_scale, options_.z_loss, scale});
   const at::Tensor objective =
       balanced ? loss.objective + config_.router_loss * scale * loads.balancing_loss()
                : loss.objective;

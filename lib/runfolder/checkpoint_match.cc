@@ -132,7 +132,8 @@ class Comparison {
       // A policy, or training only new layers, has no lower bound on its FLOPs.
       const bool whole = !stage.train_only_new && !plan::stage_policy(stage);
       least = whole ? std::min(least, arch::flops_per_token(model, 1)) : 0;
-      most = std::max(most, arch::flops_per_token(plan::executed_model(stage), model.context));
+      most = std::max({most, arch::flops_per_token(plan::executed_model(stage), model.context),
+                       plan::expected_flops_per_token(stage).total});
       const double of_step =
           plan::optimizer_flops_per_step(plan_.schedule, model) + plan::policy_step_flops(stage);
       least_of_steps = whole ? std::min(least_of_steps, of_step) : 0;

@@ -97,7 +97,7 @@ class StageLoop {
     const dist::CommunicationTime communication = run_.ranks.take_time();
     // The first rank's clock is everyone's: checkpoints may be due by it.
     progress_.seconds += run_.ranks.from_first(seconds_since(start));
-    const auto line = log_.add(computed.loss, computed.norm, computed.work.layers, communication);
+    const auto line = log_.add(computed, communication);
     if (line) ending_.add(*line);
     const auto length = budget_.after_step(progress_.step, progress_.seconds);
     if (length) ending_.decide(*length);

@@ -3,11 +3,21 @@
 #include "train/training_step.h"
 
 #include "optim/ema.h"
+#include "reference/student.h"
 #include "train/adapter_step.h"
 #include "train/decisions.h"
 #include "train/selecting.h"
 
 namespace stagedtrain::train {
+namespace {
+
+std::optional<model::Distillation> distillation_of(const plan::StagePlan& stage) {
+  const auto& keys = stage.policies.teacher;
+  if (!keys) return {};
+  return model::Distillation{keys->factor, keys->kd, keys->temperature};
+}
+
+}  // namespace
 
 TrainingStep::TrainingStep(RunContext& run, const plan::StagePlan& stage, DeviceState& live)
     : run_(run),
@@ -23,6 +33,7 @@ TrainingStep::TrainingStep(RunContext& run, const plan::StagePlan& stage, Device
       shards_(gradient_, run.ranks, run.sharding == plan::Sharding::optimizer) {}
 
 void TrainingStep::begin() {
+  model::set_student(*live_.model, distillation_of(stage_));
   freeze_what_is_not_trained();
   shards_.begin(*live_.model);
 }
@@ -74,7 +85,18 @@ ComputedGradient TrainingStep::compute(bool another) {
   if (another) feed_.prepare(shape_at(progress_.step + 1));
   computed.loss = loss.item<double>();
   computed.norm = norm.item<double>();
+  computed.student_loss = loss_of_student();
   return computed;
+}
+
+// Ranks have the losses of their own passes. The number is only for the log, so the order in which
+// they are added may depend on the ranks.
+std::optional<double> TrainingStep::loss_of_student() {
+  if (!stage_.policies.teacher) return {};
+  const at::Tensor loss = model::take_student_loss(*live_.model);
+  std::vector<double> sum{loss.defined() ? loss.item<double>() : 0};
+  run_.ranks.sum(sum);
+  return sum[0];
 }
 
 void TrainingStep::update(const ComputedGradient& computed) {

@@ -96,6 +96,7 @@ inline const std::map<std::string, std::vector<std::string>>& operator_options()
         "factor: 2, experts_per_token: 4"}},
       {"merge", {"with: [$other]", "with: [$other, $other], moments: reset"}},
       {"coalesce", {"width: 2, layers: 2", "layers: 2", "width: 2, layers: 1, moments: copy"}},
+      {"corner", {"factor: 2", "factor: 2, moments: copy", "factor: 2, dynamics: exact"}},
       {"decoalesce",
        {"width: $k, layers: 1", "width: 2, layers: 2", "width: 1, layers: 3",
         "width: $k, layers: 1, symmetry: {noise: 0.02}"}},

@@ -53,6 +53,7 @@ const std::map<std::string, std::vector<std::string>>& moment_options() {
       {"experts", {"factor: 3", "factor: 2, experts_per_token: 4, symmetry: {noise: 0}"}},
       {"merge", {"with: [$other]"}},
       {"coalesce", {"width: 2, layers: 2", "width: 2, layers: 1", "width: 1, layers: 2"}},
+      {"corner", {"factor: 2"}},
       {"decoalesce", {"width: 2, layers: 1", "width: 1, layers: 2", "width: 3, layers: 2"}},
       {"interpolate", {"with: $other", "with: $other, share: 0.6", "with: $other, share: 1"}},
       {"vocabulary", {"size: 15"}},
