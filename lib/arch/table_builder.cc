@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "arch/parameter_scales.h"
+#include "arch/routed_layers.h"
 
 namespace stagedtrain::arch {
 namespace {
@@ -87,6 +88,11 @@ void TableBuilder::feed_forward(int layer) {
   for (int i = 0; i < c_.experts; ++i) expert(layer, i, "mlp.experts." + std::to_string(i) + ".");
 }
 
+void TableBuilder::token_router(int layer) {
+  if (is_routed(c_, layer))
+    add(layer, kTokenRouter, Role::matrix, {{Axis::experts, 1}, residual_}, kZero);
+}
+
 void TableBuilder::head() {
   if (!c_.tied) add(-1, "head.weight", Role::head, {vocab_, residual_}, kNormal);
 }
@@ -97,6 +103,7 @@ void TableBuilder::block(int layer) {
   attention(layer);
   norm(layer, "norm_2", role);
   feed_forward(layer);
+  token_router(layer);
 }
 
 ParamTable transformer_table(const ModelConfig& config, const BlockStyle& style) {

@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "arch/loops.h"
+#include "arch/routed_layers.h"
 #include "base/error.h"
 #include "base/sum_order.h"
 #include "plan/run_plan.h"
@@ -102,6 +103,9 @@ std::optional<Error> obstacle_to_sharding(const RunPlan& plan, Sharding sharding
     if (arch::is_looped(stage.model))
       return full_needs("stage " + stage.name + ", whose model has a looped core",
                         "a model with core: 0");
+    if (arch::has_routed_layers(stage.model))
+      return full_needs("stage " + stage.name + ", whose model has routed layers",
+                        "a model with routed_every: 0");
     if (!stage.growth) continue;
     if (stage.fit.steps > 0)
       return full_needs("stage " + stage.name + ", whose growth is fitted",

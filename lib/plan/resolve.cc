@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "arch/routed_layers.h"
 #include "checkpoint/checkpoint.h"
 #include "grow/operator.h"
 #include "plan/chosen_stages.h"
@@ -37,12 +38,15 @@ arch::ModelConfig final_model(const Schedule& s) {
   return at_place(at ? *at : s.source, "model", [&] { return parameterized(s, s.model); });
 }
 
-// Returns the first stage's model: the final model with the stage's own keys.
+// Returns the first stage's model: the final model with the stage's own keys. If it has no routed
+// layers, the other keys of the final model's do not count either.
 arch::ModelConfig first_model(const Schedule& s) {
   const Tree& over = s.stages[0].model;
   if (over.kind == Tree::Kind::none) return final_model(s);
   arch::ModelConfig model = s.model;
   read_fields(over, model, "stages.0.model");
+  if (!arch::has_routed_layers(model) && arch::has_routed_layers(s.model))
+    model = arch::without_routing(model);
   return at_place(over, "stages.0.model", [&] { return parameterized(s, model); });
 }
 

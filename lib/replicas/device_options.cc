@@ -3,6 +3,7 @@
 
 #include <ATen/Parallel.h>
 
+#include "arch/routed_layers.h"
 #include "base/parallel.h"
 #include "dist/place.h"
 #include "io/terminal.h"
@@ -53,9 +54,13 @@ model::ModelOptions options_of(const plan::RunPlan& plan, const DeviceRequest& r
   options.z_loss = plan.schedule.z_loss;
   options.recompute = static_cast<model::Recompute>(plan.schedule.batch.recompute);
   const auto drops = [](const plan::StagePlan& s) { return s.policies.token_dropping.has_value(); };
-  if (!options.device.is_cpu() || std::ranges::none_of(plan.stages, drops)) return options;
+  const auto routes = [](const plan::StagePlan& s) { return arch::has_routed_layers(s.model); };
+  const bool any_drops = std::ranges::any_of(plan.stages, drops),
+             any_routes = std::ranges::any_of(plan.stages, routes);
+  if (!options.device.is_cpu() || !(any_drops || any_routes)) return options;
   if (options.kernels == model::Kernels::fused)
-    throw usage_error("--kernels fused: found a stage with token_dropping, expected none")
+    throw usage_error("--kernels fused: found a stage with {}, expected none",
+                      any_drops ? "token_dropping" : "routed layers")
         .with_hint("leave out --kernels; the run then uses reference kernels");
   options.kernels = model::Kernels::reference;
   return options;
