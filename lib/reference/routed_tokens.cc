@@ -6,6 +6,8 @@
 // before it and never to a filling one, whose outputs are left out.
 #include "reference/routed_tokens.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include "reference/linear.h"
 
 namespace stagedtrain::model {
@@ -56,7 +58,9 @@ at::Tensor route_tokens(const at::Tensor& x_BTC, const at::Tensor& router_1C,
   const at::Tensor positions_BK = order_BT.narrow(1, 0, most);
   const at::Tensor index_BKC = positions_BK.unsqueeze(2).expand({-1, -1, x_BTC.size(2)});
   const at::Tensor x_BKC = x_BTC.gather(1, index_BKC);
-  at::Tensor y_BKC = layer(positions_BK, x_BKC);
+  // Of a view, the gradients of the layer's uses are summed before the others are added, as they
+  // are where the layer is recomputed.
+  at::Tensor y_BKC = layer(positions_BK, x_BKC.view(x_BKC.sizes()));
   // With the factor 1, y is the layer's output to the bit.
   if (config.routed_base != 2 || config.routed_gain != 0) {
     const at::Tensor scores_BK = logits_BT.gather(1, positions_BK).sigmoid();

@@ -20,6 +20,17 @@ std::string refused(const std::string& list, const arch::ModelConfig& from) {
   return test::refusal(ErrorKind::usage, [&] { test::recipe_of(list, from); });
 }
 
+// A state whose routers are not zero.
+state::TrainingState trained(const arch::ModelConfig& model) {
+  state::TrainingState state = test::tiny_state(1, state::DType::f32, model);
+  const arch::ParamTable table = arch::param_table(model);
+  for (std::size_t i = 0; i < table.size(); ++i)
+    if (arch::is_token_router(table[i]))
+      for (std::int64_t j = 0; j < model.width; ++j)
+        state.of(TensorKind::weights)[i].set(j, 0.25 + static_cast<double>(j));
+  return state;
+}
+
 bool all_zero(const state::HostTensor& x) {
   for (std::int64_t i = 0; i < x.count(); ++i)
     if (x.at(i) != 0) return false;
@@ -90,22 +101,24 @@ TEST_CASE("layers are doubled and the new ones routed in one growth") {
 
 TEST_CASE("growths in depth that keep layers routed or not are done, with copied routers") {
   const arch::ModelConfig model = routed(2, 2);
-  const state::TrainingState small = test::tiny_state(1, state::DType::f32, model),
-                             large = test::grown(
-                                 test::recipe_of("[{operator: stack, factor: 2}]", model), small);
+  const state::TrainingState small = trained(model);
+  const state::TrainingState large =
+      test::grown(test::recipe_of("[{operator: stack, factor: 2}]", model), small);
+  const auto& router = test::tensor(small, TensorKind::weights, "layers.1.token_router.weight");
+  REQUIRE_FALSE(all_zero(router));
   for (const char* layer : {"layers.1.", "layers.3."})
     CHECK(std::ranges::equal(
         test::tensor(large, TensorKind::weights, std::string(layer) + arch::kTokenRouter).bytes(),
-        test::tensor(small, TensorKind::weights, "layers.1.token_router.weight").bytes()));
+        router.bytes()));
   for (const char* kind : {"mean", "slerp", "predicted", "random", "zero_output"}) {
     CAPTURE(kind);
     const state::TrainingState all = test::grown(
         test::recipe_of(std::string("[{operator: depth, layers: 3, new_layers: ") + kind + "}]",
                         routed(2, 1)),
-        test::tiny_state(1, state::DType::f32, routed(2, 1)));
+        trained(routed(2, 1)));
     const bool fresh = std::string(kind) == "random";
-    const auto& router = test::tensor(all, TensorKind::weights, "layers.1.token_router.weight");
-    CHECK(all_zero(router) == fresh);
+    CHECK(all_zero(test::tensor(all, TensorKind::weights, "layers.1.token_router.weight")) ==
+          fresh);
   }
 }
 

@@ -1,6 +1,8 @@
 // Routed layers on reference kernels: which tokens pass, what they see, gradients, and sampling.
 #include "reference/routed_tokens.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include "eval/sample.h"
 #include "model/working_models.h"
 #include "reference/decoder.h"
@@ -68,10 +70,14 @@ at::Tensor scores_of(const at::Tensor& x_BTC, const at::Tensor& router_1C) {
   return at::matmul(x_BTC, router_1C[0]).sigmoid();
 }
 
-// Whether each token is among the `count` of the largest values, by counting those that are larger.
+// Whether each token is among the `count` of the largest values, of equal ones the first: by
+// counting those that come before it.
 at::Tensor best(const at::Tensor& values_BT, std::int64_t count) {
-  const at::Tensor flat = values_BT.flatten();
-  return ((flat.unsqueeze(0) > flat.unsqueeze(1)).sum(1) < count).view(values_BT.sizes());
+  const at::Tensor flat = values_BT.flatten(), place = at::arange(flat.numel());
+  const at::Tensor larger = flat.unsqueeze(0) > flat.unsqueeze(1),
+                   equal = flat.unsqueeze(0) == flat.unsqueeze(1),
+                   earlier = place.unsqueeze(0) < place.unsqueeze(1);
+  return (larger.logical_or(equal.logical_and(earlier)).sum(1) < count).view(values_BT.sizes());
 }
 
 }  // namespace
