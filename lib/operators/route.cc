@@ -9,7 +9,7 @@
 //   grow: [{operator: depth, factor: 2, new_layers: ...}, {operator: route, every: 2, ...}]
 #include "arch/routed_layers.h"
 #include "base/error.h"
-#include "grow/state_rule.h"
+#include "grow/layer_growth.h"
 #include "operators/operators.h"
 
 namespace stagedtrain::grow {
@@ -72,7 +72,11 @@ class Route final : public GrowthOperator {
 
  private:
   static TensorRecipe tensor(const arch::ParamSpec& target, const GrowthContext& context) {
-    if (arch::is_token_router(target)) return {.is_new = true};
+    if (arch::is_token_router(target)) {
+      TensorRecipe made;
+      begin_layer(made, target, {0, true}, {NewLayers::random}, 0);  // as in a fresh model: zeros
+      return made;
+    }
     const auto source = static_cast<std::size_t>(context.sources.index(target.name));
     const TensorBlock whole = whole_of(context.sources, source);
     return {.value = {whole}, .gradient = {whole}, .heir_of = source};
