@@ -5,6 +5,7 @@
 #include "grow/looped_growth.h"
 #include "grow/parameterized.h"
 #include "learned/learned_growth.h"
+#include "operators/routed_growth.h"
 
 namespace stagedtrain::grow {
 namespace {
@@ -37,6 +38,7 @@ GrowthStep read_step(const Tree& written, const arch::ModelConfig& from, const s
       *name, path, [&]() -> const OperatorEntry& { return find_operator(read_word(*name, {})); });
   const auto op = entry.make(options);
   GrowthStep step = at_place(*name, path, [&] {
+    check_routed_source(entry.name, from);
     GrowthStep made = make_step(*op, from);
     check_boundaries_kept(entry.name, made);
     return made;
@@ -89,6 +91,9 @@ const std::vector<OperatorEntry>& operators() {
        "gives each pass of a looped core its own copy of the layers", make_untie, document_untie},
       {"passes", "grows", "passes, layers", "no", "arXiv 2609.19107",
        "runs a looped core more often; untied cores are copied", make_passes, document_passes},
+      {"route", "grows", "routers", "with base 2", "DLO, arXiv 2407.11030",
+       "gives some layers routers, which choose the tokens that pass through them", make_route,
+       document_route},
       {"upcycle", "grows", "experts", "without noise", "Sparse Upcycling, arXiv 2212.05055",
        "turns a dense feed-forward into experts behind a router", make_upcycle, document_upcycle},
       {"experts", "grows", "experts", "without noise, all copies chosen",

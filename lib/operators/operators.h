@@ -32,6 +32,8 @@ std::unique_ptr<GrowthOperator> make_untie(const Tree& options);
 std::vector<FieldRow> document_untie();
 std::unique_ptr<GrowthOperator> make_passes(const Tree& options);
 std::vector<FieldRow> document_passes();
+std::unique_ptr<GrowthOperator> make_route(const Tree& options);
+std::vector<FieldRow> document_route();
 std::unique_ptr<GrowthOperator> make_upcycle(const Tree& options);
 std::vector<FieldRow> document_upcycle();
 std::unique_ptr<GrowthOperator> make_experts(const Tree& options);

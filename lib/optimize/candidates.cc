@@ -24,6 +24,7 @@
 #include <algorithm>
 
 #include "arch/loops.h"
+#include "arch/routed_layers.h"
 #include "base/signals.h"
 #include "forecast/assumption_warnings.h"
 #include "text/counted.h"
@@ -36,7 +37,8 @@ constexpr std::int64_t kMostFactor = 64;  // the largest factor of the operator 
 
 std::vector<std::int64_t> depths(const arch::ModelConfig& model) {
   std::vector<std::int64_t> found;
-  if (model.layers == 0 || arch::is_looped(model)) return {model.layers};
+  if (model.layers == 0 || arch::is_looped(model) || arch::has_routed_layers(model))
+    return {model.layers};
   for (std::int64_t layers = 1; layers <= model.layers; ++layers)
     if (model.layers % layers == 0) found.push_back(layers);
   return found;

@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "arch/loops.h"
+#include "arch/routed_layers.h"
 #include "base/error.h"
 #include "base/sum_order.h"
 #include "plan/stage_policy.h"
@@ -53,8 +54,8 @@ StepShare step_share(const schedule::Schedule& s, const Processes& processes) {
   }
   const auto largest = static_cast<std::uint64_t>((leaves + ranks - 1) / ranks);
   share.partial_sums = std::bit_width(largest - 1);
-  share.work = std::min(1.0, static_cast<double>(most_passes * share.rows) /
-                                 static_cast<double>(sequences));
+  share.work =
+      std::min(1.0, static_cast<double>(most_passes * share.rows) / static_cast<double>(sequences));
   return share;
 }
 
@@ -103,6 +104,9 @@ std::optional<Error> obstacle_to_sharding(const RunPlan& plan, Sharding sharding
     if (arch::is_looped(stage.model))
       return full_needs("stage " + stage.name + ", whose model has a looped core",
                         "a model with core: 0");
+    if (arch::has_routed_layers(stage.model))
+      return full_needs("stage " + stage.name + ", whose model has routed layers",
+                        "a model with routed_every: 0");
     if (!stage.growth) continue;
     if (stage.fit.steps > 0)
       return full_needs("stage " + stage.name + ", whose growth is fitted",

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "arch/routed_layers.h"
 #include "checkpoint/checkpoint.h"
 #include "grow/operator.h"
 #include "grow/symmetry_advice.h"
@@ -38,12 +39,15 @@ arch::ModelConfig final_model(const Schedule& s) {
   return parameterized_at(at ? *at : s.source, "model", s, s.model);
 }
 
-// Returns the first stage's model: the final model with the stage's own keys.
+// Returns the first stage's model: the final model with the stage's own keys. If it has no routed
+// layers, the other keys of the final model's do not count either.
 arch::ModelConfig first_model(const Schedule& s) {
   const Tree& over = s.stages[0].model;
   if (over.kind == Tree::Kind::none) return final_model(s);
   arch::ModelConfig model = s.model;
   read_fields(over, model, "stages.0.model");
+  if (!arch::has_routed_layers(model) && arch::has_routed_layers(s.model))
+    model = arch::without_routing(model);
   return parameterized_at(over, "stages.0.model", s, model);
 }
 
@@ -104,10 +108,10 @@ void fill_costs(const Schedule& s, StagePlan& stage) {
       whole_bytes(training_memory(s, executed_model(stage), stage.params.total).total() +
                   policy_memory(s, stage));
   if (stage.growth)
-    stage.growth_memory_bytes = whole_bytes(
-        std::max(growth_memory(s, arch::count_params(stage.growth->from).total, stage.params.total) +
-                     prediction_memory(s, *stage.growth),
-                 fit_memory(s, *stage.growth)));
+    stage.growth_memory_bytes = whole_bytes(std::max(
+        growth_memory(s, arch::count_params(stage.growth->from).total, stage.params.total) +
+            prediction_memory(s, *stage.growth),
+        fit_memory(s, *stage.growth)));
 }
 
 // Fills in model and growth of stage i. `before` is the model before it, if there is one.
@@ -215,9 +219,8 @@ void resolve_lr(RunPlan& plan) {
     const auto& own = s.stages[i].lr;
     plan.stages[i].peak_lr = own && own->peak ? *own->peak : s.lr.peak;
     if (i > 0 && plan.stages[i].growth)  // the first stage has the warm-up instead
-      plan.stages[i].rewarm_steps =
-          steps_along(plan, own && own->rewarm ? *own->rewarm : s.lr.rewarm,
-                      plan.stages[i].first_step);
+      plan.stages[i].rewarm_steps = steps_along(
+          plan, own && own->rewarm ? *own->rewarm : s.lr.rewarm, plan.stages[i].first_step);
   }
   plan.decayed = ends_decayed(plan, plan.total_steps, 0);
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "arch/loops.h"
+#include "arch/routed_layers.h"
 #include "plan/step_sums.h"
 #include "policies/transplant.h"
 #include "text/text.h"
@@ -49,6 +50,10 @@ std::string conflict(const schedule::Schedule& s, const StagePlan& stage, const 
   if (policy.work && arch::is_looped(stage.model))
     return "found in a model with a looped core, expected a model without one (model.core: 0): "
            "policies choose among layers that run once";
+  if (policy.work && arch::has_routed_layers(stage.model))
+    return "found in a model with routed layers, expected a model without them "
+           "(model.routed_every: "
+           "0): routers choose what a pass runs";
   if (stage.policies.ffn_path && s.optimizer.name == schedule::OptimizerName::muon)
     return "found with optimizer muon, expected another one: Muon orthogonalizes whole matrices, "
            "and a path trains a part of them";

@@ -49,6 +49,7 @@ const std::map<std::string, std::vector<std::string>>& moment_options() {
       {"mask", {"width: 24, heads: 8, ffn: 31, layers: 3", "head_dim: 12"}},
       {"untie", {"dynamics: plain", "dynamics: exact"}},
       {"passes", {"factor: 2", "factor: 2, order: append"}},
+      {"route", {"every: 1", "every: 2, base: 2, gain: 0"}},
       {"upcycle", {"experts: 3", "experts: 3, symmetry: {noise: 0.1}"}},
       {"experts", {"factor: 3", "factor: 2, experts_per_token: 4, symmetry: {noise: 0}"}},
       {"merge", {"with: [$other]"}},
