@@ -62,8 +62,8 @@ model::ModelOptions options_of(const plan::RunPlan& plan, const DeviceRequest& r
   if (options.kernels == model::Kernels::fused)
     throw usage_error(
         "--kernels fused: found a stage with {}, expected none",
-        routes(*needs_reference) ? "routed layers" : plan::policy_key(*needs_reference));
-  .with_hint("leave out --kernels; the run then uses reference kernels");
+        routes(*needs_reference) ? "routed layers" : plan::policy_key(*needs_reference))
+        .with_hint("leave out --kernels; the run then uses reference kernels");
   options.kernels = model::Kernels::reference;
   return options;
 }
