@@ -82,11 +82,12 @@ std::map<std::string, arch::ModelConfig> larger_models(const Schedule& s) {
     if (!transplants(stage.policies) || !is_there(stage.policies.adapters->from)) continue;
     const std::string& path = stage.policies.adapters->from;
     const state::CheckpointReader reader(path);
-    if (reader.header().mask.steps > 0)
+    const state::StateHeader& header = reader.header();
+    if (header.progress.step < header.mask.start + header.mask.steps)
       throw usage_error("stage {}: adapters.from: {}: found a model whose mask still rises",
                         stage.name, path)
           .with_hint("use a checkpoint of a later step");
-    models[path] = reader.header().model;
+    models[path] = header.model;
   }
   return models;
 }

@@ -37,7 +37,8 @@ std::string kind_of(const arch::ParamSpec& spec) {
 }
 
 bool is_asked(const PolicyStage& stage, const arch::ParamSpec& spec) {
-  if (spec.layer < 0 || spec.axes.size() != 2 || kind_of(spec) == "router") return false;
+  const bool is_matrix = spec.layer >= 0 && spec.axes.size() == 2;
+  if (!is_matrix || spec.axes[0].axis == arch::Axis::experts) return false;  // routers are not
   const std::vector<std::string>& kinds = stage.keys.adapters->matrices;
   return kinds.empty() || std::ranges::find(kinds, kind_of(spec)) != kinds.end();
 }

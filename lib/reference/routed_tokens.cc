@@ -58,8 +58,9 @@ at::Tensor route_tokens(const at::Tensor& x_BTC, const at::Tensor& router_1C,
   const at::Tensor positions_BK = order_BT.narrow(1, 0, most);
   const at::Tensor index_BKC = positions_BK.unsqueeze(2).expand({-1, -1, x_BTC.size(2)});
   const at::Tensor x_BKC = x_BTC.gather(1, index_BKC);
-  // Of a view, the gradients of the layer's uses are summed before the others are added, as they
-  // are where the layer is recomputed.
+  // The layer gets a view of its own, so that autograd first adds up the gradients of the layer's
+  // uses of x_BKC, and then those of the uses below. Where the layer is recomputed
+  // (Recompute::blocks) the order is the same, so both give the same bits.
   at::Tensor y_BKC = layer(positions_BK, x_BKC.view(x_BKC.sizes()));
   // With the factor 1, y is the layer's output to the bit.
   if (config.routed_base != 2 || config.routed_gain != 0) {

@@ -26,9 +26,9 @@ struct Distillation {
 // model, which is then its teacher. With the logits z of the teacher, z_s of the student, and no
 // gradient through stop(z), they are
 //   CE(student) + kd T^2 KL(softmax(stop(z) / T) || softmax(z_s / T))
-// and the student's z-loss. It returns the teacher's cross-entropy. Nothing: the model is trained
-// alone, as before. Requires a reference model without shards, experts or mask, which has a corner
-// of this factor.
+// and the student's z-loss. It returns the teacher's cross-entropy. Without `how`, the model is
+// trained alone again. Requires a reference model without shards, experts or mask, which has a
+// corner of this factor.
 void set_student(Model& model, const std::optional<Distillation>& how);
 // Returns the sum of scale * the student's cross-entropy over the passes since the last call, as a
 // 0-dim float64 tensor on the device; undefined without a student.
