@@ -125,7 +125,8 @@ StageCost stage_cost(const RunPlan& plan, const StagePlan& stage, std::int64_t t
                      const Measurements& known, const Processes& processes) {
   StageCost cost;
   count_flops(plan, stage, cost.costs);
-  cost.memory = training_memory(plan.schedule, stage.model, stage.params.total, processes);
+  cost.memory =
+      training_memory(plan.schedule, executed_model(stage), stage.params.total, processes);
   cost.memory.moments += policy_memory(plan.schedule, stage);
   cost.growth_bytes = static_cast<double>(stage.growth_memory_bytes);
   if (processes.sharding == Sharding::full)
