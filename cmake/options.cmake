@@ -13,6 +13,11 @@ if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
 endif()
 set(CMAKE_CXX_FLAGS_RELEASE "-O3")
+# In a release a room is compiled as one unit, so that its headers are read once: from nothing, this
+# takes about half of the time. With -DCMAKE_UNITY_BUILD=OFF an edited file is compiled alone.
+if(NOT DEFINED CMAKE_UNITY_BUILD AND CMAKE_BUILD_TYPE STREQUAL Release)
+  set(CMAKE_UNITY_BUILD ON)
+endif()
 
 add_library(project_warnings INTERFACE)
 target_compile_options(project_warnings INTERFACE -Wall -Wextra -Wno-missing-field-initializers)

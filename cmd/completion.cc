@@ -2,6 +2,7 @@
 // --set, and files.
 #include "cmd/docs.h"
 #include "schedule/schedule.h"
+#include "text/shell_word.h"
 #include "text/text.h"
 
 namespace stagedtrain::cmd {
@@ -79,13 +80,6 @@ complete -F _stagedtrain stagedtrain
                      names_of_commands(app), schedule_keys(" "), values, cases);
 }
 
-// Puts a text in single quotes, for sh and zsh.
-std::string shell_quoted(const std::string& text) {
-  std::string result = "'";
-  for (const char c : text) result += c == '\'' ? "'\\''" : std::string(1, c);
-  return result + "'";
-}
-
 // Escapes colons and brackets, which would end a description in zsh.
 std::string zsh_description(const std::string& text) {
   std::string result;
@@ -107,13 +101,13 @@ std::string zsh_option(const CLI::Option& option) {
     line += ":" + zsh_description(option.get_type_name()) + ":" +
             (words.empty() ? "_files" : "(" + join(words, " ") + ")");
   }
-  return "      " + shell_quoted(line) + " \\\n";
+  return "      " + shell_word(line) + " \\\n";
 }
 
 std::string zsh_script(const CLI::App& app) {
   std::string commands, cases;
   for (const CLI::App* command : shown_commands(app)) {
-    commands += "    " + shell_quoted(command->get_name() + ":" + command->get_description()) + "\n";
+    commands += "    " + shell_word(command->get_name() + ":" + command->get_description()) + "\n";
     cases += fmt::format("    {})\n      _arguments -s \\\n", command->get_name());
     for (const CLI::Option* option : shown_options(*command))
       if (!is_positional(*option)) cases += zsh_option(*option);
@@ -155,13 +149,11 @@ std::string fish_script(const CLI::App& app) {
     for (const CLI::Option* option : shown_options(*command)) {
       if (is_positional(*option)) continue;
       const std::string name = option->get_lnames().front();
-      const std::string words =
-          name == "set" ? schedule_keys(" ") : join(words_of(*option), " ");
+      const std::string words = name == "set" ? schedule_keys(" ") : join(words_of(*option), " ");
       text += fmt::format(
           "complete -c stagedtrain -n '__fish_seen_subcommand_from {}' -l {}{}{} -d {}\n",
           command->get_name(), name, takes_value(*option) ? " -r" : "",
-          words.empty() ? "" : " -a " + fish_quoted(words),
-          fish_quoted(option->get_description()));
+          words.empty() ? "" : " -a " + fish_quoted(words), fish_quoted(option->get_description()));
     }
   return text;
 }

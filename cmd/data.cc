@@ -23,7 +23,7 @@ struct DataArguments {
   bool json = false;
 };
 
-constexpr const char* kFooter = R"(
+constexpr const char* kDataFooter = R"(
 Inputs. A folder stands for all files in it, sorted by name, without hidden ones; a pattern in
 quotes ('web/*.jsonl.gz') stands for all files that match. Files whose names end with .jsonl or
 .ndjson (before .gz or .zst) hold one JSON object per line, whose --field is a document; all others
@@ -144,7 +144,7 @@ void add_data(CLI::App& app) {
             kMostSeed, options.seed);
   command->add_flag("--force", options.force, "replace existing files");
   command->add_flag("--json", arguments->json, "print the counts as JSON");
-  command->footer(kFooter);
+  command->footer(kDataFooter);
   command->callback([arguments] { run(*arguments); });
 }
 

@@ -29,7 +29,7 @@ struct EvalArguments {
   bool prints = true;  // this process is the first rank, or the only one
 };
 
-constexpr const char* kFooter = R"(
+constexpr const char* kEvalFooter = R"(
 The loss, in nats per token, is the mean over windows of context tokens, which are spread evenly
 over the file and always the same; its standard error is over windows, so it needs at least two.
 Bits per byte need a file made by 'stagedtrain data', which records the length of its text. The
@@ -50,11 +50,11 @@ new token, which is slower. Temperature 0 always takes the likeliest token. A ch
 trained on files without a header does not record its tokenizer: give --tokenizer, or the sample is
 printed as token ids, and --prompt is read as token ids ("17 4 256").
 
---processes N divides windows and tasks among N processes on this machine, and prints the same
-numbers as one process, to the bit; torchrun --no-python and srun start the command on several
-machines (docs/cluster.md). --threads is for each process. One of them writes the sample. A
-model that is too large for one process is scored with --sharding full. If a process is lost, all
-others exit with code 6.
+--processes N divides windows and tasks among N processes on this machine, and prints bit for bit
+the numbers of one process; torchrun --no-python and srun start the command on several machines
+(docs/cluster.md). --threads is for each process. One of them writes the sample. A model that is too
+large for one process is scored with --sharding full. If a process is lost, all others exit with
+code 6.
 
 Examples:
   stagedtrain eval runs/first/stages/full.h5 --data data/book/validation.bin
@@ -108,13 +108,11 @@ void score(EvalArguments& a, Json& json) {
 Json tasks_json(const train::TaskResult& r) {
   Json json = {{"seconds", r.seconds}};
   if (r.choices > 0)
-    json["multiple_choice"] = {{"examples", r.choices},
-                               {"acc", r.acc},
-                               {"acc_stderr", r.acc_stderr},  // NaN becomes null
-                               {"acc_norm", r.acc_norm},
-                               {"acc_norm_stderr", r.acc_norm_stderr},
-                               {"acc_bytes", r.acc_bytes},
-                               {"acc_bytes_stderr", r.acc_bytes_stderr}};
+    json["multiple_choice"] = {
+        {"examples", r.choices},      {"acc", r.acc},
+        {"acc_stderr", r.acc_stderr},  // NaN becomes null
+        {"acc_norm", r.acc_norm},     {"acc_norm_stderr", r.acc_norm_stderr},
+        {"acc_bytes", r.acc_bytes},   {"acc_bytes_stderr", r.acc_bytes_stderr}};
   if (r.last_words > 0)
     json["last_word"] = {{"examples", r.last_words},
                          {"acc", r.exact},
@@ -196,7 +194,7 @@ void check(EvalArguments& a) {
   if (!a.tokens.empty()) {
     const auto count = parse_count(a.tokens);
     if (!count || *count < 1)
-      throw usage_error("--tokens is '{}', expected a count of at least 1 (as 65536 or 64K)",
+      throw usage_error("--tokens is '{}', expected a count of at least 1 (such as 65536 or 64K)",
                         a.tokens);
     a.eval.tokens = *count;
   }
@@ -245,8 +243,8 @@ void add_sample_options(CLI::App& command, train::SampleRequest& sample) {
 
 void add_eval(CLI::App& app) {
   auto a = std::make_shared<EvalArguments>();
-  CLI::App* command = app.add_subcommand(
-      "eval", "Scores a checkpoint on a token file or on tasks, or samples text from it");
+  CLI::App* command =
+      app.add_subcommand("eval", "Scores a checkpoint on tokens or tasks, or samples text from it");
   command->add_option("checkpoint", a->checkpoint, "a checkpoint")
       ->required()
       ->type_name("CHECKPOINT");
@@ -274,7 +272,7 @@ void add_eval(CLI::App& app) {
       ->type_name("KIND")
       ->check(CLI::IsMember({"none", "full"}));
   command->add_flag("--json", a->json, "print the results as JSON");
-  command->footer(kFooter);
+  command->footer(kEvalFooter);
   command->callback([a] { run(*a); });
 }
 

@@ -24,7 +24,7 @@ struct ExportArguments {
   bool force = false, ema = false, json = false;
 };
 
-constexpr const char* kFooter = R"(
+constexpr const char* kExportFooter = R"(
   --to hf     a folder that transformers can open: AutoModelForCausalLM.from_pretrained and
               AutoTokenizer; config.json, safetensors, tokenizer.json
   --to gguf   a file that llama.cpp runs
@@ -59,7 +59,7 @@ hub::ExportOptions options_of(const ExportArguments& a) {
                       suggestion(a.dtype, {"f32", "f16", "bf16", "q8_0"}));
   const auto bytes = parse_count(a.shard_size);
   if (!bytes || *bytes < 1)
-    throw usage_error("--shard-size is '{}', expected a count of bytes, as 5G or 500M",
+    throw usage_error("--shard-size is '{}', expected a count of bytes, such as 5G or 500M",
                       a.shard_size);
   return {format->second, element->second, static_cast<std::uint64_t>(*bytes), a.force,
           a.ema ? state::TensorKind::ema : state::TensorKind::weights};
@@ -107,7 +107,7 @@ void run(const ExportArguments& a) {
 void add_export(CLI::App& app) {
   auto a = std::make_shared<ExportArguments>();
   CLI::App* command = app.add_subcommand(
-      "export", "Writes a checkpoint's model for other programs: Hugging Face, GGUF or llm.c");
+      "export", "Converts a checkpoint into a Hugging Face, GGUF or llm.c model");
   command->add_option("checkpoint", a->checkpoint, "a checkpoint")
       ->required()
       ->type_name("CHECKPOINT");
@@ -129,7 +129,7 @@ void add_export(CLI::App& app) {
                     "write the moving average of the weights, which a run with ema keeps");
   command->add_flag("--force", a->force, "replace OUT");
   command->add_flag("--json", a->json, "print the result as JSON");
-  command->footer(kFooter);
+  command->footer(kExportFooter);
   command->callback([a] { run(*a); });
 }
 

@@ -315,7 +315,7 @@ void add_operator_options(CLI::App& command, const std::shared_ptr<GrowArguments
 void add_grow(CLI::App& app) {
   auto arguments = std::make_shared<GrowArguments>();
   CLI::App* command = app.add_subcommand(
-      "grow", "Grows a checkpoint: weights, both Adam moments and everything else in it");
+      "grow", "Grows a checkpoint: weights, both Adam moments and everything else");
   command->add_option("in", arguments->source, "checkpoint to grow")->type_name("IN.h5");
   command->add_option("out", arguments->target, "checkpoint to write")->type_name("OUT.h5");
   command

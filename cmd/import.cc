@@ -23,7 +23,7 @@ struct ImportArguments {
   bool force = false, json = false;
 };
 
-constexpr const char* kFooter = R"(
+constexpr const char* kImportFooter = R"(
 SOURCE is one of
   a Hugging Face folder   config.json with model.safetensors, or shards and their index;
                           model types gpt2, llama (SmolLM2, TinyLlama), mistral, mixtral, qwen2,
@@ -73,22 +73,18 @@ void print_result(const ImportArguments& a, const hub::ForeignModel& source, dou
   const auto bytes = std::filesystem::file_size(a.target);
   const std::int64_t parameters = arch::count_params(source.model).total;
   if (a.json) {
-    const Json json = {{"source", a.source},
-                       {"format", source.format},
-                       {"target", a.target},
-                       {"model", plan::to_json(source.model)},
-                       {"parameters", parameters},
-                       {"tokenizer", tokenizer_words(source.tokenizer)},
-                       {"notes", source.notes},
-                       {"bytes", bytes},
+    const Json json = {{"source", a.source},       {"format", source.format},
+                       {"target", a.target},       {"model", plan::to_json(source.model)},
+                       {"parameters", parameters}, {"tokenizer", tokenizer_words(source.tokenizer)},
+                       {"notes", source.notes},    {"bytes", bytes},
                        {"seconds", seconds}};
     print(json_text(json) + "\n");
     return;
   }
-  print(fmt::format("model       {}: {}\nparameters  {}\ntokenizer   {}\nwritten     {}: {} in {}\n",
-             source.format, describe(source.model), grouped(parameters),
-             tokenizer_words(source.tokenizer), a.target, short_bytes(static_cast<double>(bytes)),
-             short_seconds(seconds)));
+  print(fmt::format(
+      "model       {}: {}\nparameters  {}\ntokenizer   {}\nwritten     {}: {} in {}\n",
+      source.format, describe(source.model), grouped(parameters), tokenizer_words(source.tokenizer),
+      a.target, short_bytes(static_cast<double>(bytes)), short_seconds(seconds)));
   for (const std::string& note : source.notes) print_to_stderr(wrapped(note));
 }
 
@@ -106,7 +102,7 @@ void run(const ImportArguments& a) {
 void add_import(CLI::App& app) {
   auto a = std::make_shared<ImportArguments>();
   CLI::App* command = app.add_subcommand(
-      "import", "Makes a checkpoint from a model of another program: Hugging Face, GGUF or llm.c");
+      "import", "Converts a Hugging Face, GGUF or llm.c model into a checkpoint");
   command->add_option("source", a->source, "a folder, a .gguf or an llm.c model")
       ->required()
       ->type_name("SOURCE");
@@ -128,7 +124,7 @@ void add_import(CLI::App& app) {
       ->type_name("TYPE");
   command->add_flag("--force", a->force, "replace OUT.h5");
   command->add_flag("--json", a->json, "print the result as JSON");
-  command->footer(kFooter);
+  command->footer(kImportFooter);
   command->callback([a] { run(*a); });
 }
 

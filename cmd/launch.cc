@@ -42,7 +42,7 @@ int gpus() {
   return count;
 }
 
-// A process that has loaded LibTorch takes so much memory of its own before there is a model.
+// The memory that a process takes once it has loaded LibTorch, before it has a model.
 constexpr std::uint64_t kLeastBytes = 64 << 20;
 
 void refuse_without_memory(std::int64_t count) {
@@ -70,7 +70,7 @@ int process_count(const std::string& text) {
   if (text == "gpus") {
     if (const int count = gpus()) return count;
     throw usage_error("--processes gpus: this machine has no GPU (/dev/nvidia0)")
-        .with_hint("give a number, as --processes 2");
+        .with_hint("give a number, such as --processes 2");
   }
   const auto count = parse_count(text);
   const int most = most_processes();

@@ -1,4 +1,4 @@
-// Declares them on a command line.
+// Declares the options of commands that several processes can share.
 #include "cmd/launch_options.h"
 
 #include "cmd/count_option.h"

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <memory>
 #include <new>
 #include <sstream>
 #include <system_error>
@@ -43,6 +44,20 @@ void open_standard_streams() {
     if (::fcntl(descriptor, F_GETFD) < 0 && ::open("/dev/null", O_RDWR) != descriptor) ::_exit(4);
 }
 
+// Breaks the descriptions of options, so that no line of a help is longer than 100 columns.
+class WrappingFormatter : public CLI::Formatter {
+ public:
+  std::string make_option_desc(const CLI::Option* option) const override {
+    std::string text =
+        wrapped(CLI::Formatter::make_option_desc(option), kColumns - get_column_width());
+    if (!text.empty()) text.pop_back();  // the line break at its end, which CLI11 adds too
+    return text;
+  }
+
+ private:
+  static constexpr std::size_t kColumns = 100;
+};
+
 // Prints --help and --version. CLI11 would print them itself, and would not notice a full disk.
 void print_help(const CLI::ParseError& error, const CLI::App& app) {
   std::ostringstream text;
@@ -54,6 +69,7 @@ void run(int argc, char** argv) {
   CLI::App app("Trains language models in stages: a small one first, grown into larger ones.",
                "stagedtrain");
   app.set_version_flag("--version", "stagedtrain " STAGEDTRAIN_VERSION STAGEDTRAIN_REVISION);
+  app.formatter(std::make_shared<WrappingFormatter>());
   app.footer(kFooter);
   app.require_subcommand(1);
   add_data(app);

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "cmd/docs.h"
+#include "grow/operator.h"
 #include "io/file.h"
 #include "schedule/schedule.h"
 #include "text/text.h"
@@ -49,6 +50,17 @@ std::string schedule_key(std::string name) {
   return name.starts_with("stages.") ? name : "";
 }
 
+// Whether --set is an option of the command that would be accepted: `grow` has it for --schedule
+// alone.
+bool accepts_set(const CLI::App& command) {
+  const CLI::Option* schedule = command.get_option_no_throw("--schedule");
+  return command.get_option_no_throw("--set") && (!schedule || schedule->count() > 0);
+}
+
+bool is_operator(const std::string& name) {
+  return std::ranges::any_of(grow::operators(), [&](const auto& one) { return one.name == name; });
+}
+
 Error unknown_option(const std::string& text, const std::string& value, const CLI::App& command) {
   const std::size_t equals = text.find('=');
   const std::string option = text.substr(0, equals), name = option.substr(2);
@@ -57,7 +69,12 @@ Error unknown_option(const std::string& text, const std::string& value, const CL
   const Error unknown = usage_error("{}: unknown option '{}'", command.get_name(), option);
   if (name == "resume" && command.get_name() == "train")
     return unknown.with_hint("train resumes by itself: run the same command with the same --out");
-  if (std::ranges::find(known, "--set") != known.end()) {
+  if (command.get_name() == "grow" && is_operator(name))
+    return unknown.with_hint(fmt::format(
+        "that is an operator; write --operator {0}, whose options stagedtrain grow --list "
+        "--operator {0} prints",
+        name));
+  if (accepts_set(command)) {
     const std::string key = schedule_key(name);
     const std::string wanted = given.empty() || given.starts_with('-') ? "VALUE" : given;
     if (name.ends_with("epochs") && !key.empty())

@@ -35,7 +35,7 @@ struct PlanArguments {
   bool json = false, print_schedule = false, force = false, details = false;
 };
 
-constexpr const char* kFooter = R"(
+constexpr const char* kPlanFooter = R"(
 The answer comes first: what to do, what it saves, what it costs, and the most important warning;
 --details prints the rest. A saving is a share of what it costs to train the final model from
 scratch to the same loss. A plan needs neither a GPU nor data; only durations in epochs need the
@@ -44,7 +44,7 @@ schedule; money is time multiplied by machine.price_per_hour. K, M, G, T, P are 
 
 Losses are predicted by a scaling law and by an assumption about the grown model:
   loss-state  the grown model continues where its own curve has the same loss. This is called the
-              floor, but is no bound: of six measured runs, five saved slightly less
+              floor, but is not a bound: of six measured runs, five saved slightly less
   mixing      it soon catches up with a run from scratch: the ceiling; --mixing says how soon
   rho=X       it continues as if after 1/X of the tokens that the smaller model has seen, where
               `stagedtrain report` has measured X
@@ -83,7 +83,8 @@ tokens, so it needs no data. The numbers are kept in a file (--measurements) for
 model, batch, precision, device and threads; every run of train adds its own.
 
 Where a stage says `for: auto` or `until: {slope: auto}`, the planner decides, and the output says
-what it chose, why, and under which assumption; `plan` in the schedule names law and assumption.
+what it chose, why, and under which assumption. Law and assumption are those of --law, --transfer
+and --mixing, or else of `plan` in the schedule.
 
 --from reads the log of a run that is under way, fits the curve of its present stage, says when to
 grow, and chooses the lengths of the later stages; `train --replan` continues with them.
@@ -156,17 +157,13 @@ plan::Measurements measured(const PlanArguments& a) {
   return plan::known_measurements(a.measure.file);
 }
 
-// Returns the scaling law of --law, or the schedule's if that is not given.
-plan::PlanningLaw law_of(const PlanArguments& a, const schedule::Schedule& schedule) {
-  return plan::scored_law(law_name(a.choice, schedule));
-}
-
 // Writes the page of --report, if requested. `text` is the terminal's output.
 void write_page(const PlanArguments& a, const plan::FullPlan& full, const plan::Optimum* optimum,
                 const std::string& text) {
   if (a.fit.page.empty()) return;
   refuse_overwrite(a.fit.page, a.force);
-  const plan::PlanningLaw law = optimum ? optimum->law : law_of(a, full.plan.schedule);
+  const plan::PlanningLaw law =
+      optimum ? optimum->law : plan::scored_law(full.plan.schedule.plan.law);
   const report::PlanPicture picture = report::picture_of(full, law, optimum);
   write_file_atomically(a.fit.page, report::plan_page(picture, text),
                         a.force ? Replace::yes : Replace::no);
@@ -180,30 +177,25 @@ std::string optimized(const PlanArguments& a, const schedule::Schedule& schedule
       plan::answer_text(optimum.full, optimum.warnings) + "\n" + plan::to_text(optimum);
   write_page(a, optimum.full, &optimum, details);
   return printed(
-      a, optimum.full,
-      [&] { return a.details ? details : plan::short_text(optimum); },
+      a, optimum.full, [&] { return a.details ? details : plan::short_text(optimum); },
       [&] { return plan::to_json(optimum); });
 }
 
 std::string full_plan(const PlanArguments& a, const plan::RunPlan& plan,
                       const std::optional<plan::RulePlan>& rule) {
-  const ChoiceArguments defaults;
   const std::int64_t count =
       a.processes > 0 ? a.processes : plan::processes_of(plan.schedule.machine);
   const plan::Processes processes = {count, plan::sharding_named(a.sharding)};
   plan::refuse_sharding(plan, processes.sharding);
-  plan::FullPlan full = plan::make_full_plan(plan, law_of(a, plan.schedule), transfer_of(a.choice),
-                                             measured(a), processes);
-  full.plan.schedule.plan.law = law_name(a.choice, plan.schedule);
-  if (a.choice.transfer != defaults.transfer) full.plan.schedule.plan.transfer = a.choice.transfer;
+  const plan::FullPlan full = plan::make_full_plan(plan, plan::scored_law(plan.schedule.plan.law),
+                                                   transfer_of(a.choice), measured(a), processes);
   const std::vector<std::string> warnings = rule ? rule->warnings : std::vector<std::string>();
   const std::string ruled = rule ? "\n" + plan::to_text(*rule) : "";
   const std::string details =
       plan::answer_text(full, warnings) + ruled + "\n" + plan::to_text(full);
   write_page(a, full, nullptr, details);
   return printed(
-      a, full,
-      [&] { return a.details ? details : plan::short_text(full, warnings, ruled); },
+      a, full, [&] { return a.details ? details : plan::short_text(full, warnings, ruled); },
       [&] {
         Json json = plan::to_json(full);
         if (rule) json["rule"] = plan::to_json(*rule);
@@ -213,7 +205,8 @@ std::string full_plan(const PlanArguments& a, const plan::RunPlan& plan,
 
 // Plans from a schedule.
 std::string from_schedule(const PlanArguments& a) {
-  const schedule::Schedule schedule = schedule::load(a.paths.front(), a.edits);
+  const schedule::Schedule schedule =
+      with_plan_options(a.choice, schedule::load(a.paths.front(), a.edits));
   refuse_foreign_from(schedule);
   if (a.trial_steps > 0)
     return trial_result({a.trial_steps, a.ways, a.train_last, a.fit.out, a.json, a.print_schedule},
@@ -237,7 +230,7 @@ std::string result_of(PlanArguments& a) {
   if (!a.fit.inputs.empty()) return fit_result(a.fit);
   a.score.runs = a.paths;
   if (a.score.asked) return score_result(a.score, a.json);
-  if (!a.from.empty()) return from_result({a.from, a.edits, a.json, a.print_schedule});
+  if (!a.from.empty()) return from_result({a.from, a.edits, a.choice, a.json, a.print_schedule});
   if (a.trial_steps > 0 && a.fit.out.empty())
     throw usage_error("--trial-steps needs --out, a folder for the trial runs")
         .with_hint("stagedtrain plan --trial-steps 200 SCHEDULE --out DIR");
@@ -312,8 +305,8 @@ void add_trials(CLI::App& command, PlanArguments& arguments) {
 
 void add_plan(CLI::App& app) {
   auto arguments = std::make_shared<PlanArguments>();
-  CLI::App* command = app.add_subcommand(
-      "plan", "Says what a schedule costs and predicts: models, steps, FLOPs, memory, losses");
+  CLI::App* command =
+      app.add_subcommand("plan", "Predicts what a schedule costs and saves, before anything runs");
   command
       ->add_option("schedule", arguments->paths,
                    "the schedule, a YAML file; with --score the run folders to score")
@@ -354,7 +347,7 @@ void add_plan(CLI::App& app) {
   for (const char* other : {"--set", "--print-schedule", "--optimize", "--rule", "--slurm",
                             "--measure", "--from", "--trial-steps", "--fit", "--details"})
     score->excludes(command->get_option(other));
-  command->footer(kFooter);
+  command->footer(kPlanFooter);
   command->callback([arguments] { print(result_of(*arguments)); });
 }
 

@@ -24,12 +24,16 @@ double tokens_of(const char* option, const std::string& text) {
 
 double seconds_of(const char* option, const std::string& text) {
   if (text.empty()) return 0;
+  const auto not_a_time = [&](const std::string& what) {
+    return usage_error("{}: {}", option, what).with_hint("write a time, such as 30m, 3h30m or 2d");
+  };
   try {
     const Duration duration = parse_duration(text);
     if (duration.unit == DurationUnit::seconds && duration.amount > 0) return duration.amount;
-  } catch (const Error&) {
+  } catch (const Error& error) {
+    throw not_a_time(error.what());
   }
-  throw usage_error("{} {}: expected a time, such as 30m, 4h or 2d", option, text);
+  throw not_a_time(fmt::format("found '{}', expected a time", text));
 }
 
 plan::Goal goal_of(const ChoiceArguments& a) {
@@ -72,12 +76,12 @@ void add_optimize_options(CLI::App& command, CLI::Option* optimize, ChoiceArgume
 CLI::Option* add_choice_options(CLI::App& command, ChoiceArguments& a) {
   CLI::Option* optimize = command.add_flag("--optimize", a.optimize,
                                            "choose the stages that reach a loss at the least cost");
-  command.add_option("--rule", a.rule, "lengths of stages by a rule of the literature")
+  command.add_option("--rule", a.rule, "stage lengths by a rule from the literature")
       ->type_name("NAME")
       ->excludes(optimize);
   command
       .add_option("--preset", a.preset,
-                  "stages by a recipe of the literature: midas, gradual (stacking) or step")
+                  "stages by a recipe from the literature: midas, gradual (stacking) or step")
       ->type_name("NAME")
       ->excludes(optimize);
   command
@@ -112,20 +116,26 @@ CLI::Option* add_choice_options(CLI::App& command, ChoiceArguments& a) {
   return optimize;
 }
 
-plan::Transfer transfer_of(const ChoiceArguments& a) {
-  plan::Transfer transfer = plan::read_transfer("--transfer", a.transfer);
-  transfer.mixing_tokens = tokens_of("--mixing", a.mixing);
-  return transfer;
+schedule::Schedule with_plan_options(const ChoiceArguments& a, schedule::Schedule schedule) {
+  const plan::Transfer transfer = transfer_of(a);
+  if (!a.law.empty()) schedule.plan.law = a.law;
+  if (!a.transfer.empty()) schedule.plan.transfer = a.transfer;
+  if (!a.mixing.empty())
+    schedule.plan.mixing = Duration{transfer.mixing_tokens, DurationUnit::tokens};
+  return schedule;
 }
 
-std::string law_name(const ChoiceArguments& a, const schedule::Schedule& schedule) {
-  return a.law.empty() ? schedule.plan.law : a.law;
+plan::Transfer transfer_of(const ChoiceArguments& a) {
+  plan::Transfer transfer =
+      plan::read_transfer("--transfer", a.transfer.empty() ? "loss-state" : a.transfer);
+  transfer.mixing_tokens = tokens_of("--mixing", a.mixing);
+  return transfer;
 }
 
 plan::OptimizeOptions optimize_options(const ChoiceArguments& a,
                                        const schedule::Schedule& schedule) {
   plan::OptimizeOptions options;
-  options.law = plan::scored_law(law_name(a, schedule));
+  options.law = plan::scored_law(schedule.plan.law);
   options.transfer = transfer_of(a);
   options.goal = goal_of(a);
   options.unit = unit_of(a);
@@ -139,7 +149,7 @@ plan::OptimizeOptions optimize_options(const ChoiceArguments& a,
 
 plan::RuleOptions rule_options(const ChoiceArguments& a, const schedule::Schedule& schedule) {
   return {a.rule, a.stages, tokens_of("--mixing", a.mixing),
-          plan::find_planning_law(law_name(a, schedule))};
+          plan::find_planning_law(schedule.plan.law)};
 }
 
 plan::SlurmOptions slurm_options(const ChoiceArguments& a, bool force) {

@@ -14,8 +14,7 @@ namespace stagedtrain::cmd {
 struct ChoiceArguments {
   bool optimize = false;
   std::string rule, preset;
-  std::string law;  // "": the schedule's
-  std::string transfer = "loss-state", mixing;
+  std::string law, transfer, mixing;  // "": not given
   std::string tokens, loss, cost, unit = "flops";
   std::string most_tokens, most_time, shortest_stage;
   std::int64_t stages = 0;
@@ -25,14 +24,16 @@ struct ChoiceArguments {
 // Adds the options and returns --optimize.
 CLI::Option* add_choice_options(CLI::App& command, ChoiceArguments& arguments);
 
-// Each throws Error(usage) that names the option.
+// Returns the schedule with --law, --transfer and --mixing, where given, in place of its own `plan`
+// keys. So whatever is planned from it, lengths of `auto` included, is planned by the options.
+schedule::Schedule with_plan_options(const ChoiceArguments& arguments, schedule::Schedule schedule);
+
+// Each throws Error(usage) that names the option. The law is the schedule's.
 plan::Transfer transfer_of(const ChoiceArguments& arguments);
 plan::OptimizeOptions optimize_options(const ChoiceArguments& arguments,
                                        const schedule::Schedule& schedule);
 plan::RuleOptions rule_options(const ChoiceArguments& arguments,
                                const schedule::Schedule& schedule);
-// Returns the name of the law of --law, or the schedule's if that is not given.
-std::string law_name(const ChoiceArguments& arguments, const schedule::Schedule& schedule);
 plan::SlurmOptions slurm_options(const ChoiceArguments& arguments, bool force);
 
 }  // namespace stagedtrain::cmd

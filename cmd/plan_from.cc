@@ -14,7 +14,8 @@ std::string from_result(const FromArguments& arguments) {
   if (!std::filesystem::exists(record, none))
     throw usage_error("--from {}: found no schedule.yaml in it", folder.string())
         .with_hint("give the folder that train wrote (its --out)");
-  const schedule::Schedule schedule = schedule::load(record, arguments.edits);
+  const schedule::Schedule schedule =
+      with_plan_options(arguments.choice, schedule::load(record, arguments.edits));
   const plan::DataFacts facts = plan::resolve_files(schedule).facts;
   const plan::Replan replan =
       plan::replan(runlog::read_log(folder / "run.jsonl", folder.string()), schedule, facts,

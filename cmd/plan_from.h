@@ -4,11 +4,14 @@
 #include <string>
 #include <vector>
 
+#include "cmd/plan_choice.h"
+
 namespace stagedtrain::cmd {
 
 struct FromArguments {
   std::string run;                 // the run folder
   std::vector<std::string> edits;  // edits of its schedule, as in --set
+  ChoiceArguments choice;          // --law, --transfer and --mixing
   bool json = false, print_schedule = false;
 };
 

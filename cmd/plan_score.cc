@@ -1,4 +1,5 @@
-// `stagedtrain plan --score`: prints the stored scores, and scores the runs that are named.
+// Implements `stagedtrain plan --score`: prints the stored scores, and scores the runs that are
+// named.
 #include "cmd/plan_score.h"
 
 #include "cmd/output.h"

@@ -1,4 +1,4 @@
-// `stagedtrain plan --score`: how well earlier runs were predicted.
+// How well were earlier runs predicted? The command `stagedtrain plan --score`.
 #pragma once
 
 #include <CLI/CLI.hpp>

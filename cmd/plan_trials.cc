@@ -21,7 +21,7 @@ void write_files(const std::vector<plan::TrialFile>& files, const Path& folder) 
     const Path path = folder / file.name;
     if (file.name == "run.sh" || !std::filesystem::exists(path, none)) continue;
     if (read_text_file(path, 1 << 20) != file.text)
-      throw usage_error("{}: is of other trial runs than these", path.string())
+      throw usage_error("{}: belongs to other trial runs than these", path.string())
           .with_hint("choose another --out, or remove the folder");
   }
   make_folders(folder / "runs");
@@ -56,64 +56,68 @@ Error not_ended(const Path& folder) {
       .with_hint("sh " + (folder / "run.sh").string());
 }
 
-}  // namespace
+// What is tried, and what becomes of the schedule once one of the runs is the best.
+struct Trials {
+  std::vector<plan::TrialRun> runs;
+  std::string extent;  // how many are tried, and what that costs
+  std::string (*ranking_text)(const std::vector<plan::TrialResult>&, std::int64_t steps);
+  schedule::Schedule (*with_best)(schedule::Schedule, const plan::TrialRun& best);
+};
 
-// Tries learning rates on the last layers, and plans with the best.
-static std::string rate_trials_result(const TrialArguments& arguments,
-                                      const schedule::Schedule& schedule) {
-  const plan::RunPlan plan = plan::resolve_files(schedule);
-  const std::vector<plan::TrialRun> candidates =
-      plan::rate_candidates(plan, arguments.steps, arguments.train_last, arguments.ways);
-  const Path folder = arguments.folder;
-  write_files(plan::trial_files(candidates, folder, program_path()), folder);
-  const std::vector<plan::TrialResult> ranking =
-      plan::ranked(plan::trial_results(candidates, folder));
-  const bool all = have_ended(ranking) == std::ssize(ranking);
-  if (!all && arguments.print_schedule) throw not_ended(folder);
-  if (arguments.json && !all) return json_text(plan::to_json(ranking)) + "\n";
-  const plan::RateTrialsCost cost = plan::rate_trials_cost(candidates);
-  const std::string extent =
+schedule::Schedule with_rate(schedule::Schedule schedule, const plan::TrialRun& best) {
+  schedule.lr.peak = best.schedule.lr.peak;
+  return schedule;
+}
+
+// Learning rates, tried on the last layers.
+Trials rate_trials(const TrialArguments& arguments, const plan::RunPlan& plan) {
+  Trials trials{plan::rate_candidates(plan, arguments.steps, arguments.train_last, arguments.ways),
+                "", plan::rate_text, with_rate};
+  const plan::RateTrialsCost cost = plan::rate_trials_cost(trials.runs);
+  trials.extent =
       wrapped(fmt::format("{} learning rates, tried on the last {} of {} layers with {:.0f}% of "
                           "the FLOPs of the run that is planned; a step costs {:.0f}% of one that "
                           "trains all layers",
-                          candidates.size(), arguments.train_last, plan.final_model.layers,
+                          trials.runs.size(), arguments.train_last, plan.final_model.layers,
                           100 * cost.flops / plan.flops, 100 * cost.share)) +
-      "\n" + plan::rate_text(ranking, arguments.steps);
-  if (!all) return extent + waiting_text(ranking, folder);
-  const auto best = std::ranges::find(candidates, ranking.front().name, &plan::TrialRun::name);
-  schedule::Schedule tuned = schedule;
-  tuned.lr.peak = best->schedule.lr.peak;
-  const plan::RunPlan again = plan::resolve_files(tuned);
-  if (arguments.print_schedule) return plan::resolved_yaml(again);
-  if (arguments.json)
-    return json_text({{"ranking", plan::to_json(ranking)}, {"plan", plan::to_json(again)}}) + "\n";
-  return extent + fmt::format("\nbest: {}; planned with it:\n\n", best->growth) +
-         plan::to_text(again);
+      "\n";
+  return trials;
 }
 
+schedule::Schedule with_best_growth(schedule::Schedule schedule, const plan::TrialRun& best) {
+  return plan::with_growth(std::move(schedule), best.schedule.stages[1].grow);
+}
+
+Trials growth_trials(const TrialArguments& arguments, const plan::RunPlan& plan) {
+  Trials trials{plan::trial_runs(plan, arguments.steps), "", plan::to_text, with_best_growth};
+  const std::size_t all = trials.runs.size();
+  trials.runs.resize(std::min(all, static_cast<std::size_t>(arguments.ways)));
+  trials.extent = extent_text(trials.runs, all, plan);
+  return trials;
+}
+
+}  // namespace
+
 std::string trial_result(const TrialArguments& arguments, const schedule::Schedule& schedule) {
-  if (arguments.train_last > 0) return rate_trials_result(arguments, schedule);
   const plan::RunPlan plan = plan::resolve_files(schedule);
-  std::vector<plan::TrialRun> candidates = plan::trial_runs(plan, arguments.steps);
-  const std::size_t all_ways = candidates.size();
-  candidates.resize(std::min(all_ways, static_cast<std::size_t>(arguments.ways)));
+  const Trials trials =
+      arguments.train_last > 0 ? rate_trials(arguments, plan) : growth_trials(arguments, plan);
   const Path folder = arguments.folder;
-  write_files(plan::trial_files(candidates, folder, program_path()), folder);
+  write_files(plan::trial_files(trials.runs, folder, program_path()), folder);
   const std::vector<plan::TrialResult> ranking =
-      plan::ranked(plan::trial_results(candidates, folder));
+      plan::ranked(plan::trial_results(trials.runs, folder));
   const bool all = have_ended(ranking) == std::ssize(ranking);
   if (!all && arguments.print_schedule) throw not_ended(folder);
   if (arguments.json && !all) return json_text(plan::to_json(ranking)) + "\n";
-  const std::string extent = extent_text(candidates, all_ways, plan);
-  if (!all) return extent + plan::to_text(ranking, arguments.steps) + waiting_text(ranking, folder);
-  const auto best = std::ranges::find(candidates, ranking.front().name, &plan::TrialRun::name);
-  const plan::RunPlan again =
-      plan::resolve_files(plan::with_growth(schedule, best->schedule.stages[1].grow));
+  const std::string ranked = trials.extent + trials.ranking_text(ranking, arguments.steps);
+  if (!all) return ranked + waiting_text(ranking, folder);
+  const auto best = std::ranges::find(trials.runs, ranking.front().name, &plan::TrialRun::name);
+  const plan::RunPlan again = plan::resolve_files(trials.with_best(schedule, *best));
   if (arguments.print_schedule) return plan::resolved_yaml(again);
   if (arguments.json)
     return json_text({{"ranking", plan::to_json(ranking)}, {"plan", plan::to_json(again)}}) + "\n";
-  return extent + plan::to_text(ranking, arguments.steps) +
-         fmt::format("\nbest: {}; planned with it:\n\n", best->growth) + plan::to_text(again);
+  return ranked + fmt::format("\nbest: {}; planned with it:\n\n", best->growth) +
+         plan::to_text(again);
 }
 
 }  // namespace stagedtrain::cmd

@@ -20,7 +20,7 @@ struct ReportArguments {
   bool force = false, json = false, store_outcomes = false;
 };
 
-constexpr const char* kFooter = R"(
+constexpr const char* kReportFooter = R"(
 RUN is the folder that `stagedtrain train --out` wrote, its run.jsonl, or a folder of such folders.
 Runs that are still going may be named too; the report says so.
 
@@ -150,7 +150,7 @@ void add_report(CLI::App& app) {
   command->add_flag("--store-outcomes", arguments->store_outcomes,
                     "add what the growths did to ~/.cache/stagedtrain for later plans");
   command->add_flag("--json", arguments->json, "print the runs and comparisons as JSON");
-  command->footer(kFooter);
+  command->footer(kReportFooter);
   command->callback([arguments] { run(*arguments); });
 }
 

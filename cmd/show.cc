@@ -19,7 +19,7 @@ struct ShowArguments {
   bool tensors = false, json = false;
 };
 
-constexpr const char* kFooter = R"(
+constexpr const char* kShowFooter = R"(
 The whole file is read and every checksum is verified before anything is printed, so a checkpoint
 that 'show' describes is intact; a damaged one is refused with exit code 3 and the place of the
 damage. Every token file that training can read is described too: those of 'stagedtrain data',
@@ -102,15 +102,14 @@ std::string description(const ShowArguments& arguments) {
 void add_show(CLI::App& app) {
   auto arguments = std::make_shared<ShowArguments>();
   CLI::App* command = app.add_subcommand(
-      "show",
-      "Describes a checkpoint (model, progress, ancestors) or a token file; verifies checksums");
+      "show", "Describes a checkpoint or a token file, and verifies its checksums");
   command->add_option("checkpoint", arguments->file, "a .h5 file, or a token file")
       ->required()
       ->type_name("CHECKPOINT");
   command->add_flag("--tensors", arguments->tensors,
                     "list the tensors too: shape, bytes, mean, deviation, range of the weights");
   command->add_flag("--json", arguments->json, "print everything as JSON, schedule included");
-  command->footer(kFooter);
+  command->footer(kShowFooter);
   command->callback([arguments] { print(description(*arguments)); });
 }
 

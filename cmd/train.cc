@@ -38,12 +38,12 @@ struct TrainArguments {
   LaunchOptions launch;
 };
 
-constexpr const char* kFooter = R"(
+constexpr const char* kTrainFooter = R"(
 The run folder contains schedule.yaml (with every default written out), run.jsonl (the log),
 checkpoints/ (the newest few) and stages/NAME.h5 (the end of each stage). The same command resumes a
-stopped run from its newest undamaged checkpoint; the results are the same to the bit as if it had
-not stopped. Damaged checkpoints are skipped and renamed to NAME.h5.damaged. The data may have moved
-by then, and batch.micro may have changed: the tokens must be the same, the path need not be.
+stopped run from its newest undamaged checkpoint; the results are bit for bit those of a run that
+never stopped. Damaged checkpoints are skipped and renamed to NAME.h5.damaged. The data may have
+moved by then, and batch.micro may have changed: the tokens must be the same, the path need not be.
 
 If the schedule's `from` is a Hugging Face folder, a GGUF or an llm.c model, it is imported first
 (RUN/imported-NAME.h5), with the schedule's context if its positions are rotary.
@@ -79,10 +79,10 @@ length auto and until: {slope: auto}; a resumed run keeps what was decided.
 
 --processes N trains with N processes on this machine, --processes gpus with one for each GPU;
 torchrun --no-python and srun start this command on several machines (docs/cluster.md). The size of
-a step stays batch.sequences, of which each process trains its share; results are the same to the
-bit for 1, 2, 4 or 8 processes if batch.micro is given. --threads is for each process; without it,
-the processes divide OMP_NUM_THREADS or the cores among them. If a process is lost, all others exit
-with code 6.
+a step stays batch.sequences, of which each process trains its share. On CPUs, any number of
+processes up to 8 gives the same results, bit for bit, if batch.micro is given. --threads is for
+each process; without it, the processes divide OMP_NUM_THREADS or the cores among them. If a process
+is lost, all others exit with code 6.
 
 Examples:
   stagedtrain train schedules/demo.yaml --out runs/staged
@@ -125,12 +125,12 @@ std::string result_text(const train::RunResult& result, const Path& folder) {
     return stage.is_known() ? std::move(number) : std::string("unknown");
   };
   for (const train::StageResult& stage : result.stages)
-    text += fmt::format(fmt::runtime(row), stage.name,
-                        if_known(stage, grouped(stage.progress.step)),
-                        if_known(stage, short_count(static_cast<double>(stage.progress.tokens))),
-                        if_known(stage, short_count(stage.progress.flops)),
-                        if_known(stage, short_seconds(stage.progress.seconds)), loss_text(stage),
-                        stage.checkpoint.empty() ? "no longer there" : stage.checkpoint.string());
+    text +=
+        fmt::format(fmt::runtime(row), stage.name, if_known(stage, grouped(stage.progress.step)),
+                    if_known(stage, short_count(static_cast<double>(stage.progress.tokens))),
+                    if_known(stage, short_count(stage.progress.flops)),
+                    if_known(stage, short_seconds(stage.progress.seconds)), loss_text(stage),
+                    stage.checkpoint.empty() ? "no longer there" : stage.checkpoint.string());
   if (!result.done) return text + fmt::format("{}: not all stages have ended\n", folder.string());
   if (result.bits_per_byte > 0)
     text += fmt::format("{:.4f} bits per byte of text at the end\n", result.bits_per_byte);
@@ -333,8 +333,8 @@ void add_rank_options(CLI::App& command, TrainArguments& a) {
           "--sharding", a.launch.sharding,
           "what processes divide among themselves besides the batch: none; optimizer, the moments "
           "and the work of AdamW (ZeRO-1); or full, weights and gradients too, which are gathered "
-          "block by block (ZeRO-3, on CPUs); docs/cluster.md says which results are the same to "
-          "the bit (default: none)")
+          "block by block (ZeRO-3, on CPUs); docs/cluster.md says which results are the same "
+          "bit for bit (default: none)")
       ->type_name("KIND")
       ->check(CLI::IsMember({"none", "optimizer", "full"}));
 }
@@ -344,7 +344,7 @@ void add_rank_options(CLI::App& command, TrainArguments& a) {
 void add_train(CLI::App& app) {
   auto a = std::make_shared<TrainArguments>();
   CLI::App* command = app.add_subcommand(
-      "train", "Trains the stages of a schedule, growing the model between them; resumes");
+      "train", "Trains a schedule's stages, growing the model between them; resumes");
   command
       ->add_option("schedule", a->schedule,
                    "the schedule, a YAML file (docs/schedule-reference.md)")
@@ -386,7 +386,7 @@ void add_train(CLI::App& app) {
   add_device_options(*command, a->request.device);
   add_rank_options(*command, *a);
   command->add_flag("--json", a->json, "print the results as JSON");
-  command->footer(kFooter);
+  command->footer(kTrainFooter);
   command->callback([a] { run(*a); });
 }
 

@@ -72,22 +72,39 @@ void Adapters::pull_back(model::ParamBuffer& params) {
   }
 }
 
+void Adapters::add_product(std::size_t i, double factor, const at::Tensor& from,
+                           const at::Tensor& to) {
+  const at::Tensor a = values_.view(values_.weights(), 2 * i),
+                   b = values_.view(values_.weights(), 2 * i + 1);
+  if (!to.is_cpu()) {
+    at::addmm_out(const_cast<at::Tensor&>(to), from, b, a, 1, factor);
+    return;
+  }
+  typed(a, b, factor, [&](const auto& adapter, auto zero) {
+    using T = decltype(zero);
+    train::merge<T>(adapter, from.const_data_ptr<T>(), to.data_ptr<T>());
+  });
+}
+
 void Adapters::merge(model::ParamBuffer& params) {
   const at::NoGradGuard no_grad;
-  for (std::size_t i = 0; i < matrices_.size(); ++i) {
-    const at::Tensor a = values_.view(values_.weights(), 2 * i),
-                     b = values_.view(values_.weights(), 2 * i + 1),
-                     w = params.view(params.weights(), matrices_[i]);
-    if (!w.is_cpu()) {
-      at::addmm_out(const_cast<at::Tensor&>(w), bases_[i], b, a, 1, set_.scale());
-      continue;
-    }
-    typed(a, b, set_.scale(), [&](const auto& adapter, auto zero) {
-      using T = decltype(zero);
-      train::merge<T>(adapter, bases_[i].const_data_ptr<T>(), w.data_ptr<T>());
-    });
-  }
+  for (std::size_t i = 0; i < matrices_.size(); ++i)
+    add_product(i, set_.scale(), bases_[i], params.view(params.weights(), matrices_[i]));
   params.update_copy();
+}
+
+void Adapters::begin_with(const grow::LowRankFactors& factors, std::size_t matrix,
+                          model::ParamBuffer& params) {
+  const at::NoGradGuard no_grad;
+  const auto set = [&](std::size_t index, const std::vector<double>& numbers) {
+    const at::Tensor to = values_.view(values_.weights(), index);
+    ST_CHECK(std::ssize(numbers) == to.numel(), "{} numbers for {}", numbers.size(), to.numel());
+    to.copy_(at::from_blob(const_cast<double*>(numbers.data()), to.sizes(), at::kDouble));
+  };
+  set(2 * matrix, factors.a);
+  set(2 * matrix + 1, factors.b);
+  add_product(matrix, -set_.scale(), params.view(params.weights(), matrices_[matrix]),
+              bases_[matrix]);
 }
 
 // A part of arch::kAdapterParts: the base, or a factor or one of its moments.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "arch/adapters.h"
+#include "learned/transplant.h"
 #include "model/param_buffer.h"
 
 namespace stagedtrain::train {
@@ -28,6 +29,11 @@ class Adapters {
   // The adapted tensors, as indices in the model's table.
   const std::vector<std::size_t>& matrices() const { return matrices_; }
 
+  // Sets A and B of a matrix, and W_0 to what the present weights W are without scale B A. So the
+  // model goes on as it was: to the bit until merge() makes W again, and to rounding from then on.
+  void begin_with(const grow::LowRankFactors& factors, std::size_t matrix,
+                  model::ParamBuffer& params);
+
   // Sets the gradients of A and B to those that follow from the model's.
   void pull_back(model::ParamBuffer& params);
   // Makes the merged matrices, and their bfloat16 copy.
@@ -42,6 +48,8 @@ class Adapters {
 
  private:
   at::Tensor part(std::size_t index);
+  // Sets a matrix `to` to `from` + factor B A, with A and B of matrix i.
+  void add_product(std::size_t i, double factor, const at::Tensor& from, const at::Tensor& to);
 
   arch::AdapterSet set_;
   std::vector<std::size_t> matrices_;

@@ -265,6 +265,10 @@ void apply_file(const GrowthRecipe& recipe, const state::CheckpointReader& from,
   };
   state::CheckpointWriter writer(
       target, grown_header(recipe, from.header(), source_path.string(), from.identity()), replace);
+  // The weights contain the adapters, so nothing is made of them. They are verified all the same:
+  // the lineage names the source by its identity, which covers the whole file.
+  const std::size_t adapters = from.header().adapters.matrices.size() * arch::kNumAdapterParts;
+  for (std::size_t i = 0; i < adapters; ++i) from.view_adapter(i);
   const auto write = [&](TensorKind kind, std::size_t i, MadeTensor made) {
     // Releases the pages of the source once the tensor is written.
     const auto release = [&from, used = std::move(read)](const void*) {

@@ -1,4 +1,4 @@
-// Finds the age of each tensor's moments after a growth, and hands on its scales and generation.
+// Finds the age of each tensor's moments after a growth, and passes on its scales and generation.
 #include "apply/histories.h"
 
 #include <algorithm>

@@ -17,8 +17,9 @@ ParamCount count_params(const ModelConfig& config);
 // Training FLOPs per token, forward and backward, of all matrix products: 6 for each weight of the
 // block matrices (only of the experts that a token uses) and of the head, plus 6 * layers * heads *
 // (head_dim + value_dim) * length for full attention. Embedding lookups, norms and the optimizer
-// are not counted. Layers that run several times (arch/loops.h) count as often. A length of 0 means
-// the whole context.
+// are not counted. Layers that run several times (arch/loops.h) count as often, and routed layers
+// (arch/routed_layers.h) with the share of the tokens that passes. A length of 0 means the whole
+// context.
 double flops_per_token(const ModelConfig& config, std::int64_t length = 0);
 // The attention part of flops_per_token. It counts full attention; causal attention that skips
 // masked pairs needs half as much.

@@ -19,8 +19,8 @@ struct DistinctTensor {
 
 // A model of 65,536 layers has a million tensors, but only about twenty distinct ones. Parameter,
 // FLOP and byte counts are sums over these, so they take microseconds for any model. Requires all
-// layers of an architecture to be alike, and all experts; tests/arch compares the counts with those
-// of the whole table.
+// layers of an architecture to be alike but for the routers of routed layers, and all experts;
+// tests/arch compares the counts with those of the whole table.
 std::vector<DistinctTensor> distinct_tensors(const ModelConfig& config);
 
 }  // namespace stagedtrain::arch

@@ -5,6 +5,7 @@
 
 #include "arch/architectures.h"
 #include "arch/loops.h"
+#include "arch/routed_layers.h"
 #include "base/error.h"
 #include "text/counted.h"
 #include "text/text.h"
@@ -110,7 +111,7 @@ std::string particulars(const ModelConfig& c) {
   if (c.rope_scaling != "none")
     text += fmt::format(", rope scaling {} {}", c.rope_scaling, format_number(c.rope_factor));
   if (c.logit_scale != plain.logit_scale) text += ", logit scale " + format_number(c.logit_scale);
-  text += loops_text(c) + scaling(c.parameterization);
+  text += loops_text(c) + routed_text(c) + scaling(c.parameterization);
   if (c.experts == 0) return text;
   text += fmt::format(", {} ({} a token", counted(c.experts, "expert"), c.experts_per_token);
   if (!c.norm_topk) text += ", gates as the router gives them";
@@ -142,6 +143,7 @@ ModelConfig resolved(ModelConfig config) {
   check_rope(config);
   check_parameterization(config.parameterization);
   check_loops(config);
+  check_routed(config);
   architecture.check(config);
   return config;
 }

@@ -46,8 +46,8 @@ struct ModelConfig {
   bool tied_cores = true;              // all passes run the same layers
   bool boundary = true;                // before each pass and the coda: h <- RMSNorm(h) + alpha e
   double boundary_alpha = 1;
-  // Routed layers (DLO, arXiv 2407.11030): a router s = sigmoid(w . h) of the layer chooses the
-  // tokens that pass through it. What its branches add is multiplied by
+  // Routed layers (arch/routed_layers.h): a router s = sigmoid(w . x) of the layer chooses the
+  // tokens that pass through it. What it adds is multiplied by
   // routed_base / 2 + (s - 1/2) routed_gain.
   std::int64_t routed_every = 0;      // the last of each so many layers is routed; 0: none
   double routed_share = 0.5;          // share of a pass's tokens that it chooses in training
@@ -162,7 +162,7 @@ void ModelConfig::fields(V& v) {
      .max = 65536});
   v("routed_share", routed_share,
     {.doc = "share of the tokens of a forward pass that a routed layer chooses in training; "
-            "evaluation takes those with a score above 1/2",
+            "evaluation takes those with a score of at least 1/2",
      .min = 0,
      .max = 1,
      .above_min = true});
@@ -175,7 +175,7 @@ void ModelConfig::fields(V& v) {
      .min = 0,
      .max = 1e3});
   v("routed_base", routed_base,
-    {.doc = "what a routed layer's branches add is multiplied by routed_base / 2 + (score - 1/2) "
+    {.doc = "what a routed layer adds is multiplied by routed_base / 2 + (score - 1/2) "
             "routed_gain",
      .min = 0,
      .max = 1e3});

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "arch/loops.h"
+
 namespace stagedtrain::arch {
 
 std::string size_text(const ModelConfig& config, const ModelConfig& reference) {
@@ -19,6 +21,12 @@ std::string size_text(const ModelConfig& config, const ModelConfig& reference) {
   add("head_dim", config.head_dim, config.head_dim != reference.head_dim);
   add("value_dim", config.value_dim, config.value_dim != reference.value_dim);
   add("experts", config.experts, config.experts != reference.experts);
+  return text;
+}
+
+std::string layers_by_width(const ModelConfig& config) {
+  std::string text = fmt::format("{} x {}", config.layers, config.width);
+  if (has_tied_cores(config)) text += fmt::format(" ({} run)", executed_layers(config));
   return text;
 }
 

@@ -13,4 +13,8 @@ namespace stagedtrain::arch {
 // names.
 std::string size_text(const ModelConfig& config, const ModelConfig& reference);
 
+// Returns layers and width, such as "4 x 128"; where tied cores run several times, with the number
+// of layers that a pass executes: "3 x 128 (5 run)".
+std::string layers_by_width(const ModelConfig& config);
+
 }  // namespace stagedtrain::arch

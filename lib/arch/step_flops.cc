@@ -7,12 +7,13 @@
 #include "arch/cost.h"
 #include "arch/distinct_tensors.h"
 #include "arch/loops.h"
+#include "arch/routed_layers.h"
 
 namespace stagedtrain::arch {
 namespace {
 
 struct ForwardFlops {
-  double matrices = 0, attention = 0;  // FLOPs of one layer
+  double matrices = 0, attention = 0;  // FLOPs of one layer through which all tokens pass
   double feed_forward = 0;             // the part of `matrices` that its hidden units cost
   double head = 0;
 };
@@ -31,7 +32,8 @@ std::int64_t weights_of_unit(const ModelConfig& config) {
 }
 
 // A forward pass costs a third of a step that trains everything.
-ForwardFlops forward_flops(const ModelConfig& config, std::int64_t length) {
+ForwardFlops forward_flops(const ModelConfig& any, std::int64_t length) {
+  const ModelConfig config = without_routing(any);
   ForwardFlops forward;
   forward.head = 2 * static_cast<double>(config.vocab) * static_cast<double>(config.width);
   if (config.layers == 0) return forward;
@@ -51,6 +53,10 @@ TokenFlops cost_of(const ForwardFlops& forward, const ModelConfig& config, const
   if (work.ffn > 0)
     cost.total -= forward.feed_forward *
                   (1 - static_cast<double>(work.ffn) / static_cast<double>(config.ffn));
+  if (is_routed(config, work.layer)) {
+    const double router = 2 * static_cast<double>(config.width), share = config.routed_share;
+    return {cost.total * share + router, cost.attention * share * share};
+  }
   if (work.tokens == 0) return cost;
   const double share =
       static_cast<double>(work.tokens) / static_cast<double>(length > 0 ? length : config.context);
@@ -106,12 +112,16 @@ TokenFlops step_flops_per_token(const ModelConfig& config, const StepWork& work,
     const double b = backward ? 1 : 0;
     sum.total += cost.total * (1 + b + share);
     sum.attention += cost.attention * (1 + 2 * b);
+    if (!compares_tokens(config) || !is_routed(config, one.layer)) continue;
+    sum.total += forward.matrices;
+    sum.attention += forward.attention;
   }
   sum.total += sum.attention + forward.head * (1 + (backward ? 1 : 0) + (trained.head ? 1 : 0));
   return sum;
 }
 
-TokenFlops mean_flops_per_token(const ModelConfig& config, double layers, std::int64_t length) {
+TokenFlops mean_flops_per_token(const ModelConfig& any, double layers, std::int64_t length) {
+  const ModelConfig config = without_routing(any);
   if (layers == static_cast<double>(executed_layers(config)))
     return {flops_per_token(config, length), attention_flops_per_token(config, length)};
   const ForwardFlops forward = forward_flops(config, length);

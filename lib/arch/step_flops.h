@@ -35,12 +35,15 @@ struct TokenFlops {
 // and b is 1 if the backward pass reaches the layer, that is, if anything in it or below it is
 // trained, and 0 otherwise. A layer that runs several times counts as often. Where only some
 // hidden units run, n counts their weights alone; where a share k of the tokens passes through a
-// layer, n is multiplied by k and a by k^2. With all layers running and everything trained, the
-// result equals flops_per_token bit by bit. A length of 0 means the whole context.
+// layer, n is multiplied by k and a by k^2. Routed layers (arch/routed_layers.h) have the share
+// k = routed_share, their router counts with n, and they cost 2 n + a more if they run a second
+// time on all tokens. With all layers running and everything trained, the result equals
+// flops_per_token bit by bit. A length of 0 means the whole context.
 TokenFlops step_flops_per_token(const ModelConfig& config, const StepWork& work = {},
                                 const TrainedParts& trained = {}, std::int64_t length = 0);
 
-// Returns the same for a mean number of runs of a layer, with everything trained.
+// Returns the same for a mean number of runs of a layer, with everything trained and as if all
+// tokens passed through routed layers, too.
 TokenFlops mean_flops_per_token(const ModelConfig& config, double layers, std::int64_t length = 0);
 
 }  // namespace stagedtrain::arch

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "arch/parameter_scales.h"
+#include "arch/routed_layers.h"
 
 namespace stagedtrain::arch {
 namespace {
@@ -39,8 +40,7 @@ void TableBuilder::linear(int layer, const std::string& key, Role role, AxisSize
   const double layers = static_cast<double>(initial_layers(c_));
   const double std = role == Role::residual_out ? kInitStd / std::sqrt(2.0 * layers) : kInitStd;
   add(layer, key + ".weight", role, {out, in}, {Init::Kind::normal, std});
-  if (bias)
-    add(layer, key + ".bias", role == Role::matrix ? Role::bias : role, {out}, kZero);
+  if (bias) add(layer, key + ".bias", role == Role::matrix ? Role::bias : role, {out}, kZero);
 }
 
 void TableBuilder::embed_tokens() {
@@ -87,6 +87,11 @@ void TableBuilder::feed_forward(int layer) {
   for (int i = 0; i < c_.experts; ++i) expert(layer, i, "mlp.experts." + std::to_string(i) + ".");
 }
 
+void TableBuilder::token_router(int layer) {
+  if (is_routed(c_, layer))
+    add(layer, kTokenRouter, Role::matrix, {{Axis::experts, 1}, residual_}, kZero);
+}
+
 void TableBuilder::head() {
   if (!c_.tied) add(-1, "head.weight", Role::head, {vocab_, residual_}, kNormal);
 }
@@ -97,6 +102,7 @@ void TableBuilder::block(int layer) {
   attention(layer);
   norm(layer, "norm_2", role);
   feed_forward(layer);
+  token_router(layer);
 }
 
 ParamTable transformer_table(const ModelConfig& config, const BlockStyle& style) {

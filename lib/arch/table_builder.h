@@ -27,7 +27,8 @@ class TableBuilder {
   void norm(int layer, const std::string& key, Role role);
   void attention(int layer);
   void feed_forward(int layer);
-  void head();  // adds nothing if the head is tied
+  void token_router(int layer);  // adds nothing if the layer is not routed
+  void head();                   // adds nothing if the head is tied
   ParamTable table() && { return ParamTable(std::move(specs_)); }
 
  private:

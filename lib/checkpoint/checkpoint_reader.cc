@@ -149,7 +149,7 @@ struct CheckpointReader::Impl {
   std::size_t num_tensors() const {
     return first_adapter() + arch::kNumAdapterParts * header.adapters.matrices.size();
   }
-  // What a dataset may hold: a run never saves a number that it could not go on with.
+  // What a dataset may hold: a run never saves a number that it could not continue with.
   Values values_of(std::size_t dataset) const {
     const std::size_t tensors = table->size();
     if (dataset >= num_tensors()) return Values::any;

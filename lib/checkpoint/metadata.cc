@@ -32,22 +32,24 @@ struct ZeroAllowed {
     v(key, value, info);
   }
 };
-// The keys of looped cores stand in a file only if its model has a core, so that files of other
-// models are what they were before these keys existed.
+// The keys of looped cores and of routed layers are in a file only if its model has them, so that
+// files of other models are what they were before these keys existed.
 template <class V>
-struct CoreMayBeAbsent {
+struct PartsMayBeAbsent {
   V& v;
-  bool has_core;
+  bool has_core, has_routed;
   template <class T>
   void operator()(const char* key, T& value, const FieldInfo& info) {
     static constexpr std::array<std::string_view, 7> kKeys{
         "core", "prelude", "coda", "passes", "tied_cores", "boundary", "boundary_alpha"};
-    if (has_core || std::ranges::find(kKeys, key) == kKeys.end()) v(key, value, info);
+    const bool of_core = std::ranges::find(kKeys, key) != kKeys.end();
+    const bool of_routed = std::string_view(key).starts_with("routed_");
+    if ((has_core || !of_core) && (has_routed || !of_routed)) v(key, value, info);
   }
 };
 template <class V>
 void visit(V& v, arch::ModelConfig& model) {
-  CoreMayBeAbsent<V> fields{v, v.has_core(model)};
+  PartsMayBeAbsent<V> fields{v, v.has_core(model), v.has_routed(model)};
   model.fields(fields);
   ZeroAllowed<V> keys{v};
   model.parameterization.fields(keys);
@@ -169,6 +171,7 @@ std::string from_hex(const std::string& hex, const std::string& path) {
 class Writer {
  public:
   static bool has_core(const arch::ModelConfig& model) { return model.core > 0; }
+  static bool has_routed(const arch::ModelConfig& model) { return model.routed_every > 0; }
   Json json = Json::object();
   template <class T>
   void operator()(const char* key, T& value, const FieldInfo& = {}) {
@@ -216,6 +219,7 @@ class Reader {
     if (!json.is_object()) throw fail(path_, json, "keys and values");
   }
   bool has_core(const arch::ModelConfig&) const { return json_.contains("core"); }
+  bool has_routed(const arch::ModelConfig&) const { return json_.contains("routed_every"); }
   template <class T>
   void operator()(const char* key, T& value, const FieldInfo& info = {}) {
     known_.push_back(key);
@@ -325,8 +329,9 @@ class Reader {
   std::vector<std::string> known_;
 
   friend Metadata stagedtrain::state::parse_metadata(std::string_view text);
-  friend std::vector<TensorHistory> stagedtrain::state::parse_histories(
-      const SortedJson& json, const arch::ParamTable&, std::int64_t);
+  friend std::vector<TensorHistory> stagedtrain::state::parse_histories(const SortedJson& json,
+                                                                        const arch::ParamTable&,
+                                                                        std::int64_t);
 };
 
 }  // namespace

@@ -11,7 +11,7 @@ namespace stagedtrain::state {
 
 // Each throws Error(input) that names the key; `path` is its beginning.
 
-// A model stands in a file complete, and as its architecture accepts it.
+// The model must be complete, and in a form that its architecture accepts.
 void check_model(const arch::ModelConfig& model, const std::string& path);
 // Moments cannot have been zeroed after the state's last step.
 void check_age(const TensorHistory& history, std::int64_t step, const std::string& path);

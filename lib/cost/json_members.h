@@ -1,4 +1,5 @@
-// How are own structs written to JSON files and read back? One list of members serves both.
+// How are the project's structs written to JSON files and read back? One list of members serves
+// both.
 //
 // The list of a struct is a function in namespace plan,
 //   template <class V> void members(V& v, Struct& s),

@@ -59,8 +59,9 @@ void count_flops(const RunPlan& plan, const StagePlan& stage, Costs& costs) {
   costs.causal_flops = stage.flops - (stage.flops - matrices * tokens - optimizer) / 2;
   costs.parameters = 6 * static_cast<double>(stage.params.active) * tokens;
   costs.non_embedding = 6 * static_cast<double>(stage.params.non_embedding) * tokens;
-  costs.flops += stage.selection.flops;
-  costs.causal_flops += stage.selection.flops - stage.selection.attention_flops / 2;
+  costs.flops += stage.selection.flops + stage.start.total;
+  costs.causal_flops += stage.selection.flops - stage.selection.attention_flops / 2 +
+                        stage.start.total - stage.start.attention / 2;
   if (stage.fit.steps == 0) return;
   // The fit of the growth runs the whole model.
   const auto fitted = static_cast<double>(stage.fit.tokens);
@@ -92,11 +93,11 @@ void count_time(const RunPlan& plan, const StagePlan& stage, StageCost& cost) {
   const schedule::Schedule& s = plan.schedule;
   const double each = cost.seconds_per_token;
   // A token of a fit is assumed to take as long as one of the whole model, and a selection of data
-  // as long as steps with as many FLOPs.
+  // or a sensitivity pass as long as steps with as many FLOPs.
   cost.costs.training_seconds =
       each * (static_cast<double>(stage.tokens) +
               static_cast<double>(stage.fit.tokens) / flops_share(stage) +
-              stage.selection.flops / expected_flops_per_token(stage).total);
+              (stage.selection.flops + stage.start.total) / expected_flops_per_token(stage).total);
   cost.costs.evaluation_seconds = each * kForwardShare * static_cast<double>(cost.evaluations) *
                                   static_cast<double>(s.evaluate.tokens);
   // A growth is assumed to take as long as writing the larger state once.
@@ -124,7 +125,8 @@ StageCost stage_cost(const RunPlan& plan, const StagePlan& stage, std::int64_t t
                      const Measurements& known, const Processes& processes) {
   StageCost cost;
   count_flops(plan, stage, cost.costs);
-  cost.memory = training_memory(plan.schedule, stage.model, stage.params.total, processes);
+  cost.memory =
+      training_memory(plan.schedule, executed_model(stage), stage.params.total, processes);
   cost.memory.moments += policy_memory(plan.schedule, stage);
   cost.growth_bytes = static_cast<double>(stage.growth_memory_bytes);
   if (processes.sharding == Sharding::full)

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "cost/run_cost.h"
+#include "plan/stage_policy.h"
 #include "text/json.h"
 #include "text/text.h"
 #include "text/text_table.h"
@@ -71,7 +72,7 @@ std::string recompute_text(const RunPlan& plan) {
   const auto largest = std::ranges::max_element(
       plan.stages, {}, [](const StagePlan& stage) { return stage.params.total; });
   const auto kept = [&](schedule::Recompute r) {
-    return short_bytes(activation_memory(plan.schedule, largest->model, r));
+    return short_bytes(activation_memory(plan.schedule, executed_model(*largest), r));
   };
   using schedule::Recompute;
   const double again = recomputed_flops_per_token(largest->model, Recompute::blocks) /
@@ -114,8 +115,9 @@ Json recompute_json(const RunPlan& plan, const StagePlan& stage) {
   using schedule::Recompute;
   Json ways = Json::object();
   for (const Recompute way : {Recompute::none, Recompute::norms, Recompute::blocks})
-    ways[enum_name(way)] = {{"activations", activation_memory(plan.schedule, stage.model, way)},
-                            {"flops_per_token", recomputed_flops_per_token(stage.model, way)}};
+    ways[enum_name(way)] = {
+        {"activations", activation_memory(plan.schedule, executed_model(stage), way)},
+        {"flops_per_token", recomputed_flops_per_token(stage.model, way)}};
   return ways;
 }
 

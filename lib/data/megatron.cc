@@ -23,8 +23,8 @@
 namespace stagedtrain::data {
 namespace {
 
-constexpr char kMagic[] = "MMIDIDX\0";  // nine bytes, counting the literal's own terminator
-constexpr std::size_t kMagicBytes = 9, kHeaderBytes = 34;
+constexpr char kIndexMagic[] = "MMIDIDX\0";  // nine bytes, counting the literal's own terminator
+constexpr std::size_t kIndexMagicBytes = 9, kHeaderBytes = 34;
 constexpr std::uint64_t kVersion = 1;
 
 struct TokenType {
@@ -42,7 +42,7 @@ class Index {
   explicit Index(const Path& path) : path_(path), file_(path) {
     if (bytes().size() < kHeaderBytes)
       throw damaged(fmt::format("{} bytes, expected a header of {}", bytes().size(), kHeaderBytes));
-    if (const auto version = load<std::uint64_t>(bytes(), kMagicBytes); version != kVersion)
+    if (const auto version = load<std::uint64_t>(bytes(), kIndexMagicBytes); version != kVersion)
       throw input_error("{}: Megatron index of version {}, expected version {}", path.string(),
                         version, kVersion);
     sequences_ = load<std::uint64_t>(bytes(), 18);
@@ -121,8 +121,8 @@ bool is_index(const Path& path) {
   std::error_code none;
   if (!std::filesystem::is_regular_file(path, none)) return false;
   const MappedFile file(path);
-  return file.bytes().size() >= kMagicBytes &&
-         std::memcmp(file.bytes().data(), kMagic, kMagicBytes) == 0;
+  return file.bytes().size() >= kIndexMagicBytes &&
+         std::memcmp(file.bytes().data(), kIndexMagic, kIndexMagicBytes) == 0;
 }
 
 Path index_beside(const Path& path) { return Path(path).replace_extension(".idx"); }

@@ -52,7 +52,7 @@ class JoinGuard {
   }
   JoinGuard(const JoinGuard&) = delete;
   JoinGuard& operator=(const JoinGuard&) = delete;
-  // Lets the process take so long from now on.
+  // Restarts the clock: the process may take this long from now on.
   void allow(double seconds) {
     const std::scoped_lock lock(mutex_);
     seconds_ = seconds;
@@ -141,7 +141,7 @@ struct Endings {
   bool first = true, everywhere = false;
 };
 
-// Waits a moment for the others. If the store is gone, this rank speaks for itself.
+// Waits a moment for the others. If the store is gone, this rank reports its own error.
 Endings compare_endings(Store& store, int ranks, const Error& error) try {
   const std::string key =
       fmt::format("ended/{}/{}/{}", error.exit_code(), error.what(), error.hint());

@@ -193,7 +193,8 @@ void Watch::speak(ErrorKind kind, const std::string& message, const std::string&
 void Watch::heed_verdict() {
   {
     const std::scoped_lock lock(mutex_);
-    if (leaving_ && phase_ != kParted) return;  // it has spoken or heeds one already
+    // It has reported an error, or is following a verdict already.
+    if (leaving_ && phase_ != kParted) return;
   }
   if (const auto verdict = store_->get(kVerdict)) leave(*verdict);
 }

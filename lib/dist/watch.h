@@ -1,5 +1,5 @@
-// Watches the other ranks while a run goes on. Each rank has a heartbeat in the store, and one
-// verdict ends them all.
+// Watches the other ranks during a run. Each rank has a heartbeat in the store, and if one is lost,
+// all end with the same error.
 #pragma once
 
 #include <atomic>

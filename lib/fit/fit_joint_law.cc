@@ -14,7 +14,7 @@
 namespace stagedtrain::plan {
 namespace {
 
-constexpr std::size_t kFewestPoints = 10;  // points that a run needs
+constexpr std::size_t kFewestOfRun = 10;  // points that a run needs
 constexpr std::size_t kFewestSizes = 3;
 constexpr int kMostResamples = 200;
 // The priors of the logarithm of the relaxation and of the rate exponent, which lies between 0
@@ -37,11 +37,11 @@ std::vector<FittedJoint::Size> sizes_of(const JointRuns& found) {
 
 void leave_out_short(JointRuns& found) {
   for (std::size_t i = found.runs.size(); i-- > 0;) {
-    if (found.runs[i].points.size() >= kFewestPoints) continue;
-    found.left_out.push_back(fmt::format("{}: it has {} logged losses after the warm-up, expected "
-                                         "at least {}",
-                                         found.names[i], found.runs[i].points.size(),
-                                         kFewestPoints));
+    if (found.runs[i].points.size() >= kFewestOfRun) continue;
+    found.left_out.push_back(
+        fmt::format("{}: it has {} logged losses after the warm-up, expected "
+                    "at least {}",
+                    found.names[i], found.runs[i].points.size(), kFewestOfRun));
     const auto at = static_cast<std::ptrdiff_t>(i);
     found.runs.erase(found.runs.begin() + at);
     found.names.erase(found.names.begin() + at);
@@ -63,8 +63,7 @@ void intervals(FittedJoint& joint) {
 }
 
 void add_notes(const FittedJoint& joint, const JointRuns& found, std::vector<std::string>& notes) {
-  for (const std::string& line : found.left_out)
-    notes.push_back("not in the joint law: " + line);
+  for (const std::string& line : found.left_out) notes.push_back("not in the joint law: " + line);
   if (joint.sizes.size() < kFewestSizes)
     notes.push_back(fmt::format(
         "two sizes do not fix how the loss falls with size: the exponent a is held near {}, that "

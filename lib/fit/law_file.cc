@@ -94,7 +94,7 @@ constexpr const char* kHint = "write it again with stagedtrain plan --fit RUN...
 // No law of losses in nats comes near these.
 constexpr double kMostExponent = 10, kMostLoss = 1000, kMostRelaxation = 100, kMostCount = 1e18;
 
-// Return what stands in the file, in which an unknown number is null.
+// Return the values as the file holds them, with null for an unknown number.
 std::string as_written(double number) { return json_text(Json(number), -1); }
 template <class Members>
 std::string as_written(const Members& values) {
@@ -193,7 +193,7 @@ void check_tilts(const Fitted& fitted, const std::string& where) {
       .with_hint(kHint);
 }
 
-// Refuses ends that no run can have, or that have not one likely miss for each sample.
+// Refuses ends that no run can have, or that lack a plausible miss for some sample.
 void check_ends(const FittedJoint& joint, const std::string& where) {
   if (!joint.ends) return;
   if (joint.ends->size() > FittedJoint::kMostEnds)

@@ -2,8 +2,8 @@
 #include "fit/law_of_contexts.h"
 
 #include <algorithm>
-#include <cmath>
 
+#include "fit/recipe.h"
 #include "text/text.h"
 
 namespace stagedtrain::plan {
@@ -27,8 +27,7 @@ std::string difference(const FittedRecipe& a, const FittedRecipe& b) {
   if (a.architecture != b.architecture) return "architecture";
   if (a.optimizer != b.optimizer) return "optimizer";
   if (a.parameterization != b.parameterization) return "parameterization";
-  const bool both_known = std::isfinite(a.peak_rate) && std::isfinite(b.peak_rate);
-  return both_known && a.peak_rate != b.peak_rate ? "peak learning rate" : "";
+  return differ(a.peak_rate, b.peak_rate) ? "peak learning rate" : "";
 }
 
 void check_alike(const PlanningLaw& a, const PlanningLaw& b) {
@@ -36,7 +35,7 @@ void check_alike(const PlanningLaw& a, const PlanningLaw& b) {
     throw usage_error("{} and {} have the same context, {}", a.name, b.name, context_of(a))
         .with_hint(kWhatMustDiffer);
   if (const std::string what = difference(*a.recipe, *b.recipe); !what.empty())
-    throw usage_error("{} and {} are of runs that differ in {}", a.name, b.name, what)
+    throw usage_error("{} and {} were fitted to runs that differ in {}", a.name, b.name, what)
         .with_hint(kWhatMustDiffer);
 }
 
@@ -66,6 +65,9 @@ PlanningLaw find_law_of_contexts(const std::string& names) {
   std::vector<PlanningLaw> laws;
   for (const std::string& part : split(names, ',')) {
     const std::string name(trim(part));
+    if (name.empty())
+      throw usage_error("law '{}': found an empty name in a list, expected one comma between files",
+                        names);
     if (!names_law_file(name))
       throw usage_error("law '{}': expected law files in a list", name)
           .with_hint("write files of plan --fit with commas between them: short.json,long.json");

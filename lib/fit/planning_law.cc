@@ -110,7 +110,7 @@ PlanningLaw fitted_joint(const FittedJoint& joint) {
   PlanningLaw planning;
   for (const FittedJoint::Size& size : joint.sizes)
     planning.trained_sizes.push_back(size.parameters);
-  planning.source = "own runs: one law of " + runs_text(joint);
+  planning.source = "one law of " + runs_text(joint);
   planning.end = kConstantRate;
   planning.counts_rate = true;
   planning.least_parameters = joint.sizes.front().parameters;
@@ -220,7 +220,7 @@ void note_curves(const CurveTable& table, PlanningLaw& planning) {
           fmt::format("{}: the curve of a grown stage is used for its size, without its head start",
                       curve.name));
   }
-  planning.source = "own curves: " + planning.source;
+  planning.source = "fitted curves: " + planning.source;
 }
 
 PlanningLaw fitted_curves(const FittedLaws& laws, const std::string& name) {
@@ -264,6 +264,8 @@ PlanningLaw planning_law(const FittedLaws& laws, const std::string& name) {
 }
 
 PlanningLaw find_planning_law(const std::string& name) {
+  if (trim(name).empty())
+    throw usage_error("law: found an empty name, expected a law such as chinchilla, or a law file");
   std::error_code ignored;
   const bool is_list = name.find(',') != std::string::npos;
   if (is_list && !std::filesystem::exists(name, ignored)) return find_law_of_contexts(name);
@@ -284,8 +286,9 @@ double guess_loss(const arch::ModelConfig& model) {
 
 std::string not_covered(const PlanningLaw& law, const arch::ModelConfig& model, double loss) {
   return fmt::format(
-      "The {} law {} does not cover this model (it predicts {:.2f} nats for {} x {}; guessing among "
-      "{} ids is {:.2f}).",
+      "the {} law {} does not cover this model (it predicts {:.2f} nats for {} x {}; guessing "
+      "among "
+      "{} ids is {:.2f})",
       law.published ? "published" : "fitted", law.name, loss, model.layers, model.width,
       grouped(model.vocab), guess_loss(model));
 }

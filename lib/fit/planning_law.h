@@ -1,4 +1,5 @@
-// Which scaling laws can a plan use? Published ones by name, and own fits from a law file.
+// Which scaling laws can a plan use? Published ones by name, and the user's own fits from a law
+// file.
 #pragma once
 
 #include <functional>
@@ -55,7 +56,7 @@ struct PlanningLaw {
   double least_decay = 0, most_decay = 0;
   std::vector<LawSample> samples;  // samples of the fit; empty means that there are no intervals
   // What the ends of the law's runs say about the end of another run, and how far the law misses
-  // them. Empty for laws that are not joint laws of own runs.
+  // them. Empty for laws other than joint laws of the user's runs.
   scaling::EndCorrection end_correction;
   std::vector<double> misses;
   // How much one run differs from the law: the half-width of an 80% interval, relative to the loss.

@@ -10,12 +10,6 @@
 namespace stagedtrain::plan {
 namespace {
 
-constexpr double kSame = 1.01;  // rates and token counts within this factor are the same
-
-bool differ(double a, double b) {
-  return a > 0 && b > 0 && std::fabs(std::log(a / b)) > std::log(kSame);
-}
-
 // Returns the text that all have; nothing if they differ or one is unknown.
 std::optional<std::string> common(const std::vector<LoggedCurve>& curves,
                                   std::string LoggedCurve::*text) {
@@ -51,6 +45,11 @@ std::string parameterization_of(const schedule::Schedule& schedule) {
 }
 
 }  // namespace
+
+bool differ(double a, double b) {
+  constexpr double kSame = 1.01;
+  return a > 0 && b > 0 && std::fabs(std::log(a / b)) > std::log(kSame);
+}
 
 std::string parameterization_text(const std::string& base_width, const std::string& base_layers) {
   if (base_width.empty()) return "none";

@@ -17,6 +17,10 @@ namespace stagedtrain::plan {
 // unknown.
 std::optional<FittedRecipe> recipe_of(const std::vector<LoggedCurve>& curves);
 
+// Whether two learning rates or numbers of tokens are known (above 0) and make two recipes: they
+// differ by more than 1%.
+bool differ(double a, double b);
+
 // Returns a sentence for each part of the recipe in which the plan differs, the most serious first.
 std::vector<std::string> recipe_warnings(const FittedRecipe& recipe, const RunPlan& plan);
 

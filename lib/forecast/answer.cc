@@ -4,9 +4,11 @@
 
 #include <algorithm>
 
+#include "arch/size_text.h"
 #include "plan/selection_cost.h"
 #include "plan/stage_policy.h"
 #include "text/counted.h"
+#include "text/percent.h"
 #include "text/text.h"
 #include "text/text_table.h"
 
@@ -15,11 +17,12 @@ namespace {
 
 using scaling::Assumption;
 constexpr std::ptrdiff_t kMostLines = 40;
-constexpr std::size_t kStagesInWords = 3, kFirstRows = 8, kLastRows = 2, kColumns = 100, kLongestName = 24;
+constexpr std::size_t kStagesInWords = 3, kFirstRows = 8, kLastRows = 2, kColumns = 100,
+                      kLongestName = 24;
 constexpr const char* kMore =
-    "\n--details prints costs in four ways of counting, memory, learning rate and all assumptions.\n";
+    "\n--details prints costs in four ways of counting, memory, learning rate and all "
+    "assumptions.\n";
 
-std::string percent(double part) { return fmt::format("{:.1f}%", 100 * part); }
 std::string count(std::int64_t n) { return short_count(static_cast<double>(n)); }
 std::ptrdiff_t lines_of(const std::string& text) { return std::ranges::count(text, '\n'); }
 
@@ -29,7 +32,7 @@ std::string size_of(const RunPlan& plan, const StagePlan& stage) {
     return other.model.layers == stage.model.layers && other.model.width == stage.model.width;
   };
   if (std::ranges::count_if(plan.stages, same) > 1) return stage.name;
-  return fmt::format("{} x {}", stage.model.layers, stage.model.width);
+  return arch::layers_by_width(stage.model);
 }
 
 // Returns the stage's training policy, by its key in the schedule.
@@ -63,8 +66,7 @@ std::string budget_of(const RunPlan& plan) {
 }
 
 const Forecast* under(const Outlook& outlook, Assumption assumption) {
-  const auto found =
-      std::ranges::find(outlook.forecasts, assumption, &Forecast::assumption);
+  const auto found = std::ranges::find(outlook.forecasts, assumption, &Forecast::assumption);
   return found == outlook.forecasts.end() ? nullptr : &*found;
 }
 
@@ -79,7 +81,7 @@ std::string saving_of(const Forecast* forecast) {
 std::string saving(const FullPlan& full) {
   const Outlook& outlook = full.outlook;
   if (!outlook.nothing.empty())
-    return (full.plan.stages.size() > 1 ? "not known. " : "no forecast. ") +
+    return (full.plan.stages.size() > 1 ? "not known, because " : "no forecast, because ") +
            outlook.nothing.substr(0, outlook.nothing.find(kFitOwnRuns));
   const Forecast& asked = outlook.forecasts[0];
   if (full.plan.stages.size() == 1)
@@ -130,8 +132,7 @@ std::string standing_warning(const FullPlan& full) {
 }
 
 // Returns all warnings without duplicates, the most important first, that of every forecast last.
-std::vector<std::string> all_warnings(const FullPlan& full,
-                                      const std::vector<std::string>& more) {
+std::vector<std::string> all_warnings(const FullPlan& full, const std::vector<std::string>& more) {
   std::vector<std::string> all = full.plan.warnings;
   for (const std::vector<std::string>& list : {more, full.outlook.warnings})
     for (const std::string& line : list)
@@ -164,8 +165,8 @@ std::string stages_text(const FullPlan& full) {
   const std::size_t all = plan.stages.size();
   for (std::size_t i = 0; i < all; ++i) {
     if (all > kFirstRows + kLastRows && i == kFirstRows) {
-      rows.push_back({fmt::format("({} more)", all - kFirstRows - kLastRows), "", "", "", "", "", "",
-                      ""});
+      rows.push_back(
+          {fmt::format("({} more)", all - kFirstRows - kLastRows), "", "", "", "", "", "", ""});
       i = all - kLastRows;
     }
     const StagePlan& s = plan.stages[i];
@@ -174,12 +175,14 @@ std::string stages_text(const FullPlan& full) {
                       count(s.fit.tokens), short_count(s.fit.flops), "", ""});
     if (s.selection.passes > 0)
       rows.push_back({"data selection", "", "", "", "", selection_flops_text(s), "", ""});
-    rows.push_back({short_name(s.name), fmt::format("{} x {}", s.model.layers, s.model.width),
-                    count(s.params.total), grouped(s.steps), count(s.tokens), short_count(s.flops),
-                    short_bytes(full.cost.stages[i].measured_bytes.value_or(
-                        full.cost.stages[i].memory.total())),
-                    losses ? fmt::format("{:.4f}", full.outlook.forecasts[0].stages[i].end.loss)
-                           : "?"});
+    if (const std::string start = start_flops_text(s); !start.empty())
+      rows.push_back({"sensitivity pass", "", "", "", "", start, "", ""});
+    rows.push_back(
+        {short_name(s.name), arch::layers_by_width(s.model), count(s.params.total),
+         grouped(s.steps), count(s.tokens), short_count(s.flops),
+         short_bytes(
+             full.cost.stages[i].measured_bytes.value_or(full.cost.stages[i].memory.total())),
+         losses ? fmt::format("{:.4f}", full.outlook.forecasts[0].stages[i].end.loss) : "?"});
   }
   rows.push_back({"total", "", "", grouped(plan.total_steps), count(plan.tokens),
                   short_count(plan.flops), "", ""});

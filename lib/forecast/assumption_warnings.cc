@@ -1,4 +1,4 @@
-// The texts of the assumption warnings, and the thresholds beyond which they are given.
+// Writes the assumption warnings, and defines the thresholds beyond which they are given.
 #include "forecast/assumption_warnings.h"
 
 #include <algorithm>

@@ -31,6 +31,7 @@ namespace {
 using scaling::Assumption;
 using Curve = std::shared_ptr<const scaling::LossCurve>;
 constexpr double kRounding = 1e-9;
+constexpr const char* kUnreachable = "a stage begins at a loss that its size cannot reach";
 
 // The positions and losses of the stages on the curves of their sizes, one element for each stage.
 struct Walk {
@@ -255,7 +256,7 @@ std::string why_nothing(const RunPlan& plan, const PlanningLaw& law) {
           law.name, stage.name, grouped(stage.params.total));
     const double loss = curve->loss(static_cast<double>(plan.tokens));
     if (loss >= guess_loss(stage.model))
-      return not_covered(law, stage.model, loss) + " " + kFitOwnRuns;
+      return not_covered(law, stage.model, loss) + ". " + kFitOwnRuns;
   }
   return "";
 }
@@ -353,12 +354,11 @@ Outlook forecast(const RunPlan& plan, const RunCost& cost, const PlanningLaw& la
       }
     } else {
       outlook.warnings.push_back(fmt::format(
-          "{}: no forecast, because a stage begins at a loss that its size cannot reach",
-          scaling::assumption_name(one.assumption)));
+          "{}: no forecast, because {}", scaling::assumption_name(one.assumption), kUnreachable));
     }
   }
   if (outlook.forecasts.empty()) {
-    outlook.nothing = outlook.warnings.back();
+    outlook.nothing = kUnreachable;
     return outlook;
   }
   add_warnings(plan, law, transfer, outlook);

@@ -5,7 +5,7 @@
 #include "cost/run_cost.h"
 #include "fit/planning_law.h"
 #include "forecast/cost_to_end.h"
-#include "plan/transfer.h"
+#include "scaling/transfer.h"
 
 namespace stagedtrain::plan {
 
@@ -38,17 +38,17 @@ struct Forecast {
   // The final model from scratch: its tokens to the same loss, and its loss for the same FLOPs.
   double scratch_tokens = 0, scratch_loss = 0;
   Savings savings;
-  std::optional<std::array<double, 2>> flops_range;  // 80% interval of savings.flops
+  std::optional<std::array<double, 2>> flops_range;    // 80% interval of savings.flops
   std::optional<std::array<double, 2>> seconds_range;  // 80% interval of savings.seconds
   std::optional<CostToEnd> to_end;                     // nothing if the law has no samples
 };
 
 // When is growing into a stage best under loss-state? In steps of the run.
 struct GrowthWindow {
-  std::string stage;                          // the stage that is grown into
-  double planned = 0;                         // when the schedule grows
-  bool pays = false;                          // whether growing saves anything at any time
-  double best = 0, earliest = 0, latest = 0;  // the last two keep 95% of the saving
+  std::string stage;                                // the stage that is grown into
+  double planned = 0;                               // when the schedule grows
+  bool pays = false;                                // whether growing saves anything at any time
+  double best = 0, earliest = 0, latest = 0;        // the last two keep 95% of the saving
   std::optional<std::array<double, 2>> best_range;  // 80% interval of best, if the law has samples
 };
 

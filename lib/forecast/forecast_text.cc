@@ -6,13 +6,12 @@
 #include "plan/step_sums.h"
 #include "scaling/half_saving.h"
 #include "text/json.h"
+#include "text/percent.h"
 #include "text/text.h"
 #include "text/text_table.h"
 
 namespace stagedtrain::plan {
 namespace {
-
-std::string percent(double part) { return fmt::format("{:.1f}%", 100 * part); }
 
 std::string range_text(const LossRange& loss) {
   if (!loss.range) return "";
@@ -166,16 +165,17 @@ std::string to_text(const GrowthWindow& w) {
 }
 
 std::string assumptions_text() {
-  return "  " + wrapped(fmt::format(
-                    "floor: assumes that a grown model continues where its own curve has the same "
-                    "loss. It is no bound: {}. ceiling: assumes that a grown model soon catches up "
-                    "with a run from scratch. A measured run shows which is closer (stagedtrain "
-                    "report).",
-                    kFloorRecord));
+  return "  " +
+         wrapped(fmt::format(
+             "floor: assumes that a grown model continues where its own curve has the same "
+             "loss. It is not a bound: {}. ceiling: assumes that a grown model soon catches up "
+             "with a run from scratch. A measured run shows which is closer (stagedtrain "
+             "report).",
+             kFloorRecord));
 }
 
 std::string to_text(const RunPlan& plan, const Outlook& o) {
-  if (!o.nothing.empty()) return wrapped("losses: no forecast. " + o.nothing);
+  if (!o.nothing.empty()) return wrapped("losses: no forecast, because " + o.nothing);
   const bool staged = plan.stages.size() > 1;
   std::string text = losses_text(plan, o.forecasts[0]);
   std::string about = fmt::format("law {}: {}; it predicts losses {}", o.law, o.source, o.end);

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 
+#include "arch/routed_layers.h"
 #include "fit/recipe.h"
 #include "forecast/annealed_end.h"
 #include "forecast/assumption_warnings.h"
+#include "plan/stage_policy.h"
 #include "plan/step_tokens.h"
 #include "text/text.h"
 
@@ -34,6 +36,19 @@ void shape_warnings(const RunPlan& plan, const PlanningLaw& law, std::vector<std
         law.parameters(stage.params) > static_cast<double>(stage.params.non_embedding);
     if (auto line = embedding_warning(stage.name, stage.params); counts_all && line)
       lines.push_back(std::move(*line));
+  }
+}
+
+// Warns about stages that the law takes for plain ones.
+void policy_warnings(const RunPlan& plan, std::vector<std::string>& lines) {
+  for (const StagePlan& stage : plan.stages) {
+    const std::string what =
+        arch::has_routed_layers(stage.model) ? "routed layers" : policy_key(stage);
+    if (what.empty()) continue;
+    lines.push_back(
+        fmt::format("{}: no scaling law models {}, so the forecast takes the stage's losses for "
+                    "those of a plain one",
+                    stage.name, what));
   }
 }
 
@@ -148,6 +163,7 @@ void add_warnings(const RunPlan& plan, const PlanningLaw& law, const Transfer& t
   if (const auto times = epochs(plan); times && *times > 1)
     outlook.warnings.push_back(epochs_warning(*times));
   if (plan.stages.size() > 1 && law.published) shape_warnings(plan, law, outlook.warnings);
+  policy_warnings(plan, outlook.warnings);
   if (plan.stages.size() > 1) {
     mixing_warnings(plan, transfer, outlook.warnings);
     assumption_warnings(plan, transfer, outlook);

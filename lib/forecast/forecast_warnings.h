@@ -21,7 +21,7 @@ std::vector<std::string> law_warnings(const PlanningLaw& law, const std::string&
 // else "".
 std::string other_decay(const PlanningLaw& law, const RunPlan& plan);
 
-// Returns the warning that losses by own curves are before the decay; "" if the plan does not
+// Returns the warning that losses by fitted curves are before the decay; "" if the plan does not
 // decay, or if the decay's gain is known.
 std::string before_decay(const PlanningLaw& law, const RunPlan& plan);
 
@@ -29,7 +29,7 @@ std::string before_decay(const PlanningLaw& law, const RunPlan& plan);
 // runs, and the two above.
 std::vector<std::string> whole_run_warnings(const PlanningLaw& law, const RunPlan& plan);
 
-// Returns the warning that a run reads its text so many times.
+// Returns the warning that a run reads its text `times` times.
 std::string epochs_warning(double times);
 
 }  // namespace stagedtrain::plan

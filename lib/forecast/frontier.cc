@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "arch/loops.h"
+#include "arch/routed_layers.h"
 #include "arch/size_text.h"
 #include "plan/chosen_stages.h"
 #include "plan/parameterization.h"
@@ -24,7 +25,7 @@ std::vector<Tree> default_sizes(const RunPlan& staged) {
   const arch::ModelConfig& last = staged.final_model;
   for (const StagePlan& stage : staged.stages)
     if (stage.model.context == last.context) sizes.push_back(own_keys(stage.model, last));
-  if (arch::is_looped(last)) return sizes;
+  if (arch::is_looped(last) || arch::has_routed_layers(last)) return sizes;
   if (last.layers > 1) sizes.push_back(layers_of(last.layers / 2));
   sizes.push_back(layers_of(2 * last.layers));
   return sizes;
@@ -60,8 +61,8 @@ std::vector<SizeRuns> resolve_frontier(const RunPlan& staged) {
   for (const Tree& size : chosen ? default_sizes(staged) : given.items) {
     RunPlan one = staged;
     one.schedule = with_model(s, size);
-    one.final_model = at_place(size, "scratch.frontier.sizes",
-                               [&] { return parameterized(one.schedule, one.schedule.model); });
+    one.final_model =
+        parameterized_at(size, "scratch.frontier.sizes", one.schedule, one.schedule.model);
     check_rest(one.final_model, staged.final_model, size);
     const std::string name = arch::size_text(one.final_model, staged.final_model);
     const bool again = std::ranges::find(all, name, &SizeRuns::name) != all.end();

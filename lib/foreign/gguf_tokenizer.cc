@@ -49,7 +49,7 @@ void read_merges(const GgufKeys& keys, BpeDescription& found) {
     if (space == std::string_view::npos)
       throw input_error("{}: the merge '{}' has no space", keys.where(), printable(merge));
     const std::string_view left = merge.substr(0, space), right = merge.substr(space + 1);
-    // A merge of characters that stand for no bytes never applies: see byte_description().
+    // A merge of characters that stand for no bytes never applies: see bytes_for_llama_cpp().
     if (data::bytes_of_characters(left) && data::bytes_of_characters(right))
       found.merges.emplace_back(left, right);
   }
@@ -59,7 +59,7 @@ void read_merges(const GgufKeys& keys, BpeDescription& found) {
 
 // Returns a vocabulary in which each byte is the token of that id. llama.cpp refuses a vocabulary
 // without merges, so it has one merge of characters that stand for no byte, which never applies.
-const BpeDescription& byte_description() {
+const BpeDescription& bytes_for_llama_cpp() {
   static const BpeDescription description = [] {
     BpeDescription bytes;
     for (int byte = 0; byte < 256; ++byte)
@@ -110,7 +110,7 @@ void add_gguf_tokenizer(GgufHeader& header, const ParsedTokenizer& tokenizer, st
   const std::string& spec = tokenizer.spec;
   if (spec.empty()) return;
   if (spec != "bytes" && !tokenizer.bpe) return add_gguf_pieces(header, spec, vocab, notes);
-  const BpeDescription& d = spec == "bytes" ? byte_description() : *tokenizer.bpe;
+  const BpeDescription& d = spec == "bytes" ? bytes_for_llama_cpp() : *tokenizer.bpe;
   if (d.split == data::PreSplit::none)
     throw usage_error(
         "the checkpoint's tokenizer does not split words, which llama.cpp does not support");

@@ -12,7 +12,7 @@ namespace {
 
 using data::BpeDescription;
 
-const BpeDescription& byte_description() {
+const BpeDescription& bytes_without_merges() {
   static const BpeDescription description = [] {
     BpeDescription bytes;
     for (int byte = 0; byte < 256; ++byte)
@@ -49,7 +49,7 @@ HfTokenizer hf_tokenizer(const ParsedTokenizer& tokenizer, std::int64_t context)
              {"tokenizer_config.json",
               Json{{"tokenizer_class", "LlamaTokenizer"}, {"model_max_length", context}}.dump(2)}},
             {}};
-  const BpeDescription& d = bytes ? byte_description() : *tokenizer.bpe;
+  const BpeDescription& d = bytes ? bytes_without_merges() : *tokenizer.bpe;
   return {{{"tokenizer.json", bytes ? data::to_tokenizer_json(d) : data::without_special_ids(spec)},
            {"tokenizer_config.json", config_of(d, context).dump(2) + "\n"}},
           {d.begin, d.end, d.pad}};

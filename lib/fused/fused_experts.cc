@@ -27,12 +27,6 @@
 namespace stagedtrain::model {
 namespace {
 
-const FusedLayer& weights_of(const FusedRun& run, std::int64_t i) {
-  return run.weights.layers[static_cast<std::size_t>(i)];
-}
-const LayerActivations& acts_of(const FusedRun& run, std::int64_t i) {
-  return run.acts.layers[static_cast<std::size_t>(i)];
-}
 std::int64_t copies_of(const kernels::Routing& routing, std::size_t expert) {
   return routing.first[expert + 1] - routing.first[expert];
 }

@@ -30,13 +30,6 @@
 namespace stagedtrain::model {
 namespace {
 
-const FusedLayer& weights_of(const FusedRun& run, std::int64_t i) {
-  return run.weights.layers[static_cast<std::size_t>(i)];
-}
-const LayerActivations& acts_of(const FusedRun& run, std::int64_t i) {
-  return run.acts.layers[static_cast<std::size_t>(i)];
-}
-
 Weight qkv_weight(const FusedRun& run, std::int64_t i, PhaseWeights& weights) {
   return weights.forward(weights_of(run, i).qkv_weight, run.sizes.width, run.sizes.qkv_width());
 }

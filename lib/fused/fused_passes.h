@@ -54,6 +54,14 @@ struct FusedRun {
   }
 };
 
+// Layer i of those that run.
+inline const FusedLayer& weights_of(const FusedRun& run, std::int64_t i) {
+  return run.weights.layers[static_cast<std::size_t>(i)];
+}
+inline const LayerActivations& acts_of(const FusedRun& run, std::int64_t i) {
+  return run.acts.layers[static_cast<std::size_t>(i)];
+}
+
 // The scale of a branch's last product. Where a norm follows, the scale follows the norm.
 inline float product_scale(const FusedRun& run, const FusedLayer& layer) {
   return run.sizes.style.norms_after ? 1 : layer.branch_scale;

@@ -19,12 +19,8 @@ struct Backward {
 
   const FusedSizes& s() const { return run.sizes; }
   const FusedActivations& acts() const { return run.acts; }
-  const LayerActivations& acts(std::int64_t i) const {
-    return run.acts.layers[static_cast<std::size_t>(i)];
-  }
-  const FusedLayer& weights(std::int64_t i) const {
-    return run.weights.layers[static_cast<std::size_t>(i)];
-  }
+  const LayerActivations& acts(std::int64_t i) const { return acts_of(run, i); }
+  const FusedLayer& weights(std::int64_t i) const { return weights_of(run, i); }
   const FusedLayer& grads_of(std::int64_t i) const {
     return grads.layers[static_cast<std::size_t>(i)];
   }

@@ -28,6 +28,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "arch/routed_layers.h"
 #include "base/error.h"
 #include "base/rng.h"
 #include "base/signals.h"
@@ -213,7 +214,9 @@ class TensorRule {
 
   void matrix_rest() {
     rest_rows();
-    if (columns_map_.rest_is_read)
+    // Routers of tokens read the stream itself, where the rest need not be 0 as it is behind a
+    // norm.
+    if (columns_map_.rest_is_read && !arch::is_token_router(target_))
       for (const Run& run : rest_of(columns_map_))
         for (const Piece& p : rows_map_.pieces)
           random({p.to, run.begin}, {p.count, run.count}, 1, "columns");

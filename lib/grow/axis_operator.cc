@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "arch/routed_layers.h"
 #include "base/error.h"
 #include "base/rng.h"
 
@@ -61,7 +62,8 @@ std::vector<TensorBlock> values_above(const WholeGrowth& growth, const GrowthCon
                                       const arch::ParamSpec& target, LayerSource layer) {
   const bool between =
       growth.new_layers.kind == NewLayers::mean || growth.new_layers.kind == NewLayers::slerp;
-  if (!layer.is_new || !between || ++layer.layer >= context.from.layers) return {};
+  if (!layer.is_new || !between || arch::is_token_router(target)) return {};
+  if (++layer.layer >= context.from.layers) return {};
   const auto source = static_cast<std::size_t>(context.sources.index(source_name(target, layer)));
   return tensor_by_axes(growth.axes, target, context.sources, source, context.from.tied).value;
 }
@@ -70,7 +72,8 @@ std::vector<TensorBlock> values_above(const WholeGrowth& growth, const GrowthCon
 // what follows it is a copy.
 void predict_layer(TensorRecipe& made, const WholeGrowth& growth, const GrowthContext& context,
                    const arch::ParamSpec& target, const LayerSource& layer) {
-  const bool predicts = growth.new_layers.kind == NewLayers::predicted && layer.is_new;
+  const bool predicts = growth.new_layers.kind == NewLayers::predicted && layer.is_new &&
+                        !arch::is_token_router(target);
   if (!predicts || target.axes.size() != 2 || layer.layer + 1 >= context.from.layers) return;
   made.value.clear();
   made.prediction.emplace();
@@ -119,6 +122,10 @@ GrowthStep step_by_axes(const WholeGrowth& growth, const GrowthContext& context,
   const arch::ParamTable targets = arch::param_table(context.to);
   check_blocks(axes, targets);
   check_sources(growth);
+  const auto source_of = [&](std::int64_t layer) {
+    return growth.layers[static_cast<std::size_t>(layer)].layer;
+  };
+  arch::check_routing_kept(context.from, context.to, source_of);
   GrowthStep step;
   const bool keeps = keeps_function(growth.layers, growth.new_layers, context.from.layers);
   const bool balanced = axes.noise == 0 && axes.mixing.balanced();

@@ -8,6 +8,7 @@
 #include "base/signals.h"
 #include "grow/recipe.h"
 #include "grow/recipe_json.h"
+#include "grow/symmetry_advice.h"
 #include "text/counted.h"
 #include "text/text.h"
 
@@ -167,9 +168,10 @@ std::string summary(const GrowthRecipe& recipe) {
                           counted(step.fit.steps, "step"), counted(std::ssize(step.maps), "map"),
                           grouped(trained_entries(step)));
   if (recipe.symmetric())
-    text +=
+    text += fmt::format(
         "warning          copies receive identical gradients, so the larger model never gains "
-        "capacity unless dropout separates them: set symmetry.noise, or moments: reset_new\n";
+        "capacity unless dropout separates them: set {}\n",
+        symmetry_advice(recipe));
   return text;
 }
 

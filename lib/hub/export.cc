@@ -6,6 +6,7 @@
 #include <map>
 
 #include "arch/loops.h"
+#include "arch/routed_layers.h"
 #include "base/error.h"
 #include "foreign/gguf_config.h"
 #include "foreign/gguf_tokenizer.h"
@@ -52,6 +53,10 @@ void check_exportable(const state::StateHeader& header) {
     throw usage_error(
         "the model has a looped core, expected one that runs every layer once (model.core 0): the "
         "formats of other programs have neither repeated layers nor boundaries");
+  if (arch::has_routed_layers(header.model))
+    throw usage_error(
+        "the model has routed layers, expected one whose layers take all tokens "
+        "(model.routed_every 0): the formats of other programs have no routers of tokens");
   const std::int64_t full = header.mask.start + header.mask.steps;
   if (header.mask.steps > 0 && header.progress.step < full)
     throw usage_error("the mask of the last growth rises until step {}; this is step {}", full,

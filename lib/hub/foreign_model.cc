@@ -167,7 +167,7 @@ void take_rope_factors(std::vector<StoredTensor>& tensors, arch::ModelConfig& mo
   const auto stored = std::ranges::find(tensors, kRopeFactors, &StoredTensor::name);
   if (stored == tensors.end() || model.architecture != "llama") return;
   if (model.rope_scaling != "none")
-    throw input_error("{}: has {} and the rope scaling '{}', expected one of both", where,
+    throw input_error("{}: has {} and the rope scaling '{}', expected only one of them", where,
                       kRopeFactors, model.rope_scaling);
   if (stored->element != Element::f32)
     throw input_error("{}: {} has the type {}, expected F32", where, kRopeFactors, stored->type);

@@ -1,4 +1,5 @@
-// Memory whose content nobody needs any more, while its owner keeps the address.
+// Gives memory back to the system while its owner keeps the address, when the content is no longer
+// needed.
 #pragma once
 
 #include <cstddef>

@@ -15,12 +15,11 @@
 #include "base/error.h"
 #include "base/signals.h"
 #include "io/file.h"
+#include "io/memory_advice.h"
 #include "text/text.h"
 
 namespace stagedtrain {
 namespace {
-
-constexpr std::uint64_t kPage = 4096;
 
 // The mappings that the SIGBUS handler can name. A file that finds no place here is still read, but
 // the message about it has no name.

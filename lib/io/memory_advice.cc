@@ -1,4 +1,4 @@
-// The system's own call, on whole pages.
+// Maps large memory and advises the kernel about its pages, with mmap(2) and madvise(2).
 #include "io/memory_advice.h"
 
 #include <sys/mman.h>
@@ -9,11 +9,6 @@
 #include "io/given_back.h"
 
 namespace stagedtrain {
-namespace {
-
-constexpr std::size_t kPage = 4096;
-
-}  // namespace
 
 std::byte* map_large(std::size_t size) {
   const std::size_t pages = (size + kPage - 1) / kPage * kPage;

@@ -6,7 +6,7 @@
 
 namespace stagedtrain {
 
-inline constexpr std::size_t kHugePage = 2 << 20;
+inline constexpr std::size_t kPage = 4096, kHugePage = 2 << 20;
 
 // Zeroed memory that begins with a huge page; never null. The system has it back at once when it is
 // unmapped, where the heap would keep it in parts. Throws std::bad_alloc.

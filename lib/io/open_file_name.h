@@ -10,8 +10,8 @@
 
 namespace stagedtrain {
 
-// False if the path names another file or none. Nothing, with errno set, if the system does not
-// tell: that says neither.
+// Returns false if the path names another file or none, and nothing, with errno set, if the system
+// cannot say.
 inline std::optional<bool> names_open_file(const Path& path, int fd) {
   struct stat held {
   }, named{};

@@ -1,5 +1,5 @@
 // Which learning rate is best? Short runs of the final model from scratch that train only its last
-// layers rank the rates at a part of the cost (Frozen Layers, arXiv 2504.10735).
+// layers rank the rates at a fraction of the cost (Frozen Layers, arXiv 2504.10735).
 #pragma once
 
 #include "jobs/trial_runs.h"

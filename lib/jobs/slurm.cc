@@ -7,32 +7,13 @@
 
 #include "runlog/run_processes.h"
 #include "text/counted.h"
+#include "text/shell_word.h"
 #include "text/text.h"
 
 namespace stagedtrain::plan {
 namespace {
 
 constexpr double kSlack = 1.25;  // requested time / planned time, for jobs of whole stages
-
-// Quotes text for bash. Control characters of a path could end a line of the script or hide text in
-// a terminal, so such a path is written as $'...' with escapes.
-std::string quoted(const std::string& text) {
-  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
-  if (std::ranges::any_of(text, is_control)) {
-    std::string out = "$'";
-    for (const char c : text) {
-      if (is_control(c)) {
-        out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-      } else {
-        out += c == '\'' || c == '\\' ? std::string("\\") + c : std::string(1, c);
-      }
-    }
-    return out + "'";
-  }
-  std::string out = "'";
-  for (char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return out + "'";
-}
 
 // Returns HH:MM:SS, rounded up to whole minutes.
 std::string wall_text(double seconds) {
@@ -104,8 +85,9 @@ std::string job_script(const SlurmOptions& options, const std::string& about,
   text += resource_lines(asked);
   text += fmt::format("#SBATCH --signal=B:USR1@{:.0f}\n", asked.signal);
   text += "#SBATCH --requeue --open-mode=append\nset -euo pipefail\n";
-  text += fmt::format("cd -- {}\n", quoted(options.work_folder.string()));
-  text += fmt::format("program={}\nprogram=${{STAGEDTRAIN:-$program}}\n", quoted(options.program));
+  text += fmt::format("cd -- {}\n", shell_word(options.work_folder.string()));
+  text +=
+      fmt::format("program={}\nprogram=${{STAGEDTRAIN:-$program}}\n", shell_word(options.program));
   text += R"SH(if ! command -v "$program" >/dev/null; then
   printf 'found no program %s; set STAGEDTRAIN to the path of stagedtrain\n' "$program" >&2
   exit 127
@@ -120,8 +102,8 @@ launcher=()
 if [[ ${SLURM_NTASKS:-1} -gt 1 ]]; then launcher=(srun --kill-on-bad-exit=0 --wait=60); fi
 )SH";
   text += fmt::format("\"${{launcher[@]}}\" \"$program\" train {} --out {}{} &\n",
-                      quoted((folder / "schedule.yaml").string()),
-                      quoted((folder / "run").string()), more);
+                      shell_word((folder / "schedule.yaml").string()),
+                      shell_word((folder / "run").string()), more);
   return text + R"SH(training=$!
 stopped=
 trap 'stopped=yes; kill -USR1 "$training" 2>/dev/null || true' USR1 TERM
@@ -136,7 +118,7 @@ if [[ $stopped ]] && ((code == 6 || code > 128)); then code=85; fi
 if ((${#launcher[@]} && code > 128)); then code=6; fi
 )SH" + ending +
          R"SH(# Code 85: interrupted after a save. Code 6: a rank or its node was lost. The job returns to the
-# queue to continue; after a loss only if it had trained for a while, or it might fail for ever.
+# queue to continue; after a loss only if it had trained for a while, or it might fail forever.
 if [[ -n ${SLURM_JOB_ID:-} ]] &&
   ((code == 85 || (code == 6 && SECONDS >= ${STAGEDTRAIN_REQUEUE_AFTER:-600}))); then
   scontrol requeue "$SLURM_JOB_ID" || true
@@ -223,10 +205,10 @@ std::vector<SlurmFile> stage_jobs(const FullPlan& full, const SlurmOptions& opti
     const std::string& stage = full.plan.stages[i].name;
     const std::string name = fmt::format("{}-{}.sh", i + 1, stage);
     files.push_back(
-        {name,
-         job_script(options, fmt::format("Trains stage {}: starts it, or continues it.", stage),
-                    job_name(full, stage), stage_resources(full, i, speed),
-                    sharding_arguments(full.cost.processes) + " --stage " + quoted(stage), "")});
+        {name, job_script(
+                   options, fmt::format("Trains stage {}: starts it, or continues it.", stage),
+                   job_name(full, stage), stage_resources(full, i, speed),
+                   sharding_arguments(full.cost.processes) + " --stage " + shell_word(stage), "")});
     jobs.push_back(name);
   }
   files.push_back({"submit.sh", submit_script(jobs)});

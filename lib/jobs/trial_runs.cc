@@ -9,6 +9,7 @@
 #include "runlog/run_log.h"
 #include "text/error_bar.h"
 #include "text/json.h"
+#include "text/shell_word.h"
 #include "text/text.h"
 #include "text/text_table.h"
 
@@ -163,12 +164,6 @@ Schedule trial_schedule(const RunPlan& plan, const Tree& grow, std::int64_t step
 
 }  // namespace
 
-std::string quoted(const std::string& word) {
-  std::string text = "'";
-  for (const char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return text + "'";
-}
-
 std::vector<TrialRun> trial_runs(const RunPlan& plan, std::int64_t steps) {
   if (plan.stages.size() < 2)
     throw usage_error(
@@ -212,7 +207,7 @@ double trial_flops(const std::vector<TrialRun>& candidates) {
 
 std::vector<TrialFile> trial_files(const std::vector<TrialRun>& candidates, const Path& folder,
                                    const std::string& program) {
-  const auto in = [&](const std::string& name) { return quoted((folder / name).string()); };
+  const auto in = [&](const std::string& name) { return shell_word((folder / name).string()); };
   std::vector<TrialFile> files;
   const std::vector<schedule::StageSpec>& stages = candidates.front().schedule.stages;
   const bool share = stages.size() > 1;
@@ -221,7 +216,7 @@ std::vector<TrialFile> trial_files(const std::vector<TrialRun>& candidates, cons
       "# Trains every candidate. Run it again to continue where it stopped.\n"
       "set -e\n"
       "train() {{ {} train \"$@\"; }}\n\n",
-      quoted(program));
+      shell_word(program));
   if (share)
     script += fmt::format(
         "# the first stage, which all candidates share\ntrain {} --out {} --stage {}\n\n",

@@ -27,9 +27,6 @@ std::vector<TrialRun> trial_runs(const RunPlan& plan, std::int64_t steps);
 // Returns the FLOPs of all candidates; the first stage, which they share, counts once.
 double trial_flops(const std::vector<TrialRun>& candidates);
 
-// Returns a word as a shell reads it.
-std::string quoted(const std::string& word);
-
 // The files of trial runs: NAME.yaml for each candidate, and run.sh, which trains them. Candidates
 // of two stages share the first one, which is trained once. `folder` is where the files will be
 // written; `program` is the command that trains.

@@ -32,7 +32,8 @@ Board Board::of_this_process() {
   return Board(descriptor && *descriptor > 2 ? static_cast<int>(*descriptor) : -1);
 }
 
-// A descriptor that is full or was closed loses the line: then texts are said more than once.
+// A descriptor that is full or was closed loses the line, and texts are then printed more than
+// once.
 void Board::append(const std::string& line) const {
   const std::string text = line + "\n";
   if (descriptor_ >= 0 && ::write(descriptor_, text.data(), text.size()) < 0) return;

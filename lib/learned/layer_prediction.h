@@ -11,7 +11,7 @@
 // by Adam at 1e-3 for 10 epochs, in batches of 64 rows, on (1 - 5e-4) times the mean square of the
 // error and 5e-4 times the square of the difference between the norms of both batches.
 //
-// Differences to the paper, whose network predicts P^T itself:
+// Differences from the paper, whose network predicts P^T itself:
 // - It predicts the deviation from the mean of the neighbours, and its last layer begins at zero.
 //   So what it has not learned is the mean (new_layers: mean), not a matrix near zero. It is not
 //   trained where the mean is right but for rounding: where layers are equal, or change linearly

@@ -4,7 +4,7 @@
 
 #include "fit/planning_law.h"
 #include "outcomes/growth_outcomes.h"
-#include "plan/transfer.h"
+#include "scaling/transfer.h"
 
 namespace stagedtrain::plan {
 
@@ -12,7 +12,7 @@ namespace stagedtrain::plan {
 bool asks_planner(const schedule::Schedule& schedule);
 
 struct Choice {
-  schedule::Schedule schedule;     // with numbers in place of every auto
+  schedule::Schedule schedule;        // with numbers in place of every auto
   std::vector<std::string> messages;  // what was chosen, why, and under which assumption
   std::vector<double> end_losses;  // nats, one for each stage; empty if the law cannot predict them
   std::string predicted_by;        // the law and the assumption of end_losses

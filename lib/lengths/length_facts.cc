@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "plan/transfer.h"
+#include "scaling/transfer.h"
 #include "text/text.h"
 
 namespace stagedtrain::plan {

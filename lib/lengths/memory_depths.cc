@@ -1,4 +1,4 @@
-// Searches all divisions of the layers.
+// Searches all ways to divide the layers among the stages.
 #include "lengths/memory_depths.h"
 
 #include <algorithm>
@@ -31,7 +31,7 @@ double most_bytes(const std::vector<std::int64_t>& depths, const LayerBytes& byt
   std::int64_t before = 0;
   for (const std::int64_t depth : depths) {
     most = std::max(most, bytes.trained * static_cast<double>(depth - before) +
-                              (bytes.frozen + bytes.adapters) * static_cast<double>(before));
+                              bytes.frozen * static_cast<double>(before));
     before = depth;
   }
   return most;
@@ -65,7 +65,7 @@ LayerBytes bytes_of_layers(const schedule::Schedule& s, const arch::ModelConfig&
   const PolicyStage stage{layer, 0, keys};
   const double number = s.precision == schedule::Precision::fp64 ? 8 : 4;
   const double trained = bytes_of(s, model, parameters);
-  return {trained, trained + policy.more_memory(stage, number), 0};
+  return {trained, trained + policy.more_memory(stage, number)};
 }
 
 }  // namespace stagedtrain::plan

@@ -11,14 +11,13 @@ namespace stagedtrain::plan {
 
 // What one layer takes in memory, besides activations. Embeddings take the same in every stage.
 struct LayerBytes {
-  double trained = 0;   // a layer that is trained: weights, gradients and moments
-  double frozen = 0;    // a frozen one
-  double adapters = 0;  // the adapters of a frozen one
+  double trained = 0;  // a layer that is trained: weights, gradients and moments
+  double frozen = 0;   // a frozen one, with its adapters
 };
 
 // Returns the layers of each of `stages` stages, the last of which has all `layers`, that minimize
 // the largest of
-//   P_i = trained (N_i - N_(i-1)) + (frozen + adapters) N_(i-1),
+//   P_i = trained (N_i - N_(i-1)) + frozen N_(i-1),
 // where N_i are the layers of stage i and N_0 = 0. Of equal ones, the deepest first stages. Throws
 // Error(usage) unless stages is 2 or 3 and there are as many layers.
 std::vector<std::int64_t> depths_of_least_memory(std::int64_t layers, std::int64_t stages,

@@ -1,4 +1,4 @@
-// The table of presets, and how their stages are written into a schedule.
+// Lists the presets, and writes their stages into a schedule.
 #include "lengths/presets.h"
 
 #include <algorithm>
@@ -84,6 +84,7 @@ RulePlan plan_by_preset(const schedule::Schedule& schedule, const Preset& preset
                               : preset.freezes ? kStagesThatFreeze
                                                : kStages;
   const RunPlan base = resolve(schedule, facts);
+  require_plain_stack(base.final_model, std::string("--preset ") + preset.name);
   const std::vector<std::int64_t> depths =
       preset.freezes ? depths_of_least_memory(base.final_model.layers, stages,
                                               bytes_of_layers(schedule, base.final_model))

@@ -8,6 +8,7 @@
 #include "lengths/choose.h"
 #include "outcomes/caches.h"
 #include "plan/data_vocab.h"
+#include "policies/transplant.h"
 #include "text/text.h"
 
 namespace stagedtrain::plan {
@@ -49,6 +50,9 @@ Schedule with_files_found(Schedule s) {
   for (std::string* path : {&s.data.train, &s.data.validation, &s.from})
     *path = found_path(*path, s.source.mark);
   s.plan.law = found_law(s.plan.law, s.source.mark);
+  for (schedule::StageSpec& stage : s.stages)
+    if (stage.policies.adapters)
+      stage.policies.adapters->from = found_path(stage.policies.adapters->from, s.source.mark);
   return s;
 }
 
@@ -69,6 +73,23 @@ std::optional<arch::ModelConfig> model_of_from(const Schedule& s) {
   if (!is_there(s.from))
     throw not_there(s, {"from"}, s.from, "give a checkpoint, or remove the key for fresh weights");
   return state::CheckpointReader(s.from).header().model;
+}
+
+// Returns the models that adapters of any stage begin from, as far as their files exist.
+std::map<std::string, arch::ModelConfig> larger_models(const Schedule& s) {
+  std::map<std::string, arch::ModelConfig> models;
+  for (const schedule::StageSpec& stage : s.stages) {
+    if (!transplants(stage.policies) || !is_there(stage.policies.adapters->from)) continue;
+    const std::string& path = stage.policies.adapters->from;
+    const state::CheckpointReader reader(path);
+    const state::StateHeader& header = reader.header();
+    if (header.progress.step < header.mask.start + header.mask.steps)
+      throw usage_error("stage {}: adapters.from: {}: found a model whose mask still rises",
+                        stage.name, path)
+          .with_hint("use a checkpoint of a later step");
+    models[path] = header.model;
+  }
+  return models;
 }
 
 std::shared_ptr<const data::TokenFile> open_tokens(const Schedule& s, const char* key,
@@ -108,6 +129,7 @@ RunPlan resolve_files(const Schedule& written, const std::string& measurements) 
     facts.train_tokens = train->count();
     facts.train_fingerprint = fmt::format("{:08x}", train->fingerprint());
   }
+  facts.larger = larger_models(s);
   const bool names_law = s.source.find("plan") && s.from.empty();
   if (!asks_planner(s) && !names_law) return resolve(s, facts, model_of_from(s));
   const Choice choice = choose(s, facts, known_measurements(measurements), known_growths());

@@ -8,12 +8,13 @@
 
 namespace stagedtrain::plan {
 
-// Calls resolve() with what the schedule's files contain: the model of the checkpoint `from`, and
-// the number of tokens and the vocabulary of data.train. First it replaces every auto by numbers,
-// using the caches of this user; `measurements`, if not empty, names a file to use instead of the
-// cache of measurements. data.train may be missing if model.vocab is given; then only durations in
-// epochs are refused. Throws as resolve() and choose() do, Error(usage) at the key if `from` does
-// not exist, and Error(input) for a damaged file.
+// Calls resolve() with what the schedule's files contain: the models of the checkpoints `from` and
+// adapters.from (where the latter exist), and the number of tokens and the vocabulary of
+// data.train. First it replaces every auto by numbers, using the caches of this user;
+// `measurements`, if not empty, names a file to use instead of the cache of measurements.
+// data.train may be missing if model.vocab is given; then only durations in epochs are refused.
+// Throws as resolve() and choose() do, Error(usage) at the key if `from` does not exist, and
+// Error(input) for a damaged file.
 RunPlan resolve_files(const schedule::Schedule& schedule, const std::string& measurements = "");
 
 // The token files of a run, both long enough for one window. Paths are relative to the current

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "arch/loops.h"
+#include "arch/routed_layers.h"
 #include "plan/chosen_stages.h"
 #include "text/json.h"
 #include "text/text.h"
@@ -73,6 +75,7 @@ std::vector<ChosenStage> rules_own(const arch::ModelConfig& model, const RuleOpt
   const std::string& rule = options.rule;
   const std::int64_t layers = model.layers;
   if (rule == "paper-width") return half_width(model, rule);
+  require_plain_stack(model, "--rule " + rule);
   if (rule == "one-jump") return by_depth(model, {1, layers}, false);
   if (rule == "paper-depth") return equal_depths(model, options.stages ? options.stages : 2);
   if (rule == "g-stack") {
@@ -109,8 +112,7 @@ scaling::RuleAnswer answer_of(const scaling::Rule& rule, const RunPlan& base,
     question.small = {stages[0].name, arch::flops_per_token(stages[0].model), std::move(curve)};
   if (options.law.published) {
     question.small_inner = static_cast<double>(small.non_embedding);
-    question.final_inner =
-        static_cast<double>(arch::count_params(base.final_model).non_embedding);
+    question.final_inner = static_cast<double>(arch::count_params(base.final_model).non_embedding);
   }
   return rule.answer(question);
 }
@@ -152,6 +154,24 @@ void check_sizes(const std::string& rule, const std::vector<ChosenStage>& stages
 }
 
 }  // namespace
+
+void require_plain_stack(const arch::ModelConfig& model, const std::string& what) {
+  if (arch::has_routed_layers(model))
+    throw usage_error(
+        "{}: found a model with routed layers (routed_every {}), expected one without", what,
+        model.routed_every)
+        .with_hint(
+            "plan the stages of the model without routers, and add them in a last stage: "
+            "docs/growth.md, \"Routed layers\"");
+  if (!arch::is_looped(model)) return;
+  throw usage_error(
+      "{}: found a model with a looped core (core {}, passes {}), expected one without: its stages "
+      "are stacks of fewer layers",
+      what, model.core, model.passes)
+      .with_hint(
+          "write the stages into the schedule (operators passes and untie), and set their lengths "
+          "with --rule");
+}
 
 RulePlan plan_by_rule(const schedule::Schedule& s, const RuleOptions& options,
                       const DataFacts& facts) {

@@ -1,4 +1,4 @@
-// How long are a schedule's stages by a rule of the literature?
+// How long are a schedule's stages by a published rule?
 #pragma once
 
 #include "fit/planning_law.h"
@@ -19,6 +19,10 @@ struct RulePlan {
   schedule::Schedule schedule;  // resolve() accepts it
   std::vector<std::string> warnings;
 };
+
+// Throws Error(usage) for a model with a looped core, whose stages are not smaller stacks of
+// layers. `what` asks for such stages, as "--rule g-stack".
+void require_plain_stack(const arch::ModelConfig& model, const std::string& what);
 
 // Sets the lengths of a schedule's stages by a rule; the run keeps its tokens. Stages keep their
 // sizes and operators. If the number of stages is given, or the schedule has only one, the stages

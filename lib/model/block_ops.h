@@ -47,8 +47,8 @@ struct BlockOps {
 std::int64_t rows_of_logits(std::int64_t vocab);
 
 const BlockOps& aten_ops();
-// The implementation in kernels/cuda, for float32 and bfloat16. kernels::cuda::built() must match
-// the device.
+// The implementation by the kernels in lib/cuda_kernels, for float32 and bfloat16.
+// kernels::cuda::built() must match the device.
 const BlockOps& cuda_ops();
 
 }  // namespace stagedtrain::model

@@ -1,5 +1,5 @@
-// Declares who is told during a backward pass which gradients are complete, to exchange them while
-// the pass goes on.
+// Declares the callback that reports complete gradients during a backward pass, so that they can be
+// exchanged while it runs.
 #pragma once
 
 #include <cstdint>

@@ -5,6 +5,7 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 #include "arch/architectures.h"
+#include "arch/routed_layers.h"
 #include "base/error.h"
 #include "model/cuda_check.h"
 #include "model/model.h"
@@ -55,6 +56,7 @@ std::unique_ptr<Model> make_on_gpu(const ModelKind& kind, const arch::ModelConfi
 const char* obstacle_to_fused(const arch::ModelConfig& config, const ModelOptions& options) {
   if (options.precision != Precision::fp32) return "on a CPU they compute in fp32 only";
   if (config.value_dim != config.head_dim) return "value_dim differs from head_dim";
+  if (arch::has_routed_layers(config)) return "layers are routed";
   if (options.recompute == Recompute::blocks && arch::block_style(config).norms_after)
     return "norms follow the branches, and batch.recompute is blocks";
   return nullptr;

@@ -28,7 +28,7 @@ struct DepthOptions {
       {.doc =
            "alternate: each new layer follows the layer it copies; append: new layers follow all "
            "old ones, in the old order; last: the last block of layers once more at the end "
-           "(gradual stacking); middle: the middle block once more behind itself (MIDAS); overlap: "
+           "(gradual stacking); middle: the middle block once more after itself (MIDAS); overlap: "
            "two copies of the model, without the last layers of one and the first of the other "
            "(SOLAR); upper: new layers between the uppermost old ones (STEP)"});
     v("block", block,

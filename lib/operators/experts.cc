@@ -1,4 +1,4 @@
-// The operator experts multiplies the experts of every layer by copies (Expert Upcycling, arXiv
+// The operator experts makes copies of the experts of every layer (Expert Upcycling, arXiv
 // 2604.19835).
 //
 // Each expert E and its row of the router become `factor` = m copies. A token chooses the k experts
@@ -44,7 +44,7 @@ struct ExpertsOptions {
        .max = 65536});
     v("symmetry", symmetry,
       {.doc = "noise on the router's rows of new copies, after which the loss changes; 0: copies "
-              "that are always chosen together stay equal for ever"});
+              "that are always chosen together stay equal forever"});
     state.fields(v);
   }
 };

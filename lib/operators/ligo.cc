@@ -3,10 +3,10 @@
 // training fit to the run's data before the growth (grow/dense_map.h, train/map_fit.h).
 //
 // The maps start as copies in turn, which is rms_copy in width and stack (order: append) or
-// interleaved copies (order: alternate) in depth. So fit.steps: 0 is that growth. Differences to
+// interleaved copies (order: alternate) in depth. So fit.steps: 0 is that growth. Differences from
 // the paper: readers of copies are divided by their number, so that a growth of width alone starts
-// at the loss of the small model; and heads are mixed as wholes where single rows would break
-// RoPE, norms of heads or groups of queries.
+// at the loss of the small model; and heads are mixed as wholes where single rows would break RoPE,
+// norms of heads or groups of queries.
 #include "learned/fit_options.h"
 #include "learned/learned_growth.h"
 #include "operators/operators.h"

@@ -2,9 +2,10 @@
 #include "operators/operators.h"
 
 #include "base/error.h"
-#include "grow/looped_growth.h"
 #include "grow/parameterized.h"
 #include "learned/learned_growth.h"
+#include "operators/looped_growth.h"
+#include "operators/routed_growth.h"
 
 namespace stagedtrain::grow {
 namespace {
@@ -37,6 +38,7 @@ GrowthStep read_step(const Tree& written, const arch::ModelConfig& from, const s
       *name, path, [&]() -> const OperatorEntry& { return find_operator(read_word(*name, {})); });
   const auto op = entry.make(options);
   GrowthStep step = at_place(*name, path, [&] {
+    check_routed_source(entry.name, from);
     GrowthStep made = make_step(*op, from);
     check_boundaries_kept(entry.name, made);
     return made;
@@ -74,27 +76,29 @@ const std::vector<OperatorEntry>& operators() {
        "composable expansions: new weights are zero where the loss requires it, else random",
        make_expand, document_expand},
       {"ligo", "grows", "residual, heads, ffn, layers", "no", "LiGO, arXiv 2303.00980",
-       "learns the growth: some steps train maps of width and depth alone, then they are applied",
+       "learns the growth: some steps train maps of width and depth, which are then applied",
        make_ligo, document_ligo},
       {"mango", "grows", "residual, heads, ffn, layers", "no", "Mango, arXiv 2310.10699",
-       "learns the growth with one map of outputs, inputs, kinds and layers for all matrices",
-       make_mango, document_mango},
+       "learns the growth with one ring of maps that all matrices share", make_mango,
+       document_mango},
       {"mask", "grows", "residual, heads, ffn, layers", "at the growth", "MSG, arXiv 2305.02869",
        "adds fresh dimensions behind a mask that rises from 0 to 1 during training", make_mask,
        document_mask},
       {"llama_pro", "grows", "layers", "yes", "LLaMA-Pro, arXiv 2401.02415",
        "adds layers with zeroed outputs after groups of old ones", make_llama_pro,
        document_llama_pro},
-      {"untie", "grows", "layers", "yes, to the bit", "after arXiv 2609.19107",
+      {"untie", "grows", "layers", "yes, bit for bit", "after arXiv 2609.19107",
        "gives each pass of a looped core its own copy of the layers", make_untie, document_untie},
       {"passes", "grows", "passes, layers", "no", "arXiv 2609.19107",
        "runs a looped core more often; untied cores are copied", make_passes, document_passes},
+      {"route", "grows", "routers", "with base 2", "DLO, arXiv 2407.11030",
+       "gives some layers routers, which choose the tokens that pass through them", make_route,
+       document_route},
       {"upcycle", "grows", "experts", "without noise", "Sparse Upcycling, arXiv 2212.05055",
        "turns a dense feed-forward into experts behind a router", make_upcycle, document_upcycle},
       {"experts", "grows", "experts", "without noise, all copies chosen",
        "Expert Upcycling, arXiv 2604.19835",
-       "multiplies the experts by copies, each with a router's row of its own", make_experts,
-       document_experts},
+       "copies experts, each copy with its own row of the router", make_experts, document_experts},
       {"merge", "mixes", "states, side by side in residual, heads, ffn", "no",
        "Deep Fusion, arXiv 2306.11903",
        "puts several small states of one shape side by side in a larger one", make_merge,
@@ -106,6 +110,10 @@ const std::vector<OperatorEntry>& operators() {
       {"decoalesce", "grows", "residual, heads, ffn, layers", "in width",
        "multi-level framework, arXiv 2404.07999", "undoes coalesce: copies indices and layers",
        make_decoalesce, document_decoalesce},
+      {"corner", "shrinks", "residual, heads, ffn", "no",
+       "Gap Preserving Distillation, arXiv 2410.04140",
+       "takes out the small model in the corner of the matrices, as clone or teacher made it",
+       make_corner, document_corner},
       {"interpolate", "mixes", "states of one shape", "no",
        "multi-level framework, arXiv 2404.07999", "mixes two states of one shape", make_interpolate,
        document_interpolate},

@@ -3,7 +3,7 @@
 #include "arch/loops.h"
 #include "base/error.h"
 #include "grow/axis_operator.h"
-#include "grow/looped_growth.h"
+#include "operators/looped_growth.h"
 #include "operators/operators.h"
 
 namespace stagedtrain::grow {

@@ -14,7 +14,8 @@
 //   - for published laws that count embeddings, models of mostly embeddings
 //     (assumption_warnings.h);
 //   - growths by more than kMostGrowthFactor (may_grow()).
-// Own curves are of sizes that were trained, so the second bound does not apply to them.
+// Curves fitted to the user's runs are of sizes that were trained, so the second bound does not
+// apply to them.
 //
 // Rejected: a list of sizes in the schedule. It would have to be written for every final model, and
 // a search over the divisors takes milliseconds.
@@ -23,6 +24,7 @@
 #include <algorithm>
 
 #include "arch/loops.h"
+#include "arch/routed_layers.h"
 #include "base/signals.h"
 #include "forecast/assumption_warnings.h"
 #include "text/counted.h"
@@ -35,7 +37,8 @@ constexpr std::int64_t kMostFactor = 64;  // the largest factor of the operator 
 
 std::vector<std::int64_t> depths(const arch::ModelConfig& model) {
   std::vector<std::int64_t> found;
-  if (model.layers == 0 || arch::is_looped(model)) return {model.layers};
+  if (model.layers == 0 || arch::is_looped(model) || arch::has_routed_layers(model))
+    return {model.layers};
   for (std::int64_t layers = 1; layers <= model.layers; ++layers)
     if (model.layers % layers == 0) found.push_back(layers);
   return found;

@@ -31,7 +31,7 @@ inline constexpr double kMostGrowthFactor = 8;
 std::vector<Candidate> candidates(const arch::ModelConfig& final_model, const PlanningLaw& law,
                                   std::vector<std::string>* notes = nullptr);
 
-// Adds a message that so many sizes were left out, unless there are none.
+// Adds a message that `count` sizes were left out, unless there are none.
 void note_left_out(std::size_t count, const char* why, std::vector<std::string>& notes);
 
 // Whether a plan may grow `from` into `to`: they are connected, and the factor is at most

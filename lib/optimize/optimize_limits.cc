@@ -2,9 +2,9 @@
 //
 // A path that breaks a limit is searched for again with a price on each token or second, which
 // rises until the limit is kept (a Lagrange multiplier). Paths change in jumps as the price rises
-// and can pass over plans just at the limit. So one growth from each size into the final one is
-// tried there too, and the cheapest plan wins. It is within 1% of an exhaustive search over two
-// stages, which was rejected as it cannot do more (tests/optimize/optimize_limits_test.cc).
+// and can pass over plans just at the limit. So a single growth from each size into the final one
+// is tried there too, and the cheapest plan wins. It is within 1% of an exhaustive search
+// (tests/optimize/optimize_limits_test.cc), which was rejected because it is limited to two stages.
 #include "optimize/optimize_limits.h"
 
 #include <algorithm>
@@ -68,8 +68,8 @@ GrowthPath within(const Problem& problem, const scaling::RunLength& run, const L
   return best;
 }
 
-// Inserts three losses between each two. If a re-warm-up uses up most of what a limit leaves, all
-// losses that keep the limit may lie between two losses of the grid.
+// Inserts three losses between each pair of neighbours. If a re-warm-up uses up most of what a
+// limit leaves, all losses that keep the limit may lie between two losses of the grid.
 std::vector<double> with_places_between(const std::vector<double>& losses) {
   constexpr int kParts = 4;
   std::vector<double> all;
@@ -176,7 +176,7 @@ bool Limits::keeps(const Problem& problem, const GrowthPath& growth_path, double
 void Limits::check(const Problem& problem, const GrowthPath& growth_path, double end) const {
   if (too_many_tokens(problem, growth_path, end))
     throw usage_error(
-        "no plan found to this loss keeps the limit of {} tokens: from scratch it takes {}, and "
+        "no plan found for this loss keeps the limit of {} tokens: from scratch it takes {}, and "
         "this plan {}",
         short_count(most_tokens), short_count(end),
         short_count(tokens_of(problem, growth_path, end)))

@@ -1,15 +1,15 @@
-// Which growth path is the cheapest one to a loss, within limits of tokens and time?
+// Which growth path reaches a loss at the least cost, within limits of tokens and time?
 //
 // The path depends on the assumption. Under loss-state it is the longest path of
 // scaling/growth_path.h; under mixing the best single growth, at the latest time; with a measured
-// rho the pair that is best under loss-state, grown at the latest time. A goal of cost is a search
-// for the end that costs so much.
+// rho the pair that is best under loss-state, grown at the latest time. If the goal is a cost, the
+// end that costs this much is searched for.
 //
 // A longer staged run has a longer decay, so what a growth saves in the middle of the run can be
 // lost at its end, and the best path of many stages can be worse than one of fewer stages. So the
 // search is made for each number of stages up to the most that are allowed, and the best result
-// wins: allowing more stages never makes a plan worse (tests/plan/optimize_stages_test.cc). For the
-// same reason it is made with all contexts, and without the shortest ones.
+// wins: allowing more stages never makes a plan worse (tests/optimize/optimize_stages_test.cc). For
+// the same reason it is made with all contexts, and without the shortest ones.
 //
 // Invariant: the result keeps all limits, and no growth comes after the decay begins.
 #include <algorithm>
@@ -294,14 +294,12 @@ double saved_by_all_sizes(const Problem& problem, const Solution& best, double m
   return found ? found->floor : 0;
 }
 
-// Returns the problem without growths of a context below this one. A short context has more steps,
-// hence a longer decay, which can cost more than it saves, like more stages.
-Problem with_contexts_from(const Problem& problem, std::int64_t context) {
-  Problem rest = problem;
-  std::erase_if(rest.pairs.pairs, [&](const scaling::FamilyPairs::Pair& pair) {
+// Takes out growths of a context below this one. A short context has more steps, hence a longer
+// decay, which can cost more than it saves, like more stages.
+void leave_out_contexts_below(std::int64_t context, Problem& problem) {
+  std::erase_if(problem.pairs.pairs, [&](const scaling::FamilyPairs::Pair& pair) {
     return problem.sizes[pair.from].model.context < context;
   });
-  return rest;
 }
 
 std::set<std::int64_t> contexts_of(const Problem& problem) {
@@ -315,8 +313,9 @@ std::set<std::int64_t> contexts_of(const Problem& problem) {
 Solution solve(const Problem& problem, double most_seconds) {
   std::optional<Solution> best;
   std::optional<Error> refusal;
-  for (const std::int64_t context : contexts_of(problem)) {
-    const Problem rest = with_contexts_from(problem, context);
+  Problem rest = problem;
+  for (const std::int64_t context : contexts_of(problem)) {  // the shortest first
+    leave_out_contexts_below(context, rest);
     for (std::size_t stages = 1; stages <= most_stages(problem); ++stages) {
       std::optional<Solution> one = if_possible(
           [&] {

@@ -2,6 +2,7 @@
 #include "forecast/answer.h"
 #include "optimize/optimize.h"
 #include "text/json.h"
+#include "text/percent.h"
 #include "text/text.h"
 #include "text/text_table.h"
 
@@ -10,7 +11,6 @@ namespace {
 
 constexpr double kNotable = 5e-4;  // smaller differences do not show in 0.1%
 
-std::string percent(double part) { return fmt::format("{:.1f}%", 100 * part); }
 std::string loss_text(double loss) { return fmt::format("{:.4f}", loss); }
 
 std::string stages_text(const Optimum& o) {

@@ -22,7 +22,7 @@ void members(V& v, GrowthOutcome& g) {
 
 namespace {
 
-constexpr CacheFormat kFormat = {
+constexpr CacheFormat kOutcomesFormat = {
     "stagedtrain growths", 1, "growths",
     "remove the file; train and report --store-outcomes create it again"};
 constexpr double kAlike = 0.25;  // relative difference of two growths' factors of FLOPs
@@ -97,7 +97,7 @@ void GrowthOutcomes::put(GrowthOutcome growth) {
 
 GrowthOutcomes read_outcomes(const Path& path) {
   GrowthOutcomes known;
-  for (GrowthOutcome& growth : read_list<GrowthOutcome>(path, kFormat))
+  for (GrowthOutcome& growth : read_list<GrowthOutcome>(path, kOutcomesFormat))
     known.put(std::move(growth));
   return known;
 }
@@ -106,7 +106,7 @@ void add_outcomes(const Path& path, const std::vector<GrowthOutcome>& growths) {
   if (growths.empty() || path.empty()) return;
   GrowthOutcomes known = read_outcomes(path);
   for (const GrowthOutcome& growth : growths) known.put(growth);
-  write_list(path, kFormat, known.all());
+  write_list(path, kOutcomesFormat, known.all());
 }
 
 Json to_json(const std::vector<GrowthOutcome>& growths) { return list_json(growths); }

@@ -1,4 +1,4 @@
-// The file of scores, and the factor by which they widen intervals.
+// Reads and writes the file of scores, and computes the factor by which they widen intervals.
 #include "outcomes/scores.h"
 
 #include <algorithm>
@@ -23,8 +23,9 @@ void members(V& v, ScoredRun& r) {
 
 namespace {
 
-constexpr CacheFormat kFormat = {"stagedtrain scores", 1, "runs",
-                                 "remove the file; train and report --store-outcomes make it anew"};
+constexpr CacheFormat kScoresFormat = {
+    "stagedtrain scores", 1, "runs",
+    "remove the file; train and report --store-outcomes make it anew"};
 constexpr std::size_t kMostRuns = 1000;
 constexpr double kMostZ = 100, kMostLoss = 1000, kLeastSaving = -100, kMostSeconds = 1e10;
 
@@ -111,7 +112,7 @@ std::optional<ScoredRun> score_of(const runlog::Run& run,
 
 Scores read_scores(const Path& path) {
   Scores scores;
-  for (ScoredRun& run : read_list<ScoredRun>(path, kFormat)) scores.put(std::move(run));
+  for (ScoredRun& run : read_list<ScoredRun>(path, kScoresFormat)) scores.put(std::move(run));
   return scores;
 }
 
@@ -119,7 +120,7 @@ void add_scores(const Path& path, const std::vector<ScoredRun>& runs) {
   if (runs.empty() || path.empty()) return;
   Scores scores = read_scores(path);
   for (const ScoredRun& run : runs) scores.put(run);
-  write_list(path, kFormat, scores.all());
+  write_list(path, kScoresFormat, scores.all());
 }
 
 Json to_json(const Scores& scores) {

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "outcomes/scores.h"
+#include "text/percent.h"
 #include "text/text.h"
 #include "text/text_table.h"
 
@@ -16,7 +17,6 @@ struct Style {
 };
 
 std::string nats(double value) { return fmt::format("{:.4f}", value); }
-std::string percent(double value) { return fmt::format("{:.1f}%", 100 * value); }
 std::string time(double value) { return short_seconds(value); }
 
 Row row_of(const std::string& run, const Style& style, const ScoredNumber& n) {

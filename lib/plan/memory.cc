@@ -6,6 +6,7 @@
 #include "arch/architectures.h"
 #include "arch/cost.h"
 #include "arch/loops.h"
+#include "arch/routed_layers.h"
 #include "plan/run_plan.h"
 
 namespace stagedtrain::plan {
@@ -81,6 +82,9 @@ double activation_memory(const schedule::Schedule& s, const arch::ModelConfig& m
   std::int64_t kept = layers * inside + 2 * m.width;
   if (recompute == schedule::Recompute::norms && layers > 0) kept -= (2 * layers - 1) * m.width;
   if (recompute == schedule::Recompute::blocks) kept = (layers + 2) * m.width + inside;
+  // What routing adds, if all tokens of a row pass: inputs before and after they are gathered, the
+  // layer's outputs, their differences, and what is put back. One layer at a time runs again.
+  if (arch::has_routed_layers(m)) kept += arch::routed_layers(m) * 5 * m.width + inside;
   const std::int64_t boundaries = arch::boundaries_of(m).count;
   if (boundaries > 0) kept += (boundaries + 1) * m.width;  // and the gradient of the prelude
   return pass_tokens(s, m, processes) * static_cast<double>(kept) * compute_bytes(s);
@@ -88,8 +92,10 @@ double activation_memory(const schedule::Schedule& s, const arch::ModelConfig& m
 
 double recomputed_flops_per_token(const arch::ModelConfig& m, schedule::Recompute recompute) {
   if (recompute != schedule::Recompute::blocks) return 0;
+  arch::ModelConfig once = m;  // the second run of routed layers is not repeated
+  if (arch::has_routed_layers(m)) once.routed_labels = "own";
   const double head = 6 * static_cast<double>(m.width * m.vocab);
-  return (arch::flops_per_token(m) - head) / 3;  // a forward pass is a third of a step
+  return (arch::flops_per_token(once) - head) / 3;  // a forward pass is a third of a step
 }
 
 double growth_memory(const schedule::Schedule& s, std::int64_t old_parameters,
@@ -110,8 +116,7 @@ double prediction_memory(const schedule::Schedule& s, const grow::GrowthRecipe& 
       if (const auto& prediction = step.tensors[i].prediction) {
         const auto count = static_cast<double>(targets[i].count());
         predicted += count;
-        decomposed =
-            std::max(decomposed, count * static_cast<double>(prediction->sources.size()));
+        decomposed = std::max(decomposed, count * static_cast<double>(prediction->sources.size()));
       }
     most = std::max(most, number_bytes(s) * predicted + kCopies * sizeof(double) * decomposed);
   }

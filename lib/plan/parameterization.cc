@@ -15,6 +15,20 @@ arch::ModelConfig parameterized(const schedule::Schedule& s, arch::ModelConfig m
   return arch::resolved(std::move(model));
 }
 
+arch::ModelConfig parameterized_at(const Tree& place, const std::string& path,
+                                   const schedule::Schedule& s, const arch::ModelConfig& model) {
+  try {
+    return parameterized(s, model);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::usage) throw;
+    // Most messages begin with the key, as in "model.width is 0".
+    const std::string what = error.what(), key = "model";
+    const bool has_key = what.starts_with(key + ".") || what.starts_with(key + ":");
+    throw place.error("{}", path + (has_key ? what.substr(key.size()) : ": " + what))
+        .with_hint(error.hint());
+  }
+}
+
 std::string parameterization_notes(const RunPlan& plan) {
   const arch::Parameterization& p = plan.final_model.parameterization;
   if (!p.scales_width()) return "";

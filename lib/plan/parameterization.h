@@ -10,6 +10,11 @@ namespace stagedtrain::plan {
 // Returns the resolved model with the parameterization of the schedule, whose final_layers is that
 // of the schedule's final model unless it is written. Throws as arch::resolved does.
 arch::ModelConfig parameterized(const schedule::Schedule& schedule, arch::ModelConfig model);
+// The same for a model that is written at `place`, whose path in the schedule ("stages.0.model")
+// the message of an Error(usage) then begins with.
+arch::ModelConfig parameterized_at(const Tree& place, const std::string& path,
+                                   const schedule::Schedule& schedule,
+                                   const arch::ModelConfig& model);
 
 // Returns lines for the plan's table, or "" without a parameterization.
 std::string parameterization_notes(const RunPlan& plan);

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "arch/loops.h"
+#include "arch/size_text.h"
 #include "data/selected_windows.h"
 #include "plan/parameterization.h"
 #include "plan/run_plan.h"
@@ -29,8 +31,9 @@ std::string stage_table(const RunPlan& plan) {
     if (stage.selection.passes > 0)  // before some of the stage's steps
       rows.push_back(
           {"data selection", "", "", "", "", "", selection_flops_text(stage), "", "", ""});
-    rows.push_back({stage.name, fmt::format("{} x {}", stage.model.layers, stage.model.width),
-                    count_text(stage.params.total),
+    if (const std::string start = start_flops_text(stage); !start.empty())
+      rows.push_back({"sensitivity pass", "", "", "", "", "", start, "", "", ""});
+    rows.push_back({stage.name, arch::layers_by_width(stage.model), count_text(stage.params.total),
                     short_count(expected_flops_per_token(stage).total), grouped(stage.steps),
                     count_text(stage.tokens), short_count(stage.flops),
                     format_number(stage.peak_lr), bytes_text(stage.memory_bytes),
@@ -50,9 +53,10 @@ std::string policy_notes(const StagePlan& stage) {
   else
     text += "only what the growth added is trained\n";
   const double saved = 1 - flops_share(stage);
-  return text + fmt::format("  a token costs {} FLOPs, {:.1f}% {} than with all layers trained\n",
-                            short_count(expected_flops_per_token(stage).total),
-                            100 * std::abs(saved), saved < 0 ? "more" : "less");
+  return text +
+         fmt::format("  a token costs {} FLOPs, {:.1f}% {} than a whole step of this model\n",
+                     short_count(expected_flops_per_token(stage).total), 100 * std::abs(saved),
+                     saved < 0 ? "more" : "less");
 }
 
 // Describes what choosing the stage's data costs.
@@ -101,6 +105,10 @@ std::string stage_notes(const RunPlan& plan, const StagePlan& stage) {
         "  before it the growth's maps are fitted in {}: {} tokens, {} FLOPs ({:.1f}% of all)\n",
         counted(stage.fit.steps, "step"), count_text(stage.fit.tokens),
         short_count(stage.fit.flops), 100 * stage.fit.flops / plan.flops);
+  if (arch::has_tied_cores(stage.model))
+    text += fmt::format("  a pass runs {}: the core of {} runs {} times\n",
+                        counted(arch::executed_layers(stage.model), "layer"), stage.model.core,
+                        stage.model.passes);
   text += selection_notes(plan, stage);
   text += policy_notes(stage);
   text += fmt::format("  {:.0f}% of the FLOPs; {} parameters without embeddings",
@@ -115,7 +123,8 @@ std::string stage_notes(const RunPlan& plan, const StagePlan& stage) {
     text += fmt::format("; ends sooner, decayed, after {} of training steps",
                         short_seconds(stage.until_seconds));
   if (stage.until_slope)
-    text += fmt::format("; ends sooner where d ln loss / d ln tokens of its curve is {:.4g}", *stage.until_slope);
+    text += fmt::format("; ends sooner where d ln loss / d ln tokens of its curve is {:.4g}",
+                        *stage.until_slope);
   if (stage.rewarm_steps)
     text += fmt::format("; learning rate re-warms over {}", counted(stage.rewarm_steps, "step"));
   return text + "\n";
@@ -187,6 +196,7 @@ std::string scratch_notes(const RunPlan& plan, const std::vector<RunPlan>& scrat
 Json stage_json(const RunPlan& plan, const StagePlan& stage) {
   return {{"name", stage.name},
           {"model", to_json(stage.model)},
+          {"executed_layers", arch::executed_layers(stage.model)},
           {"params", stage.params.total},
           {"non_embedding", stage.params.non_embedding},
           {"flops_per_token", arch::flops_per_token(stage.model)},
@@ -212,6 +222,7 @@ Json stage_json(const RunPlan& plan, const StagePlan& stage) {
           {"fit_flops", stage.fit.flops},
           {"selection_passes", stage.selection.passes},
           {"selection_flops", stage.selection.flops},
+          {"sensitivity_flops", stage.start.total},
           {"grow", stage.growth ? stage.growth->operators() : ""},
           {"exact", stage.growth ? Json(stage.growth->exact()) : Json(nullptr)}};
 }

@@ -5,9 +5,10 @@
 #include <bit>
 
 #include "arch/loops.h"
+#include "arch/routed_layers.h"
 #include "base/error.h"
 #include "base/sum_order.h"
-#include "plan/run_plan.h"
+#include "plan/stage_policy.h"
 
 namespace stagedtrain::plan {
 
@@ -53,8 +54,8 @@ StepShare step_share(const schedule::Schedule& s, const Processes& processes) {
   }
   const auto largest = static_cast<std::uint64_t>((leaves + ranks - 1) / ranks);
   share.partial_sums = std::bit_width(largest - 1);
-  share.work = std::min(1.0, static_cast<double>(most_passes * share.rows) /
-                                 static_cast<double>(sequences));
+  share.work =
+      std::min(1.0, static_cast<double>(most_passes * share.rows) / static_cast<double>(sequences));
   return share;
 }
 
@@ -97,11 +98,15 @@ std::optional<Error> obstacle_to_sharding(const RunPlan& plan, Sharding sharding
     return full_needs("precision: fp64", "fp32 or bf16");
   if (selection_of(plan.schedule)) return full_needs("data.select", "a schedule without it");
   for (const StagePlan& stage : plan.stages) {
-    if (stage.policies.layer_sharing)
-      return full_needs("stage " + stage.name + ", which has layer_sharing", "another policy");
+    if (stage.policies.layer_sharing || stage.policies.teacher)
+      return full_needs(fmt::format("stage {}, which has {}", stage.name, policy_key(stage)),
+                        "another policy");
     if (arch::is_looped(stage.model))
       return full_needs("stage " + stage.name + ", whose model has a looped core",
                         "a model with core: 0");
+    if (arch::has_routed_layers(stage.model))
+      return full_needs("stage " + stage.name + ", whose model has routed layers",
+                        "a model with routed_every: 0");
     if (!stage.growth) continue;
     if (stage.fit.steps > 0)
       return full_needs("stage " + stage.name + ", whose growth is fitted",

@@ -2,8 +2,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "arch/routed_layers.h"
 #include "checkpoint/checkpoint.h"
 #include "grow/operator.h"
+#include "grow/symmetry_advice.h"
 #include "plan/chosen_stages.h"
 #include "plan/decay.h"
 #include "plan/memory.h"
@@ -34,16 +36,19 @@ void require_layers(const Tree& source) {
 arch::ModelConfig final_model(const Schedule& s) {
   require_layers(s.source);
   const Tree* at = s.source.find("model");
-  return at_place(at ? *at : s.source, "model", [&] { return parameterized(s, s.model); });
+  return parameterized_at(at ? *at : s.source, "model", s, s.model);
 }
 
-// Returns the first stage's model: the final model with the stage's own keys.
+// Returns the first stage's model: the final model with the stage's own keys. If it has no routed
+// layers, the other keys of the final model's do not count either.
 arch::ModelConfig first_model(const Schedule& s) {
   const Tree& over = s.stages[0].model;
   if (over.kind == Tree::Kind::none) return final_model(s);
   arch::ModelConfig model = s.model;
   read_fields(over, model, "stages.0.model");
-  return at_place(over, "stages.0.model", [&] { return parameterized(s, model); });
+  if (!arch::has_routed_layers(model) && arch::has_routed_layers(s.model))
+    model = arch::without_routing(model);
+  return parameterized_at(over, "stages.0.model", s, model);
 }
 
 // Fills in steps, tokens and flops of a stage whose length is `amount` in `unit`.
@@ -103,10 +108,10 @@ void fill_costs(const Schedule& s, StagePlan& stage) {
       whole_bytes(training_memory(s, executed_model(stage), stage.params.total).total() +
                   policy_memory(s, stage));
   if (stage.growth)
-    stage.growth_memory_bytes = whole_bytes(
-        std::max(growth_memory(s, arch::count_params(stage.growth->from).total, stage.params.total) +
-                     prediction_memory(s, *stage.growth),
-                 fit_memory(s, *stage.growth)));
+    stage.growth_memory_bytes = whole_bytes(std::max(
+        growth_memory(s, arch::count_params(stage.growth->from).total, stage.params.total) +
+            prediction_memory(s, *stage.growth),
+        fit_memory(s, *stage.growth)));
 }
 
 // Fills in model and growth of stage i. `before` is the model before it, if there is one.
@@ -162,19 +167,27 @@ std::vector<bool> not_added_by(const grow::GrowthRecipe& growth) {
   return old;
 }
 
+// Whether a growth has an operator that is meant to make models smaller.
+bool shrinks(const grow::GrowthRecipe& growth) {
+  return std::ranges::any_of(grow::operators(), [&](const grow::OperatorEntry& entry) {
+    return entry.effect == std::string("shrinks") &&
+           growth.asked().find(std::string("operator: ") + entry.name) != std::string::npos;
+  });
+}
+
 void add_warnings(RunPlan& plan) {
   const Schedule& s = plan.schedule;
   for (std::size_t i = 0; i + 1 < plan.stages.size(); ++i)
     if (plan.stages[i].params.total > plan.stages[i + 1].params.total &&
-        plan.stages[i + 1].growth->asked().find("operator: coalesce") == std::string::npos)
+        !shrinks(*plan.stages[i + 1].growth))
       plan.warnings.push_back(
           fmt::format("stage {} is smaller than the one before", s.stages[i + 1].name));
   for (const StagePlan& stage : plan.stages)
     if (stage.growth && stage.growth->symmetric() && s.dropout == 0)
       plan.warnings.push_back(
           fmt::format("stage {}: copies receive identical gradients and stay equal, so the larger "
-                      "model never gains capacity; give symmetry.noise, or moments: reset_new",
-                      stage.name));
+                      "model never gains capacity; give {}",
+                      stage.name, grow::symmetry_advice(*stage.growth)));
   const std::int64_t decay_begin = plan.total_steps - plan.decay_steps;
   for (const StagePlan& stage : plan.stages)
     if (stage.growth && plan.decay_steps > 0 && stage.first_step > decay_begin)
@@ -206,9 +219,8 @@ void resolve_lr(RunPlan& plan) {
     const auto& own = s.stages[i].lr;
     plan.stages[i].peak_lr = own && own->peak ? *own->peak : s.lr.peak;
     if (i > 0 && plan.stages[i].growth)  // the first stage has the warm-up instead
-      plan.stages[i].rewarm_steps =
-          steps_along(plan, own && own->rewarm ? *own->rewarm : s.lr.rewarm,
-                      plan.stages[i].first_step);
+      plan.stages[i].rewarm_steps = steps_along(
+          plan, own && own->rewarm ? *own->rewarm : s.lr.rewarm, plan.stages[i].first_step);
   }
   plan.decayed = ends_decayed(plan, plan.total_steps, 0);
 }
@@ -307,7 +319,7 @@ RunPlan resolve(const Schedule& s, const DataFacts& facts,
       stage.old_tensors = not_added_by(*stage.growth);
       stage.trained = arch::trained_parts(stage.model, stage.old_tensors);
     }
-    set_policy(s, i, stage);
+    set_policy(s, facts, i, stage);
     fill_costs(s, stage);
     at_place(stage_place(s, i), "stages." + std::to_string(i) + ".for",
              [&] { measure_stage(s, s.stages[i].length, facts, stage); });

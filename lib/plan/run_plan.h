@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,10 +12,10 @@
 #include "grow/recipe.h"
 #include "plan/map_fit.h"
 #include "plan/step_sums.h"
-#include "plan/transfer.h"
 #include "policies/policy.h"
 #include "policies/window_selection.h"
 #include "runlog/prediction.h"
+#include "scaling/transfer.h"
 #include "schedule/schedule.h"
 #include "text/json_fwd.h"
 
@@ -30,10 +31,12 @@ struct StagePlan {
   std::string name;
   arch::ModelConfig model;
   arch::ParamCount params;
-  bool train_only_new = false;  // trains only what its growth added
+  bool train_only_new = false;    // trains only what its growth added
   std::vector<bool> old_tensors;  // with train_only_new: those that its growth did not add
   arch::TrainedParts trained;     // the parts that train_only trains
   schedule::Policies policies;    // at most one is on
+  std::optional<arch::ModelConfig> larger;  // in the checkpoint that its adapters begin from
+  arch::TokenFlops start;  // what its policy costs before the first step, all tokens together
   std::optional<grow::GrowthRecipe> growth;  // from the stage before, or from the checkpoint `from`
   FitCost fit;                               // what fitting that growth costs before the first step
   SelectionCost selection;                   // what choosing its training data costs
@@ -41,7 +44,7 @@ struct StagePlan {
   std::int64_t tokens = 0;                   // trained on in the steps
   double flops = 0;  // executed by the steps; an expected value if a policy draws layers
   // The FLOPs besides those of the steps.
-  double other_flops() const { return fit.flops + selection.flops; }
+  double other_flops() const { return fit.flops + selection.flops + start.total; }
   double peak_lr = 0;
   std::int64_t rewarm_steps = 0;
   std::optional<double> until_loss, until_slope;
@@ -57,10 +60,12 @@ struct StagePlan {
   bool is_whole() const { return !train_only_new && !policy_of(policies); }
 };
 
-// Facts from the token file. Without them, durations in epochs are refused.
+// Facts from the files that a schedule names. Without those of the token file, durations in epochs
+// are refused.
 struct DataFacts {
-  std::optional<std::int64_t> train_tokens;  // in the whole file
-  std::string train_fingerprint;             // hexadecimal, as in run.jsonl; "": unknown
+  std::optional<std::int64_t> train_tokens;         // in the whole file
+  std::string train_fingerprint;                    // hexadecimal, as in run.jsonl; "": unknown
+  std::map<std::string, arch::ModelConfig> larger;  // in checkpoints of adapters.from, by path
 };
 // Returns the tokens of one epoch at this context, in whole windows; nothing if the file is not
 // known or too short for one window.

@@ -1,4 +1,4 @@
-// Needs the number of windows, which the token file tells.
+// Computes the cost from the number of windows in the token file.
 #include "plan/selection_cost.h"
 
 #include "data/batch_stream.h"

@@ -5,7 +5,10 @@
 #include <cmath>
 
 #include "arch/loops.h"
+#include "arch/routed_layers.h"
 #include "plan/step_sums.h"
+#include "policies/transplant.h"
+#include "text/text.h"
 
 namespace stagedtrain::plan {
 namespace {
@@ -47,13 +50,17 @@ std::string conflict(const schedule::Schedule& s, const StagePlan& stage, const 
   if (policy.work && arch::is_looped(stage.model))
     return "found in a model with a looped core, expected a model without one (model.core: 0): "
            "policies choose among layers that run once";
+  if (policy.work && arch::has_routed_layers(stage.model))
+    return "found in a model with routed layers, expected a model without them "
+           "(model.routed_every: "
+           "0): routers choose what a pass runs";
   if (stage.policies.ffn_path && s.optimizer.name == schedule::OptimizerName::muon)
     return "found with optimizer muon, expected another one: Muon orthogonalizes whole matrices, "
            "and a path trains a part of them";
   if (stage.policies.adapters && s.optimizer.name == schedule::OptimizerName::muon)
     return "found with optimizer muon, expected another one: Muon orthogonalizes what moves a "
            "matrix, and an adapter moves it as B A";
-  if (stage.policies.adapters && stage.growth)
+  if ((stage.policies.adapters || stage.policies.teacher) && stage.growth)
     for (const grow::GrowthStep& step : stage.growth->steps)
       if (step.mask_steps > 0)
         return "found with the operator mask, expected other operators: while a mask rises, no "
@@ -72,7 +79,8 @@ std::string policy_key(const StagePlan& stage) {
 }
 
 PolicyStage policy_stage(const StagePlan& stage, std::uint64_t seed) {
-  return {stage.model, stage.steps, stage.policies, seed, stage.old_tensors};
+  return {stage.model, stage.steps,       stage.policies,
+          seed,        stage.old_tensors, stage.larger ? &*stage.larger : nullptr};
 }
 
 arch::StepWork step_work(const RunPlan& plan, const StagePlan& stage, std::int64_t step,
@@ -142,9 +150,21 @@ arch::ModelConfig executed_model(const StagePlan& stage) {
   return model;
 }
 
-void set_policy(const schedule::Schedule& s, std::size_t i, StagePlan& stage) {
+std::string start_flops_text(const StagePlan& stage) {
+  if (!transplants(stage.policies)) return "";
+  return stage.larger ? short_count(stage.start.total) : "?";
+}
+
+void set_policy(const schedule::Schedule& s, const DataFacts& facts, std::size_t i,
+                StagePlan& stage) {
   stage.policies = s.stages[i].policies;
+  if (transplants(stage.policies))
+    if (const auto found = facts.larger.find(stage.policies.adapters->from);
+        found != facts.larger.end())
+      stage.larger = found->second;
   check_policy(s, i, stage);
+  if (const Policy* policy = stage_policy(stage); policy && policy->start_flops)
+    stage.start = policy->start_flops(policy_stage(stage));
 }
 
 void check_policy(const schedule::Schedule& s, std::size_t i, const StagePlan& stage) {

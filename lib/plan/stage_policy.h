@@ -43,8 +43,13 @@ double flops_share(const StagePlan& stage);
 // Returns the model as large as a pass may execute it: with shared layers, as deep.
 arch::ModelConfig executed_model(const StagePlan& stage);
 
+// Returns what the stage's policy costs before the first step, as text: "" if nothing, and "?" if
+// that is not known without a file.
+std::string start_flops_text(const StagePlan& stage);
+
 // Fills in the policy of stage i of the schedule, and checks it as check_policy does.
-void set_policy(const schedule::Schedule& schedule, std::size_t i, StagePlan& stage);
+void set_policy(const schedule::Schedule& schedule, const DataFacts& facts, std::size_t i,
+                StagePlan& stage);
 // Throws Error(usage) at the policy's position in the schedule if it cannot be followed. Call it
 // again when the stage's steps are known.
 void check_policy(const schedule::Schedule& schedule, std::size_t i, const StagePlan& stage);

@@ -7,24 +7,23 @@
 #include <cmath>
 
 #include "compare/axes.h"
+#include "plan_report/colours.h"
 #include "statistics/bootstrap.h"
 #include "text/text.h"
 
 namespace stagedtrain::report {
 namespace {
 
-constexpr int kPoints = 120, kWidth = 480, kHeight = 340;
+constexpr int kCurvePoints = 120, kWidth = 480, kHeight = 340;
 constexpr double kForecast = 3;  // multiple of the last fitted step
 // Limit of the residual axis, as a multiple of the largest residual; curves beyond it are cut off.
 constexpr double kMostApart = 8;
-constexpr Colour kStaged{Ink::staged, 0}, kSoft{Ink::staged_soft, 0}, kScratch{Ink::scratch, 0},
-    kMuted{Ink::muted, 0}, kGrid{Ink::grid, 0};
 
 template <class F>
 std::vector<XY> curve_over(double low, double high, F f) {
   std::vector<XY> points;
-  for (int i = 0; i <= kPoints; ++i) {
-    const double x = low * std::pow(high / low, static_cast<double>(i) / kPoints);
+  for (int i = 0; i <= kCurvePoints; ++i) {
+    const double x = low * std::pow(high / low, static_cast<double>(i) / kCurvePoints);
     if (const XY point{x, f(x)}; std::isfinite(point.y)) points.push_back(point);
   }
   return points;

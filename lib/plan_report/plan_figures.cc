@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "compare/axes.h"
+#include "plan_report/colours.h"
 #include "scaling/growth_path.h"
 #include "text/text.h"
 
@@ -14,8 +15,6 @@ namespace stagedtrain::report {
 namespace {
 
 constexpr int kPoints = 160;
-constexpr Colour kStaged{Ink::staged, 0}, kSoft{Ink::staged_soft, 0}, kScratch{Ink::scratch, 0},
-    kMuted{Ink::muted, 0}, kGrid{Ink::grid, 0}, kGood{Ink::good, 0};
 
 double between(double low, double high, int i, int count) {
   return low * std::pow(high / low, static_cast<double>(i) / count);
@@ -80,8 +79,8 @@ Axis percent_axis(const char* title, double low, double high) {
 
 Axis log_axis(const Unit& unit, double low, double high) { return cost_axis(unit, low, high); }
 
-// Returns the largest share of a scratch run of this many tokens that the plan's own sizes can save,
-// or, for a plan with one stage, all sizes.
+// Returns the largest share of a scratch run of this many tokens that the plan's own sizes can
+// save, or, for a plan with one stage, all sizes.
 double saved_by_own(const PlanPicture& picture, double tokens) {
   scaling::Family own;
   for (const PathStage& stage : picture.path) own.push_back(stage.size);

@@ -18,7 +18,8 @@
 #include <algorithm>
 
 #include "arch/architectures.h"
-#include "text/text.h"
+#include "policies/transplant.h"
+#include "text/counted.h"
 
 namespace stagedtrain::plan {
 namespace {
@@ -36,7 +37,8 @@ std::string kind_of(const arch::ParamSpec& spec) {
 }
 
 bool is_asked(const PolicyStage& stage, const arch::ParamSpec& spec) {
-  if (spec.layer < 0 || spec.axes.size() != 2 || kind_of(spec) == "router") return false;
+  const bool is_matrix = spec.layer >= 0 && spec.axes.size() == 2;
+  if (!is_matrix || spec.axes[0].axis == arch::Axis::experts) return false;  // routers are not
   const std::vector<std::string>& kinds = stage.keys.adapters->matrices;
   return kinds.empty() || std::ranges::find(kinds, kind_of(spec)) != kinds.end();
 }
@@ -102,7 +104,24 @@ std::string refusal(const PolicyStage& stage) {
                          keys.rank, shorter, table[i].name, table[i].axes[0].size,
                          table[i].axes[1].size);
   }
-  return "";
+  return stage.larger ? transplant_refusal(stage, table, found) : "";
+}
+
+arch::TokenFlops start_flops(const PolicyStage& stage) {
+  if (!stage.larger) return {};
+  return sensitivity_flops(*stage.keys.adapters, *stage.larger, stage.model);
+}
+
+// Describes what the adapters begin from, unless they are drawn.
+std::string start(const PolicyStage& stage) {
+  if (!transplants(stage.keys)) return "";
+  const schedule::AdaptersSpec& keys = *stage.keys.adapters;
+  const std::string text =
+      fmt::format("; they begin from the weights of {} to which {} of text are most sensitive",
+                  keys.from, counted(keys.samples, "sequence"));
+  if (!stage.larger) return text + "; without that file its cost is not known, nor counted";
+  return fmt::format("{}, which takes {} FLOPs of {}", text, short_count(start_flops(stage).total),
+                     describe(*stage.larger));
 }
 
 std::string description(const PolicyStage& stage) {
@@ -110,9 +129,10 @@ std::string description(const PolicyStage& stage) {
   const auto matrices = static_cast<std::int64_t>(adapted(stage, table).size());
   return fmt::format(
       "adapters of rank {} train {} matrices by {} numbers{}; they save memory of moments, but no "
-      "FLOPs of these matrices",
+      "FLOPs of these matrices{}",
       stage.keys.adapters->rank, grouped(matrices), grouped(count_adapters(stage, table)),
-      stage.old.empty() ? ", and nothing else is trained" : ", and new layers are trained whole");
+      stage.old.empty() ? ", and nothing else is trained" : ", and new layers are trained whole",
+      start(stage));
 }
 
 }  // namespace
@@ -140,6 +160,7 @@ const Policy& adapters() {
       .description = description,
       .frozen = frozen,
       .step_flops = step_flops,
+      .start_flops = start_flops,
       .more_memory = more_memory,
       .with_only_new = true};
   return policy;

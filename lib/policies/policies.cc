@@ -10,8 +10,8 @@ const std::vector<bool>& PolicyStage::no_tensors() {
 
 const std::vector<const Policy*>& policies() {
   static const std::vector<const Policy*> all = {
-      &layer_dropout(),  &layer_path(),   &ffn_path(),   &layer_sharing(),
-      &token_dropping(), &train_groups(), &train_last(), &adapters()};
+      &layer_dropout(), &layer_path(), &ffn_path(), &layer_sharing(), &token_dropping(),
+      &train_groups(),  &train_last(), &adapters(), &teacher()};
   return all;
 }
 

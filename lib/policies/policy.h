@@ -29,6 +29,8 @@ struct PolicyStage {
   // Which tensors of the table were there before the stage's growth, if the stage has train_only:
   // new; else empty.
   const std::vector<bool>& old = no_tensors();
+  // The model in the checkpoint that adapters begin from, or null: there is none, or no such file.
+  const arch::ModelConfig* larger = nullptr;
   static const std::vector<bool>& no_tensors();
 };
 
@@ -53,13 +55,15 @@ struct Policy {
                               std::int64_t stage_step) = nullptr;
   // Returns the FLOPs of a step that depend on no token, besides those of the optimizer. Null: 0.
   double (*step_flops)(const PolicyStage&) = nullptr;
+  // Returns the FLOPs before the stage's first step. Null: 0.
+  arch::TokenFlops (*start_flops)(const PolicyStage&) = nullptr;
   // Returns how many bytes of memory a stage needs besides those of the model, or fewer if it is
   // below 0, where a number has so many bytes. Null: 0.
   double (*more_memory)(const PolicyStage&, double number_bytes) = nullptr;
   // Whether the policy may be combined with train_only: new.
   bool with_only_new = false;
-  // Returns the most layers that a pass runs, counting those that run several times as often. Null:
-  // at most those of the model.
+  // Returns the most layers that a pass runs, or that need as much memory as what it runs, counting
+  // those that run several times as often. Null: at most those of the model.
   std::int64_t (*most_layers)(const PolicyStage&) = nullptr;
 };
 const Policy& layer_dropout();   // layer_dropout.cc
@@ -70,6 +74,7 @@ const Policy& token_dropping();  // token_dropping.cc
 const Policy& train_groups();    // train_groups.cc
 const Policy& train_last();      // train_last.cc
 const Policy& adapters();        // adapters.cc
+const Policy& teacher();         // teacher.cc
 
 const std::vector<const Policy*>& policies();
 // Returns the policy that is on, or null.

@@ -13,7 +13,7 @@
 namespace stagedtrain::data {
 namespace {
 
-constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
+constexpr std::size_t kWriteBytes = std::size_t{1} << 20;
 
 std::uint32_t width_for(std::int64_t vocab, TokenLayout layout) {
   if (vocab <= 256 && layout == TokenLayout::stagedtrain) return 1;
@@ -46,13 +46,13 @@ TokenWriter::TokenWriter(Path target, const Tokenizer& tokenizer, Replace replac
       header_(header_for(tokenizer, layout)),
       tokenizer_name_(lower(tokenizer.name())),
       written_(header_.header_bytes) {
-  buffer_.reserve(kBufferBytes);
+  buffer_.reserve(kWriteBytes);
 }
 
 void TokenWriter::append(std::span<const std::int32_t> ids) {
   const std::size_t width = header_.bytes_per_token;
   for (std::int32_t id : ids) {
-    if (buffer_.size() + width > kBufferBytes) flush();
+    if (buffer_.size() + width > kWriteBytes) flush();
     const auto* bytes = reinterpret_cast<const std::byte*>(&id);
     buffer_.insert(buffer_.end(), bytes, bytes + width);  // little endian: the low bytes come first
   }

@@ -1,4 +1,4 @@
-// Lines of run.jsonl.
+// Writes the lines of run.jsonl.
 #include "record/event_log.h"
 
 #include <span>
@@ -37,7 +37,7 @@ Json stage_event(const schedule::Schedule& schedule, const plan::StagePlan& stag
 
 std::string text_of(const Tree& value) {
   if (value.kind == Tree::Kind::scalar) return value.text;
-  const std::string line = to_yaml(Tree::list({value}));  // in a list a list stays on one line
+  const std::string line = to_yaml(Tree::list({value}));  // a list within a list stays on one line
   return line.substr(1, line.size() - 3);
 }
 
@@ -88,7 +88,7 @@ void EventLog::open() {
 }
 
 bool EventLog::is_in_place() const {
-  // What the system does not tell has not changed.
+  // Counts as unchanged if the system does not say.
   return names_open_file(file_, out_->descriptor()).value_or(true);
 }
 

@@ -1,5 +1,4 @@
-// run.jsonl: one JSON object a line (docs/run-log.md), the numbers of the progress line for
-// machines.
+// Writes run.jsonl, the log of a run for programs: one JSON object per line (docs/run-log.md).
 #pragma once
 
 #include <memory>

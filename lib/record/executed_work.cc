@@ -19,6 +19,15 @@ double optimizer_flops(const schedule::Schedule& schedule, const plan::StagePlan
          plan::optimizer_flops_per_step(schedule, stage.model);
 }
 
+// Returns the FLOPs of a token in a step that runs the whole model. Those of a policy that neither
+// draws work nor freezes tensors are the same in every step.
+double flops_of_token(const plan::StagePlan& stage, const arch::TrainedParts& trained,
+                      std::int64_t length) {
+  const plan::Policy* policy = plan::stage_policy(stage);
+  if (policy && !policy->frozen) return plan::expected_flops_per_token(stage, length).total;
+  return arch::step_flops_per_token(stage.model, {}, trained, length).total;
+}
+
 }  // namespace
 
 std::vector<arch::StepWork> passes_of_step(const plan::RunPlan& plan, const plan::StagePlan& stage,
@@ -43,9 +52,8 @@ ExecutedWork executed_work(const schedule::Schedule& schedule, const plan::Stage
     const arch::TrainedParts trained =
         frozen.empty() ? stage.trained : arch::trained_parts(stage.model, frozen);
     sum.idle.frozen = std::move(frozen);
-    sum.flops = static_cast<double>(rows * length) *
-                    arch::step_flops_per_token(stage.model, {}, trained, length).total +
-                optimizer_flops(schedule, stage, trained, {}) + plan::policy_step_flops(stage);
+    sum.flops = static_cast<double>(rows * length) * flops_of_token(stage, trained, length) +
+                optimizer_flops(schedule, stage, trained, {});
     return sum;
   }
   sum.idle.layers.assign(static_cast<std::size_t>(layers), true);

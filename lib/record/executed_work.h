@@ -18,7 +18,9 @@ std::vector<arch::StepWork> passes_of_step(const plan::RunPlan& plan, const plan
 // What a step executed that has `rows` sequences of `length` tokens, `rows_of_pass` in each pass
 // but the last.
 struct ExecutedWork {
-  double flops = 0;      // of the passes, and the optimizer's over the matrices that it moves
+  // Of the passes, and the optimizer's over the matrices that it moves; without what the policy
+  // does once in a step (plan::policy_step_flops).
+  double flops = 0;
   double layers = 0;     // that ran, mean over tokens; a layer that ran twice counts twice
   arch::IdleParts idle;  // what ran in no pass, or was not to be trained
 };

@@ -11,10 +11,10 @@ namespace stagedtrain::train {
 namespace {
 
 // Weights from another run know the ids of its tokenizer, so this run must use the same one.
-void check_tokenizer_of_from(const schedule::Schedule& schedule, const std::string& tokenizer) {
-  if (schedule.from.empty()) return;
-  const std::string before = state::CheckpointReader(schedule.from).header().run.tokenizer;
-  data::require_same_tokenizer(schedule.data.train, tokenizer, schedule.from, before);
+void check_tokenizer_of(const std::string& checkpoint, const schedule::Schedule& schedule,
+                        const std::string& tokenizer) {
+  const std::string before = state::CheckpointReader(checkpoint).header().run.tokenizer;
+  data::require_same_tokenizer(schedule.data.train, tokenizer, checkpoint, before);
 }
 
 }  // namespace
@@ -63,7 +63,10 @@ RunData open_data(const plan::RunPlan& plan) {
   const std::string& other = data.validation->info().tokenizer;
   data::require_same_tokenizer(spec.validation, other, spec.train, data.tokenizer);
   if (data.tokenizer.empty()) data.tokenizer = other;
-  check_tokenizer_of_from(plan.schedule, data.tokenizer);
+  if (!plan.schedule.from.empty())
+    check_tokenizer_of(plan.schedule.from, plan.schedule, data.tokenizer);
+  for (const auto& [path, model] : plan.facts.larger)
+    check_tokenizer_of(path, plan.schedule, data.tokenizer);
   data.train_fingerprint = data.train->fingerprint();
   data.validation_fingerprint = data.validation->fingerprint();
   data.fingerprint =

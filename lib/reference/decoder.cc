@@ -19,7 +19,8 @@ void Decoder::go_back(std::int64_t length) {
 
 std::unique_ptr<Decoder> make_decoder(const Model& model) {
   const auto* reference = dynamic_cast<const ReferenceModel*>(&model);
-  return reference ? std::make_unique<Decoder>(*reference) : nullptr;
+  if (!reference || arch::has_routed_layers(model.config())) return nullptr;
+  return std::make_unique<Decoder>(*reference);
 }
 
 }  // namespace stagedtrain::model

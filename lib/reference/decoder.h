@@ -28,8 +28,8 @@ class Decoder {
   KeyValueCache cache_;
 };
 
-// Returns null for the fused CPU kernels, which have no key-value cache. The model must outlive the
-// decoder.
+// Returns null for the fused CPU kernels, which have no key-value cache, and for models with routed
+// layers, whose layers would have caches of different lengths. The model must outlive the decoder.
 std::unique_ptr<Decoder> make_decoder(const Model& model);
 
 }  // namespace stagedtrain::model

@@ -68,6 +68,9 @@ ReferenceModel::ReferenceModel(const arch::ModelConfig& config, const ModelOptio
   compute_grads_ = mixed() ? params_.flat_zeros(at::kBFloat16) : params_.grads();
   token_ = leaf({"embed.token"});
   head_ = config.tied ? token_ : leaf({"head.weight"});
+  for (int layer = 0; layer < config.layers; ++layer)
+    token_routers_.push_back(arch::is_routed(config, layer) ? leaf(layer, arch::kTokenRouter)
+                                                            : at::Tensor());
 }
 
 void ReferenceModel::set_mask(const ModelMask& mask) {
@@ -93,6 +96,10 @@ void ReferenceModel::leave_out_frozen() {
   for (Leaf& one : leaves_)
     one.leaf.set_requires_grad(
         std::ranges::any_of(one.tensors, [&](std::size_t i) { return !params_.frozen()[i]; }));
+}
+
+void ReferenceModel::set_student(const std::optional<Distillation>& how) {
+  student_ = how ? std::make_unique<Student>(*this, *how) : nullptr;
 }
 
 at::Tensor ReferenceModel::leaf(int layer, const std::string& key) const {
@@ -137,20 +144,25 @@ at::Tensor ReferenceModel::pass(const at::Tensor& tokens_BS, double scale,
   if (mixed() && !shards_) compute_grads_.zero_();
   const std::int64_t length = tokens_BS.size(1) - 1;
   RouterLoads loads;
+  RouterLabels labels;
   const bool balanced = config_.layers > 0 && config_.experts > 0 && config_.router_loss > 0;
   const at::Tensor x_NC =
       features(tokens_BS.narrow(1, 0, length), {.dropout = dropout,
                                                 .loads = balanced ? &loads : nullptr,
+                                                .labels = &labels,
                                                 .work = work_.layers ? &work_ : nullptr,
                                                 .layers = config_.layers})
           .flatten(0, 1);
   // The head is complete until the backward pass enters the last block, or ends.
   if (shards_) enter_backward(shards_->unit_of_head());
-  const Loss loss = ops_.classifier_loss(x_NC, head_, tokens_BS.narrow(1, 1, length).flatten(),
-                                         {config_.logit_scale, options_.z_loss, scale});
-  const at::Tensor objective =
-      balanced ? loss.objective + config_.router_loss * scale * loads.balancing_loss()
-               : loss.objective;
+  const Loss loss =
+      student_ ? student_->loss(x_NC, tokens_BS, scale, dropout)
+               : ops_.classifier_loss(x_NC, head_, tokens_BS.narrow(1, 1, length).flatten(),
+                                      {config_.logit_scale, options_.z_loss, scale});
+  at::Tensor objective = loss.objective;
+  if (balanced) objective = objective + config_.router_loss * scale * loads.balancing_loss();
+  if (arch::has_routed_layers(config_) && config_.routed_loss > 0)
+    objective = objective + config_.routed_loss * scale * labels.mean_loss();
   objective.backward();
   if (shards_) {
     end_backward();
@@ -161,8 +173,8 @@ at::Tensor ReferenceModel::pass(const at::Tensor& tokens_BS, double scale,
   return loss.mean;
 }
 
-// Where a layer drops tokens, the others leave the stream, pass through the layer by themselves,
-// and take their places again.
+// Where a layer drops tokens, or is routed, the others leave the stream, pass through the layer by
+// themselves, and take their places again.
 Stream ReferenceModel::through_all(const ReferencePass& pass, const BlockForward& block,
                                    Stream stream) const {
   const arch::StepWork& work = pass.work ? *pass.work : whole_work_;
@@ -177,11 +189,20 @@ Stream ReferenceModel::through_all(const ReferencePass& pass, const BlockForward
       };
       return through(one.layer, pass, body, in);
     };
-    if (one.tokens == 0) {
+    const at::Tensor& router = token_routers_[static_cast<std::size_t>(one.layer)];
+    if (one.tokens == 0 && !router.defined()) {
       stream = run({}, stream);
       continue;
     }
     const at::Tensor x_BTC = sum_of(stream);
+    if (router.defined()) {
+      ST_CHECK(one.tokens == 0, "layer {} is routed and drops tokens", one.layer);
+      const auto layer = [&](const at::Tensor& positions_BK, const at::Tensor& x_BKC) {
+        return sum_of(run(positions_BK, {x_BKC, {}}));
+      };
+      stream = {route_tokens(x_BTC, router, config_, layer, pass.labels), {}};
+      continue;
+    }
     const at::Tensor positions_BK = kept_positions(work, one, x_BTC);
     const at::Tensor index_BKC = positions_BK.unsqueeze(2).expand({-1, -1, x_BTC.size(2)});
     const Stream kept = run(positions_BK, {x_BTC.gather(1, index_BKC), {}});

@@ -12,6 +12,8 @@
 #include "model/reference_mask.h"
 #include "reference/block_again.h"
 #include "reference/reference_experts.h"
+#include "reference/routed_tokens.h"
+#include "reference/student.h"
 
 namespace stagedtrain::model {
 
@@ -19,6 +21,7 @@ namespace stagedtrain::model {
 struct ReferencePass {
   PassDropout dropout = {};
   RouterLoads* loads = nullptr;          // sums over all layers; null: not needed
+  RouterLabels* labels = nullptr;        // of routed layers in training; null: as in evaluation
   const arch::StepWork* work = nullptr;  // of a training pass; null: the whole model
   std::int64_t layers = 0;               // of the model
   KeyValueCache* cache = nullptr;  // of the one sequence being decoded; null: all rows start at 0
@@ -54,6 +57,9 @@ class ReferenceModel : public Model {
   at::Tensor mean_features(const at::Tensor& tokens_BT, std::int64_t layers) override;
   // Implements Decoder::read.
   at::Tensor read(const at::Tensor& tokens_T, std::int64_t last, KeyValueCache& cache) const;
+  // Implements set_student of reference/student.h.
+  void set_student(const std::optional<Distillation>& how);
+  Student* student() { return student_.get(); }
 
  protected:
   ReferenceModel(const arch::ModelConfig& config, const ModelOptions& options);
@@ -119,11 +125,13 @@ class ReferenceModel : public Model {
   }
 
  private:
+  friend class Student;  // runs a second model
   bool mixed() const { return options_.precision == Precision::bf16; }
   // A pass can be recorded if it does the same work every time: nothing is random, and no size
   // depends on the data.
   bool can_be_recorded() const {
-    return options_.dropout == 0 && config_.experts == 0 && !mask_.active() && !work_.layers;
+    return options_.dropout == 0 && config_.experts == 0 && !mask_.active() && !work_.layers &&
+           !student_ && !arch::has_routed_layers(config_);
   }
   // Runs one block of a pass. With Recompute::blocks the backward pass recomputes it, unless no
   // input needs a gradient: autograd would then never reach the node that recomputes. With shards,
@@ -148,9 +156,11 @@ class ReferenceModel : public Model {
   arch::StepWork whole_work_;   // of a pass that no policy changes
   arch::Boundaries boundaries_;
   mutable std::vector<Leaf> leaves_;
-  std::vector<bool> frozen_;  // the frozen tensors when leaves_ were last updated
+  std::vector<bool> frozen_;                   // the frozen tensors when leaves_ were last updated
+  std::vector<at::Tensor> token_routers_;      // of each layer; undefined where it is not routed
   mutable std::vector<std::int64_t> entered_;  // units that the backward pass has entered, not left
   RecordedPasses recorded_;
+  std::unique_ptr<Student> student_;  // null: the model is trained alone
 
  protected:
   const BlockOps& ops_;

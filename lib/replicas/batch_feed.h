@@ -29,7 +29,7 @@ class BatchFeed {
   // changed, so that no step uses other tokens than the run's.
   BatchFeed(data::BatchStream stream, at::Device device, std::function<void()> check);
 
-  // Goes on with another stream. Drops a prepared batch.
+  // Switches to another stream, and drops a batch that was prepared.
   void restart(data::BatchStream stream);
 
   // Returns the next batch, without a wait if it was prepared. Throws what BatchStream::next and

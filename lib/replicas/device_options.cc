@@ -3,9 +3,11 @@
 
 #include <ATen/Parallel.h>
 
+#include "arch/routed_layers.h"
 #include "base/parallel.h"
 #include "dist/place.h"
 #include "io/terminal.h"
+#include "plan/stage_policy.h"
 #include "text/text.h"
 
 namespace stagedtrain::train {
@@ -52,10 +54,15 @@ model::ModelOptions options_of(const plan::RunPlan& plan, const DeviceRequest& r
   options.dropout = plan.schedule.dropout;
   options.z_loss = plan.schedule.z_loss;
   options.recompute = static_cast<model::Recompute>(plan.schedule.batch.recompute);
-  const auto drops = [](const plan::StagePlan& s) { return s.policies.token_dropping.has_value(); };
-  if (!options.device.is_cpu() || std::ranges::none_of(plan.stages, drops)) return options;
+  const auto routes = [](const plan::StagePlan& s) { return arch::has_routed_layers(s.model); };
+  const auto needs_reference = std::ranges::find_if(plan.stages, [&](const plan::StagePlan& s) {
+    return s.policies.token_dropping || s.policies.teacher || routes(s);
+  });
+  if (!options.device.is_cpu() || needs_reference == plan.stages.end()) return options;
   if (options.kernels == model::Kernels::fused)
-    throw usage_error("--kernels fused: found a stage with token_dropping, expected none")
+    throw usage_error(
+        "--kernels fused: found a stage with {}, expected none",
+        routes(*needs_reference) ? "routed layers" : plan::policy_key(*needs_reference))
         .with_hint("leave out --kernels; the run then uses reference kernels");
   options.kernels = model::Kernels::reference;
   return options;

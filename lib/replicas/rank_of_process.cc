@@ -35,7 +35,7 @@ plan::Sharding sharding_of_process(model::Precision precision) {
   return wide && sharding == plan::Sharding::optimizer ? plan::Sharding::none : sharding;
 }
 
-Joined join(const DeviceRequest& request) {
+Joined join_ranks(const DeviceRequest& request) {
   const auto device_or_error = [&]() -> std::pair<at::Device, std::optional<Error>> {
     try {
       return {model::parse_device(device_of_rank(request).device), {}};

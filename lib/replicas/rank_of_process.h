@@ -17,7 +17,7 @@ dist::Ranks& ranks_of_process(const at::Device& device);
 // optimizer means none, because LibTorch's AdamW rounds differently on parts of a tensor.
 plan::Sharding sharding_of_process(model::Precision precision);
 // These three are functions of the module's interface (engine/ranks_interface.h).
-Joined join(const DeviceRequest& request);
+Joined join_ranks(const DeviceRequest& request);
 void on_first_rank(const std::function<void()>& f);
 Error ending_of(const Error& error);
 

@@ -188,7 +188,8 @@ std::string tables_html(const Report& report) {
   return html + to_html(runs_table(report)) + to_html(seeds_table(report)) +
          to_html(stages_table(report)) + to_html(run_predictions_table(report)) +
          to_html(predictions_table(report)) + to_html(growths_table(report)) +
-         to_html(selections_table(report)) + to_html(generated_table(report));
+         to_html(selections_table(report)) + to_html(transplants_table(report)) +
+         to_html(generated_table(report));
 }
 
 std::string fine_print_html(const Report& report) {

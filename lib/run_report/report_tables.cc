@@ -265,6 +265,23 @@ Table selections_table(const Report& report) {
   return table;
 }
 
+Table transplants_table(const Report& report) {
+  Table table{.title = "Adapters that begin from a larger model, counted in all costs",
+              .columns = {{"stage"},
+                          {"from", false, true},
+                          {"sequences", true},
+                          {"compute", true},
+                          {"of the run's", true},
+                          {"time", true}}};
+  for (const Run& run : report.runs)
+    for (const runlog::LoggedTransplant& one : run.transplants)
+      table.rows.push_back({run_prefix(report, run) + one.stage, one.from, whole_text(one.samples),
+                            flops_text(one.flops),
+                            decimal_text(100 * one.flops / run.last().flops, 1) + "%",
+                            seconds_text(one.seconds)});
+  return table;
+}
+
 Table growths_table(const Report& report) {
   Table table{.title = "Growth",
               .columns = {{"into stage"},

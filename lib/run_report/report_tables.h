@@ -37,6 +37,8 @@ Table run_predictions_table(const Report& report);
 Table generated_table(const Report& report);
 // What choosing their training data cost the runs that did; no rows if none did.
 Table selections_table(const Report& report);
+// What measuring a larger model, from which adapters of a stage begin, cost; no rows if none do.
+Table transplants_table(const Report& report);
 // For each growth: the losses on the same batch before and after it.
 Table growths_table(const Report& report);
 

@@ -86,6 +86,15 @@ Json selection_json(const runlog::Selection& selection) {
           {"select_seconds", number(selection.seconds)}};
 }
 
+Json transplant_json(const runlog::LoggedTransplant& transplant) {
+  return {{"stage", transplant.stage},
+          {"step", number(transplant.at.step)},
+          {"from", transplant.from},
+          {"samples", number(transplant.samples)},
+          {"sensitivity_flops", number(transplant.flops)},
+          {"sensitivity_seconds", number(transplant.seconds)}};
+}
+
 Json settings_json(const Run& run) {
   Json json = Json::object();
   for (const runlog::Setting& setting : run.settings) json[setting.key] = setting.value;
@@ -137,7 +146,8 @@ Json run_json(const Run& run) {
             {"stages", Json::array()},
             {"growths", Json::array()},
             {"fits", Json::array()},
-            {"selections", Json::array()}};
+            {"selections", Json::array()},
+            {"transplants", Json::array()}};
   const std::vector<StageTotals> costs = stage_totals(run);
   for (std::size_t i = 0; i < costs.size(); ++i)
     json["stages"].push_back(stage_json(run.stages[i], costs[i]));
@@ -145,6 +155,8 @@ Json run_json(const Run& run) {
   for (const runlog::Fit& fit : run.fits) json["fits"].push_back(fit_json(fit));
   for (const runlog::Selection& one : run.selections)
     json["selections"].push_back(selection_json(one));
+  for (const runlog::LoggedTransplant& one : run.transplants)
+    json["transplants"].push_back(transplant_json(one));
   return json;
 }
 

@@ -64,8 +64,8 @@ std::string to_text(const Report& report) {
   for (const std::string& problem : report.problems) text += wrapped(problem);
   text += "\n" + to_text(without(runs_table(report), {"kind", "tokens per parameter"}));
   text += policy_lines(report);
-  if (const Table selections = selections_table(report); !selections.rows.empty())
-    text += "\n" + selections.title + "\n" + to_text(selections);
+  for (const Table& spent : {selections_table(report), transplants_table(report)})
+    if (!spent.rows.empty()) text += "\n" + spent.title + "\n" + to_text(spent);
   for (const Comparison& comparison : report.comparisons) {
     const Table savings = savings_table(report, comparison);
     if (!savings.rows.empty()) {

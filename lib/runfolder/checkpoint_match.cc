@@ -23,6 +23,7 @@
 #include "arch/cost.h"
 #include "plan/selection_cost.h"
 #include "plan/stage_policy.h"
+#include "policies/transplant.h"
 #include "schedule/differences.h"
 #include "text/counted.h"
 #include "text/json.h"
@@ -125,24 +126,28 @@ class Comparison {
   void compare_flops() {
     double least = std::numeric_limits<double>::infinity(), most = 0;
     double least_of_steps = least, most_of_steps = 0;  // bounds of the optimizer's FLOPs
-    double fits = 0;                                   // at most
+    double others = 0;                                 // besides steps and selections, at most
     for (std::int64_t i = 0; i <= progress_.stage_index; ++i) {
       const plan::StagePlan& stage = plan_.stages[static_cast<std::size_t>(i)];
       const arch::ModelConfig& model = stage.model;
       // A policy, or training only new layers, has no lower bound on its FLOPs.
       const bool whole = !stage.train_only_new && !plan::stage_policy(stage);
       least = whole ? std::min(least, arch::flops_per_token(model, 1)) : 0;
-      most = std::max(most, arch::flops_per_token(plan::executed_model(stage), model.context));
+      most = std::max({most, arch::flops_per_token(plan::executed_model(stage), model.context),
+                       plan::expected_flops_per_token(stage).total});
       const double of_step =
           plan::optimizer_flops_per_step(plan_.schedule, model) + plan::policy_step_flops(stage);
       least_of_steps = whole ? std::min(least_of_steps, of_step) : 0;
       most_of_steps = std::max(most_of_steps, of_step);
-      fits += stage.fit.flops;
+      others += stage.fit.flops + stage.start.total;
+      // The larger model may be gone, now that the stage's adapters have begun from it.
+      if (plan::transplants(stage.policies) && !stage.larger)
+        others = std::numeric_limits<double>::infinity();
     }
     const double tokens = static_cast<double>(progress_.tokens), slack = 1 + 1e-6,
                  steps = static_cast<double>(progress_.step);
     if (progress_.flops * slack < tokens * least + steps * least_of_steps ||
-        progress_.flops > (tokens * most + steps * most_of_steps + fits + selections()) * slack)
+        progress_.flops > (tokens * most + steps * most_of_steps + others + selections()) * slack)
       refuse("it says {} FLOPs, which cannot be the cost of {} tokens",
              short_count(progress_.flops), grouped(progress_.tokens));
   }
@@ -200,9 +205,10 @@ class Comparison {
       refuse("it has a mask that stage {} does not create", stage_->name);
   }
 
-  // A stage's adapters begin with its first step.
+  // A stage's adapters begin before its first step, where a run may be stopped.
   void compare_adapters() {
-    const bool expected = stage_->policies.adapters.has_value() && progress_.stage_step > 0;
+    const bool expected = stage_->policies.adapters.has_value();
+    if (expected && progress_.stage_step == 0) return;
     if (expected == header_.adapters.none())
       refuse("it has {}, but stage {} has {} after {}", expected ? "no adapters" : "adapters",
              stage_->name, expected ? "some" : "none", counted(progress_.stage_step, "step"));
@@ -258,6 +264,18 @@ bool length_was_changed(const state::StateHeader& header, const plan::RunPlan& p
     // The recorded schedule cannot be read, so no length is known.
   }
   return false;
+}
+
+void check_larger_models(const plan::RunPlan& plan, const state::StateHeader& header) {
+  for (std::size_t i = static_cast<std::size_t>(header.progress.stage_index);
+       i < plan.stages.size(); ++i) {
+    const plan::StagePlan& stage = plan.stages[i];
+    const bool has_begun = stage.name == header.progress.stage && !header.adapters.none();
+    if (!plan::transplants(stage.policies) || stage.larger || has_begun) continue;
+    throw usage_error("stage {}: adapters.from: there is no file '{}'", stage.name,
+                      stage.policies.adapters->from)
+        .with_hint("train the larger model first, or leave out adapters.from");
+  }
 }
 
 }  // namespace stagedtrain::train

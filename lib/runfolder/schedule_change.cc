@@ -1,8 +1,9 @@
-// Sorting the differences of two schedules into those that matter and those that do not.
+// Sorts the differences of two schedules into those that matter and those that do not.
 #include "runfolder/schedule_change.h"
 
 #include <algorithm>
 
+#include "arch/routed_layers.h"
 #include "plan/stage_policy.h"
 #include "runfolder/checkpoint_match.h"
 #include "runfolder/run_folder.h"
@@ -24,7 +25,13 @@ bool draws_for_micro_batches(const plan::RunPlan& plan) {
   return std::ranges::any_of(plan.stages, plan::draws_for_micro_batches);
 }
 
-// Takes out the differences that never matter, and says them.
+// Whether the routers of any stage choose among the tokens of a micro-batch.
+bool routes(const plan::RunPlan& plan) {
+  return std::ranges::any_of(
+      plan.stages, [](const plan::StagePlan& s) { return arch::has_routed_layers(s.model); });
+}
+
+// Removes the differences that never matter, and returns notes about them.
 std::vector<std::string> take_harmless(std::vector<Difference>& found, const plan::RunPlan& plan) {
   std::vector<std::string> notes;
   std::erase_if(found, [&](const Difference& one) {
@@ -36,10 +43,11 @@ std::vector<std::string> take_harmless(std::vector<Difference>& found, const pla
       notes.push_back(fmt::format("batch.micro is {} now, {} before: {}", one.here, one.there,
                                   draws_for_micro_batches(plan)
                                       ? "different layers are left out from here on"
-                                      : "the results are the same except for rounding"));
+                                  : routes(plan) ? "routers choose among other tokens from here on"
+                                                 : "the results are the same except for rounding"));
     } else if (one.key == "batch.recompute") {
       notes.push_back(
-          fmt::format("batch.recompute is {} now, {} before: the results are the same to the bit",
+          fmt::format("batch.recompute is {} now, {} before: the results are the same bit for bit",
                       one.here, one.there));
     } else {
       return false;
@@ -145,7 +153,7 @@ std::vector<std::string> refuse_extension(const Path& folder, const std::string&
                                           const plan::RunPlan& plan) {
   std::vector<Difference> found = schedule::key_differences(yaml, before);
   std::vector<std::string> notes = take_harmless(found, plan);
-  if (found.empty()) return notes;  // extended before: goes on
+  if (found.empty()) return notes;  // it was extended before, and continues
   if (!standing.run_has_ended())
     throw usage_error("--extend: the run in {} has not ended", folder.string())
         .with_hint("--replan changes the lengths of the stages that have not ended");

@@ -63,6 +63,15 @@ Selection read_selection(const JsonReader& event) {
           .seconds = event.number("select_seconds")};
 }
 
+LoggedTransplant read_transplant(const JsonReader& event) {
+  return {.at = read_place(event),
+          .stage = event.text("stage"),
+          .from = event.text("from"),
+          .samples = event.number("samples"),
+          .flops = event.number("sensitivity_flops"),
+          .seconds = event.number("sensitivity_seconds")};
+}
+
 LoggedStage read_stage(const JsonReader& stage) {
   return {.name = stage.text("name"),
           .grow = stage.text("grow"),
@@ -149,6 +158,7 @@ void resume(Run& run, double step) {
   void_after(run.growths);
   void_after(run.fits);
   void_after(run.selections);
+  void_after(run.transplants);
   void_after(run.endings);
   void_after(run.stage_ends);
   if (run.end && run.end->at.step > step) run.end.reset();
@@ -187,6 +197,8 @@ void add_event(const JsonReader& event, Run& run) {
   } else if (kind == "select") {
     drop_from(run.selections, event.number("step"));
     run.selections.push_back(read_selection(event));
+  } else if (kind == "transplant") {
+    replace_stage(run.transplants, read_transplant(event));
   } else if (kind == "until") {
     replace_stage(run.endings, Ending{read_place(event), event.text("stage"), event.text("why")});
   } else if (kind == "stage_end") {

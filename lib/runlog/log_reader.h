@@ -1,4 +1,4 @@
-// The events of a log, put together into the run that they tell of.
+// How do the events of a log become the run that they record?
 #pragma once
 
 #include <optional>

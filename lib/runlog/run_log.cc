@@ -1,4 +1,4 @@
-// Reading run.jsonl, line by line, with the rules for crashed and resumed runs.
+// Reads run.jsonl line by line, with the rules for crashed and resumed runs.
 #include "runlog/run_log.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// A finished or running training run as its run.jsonl tells it: reports and fits read it.
+// What does run.jsonl record about a run, finished or still training? Reports and fits read it.
 #pragma once
 
 #include <limits>
@@ -94,6 +94,13 @@ struct Selection {
   double flops = kUnknown, seconds = kUnknown;     // what that cost
 };
 
+// The adapters of a stage have begun from a larger model.
+struct LoggedTransplant {
+  Place at;
+  std::string stage, from;  // the checkpoint of the larger model
+  double samples = kUnknown, flops = kUnknown, seconds = kUnknown;
+};
+
 // What a start event says.
 struct RunFacts {
   std::string role;          // "staged" or "scratch"
@@ -133,6 +140,7 @@ struct Run : RunFacts {
   std::vector<LoggedGrowth> growths;
   std::vector<Fit> fits;
   std::vector<Selection> selections;  // ordered by step
+  std::vector<LoggedTransplant> transplants;
   std::vector<Ending> endings;
   std::vector<Evaluation> stage_ends;
   std::optional<RunEnd> end;
@@ -147,7 +155,7 @@ struct Run : RunFacts {
   bool comparable() const { return why_not_comparable().empty(); }
   // Parameters of the final model, or NaN.
   double params() const;
-  // The furthest place that the log tells.
+  // Returns the furthest place in the log.
   Place last() const;
 };
 
@@ -161,13 +169,13 @@ struct BadLines {
 };
 Run read_log(const Path& log, std::string name, BadLines* bad = nullptr);
 
-// Every run of the folders (or run.jsonl files) given: a folder stands for its own run.jsonl and
-// for those of the folders in it, in natural order; a run named twice is read once. Throws
-// Error(input).
+// Returns every run of the folders (or run.jsonl files) given: a folder stands for its own
+// run.jsonl and for those of the folders in it, in natural order; a run named twice is read once.
+// Throws Error(input).
 std::vector<Run> read_runs(const std::vector<std::string>& paths);
 
-// The same, but reads past damage: bad lines are skipped, and so is a run whose log is missing or
-// tells nothing. What was skipped or is missing is said in problems, a sentence each. Throws
+// Does the same, but reads past damage: bad lines are skipped, and so is a run whose log is missing
+// or tells nothing. What was skipped or is missing is said in problems, a sentence each. Throws
 // Error(input) only where a path does not exist or no run at all can be read.
 struct RunLogs {
   std::vector<Run> runs;

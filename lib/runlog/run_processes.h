@@ -1,4 +1,5 @@
-// What does a log tell of the processes of its run: how many shared it, and how fast they saved?
+// What does a log record about the processes of its run: how many shared it, and how fast they
+// saved?
 #pragma once
 
 #include <vector>

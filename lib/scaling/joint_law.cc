@@ -1,4 +1,4 @@
-// The joint law's formula and its derivatives.
+// Evaluates the joint law and its derivatives.
 #include "scaling/joint_law.h"
 
 #include <cmath>

@@ -1,4 +1,4 @@
-// When does each rule of the literature grow, and for which runs is it refused?
+// When does each published rule grow, and for which runs is it refused?
 #include "scaling/rules.h"
 
 #include <algorithm>

@@ -16,8 +16,8 @@ struct RuleQuestion {
   RunLength run;
   std::optional<Size> small;  // the first size, with its curve
   // Parameters without embeddings of the first and of the final size. They are 0 if the curve was
-  // fitted to own logs: such a curve belongs to the run's own batch size, so share_at_slopes() is
-  // not used.
+  // fitted to the user's own logs: such a curve belongs to the run's own batch size, so
+  // share_at_slopes() is not used.
   double small_inner = 0, final_inner = 0;
 };
 

@@ -1,4 +1,4 @@
-// What models of checkpoint files write and which answers they choose.
+// Samples text from checkpoint files, and scores them on tasks.
 #pragma once
 
 #include "engine/engine.h"
@@ -6,7 +6,7 @@
 namespace stagedtrain::train {
 
 // Functions of the module's interface (engine/engine.h). All ranks of a run call them. Each scores
-// its share of a task file, and all return what one process would, to the bit. A text cannot be
+// its share of a task file, and all return bit for bit what one process would. A sample cannot be
 // divided: the first rank writes it.
 TaskResult score_task_file(const TaskRequest& request);
 SampleUnit sample_from_file(const SampleRequest& request,

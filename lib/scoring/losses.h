@@ -1,4 +1,4 @@
-// Losses of checkpoint files on token files.
+// Computes losses of checkpoint files on token files.
 #pragma once
 
 #include "engine/engine.h"
@@ -6,7 +6,7 @@
 namespace stagedtrain::train {
 
 // Functions of the module's interface (engine/engine.h). All ranks of a run call evaluate_file;
-// each scores its share of the windows, and all return what one process would, to the bit.
+// each scores its share of the windows, and all return bit for bit what one process would.
 EvalResult evaluate_file(const EvalRequest& request);
 VerifyResult verify_files(const VerifyRequest& request);
 

@@ -2,6 +2,7 @@
 #include "scoring/measure.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
 #include <c10/core/CachingDeviceAllocator.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <fstream>
 #include <limits>
 
+#include "arch/routed_layers.h"
 #include "base/rng.h"
 #include "base/signals.h"
 #include "base/stopwatch.h"
@@ -74,10 +76,19 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
+// Gives the routers of routed layers values. With those of a fresh model, 0, all tokens have equal
+// scores, and the chosen ones would be whole rows instead of a share of each row.
+void fill_routers(model::ParamBuffer& params) {
+  const at::NoGradGuard no_grad;
+  for (std::size_t i = 0; i < params.table().size(); ++i)
+    if (arch::is_token_router(params.table()[i])) params.view(params.weights(), i).fill_(1);
+}
+
 plan::Measurement measure_stage(const plan::RunPlan& plan, const plan::StagePlan& stage,
                                 const model::ModelOptions& options, const MeasureRequest& request) {
   forget_peak(options.device);
   DeviceState live = fresh_live(stage.model, 1, options);
+  fill_routers(live.model->params());
   const data::Batch batch = made_up_batch(plan, stage.model);
   dist::Ranks alone;
   StepGradient gradient(alone);

@@ -1,4 +1,4 @@
-// Which validation loss and which texts does a stage's model give on the way?
+// Which validation losses and samples does a stage's model give while it trains?
 #pragma once
 
 #include "data/batch_stream.h"

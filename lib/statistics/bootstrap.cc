@@ -1,4 +1,4 @@
-// Resampling with counter-based random numbers: each draw is a function of (seed, resample, index).
+// Resamples with counter-based random numbers: each draw is a function of (seed, resample, index).
 #include "statistics/bootstrap.h"
 
 #include <algorithm>

@@ -1,10 +1,10 @@
 // Which power law with a floor fits the log of one stage best?
 //
 // The fit minimizes  sum_i Huber_delta(ln(L(x_i) / L_i)),  L(x) = E + B (x + x0)^-b,  where x is
-// the learning rate spent in units of the peak rate (docs/planning.md, "Fitting to own logs"). The
-// parameters are ln E, ln b, the logarithm of the power term at the geometric mean of the first and
-// the last x (where it is nearly independent of b), and the logarithm of x + x0 at the first point.
-// So E, B, b and all x + x0 stay positive.
+// the learning rate spent in units of the peak rate (docs/planning.md, "Fitting to your own logs").
+// The parameters are ln E, ln b, the logarithm of the power term at the geometric mean of the first
+// and the last x (where it is nearly independent of b), and the logarithm of x + x0 at the first
+// point. So E, B, b and all x + x0 stay positive.
 //
 // Starts come from variable projection: for each pair of 6 exponents and 5 offsets, E and B are a
 // linear least-squares problem without negative solutions. Levenberg-Marquardt descends from the

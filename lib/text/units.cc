@@ -1,6 +1,7 @@
 // Parses and formats durations.
 #include "text/units.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -18,20 +19,48 @@ constexpr std::pair<std::string_view, DurationUnit> kUnits[] = {
     {"token", DurationUnit::tokens},  {"flop", DurationUnit::flops},
     {"%", DurationUnit::percent}};
 
+constexpr std::string_view kTimes = "dhms";
+constexpr double kMostDays = 36500;  // longer times are typing errors
+
 // Parses a time as people write it: 90s, 30m, 1.5 h, 3h30m, 1d12h. Each letter appears at most
 // once, the larger unit first. Returns nothing for anything else.
 std::optional<Duration> parse_time(std::string_view text) {
-  constexpr std::pair<char, double> kTimes[] = {{'d', 86400}, {'h', 3600}, {'m', 60}, {'s', 1}};
+  constexpr double kSeconds[] = {86400, 3600, 60, 1};
   std::optional<Duration> time;
-  for (const auto& [letter, seconds] : kTimes) {
-    const std::size_t end = text.find(letter);
+  for (std::size_t i = 0; i < kTimes.size(); ++i) {
+    const std::size_t end = text.find(kTimes[i]);
     if (end == std::string_view::npos) continue;
     const auto amount = parse_number(trim(text.substr(0, end)));
     if (!amount || *amount < 0) return {};
-    time = {(time ? time->amount : 0) + *amount * seconds, DurationUnit::seconds};
+    time = {(time ? time->amount : 0) + *amount * kSeconds[i], DurationUnit::seconds};
     text = trim(text.substr(end + 1));
   }
   return text.empty() ? time : std::nullopt;
+}
+
+// Says what is wrong with numbers and letters that are almost a time (3h30, 30m3h); "" for any
+// other text.
+std::string fault_of_time(std::string_view text) {
+  std::optional<std::size_t> before;  // the place of the last letter in kTimes
+  while (!text.empty()) {
+    const std::size_t end = text.find_first_of(kTimes);
+    const std::string_view number = trim(text.substr(0, end));
+    if (!parse_number(number)) return "";
+    if (end == std::string_view::npos) {
+      if (!before) return "";
+      return fmt::format(": found {0} without a unit, expected {0}{1}", number,
+                         kTimes[std::min(*before + 1, kTimes.size() - 1)]);
+    }
+    const std::size_t letter = kTimes.find(text[end]);
+    if (before && letter <= *before)
+      return fmt::format(
+          ": found {}{} after a number of {}, expected each unit once and the larger one first, as "
+          "in 3h30m",
+          number, kTimes[letter], kTimes[*before]);
+    before = letter;
+    text = trim(text.substr(end + 1));
+  }
+  return "";
 }
 
 // Words that people write for a unit, and the unit that they mean.
@@ -74,7 +103,12 @@ bool has_suffix(std::string_view number) {
 Duration parse_duration(std::string_view text) {
   const std::string_view whole = trim(text);
   if (whole == "auto") return {0, DurationUnit::automatic};
-  if (const auto time = parse_time(whole)) return *time;
+  if (const auto time = parse_time(whole)) {
+    if (time->amount > kMostDays * 86400)
+      refuse(text, fmt::format(": expected at most {}d, a hundred years", kMostDays));
+    return *time;
+  }
+  if (const std::string fault = fault_of_time(whole); !fault.empty()) refuse(text, fault);
   std::size_t cut = whole.find_first_of(" \t%");
   if (cut == std::string_view::npos) cut = whole.size();
   const auto amount = parse_number(whole.substr(0, cut));

@@ -11,7 +11,7 @@ namespace stagedtrain::data {
 namespace {
 
 // Field numbers in sentencepiece_model.proto.
-constexpr std::uint64_t kNormalizer = 3, kDenormalizer = 5, kCharsmap = 2;
+constexpr std::uint64_t kNormalizerSpec = 3, kDenormalizerSpec = 5, kCharsmap = 2;
 
 std::uint32_t word_at(std::string_view text, std::size_t index) {
   std::uint32_t word;
@@ -46,7 +46,7 @@ bool charsmap_is_sound(std::string_view map) {
 
 bool charsmaps_are_sound(std::string_view model) {
   return each_proto_field(model, [](const ProtoField& field) {
-    if (field.key != kNormalizer && field.key != kDenormalizer) return true;
+    if (field.key != kNormalizerSpec && field.key != kDenormalizerSpec) return true;
     return each_proto_field(field.text, [](const ProtoField& inner) {
       return inner.key != kCharsmap || charsmap_is_sound(inner.text);
     });

@@ -12,6 +12,11 @@
 #include "base/error.h"
 
 namespace stagedtrain::data {
+
+struct FreeCode {
+  void operator()(pcre2_code* code) const { pcre2_code_free(code); }
+};
+
 namespace {
 
 constexpr const char* kGpt2 =
@@ -60,9 +65,6 @@ std::string spelt_out(std::string_view pattern) {
   return text;
 }
 
-struct FreeCode {
-  void operator()(pcre2_code* code) const { pcre2_code_free(code); }
-};
 struct FreeMatch {
   void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
 };
@@ -91,8 +93,8 @@ void split_by(const pcre2_code* code, std::string_view text, const Use& use, con
   const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
   std::size_t place = 0;
   while (place < text.size()) {
-    const int found = pcre2_match(code, subject, text.size(), place, PCRE2_NO_UTF_CHECK,
-                                  match.get(), nullptr);
+    const int found =
+        pcre2_match(code, subject, text.size(), place, PCRE2_NO_UTF_CHECK, match.get(), nullptr);
     if (found == PCRE2_ERROR_NOMATCH) break;
     if (found < 0)
       throw input_error("the text at byte {} cannot be split into words (PCRE2 error {})", place,

@@ -1,17 +1,21 @@
-// Steps of adapters between the backward pass and the next forward pass.
+// Updates adapters between the backward pass and the next forward pass.
 #include "train/adapter_step.h"
 
 #include <ATen/core/grad_mode.h>
 
 #include "plan/stage_policy.h"
 #include "policies/adapters.h"
+#include "policies/transplant.h"
+#include "train/transplant.h"
 
 namespace stagedtrain::train {
 
-void begin_adapters_of(const plan::StagePlan& stage, DeviceState& live) {
-  end_adapters(live);
-  if (!stage.policies.adapters) return;
-  begin_adapters(live, plan::adapters_of(plan::policy_stage(stage), live.model->params().table()));
+void begin_adapters_of(RunContext& run, const plan::StagePlan& stage, DeviceState& live) {
+  if (!stage.policies.adapters || live.adapters) return;
+  const arch::AdapterSet set =
+      plan::adapters_of(plan::policy_stage(stage), live.model->params().table());
+  if (plan::transplants(stage.policies)) return begin_from_larger(run, stage, live, set);
+  begin_adapters(live, set);
 }
 
 arch::IdleParts pull_back(const plan::StagePlan& stage, DeviceState& live) {

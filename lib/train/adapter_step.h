@@ -4,12 +4,13 @@
 #include "arch/idle_parts.h"
 #include "optim/optimizer.h"
 #include "plan/run_plan.h"
-#include "runfolder/device_state.h"
+#include "replicas/run_context.h"
 
 namespace stagedtrain::train {
 
-// Ends the adapters of the stage before, and begins those of this one, if it has any.
-void begin_adapters_of(const plan::StagePlan& stage, DeviceState& live);
+// Begins the adapters of a stage before its first step, if it has any and they have not begun
+// already: a run may be stopped between this and the step.
+void begin_adapters_of(RunContext& run, const plan::StagePlan& stage, DeviceState& live);
 // Makes the gradients of the adapters of those of the model. Returns what the optimizer then leaves
 // as it is, and treats the model's tensors so.
 arch::IdleParts pull_back(const plan::StagePlan& stage, DeviceState& live);

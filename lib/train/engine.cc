@@ -58,7 +58,7 @@ constexpr Engine kEngine{interface_stamp(),        guarded<run>,
                          guarded<evaluate_file>,   guarded<sample_from_file>,
                          guarded<score_task_file>, guarded<verify_files>,
                          guarded<measure>};
-constexpr RanksInterface kRanks{guarded<join>, guarded<on_first_rank>, ending_of};
+constexpr RanksInterface kRanks{guarded<join_ranks>, guarded<on_first_rank>, ending_of};
 
 }  // namespace
 }  // namespace stagedtrain::train

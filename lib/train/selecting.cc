@@ -1,5 +1,5 @@
-// A selection is a function of the state before it, so a run that was stopped before or after it
-// and resumed selects the same windows.
+// Selects training windows as a function of the state alone, so a run that was stopped and resumed
+// selects the same ones.
 #include "train/selecting.h"
 
 #include <chrono>

@@ -1,5 +1,5 @@
-// The loop. Everything that decides what happens next lies in the state, so that a run that was
-// stopped and resumed takes the same steps as one that was not.
+// Trains one stage in a loop over its steps. Everything that decides what happens next is in the
+// state, so that a run that was stopped and resumed takes the same steps as one that was not.
 #include "train/stage.h"
 
 #include <chrono>
@@ -39,7 +39,7 @@ class StageLoop {
 
   eval::EvalReport run() {
     saves_.prepare();
-    if (progress_.stage_step == 0) begin_adapters_of(stage_, live_);
+    if (progress_.stage_step == 0) begin_adapters_of(run_, stage_, live_);
     step_.begin();
     std::optional<eval::EvalReport> report;
     for (;;) {
@@ -73,8 +73,9 @@ class StageLoop {
            progress_.step + more >= progress_.total_steps;
   }
 
-  // The best checkpoints are chosen by their validation losses. This evaluation ends no stage: a
-  // run that is stopped and resumed, which saves and evaluates more often, takes the same steps.
+  // The best checkpoints are chosen by their validation losses. This evaluation never ends a stage,
+  // because a run that is stopped and resumed saves and evaluates more often and must take the same
+  // steps.
   void evaluate_what_was_saved() {
     if (progress_.stage_step > 0 && saves_.has_saved_this_step() &&
         run_.plan.schedule.checkpoint.keep.best > 0)
@@ -96,7 +97,7 @@ class StageLoop {
     const dist::CommunicationTime communication = run_.ranks.take_time();
     // The first rank's clock is everyone's: checkpoints may be due by it.
     progress_.seconds += run_.ranks.from_first(seconds_since(start));
-    const auto line = log_.add(computed.loss, computed.norm, computed.work.layers, communication);
+    const auto line = log_.add(computed, communication);
     if (line) ending_.add(*line);
     const auto length = budget_.after_step(progress_.step, progress_.seconds);
     if (length) ending_.decide(*length);
@@ -111,7 +112,7 @@ class StageLoop {
         progress_.stage, progress_.step + 1, loss, losses.mean, norm));
   }
 
-  // report: the evaluation of this very step, if it was due.
+  // `report` is the evaluation after this step, if it was due.
   eval::EvalReport finish(std::optional<eval::EvalReport> report) {
     if (!report) report = scores_.evaluate();
     if (!std::isfinite(report->loss))
@@ -156,7 +157,7 @@ eval::EvalReport run_stage(RunContext& run, DeviceState& live) {
     if (live.header.progress.step > 0) what += "; saved " + loop.save_step().string();
     const bool interrupted = error.kind() == ErrorKind::interrupted;
     throw Error(error.kind(), what,
-                interrupted ? "run the same command again to go on" : error.hint());
+                interrupted ? "run the same command again to continue" : error.hint());
   }
 }
 

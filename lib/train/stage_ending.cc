@@ -9,7 +9,7 @@ namespace stagedtrain::train {
 StageEnding::StageEnding(RunContext& run, const plan::StagePlan& stage, state::Progress& progress)
     : run_(run), stage_(stage), progress_(progress) {
   if (!stage.until_slope || !run.ranks.first()) return;
-  // What the log tells of this stage; the run's start event is in it already.
+  // What the log records about this stage; the run's start event is in it already.
   const std::int64_t first = progress.step - progress.stage_step;
   slope_.emplace(*stage.until_slope,
                  plan::curve_so_far(run.folder.log(), stage.name, first, progress.step),

@@ -24,10 +24,10 @@ StepNumbers numbers_of(double loss, double norm, state::Progress& progress) {
 
 }  // namespace
 
-std::optional<scaling::LoggedStep> StepLog::add(double loss, double norm, double layers_run,
+std::optional<scaling::LoggedStep> StepLog::add(const ComputedGradient& computed,
                                                 const dist::CommunicationTime& communication) {
-  const StepNumbers numbers = numbers_of(loss, norm, progress_);
-  progress_.loss_sum += loss;
+  const StepNumbers numbers = numbers_of(computed.loss, computed.norm, progress_);
+  progress_.loss_sum += computed.loss;
   ++progress_.loss_steps;
   communication_.waited += communication.waited;
   communication_.hidden += communication.hidden;
@@ -35,7 +35,7 @@ std::optional<scaling::LoggedStep> StepLog::add(double loss, double norm, double
   if (!is_due(progress_.step, run_.plan.schedule.log.every)) return {};
   const auto steps = static_cast<double>(progress_.loss_steps);
   const double mean = progress_.loss_sum / steps;
-  write(mean, numbers, layers_run);
+  write(mean, numbers, computed);
   progress_.loss_sum = 0;
   progress_.loss_steps = 0;
   communication_ = {};
@@ -43,7 +43,8 @@ std::optional<scaling::LoggedStep> StepLog::add(double loss, double norm, double
   return scaling::LoggedStep{static_cast<double>(progress_.step), numbers.lr, mean, steps};
 }
 
-void StepLog::write(double mean_loss, const StepNumbers& numbers, double layers_run) {
+void StepLog::write(double mean_loss, const StepNumbers& numbers,
+                    const ComputedGradient& computed) {
   const Speed speed = speed_between(logged_, progress_);
   Json event = place_event("step", progress_);
   event.update({{"loss", mean_loss},
@@ -57,7 +58,8 @@ void StepLog::write(double mean_loss, const StepNumbers& numbers, double layers_
                 {"memory_bytes", resident_bytes()}});
   if (run_.peak_flops > 0 && speed.flops_per_second > 0)
     event["mfu"] = speed.flops_per_second / run_.peak_flops;
-  if (plan::stage_policy(stage_)) event["layers_run"] = layers_run;
+  if (plan::stage_policy(stage_)) event["layers_run"] = computed.work.layers;
+  if (computed.student_loss) event["student_loss"] = *computed.student_loss;
   if (!run_.ranks.alone()) add_communication(event);
   run_.log.write(event);
 }

@@ -6,6 +6,7 @@
 #include "record/progress_line.h"
 #include "replicas/run_context.h"
 #include "scaling/curve_points.h"
+#include "train/training_step.h"
 
 namespace stagedtrain::train {
 
@@ -16,13 +17,13 @@ class StepLog {
  public:
   StepLog(RunContext& run, const plan::StagePlan& stage, state::Progress& progress)
       : run_(run), stage_(stage), progress_(progress), logged_(progress) {}
-  // Call after each step, once `progress` counts it. layers_run: the number of layers that ran,
-  // mean over the step's tokens. Returns the line that was written to the log, if one was due.
-  std::optional<scaling::LoggedStep> add(double loss, double norm, double layers_run,
+  // Call after each step, once `progress` counts it. Returns the line that was written to the log,
+  // if one was due.
+  std::optional<scaling::LoggedStep> add(const ComputedGradient& computed,
                                          const dist::CommunicationTime& communication);
 
  private:
-  void write(double mean_loss, const StepNumbers& numbers, double layers_run);
+  void write(double mean_loss, const StepNumbers& numbers, const ComputedGradient& computed);
   void add_communication(Json& event) const;
 
   RunContext& run_;

@@ -70,6 +70,7 @@ TakenUp start_from_weights(RunContext& run, const model::ModelOptions& options) 
   live.model->params().clear_moments();
   live.model->params().ema() = at::Tensor();
   header.ema = false;
+  end_adapters(live);
   if (plan.stages[0].growth) {
     grow::GrowthRecipe growth = *plan.stages[0].growth;
     taken.fit = fit_maps(run, plan.stages[0], live, growth);
@@ -253,6 +254,7 @@ TakenUp take_up(const RunRequest& request, const model::ModelOptions& options, R
     run.kept.went_on_from(taken->from);
     reopen_extended(plan, *taken);
   }
+  if (run.ranks.first()) check_larger_models(plan, header);
   // The header still has the schedule with which it was saved.
   header.progress.total_steps = total_steps(plan, header);
   header.run = run.data.info(plan);

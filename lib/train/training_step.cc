@@ -3,16 +3,27 @@
 #include "train/training_step.h"
 
 #include "optim/ema.h"
+#include "reference/student.h"
 #include "train/adapter_step.h"
 #include "train/decisions.h"
 #include "train/selecting.h"
 
 namespace stagedtrain::train {
+namespace {
+
+std::optional<model::Distillation> distillation_of(const plan::StagePlan& stage) {
+  const auto& keys = stage.policies.teacher;
+  if (!keys) return {};
+  return model::Distillation{keys->factor, keys->kd, keys->temperature};
+}
+
+}  // namespace
 
 TrainingStep::TrainingStep(RunContext& run, const plan::StagePlan& stage, DeviceState& live)
     : run_(run),
       schedule_(run.plan.schedule),
       stage_(stage),
+      policy_flops_(plan::policy_step_flops(stage)),
       live_(live),
       progress_(live.header.progress),
       feed_(training_stream(run, live.header.data, stage.model), live.options.device,
@@ -22,13 +33,14 @@ TrainingStep::TrainingStep(RunContext& run, const plan::StagePlan& stage, Device
       shards_(gradient_, run.ranks, run.sharding == plan::Sharding::optimizer) {}
 
 void TrainingStep::begin() {
+  model::set_student(*live_.model, distillation_of(stage_));
   freeze_what_is_not_trained();
   shards_.begin(*live_.model);
 }
 
 // idle: what the passes of this step left out.
 void TrainingStep::freeze_what_is_not_trained(const arch::IdleParts& idle) {
-  const bool only_new = stage_.train_only_new && !live_.adapters;  // else idle says it all
+  const bool only_new = stage_.train_only_new && !live_.adapters;  // otherwise idle has everything
   const auto newest = static_cast<std::int64_t>(live_.header.lineage.size());
   live_.model->params().set_histories(live_.header.histories, only_new ? newest : 0, idle);
 }
@@ -73,7 +85,18 @@ ComputedGradient TrainingStep::compute(bool another) {
   if (another) feed_.prepare(shape_at(progress_.step + 1));
   computed.loss = loss.item<double>();
   computed.norm = norm.item<double>();
+  computed.student_loss = loss_of_student();
   return computed;
+}
+
+// Ranks have the losses of their own passes. The number is only for the log, so the order in which
+// they are added may depend on the ranks.
+std::optional<double> TrainingStep::loss_of_student() {
+  if (!stage_.policies.teacher) return {};
+  const at::Tensor loss = model::take_student_loss(*live_.model);
+  std::vector<double> sum{loss.defined() ? loss.item<double>() : 0};
+  run_.ranks.sum(sum);
+  return sum[0];
 }
 
 void TrainingStep::update(const ComputedGradient& computed) {
@@ -88,7 +111,7 @@ void TrainingStep::update(const ComputedGradient& computed) {
   ++progress_.step;
   ++progress_.stage_step;
   progress_.tokens += computed.batch.rows() * computed.batch.length();
-  progress_.flops += work.flops;
+  progress_.flops += work.flops + policy_flops_;
   progress_.learning_rate = lr;
   live_.header.data.index = computed.batch.next;
   if (schedule_.ema && is_due(progress_.step, schedule_.ema->every))

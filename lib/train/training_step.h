@@ -1,6 +1,8 @@
 // What does one optimizer step read and compute, and what does it change in the state?
 #pragma once
 
+#include <optional>
+
 #include "optim/gradients.h"
 #include "optim/optimizer.h"
 #include "optim/optimizer_shards.h"
@@ -13,6 +15,7 @@ namespace stagedtrain::train {
 // A gradient that is known on all ranks, but has not changed the state yet.
 struct ComputedGradient {
   double loss = 0, norm = 0;
+  std::optional<double> student_loss;  // under the policy teacher
   DeviceBatch batch;
   ExecutedWork work;
 };
@@ -41,10 +44,12 @@ class TrainingStep {
  private:
   void freeze_what_is_not_trained(const arch::IdleParts& idle = {});
   BatchShape shape_at(std::int64_t step) const;
+  std::optional<double> loss_of_student();
 
   RunContext& run_;
   const schedule::Schedule& schedule_;
   const plan::StagePlan& stage_;
+  const double policy_flops_;  // of each step of the stage
   DeviceState& live_;
   state::Progress& progress_;
   BatchFeed feed_;

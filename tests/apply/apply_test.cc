@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstring>
 
 #include "base/signals.h"
 #include "grow/grow_support.h"
@@ -161,4 +162,43 @@ TEST_CASE("a damaged source is found before it is used, and nothing is left") {
   });
   CHECK(contains(says, "is damaged"));
   CHECK(names_in(dir) == std::vector<std::string>{"small.h5"});
+}
+
+TEST_CASE("damage of adapters is refused, although a growth reads only the weights with them") {
+  const test::TempDir dir;
+  const TrainingState state = test::tiny_state();
+  state::StateHeader header = state::header_of(state);
+  header.adapters = {.rank = 2, .alpha = 2, .start = 4, .matrices = {"layers.0.mlp.up.weight"}};
+  {
+    state::CheckpointWriter writer(dir / "a.h5", header);
+    for (const TensorKind kind : header.kinds())
+      for (std::size_t i = 0; i < state.of(kind).size(); ++i)
+        writer.write(kind, i, state.of(kind)[i].bytes());
+    const auto stored = arch::stored_adapters(header.adapters, arch::param_table(header.model));
+    for (std::size_t i = 0; i < stored.size(); ++i) {
+      state::HostTensor tensor(header.dtype, stored[i].shape());
+      tensor.set(0, 1.25 + static_cast<double>(i));
+      writer.write_adapter(i, tensor.bytes());
+    }
+    writer.commit();
+  }
+  const auto recipe = test::recipe_of(kBoth);
+  grow_file(recipe, dir / "a.h5", dir / "whole.h5");
+  CHECK(state::CheckpointReader(dir / "whole.h5").header().adapters.none());
+  const std::string bytes = test::read_text(dir / "a.h5");
+  for (int part = 0; part < static_cast<int>(arch::kNumAdapterParts); ++part) {
+    const float first = 1.25F + static_cast<float>(part);
+    std::string mark(sizeof first, 0);
+    std::memcpy(mark.data(), &first, sizeof first);
+    mark += std::string(8, 0);  // the zeros behind it
+    std::string damaged = bytes;
+    const std::size_t at = damaged.find(mark);
+    REQUIRE(at != std::string::npos);
+    damaged[at + 5] = 1;
+    test::write_text(dir / "a.h5", damaged);
+    CHECK(contains(
+        test::refusal(ErrorKind::input, [&] { grow_file(recipe, dir / "a.h5", dir / "b.h5"); }),
+        "is damaged: the checksum of its block 0"));
+    CHECK(!std::filesystem::exists(dir / "b.h5"));
+  }
 }

@@ -126,8 +126,7 @@ TEST_CASE("histories are listed by name where a tensor has one") {
   CHECK(contains(refusal(Json{{"nobody", 3}}), "the model has no tensor 'nobody'"));
   CHECK(contains(refusal(Json{{table[0].name, -3}}), "histories." + table[0].name));
   refusal(Json::array());
-  CHECK(contains(test::refusal(ErrorKind::input,
-                               [&] { state::parse_histories(json, table, 8); }),
+  CHECK(contains(test::refusal(ErrorKind::input, [&] { state::parse_histories(json, table, 8); }),
                  "age.start: found 9, expected at most the state's step, 8"));
   Json bad = json;
   bad[table[4].name]["lr_scale"] = 0;
@@ -191,6 +190,34 @@ TEST_CASE("keys of looped cores are in files of such models alone, and all of th
   CHECK(contains(test::refusal(ErrorKind::input, [&] { parse_metadata(json.dump()); }),
                  "model.passes: is missing"));
   CHECK(contains(refused([](Json& j) { j["model"]["passes"] = 2; }), "model.passes: unknown key"));
+}
+
+TEST_CASE("keys of routed layers are in files of such models alone, and all of them") {
+  CHECK_FALSE(metadata_json(header())["model"].contains("routed_share"));
+  state::StateHeader written = header();
+  written.model = arch::resolved({.layers = 3,
+                                  .width = 8,
+                                  .heads = 2,
+                                  .vocab = 5,
+                                  .context = 4,
+                                  .routed_every = 2,
+                                  .routed_share = 0.3,
+                                  .routed_labels = "similarity",
+                                  .routed_loss = 0.2,
+                                  .routed_base = 2,
+                                  .routed_gain = 0.05});
+  written.histories.assign(arch::param_table(written.model).size(), {});
+  CHECK(back(written).model == written.model);
+  Json json = metadata_json(written);
+  json["model"].erase("routed_gain");
+  CHECK(contains(test::refusal(ErrorKind::input, [&] { parse_metadata(json.dump()); }),
+                 "model.routed_gain: is missing"));
+  json["model"]["routed_gain"] = 1;
+  json["model"]["routed_labels"] = "none";
+  CHECK(contains(test::refusal(ErrorKind::input, [&] { parse_metadata(json.dump()); }),
+                 "model.routed_labels is 'none'"));
+  CHECK(contains(refused([](Json& j) { j["model"]["routed_loss"] = 2; }),
+                 "model.routed_loss: unknown key"));
 }
 
 TEST_CASE("wrong types and values out of range are refused with what was expected") {

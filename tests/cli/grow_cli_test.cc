@@ -180,6 +180,12 @@ TEST_CASE("grow refuses bad command lines with 2") {
           "--layers is not an option of width; its options are --factor, --axes, --symmetry.noise, "
           "--symmetry.seed");
   refused({in, out, "--operator", "width", "--faktor", "4"}, "--faktor");
+  refused({in, out, "--passes", "4"},
+          "that is an operator; write --operator passes, whose options stagedtrain grow --list "
+          "--operator passes prints");
+  refused({in, out, "--context=64"}, "write --operator context");
+  refused({in, out, "--batch-size", "4"}, "stagedtrain grow --help lists its options");
+  refused({in, out, "--schedule", "a.yaml", "--batch-size", "4"}, "write --set batch.sequences=4");
   refused({in, out, "--operator", "width", "--factor", "0"},
           "width.factor: found '0', expected from 1 to 64");
   refused({in, out, "--operator", "width", "--symmetry.noise", "loud"}, "expected a number");

@@ -46,7 +46,9 @@ TEST_CASE("a looped model is planned, trained, untied, shown and sampled from") 
   const LoopedRun run;
   std::vector<std::string> plan = run.words("plan");
   plan.push_back("--details");
-  CHECK(contains(require_done(test::stagedtrain(plan)).out, "1 + 3 x 1 tied + 1"));
+  for (const char* part :
+       {"1 + 3 x 1 tied + 1", "a pass runs 5 layers: the core of 1 runs 3 times", "(5 run)"})
+    CHECK(contains(require_done(test::stagedtrain(plan)).out, part));
   require_done(run.train("one", 1));
   const std::string small = run.folder("one") + "/stages/small.h5",
                     grown = run.folder("one") + "/untied.h5";

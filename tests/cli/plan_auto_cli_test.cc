@@ -74,6 +74,36 @@ TEST_CASE("plan says what it chose for auto, why, and under which assumption") {
   }
 }
 
+TEST_CASE("options of the law and the assumption decide lengths of auto, as their keys would") {
+  const test::TempDir dir;
+  const auto schedule = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), {gpt2_in(dir), "--print-schedule"});
+    const auto result = plan_in(dir.path(), words);
+    INFO(result.err);
+    REQUIRE(result.exit_code == 0);
+    return result.out;
+  };
+  const std::string own = schedule({});
+  const auto check = [&](const std::vector<std::string>& options,
+                         const std::vector<std::string>& edits) {
+    std::vector<std::string> words;
+    for (const std::string& edit : edits) words.insert(words.end(), {"--set", edit});
+    CHECK(schedule(options) == schedule(words));
+    CHECK(schedule(options) != own);
+  };
+  check({"--law", "kaplan"}, {"plan.law=kaplan"});
+  check({"--transfer", "mixing"}, {"plan.transfer=mixing"});
+  check({"--transfer", "mixing", "--mixing", "300M"},
+        {"plan.transfer=mixing", "plan.mixing=300M tokens"});
+  SECTION("and win over a law that the schedule names") {
+    CHECK(schedule({"--set", "plan.law=none.json", "--law", "kaplan"}) ==
+          schedule({"--law", "kaplan"}));
+    CHECK(plan_in(dir.path(), {gpt2_in(dir), "--set", "plan.law=none.json", "--law", "chinchilla",
+                               "--optimize"})
+              .exit_code == 0);
+  }
+}
+
 TEST_CASE("plan --report writes one page that needs nothing else") {
   const test::TempDir dir;
   const std::string page = (dir / "plan.html").string();
@@ -120,6 +150,8 @@ TEST_CASE("plan --from says when to grow, and prints the schedule of the rest") 
   REQUIRE(result.exit_code == 0);
   CHECK(contains(result.out, "stage shallow, step 1,000"));
   CHECK(contains(result.out, "grow "));
+  CHECK(plan_in(dir.path(), {"--from", run, "--law", "kaplan", "--set", "plan.scratch=3000"}).out ==
+        result.out);
   words.push_back("--print-schedule");
   const auto printed = plan_in(dir.path(), words);
   CHECK(contains(printed.out, "shallow"));
@@ -166,7 +198,7 @@ TEST_CASE("plan --trial-steps writes runs, waits for them, ranks them and plans 
   }
   check_refused(
       plan_in(tiny.path(), {"--trial-steps", "4", (tiny / "tiny.yaml").string(), "--out", folder}),
-      2, "is of other trial runs");
+      2, "belongs to other trial runs");
 }
 
 TEST_CASE(

@@ -174,7 +174,7 @@ TEST_CASE("plan --slurm refuses what it cannot do") {
   check_refused(test::stagedtrain({"plan", path, "--slurm", jobs, "--slice", "4h"}), 2,
                 "the seconds of a token are not known");
   check_refused(test::stagedtrain({"plan", path, "--slurm", jobs, "--slice", "soon"}), 2,
-                "expected a time, such as 30m, 4h or 2d");
+                "write a time, such as 30m, 3h30m or 2d");
   REQUIRE(test::stagedtrain({"plan", path, "--slurm", jobs}).exit_code == 0);
   check_refused(test::stagedtrain({"plan", path, "--slurm", jobs}), 2, "schedule.yaml");
   CHECK(test::stagedtrain({"plan", path, "--slurm", jobs, "--force"}).exit_code == 0);

@@ -48,7 +48,8 @@ TEST_CASE("a run under a policy, stopped and resumed on other ranks, ends as one
 
 TEST_CASE("the other policies end with the same bits on two ranks that share the optimizer") {
   const PolicyRun run(GENERATE("ffn_path={shares: [0.25, 1]}", "layer_sharing={layers: 8}",
-                               "token_dropping={start: 4, step: 4}", "train_groups={layers: 2}"));
+                               "token_dropping={start: 4, step: 4}", "train_groups={layers: 2}",
+                               "teacher={factor: 2}"));
   require_done(run.train("one", 1));
   require_done(run.train("two", 2, {"--sharding", "optimizer"}));
   CHECK(first_difference(run.folder("one") + "/stages/full.h5",

@@ -50,7 +50,7 @@ TEST_CASE("bad keys and values are refused with their place") {
   check_refused(with("seed: 1", "seed: 010"), ":1:7: seed: found '010', expected a whole number");
   check_refused(with("peak: 3e-3", "peak: -1"), ":5:24: lr.peak: found '-1', expected above 0");
   check_refused(with("heads: 4", "heads: 3"),
-                ":3:8: model: model.heads 3 does not divide model.width 128");
+                ":3:8: model.heads 3 does not divide model.width 128");
   check_refused(with("layers: 6, new_layers", "layers: 5, new_layers"),
                 ":10:5: stages do not end at the final model");
 }
@@ -228,7 +228,10 @@ TEST_CASE("typical mistakes on the command line are told with what to type") {
       {{"train", file}, "--out"},
       {{"plan", file, "--optimize", "--tokens", "10 M"}, "--tokens 10 M: expected tokens"},
       {{"plan", file, "--slurm", out, "--slice", "4 hours"},
-       "expected a time, such as 30m, 4h or 2d"},
+       "--slice: '4 hours' is not a duration: unit 'hours'; did you mean '4h'?"},
+      {{"plan", file, "--slurm", out, "--slice", "3h30"}, "found 30 without a unit, expected 30m"},
+      {{"plan", file, "--slurm", out, "--slice", "20"}, "write a time, such as 30m, 3h30m or 2d"},
+      {{"plan", file, "--slurm", out, "--slice", "999999999999d"}, "expected at most 36500d"},
   };
   for (const auto& [arguments, says] : mistakes) {
     const auto result = test::stagedtrain(arguments);

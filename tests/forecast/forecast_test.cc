@@ -236,7 +236,7 @@ TEST_CASE("a law that is nonsense for the model gives no forecast, and says why"
   CHECK(to_json(plan, outlook)["nothing"] == outlook.nothing);
 }
 
-TEST_CASE("what strains a forecast is said") {
+TEST_CASE("a forecast warns of what makes it uncertain") {
   PlanningLaw law = made_law();
   law.least_parameters = 3e8;
   law.known_tokens = [](double) { return 1e9; };
@@ -249,7 +249,7 @@ TEST_CASE("what strains a forecast is said") {
   CHECK(warns(outlook_of(often, law), "reads its text 8 times"));
 }
 
-TEST_CASE("what strains an assumption is said of a plan that is only priced, too") {
+TEST_CASE("a plan without a forecast warns of what its assumption does not cover, too") {
   RunPlan plan = plan_of(12, .5);
   const PlanningLaw law = made_law();
   CHECK(warns(outlook_of(plan, law), "12 times the parameters without embeddings; growths beyond 4"));

@@ -55,3 +55,11 @@ TEST_CASE("a measurement counts for several processes with as many threads each"
   CHECK(std::isnan(seconds_of(plan, {.count = 2}, known, 1)));
   CHECK(std::isnan(seconds_of(plan, {.count = 2}, known)));
 }
+
+TEST_CASE("why there is no prediction can follow a because") {
+  const auto why_not = [](const RunPlan& plan) {
+    return predict(plan, find_planning_law("besiroglu"), {}, {}).why_not;
+  };
+  CHECK(why_not(resolve(test::two_stages())).starts_with("the published law besiroglu does not"));
+  CHECK(why_not(resolve(test::gpt2_124m())).empty());
+}

@@ -143,3 +143,21 @@ TEST_CASE("the text of a recipe has every tensor, its blocks and scales, and the
   for (const auto& spec : arch::param_table(test::tiny_model(3)))
     CHECK(contains(text, "\n" + spec.name + " "));
 }
+
+TEST_CASE("advice about copies that stay equal names options that the operator has") {
+  const auto advice = [](const char* growth) {
+    const std::string text = grow::summary(test::recipe_of(growth));
+    INFO(text);
+    const std::string before = "unless dropout separates them: set ";
+    const std::size_t begin = text.find(before);
+    return begin == std::string::npos ? "" : text.substr(begin + before.size());
+  };
+  CHECK(advice("[{operator: width, symmetry: {noise: 0}, moments: equivariant}]") ==
+        "symmetry.noise, or moments: reset_new\n");
+  for (const char* growth : {"[{operator: mango, width: 16, fit: {steps: 0}}]",
+                             "[{operator: depth, layers: 3}, {operator: ligo, width: 16, fit: "
+                             "{steps: 0}}]"})
+    CHECK(advice(growth) == "fit.steps above 0, or moments: reset_new\n");
+  CHECK(advice("[{operator: mango, width: 16, fit: {steps: 0}, moments: reset_new}]") == "");
+  CHECK(advice("[{operator: width, symmetry: {noise: 0.01}}]") == "");
+}

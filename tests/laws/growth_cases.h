@@ -2,6 +2,8 @@
 // not x factors. A new operator needs one line here (a test says so), a new architecture none.
 #pragma once
 
+#include <algorithm>
+#include <initializer_list>
 #include <map>
 #include <string>
 #include <utility>
@@ -18,8 +20,8 @@
 namespace stagedtrain::test {
 
 // Options as YAML; $k stands for the factor, $other for a file with another state of the model.
-// Each list covers every choice of every option. "grouped|" stands before those of models with grouped
-// queries alone.
+// Each list covers every choice of every option. "grouped|" stands before those of models with
+// grouped queries alone.
 inline const std::map<std::string, std::vector<std::string>>& operator_options() {
   static const std::map<std::string, std::vector<std::string>> options = {
       {"width",
@@ -86,6 +88,10 @@ inline const std::map<std::string, std::vector<std::string>>& operator_options()
         "dynamics: exact"}},
       {"passes",
        {"factor: $k", "factor: $k, order: append, moments: copy", "factor: $k, moments: reset"}},
+      {"route",
+       {"every: 1, share: 1, base: 2, gain: 0", "every: 2, base: 2, gain: 0.05, moments: copy",
+        "every: 2, labels: similarity, loss: 0, base: 1.5",
+        "every: 1, share: 1, base: 2, moments: reset"}},
       {"upcycle", {"experts: 4", "experts: 3, experts_per_token: 1, symmetry: {noise: 0.1}"}},
       {"experts",
        {"factor: $k, symmetry: {noise: 0}, moments: equivariant",
@@ -96,6 +102,7 @@ inline const std::map<std::string, std::vector<std::string>>& operator_options()
         "factor: 2, experts_per_token: 4"}},
       {"merge", {"with: [$other]", "with: [$other, $other], moments: reset"}},
       {"coalesce", {"width: 2, layers: 2", "layers: 2", "width: 2, layers: 1, moments: copy"}},
+      {"corner", {"factor: 2", "factor: 2, moments: copy", "factor: 2, dynamics: exact"}},
       {"decoalesce",
        {"width: $k, layers: 1", "width: 2, layers: 2", "width: 1, layers: 3",
         "width: $k, layers: 1, symmetry: {noise: 0.02}"}},
@@ -166,6 +173,21 @@ inline bool applies_to_looped(const std::string& name, const std::string& option
          name == "context" || name == "interpolate";
 }
 
+// What applies to models with routed layers: operators that leave each layer routed or not.
+inline bool applies_to_routed(const std::string& name, const std::string& options,
+                              const arch::ModelConfig& model) {
+  const auto is = [&](std::initializer_list<std::string> names) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  if (is({"ligo", "mango", "mask", "merge", "coalesce", "decoalesce"})) return false;
+  if (is({"route", "upcycle", "experts"})) return false;
+  if (model.routed_every == 1 || is({"width", "clone", "rms_copy", "interpolate"})) return true;
+  if (is({"vocabulary", "context", "stack"})) return true;
+  const auto has = [&](const char* what) { return options.find(what) != std::string::npos; };
+  if (name == "depth") return has("append") || has("block: 2") || has("middle") || has("overlap");
+  return !has("layers:") && name != "llama_pro";
+}
+
 // Experts are made of dense models only, and multiplied where there are some. Cores are untied and
 // run more often where there is one.
 inline bool applies(const std::string& name, const std::string& options,
@@ -174,6 +196,8 @@ inline bool applies(const std::string& name, const std::string& options,
   const bool looped = model.core > 0;
   if (looped ? !applies_to_looped(name, options, model) : name == "untie" || name == "passes")
     return false;
+  if (model.routed_every > 0 && !applies_to_routed(name, options, model)) return false;
+  if (name == "route" && (model.experts > 0 || looped)) return false;
   return (bar == std::string::npos || model.kv_heads < model.heads) &&
          !(name == "upcycle" && model.experts > 0) && !(name == "experts" && model.experts == 0) &&
          !(name == "mango" && !is_cut_in_squares(model));
@@ -261,9 +285,25 @@ inline std::vector<arch::ModelConfig> looped_models(double norm_eps = 1e-2) {
     }
   return models;
 }
+// Models with routed layers: LayerNorms with every second one, RMSNorms with all of them. The
+// routers' loss is a mean over layers, so no growth of layers keeps its gradient: out.
+inline std::vector<arch::ModelConfig> routed_models(double norm_eps = 1e-2) {
+  std::vector<arch::ModelConfig> models;
+  for (const char* architecture : {"gpt2", "llama"}) {
+    arch::ModelConfig model = law_model(architecture, true, 0);
+    model.norm_eps = norm_eps;
+    model.routed_every = model.architecture == "gpt2" ? 2 : 1;
+    model.routed_share = 0.6;
+    model.routed_loss = 0;
+    model.routed_base = 1.4;
+    models.push_back(arch::resolved(model));
+  }
+  return models;
+}
 inline std::vector<arch::ModelConfig> all_models(double norm_eps = 1e-2) {
   std::vector<arch::ModelConfig> models = law_models(norm_eps);
   for (const arch::ModelConfig& model : looped_models(norm_eps)) models.push_back(model);
+  for (const arch::ModelConfig& model : routed_models(norm_eps)) models.push_back(model);
   return models;
 }
 

@@ -102,6 +102,22 @@ TEST_CASE("a schedule's own stages keep their sizes and get the rule's lengths")
   CHECK(other.warnings.empty());
 }
 
+TEST_CASE("a rule sets the lengths of a looped model's stages, but makes none") {
+  const std::vector<std::string> looped = {"model.prelude=2",        "model.core=4",
+                                           "model.passes=2",         "model.coda=2",
+                                           "model.tied_cores=false", "model.layers=12"};
+  CHECK(contains(test::refusal(ErrorKind::usage, [&] { planned("equal", 4, looped); }),
+                 "--rule equal: found a model with a looped core (core 4, passes 2), expected one "
+                 "without"));
+  std::vector<std::string> own = looped;
+  own.push_back(
+      "stages=[{name: tied, model: {layers: 8, tied_cores: true}, for: 100 steps}, "
+      "{name: untied, grow: [{operator: untie}], for: 300 steps}]");
+  const RunPlan plan = resolved(planned("equal", 0, own));
+  CHECK(plan.stages[0].steps == 200);
+  CHECK(plan.stages[1].steps == 200);
+}
+
 TEST_CASE("rules that do not exist or do not apply are refused") {
   CHECK(contains(test::refusal(ErrorKind::usage, [] { planned("prop-3"); }), "did you mean"));
   auto from = test::two_stages();

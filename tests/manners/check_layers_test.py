@@ -88,6 +88,11 @@ class CheckLayers(unittest.TestCase):
     def test_a_long_file_is_refused(self):
         self.refused("lib/base/x.cc", "// X.\n" * 401, "401 lines")
 
+    def test_a_long_room_is_refused(self):
+        code, said = check(SOUND | {f"lib/base/x{i}.cc": "// X.\n" * 400 for i in range(6)})
+        self.assertEqual(code, 1, said)
+        self.assertIn("lib/base: 2402 lines", said)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -1,6 +1,6 @@
 // How models with a looped core grow, and what they refuse.
 #include "grow/grow_support.h"
-#include "grow/looped_growth.h"
+#include "operators/looped_growth.h"
 #include "support/errors.h"
 #include "support/text_file.h"
 

@@ -137,7 +137,7 @@ TEST_CASE("the source of such a law names all its files, and warnings of each ar
   PlanningLaw brief = planning_law(laws_of(32, 1.25), "short.json");
   brief.notes.push_back("a warning");
   const PlanningLaw law = law_of_contexts({planning_law(laws_of(128, 1.2), "long.json"), brief});
-  CHECK(contains(law.source, "; the curves of context 32 are those of short.json: own curves"));
+  CHECK(contains(law.source, "; the curves of context 32 are those of short.json: fitted curves"));
   CHECK(contains(law.notes.back(), "short.json: a warning"));
 }
 
@@ -172,6 +172,24 @@ TEST_CASE("laws in a list differ in context alone") {
   CHECK(contains(refused([](FittedRecipe& r) { r.vocab = 5; }), "differ in vocab"));
   CHECK(contains(refused([](FittedRecipe& r) { r.optimizer = "muon"; }), "differ in optimizer"));
   CHECK(contains(refused([](FittedRecipe& r) { r.peak_rate = 1e-3; }), "differ in peak"));
+  CHECK(contains(refused([](FittedRecipe& r) { r.peak_rate = 3.04e-3; }), "differ in peak"));
+  FittedLaws nearly = laws_of(32, 1.25);
+  nearly.recipe->peak_rate = 3.02e-3;  // the same to 1%, as where a plan differs from a law
+  CHECK_NOTHROW(law_of_contexts({first, planning_law(nearly, "short.json")}));
+}
+
+TEST_CASE("an empty name of a law is refused, alone and in a list") {
+  const auto says = [](const char* name) {
+    return test::refusal(ErrorKind::usage, [&] { find_planning_law(name); });
+  };
+  CHECK(contains(says(""), "law: found an empty name, expected a law such as chinchilla"));
+  CHECK(contains(says(" "), "law: found an empty name"));
+  for (const char* list : {",", ",b.json", " , b.json"})
+    CHECK(contains(says(list), fmt::format("law '{}': found an empty name in a list", list)));
+  const test::TempDir dir;
+  write_law_file(laws_of(128, 1.2), dir / "a.json", false);
+  CHECK(contains(says(((dir / "a.json").string() + ",,b.json").c_str()),
+                 ",,b.json': found an empty name in a list, expected one comma between files"));
 }
 
 TEST_CASE("a list of law files is read by its names") {

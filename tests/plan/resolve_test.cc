@@ -151,12 +151,14 @@ TEST_CASE("stages that do not grow into the final model are refused") {
 TEST_CASE("models that do not resolve are refused at their place") {
   check_refused({"model.heads=5"}, "model.heads 5 does not divide model.width 128");
   check_refused({"stages.0.model={layers: 2, heads: 3}"},
-                "stages.0.model: model.heads 3 does not divide model.width 128");
+                "stages.0.model.heads 3 does not divide model.width 128");
   check_refused({"stages.0.model={layer: 2}"}, "unknown key 'stages.0.model.layer'");
   check_refused({"model={architecture: gpt2, width: 64, heads: 4, context: 32, vocab: 256}"},
                 "model.layers is missing");
   check_refused({"model.layers=0"}, "stages do not end at the final model");
   check_refused({"model.kv_heads=2"}, "gpt2 has no grouped queries");
+  check_refused({"model.prelude=1"}, "two.yaml:3:8: model: found prelude 1, coda 0");
+  check_refused({"stages.0.model={layers: 2, prelude: 1}"}, ": stages.0.model: found prelude 1");
 }
 
 TEST_CASE("sizes and lengths that overflow anything are refused") {

@@ -45,6 +45,8 @@ TEST_CASE("all matrices of the layers have adapters, or those of the named kinds
   const plan::RunPlan experts =
       planned("adapters: {matrices: [up]}", {"model.experts=3", "model.experts_per_token=2"});
   CHECK(adapters_of(experts.stages[0]).matrices.size() == 8 * 3);
+  const plan::RunPlan routed = planned("adapters: {}", {"model.routed_every=2"});
+  CHECK(adapters_of(routed.stages[0]).matrices.size() == 8 * 6);  // not the routers
 }
 
 TEST_CASE("adapters' tensors have the shapes of the products, and A is drawn") {

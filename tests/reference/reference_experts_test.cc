@@ -55,7 +55,7 @@ TEST_CASE("mixing is what a loop over tokens and their best experts gives") {
   at::manual_seed(3);
   const at::Tensor x = random({kTokens, kWidth}), router = random({kExperts, kWidth});
   const at::Tensor weights = random({kExperts, kWidth, kWidth});
-  for (const auto [k, normalised] : {std::pair(1L, true), {2L, true}, {5L, true}, {2L, false}}) {
+  for (const auto& [k, normalised] : {std::pair(1L, true), {2L, true}, {5L, true}, {2L, false}}) {
     const at::Tensor found = model::mix_experts(
         x, router, k, normalised,
         [&](std::int64_t e, const at::Tensor& in) { return at::linear(in, weights[e]); }, nullptr);

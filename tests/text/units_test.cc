@@ -42,6 +42,24 @@ TEST_CASE("a bad duration is refused with the forms that are accepted") {
   CHECK(test::contains(message, "2100 steps"));
 }
 
+TEST_CASE("what is almost a time is refused with what is wrong in it") {
+  const auto says = [](const char* text, const char* fault) {
+    const std::string message = test::refusal(ErrorKind::usage, [&] { parse_duration(text); });
+    INFO(message);
+    CHECK(test::contains(message, fmt::format("'{}' is not a duration: {}", text, fault)));
+  };
+  says("3h30", "found 30 without a unit, expected 30m");
+  says("1d12", "found 12 without a unit, expected 12h");
+  says("2m30", "found 30 without a unit, expected 30s");
+  says("5s30", "found 30 without a unit, expected 30s");
+  says("30m3h", "found 3h after a number of m, expected each unit once and the larger one first");
+  says("1h2h", "found 2h after a number of h");
+  says("1s 2 m", "found 2m after a number of s");
+  says("999999999999d", "expected at most 36500d, a hundred years");
+  says("36500d1s", "expected at most 36500d");
+  CHECK(parse_duration("36500d") == Duration{36500 * 86400.0, DurationUnit::seconds});
+}
+
 TEST_CASE("a misspelt unit names the nearest one") {
   const std::string message = test::refusal(ErrorKind::usage, [] { parse_duration("10 tokns"); });
   INFO(message);

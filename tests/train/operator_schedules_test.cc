@@ -82,6 +82,12 @@ TEST_CASE("every policy has a schedule that trains") {
     for (const schedule::StageSpec& stage : s.stages)  // every part of a path takes a step
       if (const auto& path = stage.policies.layer_path)
         edits.push_back(fmt::format("stages.{}.for={}", stage.name, 1 + path->then.size()));
+    if (file.stem() == "nuggets") {
+      std::vector<std::string> larger = edits;
+      larger.insert(larger.end(), {"model.layers=6", "model.width=192"});
+      run(file.parent_path() / "adapters.yaml", larger, tiny / "larger", "base");
+      edits.push_back("stages.adapted.adapters.from=" + (tiny / "larger/stages/base.h5").string());
+    }
     CHECK(run(file, edits, tiny / "run").done);
     for (const plan::StagePlan& stage : plan::resolve(s).stages) {
       if (const plan::Policy* policy = plan::stage_policy(stage)) shown.insert(policy->key);

@@ -53,7 +53,8 @@ TEST_CASE("stopped anywhere under a policy and run again, a run ends with the sa
       std::pair("token_dropping={start: 4, step: 4}", "batch.micro=2"),
       std::pair("train_groups={layers: 2, order: random}", "optimizer={name: muon}"),
       std::pair("train_last=2", "batch.micro=0"),
-      std::pair("adapters={rank: 2}", "optimizer={name: lion}"));
+      std::pair("adapters={rank: 2}", "optimizer={name: lion}"),
+      std::pair("teacher={kd: 2, temperature: 1.5}", "batch.micro=2"));
   const Edits edits = edits_with(policy, {more});
   test::run_to_end(tiny, "whole", edits);
   const int line = GENERATE(14, 20);
@@ -96,6 +97,27 @@ TEST_CASE("all tokens are the plain run on reference kernels to the bit") {
                {.out = tiny / "fused", .device = {.kernels = "fused"}});
   });
   CHECK(test::contains(said, "--kernels fused: found a stage with token_dropping"));
+}
+
+TEST_CASE("the log tells the losses of a teacher and its student, and counts the FLOPs of both") {
+  const test::TinyRun tiny;
+  const Edits edits = {"stages.small.model={width: 8, heads: 1, ffn: 32}",
+                       "stages.full.grow=[{operator: clone, symmetry: {noise: 1e-6}}]",
+                       "stages.full.teacher={}", "batch.micro=2"};
+  test::run_to_end(tiny, "run", edits);
+  const plan::RunPlan p = tiny.plan(edits);
+  CHECK(test::end_of(tiny, "run").progress.flops == Approx(p.flops).epsilon(1e-12));
+  const std::vector<Json> steps = test::events(tiny, "step");
+  REQUIRE(steps.size() == 12);
+  for (std::size_t i = 0; i < steps.size(); ++i)
+    CHECK(steps[i].contains("student_loss") == (i >= 6));
+  CHECK(steps[6]["student_loss"].get<double>() ==
+        Approx(steps[6]["loss"].get<double>()).epsilon(1e-5));  // a clone begins as its source
+  CHECK(steps[11]["student_loss"] != steps[11]["loss"]);
+  const std::string said = test::refusal(ErrorKind::usage, [&] {
+    train::run(p, {.out = tiny / "fused", .device = {.kernels = "fused"}});
+  });
+  CHECK(test::contains(said, "--kernels fused: found a stage with teacher"));
 }
 
 TEST_CASE("hidden units outside every path never have a gradient") {

@@ -1,5 +1,5 @@
 // Builds the maps of layers of looped cores.
-#include "grow/looped_growth.h"
+#include "operators/looped_growth.h"
 
 #include "arch/loops.h"
 #include "base/error.h"

@@ -1,5 +1,5 @@
 // Reads and prints the assumption about grown models.
-#include "plan/transfer.h"
+#include "scaling/transfer.h"
 
 #include "base/error.h"
 #include "text/text.h"
