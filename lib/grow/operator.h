@@ -45,6 +45,10 @@ struct OperatorEntry {
   const char* help;    // one line
   std::unique_ptr<GrowthOperator> (*make)(const Tree& options);
   std::vector<FieldRow> (*document)();
+  // Whether it can grow a model with routed layers (arch/routed_layers.h). Learned maps and means
+  // over layers take a matrix of every layer, of which only some have routers; a mask would have to
+  // reach what routers read; and of states side by side, a layer would have one router for all.
+  bool grows_routed = true;
 };
 const std::vector<OperatorEntry>& operators();
 // Returns the operator of this name. Throws Error(usage) with the nearest name if there is none.

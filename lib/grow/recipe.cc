@@ -197,6 +197,10 @@ bool GrowthRecipe::symmetric() const {
   return std::any_of(steps.begin(), steps.end(),
                      [](const GrowthStep& step) { return step.symmetric; });
 }
+bool GrowthRecipe::shrinks() const {
+  return std::any_of(steps.begin(), steps.end(),
+                     [](const GrowthStep& step) { return step.shrinks; });
+}
 
 void check_recipe(const GrowthRecipe& recipe) {
   for (std::size_t i = 0; i < recipe.steps.size(); ++i) {

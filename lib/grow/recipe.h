@@ -106,6 +106,7 @@ struct GrowthStep {
   bool equivariant = true;
   // Copies receive identical gradients and stay equal, so the larger model never gains capacity.
   bool symmetric = false;
+  bool shrinks = false;               // its operator is meant to make models smaller
   std::int64_t mask_steps = 0;        // steps over which the mask of new parts rises; 0: no mask
   std::vector<TensorRecipe> tensors;  // in the order of param_table(to)
   std::vector<std::string> others;    // checkpoints of further states of the model `from`
@@ -124,6 +125,7 @@ struct GrowthRecipe {
   bool exact() const;        // whether all steps are
   bool equivariant() const;  // whether all steps are
   bool symmetric() const;    // whether any step is
+  bool shrinks() const;      // whether any step does
 };
 
 // Returns whether the block's values come from a source's entries (copy, mean, slerp), not from

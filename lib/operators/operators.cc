@@ -1,11 +1,11 @@
 // Lists all growth operators, and turns a schedule's list of operators into one recipe.
 #include "operators/operators.h"
 
+#include "arch/routed_layers.h"
 #include "base/error.h"
 #include "grow/parameterized.h"
 #include "learned/learned_growth.h"
 #include "operators/looped_growth.h"
-#include "operators/routed_growth.h"
 
 namespace stagedtrain::grow {
 namespace {
@@ -28,6 +28,13 @@ GrowthStep make_step(const GrowthOperator& op, const arch::ModelConfig& from) {
   return step;
 }
 
+void check_routed_source(const OperatorEntry& entry, const arch::ModelConfig& from) {
+  if (entry.grows_routed || !arch::has_routed_layers(from)) return;
+  throw usage_error("{}: found a model with routed layers, expected one without (routed_every 0)",
+                    entry.name)
+      .with_hint("docs/growth.md, \"Routed layers\", says what such a model can be grown by");
+}
+
 GrowthStep read_step(const Tree& written, const arch::ModelConfig& from, const std::string& path) {
   const Tree& map = expect_map(written, path);
   const Tree* name = map.find("operator");
@@ -38,11 +45,12 @@ GrowthStep read_step(const Tree& written, const arch::ModelConfig& from, const s
       *name, path, [&]() -> const OperatorEntry& { return find_operator(read_word(*name, {})); });
   const auto op = entry.make(options);
   GrowthStep step = at_place(*name, path, [&] {
-    check_routed_source(entry.name, from);
+    check_routed_source(entry, from);
     GrowthStep made = make_step(*op, from);
     check_boundaries_kept(entry.name, made);
     return made;
   });
+  step.shrinks = entry.effect == std::string_view("shrinks");
   step.operators = one_line(entry.name, op->options());
   step.asked = one_line(entry.name, options);
   return step;
@@ -77,13 +85,13 @@ const std::vector<OperatorEntry>& operators() {
        make_expand, document_expand},
       {"ligo", "grows", "residual, heads, ffn, layers", "no", "LiGO, arXiv 2303.00980",
        "learns the growth: some steps train maps of width and depth, which are then applied",
-       make_ligo, document_ligo},
+       make_ligo, document_ligo, false},
       {"mango", "grows", "residual, heads, ffn, layers", "no", "Mango, arXiv 2310.10699",
        "learns the growth with one ring of maps that all matrices share", make_mango,
-       document_mango},
+       document_mango, false},
       {"mask", "grows", "residual, heads, ffn, layers", "at the growth", "MSG, arXiv 2305.02869",
        "adds fresh dimensions behind a mask that rises from 0 to 1 during training", make_mask,
-       document_mask},
+       document_mask, false},
       {"llama_pro", "grows", "layers", "yes", "LLaMA-Pro, arXiv 2401.02415",
        "adds layers with zeroed outputs after groups of old ones", make_llama_pro,
        document_llama_pro},
@@ -102,14 +110,14 @@ const std::vector<OperatorEntry>& operators() {
       {"merge", "mixes", "states, side by side in residual, heads, ffn", "no",
        "Deep Fusion, arXiv 2306.11903",
        "puts several small states of one shape side by side in a larger one", make_merge,
-       document_merge},
+       document_merge, false},
       {"coalesce", "shrinks", "residual, heads, ffn, layers", "no",
        "multi-level framework, arXiv 2404.07999",
        "makes a smaller state: groups of indices and layers become their means", make_coalesce,
-       document_coalesce},
+       document_coalesce, false},
       {"decoalesce", "grows", "residual, heads, ffn, layers", "in width",
        "multi-level framework, arXiv 2404.07999", "undoes coalesce: copies indices and layers",
-       make_decoalesce, document_decoalesce},
+       make_decoalesce, document_decoalesce, false},
       {"corner", "shrinks", "residual, heads, ffn", "no",
        "Gap Preserving Distillation, arXiv 2410.04140",
        "takes out the small model in the corner of the matrices, as clone or teacher made it",

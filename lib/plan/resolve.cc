@@ -167,19 +167,11 @@ std::vector<bool> not_added_by(const grow::GrowthRecipe& growth) {
   return old;
 }
 
-// Whether a growth has an operator that is meant to make models smaller.
-bool shrinks(const grow::GrowthRecipe& growth) {
-  return std::ranges::any_of(grow::operators(), [&](const grow::OperatorEntry& entry) {
-    return entry.effect == std::string("shrinks") &&
-           growth.asked().find(std::string("operator: ") + entry.name) != std::string::npos;
-  });
-}
-
 void add_warnings(RunPlan& plan) {
   const Schedule& s = plan.schedule;
   for (std::size_t i = 0; i + 1 < plan.stages.size(); ++i)
     if (plan.stages[i].params.total > plan.stages[i + 1].params.total &&
-        !shrinks(*plan.stages[i + 1].growth))
+        !plan.stages[i + 1].growth->shrinks())
       plan.warnings.push_back(
           fmt::format("stage {} is smaller than the one before", s.stages[i + 1].name));
   for (const StagePlan& stage : plan.stages)

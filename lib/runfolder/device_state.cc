@@ -119,6 +119,16 @@ DeviceState fresh_live(const arch::ModelConfig& config, std::uint64_t seed,
   return live;
 }
 
+void load_tensors(const state::CheckpointReader& reader, std::span<const state::TensorKind> kinds,
+                  model::Model& model) {
+  for (const state::TensorKind kind : kinds)
+    for (std::size_t i = 0; i < reader.table().size(); ++i) {
+      read_held(reader, kind, i, model.params());
+      reader.release(kind, i);
+    }
+  model.weights_changed();
+}
+
 DeviceState load_live(const Path& path, const model::ModelOptions& options) {
   const state::CheckpointReader reader(path);
   if (reader.header().dtype != state_dtype(options.precision))
@@ -128,12 +138,7 @@ DeviceState load_live(const Path& path, const model::ModelOptions& options) {
             "fp64 and the other precisions store different types; use the precision that it was "
             "made with");
   DeviceState live = make_live(reader.header(), options);
-  for (const state::TensorKind kind : reader.header().kinds())
-    for (std::size_t i = 0; i < reader.table().size(); ++i) {
-      read_held(reader, kind, i, live.model->params());
-      reader.release(kind, i);
-    }
-  live.model->weights_changed();
+  load_tensors(reader, reader.header().kinds(), *live.model);
   if (!live.header.adapters.none()) load_adapters(reader, live);
   return live;
 }

@@ -13,6 +13,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "adapters/adapters.h"
@@ -44,6 +45,9 @@ DeviceState fresh_live(const arch::ModelConfig& config, std::uint64_t seed,
 // Loads a checkpoint and verifies every checksum. Throws Error(input) if the file is bad, and
 // Error(usage) if its number type is not that of options.precision.
 DeviceState load_live(const Path& path, const model::ModelOptions& options);
+// Sets the model's tensors of these kinds to those of a checkpoint, and verifies their checksums.
+void load_tensors(const state::CheckpointReader& reader, std::span<const state::TensorKind> kinds,
+                  model::Model& model);
 // Begins an exponential moving average of the weights with their present values.
 void average_from_now_on(DeviceState& live);
 // Sets the mask to its value at a step. Does nothing without a mask.

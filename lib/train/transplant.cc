@@ -3,6 +3,7 @@
 // and the larger model is not read any more.
 #include "train/transplant.h"
 
+#include <array>
 #include <chrono>
 
 #include "adapters/transplant.h"
@@ -26,11 +27,7 @@ std::unique_ptr<model::Model> load_weights(const state::CheckpointReader& reader
   auto model = model::make_model(
       config,
       {.device = device, .precision = fp64 ? model::Precision::fp64 : model::Precision::fp32});
-  for (std::size_t i = 0; i < reader.table().size(); ++i) {
-    model->params().set(state::TensorKind::weights, i, reader.view(state::TensorKind::weights, i));
-    reader.release(state::TensorKind::weights, i);
-  }
-  model->weights_changed();
+  load_tensors(reader, std::array{state::TensorKind::weights}, *model);
   return model;
 }
 

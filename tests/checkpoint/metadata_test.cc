@@ -20,6 +20,14 @@ namespace {
 
 state::StateHeader header() { return state::header_of(test::tiny_state()); }
 
+// The same with another model.
+state::StateHeader of_model(const arch::ModelConfig& model) {
+  state::StateHeader written = header();
+  written.model = arch::resolved(model);
+  written.histories.assign(arch::param_table(written.model).size(), {});
+  return written;
+}
+
 state::StateHeader back(const state::StateHeader& written) {
   return parse_metadata(metadata_json(written).dump()).header;
 }
@@ -153,37 +161,33 @@ TEST_CASE("every missing and every unknown key is refused by its name") {
 }
 
 TEST_CASE("a llama with experts comes back whole") {
-  state::StateHeader written = header();
-  written.model = arch::resolved({.architecture = "llama",
-                                  .layers = 1,
-                                  .width = 8,
-                                  .heads = 4,
-                                  .kv_heads = 2,
-                                  .vocab = 5,
-                                  .context = 4,
-                                  .rope_theta = 5e5,
-                                  .logit_scale = 0.125,
-                                  .experts = 3,
-                                  .experts_per_token = 1,
-                                  .router_loss = 0.3,
-                                  .parameterization = {4, 2, 6}});
-  written.histories.assign(arch::param_table(written.model).size(), {});
+  const state::StateHeader written = of_model({.architecture = "llama",
+                                               .layers = 1,
+                                               .width = 8,
+                                               .heads = 4,
+                                               .kv_heads = 2,
+                                               .vocab = 5,
+                                               .context = 4,
+                                               .rope_theta = 5e5,
+                                               .logit_scale = 0.125,
+                                               .experts = 3,
+                                               .experts_per_token = 1,
+                                               .router_loss = 0.3,
+                                               .parameterization = {4, 2, 6}});
   CHECK(back(written).model == written.model);
 }
 
 TEST_CASE("keys of looped cores are in files of such models alone, and all of them") {
   CHECK_FALSE(metadata_json(header())["model"].contains("passes"));
-  state::StateHeader written = header();
-  written.model = arch::resolved({.layers = 3,
-                                  .width = 8,
-                                  .heads = 2,
-                                  .vocab = 5,
-                                  .context = 4,
-                                  .core = 2,
-                                  .prelude = 1,
-                                  .passes = 4,
-                                  .boundary_alpha = 0.1});
-  written.histories.assign(arch::param_table(written.model).size(), {});
+  const state::StateHeader written = of_model({.layers = 3,
+                                               .width = 8,
+                                               .heads = 2,
+                                               .vocab = 5,
+                                               .context = 4,
+                                               .core = 2,
+                                               .prelude = 1,
+                                               .passes = 4,
+                                               .boundary_alpha = 0.1});
   CHECK(back(written).model == written.model);
   Json json = metadata_json(written);
   json["model"].erase("passes");
@@ -194,19 +198,17 @@ TEST_CASE("keys of looped cores are in files of such models alone, and all of th
 
 TEST_CASE("keys of routed layers are in files of such models alone, and all of them") {
   CHECK_FALSE(metadata_json(header())["model"].contains("routed_share"));
-  state::StateHeader written = header();
-  written.model = arch::resolved({.layers = 3,
-                                  .width = 8,
-                                  .heads = 2,
-                                  .vocab = 5,
-                                  .context = 4,
-                                  .routed_every = 2,
-                                  .routed_share = 0.3,
-                                  .routed_labels = "similarity",
-                                  .routed_loss = 0.2,
-                                  .routed_base = 2,
-                                  .routed_gain = 0.05});
-  written.histories.assign(arch::param_table(written.model).size(), {});
+  const state::StateHeader written = of_model({.layers = 3,
+                                               .width = 8,
+                                               .heads = 2,
+                                               .vocab = 5,
+                                               .context = 4,
+                                               .routed_every = 2,
+                                               .routed_share = 0.3,
+                                               .routed_labels = "similarity",
+                                               .routed_loss = 0.2,
+                                               .routed_base = 2,
+                                               .routed_gain = 0.05});
   CHECK(back(written).model == written.model);
   Json json = metadata_json(written);
   json["model"].erase("routed_gain");

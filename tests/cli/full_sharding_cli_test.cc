@@ -8,6 +8,7 @@
 using namespace stagedtrain;
 using test::contains;
 using test::first_difference;
+using test::require_done;
 
 namespace {
 
@@ -20,11 +21,6 @@ std::vector<std::string> with(std::vector<std::string> words,
   return words;
 }
 const std::vector<std::string> kFull = with(kWide, {"--sharding", "full"});
-
-void require_done(const test::CommandResult& result) {
-  INFO(result.err);
-  REQUIRE(result.exit_code == 0);
-}
 
 void check_same_ends(const test::RanksRun& run, const std::string& one, const std::string& other) {
   for (const char* end : {"/stages/small.h5", "/stages/full.h5"}) {

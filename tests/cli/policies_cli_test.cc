@@ -6,6 +6,7 @@
 using namespace stagedtrain;
 using test::contains;
 using test::first_difference;
+using test::require_done;
 
 namespace {
 
@@ -16,11 +17,6 @@ struct PolicyRun : test::RanksRun {
                                "stages.full." + policy});
   }
 };
-
-void require_done(const test::CommandResult& result) {
-  INFO(result.err);
-  REQUIRE(result.exit_code == 0);
-}
 
 double flops_of(const std::string& folder) {
   return runlog::read_log(folder + "/run.jsonl", folder).end->at.flops;

@@ -13,6 +13,7 @@
 using namespace stagedtrain;
 using test::contains;
 using test::first_difference;
+using test::require_done;
 
 namespace {
 
@@ -31,11 +32,6 @@ std::vector<double> losses(const std::string& folder) {
   for (const runlog::StepPoint& step : log.steps) all.push_back(step.loss);
   for (const runlog::Evaluation& evaluation : log.evaluations) all.push_back(evaluation.loss);
   return all;
-}
-
-void require_done(const test::CommandResult& result) {
-  INFO(result.err);
-  REQUIRE(result.exit_code == 0);
 }
 
 }  // namespace

@@ -8,6 +8,8 @@
 using namespace stagedtrain;
 using test::contains;
 using test::first_difference;
+using test::refused;
+using test::require_done;
 
 namespace {
 
@@ -21,25 +23,7 @@ struct RoutedRun : test::RanksRun {
                   "{operator: route, every: 2, base: 2, gain: 0.05}]",
                   "checkpoint.keep=9"});
   }
-  std::vector<std::string> words(const std::string& command) const {
-    std::vector<std::string> all = {command, (tiny / "tiny.yaml").string()};
-    for (const std::string& edit : edits) all.insert(all.end(), {"--set", edit});
-    return all;
-  }
-  std::string tokens() const { return (tiny / "data/validation.bin").string(); }
 };
-
-test::CommandResult require_done(const test::CommandResult& result) {
-  INFO(result.err);
-  REQUIRE(result.exit_code == 0);
-  return result;
-}
-
-std::string refused(const test::CommandResult& result) {
-  INFO(result.err);
-  CHECK(result.exit_code == 2);
-  return result.err;
-}
 
 }  // namespace
 

@@ -7,13 +7,9 @@
 using namespace stagedtrain;
 using test::contains;
 using test::first_difference;
+using test::require_done;
 
 namespace {
-
-void require_done(const test::CommandResult& result) {
-  INFO(result.err);
-  REQUIRE(result.exit_code == 0);
-}
 
 // 20 steps, the last ten of which train adapters that begin from a model of 3 layers x 48.
 struct TransplantRun : test::RanksRun {

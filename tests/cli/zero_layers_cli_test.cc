@@ -7,6 +7,7 @@
 using namespace stagedtrain;
 using test::contains;
 using test::first_difference;
+using test::require_done;
 
 namespace {
 
@@ -17,18 +18,7 @@ struct ZeroLayers : test::RanksRun {
                  {"model.layers=3", "stages.small.model={layers: 0}",
                   "stages.full.grow=[{operator: depth, layers: 3, new_layers: random}]"});
   }
-  std::vector<std::string> words(const std::string& command) const {
-    std::vector<std::string> all = {command, (tiny / "tiny.yaml").string()};
-    for (const std::string& edit : edits) all.insert(all.end(), {"--set", edit});
-    return all;
-  }
 };
-
-test::CommandResult require_done(const test::CommandResult& result) {
-  INFO(result.err);
-  REQUIRE(result.exit_code == 0);
-  return result;
-}
 
 }  // namespace
 
@@ -41,7 +31,7 @@ TEST_CASE("a model without layers is planned, trained, grown, shown and sampled 
   const std::string small = run.folder("one") + "/stages/small.h5";
   CHECK(contains(require_done(test::stagedtrain({"show", small})).out, "0 layers"));
   require_done(test::stagedtrain({"report", run.folder("one"), "--out", run.folder("one") + ".html"}));
-  require_done(test::stagedtrain({"eval", small, "--data", (run.tiny / "data/validation.bin").string()}));
+  require_done(test::stagedtrain({"eval", small, "--data", run.tokens()}));
   require_done(test::stagedtrain({"eval", small, "--prompt", "the", "--sample", "5"}));
   const auto dry = test::stagedtrain({"grow", small, "unused.h5", "--operator", "depth", "--layers",
                                       "2", "--new_layers", "random", "--dry-run"});

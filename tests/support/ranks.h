@@ -32,15 +32,22 @@ struct RanksRun {
   }
 
   std::string folder(const std::string& name) const { return (tiny / name).string(); }
+  std::string tokens() const { return (tiny / "data/validation.bin").string(); }
+
+  // The words of a command about the schedule with its edits, without the program.
+  std::vector<std::string> words(const std::string& command) const {
+    std::vector<std::string> all = {command, (tiny / "tiny.yaml").string()};
+    for (const std::string& edit : edits) all.insert(all.end(), {"--set", edit});
+    return all;
+  }
 
   // A command that trains into folder(name).
   Command command(const std::string& name, std::vector<std::string> more = {}) const {
-    std::vector<std::string> words = {program(), "train",      (tiny / "tiny.yaml").string(),
-                                      "--out",   folder(name), "--lost-after",
-                                      "3"};
-    for (const std::string& edit : edits) words.insert(words.end(), {"--set", edit});
-    words.insert(words.end(), more.begin(), more.end());
-    return {.arguments = std::move(words), .timeout_seconds = 300};
+    std::vector<std::string> all = words("train");
+    all.insert(all.begin(), program());
+    all.insert(all.end(), {"--out", folder(name), "--lost-after", "3"});
+    all.insert(all.end(), more.begin(), more.end());
+    return {.arguments = std::move(all), .timeout_seconds = 300};
   }
   CommandResult train(const std::string& name, int processes,
                       std::vector<std::string> more = {}) const {
@@ -55,6 +62,19 @@ struct RanksRun {
     return one;
   }
 };
+
+// Requires that a command succeeded, and returns its result.
+inline CommandResult require_done(const CommandResult& result) {
+  INFO(result.err);
+  REQUIRE(result.exit_code == 0);
+  return result;
+}
+// Checks that a command was refused as wrongly used, and returns what it printed about that.
+inline std::string refused(const CommandResult& result) {
+  INFO(result.err);
+  CHECK(result.exit_code == 2);
+  return result.err;
+}
 
 // The first tensor in which two checkpoints differ in any bit; empty if there is none.
 inline std::string first_difference(const std::filesystem::path& a,
