@@ -8,8 +8,8 @@ usage() {
   cat <<'TEXT'
 usage: scripts/fresh_machine.sh [--folder FOLDER] [--ccache FOLDER] [COMMAND...]
 Makes a minimal Debian 12 in FOLDER (default build/fresh-machine; 0.3 GB, then 4 GB while it runs), clones the
-last commit into it and runs scripts/test.sh and scripts/demo.sh there, or COMMAND instead. Needs root,
-debootstrap, 30 to 60 minutes and 8 GB of disk. Uncommitted changes are not in the clone.
+last commit into it, at the path that it has here, and runs scripts/test.sh and scripts/demo.sh there, or COMMAND
+instead. Needs root, debootstrap, 30 to 60 minutes and 8 GB of disk. Uncommitted changes are not in the clone.
 The bare system is kept in FOLDER/base and used again; everything else is made anew each time.
   --folder FOLDER   where the system stands
   --ccache FOLDER   compile with this compiler cache of the host. It answers only for the same compiler and
@@ -64,8 +64,10 @@ run_inside() {
       mount -t tmpfs tmpfs "$1/dev/shm" || exit 4
     [[ ! $4 ]] || { mkdir -p "$1/root/.cache/ccache" && mount --bind "$4" "$1/root/.cache/ccache"; } || exit 4
     exec env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
-      CCACHE_BASEDIR=/root CCACHE_NOHASHDIR=1 CCACHE_COMPILERCHECK=content ${3:+PIP_CERT="$3"} chroot "$1" /bin/bash -c "cd /root/stagedtrain && $2"' \
-    bash "$machine" "$1" "$([[ ! -e $machine$certificates ]] || echo "$certificates")" "$cache" </dev/null
+      CCACHE_BASEDIR="$5" CCACHE_NOHASHDIR=1 CCACHE_COMPILERCHECK=content ${3:+PIP_CERT="$3"} \
+      chroot "$1" /bin/bash -c "cd \"$6\" && $2"' \
+    bash "$machine" "$1" "$([[ ! -e $machine$certificates ]] || echo "$certificates")" "$cache" \
+    "${cache:+$(ccache --get-config base_dir)}" "$PWD" </dev/null
 }
 
 [[ -d $base ]] || make_base
@@ -73,7 +75,8 @@ rm -rf "$machine"
 mkdir -p "$folder"
 cp -a "$base" "$machine"
 copy_network_settings
-git clone -q . "$machine/root/stagedtrain"
+mkdir -p "$machine$PWD"
+git clone -q . "$machine$PWD"
 for command in "${commands[@]}"; do
   say "" "== $command on a bare Debian 12, at $(git rev-parse --short HEAD)"
   start=$SECONDS
