@@ -5,7 +5,7 @@
 
 Each method is an edit of schedules/bakeoff.yaml (METHODS below): its stages, whose lengths are scaled so that the whole
 run takes the FLOPs of that schedule as written. All runs decay to their ends. The learning rate is the best of a sweep
-for training from scratch, and the same for all methods. Beside them run the final model from scratch and two smaller
+for training from scratch, and the same for all methods. Beside them run the final model from scratch and three smaller
 models, each decayed at several lengths, so that `stagedtrain report` can compute both savings: against the same model,
 and against the best model of any size.
 
@@ -25,7 +25,7 @@ import threading
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SCHEDULE = ROOT / "schedules/bakeoff.yaml"
 LENGTHS = {"small": 4200, "whole": 1800}  # the stages of the schedule, in steps
-RATES = {"adamw": (1.5e-3, 3e-3, 6e-3, 1.2e-2), "muon": (1e-2, 2e-2, 4e-2)}
+RATES = {"adamw": (1.5e-3, 3e-3, 6e-3, 1.2e-2), "muon": (1e-2, 2e-2, 4e-2)}  # and twice the last while it is the best
 
 
 def deep(layers, share, **growth):
@@ -59,6 +59,13 @@ METHODS = {
     "slerp": ("between two neighbours on the arc (DLO)", "", two(new_layers="slerp")),
     "random": ("fresh layers", "", two(new_layers="random")),
     "stack": ("G_stack: appended copies, fresh moments", "about 35%", two(new_layers="copied", order="append", moments="reset")),
+    "stackbert": ("StackBERT: doubled twice by appended copies, fresh moments", "half the time (BERT)",
+                  [deep(3, .125), *({"share": share, "grow": [{"operator": "stack", "factor": 2, "moments": "reset"}]}
+                                    for share in (.175, .7))]),
+    "solar": ("SOLAR: 8 layers twice, without the middle", "not for pretraining",
+              [deep(8, .5), deep(12, .5, order="overlap", new_layers="copied")]),
+    "lidas": ("LIDAS: 8 layers, overlapping blocks of four", "",
+              [deep(8, .5), deep(12, .5, layers=[0, 1, 2, 3, 2, 3, 4, 5, 4, 5, 6, 7], new_layers="copied")]),
     "append-silent": ("G_zero: appended silent layers", "", two(new_layers="zero_output", order="append")),
     "last": ("gradual stacking in one step: the last layer repeated", "", two(new_layers="copied", order="last")),
     "copied-moments": ("interleaved copies with copied moments", "", two(new_layers="copied", moments="copy")),
@@ -76,12 +83,19 @@ METHODS = {
                   [deep(6, .7), {"share": .3, "grow": [{"operator": "llama_pro", "groups": 6}], "train_only": "new"}]),
     "width": ("block-diagonal doubling (Staged Training)", "20% of FLOPs", wide(operator="width", factor=2, symmetry={"noise": .01})),
     "clone": ("even split (HyperCloning)", "2 to 4 x", wide(operator="clone", factor=2, symmetry={"noise": .01})),
+    "net2net": ("half the heads and hidden units, copied at random (Net2Net)", "",
+                [{"share": .7, "model": {"heads": 1, "head_dim": 32, "ffn": 128}},
+                 {"share": .3, "grow": [{"operator": "clone", "axes": ["heads", "ffn"], "copies": "random"}]}]),
     "aki": ("copies from the next layer (bert2BERT's AKI)", "45% (BERT)", wide(operator="clone", copies="next_layer")),
     "lemon": ("LEMON", "32 to 50%", wide(operator="lemon", **WIDE)),
     "expand": ("zero padding (Composable expansions)", "", wide(operator="expand", **WIDE)),
     "szp": ("shrink, pad, perturb (SZP)", "below 20 tokens a parameter", wide(operator="expand", shrink=.4, noise=.1, **WIDE)),
     "mask": ("mask that rises (MSG)", "", wide(operator="mask", steps=200, **WIDE)),
     "rms_copy": ("copies in turn, fresh moments (SPARKLING)", "20 to 35%", wide(operator="rms_copy", **WIDE)),
+    "multilevel": ("coalesced after 10%, back after 60% (multi-level framework)", "20% (BERT, GPT)",
+                   [{"share": .1}, {"share": .5, "grow": [{"operator": "coalesce", "width": 2, "layers": 2}]},
+                    {"share": .4, "grow": [{"operator": "decoalesce", "width": 2, "layers": 2, "symmetry": {"noise": .01}},
+                                           {"operator": "interpolate", "with": "stages/stage1.h5"}]}]),
     "context": ("half the context first", "", [{"share": .7, "model": {"context": 64}}, {"share": .3, "grow": [{"operator": "context", "length": 128}]}]),
     "ligo": ("LiGO, 100 steps of its fit", "22% (GPT-2)", [deep(6, .5), {"share": .5, "grow": [{"operator": "ligo", "layers": 12, "fit": {"steps": 100}}]}]),
     "layer_dropout": ("falling layer dropout, no growth", "12% of block FLOPs", whole(layer_dropout={"max": .5})),
@@ -186,7 +200,9 @@ class Bakeoff:
         if file.exists():
             return
         losses = dict(zip(RATES[optimizer], workers.map(lambda rate: self.sweep(optimizer, rate), RATES[optimizer])))
-        file.write_text(json.dumps({"best": min(losses, key=losses.get), "losses": losses}, indent=1) + "\n")
+        while (best := min(losses, key=losses.get)) == max(losses):
+            losses[2 * best] = self.sweep(optimizer, 2 * best)
+        file.write_text(json.dumps({"best": best, "losses": losses}, indent=1) + "\n")
 
     # The ranking
 
