@@ -220,9 +220,8 @@ class Bakeoff:
             tasks = []
             for seed in self.o.seeds:
                 for optimizer in self.o.optimizers:
-                    tasks.append((self.baseline, "--scratch", optimizer, seed))
+                    tasks += [(self.baseline, flag, optimizer, seed) for flag in ("--scratch", "--frontier")]
                     tasks += [(self.method, name, optimizer, seed) for name in self.o.only]
-                    tasks.append((self.baseline, "--frontier", optimizer, seed))
             for done in [workers.submit(*task) for task in tasks]:
                 done.result()
         print((self.out / "bakeoff.md").read_text())

@@ -1,6 +1,8 @@
 // Opens the files that a schedule names, and resolves the schedule with what they contain.
 #include "lengths/resolve_files.h"
 
+#include <span>
+
 #include "checkpoint/checkpoint.h"
 #include "data/batch_stream.h"
 #include "forecast/annealed_end.h"
@@ -149,8 +151,8 @@ DataFiles open_data(const Schedule& s) {
 
 bool in_run_folder(const std::string& path) { return path.starts_with("stages/"); }
 
-void check_other_states(const RunPlan& plan) {
-  for (const StagePlan& stage : plan.stages) {
+void check_other_states(const RunPlan& plan, std::size_t stages) {
+  for (const StagePlan& stage : std::span(plan.stages).first(stages)) {
     if (!stage.growth) continue;
     for (const grow::GrowthStep& step : stage.growth->steps)
       for (const std::string& path : step.others) {

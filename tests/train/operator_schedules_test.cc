@@ -42,7 +42,6 @@ TEST_CASE("every operator has a schedule that trains, grows and trains on") {
     if (file.stem() == "merge") {
       std::vector<std::string> other = edits;
       other.push_back("seed=2");
-      other.push_back("stages.large.grow=[{operator: width}]");
       run(file, other, tiny / "other", "small");
       edits.push_back("stages.large.grow=[{operator: merge, with: [" +
                       (tiny / "other/stages/small.h5").string() + "]}]");
