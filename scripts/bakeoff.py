@@ -12,14 +12,19 @@ and against the best model of any size.
 Runs go on --jobs at a time, one thread each, first all methods with the first seed. Run again, it goes on where it
 stopped. After each run DIR/bakeoff.md has the ranking so far. A run takes two minutes on a quiet core; --scale 0.25, in
 another folder, makes all runs a quarter as long. Needs no package beyond Python's own.
+
+--pack FILE.tar.xz writes the logs of all ended runs, without their steps, and ends. Unpacked into DIR, such a file
+stands for its runs: the script trains only what is missing. bench/bakeoff-runs.tar.xz has those of docs/bakeoff.md.
 """
 import argparse
 import concurrent.futures
+import io
 import json
 import os
 import pathlib
 import subprocess
 import sys
+import tarfile
 import threading
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -28,7 +33,7 @@ LENGTHS = {"small": 4200, "whole": 1800}  # the stages of the schedule, in steps
 RATES = {"adamw": (1.5e-3, 3e-3, 6e-3, 1.2e-2), "muon": (1e-2, 2e-2, 4e-2)}  # and twice the last while it is the best
 
 
-def deep(layers, share, **growth):
+def deep(layers, share, /, **growth):
     """A stage of so many layers that takes this share of the steps; `growth` are options of `depth`."""
     grow = {"operator": "depth", "layers": layers} | growth
     return {"share": share, "model": {"layers": layers}, "grow": [grow]}
@@ -169,8 +174,11 @@ class Bakeoff:
         return edit
 
     def train(self, folder, *words):
+        if (folder / "ended").exists():
+            return
         say(f"{folder.relative_to(self.out)}")
         self.call("nice", "-n", self.o.nice, self.program, "train", SCHEDULE, "--out", folder, "--threads", 1, *words)
+        (folder / "ended").touch()
 
     def method(self, name, optimizer, seed):
         words = self.edits(optimizer, self.rate(optimizer), seed)
@@ -204,6 +212,20 @@ class Bakeoff:
             losses[2 * best] = self.sweep(optimizer, 2 * best)
         file.write_text(json.dumps({"best": best, "losses": losses}, indent=1) + "\n")
 
+    def pack(self, file):
+        with tarfile.open(file, "w:xz") as packed:
+            def add(path, text):
+                member = tarfile.TarInfo(str(path.relative_to(self.out)))
+                member.size = len(text)
+                packed.addfile(member, io.BytesIO(text))
+            for path in sorted(self.out.glob("rates/*.json")):
+                add(path, path.read_bytes())
+            for ended in sorted(self.out.glob("*/*/seed-*/ended")):
+                add(ended, b"")
+                for log in sorted(ended.parent.rglob("run.jsonl")):
+                    lines = log.read_bytes().splitlines(keepends=True)
+                    add(log, b"".join(line for line in lines if json.loads(line)["event"] != "step"))
+
     # The ranking
 
     def write(self, optimizer):
@@ -228,8 +250,11 @@ class Bakeoff:
 
 
 def percent(saving):
-    if not saving or saving["value"] is None:
-        return "more than {:.0f}%".format(100 * saving["at_least"]) if saving and saving["at_least"] else "–"
+    if not saving:
+        return "–"
+    if saving["value"] is None:
+        bounds = (("at least", saving["at_least"]), ("at most", saving["at_most"]))
+        return next((f"{word} {100 * bound:.0f}%" for word, bound in bounds if bound is not None), "–")
     error = f" ± {100 * saving['stderr']:.1f}" if saving["stderr"] is not None else ""
     return f"{100 * saving['value']:.1f}{error}%" + ("*" if saving["reach"] != "inside" else "")
 
@@ -280,7 +305,13 @@ def main():
     parser.add_argument("--scale", type=float, default=1, help="length of all runs, as a factor; 1 is 20 tokens a parameter")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at a time (default: the number of cores)")
     parser.add_argument("--nice", type=int, default=0)
-    Bakeoff(parser.parse_args()).run()
+    parser.add_argument("--pack", type=pathlib.Path, metavar="FILE.tar.xz", help="write the logs of ended runs")
+    options = parser.parse_args()
+    bakeoff = Bakeoff(options)
+    if options.pack:
+        bakeoff.pack(options.pack)
+    else:
+        bakeoff.run()
 
 
 if __name__ == "__main__":

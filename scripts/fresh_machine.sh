@@ -77,8 +77,9 @@ cp -a "$base" "$machine"
 copy_network_settings
 mkdir -p "$machine$PWD"
 git clone -q . "$machine$PWD"
+commit=$(git -C "$machine$PWD" rev-parse --short HEAD)
 for command in "${commands[@]}"; do
-  say "" "== $command on a bare Debian 12, at $(git rev-parse --short HEAD)"
+  say "" "== $command on a bare Debian 12, at $commit"
   start=$SECONDS
   run_inside "$command" || fail 1 "$command failed on a bare Debian 12 after $((SECONDS - start)) s; it stands in $machine"
   say "== $command passed on a bare Debian 12 in $((SECONDS - start)) s"
