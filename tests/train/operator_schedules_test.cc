@@ -6,6 +6,7 @@
 #include "lengths/resolve_files.h"
 #include "plan/stage_policy.h"
 #include "support/catch.h"
+#include "support/errors.h"
 #include "support/schedules.h"
 #include "support/text_file.h"
 #include "support/tiny_run.h"
@@ -42,6 +43,9 @@ TEST_CASE("every operator has a schedule that trains, grows and trains on") {
     if (file.stem() == "merge") {
       std::vector<std::string> other = edits;
       other.push_back("seed=2");
+      const std::string said =
+          test::refusal(ErrorKind::usage, [&] { run(file, other, tiny / "other"); });
+      CHECK(test::contains(said, "stage large: there is no file 'runs/merge-other"));
       run(file, other, tiny / "other", "small");
       edits.push_back("stages.large.grow=[{operator: merge, with: [" +
                       (tiny / "other/stages/small.h5").string() + "]}]");
