@@ -28,9 +28,9 @@ DataFiles open_data(const schedule::Schedule& schedule);
 
 // Whether the path of a growth's second state is in the run's own folder: it begins with "stages/".
 bool in_run_folder(const std::string& path);
-// Checks the other states that growths into the plan's first `stages` stages read, except those that
-// the run itself makes, so that a wrong one fails now and not at the growth. Throws Error(usage) if a file is missing or has
-// another model, and Error(input) if it is damaged.
+// Checks the other states that growths into the plan's first `stages` stages read, except those
+// that the run itself makes, so that a wrong one fails now and not at the growth. Throws
+// Error(usage) if a file is missing or has another model, and Error(input) if it is damaged.
 void check_other_states(const RunPlan& plan, std::size_t stages);
 
 }  // namespace stagedtrain::plan

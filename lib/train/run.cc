@@ -204,8 +204,8 @@ RunResult run(const plan::RunPlan& plan, const RunRequest& request) {
         .with_hint("use --sharding optimizer, which divides the moments on GPUs, too");
   dist::Ranks& ranks = ranks_of_process(options.device);
   if (sharding == plan::Sharding::full && !ranks.alone()) options.make_shards = full_shards(ranks);
-  plan::check_other_states(plan, request.stage.empty() ? plan.stages.size()
-                                                       : stage_index(plan, request.stage) + 1);
+  plan::check_other_states(
+      plan, request.stage.empty() ? plan.stages.size() : stage_index(plan, request.stage) + 1);
   const RunData data = open_data(plan);
   check_prompts(plan, data);
   ProgressLine line(plan, plan.schedule.log.seconds, !ranks.first());
