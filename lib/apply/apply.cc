@@ -97,11 +97,16 @@ class OtherStates {
       all.push_back(counted_from(file->header().histories, file->header().progress.step, now));
     return all;
   }
-  // Adds the FLOPs and seconds that were spent on these states to `progress`.
-  void add_costs(state::Progress& progress) const {
+  // Adds the FLOPs and seconds that were spent on these states to those of `grown`, except on its
+  // ancestors, whose costs it has already (interpolate goes back to an earlier stage).
+  void add_costs(state::StateHeader& grown) const {
     for (const auto& file : files_) {
-      progress.flops += file->header().progress.flops;
-      progress.seconds += file->header().progress.seconds;
+      const auto is_file = [&](const state::LineageEntry& ancestor) {
+        return ancestor.source_crc == file->identity();
+      };
+      if (std::ranges::any_of(grown.lineage, is_file)) continue;
+      grown.progress.flops += file->header().progress.flops;
+      grown.progress.seconds += file->header().progress.seconds;
     }
   }
 
@@ -240,7 +245,7 @@ state::StateHeader grown_header(const GrowthRecipe& recipe, const state::StateHe
     states.insert(states.begin(), std::move(to.histories));
     to.histories = grown_histories(step, states, now, generation);
     if (step.mask_steps > 0) to.mask = {now, step.mask_steps};
-    others.add_costs(to.progress);
+    others.add_costs(to);
   }
   return to;
 }

@@ -41,6 +41,11 @@ std::string in_quotes(const std::string& text) {
   return Json(shown).dump(-1, ' ', true, Json::error_handler_t::replace);
 }
 
+bool takes_other_states(const plan::StagePlan& stage) {
+  return stage.growth && std::ranges::any_of(stage.growth->steps,
+                                             [](const auto& step) { return !step.others.empty(); });
+}
+
 std::int64_t sequences_before(const schedule::Schedule& s, std::int64_t step) {
   const std::int64_t ramp =
       std::min(step, s.batch.size_warmup ? s.batch.size_warmup->over : std::int64_t{0});
@@ -140,8 +145,9 @@ class Comparison {
       least_of_steps = whole ? std::min(least_of_steps, of_step) : 0;
       most_of_steps = std::max(most_of_steps, of_step);
       others += stage.fit.flops + stage.start.total;
-      // The larger model may be gone, now that the stage's adapters have begun from it.
-      if (plan::transplants(stage.policies) && !stage.larger)
+      // The larger model may be gone, now that the stage's adapters have begun from it. And a state
+      // that was merged into this one brought costs of its own.
+      if ((plan::transplants(stage.policies) && !stage.larger) || takes_other_states(stage))
         others = std::numeric_limits<double>::infinity();
     }
     const double tokens = static_cast<double>(progress_.tokens), slack = 1 + 1e-6,

@@ -40,19 +40,22 @@ TEST_CASE("every operator has a schedule that trains, grows and trains on") {
     const test::TinyRun tiny;
     const schedule::Schedule s = schedule::load(file);
     std::vector<std::string> edits = short_edits(tiny, s);
+    double flops_of_others = 0;
     if (file.stem() == "merge") {
       std::vector<std::string> other = edits;
       other.push_back("seed=2");
       const std::string said =
           test::refusal(ErrorKind::usage, [&] { run(file, other, tiny / "other"); });
       CHECK(test::contains(said, "stage large: there is no file 'runs/merge-other"));
-      run(file, other, tiny / "other", "small");
+      flops_of_others = run(file, other, tiny / "other", "small").stages.at(0).progress.flops;
       edits.push_back("stages.large.grow=[{operator: merge, with: [" +
                       (tiny / "other/stages/small.h5").string() + "]}]");
     }
     const train::RunResult result = run(file, edits, tiny / "run");
     CHECK(result.done);
     CHECK(result.stages.size() == s.stages.size());
+    const double planned = plan::resolve_files(schedule::load(file, edits)).flops;
+    CHECK(result.stages.back().progress.flops == Approx(planned + flops_of_others));
     for (const schedule::StageSpec& stage : s.stages)
       for (const Tree& growth : stage.grow.items) shown.insert(growth.find("operator")->text);
   }
