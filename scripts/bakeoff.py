@@ -259,22 +259,35 @@ def percent(saving):
     return f"{100 * saving['value']:.1f}{error}%" + ("*" if saving["reach"] != "inside" else "")
 
 
+def reports(bakeoff, optimizer):
+    """(method, run, comparison) of each method that has ended. A method of one seed meets runs from scratch of that
+    seed alone, and one of several seeds the means."""
+    folder = bakeoff.out / optimizer
+    seeds = {}
+    for run in {log.relative_to(folder).parts[:2] for log in folder.rglob("run.jsonl")}:
+        seeds.setdefault(run[0], set()).add(run[1])
+    alone = {next(iter(found)) for found in seeds.values() if len(found) == 1}
+    for paths in [[folder], *([folder / name / seed for name in seeds if seed in seeds[name]] for seed in sorted(alone))]:
+        report = json.loads(bakeoff.call(bakeoff.program, "report", *paths, "--json"))
+        runs = {run["name"]: run for run in report["runs"]}
+        for one in report["comparisons"]:
+            run = runs[one["staged"]]
+            name = next((part for part in run["name"].split("/") if part in METHODS), None)
+            if name and run["loss"] is not None and (len(seeds[name]) == 1) == (paths != [folder]):
+                yield name, run, one
+
+
 def ranking(bakeoff, optimizer):
     """The methods by their losses, with what `stagedtrain report` says they saved."""
-    report = json.loads(bakeoff.call(bakeoff.program, "report", bakeoff.out / optimizer, "--json"))
-    runs = {run["name"]: run for run in report["runs"]}
     rows = []
-    for one in report["comparisons"]:
-        run = runs[one["staged"]]
-        name = next((part for part in one["staged"].split("/") if part in METHODS), one["staged"])
-        if name not in METHODS or run["loss"] is None:
-            continue
+    for name, run, one in reports(bakeoff, optimizer):
         flops, size = one["savings"]["flops"]["saving"], one["free_size"]
         seconds = one["savings"]["seconds"]["saving"]
         error = f" ± {run['stderr']:.4f}" if len(run["samples"]) > 1 else ""
         rows.append((run["loss"], f"| {name} | {METHODS[name][0]} | {run['loss']:.4f}{error} | {max(1, len(run['samples']))} "
                      f"| {percent(flops)} | {percent(size['saving']) + ' (' + size['best'] + ')' if size else '–'} "
                      f"| {percent(seconds)} | {METHODS[name][1]} |"))
+    report = json.loads(bakeoff.call(bakeoff.program, "report", bakeoff.out / optimizer, "--json"))
     scratch = [run for run in report["runs"] if run["role"] == "scratch" and run["loss"] is not None]
     ends = "; ".join(f"{run['model']['layers']} layers {run['loss']:.4f} at {run['flops'] / 1e12:.1f}T"
                      for run in sorted(scratch, key=lambda run: (run["model"]["layers"], run["flops"])))

@@ -48,29 +48,29 @@ std::vector<std::string> without_common_folders(const std::vector<std::string>& 
 
 void set_labels(std::vector<runlog::Run>& runs) {
   std::vector<std::string> names;
-  for (const runlog::Run& run : runs)
-    if (run.samples.empty()) names.push_back(run.name);
+  for (const runlog::Run& run : runs) names.push_back(run.name);
   const std::vector<std::string> rest = without_common_folders(names);
-  std::size_t next = 0;
-  for (runlog::Run& run : runs) {
-    if (run.samples.empty()) run.label = rest[next++];
-    if (run.label.empty() || run.label == ".") run.label = "run";
-    run.label = printable(run.label);
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    runlog::Run& run = runs[i];
+    run.label = rest[i].empty() || rest[i] == "." ? "run" : printable(rest[i]);
+    if (!run.samples.empty()) run.label += fmt::format(", mean of {} seeds", run.samples.size());
   }
 }
 
 void name_mean(runlog::Run& run) {
-  std::vector<Parts> reversed;
+  std::vector<Parts> forward, backward;
   for (const runlog::Sample& sample : run.samples) {
-    reversed.push_back(parts_of(sample.name));
-    std::ranges::reverse(reversed.back());
+    forward.push_back(parts_of(sample.name));
+    backward.emplace_back(forward.back().rbegin(), forward.back().rend());
   }
-  Parts shared(reversed.front().begin(),
-               reversed.front().begin() + static_cast<std::ptrdiff_t>(common_parts(reversed)));
-  std::ranges::reverse(shared);
-  const std::string what = shared.empty() ? run.role : joined_from(shared, 0);
-  run.label = fmt::format("{}, mean of {} seeds", what, run.samples.size());
-  run.name = run.label;
+  const Parts& first = forward.front();
+  const std::size_t before = common_parts(forward), after = common_parts(backward);
+  Parts shared(first.begin(), first.begin() + static_cast<std::ptrdiff_t>(before));
+  // `train --seeds` has a folder seed-N for each seed. Other folders may hold several groups.
+  if (after == 0 && (shared.empty() || !first[before].starts_with("seed-")))
+    shared.push_back(run.role);
+  shared.insert(shared.end(), first.end() - static_cast<std::ptrdiff_t>(after), first.end());
+  run.name = join(shared, "/");
 }
 
 }  // namespace stagedtrain::report

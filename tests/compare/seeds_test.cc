@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "compare/comparison.h"
+#include "compare/run_names.h"
 #include "run_report/phrases.h"
 #include "run_report/results.h"
 #include "support/catch.h"
@@ -52,7 +53,22 @@ TEST_CASE("runs that differ in their seed alone become one, with means and error
   REQUIRE(mean.evaluations.size() == one.evaluations.size());
   CHECK(mean.evaluations[3].loss == Approx(one.evaluations[3].loss + 0.01));
   CHECK(mean.steps.size() == one.steps.size());
-  CHECK(mean.label == "budget-1500, mean of 2 seeds");
+  CHECK(mean.name.ends_with("/budget-1500"));
+}
+
+TEST_CASE("a mean is named after the folders that its seeds share") {
+  const auto named = [](const std::string& one, const std::string& other) {
+    Run run;
+    run.role = "staged";
+    run.samples = {{one, 1, 2.0}, {other, 2, 2.1}};
+    name_mean(run);
+    return run.name;
+  };
+  CHECK(named("out/copied/seed-1", "out/copied/seed-2") == "out/copied");
+  CHECK(named("out/from-scratch/seed-1/budget-9", "out/from-scratch/seed-2/budget-9") ==
+        "out/from-scratch/budget-9");
+  CHECK(named("seed-1", "seed-2") == "staged");
+  CHECK(named("runs/s1", "runs/s2") == "runs/staged");
 }
 
 TEST_CASE("the comparison is that of the means, and says so") {
@@ -67,6 +83,7 @@ TEST_CASE("the comparison is that of the means, and says so") {
   CHECK_FALSE(contains(fine, "One seed"));
   const Json json = to_json(report);
   CHECK(json["runs"][0]["samples"].size() == 2);
+  CHECK(report.runs[0].label == "budget-1500, mean of 2 seeds");
   CHECK(contains(to_text(report), "seed-2/budget-1500"));
 }
 
