@@ -10,8 +10,8 @@ models, each decayed at several lengths, so that `stagedtrain report` can comput
 and against the best model of any size.
 
 Runs go on --jobs at a time, one thread each, first all methods with the first seed. Run again, it goes on where it
-stopped. After each run DIR/bakeoff.md has the ranking so far. A run takes two minutes on a quiet core; --scale 0.25, in
-another folder, makes all runs a quarter as long. Needs no package beyond Python's own.
+stopped. After each run DIR/bakeoff.md has the ranking so far. A run takes four to eight minutes on a quiet core;
+--scale 0.25, in another folder, makes all runs a quarter as long. Needs no package beyond Python's own.
 
 --pack FILE.tar.xz writes the logs of all ended runs, without their steps, and ends. Unpacked into DIR, such a file
 stands for its runs: the script trains only what is missing. bench/bakeoff-runs.tar.xz has those of docs/bakeoff.md.
@@ -141,6 +141,9 @@ class Bakeoff:
             sys.exit(f"{' '.join(map(str, words))}\nended with {done.returncode}:\n{done.stderr[-3000:]}")
         return done.stdout
 
+    def report(self, *folders):
+        return json.loads(self.call(self.program, "report", *folders, "--json"))
+
     def edits(self, optimizer, rate, seed):
         words = [f"seed={seed}", f"lr.peak={rate:g}", f"data={{train: {self.out}/data/train.bin, "
                                                       f"validation: {self.out}/data/validation.bin}}"]
@@ -198,7 +201,7 @@ class Bakeoff:
         edit = ["--set", f"stages=[{{name: whole, for: {goal / 2:g} flops}}]"]
         folder = self.out / "rates" / optimizer / f"{rate:g}"
         self.train(folder, *words, *edit)
-        return json.loads(self.call(self.program, "report", folder, "--json"))["runs"][0]["loss"]
+        return self.report(folder)["runs"][0]["loss"]
 
     def rate(self, optimizer):
         return json.loads((self.out / "rates" / f"{optimizer}.json").read_text())["best"]
@@ -259,35 +262,36 @@ def percent(saving):
     return f"{100 * saving['value']:.1f}{error}%" + ("*" if saving["reach"] != "inside" else "")
 
 
-def reports(bakeoff, optimizer):
-    """(method, run, comparison) of each method that has ended. A method of one seed meets runs from scratch of that
-    seed alone, and one of several seeds the means."""
-    folder = bakeoff.out / optimizer
-    seeds = {}
-    for run in {log.relative_to(folder).parts[:2] for log in folder.rglob("run.jsonl")}:
-        seeds.setdefault(run[0], set()).add(run[1])
-    alone = {next(iter(found)) for found in seeds.values() if len(found) == 1}
-    for paths in [[folder], *([folder / name / seed for name in seeds if seed in seeds[name]] for seed in sorted(alone))]:
-        report = json.loads(bakeoff.call(bakeoff.program, "report", *paths, "--json"))
-        runs = {run["name"]: run for run in report["runs"]}
-        for one in report["comparisons"]:
-            run = runs[one["staged"]]
-            name = next((part for part in run["name"].split("/") if part in METHODS), None)
-            if name and run["loss"] is not None and (len(seeds[name]) == 1) == (paths != [folder]):
-                yield name, run, one
+def compared(report):
+    """(method, run, comparison) of each method in a report that has ended."""
+    runs = {run["name"]: run for run in report["runs"]}
+    for one in report["comparisons"]:
+        run = runs[one["staged"]]
+        name = next((part for part in run["name"].split("/") if part in METHODS), None)
+        if name and run["loss"] is not None:
+            yield name, run, one
 
 
 def ranking(bakeoff, optimizer):
-    """The methods by their losses, with what `stagedtrain report` says they saved."""
+    """The methods by their losses, with what `stagedtrain report` says they saved. Methods of one seed are compared with
+    runs from scratch of that seed alone, and those of several seeds with the means."""
+    folder = bakeoff.out / optimizer
+    seeds = {}
+    for name, seed in {log.relative_to(folder).parts[:2] for log in folder.rglob("run.jsonl")}:
+        seeds.setdefault(name, set()).add(seed)
+    report = bakeoff.report(folder)
+    found = [row for row in compared(report) if len(seeds[row[0]]) > 1]
+    for seed in sorted({next(iter(own)) for own in seeds.values() if len(own) == 1}):
+        of_seed = bakeoff.report(*(folder / name / seed for name in seeds if seed in seeds[name]))
+        found += [row for row in compared(of_seed) if len(seeds[row[0]]) == 1]
     rows = []
-    for name, run, one in reports(bakeoff, optimizer):
+    for name, run, one in found:
         flops, size = one["savings"]["flops"]["saving"], one["free_size"]
         seconds = one["savings"]["seconds"]["saving"]
         error = f" ± {run['stderr']:.4f}" if len(run["samples"]) > 1 else ""
         rows.append((run["loss"], f"| {name} | {METHODS[name][0]} | {run['loss']:.4f}{error} | {max(1, len(run['samples']))} "
                      f"| {percent(flops)} | {percent(size['saving']) + ' (' + size['best'] + ')' if size else '–'} "
                      f"| {percent(seconds)} | {METHODS[name][1]} |"))
-    report = json.loads(bakeoff.call(bakeoff.program, "report", bakeoff.out / optimizer, "--json"))
     scratch = [run for run in report["runs"] if run["role"] == "scratch" and run["loss"] is not None]
     ends = "; ".join(f"{run['model']['layers']} layers {run['loss']:.4f} at {run['flops'] / 1e12:.1f}T"
                      for run in sorted(scratch, key=lambda run: (run["model"]["layers"], run["flops"])))
