@@ -273,28 +273,23 @@ def compared(report):
 
 
 def ranking(bakeoff, optimizer):
-    """The methods by their losses, with what `stagedtrain report` says they saved. Methods of one seed are compared with
-    runs from scratch of that seed alone, and those of several seeds with the means."""
-    folder = bakeoff.out / optimizer
-    seeds = {}
-    for name, seed in {log.relative_to(folder).parts[:2] for log in folder.rglob("run.jsonl")}:
-        seeds.setdefault(name, set()).add(seed)
-    report = bakeoff.report(folder)
-    found = [row for row in compared(report) if len(seeds[row[0]]) > 1]
-    for seed in sorted({next(iter(own)) for own in seeds.values() if len(own) == 1}):
-        of_seed = bakeoff.report(*(folder / name / seed for name in seeds if seed in seeds[name]))
-        found += [row for row in compared(of_seed) if len(seeds[row[0]]) == 1]
+    """The methods by their losses, with what `stagedtrain report` says they saved."""
+    report = bakeoff.report(bakeoff.out / optimizer)
     rows = []
-    for name, run, one in found:
+    for name, run, one in compared(report):
         flops, size = one["savings"]["flops"]["saving"], one["free_size"]
         seconds = one["savings"]["seconds"]["saving"]
         error = f" ± {run['stderr']:.4f}" if len(run["samples"]) > 1 else ""
         rows.append((run["loss"], f"| {name} | {METHODS[name][0]} | {run['loss']:.4f}{error} | {max(1, len(run['samples']))} "
                      f"| {percent(flops)} | {percent(size['saving']) + ' (' + size['best'] + ')' if size else '–'} "
                      f"| {percent(seconds)} | {METHODS[name][1]} |"))
-    scratch = [run for run in report["runs"] if run["role"] == "scratch" and run["loss"] is not None]
-    ends = "; ".join(f"{run['model']['layers']} layers {run['loss']:.4f} at {run['flops'] / 1e12:.1f}T"
-                     for run in sorted(scratch, key=lambda run: (run["model"]["layers"], run["flops"])))
+    most = {}  # scratch runs of the most seeds, by their layers and FLOPs
+    for run in report["runs"]:
+        if run["role"] == "scratch" and run["loss"] is not None:
+            end = run["model"]["layers"], run["flops"]
+            most[end] = max(most.get(end, run), run, key=lambda run: len(run["samples"]))
+    ends = "; ".join(f"{layers} layers {run['loss']:.4f} at {flops / 1e12:.1f}T"
+                     for (layers, flops), run in sorted(most.items()))
     return "\n".join([
         f"## {optimizer}, peak {bakeoff.rate(optimizer):g}", "", f"From scratch: {ends}.", "",
         "| method | what it is | loss | seeds | FLOPs saved, same model | FLOPs saved, any size | time saved | claimed |",

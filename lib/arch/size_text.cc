@@ -21,6 +21,9 @@ std::string size_text(const ModelConfig& config, const ModelConfig& reference) {
   add("head_dim", config.head_dim, config.head_dim != reference.head_dim);
   add("value_dim", config.value_dim, config.value_dim != reference.value_dim);
   add("experts", config.experts, config.experts != reference.experts);
+  add("core", config.core, config.core != reference.core);
+  add("passes", config.passes, config.passes != reference.passes);
+  add("routed_every", config.routed_every, config.routed_every != reference.routed_every);
   return text;
 }
 

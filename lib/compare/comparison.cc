@@ -39,7 +39,7 @@ std::string capital(std::string text) {
 // Returns the scratch runs to compare with, and notes which ones were left out.
 std::vector<std::size_t> partners(const std::vector<Run>& runs, const Run& staged,
                                   std::vector<std::string>& notes) {
-  std::vector<std::size_t> found, same_seed;
+  std::vector<std::size_t> found;
   std::string unknown;
   for (std::size_t i = 0; i < runs.size(); ++i) {
     if (runs[i].staged() || is_other_size(runs[i], staged)) continue;
@@ -47,20 +47,16 @@ std::vector<std::size_t> partners(const std::vector<Run>& runs, const Run& stage
       notes.push_back("Not compared: " + why);
     } else {
       found.push_back(i);
-      if (seeds_of(runs[i]) == seeds_of(staged)) same_seed.push_back(i);
       if (const std::string what = unchecked(runs[i], staged); !what.empty()) unknown = what;
     }
   }
   if (!unknown.empty())
     notes.push_back(fmt::format(
         "Not every log records {}: whether the runs agree in this was not checked.", unknown));
-  if (same_seed.size() == found.size()) return found;
-  if (same_seed.size() >= 2) {
-    notes.push_back("Paired by seed: scratch runs of other seeds are drawn, not compared.");
-    return same_seed;
-  }
-  notes.push_back("The scratch runs have other seeds than the staged run.");
-  return found;
+  const std::vector<std::size_t> same_seed = with_seeds_of(staged, runs, found);
+  if (same_seed.size() < 2 || same_seed.size() == found.size()) return found;
+  notes.push_back("Paired by seed: scratch runs of other seeds are drawn, not compared.");
+  return same_seed;
 }
 
 // Returns why the wall-clock times of these runs are not comparable, or "".
@@ -171,6 +167,10 @@ Report make_report(std::vector<Run> runs, Seeds seeds) {
   for (std::size_t i = 0; i < report.runs.size(); ++i)
     if (report.runs[i].staged()) report.comparisons.push_back(compare(report.runs, i));
   if (has_means) pair_by_seed(report, make_report(std::move(runs), Seeds::apart));
+  for (Comparison& one : report.comparisons)
+    if (!one[CostKind::flops].paired &&
+        with_seeds_of(report.runs[one.staged], report.runs, one.ends) != one.ends)
+      one.notes.push_back("The scratch runs have other seeds than the staged run.");
   return report;
 }
 

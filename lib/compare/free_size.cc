@@ -8,13 +8,16 @@
 #include "arch/size_text.h"
 #include "compare/comparison.h"
 #include "compare/fairness.h"
+#include "compare/seeds.h"
 
 namespace stagedtrain::report {
 namespace {
 
 using Ends = std::vector<std::size_t>;
 
-std::optional<Saving> saving_of(const std::vector<Run>& runs, const Run& staged, const Ends& ends) {
+std::optional<Saving> saving_of(const std::vector<Run>& runs, const Run& staged, const Ends& all) {
+  const Ends same_seed = with_seeds_of(staged, runs, all);
+  const Ends& ends = same_seed.size() >= 2 ? same_seed : all;
   std::optional<Saving> found =
       saving(decayed_end(staged, CostKind::flops), decayed_ends(runs, ends, CostKind::flops));
   if (!found) return {};
@@ -56,7 +59,7 @@ std::optional<FreeSize> compare_with_sizes(const std::vector<Run>& runs, std::si
     const std::optional<Saving> found = savings[size] = saving_of(runs, staged, ends);
     if (!found || !std::isfinite(most_saved(*found))) continue;
     if (!best || most_saved(*found) < most_saved(best->saving))
-      best = FreeSize{size, {}, {}, *found, size == own_size};
+      best = FreeSize{.size = size, .saving = *found, .is_final_model = size == own_size};
   }
   if (!best) return {};
   for (const auto& [size, found] : savings) {

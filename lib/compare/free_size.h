@@ -22,6 +22,7 @@ struct FreeSize {
   std::vector<std::string> undecided;
   Saving saving;                // in FLOPs; low and high are indices of runs
   bool is_final_model = false;  // the best size is the final model's own
+  bool paired = false;          // the error comes from differences within a seed (compare/paired.h)
 };
 
 // Returns whether `run` is a decayed scratch run that differs from the staged one in nothing that
@@ -29,8 +30,8 @@ struct FreeSize {
 bool is_other_size(const runlog::Run& run, const runlog::Run& staged);
 
 // Compares run `staged` with `own`, the scratch runs of its own model, and with decayed scratch
-// runs of other sizes. Returns nothing if no other size was trained or if no size reaches the
-// staged loss.
+// runs of other sizes; of each size with those of its own seeds, if there are two or more. Returns
+// nothing if no other size was trained or if no size reaches the staged loss.
 std::optional<FreeSize> compare_with_sizes(const std::vector<runlog::Run>& runs, std::size_t staged,
                                            const std::vector<std::size_t>& own);
 

@@ -1,4 +1,4 @@
-// Computes standard errors of savings from per-seed comparisons.
+// Computes savings and their standard errors from per-seed comparisons.
 #include "compare/paired.h"
 
 #include <algorithm>
@@ -10,39 +10,84 @@
 namespace stagedtrain::report {
 namespace {
 
-// Returns the comparison of this seed's staged run, or null if it also uses scratch runs of other
-// seeds.
-const Comparison* comparison_of(const Report& apart, const runlog::Sample& sample) {
-  for (const Comparison& one : apart.comparisons) {
-    const Run& staged = apart.runs[one.staged];
-    if (staged.name != sample.name) continue;
-    const bool paired = std::ranges::all_of(
-        one.ends, [&](std::size_t end) { return seeds_of(apart.runs[end]) == seeds_of(staged); });
-    return paired ? &one : nullptr;
-  }
+bool have_seeds_of(const Report& report, std::size_t staged, const std::vector<std::size_t>& ends) {
+  return with_seeds_of(report.runs[staged], report.runs, ends) == ends;
+}
+
+// Returns the comparison of the staged run of this name, or null if it also uses scratch runs of
+// other seeds.
+const Comparison* comparison_of(const Report& apart, const std::string& name) {
+  for (const Comparison& one : apart.comparisons)
+    if (apart.runs[one.staged].name == name)
+      return have_seeds_of(apart, one.staged, one.ends) ? &one : nullptr;
   return nullptr;
 }
 
-// Returns the value of `part` (saving or gap) for each seed; empty if one of them has no value.
-template <class Part>
-std::vector<double> values_of(const std::vector<const Comparison*>& seeds, CostKind kind,
-                              Part part) {
+// What a saving or a loss gap is for each seed.
+struct Values {
   std::vector<double> values;
-  for (const Comparison* one : seeds) {
-    const auto& found = (*one)[kind].*part;
-    if (!found || found->reach == Reach::beyond || !std::isfinite(found->value)) return {};
+  double se = runlog::kUnknown;  // of the first seed
+  Reach reach = Reach::inside;
+
+  // Adds a seed's value, if it is known.
+  template <class Part>
+  bool add(const std::optional<Part>& found) {
+    if (!found || found->reach == Reach::beyond || !std::isfinite(found->value)) return false;
+    if (values.empty()) se = found->se;
     values.push_back(found->value);
+    if (found->reach == Reach::extrapolated) reach = found->reach;
+    return true;
   }
-  return values;
+  double error() const { return values.size() == 1 ? se : mean_of(values).error; }
+};
+
+// Replaces a value that was computed with scratch runs of more seeds by the mean over its own.
+template <class Part>
+void take_mean(const Values& seeds, Part& part) {
+  part.value = mean_of(seeds.values).value;
+  part.reach = seeds.reach;
 }
 
-void pair_measure(const std::vector<const Comparison*>& seeds, CostResult& result) {
-  const auto savings = values_of(seeds, result.kind, &CostResult::saving);
-  if (!result.saving || savings.empty()) return;
-  result.saving->se = mean_of(savings).error;
+void take_saving(const Values& seeds, bool more_seeds, double staged_cost, Saving& saving) {
+  saving.se = seeds.error();
+  if (!more_seeds) return;
+  take_mean(seeds, saving);
+  saving.scratch_cost = staged_cost / (1 - saving.value);
+  saving.at_least.reset();
+  saving.at_most.reset();
+}
+
+using PerSeed = std::vector<const Comparison*>;
+
+void pair_measure(const PerSeed& seeds, bool more_seeds, const DecayedEnd& staged,
+                  CostResult& result) {
+  Values savings, gaps;
+  for (const Comparison* one : seeds)
+    if (!savings.add((*one)[result.kind].saving)) return;
+  if (!result.saving) return;
+  take_saving(savings, more_seeds, staged.cost, *result.saving);
   result.paired = true;
-  const auto gaps = values_of(seeds, result.kind, &CostResult::gap);
-  if (result.gap && !gaps.empty()) result.gap->se = mean_of(gaps).error;
+  for (const Comparison* one : seeds)
+    if (!gaps.add((*one)[result.kind].gap)) return;
+  if (!result.gap) return;
+  result.gap->se = gaps.error();
+  if (!more_seeds) return;
+  take_mean(gaps, *result.gap);
+  result.gap->scratch_loss = staged.loss + result.gap->value;
+}
+
+// The same for the saving against the best size, if it is the best for every seed.
+void pair_free_size(const Report& apart, const PerSeed& seeds, bool more_seeds, double staged_flops,
+                    FreeSize& mean) {
+  Values savings;
+  for (const Comparison* one : seeds) {
+    const std::optional<FreeSize>& found = one->free_size;
+    if (!found || found->size != mean.size || !savings.add(std::optional(found->saving)) ||
+        !have_seeds_of(apart, one->staged, {found->saving.low, found->saving.high}))
+      return;
+  }
+  take_saving(savings, more_seeds, staged_flops, mean.saving);
+  mean.paired = true;
 }
 
 }  // namespace
@@ -50,12 +95,21 @@ void pair_measure(const std::vector<const Comparison*>& seeds, CostResult& resul
 void pair_by_seed(Report& means, const Report& apart) {
   for (Comparison& comparison : means.comparisons) {
     const Run& staged = means.runs[comparison.staged];
-    if (staged.samples.size() < 2) continue;
-    std::vector<const Comparison*> seeds;
+    const bool more_seeds = !have_seeds_of(means, comparison.staged, comparison.ends);
+    if (!staged.comparable() || (staged.samples.empty() && !more_seeds)) continue;
+    PerSeed seeds;
+    if (staged.samples.empty()) seeds.push_back(comparison_of(apart, staged.name));
     for (const runlog::Sample& sample : staged.samples)
-      seeds.push_back(comparison_of(apart, sample));
+      seeds.push_back(comparison_of(apart, sample.name));
     if (std::ranges::count(seeds, nullptr) > 0) continue;
-    for (CostResult& result : comparison.results) pair_measure(seeds, result);
+    for (CostResult& result : comparison.results)
+      pair_measure(seeds, more_seeds, decayed_end(staged, result.kind), result);
+    if (comparison.free_size)
+      pair_free_size(apart, seeds, more_seeds, staged.end->at.flops, *comparison.free_size);
+    if (more_seeds && comparison[CostKind::flops].paired)
+      comparison.notes.push_back(
+          "Paired by seed: savings are against the scratch runs of the staged run's own seeds. The "
+          "scratch runs that are shown are means over more seeds.");
   }
 }
 

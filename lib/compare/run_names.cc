@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "compare/seeds.h"
 #include "figures/table.h"
 #include "text/text.h"
 
@@ -53,7 +54,7 @@ void set_labels(std::vector<runlog::Run>& runs) {
   for (std::size_t i = 0; i < runs.size(); ++i) {
     runlog::Run& run = runs[i];
     run.label = rest[i].empty() || rest[i] == "." ? "run" : printable(rest[i]);
-    if (!run.samples.empty()) run.label += fmt::format(", mean of {} seeds", run.samples.size());
+    if (!run.samples.empty()) run.label += ", mean of " + seeds_text(run);
   }
 }
 

@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "base/mean.h"
 #include "compare/fairness.h"
 #include "compare/run_names.h"
+#include "text/text.h"
 
 namespace stagedtrain::report {
 namespace {
@@ -151,6 +153,21 @@ std::vector<double> seeds_of(const Run& run) {
   if (run.seed) seeds.push_back(*run.seed);
   std::ranges::sort(seeds);
   return seeds;
+}
+
+std::string seeds_text(const Run& run) {
+  std::vector<std::string> seeds;
+  for (const double seed : seeds_of(run)) seeds.push_back(format_number(seed));
+  if (seeds.empty()) return "seed unknown";
+  return (seeds.size() == 1 ? "seed " : "seeds ") + join(seeds, ", ");
+}
+
+std::vector<std::size_t> with_seeds_of(const Run& staged, const std::vector<Run>& runs,
+                                       const std::vector<std::size_t>& indices) {
+  std::vector<std::size_t> found;
+  std::ranges::copy_if(indices, std::back_inserter(found),
+                       [&](std::size_t i) { return seeds_of(runs[i]) == seeds_of(staged); });
+  return found;
 }
 
 }  // namespace stagedtrain::report

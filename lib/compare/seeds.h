@@ -1,6 +1,7 @@
 // How are runs that differ only in their seed averaged into one run?
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "runlog/run_log.h"
@@ -14,5 +15,13 @@ std::vector<runlog::Run> mean_over_seeds(std::vector<runlog::Run> runs);
 
 // Returns the seeds behind a run: one for a log that records it, several for a mean.
 std::vector<double> seeds_of(const runlog::Run& run);
+
+// Returns "seeds 1, 2", "seed 1" or "seed unknown".
+std::string seeds_text(const runlog::Run& run);
+
+// Returns those of `indices` into `runs` that have the staged run's seeds.
+std::vector<std::size_t> with_seeds_of(const runlog::Run& staged,
+                                       const std::vector<runlog::Run>& runs,
+                                       const std::vector<std::size_t>& indices);
 
 }  // namespace stagedtrain::report

@@ -113,7 +113,7 @@ std::string cost(const FullPlan& full) {
   for (std::size_t i = 0; i < plan.stages.size(); ++i)
     memory = std::max({memory, run.stages[i].measured_bytes.value_or(run.stages[i].memory.total()),
                        run.stages[i].growth_bytes});
-  std::string text = fmt::format("{} FLOPs, {} tokens{}, {} memory", short_count(plan.flops),
+  std::string text = fmt::format("{} FLOPs, {} tokens{}, {} memory", total_flops_text(plan),
                                  count(plan.tokens), scratch_tokens(full), short_bytes(memory));
   if (run.processes.count > 1) text += fmt::format(" in each of {} processes", run.processes.count);
   if (!run.timed) return text + "; time not known (plan --measure)";
@@ -185,7 +185,7 @@ std::string stages_text(const FullPlan& full) {
          losses ? fmt::format("{:.4f}", full.outlook.forecasts[0].stages[i].end.loss) : "?"});
   }
   rows.push_back({"total", "", "", grouped(plan.total_steps), count(plan.tokens),
-                  short_count(plan.flops), "", ""});
+                  total_flops_text(plan), "", ""});
   if (losses && all > 1) {
     const Forecast& f = full.outlook.forecasts[0];
     const double flops =

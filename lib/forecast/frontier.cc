@@ -14,9 +14,9 @@ namespace {
 
 using schedule::Schedule;
 
-Tree layers_of(std::int64_t layers) {
+Tree size_of(const char* key, std::int64_t value) {
   Tree size = Tree::map();
-  size.set("layers", Tree::scalar(std::to_string(layers)));
+  size.set(key, Tree::scalar(std::to_string(value)));
   return size;
 }
 
@@ -25,15 +25,18 @@ std::vector<Tree> default_sizes(const RunPlan& staged) {
   const arch::ModelConfig& last = staged.final_model;
   for (const StagePlan& stage : staged.stages)
     if (stage.model.context == last.context) sizes.push_back(own_keys(stage.model, last));
+  if (arch::has_routed_layers(last)) sizes.push_back(size_of("routed_every", 0));
   if (arch::is_looped(last) || arch::has_routed_layers(last)) return sizes;
-  if (last.layers > 1) sizes.push_back(layers_of(last.layers / 2));
-  sizes.push_back(layers_of(2 * last.layers));
+  if (last.layers > 1) sizes.push_back(size_of("layers", last.layers / 2));
+  sizes.push_back(size_of("layers", 2 * last.layers));
   return sizes;
 }
 
 Schedule with_model(const Schedule& s, const Tree& size) {
   Schedule one = s;
   read_fields(size, one.model, "scratch.frontier.sizes");
+  if (!arch::has_routed_layers(one.model) && arch::has_routed_layers(s.model))
+    one.model = arch::without_routing(one.model);
   one.scratch.budgets.clear();
   return one;
 }

@@ -14,10 +14,10 @@ struct SizeRuns {
 };
 
 // Returns one entry for each size of scratch.frontier; by default for the sizes of the staged run's
-// earlier stages, and for half and twice the final model's layers. Budgets in % are shares of the
-// staged run's FLOPs. Throws Error(usage) at the position in the schedule for a size that is the
-// final model, occurs twice or is no valid model, for a budget of less than a step, and for empty
-// lists.
+// earlier stages, and for half and twice the final model's layers, or, if it has routed layers, for
+// the same model without them. Budgets in % are shares of the staged run's FLOPs. Throws
+// Error(usage) at the position in the schedule for a size that is the final model, occurs twice or
+// is no valid model, for a budget of less than a step, and for empty lists.
 std::vector<SizeRuns> resolve_frontier(const RunPlan& staged);
 
 }  // namespace stagedtrain::plan

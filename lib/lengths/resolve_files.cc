@@ -1,6 +1,7 @@
 // Opens the files that a schedule names, and resolves the schedule with what they contain.
 #include "lengths/resolve_files.h"
 
+#include <set>
 #include <span>
 
 #include "checkpoint/checkpoint.h"
@@ -94,6 +95,14 @@ std::map<std::string, arch::ModelConfig> larger_models(const Schedule& s) {
   return models;
 }
 
+// Reads all weights once, which throws if one is damaged or not finite.
+void read_weights(const state::CheckpointReader& reader) {
+  for (std::size_t i = 0; i < reader.table().size(); ++i) {
+    reader.view(state::TensorKind::weights, i);
+    reader.release(state::TensorKind::weights, i);
+  }
+}
+
 std::shared_ptr<const data::TokenFile> open_tokens(const Schedule& s, const char* key,
                                                    const std::string& path) {
   if (!is_there(path))
@@ -168,6 +177,27 @@ void check_other_states(const RunPlan& plan, std::size_t stages) {
                             describe(step.from));
       }
   }
+}
+
+void read_later_files(const RunPlan& plan, const state::StateHeader& header, std::size_t stages) {
+  const auto now = static_cast<std::size_t>(header.progress.stage_index);
+  std::set<std::string> others, larger;
+  for (std::size_t i = now; i < stages; ++i) {
+    const StagePlan& stage = plan.stages[i];
+    if (stage.growth && i > now)
+      for (const grow::GrowthStep& step : stage.growth->steps)
+        for (const std::string& path : step.others)
+          if (!in_run_folder(path)) others.insert(path);
+    const bool has_begun = stage.name == header.progress.stage && !header.adapters.none();
+    if (!transplants(stage.policies) || has_begun) continue;
+    const std::string& path = stage.policies.adapters->from;
+    if (!stage.larger)
+      throw usage_error("stage {}: adapters.from: there is no file '{}'", stage.name, path)
+          .with_hint("train the larger model first, or leave out adapters.from");
+    larger.insert(path);
+  }
+  for (const std::string& path : others) state::CheckpointReader(path).verify();
+  for (const std::string& path : larger) read_weights(state::CheckpointReader(path));
 }
 
 }  // namespace stagedtrain::plan

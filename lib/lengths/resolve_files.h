@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "checkpoint/checkpoint.h"
 #include "data/token_file.h"
 #include "plan/run_plan.h"
 
@@ -32,5 +33,9 @@ bool in_run_folder(const std::string& path);
 // that the run itself makes, so that a wrong one fails now and not at the growth. Throws
 // Error(usage) if a file is missing or has another model, and Error(input) if it is damaged.
 void check_other_states(const RunPlan& plan, std::size_t stages);
+// Reads the other checkpoints that these stages still need after the state of `header`: those that
+// growths merge, and the weights of those that adapters begin from. So a missing or damaged one is
+// noticed now and not at its stage. Throws Error(usage) or Error(input).
+void read_later_files(const RunPlan& plan, const state::StateHeader& header, std::size_t stages);
 
 }  // namespace stagedtrain::plan

@@ -40,7 +40,7 @@ std::string stage_table(const RunPlan& plan) {
                     bytes_text(stage.checkpoint_bytes)});
   }
   rows.push_back({"total", "", "", "", grouped(plan.total_steps), count_text(plan.tokens),
-                  short_count(plan.flops), "", "", ""});
+                  total_flops_text(plan), "", "", ""});
   return text_table(rows, 2, "");
 }
 

@@ -6,6 +6,7 @@
 
 #include "arch/loops.h"
 #include "arch/routed_layers.h"
+#include "plan/selection_cost.h"
 #include "plan/step_sums.h"
 #include "policies/transplant.h"
 #include "text/text.h"
@@ -153,6 +154,14 @@ arch::ModelConfig executed_model(const StagePlan& stage) {
 std::string start_flops_text(const StagePlan& stage) {
   if (!transplants(stage.policies)) return "";
   return stage.larger ? short_count(stage.start.total) : "?";
+}
+
+std::string total_flops_text(const RunPlan& plan) {
+  const bool is_lower_bound = std::ranges::any_of(plan.stages, [](const StagePlan& stage) {
+    return start_flops_text(stage) == "?" ||
+           (stage.selection.passes > 0 && selection_flops_text(stage) == "?");
+  });
+  return (is_lower_bound ? "over " : "") + short_count(plan.flops);
 }
 
 void set_policy(const schedule::Schedule& s, const DataFacts& facts, std::size_t i,

@@ -46,6 +46,9 @@ arch::ModelConfig executed_model(const StagePlan& stage);
 // Returns what the stage's policy costs before the first step, as text: "" if nothing, and "?" if
 // that is not known without a file.
 std::string start_flops_text(const StagePlan& stage);
+// Returns all FLOPs of the run, as "3.49T", or "over 3.49T" if a part of them is not known without
+// a file.
+std::string total_flops_text(const RunPlan& plan);
 
 // Fills in the policy of stage i of the schedule, and checks it as check_policy does.
 void set_policy(const schedule::Schedule& schedule, const DataFacts& facts, std::size_t i,

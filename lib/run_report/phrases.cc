@@ -126,7 +126,7 @@ std::string interpolation_sentence(const Report& report, const Saving& saving) {
 
 std::string error_sentence(const Report& report, const Comparison& comparison) {
   const Run& staged = report.runs[comparison.staged];
-  if (comparison[CostKind::flops].paired)
+  if (comparison[CostKind::flops].paired && !staged.samples.empty())
     return "± is one standard error over seeds; that of a saving is of the savings of single "
            "seeds, each against scratch runs of the same seed.";
   if (!staged.samples.empty())
@@ -264,13 +264,6 @@ std::string growth_change(const Run& run, const LoggedGrowth& growth) {
     if (run.stages[i].name == growth.stage)
       return growth_text(run.stages[i - 1].model, run.stages[i].model);
   return "grown";
-}
-
-std::string seeds_text(const Run& run) {
-  std::vector<std::string> seeds;
-  for (const double seed : seeds_of(run)) seeds.push_back(format_number(seed));
-  if (seeds.empty()) return "seed unknown";
-  return (seeds.size() == 1 ? "seed " : "seeds ") + join(seeds, ", ");
 }
 
 std::string machine_text(const Run& run) {

@@ -28,8 +28,6 @@ std::string gap_text(const LossGap& gap);
 std::string growth_text(const arch::ModelConfig& from, const arch::ModelConfig& to);
 // Returns the same for a growth of the run, from the previous stage's model.
 std::string growth_change(const Run& run, const LoggedGrowth& growth);
-// Returns "seed 1" or "seeds 1, 2".
-std::string seeds_text(const Run& run);
 // Returns, for instance, "cpu (Intel(R) Xeon(R)), 2 threads".
 std::string machine_text(const Run& run);
 

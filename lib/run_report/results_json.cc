@@ -202,7 +202,8 @@ Json free_size_json(const Report& report, const std::optional<FreeSize>& found) 
   return {{"best", found->size},
           {"sizes", found->sizes},
           {"undecided", found->undecided},
-          {"saving", saving_json(report, found->saving)}};
+          {"saving", saving_json(report, found->saving)},
+          {"paired_by_seed", found->paired}};
 }
 
 Json comparison_json(const Report& report, const Comparison& comparison) {

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <utility>
 
+#include "compare/seeds.h"
 #include "figures/table.h"
 #include "run_report/phrases.h"
 #include "text/text.h"

@@ -272,16 +272,4 @@ bool length_was_changed(const state::StateHeader& header, const plan::RunPlan& p
   return false;
 }
 
-void check_larger_models(const plan::RunPlan& plan, const state::StateHeader& header) {
-  for (std::size_t i = static_cast<std::size_t>(header.progress.stage_index);
-       i < plan.stages.size(); ++i) {
-    const plan::StagePlan& stage = plan.stages[i];
-    const bool has_begun = stage.name == header.progress.stage && !header.adapters.none();
-    if (!plan::transplants(stage.policies) || stage.larger || has_begun) continue;
-    throw usage_error("stage {}: adapters.from: there is no file '{}'", stage.name,
-                      stage.policies.adapters->from)
-        .with_hint("train the larger model first, or leave out adapters.from");
-  }
-}
-
 }  // namespace stagedtrain::train

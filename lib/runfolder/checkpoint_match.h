@@ -18,8 +18,4 @@ std::vector<std::string> mismatches(const state::StateHeader& header, const plan
 // Returns whether the length of the state's stage has changed since the state was saved.
 bool length_was_changed(const state::StateHeader& header, const plan::RunPlan& plan);
 
-// Throws Error(usage) if the checkpoint is missing that adapters of a stage begin from which the
-// state, or one after it, has not begun yet.
-void check_larger_models(const plan::RunPlan& plan, const state::StateHeader& header);
-
 }  // namespace stagedtrain::train

@@ -1,10 +1,9 @@
-// Allocates aligned, zero-filled memory for tensors, on huge pages where it is large.
+// Allocates aligned, zero-filled memory for tensors, and accesses their elements.
 #include "state/host_tensor.h"
 
-#include <atomic>
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <mutex>
 #include <new>
 
 #include "io/memory_advice.h"
@@ -12,86 +11,26 @@
 namespace stagedtrain::state {
 namespace {
 
-// Large tensors begin on a page, so that they can be written to the disk from where they are. They
-// lie on huge pages, from which a disk reads faster. Medium-sized tensors share slabs of huge
-// pages.
-constexpr std::size_t kAlignment = 64, kPage = 4096, kLarge = 16 * kPage, kLargest = 2 * kHugePage,
-                      kSlabBytes = 4 * kHugePage;
-
-// The word before a tensor's bytes identifies their owner: the start of a block of the heap, or,
-// with one of these bits set, the start of a slab or of a mapping.
-constexpr std::uintptr_t kOfSlab = 1, kOfMapping = 2;
-
-std::byte* owned(std::byte* bytes, std::uintptr_t owner) {
-  std::memcpy(bytes - sizeof owner, &owner, sizeof owner);
-  return bytes;
-}
-
-// A slab begins with this header and is unmapped with the last tensor in it.
-struct Slab {
-  std::atomic<int> users{1};  // the tensors in it, plus one while it is the current slab
-  std::size_t used = kPage;
-
-  std::byte* take(std::size_t size) {
-    const std::size_t place = (used + sizeof(void*) + kPage - 1) / kPage * kPage;
-    if (place + size > kSlabBytes) return nullptr;
-    used = place + size;
-    ++users;
-    return reinterpret_cast<std::byte*>(this) + place;
-  }
-  void let_go() {
-    if (--users == 0) unmap_large(reinterpret_cast<std::byte*>(this), kSlabBytes);
-  }
-};
-
-std::byte* take_shared(std::size_t size) {
-  static std::mutex mutex;
-  static Slab* current = nullptr;
-  const std::lock_guard lock(mutex);
-  std::byte* bytes = current ? current->take(size) : nullptr;
-  if (!bytes) {
-    auto* next = new (map_large(kSlabBytes)) Slab;
-    if (current) current->let_go();
-    current = next;
-    bytes = current->take(size);
-  }
-  return owned(bytes, reinterpret_cast<std::uintptr_t>(current) | kOfSlab);
-}
-
-// Maps memory for one tensor, behind a page that records how much was mapped.
-std::byte* map_own(std::size_t size) {
-  const std::size_t mapped = kPage + size;
-  std::byte* start = map_large(mapped);
-  std::memcpy(start, &mapped, sizeof mapped);
-  return owned(start + kPage, reinterpret_cast<std::uintptr_t>(start) | kOfMapping);
-}
-
-std::byte* take_from_heap(std::size_t size) {
-  void* block = std::calloc(size + kAlignment + sizeof(void*), 1);
-  if (!block) throw std::bad_alloc();
-  const auto address = reinterpret_cast<std::uintptr_t>(block) + sizeof(void*);
-  return owned(reinterpret_cast<std::byte*>((address + kAlignment - 1) / kAlignment * kAlignment),
-               reinterpret_cast<std::uintptr_t>(block));
-}
+constexpr std::size_t kAlignment = 64;
+// From this size on, a tensor has a mapping of its own. It begins on a page, so that a disk can
+// write it from where it lies, and the system has it back as soon as it is freed.
+constexpr std::size_t kLarge = 16 * kPage;
 
 std::byte* allocate_zeroed(std::size_t size) {
-  return size < kLarge ? take_from_heap(size) : size < kLargest ? take_shared(size) : map_own(size);
+  if (size >= kLarge) return map_large(size);
+  const std::size_t whole = (size + kAlignment - 1) / kAlignment * kAlignment;
+  void* block = std::aligned_alloc(kAlignment, std::max(whole, kAlignment));
+  if (!block) throw std::bad_alloc();
+  return static_cast<std::byte*>(std::memset(block, 0, whole));
 }
 
 }  // namespace
 
-void HostTensor::Free::operator()(std::byte* p) const {
-  std::uintptr_t owner;
-  std::memcpy(&owner, p - sizeof owner, sizeof owner);
-  auto* start = reinterpret_cast<std::byte*>(owner & ~(kOfSlab | kOfMapping));
-  if (owner & kOfSlab) {
-    reinterpret_cast<Slab*>(start)->let_go();
-  } else if (owner & kOfMapping) {
-    std::size_t mapped;
-    std::memcpy(&mapped, start, sizeof mapped);
-    unmap_large(start, mapped);
+void HostTensor::Free::operator()(std::byte* bytes) const {
+  if (size >= kLarge) {
+    unmap_large(bytes, size);
   } else {
-    std::free(start);
+    std::free(bytes);
   }
 }
 
@@ -102,7 +41,7 @@ HostTensor::HostTensor(DType dtype, std::vector<std::int64_t> shape)
     ST_CHECK(!__builtin_mul_overflow(count_, size, &count_), "a tensor's size overflows");
   }
   ST_CHECK(count_ <= std::int64_t{1} << 58, "a tensor of {} elements", count_);
-  data_.reset(allocate_zeroed(byte_size()));
+  data_ = {allocate_zeroed(byte_size()), Free{byte_size()}};
 }
 
 double HostTensor::at(std::int64_t i) const {

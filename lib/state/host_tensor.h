@@ -54,7 +54,8 @@ class HostTensor {
 
  private:
   struct Free {
-    void operator()(std::byte* p) const;
+    std::size_t size;
+    void operator()(std::byte* bytes) const;
   };
   DType dtype_ = DType::f32;
   std::vector<std::int64_t> shape_;

@@ -204,8 +204,9 @@ RunResult run(const plan::RunPlan& plan, const RunRequest& request) {
         .with_hint("use --sharding optimizer, which divides the moments on GPUs, too");
   dist::Ranks& ranks = ranks_of_process(options.device);
   if (sharding == plan::Sharding::full && !ranks.alone()) options.make_shards = full_shards(ranks);
-  plan::check_other_states(
-      plan, request.stage.empty() ? plan.stages.size() : stage_index(plan, request.stage) + 1);
+  const std::size_t stages =
+      request.stage.empty() ? plan.stages.size() : stage_index(plan, request.stage) + 1;
+  plan::check_other_states(plan, stages);
   const RunData data = open_data(plan);
   check_prompts(plan, data);
   ProgressLine line(plan, plan.schedule.log.seconds, !ranks.first());
@@ -223,6 +224,7 @@ RunResult run(const plan::RunPlan& plan, const RunRequest& request) {
     ranks.will_save();
     ranks.set_phase("loading");
     TakenUp taken = take_up(request, options, run);
+    if (ranks.first()) plan::read_later_files(plan, taken.live.header, stages);
     check_replicas(ranks, taken.live);
     if (!ranks.first()) {
       train_along(run, request, taken);

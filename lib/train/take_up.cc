@@ -254,7 +254,6 @@ TakenUp take_up(const RunRequest& request, const model::ModelOptions& options, R
     run.kept.went_on_from(taken->from);
     reopen_extended(plan, *taken);
   }
-  if (run.ranks.first()) check_larger_models(plan, header);
   // The header still has the schedule with which it was saved.
   header.progress.total_steps = total_steps(plan, header);
   header.run = run.data.info(plan);

@@ -43,6 +43,33 @@ std::vector<Run> three_sizes() {
 
 }  // namespace
 
+TEST_CASE("the saving against the best size is paired by seed, if a size is the best for all") {
+  std::vector<Run> runs;
+  for (const double seed : {1.0, 2.0})
+    for (Run run : three_sizes()) {
+      run.seed = seed;
+      run.name += fmt::format("/{}", seed);
+      run.end->loss += seed == 2 && !run.staged() ? .04 : 0;
+      runs.push_back(run);
+    }
+  std::vector<double> savings;
+  for (const Comparison& one : make_report(runs, Seeds::apart).comparisons)
+    savings.push_back(one.free_size.value().saving.value);
+  REQUIRE(savings.size() == 2);
+  REQUIRE(savings[1] > savings[0] + .01);
+  const FreeSize free = make_report(runs).comparisons.at(0).free_size.value();
+  CHECK(free.paired);
+  CHECK(free.saving.se == Approx((savings[1] - savings[0]) / 2));
+  std::vector<Run> one_staged = runs;
+  std::erase_if(one_staged, [](const Run& run) { return run.seed == 2.0 && run.staged(); });
+  const FreeSize paired = make_report(one_staged).comparisons.at(0).free_size.value();
+  CHECK(paired.paired);
+  CHECK(paired.saving.value == Approx(savings[0]));
+  std::erase_if(runs,
+                [](const Run& run) { return run.seed == 2.0 && run.final_model.layers == 4; });
+  CHECK_FALSE(make_report(runs).comparisons.at(0).free_size.value().paired);
+}
+
 TEST_CASE("the best size is the one that comes to the staged loss with the fewest FLOPs") {
   const Report report = make_report(three_sizes());
   REQUIRE(report.comparisons.size() == 1);

@@ -1,6 +1,7 @@
 // Runs that differ in their seed alone, averaged.
 #include "compare/seeds.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "compare/comparison.h"
@@ -83,7 +84,7 @@ TEST_CASE("the comparison is that of the means, and says so") {
   CHECK_FALSE(contains(fine, "One seed"));
   const Json json = to_json(report);
   CHECK(json["runs"][0]["samples"].size() == 2);
-  CHECK(report.runs[0].label == "budget-1500, mean of 2 seeds");
+  CHECK(report.runs[0].label == "budget-1500, mean of seeds 1, 2");
   CHECK(contains(to_text(report), "seed-2/budget-1500"));
 }
 
@@ -103,6 +104,58 @@ TEST_CASE("the error of a saving is over the savings of single seeds") {
   CHECK(flops.saving->value == Approx((savings[0] + savings[1]) / 2).margin(0.01));
 }
 
+TEST_CASE("a staged run of fewer seeds is compared with scratch runs of its seeds alone") {
+  const auto compared = [](const std::vector<Run>& some) {
+    return make_report(some).comparisons.at(0);
+  };
+  std::vector<Run> runs = two_seeds(), of_one;
+  for (const Run& run : runs)
+    if (run.seed == 1.0) of_one.push_back(run);
+  std::erase_if(runs, [](const Run& run) { return run.seed == 2.0 && run.staged(); });
+  for (Run& run : runs)  // with the mean of both seeds it would save more
+    if (run.seed == 2.0) run.end->loss += 0.05;
+  const Report report = make_report(runs);
+  CHECK(report.runs.size() == 3);
+  const Comparison &alone = compared(of_one), &paired = report.comparisons.at(0);
+  for (const CostKind kind : {CostKind::flops, CostKind::tokens}) {
+    CHECK(paired[kind].paired);
+    CHECK(paired[kind].saving->value == Approx(alone[kind].saving->value));
+    CHECK(paired[kind].saving->scratch_cost == Approx(alone[kind].saving->scratch_cost));
+    CHECK(paired[kind].saving->se == Approx(alone[kind].saving->se));
+    CHECK(paired[kind].gap->value == Approx(alone[kind].gap->value));
+    CHECK(paired[kind].gap->scratch_loss == Approx(alone[kind].gap->scratch_loss));
+  }
+  CHECK(report.runs[paired.ends[0]].label == "budget-1500, mean of seeds 1, 2");
+  std::string fine;
+  for (const std::string& sentence : fine_print(report, paired)) fine += sentence;
+  CHECK(contains(fine, "the staged run's own seeds"));
+  CHECK_FALSE(contains(fine, "have other seeds"));
+  CHECK_FALSE(contains(fine, "over seeds;"));
+  // Seeds that the scratch runs do not have: the means are all there is.
+  for (Run& run : runs)
+    if (run.staged()) run.seed = 9;
+  const Comparison strange = compared(runs);
+  CHECK_FALSE(strange[CostKind::flops].paired);
+  CHECK(strange[CostKind::flops].saving->value > alone[CostKind::flops].saving->value + .01);
+  CHECK(std::ranges::count(strange.notes,
+                           "The scratch runs have other seeds than the staged run.") == 1);
+}
+
+TEST_CASE("of three seeds, a staged run of two is compared with those two") {
+  std::vector<Run> runs = two_seeds();
+  for (const Run& run : two_seeds())
+    if (run.seed == 2.0 && !run.staged()) {
+      runs.push_back(run);
+      runs.back().seed = 3;
+      runs.back().end->loss += 0.07;
+    }
+  const CostResult with_third = make_report(runs).comparisons.at(0)[CostKind::flops];
+  const CostResult of_two = make_report(two_seeds()).comparisons.at(0)[CostKind::flops];
+  CHECK(with_third.paired);
+  CHECK(with_third.saving->value == Approx(of_two.saving->value).margin(1e-3));
+  CHECK(with_third.saving->se == Approx(of_two.saving->se));
+}
+
 TEST_CASE("errors are paired only where every seed has scratch runs of its own") {
   std::vector<Run> runs = two_seeds();
   std::erase_if(runs, [](const Run& run) { return run.seed == 2.0 && !run.staged(); });
@@ -115,7 +168,7 @@ TEST_CASE("runs that differ in more than their seed, and runs of one seed, stay 
   std::vector<Run> runs = two_seeds();
   for (runlog::Setting& setting : runs.back().settings)
     if (setting.key == "dropout") setting.value = "0.1";
-  CHECK(mean_over_seeds(runs).size() == 4);
+  CHECK(std::ranges::count_if(mean_over_seeds(runs), &Run::staged) == 2);
   runs = two_seeds();
   for (Run& run : runs) run.seed = 1;
   CHECK(mean_over_seeds(runs).size() == 6);

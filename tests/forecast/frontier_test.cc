@@ -30,6 +30,28 @@ TEST_CASE(
   CHECK(all[0].name == "2x128");
 }
 
+TEST_CASE("a model with routed layers is compared with sizes that have none") {
+  const std::vector<std::string> routed = {
+      "model={architecture: llama, layers: 6, width: 64, heads: 2, context: 128, vocab: 256, "
+      "routed_every: 2, routed_share: 0.5, routed_gain: 0.05}",
+      "stages=[{name: dense, model: {layers: 3, routed_every: 0}, for: 100}, {name: routed, grow: "
+      "[{operator: depth, factor: 2}, {operator: route, every: 2, share: 0.5, gain: 0.05}], "
+      "for: 100}]"};
+  const auto names = [](const std::vector<plan::SizeRuns>& all) {
+    std::vector<std::string> found;
+    for (const plan::SizeRuns& size : all) {
+      CHECK(size.budgets.at(0).final_model.routed_every == 0);
+      found.push_back(size.name);
+    }
+    return found;
+  };
+  CHECK(names(sizes(routed)) ==
+        std::vector<std::string>{"3x64-routed_every0", "6x64-routed_every0"});
+  std::vector<std::string> given = routed;
+  given.push_back("scratch.frontier.sizes=[{layers: 4, routed_every: 0}]");
+  CHECK(names(sizes(given)) == std::vector<std::string>{"4x64-routed_every0"});
+}
+
 TEST_CASE("every size is decayed at the same FLOPs, within a step") {
   const plan::RunPlan staged = plan::resolve(test::two_stages());
   for (const plan::SizeRuns& size : sizes()) {

@@ -72,6 +72,8 @@ TEST_CASE("without the file the plan says that the cost is not known") {
   const plan::RunPlan p = planned("{rank: 4, from: big.h5}");
   CHECK(p.flops == p.stages[0].flops);
   CHECK(plan::start_flops_text(p.stages[0]) == "?");
+  CHECK(plan::total_flops_text(p) == "over " + short_count(p.flops));
+  CHECK_FALSE(plan::total_flops_text(planned("{rank: 4}")).starts_with("over"));
   CHECK(contains(plan::adapters().description(plan::policy_stage(p.stages[0])),
                  "without that file its cost is not known, nor counted"));
 }

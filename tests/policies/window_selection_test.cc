@@ -107,6 +107,7 @@ TEST_CASE("without the token file the cost of a selection is not known, which th
   CHECK(p.stages[0].selection.flops == 0);
   CHECK(contains(plan::to_text(p), "not known, nor counted, without the file data.train"));
   CHECK(contains(plan::to_text(p), "data selection  "));
+  CHECK(contains(plan::to_text(p), "  over "));
   CHECK(plan::selection_flops_text(p.stages[0]) == "?");
 }
 

@@ -1,7 +1,5 @@
 // A run that merged another one's state goes on from its own checkpoints, whatever the other cost.
-#include "support/catch.h"
-#include "support/tiny_run.h"
-#include "train/run.h"
+#include "train/faulty_run.h"
 
 using namespace stagedtrain;
 
@@ -26,4 +24,7 @@ TEST_CASE("the costs that a merged state brought do not make a checkpoint anothe
   const train::RunResult result = train::run(plan, {.out = tiny / "run"});
   CHECK(result.done);
   CHECK(std::filesystem::last_write_time(large) == written);
+  test::flip_a_byte(tiny / "other/stages/small.h5");  // refused at the start, not at the growth
+  test::refusal(ErrorKind::input, [&] { train::run(plan, {.out = tiny / "new"}); });
+  CHECK_FALSE(std::filesystem::exists(tiny / "new/stages/small.h5"));
 }

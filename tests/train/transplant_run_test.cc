@@ -200,6 +200,18 @@ TEST_CASE("the larger model is not needed once its adapters have begun, and befo
   }
 }
 
+TEST_CASE("a damaged larger model is refused before the first step, not at its stage") {
+  const Transplanted one;
+  std::string bytes = test::read_text(one.larger);
+  bytes[bytes.size() / 4] ^= 1;  // in the weights, which come first
+  test::write_text(one.larger, bytes);
+  const std::string said = test::refusal(ErrorKind::input, [&] {
+    train::run(one.tiny.plan(one.edits(one.larger)), {.out = one.tiny / "run"});
+  });
+  CHECK(contains(said, "whole.h5"));
+  CHECK_FALSE(std::filesystem::exists(one.tiny / "run/stages/small.h5"));
+}
+
 TEST_CASE("another number of samples, seed or larger model is another beginning") {
   const Transplanted one;
   test::run_to_end(one.tiny, "run", one.edits(one.larger));
