@@ -42,8 +42,12 @@ std::vector<std::size_t> partners(const std::vector<Run>& runs, const Run& stage
   std::vector<std::size_t> found;
   std::string unknown;
   for (std::size_t i = 0; i < runs.size(); ++i) {
-    if (runs[i].staged() || is_other_size(runs[i], staged)) continue;
-    if (std::string why = mismatch(staged, runs[i]); !why.empty()) {
+    if (runs[i].staged()) continue;
+    if (is_other_size(runs[i], staged)) {
+      if (const std::string why = runs[i].why_not_comparable(); !why.empty())
+        notes.push_back(
+            capital(fmt::format("{} {}. Its size is compared without it.", named(runs[i]), why)));
+    } else if (std::string why = mismatch(staged, runs[i]); !why.empty()) {
       notes.push_back("Not compared: " + why);
     } else {
       found.push_back(i);

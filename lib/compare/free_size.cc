@@ -38,8 +38,7 @@ double most_saved(const Saving& saving) {
 bool is_other_size(const Run& run, const Run& staged) {
   const arch::ModelConfig &a = run.final_model, &b = staged.final_model;
   return !run.staged() && !(a == b) && a.architecture == b.architecture && a.vocab == b.vocab &&
-         a.context == b.context && run.from.empty() && run.comparable() &&
-         differences_but_size(run, staged).empty();
+         a.context == b.context && run.from.empty() && differences_but_size(run, staged).empty();
 }
 
 std::optional<FreeSize> compare_with_sizes(const std::vector<Run>& runs, std::size_t index,
@@ -48,7 +47,7 @@ std::optional<FreeSize> compare_with_sizes(const std::vector<Run>& runs, std::si
   if (!staged.comparable()) return {};
   std::map<std::string, Ends> by_size;
   for (std::size_t i = 0; i < runs.size(); ++i)
-    if (is_other_size(runs[i], staged))
+    if (is_other_size(runs[i], staged) && runs[i].comparable())
       by_size[arch::size_text(runs[i].final_model, staged.final_model)].push_back(i);
   if (by_size.empty()) return {};
   const std::string own_size = arch::size_text(staged.final_model, staged.final_model);

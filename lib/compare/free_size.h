@@ -25,8 +25,8 @@ struct FreeSize {
   bool paired = false;          // the error comes from differences within a seed (compare/paired.h)
 };
 
-// Returns whether `run` is a decayed scratch run that differs from the staged one in nothing that
-// matters except its model's size; architecture, vocabulary and context are the same.
+// Returns whether `run` is a scratch run that differs from the staged one in nothing that matters
+// except its model's size; architecture, vocabulary and context are the same.
 bool is_other_size(const runlog::Run& run, const runlog::Run& staged);
 
 // Compares run `staged` with `own`, the scratch runs of its own model, and with decayed scratch

@@ -108,8 +108,8 @@ void pair_by_seed(Report& means, const Report& apart) {
       pair_free_size(apart, seeds, more_seeds, staged.end->at.flops, *comparison.free_size);
     if (more_seeds && comparison[CostKind::flops].paired)
       comparison.notes.push_back(
-          "Paired by seed: savings are against the scratch runs of the staged run's own seeds. The "
-          "scratch runs that are shown are means over more seeds.");
+          "Paired by seed: each saving is against the scratch runs of its own seed, although those "
+          "that are shown are of other seeds or means over more.");
   }
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <ranges>
 
 #include "fit/fit_joint_law.h"
 #include "fit/recipe.h"
@@ -41,6 +42,9 @@ void check_falls(const LoggedCurve& curve, const scaling::CurveFit& fit) {
 }
 
 void check_length(const LoggedCurve& curve, const scaling::CurvePoints& points) {
+  if (curve.steps.empty())
+    throw input_error("{}: its log has no steps, expected their losses and learning rates",
+                      curve.name);
   if (!(points.peak > 0))
     throw input_error("{}: the learning rate is 0 at every logged step, expected one above 0",
                       curve.name);
@@ -128,8 +132,12 @@ void note_refusals(const std::vector<Error>& refusals, std::size_t curves, Fitte
         refusals.size(), curves, refusals.size() > 1 ? "the first: " : "", refusals[0].what()));
     return;
   }
-  for (const Error& error : refusals)
+  constexpr std::size_t kMostNamed = 3;
+  for (const Error& error : refusals | std::views::take(kMostNamed))
     laws.notes.push_back(fmt::format("not fitted: {}", error.what()));
+  if (refusals.size() > kMostNamed)
+    laws.notes.push_back(fmt::format("{} more runs could not be fitted by a curve of their own",
+                                     refusals.size() - kMostNamed));
 }
 
 void note_ends(const FittedChinchilla& ends, FittedLaws& laws) {

@@ -34,6 +34,12 @@ void check_alike(const PlanningLaw& a, const PlanningLaw& b) {
   if (context_of(a) == context_of(b))
     throw usage_error("{} and {} have the same context, {}", a.name, b.name, context_of(a))
         .with_hint(kWhatMustDiffer);
+  if (a.end != b.end)
+    throw usage_error("{} predicts losses {}, {} {}: expected laws of one kind", a.name, a.end,
+                      b.name, b.end)
+        .with_hint(
+            "fit each context to the same kind of logs: with the losses of steps, or of the ends "
+            "alone");
   if (const std::string what = difference(*a.recipe, *b.recipe); !what.empty())
     throw usage_error("{} and {} were fitted to runs that differ in {}", a.name, b.name, what)
         .with_hint(kWhatMustDiffer);

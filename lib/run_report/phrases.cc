@@ -277,9 +277,11 @@ std::string verdict(const Report& report, const Comparison& comparison) {
   const CostResult &flops = comparison[CostKind::flops], &seconds = comparison[CostKind::seconds];
   if (!flops.saving) return why_nothing(report, comparison);
   const Run& staged = report.runs[comparison.staged];
+  const bool is_named = report.comparisons.size() > 1;  // with its seeds
   std::string text = fmt::format(
       "{} reached {:.3f} nats per token{} with {}", subject(report, comparison), staged.end->loss,
-      staged.samples.empty() ? "" : " (mean of " + seeds_text(staged) + ")", saving_text(flops));
+      is_named || staged.samples.empty() ? "" : " (mean of " + seeds_text(staged) + ")",
+      saving_text(flops));
   if (seconds.saving) text += " and " + saving_text(seconds);
   text += " than the same model trained from scratch";
   if (flops.gap)

@@ -21,7 +21,7 @@ std::string cost_text(double value, CostKind kind) {
 }
 
 std::string saving_cell(const CostResult& result) {
-  if (!result.saving) return "unknown: " + result.reason;
+  if (!result.saving) return "n/a";
   const Saving& saving = *result.saving;
   if (saving.reach == Reach::beyond) {
     if (saving.at_least) return "at least " + percent_text(*saving.at_least, kUnknown);

@@ -72,6 +72,11 @@ std::string to_text(const Report& report) {
       if (report.comparisons.size() > 1) text += "\n" + savings.title;
       text += "\n" + to_text(savings);
     }
+    if (comparison[CostKind::flops].saving)
+      for (const CostResult& result : comparison.results)
+        if (!result.reason.empty())
+          text += wrapped(
+              fmt::format("The {} is not compared: {}.", cost_name(result.kind), result.reason));
     for (const std::string& note : comparison.notes) text += wrapped(note);
   }
   if (const Table runs = run_predictions_table(report); !runs.rows.empty())

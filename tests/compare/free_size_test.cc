@@ -122,6 +122,17 @@ TEST_CASE("a size whose cheapest end is better already bounds the saving") {
   CHECK(contains(verdict(report, report.comparisons[0]), "4x64, it took at least 50% more FLOPs"));
 }
 
+TEST_CASE("a run of another size that has not ended is left out, and a note says why") {
+  std::vector<Run> runs = three_sizes();
+  runs.push_back(run_of("scratch", 4, 640, 1.5));
+  runs.back().end.reset();
+  const Comparison comparison = make_report(runs).comparisons.at(0);
+  CHECK(comparison.free_size.value().saving.value == Approx(1 - 120 / 160.0));
+  REQUIRE(comparison.notes.size() == 1);
+  CHECK(comparison.notes[0] ==
+        "The scratch run scratch-4-640 has not ended. Its size is compared without it.");
+}
+
 TEST_CASE("without other sizes a report says that the second saving is not known") {
   std::vector<Run> runs = three_sizes();
   std::erase_if(runs, [](const Run& run) { return run.final_model.layers != 12; });

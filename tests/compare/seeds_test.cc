@@ -128,7 +128,7 @@ TEST_CASE("a staged run of fewer seeds is compared with scratch runs of its seed
   CHECK(report.runs[paired.ends[0]].label == "budget-1500, mean of seeds 1, 2");
   std::string fine;
   for (const std::string& sentence : fine_print(report, paired)) fine += sentence;
-  CHECK(contains(fine, "the staged run's own seeds"));
+  CHECK(contains(fine, "the scratch runs of its own seed"));
   CHECK_FALSE(contains(fine, "have other seeds"));
   CHECK_FALSE(contains(fine, "over seeds;"));
   // Seeds that the scratch runs do not have: the means are all there is.

@@ -227,6 +227,11 @@ TEST_CASE("a stage that cannot be fitted is named, and the others are fitted") {
   CHECK(laws.curves.size() == 1);
   REQUIRE(laws.notes.size() >= 1);
   CHECK(contains(laws.notes.back(), "not fitted: made: found 10 logged steps"));
+  for (int i = 0; i < 4; ++i) logged.curves.push_back(made_curve(100, 0));
+  const std::vector<std::string> notes = fit_laws(logged, {.resamples = 20}).notes;
+  REQUIRE(notes.size() >= 4);
+  CHECK(notes.back() == "2 more runs could not be fitted by a curve of their own");
+  CHECK(contains(notes[notes.size() - 2], "not fitted: made"));
   logged.curves.erase(logged.curves.begin());
   test::refusal(ErrorKind::input, [&] { fit_laws(logged, {}); });
 }

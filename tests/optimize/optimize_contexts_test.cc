@@ -173,6 +173,13 @@ TEST_CASE("laws in a list differ in context alone") {
   CHECK(contains(refused([](FittedRecipe& r) { r.optimizer = "muon"; }), "differ in optimizer"));
   CHECK(contains(refused([](FittedRecipe& r) { r.peak_rate = 1e-3; }), "differ in peak"));
   CHECK(contains(refused([](FittedRecipe& r) { r.peak_rate = 3.04e-3; }), "differ in peak"));
+  PlanningLaw other_end = planning_law(laws_of(32, 1.25), "short.json");
+  other_end.end = first.end == kDecayedEnds ? kConstantRate : kDecayedEnds;
+  const std::string said = test::refusal(ErrorKind::usage, [&] {
+    law_of_contexts({first, other_end});
+  });
+  CHECK(contains(said, "expected laws of one kind"));
+  CHECK(contains(said, "short.json predicts losses"));
   FittedLaws nearly = laws_of(32, 1.25);
   nearly.recipe->peak_rate = 3.02e-3;  // the same to 1%, as where a plan differs from a law
   CHECK_NOTHROW(law_of_contexts({first, planning_law(nearly, "short.json")}));
