@@ -13,7 +13,8 @@ using namespace stagedtrain;
 
 namespace {
 
-// plan with at most 1 GiB of address space beyond what the program maps, and 20 s of time.
+// plan with at most 1 GiB of address space beyond what the program maps, and 20 s of processor
+// time.
 test::CommandResult plan(const test::TempDir& folder, const std::vector<std::string>& edits,
                          const std::vector<std::string>& more = {}) {
   test::write_text(folder / "one.yaml", R"(data: {train: none.bin, validation: none.bin}
@@ -22,11 +23,11 @@ batch: {sequences: 16}
 stages: [{name: whole, for: 1000 steps}]
 )");
   std::vector<std::string> words = {
-      "bash", "-c", "ulimit -v 2000000; exec \"$@\"", "limited", test::program(), "plan",
-      (folder / "one.yaml").string()};
+      "bash",          "-c",   "ulimit -v 2000000 -t 20; exec \"$@\"", "limited",
+      test::program(), "plan", (folder / "one.yaml").string()};
   for (const std::string& edit : edits) words.insert(words.end(), {"--set", edit});
   words.insert(words.end(), more.begin(), more.end());
-  return test::run({.arguments = words, .timeout_seconds = 20});
+  return test::run({.arguments = words, .timeout_seconds = 200});
 }
 
 }  // namespace
