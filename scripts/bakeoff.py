@@ -14,7 +14,8 @@ stopped. After each run DIR/bakeoff.md has the ranking so far. A run takes four 
 --scale 0.25, in another folder, makes all runs a quarter as long. Needs no package beyond Python's own.
 
 --pack FILE.tar.xz writes the logs of all ended runs, without their steps, and ends. Unpacked into DIR, such a file
-stands for its runs: the script trains only what is missing. bench/bakeoff-runs.tar.xz has those of docs/bakeoff.md.
+stands for its runs: the script trains only what is missing. bench/bakeoff-runs.tar.xz has those of docs/bakeoff.md at
+--scale 0.25, and bench/bakeoff-full-runs.tar.xz those of the full length.
 """
 import argparse
 import concurrent.futures

@@ -57,10 +57,10 @@ std::vector<std::size_t> partners(const std::vector<Run>& runs, const Run& stage
   if (!unknown.empty())
     notes.push_back(fmt::format(
         "Not every log records {}: whether the runs agree in this was not checked.", unknown));
-  const std::vector<std::size_t> same_seed = with_seeds_of(staged, runs, found);
-  if (same_seed.size() < 2 || same_seed.size() == found.size()) return found;
-  notes.push_back("Paired by seed: scratch runs of other seeds are drawn, not compared.");
-  return same_seed;
+  const std::vector<std::size_t> ends = prefer_seeds_of(staged, runs, found);
+  if (ends.size() < found.size())
+    notes.push_back("Paired by seed: scratch runs of other seeds are drawn, not compared.");
+  return ends;
 }
 
 // Returns why the wall-clock times of these runs are not comparable, or "".
@@ -173,7 +173,7 @@ Report make_report(std::vector<Run> runs, Seeds seeds) {
   if (has_means) pair_by_seed(report, make_report(std::move(runs), Seeds::apart));
   for (Comparison& one : report.comparisons)
     if (!one[CostKind::flops].paired &&
-        with_seeds_of(report.runs[one.staged], report.runs, one.ends) != one.ends)
+        !have_seeds_of(report.runs[one.staged], report.runs, one.ends))
       one.notes.push_back("The scratch runs have other seeds than the staged run.");
   return report;
 }

@@ -16,8 +16,7 @@ namespace {
 using Ends = std::vector<std::size_t>;
 
 std::optional<Saving> saving_of(const std::vector<Run>& runs, const Run& staged, const Ends& all) {
-  const Ends same_seed = with_seeds_of(staged, runs, all);
-  const Ends& ends = same_seed.size() >= 2 ? same_seed : all;
+  const Ends ends = prefer_seeds_of(staged, runs, all);
   std::optional<Saving> found =
       saving(decayed_end(staged, CostKind::flops), decayed_ends(runs, ends, CostKind::flops));
   if (!found) return {};

@@ -10,16 +10,12 @@
 namespace stagedtrain::report {
 namespace {
 
-bool have_seeds_of(const Report& report, std::size_t staged, const std::vector<std::size_t>& ends) {
-  return with_seeds_of(report.runs[staged], report.runs, ends) == ends;
-}
-
 // Returns the comparison of the staged run of this name, or null if it also uses scratch runs of
 // other seeds.
 const Comparison* comparison_of(const Report& apart, const std::string& name) {
   for (const Comparison& one : apart.comparisons)
     if (apart.runs[one.staged].name == name)
-      return have_seeds_of(apart, one.staged, one.ends) ? &one : nullptr;
+      return have_seeds_of(apart.runs[one.staged], apart.runs, one.ends) ? &one : nullptr;
   return nullptr;
 }
 
@@ -83,7 +79,8 @@ void pair_free_size(const Report& apart, const PerSeed& seeds, bool more_seeds, 
   for (const Comparison* one : seeds) {
     const std::optional<FreeSize>& found = one->free_size;
     if (!found || found->size != mean.size || !savings.add(std::optional(found->saving)) ||
-        !have_seeds_of(apart, one->staged, {found->saving.low, found->saving.high}))
+        !have_seeds_of(apart.runs[one->staged], apart.runs,
+                       {found->saving.low, found->saving.high}))
       return;
   }
   take_saving(savings, more_seeds, staged_flops, mean.saving);
@@ -95,7 +92,7 @@ void pair_free_size(const Report& apart, const PerSeed& seeds, bool more_seeds, 
 void pair_by_seed(Report& means, const Report& apart) {
   for (Comparison& comparison : means.comparisons) {
     const Run& staged = means.runs[comparison.staged];
-    const bool more_seeds = !have_seeds_of(means, comparison.staged, comparison.ends);
+    const bool more_seeds = !have_seeds_of(staged, means.runs, comparison.ends);
     if (!staged.comparable() || (staged.samples.empty() && !more_seeds)) continue;
     PerSeed seeds;
     if (staged.samples.empty()) seeds.push_back(comparison_of(apart, staged.name));

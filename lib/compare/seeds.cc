@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 
 #include "base/mean.h"
 #include "compare/fairness.h"
@@ -162,12 +161,18 @@ std::string seeds_text(const Run& run) {
   return (seeds.size() == 1 ? "seed " : "seeds ") + join(seeds, ", ");
 }
 
-std::vector<std::size_t> with_seeds_of(const Run& staged, const std::vector<Run>& runs,
-                                       const std::vector<std::size_t>& indices) {
-  std::vector<std::size_t> found;
-  std::ranges::copy_if(indices, std::back_inserter(found),
-                       [&](std::size_t i) { return seeds_of(runs[i]) == seeds_of(staged); });
-  return found;
+bool have_seeds_of(const Run& staged, const std::vector<Run>& runs,
+                   const std::vector<std::size_t>& indices) {
+  return std::ranges::all_of(indices,
+                             [&](std::size_t i) { return seeds_of(runs[i]) == seeds_of(staged); });
+}
+
+std::vector<std::size_t> prefer_seeds_of(const Run& staged, const std::vector<Run>& runs,
+                                         const std::vector<std::size_t>& indices) {
+  std::vector<std::size_t> same;
+  for (const std::size_t i : indices)
+    if (have_seeds_of(staged, runs, {i})) same.push_back(i);
+  return same.size() >= 2 ? same : indices;
 }
 
 }  // namespace stagedtrain::report

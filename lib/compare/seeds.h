@@ -19,9 +19,12 @@ std::vector<double> seeds_of(const runlog::Run& run);
 // Returns "seeds 1, 2", "seed 1" or "seed unknown".
 std::string seeds_text(const runlog::Run& run);
 
-// Returns those of `indices` into `runs` that have the staged run's seeds.
-std::vector<std::size_t> with_seeds_of(const runlog::Run& staged,
-                                       const std::vector<runlog::Run>& runs,
-                                       const std::vector<std::size_t>& indices);
+// Whether all of these runs, indices into `runs`, have the staged run's seeds.
+bool have_seeds_of(const runlog::Run& staged, const std::vector<runlog::Run>& runs,
+                   const std::vector<std::size_t>& indices);
+// Returns those that do if they are two or more, which a comparison needs, or else all.
+std::vector<std::size_t> prefer_seeds_of(const runlog::Run& staged,
+                                         const std::vector<runlog::Run>& runs,
+                                         const std::vector<std::size_t>& indices);
 
 }  // namespace stagedtrain::report

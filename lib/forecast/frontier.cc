@@ -34,9 +34,7 @@ std::vector<Tree> default_sizes(const RunPlan& staged) {
 
 Schedule with_model(const Schedule& s, const Tree& size) {
   Schedule one = s;
-  read_fields(size, one.model, "scratch.frontier.sizes");
-  if (!arch::has_routed_layers(one.model) && arch::has_routed_layers(s.model))
-    one.model = arch::without_routing(one.model);
+  one.model = model_with_keys(size, "scratch.frontier.sizes", s);
   one.scratch.budgets.clear();
   return one;
 }

@@ -2,6 +2,7 @@
 #include "plan/parameterization.h"
 
 #include "arch/loops.h"
+#include "arch/routed_layers.h"
 #include "text/text.h"
 
 namespace stagedtrain::plan {
@@ -27,6 +28,14 @@ arch::ModelConfig parameterized_at(const Tree& place, const std::string& path,
     throw place.error("{}", path + (has_key ? what.substr(key.size()) : ": " + what))
         .with_hint(error.hint());
   }
+}
+
+arch::ModelConfig model_with_keys(const Tree& place, const std::string& path,
+                                  const schedule::Schedule& s) {
+  arch::ModelConfig model = s.model;
+  read_fields(place, model, path);
+  const bool drops_routing = arch::has_routed_layers(s.model) && !arch::has_routed_layers(model);
+  return drops_routing ? arch::without_routing(model) : model;
 }
 
 std::string parameterization_notes(const RunPlan& plan) {

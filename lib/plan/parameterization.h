@@ -15,6 +15,10 @@ arch::ModelConfig parameterized(const schedule::Schedule& schedule, arch::ModelC
 arch::ModelConfig parameterized_at(const Tree& place, const std::string& path,
                                    const schedule::Schedule& schedule,
                                    const arch::ModelConfig& model);
+// Returns the schedule's model with other keys, written at `place`. If they make all layers run on
+// all tokens, the schedule's other keys of routed layers do not count either.
+arch::ModelConfig model_with_keys(const Tree& place, const std::string& path,
+                                  const schedule::Schedule& schedule);
 
 // Returns lines for the plan's table, or "" without a parameterization.
 std::string parameterization_notes(const RunPlan& plan);

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "arch/routed_layers.h"
 #include "checkpoint/checkpoint.h"
 #include "grow/operator.h"
 #include "grow/symmetry_advice.h"
@@ -39,16 +38,12 @@ arch::ModelConfig final_model(const Schedule& s) {
   return parameterized_at(at ? *at : s.source, "model", s, s.model);
 }
 
-// Returns the first stage's model: the final model with the stage's own keys. If it has no routed
-// layers, the other keys of the final model's do not count either.
+// Returns the first stage's model: the final model with the stage's own keys.
 arch::ModelConfig first_model(const Schedule& s) {
   const Tree& over = s.stages[0].model;
   if (over.kind == Tree::Kind::none) return final_model(s);
-  arch::ModelConfig model = s.model;
-  read_fields(over, model, "stages.0.model");
-  if (!arch::has_routed_layers(model) && arch::has_routed_layers(s.model))
-    model = arch::without_routing(model);
-  return parameterized_at(over, "stages.0.model", s, model);
+  const std::string path = "stages.0.model";
+  return parameterized_at(over, path, s, model_with_keys(over, path, s));
 }
 
 // Fills in steps, tokens and flops of a stage whose length is `amount` in `unit`.

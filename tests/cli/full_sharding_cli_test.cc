@@ -83,15 +83,12 @@ TEST_CASE(
 }
 
 TEST_CASE("fully sharded passes may leave out layers, each rank others") {
-  const int tied = GENERATE(0, 1), fused = GENERATE(0, 1), drops = GENERATE(0, 1);
-  // Half of all combinations, among which are all of any three settings.
-  const bool narrow = (tied + fused + drops) % 2 == 0;
-  const test::RanksRun run(tied ? "architecture: gpt2" : "architecture: gpt2, tied: false");
-  const std::string kernels = fused ? "fused" : "reference";
-  const std::string policy = drops ? "layer_dropout={max: 0.9, draw: micro}"
-                                   : "layer_path={layers: 2, keep: [last], draw: micro}";
+  const test::RanksRun run(GENERATE("architecture: gpt2", "architecture: gpt2, tied: false"));
+  const std::string kernels = GENERATE("fused", "reference");
+  const std::string policy = GENERATE("layer_dropout={max: 0.9, draw: micro}",
+                                      "layer_path={layers: 2, keep: [last], draw: micro}");
   // Narrow blocks share what a rank owns with several others.
-  const std::string width = narrow ? "32" : "80";
+  const std::string width = GENERATE("32", "80");
   INFO(kernels << ", " << policy << ", width " << width);
   const std::vector<std::string> more = {
       "--threads", "1",

@@ -58,7 +58,7 @@ TEST_CASE("a tensor without elements is allowed and empty") {
   CHECK(tensor.clone().bytes().empty());
 }
 
-TEST_CASE("tensors of all sizes begin on a page, are zero and do not share bytes") {
+TEST_CASE("tensors of 64 KiB or more begin on a page, are zero and do not share bytes") {
   std::vector<HostTensor> tensors;
   for (std::int64_t i = 0; i < 40; ++i) {  // 64 KiB to 9 MiB
     tensors.emplace_back(DType::f32, std::vector<std::int64_t>{16384 + 57000 * i + i});

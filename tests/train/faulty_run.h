@@ -66,9 +66,10 @@ inline void run_until_line(const TinyRun& tiny, int line, const Edits& edits = {
   refusal(ErrorKind::interrupted, [&] { run_in(tiny, "run", edits); });
 }
 
-inline void flip_a_byte(const Path& file) {
+// `part`: in which part of the file, 2 for the middle, 4 for the end of the first quarter.
+inline void flip_a_byte(const Path& file, std::size_t part = 2) {
   std::string bytes = read_text(file);
-  bytes[bytes.size() / 2] ^= 1;
+  bytes[bytes.size() / part] ^= 1;
   write_text(file, bytes);
 }
 

@@ -202,9 +202,7 @@ TEST_CASE("the larger model is not needed once its adapters have begun, and befo
 
 TEST_CASE("a damaged larger model is refused before the first step, not at its stage") {
   const Transplanted one;
-  std::string bytes = test::read_text(one.larger);
-  bytes[bytes.size() / 4] ^= 1;  // in the weights, which come first
-  test::write_text(one.larger, bytes);
+  test::flip_a_byte(one.larger, 4);  // in the weights, which come first
   const std::string said = test::refusal(ErrorKind::input, [&] {
     train::run(one.tiny.plan(one.edits(one.larger)), {.out = one.tiny / "run"});
   });
